@@ -1,0 +1,209 @@
+# broker: what to type
+#
+#   make                 build/broker, build/worker-shim, build/libworker-shim.so
+#   make run             the broker on a demo app; says what to try
+#   make check           all tests that need nothing but the compiler, perl and python3
+#   make check-apps      installs the real apps with the package manager, then runs them all
+#   make bench           figures against peers, written to build/bench/
+#   make install         DESTDIR and PREFIX are honoured
+#   make STATIC=1        a static broker (CC=musl-gcc works too)
+#   make SAN=address     a sanitizer build (also undefined, thread); use another BUILD= for it
+#   make lint format-check
+#
+# Everything built goes below $(BUILD).
+
+VERSION := 0.1.0
+BUILD   ?= build
+PREFIX  ?= /usr/local
+CC      ?= cc
+MAKEFLAGS += --no-builtin-rules
+
+BINDIR     := $(PREFIX)/sbin
+LIBEXECDIR := $(PREFIX)/lib/broker
+MANDIR     := $(PREFIX)/share/man
+DOCDIR     := $(PREFIX)/share/doc/broker
+INCLUDEDIR := $(PREFIX)/include
+
+# --- warnings: each catches a mistake that this code base could make -----------------------
+WARN := -Wall -Wextra          # the usual
+WARN += -Wshadow # an inner `fd` that hides an outer one closes the wrong descriptor
+WARN += -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition # no undeclared interface
+WARN += -Wvla # no stack use that depends on input
+WARN += -Wformat=2 # format strings are literals
+WARN += -Wundef                # a mistyped macro in #if is not silently 0
+WARN += -Wpointer-arith # no arithmetic on void *
+WARN += -Wwrite-strings # string literals are const
+WARN += -Wimplicit-fallthrough # a missing break is said, not guessed
+WARN += -Wcast-qual # const is not cast away
+WARN += -Wswitch # an enum value without its case
+
+# --- code generation -----------------------------------------------------------------------
+BASE_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -g
+BASE_CFLAGS += -fno-strict-aliasing # control messages and sockaddrs are read through casts
+BASE_CFLAGS += -fno-common # one definition of each variable
+BASE_CFLAGS += -fvisibility=hidden # a name is exported on purpose or not at all
+
+# Hardening of programs. The shim takes its own set: it must load under any libc, and the
+# __*_chk functions that FORTIFY calls exist in glibc only.
+HARDEN := -fstack-protector-strong    # stack smashing ends the process, not the machine
+HARDEN += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 # bounds of libc calls, where the compiler knows them
+HARDEN += -fPIE # addresses differ in every run
+HARDEN_LD := -pie -Wl,-z,relro -Wl,-z,now # the import table is read-only before main
+
+ifdef SAN
+BASE_CFLAGS += -fsanitize=$(SAN) -fno-omit-frame-pointer
+ifneq (,$(findstring undefined,$(SAN)))
+BASE_CFLAGS += -fno-sanitize-recover=all # a finding fails the test
+endif
+HARDEN := -fPIE
+HARDEN_LD := -pie
+SAN_LD := -fsanitize=$(SAN)
+endif
+
+ifdef STATIC
+HARDEN_LD := -static -Wl,-z,relro -Wl,-z,now
+HARDEN := $(filter-out -fPIE,$(HARDEN))
+endif
+
+ALL_CFLAGS := $(BASE_CFLAGS) $(WARN) $(if $(WERROR),-Werror) -Iinclude $(CFLAGS)
+BROKER_DEFS := -DBROKER_VERSION='"$(VERSION)"' -DBROKER_LIBEXECDIR='"$(LIBEXECDIR)"'
+
+# --- what is built ---------------------------------------------------------------------------
+BROKER_SRC := broker/main.c $(sort $(wildcard broker/base/*.c broker/policy/*.c broker/sys/*.c broker/core/*.c))
+BROKER_OBJ := $(BROKER_SRC:%.c=$(BUILD)/obj/%.o)
+
+LAUNCHER_SRC := $(sort $(wildcard worker-shim/launcher/*.c))
+LAUNCHER_OBJ := $(LAUNCHER_SRC:%.c=$(BUILD)/obj/%.o)
+
+PRELOAD_SRC := $(sort $(wildcard worker-shim/preload/*.c))
+PRELOAD_OBJ := $(PRELOAD_SRC:%.c=$(BUILD)/obj/%.o)
+
+.PHONY: all
+all: $(BUILD)/broker $(BUILD)/worker-shim $(BUILD)/libworker-shim.so
+
+$(BUILD)/broker: $(BROKER_OBJ)
+	$(CC) $(HARDEN_LD) $(SAN_LD) $(LDFLAGS) -o $@ $^
+
+$(BUILD)/worker-shim: $(LAUNCHER_OBJ)
+	$(CC) $(HARDEN_LD) $(SAN_LD) $(LDFLAGS) -o $@ $^
+
+# No -lc feature beyond POSIX names: the same file serves glibc and musl programs.
+$(BUILD)/libworker-shim.so: $(PRELOAD_OBJ) worker-shim/preload/exports.map
+	$(CC) -shared -Wl,-soname,libworker-shim.so -Wl,--version-script=worker-shim/preload/exports.map \
+		-Wl,-z,relro -Wl,-z,now $(SAN_LD) $(LDFLAGS) -o $@ $(PRELOAD_OBJ)
+
+$(BUILD)/obj/broker/%.o: broker/%.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(HARDEN) $(BROKER_DEFS) -Ibroker -MMD -MP -c -o $@ $<
+
+$(BUILD)/obj/worker-shim/launcher/%.o: worker-shim/launcher/%.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(HARDEN) $(BROKER_DEFS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/obj/worker-shim/preload/%.o: worker-shim/preload/%.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -fPIC -fno-stack-protector -U_FORTIFY_SOURCE -MMD -MP -c -o $@ $<
+
+# --- tests -----------------------------------------------------------------------------------
+# A unit test links the objects that its "links:" line names, and nothing else: that proves
+# what a module needs. `wrap:` names the system calls that it replaces with its own.
+UNIT_SRC := $(sort $(wildcard tests/unit/*.c))
+UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
+
+links = $(shell sed -n 's/^.*links: *\([^*]*\).*$$/\1/p' $(1))
+wraps = $(shell sed -n 's/^.*wrap: *\([^*]*\).*$$/\1/p' $(1))
+
+define unit_rule
+$(BUILD)/unit/$(notdir $(1:.c=)): $(1:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/tests/harness/tap.o \
+		$(patsubst %,$(BUILD)/obj/%.o,$(call links,$(1)))
+	@mkdir -p $$(@D)
+	$$(CC) $$(HARDEN_LD) $$(SAN_LD) $$(LDFLAGS) $(patsubst %,-Wl$(comma)--wrap=%,$(call wraps,$(1))) -o $$@ $$^
+endef
+comma := ,
+$(foreach t,$(UNIT_SRC),$(eval $(call unit_rule,$(t))))
+
+$(BUILD)/obj/tests/%.o: tests/%.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(HARDEN) $(BROKER_DEFS) -Ibroker -Itests/harness -Iworker-shim -MMD -MP -c -o $@ $<
+
+# Small servers of our own, built as a user would build theirs: no flag of ours, no header of ours.
+APP_SRC := $(sort $(wildcard tests/apps/*.c))
+APP_BIN := $(APP_SRC:tests/apps/%.c=$(BUILD)/apps/%)
+
+$(BUILD)/apps/%: tests/apps/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g $(WARN) -pthread -o $@ $<
+
+TOOL_SRC := $(sort $(wildcard tests/bench/*.c))
+TOOL_BIN := $(TOOL_SRC:tests/bench/%.c=$(BUILD)/bench/%)
+
+$(BUILD)/bench/%: tests/bench/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g $(WARN) -Iinclude -o $@ $<
+
+$(BUILD)/demo: docs/examples/demo.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -D_GNU_SOURCE -O2 $(WARN) -o $@ $<
+
+.PHONY: unit tests-build run check check-unit check-e2e check-apps bench
+unit: $(UNIT_BIN)
+tests-build: all unit $(APP_BIN) $(TOOL_BIN) $(BUILD)/demo
+
+JOBS ?= 4
+PROVE := prove --exec '' -j $(JOBS) --timer
+export BROKER_BUILD = $(abspath $(BUILD))
+
+check: tests-build
+	$(PROVE) $(UNIT_BIN) $(sort $(wildcard tests/e2e/test_*.py))
+
+check-unit: unit
+	$(PROVE) $(UNIT_BIN)
+
+check-e2e: tests-build
+	$(PROVE) $(sort $(wildcard tests/e2e/test_*.py))
+
+check-apps: tests-build
+	tests/apps/install
+	BROKER_APPS_REQUIRED=1 $(PROVE) $(sort $(wildcard tests/apps/test_*.py))
+
+run: all $(BUILD)/demo
+	@docs/examples/run-demo $(BUILD)
+
+bench: tests-build
+	tests/bench/run $(BUILD)
+
+# --- formatting and static analysis ------------------------------------------------------------
+C_FILES := $(sort $(wildcard include/*.h broker/*.c broker/*/*.[ch] worker-shim/*/*.[ch] tests/*/*.[ch] docs/examples/*.c))
+
+.PHONY: format format-check lint
+format:
+	clang-format -i $(C_FILES)
+
+format-check:
+	clang-format --dry-run --Werror $(C_FILES)
+
+lint:
+	cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr --suppressions-list=.cppcheck \
+		--enable=warning,performance,portability -D_GNU_SOURCE -D__x86_64__ \
+		-Iinclude -Ibroker -Iworker-shim broker worker-shim
+	clang-tidy --quiet --warnings-as-errors='*' $(BROKER_SRC) $(LAUNCHER_SRC) $(PRELOAD_SRC) -- \
+		-std=gnu11 -D_GNU_SOURCE $(BROKER_DEFS) -Iinclude -Ibroker -Iworker-shim
+
+# --- install -----------------------------------------------------------------------------------
+.PHONY: install clean
+install: all
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(INCLUDEDIR) \
+		$(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(DOCDIR)
+	install -m 755 $(BUILD)/broker $(DESTDIR)$(BINDIR)/broker
+	install -m 755 $(BUILD)/worker-shim $(DESTDIR)$(LIBEXECDIR)/worker-shim
+	install -m 644 $(BUILD)/libworker-shim.so $(DESTDIR)$(LIBEXECDIR)/libworker-shim.so
+	install -m 644 include/handoff_wire.h include/handoff_name.h $(DESTDIR)$(INCLUDEDIR)/
+	install -m 644 docs/man/worker-shim.1 $(DESTDIR)$(MANDIR)/man1/
+	install -m 644 docs/man/broker.ini.5 $(DESTDIR)$(MANDIR)/man5/
+	install -m 644 docs/man/broker.8 $(DESTDIR)$(MANDIR)/man8/
+	install -m 644 README.md $(wildcard docs/*.md) $(DESTDIR)$(DOCDIR)/
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -1,0 +1,31 @@
+/*
+ * fd.h - who closes a descriptor, said in its declaration.
+ */
+#ifndef BROKER_BASE_FD_H
+#define BROKER_BASE_FD_H
+
+#include <errno.h>
+#include <unistd.h>
+
+/* Closes *@fd if it is open and leaves -1. Keeps errno. */
+static inline void fd_closep(int *fd)
+{
+	int saved = errno; /* cleanup must not disturb the error being returned */
+
+	if (*fd >= 0)
+		(void)close(*fd);
+	*fd = -1;
+	errno = saved;
+}
+#define _cleanup_fd_ __attribute__((cleanup(fd_closep)))
+
+/* Moves ownership out of a variable: returns the descriptor, leaves -1. */
+static inline int fd_take(int *fd)
+{
+	int out = *fd;
+
+	*fd = -1;
+	return out;
+}
+
+#endif

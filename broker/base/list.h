@@ -1,0 +1,76 @@
+/*
+ * list.h - an intrusive, circular, doubly linked list.
+ *
+ * A link that is on no list points to itself, so list_remove() may be called
+ * twice and a destructor need not know whether its object was ever linked.
+ * Every link member says in a comment on which list it is.
+ */
+#ifndef BROKER_BASE_LIST_H
+#define BROKER_BASE_LIST_H
+
+#include "util.h"
+
+struct list {
+	struct list *next, *prev;
+};
+
+#define LIST_INIT(name)                                                                            \
+	{                                                                                          \
+		&(name), &(name)                                                                   \
+	}
+
+static inline void list_init(struct list *l)
+{
+	l->next = l->prev = l;
+}
+
+static inline bool list_empty(const struct list *l)
+{
+	return l->next == l;
+}
+
+/* Puts @item in front of @pos: with the head as @pos, at the end. */
+static inline void list_add_before(struct list *pos, struct list *item)
+{
+	item->prev = pos->prev;
+	item->next = pos;
+	pos->prev->next = item;
+	pos->prev = item;
+}
+
+static inline void list_append(struct list *head, struct list *item)
+{
+	list_add_before(head, item);
+}
+
+static inline void list_remove(struct list *item)
+{
+	item->prev->next = item->next;
+	item->next->prev = item->prev;
+	list_init(item);
+}
+
+static inline size_t list_count(const struct list *head)
+{
+	size_t n = 0;
+
+	for (const struct list *l = head->next; l != head; l = l->next)
+		n++;
+	return n;
+}
+
+#define list_first(head, type, member)                                                             \
+	(list_empty(head) ? NULL : container_of((head)->next, type, member))
+
+/* The body must not remove @it; list_for_each_safe may. */
+#define list_for_each(it, head, member)                                                            \
+	for (it = container_of((head)->next, __typeof__(*it), member); &it->member != (head);      \
+	     it = container_of(it->member.next, __typeof__(*it), member))
+
+#define list_for_each_safe(it, tmp, head, member)                                                  \
+	for (it = container_of((head)->next, __typeof__(*it), member),                             \
+	    tmp = container_of(it->member.next, __typeof__(*it), member);                          \
+	     &it->member != (head);                                                                \
+	     it = tmp, tmp = container_of(it->member.next, __typeof__(*it), member))
+
+#endif

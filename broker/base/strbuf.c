@@ -1,0 +1,112 @@
+#include "strbuf.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void strbuf_init(struct strbuf *b, char *storage, size_t size)
+{
+	assert(size > 0);
+	*b = (struct strbuf){ .text = storage, .size = size };
+	storage[0] = '\0';
+}
+
+void strbuf_add_bytes(struct strbuf *b, const char *bytes, size_t n)
+{
+	size_t room = b->size - 1 - b->len;
+
+	if (n > room) {
+		n = room;
+		b->cut = true;
+	}
+	memcpy(b->text + b->len, bytes, n);
+	b->len += n;
+	b->text[b->len] = '\0';
+}
+
+void strbuf_add(struct strbuf *b, const char *text)
+{
+	strbuf_add_bytes(b, text, strlen(text));
+}
+
+void strbuf_vaddf(struct strbuf *b, const char *fmt, va_list ap)
+{
+	size_t room = b->size - b->len;
+	int n = vsnprintf(b->text + b->len, room, fmt, ap);
+
+	if (n < 0) {
+		b->text[b->len] = '\0';
+		b->cut = true;
+	} else if ((size_t)n >= room) {
+		b->len = b->size - 1;
+		b->cut = true;
+	} else {
+		b->len += (size_t)n;
+	}
+}
+
+void strbuf_addf(struct strbuf *b, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	strbuf_vaddf(b, fmt, ap);
+	va_end(ap);
+}
+
+/* Length of the UTF-8 sequence at @s (RFC 3629: shortest form, no surrogates), 0 if there is none.
+ */
+static size_t utf8_len(const unsigned char *s, size_t n)
+{
+	unsigned long cp;
+	size_t len;
+
+	if (s[0] >= 0xc2 && s[0] <= 0xdf)
+		len = 2;
+	else if (s[0] >= 0xe0 && s[0] <= 0xef)
+		len = 3;
+	else if (s[0] >= 0xf0 && s[0] <= 0xf4)
+		len = 4;
+	else
+		return 0;
+	if (len > n)
+		return 0;
+	cp = s[0] & (0xffu >> (len + 1));
+	for (size_t i = 1; i < len; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+		cp = cp << 6 | (s[i] & 0x3f);
+	}
+	if ((len == 3 && cp < 0x800) || (len == 4 && (cp < 0x10000 || cp > 0x10ffff)))
+		return 0;
+	if (cp >= 0xd800 && cp <= 0xdfff)
+		return 0;
+	/* C1 controls move a terminal's cursor as C0 do. */
+	return cp < 0xa0 ? 0 : len;
+}
+
+void strbuf_add_escaped(struct strbuf *b, const char *bytes, size_t n)
+{
+	const unsigned char *s = (const unsigned char *)bytes;
+
+	for (size_t i = 0; i < n;) {
+		size_t len = utf8_len(s + i, n - i);
+
+		if (s[i] >= 0x20 && s[i] < 0x7f)
+			len = 1;
+		if (len) {
+			/* A sequence goes whole or not at all. */
+			if (b->len + len >= b->size) {
+				b->cut = true;
+				return;
+			}
+			strbuf_add_bytes(b, bytes + i, len);
+			i += len;
+		} else if (s[i] == '\t') {
+			strbuf_add(b, "\\t");
+			i++;
+		} else {
+			strbuf_addf(b, "\\x%02x", s[i]);
+			i++;
+		}
+	}
+}

@@ -1,0 +1,38 @@
+/*
+ * strbuf - text built up in a buffer of fixed size that the caller owns.
+ *
+ * Always terminated. What does not fit is cut and remembered, never an error:
+ * it is for messages, where a cut tail beats no message.
+ */
+#ifndef BROKER_BASE_STRBUF_H
+#define BROKER_BASE_STRBUF_H
+
+#include <stdarg.h>
+#include "util.h"
+
+struct strbuf {
+	char *text; /* caller's storage */
+	size_t len; /* without the terminator */
+	size_t size;
+	bool cut;
+};
+
+/* Declares a strbuf @name over an array of @bytes on the stack. */
+#define STRBUF(name, bytes)                                                                        \
+	char name##_storage_[bytes] = "";                                                          \
+	struct strbuf name = { .text = name##_storage_, .size = (bytes) }
+
+void strbuf_init(struct strbuf *b, char *storage, size_t size);
+void strbuf_add(struct strbuf *b, const char *text);
+void strbuf_add_bytes(struct strbuf *b, const char *bytes, size_t n);
+void strbuf_addf(struct strbuf *b, const char *fmt, ...) PRINTF(2, 3);
+void strbuf_vaddf(struct strbuf *b, const char *fmt, va_list ap) PRINTF(2, 0);
+
+/*
+ * Adds @n bytes that may come from a hostile peer or file: what is not
+ * printable ASCII or valid UTF-8 becomes \xNN, so that a terminal or a log
+ * reader cannot be steered by it.
+ */
+void strbuf_add_escaped(struct strbuf *b, const char *bytes, size_t n);
+
+#endif

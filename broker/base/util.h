@@ -1,0 +1,34 @@
+/*
+ * util.h - the few macros that C leaves out.
+ *
+ * No system call, no allocation, nothing that needs a source file.
+ */
+#ifndef BROKER_BASE_UTIL_H
+#define BROKER_BASE_UTIL_H
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#ifdef NDEBUG
+#error "assert() guards descriptors and pids here: it stays on in every build"
+#endif
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+#define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+
+#define PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+
+#define MSEC_PER_SEC  1000
+#define NSEC_PER_MSEC 1000000
+
+static inline void freep(void *p)
+{
+	free(*(void **)p);
+}
+#define _cleanup_free_ __attribute__((cleanup(freep)))
+
+#endif

@@ -1,0 +1,209 @@
+/*
+ * handoff_wire.h - the contract between the broker and its workers.
+ *
+ * Two kinds of socket carry it, both AF_UNIX SOCK_SEQPACKET, so that one send
+ * is one message and a descriptor can never stick to the wrong bytes:
+ *
+ *   rendezvous   one connection per listening socket of a worker
+ *                worker --> broker   HELLO
+ *                broker --> worker   WELCOME + descriptors rx, tx   (in that order)
+ *                                    REFUSED and close
+ *                It then stays open and silent for as long as any process of the
+ *                worker holds the listening socket. Its end of file is the
+ *                goodbye: the kernel counts the holders, so neither fork nor a
+ *                crash can make that wrong.
+ *
+ *   channel      broker --> worker   CONN + exactly one connected socket
+ *                The worker sends nothing here. It reads with recvmsg(2) on rx.
+ *
+ * Host byte order is fine (both ends share a kernel); host layout is not, since
+ * broker and worker may come from different builds. So every field has a fixed
+ * width, every struct has its size asserted, and text is always terminated.
+ *
+ * A receiver takes a message only after handoff_check() said yes. There is no
+ * pointer, no length inside a message, and no type that may be ignored.
+ */
+#ifndef HANDOFF_WIRE_H
+#define HANDOFF_WIRE_H
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HANDOFF_VERSION 1
+
+/* Environment of a worker: what the app may read, and what the shim needs. */
+#define HANDOFF_ENV_SERVICE    "BROKER_SERVICE"	      /* web */
+#define HANDOFF_ENV_SLOT       "BROKER_SLOT"	      /* 0 */
+#define HANDOFF_ENV_WORKER     "BROKER_WORKER"	      /* web.0 */
+#define HANDOFF_ENV_GENERATION "BROKER_GENERATION"    /* 1 */
+#define HANDOFF_ENV_RENDEZVOUS "BROKER_RENDEZVOUS"    /* path of the rendezvous socket */
+#define HANDOFF_ENV_TOKEN      "BROKER_TOKEN"	      /* 32 hex digits, one per worker */
+#define HANDOFF_ENV_PRIVATE    "BROKER_PRIVATE_PORTS" /* "9229,9400-9409": left to the app */
+
+enum handoff_type {
+	HANDOFF_HELLO = 1,
+	HANDOFF_WELCOME = 2,
+	HANDOFF_REFUSED = 3,
+	HANDOFF_CONN = 4,
+};
+
+enum handoff_backend {
+	HANDOFF_BACKEND_PRELOAD = 1,
+};
+
+/* First in every message. */
+struct handoff_header {
+	uint16_t version; /* HANDOFF_VERSION */
+	uint16_t type;	  /* enum handoff_type */
+	uint32_t size;	  /* of the whole message, as the type says */
+};
+
+#define HANDOFF_V6ONLY 0x1 /* handoff_addr.flags: IPV6_V6ONLY is set */
+
+/* An address as the application names it. */
+struct handoff_addr {
+	uint8_t family;	   /* 4 or 6; 0: none (a peer that is gone) */
+	uint8_t flags;	   /* HANDOFF_V6ONLY */
+	uint16_t port;	   /* host byte order */
+	uint32_t scope_id; /* IPv6 link-local zone, else 0 */
+	uint8_t ip[16];	   /* network order; IPv4 uses the first four, the rest is 0 */
+};
+
+#define HANDOFF_TOKEN_SIZE   16
+#define HANDOFF_SERVICE_SIZE 64
+
+#define HANDOFF_HELLO_ADOPT 0x1 /* the listening socket was inherited (exec): .channel names it */
+
+/* "The app has called listen() on this address." */
+struct handoff_hello {
+	struct handoff_header h;
+	struct handoff_addr addr; /* what the app bound */
+	uint32_t slot;
+	uint32_t generation;
+	int32_t pid;	  /* for messages only: the broker believes SO_PEERCRED */
+	uint32_t backlog; /* as the app gave it */
+	uint32_t backend; /* enum handoff_backend */
+	uint32_t flags;	  /* HANDOFF_HELLO_* */
+	uint64_t channel; /* with ADOPT: from the name of rx, else 0 */
+	uint8_t token[HANDOFF_TOKEN_SIZE];
+	char service[HANDOFF_SERVICE_SIZE]; /* terminated, rest zero */
+};
+
+/* Carries rx and tx. The worker puts rx where its listening socket was and keeps tx open. */
+struct handoff_welcome {
+	struct handoff_header h;
+	uint64_t channel;
+	struct handoff_addr addr; /* where clients connect: the broker's first listener for it */
+};
+
+#define HANDOFF_REASON_SIZE 480
+
+struct handoff_refused {
+	struct handoff_header h;
+	uint32_t error; /* the errno that listen(2) returns to the app; never 0 */
+	uint32_t reserved;
+	char reason[HANDOFF_REASON_SIZE]; /* terminated: what was found and what to do */
+};
+
+/* One accepted connection. Always comes with exactly one descriptor. */
+struct handoff_conn {
+	struct handoff_header h;
+	uint64_t id;	    /* unique in the life of a broker, rising */
+	uint64_t accept_ns; /* CLOCK_MONOTONIC at accept */
+	uint32_t listener;  /* the broker's number for the listener */
+	uint32_t reserved;
+	struct handoff_addr peer; /* as accept(2) reported it: IPv4 over a dual stack socket is 4 */
+	uint64_t reserved2;
+};
+
+static_assert(sizeof(struct handoff_header) == 8, "wire layout");
+static_assert(sizeof(struct handoff_addr) == 24, "wire layout");
+static_assert(sizeof(struct handoff_hello) == 144, "wire layout");
+static_assert(sizeof(struct handoff_welcome) == 40, "wire layout");
+static_assert(sizeof(struct handoff_refused) == 496, "wire layout");
+static_assert(sizeof(struct handoff_conn) == 64, "wire layout");
+
+#define HANDOFF_MAX_SIZE                                                                           \
+	496 /* of the largest message: a receive buffer of this size never truncates */
+
+static inline size_t handoff_size(unsigned type)
+{
+	switch (type) {
+	case HANDOFF_HELLO:
+		return sizeof(struct handoff_hello);
+	case HANDOFF_WELCOME:
+		return sizeof(struct handoff_welcome);
+	case HANDOFF_REFUSED:
+		return sizeof(struct handoff_refused);
+	case HANDOFF_CONN:
+		return sizeof(struct handoff_conn);
+	}
+	return 0;
+}
+
+static inline bool handoff_addr_ok(const struct handoff_addr *a)
+{
+	if (a->flags & ~HANDOFF_V6ONLY)
+		return false;
+	if (a->family == 4) {
+		for (size_t i = 4; i < sizeof(a->ip); i++)
+			if (a->ip[i])
+				return false;
+		return a->scope_id == 0 && a->flags == 0;
+	}
+	return a->family == 6 || a->family == 0;
+}
+
+static inline bool handoff_text_ok(const char *text, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		if (!text[i])
+			return true;
+	return false;
+}
+
+/*
+ * The one check of a received message: @buf holds @len bytes as one recvmsg()
+ * gave them, aligned for uint64_t. True only if this is a whole, well-formed
+ * message of type @want. Pure: reads nothing but @buf.
+ */
+static inline bool handoff_check(const void *buf, size_t len, enum handoff_type want)
+{
+	const struct handoff_header *h = (const struct handoff_header *)buf;
+
+	if (len < sizeof(*h) || h->version != HANDOFF_VERSION || h->type != (uint16_t)want)
+		return false;
+	if (h->size != len || len != handoff_size(h->type))
+		return false;
+
+	switch (want) {
+	case HANDOFF_HELLO: {
+		const struct handoff_hello *m = (const struct handoff_hello *)buf;
+
+		return handoff_addr_ok(&m->addr) && m->addr.family != 0 && m->addr.port != 0 &&
+		       !(m->flags & ~(uint32_t)HANDOFF_HELLO_ADOPT) &&
+		       handoff_text_ok(m->service, sizeof(m->service));
+	}
+	case HANDOFF_WELCOME:
+		return handoff_addr_ok(&((const struct handoff_welcome *)buf)->addr);
+	case HANDOFF_REFUSED: {
+		const struct handoff_refused *m = (const struct handoff_refused *)buf;
+
+		return m->error != 0 && handoff_text_ok(m->reason, sizeof(m->reason));
+	}
+	case HANDOFF_CONN:
+		return handoff_addr_ok(&((const struct handoff_conn *)buf)->peer);
+	}
+	return false;
+}
+
+static inline void handoff_header_init(struct handoff_header *h, enum handoff_type type)
+{
+	h->version = HANDOFF_VERSION;
+	h->type = (uint16_t)type;
+	h->size = (uint32_t)handoff_size(type);
+}
+
+#endif

@@ -1,0 +1,123 @@
+/* links: */
+#include "handoff_name.h"
+#include "base/util.h"
+#include "tap.h"
+
+static struct handoff_hello hello(void)
+{
+	struct handoff_hello m = {
+		.addr = { .family = 4, .port = 3000, .ip = { 127, 0, 0, 1 } },
+		.slot = 1,
+		.generation = 2,
+		.pid = 99,
+		.service = "web",
+	};
+
+	handoff_header_init(&m.h, HANDOFF_HELLO);
+	return m;
+}
+
+TEST(a_well_formed_message_of_each_type_passes_and_as_another_type_does_not)
+{
+	static const enum handoff_type types[] = { HANDOFF_HELLO, HANDOFF_WELCOME, HANDOFF_REFUSED,
+						   HANDOFF_CONN };
+
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		union {
+			struct handoff_header h;
+			struct handoff_hello hello;
+			struct handoff_refused refused;
+			unsigned char bytes[HANDOFF_MAX_SIZE];
+		} m;
+
+		memset(&m, 0, sizeof(m));
+		if (types[i] == HANDOFF_HELLO)
+			m.hello = hello();
+		if (types[i] == HANDOFF_REFUSED)
+			m.refused.error = 98;
+		handoff_header_init(&m.h, types[i]);
+		for (size_t j = 0; j < ARRAY_SIZE(types); j++)
+			CHECK_EQ(handoff_check(&m, m.h.size, types[j]), i == j);
+	}
+}
+
+TEST(no_wrong_length_version_type_or_text_passes)
+{
+	struct handoff_hello m = hello();
+	struct handoff_refused r = { .error = 1 };
+
+	for (size_t len = 0; len < 2 * sizeof(m); len++)
+		CHECK_EQ(handoff_check(&m, len, HANDOFF_HELLO), len == sizeof(m));
+	m.h.version++;
+	CHECK(!handoff_check(&m, sizeof(m), HANDOFF_HELLO));
+	m = hello();
+	m.h.size--;
+	CHECK(!handoff_check(&m, sizeof(m), HANDOFF_HELLO));
+	m = hello();
+	memset(m.service, 'x', sizeof(m.service));
+	CHECK(!handoff_check(&m, sizeof(m), HANDOFF_HELLO));
+	m = hello();
+	m.addr.ip[7] = 1; /* beyond an IPv4 address */
+	CHECK(!handoff_check(&m, sizeof(m), HANDOFF_HELLO));
+	m = hello();
+	m.addr.family = 5;
+	CHECK(!handoff_check(&m, sizeof(m), HANDOFF_HELLO));
+	m = hello();
+	m.addr.port = 0;
+	CHECK(!handoff_check(&m, sizeof(m), HANDOFF_HELLO));
+	m = hello();
+	m.flags = 2;
+	CHECK(!handoff_check(&m, sizeof(m), HANDOFF_HELLO));
+
+	handoff_header_init(&r.h, HANDOFF_REFUSED);
+	memset(r.reason, 'x', sizeof(r.reason));
+	CHECK(!handoff_check(&r, sizeof(r), HANDOFF_REFUSED));
+	r.reason[HANDOFF_REASON_SIZE - 1] = '\0';
+	CHECK(handoff_check(&r, sizeof(r), HANDOFF_REFUSED));
+	r.error = 0;
+	CHECK(!handoff_check(&r, sizeof(r), HANDOFF_REFUSED));
+}
+
+TEST(a_name_comes_back_as_it_was_written)
+{
+	static const struct handoff_addr addrs[] = {
+		{ .family = 4, .port = 80, .ip = { 10, 1, 2, 255 } },
+		{ .family = 6, .port = 65535, .ip = { [15] = 1 } },
+		{ .family = 6, .flags = HANDOFF_V6ONLY, .port = 1, .ip = { 0xfe, 0x80 } },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(addrs); i++) {
+		struct handoff_name in = { .channel = 0x1234567890abcdefULL + i, .addr = addrs[i] };
+		struct handoff_name out;
+		char text[HANDOFF_NAME_SIZE];
+
+		for (size_t k = 0; k < sizeof(in.token); k++)
+			in.token[k] = (uint8_t)(k * 17 + i);
+		handoff_name_put(text, &in);
+		CHECK(handoff_name_get(text, sizeof(text), &out));
+		CHECK_EQ(memcmp(in.token, out.token, sizeof(in.token)), 0);
+		CHECK_EQ(in.channel, out.channel);
+		CHECK_EQ(memcmp(&in.addr, &out.addr, sizeof(in.addr)), 0);
+	}
+}
+
+TEST(no_damaged_name_is_read)
+{
+	struct handoff_name in = { .addr = { .family = 4, .port = 80 } }, out;
+	char text[HANDOFF_NAME_SIZE + 1] = "";
+
+	handoff_name_put(text, &in);
+	for (size_t len = 0; len < HANDOFF_NAME_SIZE; len++)
+		CHECK(!handoff_name_get(text, len, &out));
+	CHECK(!handoff_name_get(text, HANDOFF_NAME_SIZE + 1, &out));
+	for (size_t i = 0; i < HANDOFF_NAME_SIZE; i++) {
+		char kept = text[i];
+
+		text[i] = 'X';
+		CHECK(!handoff_name_get(text, HANDOFF_NAME_SIZE, &out));
+		text[i] = kept;
+	}
+	CHECK(handoff_name_get(text, HANDOFF_NAME_SIZE, &out));
+}
+
+TAP_MAIN()
