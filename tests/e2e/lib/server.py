@@ -9,15 +9,19 @@ from .ports import free_port
 
 
 class Server:
-    def __init__(self, command, timeout=60):
-        """`command` as for Broker; {port}, {port2} and {tmp} are filled in. Returns when it listens."""
+    def __init__(self, command, ports=(), timeout=60):
+        """
+        `command` as for Broker: {port}, {port2} and {tmp} are filled in. `ports`: those that it
+        names itself. Returns when it listens on all of them.
+        """
         text = "\0".join(map(str, command))
-        self.ports = []
+        self.ports = list(ports)
         for key in ("{port}", "{port2}"):
             if key in text:
                 self.ports.append(free_port())
                 text = text.replace(key, str(self.ports[-1]))
         self.port = self.ports[0]
+        self._before = proc.leftovers(tap.current().mark)
         self.process = subprocess.Popen(
             text.replace("{tmp}", tap.tmp()).split("\0"),
             stdin=subprocess.DEVNULL,
@@ -30,13 +34,14 @@ class Server:
             proc.wait_until(lambda p=port: not refused(p), timeout, "listening of %s" % command)
 
     def stop(self):
-        """Ends it, with everything below it and what it has left to us as the subreaper."""
+        """Ends it with all that came after it, also what has wandered off and forgotten its name."""
         for sig in (signal.SIGTERM, signal.SIGKILL):
-            for pid in proc.marked(tap.current().mark):
-                try:
-                    proc.send_signal(pid, sig)
-                except ProcessLookupError:
-                    pass
+            for pid in proc.leftovers(tap.current().mark):
+                if pid not in self._before and proc.alive(pid):
+                    try:
+                        proc.send_signal(pid, sig)
+                    except ProcessLookupError:
+                        pass
             try:
                 self.process.wait(5)
             except subprocess.TimeoutExpired:

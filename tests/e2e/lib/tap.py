@@ -95,12 +95,12 @@ def complain(text):
 
 def test(function):
     """Registers a test. Its name, with spaces, is the line that it prints."""
-    add_test(function.__name__, function)
+    add_test(function.__name__.replace("_", " "), function)
     return function
 
 
 def add_test(name, function):
-    _tests.append((name.replace("_", " "), function))
+    _tests.append((name, function))
 
 
 def skip_all(why):
@@ -193,14 +193,16 @@ def _run(function):
 
 def main():
     """Runs the tests of this program, or those whose names are given, and exits."""
+    # By the line that is printed, or by the name of the function.
     wanted = [name.replace("_", " ") for name in sys.argv[1:]]
-    unknown = [name for name in wanted if name not in [n for n, _ in _tests]]
+    names = [name.replace("_", " ") for name, _ in _tests]
+    unknown = [name for name in wanted if name not in names]
     if unknown:
         print("no such test: %s\nthere are:" % ", ".join(unknown), file=sys.stderr)
         for name, _ in _tests:
             print("  " + name, file=sys.stderr)
         sys.exit(2)
-    tests = [(name, f) for name, f in _tests if not wanted or name in wanted]
+    tests = [t for t, name in zip(_tests, names) if not wanted or name in wanted]
 
     proc.become_subreaper()
     signal.signal(signal.SIGALRM, _alarm)
