@@ -53,7 +53,7 @@ def workers_of(row, broker, pids):
 def answers(row, broker, ports):
     """All answers are right, on every port, from every worker. Returns who answered."""
     for port in ports:
-        load = row.load(port, INFLIGHT)
+        load = row.load(port, INFLIGHT, "/")
         workers = workers_of(row, broker, load.wait_answers(300)["pids"])
         load.assert_clean()
     return workers
@@ -61,7 +61,7 @@ def answers(row, broker, ports):
 
 def reload(row, broker, ports, old):
     """Under load, also on connections that stay open, new workers take over without a failure."""
-    loads = [row.load(port, INFLIGHT // len(ports)) for port in ports]
+    loads = [row.load(port, INFLIGHT // len(ports), "/") for port in ports]
     if row.keepalive:
         loads.append(Load(ports[0], inflight=4, keepalive=20))
     for load in loads:
@@ -83,7 +83,8 @@ def crash(row, broker, ports, workers):
     A worker is killed with all its processes. Only what it had in its hands at that moment may
     fail; what waited in its channel must not. To know that number, it is stopped first.
     """
-    loads = [row.load(port, INFLIGHT // len(ports)) for port in ports]
+    # A little work for each request, so that the worker has something in its hands.
+    loads = [row.load(port, INFLIGHT // len(ports), "/slow?ms=2") for port in ports]
     for load in loads:
         load.wait_answers(50)
     victim = sorted(workers)[0]

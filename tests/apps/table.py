@@ -29,12 +29,12 @@ class App:
     processes   of one worker that may answer
     keepalive   takes several requests on a connection, beside other connections
     env         answers GET /env
-    load        a Load or something like it: function of port, number in flight
+    load        a Load or something like it: function of port, number in flight and path
     """
 
     def __init__(
         self, name, group, command, needs=(), ports=1, processes=1, keepalive=False, env=True,
-        load=lambda port, inflight: Load(port, inflight=inflight),
+        load=lambda port, inflight, path: Load(port, inflight=inflight, path=path),
     ):
         self.name, self.group, self.command, self.needs = name, group, command, needs
         self.ports, self.processes, self.keepalive, self.env = ports, processes, keepalive, env
@@ -89,7 +89,7 @@ def nginx(daemon):
     )
 
 
-def redis_load(port, inflight):
+def redis_load(port, inflight, _):
     from redis_load import RedisLoad
 
     return RedisLoad(port, inflight)
@@ -114,7 +114,7 @@ TABLE = [
     c_app("srv_two", ports=2),
     c_app(
         "srv_line", env=False,
-        load=lambda port, inflight: Load(port, inflight=inflight, mode="line"),
+        load=lambda port, inflight, _: Load(port, inflight=inflight, mode="line"),
     ),
     App(
         "app.js", "node", lambda _, ports: [which("node"), os.path.join(HERE, "app.js"), str(ports[0])],

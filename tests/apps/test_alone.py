@@ -13,7 +13,7 @@ def check(row):
     os.mkdir(tmp("app"))
     ports = [free_port() for _ in range(row.ports)]
     Server(row.command(tmp("app"), ports), ports=ports)
-    loads = [row.load(port, behind.INFLIGHT) for port in ports]
+    loads = [row.load(port, behind.INFLIGHT, "/") for port in ports]
     if row.keepalive:
         loads.append(Load(ports[0], inflight=4, keepalive=20))
     for load in loads:

@@ -140,15 +140,17 @@ class Broker:
         )
 
     def wait_ready(self, timeout=60):
-        """By the descriptor: "ready" when all services are."""
+        """By the descriptor: "ready" when all services are, and then its end."""
         deadline, said = time.monotonic() + timeout, b""
-        while b"ready\n" not in said:
+        while True:
             left = max(0, deadline - time.monotonic())
             readable, _, _ = select.select([self._ready_fd], [], [], left)
-            assert readable, "the broker is not ready after %g s" % timeout
+            assert readable, "no end of --ready-fd in %g s; it said %r" % (timeout, said)
             part = os.read(self._ready_fd, 64)
-            assert part, "the broker ended or closed --ready-fd without being ready"
+            if not part:
+                break
             said += part
+        assert said == b"ready\n", "the broker is not ready, it said %r on --ready-fd" % said
 
     def wait_exit(self, timeout=60):
         """The exit code (negative: the signal)."""
@@ -263,7 +265,7 @@ class Broker:
         return proc.fd_kinds(self.pid)
 
     @contextlib.contextmanager
-    def same_fds(self, timeout=20):
+    def same_fds(self, timeout=10):
         """What is done inside leaves no descriptor over in the broker, nor takes one away."""
         before = self.fds()
         yield

@@ -7,7 +7,7 @@ The test runner: TAP on standard output, one line a test, everything of a failur
     main()
 
 A test passes by returning. It has a directory of its own (tmp()), a time limit, and ends only
-when nothing that it started is left: no process, no directory. Names as arguments select tests.
+when nothing that it started is left: no process, no directory. Names, or parts of them, as arguments select tests.
 """
 
 import faulthandler
@@ -193,16 +193,18 @@ def _run(function):
 
 def main():
     """Runs the tests of this program, or those whose names are given, and exits."""
-    # By the line that is printed, or by the name of the function.
-    wanted = [name.replace("_", " ") for name in sys.argv[1:]]
-    names = [name.replace("_", " ") for name, _ in _tests]
-    unknown = [name for name in wanted if name not in names]
-    if unknown:
-        print("no such test: %s\nthere are:" % ", ".join(unknown), file=sys.stderr)
+    # By the line that is printed or the name of the function, or by a part of either.
+    wanted = [text.replace("_", " ") for text in sys.argv[1:]]
+    tests = [
+        (name, function)
+        for name, function in _tests
+        if not wanted or any(text in name.replace("_", " ") for text in wanted)
+    ]
+    if not tests:
+        print("no such test: %s\nthere are:" % ", ".join(sys.argv[1:]), file=sys.stderr)
         for name, _ in _tests:
             print("  " + name, file=sys.stderr)
         sys.exit(2)
-    tests = [t for t, name in zip(_tests, names) if not wanted or name in wanted]
 
     proc.become_subreaper()
     signal.signal(signal.SIGALRM, _alarm)
