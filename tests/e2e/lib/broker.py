@@ -264,10 +264,20 @@ class Broker:
         """Counter of its descriptors by kind."""
         return proc.fd_kinds(self.pid)
 
+    def fds_at_rest(self):
+        """fds(), once it has stayed the same for a while: nothing is just passing through."""
+        seen = []
+
+        def steady():
+            seen.append(self.fds())
+            return seen[-1] if len(seen) > 10 and seen[-10:] == [seen[-1]] * 10 else None
+
+        return proc.wait_until(steady, 20, lambda: "rest of the descriptors: %s" % seen[-3:])
+
     @contextlib.contextmanager
     def same_fds(self, timeout=10):
         """What is done inside leaves no descriptor over in the broker, nor takes one away."""
-        before = self.fds()
+        before = self.fds_at_rest()
         yield
         proc.wait_until(
             lambda: self.fds() == before,
