@@ -44,7 +44,7 @@ int loop_init(struct loop *loop, const int *handled, size_t n,
 	sigemptyset(&mask);
 	for (size_t i = 0; i < n; i++)
 		sigaddset(&mask, handled[i]);
-	if (sigprocmask(SIG_BLOCK, &mask, &loop->original_mask) < 0)
+	if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
 		return -errno;
 
 	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);

@@ -34,10 +34,9 @@ struct loop {
 	int signal_fd;
 	struct loop_source signal_source;
 	void (*signalled)(struct loop *loop, int signo);
-	sigset_t original_mask; /* what children get back */
-	struct list timers;	/* armed, in no order */
-	int64_t earliest_ms;	/* no timer expires before it: a lower bound */
-	int64_t now_ms;		/* CLOCK_MONOTONIC, read once a turn */
+	struct list timers;  /* armed, in no order */
+	int64_t earliest_ms; /* no timer expires before it: a lower bound */
+	int64_t now_ms;	     /* CLOCK_MONOTONIC, read once a turn */
 	struct epoll_event batch[LOOP_BATCH];
 	int n_batch;
 	bool stop;
