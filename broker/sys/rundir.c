@@ -50,27 +50,38 @@ static int make_dirs(char *path)
 	return mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
 }
 
-/* Opens and locks @path. -EBUSY: somebody has it; *@ret_holder is the pid written in it, or 0. */
+/*
+ * Opens and locks @path. -EBUSY: somebody has it; *@ret_holder is the pid written in it, or 0.
+ * Who removes such a file does so while holding its lock; so a file that is locked but has
+ * no name any more was removed between our open and our lock, and the name is tried anew.
+ */
 static int lock_file(const char *path, mode_t mode, int *ret_fd, pid_t *ret_holder)
 {
-	_cleanup_fd_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, mode);
-	struct stat st;
+	for (int tries = 0; tries < 100; tries++) {
+		_cleanup_fd_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, mode);
+		struct stat st;
 
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &st) == 0 && !S_ISREG(st.st_mode))
-		return -EINVAL;
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		char text[32] = "";
-
-		if (errno != EWOULDBLOCK)
+		if (fd < 0)
 			return -errno;
-		if (read(fd, text, sizeof(text) - 1) > 0)
-			*ret_holder = atoi(text);
-		return -EBUSY;
+		if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+			char text[32] = "";
+
+			if (errno != EWOULDBLOCK)
+				return -errno;
+			if (read(fd, text, sizeof(text) - 1) > 0)
+				*ret_holder = atoi(text);
+			return -EBUSY;
+		}
+		if (fstat(fd, &st) < 0)
+			return -errno;
+		if (!S_ISREG(st.st_mode))
+			return -EINVAL;
+		if (st.st_nlink > 0) {
+			*ret_fd = fd_take(&fd);
+			return 0;
+		}
 	}
-	*ret_fd = fd_take(&fd);
-	return 0;
+	return -EAGAIN;
 }
 
 static int write_own_pid(int fd)
