@@ -148,8 +148,8 @@ int listener_stop_syns(int fd)
 	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) < 0 ? -errno : 0;
 }
 
-void listener_release_conn(int conn_fd)
+void listener_remove_filter(int fd)
 {
 	/* ENOENT: accepted before the filter was there. */
-	(void)set_int(conn_fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
+	(void)set_int(fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
 }

@@ -41,7 +41,7 @@ int listener_accept(int fd, int *ret_fd, struct handoff_addr *ret_peer);
  */
 int listener_stop_syns(int fd);
 
-/* Frees an accepted socket from the filter that listener_stop_syns() made it inherit. */
-void listener_release_conn(int conn_fd);
+/* Undoes listener_stop_syns(), on the listener or on a connection that inherited it. */
+void listener_remove_filter(int fd);
 
 #endif
