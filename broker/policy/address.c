@@ -38,8 +38,7 @@ static int parse_host6(const char *host, struct handoff_addr *addr)
 		return -EINVAL;
 	memcpy(ip, host, len);
 	ip[len] = '\0';
-	if (percent &&
-	    (units_parse_count(percent + 1, &zone) != 0 || zone < 1 || zone > ZONE_MAX))
+	if (percent && (units_parse_count(percent + 1, &zone) != 0 || zone < 1 || zone > ZONE_MAX))
 		return -EINVAL;
 	if (inet_pton(AF_INET6, ip, addr->ip) != 1)
 		return -EINVAL;

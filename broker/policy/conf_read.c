@@ -13,6 +13,7 @@ struct reader {
 	struct conf_errors *errors;
 	struct conf_sections *sections;
 	unsigned line;
+	size_t n_services;
 	size_t current;	  /* sections->section[current] takes the settings */
 	bool in_section;  /* the file has had a header, good or bad */
 	bool skipping;	  /* that header was bad: its settings cannot be judged */
@@ -62,26 +63,25 @@ static void unknown_section(struct reader *reader, const struct ini_item *item)
 	static const char *const known[] = { "broker", "defaults", "service" };
 	const char *colon = memchr(item->name, ':', item->name_len);
 	size_t len = colon ? (size_t)(colon - item->name) : item->name_len;
+	const char *rest = colon ? colon + 1 : item->name;
+	size_t rest_len = item->name_len - (size_t)(rest - item->name);
 	const char *near = NULL;
-	STRBUF(shown, 200);
-	char word[41];
+	STRBUF(text, 300);
+	char word[16] = "";
 
 	if (len < sizeof(word)) {
 		memcpy(word, item->name, len);
-		word[len] = '\0';
-		near = nearest(word, known, ARRAY_SIZE(known));
+		near = nearest(word, known, colon ? 3 : 2);
 	}
-	strbuf_add(&shown, "unknown section ");
-	quote_add_bytes(&shown, item->name, item->name_len);
-	if (near && !strcmp(near, "service"))
-		strbuf_addf(&shown, "; did you mean [service:%s]?",
-			    colon && conf_name_ok(colon + 1, item->name_len - len - 1)
-				    ? "..."
-				    : "NAME");
-	else if (near)
-		strbuf_addf(&shown, "; did you mean [%s]?", near);
+	strbuf_add(&text, "unknown section ");
+	quote_add_bytes(&text, item->name, item->name_len);
+	/* [web], [servce:web]: somebody means a service of that name. */
+	if (near && strcmp(near, "service") != 0)
+		strbuf_addf(&text, "; did you mean [%s]?", near);
+	else if ((near || !colon) && conf_name_ok(rest, rest_len))
+		strbuf_addf(&text, "; did you mean [service:%.*s]?", (int)rest_len, rest);
 	conf_errors_add(reader->errors, reader->line,
-			"%s; allowed: [broker], [defaults], [service:NAME]", shown.text);
+			"%s; allowed: [broker], [defaults], [service:NAME]", text.text);
 }
 
 /* What the header says; false if it is none that we know, which has then been said. */
@@ -137,8 +137,8 @@ static int open_section(struct reader *reader, const struct ini_item *item)
 				header.text, twin->line);
 		return 0;
 	}
-	/* Besides the services there are two. */
-	if (sections->n == CONF_SERVICES_MAX + 2) {
+	if (section.kind == SECTION_SERVICE && reader->n_services++ == CONF_SERVICES_MAX) {
+		reader->n_services--;
 		conf_errors_add(reader->errors, reader->line, "more than %d services",
 				CONF_SERVICES_MAX);
 		return 0;
@@ -208,8 +208,7 @@ static int add_setting(struct reader *reader, const struct ini_item *item)
 	section = &reader->sections->section[reader->current];
 
 	/* A longer one is cut: no key of ours is as long, and it is only shown. */
-	memcpy(key, item->name,
-	       item->name_len < sizeof(key) ? item->name_len : sizeof(key) - 1);
+	memcpy(key, item->name, item->name_len < sizeof(key) ? item->name_len : sizeof(key) - 1);
 	option = option_find(conf_section_options(section->kind), key);
 	if (!option) {
 		unknown_key(reader, section, key);
@@ -264,6 +263,11 @@ int conf_read(const char *text, size_t len, struct conf_errors *errors, struct c
 			break;
 		case INI_SETTING:
 			r = add_setting(&reader, &item);
+			break;
+		case INI_BAD_SECTION:
+			reader.in_section = true;
+			reader.skipping = true;
+			conf_errors_add(errors, ini.line, "%s", why.text);
 			break;
 		case INI_BAD:
 			conf_errors_add(errors, ini.line, "%s", why.text);

@@ -62,7 +62,7 @@ static enum ini_kind read_section(const char *line, size_t len, struct ini_item 
 	if (!close) {
 		quote_add_bytes(ret_error, line, len);
 		strbuf_add(ret_error, " has no closing bracket: write [section]");
-		return INI_BAD;
+		return INI_BAD_SECTION;
 	}
 	after = close + 1;
 	left = len - (size_t)(after - line);
@@ -70,7 +70,7 @@ static enum ini_kind read_section(const char *line, size_t len, struct ini_item 
 	if (left > 0 && *after != '#' && *after != ';') {
 		strbuf_add(ret_error, "after [section] nothing may follow, found ");
 		quote_add_bytes(ret_error, after, left);
-		return INI_BAD;
+		return INI_BAD_SECTION;
 	}
 	ret->name = line + 1;
 	ret->name_len = (size_t)(close - ret->name);

@@ -20,9 +20,10 @@
 
 enum ini_kind {
 	INI_END,
-	INI_SECTION, /* name */
-	INI_SETTING, /* name, value */
-	INI_BAD,     /* the reason is in @ret_error */
+	INI_SECTION,	 /* name */
+	INI_SETTING,	 /* name, value */
+	INI_BAD,	 /* the reason is in @ret_error */
+	INI_BAD_SECTION, /* the same, and it was meant to be a section */
 };
 
 struct ini {

@@ -295,8 +295,7 @@ static int ms_parse(const struct option *opt, char *const *word, size_t n,
 	return 0;
 }
 
-static void ms_format(const struct option *opt, const void *conf, size_t entry,
-		      struct strbuf *out)
+static void ms_format(const struct option *opt, const void *conf, size_t entry, struct strbuf *out)
 {
 	(void)entry;
 	units_add_duration(out, *(const int64_t *)field_in(opt, conf));

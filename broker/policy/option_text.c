@@ -400,8 +400,9 @@ static int environment_check(const char *word, struct strbuf *why)
 	size_t name = strcspn(word, "=");
 
 	if (name == 0 || word[name] == '\0')
-		return refuse(why, word, "is not NAME=value (quote a value with blanks: "
-					 "NAME=\"a b\")");
+		return refuse(why, word,
+			      "is not NAME=value (quote a value with blanks: "
+			      "NAME=\"a b\")");
 	if (!strncmp(word, "BROKER_", 7))
 		return refuse(why, word, "sets a name that belongs to the broker (BROKER_...)");
 	return 0;

@@ -28,7 +28,7 @@ struct option_type {
 		       struct strbuf *out);
 	void (*allowed)(const struct option *opt, struct strbuf *out);
 	bool (*equal)(const struct option *opt, const void *a, const void *b);
-	void (*clear)(const struct option *opt, void *conf);	     /* NULL: nothing to free */
+	void (*clear)(const struct option *opt, void *conf);	       /* NULL: nothing to free */
 	size_t (*entries)(const struct option *opt, const void *conf); /* with list */
 	size_t size; /* of the field: what clear writes zeros over */
 };
