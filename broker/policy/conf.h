@@ -139,7 +139,7 @@ struct conf_facts {
 #define CONF_LIST_MAX	  256	      /* entries of one list, inherited ones included */
 #define CONF_LISTEN_MAX	  1024	      /* listen addresses of all services together */
 #define CONF_SETTINGS_MAX 1024	      /* lines of one section */
-#define CONF_ERRORS_MAX	  20	      /* messages; how many more there were is said in one line */
+#define CONF_ERRORS_MAX	  20	      /* messages; that there are more is said in one line */
 #define CONF_ERROR_BYTES  (24 * 1024) /* an @error of this size is never cut */
 
 /*

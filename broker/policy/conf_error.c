@@ -20,8 +20,10 @@ void conf_errors_add(struct conf_errors *errors, unsigned line, const char *fmt,
 		at++;
 	}
 	if (errors->n == ARRAY_SIZE(errors->error)) {
-		errors->more++;
-		return;
+		errors->more = true;
+		if (at == errors->n)
+			return;
+		errors->n--;
 	}
 	memmove(&errors->error[at + 1], &errors->error[at], (errors->n - at) * sizeof(new));
 	errors->error[at] = new;
@@ -38,6 +40,5 @@ void conf_errors_print(const struct conf_errors *errors, const char *file, struc
 		strbuf_add(out, errors->error[i].text);
 	}
 	if (errors->more)
-		strbuf_addf(out, "\n%s: %zu more error%s", file, errors->more,
-			    errors->more == 1 ? "" : "s");
+		strbuf_addf(out, "\n%s: there are more errors", file);
 }

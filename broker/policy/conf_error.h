@@ -2,7 +2,8 @@
  * conf_error - the messages of one look at a configuration.
  *
  * Kept in the order of the lines, each once (what is wrong in [defaults] is
- * found again for every service that inherits it), at most CONF_ERRORS_MAX.
+ * found again for every service that inherits it). Of more than
+ * CONF_ERRORS_MAX those of the first lines are kept.
  */
 #ifndef BROKER_POLICY_CONF_ERROR_H
 #define BROKER_POLICY_CONF_ERROR_H
@@ -15,7 +16,8 @@ struct conf_error {
 };
 
 struct conf_errors {
-	size_t n, more; /* kept; found beyond that */
+	size_t n;
+	bool more; /* than are kept */
 	struct conf_error error[CONF_ERRORS_MAX];
 };
 

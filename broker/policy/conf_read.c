@@ -77,11 +77,13 @@ static void unknown_section(struct reader *reader, const struct ini_item *item)
 	quote_add_bytes(&text, item->name, item->name_len);
 	/* [web], [servce:web]: somebody means a service of that name. */
 	if (near && strcmp(near, "service") != 0)
-		strbuf_addf(&text, "; did you mean [%s]?", near);
+		strbuf_addf(&text, "; did you mean [%s]? Allowed", near);
 	else if ((near || !colon) && conf_name_ok(rest, rest_len))
-		strbuf_addf(&text, "; did you mean [service:%.*s]?", (int)rest_len, rest);
-	conf_errors_add(reader->errors, reader->line,
-			"%s; allowed: [broker], [defaults], [service:NAME]", text.text);
+		strbuf_addf(&text, "; did you mean [service:%.*s]? Allowed", (int)rest_len, rest);
+	else
+		strbuf_add(&text, "; allowed");
+	conf_errors_add(reader->errors, reader->line, "%s: [broker], [defaults], [service:NAME]",
+			text.text);
 }
 
 /* What the header says; false if it is none that we know, which has then been said. */

@@ -82,7 +82,7 @@ static void listen_format(const struct option *opt, const void *conf, size_t ent
 static void listen_allowed(const struct option *opt, struct strbuf *out)
 {
 	(void)opt;
-	strbuf_add(out, "ADDRESS:PORT or PORT, then perhaps for PORT");
+	strbuf_add(out, "[ADDRESS:]PORT [for PORT]");
 }
 
 static bool listen_equal(const struct option *opt, const void *a, const void *b)
@@ -178,7 +178,7 @@ static void ports_format(const struct option *opt, const void *conf, size_t entr
 static void ports_allowed(const struct option *opt, struct strbuf *out)
 {
 	(void)opt;
-	strbuf_add(out, "PORT or FIRST-LAST ...");
+	strbuf_add(out, "PORT ..., FIRST-LAST ...");
 }
 
 static bool ports_equal(const struct option *opt, const void *a, const void *b)

@@ -3,24 +3,15 @@
  */
 #include "option_type.h"
 
-#include "nearest.h"
 #include "quote.h"
 #include "units.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <signal.h>
 #include <string.h>
 
 #define WORKERS_MAX 1024
-
-static int refuse(struct strbuf *why, const char *word, const char *reason)
-{
-	quote_add(why, word);
-	strbuf_addf(why, " %s", reason);
-	return -EINVAL;
-}
 
 static int check_range(const struct option *opt, const char *word, int64_t value,
 		       struct strbuf *why)
@@ -28,7 +19,7 @@ static int check_range(const struct option *opt, const char *word, int64_t value
 	if (value == 0 && opt->or_zero)
 		return 0;
 	if (value < opt->min || value > opt->max)
-		return refuse(why, word, "is out of range");
+		return option_refuse(why, word, "is out of range");
 	return 0;
 }
 
@@ -50,7 +41,7 @@ static int refuse_units(struct strbuf *why, const char *word, int error, const c
 		strbuf_addf(why, " is not a %s that ends in a known unit (such as %s)", kind, unit);
 		break;
 	case UNITS_TOO_BIG:
-		return refuse(why, word, "is out of range");
+		return option_refuse(why, word, "is out of range");
 	}
 	return -EINVAL;
 }
@@ -95,46 +86,6 @@ static void add_seconds(struct strbuf *out, int64_t seconds)
 {
 	units_add_duration(out, seconds * MSEC_PER_SEC);
 }
-
-/* --- bool --- */
-
-static int bool_parse(const struct option *opt, char *const *word, size_t n,
-		      const struct conf_facts *facts, void *conf, struct strbuf *why)
-{
-	(void)n;
-	(void)facts;
-	if (units_parse_bool(*word, field_of(opt, conf)) != 0)
-		return refuse(why, *word, "is neither yes nor no");
-	return 0;
-}
-
-static void bool_format(const struct option *opt, const void *conf, size_t entry,
-			struct strbuf *out)
-{
-	(void)entry;
-	strbuf_add(out, *(const bool *)field_in(opt, conf) ? "yes" : "no");
-}
-
-static void bool_allowed(const struct option *opt, struct strbuf *out)
-{
-	(void)opt;
-	strbuf_add(out, "yes, no");
-}
-
-static bool bool_equal(const struct option *opt, const void *a, const void *b)
-{
-	return *(const bool *)field_in(opt, a) == *(const bool *)field_in(opt, b);
-}
-
-const struct option_type type_bool = {
-	.name = "yes or no",
-	.one_word = true,
-	.parse = bool_parse,
-	.format = bool_format,
-	.allowed = bool_allowed,
-	.equal = bool_equal,
-	.size = sizeof(bool),
-};
 
 /* --- count --- */
 
@@ -332,7 +283,7 @@ static int seconds_parse(const struct option *opt, char *const *word, size_t n,
 	if (r != 0)
 		return refuse_units(why, *word, r, "duration", "s");
 	if (ms % MSEC_PER_SEC != 0)
-		return refuse(why, *word, "is not a whole number of seconds");
+		return option_refuse(why, *word, "is not a whole number of seconds");
 	return set_unsigned(opt, *word, ms / MSEC_PER_SEC, conf, why);
 }
 
@@ -356,67 +307,4 @@ const struct option_type type_seconds = {
 	.allowed = seconds_allowed,
 	.equal = equal_unsigned,
 	.size = sizeof(unsigned),
-};
-
-/* --- signal --- */
-
-static int signal_parse(const struct option *opt, char *const *word, size_t n,
-			const struct conf_facts *facts, void *conf, struct strbuf *why)
-{
-	int number;
-
-	(void)n;
-	(void)facts;
-	if (units_parse_signal(*word, &number) != 0) {
-		const char *names[64], *near;
-		size_t i;
-
-		for (i = 0; i < ARRAY_SIZE(names) && units_signal_name(i); i++)
-			names[i] = units_signal_name(i);
-		near = nearest(strncmp(*word, "SIG", 3) == 0 ? *word + 3 : *word, names, i);
-		refuse(why, *word, "is not a signal");
-		if (near)
-			strbuf_addf(why, "; did you mean \"%s\"?", near);
-		return -EINVAL;
-	}
-	switch (number) {
-	case SIGSTOP:
-	case SIGTSTP:
-	case SIGTTIN:
-	case SIGTTOU:
-	case SIGCONT:
-	case SIGCHLD:
-	case SIGURG:
-		return refuse(why, *word, "ends no program");
-	}
-	*(int *)field_of(opt, conf) = number;
-	return 0;
-}
-
-static void signal_format(const struct option *opt, const void *conf, size_t entry,
-			  struct strbuf *out)
-{
-	(void)entry;
-	units_add_signal(out, *(const int *)field_in(opt, conf));
-}
-
-static void signal_allowed(const struct option *opt, struct strbuf *out)
-{
-	(void)opt;
-	strbuf_add(out, "a name such as TERM or QUIT, or 1 to 64");
-}
-
-static bool signal_equal(const struct option *opt, const void *a, const void *b)
-{
-	return *(const int *)field_in(opt, a) == *(const int *)field_in(opt, b);
-}
-
-const struct option_type type_signal = {
-	.name = "signal",
-	.one_word = true,
-	.parse = signal_parse,
-	.format = signal_format,
-	.allowed = signal_allowed,
-	.equal = signal_equal,
-	.size = sizeof(int),
 };

@@ -34,20 +34,24 @@ struct option_type {
 };
 
 /* option_number.c */
-extern const struct option_type type_bool;    /* bool */
 extern const struct option_type type_count;   /* unsigned */
 extern const struct option_type type_workers; /* unsigned; "cpus" */
 extern const struct option_type type_surge;   /* unsigned; "all" is UINT_MAX */
 extern const struct option_type type_size;    /* unsigned, bytes */
 extern const struct option_type type_ms;      /* int64_t */
 extern const struct option_type type_seconds; /* unsigned */
-extern const struct option_type type_signal;  /* int */
-extern const struct option_type type_word;    /* an enum */
+
+/* option_word.c */
+extern const struct option_type type_word;   /* an enum */
+extern const struct option_type type_bool;   /* bool */
+extern const struct option_type type_signal; /* int */
 
 /* option_text.c */
-extern const struct option_type type_name;	  /* char *: a user or group */
-extern const struct option_type type_path;	  /* char * */
-extern const struct option_type type_target;	  /* an enum, its last value with a char * path */
+extern const struct option_type type_name;   /* char *: a user or group */
+extern const struct option_type type_path;   /* char * */
+extern const struct option_type type_target; /* an enum; the value behind its words has a path */
+
+/* option_command.c */
 extern const struct option_type type_command;	  /* char ** */
 extern const struct option_type type_environment; /* char ** */
 
@@ -75,9 +79,13 @@ static inline const void *also_in(const struct option *opt, const void *conf)
 	return (const char *)conf + opt->also;
 }
 
+/* Adds: "word" reason. Returns -EINVAL. */
+int option_refuse(struct strbuf *why, const char *word, const char *reason);
+
 /* Shared by the types whose words are in a table. */
-void option_add_words(const struct option *opt, struct strbuf *out);
+unsigned option_word(const struct option *opt, const void *conf); /* the field: an index */
 int option_find_word(const struct option *opt, const char *word); /* its index, or -1 */
+void option_add_words(const struct option *opt, struct strbuf *out);
 void option_add_did_you_mean(const struct option *opt, const char *word, struct strbuf *out);
 
 #endif
