@@ -4,18 +4,18 @@
 
 void conf_errors_add(struct conf_errors *errors, unsigned line, const char *fmt, ...)
 {
-	struct conf_error new = { .line = line };
+	struct conf_error add = { .line = line };
 	struct strbuf text;
 	size_t at = 0;
 	va_list ap;
 
-	strbuf_init(&text, new.text, sizeof(new.text));
+	strbuf_init(&text, add.text, sizeof(add.text));
 	va_start(ap, fmt);
 	strbuf_vaddf(&text, fmt, ap);
 	va_end(ap);
 
 	while (at < errors->n && errors->error[at].line <= line) {
-		if (errors->error[at].line == line && !strcmp(errors->error[at].text, new.text))
+		if (errors->error[at].line == line && !strcmp(errors->error[at].text, add.text))
 			return;
 		at++;
 	}
@@ -25,8 +25,8 @@ void conf_errors_add(struct conf_errors *errors, unsigned line, const char *fmt,
 			return;
 		errors->n--;
 	}
-	memmove(&errors->error[at + 1], &errors->error[at], (errors->n - at) * sizeof(new));
-	errors->error[at] = new;
+	memmove(&errors->error[at + 1], &errors->error[at], (errors->n - at) * sizeof(add));
+	errors->error[at] = add;
 	errors->n++;
 }
 

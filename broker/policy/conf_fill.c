@@ -6,6 +6,17 @@
 #include <errno.h>
 #include <string.h>
 
+/* The entry before @at that sets the same name, or @at if none does. */
+static size_t find_same_name(char *const *environment, size_t at)
+{
+	size_t name = strcspn(environment[at], "=") + 1;
+	size_t i = 0;
+
+	while (i < at && strncmp(environment[i], environment[at], name) != 0)
+		i++;
+	return i;
+}
+
 /*
  * Two entries of the environment with one name: in one section that is a
  * mistake, and against [defaults] the service's own takes the place of the
@@ -15,30 +26,31 @@ static void settle_environment(struct conf_builder *b, struct conf_target *targe
 			       const struct option *option, size_t before)
 {
 	struct service_conf *sc = target->conf;
+	size_t at = before;
 
-	for (size_t new = before; sc->environment[new]; new ++) {
-		size_t name = strcspn(sc->environment[new], "=") + 1;
+	while (sc->environment[at]) {
+		size_t twin = find_same_name(sc->environment, at);
+		const struct conf_origin *from, *first;
 
-		for (size_t old = 0; old < new; old++) {
-			const struct conf_origin *from, *first;
-
-			if (strncmp(sc->environment[old], sc->environment[new], name) != 0)
-				continue;
-			from = origin_find(sc->origins, sc->n_origins, option, new);
-			first = origin_find(sc->origins, sc->n_origins, option, old);
-			if (from->kind == first->kind) {
-				conf_errors_add(b->errors, from->line,
-						"environment: %.*s is set a second time; the first "
-						"is in line %u",
-						(int)(name - 1), sc->environment[new], first->line);
-				target->clean = false;
-				continue;
-			}
-			strlist_remove(sc->environment, old);
-			origin_remove(sc->origins, &sc->n_origins, option, old);
-			old--;
-			new --;
+		if (twin == at) {
+			at++;
+			continue;
 		}
+		from = origin_find(sc->origins, sc->n_origins, option, at);
+		first = origin_find(sc->origins, sc->n_origins, option, twin);
+		if (from->kind == first->kind) {
+			conf_errors_add(b->errors, from->line,
+					"environment: %.*s is set a second time; the first is in "
+					"line %u",
+					(int)strcspn(sc->environment[at], "="), sc->environment[at],
+					first->line);
+			target->clean = false;
+			at++;
+			continue;
+		}
+		/* All that follow move up by one, so the next is at @at already. */
+		strlist_remove(sc->environment, twin);
+		origin_remove(sc->origins, &sc->n_origins, option, twin);
 	}
 }
 
