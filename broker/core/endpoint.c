@@ -4,7 +4,7 @@
 #include <sys/socket.h>
 #include "base/fd.h"
 #include "core/master.h"
-#include "policy/address.h"
+#include "sys/channel.h"
 #include "sys/listener.h"
 #include "sys/log.h"
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "base/fd.h"
 #include "core/master.h"
+#include "handoff_name.h"
 #include "sys/log.h"
 #include "sys/spawn.h"
 #include "sys/user.h"

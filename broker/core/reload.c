@@ -3,6 +3,7 @@
  * opened is opened; only then is anything changed. Until that point every failure leaves
  * the old configuration in force and no worker touched.
  */
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 #include "core/config_file.h"

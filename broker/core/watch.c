@@ -6,6 +6,7 @@
  *	- a worker that drains: has it still connections?
  *	- a worker that was stopped: does it run again?
  */
+#include <errno.h>
 #include <string.h>
 #include "core/master.h"
 #include "sys/channel.h"

@@ -2,6 +2,7 @@
  * The channels of a worker: what the broker does with the two ends that sys/channel.c made,
  * and the books it keeps on them.
  */
+#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 #include "base/fd.h"

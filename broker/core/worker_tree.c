@@ -2,11 +2,13 @@
  * The processes of a worker: which they are, how they are told to end, and what it means
  * that one has.
  */
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "core/master.h"
+#include "handoff_name.h"
 #include "sys/log.h"
 #include "sys/spawn.h"
 
