@@ -27,19 +27,16 @@ static struct slot *find_channel(uint64_t channel)
 static void attach(struct slot *slot)
 {
 	struct meeting meeting;
-	int shadow = socket(slot->domain, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+	_cleanup_real_fd_ int shadow =
+		socket(slot->domain, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
 
-	if (shadow >= 0) {
-		(void)slot_hide(slot, &shadow);
-		atomic_store(&slot->shadow, shadow);
-	}
+	if (shadow >= 0)
+		(void)slot_hide(slot, HIDDEN_SHADOW, &shadow);
 	if (rendezvous_meet(slot, true, MEET_ADOPT_MS, &meeting) < 0)
 		return;
-	real_closep(&meeting.rx);
-	(void)slot_hide(slot, &meeting.tx);
-	(void)slot_hide(slot, &meeting.rendezvous);
-	atomic_store(&slot->tx, meeting.tx);
-	atomic_store(&slot->rendezvous, meeting.rendezvous);
+	(void)slot_hide(slot, HIDDEN_TX, &meeting.tx);
+	(void)slot_hide(slot, HIDDEN_RENDEZVOUS, &meeting.rendezvous);
+	meeting_close(&meeting);
 }
 
 bool adopt_fd(int fd)

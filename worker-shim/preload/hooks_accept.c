@@ -85,7 +85,7 @@ static bool is_unknown_channel(int fd)
 	       adopt_fd(fd);
 }
 
-HOOK(int, accept4, (int fd, struct sockaddr *addr, socklen_t *len, int flags))
+int hook_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
 	struct slot *slot;
 	int saved = errno, taken;
@@ -117,7 +117,7 @@ HOOK(int, accept4, (int fd, struct sockaddr *addr, socklen_t *len, int flags))
 	return -1;
 }
 
-HOOK(int, accept, (int fd, struct sockaddr *addr, socklen_t *len))
+int hook_accept(int fd, struct sockaddr *addr, socklen_t *len)
 {
 	return hook_accept4(fd, addr, len, 0);
 }

@@ -42,12 +42,11 @@ static bool is_taken(int fd, const struct handoff_addr *addr)
 {
 	for (size_t i = 0; i < TABLE_SLOTS; i++) {
 		const struct slot *other = &table_slots[i];
-		int shadow = atomic_load(&other->shadow);
 
 		if (atomic_load(&other->state) != SLOT_LISTENING || !addr_equal(&other->addr, addr))
 			continue;
 		if (int_option(fd, SOL_SOCKET, SO_REUSEPORT) != 1 ||
-		    int_option(shadow, SOL_SOCKET, SO_REUSEPORT) != 1)
+		    int_option(slot_hidden(other, HIDDEN_SHADOW), SOL_SOCKET, SO_REUSEPORT) != 1)
 			return true;
 	}
 	return false;
@@ -74,7 +73,7 @@ static bool is_ours(int fd, const struct sockaddr *addr, socklen_t len,
 	return true;
 }
 
-HOOK(int, bind, (int fd, const struct sockaddr *addr, socklen_t len))
+int hook_bind(int fd, const struct sockaddr *addr, socklen_t len)
 {
 	struct handoff_addr wanted;
 	struct slot *slot;
@@ -123,48 +122,57 @@ static void say_why(const struct slot *slot, const char *reason)
 }
 
 /*
- * The meeting has given all three descriptors; only the swap can still fail. What the app's
- * own socket knows (options) lives on in the shadow.
+ * The app's own socket lives on as the shadow, and with it the options that it carries. A second
+ * listen() after shutdown() finds the shadow in place: what stands at @fd then is the old channel.
  */
+static int keep_shadow(struct slot *slot, int fd)
+{
+	_cleanup_real_fd_ int copy = -1;
+	int r;
+
+	if (slot_hidden(slot, HIDDEN_SHADOW) >= 0)
+		return 0;
+	copy = real.dup(fd);
+	if (copy < 0)
+		return -errno;
+	r = slot_hide(slot, HIDDEN_SHADOW, &copy);
+	if (r == 0)
+		options_collect(&slot->options, slot_hidden(slot, HIDDEN_SHADOW), slot->domain);
+	return r;
+}
+
+/* Puts what the broker gave into its places. -errno: the app's socket is as it was. */
 static int take_over(struct slot *slot, int fd, struct meeting *m)
 {
-	int shadow = real.dup(fd), r;
+	int r = keep_shadow(slot, fd);
 
-	if (shadow < 0)
-		return -errno;
-	r = slot_hide(slot, &shadow);
 	if (r == 0)
-		r = slot_hide(slot, &m->tx);
+		r = slot_hide(slot, HIDDEN_TX, &m->tx);
 	if (r == 0)
-		r = slot_hide(slot, &m->rendezvous);
-	if (r == 0) {
-		options_collect(&slot->options, shadow, slot->domain);
+		r = slot_hide(slot, HIDDEN_RENDEZVOUS, &m->rendezvous);
+	if (r == 0)
 		r = swap_in(slot, fd, m->rx);
-	}
 	if (r < 0) {
-		slot_mark(shadow, 0);
-		slot_mark(m->tx, 0);
-		slot_mark(m->rendezvous, 0);
-		real_closep(&shadow);
+		for (enum hidden_role role = 0; role < HIDDEN_N; role++)
+			slot_close_hidden(slot, role);
 		return r;
 	}
 	slot->channel = m->channel;
-	atomic_store(&slot->ino, slot_socket_ino(fd));
-	atomic_store(&slot->shadow, shadow);
-	atomic_store(&slot->tx, m->tx);
-	atomic_store(&slot->rendezvous, m->rendezvous);
-	m->tx = m->rendezvous = -1;
 	return 0;
 }
 
 static int meet_broker(struct slot *slot, int fd)
 {
+	int shadow = slot_hidden(slot, HIDDEN_SHADOW);
 	struct meeting meeting;
 	int r;
 
+	/* May have been set between bind() and listen(). */
 	if (slot->domain == AF_INET6)
 		slot->addr.flags =
-			int_option(fd, IPPROTO_IPV6, IPV6_V6ONLY) == 1 ? HANDOFF_V6ONLY : 0;
+			int_option(shadow < 0 ? fd : shadow, IPPROTO_IPV6, IPV6_V6ONLY) == 1
+				? HANDOFF_V6ONLY
+				: 0;
 	r = rendezvous_meet(slot, false, MEET_LISTEN_MS, &meeting);
 	if (r < 0) {
 		say_why(slot, meeting.reason);
@@ -178,24 +186,26 @@ static int meet_broker(struct slot *slot, int fd)
 	return r;
 }
 
-HOOK(int, listen, (int fd, int backlog))
+int hook_listen(int fd, int backlog)
 {
 	struct slot *slot;
-	int saved = errno, expected = SLOT_BOUND, r;
+	int saved = errno, before, r;
 
 	real_ready();
 	slot = slot_at(fd);
-	if (!slot)
+	if (!slot || !owner_is_me())
 		return real.listen(fd, backlog);
-	if (atomic_load(&slot->state) == SLOT_LISTENING)
+	before = atomic_load(&slot->state);
+	if (before == SLOT_LISTENING)
 		return 0; /* a new backlog, nothing else: nginx does that */
-	if (!atomic_compare_exchange_strong(&slot->state, &expected, SLOT_MEETING)) {
-		errno = EADDRINUSE;
+	if ((before != SLOT_BOUND && before != SLOT_SHUT) ||
+	    !atomic_compare_exchange_strong(&slot->state, &before, SLOT_MEETING)) {
+		errno = EADDRINUSE; /* another thread is at it */
 		return -1;
 	}
 	slot->backlog = (uint32_t)backlog;
 	r = meet_broker(slot, fd);
-	atomic_store(&slot->state, r < 0 ? SLOT_BOUND : SLOT_LISTENING);
+	atomic_store(&slot->state, r < 0 ? before : SLOT_LISTENING);
 	errno = r < 0 ? -r : saved;
 	return r < 0 ? -1 : 0;
 }
@@ -204,7 +214,7 @@ HOOK(int, listen, (int fd, int backlog))
  * A client with a port of its own choice. Its bind() was only recorded; now that it turns out
  * to be no server, the kernel must know it.
  */
-HOOK(int, connect, (int fd, const struct sockaddr *addr, socklen_t len))
+int hook_connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
 	struct sockaddr_storage own;
 	struct slot *slot;
@@ -221,8 +231,32 @@ HOOK(int, connect, (int fd, const struct sockaddr *addr, socklen_t len))
 	return real.connect(fd, addr, len);
 }
 
-HOOK(int, shutdown, (int fd, int how))
+/*
+ * The kernel lets shutdown(SHUT_RD) end a listening socket for everybody who shares it, and wakes
+ * those who wait in accept() with EINVAL. The same is done here, on the channel: a thread that is
+ * blocked in recvmsg() cannot be woken in another way. It does the broker no harm. What waits in
+ * the channel can still be received, here or by the broker from its copy of rx; what the broker
+ * sends next is refused with EPIPE while it still owns the connection; and the end of the
+ * rendezvous tells it in the first place. The app may listen() again: that is a new channel.
+ */
+int hook_shutdown(int fd, int how)
 {
+	struct slot *slot;
+
 	real_ready();
-	return real.shutdown(fd, how);
+	slot = slot_at(fd);
+	if (!slot || atomic_load(&slot->state) != SLOT_LISTENING)
+		return real.shutdown(fd, how);
+	if (how == SHUT_WR)
+		return 0; /* a listening socket has nothing to send */
+	if (how != SHUT_RD && how != SHUT_RDWR) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (owner_is_me()) {
+		atomic_store(&slot->state, SLOT_SHUT);
+		slot_close_hidden(slot, HIDDEN_RENDEZVOUS);
+		slot_close_hidden(slot, HIDDEN_TX);
+	}
+	return real.shutdown(fd, SHUT_RD);
 }

@@ -1,5 +1,5 @@
 /*
- * shim.h - what the broker told this process, and how a hook is declared.
+ * shim.h - what the broker told this process, read once.
  */
 #ifndef SHIM_SHIM_H
 #define SHIM_SHIM_H
@@ -8,14 +8,6 @@
 #include "ports.h"
 
 #include <sys/un.h>
-
-/*
- * A hook's C name differs from the name it exports: a libc declares bind() and friends with
- * transparent unions, macros or 64-bit redirections that a second definition would contradict.
- */
-#define HOOK(type, name, args)                                                                     \
-	__attribute__((visibility("default"))) type hook_##name args __asm__(#name);               \
-	type hook_##name args
 
 struct shim {
 	bool active; /* a rendezvous and a token were in the environment */

@@ -6,6 +6,9 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+/* Out of the way of select() and of small loops; lower where the limit forbids that. */
+static const int hidden_floors[] = { 1000, 200, 50, 20, 3 };
+
 uint64_t slot_socket_ino(int fd)
 {
 	struct stat st;
@@ -13,40 +16,56 @@ uint64_t slot_socket_ino(int fd)
 	return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) ? (uint64_t)st.st_ino : 0;
 }
 
-int slot_hide(struct slot *slot, int *fd)
+/* A copy of @fd at a number that an app seldom looks at, or -errno. */
+static int copy_high(int fd)
 {
-	/* A limit below HIDDEN_FROM forbids the first; then as high as a small table allows. */
-	static const int floors[] = { HIDDEN_FROM, 200, 50, 20, 3 };
 	int saved = errno, moved = -1;
 
-	for (size_t i = 0; moved < 0 && i < sizeof(floors) / sizeof(floors[0]); i++)
-		moved = real.fcntl(*fd, F_DUPFD_CLOEXEC, floors[i]);
+	for (size_t i = 0; moved < 0 && i < sizeof(hidden_floors) / sizeof(hidden_floors[0]); i++)
+		moved = real.fcntl(fd, F_DUPFD_CLOEXEC, hidden_floors[i]);
 	if (moved < 0)
 		return -errno;
-	slot_mark(moved, mark_make(MARK_HIDDEN, slot));
-	real_closep(fd);
-	*fd = moved;
 	errno = saved;
+	return moved;
+}
+
+int slot_hide(struct slot *slot, enum hidden_role role, int *fd)
+{
+	struct hidden *hidden = &slot->hidden[role];
+	int moved = copy_high(*fd);
+
+	if (moved < 0)
+		return moved;
+	slot_mark(moved, mark_make(MARK_HIDDEN, slot));
+	atomic_store(&hidden->ino, slot_socket_ino(moved));
+	atomic_store(&hidden->fd, moved);
+	real_closep(fd);
 	return 0;
 }
 
-static void close_hidden(_Atomic int *at)
+/* Which of its hidden descriptors @slot has at @fd, or HIDDEN_N. */
+static enum hidden_role role_of(const struct slot *slot, int fd)
 {
-	int fd = atomic_exchange(at, -1);
+	for (enum hidden_role role = 0; role < HIDDEN_N; role++)
+		if (slot_hidden(slot, role) == fd)
+			return role;
+	return HIDDEN_N;
+}
+
+static bool is_still(const struct hidden *hidden, int fd)
+{
+	return slot_socket_ino(fd) == atomic_load(&hidden->ino);
+}
+
+void slot_close_hidden(struct slot *slot, enum hidden_role role)
+{
+	int saved = errno, fd = atomic_exchange(&slot->hidden[role].fd, -1);
 
 	if (fd < 0)
 		return;
 	(void)table_set(fd, 0);
-	(void)real.close(fd);
-}
-
-void slot_close_hidden(struct slot *slot)
-{
-	int saved = errno;
-
-	close_hidden(&slot->rendezvous);
-	close_hidden(&slot->tx);
-	close_hidden(&slot->shadow);
+	if (is_still(&slot->hidden[role], fd))
+		(void)real.close(fd);
 	errno = saved;
 }
 
@@ -54,10 +73,11 @@ void slot_mark(int fd, uint16_t mark)
 {
 	struct slot *orphan = table_set(fd, mark);
 
-	if (orphan) {
-		slot_close_hidden(orphan);
-		table_slot_free(orphan);
-	}
+	if (!orphan)
+		return;
+	for (enum hidden_role role = 0; role < HIDDEN_N; role++)
+		slot_close_hidden(orphan, role);
+	table_slot_free(orphan);
 }
 
 struct slot *slot_at(int fd)
@@ -77,24 +97,38 @@ struct slot *slot_at(int fd)
 	return NULL;
 }
 
+bool slot_hides(int fd)
+{
+	uint16_t mark = table_mark(fd);
+	struct slot *slot = mark_slot(mark);
+	enum hidden_role role;
+	int saved = errno;
+	bool hides;
+
+	if (mark_kind(mark) != MARK_HIDDEN)
+		return false;
+	role = role_of(slot, fd);
+	hides = role != HIDDEN_N && is_still(&slot->hidden[role], fd);
+	errno = saved;
+	if (!hides && owner_is_me()) {
+		if (role != HIDDEN_N)
+			atomic_store(&slot->hidden[role].fd, -1);
+		(void)table_set(fd, 0);
+	}
+	return hides;
+}
+
 int slot_move_hidden(int fd)
 {
 	struct slot *slot = mark_slot(table_mark(fd));
-	_Atomic int *places[] = { &slot->tx, &slot->rendezvous, &slot->shadow };
-	int moved;
+	enum hidden_role role = role_of(slot, fd);
+	int moved = copy_high(fd);
 
-	moved = real.fcntl(fd, F_DUPFD_CLOEXEC, HIDDEN_FROM);
 	if (moved < 0)
-		moved = real.fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	if (moved < 0)
-		return -errno;
-	(void)table_set(moved, mark_make(MARK_HIDDEN, slot));
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		int expected = fd;
-
-		if (atomic_compare_exchange_strong(places[i], &expected, moved))
-			break;
-	}
+		return moved;
+	slot_mark(moved, mark_make(MARK_HIDDEN, slot));
+	if (role != HIDDEN_N)
+		atomic_store(&slot->hidden[role].fd, moved);
 	(void)table_set(fd, 0);
 	return 0;
 }

@@ -7,23 +7,27 @@
 
 #include "table.h"
 
-/* Our own descriptors go here and above, out of the way of select() and of small loops. */
-#define HIDDEN_FROM 1000
-
 /* The inode of the socket at @fd, or 0 if @fd is no open socket. */
 uint64_t slot_socket_ino(int fd);
 
 /*
- * Moves the descriptor *@fd out of the app's way, close-on-exec, and hides it from the
- * app's close() and dup2(). On success *@fd is the new number; -errno leaves it as it was.
+ * Moves *@fd out of the app's way (1000 and above, if the limit allows), close-on-exec,
+ * keeps it in @slot as @role and hides it from the app's close() and dup2(). 0: the slot
+ * owns it and *@fd is -1; -errno: the caller still does.
  */
-int slot_hide(struct slot *slot, int *fd);
+int slot_hide(struct slot *slot, enum hidden_role role, int *fd);
 
-/* table_set() and, if that dropped the last reference of a slot, the release of it. Keeps errno. */
+/* The descriptor that @slot hides as @role, or -1. */
+static inline int slot_hidden(const struct slot *slot, enum hidden_role role)
+{
+	return atomic_load_explicit(&slot->hidden[role].fd, memory_order_acquire);
+}
+
+/* Closes this process's copy. Keeps errno. */
+void slot_close_hidden(struct slot *slot, enum hidden_role role);
+
+/* table_set() and, if that took the last reference of a slot, the end of it. Keeps errno. */
 void slot_mark(int fd, uint16_t mark);
-
-/* Closes this process's tx, rendezvous and shadow: the goodbye, if nobody else holds them. */
-void slot_close_hidden(struct slot *slot);
 
 /*
  * The slot at @fd, after a look at the inode. An app can close a descriptor behind our back
@@ -32,7 +36,10 @@ void slot_close_hidden(struct slot *slot);
  */
 struct slot *slot_at(int fd);
 
-/* The hidden descriptor @fd is wanted by the app: moves ours to another number. 0 or -errno. */
+/* Whether @fd is a hidden descriptor of ours. A stale mark is dropped, as above. */
+bool slot_hides(int fd);
+
+/* The app wants the number @fd for itself: what we hide there moves on. 0 or -errno. */
 int slot_move_hidden(int fd);
 
 #endif

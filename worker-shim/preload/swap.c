@@ -101,6 +101,7 @@ int swap_in(struct slot *slot, int fd, int rx)
 		return -ENOSPC;
 
 	move_flags(fd, rx);
+	atomic_store(&slot->ino, slot_socket_ino(rx));
 	for (size_t i = 0; i < swap.n_items; i++)
 		epoll_remove(&swap.items[i]);
 	for (size_t i = 0; i < swap.n_copies; i++)

@@ -13,7 +13,7 @@
 /*
  * Puts @rx over @fd and over every other descriptor of this process for the same socket,
  * keeping for each FD_CLOEXEC, for all O_NONBLOCK, and the receive timeout. Gives each the
- * mark of @slot. -errno: nothing was changed.
+ * mark of @slot, whose inode it sets. -errno: nothing was changed.
  */
 int swap_in(struct slot *slot, int fd, int rx);
 

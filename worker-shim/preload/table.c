@@ -31,9 +31,8 @@ struct slot *table_slot_new(void)
 		if (!atomic_compare_exchange_strong(&slot->state, &expected, SLOT_BOUND))
 			continue;
 		atomic_store(&slot->refs, 0);
-		atomic_store(&slot->tx, -1);
-		atomic_store(&slot->rendezvous, -1);
-		atomic_store(&slot->shadow, -1);
+		for (size_t j = 0; j < HIDDEN_N; j++)
+			atomic_store(&slot->hidden[j].fd, -1);
 		for (size_t j = 0; j < SLOT_SEEN; j++)
 			atomic_store(&slot->seen[j], 0);
 		slot->channel = 0;

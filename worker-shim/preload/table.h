@@ -53,6 +53,19 @@ enum slot_state {
 	SLOT_SHUT,	/* the app has shut it down; accept() is EINVAL until it listens again */
 };
 
+/* The descriptors that a slot keeps for itself. */
+enum hidden_role {
+	HIDDEN_RENDEZVOUS, /* open as long as anybody here listens: its end is the goodbye */
+	HIDDEN_TX,	   /* without a copy of it the broker's death is an endless EOF on rx */
+	HIDDEN_SHADOW,	   /* the app's own TCP socket: answers getsockopt, takes setsockopt */
+	HIDDEN_N
+};
+
+struct hidden {
+	_Atomic int fd; /* -1: none */
+	_Atomic uint64_t ino;
+};
+
 /* Families of the broker's listeners whose connections came here lately: see take.c. */
 #define SLOT_SEEN 4
 
@@ -64,9 +77,7 @@ struct slot {
 	struct handoff_addr addr; /* as the app bound it */
 	_Atomic uint64_t ino;	  /* of the socket that stands at the descriptor */
 	uint64_t channel;
-	_Atomic int tx;		/* our copy: without it the broker's death is an endless EOF */
-	_Atomic int rendezvous; /* open as long as anybody here listens */
-	_Atomic int shadow;	/* the app's own TCP socket: answers getsockopt, takes setsockopt */
+	struct hidden hidden[HIDDEN_N];
 	_Atomic uint64_t seen[SLOT_SEEN];
 	_Atomic unsigned seen_next;
 	struct options options; /* what accepted connections inherit */
@@ -98,7 +109,7 @@ static inline uint16_t table_mark(int fd)
 	return atomic_load_explicit(&table_marks[fd], memory_order_acquire);
 }
 
-/* The slot at @fd, or NULL. Whether it is stale is not looked at: see stale.h. */
+/* The slot at @fd, or NULL. Whether it is stale is not looked at: see slot_at(). */
 static inline struct slot *table_socket(int fd)
 {
 	uint16_t mark = table_mark(fd);
@@ -115,12 +126,11 @@ struct slot *table_slot_new(void);
 /*
  * Gives @fd the mark @mark (0: none), counts it on its slot and uncounts the one that
  * was there. Returns the slot that lost its last reference, or NULL: the caller closes
- * its descriptors (slot_release() in slot.h). False is never returned: a @fd out of
- * range is left alone.
+ * its descriptors (slot_mark() in slot.h does all that). A @fd out of range is left alone.
  */
 struct slot *table_set(int fd, uint16_t mark);
 
-/* Back to FREE. The caller has taken tx, rendezvous and shadow out of it. */
+/* Back to FREE. The caller has closed what it hides. */
 void table_slot_free(struct slot *slot);
 
 #endif
