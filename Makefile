@@ -130,7 +130,7 @@ $(BUILD)/obj/tests/%.o: tests/%.c
 APP_SRC := $(sort $(wildcard tests/apps/*.c))
 APP_BIN := $(APP_SRC:tests/apps/%.c=$(BUILD)/apps/%)
 
-$(BUILD)/apps/%: tests/apps/%.c
+$(BUILD)/apps/%: tests/apps/%.c $(wildcard tests/apps/*.h)
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g $(WARN) -pthread -o $@ $<
 

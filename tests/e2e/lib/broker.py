@@ -1,0 +1,285 @@
+"""A broker under test."""
+
+import contextlib
+import os
+import select
+import shlex
+import signal as signals
+import subprocess
+import time
+
+from . import proc, tap
+from .eventlog import EventLog
+from .paths import APPS, broker_program
+from .ports import free_port
+
+LEDGER = ("accepted", "sent", "taken_back", "client_gone", "refused")
+
+
+def clean_environment(extra=None):
+    """Ours, without what would configure a broker by accident."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith("BROKER_")}
+    env.pop("WORKER_COUNT", None)
+    env.update(extra or {})
+    return env
+
+
+def broker_cli(*arguments, timeout=30, cwd=None, env=None):
+    """Runs the broker to its end; for messages and exit codes. Has .returncode .stdout .stderr."""
+    return subprocess.run(
+        [broker_program()] + [str(a) for a in arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        timeout=timeout,
+        cwd=cwd,
+        env=clean_environment(env),
+        text=True,
+        preexec_fn=proc.die_with_parent,
+    )
+
+
+class Broker:
+    """
+    Writes a configuration, starts a broker with it and returns when all services are ready.
+
+        Broker(["node", "app.js", "{port}"], workers=4, drain_timeout="2s")
+        Broker(text="[service:web]\\ncommand = node app.js {port}\\n[service:api]...")
+
+    Keywords are keys of the one service (a list repeats the key); `broker` is a dict of keys of
+    the [broker] section. In both forms {port}, {port2}... are free ports (.port, .port2), {apps}
+    is where our servers are and {tmp} the directory of the test.
+
+    A test need not stop its broker: at the end of a test that passed, stop() checks that it ends
+    as it should. wait_ready=False returns as soon as the process runs.
+    """
+
+    def __init__(
+        self, command=None, text=None, name="web", broker=None, wait_ready=True, env=None, cwd=None,
+        arguments=(), timeout=60, **service
+    ):
+        self.dir = tap.tmp("broker.%d" % id(self))
+        os.mkdir(self.dir)
+        os.chmod(self.dir, 0o755)
+        self.run_dir = os.path.join(self.dir, "run")
+        self.file = os.path.join(self.dir, "broker.ini")
+        self._ports = {}
+        self.stopped = None  # the ledger, once stop() has returned it
+        self.configure(command, text, name, broker, **service)
+        self._start(list(arguments), env, cwd)
+        if wait_ready:
+            self.wait_ready(timeout)
+
+    # --- configuration -----------------------------------------------------------------------
+
+    def configure(self, command=None, text=None, name="web", broker=None, **service):
+        """(Re)writes the file; hup() or reload_and_wait() makes the broker read it."""
+        if text is None:
+            service = dict(service, command=" ".join(shlex.quote(str(a)) for a in command))
+            text = "[service:%s]\n%s" % (name, _keys(service))
+        own = {"log_format": "json", "log_level": "debug", "run_dir": self.run_dir}
+        if "[broker]" in text:
+            text = text.replace("[broker]\n", "[broker]\n" + _keys(dict(own, **broker or {})), 1)
+        else:
+            text = "[broker]\n%s\n%s" % (_keys(dict(own, **broker or {})), text)
+        self.write_file(self._fill_in(text))
+
+    def write_file(self, text):
+        """The file exactly as given, wrong or not. Replaced in one step, as an editor would."""
+        with open(self.file + ".new", "w") as f:
+            f.write(text)
+        os.rename(self.file + ".new", self.file)
+
+    def _fill_in(self, text):
+        text = text.replace("{apps}", APPS).replace("{tmp}", tap.tmp())
+        for n in range(1, 10):
+            key = "port" if n == 1 else "port%d" % n
+            if "{%s}" % key in text:
+                if key not in self._ports:
+                    self._ports[key] = free_port()
+                text = text.replace("{%s}" % key, str(self._ports[key]))
+        return text
+
+    def __getattr__(self, key):
+        ports = self.__dict__.get("_ports", {})
+        if key in ports:
+            return ports[key]
+        raise AttributeError(key)
+
+    # --- the process -------------------------------------------------------------------------
+
+    def _start(self, arguments, env, cwd):
+        context = tap.current()
+        log_read, log_write = os.pipe()
+        self._ready_fd, ready_write = os.pipe()
+        try:
+            self.process = subprocess.Popen(
+                [broker_program(), "-c", self.file, "--ready-fd", str(ready_write)] + arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log_write,
+                pass_fds=(ready_write,),
+                env=clean_environment(env),
+                cwd=cwd,
+                preexec_fn=proc.die_with_parent,
+            )
+        except BaseException:
+            os.close(log_read)
+            os.close(self._ready_fd)
+            raise
+        finally:
+            os.close(log_write)
+            os.close(ready_write)
+        self.pid = self.process.pid
+        self.log = EventLog(log_read)
+        self.stdout = EventLog(os.dup(self.process.stdout.fileno()))
+        context.finishers.append(self._finish)
+        context.cleanups.append(self._clean)
+        context.diagnostics.append(
+            lambda: "--- the end of the broker's log (pid %d):\n%s" % (self.pid, self.log.tail())
+        )
+
+    def wait_ready(self, timeout=60):
+        """By the descriptor: "ready" when all services are, and then its end."""
+        deadline, said = time.monotonic() + timeout, b""
+        while True:
+            left = max(0, deadline - time.monotonic())
+            readable, _, _ = select.select([self._ready_fd], [], [], left)
+            assert readable, "no end of --ready-fd in %g s; it said %r" % (timeout, said)
+            part = os.read(self._ready_fd, 64)
+            if not part:
+                break
+            said += part
+        assert said == b"ready\n", "the broker is not ready, it said %r on --ready-fd" % said
+
+    def wait_exit(self, timeout=60):
+        """The exit code (negative: the signal)."""
+        try:
+            return self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise AssertionError("the broker still runs after %g s" % timeout) from None
+
+    def signal(self, sig):
+        assert self.process.poll() is None, "the broker has ended: %s" % self.process.returncode
+        proc.send_signal(self.pid, sig)
+
+    def stop(self, sig=signals.SIGTERM, code=0, timeout=60):
+        """
+        Ends the broker in order and returns its ledger. Checks the exit code, that the ledger
+        balances, that nothing is left of its run directory and that no process is left below us.
+        """
+        if self.stopped is not None:
+            return self.stopped
+        self.signal(sig)
+        return self.wait_stopped(code, timeout)
+
+    def wait_stopped(self, code=0, timeout=60):
+        """stop() for a broker that was told to end already."""
+        got = self.wait_exit(timeout)
+        self.log.close()
+        assert got == code, "the broker ended with %s, want %s" % (got, code)
+        assert not os.path.exists(self.run_dir), "left in the run directory: %s" % (
+            os.listdir(self.run_dir),
+        )
+        last = self.log.find(["broker-stop"])
+        assert len(last) == 1, "%d events broker-stop" % len(last)
+        ledger = {key: last[0][key] for key in LEDGER}
+        kept = ledger["sent"] - ledger["taken_back"]
+        assert ledger["accepted"] == kept + ledger["client_gone"] + ledger["refused"], (
+            "the ledger does not balance: %s" % ledger
+        )
+        self.stopped = ledger
+        return ledger
+
+    def kill(self):
+        """SIGKILL, as the kernel does when memory is short. Nothing is checked afterwards."""
+        self.signal(signals.SIGKILL)
+        self.process.wait(10)
+        self.stopped = {}
+
+    def _finish(self):
+        if self.stopped is None and self.process.poll() is None:
+            self.stop()
+
+    def _clean(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(10)
+        self.process.stdout.close()
+        if self._ready_fd >= 0:
+            os.close(self._ready_fd)
+            self._ready_fd = -1
+
+    # --- events ------------------------------------------------------------------------------
+
+    def mark(self):
+        """Now, as a position in the log: wait_event(..., since=mark) sees only what follows."""
+        return self.log.mark()
+
+    def wait_event(self, word, since=0, timeout=30, count=1, **fields):
+        """The first (`count`-th) event of that word with those fields, from position `since`."""
+        return self.log.wait([word], since, timeout, count, **fields)
+
+    def events(self, word, since=0, **fields):
+        return self.log.find([word], since, fields)
+
+    # --- doing things to it ------------------------------------------------------------------
+
+    def hup(self):
+        self.signal(signals.SIGHUP)
+
+    def reload_and_wait(self, timeout=60, want="reload-done", **fields):
+        """
+        SIGHUP, then the event that ends it: reload-done, reload-aborted or reload-refused. It
+        must be `want` (None: any); fields may name the service.
+        """
+        mark = self.mark()
+        self.hup()
+        words = ["reload-done", "reload-aborted", "reload-refused"]
+        event = self.log.wait(words, mark, timeout, **fields)
+        assert want in (None, event["event"]), "the reload ended with %s" % event
+        return event
+
+    def worker_pid(self, worker="web.0"):
+        """The newest ready worker of that slot, as the log says."""
+        ready = self.events("worker-ready", worker=worker)
+        assert ready, "%s was never ready" % worker
+        return ready[-1]["pid"]
+
+    def top_pids(self, pids):
+        """
+        Which workers the processes `pids` belong to: {child of the broker: [pids]}. Processes
+        that have ended meanwhile are left out.
+        """
+        snapshot, found = proc.parents(), {}
+        for pid in pids:
+            top = proc.top_below(self.pid, pid, snapshot)
+            if top:
+                found.setdefault(top, []).append(pid)
+        return found
+
+    # --- what it holds -----------------------------------------------------------------------
+
+    def fds(self):
+        """Counter of its descriptors by kind."""
+        return proc.fd_kinds(self.pid)
+
+    @contextlib.contextmanager
+    def same_fds(self, timeout=10):
+        """What is done inside leaves no descriptor over in the broker, nor takes one away."""
+        before = self.fds()
+        yield
+        proc.wait_until(
+            lambda: self.fds() == before,
+            timeout,
+            lambda: "descriptors as before: too many %s, missing %s"
+            % (dict(self.fds() - before), dict(before - self.fds())),
+        )
+
+
+def _keys(settings):
+    lines = []
+    for key, value in settings.items():
+        for one in value if isinstance(value, (list, tuple)) else [value]:
+            lines.append("%s = %s\n" % (key, one))
+    return "".join(lines)
