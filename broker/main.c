@@ -1,7 +1,197 @@
+/*
+ * broker - accepts connections and hands them, round robin, to workers.
+ *
+ * This file reads the command line; core/master.c is where the work begins.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "core/config_file.h"
+#include "core/master.h"
+#include "policy/conf_print.h"
 
-int main(void)
+#define MAX_LISTEN 64
+
+static const char usage_text[] =
+	"usage: broker -c FILE [options]\n"
+	"       broker [-w N] [-l ADDRESS]... [options] -- COMMAND [ARGUMENT]...\n"
+	"\n"
+	"  -c FILE            configuration, see broker.ini(5)\n"
+	"  -w N               workers for COMMAND (without: $WORKER_COUNT, or 2)\n"
+	"  -l ADDRESS         listen on ADDRESS (8080, 0.0.0.0:80, \"80 for 3000\"); without it,\n"
+	"                     on what COMMAND itself listens on\n"
+	"  -t                 check the configuration and exit\n"
+	"      --print-config every option with its value and where it came from\n"
+	"      --ready-fd N   write a line to descriptor N when all services are ready\n"
+	"  -v, -q             log more, log less\n"
+	"  -V                 print the version\n"
+	"  -h                 print this\n"
+	"\n"
+	"signals: HUP reload, TERM end gracefully, INT or QUIT end at once, USR1 reopen the log,\n"
+	"         TTIN/TTOU one worker more/fewer, WINCH drain all workers until the next HUP\n";
+
+struct arguments {
+	const char *file, *workers;
+	const char *listen[MAX_LISTEN];
+	size_t n_listen;
+	char *const *command; /* NULL: none */
+	bool check, print;
+	int ready_fd, verbosity;
+};
+
+enum { OPT_PRINT_CONFIG = 256, OPT_READY_FD };
+
+static int usage_error(const char *what)
 {
-	fprintf(stderr, "broker: not built yet\n");
-	return 2;
+	fprintf(stderr, "broker: %s\n%s", what, usage_text);
+	return EXIT_CODE_CONFIG;
+}
+
+/* -1: go on; else the exit code. */
+static int parse_arguments(int argc, char **argv, struct arguments *ret)
+{
+	static const struct option longs[] = {
+		{ "print-config", no_argument, NULL, OPT_PRINT_CONFIG },
+		{ "ready-fd", required_argument, NULL, OPT_READY_FD },
+		{ "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	char *end;
+	long n;
+	int c;
+
+	*ret = (struct arguments){ .ready_fd = -1 };
+	while ((c = getopt_long(argc, argv, "+c:w:l:tvqVh", longs, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			ret->file = optarg;
+			break;
+		case 'w':
+			ret->workers = optarg;
+			break;
+		case 'l':
+			if (ret->n_listen == MAX_LISTEN)
+				return usage_error("too many -l");
+			ret->listen[ret->n_listen++] = optarg;
+			break;
+		case 't':
+			ret->check = true;
+			break;
+		case OPT_PRINT_CONFIG:
+			ret->print = true;
+			break;
+		case OPT_READY_FD:
+			errno = 0;
+			n = strtol(optarg, &end, 10);
+			if (errno || *end || end == optarg || n < 0 || n > INT_MAX ||
+			    fcntl((int)n, F_SETFD, FD_CLOEXEC) < 0)
+				return usage_error(
+					"--ready-fd needs the number of an open descriptor");
+			ret->ready_fd = (int)n;
+			break;
+		case 'v':
+			ret->verbosity++;
+			break;
+		case 'q':
+			ret->verbosity--;
+			break;
+		case 'V':
+			printf("broker %s\n", BROKER_VERSION);
+			return EXIT_CODE_OK;
+		case 'h':
+			fputs(usage_text, stdout);
+			return EXIT_CODE_OK;
+		default:
+			fputs(usage_text, stderr);
+			return EXIT_CODE_CONFIG;
+		}
+	}
+	if (optind < argc)
+		ret->command = argv + optind;
+	if (ret->file && (ret->command || ret->workers || ret->n_listen))
+		return usage_error(
+			"-c FILE goes without -w, -l and a command: they stand in the file");
+	if (!ret->file && !ret->command)
+		return usage_error("nothing to run: give -c FILE, or -- COMMAND");
+	return -1;
+}
+
+static int load(const struct arguments *args, struct conf **ret)
+{
+	char base_dir[PATH_MAX];
+	STRBUF(error, 16384);
+	struct conf_facts facts;
+	int r;
+
+	if (args->file) {
+		r = config_file_load(args->file, ret, &error);
+	} else {
+		facts = config_file_facts(NULL, base_dir, sizeof(base_dir));
+		r = conf_from_command(args->command, args->workers, args->listen, args->n_listen,
+				      &facts, ret, &error);
+	}
+	if (r == 0)
+		return 0;
+	fprintf(stderr, "%s%s", error.len ? error.text : strerror(-r),
+		error.len && error.text[error.len - 1] == '\n' ? "" : "\n");
+	return r;
+}
+
+static int print(const struct conf *conf)
+{
+	_cleanup_free_ char *text = NULL;
+
+	if (conf_print(conf, &text) < 0) {
+		fputs("broker: out of memory\n", stderr);
+		return EXIT_CODE_FAILURE;
+	}
+	return fputs(text, stdout) < 0 || fflush(stdout) != 0 ? EXIT_CODE_FAILURE : EXIT_CODE_OK;
+}
+
+/* Descriptors 0, 1, 2 must be something, or the next socket becomes standard error. */
+static void open_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		(void)close(fd);
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments args;
+	struct master_options options;
+	struct conf *conf;
+	int code;
+
+	open_standard_descriptors();
+	code = parse_arguments(argc, argv, &args);
+	if (code >= 0)
+		return code;
+	if (load(&args, &conf) < 0)
+		return EXIT_CODE_CONFIG;
+	if (args.check || args.print) {
+		code = EXIT_CODE_OK;
+		if (args.print)
+			code = print(conf);
+		else
+			printf("%s: the configuration is valid\n",
+			       args.file ? args.file : "command line");
+		conf_free(conf);
+		return code;
+	}
+	options = (struct master_options){
+		.config_file = args.file,
+		.ready_fd = args.ready_fd,
+		.verbosity = args.verbosity,
+	};
+	return master_run(conf, &options);
 }

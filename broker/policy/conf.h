@@ -16,6 +16,11 @@
 #include "base/strbuf.h"
 #include "handoff_wire.h"
 
+/* How a worker gets connections. */
+enum conf_mode {
+	MODE_LISTEN, /* in place of its own listening socket */
+};
+
 enum conf_balance {
 	BALANCE_ROUND_ROBIN,
 	BALANCE_LEAST_CONNECTIONS, /* open now, by the kernel's count */
@@ -40,9 +45,12 @@ enum conf_backend { BACKEND_AUTO, BACKEND_PRELOAD };
 
 /* listen = ADDRESS [for PORT] */
 struct conf_listen {
-	struct handoff_addr addr; /* bound by the broker; [::] without v6only is dual stack */
-	uint16_t app_port;	  /* the port that the app itself listens on */
-	unsigned line;		  /* in the file, 0: command line */
+	struct handoff_addr
+		addr;	   /* bound by the broker; [::] without HANDOFF_V6ONLY is dual stack */
+	bool port_only;	   /* no address was given, so addr is [::]: 0.0.0.0 will do where
+			    * the machine has no IPv6 (unless v6only) */
+	uint16_t app_port; /* the port that the app itself listens on */
+	unsigned line;	   /* in the file, 0: command line */
 };
 
 /* private_ports = 9229 9400-9409: never brokered, the app binds them itself. */
@@ -55,6 +63,7 @@ struct service_conf {
 	char *name;
 	unsigned line; /* of the section header; 0: command line */
 
+	enum conf_mode mode;
 	char **command;	    /* argv, NULL-terminated, at least one word */
 	char *directory;    /* absolute; NULL: the broker's own */
 	char **environment; /* "NAME=value", NULL-terminated, never NULL itself */
@@ -91,6 +100,10 @@ struct service_conf {
 	unsigned tcp_fastopen;				       /* queue length, 0: off */
 	unsigned so_rcvbuf, so_sndbuf;			       /* bytes, 0: the kernel's */
 	bool ip_freebind;
+
+	/* Where each value came from, for conf_print and messages; see origin.h. */
+	struct conf_origin *origins;
+	size_t n_origins;
 };
 
 struct broker_conf {
@@ -101,6 +114,9 @@ struct broker_conf {
 	enum conf_log_level log_level;
 	enum conf_log_format log_format;
 	char *user, *group; /* the broker itself, once its listeners are bound; NULL: unchanged */
+
+	struct conf_origin *origins;
+	size_t n_origins;
 };
 
 struct conf {
@@ -110,17 +126,29 @@ struct conf {
 	size_t n_services;
 };
 
-/* What a default may depend on. */
+/* What a value may depend on, as this level asks nobody. */
 struct conf_facts {
-	const char *worker_count; /* $WORKER_COUNT or NULL */
-	unsigned cpus;
+	const char *worker_count; /* $WORKER_COUNT; NULL or empty: not set */
+	unsigned cpus;		  /* at least 1 */
+	const char *base_dir;	  /* absolute: the directory of the file, or the current one for a
+				   * command line. Relative paths start here; none stays relative. */
 };
+
+#define CONF_FILE_MAX	  (1 << 20) /* bytes */
+#define CONF_SERVICES_MAX 256
+#define CONF_LIST_MAX	  256	      /* entries of one list, inherited ones included */
+#define CONF_LISTEN_MAX	  1024	      /* listen addresses of all services together */
+#define CONF_SETTINGS_MAX 1024	      /* lines of one section */
+#define CONF_ERRORS_MAX	  20	      /* messages; that there are more is said in one line */
+#define CONF_ERROR_BYTES  (24 * 1024) /* an @error of this size is never cut */
 
 /*
  * Reads @text (@len bytes, the whole file called @file in messages).
  * 0: *@ret is the caller's, see conf_free. -EINVAL: @error holds one message
- * a line, each "FILE:LINE: what is wrong, what was given, what is allowed";
- * *@ret is untouched. -ENOMEM.
+ * a line, in the order of the file, each "FILE:LINE: what is wrong, what was
+ * given, what is allowed" (without FILE:LINE where none is to blame, such as
+ * $WORKER_COUNT); the last one ends without a newline. -ENOMEM: @error is
+ * empty. Whenever it fails *@ret is untouched and nothing is left allocated.
  */
 int conf_parse(const char *file, const char *text, size_t len, const struct conf_facts *facts,
 	       struct conf **ret, struct strbuf *error);
@@ -129,6 +157,7 @@ int conf_parse(const char *file, const char *text, size_t len, const struct conf
  * The same from the command line: `broker -w N -l ADDRESS -- command...`. The
  * service is called after the command ("app" where its name will not do).
  * @workers NULL: the default. @listen: @n_listen texts as in a `listen` line.
+ * Messages have no place in front.
  */
 int conf_from_command(char *const *argv, const char *workers, const char *const *listen,
 		      size_t n_listen, const struct conf_facts *facts, struct conf **ret,
@@ -142,7 +171,7 @@ void service_conf_unref(struct service_conf *sc); /* NULL is fine */
 /* NULL if there is none of that name. */
 struct service_conf *conf_find_service(const struct conf *conf, const char *name);
 
-/* Whether a reload from @a to @b can keep running workers' settings as they are; see option.h. */
+/* Whether @port is one of private_ports: the app binds it itself. */
 bool conf_port_is_private(const struct service_conf *sc, uint16_t port);
 
 #endif

@@ -1,0 +1,104 @@
+#include "config_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "base/fd.h"
+
+#define MAX_SIZE (1024 * 1024)
+
+static unsigned count_cpus(void)
+{
+	cpu_set_t set;
+
+	/* Those we may run on: a container has fewer than the machine. */
+	if (sched_getaffinity(0, sizeof(set), &set) < 0 || CPU_COUNT(&set) < 1)
+		return 1;
+	return (unsigned)CPU_COUNT(&set);
+}
+
+struct conf_facts config_file_facts(const char *path, char *base_dir, size_t size)
+{
+	char real[PATH_MAX];
+
+	if (path && realpath(path, real)) {
+		char *slash = strrchr(real, '/');
+
+		slash[slash == real] = '\0';
+		if (strlen(real) < size)
+			strcpy(base_dir, real);
+		else
+			strcpy(base_dir, "/");
+	} else if (!getcwd(base_dir, size)) {
+		strcpy(base_dir, "/");
+	}
+	return (struct conf_facts){
+		.worker_count = getenv("WORKER_COUNT"),
+		.cpus = count_cpus(),
+		.base_dir = base_dir,
+	};
+}
+
+/* What anybody may write decides which programs run as the broker's user: not as root. */
+static int check_owner(const char *path, const struct stat *st, struct strbuf *error)
+{
+	if (!S_ISREG(st->st_mode)) {
+		strbuf_addf(error, "%s is not a regular file", path);
+		return -EINVAL;
+	}
+	if (geteuid() == 0 && (st->st_mode & S_IWOTH)) {
+		strbuf_addf(
+			error,
+			"%s can be written by everybody, and the broker runs as root: chmod o-w %s",
+			path, path);
+		return -EPERM;
+	}
+	if (st->st_size > MAX_SIZE) {
+		strbuf_addf(error, "%s is larger than %d bytes", path, MAX_SIZE);
+		return -EFBIG;
+	}
+	return 0;
+}
+
+int config_file_load(const char *path, struct conf **ret, struct strbuf *error)
+{
+	/* Opened once: what is checked is what is read. O_NONBLOCK: a FIFO must not hang us. */
+	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	_cleanup_free_ char *text = NULL;
+	char base_dir[PATH_MAX];
+	struct conf_facts facts;
+	struct stat st;
+	size_t n = 0;
+	int r;
+
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		r = -errno;
+		strbuf_addf(error, "cannot read %s: %s", path, strerror(-r));
+		return r;
+	}
+	r = check_owner(path, &st, error);
+	if (r < 0)
+		return r;
+	text = malloc(MAX_SIZE + 1);
+	if (!text)
+		return -ENOMEM;
+	while (n <= MAX_SIZE) {
+		ssize_t got = read(fd, text + n, MAX_SIZE + 1 - n);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0) {
+			r = -errno;
+			strbuf_addf(error, "cannot read %s: %s", path, strerror(-r));
+			return r;
+		}
+		if (got == 0)
+			break;
+		n += (size_t)got;
+	}
+	facts = config_file_facts(path, base_dir, sizeof(base_dir));
+	return conf_parse(path, text, n, &facts, ret, error);
+}

@@ -1,0 +1,18 @@
+/*
+ * config_file - the configuration file on disk: read safely, parsed, nothing else.
+ */
+#ifndef BROKER_CORE_CONFIG_FILE_H
+#define BROKER_CORE_CONFIG_FILE_H
+
+#include "policy/conf.h"
+
+/*
+ * Reads and parses @path. 0: *@ret is the caller's. -EINVAL, -errno: @error says why, one message
+ * a line.
+ */
+int config_file_load(const char *path, struct conf **ret, struct strbuf *error);
+
+/* The facts of this machine that defaults depend on. @base_dir: storage for the directory. */
+struct conf_facts config_file_facts(const char *path, char *base_dir, size_t size);
+
+#endif

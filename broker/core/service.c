@@ -1,0 +1,286 @@
+#include "service.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "core/launch.h"
+#include "core/master.h"
+#include "sys/log.h"
+
+static struct loop *loop_of(const struct service *s)
+{
+	return &s->master->loop;
+}
+
+const char *service_name(const struct service *s)
+{
+	return s->conf->name;
+}
+
+static void restart_expired(struct loop_timer *timer)
+{
+	service_fill(container_of(timer, struct service, restart));
+}
+
+struct service *service_new(struct master *m, struct service_conf *conf)
+{
+	struct service *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->master = m;
+	s->conf = service_conf_ref(conf);
+	s->want = conf->workers;
+	s->generation = s->last_generation = 1;
+	list_init(&s->workers);
+	list_init(&s->endpoints);
+	list_init(&s->listeners);
+	loop_timer_init(&s->restart, restart_expired);
+	loop_timer_init(&s->closing_timer, service_closing_expired);
+	list_append(&m->services, &s->link);
+	return s;
+}
+
+void service_free(struct service *s)
+{
+	struct master *m = s->master;
+	struct listener *l, *l_tmp;
+	struct endpoint *e, *e_tmp;
+
+	assert(list_empty(&s->workers));
+	list_for_each_safe (l, l_tmp, &s->listeners, link)
+		listener_free(l);
+	list_for_each_safe (e, e_tmp, &s->endpoints, link)
+		endpoint_free(e);
+	loop_timer_disarm(&s->restart);
+	loop_timer_disarm(&s->closing_timer);
+	m->ledger_gone.accepted += s->ledger.accepted;
+	m->ledger_gone.sent += s->ledger.sent;
+	m->ledger_gone.taken_back += s->ledger.taken_back;
+	m->ledger_gone.client_gone += s->ledger.client_gone;
+	m->ledger_gone.refused += s->ledger.refused;
+	m->taken_by_gone += s->served_by_gone;
+	list_remove(&s->link);
+	service_conf_unref(s->conf);
+	service_conf_unref(s->target);
+	service_conf_unref(s->after);
+	free(s);
+}
+
+/* --- the right number of workers ------------------------------------------------------------ */
+
+static bool slot_has_process(const struct service *s, unsigned slot)
+{
+	const struct worker *w;
+
+	list_for_each (w, &s->workers, link)
+		if (w->slot == slot)
+			return true;
+	return false;
+}
+
+/* Over all services: a machine that boots should not start a hundred runtimes at once. */
+static unsigned count_starting(const struct master *m)
+{
+	const struct service *s;
+	const struct worker *w;
+	unsigned n = 0;
+
+	list_for_each (s, &m->services, link)
+		list_for_each (w, &s->workers, link)
+			n += w->state == WORKER_STARTING;
+	return n;
+}
+
+static unsigned count_own_starting(const struct service *s)
+{
+	const struct worker *w;
+	unsigned n = 0;
+
+	list_for_each (w, &s->workers, link)
+		n += w->state == WORKER_STARTING;
+	return n;
+}
+
+static void fail_start(struct service *s, bool doubling)
+{
+	struct service_conf *sc = s->conf;
+	int64_t now = loop_now(loop_of(s)), delay;
+
+	/* A long quiet time since the last failure ends the series. */
+	if (now - s->last_failure_ms > sc->backoff_reset_ms + sc->backoff_max_ms)
+		backoff_reset(&s->backoff);
+	s->last_failure_ms = now;
+	if (!doubling) {
+		s->backoff.until_ms = now + sc->backoff_min_ms;
+		return;
+	}
+	delay = backoff_failed(&s->backoff, now, sc->backoff_min_ms, sc->backoff_max_ms);
+	log_event(LEVEL_WARN, "back-off", LOG_STR("service", service_name(s)),
+		  LOG_INT("delay_ms", delay), LOG_INT("failures", s->backoff.failures),
+		  LOG_MSG("failure %u in a row: next start in %lld ms%s", s->backoff.failures,
+			  (long long)delay,
+			  service_is_serving(s)
+				  ? ""
+				  : "; clients wait in the backlog until a worker is ready"));
+}
+
+void service_fill(struct service *s)
+{
+	unsigned own = count_own_starting(s), all = count_starting(s->master);
+	int64_t wait;
+
+	if (service_leaves(s))
+		return;
+	for (unsigned i = 0; i < s->want; i++) {
+		struct slot *slot = &s->slots[i];
+
+		if (slot->current || slot->next || service_rollout_owns(s, i))
+			continue;
+		/* An app that cannot run twice waits for the old one to be gone. */
+		if (s->conf->strategy == STRATEGY_STOP_FIRST && slot_has_process(s, i))
+			continue;
+		wait = backoff_wait(&s->backoff, loop_now(loop_of(s)));
+		if (wait > 0) {
+			loop_timer_arm(loop_of(s), &s->restart, wait);
+			return;
+		}
+		/* After a failure one worker tries for all. */
+		if (all >= s->master->max_starting || (s->backoff.failures && own))
+			return;
+		slot->current = worker_start(s, s->conf, i, s->generation);
+		if (!slot->current) {
+			fail_start(s, true);
+			continue; /* sees the back-off, and arms its timer */
+		}
+		own++;
+		all++;
+	}
+}
+
+bool service_scale(struct service *s, int by)
+{
+	unsigned want = s->want + (unsigned)by;
+
+	if (want < 1 || want > ROLLOUT_MAX || s->rollout.active || service_leaves(s))
+		return false;
+	s->want = want;
+	if (by < 0 && s->slots[want].current)
+		service_retire(s->slots[want].current, EV_RETIRE);
+	service_fill(s);
+	return true;
+}
+
+void service_retire(struct worker *w, enum worker_event how)
+{
+	w->asked = true;
+	worker_event(w, how);
+}
+
+/* --- what workers report ------------------------------------------------------------------- */
+
+/* The worker does not serve in its slot any more. */
+static void leave_slot(struct worker *w)
+{
+	struct slot *slot = &w->service->slots[w->slot];
+
+	if (slot->next == w)
+		slot->next = NULL;
+	if (slot->current == w) {
+		slot->current = slot->next;
+		slot->next = NULL;
+	}
+}
+
+static void note_failure(struct worker *w, enum worker_state from)
+{
+	struct service *s = w->service;
+	bool old = w->generation != s->last_generation;
+
+	if (from == WORKER_STARTING) {
+		if (s->rollout.active && !old) {
+			snprintf(s->abort_reason, sizeof(s->abort_reason),
+				 "%s of generation %u did not start", w->name, w->generation);
+			rollout_new_failed(&s->rollout, w->slot);
+			return; /* the rollout ends: that is its back-off */
+		}
+		fail_start(s, true);
+		return;
+	}
+	if (loop_now(loop_of(s)) - w->ready_ms >= w->conf->backoff_reset_ms)
+		backoff_reset(&s->backoff);
+	else
+		/* One that has served is not a broken command: it is replaced soon, every time. */
+		fail_start(s, worker_taken(w) == 0);
+}
+
+void service_worker_changed(struct worker *w, enum worker_state from)
+{
+	struct service *s = w->service;
+	bool was_current = worker_state_is_current(from);
+
+	if (w->state == from)
+		return;
+	if (w->state == WORKER_DEAD) {
+		launch_log_exit(w);
+		s->served_by_gone += w->served;
+		list_remove(&w->link);
+		if (w->generation != s->last_generation)
+			rollout_old_gone(&s->rollout, w->slot);
+	}
+	if (was_current && !worker_state_is_current(w->state)) {
+		leave_slot(w);
+		if (!w->asked && !service_leaves(s))
+			note_failure(w, from);
+	}
+	if (w->state == WORKER_READY && from == WORKER_STARTING &&
+	    w->generation == s->last_generation)
+		rollout_new_ready(&s->rollout, w->slot);
+
+	service_pump(s);
+	service_fill(s);
+	if (w->state == WORKER_READY)
+		master_check_ready(s->master);
+	if (w->state == WORKER_DEAD)
+		master_check_gone(s->master);
+}
+
+/* --- questions -------------------------------------------------------------------------------- */
+
+bool service_is_serving(const struct service *s)
+{
+	for (size_t i = 0; i < ROLLOUT_MAX; i++)
+		if (s->slots[i].current && s->slots[i].current->state == WORKER_READY)
+			return true;
+	return false;
+}
+
+bool service_is_ready(const struct service *s)
+{
+	for (size_t i = 0; i < s->want; i++)
+		if (!s->slots[i].current || s->slots[i].current->state == WORKER_STARTING)
+			return false;
+	return true;
+}
+
+uint64_t service_taken(const struct service *s)
+{
+	uint64_t n = s->served_by_gone;
+	const struct worker *w;
+
+	list_for_each (w, &s->workers, link)
+		n += worker_taken(w);
+	return n;
+}
+
+uint64_t service_waiting(const struct service *s)
+{
+	const struct endpoint *e;
+	const struct worker *w;
+	uint64_t n = 0;
+
+	list_for_each (w, &s->workers, link)
+		n += worker_waiting(w);
+	list_for_each (e, &s->endpoints, link)
+		n += e->n_pending;
+	return n;
+}

@@ -1,0 +1,180 @@
+/*
+ * The end of a service, or its pause: first nobody new, then those who wait, then the workers.
+ */
+#include <string.h>
+#include "core/master.h"
+#include "policy/address.h"
+#include "sys/listener.h"
+#include "sys/log.h"
+#include "sys/sockdiag.h"
+
+/* How often the emptying of the backlogs is looked at. */
+#define CLOSING_STEP_MS 10
+/* A handshake that has not completed by then waits for a client that is gone. */
+#define HANDSHAKE_MS 1000
+
+static struct loop *loop_of(const struct service *s)
+{
+	return &s->master->loop;
+}
+
+static void for_all_workers(struct service *s, enum worker_event ev)
+{
+	struct worker *w, *tmp;
+
+	list_for_each_safe (w, tmp, &s->workers, link)
+		service_retire(w, ev);
+}
+
+static void end_rollout(struct service *s)
+{
+	struct worker *w, *tmp;
+
+	rollout_cancel(&s->rollout);
+	service_conf_unref(s->target);
+	service_conf_unref(s->after);
+	s->target = s->after = NULL;
+	loop_timer_disarm(&s->restart);
+	list_for_each_safe (w, tmp, &s->workers, link)
+		if (w->state == WORKER_STARTING)
+			service_retire(w, EV_STOP);
+}
+
+/* True once the backlog of @l is empty and nothing more can come into it. */
+static bool is_empty(struct listener *l, bool patient)
+{
+	struct endpoint *e = l->endpoint;
+
+	if (!e || list_empty(&e->round.ring))
+		return true; /* nobody serves it: waiting helps no client */
+	endpoint_dispatch(e);
+	if (e->paused)
+		return false; /* workers are full: theirs is the pace */
+	return !patient || sockdiag_handshakes(l->addr.port) <= 0;
+}
+
+static void finish_closing(struct service *s)
+{
+	struct endpoint *e;
+
+	s->closing = false;
+	list_for_each (e, &s->endpoints, link)
+		if (list_empty(&e->round.ring))
+			endpoint_refuse_pending(e);
+	for_all_workers(s, EV_RETIRE);
+	master_check_gone(s->master);
+}
+
+static void closing_step(struct service *s)
+{
+	int64_t age = loop_now(loop_of(s)) - s->closing_since_ms;
+	bool late = age >= s->conf->drain_timeout_ms;
+	struct listener *l, *tmp;
+	bool left = false;
+	struct endpoint *e;
+
+	list_for_each_safe (l, tmp, &s->listeners, link) {
+		if (!l->closing)
+			continue;
+		if (late || is_empty(l, age < HANDSHAKE_MS))
+			listener_free(l);
+		else
+			left = true;
+	}
+	list_for_each (e, &s->endpoints, link)
+		left = left || (s->closing && !late && e->n_pending && !list_empty(&e->round.ring));
+	if (left)
+		loop_timer_arm(loop_of(s), &s->closing_timer, CLOSING_STEP_MS);
+	else if (s->closing)
+		finish_closing(s);
+}
+
+static void begin_closing(struct listener *l)
+{
+	struct service *s = l->service;
+	int r = listener_stop_syns(l->fd);
+
+	l->closing = true;
+	s->closing_since_ms = loop_now(loop_of(s));
+	if (r < 0)
+		log_event(
+			LEVEL_WARN, "unlisten", LOG_STR("service", service_name(s)),
+			LOG_MSG("cannot keep new clients out while closing (%s): some that connect "
+				"just now may be reset",
+				strerror(-r)));
+	/* From the loop, not from here. */
+	loop_timer_arm(loop_of(s), &s->closing_timer, 0);
+}
+
+void service_close_listener(struct listener *l)
+{
+	STRBUF(text, 80);
+
+	if (l->closing)
+		return;
+	address_format(&l->addr, &text);
+	log_event(LEVEL_INFO, "unlisten", LOG_STR("service", service_name(l->service)),
+		  LOG_STR("address", text.text), LOG_MSG("closing %s", text.text));
+	begin_closing(l);
+}
+
+void service_closing_expired(struct loop_timer *timer)
+{
+	closing_step(container_of(timer, struct service, closing_timer));
+}
+
+static void close_listeners(struct service *s)
+{
+	struct listener *l, *tmp;
+
+	loop_timer_disarm(&s->closing_timer);
+	s->closing = false;
+	list_for_each_safe (l, tmp, &s->listeners, link)
+		listener_free(l);
+}
+
+void service_stop(struct service *s, bool drain)
+{
+	struct listener *l;
+
+	s->stopping = true;
+	end_rollout(s);
+	if (!drain) {
+		close_listeners(s);
+		for_all_workers(s, EV_STOP);
+		return;
+	}
+	if (s->closing)
+		return;
+	s->closing = true;
+	s->closing_since_ms = loop_now(loop_of(s));
+	list_for_each (l, &s->listeners, link)
+		begin_closing(l);
+	loop_timer_arm(loop_of(s), &s->closing_timer, 0);
+}
+
+void service_kill(struct service *s)
+{
+	s->stopping = true;
+	end_rollout(s);
+	close_listeners(s);
+	for_all_workers(s, EV_KILL);
+}
+
+bool service_is_gone(const struct service *s)
+{
+	return s->stopping && !s->closing && list_empty(&s->workers);
+}
+
+void service_pause(struct service *s)
+{
+	struct endpoint *e;
+
+	if (service_leaves(s))
+		return;
+	s->paused = true;
+	end_rollout(s);
+	list_for_each (e, &s->endpoints, link)
+		endpoint_dispatch(e); /* disarms the listeners */
+	for_all_workers(s, EV_RETIRE);
+}

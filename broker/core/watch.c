@@ -1,0 +1,313 @@
+/*
+ * The watch: ten times a second, while connections wait or workers drain, it looks at what
+ * no event reports. An idle broker has no timer at all.
+ *
+ *	- a channel whose connections nobody takes: is the worker stopped, or stuck?
+ *	- a worker that drains: has it still connections?
+ *	- a worker that was stopped: does it run again?
+ */
+#include <errno.h>
+#include <string.h>
+#include "core/master.h"
+#include "sys/channel.h"
+#include "sys/log.h"
+#include "sys/sockdiag.h"
+
+#define WATCH_MS    100
+#define EVIDENCE_MS 200
+/* Nobody had room for so long: worth a line in the log, once in a while. */
+#define FULL_MS	     2000
+#define FULL_EACH_MS 60000
+#define PROBE_MAX_MS 30000
+
+static bool is_stopped(pid_t pid)
+{
+	char state = pid > 1 ? proc_state(pid) : 0;
+
+	return state == 'T' || state == 't';
+}
+
+void watch_needed(struct master *m)
+{
+	if (!loop_timer_armed(&m->watch))
+		loop_timer_arm(&m->loop, &m->watch, WATCH_MS);
+}
+
+/* --- channels that do not move -----------------------------------------------------------------
+ */
+
+static bool another_has_room(const struct channel *c)
+{
+	struct balancer_member *m;
+
+	list_for_each (m, &c->endpoint->round.ring, link) {
+		if (m == &c->member || m->limit == 0)
+			continue;
+		if (m->waiting >= m->limit)
+			m->waiting = channel_waiting(container_of(m, struct channel, member)->rx);
+		if (m->waiting < m->limit)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Nothing that waits stays with a worker that does not take it while another could. The
+ * worker may be busy with one long request and be fine afterwards: so it stays in the
+ * round for one connection at a time, at growing distances, until it takes one.
+ */
+static void stall(struct channel *c, int64_t now)
+{
+	struct worker *w = c->worker;
+	struct pid_set all = { 0 };
+
+	if (!c->stalled) {
+		log_event(
+			LEVEL_WARN, "stalled", LOG_STR("worker", w->name), LOG_INT("pid", w->pid),
+			LOG_INT("waiting", channel_waiting(c->rx)),
+			LOG_MSG("has taken no connection for %lld ms while others have room: it is "
+				"busy, or stuck",
+				(long long)(now - c->moved_ms)));
+		c->probe_delay_ms = w->conf->stall_timeout_ms;
+	} else if (c->probe_delay_ms < PROBE_MAX_MS) {
+		c->probe_delay_ms *= 2;
+	}
+	c->stalled = true;
+	c->member.limit = 0;
+	c->probe_ms = now + c->probe_delay_ms;
+	if (channel_take_back(c, "the worker takes none"))
+		endpoint_dispatch(c->endpoint);
+
+	if (c->sent != c->taken_back)
+		return;
+	(void)worker_processes(w, &all);
+	for (size_t i = 0; i < all.n; i++)
+		if (proc_has_io_uring(all.pids[i])) {
+			log_event(LEVEL_ERROR, "worker-failed", LOG_STR("worker", w->name),
+				  LOG_INT("pid", all.pids[i]),
+				  LOG_MSG("it has never taken a connection, and uses io_uring: "
+					  "accepting through io_uring cannot be brokered; switch "
+					  "it off "
+					  "in the app (for example UV_USE_IO_URING=0)"));
+			break;
+		}
+	pid_set_deinit(&all);
+}
+
+/* Returns whether @c needs to be looked at again. May step the worker's state, not free it. */
+static bool watch_channel(struct channel *c, int64_t now)
+{
+	unsigned waiting = channel_waiting(c->rx);
+	uint64_t taken = c->sent - c->taken_back - waiting;
+	struct worker *w = c->worker;
+
+	if (c->member.waiting > waiting)
+		c->member.waiting = waiting;
+	if (taken != c->taken_seen) {
+		c->taken_seen = taken;
+		c->moved_ms = now;
+		if (c->stalled) {
+			c->stalled = false;
+			c->member.limit = w->conf->queue;
+			log_event(LEVEL_INFO, "worker-released", LOG_STR("worker", w->name),
+				  LOG_INT("pid", w->pid), LOG_MSG("takes connections again"));
+			endpoint_dispatch(c->endpoint);
+		}
+	}
+	if (waiting == 0) {
+		if (!c->stalled)
+			c->moved_ms = now;
+		else if (c->member.limit == 0 && now >= c->probe_ms) {
+			c->member.limit = 1;
+			endpoint_dispatch(c->endpoint);
+		}
+		return c->stalled;
+	}
+	if (c->moved_ms != now && w->state == WORKER_READY && is_stopped(c->holder)) {
+		w->held_by_stop = true;
+		worker_event(w, EV_HOLD);
+		return true;
+	}
+	if (now - c->moved_ms >= w->conf->stall_timeout_ms && !list_empty(&c->member.link) &&
+	    another_has_room(c))
+		stall(c, now);
+	return true;
+}
+
+/* --- workers
+ * --------------------------------------------------------------------------------------- */
+
+static bool watch_held(struct worker *w)
+{
+	const struct channel *c;
+
+	if (!w->held_by_stop)
+		return false;
+	list_for_each (c, &w->channels, link)
+		if (is_stopped(c->holder))
+			return true;
+	if (is_stopped(w->pid))
+		return true;
+	w->held_by_stop = false;
+	worker_event(w, EV_RELEASE);
+	return false;
+}
+
+/* Connections of the listeners of @s that some process still has. Sorted. */
+static int open_connections(const struct service *s, struct inode_set *ret)
+{
+	const struct endpoint *e;
+	const struct listener *l;
+	int r = 0;
+
+	list_for_each (l, &s->listeners, link)
+		if (r == 0)
+			r = sockdiag_add_connections(l->addr.port, ret);
+	/* Listeners that are closed already, as at shutdown: their port is kept by the endpoint. */
+	list_for_each (e, &s->endpoints, link)
+		for (size_t i = 0; r == 0 && i < e->n_ports; i++)
+			r = sockdiag_add_connections(e->ports[i], ret);
+	inode_set_sort(ret);
+	return r;
+}
+
+struct tally {
+	const struct inode_set *connections;
+	unsigned n;
+};
+
+static bool tally_socket(void *arg, uint64_t inode)
+{
+	struct tally *t = arg;
+
+	t->n += inode_set_has(t->connections, inode);
+	return true;
+}
+
+/*
+ * How many connections the processes of @w hold. Negative: some process could not be read, so
+ * nothing is known.
+ */
+static int count_connections(const struct worker *w, const struct inode_set *connections)
+{
+	struct pid_set all = { 0 };
+	struct tally t = { connections, 0 };
+	int r = worker_processes(w, &all);
+
+	for (size_t i = 0; r == 0 && i < all.n; i++) {
+		r = proc_sockets(all.pids[i], tally_socket, &t);
+		if (r == -ENOENT || r == -ESRCH)
+			r = 0; /* it has just ended */
+	}
+	pid_set_deinit(&all);
+	return r < 0 ? r : (int)t.n;
+}
+
+static bool needs_evidence(const struct service *s)
+{
+	const struct worker *w;
+
+	list_for_each (w, &s->workers, link)
+		if (w->state == WORKER_DRAINING ||
+		    (s->conf->balance == BALANCE_LEAST_CONNECTIONS && w->state == WORKER_READY))
+			return true;
+	return false;
+}
+
+static void use_evidence(struct worker *w, const struct inode_set *connections)
+{
+	int open = count_connections(w, connections);
+	struct channel *c;
+
+	if (open < 0)
+		return;
+	w->open = (unsigned)open;
+	list_for_each (c, &w->channels, link)
+		c->member.load = w->open + c->member.waiting;
+	if (w->state == WORKER_DRAINING && open == 0 && worker_waiting(w) == 0)
+		worker_event(w, EV_DRAINED);
+}
+
+static void watch_connections(struct service *s)
+{
+	struct inode_set connections = { 0 };
+	struct worker *w, *tmp;
+
+	if (open_connections(s, &connections) == 0)
+		list_for_each_safe (w, tmp, &s->workers, link)
+			if (w->state == WORKER_DRAINING || w->state == WORKER_READY)
+				use_evidence(w, &connections);
+	inode_set_deinit(&connections);
+}
+
+static void watch_full(struct endpoint *e, int64_t now)
+{
+	if (!e->paused || list_empty(&e->round.ring) || now - e->paused_ms < FULL_MS ||
+	    (e->full_said_ms && now - e->full_said_ms < FULL_EACH_MS))
+		return;
+	e->full_said_ms = now;
+	log_event(LEVEL_WARN, "limit", LOG_STR("service", service_name(e->service)),
+		  LOG_INT("port", e->app_addr.port),
+		  LOG_MSG("all workers have been full for %lld s (queue = %u): clients wait in the "
+			  "backlog; more workers, or a longer queue, may help",
+			  (long long)(now - e->paused_ms) / MSEC_PER_SEC, e->service->conf->queue));
+}
+
+/* Returns whether @s needs to be looked at again. */
+static bool watch_service(struct service *s, bool evidence, int64_t now)
+{
+	struct worker *w, *w_tmp;
+	struct endpoint *e;
+	bool again = false;
+
+	list_for_each_safe (w, w_tmp, &s->workers, link) {
+		struct channel *c, *c_tmp;
+
+		if (w->state == WORKER_READY)
+			list_for_each_safe (c, c_tmp, &w->channels, link)
+				again |= watch_channel(c, now);
+		if (w->state == WORKER_HELD)
+			again |= watch_held(w);
+		again |= w->state == WORKER_DRAINING;
+	}
+	list_for_each (e, &s->endpoints, link)
+		watch_full(e, now);
+	if (evidence && needs_evidence(s)) {
+		watch_connections(s);
+		again = true;
+	}
+	return again;
+}
+
+static void watch_expired(struct loop_timer *timer)
+{
+	struct master *m = container_of(timer, struct master, watch);
+	int64_t now = loop_now(&m->loop);
+	bool evidence = now - m->evidence_ms >= EVIDENCE_MS;
+	struct service *s, *tmp;
+	bool again = false;
+
+	if (evidence)
+		m->evidence_ms = now;
+	list_for_each_safe (s, tmp, &m->services, link)
+		again |= watch_service(s, evidence, now);
+	if (again)
+		watch_needed(m);
+}
+
+void watch_init(struct master *m)
+{
+	loop_timer_init(&m->watch, watch_expired);
+}
+
+/* SIGCHLD told of a child that was stopped or continued: no need to wait for the next look. */
+void watch_stopped(struct worker *w, bool stopped)
+{
+	if (stopped && w->state == WORKER_READY) {
+		w->held_by_stop = true;
+		worker_event(w, EV_HOLD);
+	} else if (!stopped && w->state == WORKER_HELD && w->held_by_stop) {
+		w->held_by_stop = false;
+		worker_event(w, EV_RELEASE);
+	}
+}

@@ -1,0 +1,297 @@
+#include "worker.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include "base/fd.h"
+#include "core/launch.h"
+#include "core/master.h"
+#include "sys/channel.h"
+#include "sys/log.h"
+#include "sys/spawn.h"
+
+static struct loop *loop_of(const struct worker *w)
+{
+	return &w->service->master->loop;
+}
+
+static int64_t deadline_of(const struct worker *w)
+{
+	switch (w->state) {
+	case WORKER_STARTING:
+		return w->conf->start_timeout_ms;
+	case WORKER_DRAINING:
+		return w->conf->drain_timeout_ms;
+	case WORKER_STOPPING:
+		return w->conf->stop_timeout_ms;
+	case WORKER_READY:
+	case WORKER_HELD:
+	case WORKER_DEAD:
+	case WORKER_STATE_N:
+		break;
+	}
+	assert(!"a deadline was armed in a state that has none");
+	return 0;
+}
+
+void worker_publish(struct worker *w)
+{
+	struct channel *c;
+
+	list_for_each (c, &w->channels, link) {
+		if (!list_empty(&c->member.link) || c->ctl < 0)
+			continue;
+		c->member.limit = w->conf->queue;
+		c->member.waiting = channel_waiting(c->rx);
+		c->stalled = false;
+		c->moved_ms = loop_now(loop_of(w));
+		balancer_add(&c->endpoint->round, &c->member);
+		if (c->endpoint->paused)
+			endpoint_dispatch(c->endpoint);
+	}
+}
+
+static void withdraw_channel(struct channel *c)
+{
+	if (list_empty(&c->member.link))
+		return;
+	balancer_remove(&c->endpoint->round, &c->member);
+	/* The wake-up of a paused endpoint must not outlive the membership. */
+	loop_modify(loop_of(c->worker), &c->wake, 0);
+}
+
+static void withdraw(struct worker *w)
+{
+	struct channel *c;
+
+	list_for_each (c, &w->channels, link)
+		withdraw_channel(c);
+}
+
+static void take_back_all(struct worker *w, const char *reason, bool always)
+{
+	struct channel *c;
+
+	list_for_each (c, &w->channels, link) {
+		/*
+		 * If nobody else serves, it is best left where it is: a worker that drains still
+		 * takes it, and if not, it comes back when the worker ends.
+		 */
+		if (!always && list_empty(&c->endpoint->round.ring))
+			continue;
+		if (channel_take_back(c, reason))
+			endpoint_dispatch(c->endpoint);
+	}
+}
+
+static const char *reason_of(enum worker_event ev)
+{
+	switch (ev) {
+	case EV_HOLD:
+		return "the worker is stopped";
+	case EV_RETIRE:
+		return "the worker drains";
+	case EV_UNLISTEN:
+	case EV_CLOSED:
+		return "the worker closed its listening socket";
+	case EV_MAIN_EXIT:
+	case EV_EXIT:
+		return "the worker ended";
+	case EV_TIMEOUT:
+	case EV_STOP:
+	case EV_KILL:
+		return "the worker is told to end";
+	case EV_LISTEN:
+	case EV_DRAINED:
+	case EV_RELEASE:
+	case WORKER_EVENT_N:
+		break;
+	}
+	return "?";
+}
+
+static void log_change(const struct worker *w, enum worker_state from, enum worker_event ev)
+{
+	if (w->state == from && !(w->state == WORKER_STOPPING && ev == EV_TIMEOUT))
+		return;
+	switch (w->state) {
+	case WORKER_READY:
+		if (from == WORKER_HELD)
+			log_event(LEVEL_INFO, "worker-released", LOG_STR("worker", w->name),
+				  LOG_INT("pid", w->pid), LOG_MSG("is back in the round"));
+		else
+			log_event(LEVEL_INFO, "worker-ready", LOG_STR("worker", w->name),
+				  LOG_INT("pid", w->pid), LOG_INT("generation", w->generation),
+				  LOG_INT("ms", loop_now(loop_of(w)) - w->started_ms),
+				  LOG_MSG("listens, and is in the round"));
+		return;
+	case WORKER_HELD:
+		log_event(LEVEL_WARN, "worker-held", LOG_STR("worker", w->name),
+			  LOG_INT("pid", w->pid),
+			  LOG_MSG("its process is stopped: it gets no connections until it runs "
+				  "again"));
+		return;
+	case WORKER_DRAINING:
+		log_event(LEVEL_INFO, "worker-draining", LOG_STR("worker", w->name),
+			  LOG_INT("pid", w->pid), LOG_INT("generation", w->generation),
+			  LOG_MSG("gets no more connections, has %lld s to finish those it has%s",
+				  (long long)w->conf->drain_timeout_ms / MSEC_PER_SEC,
+				  ev == EV_CLOSED ? " (it closed its listening socket)" : ""));
+		return;
+	case WORKER_STOPPING:
+		if (from != WORKER_STOPPING)
+			log_event(LEVEL_INFO, "worker-stopping", LOG_STR("worker", w->name),
+				  LOG_INT("pid", w->pid), LOG_INT("generation", w->generation),
+				  LOG_INT("signal", ev == EV_KILL ? SIGKILL : w->conf->stop_signal),
+				  LOG_MSG("%s", ev == EV_DRAINED
+							? "no connection is left: told to end"
+						: ev == EV_TIMEOUT ? "time is up: told to end"
+								   : "told to end"));
+		else
+			log_event(LEVEL_WARN, "worker-kill", LOG_STR("worker", w->name),
+				  LOG_INT("pid", w->pid), LOG_INT("generation", w->generation),
+				  LOG_MSG("did not end within stop_timeout (%lld ms): killed",
+					  (long long)w->conf->stop_timeout_ms));
+		return;
+	case WORKER_STARTING:
+		log_event(LEVEL_INFO, "worker-start", LOG_STR("worker", w->name),
+			  LOG_INT("pid", w->pid), LOG_INT("generation", w->generation),
+			  LOG_MSG("closed its listening socket again: waiting for it to listen"));
+		return;
+	case WORKER_DEAD:
+	case WORKER_STATE_N:
+		return;
+	}
+}
+
+static void worker_free(struct worker *w)
+{
+	struct channel *c, *tmp;
+
+	list_for_each_safe (c, tmp, &w->channels, link)
+		channel_close(c);
+	loop_timer_disarm(&w->deadline);
+	loop_timer_disarm(&w->settle);
+	worker_output_deinit(w);
+	pid_set_deinit(&w->kin);
+	list_remove(&w->link);
+	service_conf_unref(w->conf);
+	free(w);
+}
+
+void worker_event(struct worker *w, enum worker_event ev)
+{
+	enum worker_state from = w->state;
+	unsigned actions;
+
+	if (!worker_fsm_step(&w->state, ev, &actions))
+		return;
+	log_change(w, from, ev);
+	if (actions & ACT_DISARM)
+		loop_timer_disarm(&w->deadline);
+	if (actions & ACT_ARM)
+		loop_timer_arm(loop_of(w), &w->deadline, deadline_of(w));
+	if (w->state == WORKER_READY && !w->ready_ms)
+		w->ready_ms = loop_now(loop_of(w));
+	/*
+	 * While a whole service leaves, its workers stay in the round: nothing new is accepted,
+	 * and what was accepted has nobody else to go to.
+	 */
+	if ((actions & ACT_WITHDRAW) &&
+	    !(w->state == WORKER_DRAINING && service_leaves(w->service)))
+		withdraw(w);
+	if (actions & ACT_PUBLISH)
+		worker_publish(w);
+	if (w->state == WORKER_STOPPING || w->state == WORKER_DEAD)
+		withdraw(w);
+	if (actions & ACT_TAKE_BACK)
+		take_back_all(w, reason_of(ev), w->state != WORKER_DRAINING);
+	if (actions & ACT_SIGNAL)
+		worker_signal(w);
+	if (actions & ACT_KILL)
+		worker_kill(w);
+	if (w->state == WORKER_DEAD) {
+		/* The books of the channels must be closed before the service looks at them. */
+		struct channel *c, *tmp;
+
+		list_for_each_safe (c, tmp, &w->channels, link)
+			channel_close(c);
+	}
+	service_worker_changed(w, from);
+	watch_needed(w->service->master);
+	if (actions & ACT_RELEASE)
+		worker_free(w);
+}
+
+static void deadline_expired(struct loop_timer *timer)
+{
+	struct worker *w = container_of(timer, struct worker, deadline);
+
+	/* Somebody looks at it with a debugger: the clocks stand still. */
+	if (w->pid && proc_tracer(w->pid)) {
+		loop_timer_arm(loop_of(w), &w->deadline, MSEC_PER_SEC);
+		return;
+	}
+	if (w->state == WORKER_STARTING)
+		launch_explain_timeout(w);
+	worker_event(w, EV_TIMEOUT);
+}
+
+static void settle_expired(struct loop_timer *timer)
+{
+	worker_event(container_of(timer, struct worker, settle), EV_LISTEN);
+}
+
+static struct worker *worker_new(struct service *service, struct service_conf *conf, unsigned slot,
+				 unsigned generation)
+{
+	struct worker *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return NULL;
+	w->service = service;
+	w->conf = service_conf_ref(conf);
+	w->slot = slot;
+	w->generation = generation;
+	snprintf(w->name, sizeof(w->name), "%s.%u", conf->name, slot);
+	w->state = WORKER_STARTING;
+	list_init(&w->link);
+	list_init(&w->channels);
+	loop_timer_init(&w->deadline, deadline_expired);
+	loop_timer_init(&w->settle, settle_expired);
+	worker_output_init(w);
+	w->started_ms = loop_now(&service->master->loop);
+	return w;
+}
+
+struct worker *worker_start(struct service *service, struct service_conf *conf, unsigned slot,
+			    unsigned generation)
+{
+	struct worker *w = worker_new(service, conf, slot, generation);
+	STRBUF(error, 512);
+	int r = -ENOMEM;
+
+	if (w && getrandom(w->token, sizeof(w->token), 0) == (ssize_t)sizeof(w->token))
+		r = launch(w, &error);
+	if (r == 0)
+		r = worker_output_watch(w);
+	if (r < 0) {
+		log_event(LEVEL_ERROR, "worker-failed", LOG_STR("service", conf->name),
+			  LOG_INT("slot", slot),
+			  LOG_MSG("cannot start a worker: %s",
+				  error.len ? error.text : strerror(-r)));
+		if (w && w->pid) {
+			(void)spawn_kill(w->pid, SIGKILL);
+			w->pid = 0;
+		}
+		if (w)
+			worker_free(w);
+		return NULL;
+	}
+	list_append(&service->workers, &w->link);
+	loop_timer_arm(loop_of(w), &w->deadline, conf->start_timeout_ms);
+	guard_add(service->master, w, w->pid);
+	log_event(LEVEL_INFO, "worker-start", LOG_STR("worker", w->name), LOG_INT("pid", w->pid),
+		  LOG_INT("generation", generation), LOG_MSG("started"));
+	return w;
+}

@@ -1,0 +1,126 @@
+/*
+ * worker - one worker: its processes, channels, output, and deadlines.
+ *
+ * worker_event() is the only place that changes the state; what the state machine asks for
+ * is done there. What a change means for the service (a slot is empty, a rollout goes on)
+ * is service.c's: it hears of it by service_worker_changed().
+ */
+#ifndef BROKER_CORE_WORKER_H
+#define BROKER_CORE_WORKER_H
+
+#include "core/endpoint.h"
+#include "policy/lines.h"
+#include "policy/worker_fsm.h"
+#include "sys/proc.h"
+
+struct channel {
+	struct list link;	       /* worker::channels */
+	struct balancer_member member; /* endpoint::round while the worker is in it */
+	struct endpoint *endpoint;
+	struct worker *worker;
+	uint64_t id;
+	int tx, rx;	   /* both ends, owned */
+	uint64_t rx_inode; /* finds the processes that hold the other copy of rx */
+	pid_t holder;	   /* who said HELLO, by SO_PEERCRED */
+	struct loop_source
+		wake; /* on tx: a message was taken; armed while the endpoint is paused */
+	int ctl;      /* rendezvous connection, owned; -1 once it ended */
+	struct loop_source hangup; /* on ctl */
+	struct loop_timer verdict; /* runs between the end of ctl and believing it */
+
+	uint64_t sent, taken_back;
+
+	/* What watch.c saw last. */
+	uint64_t taken_seen;
+	int64_t moved_ms; /* when taken_seen last changed, or the channel was last empty */
+	bool stalled;	  /* got nothing done for stall_timeout: gets one at a time, now and then */
+	int64_t probe_ms; /* when a stalled channel is given its next one */
+	int64_t probe_delay_ms;
+};
+
+struct worker {
+	struct list link; /* service::workers, in the order of their start */
+	struct service *service;
+	struct service_conf *conf; /* held: what it was started with */
+	unsigned slot, generation;
+	char name[HANDOFF_SERVICE_SIZE + 12];
+	uint8_t token[HANDOFF_TOKEN_SIZE];
+	enum worker_state state;
+	pid_t pid;	    /* main process; 0 once it has ended */
+	struct pid_set kin; /* main has ended: the processes of its tree that became our children */
+	struct list channels;
+	struct loop_timer deadline;
+	struct loop_timer settle;     /* it listens, but maybe not yet on everything */
+	int64_t started_ms, ready_ms; /* ready_ms 0: never was */
+	bool held_by_stop;	      /* HELD because its process is stopped */
+	bool asked;		      /* to leave, by us: its end is no failure */
+	pid_t main_was;		      /* the last main process: for messages */
+	int exit_status;	      /* of main, as waitpid(2) gives it */
+	bool exited;		      /* exit_status is valid */
+	enum worker_state state_before_exit;
+	unsigned open;	 /* connections it holds, when last counted */
+	uint64_t served; /* taken by it, of channels that are closed */
+
+	int status_fd; /* pipe of the launcher, owned; -1 once read */
+	struct loop_source status_source;
+	char refusal[512]; /* why the command was not executed */
+
+	int output_fd; /* pipe of its output, owned; -1: none */
+	struct loop_source output_source;
+	struct lines lines;
+};
+
+/* Starts the process. NULL, with the reason logged, if that failed: nothing is left behind. */
+struct worker *worker_start(struct service *service, struct service_conf *conf, unsigned slot,
+			    unsigned generation);
+
+/* Steps the state machine and performs what it asks for. May free @w: on EXIT it does. */
+void worker_event(struct worker *w, enum worker_event ev);
+
+/* Into the round with those of its channels that are not in it. @w is READY. */
+void worker_publish(struct worker *w);
+
+/* Main was reaped with @status. May free @w. */
+void worker_main_exited(struct worker *w, int status);
+
+/* Main has been gone for a while: are the others of its tree gone too? May free @w. */
+void worker_look_for_kin(struct worker *w);
+
+/* Whether the direct child @pid of the broker belongs to @w, by the kernel's evidence. */
+bool worker_owns_child(const struct worker *w, pid_t pid);
+
+/* Fills @ret with every process of the tree. 0 or -ENOMEM. */
+int worker_processes(const struct worker *w, struct pid_set *ret);
+
+/* stop_signal: to main alone, which knows how to end its children; to the rest once it is gone. */
+void worker_signal(struct worker *w);
+void worker_kill(struct worker *w); /* SIGKILL to every process of the tree */
+
+void worker_output_init(struct worker *w);
+int worker_output_watch(struct worker *w);	/* 0 or -errno */
+void worker_output_read_last(struct worker *w); /* main has ended: what is still in the pipes */
+void worker_output_deinit(struct worker *w);
+
+uint64_t worker_taken(const struct worker *w);	 /* connections it has taken so far */
+unsigned worker_waiting(const struct worker *w); /* in its channels now */
+
+/*
+ * A new channel for @e: the app of @w listens. Owns @ctl on success. 0 or -errno, with the
+ * descriptors for the worker in @ret_rx and @ret_tx: they stay the channel's.
+ */
+int worker_add_channel(struct worker *w, struct endpoint *e, int ctl, pid_t holder,
+		       struct channel **ret);
+struct channel *worker_find_channel(struct worker *w, uint64_t id);
+
+/* The listening socket came through exec(3): its new holder speaks for it from now on. */
+int channel_adopt(struct channel *c, int ctl, pid_t holder);
+
+/* Sends one connection; as channel_send(). On CHANNEL_DONE the books are kept. */
+int channel_give(struct channel *c, const struct handoff_conn *conn, int fd);
+
+/* Everything that waits in @c is dispatched again. Returns how many. */
+unsigned channel_take_back(struct channel *c, const char *reason);
+
+void channel_close(struct channel *c);
+
+#endif

@@ -1,0 +1,110 @@
+/*
+ * What comes out of a worker: the word of its launcher on the status pipe, and what the app
+ * writes to its standard output and error.
+ */
+#include <string.h>
+#include "base/fd.h"
+#include "core/master.h"
+#include "sys/log.h"
+
+static struct loop *loop_of(const struct worker *w)
+{
+	return &w->service->master->loop;
+}
+
+static void output_line(void *arg, const char *line, size_t n)
+{
+	const struct worker *w = arg;
+	char text[LINES_MAX + 1];
+
+	memcpy(text, line, n);
+	for (size_t i = 0; i < n; i++)
+		if (!text[i])
+			text[i] = ' ';
+	text[n] = '\0';
+	log_event(LEVEL_INFO, "output", LOG_STR("worker", w->name),
+		  { .key = "text", .kind = LOG_FIELD_MSG, .str = text });
+}
+
+/* Reads once: a worker that floods gets its share of each turn of the loop and no more. */
+static bool read_output(struct worker *w)
+{
+	char buf[16384];
+	ssize_t n = read(w->output_fd, buf, sizeof(buf));
+
+	if (n > 0) {
+		lines_feed(&w->lines, buf, (size_t)n, output_line, w);
+		return true;
+	}
+	return n < 0 && errno == EINTR;
+}
+
+static void output_ready(struct loop_source *source, uint32_t events)
+{
+	struct worker *w = container_of(source, struct worker, output_source);
+
+	if (!read_output(w) && (events & (EPOLLHUP | EPOLLERR))) {
+		loop_remove(loop_of(w), &w->output_source);
+		fd_closep(&w->output_fd);
+		lines_finish(&w->lines, output_line, w);
+	}
+}
+
+static void read_status(struct worker *w)
+{
+	size_t have = strlen(w->refusal);
+	ssize_t n;
+
+	while (w->status_fd >= 0 && have < sizeof(w->refusal) - 1 &&
+	       (n = read(w->status_fd, w->refusal + have, sizeof(w->refusal) - 1 - have)) > 0) {
+		have += (size_t)n;
+		w->refusal[have] = '\0';
+	}
+	while (have && w->refusal[have - 1] == '\n')
+		w->refusal[--have] = '\0';
+}
+
+static void status_ready(struct loop_source *source, uint32_t events)
+{
+	struct worker *w = container_of(source, struct worker, status_source);
+
+	read_status(w);
+	if (events & (EPOLLHUP | EPOLLERR)) {
+		loop_remove(loop_of(w), &w->status_source);
+		fd_closep(&w->status_fd);
+	}
+}
+
+void worker_output_read_last(struct worker *w)
+{
+	read_status(w);
+	/* Bounded: others may go on writing into the same pipe. */
+	for (int i = 0; i < 8 && w->output_fd >= 0 && read_output(w); i++)
+		;
+	lines_finish(&w->lines, output_line, w);
+}
+
+void worker_output_init(struct worker *w)
+{
+	w->status_fd = w->output_fd = -1;
+	w->status_source = (struct loop_source){ .fd = -1, .ready = status_ready };
+	w->output_source = (struct loop_source){ .fd = -1, .ready = output_ready };
+	lines_init(&w->lines);
+}
+
+int worker_output_watch(struct worker *w)
+{
+	int r = loop_add(loop_of(w), &w->status_source, w->status_fd, EPOLLIN);
+
+	if (r == 0 && w->output_fd >= 0)
+		r = loop_add(loop_of(w), &w->output_source, w->output_fd, EPOLLIN);
+	return r;
+}
+
+void worker_output_deinit(struct worker *w)
+{
+	loop_remove(loop_of(w), &w->status_source);
+	fd_closep(&w->status_fd);
+	loop_remove(loop_of(w), &w->output_source);
+	fd_closep(&w->output_fd);
+}

@@ -1,0 +1,142 @@
+/*
+ * The processes of a worker: which they are, how they are told to end, and what it means
+ * that one has.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "core/master.h"
+#include "handoff_name.h"
+#include "sys/log.h"
+#include "sys/spawn.h"
+
+bool worker_owns_child(const struct worker *w, pid_t pid)
+{
+	char token[2 * HANDOFF_TOKEN_SIZE + 1] = "";
+	struct channel *c;
+
+	if (pid == w->pid || pid_set_has(&w->kin, pid))
+		return true;
+	list_for_each (c, &w->channels, link)
+		if (pid == c->holder || proc_holds_socket(pid, c->rx_inode))
+			return true;
+	/* Not after setproctitle(3), which writes over it; but then it has been a child for long.
+	 */
+	handoff_hex_put(token, w->token, HANDOFF_TOKEN_SIZE);
+	return proc_environ_has(pid, HANDOFF_ENV_TOKEN, token);
+}
+
+int worker_processes(const struct worker *w, struct pid_set *ret)
+{
+	int r = 0;
+
+	if (w->pid)
+		r = pid_set_add(ret, w->pid);
+	for (size_t i = 0; r == 0 && i < w->kin.n; i++)
+		r = pid_set_add(ret, w->kin.pids[i]);
+	return r < 0 ? r : proc_add_descendants(ret);
+}
+
+static void signal_pid(const struct worker *w, pid_t pid, int sig)
+{
+	int r = spawn_kill(pid, sig);
+
+	if (r < 0 && r != -ESRCH)
+		log_event(LEVEL_ERROR, "worker-failed", LOG_STR("worker", w->name),
+			  LOG_INT("pid", pid),
+			  LOG_MSG("cannot send signal %d to process %d: %s", sig, (int)pid,
+				  strerror(-r)));
+}
+
+/* To main alone, which knows how to end its children; to all that is left once it is gone. */
+void worker_signal(struct worker *w)
+{
+	if (w->pid) {
+		signal_pid(w, w->pid, w->conf->stop_signal);
+		/* A stopped process would get it only when it is continued. */
+		if (w->held_by_stop)
+			signal_pid(w, w->pid, SIGCONT);
+		return;
+	}
+	for (size_t i = 0; i < w->kin.n; i++)
+		signal_pid(w, w->kin.pids[i], w->conf->stop_signal);
+}
+
+void worker_kill(struct worker *w)
+{
+	struct pid_set all = { 0 };
+
+	(void)worker_processes(w, &all);
+	for (size_t i = 0; i < all.n; i++)
+		signal_pid(w, all.pids[i], SIGKILL);
+	pid_set_deinit(&all);
+}
+
+/* Which of our children belong to @w now that its main process is gone. */
+static void find_kin(struct worker *w)
+{
+	struct pid_set children = { 0 };
+
+	w->kin.n = 0;
+	(void)proc_add_children(getpid(), &children);
+	for (size_t i = 0; i < children.n; i++)
+		if (proc_state(children.pids[i]) != 'Z' && worker_owns_child(w, children.pids[i]))
+			(void)pid_set_add(&w->kin, children.pids[i]);
+	pid_set_deinit(&children);
+}
+
+void worker_look_for_kin(struct worker *w)
+{
+	if (w->pid)
+		return;
+	find_kin(w);
+	if (w->kin.n == 0)
+		worker_event(w, EV_EXIT);
+}
+
+/* The one of @w->kin that holds the listening socket, else the first: the app's new main. */
+static pid_t heir(const struct worker *w)
+{
+	struct channel *c;
+
+	list_for_each (c, &w->channels, link)
+		for (size_t i = 0; i < w->kin.n; i++)
+			if (proc_holds_socket(w->kin.pids[i], c->rx_inode))
+				return w->kin.pids[i];
+	return w->kin.pids[0];
+}
+
+void worker_main_exited(struct worker *w, int status)
+{
+	struct master *m = w->service->master;
+	pid_t was = w->pid;
+
+	guard_remove(m, was);
+	w->pid = 0;
+	w->main_was = was;
+	w->state_before_exit = w->state;
+	w->exit_status = status;
+	w->exited = true;
+	worker_output_read_last(w);
+	find_kin(w);
+
+	/*
+	 * A server that daemonises: the process we started says "all is well" and leaves a child,
+	 * which is ours now (PR_SET_CHILD_SUBREAPER).
+	 */
+	if (w->kin.n && WIFEXITED(status) && WEXITSTATUS(status) == 0 &&
+	    worker_state_is_current(w->state)) {
+		w->pid = heir(w);
+		w->exited = false;
+		w->kin.n = 0;
+		guard_add(m, w, w->pid);
+		log_event(LEVEL_INFO, "worker-daemonised", LOG_STR("worker", w->name),
+			  LOG_INT("pid", w->pid),
+			  LOG_MSG("process %d put itself into the background as process %d",
+				  (int)was, (int)w->pid));
+		return;
+	}
+	worker_event(w, w->kin.n ? EV_MAIN_EXIT : EV_EXIT);
+}

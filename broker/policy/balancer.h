@@ -1,0 +1,59 @@
+/*
+ * balancer - which worker gets the next connection.
+ *
+ * A ring of members, kept in the order of their slots, and a cursor. How many
+ * connections wait at a member is known to the kernel; asking costs a system call.
+ * But only the broker adds to a channel, so the number it keeps itself is never too
+ * low: it asks (@refresh) only when that number has reached the limit.
+ *
+ * Owns:   order, cursor, choice.
+ * Never:  asks the kernel by itself, allocates, knows what a member is.
+ */
+#ifndef BROKER_POLICY_BALANCER_H
+#define BROKER_POLICY_BALANCER_H
+
+#include "base/list.h"
+#include "policy/conf.h"
+
+struct balancer_member {
+	struct list link; /* balancer::ring */
+	unsigned slot;	  /* orders the ring; the key of BALANCE_SOURCE */
+	uint32_t waiting; /* upper bound of the connections that wait in the channel */
+	uint32_t limit;	  /* how many may wait; 0: gets none for now */
+	uint32_t load;	  /* BALANCE_LEAST_CONNECTIONS: open now, as far as known */
+};
+
+struct balancer {
+	struct list ring;	/* of balancer_member::link */
+	struct list *cursor;	/* whose turn it is; &ring: the first */
+	enum conf_balance mode; /* may be changed at any time */
+};
+
+/* Lowers member->waiting to what the kernel says. */
+typedef void balancer_refresh_fn(struct balancer_member *m);
+
+void balancer_init(struct balancer *b, enum conf_balance mode);
+
+/*
+ * Adds @m behind all members of its own and lower slots. A worker that replaces another
+ * in the same slot so takes over its turn, and the counts of the slots stay even.
+ */
+void balancer_add(struct balancer *b, struct balancer_member *m);
+void balancer_remove(struct balancer *b,
+		     struct balancer_member *m); /* not on it: nothing happens */
+
+/*
+ * The member that should get the next connection, or NULL if none has room. Does not
+ * move the cursor, so that an accept(2) that finds nothing costs nobody a turn.
+ * @source: hash of the client's address, used by BALANCE_SOURCE only.
+ */
+struct balancer_member *balancer_pick(struct balancer *b, uint32_t source,
+				      balancer_refresh_fn *refresh);
+
+/* @m, which balancer_pick() returned, was given a connection. */
+void balancer_given(struct balancer *b, struct balancer_member *m);
+
+/* Hash of a client address for BALANCE_SOURCE; IPv6 by its /64, the part a client cannot choose. */
+uint32_t balancer_source_hash(const struct handoff_addr *peer);
+
+#endif

@@ -1,0 +1,109 @@
+#include "conf_check.h"
+
+#include "address.h"
+#include "option.h"
+#include "origin.h"
+
+static unsigned line_of(const struct service_conf *sc, const char *key)
+{
+	const struct option *option = option_find(OPTION_SERVICE, key);
+
+	assert(option);
+	return origin_line(sc->origins, sc->n_origins, option, 0);
+}
+
+static void add_value(const struct service_conf *sc, const char *key, struct strbuf *out)
+{
+	option_format(option_find(OPTION_SERVICE, key), sc, 0, out);
+}
+
+static void check_backoff(const struct service_conf *sc, struct conf_errors *errors)
+{
+	unsigned min_line = line_of(sc, "backoff_min"), max_line = line_of(sc, "backoff_max");
+	STRBUF(min, 32);
+	STRBUF(max, 32);
+
+	if (sc->backoff_min_ms <= sc->backoff_max_ms)
+		return;
+	add_value(sc, "backoff_min", &min);
+	add_value(sc, "backoff_max", &max);
+	conf_errors_add(errors, min_line > max_line ? min_line : max_line,
+			"backoff_min (%s) is above backoff_max (%s)", min.text, max.text);
+}
+
+static void check_private_ports(const struct service_conf *sc, struct conf_errors *errors)
+{
+	for (size_t i = 0; i < sc->n_listen; i++) {
+		const struct conf_listen *l = &sc->listen[i];
+
+		if (conf_port_is_private(sc, l->app_port))
+			conf_errors_add(errors, l->line,
+					"listen: port %u of the program is in private_ports (line "
+					"%u), so no connection could reach it",
+					l->app_port, line_of(sc, "private_ports"));
+	}
+}
+
+void conf_check_service(const struct service_conf *sc, struct conf_errors *errors)
+{
+	check_backoff(sc, errors);
+	check_private_ports(sc, errors);
+}
+
+static void add_listen(const struct conf_listen *l, struct strbuf *out)
+{
+	if (l->port_only)
+		strbuf_addf(out, "port %u", l->addr.port);
+	else
+		address_format(&l->addr, out);
+}
+
+/* Compares listener @at of @sc with all that stand before it. */
+static void check_listener(const struct conf *conf, const struct service_conf *sc, size_t at,
+			   struct conf_errors *errors)
+{
+	for (size_t i = 0; i < conf->n_services; i++) {
+		const struct service_conf *other = conf->services[i];
+
+		for (size_t j = 0; j < other->n_listen; j++) {
+			STRBUF(mine, 100);
+			STRBUF(theirs, 100);
+
+			if (other == sc && j == at)
+				return;
+			if (!address_overlap(&sc->listen[at].addr, &other->listen[j].addr))
+				continue;
+			add_listen(&sc->listen[at], &mine);
+			add_listen(&other->listen[j], &theirs);
+			if (!conf->file)
+				conf_errors_add(errors, 0, "listen: %s cannot be bound beside %s",
+						mine.text, theirs.text);
+			else
+				conf_errors_add(errors, sc->listen[at].line,
+						"listen: %s of [service:%s] cannot be bound beside "
+						"%s of [service:%s] in line %u",
+						mine.text, sc->name, theirs.text, other->name,
+						other->listen[j].line);
+			return;
+		}
+	}
+}
+
+void conf_check_listeners(const struct conf *conf, struct conf_errors *errors)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < conf->n_services; i++) {
+		const struct service_conf *sc = conf->services[i];
+
+		n += sc->n_listen;
+		if (n > CONF_LISTEN_MAX) {
+			conf_errors_add(errors, sc->line,
+					"listen: more than %d addresses in all services",
+					CONF_LISTEN_MAX);
+			return;
+		}
+		for (size_t j = 0; j < sc->n_listen; j++)
+			check_listener(conf, sc, j, errors);
+	}
+}

@@ -1,0 +1,69 @@
+#include "lines.h"
+
+#include <string.h>
+
+void lines_init(struct lines *l)
+{
+	l->n = 0;
+	l->n_tail = 0;
+}
+
+static void keep(struct lines *l, const char *line, size_t n)
+{
+	size_t max = LINES_TAIL / 2; /* so that a long line leaves the one before it */
+
+	if (n > max)
+		n = max;
+	while (l->n_tail && l->n_tail + n + 1 > LINES_TAIL) {
+		const char *nl = memchr(l->tail, '\n', l->n_tail);
+		size_t first = (size_t)(nl - l->tail) + 1;
+
+		memmove(l->tail, l->tail + first, l->n_tail - first);
+		l->n_tail -= first;
+	}
+	memcpy(l->tail + l->n_tail, line, n);
+	l->n_tail += n;
+	l->tail[l->n_tail++] = '\n';
+}
+
+static void emit(struct lines *l, lines_fn *out, void *arg)
+{
+	size_t n = l->n;
+
+	if (n && l->part[n - 1] == '\r')
+		n--;
+	l->n = 0;
+	keep(l, l->part, n);
+	out(arg, l->part, n);
+}
+
+void lines_feed(struct lines *l, const char *bytes, size_t n, lines_fn *out, void *arg)
+{
+	while (n) {
+		const char *nl = memchr(bytes, '\n', n);
+		size_t part = nl ? (size_t)(nl - bytes) : n;
+		size_t room = LINES_MAX - l->n;
+
+		if (part > room) {
+			part = room;
+			nl = NULL;
+		}
+		memcpy(l->part + l->n, bytes, part);
+		l->n += part;
+		bytes += part;
+		n -= part;
+		if (nl) {
+			bytes++;
+			n--;
+			emit(l, out, arg);
+		} else if (l->n == LINES_MAX) {
+			emit(l, out, arg);
+		}
+	}
+}
+
+void lines_finish(struct lines *l, lines_fn *out, void *arg)
+{
+	if (l->n)
+		emit(l, out, arg);
+}

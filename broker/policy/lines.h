@@ -1,0 +1,32 @@
+/*
+ * lines - the output of a worker, cut into lines, and the last of it kept.
+ *
+ * A line longer than the buffer is given out in pieces. The tail is what people want to
+ * read when the worker has crashed: whole lines, the oldest dropped first.
+ */
+#ifndef BROKER_POLICY_LINES_H
+#define BROKER_POLICY_LINES_H
+
+#include "base/util.h"
+
+#define LINES_MAX  2048
+#define LINES_TAIL 1024
+
+struct lines {
+	size_t n; /* bytes of an unfinished line */
+	char part[LINES_MAX];
+	size_t n_tail;
+	char tail[LINES_TAIL]; /* complete lines, each with its '\n' */
+};
+
+typedef void lines_fn(void *arg, const char *line, size_t n);
+
+void lines_init(struct lines *l);
+
+/* Adds @n bytes and calls @out for each line they complete, without its line end. */
+void lines_feed(struct lines *l, const char *bytes, size_t n, lines_fn *out, void *arg);
+
+/* The end: an unfinished line is a line. */
+void lines_finish(struct lines *l, lines_fn *out, void *arg);
+
+#endif

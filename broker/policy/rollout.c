@@ -1,0 +1,104 @@
+#include "rollout.h"
+
+void rollout_begin(struct rollout *r, enum conf_strategy strategy, unsigned surge, size_t n,
+		   const bool *has_old)
+{
+	assert(n <= ROLLOUT_MAX && surge > 0);
+	r->active = true;
+	r->failed = false;
+	r->strategy = strategy;
+	r->surge = surge;
+	r->n = n;
+	r->in_flight = 0;
+	r->done = 0;
+	for (size_t i = 0; i < n; i++)
+		r->slots[i] = (struct rollout_slot){ .phase = ROLLOUT_PENDING, .old = has_old[i] };
+}
+
+static bool find_pending(const struct rollout *r, bool old, size_t *ret_slot)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (r->slots[i].phase == ROLLOUT_PENDING && r->slots[i].old == old) {
+			*ret_slot = i;
+			return true;
+		}
+	return false;
+}
+
+static enum rollout_action begin_slot(struct rollout *r, size_t i)
+{
+	struct rollout_slot *s = &r->slots[i];
+
+	r->in_flight++;
+	if (s->old && r->strategy == STRATEGY_STOP_FIRST) {
+		s->phase = ROLLOUT_RETIRING;
+		return ROLLOUT_RETIRE;
+	}
+	s->phase = ROLLOUT_STARTING;
+	return ROLLOUT_START;
+}
+
+enum rollout_action rollout_next(struct rollout *r, size_t *ret_slot)
+{
+	if (!r->active)
+		return ROLLOUT_NOTHING;
+
+	/* What is owed comes first, even of an aborted rollout: its replacement serves. */
+	for (size_t i = 0; i < r->n; i++)
+		if (r->slots[i].retire) {
+			r->slots[i].retire = false;
+			*ret_slot = i;
+			return ROLLOUT_RETIRE;
+		}
+	if (r->failed) {
+		r->active = false;
+		return ROLLOUT_ABORTED;
+	}
+	if (r->done == r->n) {
+		r->active = false;
+		return ROLLOUT_FINISHED;
+	}
+	/* A slot whose old worker has gone meanwhile goes on without counting anew. */
+	for (size_t i = 0; i < r->n; i++)
+		if (r->slots[i].phase == ROLLOUT_RETIRING && !r->slots[i].old) {
+			r->slots[i].phase = ROLLOUT_STARTING;
+			*ret_slot = i;
+			return ROLLOUT_START;
+		}
+	if (r->in_flight < r->surge &&
+	    (find_pending(r, false, ret_slot) || find_pending(r, true, ret_slot)))
+		return begin_slot(r, *ret_slot);
+	return ROLLOUT_NOTHING;
+}
+
+void rollout_new_ready(struct rollout *r, size_t slot)
+{
+	struct rollout_slot *s;
+
+	if (!r->active || slot >= r->n || r->slots[slot].phase != ROLLOUT_STARTING)
+		return;
+	s = &r->slots[slot];
+	s->phase = ROLLOUT_DONE;
+	s->retire = s->old;
+	r->in_flight--;
+	r->done++;
+}
+
+void rollout_new_failed(struct rollout *r, size_t slot)
+{
+	if (r->active && slot < r->n && r->slots[slot].phase == ROLLOUT_STARTING)
+		r->failed = true;
+}
+
+void rollout_old_gone(struct rollout *r, size_t slot)
+{
+	if (r->active && slot < r->n) {
+		r->slots[slot].old = false;
+		r->slots[slot].retire = false;
+	}
+}
+
+void rollout_cancel(struct rollout *r)
+{
+	r->active = false;
+}

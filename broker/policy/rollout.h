@@ -1,0 +1,68 @@
+/*
+ * rollout - in which order the workers of a service are replaced.
+ *
+ *                 start-first
+ *   PENDING ------------------------> STARTING --ready--> DONE   (then the old one retires)
+ *      |                                 ^  |
+ *      |  stop-first                     |  +--failed--> the whole rollout is aborted
+ *      +-----------> RETIRING --gone-----+
+ *
+ * At most `surge` slots are between PENDING and DONE at a time. Slots without a living
+ * worker come first: they cost nobody anything and bring service back soonest.
+ *
+ * What is promised: with start-first no worker is told to leave before the one that
+ * replaces it is ready; with stop-first at most `surge` are missing. After an abort
+ * nothing more is told to leave.
+ *
+ * Owns:   the plan. Never: starts, stops, logs, reads a clock. The caller reports what
+ *         happened and performs what rollout_next() says until it says NOTHING.
+ */
+#ifndef BROKER_POLICY_ROLLOUT_H
+#define BROKER_POLICY_ROLLOUT_H
+
+#include "policy/conf.h"
+
+#define ROLLOUT_MAX 1024 /* slots; the option `workers` allows no more */
+
+enum rollout_phase { ROLLOUT_PENDING, ROLLOUT_RETIRING, ROLLOUT_STARTING, ROLLOUT_DONE };
+
+enum rollout_action {
+	ROLLOUT_NOTHING,  /* wait for an event */
+	ROLLOUT_START,	  /* start a new worker in the slot */
+	ROLLOUT_RETIRE,	  /* tell the slot's old worker to leave */
+	ROLLOUT_FINISHED, /* all slots are DONE; said once */
+	ROLLOUT_ABORTED,  /* a new worker failed; said once. The caller ends those still STARTING */
+};
+
+struct rollout_slot {
+	enum rollout_phase phase;
+	bool old;    /* an old worker lives in it */
+	bool retire; /* ... and must be told to leave now */
+};
+
+struct rollout {
+	bool active;
+	bool failed;
+	enum conf_strategy strategy;
+	unsigned surge;
+	size_t n;
+	size_t in_flight; /* slots RETIRING or STARTING */
+	size_t done;
+	struct rollout_slot slots[ROLLOUT_MAX];
+};
+
+/* Begins: slots 0..@n-1, of which those with @has_old[i] have a worker to replace. */
+void rollout_begin(struct rollout *r, enum conf_strategy strategy, unsigned surge, size_t n,
+		   const bool *has_old);
+
+/* What to do next; *@ret_slot says where, for START and RETIRE. */
+enum rollout_action rollout_next(struct rollout *r, size_t *ret_slot);
+
+void rollout_new_ready(struct rollout *r, size_t slot);
+void rollout_new_failed(struct rollout *r, size_t slot);
+void rollout_old_gone(struct rollout *r, size_t slot); /* ended, asked or not */
+
+/* Ends it at once, with nothing to perform: shutdown. */
+void rollout_cancel(struct rollout *r);
+
+#endif

@@ -1,0 +1,192 @@
+#include "units.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <strings.h>
+
+#define SIGNAL_MAX 64 /* of the kernel, on every architecture but MIPS */
+#define RTMIN	   34 /* the first one that neither libc uses for itself */
+
+struct unit {
+	const char *name;
+	int64_t factor;
+};
+
+/* Largest first: the first that divides evenly is the one to print. */
+static const struct unit durations[] = {
+	{ "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 },
+};
+
+static const struct unit sizes[] = {
+	{ "g", 1 << 30 },
+	{ "m", 1 << 20 },
+	{ "k", 1 << 10 },
+};
+
+/* As signal(7) has them; numbers differ between architectures, so they come from the header. */
+static const struct {
+	const char *name;
+	int number;
+} signals[] = {
+	{ "HUP", SIGHUP },	 { "INT", SIGINT },	{ "QUIT", SIGQUIT }, { "ILL", SIGILL },
+	{ "TRAP", SIGTRAP },	 { "ABRT", SIGABRT },	{ "BUS", SIGBUS },   { "FPE", SIGFPE },
+	{ "KILL", SIGKILL },	 { "USR1", SIGUSR1 },	{ "SEGV", SIGSEGV }, { "USR2", SIGUSR2 },
+	{ "PIPE", SIGPIPE },	 { "ALRM", SIGALRM },	{ "TERM", SIGTERM }, { "CHLD", SIGCHLD },
+	{ "CONT", SIGCONT },	 { "STOP", SIGSTOP },	{ "TSTP", SIGTSTP }, { "TTIN", SIGTTIN },
+	{ "TTOU", SIGTTOU },	 { "URG", SIGURG },	{ "XCPU", SIGXCPU }, { "XFSZ", SIGXFSZ },
+	{ "VTALRM", SIGVTALRM }, { "PROF", SIGPROF },	{ "IO", SIGIO },     { "PWR", SIGPWR },
+	{ "SYS", SIGSYS },	 { "WINCH", SIGWINCH },
+};
+
+/* Digits at @text; *@ret_rest is what follows them. */
+static int parse_digits(const char *text, int64_t *ret, const char **ret_rest)
+{
+	int64_t value = 0;
+	const char *s = text;
+
+	for (; *s >= '0' && *s <= '9'; s++) {
+		int digit = *s - '0';
+
+		if (value > (INT64_MAX - digit) / 10)
+			return UNITS_TOO_BIG;
+		value = value * 10 + digit;
+	}
+	if (s == text)
+		return UNITS_MALFORMED;
+	*ret = value;
+	*ret_rest = s;
+	return 0;
+}
+
+static int parse_with_unit(const char *text, const struct unit *units, size_t n, int64_t *ret)
+{
+	const char *rest;
+	int64_t value;
+	int r = parse_digits(text, &value, &rest);
+
+	if (r != 0)
+		return r;
+	for (size_t i = 0; i < n; i++) {
+		if (strcasecmp(rest, units[i].name) != 0)
+			continue;
+		if (value > INT64_MAX / units[i].factor)
+			return UNITS_TOO_BIG;
+		*ret = value * units[i].factor;
+		return 0;
+	}
+	if (*rest)
+		return UNITS_BAD_UNIT;
+	if (value != 0)
+		return UNITS_NO_UNIT;
+	*ret = 0;
+	return 0;
+}
+
+int units_parse_count(const char *text, int64_t *ret)
+{
+	const char *rest;
+	int64_t value;
+	int r = parse_digits(text, &value, &rest);
+
+	if (r != 0)
+		return r;
+	if (*rest)
+		return UNITS_MALFORMED;
+	*ret = value;
+	return 0;
+}
+
+int units_parse_duration(const char *text, int64_t *ret_ms)
+{
+	return parse_with_unit(text, durations, ARRAY_SIZE(durations), ret_ms);
+}
+
+int units_parse_size(const char *text, int64_t *ret)
+{
+	int r = parse_with_unit(text, sizes, ARRAY_SIZE(sizes), ret);
+
+	return r == UNITS_NO_UNIT ? units_parse_count(text, ret) : r;
+}
+
+int units_parse_bool(const char *text, bool *ret)
+{
+	static const char *const words[][2] = {
+		{ "no", "yes" },
+		{ "false", "true" },
+		{ "off", "on" },
+		{ "0", "1" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		for (int truth = 0; truth < 2; truth++) {
+			if (strcasecmp(text, words[i][truth]) == 0) {
+				*ret = truth;
+				return 0;
+			}
+		}
+	}
+	return UNITS_MALFORMED;
+}
+
+int units_parse_signal(const char *text, int *ret)
+{
+	int64_t number;
+
+	if (strncasecmp(text, "SIG", 3) == 0)
+		text += 3;
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+		if (strcasecmp(text, signals[i].name) == 0) {
+			*ret = signals[i].number;
+			return 0;
+		}
+	}
+	if (strncasecmp(text, "RTMIN+", 6) == 0) {
+		if (units_parse_count(text + 6, &number) != 0 || number > SIGNAL_MAX - RTMIN)
+			return UNITS_MALFORMED;
+		number += RTMIN;
+	} else if (units_parse_count(text, &number) != 0) {
+		return UNITS_MALFORMED;
+	}
+	if (number < 1 || number > SIGNAL_MAX)
+		return UNITS_MALFORMED;
+	*ret = (int)number;
+	return 0;
+}
+
+static void add_with_unit(struct strbuf *out, const struct unit *units, size_t n, int64_t value)
+{
+	for (size_t i = 0; value != 0 && i < n; i++) {
+		if (value % units[i].factor == 0) {
+			strbuf_addf(out, "%" PRId64 "%s", value / units[i].factor, units[i].name);
+			return;
+		}
+	}
+	strbuf_addf(out, "%" PRId64, value);
+}
+
+void units_add_duration(struct strbuf *out, int64_t ms)
+{
+	add_with_unit(out, durations, ARRAY_SIZE(durations), ms);
+}
+
+void units_add_size(struct strbuf *out, int64_t bytes)
+{
+	add_with_unit(out, sizes, ARRAY_SIZE(sizes), bytes);
+}
+
+void units_add_signal(struct strbuf *out, int signal)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+		if (signals[i].number == signal) {
+			strbuf_add(out, signals[i].name);
+			return;
+		}
+	}
+	strbuf_addf(out, "%d", signal);
+}
+
+const char *units_signal_name(size_t n)
+{
+	return n < ARRAY_SIZE(signals) ? signals[n].name : NULL;
+}

@@ -1,0 +1,179 @@
+#include "words.h"
+
+#include <errno.h>
+#include <string.h>
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static int bad_quote(char quote, struct strbuf *ret_error)
+{
+	strbuf_addf(ret_error, "a quote is opened with %c and never closed", quote);
+	return -EINVAL;
+}
+
+static int bad_shell(enum words_kind kind, char c, struct strbuf *ret_error)
+{
+	if (kind == WORDS_COMMAND)
+		strbuf_addf(ret_error,
+			    "\"%c\" outside quotes, but no shell is run: write command = sh -c "
+			    "'...', or quote the \"%c\" if the program itself is to get it",
+			    c, c);
+	else
+		strbuf_addf(ret_error,
+			    "\"%c\" outside quotes, but nothing is expanded here: put it in single "
+			    "quotes if it is meant as it stands",
+			    c);
+	return -EINVAL;
+}
+
+/* Reads a quoted part, @*at just behind the opening quote. */
+static int read_quoted(char quote, const char *text, size_t len, size_t *at, char **out,
+		       struct strbuf *ret_error)
+{
+	for (size_t i = *at; i < len; i++) {
+		char c = text[i];
+
+		if (c == quote) {
+			*at = i + 1;
+			return 0;
+		}
+		if (quote == '"' && c == '\\' && i + 1 < len && memchr("\"\\$`", text[i + 1], 4))
+			c = text[++i];
+		*(*out)++ = c;
+	}
+	return bad_quote(quote, ret_error);
+}
+
+/* Reads one word, @*at its first character. */
+static int read_word(enum words_kind kind, const char *text, size_t len, size_t *at, char **out,
+		     struct strbuf *ret_error)
+{
+	size_t i = *at;
+
+	while (i < len && !is_blank(text[i])) {
+		char c = text[i++];
+
+		switch (c) {
+		case '\'':
+		case '"': {
+			int r = read_quoted(c, text, len, &i, out, ret_error);
+
+			if (r < 0)
+				return r;
+			continue;
+		}
+		case '\\':
+			if (i == len) {
+				strbuf_add(ret_error,
+					   "a backslash at the end: a line cannot be continued");
+				return -EINVAL;
+			}
+			c = text[i++];
+			break;
+		case '$':
+		case '`':
+			return bad_shell(kind, c, ret_error);
+		case '|':
+		case ';':
+		case '&':
+		case '<':
+		case '>':
+			if (kind == WORDS_COMMAND)
+				return bad_shell(kind, c, ret_error);
+			break;
+		}
+		*(*out)++ = c;
+	}
+	*(*out)++ = '\0';
+	*at = i;
+	return 0;
+}
+
+int words_split(enum words_kind kind, const char *text, size_t len, struct words *ret,
+		struct strbuf *ret_error)
+{
+	/* Unquoting never makes text longer, and every word but the last has a blank behind it. */
+	size_t table = (WORDS_MAX + 1) * sizeof(char *);
+	_cleanup_free_ char **word = malloc(table + len + 1);
+	char *strings, *out;
+	size_t n = 0, at = 0, text_len = 0;
+
+	if (!word)
+		return -ENOMEM;
+	strings = out = (char *)word + table;
+
+	for (;;) {
+		int r;
+
+		while (at < len && is_blank(text[at]))
+			at++;
+		if (at == len || text[at] == '#')
+			break;
+		if (n == WORDS_MAX) {
+			strbuf_addf(ret_error, "more than %d words", WORDS_MAX);
+			return -EINVAL;
+		}
+		word[n++] = out;
+		r = read_word(kind, text, len, &at, &out, ret_error);
+		if (r < 0)
+			return r;
+		text_len = at;
+	}
+	if (out - strings > WORDS_BYTES_MAX) {
+		strbuf_addf(ret_error, "more than %d bytes", WORDS_BYTES_MAX);
+		return -EINVAL;
+	}
+	word[n] = NULL;
+	*ret = (struct words){ .word = word, .n = n, .text_len = text_len };
+	word = NULL;
+	return 0;
+}
+
+void words_free(struct words *words)
+{
+	free(words->word);
+	*words = (struct words){ 0 };
+}
+
+/* Escapes what cannot stand in a file; a tab can. */
+static void add_verbatim(struct strbuf *out, const char *text, size_t len)
+{
+	while (len > 0) {
+		const char *tab = memchr(text, '\t', len);
+		size_t plain = tab ? (size_t)(tab - text) : len;
+
+		strbuf_add_escaped(out, text, plain);
+		if (tab)
+			strbuf_add(out, "\t");
+		plain += tab != NULL;
+		text += plain;
+		len -= plain;
+	}
+}
+
+void words_add_quoted(struct strbuf *out, const char *word)
+{
+	if (*word && *word != '#' && !strpbrk(word, " \t'\"\\$`|;&<>")) {
+		add_verbatim(out, word, strlen(word));
+		return;
+	}
+	if (!strchr(word, '\'')) {
+		strbuf_add(out, "'");
+		add_verbatim(out, word, strlen(word));
+		strbuf_add(out, "'");
+		return;
+	}
+	strbuf_add(out, "\"");
+	while (*word) {
+		size_t plain = strcspn(word, "\"\\$`");
+
+		add_verbatim(out, word, plain);
+		word += plain;
+		if (*word)
+			strbuf_addf(out, "\\%c", *word++);
+	}
+	strbuf_add(out, "\"");
+}

@@ -1,0 +1,79 @@
+/*
+ * worker_fsm - the life of one worker, as a pure transition table.
+ *
+ *               listen               retire, closed             drained, timeout
+ *   STARTING -----------> READY -----------------> DRAINING --------------------> STOPPING
+ *      |  ^                | ^                         |                            |  |
+ *      |  +---unlisten-----+ |                         |      timeout: SIGKILL -----+  |
+ *      |                   | | release                 |                               |
+ *      |              hold v |                         |                               |
+ *      |                  HELD                         |                               |
+ *      +---- stop, timeout, main exit ---> STOPPING    +-------- exit ---> DEAD <------+
+ *
+ * From every living state: stop -> STOPPING, kill -> STOPPING with SIGKILL, exit -> DEAD.
+ *
+ * A worker is a tree of processes. "Main" is the one that the broker started, or the
+ * one that took its place when the app daemonised. EXIT means that no process is left.
+ *
+ * Owns:   the legal (state, event) pairs and what each one asks for.
+ * Never:  sends a signal, reads a clock, logs or allocates. core/worker.c performs the
+ *         returned actions; that split is what lets the tests walk every edge without
+ *         starting a process.
+ */
+#ifndef BROKER_POLICY_WORKER_FSM_H
+#define BROKER_POLICY_WORKER_FSM_H
+
+#include "base/util.h"
+
+enum worker_state {
+	WORKER_STARTING, /* forked, the app does not listen yet: gets no connections */
+	WORKER_READY,	 /* in the round */
+	WORKER_HELD,	 /* serves what it has, but is out of the round: stopped or held by hand */
+	WORKER_DRAINING, /* gets nothing more, finishes what it has */
+	WORKER_STOPPING, /* told to end; only its exit matters now */
+	WORKER_DEAD,	 /* no process left; the slot may be used again */
+	WORKER_STATE_N
+};
+
+enum worker_event {
+	EV_LISTEN,    /* the app listens on all that it is expected to */
+	EV_UNLISTEN,  /* it closed its listeners right after: it was a probe */
+	EV_CLOSED,    /* it closed its last listener: it wants to end */
+	EV_RETIRE,    /* reload, fewer workers, shutdown */
+	EV_DRAINED,   /* the kernel says: no connection left */
+	EV_HOLD,      /* seen stopped, or held by hand */
+	EV_RELEASE,   /* runs again, or released by hand */
+	EV_TIMEOUT,   /* the deadline armed by ACT_ARM passed */
+	EV_STOP,      /* end it without a drain */
+	EV_KILL,      /* end it now */
+	EV_MAIN_EXIT, /* the main process ended, others of its tree are left */
+	EV_EXIT,      /* no process is left */
+	WORKER_EVENT_N
+};
+
+enum worker_action {
+	ACT_PUBLISH = 1 << 0,	/* into the round */
+	ACT_WITHDRAW = 1 << 1,	/* out of the round */
+	ACT_TAKE_BACK = 1 << 2, /* what waits in its channels goes to others */
+	ACT_SIGNAL = 1 << 3,	/* stop_signal: to main, or to all that is left once main is gone */
+	ACT_KILL = 1 << 4,	/* SIGKILL to every process of the tree */
+	ACT_ARM = 1 << 5,	/* (re)start the deadline of the state that is entered */
+	ACT_DISARM = 1 << 6,
+	ACT_RELEASE = 1 << 7, /* close the channels, free the worker */
+};
+
+/*
+ * Applies @ev to *@state. True, with *@ret_actions filled, if the pair is legal; else
+ * false and nothing changed, so that an event that comes late never moves a worker.
+ */
+bool worker_fsm_step(enum worker_state *state, enum worker_event ev, unsigned *ret_actions);
+
+const char *worker_state_name(enum worker_state state);
+
+/* In this state the worker is the current one of its slot: it serves, or is about to. */
+static inline bool worker_state_is_current(enum worker_state s)
+{
+	return s == WORKER_STARTING || s == WORKER_READY || s == WORKER_HELD;
+}
+
+#endif

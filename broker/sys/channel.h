@@ -1,0 +1,56 @@
+/*
+ * channel - the socketpair between the broker and one worker for one listening socket
+ * of the app.
+ *
+ *	broker --tx)======= CONN + descriptor =======(rx-- worker
+ *	  also holds a copy of rx
+ *
+ * The copy of rx is what makes the promise: a connection in flight does not die with the
+ * worker, the broker receives it back. Each message goes to exactly one receiver, so
+ * that races safely with a worker that is just accepting. And the kernel tells through
+ * it how many connections wait, whatever the worker says.
+ */
+#ifndef BROKER_SYS_CHANNEL_H
+#define BROKER_SYS_CHANNEL_H
+
+#include "base/util.h"
+#include "handoff_name.h"
+
+enum channel_result {
+	CHANNEL_DONE, /* sent, or received */
+	CHANNEL_BUSY, /* no room, or too many descriptors in flight: try another worker */
+	CHANNEL_GONE, /* nobody can receive it any more: try another worker */
+	CHANNEL_EMPTY,
+};
+
+/*
+ * Makes a pair that @queue messages fit in, rx bound to @name. 0: both ends are the
+ * caller's, close-on-exec. -errno: nothing is left open.
+ */
+int channel_open(const struct handoff_name *name, unsigned queue, int *ret_tx, int *ret_rx);
+
+/*
+ * Passes @conn_fd on with @conn. CHANNEL_DONE: the caller now closes its copy. _BUSY,
+ * _GONE: the caller still owns @conn_fd. -errno: a bug or a dying kernel. Never blocks.
+ */
+int channel_send(int tx, const struct handoff_conn *conn, int conn_fd);
+
+/*
+ * Takes the oldest message back. CHANNEL_DONE: *@ret_conn is filled, *@ret_fd is the
+ * caller's. CHANNEL_EMPTY: there is none. -EMFILE: no free descriptor, the message is
+ * still in the channel. Other -errno: as above.
+ */
+int channel_receive(int rx, struct handoff_conn *ret_conn, int *ret_fd);
+
+/* How many connections wait in the channel, from the kernel. */
+unsigned channel_waiting(int rx);
+
+/*
+ * Writes a rendezvous answer with up to two descriptors, and reads a request. Both never
+ * block. send: 0 or -errno. receive: bytes read, 0 at end of file, -EAGAIN, -errno;
+ * descriptors that a hostile worker attached are dropped by the kernel.
+ */
+int rendezvous_send(int fd, const void *msg, size_t len, const int *fds, size_t n_fds);
+int rendezvous_receive(int fd, void *buf, size_t size);
+
+#endif

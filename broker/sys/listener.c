@@ -1,0 +1,155 @@
+#include "listener.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include "base/fd.h"
+#include "sockaddr.h"
+
+static int set_int(int fd, int level, int name, long long value)
+{
+	int v = (int)value;
+
+	return setsockopt(fd, level, name, &v, sizeof(v)) < 0 ? -errno : 0;
+}
+
+struct option_value {
+	int level, name;
+	long long value;
+	bool wanted;
+};
+
+static int set_options(int fd, const struct service_conf *sc)
+{
+	const struct option_value options[] = {
+		{ IPPROTO_TCP, TCP_NODELAY, 1, sc->tcp_nodelay },
+		{ SOL_SOCKET, SO_KEEPALIVE, 1, sc->so_keepalive },
+		{ IPPROTO_TCP, TCP_KEEPIDLE, sc->tcp_keepidle_s, sc->tcp_keepidle_s },
+		{ IPPROTO_TCP, TCP_KEEPINTVL, sc->tcp_keepintvl_s, sc->tcp_keepintvl_s },
+		{ IPPROTO_TCP, TCP_KEEPCNT, sc->tcp_keepcnt, sc->tcp_keepcnt },
+		{ IPPROTO_TCP, TCP_USER_TIMEOUT, sc->tcp_user_timeout_ms, sc->tcp_user_timeout_ms },
+		{ IPPROTO_TCP, TCP_DEFER_ACCEPT, sc->tcp_defer_accept_s, sc->tcp_defer_accept_s },
+		{ IPPROTO_TCP, TCP_FASTOPEN, sc->tcp_fastopen, sc->tcp_fastopen },
+		{ SOL_SOCKET, SO_RCVBUF, sc->so_rcvbuf, sc->so_rcvbuf },
+		{ SOL_SOCKET, SO_SNDBUF, sc->so_sndbuf, sc->so_sndbuf },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		int r = options[i].wanted
+				? set_int(fd, options[i].level, options[i].name, options[i].value)
+				: 0;
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int listener_open(const struct handoff_addr *addr, const struct service_conf *sc, int *ret_fd)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = sockaddr_put(addr, &sa);
+	_cleanup_fd_ int fd = -1;
+	int r;
+
+	fd = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	/* A broker that starts again must not wait for the TIME_WAIT of its former life. */
+	r = set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	if (r == 0 && addr->family == 6)
+		r = set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, !!(addr->flags & HANDOFF_V6ONLY));
+	if (r == 0 && sc->ip_freebind)
+		r = set_int(fd, IPPROTO_IP, IP_FREEBIND, 1);
+	if (r == 0)
+		r = set_options(fd, sc);
+	if (r < 0)
+		return r;
+	if (bind(fd, (struct sockaddr *)&sa, len) < 0 || listen(fd, (int)sc->backlog) < 0)
+		return -errno;
+	*ret_fd = fd_take(&fd);
+	return 0;
+}
+
+int listener_configure(int fd, const struct service_conf *sc)
+{
+	int r = set_options(fd, sc);
+
+	/* A second listen(2) changes the backlog and nothing else. */
+	if (r == 0 && listen(fd, (int)sc->backlog) < 0)
+		r = -errno;
+	return r;
+}
+
+int listener_accept(int fd, int *ret_fd, struct handoff_addr *ret_peer)
+{
+	struct sockaddr_storage sa = { 0 };
+	socklen_t len = sizeof(sa);
+	int conn = accept4(fd, (struct sockaddr *)&sa, &len, SOCK_CLOEXEC);
+
+	if (conn >= 0) {
+		sockaddr_get(&sa, ret_peer);
+		*ret_fd = conn;
+		return LISTENER_ACCEPTED;
+	}
+	switch (errno) {
+	case EAGAIN:
+		return LISTENER_EMPTY;
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+		return LISTENER_EXHAUSTED;
+	case EBADF:
+	case EFAULT:
+	case EINVAL:
+	case ENOTSOCK:
+	case EOPNOTSUPP:
+		return -errno;
+	}
+	/*
+	 * accept(2): "Linux accept() passes already-pending network errors on the new socket
+	 * as an error code from accept()"; ECONNABORTED and EPERM (a firewall) belong here too.
+	 */
+	return LISTENER_RETRY;
+}
+
+/* Classic BPF as linux/filter.h has it; spelled out so that no kernel header is needed. */
+struct bpf_insn {
+	uint16_t code;
+	uint8_t jt, jf;
+	uint32_t k;
+};
+
+struct bpf_prog {
+	uint16_t len;
+	const struct bpf_insn *insns;
+};
+
+#define BPF_LOAD_BYTE 0x30 /* BPF_LD | BPF_B | BPF_ABS */
+#define BPF_AND	      0x54 /* BPF_ALU | BPF_AND | BPF_K */
+#define BPF_JEQ	      0x15 /* BPF_JMP | BPF_JEQ | BPF_K */
+#define BPF_RETURN    0x06 /* BPF_RET | BPF_K */
+
+#define TCP_FLAGS_OFFSET 13
+#define TCP_FLAG_SYN	 0x02
+#define TCP_FLAG_ACK	 0x10
+
+int listener_stop_syns(int fd)
+{
+	static const struct bpf_insn insns[] = {
+		{ BPF_LOAD_BYTE, 0, 0, TCP_FLAGS_OFFSET },
+		{ BPF_AND, 0, 0, TCP_FLAG_SYN | TCP_FLAG_ACK },
+		{ BPF_JEQ, 0, 1, TCP_FLAG_SYN },
+		{ BPF_RETURN, 0, 0, 0 },	  /* drop */
+		{ BPF_RETURN, 0, 0, UINT32_MAX }, /* keep the whole packet */
+	};
+	const struct bpf_prog prog = { ARRAY_SIZE(insns), insns };
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) < 0 ? -errno : 0;
+}
+
+void listener_remove_filter(int fd)
+{
+	/* ENOENT: accepted before the filter was there. */
+	(void)set_int(fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
+}

@@ -1,0 +1,47 @@
+/*
+ * listener - a listening socket: how it is made, asked for a connection, and ended
+ * without losing one.
+ *
+ * Owns nothing: descriptors go out to the caller. Never logs, never blocks.
+ */
+#ifndef BROKER_SYS_LISTENER_H
+#define BROKER_SYS_LISTENER_H
+
+#include "policy/conf.h"
+
+/*
+ * Opens, binds and listens on @addr with the socket options of @sc. 0: *@ret_fd is the
+ * caller's; close-on-exec, non-blocking. -errno: bind(2)'s or listen(2)'s, nothing left open.
+ */
+int listener_open(const struct handoff_addr *addr, const struct service_conf *sc, int *ret_fd);
+
+/* Sets backlog and options anew on an open listener: a reload changed them. 0 or -errno. */
+int listener_configure(int fd, const struct service_conf *sc);
+
+enum listener_result {
+	LISTENER_ACCEPTED,
+	LISTENER_EMPTY,	    /* nobody waits */
+	LISTENER_RETRY,	    /* this one connection failed on its way, accept(2); ask again */
+	LISTENER_EXHAUSTED, /* no descriptor or memory: the connection stays in the backlog */
+};
+
+/*
+ * Takes one connection from the backlog. LISTENER_ACCEPTED: *@ret_fd is the caller's,
+ * close-on-exec and *blocking*: file status flags belong to the open file description,
+ * which the worker will share, and it sets its own. Anything else touches no output.
+ * -errno: the descriptor is not a listening socket, a bug of ours.
+ */
+int listener_accept(int fd, int *ret_fd, struct handoff_addr *ret_peer);
+
+/*
+ * Lets no further client in: SYNs are dropped in the kernel (clients try again a second
+ * later), while handshakes that have begun still complete and what is in the backlog
+ * stays there. After it the backlog can be emptied and the socket be closed without a
+ * client that believed itself connected being reset. 0 or -errno.
+ */
+int listener_stop_syns(int fd);
+
+/* Undoes listener_stop_syns(), on the listener or on a connection that inherited it. */
+void listener_remove_filter(int fd);
+
+#endif

@@ -1,0 +1,80 @@
+/*
+ * log - the only place that writes the log.
+ *
+ * An entry is a stable event word, a few named fields and one sentence for people:
+ *
+ *	log_event(LEVEL_INFO, "worker-ready", LOG_STR("worker", name), LOG_INT("pid", pid),
+ *		  LOG_MSG("listens on port %u after %d ms", port, ms));
+ *
+ * Text:  2026-11-22 15:37:44.123 info  web.0 worker-ready: listens on port 3000 after 52 ms
+ *(pid=812) JSON:
+ *{"time":"2026-11-22T15:37:44.123Z","level":"info","event":"worker-ready","worker":"web.0",...}
+ *
+ * Writing never blocks: what a slow reader does not take waits in a bounded buffer, and
+ * what does not fit there is counted and reported ("log-lost") when there is room again.
+ * Text from outside is escaped, so that no worker or peer can forge or break a line.
+ *
+ * One log a process, hence state in one static struct: a log that had to be handed to
+ * every function would be the one argument that all of them have.
+ */
+#ifndef BROKER_SYS_LOG_H
+#define BROKER_SYS_LOG_H
+
+#include "policy/conf.h"
+
+struct log_field {
+	const char *key; /* NULL ends the list */
+	enum { LOG_FIELD_STR, LOG_FIELD_INT, LOG_FIELD_MSG } kind;
+	const char *str;
+	long long num;
+};
+
+#define LOG_STR(k, v)                                                                              \
+	{                                                                                          \
+		.key = (k), .kind = LOG_FIELD_STR, .str = (v)                                      \
+	}
+#define LOG_INT(k, v)                                                                              \
+	{                                                                                          \
+		.key = (k), .kind = LOG_FIELD_INT, .num = (long long)(v)                           \
+	}
+#define LOG_MSG(...)                                                                               \
+	{                                                                                          \
+		.key = "message", .kind = LOG_FIELD_MSG, .str = log_format(__VA_ARGS__)            \
+	}
+
+#define log_event(level, event, ...)                                                               \
+	do {                                                                                       \
+		if (log_enabled(level))                                                            \
+			log_write(level, event,                                                    \
+				  (const struct log_field[]){ __VA_ARGS__, { .key = NULL } });     \
+	} while (0)
+
+bool log_enabled(enum conf_log_level level);
+void log_write(enum conf_log_level level, const char *event, const struct log_field *fields);
+
+/* Formats into a static buffer that lives until the next call: for LOG_MSG only. */
+const char *log_format(const char *fmt, ...) PRINTF(1, 2);
+
+/*
+ * Opens the log that @bc asks for. Until then, and after a failure, entries go to
+ * standard error. -errno if the file cannot be opened for appending.
+ */
+int log_open(const struct broker_conf *bc);
+
+/* Opens the file anew under the same name (log rotation). The old one stays on failure. */
+int log_reopen(void);
+
+/* Level and format may change at a reload. -v and -q give @level_bias +1 or -1. */
+void log_configure(const struct broker_conf *bc, int level_bias);
+
+/* Writes what still waits, for at most @wait_ms, and closes the file. */
+void log_close(int wait_ms);
+
+/* Gives the log file to @uid, @gid before the broker drops its privileges. 0 or -errno. */
+int log_chown(unsigned uid, unsigned gid);
+
+/* Descriptor of the log that waits to be writable, or -1: the loop may watch it. */
+int log_pending_fd(void);
+void log_flush(void);
+
+#endif

@@ -1,0 +1,77 @@
+/*
+ * loop - epoll, timers and signals for one thread.
+ *
+ * Event sources and timers are embedded in their owners (container_of gives the owner
+ * back), so watching something never allocates. A handler may remove and free any
+ * source or timer, its own or another's: what is still queued for it is dropped.
+ *
+ * Never: an accepted connection goes into the epoll set. The worker keeps the open file
+ * description alive after the hand-off, so a registration would outlive our close(2).
+ */
+#ifndef BROKER_SYS_LOOP_H
+#define BROKER_SYS_LOOP_H
+
+#include <signal.h>
+#include <sys/epoll.h>
+#include "base/list.h"
+
+struct loop_source {
+	int fd; /* not owned; -1: not watched */
+	uint32_t events;
+	void (*ready)(struct loop_source *source, uint32_t events);
+};
+
+struct loop_timer {
+	struct list link; /* loop::timers while armed */
+	int64_t at_ms;
+	void (*expired)(struct loop_timer *timer);
+};
+
+#define LOOP_BATCH 64
+
+struct loop {
+	int epoll_fd;
+	int signal_fd;
+	struct loop_source signal_source;
+	void (*signalled)(struct loop *loop, int signo);
+	struct list timers;  /* armed, in no order */
+	int64_t earliest_ms; /* no timer expires before it: a lower bound */
+	int64_t now_ms;	     /* CLOCK_MONOTONIC, read once a turn */
+	struct epoll_event batch[LOOP_BATCH];
+	int n_batch;
+	bool stop;
+};
+
+/* Blocks the signals of @handled and delivers them to @signalled from the loop. 0 or -errno. */
+int loop_init(struct loop *loop, const int *handled, size_t n,
+	      void (*signalled)(struct loop *loop, int signo));
+void loop_deinit(struct loop *loop);
+
+/* Runs until loop_stop(). 0 or -errno of epoll_wait(2). */
+int loop_run(struct loop *loop);
+void loop_stop(struct loop *loop);
+
+static inline int64_t loop_now(const struct loop *loop)
+{
+	return loop->now_ms;
+}
+
+/* Reads the clock anew: for the few that may have blocked since the turn began. */
+int64_t loop_clock_ms(void);
+uint64_t loop_clock_ns(void);
+
+/* @source->ready is set by the caller before. 0 or -errno (ENOSPC, ENOMEM: limits of epoll). */
+int loop_add(struct loop *loop, struct loop_source *source, int fd, uint32_t events);
+void loop_modify(struct loop *loop, struct loop_source *source, uint32_t events);
+void loop_remove(struct loop *loop, struct loop_source *source); /* not watched: nothing happens */
+
+void loop_timer_init(struct loop_timer *timer, void (*expired)(struct loop_timer *timer));
+void loop_timer_arm(struct loop *loop, struct loop_timer *timer, int64_t delay_ms);
+void loop_timer_disarm(struct loop_timer *timer); /* not armed: nothing happens */
+
+static inline bool loop_timer_armed(const struct loop_timer *timer)
+{
+	return !list_empty(&timer->link);
+}
+
+#endif

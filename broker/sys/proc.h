@@ -1,0 +1,55 @@
+/*
+ * proc - what /proc says about processes: whose child, what state, which sockets.
+ *
+ * Gossip of a moment: a process may end while it is read. What cannot be read is
+ * reported as such, so that the caller can tell "holds nothing" from "unknown".
+ */
+#ifndef BROKER_SYS_PROC_H
+#define BROKER_SYS_PROC_H
+
+#include <sys/types.h>
+#include "base/util.h"
+
+struct pid_set {
+	pid_t *pids;
+	size_t n, room;
+};
+
+void pid_set_deinit(struct pid_set *set);
+int pid_set_add(struct pid_set *set, pid_t pid); /* 0 or -ENOMEM */
+bool pid_set_has(const struct pid_set *set, pid_t pid);
+
+/* Adds the children of @pid, all its threads', but not their children. 0 or -ENOMEM. */
+int proc_add_children(pid_t pid, struct pid_set *ret);
+
+/* Adds all descendants of those already in @set. 0 or -ENOMEM. */
+int proc_add_descendants(struct pid_set *set);
+
+/* 'R', 'S', 'T', 't', 'Z', ... as in /proc/PID/stat; 0 if there is no such process. */
+char proc_state(pid_t pid);
+
+/* Pid of the tracer (a debugger), 0 if none. */
+pid_t proc_tracer(pid_t pid);
+
+/* The short name as in /proc/PID/comm; "?" if it cannot be read. */
+void proc_name(pid_t pid, char *ret, size_t size);
+
+/*
+ * Calls @seen for each open socket of @pid until it returns false. 0; -ENOENT: no such
+ * process; -EACCES: not ours to read.
+ */
+int proc_sockets(pid_t pid, bool (*seen)(void *arg, uint64_t inode), void *arg);
+
+/* Whether @pid has the socket @inode open. False also when it cannot be read. */
+bool proc_holds_socket(pid_t pid, uint64_t inode);
+
+/* Whether @pid has an io_uring open. */
+bool proc_has_io_uring(pid_t pid);
+
+/* Whether the environment that @pid was started with has "@name=@value". */
+bool proc_environ_has(pid_t pid, const char *name, const char *value);
+
+/* The process that has the socket @inode open, searched among all; 0 if none is found. */
+pid_t proc_find_socket_owner(uint64_t inode);
+
+#endif

@@ -1,0 +1,242 @@
+#include "rundir.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include "base/fd.h"
+
+char *rundir_default(const char *config_file)
+{
+	char real[PATH_MAX];
+	const char *runtime = getenv("XDG_RUNTIME_DIR");
+	uint32_t h = 2166136261u; /* FNV-1a of the file's real path */
+	char *path = NULL, name[32];
+	int n;
+
+	if (config_file && realpath(config_file, real)) {
+		for (const char *c = real; *c; c++)
+			h = (h ^ (unsigned char)*c) * 16777619u;
+		snprintf(name, sizeof(name), "%08x", h);
+	} else {
+		snprintf(name, sizeof(name), "pid-%d", (int)getpid());
+	}
+	if (geteuid() == 0)
+		n = asprintf(&path, "/run/broker/%s", name);
+	else if (runtime && *runtime == '/')
+		n = asprintf(&path, "%s/broker/%s", runtime, name);
+	else
+		n = asprintf(&path, "/tmp/broker-%u/%s", (unsigned)geteuid(), name);
+	return n < 0 ? NULL : path;
+}
+
+/* mkdir -p, without a say on what exists already. */
+static int make_dirs(char *path)
+{
+	for (char *slash = path + 1; (slash = strchr(slash, '/')); slash++) {
+		*slash = '\0';
+		if (mkdir(path, 0755) < 0 && errno != EEXIST) {
+			int r = -errno;
+
+			*slash = '/';
+			return r;
+		}
+		*slash = '/';
+	}
+	return mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+/*
+ * Opens and locks @path. -EBUSY: somebody has it; *@ret_holder is the pid written in it, or 0.
+ * Who removes such a file does so while holding its lock; so a file that is locked but has
+ * no name any more was removed between our open and our lock, and the name is tried anew.
+ */
+static int lock_file(const char *path, mode_t mode, int *ret_fd, pid_t *ret_holder)
+{
+	for (int tries = 0; tries < 100; tries++) {
+		_cleanup_fd_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, mode);
+		struct stat st;
+
+		if (fd < 0)
+			return -errno;
+		if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+			char text[32] = "";
+
+			if (errno != EWOULDBLOCK)
+				return -errno;
+			if (read(fd, text, sizeof(text) - 1) > 0)
+				*ret_holder = atoi(text);
+			return -EBUSY;
+		}
+		if (fstat(fd, &st) < 0)
+			return -errno;
+		if (!S_ISREG(st.st_mode))
+			return -EINVAL;
+		if (st.st_nlink > 0) {
+			*ret_fd = fd_take(&fd);
+			return 0;
+		}
+	}
+	return -EAGAIN;
+}
+
+static int write_own_pid(int fd)
+{
+	char text[32];
+	int n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+
+	if (ftruncate(fd, 0) < 0)
+		return -errno;
+	if (pwrite(fd, text, (size_t)n, 0) != n)
+		return errno ? -errno : -EIO;
+	return 0;
+}
+
+static int open_rendezvous(struct rundir *rd, bool shared, struct strbuf *error)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	_cleanup_fd_ int fd = -1;
+	mode_t old;
+	int r;
+
+	if (strlen(rd->rendezvous) >= sizeof(sun.sun_path)) {
+		strbuf_addf(
+			error,
+			"run directory %s: the path is too long for a socket in it (%zu characters "
+			"are allowed); set run_dir in [broker]",
+			rd->path, sizeof(sun.sun_path) - strlen("/" RENDEZVOUS_NAME) - 1);
+		return -ENAMETOOLONG;
+	}
+	strcpy(sun.sun_path, rd->rendezvous);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		goto fail;
+	/* We hold the lock, so a socket of that name is left over from a broker that was killed. */
+	(void)unlink(rd->rendezvous);
+	/* The mode comes with the bind, so the path never exists with looser permissions. */
+	old = umask(shared ? 0111 : 0177);
+	r = bind(fd, (struct sockaddr *)&sun, sizeof(sun));
+	(void)umask(old);
+	if (r < 0 || listen(fd, 512) < 0)
+		goto fail;
+	rd->rendezvous_fd = fd_take(&fd);
+	return 0;
+fail:
+	r = -errno;
+	strbuf_addf(error, "cannot listen on %s: %s", rd->rendezvous, strerror(-r));
+	return r;
+}
+
+int rundir_open(struct rundir *rd, const char *path, bool shared, struct strbuf *error)
+{
+	_cleanup_free_ char *lock = NULL;
+	struct stat st;
+	pid_t holder = 0;
+	int r;
+
+	rd->path = strdup(path);
+	if (!rd->path || asprintf(&lock, "%s/lock", path) < 0 ||
+	    asprintf(&rd->rendezvous, "%s/" RENDEZVOUS_NAME, path) < 0)
+		return -ENOMEM;
+	r = make_dirs(rd->path);
+	if (r < 0) {
+		strbuf_addf(error,
+			    "cannot create the run directory %s: %s; set run_dir in [broker]", path,
+			    strerror(-r));
+		return r;
+	}
+	/* In /tmp anybody could have made it before us, to be the one who answers our workers. */
+	if (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode) || st.st_uid != geteuid()) {
+		strbuf_addf(error,
+			    "run directory %s is not a directory that belongs to this user; remove "
+			    "it or "
+			    "set run_dir in [broker]",
+			    path);
+		return -EPERM;
+	}
+	/*
+	 * 0711: others may pass through to the rendezvous socket, but not look around. What must
+	 * stay private in it has a mode of its own.
+	 */
+	if (chmod(path, shared ? 0711 : 0700) < 0)
+		return -errno;
+	r = lock_file(lock, 0600, &rd->lock_fd, &holder);
+	if (r == -EBUSY) {
+		strbuf_addf(error,
+			    "another broker (pid %d) runs with the run directory %s; stop it, or "
+			    "give this "
+			    "one its own with run_dir in [broker]",
+			    (int)holder, path);
+		return r;
+	}
+	if (r == 0)
+		r = write_own_pid(rd->lock_fd);
+	if (r < 0) {
+		strbuf_addf(error, "cannot lock %s: %s", lock, strerror(-r));
+		return r;
+	}
+	return open_rendezvous(rd, shared, error);
+}
+
+int rundir_write_pid(struct rundir *rd, const char *pid_file, struct strbuf *error)
+{
+	pid_t holder = 0;
+	int r = lock_file(pid_file, 0644, &rd->pid_fd, &holder);
+
+	if (r == -EBUSY) {
+		strbuf_addf(error,
+			    "another broker (pid %d) holds the pid file %s; stop it, or set "
+			    "pid_file in "
+			    "[broker]",
+			    (int)holder, pid_file);
+		return r;
+	}
+	if (r == 0)
+		r = write_own_pid(rd->pid_fd);
+	if (r < 0) {
+		strbuf_addf(error, "cannot write the pid file %s: %s; set pid_file in [broker]",
+			    pid_file, strerror(-r));
+		return r;
+	}
+	rd->pid_file = strdup(pid_file);
+	return rd->pid_file ? 0 : -ENOMEM;
+}
+
+int rundir_chown(struct rundir *rd, uid_t uid, gid_t gid)
+{
+	if (chown(rd->path, uid, gid) < 0 || chown(rd->rendezvous, uid, gid) < 0)
+		return -errno;
+	if (fchown(rd->lock_fd, uid, gid) < 0)
+		return -errno;
+	if (rd->pid_fd >= 0 && fchown(rd->pid_fd, uid, gid) < 0)
+		return -errno;
+	return 0;
+}
+
+void rundir_close(struct rundir *rd)
+{
+	if (rd->rendezvous_fd >= 0)
+		(void)unlink(rd->rendezvous);
+	if (rd->pid_file && unlink(rd->pid_file) < 0 && rd->pid_fd >= 0)
+		(void)!ftruncate(rd->pid_fd,
+				 0); /* no right to the directory: at least no stale pid */
+	if (rd->lock_fd >= 0) {
+		_cleanup_free_ char *lock = NULL;
+
+		/* While the lock is held: who opens the name anew gets a file of his own. */
+		if (asprintf(&lock, "%s/lock", rd->path) >= 0)
+			(void)unlink(lock);
+		(void)rmdir(rd->path);
+	}
+	fd_closep(&rd->rendezvous_fd);
+	fd_closep(&rd->pid_fd);
+	fd_closep(&rd->lock_fd);
+	free(rd->path);
+	free(rd->rendezvous);
+	free(rd->pid_file);
+	*rd = (struct rundir)RUNDIR_INIT;
+}

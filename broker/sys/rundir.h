@@ -1,0 +1,49 @@
+/*
+ * rundir - the places that belong to one running broker: its run directory with the
+ * rendezvous socket, and its pid file. Each is locked, so that no two brokers share one.
+ */
+#ifndef BROKER_SYS_RUNDIR_H
+#define BROKER_SYS_RUNDIR_H
+
+#include <sys/types.h>
+#include "base/strbuf.h"
+
+#define RENDEZVOUS_NAME "rendezvous"
+
+struct rundir {
+	char *path;
+	int lock_fd;
+	char *pid_file; /* NULL: none */
+	int pid_fd;
+	int rendezvous_fd; /* listening */
+	char *rendezvous;  /* its path */
+};
+
+#define RUNDIR_INIT                                                                                \
+	{                                                                                          \
+		.lock_fd = -1, .pid_fd = -1, .rendezvous_fd = -1                                   \
+	}
+
+/*
+ * The directory that a broker without `run_dir` uses: below /run/broker for root, else below
+ * $XDG_RUNTIME_DIR/broker or /tmp/broker-UID, named after @config_file (NULL: after the pid) so
+ * that each configuration has one of its own. Returns malloc'd text or NULL (no memory).
+ */
+char *rundir_default(const char *config_file);
+
+/*
+ * Creates and locks @path. 0; -EBUSY: another broker runs with it, @error says which; other
+ * -errno with @error. @shared: workers run as another user and must reach the rendezvous.
+ */
+int rundir_open(struct rundir *rd, const char *path, bool shared, struct strbuf *error);
+
+/* Creates, locks and fills the pid file. As rundir_open(). */
+int rundir_write_pid(struct rundir *rd, const char *pid_file, struct strbuf *error);
+
+/* Gives all of it to @uid, @gid, before the broker drops its privileges. 0 or -errno. */
+int rundir_chown(struct rundir *rd, uid_t uid, gid_t gid);
+
+/* Removes what was made and closes everything. */
+void rundir_close(struct rundir *rd);
+
+#endif

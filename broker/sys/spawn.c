@@ -1,0 +1,169 @@
+#include "spawn.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include "base/fd.h"
+
+/*
+ * The only caller of kill(2) in the tree. kill(-1, sig) signals every process that we may
+ * signal and kill(0, sig) our own group, so an unchecked fork() result passed here would
+ * take the machine down instead of one worker.
+ */
+int spawn_kill(pid_t pid, int sig)
+{
+	assert(pid > 1);
+	return kill(pid, sig) < 0 ? -errno : 0;
+}
+
+static void reset_signals(void)
+{
+	sigset_t none;
+
+	/* The mask and ignored signals survive execve(2): a worker must not inherit ours. */
+	for (int sig = 1; sig < NSIG; sig++)
+		(void)signal(sig, SIG_DFL);
+	sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void close_from(int first)
+{
+#ifdef SYS_close_range
+	if (syscall(SYS_close_range, first, ~0U, 0) == 0)
+		return;
+#endif
+	for (int fd = first; fd < (int)sysconf(_SC_OPEN_MAX); fd++)
+		(void)close(fd);
+}
+
+/* In the child, before exec: says on the status pipe what failed, and ends. */
+__attribute__((noreturn, format(printf, 2, 3))) static void fail(int status_fd, const char *fmt,
+								 ...)
+{
+	char text[512];
+	int error = errno;
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (n >= 0 && (size_t)n < sizeof(text))
+		snprintf(text + n, sizeof(text) - (size_t)n, ": %s", strerror(error));
+	(void)!write(status_fd, text, strlen(text));
+	_exit(126);
+}
+
+/*
+ * Groups first: after setresuid(2) we may no longer change them, and the worker would
+ * keep the groups of root. Then make sure that there is no way back.
+ */
+static void change_ids(const struct spawn_ids *ids, int status_fd)
+{
+	if (setgroups((size_t)ids->n_groups, ids->groups) < 0)
+		fail(status_fd, "cannot set the supplementary groups");
+	if (setresgid(ids->gid, ids->gid, ids->gid) < 0)
+		fail(status_fd, "cannot change to group %u", ids->gid);
+	if (setresuid(ids->uid, ids->uid, ids->uid) < 0)
+		fail(status_fd, "cannot change to user %u", ids->uid);
+	if (ids->uid != 0 && setresuid((uid_t)-1, 0, (uid_t)-1) == 0) {
+		errno = EPERM;
+		fail(status_fd, "user %u could become root again", ids->uid);
+	}
+}
+
+__attribute__((noreturn)) static void run_child(const struct spawn_request *req, pid_t broker,
+						int null_fd, int status_fd)
+{
+	/*
+	 * The status pipe first leaves the way: below, 0 to 3 are overwritten. From then on
+	 * it is where the launcher looks for it.
+	 */
+	int out = req->output_fd;
+
+	if (out >= 0 && out <= SPAWN_STATUS_FD)
+		out = fcntl(out, F_DUPFD_CLOEXEC, SPAWN_STATUS_FD + 1);
+	if (null_fd <= SPAWN_STATUS_FD)
+		null_fd = fcntl(null_fd, F_DUPFD_CLOEXEC, SPAWN_STATUS_FD + 1);
+	if (status_fd == SPAWN_STATUS_FD)
+		(void)fcntl(status_fd, F_SETFD, 0);
+	else if (dup2(status_fd, SPAWN_STATUS_FD) < 0)
+		fail(status_fd, "cannot place the status pipe");
+	status_fd = SPAWN_STATUS_FD;
+
+	(void)setsid();
+	if (dup2(null_fd, STDIN_FILENO) < 0)
+		fail(status_fd, "cannot set up standard input");
+	if (req->output_fd >= 0 && (dup2(out, STDOUT_FILENO) < 0 || dup2(out, STDERR_FILENO) < 0))
+		fail(status_fd, "cannot set up standard output");
+	close_from(SPAWN_STATUS_FD + 1);
+	reset_signals();
+	if (setrlimit(RLIMIT_NOFILE, &req->nofile) < 0)
+		fail(status_fd, "cannot restore the descriptor limit");
+	if (req->ids && req->ids->change)
+		change_ids(req->ids, status_fd);
+	if (req->directory && chdir(req->directory) < 0)
+		fail(status_fd, "cannot change to directory %s", req->directory);
+	/*
+	 * Until it listens, a worker ends with the broker; the shim takes this off at listen(2),
+	 * when there may be connections to finish (see keeper.h). After the ids, whose change
+	 * clears it; and a broker that died before this line will never be seen to die.
+	 */
+	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != broker)
+		_exit(126);
+	execve(req->program, req->argv, req->envp);
+	fail(status_fd, "cannot execute %s", req->program);
+}
+
+int spawn_worker(const struct spawn_request *req, pid_t *ret_pid, int *ret_status_fd)
+{
+	_cleanup_fd_ int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	_cleanup_fd_ int status_read = -1, status_write = -1;
+	pid_t broker = getpid(), pid;
+	int ends[2];
+
+	if (null_fd < 0)
+		return -errno;
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	status_read = ends[0];
+	status_write = ends[1];
+	if (fcntl(status_read, F_SETFL, O_NONBLOCK) < 0)
+		return -errno;
+
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (pid == 0)
+		run_child(req, broker, null_fd, status_write);
+	assert(pid > 1);
+	*ret_pid = pid;
+	*ret_status_fd = fd_take(&status_read);
+	return 0;
+}
+
+int spawn_helper(int (*body)(int keep_fd, void *arg), int keep_fd, void *arg, pid_t *ret_pid)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return -errno;
+	if (pid == 0) {
+		if (dup2(keep_fd, SPAWN_STATUS_FD) < 0)
+			_exit(126);
+		close_from(SPAWN_STATUS_FD + 1);
+		(void)setsid();
+		reset_signals();
+		_exit(body(SPAWN_STATUS_FD, arg));
+	}
+	assert(pid > 1);
+	*ret_pid = pid;
+	return 0;
+}

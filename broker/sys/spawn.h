@@ -1,0 +1,54 @@
+/*
+ * spawn - the only file that calls fork(2) and kill(2).
+ *
+ * A worker is a session of its own: Ctrl-C at the terminal of the broker reaches the
+ * broker alone. It starts with default signal dispositions, an empty signal mask,
+ * /dev/null as input, and no descriptor but 0, 1, 2 and the status pipe of the launcher.
+ */
+#ifndef BROKER_SYS_SPAWN_H
+#define BROKER_SYS_SPAWN_H
+
+#include <sys/resource.h>
+#include <sys/types.h>
+#include "base/util.h"
+
+#define SPAWN_MAX_GROUPS 64
+
+/* Who a worker runs as. */
+struct spawn_ids {
+	bool change;
+	uid_t uid;
+	gid_t gid;
+	gid_t groups[SPAWN_MAX_GROUPS];
+	int n_groups;
+};
+
+struct spawn_request {
+	const char *program; /* absolute path of the launcher */
+	char *const *argv;   /* with "3" as the descriptor number after --status-fd */
+	char *const *envp;
+	const char *directory; /* NULL: stay */
+	int output_fd;	       /* becomes 1 and 2; -1: they are inherited */
+	const struct spawn_ids *ids;
+	struct rlimit nofile; /* what the broker itself was started with */
+};
+
+#define SPAWN_STATUS_FD 3 /* where the launcher finds its status pipe */
+
+/*
+ * Starts @req. 0: *@ret_pid is the child, > 1; *@ret_status_fd is the read end of its status
+ * pipe (non-blocking): end of file without a byte means that the command was executed,
+ * text is one line that says why not. -errno: nothing was started.
+ */
+int spawn_worker(const struct spawn_request *req, pid_t *ret_pid, int *ret_status_fd);
+
+/*
+ * Forks a helper that runs @body(@arg) with all descriptors but 0, 1, 2 and @keep_fd closed, and
+ * exits with what it returns. 0 or -errno; *@ret_pid > 1.
+ */
+int spawn_helper(int (*body)(int keep_fd, void *arg), int keep_fd, void *arg, pid_t *ret_pid);
+
+/* Signals one process. @pid must be above 1. 0 or -errno. */
+int spawn_kill(pid_t pid, int sig);
+
+#endif

@@ -1,0 +1,197 @@
+#include "user.h"
+
+#include <ctype.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include "base/fd.h"
+
+#ifdef BROKER_STATIC
+/* A static glibc has no NSS: only the files are read, which is what is said in the manual. */
+static struct passwd *find_user(const char *name, uid_t uid)
+{
+	FILE *f = fopen("/etc/passwd", "re");
+	struct passwd *pw = NULL;
+
+	while (f && (pw = fgetpwent(f)))
+		if (name ? !strcmp(pw->pw_name, name) : pw->pw_uid == uid)
+			break;
+	if (f)
+		fclose(f);
+	return pw;
+}
+
+static struct group *find_group(const char *name)
+{
+	FILE *f = fopen("/etc/group", "re");
+	struct group *gr = NULL;
+
+	while (f && (gr = fgetgrent(f)))
+		if (!strcmp(gr->gr_name, name))
+			break;
+	if (f)
+		fclose(f);
+	return gr;
+}
+
+static void add_groups(const struct passwd *pw, struct spawn_ids *ids)
+{
+	FILE *f = fopen("/etc/group", "re");
+	struct group *gr;
+
+	while (f && ids->n_groups < SPAWN_MAX_GROUPS && (gr = fgetgrent(f)))
+		for (char **m = gr->gr_mem; *m; m++)
+			if (!strcmp(*m, pw->pw_name) && gr->gr_gid != ids->gid)
+				ids->groups[ids->n_groups++] = gr->gr_gid;
+	if (f)
+		fclose(f);
+}
+#else
+static struct passwd *find_user(const char *name, uid_t uid)
+{
+	return name ? getpwnam(name) : getpwuid(uid);
+}
+
+static struct group *find_group(const char *name)
+{
+	return getgrnam(name);
+}
+
+static void add_groups(const struct passwd *pw, struct spawn_ids *ids)
+{
+	int n = SPAWN_MAX_GROUPS;
+
+	if (getgrouplist(pw->pw_name, ids->gid, ids->groups, &n) >= 0)
+		ids->n_groups = n;
+}
+#endif
+
+static bool parse_id(const char *text, unsigned *ret)
+{
+	char *end;
+	unsigned long v;
+
+	if (!isdigit((unsigned char)*text))
+		return false;
+	errno = 0;
+	v = strtoul(text, &end, 10);
+	/* (uid_t)-1 means "leave it" to setresuid(2). */
+	if (errno || *end || v >= UINT32_MAX)
+		return false;
+	*ret = (unsigned)v;
+	return true;
+}
+
+int user_lookup(const char *user, const char *group, struct user_info *ret, struct strbuf *error)
+{
+	struct user_info info = { .ids = { .uid = geteuid(), .gid = getegid() } };
+	struct passwd *pw = NULL;
+	unsigned id;
+
+	if (user) {
+		if (parse_id(user, &id)) {
+			info.ids.uid = id;
+			pw = find_user(NULL, id);
+		} else if ((pw = find_user(user, 0))) {
+			info.ids.uid = pw->pw_uid;
+		} else {
+			strbuf_addf(error, "there is no user \"%s\" on this machine", user);
+			return -ENOENT;
+		}
+	}
+	if (group) {
+		struct group *gr;
+
+		if (parse_id(group, &id)) {
+			info.ids.gid = id;
+		} else if ((gr = find_group(group))) {
+			info.ids.gid = gr->gr_gid;
+		} else {
+			strbuf_addf(error, "there is no group \"%s\" on this machine", group);
+			return -ENOENT;
+		}
+	} else if (pw) {
+		info.ids.gid = pw->pw_gid;
+	}
+	if (pw) {
+		snprintf(info.name, sizeof(info.name), "%s", pw->pw_name);
+		snprintf(info.home, sizeof(info.home), "%s", pw->pw_dir);
+		add_groups(pw, &info.ids);
+	}
+	if (info.ids.n_groups == 0)
+		info.ids.groups[info.ids.n_groups++] = info.ids.gid;
+
+	info.ids.change = info.ids.uid != geteuid() || info.ids.gid != getegid();
+	if (info.ids.change && geteuid() != 0) {
+		strbuf_addf(error,
+			    "only root can change to user %s, group %s; start the broker as root "
+			    "or remove "
+			    "user and group",
+			    user ? user : "(unchanged)", group ? group : "(of the user)");
+		return -EPERM;
+	}
+	*ret = info;
+	return 0;
+}
+
+/* capset(2), which libc leaves to a library of its own. */
+struct cap_header {
+	uint32_t version;
+	int pid;
+};
+struct cap_data {
+	uint32_t effective, permitted, inheritable;
+};
+#define CAP_VERSION_3	     0x20080522
+#define CAP_NET_BIND_SERVICE 10
+
+static int keep_bind_capability(void)
+{
+	struct cap_header h = { CAP_VERSION_3, 0 };
+	struct cap_data d[2] = { 0 };
+	uint32_t bit = 1u << CAP_NET_BIND_SERVICE;
+
+	if (syscall(SYS_capget, &h, d) < 0)
+		return -errno;
+	d[0] = (struct cap_data){ .effective = d[0].permitted & bit,
+				  .permitted = d[0].permitted & bit };
+	d[1] = (struct cap_data){ 0 };
+	return syscall(SYS_capset, &h, d) < 0 ? -errno : 0;
+}
+
+int user_become(const struct spawn_ids *ids, struct strbuf *error)
+{
+	const char *step = "keep the right to bind low ports";
+	int r = 0;
+
+	if (!ids->change)
+		return 0;
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+		goto fail;
+	step = "set the groups";
+	if (setgroups((size_t)ids->n_groups, ids->groups) < 0)
+		goto fail;
+	step = "change the group";
+	if (setresgid(ids->gid, ids->gid, ids->gid) < 0)
+		goto fail;
+	step = "change the user";
+	if (setresuid(ids->uid, ids->uid, ids->uid) < 0)
+		goto fail;
+	step = "reduce the capabilities";
+	r = keep_bind_capability();
+	if (r < 0)
+		goto fail;
+	if (ids->uid != 0 && setresuid((uid_t)-1, 0, (uid_t)-1) == 0) {
+		strbuf_addf(error, "user %u could become root again", (unsigned)ids->uid);
+		return -EPERM;
+	}
+	return 0;
+fail:
+	if (r == 0)
+		r = -errno;
+	strbuf_addf(error, "cannot %s for user %u: %s", step, (unsigned)ids->uid, strerror(-r));
+	return r;
+}

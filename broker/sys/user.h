@@ -1,0 +1,29 @@
+/*
+ * user - names of users and groups to numbers, and giving up the broker's own rights.
+ */
+#ifndef BROKER_SYS_USER_H
+#define BROKER_SYS_USER_H
+
+#include "base/strbuf.h"
+#include "sys/spawn.h"
+
+struct user_info {
+	struct spawn_ids ids;
+	char name[64]; /* empty: a number without an entry */
+	char home[256];
+};
+
+/*
+ * Looks up @user and @group, names or numbers; NULL: the broker's own, and ids.change stays
+ * false if both are. A user without @group gets its own groups. 0; -ENOENT, -EPERM with @error.
+ */
+int user_lookup(const char *user, const char *group, struct user_info *ret, struct strbuf *error);
+
+/*
+ * Changes the broker itself to @ids, for good: groups, then gid, then uid, then a check that
+ * there is no way back. CAP_NET_BIND_SERVICE is kept if it was there, so that a listener on
+ * a port below 1024 can still be added. 0 or -errno with @error.
+ */
+int user_become(const struct spawn_ids *ids, struct strbuf *error);
+
+#endif

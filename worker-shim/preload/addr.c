@@ -1,0 +1,161 @@
+#include "addr.h"
+
+#include <string.h>
+
+static const uint8_t mapped_prefix[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
+
+bool addr_from_sockaddr(const struct sockaddr *sa, socklen_t len, struct handoff_addr *ret)
+{
+	if (len >= sizeof(struct sockaddr_in) && sa->sa_family == AF_INET) {
+		const struct sockaddr_in *in = (const struct sockaddr_in *)sa;
+
+		memset(ret, 0, sizeof(*ret));
+		ret->family = 4;
+		ret->port = ntohs(in->sin_port);
+		memcpy(ret->ip, &in->sin_addr, 4);
+		return true;
+	}
+	/* RFC 2133 had no scope id: the kernel takes an address without it, and so do we. */
+	if (len >= offsetof(struct sockaddr_in6, sin6_scope_id) && sa->sa_family == AF_INET6) {
+		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)sa;
+
+		memset(ret, 0, sizeof(*ret));
+		ret->family = 6;
+		ret->port = ntohs(in6->sin6_port);
+		memcpy(ret->ip, &in6->sin6_addr, 16);
+		if (len >= sizeof(*in6))
+			ret->scope_id = in6->sin6_scope_id;
+		return true;
+	}
+	return false;
+}
+
+static bool is_zero(const uint8_t *bytes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (bytes[i])
+			return false;
+	return true;
+}
+
+/* FNV-1a over the network part, folded to 28 bits: see the table in addr.h. */
+static void pseudo_ipv4(const uint8_t ip6[16], uint8_t ret[4])
+{
+	uint32_t hash = 2166136261u;
+
+	for (int i = 0; i < 8; i++)
+		hash = (hash ^ ip6[i]) * 16777619u;
+	hash ^= hash >> 28;
+	ret[0] = (uint8_t)(0xf0 | (hash >> 24 & 0x0f));
+	ret[1] = (uint8_t)(hash >> 16);
+	ret[2] = (uint8_t)(hash >> 8);
+	ret[3] = (uint8_t)hash;
+	if (ret[0] == 255 && ret[1] == 255 && ret[2] == 255 && ret[3] == 255)
+		ret[3] = 254; /* the broadcast address is nobody's */
+}
+
+static void ipv4_of(const struct handoff_addr *addr, uint8_t ret[4])
+{
+	if (addr->family != 6)
+		memcpy(ret, addr->ip, 4);
+	else if (!memcmp(addr->ip, mapped_prefix, sizeof(mapped_prefix)))
+		memcpy(ret, addr->ip + 12, 4);
+	else if (is_zero(addr->ip, 16))
+		memset(ret, 0, 4);
+	else if (is_zero(addr->ip, 15) && addr->ip[15] == 1)
+		memcpy(ret, "\x7f\0\0\1", 4);
+	else
+		pseudo_ipv4(addr->ip, ret);
+}
+
+socklen_t addr_to_sockaddr(const struct handoff_addr *addr, int domain,
+			   struct sockaddr_storage *ret)
+{
+	if (domain == AF_INET) {
+		struct sockaddr_in *in = (struct sockaddr_in *)ret;
+
+		memset(in, 0, sizeof(*in));
+		in->sin_family = AF_INET;
+		in->sin_port = htons(addr->port);
+		ipv4_of(addr, (uint8_t *)&in->sin_addr);
+		return sizeof(*in);
+	} else {
+		struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ret;
+		uint8_t *ip = (uint8_t *)&in6->sin6_addr;
+
+		memset(in6, 0, sizeof(*in6));
+		in6->sin6_family = AF_INET6;
+		in6->sin6_port = htons(addr->port);
+		if (addr->family == 4) {
+			memcpy(ip, mapped_prefix, sizeof(mapped_prefix));
+			memcpy(ip + 12, addr->ip, 4);
+		} else {
+			memcpy(ip, addr->ip, 16);
+			in6->sin6_scope_id = addr->scope_id;
+		}
+		return sizeof(*in6);
+	}
+}
+
+void addr_copy_out(const struct sockaddr_storage *ss, socklen_t full, struct sockaddr *out,
+		   socklen_t *len)
+{
+	memcpy(out, ss, *len < full ? *len : full);
+	*len = full;
+}
+
+bool addr_equal(const struct handoff_addr *a, const struct handoff_addr *b)
+{
+	return a->family == b->family && a->flags == b->flags && a->port == b->port &&
+	       a->scope_id == b->scope_id && !memcmp(a->ip, b->ip, sizeof(a->ip));
+}
+
+static char *put_number(char *out, unsigned value, unsigned base)
+{
+	char digits[10];
+	int n = 0;
+
+	do
+		digits[n++] = "0123456789abcdef"[value % base];
+	while ((value /= base) != 0);
+	while (n > 0)
+		*out++ = digits[--n];
+	return out;
+}
+
+static char *put_ipv6(char *out, const uint8_t ip[16])
+{
+	if (is_zero(ip, 15) && ip[15] < 2) {
+		*out++ = ':';
+		*out++ = ':';
+		if (ip[15])
+			*out++ = '1';
+		return out;
+	}
+	for (int i = 0; i < 16; i += 2) {
+		if (i)
+			*out++ = ':';
+		out = put_number(out, (unsigned)(ip[i] << 8 | ip[i + 1]), 16);
+	}
+	return out;
+}
+
+void addr_format(const struct handoff_addr *addr, char ret[ADDR_TEXT_SIZE])
+{
+	char *out = ret;
+
+	if (addr->family == 6) {
+		*out++ = '[';
+		out = put_ipv6(out, addr->ip);
+		*out++ = ']';
+	} else {
+		for (int i = 0; i < 4; i++) {
+			if (i)
+				*out++ = '.';
+			out = put_number(out, addr->ip[i], 10);
+		}
+	}
+	*out++ = ':';
+	out = put_number(out, addr->port, 10);
+	*out = '\0';
+}

@@ -1,0 +1,51 @@
+/*
+ * addr.h - addresses between three forms: the kernel's sockaddr, the wire's
+ * handoff_addr, and the family that the app expects.
+ *
+ * The broker may listen on [::] for an app that opened an AF_INET socket, or on
+ * 0.0.0.0 for one that opened AF_INET6. An app must never be given an address of
+ * a family that its own socket could not have: perl dies of it, others log rubbish.
+ *
+ *   app AF_INET6, IPv4 address    ::ffff:a.b.c.d, as a dual stack socket reports it
+ *   app AF_INET,  v4-mapped       a.b.c.d
+ *   app AF_INET,  ::1             127.0.0.1, so that checks for local clients hold
+ *   app AF_INET,  ::              0.0.0.0
+ *   app AF_INET,  other IPv6      an address in 240.0.0.0/4 made from the first 64 bits, so
+ *                                 that one network stays one client for logs and limits, and
+ *                                 can never be taken for a real or a local client
+ *
+ * Pure: no system call, no allocation.
+ */
+#ifndef SHIM_ADDR_H
+#define SHIM_ADDR_H
+
+#include "handoff_wire.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+/* False, with *@ret undefined, if @sa is no whole IPv4 or IPv6 address. */
+bool addr_from_sockaddr(const struct sockaddr *sa, socklen_t len, struct handoff_addr *ret);
+
+/*
+ * Writes @addr as the app expects it, whose socket is of @domain (AF_INET or
+ * AF_INET6), and returns its length. A @addr of family 0 becomes the unspecified
+ * address with port 0.
+ */
+socklen_t addr_to_sockaddr(const struct handoff_addr *addr, int domain,
+			   struct sockaddr_storage *ret);
+
+/* As the kernel does: at most *@len bytes are written, then *@len says how long it really is. */
+void addr_copy_out(const struct sockaddr_storage *ss, socklen_t full, struct sockaddr *out,
+		   socklen_t *len);
+
+/* The same address and port, and both with or both without IPV6_V6ONLY. */
+bool addr_equal(const struct handoff_addr *a, const struct handoff_addr *b);
+
+#define ADDR_TEXT_SIZE 64
+
+/* "0.0.0.0:3000", "[::1]:80". IPv6 is written in full groups, without "::" except for :: and ::1.
+ */
+void addr_format(const struct handoff_addr *addr, char ret[ADDR_TEXT_SIZE]);
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * fdinfo.h - reads /proc/self/fd and the registrations of an epoll instance.
+ *
+ * Only open, read and stack buffers: opendir() and stdio allocate.
+ */
+#ifndef SHIM_FDINFO_H
+#define SHIM_FDINFO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* One "tfd:" line of /proc/PID/fdinfo/EPFD. */
+struct epoll_item {
+	int epfd; /* not in the line: filled in by the caller */
+	int tfd;
+	uint32_t events;
+	uint64_t data;
+	uint64_t ino;
+};
+
+/*
+ * Reads one line, @len bytes without its newline:
+ *     tfd:        7 events:       19 data:                7  pos:0 ino:3c0a sdev:8
+ * False, with *@ret undefined, if it is another. Pure.
+ */
+bool fdinfo_parse_epoll(const char *line, size_t len, struct epoll_item *ret);
+
+/* Called with each open descriptor; false ends the walk. */
+typedef bool fdinfo_fd_fn(int fd, void *arg);
+
+/* Walks the descriptors of this process, except its own directory. 0 or -errno. */
+int fdinfo_each_fd(fdinfo_fd_fn *fn, void *arg);
+
+/* Called with each registration of an epoll instance; false ends the walk. */
+typedef bool fdinfo_item_fn(const struct epoll_item *item, void *arg);
+
+/* Walks the registrations of @epfd. 0, also if it is no epoll instance, or -errno. */
+int fdinfo_each_item(int epfd, fdinfo_item_fn *fn, void *arg);
+
+#endif

@@ -1,0 +1,123 @@
+/*
+ * hooks_accept.c - accept() and accept4(), the hot path: one recvmsg() and a few comparisons.
+ */
+#include "hooks.h"
+
+#include "addr.h"
+#include "adopt.h"
+#include "owner.h"
+#include "real.h"
+#include "shim.h"
+#include "slot.h"
+#include "take.h"
+
+/*
+ * The family of the connection's own socket. It is that of the broker's listener, which the
+ * message names by number but not by family, so each number is looked up once: a peer with an
+ * IPv4 address may stand on a dual stack socket.
+ */
+static int socket_domain(struct slot *slot, const struct handoff_conn *conn, int fd)
+{
+	socklen_t len = sizeof(int);
+	int domain = 0;
+
+	for (int i = 0; i < SLOT_SEEN; i++) {
+		uint64_t seen = atomic_load_explicit(&slot->seen[i], memory_order_relaxed);
+
+		if (seen && (uint32_t)(seen >> 32) == conn->listener)
+			return (int)(uint32_t)seen;
+	}
+	if (real.getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 || domain <= 0)
+		return slot->domain;
+	atomic_store(&slot->seen[atomic_fetch_add(&slot->seen_next, 1) % SLOT_SEEN],
+		     (uint64_t)conn->listener << 32 | (uint32_t)domain);
+	return domain;
+}
+
+/* Remembers that getsockname() and getpeername() on @fd have something to translate, if so. */
+static void mark_family(struct slot *slot, const struct handoff_conn *conn, int fd)
+{
+	uint16_t mark = 0;
+
+	if (socket_domain(slot, conn, fd) != slot->domain)
+		mark = mark_make(slot->domain == AF_INET6 ? MARK_WANT_V6 : MARK_WANT_V4, NULL);
+	/* Also drops a mark that is left from a descriptor closed behind our back. */
+	if (mark != table_mark(fd))
+		slot_mark(fd, mark);
+}
+
+static int accept_from(struct slot *slot, int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+	struct handoff_conn conn;
+	int taken;
+
+	if (flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK))
+		return -EINVAL;
+	if (addr && !len)
+		return -EFAULT;
+	if (addr && (int)*len < 0)
+		return -EINVAL;
+	if (atomic_load_explicit(&slot->state, memory_order_acquire) == SLOT_SHUT)
+		return -EINVAL;
+
+	taken = take_conn(fd, flags, &conn);
+	if (taken < 0)
+		return taken;
+	mark_family(slot, &conn, taken);
+	if (atomic_load_explicit(&slot->options.changed, memory_order_relaxed))
+		options_apply(&slot->options, taken);
+	if (addr) {
+		struct sockaddr_storage peer;
+		socklen_t full = addr_to_sockaddr(&conn.peer, slot->domain, &peer);
+
+		addr_copy_out(&peer, full, addr, len);
+	}
+	return taken;
+}
+
+/*
+ * A channel that is not in the table: it came by SCM_RIGHTS or was copied behind our back. Only
+ * asked after libc's accept has failed as it does on a channel, so nobody else pays for it.
+ */
+static bool is_unknown_channel(int fd)
+{
+	return shim.active && (errno == EINVAL || errno == EOPNOTSUPP) && owner_is_me() &&
+	       adopt_fd(fd);
+}
+
+int hook_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+	struct slot *slot;
+	int saved = errno, taken;
+
+	real_ready();
+	/*
+	 * No look at the inode here. If the mark is stale, the number stands for something else
+	 * now; nothing that an app calls accept() on (a listening socket) lets recvmsg() succeed,
+	 * so the error tells, and only then we look.
+	 */
+	slot = table_socket(fd);
+	if (!slot || atomic_load_explicit(&slot->state, memory_order_acquire) < SLOT_LISTENING) {
+		taken = real.accept4(fd, addr, len, flags);
+		if (taken >= 0 || !is_unknown_channel(fd))
+			return taken;
+		slot = table_socket(fd);
+		errno = saved;
+		if (!slot)
+			return -1;
+	}
+	taken = accept_from(slot, fd, addr, len, flags);
+	if (taken >= 0) {
+		errno = saved;
+		return taken;
+	}
+	if (taken != -EAGAIN && taken != -EINTR && taken != -EMFILE && !slot_at(fd))
+		return real.accept4(fd, addr, len, flags);
+	errno = taken == -ENOTCONN ? EINVAL : -taken;
+	return -1;
+}
+
+int hook_accept(int fd, struct sockaddr *addr, socklen_t *len)
+{
+	return hook_accept4(fd, addr, len, 0);
+}

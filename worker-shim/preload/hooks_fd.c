@@ -1,0 +1,172 @@
+/*
+ * hooks_fd.c - descriptors that are copied and closed.
+ *
+ * A vfork child has descriptors of its own and goes straight to libc: what it closes on the
+ * way to exec, ours included, is its own copy.
+ */
+#include "hooks.h"
+
+#include "owner.h"
+#include "real.h"
+#include "shim.h"
+#include "slot.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <sys/syscall.h>
+
+#define FLAG_CLOEXEC 4 /* CLOSE_RANGE_CLOEXEC: musl has no name for it */
+
+static int refuse(int error)
+{
+	errno = error;
+	return -1;
+}
+
+int hook_close(int fd)
+{
+	real_ready();
+	if (__builtin_expect(table_mark(fd) != 0, 0) && owner_is_me()) {
+		if (slot_hides(fd))
+			return refuse(EBADF);
+		/* Before the number is free: another thread may be given it at once. */
+		slot_mark(fd, 0);
+	}
+	return real.close(fd);
+}
+
+/* @copy is now what @fd is, and no longer what it was. A failed call (@copy < 0) changes nothing.
+ */
+static int copied(int fd, int copy)
+{
+	uint16_t mark = table_mark(fd);
+
+	if (copy >= 0 && copy != fd && (mark | table_mark(copy)) != 0 && owner_is_me()) {
+		/* A mark that is stale must not be handed on: only sockets can be checked, only
+		 * they matter. */
+		if (mark_kind(mark) == MARK_SOCKET && !slot_at(fd))
+			mark = 0;
+		slot_mark(copy, mark);
+	}
+	return copy;
+}
+
+int hook_dup(int fd)
+{
+	real_ready();
+	if (slot_hides(fd) && owner_is_me())
+		return refuse(EBADF);
+	return copied(fd, real.dup(fd));
+}
+
+/* 0 if the app may put @from over @to; what we hide at @to has moved away then. Else -errno. */
+static int make_way(int from, int to)
+{
+	if (!(table_mark(from) | table_mark(to)) || !owner_is_me())
+		return 0;
+	if (slot_hides(from))
+		return -EBADF;
+	return from != to && slot_hides(to) ? slot_move_hidden(to) : 0;
+}
+
+int hook_dup2(int from, int to)
+{
+	int r;
+
+	real_ready();
+	r = make_way(from, to);
+	if (r < 0)
+		return refuse(-r);
+	return copied(from, real.dup2(from, to));
+}
+
+int hook_dup3(int from, int to, int flags)
+{
+	int r;
+
+	real_ready();
+	r = make_way(from, to);
+	if (r < 0)
+		return refuse(-r);
+	return copied(from, real.dup3(from, to, flags));
+}
+
+/* The argument is an int, a pointer or absent: as wide as it can be, as libc itself reads it. */
+static int do_fcntl(int fd, int cmd, void *arg)
+{
+	real_ready();
+	if (cmd != F_DUPFD && cmd != F_DUPFD_CLOEXEC)
+		return real.fcntl(fd, cmd, arg);
+	if (slot_hides(fd) && owner_is_me())
+		return refuse(EBADF);
+	return copied(fd, real.fcntl(fd, cmd, arg));
+}
+
+int hook_fcntl(int fd, int cmd, ...)
+{
+	va_list ap;
+	void *arg;
+
+	va_start(ap, cmd);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	return do_fcntl(fd, cmd, arg);
+}
+
+/* The same call on 64-bit Linux, under the name that glibc's headers may choose. */
+int hook_fcntl64(int fd, int cmd, ...)
+{
+	va_list ap;
+	void *arg;
+
+	va_start(ap, cmd);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	return do_fcntl(fd, cmd, arg);
+}
+
+static int kernel_close_range(unsigned first, unsigned last, int flags)
+{
+	return (int)real.syscall(SYS_close_range, (long)first, (long)last, (long)flags);
+}
+
+/* Closes what lies between our hidden descriptors. */
+static int close_around_hidden(unsigned first, unsigned last, int flags)
+{
+	unsigned marked_end = (unsigned)table_end();
+
+	for (unsigned fd = first; fd < marked_end && fd <= last; fd++) {
+		if (!table_mark((int)fd))
+			continue;
+		if (!slot_hides((int)fd)) {
+			slot_mark((int)fd,
+				  0); /* may close hidden ones: those ahead are gone then */
+			continue;
+		}
+	}
+	for (unsigned fd = first; fd < marked_end && fd <= last; fd++) {
+		if (!slot_hides((int)fd))
+			continue;
+		if (fd > first && kernel_close_range(first, fd - 1, flags) < 0)
+			return -1;
+		first = fd + 1;
+	}
+	return first <= last ? kernel_close_range(first, last, flags) : 0;
+}
+
+int hook_close_range(unsigned first, unsigned last, int flags)
+{
+	real_ready();
+	if (first > last || (flags & FLAG_CLOEXEC) || !shim.active || !owner_is_me())
+		return kernel_close_range(first, last, flags);
+	return close_around_hidden(first, last, flags);
+}
+
+void hook_closefrom(int first)
+{
+	int saved = errno;
+
+	(void)hook_close_range(first < 0 ? 0 : (unsigned)first, UINT_MAX, 0);
+	errno = saved;
+}

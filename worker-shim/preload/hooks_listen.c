@@ -1,0 +1,262 @@
+/*
+ * hooks_listen.c - from bind() to shutdown() of a listening socket.
+ */
+#include "hooks.h"
+
+#include "addr.h"
+#include "owner.h"
+#include "real.h"
+#include "rendezvous.h"
+#include "shim.h"
+#include "slot.h"
+#include "swap.h"
+
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#define PROTO_MPTCP 262 /* IPPROTO_MPTCP: newer runtimes ask for it by default */
+
+static int int_option(int fd, int level, int name)
+{
+	socklen_t len = sizeof(int);
+	int value = -1;
+
+	return real.getsockopt(fd, level, name, &value, &len) < 0 ? -1 : value;
+}
+
+/* AF_INET or AF_INET6 if @fd is a TCP socket, else 0. */
+static int tcp_domain(int fd)
+{
+	int domain = int_option(fd, SOL_SOCKET, SO_DOMAIN);
+	int protocol = int_option(fd, SOL_SOCKET, SO_PROTOCOL);
+
+	if ((domain != AF_INET && domain != AF_INET6) ||
+	    int_option(fd, SOL_SOCKET, SO_TYPE) != SOCK_STREAM)
+		return 0;
+	return protocol == IPPROTO_TCP || protocol == PROTO_MPTCP ? domain : 0;
+}
+
+/* Whether the kernel would refuse a second listener on @addr: one of this process has it. */
+static bool is_taken(int fd, const struct handoff_addr *addr)
+{
+	for (size_t i = 0; i < TABLE_SLOTS; i++) {
+		const struct slot *other = &table_slots[i];
+
+		if (atomic_load(&other->state) != SLOT_LISTENING || !addr_equal(&other->addr, addr))
+			continue;
+		if (int_option(fd, SOL_SOCKET, SO_REUSEPORT) != 1 ||
+		    int_option(slot_hidden(other, HIDDEN_SHADOW), SOL_SOCKET, SO_REUSEPORT) != 1)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * True if this bind() is the broker's business: *@ret_addr and *@ret_domain say what it names.
+ * What the kernel would refuse (a short address, another family) is left to the kernel.
+ */
+static bool is_ours(int fd, const struct sockaddr *addr, socklen_t len,
+		    struct handoff_addr *ret_addr, int *ret_domain)
+{
+	if (!shim.active || !addr || len < sizeof(sa_family_t) || (unsigned)fd >= TABLE_FDS)
+		return false;
+	if (!addr_from_sockaddr(addr, len, ret_addr))
+		return false;
+	if (!ret_addr->port || ports_has(&shim.private_ports, ret_addr->port))
+		return false;
+	*ret_domain = tcp_domain(fd);
+	if (*ret_domain != addr->sa_family)
+		return false;
+	if (ret_addr->family == 6 && int_option(fd, IPPROTO_IPV6, IPV6_V6ONLY) == 1)
+		ret_addr->flags = HANDOFF_V6ONLY;
+	return true;
+}
+
+int hook_bind(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	struct handoff_addr wanted;
+	struct slot *slot;
+	int domain, saved = errno;
+
+	real_ready();
+	if (slot_at(fd)) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (!is_ours(fd, addr, len, &wanted, &domain) || !owner_is_me()) {
+		errno = saved;
+		return real.bind(fd, addr, len);
+	}
+	if (is_taken(fd, &wanted)) {
+		errno = EADDRINUSE;
+		return -1;
+	}
+	slot = table_slot_new();
+	if (!slot) {
+		errno = ENOBUFS;
+		return -1;
+	}
+	slot->addr = wanted;
+	slot->domain = domain;
+	atomic_store(&slot->ino, slot_socket_ino(fd));
+	slot_mark(fd, mark_make(MARK_SOCKET, slot));
+	errno = saved;
+	return 0;
+}
+
+/* The one line that this library ever writes: without it nobody would know why. */
+static void say_why(const struct slot *slot, const char *reason)
+{
+	char where[ADDR_TEXT_SIZE], line[ADDR_TEXT_SIZE + HANDOFF_REASON_SIZE + 40];
+	char *out = line;
+
+	addr_format(&slot->addr, where);
+	out = stpcpy(out, "worker-shim: listen on ");
+	out = stpcpy(out, where);
+	out = stpcpy(out, ": ");
+	out = stpcpy(out, reason);
+	*out++ = '\n';
+	if (write(STDERR_FILENO, line, (size_t)(out - line)) < 0)
+		return; /* nowhere to say it */
+}
+
+/*
+ * The app's own socket lives on as the shadow, and with it the options that it carries. A second
+ * listen() after shutdown() finds the shadow in place: what stands at @fd then is the old channel.
+ */
+static int keep_shadow(struct slot *slot, int fd)
+{
+	_cleanup_real_fd_ int copy = -1;
+	int r;
+
+	if (slot_hidden(slot, HIDDEN_SHADOW) >= 0)
+		return 0;
+	copy = real.dup(fd);
+	if (copy < 0)
+		return -errno;
+	r = slot_hide(slot, HIDDEN_SHADOW, &copy);
+	if (r == 0)
+		options_collect(&slot->options, slot_hidden(slot, HIDDEN_SHADOW), slot->domain);
+	return r;
+}
+
+/* Puts what the broker gave into its places. -errno: the app's socket is as it was. */
+static int take_over(struct slot *slot, int fd, struct meeting *m)
+{
+	int r = keep_shadow(slot, fd);
+
+	if (r == 0)
+		r = slot_hide(slot, HIDDEN_TX, &m->tx);
+	if (r == 0)
+		r = slot_hide(slot, HIDDEN_RENDEZVOUS, &m->rendezvous);
+	if (r == 0)
+		r = swap_in(slot, fd, m->rx);
+	if (r < 0) {
+		for (enum hidden_role role = 0; role < HIDDEN_N; role++)
+			slot_close_hidden(slot, role);
+		return r;
+	}
+	slot->channel = m->channel;
+	return 0;
+}
+
+static int meet_broker(struct slot *slot, int fd)
+{
+	int shadow = slot_hidden(slot, HIDDEN_SHADOW);
+	struct meeting meeting;
+	int r;
+
+	/* May have been set between bind() and listen(). */
+	if (slot->domain == AF_INET6)
+		slot->addr.flags =
+			int_option(shadow < 0 ? fd : shadow, IPPROTO_IPV6, IPV6_V6ONLY) == 1
+				? HANDOFF_V6ONLY
+				: 0;
+	r = rendezvous_meet(slot, false, MEET_LISTEN_MS, &meeting);
+	if (r < 0) {
+		say_why(slot, meeting.reason);
+		return r;
+	}
+	r = take_over(slot, fd, &meeting);
+	meeting_close(&meeting);
+	/* The broker may have asked to be followed into death until here; now workers finish. */
+	if (r == 0)
+		(void)prctl(PR_SET_PDEATHSIG, 0);
+	return r;
+}
+
+int hook_listen(int fd, int backlog)
+{
+	struct slot *slot;
+	int saved = errno, before, r;
+
+	real_ready();
+	slot = slot_at(fd);
+	if (!slot || !owner_is_me())
+		return real.listen(fd, backlog);
+	before = atomic_load(&slot->state);
+	if (before == SLOT_LISTENING)
+		return 0; /* a new backlog, nothing else: nginx does that */
+	if ((before != SLOT_BOUND && before != SLOT_SHUT) ||
+	    !atomic_compare_exchange_strong(&slot->state, &before, SLOT_MEETING)) {
+		errno = EADDRINUSE; /* another thread is at it */
+		return -1;
+	}
+	slot->backlog = (uint32_t)backlog;
+	r = meet_broker(slot, fd);
+	atomic_store(&slot->state, r < 0 ? before : SLOT_LISTENING);
+	errno = r < 0 ? -r : saved;
+	return r < 0 ? -1 : 0;
+}
+
+/*
+ * A client with a port of its own choice. Its bind() was only recorded; now that it turns out
+ * to be no server, the kernel must know it.
+ */
+int hook_connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	struct sockaddr_storage own;
+	struct slot *slot;
+	socklen_t own_len;
+
+	real_ready();
+	slot = slot_at(fd);
+	if (!slot || !owner_is_me() || atomic_load(&slot->state) != SLOT_BOUND)
+		return real.connect(fd, addr, len);
+	own_len = addr_to_sockaddr(&slot->addr, slot->domain, &own);
+	if (real.bind(fd, (struct sockaddr *)&own, own_len) < 0)
+		return -1;
+	slot_mark(fd, 0);
+	return real.connect(fd, addr, len);
+}
+
+/*
+ * The kernel lets shutdown(SHUT_RD) end a listening socket for everybody who shares it, and wakes
+ * those who wait in accept() with EINVAL. The same is done here, on the channel: a thread that is
+ * blocked in recvmsg() cannot be woken in another way. It does the broker no harm. What waits in
+ * the channel can still be received, here or by the broker from its copy of rx; what the broker
+ * sends next is refused with EPIPE while it still owns the connection; and the end of the
+ * rendezvous tells it in the first place. The app may listen() again: that is a new channel.
+ */
+int hook_shutdown(int fd, int how)
+{
+	struct slot *slot;
+
+	real_ready();
+	slot = slot_at(fd);
+	if (!slot || atomic_load(&slot->state) != SLOT_LISTENING)
+		return real.shutdown(fd, how);
+	if (how == SHUT_WR)
+		return 0; /* a listening socket has nothing to send */
+	if (how != SHUT_RD && how != SHUT_RDWR) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (owner_is_me()) {
+		atomic_store(&slot->state, SLOT_SHUT);
+		slot_close_hidden(slot, HIDDEN_RENDEZVOUS);
+		slot_close_hidden(slot, HIDDEN_TX);
+	}
+	return real.shutdown(fd, SHUT_RD);
+}

@@ -1,0 +1,159 @@
+/*
+ * hooks_name.c - what a socket says of itself: names and options.
+ */
+#include "hooks.h"
+
+#include "addr.h"
+#include "real.h"
+#include "shim.h"
+#include "slot.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+/* Where a libc lacks the names; the values are the same on every 64-bit Linux. */
+#define OPT_RCVTIMEO_NEW 66
+#define OPT_TCP_INFO	 11
+#define STATE_LISTEN	 10 /* TCP_LISTEN: the first byte of struct tcp_info */
+
+static int refuse(int error)
+{
+	errno = error;
+	return -1;
+}
+
+typedef int name_fn(int, struct sockaddr *, socklen_t *);
+
+/* A name of an accepted connection, in the family of the socket that the app listened on. */
+static int translated(name_fn *fn, int fd, int domain, struct sockaddr *addr, socklen_t *len)
+{
+	struct sockaddr_storage ss;
+	struct handoff_addr parsed;
+	socklen_t full = sizeof(ss);
+
+	if (!addr || !len)
+		return refuse(EFAULT);
+	if ((int)*len < 0)
+		return refuse(EINVAL);
+	if (fn(fd, (struct sockaddr *)&ss, &full) < 0)
+		return -1;
+	/* Another kind of socket: the mark is left from one that was closed behind our back. */
+	if (ss.ss_family != domain && addr_from_sockaddr((struct sockaddr *)&ss, full, &parsed))
+		full = addr_to_sockaddr(&parsed, domain, &ss);
+	addr_copy_out(&ss, full, addr, len);
+	return 0;
+}
+
+/* What getsockname() and getpeername() share: the domain to translate to, or 0. */
+static int wanted_domain(int fd)
+{
+	switch (mark_kind(table_mark(fd))) {
+	case MARK_WANT_V6:
+		return AF_INET6;
+	case MARK_WANT_V4:
+		return AF_INET;
+	case MARK_NONE:
+	case MARK_SOCKET:
+	case MARK_HIDDEN:
+		break;
+	}
+	return 0;
+}
+
+int hook_getsockname(int fd, struct sockaddr *addr, socklen_t *len)
+{
+	struct sockaddr_storage own;
+	struct slot *slot;
+	socklen_t full;
+	int domain;
+
+	real_ready();
+	domain = wanted_domain(fd);
+	if (domain)
+		return translated(real.getsockname, fd, domain, addr, len);
+	slot = slot_at(fd);
+	if (!slot)
+		return real.getsockname(fd, addr, len);
+	if (!addr || !len)
+		return refuse(EFAULT);
+	if ((int)*len < 0)
+		return refuse(EINVAL);
+	full = addr_to_sockaddr(&slot->addr, slot->domain, &own);
+	addr_copy_out(&own, full, addr, len);
+	return 0;
+}
+
+int hook_getpeername(int fd, struct sockaddr *addr, socklen_t *len)
+{
+	int domain;
+
+	real_ready();
+	domain = wanted_domain(fd);
+	if (domain)
+		return translated(real.getpeername, fd, domain, addr, len);
+	if (slot_at(fd))
+		return refuse(ENOTCONN);
+	return real.getpeername(fd, addr, len);
+}
+
+/* The slot at @fd if a channel stands there; a socket that is only bound answers for itself. */
+static struct slot *channel_at(int fd)
+{
+	struct slot *slot = slot_at(fd);
+
+	return slot && atomic_load(&slot->state) >= SLOT_LISTENING &&
+			       slot_hidden(slot, HIDDEN_SHADOW) >= 0
+		       ? slot
+		       : NULL;
+}
+
+int hook_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+	struct slot *slot;
+	int r;
+
+	real_ready();
+	slot = channel_at(fd);
+	if (!slot)
+		return real.getsockopt(fd, level, name, value, len);
+	r = real.getsockopt(slot_hidden(slot, HIDDEN_SHADOW), level, name, value, len);
+	if (r < 0)
+		return r;
+	if (level == SOL_SOCKET && name == SO_ACCEPTCONN) {
+		int listening = atomic_load(&slot->state) == SLOT_LISTENING;
+
+		memcpy(value, &listening, *len < sizeof(int) ? *len : sizeof(int));
+	}
+	if (level == IPPROTO_TCP && name == OPT_TCP_INFO && *len > 0)
+		*(unsigned char *)value = STATE_LISTEN;
+	return r;
+}
+
+/* Options that accept() itself heeds: the channel must have them too. */
+static bool concerns_channel(int level, int name)
+{
+	return level == SOL_SOCKET && (name == SO_RCVTIMEO || name == OPT_RCVTIMEO_NEW);
+}
+
+/*
+ * The app's own socket takes the option, so the kernel itself says what is allowed and remembers
+ * what was set; a Unix socket would refuse most.
+ */
+int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+	struct slot *slot;
+	int shadow, saved = errno;
+
+	real_ready();
+	slot = channel_at(fd);
+	if (!slot)
+		return real.setsockopt(fd, level, name, value, len);
+	shadow = slot_hidden(slot, HIDDEN_SHADOW);
+	if (real.setsockopt(shadow, level, name, value, len) < 0)
+		return -1;
+	if (concerns_channel(level, name))
+		(void)real.setsockopt(fd, level, name, value, len);
+	options_update(&slot->options, shadow, level, name);
+	errno = saved;
+	return 0;
+}

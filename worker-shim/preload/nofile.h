@@ -1,0 +1,48 @@
+/*
+ * nofile.h - is this process near its limit of open descriptors?
+ *
+ * When a message with a descriptor is received and the table is full, the kernel closes
+ * the descriptor: the connection is lost. So near the limit accept() looks first
+ * (MSG_PEEK), which costs two more system calls. Far from it, it must not.
+ *
+ * The kernel gives the lowest free number, so the number of the last descriptor received
+ * tells how many are in use below it. "Near" is half the limit: an app would have to
+ * open the other half between two accepts, without closing, to be missed.
+ */
+#ifndef SHIM_NOFILE_H
+#define SHIM_NOFILE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+struct nofile {
+	_Atomic int near_from; /* half the soft limit */
+	_Atomic int last;      /* number of the last descriptor received */
+	_Atomic unsigned count;
+};
+
+extern struct nofile nofile;
+
+/* Reads the soft limit again. */
+void nofile_refresh(void);
+
+/* True if the next descriptor may not fit. */
+static inline bool nofile_is_near(void)
+{
+	return atomic_load_explicit(&nofile.last, memory_order_relaxed) >=
+	       atomic_load_explicit(&nofile.near_from, memory_order_relaxed);
+}
+
+/*
+ * @fd was received just now. The limit is read again every 16th time, for apps that
+ * change it while they run, and always when it seems near, for those that raise it.
+ */
+static inline void nofile_received(int fd)
+{
+	atomic_store_explicit(&nofile.last, fd, memory_order_relaxed);
+	if (atomic_fetch_add_explicit(&nofile.count, 1, memory_order_relaxed) % 16 == 0 ||
+	    nofile_is_near())
+		nofile_refresh();
+}
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * rendezvous.h - the worker's side of HELLO, WELCOME and REFUSED.
+ */
+#ifndef SHIM_RENDEZVOUS_H
+#define SHIM_RENDEZVOUS_H
+
+#include "table.h"
+
+/* listen() may wait this long: a broker that is busy rolling other workers answers late. */
+#define MEET_LISTEN_MS 30000
+/* A program that starts with an inherited listener does not: without an answer it serves too. */
+#define MEET_ADOPT_MS 5000
+
+struct meeting {
+	int rx, tx;	/* -1 until the broker has said WELCOME */
+	int rendezvous; /* to be kept open */
+	uint64_t channel;
+	struct handoff_addr addr;	  /* from WELCOME */
+	int error;			  /* with REFUSED: what listen() is to fail with */
+	char reason[HANDOFF_REASON_SIZE]; /* of a failure, one line */
+};
+
+/*
+ * Says HELLO for @slot, with HANDOFF_HELLO_ADOPT and the slot's channel if @adopt, and
+ * waits for the answer, at most @timeout_ms. 0: WELCOME, the caller owns the three
+ * descriptors, all close-on-exec, and rx bears the name of this channel. -errno:
+ * nothing is left open, ret->reason says why.
+ */
+int rendezvous_meet(const struct slot *slot, bool adopt, int timeout_ms, struct meeting *ret);
+
+void meeting_close(struct meeting *m);
+
+/* True if @fd is a channel of this worker; then *@ret_name says which. */
+struct handoff_name;
+bool rendezvous_name_of(int fd, struct handoff_name *ret_name);
+
+#endif

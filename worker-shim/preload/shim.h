@@ -1,0 +1,26 @@
+/*
+ * shim.h - what the broker told this process, read once.
+ */
+#ifndef SHIM_SHIM_H
+#define SHIM_SHIM_H
+
+#include "handoff_wire.h"
+#include "ports.h"
+
+#include <sys/un.h>
+
+struct shim {
+	bool active; /* a rendezvous and a token were in the environment */
+	struct sockaddr_un rendezvous;
+	uint8_t token[HANDOFF_TOKEN_SIZE];
+	uint32_t slot, generation;
+	char service[HANDOFF_SERVICE_SIZE];
+	struct ports private_ports;
+};
+
+/* Copied from the environment once, since an app may clear or overwrite that. */
+extern struct shim shim;
+
+void shim_read_environment(void);
+
+#endif

@@ -1,0 +1,134 @@
+#include "slot.h"
+
+#include "owner.h"
+#include "real.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+/* Out of the way of select() and of small loops; lower where the limit forbids that. */
+static const int hidden_floors[] = { 1000, 200, 50, 20, 3 };
+
+uint64_t slot_socket_ino(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) ? (uint64_t)st.st_ino : 0;
+}
+
+/* A copy of @fd at a number that an app seldom looks at, or -errno. */
+static int copy_high(int fd)
+{
+	int saved = errno, moved = -1;
+
+	for (size_t i = 0; moved < 0 && i < sizeof(hidden_floors) / sizeof(hidden_floors[0]); i++)
+		moved = real.fcntl(fd, F_DUPFD_CLOEXEC, hidden_floors[i]);
+	if (moved < 0)
+		return -errno;
+	errno = saved;
+	return moved;
+}
+
+int slot_hide(struct slot *slot, enum hidden_role role, int *fd)
+{
+	struct hidden *hidden = &slot->hidden[role];
+	int moved = copy_high(*fd);
+
+	if (moved < 0)
+		return moved;
+	slot_mark(moved, mark_make(MARK_HIDDEN, slot));
+	atomic_store(&hidden->ino, slot_socket_ino(moved));
+	atomic_store(&hidden->fd, moved);
+	real_closep(fd);
+	return 0;
+}
+
+/* Which of its hidden descriptors @slot has at @fd, or HIDDEN_N. */
+static enum hidden_role role_of(const struct slot *slot, int fd)
+{
+	for (enum hidden_role role = 0; role < HIDDEN_N; role++)
+		if (slot_hidden(slot, role) == fd)
+			return role;
+	return HIDDEN_N;
+}
+
+static bool is_still(const struct hidden *hidden, int fd)
+{
+	return slot_socket_ino(fd) == atomic_load(&hidden->ino);
+}
+
+void slot_close_hidden(struct slot *slot, enum hidden_role role)
+{
+	int saved = errno, fd = atomic_exchange(&slot->hidden[role].fd, -1);
+
+	if (fd < 0)
+		return;
+	(void)table_set(fd, 0);
+	if (is_still(&slot->hidden[role], fd))
+		(void)real.close(fd);
+	errno = saved;
+}
+
+void slot_mark(int fd, uint16_t mark)
+{
+	struct slot *orphan = table_set(fd, mark);
+
+	if (!orphan)
+		return;
+	for (enum hidden_role role = 0; role < HIDDEN_N; role++)
+		slot_close_hidden(orphan, role);
+	table_slot_free(orphan);
+}
+
+struct slot *slot_at(int fd)
+{
+	struct slot *slot = table_socket(fd);
+	int saved = errno;
+	uint64_t ino;
+
+	if (!slot)
+		return NULL;
+	ino = slot_socket_ino(fd);
+	errno = saved;
+	if (ino == atomic_load(&slot->ino))
+		return slot;
+	if (owner_is_me())
+		slot_mark(fd, 0);
+	return NULL;
+}
+
+bool slot_hides(int fd)
+{
+	uint16_t mark = table_mark(fd);
+	struct slot *slot = mark_slot(mark);
+	enum hidden_role role;
+	int saved = errno;
+	bool hides;
+
+	if (mark_kind(mark) != MARK_HIDDEN)
+		return false;
+	role = role_of(slot, fd);
+	hides = role != HIDDEN_N && is_still(&slot->hidden[role], fd);
+	errno = saved;
+	if (!hides && owner_is_me()) {
+		if (role != HIDDEN_N)
+			atomic_store(&slot->hidden[role].fd, -1);
+		(void)table_set(fd, 0);
+	}
+	return hides;
+}
+
+int slot_move_hidden(int fd)
+{
+	struct slot *slot = mark_slot(table_mark(fd));
+	enum hidden_role role = role_of(slot, fd);
+	int moved = copy_high(fd);
+
+	if (moved < 0)
+		return moved;
+	slot_mark(moved, mark_make(MARK_HIDDEN, slot));
+	if (role != HIDDEN_N)
+		atomic_store(&slot->hidden[role].fd, moved);
+	(void)table_set(fd, 0);
+	return 0;
+}

@@ -1,0 +1,45 @@
+/*
+ * slot.h - the descriptors behind a slot: hiding them, letting them go, and finding
+ * out that a mark is stale.
+ */
+#ifndef SHIM_SLOT_H
+#define SHIM_SLOT_H
+
+#include "table.h"
+
+/* The inode of the socket at @fd, or 0 if @fd is no open socket. */
+uint64_t slot_socket_ino(int fd);
+
+/*
+ * Moves *@fd out of the app's way (1000 and above, if the limit allows), close-on-exec,
+ * keeps it in @slot as @role and hides it from the app's close() and dup2(). 0: the slot
+ * owns it and *@fd is -1; -errno: the caller still does.
+ */
+int slot_hide(struct slot *slot, enum hidden_role role, int *fd);
+
+/* The descriptor that @slot hides as @role, or -1. */
+static inline int slot_hidden(const struct slot *slot, enum hidden_role role)
+{
+	return atomic_load_explicit(&slot->hidden[role].fd, memory_order_acquire);
+}
+
+/* Closes this process's copy. Keeps errno. */
+void slot_close_hidden(struct slot *slot, enum hidden_role role);
+
+/* table_set() and, if that took the last reference of a slot, the end of it. Keeps errno. */
+void slot_mark(int fd, uint16_t mark);
+
+/*
+ * The slot at @fd, after a look at the inode. An app can close a descriptor behind our back
+ * (a raw system call) and get the number again for something else; then the stale mark is
+ * dropped and NULL returned. One fstat(): for everything but the normal path of accept().
+ */
+struct slot *slot_at(int fd);
+
+/* Whether @fd is a hidden descriptor of ours. A stale mark is dropped, as above. */
+bool slot_hides(int fd);
+
+/* The app wants the number @fd for itself: what we hide there moves on. 0 or -errno. */
+int slot_move_hidden(int fd);
+
+#endif

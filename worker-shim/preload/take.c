@@ -1,0 +1,124 @@
+#include "take.h"
+
+#include "nofile.h"
+#include "real.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* Room for more descriptors than a message has, so that MSG_CTRUNC means "the table is full". */
+#define CONTROL_FDS 4
+/* Broken messages passed over in one call. The broker sends none; a loop needs an end. */
+#define TRIES 64
+
+struct received {
+	ssize_t n; /* as recvmsg() returned it, or -errno */
+	int flags;
+	bool control; /* there was a control message of any kind */
+	int fd;	      /* -1: none came */
+	union {
+		struct handoff_conn conn;
+		unsigned char bytes[HANDOFF_MAX_SIZE];
+	} message;
+};
+
+/* Keeps the first descriptor of @msg and closes the others. */
+static int only_fd(struct msghdr *msg)
+{
+	int kept = -1;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		size_t n;
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (size_t i = 0; i < n; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+			if (kept < 0)
+				kept = fd;
+			else
+				real_closep(&fd);
+		}
+	}
+	return kept;
+}
+
+static void receive(int rx, int flags, struct received *ret)
+{
+	union {
+		struct cmsghdr align; /* char arrays alone are not aligned for this */
+		char buf[CMSG_SPACE(CONTROL_FDS * sizeof(int))];
+	} control;
+	struct iovec iov = { .iov_base = &ret->message, .iov_len = sizeof(ret->message) };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.buf,
+		.msg_controllen = sizeof(control.buf),
+	};
+
+	ret->n = recvmsg(rx, &msg, flags);
+	if (ret->n < 0) {
+		ret->n = -errno;
+		ret->fd = -1;
+		return;
+	}
+	ret->flags = msg.msg_flags;
+	ret->control = msg.msg_controllen > 0 || (msg.msg_flags & MSG_CTRUNC);
+	ret->fd = msg.msg_controllen > 0 ? only_fd(&msg) : -1;
+}
+
+/*
+ * Looks at the next message without taking it. A peeked descriptor is really put into the
+ * table, so whether it fits is known, not guessed. False: it does not.
+ */
+static bool has_room(int rx, int recv_flags)
+{
+	struct received peeked;
+
+	receive(rx, recv_flags | MSG_PEEK, &peeked);
+	real_closep(&peeked.fd);
+	return peeked.n <= 0 || !(peeked.flags & MSG_CTRUNC);
+}
+
+static bool is_conn(const struct received *r)
+{
+	return r->n > 0 && !(r->flags & MSG_TRUNC) && r->fd >= 0 &&
+	       handoff_check(&r->message, (size_t)r->n, HANDOFF_CONN);
+}
+
+int take_conn(int rx, int flags, struct handoff_conn *ret_conn)
+{
+	int recv_flags = flags & SOCK_CLOEXEC ? MSG_CMSG_CLOEXEC : 0;
+
+	for (int i = 0; i < TRIES; i++) {
+		struct received got;
+
+		if (__builtin_expect(nofile_is_near(), 0) && !has_room(rx, recv_flags))
+			return -EMFILE;
+		receive(rx, recv_flags, &got);
+		/* The broker's end is gone; what it had sent comes after this error: unix(7). */
+		if (got.n == -ECONNRESET)
+			continue;
+		if (got.n < 0)
+			return (int)got.n;
+		if (got.n == 0 && !got.control)
+			return -EINVAL;
+		if (__builtin_expect(is_conn(&got), 1)) {
+			nofile_received(got.fd);
+			/* The broker passes connections without O_NONBLOCK: nothing to clear. */
+			if (flags & SOCK_NONBLOCK)
+				(void)real.fcntl(got.fd, F_SETFL, O_RDWR | O_NONBLOCK);
+			*ret_conn = got.message.conn;
+			return got.fd;
+		}
+		real_closep(&got.fd);
+		if (got.flags & MSG_CTRUNC)
+			return -EMFILE; /* in spite of nofile.h: lost, and looked at from now on */
+	}
+	return -ECONNABORTED;
+}

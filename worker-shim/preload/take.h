@@ -1,0 +1,18 @@
+/*
+ * take.h - accept() on a channel: one recvmsg() of one CONN message.
+ */
+#ifndef SHIM_TAKE_H
+#define SHIM_TAKE_H
+
+#include "handoff_wire.h"
+
+/*
+ * Takes the next connection from the channel @rx. @flags: SOCK_CLOEXEC, SOCK_NONBLOCK.
+ * Returns the descriptor, which the caller owns, and fills *@ret_conn; or -errno:
+ * EAGAIN, EINTR as recvmsg(2) says, EINVAL at the end of the channel, EMFILE if there is
+ * no room for a descriptor (the connection stays in the channel), ECONNABORTED if
+ * nothing but broken messages came. Anything else: @rx is no channel.
+ */
+int take_conn(int rx, int flags, struct handoff_conn *ret_conn);
+
+#endif
