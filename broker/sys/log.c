@@ -142,6 +142,15 @@ static const struct log_field *find_field(const struct log_field *fields, const 
 	return NULL;
 }
 
+/* The sentence for people, under whatever key. */
+static const struct log_field *find_message(const struct log_field *fields)
+{
+	for (; fields->key; fields++)
+		if (fields->kind == LOG_FIELD_MSG)
+			return fields;
+	return NULL;
+}
+
 static bool needs_quotes(const char *text)
 {
 	return !*text || text[strcspn(text, " \"=()")] != '\0';
@@ -165,7 +174,7 @@ static void format_text(struct strbuf *b, const struct timeval *now, const char 
 			const char *event, const struct log_field *fields)
 {
 	const struct log_field *who = find_field(fields, "worker");
-	const struct log_field *msg = find_field(fields, "message");
+	const struct log_field *msg = find_message(fields);
 	const char *sep = " (";
 	struct tm tm;
 

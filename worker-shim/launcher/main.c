@@ -1,25 +1,184 @@
 /*
- * worker-shim - prepares a program to be a worker and becomes it.
+ * worker-shim - checks that a program can be a worker, prepares it, and becomes it.
+ *
+ * The process stays the same: what the broker started is what it watches. So there
+ * is nothing to clean up here, and no child.
  */
+#include "program.h"
+
 #include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#define LIBRARY_NAME "libworker-shim.so"
+
+struct options {
+	char library[PATH_MAX];
+	int status_fd; /* -1: standard error */
+	bool check;
+	char **command;
+};
+
+static const char usage[] =
+	"usage: worker-shim [--library PATH] [--status-fd N] [--backend auto|preload] [--check]\n"
+	"                   [-V] [-h] -- command [argument ...]\n";
+
+static enum launch_exit report(const struct options *options, const struct reason *reason)
+{
+	if (options->status_fd < 0) {
+		(void)fprintf(stderr, "worker-shim: %s\n", reason->text);
+	} else {
+		(void)dprintf(options->status_fd, "%s\n", reason->text);
+	}
+	return reason->code;
+}
+
+/* Beside this program, as in a build tree and in LIBEXECDIR; else where it was to be installed. */
+static void default_library(char ret[PATH_MAX])
+{
+	ssize_t n = readlink("/proc/self/exe", ret, PATH_MAX - sizeof("/" LIBRARY_NAME));
+	char *slash;
+
+	if (n > 0) {
+		ret[n] = '\0';
+		slash = strrchr(ret, '/');
+		if (slash) {
+			strcpy(slash + 1, LIBRARY_NAME);
+			if (access(ret, F_OK) == 0)
+				return;
+		}
+	}
+	strcpy(ret, BROKER_LIBEXECDIR "/" LIBRARY_NAME);
+}
+
+static bool parse_fd(const char *text, int *ret)
+{
+	char *end;
+	long value;
+
+	errno = 0;
+	value = strtol(text, &end, 10);
+	if (errno || end == text || *end || value < 0 || value > INT_MAX ||
+	    fcntl((int)value, F_GETFD) < 0)
+		return false;
+	*ret = (int)value;
+	return true;
+}
+
+/* LAUNCH_GOOD to go on; with *@ret_done nothing is left to do. */
+static enum launch_exit parse(int argc, char **argv, struct options *options, struct reason *reason,
+			      bool *ret_done)
+{
+	enum { OPT_LIBRARY = 256, OPT_STATUS_FD, OPT_BACKEND, OPT_CHECK };
+	static const struct option longs[] = {
+		{ "library", required_argument, NULL, OPT_LIBRARY },
+		{ "status-fd", required_argument, NULL, OPT_STATUS_FD },
+		{ "backend", required_argument, NULL, OPT_BACKEND },
+		{ "check", no_argument, NULL, OPT_CHECK },
+		{ "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	/* '+': what follows the command is the command's. */
+	while ((c = getopt_long(argc, argv, "+Vh", longs, NULL)) != -1) {
+		switch (c) {
+		case OPT_LIBRARY:
+			if (strlen(optarg) >= PATH_MAX)
+				return reason_set(reason, LAUNCH_USAGE, "--library: too long");
+			strcpy(options->library, optarg);
+			break;
+		case OPT_STATUS_FD:
+			if (!parse_fd(optarg, &options->status_fd))
+				return reason_set(reason, LAUNCH_USAGE,
+						  "--status-fd %s: not an open descriptor", optarg);
+			break;
+		case OPT_BACKEND:
+			if (strcmp(optarg, "auto") != 0 && strcmp(optarg, "preload") != 0)
+				return reason_set(reason, LAUNCH_USAGE,
+						  "--backend %s: it is auto or preload", optarg);
+			break;
+		case OPT_CHECK:
+			options->check = true;
+			break;
+		case 'V':
+			(void)puts("worker-shim " BROKER_VERSION);
+			*ret_done = true;
+			return LAUNCH_GOOD;
+		case 'h':
+			(void)fputs(usage, stdout);
+			*ret_done = true;
+			return LAUNCH_GOOD;
+		default:
+			return reason_set(reason, LAUNCH_USAGE, "see worker-shim -h");
+		}
+	}
+	if (optind >= argc)
+		return reason_set(reason, LAUNCH_USAGE, "no command is given; see worker-shim -h");
+	options->command = argv + optind;
+	return LAUNCH_GOOD;
+}
+
+/*
+ * A library that was preloaded already stays, behind ours. A sanitizer's runtime goes first: it
+ * ends the program otherwise.
+ */
+static bool set_preload(const struct program *program, const char *library)
+{
+	const char *before = getenv("LD_PRELOAD");
+	const char *first = program->elf.first;
+	char *value;
+	bool good;
+
+	if (asprintf(&value, "%s%s%s%s%s", first, *first ? ":" : "", library,
+		     before && *before ? ":" : "", before && *before ? before : "") < 0)
+		return false;
+	good = setenv("LD_PRELOAD", value, 1) == 0;
+	free(value);
+	return good;
+}
+
+static enum launch_exit launch(const struct options *options, struct reason *reason)
+{
+	struct program program;
+	enum launch_exit code;
+
+	code = program_find(options->command[0], program.path, reason);
+	if (code == LAUNCH_GOOD)
+		code = program_read(&program, reason);
+	if (code == LAUNCH_GOOD)
+		code = program_check(&program, options->library, reason);
+	if (code != LAUNCH_GOOD)
+		return code;
+	if (options->check) {
+		(void)printf("%s: dynamic, interpreter %s: backend preload\n", program.binary,
+			     program.elf.interp);
+		return LAUNCH_GOOD;
+	}
+	if (!set_preload(&program, options->library))
+		return reason_set(reason, LAUNCH_REFUSED, "no memory for the environment");
+	if (options->status_fd >= 0)
+		(void)fcntl(options->status_fd, F_SETFD, FD_CLOEXEC);
+	(void)execv(program.path, options->command);
+	return reason_set(reason, errno == ENOENT ? LAUNCH_MISSING : LAUNCH_REFUSED,
+			  "%s cannot be started: %s", program.path, strerror(errno));
+}
+
 int main(int argc, char **argv)
 {
-	char path[4096];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 32);
-	int i = 1;
+	struct options options = { .status_fd = -1 };
+	struct reason reason;
+	enum launch_exit code;
+	bool done = false;
 
-	while (i < argc && strcmp(argv[i], "--") != 0)
-		i++;
-	if (n < 0 || i + 1 >= argc)
-		return 126;
-	path[n] = '\0';
-	strcpy(strrchr(path, '/') + 1, "libworker-shim.so");
-	setenv("LD_PRELOAD", path, 1);
-	execvp(argv[i + 1], argv + i + 1);
-	return errno == ENOENT ? 127 : 126;
+	default_library(options.library);
+	code = parse(argc, argv, &options, &reason, &done);
+	if (code == LAUNCH_GOOD && !done)
+		code = launch(&options, &reason);
+	return code == LAUNCH_GOOD ? 0 : (int)report(&options, &reason);
 }

@@ -1,0 +1,241 @@
+#include "program.h"
+
+#include "script.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+/* The kernel follows as many interpreters of interpreters before it says ELOOP. */
+#define MAX_SCRIPTS 5
+
+struct file {
+	void *bytes;
+	size_t len;
+};
+
+static void file_close(struct file *file)
+{
+	if (file->bytes)
+		(void)munmap(file->bytes, file->len);
+	file->bytes = NULL;
+}
+#define _cleanup_file_ __attribute__((cleanup(file_close)))
+
+/* 0 or an errno. An empty file has no bytes. */
+static int file_open(const char *path, struct file *ret)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), error = 0;
+	struct stat st;
+	void *bytes;
+
+	if (fd < 0)
+		return errno;
+	if (fstat(fd, &st) < 0) {
+		error = errno;
+	} else if (!S_ISREG(st.st_mode)) {
+		error = EACCES;
+	} else if (st.st_size > 0) {
+		bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+		if (bytes == MAP_FAILED) {
+			error = errno;
+		} else {
+			ret->bytes = bytes;
+			ret->len = (size_t)st.st_size;
+		}
+	}
+	(void)close(fd);
+	return error;
+}
+
+/* Puts the interpreter of @script, or what env will run for it, into program->binary. */
+static enum launch_exit follow(struct program *program, const struct script *script,
+			       struct reason *ret_reason)
+{
+	struct reason why;
+	char name[SCRIPT_LINE], from[PATH_MAX];
+	enum launch_exit code;
+
+	strcpy(from, program->binary);
+	code = program_find(script->interpreter, program->binary, &why);
+	if (code == LAUNCH_GOOD && script_env_name(script, name))
+		code = program_find(name, program->binary, &why);
+	if (code == LAUNCH_GOOD)
+		return code;
+	return reason_set(ret_reason, code, "%s: the interpreter in its first line: %.600s", from,
+			  why.text);
+}
+
+enum launch_exit program_read(struct program *program, struct reason *ret_reason)
+{
+	const char *binary = program->binary;
+
+	strcpy(program->binary, program->path);
+	for (int i = 0; i <= MAX_SCRIPTS; i++) {
+		_cleanup_file_ struct file file = { NULL, 0 };
+		struct script script;
+		enum launch_exit code;
+		int error = file_open(binary, &file);
+
+		if (error)
+			return reason_set(
+				ret_reason, LAUNCH_REFUSED,
+				"%s cannot be read (%s), so it cannot be checked: make it "
+				"readable for user %d",
+				binary, strerror(error), (int)geteuid());
+		if (!file.len)
+			return reason_set(ret_reason, LAUNCH_REFUSED, "%s is empty", binary);
+		switch (elf_parse(file.bytes, file.len, &program->elf)) {
+		case ELF_GOOD:
+			return LAUNCH_GOOD;
+		case ELF_BROKEN:
+			return reason_set(
+				ret_reason, LAUNCH_REFUSED,
+				"%s is a damaged or incomplete program (ELF) file: build or "
+				"copy it again",
+				binary);
+		case ELF_NONE:
+			break;
+		}
+		if (!script_parse(file.bytes, file.len, &script))
+			return reason_set(
+				ret_reason, LAUNCH_REFUSED,
+				"%s is neither a program (ELF) nor a script that begins with "
+				"#!: name its interpreter in the command",
+				binary);
+		code = follow(program, &script, ret_reason);
+		if (code != LAUNCH_GOOD)
+			return code;
+	}
+	return reason_set(
+		ret_reason, LAUNCH_REFUSED,
+		"%s: its interpreter is a script, whose interpreter is a script, and so on, "
+		"more than %d deep",
+		program->path, MAX_SCRIPTS);
+}
+
+static const char *machine_name(uint16_t machine)
+{
+	switch (machine) {
+	case EM_X86_64:
+		return "x86-64";
+	case EM_386:
+		return "i386";
+	case EM_AARCH64:
+		return "arm64";
+	case EM_ARM:
+		return "arm";
+	case EM_RISCV:
+		return "riscv";
+	case EM_PPC64:
+		return "ppc64";
+	case EM_S390:
+		return "s390";
+	}
+	return "another machine";
+}
+
+/*
+ * In "secure" execution, when a program gains privileges by being run, the dynamic linker drops
+ * LD_PRELOAD. NULL if @path is no such program, else what makes it one.
+ */
+static const char *privileged(const char *path)
+{
+	struct statvfs fs;
+	struct stat st;
+
+	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
+		return NULL;
+	if (statvfs(path, &fs) == 0 && (fs.f_flag & ST_NOSUID))
+		return NULL;
+	if (stat(path, &st) < 0)
+		return NULL;
+	if ((st.st_mode & S_ISUID) && st.st_uid != getuid())
+		return "setuid";
+	/* Without the x bit the setgid bit means mandatory locking, not privilege. */
+	if ((st.st_mode & S_ISGID) && (st.st_mode & S_IXGRP) && st.st_gid != getgid())
+		return "setgid";
+	/* To root a file capability is nothing that it lacks. */
+	if (getuid() != 0 && getxattr(path, "security.capability", NULL, 0) > 0)
+		return "marked with file capabilities";
+	return NULL;
+}
+
+static enum launch_exit check_library(const char *library, struct elf_info *ret,
+				      struct reason *ret_reason)
+{
+	_cleanup_file_ struct file file = { NULL, 0 };
+	int error = file_open(library, &file);
+
+	if (error)
+		return reason_set(
+			ret_reason, LAUNCH_REFUSED,
+			"the preload library %s: %s: install it, or name it with --library",
+			library, strerror(error));
+	if (elf_parse(file.bytes, file.len, ret) != ELF_GOOD)
+		return reason_set(
+			ret_reason, LAUNCH_REFUSED,
+			"the preload library %s is not a shared library: install it again",
+			library);
+	/* The dynamic linker splits LD_PRELOAD at both, and there is no quoting. */
+	if (strpbrk(library, " :"))
+		return reason_set(
+			ret_reason, LAUNCH_REFUSED,
+			"the preload library %s: its path must not hold a space or a colon",
+			library);
+	return LAUNCH_GOOD;
+}
+
+enum launch_exit program_check(const struct program *program, const char *library,
+			       struct reason *ret_reason)
+{
+	const struct elf_info *elf = &program->elf;
+	const char *binary = program->binary, *what;
+	struct elf_info lib;
+	enum launch_exit code = check_library(library, &lib, ret_reason);
+
+	if (code != LAUNCH_GOOD)
+		return code;
+	if (elf->bits != lib.bits || elf->machine != lib.machine || elf->endian != lib.endian)
+		return reason_set(
+			ret_reason, LAUNCH_REFUSED,
+			"%s is a %d-bit program for %s, but worker-shim is %d-bit for %s: use "
+			"a build of the program for this machine",
+			binary, elf->bits, machine_name(elf->machine), lib.bits,
+			machine_name(lib.machine));
+	if (elf->go)
+		return reason_set(
+			ret_reason, LAUNCH_REFUSED,
+			"%s is a Go program: it makes system calls without libc, so that the "
+			"preload back end cannot see them",
+			binary);
+	if (!elf->dynamic)
+		return reason_set(
+			ret_reason, LAUNCH_REFUSED,
+			"%s is statically linked, so that no library can be preloaded: use "
+			"a dynamically linked build of it",
+			binary);
+	what = privileged(binary);
+	if (what)
+		return reason_set(
+			ret_reason, LAUNCH_REFUSED,
+			"%s is %s, and such programs ignore LD_PRELOAD: start the worker as "
+			"the user that it needs (user = in its service), or remove the mark "
+			"(chmod u-s,g-s; setcap -r)",
+			binary, what);
+	if (access(elf->interp, X_OK) < 0)
+		return reason_set(
+			ret_reason, LAUNCH_REFUSED,
+			"%s needs the dynamic linker %s, which is not on this machine (%s): "
+			"install the libc that it was built for",
+			binary, elf->interp, strerror(errno));
+	return LAUNCH_GOOD;
+}

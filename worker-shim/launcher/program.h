@@ -1,0 +1,32 @@
+/*
+ * program.h - finds the file that will really run and says whether the preload library
+ * can serve it.
+ */
+#ifndef LAUNCHER_PROGRAM_H
+#define LAUNCHER_PROGRAM_H
+
+#include "elf.h"
+#include "reason.h"
+
+#include <limits.h>
+
+struct program {
+	char path[PATH_MAX];   /* what execve(2) is given: the command, perhaps a script */
+	char binary[PATH_MAX]; /* the ELF file: path itself or the last interpreter */
+	struct elf_info elf;   /* of binary */
+};
+
+/*
+ * Looks for @command as a shell does: as a path if it has a slash, else in PATH. LAUNCH_GOOD fills
+ * ret->path; else *@ret_reason says what was looked for where.
+ */
+enum launch_exit program_find(const char *command, char ret[PATH_MAX], struct reason *ret_reason);
+
+/* Follows "#!" lines from ret->path to the ELF file and reads it: fills binary and elf. */
+enum launch_exit program_read(struct program *program, struct reason *ret_reason);
+
+/* Whether @library, the preload library, will be loaded into @program and see its calls. */
+enum launch_exit program_check(const struct program *program, const char *library,
+			       struct reason *ret_reason);
+
+#endif
