@@ -4,6 +4,7 @@ import itertools
 import socket
 import threading
 import time
+import uuid
 
 from harness import at_end
 
@@ -19,6 +20,7 @@ class RedisLoad:
     def __init__(self, port, inflight):
         self.inflight = min(inflight, 8)
         self._port = port
+        self._name = uuid.uuid4().hex
         self._changed = threading.Condition()
         self._keys = itertools.count()
         self._pids, self._errors, self._told = {}, {}, []
@@ -32,7 +34,7 @@ class RedisLoad:
         for address in itertools.cycle(ADDRESSES):
             kind, pid = None, 0
             try:
-                pid = self._ask(address, "key-%d" % next(self._keys))
+                pid = self._ask(address, "%s-%d" % (self._name, next(self._keys)))
             except ConnectionRefusedError as error:
                 kind = "refused", error
             except ConnectionError as error:
