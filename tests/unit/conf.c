@@ -150,6 +150,7 @@ TEST(paths_start_at_the_directory_of_the_file)
 		{ "/etc/broker", "./app", "/etc/broker/app" },
 		{ "/etc/broker/", ".//app", "/etc/broker/app" },
 		{ "/etc/broker", ".", "/etc/broker" },
+		{ "/etc/broker//", ".", "/etc/broker" },
 		{ "/etc/broker", "../app", "/etc/broker/../app" },
 		{ "/etc/broker", "'my app'", "/etc/broker/my app" },
 		{ "/etc/broker", "/srv/app", "/srv/app" },

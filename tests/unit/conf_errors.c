@@ -254,6 +254,10 @@ TEST(values_that_contradict_each_other_are_refused)
 		  "[service:a] in line 3" },
 		{ "[service:a]\ncommand = x\nbackoff_min = 1m",
 		  "broker.ini:3: backoff_min (1m) is above backoff_max (30s)" },
+		/* What was meant by the bad value nobody knows, so it contradicts nothing. */
+		{ "[service:a]\ncommand = x\nbackoff_min = 1m\nbackoff_max = 2 m",
+		  "broker.ini:4: backoff_max: \"2 m\" is more than one value (quote it if it is "
+		  "one); allowed: 1ms to 1d" },
 		{ "[defaults]\nbackoff_max = 1s\n[service:a]\ncommand = x\nbackoff_min = 2s",
 		  "broker.ini:5: backoff_min (2s) is above backoff_max (1s)" },
 		{ "[service:a]\ncommand = x\nlisten = 80 for 9229\nprivate_ports = 9000-9300",
@@ -322,6 +326,7 @@ TEST(a_bad_WORKER_COUNT_names_the_variable)
 			"allowed: 1 to 1024, or cpus");
 	/* Nobody asks for it. */
 	conf_free(conf_good_facts("[service:a]\ncommand = x\nworkers = 3", &facts));
+	conf_free(conf_good_facts("[defaults]\nworkers = 3\n[service:a]\ncommand = x", &facts));
 }
 
 TEST(a_hostile_text_cannot_steer_the_terminal_that_shows_the_message)

@@ -238,6 +238,31 @@ TEST(a_difference_is_named_and_says_what_must_be_new)
 	conf_free(plain);
 }
 
+TEST(each_part_of_a_listen_address_makes_a_difference)
+{
+	static const char *const listens[] = { "80",
+					       "81",
+					       "80 for 3000",
+					       "[::]:80",
+					       "0.0.0.0:80",
+					       "127.0.0.1:80 for 3000",
+					       "[fe80::1%2]:80",
+					       "[fe80::1%3]:80" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(listens); i++) {
+		for (size_t j = 0; j < ARRAY_SIZE(listens); j++) {
+			struct conf *a = with(OPTION_SERVICE, "listen", listens[i]);
+			struct conf *b = with(OPTION_SERVICE, "listen", listens[j]);
+			STRBUF(keys, 64);
+
+			CHECK_EQ(diff(a, b, CONF_DIFF_ALL, &keys),
+				 i == j ? 0 : CONF_DIFF_LISTENERS);
+			conf_free(a);
+			conf_free(b);
+		}
+	}
+}
+
 TEST(a_difference_of_several_options_is_their_sum)
 {
 	struct conf *a = conf_good("[service:web]\ncommand = x\nlisten = 80\n");

@@ -10,6 +10,7 @@
 #include "conf_util.h"
 
 #include "policy/conf_print.h"
+#include "policy/option.h"
 
 #include <errno.h>
 
@@ -136,6 +137,47 @@ TEST(every_allocation_may_fail)
 	} while (r == -ENOMEM);
 	CHECK_EQ(r, -EINVAL);
 	fail_in = -1;
+}
+
+TEST(a_value_that_cannot_be_stored_changes_nothing)
+{
+	static const char *const keys[][3] = {
+		{ "environment", "A=1", "B=2 C=3 D=4" },
+		{ "listen", "80", "81" },
+		{ "private_ports", "1", "2 3" },
+		{ "command", "x y", "z" },
+		{ "directory", "/a", "/b" },
+		{ "user", "a", "b" },
+		{ "output", "/a", "/b" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		const struct option *option = option_find(OPTION_SERVICE, keys[i][0]);
+		long n = 0;
+		int r;
+
+		do {
+			struct service_conf sc = { 0 };
+			STRBUF(error, 512);
+			STRBUF(value, 64);
+
+			CHECK_EQ(option_set(option, keys[i][1], strlen(keys[i][1]),
+					    &conf_test_facts, &sc, &error),
+				 0);
+			fail_in = n++;
+			r = option_set(option, keys[i][2], strlen(keys[i][2]), &conf_test_facts,
+				       &sc, &error);
+			fail_in = -1;
+			if (r < 0) {
+				CHECK_EQ(r, -ENOMEM);
+				CHECK_EQ(option_entries(option, &sc), 1);
+				option_format(option, &sc, 0, &value);
+				CHECK_STR(value.text, keys[i][1]);
+			}
+			option_clear(option, &sc);
+		} while (r < 0);
+		CHECK(n > 1);
+	}
 }
 
 TEST(no_prefix_of_a_good_file_does_harm)
