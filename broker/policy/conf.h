@@ -45,12 +45,11 @@ enum conf_backend { BACKEND_AUTO, BACKEND_PRELOAD };
 
 /* listen = ADDRESS [for PORT] */
 struct conf_listen {
-	struct handoff_addr
-		addr;	   /* bound by the broker; [::] without HANDOFF_V6ONLY is dual stack */
-	bool port_only;	   /* no address was given, so addr is [::]: 0.0.0.0 will do where
-			    * the machine has no IPv6 (unless v6only) */
-	uint16_t app_port; /* the port that the app itself listens on */
-	unsigned line;	   /* in the file, 0: command line */
+	struct handoff_addr addr; /* bound by the broker; [::] is dual stack unless V6ONLY */
+	bool port_only;		  /* no address was given, so addr is [::]: 0.0.0.0 will do where
+				   * the machine has no IPv6 (unless v6only) */
+	uint16_t app_port;	  /* the port that the app itself listens on */
+	unsigned line;		  /* in the file, 0: command line */
 };
 
 /* private_ports = 9229 9400-9409: never brokered, the app binds them itself. */
