@@ -232,7 +232,7 @@ static void slot_read(struct slot *s)
 static void expire(uint64_t time_ns)
 {
 	for (unsigned i = 0; i < load.in_flight; i++)
-		if (slots[i].fd >= 0 && time_ns - slots[i].start_ns > TIMEOUT_NS)
+		if (slots[i].fd >= 0 && slots[i].start_ns + TIMEOUT_NS < time_ns)
 			slot_fail(&slots[i], FAIL_TIMEOUT);
 }
 
