@@ -36,6 +36,17 @@ def cpu_ns(pid):
     return time.clock_gettime_ns((~pid << 3) | 2)
 
 
+def family_cpu_ns(pids):
+    """The same summed, without those that have ended."""
+    total = 0
+    for pid in pids:
+        try:
+            total += cpu_ns(pid)
+        except OSError:
+            pass
+    return total
+
+
 def descendants(root):
     """The processes below @root, nearest first, without itself."""
     children = {}
@@ -134,13 +145,17 @@ class Contestant:
         self.port = int(line.split()[1])
         self.master = self.process.pid
 
-    def pids(self):
-        return [self.process.pid] + descendants(self.process.pid)
+    def workers(self):
+        return descendants(self.process.pid)
+
+    def check(self):
+        if self.process.poll() is not None:
+            raise Unusable(f'ended with status {self.process.returncode} in the middle of the run')
 
     def stop(self):
         if not self.process or self.process.poll() is not None:
             return
-        family = self.pids()
+        family = [self.process.pid] + self.workers()
         self.process.terminate()
         try:
             self.process.wait(STOP_TIMEOUT)
@@ -205,6 +220,9 @@ def all_contestants(build):
     return [
         Contestant('a', 'C app alone, one process', [direct, '0']),
         Contestant('b', 'floor: accept4, sendmsg, close',
+                   [os.path.join(build, 'bench', 'floor'), '0', str(WORKERS)]),
+        # The same program once more: how far its ratio to itself is from 1 is the noise of a run.
+        Contestant('B', 'floor, a second time',
                    [os.path.join(build, 'bench', 'floor'), '0', str(WORKERS)]),
         Broker('c', 'broker, C app', build, direct),
         Contestant('d', "node's cluster, app.js",

@@ -58,6 +58,13 @@ def added_p50(c, b, a):
 def ratios(samples):
     found = []
     for level in IN_FLIGHT:
+        found.append(make_ratio(samples, f'noise: B/b master CPU per connection, {level} in flight',
+                                quotient('cpu_us'), 'Bb', level))
+    found.append(make_ratio(samples, 'noise: added p50, (B-a)/(b-a), 1 in flight', added_p50,
+                            'Bba', 1))
+    found.append(make_ratio(samples, 'noise: B/b connections per second, 64 in flight',
+                            quotient('per_second'), 'Bb', 64))
+    for level in IN_FLIGHT:
         found.append(make_ratio(samples, f'c/b master CPU per connection, {level} in flight',
                                 quotient('cpu_us'), 'cb', level, target=1.25))
     found.append(make_ratio(samples, 'added p50, (c-a)/(b-a), 1 in flight', added_p50, 'cba', 1,
@@ -94,7 +101,7 @@ def result_rows(run):
                          f"{median(pick('per_second')):.0f}", spread(pick('per_second'), 0),
                          f"{median(pick('p50_us')):.1f}", f"{median(pick('p99_us')):.0f}",
                          f"{median(pick('cpu_us')):.2f}", spread(pick('cpu_us'), 2),
-                         str(sum(pick('errors')))])
+                         f"{median(pick('workers_us')):.1f}", str(sum(pick('errors')))])
     return rows
 
 
@@ -118,7 +125,7 @@ def ratio_rows(run):
 
 
 RESULT_HEAD = ['in flight', '', 'contestant', 'conn/s', 'min..max', 'p50 us', 'p99 us',
-               'master CPU us/conn', 'min..max', 'errors']
+               'master us/conn', 'min..max', 'workers us/conn', 'errors']
 RATIO_HEAD = ['ratio', 'median', 'min..max', 'of medians', 'target', 'verdict']
 MEMORY_HEAD = ['', 'contestant', 'master VmRSS KiB', 'of it RssAnon', 'answers per worker',
                'target']
