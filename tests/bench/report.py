@@ -10,8 +10,8 @@ def median(values):
 
 
 class Ratio:
-    """One number per round, made from samples of the same round, so that what disturbs a whole round
-    cancels. `pooled` is the same made once from the medians over all rounds."""
+    """One number per round, made from samples of that round, so that what disturbs a whole round
+    cancels. `pooled` is the same made once from the medians over all rounds; None: impossible."""
 
     def __init__(self, what, per_round, pooled, target=None, at_most=True):
         self.what, self.values, self.pooled = what, per_round, pooled
@@ -20,6 +20,8 @@ class Ratio:
     def verdict(self):
         if self.target is None:
             return ''
+        if not self.values:
+            return 'NOT MEASURABLE'
         value = median(self.values)
         met = value <= self.target if self.at_most else value >= self.target
         return 'met' if met else 'MISSED'
@@ -40,8 +42,6 @@ def make_ratio(samples, what, function, keys, level, **target):
     medians = [{name: median([s[name] for s in column])
                 for name in ('per_second', 'p50_us', 'cpu_us')} for column in columns]
     pooled = function(*medians)
-    if not per_round or pooled is None:
-        return None
     return Ratio(what, per_round, pooled, **target)
 
 
@@ -120,8 +120,12 @@ def memory_rows(run):
 
 
 def ratio_rows(run):
-    return [[r.what, f'{median(r.values):.2f}', spread(r.values, 2), f'{r.pooled:.2f}',
-             r.target_text(), r.verdict()] for r in ratios(run.samples)]
+    rows = []
+    for r in ratios(run.samples):
+        middle = [f'{median(r.values):.2f}', spread(r.values, 2)] if r.values else ['-', '-']
+        pooled = '-' if r.pooled is None else f'{r.pooled:.2f}'
+        rows.append([r.what, *middle, pooled, r.target_text(), r.verdict()])
+    return rows
 
 
 RESULT_HEAD = ['in flight', '', 'contestant', 'conn/s', 'min..max', 'p50 us', 'p99 us',
@@ -133,7 +137,7 @@ MEMORY_HEAD = ['', 'contestant', 'master VmRSS KiB', 'of it RssAnon', 'answers p
 
 def text_table(head, rows):
     widths = [max(len(row[i]) for row in [head] + rows) for i in range(len(head))]
-    numeric = [all(row[i][:1].isdigit() for row in rows) for i in range(len(head))]
+    numeric = [all(row[i][:1].isdigit() or row[i] == '-' for row in rows) for i in range(len(head))]
 
     def line(row):
         cells = [c.rjust(w) if n else c.ljust(w) for c, w, n in zip(row, widths, numeric)]
