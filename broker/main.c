@@ -124,7 +124,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *ret)
 static int load(const struct arguments *args, struct conf **ret)
 {
 	char base_dir[PATH_MAX];
-	STRBUF(error, 16384);
+	STRBUF(error, CONF_ERROR_BYTES);
 	struct conf_facts facts;
 	int r;
 

@@ -120,7 +120,8 @@ void launch_log_exit(const struct worker *w)
 	if (expected) {
 		log_event(LEVEL_INFO, "worker-exit", LOG_STR("worker", w->name),
 			  LOG_INT("pid", w->main_was), LOG_INT("generation", w->generation),
-			  LOG_STR("how", how), LOG_INT("served", w->served),
+			  LOG_STR("how", how), LOG_BOOL("serving", false),
+			  LOG_INT("served", w->served),
 			  LOG_MSG("ended (%s) after %lld s and %llu connections", how,
 				  (long long)(loop_now(&m->loop) - w->started_ms) / MSEC_PER_SEC,
 				  (unsigned long long)w->served));
@@ -135,7 +136,8 @@ void launch_log_exit(const struct worker *w)
 	log_event(LEVEL_ERROR, w->ready_ms ? "worker-exit" : "worker-failed",
 		  LOG_STR("worker", w->name), LOG_INT("pid", w->main_was),
 		  LOG_INT("generation", w->generation), LOG_STR("how", how),
-		  LOG_INT("served", w->served), LOG_STR("last_output", tail),
+		  LOG_BOOL("serving", w->ready_ms != 0), LOG_INT("served", w->served),
+		  LOG_STR("last_output", tail),
 		  LOG_MSG("%s %s (%s) after %lld ms%s",
 			  w->ready_ms ? "crashed:" : "failed to start:",
 			  WIFSIGNALED(w->exit_status) ? strsignal(WTERMSIG(w->exit_status))

@@ -292,7 +292,7 @@ void master_reload(struct master *m)
 {
 	struct conf *conf = NULL;
 	struct opened_list list = { 0 };
-	STRBUF(error, 8192);
+	STRBUF(error, CONF_ERROR_BYTES);
 	struct service *s;
 	int r;
 

@@ -45,12 +45,11 @@ enum conf_backend { BACKEND_AUTO, BACKEND_PRELOAD };
 
 /* listen = ADDRESS [for PORT] */
 struct conf_listen {
-	struct handoff_addr
-		addr;	   /* bound by the broker; [::] without HANDOFF_V6ONLY is dual stack */
-	bool port_only;	   /* no address was given, so addr is [::]: 0.0.0.0 will do where
-			    * the machine has no IPv6 (unless v6only) */
-	uint16_t app_port; /* the port that the app itself listens on */
-	unsigned line;	   /* in the file, 0: command line */
+	struct handoff_addr addr; /* bound by the broker; [::] is dual stack unless V6ONLY */
+	bool port_only;		  /* no address was given, so addr is [::]: 0.0.0.0 will do where
+				   * the machine has no IPv6 (unless v6only) */
+	uint16_t app_port;	  /* the port that the app itself listens on */
+	unsigned line;		  /* in the file, 0: command line */
 };
 
 /* private_ports = 9229 9400-9409: never brokered, the app binds them itself. */
@@ -140,7 +139,7 @@ struct conf_facts {
 #define CONF_LISTEN_MAX	  1024	      /* listen addresses of all services together */
 #define CONF_SETTINGS_MAX 1024	      /* lines of one section */
 #define CONF_ERRORS_MAX	  20	      /* messages; that there are more is said in one line */
-#define CONF_ERROR_BYTES  (24 * 1024) /* an @error of this size is never cut */
+#define CONF_ERROR_BYTES  (24 * 1024) /* of @error: enough, with a file name of 400 bytes */
 
 /*
  * Reads @text (@len bytes, the whole file called @file in messages).

@@ -320,11 +320,11 @@ const char *option_apply_name(enum option_apply apply)
 	case APPLY_LIVE:
 		return "at once";
 	case APPLY_WORKERS:
-		return "new workers";
+		return "with new workers";
 	case APPLY_LISTENERS:
-		return "new listeners";
+		return "with new listeners";
 	case APPLY_RESTART:
-		return "restart";
+		return "after a restart";
 	case APPLY_N:
 		break;
 	}

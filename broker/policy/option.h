@@ -71,7 +71,7 @@ bool option_equal(const struct option *opt, const void *a, const void *b);
 
 void option_add_type(const struct option *opt, struct strbuf *out);    /* "duration" */
 void option_add_allowed(const struct option *opt, struct strbuf *out); /* "1 to 1024, or cpus" */
-const char *option_apply_name(enum option_apply apply);		       /* "new workers" */
+const char *option_apply_name(enum option_apply apply);		       /* "with new workers" */
 
 /*
  * The table for programs: a line for each option, its fields separated by tabs:

@@ -200,6 +200,8 @@ static void format_text(struct strbuf *b, const struct timeval *now, const char 
 		sep = " ";
 		if (f->kind == LOG_FIELD_INT) {
 			strbuf_addf(b, "%lld", f->num);
+		} else if (f->kind == LOG_FIELD_BOOL) {
+			strbuf_add(b, f->num ? "yes" : "no");
 		} else if (needs_quotes(f->str)) {
 			strbuf_add(b, "\"");
 			add_text(b, f->str);
@@ -256,6 +258,8 @@ static void format_json(struct strbuf *b, const struct timeval *now, const char 
 		strbuf_addf(b, ",\"%s\":", f->key);
 		if (f->kind == LOG_FIELD_INT)
 			strbuf_addf(b, "%lld", f->num);
+		else if (f->kind == LOG_FIELD_BOOL)
+			strbuf_add(b, f->num ? "true" : "false");
 		else
 			add_json(b, f->str);
 	}

@@ -24,7 +24,7 @@
 
 struct log_field {
 	const char *key; /* NULL ends the list */
-	enum { LOG_FIELD_STR, LOG_FIELD_INT, LOG_FIELD_MSG } kind;
+	enum { LOG_FIELD_STR, LOG_FIELD_INT, LOG_FIELD_BOOL, LOG_FIELD_MSG } kind;
 	const char *str;
 	long long num;
 };
@@ -36,6 +36,10 @@ struct log_field {
 #define LOG_INT(k, v)                                                                              \
 	{                                                                                          \
 		.key = (k), .kind = LOG_FIELD_INT, .num = (long long)(v)                           \
+	}
+#define LOG_BOOL(k, v)                                                                             \
+	{                                                                                          \
+		.key = (k), .kind = LOG_FIELD_BOOL, .num = (v)                                     \
 	}
 #define LOG_MSG(...)                                                                               \
 	{                                                                                          \

@@ -1,0 +1,144 @@
+/* links: broker/policy/address broker/policy/conf broker/policy/conf_build */
+/* links: broker/policy/conf_check broker/policy/conf_diff broker/policy/conf_error */
+/* links: broker/policy/conf_fill broker/policy/conf_print broker/policy/conf_read */
+/* links: broker/policy/ini broker/policy/nearest broker/policy/option */
+/* links: broker/policy/option_command broker/policy/option_list */
+/* links: broker/policy/option_number broker/policy/option_text broker/policy/option_word */
+/* links: broker/policy/origin broker/policy/quote broker/policy/strlist */
+/* links: broker/policy/units broker/policy/words broker/base/strbuf */
+#include "conf_util.h"
+
+#include "policy/option.h"
+
+#include <glob.h>
+
+/* The documents as they are in the source tree, which is where tests are started. */
+#define MANUAL	 "docs/man/broker.ini.5"
+#define EXAMPLES "docs/examples/*.ini"
+
+/* The whole file, to be freed. */
+static char *read_file(const char *path)
+{
+	FILE *file = fopen(path, "r");
+	char *text = calloc(1, CONF_FILE_MAX + 1);
+
+	if (!file)
+		tap_fail(__FILE__, __LINE__, "cannot open %s", path);
+	CHECK(text);
+	CHECK(fread(text, 1, CONF_FILE_MAX, file) > 0);
+	CHECK(feof(file));
+	fclose(file);
+	return text;
+}
+
+/* From the line "begin" to the next section of the page; @page is cut up. */
+static char *section_of(char *page, const char *begin)
+{
+	char *start = strstr(page, begin), *end;
+
+	CHECK(start);
+	start += strlen(begin);
+	end = strstr(start, "\n.Sh ");
+	CHECK(end);
+	return strndup(start, (size_t)(end - start));
+}
+
+static void check_section(enum option_section section, const char *heading)
+{
+	char *page = read_file(MANUAL), *part = section_of(page, heading);
+	size_t options = 0, items = 0;
+
+	for (size_t i = 0; i < option_count; i++) {
+		const struct option *option = &option_table[i];
+		STRBUF(want, 512);
+
+		if (option->section != section)
+			continue;
+		options++;
+		strbuf_addf(&want, "\n.It Ic %s\nValue: ", option->key);
+		option_add_allowed(option, &want);
+		/* "A ..." ends a sentence as it is. */
+		if (want.text[want.len - 1] != '.')
+			strbuf_add(&want, ".");
+		strbuf_addf(&want, " Default: %s. Takes effect: %s.\n.Pp\n",
+			    *option->fallback ? option->fallback : "none",
+			    option_apply_name(option->apply));
+		CHECK_CONTAINS(part, want.text);
+	}
+	for (const char *at = part; (at = strstr(at, "\n.It Ic ")); at++)
+		items++;
+	CHECK_EQ(items, options); /* nothing that is not there any more */
+	free(part);
+	free(page);
+}
+
+TEST(the_manual_page_has_every_option_as_the_table_has_it)
+{
+	check_section(OPTION_BROKER, "\n.Sh BROKER OPTIONS");
+	check_section(OPTION_SERVICE, "\n.Sh SERVICE OPTIONS");
+}
+
+/* The text between .Bd and .Ed of the page, as a reader sees it. */
+static size_t check_manual_examples(const char *examples)
+{
+	const char *at = examples;
+	size_t n = 0;
+
+	while ((at = strstr(at, "\n.Bd -literal -offset indent\n"))) {
+		const char *end = strstr(at, "\n.Ed");
+		char *text;
+
+		CHECK(end);
+		at = strchr(at + 1, '\n') + 1;
+		text = strndup(at, (size_t)(end - at));
+		conf_free(conf_good(text));
+		free(text);
+		n++;
+	}
+	return n;
+}
+
+TEST(every_example_of_the_manual_page_is_a_good_file)
+{
+	char *page = read_file(MANUAL), *part = section_of(page, "\n.Sh EXAMPLES");
+
+	CHECK_EQ(check_manual_examples(part), 4);
+	free(part);
+	part = section_of(page, "\n.Sh DESCRIPTION");
+	CHECK_EQ(check_manual_examples(part), 1);
+	free(part);
+	free(page);
+}
+
+TEST(every_example_file_is_good)
+{
+	glob_t found;
+
+	CHECK_EQ(glob(EXAMPLES, 0, NULL, &found), 0);
+	CHECK(found.gl_pathc >= 2);
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		char *text = read_file(found.gl_pathv[i]);
+
+		conf_free(conf_good(text));
+		free(text);
+	}
+	globfree(&found);
+}
+
+TEST(the_full_example_names_every_option)
+{
+	char *text = read_file("docs/examples/full.ini");
+
+	for (size_t i = 0; i < option_count; i++) {
+		STRBUF(set, 64);
+		STRBUF(commented, 64);
+
+		strbuf_addf(&set, "\n%s = ", option_table[i].key);
+		strbuf_addf(&commented, "\n#%s = ", option_table[i].key);
+		if (!strstr(text, commented.text))
+			CHECK_CONTAINS(text, set.text);
+	}
+	free(text);
+}
+
+TAP_MAIN()

@@ -1,0 +1,458 @@
+/* links: broker/policy/address broker/policy/conf broker/policy/conf_build */
+/* links: broker/policy/conf_check broker/policy/conf_diff broker/policy/conf_error */
+/* links: broker/policy/conf_fill broker/policy/conf_print broker/policy/conf_read */
+/* links: broker/policy/ini broker/policy/nearest broker/policy/option */
+/* links: broker/policy/option_command broker/policy/option_list */
+/* links: broker/policy/option_number broker/policy/option_text broker/policy/option_word */
+/* links: broker/policy/origin broker/policy/quote broker/policy/strlist */
+/* links: broker/policy/units broker/policy/words broker/base/strbuf */
+#include "conf_util.h"
+
+#include "policy/conf_diff.h"
+#include "policy/conf_print.h"
+#include "policy/option.h"
+#include "policy/units.h"
+
+#include <errno.h>
+
+/* A value of each option that is not its default, as conf_print writes it. */
+static const struct {
+	enum option_section section;
+	const char *key, *value;
+} others[] = {
+	{ OPTION_BROKER, "log", "/var/log/broker" },
+	{ OPTION_BROKER, "log_level", "debug" },
+	{ OPTION_BROKER, "log_format", "json" },
+	{ OPTION_BROKER, "pid_file", "/run/broker.pid" },
+	{ OPTION_BROKER, "run_dir", "/run/broker" },
+	{ OPTION_BROKER, "user", "www" },
+	{ OPTION_BROKER, "group", "33" },
+	{ OPTION_SERVICE, "command", "'my program' --flag '#1' \"it's\"" },
+	{ OPTION_SERVICE, "mode", NULL }, /* has one value only */
+	{ OPTION_SERVICE, "directory", "'/srv/my app'" },
+	{ OPTION_SERVICE, "environment", "'MOTD=hello world'" },
+	{ OPTION_SERVICE, "clear_environment", "yes" },
+	{ OPTION_SERVICE, "user", "app" },
+	{ OPTION_SERVICE, "group", "app" },
+	{ OPTION_SERVICE, "output", "inherit" },
+	{ OPTION_SERVICE, "backend", "preload" },
+	{ OPTION_SERVICE, "listen", "127.0.0.1:80 for 3000" },
+	{ OPTION_SERVICE, "private_ports", "9400-9409" },
+	{ OPTION_SERVICE, "workers", "1024" },
+	{ OPTION_SERVICE, "balance", "source" },
+	{ OPTION_SERVICE, "queue", "1" },
+	{ OPTION_SERVICE, "stall_timeout", "250ms" },
+	{ OPTION_SERVICE, "strategy", "stop-first" },
+	{ OPTION_SERVICE, "surge", "all" },
+	{ OPTION_SERVICE, "start_timeout", "5m" },
+	{ OPTION_SERVICE, "drain_timeout", "0" },
+	{ OPTION_SERVICE, "stop_signal", "QUIT" },
+	{ OPTION_SERVICE, "stop_timeout", "1s" },
+	{ OPTION_SERVICE, "backoff_min", "1s" },
+	{ OPTION_SERVICE, "backoff_max", "1h" },
+	{ OPTION_SERVICE, "backoff_reset", "1d" },
+	{ OPTION_SERVICE, "backlog", "16" },
+	{ OPTION_SERVICE, "v6only", "yes" },
+	{ OPTION_SERVICE, "tcp_nodelay", "yes" },
+	{ OPTION_SERVICE, "so_keepalive", "yes" },
+	{ OPTION_SERVICE, "tcp_keepidle", "2m" },
+	{ OPTION_SERVICE, "tcp_keepintvl", "15s" },
+	{ OPTION_SERVICE, "tcp_keepcnt", "3" },
+	{ OPTION_SERVICE, "tcp_user_timeout", "1500ms" },
+	{ OPTION_SERVICE, "tcp_defer_accept", "5s" },
+	{ OPTION_SERVICE, "tcp_fastopen", "256" },
+	{ OPTION_SERVICE, "so_rcvbuf", "64k" },
+	{ OPTION_SERVICE, "so_sndbuf", "100000" },
+	{ OPTION_SERVICE, "ip_freebind", "yes" },
+};
+
+static const void *values_of(const struct conf *conf, enum option_section section)
+{
+	return section == OPTION_BROKER ? (const void *)&conf->broker : conf->services[0];
+}
+
+static void format(const struct conf *conf, const struct option *option, struct strbuf *out)
+{
+	option_format(option, values_of(conf, option->section), 0, out);
+}
+
+/* A good file in which @key of @section is @value. */
+static struct conf *with(enum option_section section, const char *key, const char *value)
+{
+	bool command = !strcmp(key, "command");
+	STRBUF(text, 1024);
+
+	strbuf_addf(&text, "[%s]\n%s = %s\n", section == OPTION_BROKER ? "broker" : "service:web",
+		    key, value);
+	if (section == OPTION_BROKER)
+		strbuf_add(&text, "[service:web]\n");
+	if (!command)
+		strbuf_add(&text, "command = node app.js\n");
+	return conf_good(text.text);
+}
+
+static unsigned diff(const struct conf *a, const struct conf *b, unsigned named,
+		     struct strbuf *keys)
+{
+	unsigned broker = broker_conf_diff(&a->broker, &b->broker, named, keys);
+
+	return broker | service_conf_diff(a->services[0], b->services[0], named, keys);
+}
+
+TEST(every_default_obeys_the_limits_of_its_own_option)
+{
+	struct conf *conf = conf_good("[service:web]\ncommand = x\n");
+
+	for (size_t i = 0; i < option_count; i++) {
+		const struct option *option = &option_table[i];
+		union {
+			struct broker_conf broker;
+			struct service_conf service;
+		} fresh = { 0 };
+		STRBUF(error, 512);
+
+		CHECK(option->fallback && option->help && *option->help);
+		CHECK(option->min <= option->max);
+		CHECK(option_find(option->section, option->key) == option); /* once */
+		if (!*option->fallback)
+			continue;
+		CHECK_EQ(option_set(option, option->fallback, strlen(option->fallback),
+				    &conf_test_facts, &fresh, &error),
+			 0);
+		CHECK_STR(error.text, "");
+		CHECK(option_equal(option, &fresh, values_of(conf, option->section)));
+		option_clear(option, &fresh);
+	}
+	conf_free(conf);
+}
+
+/* Sets @option to @text and gives it back as it is printed. 0 or -EINVAL. */
+static int set_and_read(const struct option *option, const char *text, struct strbuf *back,
+			struct strbuf *error)
+{
+	struct service_conf sc = { 0 };
+	int r = option_set(option, text, strlen(text), &conf_test_facts, &sc, error);
+
+	if (r == 0)
+		option_format(option, &sc, 0, back);
+	option_clear(option, &sc);
+	return r;
+}
+
+/* @value of a number option as text; durations in milliseconds, whatever the field counts. */
+static void add_number(const struct option *option, const char *largest, int64_t value,
+		       struct strbuf *out)
+{
+	int64_t ms = 0;
+	STRBUF(type, 32);
+
+	option_add_type(option, &type);
+	if (!strcmp(type.text, "duration")) {
+		CHECK_EQ(units_parse_duration(largest, &ms), 0);
+		strbuf_addf(out, "%lldms", (long long)(value * (ms / option->max)));
+	} else {
+		strbuf_addf(out, "%lld", (long long)value);
+	}
+}
+
+TEST(the_limits_are_in_and_the_next_number_is_out)
+{
+	unsigned tried = 0;
+
+	for (size_t i = 0; i < option_count; i++) {
+		const struct option *option = &option_table[i];
+		char low[32], high[32];
+		STRBUF(allowed, 128);
+
+		option_add_allowed(option, &allowed);
+		/* What the message says is what is taken. */
+		if (sscanf(allowed.text, "%31[0-9a-z] to %31[0-9a-z]", low, high) != 2)
+			continue;
+		tried++;
+		for (int upper = 0; upper < 2; upper++) {
+			const char *limit = upper ? high : low;
+			int64_t next = upper ? option->max + 1 : option->min - 1;
+			STRBUF(back, 64);
+			STRBUF(beyond, 64);
+			STRBUF(error, 512);
+			STRBUF(refused, 512);
+
+			CHECK_EQ(set_and_read(option, limit, &back, &error), 0);
+			CHECK_STR(back.text, limit);
+			if (next < 0 || (next == 0 && option->or_zero))
+				continue;
+			add_number(option, high, next, &beyond);
+			CHECK_EQ(set_and_read(option, beyond.text, &back, &refused), -EINVAL);
+			CHECK_CONTAINS(refused.text, "is out of range");
+		}
+	}
+	CHECK(tried > 15);
+}
+
+TEST(every_option_can_be_set_and_is_read_back)
+{
+	struct conf *plain = conf_good("[service:web]\ncommand = node app.js\n");
+
+	CHECK_EQ(ARRAY_SIZE(others), option_count);
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		const struct option *option = option_find(others[i].section, others[i].key);
+		struct conf *conf;
+		STRBUF(back, 128);
+
+		CHECK(option);
+		if (!others[i].value)
+			continue;
+		conf = with(others[i].section, others[i].key, others[i].value);
+		format(conf, option, &back);
+		CHECK_STR(back.text, others[i].value);
+		CHECK(!option_equal(option, values_of(conf, option->section),
+				    values_of(plain, option->section)));
+		conf_free(conf);
+	}
+	conf_free(plain);
+}
+
+TEST(a_difference_is_named_and_says_what_must_be_new)
+{
+	struct conf *plain = conf_good("[service:web]\ncommand = node app.js\n");
+
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		const struct option *option = option_find(others[i].section, others[i].key);
+		struct conf *conf, *again;
+		STRBUF(keys, 128);
+		STRBUF(none, 128);
+
+		if (!others[i].value)
+			continue;
+		conf = with(others[i].section, others[i].key, others[i].value);
+		again = with(others[i].section, others[i].key, others[i].value);
+		CHECK_EQ(diff(plain, conf, CONF_DIFF_ALL, &keys), CONF_DIFF(option->apply));
+		CHECK_STR(keys.text, option->key);
+		CHECK_EQ(diff(conf, again, CONF_DIFF_ALL, &none), 0);
+		CHECK_EQ(diff(plain, conf, CONF_DIFF_ALL & ~CONF_DIFF(option->apply), &none),
+			 CONF_DIFF(option->apply));
+		CHECK_STR(none.text, "");
+		conf_free(again);
+		conf_free(conf);
+	}
+	conf_free(plain);
+}
+
+TEST(each_part_of_a_listen_address_makes_a_difference)
+{
+	static const char *const listens[] = { "80",
+					       "81",
+					       "80 for 3000",
+					       "[::]:80",
+					       "0.0.0.0:80",
+					       "127.0.0.1:80 for 3000",
+					       "[fe80::1%2]:80",
+					       "[fe80::1%3]:80" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(listens); i++) {
+		for (size_t j = 0; j < ARRAY_SIZE(listens); j++) {
+			struct conf *a = with(OPTION_SERVICE, "listen", listens[i]);
+			struct conf *b = with(OPTION_SERVICE, "listen", listens[j]);
+			STRBUF(keys, 64);
+
+			CHECK_EQ(diff(a, b, CONF_DIFF_ALL, &keys),
+				 i == j ? 0 : CONF_DIFF_LISTENERS);
+			conf_free(a);
+			conf_free(b);
+		}
+	}
+}
+
+TEST(a_difference_of_several_options_is_their_sum)
+{
+	struct conf *a = conf_good("[service:web]\ncommand = x\nlisten = 80\n");
+	struct conf *b = conf_good("\n\n[service:web]\n\ncommand = x y\nqueue = 4\nlisten = 80\n");
+	STRBUF(keys, 128);
+	STRBUF(workers, 128);
+
+	/* That the line of listen is another one is no difference. */
+	CHECK_EQ(diff(a, b, CONF_DIFF_ALL, &keys), CONF_DIFF_WORKERS | CONF_DIFF_LIVE);
+	CHECK_STR(keys.text, "command, queue");
+	diff(a, b, CONF_DIFF_WORKERS, &workers);
+	CHECK_STR(workers.text, "command");
+	conf_free(a);
+	conf_free(b);
+}
+
+/* @text without its comments and the blanks before them. */
+static char *without_comments(const char *text)
+{
+	char *out = strdup(text), *to = out;
+
+	for (const char *line = text; *line;) {
+		const char *end = strchr(line, '\n');
+		const char *comment = end;
+
+		/* The origins that conf_print writes hold no " # ". */
+		for (const char *c = line; c + 3 <= end; c++)
+			if (!memcmp(c, " # ", 3))
+				comment = c;
+		while (comment > line && comment[-1] == ' ')
+			comment--;
+		memcpy(to, line, (size_t)(comment - line));
+		to += comment - line;
+		*to++ = '\n';
+		line = end + 1;
+	}
+	*to = '\0';
+	return out;
+}
+
+static char *print(const struct conf *conf)
+{
+	char *text = NULL;
+
+	CHECK_EQ(conf_print(conf, &text), 0);
+	return text;
+}
+
+/* What is printed means the same, and printed once more it is the same text. */
+static void check_fixed_point(const struct conf *conf)
+{
+	char *first = print(conf), *first_bare = without_comments(first);
+	struct conf *back = conf_good(first);
+	char *second = print(back), *second_bare = without_comments(second);
+	struct conf *again = conf_good(second);
+	char *third = print(again);
+	STRBUF(keys, 1024);
+
+	CHECK_STR(second_bare, first_bare);
+	CHECK_STR(third, second);
+	CHECK_EQ(back->n_services, conf->n_services);
+	CHECK_EQ(diff(conf, back, CONF_DIFF_ALL, &keys), 0);
+	conf_free(back);
+	conf_free(again);
+	free(first);
+	free(first_bare);
+	free(second);
+	free(second_bare);
+	free(third);
+}
+
+TEST(what_is_printed_parses_to_the_same)
+{
+	struct conf_facts facts = conf_test_facts;
+	struct conf *conf;
+
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		if (!others[i].value)
+			continue;
+		conf = with(others[i].section, others[i].key, others[i].value);
+		check_fixed_point(conf);
+		conf_free(conf);
+	}
+	facts.worker_count = "7";
+	conf = conf_good_facts("[defaults]\nenvironment = A=1 B='x # y'\nqueue = 3\n"
+			       "[service:a]\ncommand = sh -c 'a | b'\nlisten = 80 for 3000\n"
+			       "environment = B=\"it's \\\"$5\\\"\"\nprivate_ports = 1 2-3\n"
+			       "[service:b]\ncommand = x\nenvironment =\nworkers = cpus\n",
+			       &facts);
+	check_fixed_point(conf);
+	conf_free(conf);
+}
+
+TEST(what_is_printed_says_where_it_came_from)
+{
+	struct conf_facts facts = conf_test_facts;
+	struct conf *conf;
+	char *text;
+
+	facts.worker_count = "7";
+	conf = conf_good_facts("[defaults]\nenvironment = A=1 B=2\nqueue = 3\n[service:a]\n"
+			       "command = x\nenvironment = B=4\nbacklog = 5\nenvironment = C=5\n"
+			       "private_ports = \n",
+			       &facts);
+	text = print(conf);
+	CHECK_CONTAINS(text, "[broker]\nlog = stderr                             # default\n");
+	CHECK_CONTAINS(text, "\n[service:a]\ncommand = x                              # "
+			     "broker.ini:5\n");
+	CHECK_CONTAINS(text, "\nenvironment = A=1                        # [defaults] "
+			     "broker.ini:2\n"
+			     "environment = B=4                        # broker.ini:6\n"
+			     "environment = C=5                        # broker.ini:8\n");
+	CHECK_CONTAINS(text, "\nqueue = 3                                # [defaults] "
+			     "broker.ini:3\n");
+	CHECK_CONTAINS(text, "\nbacklog = 5                              # broker.ini:7\n");
+	CHECK_CONTAINS(text, "\nworkers = 7                              # $WORKER_COUNT\n");
+	CHECK_CONTAINS(text, "\nprivate_ports =                          # broker.ini:9\n");
+	CHECK_CONTAINS(text, "\nlisten =                                 # default\n");
+	free(text);
+	conf_free(conf);
+}
+
+TEST(every_option_is_printed)
+{
+	struct conf *conf = conf_good("[service:web]\ncommand = x\n");
+	char *text = print(conf);
+
+	for (size_t i = 0; i < option_count; i++) {
+		STRBUF(line, 64);
+
+		strbuf_addf(&line, "\n%s = ", option_table[i].key);
+		CHECK_CONTAINS(text, line.text);
+	}
+	free(text);
+	conf_free(conf);
+}
+
+TEST(a_configuration_of_the_command_line_is_printed_too)
+{
+	char program[] = "node", odd[] = "a\nb", *argv[] = { program, odd, NULL };
+	struct conf *conf = NULL;
+	STRBUF(error, CONF_ERROR_BYTES);
+	char *text;
+
+	CHECK_EQ(conf_from_command(argv, "4", NULL, 0, &conf_test_facts, &conf, &error), 0);
+	text = print(conf);
+	CHECK_CONTAINS(text, "command = node a\\x0ab                    # command line\n");
+	CHECK_CONTAINS(text, "workers = 4                              # command line\n");
+	free(text);
+	conf_free(conf);
+}
+
+TEST(a_large_configuration_is_printed_whole)
+{
+	static char text[CONF_FILE_MAX];
+	struct conf *conf;
+	struct strbuf out;
+	const char *last;
+	char *printed = NULL;
+
+	strbuf_init(&out, text, sizeof(text));
+	strbuf_add(&out, "[defaults]\n");
+	for (int i = 0; i < 100; i++)
+		strbuf_addf(&out, "environment = V%d=%0100d\n", i, i);
+	for (int i = 0; i < CONF_SERVICES_MAX; i++)
+		strbuf_addf(&out, "[service:s%d]\ncommand = x\n", i);
+	conf = conf_good(text);
+	CHECK_EQ(conf_print(conf, &printed), 0);
+	last = strstr(printed, "\n[service:s255]\ncommand = x");
+	CHECK(last && strstr(last, "\nip_freebind = no"));
+	free(printed);
+	conf_free(conf);
+}
+
+TEST(the_table_for_programs_has_a_line_for_each_option)
+{
+	STRBUF(out, OPTION_TABLE_BYTES);
+	size_t lines = 0, tabs = 0;
+
+	option_print_table(&out);
+	CHECK(!out.cut);
+	for (const char *c = out.text; *c; c++) {
+		lines += *c == '\n';
+		tabs += *c == '\t';
+	}
+	CHECK_EQ(lines, option_count);
+	CHECK_EQ(tabs, 6 * option_count);
+	CHECK_CONTAINS(out.text,
+		       "\nservice\tqueue\tnumber\t1 to 128\t16\tat once\tconnections that "
+		       "may wait at one worker\n");
+}
+
+TAP_MAIN()

@@ -1,0 +1,36 @@
+/*
+ * conf_util.h - what the tests of the configuration share.
+ */
+#ifndef TESTS_CONF_UTIL_H
+#define TESTS_CONF_UTIL_H
+
+#include "policy/conf.h"
+#include "tap.h"
+
+static const struct conf_facts conf_test_facts = { .cpus = 3, .base_dir = "/etc/broker" };
+
+/* Parses as "broker.ini"; the messages of a bad file end up in @error. */
+static inline int conf_try_facts(const char *text, const struct conf_facts *facts,
+				 struct conf **ret, struct strbuf *error)
+{
+	return conf_parse("broker.ini", text, strlen(text), facts, ret, error);
+}
+
+/* A file that must be good. */
+static inline struct conf *conf_good_facts(const char *text, const struct conf_facts *facts)
+{
+	struct conf *conf = NULL;
+	STRBUF(error, CONF_ERROR_BYTES);
+	int r = conf_try_facts(text, facts, &conf, &error);
+
+	CHECK_STR(error.text, "");
+	CHECK_EQ(r, 0);
+	return conf;
+}
+
+static inline struct conf *conf_good(const char *text)
+{
+	return conf_good_facts(text, &conf_test_facts);
+}
+
+#endif
