@@ -32,26 +32,38 @@ static void arm_listener(struct listener *l)
 	loop_modify(loop_of(l->service), &l->source, armed ? EPOLLIN : 0);
 }
 
-static void set_paused(struct endpoint *e, bool paused)
+/*
+ * While nobody has room, each message taken (EPOLLOUT, edge-triggered) wakes us. The MOD itself
+ * reports the present state once, so a message taken just now is not missed; hence only for those
+ * that change, or a paused endpoint would wake itself for ever.
+ */
+static void arm_wakes(struct endpoint *e)
 {
+	uint32_t events = e->paused ? EPOLLOUT | EPOLLET : 0;
 	struct balancer_member *m;
-	struct listener *l;
 
-	if (e->paused == paused)
-		return;
-	e->paused = paused;
-	e->paused_ms = loop_now(loop_of(e->service));
-	list_for_each (l, &e->listeners, endpoint_link)
-		arm_listener(l);
-	/*
-	 * While nobody has room, each message taken (EPOLLOUT, edge-triggered) wakes us. The
-	 * MOD itself reports the present state once, so a message taken just now is not missed.
-	 */
 	list_for_each (m, &e->round.ring, link) {
 		struct channel *c = container_of(m, struct channel, member);
 
-		loop_modify(loop_of(e->service), &c->wake, paused ? EPOLLOUT | EPOLLET : 0);
+		if (c->wake.events != events)
+			loop_modify(loop_of(e->service), &c->wake, events);
 	}
+}
+
+static void set_paused(struct endpoint *e, bool paused)
+{
+	struct listener *l;
+
+	if (e->paused != paused) {
+		e->paused = paused;
+		e->paused_ms = loop_now(loop_of(e->service));
+		list_for_each (l, &e->listeners, endpoint_link)
+			arm_listener(l);
+	} else if (!paused) {
+		return;
+	}
+	/* Paused before, too: a channel may have joined and been filled since. */
+	arm_wakes(e);
 }
 
 static void pause_for(struct endpoint *e, int64_t ms)

@@ -51,8 +51,10 @@ static void verdict_expired(struct loop_timer *timer)
 	bool probe;
 
 	if (is_held(c)) {
-		if (w->state == WORKER_READY && list_empty(&c->member.link))
+		if (w->state == WORKER_READY && list_empty(&c->member.link)) {
 			balancer_add(&c->endpoint->round, &c->member);
+			endpoint_dispatch(c->endpoint);
+		}
 		loop_timer_arm(loop_of(c), &c->verdict, 10 * VERDICT_MS);
 		return;
 	}
