@@ -51,6 +51,20 @@ static bool another_has_room(const struct channel *c)
 	return false;
 }
 
+void channel_shun(struct channel *c)
+{
+	struct master *m = c->worker->service->master;
+
+	if (!c->stalled)
+		c->probe_delay_ms = c->worker->conf->stall_timeout_ms;
+	else if (c->probe_delay_ms < PROBE_MAX_MS)
+		c->probe_delay_ms *= 2;
+	c->stalled = true;
+	c->member.limit = 0;
+	c->probe_ms = loop_now(&m->loop) + c->probe_delay_ms;
+	watch_needed(m);
+}
+
 /*
  * Nothing that waits stays with a worker that does not take it while another could. The
  * worker may be busy with one long request and be fine afterwards: so it stays in the
@@ -61,20 +75,14 @@ static void stall(struct channel *c, int64_t now)
 	struct worker *w = c->worker;
 	struct pid_set all = { 0 };
 
-	if (!c->stalled) {
+	if (!c->stalled)
 		log_event(
 			LEVEL_WARN, "stalled", LOG_STR("worker", w->name), LOG_INT("pid", w->pid),
 			LOG_INT("waiting", channel_waiting(c->rx)),
 			LOG_MSG("has taken no connection for %lld ms while others have room: it is "
 				"busy, or stuck",
 				(long long)(now - c->moved_ms)));
-		c->probe_delay_ms = w->conf->stall_timeout_ms;
-	} else if (c->probe_delay_ms < PROBE_MAX_MS) {
-		c->probe_delay_ms *= 2;
-	}
-	c->stalled = true;
-	c->member.limit = 0;
-	c->probe_ms = now + c->probe_delay_ms;
+	channel_shun(c);
 	if (channel_take_back(c, "the worker takes none"))
 		endpoint_dispatch(c->endpoint);
 

@@ -115,6 +115,9 @@ struct channel *worker_find_channel(struct worker *w, uint64_t id);
 /* The listening socket came through exec(3): its new holder speaks for it from now on. */
 int channel_adopt(struct channel *c, int ctl, pid_t holder);
 
+/* @c gets none until it takes something, but one now and then to see whether it does. */
+void channel_shun(struct channel *c);
+
 /* Sends one connection; as channel_send(). On CHANNEL_DONE the books are kept. */
 int channel_give(struct channel *c, const struct handoff_conn *conn, int fd);
 

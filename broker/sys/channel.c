@@ -1,5 +1,6 @@
 #include "channel.h"
 
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -12,6 +13,8 @@
 
 /* What the kernel charges the sender for one of our messages, measured on Linux 5.10 to 6.18. */
 #define MESSAGE_CHARGE 1024
+/* More than fit into a channel: who goes on writing garbage while we read does not keep us. */
+#define MAX_DROPPED 1024
 
 int channel_open(const struct handoff_name *name, unsigned queue, int *ret_tx, int *ret_rx)
 {
@@ -85,6 +88,7 @@ int channel_send(int tx, const struct handoff_conn *conn, int conn_fd)
 		return CHANNEL_DONE;
 	switch (errno) {
 	case EAGAIN:
+		return CHANNEL_FULL;
 	case ENOBUFS:
 	case ENOMEM:
 	case ETOOMANYREFS: /* our user has RLIMIT_NOFILE descriptors in flight already */
@@ -138,6 +142,17 @@ static ssize_t receive_once(int rx, struct handoff_conn *conn, union control *ct
 	return n;
 }
 
+/* A worker may send whatever it likes through its copy of tx; not everything goes to others. */
+static bool is_connection(int fd)
+{
+	socklen_t len = sizeof(int);
+	int protocol = 0, listens = 1;
+
+	return getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) == 0 &&
+	       protocol == IPPROTO_TCP &&
+	       getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 && !listens;
+}
+
 int channel_receive(int rx, struct handoff_conn *ret_conn, int *ret_fd)
 {
 	struct handoff_conn conn;
@@ -146,7 +161,7 @@ int channel_receive(int rx, struct handoff_conn *ret_conn, int *ret_fd)
 	ssize_t n;
 	int fd;
 
-	for (;;) {
+	for (int i = 0; i < MAX_DROPPED; i++) {
 		/*
 		 * Without a free descriptor the message would be consumed and the connection
 		 * closed (MSG_CTRUNC). So look first; what a look receives is a second
@@ -157,8 +172,6 @@ int channel_receive(int rx, struct handoff_conn *ret_conn, int *ret_fd)
 			continue; /* said once when the peer left unread data; messages follow */
 		if (n < 0)
 			return errno == EAGAIN ? CHANNEL_EMPTY : -errno;
-		if (n == 0)
-			return CHANNEL_EMPTY;
 		fd = take_fd(&msg);
 		if (fd < 0 && (msg.msg_flags & MSG_CTRUNC))
 			return -EMFILE;
@@ -166,16 +179,17 @@ int channel_receive(int rx, struct handoff_conn *ret_conn, int *ret_fd)
 
 		n = receive_once(rx, &conn, &ctl, &msg, 0);
 		if (n <= 0)
-			continue; /* the worker was faster: look again */
+			continue; /* the worker was faster, or an empty message: look again */
 		fd = take_fd(&msg);
-		if (fd >= 0 && handoff_check(&conn, (size_t)n, HANDOFF_CONN))
-			break;
+		if (fd >= 0 && handoff_check(&conn, (size_t)n, HANDOFF_CONN) && is_connection(fd)) {
+			*ret_conn = conn;
+			*ret_fd = fd;
+			return CHANNEL_DONE;
+		}
 		/* Only we send here, so this is the worker's copy of tx at work: drop it. */
 		fd_closep(&fd);
 	}
-	*ret_conn = conn;
-	*ret_fd = fd;
-	return CHANNEL_DONE;
+	return CHANNEL_EMPTY;
 }
 
 unsigned channel_waiting(int rx)
