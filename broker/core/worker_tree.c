@@ -74,15 +74,21 @@ void worker_kill(struct worker *w)
 	pid_set_deinit(&all);
 }
 
-/* Which of our children belong to @w now that its main process is gone. */
+/*
+ * Which of our children belong to @w now that its main process is gone. Not those that we started
+ * ourselves: between fork(2) and exec(2) such a child holds copies of all our descriptors, and so
+ * looks as if it belonged to every worker.
+ */
 static void find_kin(struct worker *w)
 {
+	const struct master *m = w->service->master;
 	struct pid_set children = { 0 };
 
 	w->kin.n = 0;
 	(void)proc_add_children(getpid(), &children);
 	for (size_t i = 0; i < children.n; i++)
-		if (proc_state(children.pids[i]) != 'Z' && worker_owns_child(w, children.pids[i]))
+		if (!master_started(m, children.pids[i]) && proc_state(children.pids[i]) != 'Z' &&
+		    worker_owns_child(w, children.pids[i]))
 			(void)pid_set_add(&w->kin, children.pids[i]);
 	pid_set_deinit(&children);
 }
