@@ -102,11 +102,39 @@ static void stall(struct channel *c, int64_t now)
 	pid_set_deinit(&all);
 }
 
+static uint64_t taken_now(struct channel *c, unsigned waiting, int64_t now)
+{
+	/* The watch was asleep: what waits now has not waited since the last look. */
+	if (now - c->looked_ms > 3 * WATCH_MS)
+		c->moved_ms = now;
+	c->looked_ms = now;
+	return c->sent - c->taken_back - waiting;
+}
+
+/* What waits at a worker that drains is its own to take, as long as it does. */
+static void watch_draining(struct channel *c, int64_t now)
+{
+	unsigned waiting = channel_waiting(c->rx);
+	uint64_t taken = taken_now(c, waiting, now);
+
+	if (waiting == 0 || taken != c->taken_seen) {
+		c->taken_seen = taken;
+		c->moved_ms = now;
+		return;
+	}
+	if (!is_stopped(c->holder) && now - c->moved_ms < c->worker->conf->stall_timeout_ms)
+		return;
+	/* Nobody else serves: then it is best left where it is. */
+	if (!list_empty(&c->endpoint->round.ring) && list_empty(&c->member.link) &&
+	    channel_take_back(c, "the worker drains"))
+		endpoint_dispatch(c->endpoint);
+}
+
 /* Returns whether @c needs to be looked at again. May step the worker's state, not free it. */
 static bool watch_channel(struct channel *c, int64_t now)
 {
 	unsigned waiting = channel_waiting(c->rx);
-	uint64_t taken = c->sent - c->taken_back - waiting;
+	uint64_t taken = taken_now(c, waiting, now);
 	struct worker *w = c->worker;
 
 	if (c->member.waiting > waiting)
@@ -276,6 +304,9 @@ static bool watch_service(struct service *s, bool evidence, int64_t now)
 				again |= watch_channel(c, now);
 		if (w->state == WORKER_HELD)
 			again |= watch_held(w);
+		if (w->state == WORKER_DRAINING)
+			list_for_each_safe (c, c_tmp, &w->channels, link)
+				watch_draining(c, now);
 		again |= w->state == WORKER_DRAINING;
 	}
 	list_for_each (e, &s->endpoints, link)

@@ -204,7 +204,12 @@ void worker_event(struct worker *w, enum worker_event ev)
 		worker_publish(w);
 	if (w->state == WORKER_STOPPING || w->state == WORKER_DEAD)
 		withdraw(w);
-	if (actions & ACT_TAKE_BACK)
+	/*
+	 * A worker that drains takes what waits by itself; the watch sees to it that it does. Not
+	 * at once: a server that has polled its listening socket and now calls a blocking accept()
+	 * would find nothing, and wait there, deaf to the connections that it has.
+	 */
+	if ((actions & ACT_TAKE_BACK) && ev != EV_RETIRE)
 		take_back_all(w, reason_of(ev), w->state != WORKER_DRAINING);
 	if (actions & ACT_SIGNAL)
 		worker_signal(w);

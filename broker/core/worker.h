@@ -31,6 +31,7 @@ struct channel {
 	uint64_t sent, taken_back;
 
 	/* What watch.c saw last. */
+	int64_t looked_ms; /* when that was */
 	uint64_t taken_seen;
 	int64_t moved_ms; /* when taken_seen last changed, or the channel was last empty */
 	bool stalled;	  /* got nothing done for stall_timeout: gets one at a time, now and then */
