@@ -68,16 +68,14 @@ static void withdraw(struct worker *w)
 		withdraw_channel(c);
 }
 
-static void take_back_all(struct worker *w, const char *reason, bool always)
+static void take_back_all(struct worker *w, const char *reason)
 {
 	struct channel *c;
 
 	list_for_each (c, &w->channels, link) {
-		/*
-		 * If nobody else serves, it is best left where it is: a worker that drains still
-		 * takes it, and if not, it comes back when the worker ends.
-		 */
-		if (!always && list_empty(&c->endpoint->round.ring))
+		c->moved_ms = loop_now(loop_of(w));
+		/* A worker that drains takes what it has; watch.c sees to it that it does. */
+		if (w->state == WORKER_DRAINING)
 			continue;
 		if (channel_take_back(c, reason))
 			endpoint_dispatch(c->endpoint);
@@ -205,7 +203,7 @@ void worker_event(struct worker *w, enum worker_event ev)
 	if (w->state == WORKER_STOPPING || w->state == WORKER_DEAD)
 		withdraw(w);
 	if (actions & ACT_TAKE_BACK)
-		take_back_all(w, reason_of(ev), w->state != WORKER_DRAINING);
+		take_back_all(w, reason_of(ev));
 	if (actions & ACT_SIGNAL)
 		worker_signal(w);
 	if (actions & ACT_KILL)

@@ -74,6 +74,25 @@ void worker_kill(struct worker *w)
 	pid_set_deinit(&all);
 }
 
+/*
+ * A child of ours that we know as somebody else. Until its exec(3) it has copies of all our
+ * descriptors, so by its sockets alone it would pass for anybody.
+ */
+static bool is_somebody_else(const struct worker *w, pid_t pid)
+{
+	const struct master *m = w->service->master;
+	const struct service *s;
+	const struct worker *other;
+
+	if (pid == m->keeper_pid)
+		return true;
+	list_for_each (s, &m->services, link)
+		list_for_each (other, &s->workers, link)
+			if (other != w && (other->pid == pid || pid_set_has(&other->kin, pid)))
+				return true;
+	return false;
+}
+
 /* Which of our children belong to @w now that its main process is gone. */
 static void find_kin(struct worker *w)
 {
@@ -82,7 +101,8 @@ static void find_kin(struct worker *w)
 	w->kin.n = 0;
 	(void)proc_add_children(getpid(), &children);
 	for (size_t i = 0; i < children.n; i++)
-		if (proc_state(children.pids[i]) != 'Z' && worker_owns_child(w, children.pids[i]))
+		if (!is_somebody_else(w, children.pids[i]) && proc_state(children.pids[i]) != 'Z' &&
+		    worker_owns_child(w, children.pids[i]))
 			(void)pid_set_add(&w->kin, children.pids[i]);
 	pid_set_deinit(&children);
 }

@@ -170,12 +170,20 @@ int channel_receive(int rx, struct handoff_conn *ret_conn, int *ret_fd)
 		fd = take_fd(&msg);
 		if (fd >= 0 && handoff_check(&conn, (size_t)n, HANDOFF_CONN))
 			break;
-		/* Only we send here, so this is the worker's copy of tx at work: drop it. */
+		/* A nudge of ours, or something from the worker's copy of tx: drop it. */
 		fd_closep(&fd);
 	}
 	*ret_conn = conn;
 	*ret_fd = fd;
 	return CHANNEL_DONE;
+}
+
+void channel_nudge(int tx)
+{
+	struct handoff_nudge msg;
+
+	handoff_header_init(&msg.h, HANDOFF_NUDGE);
+	(void)send_with_fds(tx, &msg, sizeof(msg), NULL, 0);
 }
 
 unsigned channel_waiting(int rx)
