@@ -170,6 +170,7 @@ static void worker_free(struct worker *w)
 		channel_close(c);
 	loop_timer_disarm(&w->deadline);
 	loop_timer_disarm(&w->settle);
+	loop_timer_disarm(&w->second_look);
 	worker_output_deinit(w);
 	pid_set_deinit(&w->kin);
 	list_remove(&w->link);
@@ -257,6 +258,7 @@ static struct worker *worker_new(struct service *service, struct service_conf *c
 	list_init(&w->channels);
 	loop_timer_init(&w->deadline, deadline_expired);
 	loop_timer_init(&w->settle, settle_expired);
+	loop_timer_init(&w->second_look, worker_second_look);
 	worker_output_init(w);
 	w->started_ms = loop_now(&service->master->loop);
 	return w;
