@@ -295,13 +295,11 @@ static bool workers_change_user(const struct conf *conf)
 static enum exit_code open_rundir(struct master *m)
 {
 	const struct broker_conf *bc = &m->conf->broker;
-	_cleanup_free_ char *fallback = NULL;
-	const char *path = bc->run_dir;
+	_cleanup_free_ char *path =
+		bc->run_dir ? strdup(bc->run_dir) : rundir_default(m->options.config_file);
 	STRBUF(error, 512);
 	int r;
 
-	if (!path)
-		path = fallback = rundir_default(m->options.config_file);
 	if (!path)
 		return fail(EXIT_CODE_FAILURE, "out of memory");
 	r = rundir_open(&m->rundir, path, workers_change_user(m->conf), &error);

@@ -201,7 +201,7 @@ static const struct opened *opened_of(const struct opened_list *list, const stru
 
 int master_open_services(struct master *m, struct strbuf *error)
 {
-	struct opened_list list;
+	struct opened_list list = { 0 };
 	int r = check_users(m->conf, error);
 
 	if (r == 0)

@@ -185,7 +185,7 @@ static void rendezvous_ready(struct loop_source *source, uint32_t events)
 		return;
 	/* Too many silent ones: the oldest makes room, so that they cannot lock workers out. */
 	if (m->n_greetings >= MAX_GREETINGS)
-		greeting_free(list_first(&m->greetings, struct greeting, link));
+		greeting_free(container_of(m->greetings.next, struct greeting, link));
 	g = calloc(1, sizeof(*g));
 	if (!g) {
 		(void)close(fd);

@@ -91,7 +91,7 @@ int worker_add_channel(struct worker *w, struct endpoint *e, int ctl, pid_t hold
 	struct master *m = w->service->master;
 	struct handoff_name name = { .channel = m->next_channel_id + 1, .addr = e->app_addr };
 	struct channel *c = calloc(1, sizeof(*c));
-	struct stat st;
+	struct stat st = { 0 };
 	int r;
 
 	if (!c)
