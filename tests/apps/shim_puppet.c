@@ -7,6 +7,7 @@
  * So a test decides the order of events, and this program knows nothing of a broker.
  */
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -304,6 +305,16 @@ static void do_closeall(void)
 	result(0, "");
 }
 
+/* libc's own close(), behind the back of whoever stands before it. */
+static void do_hiddenclose(void)
+{
+	void *libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
+	int (*real_close)(int);
+
+	*(void **)&real_close = libc ? dlsym(libc, "close") : NULL;
+	result(real_close ? real_close(fd_arg(1)) : -1, "");
+}
+
 /* Takes a descriptor sent over the Unix socket FD. */
 static void do_recvfd(void)
 {
@@ -320,12 +331,15 @@ static void do_recvfd(void)
 	result(fd, "");
 }
 
+/* Says so at once: the test knows then that the call which blocks was interrupted. */
 static void on_signal(int sig)
 {
 	(void)sig;
+	if (write(STDOUT_FILENO, "signal\n", 7) != 7)
+		_exit(3);
 }
 
-/* A handler without SA_RESTART and an alarm: whatever blocks next sees EINTR. */
+/* A handler without SA_RESTART and an alarm: what blocks next sees EINTR. */
 static void do_interrupt(void)
 {
 	struct sigaction sa = { .sa_handler = on_signal };
@@ -372,6 +386,8 @@ static int command(const char *name)
 		result(shutdown(fd_arg(1), (int)num(2)), "");
 	else if (!strcmp(name, "close"))
 		result(close(fd_arg(1)), "");
+	else if (!strcmp(name, "hiddenclose"))
+		do_hiddenclose();
 	else if (!strcmp(name, "rawclose"))
 		result(syscall(SYS_close, fd_arg(1)), "");
 	else if (!strcmp(name, "closerange"))
