@@ -58,9 +58,13 @@ static void serve_threads(void)
 
 static void serve_prefork(void)
 {
+	pid_t parent = getpid();
+
 	for (long i = 0; i < MANY; i++) {
 		if (fork() == 0) {
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			if (getppid() != parent)
+				_exit(0); /* it died before it could be said so */
 			serve((void *)i);
 			_exit(0);
 		}

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The preload library under real runtimes; those that are missing are skipped by name."""
 
+import glob
 import os
 import re
 import shutil
@@ -122,23 +123,63 @@ def a_shell_in_front_changes_nothing(broker):
     serves_http(broker, "sh", "-c", "python3 -m http.server 3000; true")
 
 
-@test
-def a_musl_program_is_served(broker):
+def serves_from_threads_and_children(broker, binary, options=()):
+    for mode in ("threads", "prefork"):
+        broker.start(binary, mode, "3000", options=options)
+        channel = broker.welcome(broker.hello())
+        for _ in range(4):
+            client = channel.send(broker)
+            assert re.fullmatch(rb"\d+ \d\n", client.makefile("rb").readline())
+
+
+def build_for_musl(broker):
     if not shutil.which("musl-gcc"):
         raise Skip("no musl-gcc")
-    source = os.path.join(SOURCES, "shim_serve.c")
     binary = os.path.join(broker.dir, "serve")
-    subprocess.run(["musl-gcc", "-D_GNU_SOURCE", "-pthread", "-o", binary, source], check=True)
-    broker.start(binary, "threads", "3000")
-    hello = broker.hello()
-    channel = broker.welcome(hello)
-    for _ in range(4):
-        client = channel.send(broker)
-        assert re.fullmatch(rb"\d+ \d\n", client.makefile("rb").readline())
-    broker.start(binary, "prefork", "3000")
-    channel = broker.welcome(broker.hello())
-    client = channel.send(broker)
-    assert re.fullmatch(rb"\d+ \d\n", client.makefile("rb").readline())
+    subprocess.run(["musl-gcc", "-D_GNU_SOURCE", "-pthread", "-o", binary,
+                    os.path.join(SOURCES, "shim_serve.c")], check=True)
+    return binary
+
+
+@test
+def a_musl_program_is_served(broker):
+    serves_from_threads_and_children(broker, build_for_musl(broker))
+
+
+@test
+def a_library_built_for_musl_serves_it_too(broker):
+    binary = build_for_musl(broker)
+    root = os.path.join(SOURCES, "../..")
+    preload = os.path.join(root, "worker-shim/preload")
+    library = os.path.join(broker.dir, "libworker-shim.so")
+    subprocess.run(["musl-gcc", "-std=gnu11", "-D_GNU_SOURCE", "-O1", "-fPIC", "-shared",
+                    "-fvisibility=hidden", "-fno-strict-aliasing",
+                    "-Wl,--version-script=" + os.path.join(preload, "exports.map"),
+                    "-I" + os.path.join(root, "include"), "-o", library,
+                    *glob.glob(os.path.join(preload, "*.c"))], check=True)
+    serves_from_threads_and_children(broker, binary, ["--library", library])
+
+
+@test
+def the_library_exports_and_needs_only_what_it_must(broker):
+    if not shutil.which("readelf"):
+        raise Skip("no readelf")
+    library = os.path.join(BUILD, "libworker-shim.so")
+    out = subprocess.run(["readelf", "--dyn-syms", "-W", library], stdout=subprocess.PIPE,
+                         text=True, check=True).stdout
+    rows = [line.split() for line in out.splitlines() if re.match(r" +\d+:", line)]
+    exported = {row[7].split("@")[0] for row in rows if row[6] != "UND"}
+    with open(os.path.join(SOURCES, "../../worker-shim/preload/exports.map")) as f:
+        eq(exported, set(re.findall(r"^\t(\w+);", f.read(), re.M)))
+    imported = {row[7].split("@")[0] for row in rows if row[6] == "UND" and len(row) > 7}
+    if any("san" in name for name in imported):
+        raise Skip("a sanitizer build needs its runtime")
+    # Neither a checked function of glibc's (absent in musl), nor an allocator, nor stdio.
+    bad = [name for name in imported
+           if name.endswith("_chk") or name in ("malloc", "free", "calloc", "abort") or
+           "printf" in name]
+    eq(bad, [])
+    assert not any(name.startswith("hook_") for name in imported), "a hook is not defined"
 
 
 if __name__ == "__main__":

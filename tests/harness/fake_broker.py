@@ -143,8 +143,8 @@ class Broker:
         env.update(more)
         return env
 
-    def start(self, *command, env=None, **kwargs):
-        proc = subprocess.Popen([SHIM, "--", *command], env=self.env(**(env or {})),
+    def start(self, *command, env=None, options=(), **kwargs):
+        proc = subprocess.Popen([SHIM, *options, "--", *command], env=self.env(**(env or {})),
                                 start_new_session=True, **kwargs)
         self.procs.append(proc)
         return proc
