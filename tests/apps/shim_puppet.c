@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/select.h>
 #include <sys/socket.h>
@@ -348,6 +349,14 @@ static void do_interrupt(void)
 	result(alarm((unsigned)num(1)), "");
 }
 
+static void do_deathsig(void)
+{
+	int sig = -1;
+
+	(void)prctl(PR_GET_PDEATHSIG, &sig);
+	result(sig, "");
+}
+
 static void do_read(void)
 {
 	char buf[256] = "";
@@ -438,6 +447,8 @@ static int command(const char *name)
 		do_read();
 	else if (!strcmp(name, "write"))
 		result(write(fd_arg(1), words[2], strlen(words[2])), "");
+	else if (!strcmp(name, "deathsig"))
+		do_deathsig();
 	else if (!strcmp(name, "uring"))
 		result(syscall(425 /* io_uring_setup */, 1, NULL), "");
 	else if (!strcmp(name, "pid"))

@@ -276,6 +276,18 @@ def epoll_registered_before_listen_moves_along(broker):
 
 
 @test
+def other_registrations_are_not_touched(broker):
+    p = broker.puppet()
+    ep = p.num("epoll")
+    other = p.num("socket %d %d" % (INET, STREAM))
+    eq(p("epolladd %d %d %#x 1" % (ep, other, EPOLLIN | EPOLLET)), "0")
+    eq(p("epollwait %d 0" % ep), "1 0x10 0x1")  # hung up, told once
+    fd, _, _ = p.listen(before=["epolladd %d %%d 1 2" % ep])
+    eq(p("epollwait %d 0" % ep), "0 0 0")  # put in anew it would be told again
+    eq(p("close %d" % fd), "0")
+
+
+@test
 def copies_made_before_listen_listen_too(broker):
     p = broker.puppet()
     fd = p.num("socket %d %d" % (INET, STREAM))

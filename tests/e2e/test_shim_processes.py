@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """The preload library: copies, threads, processes, and the death of the broker."""
 
+import ctypes
 import errno
 import os
 import re
+import signal
 import socket
 import sys
 import time
@@ -360,6 +362,40 @@ def a_dead_broker_leaves_the_queue_and_no_spinning(broker):
         eq(client.recv(5), b"hello")
     eq(p("accept %d 0" % fd), "-1 EAGAIN")
     eq(p("poll %d 0" % fd), "0 0")  # nothing to wake up for: no event loop spins
+
+
+@test
+def what_was_sent_before_the_end_is_served_and_then_accept_fails(broker):
+    p = broker.puppet()
+    fd, hello, channel = p.listen()
+    p.say("exec")  # leaves this process without a tx of its own
+    broker.refuse(broker.hello(), errno.EPERM, "no")
+    eq(p("write %d x" % fd), "1")  # what nobody reads: the kernel then says ECONNRESET first
+    clients = [channel.send(broker) for _ in range(2)]
+    channel.close()
+    for client in clients:
+        conn = p.num("accept %d 0" % fd)
+        eq(p("write %d hello" % conn), "5")
+        eq(client.recv(5), b"hello")
+    eq(p("accept %d 0" % fd), "-1 EINVAL")
+
+
+def die_with_parent():
+    ctypes.CDLL(None).prctl(1, int(signal.SIGKILL), 0, 0, 0)  # PR_SET_PDEATHSIG
+
+
+@test
+def who_listens_outlives_the_broker(broker):
+    p = broker.puppet(preexec_fn=die_with_parent)
+    eq(p("deathsig"), "9")
+    fd = p.num("socket %d %d" % (INET, STREAM))
+    eq(p("bind %d 0.0.0.0 3000" % fd), "0")
+    p.say("listen %d" % fd)
+    broker.refuse(broker.hello(), errno.EPERM, "no")
+    eq(p.answer(), "-1 EPERM")
+    eq(p("deathsig"), "9")
+    p.listen(port=3001)
+    eq(p("deathsig"), "0")
 
 
 # --- several acceptors at once ------------------------------------------------------------------

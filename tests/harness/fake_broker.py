@@ -149,8 +149,8 @@ class Broker:
         self.procs.append(proc)
         return proc
 
-    def puppet(self, **env):
-        return Puppet(self, env)
+    def puppet(self, preexec_fn=None, **env):
+        return Puppet(self, env, preexec_fn)
 
     def hello(self):
         ready, _, _ = select.select([self.sock], [], [], TIMEOUT)
@@ -213,11 +213,11 @@ class Broker:
 class Puppet:
     """tests/apps/shim_puppet.c: one call per line."""
 
-    def __init__(self, broker, env):
+    def __init__(self, broker, env, preexec_fn):
         self.broker = broker
         self.proc = broker.start(os.path.join(APPS, "shim_puppet"), env=env,
                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                 stderr=subprocess.PIPE, bufsize=0)
+                                 stderr=subprocess.PIPE, bufsize=0, preexec_fn=preexec_fn)
         self.buf = b""
 
     def say(self, command):

@@ -85,7 +85,16 @@ static bool is_unknown_channel(int fd)
 	       adopt_fd(fd);
 }
 
-int hook_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+/* Which of the two the app called: what is not ours must reach libc as it was said. */
+enum variant { ACCEPT, ACCEPT4 };
+
+static int native(enum variant variant, int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+	return variant == ACCEPT ? real.accept(fd, addr, len) : real.accept4(fd, addr, len, flags);
+}
+
+static int accept_any(enum variant variant, int fd, struct sockaddr *addr, socklen_t *len,
+		      int flags)
 {
 	struct slot *slot;
 	int saved = errno, taken;
@@ -98,13 +107,12 @@ int hook_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 	 */
 	slot = table_socket(fd);
 	if (!slot || atomic_load_explicit(&slot->state, memory_order_acquire) < SLOT_LISTENING) {
-		taken = real.accept4(fd, addr, len, flags);
+		taken = native(variant, fd, addr, len, flags);
 		if (taken >= 0 || !is_unknown_channel(fd))
 			return taken;
 		slot = table_socket(fd);
-		errno = saved;
 		if (!slot)
-			return -1;
+			return -1; /* closed meanwhile: errno is the kernel's */
 	}
 	taken = accept_from(slot, fd, addr, len, flags);
 	if (taken >= 0) {
@@ -112,12 +120,17 @@ int hook_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 		return taken;
 	}
 	if (taken != -EAGAIN && taken != -EINTR && taken != -EMFILE && !slot_at(fd))
-		return real.accept4(fd, addr, len, flags);
+		return native(variant, fd, addr, len, flags);
 	errno = taken == -ENOTCONN ? EINVAL : -taken;
 	return -1;
 }
 
 int hook_accept(int fd, struct sockaddr *addr, socklen_t *len)
 {
-	return hook_accept4(fd, addr, len, 0);
+	return accept_any(ACCEPT, fd, addr, len, 0);
+}
+
+int hook_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+	return accept_any(ACCEPT4, fd, addr, len, flags);
 }
