@@ -243,6 +243,8 @@ class Puppet:
         return int(self(command).split()[0])
 
     def stderr_line(self):
+        ready, _, _ = select.select([self.proc.stderr], [], [], TIMEOUT)
+        assert ready, "nothing was said on standard error"
         return self.proc.stderr.readline().decode()
 
     def listen(self, ip="0.0.0.0", port=3000, flags=0, before=()):

@@ -60,7 +60,7 @@ static int file_open(const char *path, struct file *ret)
 static enum launch_exit follow(struct program *program, const struct script *script,
 			       struct reason *ret_reason)
 {
-	struct reason why;
+	struct reason why = { .text = "" };
 	char name[SCRIPT_LINE], from[PATH_MAX];
 	enum launch_exit code;
 

@@ -6,7 +6,9 @@
 #include "addr.h"
 #include "adopt.h"
 #include "owner.h"
+#include "handoff_name.h"
 #include "real.h"
+#include "rendezvous.h"
 #include "shim.h"
 #include "slot.h"
 #include "take.h"
@@ -76,13 +78,18 @@ static int accept_from(struct slot *slot, int fd, struct sockaddr *addr, socklen
 }
 
 /*
- * A channel that is not in the table: it came by SCM_RIGHTS or was copied behind our back. Only
- * asked after libc's accept has failed as it does on a channel, so nobody else pays for it.
+ * Asked after libc's accept has failed as it does on a channel, so nobody else pays for it. Either
+ * @slot is NULL, and a channel stands at @fd that is not in the table: it came by SCM_RIGHTS or was
+ * copied behind our back. Or another thread is in listen() for it, has put the channel in place,
+ * and an event loop was quicker than its return.
  */
-static bool is_unknown_channel(int fd)
+static bool is_channel_after_all(int fd, const struct slot *slot)
 {
-	return shim.active && (errno == EINVAL || errno == EOPNOTSUPP) && owner_is_me() &&
-	       adopt_fd(fd);
+	struct handoff_name name;
+
+	if (!shim.active || (errno != EINVAL && errno != EOPNOTSUPP))
+		return false;
+	return slot ? rendezvous_name_of(fd, &name) : owner_is_me() && adopt_fd(fd);
 }
 
 /* Which of the two the app called: what is not ours must reach libc as it was said. */
@@ -108,7 +115,7 @@ static int accept_any(enum variant variant, int fd, struct sockaddr *addr, sockl
 	slot = table_socket(fd);
 	if (!slot || atomic_load_explicit(&slot->state, memory_order_acquire) < SLOT_LISTENING) {
 		taken = native(variant, fd, addr, len, flags);
-		if (taken >= 0 || !is_unknown_channel(fd))
+		if (taken >= 0 || !is_channel_after_all(fd, slot))
 			return taken;
 		slot = table_socket(fd);
 		if (!slot)
