@@ -306,7 +306,7 @@ static void do_closeall(void)
 	result(0, "");
 }
 
-/* libc's own close(), behind the back of whoever stands before it. */
+/* libc's own functions, behind the back of whoever stands before them. */
 static void do_hiddenclose(void)
 {
 	void *libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
@@ -314,6 +314,15 @@ static void do_hiddenclose(void)
 
 	*(void **)&real_close = libc ? dlsym(libc, "close") : NULL;
 	result(real_close ? real_close(fd_arg(1)) : -1, "");
+}
+
+static void do_hiddendup2(void)
+{
+	void *libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
+	int (*real_dup2)(int, int);
+
+	*(void **)&real_dup2 = libc ? dlsym(libc, "dup2") : NULL;
+	result(real_dup2 ? real_dup2(fd_arg(1), fd_arg(2)) : -1, "");
 }
 
 /* Takes a descriptor sent over the Unix socket FD. */
@@ -397,6 +406,8 @@ static int command(const char *name)
 		result(close(fd_arg(1)), "");
 	else if (!strcmp(name, "hiddenclose"))
 		do_hiddenclose();
+	else if (!strcmp(name, "hiddendup2"))
+		do_hiddendup2();
 	else if (!strcmp(name, "rawclose"))
 		result(syscall(SYS_close, fd_arg(1)), "");
 	else if (!strcmp(name, "closerange"))

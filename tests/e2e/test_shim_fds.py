@@ -99,15 +99,18 @@ def a_stale_listener_is_found_out_by_accept_itself(broker):
 
 
 @test
-def hidden_descriptors_closed_behind_our_back_are_not_the_apps_loss(broker):
+def a_hidden_number_that_was_reused_behind_our_back_is_the_apps(broker):
     p = broker.puppet()
     fd, _, channel = p.listen()
-    for number in hidden_fds(p.proc.pid):
-        eq(p("hiddenclose %d" % number), "0")
-        eq(p("dupfd 0 %d" % number), str(number))
-        eq(p("close %d" % number), "0")
+    one, two, three = hidden_fds(p.proc.pid)
+    for number in (one, two, three):
+        eq(p("hiddendup2 0 %d" % number), str(number))
     check_serves(p, broker, channel, fd)
-    eq(p("close %d" % fd), "0")
+    eq(p("close %d" % one), "0")
+    eq(p("getfd %d" % one), "-1 EBADF")
+    eq(p("close %d" % fd), "0")  # the end of the listener does not take the app's descriptors
+    eq(p("getfd %d" % two), "0")
+    eq(p("getfd %d" % three), "0")
 
 
 @test

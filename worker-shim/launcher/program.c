@@ -199,7 +199,7 @@ enum launch_exit program_check(const struct program *program, const char *librar
 {
 	const struct elf_info *elf = &program->elf;
 	const char *binary = program->binary, *what;
-	struct elf_info lib;
+	struct elf_info lib = { .bits = 0 };
 	enum launch_exit code = check_library(library, &lib, ret_reason);
 
 	if (code != LAUNCH_GOOD)
