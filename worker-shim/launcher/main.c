@@ -145,7 +145,7 @@ static bool set_preload(const struct program *program, const char *library)
 
 static enum launch_exit launch(const struct options *options, struct reason *reason)
 {
-	struct program program;
+	struct program program = { .path = "" };
 	enum launch_exit code;
 
 	code = program_find(options->command[0], program.path, reason);
@@ -172,7 +172,7 @@ static enum launch_exit launch(const struct options *options, struct reason *rea
 int main(int argc, char **argv)
 {
 	struct options options = { .status_fd = -1 };
-	struct reason reason;
+	struct reason reason = { .text = "" };
 	enum launch_exit code;
 	bool done = false;
 
