@@ -275,13 +275,9 @@ static bool listens_as_configured(const struct worker *w)
 /* How long a worker that listens on some addresses may take for the rest. */
 #define SETTLE_MS 1000
 
-void service_worker_listens(struct worker *w, struct channel *c)
+void service_worker_listens(struct worker *w)
 {
 	service_attach_listeners(w->service);
-	if (w->state == WORKER_READY && list_empty(&c->member.link)) {
-		worker_publish(w);
-		return;
-	}
 	if (w->state != WORKER_STARTING || !listens_as_configured(w))
 		return;
 	loop_timer_disarm(&w->settle);

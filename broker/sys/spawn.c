@@ -112,9 +112,10 @@ __attribute__((noreturn)) static void run_child(const struct spawn_request *req,
 	if (req->directory && chdir(req->directory) < 0)
 		fail(status_fd, "cannot change to directory %s", req->directory);
 	/*
-	 * Until it listens, a worker ends with the broker; the shim takes this off at listen(2),
-	 * when there may be connections to finish (see keeper.h). After the ids, whose change
-	 * clears it; and a broker that died before this line will never be seen to die.
+	 * Until it is the app, a worker ends with the broker. The launcher takes this off before
+	 * it executes the command: from then on there may be connections to finish, and the keeper
+	 * knows the worker (see keeper.h). After the ids, whose change clears it; and a broker that
+	 * died before this line would never be seen to die.
 	 */
 	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != broker)
