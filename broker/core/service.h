@@ -80,6 +80,9 @@ static inline bool service_leaves(const struct service *s)
 	return s->stopping || s->paused;
 }
 
+/* Whether any process of @slot is left, of whatever generation and state. */
+bool service_slot_has_process(const struct service *s, unsigned slot);
+
 /* Asks @w to leave, with or without a drain: its end is then no failure. */
 void service_retire(struct worker *w, enum worker_event how);
 
