@@ -112,12 +112,13 @@ static void join(struct greeting *g, struct worker *w, const struct handoff_hell
 	pid_t pid = g->peer.pid;
 	int r = service_endpoint_for(w->service, &hello->addr, &e, &reason);
 
-	if (r == 0) {
-		r = worker_add_channel(w, e, &c);
-		if (r < 0)
-			strbuf_addf(&reason, "the broker cannot make a channel: %s", strerror(-r));
-	}
 	if (r < 0) {
+		refuse(g, -r, reason.text);
+		return;
+	}
+	r = worker_add_channel(w, e, &c);
+	if (r < 0) {
+		strbuf_addf(&reason, "the broker cannot make a channel: %s", strerror(-r));
 		refuse(g, -r, reason.text);
 		return;
 	}

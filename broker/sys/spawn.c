@@ -52,7 +52,6 @@ __attribute__((noreturn, format(printf, 2, 3))) static void fail(int status_fd, 
 	int n;
 
 	va_start(ap, fmt);
-	/* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): va_start() is two lines above */
 	n = vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	if (n >= 0 && (size_t)n < sizeof(text))
