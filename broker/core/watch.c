@@ -59,7 +59,6 @@ static bool another_has_room(const struct channel *c)
 static void stall(struct channel *c, int64_t now)
 {
 	struct worker *w = c->worker;
-	struct pid_set all = { 0 };
 
 	if (!c->stalled) {
 		log_event(
@@ -77,21 +76,34 @@ static void stall(struct channel *c, int64_t now)
 	c->probe_ms = now + c->probe_delay_ms;
 	if (channel_take_back(c, "the worker takes none"))
 		endpoint_dispatch(c->endpoint);
+}
 
-	if (c->sent != c->taken_back)
-		return;
+/*
+ * A worker that has never taken a connection and has an io_uring accepts through that, which the
+ * shim cannot translate: the kernel refuses it on what stands in for the listening socket. No
+ * time mends that, so it is a failed start, said in words. True if @w was told to end.
+ */
+static bool refuse_io_uring(struct worker *w)
+{
+	struct pid_set all = { 0 };
+	pid_t user = 0;
+
+	if (worker_taken(w) > 0)
+		return false;
 	(void)worker_processes(w, &all);
-	for (size_t i = 0; i < all.n; i++)
-		if (proc_has_io_uring(all.pids[i])) {
-			log_event(LEVEL_ERROR, "worker-failed", LOG_STR("worker", w->name),
-				  LOG_INT("pid", all.pids[i]),
-				  LOG_MSG("it has never taken a connection, and uses io_uring: "
-					  "accepting through io_uring cannot be brokered; switch "
-					  "it off "
-					  "in the app (for example UV_USE_IO_URING=0)"));
-			break;
-		}
+	for (size_t i = 0; i < all.n && !user; i++)
+		if (proc_has_io_uring(all.pids[i]))
+			user = all.pids[i];
 	pid_set_deinit(&all);
+	if (!user)
+		return false;
+	log_event(LEVEL_ERROR, "worker-failed", LOG_STR("worker", w->name), LOG_INT("pid", user),
+		  LOG_INT("generation", w->generation),
+		  LOG_MSG("it takes no connection, and uses io_uring: accepting through io_uring "
+			  "cannot "
+			  "be brokered; switch it off in the app (libuv: UV_USE_IO_URING=0)"));
+	worker_event(w, EV_STOP);
+	return true;
 }
 
 /* Returns whether @c needs to be looked at again. May step the worker's state, not free it. */
@@ -128,8 +140,11 @@ static bool watch_channel(struct channel *c, int64_t now)
 		worker_event(w, EV_HOLD);
 		return true;
 	}
-	if (now - c->moved_ms >= w->conf->stall_timeout_ms && !list_empty(&c->member.link) &&
-	    another_has_room(c))
+	if (now - c->moved_ms < w->conf->stall_timeout_ms || list_empty(&c->member.link))
+		return true;
+	if (w->state == WORKER_READY && refuse_io_uring(w))
+		return true;
+	if (another_has_room(c))
 		stall(c, now);
 	return true;
 }
