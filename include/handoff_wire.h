@@ -14,6 +14,7 @@
  *                crash can make that wrong.
  *
  *   channel      broker --> worker   CONN + exactly one connected socket
+ *                                    NUDGE without any
  *                The worker sends nothing here. It reads with recvmsg(2) on rx.
  *
  * Host byte order is fine (both ends share a kernel); host layout is not, since
@@ -47,6 +48,7 @@ enum handoff_type {
 	HANDOFF_WELCOME = 2,
 	HANDOFF_REFUSED = 3,
 	HANDOFF_CONN = 4,
+	HANDOFF_NUDGE = 5,
 };
 
 enum handoff_backend {
@@ -118,12 +120,24 @@ struct handoff_conn {
 	uint64_t reserved2;
 };
 
+/*
+ * "What you saw here was given to somebody else." The broker took back what a draining worker
+ * had not taken. An app that polled before that and calls a *blocking* accept(2) after it would
+ * wait for a client that never comes, and its other clients with it: so the accept that reads
+ * this answers ECONNABORTED. A non-blocking one reads on.
+ */
+struct handoff_nudge {
+	struct handoff_header h;
+};
+
 static_assert(sizeof(struct handoff_header) == 8, "wire layout");
 static_assert(sizeof(struct handoff_addr) == 24, "wire layout");
 static_assert(sizeof(struct handoff_hello) == 144, "wire layout");
 static_assert(sizeof(struct handoff_welcome) == 40, "wire layout");
 static_assert(sizeof(struct handoff_refused) == 496, "wire layout");
 static_assert(sizeof(struct handoff_conn) == 64, "wire layout");
+static_assert(sizeof(struct handoff_nudge) < sizeof(struct handoff_conn),
+	      "bytes in a channel, divided by the size of CONN, are the connections that wait");
 
 #define HANDOFF_MAX_SIZE                                                                           \
 	496 /* of the largest message: a receive buffer of this size never truncates */
@@ -139,6 +153,8 @@ static inline size_t handoff_size(unsigned type)
 		return sizeof(struct handoff_refused);
 	case HANDOFF_CONN:
 		return sizeof(struct handoff_conn);
+	case HANDOFF_NUDGE:
+		return sizeof(struct handoff_nudge);
 	}
 	return 0;
 }
@@ -195,6 +211,8 @@ static inline bool handoff_check(const void *buf, size_t len, enum handoff_type 
 	}
 	case HANDOFF_CONN:
 		return handoff_addr_ok(&((const struct handoff_conn *)buf)->peer);
+	case HANDOFF_NUDGE:
+		return true;
 	}
 	return false;
 }

@@ -18,7 +18,7 @@
 
 /* --- children ---------------------------------------------------------------------------- */
 
-static struct worker *find_by_pid(const struct master *m, pid_t pid)
+static struct worker *find_by_pid(struct master *m, pid_t pid)
 {
 	struct service *s;
 	struct worker *w;
@@ -28,11 +28,6 @@ static struct worker *find_by_pid(const struct master *m, pid_t pid)
 			if (w->pid == pid)
 				return w;
 	return NULL;
-}
-
-bool master_started(const struct master *m, pid_t pid)
-{
-	return pid == m->keeper_pid || find_by_pid(m, pid);
 }
 
 /* Some process that we had not started, but were left with, has ended: was it the last one? */
@@ -300,13 +295,11 @@ static bool workers_change_user(const struct conf *conf)
 static enum exit_code open_rundir(struct master *m)
 {
 	const struct broker_conf *bc = &m->conf->broker;
-	_cleanup_free_ char *fallback = NULL;
-	const char *path = bc->run_dir;
+	_cleanup_free_ char *path =
+		bc->run_dir ? strdup(bc->run_dir) : rundir_default(m->options.config_file);
 	STRBUF(error, 512);
 	int r;
 
-	if (!path)
-		path = fallback = rundir_default(m->options.config_file);
 	if (!path)
 		return fail(EXIT_CODE_FAILURE, "out of memory");
 	r = rundir_open(&m->rundir, path, workers_change_user(m->conf), &error);
@@ -391,6 +384,20 @@ static void log_ready(struct loop_source *source, uint32_t events)
 	(void)source;
 	(void)events;
 	log_flush();
+}
+
+/* What waits for a slow reader of the log goes out as soon as it reads, not with the next entry. */
+static void watch_log(struct loop *loop)
+{
+	struct master *m = container_of(loop, struct master, loop);
+	int fd = log_pending_fd();
+
+	if (fd == m->log_source.fd)
+		return;
+	loop_remove(loop, &m->log_source);
+	/* A regular file cannot be watched (EPERM), and does not keep anybody waiting. */
+	if (fd >= 0)
+		(void)loop_add(loop, &m->log_source, fd, EPOLLOUT);
 }
 
 /* --- end
@@ -486,6 +493,7 @@ int master_run(struct conf *conf, const struct master_options *options)
 		log_close(0);
 		return code;
 	}
+	m.loop.turn = watch_log;
 	m.started_ms = loop_now(&m.loop);
 	code = prepare(&m);
 	if (code == EXIT_CODE_OK)

@@ -130,6 +130,7 @@ static struct service *find_service(struct master *m, const char *name)
 /* Gives @s the listeners of @sc: those it has, those of others, and the new ones. */
 static void take_listeners(struct service *s, const struct service_conf *sc, struct opened *opened)
 {
+	assert(opened || sc->n_listen == 0);
 	for (size_t k = 0; k < sc->n_listen; k++) {
 		struct opened *o = &opened[k];
 		struct listener *l = o->fd < 0 ? find_listener(s->master, &o->addr) : NULL;
@@ -201,7 +202,7 @@ static const struct opened *opened_of(const struct opened_list *list, const stru
 
 int master_open_services(struct master *m, struct strbuf *error)
 {
-	struct opened_list list;
+	struct opened_list list = { 0 };
 	int r = check_users(m->conf, error);
 
 	if (r == 0)

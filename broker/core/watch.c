@@ -73,7 +73,6 @@ void channel_shun(struct channel *c)
 static void stall(struct channel *c, int64_t now)
 {
 	struct worker *w = c->worker;
-	struct pid_set all = { 0 };
 
 	if (!c->stalled)
 		log_event(
@@ -85,21 +84,34 @@ static void stall(struct channel *c, int64_t now)
 	channel_shun(c);
 	if (channel_take_back(c, "the worker takes none"))
 		endpoint_dispatch(c->endpoint);
+}
 
-	if (c->sent != c->taken_back)
-		return;
+/*
+ * A worker that has never taken a connection and has an io_uring accepts through that, which the
+ * shim cannot translate: the kernel refuses it on what stands in for the listening socket. No
+ * time mends that, so it is a failed start, said in words. True if @w was told to end.
+ */
+static bool refuse_io_uring(struct worker *w)
+{
+	struct pid_set all = { 0 };
+	pid_t user = 0;
+
+	if (worker_taken(w) > 0)
+		return false;
 	(void)worker_processes(w, &all);
-	for (size_t i = 0; i < all.n; i++)
-		if (proc_has_io_uring(all.pids[i])) {
-			log_event(LEVEL_ERROR, "worker-failed", LOG_STR("worker", w->name),
-				  LOG_INT("pid", all.pids[i]),
-				  LOG_MSG("it has never taken a connection, and uses io_uring: "
-					  "accepting through io_uring cannot be brokered; switch "
-					  "it off "
-					  "in the app (for example UV_USE_IO_URING=0)"));
-			break;
-		}
+	for (size_t i = 0; i < all.n && !user; i++)
+		if (proc_has_io_uring(all.pids[i]))
+			user = all.pids[i];
 	pid_set_deinit(&all);
+	if (!user)
+		return false;
+	log_event(LEVEL_ERROR, "worker-failed", LOG_STR("worker", w->name), LOG_INT("pid", user),
+		  LOG_INT("generation", w->generation),
+		  LOG_MSG("it takes no connection, and uses io_uring: accepting through io_uring "
+			  "cannot "
+			  "be brokered; switch it off in the app (libuv: UV_USE_IO_URING=0)"));
+	worker_event(w, EV_STOP);
+	return true;
 }
 
 static uint64_t taken_now(struct channel *c, unsigned waiting, int64_t now)
@@ -109,25 +121,6 @@ static uint64_t taken_now(struct channel *c, unsigned waiting, int64_t now)
 		c->moved_ms = now;
 	c->looked_ms = now;
 	return c->sent - c->taken_back - waiting;
-}
-
-/* What waits at a worker that drains is its own to take, as long as it does. */
-static void watch_draining(struct channel *c, int64_t now)
-{
-	unsigned waiting = channel_waiting(c->rx);
-	uint64_t taken = taken_now(c, waiting, now);
-
-	if (waiting == 0 || taken != c->taken_seen) {
-		c->taken_seen = taken;
-		c->moved_ms = now;
-		return;
-	}
-	if (!is_stopped(c->holder) && now - c->moved_ms < c->worker->conf->stall_timeout_ms)
-		return;
-	/* Nobody else serves: then it is best left where it is. */
-	if (!list_empty(&c->endpoint->round.ring) && list_empty(&c->member.link) &&
-	    channel_take_back(c, "the worker drains"))
-		endpoint_dispatch(c->endpoint);
 }
 
 /* Returns whether @c needs to be looked at again. May step the worker's state, not free it. */
@@ -159,15 +152,42 @@ static bool watch_channel(struct channel *c, int64_t now)
 		}
 		return c->stalled;
 	}
-	if (c->moved_ms != now && w->state == WORKER_READY && is_stopped(c->holder)) {
+	if (c->moved_ms != now && w->state == WORKER_READY && channel_is_stopped(c)) {
 		w->held_by_stop = true;
 		worker_event(w, EV_HOLD);
 		return true;
 	}
-	if (now - c->moved_ms >= w->conf->stall_timeout_ms && !list_empty(&c->member.link) &&
-	    another_has_room(c))
+	if (now - c->moved_ms < w->conf->stall_timeout_ms || list_empty(&c->member.link))
+		return true;
+	if (w->state == WORKER_READY && refuse_io_uring(w))
+		return true;
+	if (another_has_room(c))
 		stall(c, now);
 	return true;
+}
+
+/*
+ * A worker that drains empties its channels by itself, in order. Only when it does not, for
+ * a tenth of a second, are its connections given to others. Taking back at once would be no
+ * faster, and an app that polls and then accepts in blocking mode would be caught between the
+ * two: see struct handoff_nudge.
+ */
+static void watch_draining_channel(struct channel *c, int64_t now)
+{
+	unsigned waiting = channel_waiting(c->rx);
+	uint64_t taken = c->sent - c->taken_back - waiting;
+
+	if (waiting == 0 || taken != c->taken_seen) {
+		c->taken_seen = taken;
+		c->moved_ms = now;
+		return;
+	}
+	if (now - c->moved_ms < WATCH_MS || !another_has_room(c))
+		return;
+	if (channel_take_back(c, "the worker drains, and takes none")) {
+		channel_nudge(c->tx);
+		endpoint_dispatch(c->endpoint);
+	}
 }
 
 /* --- workers
@@ -180,7 +200,7 @@ static bool watch_held(struct worker *w)
 	if (!w->held_by_stop)
 		return false;
 	list_for_each (c, &w->channels, link)
-		if (is_stopped(c->holder))
+		if (channel_is_stopped(c))
 			return true;
 	if (is_stopped(w->pid))
 		return true;
@@ -299,14 +319,14 @@ static bool watch_service(struct service *s, bool evidence, int64_t now)
 	list_for_each_safe (w, w_tmp, &s->workers, link) {
 		struct channel *c, *c_tmp;
 
-		if (w->state == WORKER_READY)
-			list_for_each_safe (c, c_tmp, &w->channels, link)
+		list_for_each_safe (c, c_tmp, &w->channels, link) {
+			if (w->state == WORKER_DRAINING && list_empty(&c->member.link))
+				watch_draining_channel(c, now);
+			else if (w->state == WORKER_READY || w->state == WORKER_DRAINING)
 				again |= watch_channel(c, now);
+		}
 		if (w->state == WORKER_HELD)
 			again |= watch_held(w);
-		if (w->state == WORKER_DRAINING)
-			list_for_each_safe (c, c_tmp, &w->channels, link)
-				watch_draining(c, now);
 		again |= w->state == WORKER_DRAINING;
 	}
 	list_for_each (e, &s->endpoints, link)

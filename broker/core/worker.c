@@ -39,25 +39,16 @@ void worker_publish(struct worker *w)
 	struct channel *c;
 
 	list_for_each (c, &w->channels, link) {
-		if (!list_empty(&c->member.link) || c->ctl < 0)
+		if (!list_empty(&c->member.link) || list_empty(&c->holders))
 			continue;
 		c->member.limit = w->conf->queue;
 		c->member.waiting = channel_waiting(c->rx);
 		c->stalled = false;
 		c->moved_ms = loop_now(loop_of(w));
-		balancer_add(&c->endpoint->round, &c->member);
+		endpoint_join(c->endpoint, c);
 		if (c->endpoint->paused)
 			endpoint_dispatch(c->endpoint);
 	}
-}
-
-static void withdraw_channel(struct channel *c)
-{
-	if (list_empty(&c->member.link))
-		return;
-	balancer_remove(&c->endpoint->round, &c->member);
-	/* The wake-up of a paused endpoint must not outlive the membership. */
-	loop_modify(loop_of(c->worker), &c->wake, 0);
 }
 
 static void withdraw(struct worker *w)
@@ -65,19 +56,17 @@ static void withdraw(struct worker *w)
 	struct channel *c;
 
 	list_for_each (c, &w->channels, link)
-		withdraw_channel(c);
+		endpoint_leave(c->endpoint, c);
 }
 
-static void take_back_all(struct worker *w, const char *reason, bool always)
+static void take_back_all(struct worker *w, const char *reason)
 {
 	struct channel *c;
 
 	list_for_each (c, &w->channels, link) {
-		/*
-		 * If nobody else serves, it is best left where it is: a worker that drains still
-		 * takes it, and if not, it comes back when the worker ends.
-		 */
-		if (!always && list_empty(&c->endpoint->round.ring))
+		c->moved_ms = loop_now(loop_of(w));
+		/* A worker that drains takes what it has; watch.c sees to it that it does. */
+		if (w->state == WORKER_DRAINING)
 			continue;
 		if (channel_take_back(c, reason))
 			endpoint_dispatch(c->endpoint);
@@ -172,6 +161,7 @@ static void worker_free(struct worker *w)
 		channel_close(c);
 	loop_timer_disarm(&w->deadline);
 	loop_timer_disarm(&w->settle);
+	loop_timer_disarm(&w->second_look);
 	worker_output_deinit(w);
 	pid_set_deinit(&w->kin);
 	list_remove(&w->link);
@@ -204,13 +194,8 @@ void worker_event(struct worker *w, enum worker_event ev)
 		worker_publish(w);
 	if (w->state == WORKER_STOPPING || w->state == WORKER_DEAD)
 		withdraw(w);
-	/*
-	 * A worker that drains takes what waits by itself; the watch sees to it that it does. Not
-	 * at once: a server that has polled its listening socket and now calls a blocking accept()
-	 * would find nothing, and wait there, deaf to the connections that it has.
-	 */
-	if ((actions & ACT_TAKE_BACK) && ev != EV_RETIRE)
-		take_back_all(w, reason_of(ev), w->state != WORKER_DRAINING);
+	if (actions & ACT_TAKE_BACK)
+		take_back_all(w, reason_of(ev));
 	if (actions & ACT_SIGNAL)
 		worker_signal(w);
 	if (actions & ACT_KILL)
@@ -264,6 +249,7 @@ static struct worker *worker_new(struct service *service, struct service_conf *c
 	list_init(&w->channels);
 	loop_timer_init(&w->deadline, deadline_expired);
 	loop_timer_init(&w->settle, settle_expired);
+	loop_timer_init(&w->second_look, worker_second_look);
 	worker_output_init(w);
 	w->started_ms = loop_now(&service->master->loop);
 	return w;

@@ -44,6 +44,9 @@ int channel_send(int tx, const struct handoff_conn *conn, int conn_fd);
  */
 int channel_receive(int rx, struct handoff_conn *ret_conn, int *ret_fd);
 
+/* Sends a NUDGE, if there is room: what the worker saw in the channel was taken back. */
+void channel_nudge(int tx);
+
 /* How many connections wait in the channel, from the kernel. */
 unsigned channel_waiting(int rx);
 

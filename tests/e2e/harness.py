@@ -30,8 +30,10 @@ from lib.eventlog import EventLog
 from lib.load import Load
 from lib.namespace import private_namespaces
 from lib.paths import APPS, BUILD, ROOT, app, broker_program
+from lib.plain import Plain
 from lib.ports import free_port
 from lib.proc import send_signal, wait_until
+from lib.release import GOOD, HANGS, Gate, Release
 from lib.server import Server
 from lib.tap import add_test, at_end, main, note, skip, skip_all, test, tmp, write_file
 

@@ -20,7 +20,7 @@ static struct handoff_hello hello(void)
 TEST(a_well_formed_message_of_each_type_passes_and_as_another_type_does_not)
 {
 	static const enum handoff_type types[] = { HANDOFF_HELLO, HANDOFF_WELCOME, HANDOFF_REFUSED,
-						   HANDOFF_CONN };
+						   HANDOFF_CONN, HANDOFF_NUDGE };
 
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
 		union {

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #define LIBRARY_NAME "libworker-shim.so"
@@ -145,7 +146,7 @@ static bool set_preload(const struct program *program, const char *library)
 
 static enum launch_exit launch(const struct options *options, struct reason *reason)
 {
-	struct program program;
+	struct program program = { .path = "" };
 	enum launch_exit code;
 
 	code = program_find(options->command[0], program.path, reason);
@@ -164,6 +165,11 @@ static enum launch_exit launch(const struct options *options, struct reason *rea
 		return reason_set(reason, LAUNCH_REFUSED, "no memory for the environment");
 	if (options->status_fd >= 0)
 		(void)fcntl(options->status_fd, F_SETFD, FD_CLOEXEC);
+	/*
+	 * The broker had us end with it. The app must not: it may have connections to finish. And
+	 * only we can take this off in time: it belongs to the thread that started the program.
+	 */
+	(void)prctl(PR_SET_PDEATHSIG, 0);
 	(void)execv(program.path, options->command);
 	return reason_set(reason, errno == ENOENT ? LAUNCH_MISSING : LAUNCH_REFUSED,
 			  "%s cannot be started: %s", program.path, strerror(errno));
@@ -172,7 +178,7 @@ static enum launch_exit launch(const struct options *options, struct reason *rea
 int main(int argc, char **argv)
 {
 	struct options options = { .status_fd = -1 };
-	struct reason reason;
+	struct reason reason = { .text = "" };
 	enum launch_exit code;
 	bool done = false;
 

@@ -60,7 +60,7 @@ static int file_open(const char *path, struct file *ret)
 static enum launch_exit follow(struct program *program, const struct script *script,
 			       struct reason *ret_reason)
 {
-	struct reason why;
+	struct reason why = { .text = "" };
 	char name[SCRIPT_LINE], from[PATH_MAX];
 	enum launch_exit code;
 
@@ -199,7 +199,7 @@ enum launch_exit program_check(const struct program *program, const char *librar
 {
 	const struct elf_info *elf = &program->elf;
 	const char *binary = program->binary, *what;
-	struct elf_info lib;
+	struct elf_info lib = { .bits = 0 };
 	enum launch_exit code = check_library(library, &lib, ret_reason);
 
 	if (code != LAUNCH_GOOD)

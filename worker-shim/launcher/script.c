@@ -60,7 +60,7 @@ bool script_env_name(const struct script *script, char ret[SCRIPT_LINE])
 {
 	const char *slash = strrchr(script->interpreter, '/');
 	const char *p = script->argument;
-	char word[SCRIPT_LINE];
+	char word[SCRIPT_LINE] = "";
 
 	if (strcmp(slash ? slash + 1 : script->interpreter, "env") != 0)
 		return false;

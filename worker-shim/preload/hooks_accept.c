@@ -6,7 +6,9 @@
 #include "addr.h"
 #include "adopt.h"
 #include "owner.h"
+#include "handoff_name.h"
 #include "real.h"
+#include "rendezvous.h"
 #include "shim.h"
 #include "slot.h"
 #include "take.h"
@@ -76,16 +78,30 @@ static int accept_from(struct slot *slot, int fd, struct sockaddr *addr, socklen
 }
 
 /*
- * A channel that is not in the table: it came by SCM_RIGHTS or was copied behind our back. Only
- * asked after libc's accept has failed as it does on a channel, so nobody else pays for it.
+ * Asked after libc's accept has failed as it does on a channel, so nobody else pays for it. Either
+ * @slot is NULL, and a channel stands at @fd that is not in the table: it came by SCM_RIGHTS or was
+ * copied behind our back. Or another thread is in listen() for it, has put the channel in place,
+ * and an event loop was quicker than its return.
  */
-static bool is_unknown_channel(int fd)
+static bool is_channel_after_all(int fd, const struct slot *slot)
 {
-	return shim.active && (errno == EINVAL || errno == EOPNOTSUPP) && owner_is_me() &&
-	       adopt_fd(fd);
+	struct handoff_name name;
+
+	if (!shim.active || (errno != EINVAL && errno != EOPNOTSUPP))
+		return false;
+	return slot ? rendezvous_name_of(fd, &name) : owner_is_me() && adopt_fd(fd);
 }
 
-int hook_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+/* Which of the two the app called: what is not ours must reach libc as it was said. */
+enum variant { ACCEPT, ACCEPT4 };
+
+static int native(enum variant variant, int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+	return variant == ACCEPT ? real.accept(fd, addr, len) : real.accept4(fd, addr, len, flags);
+}
+
+static int accept_any(enum variant variant, int fd, struct sockaddr *addr, socklen_t *len,
+		      int flags)
 {
 	struct slot *slot;
 	int saved = errno, taken;
@@ -98,13 +114,12 @@ int hook_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 	 */
 	slot = table_socket(fd);
 	if (!slot || atomic_load_explicit(&slot->state, memory_order_acquire) < SLOT_LISTENING) {
-		taken = real.accept4(fd, addr, len, flags);
-		if (taken >= 0 || !is_unknown_channel(fd))
+		taken = native(variant, fd, addr, len, flags);
+		if (taken >= 0 || !is_channel_after_all(fd, slot))
 			return taken;
 		slot = table_socket(fd);
-		errno = saved;
 		if (!slot)
-			return -1;
+			return -1; /* closed meanwhile: errno is the kernel's */
 	}
 	taken = accept_from(slot, fd, addr, len, flags);
 	if (taken >= 0) {
@@ -112,12 +127,17 @@ int hook_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 		return taken;
 	}
 	if (taken != -EAGAIN && taken != -EINTR && taken != -EMFILE && !slot_at(fd))
-		return real.accept4(fd, addr, len, flags);
+		return native(variant, fd, addr, len, flags);
 	errno = taken == -ENOTCONN ? EINVAL : -taken;
 	return -1;
 }
 
 int hook_accept(int fd, struct sockaddr *addr, socklen_t *len)
 {
-	return hook_accept4(fd, addr, len, 0);
+	return accept_any(ACCEPT, fd, addr, len, 0);
+}
+
+int hook_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+	return accept_any(ACCEPT4, fd, addr, len, flags);
 }

@@ -136,15 +136,10 @@ static int close_around_hidden(unsigned first, unsigned last, int flags)
 {
 	unsigned marked_end = (unsigned)table_end();
 
-	for (unsigned fd = first; fd < marked_end && fd <= last; fd++) {
-		if (!table_mark((int)fd))
-			continue;
-		if (!slot_hides((int)fd)) {
-			slot_mark((int)fd,
-				  0); /* may close hidden ones: those ahead are gone then */
-			continue;
-		}
-	}
+	/* First, since the end of a listener lets go what was hidden for it. */
+	for (unsigned fd = first; fd < marked_end && fd <= last; fd++)
+		if (table_mark((int)fd) && !slot_hides((int)fd))
+			slot_mark((int)fd, 0);
 	for (unsigned fd = first; fd < marked_end && fd <= last; fd++) {
 		if (!slot_hides((int)fd))
 			continue;

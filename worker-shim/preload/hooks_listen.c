@@ -12,7 +12,6 @@
 #include "swap.h"
 
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #define PROTO_MPTCP 262 /* IPPROTO_MPTCP: newer runtimes ask for it by default */
@@ -144,6 +143,7 @@ static int keep_shadow(struct slot *slot, int fd)
 /* Puts what the broker gave into its places. -errno: the app's socket is as it was. */
 static int take_over(struct slot *slot, int fd, struct meeting *m)
 {
+	bool had_shadow = slot_hidden(slot, HIDDEN_SHADOW) >= 0;
 	int r = keep_shadow(slot, fd);
 
 	if (r == 0)
@@ -153,8 +153,10 @@ static int take_over(struct slot *slot, int fd, struct meeting *m)
 	if (r == 0)
 		r = swap_in(slot, fd, m->rx);
 	if (r < 0) {
-		for (enum hidden_role role = 0; role < HIDDEN_N; role++)
-			slot_close_hidden(slot, role);
+		slot_close_hidden(slot, HIDDEN_RENDEZVOUS);
+		slot_close_hidden(slot, HIDDEN_TX);
+		if (!had_shadow)
+			slot_close_hidden(slot, HIDDEN_SHADOW);
 		return r;
 	}
 	slot->channel = m->channel;
@@ -180,9 +182,6 @@ static int meet_broker(struct slot *slot, int fd)
 	}
 	r = take_over(slot, fd, &meeting);
 	meeting_close(&meeting);
-	/* The broker may have asked to be followed into death until here; now workers finish. */
-	if (r == 0)
-		(void)prctl(PR_SET_PDEATHSIG, 0);
 	return r;
 }
 

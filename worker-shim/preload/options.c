@@ -15,20 +15,20 @@ struct inherited {
 
 /*
  * Numbers where a libc may lack the name. Tried on Linux 6.18: each is inherited, and each can be
- * set again by an unprivileged process. Not here: TCP_QUICKACK and TCP_CORK, which are not
- * inherited, SO_MARK, which needs a capability, TCP_MAXSEG, which the handshake has settled.
+ * set again by an unprivileged process. Not here: SO_PRIORITY, TCP_QUICKACK and TCP_CORK, which are
+ * not inherited, SO_MARK, which needs a capability, TCP_MAXSEG, which the handshake has settled.
  */
 static const struct inherited inherited[] = {
 	{ SOL_SOCKET, SO_KEEPALIVE, false },
 	{ SOL_SOCKET, SO_LINGER, false },
 	{ SOL_SOCKET, SO_OOBINLINE, false },
-	{ SOL_SOCKET, SO_PRIORITY, false },
 	{ SOL_SOCKET, SO_RCVLOWAT, false },
 	{ SOL_SOCKET, SO_SNDBUF, true },
 	{ SOL_SOCKET, SO_RCVBUF, true },
 	{ SOL_SOCKET, SO_RCVTIMEO, false },
 	{ SOL_SOCKET, SO_SNDTIMEO, false },
 	{ IPPROTO_TCP, 1 /* TCP_NODELAY */, false },
+	{ IPPROTO_TCP, 3 /* TCP_CORK */, false },
 	{ IPPROTO_TCP, 4 /* TCP_KEEPIDLE */, false },
 	{ IPPROTO_TCP, 5 /* TCP_KEEPINTVL */, false },
 	{ IPPROTO_TCP, 6 /* TCP_KEEPCNT */, false },

@@ -88,6 +88,9 @@ struct slot *slot_at(int fd)
 
 	if (!slot)
 		return NULL;
+	/* One of the two sockets of a swap: which, only the thread in listen() knows. */
+	if (atomic_load(&slot->state) == SLOT_MEETING)
+		return slot;
 	ino = slot_socket_ino(fd);
 	errno = saved;
 	if (ino == atomic_load(&slot->ino))

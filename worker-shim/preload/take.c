@@ -91,6 +91,13 @@ static bool is_conn(const struct received *r)
 	       handoff_check(&r->message, (size_t)r->n, HANDOFF_CONN);
 }
 
+/* What the app saw was taken back. Only who would wait for it must hear of that. */
+static bool is_nudge_for_blocking(int rx, const struct received *r)
+{
+	return r->n > 0 && r->fd < 0 && handoff_check(&r->message, (size_t)r->n, HANDOFF_NUDGE) &&
+	       !(real.fcntl(rx, F_GETFL) & O_NONBLOCK);
+}
+
 int take_conn(int rx, int flags, struct handoff_conn *ret_conn)
 {
 	int recv_flags = flags & SOCK_CLOEXEC ? MSG_CMSG_CLOEXEC : 0;
@@ -117,6 +124,8 @@ int take_conn(int rx, int flags, struct handoff_conn *ret_conn)
 			return got.fd;
 		}
 		real_closep(&got.fd);
+		if (is_nudge_for_blocking(rx, &got))
+			return -ECONNABORTED;
 		if (got.flags & MSG_CTRUNC)
 			return -EMFILE; /* in spite of nofile.h: lost, and looked at from now on */
 	}

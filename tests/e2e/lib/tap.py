@@ -112,6 +112,10 @@ def _alarm(*_):
     raise TimedOut()
 
 
+def _terminated(*_):
+    sys.exit(128 + signal.SIGTERM)  # by way of every cleanup
+
+
 def _failure_text(error):
     if isinstance(error, TimedOut):
         head = "not finished after %d s; it was here:" % LIMIT_SECONDS
@@ -208,6 +212,7 @@ def main():
 
     proc.become_subreaper()
     signal.signal(signal.SIGALRM, _alarm)
+    signal.signal(signal.SIGTERM, _terminated)
     failed = 0
     print("1..%d" % len(tests), flush=True)
     for number, (name, function) in enumerate(tests, 1):

@@ -1,0 +1,166 @@
+#!/usr/bin/env python3
+"""worker-shim: what it finds, what it refuses, and how it says so."""
+
+import os
+import re
+import shutil
+import struct
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../harness"))
+from fake_broker import *  # noqa: E402,F401,F403
+
+
+# --- the launcher -------------------------------------------------------------------------------
+
+
+def run_shim(*args, env=None, **kwargs):
+    done = subprocess.run([SHIM, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          env=env, timeout=TIMEOUT, **kwargs)
+    return done.returncode, done.stdout, done.stderr
+
+
+@test
+def check_names_the_file_that_really_runs(broker):
+    perl = shutil.which("perl") or "/bin/sh"
+    name = os.path.basename(perl)
+    one = write_file(broker, "one", b"#!/usr/bin/env %s\n" % name.encode())
+    two = write_file(broker, "two", b"#!%s -x\n" % one.encode())
+    three = write_file(broker, "three", b"#!/usr/bin/env -S A=1 %s -w\n" % name.encode())
+    for script in (one, two, three):
+        code, out, err = run_shim("--check", "--", script)
+        eq((code, err), (0, ""))
+        assert re.fullmatch(r"%s: dynamic, interpreter /\S+: backend preload\n" % re.escape(perl),
+                            out), out
+
+
+@test
+def refusals_say_what_was_found_and_what_to_do(broker):
+    puppet = open(os.path.join(APPS, "shim_puppet"), "rb").read()
+    other_class = bytearray(puppet)
+    other_class[4] = 1
+    other_machine = bytearray(puppet)
+    other_machine[18:20] = struct.pack("<H", 183 if puppet[18] != 183 else 62)
+    no_loader = puppet.replace(b"/lib64/ld-linux", b"/nolib/ld-linux")
+    loop = os.path.join(broker.dir, "loop")
+    cases = [
+        (write_file(broker, "empty", b""), 126, "is empty"),
+        (write_file(broker, "text", b"hello\n"), 126, "neither a program"),
+        (write_file(broker, "plain", b"#!/bin/sh\n", 0o644), 126, "is not executable"),
+        (write_file(broker, "nosuch", b"#!/nonexistent/sh\n"), 127, "/nonexistent/sh: no such file"),
+        (write_file(broker, "noenv", b"#!/usr/bin/env nosuchprogram\n"), 127, "no such program in PATH"),
+        (write_file(broker, "loop", b"#!%s\n" % loop.encode()), 126, "more than 5 deep"),
+        (write_file(broker, "cut", puppet[:200]), 126, "damaged or incomplete"),
+        (write_file(broker, "class", bytes(other_class)), 126, "32-bit program"),
+        (write_file(broker, "machine", bytes(other_machine)), 126, "use a build of the program"),
+        (write_file(broker, "loader", no_loader), 126, "needs the dynamic linker"),
+        ("/nonexistent/app", 127, "/nonexistent/app: no such file"),
+        ("no-such-command", 127, "no such program in PATH"),
+        (broker.dir, 126, "is a directory"),
+    ]
+    for command, want_code, want_text in cases:
+        code, out, err = run_shim("--", command)
+        eq((command, code, out), (command, want_code, ""))
+        assert err.startswith("worker-shim: ") and err.count("\n") == 1, err
+        assert want_text in err, "%s: %s" % (command, err)
+
+
+@test
+def static_and_go_programs_are_refused(broker):
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if not compiler:
+        raise Skip("no compiler")
+    source = os.path.join(broker.dir, "a.c")
+    with open(source, "w") as f:
+        f.write('__attribute__((section(".go.buildinfo"), used)) static int x = 1;\n'
+                "int main(void) { return !x; }\n")
+    binary = os.path.join(broker.dir, "a")
+    subprocess.run([compiler, "-o", binary, source], check=True)
+    code, _, err = run_shim("--", binary)
+    eq(code, 126)
+    assert "is a Go program" in err, err
+    with open(source, "w") as f:
+        f.write("int main(void) { return 0; }\n")
+    subprocess.run([compiler, "-static", "-o", binary, source], check=True)
+    code, _, err = run_shim("--", binary)
+    eq(code, 126)
+    assert "is statically linked" in err, err
+
+
+@test
+def setuid_programs_are_refused(broker):
+    if os.getuid() != 0:
+        raise Skip("needs root to make a program setuid")
+    data = open(os.path.join(APPS, "shim_puppet"), "rb").read()
+    path = write_file(broker, "suid", data)
+    os.chown(path, 65534, 65534)
+    for mode, word in ((0o4755, "is setuid"), (0o2755, "is setgid")):
+        os.chmod(path, mode)
+        code, _, err = run_shim("--", path)
+        eq(code, 126)
+        assert word in err, err
+    os.chmod(path, 0o755)
+    eq(run_shim("--check", "--", path)[0], 0)
+
+
+@test
+def the_status_descriptor_gets_the_reason_or_the_end(broker):
+    for command, code, text in ((["/nonexistent/app"], 127, b"/nonexistent/app: no such file\n"),
+                                (["/bin/true"], 0, b"")):
+        r, w = os.pipe()
+        proc = subprocess.Popen([SHIM, "--status-fd", str(w), "--", *command], pass_fds=[w],
+                                stderr=subprocess.PIPE)
+        os.close(w)
+        got = b""
+        while True:
+            more = os.read(r, 4096)
+            if not more:
+                break
+            got += more
+        os.close(r)
+        eq((proc.wait(TIMEOUT), got, proc.stderr.read()), (code, text, b""))
+        proc.stderr.close()
+
+
+@test
+def the_library_is_found_and_checked(broker):
+    code, _, err = run_shim("--library", "/nonexistent.so", "--", "/bin/true")
+    eq(code, 126)
+    assert "install it, or name it with --library" in err, err
+    text = write_file(broker, "lib.so", b"text")
+    code, _, err = run_shim("--library", text, "--", "/bin/true")
+    eq(code, 126)
+    assert "is not a shared library" in err, err
+    code, out, _ = run_shim("--", "/bin/sh", "-c", "echo $LD_PRELOAD",
+                            env=dict(os.environ, LD_PRELOAD="/lib/other.so"))
+    eq(code, 0)
+    eq(out, os.path.realpath(os.path.join(BUILD, "libworker-shim.so")) + ":/lib/other.so\n")
+
+
+@test
+def a_sanitizers_runtime_goes_first(broker):
+    compiler = shutil.which("gcc")
+    source = os.path.join(SOURCES, "shim_serve.c")
+    binary = os.path.join(broker.dir, "serve")
+    if not compiler or subprocess.run(
+            [compiler, "-D_GNU_SOURCE", "-fsanitize=address", "-pthread", "-o", binary, source],
+            stderr=subprocess.DEVNULL).returncode:
+        raise Skip("no compiler with AddressSanitizer")
+    broker.start(binary, "threads", "3000")
+    channel = broker.welcome(broker.hello())
+    client = channel.send(broker)
+    assert re.fullmatch(rb"\d+ \d\n", client.makefile("rb").readline())
+
+
+@test
+def usage_errors_exit_2(broker):
+    for args in ([], ["--backend", "seccomp", "--", "true"], ["--status-fd", "99", "--", "true"],
+                 ["--nonsense"]):
+        eq(run_shim(*args)[0], 2)
+    eq(run_shim("-h")[0], 0)
+    assert run_shim("-V")[1].startswith("worker-shim ")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

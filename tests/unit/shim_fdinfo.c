@@ -1,0 +1,130 @@
+/* links: worker-shim/preload/fdinfo worker-shim/preload/real */
+#include "preload/fdinfo.h"
+#include "preload/real.h"
+#include "tap.h"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool parse(const char *line, struct epoll_item *ret)
+{
+	return fdinfo_parse_epoll(line, strlen(line), ret);
+}
+
+TEST(a_registration_is_read_whole)
+{
+	struct epoll_item item;
+
+	CHECK(parse("tfd:        7 events: 8000001b data:     abcdef0123456789  pos:0 ino:c71363 "
+		    "sdev:8",
+		    &item));
+	CHECK_EQ(item.tfd, 7);
+	CHECK_EQ(item.events, 0x8000001b);
+	CHECK_EQ(item.data, 0xabcdef0123456789);
+	CHECK_EQ(item.ino, 0xc71363);
+	CHECK(parse("tfd: 2147483647 events: ffffffff data: ffffffffffffffff pos:0 ino:1 sdev:8",
+		    &item));
+	CHECK_EQ(item.tfd, 2147483647);
+}
+
+TEST(other_lines_are_not_taken_for_one)
+{
+	static const char *const lines[] = {
+		"",
+		"pos:\t0",
+		"flags:\t02",
+		"mnt_id:\t15",
+		"tfd:",
+		"tfd: 7",
+		"tfd: 7 events: 19",
+		"tfd: x events: 19 data: 7 pos:0 ino:1",
+		"tfd: -1 events: 19 data: 7 pos:0 ino:1",
+		"tfd: 2147483648 events: 19 data: 7 pos:0 ino:1",
+		"tfd: 7 events: 1ffffffff data: 7 pos:0 ino:1",
+		"tfd: 7 events: 19 data: 10000000000000000 pos:0 ino:1",
+		"tfd: 7 events: 19 data: 7 pos:0 ino:",
+		"xtfd: 7 events: 19 data: 7 pos:0 ino:1",
+	};
+	struct epoll_item item;
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		CHECK(!parse(lines[i], &item));
+}
+
+TEST(every_cut_line_is_survived)
+{
+	static const char line[] = "tfd: 7 events: 19 data: 7 pos:0 ino:3c0a";
+	struct epoll_item item;
+
+	for (size_t len = 0; len + 5 < sizeof(line); len++) {
+		char *copy = malloc(len + 1);
+
+		memcpy(copy, line, len);
+		CHECK(!fdinfo_parse_epoll(copy, len, &item));
+		free(copy);
+	}
+}
+
+struct found {
+	int n;
+	uint64_t sum;
+	uint64_t ino;
+};
+
+static bool count_item(const struct epoll_item *item, void *arg)
+{
+	struct found *found = arg;
+
+	if (item->ino == found->ino) {
+		found->n++;
+		found->sum += item->data;
+	}
+	return true;
+}
+
+static bool count_fd(int fd, void *arg)
+{
+	struct found *found = arg;
+
+	found->n++;
+	found->sum += (uint64_t)fd;
+	return true;
+}
+
+TEST(the_kernel_writes_what_we_read)
+{
+	enum { MANY = 100 };
+	struct found found = { 0 };
+	int ep = epoll_create1(EPOLL_CLOEXEC), fds[MANY], sock = socket(AF_INET, SOCK_STREAM, 0);
+	struct stat st;
+	uint64_t want = 0;
+
+	real_init();
+	CHECK_EQ(fstat(sock, &st), 0);
+	found.ino = st.st_ino;
+	/* More than one read of the file, so that lines are cut at its buffer's end. */
+	for (int i = 0; i < MANY; i++) {
+		struct epoll_event event = { .events = EPOLLIN, .data.u64 = 1000u + (unsigned)i };
+
+		fds[i] = dup(sock);
+		want += event.data.u64;
+		CHECK_EQ(epoll_ctl(ep, EPOLL_CTL_ADD, fds[i], &event), 0);
+	}
+	CHECK_EQ(fdinfo_each_item(ep, count_item, &found), 0);
+	CHECK_EQ(found.n, MANY);
+	CHECK_EQ(found.sum, want);
+	CHECK_EQ(fdinfo_each_item(sock, count_item, &found), 0); /* no epoll: no items */
+	CHECK_EQ(found.n, MANY);
+
+	found = (struct found){ 0 };
+	CHECK_EQ(fdinfo_each_fd(count_fd, &found), 0);
+	CHECK(found.n >= MANY + 2);
+	for (int i = 0; i < MANY; i++)
+		close(fds[i]);
+	close(sock);
+	close(ep);
+}
+
+TAP_MAIN()
