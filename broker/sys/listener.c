@@ -103,7 +103,6 @@ int listener_accept(int fd, int *ret_fd, struct handoff_addr *ret_peer)
 	case EFAULT:
 	case EINVAL:
 	case ENOTSOCK:
-	case EOPNOTSUPP:
 		return -errno;
 	}
 	/*

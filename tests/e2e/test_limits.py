@@ -102,6 +102,9 @@ def a_visitor_at_the_rendezvous_at_the_descriptor_limit_does_not_spin():
             assert faults.cpu_ticks(broker.pid) - before < 20
 
 
+SHORTAGES = ("EMFILE", "ENFILE", "ENOMEM", "ENOBUFS")
+
+
 def check_accept(error):
     broker = Broker(app("srv_poll"), workers=2, **QUICK)
     with faults.Strace(broker.pid, "accept4", inject="accept4:error=%s:when=1..3" % error) as trace:
@@ -109,6 +112,8 @@ def check_accept(error):
         load.wait_end()
         load.assert_clean()
         assert len(trace.lines(error, "INJECTED")) == 3
+    # Only a shortage is a reason to pause; the rest belongs to one connection that is gone.
+    assert bool(broker.events("limit")) == (error in SHORTAGES)
     assert broker.stop()["accepted"] == 300
 
 
