@@ -34,23 +34,28 @@ static void arm_listener(struct listener *l)
 
 static void set_paused(struct endpoint *e, bool paused)
 {
+	uint32_t wake = paused ? EPOLLOUT | EPOLLET : 0;
 	struct balancer_member *m;
 	struct listener *l;
 
-	if (e->paused == paused)
+	if (!e->paused && !paused)
 		return;
-	e->paused = paused;
-	e->paused_ms = loop_now(loop_of(e->service));
-	list_for_each (l, &e->listeners, endpoint_link)
-		arm_listener(l);
+	if (e->paused != paused) {
+		e->paused = paused;
+		e->paused_ms = loop_now(loop_of(e->service));
+		list_for_each (l, &e->listeners, endpoint_link)
+			arm_listener(l);
+	}
 	/*
 	 * While nobody has room, each message taken (EPOLLOUT, edge-triggered) wakes us. The
 	 * MOD itself reports the present state once, so a message taken just now is not missed.
+	 * A channel may have joined, and been filled, since the pause began.
 	 */
 	list_for_each (m, &e->round.ring, link) {
 		struct channel *c = container_of(m, struct channel, member);
 
-		loop_modify(loop_of(e->service), &c->wake, paused ? EPOLLOUT | EPOLLET : 0);
+		if (c->wake.events != wake)
+			loop_modify(loop_of(e->service), &c->wake, wake);
 	}
 }
 
