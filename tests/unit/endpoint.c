@@ -410,8 +410,8 @@ static void random_run(unsigned long long *rnd, unsigned steps)
 								      : CHANNEL_DONE;
 			break;
 		case 8:
-			if (n_clients)
-				clients[tap_random(rnd, n_clients)].reset = true;
+			if (n_clients > 32)
+				clients[n_clients - 1 - tap_random(rnd, 32)].reset = true;
 			break;
 		case 9:
 			(void)loop_waits();
