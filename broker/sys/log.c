@@ -366,13 +366,36 @@ int log_chown(unsigned uid, unsigned gid)
 	return lg.owned && fchown(lg.fd, uid, gid) < 0 ? -errno : 0;
 }
 
-void log_close(int wait_ms)
+static int64_t clock_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * MSEC_PER_SEC + ts.tv_nsec / NSEC_PER_MSEC;
+}
+
+/* Until all is written, the time is over, or nobody reads any more. */
+static void flush_within(int wait_ms)
 {
 	struct pollfd p = { .fd = lg.fd, .events = POLLOUT };
+	int64_t end = clock_ms() + wait_ms;
 
 	log_flush();
-	if (lg.n_backlog && poll(&p, 1, wait_ms) == 1)
+	while (lg.n_backlog) {
+		size_t before = lg.n_backlog;
+		int64_t left = end - clock_ms();
+
+		if (left <= 0 || poll(&p, 1, (int)left) != 1)
+			return;
 		log_flush();
+		if (lg.n_backlog == before)
+			return;
+	}
+}
+
+void log_close(int wait_ms)
+{
+	flush_within(wait_ms);
 	if (lg.owned)
 		close(lg.fd);
 	if (lg.syslog)
