@@ -32,6 +32,17 @@ static void arm_listener(struct listener *l)
 	loop_modify(loop_of(l->service), &l->source, armed ? EPOLLIN : 0);
 }
 
+/*
+ * While nobody has room, each message taken (EPOLLOUT, edge-triggered) wakes us. The MOD itself
+ * reports the present state once, so a message taken just now is not missed.
+ */
+static void arm_channel(struct channel *c)
+{
+	bool armed = c->endpoint->paused;
+
+	loop_modify(loop_of(c->endpoint->service), &c->wake, armed ? EPOLLOUT | EPOLLET : 0);
+}
+
 static void set_paused(struct endpoint *e, bool paused)
 {
 	struct balancer_member *m;
@@ -43,15 +54,15 @@ static void set_paused(struct endpoint *e, bool paused)
 	e->paused_ms = loop_now(loop_of(e->service));
 	list_for_each (l, &e->listeners, endpoint_link)
 		arm_listener(l);
-	/*
-	 * While nobody has room, each message taken (EPOLLOUT, edge-triggered) wakes us. The
-	 * MOD itself reports the present state once, so a message taken just now is not missed.
-	 */
-	list_for_each (m, &e->round.ring, link) {
-		struct channel *c = container_of(m, struct channel, member);
+	list_for_each (m, &e->round.ring, link)
+		arm_channel(container_of(m, struct channel, member));
+}
 
-		loop_modify(loop_of(e->service), &c->wake, paused ? EPOLLOUT | EPOLLET : 0);
-	}
+void endpoint_add_channel(struct channel *c)
+{
+	balancer_add(&c->endpoint->round, &c->member);
+	/* The dispatcher may fill it and leave the endpoint paused, as it found it. */
+	arm_channel(c);
 }
 
 static void pause_for(struct endpoint *e, int64_t ms)

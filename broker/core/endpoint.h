@@ -17,6 +17,7 @@
 #include "policy/conf.h"
 #include "sys/loop.h"
 
+struct channel;
 struct service;
 struct worker;
 
@@ -81,6 +82,9 @@ void listener_attach(struct listener *l, struct endpoint *e);
 void listener_detach(struct listener *l);
 /* Gives a listener to another service: its file changed owner in the configuration. */
 void listener_move(struct listener *l, struct service *to);
+
+/* Into the round with @c. While the endpoint is paused it too wakes the dispatcher. */
+void endpoint_add_channel(struct channel *c);
 
 /*
  * The dispatcher: sends out what is pending, then accepts, as long as a worker has room and

@@ -45,7 +45,7 @@ void worker_publish(struct worker *w)
 		c->member.waiting = channel_waiting(c->rx);
 		c->stalled = false;
 		c->moved_ms = loop_now(loop_of(w));
-		balancer_add(&c->endpoint->round, &c->member);
+		endpoint_add_channel(c);
 		if (c->endpoint->paused)
 			endpoint_dispatch(c->endpoint);
 	}

@@ -52,7 +52,7 @@ static void verdict_expired(struct loop_timer *timer)
 
 	if (is_held(c)) {
 		if (w->state == WORKER_READY && list_empty(&c->member.link))
-			balancer_add(&c->endpoint->round, &c->member);
+			endpoint_add_channel(c);
 		loop_timer_arm(loop_of(c), &c->verdict, 10 * VERDICT_MS);
 		return;
 	}
