@@ -1,4 +1,4 @@
-/* links: broker/sys/channel */
+/* links: broker/sys/channel  broker/sys/fdpass */
 #include "sys/channel.h"
 #include "tap.h"
 
