@@ -51,6 +51,20 @@ static bool another_has_room(const struct channel *c)
 	return false;
 }
 
+void channel_shun(struct channel *c)
+{
+	struct master *m = c->worker->service->master;
+
+	if (!c->stalled)
+		c->probe_delay_ms = c->worker->conf->stall_timeout_ms;
+	else if (c->probe_delay_ms < PROBE_MAX_MS)
+		c->probe_delay_ms *= 2;
+	c->stalled = true;
+	c->member.limit = 0;
+	c->probe_ms = loop_now(&m->loop) + c->probe_delay_ms;
+	watch_needed(m);
+}
+
 /*
  * Nothing that waits stays with a worker that does not take it while another could. The
  * worker may be busy with one long request and be fine afterwards: so it stays in the
@@ -60,20 +74,14 @@ static void stall(struct channel *c, int64_t now)
 {
 	struct worker *w = c->worker;
 
-	if (!c->stalled) {
+	if (!c->stalled)
 		log_event(
 			LEVEL_WARN, "stalled", LOG_STR("worker", w->name), LOG_INT("pid", w->pid),
 			LOG_INT("waiting", channel_waiting(c->rx)),
 			LOG_MSG("has taken no connection for %lld ms while others have room: it is "
 				"busy, or stuck",
 				(long long)(now - c->moved_ms)));
-		c->probe_delay_ms = w->conf->stall_timeout_ms;
-	} else if (c->probe_delay_ms < PROBE_MAX_MS) {
-		c->probe_delay_ms *= 2;
-	}
-	c->stalled = true;
-	c->member.limit = 0;
-	c->probe_ms = now + c->probe_delay_ms;
+	channel_shun(c);
 	if (channel_take_back(c, "the worker takes none"))
 		endpoint_dispatch(c->endpoint);
 }
@@ -106,11 +114,20 @@ static bool refuse_io_uring(struct worker *w)
 	return true;
 }
 
+static uint64_t taken_now(struct channel *c, unsigned waiting, int64_t now)
+{
+	/* The watch was asleep: what waits now has not waited since the last look. */
+	if (now - c->looked_ms > 3 * WATCH_MS)
+		c->moved_ms = now;
+	c->looked_ms = now;
+	return c->sent - c->taken_back - waiting;
+}
+
 /* Returns whether @c needs to be looked at again. May step the worker's state, not free it. */
 static bool watch_channel(struct channel *c, int64_t now)
 {
 	unsigned waiting = channel_waiting(c->rx);
-	uint64_t taken = c->sent - c->taken_back - waiting;
+	uint64_t taken = taken_now(c, waiting, now);
 	struct worker *w = c->worker;
 
 	if (c->member.waiting > waiting)
@@ -158,16 +175,16 @@ static bool watch_channel(struct channel *c, int64_t now)
 static void watch_draining_channel(struct channel *c, int64_t now)
 {
 	unsigned waiting = channel_waiting(c->rx);
-	uint64_t taken = c->sent - c->taken_back - waiting;
+	uint64_t taken = taken_now(c, waiting, now);
 
 	if (waiting == 0 || taken != c->taken_seen) {
 		c->taken_seen = taken;
 		c->moved_ms = now;
 		return;
 	}
-	if (now - c->moved_ms < WATCH_MS || !another_has_room(c))
+	if ((now - c->moved_ms < WATCH_MS && !channel_is_stopped(c)) || !another_has_room(c))
 		return;
-	if (channel_take_back(c, "the worker drains, and takes none")) {
+	if (channel_take_back(c, "the worker drains")) {
 		channel_nudge(c->tx);
 		endpoint_dispatch(c->endpoint);
 	}
