@@ -18,6 +18,9 @@ PREFIX  ?= /usr/local
 CC      ?= cc
 MAKEFLAGS += --no-builtin-rules
 
+# `make V=1` shows the commands.
+say = $(if $(V),,@echo "  $(1)	$(2)";)
+
 BINDIR     := $(PREFIX)/sbin
 LIBEXECDIR := $(PREFIX)/lib/broker
 MANDIR     := $(PREFIX)/share/man
@@ -61,6 +64,7 @@ SAN_LD := -fsanitize=$(SAN)
 endif
 
 ifdef STATIC
+BASE_CFLAGS += -DBROKER_STATIC # users and groups from the files: a static libc has no NSS
 HARDEN_LD := -static -Wl,-z,relro -Wl,-z,now
 HARDEN := $(filter-out -fPIE,$(HARDEN))
 endif
@@ -82,27 +86,27 @@ PRELOAD_OBJ := $(PRELOAD_SRC:%.c=$(BUILD)/obj/%.o)
 all: $(BUILD)/broker $(BUILD)/worker-shim $(BUILD)/libworker-shim.so
 
 $(BUILD)/broker: $(BROKER_OBJ)
-	$(CC) $(HARDEN_LD) $(SAN_LD) $(LDFLAGS) -o $@ $^
+	$(call say,LD,$@)$(CC) $(HARDEN_LD) $(SAN_LD) $(LDFLAGS) -o $@ $^
 
 $(BUILD)/worker-shim: $(LAUNCHER_OBJ)
-	$(CC) $(HARDEN_LD) $(SAN_LD) $(LDFLAGS) -o $@ $^
+	$(call say,LD,$@)$(CC) $(HARDEN_LD) $(SAN_LD) $(LDFLAGS) -o $@ $^
 
 # No -lc feature beyond POSIX names: the same file serves glibc and musl programs.
 $(BUILD)/libworker-shim.so: $(PRELOAD_OBJ) worker-shim/preload/exports.map
-	$(CC) -shared -Wl,-soname,libworker-shim.so -Wl,--version-script=worker-shim/preload/exports.map \
+	$(call say,LD,$@)$(CC) -shared -Wl,-soname,libworker-shim.so -Wl,--version-script=worker-shim/preload/exports.map \
 		-Wl,-z,relro -Wl,-z,now $(SAN_LD) $(LDFLAGS) -o $@ $(PRELOAD_OBJ)
 
 $(BUILD)/obj/broker/%.o: broker/%.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(HARDEN) $(BROKER_DEFS) -Ibroker -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)$(CC) $(ALL_CFLAGS) $(HARDEN) $(BROKER_DEFS) -Ibroker -MMD -MP -c -o $@ $<
 
 $(BUILD)/obj/worker-shim/launcher/%.o: worker-shim/launcher/%.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(HARDEN) $(BROKER_DEFS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)$(CC) $(ALL_CFLAGS) $(HARDEN) $(BROKER_DEFS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/obj/worker-shim/preload/%.o: worker-shim/preload/%.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -fPIC -fno-stack-protector -U_FORTIFY_SOURCE -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)$(CC) $(ALL_CFLAGS) -fPIC -fno-stack-protector -U_FORTIFY_SOURCE -MMD -MP -c -o $@ $<
 
 # --- tests -----------------------------------------------------------------------------------
 # A unit test links the objects that its "links:" line names, and nothing else: that proves
@@ -117,14 +121,14 @@ define unit_rule
 $(BUILD)/unit/$(notdir $(1:.c=)): $(1:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/tests/harness/tap.o \
 		$(patsubst %,$(BUILD)/obj/%.o,$(call links,$(1)))
 	@mkdir -p $$(@D)
-	$$(CC) $$(HARDEN_LD) $$(SAN_LD) $$(LDFLAGS) $(patsubst %,-Wl$(comma)--wrap=%,$(call wraps,$(1))) -o $$@ $$^
+	$$(call say,LD,$$@)$$(CC) $$(HARDEN_LD) $$(SAN_LD) $$(LDFLAGS) $(patsubst %,-Wl$(comma)--wrap=%,$(call wraps,$(1))) -o $$@ $$^
 endef
 comma := ,
 $(foreach t,$(UNIT_SRC),$(eval $(call unit_rule,$(t))))
 
 $(BUILD)/obj/tests/%.o: tests/%.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(HARDEN) $(BROKER_DEFS) -Ibroker -Itests/harness -Iworker-shim -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)$(CC) $(ALL_CFLAGS) $(HARDEN) $(BROKER_DEFS) -Ibroker -Itests/harness -Iworker-shim -MMD -MP -c -o $@ $<
 
 # Small servers of our own, built as a user would build theirs: no flag of ours, no header of ours.
 APP_SRC := $(sort $(wildcard tests/apps/*.c))
@@ -132,18 +136,18 @@ APP_BIN := $(APP_SRC:tests/apps/%.c=$(BUILD)/apps/%)
 
 $(BUILD)/apps/%: tests/apps/%.c $(wildcard tests/apps/*.h)
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g $(WARN) -pthread -o $@ $<
+	$(call say,CC,$<)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g $(WARN) -pthread -o $@ $<
 
 TOOL_SRC := $(sort $(wildcard tests/bench/*.c))
 TOOL_BIN := $(TOOL_SRC:tests/bench/%.c=$(BUILD)/bench/%)
 
 $(BUILD)/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g $(WARN) -Iinclude -o $@ $<
+	$(call say,CC,$<)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g $(WARN) -Iinclude -o $@ $<
 
 $(BUILD)/demo: docs/examples/demo.c
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -D_GNU_SOURCE -O2 $(WARN) -o $@ $<
+	$(call say,CC,$<)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 $(WARN) -o $@ $<
 
 .PHONY: unit tests-build run check check-unit check-e2e check-apps bench
 unit: $(UNIT_BIN)

@@ -32,6 +32,15 @@ static void arm_listener(struct listener *l)
 	loop_modify(loop_of(l->service), &l->source, armed ? EPOLLIN : 0);
 }
 
+/*
+ * While nobody has room, each message taken (EPOLLOUT, edge-triggered) wakes us. The MOD itself
+ * reports the present state once, so a message taken just now is not missed.
+ */
+static void arm_wake(struct channel *c, bool armed)
+{
+	loop_modify(loop_of(c->endpoint->service), &c->wake, armed ? EPOLLOUT | EPOLLET : 0);
+}
+
 static void set_paused(struct endpoint *e, bool paused)
 {
 	struct balancer_member *m;
@@ -43,15 +52,26 @@ static void set_paused(struct endpoint *e, bool paused)
 	e->paused_ms = loop_now(loop_of(e->service));
 	list_for_each (l, &e->listeners, endpoint_link)
 		arm_listener(l);
-	/*
-	 * While nobody has room, each message taken (EPOLLOUT, edge-triggered) wakes us. The
-	 * MOD itself reports the present state once, so a message taken just now is not missed.
-	 */
-	list_for_each (m, &e->round.ring, link) {
-		struct channel *c = container_of(m, struct channel, member);
+	list_for_each (m, &e->round.ring, link)
+		arm_wake(container_of(m, struct channel, member), paused);
+}
 
-		loop_modify(loop_of(e->service), &c->wake, paused ? EPOLLOUT | EPOLLET : 0);
-	}
+void endpoint_join(struct endpoint *e, struct channel *c)
+{
+	if (!list_empty(&c->member.link))
+		return;
+	balancer_add(&e->round, &c->member);
+	if (e->paused)
+		arm_wake(c, true);
+}
+
+void endpoint_leave(struct endpoint *e, struct channel *c)
+{
+	if (list_empty(&c->member.link))
+		return;
+	balancer_remove(&e->round, &c->member);
+	if (e->paused)
+		arm_wake(c, false);
 }
 
 static void pause_for(struct endpoint *e, int64_t ms)
@@ -93,12 +113,7 @@ static enum give_result give(struct endpoint *e, const struct handoff_conn *conn
 			/* Less room than counted: too many descriptors in flight for our user. */
 			return NOT_NOW;
 		}
-		/* Only the worker itself can have shut its end down: it does not want any more. */
-		log_event(LEVEL_ERROR, "worker-failed", LOG_STR("worker", c->worker->name),
-			  LOG_INT("pid", c->worker->pid),
-			  LOG_MSG("its channel cannot be written any more (%s); it is ended",
-				  r < 0 ? strerror(-r) : "the worker shut it down"));
-		worker_event(c->worker, EV_STOP);
+		channel_lost(c, "the worker shut its listening socket down");
 	}
 	return NO_ROOM;
 }

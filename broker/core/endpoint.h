@@ -17,8 +17,8 @@
 #include "policy/conf.h"
 #include "sys/loop.h"
 
+struct channel;
 struct service;
-struct worker;
 
 /* Where every accepted connection has gone: it must balance at any time. */
 struct ledger {
@@ -81,6 +81,10 @@ void listener_attach(struct listener *l, struct endpoint *e);
 void listener_detach(struct listener *l);
 /* Gives a listener to another service: its file changed owner in the configuration. */
 void listener_move(struct listener *l, struct service *to);
+
+/* Into the round, and out of it. In it already, or not in it: nothing happens. */
+void endpoint_join(struct endpoint *e, struct channel *c);
+void endpoint_leave(struct endpoint *e, struct channel *c);
 
 /*
  * The dispatcher: sends out what is pending, then accepts, as long as a worker has room and

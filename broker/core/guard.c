@@ -2,25 +2,29 @@
  * The broker's side of the keeper (sys/keeper.h): tells it whom it would have to end.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/fd.h"
 #include "core/master.h"
+#include "sys/fdpass.h"
 #include "sys/keeper.h"
 #include "sys/log.h"
 #include "sys/spawn.h"
 
-static void tell(struct master *m, const struct keeper_entry *entry)
+static void tell(struct master *m, const struct keeper_entry *entry, int output_fd)
 {
+	ssize_t n;
+
 	if (m->keeper_fd < 0)
 		return;
-	/* Non-blocking: a stopped keeper must not stop the broker. What it misses it misses. */
-	if (write(m->keeper_fd, entry, sizeof(*entry)) < 0)
+	/* Never waits: a stopped keeper must not stop the broker. What it misses it misses. */
+	n = fdpass_send(m->keeper_fd, entry, sizeof(*entry), &output_fd, output_fd >= 0);
+	if (n < 0)
 		log_event(LEVEL_WARN, "keeper", LOG_INT("pid", m->keeper_pid),
-			  LOG_MSG("the keeper does not listen: %s", strerror(errno)));
+			  LOG_MSG("the keeper does not listen: %s", strerror((int)-n)));
 }
 
 void guard_add(struct master *m, const struct worker *w, pid_t pid)
@@ -32,33 +36,31 @@ void guard_add(struct master *m, const struct worker *w, pid_t pid)
 		.stop_ms = w->conf->stop_timeout_ms,
 	};
 
-	tell(m, &entry);
+	tell(m, &entry, w->output_fd);
 }
 
 void guard_remove(struct master *m, pid_t pid)
 {
 	const struct keeper_entry entry = { .pid = pid };
 
-	tell(m, &entry);
+	tell(m, &entry, -1);
 }
 
 int guard_start(struct master *m)
 {
-	_cleanup_fd_ int read_end = -1, write_end = -1;
+	_cleanup_fd_ int theirs = -1, ours = -1;
 	const struct service *s;
 	const struct worker *w;
 	int ends[2], r;
 
-	if (pipe2(ends, O_CLOEXEC) < 0)
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return -errno;
-	read_end = ends[0];
-	write_end = ends[1];
-	if (fcntl(write_end, F_SETFL, O_NONBLOCK) < 0)
-		return -errno;
-	r = spawn_helper(keeper_run, read_end, NULL, &m->keeper_pid);
+	theirs = ends[0];
+	ours = ends[1];
+	r = spawn_helper(keeper_run, theirs, NULL, &m->keeper_pid);
 	if (r < 0)
 		return r;
-	m->keeper_fd = fd_take(&write_end);
+	m->keeper_fd = fd_take(&ours);
 	list_for_each (s, &m->services, link)
 		list_for_each (w, &s->workers, link)
 			if (w->pid)

@@ -386,6 +386,20 @@ static void log_ready(struct loop_source *source, uint32_t events)
 	log_flush();
 }
 
+/* What waits for a slow reader of the log goes out as soon as it reads, not with the next entry. */
+static void watch_log(struct loop *loop)
+{
+	struct master *m = container_of(loop, struct master, loop);
+	int fd = log_pending_fd();
+
+	if (fd == m->log_source.fd)
+		return;
+	loop_remove(loop, &m->log_source);
+	/* A regular file cannot be watched (EPERM), and does not keep anybody waiting. */
+	if (fd >= 0)
+		(void)loop_add(loop, &m->log_source, fd, EPOLLOUT);
+}
+
 /* --- end
  * ---------------------------------------------------------------------------------------------- */
 
@@ -479,6 +493,7 @@ int master_run(struct conf *conf, const struct master_options *options)
 		log_close(0);
 		return code;
 	}
+	m.loop.turn = watch_log;
 	m.started_ms = loop_now(&m.loop);
 	code = prepare(&m);
 	if (code == EXIT_CODE_OK)

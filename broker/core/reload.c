@@ -130,6 +130,7 @@ static struct service *find_service(struct master *m, const char *name)
 /* Gives @s the listeners of @sc: those it has, those of others, and the new ones. */
 static void take_listeners(struct service *s, const struct service_conf *sc, struct opened *opened)
 {
+	assert(opened || sc->n_listen == 0);
 	for (size_t k = 0; k < sc->n_listen; k++) {
 		struct opened *o = &opened[k];
 		struct listener *l = o->fd < 0 ? find_listener(s->master, &o->addr) : NULL;

@@ -74,25 +74,33 @@ static int welcome(struct greeting *g, const struct channel *c)
 	return rendezvous_send(g->fd, &msg, sizeof(msg), fds, 2);
 }
 
+/*
+ * Gives the worker its ends of @c and makes its connection a holder of it. The greeting is
+ * over, either way. False: the worker has not got it.
+ */
+static bool hand_over(struct greeting *g, struct channel *c)
+{
+	int r = welcome(g, c);
+
+	if (r == 0) {
+		loop_remove(&g->master->loop, &g->source);
+		r = channel_add_holder(c, g->fd, g->peer.pid);
+		if (r == 0)
+			g->fd = -1; /* the channel's now */
+	}
+	greeting_free(g);
+	return r == 0;
+}
+
+/* The listening socket came through exec(3), or by a descriptor passed: one more holder. */
 static void adopt(struct greeting *g, struct worker *w, const struct handoff_hello *hello)
 {
 	struct channel *c = worker_find_channel(w, hello->channel);
-	int fd = g->fd, r;
 
-	if (!c) {
+	if (!c)
 		refuse(g, ENOENT, "the inherited listening socket is not one of this worker's");
-		return;
-	}
-	r = welcome(g, c);
-	if (r < 0) {
-		greeting_free(g);
-		return;
-	}
-	loop_remove(&g->master->loop, &g->source);
-	r = channel_adopt(c, fd, g->peer.pid);
-	if (r == 0)
-		g->fd = -1; /* the channel's now */
-	greeting_free(g);
+	else
+		(void)hand_over(g, c);
 }
 
 static void join(struct greeting *g, struct worker *w, const struct handoff_hello *hello)
@@ -101,30 +109,27 @@ static void join(struct greeting *g, struct worker *w, const struct handoff_hell
 	STRBUF(text, 80);
 	struct endpoint *e;
 	struct channel *c;
+	pid_t pid = g->peer.pid;
 	int r = service_endpoint_for(w->service, &hello->addr, &e, &reason);
 
 	if (r < 0) {
 		refuse(g, -r, reason.text);
 		return;
 	}
-	loop_remove(&g->master->loop, &g->source);
-	r = worker_add_channel(w, e, g->fd, g->peer.pid, &c);
+	r = worker_add_channel(w, e, &c);
 	if (r < 0) {
 		strbuf_addf(&reason, "the broker cannot make a channel: %s", strerror(-r));
 		refuse(g, -r, reason.text);
 		return;
 	}
-	r = welcome(g, c);
-	g->fd = -1; /* the channel's now */
-	greeting_free(g);
-	if (r < 0) {
+	if (!hand_over(g, c)) {
 		channel_close(c);
 		return;
 	}
 	address_format(&hello->addr, &text);
-	log_event(LEVEL_DEBUG, "channel", LOG_STR("worker", w->name), LOG_INT("pid", c->holder),
+	log_event(LEVEL_DEBUG, "channel", LOG_STR("worker", w->name), LOG_INT("pid", pid),
 		  LOG_STR("address", text.text), LOG_MSG("listens on %s", text.text));
-	service_worker_listens(w, c);
+	service_worker_listens(w);
 }
 
 static void greeting_ready(struct loop_source *source, uint32_t events)

@@ -68,12 +68,23 @@ void service_free(struct service *s)
 
 /* --- the right number of workers ------------------------------------------------------------ */
 
-static bool slot_has_process(const struct service *s, unsigned slot)
+bool service_slot_has_process(const struct service *s, unsigned slot)
 {
 	const struct worker *w;
 
 	list_for_each (w, &s->workers, link)
 		if (w->slot == slot)
+			return true;
+	return false;
+}
+
+/* One of an earlier generation than the latest. */
+static bool slot_has_old_process(const struct service *s, unsigned slot)
+{
+	const struct worker *w;
+
+	list_for_each (w, &s->workers, link)
+		if (w->slot == slot && w->generation != s->last_generation)
 			return true;
 	return false;
 }
@@ -129,7 +140,8 @@ void service_fill(struct service *s)
 	unsigned own = count_own_starting(s), all = count_starting(s->master);
 	int64_t wait;
 
-	if (service_leaves(s))
+	/* In the middle of a rollout's step the slots are its own. */
+	if (service_leaves(s) || s->pumping)
 		return;
 	for (unsigned i = 0; i < s->want; i++) {
 		struct slot *slot = &s->slots[i];
@@ -137,7 +149,7 @@ void service_fill(struct service *s)
 		if (slot->current || slot->next || service_rollout_owns(s, i))
 			continue;
 		/* An app that cannot run twice waits for the old one to be gone. */
-		if (s->conf->strategy == STRATEGY_STOP_FIRST && slot_has_process(s, i))
+		if (s->conf->strategy == STRATEGY_STOP_FIRST && service_slot_has_process(s, i))
 			continue;
 		wait = backoff_wait(&s->backoff, loop_now(loop_of(s)));
 		if (wait > 0) {
@@ -224,7 +236,7 @@ void service_worker_changed(struct worker *w, enum worker_state from)
 		launch_log_exit(w);
 		s->served_by_gone += w->served;
 		list_remove(&w->link);
-		if (w->generation != s->last_generation)
+		if (!slot_has_old_process(s, w->slot))
 			rollout_old_gone(&s->rollout, w->slot);
 	}
 	if (was_current && !worker_state_is_current(w->state)) {

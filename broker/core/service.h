@@ -80,6 +80,9 @@ static inline bool service_leaves(const struct service *s)
 	return s->stopping || s->paused;
 }
 
+/* Whether any process of @slot is left, of whatever generation and state. */
+bool service_slot_has_process(const struct service *s, unsigned slot);
+
 /* Asks @w to leave, with or without a drain: its end is then no failure. */
 void service_retire(struct worker *w, enum worker_event how);
 
@@ -119,8 +122,8 @@ void service_close_listener(struct listener *l);
 /* Says why a bind of @addr failed with @error (-errno), and what to do. */
 void listener_explain_bind(const struct handoff_addr *addr, int error, struct strbuf *reason);
 
-/* @w has the new channel @c: is it ready with that? */
-void service_worker_listens(struct worker *w, struct channel *c);
+/* @w has a new channel: is it ready with that? */
+void service_worker_listens(struct worker *w);
 
 /* Called by worker.c after each change of state; at WORKER_DEAD just before it is freed. */
 void service_worker_changed(struct worker *w, enum worker_state from);

@@ -275,13 +275,9 @@ static bool listens_as_configured(const struct worker *w)
 /* How long a worker that listens on some addresses may take for the rest. */
 #define SETTLE_MS 1000
 
-void service_worker_listens(struct worker *w, struct channel *c)
+void service_worker_listens(struct worker *w)
 {
 	service_attach_listeners(w->service);
-	if (w->state == WORKER_READY && list_empty(&c->member.link)) {
-		worker_publish(w);
-		return;
-	}
 	if (w->state != WORKER_STARTING || !listens_as_configured(w))
 		return;
 	loop_timer_disarm(&w->settle);
@@ -289,6 +285,20 @@ void service_worker_listens(struct worker *w, struct channel *c)
 		worker_event(w, EV_LISTEN);
 	else
 		loop_timer_arm(&w->service->master->loop, &w->settle, SETTLE_MS);
+}
+
+/* Whether a worker that is to stay has a channel of @e, in the round or not. */
+static bool is_wanted(const struct service *s, const struct endpoint *e)
+{
+	const struct worker *w;
+	const struct channel *c;
+
+	list_for_each (w, &s->workers, link)
+		if (worker_state_is_current(w->state))
+			list_for_each (c, &w->channels, link)
+				if (c->endpoint == e)
+					return true;
+	return false;
 }
 
 void service_close_unused(struct service *s)
@@ -299,7 +309,7 @@ void service_close_unused(struct service *s)
 	list_for_each_safe (l, l_tmp, &s->listeners, link) {
 		STRBUF(text, 80);
 
-		if (!l->automatic || !l->endpoint || !list_empty(&l->endpoint->round.ring))
+		if (!l->automatic || !l->endpoint || is_wanted(s, l->endpoint))
 			continue;
 		address_format(&l->addr, &text);
 		log_event(LEVEL_INFO, "unlisten", LOG_STR("service", service_name(s)),

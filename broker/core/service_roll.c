@@ -37,19 +37,17 @@ static void begin(struct service *s, struct service_conf *conf)
 				  ? "each new one ready before an old one leaves"
 				  : "each old one gone before its new one starts"));
 
-	/* Until rollout_begin() nothing may be filled in: that is what pumping stands for here. */
+	/* Until rollout_begin() nothing may be filled in. */
 	s->pumping = true;
 	for (unsigned i = 0; i < ROLLOUT_MAX; i++) {
 		struct worker *w = s->slots[i].current;
 
-		if (!w)
-			continue;
-		if (i >= s->want)
+		if (w && i >= s->want)
 			service_retire(w, EV_RETIRE);
-		else if (w->state == WORKER_STARTING)
+		else if (w && w->state == WORKER_STARTING)
 			service_retire(w, EV_STOP); /* serves nobody yet */
-		else
-			has_old[i] = true;
+		has_old[i] = conf->strategy == STRATEGY_STOP_FIRST ? service_slot_has_process(s, i)
+								   : s->slots[i].current != NULL;
 	}
 	s->pumping = false;
 	rollout_begin(&s->rollout, conf->strategy, conf->surge, s->want, has_old);

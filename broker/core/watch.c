@@ -123,7 +123,7 @@ static bool watch_channel(struct channel *c, int64_t now)
 		}
 		return c->stalled;
 	}
-	if (c->moved_ms != now && w->state == WORKER_READY && is_stopped(c->holder)) {
+	if (c->moved_ms != now && w->state == WORKER_READY && channel_is_stopped(c)) {
 		w->held_by_stop = true;
 		worker_event(w, EV_HOLD);
 		return true;
@@ -168,7 +168,7 @@ static bool watch_held(struct worker *w)
 	if (!w->held_by_stop)
 		return false;
 	list_for_each (c, &w->channels, link)
-		if (is_stopped(c->holder))
+		if (channel_is_stopped(c))
 			return true;
 	if (is_stopped(w->pid))
 		return true;

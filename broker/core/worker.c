@@ -39,25 +39,16 @@ void worker_publish(struct worker *w)
 	struct channel *c;
 
 	list_for_each (c, &w->channels, link) {
-		if (!list_empty(&c->member.link) || c->ctl < 0)
+		if (!list_empty(&c->member.link) || list_empty(&c->holders))
 			continue;
 		c->member.limit = w->conf->queue;
 		c->member.waiting = channel_waiting(c->rx);
 		c->stalled = false;
 		c->moved_ms = loop_now(loop_of(w));
-		balancer_add(&c->endpoint->round, &c->member);
+		endpoint_join(c->endpoint, c);
 		if (c->endpoint->paused)
 			endpoint_dispatch(c->endpoint);
 	}
-}
-
-static void withdraw_channel(struct channel *c)
-{
-	if (list_empty(&c->member.link))
-		return;
-	balancer_remove(&c->endpoint->round, &c->member);
-	/* The wake-up of a paused endpoint must not outlive the membership. */
-	loop_modify(loop_of(c->worker), &c->wake, 0);
 }
 
 static void withdraw(struct worker *w)
@@ -65,7 +56,7 @@ static void withdraw(struct worker *w)
 	struct channel *c;
 
 	list_for_each (c, &w->channels, link)
-		withdraw_channel(c);
+		endpoint_leave(c->endpoint, c);
 }
 
 static void take_back_all(struct worker *w, const char *reason)

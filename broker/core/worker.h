@@ -13,6 +13,18 @@
 #include "policy/worker_fsm.h"
 #include "sys/proc.h"
 
+/*
+ * A rendezvous connection: it lasts as long as some process has it, and with it the listening
+ * socket. A program that got the socket through exec(3) brings one of its own.
+ */
+struct channel_holder {
+	struct list link; /* channel::holders */
+	struct channel *channel;
+	pid_t pid; /* who said HELLO, by SO_PEERCRED */
+	int fd;	   /* owned */
+	struct loop_source source;
+};
+
 struct channel {
 	struct list link;	       /* worker::channels */
 	struct balancer_member member; /* endpoint::round while the worker is in it */
@@ -21,12 +33,10 @@ struct channel {
 	uint64_t id;
 	int tx, rx;	   /* both ends, owned */
 	uint64_t rx_inode; /* finds the processes that hold the other copy of rx */
-	pid_t holder;	   /* who said HELLO, by SO_PEERCRED */
 	struct loop_source
-		wake; /* on tx: a message was taken; armed while the endpoint is paused */
-	int ctl;      /* rendezvous connection, owned; -1 once it ended */
-	struct loop_source hangup; /* on ctl */
-	struct loop_timer verdict; /* runs between the end of ctl and believing it */
+		wake;	     /* on tx: a message was taken; armed while the endpoint is paused */
+	struct list holders; /* channel_holder::link: who has the socket, as they say */
+	struct loop_timer verdict; /* from the end of the last of them to believing it */
 
 	uint64_t sent, taken_back;
 
@@ -108,15 +118,23 @@ uint64_t worker_taken(const struct worker *w);	 /* connections it has taken so f
 unsigned worker_waiting(const struct worker *w); /* in its channels now */
 
 /*
- * A new channel for @e: the app of @w listens. Owns @ctl on success. 0 or -errno, with the
- * descriptors for the worker in @ret_rx and @ret_tx: they stay the channel's.
+ * A new channel for @e: the app of @w listens. 0, with *@ret_channel the worker's; -errno.
+ * Nobody holds it yet: channel_add_holder() comes next.
  */
-int worker_add_channel(struct worker *w, struct endpoint *e, int ctl, pid_t holder,
-		       struct channel **ret);
+int worker_add_channel(struct worker *w, struct endpoint *e, struct channel **ret_channel);
 struct channel *worker_find_channel(struct worker *w, uint64_t id);
 
-/* The listening socket came through exec(3): its new holder speaks for it from now on. */
-int channel_adopt(struct channel *c, int ctl, pid_t holder);
+/* Process @pid has the other end of @c and says so on @fd, owned on success. 0 or -errno. */
+int channel_add_holder(struct channel *c, int fd, pid_t pid);
+
+/*
+ * The app does not listen any more: what waits in @c is dispatched again, @c is freed, and the
+ * worker hears of it if it was its last.
+ */
+void channel_lost(struct channel *c, const char *reason);
+
+/* Whether the process that listens is stopped, by a signal or a debugger. */
+bool channel_is_stopped(const struct channel *c);
 
 /* Sends one connection; as channel_send(). On CHANNEL_DONE the books are kept. */
 int channel_give(struct channel *c, const struct handoff_conn *conn, int fd);

@@ -39,26 +39,16 @@ static bool is_held(const struct channel *c)
 	return held;
 }
 
-/*
- * The rendezvous connection has ended, and the time for other news is over. If the socket
- * is still open somewhere, it went through an exec(3) whose new program has not spoken up:
- * it may still accept. Else the app has closed it.
- */
-static void verdict_expired(struct loop_timer *timer)
+void channel_lost(struct channel *c, const char *reason)
 {
-	struct channel *c = container_of(timer, struct channel, verdict);
 	struct worker *w = c->worker;
+	struct endpoint *e = c->endpoint;
 	bool probe;
 
-	if (is_held(c)) {
-		if (w->state == WORKER_READY && list_empty(&c->member.link))
-			balancer_add(&c->endpoint->round, &c->member);
-		loop_timer_arm(loop_of(c), &c->verdict, 10 * VERDICT_MS);
-		return;
-	}
-	channel_take_back(c, "the worker closed its listening socket");
-	endpoint_dispatch(c->endpoint);
+	endpoint_leave(e, c);
+	channel_take_back(c, reason);
 	channel_close(c);
+	endpoint_dispatch(e);
 	if (!list_empty(&w->channels))
 		return;
 	probe = w->ready_ms && loop_now(&w->service->master->loop) - w->ready_ms < PROBE_MS;
@@ -66,27 +56,84 @@ static void verdict_expired(struct loop_timer *timer)
 	worker_event(w, probe ? EV_UNLISTEN : EV_CLOSED);
 }
 
-static void ctl_hangup(struct loop_source *source, uint32_t events)
+/*
+ * The last rendezvous connection has ended, and the time for other news is over. If the socket
+ * is still open somewhere, it went through an exec(3) whose new program has not spoken up:
+ * it may still accept. Else the app has closed it.
+ */
+static void verdict_expired(struct loop_timer *timer)
 {
-	struct channel *c = container_of(source, struct channel, hangup);
+	struct channel *c = container_of(timer, struct channel, verdict);
+
+	if (!is_held(c)) {
+		channel_lost(c, "the worker closed its listening socket");
+		return;
+	}
+	loop_timer_arm(loop_of(c), &c->verdict, 10 * VERDICT_MS);
+	if (c->worker->state == WORKER_READY) {
+		endpoint_join(c->endpoint, c);
+		endpoint_dispatch(c->endpoint);
+	}
+}
+
+static void holder_free(struct channel_holder *h)
+{
+	loop_remove(loop_of(h->channel), &h->source);
+	fd_closep(&h->fd);
+	list_remove(&h->link);
+	free(h);
+}
+
+static void holder_ready(struct loop_source *source, uint32_t events)
+{
+	struct channel_holder *h = container_of(source, struct channel_holder, source);
+	struct channel *c = h->channel;
 	char byte;
 
 	(void)events;
 	/* A worker has nothing to say here; what it says is read away and costs one turn each. */
-	if (rendezvous_receive(c->ctl, &byte, sizeof(byte)) > 0)
+	if (rendezvous_receive(h->fd, &byte, sizeof(byte)) > 0)
 		return;
-	loop_remove(loop_of(c), &c->hangup);
-	fd_closep(&c->ctl);
+	holder_free(h);
+	if (!list_empty(&c->holders))
+		return;
 	/* No more connections until it is known what this means. */
-	if (!list_empty(&c->member.link)) {
-		balancer_remove(&c->endpoint->round, &c->member);
-		loop_modify(loop_of(c), &c->wake, 0);
-	}
+	endpoint_leave(c->endpoint, c);
 	loop_timer_arm(loop_of(c), &c->verdict, VERDICT_MS);
 }
 
-int worker_add_channel(struct worker *w, struct endpoint *e, int ctl, pid_t holder,
-		       struct channel **ret)
+int channel_add_holder(struct channel *c, int fd, pid_t pid)
+{
+	struct channel_holder *h = calloc(1, sizeof(*h));
+	int r;
+
+	if (!h)
+		return -ENOMEM;
+	h->channel = c;
+	h->pid = pid;
+	h->source = (struct loop_source){ .fd = -1, .ready = holder_ready };
+	r = loop_add(loop_of(c), &h->source, fd, EPOLLIN);
+	if (r < 0) {
+		free(h);
+		return r;
+	}
+	h->fd = fd;
+	list_append(&c->holders, &h->link);
+	loop_timer_disarm(&c->verdict);
+	if (c->worker->state == WORKER_READY && list_empty(&c->member.link))
+		worker_publish(c->worker);
+	return 0;
+}
+
+bool channel_is_stopped(const struct channel *c)
+{
+	const struct channel_holder *h = list_first(&c->holders, struct channel_holder, link);
+	char state = h ? proc_state(h->pid) : 0;
+
+	return state == 'T' || state == 't';
+}
+
+int worker_add_channel(struct worker *w, struct endpoint *e, struct channel **ret_channel)
 {
 	struct master *m = w->service->master;
 	struct handoff_name name = { .channel = m->next_channel_id + 1, .addr = e->app_addr };
@@ -99,14 +146,13 @@ int worker_add_channel(struct worker *w, struct endpoint *e, int ctl, pid_t hold
 	memcpy(name.token, w->token, sizeof(name.token));
 	list_init(&c->link);
 	list_init(&c->member.link);
+	list_init(&c->holders);
 	c->member.slot = w->slot;
 	c->endpoint = e;
 	c->worker = w;
 	c->id = ++m->next_channel_id;
-	c->tx = c->rx = c->ctl = -1;
-	c->holder = holder;
+	c->tx = c->rx = -1;
 	c->wake = (struct loop_source){ .fd = -1, .ready = channel_woken };
-	c->hangup = (struct loop_source){ .fd = -1, .ready = ctl_hangup };
 	loop_timer_init(&c->verdict, verdict_expired);
 
 	r = channel_open(&name, w->conf->queue, &c->tx, &c->rx);
@@ -114,20 +160,16 @@ int worker_add_channel(struct worker *w, struct endpoint *e, int ctl, pid_t hold
 		r = -errno;
 	if (r == 0)
 		r = loop_add(&m->loop, &c->wake, c->tx, 0);
-	if (r == 0)
-		r = loop_add(&m->loop, &c->hangup, ctl, EPOLLIN);
 	if (r < 0) {
-		loop_remove(&m->loop, &c->wake);
 		fd_closep(&c->tx);
 		fd_closep(&c->rx);
 		free(c);
 		return r;
 	}
 	c->rx_inode = st.st_ino;
-	c->ctl = ctl;
 	e->n_channels++;
 	list_append(&w->channels, &c->link);
-	*ret = c;
+	*ret_channel = c;
 	return 0;
 }
 
@@ -139,24 +181,6 @@ struct channel *worker_find_channel(struct worker *w, uint64_t id)
 		if (c->id == id)
 			return c;
 	return NULL;
-}
-
-int channel_adopt(struct channel *c, int ctl, pid_t holder)
-{
-	loop_remove(loop_of(c), &c->hangup);
-	int r = loop_add(loop_of(c), &c->hangup, ctl, EPOLLIN);
-
-	if (r < 0)
-		return r;
-	fd_closep(&c->ctl);
-	c->ctl = ctl;
-	c->holder = holder;
-	loop_timer_disarm(&c->verdict);
-	if (c->worker->state == WORKER_READY && list_empty(&c->member.link)) {
-		balancer_add(&c->endpoint->round, &c->member);
-		endpoint_dispatch(c->endpoint);
-	}
-	return 0;
 }
 
 int channel_give(struct channel *c, const struct handoff_conn *conn, int fd)
@@ -201,15 +225,15 @@ unsigned channel_take_back(struct channel *c, const char *reason)
 void channel_close(struct channel *c)
 {
 	struct worker *w = c->worker;
+	struct channel_holder *h, *tmp;
 
-	if (!list_empty(&c->member.link))
-		balancer_remove(&c->endpoint->round, &c->member);
+	endpoint_leave(c->endpoint, c);
+	list_for_each_safe (h, tmp, &c->holders, link)
+		holder_free(h);
 	w->served += c->sent - c->taken_back;
 	c->endpoint->n_channels--;
 	loop_timer_disarm(&c->verdict);
 	loop_remove(loop_of(c), &c->wake);
-	loop_remove(loop_of(c), &c->hangup);
-	fd_closep(&c->ctl);
 	fd_closep(&c->tx);
 	fd_closep(&c->rx);
 	list_remove(&c->link);

@@ -20,7 +20,7 @@ bool worker_owns_child(const struct worker *w, pid_t pid)
 	if (pid == w->pid || pid_set_has(&w->kin, pid))
 		return true;
 	list_for_each (c, &w->channels, link)
-		if (pid == c->holder || proc_holds_socket(pid, c->rx_inode))
+		if (proc_holds_socket(pid, c->rx_inode))
 			return true;
 	/* Not after setproctitle(3), which writes over it; but then it has been a child for long.
 	 */

@@ -26,11 +26,12 @@ static void keep(struct lines *l, const char *line, size_t n)
 	l->tail[l->n_tail++] = '\n';
 }
 
-static void emit(struct lines *l, lines_fn *out, void *arg)
+/* Gives out what is there: a piece of a long line, or the @end of one. */
+static void emit(struct lines *l, bool end, lines_fn *out, void *arg)
 {
 	size_t n = l->n;
 
-	if (n && l->part[n - 1] == '\r')
+	if (end && n && l->part[n - 1] == '\r')
 		n--;
 	l->n = 0;
 	keep(l, l->part, n);
@@ -43,21 +44,20 @@ void lines_feed(struct lines *l, const char *bytes, size_t n, lines_fn *out, voi
 		const char *nl = memchr(bytes, '\n', n);
 		size_t part = nl ? (size_t)(nl - bytes) : n;
 		size_t room = LINES_MAX - l->n;
+		bool full = part > room; /* only then: the line may end right behind the buffer */
 
-		if (part > room) {
+		if (full)
 			part = room;
-			nl = NULL;
-		}
 		memcpy(l->part + l->n, bytes, part);
 		l->n += part;
 		bytes += part;
 		n -= part;
-		if (nl) {
+		if (full) {
+			emit(l, false, out, arg);
+		} else if (nl) {
 			bytes++;
 			n--;
-			emit(l, out, arg);
-		} else if (l->n == LINES_MAX) {
-			emit(l, out, arg);
+			emit(l, true, out, arg);
 		}
 	}
 }
@@ -65,5 +65,5 @@ void lines_feed(struct lines *l, const char *bytes, size_t n, lines_fn *out, voi
 void lines_finish(struct lines *l, lines_fn *out, void *arg)
 {
 	if (l->n)
-		emit(l, out, arg);
+		emit(l, true, out, arg);
 }

@@ -40,6 +40,8 @@ static int read_quoted(char quote, const char *text, size_t len, size_t *at, cha
 			*at = i + 1;
 			return 0;
 		}
+		/* strchr() would find a NUL too.
+		 * NOLINTNEXTLINE(bugprone-not-null-terminated-result) */
 		if (quote == '"' && c == '\\' && i + 1 < len && memchr("\"\\$`", text[i + 1], 4))
 			c = text[++i];
 		*(*out)++ = c;

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include "base/fd.h"
+#include "sys/fdpass.h"
 
 #ifndef SO_PASSRIGHTS
 #define SO_PASSRIGHTS 83 /* Linux 6.16 */
@@ -45,45 +46,14 @@ int channel_open(const struct handoff_name *name, unsigned queue, int *ret_tx, i
 	return 0;
 }
 
-/* Room for up to two descriptors, aligned as CMSG_* wants it. */
-union control {
-	struct cmsghdr align;
-	char buf[CMSG_SPACE(2 * sizeof(int))];
-};
-
-static ssize_t send_with_fds(int fd, const void *data, size_t len, const int *fds, size_t n_fds)
-{
-	union control ctl;
-	/* sendmsg(2) only reads through iov_base, which POSIX declares without const. */
-	struct iovec iov = { .iov_base = (void *)(uintptr_t)data, .iov_len = len };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	ssize_t n;
-
-	if (n_fds > 0) {
-		struct cmsghdr *c;
-
-		assert(n_fds <= 2);
-		memset(&ctl, 0, sizeof(ctl));
-		msg.msg_control = ctl.buf;
-		msg.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
-		c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
-		memcpy(CMSG_DATA(c), fds, n_fds * sizeof(int));
-	}
-	do
-		n = sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
-	while (n < 0 && errno == EINTR);
-	return n;
-}
-
 int channel_send(int tx, const struct handoff_conn *conn, int conn_fd)
 {
+	ssize_t n = fdpass_send(tx, conn, sizeof(*conn), &conn_fd, 1);
+
 	/* SEQPACKET: a message goes whole or not at all. */
-	if (send_with_fds(tx, conn, sizeof(*conn), &conn_fd, 1) >= 0)
+	if (n >= 0)
 		return CHANNEL_DONE;
-	switch (errno) {
+	switch (-n) {
 	case EAGAIN:
 	case ENOBUFS:
 	case ENOMEM:
@@ -94,57 +64,14 @@ int channel_send(int tx, const struct handoff_conn *conn, int conn_fd)
 	case ENOTCONN:
 		return CHANNEL_GONE;
 	}
-	return -errno;
-}
-
-/* Takes the first descriptor out of @msg and closes any other. -1 if there is none. */
-static int take_fd(struct msghdr *msg)
-{
-	int taken = -1;
-
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
-		size_t n;
-
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (size_t i = 0; i < n; i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
-			if (taken < 0)
-				taken = fd;
-			else
-				(void)close(fd);
-		}
-	}
-	return taken;
-}
-
-static ssize_t receive_once(int rx, struct handoff_conn *conn, union control *ctl,
-			    struct msghdr *msg, int flags)
-{
-	struct iovec iov = { .iov_base = conn, .iov_len = sizeof(*conn) };
-	ssize_t n;
-
-	do {
-		*msg = (struct msghdr){ .msg_iov = &iov,
-					.msg_iovlen = 1,
-					.msg_control = ctl->buf,
-					.msg_controllen = sizeof(ctl->buf) };
-		n = recvmsg(rx, msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | flags);
-	} while (n < 0 && errno == EINTR);
-	msg->msg_iov = NULL;
-	return n;
+	return (int)n;
 }
 
 int channel_receive(int rx, struct handoff_conn *ret_conn, int *ret_fd)
 {
+	struct fdpass_received got;
 	struct handoff_conn conn;
-	union control ctl;
-	struct msghdr msg;
 	ssize_t n;
-	int fd;
 
 	for (;;) {
 		/*
@@ -152,29 +79,27 @@ int channel_receive(int rx, struct handoff_conn *ret_conn, int *ret_fd)
 		 * closed (MSG_CTRUNC). So look first; what a look receives is a second
 		 * reference that must be closed.
 		 */
-		n = receive_once(rx, &conn, &ctl, &msg, MSG_PEEK);
-		if (n < 0 && errno == ECONNRESET)
+		n = fdpass_receive(rx, &conn, sizeof(conn), MSG_DONTWAIT | MSG_PEEK, &got);
+		fd_closep(&got.fd);
+		if (n == -ECONNRESET)
 			continue; /* said once when the peer left unread data; messages follow */
-		if (n < 0)
-			return errno == EAGAIN ? CHANNEL_EMPTY : -errno;
-		if (n == 0)
+		if (n == -EAGAIN || n == 0)
 			return CHANNEL_EMPTY;
-		fd = take_fd(&msg);
-		if (fd < 0 && (msg.msg_flags & MSG_CTRUNC))
+		if (n < 0)
+			return (int)n;
+		if (got.cut_fds)
 			return -EMFILE;
-		fd_closep(&fd);
 
-		n = receive_once(rx, &conn, &ctl, &msg, 0);
+		n = fdpass_receive(rx, &conn, sizeof(conn), MSG_DONTWAIT, &got);
 		if (n <= 0)
 			continue; /* the worker was faster: look again */
-		fd = take_fd(&msg);
-		if (fd >= 0 && handoff_check(&conn, (size_t)n, HANDOFF_CONN))
+		if (got.fd >= 0 && handoff_check(&conn, (size_t)n, HANDOFF_CONN))
 			break;
 		/* A nudge of ours, or something from the worker's copy of tx: drop it. */
-		fd_closep(&fd);
+		fd_closep(&got.fd);
 	}
 	*ret_conn = conn;
-	*ret_fd = fd;
+	*ret_fd = got.fd;
 	return CHANNEL_DONE;
 }
 
@@ -183,7 +108,7 @@ void channel_nudge(int tx)
 	struct handoff_nudge msg;
 
 	handoff_header_init(&msg.h, HANDOFF_NUDGE);
-	(void)send_with_fds(tx, &msg, sizeof(msg), NULL, 0);
+	(void)fdpass_send(tx, &msg, sizeof(msg), NULL, 0);
 }
 
 unsigned channel_waiting(int rx)
@@ -198,7 +123,9 @@ unsigned channel_waiting(int rx)
 
 int rendezvous_send(int fd, const void *msg, size_t len, const int *fds, size_t n_fds)
 {
-	return send_with_fds(fd, msg, len, fds, n_fds) < 0 ? -errno : 0;
+	ssize_t n = fdpass_send(fd, msg, len, fds, n_fds);
+
+	return n < 0 ? (int)n : 0;
 }
 
 int rendezvous_receive(int fd, void *buf, size_t size)

@@ -6,24 +6,27 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include "base/fd.h"
+#include "sys/fdpass.h"
 #include "sys/loop.h"
 
 struct kept {
 	struct keeper_entry entry;
 	int pidfd;
+	int output_fd;	 /* -1: none, or at its end */
 	int64_t next_ms; /* when the next of the two signals is due */
 	bool told;	 /* stop_signal was sent */
 };
 
 struct keeper {
 	struct kept *v;
-	struct pollfd *polls;
+	struct pollfd *polls; /* two for each: pidfd, output */
 	size_t n, room;
 };
 
 static void forget(struct keeper *k, size_t i)
 {
 	(void)close(k->v[i].pidfd);
+	fd_closep(&k->v[i].output_fd);
 	k->v[i] = k->v[--k->n];
 }
 
@@ -36,7 +39,8 @@ static void forget_pid(struct keeper *k, int32_t pid)
 		}
 }
 
-static int remember(struct keeper *k, const struct keeper_entry *entry)
+/* Owns *@output_fd if it succeeds: then it is -1. */
+static int remember(struct keeper *k, const struct keeper_entry *entry, int *output_fd)
 {
 	int pidfd;
 
@@ -49,7 +53,7 @@ static int remember(struct keeper *k, const struct keeper_entry *entry)
 		if (!v)
 			return -ENOMEM;
 		k->v = v;
-		polls = realloc(k->polls, room * sizeof(*polls));
+		polls = realloc(k->polls, 2 * room * sizeof(*polls));
 		if (!polls)
 			return -ENOMEM;
 		k->polls = polls;
@@ -58,31 +62,31 @@ static int remember(struct keeper *k, const struct keeper_entry *entry)
 	pidfd = (int)syscall(SYS_pidfd_open, entry->pid, 0);
 	if (pidfd < 0)
 		return errno == ESRCH ? 0 : -errno;
-	k->v[k->n++] = (struct kept){ .entry = *entry, .pidfd = pidfd };
+	k->v[k->n++] =
+		(struct kept){ .entry = *entry, .pidfd = pidfd, .output_fd = fd_take(output_fd) };
 	return 0;
 }
 
 /* While the broker lives: listen to it. Returns at its end. */
-static int follow(struct keeper *k, int fd)
+static int follow(struct keeper *k, int sock)
 {
+	struct fdpass_received got;
 	struct keeper_entry entry;
 	ssize_t n;
 	int r;
 
 	for (;;) {
-		/* A pipe: writes of this size are atomic, so are reads of it. */
-		n = read(fd, &entry, sizeof(entry));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n != (ssize_t)sizeof(entry))
-			return n == 0 ? 0 : -EIO;
-		if (entry.pid <= 1)
-			continue;
-		if (entry.stop_signal == 0) {
-			forget_pid(k, entry.pid);
-			continue;
+		n = fdpass_receive(sock, &entry, sizeof(entry), 0, &got);
+		if (n != (ssize_t)sizeof(entry)) {
+			fd_closep(&got.fd);
+			return n == 0 ? 0 : n < 0 ? (int)n : -EIO;
 		}
-		r = remember(k, &entry);
+		r = 0;
+		if (entry.pid > 1 && entry.stop_signal == 0)
+			forget_pid(k, entry.pid);
+		else if (entry.pid > 1)
+			r = remember(k, &entry, &got.fd);
+		fd_closep(&got.fd);
 		if (r < 0)
 			return r;
 	}
@@ -97,6 +101,30 @@ static void tell(struct kept *w, int64_t now)
 	w->next_ms = now + w->entry.stop_ms;
 }
 
+static void drop_output(struct kept *w)
+{
+	char buf[16384];
+	ssize_t n = read(w->output_fd, buf, sizeof(buf));
+
+	/* Non-blocking, as the broker had made it. */
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		fd_closep(&w->output_fd);
+}
+
+/* Waits until something happens, at most until @until_ms. */
+static void wait_until(struct keeper *k, int64_t until_ms)
+{
+	int64_t left = until_ms - loop_clock_ms();
+
+	if (left > 60 * MSEC_PER_SEC)
+		left = 60 * MSEC_PER_SEC;
+	for (size_t i = 0; i < k->n; i++) {
+		k->polls[2 * i] = (struct pollfd){ .fd = k->v[i].pidfd, .events = POLLIN };
+		k->polls[2 * i + 1] = (struct pollfd){ .fd = k->v[i].output_fd, .events = POLLIN };
+	}
+	(void)poll(k->polls, 2 * k->n, left > 0 ? (int)left : 0);
+}
+
 /* The broker is gone: end each worker in its time. */
 static void finish(struct keeper *k)
 {
@@ -107,18 +135,15 @@ static void finish(struct keeper *k)
 	while (k->n) {
 		int64_t next = INT64_MAX;
 
-		for (size_t i = 0; i < k->n; i++) {
-			k->polls[i] = (struct pollfd){ .fd = k->v[i].pidfd, .events = POLLIN };
+		for (size_t i = 0; i < k->n; i++)
 			if (k->v[i].next_ms < next)
 				next = k->v[i].next_ms;
-		}
-		next -= now;
-		if (next > 60 * MSEC_PER_SEC)
-			next = 60 * MSEC_PER_SEC;
-		(void)poll(k->polls, k->n, next > 0 ? (int)next : 0);
+		wait_until(k, next);
 		now = loop_clock_ms();
 		for (size_t i = k->n; i-- > 0;) {
-			if (k->polls[i].revents)
+			if (k->polls[2 * i + 1].revents)
+				drop_output(&k->v[i]);
+			if (k->polls[2 * i].revents)
 				forget(k, i);
 			else if (k->v[i].next_ms <= now)
 				tell(&k->v[i], now);
@@ -126,14 +151,14 @@ static void finish(struct keeper *k)
 	}
 }
 
-int keeper_run(int fd, void *arg)
+int keeper_run(int sock, void *arg)
 {
 	struct keeper k = { 0 };
 	int r;
 
 	(void)arg;
 	(void)prctl(PR_SET_NAME, "broker-keeper");
-	r = follow(&k, fd);
+	r = follow(&k, sock);
 	if (r == 0)
 		finish(&k);
 	while (k.n)

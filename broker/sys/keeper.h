@@ -8,7 +8,9 @@
  * stop_timeout, and ends itself.
  *
  * It holds a pidfd of each worker from the time when the broker named it, so that no other
- * process that got the number later can be meant.
+ * process that got the number later can be meant; and a copy of the pipe that the worker writes
+ * its output into. Without a reader the next line that a worker wrote would end it (SIGPIPE), in
+ * the middle of a request; so after the broker's end the keeper reads, and drops, what comes.
  */
 #ifndef BROKER_SYS_KEEPER_H
 #define BROKER_SYS_KEEPER_H
@@ -21,7 +23,10 @@ struct keeper_entry {
 	int64_t drain_ms, stop_ms;
 };
 
-/* The body of the keeper process, for spawn_helper(): reads keeper_entry from @fd. */
-int keeper_run(int fd, void *arg);
+/*
+ * The body of the keeper process, for spawn_helper(). @sock is SOCK_SEQPACKET; each message is a
+ * struct keeper_entry, with the read end of the worker's output, if it has one, as descriptor.
+ */
+int keeper_run(int sock, void *arg);
 
 #endif

@@ -10,10 +10,13 @@
 #include <syslog.h>
 #include <time.h>
 #include "base/fd.h"
+#include "sys/loop.h"
 
 #define LINE_SIZE 8192
 /* What a reader that stopped reading may leave waiting before entries are dropped. */
 #define BACKLOG_SIZE (256 * 1024)
+/* Of which workers may use so much: their flood must not push out what the broker has to say. */
+#define OUTPUT_SIZE (192 * 1024)
 /* POLLOUT on a pipe means that PIPE_BUF bytes go in without blocking. */
 #define CHUNK 4096
 
@@ -109,7 +112,7 @@ void log_flush(void)
 	}
 }
 
-static void put_line(const char *text, size_t n)
+static void put_line(const char *text, size_t n, size_t room)
 {
 	size_t done = 0;
 
@@ -118,8 +121,8 @@ static void put_line(const char *text, size_t n)
 		done = write_some(text, n);
 	if (done == n)
 		return;
-	if (lg.n_backlog + (n - done) > BACKLOG_SIZE) {
-		/* Only whole entries are dropped; one begun earlier always fitted. */
+	if (done == 0 && lg.n_backlog + n > room) {
+		/* Only whole entries are dropped. */
 		lg.lost++;
 		return;
 	}
@@ -293,7 +296,8 @@ void log_write(enum conf_log_level level, const char *event, const struct log_fi
 		syslog(priority[level], "%s", line.text);
 	} else {
 		strbuf_add(&line, "\n");
-		put_line(line.text, line.len);
+		put_line(line.text, line.len,
+			 strcmp(event, "output") == 0 ? OUTPUT_SIZE : BACKLOG_SIZE);
 	}
 	errno = saved;
 }
@@ -368,10 +372,13 @@ int log_chown(unsigned uid, unsigned gid)
 
 void log_close(int wait_ms)
 {
+	int64_t end = loop_clock_ms() + wait_ms, left;
 	struct pollfd p = { .fd = lg.fd, .events = POLLOUT };
 
 	log_flush();
-	if (lg.n_backlog && poll(&p, 1, wait_ms) == 1)
+	/* As long as the reader reads: it takes some each time. */
+	while (lg.n_backlog && (left = end - loop_clock_ms()) > 0 && poll(&p, 1, (int)left) == 1 &&
+	       (p.revents & POLLOUT))
 		log_flush();
 	if (lg.owned)
 		close(lg.fd);

@@ -166,8 +166,11 @@ static int wait_ms(const struct loop *loop)
 int loop_run(struct loop *loop)
 {
 	while (!loop->stop) {
-		int n = epoll_wait(loop->epoll_fd, loop->batch, LOOP_BATCH, wait_ms(loop));
+		int n;
 
+		if (loop->turn)
+			loop->turn(loop);
+		n = epoll_wait(loop->epoll_fd, loop->batch, LOOP_BATCH, wait_ms(loop));
 		loop->now_ms = loop_clock_ms();
 		if (n < 0) {
 			if (errno == EINTR)

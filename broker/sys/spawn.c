@@ -52,7 +52,6 @@ __attribute__((noreturn, format(printf, 2, 3))) static void fail(int status_fd, 
 	int n;
 
 	va_start(ap, fmt);
-	/* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): va_start() is two lines above */
 	n = vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	if (n >= 0 && (size_t)n < sizeof(text))
@@ -112,9 +111,10 @@ __attribute__((noreturn)) static void run_child(const struct spawn_request *req,
 	if (req->directory && chdir(req->directory) < 0)
 		fail(status_fd, "cannot change to directory %s", req->directory);
 	/*
-	 * Until it listens, a worker ends with the broker; the shim takes this off at listen(2),
-	 * when there may be connections to finish (see keeper.h). After the ids, whose change
-	 * clears it; and a broker that died before this line will never be seen to die.
+	 * Until it is the app, a worker ends with the broker. The launcher takes this off before
+	 * it executes the command: from then on there may be connections to finish, and the keeper
+	 * knows the worker (see keeper.h). After the ids, whose change clears it; and a broker that
+	 * died before this line would never be seen to die.
 	 */
 	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != broker)
@@ -152,12 +152,18 @@ int spawn_worker(const struct spawn_request *req, pid_t *ret_pid, int *ret_statu
 
 int spawn_helper(int (*body)(int keep_fd, void *arg), int keep_fd, void *arg, pid_t *ret_pid)
 {
-	pid_t pid = fork();
+	_cleanup_fd_ int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	pid_t pid;
 
+	if (null_fd < 0)
+		return -errno;
+	pid = fork();
 	if (pid < 0)
 		return -errno;
 	if (pid == 0) {
-		if (dup2(keep_fd, SPAWN_STATUS_FD) < 0)
+		/* Who reads the broker's output must not wait for the end of a helper. */
+		if (dup2(keep_fd, SPAWN_STATUS_FD) < 0 || dup2(null_fd, STDIN_FILENO) < 0 ||
+		    dup2(null_fd, STDOUT_FILENO) < 0 || dup2(null_fd, STDERR_FILENO) < 0)
 			_exit(126);
 		close_from(SPAWN_STATUS_FD + 1);
 		(void)setsid();

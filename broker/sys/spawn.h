@@ -43,8 +43,8 @@ struct spawn_request {
 int spawn_worker(const struct spawn_request *req, pid_t *ret_pid, int *ret_status_fd);
 
 /*
- * Forks a helper that runs @body(@arg) with all descriptors but 0, 1, 2 and @keep_fd closed, and
- * exits with what it returns. 0 or -errno; *@ret_pid > 1.
+ * Forks a helper that runs @body(fd, @arg) and exits with what it returns. It has @keep_fd as fd,
+ * /dev/null as 0, 1 and 2, and nothing else of ours. 0 or -errno; *@ret_pid > 1.
  */
 int spawn_helper(int (*body)(int keep_fd, void *arg), int keep_fd, void *arg, pid_t *ret_pid);
 

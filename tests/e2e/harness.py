@@ -21,7 +21,7 @@ A broker that a test leaves running is stopped at its end, and must then end in 
 
 import signal
 
-from lib import proc
+from lib import faults, proc
 from lib.broker import Broker, broker_cli, clean_environment
 from lib.clients import (
     Answer, connect, half_close, http_get, read_answer, refused, reset, send_request,
@@ -30,8 +30,10 @@ from lib.eventlog import EventLog
 from lib.load import Load
 from lib.namespace import private_namespaces
 from lib.paths import APPS, BUILD, ROOT, app, broker_program
+from lib.plain import Plain
 from lib.ports import free_port
 from lib.proc import send_signal, wait_until
+from lib.release import GOOD, HANGS, Gate, Release
 from lib.server import Server
 from lib.tap import add_test, at_end, main, note, skip, skip_all, test, tmp, write_file
 

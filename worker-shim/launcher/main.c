@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #define LIBRARY_NAME "libworker-shim.so"
@@ -164,6 +165,11 @@ static enum launch_exit launch(const struct options *options, struct reason *rea
 		return reason_set(reason, LAUNCH_REFUSED, "no memory for the environment");
 	if (options->status_fd >= 0)
 		(void)fcntl(options->status_fd, F_SETFD, FD_CLOEXEC);
+	/*
+	 * The broker had us end with it. The app must not: it may have connections to finish. And
+	 * only we can take this off in time: it belongs to the thread that started the program.
+	 */
+	(void)prctl(PR_SET_PDEATHSIG, 0);
 	(void)execv(program.path, options->command);
 	return reason_set(reason, errno == ENOENT ? LAUNCH_MISSING : LAUNCH_REFUSED,
 			  "%s cannot be started: %s", program.path, strerror(errno));

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+static const uint8_t loopback[4] = { 127, 0, 0, 1 };
 static const uint8_t mapped_prefix[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
 
 bool addr_from_sockaddr(const struct sockaddr *sa, socklen_t len, struct handoff_addr *ret)
@@ -63,7 +64,7 @@ static void ipv4_of(const struct handoff_addr *addr, uint8_t ret[4])
 	else if (is_zero(addr->ip, 16))
 		memset(ret, 0, 4);
 	else if (is_zero(addr->ip, 15) && addr->ip[15] == 1)
-		memcpy(ret, "\x7f\0\0\1", 4);
+		memcpy(ret, loopback, sizeof(loopback));
 	else
 		pseudo_ipv4(addr->ip, ret);
 }

@@ -12,7 +12,6 @@
 #include "swap.h"
 
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #define PROTO_MPTCP 262 /* IPPROTO_MPTCP: newer runtimes ask for it by default */
@@ -183,9 +182,6 @@ static int meet_broker(struct slot *slot, int fd)
 	}
 	r = take_over(slot, fd, &meeting);
 	meeting_close(&meeting);
-	/* The broker may have asked to be followed into death until here; now workers finish. */
-	if (r == 0)
-		(void)prctl(PR_SET_PDEATHSIG, 0);
 	return r;
 }
 

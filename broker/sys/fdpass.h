@@ -1,0 +1,30 @@
+/*
+ * fdpass - messages with descriptors over a Unix socket, with the traps of SCM_RIGHTS dealt with
+ * in one place.
+ */
+#ifndef BROKER_SYS_FDPASS_H
+#define BROKER_SYS_FDPASS_H
+
+#include <sys/types.h>
+#include "base/util.h"
+
+#define FDPASS_MAX 2
+
+/*
+ * Sends @len bytes with @n_fds descriptors, at most FDPASS_MAX; they stay the caller's. Never
+ * blocks, raises no SIGPIPE. The bytes sent, which on SOCK_SEQPACKET are all; -errno.
+ */
+ssize_t fdpass_send(int sock, const void *data, size_t len, const int *fds, size_t n_fds);
+
+struct fdpass_received {
+	int fd; /* the first that came, the caller's, close-on-exec; -1: none. Others are closed */
+	bool cut_fds; /* a descriptor did not fit into our table: it is lost */
+};
+
+/*
+ * Receives one message of SOCK_SEQPACKET, @flags as for recvmsg(2). Its bytes, 0 at end of file,
+ * -errno; *@ret is filled in every case.
+ */
+ssize_t fdpass_receive(int sock, void *buf, size_t size, int flags, struct fdpass_received *ret);
+
+#endif

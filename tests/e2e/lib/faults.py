@@ -1,0 +1,151 @@
+"""What breaks things on purpose, and what shows the harm: limits, tracers, sockets, time used."""
+
+import contextlib
+import ctypes
+import os
+import resource
+import shutil
+import signal
+import subprocess
+
+from . import proc, tap
+
+PTRACE_CONT, PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT = 7, 17, 0x4206, 0x4207
+WALL = 0x40000000  # __WALL
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+_libc.ptrace.restype = ctypes.c_long
+
+
+# --- connections, as the kernel counts them ------------------------------------------------
+
+
+def server_sockets(port):
+    """Inodes of the server's side of the connections to `port`; "0": not accepted yet."""
+    found = []
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            with open(table) as f:
+                lines = f.read().splitlines()[1:]
+        except OSError:
+            continue
+        for line in lines:
+            f = line.split()
+            # 01 ESTABLISHED, 08 CLOSE_WAIT: the client has ended its side
+            if int(f[1].rsplit(":", 1)[1], 16) == port and f[3] in ("01", "08"):
+                found.append(f[9])
+    return found
+
+
+def in_backlog(port):
+    """Connections that nobody has accepted yet."""
+    return server_sockets(port).count("0")
+
+
+def on_the_way(port, processes):
+    """Connections that the broker accepted and that are in none of `processes`: in a channel."""
+    accepted = [inode for inode in server_sockets(port) if inode != "0"]
+    return len(accepted) - proc.held_connections(processes, port)
+
+
+# --- processes -----------------------------------------------------------------------------
+
+
+def cpu_ticks(pid):
+    """User and system time of a process, in 1/100 s."""
+    with open("/proc/%d/stat" % pid) as f:
+        fields = f.read().rsplit(") ", 1)[1].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def resident_kb(pid):
+    with open("/proc/%d/status" % pid) as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmRSS:"))
+
+
+@contextlib.contextmanager
+def descriptor_limit(pid, soft):
+    """The soft limit of open descriptors of a running process, for a while."""
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+
+
+def open_descriptors(pid):
+    """Their numbers."""
+    return sorted(int(name) for name in os.listdir("/proc/%d/fd" % pid))
+
+
+# --- a debugger ----------------------------------------------------------------------------
+
+
+def _ptrace(request, pid):
+    if _libc.ptrace(request, pid, None, None) < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, "ptrace(%#x): %s" % (request, os.strerror(error)))
+
+
+@contextlib.contextmanager
+def traced(pid):
+    """The process stands at a debugger's prompt: state "t" with a tracer, which is us."""
+    _ptrace(PTRACE_SEIZE, pid)
+    _ptrace(PTRACE_INTERRUPT, pid)
+    got, status = os.waitpid(pid, WALL)
+    assert got == pid and os.WIFSTOPPED(status), (got, status)
+    assert proc.stat(pid)[0] == "t", proc.stat(pid)
+    try:
+        yield
+    finally:
+        if proc.alive(pid):
+            _ptrace(PTRACE_DETACH, pid)
+
+
+# --- system calls that fail ----------------------------------------------------------------
+
+
+class Strace:
+    """
+    strace(1) attached to a running process, itself and not its children:
+
+        with Strace(broker.pid, "accept4", inject="accept4:error=EMFILE:when=1..20") as s:
+            ...
+        s.lines("EMFILE")
+    """
+
+    def __init__(self, pid, calls, inject=None):
+        if not shutil.which("strace"):
+            tap.skip("needs strace(1)")
+        self._file = tap.tmp("strace.%d" % id(self))
+        argv = ["strace", "-p", str(pid), "-o", self._file, "-e", "trace=" + calls]
+        for one in [inject] if isinstance(inject, str) else inject or []:
+            argv += ["-e", "inject=" + one]
+        self._process = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=proc.die_with_parent
+        )
+        tap.current().cleanups.append(self.detach)
+        said = self._process.stderr.readline().decode()
+        assert "attached" in said, "strace says: " + said
+
+    def detach(self):
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(10)
+        self._process.stderr.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.detach()
+
+    def lines(self, *words):
+        """What it has written so far, of lines with all these words."""
+        try:
+            with open(self._file) as f:
+                return [line for line in f if all(word in line for word in words)]
+        except OSError:
+            return []

@@ -1,0 +1,373 @@
+#!/usr/bin/env python3
+"""
+The moment at which a worker cannot answer any more: what waits in its channel is answered by
+others, exactly once. The server is srv_blocking, where one silent client keeps a whole worker
+busy, so that everybody else of that worker waits in its channel for as long as the test likes.
+"""
+
+import os
+import random
+
+from harness import *
+
+private_namespaces()
+
+
+class Blocked:
+    """A broker with every worker busy with a silent client, and `waiting` more for each of them."""
+
+    def __init__(self, workers=2, waiting=3, command=None, **options):
+        options = dict(dict(stall_timeout="1m", queue=8, backoff_min="10ms"), **options)
+        self.broker = Broker(command or app("srv_blocking"), workers=workers, **options)
+        self.port = self.broker.port
+        ready = [
+            self.broker.wait_event("worker-ready", worker="web.%d" % n)["pid"] for n in range(workers)
+        ]
+        self.workers = ready
+        self.silent = {}  # the pid of a worker: its silent client
+        for _ in ready:
+            sock = connect(self.port)
+            owner = wait_until(lambda: self.new_owner())
+            self.silent[owner] = sock
+        self.clients = []
+        for n in range(waiting * workers):
+            self.ask(str(n))
+        self.wait_waiting(waiting * workers)
+
+    def processes(self):
+        return [p for p in proc.descendants(self.broker.pid)]
+
+    def new_owner(self):
+        """Which worker has got a connection that it did not have."""
+        for worker in self.workers:
+            tree = [worker] + proc.descendants(worker)
+            if worker not in self.silent and proc.held_connections(tree, self.port):
+                return worker
+        return None
+
+    def ask(self, name, half=False):
+        sock = connect(self.port)
+        send_request(sock, "/?id=" + name)
+        if half:
+            half_close(sock)
+        self.clients.append((name, sock))
+        return sock
+
+    def waiting(self):
+        return faults.on_the_way(self.port, self.processes())
+
+    def wait_waiting(self, n):
+        wait_until(
+            lambda: self.waiting() == n, 20, lambda: "%d on the way, want %d" % (self.waiting(), n)
+        )
+
+    def release(self, worker=None):
+        for pid in [worker] if worker else list(self.silent):
+            self.silent.pop(pid).close()
+
+    def answers(self):
+        """Each client gets its own answer, once and then the end. Returns who answered."""
+        owners = []
+        for name, sock in self.clients:
+            answer = read_answer(sock)
+            assert (answer.status, answer.id) == (200, name), (name, vars(answer))
+            assert sock.recv(1) == b"", "more than one answer to " + name
+            owners.append(answer.pid)
+            sock.close()
+        self.clients = []
+        return owners
+
+    def taken_back(self, since=0, **fields):
+        return sum(e["count"] for e in self.broker.events("taken-back", since, **fields))
+
+
+@test
+def killed():
+    b = Blocked()
+    first, second = b.workers
+    mark = b.broker.mark()
+    send_signal(first, signal.SIGKILL)
+    event = b.broker.wait_event("taken-back", since=mark)
+    assert event["worker"] == "web.0" and event["count"] == 3, event
+    # The one in its hands is lost, as it must be, and says so at once.
+    assert b.silent.pop(first).recv(1) == b""
+    b.release(second)
+    assert first not in b.answers()
+    b.broker.stop()
+    assert b.broker.stopped["taken_back"] == 3, b.broker.stopped
+
+
+@test
+def killed_with_all_the_others():
+    b = Blocked()
+    mark = b.broker.mark()
+    for pid in b.workers:
+        send_signal(pid, signal.SIGKILL)
+    b.broker.wait_event("worker-exit", since=mark, count=2)
+    assert b.taken_back(mark) >= 6
+    assert not set(b.answers()) & set(b.workers)
+    for sock in b.silent.values():
+        sock.close()
+
+
+@test
+def stopped_and_continued():
+    b = Blocked()
+    first, second = b.workers
+    mark = b.broker.mark()
+    send_signal(first, signal.SIGSTOP)
+    b.broker.wait_event("worker-held", since=mark, worker="web.0")
+    assert b.broker.wait_event("taken-back", since=mark)["count"] == 3
+    b.release(second)
+    assert set(b.answers()) == {second}
+    # Out of the round: not one of these goes to the worker that cannot answer.
+    assert {http_get(b.port).pid for _ in range(6)} == {second}
+    b.release(first)
+    send_signal(first, signal.SIGCONT)
+    b.broker.wait_event("worker-released", since=mark, worker="web.0")
+    assert {http_get(b.port).pid for _ in range(6)} == {first, second}
+    assert not b.broker.events("worker-exit", since=mark)
+
+
+@test
+def stopped_below_its_main_process():
+    """Nobody is told when a grandchild stops: the broker looks, because connections wait there."""
+    b = Blocked(command=["sh", "-c", "{apps}/srv_blocking {port}; exit 1"])
+    first, second = b.workers
+    server = proc.descendants(first)[0]
+    mark = b.broker.mark()
+    send_signal(server, signal.SIGSTOP)
+    b.broker.wait_event("worker-held", since=mark, worker="web.0")
+    b.release(second)
+    assert server not in b.answers()
+    b.release(first)
+    send_signal(server, signal.SIGCONT)
+    b.broker.wait_event("worker-released", since=mark, worker="web.0")
+    assert server in {http_get(b.port).pid for _ in range(4)}
+
+
+@test
+def drained():
+    """Old workers that are busy for long: those who wait at them are answered by the new ones."""
+    b = Blocked()
+    mark = b.broker.mark()
+    b.broker.reload_and_wait()
+    assert not set(b.answers()) & set(b.workers)
+    # What waited at the first old worker may have gone to the second, and come back again.
+    assert b.taken_back(mark, reason="the worker drains") >= 6
+    b.broker.wait_event("worker-draining", since=mark, count=2)
+    assert not b.broker.events("worker-exit", since=mark), "an old worker ended too early"
+    for worker, sock in list(b.silent.items()):
+        send_request(sock)
+        assert read_answer(sock).pid == worker
+    b.release()
+    b.broker.wait_event("worker-exit", since=mark, count=2, generation=1)
+
+
+@test
+def leaving_for_good():
+    b = Blocked()
+    mark = b.broker.mark()
+    b.broker.signal(signal.SIGTTOU)
+    assert b.broker.wait_event("taken-back", since=mark)["count"] == 3
+    b.release(b.workers[0])
+    assert set(b.answers()) == {b.workers[0]}
+    b.release()
+
+
+@test
+def stuck_in_one_long_request():
+    b = Blocked(waiting=0, stall_timeout="50ms")
+    first, second = b.workers
+    b.release(second)
+    mark = b.broker.mark()
+    for n in range(8):
+        b.ask(str(n))
+    # Not one of them waits for the end of the long request.
+    assert set(b.answers()) == {second}
+    b.broker.wait_event("stalled", since=mark, worker="web.0")
+    assert b.taken_back(mark) >= 4
+    # It was busy, not broken: it is let in again as soon as it takes one.
+    b.release(first)
+    wait_until(lambda: http_get(b.port).pid == first)
+    b.broker.wait_event("worker-released", since=mark, worker="web.0")
+    assert {http_get(b.port).pid for _ in range(4)} == {first, second}
+    assert not b.broker.events("worker-exit", since=mark)
+
+
+@test
+def nobody_else_has_room_either():
+    """Then everybody stays where he is, and is answered when the long request is over."""
+    b = Blocked(waiting=3, queue=3, stall_timeout="20ms")
+    mark = b.broker.mark()
+    for n in range(5):
+        b.ask("late%d" % n)
+    wait_until(lambda: faults.in_backlog(b.port) == 5)
+    send_request(b.silent[b.workers[0]])
+    assert read_answer(b.silent[b.workers[0]]).pid == b.workers[0]
+    b.release()
+    b.answers()
+    assert not b.broker.events("worker-exit", since=mark)
+
+
+@test
+def under_a_debugger():
+    b = Blocked()
+    first, second = b.workers
+    mark = b.broker.mark()
+    with faults.traced(first):
+        b.broker.wait_event("worker-held", since=mark, worker="web.0")
+        assert b.broker.wait_event("taken-back", since=mark)["count"] == 3
+        b.release(second)
+        assert set(b.answers()) == {second}
+        assert {http_get(b.port).pid for _ in range(6)} == {second}
+    b.release(first)
+    b.broker.wait_event("worker-released", since=mark, worker="web.0")
+    assert {http_get(b.port).pid for _ in range(4)} == {first, second}
+
+
+@test
+def under_a_debugger_no_clock_ticks():
+    """The time of the other old worker runs out twice, and it is killed; the traced one is not."""
+    command = ["sh", "-c", "trap '' TERM; {apps}/srv_blocking {port}; exit 1"]
+    b = Blocked(waiting=0, command=command, drain_timeout="100ms", stop_timeout="100ms")
+    first, second = b.workers
+    with faults.traced(first):
+        mark = b.broker.mark()
+        b.broker.reload_and_wait()
+        b.broker.wait_event("worker-draining", since=mark, worker="web.0")
+        b.broker.wait_event("worker-kill", since=mark, worker="web.1")
+        b.broker.wait_event("worker-exit", since=mark, pid=second)
+        assert proc.alive(first)
+        assert not b.broker.events("worker-stopping", since=mark, pid=first)
+    b.broker.wait_event("worker-kill", since=mark, worker="web.0")
+    b.broker.wait_event("worker-exit", since=mark, pid=first)
+
+
+@test
+def taking_and_taking_back_at_the_same_time():
+    """Worker and broker read the same channel: each connection goes to exactly one of them."""
+    broker = Broker(app("srv_poll"), workers=3, queue=128, stall_timeout="10ms")
+    workers = [broker.wait_event("worker-ready", worker="web.%d" % n)["pid"] for n in range(3)]
+    seed = random.randrange(1 << 32)
+    note("seed %d" % seed)
+    rng = random.Random(seed)
+    # A millisecond of work for each: most of them wait in the channels.
+    load = Load(broker.port, inflight=256, path="/slow?ms=1")
+    while broker_taken_back(broker) < 3000:
+        pid = rng.choice(workers)
+        send_signal(pid, signal.SIGSTOP)
+        if rng.random() < 0.8:
+            # Not a new event: if it had not seen the worker go on, it holds it still.
+            wait_until(lambda: last_word(broker, pid) == "worker-held")
+        send_signal(pid, signal.SIGCONT)
+    load.assert_clean()
+    summary = load.summary
+    ledger = broker.stop()
+    note("%d connections, %d taken back" % (summary["connections"], ledger["taken_back"]))
+    assert ledger["accepted"] == summary["connections"], (ledger, summary)
+    assert ledger["taken_back"] >= 3000, ledger
+
+
+def last_word(broker, pid):
+    events = broker.log.find(["worker-ready", "worker-held", "worker-released"], 0, {"pid": pid})
+    return events[-1]["event"] if events else None
+
+
+def broker_taken_back(broker):
+    return sum(event["count"] for event in broker.events("taken-back"))
+
+
+@test
+def clients_that_leave_while_they_wait_in_a_channel():
+    b = Blocked(workers=2, waiting=2)
+    gone = [b.ask("gone%d" % n) for n in range(4)]
+    b.wait_waiting(8)
+    b.ask("half", half=True)
+    b.wait_waiting(9)
+    for sock in gone:
+        b.clients = [(name, s) for name, s in b.clients if s is not sock]
+        reset(sock)
+    mark = b.broker.mark()
+    b.release()
+    b.answers()
+    http_get(b.port)
+    assert not b.broker.events("worker-exit", since=mark)
+    assert not [e for e in b.broker.events("worker-failed", since=mark)]
+
+
+class Gated(Blocked):
+    """One worker, which starts only while the gate is open."""
+
+    def __init__(self, **options):
+        self.gate = write_file("gate", "")
+        command = ["sh", "-c", "test -e {tmp}/gate && exec {apps}/srv_blocking {port}; exit 1"]
+        Blocked.__init__(
+            self, workers=1, command=command, backoff_min="10ms", backoff_max="50ms", **options
+        )
+
+    def shut(self):
+        """Nobody serves any more; what waited is in the hands of the broker."""
+        os.unlink(self.gate)
+        mark = self.broker.mark()
+        send_signal(self.workers[0], signal.SIGKILL)
+        self.broker.wait_event("back-off", since=mark)
+        self.silent.pop(self.workers[0]).close()
+
+    def open(self):
+        mark = self.broker.mark()
+        write_file("gate", "")
+        return self.broker.wait_event("worker-ready", since=mark)["pid"]
+
+
+@test
+def clients_that_leave_while_they_wait_in_the_broker():
+    b = Gated(waiting=3)
+    # Silent ones: what a client had sent is still handed over, as without a broker.
+    gone = [connect(b.port) for _ in range(2)]
+    b.ask("half", half=True)
+    b.wait_waiting(6)
+    b.shut()
+    for sock in gone:
+        reset(sock)
+    late = b.ask("late")
+    wait_until(lambda: faults.in_backlog(b.port) == 1)
+    worker = b.open()
+    assert set(b.answers()) == {worker}
+    late.close()
+    ledger = b.broker.stop()
+    assert ledger["client_gone"] == 2, ledger
+
+
+def held_clients(port, pid):
+    """The ports of the clients whose connection the process has."""
+    inodes, found = proc._socket_inodes(pid), []
+    with open("/proc/net/tcp") as f:
+        for line in f.read().splitlines()[1:]:
+            fields = line.split()
+            if fields[9] in inodes and int(fields[1].rsplit(":", 1)[1], 16) == port:
+                found.append(int(fields[2].rsplit(":", 1)[1], 16))
+    return found
+
+
+@test
+def who_waited_longest_comes_first():
+    """Through channel, broker and backlog: the order of arrival stays."""
+    b = Gated(waiting=0, queue=4)
+    order = [connect(b.port) for _ in range(4)]
+    b.wait_waiting(4)
+    b.shut()
+    order += [connect(b.port) for _ in range(6)]
+    wait_until(lambda: faults.in_backlog(b.port) == 6)
+    worker = b.open()
+    for sock in order:
+        mine = sock.getsockname()[1]
+        wait_until(
+            lambda: held_clients(b.port, worker) == [mine],
+            20,
+            lambda: "turn of client %d, it is %s's" % (order.index(sock), held_clients(b.port, worker)),
+        )
+        sock.close()
+
+
+main()
