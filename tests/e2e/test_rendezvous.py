@@ -6,6 +6,7 @@ import pwd
 import re
 import socket
 import struct
+import sys
 
 from harness import *
 
@@ -65,6 +66,16 @@ def another_user_cannot_be_a_worker_by_a_token_that_it_found():
 def the_user_of_the_workers_can():
     broker = broker_of_nobody()
     assert hello_as("nobody", broker) == WELCOME
+
+
+@test
+def an_app_that_changes_its_user_by_itself_is_told_what_to_do():
+    if os.geteuid() != 0:
+        skip("needs root, to change the user")
+    app = "import os, socket; s = socket.socket(); os.setuid(65534); s.bind(('127.0.0.1', {port})); s.listen()"
+    broker = Broker([sys.executable, "-c", app], wait_ready=False)
+    failed = broker.wait_event("worker-failed")
+    assert "set user in the service" in failed["last_output"], failed
 
 
 main()
