@@ -57,6 +57,7 @@ struct worker {
 	char name[HANDOFF_SERVICE_SIZE + 12];
 	uint8_t token[HANDOFF_TOKEN_SIZE];
 	enum worker_state state;
+	uid_t uid;	    /* whom it was started as */
 	pid_t pid;	    /* main process; 0 once it has ended */
 	struct pid_set kin; /* main has ended: the processes of its tree that became our children */
 	struct list channels;
