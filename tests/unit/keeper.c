@@ -79,6 +79,7 @@ static pid_t worker(bool stubborn)
 	if (pid == 0) {
 		if (pipe_fd >= 0)
 			close(pipe_fd);
+		(void)alarm(20); /* should the keeper fail, nobody else ends it */
 		(void)signal(SIGTERM, stubborn ? SIG_IGN : SIG_DFL);
 		if (write(ready[1], "x", 1) == 1)
 			for (;;)
