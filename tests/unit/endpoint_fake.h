@@ -34,6 +34,7 @@ enum owner { NOBODY, BACKLOG, BROKER, CHANNEL, SERVED, CLOSED };
 static struct client {
 	enum owner owner;
 	bool reset; /* has gone away */
+	bool open;  /* the broker has a descriptor of it */
 	uint64_t id;
 } clients[MAX_CLIENTS];
 static unsigned n_clients, n_served, n_closed;
@@ -67,6 +68,8 @@ int __wrap_close(int fd)
 	if (fd < FIRST_FD)
 		return __real_close(fd);
 	c = client_of(fd);
+	CHECK(c->open); /* else it would be somebody else's by now */
+	c->open = false;
 	switch (c->owner) {
 	case BROKER:
 		c->owner = CLOSED;
@@ -124,6 +127,7 @@ int listener_accept(int fd, int *ret_fd, struct handoff_addr *ret_peer)
 	i = f->waiting[f->first++];
 	CHECK_EQ(clients[i].owner, BACKLOG);
 	clients[i].owner = BROKER;
+	clients[i].open = true;
 	*ret_fd = FIRST_FD + (int)i;
 	*ret_peer = (struct handoff_addr){ .family = 4, .ip = { 127, 0, 0, 1 } };
 	return LISTENER_ACCEPTED;
@@ -209,6 +213,7 @@ static void take_back(unsigned i)
 		handoff_header_init(&conn.h, HANDOFF_CONN);
 		conn.peer.family = 4;
 		client->owner = BROKER;
+		client->open = true;
 		service.ledger.taken_back++;
 		endpoint_put_back(endpoint, &conn, FIRST_FD + (int)f->queue[k]);
 	}
@@ -450,8 +455,10 @@ static void check_books(void)
 	CHECK_EQ(endpoint->n_pending, n);
 	for (unsigned i = 0; i < MAX_WORKERS; i++)
 		in_channels += workers[i].n;
-	for (unsigned i = 0; i < n_clients; i++)
+	for (unsigned i = 0; i < n_clients; i++) {
 		by_owner[clients[i].owner]++;
+		CHECK_EQ(clients[i].open, clients[i].owner == BROKER);
+	}
 	CHECK_EQ(by_owner[NOBODY], 0);
 	CHECK_EQ(by_owner[BROKER], n);
 	CHECK_EQ(by_owner[CHANNEL], in_channels);
