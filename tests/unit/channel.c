@@ -4,7 +4,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <netinet/in.h>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -17,7 +20,7 @@ static const struct handoff_name name = {
 	.addr = { .family = 4, .port = 80, .ip = { 127, 0, 0, 1 } },
 };
 
-static int tx, rx, null_fd;
+static int tx, rx, conn_fd;
 
 /* The name is the kernel's to keep unique: tests run side by side, so each has its own. */
 static void start(unsigned queue)
@@ -27,15 +30,16 @@ static void start(unsigned queue)
 
 	memcpy(own.token + 4, &pid, sizeof(pid));
 	CHECK_EQ(channel_open(&own, queue, &tx, &rx), 0);
-	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	CHECK(null_fd >= 0);
+	/* What a connection is known by. */
+	conn_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	CHECK(conn_fd >= 0);
 }
 
 static void stop(void)
 {
 	close(tx);
 	close(rx);
-	close(null_fd);
+	close(conn_fd);
 }
 
 static struct handoff_conn conn_of(uint64_t id)
@@ -50,7 +54,7 @@ static int give(uint64_t id)
 {
 	struct handoff_conn c = conn_of(id);
 
-	return channel_send(tx, &c, null_fd);
+	return channel_send(tx, &c, conn_fd);
 }
 
 /* The id of the oldest message, 0 if there is none; the descriptor is closed. */
@@ -66,6 +70,24 @@ static uint64_t take(void)
 	return c.id;
 }
 
+/* Two ends of one TCP connection. */
+static void tcp_pair(int pair[2])
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET };
+	socklen_t len = sizeof(sin);
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	CHECK_EQ(bind(listener, (struct sockaddr *)&sin, sizeof(sin)), 0);
+	CHECK_EQ(listen(listener, 1), 0);
+	CHECK_EQ(getsockname(listener, (struct sockaddr *)&sin, &len), 0);
+	pair[1] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	CHECK_EQ(connect(pair[1], (struct sockaddr *)&sin, sizeof(sin)), 0);
+	pair[0] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	CHECK(pair[0] >= 0);
+	close(listener);
+}
+
 TEST(what_is_sent_comes_back_as_it_was)
 {
 	struct handoff_conn in = conn_of(42), out;
@@ -73,7 +95,7 @@ TEST(what_is_sent_comes_back_as_it_was)
 	char byte = 0;
 
 	start(16);
-	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	tcp_pair(pair);
 	CHECK_EQ(channel_send(tx, &in, pair[0]), CHANNEL_DONE);
 	close(pair[0]);
 	CHECK_EQ(channel_waiting(rx), 1);
@@ -145,7 +167,7 @@ TEST(every_queue_fits_with_its_wake_ups)
 	}
 }
 
-TEST(a_full_channel_is_busy_and_keeps_what_it_has)
+TEST(a_full_channel_says_so_and_keeps_what_it_has)
 {
 	uint64_t sent = 0, got = 0, id;
 
@@ -153,8 +175,8 @@ TEST(a_full_channel_is_busy_and_keeps_what_it_has)
 	while (give(sent + 1) == CHANNEL_DONE)
 		sent++;
 	CHECK(sent >= 16);
-	CHECK_EQ(give(sent + 1), CHANNEL_BUSY);
-	CHECK(fcntl(null_fd, F_GETFD) >= 0);
+	CHECK_EQ(give(sent + 1), CHANNEL_FULL);
+	CHECK(fcntl(conn_fd, F_GETFD) >= 0);
 	while ((id = take()))
 		CHECK_EQ(id, ++got);
 	CHECK_EQ(got, sent);
@@ -190,7 +212,7 @@ TEST(without_a_free_descriptor_the_message_stays)
 	CHECK_EQ(give(2), CHANNEL_DONE);
 	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &old), 0);
 	tight = old;
-	tight.rlim_cur = (rlim_t)null_fd + 1; /* the lowest that was free: all below are in use */
+	tight.rlim_cur = (rlim_t)conn_fd + 1; /* the lowest that was free: all below are in use */
 	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &tight), 0);
 	for (int i = 0; i < 3; i++) {
 		CHECK_EQ(channel_receive(rx, &c, &fd), -EMFILE);
@@ -223,7 +245,7 @@ static void put(const void *data, size_t len, unsigned n_fds)
 		c->cmsg_type = SCM_RIGHTS;
 		c->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
 		for (unsigned i = 0; i < n_fds; i++)
-			memcpy(CMSG_DATA(c) + i * sizeof(int), &null_fd, sizeof(int));
+			memcpy(CMSG_DATA(c) + i * sizeof(int), &conn_fd, sizeof(int));
 	}
 	CHECK_EQ(sendmsg(tx, &msg, MSG_DONTWAIT), len);
 }
@@ -232,6 +254,7 @@ TEST(what_is_no_connection_is_dropped_and_nothing_leaks)
 {
 	struct handoff_conn good = conn_of(9), bad = good;
 	char big[1000] = "";
+	int listener;
 
 	start(64);
 	put(&good, sizeof(good), 0);	 /* no descriptor */
@@ -247,6 +270,13 @@ TEST(what_is_no_connection_is_dropped_and_nothing_leaks)
 	bad = good;
 	bad.peer.family = 5;
 	put(&bad, sizeof(bad), 1);
+	/* No TCP connection: a listening socket, another kind of descriptor. */
+	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	CHECK_EQ(listen(listener, 1), 0);
+	CHECK_EQ(channel_send(tx, &good, listener), CHANNEL_DONE);
+	CHECK_EQ(channel_send(tx, &good, rx), CHANNEL_DONE);
+	close(listener);
+	channel_nudge(tx);
 	put(&good, sizeof(good), 1);
 	/* One connection, one descriptor: the others are closed, as the runner of the tests sees.
 	 */
@@ -269,6 +299,8 @@ static void run_worker(int out)
 	struct pollfd p = { .fd = rx, .events = POLLIN };
 	int fd, r;
 
+	/* A test that fails must not leave it behind. */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	/* Ends with the message that has the last id: 0. */
 	for (;;) {
 		r = channel_receive(rx, &c, &fd);
@@ -351,7 +383,7 @@ TEST(a_rendezvous_answer_carries_two_descriptors_and_a_request_none)
 	start(16);
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	CHECK_EQ(rendezvous_receive(pair[1], buf, sizeof(buf)), -EAGAIN);
-	fds[0] = fds[1] = null_fd;
+	fds[0] = fds[1] = conn_fd;
 	CHECK_EQ(rendezvous_send(pair[0], "hello", 5, fds, 2), 0);
 	CHECK_EQ(rendezvous_receive(pair[1], buf, sizeof(buf)), 5);
 	CHECK(!memcmp(buf, "hello", 5));

@@ -148,7 +148,8 @@ struct fake_worker {
 	unsigned room;		      /* of the kernel's buffer: beyond it CHANNEL_BUSY */
 	int result;		      /* what sending gives instead of CHANNEL_DONE; 0: nothing */
 	bool edge;		      /* EPOLLOUT is due */
-	bool stopped;		      /* heard EV_STOP */
+	bool stopped;		      /* its channel is lost */
+	bool shunned;
 	unsigned given;
 };
 
@@ -180,7 +181,7 @@ int channel_give(struct channel *c, const struct handoff_conn *conn, int fd)
 	if (f->result != CHANNEL_DONE)
 		return f->result;
 	if (f->n == f->room)
-		return CHANNEL_BUSY;
+		return CHANNEL_FULL;
 	client->owner = CHANNEL;
 	f->queue[f->n++] = (unsigned)(fd - FIRST_FD);
 	f->given++;
@@ -227,7 +228,7 @@ static void worker_joins(unsigned i)
 	struct fake_worker *f = &workers[i];
 
 	f->c.member.waiting = f->n;
-	balancer_add(&endpoint->round, &f->c.member);
+	endpoint_join(endpoint, &f->c);
 	if (endpoint->paused)
 		endpoint_dispatch(endpoint);
 }
@@ -235,10 +236,7 @@ static void worker_joins(unsigned i)
 /* As worker.c does at ACT_WITHDRAW | ACT_TAKE_BACK. */
 static void worker_leaves(unsigned i)
 {
-	struct channel *c = &workers[i].c;
-
-	balancer_remove(&endpoint->round, &c->member);
-	loop_modify(&master.loop, &c->wake, 0);
+	endpoint_leave(endpoint, &workers[i].c);
 	take_back(i);
 	endpoint_dispatch(endpoint);
 }
@@ -248,14 +246,22 @@ static bool is_in_round(unsigned i)
 	return !list_empty(&workers[i].c.member.link);
 }
 
-void worker_event(struct worker *w, enum worker_event ev)
+/* As worker_channel.c: the app does not listen any more. */
+void channel_lost(struct channel *c, const char *reason)
 {
-	struct fake_worker *f = container_of(w, struct fake_worker, w);
+	struct fake_worker *f = worker_of(c);
 
-	CHECK_EQ(ev, EV_STOP);
+	CHECK(reason != NULL);
 	CHECK(is_in_round((unsigned)(f - workers)));
 	f->stopped = true;
 	worker_leaves((unsigned)(f - workers));
+}
+
+/* As watch.c: it gets none until it is looked at again. */
+void channel_shun(struct channel *c)
+{
+	c->member.limit = 0;
+	worker_of(c)->shunned = true;
 }
 
 /* --- the loop --------------------------------------------------------------------------- */
