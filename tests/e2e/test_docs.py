@@ -262,7 +262,7 @@ def the_variables_of_a_worker_are_documented():
 def the_worker_in_the_protocol_page_works():
     (program,) = blocks("docs/protocol.md", "python")
     path = write_file("worker.py", program)
-    broker = Broker([sys.executable, path], environment="PORT={port}")
+    broker = Broker([sys.executable, path], environment="PORT={port}", timeout=20)
 
     def who():
         answer = http_get(broker.port).body
