@@ -109,8 +109,11 @@ static enum give_result give(struct endpoint *e, const struct handoff_conn *conn
 			balancer_given(&e->round, m);
 			(void)close(fd);
 			return GIVEN;
+		case CHANNEL_FULL:
+			/* Less room than counted: it is filled with what we did not send. */
+			channel_shun(c);
+			continue;
 		case CHANNEL_BUSY:
-			/* Less room than counted: too many descriptors in flight for our user. */
 			return NOT_NOW;
 		}
 		channel_lost(c, "the worker shut its listening socket down");

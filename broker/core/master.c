@@ -18,7 +18,7 @@
 
 /* --- children ---------------------------------------------------------------------------- */
 
-static struct worker *find_by_pid(struct master *m, pid_t pid)
+static struct worker *find_by_pid(const struct master *m, pid_t pid)
 {
 	struct service *s;
 	struct worker *w;
@@ -28,6 +28,11 @@ static struct worker *find_by_pid(struct master *m, pid_t pid)
 			if (w->pid == pid)
 				return w;
 	return NULL;
+}
+
+bool master_started(const struct master *m, pid_t pid)
+{
+	return pid == m->keeper_pid || find_by_pid(m, pid);
 }
 
 /* Some process that we had not started, but were left with, has ended: was it the last one? */

@@ -51,6 +51,20 @@ static bool another_has_room(const struct channel *c)
 	return false;
 }
 
+void channel_shun(struct channel *c)
+{
+	struct master *m = c->worker->service->master;
+
+	if (!c->stalled)
+		c->probe_delay_ms = c->worker->conf->stall_timeout_ms;
+	else if (c->probe_delay_ms < PROBE_MAX_MS)
+		c->probe_delay_ms *= 2;
+	c->stalled = true;
+	c->member.limit = 0;
+	c->probe_ms = loop_now(&m->loop) + c->probe_delay_ms;
+	watch_needed(m);
+}
+
 /*
  * Nothing that waits stays with a worker that does not take it while another could. The
  * worker may be busy with one long request and be fine afterwards: so it stays in the
@@ -59,46 +73,61 @@ static bool another_has_room(const struct channel *c)
 static void stall(struct channel *c, int64_t now)
 {
 	struct worker *w = c->worker;
-	struct pid_set all = { 0 };
 
-	if (!c->stalled) {
+	if (!c->stalled)
 		log_event(
 			LEVEL_WARN, "stalled", LOG_STR("worker", w->name), LOG_INT("pid", w->pid),
 			LOG_INT("waiting", channel_waiting(c->rx)),
 			LOG_MSG("has taken no connection for %lld ms while others have room: it is "
 				"busy, or stuck",
 				(long long)(now - c->moved_ms)));
-		c->probe_delay_ms = w->conf->stall_timeout_ms;
-	} else if (c->probe_delay_ms < PROBE_MAX_MS) {
-		c->probe_delay_ms *= 2;
-	}
-	c->stalled = true;
-	c->member.limit = 0;
-	c->probe_ms = now + c->probe_delay_ms;
+	channel_shun(c);
 	if (channel_take_back(c, "the worker takes none"))
 		endpoint_dispatch(c->endpoint);
+}
 
-	if (c->sent != c->taken_back)
-		return;
+/*
+ * A worker that has never taken a connection and has an io_uring accepts through that, which the
+ * shim cannot translate: the kernel refuses it on what stands in for the listening socket. No
+ * time mends that, so it is a failed start, said in words. True if @w was told to end.
+ */
+static bool refuse_io_uring(struct worker *w)
+{
+	struct pid_set all = { 0 };
+	pid_t user = 0;
+
+	if (worker_taken(w) > 0)
+		return false;
 	(void)worker_processes(w, &all);
-	for (size_t i = 0; i < all.n; i++)
-		if (proc_has_io_uring(all.pids[i])) {
-			log_event(LEVEL_ERROR, "worker-failed", LOG_STR("worker", w->name),
-				  LOG_INT("pid", all.pids[i]),
-				  LOG_MSG("it has never taken a connection, and uses io_uring: "
-					  "accepting through io_uring cannot be brokered; switch "
-					  "it off "
-					  "in the app (for example UV_USE_IO_URING=0)"));
-			break;
-		}
+	for (size_t i = 0; i < all.n && !user; i++)
+		if (proc_has_io_uring(all.pids[i]))
+			user = all.pids[i];
 	pid_set_deinit(&all);
+	if (!user)
+		return false;
+	log_event(LEVEL_ERROR, "worker-failed", LOG_STR("worker", w->name), LOG_INT("pid", user),
+		  LOG_INT("generation", w->generation),
+		  LOG_MSG("it takes no connection, and uses io_uring: accepting through io_uring "
+			  "cannot "
+			  "be brokered; switch it off in the app (libuv: UV_USE_IO_URING=0)"));
+	worker_event(w, EV_STOP);
+	return true;
+}
+
+static uint64_t taken_now(struct channel *c, unsigned waiting, int64_t now)
+{
+	/* The watch was asleep: what waits now has not waited since the last look. */
+	if (now - c->looked_ms > 3 * WATCH_MS)
+		c->moved_ms = now;
+	c->looked_ms = now;
+	return c->sent - c->taken_back - waiting;
 }
 
 /* Returns whether @c needs to be looked at again. May step the worker's state, not free it. */
 static bool watch_channel(struct channel *c, int64_t now)
 {
 	unsigned waiting = channel_waiting(c->rx);
-	uint64_t taken = c->sent - c->taken_back - waiting;
+	uint64_t taken = taken_now(c, waiting, now);
 	struct worker *w = c->worker;
 
 	if (c->member.waiting > waiting)
@@ -128,8 +157,11 @@ static bool watch_channel(struct channel *c, int64_t now)
 		worker_event(w, EV_HOLD);
 		return true;
 	}
-	if (now - c->moved_ms >= w->conf->stall_timeout_ms && !list_empty(&c->member.link) &&
-	    another_has_room(c))
+	if (now - c->moved_ms < w->conf->stall_timeout_ms || list_empty(&c->member.link))
+		return true;
+	if (w->state == WORKER_READY && refuse_io_uring(w))
+		return true;
+	if (another_has_room(c))
 		stall(c, now);
 	return true;
 }
@@ -143,16 +175,16 @@ static bool watch_channel(struct channel *c, int64_t now)
 static void watch_draining_channel(struct channel *c, int64_t now)
 {
 	unsigned waiting = channel_waiting(c->rx);
-	uint64_t taken = c->sent - c->taken_back - waiting;
+	uint64_t taken = taken_now(c, waiting, now);
 
 	if (waiting == 0 || taken != c->taken_seen) {
 		c->taken_seen = taken;
 		c->moved_ms = now;
 		return;
 	}
-	if (now - c->moved_ms < WATCH_MS || !another_has_room(c))
+	if ((now - c->moved_ms < WATCH_MS && !channel_is_stopped(c)) || !another_has_room(c))
 		return;
-	if (channel_take_back(c, "the worker drains, and takes none")) {
+	if (channel_take_back(c, "the worker drains")) {
 		channel_nudge(c->tx);
 		endpoint_dispatch(c->endpoint);
 	}

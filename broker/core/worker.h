@@ -41,6 +41,7 @@ struct channel {
 	uint64_t sent, taken_back;
 
 	/* What watch.c saw last. */
+	int64_t looked_ms; /* when that was */
 	uint64_t taken_seen;
 	int64_t moved_ms; /* when taken_seen last changed, or the channel was last empty */
 	bool stalled;	  /* got nothing done for stall_timeout: gets one at a time, now and then */
@@ -136,6 +137,9 @@ void channel_lost(struct channel *c, const char *reason);
 
 /* Whether the process that listens is stopped, by a signal or a debugger. */
 bool channel_is_stopped(const struct channel *c);
+
+/* @c gets none until it takes something, but one now and then to see whether it does. */
+void channel_shun(struct channel *c);
 
 /* Sends one connection; as channel_send(). On CHANNEL_DONE the books are kept. */
 int channel_give(struct channel *c, const struct handoff_conn *conn, int fd);

@@ -199,9 +199,11 @@ unsigned channel_take_back(struct channel *c, const char *reason)
 {
 	struct handoff_conn conn;
 	unsigned n = 0;
-	int fd, r;
+	int fd, r = CHANNEL_EMPTY;
 
-	while ((r = channel_receive(c->rx, &conn, &fd)) == CHANNEL_DONE) {
+	/* No more than we put in: a worker that sends by itself does not keep us here. */
+	while (n < c->sent - c->taken_back &&
+	       (r = channel_receive(c->rx, &conn, &fd)) == CHANNEL_DONE) {
 		endpoint_put_back(c->endpoint, &conn, fd);
 		n++;
 	}

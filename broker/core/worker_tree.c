@@ -75,25 +75,10 @@ void worker_kill(struct worker *w)
 }
 
 /*
- * A child of ours that we know as somebody else. Until its exec(3) it has copies of all our
- * descriptors, so by its sockets alone it would pass for anybody.
+ * Which of our children belong to @w now that its main process is gone. Not those that we started
+ * ourselves: between fork(2) and exec(2) such a child holds copies of all our descriptors, and so
+ * looks as if it belonged to every worker.
  */
-static bool is_somebody_else(const struct worker *w, pid_t pid)
-{
-	const struct master *m = w->service->master;
-	const struct service *s;
-	const struct worker *other;
-
-	if (pid == m->keeper_pid)
-		return true;
-	list_for_each (s, &m->services, link)
-		list_for_each (other, &s->workers, link)
-			if (other != w && (other->pid == pid || pid_set_has(&other->kin, pid)))
-				return true;
-	return false;
-}
-
-/* Which of our children belong to @w now that its main process is gone. */
 static void find_kin(struct worker *w)
 {
 	struct pid_set children = { 0 };
@@ -101,8 +86,8 @@ static void find_kin(struct worker *w)
 	w->kin.n = 0;
 	(void)proc_add_children(getpid(), &children);
 	for (size_t i = 0; i < children.n; i++)
-		if (!is_somebody_else(w, children.pids[i]) && proc_state(children.pids[i]) != 'Z' &&
-		    worker_owns_child(w, children.pids[i]))
+		if (!master_started(w->service->master, children.pids[i]) &&
+		    proc_state(children.pids[i]) != 'Z' && worker_owns_child(w, children.pids[i]))
 			(void)pid_set_add(&w->kin, children.pids[i]);
 	pid_set_deinit(&children);
 }

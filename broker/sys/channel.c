@@ -1,5 +1,6 @@
 #include "channel.h"
 
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -13,6 +14,8 @@
 
 /* What the kernel charges the sender for one of our messages, measured on Linux 5.10 to 6.18. */
 #define MESSAGE_CHARGE 1024
+/* More than fit into a channel: who goes on writing garbage while we read does not keep us. */
+#define MAX_DROPPED 1024
 
 int channel_open(const struct handoff_name *name, unsigned queue, int *ret_tx, int *ret_rx)
 {
@@ -55,6 +58,7 @@ int channel_send(int tx, const struct handoff_conn *conn, int conn_fd)
 		return CHANNEL_DONE;
 	switch (-n) {
 	case EAGAIN:
+		return CHANNEL_FULL;
 	case ENOBUFS:
 	case ENOMEM:
 	case ETOOMANYREFS: /* our user has RLIMIT_NOFILE descriptors in flight already */
@@ -67,13 +71,24 @@ int channel_send(int tx, const struct handoff_conn *conn, int conn_fd)
 	return (int)n;
 }
 
+/* A worker may send whatever it likes through its copy of tx; not everything goes to others. */
+static bool is_connection(int fd)
+{
+	socklen_t len = sizeof(int);
+	int protocol = 0, listens = 1;
+
+	return getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) == 0 &&
+	       protocol == IPPROTO_TCP &&
+	       getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 && !listens;
+}
+
 int channel_receive(int rx, struct handoff_conn *ret_conn, int *ret_fd)
 {
 	struct fdpass_received got;
 	struct handoff_conn conn;
 	ssize_t n;
 
-	for (;;) {
+	for (int i = 0; i < MAX_DROPPED; i++) {
 		/*
 		 * Without a free descriptor the message would be consumed and the connection
 		 * closed (MSG_CTRUNC). So look first; what a look receives is a second
@@ -83,7 +98,7 @@ int channel_receive(int rx, struct handoff_conn *ret_conn, int *ret_fd)
 		fd_closep(&got.fd);
 		if (n == -ECONNRESET)
 			continue; /* said once when the peer left unread data; messages follow */
-		if (n == -EAGAIN || n == 0)
+		if (n == -EAGAIN)
 			return CHANNEL_EMPTY;
 		if (n < 0)
 			return (int)n;
@@ -91,16 +106,19 @@ int channel_receive(int rx, struct handoff_conn *ret_conn, int *ret_fd)
 			return -EMFILE;
 
 		n = fdpass_receive(rx, &conn, sizeof(conn), MSG_DONTWAIT, &got);
-		if (n <= 0)
-			continue; /* the worker was faster: look again */
-		if (got.fd >= 0 && handoff_check(&conn, (size_t)n, HANDOFF_CONN))
-			break;
-		/* A nudge of ours, or something from the worker's copy of tx: drop it. */
+		if (n > 0 && got.fd >= 0 && handoff_check(&conn, (size_t)n, HANDOFF_CONN) &&
+		    is_connection(got.fd)) {
+			*ret_conn = conn;
+			*ret_fd = got.fd;
+			return CHANNEL_DONE;
+		}
+		/*
+		 * The worker was faster; or it is a nudge of ours, or something from the worker's
+		 * copy of tx: drop it, and look again.
+		 */
 		fd_closep(&got.fd);
 	}
-	*ret_conn = conn;
-	*ret_fd = got.fd;
-	return CHANNEL_DONE;
+	return CHANNEL_EMPTY;
 }
 
 void channel_nudge(int tx)

@@ -18,7 +18,8 @@
 
 enum channel_result {
 	CHANNEL_DONE, /* sent, or received */
-	CHANNEL_BUSY, /* no room, or too many descriptors in flight: try another worker */
+	CHANNEL_FULL, /* no room in this one: try another worker */
+	CHANNEL_BUSY, /* too many descriptors of our user in flight: try later */
 	CHANNEL_GONE, /* nobody can receive it any more: try another worker */
 	CHANNEL_EMPTY,
 };
@@ -30,15 +31,16 @@ enum channel_result {
 int channel_open(const struct handoff_name *name, unsigned queue, int *ret_tx, int *ret_rx);
 
 /*
- * Passes @conn_fd on with @conn. CHANNEL_DONE: the caller now closes its copy. _BUSY,
- * _GONE: the caller still owns @conn_fd. -errno: a bug or a dying kernel. Never blocks.
+ * Passes @conn_fd on with @conn. CHANNEL_DONE: the caller now closes its copy. _FULL,
+ * _BUSY, _GONE: the caller still owns @conn_fd. -errno: a bug or a dying kernel. Never blocks.
  */
 int channel_send(int tx, const struct handoff_conn *conn, int conn_fd);
 
 /*
  * Takes the oldest message back. CHANNEL_DONE: *@ret_conn is filled, *@ret_fd is the
- * caller's. CHANNEL_EMPTY: there is none. -EMFILE: no free descriptor, the message is
- * still in the channel. Other -errno: as above.
+ * caller's. CHANNEL_EMPTY: there is none. What the worker itself wrote through its copy of tx is
+ * dropped, unless it is a TCP connection; a bounded number of times, then CHANNEL_EMPTY. -EMFILE:
+ * no free descriptor, the message is still in the channel. Other -errno: as above.
  */
 int channel_receive(int rx, struct handoff_conn *ret_conn, int *ret_fd);
 

@@ -43,8 +43,8 @@ def conn(number):
 
 def dial(timeout=10):
     s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    s.connect(os.environ["BROKER_RENDEZVOUS"])  # waits while the backlog is full
     s.settimeout(timeout)
-    s.connect(os.environ["BROKER_RENDEZVOUS"])
     return s
 
 
@@ -136,6 +136,15 @@ class Deeds:
 
     def stuff_messages(ctl, rx, tx, port):
         assert stuff(tx, b"x") > 10
+
+    def stuff_nothing(ctl, rx, tx, port):
+        """Empty messages: they take room and show no bytes."""
+        assert stuff(tx, b"") > 10
+
+    def stuff_and_shrink(ctl, rx, tx, port):
+        """So little room that a single message of the broker does not fit behind its own."""
+        tx.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+        assert stuff(tx, b"x") > 2
 
     def stuff_garbage(ctl, rx, tx, port):
         assert stuff(tx, b"\xff" * CONN_SIZE) > 10

@@ -5,8 +5,10 @@ others, exactly once. The server is srv_blocking, where one silent client keeps 
 busy, so that everybody else of that worker waits in its channel for as long as the test likes.
 """
 
+import datetime
 import os
 import random
+import time
 
 from harness import *
 
@@ -149,7 +151,7 @@ def stopped_below_its_main_process():
 @test
 def drained():
     """Old workers that are busy for long: those who wait at them are answered by the new ones."""
-    b = Blocked()
+    b = Blocked(stall_timeout="50ms")
     mark = b.broker.mark()
     b.broker.reload_and_wait()
     assert not set(b.answers()) & set(b.workers)
@@ -166,12 +168,59 @@ def drained():
 
 @test
 def leaving_for_good():
-    b = Blocked()
+    b = Blocked(stall_timeout="50ms")
     mark = b.broker.mark()
     b.broker.signal(signal.SIGTTOU)
-    assert b.broker.wait_event("taken-back", since=mark)["count"] == 3
+    event = b.broker.wait_event("taken-back", since=mark, worker="web.1")
+    assert event["count"] == 3, event
     b.release(b.workers[0])
     assert set(b.answers()) == {b.workers[0]}
+    b.release()
+
+
+@test
+def drained_and_stopped():
+    b = Blocked()
+    first, second = b.workers
+    mark = b.broker.mark()
+    b.broker.signal(signal.SIGTTOU)
+    b.broker.wait_event("worker-draining", since=mark, worker="web.1")
+    send_signal(second, signal.SIGSTOP)
+    assert b.broker.wait_event("taken-back", since=mark)["count"] == 3
+    b.release(first)
+    assert set(b.answers()) == {first}
+    send_signal(second, signal.SIGCONT)
+    b.release()
+
+
+@test
+def drained_while_it_takes_them():
+    """Whoever polls and then calls a blocking accept must not find the connection gone."""
+    broker = Broker(app("srv_poll"), workers=2, queue=64)
+    load = Load(broker.port, inflight=128)
+    mark = broker.mark()
+    for _ in range(30):
+        load.wait_answers(20)
+        broker.reload_and_wait()
+    load.assert_clean()
+    broker.wait_event("worker-exit", since=mark, count=60)
+    assert not broker.events("taken-back", reason="the worker drains")
+
+
+@test
+def a_quiet_time_does_not_count_as_a_stall():
+    """The clock of stall_timeout starts when somebody waits, not when the channel was last used."""
+    b = Blocked(waiting=0, stall_timeout="400ms")
+    first, second = b.workers
+    b.release(second)
+    assert http_get(b.port, "/slow?ms=600").pid == second
+    began = time.time()  # the log's clock
+    b.ask("a")
+    b.ask("b")
+    event = b.broker.wait_event("stalled")
+    said = datetime.datetime.fromisoformat(event["time"].replace("Z", "+00:00")).timestamp()
+    assert said - began > 0.35, "stalled after %g s" % (said - began)
+    assert set(b.answers()) == {second}
     b.release()
 
 
