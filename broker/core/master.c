@@ -18,7 +18,7 @@
 
 /* --- children ---------------------------------------------------------------------------- */
 
-static struct worker *find_by_pid(const struct master *m, pid_t pid)
+static struct worker *find_by_pid(struct master *m, pid_t pid)
 {
 	struct service *s;
 	struct worker *w;
@@ -28,11 +28,6 @@ static struct worker *find_by_pid(const struct master *m, pid_t pid)
 			if (w->pid == pid)
 				return w;
 	return NULL;
-}
-
-bool master_started(const struct master *m, pid_t pid)
-{
-	return pid == m->keeper_pid || find_by_pid(m, pid);
 }
 
 /* Some process that we had not started, but were left with, has ended: was it the last one? */
@@ -378,6 +373,7 @@ static enum exit_code prepare(struct master *m)
 		code = check_commands(m);
 	if (code != EXIT_CODE_OK)
 		return code;
+	m->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	r = rendezvous_start(m);
 	if (r == 0)
 		r = guard_start(m);
@@ -429,6 +425,7 @@ static void tear_down(struct master *m)
 	if (m->rendezvous.ready)
 		rendezvous_stop(m);
 	guard_stop(m);
+	fd_closep(&m->spare_fd);
 	loop_timer_disarm(&m->watch);
 	loop_timer_disarm(&m->gone);
 	rundir_close(&m->rundir);
@@ -469,6 +466,7 @@ int master_run(struct conf *conf, const struct master_options *options)
 	m = (struct master){ .conf = conf,
 			     .options = *options,
 			     .keeper_fd = -1,
+			     .spare_fd = -1,
 			     .rundir = RUNDIR_INIT,
 			     .log_source = { .fd = -1, .ready = log_ready } };
 	list_init(&m.services);

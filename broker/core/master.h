@@ -39,13 +39,16 @@ struct master {
 	uint64_t next_conn_id, next_channel_id;
 	unsigned max_starting; /* workers that start at a time */
 
-	struct loop_source rendezvous; /* on rundir.rendezvous_fd */
-	struct list greetings;	       /* rendezvous connections without a HELLO yet */
+	struct loop_source rendezvous;	    /* on rundir.rendezvous_fd */
+	struct loop_timer rendezvous_retry; /* runs while a shortage keeps it unarmed */
+	struct list greetings;		    /* rendezvous connections without a HELLO yet */
 	size_t n_greetings;
 
 	struct loop_timer watch;       /* armed only while there is something to watch */
 	int64_t evidence_ms;	       /* when connections were last counted */
 	struct loop_source log_source; /* a slow log reader is waited for */
+
+	int spare_fd; /* given up when one is needed to take a connection back; -1: it was */
 
 	int keeper_fd; /* pipe to the keeper */
 	pid_t keeper_pid;
@@ -61,9 +64,6 @@ struct master {
  * code; what went wrong has been logged.
  */
 int master_run(struct conf *conf, const struct master_options *options);
-
-/* Whether child @pid was started as a worker's main process, or is the keeper. */
-bool master_started(const struct master *m, pid_t pid);
 
 /* All services ready for the first time? Tells --ready-fd. */
 void master_check_ready(struct master *m);

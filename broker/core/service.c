@@ -162,7 +162,9 @@ void service_fill(struct service *s)
 		slot->current = worker_start(s, s->conf, i, s->generation);
 		if (!slot->current) {
 			fail_start(s, true);
-			continue; /* sees the back-off, and arms its timer */
+			wait = backoff_wait(&s->backoff, loop_now(loop_of(s)));
+			loop_timer_arm(loop_of(s), &s->restart, wait);
+			return;
 		}
 		own++;
 		all++;

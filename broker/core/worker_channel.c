@@ -3,6 +3,7 @@
  * and the books it keeps on them.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include "base/fd.h"
@@ -195,18 +196,35 @@ int channel_give(struct channel *c, const struct handoff_conn *conn, int fd)
 	return r;
 }
 
+/*
+ * As channel_receive(), and it needs no free descriptor: first what we hold goes to others, and
+ * then there is one that is kept for this.
+ */
+static int receive(struct channel *c, struct handoff_conn *ret_conn, int *ret_fd)
+{
+	int r = channel_receive(c->rx, ret_conn, ret_fd);
+
+	if (r != -EMFILE)
+		return r;
+	endpoint_dispatch(c->endpoint);
+	fd_closep(&c->worker->service->master->spare_fd);
+	return channel_receive(c->rx, ret_conn, ret_fd);
+}
+
 unsigned channel_take_back(struct channel *c, const char *reason)
 {
+	struct master *m = c->worker->service->master;
 	struct handoff_conn conn;
 	unsigned n = 0;
 	int fd, r = CHANNEL_EMPTY;
 
 	/* No more than we put in: a worker that sends by itself does not keep us here. */
-	while (n < c->sent - c->taken_back &&
-	       (r = channel_receive(c->rx, &conn, &fd)) == CHANNEL_DONE) {
+	while (n < c->sent - c->taken_back && (r = receive(c, &conn, &fd)) == CHANNEL_DONE) {
 		endpoint_put_back(c->endpoint, &conn, fd);
 		n++;
 	}
+	if (m->spare_fd < 0)
+		m->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	c->taken_back += n;
 	c->worker->service->ledger.taken_back += n;
 	c->member.waiting = 0;

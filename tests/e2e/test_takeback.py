@@ -156,8 +156,8 @@ def drained():
     b.broker.reload_and_wait()
     assert not set(b.answers()) & set(b.workers)
     # What waited at the first old worker may have gone to the second, and come back again.
-    assert b.taken_back(mark, reason="the worker drains") >= 6
     b.broker.wait_event("worker-draining", since=mark, count=2)
+    assert sum(e["count"] for e in b.broker.events("taken-back", mark) if "drains" in e["reason"]) == 6
     assert not b.broker.events("worker-exit", since=mark), "an old worker ended too early"
     for worker, sock in list(b.silent.items()):
         send_request(sock)
@@ -204,7 +204,6 @@ def drained_while_it_takes_them():
         broker.reload_and_wait()
     load.assert_clean()
     broker.wait_event("worker-exit", since=mark, count=60)
-    assert not broker.events("taken-back", reason="the worker drains")
 
 
 @test
@@ -212,15 +211,15 @@ def a_quiet_time_does_not_count_as_a_stall():
     """The clock of stall_timeout starts when somebody waits, not when the channel was last used."""
     b = Blocked(waiting=0, stall_timeout="400ms")
     first, second = b.workers
-    b.release(second)
-    assert http_get(b.port, "/slow?ms=600").pid == second
+    b.release(first)
+    assert http_get(b.port, "/slow?ms=600").pid == first
     began = time.time()  # the log's clock
     b.ask("a")
     b.ask("b")
     event = b.broker.wait_event("stalled")
     said = datetime.datetime.fromisoformat(event["time"].replace("Z", "+00:00")).timestamp()
     assert said - began > 0.35, "stalled after %g s" % (said - began)
-    assert set(b.answers()) == {second}
+    assert set(b.answers()) == {first}
     b.release()
 
 

@@ -1,5 +1,8 @@
 #include "nofile.h"
 
+#include "real.h"
+
+#include <fcntl.h>
 #include <limits.h>
 #include <sys/resource.h>
 
@@ -11,6 +14,25 @@ void nofile_refresh(void)
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return;
-	atomic_store(&nofile.near_from,
-		     limit.rlim_cur > INT_MAX ? INT_MAX : (int)(limit.rlim_cur / 2));
+	if (limit.rlim_cur > INT_MAX)
+		limit.rlim_cur = INT_MAX;
+	atomic_store(&nofile.near_from, (int)(limit.rlim_cur / 2));
+	atomic_store(&nofile.highest, (int)limit.rlim_cur - 1);
+}
+
+static bool is_free(int fd)
+{
+	int saved = errno;
+	bool is = real.fcntl(fd, F_GETFD) < 0;
+
+	errno = saved;
+	return is;
+}
+
+void nofile_look(int fd)
+{
+	nofile_refresh();
+	atomic_store(&nofile.near,
+		     fd >= nofile.near_from || (nofile.near && !(is_free(nofile.near_from) &&
+								 is_free(nofile.highest))));
 }

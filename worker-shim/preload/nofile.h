@@ -5,9 +5,11 @@
  * the descriptor: the connection is lost. So near the limit accept() looks first
  * (MSG_PEEK), which costs two more system calls. Far from it, it must not.
  *
- * The kernel gives the lowest free number, so the number of the last descriptor received
- * tells how many are in use below it. "Near" is half the limit: an app would have to
- * open the other half between two accepts, without closing, to be missed.
+ * The kernel gives the lowest free number, so one that lies high says that all below it are in
+ * use. One that lies low says nothing of those above: they may all be taken, and this have been
+ * the last gap. So who was near once stays so until high numbers are seen to be free again.
+ * "Near" is half the limit: an app would have to open the other half between two accepts, without
+ * closing, to be missed.
  */
 #ifndef SHIM_NOFILE_H
 #define SHIM_NOFILE_H
@@ -16,8 +18,9 @@
 #include <stdbool.h>
 
 struct nofile {
-	_Atomic int near_from; /* half the soft limit */
-	_Atomic int last;      /* number of the last descriptor received */
+	_Atomic int near_from; /* half the soft limit; 0: not read yet */
+	_Atomic int highest;   /* the limit less one */
+	_Atomic bool near;
 	_Atomic unsigned count;
 };
 
@@ -25,12 +28,13 @@ extern struct nofile nofile;
 
 /* Reads the soft limit again. */
 void nofile_refresh(void);
+/* As nofile_received(), for the cases that are not plainly far from the limit. */
+void nofile_look(int fd);
 
 /* True if the next descriptor may not fit. */
 static inline bool nofile_is_near(void)
 {
-	return atomic_load_explicit(&nofile.last, memory_order_relaxed) >=
-	       atomic_load_explicit(&nofile.near_from, memory_order_relaxed);
+	return atomic_load_explicit(&nofile.near, memory_order_relaxed);
 }
 
 /*
@@ -39,10 +43,9 @@ static inline bool nofile_is_near(void)
  */
 static inline void nofile_received(int fd)
 {
-	atomic_store_explicit(&nofile.last, fd, memory_order_relaxed);
 	if (atomic_fetch_add_explicit(&nofile.count, 1, memory_order_relaxed) % 16 == 0 ||
-	    nofile_is_near())
-		nofile_refresh();
+	    fd >= atomic_load_explicit(&nofile.near_from, memory_order_relaxed) || nofile_is_near())
+		nofile_look(fd);
 }
 
 #endif

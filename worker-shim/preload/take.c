@@ -4,6 +4,7 @@
 #include "real.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -126,8 +127,10 @@ int take_conn(int rx, int flags, struct handoff_conn *ret_conn)
 		real_closep(&got.fd);
 		if (is_nudge_for_blocking(rx, &got))
 			return -ECONNABORTED;
-		if (got.flags & MSG_CTRUNC)
-			return -EMFILE; /* in spite of nofile.h: lost, and looked at from now on */
+		if (got.flags & MSG_CTRUNC) {
+			nofile_look(INT_MAX); /* in spite of it: lost, and looked at from now on */
+			return -EMFILE;
+		}
 	}
 	return -ECONNABORTED;
 }

@@ -3,7 +3,6 @@
 import contextlib
 import ctypes
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -67,12 +66,28 @@ def resident_kb(pid):
 @contextlib.contextmanager
 def descriptor_limit(pid, soft):
     """The soft limit of open descriptors of a running process, for a while."""
-    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, before[1]))
+    before = _nofile(pid)
+    _set_nofile(pid, "%d:%s" % (soft, before[1]))
     try:
         yield
     finally:
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+        _set_nofile(pid, ":".join(before))
+
+
+def _nofile(pid):
+    with open("/proc/%d/limits" % pid) as f:
+        line = next(line for line in f if line.startswith("Max open files"))
+    return line.split()[3:5]
+
+
+def _set_nofile(pid, limits):
+    # As the owner of the process: root without CAP_SYS_RESOURCE may not do it for another.
+    with open("/proc/%d/status" % pid) as f:
+        ids = {line.split()[0]: int(line.split()[1]) for line in f if line[:4] in ("Uid:", "Gid:")}
+    as_owner = {}
+    if ids["Uid:"] != os.geteuid():
+        as_owner = dict(user=ids["Uid:"], group=ids["Gid:"], extra_groups=[])
+    subprocess.run(["prlimit", "--pid", str(pid), "--nofile=" + limits], check=True, **as_owner)
 
 
 def open_descriptors(pid):

@@ -1,0 +1,194 @@
+#!/usr/bin/env python3
+"""The end: in order, in a hurry, and of the broker itself without a warning."""
+
+import os
+
+from harness import *
+
+private_namespaces()
+
+
+def ended_in_order(broker, load):
+    """Of the clients that came before the end, each has its answer; later ones are refused."""
+    summary = load.stop()
+    kinds = {kind for kind, n in summary["errors"].items() if n}
+    assert kinds <= {"refused"}, "%s\n%s" % (summary["errors"], load.complaints())
+    ledger = broker.wait_stopped()
+    assert ledger["refused"] == 0 and ledger["client_gone"] == 0, ledger
+    assert ledger["accepted"] == summary["answers"], (ledger, summary)
+
+
+@test
+def sigterm_under_load_answers_everybody_who_was_connected():
+    for name in ("srv_poll", "srv_blocking", "srv_fork"):
+        broker = Broker(app(name), workers=3)
+        load = Load(broker.port, inflight=64)
+        load.wait_answers(200)
+        broker.signal(signal.SIGTERM)
+        broker.wait_exit()
+        ended_in_order(broker, load)
+
+
+@test
+def sigterm_waits_for_what_is_open_and_no_longer():
+    broker = Broker(app("srv_poll"), workers=2)
+    held = connect(broker.port)
+    send_request(held, close=False)
+    read_answer(held)
+    mark = broker.mark()
+    broker.signal(signal.SIGTERM)
+    # The worker that has nothing ends at once; the other one still answers.
+    broker.wait_event("worker-exit", since=mark)
+    assert refused(broker.port)
+    send_request(held, close=True)
+    assert read_answer(held).status == 200
+    held.close()
+    broker.wait_stopped()
+    assert len(broker.events("worker-exit")) == 2
+    last = broker.log.find(["worker-exit", "broker-stop"])
+    assert last[-1]["event"] == "broker-stop"
+
+
+def check_end(first, second, word):
+    """A worker that ignores everything but SIGKILL, and a client that never leaves."""
+    command = ["sh", "-c", "trap '' TERM; {apps}/srv_poll {port}; exit 1"]
+    broker = Broker(command, workers=2, drain_timeout="10m", stop_timeout="10m")
+    held = connect(broker.port)
+    send_request(held, close=False)
+    read_answer(held)
+    mark = broker.mark()
+    broker.signal(first)
+    broker.wait_event("broker-stopping", since=mark)
+    if second:
+        broker.signal(second)
+    broker.wait_stopped()
+    assert {e["how"] for e in broker.events("worker-exit", since=mark)} == {word}
+    held.close()
+
+
+for second in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+    add_test(
+        "%s after SIGTERM ends it now" % second.name,
+        lambda second=second: check_end(signal.SIGTERM, second, "signal 9"),
+    )
+
+
+def check_fast(sig):
+    broker = Broker(app("srv_poll"), workers=2, drain_timeout="10m", stop_timeout="10m")
+    held = connect(broker.port)
+    send_request(held, close=False)
+    read_answer(held)
+    broker.stop(sig)
+    assert held.recv(1) == b""
+    held.close()
+    assert not broker.events("worker-draining")
+
+
+for sig in (signal.SIGINT, signal.SIGQUIT):
+    add_test("%s does not drain" % sig.name, lambda sig=sig: check_fast(sig))
+
+
+@test
+def drain_timeout_ends_a_worker_whose_client_stays():
+    broker = Broker(app("srv_poll"), workers=1, drain_timeout="100ms")
+    held = connect(broker.port)
+    send_request(held, close=False)
+    read_answer(held)
+    broker.stop()
+    assert held.recv(1) == b""
+    held.close()
+
+
+@test
+def signals_of_the_terminal_do_not_reach_the_workers():
+    broker = Broker(app("srv_poll"), workers=2)
+    sessions = {os.getsid(pid) for pid in proc.descendants(broker.pid)}
+    assert os.getsid(broker.pid) not in sessions, sessions
+
+
+def orphans(broker):
+    """Processes of a broker, to be looked for when it is gone."""
+    return proc.descendants(broker.pid)
+
+
+def keeper_of(broker):
+    workers = {e["pid"] for e in broker.events("worker-start")}
+    return wait_until(
+        lambda: [p for p in proc.descendants(broker.pid) if p not in workers], 10, "a keeper"
+    )[0]
+
+
+@test
+def sigkill_of_the_broker_leaves_what_waits_to_the_workers():
+    broker = Broker(
+        app("srv_blocking"), workers=2, stall_timeout="1m", drain_timeout="1s", stop_timeout="1s"
+    )
+    workers = [broker.wait_event("worker-ready", worker="web.%d" % n)["pid"] for n in (0, 1)]
+    busy = [connect(broker.port) for _ in workers]
+    wait_until(lambda: proc.held_connections(workers, broker.port) == 2)
+    waiting = [connect(broker.port) for _ in range(8)]
+    for n, sock in enumerate(waiting):
+        send_request(sock, "/?id=%d" % n)
+    wait_until(lambda: faults.on_the_way(broker.port, workers) == 8)
+    below = orphans(broker)
+    broker.kill()
+    for sock in busy:
+        sock.close()
+    for n, sock in enumerate(waiting):
+        answer = read_answer(sock)
+        assert answer.id == str(n) and answer.pid in workers
+        sock.close()
+    ticks = [faults.cpu_ticks(pid) for pid in workers]
+
+    def ended():
+        proc.reap_adopted()
+        nonlocal ticks
+        ticks = [faults.cpu_ticks(p) if proc.alive(p) else t for p, t in zip(workers, ticks)]
+        return not [pid for pid in below if proc.alive(pid)]
+
+    before = list(ticks)
+    wait_until(ended, 20)
+    # Without the broker the listening descriptor must not report an end of file for ever.
+    assert max(t - b for t, b in zip(ticks, before)) < 20, (before, ticks)
+
+
+@test
+def a_killed_broker_is_started_again_on_the_same_port():
+    text = "[service:web]\ncommand = {apps}/srv_poll {port}\ndrain_timeout = 1s\n"
+    broker = Broker(text=text)
+    load = Load(broker.port, inflight=32)
+    load.wait_answers(100)
+    below = orphans(broker)
+    broker.kill()
+    load.stop()
+    # The same file, so the same run directory and port, while the old workers still live.
+    assert [pid for pid in below if proc.alive(pid)]
+    again = Broker.__new__(Broker)
+    again.__dict__.update(dir=broker.dir, run_dir=broker.run_dir, file=broker.file,
+                          _ports=broker._ports, stopped=None)
+    again._start([], None, None)
+    again.wait_ready()
+    assert http_get(again.port).pid not in below
+    load = Load(again.port, inflight=32, total=500)
+    load.wait_end()
+    load.assert_clean()
+    again.stop()
+    wait_until(lambda: proc.reap_adopted() or not [p for p in below if proc.alive(p)], 20)
+
+
+@test
+def a_killed_keeper_is_replaced_and_does_its_duty():
+    broker = Broker(app("srv_poll"), workers=2, drain_timeout="100ms", stop_timeout="1s")
+    with broker.same_fds():
+        first = keeper_of(broker)
+        mark = broker.mark()
+        send_signal(first, signal.SIGKILL)
+        broker.wait_event("keeper", since=mark)
+        second = keeper_of(broker)
+        assert second != first
+    below = orphans(broker)
+    broker.kill()
+    wait_until(lambda: proc.reap_adopted() or not [p for p in below if proc.alive(p)], 20)
+
+
+main()
