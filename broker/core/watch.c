@@ -134,6 +134,21 @@ static bool watch_channel(struct channel *c, int64_t now)
 	return true;
 }
 
+/* What was left with a worker that drains: it takes it soon, or others do. */
+static void watch_left_over(struct channel *c, int64_t now)
+{
+	uint64_t taken = c->sent - c->taken_back - channel_waiting(c->rx);
+
+	if (taken != c->taken_seen || channel_waiting(c->rx) == 0) {
+		c->taken_seen = taken;
+		c->moved_ms = now;
+		return;
+	}
+	if (now - c->moved_ms >= c->worker->conf->stall_timeout_ms && another_has_room(c) &&
+	    channel_take_back(c, "the worker drains, and takes none"))
+		endpoint_dispatch(c->endpoint);
+}
+
 /* --- workers
  * --------------------------------------------------------------------------------------- */
 
@@ -266,6 +281,9 @@ static bool watch_service(struct service *s, bool evidence, int64_t now)
 		if (w->state == WORKER_READY)
 			list_for_each_safe (c, c_tmp, &w->channels, link)
 				again |= watch_channel(c, now);
+		if (w->state == WORKER_DRAINING)
+			list_for_each_safe (c, c_tmp, &w->channels, link)
+				watch_left_over(c, now);
 		if (w->state == WORKER_HELD)
 			again |= watch_held(w);
 		again |= w->state == WORKER_DRAINING;

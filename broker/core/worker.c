@@ -68,7 +68,7 @@ static void withdraw(struct worker *w)
 		withdraw_channel(c);
 }
 
-static void take_back_all(struct worker *w, const char *reason, bool always)
+static void take_back_all(struct worker *w, const char *reason, bool always, bool runs)
 {
 	struct channel *c;
 
@@ -79,7 +79,9 @@ static void take_back_all(struct worker *w, const char *reason, bool always)
 		 */
 		if (!always && list_empty(&c->endpoint->round.ring))
 			continue;
-		if (channel_take_back(c, reason))
+		/* The one that a worker which runs may be about to take is its own; see watch.c. */
+		c->moved_ms = loop_now(loop_of(w));
+		if (channel_take_back_but(c, runs ? 1 : 0, reason))
 			endpoint_dispatch(c->endpoint);
 	}
 }
@@ -205,7 +207,8 @@ void worker_event(struct worker *w, enum worker_event ev)
 	if (w->state == WORKER_STOPPING || w->state == WORKER_DEAD)
 		withdraw(w);
 	if (actions & ACT_TAKE_BACK)
-		take_back_all(w, reason_of(ev), w->state != WORKER_DRAINING);
+		take_back_all(w, reason_of(ev), w->state != WORKER_DRAINING,
+			      w->state == WORKER_DRAINING && ev == EV_RETIRE);
 	if (actions & ACT_SIGNAL)
 		worker_signal(w);
 	if (actions & ACT_KILL)

@@ -121,6 +121,13 @@ int channel_give(struct channel *c, const struct handoff_conn *conn, int fd);
 /* Everything that waits in @c is dispatched again. Returns how many. */
 unsigned channel_take_back(struct channel *c, const char *reason);
 
+/*
+ * The same, but the last @keep stay. An app that polls and then accepts, both on one thread, may
+ * have been told of a connection: were there none left, its accept(2) would block for good, and
+ * with it all connections that it has.
+ */
+unsigned channel_take_back_but(struct channel *c, unsigned keep, const char *reason);
+
 void channel_close(struct channel *c);
 
 #endif

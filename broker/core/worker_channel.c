@@ -173,17 +173,23 @@ int channel_give(struct channel *c, const struct handoff_conn *conn, int fd)
 
 unsigned channel_take_back(struct channel *c, const char *reason)
 {
+	return channel_take_back_but(c, 0, reason);
+}
+
+unsigned channel_take_back_but(struct channel *c, unsigned keep, const char *reason)
+{
 	struct handoff_conn conn;
 	unsigned n = 0;
-	int fd, r;
+	int fd, r = 0;
 
-	while ((r = channel_receive(c->rx, &conn, &fd)) == CHANNEL_DONE) {
+	while ((!keep || channel_waiting(c->rx) > keep) &&
+	       (r = channel_receive(c->rx, &conn, &fd)) == CHANNEL_DONE) {
 		endpoint_put_back(c->endpoint, &conn, fd);
 		n++;
 	}
 	c->taken_back += n;
 	c->worker->service->ledger.taken_back += n;
-	c->member.waiting = 0;
+	c->member.waiting = keep ? channel_waiting(c->rx) : 0;
 	if (r < 0)
 		log_event(LEVEL_ERROR, "limit", LOG_STR("worker", c->worker->name),
 			  LOG_MSG("cannot take back what waits at the worker: %s; raise the "
