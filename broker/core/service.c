@@ -213,6 +213,17 @@ static void note_failure(struct worker *w, enum worker_state from)
 		fail_start(s, worker_taken(w) == 0);
 }
 
+/* Of a reload before the present one, or of the generation that this one replaces. */
+static bool slot_has_older(const struct service *s, unsigned slot)
+{
+	const struct worker *w;
+
+	list_for_each (w, &s->workers, link)
+		if (w->slot == slot && w->generation != s->last_generation)
+			return true;
+	return false;
+}
+
 void service_worker_changed(struct worker *w, enum worker_state from)
 {
 	struct service *s = w->service;
@@ -224,7 +235,8 @@ void service_worker_changed(struct worker *w, enum worker_state from)
 		launch_log_exit(w);
 		s->served_by_gone += w->served;
 		list_remove(&w->link);
-		if (w->generation != s->last_generation)
+		/* One that drained since an earlier reload is not the one to be replaced now. */
+		if (w->generation != s->last_generation && !slot_has_older(s, w->slot))
 			rollout_old_gone(&s->rollout, w->slot);
 	}
 	if (was_current && !worker_state_is_current(w->state)) {
