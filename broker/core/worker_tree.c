@@ -74,6 +74,24 @@ void worker_kill(struct worker *w)
 	pid_set_deinit(&all);
 }
 
+/*
+ * Started by us for something else. Between fork(2) and exec(3) such a process holds a copy of
+ * everything that we hold, so its sockets prove nothing.
+ */
+static bool is_ours(const struct master *m, pid_t pid)
+{
+	const struct service *s;
+	const struct worker *w;
+
+	if (pid == m->keeper_pid)
+		return true;
+	list_for_each (s, &m->services, link)
+		list_for_each (w, &s->workers, link)
+			if (w->pid == pid)
+				return true;
+	return false;
+}
+
 /* Which of our children belong to @w now that its main process is gone. */
 static void find_kin(struct worker *w)
 {
@@ -82,7 +100,9 @@ static void find_kin(struct worker *w)
 	w->kin.n = 0;
 	(void)proc_add_children(getpid(), &children);
 	for (size_t i = 0; i < children.n; i++)
-		if (proc_state(children.pids[i]) != 'Z' && worker_owns_child(w, children.pids[i]))
+		if (proc_state(children.pids[i]) != 'Z' &&
+		    !is_ours(w->service->master, children.pids[i]) &&
+		    worker_owns_child(w, children.pids[i]))
 			(void)pid_set_add(&w->kin, children.pids[i]);
 	pid_set_deinit(&children);
 }
