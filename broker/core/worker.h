@@ -86,6 +86,9 @@ void worker_main_exited(struct worker *w, int status);
 /* Main has been gone for a while: are the others of its tree gone too? May free @w. */
 void worker_look_for_kin(struct worker *w);
 
+/* The settings that take effect at once: of the newest configuration that @w's service has. */
+const struct service_conf *worker_live_conf(const struct worker *w);
+
 /* Whether the direct child @pid of the broker belongs to @w, by the kernel's evidence. */
 bool worker_owns_child(const struct worker *w, pid_t pid);
 

@@ -54,14 +54,14 @@ static void signal_pid(const struct worker *w, pid_t pid, int sig)
 void worker_signal(struct worker *w)
 {
 	if (w->pid) {
-		signal_pid(w, w->pid, w->conf->stop_signal);
+		signal_pid(w, w->pid, worker_live_conf(w)->stop_signal);
 		/* A stopped process would get it only when it is continued. */
 		if (w->held_by_stop)
 			signal_pid(w, w->pid, SIGCONT);
 		return;
 	}
 	for (size_t i = 0; i < w->kin.n; i++)
-		signal_pid(w, w->kin.pids[i], w->conf->stop_signal);
+		signal_pid(w, w->kin.pids[i], worker_live_conf(w)->stop_signal);
 }
 
 void worker_kill(struct worker *w)
