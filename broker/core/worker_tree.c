@@ -92,19 +92,37 @@ static bool is_ours(const struct master *m, pid_t pid)
 	return false;
 }
 
-/* Which of our children belong to @w now that its main process is gone. */
-static void find_kin(struct worker *w)
+/* Which of our children belong to @w. Returns how many of all have ended, and wait to be reaped. */
+static size_t scan_kin(struct worker *w)
 {
 	struct pid_set children = { 0 };
+	size_t zombies = 0;
 
 	w->kin.n = 0;
 	(void)proc_add_children(getpid(), &children);
 	for (size_t i = 0; i < children.n; i++)
-		if (proc_state(children.pids[i]) != 'Z' &&
-		    !is_ours(w->service->master, children.pids[i]) &&
-		    worker_owns_child(w, children.pids[i]))
+		if (proc_state(children.pids[i]) == 'Z')
+			zombies++;
+		else if (!is_ours(w->service->master, children.pids[i]) &&
+			 worker_owns_child(w, children.pids[i]))
 			(void)pid_set_add(&w->kin, children.pids[i]);
 	pid_set_deinit(&children);
+	return zombies;
+}
+
+/*
+ * Which of our children belong to @w now that its main process is gone. A child that was listed
+ * and has ended since may have left us one that was not listed yet (who daemonises forks twice):
+ * so look again until nobody has ended meanwhile.
+ */
+static void find_kin(struct worker *w)
+{
+	size_t zombies = scan_kin(w), before = 0;
+
+	for (int i = 0; i < 8 && !w->kin.n && zombies != before; i++) {
+		before = zombies;
+		zombies = scan_kin(w);
+	}
 }
 
 void worker_look_for_kin(struct worker *w)
