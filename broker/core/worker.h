@@ -57,6 +57,7 @@ struct worker {
 	pid_t main_was;		      /* the last main process: for messages */
 	int exit_status;	      /* of main, as waitpid(2) gives it */
 	bool exited;		      /* exit_status is valid */
+	bool undecided;		      /* main has ended; what is left of it is not known yet */
 	enum worker_state state_before_exit;
 	unsigned open;	 /* connections it holds, when last counted */
 	uint64_t served; /* taken by it, of channels that are closed */
@@ -83,7 +84,7 @@ void worker_publish(struct worker *w);
 /* Main was reaped with @status. May free @w. */
 void worker_main_exited(struct worker *w, int status);
 
-/* Main has been gone for a while: are the others of its tree gone too? May free @w. */
+/* A child that was not a main process has ended: if main is gone, who is left? May free @w. */
 void worker_look_for_kin(struct worker *w);
 
 /* The settings that take effect at once: of the newest configuration that @w's service has. */

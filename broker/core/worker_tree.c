@@ -92,46 +92,30 @@ static bool is_ours(const struct master *m, pid_t pid)
 	return false;
 }
 
-/* Which of our children belong to @w. Returns how many of all have ended, and wait to be reaped. */
-static size_t scan_kin(struct worker *w)
+/*
+ * Which of our children belong to @w now that its main process is gone. False: nobody, but one
+ * of them is just ending. It may have been of @w, and may leave us its own children: who
+ * daemonises forks twice. When it is reaped we know.
+ */
+static bool find_kin(struct worker *w)
 {
 	struct pid_set children = { 0 };
-	size_t zombies = 0;
+	bool ending = false;
 
 	w->kin.n = 0;
 	(void)proc_add_children(getpid(), &children);
-	for (size_t i = 0; i < children.n; i++)
-		if (proc_state(children.pids[i]) == 'Z')
-			zombies++;
-		else if (!is_ours(w->service->master, children.pids[i]) &&
-			 worker_owns_child(w, children.pids[i]))
-			(void)pid_set_add(&w->kin, children.pids[i]);
-	pid_set_deinit(&children);
-	return zombies;
-}
+	for (size_t i = 0; i < children.n; i++) {
+		pid_t pid = children.pids[i];
 
-/*
- * Which of our children belong to @w now that its main process is gone. A child that was listed
- * and has ended since may have left us one that was not listed yet (who daemonises forks twice):
- * so look again until nobody has ended meanwhile.
- */
-static void find_kin(struct worker *w)
-{
-	size_t zombies = scan_kin(w), before = 0;
-
-	for (int i = 0; i < 8 && !w->kin.n && zombies != before; i++) {
-		before = zombies;
-		zombies = scan_kin(w);
+		if (is_ours(w->service->master, pid))
+			continue;
+		if (proc_state(pid) != 'Z' && worker_owns_child(w, pid))
+			(void)pid_set_add(&w->kin, pid);
+		else
+			ending = ending || proc_is_ending(pid);
 	}
-}
-
-void worker_look_for_kin(struct worker *w)
-{
-	if (w->pid)
-		return;
-	find_kin(w);
-	if (w->kin.n == 0)
-		worker_event(w, EV_EXIT);
+	pid_set_deinit(&children);
+	return w->kin.n > 0 || !ending;
 }
 
 /* The one of @w->kin that holds the listening socket, else the first: the app's new main. */
@@ -146,35 +130,49 @@ static pid_t heir(const struct worker *w)
 	return w->kin.pids[0];
 }
 
-void worker_main_exited(struct worker *w, int status)
+/* Main has ended: with the whole worker, as the first step of a daemon, or before its children? */
+static void judge_end(struct worker *w)
 {
-	struct master *m = w->service->master;
-	pid_t was = w->pid;
-
-	guard_remove(m, was);
-	w->pid = 0;
-	w->main_was = was;
-	w->state_before_exit = w->state;
-	w->exit_status = status;
-	w->exited = true;
-	worker_output_read_last(w);
-	find_kin(w);
-
+	w->undecided = !find_kin(w);
+	if (w->undecided)
+		return;
 	/*
 	 * A server that daemonises: the process we started says "all is well" and leaves a child,
 	 * which is ours now (PR_SET_CHILD_SUBREAPER).
 	 */
-	if (w->kin.n && WIFEXITED(status) && WEXITSTATUS(status) == 0 &&
+	if (w->kin.n && WIFEXITED(w->exit_status) && WEXITSTATUS(w->exit_status) == 0 &&
 	    worker_state_is_current(w->state)) {
 		w->pid = heir(w);
 		w->exited = false;
 		w->kin.n = 0;
-		guard_add(m, w, w->pid);
+		guard_add(w->service->master, w, w->pid);
 		log_event(LEVEL_INFO, "worker-daemonised", LOG_STR("worker", w->name),
 			  LOG_INT("pid", w->pid),
 			  LOG_MSG("process %d put itself into the background as process %d",
-				  (int)was, (int)w->pid));
+				  (int)w->main_was, (int)w->pid));
 		return;
 	}
 	worker_event(w, w->kin.n ? EV_MAIN_EXIT : EV_EXIT);
+}
+
+void worker_look_for_kin(struct worker *w)
+{
+	if (w->pid)
+		return;
+	if (w->undecided)
+		judge_end(w);
+	else if (find_kin(w) && w->kin.n == 0)
+		worker_event(w, EV_EXIT);
+}
+
+void worker_main_exited(struct worker *w, int status)
+{
+	guard_remove(w->service->master, w->pid);
+	w->main_was = w->pid;
+	w->pid = 0;
+	w->state_before_exit = w->state;
+	w->exit_status = status;
+	w->exited = true;
+	worker_output_read_last(w);
+	judge_end(w);
 }
