@@ -337,6 +337,13 @@ static enum exit_code drop_rights(struct master *m)
 	}
 	if (r == 0)
 		r = user_become(&user.ids, &error);
+	/* Workers get our environment: it must not say that they are who we were. */
+	if (r == 0 && user.ids.change && user.name[0] &&
+	    (setenv("HOME", user.home, 1) < 0 || setenv("USER", user.name, 1) < 0 ||
+	     setenv("LOGNAME", user.name, 1) < 0)) {
+		r = -errno;
+		strbuf_addf(&error, "cannot set the environment: %s", strerror(-r));
+	}
 	return r < 0 ? fail(EXIT_CODE_ENVIRONMENT, error.text) : EXIT_CODE_OK;
 }
 
