@@ -35,9 +35,9 @@ struct loop {
 	struct loop_source signal_source;
 	void (*signalled)(struct loop *loop, int signo);
 	void (*turn)(struct loop *loop); /* set by the owner, or NULL: before each wait */
-	struct list timers;  /* armed, in no order */
-	int64_t earliest_ms; /* no timer expires before it: a lower bound */
-	int64_t now_ms;	     /* CLOCK_MONOTONIC, read once a turn */
+	struct list timers;		 /* armed, in no order */
+	int64_t earliest_ms;		 /* no timer expires before it: a lower bound */
+	int64_t now_ms;			 /* CLOCK_MONOTONIC, read once a turn */
 	struct epoll_event batch[LOOP_BATCH];
 	int n_batch;
 	bool stop;

@@ -184,6 +184,7 @@ WRONG_FILES = (
     ("cut off", "[service:web]\ncommand = {c}\n[serv", ":3: "),
     ("bytes", "[service:web]\ncommand = {c}\n\0\n", ":3: "),
     ("user", "[service:web]\ncommand = {c}\nuser = nobody-of-that-name\n", "no user"),
+    ("log", "[broker]\nlog = /no/such/place/log\n[service:web]\ncommand = {c}\n", "/no/such/place"),
     ("port taken", "[service:web]\ncommand = {c}\nlisten = 127.0.0.1:{taken}\n", "Address already"),
 )
 
