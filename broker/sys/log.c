@@ -310,29 +310,48 @@ static int open_file(const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
+static void release(void)
+{
+	log_flush();
+	if (lg.owned)
+		close(lg.fd);
+	if (lg.syslog)
+		closelog();
+	free(lg.path);
+	lg.path = NULL;
+	lg.owned = false;
+	lg.syslog = false;
+	lg.fd = STDERR_FILENO;
+}
+
 int log_open(const struct broker_conf *bc)
 {
+	char *path;
+	int fd;
+
 	switch (bc->log) {
 	case LOG_TO_STDERR:
+		release();
 		return 0;
 	case LOG_TO_SYSLOG:
+		release();
 		openlog("broker", LOG_PID | LOG_NDELAY, LOG_DAEMON);
 		lg.syslog = true;
 		return 0;
-	case LOG_TO_FILE: {
-		int fd = open_file(bc->log_path);
-
+	case LOG_TO_FILE:
+		fd = open_file(bc->log_path);
 		if (fd < 0)
 			return fd;
-		lg.path = strdup(bc->log_path);
-		if (!lg.path) {
+		path = strdup(bc->log_path);
+		if (!path) {
 			close(fd);
 			return -ENOMEM;
 		}
+		release();
+		lg.path = path;
 		lg.fd = fd;
 		lg.owned = true;
 		return 0;
-	}
 	}
 	return -EINVAL;
 }
@@ -399,13 +418,5 @@ static void flush_within(int wait_ms)
 void log_close(int wait_ms)
 {
 	flush_within(wait_ms);
-	if (lg.owned)
-		close(lg.fd);
-	if (lg.syslog)
-		closelog();
-	free(lg.path);
-	lg.path = NULL;
-	lg.owned = false;
-	lg.syslog = false;
-	lg.fd = STDERR_FILENO;
+	release();
 }
