@@ -1,5 +1,6 @@
-/* links: broker/sys/keeper broker/sys/spawn broker/sys/loop */
+/* links: broker/sys/keeper broker/sys/spawn broker/sys/loop broker/sys/fdpass */
 /* wrap: syscall */
+#include "sys/fdpass.h"
 #include "sys/keeper.h"
 #include "tap.h"
 
@@ -8,6 +9,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/syscall.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "sys/loop.h"
@@ -32,30 +34,30 @@ long __wrap_syscall(long n, ...)
 	return __real_syscall(n, a, b, c, d);
 }
 
-static int pipe_fd = -1;
+static int sock = -1;
 static pid_t keeper;
 
 static void keeper_start(void)
 {
 	int ends[2];
 
-	CHECK_EQ(pipe2(ends, O_CLOEXEC), 0);
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
 	CHECK_EQ(spawn_helper(keeper_run, ends[0], NULL, &keeper), 0);
 	close(ends[0]);
-	pipe_fd = ends[1];
+	sock = ends[1];
 }
 
 static void tell(pid_t pid, int sig, int64_t drain_ms, int64_t stop_ms)
 {
 	struct keeper_entry e = { pid, sig, drain_ms, stop_ms };
 
-	CHECK_EQ(write(pipe_fd, &e, sizeof(e)), sizeof(e));
+	CHECK_EQ(write(sock, &e, sizeof(e)), sizeof(e));
 }
 
 /* The broker is gone without a word. */
 static void broker_dies(void)
 {
-	close(pipe_fd);
+	close(sock);
 }
 
 static int keeper_status(void)
@@ -77,8 +79,8 @@ static pid_t worker(bool stubborn)
 	pid = fork();
 	CHECK(pid >= 0);
 	if (pid == 0) {
-		if (pipe_fd >= 0)
-			close(pipe_fd);
+		if (sock >= 0)
+			close(sock);
 		(void)alarm(20); /* should the keeper fail, nobody else ends it */
 		(void)signal(SIGTERM, stubborn ? SIG_IGN : SIG_DFL);
 		if (write(ready[1], "x", 1) == 1)
@@ -162,9 +164,8 @@ TEST(nothing_happens_while_the_broker_lives)
 
 	keeper_start();
 	tell(a, SIGTERM, 0, 0);
-	/* Twice what the pipe holds: when all is written, the keeper has read the first. */
-	for (size_t n = 0; n < 2 * (size_t)fcntl(pipe_fd, F_GETPIPE_SZ);
-	     n += sizeof(struct keeper_entry))
+	/* Far more than the socket holds: when all is written, the keeper has read the first. */
+	for (int n = 0; n < 2000; n++)
 		tell(getpid(), 0, 0, 0);
 	CHECK_EQ(waitpid(a, NULL, WNOHANG), 0);
 	CHECK_EQ(waitpid(keeper, NULL, WNOHANG), 0);
@@ -232,10 +233,48 @@ TEST(half_a_message_touches_nobody)
 
 	keeper_start();
 	tell(a, SIGTERM, 0, 0);
-	CHECK_EQ(write(pipe_fd, "half", 4), 4);
+	CHECK_EQ(write(sock, "half", 4), 4);
 	broker_dies();
 	CHECK_EQ(keeper_status(), 1 << 8);
 	end_worker(a);
+}
+
+/*
+ * The broker read what the worker writes. When nobody does, the next line would be its last
+ * (SIGPIPE), in the middle of a request; so the keeper reads on.
+ */
+TEST(a_worker_that_writes_outlives_the_reader_of_its_output)
+{
+	struct keeper_entry e = { 0, SIGTERM, 600000, 600000 };
+	int output[2], done[2], status;
+	char byte, line[4096] = "";
+	pid_t pid;
+
+	CHECK_EQ(pipe2(output, O_CLOEXEC), 0);
+	CHECK_EQ(pipe2(done, O_CLOEXEC), 0);
+	CHECK_EQ(fcntl(output[0], F_SETFL, O_NONBLOCK), 0);
+	pid = fork();
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		close(output[0]);
+		close(done[1]);
+		(void)!read(done[0], &byte, 1); /* until the broker is gone */
+		for (int i = 0; i < 100; i++)
+			if (write(output[1], line, sizeof(line)) != (ssize_t)sizeof(line))
+				_exit(1);
+		_exit(0);
+	}
+	close(output[1]);
+	close(done[0]);
+	keeper_start();
+	e.pid = pid;
+	CHECK_EQ(fdpass_send(sock, &e, sizeof(e), output, 1), sizeof(e));
+	close(output[0]);
+	broker_dies();
+	close(done[1]);
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, 0);
+	CHECK_EQ(keeper_status(), 0);
 }
 
 TAP_MAIN()
