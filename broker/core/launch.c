@@ -213,6 +213,7 @@ int launch(struct worker *w, struct strbuf *error)
 
 	if (r < 0)
 		return r;
+	w->uid = user.ids.uid;
 	build_arguments(w->service->master, w->conf, false, &argv);
 	build_environment(&user, w->conf, &env);
 	add_worker_environment(w, &env);

@@ -18,7 +18,7 @@
 
 /* --- children ---------------------------------------------------------------------------- */
 
-static struct worker *find_by_pid(struct master *m, pid_t pid)
+static struct worker *find_by_pid(const struct master *m, pid_t pid)
 {
 	struct service *s;
 	struct worker *w;
@@ -28,6 +28,11 @@ static struct worker *find_by_pid(struct master *m, pid_t pid)
 			if (w->pid == pid)
 				return w;
 	return NULL;
+}
+
+bool master_started(const struct master *m, pid_t pid)
+{
+	return pid == m->keeper_pid || find_by_pid(m, pid);
 }
 
 /* Some process that we had not started, but were left with, has ended: was it the last one? */
@@ -335,6 +340,13 @@ static enum exit_code drop_rights(struct master *m)
 	}
 	if (r == 0)
 		r = user_become(&user.ids, &error);
+	/* Workers get our environment: it must not say that they are who we were. */
+	if (r == 0 && user.ids.change && user.name[0] &&
+	    (setenv("HOME", user.home, 1) < 0 || setenv("USER", user.name, 1) < 0 ||
+	     setenv("LOGNAME", user.name, 1) < 0)) {
+		r = -errno;
+		strbuf_addf(&error, "cannot set the environment: %s", strerror(-r));
+	}
 	return r < 0 ? fail(EXIT_CODE_ENVIRONMENT, error.text) : EXIT_CODE_OK;
 }
 

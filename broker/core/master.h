@@ -65,6 +65,9 @@ struct master {
  */
 int master_run(struct conf *conf, const struct master_options *options);
 
+/* Whether child @pid was started as a worker's main process, or is the keeper. */
+bool master_started(const struct master *m, pid_t pid);
+
 /* All services ready for the first time? Tells --ready-fd. */
 void master_check_ready(struct master *m);
 

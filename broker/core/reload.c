@@ -64,7 +64,7 @@ static void close_all(struct opened_list *list)
 		if (list->v[i].fd >= 0)
 			(void)close(list->v[i].fd);
 	free(list->v);
-	list->v = NULL;
+	*list = (struct opened_list){ 0 };
 }
 
 /* Opens every listener of @conf that is not there yet. */
@@ -227,18 +227,16 @@ static void warn_of_fixed(const struct broker_conf *a, const struct broker_conf 
 	const struct {
 		const char *key, *a, *b;
 	} texts[] = {
-		{ "pid_file", a->pid_file, b->pid_file }, { "run_dir", a->run_dir, b->run_dir },
-		{ "log", a->log_path, b->log_path },	  { "user", a->user, b->user },
+		{ "pid_file", a->pid_file, b->pid_file },
+		{ "run_dir", a->run_dir, b->run_dir },
+		{ "user", a->user, b->user },
 		{ "group", a->group, b->group },
 	};
-	bool log_moved = a->log != b->log;
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
 		bool differs = !texts[i].a != !texts[i].b ||
 			       (texts[i].a && strcmp(texts[i].a, texts[i].b) != 0);
 
-		if (!strcmp(texts[i].key, "log"))
-			differs = differs || log_moved;
 		if (differs)
 			log_event(LEVEL_WARN, "reload-begin",
 				  LOG_MSG("[broker] %s has changed: that takes effect when the "
@@ -246,6 +244,20 @@ static void warn_of_fixed(const struct broker_conf *a, const struct broker_conf 
 					  "started anew",
 					  texts[i].key));
 	}
+}
+
+/* The last that may fail: a log that was changed cannot be changed back. */
+static int change_log(const struct broker_conf *old, const struct broker_conf *bc,
+		      struct strbuf *error)
+{
+	int r;
+
+	if (old->log == bc->log && (bc->log != LOG_TO_FILE || !strcmp(old->log_path, bc->log_path)))
+		return 0;
+	r = log_open(bc);
+	if (r < 0)
+		strbuf_addf(error, "cannot open the log %s: %s", bc->log_path, strerror(-r));
+	return r;
 }
 
 /* Everything is checked and open: nothing below can fail but for memory. */
@@ -308,7 +320,10 @@ void master_reload(struct master *m)
 		r = check_users(conf, &error);
 	if (r == 0)
 		r = open_all(m, conf, &list, &error);
+	if (r == 0)
+		r = change_log(&m->conf->broker, &conf->broker, &error);
 	if (r < 0) {
+		close_all(&list);
 		log_event(LEVEL_ERROR, "reload-refused", LOG_STR("error", error.text),
 			  LOG_MSG("%s -- the configuration in force stays, no worker was touched",
 				  error.len ? error.text : strerror(-r)));

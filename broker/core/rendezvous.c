@@ -1,8 +1,8 @@
 /*
  * The rendezvous: where a worker says that its app listens, and is given the channel.
  *
- * Nothing that a worker says is trusted. Who it is comes from its token, its process from
- * SO_PEERCRED; a bad message costs the connection that brought it and nothing else.
+ * Nothing that a worker says is trusted. Who it is comes from its token, its process and user
+ * from SO_PEERCRED; a bad message costs the connection that brought it and nothing else.
  */
 #include <errno.h>
 #include <string.h>
@@ -61,6 +61,15 @@ static struct worker *find_worker(struct master *m, const struct handoff_hello *
 			if (!memcmp(w->token, hello->token, sizeof(w->token)))
 				return w;
 	return NULL;
+}
+
+/*
+ * The token stands in the name of rx, and /proc/net/unix shows names to everybody: where workers
+ * have a user of their own, and the rendezvous is open for that, it proves nothing by itself.
+ */
+static bool is_its_user(const struct greeting *g, const struct worker *w)
+{
+	return g->peer.uid == w->uid || g->peer.uid == 0;
 }
 
 static int welcome(struct greeting *g, const struct channel *c)
@@ -162,6 +171,13 @@ static void greeting_ready(struct loop_source *source, uint32_t events)
 	w = find_worker(g->master, &buf.hello);
 	if (!w) {
 		refuse(g, EPERM, "a process asked to be a worker with a token that no worker has");
+		return;
+	}
+	if (!is_its_user(g, w)) {
+		refuse(g, EPERM,
+		       "a process of another user asked to be a worker; if it is the app, which "
+		       "has "
+		       "changed its user by itself, set user in its service instead");
 		return;
 	}
 	if (buf.hello.flags & HANDOFF_HELLO_ADOPT) {

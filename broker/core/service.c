@@ -238,6 +238,7 @@ void service_worker_changed(struct worker *w, enum worker_state from)
 		launch_log_exit(w);
 		s->served_by_gone += w->served;
 		list_remove(&w->link);
+		/* One that drained since an earlier reload is not the one to be replaced now. */
 		if (!slot_has_old_process(s, w->slot))
 			rollout_old_gone(&s->rollout, w->slot);
 	}

@@ -175,16 +175,16 @@ static bool watch_channel(struct channel *c, int64_t now)
 static void watch_draining_channel(struct channel *c, int64_t now)
 {
 	unsigned waiting = channel_waiting(c->rx);
-	uint64_t taken = c->sent - c->taken_back - waiting;
+	uint64_t taken = taken_now(c, waiting, now);
 
 	if (waiting == 0 || taken != c->taken_seen) {
 		c->taken_seen = taken;
 		c->moved_ms = now;
 		return;
 	}
-	if (now - c->moved_ms < WATCH_MS || !another_has_room(c))
+	if ((now - c->moved_ms < WATCH_MS && !channel_is_stopped(c)) || !another_has_room(c))
 		return;
-	if (channel_take_back(c, "the worker drains, and takes none")) {
+	if (channel_take_back(c, "the worker drains")) {
 		channel_nudge(c->tx);
 		endpoint_dispatch(c->endpoint);
 	}

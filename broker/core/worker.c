@@ -15,15 +15,24 @@ static struct loop *loop_of(const struct worker *w)
 	return &w->service->master->loop;
 }
 
+const struct service_conf *worker_live_conf(const struct worker *w)
+{
+	const struct service *s = w->service;
+
+	return s->target ? s->target : s->conf;
+}
+
 static int64_t deadline_of(const struct worker *w)
 {
+	const struct service_conf *live = worker_live_conf(w);
+
 	switch (w->state) {
 	case WORKER_STARTING:
-		return w->conf->start_timeout_ms;
+		return live->start_timeout_ms;
 	case WORKER_DRAINING:
-		return w->conf->drain_timeout_ms;
+		return live->drain_timeout_ms;
 	case WORKER_STOPPING:
-		return w->conf->stop_timeout_ms;
+		return live->stop_timeout_ms;
 	case WORKER_READY:
 	case WORKER_HELD:
 	case WORKER_DEAD:
@@ -124,14 +133,16 @@ static void log_change(const struct worker *w, enum worker_state from, enum work
 		log_event(LEVEL_INFO, "worker-draining", LOG_STR("worker", w->name),
 			  LOG_INT("pid", w->pid), LOG_INT("generation", w->generation),
 			  LOG_MSG("gets no more connections, has %lld s to finish those it has%s",
-				  (long long)w->conf->drain_timeout_ms / MSEC_PER_SEC,
+				  (long long)worker_live_conf(w)->drain_timeout_ms / MSEC_PER_SEC,
 				  ev == EV_CLOSED ? " (it closed its listening socket)" : ""));
 		return;
 	case WORKER_STOPPING:
 		if (from != WORKER_STOPPING)
 			log_event(LEVEL_INFO, "worker-stopping", LOG_STR("worker", w->name),
 				  LOG_INT("pid", w->pid), LOG_INT("generation", w->generation),
-				  LOG_INT("signal", ev == EV_KILL ? SIGKILL : w->conf->stop_signal),
+				  LOG_INT("signal", ev == EV_KILL
+							    ? SIGKILL
+							    : worker_live_conf(w)->stop_signal),
 				  LOG_MSG("%s", ev == EV_DRAINED
 							? "no connection is left: told to end"
 						: ev == EV_TIMEOUT ? "time is up: told to end"
@@ -140,7 +151,7 @@ static void log_change(const struct worker *w, enum worker_state from, enum work
 			log_event(LEVEL_WARN, "worker-kill", LOG_STR("worker", w->name),
 				  LOG_INT("pid", w->pid), LOG_INT("generation", w->generation),
 				  LOG_MSG("did not end within stop_timeout (%lld ms): killed",
-					  (long long)w->conf->stop_timeout_ms));
+					  (long long)worker_live_conf(w)->stop_timeout_ms));
 		return;
 	case WORKER_STARTING:
 		log_event(LEVEL_INFO, "worker-start", LOG_STR("worker", w->name),
@@ -161,7 +172,6 @@ static void worker_free(struct worker *w)
 		channel_close(c);
 	loop_timer_disarm(&w->deadline);
 	loop_timer_disarm(&w->settle);
-	loop_timer_disarm(&w->second_look);
 	worker_output_deinit(w);
 	pid_set_deinit(&w->kin);
 	list_remove(&w->link);
@@ -249,7 +259,6 @@ static struct worker *worker_new(struct service *service, struct service_conf *c
 	list_init(&w->channels);
 	loop_timer_init(&w->deadline, deadline_expired);
 	loop_timer_init(&w->settle, settle_expired);
-	loop_timer_init(&w->second_look, worker_second_look);
 	worker_output_init(w);
 	w->started_ms = loop_now(&service->master->loop);
 	return w;

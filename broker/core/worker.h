@@ -57,18 +57,19 @@ struct worker {
 	char name[HANDOFF_SERVICE_SIZE + 12];
 	uint8_t token[HANDOFF_TOKEN_SIZE];
 	enum worker_state state;
+	uid_t uid;	    /* whom it was started as */
 	pid_t pid;	    /* main process; 0 once it has ended */
 	struct pid_set kin; /* main has ended: the processes of its tree that became our children */
 	struct list channels;
 	struct loop_timer deadline;
-	struct loop_timer second_look; /* main has ended cleanly: has it left a daemon? */
-	struct loop_timer settle;      /* it listens, but maybe not yet on everything */
-	int64_t started_ms, ready_ms;  /* ready_ms 0: never was */
-	bool held_by_stop;	       /* HELD because its process is stopped */
-	bool asked;		       /* to leave, by us: its end is no failure */
-	pid_t main_was;		       /* the last main process: for messages */
-	int exit_status;	       /* of main, as waitpid(2) gives it */
-	bool exited;		       /* exit_status is valid */
+	struct loop_timer settle;     /* it listens, but maybe not yet on everything */
+	int64_t started_ms, ready_ms; /* ready_ms 0: never was */
+	bool held_by_stop;	      /* HELD because its process is stopped */
+	bool asked;		      /* to leave, by us: its end is no failure */
+	pid_t main_was;		      /* the last main process: for messages */
+	int exit_status;	      /* of main, as waitpid(2) gives it */
+	bool exited;		      /* exit_status is valid */
+	bool undecided;		      /* main has ended; what is left of it is not known yet */
 	enum worker_state state_before_exit;
 	unsigned open;	 /* connections it holds, when last counted */
 	uint64_t served; /* taken by it, of channels that are closed */
@@ -95,10 +96,11 @@ void worker_publish(struct worker *w);
 /* Main was reaped with @status. May free @w. */
 void worker_main_exited(struct worker *w, int status);
 
-void worker_second_look(struct loop_timer *timer);
-
-/* Main has been gone for a while: are the others of its tree gone too? May free @w. */
+/* A child that was not a main process has ended: if main is gone, who is left? May free @w. */
 void worker_look_for_kin(struct worker *w);
+
+/* The settings that take effect at once: of the newest configuration that @w's service has. */
+const struct service_conf *worker_live_conf(const struct worker *w);
 
 /* Whether the direct child @pid of the broker belongs to @w, by the kernel's evidence. */
 bool worker_owns_child(const struct worker *w, pid_t pid);

@@ -52,7 +52,9 @@ void channel_lost(struct channel *c, const char *reason)
 	endpoint_dispatch(e);
 	if (!list_empty(&w->channels))
 		return;
-	probe = w->ready_ms && loop_now(&w->service->master->loop) - w->ready_ms < PROBE_MS;
+	/* To see whether a port is free nobody accepts. */
+	probe = w->ready_ms && loop_now(&w->service->master->loop) - w->ready_ms < PROBE_MS &&
+		worker_taken(w) == 0;
 	loop_timer_disarm(&w->settle);
 	worker_event(w, probe ? EV_UNLISTEN : EV_CLOSED);
 }

@@ -54,14 +54,14 @@ static void signal_pid(const struct worker *w, pid_t pid, int sig)
 void worker_signal(struct worker *w)
 {
 	if (w->pid) {
-		signal_pid(w, w->pid, w->conf->stop_signal);
+		signal_pid(w, w->pid, worker_live_conf(w)->stop_signal);
 		/* A stopped process would get it only when it is continued. */
 		if (w->held_by_stop)
 			signal_pid(w, w->pid, SIGCONT);
 		return;
 	}
 	for (size_t i = 0; i < w->kin.n; i++)
-		signal_pid(w, w->kin.pids[i], w->conf->stop_signal);
+		signal_pid(w, w->kin.pids[i], worker_live_conf(w)->stop_signal);
 }
 
 void worker_kill(struct worker *w)
@@ -75,45 +75,31 @@ void worker_kill(struct worker *w)
 }
 
 /*
- * A child of ours that we know as somebody else. Until its exec(3) it has copies of all our
- * descriptors, so by its sockets alone it would pass for anybody.
+ * Which of our children belong to @w now that its main process is gone. Not those that we started
+ * ourselves: between fork(2) and exec(2) such a child holds copies of all our descriptors, and so
+ * looks as if it belonged to every worker. False: nobody, but one
+ * of them is just ending. It may have been of @w, and may leave us its own children: who
+ * daemonises forks twice. When it is reaped we know.
  */
-static bool is_somebody_else(const struct worker *w, pid_t pid)
-{
-	const struct master *m = w->service->master;
-	const struct service *s;
-	const struct worker *other;
-
-	if (pid == m->keeper_pid)
-		return true;
-	list_for_each (s, &m->services, link)
-		list_for_each (other, &s->workers, link)
-			if (other != w && (other->pid == pid || pid_set_has(&other->kin, pid)))
-				return true;
-	return false;
-}
-
-/* Which of our children belong to @w now that its main process is gone. */
-static void find_kin(struct worker *w)
+static bool find_kin(struct worker *w)
 {
 	struct pid_set children = { 0 };
+	bool ending = false;
 
 	w->kin.n = 0;
 	(void)proc_add_children(getpid(), &children);
-	for (size_t i = 0; i < children.n; i++)
-		if (!is_somebody_else(w, children.pids[i]) && proc_state(children.pids[i]) != 'Z' &&
-		    worker_owns_child(w, children.pids[i]))
-			(void)pid_set_add(&w->kin, children.pids[i]);
-	pid_set_deinit(&children);
-}
+	for (size_t i = 0; i < children.n; i++) {
+		pid_t pid = children.pids[i];
 
-void worker_look_for_kin(struct worker *w)
-{
-	if (w->pid || loop_timer_armed(&w->second_look))
-		return;
-	find_kin(w);
-	if (w->kin.n == 0)
-		worker_event(w, EV_EXIT);
+		if (master_started(w->service->master, pid))
+			continue;
+		if (proc_state(pid) != 'Z' && worker_owns_child(w, pid))
+			(void)pid_set_add(&w->kin, pid);
+		else
+			ending = ending || proc_is_ending(pid);
+	}
+	pid_set_deinit(&children);
+	return w->kin.n > 0 || !ending;
 }
 
 /* The one of @w->kin that holds the listening socket, else the first: the app's new main. */
@@ -128,54 +114,49 @@ static pid_t heir(const struct worker *w)
 	return w->kin.pids[0];
 }
 
-/* The process we started said "all is well" and left a child, which is ours now. */
-static void daemonised(struct worker *w)
+/* Main has ended: with the whole worker, as the first step of a daemon, or before its children? */
+static void judge_end(struct worker *w)
 {
-	w->pid = heir(w);
-	w->exited = false;
-	w->kin.n = 0;
-	guard_add(w->service->master, w, w->pid);
-	log_event(LEVEL_INFO, "worker-daemonised", LOG_STR("worker", w->name),
-		  LOG_INT("pid", w->pid),
-		  LOG_MSG("process %d put itself into the background as process %d",
-			  (int)w->main_was, (int)w->pid));
+	w->undecided = !find_kin(w);
+	if (w->undecided)
+		return;
+	/*
+	 * A server that daemonises: the process we started says "all is well" and leaves a child,
+	 * which is ours now (PR_SET_CHILD_SUBREAPER).
+	 */
+	if (w->kin.n && WIFEXITED(w->exit_status) && WEXITSTATUS(w->exit_status) == 0 &&
+	    worker_state_is_current(w->state)) {
+		w->pid = heir(w);
+		w->exited = false;
+		w->kin.n = 0;
+		guard_add(w->service->master, w, w->pid);
+		log_event(LEVEL_INFO, "worker-daemonised", LOG_STR("worker", w->name),
+			  LOG_INT("pid", w->pid),
+			  LOG_MSG("process %d put itself into the background as process %d",
+				  (int)w->main_was, (int)w->pid));
+		return;
+	}
+	worker_event(w, w->kin.n ? EV_MAIN_EXIT : EV_EXIT);
 }
 
-/*
- * Between the end of a process and that of its father a child may have no readable trace of
- * whose it is, and a daemon forks twice: so after a clean exit one look is not enough.
- */
-#define SECOND_LOOK_MS 50
-
-void worker_second_look(struct loop_timer *timer)
+void worker_look_for_kin(struct worker *w)
 {
-	struct worker *w = container_of(timer, struct worker, second_look);
-
-	find_kin(w);
-	if (w->kin.n && worker_state_is_current(w->state))
-		daemonised(w);
-	else
-		worker_event(w, w->kin.n ? EV_MAIN_EXIT : EV_EXIT);
+	if (w->pid)
+		return;
+	if (w->undecided)
+		judge_end(w);
+	else if (find_kin(w) && w->kin.n == 0)
+		worker_event(w, EV_EXIT);
 }
 
 void worker_main_exited(struct worker *w, int status)
 {
-	struct master *m = w->service->master;
-	bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-
-	guard_remove(m, w->pid);
+	guard_remove(w->service->master, w->pid);
 	w->main_was = w->pid;
 	w->pid = 0;
 	w->state_before_exit = w->state;
 	w->exit_status = status;
 	w->exited = true;
 	worker_output_read_last(w);
-	find_kin(w);
-
-	if (!clean || !worker_state_is_current(w->state))
-		worker_event(w, w->kin.n ? EV_MAIN_EXIT : EV_EXIT);
-	else if (w->kin.n)
-		daemonised(w);
-	else
-		loop_timer_arm(&m->loop, &w->second_look, SECOND_LOOK_MS);
+	judge_end(w);
 }

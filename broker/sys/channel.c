@@ -106,15 +106,16 @@ int channel_receive(int rx, struct handoff_conn *ret_conn, int *ret_fd)
 			return -EMFILE;
 
 		n = fdpass_receive(rx, &conn, sizeof(conn), MSG_DONTWAIT, &got);
-		if (n <= 0)
-			continue; /* the worker was faster, or an empty message: look again */
-		if (got.fd >= 0 && handoff_check(&conn, (size_t)n, HANDOFF_CONN) &&
+		if (n > 0 && got.fd >= 0 && handoff_check(&conn, (size_t)n, HANDOFF_CONN) &&
 		    is_connection(got.fd)) {
 			*ret_conn = conn;
 			*ret_fd = got.fd;
 			return CHANNEL_DONE;
 		}
-		/* A nudge of ours, or something from the worker's copy of tx: drop it. */
+		/*
+		 * The worker was faster; or it is a nudge of ours, or something from the worker's
+		 * copy of tx: drop it, and look again.
+		 */
 		fd_closep(&got.fd);
 	}
 	return CHANNEL_EMPTY;

@@ -10,7 +10,6 @@
 #include <syslog.h>
 #include <time.h>
 #include "base/fd.h"
-#include "sys/loop.h"
 
 #define LINE_SIZE 8192
 /* What a reader that stopped reading may leave waiting before entries are dropped. */
@@ -311,29 +310,48 @@ static int open_file(const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
+static void release(void)
+{
+	log_flush();
+	if (lg.owned)
+		close(lg.fd);
+	if (lg.syslog)
+		closelog();
+	free(lg.path);
+	lg.path = NULL;
+	lg.owned = false;
+	lg.syslog = false;
+	lg.fd = STDERR_FILENO;
+}
+
 int log_open(const struct broker_conf *bc)
 {
+	char *path;
+	int fd;
+
 	switch (bc->log) {
 	case LOG_TO_STDERR:
+		release();
 		return 0;
 	case LOG_TO_SYSLOG:
+		release();
 		openlog("broker", LOG_PID | LOG_NDELAY, LOG_DAEMON);
 		lg.syslog = true;
 		return 0;
-	case LOG_TO_FILE: {
-		int fd = open_file(bc->log_path);
-
+	case LOG_TO_FILE:
+		fd = open_file(bc->log_path);
 		if (fd < 0)
 			return fd;
-		lg.path = strdup(bc->log_path);
-		if (!lg.path) {
+		path = strdup(bc->log_path);
+		if (!path) {
 			close(fd);
 			return -ENOMEM;
 		}
+		release();
+		lg.path = path;
 		lg.fd = fd;
 		lg.owned = true;
 		return 0;
-	}
 	}
 	return -EINVAL;
 }
@@ -370,23 +388,35 @@ int log_chown(unsigned uid, unsigned gid)
 	return lg.owned && fchown(lg.fd, uid, gid) < 0 ? -errno : 0;
 }
 
-void log_close(int wait_ms)
+static int64_t clock_ms(void)
 {
-	int64_t end = loop_clock_ms() + wait_ms, left;
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * MSEC_PER_SEC + ts.tv_nsec / NSEC_PER_MSEC;
+}
+
+/* Until all is written, the time is over, or nobody reads any more. */
+static void flush_within(int wait_ms)
+{
 	struct pollfd p = { .fd = lg.fd, .events = POLLOUT };
+	int64_t end = clock_ms() + wait_ms;
 
 	log_flush();
-	/* As long as the reader reads: it takes some each time. */
-	while (lg.n_backlog && (left = end - loop_clock_ms()) > 0 && poll(&p, 1, (int)left) == 1 &&
-	       (p.revents & POLLOUT))
+	while (lg.n_backlog) {
+		size_t before = lg.n_backlog;
+		int64_t left = end - clock_ms();
+
+		if (left <= 0 || poll(&p, 1, (int)left) != 1)
+			return;
 		log_flush();
-	if (lg.owned)
-		close(lg.fd);
-	if (lg.syslog)
-		closelog();
-	free(lg.path);
-	lg.path = NULL;
-	lg.owned = false;
-	lg.syslog = false;
-	lg.fd = STDERR_FILENO;
+		if (lg.n_backlog == before)
+			return;
+	}
+}
+
+void log_close(int wait_ms)
+{
+	flush_within(wait_ms);
+	release();
 }

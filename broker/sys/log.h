@@ -60,8 +60,8 @@ void log_write(enum conf_log_level level, const char *event, const struct log_fi
 const char *log_format(const char *fmt, ...) PRINTF(1, 2);
 
 /*
- * Opens the log that @bc asks for. Until then, and after a failure, entries go to
- * standard error. -errno if the file cannot be opened for appending.
+ * Opens the log that @bc asks for, in place of the one there was; at first that is standard
+ * error. -errno if the file cannot be opened for appending: then nothing has changed.
  */
 int log_open(const struct broker_conf *bc);
 

@@ -158,6 +158,22 @@ char proc_state(pid_t pid)
 	return paren && paren[1] == ' ' ? paren[2] : 0;
 }
 
+/* Of the kernel's task flags, field 9 of /proc/PID/stat: set before memory and files are gone. */
+#define TASK_EXITING 0x4
+
+bool proc_is_ending(pid_t pid)
+{
+	char path[64], text[512], *paren, state;
+	unsigned flags;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	if (read_file(path, text, sizeof(text)) < 0)
+		return true;
+	paren = strrchr(text, ')');
+	return paren && sscanf(paren + 1, " %c %*d %*d %*d %*d %*d %u", &state, &flags) == 2 &&
+	       (state == 'Z' || state == 'X' || (flags & TASK_EXITING));
+}
+
 pid_t proc_tracer(pid_t pid)
 {
 	char path[64], text[4096], *at;

@@ -28,6 +28,9 @@ int proc_add_descendants(struct pid_set *set);
 /* 'R', 'S', 'T', 't', 'Z', ... as in /proc/PID/stat; 0 if there is no such process. */
 char proc_state(pid_t pid);
 
+/* Whether it has ended, or is on its way: what it was and had can no longer be read. */
+bool proc_is_ending(pid_t pid);
+
 /* Pid of the tracer (a debugger), 0 if none. */
 pid_t proc_tracer(pid_t pid);
 

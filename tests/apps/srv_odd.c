@@ -8,12 +8,12 @@
  *	count N		ends after N connections, as memory-shy servers do
  *	close N		closes its listening socket after N connections, and finishes those it has
  *	leave N CODE	hands connection N to a child that outlives it, and ends with CODE
- *	both N		as leave, but the listening socket stays open in the child: it serves on
+ *	both N		as leave, but the child has the listening socket too, and serves on
  */
 #include "app.h"
 
-/* A connection that a child serves to its end. With @listener it goes on with that. */
-static void leave_to_child(int fd, int listener)
+/* A child serves the connection to its end, and if it @stays then what comes from @listener. */
+static void leave_to_child(int fd, int listener, bool stays)
 {
 	pid_t pid = fork();
 
@@ -23,8 +23,10 @@ static void leave_to_child(int fd, int listener)
 		close(fd);
 		return;
 	}
+	if (!stays)
+		close(listener);
 	app_serve(fd);
-	while (listener >= 0)
+	while (stays)
 		app_serve(app_accept(listener));
 	_exit(0);
 }
@@ -65,11 +67,11 @@ int main(int argc, char **argv)
 			pause();
 		}
 		if (served == n && !strcmp(habit, "leave")) {
-			leave_to_child(fd, -1);
+			leave_to_child(fd, listener, false);
 			exit(code);
 		}
 		if (served == n && !strcmp(habit, "both")) {
-			leave_to_child(fd, listener);
+			leave_to_child(fd, listener, true);
 			exit(code);
 		}
 		app_serve(fd);

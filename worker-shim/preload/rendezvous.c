@@ -172,6 +172,10 @@ int rendezvous_meet(const struct slot *slot, bool adopt, int timeout_ms, struct 
 	ret->rendezvous = dial(timeout_ms);
 	if (ret->rendezvous == -EMFILE || ret->rendezvous == -ENFILE)
 		return fail(ret, -ret->rendezvous, "no descriptor is free");
+	if (ret->rendezvous == -EACCES)
+		return fail(ret, EADDRNOTAVAIL,
+			    "its present user may not reach the broker: set user in the service "
+			    "instead of having the program change its user");
 	if (ret->rendezvous < 0)
 		return fail(ret, EADDRNOTAVAIL, "the broker is not there");
 

@@ -1,0 +1,279 @@
+#!/usr/bin/env python3
+"""The documents say what the program does: what can be compared is compared."""
+
+import glob
+import os
+import re
+import shlex
+import sys
+
+from harness import *
+
+
+def read(name):
+    with open(os.path.join(ROOT, name)) as f:
+        return f.read()
+
+
+def sources(*patterns):
+    names = []
+    for pattern in patterns:
+        names += glob.glob(os.path.join(ROOT, pattern), recursive=True)
+    assert names, patterns
+    return sorted(names)
+
+
+def documents():
+    return [os.path.relpath(p, ROOT) for p in sources("README.md", "docs/*.md")]
+
+
+def same(one, other, what):
+    one, other = set(one), set(other)
+    assert one == other, "%s: only in the first: %s; only in the second: %s" % (
+        what, sorted(one - other), sorted(other - one),
+    )
+
+
+def section(heading, page="docs/man/broker.8"):
+    found = re.search(r"^\.Sh %s\n(.*?)(?=^\.Sh |\Z)" % heading, read(page), re.M | re.S)
+    assert found, "no section %s in %s" % (heading, page)
+    return found.group(1)
+
+
+def blocks(document, kind):
+    """(line, text) of each ```kind block."""
+    for m in re.finditer(r"^```%s\n(.*?)^```$" % kind, read(document), re.M | re.S):
+        yield m.group(1)
+
+
+# --- broker(8) ------------------------------------------------------------------------------------
+
+
+@test
+def the_manual_page_has_the_options_of_the_program():
+    help_text = broker_cli("-h").stdout
+    helped = set(re.findall(r"^ +(-\w|--[\w-]+)", help_text, re.M)) | set(
+        re.findall(r"^ +-\w, (-\w)", help_text, re.M)
+    )
+    items = re.findall(r"^\.It Fl (.*)$", section("DESCRIPTION"), re.M)
+    paged = set()
+    for item in items:
+        words = re.findall(r"(?:^|, Fl )(\\-[\w-]+|\w)", item)
+        paged |= {"-" + word.replace("\\", "") for word in words}
+    same(helped, paged - {"--version", "--help"}, "broker -h and broker(8)")
+    code = read("broker/main.c")
+    longs = re.findall(r'{ "([\w-]+)", (?:no|required)_argument', code)
+    same(["--" + w for w in longs], [w for w in paged if w.startswith("--")], "main.c and broker(8)")
+    shorts = re.search(r'getopt_long\(argc, argv, "\+([\w:]+)"', code).group(1).replace(":", "")
+    same(["-" + c for c in shorts], [w for w in paged if len(w) == 2], "main.c and broker(8)")
+
+
+@test
+def the_manual_page_has_the_exit_codes():
+    enum = re.search(r"enum exit_code {(.*?)};", read("broker/core/master.h"), re.S).group(1)
+    codes = re.findall(r"EXIT_CODE_\w+ = (\d+)", enum)
+    assert len(codes) >= 5, enum
+    same(codes, re.findall(r"^\.It (\d+)$", section("EXIT STATUS"), re.M), "master.h and broker(8)")
+    same(codes, re.findall(r"^\| (\d+) \|", read("README.md"), re.M), "master.h and README.md")
+
+
+@test
+def the_manual_page_has_the_signals():
+    handled = re.search(r"handled\[\] = {(.*?)};", read("broker/core/master.c"), re.S).group(1)
+    items = " ".join(re.findall(r"^\.It Dv (.*)$", section("SIGNALS"), re.M))
+    same(re.findall(r"SIG\w+", handled), re.findall(r"SIG\w+", items), "master.c and broker(8)")
+
+
+def calls(text, name):
+    """The arguments of each call, as text."""
+    for m in re.finditer(r"\b%s\(" % name, text):
+        depth, quoted, arguments, start, i = 1, False, [], m.end(), m.end()
+        while depth:
+            c = text[i]
+            if quoted:
+                i += c == "\\"
+                quoted = c != '"'
+            elif c == '"':
+                quoted = True
+            else:
+                depth += (c in "({[") - (c in ")}]")
+            if not depth or (c == "," and depth == 1 and not quoted):
+                arguments.append(text[start:i])
+                start = i + 1
+            i += 1
+        yield arguments
+
+
+def events_of_the_code():
+    """{word: (levels, fields)}"""
+    events = {}
+    for path in sources("broker/**/*.c"):
+        for arguments in calls(read(path), "log_event"):
+            words = re.findall(r'"([a-z-]+)"', arguments[1])
+            assert words, "%s: a log_event() whose word is not in the call: %s" % (path, arguments[:2])
+            for word in words:
+                levels, fields = events.setdefault(word, (set(), set()))
+                levels |= {level.lower() for level in re.findall(r"LEVEL_(\w+)", arguments[0])}
+                rest = ",".join(arguments[2:])
+                fields |= set(re.findall(r'LOG_(?:STR|INT|BOOL)\("(\w+)"', rest))
+                fields |= set(re.findall(r'\.key = "(\w+)"', rest))
+    return events
+
+
+@test
+def the_manual_page_has_every_event_with_its_levels_and_fields():
+    table = {}
+    pattern = r"^\.It Li ([a-z-]+)\nLevel: ([^.\n]+)\.\nFields: ([^.]+)\.\n\.Pp\n"
+    for word, levels, fields in re.findall(pattern, section("LOG EVENTS"), re.M):
+        assert word not in table, "%s is there twice" % word
+        fields = set() if fields == "none" else set(re.split(r",\s+", fields))
+        table[word] = (set(levels.split(", ")), fields)
+    code = events_of_the_code()
+    same(code, table, "events in broker/ and in broker(8)")
+    for word, (levels, fields) in code.items():
+        same(levels, table[word][0], "levels of " + word)
+        same(fields, table[word][1], "fields of " + word)
+
+
+@test
+def pages_that_pages_name_exist():
+    for path in sources("docs/man/*.[1-8]"):
+        for name, number in re.findall(r"^\.Xr (broker[\w.]*|worker-shim) (\d)", read(path), re.M):
+            assert os.path.exists(os.path.join(ROOT, "docs/man/%s.%s" % (name, number))), (path, name)
+
+
+# --- configurations and commands --------------------------------------------------------------------
+
+
+def check_config(text, where):
+    path = write_file("broker.ini", text)
+    got = broker_cli("-t", "-c", path)
+    assert got.returncode == 0, "%s:\n%s\n%s" % (where, text, got.stderr)
+
+
+@test
+def configurations_in_the_documents_are_valid():
+    n = 0
+    for document in documents():
+        for text in blocks(document, "ini"):
+            check_config(text, document)
+            n += 1
+    for text in re.findall(r"^\.Bd -literal.*?\n(\[.*?)^\.Ed", read("docs/man/broker.8"), re.M | re.S):
+        check_config(text, "broker.8")
+        n += 1
+    assert n >= 10, n
+
+
+@test
+def commands_in_the_documents_are_valid():
+    n = 0
+    lines = [line for document in documents() for text in blocks(document, "sh") for line in text.splitlines()]
+    lines += re.findall(r"^\.Dl (broker .*)$", read("docs/man/broker.8").replace("\\(dq", '"').replace("\\-", "-"), re.M)
+    targets = set(re.findall(r"^([\w-]+):", read("Makefile"), re.M))
+    for line in lines:
+        words = shlex.split(line)
+        if words[:1] == ["broker"]:
+            n += 1
+            if "-c" in words:
+                words[words.index("-c") + 1] = write_file("broker.ini", "[service:web]\ncommand = x\n")
+            got = broker_cli("-t", *words[1:])
+            assert got.returncode == 0, "%s\n%s" % (line, got.stderr)
+        elif words[:1] == ["make"]:
+            n += 1
+            assert set(words[1:]) <= targets, line
+    assert n >= 6, lines
+    for document in documents():
+        for target in re.findall(r"`make ([a-z][\w-]*)`", read(document)):
+            assert target in targets, "%s: make %s" % (document, target)
+
+
+# --- what the documents refer to ---------------------------------------------------------------------
+
+
+def anchors(document):
+    heads = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```$", "", read(document), flags=re.M | re.S), re.M)
+    return {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@test
+def links_between_the_documents_lead_somewhere():
+    n = 0
+    for document in documents():
+        for link in re.findall(r"\]\(([^)\s]+)\)", read(document)):
+            if re.match(r"[a-z]+:", link):
+                continue
+            name, _, anchor = link.partition("#")
+            target = os.path.normpath(os.path.join(os.path.dirname(document), name)) if name else document
+            assert os.path.exists(os.path.join(ROOT, target)), "%s: %s" % (document, link)
+            assert not anchor or anchor in anchors(target), "%s: %s" % (document, link)
+            n += 1
+    assert n > 10, n
+
+
+@test
+def files_and_functions_that_the_documents_name_exist():
+    code = "".join(read(p) for p in sources("broker/**/*.[ch]", "worker-shim/**/*.[ch]", "include/*.h"))
+    own = re.compile(r"\b(?:broker|worker-shim|include|tests|docs)/[\w./-]+\.(?:c|h|py|md|js|ini)\b(?!\.\d)")
+    for document in documents():
+        text = read(document)
+        for name in own.findall(text):
+            assert os.path.exists(os.path.join(ROOT, name)), "%s: %s" % (document, name)
+        if document != "docs/architecture.md":
+            continue
+        for function in re.findall(r"`(\w+_\w+|dispatch|give|stall)\(\)`", text):
+            assert re.search(r"\b%s\(" % function, code), "%s: %s()" % (document, function)
+        files = {os.path.basename(p) for p in sources("broker/**/*.c", "worker-shim/**/*.c")}
+        named = set(re.findall(r"`(?:[\w-]+/)*([\w*]+\.c)`", text))
+        for name in named:
+            assert name in files or "*" in name, "%s: %s" % (document, name)
+        missing = [
+            os.path.basename(p) for p in sources("broker/*/*.c", "worker-shim/preload/*.c")
+            if os.path.basename(p) not in named and not re.match(r"option_|conf_|strbuf", os.path.basename(p))
+        ]
+        assert not missing, "%s does not say what these are for: %s" % (document, missing)
+
+
+# --- the protocol --------------------------------------------------------------------------------------
+
+
+@test
+def the_protocol_page_has_the_types_and_sizes_of_the_header():
+    header = read("include/handoff_wire.h")
+    types = dict(re.findall(r"HANDOFF_([A-Z]+) = (\d+),", re.search(r"enum handoff_type {(.*?)}", header, re.S).group(1)))
+    rows = re.findall(r"^\| ([A-Z]+) \| (\d+) \| (\d+) \|", read("docs/protocol.md"), re.M)
+    same(types.items(), [(name, number) for name, number, _ in rows], "handoff_wire.h and protocol.md")
+    for name, _, size in rows:
+        asserted = re.search(r"sizeof\(struct handoff_%s\) == (\d+)" % name.lower(), header)
+        assert not asserted or asserted.group(1) == size, (name, size)
+    version = re.search(r"#define HANDOFF_VERSION (\d+)", header).group(1)
+    assert read("docs/protocol.md").startswith("# The handoff protocol, version %s\n" % version)
+
+
+@test
+def the_variables_of_a_worker_are_documented():
+    names = re.findall(r'#define HANDOFF_ENV_\w+\s+"(\w+)"', read("include/handoff_wire.h"))
+    assert len(names) >= 7, names
+    for document in ("docs/protocol.md", "docs/man/broker.8", "docs/man/worker-shim.1"):
+        for name in names:
+            assert name in read(document), "%s is not in %s" % (name, document)
+
+
+@test
+def the_worker_in_the_protocol_page_works():
+    (program,) = blocks("docs/protocol.md", "python")
+    path = write_file("worker.py", program)
+    broker = Broker([sys.executable, path], environment="PORT={port}", timeout=20)
+
+    def who():
+        answer = http_get(broker.port).body
+        answer = answer if isinstance(answer, str) else answer.decode()
+        return re.search(r"connection \d+ from port \d+, pid (\d+)", answer).group(1)
+
+    old = [who() for _ in range(4)]
+    assert len(set(old)) == 2 and old[:2] == old[2:], old
+    broker.reload_and_wait()
+    new = [who() for _ in range(4)]
+    assert len(set(new)) == 2 and not set(new) & set(old), (old, new)
+
+
+main()

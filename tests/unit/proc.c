@@ -1,0 +1,254 @@
+/* links: broker/sys/proc */
+/* wrap: fopen access */
+#include "sys/proc.h"
+#include "tap.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* A kernel without CONFIG_PROC_CHILDREN has no file "children" anywhere. */
+static bool no_children_files;
+
+FILE *__real_fopen(const char *path, const char *mode);
+FILE *__wrap_fopen(const char *path, const char *mode);
+int __real_access(const char *path, int how);
+int __wrap_access(const char *path, int how);
+
+FILE *__wrap_fopen(const char *path, const char *mode)
+{
+	if (!no_children_files || !strstr(path, "/children"))
+		return __real_fopen(path, mode);
+	errno = ENOENT;
+	return NULL;
+}
+
+int __wrap_access(const char *path, int how)
+{
+	if (!no_children_files || !strstr(path, "/children"))
+		return __real_access(path, how);
+	errno = ENOENT;
+	return -1;
+}
+
+/* A child with a child of its own; both wait until the test lets go of them. */
+struct family {
+	pid_t child, grandchild;
+	int alive[2]; /* whoever has the write end closed is told to end */
+};
+
+static void wait_for_end(int fd)
+{
+	char byte;
+
+	while (read(fd, &byte, 1) < 0 && errno == EINTR)
+		continue;
+}
+
+static void family_start(struct family *f)
+{
+	int told[2];
+
+	CHECK_EQ(pipe(f->alive), 0);
+	CHECK_EQ(pipe(told), 0);
+	f->child = fork();
+	CHECK(f->child >= 0);
+	if (f->child == 0) {
+		pid_t pid;
+
+		close(f->alive[1]);
+		(void)prctl(PR_SET_NAME, "a ) b (");
+		pid = fork();
+		if (pid == 0) {
+			close(told[1]);
+			wait_for_end(f->alive[0]);
+			_exit(0);
+		}
+		if (write(told[1], &pid, sizeof(pid)) != (ssize_t)sizeof(pid))
+			_exit(1);
+		wait_for_end(f->alive[0]);
+		_exit(waitpid(pid, NULL, 0) == pid ? 0 : 1);
+	}
+	close(told[1]);
+	CHECK_EQ(read(told[0], &f->grandchild, sizeof(pid_t)), sizeof(pid_t));
+	close(told[0]);
+	close(f->alive[0]);
+}
+
+static void family_end(struct family *f)
+{
+	int status;
+
+	close(f->alive[1]);
+	CHECK_EQ(waitpid(f->child, &status, 0), f->child);
+	CHECK_EQ(status, 0);
+}
+
+static void check_relations(const struct family *f)
+{
+	struct pid_set set = { 0 };
+
+	CHECK_EQ(proc_add_children(getpid(), &set), 0);
+	CHECK_EQ(set.n, 1);
+	CHECK(pid_set_has(&set, f->child));
+	CHECK_EQ(proc_add_descendants(&set), 0);
+	CHECK_EQ(set.n, 2);
+	CHECK(pid_set_has(&set, f->grandchild));
+	/* Once more adds nobody twice. */
+	CHECK_EQ(proc_add_descendants(&set), 0);
+	CHECK_EQ(set.n, 2);
+	pid_set_deinit(&set);
+	CHECK(!pid_set_has(&set, f->child));
+}
+
+TEST(children_and_all_descendants)
+{
+	struct family f;
+
+	family_start(&f);
+	check_relations(&f);
+	family_end(&f);
+}
+
+TEST(the_same_where_the_kernel_has_no_list_of_children)
+{
+	struct family f;
+
+	family_start(&f);
+	no_children_files = true;
+	check_relations(&f);
+	no_children_files = false;
+	family_end(&f);
+}
+
+TEST(who_has_ended_has_no_children)
+{
+	struct pid_set set = { 0 };
+	struct family f;
+
+	family_start(&f);
+	family_end(&f);
+	CHECK_EQ(proc_add_children(f.child, &set), 0);
+	CHECK_EQ(set.n, 0);
+	CHECK_EQ(proc_state(f.child), 0);
+	CHECK_EQ(proc_tracer(f.child), 0);
+	CHECK_EQ(proc_sockets(f.child, NULL, NULL), -ENOENT);
+	CHECK(!proc_holds_socket(f.child, 1));
+	CHECK(!proc_environ_has(f.child, "PATH", ""));
+}
+
+TEST(a_set_of_pids_has_each_once)
+{
+	struct pid_set set = { 0 };
+
+	for (int round = 0; round < 2; round++)
+		for (pid_t pid = 2; pid < 100; pid++)
+			CHECK_EQ(pid_set_add(&set, pid), 0);
+	CHECK_EQ(set.n, 98);
+	CHECK(pid_set_has(&set, 99) && !pid_set_has(&set, 100));
+	pid_set_deinit(&set);
+	CHECK_EQ(set.n, 0);
+}
+
+/* Its name has all that could mislead a reader of /proc/PID/stat. */
+TEST(state_of_a_process_that_is_stopped_or_a_zombie)
+{
+	struct family f;
+	siginfo_t info;
+	int status;
+	char name[32];
+
+	family_start(&f);
+	proc_name(f.child, name, sizeof(name));
+	CHECK_STR(name, "a ) b (");
+	CHECK(strchr("RSD", proc_state(f.child)));
+	CHECK(f.child > 1);
+	CHECK_EQ(kill(f.child, SIGSTOP), 0);
+	CHECK_EQ(waitpid(f.child, &status, WUNTRACED), f.child);
+	CHECK(WIFSTOPPED(status));
+	CHECK_EQ(proc_state(f.child), 'T');
+	CHECK_EQ(proc_tracer(f.child), 0);
+	CHECK_EQ(kill(f.child, SIGCONT), 0);
+	CHECK_EQ(waitpid(f.child, &status, WCONTINUED), f.child);
+	CHECK(proc_state(f.child) != 'T');
+	close(f.alive[1]);
+	CHECK_EQ(waitid(P_PID, (id_t)f.child, &info, WEXITED | WNOWAIT), 0);
+	CHECK_EQ(proc_state(f.child), 'Z');
+	CHECK_EQ(waitpid(f.child, &status, 0), f.child);
+	CHECK_EQ(proc_state(f.child), 0);
+	proc_name(f.child, name, sizeof(name));
+	CHECK_STR(name, "?");
+}
+
+static bool collect(void *arg, uint64_t inode)
+{
+	struct pid_set *set = arg;
+
+	return pid_set_add(set, (pid_t)inode) == 0;
+}
+
+static bool only_one(void *arg, uint64_t inode)
+{
+	(void)inode;
+	++*(int *)arg;
+	return false;
+}
+
+TEST(sockets_of_a_process)
+{
+	struct pid_set set = { 0 };
+	struct family f;
+	struct stat st;
+	int pair[2], n = 0;
+
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	CHECK_EQ(fstat(pair[0], &st), 0);
+	CHECK_EQ(proc_sockets(getpid(), collect, &set), 0);
+	CHECK(pid_set_has(&set, (pid_t)st.st_ino));
+	pid_set_deinit(&set);
+	CHECK_EQ(proc_sockets(getpid(), only_one, &n), 0);
+	CHECK_EQ(n, 1);
+
+	family_start(&f); /* they inherit it */
+	CHECK(proc_holds_socket(f.child, st.st_ino));
+	CHECK(proc_holds_socket(f.grandchild, st.st_ino));
+	CHECK(proc_find_socket_owner(st.st_ino) > 0);
+	close(pair[0]);
+	close(pair[1]);
+	CHECK(!proc_holds_socket(getpid(), st.st_ino));
+	CHECK(proc_holds_socket(proc_find_socket_owner(st.st_ino), st.st_ino));
+	family_end(&f);
+	CHECK_EQ(proc_find_socket_owner(st.st_ino), 0);
+}
+
+TEST(io_uring_is_seen)
+{
+	long params[32] = { 0 };
+	int fd;
+
+	CHECK(!proc_has_io_uring(getpid()));
+	fd = (int)syscall(425 /* io_uring_setup */, 2, params);
+	if (fd < 0)
+		SKIP("no io_uring here");
+	CHECK(proc_has_io_uring(getpid()));
+	close(fd);
+	CHECK(!proc_has_io_uring(getpid()));
+}
+
+TEST(the_environment_a_process_was_started_with)
+{
+	const char *value = getenv("PATH");
+
+	CHECK(value);
+	CHECK(proc_environ_has(getpid(), "PATH", value));
+	CHECK(!proc_environ_has(getpid(), "PATH", "no"));
+	CHECK(!proc_environ_has(getpid(), "PAT", value));
+	CHECK(!proc_environ_has(getpid(), "THERE_IS_NO_SUCH", ""));
+}
+
+TAP_MAIN()

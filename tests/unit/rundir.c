@@ -1,0 +1,268 @@
+/* links: broker/sys/rundir broker/base/strbuf */
+#include "sys/rundir.h"
+#include "tap.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static char base[] = "/tmp/broker-rundir-XXXXXX";
+static char path[64], lock[80], sock[80], pid_file[80];
+
+static void start(void)
+{
+	CHECK(mkdtemp(base));
+	snprintf(path, sizeof(path), "%s/a/run", base);
+	snprintf(lock, sizeof(lock), "%s/lock", path);
+	snprintf(sock, sizeof(sock), "%s/" RENDEZVOUS_NAME, path);
+	snprintf(pid_file, sizeof(pid_file), "%s/pid", base);
+}
+
+static void stop(void)
+{
+	char made[64];
+
+	(void)rmdir(path);
+	snprintf(made, sizeof(made), "%s/a", base);
+	(void)rmdir(made);
+	CHECK_EQ(rmdir(base), 0); /* nothing is left in it */
+}
+
+static mode_t mode_of(const char *file)
+{
+	struct stat st;
+
+	return lstat(file, &st) < 0 ? 0 : st.st_mode & 07777;
+}
+
+static int try_connect(void)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), r;
+
+	strcpy(sun.sun_path, sock);
+	r = connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 ? -errno : 0;
+	close(fd);
+	return r;
+}
+
+TEST(it_is_made_and_all_of_it_removed)
+{
+	struct rundir rd = RUNDIR_INIT;
+	STRBUF(error, 512);
+
+	start();
+	CHECK_EQ(rundir_open(&rd, path, false, &error), 0);
+	CHECK_EQ(mode_of(path), 0700);
+	CHECK_EQ(mode_of(lock), 0600);
+	CHECK_EQ(mode_of(sock), 0600);
+	CHECK_EQ(try_connect(), 0);
+	CHECK(fcntl(rd.lock_fd, F_GETFD) & FD_CLOEXEC);
+	CHECK(fcntl(rd.rendezvous_fd, F_GETFD) & FD_CLOEXEC);
+	CHECK(fcntl(rd.rendezvous_fd, F_GETFL) & O_NONBLOCK);
+	CHECK_EQ(rundir_write_pid(&rd, pid_file, &error), 0);
+	rundir_close(&rd);
+	CHECK_EQ(access(path, F_OK), -1);
+	CHECK_EQ(access(pid_file, F_OK), -1);
+	CHECK_EQ(rd.lock_fd, -1);
+	rundir_close(&rd);
+	stop();
+}
+
+TEST(workers_of_another_user_reach_the_socket_and_no_more)
+{
+	struct rundir rd = RUNDIR_INIT;
+	STRBUF(error, 512);
+
+	start();
+	CHECK_EQ(rundir_open(&rd, path, true, &error), 0);
+	CHECK_EQ(mode_of(path), 0711);
+	CHECK_EQ(mode_of(lock), 0600);
+	CHECK_EQ(mode_of(sock), 0666);
+	rundir_close(&rd);
+	stop();
+}
+
+TEST(the_mask_of_the_caller_is_kept)
+{
+	struct rundir rd = RUNDIR_INIT;
+	STRBUF(error, 512);
+
+	start();
+	(void)umask(0027);
+	CHECK_EQ(rundir_open(&rd, path, true, &error), 0);
+	CHECK_EQ(umask(0022), 0027);
+	rundir_close(&rd);
+	stop();
+}
+
+TEST(a_second_broker_is_told_who_has_it)
+{
+	struct rundir first = RUNDIR_INIT, second = RUNDIR_INIT;
+	STRBUF(error, 512);
+	char want[64];
+
+	start();
+	CHECK_EQ(rundir_open(&first, path, false, &error), 0);
+	CHECK_EQ(rundir_open(&second, path, false, &error), -EBUSY);
+	snprintf(want, sizeof(want), "another broker (pid %d) runs with", (int)getpid());
+	CHECK_CONTAINS(error.text, want);
+	CHECK_CONTAINS(error.text, path);
+	/* And it does the first no harm when it ends. */
+	rundir_close(&second);
+	CHECK_EQ(try_connect(), 0);
+	CHECK_EQ(access(lock, F_OK), 0);
+	rundir_close(&first);
+
+	CHECK_EQ(rundir_open(&second, path, false, &error), 0);
+	rundir_close(&second);
+	stop();
+}
+
+TEST(what_a_killed_broker_left_is_taken_over)
+{
+	struct rundir rd = RUNDIR_INIT, next = RUNDIR_INIT;
+	STRBUF(error, 512);
+
+	start();
+	CHECK_EQ(rundir_open(&rd, path, false, &error), 0);
+	CHECK_EQ(rundir_write_pid(&rd, pid_file, &error), 0);
+	/* Killed: the kernel closes the descriptors, the names stay. */
+	close(rd.lock_fd);
+	close(rd.rendezvous_fd);
+	close(rd.pid_fd);
+	CHECK_EQ(try_connect(), -ECONNREFUSED);
+	CHECK_EQ(rundir_open(&next, path, false, &error), 0);
+	CHECK_EQ(rundir_write_pid(&next, pid_file, &error), 0);
+	CHECK_EQ(try_connect(), 0);
+	rundir_close(&next);
+	free(rd.path);
+	free(rd.rendezvous);
+	free(rd.pid_file);
+	stop();
+}
+
+TEST(a_path_too_long_for_a_socket_is_said_so)
+{
+	struct rundir rd = RUNDIR_INIT;
+	STRBUF(error, 1024);
+	char deep[200];
+
+	start();
+	snprintf(deep, sizeof(deep), "%s/%0100d", base, 0);
+	CHECK_EQ(rundir_open(&rd, deep, false, &error), -ENAMETOOLONG);
+	CHECK_CONTAINS(error.text, "too long");
+	CHECK_CONTAINS(error.text, "run_dir");
+	rundir_close(&rd);
+	CHECK_EQ(access(deep, F_OK), -1);
+	stop();
+}
+
+/* The longest that is allowed, as the message counts it, is allowed. */
+TEST(the_longest_path_works)
+{
+	struct rundir rd = RUNDIR_INIT;
+	STRBUF(error, 1024);
+	struct sockaddr_un sun;
+	char deep[200];
+	int longest = (int)(sizeof(sun.sun_path) - strlen("/" RENDEZVOUS_NAME) - 1);
+
+	start();
+	snprintf(deep, sizeof(deep), "%s/%0*d", base, longest - (int)strlen(base) - 1, 0);
+	CHECK_EQ(strlen(deep), longest);
+	CHECK_EQ(rundir_open(&rd, deep, false, &error), 0);
+	rundir_close(&rd);
+	stop();
+}
+
+TEST(what_somebody_else_prepared_is_refused)
+{
+	struct rundir rd = RUNDIR_INIT;
+	STRBUF(error, 1024);
+	char made[80];
+	int fd;
+
+	start();
+	snprintf(made, sizeof(made), "%s/link", base);
+	CHECK_EQ(symlink("/tmp", made), 0);
+	CHECK_EQ(rundir_open(&rd, made, false, &error), -EPERM);
+	CHECK_CONTAINS(error.text, "not a directory that belongs to this user");
+	rundir_close(&rd);
+	CHECK_EQ(unlink(made), 0);
+
+	fd = open(made, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	CHECK(fd >= 0);
+	close(fd);
+	CHECK_EQ(rundir_open(&rd, made, false, &error), -EPERM);
+	rundir_close(&rd);
+	CHECK_EQ(access(made, F_OK), 0);
+	CHECK_EQ(unlink(made), 0);
+	stop();
+}
+
+TEST(a_pid_file_names_us_and_is_locked)
+{
+	struct rundir rd = RUNDIR_INIT, other = RUNDIR_INIT;
+	STRBUF(error, 1024);
+	char text[32] = "", want[64];
+	int fd;
+
+	start();
+	/* Longer than what we write: nothing of it may be left behind our number. */
+	fd = open(pid_file, O_CREAT | O_RDWR | O_CLOEXEC, 0644);
+	CHECK_EQ(write(fd, "1234567890123456\n", 17), 17);
+	CHECK_EQ(rundir_write_pid(&rd, pid_file, &error), 0);
+	CHECK(pread(fd, text, sizeof(text) - 1, 0) > 0);
+	close(fd);
+	snprintf(want, sizeof(want), "%d\n", (int)getpid());
+	CHECK_STR(text, want);
+
+	CHECK_EQ(rundir_write_pid(&other, pid_file, &error), -EBUSY);
+	snprintf(want, sizeof(want), "another broker (pid %d) holds the pid file", (int)getpid());
+	CHECK_CONTAINS(error.text, want);
+	rundir_close(&other);
+	CHECK_EQ(access(pid_file, F_OK), 0);
+	rundir_close(&rd);
+	CHECK_EQ(access(pid_file, F_OK), -1);
+	stop();
+}
+
+TEST(a_pid_file_that_is_a_link_is_not_written_through)
+{
+	struct rundir rd = RUNDIR_INIT;
+	STRBUF(error, 1024);
+
+	start();
+	snprintf(sock, sizeof(sock), "%s/victim", base);
+	CHECK_EQ(symlink(sock, pid_file), 0);
+	CHECK_EQ(rundir_write_pid(&rd, pid_file, &error), -ELOOP);
+	CHECK_EQ(access(sock, F_OK), -1);
+	rundir_close(&rd);
+	CHECK_EQ(unlink(pid_file), 0);
+	stop();
+}
+
+TEST(each_config_file_has_a_default_of_its_own)
+{
+	char *a, *b, *c;
+
+	CHECK_EQ(setenv("XDG_RUNTIME_DIR", "/run/user/7", 1), 0);
+	a = rundir_default("/proc/self/status");
+	b = rundir_default("/proc/self/../self/status");
+	c = rundir_default("/proc/self/stat");
+	CHECK(a && b && c);
+	CHECK_STR(a, b);
+	CHECK(strcmp(a, c) != 0);
+	CHECK(*a == '/' && strstr(a, "/broker/"));
+	free(c);
+	c = rundir_default(NULL);
+	CHECK_CONTAINS(c, "/pid-");
+	free(a);
+	free(b);
+	free(c);
+}
+
+TAP_MAIN()

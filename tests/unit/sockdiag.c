@@ -1,0 +1,194 @@
+/* links: broker/sys/sockdiag */
+#include "sys/sockdiag.h"
+#include "tap.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static uint64_t inode_of(int fd)
+{
+	struct stat st;
+
+	CHECK_EQ(fstat(fd, &st), 0);
+	return st.st_ino;
+}
+
+union address {
+	struct sockaddr sa;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+};
+
+static int listen_on(int family, uint16_t *ret_port)
+{
+	union address a = { .sa.sa_family = (sa_family_t)family };
+	socklen_t len = family == AF_INET ? sizeof(a.in) : sizeof(a.in6);
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (family == AF_INET)
+		a.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	else
+		a.in6.sin6_addr = in6addr_loopback;
+	if (fd < 0 || bind(fd, &a.sa, len) < 0)
+		SKIP("no loopback address of this family");
+	CHECK_EQ(listen(fd, 16), 0);
+	CHECK_EQ(getsockname(fd, &a.sa, &len), 0);
+	*ret_port = ntohs(family == AF_INET ? a.in.sin_port : a.in6.sin6_port);
+	return fd;
+}
+
+static int connect_to(int listener)
+{
+	union address a;
+	socklen_t len = sizeof(a);
+	int fd;
+
+	CHECK_EQ(getsockname(listener, &a.sa, &len), 0);
+	fd = socket(a.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	CHECK_EQ(connect(fd, &a.sa, len), 0);
+	return fd;
+}
+
+struct found {
+	unsigned n, limit;
+	struct sockdiag_socket last;
+};
+
+static bool seen(void *arg, const struct sockdiag_socket *s)
+{
+	struct found *f = arg;
+
+	f->last = *s;
+	return ++f->n < f->limit;
+}
+
+static bool has(uint16_t port, uint64_t inode)
+{
+	struct inode_set set = { 0 };
+	bool found;
+
+	CHECK_EQ(sockdiag_add_connections(port, &set), 0);
+	inode_set_sort(&set);
+	found = inode_set_has(&set, inode);
+	inode_set_deinit(&set);
+	return found;
+}
+
+static void check_family(int family)
+{
+	struct found f = { .limit = 100 };
+	int listener, client, conn;
+	uint16_t port;
+
+	listener = listen_on(family, &port);
+	CHECK_EQ(sockdiag_dump(1u << TCP_LISTEN, port, seen, &f), 0);
+	CHECK_EQ(f.n, 1);
+	CHECK_EQ(f.last.inode, inode_of(listener));
+	CHECK_EQ(f.last.state, TCP_LISTEN);
+	CHECK_EQ(f.last.local.family, family == AF_INET ? 4 : 6);
+	CHECK_EQ(f.last.local.port, port);
+	CHECK_EQ(f.last.local.ip[family == AF_INET ? 0 : 15], family == AF_INET ? 127 : 1);
+	CHECK_EQ(f.last.queue, 0);
+	CHECK_EQ(f.last.limit, 16);
+
+	client = connect_to(listener);
+	f.n = 0;
+	CHECK_EQ(sockdiag_dump(1u << TCP_LISTEN, port, seen, &f), 0);
+	CHECK_EQ(f.last.queue, 1);
+
+	conn = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	CHECK(conn >= 0);
+	CHECK(has(port, inode_of(conn)));
+	/* The client's end has this port on the other side; a listener is no connection. */
+	CHECK(!has(port, inode_of(client)));
+	CHECK(!has(port, inode_of(listener)));
+	CHECK_EQ(sockdiag_handshakes(port), 0);
+
+	/* Half closed is still served; closed by its process is not. */
+	CHECK_EQ(shutdown(client, SHUT_WR), 0);
+	CHECK(has(port, inode_of(conn)));
+	{
+		uint64_t inode = inode_of(conn);
+
+		close(conn);
+		CHECK(!has(port, inode));
+	}
+	close(client);
+	close(listener);
+}
+
+TEST(ipv4_sockets_are_found)
+{
+	check_family(AF_INET);
+}
+
+TEST(ipv6_sockets_are_found)
+{
+	check_family(AF_INET6);
+}
+
+TEST(only_the_port_that_was_asked_for)
+{
+	uint16_t port, other_port;
+	int a = listen_on(AF_INET, &port), b = listen_on(AF_INET, &other_port);
+	struct found f = { .limit = 100 };
+
+	CHECK_EQ(sockdiag_dump(1u << TCP_LISTEN, other_port, seen, &f), 0);
+	CHECK_EQ(f.n, 1);
+	CHECK_EQ(f.last.inode, inode_of(b));
+	close(b);
+	f.n = 0;
+	CHECK_EQ(sockdiag_dump(1u << TCP_LISTEN, other_port, seen, &f), 0);
+	CHECK_EQ(f.n, 0);
+	close(a);
+}
+
+TEST(who_has_seen_enough_is_not_called_again)
+{
+	uint16_t port;
+	int listener = listen_on(AF_INET, &port), client[3];
+	struct found f = { .limit = 1 };
+
+	for (int i = 0; i < 3; i++)
+		client[i] = connect_to(listener);
+	CHECK_EQ(sockdiag_dump(1u << TCP_ESTABLISHED, port, seen, &f), 0);
+	CHECK_EQ(f.n, 1);
+	for (int i = 0; i < 3; i++)
+		close(client[i]);
+	close(listener);
+}
+
+/* More than one netlink message holds. */
+TEST(many_connections_are_all_found)
+{
+	enum { N = 200 };
+	static int client[N], conn[N];
+	struct inode_set set = { 0 };
+	uint16_t port;
+	int listener = listen_on(AF_INET, &port);
+
+	for (int i = 0; i < N; i++) {
+		client[i] = connect_to(listener);
+		conn[i] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+		CHECK(conn[i] >= 0);
+	}
+	CHECK_EQ(sockdiag_add_connections(port, &set), 0);
+	CHECK_EQ(set.n, N);
+	inode_set_sort(&set);
+	for (int i = 0; i < N; i++)
+		CHECK(inode_set_has(&set, inode_of(conn[i])));
+	CHECK(!inode_set_has(&set, inode_of(listener)));
+	inode_set_deinit(&set);
+	CHECK(!inode_set_has(&set, 1));
+	for (int i = 0; i < N; i++) {
+		close(client[i]);
+		close(conn[i]);
+	}
+	close(listener);
+}
+
+TAP_MAIN()
