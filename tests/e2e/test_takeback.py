@@ -151,7 +151,7 @@ def stopped_below_its_main_process():
 @test
 def drained():
     """Old workers that are busy for long: those who wait at them are answered by the new ones."""
-    b = Blocked(stall_timeout="50ms")
+    b = Blocked(stall_timeout="60s")
     mark = b.broker.mark()
     b.broker.reload_and_wait()
     assert not set(b.answers()) & set(b.workers)
@@ -168,7 +168,7 @@ def drained():
 
 @test
 def leaving_for_good():
-    b = Blocked(stall_timeout="50ms")
+    b = Blocked(stall_timeout="60s")
     mark = b.broker.mark()
     b.broker.signal(signal.SIGTTOU)
     event = b.broker.wait_event("taken-back", since=mark, worker="web.1")
