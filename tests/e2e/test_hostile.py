@@ -23,7 +23,8 @@ class Hostile:
         self.port = self.broker.port
         self.broker.wait_event("output", text="joined")
         self.pid = self.broker.wait_event("worker-ready", worker="web.0")["pid"]
-        self.good = {self.broker.wait_event("worker-ready", worker="web.%d" % n)["pid"] for n in (1, 2)}
+        good = [self.broker.wait_event("worker-ready", worker="web.%d" % n) for n in (1, 2)]
+        self.good = {event["pid"] for event in good}
 
     def do(self):
         self.mark = self.broker.mark()
@@ -67,9 +68,9 @@ def check_stuffed(deed):
     # And it can be replaced.
     h.broker.reload_and_wait()
     h.broker.wait_event("worker-exit", since=mark, pid=h.pid)
-    h.others_of_the_next_generation = Load(h.port, inflight=16, total=300)
-    h.others_of_the_next_generation.wait_end()
-    h.others_of_the_next_generation.assert_clean()
+    load = Load(h.port, inflight=16, total=300)
+    load.wait_end()
+    load.assert_clean()
     h.broker.stop()
 
 

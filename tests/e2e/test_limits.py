@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Shortage of everything: descriptors, memory, room in channels, processes, patience of the log's reader."""
+"""Shortage of everything: descriptors, memory, room, processes, patience of the log's reader."""
 
 import contextlib
 import os
@@ -8,7 +8,6 @@ import socket
 import subprocess
 
 from harness import *
-from lib import tap
 from lib.broker import clean_environment
 
 private_namespaces()
@@ -238,13 +237,21 @@ def a_log_that_nobody_reads_stops_nothing():
     """Standard error is a pipe, and its reader sleeps while a worker floods."""
     port = free_port()
     command = "sh -c 'yes flood-flood-flood-flood & exec %s %d'" % (app("srv_poll")[0], port)
-    file = write_file("broker.ini", "[broker]\nlog_format = json\nrun_dir = %s\n[service:web]\n"
-                      "command = %s\nworkers = 2\ndrain_timeout = 1s\nstop_timeout = 1s\n" % (tmp("run"), command))
+    text = """[broker]
+log_format = json
+run_dir = %s
+[service:web]
+command = %s
+workers = 2
+drain_timeout = 1s
+stop_timeout = 1s
+"""
+    file = write_file("broker.ini", text % (tmp("run"), command))
     broker = subprocess.Popen(
         [os.path.join(BUILD, "broker"), "-c", file], stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE, env=clean_environment(), preexec_fn=proc.die_with_parent,
     )
-    tap.current().cleanups.append(lambda: (broker.poll() is None and broker.kill(), broker.wait(10)))
+    at_end(lambda: broker.poll() is None and (broker.kill(), broker.wait(10)))
     wait_until(lambda: not refused(port))
     load = Load(port, inflight=32)
     load.wait_answers(500)

@@ -24,7 +24,8 @@ def rng():
 def current(broker):
     """{slot name: pid} of the workers that serve, as the log says."""
     pids = {}
-    for event in broker.log.find(["worker-ready", "worker-draining", "worker-exit", "worker-stopping"]):
+    words = ["worker-ready", "worker-draining", "worker-exit", "worker-stopping"]
+    for event in broker.log.find(words):
         if event["event"] == "worker-ready":
             pids[event["worker"]] = event["pid"]
         elif pids.get(event["worker"]) == event["pid"]:

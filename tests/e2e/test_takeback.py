@@ -22,12 +22,11 @@ class Blocked:
         options = dict(dict(stall_timeout="1m", queue=8, backoff_min="10ms"), **options)
         self.broker = Broker(command or app("srv_blocking"), workers=workers, **options)
         self.port = self.broker.port
-        ready = [
-            self.broker.wait_event("worker-ready", worker="web.%d" % n)["pid"] for n in range(workers)
-        ]
-        self.workers = ready
+        names = ["web.%d" % n for n in range(workers)]
+        ready = [self.broker.wait_event("worker-ready", worker=name) for name in names]
+        self.workers = [event["pid"] for event in ready]
         self.silent = {}  # the pid of a worker: its silent client
-        for _ in ready:
+        for _ in names:
             sock = connect(self.port)
             owner = wait_until(lambda: self.new_owner())
             self.silent[owner] = sock
@@ -157,7 +156,8 @@ def drained():
     assert not set(b.answers()) & set(b.workers)
     # What waited at the first old worker may have gone to the second, and come back again.
     b.broker.wait_event("worker-draining", since=mark, count=2)
-    assert sum(e["count"] for e in b.broker.events("taken-back", mark) if "drains" in e["reason"]) == 6
+    back = b.broker.events("taken-back", mark)
+    assert sum(e["count"] for e in back if "drains" in e["reason"]) >= 6, back
     assert not b.broker.events("worker-exit", since=mark), "an old worker ended too early"
     for worker, sock in list(b.silent.items()):
         send_request(sock)
@@ -172,7 +172,7 @@ def leaving_for_good():
     mark = b.broker.mark()
     b.broker.signal(signal.SIGTTOU)
     event = b.broker.wait_event("taken-back", since=mark, worker="web.1")
-    assert event["count"] == 3, event
+    assert event["count"] >= 3, event
     b.release(b.workers[0])
     assert set(b.answers()) == {b.workers[0]}
     b.release()
@@ -413,7 +413,8 @@ def who_waited_longest_comes_first():
         wait_until(
             lambda: held_clients(b.port, worker) == [mine],
             20,
-            lambda: "turn of client %d, it is %s's" % (order.index(sock), held_clients(b.port, worker)),
+            lambda: "turn of client %d of %s: %s"
+            % (order.index(sock), mine, held_clients(b.port, worker)),
         )
         sock.close()
 
