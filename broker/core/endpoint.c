@@ -23,7 +23,7 @@ static struct loop *loop_of(const struct service *s)
 	return &s->master->loop;
 }
 
-/* --- flow control ------------------------------------------------------------------------ */
+/* --- flow control -------------------------------------------------------------------- */
 
 static void arm_listener(struct listener *l)
 {
@@ -85,7 +85,7 @@ static void retry_expired(struct loop_timer *timer)
 	endpoint_dispatch(container_of(timer, struct endpoint, retry));
 }
 
-/* --- the dispatcher ---------------------------------------------------------------------- */
+/* --- the dispatcher ------------------------------------------------------------------ */
 
 static void refresh(struct balancer_member *m)
 {
@@ -296,7 +296,7 @@ static void listener_ready(struct loop_source *source, uint32_t events)
 		dispatch(l->endpoint, l);
 }
 
-/* --- what comes back ----------------------------------------------------------------------- */
+/* --- what comes back ----------------------------------------------------------------- */
 
 void endpoint_put_back(struct endpoint *e, const struct handoff_conn *conn, int fd)
 {
@@ -330,7 +330,7 @@ void endpoint_refuse_pending(struct endpoint *e)
 	e->n_pending = 0;
 }
 
-/* --- made and freed -------------------------------------------------------------------------- */
+/* --- made and freed ------------------------------------------------------------------ */
 
 struct endpoint *endpoint_new(struct service *service, const struct handoff_addr *app_addr)
 {

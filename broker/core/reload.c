@@ -10,6 +10,7 @@
 #include "core/master.h"
 #include "core/reload.h"
 #include "policy/address.h"
+#include "policy/conf_diff.h"
 #include "sys/listener.h"
 #include "sys/log.h"
 #include "sys/user.h"
@@ -41,6 +42,18 @@ static struct listener *find_listener(struct master *m, const struct handoff_add
 			if (same_bind(&l->addr, addr))
 				return l;
 	return NULL;
+}
+
+/* The kernel does not let both be bound at once, and the one there is must not lose a client. */
+static void explain_overlap(const struct listener *l, const struct handoff_addr *addr,
+			    struct strbuf *error)
+{
+	strbuf_add(error, "listen = ");
+	address_format(addr, error);
+	strbuf_add(error, " cannot be bound beside ");
+	address_format(&l->addr, error);
+	strbuf_add(error, ", on which the broker listens now; such a change takes a restart of the "
+			  "broker");
 }
 
 /* [::]:80 for a bare port, or 0.0.0.0:80 where the kernel has no IPv6. */
@@ -92,7 +105,11 @@ static int open_all(struct master *m, const struct conf *conf, struct opened_lis
 			r = open_one(&sc->listen[k], sc, o);
 			if (r < 0) {
 				strbuf_addf(error, "[service:%s]: ", sc->name);
-				listener_explain_bind(&sc->listen[k].addr, r, error);
+				if (r == -EADDRINUSE && listener_find_overlap(m, &o->addr))
+					explain_overlap(listener_find_overlap(m, &o->addr),
+							&o->addr, error);
+				else
+					listener_explain_bind(&sc->listen[k].addr, r, error);
 				close_all(ret);
 				return r;
 			}
@@ -168,6 +185,16 @@ static bool is_wanted(const struct listener *l, const struct service_conf *sc,
 	return false;
 }
 
+/* Which keys changed, for who reads the log: all of them are in force once the workers are new. */
+static void say_what_changes(const struct service *s, const struct service_conf *sc)
+{
+	STRBUF(keys, 1024);
+
+	if (service_conf_diff(s->conf, sc, CONF_DIFF_ALL, &keys))
+		log_event(LEVEL_INFO, "config-changed", LOG_STR("service", sc->name),
+			  LOG_STR("keys", keys.text), LOG_MSG("changed: %s", keys.text));
+}
+
 static void drop_listeners(struct service *s, const struct service_conf *sc,
 			   const struct opened *opened)
 {
@@ -176,9 +203,9 @@ static void drop_listeners(struct service *s, const struct service_conf *sc,
 	list_for_each (l, &s->listeners, link) {
 		int r;
 
-		if (l->automatic || l->closing)
+		if (l->closing)
 			continue;
-		if (!is_wanted(l, sc, opened)) {
+		if (!l->automatic && !is_wanted(l, sc, opened)) {
 			service_close_listener(l);
 			continue;
 		}
@@ -222,28 +249,15 @@ int master_open_services(struct master *m, struct strbuf *error)
 	return r;
 }
 
-static void warn_of_fixed(const struct broker_conf *a, const struct broker_conf *b)
+static void say_what_waits(const struct broker_conf *a, const struct broker_conf *b)
 {
-	const struct {
-		const char *key, *a, *b;
-	} texts[] = {
-		{ "pid_file", a->pid_file, b->pid_file },
-		{ "run_dir", a->run_dir, b->run_dir },
-		{ "user", a->user, b->user },
-		{ "group", a->group, b->group },
-	};
+	STRBUF(keys, 512);
 
-	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
-		bool differs = !texts[i].a != !texts[i].b ||
-			       (texts[i].a && strcmp(texts[i].a, texts[i].b) != 0);
-
-		if (differs)
-			log_event(LEVEL_WARN, "reload-begin",
-				  LOG_MSG("[broker] %s has changed: that takes effect when the "
-					  "broker is "
-					  "started anew",
-					  texts[i].key));
-	}
+	if (broker_conf_diff(a, b, CONF_DIFF_RESTART, &keys) & CONF_DIFF_RESTART)
+		log_event(LEVEL_WARN, "needs-restart", LOG_STR("keys", keys.text),
+			  LOG_MSG("[broker] %s: the change takes effect when the broker is started "
+				  "anew",
+				  keys.text));
 }
 
 /* The last that may fail: a log that was changed cannot be changed back. */
@@ -266,7 +280,7 @@ static void apply(struct master *m, struct conf *conf, struct opened_list *list)
 	struct conf *old = m->conf;
 	struct service *s, *tmp;
 
-	warn_of_fixed(&old->broker, &conf->broker);
+	say_what_waits(&old->broker, &conf->broker);
 	m->conf = conf;
 	log_configure(&conf->broker, m->options.verbosity);
 
@@ -284,6 +298,8 @@ static void apply(struct master *m, struct conf *conf, struct opened_list *list)
 				  LOG_MSG("out of memory: the service is not started"));
 			continue;
 		}
+		if (!is_new)
+			say_what_changes(s, sc);
 		take_listeners(s, sc, opened);
 		drop_listeners(s, sc, opened);
 		if (is_new)

@@ -66,7 +66,7 @@ void service_free(struct service *s)
 	free(s);
 }
 
-/* --- the right number of workers ------------------------------------------------------------ */
+/* --- the right number of workers ----------------------------------------------------- */
 
 bool service_slot_has_process(const struct service *s, unsigned slot)
 {
@@ -190,7 +190,7 @@ void service_retire(struct worker *w, enum worker_event how)
 	worker_event(w, how);
 }
 
-/* --- what workers report ------------------------------------------------------------------- */
+/* --- what workers report ------------------------------------------------------------- */
 
 /* The worker does not serve in its slot any more. */
 static void leave_slot(struct worker *w)
@@ -259,7 +259,7 @@ void service_worker_changed(struct worker *w, enum worker_state from)
 		master_check_gone(s->master);
 }
 
-/* --- questions -------------------------------------------------------------------------------- */
+/* --- questions ----------------------------------------------------------------------- */
 
 bool service_is_serving(const struct service *s)
 {

@@ -39,7 +39,6 @@ struct service {
 	struct backoff backoff;
 	int64_t last_failure_ms;
 	struct loop_timer restart; /* the back-off ends */
-	bool was_ready;		   /* all workers were ready once */
 	bool stopping;		   /* ends: shutdown, or its section is gone */
 	bool paused;		   /* SIGWINCH: no workers until the next reload */
 	bool closing;		   /* listeners are being emptied */
@@ -118,6 +117,9 @@ void service_attach_listeners(struct service *s);
 
 /* Empties and closes one listener: the configuration does not want it any more. */
 void service_close_listener(struct listener *l);
+
+/* A listener of any service that a bind of @addr would collide with, or NULL. */
+struct listener *listener_find_overlap(struct master *m, const struct handoff_addr *addr);
 
 /* Says why a bind of @addr failed with @error (-errno), and what to do. */
 void listener_explain_bind(const struct handoff_addr *addr, int error, struct strbuf *reason);

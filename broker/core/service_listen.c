@@ -86,6 +86,18 @@ static bool has_listen_line_for(const struct service *s, uint16_t port)
 	return false;
 }
 
+struct listener *listener_find_overlap(struct master *m, const struct handoff_addr *addr)
+{
+	struct service *s;
+	struct listener *l;
+
+	list_for_each (s, &m->services, link)
+		list_for_each (l, &s->listeners, link)
+			if (address_overlap(&l->addr, addr))
+				return l;
+	return NULL;
+}
+
 struct port_user {
 	const struct handoff_addr *addr;
 	uint64_t inode;
@@ -131,23 +143,10 @@ void listener_explain_bind(const struct handoff_addr *addr, int error, struct st
 	}
 }
 
-/* A listener of any service that a bind of @addr would collide with. */
-static struct listener *find_overlap(struct master *m, const struct handoff_addr *addr)
-{
-	struct service *s;
-	struct listener *l;
-
-	list_for_each (s, &m->services, link)
-		list_for_each (l, &s->listeners, link)
-			if (address_overlap(&l->addr, addr))
-				return l;
-	return NULL;
-}
-
 /* Binds what the app asked for and no `listen` line provides. */
 static int add_automatic(struct service *s, struct endpoint *e, struct strbuf *reason)
 {
-	struct listener *l = find_overlap(s->master, &e->app_addr);
+	struct listener *l = listener_find_overlap(s->master, &e->app_addr);
 	int fd, r;
 
 	if (l && same_address(&l->addr, &e->app_addr) && l->service->stopping && !l->closing) {

@@ -33,8 +33,7 @@ void watch_needed(struct master *m)
 		loop_timer_arm(&m->loop, &m->watch, WATCH_MS);
 }
 
-/* --- channels that do not move -----------------------------------------------------------------
- */
+/* --- channels that do not move ------------------------------------------------------- */
 
 static bool another_has_room(const struct channel *c)
 {
@@ -190,8 +189,7 @@ static void watch_draining_channel(struct channel *c, int64_t now)
 	}
 }
 
-/* --- workers
- * --------------------------------------------------------------------------------------- */
+/* --- workers ------------------------------------------------------------------------- */
 
 static bool watch_held(struct worker *w)
 {

@@ -160,7 +160,7 @@ int conf_parse(const char *file, const char *text, size_t len, const struct conf
 	return r;
 }
 
-/* --- the command line --- */
+/* --- the command line ---------------------------------------------------------------- */
 
 static const char *service_name_for(const char *program)
 {

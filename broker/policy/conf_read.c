@@ -51,7 +51,7 @@ static void add_header(struct strbuf *out, const struct conf_section *section)
 	}
 }
 
-/* --- sections --- */
+/* --- sections ------------------------------------------------------------------------ */
 
 static bool is(const struct ini_item *item, const char *name)
 {
@@ -155,7 +155,7 @@ static int open_section(struct reader *reader, const struct ini_item *item)
 	return 0;
 }
 
-/* --- settings --- */
+/* --- settings ------------------------------------------------------------------------ */
 
 static void unknown_key(struct reader *reader, const struct conf_section *section, const char *key)
 {
@@ -241,7 +241,7 @@ static int add_setting(struct reader *reader, const struct ini_item *item)
 	return 0;
 }
 
-/* --- the file --- */
+/* --- the file ------------------------------------------------------------------------ */
 
 int conf_read(const char *text, size_t len, struct conf_errors *errors, struct conf_sections *ret)
 {

@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* --- command --- */
+/* --- command ------------------------------------------------------------------------- */
 
 static bool is_name_start(char c)
 {
@@ -94,7 +94,7 @@ const struct option_type type_command = {
 	.size = sizeof(char **),
 };
 
-/* --- environment --- */
+/* --- environment --------------------------------------------------------------------- */
 
 static int environment_check(const char *word, struct strbuf *why)
 {

@@ -35,7 +35,7 @@ static void array_clear(const struct option *opt, void *conf)
 	*(size_t *)also_of(opt, conf) = 0;
 }
 
-/* --- listen --- */
+/* --- listen -------------------------------------------------------------------------- */
 
 static int listen_parse(const struct option *opt, char *const *word, size_t n,
 			const struct conf_facts *facts, void *conf, struct strbuf *why)
@@ -113,7 +113,7 @@ const struct option_type type_listen = {
 	.size = sizeof(struct conf_listen *),
 };
 
-/* --- ports --- */
+/* --- ports --------------------------------------------------------------------------- */
 
 static int parse_range(const char *word, struct conf_port_range *ret, struct strbuf *why)
 {

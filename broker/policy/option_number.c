@@ -87,7 +87,7 @@ static void add_seconds(struct strbuf *out, int64_t seconds)
 	units_add_duration(out, seconds * MSEC_PER_SEC);
 }
 
-/* --- count --- */
+/* --- count --------------------------------------------------------------------------- */
 
 static int count_parse(const struct option *opt, char *const *word, size_t n,
 		       const struct conf_facts *facts, void *conf, struct strbuf *why)
@@ -124,7 +124,7 @@ const struct option_type type_count = {
 	.size = sizeof(unsigned),
 };
 
-/* --- workers --- */
+/* --- workers ------------------------------------------------------------------------- */
 
 static int workers_parse(const struct option *opt, char *const *word, size_t n,
 			 const struct conf_facts *facts, void *conf, struct strbuf *why)
@@ -154,7 +154,7 @@ const struct option_type type_workers = {
 	.size = sizeof(unsigned),
 };
 
-/* --- surge --- */
+/* --- surge --------------------------------------------------------------------------- */
 
 static int surge_parse(const struct option *opt, char *const *word, size_t n,
 		       const struct conf_facts *facts, void *conf, struct strbuf *why)
@@ -190,7 +190,7 @@ const struct option_type type_surge = {
 	.size = sizeof(unsigned),
 };
 
-/* --- size --- */
+/* --- size ---------------------------------------------------------------------------- */
 
 static int size_parse(const struct option *opt, char *const *word, size_t n,
 		      const struct conf_facts *facts, void *conf, struct strbuf *why)
@@ -227,7 +227,7 @@ const struct option_type type_size = {
 	.size = sizeof(unsigned),
 };
 
-/* --- durations --- */
+/* --- durations ----------------------------------------------------------------------- */
 
 static int ms_parse(const struct option *opt, char *const *word, size_t n,
 		    const struct conf_facts *facts, void *conf, struct strbuf *why)

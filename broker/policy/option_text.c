@@ -23,7 +23,7 @@ static int set_text(char **field, const char *text)
 	return 0;
 }
 
-/* --- what a char * holds --- */
+/* --- what a char * holds ------------------------------------------------------------- */
 
 static const char *get_text(const struct option *opt, const void *conf)
 {
@@ -150,7 +150,7 @@ const struct option_type type_path = {
 	.size = sizeof(char *),
 };
 
-/* --- a word of a table, or a path --- */
+/* --- a word of a table, or a path ---------------------------------------------------- */
 
 static bool is_target_path(const struct option *opt, const void *conf)
 {

@@ -19,7 +19,7 @@ int option_refuse(struct strbuf *why, const char *word, const char *reason)
 	return -EINVAL;
 }
 
-/* --- one word of a table --- */
+/* --- one word of a table ------------------------------------------------------------- */
 
 int option_find_word(const struct option *opt, const char *word)
 {
@@ -90,7 +90,7 @@ const struct option_type type_word = {
 	.size = sizeof(unsigned),
 };
 
-/* --- bool --- */
+/* --- bool ---------------------------------------------------------------------------- */
 
 static int bool_parse(const struct option *opt, char *const *word, size_t n,
 		      const struct conf_facts *facts, void *conf, struct strbuf *why)
@@ -130,7 +130,7 @@ const struct option_type type_bool = {
 	.size = sizeof(bool),
 };
 
-/* --- signal --- */
+/* --- signal -------------------------------------------------------------------------- */
 
 static int signal_parse(const struct option *opt, char *const *word, size_t n,
 			const struct conf_facts *facts, void *conf, struct strbuf *why)

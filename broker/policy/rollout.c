@@ -86,8 +86,12 @@ void rollout_new_ready(struct rollout *r, size_t slot)
 
 void rollout_new_failed(struct rollout *r, size_t slot)
 {
-	if (r->active && slot < r->n && r->slots[slot].phase == ROLLOUT_STARTING)
-		r->failed = true;
+	if (!r->active || slot >= r->n || r->slots[slot].phase != ROLLOUT_STARTING)
+		return;
+	r->failed = true;
+	/* No late word of it may retire the old worker. */
+	r->slots[slot].phase = ROLLOUT_PENDING;
+	r->in_flight--;
 }
 
 void rollout_old_gone(struct rollout *r, size_t slot)

@@ -14,30 +14,31 @@ static int set_int(int fd, int level, int name, long long value)
 
 struct option_value {
 	int level, name;
-	long long value;
-	bool wanted;
+	long long value; /* 0: the kernel's own, or off */
+	bool can_reset;	 /* 0 sets it back; what cannot be set back is kept until the next start */
 };
 
-static int set_options(int fd, const struct service_conf *sc)
+static int set_options(int fd, const struct service_conf *sc, bool reset)
 {
 	const struct option_value options[] = {
-		{ IPPROTO_TCP, TCP_NODELAY, 1, sc->tcp_nodelay },
-		{ SOL_SOCKET, SO_KEEPALIVE, 1, sc->so_keepalive },
-		{ IPPROTO_TCP, TCP_KEEPIDLE, sc->tcp_keepidle_s, sc->tcp_keepidle_s },
-		{ IPPROTO_TCP, TCP_KEEPINTVL, sc->tcp_keepintvl_s, sc->tcp_keepintvl_s },
-		{ IPPROTO_TCP, TCP_KEEPCNT, sc->tcp_keepcnt, sc->tcp_keepcnt },
-		{ IPPROTO_TCP, TCP_USER_TIMEOUT, sc->tcp_user_timeout_ms, sc->tcp_user_timeout_ms },
-		{ IPPROTO_TCP, TCP_DEFER_ACCEPT, sc->tcp_defer_accept_s, sc->tcp_defer_accept_s },
-		{ IPPROTO_TCP, TCP_FASTOPEN, sc->tcp_fastopen, sc->tcp_fastopen },
-		{ SOL_SOCKET, SO_RCVBUF, sc->so_rcvbuf, sc->so_rcvbuf },
-		{ SOL_SOCKET, SO_SNDBUF, sc->so_sndbuf, sc->so_sndbuf },
+		{ IPPROTO_TCP, TCP_NODELAY, sc->tcp_nodelay, true },
+		{ SOL_SOCKET, SO_KEEPALIVE, sc->so_keepalive, true },
+		{ IPPROTO_TCP, TCP_KEEPIDLE, sc->tcp_keepidle_s, false },
+		{ IPPROTO_TCP, TCP_KEEPINTVL, sc->tcp_keepintvl_s, false },
+		{ IPPROTO_TCP, TCP_KEEPCNT, sc->tcp_keepcnt, false },
+		{ IPPROTO_TCP, TCP_USER_TIMEOUT, sc->tcp_user_timeout_ms, true },
+		{ IPPROTO_TCP, TCP_DEFER_ACCEPT, sc->tcp_defer_accept_s, true },
+		{ IPPROTO_TCP, TCP_FASTOPEN, sc->tcp_fastopen, false },
+		{ SOL_SOCKET, SO_RCVBUF, sc->so_rcvbuf, false },
+		{ SOL_SOCKET, SO_SNDBUF, sc->so_sndbuf, false },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
-		int r = options[i].wanted
-				? set_int(fd, options[i].level, options[i].name, options[i].value)
-				: 0;
+		const struct option_value *o = &options[i];
+		int r = 0;
 
+		if (o->value || (reset && o->can_reset))
+			r = set_int(fd, o->level, o->name, o->value);
 		if (r < 0)
 			return r;
 	}
@@ -61,7 +62,7 @@ int listener_open(const struct handoff_addr *addr, const struct service_conf *sc
 	if (r == 0 && sc->ip_freebind)
 		r = set_int(fd, IPPROTO_IP, IP_FREEBIND, 1);
 	if (r == 0)
-		r = set_options(fd, sc);
+		r = set_options(fd, sc, false);
 	if (r < 0)
 		return r;
 	if (bind(fd, (struct sockaddr *)&sa, len) < 0 || listen(fd, (int)sc->backlog) < 0)
@@ -72,7 +73,7 @@ int listener_open(const struct handoff_addr *addr, const struct service_conf *sc
 
 int listener_configure(int fd, const struct service_conf *sc)
 {
-	int r = set_options(fd, sc);
+	int r = set_options(fd, sc, true);
 
 	/* A second listen(2) changes the backlog and nothing else. */
 	if (r == 0 && listen(fd, (int)sc->backlog) < 0)

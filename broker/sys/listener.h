@@ -15,7 +15,10 @@
  */
 int listener_open(const struct handoff_addr *addr, const struct service_conf *sc, int *ret_fd);
 
-/* Sets backlog and options anew on an open listener: a reload changed them. 0 or -errno. */
+/*
+ * Sets backlog and options anew on an open listener: a reload changed them. What the kernel does
+ * not let go back to its own (tcp_keep*, tcp_fastopen, so_*buf) keeps its last value. 0 or -errno.
+ */
 int listener_configure(int fd, const struct service_conf *sc);
 
 enum listener_result {

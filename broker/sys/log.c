@@ -134,7 +134,7 @@ int log_pending_fd(void)
 	return lg.n_backlog ? lg.fd : -1;
 }
 
-/* --- the two forms --------------------------------------------------------------------- */
+/* --- the two forms ------------------------------------------------------------------- */
 
 static const struct log_field *find_field(const struct log_field *fields, const char *key)
 {
@@ -172,6 +172,26 @@ static void add_text(struct strbuf *b, const char *text)
 	strbuf_add_escaped(b, text, strlen(text));
 }
 
+static void add_quoted(struct strbuf *b, const char *text)
+{
+	const char *quote;
+
+	strbuf_add(b, "\"");
+	while ((quote = strpbrk(text, "\"\\"))) {
+		char part[LINE_SIZE];
+		size_t n = (size_t)(quote - text) < sizeof(part) ? (size_t)(quote - text)
+								 : sizeof(part) - 1;
+
+		memcpy(part, text, n);
+		part[n] = '\0';
+		add_text(b, part);
+		strbuf_addf(b, "\\%c", *quote);
+		text = quote + 1;
+	}
+	add_text(b, text);
+	strbuf_add(b, "\"");
+}
+
 static void format_text(struct strbuf *b, const struct timeval *now, const char *level,
 			const char *event, const struct log_field *fields)
 {
@@ -205,9 +225,7 @@ static void format_text(struct strbuf *b, const struct timeval *now, const char 
 		} else if (f->kind == LOG_FIELD_BOOL) {
 			strbuf_add(b, f->num ? "yes" : "no");
 		} else if (needs_quotes(f->str)) {
-			strbuf_add(b, "\"");
-			add_text(b, f->str);
-			strbuf_add(b, "\"");
+			add_quoted(b, f->str);
 		} else {
 			add_text(b, f->str);
 		}
@@ -301,7 +319,7 @@ void log_write(enum conf_log_level level, const char *event, const struct log_fi
 	errno = saved;
 }
 
-/* --- where it goes --------------------------------------------------------------------- */
+/* --- where it goes ------------------------------------------------------------------- */
 
 static int open_file(const char *path)
 {

@@ -117,7 +117,7 @@ static void make_id(const struct conn *c, char *ret_id, size_t size)
 	snprintf(ret_id, size, "%" PRIx64 "-%" PRIu64, run_id, c->seq);
 }
 
-/* --- connections ----------------------------------------------------------------------------- */
+/* --- connections --------------------------------------------------------------------- */
 
 static void conn_close(struct conn *c)
 {
@@ -289,7 +289,7 @@ static void conn_readable(struct conn *c)
 	conn_judge(c, n == 0);
 }
 
-/* --- the run --------------------------------------------------------------------------------- */
+/* --- the run ------------------------------------------------------------------------- */
 
 static bool run_over(void)
 {

@@ -225,7 +225,7 @@ TEST(without_a_free_descriptor_the_message_stays)
 	stop();
 }
 
-/* --- what a hostile worker can put there with its copy of tx --------------------------------- */
+/* --- what a hostile worker can put there with its copy of tx ------------------------- */
 
 static void put(const void *data, size_t len, unsigned n_fds)
 {
@@ -289,7 +289,7 @@ TEST(what_is_no_connection_is_dropped_and_nothing_leaks)
 	stop();
 }
 
-/* --- taking back while the worker is accepting ----------------------------------------------- */
+/* --- taking back while the worker is accepting --------------------------------------- */
 
 enum { MESSAGES = 3000 };
 
@@ -373,7 +373,7 @@ TEST(each_message_goes_to_exactly_one_receiver)
 	stop();
 }
 
-/* --- rendezvous ------------------------------------------------------------------------------ */
+/* --- rendezvous ---------------------------------------------------------------------- */
 
 TEST(a_rendezvous_answer_carries_two_descriptors_and_a_request_none)
 {

@@ -14,7 +14,7 @@
 
 #include <errno.h>
 
-/* --- allocation: the n-th one from now fails; -1: none does --- */
+/* --- allocation: the n-th one from now fails; -1: none does -------------------------- */
 
 static long fail_in = -1;
 

@@ -27,7 +27,7 @@ static struct service_conf conf;
 static struct service service;
 static struct endpoint *endpoint;
 
-/* --- clients: who has each -------------------------------------------------------------- */
+/* --- clients: who has each ----------------------------------------------------------- */
 
 enum owner { NOBODY, BACKLOG, BROKER, CHANNEL, SERVED, CLOSED };
 
@@ -87,7 +87,7 @@ int __wrap_close(int fd)
 	return 0;
 }
 
-/* --- listeners -------------------------------------------------------------------------- */
+/* --- listeners ----------------------------------------------------------------------- */
 
 struct fake_listener {
 	struct listener *l;
@@ -139,7 +139,7 @@ void listener_remove_filter(int fd)
 	listeners[0].filter_removed = true;
 }
 
-/* --- workers and their channels --------------------------------------------------------- */
+/* --- workers and their channels ------------------------------------------------------ */
 
 struct fake_worker {
 	struct worker w;
@@ -264,7 +264,7 @@ void channel_shun(struct channel *c)
 	worker_of(c)->shunned = true;
 }
 
-/* --- the loop --------------------------------------------------------------------------- */
+/* --- the loop ------------------------------------------------------------------------ */
 
 int loop_add(struct loop *loop, struct loop_source *source, int fd, uint32_t events)
 {
@@ -364,7 +364,7 @@ static void run_loop(void)
 		CHECK(++turns < 100000);
 }
 
-/* --- log -------------------------------------------------------------------------------- */
+/* --- log ----------------------------------------------------------------------------- */
 
 static unsigned n_warned;
 
@@ -390,7 +390,7 @@ const char *service_name(const struct service *s)
 	return s->conf->name;
 }
 
-/* --- made and freed ----------------------------------------------------------------------- */
+/* --- made and freed ------------------------------------------------------------------ */
 
 static void fake_start(unsigned n_workers, unsigned queue, unsigned listen)
 {

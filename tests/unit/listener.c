@@ -153,7 +153,6 @@ TEST(each_error_of_accept_means_what_it_should)
 		{ ENONET, LISTENER_RETRY },
 		{ EHOSTUNREACH, LISTENER_RETRY },
 		{ ENETUNREACH, LISTENER_RETRY },
-		{ EOPNOTSUPP, LISTENER_RETRY },
 		{ ECONNABORTED, LISTENER_RETRY },
 		{ EINTR, LISTENER_RETRY },
 		{ EPERM, LISTENER_RETRY },
@@ -171,6 +170,7 @@ TEST(each_error_of_accept_means_what_it_should)
 		{ EINVAL, -EINVAL },
 		{ ENOTSOCK, -ENOTSOCK },
 		{ EFAULT, -EFAULT },
+		{ EOPNOTSUPP, LISTENER_RETRY },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {

@@ -24,7 +24,7 @@ static void start(void)
 	CHECK_EQ(loop_init(&loop, handled, ARRAY_SIZE(handled), signalled), 0);
 }
 
-/* --- sources ------------------------------------------------------------------------------ */
+/* --- sources ------------------------------------------------------------------------- */
 
 struct end {
 	struct loop_source source;
@@ -152,7 +152,7 @@ TEST(what_cannot_be_watched_is_said)
 	loop_deinit(&loop);
 }
 
-/* --- timers ------------------------------------------------------------------------------- */
+/* --- timers -------------------------------------------------------------------------- */
 
 struct alarm {
 	struct loop_timer timer;
@@ -289,7 +289,7 @@ TEST(a_timer_may_arm_another)
 	loop_deinit(&loop);
 }
 
-/* --- edges -------------------------------------------------------------------------------- */
+/* --- edges --------------------------------------------------------------------------- */
 
 static void count_only(struct loop_source *source, uint32_t events)
 {
@@ -329,7 +329,7 @@ TEST(an_edge_is_reported_once_and_a_repeated_modify_asks_again)
 	loop_deinit(&loop);
 }
 
-/* --- signals ------------------------------------------------------------------------------ */
+/* --- signals ------------------------------------------------------------------------- */
 
 TEST(signals_come_through_the_loop)
 {

@@ -6,7 +6,7 @@
 
 #define MAX 40
 
-/* --- one rollout, as service_roll.c performs it, with workers that are only numbers ---------- */
+/* --- one rollout, as service_roll.c performs it, with workers that are only numbers -- */
 
 struct place {
 	bool old;      /* the old worker lives */
@@ -250,7 +250,7 @@ TEST(stop_first_keeps_its_promise_in_any_order_of_events)
 		random_rollout(&rnd, STRATEGY_STOP_FIRST);
 }
 
-/* --- the plan, step by step --------------------------------------------------------------- */
+/* --- the plan, step by step ---------------------------------------------------------- */
 
 #define CHECK_NEXT(action, slot)                                                                   \
 	do {                                                                                       \
