@@ -297,6 +297,20 @@ def proc_pending_hup(pid):
 
 
 @test
+def a_reload_frees_those_who_wait_for_a_full_worker():
+    broker = Broker(app("srv_poll"), workers=1, queue=1, drain_timeout="100ms")
+    busy = connect(broker.port)
+    send_request(busy, "/slow?ms=100000")
+    waiting = [connect(broker.port) for _ in range(10)]
+    for n, sock in enumerate(waiting):
+        send_request(sock, "/?id=%d" % n)
+    broker.reload_and_wait()
+    assert [read_answer(sock).id for sock in waiting] == list("0123456789")
+    for sock in waiting + [busy]:
+        sock.close()
+
+
+@test
 def twenty_reloads_under_load():
     broker = Broker(app("srv_poll"), workers=2)
     load = Load(broker.port, inflight=32)
@@ -411,7 +425,7 @@ def listen_lines_come_and_go_without_losing_a_connection():
     with broker.same_fds():
         broker.configure(app("srv_poll"), listen=[one, two])
         broker.reload_and_wait()
-        other = Load(broker.port3, total=2000)
+        other = Load(broker.port3)
         other.wait_answers(100)
         # It goes while clients are at it: those that were connected are answered, all others
         # are refused or, in the moment between, not heard (and their kernel asks again).
