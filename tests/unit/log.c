@@ -317,8 +317,7 @@ TEST(a_file_is_appended_to)
 	CHECK_EQ(log_open(&conf), -ENOENT);
 }
 
-/* --- a reader that is slow, or gone -------------------------------------------------------------
- */
+/* --- a reader that is slow, or gone --- */
 
 static char drained[1 << 20];
 static size_t n_drained;

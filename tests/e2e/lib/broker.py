@@ -212,8 +212,19 @@ class Broker:
 
     # --- events ------------------------------------------------------------------------------
 
+    def settle(self):
+        """
+        Waits until we have read all that it has logged so far: it may be ahead of us. A broker
+        that is stopped, or logs elsewhere, is left alone.
+        """
+        if self.log.mark() and proc.alive(self.pid) and proc.stat(self.pid)[0] not in "Tt":
+            before = len(self.log.find(["log-reopened"]))
+            self.signal(signals.SIGUSR1)
+            self.log.wait(["log-reopened"], count=before + 1)
+
     def mark(self):
         """Now, as a position in the log: wait_event(..., since=mark) sees only what follows."""
+        self.settle()
         return self.log.mark()
 
     def wait_event(self, word, since=0, timeout=30, count=1, **fields):
@@ -221,6 +232,8 @@ class Broker:
         return self.log.wait([word], since, timeout, count, **fields)
 
     def events(self, word, since=0, **fields):
+        """All such events up to now."""
+        self.settle()
         return self.log.find([word], since, fields)
 
     # --- doing things to it ------------------------------------------------------------------
@@ -242,9 +255,8 @@ class Broker:
 
     def worker_pid(self, worker="web.0"):
         """The newest ready worker of that slot, as the log says."""
-        ready = self.events("worker-ready", worker=worker)
-        assert ready, "%s was never ready" % worker
-        return ready[-1]["pid"]
+        self.wait_event("worker-ready", worker=worker)  # the log may be behind the answers
+        return self.events("worker-ready", worker=worker)[-1]["pid"]
 
     def top_pids(self, pids):
         """
