@@ -174,6 +174,7 @@ def a_daemon_is_followed():
         send_signal(daemon, signal.SIGKILL)
         broker.wait_event("worker-exit", since=mark)
         broker.wait_event("worker-daemonised", since=mark)
+        broker.wait_event("worker-ready", since=mark)
         assert len(who_answers(broker.port, 4)) == 2
         broker.reload_and_wait()
         assert not pids & who_answers(broker.port, 4)
