@@ -25,7 +25,7 @@ def a_worker_that_crashes_is_replaced():
         ready = broker.wait_event("worker-ready", worker="web.1", since=mark)
         # The slot and the generation stay, the process is another.
         assert ready["generation"] == 1 and ready["pid"] != victim, ready
-        assert len(load.wait_pids(200)) == 2
+        assert wait_until(lambda: len(load.wait_pids(200)) == 2)
     summary = load.stop()
     wrong = {k for k, n in summary["errors"].items() if n}
     assert wrong <= {"reset", "closed", "short"} and summary["failed"] <= 32, summary

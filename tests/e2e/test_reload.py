@@ -34,7 +34,7 @@ def start_first_goes_on_only_when_the_new_worker_listens():
         # Nothing else has begun meanwhile, and nobody has been sent away.
         assert len(broker.events("worker-start", since=mark)) == n + 1
         assert len(broker.events("worker-draining", since=mark)) == n
-        assert len(load.wait_pids(200)) == 3
+        assert wait_until(lambda: len(load.wait_pids(200)) == 3)
         gate.open()
     broker.wait_event("reload-done", since=mark)
     for n in range(3):
@@ -166,7 +166,7 @@ def what_was_replaced_before_the_abort_stays():
     load.wait_answers(50)
     event = broker.reload_and_wait(want="reload-aborted")
     assert event["replaced"] == 2 and "web.2" in event["reason"], event
-    assert len(load.wait_pids(400)) >= 4
+    assert wait_until(lambda: len(load.wait_pids(400)) >= 4)
     broker.reload_and_wait()
     load.assert_clean()
     generations = {e["worker"]: e["generation"] for e in broker.events("worker-ready")}
@@ -266,7 +266,7 @@ def a_storm_of_sighups_is_a_few_reloads():
     # A reload of two workers takes some milliseconds, and so did the storm.
     generation = broker.events("reload-done")[-1]["generation"]
     assert generation < 250, generation
-    assert len(load.wait_pids(100)) == 2
+    assert wait_until(lambda: len(load.wait_pids(100)) == 2)
     load.assert_clean()
 
 
