@@ -178,6 +178,7 @@ static void take_listeners(struct service *s, const struct service_conf *sc, str
 static bool is_wanted(const struct listener *l, const struct service_conf *sc,
 		      const struct opened *opened)
 {
+	assert(opened || sc->n_listen == 0);
 	for (size_t k = 0; k < sc->n_listen; k++)
 		if (same_bind(&l->addr, &opened[k].addr) ||
 		    same_bind(&l->addr, &sc->listen[k].addr))

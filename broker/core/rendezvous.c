@@ -164,8 +164,7 @@ static void greeting_ready(struct loop_source *source, uint32_t events)
 	if (!handoff_check(&buf, (size_t)n, HANDOFF_HELLO)) {
 		refuse(g, EPROTO,
 		       "a message at the rendezvous is not a HELLO of this version: worker-shim "
-		       "and "
-		       "broker are of different builds");
+		       "and broker are of different builds");
 		return;
 	}
 	w = find_worker(g->master, &buf.hello);
@@ -176,8 +175,7 @@ static void greeting_ready(struct loop_source *source, uint32_t events)
 	if (!is_its_user(g, w)) {
 		refuse(g, EPERM,
 		       "a process of another user asked to be a worker; if it is the app, which "
-		       "has "
-		       "changed its user by itself, set user in its service instead");
+		       "has changed its user by itself, set user in its service instead");
 		return;
 	}
 	if (buf.hello.flags & HANDOFF_HELLO_ADOPT) {

@@ -84,8 +84,7 @@ static enum exit_code raise_descriptor_limit(struct master *m)
 	if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < need) {
 		strbuf_addf(&text,
 			    "the configured workers may need %llu descriptors, but the limit is "
-			    "%llu: raise "
-			    "it (ulimit -Hn, LimitNOFILE=), or configure fewer workers",
+			    "%llu: raise it (ulimit -Hn, LimitNOFILE=), or configure fewer workers",
 			    (unsigned long long)need, (unsigned long long)limit.rlim_cur);
 		return start_failed(EXIT_CODE_ENVIRONMENT, text.text);
 	}

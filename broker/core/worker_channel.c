@@ -233,8 +233,7 @@ unsigned channel_take_back(struct channel *c, const char *reason)
 	if (r < 0)
 		log_event(LEVEL_ERROR, "limit", LOG_STR("worker", c->worker->name),
 			  LOG_MSG("cannot take back what waits at the worker: %s; raise the "
-				  "descriptor "
-				  "limit of the broker",
+				  "descriptor limit of the broker",
 				  strerror(-r)));
 	if (n)
 		log_event(LEVEL_INFO, "taken-back", LOG_STR("worker", c->worker->name),

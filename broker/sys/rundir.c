@@ -153,8 +153,7 @@ int rundir_open(struct rundir *rd, const char *path, bool shared, struct strbuf 
 	if (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode) || st.st_uid != geteuid()) {
 		strbuf_addf(error,
 			    "run directory %s is not a directory that belongs to this user; remove "
-			    "it or "
-			    "set run_dir in [broker]",
+			    "it or set run_dir in [broker]",
 			    path);
 		return -EPERM;
 	}
@@ -168,8 +167,7 @@ int rundir_open(struct rundir *rd, const char *path, bool shared, struct strbuf 
 	if (r == -EBUSY) {
 		strbuf_addf(error,
 			    "another broker (pid %d) runs with the run directory %s; stop it, or "
-			    "give this "
-			    "one its own with run_dir in [broker]",
+			    "give this one its own with run_dir in [broker]",
 			    (int)holder, path);
 		return r;
 	}
@@ -190,8 +188,7 @@ int rundir_write_pid(struct rundir *rd, const char *pid_file, struct strbuf *err
 	if (r == -EBUSY) {
 		strbuf_addf(error,
 			    "another broker (pid %d) holds the pid file %s; stop it, or set "
-			    "pid_file in "
-			    "[broker]",
+			    "pid_file in [broker]",
 			    (int)holder, pid_file);
 		return r;
 	}

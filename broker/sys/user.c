@@ -128,8 +128,7 @@ int user_lookup(const char *user, const char *group, struct user_info *ret, stru
 	if (info.ids.change && geteuid() != 0) {
 		strbuf_addf(error,
 			    "only root can change to user %s, group %s; start the broker as root "
-			    "or remove "
-			    "user and group",
+			    "or remove user and group",
 			    user ? user : "(unchanged)", group ? group : "(of the user)");
 		return -EPERM;
 	}
