@@ -82,7 +82,7 @@ static void pause_for(struct endpoint *e, int64_t ms)
 
 static void retry_expired(struct loop_timer *timer)
 {
-	endpoint_dispatch(container_of(timer, struct endpoint, retry));
+	(void)endpoint_dispatch(container_of(timer, struct endpoint, retry));
 }
 
 /* --- the dispatcher ------------------------------------------------------------------ */
@@ -224,8 +224,11 @@ static enum accept_result accept_one(struct endpoint *e, struct listener *l)
 	return HALT;
 }
 
-/* Pending first, then the listeners, or only @only. */
-static void dispatch_some(struct endpoint *e, struct listener *only)
+/*
+ * Pending first, then the listeners, or only @only. True if nobody is left, in the broker or in a
+ * backlog.
+ */
+static bool dispatch_some(struct endpoint *e, struct listener *only)
 {
 	struct listener *l =
 		only ? only : list_first(&e->listeners, struct listener, endpoint_link);
@@ -234,7 +237,7 @@ static void dispatch_some(struct endpoint *e, struct listener *only)
 		/* Any client: the question is only whether to accept at all. */
 		if (!balancer_pick(&e->round, 0, refresh)) {
 			set_paused(e, true);
-			return;
+			return false;
 		}
 		if (!list_empty(&e->pending)) {
 			switch (give_pending(e)) {
@@ -242,21 +245,21 @@ static void dispatch_some(struct endpoint *e, struct listener *only)
 				continue;
 			case NO_ROOM:
 				set_paused(e, true);
-				return;
+				return false;
 			case NOT_NOW:
 				pause_for(e, FLIGHT_LIMIT_MS);
-				return;
+				return false;
 			}
 		}
 		if (!l || e->service->paused) {
 			set_paused(e, e->service->paused);
-			return;
+			return !l;
 		}
 		switch (accept_one(e, l)) {
 		case ACCEPTED:
 			continue;
 		case HALT:
-			return;
+			return false;
 		case EMPTY:
 			break;
 		}
@@ -269,22 +272,26 @@ static void dispatch_some(struct endpoint *e, struct listener *only)
 	set_paused(e, false);
 	if (!list_empty(&e->pending))
 		pause_for(e, 0);
+	return false;
 }
 
-static void dispatch(struct endpoint *e, struct listener *only)
+static bool dispatch(struct endpoint *e, struct listener *only)
 {
+	bool empty;
+
 	/* From within: a worker was ended because its channel broke. The outer call goes on. */
 	if (e->dispatching)
-		return;
+		return false;
 	e->dispatching = true;
-	dispatch_some(e, only);
+	empty = dispatch_some(e, only);
 	e->dispatching = false;
+	return empty;
 }
 
-void endpoint_dispatch(struct endpoint *e)
+bool endpoint_dispatch(struct endpoint *e)
 {
 	loop_timer_disarm(&e->retry);
-	dispatch(e, NULL);
+	return dispatch(e, NULL);
 }
 
 static void listener_ready(struct loop_source *source, uint32_t events)
@@ -293,7 +300,7 @@ static void listener_ready(struct loop_source *source, uint32_t events)
 
 	(void)events;
 	if (l->endpoint)
-		dispatch(l->endpoint, l);
+		(void)dispatch(l->endpoint, l);
 }
 
 /* --- what comes back ----------------------------------------------------------------- */

@@ -88,9 +88,10 @@ void endpoint_leave(struct endpoint *e, struct channel *c);
 
 /*
  * The dispatcher: sends out what is pending, then accepts, as long as a worker has room and
- * a bounded number of times; pauses or resumes the listeners as needed.
+ * a bounded number of times; pauses or resumes the listeners as needed. True if nobody was left
+ * waiting, neither here nor in a backlog.
  */
-void endpoint_dispatch(struct endpoint *e);
+bool endpoint_dispatch(struct endpoint *e);
 
 /* A connection that came back goes to the front, in the order of acceptance. Owns @fd. */
 void endpoint_put_back(struct endpoint *e, const struct handoff_conn *conn, int fd);

@@ -47,10 +47,13 @@ static bool is_empty(struct listener *l, bool patient)
 
 	if (!e || list_empty(&e->round.ring))
 		return true; /* nobody serves it: waiting helps no client */
-	endpoint_dispatch(e);
-	if (e->paused)
-		return false; /* workers are full: theirs is the pace */
-	return !patient || sockdiag_handshakes(l->addr.port) <= 0;
+	/*
+	 * In this order: a handshake that completes after the backlog was seen empty would be
+	 * reset. Workers that are full set the pace.
+	 */
+	if (patient && sockdiag_handshakes(l->addr.port) > 0)
+		return false;
+	return endpoint_dispatch(e);
 }
 
 static void finish_closing(struct service *s)

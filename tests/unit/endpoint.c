@@ -133,6 +133,23 @@ TEST(the_work_of_one_call_is_bounded)
 }
 
 /* What is pending makes no descriptor readable: the rest of it must not be forgotten. */
+/* What closes a listener relies on it: "not paused" alone may mean that the bound was reached. */
+TEST(says_whether_anybody_is_left)
+{
+	fake_start(2, MAX_QUEUE, 1);
+	clients_connect(&listeners[0], 64 + 1);
+	CHECK(!endpoint_dispatch(endpoint));
+	CHECK(!endpoint->paused);
+	CHECK_EQ(backlog(&listeners[0]), 1);
+	CHECK(endpoint_dispatch(endpoint));
+	CHECK_EQ(backlog(&listeners[0]), 0);
+	service.paused = true;
+	CHECK(!endpoint_dispatch(endpoint));
+	service.paused = false;
+	check_books();
+	fake_stop();
+}
+
 TEST(pending_beyond_the_bound_is_gone_on_with)
 {
 	enum { N = 4 * MAX_QUEUE };
