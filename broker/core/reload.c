@@ -9,6 +9,7 @@
 #include "core/config_file.h"
 #include "core/master.h"
 #include "core/reload.h"
+#include "core/start.h"
 #include "policy/address.h"
 #include "policy/conf_diff.h"
 #include "sys/listener.h"
@@ -333,6 +334,8 @@ void master_reload(struct master *m)
 		return;
 	}
 	r = config_file_load(m->options.config_file, &conf, &error);
+	if (r == 0)
+		r = start_check_descriptors(conf, &error);
 	if (r == 0)
 		r = check_users(conf, &error);
 	if (r == 0)

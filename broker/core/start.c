@@ -62,32 +62,50 @@ static enum exit_code find_shim(struct master *m)
 	return start_failed(EXIT_CODE_ENVIRONMENT, text.text);
 }
 
-/* What the configuration can need at the same time, generously: a reload doubles the workers. */
-static enum exit_code raise_descriptor_limit(struct master *m)
+/* What @conf can need at the same time, generously: a reload doubles the workers. */
+static uint64_t descriptors_needed(const struct conf *conf)
 {
-	struct rlimit limit;
 	uint64_t need = 64;
-	STRBUF(text, 256);
 
-	for (size_t i = 0; i < m->conf->n_services; i++) {
-		const struct service_conf *sc = m->conf->services[i];
+	for (size_t i = 0; i < conf->n_services; i++) {
+		const struct service_conf *sc = conf->services[i];
 		uint64_t channels = sc->n_listen ? sc->n_listen : 1;
 
 		need += 2 * sc->workers * (2 + 3 * channels) + channels + sc->queue;
 	}
+	return need;
+}
+
+int start_check_descriptors(const struct conf *conf, struct strbuf *error)
+{
+	uint64_t need = descriptors_needed(conf);
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return -errno;
+	if (limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= need)
+		return 0;
+	strbuf_addf(
+		error,
+		"the configured workers may need %llu descriptors, but the limit is %llu: raise it "
+		"(ulimit -Hn, LimitNOFILE=), or configure fewer workers",
+		(unsigned long long)need, (unsigned long long)limit.rlim_cur);
+	return -EMFILE;
+}
+
+/* Ours; workers get back what we were started with. */
+static enum exit_code raise_descriptor_limit(struct master *m)
+{
+	struct rlimit limit;
+	STRBUF(text, 256);
+
 	if (getrlimit(RLIMIT_NOFILE, &m->nofile) < 0)
 		return start_failed(EXIT_CODE_FAILURE, "cannot read the descriptor limit");
 	limit = m->nofile;
 	limit.rlim_cur = limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
-		limit = m->nofile;
-	if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < need) {
-		strbuf_addf(&text,
-			    "the configured workers may need %llu descriptors, but the limit is "
-			    "%llu: raise it (ulimit -Hn, LimitNOFILE=), or configure fewer workers",
-			    (unsigned long long)need, (unsigned long long)limit.rlim_cur);
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+	if (start_check_descriptors(m->conf, &text) < 0)
 		return start_failed(EXIT_CODE_ENVIRONMENT, text.text);
-	}
 	return EXIT_CODE_OK;
 }
 

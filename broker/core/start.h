@@ -10,6 +10,9 @@
 /* Prepares @m. Anything but EXIT_CODE_OK: what is missing has been logged, with what to do. */
 enum exit_code start_prepare(struct master *m);
 
+/* Whether the descriptor limit is enough for @conf. 0; -EMFILE, or -errno, with @error. */
+int start_check_descriptors(const struct conf *conf, struct strbuf *error);
+
 /* Logs why the broker cannot start, or go on, and returns @code. */
 enum exit_code start_failed(enum exit_code code, const char *text);
 
