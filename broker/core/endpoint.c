@@ -407,8 +407,6 @@ void listener_free(struct listener *l)
 {
 	struct loop *loop = loop_of(l->service);
 
-	if (l->endpoint)
-		remember_port(l->endpoint, l->addr.port);
 	listener_detach(l);
 	list_remove(&l->link);
 	loop_remove(loop, &l->source);
@@ -426,6 +424,8 @@ void listener_attach(struct listener *l, struct endpoint *e)
 
 void listener_detach(struct listener *l)
 {
+	if (l->endpoint)
+		remember_port(l->endpoint, l->addr.port);
 	l->endpoint = NULL;
 	list_remove(&l->endpoint_link);
 	arm_listener(l);

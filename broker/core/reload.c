@@ -281,6 +281,7 @@ static void apply(struct master *m, struct conf *conf, struct opened_list *list)
 {
 	struct conf *old = m->conf;
 	struct service *s, *tmp;
+	bool any_new = false;
 
 	say_what_waits(&old->broker, &conf->broker);
 	m->conf = conf;
@@ -293,6 +294,7 @@ static void apply(struct master *m, struct conf *conf, struct opened_list *list)
 
 		s = find_service(m, sc->name);
 		is_new = !s;
+		any_new = any_new || is_new;
 		if (is_new)
 			s = service_new(m, sc);
 		if (!s) {
@@ -313,7 +315,11 @@ static void apply(struct master *m, struct conf *conf, struct opened_list *list)
 		if (!s->stopping && !conf_find_service(conf, service_name(s))) {
 			log_event(LEVEL_INFO, "service-stop", LOG_STR("service", service_name(s)),
 				  LOG_MSG("its section is gone from the configuration"));
-			service_stop(s, true);
+			/* What takes its place may be one of those that start now. */
+			if (any_new)
+				service_hand_over(s);
+			else
+				service_stop(s, true);
 		}
 	conf_free(old);
 	master_check_gone(m);

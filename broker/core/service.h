@@ -43,6 +43,8 @@ struct service {
 	bool paused;		   /* SIGWINCH: no workers until the next reload */
 	bool closing;		   /* listeners are being emptied */
 	int64_t closing_since_ms;
+	int64_t handover_until_ms; /* serves on until then, or until others are ready; 0: does not
+				    */
 	struct loop_timer closing_timer;
 	struct ledger ledger;
 	uint64_t served_by_gone; /* taken by workers that have ended */
@@ -71,6 +73,13 @@ void service_pause(struct service *s);
 /* Ends the service: @drain first, and then told to end; else told at once. */
 void service_stop(struct service *s, bool drain);
 void service_kill(struct service *s);
+
+/*
+ * Ends the service with a drain, but not before the others are ready, or its start_timeout is over:
+ * its section may have a new name, and the socket that its app asked for is then asked for again.
+ */
+void service_hand_over(struct service *s);
+
 bool service_is_gone(const struct service *s); /* stopping, and no worker or connection is left */
 
 /* All of it goes: nothing new is accepted, and what was accepted has nobody else to go to. */

@@ -68,6 +68,41 @@ static void finish_closing(struct service *s)
 	master_check_gone(s->master);
 }
 
+static void begin_closing(struct listener *l);
+
+static void begin_closing_all(struct service *s)
+{
+	struct listener *l;
+
+	s->handover_until_ms = 0;
+	s->closing_since_ms = loop_now(loop_of(s));
+	list_for_each (l, &s->listeners, link)
+		begin_closing(l);
+	loop_timer_arm(loop_of(s), &s->closing_timer, 0);
+}
+
+static bool others_start(const struct service *s)
+{
+	const struct service *other;
+
+	list_for_each (other, &s->master->services, link)
+		if (!other->stopping && !service_is_ready(other))
+			return true;
+	return false;
+}
+
+/* Returns whether @s still serves on for those who will take its place. */
+static bool hands_over(struct service *s)
+{
+	if (!s->handover_until_ms)
+		return false;
+	if (loop_now(loop_of(s)) < s->handover_until_ms && others_start(s))
+		loop_timer_arm(loop_of(s), &s->closing_timer, CLOSING_STEP_MS);
+	else
+		begin_closing_all(s);
+	return true;
+}
+
 static void closing_step(struct service *s)
 {
 	int64_t age = loop_now(loop_of(s)) - s->closing_since_ms;
@@ -123,7 +158,10 @@ void service_close_listener(struct listener *l)
 
 void service_closing_expired(struct loop_timer *timer)
 {
-	closing_step(container_of(timer, struct service, closing_timer));
+	struct service *s = container_of(timer, struct service, closing_timer);
+
+	if (!hands_over(s))
+		closing_step(s);
 }
 
 static void close_listeners(struct service *s)
@@ -132,14 +170,13 @@ static void close_listeners(struct service *s)
 
 	loop_timer_disarm(&s->closing_timer);
 	s->closing = false;
+	s->handover_until_ms = 0;
 	list_for_each_safe (l, tmp, &s->listeners, link)
 		listener_free(l);
 }
 
 void service_stop(struct service *s, bool drain)
 {
-	struct listener *l;
-
 	s->stopping = true;
 	end_rollout(s);
 	if (!drain) {
@@ -147,13 +184,19 @@ void service_stop(struct service *s, bool drain)
 		for_all_workers(s, EV_STOP);
 		return;
 	}
-	if (s->closing)
+	if (s->closing && !s->handover_until_ms)
 		return;
 	s->closing = true;
-	s->closing_since_ms = loop_now(loop_of(s));
-	list_for_each (l, &s->listeners, link)
-		begin_closing(l);
-	loop_timer_arm(loop_of(s), &s->closing_timer, 0);
+	begin_closing_all(s);
+}
+
+void service_hand_over(struct service *s)
+{
+	s->stopping = true;
+	end_rollout(s);
+	s->closing = true;
+	s->handover_until_ms = loop_now(loop_of(s)) + s->conf->start_timeout_ms;
+	loop_timer_arm(loop_of(s), &s->closing_timer, CLOSING_STEP_MS);
 }
 
 void service_kill(struct service *s)

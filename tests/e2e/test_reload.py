@@ -645,4 +645,25 @@ def more_workers_than_descriptors_are_refused_and_nothing_is_touched():
     assert len(broker.events("worker-start")) == 1
 
 
+@test
+def a_new_name_loses_nothing_however_long_its_workers_take_to_start():
+    gate = Gate()
+    release = Release("[ $BROKER_SERVICE = old ] || %s\n%s" % (gate, GOOD))
+    section = "[service:%%s]\ncommand = %s {port}\n" % release.path
+    broker = Broker(text=section % "old")
+    load = Load(broker.port)
+    load.wait_answers(50)
+    mark = broker.mark()
+    broker.configure(text=section % "new")
+    broker.hup()
+    broker.wait_event("service-stop", since=mark, service="old")
+    load.wait_answers(100)
+    assert not broker.events("worker-draining", since=mark)
+    gate.open()
+    broker.wait_event("worker-ready", since=mark, worker="new.1")
+    broker.wait_event("worker-exit", since=mark, worker="old.1")
+    load.wait_answers(100)
+    load.assert_clean()
+
+
 main()
