@@ -649,7 +649,7 @@ def more_workers_than_descriptors_are_refused_and_nothing_is_touched():
 def a_new_name_loses_nothing_however_long_its_workers_take_to_start():
     gate = Gate()
     release = Release("[ $BROKER_SERVICE = old ] || %s\n%s" % (gate, GOOD))
-    section = "[service:%%s]\ncommand = %s {port}\n" % release.path
+    section = "[service:%%s]\nworkers = 1\ncommand = %s {port}\n" % release.path
     broker = Broker(text=section % "old")
     load = Load(broker.port)
     load.wait_answers(50)
@@ -660,8 +660,8 @@ def a_new_name_loses_nothing_however_long_its_workers_take_to_start():
     load.wait_answers(100)
     assert not broker.events("worker-draining", since=mark)
     gate.open()
-    broker.wait_event("worker-ready", since=mark, worker="new.1")
-    broker.wait_event("worker-exit", since=mark, worker="old.1")
+    broker.wait_event("worker-ready", since=mark, worker="new.0")
+    broker.wait_event("worker-exit", since=mark, worker="old.0")
     load.wait_answers(100)
     load.assert_clean()
 
