@@ -90,7 +90,7 @@ def a_crash_loop_backs_off_and_ends_by_itself_when_the_app_is_mended():
     waiting.close()
     for worker in ("web.0", "web.1"):
         broker.wait_event("worker-ready", worker=worker, since=mark)
-    assert len(who_answers(broker.port, 4)) == 2
+    assert wait_until(lambda: len(who_answers(broker.port, 4)) == 2)
 
 
 @test
@@ -175,7 +175,7 @@ def a_daemon_is_followed():
         broker.wait_event("worker-exit", since=mark)
         broker.wait_event("worker-daemonised", since=mark)
         broker.wait_event("worker-ready", since=mark)
-        assert len(who_answers(broker.port, 4)) == 2
+        assert wait_until(lambda: len(who_answers(broker.port, 4)) == 2)
         broker.reload_and_wait()
         assert not pids & who_answers(broker.port, 4)
 
@@ -209,7 +209,7 @@ def an_app_behind_a_shell_is_one_worker():
     broker.reload_and_wait()
     left = [pid for pid in pids if proc.alive(pid)]
     wait_until(lambda: not [pid for pid in left if proc.alive(pid)])
-    assert len(who_answers(broker.port, 4)) == 2
+    assert wait_until(lambda: len(who_answers(broker.port, 4)) == 2)
 
 
 @test

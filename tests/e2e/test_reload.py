@@ -438,7 +438,7 @@ def an_app_that_moves_to_another_port_is_followed():
     broker = Broker(release.command())
     release.deploy('exec %s/srv_poll %d' % (APPS, port))
     broker.reload_and_wait()
-    assert len(who_answers(port, 4)) == 2
+    assert wait_until(lambda: len(who_answers(port, 4)) == 2)
     wait_until(lambda: refused(broker.port))
 
 
@@ -606,7 +606,7 @@ def as_the_runner_for_node_did_it():
 
     send_signal(sorted(first)[0], signal.SIGKILL)
     broker.log.wait(["worker-ready"], count=4)
-    assert len(who_answers(port, 9)) == 3
+    assert wait_until(lambda: len(who_answers(port, 9)) == 3)
 
     held, pid = hold(port)
     broker.signal(signal.SIGHUP)

@@ -37,7 +37,7 @@ def the_smallest_file_is_enough():
 def a_command_line_is_enough():
     port = free_port()
     broker = Plain("-w", "3", "--", *app("srv_poll", port))
-    assert len(who_answers(port, 6)) == 3
+    assert wait_until(lambda: len(who_answers(port, 6)) == 3)
     old = who_answers(port, 3)
     broker.signal(signal.SIGHUP)
     broker.wait_line("reload-done")
@@ -59,9 +59,9 @@ def a_command_line_can_say_where_to_listen():
 @test
 def worker_count_is_the_default_number_of_workers():
     broker = Broker(app("srv_poll"), env={"WORKER_COUNT": "3"})
-    assert len(who_answers(broker.port, 6)) == 3
+    assert wait_until(lambda: len(who_answers(broker.port, 6)) == 3)
     named = Broker(app("srv_poll"), workers=1, env={"WORKER_COUNT": "3"})
-    assert len(who_answers(named.port, 6)) == 1
+    assert wait_until(lambda: len(who_answers(named.port, 6)) == 1)
 
 
 @test
@@ -74,7 +74,7 @@ def workers_cpus_is_one_for_each_processor_that_we_may_use():
     assert len(who_answers(port, 4 * len(cpus))) == len(cpus)
     broker.stop()
     Plain("-c", path, prepare=lambda: os.sched_setaffinity(0, cpus[:1]))
-    assert len(who_answers(port, 4)) == 1
+    assert wait_until(lambda: len(who_answers(port, 4)) == 1)
 
 
 @test
@@ -289,9 +289,9 @@ def one_port_of_the_app_is_published_at_several_addresses():
         workers=2,
         listen=["127.0.0.1:{port2} for {port}", "[::1]:{port3} for {port}", "127.0.0.2:{port}"],
     )
-    assert len(who_answers(broker.port2, 4)) == 2
-    assert len(who_answers(broker.port3, 4, "::1")) == 2
-    assert len(who_answers(broker.port, 4, "127.0.0.2")) == 2
+    assert wait_until(lambda: len(who_answers(broker.port2, 4)) == 2)
+    assert wait_until(lambda: len(who_answers(broker.port3, 4, "::1")) == 2)
+    assert wait_until(lambda: len(who_answers(broker.port, 4, "127.0.0.2")) == 2)
     assert refused(broker.port) and refused(broker.port2, "::1")
 
 
@@ -300,7 +300,7 @@ def a_port_alone_is_dual_stack_unless_v6only():
     broker = Broker(app("srv_poll"), listen="{port}")
     assert who_answers(broker.port, 2) == who_answers(broker.port, 2, "::1")
     only = Broker(app("srv_poll"), listen="[::]:{port}", v6only="yes")
-    assert len(who_answers(only.port, 2, "::1")) == 2
+    assert wait_until(lambda: len(who_answers(only.port, 2, "::1")) == 2)
     assert refused(only.port)
 
 
@@ -318,7 +318,7 @@ def without_a_listen_line_the_app_decides_the_address():
 @test
 def an_app_with_two_ports_has_two_listeners():
     broker = Broker(app("srv_two", "{port}", "{port2}"), workers=2)
-    assert len(who_answers(broker.port, 4)) == 2
+    assert wait_until(lambda: len(who_answers(broker.port, 4)) == 2)
     assert who_answers(broker.port, 4) == who_answers(broker.port2, 4)
 
 
@@ -346,9 +346,9 @@ def port_zero_is_left_to_the_worker():
 @test
 def an_app_that_probes_its_port_first_becomes_ready():
     broker = Broker(app("srv_odd", "{port}", "probe"), workers=2, start_timeout="20s")
-    assert len(who_answers(broker.port, 4)) == 2
+    assert wait_until(lambda: len(who_answers(broker.port, 4)) == 2)
     broker.reload_and_wait()
-    assert len(who_answers(broker.port, 4)) == 2
+    assert wait_until(lambda: len(who_answers(broker.port, 4)) == 2)
     assert not broker.events("worker-failed")
 
 
@@ -480,7 +480,7 @@ def a_log_file_is_opened_anew_on_sigusr1():
 @test
 def the_log_may_go_to_syslog():
     broker = Broker(app("srv_poll"), broker={"log": "syslog"})
-    assert len(who_answers(broker.port, 4)) == 2
+    assert wait_until(lambda: len(who_answers(broker.port, 4)) == 2)
     broker.signal(signal.SIGTERM)
     assert broker.wait_exit() == 0
     assert broker.log.lines() == []
