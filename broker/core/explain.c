@@ -40,15 +40,9 @@ static bool list_own(void *arg, const struct sockdiag_socket *s)
 /* The ports that the configuration expects the app to listen on and that it does not. */
 static void list_missing(const struct worker *w, struct strbuf *out)
 {
-	for (size_t i = 0; i < w->conf->n_listen; i++) {
-		const struct channel *c;
-		bool found = false;
-
-		list_for_each (c, &w->channels, link)
-			found = found || c->endpoint->app_addr.port == w->conf->listen[i].app_port;
-		if (!found)
+	for (size_t i = 0; i < w->conf->n_listen; i++)
+		if (!worker_listens_on(w, w->conf->listen[i].app_port))
 			strbuf_addf(out, "%s%u", out->len ? ", " : "", w->conf->listen[i].app_port);
-	}
 }
 
 void launch_explain_timeout(const struct worker *w)

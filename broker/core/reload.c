@@ -27,12 +27,6 @@ struct opened_list {
 	size_t n;
 };
 
-static bool same_bind(const struct handoff_addr *a, const struct handoff_addr *b)
-{
-	return a->family == b->family && a->port == b->port && a->scope_id == b->scope_id &&
-	       a->flags == b->flags && !memcmp(a->ip, b->ip, sizeof(a->ip));
-}
-
 static struct listener *find_listener(struct master *m, const struct handoff_addr *addr)
 {
 	struct service *s;
@@ -40,7 +34,7 @@ static struct listener *find_listener(struct master *m, const struct handoff_add
 
 	list_for_each (s, &m->services, link)
 		list_for_each (l, &s->listeners, link)
-			if (same_bind(&l->addr, addr))
+			if (address_equal(&l->addr, addr))
 				return l;
 	return NULL;
 }
@@ -181,8 +175,8 @@ static bool is_wanted(const struct listener *l, const struct service_conf *sc,
 {
 	assert(opened || sc->n_listen == 0);
 	for (size_t k = 0; k < sc->n_listen; k++)
-		if (same_bind(&l->addr, &opened[k].addr) ||
-		    same_bind(&l->addr, &sc->listen[k].addr))
+		if (address_equal(&l->addr, &opened[k].addr) ||
+		    address_equal(&l->addr, &sc->listen[k].addr))
 			return true;
 	return false;
 }

@@ -133,6 +133,9 @@ struct listener *listener_find_overlap(struct master *m, const struct handoff_ad
 /* Says why a bind of @addr failed with @error (-errno), and what to do. */
 void listener_explain_bind(const struct handoff_addr *addr, int error, struct strbuf *reason);
 
+/* Whether the app of @w listens on @port, at whatever address. */
+bool worker_listens_on(const struct worker *w, uint16_t port);
+
 /* @w has a new channel: is it ready with that? */
 void service_worker_listens(struct worker *w);
 

@@ -12,18 +12,12 @@
 #include "sys/log.h"
 #include "sys/sockdiag.h"
 
-static bool same_address(const struct handoff_addr *a, const struct handoff_addr *b)
-{
-	return a->family == b->family && a->flags == b->flags && a->port == b->port &&
-	       a->scope_id == b->scope_id && !memcmp(a->ip, b->ip, sizeof(a->ip));
-}
-
 static struct endpoint *find_endpoint(struct service *s, const struct handoff_addr *addr)
 {
 	struct endpoint *e;
 
 	list_for_each (e, &s->endpoints, link)
-		if (same_address(&e->app_addr, addr))
+		if (address_equal(&e->app_addr, addr))
 			return e;
 	return NULL;
 }
@@ -149,7 +143,7 @@ static int add_automatic(struct service *s, struct endpoint *e, struct strbuf *r
 	struct listener *l = listener_find_overlap(s->master, &e->app_addr);
 	int fd, r;
 
-	if (l && same_address(&l->addr, &e->app_addr) && l->service->stopping && !l->closing) {
+	if (l && address_equal(&l->addr, &e->app_addr) && l->service->stopping && !l->closing) {
 		/* Its section was renamed, or the app moved: the socket goes on under the new one.
 		 */
 		listener_move(l, s);
@@ -257,17 +251,21 @@ static bool listens_like_others(const struct worker *w)
 	return true;
 }
 
+bool worker_listens_on(const struct worker *w, uint16_t port)
+{
+	const struct channel *c;
+
+	list_for_each (c, &w->channels, link)
+		if (c->endpoint->app_addr.port == port)
+			return true;
+	return false;
+}
+
 static bool listens_as_configured(const struct worker *w)
 {
-	for (size_t i = 0; i < w->conf->n_listen; i++) {
-		const struct channel *c;
-		bool found = false;
-
-		list_for_each (c, &w->channels, link)
-			found = found || c->endpoint->app_addr.port == w->conf->listen[i].app_port;
-		if (!found)
+	for (size_t i = 0; i < w->conf->n_listen; i++)
+		if (!worker_listens_on(w, w->conf->listen[i].app_port))
 			return false;
-	}
 	return true;
 }
 

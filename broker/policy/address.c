@@ -152,6 +152,12 @@ static bool is_any6(const struct handoff_addr *a)
 	return a->family == 6 && all_zero(a->ip, 16);
 }
 
+bool address_equal(const struct handoff_addr *a, const struct handoff_addr *b)
+{
+	return a->family == b->family && a->flags == b->flags && a->port == b->port &&
+	       a->scope_id == b->scope_id && !memcmp(a->ip, b->ip, sizeof(a->ip));
+}
+
 bool address_overlap(const struct handoff_addr *a, const struct handoff_addr *b)
 {
 	const uint8_t *a4 = as_ipv4(a), *b4 = as_ipv4(b);

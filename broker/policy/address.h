@@ -23,6 +23,9 @@ int address_parse_port(const char *text, uint16_t *ret);
 /* 127.0.0.1:80, [::1]:80, [fe80::1%2]:80; "none" where family is 0. */
 void address_format(const struct handoff_addr *addr, struct strbuf *out);
 
+/* Whether both are the same to bind: family, port, address, zone and v6only. */
+bool address_equal(const struct handoff_addr *a, const struct handoff_addr *b);
+
 /*
  * Whether Linux refuses to listen on both: the same port, and the same address
  * or one that contains the other. [::] without HANDOFF_V6ONLY contains IPv4.
