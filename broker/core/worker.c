@@ -101,6 +101,8 @@ static const char *reason_of(enum worker_event ev)
 		return "the worker is told to end";
 	case EV_LISTEN:
 	case EV_DRAINED:
+	case EV_PARK:
+	case EV_RESTORE:
 	case EV_RELEASE:
 	case WORKER_EVENT_N:
 		break;
