@@ -62,7 +62,7 @@ static enum exit_code find_shim(struct master *m)
 	return start_failed(EXIT_CODE_ENVIRONMENT, text.text);
 }
 
-#define DESCRIPTORS_OF_BROKER 64
+#define DESCRIPTORS_OF_BROKER (64 + CONTROL_CLIENTS_MAX)
 
 /*
  * What @workers of @sc can need at the same time, generously: a reload doubles them, and with
@@ -151,6 +151,8 @@ static enum exit_code open_rundir(struct master *m)
 	if (r == 0 && bc->pid_file)
 		r = rundir_write_pid(&m->rundir, bc->pid_file, &error);
 	if (r == 0)
+		r = control_open(m, &error);
+	if (r == 0)
 		return EXIT_CODE_OK;
 	return start_failed(r == -EBUSY ? EXIT_CODE_RUNNING : EXIT_CODE_ENVIRONMENT,
 			    error.len ? error.text : strerror(-r));
@@ -172,6 +174,8 @@ static enum exit_code drop_rights(struct master *m)
 	r = user_lookup(bc->user, bc->group, &user, &error);
 	if (r == 0 && user.ids.change) {
 		r = rundir_chown(&m->rundir, user.ids.uid, user.ids.gid);
+		if (r == 0)
+			r = control_chown(m, user.ids.uid);
 		if (r == 0)
 			r = log_chown(user.ids.uid, user.ids.gid);
 		if (r < 0)
@@ -229,5 +233,7 @@ enum exit_code start_prepare(struct master *m)
 	r = rendezvous_start(m);
 	if (r == 0)
 		r = guard_start(m);
+	if (r == 0)
+		r = control_start(m);
 	return r < 0 ? start_failed(EXIT_CODE_FAILURE, strerror(-r)) : EXIT_CODE_OK;
 }
