@@ -226,7 +226,8 @@ static void list_missing(const struct worker *w, struct strbuf *out)
 
 static void explain_worker(const struct worker *w, struct strbuf *out)
 {
-	const struct slot_trouble *trouble = service_trouble(w->service, w->slot);
+	const struct slot_trouble *trouble =
+		worker_state_is_current(w->state) ? service_trouble(w->service, w->slot) : NULL;
 	int64_t now = now_of(w->service);
 	STRBUF(missing, 128);
 	struct why_worker why = {
