@@ -160,7 +160,10 @@ try:
 except OSError as e:
     print(e.strerror); sys.exit()
 s.settimeout(20)
-s.sendall(sys.argv[5].encode() + b"\\n")
+try:
+    s.sendall(sys.argv[5].encode() + b"\\n")
+except BrokenPipeError:
+    pass  # it was refused before it could ask
 text = b""
 while b'"type":"end"' not in text and b'"type":"error"' not in text:
     part = s.recv(65536)
