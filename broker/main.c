@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include "core/config_file.h"
+#include "sys/config_file.h"
 #include "core/master.h"
 #include "policy/conf_print.h"
 

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
-#include "core/config_file.h"
+#include "sys/config_file.h"
 #include "core/master.h"
 #include "core/reload.h"
 #include "core/start.h"

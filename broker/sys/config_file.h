@@ -1,8 +1,8 @@
 /*
  * config_file - the configuration file on disk: read safely, parsed, nothing else.
  */
-#ifndef BROKER_CORE_CONFIG_FILE_H
-#define BROKER_CORE_CONFIG_FILE_H
+#ifndef BROKER_SYS_CONFIG_FILE_H
+#define BROKER_SYS_CONFIG_FILE_H
 
 #include "policy/conf.h"
 

@@ -1,0 +1,124 @@
+#include "json.h"
+
+#include <string.h>
+#include "base/utf8.h"
+
+void json_add_string(struct buf *out, const char *text, size_t n)
+{
+	const unsigned char *s = (const unsigned char *)text;
+	size_t plain = 0; /* where the part begins that goes out as it is */
+
+	buf_add(out, "\"", 1);
+	for (size_t i = 0; i < n;) {
+		size_t len = utf8_len(s + i, n - i);
+
+		if (s[i] >= 0x20 && s[i] < 0x7f && s[i] != '"' && s[i] != '\\')
+			len = 1;
+		if (len) {
+			i += len;
+			continue;
+		}
+		buf_add(out, text + plain, i - plain);
+		switch (s[i]) {
+		case '"':
+			buf_add_str(out, "\\\"");
+			break;
+		case '\\':
+			buf_add_str(out, "\\\\");
+			break;
+		case '\n':
+			buf_add_str(out, "\\n");
+			break;
+		case '\t':
+			buf_add_str(out, "\\t");
+			break;
+		default:
+			/* Not UTF-8: each byte as the character of its number (Latin-1). */
+			buf_addf(out, "\\u%04x", s[i]);
+		}
+		plain = ++i;
+	}
+	buf_add(out, text + plain, n - plain);
+	buf_add(out, "\"", 1);
+}
+
+/* A comma, unless this is the first in its object or array; then the key. */
+static void open_member(struct buf *out, const char *key)
+{
+	if (out->len && out->bytes[out->len - 1] != '{' && out->bytes[out->len - 1] != '[')
+		buf_add(out, ",", 1);
+	if (!key)
+		return;
+	json_add_string(out, key, strlen(key));
+	buf_add(out, ":", 1);
+}
+
+void json_begin(struct buf *out)
+{
+	buf_add(out, "{", 1);
+}
+
+void json_end(struct buf *out)
+{
+	buf_add(out, "}\n", 2);
+}
+
+void json_bytes(struct buf *out, const char *key, const char *value, size_t n)
+{
+	open_member(out, key);
+	json_add_string(out, value, n);
+}
+
+void json_str(struct buf *out, const char *key, const char *value)
+{
+	if (value)
+		json_bytes(out, key, value, strlen(value));
+	else
+		json_null(out, key);
+}
+
+void json_int(struct buf *out, const char *key, long long value)
+{
+	open_member(out, key);
+	buf_addf(out, "%lld", value);
+}
+
+void json_uint(struct buf *out, const char *key, unsigned long long value)
+{
+	open_member(out, key);
+	buf_addf(out, "%llu", value);
+}
+
+void json_bool(struct buf *out, const char *key, bool value)
+{
+	open_member(out, key);
+	buf_add_str(out, value ? "true" : "false");
+}
+
+void json_null(struct buf *out, const char *key)
+{
+	open_member(out, key);
+	buf_add_str(out, "null");
+}
+
+void json_object(struct buf *out, const char *key)
+{
+	open_member(out, key);
+	buf_add(out, "{", 1);
+}
+
+void json_array(struct buf *out, const char *key)
+{
+	open_member(out, key);
+	buf_add(out, "[", 1);
+}
+
+void json_close(struct buf *out)
+{
+	buf_add(out, "}", 1);
+}
+
+void json_close_array(struct buf *out)
+{
+	buf_add(out, "]", 1);
+}
