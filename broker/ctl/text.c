@@ -114,7 +114,7 @@ unsigned text_width(const char *text)
 	return columns;
 }
 
-void text_begin(struct text_line *line, struct strbuf *out, unsigned width, bool color)
+void text_begin(struct text_line *line, struct buf *out, unsigned width, bool color)
 {
 	*line = (struct text_line){ .out = out, .width = width, .color = color };
 }
@@ -138,23 +138,23 @@ void text_add(struct text_line *line, enum text_style style, const char *text)
 		room -= (unsigned)strlen(dots);
 	}
 	for (; line->blanks > 0; line->blanks--)
-		strbuf_add(line->out, " ");
+		buf_add_str(line->out, " ");
 	if (line->color)
-		strbuf_add(line->out, escapes[style]);
+		buf_add_str(line->out, escapes[style]);
 	while (*text) {
 		struct glyph g = next_glyph(text);
 
 		if (g.columns > room)
 			break;
-		strbuf_add_bytes(line->out, g.bytes, g.len);
+		buf_add(line->out, g.bytes, g.len);
 		room -= g.columns;
 		line->column += g.columns;
 		text += g.source;
 	}
-	strbuf_add(line->out, dots);
+	buf_add_str(line->out, dots);
 	line->column += (unsigned)strlen(dots);
 	if (line->color && style != TEXT_PLAIN)
-		strbuf_add(line->out, "\033[0m");
+		buf_add_str(line->out, "\033[0m");
 }
 
 void text_addf(struct text_line *line, enum text_style style, const char *fmt, ...)
@@ -178,7 +178,7 @@ void text_pad(struct text_line *line, unsigned column)
 
 void text_end(struct text_line *line)
 {
-	strbuf_add(line->out, "\n");
+	buf_add_str(line->out, "\n");
 }
 
 /* How much of @text goes into a line of @room columns; at least one character. */
@@ -203,7 +203,7 @@ static size_t fitting(const char *text, unsigned room)
 	return at > text ? (size_t)(at - text) : next_glyph(text).source;
 }
 
-void text_wrap(struct strbuf *out, unsigned width, unsigned indent, const char *text)
+void text_wrap(struct buf *out, unsigned width, unsigned indent, const char *text)
 {
 	unsigned room = width > indent ? width - indent : 1;
 
@@ -213,7 +213,7 @@ void text_wrap(struct strbuf *out, unsigned width, unsigned indent, const char *
 		struct text_line line;
 
 		if (!part) {
-			out->cut = true;
+			out->failed = true;
 			return;
 		}
 		text_begin(&line, out, TEXT_UNLIMITED, false);
@@ -227,22 +227,15 @@ void text_wrap(struct strbuf *out, unsigned width, unsigned indent, const char *
 }
 
 /* At most four columns: 1.2k, 12k, 123k, 1.2M. */
-static void add_scaled(struct strbuf *out, int64_t n, int64_t base)
+static void add_scaled(struct strbuf *out, int64_t n, int base)
 {
-	static const char units[] = "kMGTPE";
-	int64_t unit = base;
-	size_t i = 0;
+	double value = (double)n / base;
+	const char *unit = "kMGTPE";
 
 	/* What would be rounded to 1000 of one is 1.0 of the next. */
-	while (units[i + 1] && n / unit >= base - 1 && n - unit * (base - 1) >= unit / 2) {
-		unit *= base;
-		i++;
-	}
-	if (n / unit < 10 && n / (unit / 10) < 100)
-		strbuf_addf(out, "%" PRId64 ".%" PRId64 "%c", n / unit, n % unit * 10 / unit,
-			    units[i]);
-	else
-		strbuf_addf(out, "%" PRId64 "%c", n / unit, units[i]);
+	for (; value >= 999.5 && unit[1]; unit++)
+		value /= base;
+	strbuf_addf(out, value < 9.95 ? "%.1f%c" : "%.0f%c", value, *unit);
 }
 
 void text_add_count(struct strbuf *out, int64_t n)

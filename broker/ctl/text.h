@@ -10,6 +10,7 @@
 #define BROKER_CTL_TEXT_H
 
 #include <limits.h>
+#include "base/buf.h"
 #include "base/strbuf.h"
 
 #define TEXT_UNLIMITED UINT_MAX /* as a width: nothing is cut */
@@ -29,7 +30,7 @@ enum text_style {
 
 /* Where a line is written and how far it has come. */
 struct text_line {
-	struct strbuf *out;
+	struct buf *out;
 	unsigned width;	 /* columns that it may have, or TEXT_UNLIMITED */
 	unsigned column; /* of what comes next */
 	unsigned blanks; /* due before it: none are written at the end of a line */
@@ -37,7 +38,7 @@ struct text_line {
 	bool full; /* something was cut: what is added from now on is lost */
 };
 
-void text_begin(struct text_line *line, struct strbuf *out, unsigned width, bool color);
+void text_begin(struct text_line *line, struct buf *out, unsigned width, bool color);
 
 /* What does not fit is cut, with "..." for it where there is room for that. */
 void text_add(struct text_line *line, enum text_style style, const char *text);
@@ -56,7 +57,7 @@ unsigned text_width(const char *text);
  * As many lines of @width columns as @text needs, each after @indent blanks, broken at blanks
  * where that is possible.
  */
-void text_wrap(struct strbuf *out, unsigned width, unsigned indent, const char *text);
+void text_wrap(struct buf *out, unsigned width, unsigned indent, const char *text);
 
 /* Numbers for tables: few columns rather than all digits. Below zero: "-", not known. */
 void text_add_count(struct strbuf *out, int64_t n);	/* 99999, 123k, 1.2M */
