@@ -52,9 +52,12 @@ int client_ask(struct client *c, char *const *words, size_t n)
 
 bool client_line(struct client *c, char **ret_line, size_t *ret_len)
 {
-	char *start = c->bytes + c->at;
-	char *end = c->at < c->len ? memchr(start, '\n', c->len - c->at) : NULL;
+	char *start, *end;
 
+	if (c->at == c->len)
+		return false;
+	start = c->bytes + c->at;
+	end = memchr(start, '\n', c->len - c->at);
 	if (!end)
 		return false;
 	*end = '\0';

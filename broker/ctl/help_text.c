@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#define NAME_COLUMNS 26
+#define NAME_COLUMNS 28
 #define WIDTH_MAX    100 /* longer lines are hard to read, whatever the screen */
 
 static const char head[] =

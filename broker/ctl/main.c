@@ -148,10 +148,6 @@ static enum ctl_exit run(struct ctl *ctl, char **words, size_t n, const struct a
 
 	if (args->help)
 		return print_help(n ? command_find(words[0]) : NULL);
-	if (n == 0) {
-		(void)print_help(NULL);
-		return CTL_USAGE;
-	}
 	if (command_parse(words, n, &ctl->request, &error) != 0) {
 		out_error("%s", error.text);
 		return CTL_USAGE;

@@ -1,4 +1,5 @@
 /* Commands that are asked and answered at once: a word of confirmation, or a short list. */
+#include <string.h>
 #include "ask.h"
 #include "ctl/out.h"
 #include "ctl/plan_text.h"
@@ -18,6 +19,9 @@ static bool take_line(struct ask *ask, const struct json_doc *doc, const char *r
 	struct simple *s = container_of(ask, struct simple, ask);
 	struct buf text = BUF_INIT(TEXT_MAX * 4);
 
+	/* The options in force follow all the same. */
+	if (strcmp(ask_string(doc, "type"), "file-error") == 0)
+		out_error("what the file says is not known: %s", ask_string(doc, "message"));
 	if (option_text(doc, &s->screen, s->section, sizeof(s->section), &text))
 		out_buf(&text);
 	return view_add(&s->view, raw, len) == 0;
