@@ -1,5 +1,5 @@
-/* links: broker/ctl/status_text broker/ctl/workers_table broker/ctl/table broker/ctl/text
- * broker/ctl/view broker/base/json_doc broker/base/buf broker/base/strbuf */
+/* links: broker/ctl/status_text broker/ctl/workers_table broker/ctl/table broker/ctl/text */
+/* links: broker/ctl/view broker/base/json_doc broker/base/buf broker/base/strbuf */
 #include "ctl/status_text.h"
 #include "ctl_view.h"
 
