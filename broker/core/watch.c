@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 #include "core/master.h"
+#include "core/pin.h"
 #include "sys/channel.h"
 #include "sys/log.h"
 #include "sys/sockdiag.h"
@@ -160,6 +161,9 @@ static bool watch_channel(struct channel *c, int64_t now)
 		return true;
 	}
 	if (now - c->moved_ms < w->conf->stall_timeout_ms || list_empty(&c->member.link))
+		return true;
+	/* Nobody comes in by the round: what waits here is pinned, and would only come back. */
+	if (c->stalled && c->member.limit == 0 && worker_is_pinned(w))
 		return true;
 	if (w->state == WORKER_READY && !worker_is_traced(w, NULL) && refuse_io_uring(w))
 		return true;

@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "core/launch.h"
 #include "core/master.h"
+#include "core/pin.h"
 #include "sys/channel.h"
 #include "sys/log.h"
 #include "sys/spawn.h"
@@ -62,7 +63,7 @@ void worker_publish(struct worker *w)
 		c->stalled = false;
 		c->moved_ms = loop_now(loop_of(w));
 		endpoint_join(c->endpoint, c);
-		if (c->endpoint->paused)
+		if (c->endpoint->wakes)
 			endpoint_dispatch(c->endpoint);
 	}
 }
@@ -263,6 +264,8 @@ void worker_event(struct worker *w, enum worker_event ev)
 	}
 	service_worker_changed(w, from);
 	watch_needed(w->service->master);
+	if (w->state == WORKER_DEAD)
+		service_unpin_generation(w, "the worker has ended");
 	if (actions & ACT_RELEASE)
 		worker_free(w);
 	else if (w->state == WORKER_READY && w->held)

@@ -9,7 +9,9 @@
 #define BROKER_CORE_WORKER_H
 
 #include "core/endpoint.h"
+#include "base/strbuf.h"
 #include "policy/lines.h"
+#include "policy/pins.h"
 #include "policy/worker_fsm.h"
 #include "sys/proc.h"
 
@@ -62,7 +64,7 @@ struct worker {
 	struct service *service;
 	struct service_conf *conf; /* held: what it was started with */
 	unsigned slot, generation;
-	char name[HANDOFF_SERVICE_SIZE + 12];
+	char name[PIN_WORKER_SIZE];
 	uint8_t token[HANDOFF_TOKEN_SIZE];
 	enum worker_state state;
 	uid_t uid;	    /* whom it was started as */
@@ -114,6 +116,15 @@ void worker_publish(struct worker *w);
  */
 void worker_hold(struct worker *w, enum worker_hold by);
 void worker_unhold(struct worker *w, enum worker_hold by);
+
+/*
+ * A debugging session: @w is held, and with @from (may be NULL) connections of that source go to it
+ * all the same, and no others. Whoever begins it ends it, unless @w has ended before: then look it
+ * up by name and generation, and there is nothing to do. 0; -EBUSY: there is a session already;
+ * -ENOSPC: too many pins; both with @error in words.
+ */
+int worker_debug_begin(struct worker *w, const struct pin_source *from, struct strbuf *error);
+void worker_debug_end(struct worker *w);
 
 /*
  * Whether a debugger, strace(1) or the like has a process of @w; *@ret_tracer (may be NULL) is its

@@ -2,8 +2,10 @@
  * Workers that are out of the round although they are well: held by hand, stopped, debugged. And
  * who debugs them, since then no clock ticks for them.
  */
+#include <errno.h>
 #include <string.h>
 #include "core/master.h"
+#include "core/pin.h"
 #include "sys/log.h"
 
 /* "debugged by gdb 4711", or nothing. */
@@ -67,6 +69,32 @@ void worker_unhold(struct worker *w, enum worker_hold by)
 		  LOG_INT("generation", w->generation), LOG_STR("by", word_of(by)),
 		  LOG_MSG("%s%s", what, w->state == WORKER_HELD ? ": gets connections again" : ""));
 	worker_event(w, EV_RELEASE);
+}
+
+int worker_debug_begin(struct worker *w, const struct pin_source *from, struct strbuf *error)
+{
+	struct pin pin = { .kind = PIN_DEBUG, .generation = w->generation };
+	int r = 0;
+
+	if (w->held & HELD_BY_DEBUG) {
+		strbuf_addf(error, "%s is being debugged already", w->name);
+		return -EBUSY;
+	}
+	/* First the pin: what waits there and has it need not leave. */
+	if (from) {
+		pin.source = *from;
+		memcpy(pin.worker, w->name, sizeof(w->name));
+		r = service_pin(w->service, &pin, error);
+	}
+	if (r == 0)
+		worker_hold(w, HELD_BY_DEBUG);
+	return r;
+}
+
+void worker_debug_end(struct worker *w)
+{
+	service_unpin_generation(w, "the debugger is done");
+	worker_unhold(w, HELD_BY_DEBUG);
 }
 
 /*

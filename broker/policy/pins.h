@@ -40,8 +40,8 @@ struct pin {
 };
 
 struct pins {
+	size_t n; /* first: it is what the dispatcher looks at */
 	struct pin pin[PINS_MAX];
-	size_t n;
 };
 
 /*
