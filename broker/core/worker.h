@@ -59,6 +59,16 @@ enum worker_hold {
 	HELD_BY_DEBUG = 1 << 2, /* while a debugging session lasts */
 };
 
+/* What survey.c found. */
+struct worker_findings {
+	unsigned round; /* 0: never looked at */
+	int open;	/* connections that its processes hold; negative: could not be read */
+	unsigned n_processes;
+	uint64_t rss_bytes, cpu_ms; /* of all its processes that live */
+	pid_t tracer;		    /* a debugger of one of them; 0: none */
+	char tracer_name[32];
+};
+
 struct worker {
 	struct list link; /* service::workers, in the order of their start */
 	struct service *service;
@@ -74,6 +84,7 @@ struct worker {
 	struct loop_timer deadline;
 	struct loop_timer settle;     /* it listens, but maybe not yet on everything */
 	int64_t started_ms, ready_ms; /* ready_ms 0: never was */
+	int64_t state_since_ms;	      /* when .state last changed */
 	unsigned held;		      /* of enum worker_hold: why it is to be HELD */
 	bool seen_running;	      /* HELD_BY_STOP, and at the last look it was not stopped */
 	struct proc_look look;	      /* at main, while HELD_BY_STOP */
@@ -88,7 +99,8 @@ struct worker {
 	bool exited;		      /* exit_status is valid */
 	bool undecided;		      /* main has ended; what is left of it is not known yet */
 	enum worker_state state_before_exit;
-	unsigned open;	 /* connections it holds, when last counted */
+	unsigned open; /* connections it holds, when last counted */
+	struct worker_findings found;
 	uint64_t served; /* taken by it, of channels that are closed */
 
 	int status_fd; /* pipe of the launcher, owned; -1 once read */

@@ -203,6 +203,13 @@ int proc_read_status(pid_t pid, struct proc_status *ret)
 	return 0;
 }
 
+pid_t proc_tracer(pid_t pid)
+{
+	struct proc_status status;
+
+	return proc_read_status(pid, &status) < 0 ? 0 : status.tracer;
+}
+
 bool proc_is_stopped(pid_t pid, struct proc_look *last)
 {
 	struct proc_look before = *last;
@@ -213,6 +220,27 @@ bool proc_is_stopped(pid_t pid, struct proc_look *last)
 		return false;
 	*last = (struct proc_look){ .pid = pid, .scheduled = status.scheduled };
 	return status.state == 'T' || (before.pid == pid && before.scheduled == status.scheduled);
+}
+
+int proc_usage(pid_t pid, struct proc_usage *ret)
+{
+	char path[64], text[512], *paren;
+	unsigned long long user, system;
+	long pages;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	if (read_file(path, text, sizeof(text)) < 0)
+		return -ENOENT;
+	paren = strrchr(text, ')');
+	/* proc(5): fields 14 utime and 15 stime in ticks, 24 rss in pages. */
+	if (!paren || sscanf(paren + 1,
+			     " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d "
+			     "%*d %*d %*d %*u %*u %ld",
+			     &user, &system, &pages) != 3)
+		return -ENOENT;
+	ret->cpu_ms = (user + system) * MSEC_PER_SEC / (unsigned long)sysconf(_SC_CLK_TCK);
+	ret->rss_bytes = pages > 0 ? (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+	return 0;
 }
 
 void proc_name(pid_t pid, char *ret, size_t size)

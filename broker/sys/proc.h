@@ -41,6 +41,9 @@ struct proc_status {
 /* 0; -ESRCH: there is no such process, *@ret is untouched. */
 int proc_read_status(pid_t pid, struct proc_status *ret);
 
+/* Of that, the pid of the tracer. 0 also if there is no such process. */
+pid_t proc_tracer(pid_t pid);
+
 /* Stopped by a signal (T), or by a tracer (t). */
 static inline bool proc_state_is_stopped(char state)
 {
@@ -59,6 +62,14 @@ struct proc_look {
  * must be seen twice, by calls with the same @last, without having run in between.
  */
 bool proc_is_stopped(pid_t pid, struct proc_look *last);
+
+struct proc_usage {
+	uint64_t rss_bytes; /* resident memory, shared pages included */
+	uint64_t cpu_ms;    /* user and system, since its start */
+};
+
+/* 0, or -ENOENT if there is no such process. */
+int proc_usage(pid_t pid, struct proc_usage *ret);
 
 /* The short name as in /proc/PID/comm; "?" if it cannot be read. */
 void proc_name(pid_t pid, char *ret, size_t size);
