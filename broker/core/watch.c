@@ -383,13 +383,13 @@ void watch_stopped(struct worker *w, bool stopped)
 
 void watch_look_if_stopped(struct worker *w)
 {
-	const struct channel *c;
+	struct channel *c;
 
 	if (w->state != WORKER_READY)
 		return;
 	list_for_each (c, &w->channels, link)
 		if (channel_is_stopped(c)) {
-			watch_stopped(w, true);
+			worker_hold(w, HELD_BY_STOP);
 			return;
 		}
 }
