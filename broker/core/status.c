@@ -237,7 +237,10 @@ static void explain_worker(const struct worker *w, struct strbuf *out)
 		.stop_signal = worker_live_conf(w)->stop_signal,
 		.open = w->found.round ? w->found.open : -1,
 		.waiting = worker_waiting(w),
-		.stopped = w->held_by_stop,
+		.held_by_hand = w->held & HELD_BY_HAND,
+		.held_by_debug = w->held & HELD_BY_DEBUG,
+		.stopped = w->held & HELD_BY_STOP,
+		.pinned_only = w->pinned_only,
 		.stalled = is_stalled(w),
 		.tracer = w->found.tracer,
 		.tracer_name = w->found.tracer_name,
@@ -305,7 +308,7 @@ void status_write_worker(const struct worker *w, struct buf *out)
 	write_findings(w, out);
 	json_uint(out, "restarts", w->service->slots[w->slot].restarts);
 	write_tracer(w, out);
-	json_bool(out, "pinned_only", false);
+	json_bool(out, "pinned_only", w->pinned_only);
 	json_str(out, "why", why.text);
 	json_end(out);
 }
