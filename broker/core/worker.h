@@ -77,7 +77,7 @@ struct worker {
 	struct loop_timer settle;     /* it listens, but maybe not yet on everything */
 	int64_t started_ms, ready_ms; /* ready_ms 0: never was */
 	int64_t state_since_ms;	      /* when .state last changed */
-	struct loop_timer look; /* armed while it cannot be seen who is left of it */
+	struct loop_timer look;	      /* armed while it cannot be seen who is left of it */
 	bool held_by_stop;	      /* HELD because its process is stopped */
 	bool asked;		      /* to leave, by us: its end is no failure */
 	pid_t main_was;		      /* the last main process: for messages */
