@@ -143,6 +143,15 @@ static void fail_start(struct service *s, bool doubling)
 				  : "; clients wait in the backlog until a worker is ready"));
 }
 
+/* One that a reload had replaced already is new from then on, whether the reload is done or not. */
+static struct worker *start_for(struct service *s, unsigned slot)
+{
+	bool is_new = s->rollout.active && s->roll_kind == ROLL_RELOAD && slot < s->rollout.n;
+
+	return is_new ? worker_start(s, s->target, slot, s->target_generation)
+		      : worker_start(s, s->conf, slot, s->generation);
+}
+
 void service_fill(struct service *s)
 {
 	unsigned own = count_own_starting(s), all = count_starting(s->master);
@@ -167,7 +176,7 @@ void service_fill(struct service *s)
 		/* After a failure one worker tries for all. */
 		if (all >= s->master->max_starting || (s->backoff.failures && own))
 			return;
-		slot->current = worker_start(s, s->conf, i, s->generation);
+		slot->current = start_for(s, i);
 		if (!slot->current) {
 			service_note_no_start(s, i);
 			fail_start(s, true);
