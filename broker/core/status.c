@@ -408,6 +408,27 @@ void status_write_slot(const struct service *s, unsigned slot, struct buf *out)
 		write_empty_slot(s, slot, out);
 }
 
+void status_write_pins(const struct service *s, struct buf *out)
+{
+	for (size_t i = 0; i < s->pins.n; i++) {
+		const struct pin *p = &s->pins.pin[i];
+		STRBUF(source, 80);
+
+		pin_source_format(&p->source, &source);
+		json_begin(out);
+		json_str(out, "type", "pin");
+		json_str(out, "service", service_name(s));
+		json_str(out, "source", p->source.family ? source.text : NULL);
+		json_str(out, "worker", p->worker);
+		json_str(out, "kind", pin_kind_name(p->kind));
+		if (p->expires_ms)
+			json_int(out, "expires_ms", p->expires_ms - now_of(s));
+		else
+			json_null(out, "expires_ms");
+		json_end(out);
+	}
+}
+
 void status_write_service(const struct service *s, struct buf *out)
 {
 	const struct listener *l;
@@ -416,6 +437,7 @@ void status_write_service(const struct service *s, struct buf *out)
 	list_for_each (l, &s->listeners, link)
 		write_listener(l, out);
 	write_workers(s, out);
+	status_write_pins(s, out);
 }
 
 void status_write_all(struct master *m, struct buf *out)

@@ -353,6 +353,7 @@ static struct worker *worker_new(struct service *service, struct service_conf *c
 		return NULL;
 	w->service = service;
 	w->conf = service_conf_ref(conf);
+	w->id = ++service->master->next_worker_id;
 	w->slot = slot;
 	w->generation = generation;
 	snprintf(w->name, sizeof(w->name), "%s.%u", conf->name, slot);

@@ -73,6 +73,7 @@ struct worker {
 	struct list link; /* service::workers, in the order of their start */
 	struct service *service;
 	struct service_conf *conf; /* held: what it was started with */
+	uint64_t id;		   /* unique in the life of a broker */
 	unsigned slot, generation;
 	unsigned roll;	      /* service::roll of the rollout that started it; 0: none did */
 	unsigned replaced_by; /* the generation that it made way for; 0: for none */
