@@ -204,4 +204,63 @@ def a_wrapper_that_waits_for_somebody_stops_the_clock():
     assert {p for p in who_answers(broker.port, 3)} <= set(tree_of(pid))
 
 
+# --- wrap.N -------------------------------------------------------------------------------------
+
+
+def environments(port, n=4):
+    """BROKER_WORKER: all its BROKER_ variables."""
+    found = {}
+    for _ in range(n):
+        body = http_get(port, "/env").body
+        text = body if isinstance(body, str) else body.decode()
+        env = dict(line.split("=", 1) for line in text.split() if line.startswith("BROKER_"))
+        found[env["BROKER_WORKER"]] = env
+    return found
+
+
+@test
+def one_slot_runs_under_a_wrapper_and_the_others_do_not():
+    broker = Broker(app("srv_poll"), workers=3, **{"wrap.1": app("tracer")[0]})
+    program = os.path.realpath(app("tracer")[0])
+    for slot in range(3):
+        words = proc.command_line(broker.worker_pid("web.%d" % slot))
+        assert ("tracer" in str(words)) == (slot == 1), (slot, words)
+    env = environments(broker.port, 9)
+    assert sorted(env) == ["web.0", "web.1", "web.2"], env
+    assert {w: e.get("BROKER_WRAPPER") for w, e in env.items()} == {
+        "web.0": None, "web.1": program, "web.2": None,
+    }
+    # A crash, and a reload that moves it.
+    mark = broker.mark()
+    send_signal(broker.worker_pid("web.1"), signal.SIGKILL)
+    broker.wait_event("worker-ready", since=mark, worker="web.1")
+    assert "tracer" in str(proc.command_line(broker.worker_pid("web.1")))
+    broker.configure(app("srv_poll"), workers=3, **{"wrap.0": app("tracer")[0]})
+    broker.reload_and_wait()
+    changed = broker.wait_event("config-changed")
+    assert changed["keys"] == "wrap", changed
+    assert "tracer" in str(proc.command_line(broker.worker_pid("web.0")))
+    assert "tracer" not in str(proc.command_line(broker.worker_pid("web.1")))
+
+
+@test
+def the_wrapper_is_found_as_the_worker_would_find_it():
+    os.makedirs(tmp("tools"))
+    os.symlink(app("tracer")[0], tmp("tools", "mytool"))
+    broker = Broker(
+        app("srv_poll"), workers=1, environment="PATH=%s:/usr/bin:/bin" % tmp("tools"),
+        **{"wrap.0": "mytool"}
+    )
+    (env,) = environments(broker.port, 1).values()
+    assert env["BROKER_WRAPPER"] == os.path.realpath(app("tracer")[0]), env
+
+
+@test
+def a_wrapper_that_is_not_there_is_said_before_anything_starts():
+    text = "[service:web]\ncommand = %s 1\nwrap.1 = no-such-tool -q\n" % app("srv_poll")[0]
+    got = broker_cli("-c", write_file("broker.ini", "[broker]\nrun_dir = %s\n" % tmp("run") + text))
+    assert got.returncode == 3 and "[service:web] wrap.1: " in got.stderr, got.stderr
+    assert "no-such-tool" in got.stderr and "worker-start" not in got.stderr, got.stderr
+
+
 main()
