@@ -21,11 +21,11 @@
 
 static void go_on(struct client *c);
 
-static void answered(struct client *c)
+void client_answered(struct client *c)
 {
 	words_free(&c->words);
 	c->words = (struct words){ 0 };
-	c->state = CLIENT_IDLE;
+	c->state = c->debugged ? CLIENT_HOLDS : CLIENT_IDLE;
 	stream_flush(&c->stream);
 	/* What it asked for meanwhile has been read already. */
 	go_on(c);
@@ -37,7 +37,7 @@ void client_end(struct client *c)
 	json_str(&c->stream.out, "type", "end");
 	json_bool(&c->stream.out, "ok", true);
 	json_end(&c->stream.out);
-	answered(c);
+	client_answered(c);
 }
 
 void client_error(struct client *c, const char *code, const char *fmt, ...)
@@ -53,7 +53,7 @@ void client_error(struct client *c, const char *code, const char *fmt, ...)
 	json_str(&c->stream.out, "code", code);
 	json_str(&c->stream.out, "message", text.text);
 	json_end(&c->stream.out);
-	answered(c);
+	client_answered(c);
 }
 
 /* --- names --------------------------------------------------------------------------- */
@@ -158,18 +158,31 @@ static handler_fn *handler_of(enum command_id id)
 	case COMMAND_SIGNAL:
 		return control_signal;
 	case COMMAND_RELOAD:
+		return control_reload;
 	case COMMAND_RELOAD_ABORT:
+		return control_reload_abort;
 	case COMMAND_ROLLBACK:
+		return control_rollback;
 	case COMMAND_SCALE:
+		return control_scale;
 	case COMMAND_RESTART:
+		return control_restart;
 	case COMMAND_HOLD:
+		return control_hold;
 	case COMMAND_RELEASE:
-	case COMMAND_STOP:
+		return control_release;
 	case COMMAND_DEBUG:
+		return control_debug;
 	case COMMAND_PIN:
+		return control_pin;
 	case COMMAND_NEXT:
+		return control_next;
 	case COMMAND_UNPIN:
+		return control_unpin;
 	case COMMAND_PINS:
+		return control_pins;
+	case COMMAND_STOP:
+		return control_stop_broker;
 	case COMMAND_JOIN:
 	case COMMAND_TOP:
 	case COMMAND_DOCTOR:
@@ -306,6 +319,8 @@ static void received(struct stream *st)
 
 static void client_free(struct client *c)
 {
+	control_let_go(c);
+	control_roll_free(c);
 	list_remove(&c->survey.link);
 	list_remove(&c->follower.link);
 	list_remove(&c->link);

@@ -200,7 +200,7 @@ static void watch_draining_channel(struct channel *c, int64_t now)
 
 static bool is_stopped(struct worker *w)
 {
-	bool stopped = proc_is_stopped(w->pid, &w->look);
+	bool stopped = proc_is_stopped(w->pid, &w->main_look);
 	struct channel *c;
 
 	list_for_each (c, &w->channels, link)
@@ -294,7 +294,7 @@ static void use_evidence(struct worker *w, const struct inode_set *connections)
 	if (worker_is_traced(w, NULL))
 		worker_say_traced(w);
 	else
-		worker_event(w, EV_DRAINED);
+		worker_event(w, service_parks(w) ? EV_PARK : EV_DRAINED);
 }
 
 static void watch_connections(struct service *s)

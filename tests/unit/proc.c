@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -300,6 +301,28 @@ TEST(the_environment_a_process_was_started_with)
 	CHECK(!proc_environ_has(getpid(), "PATH", "no"));
 	CHECK(!proc_environ_has(getpid(), "PAT", value));
 	CHECK(!proc_environ_has(getpid(), "THERE_IS_NO_SUCH", ""));
+}
+
+/* "None" and "could not look" lead to opposite ends. */
+TEST(a_shortage_of_descriptors_is_not_taken_for_no_children)
+{
+	struct rlimit limit, none;
+	struct pid_set set = { 0 };
+	struct family f;
+	int r;
+
+	family_start(&f);
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = limit;
+	none.rlim_cur = 0;
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+	r = proc_add_children(getpid(), &set);
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	CHECK_EQ(r, -EMFILE);
+	CHECK_EQ(proc_add_children(getpid(), &set), 0);
+	CHECK(pid_set_has(&set, f.child));
+	pid_set_deinit(&set);
+	family_end(&f);
 }
 
 TAP_MAIN()

@@ -32,7 +32,10 @@ class Control:
         self._rest = b""
 
     def send(self, text):
-        self.socket.sendall(text.encode() + b"\n")
+        try:
+            self.socket.sendall(text.encode() + b"\n")
+        except BrokenPipeError:
+            pass  # refused before we could ask: the answer says why
 
     def raw_line(self):
         """The next line without its newline; b"" at the end of the stream."""
