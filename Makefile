@@ -1,6 +1,6 @@
 # broker: what to type
 #
-#   make                 build/broker, build/worker-shim, build/libworker-shim.so
+#   make                 build/broker, build/brokerctl, build/worker-shim, build/libworker-shim.so
 #   make run             the broker on a demo app; says what to try
 #   make check           all tests that need nothing but the compiler, perl and python3
 #   make check-apps      installs the real apps with the package manager, then runs them all
@@ -76,6 +76,11 @@ BROKER_DEFS := -DBROKER_VERSION='"$(VERSION)"' -DBROKER_LIBEXECDIR='"$(LIBEXECDI
 BROKER_SRC := broker/main.c $(sort $(wildcard broker/base/*.c broker/policy/*.c broker/sys/*.c broker/core/*.c))
 BROKER_OBJ := $(BROKER_SRC:%.c=$(BUILD)/obj/%.o)
 
+# What it shares with the broker: everything pure, and of the rest only what it names here.
+CTL_SYS := config_file rundir tool unix_listener
+CTL_SRC := $(sort $(wildcard broker/ctl/*.c broker/base/*.c broker/policy/*.c)) $(CTL_SYS:%=broker/sys/%.c)
+CTL_OBJ := $(CTL_SRC:%.c=$(BUILD)/obj/%.o)
+
 LAUNCHER_SRC := $(sort $(wildcard worker-shim/launcher/*.c))
 LAUNCHER_OBJ := $(LAUNCHER_SRC:%.c=$(BUILD)/obj/%.o)
 
@@ -83,9 +88,12 @@ PRELOAD_SRC := $(sort $(wildcard worker-shim/preload/*.c))
 PRELOAD_OBJ := $(PRELOAD_SRC:%.c=$(BUILD)/obj/%.o)
 
 .PHONY: all
-all: $(BUILD)/broker $(BUILD)/worker-shim $(BUILD)/libworker-shim.so
+all: $(BUILD)/broker $(BUILD)/brokerctl $(BUILD)/worker-shim $(BUILD)/libworker-shim.so
 
 $(BUILD)/broker: $(BROKER_OBJ)
+	$(call say,LD,$@)$(CC) $(HARDEN_LD) $(SAN_LD) $(LDFLAGS) -o $@ $^
+
+$(BUILD)/brokerctl: $(CTL_OBJ)
 	$(call say,LD,$@)$(CC) $(HARDEN_LD) $(SAN_LD) $(LDFLAGS) -o $@ $^
 
 $(BUILD)/worker-shim: $(LAUNCHER_OBJ)
@@ -190,7 +198,7 @@ lint:
 	cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr --suppressions-list=.cppcheck \
 		--enable=warning,performance,portability -D_GNU_SOURCE -D__x86_64__ \
 		-Iinclude -Ibroker -Iworker-shim broker worker-shim
-	clang-tidy --quiet --warnings-as-errors='*' $(BROKER_SRC) $(LAUNCHER_SRC) $(PRELOAD_SRC) -- \
+	clang-tidy --quiet --warnings-as-errors='*' $(sort $(BROKER_SRC) $(CTL_SRC)) $(LAUNCHER_SRC) $(PRELOAD_SRC) -- \
 		-std=gnu11 -D_GNU_SOURCE $(BROKER_DEFS) -Iinclude -Ibroker -Iworker-shim
 
 # --- install -----------------------------------------------------------------------------------
@@ -199,10 +207,11 @@ install: all
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(INCLUDEDIR) \
 		$(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(DOCDIR)
 	install -m 755 $(BUILD)/broker $(DESTDIR)$(BINDIR)/broker
+	install -m 755 $(BUILD)/brokerctl $(DESTDIR)$(BINDIR)/brokerctl
 	install -m 755 $(BUILD)/worker-shim $(DESTDIR)$(LIBEXECDIR)/worker-shim
 	install -m 644 $(BUILD)/libworker-shim.so $(DESTDIR)$(LIBEXECDIR)/libworker-shim.so
 	install -m 644 include/handoff_wire.h include/handoff_name.h $(DESTDIR)$(INCLUDEDIR)/
-	install -m 644 docs/man/worker-shim.1 $(DESTDIR)$(MANDIR)/man1/
+	install -m 644 docs/man/brokerctl.1 docs/man/worker-shim.1 $(DESTDIR)$(MANDIR)/man1/
 	install -m 644 docs/man/broker.ini.5 $(DESTDIR)$(MANDIR)/man5/
 	install -m 644 docs/man/broker.8 $(DESTDIR)$(MANDIR)/man8/
 	install -m 644 README.md $(wildcard docs/*.md) $(DESTDIR)$(DOCDIR)/

@@ -141,6 +141,7 @@ static void announce_aborted(const struct service *s)
 
 void service_announce(struct service *s, enum roll_phase phase, const struct worker *w)
 {
+	control_announce(s, phase, w);
 	switch (phase) {
 	case ROLL_BEGIN:
 		announce_begin(s, w);

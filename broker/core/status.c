@@ -121,13 +121,14 @@ static void write_reload(const struct service *s, struct buf *out)
 		json_null(out, "reload");
 		return;
 	}
-	service_rollout_text(s, &waits);
 	json_object(out, "reload");
+	service_rollout_text(s, &waits);
+	json_str(out, "kind", roll_kind_name(s->roll_kind));
 	json_uint(out, "generation", s->target_generation);
 	json_uint(out, "done", s->rollout.done);
 	json_uint(out, "of", s->rollout.of);
 	json_int(out, "ms", now_of(s) - s->rollout_began_ms);
-	json_str(out, "waits_for", waits.text);
+	json_str(out, "waits_for", waits.len ? waits.text : NULL);
 	json_close(out);
 }
 
@@ -160,10 +161,10 @@ static void write_service_line(const struct service *s, struct buf *out)
 	json_str(out, "state", service_state(s));
 	json_str(out, "balance", balance_name(s->conf->balance));
 	write_reload(s, out);
-	if (service_rollback_left(s) < 0)
-		json_null(out, "rollback_ms");
-	else
+	if (service_rollback_left(s) >= 0)
 		json_int(out, "rollback_ms", service_rollback_left(s));
+	else
+		json_null(out, "rollback_ms");
 	write_ledger(s, out);
 	json_end(out);
 }
@@ -225,15 +226,14 @@ static void list_missing(const struct worker *w, struct strbuf *out)
 
 static void explain_worker(const struct worker *w, struct strbuf *out)
 {
-	const struct service *s = w->service;
 	const struct slot_trouble *trouble =
-		worker_state_is_current(w->state) ? service_trouble(s, w->slot) : NULL;
-	int64_t now = now_of(s);
+		worker_state_is_current(w->state) ? service_trouble(w->service, w->slot) : NULL;
+	int64_t now = now_of(w->service);
 	STRBUF(missing, 128);
 	struct why_worker why = {
 		.state = w->state,
 		.state_ms = now - w->state_since_ms,
-		.left_ms = loop_timer_armed(&w->deadline) ? w->deadline.at_ms - now : -1,
+		.left_ms = worker_deadline_left(w),
 		.stop_signal = worker_live_conf(w)->stop_signal,
 		.open = w->found.round ? w->found.open : -1,
 		.waiting = worker_waiting(w),
@@ -242,10 +242,12 @@ static void explain_worker(const struct worker *w, struct strbuf *out)
 		.tracer = w->found.tracer,
 		.tracer_name = w->found.tracer_name,
 		.missing = missing.text,
-		.last_end = trouble ? trouble->words : NULL,
-		.last_end_ms = trouble ? now - trouble->at_ms : 0,
 	};
 
+	if (trouble) {
+		why.last_end = trouble->words;
+		why.last_end_ms = now - trouble->at_ms;
+	}
 	if (w->state == WORKER_STARTING)
 		list_missing(w, &missing);
 	why_worker(&why, out);
@@ -282,7 +284,6 @@ static void write_tracer(const struct worker *w, struct buf *out)
 
 void status_write_worker(const struct worker *w, struct buf *out)
 {
-	const struct service *s = w->service;
 	STRBUF(why, 512);
 
 	explain_worker(w, &why);
@@ -302,7 +303,7 @@ void status_write_worker(const struct worker *w, struct buf *out)
 	json_uint(out, "given", worker_taken(w));
 	json_uint(out, "waiting", worker_waiting(w));
 	write_findings(w, out);
-	json_uint(out, "restarts", s->slots[w->slot].restarts);
+	json_uint(out, "restarts", w->service->slots[w->slot].restarts);
 	write_tracer(w, out);
 	json_bool(out, "pinned_only", false);
 	json_str(out, "why", why.text);

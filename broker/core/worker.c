@@ -221,9 +221,9 @@ void worker_event(struct worker *w, enum worker_event ev)
 
 	if (!worker_fsm_step(&w->state, ev, &actions))
 		return;
+	log_change(w, from, ev);
 	if (w->state != from)
 		w->state_since_ms = loop_now(loop_of(w));
-	log_change(w, from, ev);
 	if (actions & ACT_DISARM)
 		loop_timer_disarm(&w->deadline);
 	if (actions & ACT_ARM)

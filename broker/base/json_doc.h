@@ -1,0 +1,70 @@
+/*
+ * json_doc - reads one JSON object (RFC 8259), such as a line of an answer of the broker.
+ *
+ * Strict: what is not JSON is refused, as are a NUL in a string and text behind the object.
+ * Bounded: so many values, so many levels, no recursion, no allocation. In place: the text is
+ * changed, strings are unescaped and terminated where they stand, and the values point into it.
+ *
+ * null means the same as absent to all that look a member up. Of members with the same name
+ * the first counts.
+ */
+#ifndef BROKER_BASE_JSON_DOC_H
+#define BROKER_BASE_JSON_DOC_H
+
+#include "util.h"
+
+#define JSON_DOC_VALUES_MAX 1024
+#define JSON_DOC_DEPTH_MAX  6
+
+enum json_kind {
+	JSON_NULL,
+	JSON_BOOL,
+	JSON_NUMBER,
+	JSON_STRING,
+	JSON_ARRAY,
+	JSON_OBJECT,
+};
+
+struct json_value {
+	enum json_kind kind;
+	bool is_true;	 /* BOOL */
+	bool is_integer; /* NUMBER: without fraction and exponent, and it fits */
+	unsigned first;	 /* ARRAY, OBJECT: index of the first value in it; 0: none */
+	unsigned next;	 /* index of the next value in the same one; 0: none */
+	int64_t integer; /* NUMBER, if is_integer */
+	const char *key; /* of a member of an object, else NULL */
+	const char
+		*text; /* STRING, unescaped and terminated; NUMBER: as it stands, not terminated */
+	size_t len;    /* of text */
+};
+
+struct json_doc {
+	struct json_value value[JSON_DOC_VALUES_MAX]; /* [0] is the object */
+	unsigned n;
+};
+
+/*
+ * Reads @len bytes of @text, of which text[len] must be writable or '\0' already. 0: *@ret is
+ * good as long as @text is. -EINVAL: it is not one JSON object. -E2BIG: too many values or levels.
+ * After an error neither *@ret nor @text is of any use.
+ */
+int json_doc_read(char *text, size_t len, struct json_doc *ret);
+
+/* A member of @object, which may be NULL or no object. NULL: absent, or null. */
+const struct json_value *json_doc_member(const struct json_doc *doc,
+					 const struct json_value *object, const char *key);
+
+/* The same, as what is expected. Absent or of another kind: NULL, @otherwise, false. */
+const char *json_doc_string(const struct json_doc *doc, const struct json_value *object,
+			    const char *key);
+int64_t json_doc_integer(const struct json_doc *doc, const struct json_value *object,
+			 const char *key, int64_t otherwise);
+bool json_doc_truth(const struct json_doc *doc, const struct json_value *object, const char *key);
+
+/* What is in an array or object, one after the other; NULL after the last. @container may be NULL.
+ */
+const struct json_value *json_doc_first(const struct json_doc *doc,
+					const struct json_value *container);
+const struct json_value *json_doc_next(const struct json_doc *doc, const struct json_value *value);
+
+#endif

@@ -1,0 +1,210 @@
+#include "ask.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include "base/fd.h"
+#include "ctl/out.h"
+
+#define TICK_MS 500
+
+const char *ask_string(const struct json_doc *doc, const char *key)
+{
+	const char *text = json_doc_string(doc, doc->value, key);
+
+	return text ? text : "";
+}
+
+void ask_print_loss(const struct ctl *ctl, int r)
+{
+	switch (-r) {
+	case EPIPE:
+		out_error("the broker has ended, or has closed the connection");
+		break;
+	case ETIMEDOUT:
+		out_error("the broker does not answer: is it stopped? (%s)", ctl->control);
+		break;
+	case EPROTO:
+	case EINVAL:
+		out_error("what answers at %s is not a broker", ctl->control);
+		break;
+	default:
+		out_error("%s: %s", ctl->control, strerror(-r));
+		break;
+	}
+}
+
+/* Text from outside, which may have lines; each is escaped. */
+static void add_lines(struct buf *out, const char *before, const char *text)
+{
+	struct text_line line;
+	char *copy = strdup(text), *rest = copy;
+
+	if (!copy)
+		out->failed = true;
+	for (const char *part; (part = strsep(&rest, "\n"));) {
+		text_begin(&line, out, TEXT_UNLIMITED, false);
+		text_add(&line, TEXT_PLAIN, before);
+		text_add(&line, TEXT_PLAIN, part);
+		if (rest)
+			text_end(&line);
+	}
+	free(copy);
+}
+
+static enum ctl_exit exit_of(const char *code)
+{
+	if (!strcmp(code, "aborted"))
+		return CTL_ABORTED;
+	if (!strcmp(code, "bad-request") || !strcmp(code, "unknown-command"))
+		return CTL_USAGE;
+	return CTL_FAILED;
+}
+
+static enum ctl_exit print_error(const struct json_doc *doc)
+{
+	const struct json_value *v = json_doc_member(doc, doc->value, "output");
+	struct buf text = BUF_INIT(CLIENT_LINE_MAX * 4);
+
+	add_lines(&text, "", ask_string(doc, "message"));
+	for (v = json_doc_first(doc, v); v; v = json_doc_next(doc, v)) {
+		buf_add_str(&text, "\n");
+		if (v->kind == JSON_STRING)
+			add_lines(&text, "  | ", v->text);
+	}
+	if (text.failed)
+		out_error("out of memory");
+	else
+		out_error("%.*s", (int)text.len, text.len ? text.bytes : "");
+	buf_deinit(&text);
+	return exit_of(ask_string(doc, "code"));
+}
+
+/* One line. True: it was the last one, and *@ret says how it ended. */
+static bool take_line(struct ask *ask, const struct ctl *ctl, const char *raw, size_t len,
+		      enum ctl_exit *ret)
+{
+	_cleanup_free_ char *copy = strndup(raw, len);
+	struct json_doc doc;
+	const char *type;
+
+	*ret = CTL_NO_BROKER;
+	if (!copy || strlen(raw) != len || json_doc_read(copy, len, &doc) < 0 ||
+	    !*(type = ask_string(&doc, "type"))) {
+		ask_print_loss(ctl, copy ? -EPROTO : -ENOMEM);
+		return true;
+	}
+	if (ctl->json) {
+		out_bytes(raw, len);
+		out_text("\n");
+	}
+	if (!strcmp(type, "end")) {
+		struct strbuf message;
+
+		strbuf_init(&message, ask->message, sizeof(ask->message));
+		strbuf_add(&message, ask_string(&doc, "message"));
+		*ret = CTL_OK;
+		return true;
+	}
+	if (!strcmp(type, "error")) {
+		*ret = ctl->json ? exit_of(ask_string(&doc, "code")) : print_error(&doc);
+		return true;
+	}
+	if (!ctl->json && ask->line && !ask->line(ask, &doc, raw, len)) {
+		ask_print_loss(ctl, -ENOMEM);
+		return true;
+	}
+	return false;
+}
+
+/* Waits for more of the answer. 0: look; -EINTR: Ctrl-C; else as of client_read(). */
+static int wait_more(struct ask *ask, struct client *client, int signals)
+{
+	struct pollfd fds[2] = { { .fd = client->fd, .events = POLLIN },
+				 { .fd = signals, .events = POLLIN } };
+	int silent = 0;
+
+	/* What was printed so far is to be seen while we wait. */
+	(void)out_flush();
+	for (;;) {
+		int r = poll(fds, ARRAY_SIZE(fds), TICK_MS);
+
+		if (r < 0 && errno != EINTR)
+			return -errno;
+		if (r > 0 && fds[1].revents)
+			return -EINTR;
+		if (r > 0)
+			return client_read(client);
+		if (r < 0)
+			continue;
+		silent += TICK_MS;
+		if (ask->patience_ms >= 0 && silent >= ask->patience_ms)
+			return -ETIMEDOUT;
+		if (ask->tick)
+			ask->tick(ask);
+	}
+}
+
+static enum ctl_exit read_answer(struct ask *ask, struct ctl *ctl, int signals)
+{
+	enum ctl_exit code;
+	size_t len;
+	char *line;
+
+	for (;;) {
+		int r;
+
+		while (client_line(&ctl->client, &line, &len))
+			if (take_line(ask, ctl, line, len, &code))
+				return code;
+		r = wait_more(ask, &ctl->client, signals);
+		if (r == -EINTR) {
+			ask->interrupted(ask);
+			return CTL_INTERRUPTED;
+		}
+		if (r < 0) {
+			ask_print_loss(ctl, r);
+			return CTL_NO_BROKER;
+		}
+	}
+}
+
+enum ctl_exit ask_run(struct ask *ask, struct ctl *ctl, char *const *words, size_t n)
+{
+	_cleanup_fd_ int signals = -1;
+	sigset_t mask;
+	enum ctl_exit code;
+	int r = client_ask(&ctl->client, words, n);
+
+	if (r == -EMSGSIZE) {
+		out_error("a request may have %d bytes at most", CLIENT_REQUEST_MAX);
+		return CTL_USAGE;
+	}
+	if (r == -EINVAL) {
+		out_error("a request cannot have control characters in it");
+		return CTL_USAGE;
+	}
+	/* A broker that refuses a connection has said why before it closed it. */
+	if (r < 0 && r != -EPIPE) {
+		ask_print_loss(ctl, r);
+		return CTL_NO_BROKER;
+	}
+	if (!ask->interrupted)
+		return read_answer(ask, ctl, -1);
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGINT);
+	sigprocmask(SIG_BLOCK, &mask, NULL);
+	signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+	code = read_answer(ask, ctl, signals);
+	/* Not unblocked: a second Ctrl-C must not take the last words, and we end anyway. */
+	return code;
+}
+
+enum ctl_exit ask_typed(struct ask *ask, struct ctl *ctl)
+{
+	enum ctl_exit code = ctl_connect(ctl);
+
+	return code == CTL_OK ? ask_run(ask, ctl, ctl->words, ctl->n_words) : code;
+}

@@ -1,0 +1,152 @@
+/*
+ * debug: the worker is held as long as anybody has this connection open. The debugger inherits it,
+ * so it stays held until both have ended, whichever is killed first, and whatever closes its
+ * descriptors at its start, as sudo(8) does.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "ask.h"
+#include "ctl/debugger.h"
+#include "ctl/out.h"
+#include "policy/words.h"
+#include "sys/tool.h"
+
+struct debug {
+	struct ask ask;
+	char worker[128];
+	int64_t pid;
+	char *words[DEBUGGER_WORDS_MAX]; /* the usual debugger of this service */
+	size_t n_words;
+};
+
+static bool take_line(struct ask *ask, const struct json_doc *doc, const char *raw, size_t len)
+{
+	struct debug *d = container_of(ask, struct debug, ask);
+	const struct json_value *v = json_doc_member(doc, doc->value, "command");
+	struct strbuf worker;
+
+	(void)raw;
+	(void)len;
+	if (strcmp(ask_string(doc, "type"), "debug") != 0)
+		return true;
+	strbuf_init(&worker, d->worker, sizeof(d->worker));
+	strbuf_add_escaped(&worker, ask_string(doc, "worker"), strlen(ask_string(doc, "worker")));
+	d->pid = json_doc_integer(doc, doc->value, "pid", -1);
+	for (v = json_doc_first(doc, v); v; v = json_doc_next(doc, v)) {
+		if (v->kind != JSON_STRING || d->n_words == ARRAY_SIZE(d->words))
+			return false;
+		d->words[d->n_words] = strdup(v->text);
+		if (!d->words[d->n_words++])
+			return false;
+	}
+	return true;
+}
+
+/* What another user's broker calls its debugger, root does not run unseen. */
+static bool is_trusted(const struct ctl *ctl)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (geteuid() != 0)
+		return true;
+	return getsockopt(ctl->client.fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+	       peer.uid == 0;
+}
+
+static void say(const struct ctl *ctl, const struct debug *d, const struct debugger *tool)
+{
+	const char *from = request_option(&ctl->request, "--from")->text;
+	STRBUF(command, 4096);
+
+	for (size_t i = 0; i < tool->n; i++) {
+		strbuf_add(&command, i ? " " : "");
+		words_add_quoted(&command, tool->argv[i]);
+	}
+	out_error("%s (pid %" PRId64 ") is held: others serve%s", d->worker, d->pid,
+		  from ? ""
+		       : "; with --from CIDR it would still get the connections of one source");
+	if (from)
+		out_error(
+			"send your own request from %s: it goes to this worker, and no other does",
+			from);
+	out_error("starting: %s", command.text);
+}
+
+static enum ctl_exit run(struct ctl *ctl, const struct debug *d, const struct debugger *tool)
+{
+	int status = 0, r;
+
+	say(ctl, d, tool);
+	if (fcntl(ctl->client.fd, F_SETFD, 0) < 0) {
+		out_error("cannot keep %s held: %s", d->worker, strerror(errno));
+		return CTL_FAILED;
+	}
+	r = tool_run(tool->argv, &status);
+	if (r == -ENOENT) {
+		out_error("%s is not installed, so %s is released; others can follow --, as gdb, "
+			  "lldb, strace, perf, gdbserver or any that takes -p PID",
+			  tool->argv[0], d->worker);
+		return CTL_FAILED;
+	}
+	if (r < 0) {
+		out_error("cannot start %s: %s; %s is released", tool->argv[0], strerror(-r),
+			  d->worker);
+		return CTL_FAILED;
+	}
+	out_error("%s has ended, %s is released", tool->argv[0], d->worker);
+	return (enum ctl_exit)status;
+}
+
+static enum ctl_exit start(struct ctl *ctl, const struct debug *d)
+{
+	struct debugger tool = { .n = 0 };
+	char *const *words = ctl->request.rest;
+	STRBUF(error, 512);
+	enum ctl_exit code;
+	size_t n = 0;
+	int r;
+
+	while (words && words[n])
+		n++;
+	if (n == 0) {
+		words = d->words;
+		n = d->n_words;
+		if (!is_trusted(ctl)) {
+			out_error(
+				"this broker belongs to another user, so root does not run what it "
+				"names as its debugger; name one: -- gdb");
+			return CTL_USAGE;
+		}
+	}
+	/* It comes from outside, and 0 or -1 would mean something else to a tool. */
+	if (d->pid <= 1) {
+		out_error("%s has no process", d->worker);
+		return CTL_FAILED;
+	}
+	r = debugger_build(words, n, d->pid, &tool, &error);
+	if (r < 0) {
+		out_error("%s", error.len ? error.text : strerror(-r));
+		return CTL_USAGE;
+	}
+	code = run(ctl, d, &tool);
+	debugger_free(&tool);
+	return code;
+}
+
+enum ctl_exit ctl_debug(struct ctl *ctl)
+{
+	struct debug d = { .ask = { .line = take_line, .patience_ms = ASK_PATIENCE_MS },
+			   .pid = -1 };
+	enum ctl_exit code = ask_typed(&d.ask, ctl);
+
+	if (code == CTL_OK && !ctl->json)
+		code = start(ctl, &d);
+	for (size_t i = 0; i < d.n_words; i++)
+		free(d.words[i]);
+	return code;
+}

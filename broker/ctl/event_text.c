@@ -1,0 +1,127 @@
+#include "event_text.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static const char *string(const struct json_doc *doc, const char *key)
+{
+	const char *text = json_doc_string(doc, doc->value, key);
+
+	return text ? text : "";
+}
+
+static enum text_style style_of(const char *level)
+{
+	if (!strcmp(level, "error"))
+		return TEXT_RED;
+	if (!strcmp(level, "warn"))
+		return TEXT_YELLOW;
+	return !strcmp(level, "debug") ? TEXT_DIM : TEXT_PLAIN;
+}
+
+/* What stands in the line by itself. */
+static bool is_shown(const char *key)
+{
+	static const char *const shown[] = { "type",  "id",	 "time",   "level",
+					     "event", "service", "worker", "message" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(shown); i++)
+		if (!strcmp(key, shown[i]))
+			return true;
+	return false;
+}
+
+static void add_value(const struct json_value *v, struct text_line *line)
+{
+	switch (v->kind) {
+	case JSON_STRING:
+		text_add(line, TEXT_DIM, v->text);
+		break;
+	case JSON_NUMBER:
+		text_addf(line, TEXT_DIM, "%.*s", (int)v->len, v->text);
+		break;
+	case JSON_BOOL:
+		text_add(line, TEXT_DIM, v->is_true ? "yes" : "no");
+		break;
+	case JSON_NULL:
+	case JSON_ARRAY:
+	case JSON_OBJECT:
+		break;
+	}
+}
+
+static void add_rest(const struct json_doc *doc, struct text_line *line)
+{
+	const struct json_value *v = json_doc_first(doc, doc->value);
+	bool any = false;
+
+	for (; v; v = json_doc_next(doc, v)) {
+		if (v->kind == JSON_NULL || v->kind == JSON_ARRAY || v->kind == JSON_OBJECT ||
+		    is_shown(v->key))
+			continue;
+		text_addf(line, TEXT_DIM, "%s%s ", any ? ", " : " (", v->key);
+		add_value(v, line);
+		any = true;
+	}
+	if (any)
+		text_add(line, TEXT_DIM, ")");
+}
+
+/* Whole lines of a worker's output, as an exit has them. */
+static void add_output(const struct json_doc *doc, const struct screen *screen, struct buf *out)
+{
+	const struct json_value *v =
+		json_doc_first(doc, json_doc_member(doc, doc->value, "output"));
+
+	for (; v; v = json_doc_next(doc, v)) {
+		struct text_line line;
+
+		if (v->kind != JSON_STRING)
+			continue;
+		text_begin(&line, out, TEXT_UNLIMITED, screen->color);
+		text_add(&line, TEXT_DIM, "  | ");
+		text_add(&line, TEXT_PLAIN, v->text);
+		text_end(&line);
+	}
+}
+
+/* 2026-11-22T15:37:44.123Z, with a blank for the T. */
+static void add_time(const char *time, struct text_line *line)
+{
+	const char *t = strchr(time, 'T');
+
+	if (t)
+		text_addf(line, TEXT_DIM, "%.*s %s ", (int)(t - time), time, t + 1);
+	else
+		text_addf(line, TEXT_DIM, "%s ", time);
+}
+
+bool event_text(const struct json_doc *doc, const struct screen *screen, struct buf *out)
+{
+	const char *type = string(doc, "type"), *level = string(doc, "level");
+	const char *who = string(doc, "worker"), *message = string(doc, "message");
+	enum text_style style = style_of(level);
+	struct text_line line;
+
+	/* Not cut to the screen: an event is read once, and its end may be what matters. */
+	text_begin(&line, out, TEXT_UNLIMITED, screen->color);
+	if (!strcmp(type, "lost")) {
+		text_addf(&line, TEXT_YELLOW, "%" PRId64 " events were lost: they came too fast",
+			  json_doc_integer(doc, doc->value, "count", 0));
+		text_end(&line);
+		return true;
+	}
+	if (strcmp(type, "event") != 0)
+		return false;
+	add_time(string(doc, "time"), &line);
+	text_addf(&line, style, "%-5s ", level);
+	if (!*who)
+		who = string(doc, "service");
+	text_add(&line, TEXT_BOLD, who);
+	text_addf(&line, style, "%s%s", *who ? " " : "", string(doc, "event"));
+	text_addf(&line, style, "%s%s", *message ? ": " : "", message);
+	add_rest(doc, &line);
+	text_end(&line);
+	add_output(doc, screen, out);
+	return true;
+}

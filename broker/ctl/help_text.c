@@ -1,0 +1,93 @@
+#include "help_text.h"
+
+#include <string.h>
+
+#define NAME_COLUMNS 28
+#define WIDTH_MAX    100 /* longer lines are hard to read, whatever the screen */
+
+static const char head[] =
+	"usage: brokerctl [options] COMMAND [ARGUMENT]...\n"
+	"\n"
+	"  -c FILE          the broker with this configuration file\n"
+	"  -s SOCKET        the broker with this control socket\n"
+	"  --json           lines of JSON as the broker sends them: docs/control.md\n"
+	"  --color=WHEN     auto (on a terminal), always or never\n"
+	"  -V, --version    print the version\n"
+	"  -h, --help       print this\n"
+	"\n"
+	"Without -c and -s: $BROKER_CONTROL, ./broker.ini, or the only broker that runs here.\n"
+	"\n";
+
+static const char tail[] = "\n"
+			   "brokerctl help COMMAND says more. Exit status: 0 done, 1 refused or "
+			   "failed, 2 wrong usage,\n"
+			   "3 no broker could be reached, 4 the reload was aborted, 130 Ctrl-C.\n";
+
+static unsigned width_of(const struct screen *screen)
+{
+	return screen->columns < WIDTH_MAX ? screen->columns : WIDTH_MAX;
+}
+
+static void add_row(const struct screen *screen, const char *name, const char *text,
+		    struct buf *out)
+{
+	struct text_line line;
+
+	text_begin(&line, out, TEXT_UNLIMITED, screen->color);
+	text_pad(&line, 2);
+	text_add(&line, TEXT_BOLD, name);
+	/* Below, where both do not fit beside each other. */
+	if (line.column + 2 > NAME_COLUMNS || NAME_COLUMNS + text_width(text) > width_of(screen)) {
+		text_end(&line);
+		text_wrap(out, width_of(screen), 8, text);
+		return;
+	}
+	text_pad(&line, NAME_COLUMNS);
+	text_add(&line, TEXT_PLAIN, text);
+	text_end(&line);
+}
+
+void help_text(const struct screen *screen, struct buf *out)
+{
+	buf_add_str(out, head);
+	for (size_t i = 0; i < command_count; i++) {
+		const struct command *c = &command_table[i];
+		STRBUF(name, 128);
+
+		if (c->hidden)
+			continue;
+		/* With its arguments; its options stand in its own help. */
+		strbuf_add(&name, c->name);
+		for (size_t a = 0; a < COMMAND_ARGUMENTS && c->arguments[a].kind; a++)
+			strbuf_addf(&name, c->arguments[a].optional ? " [%s]" : " %s",
+				    c->arguments[a].name);
+		add_row(screen, name.text, c->help, out);
+	}
+	buf_add_str(out, tail);
+}
+
+void help_command_text(const struct command *c, const struct screen *screen, struct buf *out)
+{
+	STRBUF(usage, 512);
+
+	command_usage(c, &usage);
+	buf_addf(out, "usage: brokerctl %s\n\n", usage.text);
+	text_wrap(out, width_of(screen), 0, c->help);
+	if (c->options[0].name)
+		buf_add_str(out, "\n");
+	for (size_t i = 0; i < COMMAND_OPTIONS && c->options[i].name; i++) {
+		const struct command_option *o = &c->options[i];
+		STRBUF(name, 128);
+
+		if (o->letter)
+			strbuf_addf(&name, "-%c, ", o->letter);
+		strbuf_add(&name, o->name);
+		if (o->value != KIND_NONE)
+			strbuf_addf(&name, " %s", o->value_name);
+		add_row(screen, name.text, o->help, out);
+	}
+	if (c->more) {
+		buf_add_str(out, "\n");
+		text_wrap(out, width_of(screen), 0, c->more);
+	}
+}

@@ -1,0 +1,13 @@
+/*
+ * help_text - what `help` and `--help` say, out of the table of commands. Pure.
+ */
+#ifndef BROKER_CTL_HELP_TEXT_H
+#define BROKER_CTL_HELP_TEXT_H
+
+#include "policy/command.h"
+#include "screen.h"
+
+void help_text(const struct screen *screen, struct buf *out); /* all commands */
+void help_command_text(const struct command *c, const struct screen *screen, struct buf *out);
+
+#endif

@@ -1,0 +1,189 @@
+/*
+ * brokerctl - asks a running broker, and shows what it answers.
+ *
+ * This file reads the command line; dispatch.c is where the commands are.
+ */
+#include <getopt.h>
+#include <string.h>
+#include "base/fd.h"
+#include "ctl/dispatch.h"
+#include "ctl/help_text.h"
+#include "ctl/out.h"
+#include "policy/conf.h"
+
+#define TEXT_MAX (1 << 20)
+
+enum { OPT_JSON = 256, OPT_COLOR };
+
+struct arguments {
+	enum out_color color;
+	bool help, version;
+};
+
+enum ctl_exit ctl_connect(struct ctl *ctl)
+{
+	STRBUF(error, CONF_ERROR_BYTES + 1024);
+	int r = find_broker(&ctl->find, &ctl->client.fd, &ctl->control, &error);
+
+	if (r == 0)
+		return CTL_OK;
+	out_error("%s", error.len ? error.text : strerror(-r));
+	return CTL_NO_BROKER;
+}
+
+static bool read_color(const char *text, enum out_color *ret)
+{
+	static const char *const words[] = {
+		[OUT_COLOR_AUTO] = "auto",
+		[OUT_COLOR_ALWAYS] = "always",
+		[OUT_COLOR_NEVER] = "never",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		if (strcmp(words[i], text) == 0) {
+			*ret = (enum out_color)i;
+			return true;
+		}
+	}
+	out_error("--color is one of auto, always and never, not \"%s\"", text);
+	return false;
+}
+
+/* Ours may stand behind the command too, as people write `status --json`. */
+static bool is_own_option(const char *word, struct ctl *ctl, struct arguments *args, bool *ret_bad)
+{
+	if (!strcmp(word, "--json"))
+		ctl->json = true;
+	else if (!strcmp(word, "--help") || !strcmp(word, "-h"))
+		args->help = true;
+	else if (!strncmp(word, "--color=", 8))
+		*ret_bad = *ret_bad || !read_color(word + 8, &args->color);
+	else
+		return false;
+	return true;
+}
+
+/* Takes our own options out of the words of the command; what stands behind "--" is not ours. */
+static size_t take_own_options(char **words, size_t n, struct ctl *ctl, struct arguments *args,
+			       bool *ret_bad)
+{
+	size_t kept = 0;
+	bool ours = true;
+
+	for (size_t i = 0; i < n; i++) {
+		ours = ours && strcmp(words[i], "--") != 0;
+		if (!ours || !is_own_option(words[i], ctl, args, ret_bad))
+			words[kept++] = words[i];
+	}
+	words[kept] = NULL;
+	return kept;
+}
+
+/* False: said what is wrong. */
+static bool parse_options(int argc, char **argv, struct ctl *ctl, struct arguments *ret)
+{
+	static const struct option longs[] = {
+		{ "json", no_argument, NULL, OPT_JSON },
+		{ "color", required_argument, NULL, OPT_COLOR },
+		{ "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, "+:c:s:Vh", longs, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			ctl->find.file = optarg;
+			break;
+		case 's':
+			ctl->find.socket = optarg;
+			break;
+		case OPT_JSON:
+			ctl->json = true;
+			break;
+		case OPT_COLOR:
+			if (!read_color(optarg, &ret->color))
+				return false;
+			break;
+		case 'V':
+			ret->version = true;
+			break;
+		case 'h':
+			ret->help = true;
+			break;
+		case ':':
+			out_error("%s needs a value; see brokerctl --help", argv[optind - 1]);
+			return false;
+		default:
+			out_error("there is no option %s; see brokerctl --help", argv[optind - 1]);
+			return false;
+		}
+	}
+	if (ctl->find.file && ctl->find.socket) {
+		out_error("-c and -s both name a broker: give one of them");
+		return false;
+	}
+	return true;
+}
+
+static enum ctl_exit print_help(const struct command *c)
+{
+	struct buf text = BUF_INIT(TEXT_MAX);
+	struct screen screen = out_screen();
+
+	if (c)
+		help_command_text(c, &screen, &text);
+	else
+		help_text(&screen, &text);
+	out_buf(&text);
+	return CTL_OK;
+}
+
+/* @words: the command and what stands behind it. */
+static enum ctl_exit run(struct ctl *ctl, char **words, size_t n, const struct arguments *args)
+{
+	STRBUF(error, 1024);
+
+	if (args->help)
+		return print_help(n ? command_find(words[0]) : NULL);
+	if (command_parse(words, n, &ctl->request, &error) != 0) {
+		out_error("%s", error.text);
+		return CTL_USAGE;
+	}
+	ctl->words = words;
+	ctl->n_words = n;
+	/* The words of a debugger are for us, not for the broker. */
+	for (size_t i = 0; ctl->request.rest && i < n; i++)
+		if (words + i + 1 == (char **)(uintptr_t)ctl->request.rest)
+			ctl->n_words = i;
+	return dispatch_run(ctl);
+}
+
+int main(int argc, char **argv)
+{
+	struct ctl ctl = { .client = CLIENT_INIT };
+	struct arguments args = { .color = OUT_COLOR_AUTO };
+	bool bad = false;
+	enum ctl_exit code;
+	size_t n;
+
+	if (!parse_options(argc, argv, &ctl, &args))
+		return CTL_USAGE;
+	n = take_own_options(argv + optind, (size_t)(argc - optind), &ctl, &args, &bad);
+	if (bad)
+		return CTL_USAGE;
+	out_init(args.color);
+	if (args.version) {
+		out_text("brokerctl " BROKER_VERSION "\n");
+		code = CTL_OK;
+	} else {
+		code = run(&ctl, argv + optind, n, &args);
+	}
+	client_close(&ctl.client);
+	free(ctl.control);
+	if (!out_flush() && code == CTL_OK)
+		code = CTL_FAILED;
+	return code;
+}

@@ -1,0 +1,116 @@
+#include "out.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+static struct {
+	bool color;
+	bool terminal;
+	bool progress; /* the cursor is in a line of out_progress */
+	bool failed;
+} out;
+
+void out_init(enum out_color color)
+{
+	const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
+
+	out.terminal = isatty(STDOUT_FILENO) && term && *term && strcmp(term, "dumb") != 0;
+	switch (color) {
+	case OUT_COLOR_AUTO:
+		out.color = out.terminal && !(no_color && *no_color);
+		break;
+	case OUT_COLOR_ALWAYS:
+		out.color = true;
+		break;
+	case OUT_COLOR_NEVER:
+		out.color = false;
+		break;
+	}
+}
+
+static unsigned columns_of_environment(void)
+{
+	const char *text = getenv("COLUMNS");
+	long n = text ? strtol(text, NULL, 10) : 0;
+
+	return n > 0 && n < 100000 ? (unsigned)n : TEXT_UNLIMITED;
+}
+
+struct screen out_screen(void)
+{
+	struct screen s = { .color = out.color };
+	struct winsize size;
+
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0) {
+		s.columns = columns_of_environment();
+		return s;
+	}
+	/* A serial line does not know its size. */
+	s.columns = size.ws_col ? size.ws_col : 80;
+	s.rows = size.ws_row ? size.ws_row : 24;
+	return s;
+}
+
+bool out_is_terminal(void)
+{
+	return out.terminal;
+}
+
+static void clear_progress(void)
+{
+	if (out.progress && fputs("\r\033[K", stdout) < 0)
+		out.failed = true;
+	out.progress = false;
+}
+
+void out_bytes(const char *bytes, size_t n)
+{
+	clear_progress();
+	if (fwrite(bytes, 1, n, stdout) != n)
+		out.failed = true;
+}
+
+void out_text(const char *text)
+{
+	out_bytes(text, strlen(text));
+}
+
+void out_buf(struct buf *b)
+{
+	if (b->failed)
+		out_error("out of memory");
+	else
+		out_bytes(b->bytes, b->len);
+	buf_deinit(b);
+}
+
+void out_progress(struct buf *line)
+{
+	clear_progress();
+	out_buf(line);
+	out.progress = true;
+	(void)out_flush();
+}
+
+bool out_flush(void)
+{
+	if (fflush(stdout) != 0)
+		out.failed = true;
+	return !out.failed;
+}
+
+void out_error(const char *fmt, ...)
+{
+	va_list ap;
+
+	clear_progress();
+	(void)out_flush();
+	fputs("brokerctl: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}

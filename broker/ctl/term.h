@@ -1,0 +1,25 @@
+/*
+ * term - the terminal as a screen of its own: keys come one by one, what was there before comes
+ * back at the end. Plain ECMA-48, and the alternate screen of xterm.
+ */
+#ifndef BROKER_CTL_TERM_H
+#define BROKER_CTL_TERM_H
+
+#include <termios.h>
+#include "base/buf.h"
+
+struct term {
+	struct termios before;
+	bool is_open;
+};
+
+/* Standard input and output must be the terminal. 0 or -errno. */
+int term_open(struct term *t);
+
+/* Gives the terminal back as it was. May be called twice. */
+void term_close(struct term *t);
+
+/* Draws lines (each ended by a newline) over what is there, without a flicker. */
+void term_draw(const struct buf *lines);
+
+#endif

@@ -1,0 +1,283 @@
+#include "text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include "base/utf8.h"
+
+#define ELLIPSIS "..."
+
+static const char *const escapes[] = {
+	[TEXT_PLAIN] = "",	    [TEXT_BOLD] = "\033[1m",	 [TEXT_DIM] = "\033[2m",
+	[TEXT_RED] = "\033[31m",    [TEXT_GREEN] = "\033[32m",	 [TEXT_YELLOW] = "\033[33m",
+	[TEXT_BLUE] = "\033[34m",   [TEXT_MAGENTA] = "\033[35m", [TEXT_CYAN] = "\033[36m",
+	[TEXT_REVERSE] = "\033[7m",
+};
+
+/* One character as it is shown. */
+struct glyph {
+	char bytes[16];
+	size_t len;	  /* of bytes */
+	unsigned columns; /* it takes */
+	size_t source;	  /* bytes that it was made of */
+};
+
+struct range {
+	uint32_t first, last;
+};
+
+static bool in_ranges(uint32_t cp, const struct range *ranges, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (cp >= ranges[i].first && cp <= ranges[i].last)
+			return true;
+	return false;
+}
+
+/* Shown as nothing, or changing what others look like: a reader must see that they are there. */
+static bool is_hidden(uint32_t cp)
+{
+	static const struct range hidden[] = {
+		{ 0xad, 0xad },	    { 0x61c, 0x61c },	{ 0x180e, 0x180e },
+		{ 0x200b, 0x200f }, { 0x2028, 0x202e }, { 0x2060, 0x206f },
+		{ 0xfeff, 0xfeff }, { 0xfff9, 0xfffb }, { 0xe0000, 0xe0fff },
+	};
+
+	return in_ranges(cp, hidden, ARRAY_SIZE(hidden));
+}
+
+/* The blocks of Unicode (UAX #11) that terminals draw over, or two columns wide. */
+static unsigned columns_of(uint32_t cp)
+{
+	static const struct range combining[] = {
+		{ 0x300, 0x36f },   { 0x483, 0x489 },	{ 0x591, 0x5bd },
+		{ 0x64b, 0x65f },   { 0x1ab0, 0x1aff }, { 0x1dc0, 0x1dff },
+		{ 0x20d0, 0x20ff }, { 0xfe00, 0xfe0f }, { 0xfe20, 0xfe2f },
+	};
+	static const struct range wide[] = {
+		{ 0x1100, 0x115f },   { 0x231a, 0x231b },   { 0x2e80, 0x303e },
+		{ 0x3041, 0xa4cf },   { 0xa960, 0xa97f },   { 0xac00, 0xd7a3 },
+		{ 0xf900, 0xfaff },   { 0xfe30, 0xfe6f },   { 0xff00, 0xff60 },
+		{ 0xffe0, 0xffe6 },   { 0x1f300, 0x1f64f }, { 0x1f680, 0x1f6ff },
+		{ 0x1f900, 0x1f9ff }, { 0x20000, 0x3fffd },
+	};
+
+	if (in_ranges(cp, combining, ARRAY_SIZE(combining)))
+		return 0;
+	return in_ranges(cp, wide, ARRAY_SIZE(wide)) ? 2 : 1;
+}
+
+static uint32_t decode(const unsigned char *s, size_t len)
+{
+	uint32_t cp = len == 1 ? s[0] : s[0] & (0xffu >> (len + 1));
+
+	for (size_t i = 1; i < len; i++)
+		cp = cp << 6 | (s[i] & 0x3f);
+	return cp;
+}
+
+/* The first character of @text, which is not empty. */
+static struct glyph next_glyph(const char *text)
+{
+	const unsigned char *s = (const unsigned char *)text;
+	struct glyph g = { .source = 1 };
+	size_t len = s[0] >= 0x80 ? utf8_len(s, strnlen(text, 4)) : 1;
+	uint32_t cp = len ? decode(s, len) : 0;
+
+	if (len == 0 || cp < 0x20 || cp == 0x7f) {
+		g.len = (size_t)snprintf(g.bytes, sizeof(g.bytes), "\\x%02x", s[0]);
+		g.columns = (unsigned)g.len;
+		return g;
+	}
+	g.source = len;
+	if (is_hidden(cp)) {
+		g.len = (size_t)snprintf(g.bytes, sizeof(g.bytes), "\\u{%" PRIx32 "}", cp);
+		g.columns = (unsigned)g.len;
+		return g;
+	}
+	memcpy(g.bytes, text, len);
+	g.len = len;
+	g.columns = columns_of(cp);
+	return g;
+}
+
+unsigned text_width(const char *text)
+{
+	unsigned columns = 0;
+
+	while (*text) {
+		struct glyph g = next_glyph(text);
+
+		columns += g.columns;
+		text += g.source;
+	}
+	return columns;
+}
+
+void text_begin(struct text_line *line, struct buf *out, unsigned width, bool color)
+{
+	*line = (struct text_line){ .out = out, .width = width, .color = color };
+}
+
+void text_add(struct text_line *line, enum text_style style, const char *text)
+{
+	const char *dots = "";
+	unsigned room;
+
+	if (line->full || !*text)
+		return;
+	if (line->column >= line->width) {
+		line->full = true;
+		return;
+	}
+	room = line->width - line->column;
+	if (text_width(text) > room) {
+		line->full = true;
+		/* Of a word of three letters nothing would be left. */
+		dots = room > 2 * strlen(ELLIPSIS) ? ELLIPSIS : "";
+		room -= (unsigned)strlen(dots);
+	}
+	for (; line->blanks > 0; line->blanks--)
+		buf_add_str(line->out, " ");
+	if (line->color)
+		buf_add_str(line->out, escapes[style]);
+	while (*text) {
+		struct glyph g = next_glyph(text);
+
+		if (g.columns > room)
+			break;
+		buf_add(line->out, g.bytes, g.len);
+		room -= g.columns;
+		line->column += g.columns;
+		text += g.source;
+	}
+	buf_add_str(line->out, dots);
+	line->column += (unsigned)strlen(dots);
+	if (line->color && style != TEXT_PLAIN)
+		buf_add_str(line->out, "\033[0m");
+}
+
+void text_addf(struct text_line *line, enum text_style style, const char *fmt, ...)
+{
+	STRBUF(text, 4096);
+	va_list ap;
+
+	va_start(ap, fmt);
+	strbuf_vaddf(&text, fmt, ap);
+	va_end(ap);
+	text_add(line, style, text.text);
+}
+
+void text_pad(struct text_line *line, unsigned column)
+{
+	if (column <= line->column || line->full)
+		return;
+	line->blanks += column - line->column;
+	line->column = column;
+}
+
+void text_end(struct text_line *line)
+{
+	buf_add_str(line->out, "\n");
+}
+
+/* How much of @text goes into a line of @room columns; at least one character. */
+static size_t fitting(const char *text, unsigned room)
+{
+	const char *at = text, *blank = NULL;
+
+	while (*at) {
+		struct glyph g = next_glyph(at);
+
+		if (g.columns > room)
+			break;
+		if (*at == ' ')
+			blank = at;
+		room -= g.columns;
+		at += g.source;
+	}
+	if (!*at || *at == ' ')
+		return (size_t)(at - text);
+	if (blank && blank > text)
+		return (size_t)(blank - text);
+	return at > text ? (size_t)(at - text) : next_glyph(text).source;
+}
+
+void text_wrap(struct buf *out, unsigned width, unsigned indent, const char *text)
+{
+	unsigned room = width > indent ? width - indent : 1;
+
+	while (*text) {
+		size_t len = fitting(text, room);
+		_cleanup_free_ char *part = strndup(text, len);
+		struct text_line line;
+
+		if (!part) {
+			out->failed = true;
+			return;
+		}
+		text_begin(&line, out, TEXT_UNLIMITED, false);
+		text_pad(&line, indent);
+		text_add(&line, TEXT_PLAIN, part);
+		text_end(&line);
+		text += len;
+		while (*text == ' ')
+			text++;
+	}
+}
+
+/* At most four columns: 1.2k, 12k, 123k, 1.2M. */
+static void add_scaled(struct strbuf *out, int64_t n, int base)
+{
+	double value = (double)n / base;
+	const char *unit = "kMGTPE";
+
+	/* What would be rounded to 1000 of one is 1.0 of the next. */
+	for (; value >= 999.5 && unit[1]; unit++)
+		value /= base;
+	strbuf_addf(out, value < 9.95 ? "%.1f%c" : "%.0f%c", value, *unit);
+}
+
+void text_add_count(struct strbuf *out, int64_t n)
+{
+	if (n < 0)
+		strbuf_add(out, "-");
+	else if (n < 100000)
+		strbuf_addf(out, "%" PRId64, n);
+	else
+		add_scaled(out, n, 1000);
+}
+
+void text_add_bytes(struct strbuf *out, int64_t bytes)
+{
+	if (bytes < 0)
+		strbuf_add(out, "-");
+	else if (bytes < 1024)
+		strbuf_addf(out, "%" PRId64, bytes);
+	else
+		add_scaled(out, bytes, 1024);
+}
+
+void text_add_age(struct strbuf *out, int64_t ms)
+{
+	int64_t s = ms / MSEC_PER_SEC;
+
+	if (ms < 0)
+		strbuf_add(out, "-");
+	else if (s < 60)
+		strbuf_addf(out, "%" PRId64 "s", s);
+	else if (s < 3600)
+		strbuf_addf(out, "%" PRId64 "m%02" PRId64 "s", s / 60, s % 60);
+	else if (s < 86400)
+		strbuf_addf(out, "%" PRId64 "h%02" PRId64 "m", s / 3600, s / 60 % 60);
+	else
+		strbuf_addf(out, "%" PRId64 "d%02" PRId64 "h", s / 86400, s / 3600 % 24);
+}
+
+void text_add_cpu_time(struct strbuf *out, int64_t ms)
+{
+	if (ms >= 0 && ms < 60 * MSEC_PER_SEC)
+		strbuf_addf(out, "%" PRId64 ".%" PRId64 "s", ms / 1000, ms / 100 % 10);
+	else
+		text_add_age(out, ms);
+}

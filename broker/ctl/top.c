@@ -1,0 +1,298 @@
+/*
+ * top: asks for the status once a second over one connection, and draws it. If the broker goes
+ * away the screen stays, says so, and the connection is tried again.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+#include "ask.h"
+#include "base/fd.h"
+#include "ctl/out.h"
+#include "ctl/term.h"
+#include "ctl/top_text.h"
+
+#define INTERVAL_MS 1000
+#define TEXT_MAX    (16 << 20)
+
+enum top_end { TOP_GOES_ON, TOP_QUIT, TOP_REFUSED };
+
+struct live {
+	struct ctl *ctl;
+	struct term term;
+	int signals;
+	struct view views[2];
+	struct view *now, *before, next; /* next: what is being read */
+	int64_t now_at, before_at;	 /* when they were complete */
+	int64_t ask_at;			 /* when to ask, or to connect, again */
+	int64_t asked_at;		 /* 0: nothing is asked */
+	enum top_sort sort;
+	char notice[512]; /* empty: all is well */
+	char refusal[512];
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * MSEC_PER_SEC + ts.tv_nsec / NSEC_PER_MSEC;
+}
+
+static void draw(struct live *live)
+{
+	struct top top = {
+		.now = live->now,
+		.before = live->before_at ? live->before : NULL,
+		.ms = live->now_at - live->before_at,
+		.sort = live->sort,
+		.notice = live->notice[0] ? live->notice : NULL,
+	};
+	struct screen screen = out_screen();
+	struct buf text = BUF_INIT(TEXT_MAX);
+
+	if (top_text(&top, &screen, &text) == 0 && !text.failed)
+		term_draw(&text);
+	buf_deinit(&text);
+}
+
+static void set_notice(struct live *live, const char *text)
+{
+	struct strbuf notice;
+
+	strbuf_init(&notice, live->notice, sizeof(live->notice));
+	strbuf_add(&notice, text);
+}
+
+/* The figures stay as they were; with a new broker there is nothing to compare them with. */
+static void lose(struct live *live, const char *why)
+{
+	client_close(&live->ctl->client);
+	view_deinit(&live->next);
+	live->asked_at = live->before_at = 0;
+	live->ask_at = now_ms() + INTERVAL_MS;
+	set_notice(live, why);
+	draw(live);
+}
+
+static void reconnect(struct live *live)
+{
+	STRBUF(error, 4096);
+	char *path;
+	int fd;
+
+	if (find_broker(&live->ctl->find, &fd, &path, &error) < 0) {
+		live->ask_at = now_ms() + INTERVAL_MS;
+		return;
+	}
+	free(live->ctl->control);
+	live->ctl->control = path;
+	live->ctl->client.fd = fd;
+	live->now_at = 0;
+}
+
+static void ask(struct live *live)
+{
+	char *words[2] = { (char[]){ "status" }, NULL };
+	size_t n = 1;
+
+	if (live->ctl->client.fd < 0)
+		reconnect(live);
+	if (live->ctl->client.fd < 0)
+		return;
+	if (live->ctl->request.arguments[0].text)
+		words[n++] = (char *)(uintptr_t)live->ctl->request.arguments[0].text;
+	live->asked_at = now_ms();
+	live->ask_at = live->asked_at + INTERVAL_MS;
+	/* What it said before it closed the connection, if it did, is read in its turn. */
+	(void)client_ask(&live->ctl->client, words, n);
+}
+
+/* The answer is complete: it becomes what is shown. */
+static void take_answer(struct live *live)
+{
+	struct view *oldest = live->before;
+
+	view_deinit(oldest);
+	live->before = live->now;
+	live->before_at = live->now_at;
+	*oldest = live->next;
+	live->next = (struct view){ 0 };
+	live->now = oldest;
+	live->now_at = now_ms();
+	live->asked_at = 0;
+	live->notice[0] = '\0';
+	draw(live);
+}
+
+static enum top_end take_line(struct live *live, const char *raw, size_t len)
+{
+	_cleanup_free_ char *copy = strndup(raw, len);
+	struct json_doc doc;
+	struct strbuf refusal;
+	const char *type;
+
+	if (!copy || json_doc_read(copy, len, &doc) < 0) {
+		lose(live, "what answers is not a broker; trying again");
+		return TOP_GOES_ON;
+	}
+	type = ask_string(&doc, "type");
+	if (strcmp(type, "end") == 0) {
+		take_answer(live);
+	} else if (strcmp(type, "error") == 0) {
+		const char *message = ask_string(&doc, "message");
+
+		strbuf_init(&refusal, live->refusal, sizeof(live->refusal));
+		strbuf_add_escaped(&refusal, message, strlen(message));
+		return TOP_REFUSED;
+	} else if (view_add(&live->next, raw, len) < 0) {
+		lose(live, "the answer of the broker cannot be read; trying again");
+	}
+	return TOP_GOES_ON;
+}
+
+static enum top_end take_answers(struct live *live)
+{
+	enum top_end end = TOP_GOES_ON;
+	char *line;
+	size_t len;
+
+	if (client_read(&live->ctl->client) < 0) {
+		lose(live, "the broker has ended; waiting for it to come back");
+		return TOP_GOES_ON;
+	}
+	while (end == TOP_GOES_ON && client_line(&live->ctl->client, &line, &len))
+		end = take_line(live, line, len);
+	return end;
+}
+
+static enum top_end take_keys(struct live *live)
+{
+	char keys[64];
+	ssize_t n = read(STDIN_FILENO, keys, sizeof(keys));
+
+	/* The terminal is gone. */
+	if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN))
+		return TOP_QUIT;
+	for (ssize_t i = 0; i < n; i++) {
+		if (keys[i] == 'q' || keys[i] == 'Q')
+			return TOP_QUIT;
+		if (keys[i] == 's') {
+			live->sort = (live->sort + 1) % TOP_SORTS;
+			draw(live);
+		}
+	}
+	return TOP_GOES_ON;
+}
+
+static enum top_end take_signal(struct live *live)
+{
+	struct signalfd_siginfo info;
+
+	if (read(live->signals, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return TOP_GOES_ON;
+	if (info.ssi_signo != SIGWINCH)
+		return TOP_QUIT;
+	draw(live);
+	return TOP_GOES_ON;
+}
+
+static enum top_end turn(struct live *live)
+{
+	struct pollfd fds[] = {
+		{ .fd = live->signals, .events = POLLIN },
+		{ .fd = STDIN_FILENO, .events = POLLIN },
+		{ .fd = live->ctl->client.fd, .events = POLLIN }, /* below 0: passed over */
+	};
+	int64_t now = now_ms(), until;
+	enum top_end end = TOP_GOES_ON;
+
+	if (live->asked_at && now - live->asked_at >= ASK_PATIENCE_MS) {
+		lose(live, "the broker does not answer; trying again");
+		return TOP_GOES_ON;
+	}
+	if (!live->asked_at && now >= live->ask_at) {
+		ask(live);
+		return TOP_GOES_ON;
+	}
+	until = live->asked_at ? live->asked_at + ASK_PATIENCE_MS : live->ask_at;
+	if (poll(fds, ARRAY_SIZE(fds), (int)(until - now)) <= 0)
+		return TOP_GOES_ON;
+	if (fds[0].revents)
+		end = take_signal(live);
+	if (end == TOP_GOES_ON && fds[1].revents)
+		end = take_keys(live);
+	if (end == TOP_GOES_ON && fds[2].revents)
+		end = take_answers(live);
+	return end;
+}
+
+static enum ctl_exit run(struct live *live)
+{
+	enum top_end end = TOP_GOES_ON;
+	int r = term_open(&live->term);
+
+	if (r < 0) {
+		out_error("top: the terminal cannot be used: %s", strerror(-r));
+		return CTL_FAILED;
+	}
+	while (end == TOP_GOES_ON)
+		end = turn(live);
+	term_close(&live->term);
+	if (end == TOP_REFUSED) {
+		out_error("%s", live->refusal);
+		return CTL_FAILED;
+	}
+	return CTL_OK;
+}
+
+/*
+ * All that would end us comes as an event, so that the terminal is always given back. The signals
+ * stay blocked: brokerctl ends with this command.
+ */
+static int open_signals(void)
+{
+	static const int handled[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH };
+	sigset_t mask;
+
+	sigemptyset(&mask);
+	for (size_t i = 0; i < ARRAY_SIZE(handled); i++)
+		sigaddset(&mask, handled[i]);
+	/* Not to be stopped with the screen half ours. */
+	sigaddset(&mask, SIGTSTP);
+	sigprocmask(SIG_BLOCK, &mask, NULL);
+	sigdelset(&mask, SIGTSTP);
+	return signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+enum ctl_exit ctl_top(struct ctl *ctl)
+{
+	struct live live = { .ctl = ctl, .signals = -1 };
+	enum ctl_exit code;
+
+	live.now = &live.views[0];
+	live.before = &live.views[1];
+	if (!out_is_terminal() || !isatty(STDIN_FILENO)) {
+		out_error(
+			"top needs a terminal that can move its cursor; brokerctl status shows the "
+			"same once");
+		return CTL_USAGE;
+	}
+	code = ctl_connect(ctl);
+	if (code != CTL_OK)
+		return code;
+	live.signals = open_signals();
+	if (live.signals < 0) {
+		out_error("top: %s", strerror(errno));
+		return CTL_FAILED;
+	}
+	code = run(&live);
+	fd_closep(&live.signals);
+	for (size_t i = 0; i < ARRAY_SIZE(live.views); i++)
+		view_deinit(&live.views[i]);
+	view_deinit(&live.next);
+	return code;
+}
