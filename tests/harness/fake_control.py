@@ -60,7 +60,7 @@ class Session:
 
     def send(self, *lines):
         for line in lines:
-            text = line if isinstance(line, str) else json.dumps(line)
+            text = line if isinstance(line, str) else json.dumps(line, separators=(",", ":"))
             self.conn.sendall(text.encode("utf-8", "surrogateescape") + b"\n")
 
     def close(self):

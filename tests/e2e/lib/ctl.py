@@ -40,10 +40,10 @@ def ctl(*arguments, env=None, cwd=None, timeout=30, prepare=None):
 
 
 def start_ctl(*arguments, **options):
-    """A Popen, with text on both outputs; it ends with the test."""
+    """A Popen, with text on its three descriptors; it ends with the test."""
     process = subprocess.Popen(
         [BROKERCTL] + [str(a) for a in arguments],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=environment(), cwd=tap.tmp(), preexec_fn=proc.die_with_parent, **options,
     )
 
