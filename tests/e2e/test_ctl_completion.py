@@ -107,10 +107,11 @@ def bash_completes_at_a_prompt():
     terminal = Terminal(["bash", "--norc", "--noprofile", "-i"], columns=100,
                         env=dict(shell_environment(), TERM="dumb", PS1="$ ", INPUTRC="/dev/null"))
     terminal.type("bind 'set enable-bracketed-paste off' 'set bell-style none'; source %s; echo rea''dy\n" % path)
-    terminal.wait_for("ready")
+    # Before its prompt the terminal would echo the tab itself.
+    terminal.wait_for(lambda screen: [line for line in screen.lines() if line][-2:] == ["ready", "$"])
     terminal.type("brokerctl hold ap\t")
     terminal.wait_for("brokerctl hold api.0")
-    terminal.type("\x03exit\n")
+    terminal.type("\x15exit\n")
     terminal.wait_exit()
 
 
