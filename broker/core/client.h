@@ -28,15 +28,18 @@ struct client {
 	struct ucred peer;
 	bool may_steer;
 	enum client_state state;
+	bool working;		/* its requests are being worked off: no need to begin again */
 	struct words words;	/* of the request being answered */
 	struct request request; /* points into .words */
 	struct survey_waiter survey;
 	struct event_follower follower;
-	uint64_t next_event;		      /* id */
-	struct control_roll *roll;	      /* of control_roll.c; owned */
-	char held[HANDOFF_SERVICE_SIZE + 24]; /* CLIENT_HOLDS: name of the worker */
-	unsigned held_generation;
+	uint64_t next_event;	   /* id */
+	struct control_roll *roll; /* of control_roll.c; owned */
+	uint64_t debugged;	   /* CLIENT_HOLDS: worker::id; 0: none */
 };
+
+/* The last line of an answer is written: on with the next request. */
+void client_answered(struct client *c);
 
 /* The answer is complete: {"type":"end","ok":true}, and on with the next request. */
 void client_end(struct client *c);
@@ -72,7 +75,7 @@ void control_next(struct client *c);
 void control_unpin(struct client *c);
 void control_join(struct client *c);
 
-void control_events_drained(struct client *c);
+void control_events_go_on(struct client *c); /* its output is written */
 
 /* The client is leaving: what it held is let go. */
 void control_let_go(struct client *c);

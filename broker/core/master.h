@@ -39,7 +39,7 @@ struct master {
 	enum stop_mode stopping;
 	bool ready;
 	unsigned next_listener_id;
-	uint64_t next_conn_id, next_channel_id;
+	uint64_t next_conn_id, next_channel_id, next_worker_id;
 	unsigned max_starting; /* workers that start at a time */
 
 	struct loop_source rendezvous;	    /* on rundir.rendezvous_fd */
@@ -71,6 +71,12 @@ struct master {
  * code; what went wrong has been logged.
  */
 int master_run(struct conf *conf, const struct master_options *options);
+
+/*
+ * Ends the broker: @drain first, or telling all workers to end at once. While it is ending already:
+ * kills all workers and ends now.
+ */
+void master_stop(struct master *m, bool drain);
 
 /* Whether child @pid was started as a worker's main process, or is the keeper. */
 bool master_started(const struct master *m, pid_t pid);

@@ -6,9 +6,17 @@
 #include "base/fd.h"
 #include "core/launch.h"
 #include "core/master.h"
+#include "core/pin.h"
 #include "sys/channel.h"
 #include "sys/log.h"
 #include "sys/spawn.h"
+
+/*
+ * How often a worker whose clock stands still is looked at, and how long that has to last so
+ * that it gets its whole time anew: a single look may meet strace(1) in the middle of a call.
+ */
+#define TRACED_LOOK_MS 200
+#define TRACED_MS      1000
 
 static struct loop *loop_of(const struct worker *w)
 {
@@ -19,7 +27,7 @@ const struct service_conf *worker_live_conf(const struct worker *w)
 {
 	const struct service *s = w->service;
 
-	return s->target ? s->target : s->conf;
+	return s->target && s->roll_kind == ROLL_RELOAD ? s->target : s->conf;
 }
 
 static int64_t deadline_of(const struct worker *w)
@@ -33,6 +41,8 @@ static int64_t deadline_of(const struct worker *w)
 		return live->drain_timeout_ms;
 	case WORKER_STOPPING:
 		return live->stop_timeout_ms;
+	case WORKER_PARKED:
+		return service_parks_for(w);
 	case WORKER_READY:
 	case WORKER_HELD:
 	case WORKER_DEAD:
@@ -41,6 +51,28 @@ static int64_t deadline_of(const struct worker *w)
 	}
 	assert(!"a deadline was armed in a state that has none");
 	return 0;
+}
+
+void worker_rearm(struct worker *w)
+{
+	int64_t left;
+
+	if (!loop_timer_armed(&w->deadline))
+		return;
+	left = deadline_of(w);
+	/* The window of a rollback is the service's, and not counted from here. */
+	if (w->state != WORKER_PARKED)
+		left -= loop_now(loop_of(w)) - w->state_since_ms;
+	loop_timer_arm(loop_of(w), &w->deadline, left > 0 ? left : 0);
+}
+
+int64_t worker_deadline_left(const struct worker *w)
+{
+	int64_t left = w->deadline.at_ms - loop_now(loop_of(w));
+
+	if (!loop_timer_armed(&w->deadline))
+		return -1;
+	return left > 0 ? left : 0;
 }
 
 void worker_publish(struct worker *w)
@@ -55,7 +87,7 @@ void worker_publish(struct worker *w)
 		c->stalled = false;
 		c->moved_ms = loop_now(loop_of(w));
 		endpoint_join(c->endpoint, c);
-		if (c->endpoint->paused)
+		if (c->endpoint->wakes)
 			endpoint_dispatch(c->endpoint);
 	}
 }
@@ -86,7 +118,7 @@ static const char *reason_of(enum worker_event ev)
 {
 	switch (ev) {
 	case EV_HOLD:
-		return "the worker is stopped";
+		return "the worker is held";
 	case EV_RETIRE:
 		return "the worker drains";
 	case EV_UNLISTEN:
@@ -101,6 +133,8 @@ static const char *reason_of(enum worker_event ev)
 		return "the worker is told to end";
 	case EV_LISTEN:
 	case EV_DRAINED:
+	case EV_PARK:
+	case EV_RESTORE:
 	case EV_RELEASE:
 	case WORKER_EVENT_N:
 		break;
@@ -114,20 +148,20 @@ static void log_change(const struct worker *w, enum worker_state from, enum work
 		return;
 	switch (w->state) {
 	case WORKER_READY:
+		/* worker_unhold() has said it. */
 		if (from == WORKER_HELD)
+			return;
+		if (from != WORKER_STARTING)
 			log_event(LEVEL_INFO, "worker-released", LOG_STR("worker", w->name),
 				  LOG_INT("pid", w->pid), LOG_MSG("is back in the round"));
 		else
 			log_event(LEVEL_INFO, "worker-ready", LOG_STR("worker", w->name),
 				  LOG_INT("pid", w->pid), LOG_INT("generation", w->generation),
 				  LOG_INT("ms", loop_now(loop_of(w)) - w->started_ms),
-				  LOG_MSG("listens, and is in the round"));
-		return;
-	case WORKER_HELD:
-		log_event(LEVEL_WARN, "worker-held", LOG_STR("worker", w->name),
-			  LOG_INT("pid", w->pid),
-			  LOG_MSG("its process is stopped: it gets no connections until it runs "
-				  "again"));
+				  LOG_MSG("%s",
+					  w->held ? "listens, and is held: gets no connections"
+					  : w->pinned_only ? "listens, and gets pinned sources only"
+							   : "listens, and is in the round"));
 		return;
 	case WORKER_DRAINING:
 		log_event(LEVEL_INFO, "worker-draining", LOG_STR("worker", w->name),
@@ -136,6 +170,11 @@ static void log_change(const struct worker *w, enum worker_state from, enum work
 				  (long long)worker_live_conf(w)->drain_timeout_ms / MSEC_PER_SEC,
 				  ev == EV_CLOSED ? " (it closed its listening socket)" : ""));
 		return;
+	case WORKER_PARKED:
+		log_event(LEVEL_INFO, "worker-parked", LOG_STR("worker", w->name),
+			  LOG_INT("pid", w->pid), LOG_INT("generation", w->generation),
+			  LOG_MSG("no connection is left: kept for a rollback"));
+		return;
 	case WORKER_STOPPING:
 		if (from != WORKER_STOPPING)
 			log_event(LEVEL_INFO, "worker-stopping", LOG_STR("worker", w->name),
@@ -143,10 +182,13 @@ static void log_change(const struct worker *w, enum worker_state from, enum work
 				  LOG_INT("signal", ev == EV_KILL
 							    ? SIGKILL
 							    : worker_live_conf(w)->stop_signal),
-				  LOG_MSG("%s", ev == EV_DRAINED
-							? "no connection is left: told to end"
-						: ev == EV_TIMEOUT ? "time is up: told to end"
-								   : "told to end"));
+				  LOG_MSG("%s",
+					  ev == EV_DRAINED ? "no connection is left: told to end"
+					  : from == WORKER_PARKED
+						  ? "not needed for a rollback any more: told "
+						    "to end"
+					  : ev == EV_TIMEOUT ? "time is up: told to end"
+							     : "told to end"));
 		else
 			log_event(LEVEL_WARN, "worker-kill", LOG_STR("worker", w->name),
 				  LOG_INT("pid", w->pid), LOG_INT("generation", w->generation),
@@ -158,6 +200,7 @@ static void log_change(const struct worker *w, enum worker_state from, enum work
 			  LOG_INT("pid", w->pid), LOG_INT("generation", w->generation),
 			  LOG_MSG("closed its listening socket again: waiting for it to listen"));
 		return;
+	case WORKER_HELD: /* worker_hold() has said it */
 	case WORKER_DEAD:
 	case WORKER_STATE_N:
 		return;
@@ -172,11 +215,51 @@ static void worker_free(struct worker *w)
 		channel_close(c);
 	loop_timer_disarm(&w->deadline);
 	loop_timer_disarm(&w->settle);
+	loop_timer_disarm(&w->look);
 	worker_output_deinit(w);
 	pid_set_deinit(&w->kin);
 	list_remove(&w->link);
 	service_conf_unref(w->conf);
 	free(w);
+}
+
+/* --- the clock of a worker that somebody looks at with a debugger ---------------------- */
+
+static void stop_clock(struct worker *w)
+{
+	if (!w->traced_since_ms)
+		w->traced_since_ms = loop_now(loop_of(w));
+	else if (loop_now(loop_of(w)) - w->traced_since_ms >= TRACED_MS)
+		worker_say_traced(w);
+	loop_timer_arm(loop_of(w), &w->deadline, TRACED_LOOK_MS);
+}
+
+/* The debugger has let go. True if the worker has its whole time again, from now on. */
+static bool start_clock(struct worker *w)
+{
+	int64_t since = w->traced_since_ms;
+
+	w->traced_since_ms = 0;
+	if (w->signal_due) {
+		w->signal_due = false;
+		worker_signal(w);
+	} else if (!since || loop_now(loop_of(w)) - since < TRACED_MS) {
+		return false;
+	}
+	loop_timer_arm(loop_of(w), &w->deadline, deadline_of(w));
+	return true;
+}
+
+/* Whoever stands at a breakpoint is not to find the process gone because of a reload. */
+static void signal_unless_traced(struct worker *w)
+{
+	if (!worker_is_traced(w, NULL)) {
+		worker_signal(w);
+		return;
+	}
+	w->signal_due = true;
+	worker_say_traced(w);
+	stop_clock(w);
 }
 
 void worker_event(struct worker *w, enum worker_event ev)
@@ -186,13 +269,15 @@ void worker_event(struct worker *w, enum worker_event ev)
 
 	if (!worker_fsm_step(&w->state, ev, &actions))
 		return;
+	log_change(w, from, ev);
 	if (w->state != from)
 		w->state_since_ms = loop_now(loop_of(w));
-	log_change(w, from, ev);
 	if (actions & ACT_DISARM)
 		loop_timer_disarm(&w->deadline);
-	if (actions & ACT_ARM)
+	if (actions & ACT_ARM) {
+		w->traced_since_ms = 0;
 		loop_timer_arm(loop_of(w), &w->deadline, deadline_of(w));
+	}
 	if (w->state == WORKER_READY && !w->ready_ms)
 		w->ready_ms = loop_now(loop_of(w));
 	/*
@@ -202,14 +287,14 @@ void worker_event(struct worker *w, enum worker_event ev)
 	if ((actions & ACT_WITHDRAW) &&
 	    !(w->state == WORKER_DRAINING && service_leaves(w->service)))
 		withdraw(w);
-	if (actions & ACT_PUBLISH)
+	if ((actions & ACT_PUBLISH) && !w->held)
 		worker_publish(w);
 	if (w->state == WORKER_STOPPING || w->state == WORKER_DEAD)
 		withdraw(w);
 	if (actions & ACT_TAKE_BACK)
 		take_back_all(w, reason_of(ev));
 	if (actions & ACT_SIGNAL)
-		worker_signal(w);
+		signal_unless_traced(w);
 	if (actions & ACT_KILL)
 		worker_kill(w);
 	if (w->state == WORKER_DEAD) {
@@ -221,19 +306,29 @@ void worker_event(struct worker *w, enum worker_event ev)
 	}
 	service_worker_changed(w, from);
 	watch_needed(w->service->master);
+	if (w->state == WORKER_DEAD)
+		service_unpin_generation(w, "the worker has ended");
 	if (actions & ACT_RELEASE)
 		worker_free(w);
+	else if (w->state == WORKER_READY && w->held)
+		worker_event(w, EV_HOLD); /* it was held before it listened */
 }
 
 static void deadline_expired(struct loop_timer *timer)
 {
 	struct worker *w = container_of(timer, struct worker, deadline);
 
-	/* Somebody looks at it with a debugger: the clocks stand still. */
-	if (w->pid && proc_tracer(w->pid)) {
-		loop_timer_arm(loop_of(w), &w->deadline, MSEC_PER_SEC);
+	if (worker_is_traced(w, NULL)) {
+		stop_clock(w);
 		return;
 	}
+	/* Parked while the rollout still ran: the window had not begun. */
+	if (w->state == WORKER_PARKED && service_parks_for(w) > 0) {
+		worker_rearm(w);
+		return;
+	}
+	if (start_clock(w))
+		return;
 	if (w->state == WORKER_STARTING)
 		launch_explain_timeout(w);
 	worker_event(w, EV_TIMEOUT);
@@ -242,6 +337,11 @@ static void deadline_expired(struct loop_timer *timer)
 static void settle_expired(struct loop_timer *timer)
 {
 	worker_event(container_of(timer, struct worker, settle), EV_LISTEN);
+}
+
+static void look_expired(struct loop_timer *timer)
+{
+	worker_look_for_kin(container_of(timer, struct worker, look));
 }
 
 static struct worker *worker_new(struct service *service, struct service_conf *conf, unsigned slot,
@@ -253,6 +353,7 @@ static struct worker *worker_new(struct service *service, struct service_conf *c
 		return NULL;
 	w->service = service;
 	w->conf = service_conf_ref(conf);
+	w->id = ++service->master->next_worker_id;
 	w->slot = slot;
 	w->generation = generation;
 	snprintf(w->name, sizeof(w->name), "%s.%u", conf->name, slot);
@@ -261,6 +362,7 @@ static struct worker *worker_new(struct service *service, struct service_conf *c
 	list_init(&w->channels);
 	loop_timer_init(&w->deadline, deadline_expired);
 	loop_timer_init(&w->settle, settle_expired);
+	loop_timer_init(&w->look, look_expired);
 	worker_output_init(w);
 	w->started_ms = w->state_since_ms = loop_now(&service->master->loop);
 	return w;

@@ -99,6 +99,12 @@ static int add_children_by_parent(pid_t parent, struct pid_set *ret)
 	return r;
 }
 
+/* Of ours: says nothing about the process that was to be read. */
+static bool is_shortage(int error)
+{
+	return error == ENOMEM || error == EMFILE || error == ENFILE;
+}
+
 int proc_add_children(pid_t pid, struct pid_set *ret)
 {
 	char path[64];
@@ -109,7 +115,7 @@ int proc_add_children(pid_t pid, struct pid_set *ret)
 	snprintf(path, sizeof(path), "/proc/%d/task", pid);
 	dir = opendir(path);
 	if (!dir)
-		return errno == ENOMEM ? -ENOMEM : 0; /* it has ended */
+		return is_shortage(errno) ? -errno : 0; /* it has ended */
 	while (r == 0 && (e = readdir(dir))) {
 		char file[128];
 		FILE *f;
@@ -120,6 +126,10 @@ int proc_add_children(pid_t pid, struct pid_set *ret)
 			continue;
 		snprintf(file, sizeof(file), "/proc/%d/task/%d/children", pid, tid);
 		f = fopen(file, "re");
+		if (!f && is_shortage(errno)) {
+			r = -errno;
+			break;
+		}
 		if (!f) {
 			if (errno != ENOENT || access("/proc/thread-self/children", F_OK) == 0)
 				continue;
@@ -174,16 +184,52 @@ bool proc_is_ending(pid_t pid)
 	       (state == 'Z' || state == 'X' || (flags & TASK_EXITING));
 }
 
-pid_t proc_tracer(pid_t pid)
+/* The number behind @label; 0 if the kernel does not say. */
+static unsigned long long status_number(const char *text, const char *label)
 {
-	char path[64], text[4096], *at;
-	int tracer;
+	const char *at = strstr(text, label);
+
+	return at ? strtoull(at + strlen(label), NULL, 10) : 0;
+}
+
+int proc_read_status(pid_t pid, struct proc_status *ret)
+{
+	/* Groups and processor masks can make it longer; what is read here stands before or fits.
+	 */
+	char path[64], text[16384], *at;
 
 	snprintf(path, sizeof(path), "/proc/%d/status", pid);
 	if (read_file(path, text, sizeof(text)) < 0)
-		return 0;
-	at = strstr(text, "\nTracerPid:");
-	return at && sscanf(at, "\nTracerPid: %d", &tracer) == 1 ? tracer : 0;
+		return -ESRCH;
+	/* The name in the first line is the process's own: it cannot hold a line break unescaped.
+	 */
+	at = strstr(text, "\nState:\t");
+	if (!at)
+		return -ESRCH;
+	ret->state = at[8];
+	ret->tracer = (pid_t)status_number(text, "\nTracerPid:\t");
+	ret->scheduled = status_number(text, "\nvoluntary_ctxt_switches:\t") +
+			 status_number(text, "\nnonvoluntary_ctxt_switches:\t");
+	return 0;
+}
+
+pid_t proc_tracer(pid_t pid)
+{
+	struct proc_status status;
+
+	return proc_read_status(pid, &status) < 0 ? 0 : status.tracer;
+}
+
+bool proc_is_stopped(pid_t pid, struct proc_look *last)
+{
+	struct proc_look before = *last;
+	struct proc_status status;
+
+	*last = (struct proc_look){ 0 };
+	if (pid <= 1 || proc_read_status(pid, &status) < 0 || !proc_state_is_stopped(status.state))
+		return false;
+	*last = (struct proc_look){ .pid = pid, .scheduled = status.scheduled };
+	return status.state == 'T' || (before.pid == pid && before.scheduled == status.scheduled);
 }
 
 int proc_usage(pid_t pid, struct proc_usage *ret)

@@ -19,10 +19,13 @@ void pid_set_deinit(struct pid_set *set);
 int pid_set_add(struct pid_set *set, pid_t pid); /* 0 or -ENOMEM */
 bool pid_set_has(const struct pid_set *set, pid_t pid);
 
-/* Adds the children of @pid, all its threads', but not their children. 0 or -ENOMEM. */
+/*
+ * Adds the children of @pid, all its threads', but not their children. 0, also if it has ended;
+ * -ENOMEM, -EMFILE, -ENFILE: who they are cannot be read now.
+ */
 int proc_add_children(pid_t pid, struct pid_set *ret);
 
-/* Adds all descendants of those already in @set. 0 or -ENOMEM. */
+/* Adds all descendants of those already in @set. Returns as proc_add_children(). */
 int proc_add_descendants(struct pid_set *set);
 
 /* 'R', 'S', 'T', 't', 'Z', ... as in /proc/PID/stat; 0 if there is no such process. */
@@ -31,8 +34,37 @@ char proc_state(pid_t pid);
 /* Whether it has ended, or is on its way: what it was and had can no longer be read. */
 bool proc_is_ending(pid_t pid);
 
-/* Pid of the tracer (a debugger), 0 if none. */
+/* What /proc/PID/status says at this moment. */
+struct proc_status {
+	char state;	    /* as proc_state() */
+	pid_t tracer;	    /* a debugger, strace(1); 0: none */
+	uint64_t scheduled; /* how often it has left a processor: the same twice, it has not run */
+};
+
+/* 0; -ESRCH: there is no such process, *@ret is untouched. */
+int proc_read_status(pid_t pid, struct proc_status *ret);
+
+/* Of that, the pid of the tracer. 0 also if there is no such process. */
 pid_t proc_tracer(pid_t pid);
+
+/* Stopped by a signal (T), or by a tracer (t). */
+static inline bool proc_state_is_stopped(char state)
+{
+	return state == 'T' || state == 't';
+}
+
+/* What the last look at a process saw; all zero at first. */
+struct proc_look {
+	pid_t pid;
+	uint64_t scheduled;
+};
+
+/*
+ * Whether @pid is stopped and stays so. Under strace(1), or at a breakpoint with a condition, a
+ * process that works is stopped again and again for an instant: so one that a tracer has stopped
+ * must be seen twice, by calls with the same @last, without having run in between.
+ */
+bool proc_is_stopped(pid_t pid, struct proc_look *last);
 
 struct proc_usage {
 	uint64_t rss_bytes; /* resident memory, shared pages included */

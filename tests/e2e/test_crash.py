@@ -242,6 +242,23 @@ def a_child_that_keeps_the_listening_socket_serves_on():
 
 
 @test
+def who_is_left_of_a_worker_is_not_guessed_while_it_cannot_be_read():
+    gate = Gate()
+    release = Release('%s/srv_poll "$@" &\n%s\nexit 0' % (APPS, gate))
+    broker = Broker(release.command(), workers=1)
+    main, server = broker.worker_pid(), http_get(broker.port).pid
+    taken = faults.open_descriptors(broker.pid)
+    with faults.descriptor_limit(broker.pid, min(set(range(len(taken) + 1)) - set(taken))):
+        gate.open()
+        wait_until(lambda: not os.path.exists("/proc/%d" % main))
+        # It was reaped, and nobody knows whether anybody is left: that is not "nobody".
+        assert not broker.events("worker-exit") and not broker.events("worker-daemonised")
+    assert broker.wait_event("worker-daemonised")["pid"] == server
+    assert http_get(broker.port).pid == server
+    assert len(broker.events("worker-start")) == 1
+
+
+@test
 def a_worker_that_closes_its_listening_socket_is_replaced_at_once():
     broker = Broker(app("srv_odd", "{port}", "close", 1), workers=1, start_timeout="1h")
     held = connect(broker.port)

@@ -432,6 +432,50 @@ def listen_lines_come_and_go_without_losing_a_connection():
 
 
 @test
+def a_listen_line_that_only_says_what_the_app_asks_for_goes_without_a_gap():
+    broker = Broker(app("srv_poll"), listen="127.0.0.1:{port}")
+    load = Load(broker.port)
+    load.wait_answers(50)
+    mark = broker.mark()
+    broker.configure(app("srv_poll"))
+    broker.reload_and_wait()
+    load.wait_answers(100)
+    load.assert_clean()
+    assert not broker.events("unlisten", since=mark) and not broker.events("listen", since=mark)
+    # It is the app's now: when that does not ask for it any more, it is closed.
+    port = broker.port
+    broker.configure(app("srv_poll")[:1] + ["{port2}"])
+    broker.reload_and_wait()
+    assert len(who_answers(broker.port2, 4)) == 2
+    wait_until(lambda: refused(port))
+
+
+@test
+def an_app_takes_over_a_listener_that_is_being_emptied():
+    broker = Broker(app("srv_poll"), workers=1, queue=1, listen="127.0.0.1:{port2} for {port}")
+    port = broker.port2
+    busy = connect(port)
+    send_request(busy, "/slow?ms=100000")
+    # One waits in the channel, the others in the backlog: it is not empty for as long as we like.
+    waiting = [connect(port) for _ in range(5)]
+    for n, sock in enumerate(waiting):
+        send_request(sock, "/?id=%d" % n)
+    wait_until(lambda: faults.in_backlog(port) == 4)
+    mark = broker.mark()
+    broker.configure(app("srv_poll")[:1] + ["{port2}"], workers=1)
+    done = broker.reload_and_wait()
+    assert done["generation"] == 2, done
+    assert broker.events("unlisten", since=mark) and not broker.events("listen", since=mark)
+    (new,) = {e["pid"] for e in broker.events("worker-ready", generation=2)}
+    assert http_get(port).pid == new
+    for sock in waiting[1:]:
+        assert read_answer(sock).pid == new
+    for sock in waiting + [busy]:
+        sock.close()
+    broker.stop(signal.SIGINT)
+
+
+@test
 def an_app_that_moves_to_another_port_is_followed():
     release = Release()
     port = free_port()
@@ -501,6 +545,60 @@ def a_new_drain_timeout_is_for_running_workers_too():
     broker.reload_and_wait()
     broker.wait_event("worker-exit", pid=pid)
     sock.close()
+
+
+@test
+def a_new_drain_timeout_is_for_workers_that_drain_already():
+    broker = Broker(app("srv_poll"), workers=1, drain_timeout="1h")
+    sock, pid = hold(broker.port)
+    broker.reload_and_wait()
+    broker.wait_event("worker-draining", pid=pid)
+    broker.configure(app("srv_poll"), workers=1, drain_timeout="100ms")
+    broker.reload_and_wait()
+    assert "time is up" in broker.wait_event("worker-stopping", pid=pid)["message"]
+    broker.wait_event("worker-exit", pid=pid)
+    sock.close()
+
+
+@test
+def a_longer_drain_timeout_is_too():
+    broker = Broker(app("srv_poll"), workers=1, drain_timeout="3s")
+    sock, pid = hold(broker.port)
+    broker.reload_and_wait()
+    draining = broker.wait_event("worker-draining", pid=pid)
+    broker.configure(app("srv_poll"), workers=1, drain_timeout="1h")
+    broker.reload_and_wait()
+    last, last_pid = hold(broker.port)
+    assert last_pid != pid
+    # A worker that began to drain later, with the old time, would be over after the first.
+    control = Broker(app("srv_poll"), workers=1, drain_timeout="3s", name="other")
+    other, other_pid = hold(control.port)
+    control.reload_and_wait()
+    control.wait_event("worker-exit", pid=other_pid)
+    assert draining and not broker.events("worker-stopping", pid=pid)
+    for one in (sock, last, other):
+        one.close()
+
+
+@test
+def a_new_worker_that_crashes_during_the_reload_is_replaced_by_a_new_one():
+    gate = Gate()
+    release = Release()
+    broker = Broker(release.command(), workers=2, environment="V=old")
+    release.deploy("[ $BROKER_SLOT = 0 ] || %s\n%s" % (gate, GOOD))
+    broker.configure(release.command(), workers=2, environment="V=new")
+    broker.hup()
+    broker.wait_event("worker-start", worker="web.1", generation=2)
+    new = broker.worker_pid("web.0")
+    # It has served somebody, so that it is replaced soon.
+    wait_until(lambda: http_get(broker.port).pid == new)
+    mark = broker.mark()
+    send_signal(new, signal.SIGKILL)
+    again = broker.wait_event("worker-ready", since=mark, worker="web.0")
+    assert again["generation"] == 2, again
+    assert proc.environment(again["pid"])["V"] == "new"
+    gate.open()
+    broker.wait_event("reload-done")
 
 
 @test
