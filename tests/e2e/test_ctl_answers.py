@@ -155,9 +155,9 @@ def pins_and_configuration_are_lists():
 
 @test
 def a_reload_tells_its_steps_and_ends_when_it_is_done():
-    steps = [progress("begin", 0), progress("start", 0, "web.0"), progress("ready", 1, "web.0"),
+    steps = [progress("begin", 0), progress("wait", 0), progress("start", 0, "web.0"), progress("ready", 1, "web.0"),
              progress("retire", 1, "web.0"), progress("done", 2)]
-    fake = fake_control({"reload": steps, "restart web.0": steps[1:3], "reload web --no-wait": [],
+    fake = fake_control({"reload": steps, "restart web.0": steps[2:4], "reload web --no-wait": [],
                          "rollback": []})
     assert run(fake, "reload").stdout == (
         "web: generation 4 begins, workers to replace: 2\n"
