@@ -27,6 +27,8 @@ static const struct {
 	{ OPTION_BROKER, "run_dir", "/run/broker" },
 	{ OPTION_BROKER, "user", "www" },
 	{ OPTION_BROKER, "group", "33" },
+	{ OPTION_BROKER, "metrics", "127.0.0.1:9180" },
+	{ OPTION_BROKER, "agent_check", "/run/agent" },
 	{ OPTION_SERVICE, "command", "'my program' --flag '#1' \"it's\"" },
 	{ OPTION_SERVICE, "mode", NULL }, /* has one value only */
 	{ OPTION_SERVICE, "directory", "'/srv/my app'" },
