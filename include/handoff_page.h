@@ -20,9 +20,9 @@
 #define HANDOFF_PAGE_BUCKETS 32
 
 /*
- * @count[i] is the connections that waited at most 2^i microseconds, and more than the bucket before
- * it says; the last has no upper bound. The wait is from CONN's accept_ns to the
- * moment when the worker had it in hand, both by CLOCK_MONOTONIC.
+ * @count[i] is the connections that waited at most 2^i microseconds, and more than the bucket
+ * before it says; the last has no upper bound. The wait is from CONN's accept_ns to the moment when
+ * the worker had it in hand, both by CLOCK_MONOTONIC.
  */
 struct handoff_page {
 	uint64_t count[HANDOFF_PAGE_BUCKETS];
@@ -45,7 +45,7 @@ static inline unsigned handoff_page_bucket(uint64_t ns)
 static inline void handoff_page_add(struct handoff_page *page, uint64_t ns)
 {
 	__atomic_fetch_add(&page->sum_ns, ns, __ATOMIC_RELAXED);
-	__atomic_fetch_add(&page->count[handoff_page_bucket(ns)], 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&page->count[handoff_page_bucket(ns)], 1, __ATOMIC_RELEASE);
 }
 
 #endif

@@ -108,6 +108,9 @@ static enum give_result give(struct endpoint *e, const struct handoff_conn *conn
 		case CHANNEL_DONE:
 			balancer_given(&e->round, m);
 			(void)close(fd);
+			if (e->service->master->measuring)
+				histogram_add(&e->service->measured.handed,
+					      loop_clock_ns() - conn->accept_ns);
 			return GIVEN;
 		case CHANNEL_FULL:
 			/* Less room than counted: it is filled with what we did not send. */

@@ -323,6 +323,7 @@ void master_reload(struct master *m)
 {
 	struct conf *conf = NULL;
 	struct opened_list list = { 0 };
+	struct web_change web;
 	STRBUF(error, CONF_ERROR_BYTES);
 	struct service *s;
 	int r;
@@ -341,8 +342,14 @@ void master_reload(struct master *m)
 	if (r == 0)
 		r = open_all(m, conf, &list, &error);
 	if (r == 0)
+		r = web_prepare(&m->web, &m->conf->broker, &conf->broker, &web, &error);
+	if (r == 0) {
 		r = change_log(&m->conf->broker, &conf->broker, &error);
+		if (r < 0)
+			web_discard(&conf->broker, &web);
+	}
 	if (r < 0) {
+		m->reloads_refused++;
 		close_all(&list);
 		log_event(LEVEL_ERROR, "reload-refused", LOG_STR("error", error.text),
 			  LOG_MSG("%s -- the configuration in force stays, no worker was touched",
@@ -350,6 +357,8 @@ void master_reload(struct master *m)
 		conf_free(conf);
 		return;
 	}
+	/* First: workers that start now are measured, or not, as the new configuration says. */
+	web_apply(&m->web, &conf->broker, &web);
 	apply(m, conf, &list);
 	close_all(&list);
 }

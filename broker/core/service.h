@@ -10,6 +10,7 @@
 
 #include "core/worker.h"
 #include "policy/backoff.h"
+#include "policy/histogram.h"
 #include "policy/rollout.h"
 #include "base/strbuf.h"
 
@@ -17,6 +18,18 @@ struct master;
 
 struct slot {
 	struct worker *current, *next;
+	uint64_t taken_by_gone; /* connections, by workers that have ended */
+	uint64_t taken_said;	/* in metrics: a worker that lies makes no counter shrink */
+};
+
+/* For metrics alone: nothing is decided by it. */
+struct service_measured {
+	struct histogram handed;  /* accept to send, of each connection that was sent */
+	struct histogram waited;  /* accept to the worker's accept, of channels that are closed */
+	struct histogram started; /* start of a worker until it was ready */
+	struct histogram reloads; /* duration of those that were done */
+	uint64_t reloads_done, reloads_aborted;
+	uint64_t taken; /* as said last: a worker that lies makes no counter shrink */
 };
 
 struct service {
@@ -48,6 +61,7 @@ struct service {
 	struct loop_timer closing_timer;
 	struct ledger ledger;
 	uint64_t served_by_gone; /* taken by workers that have ended */
+	struct service_measured measured;
 };
 
 /* NULL: no memory. Takes a reference to @conf. Nothing is started yet. */

@@ -114,6 +114,9 @@ static void take_over(struct service *s)
 		  LOG_INT("generation", s->generation),
 		  LOG_INT("ms", loop_now(loop_of(s)) - s->rollout_began_ms),
 		  LOG_MSG("all workers are new"));
+	s->measured.reloads_done++;
+	histogram_add(&s->measured.reloads,
+		      (uint64_t)(loop_now(loop_of(s)) - s->rollout_began_ms) * NSEC_PER_MSEC);
 	service_close_unused(s);
 }
 
@@ -128,6 +131,7 @@ static void give_up(struct service *s)
 		LOG_MSG("reload aborted: %s; %zu of %zu workers were replaced, the others go on as "
 			"they are",
 			s->abort_reason, s->rollout.done, s->rollout.n));
+	s->measured.reloads_aborted++;
 	service_conf_unref(s->target);
 	s->target = NULL;
 	s->want = s->conf->workers;

@@ -65,13 +65,16 @@ static enum exit_code find_shim(struct master *m)
 /* What @conf can need at the same time, generously: a reload doubles the workers. */
 static uint64_t descriptors_needed(const struct conf *conf)
 {
-	uint64_t need = 64;
+	uint64_t need = 64, measured = conf_serve_is_on(&conf->broker.metrics);
 
+	if (measured || conf_serve_is_on(&conf->broker.agent_check))
+		need += WEB_DESCRIPTORS;
 	for (size_t i = 0; i < conf->n_services; i++) {
 		const struct service_conf *sc = conf->services[i];
 		uint64_t channels = sc->n_listen ? sc->n_listen : 1;
 
-		need += 2 * sc->workers * (2 + 3 * channels) + channels + sc->queue;
+		/* tx, rx, rendezvous connection, and the page that is shared. */
+		need += 2 * sc->workers * (2 + (3 + measured) * channels) + channels + sc->queue;
 	}
 	return need;
 }
@@ -156,6 +159,8 @@ static enum exit_code drop_rights(struct master *m)
 		r = rundir_chown(&m->rundir, user.ids.uid, user.ids.gid);
 		if (r == 0)
 			r = log_chown(user.ids.uid, user.ids.gid);
+		if (r == 0)
+			r = web_chown(&m->web, user.ids.uid);
 		if (r < 0)
 			strbuf_addf(&error, "cannot give its files to the broker's user: %s",
 				    strerror(-r));
@@ -170,6 +175,19 @@ static enum exit_code drop_rights(struct master *m)
 		strbuf_addf(&error, "cannot set the environment: %s", strerror(-r));
 	}
 	return r < 0 ? start_failed(EXIT_CODE_ENVIRONMENT, error.text) : EXIT_CODE_OK;
+}
+
+/* Behind the listeners of services: if both want an address, the service gets it. */
+static enum exit_code open_web(struct master *m)
+{
+	struct web_change change;
+	STRBUF(error, 512);
+	int r = web_prepare(&m->web, NULL, &m->conf->broker, &change, &error);
+
+	if (r < 0)
+		return start_failed(EXIT_CODE_ENVIRONMENT, error.text);
+	web_apply(&m->web, &m->conf->broker, &change);
+	return EXIT_CODE_OK;
 }
 
 static enum exit_code check_commands(struct master *m)
@@ -202,7 +220,9 @@ enum exit_code start_prepare(struct master *m)
 	r = master_open_services(m, &error);
 	if (r < 0)
 		return start_failed(EXIT_CODE_ENVIRONMENT, error.len ? error.text : strerror(-r));
-	code = drop_rights(m);
+	code = open_web(m);
+	if (code == EXIT_CODE_OK)
+		code = drop_rights(m);
 	if (code == EXIT_CODE_OK)
 		code = check_commands(m);
 	if (code != EXIT_CODE_OK)

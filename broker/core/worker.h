@@ -9,8 +9,10 @@
 #define BROKER_CORE_WORKER_H
 
 #include "core/endpoint.h"
+#include "policy/histogram.h"
 #include "policy/lines.h"
 #include "policy/worker_fsm.h"
+#include "sys/page.h"
 #include "sys/proc.h"
 
 /*
@@ -39,6 +41,9 @@ struct channel {
 	struct loop_timer verdict; /* from the end of the last of them to believing it */
 
 	uint64_t sent, taken_back;
+
+	struct page page;	 /* what the worker counts; none unless metrics are on */
+	struct histogram waited; /* as much of it as is believed */
 
 	/* What watch.c saw last. */
 	int64_t looked_ms; /* when that was */
@@ -116,6 +121,9 @@ void worker_output_init(struct worker *w);
 int worker_output_watch(struct worker *w);	/* 0 or -errno */
 void worker_output_read_last(struct worker *w); /* main has ended: what is still in the pipes */
 void worker_output_deinit(struct worker *w);
+
+/* Takes over what the worker has counted since, as far as it can be true. */
+void channel_read_page(struct channel *c);
 
 uint64_t worker_taken(const struct worker *w);	 /* connections it has taken so far */
 unsigned worker_waiting(const struct worker *w); /* in its channels now */

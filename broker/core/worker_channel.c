@@ -155,6 +155,7 @@ int worker_add_channel(struct worker *w, struct endpoint *e, struct channel **re
 	c->worker = w;
 	c->id = ++m->next_channel_id;
 	c->tx = c->rx = -1;
+	c->page = (struct page)PAGE_INIT;
 	c->wake = (struct loop_source){ .fd = -1, .ready = channel_woken };
 	loop_timer_init(&c->verdict, verdict_expired);
 
@@ -170,6 +171,9 @@ int worker_add_channel(struct worker *w, struct endpoint *e, struct channel **re
 		return r;
 	}
 	c->rx_inode = st.st_ino;
+	/* Without one its waiting times are not known: no reason to refuse a worker. */
+	if (m->measuring)
+		(void)page_open(&c->page);
 	e->n_channels++;
 	list_append(&w->channels, &c->link);
 	*ret_channel = c;
@@ -251,6 +255,9 @@ void channel_close(struct channel *c)
 	endpoint_leave(c->endpoint, c);
 	list_for_each_safe (h, tmp, &c->holders, link)
 		holder_free(h);
+	channel_read_page(c);
+	histogram_merge(&w->service->measured.waited, &c->waited);
+	page_close(&c->page);
 	w->served += c->sent - c->taken_back;
 	c->endpoint->n_channels--;
 	loop_timer_disarm(&c->verdict);
@@ -259,6 +266,17 @@ void channel_close(struct channel *c)
 	fd_closep(&c->rx);
 	list_remove(&c->link);
 	free(c);
+}
+
+void channel_read_page(struct channel *c)
+{
+	struct handoff_page said;
+
+	if (!c->page.map)
+		return;
+	/* In this order: what is counted in the page was taken before, so this is its limit. */
+	page_read(&c->page, &said);
+	histogram_believe(&c->waited, &said, c->sent - c->taken_back - channel_waiting(c->rx));
 }
 
 uint64_t worker_taken(const struct worker *w)

@@ -50,7 +50,8 @@ void histogram_believe(struct histogram *believed, const struct handoff_page *sa
 			more = room;
 		believed->count[i] += more;
 		total += more;
-		least = add_up_to_max(least, i ? product_ns(believed->count[i], upper_us(i - 1)) : 0);
+		least = add_up_to_max(least,
+				      i ? product_ns(believed->count[i], upper_us(i - 1)) : 0);
 		most = add_up_to_max(most, product_ns(believed->count[i], upper_us(i)));
 	}
 	if (said->sum_ns > sum)

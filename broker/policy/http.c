@@ -192,8 +192,8 @@ static int parse_head(struct span head, struct http_request *ret)
 		return r;
 	if (fields.body || fields.hosts > 1 || (is_11 && fields.hosts == 0))
 		return HTTP_BAD_REQUEST;
-	ret->accepts = fields.text && !fields.openmetrics ? HTTP_MEDIA_TEXT
-							  : HTTP_MEDIA_OPENMETRICS;
+	ret->accepts =
+		fields.text && !fields.openmetrics ? HTTP_MEDIA_TEXT : HTTP_MEDIA_OPENMETRICS;
 	return 0;
 }
 
@@ -213,8 +213,7 @@ int http_parse(const char *bytes, size_t n, struct http_request *ret)
 
 bool http_path_is(const struct http_request *request, const char *path)
 {
-	return request->path_len == strlen(path) &&
-	       !memcmp(request->path, path, request->path_len);
+	return request->path_len == strlen(path) && !memcmp(request->path, path, request->path_len);
 }
 
 static const char *reason_of(enum http_status status)

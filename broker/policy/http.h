@@ -31,7 +31,8 @@ struct http_request {
 	bool head;	  /* HEAD: the answer has no body */
 	const char *path; /* without the query; in the caller's bytes, not terminated */
 	size_t path_len;
-	enum http_media accepts; /* TEXT only where plain text is asked for and OpenMetrics is not */
+	enum http_media
+		accepts; /* TEXT only where plain text is asked for and OpenMetrics is not */
 };
 
 /* More bytes are needed; also the end of a client that sends none. */

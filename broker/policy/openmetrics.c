@@ -4,7 +4,7 @@
 #include <string.h>
 
 static const char *const type_names[] = {
-	[OPENMETRICS_COUNTER] = "counter",   [OPENMETRICS_GAUGE] = "gauge",
+	[OPENMETRICS_COUNTER] = "counter",     [OPENMETRICS_GAUGE] = "gauge",
 	[OPENMETRICS_HISTOGRAM] = "histogram", [OPENMETRICS_INFO] = "info",
 	[OPENMETRICS_STATESET] = "stateset",
 };

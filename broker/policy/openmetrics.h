@@ -43,9 +43,8 @@ struct openmetrics_label {
 	const char *name, *value; /* name NULL ends the list */
 };
 
-#define OPENMETRICS_LABELS(...)                                                                    \
-	((const struct openmetrics_label[]){ __VA_ARGS__, { NULL, NULL } })
-#define OPENMETRICS_NO_LABELS ((const struct openmetrics_label[]){ { NULL, NULL } })
+#define OPENMETRICS_LABELS(...) ((const struct openmetrics_label[]){ __VA_ARGS__, { NULL, NULL } })
+#define OPENMETRICS_NO_LABELS	((const struct openmetrics_label[]){ { NULL, NULL } })
 
 struct openmetrics {
 	struct buf *out;

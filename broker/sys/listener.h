@@ -44,6 +44,14 @@ int listener_accept(int fd, int *ret_fd, struct handoff_addr *ret_peer);
  */
 int listener_stop_syns(int fd);
 
+struct listener_backlog {
+	uint32_t waiting, limit; /* connections that could be accepted, and how many it holds */
+	uint64_t overflows; /* packets that the kernel has dropped at it; see docs/metrics.md */
+};
+
+/* Two system calls. 0 or -errno. */
+int listener_get_backlog(int fd, struct listener_backlog *ret);
+
 /* Undoes listener_stop_syns(), on the listener or on a connection that inherited it. */
 void listener_remove_filter(int fd);
 

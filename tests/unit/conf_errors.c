@@ -267,7 +267,8 @@ TEST(values_that_contradict_each_other_are_refused)
 		  "127.0.0.1:9180, or 0.0.0.0:9180 if everybody may ask; allowed: ADDRESS:PORT, or "
 		  "a path" },
 		{ "[broker]\nagent_check = here\n[service:a]\ncommand = x",
-		  "broker.ini:2: agent_check: \"here\" is neither an address nor a port; allowed: "
+		  "broker.ini:2: agent_check: \"here\" is not a numeric address (names are not "
+		  "looked up): write 127.0.0.1:80, [::1]:80 or a port alone; allowed: "
 		  "ADDRESS:PORT, or a path" },
 		{ "[service:a]\ncommand = x\nbackoff_min = 1m",
 		  "broker.ini:3: backoff_min (1m) is above backoff_max (30s)" },

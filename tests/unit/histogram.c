@@ -8,9 +8,18 @@ TEST(a_time_goes_into_the_lowest_bucket_that_holds_it)
 		uint64_t ns;
 		unsigned bucket;
 	} cases[] = {
-		{ 0, 0 },	 { 1, 0 },	  { 1000, 0 },	   { 1001, 1 },
-		{ 2000, 1 },	 { 2001, 2 },	  { 4000, 2 },	   { 4001, 3 },
-		{ 1024000, 10 }, { 1024001, 11 }, { 1000000000, 20 }, { UINT64_MAX, 31 },
+		{ 0, 0 },
+		{ 1, 0 },
+		{ 1000, 0 },
+		{ 1001, 1 },
+		{ 2000, 1 },
+		{ 2001, 2 },
+		{ 4000, 2 },
+		{ 4001, 3 },
+		{ 1024000, 10 },
+		{ 1024001, 11 },
+		{ 1000000000, 20 },
+		{ UINT64_MAX, 31 },
 		{ ((uint64_t)1 << 30) * 1000, 30 },
 		{ ((uint64_t)1 << 30) * 1000 + 1, 31 },
 	};
@@ -93,8 +102,10 @@ TEST(counts_and_sum_of_a_lying_page_never_shrink_and_stay_possible)
 			uint64_t least = 0;
 
 			for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++)
-				page.count[i] = (uint64_t)tap_random(&seed, 4) << tap_random(&seed, 62);
-			page.sum_ns = (uint64_t)tap_random(&seed, 1u << 30) << tap_random(&seed, 34);
+				page.count[i] = (uint64_t)tap_random(&seed, 4)
+						<< tap_random(&seed, 62);
+			page.sum_ns = (uint64_t)tap_random(&seed, 1u << 30)
+				      << tap_random(&seed, 34);
 			limit += tap_random(&seed, 100);
 			histogram_believe(&h, &page, limit);
 			CHECK(histogram_total(&h) <= limit);

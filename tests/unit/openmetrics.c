@@ -78,9 +78,9 @@ TEST(buckets_of_a_histogram_add_up)
 							  "seconds", "How long" };
 	struct histogram h = { 0 };
 
-	histogram_add(&h, 1000);     /* below the first bound that is written */
-	histogram_add(&h, 64000);    /* 64 us: just in its bucket */
-	histogram_add(&h, 64001);    /* just not */
+	histogram_add(&h, 1000);      /* below the first bound that is written */
+	histogram_add(&h, 64000);     /* 64 us: just in its bucket */
+	histogram_add(&h, 64001);     /* just not */
 	histogram_add(&h, 900000000); /* above the last */
 	openmetrics_family(&om, &family);
 	openmetrics_histogram(&om, OPENMETRICS_LABELS({ "service", "web" }), &h, 5, 8);
