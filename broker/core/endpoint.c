@@ -315,6 +315,7 @@ void endpoint_put_back(struct endpoint *e, const struct handoff_conn *conn, int 
 
 	if (!p) {
 		e->service->ledger.refused++;
+		e->service->ledger.no_memory++;
 		(void)close(fd);
 		return;
 	}

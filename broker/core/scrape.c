@@ -30,32 +30,57 @@ static void take_process(const struct master *m, struct metrics_snapshot *s)
 
 static void take_listener(const struct listener *l, size_t service, struct metrics_listener *ret)
 {
-	struct listener_backlog backlog;
+	struct listener_counts counts;
 	STRBUF(address, sizeof(ret->address));
 
 	address_format(&l->addr, &address);
 	*ret = (struct metrics_listener){ .service = service, .accepted = l->accepted };
 	memcpy(ret->address, address.text, address.len + 1);
-	if (listener_get_backlog(l->fd, &backlog) < 0)
+	if (listener_count(l->fd, &counts) < 0)
 		return;
 	ret->asked = true;
-	ret->backlog = backlog.waiting;
-	ret->backlog_limit = backlog.limit;
-	ret->overflows = backlog.overflows;
+	ret->backlog = counts.backlog;
+	ret->backlog_limit = counts.backlog_max;
+	ret->overflows = counts.overflows;
 }
 
-/* What @w adds to its slot. Those that come later are newer. */
-static void add_worker(struct worker *w, struct metrics_worker *ret)
+/* A counter must not shrink, whatever a worker says or the kernel forgets. */
+static uint64_t never_less(uint64_t now, uint64_t *said)
 {
-	ret->state = w->state;
-	ret->generation = w->generation;
-	ret->taken += worker_taken(w);
-	ret->waiting += worker_waiting(w);
+	if (now > *said)
+		*said = now;
+	return *said;
 }
 
-static bool is_shown(const struct service *s, size_t slot)
+/* What @w adds to its service and its slot; those that come later are newer. */
+static void add_worker(const struct worker *w, struct metrics_service *service,
+		       struct metrics_worker *slot)
 {
-	return slot < s->want || service_slot_has_process(s, (unsigned)slot);
+	struct channel *c;
+	uint64_t taken = w->served;
+
+	service->by_state[w->state]++;
+	slot->state = w->state;
+	slot->generation = w->generation;
+	list_for_each (c, &w->channels, link) {
+		unsigned waiting = channel_look(c);
+
+		taken += c->sent - c->taken_back - waiting;
+		service->waiting_in_channels += waiting;
+		slot->waiting += waiting;
+		histogram_merge(&service->waited, &c->waited);
+	}
+	service->taken += taken;
+	slot->taken += taken;
+	if (!w->found.round)
+		return;
+	slot->found = true;
+	slot->rss_bytes += w->found.rss_bytes;
+	slot->cpu_ms += w->found.cpu_ms;
+	if (w->found.open < 0)
+		slot->open_unknown = true;
+	else
+		slot->open += (uint64_t)w->found.open;
 }
 
 static size_t count_slots(const struct service *s)
@@ -69,78 +94,68 @@ static size_t count_slots(const struct service *s)
 	return n;
 }
 
-static void take_workers(struct service *s, size_t service, struct metrics_snapshot *ret)
+static void take_workers(struct service *s, size_t at, struct metrics_snapshot *ret)
 {
 	struct metrics_worker *first = ret->workers + ret->n_workers;
 	size_t n = count_slots(s), kept = 0;
 	struct worker *w;
 
 	for (size_t i = 0; i < n; i++) {
-		first[i] = (struct metrics_worker){ .service = service, .state = WORKER_DEAD };
-		first[i].taken = s->slots[i].taken_by_gone;
+		first[i] = (struct metrics_worker){
+			.service = at,
+			.state = WORKER_DEAD,
+			.taken = s->slots[i].measured.taken_by_gone,
+			.cpu_ms = s->slots[i].measured.cpu_ms_by_gone,
+		};
 		snprintf(first[i].name, sizeof(first[i].name), "%s.%zu", service_name(s), i);
 	}
 	list_for_each (w, &s->workers, link)
-		add_worker(w, &first[w->slot]);
+		add_worker(w, &ret->services[at], &first[w->slot]);
 	for (size_t i = 0; i < n; i++) {
-		struct slot *slot = &s->slots[i];
+		struct slot_measured *m = &s->slots[i].measured;
 
-		/* A worker that lies about its queue makes no counter shrink. */
-		if (first[i].taken < slot->taken_said)
-			first[i].taken = slot->taken_said;
-		slot->taken_said = first[i].taken;
-		if (is_shown(s, i))
+		first[i].taken = never_less(first[i].taken, &m->taken);
+		first[i].cpu_ms = never_less(first[i].cpu_ms, &m->cpu_ms);
+		/* A slot that is not wanted any more is shown until it is empty. */
+		if (i < s->want || first[i].state != WORKER_DEAD)
 			first[kept++] = first[i];
 	}
 	ret->n_workers += kept;
 }
 
-static void take_waits(struct service *s, struct histogram *ret)
+static void take_service(struct service *s, struct metrics_snapshot *ret)
 {
-	struct worker *w;
-	struct channel *c;
-
-	*ret = s->measured.waited;
-	list_for_each (w, &s->workers, link)
-		list_for_each (c, &w->channels, link) {
-			channel_read_page(c);
-			histogram_merge(ret, &c->waited);
-		}
-}
-
-static void take_service(struct service *s, struct metrics_service *ret)
-{
+	size_t at = ret->n_services++;
+	struct metrics_service *to = &ret->services[at];
 	const struct ledger *l = &s->ledger;
 	const struct endpoint *e;
-	const struct worker *w;
+	const struct listener *listener;
 
-	*ret = (struct metrics_service){
+	*to = (struct metrics_service){
 		.accepted = l->accepted,
 		.sent = l->sent,
+		.taken = s->served_by_gone,
 		.taken_back = l->taken_back,
 		.client_gone = l->client_gone,
-		.refused = { [METRICS_REFUSED_NO_WORKER] = l->refused },
+		.refused = { [METRICS_REFUSED_NO_WORKER] = l->refused - l->no_memory,
+			     [METRICS_REFUSED_NO_MEMORY] = l->no_memory },
 		.wanted = s->want,
 		.generation = s->generation,
 		.serving = service_is_serving(s),
 		.reloads_done = s->measured.reloads_done,
 		.reloads_aborted = s->measured.reloads_aborted,
 		.handed = s->measured.handed,
+		.waited = s->measured.waited,
 		.started = s->measured.started,
 		.reloads = s->measured.reloads,
 	};
-	snprintf(ret->name, sizeof(ret->name), "%s", service_name(s));
+	snprintf(to->name, sizeof(to->name), "%s", service_name(s));
 	list_for_each (e, &s->endpoints, link)
-		ret->waiting_in_broker += e->n_pending;
-	list_for_each (w, &s->workers, link) {
-		ret->by_state[w->state]++;
-		ret->waiting_in_channels += worker_waiting(w);
-	}
-	take_waits(s, &ret->waited);
-	ret->taken = service_taken(s);
-	if (ret->taken < s->measured.taken)
-		ret->taken = s->measured.taken;
-	s->measured.taken = ret->taken;
+		to->waiting_in_broker += e->n_pending;
+	take_workers(s, at, ret);
+	to->taken = never_less(to->taken, &s->measured.taken);
+	list_for_each (listener, &s->listeners, link)
+		take_listener(listener, at, &ret->listeners[ret->n_listeners++]);
 }
 
 /* 0 or -ENOMEM. */
@@ -163,20 +178,13 @@ static int make_room(const struct master *m, struct metrics_snapshot *ret)
 static int take_snapshot(struct master *m, struct metrics_snapshot *ret)
 {
 	struct service *s;
-	const struct listener *l;
 	int r = make_room(m, ret);
 
 	if (r < 0)
 		return r;
 	take_process(m, ret);
-	list_for_each (s, &m->services, link) {
-		size_t at = ret->n_services++;
-
-		take_service(s, &ret->services[at]);
-		list_for_each (l, &s->listeners, link)
-			take_listener(l, at, &ret->listeners[ret->n_listeners++]);
-		take_workers(s, at, ret);
-	}
+	list_for_each (s, &m->services, link)
+		take_service(s, ret);
 	return 0;
 }
 
@@ -208,6 +216,13 @@ static void finish(struct scrape *s, bool good)
 	reset(s);
 }
 
+static void surveyed(struct survey_waiter *w)
+{
+	struct scrape *s = container_of(w, struct scrape, survey);
+
+	loop_timer_arm(&s->master->loop, &s->step, 0);
+}
+
 static void step_expired(struct loop_timer *timer)
 {
 	struct scrape *s = container_of(timer, struct scrape, step);
@@ -232,13 +247,15 @@ void scrape_want(struct scrape *s, struct scrape_waiter *w)
 	if (s->running)
 		return;
 	s->running = true;
-	loop_timer_arm(&s->master->loop, &s->step, 0);
+	survey_want(&s->master->survey, &s->survey);
 }
 
 void scrape_init(struct scrape *s, struct master *m)
 {
 	*s = (struct scrape){ .master = m, .text = BUF_INIT(METRICS_TEXT_MAX) };
 	list_init(&s->waiters);
+	list_init(&s->survey.link);
+	s->survey.done = surveyed;
 	loop_timer_init(&s->step, step_expired);
 }
 
@@ -246,5 +263,6 @@ void scrape_deinit(struct scrape *s)
 {
 	while (!list_empty(&s->waiters))
 		list_remove(s->waiters.next);
+	list_remove(&s->survey.link);
 	reset(s);
 }

@@ -9,6 +9,7 @@
 #ifndef BROKER_CORE_SCRAPE_H
 #define BROKER_CORE_SCRAPE_H
 
+#include "core/survey.h"
 #include "policy/metrics.h"
 #include "sys/loop.h"
 
@@ -24,6 +25,7 @@ struct scrape_waiter {
 struct scrape {
 	struct master *master;
 	struct list waiters; /* scrape_waiter::link */
+	struct survey_waiter survey;
 	struct loop_timer step;
 	struct metrics_snapshot snapshot;
 	struct buf text;

@@ -16,10 +16,15 @@
 
 struct master;
 
+/* For metrics alone: counters that outlive the workers of a slot. */
+struct slot_measured {
+	uint64_t taken_by_gone, cpu_ms_by_gone;
+	uint64_t taken, cpu_ms; /* as said last */
+};
+
 struct slot {
 	struct worker *current, *next;
-	uint64_t taken_by_gone; /* connections, by workers that have ended */
-	uint64_t taken_said;	/* in metrics: a worker that lies makes no counter shrink */
+	struct slot_measured measured;
 };
 
 /* For metrics alone: nothing is decided by it. */
@@ -29,7 +34,7 @@ struct service_measured {
 	struct histogram started; /* start of a worker until it was ready */
 	struct histogram reloads; /* duration of those that were done */
 	uint64_t reloads_done, reloads_aborted;
-	uint64_t taken; /* as said last: a worker that lies makes no counter shrink */
+	uint64_t taken; /* as said last */
 };
 
 struct service {

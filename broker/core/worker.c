@@ -186,6 +186,8 @@ void worker_event(struct worker *w, enum worker_event ev)
 
 	if (!worker_fsm_step(&w->state, ev, &actions))
 		return;
+	if (w->state != from)
+		w->state_since_ms = loop_now(loop_of(w));
 	log_change(w, from, ev);
 	if (actions & ACT_DISARM)
 		loop_timer_disarm(&w->deadline);
@@ -263,7 +265,7 @@ static struct worker *worker_new(struct service *service, struct service_conf *c
 	loop_timer_init(&w->deadline, deadline_expired);
 	loop_timer_init(&w->settle, settle_expired);
 	worker_output_init(w);
-	w->started_ms = loop_now(&service->master->loop);
+	w->started_ms = w->state_since_ms = loop_now(&service->master->loop);
 	return w;
 }
 

@@ -54,6 +54,16 @@ struct channel {
 	int64_t probe_delay_ms;
 };
 
+/* What survey.c found. */
+struct worker_findings {
+	unsigned round; /* 0: never looked at */
+	int open;	/* connections that its processes hold; negative: could not be read */
+	unsigned n_processes;
+	uint64_t rss_bytes, cpu_ms; /* of all its processes that live */
+	pid_t tracer;		    /* a debugger of one of them; 0: none */
+	char tracer_name[32];
+};
+
 struct worker {
 	struct list link; /* service::workers, in the order of their start */
 	struct service *service;
@@ -69,6 +79,7 @@ struct worker {
 	struct loop_timer deadline;
 	struct loop_timer settle;     /* it listens, but maybe not yet on everything */
 	int64_t started_ms, ready_ms; /* ready_ms 0: never was */
+	int64_t state_since_ms;	      /* when .state last changed */
 	bool held_by_stop;	      /* HELD because its process is stopped */
 	bool asked;		      /* to leave, by us: its end is no failure */
 	pid_t main_was;		      /* the last main process: for messages */
@@ -76,7 +87,8 @@ struct worker {
 	bool exited;		      /* exit_status is valid */
 	bool undecided;		      /* main has ended; what is left of it is not known yet */
 	enum worker_state state_before_exit;
-	unsigned open;	 /* connections it holds, when last counted */
+	unsigned open; /* connections it holds, when last counted */
+	struct worker_findings found;
 	uint64_t served; /* taken by it, of channels that are closed */
 
 	int status_fd; /* pipe of the launcher, owned; -1 once read */
@@ -122,8 +134,11 @@ int worker_output_watch(struct worker *w);	/* 0 or -errno */
 void worker_output_read_last(struct worker *w); /* main has ended: what is still in the pipes */
 void worker_output_deinit(struct worker *w);
 
-/* Takes over what the worker has counted since, as far as it can be true. */
-void channel_read_page(struct channel *c);
+/*
+ * How many connections wait in it now; and c->waited has what the worker has counted since, as far
+ * as it can be true.
+ */
+unsigned channel_look(struct channel *c);
 
 uint64_t worker_taken(const struct worker *w);	 /* connections it has taken so far */
 unsigned worker_waiting(const struct worker *w); /* in its channels now */

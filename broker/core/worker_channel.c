@@ -255,7 +255,7 @@ void channel_close(struct channel *c)
 	endpoint_leave(c->endpoint, c);
 	list_for_each_safe (h, tmp, &c->holders, link)
 		holder_free(h);
-	channel_read_page(c);
+	(void)channel_look(c);
 	histogram_merge(&w->service->measured.waited, &c->waited);
 	page_close(&c->page);
 	w->served += c->sent - c->taken_back;
@@ -268,15 +268,17 @@ void channel_close(struct channel *c)
 	free(c);
 }
 
-void channel_read_page(struct channel *c)
+unsigned channel_look(struct channel *c)
 {
 	struct handoff_page said;
+	unsigned waiting;
 
-	if (!c->page.map)
-		return;
-	/* In this order: what is counted in the page was taken before, so this is its limit. */
+	/* In this order: what the page has was taken before, so what is taken now is its limit. */
 	page_read(&c->page, &said);
-	histogram_believe(&c->waited, &said, c->sent - c->taken_back - channel_waiting(c->rx));
+	waiting = channel_waiting(c->rx);
+	if (c->page.map)
+		histogram_believe(&c->waited, &said, c->sent - c->taken_back - waiting);
+	return waiting;
 }
 
 uint64_t worker_taken(const struct worker *w)

@@ -50,8 +50,9 @@ struct metrics_worker {
 	enum worker_state state; /* of the newest; DEAD: the slot is empty */
 	uint64_t generation;	 /* of the newest; 0: none */
 	uint64_t taken, waiting;
-	bool found; /* the three below are known */
-	uint64_t open, rss_bytes, cpu_ms;
+	bool found;	   /* the next three are known */
+	bool open_unknown; /* but .open is not: a process of it could not be read */
+	uint64_t rss_bytes, cpu_ms, open;
 };
 
 struct metrics_snapshot {

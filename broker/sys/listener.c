@@ -1,5 +1,6 @@
 #include "listener.h"
 
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include "base/fd.h"
@@ -148,28 +149,28 @@ int listener_stop_syns(int fd)
 	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) < 0 ? -errno : 0;
 }
 
-/* As linux/sock_diag.h has them: SO_MEMINFO fills an array of these. */
-#define MEMINFO_DROPS 8
-#define MEMINFO_N     9
-
-int listener_get_backlog(int fd, struct listener_backlog *ret)
-{
-	uint32_t meminfo[MEMINFO_N] = { 0 };
-	struct tcp_info info = { 0 };
-	socklen_t meminfo_len = sizeof(meminfo), info_len = sizeof(info);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, meminfo, &meminfo_len) < 0 ||
-	    getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &info_len) < 0)
-		return -errno;
-	/* Of a listening socket these two are its queue: tcp_diag has them in the same places. */
-	*ret = (struct listener_backlog){ .waiting = info.tcpi_unacked,
-					  .limit = info.tcpi_sacked,
-					  .overflows = meminfo[MEMINFO_DROPS] };
-	return 0;
-}
-
 void listener_remove_filter(int fd)
 {
 	/* ENOENT: accepted before the filter was there. */
 	(void)set_int(fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
+}
+
+int listener_count(int fd, struct listener_counts *ret)
+{
+	uint32_t meminfo[SK_MEMINFO_VARS] = { 0 };
+	socklen_t len = sizeof(meminfo);
+	struct tcp_info info;
+	socklen_t info_len = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &info_len) < 0)
+		return -errno;
+	/* A listening socket drops nothing but connections (tcp_listendrop() of the kernel). */
+	if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, meminfo, &len) < 0)
+		return -errno;
+	*ret = (struct listener_counts){
+		.backlog = info.tcpi_unacked,
+		.backlog_max = info.tcpi_sacked,
+		.overflows = meminfo[SK_MEMINFO_DROPS],
+	};
+	return 0;
 }
