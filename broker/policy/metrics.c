@@ -235,7 +235,8 @@ static void worker_waiting(struct openmetrics *om, const struct metrics_snapshot
 
 static void worker_open(struct openmetrics *om, const struct metrics_snapshot *s)
 {
-	for_each_worker(w, s) if (w->found && !w->open_unknown) openmetrics_gauge(om, OF_WORKER(w), w->open);
+	for_each_worker(w, s) if (w->found && !w->open_unknown)
+		openmetrics_gauge(om, OF_WORKER(w), w->open);
 }
 
 static void worker_rss(struct openmetrics *om, const struct metrics_snapshot *s)
