@@ -78,6 +78,12 @@ struct master {
  */
 int master_run(struct conf *conf, const struct master_options *options);
 
+/*
+ * Ends the broker: @drain first, or telling all workers to end at once. While it is ending already:
+ * kills all workers and ends now.
+ */
+void master_stop(struct master *m, bool drain);
+
 /* Whether child @pid was started as a worker's main process, or is the keeper. */
 bool master_started(const struct master *m, pid_t pid);
 

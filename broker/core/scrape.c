@@ -142,14 +142,16 @@ static void take_service(struct service *s, struct metrics_snapshot *ret)
 		.wanted = s->want,
 		.generation = s->generation,
 		.serving = service_is_serving(s),
-		.reloads_done = s->measured.reloads_done,
-		.reloads_aborted = s->measured.reloads_aborted,
+		.reloads_done = s->reloads_done,
+		.reloads_aborted = s->reloads_aborted,
 		.handed = s->measured.handed,
 		.waited = s->measured.waited,
 		.started = s->measured.started,
 		.reloads = s->measured.reloads,
 	};
 	snprintf(to->name, sizeof(to->name), "%s", service_name(s));
+	for (enum worker_end end = 0; end < WORKER_END_N; end++)
+		to->restarts[end] = s->ends[end];
 	list_for_each (e, &s->endpoints, link)
 		to->waiting_in_broker += e->n_pending;
 	take_workers(s, at, ret);

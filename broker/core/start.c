@@ -62,27 +62,30 @@ static enum exit_code find_shim(struct master *m)
 	return start_failed(EXIT_CODE_ENVIRONMENT, text.text);
 }
 
-/* What @conf can need at the same time, generously: a reload doubles the workers. */
-static uint64_t descriptors_needed(const struct conf *conf)
+static uint64_t descriptors_of_broker(const struct broker_conf *bc)
 {
-	uint64_t need = 64 + CONTROL_CLIENTS_MAX;
-	uint64_t measured = conf_serve_is_on(&conf->broker.metrics);
+	bool serves = conf_serve_is_on(&bc->metrics) || conf_serve_is_on(&bc->agent_check);
 
-	if (measured || conf_serve_is_on(&conf->broker.agent_check))
-		need += WEB_DESCRIPTORS;
-	for (size_t i = 0; i < conf->n_services; i++) {
-		const struct service_conf *sc = conf->services[i];
-		uint64_t channels = sc->n_listen ? sc->n_listen : 1;
-
-		/* tx, rx, rendezvous connection, and the page that is shared. */
-		need += 2 * sc->workers * (2 + (3 + measured) * channels) + channels + sc->queue;
-	}
-	return need;
+	return 64 + CONTROL_CLIENTS_MAX + (serves ? WEB_DESCRIPTORS : 0);
 }
 
-int start_check_descriptors(const struct conf *conf, struct strbuf *error)
+/*
+ * What @workers of @sc can need at the same time, generously: a reload doubles them, and with
+ * a rollback_window those of the reload before it may still be there.
+ */
+static uint64_t descriptors_of(const struct broker_conf *bc, const struct service_conf *sc,
+			       unsigned workers)
 {
-	uint64_t need = descriptors_needed(conf);
+	/* tx, rx, the rendezvous connection, and the page that is shared if times are taken. */
+	uint64_t of_channel = conf_serve_is_on(&bc->metrics) ? 4 : 3;
+	uint64_t channels = sc->n_listen ? sc->n_listen : 1;
+	uint64_t generations = sc->rollback_window_ms ? 3 : 2;
+
+	return generations * workers * (2 + of_channel * channels) + channels + sc->queue;
+}
+
+static int check_limit(uint64_t need, struct strbuf *error)
+{
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
@@ -95,6 +98,26 @@ int start_check_descriptors(const struct conf *conf, struct strbuf *error)
 		"(ulimit -Hn, LimitNOFILE=), or configure fewer workers",
 		(unsigned long long)need, (unsigned long long)limit.rlim_cur);
 	return -EMFILE;
+}
+
+int start_check_descriptors(const struct conf *conf, struct strbuf *error)
+{
+	uint64_t need = descriptors_of_broker(&conf->broker);
+
+	for (size_t i = 0; i < conf->n_services; i++)
+		need += descriptors_of(&conf->broker, conf->services[i], conf->services[i]->workers);
+	return check_limit(need, error);
+}
+
+int start_check_workers(const struct service *s, unsigned workers, struct strbuf *error)
+{
+	const struct broker_conf *bc = &s->master->conf->broker;
+	uint64_t need = descriptors_of_broker(bc);
+	const struct service *other;
+
+	list_for_each (other, &s->master->services, link)
+		need += descriptors_of(bc, other->conf, other == s ? workers : other->want);
+	return check_limit(need, error);
 }
 
 /* Ours; workers get back what we were started with. */

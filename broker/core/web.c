@@ -313,7 +313,7 @@ static int open_path(const struct broker_conf *bc, const char *path, int *ret_fd
 int web_prepare(struct web *web, const struct broker_conf *old, const struct broker_conf *bc,
 		struct web_change *ret, struct strbuf *error)
 {
-	struct web_change change = { .fds = { -1, -1 } };
+	struct web_change change = WEB_NO_CHANGE;
 
 	for (enum web_kind kind = 0; kind < WEB_N; kind++) {
 		const struct conf_serve *serve = serve_of(bc, kind);

@@ -40,6 +40,11 @@ struct web_change {
 	int fds[WEB_N]; /* owned; -1: off from now on */
 };
 
+#define WEB_NO_CHANGE                                                                              \
+	{                                                                                          \
+		.fds = { -1, -1 }                                                                  \
+	}
+
 void web_init(struct web *web, struct master *m);
 void web_deinit(struct web *web);
 
@@ -52,7 +57,7 @@ int web_prepare(struct web *web, const struct broker_conf *old, const struct bro
 
 /* In force from now on; clients of an address that is given up are answered still. */
 void web_apply(struct web *web, const struct broker_conf *bc, struct web_change *change);
-void web_discard(const struct broker_conf *bc, struct web_change *change);
+void web_discard(const struct broker_conf *bc, struct web_change *change); /* applied: nothing */
 
 /* Gives Unix sockets to @uid before the broker drops its privileges. 0 or -errno. */
 int web_chown(struct web *web, uid_t uid);

@@ -19,7 +19,7 @@ const struct service_conf *worker_live_conf(const struct worker *w)
 {
 	const struct service *s = w->service;
 
-	return s->target ? s->target : s->conf;
+	return s->target && s->roll_kind == ROLL_RELOAD ? s->target : s->conf;
 }
 
 static int64_t deadline_of(const struct worker *w)
@@ -33,6 +33,8 @@ static int64_t deadline_of(const struct worker *w)
 		return live->drain_timeout_ms;
 	case WORKER_STOPPING:
 		return live->stop_timeout_ms;
+	case WORKER_PARKED:
+		return service_parks_for(w);
 	case WORKER_READY:
 	case WORKER_HELD:
 	case WORKER_DEAD:
@@ -41,6 +43,28 @@ static int64_t deadline_of(const struct worker *w)
 	}
 	assert(!"a deadline was armed in a state that has none");
 	return 0;
+}
+
+void worker_rearm(struct worker *w)
+{
+	int64_t left;
+
+	if (!loop_timer_armed(&w->deadline))
+		return;
+	left = deadline_of(w);
+	/* The window of a rollback is the service's, and not counted from here. */
+	if (w->state != WORKER_PARKED)
+		left -= loop_now(loop_of(w)) - w->state_since_ms;
+	loop_timer_arm(loop_of(w), &w->deadline, left > 0 ? left : 0);
+}
+
+int64_t worker_deadline_left(const struct worker *w)
+{
+	int64_t left = w->deadline.at_ms - loop_now(loop_of(w));
+
+	if (!loop_timer_armed(&w->deadline))
+		return -1;
+	return left > 0 ? left : 0;
 }
 
 void worker_publish(struct worker *w)
@@ -101,6 +125,8 @@ static const char *reason_of(enum worker_event ev)
 		return "the worker is told to end";
 	case EV_LISTEN:
 	case EV_DRAINED:
+	case EV_PARK:
+	case EV_RESTORE:
 	case EV_RELEASE:
 	case WORKER_EVENT_N:
 		break;
@@ -114,7 +140,7 @@ static void log_change(const struct worker *w, enum worker_state from, enum work
 		return;
 	switch (w->state) {
 	case WORKER_READY:
-		if (from == WORKER_HELD)
+		if (from != WORKER_STARTING)
 			log_event(LEVEL_INFO, "worker-released", LOG_STR("worker", w->name),
 				  LOG_INT("pid", w->pid), LOG_MSG("is back in the round"));
 		else
@@ -136,6 +162,11 @@ static void log_change(const struct worker *w, enum worker_state from, enum work
 				  (long long)worker_live_conf(w)->drain_timeout_ms / MSEC_PER_SEC,
 				  ev == EV_CLOSED ? " (it closed its listening socket)" : ""));
 		return;
+	case WORKER_PARKED:
+		log_event(LEVEL_INFO, "worker-parked", LOG_STR("worker", w->name),
+			  LOG_INT("pid", w->pid), LOG_INT("generation", w->generation),
+			  LOG_MSG("no connection is left: kept for a rollback"));
+		return;
 	case WORKER_STOPPING:
 		if (from != WORKER_STOPPING)
 			log_event(LEVEL_INFO, "worker-stopping", LOG_STR("worker", w->name),
@@ -143,10 +174,13 @@ static void log_change(const struct worker *w, enum worker_state from, enum work
 				  LOG_INT("signal", ev == EV_KILL
 							    ? SIGKILL
 							    : worker_live_conf(w)->stop_signal),
-				  LOG_MSG("%s", ev == EV_DRAINED
-							? "no connection is left: told to end"
-						: ev == EV_TIMEOUT ? "time is up: told to end"
-								   : "told to end"));
+				  LOG_MSG("%s",
+					  ev == EV_DRAINED ? "no connection is left: told to end"
+					  : from == WORKER_PARKED
+						  ? "not needed for a rollback any more: told "
+						    "to end"
+					  : ev == EV_TIMEOUT ? "time is up: told to end"
+							     : "told to end"));
 		else
 			log_event(LEVEL_WARN, "worker-kill", LOG_STR("worker", w->name),
 				  LOG_INT("pid", w->pid), LOG_INT("generation", w->generation),
@@ -172,6 +206,7 @@ static void worker_free(struct worker *w)
 		channel_close(c);
 	loop_timer_disarm(&w->deadline);
 	loop_timer_disarm(&w->settle);
+	loop_timer_disarm(&w->look);
 	worker_output_deinit(w);
 	pid_set_deinit(&w->kin);
 	list_remove(&w->link);
@@ -186,9 +221,9 @@ void worker_event(struct worker *w, enum worker_event ev)
 
 	if (!worker_fsm_step(&w->state, ev, &actions))
 		return;
+	log_change(w, from, ev);
 	if (w->state != from)
 		w->state_since_ms = loop_now(loop_of(w));
-	log_change(w, from, ev);
 	if (actions & ACT_DISARM)
 		loop_timer_disarm(&w->deadline);
 	if (actions & ACT_ARM)
@@ -237,6 +272,11 @@ static void deadline_expired(struct loop_timer *timer)
 		loop_timer_arm(loop_of(w), &w->deadline, MSEC_PER_SEC);
 		return;
 	}
+	/* Parked while the rollout still ran: the window had not begun. */
+	if (w->state == WORKER_PARKED && service_parks_for(w) > 0) {
+		worker_rearm(w);
+		return;
+	}
 	if (w->state == WORKER_STARTING)
 		launch_explain_timeout(w);
 	worker_event(w, EV_TIMEOUT);
@@ -245,6 +285,11 @@ static void deadline_expired(struct loop_timer *timer)
 static void settle_expired(struct loop_timer *timer)
 {
 	worker_event(container_of(timer, struct worker, settle), EV_LISTEN);
+}
+
+static void look_expired(struct loop_timer *timer)
+{
+	worker_look_for_kin(container_of(timer, struct worker, look));
 }
 
 static struct worker *worker_new(struct service *service, struct service_conf *conf, unsigned slot,
@@ -264,6 +309,7 @@ static struct worker *worker_new(struct service *service, struct service_conf *c
 	list_init(&w->channels);
 	loop_timer_init(&w->deadline, deadline_expired);
 	loop_timer_init(&w->settle, settle_expired);
+	loop_timer_init(&w->look, look_expired);
 	worker_output_init(w);
 	w->started_ms = w->state_since_ms = loop_now(&service->master->loop);
 	return w;

@@ -163,6 +163,16 @@ static void started(struct openmetrics *om, const struct metrics_snapshot *s)
 	for_each_service(svc, s) openmetrics_histogram(om, OF_SERVICE(svc), &svc->started, 10, 27);
 }
 
+static void restarts(struct openmetrics *om, const struct metrics_snapshot *s)
+{
+	for_each_service (svc, s)
+		for (enum worker_end end = 0; end < WORKER_END_N; end++)
+			openmetrics_count(om,
+					  OPENMETRICS_LABELS(SERVICE(svc),
+							     { "reason", worker_end_name(end) }),
+					  svc->restarts[end]);
+}
+
 static void reloads(struct openmetrics *om, const struct metrics_snapshot *s)
 {
 	for_each_service(svc, s)
@@ -278,6 +288,7 @@ static const struct family families[] = {
 	{ { "broker_service_workers_wanted", GAUGE, NULL, "Workers that the service should have" }, wanted },
 	{ { "broker_service_workers", GAUGE, NULL, "Workers by state, those of old generations too" }, by_state },
 	{ { "broker_worker_start_seconds", HISTOGRAM, "seconds", "Time from the start of a worker until it was ready" }, started },
+	{ { "broker_worker_restarts", COUNTER, NULL, "Workers that ended unasked, and so were replaced" }, restarts },
 	{ { "broker_reloads", COUNTER, NULL, "Reloads of the service that have ended" }, reloads },
 	{ { "broker_reload_duration_seconds", HISTOGRAM, "seconds", "Duration of reloads that were done" }, reload_time },
 

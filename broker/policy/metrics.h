@@ -10,6 +10,7 @@
 #define BROKER_POLICY_METRICS_H
 
 #include "policy/openmetrics.h"
+#include "policy/worker_end.h"
 #include "policy/worker_fsm.h"
 #include "handoff_wire.h"
 
@@ -33,6 +34,7 @@ struct metrics_service {
 	uint64_t by_state[WORKER_STATE_N]; /* workers, old generations too; none is DEAD */
 	bool serving;			   /* at least one worker is ready */
 	uint64_t reloads_done, reloads_aborted;
+	uint64_t restarts[WORKER_END_N];
 	struct histogram handed, waited, started, reloads;
 };
 

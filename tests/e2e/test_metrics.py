@@ -104,6 +104,8 @@ def counters_only_grow_through_reloads_and_crashes():
     # The one that died may have taken one that it had not counted yet.
     assert taken - 1 <= timed <= taken, (timed, taken)
     assert scrapes[-1].value("broker_worker_taken_total", worker="web.0") > 0
+    assert scrapes[-1].value("broker_worker_restarts_total", reason="signal") == 1
+    assert scrapes[-1].sum("broker_worker_restarts_total") == 1
 
 
 @test
