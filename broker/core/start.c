@@ -105,7 +105,8 @@ int start_check_descriptors(const struct conf *conf, struct strbuf *error)
 	uint64_t need = descriptors_of_broker(&conf->broker);
 
 	for (size_t i = 0; i < conf->n_services; i++)
-		need += descriptors_of(&conf->broker, conf->services[i], conf->services[i]->workers);
+		need += descriptors_of(&conf->broker, conf->services[i],
+				       conf->services[i]->workers);
 	return check_limit(need, error);
 }
 

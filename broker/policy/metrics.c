@@ -77,27 +77,32 @@ static void process_max_fds(struct openmetrics *om, const struct metrics_snapsho
 
 static void accepted(struct openmetrics *om, const struct metrics_snapshot *s)
 {
-	for_each_service(svc, s) openmetrics_count(om, OF_SERVICE(svc), svc->accepted);
+	for_each_service (svc, s)
+		openmetrics_count(om, OF_SERVICE(svc), svc->accepted);
 }
 
 static void sent(struct openmetrics *om, const struct metrics_snapshot *s)
 {
-	for_each_service(svc, s) openmetrics_count(om, OF_SERVICE(svc), svc->sent);
+	for_each_service (svc, s)
+		openmetrics_count(om, OF_SERVICE(svc), svc->sent);
 }
 
 static void taken_back(struct openmetrics *om, const struct metrics_snapshot *s)
 {
-	for_each_service(svc, s) openmetrics_count(om, OF_SERVICE(svc), svc->taken_back);
+	for_each_service (svc, s)
+		openmetrics_count(om, OF_SERVICE(svc), svc->taken_back);
 }
 
 static void taken(struct openmetrics *om, const struct metrics_snapshot *s)
 {
-	for_each_service(svc, s) openmetrics_count(om, OF_SERVICE(svc), svc->taken);
+	for_each_service (svc, s)
+		openmetrics_count(om, OF_SERVICE(svc), svc->taken);
 }
 
 static void client_gone(struct openmetrics *om, const struct metrics_snapshot *s)
 {
-	for_each_service(svc, s) openmetrics_count(om, OF_SERVICE(svc), svc->client_gone);
+	for_each_service (svc, s)
+		openmetrics_count(om, OF_SERVICE(svc), svc->client_gone);
 }
 
 static void refused(struct openmetrics *om, const struct metrics_snapshot *s)
@@ -107,15 +112,17 @@ static void refused(struct openmetrics *om, const struct metrics_snapshot *s)
 		[METRICS_REFUSED_NO_MEMORY] = "no-memory",
 	};
 
-	for_each_service(svc, s) for (size_t i = 0; i < METRICS_REFUSED_N; i++)
-		openmetrics_count(om, OPENMETRICS_LABELS(SERVICE(svc), { "reason", reasons[i] }),
-				  svc->refused[i]);
+	for_each_service (svc, s)
+		for (size_t i = 0; i < METRICS_REFUSED_N; i++)
+			openmetrics_count(om,
+					  OPENMETRICS_LABELS(SERVICE(svc),
+							     { "reason", reasons[i] }),
+					  svc->refused[i]);
 }
 
 static void waiting(struct openmetrics *om, const struct metrics_snapshot *s)
 {
-	for_each_service(svc, s)
-	{
+	for_each_service (svc, s) {
 		openmetrics_gauge(om, OPENMETRICS_LABELS(SERVICE(svc), { "place", "broker" }),
 				  svc->waiting_in_broker);
 		openmetrics_gauge(om, OPENMETRICS_LABELS(SERVICE(svc), { "place", "channel" }),
@@ -125,42 +132,50 @@ static void waiting(struct openmetrics *om, const struct metrics_snapshot *s)
 
 static void handed(struct openmetrics *om, const struct metrics_snapshot *s)
 {
-	for_each_service(svc, s) openmetrics_histogram(om, OF_SERVICE(svc), &svc->handed, 0, 24);
+	for_each_service (svc, s)
+		openmetrics_histogram(om, OF_SERVICE(svc), &svc->handed, 0, 24);
 }
 
 static void waited(struct openmetrics *om, const struct metrics_snapshot *s)
 {
-	for_each_service(svc, s) openmetrics_histogram(om, OF_SERVICE(svc), &svc->waited, 3, 26);
+	for_each_service (svc, s)
+		openmetrics_histogram(om, OF_SERVICE(svc), &svc->waited, 3, 26);
 }
 
 static void serving(struct openmetrics *om, const struct metrics_snapshot *s)
 {
-	for_each_service(svc, s) openmetrics_gauge(om, OF_SERVICE(svc), svc->serving);
+	for_each_service (svc, s)
+		openmetrics_gauge(om, OF_SERVICE(svc), svc->serving);
 }
 
 static void generation(struct openmetrics *om, const struct metrics_snapshot *s)
 {
-	for_each_service(svc, s) openmetrics_gauge(om, OF_SERVICE(svc), svc->generation);
+	for_each_service (svc, s)
+		openmetrics_gauge(om, OF_SERVICE(svc), svc->generation);
 }
 
 static void wanted(struct openmetrics *om, const struct metrics_snapshot *s)
 {
-	for_each_service(svc, s) openmetrics_gauge(om, OF_SERVICE(svc), svc->wanted);
+	for_each_service (svc, s)
+		openmetrics_gauge(om, OF_SERVICE(svc), svc->wanted);
 }
 
 static void by_state(struct openmetrics *om, const struct metrics_snapshot *s)
 {
-	for_each_service(svc, s) for (enum worker_state i = 0; i < WORKER_STATE_N;
-				      i++) if (i != WORKER_DEAD)
-		openmetrics_gauge(om,
-				  OPENMETRICS_LABELS(SERVICE(svc),
-						     { "state", worker_state_name(i) }),
-				  svc->by_state[i]);
+	for_each_service (svc, s)
+		for (enum worker_state i = 0; i < WORKER_STATE_N; i++)
+			if (i != WORKER_DEAD)
+				openmetrics_gauge(om,
+						  OPENMETRICS_LABELS(SERVICE(svc),
+								     { "state",
+								       worker_state_name(i) }),
+						  svc->by_state[i]);
 }
 
 static void started(struct openmetrics *om, const struct metrics_snapshot *s)
 {
-	for_each_service(svc, s) openmetrics_histogram(om, OF_SERVICE(svc), &svc->started, 10, 27);
+	for_each_service (svc, s)
+		openmetrics_histogram(om, OF_SERVICE(svc), &svc->started, 10, 27);
 }
 
 static void restarts(struct openmetrics *om, const struct metrics_snapshot *s)
@@ -175,8 +190,7 @@ static void restarts(struct openmetrics *om, const struct metrics_snapshot *s)
 
 static void reloads(struct openmetrics *om, const struct metrics_snapshot *s)
 {
-	for_each_service(svc, s)
-	{
+	for_each_service (svc, s) {
 		openmetrics_count(om, OPENMETRICS_LABELS(SERVICE(svc), { "result", "done" }),
 				  svc->reloads_done);
 		openmetrics_count(om, OPENMETRICS_LABELS(SERVICE(svc), { "result", "aborted" }),
@@ -186,37 +200,45 @@ static void reloads(struct openmetrics *om, const struct metrics_snapshot *s)
 
 static void reload_time(struct openmetrics *om, const struct metrics_snapshot *s)
 {
-	for_each_service(svc, s) openmetrics_histogram(om, OF_SERVICE(svc), &svc->reloads, 14, 30);
+	for_each_service (svc, s)
+		openmetrics_histogram(om, OF_SERVICE(svc), &svc->reloads, 14, 30);
 }
 
 /* --- listeners ----------------------------------------------------------------------- */
 
 static void listener_accepted(struct openmetrics *om, const struct metrics_snapshot *s)
 {
-	for_each_listener(l, s) openmetrics_count(om, OF_LISTENER(l), l->accepted);
+	for_each_listener (l, s)
+		openmetrics_count(om, OF_LISTENER(l), l->accepted);
 }
 
 static void backlog(struct openmetrics *om, const struct metrics_snapshot *s)
 {
-	for_each_listener(l, s) if (l->asked) openmetrics_gauge(om, OF_LISTENER(l), l->backlog);
+	for_each_listener (l, s)
+		if (l->asked)
+			openmetrics_gauge(om, OF_LISTENER(l), l->backlog);
 }
 
 static void backlog_limit(struct openmetrics *om, const struct metrics_snapshot *s)
 {
-	for_each_listener(l, s) if (l->asked)
-		openmetrics_gauge(om, OF_LISTENER(l), l->backlog_limit);
+	for_each_listener (l, s)
+		if (l->asked)
+			openmetrics_gauge(om, OF_LISTENER(l), l->backlog_limit);
 }
 
 static void overflows(struct openmetrics *om, const struct metrics_snapshot *s)
 {
-	for_each_listener(l, s) if (l->asked) openmetrics_count(om, OF_LISTENER(l), l->overflows);
+	for_each_listener (l, s)
+		if (l->asked)
+			openmetrics_count(om, OF_LISTENER(l), l->overflows);
 }
 
 /* --- workers ------------------------------------------------------------------------- */
 
 static void worker_up(struct openmetrics *om, const struct metrics_snapshot *s)
 {
-	for_each_worker(w, s) openmetrics_gauge(om, OF_WORKER(w), w->state == WORKER_READY);
+	for_each_worker (w, s)
+		openmetrics_gauge(om, OF_WORKER(w), w->state == WORKER_READY);
 }
 
 static void worker_state(struct openmetrics *om, const struct metrics_snapshot *s)
@@ -225,39 +247,48 @@ static void worker_state(struct openmetrics *om, const struct metrics_snapshot *
 
 	for (enum worker_state i = 0; i < WORKER_STATE_N; i++)
 		names[i] = i == WORKER_DEAD ? "empty" : worker_state_name(i);
-	for_each_worker(w, s) openmetrics_stateset(om, OF_WORKER(w), names, w->state);
+	for_each_worker (w, s)
+		openmetrics_stateset(om, OF_WORKER(w), names, w->state);
 }
 
 static void worker_generation(struct openmetrics *om, const struct metrics_snapshot *s)
 {
-	for_each_worker(w, s) if (w->generation) openmetrics_gauge(om, OF_WORKER(w), w->generation);
+	for_each_worker (w, s)
+		if (w->generation)
+			openmetrics_gauge(om, OF_WORKER(w), w->generation);
 }
 
 static void worker_taken(struct openmetrics *om, const struct metrics_snapshot *s)
 {
-	for_each_worker(w, s) openmetrics_count(om, OF_WORKER(w), w->taken);
+	for_each_worker (w, s)
+		openmetrics_count(om, OF_WORKER(w), w->taken);
 }
 
 static void worker_waiting(struct openmetrics *om, const struct metrics_snapshot *s)
 {
-	for_each_worker(w, s) openmetrics_gauge(om, OF_WORKER(w), w->waiting);
+	for_each_worker (w, s)
+		openmetrics_gauge(om, OF_WORKER(w), w->waiting);
 }
 
 static void worker_open(struct openmetrics *om, const struct metrics_snapshot *s)
 {
-	for_each_worker(w, s) if (w->found && !w->open_unknown)
-		openmetrics_gauge(om, OF_WORKER(w), w->open);
+	for_each_worker (w, s)
+		if (w->found && !w->open_unknown)
+			openmetrics_gauge(om, OF_WORKER(w), w->open);
 }
 
 static void worker_rss(struct openmetrics *om, const struct metrics_snapshot *s)
 {
-	for_each_worker(w, s) if (w->found) openmetrics_gauge(om, OF_WORKER(w), w->rss_bytes);
+	for_each_worker (w, s)
+		if (w->found)
+			openmetrics_gauge(om, OF_WORKER(w), w->rss_bytes);
 }
 
 static void worker_cpu(struct openmetrics *om, const struct metrics_snapshot *s)
 {
-	for_each_worker(w, s) if (w->found)
-		openmetrics_count_ns(om, OF_WORKER(w), w->cpu_ms * NSEC_PER_MSEC);
+	for_each_worker (w, s)
+		if (w->found)
+			openmetrics_count_ns(om, OF_WORKER(w), w->cpu_ms * NSEC_PER_MSEC);
 }
 
 /* --- all of them --------------------------------------------------------------------- */
