@@ -58,7 +58,7 @@ static void set_paused(struct endpoint *e, bool paused)
 
 void endpoint_join(struct endpoint *e, struct channel *c)
 {
-	if (!list_empty(&c->member.link))
+	if (!list_empty(&c->member.link) || c->worker->pinned_only)
 		return;
 	balancer_add(&e->round, &c->member);
 	if (e->paused)

@@ -56,6 +56,7 @@ struct master {
 	struct loop_timer gone;
 	struct ledger ledger_gone; /* of services that have ended */
 	uint64_t taken_by_gone;
+	unsigned guests_gone; /* the highest number of a guest of theirs */
 	int64_t started_ms;
 };
 

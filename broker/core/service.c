@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "core/guest.h"
 #include "core/launch.h"
 #include "core/master.h"
 #include "sys/log.h"
@@ -30,6 +31,7 @@ struct service *service_new(struct master *m, struct service_conf *conf)
 	s->master = m;
 	s->conf = service_conf_ref(conf);
 	s->want = conf->workers;
+	s->last_guest = m->guests_gone;
 	s->generation = s->last_generation = 1;
 	list_init(&s->workers);
 	list_init(&s->endpoints);
@@ -59,6 +61,9 @@ void service_free(struct service *s)
 	m->ledger_gone.client_gone += s->ledger.client_gone;
 	m->ledger_gone.refused += s->ledger.refused;
 	m->taken_by_gone += s->served_by_gone;
+	/* A service that comes back under its name must not use their numbers again. */
+	if (m->guests_gone < s->last_guest)
+		m->guests_gone = s->last_guest;
 	list_remove(&s->link);
 	service_conf_unref(s->conf);
 	service_conf_unref(s->target);
@@ -98,7 +103,7 @@ static unsigned count_starting(const struct master *m)
 
 	list_for_each (s, &m->services, link)
 		list_for_each (w, &s->workers, link)
-			n += w->state == WORKER_STARTING;
+			n += w->state == WORKER_STARTING && !w->guest;
 	return n;
 }
 
@@ -108,7 +113,7 @@ static unsigned count_own_starting(const struct service *s)
 	unsigned n = 0;
 
 	list_for_each (w, &s->workers, link)
-		n += w->state == WORKER_STARTING;
+		n += w->state == WORKER_STARTING && !w->guest;
 	return n;
 }
 
@@ -227,6 +232,18 @@ static void note_failure(struct worker *w, enum worker_state from)
 		fail_start(s, worker_taken(w) == 0);
 }
 
+static void guest_changed(struct worker *w)
+{
+	struct service *s = w->service;
+
+	if (w->state != WORKER_DEAD)
+		return;
+	guest_log_left(w);
+	s->served_by_gone += w->served;
+	list_remove(&w->link);
+	master_check_gone(s->master);
+}
+
 void service_worker_changed(struct worker *w, enum worker_state from)
 {
 	struct service *s = w->service;
@@ -234,6 +251,10 @@ void service_worker_changed(struct worker *w, enum worker_state from)
 
 	if (w->state == from)
 		return;
+	if (w->guest) {
+		guest_changed(w);
+		return;
+	}
 	if (w->state == WORKER_DEAD) {
 		launch_log_exit(w);
 		s->served_by_gone += w->served;

@@ -47,6 +47,7 @@ struct service {
 				    */
 	struct loop_timer closing_timer;
 	struct ledger ledger;
+	unsigned last_guest;	 /* number given to one */
 	uint64_t served_by_gone; /* taken by workers that have ended */
 };
 

@@ -132,7 +132,7 @@ static void give_up(struct service *s)
 	s->target = NULL;
 	s->want = s->conf->workers;
 	list_for_each_safe (w, tmp, &s->workers, link)
-		if (w->generation == s->last_generation && w->state == WORKER_STARTING)
+		if (w->generation == s->last_generation && w->state == WORKER_STARTING && !w->guest)
 			service_retire(w, EV_STOP);
 	for (unsigned i = s->want; i < ROLLOUT_MAX; i++)
 		if (s->slots[i].current)

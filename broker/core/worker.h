@@ -54,7 +54,7 @@ struct worker {
 	struct service *service;
 	struct service_conf *conf; /* held: what it was started with */
 	unsigned slot, generation;
-	char name[HANDOFF_SERVICE_SIZE + 12];
+	char name[HANDOFF_SERVICE_SIZE + 20];
 	uint8_t token[HANDOFF_TOKEN_SIZE];
 	enum worker_state state;
 	uid_t uid;	    /* whom it was started as */
@@ -71,6 +71,11 @@ struct worker {
 	bool exited;		      /* exit_status is valid */
 	bool undecided;		      /* main has ended; what is left of it is not known yet */
 	enum worker_state state_before_exit;
+	bool guest; /* started by hand, and not ours to end: see guest.h. Its slot is no slot */
+	bool pinned_only; /* gets connections of pinned sources only */
+	int pidfd;	  /* of a guest's process, owned; -1: none, or it has ended */
+	struct loop_source process_source;
+
 	unsigned open;	 /* connections it holds, when last counted */
 	uint64_t served; /* taken by it, of channels that are closed */
 
@@ -82,6 +87,11 @@ struct worker {
 	struct loop_source output_source;
 	struct lines lines;
 };
+
+/* A worker that is nowhere linked, without a process. NULL: no memory. */
+struct worker *worker_new(struct service *service, struct service_conf *conf, unsigned slot,
+			  unsigned generation);
+void worker_free(struct worker *w);
 
 /* Starts the process. NULL, with the reason logged, if that failed: nothing is left behind. */
 struct worker *worker_start(struct service *service, struct service_conf *conf, unsigned slot,
@@ -129,6 +139,9 @@ struct channel *worker_find_channel(struct worker *w, uint64_t id);
 
 /* Process @pid has the other end of @c and says so on @fd, owned on success. 0 or -errno. */
 int channel_add_holder(struct channel *c, int fd, pid_t pid);
+
+/* Whether any process has the other end of @c, asked of the kernel now. */
+bool channel_has_holder(struct channel *c);
 
 /*
  * The app does not listen any more: what waits in @c is dispatched again, @c is freed, and the
