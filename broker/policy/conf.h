@@ -38,6 +38,9 @@ enum conf_output {
 	OUTPUT_FILE,	/* appended to service_conf.output_path */
 };
 
+/* The control socket: in the run directory, none, or broker_conf.control_path. */
+enum conf_control { CONTROL_AUTO, CONTROL_OFF, CONTROL_PATH };
+
 enum conf_log_target { LOG_TO_STDERR, LOG_TO_SYSLOG, LOG_TO_FILE };
 enum conf_log_level { LEVEL_ERROR, LEVEL_WARN, LEVEL_INFO, LEVEL_DEBUG };
 enum conf_log_format { FORMAT_TEXT, FORMAT_JSON };
@@ -108,6 +111,9 @@ struct service_conf {
 struct broker_conf {
 	char *pid_file; /* NULL: none */
 	char *run_dir;	/* NULL: the caller chooses from the name of the file */
+	enum conf_control control;
+	char *control_path;  /* with CONTROL_PATH */
+	char *control_group; /* may look, not steer; NULL: nobody but root and the broker's user */
 	enum conf_log_target log;
 	char *log_path; /* with LOG_TO_FILE */
 	enum conf_log_level log_level;

@@ -34,12 +34,16 @@ SAME_AS_UNSIGNED(enum conf_balance);
 SAME_AS_UNSIGNED(enum conf_strategy);
 SAME_AS_UNSIGNED(enum conf_output);
 SAME_AS_UNSIGNED(enum conf_backend);
+SAME_AS_UNSIGNED(enum conf_control);
 SAME_AS_UNSIGNED(enum conf_log_target);
 SAME_AS_UNSIGNED(enum conf_log_level);
 SAME_AS_UNSIGNED(enum conf_log_format);
 
 static const char *const log_words[] = {
 	[LOG_TO_STDERR] = "stderr", [LOG_TO_SYSLOG] = "syslog", [LOG_TO_FILE] = NULL
+};
+static const char *const control_words[] = {
+	[CONTROL_AUTO] = "auto", [CONTROL_OFF] = "off", [CONTROL_PATH] = NULL
 };
 static const char *const level_words[] = { [LEVEL_ERROR] = "error",
 					   [LEVEL_WARN] = "warn",
@@ -81,6 +85,13 @@ const struct option option_table[] = {
 	{ .key = "run_dir", BROKER(run_dir, char *), .type = &type_path,
 	  .fallback = "", .apply = APPLY_RESTART,
 	  .help = "directory of the broker's own sockets" },
+	{ .key = "control", BROKER(control, enum conf_control),
+	  ALSO(struct broker_conf, control_path, char *), .type = &type_target,
+	  .words = control_words, .fallback = "auto", .apply = APPLY_RESTART,
+	  .help = "the socket that brokerctl talks to" },
+	{ .key = "control_group", BROKER(control_group, char *), .type = &type_name,
+	  .fallback = "", .apply = APPLY_RESTART,
+	  .help = "group whose members may look through the control socket, but not steer" },
 	{ .key = "user", BROKER(user, char *), .type = &type_name,
 	  .fallback = "", .apply = APPLY_RESTART,
 	  .help = "user that the broker becomes once its listeners are bound" },

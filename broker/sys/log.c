@@ -29,11 +29,19 @@ static struct {
 	char backlog[BACKLOG_SIZE];
 	size_t n_backlog;
 	unsigned long long lost;
+	log_sink_fn *sink;
+	void *sink_arg;
 } lg = { .fd = STDERR_FILENO, .level = LEVEL_INFO };
 
 bool log_enabled(enum conf_log_level level)
 {
-	return level <= lg.level;
+	return level <= lg.level || (lg.sink && level <= LEVEL_INFO);
+}
+
+void log_set_sink(log_sink_fn *sink, void *arg)
+{
+	lg.sink = sink;
+	lg.sink_arg = arg;
 }
 
 const char *log_format(const char *fmt, ...)
@@ -136,7 +144,7 @@ int log_pending_fd(void)
 
 /* --- the two forms ------------------------------------------------------------------- */
 
-static const struct log_field *find_field(const struct log_field *fields, const char *key)
+const struct log_field *log_find_field(const struct log_field *fields, const char *key)
 {
 	for (; fields->key; fields++)
 		if (!strcmp(fields->key, key))
@@ -195,13 +203,13 @@ static void add_quoted(struct strbuf *b, const char *text)
 static void format_text(struct strbuf *b, const struct timeval *now, const char *level,
 			const char *event, const struct log_field *fields)
 {
-	const struct log_field *who = find_field(fields, "worker");
+	const struct log_field *who = log_find_field(fields, "worker");
 	const struct log_field *msg = find_message(fields);
 	const char *sep = " (";
 	struct tm tm;
 
 	if (!who)
-		who = find_field(fields, "service");
+		who = log_find_field(fields, "service");
 	localtime_r(&now->tv_sec, &tm);
 	strbuf_addf(b, "%04d-%02d-%02d %02d:%02d:%02d.%03d %-5s ", tm.tm_year + 1900, tm.tm_mon + 1,
 		    tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(now->tv_usec / 1000),
@@ -286,35 +294,47 @@ static void format_json(struct strbuf *b, const struct timeval *now, const char 
 	strbuf_add(b, "}");
 }
 
+/* One JSON object, whole: what does not fit is replaced by a word that says so. */
+static void format_json_whole(struct strbuf *line, const struct timeval *now,
+			      enum conf_log_level level, const char *event,
+			      const struct log_field *fields)
+{
+	format_json(line, now, level_name(level), event, fields);
+	if (!line->cut)
+		return;
+	strbuf_init(line, line->text, line->size);
+	format_json(line, now, level_name(level), event,
+		    (const struct log_field[]){ LOG_STR("message", "entry too long"),
+						{ .key = NULL } });
+}
+
 void log_write(enum conf_log_level level, const char *event, const struct log_field *fields)
 {
 	static const int priority[] = { LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
+	bool is_output = strcmp(event, "output") == 0, logged = level <= lg.level;
+	bool noted = lg.sink && level <= LEVEL_INFO && !is_output;
 	STRBUF(line, LINE_SIZE);
 	struct timeval now;
 	int saved = errno;
 
+	if (!logged && !noted)
+		return;
 	gettimeofday(&now, NULL);
 	line.size -= 4; /* for what must not be cut off */
-	if (lg.format == FORMAT_JSON) {
-		format_json(&line, &now, level_name(level), event, fields);
-		if (line.cut) {
-			/* A cut line would be no JSON: say so in one that is. */
-			strbuf_init(&line, line.text, LINE_SIZE - 4);
-			format_json(&line, &now, level_name(level), event,
-				    (const struct log_field[]){
-					    LOG_STR("message", "entry too long"),
-					    { .key = NULL } });
-		}
-	} else {
+	if (noted || lg.format == FORMAT_JSON)
+		format_json_whole(&line, &now, level, event, fields);
+	if (noted)
+		lg.sink(lg.sink_arg, fields, line.text, line.len);
+	if (logged && lg.format != FORMAT_JSON) {
+		strbuf_init(&line, line.text, line.size);
 		format_text(&line, &now, level_name(level), event, fields);
 	}
 	line.size += 4;
-	if (lg.syslog) {
+	if (logged && lg.syslog) {
 		syslog(priority[level], "%s", line.text);
-	} else {
+	} else if (logged) {
 		strbuf_add(&line, "\n");
-		put_line(line.text, line.len,
-			 strcmp(event, "output") == 0 ? OUTPUT_SIZE : BACKLOG_SIZE);
+		put_line(line.text, line.len, is_output ? OUTPUT_SIZE : BACKLOG_SIZE);
 	}
 	errno = saved;
 }

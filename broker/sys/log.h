@@ -53,6 +53,16 @@ struct log_field {
 				  (const struct log_field[]){ __VA_ARGS__, { .key = NULL } });     \
 	} while (0)
 
+/*
+ * Told of every entry of level info and above, whether it is logged or not; not of the output
+ * of workers. @json is the entry as one JSON object of @len bytes. NULL: nobody.
+ */
+typedef void log_sink_fn(void *arg, const struct log_field *fields, const char *json, size_t len);
+void log_set_sink(log_sink_fn *sink, void *arg);
+
+/* The field @key of an entry, or NULL. */
+const struct log_field *log_find_field(const struct log_field *fields, const char *key);
+
 bool log_enabled(enum conf_log_level level);
 void log_write(enum conf_log_level level, const char *event, const struct log_field *fields);
 

@@ -25,6 +25,8 @@ static const struct {
 	{ OPTION_BROKER, "log_format", "json" },
 	{ OPTION_BROKER, "pid_file", "/run/broker.pid" },
 	{ OPTION_BROKER, "run_dir", "/run/broker" },
+	{ OPTION_BROKER, "control", "/run/broker/control" },
+	{ OPTION_BROKER, "control_group", "adm" },
 	{ OPTION_BROKER, "user", "www" },
 	{ OPTION_BROKER, "group", "33" },
 	{ OPTION_SERVICE, "command", "'my program' --flag '#1' \"it's\"" },

@@ -1,0 +1,54 @@
+/*
+ * event_ring - the latest events, bounded in number and bytes.
+ *
+ * An event has an id that rises by one. The oldest makes room for the newest; a reader that
+ * comes back for an id that is gone is told how many it missed by the id it gets instead.
+ *
+ * Owns:   the entries. Never: reads a clock, writes, knows its readers.
+ */
+#ifndef BROKER_POLICY_EVENT_RING_H
+#define BROKER_POLICY_EVENT_RING_H
+
+#include "base/util.h"
+#include "handoff_wire.h"
+
+#define EVENT_RING_MAX	 1000
+#define EVENT_RING_BYTES (1 << 20)
+
+#define EVENT_WORKER_SIZE (HANDOFF_SERVICE_SIZE + 24)
+
+struct event {
+	uint64_t id;
+	int64_t at_ms;			    /* monotonic */
+	char service[HANDOFF_SERVICE_SIZE]; /* empty: of the broker */
+	char worker[EVENT_WORKER_SIZE];	    /* empty: of no worker */
+	size_t len;
+	char text[]; /* not terminated */
+};
+
+struct event_ring {
+	struct event *slots[EVENT_RING_MAX]; /* id % EVENT_RING_MAX */
+	uint64_t first, next;		     /* ids: the oldest that is here, the next to come */
+	size_t bytes;
+};
+
+void event_ring_init(struct event_ring *r);
+void event_ring_deinit(struct event_ring *r);
+
+/* The id that the next event will have: it may stand in its text. */
+static inline uint64_t event_ring_next_id(const struct event_ring *r)
+{
+	return r->next;
+}
+
+/* @service, @worker: NULL for none. Without memory the event is lost, and its id a gap. */
+void event_ring_add(struct event_ring *r, int64_t at_ms, const char *service, const char *worker,
+		    const char *text, size_t len);
+
+/* The first event with at least @id, or NULL. */
+const struct event *event_ring_from(const struct event_ring *r, uint64_t id);
+
+/* Id of the first event at @at_ms or later; the next id if there is none. */
+uint64_t event_ring_since(const struct event_ring *r, int64_t at_ms);
+
+#endif

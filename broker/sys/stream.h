@@ -1,0 +1,68 @@
+/*
+ * stream - one connected peer that we answer: bytes in up to a bound, bytes out as fast as
+ * it reads them, never waited for.
+ *
+ * What it costs is bounded: the input buffer by in_max, the output buffer by out_max, a turn
+ * of the loop by one read and one write. While output waits nothing more is read, so a peer
+ * that sends and does not read stops itself. One that takes nothing for stall_ms is dropped.
+ *
+ * Owns:   descriptor and buffers. It is embedded in its owner, which is told of its end by
+ *         .closed, once, from the loop: so no function here frees anything under its caller.
+ */
+#ifndef BROKER_SYS_STREAM_H
+#define BROKER_SYS_STREAM_H
+
+#include "base/buf.h"
+#include "sys/loop.h"
+
+struct stream {
+	struct loop *loop;
+	struct loop_source source;
+	struct loop_timer timer;
+	int fd;		/* owned; -1: over */
+	struct buf in;	/* received; the owner consumes it */
+	struct buf out; /* goes out by itself after stream_flush() */
+	bool eof;	/* the peer sends nothing more */
+	bool finishing; /* closed as soon as .out is written */
+
+	int64_t stall_ms;    /* set by the owner: time without progress of the output */
+	int64_t stall_at_ms; /* 0: no output waits */
+	int64_t limit_at_ms; /* 0: none; see stream_limit() */
+
+	/* .in has grown, or .eof is set now. Called again only when there is more news. */
+	void (*received)(struct stream *s);
+	/* All output is written. May be NULL. */
+	void (*drained)(struct stream *s);
+	/* The end: the descriptor is closed, the owner may free itself. */
+	void (*closed)(struct stream *s);
+};
+
+#define STREAM_STALL_MS 5000
+
+/*
+ * Begins: @s is all zero but for its callbacks. @fd is non-blocking, and the stream's from
+ * now on; on failure (-errno) it stays the caller's, and .closed is not called.
+ */
+int stream_open(struct stream *s, struct loop *loop, int fd, size_t in_max, size_t out_max);
+
+/*
+ * Sends what is in .out: what the peer takes at once, the rest as it reads. If .out has
+ * failed (out of bounds or memory) the stream is closed: half an answer is none.
+ */
+void stream_flush(struct stream *s);
+
+void stream_finish(struct stream *s); /* flush, and close when all is written */
+void stream_close(struct stream *s);  /* closes now; .closed comes with the next turn */
+
+/* Closed when @ms from now are over, whatever happens; 0: no limit. */
+void stream_limit(struct stream *s, int64_t ms);
+
+/* At the end of the broker: closes at once, without calling .closed. */
+void stream_deinit(struct stream *s);
+
+static inline bool stream_is_open(const struct stream *s)
+{
+	return s->fd >= 0;
+}
+
+#endif

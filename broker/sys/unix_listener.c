@@ -1,0 +1,113 @@
+#include "unix_listener.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include "base/fd.h"
+
+#define BACKLOG 128
+
+static bool fill_address(const char *path, struct sockaddr_un *ret)
+{
+	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if (strlen(path) >= sizeof(ret->sun_path))
+		return false;
+	strcpy(ret->sun_path, path);
+	return true;
+}
+
+int unix_connect(const char *path, int *ret_fd)
+{
+	struct sockaddr_un sun;
+	_cleanup_fd_ int fd = -1;
+
+	if (!fill_address(path, &sun))
+		return -ENAMETOOLONG;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0)
+		return -errno;
+	if (fcntl(fd, F_SETFL, 0) < 0)
+		return -errno;
+	*ret_fd = fd_take(&fd);
+	return 0;
+}
+
+/* Whether @path may be taken: nothing is there, or a socket that nobody listens on. */
+static int make_way(const char *path, struct strbuf *error)
+{
+	_cleanup_fd_ int fd = -1;
+	struct stat st;
+	int r;
+
+	if (lstat(path, &st) < 0) {
+		if (errno == ENOENT)
+			return 0;
+		r = -errno;
+		strbuf_addf(error, "cannot look at %s: %s", path, strerror(-r));
+		return r;
+	}
+	if (!S_ISSOCK(st.st_mode)) {
+		strbuf_addf(error,
+			    "%s is there already and is no socket; remove it or choose "
+			    "another path",
+			    path);
+		return -EEXIST;
+	}
+	r = unix_connect(path, &fd);
+	if (r != -ECONNREFUSED) {
+		strbuf_addf(error, "another process listens on %s; stop it, or choose another path",
+			    path);
+		return -EADDRINUSE;
+	}
+	if (unlink(path) < 0) {
+		r = -errno;
+		strbuf_addf(error, "cannot remove the old socket %s: %s", path, strerror(-r));
+		return r;
+	}
+	return 0;
+}
+
+int unix_listener_open(const char *path, gid_t group, int *ret_fd, struct strbuf *error)
+{
+	_cleanup_fd_ int fd = -1;
+	struct sockaddr_un sun;
+	mode_t old;
+	int r;
+
+	if (!fill_address(path, &sun)) {
+		strbuf_addf(error,
+			    "%s: the path is too long for a socket (%zu characters are allowed)",
+			    path, sizeof(sun.sun_path) - 1);
+		return -ENAMETOOLONG;
+	}
+	r = make_way(path, error);
+	if (r < 0)
+		return r;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0) {
+		r = -errno;
+		strbuf_addf(error, "cannot make a socket: %s", strerror(-r));
+		return r;
+	}
+	/* The mode comes with the bind, so the path never exists with looser permissions. */
+	old = umask(0177);
+	r = bind(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 ? -errno : 0;
+	(void)umask(old);
+	if (r < 0) {
+		strbuf_addf(error, "cannot bind %s: %s", path, strerror(-r));
+		return r;
+	}
+	/* Nobody can connect before listen(2): so the group comes in between. */
+	if ((group != UNIX_LISTENER_NO_GROUP &&
+	     (lchown(path, (uid_t)-1, group) < 0 || chmod(path, 0660) < 0)) ||
+	    listen(fd, BACKLOG) < 0) {
+		r = -errno;
+		strbuf_addf(error, "cannot listen on %s: %s", path, strerror(-r));
+		(void)unlink(path);
+		return r;
+	}
+	*ret_fd = fd_take(&fd);
+	return 0;
+}

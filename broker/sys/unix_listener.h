@@ -1,0 +1,24 @@
+/*
+ * unix_listener - a listening Unix socket in the file system, with the rights it should have
+ * before anybody can connect to it.
+ */
+#ifndef BROKER_SYS_UNIX_LISTENER_H
+#define BROKER_SYS_UNIX_LISTENER_H
+
+#include <sys/types.h>
+#include "base/strbuf.h"
+
+#define UNIX_LISTENER_NO_GROUP ((gid_t)-1)
+
+/*
+ * Listens on @path (SOCK_STREAM, non-blocking, close-on-exec), mode 0600; with @group that
+ * group may connect too: 0660. A socket that is left over from a process that was killed is
+ * replaced; one that somebody listens on, or a file that is no socket, is not. 0: *@ret_fd
+ * is the caller's. -errno with @error: what was found and what to do.
+ */
+int unix_listener_open(const char *path, gid_t group, int *ret_fd, struct strbuf *error);
+
+/* Connects to @path without waiting. 0, with *@ret_fd the caller's (it blocks), or -errno. */
+int unix_connect(const char *path, int *ret_fd);
+
+#endif

@@ -1,0 +1,100 @@
+/* links: broker/policy/event_ring */
+#include "policy/event_ring.h"
+#include "tap.h"
+
+#include <string.h>
+
+static struct event_ring ring;
+
+static void add(int64_t at_ms, const char *text)
+{
+	event_ring_add(&ring, at_ms, "web", "web.0", text, strlen(text));
+}
+
+TEST(events_come_back_in_order_with_rising_ids)
+{
+	const struct event *e;
+
+	event_ring_init(&ring);
+	CHECK(event_ring_from(&ring, 0) == NULL);
+	CHECK_EQ(event_ring_next_id(&ring), 1);
+	add(10, "one");
+	event_ring_add(&ring, 20, NULL, NULL, "two", 3);
+	e = event_ring_from(&ring, 0);
+	CHECK_EQ(e->id, 1);
+	CHECK_STR(e->worker, "web.0");
+	CHECK(!memcmp(e->text, "one", 3));
+	e = event_ring_from(&ring, e->id + 1);
+	CHECK_EQ(e->id, 2);
+	CHECK_STR(e->service, "");
+	CHECK(event_ring_from(&ring, e->id + 1) == NULL);
+	event_ring_deinit(&ring);
+}
+
+TEST(the_oldest_makes_room_and_the_gap_shows)
+{
+	event_ring_init(&ring);
+	for (int i = 0; i < EVENT_RING_MAX + 10; i++)
+		add(i, "x");
+	CHECK_EQ(event_ring_from(&ring, 1)->id, 11);
+	CHECK_EQ(event_ring_next_id(&ring), EVENT_RING_MAX + 11);
+	event_ring_deinit(&ring);
+}
+
+TEST(bytes_are_bounded_too)
+{
+	static char big[EVENT_RING_BYTES / 4];
+	unsigned n = 0;
+
+	event_ring_init(&ring);
+	for (int i = 0; i < 10; i++)
+		event_ring_add(&ring, i, "web", NULL, big, sizeof(big));
+	for (const struct event *e = event_ring_from(&ring, 0); e;
+	     e = event_ring_from(&ring, e->id + 1))
+		n++;
+	CHECK_EQ(n, 4);
+	CHECK_EQ(ring.bytes, EVENT_RING_BYTES);
+	event_ring_deinit(&ring);
+	CHECK_EQ(ring.bytes, 0);
+}
+
+TEST(an_event_larger_than_the_ring_is_a_gap_and_no_more)
+{
+	static char huge[EVENT_RING_BYTES + 1];
+
+	event_ring_init(&ring);
+	event_ring_add(&ring, 1, "web", NULL, huge, sizeof(huge));
+	add(2, "after");
+	CHECK_EQ(event_ring_from(&ring, 1)->id, 2);
+	event_ring_deinit(&ring);
+}
+
+TEST(since_finds_the_first_of_a_time)
+{
+	event_ring_init(&ring);
+	add(10, "a");
+	add(20, "b");
+	add(20, "c");
+	add(30, "d");
+	CHECK_EQ(event_ring_since(&ring, 0), 1);
+	CHECK_EQ(event_ring_since(&ring, 11), 2);
+	CHECK_EQ(event_ring_since(&ring, 20), 2);
+	CHECK_EQ(event_ring_since(&ring, 31), 5);
+	event_ring_deinit(&ring);
+	CHECK_EQ(event_ring_since(&ring, 0), 5);
+}
+
+TEST(names_too_long_are_cut_not_overrun)
+{
+	char name[300];
+
+	memset(name, 'n', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	event_ring_init(&ring);
+	event_ring_add(&ring, 1, name, name, "x", 1);
+	CHECK_EQ(strlen(event_ring_from(&ring, 0)->service), HANDOFF_SERVICE_SIZE - 1);
+	CHECK_EQ(strlen(event_ring_from(&ring, 0)->worker), EVENT_WORKER_SIZE - 1);
+	event_ring_deinit(&ring);
+}
+
+TAP_MAIN()
