@@ -42,6 +42,7 @@
 #define HANDOFF_ENV_RENDEZVOUS "BROKER_RENDEZVOUS"    /* path of the rendezvous socket */
 #define HANDOFF_ENV_TOKEN      "BROKER_TOKEN"	      /* 32 hex digits, one per worker */
 #define HANDOFF_ENV_PRIVATE    "BROKER_PRIVATE_PORTS" /* "9229,9400-9409": left to the app */
+#define HANDOFF_ENV_WRAPPER    "BROKER_WRAPPER" /* a program in front of the app: left alone */
 
 enum handoff_type {
 	HANDOFF_HELLO = 1,
