@@ -19,6 +19,9 @@ struct user_info {
  */
 int user_lookup(const char *user, const char *group, struct user_info *ret, struct strbuf *error);
 
+/* The name of @uid; its number where it has none. */
+void user_name(uid_t uid, char *ret, size_t size);
+
 /*
  * Changes the broker itself to @ids, for good: groups, then gid, then uid, then a check that
  * there is no way back. CAP_NET_BIND_SERVICE is kept if it was there, so that a listener on

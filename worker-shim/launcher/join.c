@@ -38,7 +38,7 @@ static bool name_is_plain(const char *name)
 	size_t n = strlen(name);
 
 	return n > 0 && n < HANDOFF_SERVICE_SIZE &&
-	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") ==
+	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") ==
 		       n;
 }
 

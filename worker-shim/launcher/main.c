@@ -206,13 +206,16 @@ static enum launch_exit examine(const struct options *options, struct program *p
 static enum launch_exit check(const struct options *options, struct reason *reason)
 {
 	static struct program program;
+	static char text[REPORT_SIZE];
 	enum launch_exit code = examine(options, &program, reason);
 
-	if (options->report)
-		report_write(&program, reason);
-	else if (code == LAUNCH_GOOD)
+	if (options->report) {
+		report_text(&program, reason, text);
+		(void)fputs(text, stdout);
+	} else if (code == LAUNCH_GOOD) {
 		(void)printf("%s: dynamic, interpreter %s: backend preload\n", program.binary,
 			     program.elf.interp);
+	}
 	return code;
 }
 

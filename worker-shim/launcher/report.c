@@ -1,18 +1,25 @@
 #include "report.h"
 
 #include <elf.h>
-#include <stdio.h>
 #include <string.h>
 
+struct text {
+	char *at, *end;
+};
+
 /* A file name may hold anything; the reader expects one line. */
-static void put(const char *key, const char *value)
+static void put(struct text *text, const char *key, const char *value)
 {
-	if (!*value)
+	size_t n = strlen(key) + strlen(value) + 2;
+
+	if (!*value || (size_t)(text->end - text->at) <= n)
 		return;
-	(void)printf("%s=", key);
+	text->at = stpcpy(text->at, key);
+	*text->at++ = '=';
 	for (; *value; value++)
-		(void)putchar((unsigned char)*value < ' ' || *value == 0x7f ? '?' : *value);
-	(void)putchar('\n');
+		*text->at++ = (unsigned char)*value < ' ' || *value == 0x7f ? '?' : *value;
+	*text->at++ = '\n';
+	*text->at = '\0';
 }
 
 static const char *libc_of(const struct elf_info *elf)
@@ -25,44 +32,46 @@ static const char *libc_of(const struct elf_info *elf)
 	return "";
 }
 
-static void put_elf(const struct elf_info *elf)
+static void put_elf(struct text *out, const struct elf_info *elf)
 {
-	put("class", elf->bits == 64 ? "64" : "32");
-	put("machine", program_machine(elf->machine));
+	put(out, "class", elf->bits == 64 ? "64" : "32");
+	put(out, "machine", program_machine(elf->machine));
 	/* Of another machine's file nothing else was read. */
 	if (!elf->whole)
 		return;
-	put("linkage", elf->dynamic ? "dynamic" : "static");
-	put("interpreter", elf->interp);
-	put("libc", libc_of(elf));
-	put("first", elf->first);
-	put("go", elf->go ? "yes" : "no");
-	put("io_uring", elf->io_uring ? "linked" : "");
+	put(out, "linkage", elf->dynamic ? "dynamic" : "static");
+	put(out, "interpreter", elf->interp);
+	put(out, "libc", libc_of(elf));
+	put(out, "first", elf->first);
+	put(out, "go", elf->go ? "yes" : "no");
+	put(out, "io_uring", elf->io_uring ? "linked" : "");
 }
 
-void report_write(const struct program *program, const struct reason *reason)
+void report_text(const struct program *program, const struct reason *reason, char ret[REPORT_SIZE])
 {
+	struct text text = { ret, ret + REPORT_SIZE }, *out = &text;
 	const char *mark = *program->binary ? program_privilege(program->binary) : NULL;
 
-	put("path", program->path);
+	*ret = '\0';
+	put(out, "path", program->path);
 	for (int i = 0; i < program->n_scripts; i++)
-		put("script", program->scripts[i]);
-	put("binary", program->binary);
+		put(out, "script", program->scripts[i]);
+	put(out, "binary", program->binary);
 	if (program->elf.bits)
-		put_elf(&program->elf);
-	put("privilege", mark ? mark : "");
+		put_elf(out, &program->elf);
+	put(out, "privilege", mark ? mark : "");
 	switch (reason->code) {
 	case LAUNCH_GOOD:
-		put("verdict", "yes");
-		put("backend", "preload");
+		put(out, "verdict", "yes");
+		put(out, "backend", "preload");
 		break;
 	case LAUNCH_MISSING:
-		put("verdict", "missing");
+		put(out, "verdict", "missing");
 		break;
 	case LAUNCH_REFUSED:
 	case LAUNCH_USAGE:
-		put("verdict", "no");
+		put(out, "verdict", "no");
 		break;
 	}
-	put("reason", reason->text);
+	put(out, "reason", reason->text);
 }

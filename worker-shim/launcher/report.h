@@ -1,7 +1,7 @@
 /*
  * report.h - what was found about a program, for another program to read: --report.
  *
- * Lines of key=value on standard output, each key once but "script". What could not be found out
+ * Lines of key=value, each key once but "script". What could not be found out
  * is left out; worker-shim(1) lists the keys.
  */
 #ifndef LAUNCHER_REPORT_H
@@ -9,7 +9,9 @@
 
 #include "program.h"
 
-/* Writes the report on @program, as far as it is filled, with the verdict of @reason. */
-void report_write(const struct program *program, const struct reason *reason);
+#define REPORT_SIZE 65536 /* of the longest report, with five scripts of the longest names */
+
+/* The report on @program, as far as that is filled, with the verdict of @reason. Terminated. */
+void report_text(const struct program *program, const struct reason *reason, char ret[REPORT_SIZE]);
 
 #endif
