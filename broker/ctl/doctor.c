@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/fd.h"
@@ -135,7 +136,8 @@ static void explain_look(pid_t pid, int r, struct strbuf *error)
 	case EACCES:
 	case EPERM:
 		strbuf_addf(error,
-			    "process %d belongs to another user: ask as that user, or as root",
+			    "process %d may not be looked at by this user: ask as its own user, or "
+			    "as root",
 			    (int)pid);
 		return;
 	case ENOENT:
@@ -179,14 +181,28 @@ static int answer(struct doctor_facts *facts, char *const *program, bool json, s
 	return r;
 }
 
-/* The running image itself, which may have been replaced or deleted on disk since. */
+/* Its file by name; or the running image itself, where that was replaced or deleted on disk since.
+ */
+static void name_image(const struct doctor_process *p, char ret[PATH_MAX])
+{
+	struct stat running, file;
+	char image[32];
+
+	snprintf(image, sizeof(image), "/proc/%d/exe", (int)p->pid);
+	if (p->other_root || stat(p->exe, &file) < 0 || stat(image, &running) < 0 ||
+	    file.st_dev != running.st_dev || file.st_ino != running.st_ino)
+		strcpy(ret, image);
+	else
+		strcpy(ret, p->exe);
+}
+
 static int run_process(pid_t pid, bool json, struct buf *out, enum doctor_verdict *ret_verdict,
 		       struct strbuf *error)
 {
 	_cleanup_free_ struct doctor_process *process = malloc(sizeof(*process));
 	_cleanup_free_ char **words = NULL;
 	struct doctor_facts facts = { .process = process };
-	char image[32], *program[] = { image, NULL };
+	char image[PATH_MAX], *program[] = { image, NULL };
 	int r = process ? doctor_look(pid, process, &words) : -ENOMEM;
 
 	if (r < 0) {
@@ -194,7 +210,7 @@ static int run_process(pid_t pid, bool json, struct buf *out, enum doctor_verdic
 		return r;
 	}
 	facts.command = words;
-	snprintf(image, sizeof(image), "/proc/%d/exe", (int)pid);
+	name_image(process, image);
 	return answer(&facts, program, json, out, ret_verdict, error);
 }
 

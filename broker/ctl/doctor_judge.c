@@ -1,6 +1,7 @@
 /*
  * What the facts mean: the doctor's opinion, and the section that follows from it. Pure.
  */
+#include <ctype.h>
 #include <string.h>
 #include "base/strbuf.h"
 #include "ctl/doctor_facts.h"
@@ -183,7 +184,7 @@ static void add_name(char *const *command, struct buf *out)
 	if (is_interpreter(base) && command[1] && command[1][0] != '-')
 		base = base_of(command[1]);
 	n = strcspn(base, ".");
-	if (conf_name_ok(base, n))
+	if (conf_name_ok(base, n) && !isdigit((unsigned char)*base))
 		buf_add(out, base, n);
 	else
 		buf_add_str(out, "app");
@@ -242,7 +243,7 @@ void doctor_section(const struct doctor_facts *f, struct buf *out)
 	/* A broker of the same user starts its workers as that user anyway. */
 	if (!p->same_user)
 		buf_addf(out, "user = %s\n", p->user);
-	if (p->io_uring && is_interpreter(p->name) && !strncmp(p->name, "node", 4))
+	if (p->io_uring && !strcmp(base_of(p->exe), "node"))
 		buf_add_str(out, "environment = UV_USE_IO_URING=0\n");
 	add_listeners(p, out);
 }
