@@ -242,12 +242,15 @@ static void tear_down(struct master *m)
 
 	list_for_each_safe (s, tmp, &m->services, link)
 		service_free(s);
+	control_stop(m);
+	survey_deinit(&m->survey);
 	if (m->rendezvous.ready)
 		rendezvous_stop(m);
 	guard_stop(m);
 	fd_closep(&m->spare_fd);
 	loop_timer_disarm(&m->watch);
 	loop_timer_disarm(&m->gone);
+	events_deinit(&m->events);
 	rundir_close(&m->rundir);
 	loop_deinit(&m->loop);
 	fd_closep(&m->options.ready_fd);
@@ -317,6 +320,9 @@ int master_run(struct conf *conf, const struct master_options *options)
 		return code;
 	}
 	m.loop.turn = watch_log;
+	events_init(&m.events, &m.loop);
+	survey_init(&m.survey, &m);
+	control_init(&m);
 	m.started_ms = loop_now(&m.loop);
 	code = start_prepare(&m);
 	if (code == EXIT_CODE_OK)

@@ -5,7 +5,10 @@
 #define BROKER_CORE_MASTER_H
 
 #include <sys/resource.h>
+#include "core/control.h"
+#include "core/events.h"
 #include "core/service.h"
+#include "core/survey.h"
 #include "sys/rundir.h"
 
 /* How the broker ends; also what broker(8) documents. */
@@ -43,6 +46,10 @@ struct master {
 	struct loop_timer rendezvous_retry; /* runs while a shortage keeps it unarmed */
 	struct list greetings;		    /* rendezvous connections without a HELLO yet */
 	size_t n_greetings;
+
+	struct events events;
+	struct survey survey;
+	struct control control;
 
 	struct loop_timer watch;       /* armed only while there is something to watch */
 	int64_t evidence_ms;	       /* when connections were last counted */
@@ -86,6 +93,16 @@ void rendezvous_stop(struct master *m);
 void watch_needed(struct master *m);
 void watch_init(struct master *m);
 void watch_stopped(struct worker *w, bool stopped);
+void watch_look_if_stopped(struct worker *w); /* somebody looks anyway: no need to wait for it */
+
+/* Connections of the listeners of @s that some process still has. Sorted. 0 or -errno. */
+int watch_open_connections(const struct service *s, struct inode_set *ret);
+
+/*
+ * How many connections the processes of @w hold. Negative: some process could not be read, so
+ * nothing is known.
+ */
+int watch_count_connections(const struct worker *w, const struct inode_set *connections);
 
 /* guard.c: the keeper is told whom it would have to end if we could not. */
 int guard_start(struct master *m);

@@ -65,7 +65,7 @@ static enum exit_code find_shim(struct master *m)
 /* What @conf can need at the same time, generously: a reload doubles the workers. */
 static uint64_t descriptors_needed(const struct conf *conf)
 {
-	uint64_t need = 64;
+	uint64_t need = 64 + CONTROL_CLIENTS_MAX;
 
 	for (size_t i = 0; i < conf->n_services; i++) {
 		const struct service_conf *sc = conf->services[i];
@@ -133,6 +133,8 @@ static enum exit_code open_rundir(struct master *m)
 	if (r == 0 && bc->pid_file)
 		r = rundir_write_pid(&m->rundir, bc->pid_file, &error);
 	if (r == 0)
+		r = control_open(m, &error);
+	if (r == 0)
 		return EXIT_CODE_OK;
 	return start_failed(r == -EBUSY ? EXIT_CODE_RUNNING : EXIT_CODE_ENVIRONMENT,
 			    error.len ? error.text : strerror(-r));
@@ -154,6 +156,8 @@ static enum exit_code drop_rights(struct master *m)
 	r = user_lookup(bc->user, bc->group, &user, &error);
 	if (r == 0 && user.ids.change) {
 		r = rundir_chown(&m->rundir, user.ids.uid, user.ids.gid);
+		if (r == 0)
+			r = control_chown(m, user.ids.uid);
 		if (r == 0)
 			r = log_chown(user.ids.uid, user.ids.gid);
 		if (r < 0)
@@ -211,5 +215,7 @@ enum exit_code start_prepare(struct master *m)
 	r = rendezvous_start(m);
 	if (r == 0)
 		r = guard_start(m);
+	if (r == 0)
+		r = control_start(m);
 	return r < 0 ? start_failed(EXIT_CODE_FAILURE, strerror(-r)) : EXIT_CODE_OK;
 }

@@ -208,8 +208,7 @@ static bool watch_held(struct worker *w)
 	return false;
 }
 
-/* Connections of the listeners of @s that some process still has. Sorted. */
-static int open_connections(const struct service *s, struct inode_set *ret)
+int watch_open_connections(const struct service *s, struct inode_set *ret)
 {
 	const struct endpoint *e;
 	const struct listener *l;
@@ -239,11 +238,7 @@ static bool tally_socket(void *arg, uint64_t inode)
 	return true;
 }
 
-/*
- * How many connections the processes of @w hold. Negative: some process could not be read, so
- * nothing is known.
- */
-static int count_connections(const struct worker *w, const struct inode_set *connections)
+int watch_count_connections(const struct worker *w, const struct inode_set *connections)
 {
 	struct pid_set all = { 0 };
 	struct tally t = { connections, 0 };
@@ -271,7 +266,7 @@ static bool needs_evidence(const struct service *s)
 
 static void use_evidence(struct worker *w, const struct inode_set *connections)
 {
-	int open = count_connections(w, connections);
+	int open = watch_count_connections(w, connections);
 	struct channel *c;
 
 	if (open < 0)
@@ -288,7 +283,7 @@ static void watch_connections(struct service *s)
 	struct inode_set connections = { 0 };
 	struct worker *w, *tmp;
 
-	if (open_connections(s, &connections) == 0)
+	if (watch_open_connections(s, &connections) == 0)
 		list_for_each_safe (w, tmp, &s->workers, link)
 			if (w->state == WORKER_DRAINING || w->state == WORKER_READY)
 				use_evidence(w, &connections);
@@ -368,4 +363,17 @@ void watch_stopped(struct worker *w, bool stopped)
 		w->held_by_stop = false;
 		worker_event(w, EV_RELEASE);
 	}
+}
+
+void watch_look_if_stopped(struct worker *w)
+{
+	const struct channel *c;
+
+	if (w->state != WORKER_READY)
+		return;
+	list_for_each (c, &w->channels, link)
+		if (channel_is_stopped(c)) {
+			watch_stopped(w, true);
+			return;
+		}
 }

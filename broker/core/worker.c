@@ -129,7 +129,9 @@ static void log_change(const struct worker *w, enum worker_state from, enum work
 			log_event(LEVEL_INFO, "worker-ready", LOG_STR("worker", w->name),
 				  LOG_INT("pid", w->pid), LOG_INT("generation", w->generation),
 				  LOG_INT("ms", loop_now(loop_of(w)) - w->started_ms),
-				  LOG_MSG("listens, and is in the round"));
+				  LOG_MSG("%s", w->pinned_only ? "listens; gets connections of "
+								 "pinned sources only"
+							       : "listens, and is in the round"));
 		return;
 	case WORKER_HELD:
 		log_event(LEVEL_WARN, "worker-held", LOG_STR("worker", w->name),
@@ -197,6 +199,8 @@ void worker_event(struct worker *w, enum worker_event ev)
 		ev = guest_event(ev);
 	if (!worker_fsm_step(&w->state, ev, &actions))
 		return;
+	if (w->state != from)
+		w->state_since_ms = loop_now(loop_of(w));
 	log_change(w, from, ev);
 	if (actions & ACT_DISARM)
 		loop_timer_disarm(&w->deadline);
@@ -274,7 +278,7 @@ struct worker *worker_new(struct service *service, struct service_conf *conf, un
 	loop_timer_init(&w->deadline, deadline_expired);
 	loop_timer_init(&w->settle, settle_expired);
 	worker_output_init(w);
-	w->started_ms = loop_now(&service->master->loop);
+	w->started_ms = w->state_since_ms = loop_now(&service->master->loop);
 	return w;
 }
 

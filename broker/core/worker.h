@@ -49,6 +49,16 @@ struct channel {
 	int64_t probe_delay_ms;
 };
 
+/* What survey.c found. */
+struct worker_findings {
+	unsigned round; /* 0: never looked at */
+	int open;	/* connections that its processes hold; negative: could not be read */
+	unsigned n_processes;
+	uint64_t rss_bytes, cpu_ms; /* of all its processes that live */
+	pid_t tracer;		    /* a debugger of one of them; 0: none */
+	char tracer_name[32];
+};
+
 struct worker {
 	struct list link; /* service::workers, in the order of their start */
 	struct service *service;
@@ -64,6 +74,7 @@ struct worker {
 	struct loop_timer deadline;
 	struct loop_timer settle;     /* it listens, but maybe not yet on everything */
 	int64_t started_ms, ready_ms; /* ready_ms 0: never was */
+	int64_t state_since_ms;	      /* when .state last changed */
 	bool held_by_stop;	      /* HELD because its process is stopped */
 	bool asked;		      /* to leave, by us: its end is no failure */
 	pid_t main_was;		      /* the last main process: for messages */
@@ -76,7 +87,8 @@ struct worker {
 	int pidfd;	  /* of a guest's process, owned; -1: none, or it has ended */
 	struct loop_source process_source;
 
-	unsigned open;	 /* connections it holds, when last counted */
+	unsigned open; /* connections it holds, when last counted */
+	struct worker_findings found;
 	uint64_t served; /* taken by it, of channels that are closed */
 
 	int status_fd; /* pipe of the launcher, owned; -1 once read */

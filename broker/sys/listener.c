@@ -1,5 +1,6 @@
 #include "listener.h"
 
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include "base/fd.h"
@@ -152,4 +153,24 @@ void listener_remove_filter(int fd)
 {
 	/* ENOENT: accepted before the filter was there. */
 	(void)set_int(fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
+}
+
+int listener_count(int fd, struct listener_counts *ret)
+{
+	uint32_t meminfo[SK_MEMINFO_VARS] = { 0 };
+	socklen_t len = sizeof(meminfo);
+	struct tcp_info info;
+	socklen_t info_len = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &info_len) < 0)
+		return -errno;
+	/* A listening socket drops nothing but connections (tcp_listendrop() of the kernel). */
+	if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, meminfo, &len) < 0)
+		return -errno;
+	*ret = (struct listener_counts){
+		.backlog = info.tcpi_unacked,
+		.backlog_max = info.tcpi_sacked,
+		.overflows = meminfo[SK_MEMINFO_DROPS],
+	};
+	return 0;
 }

@@ -36,6 +36,14 @@ enum listener_result {
  */
 int listener_accept(int fd, int *ret_fd, struct handoff_addr *ret_peer);
 
+struct listener_counts {
+	uint32_t backlog, backlog_max; /* connections that wait to be accepted, and how many may */
+	uint32_t overflows;	       /* connections dropped because no more could wait */
+};
+
+/* What the kernel says of a listening TCP socket now. 0 or -errno. */
+int listener_count(int fd, struct listener_counts *ret);
+
 /*
  * Lets no further client in: SYNs are dropped in the kernel (clients try again a second
  * later), while handshakes that have begun still complete and what is in the backlog

@@ -207,6 +207,27 @@ pid_t proc_tracer(pid_t pid)
 	return at && sscanf(at, "\nTracerPid: %d", &tracer) == 1 ? tracer : 0;
 }
 
+int proc_usage(pid_t pid, struct proc_usage *ret)
+{
+	char path[64], text[512], *paren;
+	unsigned long long user, system;
+	long pages;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	if (read_file(path, text, sizeof(text)) < 0)
+		return -ENOENT;
+	paren = strrchr(text, ')');
+	/* proc(5): fields 14 utime and 15 stime in ticks, 24 rss in pages. */
+	if (!paren || sscanf(paren + 1,
+			     " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d "
+			     "%*d %*d %*d %*u %*u %ld",
+			     &user, &system, &pages) != 3)
+		return -ENOENT;
+	ret->cpu_ms = (user + system) * MSEC_PER_SEC / (unsigned long)sysconf(_SC_CLK_TCK);
+	ret->rss_bytes = pages > 0 ? (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+	return 0;
+}
+
 void proc_name(pid_t pid, char *ret, size_t size)
 {
 	char path[64];

@@ -34,6 +34,14 @@ bool proc_is_ending(pid_t pid);
 /* Pid of the tracer (a debugger), 0 if none. */
 pid_t proc_tracer(pid_t pid);
 
+struct proc_usage {
+	uint64_t rss_bytes; /* resident memory, shared pages included */
+	uint64_t cpu_ms;    /* user and system, since its start */
+};
+
+/* 0, or -ENOENT if there is no such process. */
+int proc_usage(pid_t pid, struct proc_usage *ret);
+
 /* The short name as in /proc/PID/comm; "?" if it cannot be read. */
 void proc_name(pid_t pid, char *ret, size_t size);
 

@@ -203,9 +203,24 @@ int rundir_write_pid(struct rundir *rd, const char *pid_file, struct strbuf *err
 	return rd->pid_file ? 0 : -ENOMEM;
 }
 
+int rundir_let_group_through(struct rundir *rd, gid_t group, struct strbuf *error)
+{
+	struct stat st;
+	int r;
+
+	if (stat(rd->path, &st) == 0 && chown(rd->path, (uid_t)-1, group) == 0 &&
+	    chmod(rd->path, (st.st_mode & 0711) | 0010) == 0)
+		return 0;
+	r = -errno;
+	strbuf_addf(error, "cannot open the run directory %s for control_group: %s", rd->path,
+		    strerror(-r));
+	return r;
+}
+
 int rundir_chown(struct rundir *rd, uid_t uid, gid_t gid)
 {
-	if (chown(rd->path, uid, gid) < 0 || chown(rd->rendezvous, uid, gid) < 0)
+	/* Its group may be the one that is let through; otherwise it means nothing. */
+	if (chown(rd->path, uid, (gid_t)-1) < 0 || chown(rd->rendezvous, uid, gid) < 0)
 		return -errno;
 	if (fchown(rd->lock_fd, uid, gid) < 0)
 		return -errno;

@@ -40,6 +40,9 @@ int rundir_open(struct rundir *rd, const char *path, bool shared, struct strbuf 
 /* Creates, locks and fills the pid file. As rundir_open(). */
 int rundir_write_pid(struct rundir *rd, const char *pid_file, struct strbuf *error);
 
+/* Members of @group may pass through to a socket in it. 0 or -errno with @error. */
+int rundir_let_group_through(struct rundir *rd, gid_t group, struct strbuf *error);
+
 /* Gives all of it to @uid, @gid, before the broker drops its privileges. 0 or -errno. */
 int rundir_chown(struct rundir *rd, uid_t uid, gid_t gid);
 

@@ -95,6 +95,24 @@ void user_name(uid_t uid, char *ret, size_t size)
 		snprintf(ret, size, "%u", (unsigned)uid);
 }
 
+int user_find_group(const char *group, gid_t *ret, struct strbuf *error)
+{
+	struct group *gr;
+	unsigned id;
+
+	if (parse_id(group, &id)) {
+		*ret = id;
+		return 0;
+	}
+	gr = find_group(group);
+	if (!gr) {
+		strbuf_addf(error, "there is no group \"%s\" on this machine", group);
+		return -ENOENT;
+	}
+	*ret = gr->gr_gid;
+	return 0;
+}
+
 int user_lookup(const char *user, const char *group, struct user_info *ret, struct strbuf *error)
 {
 	struct user_info info = { .ids = { .uid = geteuid(), .gid = getegid() } };
@@ -113,16 +131,10 @@ int user_lookup(const char *user, const char *group, struct user_info *ret, stru
 		}
 	}
 	if (group) {
-		struct group *gr;
+		int r = user_find_group(group, &info.ids.gid, error);
 
-		if (parse_id(group, &id)) {
-			info.ids.gid = id;
-		} else if ((gr = find_group(group))) {
-			info.ids.gid = gr->gr_gid;
-		} else {
-			strbuf_addf(error, "there is no group \"%s\" on this machine", group);
-			return -ENOENT;
-		}
+		if (r < 0)
+			return r;
 	} else if (pw) {
 		info.ids.gid = pw->pw_gid;
 	}

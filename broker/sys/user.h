@@ -22,6 +22,9 @@ int user_lookup(const char *user, const char *group, struct user_info *ret, stru
 /* The name of @uid; its number where it has none. */
 void user_name(uid_t uid, char *ret, size_t size);
 
+/* A group by its name or number. 0, or -ENOENT with @error. */
+int user_find_group(const char *group, gid_t *ret, struct strbuf *error);
+
 /*
  * Changes the broker itself to @ids, for good: groups, then gid, then uid, then a check that
  * there is no way back. CAP_NET_BIND_SERVICE is kept if it was there, so that a listener on

@@ -1,0 +1,44 @@
+/*
+ * control - the socket at which the broker is asked and steered; docs/control.md is its contract.
+ *
+ *	control.c		who connects, what he may, one request after another
+ *	control_look.c		status, events, config, pins
+ *	control_steer.c		scale, restart, hold, pin, stop, ...
+ *	control_join.c		a guest asks
+ *	control_roll.c		reload, rollback, restart: those that wait for an end
+ *
+ * A client can neither slow the broker nor make it grow: requests are short, an answer is bounded
+ *and goes out as the client reads it (sys/stream.c), and the next request is not read before that.
+ */
+#ifndef BROKER_CORE_CONTROL_H
+#define BROKER_CORE_CONTROL_H
+
+#include <sys/types.h>
+#include "base/list.h"
+#include "base/strbuf.h"
+#include "sys/loop.h"
+
+struct master;
+
+#define CONTROL_REQUEST_MAX 4096 /* bytes of a request, with its newline */
+#define CONTROL_ANSWER_MAX  (8 << 20)
+#define CONTROL_CLIENTS_MAX 64
+
+struct control {
+	struct loop_source source; /* listening */
+	struct loop_timer retry;   /* runs while a shortage keeps it unarmed */
+	struct list clients;	   /* client::link, oldest first */
+	size_t n_clients;
+	int fd; /* owned; -1: switched off */
+	char *path;
+	gid_t group; /* may look; UNIX_LISTENER_NO_GROUP: nobody */
+};
+
+/* start.c: opens the socket. 0 or -errno with @error. control = off: nothing, and 0. */
+void control_init(struct master *m);
+int control_open(struct master *m, struct strbuf *error);
+int control_chown(struct master *m, uid_t uid); /* before the broker drops its rights */
+int control_start(struct master *m);		/* begins to accept. 0 or -errno */
+void control_stop(struct master *m);
+
+#endif

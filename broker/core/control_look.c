@@ -1,0 +1,288 @@
+/*
+ * The commands that look: status, events, config, pins, help.
+ */
+#include <string.h>
+#include "base/json.h"
+#include "core/client.h"
+#include "core/status.h"
+#include "policy/option.h"
+#include "policy/origin.h"
+#include "sys/config_file.h"
+
+/* --- status -------------------------------------------------------------------------- */
+
+static void write_status(struct client *c)
+{
+	const char *target = c->request.arguments[0].text;
+	struct buf *out = &c->stream.out;
+	struct service *s;
+	struct worker *w;
+
+	if (!target) {
+		status_write_all(c->master, out);
+		client_end(c);
+		return;
+	}
+	/* No service has a dot in its name, every worker has. */
+	if (strchr(target, '.')) {
+		w = client_find_worker(c, target);
+		if (!w)
+			return;
+		status_write_worker(w, out);
+	} else {
+		s = client_find_service(c, target);
+		if (!s)
+			return;
+		status_write_service(s, out);
+	}
+	client_end(c);
+}
+
+static void surveyed(struct survey_waiter *waiter)
+{
+	write_status(container_of(waiter, struct client, survey));
+}
+
+void control_status(struct client *c)
+{
+	c->state = CLIENT_SURVEY;
+	c->survey.done = surveyed;
+	survey_want(&c->master->survey, &c->survey);
+}
+
+/* --- events -------------------------------------------------------------------------- */
+
+/* Output that waits before no more events are added: the ring keeps them meanwhile. */
+#define EVENTS_WAITING_MAX (64 * 1024)
+
+static bool is_wanted(const struct event *e, const char *target)
+{
+	if (!target)
+		return true;
+	return !strcmp(strchr(target, '.') ? e->worker : e->service, target);
+}
+
+static void write_lost(struct buf *out, uint64_t count)
+{
+	json_begin(out);
+	json_str(out, "type", "lost");
+	json_uint(out, "count", count);
+	json_end(out);
+}
+
+/* Returns whether all there are were written. */
+static bool write_events(struct client *c)
+{
+	const struct event_ring *ring = &c->master->events.ring;
+	const char *target = c->request.arguments[0].text;
+	struct buf *out = &c->stream.out;
+	const struct event *e;
+
+	while (out->len < EVENTS_WAITING_MAX) {
+		e = event_ring_from(ring, c->next_event);
+		if (!e)
+			return true;
+		if (e->id > c->next_event)
+			write_lost(out, e->id - c->next_event);
+		c->next_event = e->id + 1;
+		if (is_wanted(e, target))
+			buf_add(out, e->text, e->len);
+	}
+	return false;
+}
+
+static void go_on(struct client *c)
+{
+	bool all = write_events(c);
+
+	if (all && !request_has(&c->request, "--follow"))
+		client_end(c);
+	else
+		stream_flush(&c->stream);
+}
+
+static void news(struct event_follower *f)
+{
+	struct client *c = container_of(f, struct client, follower);
+
+	/* One that reads slowly goes on when it has read: control_events_drained(). */
+	if (!c->stream.out.len)
+		go_on(c);
+}
+
+void control_events_drained(struct client *c)
+{
+	go_on(c);
+}
+
+static uint64_t first_event(const struct client *c, bool follow)
+{
+	const struct request_value *since = request_option(&c->request, "--since");
+	const struct event_ring *ring = &c->master->events.ring;
+	int64_t ms, id;
+
+	if (!since->text)
+		return follow ? event_ring_next_id(ring) : ring->first;
+	(void)command_parse_since(since->text, &ms, &id);
+	if (ms >= 0)
+		return event_ring_since(ring, loop_now(&c->master->loop) - ms);
+	/* An id of an earlier broker says nothing here: all there is. */
+	if ((uint64_t)id >= event_ring_next_id(ring))
+		return ring->first;
+	return (uint64_t)id + 1;
+}
+
+void control_events(struct client *c)
+{
+	const char *target = c->request.arguments[0].text;
+	bool follow = request_has(&c->request, "--follow");
+
+	/* A worker may be gone and its events still be there; a service that is not is a mistake.
+	 */
+	if (target && !strchr(target, '.') && !client_find_service(c, target))
+		return;
+	c->next_event = first_event(c, follow);
+	c->state = CLIENT_FOLLOWS;
+	if (follow) {
+		c->follower.news = news;
+		events_follow(&c->master->events, &c->follower);
+	}
+	go_on(c);
+}
+
+/* --- config -------------------------------------------------------------------------- */
+
+/* A list as one text. */
+static void format_value(const struct option *opt, const void *conf, struct strbuf *out)
+{
+	for (size_t i = 0; i < option_entries(opt, conf); i++) {
+		if (i)
+			strbuf_add(out, ", ");
+		option_format(opt, conf, i, out);
+	}
+}
+
+static void format_origin(const struct conf *conf, const struct conf_origin *o, struct strbuf *out)
+{
+	switch (o ? o->kind : ORIGIN_DEFAULT) {
+	case ORIGIN_DEFAULT:
+		strbuf_add(out, "default");
+		return;
+	case ORIGIN_FILE:
+	case ORIGIN_DEFAULTS:
+		strbuf_addf(out, "%s:%u", conf->file ? conf->file : "?", o->line);
+		return;
+	case ORIGIN_ENVIRONMENT:
+		strbuf_addf(out, "$%s", o->option->variable);
+		return;
+	case ORIGIN_COMMAND_LINE:
+		strbuf_add(out, "command line");
+		return;
+	}
+}
+
+struct section {
+	const char *name;
+	enum option_section kind;
+	const void *running; /* a struct broker_conf or service_conf */
+	const void *file;    /* the same as the file has it now; NULL: not there, or not readable */
+	const struct conf_origin *origins;
+	size_t n_origins;
+};
+
+static void write_section(const struct section *section, const struct conf *conf, struct buf *out)
+{
+	for (size_t i = 0; i < option_count; i++) {
+		const struct option *opt = &option_table[i];
+		STRBUF(value, 4096);
+		STRBUF(file, 4096);
+		STRBUF(origin, 512);
+
+		if (opt->section != section->kind)
+			continue;
+		format_value(opt, section->running, &value);
+		format_origin(conf, origin_find(section->origins, section->n_origins, opt, 0),
+			      &origin);
+		json_begin(out);
+		json_str(out, "type", "option");
+		json_str(out, "section", section->name);
+		json_str(out, "key", opt->key);
+		json_str(out, "value", value.text);
+		json_str(out, "origin", origin.text);
+		if (section->file && !option_equal(opt, section->running, section->file)) {
+			format_value(opt, section->file, &file);
+			json_str(out, "file", file.text);
+		} else {
+			json_null(out, "file");
+		}
+		json_end(out);
+	}
+}
+
+/* The file is read as a reload would read it; what is wrong with it is part of the answer. */
+void control_config(struct client *c)
+{
+	const struct master *m = c->master;
+	struct buf *out = &c->stream.out;
+	STRBUF(error, CONF_ERROR_BYTES);
+	struct conf *file = NULL;
+	const struct service *s;
+
+	if (m->options.config_file && config_file_load(m->options.config_file, &file, &error) < 0) {
+		json_begin(out);
+		json_str(out, "type", "file-error");
+		json_str(out, "message", error.text);
+		json_end(out);
+	}
+	write_section(&(struct section){ .name = "broker",
+					 .kind = OPTION_BROKER,
+					 .running = &m->conf->broker,
+					 .file = file ? &file->broker : NULL,
+					 .origins = m->conf->broker.origins,
+					 .n_origins = m->conf->broker.n_origins },
+		      m->conf, out);
+	list_for_each (s, &m->services, link) {
+		STRBUF(name, 128);
+
+		strbuf_addf(&name, "service:%s", service_name(s));
+		write_section(&(struct section){ .name = name.text,
+						 .kind = OPTION_SERVICE,
+						 .running = s->conf,
+						 .file = file ? conf_find_service(file,
+										  service_name(s))
+							      : NULL,
+						 .origins = s->conf->origins,
+						 .n_origins = s->conf->n_origins },
+			      m->conf, out);
+	}
+	conf_free(file);
+	client_end(c);
+}
+
+/* --- help ---------------------------------------------------------------------------- */
+
+void control_help(struct client *c)
+{
+	const char *only = c->request.arguments[0].text;
+	struct buf *out = &c->stream.out;
+
+	if (only && !command_find(only)) {
+		client_error(c, "unknown-command", "there is no command %s; help shows all", only);
+		return;
+	}
+	for (size_t i = 0; i < command_count; i++) {
+		const struct command *cmd = &command_table[i];
+		STRBUF(usage, 256);
+
+		if (cmd->right == RIGHT_LOCAL || (only ? strcmp(only, cmd->name) : cmd->hidden))
+			continue;
+		command_usage(cmd, &usage);
+		json_begin(out);
+		json_str(out, "type", "command");
+		json_str(out, "command", cmd->name);
+		json_str(out, "usage", usage.text);
+		json_str(out, "help", cmd->help);
+		json_end(out);
+	}
+	client_end(c);
+}

@@ -1,0 +1,72 @@
+#include "events.h"
+
+#include <string.h>
+#include "base/strbuf.h"
+#include "sys/log.h"
+
+/* Room for the beginning of the line; an entry of the log has at most 8 KiB. */
+#define LINE_SIZE (8192 + 64)
+
+static const char *text_of(const struct log_field *fields, const char *key)
+{
+	const struct log_field *f = log_find_field(fields, key);
+
+	return f && f->kind == LOG_FIELD_STR ? f->str : NULL;
+}
+
+static void note(void *arg, const struct log_field *fields, const char *json, size_t len)
+{
+	struct events *e = arg;
+	STRBUF(line, LINE_SIZE);
+
+	strbuf_addf(&line, "{\"type\":\"event\",\"id\":%llu,",
+		    (unsigned long long)event_ring_next_id(&e->ring));
+	strbuf_add_bytes(&line, json + 1, len - 1);
+	strbuf_add(&line, "\n");
+	event_ring_add(&e->ring, loop_now(e->loop), text_of(fields, "service"),
+		       text_of(fields, "worker"), line.text, line.len);
+	/* From the loop: whoever logs may stand in the middle of a change. */
+	if (!list_empty(&e->followers) && !loop_timer_armed(&e->news))
+		loop_timer_arm(e->loop, &e->news, 0);
+}
+
+static void tell(struct loop_timer *timer)
+{
+	struct events *e = container_of(timer, struct events, news);
+	struct list told = LIST_INIT(told);
+	struct event_follower *f;
+
+	/* One by one from the front: a follower may take itself or another off the list. */
+	while ((f = list_first(&e->followers, struct event_follower, link))) {
+		list_remove(&f->link);
+		list_append(&told, &f->link);
+		f->news(f);
+	}
+	while (!list_empty(&told)) {
+		struct list *link = told.next;
+
+		list_remove(link);
+		list_append(&e->followers, link);
+	}
+}
+
+void events_follow(struct events *e, struct event_follower *f)
+{
+	list_append(&e->followers, &f->link);
+}
+
+void events_init(struct events *e, struct loop *loop)
+{
+	e->loop = loop;
+	event_ring_init(&e->ring);
+	list_init(&e->followers);
+	loop_timer_init(&e->news, tell);
+	log_set_sink(note, e);
+}
+
+void events_deinit(struct events *e)
+{
+	log_set_sink(NULL, NULL);
+	loop_timer_disarm(&e->news);
+	event_ring_deinit(&e->ring);
+}

@@ -1,0 +1,138 @@
+#include "survey.h"
+
+#include <string.h>
+#include "core/master.h"
+
+#define FRESH_MS 100
+/* A slice: connections that arrive meanwhile wait for so long. */
+#define SLICE_NS (500 * 1000)
+
+static struct loop *loop_of(const struct survey *s)
+{
+	return &s->master->loop;
+}
+
+static void begin(struct survey *s)
+{
+	s->running = true;
+	s->round++;
+	s->service = NULL;
+	loop_timer_arm(loop_of(s), &s->step, 0);
+}
+
+static void end(struct survey *s)
+{
+	struct list told = LIST_INIT(told);
+	struct survey_waiter *w;
+
+	s->running = false;
+	s->done_ms = loop_now(loop_of(s));
+	inode_set_deinit(&s->connections);
+	/* Who asks again while being told waits for the next one. */
+	while ((w = list_first(&s->waiters, struct survey_waiter, link))) {
+		list_remove(&w->link);
+		list_append(&told, &w->link);
+	}
+	while ((w = list_first(&told, struct survey_waiter, link))) {
+		list_remove(&w->link);
+		w->done(w);
+	}
+}
+
+static struct worker *next_unseen(const struct survey *s)
+{
+	struct service *service;
+	struct worker *w;
+
+	list_for_each (service, &s->master->services, link)
+		list_for_each (w, &service->workers, link)
+			if (w->found.round != s->round)
+				return w;
+	return NULL;
+}
+
+static void look_at_processes(struct worker *w)
+{
+	struct worker_findings *f = &w->found;
+	struct pid_set all = { 0 };
+
+	if (worker_processes(w, &all) < 0) {
+		pid_set_deinit(&all);
+		return;
+	}
+	f->n_processes = (unsigned)all.n;
+	for (size_t i = 0; i < all.n; i++) {
+		struct proc_usage usage;
+		pid_t tracer = f->tracer ? 0 : proc_tracer(all.pids[i]);
+
+		if (proc_usage(all.pids[i], &usage) == 0) {
+			f->rss_bytes += usage.rss_bytes;
+			f->cpu_ms += usage.cpu_ms;
+		}
+		if (tracer) {
+			f->tracer = tracer;
+			proc_name(tracer, f->tracer_name, sizeof(f->tracer_name));
+		}
+	}
+	pid_set_deinit(&all);
+}
+
+static void look_at(struct survey *s, struct worker *w)
+{
+	int open = -1;
+
+	if (s->service != w->service) {
+		s->service = w->service;
+		inode_set_deinit(&s->connections);
+		if (watch_open_connections(w->service, &s->connections) < 0)
+			s->service = NULL;
+	}
+	if (s->service)
+		open = watch_count_connections(w, &s->connections);
+	w->found = (struct worker_findings){ .round = s->round, .open = open };
+	look_at_processes(w);
+	watch_look_if_stopped(w);
+}
+
+static void step_expired(struct loop_timer *timer)
+{
+	struct survey *s = container_of(timer, struct survey, step);
+	uint64_t until = loop_clock_ns() + SLICE_NS;
+	struct worker *w;
+
+	do {
+		w = next_unseen(s);
+		if (!w) {
+			end(s);
+			return;
+		}
+		look_at(s, w);
+	} while (loop_clock_ns() < until);
+	loop_timer_arm(loop_of(s), &s->step, 0);
+}
+
+void survey_want(struct survey *s, struct survey_waiter *w)
+{
+	list_append(&s->waiters, &w->link);
+	if (s->running)
+		return;
+	if (s->done_ms && loop_now(loop_of(s)) - s->done_ms < FRESH_MS) {
+		s->running = true; /* with nothing to do but to tell */
+		loop_timer_arm(loop_of(s), &s->step, 0);
+		return;
+	}
+	begin(s);
+}
+
+void survey_init(struct survey *s, struct master *m)
+{
+	*s = (struct survey){ .master = m };
+	list_init(&s->waiters);
+	loop_timer_init(&s->step, step_expired);
+}
+
+void survey_deinit(struct survey *s)
+{
+	loop_timer_disarm(&s->step);
+	inode_set_deinit(&s->connections);
+}

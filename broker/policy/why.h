@@ -1,0 +1,45 @@
+/*
+ * why - in words, why a worker is in the state it is in and what happens next.
+ *
+ * The last column of `brokerctl status`. Empty where there is nothing to say: a worker that
+ * is ready and serves.
+ */
+#ifndef BROKER_POLICY_WHY_H
+#define BROKER_POLICY_WHY_H
+
+#include "base/strbuf.h"
+#include "policy/worker_fsm.h"
+
+struct why_worker {
+	enum worker_state state;
+	int64_t state_ms; /* for how long */
+	int64_t left_ms;  /* until the deadline of the state; negative: it has none */
+	int stop_signal;
+	int open;	  /* connections; negative: not known */
+	unsigned waiting; /* in its channels */
+	bool held_by_hand, held_by_debug, stopped, stalled, pinned_only, guest;
+	int tracer; /* pid; 0: none */
+	const char *tracer_name;
+	const char *missing;  /* ports it does not listen on yet; empty: not known */
+	const char *last_end; /* how the process before it ended, unasked; NULL: it did not */
+	int64_t last_end_ms;  /* how long ago */
+};
+
+void why_worker(const struct why_worker *w, struct strbuf *out);
+
+/* A slot without a process. */
+struct why_slot {
+	int64_t backoff_ms;    /* until the next start; 0: no back-off */
+	unsigned failures;     /* in a row */
+	const char *last_end;  /* "exit 1"; NULL: none yet */
+	const char *last_line; /* of its output; NULL or empty: none */
+	bool paused;	       /* by SIGWINCH */
+	bool others_start;     /* waits for its turn */
+};
+
+void why_slot(const struct why_slot *s, struct strbuf *out);
+
+/* "12 s", "3 min": as long as people need it. */
+void why_add_time(struct strbuf *out, int64_t ms);
+
+#endif

@@ -1,0 +1,110 @@
+/* links: broker/policy/why broker/policy/units broker/base/strbuf */
+#include "policy/why.h"
+#include "tap.h"
+
+#include <signal.h>
+
+TEST(a_worker_says_why)
+{
+	static const struct {
+		struct why_worker w;
+		const char *text;
+	} cases[] = {
+		{ { .state = WORKER_READY, .left_ms = -1 }, "" },
+		{ { .state = WORKER_STARTING, .state_ms = 2100, .left_ms = 27900 },
+		  "starting 2 s: does not listen yet, 27 s left" },
+		{ { .state = WORKER_STARTING, .state_ms = 200, .left_ms = 900, .missing = "3000" },
+		  "starting 200 ms: does not listen on 3000 yet, 900 ms left" },
+		{ { .state = WORKER_STARTING,
+		    .state_ms = 90000,
+		    .left_ms = 500,
+		    .tracer = 4711,
+		    .tracer_name = "gdb" },
+		  "starting 90 s: does not listen yet; debugged by gdb 4711: no deadline "
+		  "runs" },
+		{ { .state = WORKER_DRAINING,
+		    .state_ms = 12000,
+		    .left_ms = 48000,
+		    .open = 3,
+		    .stop_signal = SIGTERM },
+		  "draining 12 s: 3 connections open, SIGTERM in 48 s" },
+		{ { .state = WORKER_DRAINING,
+		    .state_ms = 150000,
+		    .left_ms = 7200000,
+		    .open = 1,
+		    .waiting = 2,
+		    .stop_signal = SIGINT },
+		  "draining 2 min: 1 connection open, 2 waiting, SIGINT in 2 h" },
+		{ { .state = WORKER_DRAINING, .state_ms = 1000, .left_ms = -1, .open = -1 },
+		  "draining 1 s: open connections not known (its /proc cannot be read)" },
+		{ { .state = WORKER_STOPPING,
+		    .state_ms = 3000,
+		    .left_ms = 7000,
+		    .stop_signal = SIGTERM },
+		  "told to end 3 s ago (SIGTERM), SIGKILL in 7 s" },
+		{ { .state = WORKER_HELD, .held_by_hand = true }, "held by hand" },
+		{ { .state = WORKER_HELD, .stopped = true }, "stopped" },
+		{ { .state = WORKER_HELD, .stopped = true, .tracer = 4711, .tracer_name = "gdb" },
+		  "stopped: gdb 4711" },
+		{ { .state = WORKER_HELD,
+		    .stopped = true,
+		    .held_by_debug = true,
+		    .tracer = 4711,
+		    .tracer_name = "gdb" },
+		  "stopped: gdb 4711; held for a debugger" },
+		{ { .state = WORKER_HELD,
+		    .held_by_debug = true,
+		    .held_by_hand = true,
+		    .tracer = 4712,
+		    .tracer_name = "strace" },
+		  "held for a debugger: strace 4712; held by hand" },
+		{ { .state = WORKER_READY, .stalled = true, .waiting = 2 },
+		  "takes no connections, though 2 wait" },
+		{ { .state = WORKER_READY, .pinned_only = true }, "pinned sources only" },
+		{ { .state = WORKER_READY, .tracer = 7, .tracer_name = "strace" },
+		  "runs under strace 7" },
+		{ { .state = WORKER_READY,
+		    .last_end = "signal 11 (SIGSEGV)",
+		    .last_end_ms = 20000 },
+		  "replaced after signal 11 (SIGSEGV), 20 s ago" },
+		{ { .state = WORKER_READY, .last_end = "exit 1", .last_end_ms = 3600000 }, "" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		STRBUF(text, 256);
+
+		why_worker(&cases[i].w, &text);
+		CHECK_STR(text.text, cases[i].text);
+	}
+}
+
+TEST(an_empty_slot_says_why)
+{
+	static const struct {
+		struct why_slot s;
+		const char *text;
+	} cases[] = {
+		{ { .backoff_ms = 4000,
+		    .failures = 3,
+		    .last_end = "exit 1",
+		    .last_line = "cannot find module" },
+		  "back-off 4 s after exit 1, 3rd time: cannot find module" },
+		{ { .backoff_ms = 100, .failures = 1, .last_end = "signal 9" },
+		  "back-off 100 ms after signal 9" },
+		{ { .backoff_ms = 30000, .failures = 12, .last_end = "exit 2" },
+		  "back-off 30 s after exit 2, 12th time" },
+		{ { .others_start = true }, "waits for its turn to start" },
+		{ { .paused = true, .last_end = "exit 0" },
+		  "paused: no workers until the next reload" },
+		{ { .failures = 0 }, "no worker" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		STRBUF(text, 256);
+
+		why_slot(&cases[i].s, &text);
+		CHECK_STR(text.text, cases[i].text);
+	}
+}
+
+TAP_MAIN()
