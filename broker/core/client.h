@@ -28,6 +28,7 @@ struct client {
 	struct ucred peer;
 	bool may_steer;
 	enum client_state state;
+	bool working;		/* its requests are being worked off: no need to begin again */
 	struct words words;	/* of the request being answered */
 	struct request request; /* points into .words */
 	struct survey_waiter survey;
@@ -72,7 +73,7 @@ void control_next(struct client *c);
 void control_unpin(struct client *c);
 void control_join(struct client *c);
 
-void control_events_drained(struct client *c);
+void control_events_go_on(struct client *c); /* its output is written */
 
 /* The client is leaving: what it held is let go. */
 void control_let_go(struct client *c);

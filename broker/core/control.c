@@ -15,8 +15,11 @@
 #define CONTROL_NAME "control"
 #define SHORTAGE_MS  100
 #define GROUPS_MAX   256
+#define ACCEPT_BATCH 16
 
 /* --- answers ------------------------------------------------------------------------- */
+
+static void go_on(struct client *c);
 
 static void answered(struct client *c)
 {
@@ -24,6 +27,8 @@ static void answered(struct client *c)
 	c->words = (struct words){ 0 };
 	c->state = CLIENT_IDLE;
 	stream_flush(&c->stream);
+	/* What it asked for meanwhile has been read already. */
+	go_on(c);
 }
 
 void client_end(struct client *c)
@@ -65,15 +70,21 @@ struct service *client_find_service(struct client *c, const char *name)
 {
 	STRBUF(near, 128);
 	const char *names[CONF_SERVICES_MAX];
-	struct service *s;
+	struct service *s, *leaving = NULL;
 	size_t n = 0;
 
 	list_for_each (s, &c->master->services, link) {
-		if (!strcmp(service_name(s), name))
-			return s;
+		/* One that has come back while the old one of its name still drains is meant. */
+		if (!strcmp(service_name(s), name)) {
+			if (!s->stopping)
+				return s;
+			leaving = s;
+		}
 		if (n < ARRAY_SIZE(names))
 			names[n++] = service_name(s);
 	}
+	if (leaving)
+		return leaving;
 	add_nearest(name, names, n, &near);
 	client_error(c, "unknown-service", "there is no service %s%s", name, near.text);
 	return NULL;
@@ -152,6 +163,8 @@ static handler_fn *handler_of(enum command_id id)
 		return control_help;
 	case COMMAND_JOIN:
 		return control_join;
+	case COMMAND_SIGNAL:
+		return control_signal;
 	case COMMAND_RELOAD:
 	case COMMAND_RELOAD_ABORT:
 	case COMMAND_ROLLBACK:
@@ -160,7 +173,6 @@ static handler_fn *handler_of(enum command_id id)
 	case COMMAND_HOLD:
 	case COMMAND_RELEASE:
 	case COMMAND_STOP:
-	case COMMAND_SIGNAL:
 	case COMMAND_DEBUG:
 	case COMMAND_PIN:
 	case COMMAND_NEXT:
@@ -246,9 +258,9 @@ static bool next_request(struct client *c)
 	end = st->in.len ? memchr(st->in.bytes, '\n', st->in.len) : NULL;
 	if (!end) {
 		if (st->in.len == st->in.max) {
+			st->finishing = true;
 			client_error(c, "bad-request", "a request has at most %d bytes",
 				     CONTROL_REQUEST_MAX);
-			stream_finish(st);
 		} else if (st->eof) {
 			/* Half a request is none: its end may be what matters most. */
 			stream_close(st);
@@ -265,30 +277,36 @@ static bool next_request(struct client *c)
 		answer(c, line);
 		return true;
 	}
+	st->finishing = true;
 	client_error(c, "bad-request", "a request is one line of text in UTF-8");
-	stream_finish(st);
 	return false;
 }
 
-static void go_on(struct stream *st)
+static void go_on(struct client *c)
 {
-	struct client *c = container_of(st, struct client, stream);
-
-	if (c->state == CLIENT_FOLLOWS)
-		control_events_drained(c);
+	if (c->working)
+		return;
+	c->working = true;
+	if (c->state == CLIENT_FOLLOWS && !c->stream.out.len)
+		control_events_go_on(c);
 	while (next_request(c))
 		;
+	c->working = false;
+}
+
+static void drained(struct stream *st)
+{
+	go_on(container_of(st, struct client, stream));
 }
 
 static void received(struct stream *st)
 {
 	struct client *c = container_of(st, struct client, stream);
 
-	if (st->eof && c->state == CLIENT_HOLDS) {
+	if (st->eof && c->state == CLIENT_HOLDS)
 		stream_close(st);
-		return;
-	}
-	go_on(st);
+	else
+		go_on(c);
 }
 
 /* --- clients ------------------------------------------------------------------------- */
@@ -350,7 +368,7 @@ static struct client *client_new(struct master *m, int fd)
 		return NULL;
 	c->master = m;
 	c->stream.received = received;
-	c->stream.drained = go_on;
+	c->stream.drained = drained;
 	c->stream.closed = closed;
 	list_init(&c->survey.link);
 	list_init(&c->follower.link);
@@ -364,38 +382,48 @@ static struct client *client_new(struct master *m, int fd)
 	return c;
 }
 
+/* Whoever may not ask, or for whom there is no place, is told so. */
+static void admit(struct master *m, int fd, bool room)
+{
+	struct client *c = client_new(m, fd);
+
+	if (!c) {
+		(void)close(fd);
+		return;
+	}
+	c->may_steer = c->peer.uid == 0 || c->peer.uid == geteuid();
+	if (!c->may_steer && !is_member(fd, &c->peer, m->control.group)) {
+		c->stream.finishing = true;
+		client_error(c, "not-allowed",
+			     "only root, the user of the broker (%u) and members of control_group "
+			     "may ask",
+			     (unsigned)geteuid());
+	} else if (!room) {
+		c->stream.finishing = true;
+		client_error(c, "busy",
+			     "%d clients are connected, and all of them wait for answers",
+			     CONTROL_CLIENTS_MAX);
+	}
+}
+
 static void control_ready(struct loop_source *source, uint32_t events)
 {
 	struct control *ctl = container_of(source, struct control, source);
 	struct master *m = container_of(ctl, struct master, control);
-	_cleanup_fd_ int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	bool room = make_room(ctl);
-	struct client *c;
 
 	(void)events;
-	if (fd < 0) {
+	for (int i = 0; i < ACCEPT_BATCH; i++) {
+		int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (fd >= 0) {
+			admit(m, fd, make_room(ctl));
+			continue;
+		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
 			loop_modify(&m->loop, source, 0);
 			loop_timer_arm(&m->loop, &ctl->retry, SHORTAGE_MS);
 		}
 		return;
-	}
-	c = client_new(m, fd);
-	if (!c)
-		return;
-	(void)fd_take(&fd);
-	c->may_steer = c->peer.uid == 0 || c->peer.uid == geteuid();
-	if (!c->may_steer && !is_member(c->stream.fd, &c->peer, ctl->group)) {
-		client_error(c, "not-allowed",
-			     "only root, the user of the broker (%u) and members of control_group "
-			     "may ask",
-			     (unsigned)geteuid());
-		stream_finish(&c->stream);
-	} else if (!room) {
-		client_error(c, "busy",
-			     "%d clients are connected, and all of them wait for answers",
-			     CONTROL_CLIENTS_MAX);
-		stream_finish(&c->stream);
 	}
 }
 

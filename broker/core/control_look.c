@@ -91,28 +91,25 @@ static bool write_events(struct client *c)
 	return false;
 }
 
-static void go_on(struct client *c)
+void control_events_go_on(struct client *c)
 {
-	bool all = write_events(c);
+	bool all;
 
+	do {
+		all = write_events(c);
+		stream_flush(&c->stream);
+	} while (!all && stream_is_open(&c->stream) && !c->stream.out.len);
 	if (all && !request_has(&c->request, "--follow"))
 		client_end(c);
-	else
-		stream_flush(&c->stream);
 }
 
 static void news(struct event_follower *f)
 {
 	struct client *c = container_of(f, struct client, follower);
 
-	/* One that reads slowly goes on when it has read: control_events_drained(). */
+	/* One that reads slowly goes on when it has read. */
 	if (!c->stream.out.len)
-		go_on(c);
-}
-
-void control_events_drained(struct client *c)
-{
-	go_on(c);
+		control_events_go_on(c);
 }
 
 static uint64_t first_event(const struct client *c, bool follow)
@@ -147,7 +144,7 @@ void control_events(struct client *c)
 		c->follower.news = news;
 		events_follow(&c->master->events, &c->follower);
 	}
-	go_on(c);
+	control_events_go_on(c);
 }
 
 /* --- config -------------------------------------------------------------------------- */

@@ -1,13 +1,14 @@
 #include "unix_listener.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include "base/fd.h"
 
-#define BACKLOG 128
+#define BACKLOG	  128
+#define CONNECT_S 5
 
 static bool fill_address(const char *path, struct sockaddr_un *ret)
 {
@@ -20,15 +21,16 @@ static bool fill_address(const char *path, struct sockaddr_un *ret)
 
 int unix_connect(const char *path, int *ret_fd)
 {
+	const struct timeval limit = { .tv_sec = CONNECT_S };
 	struct sockaddr_un sun;
 	_cleanup_fd_ int fd = -1;
 
 	if (!fill_address(path, &sun))
 		return -ENAMETOOLONG;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0)
-		return -errno;
-	if (fcntl(fd, F_SETFL, 0) < 0)
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	/* connect(2) waits while the backlog is full, and for so long. */
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0 ||
+	    connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0)
 		return -errno;
 	*ret_fd = fd_take(&fd);
 	return 0;

@@ -18,7 +18,10 @@
  */
 int unix_listener_open(const char *path, gid_t group, int *ret_fd, struct strbuf *error);
 
-/* Connects to @path without waiting. 0, with *@ret_fd the caller's (it blocks), or -errno. */
+/*
+ * Connects to @path. A listener that is busy is waited for, at most five seconds (-EAGAIN). 0, with
+ * *@ret_fd the caller's, or -errno.
+ */
 int unix_connect(const char *path, int *ret_fd);
 
 #endif

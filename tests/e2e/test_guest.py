@@ -285,19 +285,35 @@ def what_outlives_the_tool_serves_on_until_it_closes():
     assert answers_of(broker, 4) == {broker.worker_pid(): 4}
 
 
+PREFORK = """
+import os, socket, sys
+listener = socket.socket()
+listener.bind(("127.0.0.1", int(sys.argv[1])))
+listener.listen()
+me = os.getpid()
+if os.fork() and os.fork():
+    os.wait()
+while True:
+    conn = listener.accept()[0]
+    conn.recv(4096)
+    body = b"pid=%d id=-" % os.getpid()
+    conn.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n" % len(body) + body)
+    conn.close()
+"""
+
+
 @test
 def children_that_have_said_nothing_keep_it_until_the_last_has_ended():
     broker = Broker(app("srv_poll"), workers=1)
-    guest = Guest(broker, app("srv_prefork", broker.port))
-    children = wait_until(lambda: proc.descendants(guest.pid))
-    proc.stop_tree(guest.pid)
+    guest = Guest(broker, [os.path.realpath(sys.executable), "-c", PREFORK, broker.port])
+    children = wait_until(lambda: len(proc.descendants(guest.pid)) == 2 and proc.descendants(guest.pid))
     guest.end()
-    for child in children:
-        send_signal(child, signal.SIGCONT)
     counts = answers_of(broker, 8)
-    assert counts.pop(broker.worker_pid()) == 4 and sum(counts.values()) == 4, counts
-    for child in children:
-        send_signal(child, signal.SIGKILL)
+    assert counts.pop(broker.worker_pid()) == 4 and set(counts) <= set(children), counts
+    assert status(broker, guest.name)["pid"] is None
+    send_signal(children[0], signal.SIGKILL)
+    assert answers_of(broker, 8)[children[1]] == 4
+    send_signal(children[1], signal.SIGKILL)
     broker.wait_event("guest-left", worker=guest.name)
     assert answers_of(broker, 4) == {broker.worker_pid(): 4}
 

@@ -18,10 +18,12 @@ class Guest:
     def __init__(self, broker, command, *options, service="web", ready=True, env=None):
         self.broker = broker
         mark = broker.mark()
+        # A file: what outlives the guest would keep a pipe open.
+        self._output = open(tap.tmp("guest.%d.out" % id(self)), "w+b")
         self.process = subprocess.Popen(
             [os.path.join(BUILD, "worker-shim"), "--join", os.path.join(broker.run_dir, "control"),
              "--service", service, *options, "--", *map(str, command)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            stdin=subprocess.PIPE, stdout=self._output, stderr=subprocess.STDOUT,
             env=clean_environment(env), preexec_fn=proc.die_with_parent,
         )
         self.pid = self.process.pid
@@ -50,8 +52,9 @@ class Guest:
         if self.alive():
             self.signal(sig)
         self.process.wait(30)
-        if not self.process.stdout.closed:
-            self.output = self.process.stdout.read().decode("utf-8", "replace")
-            self.process.stdout.close()
+        if not self._output.closed:
+            self._output.seek(0)
+            self.output = self._output.read().decode("utf-8", "replace")
+            self._output.close()
             self.process.stdin.close()
         return self.process.returncode

@@ -1,0 +1,430 @@
+#!/usr/bin/env python3
+"""
+The control socket itself: its form, who may connect, and clients that mean harm. What each command
+does is tested where that thing is.
+"""
+
+import os
+import pwd
+import re
+import socket
+import stat
+import subprocess
+import sys
+
+from harness import *
+from lib import control
+from lib.control import Control, ask, refusal
+
+LIMIT = 4096  # bytes of a request
+CLIENTS = 64
+
+
+def small(**options):
+    return Broker(app("srv_poll"), **dict({"workers": 2}, **options))
+
+
+# --- the form -------------------------------------------------------------------------------
+
+
+@test
+def an_answer_is_json_lines_with_an_end():
+    broker = small()
+    with Control(broker) as c:
+        lines = c.ask("status")
+        kinds = [line["type"] for line in lines]
+        assert kinds == ["broker", "service", "listener", "worker", "worker"], kinds
+        assert lines[0]["schema"] == 1 and lines[0]["pid"] == broker.pid, lines[0]
+        assert [w["worker"] for w in lines[3:]] == ["web.0", "web.1"]
+        # The connection goes on.
+        assert c.ask("status web.1")[0]["pid"] == broker.worker_pid("web.1")
+
+
+@test
+def requests_that_come_together_are_answered_in_order():
+    with Control(small()) as c:
+        c.socket.sendall(b"status web.0\nnonsense\nhelp hold\r\nstatus web.1\n")
+        assert c.answer()[0]["worker"] == "web.0"
+        assert c.answer()[-1]["code"] == "unknown-command"
+        assert c.answer()[0]["command"] == "hold"
+        assert c.answer()[0]["worker"] == "web.1"
+
+
+@test
+def a_request_that_comes_in_pieces_is_one():
+    with Control(small()) as c:
+        for part in (b"sta", b"tus we", b"b.0", b"\n"):
+            c.socket.sendall(part)
+        assert c.answer()[0]["worker"] == "web.0"
+
+
+@test
+def who_ends_his_side_is_answered_and_then_left():
+    with Control(small()) as c:
+        c.send("status web.0")
+        c.socket.shutdown(socket.SHUT_WR)
+        assert c.answer()[-1]["type"] == "end"
+        assert c.line() is None
+
+
+@test
+def half_a_request_is_none():
+    """`stop --no` must not become a stop because its sender died."""
+    broker = small()
+    with Control(broker) as c:
+        c.socket.sendall(b"stop --no")
+        c.socket.shutdown(socket.SHUT_WR)
+        assert c.line() is None
+    assert not broker.events("broker-stopping")
+
+
+@test
+def what_is_wrong_is_said_with_the_nearest_name():
+    broker = small()
+    for text, code, words in (
+        ("sttaus", "unknown-command", "did you mean status?"),
+        ("status wbe", "unknown-service", "did you mean web?"),
+        ("status web.7", "unknown-worker", "did you mean web.0?"),
+        ("events wbe", "unknown-service", "did you mean web?"),
+        ("hold", "bad-request", "usage: hold WORKER"),
+        ("status 'web", "bad-request", "quote"),
+        ("top", "bad-request", "done by brokerctl"),
+        ("help xyzzy", "unknown-command", "xyzzy"),
+        ("", "bad-request", "no command"),
+    ):
+        answer = refusal(broker, text)
+        assert answer["code"] == code and words in answer["message"], (text, answer)
+
+
+# --- events ---------------------------------------------------------------------------------
+
+
+@test
+def events_are_kept_and_followed():
+    broker = small()
+    words = [e["event"] for e in ask(broker, "events")]
+    assert words[0] == "broker-start" and words[-1] == "broker-ready", words
+    with Control(broker) as c:
+        c.send("events --follow web.0")
+        with Control(broker) as other:  # who asks now is answered while the first one follows
+            other.ask("status")
+        send_signal(broker.worker_pid("web.0"), signal.SIGKILL)
+        event = c.wait_line(event="worker-exit")
+        assert event["worker"] == "web.0" and event["how"] == "signal 9", event
+        assert c.wait_line(event="worker-ready")["worker"] == "web.0"
+
+
+@test
+def since_gives_what_follows_an_id():
+    broker = small()
+    events = ask(broker, "events")
+    assert [e["id"] for e in events] == list(range(1, len(events) + 1))
+    later = ask(broker, "events --since %d" % events[2]["id"])
+    assert [e["id"] for e in later] == [e["id"] for e in events[3:]]
+    assert ask(broker, "events --since 1h")[0]["id"] == 1
+    # An id that is still to come is one of an earlier broker: it has missed all.
+    assert ask(broker, "events --since 100000")[0]["id"] == 1
+
+
+@test
+def the_ring_is_bounded_and_a_gap_is_told():
+    broker = small(workers=1)
+    with Control(broker) as c:
+        for _ in range(1100):  # each makes an event
+            c.send("signal web.0 WINCH")
+            c.answer()
+    events = ask(broker, "events --since 1")
+    assert events[0]["type"] == "lost" and events[0]["count"] > 90, events[0]
+    assert len(events) - 1 <= 1000
+    assert events[1]["id"] == events[0]["count"] + 2
+
+
+# --- rights ---------------------------------------------------------------------------------
+
+
+@test
+def nobody_else_can_reach_it():
+    broker = small()
+    path = os.path.join(broker.run_dir, "control")
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+    assert stat.S_IMODE(os.stat(broker.run_dir).st_mode) == 0o700
+
+
+AS_OTHER = """
+import os, socket, sys
+os.setgroups([int(g) for g in sys.argv[4].split(",") if g])
+os.setgid(int(sys.argv[3])); os.setuid(int(sys.argv[2]))
+s = socket.socket(socket.AF_UNIX)
+try:
+    s.connect(sys.argv[1])
+except OSError as e:
+    print(e.strerror); sys.exit()
+s.settimeout(20)
+s.sendall(sys.argv[5].encode() + b"\\n")
+text = b""
+while b'"type":"end"' not in text and b'"type":"error"' not in text:
+    part = s.recv(65536)
+    if not part: break
+    text += part
+print(text.decode())
+"""
+
+
+def as_other(broker, request, uid=65534, gid=65534, groups=()):
+    """What a process of another user gets."""
+    return subprocess.run(
+        [sys.executable, "-c", AS_OTHER, os.path.join(broker.run_dir, "control"), str(uid),
+         str(gid), ",".join(str(g) for g in groups), request],
+        stdout=subprocess.PIPE, timeout=60, check=True, text=True,
+    ).stdout
+
+
+def as_root(function):
+    if os.geteuid() == 0:
+        return test(function)
+    add_test(function.__name__, lambda: skip("needs root, to become another user"))
+    return function
+
+
+@as_root
+def another_user_is_shut_out():
+    broker = small()
+    os.chmod(broker.run_dir, 0o711)  # even if somebody opens the directory
+    assert "Permission denied" in as_other(broker, "status")
+    os.chmod(os.path.join(broker.run_dir, "control"), 0o666)  # and the socket
+    assert "not-allowed" in as_other(broker, "status")
+
+
+@as_root
+def members_of_control_group_may_look_and_not_steer():
+    broker = small(broker={"control_group": "4242"})
+    path = os.path.join(broker.run_dir, "control")
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o660
+    assert os.stat(path).st_gid == 4242
+    assert stat.S_IMODE(os.stat(broker.run_dir).st_mode) == 0o710
+    for how in ({"gid": 4242}, {"groups": (17, 4242)}):
+        for request in ("status", "events", "config", "help", "pins", "reload --plan"):
+            answer = as_other(broker, request, **how)
+            assert '"type":"end"' in answer, (request, answer)
+        for request in ("stop", "reload", "hold web.0", "signal web.0 KILL", "pin ::1 web.0",
+                        "scale web 1", "debug web.0", "restart web.0", "next web.0", "unpin all",
+                        "rollback", "reload abort", "release web.0", "join web"):
+            answer = as_other(broker, request, **how)
+            assert "not-allowed" in answer, (request, answer)
+    assert "Permission denied" in as_other(broker, "status")
+    assert not broker.events("control")
+
+
+@as_root
+def a_broker_with_a_user_of_its_own_is_steered_by_it():
+    nobody = pwd.getpwnam("nobody")
+    broker = small(broker={"user": "nobody"})
+    assert os.stat(os.path.join(broker.run_dir, "control")).st_uid == nobody.pw_uid
+    assert '"type":"end"' in as_other(broker, "scale web 3", nobody.pw_uid, nobody.pw_gid)
+    broker.wait_event("worker-ready", worker="web.2")
+
+
+@test
+def what_was_asked_is_in_the_log():
+    broker = small()
+    ask(broker, "signal web.0 WINCH")
+    event = broker.wait_event("control")
+    assert event["request"] == "signal web.0 WINCH" and event["client"] == os.getpid(), event
+    ask(broker, "status")
+    assert len(broker.events("control")) == 1
+
+
+@test
+def without_a_socket_the_broker_serves_as_well():
+    broker = small(broker={"control": "off"})
+    assert os.listdir(broker.run_dir).count("control") == 0
+    assert http_get(broker.port)
+
+
+@test
+def a_path_of_ones_own():
+    path = tmp("ctl.sock")
+    broker = small(broker={"control": path})
+    with Control(path) as c:
+        assert c.ask("status")[0]["pid"] == broker.pid
+    # A second broker does not take it away, and says whose it is.
+    other = Broker(app("srv_poll"), broker={"control": path}, wait_ready=False)
+    assert other.wait_exit() == 3
+    other.stopped = {}
+    assert "another process listens on" in other.log.tail()
+    broker.stop()
+    assert not os.path.exists(path)
+
+
+@test
+def a_socket_left_over_is_replaced():
+    path = tmp("old.sock")
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(path)
+    broker = small(broker={"control": path})
+    with Control(path) as c:
+        c.ask("status")
+    broker.stop()
+
+
+# --- harm -----------------------------------------------------------------------------------
+
+
+def unharmed(broker, deed):
+    """`deed` is done under load, which loses nothing, and leaves no descriptor behind."""
+    load = Load(broker.port)
+    load.wait_answers(100)
+    with broker.same_fds():
+        deed()
+        load.wait_answers(500)
+    load.wait_answers(100)
+    load.assert_clean()
+    assert ask(broker, "status")[0]["pid"] == broker.pid
+
+
+def silent(broker):
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(os.path.join(broker.run_dir, "control"))
+    s.settimeout(20)
+    return s
+
+
+def read_to_end(s):
+    text = b""
+    while True:
+        try:
+            part = s.recv(65536)
+        except ConnectionResetError:
+            return text
+        if not part:
+            return text
+        text += part
+
+
+def send_until_refused(s, data):
+    """All that the broker takes of it: it may have said its word and left before the end."""
+    try:
+        s.sendall(data)
+    except OSError:
+        pass
+
+
+@test
+def a_line_without_end_is_refused():
+    broker = small()
+
+    def deed():
+        for size in (LIMIT, LIMIT + 1, 10 * LIMIT, 1 << 20):
+            with silent(broker) as s:
+                send_until_refused(s, b"x" * size)
+                assert b"at most 4096 bytes" in read_to_end(s)
+
+    unharmed(broker, deed)
+
+
+@test
+def the_longest_request_is_one():
+    with Control(small()) as c:
+        c.socket.sendall(b"status " + b"x" * (LIMIT - 8) + b"\n")
+        assert c.answer()[-1]["code"] == "unknown-service"
+
+
+@test
+def binary_is_refused():
+    broker = small()
+
+    def deed():
+        for data in (b"\0\1\2\3\n", b"\xff\xfe\n", b"status\x1b[2J\n", os.urandom(2000) + b"\n",
+                     b"\x16\x03\x01\x02\x00\x01\x00\n", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"):
+            with silent(broker) as s:
+                s.sendall(data)
+                s.shutdown(socket.SHUT_WR)
+                for line in read_to_end(s).splitlines():
+                    assert re.search(rb'"code":"(bad-request|unknown-command)"', line), line
+
+    unharmed(broker, deed)
+
+
+@test
+def who_does_not_read_is_dropped_and_slows_nobody():
+    broker = small()
+
+    def deed():
+        with silent(broker) as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            # It answers until nothing more goes out, reads no further, and then gives up on us.
+            wait_until(lambda: fill(s), 30, "the broker leaves a client that does not read")
+
+    unharmed(broker, deed)
+
+
+def fill(s):
+    """True when the other side has closed the connection."""
+    s.setblocking(False)
+    try:
+        s.send(b"config\n" * 20)
+    except BlockingIOError:
+        return False
+    except (BrokenPipeError, ConnectionResetError):
+        return True
+    return False
+
+
+@test
+def a_slow_follower_loses_events_and_no_more():
+    broker = small(workers=1)
+    with Control(broker) as slow, Control(broker) as c:
+        slow.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.send("events --follow --since 1h")
+        for _ in range(300):
+            c.send("signal web.0 WINCH")
+            c.answer()
+        seen = [slow.line() for _ in range(200)]
+        ids = [e["id"] for e in seen if e["type"] == "event"]
+        assert ids == sorted(ids) and len(set(ids)) == len(ids)
+
+
+@test
+def a_thousand_connections():
+    broker = small()
+    held = []
+
+    def deed():
+        for _ in range(1000):
+            held.append(silent(broker))
+        # The broker keeps the latest; who asks is answered.
+        with Control(broker) as c:
+            assert c.ask("status")[0]["pid"] == broker.pid
+        assert sum(1 for s in held if is_open(s)) <= CLIENTS
+        for s in held:
+            s.close()
+
+    unharmed(broker, deed)
+
+
+def is_open(s):
+    s.setblocking(False)
+    try:
+        return s.recv(1) != b""
+    except BlockingIOError:
+        return True
+    except ConnectionResetError:
+        return False
+
+
+@test
+def all_places_taken_by_followers_is_said():
+    broker = small()
+    with broker.same_fds():
+        followers = [Control(broker) for _ in range(CLIENTS)]
+        for c in followers:
+            c.send("events --follow --since 1h")
+            assert c.line()["type"] == "event"
+        with Control(broker) as late:
+            assert late.answer()[-1]["code"] == "busy"
+        for c in followers:
+            c.close()
+    ask(broker, "status")
+
+
+main()
