@@ -39,6 +39,9 @@ struct client {
 	unsigned held_generation;
 };
 
+/* The last line of an answer is written: on with the next request. */
+void client_answered(struct client *c);
+
 /* The answer is complete: {"type":"end","ok":true}, and on with the next request. */
 void client_end(struct client *c);
 

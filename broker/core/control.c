@@ -21,7 +21,7 @@
 
 static void go_on(struct client *c);
 
-static void answered(struct client *c)
+void client_answered(struct client *c)
 {
 	words_free(&c->words);
 	c->words = (struct words){ 0 };
@@ -37,7 +37,7 @@ void client_end(struct client *c)
 	json_str(&c->stream.out, "type", "end");
 	json_bool(&c->stream.out, "ok", true);
 	json_end(&c->stream.out);
-	answered(c);
+	client_answered(c);
 }
 
 void client_error(struct client *c, const char *code, const char *fmt, ...)
@@ -53,7 +53,7 @@ void client_error(struct client *c, const char *code, const char *fmt, ...)
 	json_str(&c->stream.out, "code", code);
 	json_str(&c->stream.out, "message", text.text);
 	json_end(&c->stream.out);
-	answered(c);
+	client_answered(c);
 }
 
 /* --- names --------------------------------------------------------------------------- */
@@ -166,13 +166,19 @@ static handler_fn *handler_of(enum command_id id)
 	case COMMAND_SIGNAL:
 		return control_signal;
 	case COMMAND_RELOAD:
+		return control_reload;
 	case COMMAND_RELOAD_ABORT:
+		return control_reload_abort;
 	case COMMAND_ROLLBACK:
+		return control_rollback;
 	case COMMAND_SCALE:
+		return control_scale;
 	case COMMAND_RESTART:
+		return control_restart;
 	case COMMAND_HOLD:
 	case COMMAND_RELEASE:
 	case COMMAND_STOP:
+		return control_stop_broker;
 	case COMMAND_DEBUG:
 	case COMMAND_PIN:
 	case COMMAND_NEXT:
@@ -313,6 +319,7 @@ static void received(struct stream *st)
 
 static void client_free(struct client *c)
 {
+	control_roll_free(c);
 	list_remove(&c->survey.link);
 	list_remove(&c->follower.link);
 	list_remove(&c->link);

@@ -16,7 +16,7 @@
 #include <sys/types.h>
 #include "base/list.h"
 #include "base/strbuf.h"
-#include "sys/loop.h"
+#include "core/service.h"
 
 struct master;
 
@@ -40,5 +40,8 @@ int control_open(struct master *m, struct strbuf *error);
 int control_chown(struct master *m, uid_t uid); /* before the broker drops its rights */
 int control_start(struct master *m);		/* begins to accept. 0 or -errno */
 void control_stop(struct master *m);
+
+/* A step of a rollout, for those who wait for its end; see service_announce(). */
+void control_announce(const struct service *s, enum roll_phase phase, const struct worker *w);
 
 #endif

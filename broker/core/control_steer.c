@@ -1,9 +1,26 @@
 /*
- * The commands that steer and are done at once: signal, scale, stop, ...
+ * The commands that steer and are done at once: scale, signal, stop, ...
  */
 #include <string.h>
 #include "core/client.h"
 #include "sys/spawn.h"
+
+void control_scale(struct client *c)
+{
+	struct service *s = client_find_service(c, c->request.arguments[0].text);
+	int64_t n = c->request.arguments[1].number;
+	STRBUF(error, 512);
+
+	if (!s)
+		return;
+	if (n < 1 || n > ROLLOUT_MAX)
+		client_error(c, "bad-request", "a service has 1 to %d workers; `stop` ends all",
+			     ROLLOUT_MAX);
+	else if (service_set_workers(s, (unsigned)n, &error) < 0)
+		client_error(c, "refused", "%s", error.text);
+	else
+		client_end(c);
+}
 
 void control_signal(struct client *c)
 {
@@ -22,4 +39,14 @@ void control_signal(struct client *c)
 			     (int)w->pid, strerror(-r));
 	else
 		client_end(c);
+}
+
+void control_stop_broker(struct client *c)
+{
+	struct master *m = c->master;
+	bool now = request_has(&c->request, "--now");
+
+	/* First the answer: the end may be quick. */
+	client_end(c);
+	master_stop(m, !now);
 }

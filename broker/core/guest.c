@@ -107,6 +107,7 @@ int guest_join(struct service *s, int peer, bool pinned_only, struct worker **re
 {
 	struct peercred cred = { .pidfd = -1 };
 	unsigned number = s->last_guest + 1;
+	struct master *m = s->master;
 	struct worker *w;
 	int r;
 
@@ -137,6 +138,8 @@ int guest_join(struct service *s, int peer, bool pinned_only, struct worker **re
 		return r;
 	}
 	s->last_guest = number;
+	if (m->last_guest < number)
+		m->last_guest = number;
 	list_append(&s->workers, &w->link);
 	log_event(LEVEL_INFO, "guest-join", LOG_STR("worker", w->name), LOG_INT("pid", w->pid),
 		  LOG_INT("uid", w->uid), LOG_INT("generation", w->generation),
@@ -205,6 +208,8 @@ enum worker_event guest_event(enum worker_event ev)
 	case EV_LISTEN:
 	case EV_UNLISTEN:
 	case EV_DRAINED:
+	case EV_PARK:
+	case EV_RESTORE:
 	case EV_HOLD:
 	case EV_RELEASE:
 	case EV_MAIN_EXIT:

@@ -73,12 +73,21 @@ static void reap(struct master *m)
 
 static const char *signal_word(int signo)
 {
-	return signo == SIGTERM ? "SIGTERM" : signo == SIGINT ? "SIGINT" : "SIGQUIT";
+	switch (signo) {
+	case SIGTERM:
+		return "SIGTERM";
+	case SIGINT:
+		return "SIGINT";
+	case SIGQUIT:
+		return "SIGQUIT";
+	}
+	return "by hand";
 }
 
-static void begin_stop(struct master *m, int signo)
+/* @signo 0: by hand. */
+static void begin_stop(struct master *m, bool drain, int signo)
 {
-	enum stop_mode mode = signo == SIGTERM ? STOP_DRAIN : STOP_FAST;
+	enum stop_mode mode = drain ? STOP_DRAIN : STOP_FAST;
 	struct service *s, *tmp;
 
 	/* Asked twice, or more urgently: it ends now. */
@@ -108,21 +117,31 @@ static void begin_stop(struct master *m, int signo)
 	master_check_gone(m);
 }
 
+void master_stop(struct master *m, bool drain)
+{
+	begin_stop(m, drain, 0);
+}
+
 static void scale_all(struct master *m, int by)
 {
 	struct service *s;
 
 	list_for_each (s, &m->services, link) {
-		bool done = service_scale(s, by);
+		STRBUF(error, 256);
 
-		log_event(
-			done ? LEVEL_INFO : LEVEL_WARN, "scale",
-			LOG_STR("service", service_name(s)), LOG_INT("workers", s->want),
-			LOG_MSG(done ? "%u workers from now on"
-				     : "stays at %u workers: the limit is reached, or a reload is "
-				       "under way",
-				s->want));
+		if (service_set_workers(s, s->want + (unsigned)by, &error) < 0)
+			log_event(LEVEL_WARN, "scale", LOG_STR("service", service_name(s)),
+				  LOG_INT("workers", s->want),
+				  LOG_MSG("stays at %u workers: %s", s->want, error.text));
 	}
+}
+
+static void reload(struct master *m)
+{
+	STRBUF(error, CONF_ERROR_BYTES);
+
+	if (m->stopping == RUNNING)
+		(void)master_reload(m, NULL, &error);
 }
 
 static void reopen_logs(void)
@@ -143,8 +162,7 @@ static void signalled(struct loop *loop, int signo)
 		reap(m);
 		return;
 	case SIGHUP:
-		if (m->stopping == RUNNING)
-			master_reload(m);
+		reload(m);
 		return;
 	case SIGUSR1:
 		reopen_logs();
@@ -160,7 +178,7 @@ static void signalled(struct loop *loop, int signo)
 			service_pause(s);
 		return;
 	}
-	begin_stop(m, signo);
+	begin_stop(m, signo == SIGTERM, signo);
 }
 
 /* --- ready and gone ------------------------------------------------------------------ */

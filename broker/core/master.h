@@ -63,7 +63,7 @@ struct master {
 	struct loop_timer gone;
 	struct ledger ledger_gone; /* of services that have ended */
 	uint64_t taken_by_gone;
-	unsigned guests_gone; /* the highest number of a guest of theirs */
+	unsigned last_guest; /* the highest number of one, of whatever service */
 	int64_t started_ms;
 };
 
@@ -72,6 +72,12 @@ struct master {
  * code; what went wrong has been logged.
  */
 int master_run(struct conf *conf, const struct master_options *options);
+
+/*
+ * Ends the broker: @drain first, or telling all workers to end at once. While it is ending already:
+ * kills all workers and ends now.
+ */
+void master_stop(struct master *m, bool drain);
 
 /* Whether child @pid was started as a worker's main process, or is the keeper. */
 bool master_started(const struct master *m, pid_t pid);

@@ -5,113 +5,16 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 #include "sys/config_file.h"
 #include "core/master.h"
 #include "core/reload.h"
+#include "core/reload_listen.h"
 #include "core/start.h"
-#include "policy/address.h"
 #include "policy/conf_diff.h"
-#include "sys/listener.h"
 #include "sys/log.h"
 #include "sys/user.h"
 
-struct opened {
-	int fd; /* -1: taken, or never needed */
-	struct handoff_addr addr;
-};
-
-/* One entry for each `listen` line of a configuration, in its order. */
-struct opened_list {
-	struct opened *v;
-	size_t n;
-};
-
-static struct listener *find_listener(struct master *m, const struct handoff_addr *addr)
-{
-	struct service *s;
-	struct listener *l;
-
-	list_for_each (s, &m->services, link)
-		list_for_each (l, &s->listeners, link)
-			if (address_equal(&l->addr, addr))
-				return l;
-	return NULL;
-}
-
-/* The kernel does not let both be bound at once, and the one there is must not lose a client. */
-static void explain_overlap(const struct listener *l, const struct handoff_addr *addr,
-			    struct strbuf *error)
-{
-	strbuf_add(error, "listen = ");
-	address_format(addr, error);
-	strbuf_add(error, " cannot be bound beside ");
-	address_format(&l->addr, error);
-	strbuf_add(error, ", on which the broker listens now; such a change takes a restart of the "
-			  "broker");
-}
-
-/* [::]:80 for a bare port, or 0.0.0.0:80 where the kernel has no IPv6. */
-static int open_one(const struct conf_listen *cl, const struct service_conf *sc, struct opened *ret)
-{
-	struct handoff_addr v4 = { .family = 4, .port = cl->addr.port };
-	int r;
-
-	ret->addr = cl->addr;
-	r = listener_open(&ret->addr, sc, &ret->fd);
-	if ((r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL) && cl->port_only && !sc->v6only) {
-		ret->addr = v4;
-		r = listener_open(&ret->addr, sc, &ret->fd);
-	}
-	return r;
-}
-
-static void close_all(struct opened_list *list)
-{
-	for (size_t i = 0; i < list->n; i++)
-		if (list->v[i].fd >= 0)
-			(void)close(list->v[i].fd);
-	free(list->v);
-	*list = (struct opened_list){ 0 };
-}
-
-/* Opens every listener of @conf that is not there yet. */
-static int open_all(struct master *m, const struct conf *conf, struct opened_list *ret,
-		    struct strbuf *error)
-{
-	size_t total = 0;
-	int r;
-
-	for (size_t i = 0; i < conf->n_services; i++)
-		total += conf->services[i]->n_listen;
-	ret->n = 0;
-	ret->v = calloc(total + 1, sizeof(*ret->v));
-	if (!ret->v)
-		return -ENOMEM;
-	for (size_t i = 0; i < conf->n_services; i++) {
-		const struct service_conf *sc = conf->services[i];
-
-		for (size_t k = 0; k < sc->n_listen; k++) {
-			struct opened *o = &ret->v[ret->n++];
-
-			*o = (struct opened){ .fd = -1, .addr = sc->listen[k].addr };
-			if (find_listener(m, &o->addr))
-				continue;
-			r = open_one(&sc->listen[k], sc, o);
-			if (r < 0) {
-				strbuf_addf(error, "[service:%s]: ", sc->name);
-				if (r == -EADDRINUSE && listener_find_overlap(m, &o->addr))
-					explain_overlap(listener_find_overlap(m, &o->addr),
-							&o->addr, error);
-				else
-					listener_explain_bind(&sc->listen[k].addr, r, error);
-				close_all(ret);
-				return r;
-			}
-		}
-	}
-	return 0;
-}
+#define REFUSED "%s -- the configuration in force stays, no worker was touched"
 
 static int check_users(const struct conf *conf, struct strbuf *error)
 {
@@ -139,48 +42,6 @@ static struct service *find_service(struct master *m, const char *name)
 	return NULL;
 }
 
-/* Gives @s the listeners of @sc: those it has, those of others, and the new ones. */
-static void take_listeners(struct service *s, const struct service_conf *sc, struct opened *opened)
-{
-	assert(opened || sc->n_listen == 0);
-	for (size_t k = 0; k < sc->n_listen; k++) {
-		struct opened *o = &opened[k];
-		struct listener *l = o->fd < 0 ? find_listener(s->master, &o->addr) : NULL;
-		int fd = o->fd;
-
-		if (l) {
-			/* It goes on as it is, under whatever service and port of the app. */
-			if (l->closing)
-				listener_remove_filter(l->fd);
-			l->closing = false;
-			l->automatic = false;
-			if (l->service != s || l->app_port != sc->listen[k].app_port) {
-				listener_move(l, s);
-				l->app_port = sc->listen[k].app_port;
-			}
-			continue;
-		}
-		o->fd = -1;
-		if (service_add_listener(s, &o->addr, sc->listen[k].app_port, false, fd) < 0) {
-			log_event(LEVEL_ERROR, "listen", LOG_STR("service", sc->name),
-				  LOG_MSG("out of memory: a listener is missing"));
-			(void)close(fd);
-		}
-	}
-	service_attach_listeners(s);
-}
-
-static bool is_wanted(const struct listener *l, const struct service_conf *sc,
-		      const struct opened *opened)
-{
-	assert(opened || sc->n_listen == 0);
-	for (size_t k = 0; k < sc->n_listen; k++)
-		if (address_equal(&l->addr, &opened[k].addr) ||
-		    address_equal(&l->addr, &sc->listen[k].addr))
-			return true;
-	return false;
-}
-
 /* Which keys changed, for who reads the log: all of them are in force once the workers are new. */
 static void say_what_changes(const struct service *s, const struct service_conf *sc)
 {
@@ -191,45 +52,13 @@ static void say_what_changes(const struct service *s, const struct service_conf 
 			  LOG_STR("keys", keys.text), LOG_MSG("changed: %s", keys.text));
 }
 
-static void drop_listeners(struct service *s, const struct service_conf *sc,
-			   const struct opened *opened)
-{
-	struct listener *l;
-
-	list_for_each (l, &s->listeners, link) {
-		int r;
-
-		if (l->closing)
-			continue;
-		if (!l->automatic && !is_wanted(l, sc, opened)) {
-			service_close_listener(l);
-			continue;
-		}
-		r = listener_configure(l->fd, sc);
-		if (r < 0)
-			log_event(LEVEL_WARN, "listen", LOG_STR("service", sc->name),
-				  LOG_INT("port", l->addr.port),
-				  LOG_MSG("cannot set the socket options anew: %s", strerror(-r)));
-	}
-}
-
-static const struct opened *opened_of(const struct opened_list *list, const struct conf *conf,
-				      size_t service)
-{
-	size_t at = 0;
-
-	for (size_t i = 0; i < service; i++)
-		at += conf->services[i]->n_listen;
-	return list->v + at;
-}
-
 int master_open_services(struct master *m, struct strbuf *error)
 {
 	struct opened_list list = { 0 };
 	int r = check_users(m->conf, error);
 
 	if (r == 0)
-		r = open_all(m, m->conf, &list, error);
+		r = reload_open_all(m, m->conf, &list, error);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < m->conf->n_services; i++) {
@@ -239,9 +68,9 @@ int master_open_services(struct master *m, struct strbuf *error)
 			r = -ENOMEM;
 			break;
 		}
-		take_listeners(s, s->conf, list.v + (opened_of(&list, m->conf, i) - list.v));
+		reload_take_listeners(s, s->conf, reload_opened_of(&list, m->conf, i));
 	}
-	close_all(&list);
+	reload_close_opened(&list);
 	return r;
 }
 
@@ -283,7 +112,7 @@ static void apply(struct master *m, struct conf *conf, struct opened_list *list)
 
 	for (size_t i = 0; i < conf->n_services; i++) {
 		struct service_conf *sc = conf->services[i];
-		struct opened *opened = list->v + (opened_of(list, conf, i) - list->v);
+		struct opened *opened = reload_opened_of(list, conf, i);
 		bool is_new;
 
 		s = find_service(m, sc->name);
@@ -298,8 +127,8 @@ static void apply(struct master *m, struct conf *conf, struct opened_list *list)
 		}
 		if (!is_new)
 			say_what_changes(s, sc);
-		take_listeners(s, sc, opened);
-		drop_listeners(s, sc, opened);
+		reload_take_listeners(s, sc, opened);
+		reload_drop_listeners(s, sc, opened);
 		if (is_new)
 			service_fill(s);
 		else
@@ -319,37 +148,161 @@ static void apply(struct master *m, struct conf *conf, struct opened_list *list)
 	master_check_gone(m);
 }
 
-void master_reload(struct master *m)
+/*
+ * The file is read and valid as a whole; but the sections of others stay as they are in force, and
+ * wait for a reload of all.
+ */
+static void apply_one(struct service *s, struct conf *conf, struct opened_list *list)
 {
-	struct conf *conf = NULL;
+	struct master *m = s->master;
+	struct service_conf *sc = conf_find_service(conf, service_name(s));
+
+	for (size_t i = 0; i < conf->n_services; i++) {
+		const struct service_conf *other = conf->services[i];
+		const struct service *running = find_service(m, other->name);
+		STRBUF(keys, 1024);
+
+		if (other == sc ||
+		    (running && !service_conf_diff(running->conf, other, CONF_DIFF_ALL, &keys)))
+			continue;
+		log_event(LEVEL_INFO, "config-waits", LOG_STR("service", other->name),
+			  LOG_STR("keys", keys.text),
+			  LOG_MSG("[service:%s] differs in the file (%s), and waits for a reload "
+				  "of all services",
+				  other->name, running ? keys.text : "it is new"));
+	}
+	say_what_changes(s, sc);
+	reload_take_listeners(s, sc, list->v);
+	reload_drop_listeners(s, sc, list->v);
+	conf_set_service(m->conf, sc);
+	service_roll(s, sc);
+	master_check_gone(m);
+}
+
+/* What may be wrong with a configuration that is right in itself. */
+static int check_conf(const struct conf *conf, struct strbuf *error)
+{
+	int r = start_check_descriptors(conf, error);
+
+	return r < 0 ? r : check_users(conf, error);
+}
+
+static int reload_all(struct master *m, struct conf *conf, struct strbuf *error)
+{
 	struct opened_list list = { 0 };
-	STRBUF(error, CONF_ERROR_BYTES);
-	struct service *s;
+	int r = reload_open_all(m, conf, &list, error);
+
+	if (r == 0)
+		r = change_log(&m->conf->broker, &conf->broker, error);
+	if (r == 0)
+		apply(m, conf, &list);
+	reload_close_opened(&list);
+	return r;
+}
+
+/* @conf stays the caller's. */
+static int reload_one(struct service *s, struct conf *conf, struct strbuf *error)
+{
+	const struct service_conf *sc = conf_find_service(conf, service_name(s));
+	struct opened_list list = { 0 };
 	int r;
 
-	if (!m->options.config_file) {
-		/* The command line cannot have changed, the app's code may have. */
-		list_for_each (s, &m->services, link)
-			service_roll(s, s->conf);
-		return;
+	if (!sc) {
+		strbuf_addf(error,
+			    "%s: [service:%s] is gone from the file; a reload of all services "
+			    "ends it",
+			    conf->file, service_name(s));
+		return -EINVAL;
 	}
-	r = config_file_load(m->options.config_file, &conf, &error);
+	r = reload_open_one(s, sc, &list, error);
 	if (r == 0)
-		r = start_check_descriptors(conf, &error);
+		apply_one(s, conf, &list);
+	reload_close_opened(&list);
+	return r;
+}
+
+static int reload_file(struct master *m, struct service *only, struct strbuf *error)
+{
+	struct conf *conf = NULL;
+	int r = config_file_load(m->options.config_file, &conf, error);
+
 	if (r == 0)
-		r = check_users(conf, &error);
+		r = check_conf(conf, error);
 	if (r == 0)
-		r = open_all(m, conf, &list, &error);
-	if (r == 0)
-		r = change_log(&m->conf->broker, &conf->broker, &error);
-	if (r < 0) {
-		close_all(&list);
-		log_event(LEVEL_ERROR, "reload-refused", LOG_STR("error", error.text),
-			  LOG_MSG("%s -- the configuration in force stays, no worker was touched",
-				  error.len ? error.text : strerror(-r)));
+		r = only ? reload_one(only, conf, error) : reload_all(m, conf, error);
+	/* After a reload of all it is the one in force. */
+	if (r < 0 || only)
 		conf_free(conf);
-		return;
+	return r;
+}
+
+/* NULL: all of them. -ENOENT, -ESHUTDOWN with @error. */
+static int find_only(struct master *m, const char *name, struct service **ret, struct strbuf *error)
+{
+	if (m->stopping != RUNNING) {
+		strbuf_add(error, "the broker is ending");
+		return -ESHUTDOWN;
 	}
-	apply(m, conf, &list);
-	close_all(&list);
+	*ret = name ? find_service(m, name) : NULL;
+	if (!name || *ret)
+		return 0;
+	strbuf_addf(error, "there is no service %s, or it is ending", name);
+	return -ENOENT;
+}
+
+static void roll_again(struct master *m, struct service *only)
+{
+	struct service *s;
+
+	/* The command line cannot have changed, the app's code may have. */
+	list_for_each (s, &m->services, link)
+		if (!only || s == only)
+			service_roll(s, s->conf);
+}
+
+int master_reload(struct master *m, const char *only_service, struct strbuf *error)
+{
+	struct service *only = NULL;
+	int r = find_only(m, only_service, &only, error);
+
+	if (r == 0 && m->options.config_file)
+		r = reload_file(m, only, error);
+	else if (r == 0)
+		roll_again(m, only);
+	if (r == 0)
+		return 0;
+	if (!error->len)
+		strbuf_add(error, strerror(-r));
+	if (only)
+		log_event(LEVEL_ERROR, "reload-refused", LOG_STR("service", service_name(only)),
+			  LOG_STR("error", error->text), LOG_MSG(REFUSED, error->text));
+	else
+		log_event(LEVEL_ERROR, "reload-refused", LOG_STR("error", error->text),
+			  LOG_MSG(REFUSED, error->text));
+	return r;
+}
+
+int master_plan(struct master *m, const char *only_service, conf_plan_fn *fn, void *arg,
+		struct strbuf *error)
+{
+	/* What runs: after an aborted reload or a rollback that is not what was read last. */
+	struct service_conf *running[CONF_SERVICES_MAX];
+	struct conf now = { .broker = m->conf->broker, .services = running };
+	struct service *s, *only = NULL;
+	struct conf *conf = NULL;
+	int r = find_only(m, only_service, &only, error);
+
+	list_for_each (s, &m->services, link)
+		if (!s->stopping && now.n_services < CONF_SERVICES_MAX)
+			running[now.n_services++] = s->conf;
+	if (r == 0 && m->options.config_file)
+		r = config_file_load(m->options.config_file, &conf, error);
+	if (r == 0 && conf)
+		r = check_conf(conf, error);
+	if (r == 0)
+		r = conf_plan(&now, conf ? conf : &now, only_service, fn, arg);
+	conf_free(conf);
+	if (r < 0 && !error->len)
+		strbuf_add(error, strerror(-r));
+	return r;
 }

@@ -1,10 +1,11 @@
 #include "service.h"
 
-#include <stdio.h>
+#include <errno.h>
 #include <string.h>
 #include "core/guest.h"
 #include "core/launch.h"
 #include "core/master.h"
+#include "core/start.h"
 #include "sys/log.h"
 
 static struct loop *loop_of(const struct service *s)
@@ -31,13 +32,16 @@ struct service *service_new(struct master *m, struct service_conf *conf)
 	s->master = m;
 	s->conf = service_conf_ref(conf);
 	s->want = conf->workers;
-	s->last_guest = m->guests_gone;
+	/* Its section may have been here before: a number is not given twice. */
+	s->last_guest = m->last_guest;
 	s->generation = s->last_generation = 1;
+	s->last_reload_ms = -1;
 	list_init(&s->workers);
 	list_init(&s->endpoints);
 	list_init(&s->listeners);
 	loop_timer_init(&s->restart, restart_expired);
 	loop_timer_init(&s->closing_timer, service_closing_expired);
+	service_close_window(s);
 	list_append(&m->services, &s->link);
 	return s;
 }
@@ -49,6 +53,8 @@ void service_free(struct service *s)
 	struct endpoint *e, *e_tmp;
 
 	assert(list_empty(&s->workers));
+	service_close_window(s);
+	service_free_troubles(s);
 	list_for_each_safe (l, l_tmp, &s->listeners, link)
 		listener_free(l);
 	list_for_each_safe (e, e_tmp, &s->endpoints, link)
@@ -61,9 +67,6 @@ void service_free(struct service *s)
 	m->ledger_gone.client_gone += s->ledger.client_gone;
 	m->ledger_gone.refused += s->ledger.refused;
 	m->taken_by_gone += s->served_by_gone;
-	/* A service that comes back under its name must not use their numbers again. */
-	if (m->guests_gone < s->last_guest)
-		m->guests_gone = s->last_guest;
 	list_remove(&s->link);
 	service_conf_unref(s->conf);
 	service_conf_unref(s->target);
@@ -83,13 +86,13 @@ bool service_slot_has_process(const struct service *s, unsigned slot)
 	return false;
 }
 
-/* One of an earlier generation than the latest. */
+/* One that the rollout has not started. */
 static bool slot_has_old_process(const struct service *s, unsigned slot)
 {
 	const struct worker *w;
 
 	list_for_each (w, &s->workers, link)
-		if (w->slot == slot && w->generation != s->last_generation)
+		if (w->slot == slot && w->roll != s->roll)
 			return true;
 	return false;
 }
@@ -166,6 +169,7 @@ void service_fill(struct service *s)
 			return;
 		slot->current = worker_start(s, s->conf, i, s->generation);
 		if (!slot->current) {
+			service_note_no_start(s, i);
 			fail_start(s, true);
 			wait = backoff_wait(&s->backoff, loop_now(loop_of(s)));
 			loop_timer_arm(loop_of(s), &s->restart, wait);
@@ -176,17 +180,36 @@ void service_fill(struct service *s)
 	}
 }
 
-bool service_scale(struct service *s, int by)
+int service_set_workers(struct service *s, unsigned n, struct strbuf *error)
 {
-	unsigned want = s->want + (unsigned)by;
+	int r = 0;
 
-	if (want < 1 || want > ROLLOUT_MAX || s->rollout.active || service_leaves(s))
-		return false;
-	s->want = want;
-	if (by < 0 && s->slots[want].current)
-		service_retire(s->slots[want].current, EV_RETIRE);
+	if (n < 1 || n > ROLLOUT_MAX) {
+		strbuf_addf(error, "%s can have 1 to %d workers, not %u", service_name(s),
+			    ROLLOUT_MAX, n);
+		return -EINVAL;
+	}
+	if (service_leaves(s)) {
+		strbuf_addf(error, "%s is %s", service_name(s), s->stopping ? "ending" : "paused");
+		return -ESHUTDOWN;
+	}
+	if (s->rollout.active) {
+		strbuf_addf(error, "a %s of %s is under way: wait for its end, or abort it",
+			    roll_kind_name(s->roll_kind), service_name(s));
+		return -EBUSY;
+	}
+	if (n > s->want)
+		r = start_check_workers(s, n, error);
+	if (r < 0)
+		return r;
+	s->want = n;
+	log_event(LEVEL_INFO, "scale", LOG_STR("service", service_name(s)), LOG_INT("workers", n),
+		  LOG_MSG("%u worker%s from now on", n, n == 1 ? "" : "s"));
+	for (unsigned i = n; i < ROLLOUT_MAX; i++)
+		if (s->slots[i].current)
+			service_retire(s->slots[i].current, EV_RETIRE);
 	service_fill(s);
-	return true;
+	return 0;
 }
 
 void service_retire(struct worker *w, enum worker_event how)
@@ -210,18 +233,40 @@ static void leave_slot(struct worker *w)
 	}
 }
 
+/* Whether the rollout under way has started @w. */
+static bool is_of_rollout(const struct worker *w)
+{
+	return w->service->rollout.active && w->roll == w->service->roll;
+}
+
+/* It did not start: says why, for who asked for the rollout. */
+static void fail_rollout(struct worker *w)
+{
+	struct service *s = w->service;
+	const struct worker_end_facts facts = service_end_facts(w, true);
+	struct strbuf reason, output;
+
+	strbuf_init(&reason, s->abort_reason, sizeof(s->abort_reason));
+	strbuf_addf(&reason, "%s of generation %u did not start: ", w->name, w->generation);
+	worker_end_add_words(&facts, &reason);
+	strbuf_init(&output, s->abort_output, sizeof(s->abort_output));
+	if (w->refusal[0])
+		strbuf_add(&output, w->refusal);
+	else if (w->lines.n_tail)
+		strbuf_add_bytes(&output, w->lines.tail, w->lines.n_tail - 1);
+	rollout_new_failed(&s->rollout, w->slot);
+}
+
 static void note_failure(struct worker *w, enum worker_state from)
 {
 	struct service *s = w->service;
-	bool old = w->generation != s->last_generation;
 
+	if (from == WORKER_STARTING && is_of_rollout(w) && service_rollout_owns(s, w->slot)) {
+		fail_rollout(w);
+		return; /* the rollout ends: that is its back-off */
+	}
+	service_note_end(w, from == WORKER_STARTING);
 	if (from == WORKER_STARTING) {
-		if (s->rollout.active && !old) {
-			snprintf(s->abort_reason, sizeof(s->abort_reason),
-				 "%s of generation %u did not start", w->name, w->generation);
-			rollout_new_failed(&s->rollout, w->slot);
-			return; /* the rollout ends: that is its back-off */
-		}
 		fail_start(s, true);
 		return;
 	}
@@ -268,9 +313,11 @@ void service_worker_changed(struct worker *w, enum worker_state from)
 		if (!w->asked && !service_leaves(s))
 			note_failure(w, from);
 	}
-	if (w->state == WORKER_READY && from == WORKER_STARTING &&
-	    w->generation == s->last_generation)
+	if (w->state == WORKER_READY && from == WORKER_STARTING && is_of_rollout(w) &&
+	    service_rollout_owns(s, w->slot)) {
 		rollout_new_ready(&s->rollout, w->slot);
+		service_announce(s, ROLL_READY, w);
+	}
 
 	service_pump(s);
 	service_fill(s);

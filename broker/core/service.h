@@ -11,12 +11,41 @@
 #include "core/worker.h"
 #include "policy/backoff.h"
 #include "policy/rollout.h"
+#include "policy/worker_end.h"
 #include "base/strbuf.h"
 
 struct master;
 
+/* How the last process of a slot ended that nobody had asked to. */
+struct slot_trouble {
+	enum worker_end end;
+	char words[64];	       /* "exit 1", "signal 11 (SIGSEGV)" */
+	char last_output[256]; /* the last line that it wrote; empty: none */
+	int64_t at_ms;	       /* of the loop's clock */
+	unsigned in_a_row;     /* it, and those before it, without a healthy one between */
+};
+
 struct slot {
 	struct worker *current, *next;
+	unsigned restarts;	      /* processes that ended unasked, and so were replaced */
+	struct slot_trouble *trouble; /* NULL: never, or not worth a word; see service_trouble() */
+};
+
+/* Why workers are replaced. Both go the same way, slot by slot. */
+enum roll_kind {
+	ROLL_RELOAD,  /* all of them, to a configuration that then is in force */
+	ROLL_RESTART, /* one, to what it was */
+};
+
+/* What a rollback would go back to. */
+struct rollback {
+	struct service_conf *conf; /* NULL: there is nothing to go back to */
+	unsigned generation;	   /* of conf */
+	unsigned want;		   /* workers wanted before the reload */
+	unsigned undoes;	   /* the generation that leaves then */
+	int64_t window_ms;	   /* from the end of the rollout on */
+	bool open;		   /* the window: the rollout has ended */
+	struct loop_timer over;	   /* armed while it is */
 };
 
 struct service {
@@ -25,9 +54,13 @@ struct service {
 	struct service_conf *conf;   /* in force: what a crashed worker is replaced by */
 	struct service_conf *target; /* of the rollout under way, else NULL */
 	struct service_conf *after;  /* a reload came during it: the next target, else NULL */
-	unsigned want;		     /* workers wanted: conf->workers, moved by SIGTTIN, SIGTTOU */
+	unsigned want;		     /* workers wanted: conf->workers, moved by hand */
 	unsigned generation;	     /* in force */
 	unsigned last_generation;    /* given out */
+	enum roll_kind roll_kind;    /* with a target: of the rollout under way */
+	unsigned roll;		     /* its number, see worker::roll; they only grow */
+	unsigned target_generation;
+	unsigned want_before; /* the rollout; an abort goes back to it */
 	struct slot slots[ROLLOUT_MAX];
 	struct list workers;   /* worker::link */
 	struct list endpoints; /* endpoint::link */
@@ -35,7 +68,12 @@ struct service {
 	struct rollout rollout;
 	bool pumping; /* service_pump() is on the stack */
 	char abort_reason[256];
+	char abort_output[LINES_TAIL + 1]; /* what the worker that failed wrote last */
 	int64_t rollout_began_ms;
+	int64_t last_reload_ms; /* how long the last one took, done or aborted; -1: none yet */
+	uint64_t reloads_done, reloads_aborted;
+	struct rollback rollback;
+	uint64_t ends[WORKER_END_N]; /* of workers that were replaced for it */
 	struct backoff backoff;
 	int64_t last_failure_ms;
 	struct loop_timer restart; /* the back-off ends */
@@ -62,11 +100,101 @@ void service_fill(struct service *s);
 
 /*
  * Rolls every worker to @conf (a reference is taken). During a rollout: once more afterwards.
+ * Returns the generation that the new workers have or will have; 0: the service ends.
  */
-void service_roll(struct service *s, struct service_conf *conf);
+unsigned service_roll(struct service *s, struct service_conf *conf);
 
-/* One more or fewer worker. False: the limit is reached. */
-bool service_scale(struct service *s, int by);
+/*
+ * Steering by hand. All of these return 0, or -errno with @error in words and nothing changed:
+ * -EBUSY while a rollout is under way that would have to end first, -ESHUTDOWN while the service
+ * ends or is paused, -ENOENT if there is nothing of the kind, -EINVAL for a wrong argument, and
+ * what opening a listener or the descriptor limit may give.
+ */
+
+/*
+ * Replaces @w by a new process of the same generation and configuration, in the order that
+ * `strategy` says; returns when that has begun. @w must be the current worker of its slot. With
+ * start-first a new one that does not start leaves @w serving.
+ */
+int service_restart_worker(struct worker *w, struct strbuf *error);
+
+/* @n workers from now on, 1 to ROLLOUT_MAX; until the next reload. */
+int service_set_workers(struct service *s, unsigned n, struct strbuf *error);
+
+/*
+ * Ends the rollout under way (a reload or a restart) as if a new worker had not started, and
+ * drops the reload that waits behind it.
+ */
+int service_abort_reload(struct service *s, struct strbuf *error);
+
+/*
+ * Puts the generation before the last reload back: all workers of it that are left serve again at
+ * once, then the new ones leave. Its configuration is in force again. Slots whose old worker has
+ * ended are started anew. -ENOENT also if none of the old ones is left.
+ */
+int service_rollback(struct service *s, struct strbuf *error);
+
+/* Milliseconds for which service_rollback() is possible; -1: it is not. */
+int64_t service_rollback_left(const struct service *s);
+
+/* @conf (whose reference it takes over) and its number are in force from now on. */
+void service_put_in_force(struct service *s, struct service_conf *conf, unsigned generation);
+
+/* --- of service_rollback.c, for the other files of the service ------------------------- */
+
+/* A reload begins: what it replaces may come back. @conf is the one that it goes to. */
+void service_keep_for_rollback(struct service *s, const struct service_conf *conf);
+
+/* The rollout has ended, done or aborted: the window begins, if anybody could come back. */
+void service_open_window(struct service *s);
+
+/* Nobody comes back: who is parked is told to end. */
+void service_close_window(struct service *s);
+
+/* Whether @w, once drained, is kept for a rollback; and for how long from now. */
+bool service_parks(const struct worker *w);
+int64_t service_parks_for(const struct worker *w);
+
+/* The live settings have changed: the deadlines that run are reckoned anew. */
+void service_rearm(struct service *s);
+
+/* --- what people and programs are told ------------------------------------------------- */
+
+enum roll_phase {
+	ROLL_BEGIN,
+	ROLL_START,  /* @w was started */
+	ROLL_READY,  /* @w serves */
+	ROLL_RETIRE, /* @w, an old one, was told to leave */
+	ROLL_DONE,
+	ROLL_ABORTED,
+};
+
+/* The one place where the steps of a rollout are announced; @w as above, else NULL. */
+void service_announce(struct service *s, enum roll_phase phase, const struct worker *w);
+
+/* "reload" or "restart", "start". */
+const char *roll_kind_name(enum roll_kind kind);
+const char *roll_phase_name(enum roll_phase phase);
+
+/*
+ * What the rollout under way waits for now: "web.1 to listen (2 s, 28 s left)". Nothing is added
+ * if there is none, or it waits for nothing.
+ */
+void service_rollout_text(const struct service *s, struct strbuf *out);
+
+/* @w has left its slot unasked, and will be replaced: counts it and remembers how it ended. */
+void service_note_end(struct worker *w, bool starting);
+/* The same of one that could not be started at all. */
+void service_note_no_start(struct service *s, unsigned slot);
+/* How @w ended, or is about to: for service_note_end() and messages. */
+struct worker_end_facts service_end_facts(const struct worker *w, bool starting);
+
+/*
+ * The last trouble of a slot, for people. NULL: none, or it is over, as the present worker has
+ * served for backoff_reset.
+ */
+const struct slot_trouble *service_trouble(const struct service *s, unsigned slot);
+void service_free_troubles(struct service *s);
 
 /* Drains all workers, keeps the listeners; ended by the next service_roll(). */
 void service_pause(struct service *s);
@@ -122,6 +250,16 @@ int service_endpoint_for(struct service *s, const struct handoff_addr *addr, str
 int service_add_listener(struct service *s, const struct handoff_addr *addr, uint16_t app_port,
 			 bool automatic, int fd);
 
+/*
+ * Binds what the app of @w asks for and no listener provides any more, nor a `listen` line of its
+ * configuration will. 0 or -errno with @error.
+ */
+int service_reopen_for(struct worker *w, struct strbuf *error);
+
+/* The endpoint of @s whose app asks for exactly @addr, if a worker that is to stay does; or NULL.
+ */
+struct endpoint *service_endpoint_asking_for(struct service *s, const struct handoff_addr *addr);
+
 /* Looks for an endpoint for each listener that has none. */
 void service_attach_listeners(struct service *s);
 
@@ -136,6 +274,9 @@ void listener_explain_bind(const struct handoff_addr *addr, int error, struct st
 
 /* Whether the app of @w listens on @port, at whatever address. */
 bool worker_listens_on(const struct worker *w, uint16_t port);
+
+/* Whether the app of @w listens on all that the `listen` lines name, and on anything at all. */
+bool worker_listens_as_configured(const struct worker *w);
 
 /* @w has a new channel: is it ready with that? */
 void service_worker_listens(struct worker *w);

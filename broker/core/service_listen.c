@@ -137,15 +137,30 @@ void listener_explain_bind(const struct handoff_addr *addr, int error, struct st
 	}
 }
 
+/*
+ * Whether a listener that nobody wants any more goes on as the one that the app of @s asks for. Its
+ * section was renamed, its `listen` line is gone, or the app has moved: it must not be closed and
+ * bound anew, as clients would be refused in between.
+ */
+static bool may_take_over(const struct service *s, const struct listener *l)
+{
+	if (service_leaves(s) || s->master->stopping != RUNNING)
+		return false;
+	return l->closing || l->service->stopping;
+}
+
 /* Binds what the app asked for and no `listen` line provides. */
 static int add_automatic(struct service *s, struct endpoint *e, struct strbuf *reason)
 {
 	struct listener *l = listener_find_overlap(s->master, &e->app_addr);
 	int fd, r;
 
-	if (l && address_equal(&l->addr, &e->app_addr) && l->service->stopping && !l->closing) {
-		/* Its section was renamed, or the app moved: the socket goes on under the new one.
-		 */
+	if (l && address_equal(&l->addr, &e->app_addr) && may_take_over(s, l)) {
+		if (l->closing)
+			listener_remove_filter(l->fd);
+		l->closing = false;
+		l->automatic = true;
+		l->app_port = e->app_addr.port;
 		listener_move(l, s);
 		listener_attach(l, e);
 		return 0;
@@ -230,6 +245,60 @@ int service_endpoint_for(struct service *s, const struct handoff_addr *addr, str
 	return 0;
 }
 
+/* Whether a worker that is to stay has a channel of @e, in the round or not. */
+static bool is_wanted(const struct service *s, const struct endpoint *e)
+{
+	const struct worker *w;
+	const struct channel *c;
+
+	list_for_each (w, &s->workers, link)
+		if (worker_state_is_current(w->state))
+			list_for_each (c, &w->channels, link)
+				if (c->endpoint == e)
+					return true;
+	return false;
+}
+
+static bool is_published(const struct service_conf *sc, uint16_t app_port)
+{
+	for (size_t i = 0; i < sc->n_listen; i++)
+		if (sc->listen[i].app_port == app_port)
+			return true;
+	return false;
+}
+
+static bool has_open_listener(const struct service *s, const struct handoff_addr *addr)
+{
+	const struct listener *l;
+
+	list_for_each (l, &s->listeners, link)
+		if (!l->closing && address_equal(&l->addr, addr))
+			return true;
+	return false;
+}
+
+int service_reopen_for(struct worker *w, struct strbuf *error)
+{
+	const struct channel *c;
+	int r = 0;
+
+	list_for_each (c, &w->channels, link) {
+		struct endpoint *e = c->endpoint;
+
+		if (r == 0 && !is_published(w->conf, e->app_addr.port) &&
+		    !has_open_listener(w->service, &e->app_addr))
+			r = add_automatic(w->service, e, error);
+	}
+	return r;
+}
+
+struct endpoint *service_endpoint_asking_for(struct service *s, const struct handoff_addr *addr)
+{
+	struct endpoint *e = find_endpoint(s, addr);
+
+	return e && is_wanted(s, e) ? e : NULL;
+}
+
 /* Each address that others of the service serve is expected of a newcomer too. */
 static bool listens_like_others(const struct worker *w)
 {
@@ -262,8 +331,10 @@ bool worker_listens_on(const struct worker *w, uint16_t port)
 	return false;
 }
 
-static bool listens_as_configured(const struct worker *w)
+bool worker_listens_as_configured(const struct worker *w)
 {
+	if (list_empty(&w->channels))
+		return false;
 	for (size_t i = 0; i < w->conf->n_listen; i++)
 		if (!worker_listens_on(w, w->conf->listen[i].app_port))
 			return false;
@@ -279,27 +350,13 @@ void service_worker_listens(struct worker *w)
 	/* Of a guest nothing is expected: one address is enough. */
 	if (w->guest)
 		worker_event(w, EV_LISTEN);
-	if (w->state != WORKER_STARTING || !listens_as_configured(w))
+	if (w->state != WORKER_STARTING || !worker_listens_as_configured(w))
 		return;
 	loop_timer_disarm(&w->settle);
 	if (listens_like_others(w))
 		worker_event(w, EV_LISTEN);
 	else
 		loop_timer_arm(&w->service->master->loop, &w->settle, SETTLE_MS);
-}
-
-/* Whether a worker that is to stay has a channel of @e, in the round or not. */
-static bool is_wanted(const struct service *s, const struct endpoint *e)
-{
-	const struct worker *w;
-	const struct channel *c;
-
-	list_for_each (w, &s->workers, link)
-		if (worker_state_is_current(w->state))
-			list_for_each (c, &w->channels, link)
-				if (c->endpoint == e)
-					return true;
-	return false;
 }
 
 void service_close_unused(struct service *s)

@@ -1,6 +1,7 @@
 /*
  * The rolling restart of a service: performs what policy/rollout.c plans.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include "core/master.h"
@@ -17,33 +18,48 @@ bool service_rollout_owns(const struct service *s, size_t slot)
 	       s->rollout.slots[slot].phase != ROLLOUT_DONE;
 }
 
+/* A reload replaces it, and may be undone. */
+static void retire_old(struct worker *w)
+{
+	struct service *s = w->service;
+
+	w->replaced_by = s->roll_kind == ROLL_RELOAD ? s->target_generation : 0;
+	service_retire(w, EV_RETIRE);
+}
+
+/* What both kinds have in common. @conf is the service's from now on. */
+static void prepare(struct service *s, enum roll_kind kind, struct service_conf *conf,
+		    unsigned generation)
+{
+	service_conf_unref(s->target);
+	s->target = conf;
+	s->target_generation = generation;
+	s->roll_kind = kind;
+	s->roll++;
+	s->want_before = s->want;
+	s->rollout_began_ms = loop_now(loop_of(s));
+	s->abort_reason[0] = s->abort_output[0] = '\0';
+}
+
 static void begin(struct service *s, struct service_conf *conf)
 {
 	bool has_old[ROLLOUT_MAX] = { false };
 
-	service_conf_unref(s->target);
-	s->target = conf;
+	prepare(s, ROLL_RELOAD, conf, ++s->last_generation);
 	s->want = conf->workers;
 	s->paused = false;
-	s->last_generation++;
-	s->rollout_began_ms = loop_now(loop_of(s));
-	s->abort_reason[0] = '\0';
 	backoff_reset(&s->backoff);
 	loop_timer_disarm(&s->restart);
-	log_event(LEVEL_INFO, "reload-begin", LOG_STR("service", service_name(s)),
-		  LOG_INT("generation", s->last_generation), LOG_INT("workers", s->want),
-		  LOG_MSG("replacing %u worker%s, %s", s->want, s->want == 1 ? "" : "s",
-			  conf->strategy == STRATEGY_START_FIRST
-				  ? "each new one ready before an old one leaves"
-				  : "each old one gone before its new one starts"));
 
 	/* Until rollout_begin() nothing may be filled in. */
 	s->pumping = true;
+	service_keep_for_rollback(s, conf);
+	service_rearm(s);
 	for (unsigned i = 0; i < ROLLOUT_MAX; i++) {
 		struct worker *w = s->slots[i].current;
 
 		if (w && i >= s->want)
-			service_retire(w, EV_RETIRE);
+			retire_old(w);
 		else if (w && w->state == WORKER_STARTING)
 			service_retire(w, EV_STOP); /* serves nobody yet */
 		has_old[i] = conf->strategy == STRATEGY_STOP_FIRST ? service_slot_has_process(s, i)
@@ -51,29 +67,73 @@ static void begin(struct service *s, struct service_conf *conf)
 	}
 	s->pumping = false;
 	rollout_begin(&s->rollout, conf->strategy, conf->surge, s->want, has_old);
+	service_announce(s, ROLL_BEGIN, NULL);
 	service_pump(s);
 }
 
-void service_roll(struct service *s, struct service_conf *conf)
+unsigned service_roll(struct service *s, struct service_conf *conf)
 {
-	struct service_conf *held = service_conf_ref(conf);
+	struct service_conf *held;
 
-	if (s->stopping) {
-		service_conf_unref(held);
-		return;
-	}
+	if (s->stopping)
+		return 0;
+	held = service_conf_ref(conf);
 	if (s->rollout.active) {
 		/* Any number of reloads during one is one more. */
 		service_conf_unref(s->after);
 		s->after = held;
-		return;
+		return s->last_generation + 1;
 	}
 	begin(s, held);
+	return s->last_generation;
+}
+
+int service_restart_worker(struct worker *w, struct strbuf *error)
+{
+	struct service *s = w->service;
+
+	if (service_leaves(s)) {
+		strbuf_addf(error, "%s is %s", service_name(s), s->stopping ? "ending" : "paused");
+		return -ESHUTDOWN;
+	}
+	if (s->rollout.active) {
+		strbuf_addf(error, "a %s of %s is under way: wait for its end, or abort it",
+			    roll_kind_name(s->roll_kind), service_name(s));
+		return -EBUSY;
+	}
+	if (w->guest) {
+		strbuf_addf(error, "%s is a guest: who started it starts it anew", w->name);
+		return -EINVAL;
+	}
+	if (s->slots[w->slot].current != w) {
+		strbuf_addf(error, "this process of %s is %s, and no longer the one that serves",
+			    w->name, worker_state_name(w->state));
+		return -EINVAL;
+	}
+	prepare(s, ROLL_RESTART, service_conf_ref(w->conf), w->generation);
+	rollout_begin_one(&s->rollout, s->conf->strategy, s->want, w->slot, true);
+	service_announce(s, ROLL_BEGIN, w);
+	service_pump(s);
+	return 0;
+}
+
+int service_abort_reload(struct service *s, struct strbuf *error)
+{
+	if (!s->rollout.active) {
+		strbuf_addf(error, "no reload of %s is under way", service_name(s));
+		return -ENOENT;
+	}
+	service_conf_unref(s->after);
+	s->after = NULL;
+	snprintf(s->abort_reason, sizeof(s->abort_reason), "aborted by hand");
+	rollout_abort(&s->rollout);
+	service_pump(s);
+	return 0;
 }
 
 static void start_in(struct service *s, size_t i)
 {
-	struct worker *w = worker_start(s, s->target, (unsigned)i, s->last_generation);
+	struct worker *w = worker_start(s, s->target, (unsigned)i, s->target_generation);
 
 	if (!w) {
 		snprintf(s->abort_reason, sizeof(s->abort_reason), "%s.%zu could not be started",
@@ -81,39 +141,59 @@ static void start_in(struct service *s, size_t i)
 		rollout_new_failed(&s->rollout, i);
 		return;
 	}
+	w->roll = s->roll;
 	if (s->slots[i].current)
 		s->slots[i].next = w;
 	else
 		s->slots[i].current = w;
+	service_announce(s, ROLL_START, w);
 }
 
 static void retire_in(struct service *s, size_t i)
 {
 	struct worker *w = s->slots[i].current;
 
-	log_event(LEVEL_DEBUG, "reload-step", LOG_STR("service", service_name(s)),
-		  LOG_INT("slot", i), LOG_INT("generation", s->last_generation),
-		  LOG_INT("done", s->rollout.done), LOG_INT("of", s->rollout.n));
 	/* It may have left by itself, and its successor have moved up. */
-	if (w && w->generation != s->last_generation)
-		service_retire(w, EV_RETIRE);
+	if (!w || w->roll == s->roll)
+		return;
+	service_announce(s, ROLL_RETIRE, w);
+	retire_old(w);
+}
+
+void service_put_in_force(struct service *s, struct service_conf *conf, unsigned generation)
+{
+	struct endpoint *e;
+
+	service_conf_unref(s->conf);
+	s->conf = conf;
+	s->generation = generation;
+	list_for_each (e, &s->endpoints, link)
+		e->round.mode = s->conf->balance;
+	service_rearm(s);
+}
+
+static void note_reload(struct service *s, uint64_t *count)
+{
+	if (s->roll_kind != ROLL_RELOAD)
+		return;
+	(*count)++;
+	s->last_reload_ms = loop_now(loop_of(s)) - s->rollout_began_ms;
 }
 
 /* The new configuration is in force for all that follows. */
 static void take_over(struct service *s)
 {
-	struct endpoint *e;
+	struct service_conf *conf = s->target;
 
-	service_conf_unref(s->conf);
-	s->conf = s->target;
 	s->target = NULL;
-	s->generation = s->last_generation;
-	list_for_each (e, &s->endpoints, link)
-		e->round.mode = s->conf->balance;
-	log_event(LEVEL_INFO, "reload-done", LOG_STR("service", service_name(s)),
-		  LOG_INT("generation", s->generation),
-		  LOG_INT("ms", loop_now(loop_of(s)) - s->rollout_began_ms),
-		  LOG_MSG("all workers are new"));
+	note_reload(s, &s->reloads_done);
+	if (s->roll_kind == ROLL_RELOAD)
+		service_put_in_force(s, conf, s->target_generation);
+	else
+		service_conf_unref(conf);
+	service_announce(s, ROLL_DONE, NULL);
+	if (s->roll_kind == ROLL_RELOAD)
+		service_open_window(s);
 	service_close_unused(s);
 }
 
@@ -121,22 +201,20 @@ static void give_up(struct service *s)
 {
 	struct worker *w, *tmp;
 
-	log_event(
-		LEVEL_ERROR, "reload-aborted", LOG_STR("service", service_name(s)),
-		LOG_INT("generation", s->last_generation), LOG_INT("replaced", s->rollout.done),
-		LOG_STR("reason", s->abort_reason),
-		LOG_MSG("reload aborted: %s; %zu of %zu workers were replaced, the others go on as "
-			"they are",
-			s->abort_reason, s->rollout.done, s->rollout.n));
+	note_reload(s, &s->reloads_aborted);
+	service_announce(s, ROLL_ABORTED, NULL);
 	service_conf_unref(s->target);
 	s->target = NULL;
-	s->want = s->conf->workers;
+	s->want = s->want_before;
 	list_for_each_safe (w, tmp, &s->workers, link)
-		if (w->generation == s->last_generation && w->state == WORKER_STARTING && !w->guest)
+		if (w->roll == s->roll && w->state == WORKER_STARTING)
 			service_retire(w, EV_STOP);
 	for (unsigned i = s->want; i < ROLLOUT_MAX; i++)
 		if (s->slots[i].current)
 			service_retire(s->slots[i].current, EV_RETIRE);
+	service_rearm(s);
+	if (s->roll_kind == ROLL_RELOAD)
+		service_open_window(s);
 }
 
 void service_pump(struct service *s)

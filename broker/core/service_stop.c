@@ -40,6 +40,7 @@ static void end_rollout(struct service *s)
 	service_conf_unref(s->after);
 	s->target = s->after = NULL;
 	loop_timer_disarm(&s->restart);
+	service_close_window(s);
 	list_for_each_safe (w, tmp, &s->workers, link)
 		if (w->state == WORKER_STARTING)
 			service_retire(w, EV_STOP);

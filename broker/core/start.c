@@ -62,23 +62,22 @@ static enum exit_code find_shim(struct master *m)
 	return start_failed(EXIT_CODE_ENVIRONMENT, text.text);
 }
 
-/* What @conf can need at the same time, generously: a reload doubles the workers. */
-static uint64_t descriptors_needed(const struct conf *conf)
+#define DESCRIPTORS_OF_BROKER (64 + CONTROL_CLIENTS_MAX)
+
+/*
+ * What @workers of @sc can need at the same time, generously: a reload doubles them, and with
+ * a rollback_window those of the reload before it may still be there.
+ */
+static uint64_t descriptors_of(const struct service_conf *sc, unsigned workers)
 {
-	uint64_t need = 64 + CONTROL_CLIENTS_MAX;
+	uint64_t channels = sc->n_listen ? sc->n_listen : 1;
+	uint64_t generations = sc->rollback_window_ms ? 3 : 2;
 
-	for (size_t i = 0; i < conf->n_services; i++) {
-		const struct service_conf *sc = conf->services[i];
-		uint64_t channels = sc->n_listen ? sc->n_listen : 1;
-
-		need += 2 * sc->workers * (2 + 3 * channels) + channels + sc->queue;
-	}
-	return need;
+	return generations * workers * (2 + 3 * channels) + channels + sc->queue;
 }
 
-int start_check_descriptors(const struct conf *conf, struct strbuf *error)
+static int check_limit(uint64_t need, struct strbuf *error)
 {
-	uint64_t need = descriptors_needed(conf);
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
@@ -91,6 +90,25 @@ int start_check_descriptors(const struct conf *conf, struct strbuf *error)
 		"(ulimit -Hn, LimitNOFILE=), or configure fewer workers",
 		(unsigned long long)need, (unsigned long long)limit.rlim_cur);
 	return -EMFILE;
+}
+
+int start_check_descriptors(const struct conf *conf, struct strbuf *error)
+{
+	uint64_t need = DESCRIPTORS_OF_BROKER;
+
+	for (size_t i = 0; i < conf->n_services; i++)
+		need += descriptors_of(conf->services[i], conf->services[i]->workers);
+	return check_limit(need, error);
+}
+
+int start_check_workers(const struct service *s, unsigned workers, struct strbuf *error)
+{
+	uint64_t need = DESCRIPTORS_OF_BROKER;
+	const struct service *other;
+
+	list_for_each (other, &s->master->services, link)
+		need += descriptors_of(other->conf, other == s ? workers : other->want);
+	return check_limit(need, error);
 }
 
 /* Ours; workers get back what we were started with. */

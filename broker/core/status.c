@@ -115,15 +115,20 @@ static unsigned count_ready(const struct service *s)
 
 static void write_reload(const struct service *s, struct buf *out)
 {
+	STRBUF(waits, 512);
+
 	if (!s->rollout.active) {
 		json_null(out, "reload");
 		return;
 	}
 	json_object(out, "reload");
-	json_uint(out, "generation", s->last_generation);
+	service_rollout_text(s, &waits);
+	json_str(out, "kind", roll_kind_name(s->roll_kind));
+	json_uint(out, "generation", s->target_generation);
 	json_uint(out, "done", s->rollout.done);
-	json_uint(out, "of", s->rollout.n);
+	json_uint(out, "of", s->rollout.of);
 	json_int(out, "ms", now_of(s) - s->rollout_began_ms);
+	json_str(out, "waits_for", waits.len ? waits.text : NULL);
 	json_close(out);
 }
 
@@ -156,6 +161,10 @@ static void write_service_line(const struct service *s, struct buf *out)
 	json_str(out, "state", service_state(s));
 	json_str(out, "balance", balance_name(s->conf->balance));
 	write_reload(s, out);
+	if (service_rollback_left(s) >= 0)
+		json_int(out, "rollback_ms", service_rollback_left(s));
+	else
+		json_null(out, "rollback_ms");
 	write_ledger(s, out);
 	json_end(out);
 }
@@ -217,12 +226,13 @@ static void list_missing(const struct worker *w, struct strbuf *out)
 
 static void explain_worker(const struct worker *w, struct strbuf *out)
 {
+	const struct slot_trouble *trouble = service_trouble(w->service, w->slot);
 	int64_t now = now_of(w->service);
 	STRBUF(missing, 128);
 	struct why_worker why = {
 		.state = w->state,
 		.state_ms = now - w->state_since_ms,
-		.left_ms = loop_timer_armed(&w->deadline) ? w->deadline.at_ms - now : -1,
+		.left_ms = worker_deadline_left(w),
 		.stop_signal = worker_live_conf(w)->stop_signal,
 		.open = w->found.round ? w->found.open : -1,
 		.waiting = worker_waiting(w),
@@ -233,6 +243,10 @@ static void explain_worker(const struct worker *w, struct strbuf *out)
 		.missing = missing.text,
 	};
 
+	if (trouble) {
+		why.last_end = trouble->words;
+		why.last_end_ms = now - trouble->at_ms;
+	}
 	if (w->state == WORKER_STARTING)
 		list_missing(w, &missing);
 	why_worker(&why, out);
@@ -291,7 +305,7 @@ void status_write_worker(const struct worker *w, struct buf *out)
 	json_uint(out, "given", worker_taken(w));
 	json_uint(out, "waiting", worker_waiting(w));
 	write_findings(w, out);
-	json_uint(out, "restarts", 0);
+	json_uint(out, "restarts", w->guest ? 0 : w->service->slots[w->slot].restarts);
 	write_tracer(w, out);
 	json_bool(out, "pinned_only", w->pinned_only);
 	json_str(out, "why", why.text);
@@ -301,9 +315,12 @@ void status_write_worker(const struct worker *w, struct buf *out)
 static void write_empty_slot(const struct service *s, unsigned slot, struct buf *out)
 {
 	int64_t left = backoff_wait(&s->backoff, now_of(s));
+	const struct slot_trouble *trouble = service_trouble(s, slot);
 	struct why_slot why = {
 		.backoff_ms = left,
-		.failures = s->backoff.failures,
+		.failures = trouble ? trouble->in_a_row : 0,
+		.last_end = trouble ? trouble->words : NULL,
+		.last_line = trouble ? trouble->last_output : NULL,
 		.paused = s->paused,
 		.others_start = !s->stopping,
 	};
@@ -327,7 +344,7 @@ static void write_empty_slot(const struct service *s, unsigned slot, struct buf 
 	json_null(out, "open");
 	json_null(out, "rss_bytes");
 	json_null(out, "cpu_ms");
-	json_uint(out, "restarts", 0);
+	json_uint(out, "restarts", s->slots[slot].restarts);
 	json_null(out, "tracer");
 	json_bool(out, "pinned_only", false);
 	json_str(out, "why", text.text);

@@ -275,7 +275,7 @@ static void use_evidence(struct worker *w, const struct inode_set *connections)
 	list_for_each (c, &w->channels, link)
 		c->member.load = w->open + c->member.waiting;
 	if (w->state == WORKER_DRAINING && open == 0 && worker_waiting(w) == 0)
-		worker_event(w, EV_DRAINED);
+		worker_event(w, service_parks(w) ? EV_PARK : EV_DRAINED);
 }
 
 static void watch_connections(struct service *s)

@@ -20,7 +20,7 @@ const struct service_conf *worker_live_conf(const struct worker *w)
 {
 	const struct service *s = w->service;
 
-	return s->target ? s->target : s->conf;
+	return s->target && s->roll_kind == ROLL_RELOAD ? s->target : s->conf;
 }
 
 static int64_t deadline_of(const struct worker *w)
@@ -37,6 +37,8 @@ static int64_t deadline_of(const struct worker *w)
 		return live->drain_timeout_ms;
 	case WORKER_STOPPING:
 		return live->stop_timeout_ms;
+	case WORKER_PARKED:
+		return service_parks_for(w);
 	case WORKER_READY:
 	case WORKER_HELD:
 	case WORKER_DEAD:
@@ -45,6 +47,28 @@ static int64_t deadline_of(const struct worker *w)
 	}
 	assert(!"a deadline was armed in a state that has none");
 	return 0;
+}
+
+void worker_rearm(struct worker *w)
+{
+	int64_t left;
+
+	if (!loop_timer_armed(&w->deadline))
+		return;
+	left = deadline_of(w);
+	/* The window of a rollback is the service's, and not counted from here. */
+	if (w->state != WORKER_PARKED)
+		left -= loop_now(loop_of(w)) - w->state_since_ms;
+	loop_timer_arm(loop_of(w), &w->deadline, left > 0 ? left : 0);
+}
+
+int64_t worker_deadline_left(const struct worker *w)
+{
+	int64_t left = w->deadline.at_ms - loop_now(loop_of(w));
+
+	if (!loop_timer_armed(&w->deadline))
+		return -1;
+	return left > 0 ? left : 0;
 }
 
 void worker_publish(struct worker *w)
@@ -107,6 +131,8 @@ static const char *reason_of(const struct worker *w, enum worker_event ev)
 		return "the worker is told to end";
 	case EV_LISTEN:
 	case EV_DRAINED:
+	case EV_PARK:
+	case EV_RESTORE:
 	case EV_RELEASE:
 	case WORKER_EVENT_N:
 		break;
@@ -122,7 +148,7 @@ static void log_change(const struct worker *w, enum worker_state from, enum work
 		return; /* its end is said elsewhere */
 	switch (w->state) {
 	case WORKER_READY:
-		if (from == WORKER_HELD)
+		if (from != WORKER_STARTING)
 			log_event(LEVEL_INFO, "worker-released", LOG_STR("worker", w->name),
 				  LOG_INT("pid", w->pid), LOG_MSG("is back in the round"));
 		else
@@ -146,6 +172,11 @@ static void log_change(const struct worker *w, enum worker_state from, enum work
 				  (long long)worker_live_conf(w)->drain_timeout_ms / MSEC_PER_SEC,
 				  ev == EV_CLOSED ? " (it closed its listening socket)" : ""));
 		return;
+	case WORKER_PARKED:
+		log_event(LEVEL_INFO, "worker-parked", LOG_STR("worker", w->name),
+			  LOG_INT("pid", w->pid), LOG_INT("generation", w->generation),
+			  LOG_MSG("no connection is left: kept for a rollback"));
+		return;
 	case WORKER_STOPPING:
 		if (from != WORKER_STOPPING)
 			log_event(LEVEL_INFO, "worker-stopping", LOG_STR("worker", w->name),
@@ -153,10 +184,13 @@ static void log_change(const struct worker *w, enum worker_state from, enum work
 				  LOG_INT("signal", ev == EV_KILL
 							    ? SIGKILL
 							    : worker_live_conf(w)->stop_signal),
-				  LOG_MSG("%s", ev == EV_DRAINED
-							? "no connection is left: told to end"
-						: ev == EV_TIMEOUT ? "time is up: told to end"
-								   : "told to end"));
+				  LOG_MSG("%s",
+					  ev == EV_DRAINED ? "no connection is left: told to end"
+					  : from == WORKER_PARKED
+						  ? "not needed for a rollback any more: told "
+						    "to end"
+					  : ev == EV_TIMEOUT ? "time is up: told to end"
+							     : "told to end"));
 		else
 			log_event(LEVEL_WARN, "worker-kill", LOG_STR("worker", w->name),
 				  LOG_INT("pid", w->pid), LOG_INT("generation", w->generation),
@@ -183,6 +217,7 @@ void worker_free(struct worker *w)
 	loop_timer_disarm(&w->deadline);
 	loop_timer_disarm(&w->settle);
 	guest_deinit(w);
+	loop_timer_disarm(&w->look);
 	worker_output_deinit(w);
 	pid_set_deinit(&w->kin);
 	list_remove(&w->link);
@@ -199,9 +234,9 @@ void worker_event(struct worker *w, enum worker_event ev)
 		ev = guest_event(ev);
 	if (!worker_fsm_step(&w->state, ev, &actions))
 		return;
+	log_change(w, from, ev);
 	if (w->state != from)
 		w->state_since_ms = loop_now(loop_of(w));
-	log_change(w, from, ev);
 	if (actions & ACT_DISARM)
 		loop_timer_disarm(&w->deadline);
 	/* A person types `run` when they like. */
@@ -248,6 +283,11 @@ static void deadline_expired(struct loop_timer *timer)
 		loop_timer_arm(loop_of(w), &w->deadline, MSEC_PER_SEC);
 		return;
 	}
+	/* Parked while the rollout still ran: the window had not begun. */
+	if (w->state == WORKER_PARKED && service_parks_for(w) > 0) {
+		worker_rearm(w);
+		return;
+	}
 	if (w->state == WORKER_STARTING && !w->guest)
 		launch_explain_timeout(w);
 	worker_event(w, EV_TIMEOUT);
@@ -256,6 +296,11 @@ static void deadline_expired(struct loop_timer *timer)
 static void settle_expired(struct loop_timer *timer)
 {
 	worker_event(container_of(timer, struct worker, settle), EV_LISTEN);
+}
+
+static void look_expired(struct loop_timer *timer)
+{
+	worker_look_for_kin(container_of(timer, struct worker, look));
 }
 
 struct worker *worker_new(struct service *service, struct service_conf *conf, unsigned slot,
@@ -277,6 +322,7 @@ struct worker *worker_new(struct service *service, struct service_conf *conf, un
 	w->process_source.fd = -1;
 	loop_timer_init(&w->deadline, deadline_expired);
 	loop_timer_init(&w->settle, settle_expired);
+	loop_timer_init(&w->look, look_expired);
 	worker_output_init(w);
 	w->started_ms = w->state_since_ms = loop_now(&service->master->loop);
 	return w;

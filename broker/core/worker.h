@@ -64,6 +64,8 @@ struct worker {
 	struct service *service;
 	struct service_conf *conf; /* held: what it was started with */
 	unsigned slot, generation;
+	unsigned roll;	      /* service::roll of the rollout that started it; 0: none did */
+	unsigned replaced_by; /* the generation that it made way for; 0: for none */
 	char name[HANDOFF_SERVICE_SIZE + 20];
 	uint8_t token[HANDOFF_TOKEN_SIZE];
 	enum worker_state state;
@@ -75,6 +77,7 @@ struct worker {
 	struct loop_timer settle;     /* it listens, but maybe not yet on everything */
 	int64_t started_ms, ready_ms; /* ready_ms 0: never was */
 	int64_t state_since_ms;	      /* when .state last changed */
+	struct loop_timer look;	      /* armed while it cannot be seen who is left of it */
 	bool held_by_stop;	      /* HELD because its process is stopped */
 	bool asked;		      /* to leave, by us: its end is no failure */
 	pid_t main_was;		      /* the last main process: for messages */
@@ -105,9 +108,17 @@ struct worker *worker_new(struct service *service, struct service_conf *conf, un
 			  unsigned generation);
 void worker_free(struct worker *w);
 
-/* Starts the process. NULL, with the reason logged, if that failed: nothing is left behind. */
+/*
+ * Starts the process. NULL, with the reason logged, if that failed: nothing is left behind. It
+ * belongs to no rollout yet.
+ */
 struct worker *worker_start(struct service *service, struct service_conf *conf, unsigned slot,
 			    unsigned generation);
+
+/* The deadline of its state runs on, by the settings that are in force now. */
+void worker_rearm(struct worker *w);
+/* Milliseconds until it passes; -1: none runs. */
+int64_t worker_deadline_left(const struct worker *w);
 
 /* Steps the state machine and performs what it asks for. May free @w: on EXIT it does. */
 void worker_event(struct worker *w, enum worker_event ev);
@@ -127,7 +138,7 @@ const struct service_conf *worker_live_conf(const struct worker *w);
 /* Whether the direct child @pid of the broker belongs to @w, by the kernel's evidence. */
 bool worker_owns_child(const struct worker *w, pid_t pid);
 
-/* Fills @ret with every process of the tree. 0 or -ENOMEM. */
+/* Fills @ret with every process of the tree. 0; -errno: some may be missing. */
 int worker_processes(const struct worker *w, struct pid_set *ret);
 
 /* stop_signal: to main alone, which knows how to end its children; to the rest once it is gone. */

@@ -12,6 +12,8 @@
 #include "sys/log.h"
 #include "sys/spawn.h"
 
+#define LOOK_MS 100
+
 bool worker_owns_child(const struct worker *w, pid_t pid)
 {
 	char token[2 * HANDOFF_TOKEN_SIZE + 1] = "";
@@ -81,27 +83,41 @@ void worker_kill(struct worker *w)
  * ourselves: between fork(2) and exec(2) such a child holds copies of all our descriptors, and so
  * looks as if it belonged to every worker. False: nobody, but one
  * of them is just ending. It may have been of @w, and may leave us its own children: who
- * daemonises forks twice. When it is reaped we know.
+ * daemonises forks twice. When it is reaped we know. Nor if it cannot be read who there is, for
+ * want of descriptors or memory: "could not look" is not "none".
  */
 static bool find_kin(struct worker *w)
 {
 	struct pid_set children = { 0 };
 	bool ending = false;
+	int r;
 
 	w->kin.n = 0;
-	(void)proc_add_children(getpid(), &children);
+	r = proc_add_children(getpid(), &children);
 	for (size_t i = 0; i < children.n; i++) {
 		pid_t pid = children.pids[i];
 
 		if (master_started(w->service->master, pid))
 			continue;
-		if (proc_state(pid) != 'Z' && worker_owns_child(w, pid))
-			(void)pid_set_add(&w->kin, pid);
-		else
+		if (proc_state(pid) == 'Z' || !worker_owns_child(w, pid))
 			ending = ending || proc_is_ending(pid);
+		else if (pid_set_add(&w->kin, pid) < 0)
+			r = -ENOMEM;
 	}
 	pid_set_deinit(&children);
-	return w->kin.n > 0 || !ending;
+	return w->kin.n > 0 || (r == 0 && !ending);
+}
+
+/* The end of a process is reported; the end of a shortage is not, so that it is looked again. */
+static bool find_kin_or_later(struct worker *w)
+{
+	bool known = find_kin(w);
+
+	if (known)
+		loop_timer_disarm(&w->look);
+	else
+		loop_timer_arm(&w->service->master->loop, &w->look, LOOK_MS);
+	return known;
 }
 
 /* The one of @w->kin that holds the listening socket, else the first: the app's new main. */
@@ -119,7 +135,7 @@ static pid_t heir(const struct worker *w)
 /* Main has ended: with the whole worker, as the first step of a daemon, or before its children? */
 static void judge_end(struct worker *w)
 {
-	w->undecided = !find_kin(w);
+	w->undecided = !find_kin_or_later(w);
 	if (w->undecided)
 		return;
 	/*
@@ -147,7 +163,7 @@ void worker_look_for_kin(struct worker *w)
 		return;
 	if (w->undecided)
 		judge_end(w);
-	else if (find_kin(w) && w->kin.n == 0)
+	else if (find_kin_or_later(w) && w->kin.n == 0)
 		worker_event(w, EV_EXIT);
 }
 

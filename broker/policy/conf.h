@@ -2,8 +2,9 @@
  * conf - the configuration of a broker as a value: what broker.ini says, with
  * every default filled in and everything checked.
  *
- * A struct conf is built whole or not at all and never changes afterwards. A
- * reload builds a second one beside it; workers keep the struct service_conf
+ * A struct conf is built whole or not at all; afterwards only a whole service is
+ * exchanged in it (conf_set_service), when that alone is reloaded. A reload
+ * builds a second one beside it; workers keep the struct service_conf
  * they were started with for as long as they live (conf_ref, conf_unref).
  *
  * Owns:   the values, the one table of options (option.c), their text form.
@@ -84,6 +85,7 @@ struct service_conf {
 	unsigned surge; /* workers replaced at a time; UINT_MAX: all */
 	int64_t start_timeout_ms, drain_timeout_ms, stop_timeout_ms, stall_timeout_ms;
 	int stop_signal;
+	int64_t rollback_window_ms;		/* 0: none */
 	int64_t backoff_min_ms, backoff_max_ms; /* delay before a failed worker is started again */
 	int64_t backoff_reset_ms; /* a worker that served this long was healthy: no delay */
 
@@ -175,6 +177,9 @@ void service_conf_unref(struct service_conf *sc); /* NULL is fine */
 
 /* NULL if there is none of that name. */
 struct service_conf *conf_find_service(const struct conf *conf, const char *name);
+
+/* Puts @sc (a reference is taken) into the place of the one with its name, which must be there. */
+void conf_set_service(struct conf *conf, struct service_conf *sc);
 
 /* Whether @port is one of private_ports: the app binds it itself. */
 bool conf_port_is_private(const struct service_conf *sc, uint16_t port);

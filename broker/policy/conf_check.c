@@ -31,6 +31,21 @@ static void check_backoff(const struct service_conf *sc, struct conf_errors *err
 			"backoff_min (%s) is above backoff_max (%s)", min.text, max.text);
 }
 
+static void check_rollback(const struct service_conf *sc, struct conf_errors *errors)
+{
+	unsigned window_line = line_of(sc, "rollback_window"), line = line_of(sc, "strategy");
+	STRBUF(window, 32);
+
+	if (sc->rollback_window_ms == 0 || sc->strategy != STRATEGY_STOP_FIRST)
+		return;
+	add_value(sc, "rollback_window", &window);
+	conf_errors_add(errors, line > window_line ? line : window_line,
+			"rollback_window (%s) goes with strategy = start-first only: with "
+			"stop-first the old worker has ended before the new one starts, so there "
+			"is none left to go back to",
+			window.text);
+}
+
 static void check_private_ports(const struct service_conf *sc, struct conf_errors *errors)
 {
 	for (size_t i = 0; i < sc->n_listen; i++) {
@@ -47,6 +62,7 @@ static void check_private_ports(const struct service_conf *sc, struct conf_error
 void conf_check_service(const struct service_conf *sc, struct conf_errors *errors)
 {
 	check_backoff(sc, errors);
+	check_rollback(sc, errors);
 	check_private_ports(sc, errors);
 }
 

@@ -170,6 +170,10 @@ const struct option option_table[] = {
 	  .min = 0, .max = DAY, .fallback = "10s", .apply = APPLY_LIVE,
 	  .help = "time from stop_signal to SIGKILL" },
 
+	{ .key = "rollback_window", SERVICE(rollback_window_ms, int64_t), .type = &type_ms,
+	  .min = 0, .max = 7 * DAY, .fallback = "0", .apply = APPLY_LIVE,
+	  .help = "time after a reload for which the old workers can be put back; 0: none" },
+
 	{ .key = "backoff_min", SERVICE(backoff_min_ms, int64_t), .type = &type_ms,
 	  .min = 1, .max = HOUR, .fallback = "100ms", .apply = APPLY_LIVE,
 	  .help = "first delay before a failed worker is started again; it doubles" },

@@ -8,11 +8,25 @@ void rollout_begin(struct rollout *r, enum conf_strategy strategy, unsigned surg
 	r->failed = false;
 	r->strategy = strategy;
 	r->surge = surge;
-	r->n = n;
+	r->n = r->of = n;
 	r->in_flight = 0;
 	r->done = 0;
 	for (size_t i = 0; i < n; i++)
 		r->slots[i] = (struct rollout_slot){ .phase = ROLLOUT_PENDING, .old = has_old[i] };
+}
+
+void rollout_begin_one(struct rollout *r, enum conf_strategy strategy, size_t n, size_t slot,
+		       bool has_old)
+{
+	bool none[ROLLOUT_MAX] = { false };
+
+	assert(slot < n);
+	rollout_begin(r, strategy, 1, n, none);
+	r->of = 1;
+	for (size_t i = 0; i < n; i++)
+		if (i != slot)
+			r->slots[i].phase = ROLLOUT_DONE;
+	r->slots[slot].old = has_old;
 }
 
 static bool find_pending(const struct rollout *r, bool old, size_t *ret_slot)
@@ -54,7 +68,7 @@ enum rollout_action rollout_next(struct rollout *r, size_t *ret_slot)
 		r->active = false;
 		return ROLLOUT_ABORTED;
 	}
-	if (r->done == r->n) {
+	if (r->done == r->of) {
 		r->active = false;
 		return ROLLOUT_FINISHED;
 	}
@@ -100,6 +114,12 @@ void rollout_old_gone(struct rollout *r, size_t slot)
 		r->slots[slot].old = false;
 		r->slots[slot].retire = false;
 	}
+}
+
+void rollout_abort(struct rollout *r)
+{
+	if (r->active)
+		r->failed = true;
 }
 
 void rollout_cancel(struct rollout *r)

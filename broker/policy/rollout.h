@@ -47,7 +47,8 @@ struct rollout {
 	unsigned surge;
 	size_t n;
 	size_t in_flight; /* slots RETIRING or STARTING */
-	size_t done;
+	size_t of;	  /* slots to replace: all of them, or one */
+	size_t done;	  /* of those */
 	struct rollout_slot slots[ROLLOUT_MAX];
 };
 
@@ -55,12 +56,20 @@ struct rollout {
 void rollout_begin(struct rollout *r, enum conf_strategy strategy, unsigned surge, size_t n,
 		   const bool *has_old);
 
+/* The same for @slot alone, of @n: all others count as DONE and are left alone. */
+void rollout_begin_one(struct rollout *r, enum conf_strategy strategy, size_t n, size_t slot,
+		       bool has_old);
+
 /* What to do next; *@ret_slot says where, for START and RETIRE. */
 enum rollout_action rollout_next(struct rollout *r, size_t *ret_slot);
 
 void rollout_new_ready(struct rollout *r, size_t slot);
 void rollout_new_failed(struct rollout *r, size_t slot);
 void rollout_old_gone(struct rollout *r, size_t slot); /* ended, asked or not */
+
+/* Ends it as if a new worker had failed: rollout_next() says ABORTED, and what comes before that.
+ */
+void rollout_abort(struct rollout *r);
 
 /* Ends it at once, with nothing to perform: shutdown. */
 void rollout_cancel(struct rollout *r);

@@ -154,6 +154,10 @@ void why_worker(const struct why_worker *w, struct strbuf *out)
 	case WORKER_STOPPING:
 		why_stopping(w, out);
 		return;
+	case WORKER_PARKED:
+		strbuf_add(out, "kept for a rollback");
+		add_left(w, ", ", " left", out);
+		return;
 	case WORKER_DEAD:
 	case WORKER_STATE_N:
 		return;

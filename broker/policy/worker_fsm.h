@@ -3,12 +3,14 @@
  *
  *               listen               retire, closed             drained, timeout
  *   STARTING -----------> READY -----------------> DRAINING --------------------> STOPPING
- *      |  ^                | ^                         |                            |  |
- *      |  +---unlisten-----+ |                         |      timeout: SIGKILL -----+  |
- *      |                   | | release                 |                               |
- *      |              hold v |                         |                               |
- *      |                  HELD                         |                               |
- *      +---- stop, timeout, main exit ---> STOPPING    +-------- exit ---> DEAD <------+
+ *      |  ^                | ^ ^ ^                  |  |                            ^ |  |
+ *      |  +---unlisten-----+ | | +----- restore ----+  | park                       | |  |
+ *      |                   | | |                       v                            | |  |
+ *      |                   | | +------ restore ---- PARKED --- timeout, retire, ----+ |  |
+ *      |                   | | release                 |     closed, main exit        |  |
+ *      |              hold v |                         |       timeout: SIGKILL ------+  |
+ *      |                  HELD                         |                                 |
+ *      +---- stop, timeout, main exit ---> STOPPING    +-------- exit ---> DEAD <--------+
  *
  * From every living state: stop -> STOPPING, kill -> STOPPING with SIGKILL, exit -> DEAD.
  *
@@ -30,6 +32,7 @@ enum worker_state {
 	WORKER_READY,	 /* in the round */
 	WORKER_HELD,	 /* serves what it has, but is out of the round: stopped or held by hand */
 	WORKER_DRAINING, /* gets nothing more, finishes what it has */
+	WORKER_PARKED,	 /* has finished it, and lives on: a rollback may put it back */
 	WORKER_STOPPING, /* told to end; only its exit matters now */
 	WORKER_DEAD,	 /* no process left; the slot may be used again */
 	WORKER_STATE_N
@@ -41,6 +44,8 @@ enum worker_event {
 	EV_CLOSED,    /* it closed its last listener: it wants to end */
 	EV_RETIRE,    /* reload, fewer workers, shutdown */
 	EV_DRAINED,   /* the kernel says: no connection left */
+	EV_PARK,      /* the same, of a worker that is kept for a rollback */
+	EV_RESTORE,   /* rollback: it serves again */
 	EV_HOLD,      /* seen stopped, or held by hand */
 	EV_RELEASE,   /* runs again, or released by hand */
 	EV_TIMEOUT,   /* the deadline armed by ACT_ARM passed */

@@ -120,6 +120,12 @@ static int add_children_by_parent(pid_t parent, struct pid_set *ret)
 	return r;
 }
 
+/* Of ours: says nothing about the process that was to be read. */
+static bool is_shortage(int error)
+{
+	return error == ENOMEM || error == EMFILE || error == ENFILE;
+}
+
 int proc_add_children(pid_t pid, struct pid_set *ret)
 {
 	char path[64];
@@ -130,7 +136,7 @@ int proc_add_children(pid_t pid, struct pid_set *ret)
 	snprintf(path, sizeof(path), "/proc/%d/task", pid);
 	dir = opendir(path);
 	if (!dir)
-		return errno == ENOMEM ? -ENOMEM : 0; /* it has ended */
+		return is_shortage(errno) ? -errno : 0; /* it has ended */
 	while (r == 0 && (e = readdir(dir))) {
 		char file[128];
 		FILE *f;
@@ -141,6 +147,10 @@ int proc_add_children(pid_t pid, struct pid_set *ret)
 			continue;
 		snprintf(file, sizeof(file), "/proc/%d/task/%d/children", pid, tid);
 		f = fopen(file, "re");
+		if (!f && is_shortage(errno)) {
+			r = -errno;
+			break;
+		}
 		if (!f) {
 			if (errno != ENOENT || access("/proc/thread-self/children", F_OK) == 0)
 				continue;

@@ -19,10 +19,13 @@ void pid_set_deinit(struct pid_set *set);
 int pid_set_add(struct pid_set *set, pid_t pid); /* 0 or -ENOMEM */
 bool pid_set_has(const struct pid_set *set, pid_t pid);
 
-/* Adds the children of @pid, all its threads', but not their children. 0 or -ENOMEM. */
+/*
+ * Adds the children of @pid, all its threads', but not their children. 0, also if it has ended;
+ * -ENOMEM, -EMFILE, -ENFILE: who they are cannot be read now.
+ */
 int proc_add_children(pid_t pid, struct pid_set *ret);
 
-/* Adds all descendants of those already in @set. 0 or -ENOMEM. */
+/* Adds all descendants of those already in @set. Returns as proc_add_children(). */
 int proc_add_descendants(struct pid_set *set);
 
 /* 'R', 'S', 'T', 't', 'Z', ... as in /proc/PID/stat; 0 if there is no such process. */

@@ -260,6 +260,15 @@ TEST(values_that_contradict_each_other_are_refused)
 		  "one); allowed: 1ms to 1d" },
 		{ "[defaults]\nbackoff_max = 1s\n[service:a]\ncommand = x\nbackoff_min = 2s",
 		  "broker.ini:5: backoff_min (2s) is above backoff_max (1s)" },
+		{ "[service:a]\ncommand = x\nstrategy = stop-first\nrollback_window = 1m",
+		  "broker.ini:4: rollback_window (1m) goes with strategy = start-first only: with "
+		  "stop-first the old worker has ended before the new one starts, so there is none "
+		  "left to go back to" },
+		{ "[defaults]\nrollback_window = 1m\n[service:a]\ncommand = x\n"
+		  "strategy = stop-first",
+		  "broker.ini:5: rollback_window (1m) goes with strategy = start-first only: with "
+		  "stop-first the old worker has ended before the new one starts, so there is none "
+		  "left to go back to" },
 		{ "[service:a]\ncommand = x\nlisten = 80 for 9229\nprivate_ports = 9000-9300",
 		  "broker.ini:3: listen: port 9229 of the program is in private_ports (line 4), so "
 		  "no "

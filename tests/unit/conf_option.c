@@ -50,6 +50,7 @@ static const struct {
 	{ OPTION_SERVICE, "drain_timeout", "0" },
 	{ OPTION_SERVICE, "stop_signal", "QUIT" },
 	{ OPTION_SERVICE, "stop_timeout", "1s" },
+	{ OPTION_SERVICE, "rollback_window", "10m" },
 	{ OPTION_SERVICE, "backoff_min", "1s" },
 	{ OPTION_SERVICE, "backoff_max", "1h" },
 	{ OPTION_SERVICE, "backoff_reset", "1d" },

@@ -356,6 +356,59 @@ TEST(an_old_worker_that_crashed_need_not_be_retired)
 	CHECK_NEXT(ROLLOUT_FINISHED, NOWHERE);
 }
 
+TEST(one_slot_alone_and_no_other)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		bool stop_first = i == 1;
+
+		rollout_begin_one(&r, stop_first ? STRATEGY_STOP_FIRST : STRATEGY_START_FIRST, 5, 3,
+				  true);
+		CHECK_EQ(r.of, 1);
+		if (stop_first) {
+			CHECK_NEXT(ROLLOUT_RETIRE, 3);
+			CHECK_NEXT(ROLLOUT_NOTHING, NOWHERE);
+			rollout_old_gone(&r, 2); /* a crash elsewhere is not its news */
+			CHECK_NEXT(ROLLOUT_NOTHING, NOWHERE);
+			rollout_old_gone(&r, 3);
+		}
+		CHECK_NEXT(ROLLOUT_START, 3);
+		CHECK_NEXT(ROLLOUT_NOTHING, NOWHERE);
+		rollout_new_ready(&r, 2);
+		rollout_new_failed(&r, 4);
+		CHECK_NEXT(ROLLOUT_NOTHING, NOWHERE);
+		CHECK_EQ(r.done, 0);
+		rollout_new_ready(&r, 3);
+		if (!stop_first)
+			CHECK_NEXT(ROLLOUT_RETIRE, 3);
+		CHECK_EQ(r.done, 1);
+		CHECK_NEXT(ROLLOUT_FINISHED, NOWHERE);
+		CHECK_NEXT(ROLLOUT_NOTHING, NOWHERE);
+	}
+}
+
+TEST(one_slot_alone_that_fails)
+{
+	rollout_begin_one(&r, STRATEGY_START_FIRST, 5, 3, true);
+	CHECK_NEXT(ROLLOUT_START, 3);
+	rollout_new_failed(&r, 3);
+	CHECK_NEXT(ROLLOUT_ABORTED, NOWHERE);
+}
+
+TEST(aborted_by_hand_is_aborted_as_by_a_failure)
+{
+	begin(STRATEGY_START_FIRST, 2, 3, all_old);
+	CHECK_NEXT(ROLLOUT_START, 0);
+	CHECK_NEXT(ROLLOUT_START, 1);
+	rollout_new_ready(&r, 0);
+	rollout_abort(&r);
+	/* Its replacement serves: it is owed. Nobody else is told to leave, and nobody begun. */
+	CHECK_NEXT(ROLLOUT_RETIRE, 0);
+	CHECK_NEXT(ROLLOUT_ABORTED, NOWHERE);
+	CHECK_NEXT(ROLLOUT_NOTHING, NOWHERE);
+	rollout_abort(&r);
+	CHECK_NEXT(ROLLOUT_NOTHING, NOWHERE);
+}
+
 TEST(a_cancelled_one_says_nothing_more)
 {
 	begin(STRATEGY_START_FIRST, 2, 3, all_old);

@@ -42,6 +42,7 @@ TEST(a_worker_says_why)
 		    .left_ms = 7000,
 		    .stop_signal = SIGTERM },
 		  "told to end 3 s ago (SIGTERM), SIGKILL in 7 s" },
+		{ { .state = WORKER_PARKED, .left_ms = 57000 }, "kept for a rollback, 57 s left" },
 		{ { .state = WORKER_HELD, .held_by_hand = true }, "held by hand" },
 		{ { .state = WORKER_HELD, .stopped = true }, "stopped" },
 		{ { .state = WORKER_HELD, .stopped = true, .tracer = 4711, .tracer_name = "gdb" },

@@ -6,7 +6,8 @@
 
 static bool is_timed(enum worker_state s)
 {
-	return s == WORKER_STARTING || s == WORKER_DRAINING || s == WORKER_STOPPING;
+	return s == WORKER_STARTING || s == WORKER_DRAINING || s == WORKER_PARKED ||
+	       s == WORKER_STOPPING;
 }
 
 struct step {
@@ -29,7 +30,7 @@ static struct step take(enum worker_state from, enum worker_event ev)
 		for (unsigned ev_ = 0; ev_ < WORKER_EVENT_N; ev_++)                                \
 			if (s = take((enum worker_state)state_, (enum worker_event)ev_), true)
 
-/* Says which pair it is about, as a table of 72 has many rows. */
+/* Says which pair it is about, as the table has many rows. */
 #define CHECK_STEP(s, cond)                                                                        \
 	do {                                                                                       \
 		if (!(cond))                                                                       \
@@ -99,13 +100,47 @@ TEST(nothing_leaves_stopping_but_the_dead)
 	}
 }
 
-TEST(a_draining_worker_never_serves_again)
+TEST(who_was_sent_away_serves_again_only_by_a_rollback)
+{
+	const enum worker_state away[] = { WORKER_DRAINING, WORKER_PARKED };
+
+	for (unsigned i = 0; i < 2; i++)
+		for (unsigned ev = 0; ev < WORKER_EVENT_N; ev++) {
+			struct step s = take(away[i], (enum worker_event)ev);
+
+			if (s.ev == EV_RESTORE)
+				CHECK_STEP(s, s.legal && s.to == WORKER_READY);
+			else
+				CHECK_STEP(s, !worker_state_is_current(s.to));
+		}
+}
+
+TEST(only_who_was_sent_away_can_be_restored_and_only_who_drains_can_be_parked)
+{
+	struct step s;
+
+	for_each_pair(s)
+	{
+		if (s.ev == EV_RESTORE)
+			CHECK_STEP(s, s.legal == (s.from == WORKER_DRAINING ||
+						  s.from == WORKER_PARKED));
+		if (s.ev == EV_PARK)
+			CHECK_STEP(s, s.legal == (s.from == WORKER_DRAINING));
+		if (s.legal && s.to == WORKER_PARKED)
+			CHECK_STEP(s, s.ev == EV_PARK);
+	}
+}
+
+/* It was drained: there is nothing to wait for, whoever asks it to leave. */
+TEST(a_parked_worker_never_drains_again)
 {
 	for (unsigned ev = 0; ev < WORKER_EVENT_N; ev++) {
-		struct step s = take(WORKER_DRAINING, (enum worker_event)ev);
+		struct step s = take(WORKER_PARKED, (enum worker_event)ev);
 
-		CHECK_STEP(s, !worker_state_is_current(s.to));
+		CHECK_STEP(s, s.to != WORKER_DRAINING);
 	}
+	CHECK_EQ(take(WORKER_PARKED, EV_RETIRE).to, WORKER_STOPPING);
+	CHECK_EQ(take(WORKER_PARKED, EV_TIMEOUT).to, WORKER_STOPPING);
 }
 
 TEST(in_the_round_exactly_while_ready)

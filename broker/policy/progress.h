@@ -1,0 +1,36 @@
+/*
+ * progress - what a rollout waits for, in words.
+ *
+ *	web.1 to listen (2 s, 28 s left)
+ *	web.0 to end (draining, 3 connections open, 57 s left)
+ *	web.0 to end (told to, 8 s left), web.1 to listen (0 s, 30 s left), 14 more
+ */
+#ifndef BROKER_POLICY_PROGRESS_H
+#define BROKER_POLICY_PROGRESS_H
+
+#include "base/strbuf.h"
+#include "policy/worker_fsm.h"
+
+/* Of more than so many only the number is said. */
+#define PROGRESS_SHOWN 3
+
+struct progress {
+	struct strbuf *out;
+	unsigned n; /* added so far */
+};
+
+struct progress_wait {
+	const char *worker; /* its name */
+	enum worker_state state;
+	int64_t for_ms;	 /* it has been in it */
+	int64_t left_ms; /* until its time is up; below 0: no limit */
+	unsigned open;	 /* connections it has, with DRAINING */
+};
+
+/* Adds one that is waited for. */
+void progress_add(struct progress *p, const struct progress_wait *wait);
+
+/* After the last. */
+void progress_finish(struct progress *p);
+
+#endif
