@@ -4,6 +4,7 @@
 import contextlib
 import datetime
 import os
+import resource
 import statistics
 import time
 
@@ -261,6 +262,72 @@ def a_wrapper_that_is_not_there_is_said_before_anything_starts():
     got = broker_cli("-c", write_file("broker.ini", "[broker]\nrun_dir = %s\n" % tmp("run") + text))
     assert got.returncode == 3 and "[service:web] wrap.1: " in got.stderr, got.stderr
     assert "no-such-tool" in got.stderr and "worker-start" not in got.stderr, got.stderr
+
+
+# --- core dumps ---------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def core_limit(size):
+    """For what is started within."""
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, before)
+
+
+def limit_of(pid):
+    with open("/proc/%d/limits" % pid) as f:
+        return next(line for line in f if line.startswith("Max core file size")).split()[4]
+
+
+def core_pattern():
+    with open("/proc/sys/kernel/core_pattern") as f:
+        return f.read().strip()
+
+
+@test
+def the_limit_of_core_dumps_is_passed_on_and_a_crash_says_where_its_core_is():
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    if hard == 0:
+        skip("the hard limit of core files is 0 here")
+    if core_pattern()[:1] in ("/", "@", ""):
+        skip("kernel.core_pattern is %r here: it is not ours to fill" % core_pattern())
+    os.makedirs(tmp("work"))
+    with core_limit(hard):
+        broker = Broker(app("srv_poll"), workers=1, directory=tmp("work"))
+        pid = broker.worker_pid("web.0")
+        assert limit_of(pid) == limit_of(broker.pid), (limit_of(pid), limit_of(broker.pid))
+    send_signal(pid, signal.SIGSEGV)
+    event = broker.wait_event("worker-exit", pid=pid)
+    assert (event["service"], event["worker"], event["how"]) == ("web", "web.0", "signal 11")
+    if core_pattern().startswith("|"):
+        assert event["core"] == "|" + core_pattern()[1:].split()[0], event
+        return
+    files = os.listdir(tmp("work"))
+    if not files:
+        skip("the kernel writes no core dump here: %s" % event["message"])
+    assert event["core"] == tmp("work", files[0]) and len(files) == 1, (event, files)
+    assert "core dump: " + event["core"] in event["message"], event
+
+
+@test
+def a_crash_without_a_core_says_why_there_is_none():
+    with core_limit(0):
+        broker = Broker(app("srv_poll"), workers=1)
+    pid = broker.worker_pid("web.0")
+    send_signal(pid, signal.SIGABRT)
+    event = broker.wait_event("worker-exit", pid=pid)
+    if core_pattern().startswith("|"):
+        skip("kernel.core_pattern is a program here, which has no limit: %s" % event["message"])
+    assert event["core"] == "" and "limit of their size is 0" in event["message"], event
+    # One that is killed leaves none, and nobody expects one.
+    pid = broker.wait_event("worker-ready", count=2)["pid"]
+    send_signal(pid, signal.SIGKILL)
+    event = broker.wait_event("worker-exit", pid=pid)
+    assert event["core"] == "" and "core" not in event["message"], event
 
 
 main()
