@@ -157,6 +157,11 @@ class Gdb(Tool):
         self.expect(PROMPT, timeout)
         return self.output[before : self._seen].decode("utf-8", "replace")
 
+    def wait_breakpoint(self, function, timeout=30):
+        """Until it stands at a breakpoint at the begin of `function`, with a prompt."""
+        self.expect(r"Breakpoint \d+, (0x\w+ in )?%s " % function, timeout)
+        self.expect(PROMPT)
+
     def interrupt(self):
         """As ^C while the program runs."""
         proc.send_signal(self.gdb_pid, signal.SIGINT)
