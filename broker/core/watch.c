@@ -165,7 +165,7 @@ static bool watch_channel(struct channel *c, int64_t now)
 	/* Nobody comes in by the round: what waits here is pinned, and would only come back. */
 	if (c->stalled && c->member.limit == 0 && worker_is_pinned(w))
 		return true;
-	if (w->state == WORKER_READY && !worker_is_traced(w, NULL) && refuse_io_uring(w))
+	if (w->state == WORKER_READY && !worker_is_debugged(w) && refuse_io_uring(w))
 		return true;
 	if (another_has_room(c))
 		stall(c, now);
@@ -291,7 +291,7 @@ static void use_evidence(struct worker *w, const struct inode_set *connections)
 		c->member.load = w->open + c->member.waiting;
 	if (w->state != WORKER_DRAINING || open > 0 || worker_waiting(w) > 0)
 		return;
-	if (worker_is_traced(w, NULL))
+	if (worker_is_debugged(w))
 		worker_say_traced(w);
 	else
 		worker_event(w, service_parks(w) ? EV_PARK : EV_DRAINED);

@@ -253,7 +253,7 @@ static bool start_clock(struct worker *w)
 /* Whoever stands at a breakpoint is not to find the process gone because of a reload. */
 static void signal_unless_traced(struct worker *w)
 {
-	if (!worker_is_traced(w, NULL)) {
+	if (!worker_is_debugged(w)) {
 		worker_signal(w);
 		return;
 	}
@@ -318,7 +318,7 @@ static void deadline_expired(struct loop_timer *timer)
 {
 	struct worker *w = container_of(timer, struct worker, deadline);
 
-	if (worker_is_traced(w, NULL)) {
+	if (worker_is_debugged(w)) {
 		stop_clock(w);
 		return;
 	}
