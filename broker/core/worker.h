@@ -47,6 +47,7 @@ struct channel {
 	uint64_t taken_seen;
 	int64_t moved_ms;      /* when taken_seen last changed, or the channel was last empty */
 	struct proc_look look; /* at the process that listens */
+	bool state_read;       /* ... at the last look */
 	bool stalled;	  /* got nothing done for stall_timeout: gets one at a time, now and then */
 	int64_t probe_ms; /* when a stalled channel is given its next one */
 	int64_t probe_delay_ms;
