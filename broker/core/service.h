@@ -66,7 +66,7 @@ struct service {
 	struct list endpoints; /* endpoint::link */
 	struct list listeners; /* listener::link */
 	struct rollout rollout;
-	bool pumping; /* service_pump() is on the stack */
+	bool pumping;			   /* service_pump() is on the stack */
 	char abort_reason[256];		   /* of the rollout under way, or the last; empty: none */
 	char abort_output[LINES_TAIL + 1]; /* what the worker that failed wrote last */
 	int64_t rollout_began_ms;

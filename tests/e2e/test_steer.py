@@ -178,15 +178,36 @@ def only_one_generation_is_kept():
 
 
 @test
-def the_end_of_the_broker_does_not_wait_for_parked_workers():
+def a_reload_that_keeps_nobody_forgets_the_one_before():
     broker, old, _ = reloaded()
-    sock, pid = hold(broker.port)
+    gate = Gate()
+    broker.configure(Release("%s\n%s" % (gate, GOOD)).command(), workers=2)
+    broker.hup()
+    # With its begin: two generations beside the new one would be too many.
+    for pid in old.values():
+        broker.wait_event("worker-exit", pid=pid)
+    assert not broker.events("reload-done", generation=3)
+    gate.open(2)
+    broker.wait_event("reload-done", generation=3)
+    assert "rollback_window is 0" in refusal(broker, "rollback web")
+    assert service(broker)["generation"] == 3
+
+
+@test
+def the_end_of_the_broker_does_not_wait_for_parked_workers():
+    broker, old, _ = reloaded(n=1, queue=1)
+    # Its backlog is not empty for as long as the one worker is busy: nobody drains yet.
+    busy = connect(broker.port)
+    send_request(busy, "/slow?ms=100000")
+    waiting = [connect(broker.port) for _ in range(3)]
+    wait_until(lambda: faults.in_backlog(broker.port) == 2)
     broker.signal(signal.SIGTERM)
-    for parked in old.values():
-        broker.wait_event("worker-exit", pid=parked)
-    assert not broker.events("worker-exit", pid=pid)
-    sock.close()
+    broker.wait_event("worker-exit", pid=old["web.0"])
+    assert not broker.events("worker-draining", generation=2)
+    broker.signal(signal.SIGTERM)
     broker.wait_stopped()
+    for sock in waiting + [busy]:
+        sock.close()
 
 
 @test
@@ -277,6 +298,27 @@ def an_address_that_somebody_else_has_taken_refuses_the_rollback():
     # That one is gone: now it works.
     ask(broker, "rollback web")
     assert len(who_answers(broker.port)) == 2
+
+
+@test
+def the_window_begins_when_the_reload_is_done():
+    gate = Gate()
+    release = Release()
+    broker = Broker(release.command(), workers=2, rollback_window="100ms")
+    release.deploy("[ $BROKER_SLOT = 0 ] || %s\n%s" % (gate, GOOD))
+    broker.hup()
+    pid = broker.wait_event("worker-parked", worker="web.0", generation=1)["pid"]
+
+    def parked_for():
+        (ms,) = [w["state_ms"] for w in workers(broker) if w["state"] == "parked"]
+        return ms
+
+    # Three times as long: had it begun with the first that was parked, that would have ended.
+    wait_until(lambda: parked_for() > 300)
+    assert not broker.events("worker-stopping", pid=pid)
+    gate.open()
+    done = broker.wait_event("reload-done")
+    assert broker.wait_event("worker-exit", pid=pid)["position"] > done["position"]
 
 
 @test
