@@ -33,10 +33,9 @@ struct client {
 	struct request request; /* points into .words */
 	struct survey_waiter survey;
 	struct event_follower follower;
-	uint64_t next_event;		      /* id */
-	struct control_roll *roll;	      /* of control_roll.c; owned */
-	char held[HANDOFF_SERVICE_SIZE + 24]; /* CLIENT_HOLDS: name of the worker */
-	unsigned held_generation;
+	uint64_t next_event;	   /* id */
+	struct control_roll *roll; /* of control_roll.c; owned */
+	uint64_t debugged;	   /* CLIENT_HOLDS: worker::id; 0: none */
 };
 
 /* The last line of an answer is written: on with the next request. */

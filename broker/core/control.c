@@ -25,7 +25,7 @@ void client_answered(struct client *c)
 {
 	words_free(&c->words);
 	c->words = (struct words){ 0 };
-	c->state = CLIENT_IDLE;
+	c->state = c->debugged ? CLIENT_HOLDS : CLIENT_IDLE;
 	stream_flush(&c->stream);
 	/* What it asked for meanwhile has been read already. */
 	go_on(c);
@@ -168,14 +168,21 @@ static handler_fn *handler_of(enum command_id id)
 	case COMMAND_RESTART:
 		return control_restart;
 	case COMMAND_HOLD:
+		return control_hold;
 	case COMMAND_RELEASE:
+		return control_release;
+	case COMMAND_DEBUG:
+		return control_debug;
+	case COMMAND_PIN:
+		return control_pin;
+	case COMMAND_NEXT:
+		return control_next;
+	case COMMAND_UNPIN:
+		return control_unpin;
+	case COMMAND_PINS:
+		return control_pins;
 	case COMMAND_STOP:
 		return control_stop_broker;
-	case COMMAND_DEBUG:
-	case COMMAND_PIN:
-	case COMMAND_NEXT:
-	case COMMAND_UNPIN:
-	case COMMAND_PINS:
 	case COMMAND_JOIN:
 	case COMMAND_TOP:
 	case COMMAND_DOCTOR:
@@ -312,6 +319,7 @@ static void received(struct stream *st)
 
 static void client_free(struct client *c)
 {
+	control_let_go(c);
 	control_roll_free(c);
 	list_remove(&c->survey.link);
 	list_remove(&c->follower.link);

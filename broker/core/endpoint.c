@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include "base/fd.h"
 #include "core/master.h"
+#include "core/pin.h"
 #include "sys/channel.h"
 #include "sys/listener.h"
 #include "sys/log.h"
@@ -41,28 +42,63 @@ static void arm_wake(struct channel *c, bool armed)
 	loop_modify(loop_of(c->endpoint->service), &c->wake, armed ? EPOLLOUT | EPOLLET : 0);
 }
 
-static void set_paused(struct endpoint *e, bool paused)
+/* Room in @c is of use to somebody: by the round, or by a pin. */
+static bool is_of_use(const struct channel *c)
+{
+	return !list_empty(&c->member.link) || worker_is_pinned(c->worker);
+}
+
+/* The channels that pins lead to and that are not in the round. */
+static void arm_wakes_aside(struct endpoint *e)
+{
+	struct channel *c;
+	struct worker *w;
+
+	list_for_each (w, &e->service->workers, link)
+		list_for_each (c, &w->channels, link)
+			if (c->endpoint == e && list_empty(&c->member.link))
+				arm_wake(c, e->wakes && is_of_use(c));
+}
+
+static void set_wakes(struct endpoint *e, bool wakes)
 {
 	struct balancer_member *m;
+
+	if (e->wakes == wakes)
+		return;
+	e->wakes = wakes;
+	list_for_each (m, &e->round.ring, link)
+		arm_wake(container_of(m, struct channel, member), wakes);
+	if (e->service->pins.n)
+		arm_wakes_aside(e);
+}
+
+static void set_listening(struct endpoint *e, bool listening)
+{
 	struct listener *l;
 
-	if (e->paused == paused)
+	if (e->paused == !listening)
 		return;
-	e->paused = paused;
+	e->paused = !listening;
 	e->paused_ms = loop_now(loop_of(e->service));
 	list_for_each (l, &e->listeners, endpoint_link)
 		arm_listener(l);
-	list_for_each (m, &e->round.ring, link)
-		arm_wake(container_of(m, struct channel, member), paused);
+}
+
+static void set_paused(struct endpoint *e, bool paused)
+{
+	set_listening(e, !paused);
+	set_wakes(e, paused);
 }
 
 void endpoint_join(struct endpoint *e, struct channel *c)
 {
 	if (!list_empty(&c->member.link))
 		return;
-	balancer_add(&e->round, &c->member);
-	if (e->paused)
-		arm_wake(c, true);
+	if (!c->worker->pinned_only)
+		balancer_add(&e->round, &c->member);
+	if (e->wakes)
+		arm_wake(c, is_of_use(c));
 }
 
 void endpoint_leave(struct endpoint *e, struct channel *c)
@@ -70,8 +106,15 @@ void endpoint_leave(struct endpoint *e, struct channel *c)
 	if (list_empty(&c->member.link))
 		return;
 	balancer_remove(&e->round, &c->member);
-	if (e->paused)
-		arm_wake(c, false);
+	if (e->wakes)
+		arm_wake(c, is_of_use(c));
+}
+
+void endpoint_pins_changed(struct endpoint *e)
+{
+	arm_wakes_aside(e);
+	if (e->wakes)
+		(void)endpoint_dispatch(e);
 }
 
 static void pause_for(struct endpoint *e, int64_t ms)
@@ -94,12 +137,42 @@ static void refresh(struct balancer_member *m)
 
 enum give_result { GIVEN, NO_ROOM, NOT_NOW };
 
+/* To the worker that a pin names, if one does and there is room. As give(). */
+static enum give_result give_by_pin(struct endpoint *e, const struct handoff_conn *conn, int fd)
+{
+	struct pin *pin;
+	struct channel *c = pin_channel(e, &conn->peer, &pin);
+
+	if (!c)
+		return NO_ROOM;
+	switch (channel_give(c, conn, fd)) {
+	case CHANNEL_DONE:
+		balancer_given_aside(&c->member);
+		pin_used(e->service, pin);
+		(void)close(fd);
+		return GIVEN;
+	case CHANNEL_FULL:
+		return NO_ROOM;
+	case CHANNEL_BUSY:
+		return NOT_NOW;
+	}
+	channel_lost(c, "the worker shut its listening socket down");
+	return NO_ROOM;
+}
+
 /* Offers @fd round. GIVEN: our copy is closed. Else the caller still owns it. */
 static enum give_result give(struct endpoint *e, const struct handoff_conn *conn, int fd)
 {
 	uint32_t source = balancer_source_hash(&conn->peer);
+	bool pins = e->service->pins.n > 0;
 	struct balancer_member *m;
 
+	if (pins) {
+		enum give_result r = give_by_pin(e, conn, fd);
+
+		if (r != NO_ROOM)
+			return r;
+	}
 	while ((m = balancer_pick(&e->round, source, refresh))) {
 		struct channel *c = container_of(m, struct channel, member);
 		int r = channel_give(c, conn, fd);
@@ -108,6 +181,8 @@ static enum give_result give(struct endpoint *e, const struct handoff_conn *conn
 		case CHANNEL_DONE:
 			balancer_given(&e->round, m);
 			(void)close(fd);
+			if (pins)
+				pin_missed(e, &conn->peer);
 			return GIVEN;
 		case CHANNEL_FULL:
 			/* Less room than counted: it is filled with what we did not send. */
@@ -129,17 +204,41 @@ static bool client_is_gone(int fd)
 	       (errno == ECONNRESET || errno == ETIMEDOUT || errno == EPIPE);
 }
 
-static void pending_free(struct pending_conn *p)
+static void pending_free(struct endpoint *e, struct pending_conn *p)
 {
 	fd_closep(&p->fd);
 	list_remove(&p->link);
+	e->n_pending--;
+	e->n_sipped -= p->sipped;
 	free(p);
 }
 
-/* One of those that wait in the broker. */
-static enum give_result give_pending(struct endpoint *e)
+/* In the order of acceptance. Owns @fd. */
+static void put_pending(struct endpoint *e, const struct handoff_conn *conn, int fd, bool sipped)
 {
-	struct pending_conn *p = list_first(&e->pending, struct pending_conn, link);
+	struct pending_conn *p = malloc(sizeof(*p)), *at;
+	struct list *pos = &e->pending;
+
+	if (!p) {
+		e->service->ledger.refused++;
+		(void)close(fd);
+		return;
+	}
+	p->conn = *conn;
+	p->fd = fd;
+	p->sipped = sipped;
+	e->n_sipped += sipped;
+	list_for_each (at, &e->pending, link)
+		if (at->conn.id > conn->id) {
+			pos = &at->link;
+			break;
+		}
+	list_add_before(pos, &p->link);
+	e->n_pending++;
+}
+
+static enum give_result give_one_pending(struct endpoint *e, struct pending_conn *p)
+{
 	enum give_result r = GIVEN;
 
 	if (client_is_gone(p->fd)) {
@@ -150,9 +249,24 @@ static enum give_result give_pending(struct endpoint *e)
 			return r;
 		p->fd = -1;
 	}
-	e->n_pending--;
-	pending_free(p);
+	pending_free(e, p);
 	return r;
+}
+
+/* The oldest of those that wait in the broker; if there is no room for all, the oldest with a pin.
+ */
+static enum give_result give_pending(struct endpoint *e)
+{
+	struct pending_conn *p = list_first(&e->pending, struct pending_conn, link);
+	enum give_result r = give_one_pending(e, p);
+	struct pin *pin;
+
+	if (r != NO_ROOM || !e->service->pins.n)
+		return r;
+	list_for_each (p, &e->pending, link)
+		if (pin_channel(e, &p->conn.peer, &pin))
+			return give_one_pending(e, p);
+	return NO_ROOM;
 }
 
 static void shortage(struct endpoint *e)
@@ -179,12 +293,20 @@ static void fill_conn(struct listener *l, struct handoff_conn *conn)
 	conn->reserved2 = 0;
 }
 
+/* The round has no room. Is it worth to look whose client is next? */
+static bool may_sip(struct endpoint *e)
+{
+	return e->service->pins.n && e->n_sipped < ENDPOINT_SIP_MAX && !e->service->paused &&
+	       pin_any_room(e);
+}
+
 enum accept_result { ACCEPTED, EMPTY, HALT };
 
 /* Accepts one connection of @l and sends it out. HALT: paused, nothing more now. */
 static enum accept_result accept_one(struct endpoint *e, struct listener *l)
 {
 	struct handoff_conn conn;
+	enum give_result given;
 	int fd, r = listener_accept(l->fd, &fd, &conn.peer);
 
 	switch (r) {
@@ -209,19 +331,45 @@ static enum accept_result accept_one(struct endpoint *e, struct listener *l)
 	e->warned_full = false;
 	if (l->closing)
 		listener_remove_filter(fd);
-	switch (give(e, &conn, fd)) {
+	if (list_empty(&e->pending)) {
+		given = give(e, &conn, fd);
+		if (given != GIVEN)
+			put_pending(e, &conn, fd, true);
+	} else {
+		/* Nobody overtakes those with the same pin that wait already. */
+		put_pending(e, &conn, fd, true);
+		given = give_pending(e);
+	}
+	switch (given) {
 	case GIVEN:
 		return ACCEPTED;
 	case NO_ROOM:
-		endpoint_put_back(e, &conn, fd);
+		if (may_sip(e))
+			return ACCEPTED;
 		set_paused(e, true);
 		return HALT;
 	case NOT_NOW:
-		endpoint_put_back(e, &conn, fd);
 		pause_for(e, FLIGHT_LIMIT_MS);
 		return HALT;
 	}
 	return HALT;
+}
+
+/* For now enough is done, or all that can be done. Armed listeners call again; who is pending not.
+ */
+static void rest(struct endpoint *e)
+{
+	if (e->service->paused) {
+		set_paused(e, true);
+	} else if (list_empty(&e->pending)) {
+		set_paused(e, false);
+	} else if (balancer_pick(&e->round, 0, refresh)) {
+		set_paused(e, false);
+		pause_for(e, 0);
+	} else {
+		set_listening(e, may_sip(e));
+		set_wakes(e, true);
+	}
 }
 
 /*
@@ -235,7 +383,7 @@ static bool dispatch_some(struct endpoint *e, struct listener *only)
 
 	for (int budget = only ? 1 : DISPATCH_BUDGET; budget > 0; budget--) {
 		/* Any client: the question is only whether to accept at all. */
-		if (!balancer_pick(&e->round, 0, refresh)) {
+		if (!balancer_pick(&e->round, 0, refresh) && !may_sip(e)) {
 			set_paused(e, true);
 			return false;
 		}
@@ -244,6 +392,8 @@ static bool dispatch_some(struct endpoint *e, struct listener *only)
 			case GIVEN:
 				continue;
 			case NO_ROOM:
+				if (may_sip(e))
+					break;
 				set_paused(e, true);
 				return false;
 			case NOT_NOW:
@@ -252,8 +402,8 @@ static bool dispatch_some(struct endpoint *e, struct listener *only)
 			}
 		}
 		if (!l || e->service->paused) {
-			set_paused(e, e->service->paused);
-			return !l;
+			rest(e);
+			return !l && list_empty(&e->pending);
 		}
 		switch (accept_one(e, l)) {
 		case ACCEPTED:
@@ -268,10 +418,7 @@ static bool dispatch_some(struct endpoint *e, struct listener *only)
 		else
 			l = container_of(l->endpoint_link.next, struct listener, endpoint_link);
 	}
-	/* The budget is used up. Armed listeners call again; what is pending has none. */
-	set_paused(e, false);
-	if (!list_empty(&e->pending))
-		pause_for(e, 0);
+	rest(e);
 	return false;
 }
 
@@ -307,23 +454,7 @@ static void listener_ready(struct loop_source *source, uint32_t events)
 
 void endpoint_put_back(struct endpoint *e, const struct handoff_conn *conn, int fd)
 {
-	struct pending_conn *p = malloc(sizeof(*p)), *at;
-	struct list *pos = &e->pending;
-
-	if (!p) {
-		e->service->ledger.refused++;
-		(void)close(fd);
-		return;
-	}
-	p->conn = *conn;
-	p->fd = fd;
-	list_for_each (at, &e->pending, link)
-		if (at->conn.id > conn->id) {
-			pos = &at->link;
-			break;
-		}
-	list_add_before(pos, &p->link);
-	e->n_pending++;
+	put_pending(e, conn, fd, false);
 }
 
 void endpoint_refuse_pending(struct endpoint *e)
@@ -332,9 +463,8 @@ void endpoint_refuse_pending(struct endpoint *e)
 
 	list_for_each_safe (p, tmp, &e->pending, link) {
 		e->service->ledger.refused++;
-		pending_free(p);
+		pending_free(e, p);
 	}
-	e->n_pending = 0;
 }
 
 /* --- made and freed ------------------------------------------------------------------ */
@@ -351,7 +481,7 @@ struct endpoint *endpoint_new(struct service *service, const struct handoff_addr
 	list_init(&e->listeners);
 	list_init(&e->pending);
 	loop_timer_init(&e->retry, retry_expired);
-	e->paused = true; /* until a worker is in the round */
+	e->paused = e->wakes = true; /* until a worker is in the round */
 	list_append(&service->endpoints, &e->link);
 	return e;
 }

@@ -9,6 +9,10 @@
  * Flow control: the dispatcher asks the round for a worker before it accepts. If none has
  * room the endpoint is *paused*: its listeners are disarmed, clients wait in the kernel's
  * backlog, and each message that a worker takes wakes the dispatcher through the channel.
+ *
+ * With pins (pin.h) there may be room for some and none for all others. Whose client it is is known
+ * only once it is accepted: so up to ENDPOINT_SIP_MAX of the others are accepted too, and
+ * wait among the pending.
  */
 #ifndef BROKER_CORE_ENDPOINT_H
 #define BROKER_CORE_ENDPOINT_H
@@ -16,6 +20,8 @@
 #include "policy/balancer.h"
 #include "policy/conf.h"
 #include "sys/loop.h"
+
+#define ENDPOINT_SIP_MAX 64
 
 struct channel;
 struct service;
@@ -40,7 +46,9 @@ struct endpoint {
 	uint16_t ports[8]; /* of listeners that fed it and are closed: their connections live on */
 	size_t n_ports;
 	size_t n_channels; /* that exist, in the round or not */
-	bool paused;
+	bool paused;	   /* the listeners are disarmed */
+	bool wakes; /* what a worker takes wakes us: while it is paused, or somebody is pending */
+	size_t n_sipped; /* of the pending: accepted although the round had no room */
 	bool dispatching;
 	int64_t paused_ms;    /* when .paused last changed */
 	int64_t full_said_ms; /* when the log last said that all workers are full; 0: never */
@@ -52,6 +60,7 @@ struct pending_conn {
 	struct list link; /* endpoint::pending */
 	struct handoff_conn conn;
 	int fd; /* owned */
+	bool sipped;
 };
 
 struct listener {
@@ -82,9 +91,15 @@ void listener_detach(struct listener *l);
 /* Gives a listener to another service: its file changed owner in the configuration. */
 void listener_move(struct listener *l, struct service *to);
 
-/* Into the round, and out of it. In it already, or not in it: nothing happens. */
+/*
+ * Into the round, and out of it. In it already, or not in it: nothing happens. The channel of a
+ * worker that is .pinned_only stays out.
+ */
 void endpoint_join(struct endpoint *e, struct channel *c);
 void endpoint_leave(struct endpoint *e, struct channel *c);
+
+/* The pins of the service are others than before. */
+void endpoint_pins_changed(struct endpoint *e);
 
 /*
  * The dispatcher: sends out what is pending, then accepts, as long as a worker has room and

@@ -39,7 +39,7 @@ struct master {
 	enum stop_mode stopping;
 	bool ready;
 	unsigned next_listener_id;
-	uint64_t next_conn_id, next_channel_id;
+	uint64_t next_conn_id, next_channel_id, next_worker_id;
 	unsigned max_starting; /* workers that start at a time */
 
 	struct loop_source rendezvous;	    /* on rundir.rendezvous_fd */

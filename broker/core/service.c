@@ -4,6 +4,7 @@
 #include <string.h>
 #include "core/launch.h"
 #include "core/master.h"
+#include "core/pin.h"
 #include "core/start.h"
 #include "sys/log.h"
 
@@ -39,6 +40,7 @@ struct service *service_new(struct master *m, struct service_conf *conf)
 	loop_timer_init(&s->restart, restart_expired);
 	loop_timer_init(&s->closing_timer, service_closing_expired);
 	service_close_window(s);
+	service_pins_init(s);
 	list_append(&m->services, &s->link);
 	return s;
 }
@@ -58,6 +60,7 @@ void service_free(struct service *s)
 		endpoint_free(e);
 	loop_timer_disarm(&s->restart);
 	loop_timer_disarm(&s->closing_timer);
+	service_pins_deinit(s);
 	m->ledger_gone.accepted += s->ledger.accepted;
 	m->ledger_gone.sent += s->ledger.sent;
 	m->ledger_gone.taken_back += s->ledger.taken_back;

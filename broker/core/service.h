@@ -10,6 +10,7 @@
 
 #include "core/worker.h"
 #include "policy/backoff.h"
+#include "policy/pins.h"
 #include "policy/rollout.h"
 #include "policy/worker_end.h"
 #include "base/strbuf.h"
@@ -85,7 +86,9 @@ struct service {
 				    */
 	struct loop_timer closing_timer;
 	struct ledger ledger;
-	uint64_t served_by_gone; /* taken by workers that have ended */
+	struct pins pins;
+	struct loop_timer pin_timer; /* the first of them expires */
+	uint64_t served_by_gone;     /* taken by workers that have ended */
 };
 
 /* NULL: no memory. Takes a reference to @conf. Nothing is started yet. */

@@ -237,7 +237,10 @@ static void explain_worker(const struct worker *w, struct strbuf *out)
 		.stop_signal = worker_live_conf(w)->stop_signal,
 		.open = w->found.round ? w->found.open : -1,
 		.waiting = worker_waiting(w),
-		.stopped = w->held_by_stop,
+		.held_by_hand = w->held & HELD_BY_HAND,
+		.held_by_debug = w->held & HELD_BY_DEBUG,
+		.stopped = w->held & HELD_BY_STOP,
+		.pinned_only = w->pinned_only,
 		.stalled = is_stalled(w),
 		.tracer = w->found.tracer,
 		.tracer_name = w->found.tracer_name,
@@ -305,7 +308,7 @@ void status_write_worker(const struct worker *w, struct buf *out)
 	write_findings(w, out);
 	json_uint(out, "restarts", w->service->slots[w->slot].restarts);
 	write_tracer(w, out);
-	json_bool(out, "pinned_only", false);
+	json_bool(out, "pinned_only", w->pinned_only);
 	json_str(out, "why", why.text);
 	json_end(out);
 }
@@ -405,6 +408,27 @@ void status_write_slot(const struct service *s, unsigned slot, struct buf *out)
 		write_empty_slot(s, slot, out);
 }
 
+void status_write_pins(const struct service *s, struct buf *out)
+{
+	for (size_t i = 0; i < s->pins.n; i++) {
+		const struct pin *p = &s->pins.pin[i];
+		STRBUF(source, 80);
+
+		pin_source_format(&p->source, &source);
+		json_begin(out);
+		json_str(out, "type", "pin");
+		json_str(out, "service", service_name(s));
+		json_str(out, "source", p->source.family ? source.text : NULL);
+		json_str(out, "worker", p->worker);
+		json_str(out, "kind", pin_kind_name(p->kind));
+		if (p->expires_ms)
+			json_int(out, "expires_ms", p->expires_ms - now_of(s));
+		else
+			json_null(out, "expires_ms");
+		json_end(out);
+	}
+}
+
 void status_write_service(const struct service *s, struct buf *out)
 {
 	const struct listener *l;
@@ -413,6 +437,7 @@ void status_write_service(const struct service *s, struct buf *out)
 	list_for_each (l, &s->listeners, link)
 		write_listener(l, out);
 	write_workers(s, out);
+	status_write_pins(s, out);
 }
 
 void status_write_all(struct master *m, struct buf *out)

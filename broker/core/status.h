@@ -23,6 +23,7 @@ void status_write_all(struct master *m, struct buf *out);
 void status_write_broker(const struct master *m, struct buf *out);
 void status_write_service(const struct service *s, struct buf *out); /* with all that is in it */
 void status_write_worker(const struct worker *w, struct buf *out);
+void status_write_pins(const struct service *s, struct buf *out);
 void status_write_slot(const struct service *s, unsigned slot, struct buf *out); /* all in it */
 
 #endif

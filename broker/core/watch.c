@@ -1,6 +1,6 @@
 /*
- * The watch: ten times a second, while connections wait or workers drain, it looks at what
- * no event reports. An idle broker has no timer at all.
+ * The watch: every WATCH_MS, while connections wait or workers drain, it looks at what no event
+ * reports. An idle broker has no timer at all.
  *
  *	- a channel whose connections nobody takes: is the worker stopped, or stuck?
  *	- a worker that drains: has it still connections?
@@ -9,23 +9,26 @@
 #include <errno.h>
 #include <string.h>
 #include "core/master.h"
+#include "core/pin.h"
 #include "sys/channel.h"
 #include "sys/log.h"
 #include "sys/sockdiag.h"
 
-#define WATCH_MS    100
+/*
+ * A stopped worker at which somebody waits is out of the round after three looks at the latest:
+ * one that may still have seen its queue move, one that sees it stand still and the process
+ * stopped, and one that sees the same again. That is promised within 100 ms.
+ */
+#define WATCH_MS    30
 #define EVIDENCE_MS 200
+/* What waits at a worker that drains for so long is given to others. */
+#define DRAIN_STUCK_MS 100
+/* A channel that was not looked at for so long had nothing that waited. */
+#define ASLEEP_MS 300
 /* Nobody had room for so long: worth a line in the log, once in a while. */
 #define FULL_MS	     2000
 #define FULL_EACH_MS 60000
 #define PROBE_MAX_MS 30000
-
-static bool is_stopped(pid_t pid)
-{
-	char state = pid > 1 ? proc_state(pid) : 0;
-
-	return state == 'T' || state == 't';
-}
 
 void watch_needed(struct master *m)
 {
@@ -116,7 +119,7 @@ static bool refuse_io_uring(struct worker *w)
 static uint64_t taken_now(struct channel *c, unsigned waiting, int64_t now)
 {
 	/* The watch was asleep: what waits now has not waited since the last look. */
-	if (now - c->looked_ms > 3 * WATCH_MS)
+	if (now - c->looked_ms > ASLEEP_MS)
 		c->moved_ms = now;
 	c->looked_ms = now;
 	return c->sent - c->taken_back - waiting;
@@ -125,7 +128,9 @@ static uint64_t taken_now(struct channel *c, unsigned waiting, int64_t now)
 /* Returns whether @c needs to be looked at again. May step the worker's state, not free it. */
 static bool watch_channel(struct channel *c, int64_t now)
 {
-	unsigned waiting = channel_waiting(c->rx);
+	/* Only we add to it, so what we count is never too low: of the idle the kernel is not
+	 * asked. */
+	unsigned waiting = c->member.waiting ? channel_waiting(c->rx) : 0;
 	uint64_t taken = taken_now(c, waiting, now);
 	struct worker *w = c->worker;
 
@@ -152,13 +157,15 @@ static bool watch_channel(struct channel *c, int64_t now)
 		return c->stalled;
 	}
 	if (c->moved_ms != now && w->state == WORKER_READY && channel_is_stopped(c)) {
-		w->held_by_stop = true;
-		worker_event(w, EV_HOLD);
+		worker_hold(w, HELD_BY_STOP);
 		return true;
 	}
 	if (now - c->moved_ms < w->conf->stall_timeout_ms || list_empty(&c->member.link))
 		return true;
-	if (w->state == WORKER_READY && refuse_io_uring(w))
+	/* Nobody comes in by the round: what waits here is pinned, and would only come back. */
+	if (c->stalled && c->member.limit == 0 && worker_is_pinned(w))
+		return true;
+	if (w->state == WORKER_READY && !worker_is_traced(w, NULL) && refuse_io_uring(w))
 		return true;
 	if (another_has_room(c))
 		stall(c, now);
@@ -181,7 +188,7 @@ static void watch_draining_channel(struct channel *c, int64_t now)
 		c->moved_ms = now;
 		return;
 	}
-	if ((now - c->moved_ms < WATCH_MS && !channel_is_stopped(c)) || !another_has_room(c))
+	if ((now - c->moved_ms < DRAIN_STUCK_MS && !channel_is_stopped(c)) || !another_has_room(c))
 		return;
 	if (channel_take_back(c, "the worker drains")) {
 		channel_nudge(c->tx);
@@ -191,19 +198,28 @@ static void watch_draining_channel(struct channel *c, int64_t now)
 
 /* --- workers ------------------------------------------------------------------------- */
 
+static bool is_stopped(struct worker *w)
+{
+	bool stopped = proc_is_stopped(w->pid, &w->main_look);
+	struct channel *c;
+
+	list_for_each (c, &w->channels, link)
+		stopped = channel_is_stopped(c) || stopped;
+	return stopped;
+}
+
+/* Whoever steps through a program lets it run for an instant now and then: twice is running. */
 static bool watch_held(struct worker *w)
 {
-	const struct channel *c;
+	bool ran = w->seen_running;
 
-	if (!w->held_by_stop)
+	if (!(w->held & HELD_BY_STOP))
 		return false;
-	list_for_each (c, &w->channels, link)
-		if (channel_is_stopped(c))
-			return true;
-	if (is_stopped(w->pid))
+	w->seen_running = !is_stopped(w);
+	if (!ran || !w->seen_running)
 		return true;
-	w->held_by_stop = false;
-	worker_event(w, EV_RELEASE);
+	w->seen_running = false;
+	worker_unhold(w, HELD_BY_STOP);
 	return false;
 }
 
@@ -273,7 +289,11 @@ static void use_evidence(struct worker *w, const struct inode_set *connections)
 	w->open = (unsigned)open;
 	list_for_each (c, &w->channels, link)
 		c->member.load = w->open + c->member.waiting;
-	if (w->state == WORKER_DRAINING && open == 0 && worker_waiting(w) == 0)
+	if (w->state != WORKER_DRAINING || open > 0 || worker_waiting(w) > 0)
+		return;
+	if (worker_is_traced(w, NULL))
+		worker_say_traced(w);
+	else
 		worker_event(w, service_parks(w) ? EV_PARK : EV_DRAINED);
 }
 
@@ -355,24 +375,21 @@ void watch_init(struct master *m)
 /* SIGCHLD told of a child that was stopped or continued: no need to wait for the next look. */
 void watch_stopped(struct worker *w, bool stopped)
 {
-	if (stopped && w->state == WORKER_READY) {
-		w->held_by_stop = true;
-		worker_event(w, EV_HOLD);
-	} else if (!stopped && w->state == WORKER_HELD && w->held_by_stop) {
-		w->held_by_stop = false;
-		worker_event(w, EV_RELEASE);
-	}
+	if (!stopped)
+		worker_unhold(w, HELD_BY_STOP);
+	else if (w->state == WORKER_READY || w->state == WORKER_HELD)
+		worker_hold(w, HELD_BY_STOP);
 }
 
 void watch_look_if_stopped(struct worker *w)
 {
-	const struct channel *c;
+	struct channel *c;
 
 	if (w->state != WORKER_READY)
 		return;
 	list_for_each (c, &w->channels, link)
 		if (channel_is_stopped(c)) {
-			watch_stopped(w, true);
+			worker_hold(w, HELD_BY_STOP);
 			return;
 		}
 }

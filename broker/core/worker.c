@@ -6,9 +6,17 @@
 #include "base/fd.h"
 #include "core/launch.h"
 #include "core/master.h"
+#include "core/pin.h"
 #include "sys/channel.h"
 #include "sys/log.h"
 #include "sys/spawn.h"
+
+/*
+ * How often a worker whose clock stands still is looked at, and how long that has to last so
+ * that it gets its whole time anew: a single look may meet strace(1) in the middle of a call.
+ */
+#define TRACED_LOOK_MS 200
+#define TRACED_MS      1000
 
 static struct loop *loop_of(const struct worker *w)
 {
@@ -82,7 +90,7 @@ void worker_publish(struct worker *w)
 		c->stalled = false;
 		c->moved_ms = loop_now(loop_of(w));
 		endpoint_join(c->endpoint, c);
-		if (c->endpoint->paused)
+		if (c->endpoint->wakes)
 			endpoint_dispatch(c->endpoint);
 	}
 }
@@ -113,7 +121,7 @@ static const char *reason_of(enum worker_event ev)
 {
 	switch (ev) {
 	case EV_HOLD:
-		return "the worker is stopped";
+		return "the worker is held";
 	case EV_RETIRE:
 		return "the worker drains";
 	case EV_UNLISTEN:
@@ -143,6 +151,9 @@ static void log_change(const struct worker *w, enum worker_state from, enum work
 		return;
 	switch (w->state) {
 	case WORKER_READY:
+		/* worker_unhold() has said it. */
+		if (from == WORKER_HELD)
+			return;
 		if (from != WORKER_STARTING)
 			log_event(LEVEL_INFO, "worker-released", LOG_STR("worker", w->name),
 				  LOG_INT("pid", w->pid), LOG_MSG("is back in the round"));
@@ -150,13 +161,10 @@ static void log_change(const struct worker *w, enum worker_state from, enum work
 			log_event(LEVEL_INFO, "worker-ready", LOG_STR("worker", w->name),
 				  LOG_INT("pid", w->pid), LOG_INT("generation", w->generation),
 				  LOG_INT("ms", loop_now(loop_of(w)) - w->started_ms),
-				  LOG_MSG("listens, and is in the round"));
-		return;
-	case WORKER_HELD:
-		log_event(LEVEL_WARN, "worker-held", LOG_STR("worker", w->name),
-			  LOG_INT("pid", w->pid),
-			  LOG_MSG("its process is stopped: it gets no connections until it runs "
-				  "again"));
+				  LOG_MSG("%s",
+					  w->held ? "listens, and is held: gets no connections"
+					  : w->pinned_only ? "listens, and gets pinned sources only"
+							   : "listens, and is in the round"));
 		return;
 	case WORKER_DRAINING:
 		log_event(LEVEL_INFO, "worker-draining", LOG_STR("worker", w->name),
@@ -195,6 +203,7 @@ static void log_change(const struct worker *w, enum worker_state from, enum work
 			  LOG_INT("pid", w->pid), LOG_INT("generation", w->generation),
 			  LOG_MSG("closed its listening socket again: waiting for it to listen"));
 		return;
+	case WORKER_HELD: /* worker_hold() has said it */
 	case WORKER_DEAD:
 	case WORKER_STATE_N:
 		return;
@@ -217,6 +226,45 @@ static void worker_free(struct worker *w)
 	free(w);
 }
 
+/* --- the clock of a worker that somebody looks at with a debugger ---------------------- */
+
+static void stop_clock(struct worker *w)
+{
+	if (!w->traced_since_ms)
+		w->traced_since_ms = loop_now(loop_of(w));
+	else if (loop_now(loop_of(w)) - w->traced_since_ms >= TRACED_MS)
+		worker_say_traced(w);
+	loop_timer_arm(loop_of(w), &w->deadline, TRACED_LOOK_MS);
+}
+
+/* The debugger has let go. True if the worker has its whole time again, from now on. */
+static bool start_clock(struct worker *w)
+{
+	int64_t since = w->traced_since_ms;
+
+	w->traced_since_ms = 0;
+	if (w->signal_due) {
+		w->signal_due = false;
+		worker_signal(w);
+	} else if (!since || loop_now(loop_of(w)) - since < TRACED_MS) {
+		return false;
+	}
+	loop_timer_arm(loop_of(w), &w->deadline, deadline_of(w));
+	return true;
+}
+
+/* Whoever stands at a breakpoint is not to find the process gone because of a reload. */
+static void signal_unless_traced(struct worker *w)
+{
+	if (!worker_is_traced(w, NULL)) {
+		worker_signal(w);
+		return;
+	}
+	w->signal_due = true;
+	worker_say_traced(w);
+	stop_clock(w);
+}
+
 void worker_event(struct worker *w, enum worker_event ev)
 {
 	enum worker_state from = w->state;
@@ -229,8 +277,10 @@ void worker_event(struct worker *w, enum worker_event ev)
 		w->state_since_ms = loop_now(loop_of(w));
 	if (actions & ACT_DISARM)
 		loop_timer_disarm(&w->deadline);
-	if (actions & ACT_ARM)
+	if (actions & ACT_ARM) {
+		w->traced_since_ms = 0;
 		loop_timer_arm(loop_of(w), &w->deadline, deadline_of(w));
+	}
 	if (w->state == WORKER_READY && !w->ready_ms)
 		w->ready_ms = loop_now(loop_of(w));
 	/*
@@ -240,14 +290,14 @@ void worker_event(struct worker *w, enum worker_event ev)
 	if ((actions & ACT_WITHDRAW) &&
 	    !(w->state == WORKER_DRAINING && service_leaves(w->service)))
 		withdraw(w);
-	if (actions & ACT_PUBLISH)
+	if ((actions & ACT_PUBLISH) && !w->held)
 		worker_publish(w);
 	if (w->state == WORKER_STOPPING || w->state == WORKER_DEAD)
 		withdraw(w);
 	if (actions & ACT_TAKE_BACK)
 		take_back_all(w, reason_of(ev));
 	if (actions & ACT_SIGNAL)
-		worker_signal(w);
+		signal_unless_traced(w);
 	if (actions & ACT_KILL)
 		worker_kill(w);
 	if (w->state == WORKER_DEAD) {
@@ -259,17 +309,20 @@ void worker_event(struct worker *w, enum worker_event ev)
 	}
 	service_worker_changed(w, from);
 	watch_needed(w->service->master);
+	if (w->state == WORKER_DEAD)
+		service_unpin_generation(w, "the worker has ended");
 	if (actions & ACT_RELEASE)
 		worker_free(w);
+	else if (w->state == WORKER_READY && w->held)
+		worker_event(w, EV_HOLD); /* it was held before it listened */
 }
 
 static void deadline_expired(struct loop_timer *timer)
 {
 	struct worker *w = container_of(timer, struct worker, deadline);
 
-	/* Somebody looks at it with a debugger: the clocks stand still. */
-	if (w->pid && proc_tracer(w->pid)) {
-		loop_timer_arm(loop_of(w), &w->deadline, MSEC_PER_SEC);
+	if (worker_is_traced(w, NULL)) {
+		stop_clock(w);
 		return;
 	}
 	/* Parked while the rollout still ran: the window had not begun. */
@@ -277,6 +330,8 @@ static void deadline_expired(struct loop_timer *timer)
 		arm_again(w);
 		return;
 	}
+	if (start_clock(w))
+		return;
 	if (w->state == WORKER_STARTING)
 		launch_explain_timeout(w);
 	worker_event(w, EV_TIMEOUT);
@@ -301,6 +356,7 @@ static struct worker *worker_new(struct service *service, struct service_conf *c
 		return NULL;
 	w->service = service;
 	w->conf = service_conf_ref(conf);
+	w->id = ++service->master->next_worker_id;
 	w->slot = slot;
 	w->generation = generation;
 	snprintf(w->name, sizeof(w->name), "%s.%u", conf->name, slot);

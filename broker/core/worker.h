@@ -9,7 +9,9 @@
 #define BROKER_CORE_WORKER_H
 
 #include "core/endpoint.h"
+#include "base/strbuf.h"
 #include "policy/lines.h"
+#include "policy/pins.h"
 #include "policy/worker_fsm.h"
 #include "sys/proc.h"
 
@@ -43,10 +45,18 @@ struct channel {
 	/* What watch.c saw last. */
 	int64_t looked_ms; /* when that was */
 	uint64_t taken_seen;
-	int64_t moved_ms; /* when taken_seen last changed, or the channel was last empty */
+	int64_t moved_ms;      /* when taken_seen last changed, or the channel was last empty */
+	struct proc_look look; /* at the process that listens */
 	bool stalled;	  /* got nothing done for stall_timeout: gets one at a time, now and then */
 	int64_t probe_ms; /* when a stalled channel is given its next one */
 	int64_t probe_delay_ms;
+};
+
+/* Reasons to be out of the round; the last that goes lets it in again. */
+enum worker_hold {
+	HELD_BY_HAND = 1 << 0,	/* until a person says otherwise */
+	HELD_BY_STOP = 1 << 1,	/* while its process is stopped */
+	HELD_BY_DEBUG = 1 << 2, /* while a debugging session lasts */
 };
 
 /* What survey.c found. */
@@ -63,10 +73,11 @@ struct worker {
 	struct list link; /* service::workers, in the order of their start */
 	struct service *service;
 	struct service_conf *conf; /* held: what it was started with */
+	uint64_t id;		   /* unique in the life of a broker */
 	unsigned slot, generation;
 	unsigned roll;	      /* service::roll of the rollout that started it; 0: none did */
 	unsigned replaced_by; /* the generation that it made way for; 0: for none */
-	char name[HANDOFF_SERVICE_SIZE + 12];
+	char name[PIN_WORKER_SIZE];
 	uint8_t token[HANDOFF_TOKEN_SIZE];
 	enum worker_state state;
 	uid_t uid;	    /* whom it was started as */
@@ -78,7 +89,14 @@ struct worker {
 	int64_t started_ms, ready_ms; /* ready_ms 0: never was */
 	int64_t state_since_ms;	      /* when .state last changed */
 	struct loop_timer look;	      /* armed while it cannot be seen who is left of it */
-	bool held_by_stop;	      /* HELD because its process is stopped */
+	unsigned held;		      /* of enum worker_hold: why it is to be HELD */
+	bool seen_running;	      /* HELD_BY_STOP, and at the last look it was not stopped */
+	struct proc_look main_look;   /* at main, while HELD_BY_STOP */
+	bool pinned_only;	      /* never in the round: for pinned sources alone */
+	bool signal_due;	      /* stop_signal waits for a debugger to let go */
+	unsigned said_traced;	      /* the log knows: 1, that its clock stands still; 2, that
+				       * the broker's end waits for it */
+	int64_t traced_since_ms;      /* its clock stands still since then; 0: it runs */
 	bool asked;		      /* to leave, by us: its end is no failure */
 	pid_t main_was;		      /* the last main process: for messages */
 	int exit_status;	      /* of main, as waitpid(2) gives it */
@@ -115,6 +133,34 @@ void worker_event(struct worker *w, enum worker_event ev);
 
 /* Into the round with those of its channels that are not in it. @w is READY. */
 void worker_publish(struct worker *w);
+
+/*
+ * Out of the round for the reason @by, and the end of that reason. What waits at the worker goes to
+ * others, what it serves it goes on with. One that does not listen yet is held as soon as it does.
+ */
+void worker_hold(struct worker *w, enum worker_hold by);
+void worker_unhold(struct worker *w, enum worker_hold by);
+
+/*
+ * A debugging session: @w is held, and with @from (may be NULL) connections of that source go to it
+ * all the same, and no others. Whoever begins it ends it, unless @w has ended before: then look it
+ * up by name and generation, and there is nothing to do. 0; -EBUSY: there is a session already;
+ * -ENOSPC: too many pins; both with @error in words.
+ */
+int worker_debug_begin(struct worker *w, const struct pin_source *from, struct strbuf *error);
+void worker_debug_end(struct worker *w);
+
+/*
+ * Whether a debugger, strace(1) or the like has a process of @w; *@ret_tracer (may be NULL) is its
+ * pid. One that belongs to the worker itself, as in `wrap.0 = strace -f`, counts only while it
+ * keeps a process stopped. Reads /proc of every process of the tree.
+ *
+ * No clock ticks for such a worker, and it is not told to end: see worker.c.
+ */
+bool worker_is_traced(const struct worker *w, pid_t *ret_tracer);
+
+/* Logs, once, that @w is to end and waits for its debugger to let go; if the broker ends, again. */
+void worker_say_traced(struct worker *w);
 
 /* Main was reaped with @status. May free @w. */
 void worker_main_exited(struct worker *w, int status);
@@ -159,8 +205,8 @@ int channel_add_holder(struct channel *c, int fd, pid_t pid);
  */
 void channel_lost(struct channel *c, const char *reason);
 
-/* Whether the process that listens is stopped, by a signal or a debugger. */
-bool channel_is_stopped(const struct channel *c);
+/* Whether the process that listens is stopped and stays so: see proc_is_stopped(). */
+bool channel_is_stopped(struct channel *c);
 
 /* @c gets none until it takes something, but one now and then to see whether it does. */
 void channel_shun(struct channel *c);

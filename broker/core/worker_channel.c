@@ -128,12 +128,11 @@ int channel_add_holder(struct channel *c, int fd, pid_t pid)
 	return 0;
 }
 
-bool channel_is_stopped(const struct channel *c)
+bool channel_is_stopped(struct channel *c)
 {
 	const struct channel_holder *h = list_first(&c->holders, struct channel_holder, link);
-	char state = h ? proc_state(h->pid) : 0;
 
-	return state == 'T' || state == 't';
+	return h && proc_is_stopped(h->pid, &c->look);
 }
 
 int worker_add_channel(struct worker *w, struct endpoint *e, struct channel **ret_channel)
@@ -229,7 +228,7 @@ unsigned channel_take_back(struct channel *c, const char *reason)
 		m->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	c->taken_back += n;
 	c->worker->service->ledger.taken_back += n;
-	c->member.waiting = 0;
+	c->member.waiting = r < 0 ? channel_waiting(c->rx) : 0;
 	if (r < 0)
 		log_event(LEVEL_ERROR, "limit", LOG_STR("worker", c->worker->name),
 			  LOG_MSG("cannot take back what waits at the worker: %s; raise the "

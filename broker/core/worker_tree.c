@@ -58,7 +58,7 @@ void worker_signal(struct worker *w)
 	if (w->pid) {
 		signal_pid(w, w->pid, worker_live_conf(w)->stop_signal);
 		/* A stopped process would get it only when it is continued. */
-		if (w->held_by_stop)
+		if (w->held & HELD_BY_STOP)
 			signal_pid(w, w->pid, SIGCONT);
 		return;
 	}

@@ -16,6 +16,7 @@
 
 enum progress_phase {
 	PROGRESS_BEGIN,
+	PROGRESS_WAIT, /* no step, but still there: for a bar */
 	PROGRESS_START,
 	PROGRESS_READY,
 	PROGRESS_RETIRE,

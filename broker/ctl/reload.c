@@ -49,6 +49,7 @@ static bool is_end(enum progress_phase phase)
 	case PROGRESS_OTHER:
 		return true;
 	case PROGRESS_BEGIN:
+	case PROGRESS_WAIT:
 	case PROGRESS_START:
 	case PROGRESS_READY:
 	case PROGRESS_RETIRE:
@@ -78,6 +79,8 @@ static bool take_line(struct ask *ask, const struct json_doc *doc, const char *r
 		show_bar(ask);
 		return true;
 	}
+	if (r->progress.phase == PROGRESS_WAIT)
+		return true;
 	progress_line_text(&r->progress, &screen, &text);
 	out_buf(&text);
 	return true;

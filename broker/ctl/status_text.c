@@ -56,8 +56,8 @@ void status_add_ledger(const struct view_ledger *l, struct text_line *line)
 
 void status_add_reload(const struct view_reload *r, struct text_line *line)
 {
-	text_addf(line, TEXT_CYAN, "reload to generation %" PRId64 ": %" PRId64 " of %" PRId64,
-		  r->generation, r->done, r->of);
+	text_addf(line, TEXT_CYAN, "%s to generation %" PRId64 ": %" PRId64 " of %" PRId64,
+		  r->kind[0] ? r->kind : "reload", r->generation, r->done, r->of);
 	add_age(line, ", ", r->ms, "");
 	if (r->waits_for[0])
 		text_addf(line, TEXT_PLAIN, ", waits for %s", r->waits_for);

@@ -56,7 +56,7 @@ static struct view_service *new_service(struct view *view, const char *name)
 	if (!s)
 		return NULL;
 	s->name = name;
-	s->state = s->balance = s->reload.waits_for = "";
+	s->state = s->balance = s->reload.kind = s->reload.waits_for = "";
 	s->first_listener = view->n_listeners;
 	s->first_worker = view->n_workers;
 	s->first_pin = view->n_pins;
@@ -122,6 +122,7 @@ static void read_reload(const struct source *service, struct view_reload *ret)
 
 	*ret = (struct view_reload){
 		.is_under_way = from.object != NULL,
+		.kind = string(&from, "kind"),
 		.generation = integer(&from, "generation"),
 		.done = integer(&from, "done"),
 		.of = integer(&from, "of"),

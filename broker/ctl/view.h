@@ -24,6 +24,7 @@ struct view_ledger {
 
 struct view_reload {
 	bool is_under_way;
+	const char *kind; /* reload, restart */
 	int64_t generation, done, of, ms;
 	const char *waits_for;
 };

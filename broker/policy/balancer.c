@@ -92,9 +92,14 @@ struct balancer_member *balancer_pick(struct balancer *b, uint32_t source,
 
 void balancer_given(struct balancer *b, struct balancer_member *m)
 {
+	balancer_given_aside(m);
+	b->cursor = m->link.next;
+}
+
+void balancer_given_aside(struct balancer_member *m)
+{
 	m->waiting++;
 	m->load++;
-	b->cursor = m->link.next;
 }
 
 uint32_t balancer_source_hash(const struct handoff_addr *peer)

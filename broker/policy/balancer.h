@@ -53,6 +53,9 @@ struct balancer_member *balancer_pick(struct balancer *b, uint32_t source,
 /* @m, which balancer_pick() returned, was given a connection. */
 void balancer_given(struct balancer *b, struct balancer_member *m);
 
+/* @m got one past the round, in it or not: nobody's turn is over. */
+void balancer_given_aside(struct balancer_member *m);
+
 /* Hash of a client address for BALANCE_SOURCE; IPv6 by its /64, the part a client cannot choose. */
 uint32_t balancer_source_hash(const struct handoff_addr *peer);
 

@@ -89,6 +89,14 @@ struct service_conf *conf_find_service(const struct conf *conf, const char *name
 	return NULL;
 }
 
+char *const *conf_find_wrap(const struct service_conf *sc, unsigned slot)
+{
+	for (size_t i = 0; i < sc->n_wraps; i++)
+		if (sc->wraps[i].slot == slot)
+			return sc->wraps[i].words;
+	return NULL;
+}
+
 bool conf_port_is_private(const struct service_conf *sc, uint16_t port)
 {
 	for (size_t i = 0; i < sc->n_private_ports; i++)

@@ -184,16 +184,52 @@ bool proc_is_ending(pid_t pid)
 	       (state == 'Z' || state == 'X' || (flags & TASK_EXITING));
 }
 
-pid_t proc_tracer(pid_t pid)
+/* The number behind @label; 0 if the kernel does not say. */
+static unsigned long long status_number(const char *text, const char *label)
 {
-	char path[64], text[4096], *at;
-	int tracer;
+	const char *at = strstr(text, label);
+
+	return at ? strtoull(at + strlen(label), NULL, 10) : 0;
+}
+
+int proc_read_status(pid_t pid, struct proc_status *ret)
+{
+	/* Groups and processor masks can make it longer; what is read here stands before or fits.
+	 */
+	char path[64], text[16384], *at;
 
 	snprintf(path, sizeof(path), "/proc/%d/status", pid);
 	if (read_file(path, text, sizeof(text)) < 0)
-		return 0;
-	at = strstr(text, "\nTracerPid:");
-	return at && sscanf(at, "\nTracerPid: %d", &tracer) == 1 ? tracer : 0;
+		return -ESRCH;
+	/* The name in the first line is the process's own: it cannot hold a line break unescaped.
+	 */
+	at = strstr(text, "\nState:\t");
+	if (!at)
+		return -ESRCH;
+	ret->state = at[8];
+	ret->tracer = (pid_t)status_number(text, "\nTracerPid:\t");
+	ret->scheduled = status_number(text, "\nvoluntary_ctxt_switches:\t") +
+			 status_number(text, "\nnonvoluntary_ctxt_switches:\t");
+	return 0;
+}
+
+pid_t proc_tracer(pid_t pid)
+{
+	struct proc_status status;
+
+	return proc_read_status(pid, &status) < 0 ? 0 : status.tracer;
+}
+
+bool proc_is_stopped(pid_t pid, struct proc_look *last)
+{
+	struct proc_look before = *last;
+	struct proc_status status;
+
+	*last = (struct proc_look){ 0 };
+	if (pid <= 1 || proc_read_status(pid, &status) < 0 || !proc_state_is_stopped(status.state))
+		return false;
+	*last = (struct proc_look){ .pid = pid, .scheduled = status.scheduled };
+	return status.state == 'T' || (before.pid == pid && before.scheduled == status.scheduled);
 }
 
 int proc_usage(pid_t pid, struct proc_usage *ret)

@@ -34,8 +34,37 @@ char proc_state(pid_t pid);
 /* Whether it has ended, or is on its way: what it was and had can no longer be read. */
 bool proc_is_ending(pid_t pid);
 
-/* Pid of the tracer (a debugger), 0 if none. */
+/* What /proc/PID/status says at this moment. */
+struct proc_status {
+	char state;	    /* as proc_state() */
+	pid_t tracer;	    /* a debugger, strace(1); 0: none */
+	uint64_t scheduled; /* how often it has left a processor: the same twice, it has not run */
+};
+
+/* 0; -ESRCH: there is no such process, *@ret is untouched. */
+int proc_read_status(pid_t pid, struct proc_status *ret);
+
+/* Of that, the pid of the tracer. 0 also if there is no such process. */
 pid_t proc_tracer(pid_t pid);
+
+/* Stopped by a signal (T), or by a tracer (t). */
+static inline bool proc_state_is_stopped(char state)
+{
+	return state == 'T' || state == 't';
+}
+
+/* What the last look at a process saw; all zero at first. */
+struct proc_look {
+	pid_t pid;
+	uint64_t scheduled;
+};
+
+/*
+ * Whether @pid is stopped and stays so. Under strace(1), or at a breakpoint with a condition, a
+ * process that works is stopped again and again for an instant: so one that a tracer has stopped
+ * must be seen twice, by calls with the same @last, without having run in between.
+ */
+bool proc_is_stopped(pid_t pid, struct proc_look *last);
 
 struct proc_usage {
 	uint64_t rss_bytes; /* resident memory, shared pages included */

@@ -90,7 +90,8 @@ TEST(a_new_process_has_no_rate)
 
 TEST(a_reload_moves_through_the_slots)
 {
-	add_line(&now, LINE_SERVICE("\"reload\":{\"generation\":4,\"done\":1,\"of\":4,\"ms\":5210,"
+	add_line(&now, LINE_SERVICE("\"reload\":{\"kind\":\"restart\",\"generation\":4,\"done\":1,"
+				    "\"of\":4,\"ms\":5210,"
 				    "\"waits_for\":\"web.1 to listen\"}," MEMBER_LEDGER));
 	add_worker(&now, 0, 3, "draining", 600, 0);
 	add_worker(&now, 0, 4, "ready", 600, 0);
@@ -98,8 +99,9 @@ TEST(a_reload_moves_through_the_slots)
 	add_worker(&now, 1, 4, "starting", 600, 0);
 	add_worker(&now, 2, 3, "ready", 600, 0);
 	add_worker(&now, 3, 3, "ready", 600, 0);
-	CHECK_CONTAINS(frame(80, 24),
-		       "  [#>..]  reload to generation 4: 1 of 4, 5s, waits for web.1 to listen\n");
+	CHECK_CONTAINS(
+		frame(80, 24),
+		"  [#>..]  restart to generation 4: 1 of 4, 5s, waits for web.1 to listen\n");
 	CHECK_CONTAINS(frame(120, 24), "3 connections open\n");
 }
 

@@ -1,4 +1,5 @@
-/* links: broker/core/endpoint broker/policy/balancer */
+/* links: broker/core/endpoint broker/core/pin broker/policy/balancer broker/policy/pins */
+/* links: broker/policy/quote broker/policy/units broker/base/strbuf */
 /* wrap: recv close */
 #include "endpoint_fake.h"
 
@@ -7,7 +8,7 @@
 static void clients_connect(struct fake_listener *f, unsigned n)
 {
 	while (n--)
-		client_connects(f);
+		client_connects(f, 1);
 }
 
 TEST(asks_for_a_worker_before_it_accepts)

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 #include "core/master.h"
+#include "core/pin.h"
 #include "sys/channel.h"
 #include "sys/listener.h"
 #include "sys/log.h"
@@ -36,6 +37,7 @@ static struct client {
 	bool reset; /* has gone away */
 	bool open;  /* the broker has a descriptor of it */
 	uint64_t id;
+	uint8_t host; /* it comes from 127.0.0.HOST */
 } clients[MAX_CLIENTS];
 static unsigned n_clients, n_served, n_closed;
 
@@ -100,11 +102,17 @@ struct fake_listener {
 static struct fake_listener listeners[MAX_LISTEN];
 static unsigned n_listeners, n_accept_calls;
 
-static void client_connects(struct fake_listener *f)
+static void client_connects(struct fake_listener *f, uint8_t host)
 {
 	CHECK(n_clients < MAX_CLIENTS);
 	clients[n_clients].owner = BACKLOG;
+	clients[n_clients].host = host;
 	f->waiting[f->n++] = n_clients++;
+}
+
+static struct handoff_addr peer_of(const struct client *client)
+{
+	return (struct handoff_addr){ .family = 4, .ip = { 127, 0, 0, client->host } };
 }
 
 static unsigned backlog(const struct fake_listener *f)
@@ -129,7 +137,7 @@ int listener_accept(int fd, int *ret_fd, struct handoff_addr *ret_peer)
 	clients[i].owner = BROKER;
 	clients[i].open = true;
 	*ret_fd = FIRST_FD + (int)i;
-	*ret_peer = (struct handoff_addr){ .family = 4, .ip = { 127, 0, 0, 1 } };
+	*ret_peer = peer_of(&clients[i]);
 	return LISTENER_ACCEPTED;
 }
 
@@ -144,6 +152,7 @@ void listener_remove_filter(int fd)
 struct fake_worker {
 	struct worker w;
 	struct channel c;
+	struct channel_holder holder; /* its app listens */
 	unsigned queue[MAX_QUEUE], n; /* client numbers, oldest first */
 	unsigned room;		      /* of the kernel's buffer: beyond it CHANNEL_BUSY */
 	int result;		      /* what sending gives instead of CHANNEL_DONE; 0: nothing */
@@ -173,8 +182,12 @@ int channel_give(struct channel *c, const struct handoff_conn *conn, int fd)
 
 	n_give_calls++;
 	CHECK_EQ(client->owner, BROKER);
-	CHECK(!list_empty(&c->member.link));
-	CHECK(f->n < c->member.limit);
+	/* By a pin also who is not in the round, and up to the queue that was configured. */
+	if (!service.pins.n) {
+		CHECK(!list_empty(&c->member.link));
+		CHECK(f->n < c->member.limit);
+	}
+	CHECK(f->n < MAX_QUEUE);
 	CHECK(handoff_check(conn, sizeof(*conn), HANDOFF_CONN));
 	CHECK(conn->id != 0 && (client->id == 0 || client->id == conn->id));
 	client->id = conn->id;
@@ -212,7 +225,7 @@ static void take_back(unsigned i)
 		struct handoff_conn conn = { .id = client->id };
 
 		handoff_header_init(&conn.h, HANDOFF_CONN);
-		conn.peer.family = 4;
+		conn.peer = peer_of(client);
 		client->owner = BROKER;
 		client->open = true;
 		service.ledger.taken_back++;
@@ -228,17 +241,24 @@ static void worker_joins(unsigned i)
 	struct fake_worker *f = &workers[i];
 
 	f->c.member.waiting = f->n;
+	f->w.state = WORKER_READY;
 	endpoint_join(endpoint, &f->c);
-	if (endpoint->paused)
+	if (endpoint->wakes)
 		endpoint_dispatch(endpoint);
 }
 
 /* As worker.c does at ACT_WITHDRAW | ACT_TAKE_BACK. */
-static void worker_leaves(unsigned i)
+static void worker_goes(unsigned i, enum worker_state state)
 {
+	workers[i].w.state = state;
 	endpoint_leave(endpoint, &workers[i].c);
 	take_back(i);
 	endpoint_dispatch(endpoint);
+}
+
+static void worker_leaves(unsigned i)
+{
+	worker_goes(i, WORKER_DRAINING);
 }
 
 static bool is_in_round(unsigned i)
@@ -252,7 +272,7 @@ void channel_lost(struct channel *c, const char *reason)
 	struct fake_worker *f = worker_of(c);
 
 	CHECK(reason != NULL);
-	CHECK(is_in_round((unsigned)(f - workers)));
+	CHECK(service.pins.n || is_in_round((unsigned)(f - workers)));
 	f->stopped = true;
 	worker_leaves((unsigned)(f - workers));
 }
@@ -312,6 +332,8 @@ uint64_t loop_clock_ns(void)
 	return (uint64_t)master.loop.now_ms * NSEC_PER_MSEC;
 }
 
+static unsigned n_wakes;
+
 static bool is_armed(const struct fake_listener *f)
 {
 	return f->l->source.events == EPOLLIN;
@@ -337,6 +359,7 @@ static bool loop_turn(unsigned start)
 			if (f->c.wake.events != (EPOLLOUT | EPOLLET) || !f->edge)
 				continue;
 			f->edge = false;
+			n_wakes++;
 			endpoint_dispatch(endpoint);
 			return true;
 		}
@@ -399,10 +422,14 @@ static void fake_start(unsigned n_workers, unsigned queue, unsigned listen)
 
 	list_init(&master.loop.timers);
 	conf.name = name;
+	conf.queue = queue;
+	service.want = MAX_WORKERS;
 	service.master = &master;
 	service.conf = &conf;
 	list_init(&service.endpoints);
 	list_init(&service.listeners);
+	list_init(&service.workers);
+	service_pins_init(&service);
 	endpoint = endpoint_new(&service, &addr);
 	CHECK(endpoint);
 	for (n_listeners = 0; n_listeners < listen; n_listeners++) {
@@ -417,6 +444,15 @@ static void fake_start(unsigned n_workers, unsigned queue, unsigned listen)
 
 		f->room = MAX_QUEUE;
 		f->w.service = &service;
+		f->w.conf = &conf;
+		f->w.state = WORKER_STARTING;
+		f->w.generation = 1;
+		(void)snprintf(f->w.name, sizeof(f->w.name), "web.%u", i);
+		list_init(&f->w.channels);
+		list_append(&service.workers, &f->w.link);
+		list_init(&f->c.holders);
+		list_append(&f->c.holders, &f->holder.link);
+		list_append(&f->w.channels, &f->c.link);
 		f->c.worker = &f->w;
 		f->c.endpoint = endpoint;
 		f->c.tx = f->c.rx = f->c.wake.fd = (int)i;
@@ -453,6 +489,8 @@ static void check_books(void)
 
 	list_for_each (p, &endpoint->pending, link) {
 		CHECK_EQ(client_of(p->fd)->owner, BROKER);
+		if (!client_of(p->fd)->id) /* never offered to anybody yet */
+			client_of(p->fd)->id = p->conn.id;
 		CHECK_EQ(client_of(p->fd)->id, p->conn.id);
 		CHECK(p->conn.id > last); /* oldest first, and each once */
 		last = p->conn.id;

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -129,6 +130,8 @@ TEST(the_same_where_the_kernel_has_no_list_of_children)
 
 TEST(who_has_ended_has_no_children)
 {
+	struct proc_look look = { 0 };
+	struct proc_status said;
 	struct pid_set set = { 0 };
 	struct family f;
 
@@ -137,10 +140,53 @@ TEST(who_has_ended_has_no_children)
 	CHECK_EQ(proc_add_children(f.child, &set), 0);
 	CHECK_EQ(set.n, 0);
 	CHECK_EQ(proc_state(f.child), 0);
-	CHECK_EQ(proc_tracer(f.child), 0);
+	CHECK_EQ(proc_read_status(f.child, &said), -ESRCH);
+	CHECK(!proc_is_stopped(f.child, &look));
 	CHECK_EQ(proc_sockets(f.child, NULL, NULL), -ENOENT);
 	CHECK(!proc_holds_socket(f.child, 1));
 	CHECK(!proc_environ_has(f.child, "PATH", ""));
+}
+
+static void interrupt(pid_t pid)
+{
+	int status;
+
+	CHECK_EQ(ptrace(PTRACE_INTERRUPT, pid, NULL, NULL), 0);
+	CHECK_EQ(waitpid(pid, &status, __WALL), pid);
+	CHECK(WIFSTOPPED(status));
+	CHECK_EQ(proc_state(pid), 't');
+}
+
+/* strace(1) stops a process at each call, and a breakpoint for as long as somebody thinks. */
+TEST(one_that_a_tracer_has_stopped_is_seen_twice_before_it_is_believed)
+{
+	struct proc_look look = { 0 };
+	struct proc_status said;
+	struct family f;
+
+	family_start(&f);
+	CHECK_EQ(ptrace(PTRACE_SEIZE, f.child, NULL, NULL), 0);
+	for (int i = 0; i < 3; i++) {
+		interrupt(f.child);
+		CHECK_EQ(proc_read_status(f.child, &said), 0);
+		CHECK_EQ(said.state, 't');
+		CHECK_EQ(said.tracer, getpid());
+		CHECK(!proc_is_stopped(f.child, &look));
+		if (i < 2) { /* it runs between the looks: stopped anew, not still */
+			CHECK_EQ(ptrace(PTRACE_CONT, f.child, NULL, NULL), 0);
+			continue;
+		}
+		CHECK(proc_is_stopped(f.child, &look));
+		CHECK(proc_is_stopped(f.child, &look));
+	}
+	/* Another process, or one that was seen running in between, starts from the beginning. */
+	look.pid = getpid();
+	CHECK(!proc_is_stopped(f.child, &look));
+	CHECK(proc_is_stopped(f.child, &look));
+	CHECK(!proc_is_stopped(getpid(), &look));
+	CHECK(!proc_is_stopped(f.child, &look));
+	CHECK_EQ(ptrace(PTRACE_DETACH, f.child, NULL, NULL), 0);
+	family_end(&f);
 }
 
 TEST(a_set_of_pids_has_each_once)
@@ -160,6 +206,8 @@ TEST(a_set_of_pids_has_each_once)
 TEST(state_of_a_process_that_is_stopped_or_a_zombie)
 {
 	struct family f;
+	struct proc_look look = { 0 };
+	struct proc_status said;
 	siginfo_t info;
 	int status;
 	char name[32];
@@ -173,7 +221,10 @@ TEST(state_of_a_process_that_is_stopped_or_a_zombie)
 	CHECK_EQ(waitpid(f.child, &status, WUNTRACED), f.child);
 	CHECK(WIFSTOPPED(status));
 	CHECK_EQ(proc_state(f.child), 'T');
-	CHECK_EQ(proc_tracer(f.child), 0);
+	CHECK_EQ(proc_read_status(f.child, &said), 0);
+	CHECK_EQ(said.state, 'T');
+	CHECK_EQ(said.tracer, 0);
+	CHECK(proc_is_stopped(f.child, &look));
 	CHECK_EQ(kill(f.child, SIGCONT), 0);
 	CHECK_EQ(waitpid(f.child, &status, WCONTINUED), f.child);
 	CHECK(proc_state(f.child) != 'T');

@@ -119,6 +119,20 @@ def traced(pid):
             _ptrace(PTRACE_DETACH, pid)
 
 
+@contextlib.contextmanager
+def watched(pid):
+    """A tracer has the process, which is us, and lets it run: as after gdb's `continue`."""
+    _ptrace(PTRACE_SEIZE, pid)
+    try:
+        yield
+    finally:
+        if proc.alive(pid):
+            _ptrace(PTRACE_INTERRUPT, pid)
+            os.waitpid(pid, WALL)
+            if proc.alive(pid):
+                _ptrace(PTRACE_DETACH, pid)
+
+
 # --- system calls that fail ----------------------------------------------------------------
 
 

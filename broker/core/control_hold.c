@@ -1,0 +1,204 @@
+/*
+ * The commands that take workers out of the round, and lead connections past it: hold, release,
+ * debug, pin, next, unpin, pins.
+ */
+#include <string.h>
+#include "base/json.h"
+#include "core/client.h"
+#include "core/pin.h"
+#include "core/status.h"
+
+/* --- held by hand -------------------------------------------------------------------- */
+
+/* One that leaves or ends gets no connections anyway. */
+static struct worker *find_current(struct client *c, const char *what)
+{
+	struct worker *w = client_find_worker(c, c->request.arguments[0].text);
+
+	if (!w || worker_state_is_current(w->state))
+		return w;
+	client_error(c, "refused", "%s is %s: there is nothing to %s", w->name,
+		     worker_state_name(w->state), what);
+	return NULL;
+}
+
+void control_hold(struct client *c)
+{
+	struct worker *w = find_current(c, "hold");
+
+	if (!w)
+		return;
+	worker_hold(w, HELD_BY_HAND);
+	client_end(c);
+}
+
+void control_release(struct client *c)
+{
+	struct worker *w = find_current(c, "release");
+
+	if (!w)
+		return;
+	if (w->held & HELD_BY_HAND) {
+		worker_unhold(w, HELD_BY_HAND);
+		client_end(c);
+	} else if (w->held & HELD_BY_DEBUG) {
+		client_error(c, "refused",
+			     "%s is held for a debugger; it is released when that ends", w->name);
+	} else if (w->held & HELD_BY_STOP) {
+		client_error(c, "refused",
+			     "%s is out of the round because its process is stopped; it returns "
+			     "when that runs again (kill -CONT %d)",
+			     w->name, (int)w->pid);
+	} else {
+		client_error(c, "refused", "%s is not held", w->name);
+	}
+}
+
+/* --- a debugging session ------------------------------------------------------------- */
+
+static void write_debug(const struct worker *w, struct buf *out)
+{
+	struct pid_set all = { 0 };
+
+	json_begin(out);
+	json_str(out, "type", "debug");
+	json_str(out, "worker", w->name);
+	json_int(out, "pid", w->pid);
+	json_uint(out, "generation", w->generation);
+	json_array(out, "pids");
+	if (worker_processes(w, &all) == 0)
+		for (size_t i = 0; i < all.n; i++)
+			json_int(out, NULL, all.pids[i]);
+	json_close_array(out);
+	json_array(out, "command");
+	for (char **word = w->conf->debug_command; *word; word++)
+		json_str(out, NULL, *word);
+	json_close_array(out);
+	json_end(out);
+	pid_set_deinit(&all);
+}
+
+void control_debug(struct client *c)
+{
+	const char *from = request_option(&c->request, "--from")->text;
+	struct worker *w = find_current(c, "debug");
+	struct pin_source source;
+	STRBUF(error, 512);
+
+	if (!w)
+		return;
+	if (!w->pid) {
+		client_error(c, "refused", "the main process of %s has ended", w->name);
+		return;
+	}
+	if (from && pin_source_parse(from, &source, &error) < 0) {
+		client_error(c, "bad-request", "%s", error.text);
+		return;
+	}
+	if (worker_debug_begin(w, from ? &source : NULL, &error) < 0) {
+		client_error(c, "refused", "%s", error.text);
+		return;
+	}
+	c->debugged = w->id;
+	write_debug(w, &c->stream.out);
+	/* No further request is read: the end of this connection is the end of the session. */
+	client_end(c);
+}
+
+void control_let_go(struct client *c)
+{
+	struct service *s;
+	struct worker *w, *tmp;
+
+	if (!c->debugged)
+		return;
+	list_for_each (s, &c->master->services, link)
+		list_for_each_safe (w, tmp, &s->workers, link)
+			if (w->id == c->debugged) {
+				c->debugged = 0;
+				worker_debug_end(w);
+				return;
+			}
+}
+
+/* --- pins ---------------------------------------------------------------------------- */
+
+static void pin(struct client *c, const struct worker *w, const struct pin *pin)
+{
+	STRBUF(error, 512);
+
+	if (service_pin(w->service, pin, &error) < 0)
+		client_error(c, "refused", "%s", error.text);
+	else
+		client_end(c);
+}
+
+void control_pin(struct client *c)
+{
+	const struct request_value *lasts = request_option(&c->request, "--for");
+	struct worker *w = client_find_worker(c, c->request.arguments[1].text);
+	struct pin p = { .kind = PIN_BY_HAND };
+	STRBUF(error, 512);
+
+	if (!w)
+		return;
+	if (pin_source_parse(c->request.arguments[0].text, &p.source, &error) < 0) {
+		client_error(c, "bad-request", "%s", error.text);
+		return;
+	}
+	memcpy(p.worker, w->name, sizeof(w->name));
+	if (lasts->text)
+		p.expires_ms = loop_now(&c->master->loop) + lasts->number;
+	pin(c, w, &p);
+}
+
+void control_next(struct client *c)
+{
+	struct worker *w = client_find_worker(c, c->request.arguments[0].text);
+	struct pin p = { .kind = PIN_NEXT };
+
+	if (!w)
+		return;
+	memcpy(p.worker, w->name, sizeof(w->name));
+	pin(c, w, &p);
+}
+
+static unsigned unpin(struct service *s, const char *what, const struct pin_source *source)
+{
+	if (source)
+		return service_unpin_source(s, source);
+	if (!strcmp(what, "all"))
+		return service_unpin_all(s);
+	return service_unpin_worker(s, what);
+}
+
+void control_unpin(struct client *c)
+{
+	const char *what = c->request.arguments[0].text;
+	struct pin_source source;
+	STRBUF(error, 512);
+	struct service *s;
+	/* A worker's name begins with a letter; an address has a colon or begins with a digit. */
+	bool is_source = strchr(what, ':') || (*what >= '0' && *what <= '9');
+	unsigned n = 0;
+
+	if (is_source && pin_source_parse(what, &source, &error) < 0) {
+		client_error(c, "bad-request", "%s", error.text);
+		return;
+	}
+	list_for_each (s, &c->master->services, link)
+		n += unpin(s, what, is_source ? &source : NULL);
+	if (n == 0 && strcmp(what, "all") != 0)
+		client_error(c, "refused", "there is no pin of %s; `pins` shows all", what);
+	else
+		client_end(c);
+}
+
+void control_pins(struct client *c)
+{
+	const struct service *s;
+
+	list_for_each (s, &c->master->services, link)
+		status_write_pins(s, &c->stream.out);
+	client_end(c);
+}

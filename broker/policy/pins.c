@@ -1,0 +1,266 @@
+#include "pins.h"
+
+#include "quote.h"
+#include "units.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
+#define MAPPED_BITS 96 /* of ::ffff:0:0 */
+
+static unsigned bits_of(unsigned family)
+{
+	return family == 4 ? 32 : 128;
+}
+
+/* --- a source as text ---------------------------------------------------------------- */
+
+static bool is_mapped(const uint8_t ip[16])
+{
+	static const uint8_t mapped[] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
+
+	return !memcmp(ip, mapped, sizeof(mapped));
+}
+
+/* Zeros all but the first @bits. True if that changed anything. */
+static bool cut(uint8_t *ip, unsigned bits)
+{
+	bool changed = false;
+
+	for (unsigned i = 0; i < 16; i++) {
+		unsigned kept = bits > 8 * i ? bits - 8 * i : 0;
+		uint8_t mask = kept >= 8 ? 0xff : (uint8_t)(0xff00u >> kept);
+
+		changed = changed || (ip[i] & ~mask);
+		ip[i] &= mask;
+	}
+	return changed;
+}
+
+static int refuse(struct strbuf *ret_error, const char *text, const char *why)
+{
+	quote_add(ret_error, text);
+	strbuf_add(ret_error, why);
+	return -EINVAL;
+}
+
+static const char *diagnose(const char *text)
+{
+	if (strchr(text, '%'))
+		return " has a zone, which is no part of a source: leave it out";
+	if (strchr(text, '[') || (strchr(text, '.') && strchr(text, ':')))
+		return " is not a source: write it without a port and without brackets, 10.0.0.0/8 "
+		       "or ::1";
+	return " is not a source (names are not looked up): write 10.0.0.0/8, 10.1.2.3 or "
+	       "2001:db8::/32";
+}
+
+static int parse_ip(const char *host, struct pin_source *source)
+{
+	if (inet_pton(AF_INET, host, source->ip) == 1)
+		source->family = 4;
+	else if (inet_pton(AF_INET6, host, source->ip) == 1)
+		source->family = 6;
+	else
+		return -EINVAL;
+	return 0;
+}
+
+int pin_source_parse(const char *text, struct pin_source *ret, struct strbuf *ret_error)
+{
+	const char *slash = strchr(text, '/');
+	size_t len = slash ? (size_t)(slash - text) : strlen(text);
+	struct pin_source source = { .family = 0 };
+	char host[INET6_ADDRSTRLEN];
+	int64_t bits;
+
+	if (len >= sizeof(host))
+		return refuse(ret_error, text, diagnose(text));
+	memcpy(host, text, len);
+	host[len] = '\0';
+	if (parse_ip(host, &source) < 0)
+		return refuse(ret_error, text, diagnose(text));
+	bits = bits_of(source.family);
+	if (slash && (units_parse_count(slash + 1, &bits) != 0 || bits > bits_of(source.family)))
+		return refuse(ret_error, text,
+			      source.family == 4 ? " has no prefix length from 0 to 32 after the /"
+						 : " has no prefix length from 0 to 128 after the "
+						   "/");
+	source.prefix = (uint8_t)bits;
+	if (source.family == 6 && bits >= MAPPED_BITS && is_mapped(source.ip)) {
+		source.family = 4;
+		source.prefix = (uint8_t)(bits - MAPPED_BITS);
+		memcpy(source.ip, source.ip + 12, 4);
+		memset(source.ip + 4, 0, 12);
+	}
+	if (cut(source.ip, source.prefix)) {
+		STRBUF(network, 64);
+
+		pin_source_format(&source, &network);
+		quote_add(ret_error, text);
+		strbuf_addf(
+			ret_error,
+			" is a host in the network %s: write %s for the network, %s for the host",
+			network.text, network.text, host);
+		return -EINVAL;
+	}
+	*ret = source;
+	return 0;
+}
+
+void pin_source_format(const struct pin_source *source, struct strbuf *out)
+{
+	char host[INET6_ADDRSTRLEN];
+
+	if (!source->family) {
+		strbuf_add(out, "any");
+		return;
+	}
+	(void)inet_ntop(source->family == 4 ? AF_INET : AF_INET6, source->ip, host, sizeof(host));
+	strbuf_add(out, host);
+	if (source->prefix != bits_of(source->family))
+		strbuf_addf(out, "/%u", source->prefix);
+}
+
+bool pin_source_equal(const struct pin_source *a, const struct pin_source *b)
+{
+	return a->family == b->family && a->prefix == b->prefix &&
+	       !memcmp(a->ip, b->ip, sizeof(a->ip));
+}
+
+const char *pin_kind_name(enum pin_kind kind)
+{
+	switch (kind) {
+	case PIN_NEXT:
+		return "next";
+	case PIN_BY_HAND:
+		return "pin";
+	case PIN_DEBUG:
+		return "debug";
+	}
+	return "?";
+}
+
+/* --- the table ----------------------------------------------------------------------- */
+
+int pins_add(struct pins *pins, const struct pin *pin)
+{
+	for (size_t i = 0; i < pins->n; i++)
+		if (pins->pin[i].kind == pin->kind &&
+		    pin_source_equal(&pins->pin[i].source, &pin->source)) {
+			pins->pin[i] = *pin;
+			return 0;
+		}
+	if (pins->n == PINS_MAX)
+		return -ENOSPC;
+	pins->pin[pins->n++] = *pin;
+	return 0;
+}
+
+static void take_out(struct pins *pins, size_t at)
+{
+	memmove(&pins->pin[at], &pins->pin[at + 1], (--pins->n - at) * sizeof(pins->pin[0]));
+}
+
+static bool pop_at(struct pins *pins, size_t at, struct pin *ret)
+{
+	*ret = pins->pin[at];
+	take_out(pins, at);
+	return true;
+}
+
+bool pins_pop_expired(struct pins *pins, int64_t now_ms, struct pin *ret)
+{
+	for (size_t i = 0; i < pins->n; i++)
+		if (pins->pin[i].expires_ms && pins->pin[i].expires_ms <= now_ms)
+			return pop_at(pins, i, ret);
+	return false;
+}
+
+bool pins_pop_source(struct pins *pins, const struct pin_source *source, struct pin *ret)
+{
+	for (size_t i = 0; i < pins->n; i++)
+		if (pin_source_equal(&pins->pin[i].source, source))
+			return pop_at(pins, i, ret);
+	return false;
+}
+
+bool pins_pop_worker(struct pins *pins, const char *worker, struct pin *ret)
+{
+	for (size_t i = 0; i < pins->n; i++)
+		if (!strcmp(pins->pin[i].worker, worker))
+			return pop_at(pins, i, ret);
+	return false;
+}
+
+bool pins_pop_generation(struct pins *pins, const char *worker, unsigned generation,
+			 struct pin *ret)
+{
+	for (size_t i = 0; i < pins->n; i++)
+		if (pins->pin[i].generation && pin_names(&pins->pin[i], worker, generation))
+			return pop_at(pins, i, ret);
+	return false;
+}
+
+bool pins_pop(struct pins *pins, struct pin *ret)
+{
+	return pins->n && pop_at(pins, 0, ret);
+}
+
+int64_t pins_next_expiry(const struct pins *pins)
+{
+	int64_t first = 0;
+
+	for (size_t i = 0; i < pins->n; i++) {
+		int64_t at = pins->pin[i].expires_ms;
+
+		if (at && (!first || at < first))
+			first = at;
+	}
+	return first;
+}
+
+/* --- who matches --------------------------------------------------------------------- */
+
+static bool contains(const struct pin_source *source, unsigned family, const uint8_t *ip)
+{
+	unsigned bytes = source->prefix / 8, rest = source->prefix % 8;
+
+	if (!source->family)
+		return true;
+	return source->family == family && !memcmp(source->ip, ip, bytes) &&
+	       (!rest || (source->ip[bytes] ^ ip[bytes]) >> (8 - rest) == 0);
+}
+
+struct pin *pins_match(struct pins *pins, const struct handoff_addr *peer)
+{
+	bool mapped = peer->family == 6 && is_mapped(peer->ip);
+	const uint8_t *ip = mapped ? peer->ip + 12 : peer->ip;
+	unsigned family = mapped ? 4 : peer->family;
+	struct pin *best = NULL;
+
+	for (size_t i = 0; i < pins->n; i++) {
+		struct pin *p = &pins->pin[i];
+
+		if (!contains(&p->source, family, ip))
+			continue;
+		if (!best || p->source.prefix > best->source.prefix ||
+		    (p->source.prefix == best->source.prefix && p->kind > best->kind))
+			best = p;
+	}
+	return best;
+}
+
+bool pins_use(struct pins *pins, struct pin *pin)
+{
+	if (pin->kind != PIN_NEXT)
+		return false;
+	take_out(pins, (size_t)(pin - pins->pin));
+	return true;
+}
+
+bool pin_names(const struct pin *pin, const char *worker, unsigned generation)
+{
+	return (!pin->generation || pin->generation == generation) && !strcmp(pin->worker, worker);
+}

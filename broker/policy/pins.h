@@ -1,0 +1,86 @@
+/*
+ * pins - connections of certain sources that go to a certain worker, past the round.
+ *
+ *	hand	"10.0.0.0/8 goes to web.1", for a time or until it is taken off
+ *	next	the next connection, from wherever, goes to web.1: once
+ *	debug	as by hand, for as long as somebody debugs that very process
+ *
+ * A small table, looked through from end to end: pins are made by people. Of those that match a
+ * client the one with the longest prefix counts, so that one host may be excepted from its
+ * network; among equals debug before hand before next.
+ *
+ * Owns:   the table, what a source is as text, who matches.
+ * Never:  looks for the worker, reads a clock, logs or allocates.
+ */
+#ifndef BROKER_POLICY_PINS_H
+#define BROKER_POLICY_PINS_H
+
+#include "base/strbuf.h"
+#include "handoff_wire.h"
+
+#define PINS_MAX	64
+#define PIN_WORKER_SIZE (HANDOFF_SERVICE_SIZE + 12)
+
+enum pin_kind { PIN_NEXT, PIN_BY_HAND, PIN_DEBUG }; /* the last one first, see above */
+
+/* A network. IPv4 as IPv6 shows it (::ffff:10.0.0.0/104) is held as IPv4. */
+struct pin_source {
+	uint8_t family; /* 4 or 6; 0: everybody */
+	uint8_t prefix; /* bits */
+	uint8_t ip[16]; /* network order, what is behind the prefix is 0 */
+};
+
+struct pin {
+	enum pin_kind kind;
+	struct pin_source source;     /* everybody with PIN_NEXT */
+	char worker[PIN_WORKER_SIZE]; /* its name */
+	unsigned generation;	      /* of that one only; 0: whoever has the name */
+	int64_t expires_ms;	      /* on the caller's clock; 0: never */
+	bool missed;		      /* the caller has said that it could not be kept */
+};
+
+struct pins {
+	size_t n; /* first: it is what the dispatcher looks at */
+	struct pin pin[PINS_MAX];
+};
+
+/*
+ * Reads 10.0.0.0/8, 10.1.2.3, ::1, 2001:db8::/32. 0; -EINVAL: @ret_error says what is wrong with
+ * @text, and what to write; *@ret is untouched.
+ */
+int pin_source_parse(const char *text, struct pin_source *ret, struct strbuf *ret_error);
+
+/* As it can be parsed again, an address without its prefix; "any" for everybody. */
+void pin_source_format(const struct pin_source *source, struct strbuf *out);
+
+bool pin_source_equal(const struct pin_source *a, const struct pin_source *b);
+
+const char *pin_kind_name(enum pin_kind kind);
+
+/* Adds a copy; one of the same kind and source is replaced. 0; -ENOSPC: the table is full. */
+int pins_add(struct pins *pins, const struct pin *pin);
+
+/*
+ * Each takes one pin out and puts it into *@ret, until none is left that fits: false. The order of
+ * the others stays.
+ */
+bool pins_pop_expired(struct pins *pins, int64_t now_ms, struct pin *ret);
+bool pins_pop_source(struct pins *pins, const struct pin_source *source, struct pin *ret);
+bool pins_pop_worker(struct pins *pins, const char *worker, struct pin *ret);
+bool pins_pop_generation(struct pins *pins, const char *worker, unsigned generation,
+			 struct pin *ret); /* made for that generation alone */
+bool pins_pop(struct pins *pins, struct pin *ret);
+
+/* When the first of them expires; 0: none does. */
+int64_t pins_next_expiry(const struct pins *pins);
+
+/* The pin for a client at @peer, or NULL. It stays where it is until the table is changed. */
+struct pin *pins_match(struct pins *pins, const struct handoff_addr *peer);
+
+/* A connection has gone to where @pin, of @pins, says. True: that was all it was for; it is out. */
+bool pins_use(struct pins *pins, struct pin *pin);
+
+/* Whether @pin means the worker of that name and generation. */
+bool pin_names(const struct pin *pin, const char *worker, unsigned generation);
+
+#endif

@@ -1,0 +1,161 @@
+#!/usr/bin/env python3
+"""brokerctl debug: which debugger is started how, and how long the worker stays held."""
+
+import os
+import signal
+import sys
+
+from harness import *
+from lib import proc
+from lib.ctl import *
+from lib.terminal import Terminal
+
+# Stands in for a debugger: says how it was called and which signals it ignores, then waits for its
+# input to end or for a signal.
+TOOL = """#!%s
+import os, signal, sys
+with open(os.environ["TOOL_SAYS"], "w") as f:
+    f.write(" ".join(sys.argv[1:]))
+    ignored = [s for s in (signal.SIGINT, signal.SIGQUIT) if signal.getsignal(s) == signal.SIG_IGN]
+    f.write("\\nignored %%d, foreground %%s\\n" %% (
+        len(ignored), sys.stdin.isatty() and os.tcgetpgrp(0) == os.getpgrp()))
+os.rename(os.environ["TOOL_SAYS"], os.environ["TOOL_SAYS"] + ".done")
+signal.signal(signal.SIGINT, lambda *_: sys.exit(7))
+if "--leave" in sys.argv:
+    sys.exit(3)
+if "--close" in sys.argv:
+    os.closerange(3, 1000)
+while sys.stdin.readline():
+    pass
+"""
+
+
+def debug_line(*command, **members):
+    return dict({"type": "debug", "worker": "web.1", "pid": 812, "generation": 3, "pids": [812],
+                 "command": list(command or (tmp("tool"), "-p", "{pid}"))}, **members)
+
+
+def setup(request="debug web.1", *lines):
+    write_file("tool", TOOL % sys.executable, 0o755)
+    os.environ["TOOL_SAYS"] = tmp("says")
+    return fake_control({request: list(lines) or [debug_line()]})
+
+
+def said():
+    """How the tool was called, once it runs."""
+    wait_until(lambda: os.path.exists(tmp("says.done")), 20, "the start of the tool")
+    with open(tmp("says.done")) as f:
+        text = f.read()
+    os.unlink(tmp("says.done"))
+    return text.split("\n")[:2]
+
+
+def tool_pid(terminal):
+    (pid,) = proc.descendants(terminal.pid)
+    return pid
+
+
+@test
+def the_usual_debugger_runs_in_the_foreground():
+    fake = setup()
+    terminal = Terminal([BROKERCTL, "-s", fake.path, "debug", "web.1"], columns=120)
+    session = fake.session()
+    assert said() == ["-p 812", "ignored 0, foreground True"]
+    terminal.wait_for("web.1 (pid 812) is held: others serve")
+    # Ctrl-C is the debugger's, and its exit status is ours.
+    terminal.type("\x03")
+    assert terminal.wait_exit() == 7
+    terminal.wait_for("has ended, web.1 is released")
+    assert session.gone.wait(20)
+
+
+@test
+def words_behind_the_dashes_are_the_debugger_and_are_not_sent():
+    fake = setup("debug web.1 --from 127.0.0.1")
+    got = ctl("-s", fake.path, "debug", "web.1", "--from", "127.0.0.1", "--", tmp("tool"), "--leave",
+              "--json")
+    assert got.returncode == 3, got
+    assert said()[0] == "--leave --json -p 812"
+    assert "send your own request from 127.0.0.1" in got.stderr, got.stderr
+    assert fake.request() == "debug web.1 --from 127.0.0.1"
+
+
+@test
+def a_killed_brokerctl_leaves_the_worker_to_the_debugger():
+    fake = setup()
+    # Not on a terminal of its own: as its session leader, it would take the debugger with it.
+    process = start_ctl("-s", fake.path, "debug", "web.1")
+    session = fake.session()
+    said()
+    tool = tool_pid(process)
+    send_signal(process.pid, signal.SIGKILL)
+    process.wait(20)
+    assert proc.alive(tool)
+    assert not session.gone.wait(0.2), "released while the debugger runs"
+    send_signal(tool, signal.SIGKILL)
+    assert session.gone.wait(20)
+
+
+@test
+def a_debugger_that_closes_its_descriptors_does_not_release_the_worker():
+    fake = setup("debug web.1", debug_line(tmp("tool"), "--close", "{pid}"))
+    terminal = Terminal([BROKERCTL, "-s", fake.path, "debug", "web.1"], columns=120)
+    session = fake.session()
+    said()
+    tool = tool_pid(terminal)
+    wait_until(lambda: all(fd < 3 for fd in proc.fds(tool)), 20, "its descriptors to be closed")
+    assert not session.gone.wait(0.2), "released while the debugger runs"
+    send_signal(tool, signal.SIGTERM)
+    assert terminal.wait_exit() == 128 + signal.SIGTERM
+    assert session.gone.wait(20)
+
+
+@test
+def a_debugger_that_is_not_there():
+    fake = setup("debug web.1", debug_line("no-such-debugger", "-p", "{pid}"))
+    got = ctl("-s", fake.path, "debug", "web.1")
+    assert got.returncode == 1 and "no-such-debugger is not installed" in got.stderr, got
+    assert "gdb" in got.stderr and "strace" in got.stderr
+    assert fake.session().gone.wait(20)
+    got = ctl("-s", fake.path, "debug", "web.1", "--", "rr", "record")
+    assert got.returncode == 2 and "wrap.N" in got.stderr, got
+
+
+@test
+def what_is_refused_starts_nothing():
+    fake = setup("debug web.1", error("refused", "web.1 is not ready"))
+    got = ctl("-s", fake.path, "debug", "web.1")
+    assert got.returncode == 1 and got.stderr == "brokerctl: web.1 is not ready\n", got
+    for pid in (None, 0, 1, -1):
+        fake.answers["debug web.1"] = [debug_line(pid=pid)]
+        got = ctl("-s", fake.path, "debug", "web.1", "--", tmp("tool"))
+        assert got.returncode == 1 and "has no process" in got.stderr, (pid, got)
+    assert not os.path.exists(tmp("says.done"))
+
+
+@test
+def root_does_not_run_what_the_broker_of_another_user_names():
+    if os.geteuid() != 0:
+        skip("only root has something to lose")
+    fake = setup()
+    pid = os.fork()
+    if pid == 0:
+        os.setuid(54321)
+        # The rights of a listening socket are those of who called listen().
+        fake._listener.listen(16)
+        os._exit(0)
+    os.waitpid(pid, 0)
+    got = ctl("-s", fake.path, "debug", "web.1")
+    assert got.returncode == 2 and "another user" in got.stderr, got
+    got = ctl("-s", fake.path, "debug", "web.1", "--", tmp("tool"), "--leave")
+    assert got.returncode == 3 and said()[0] == "--leave -p 812", got
+
+
+@test
+def json_starts_nothing():
+    fake = setup()
+    got = ctl("-s", fake.path, "debug", "web.1", "--json")
+    assert got.returncode == 0 and '"pid":812' in got.stdout and not got.stderr, got
+
+
+main()

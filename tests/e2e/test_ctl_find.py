@@ -1,0 +1,209 @@
+#!/usr/bin/env python3
+"""brokerctl finds the broker that is meant, or says clearly why not."""
+
+import ctypes
+import os
+import socket
+import subprocess
+
+from harness import *
+from lib.ctl import *
+
+STATUS = {"status": [broker_line(), service_line(), worker_line()]}
+
+
+def fails(got, code, *parts):
+    assert got.returncode == code, (got.returncode, got.stderr)
+    assert got.stdout == "", got.stdout
+    for part in parts:
+        assert part in got.stderr, (part, got.stderr)
+    assert got.stderr.startswith("brokerctl: ") and got.stderr.count("brokerctl:") == 1, got.stderr
+
+
+def shows(got):
+    assert got.returncode == 0 and "web.0" in got.stdout and got.stderr == "", (got.stdout, got.stderr)
+
+
+@test
+def the_socket_that_is_named():
+    fake = fake_control(STATUS)
+    shows(ctl("-s", fake.path, "status"))
+    shows(ctl("status", env={"BROKER_CONTROL": fake.path}))
+    # What is typed goes before what is in the environment.
+    fails(ctl("-s", tmp("none"), "status", env={"BROKER_CONTROL": fake.path}), 3, tmp("none"))
+    fails(ctl("-s", fake.path, "-c", "broker.ini", "status"), 2, "-c and -s")
+
+
+@test
+def the_socket_of_a_configuration_file():
+    os.mkdir(tmp("run"))
+    fake_control(STATUS, "run/control")
+    fake_control(STATUS, "other")
+    service = "[service:web]\ncommand = x\n"
+    write_file("run.ini", "[broker]\nrun_dir = run\n" + service)
+    shows(ctl("-c", tmp("run.ini"), "status", cwd="/"))
+    write_file("other.ini", "[broker]\ncontrol = ./other\n" + service)
+    shows(ctl("-c", tmp("other.ini"), "status", cwd="/"))
+    write_file("off.ini", "[broker]\ncontrol = off\n" + service)
+    fails(ctl("-c", tmp("off.ini"), "status"), 3, "control = off")
+    fails(ctl("-c", tmp("none.ini"), "status"), 3, "cannot read " + tmp("none.ini"))
+    # The file in the current directory needs not be named.
+    fails(ctl("status", env={"XDG_RUNTIME_DIR": tmp()}), 3)
+    write_file("broker.ini", "[broker]\nrun_dir = run\n" + service)
+    shows(ctl("status"))
+
+
+def name_of(path):
+    h = 2166136261
+    for c in os.path.realpath(path).encode():
+        h = (h ^ c) * 16777619 % 2**32
+    return "%08x" % h
+
+
+_libc = ctypes.CDLL(None, use_errno=True)
+CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 1 << 18
+
+
+def as_user(uid):
+    """For preexec_fn: as another user, who does not see what runs on this machine in /run."""
+
+    def change():
+        assert _libc.unshare(CLONE_NEWNS) == 0
+        assert _libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None) == 0
+        assert _libc.mount(b"none", b"/run", b"tmpfs", 0, None) == 0
+        os.setgroups([])
+        os.setgid(uid)
+        os.setuid(uid)
+
+    if os.geteuid() != 0:
+        skip("only root can run brokerctl as another user")
+    if subprocess.run(["unshare", "-m", "true"], stderr=subprocess.DEVNULL).returncode != 0:
+        skip("mount namespaces are not permitted here")
+    os.chown(tmp(), uid, uid)
+    return change
+
+
+def run_directory(name, uid):
+    for path in ("broker", os.path.join("broker", name)):
+        if not os.path.exists(tmp(path)):
+            os.mkdir(tmp(path))
+            os.chown(tmp(path), uid, uid)
+    return os.path.join("broker", name, "control")
+
+
+USER = 54321  # nobody has it, so nobody runs a broker in its directories
+
+
+def ask(*arguments):
+    return ctl(*arguments, env={"XDG_RUNTIME_DIR": tmp()}, cwd="/", prepare=as_user(USER))
+
+
+def fake_of(uid, path):
+    fake = fake_control(STATUS, path)
+    os.chown(fake.path, uid, uid)
+    return fake
+
+
+@test
+def a_broker_that_chose_its_own_directory():
+    as_user(USER)
+    write_file("web.ini", "[service:web]\ncommand = x\n")
+    fake = fake_of(USER, run_directory(name_of(tmp("web.ini")), USER))
+    shows(ask("-c", tmp("web.ini"), "status"))
+    # A file that has become wrong since does not hide it: one wants to see it now.
+    write_file("web.ini", "[service:web]\ncommand = x\nworkers = many\n")
+    shows(ask("-c", tmp("web.ini"), "status"))
+    fake.stop()
+    fails(ask("-c", tmp("web.ini"), "status"), 3, "workers", "name the socket with -s")
+    write_file("web.ini", "[service:web]\ncommand = x\n")
+    fails(ask("-c", tmp("web.ini"), "status"), 3, "no broker runs", fake.path)
+
+
+@test
+def the_only_one_that_runs_and_no_other():
+    as_user(USER)
+    one = run_directory("one", USER)
+    fails(ask("status"), 3, "no broker runs", tmp("broker"), "/run/broker", "-c FILE")
+    first = fake_of(USER, one)
+    shows(ask("status"))
+    # What a broker that was killed has left does not count.
+    left = run_directory("left", USER)
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(tmp(left))
+    shows(ask("status"))
+    second = fake_of(USER, run_directory("two", USER))
+    fails(ask("status"), 3, "2 brokers run here", first.path, second.path)
+    first.stop()
+    shows(ask("status"))
+
+
+@test
+def a_directory_of_somebody_else_is_not_searched():
+    as_user(USER)
+    fake = fake_of(USER, run_directory("one", USER))
+    os.chmod(fake.path, 0o666)
+    shows(ask("status"))
+    os.chown(tmp("broker"), 65432, 65432)
+    fails(ask("status"), 3, "no broker runs")
+
+
+@test
+def no_right_to_ask():
+    as_user(USER)
+    fake = fake_control(STATUS)
+    fails(ask("-s", fake.path, "status"), 3, "permission denied", fake.path, "sudo", "control_group")
+    fake_of(0, run_directory("one", USER))
+    fails(ask("status"), 3, "permission denied", "broker/one/control")
+
+
+@test
+def nobody_listens():
+    fails(ctl("-s", tmp("none"), "status"), 3, "no broker runs: there is no " + tmp("none"))
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(tmp("dead"))
+    fails(ctl("-s", tmp("dead"), "status"), 3, "nobody listens on " + tmp("dead"))
+
+
+@test
+def what_is_not_a_broker():
+    write_file("file", "x")
+    fails(ctl("-s", tmp("file"), "status"), 3, "is not the control socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as datagrams:
+        datagrams.bind(tmp("dgram"))
+        fails(ctl("-s", tmp("dgram"), "status"), 3, "is not the control socket")
+    fails(ctl("-s", "/" + "x" * 200, "status"), 3)
+    fake = fake_control()
+    for answer in ("HTTP/1.0 400 Bad Request", "[]", "{}", '{"type":"', "\x1b[2J", '{"type":"end"} x'):
+        fake.answers["status"] = lambda session, text=answer: session.send(text)
+        got = ctl("-s", fake.path, "status")
+        fails(got, 3, "is not a broker")
+        assert "\x1b" not in got.stderr
+
+
+@test
+def a_line_without_end_is_not_read_for_ever():
+    def flood(session):
+        while True:
+            session.conn.sendall(b"x" * 65536)
+
+    fake = fake_control({"status": flood})
+    fails(ctl("-s", fake.path, "status"), 3, "is not a broker")
+
+
+@test
+def a_broker_that_ends_before_it_has_answered():
+    def leave(session):
+        session.send(broker_line())
+        session.close()
+
+    fake = fake_control({"status": leave})
+    fails(ctl("-s", fake.path, "status"), 3, "has ended")
+
+
+@test
+def a_broker_that_is_stopped():
+    fake = fake_control({"status": lambda session: session.gone.wait(30)})
+    fails(ctl("-s", fake.path, "status"), 3, "does not answer", "stopped?")
+
+
+main()
