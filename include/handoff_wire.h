@@ -6,7 +6,8 @@
  *
  *   rendezvous   one connection per listening socket of a worker
  *                worker --> broker   HELLO
- *                broker --> worker   WELCOME + descriptors rx, tx   (in that order)
+ *                broker --> worker   WELCOME + descriptors rx, tx, and perhaps a page
+ *                                    (handoff_page.h), in that order
  *                                    REFUSED and close
  *                It then stays open and silent for as long as any process of the
  *                worker holds the listening socket. Its end of file is the

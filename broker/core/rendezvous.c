@@ -77,12 +77,12 @@ static int welcome(struct greeting *g, const struct channel *c)
 	struct handoff_welcome msg = { .channel = c->id, .addr = c->endpoint->app_addr };
 	const struct listener *l =
 		list_first(&c->endpoint->listeners, struct listener, endpoint_link);
-	const int fds[] = { c->rx, c->tx };
+	const int fds[] = { c->rx, c->tx, c->page.fd };
 
 	handoff_header_init(&msg.h, HANDOFF_WELCOME);
 	if (l)
 		msg.addr = l->addr;
-	return rendezvous_send(g->fd, &msg, sizeof(msg), fds, 2);
+	return rendezvous_send(g->fd, &msg, sizeof(msg), fds, c->page.fd < 0 ? 2 : 3);
 }
 
 /*

@@ -296,6 +296,8 @@ void service_worker_changed(struct worker *w, enum worker_state from)
 	if (w->state == WORKER_DEAD) {
 		launch_log_exit(w);
 		s->served_by_gone += w->served;
+		s->slots[w->slot].measured.taken_by_gone += w->served;
+		s->slots[w->slot].measured.cpu_ms_by_gone += w->found.cpu_ms;
 		list_remove(&w->link);
 		/* One that drained since an earlier reload is not the one to be replaced now. */
 		if (!slot_has_old_process(s, w->slot))

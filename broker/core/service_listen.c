@@ -153,6 +153,7 @@ static bool may_take_over(const struct service *s, const struct listener *l)
 static int add_automatic(struct service *s, struct endpoint *e, struct strbuf *reason)
 {
 	struct listener *l = listener_find_overlap(s->master, &e->app_addr);
+	const char *own;
 	int fd, r;
 
 	if (l && address_equal(&l->addr, &e->app_addr) && may_take_over(s, l)) {
@@ -170,6 +171,14 @@ static int add_automatic(struct service *s, struct endpoint *e, struct strbuf *r
 			    "port %u is served for [service:%s] already; publish one of the two "
 			    "elsewhere, as in: listen = 8080 for %u",
 			    l->addr.port, service_name(l->service), e->app_addr.port);
+		return -EADDRINUSE;
+	}
+	own = web_find_overlap(&s->master->conf->broker, &e->app_addr);
+	if (own) {
+		strbuf_addf(
+			reason,
+			"port %u is the broker's own (%s in [broker]); choose another one there",
+			e->app_addr.port, own);
 		return -EADDRINUSE;
 	}
 	r = listener_open(&e->app_addr, s->conf, &fd);

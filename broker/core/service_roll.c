@@ -183,10 +183,12 @@ static void take_over(struct service *s)
 
 	s->target = NULL;
 	note_reload(s, &s->reloads_done);
-	if (s->roll_kind == ROLL_RELOAD)
+	if (s->roll_kind == ROLL_RELOAD) {
+		histogram_add(&s->measured.reloads, (uint64_t)s->last_reload_ms * NSEC_PER_MSEC);
 		service_put_in_force(s, conf, s->target_generation);
-	else
+	} else {
 		service_conf_unref(conf);
+	}
 	service_announce(s, ROLL_DONE, NULL);
 	if (s->roll_kind == ROLL_RELOAD)
 		service_open_window(s);

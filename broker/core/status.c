@@ -143,7 +143,8 @@ static void write_ledger(const struct service *s, struct buf *out)
 	json_uint(out, "waiting", sums.waiting);
 	json_uint(out, "client_gone", l->client_gone);
 	json_object(out, "refused");
-	json_uint(out, "no-worker", l->refused);
+	json_uint(out, "no-worker", l->refused - l->no_memory);
+	json_uint(out, "no-memory", l->no_memory);
 	json_close(out);
 	json_bool(out, "balanced", sums.balanced);
 	json_uint(out, "taken_back", l->taken_back);

@@ -281,8 +281,11 @@ void worker_event(struct worker *w, enum worker_event ev)
 		w->traced_since_ms = 0;
 		loop_timer_arm(loop_of(w), &w->deadline, deadline_of(w));
 	}
-	if (w->state == WORKER_READY && !w->ready_ms)
+	if (w->state == WORKER_READY && !w->ready_ms) {
 		w->ready_ms = loop_now(loop_of(w));
+		histogram_add(&w->service->measured.started,
+			      (uint64_t)(w->ready_ms - w->started_ms) * NSEC_PER_MSEC);
+	}
 	/*
 	 * While a whole service leaves, its workers stay in the round: nothing new is accepted,
 	 * and what was accepted has nobody else to go to.

@@ -10,9 +10,11 @@
 
 #include "core/endpoint.h"
 #include "base/strbuf.h"
+#include "policy/histogram.h"
 #include "policy/lines.h"
 #include "policy/pins.h"
 #include "policy/worker_fsm.h"
+#include "sys/page.h"
 #include "sys/proc.h"
 
 /*
@@ -41,6 +43,9 @@ struct channel {
 	struct loop_timer verdict; /* from the end of the last of them to believing it */
 
 	uint64_t sent, taken_back;
+
+	struct page page;	 /* what the worker counts; none unless metrics are on */
+	struct histogram waited; /* as much of it as is believed */
 
 	/* What watch.c saw last. */
 	int64_t looked_ms; /* when that was */
@@ -185,6 +190,12 @@ void worker_output_init(struct worker *w);
 int worker_output_watch(struct worker *w);	/* 0 or -errno */
 void worker_output_read_last(struct worker *w); /* main has ended: what is still in the pipes */
 void worker_output_deinit(struct worker *w);
+
+/*
+ * How many connections wait in it now; and c->waited has what the worker has counted since, as far
+ * as it can be true.
+ */
+unsigned channel_look(struct channel *c);
 
 uint64_t worker_taken(const struct worker *w);	 /* connections it has taken so far */
 unsigned worker_waiting(const struct worker *w); /* in its channels now */
