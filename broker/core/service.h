@@ -107,6 +107,7 @@ struct service {
 	struct loop_timer pin_timer; /* the first of them expires */
 	uint64_t served_by_gone;     /* taken by workers that have ended */
 	struct service_measured measured;
+	unsigned last_guest; /* number given to one */
 };
 
 /* NULL: no memory. Takes a reference to @conf. Nothing is started yet. */

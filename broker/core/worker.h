@@ -108,6 +108,10 @@ struct worker {
 	bool exited;		      /* exit_status is valid */
 	bool undecided;		      /* main has ended; what is left of it is not known yet */
 	enum worker_state state_before_exit;
+	bool guest; /* started by hand, and not ours to end: see guest.h. Its slot is no slot */
+	int pidfd;  /* of a guest's process, owned; -1: none, or it has ended */
+	struct loop_source process_source;
+
 	unsigned open; /* connections it holds, when last counted */
 	struct worker_findings found;
 	uint64_t served; /* taken by it, of channels that are closed */
@@ -120,6 +124,11 @@ struct worker {
 	struct loop_source output_source;
 	struct lines lines;
 };
+
+/* A worker that is nowhere linked, without a process. NULL: no memory. */
+struct worker *worker_new(struct service *service, struct service_conf *conf, unsigned slot,
+			  unsigned generation);
+void worker_free(struct worker *w);
 
 /*
  * Starts the process. NULL, with the reason logged, if that failed: nothing is left behind. It
@@ -209,6 +218,9 @@ struct channel *worker_find_channel(struct worker *w, uint64_t id);
 
 /* Process @pid has the other end of @c and says so on @fd, owned on success. 0 or -errno. */
 int channel_add_holder(struct channel *c, int fd, pid_t pid);
+
+/* Whether any process has the other end of @c, asked of the kernel now. */
+bool channel_has_holder(struct channel *c);
 
 /*
  * The app does not listen any more: what waits in @c is dispatched again, @c is freed, and the
