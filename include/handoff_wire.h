@@ -41,6 +41,7 @@
 #define HANDOFF_ENV_GENERATION "BROKER_GENERATION"    /* 1 */
 #define HANDOFF_ENV_RENDEZVOUS "BROKER_RENDEZVOUS"    /* path of the rendezvous socket */
 #define HANDOFF_ENV_TOKEN      "BROKER_TOKEN"	      /* 32 hex digits, one per worker */
+#define HANDOFF_ENV_WRAPPER    "BROKER_WRAPPER"	      /* real path of the wrapper, if any */
 #define HANDOFF_ENV_PRIVATE    "BROKER_PRIVATE_PORTS" /* "9229,9400-9409": left to the app */
 
 enum handoff_type {

@@ -238,9 +238,10 @@ static void await_service(struct client *c, const struct service *s)
 		a->roll = s->roll + 1;
 	else if (s->rollout.active)
 		a->roll = s->roll;
-	/* A rollout may be over already: of a service without workers, or one that fails at once.
-	 */
-	if (!a->roll && s->last_generation > 1)
+	/* A rollout may be over already: its first process could not even be started. */
+	if (!a->roll && s->roll && s->abort_reason[0])
+		fail(c->roll, a, s->abort_reason, s->abort_output);
+	else if (!a->roll && s->roll)
 		a->outcome = SERVES;
 	write_progress(c, s, "begin", NULL, NULL);
 }

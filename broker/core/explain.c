@@ -2,10 +2,12 @@
  * Why a worker failed, said in words: the part of a supervisor that people meet when
  * something is wrong.
  */
+#include <limits.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
+#include "core/core_dump.h"
 #include "core/launch.h"
 #include "core/master.h"
 #include "policy/address.h"
@@ -101,8 +103,11 @@ void launch_log_exit(const struct worker *w)
 		w->state_before_exit == WORKER_STOPPING || w->state_before_exit == WORKER_DRAINING;
 	char tail[LINES_TAIL + 1], how[32];
 	size_t n = w->lines.n_tail;
+	STRBUF(core, PATH_MAX);
+	STRBUF(core_words, PATH_MAX + 128);
 
 	describe(w, how, sizeof(how));
+	core_dump_find(w, &core, &core_words);
 	if (n && w->lines.tail[n - 1] == '\n')
 		n--;
 	memcpy(tail, w->lines.tail, n);
@@ -112,13 +117,14 @@ void launch_log_exit(const struct worker *w)
 			tail[i] = ' ';
 
 	if (expected) {
-		log_event(LEVEL_INFO, "worker-exit", LOG_STR("worker", w->name),
-			  LOG_INT("pid", w->main_was), LOG_INT("generation", w->generation),
-			  LOG_STR("how", how), LOG_BOOL("serving", false),
-			  LOG_INT("served", w->served),
-			  LOG_MSG("ended (%s) after %lld s and %llu connections", how,
+		log_event(LEVEL_INFO, "worker-exit", LOG_STR("service", w->conf->name),
+			  LOG_STR("worker", w->name), LOG_INT("pid", w->main_was),
+			  LOG_INT("generation", w->generation), LOG_STR("how", how),
+			  LOG_BOOL("serving", false), LOG_INT("served", w->served),
+			  LOG_STR("core", core.text),
+			  LOG_MSG("ended (%s) after %lld s and %llu connections%s", how,
 				  (long long)(loop_now(&m->loop) - w->started_ms) / MSEC_PER_SEC,
-				  (unsigned long long)w->served));
+				  (unsigned long long)w->served, core_words.text));
 		return;
 	}
 	if (w->refusal[0]) {
@@ -128,14 +134,15 @@ void launch_log_exit(const struct worker *w)
 		return;
 	}
 	log_event(LEVEL_ERROR, w->ready_ms ? "worker-exit" : "worker-failed",
-		  LOG_STR("worker", w->name), LOG_INT("pid", w->main_was),
-		  LOG_INT("generation", w->generation), LOG_STR("how", how),
-		  LOG_BOOL("serving", w->ready_ms != 0), LOG_INT("served", w->served),
-		  LOG_STR("last_output", tail),
-		  LOG_MSG("%s %s (%s) after %lld ms%s",
+		  LOG_STR("service", w->conf->name), LOG_STR("worker", w->name),
+		  LOG_INT("pid", w->main_was), LOG_INT("generation", w->generation),
+		  LOG_STR("how", how), LOG_BOOL("serving", w->ready_ms != 0),
+		  LOG_INT("served", w->served), LOG_STR("last_output", tail),
+		  LOG_STR("core", core.text),
+		  LOG_MSG("%s %s (%s) after %lld ms%s%s",
 			  w->ready_ms ? "crashed:" : "failed to start:",
 			  WIFSIGNALED(w->exit_status) ? strsignal(WTERMSIG(w->exit_status))
 						      : "ended",
 			  how, (long long)(loop_now(&m->loop) - w->started_ms),
-			  n ? "" : "; it wrote nothing"));
+			  n ? "" : "; it wrote nothing", core_words.text));
 }

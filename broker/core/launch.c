@@ -11,6 +11,7 @@
 #include "core/master.h"
 #include "handoff_name.h"
 #include "sys/log.h"
+#include "sys/program.h"
 #include "sys/spawn.h"
 #include "sys/user.h"
 
@@ -126,6 +127,25 @@ static void build_environment(const struct user_info *user, const struct service
 		add_entry(env, *e);
 }
 
+static const char *value_of(const struct words *env, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (size_t i = 0; i < env->n; i++)
+		if (!strncmp(env->v[i], name, n) && env->v[i][n] == '=')
+			return env->v[i] + n + 1;
+	return NULL;
+}
+
+/* A wrapper that listens (gdbserver) is not the app: the shim in it must know. */
+static void add_wrapper(char *const *wrap, const struct service_conf *sc, struct words *env)
+{
+	char program[PATH_MAX];
+
+	if (wrap && program_find(wrap[0], value_of(env, "PATH"), sc->directory, program) == 0)
+		words_add(env, HANDOFF_ENV_WRAPPER "=%s", program);
+}
+
 static void add_worker_environment(const struct worker *w, struct words *env)
 {
 	char token[2 * HANDOFF_TOKEN_SIZE + 1] = "";
@@ -138,10 +158,18 @@ static void add_worker_environment(const struct worker *w, struct words *env)
 	words_add(env, HANDOFF_ENV_RENDEZVOUS "=%s", w->service->master->rundir.rendezvous);
 	words_add(env, HANDOFF_ENV_TOKEN "=%s", token);
 	add_private_ports(env, w->conf);
+	add_wrapper(conf_find_wrap(w->conf, w->slot), w->conf, env);
 }
 
-static void build_arguments(const struct master *m, const struct service_conf *sc, bool check,
-			    struct words *argv)
+static void add_all(struct words *argv, char *const *words)
+{
+	for (; words && *words; words++)
+		words_add(argv, "%s", *words);
+}
+
+/* @first (NULL: nothing) and then @then, by the launcher. */
+static void build_arguments(const struct master *m, const struct service_conf *sc,
+			    char *const *first, char *const *then, bool check, struct words *argv)
 {
 	words_add(argv, "%s", m->shim_path);
 	words_add(argv, "--library");
@@ -153,8 +181,8 @@ static void build_arguments(const struct master *m, const struct service_conf *s
 	if (check)
 		words_add(argv, "--check");
 	words_add(argv, "--");
-	for (char **c = sc->command; *c; c++)
-		words_add(argv, "%s", *c);
+	add_all(argv, first);
+	add_all(argv, then);
 }
 
 /* Where the output of a worker goes: *@ret_child for it, *@ret_ours for us (-1: nothing to read).
@@ -214,7 +242,8 @@ int launch(struct worker *w, struct strbuf *error)
 	if (r < 0)
 		return r;
 	w->uid = user.ids.uid;
-	build_arguments(w->service->master, w->conf, false, &argv);
+	build_arguments(w->service->master, w->conf, conf_find_wrap(w->conf, w->slot),
+			w->conf->command, false, &argv);
 	build_environment(&user, w->conf, &env);
 	add_worker_environment(w, &env);
 	r = open_output(w->conf, &child_output, &w->output_fd, error);
@@ -257,7 +286,8 @@ static int wait_for_check(pid_t pid, int status_fd, struct strbuf *error)
 	return -EINVAL;
 }
 
-int launch_check(const struct master *m, const struct service_conf *sc, struct strbuf *error)
+static int check(const struct master *m, const struct service_conf *sc, char *const *words,
+		 struct strbuf *error)
 {
 	struct words argv = { 0 }, env = { 0 };
 	struct user_info user;
@@ -268,7 +298,7 @@ int launch_check(const struct master *m, const struct service_conf *sc, struct s
 
 	if (r < 0)
 		return r;
-	build_arguments(m, sc, true, &argv);
+	build_arguments(m, sc, NULL, words, true, &argv);
 	build_environment(&user, sc, &env);
 	r = spawn(m, sc, &argv, &env, &user, null_fd, &pid, &status_fd);
 	words_deinit(&argv);
@@ -278,4 +308,20 @@ int launch_check(const struct master *m, const struct service_conf *sc, struct s
 		return r;
 	}
 	return wait_for_check(pid, status_fd, error);
+}
+
+/* Each program by itself: a wrapper is executed as an app is, and then executes the app. */
+int launch_check(const struct master *m, const struct service_conf *sc, struct strbuf *error)
+{
+	STRBUF(reason, 512);
+	int r = check(m, sc, sc->command, &reason);
+
+	if (r < 0)
+		strbuf_addf(error, "command: %s", reason.text);
+	for (size_t i = 0; r == 0 && i < sc->n_wraps; i++) {
+		r = check(m, sc, sc->wraps[i].words, &reason);
+		if (r < 0)
+			strbuf_addf(error, "wrap.%u: %s", sc->wraps[i].slot, reason.text);
+	}
+	return r;
 }

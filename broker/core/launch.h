@@ -12,8 +12,9 @@ struct master;
 int launch(struct worker *w, struct strbuf *error);
 
 /*
- * Asks the launcher whether the command of @sc can be a worker, without running it: waits for the
- * answer, at most ten seconds. 0; -EINVAL with @error: what was found and what to do.
+ * Asks the launcher whether the command of @sc can be a worker, and each of its wrappers can be
+ * executed, without running them: waits for the answers, at most ten seconds each. 0; -EINVAL with
+ * @error: the key, what was found and what to do.
  */
 int launch_check(const struct master *m, const struct service_conf *sc, struct strbuf *error);
 

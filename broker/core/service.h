@@ -68,7 +68,7 @@ struct service {
 	struct list listeners; /* listener::link */
 	struct rollout rollout;
 	bool pumping; /* service_pump() is on the stack */
-	char abort_reason[256];
+	char abort_reason[256];		   /* of the rollout under way, or the last; empty: none */
 	char abort_output[LINES_TAIL + 1]; /* what the worker that failed wrote last */
 	int64_t rollout_began_ms;
 	int64_t last_reload_ms; /* how long the last one took, done or aborted; -1: none yet */

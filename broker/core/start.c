@@ -203,7 +203,7 @@ static enum exit_code check_commands(struct master *m)
 
 		if (launch_check(m, sc, &error) == 0)
 			continue;
-		strbuf_addf(&text, "[service:%s] command: %s", sc->name, error.text);
+		strbuf_addf(&text, "[service:%s] %s", sc->name, error.text);
 		return start_failed(EXIT_CODE_ENVIRONMENT, text.text);
 	}
 	return EXIT_CODE_OK;

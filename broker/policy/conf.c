@@ -102,6 +102,14 @@ void conf_set_service(struct conf *conf, struct service_conf *sc)
 	assert(!"a service of another configuration");
 }
 
+char *const *conf_find_wrap(const struct service_conf *sc, unsigned slot)
+{
+	for (size_t i = 0; i < sc->n_wraps; i++)
+		if (sc->wraps[i].slot == slot)
+			return sc->wraps[i].words;
+	return NULL;
+}
+
 bool conf_port_is_private(const struct service_conf *sc, uint16_t port)
 {
 	for (size_t i = 0; i < sc->n_private_ports; i++)

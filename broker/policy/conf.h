@@ -61,15 +61,26 @@ struct conf_port_range {
 	uint16_t first, last; /* both included */
 };
 
+/* wrap.1 = strace -f: what the command of one slot runs under. */
+struct conf_wrap {
+	unsigned slot;
+	char **words; /* as service_conf.command */
+};
+
+#define CONF_SLOTS_MAX 1024
+
 struct service_conf {
 	unsigned refs;
 	char *name;
 	unsigned line; /* of the section header; 0: command line */
 
 	enum conf_mode mode;
-	char **command;	    /* argv, NULL-terminated, at least one word */
-	char *directory;    /* absolute; NULL: the broker's own */
-	char **environment; /* "NAME=value", NULL-terminated, never NULL itself */
+	char **command; /* argv, NULL-terminated, at least one word */
+	struct conf_wrap *wraps;
+	size_t n_wraps;
+	char **debug_command; /* for a debugger; a word may hold {pid} */
+	char *directory;      /* absolute; NULL: the broker's own */
+	char **environment;   /* "NAME=value", NULL-terminated, never NULL itself */
 	bool clear_environment;
 	char *user, *group; /* names or numbers; NULL: the broker's own */
 
@@ -180,6 +191,9 @@ struct service_conf *conf_find_service(const struct conf *conf, const char *name
 
 /* Puts @sc (a reference is taken) into the place of the one with its name, which must be there. */
 void conf_set_service(struct conf *conf, struct service_conf *sc);
+
+/* The words that come before the command in @slot; NULL: none do. */
+char *const *conf_find_wrap(const struct service_conf *sc, unsigned slot);
 
 /* Whether @port is one of private_ports: the app binds it itself. */
 bool conf_port_is_private(const struct service_conf *sc, uint16_t port);

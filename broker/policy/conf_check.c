@@ -59,8 +59,25 @@ static void check_private_ports(const struct service_conf *sc, struct conf_error
 	}
 }
 
+/* Who counts from 1 would never see it run. [defaults] may be for services with more workers. */
+static void check_wraps(const struct service_conf *sc, struct conf_errors *errors)
+{
+	const struct option *option = option_find(OPTION_SERVICE, "wrap");
+
+	for (size_t i = 0; i < sc->n_wraps; i++) {
+		const struct conf_origin *from = origin_find(sc->origins, sc->n_origins, option, i);
+
+		if (sc->wraps[i].slot >= sc->workers && from->kind == ORIGIN_FILE)
+			conf_errors_add(errors, from->line,
+					"wrap.%u: there is no such slot: with workers = %u they "
+					"are 0 to %u",
+					sc->wraps[i].slot, sc->workers, sc->workers - 1);
+	}
+}
+
 void conf_check_service(const struct service_conf *sc, struct conf_errors *errors)
 {
+	check_wraps(sc, errors);
 	check_backoff(sc, errors);
 	check_rollback(sc, errors);
 	check_private_ports(sc, errors);

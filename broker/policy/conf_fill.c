@@ -6,31 +6,77 @@
 #include <errno.h>
 #include <string.h>
 
-/* The entry before @at that sets the same name, or @at if none does. */
-static size_t find_same_name(char *const *environment, size_t at)
-{
-	size_t name = strcspn(environment[at], "=") + 1;
-	size_t i = 0;
+/* A list each of whose entries has a name of its own: a variable, the slot of a wrapper. */
+struct named_list {
+	bool (*same_name)(const struct service_conf *sc, size_t a, size_t b);
+	void (*add_name)(const struct service_conf *sc, size_t at, struct strbuf *out);
+	void (*remove)(struct service_conf *sc, size_t at);
+};
 
-	while (i < at && strncmp(environment[i], environment[at], name) != 0)
-		i++;
-	return i;
+static bool same_variable(const struct service_conf *sc, size_t a, size_t b)
+{
+	size_t name = strcspn(sc->environment[b], "=") + 1;
+
+	return !strncmp(sc->environment[a], sc->environment[b], name);
+}
+
+static void add_variable(const struct service_conf *sc, size_t at, struct strbuf *out)
+{
+	strbuf_addf(out, "environment: %.*s", (int)strcspn(sc->environment[at], "="),
+		    sc->environment[at]);
+}
+
+static void remove_variable(struct service_conf *sc, size_t at)
+{
+	strlist_remove(sc->environment, at);
+}
+
+static bool same_slot(const struct service_conf *sc, size_t a, size_t b)
+{
+	return sc->wraps[a].slot == sc->wraps[b].slot;
+}
+
+static void add_slot(const struct service_conf *sc, size_t at, struct strbuf *out)
+{
+	strbuf_addf(out, "wrap.%u", sc->wraps[at].slot);
+}
+
+static void remove_wrap(struct service_conf *sc, size_t at)
+{
+	strlist_free(sc->wraps[at].words);
+	memmove(&sc->wraps[at], &sc->wraps[at + 1], (--sc->n_wraps - at) * sizeof(sc->wraps[0]));
+}
+
+static const struct named_list *named_list_of(const struct option *option)
+{
+	static const struct named_list variables = { same_variable, add_variable, remove_variable };
+	static const struct named_list wraps = { same_slot, add_slot, remove_wrap };
+
+	if (option->section != OPTION_SERVICE)
+		return NULL;
+	return !strcmp(option->key, "environment") ? &variables
+	       : !strcmp(option->key, "wrap")	   ? &wraps
+						   : NULL;
 }
 
 /*
- * Two entries of the environment with one name: in one section that is a
- * mistake, and against [defaults] the service's own takes the place of the
- * other. @before: entries that were there before this setting.
+ * Two entries with one name: in one section that is a mistake, and against
+ * [defaults] the service's own takes the place of the other. @before: entries
+ * that were there before this setting.
  */
-static void settle_environment(struct conf_builder *b, struct conf_target *target,
-			       const struct option *option, size_t before)
+static void settle_names(struct conf_builder *b, struct conf_target *target,
+			 const struct option *option, const struct named_list *list, size_t before)
 {
 	struct service_conf *sc = target->conf;
 	size_t at = before;
 
-	while (sc->environment[at]) {
-		size_t twin = find_same_name(sc->environment, at);
+	while (at < option_entries(option, sc)) {
 		const struct conf_origin *from, *first;
+		STRBUF(name, 300);
+		size_t twin = 0;
+
+		while (twin < at && !list->same_name(sc, twin, at))
+			twin++;
 
 		if (twin == at) {
 			at++;
@@ -39,17 +85,16 @@ static void settle_environment(struct conf_builder *b, struct conf_target *targe
 		from = origin_find(sc->origins, sc->n_origins, option, at);
 		first = origin_find(sc->origins, sc->n_origins, option, twin);
 		if (from->kind == first->kind) {
+			list->add_name(sc, at, &name);
 			conf_errors_add(b->errors, from->line,
-					"environment: %.*s is set a second time; the first is in "
-					"line %u",
-					(int)strcspn(sc->environment[at], "="), sc->environment[at],
-					first->line);
+					"%s is set a second time; the first is in line %u",
+					name.text, first->line);
 			target->clean = false;
 			at++;
 			continue;
 		}
 		/* All that follow move up by one, so the next is at @at already. */
-		strlist_remove(sc->environment, twin);
+		list->remove(sc, twin);
 		origin_remove(sc->origins, &sc->n_origins, option, twin);
 	}
 }
@@ -80,11 +125,13 @@ int conf_note_origin(struct conf_target *target, const struct option *option, si
 
 /* 0 or -ENOMEM: a bad value goes to the errors, and the field stays as it was. */
 static int apply(struct conf_builder *b, struct conf_target *target, const struct option *option,
-		 const char *text, size_t len, enum origin_kind kind, unsigned line)
+		 const char *number, const char *text, size_t len, enum origin_kind kind,
+		 unsigned line)
 {
 	size_t before = option_is_list(option) ? option_entries(option, target->conf) : 0;
 	STRBUF(why, sizeof(((struct conf_error *)0)->text));
-	int r = option_set(option, text, len, b->facts, target->conf, &why);
+	const struct named_list *names = named_list_of(option);
+	int r = option_set_numbered(option, number, text, len, b->facts, target->conf, &why);
 
 	if (r == -EINVAL) {
 		assert(kind != ORIGIN_DEFAULT); /* our own table */
@@ -98,9 +145,8 @@ static int apply(struct conf_builder *b, struct conf_target *target, const struc
 	}
 	if (r == 0)
 		r = conf_note_origin(target, option, before, kind, line);
-	if (r == 0 && !strcmp(option->key, "environment") &&
-	    before < option_entries(option, target->conf))
-		settle_environment(b, target, option, before);
+	if (r == 0 && names && before < option_entries(option, target->conf))
+		settle_names(b, target, option, names, before);
 	return r;
 }
 
@@ -110,8 +156,8 @@ static int apply_default(struct conf_builder *b, struct conf_target *target,
 	/* Nothing to parse where the default is "not set"; the struct is all zero yet. */
 	if (!*option->fallback)
 		return conf_note_origin(target, option, 0, ORIGIN_DEFAULT, 0);
-	return apply(b, target, option, option->fallback, strlen(option->fallback), ORIGIN_DEFAULT,
-		     0);
+	return apply(b, target, option, NULL, option->fallback, strlen(option->fallback),
+		     ORIGIN_DEFAULT, 0);
 }
 
 static const char *variable_of(const struct option *option, const struct conf_facts *facts)
@@ -134,8 +180,8 @@ static int apply_section(struct conf_builder *b, struct conf_target *target,
 		const struct conf_setting *setting = &section->settings[i];
 
 		if (setting->option == option)
-			r = apply(b, target, option, setting->text, setting->len, kind,
-				  setting->line);
+			r = apply(b, target, option, *setting->number ? setting->number : NULL,
+				  setting->text, setting->len, kind, setting->line);
 	}
 	return r;
 }
@@ -153,8 +199,8 @@ int conf_fill(struct conf_builder *b, struct conf_target *target, const struct c
 			continue;
 		r = apply_default(b, target, option);
 		if (r == 0 && variable && !own_has && !conf_section_find(defaults, option))
-			r = apply(b, target, option, variable, strlen(variable), ORIGIN_ENVIRONMENT,
-				  0);
+			r = apply(b, target, option, NULL, variable, strlen(variable),
+				  ORIGIN_ENVIRONMENT, 0);
 		if (r == 0 && (option_is_list(option) || !own_has))
 			r = apply_section(b, target, option, defaults, ORIGIN_DEFAULTS);
 		if (r == 0)

@@ -43,7 +43,8 @@ static void print_entry(const struct conf *conf, const struct conf_origin *origi
 {
 	size_t start = out->len, width;
 
-	strbuf_addf(out, "%s = ", option->key);
+	option_add_key(option, values, entry, out);
+	strbuf_add(out, " = ");
 	option_format(option, values, entry, out);
 	width = out->len - start;
 	strbuf_addf(out, "%*s # ", width < COLUMN ? (int)(COLUMN - width) : 0, "");

@@ -5,6 +5,7 @@
 #include "quote.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #define SERVICE_PREFIX "service:"
@@ -195,6 +196,7 @@ static int add_setting(struct reader *reader, const struct ini_item *item)
 	const struct conf_setting *twin;
 	const struct option *option = NULL;
 	struct conf_setting *bigger;
+	const char *number = NULL;
 	char key[128] = "";
 
 	if (!reader->in_section) {
@@ -211,7 +213,7 @@ static int add_setting(struct reader *reader, const struct ini_item *item)
 
 	/* A longer one is cut: no key of ours is as long, and it is only shown. */
 	memcpy(key, item->name, item->name_len < sizeof(key) ? item->name_len : sizeof(key) - 1);
-	option = option_find(conf_section_options(section->kind), key);
+	option = option_find_key(conf_section_options(section->kind), key, &number);
 	if (!option) {
 		unknown_key(reader, section, key);
 		return 0;
@@ -237,6 +239,10 @@ static int add_setting(struct reader *reader, const struct ini_item *item)
 		.len = item->value_len,
 		.line = reader->line,
 	};
+	/* One that is too long is cut, and is no number of a slot all the same. */
+	if (number)
+		(void)snprintf(bigger[section->n - 1].number, sizeof(bigger[section->n - 1].number),
+			       "%s", *number ? number : "?");
 	section->settings = bigger;
 	return 0;
 }

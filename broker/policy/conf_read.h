@@ -14,6 +14,7 @@
 
 struct conf_setting {
 	const struct option *option;
+	char number[8]; /* of a key that has one (wrap.1), else empty */
 	const char *text;
 	size_t len;
 	unsigned line;

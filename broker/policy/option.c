@@ -102,6 +102,13 @@ const struct option option_table[] = {
 	{ .key = "command", SERVICE(command, char **), .type = &type_command,
 	  .fallback = "", .apply = APPLY_WORKERS,
 	  .help = "the program of a worker and its arguments; no shell is run" },
+	{ .key = "wrap", SERVICE(wraps, struct conf_wrap *),
+	  ALSO(struct service_conf, n_wraps, size_t), .type = &type_wrap,
+	  .fallback = "", .apply = APPLY_WORKERS,
+	  .help = "what the command of slot N always runs under, such as valgrind -q" },
+	{ .key = "debug_command", SERVICE(debug_command, char **), .type = &type_command,
+	  .fallback = "gdb -p {pid}", .apply = APPLY_LIVE,
+	  .help = "the debugger of brokerctl debug; {pid} is the worker's process" },
 	{ .key = "mode", SERVICE(mode, enum conf_mode), .type = &type_word,
 	  .words = mode_words, .fallback = "listen", .apply = APPLY_WORKERS,
 	  .help = "how a worker gets connections: in place of its own listening socket" },
@@ -236,6 +243,39 @@ const struct option *option_find(enum option_section section, const char *key)
 	return NULL;
 }
 
+const struct option *option_find_key(enum option_section section, const char *key,
+				     const char **ret_number)
+{
+	const char *dot = strchr(key, '.');
+
+	*ret_number = NULL;
+	for (size_t i = 0; dot && i < option_count; i++) {
+		const struct option *opt = &option_table[i];
+
+		if (opt->section != section || !opt->type->numbered ||
+		    strlen(opt->key) != (size_t)(dot - key) ||
+		    strncmp(opt->key, key, (size_t)(dot - key)) != 0)
+			continue;
+		*ret_number = dot + 1;
+		return opt;
+	}
+	return option_find(section, key);
+}
+
+bool option_is_numbered(const struct option *opt)
+{
+	return opt->type->numbered;
+}
+
+void option_add_key(const struct option *opt, const void *conf, size_t entry, struct strbuf *out)
+{
+	strbuf_add(out, opt->key);
+	if (opt->type->numbered && entry < option_entries(opt, conf)) {
+		strbuf_add(out, ".");
+		opt->type->add_number(opt, conf, entry, out);
+	}
+}
+
 bool option_is_list(const struct option *opt)
 {
 	return opt->type->list;
@@ -254,13 +294,14 @@ void option_clear(const struct option *opt, void *conf)
 }
 
 /* What holds for values of any type; then the type has its say. */
-static int set_words(const struct option *opt, const struct words *words, const char *text,
-		     const struct conf_facts *facts, void *conf, struct strbuf *why)
+static int set_words(const struct option *opt, const char *number, const struct words *words,
+		     const char *text, const struct conf_facts *facts, void *conf,
+		     struct strbuf *why)
 {
 	const struct option_type *type = opt->type;
 
 	if (words->n == 0) {
-		if (type->may_unset) {
+		if (type->may_unset && !number) {
 			option_clear(opt, conf);
 			return 0;
 		}
@@ -280,11 +321,29 @@ static int set_words(const struct option *opt, const struct words *words, const 
 		strbuf_addf(why, "the list has more than %d entries", CONF_LIST_MAX);
 		return -EINVAL;
 	}
+	if (type->numbered)
+		return type->parse_numbered(opt, number, words->word, conf, why);
 	return type->parse(opt, words->word, words->n, facts, conf, why);
 }
 
 int option_set(const struct option *opt, const char *text, size_t len,
 	       const struct conf_facts *facts, void *conf, struct strbuf *ret_error)
+{
+	return option_set_numbered(opt, NULL, text, len, facts, conf, ret_error);
+}
+
+static void add_place(const struct option *opt, const char *number, struct strbuf *out)
+{
+	strbuf_add(out, opt->key);
+	if (number) {
+		strbuf_add(out, ".");
+		strbuf_add_escaped(out, number, strlen(number));
+	}
+	strbuf_add(out, ": ");
+}
+
+int option_set_numbered(const struct option *opt, const char *number, const char *text, size_t len,
+			const struct conf_facts *facts, void *conf, struct strbuf *ret_error)
 {
 	_cleanup_words_ struct words words = { 0 };
 	STRBUF(why, 512);
@@ -293,16 +352,17 @@ int option_set(const struct option *opt, const char *text, size_t len,
 	r = words_split(opt->type->command ? WORDS_COMMAND : WORDS_VALUE, text, len, &words, &why);
 	if (r == -EINVAL) {
 		/* A mistake of writing: what values are allowed is not the question. */
-		strbuf_addf(ret_error, "%s: %s", opt->key, why.text);
+		add_place(opt, number, ret_error);
+		strbuf_add(ret_error, why.text);
 		return r;
 	}
 	if (r == 0)
-		r = set_words(opt, &words, text, facts, conf, &why);
+		r = set_words(opt, number, &words, text, facts, conf, &why);
 	if (r == -EINVAL) {
 		bool asks = why.len > 0 && why.text[why.len - 1] == '?'; /* did you mean ...? */
 
-		strbuf_addf(ret_error, "%s: %s%s", opt->key, why.text,
-			    asks ? " Allowed: " : "; allowed: ");
+		add_place(opt, number, ret_error);
+		strbuf_addf(ret_error, "%s%s", why.text, asks ? " Allowed: " : "; allowed: ");
 		option_add_allowed(opt, ret_error);
 	}
 	return r;
@@ -351,8 +411,8 @@ void option_print_table(struct strbuf *out)
 	for (size_t i = 0; i < option_count; i++) {
 		const struct option *opt = &option_table[i];
 
-		strbuf_addf(out, "%s\t%s\t", opt->section == OPTION_BROKER ? "broker" : "service",
-			    opt->key);
+		strbuf_addf(out, "%s\t%s%s\t", opt->section == OPTION_BROKER ? "broker" : "service",
+			    opt->key, opt->type->numbered ? ".N" : "");
 		option_add_type(opt, out);
 		strbuf_add(out, "\t");
 		option_add_allowed(opt, out);

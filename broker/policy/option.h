@@ -48,6 +48,19 @@ extern const size_t option_count;
 const struct option *option_find(enum option_section section, const char *key);
 
 /*
+ * The same for a key as it stands in a file, where some have a number: wrap.1. *@ret_number points
+ * at that, behind the dot; NULL if there is none.
+ */
+const struct option *option_find_key(enum option_section section, const char *key,
+				     const char **ret_number);
+
+/* Whether keys of @opt have a number each. */
+bool option_is_numbered(const struct option *opt);
+
+/* The key of an entry as it stands in a file; entry 0 of an empty list has no number. */
+void option_add_key(const struct option *opt, const void *conf, size_t entry, struct strbuf *out);
+
+/*
  * Sets the field of @opt in @conf (a struct broker_conf or service_conf) to what
  * @text says; adds to it where it is a list, and empties the list where @text is
  * empty. 0; -EINVAL: @ret_error holds "KEY: what is wrong; what is allowed";
@@ -55,6 +68,10 @@ const struct option *option_find(enum option_section section, const char *key);
  */
 int option_set(const struct option *opt, const char *text, size_t len,
 	       const struct conf_facts *facts, void *conf, struct strbuf *ret_error);
+
+/* The same for a key with a number (see option_find_key), which may be NULL. */
+int option_set_numbered(const struct option *opt, const char *number, const char *text, size_t len,
+			const struct conf_facts *facts, void *conf, struct strbuf *ret_error);
 
 /* Frees what the field holds and leaves it all zero. */
 void option_clear(const struct option *opt, void *conf);

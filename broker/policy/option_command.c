@@ -5,6 +5,7 @@
 
 #include "quote.h"
 #include "strlist.h"
+#include "units.h"
 #include "words.h"
 
 #include <errno.h>
@@ -27,15 +28,8 @@ static size_t assignment_name(const char *word)
 	return word[n] == '=' ? n : 0;
 }
 
-static int command_parse(const struct option *opt, char *const *word, size_t n,
-			 const struct conf_facts *facts, void *conf, struct strbuf *why)
+static int command_check(char *const *word, struct strbuf *why)
 {
-	char ***field = field_of(opt, conf);
-	char **copy;
-	int r;
-
-	(void)n;
-	(void)facts;
 	if (**word == '\0') {
 		strbuf_add(why, "the program's name is empty");
 		return -EINVAL;
@@ -46,7 +40,20 @@ static int command_parse(const struct option *opt, char *const *word, size_t n,
 		strbuf_add_escaped(why, *word, strlen(*word));
 		return -EINVAL;
 	}
-	r = strlist_copy(word, &copy);
+	return 0;
+}
+
+static int command_parse(const struct option *opt, char *const *word, size_t n,
+			 const struct conf_facts *facts, void *conf, struct strbuf *why)
+{
+	char ***field = field_of(opt, conf);
+	char **copy;
+	int r = command_check(word, why);
+
+	(void)n;
+	(void)facts;
+	if (r == 0)
+		r = strlist_copy(word, &copy);
 	if (r < 0)
 		return r;
 	strlist_free(*field);
@@ -54,17 +61,20 @@ static int command_parse(const struct option *opt, char *const *word, size_t n,
 	return 0;
 }
 
-static void command_format(const struct option *opt, const void *conf, size_t entry,
-			   struct strbuf *out)
+static void add_words(char *const *argv, struct strbuf *out)
 {
-	char **argv = *(char **const *)field_in(opt, conf);
-
-	(void)entry;
 	for (size_t i = 0; argv && argv[i]; i++) {
 		if (i)
 			strbuf_add(out, " ");
 		words_add_quoted(out, argv[i]);
 	}
+}
+
+static void command_format(const struct option *opt, const void *conf, size_t entry,
+			   struct strbuf *out)
+{
+	(void)entry;
+	add_words(*(char **const *)field_in(opt, conf), out);
 }
 
 static void command_allowed(const struct option *opt, struct strbuf *out)
@@ -167,4 +177,107 @@ const struct option_type type_environment = {
 	.clear = strings_clear,
 	.entries = environment_entries,
 	.size = sizeof(char **),
+};
+
+/* --- wrap ---------------------------------------------------------------------------- */
+
+static const struct conf_wrap *get_wraps(const struct option *opt, const void *conf)
+{
+	return *(const struct conf_wrap *const *)field_in(opt, conf);
+}
+
+static size_t wrap_entries(const struct option *opt, const void *conf)
+{
+	return *(const size_t *)also_in(opt, conf);
+}
+
+static int wrap_parse(const struct option *opt, const char *number, char *const *word, void *conf,
+		      struct strbuf *why)
+{
+	struct conf_wrap **field = field_of(opt, conf), *bigger;
+	size_t *n = also_of(opt, conf);
+	int64_t slot;
+	int r;
+
+	if (!number) {
+		strbuf_add(why, "the key has no number of a slot, as in wrap.0");
+		return -EINVAL;
+	}
+	if (units_parse_count(number, &slot) != 0 || slot >= CONF_SLOTS_MAX)
+		return option_refuse(why, number, "is not the number of a slot");
+	r = command_check(word, why);
+	if (r < 0)
+		return r;
+	bigger = realloc(*field, (*n + 1) * sizeof(*bigger));
+	if (!bigger)
+		return -ENOMEM;
+	*field = bigger;
+	bigger[*n].slot = (unsigned)slot;
+	r = strlist_copy(word, &bigger[*n].words);
+	if (r == 0)
+		(*n)++;
+	return r;
+}
+
+static void wrap_add_number(const struct option *opt, const void *conf, size_t entry,
+			    struct strbuf *out)
+{
+	strbuf_addf(out, "%u", get_wraps(opt, conf)[entry].slot);
+}
+
+static void wrap_format(const struct option *opt, const void *conf, size_t entry,
+			struct strbuf *out)
+{
+	add_words(get_wraps(opt, conf)[entry].words, out);
+}
+
+static void wrap_allowed(const struct option *opt, struct strbuf *out)
+{
+	(void)opt;
+	strbuf_addf(out, "a program and its arguments, for N from 0 to %d", CONF_SLOTS_MAX - 1);
+}
+
+/* The order in which they stand in the file means nothing. */
+static bool wrap_equal(const struct option *opt, const void *a, const void *b)
+{
+	const struct service_conf *other = b;
+	const struct conf_wrap *wraps = get_wraps(opt, a);
+
+	if (wrap_entries(opt, a) != wrap_entries(opt, b))
+		return false;
+	for (size_t i = 0; i < wrap_entries(opt, a); i++) {
+		char *const *words = conf_find_wrap(other, wraps[i].slot);
+
+		if (!words || !strlist_equal(wraps[i].words, words))
+			return false;
+	}
+	return true;
+}
+
+static void wrap_clear(const struct option *opt, void *conf)
+{
+	struct conf_wrap *wraps = *(struct conf_wrap **)field_of(opt, conf);
+	size_t *n = also_of(opt, conf);
+
+	for (size_t i = 0; i < *n; i++)
+		strlist_free(wraps[i].words);
+	free(wraps);
+	*n = 0;
+}
+
+const struct option_type type_wrap = {
+	.name = "command",
+	.list = true,
+	.one_entry = true,
+	.may_unset = true,
+	.command = true,
+	.numbered = true,
+	.parse_numbered = wrap_parse,
+	.add_number = wrap_add_number,
+	.format = wrap_format,
+	.allowed = wrap_allowed,
+	.equal = wrap_equal,
+	.clear = wrap_clear,
+	.entries = wrap_entries,
+	.size = sizeof(struct conf_wrap *),
 };

@@ -17,6 +17,7 @@ struct option_type {
 	bool may_unset; /* an empty value is allowed, and leaves the field all zero */
 	bool command;	/* split as a command, see words.h */
 	bool one_word;
+	bool numbered; /* a list whose keys have the number of a slot: wrap.1 */
 
 	/*
 	 * @word has @n of them, at least one (exactly one with one_word). Same results as
@@ -24,6 +25,11 @@ struct option_type {
 	 */
 	int (*parse)(const struct option *opt, char *const *word, size_t n,
 		     const struct conf_facts *facts, void *conf, struct strbuf *why);
+	/* With numbered, instead: @number as it stands behind the dot of the key, NULL without. */
+	int (*parse_numbered)(const struct option *opt, const char *number, char *const *word,
+			      void *conf, struct strbuf *why);
+	void (*add_number)(const struct option *opt, const void *conf, size_t entry,
+			   struct strbuf *out);
 	void (*format)(const struct option *opt, const void *conf, size_t entry,
 		       struct strbuf *out);
 	void (*allowed)(const struct option *opt, struct strbuf *out);
@@ -54,6 +60,7 @@ extern const struct option_type type_target; /* an enum; the value behind its wo
 /* option_command.c */
 extern const struct option_type type_command;	  /* char ** */
 extern const struct option_type type_environment; /* char ** */
+extern const struct option_type type_wrap;	  /* struct conf_wrap *, size_t */
 
 /* option_list.c */
 extern const struct option_type type_listen; /* struct conf_listen *, size_t */

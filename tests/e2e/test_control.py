@@ -96,6 +96,41 @@ def what_is_wrong_is_said_with_the_nearest_name():
         assert answer["code"] == code and words in answer["message"], (text, answer)
 
 
+def documented():
+    """{type: {keys}} as docs/control.md has them."""
+    page, tables = open(os.path.join(ROOT, "docs/control.md")).read(), {}
+    for table in re.findall(r"^\| `(\w+)` \| \|\n\|---\|---\|\n((?:\|.*\n)+)", page, re.M):
+        keys = re.findall(r"^\| ((?:`\w+`(?:, )?)+)", table[1], re.M)
+        tables[table[0]] = {k for cell in keys for k in re.findall(r"`(\w+)`", cell)}
+    return tables
+
+
+@test
+def the_page_has_every_key_and_no_other():
+    broker = small()
+    want, seen = documented(), {}
+    ask(broker, "next web.0")
+    plan_file = open(broker.file).read().replace("workers = 2", "workers = 3")
+    for line in ask(broker, "status") + ask(broker, "config") + ask(broker, "help hold"):
+        seen.setdefault(line.pop("type"), set()).update(line)
+        if "ledger" in line:
+            seen["ledger"] = set(line["ledger"])
+    for line in ask(broker, "restart web.1"):
+        seen.setdefault(line.pop("type"), set()).update(line)
+    broker.write_file(plan_file)
+    for line in ask(broker, "reload --plan"):
+        seen.setdefault(line.pop("type"), set()).update(line)
+    with Control(broker) as c:
+        c.send("debug web.0")
+        line = c.line()
+        seen.setdefault(line.pop("type"), set()).update(line)
+    del want["join"]  # test_join.py
+    for kind in want:
+        assert seen[kind] == want[kind], (
+            kind, "only documented", want[kind] - seen[kind], "only there", seen[kind] - want[kind])
+    assert set(seen) == set(want), set(seen) ^ set(want)
+
+
 # --- events ---------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@
 import contextlib
 import datetime
 import os
+import resource
 import statistics
 import time
 
@@ -202,6 +203,131 @@ def a_wrapper_that_waits_for_somebody_stops_the_clock():
     send_signal(pid, signal.SIGUSR1)
     broker.wait_ready()
     assert {p for p in who_answers(broker.port, 3)} <= set(tree_of(pid))
+
+
+# --- wrap.N -------------------------------------------------------------------------------------
+
+
+def environments(port, n=4):
+    """BROKER_WORKER: all its BROKER_ variables."""
+    found = {}
+    for _ in range(n):
+        body = http_get(port, "/env").body
+        text = body if isinstance(body, str) else body.decode()
+        env = dict(line.split("=", 1) for line in text.split() if line.startswith("BROKER_"))
+        found[env["BROKER_WORKER"]] = env
+    return found
+
+
+@test
+def one_slot_runs_under_a_wrapper_and_the_others_do_not():
+    broker = Broker(app("srv_poll"), workers=3, **{"wrap.1": app("tracer")[0]})
+    program = os.path.realpath(app("tracer")[0])
+    for slot in range(3):
+        words = proc.command_line(broker.worker_pid("web.%d" % slot))
+        assert ("tracer" in str(words)) == (slot == 1), (slot, words)
+    env = environments(broker.port, 9)
+    assert sorted(env) == ["web.0", "web.1", "web.2"], env
+    assert {w: e.get("BROKER_WRAPPER") for w, e in env.items()} == {
+        "web.0": None, "web.1": program, "web.2": None,
+    }
+    # A crash, and a reload that moves it.
+    mark = broker.mark()
+    send_signal(broker.worker_pid("web.1"), signal.SIGKILL)
+    broker.wait_event("worker-ready", since=mark, worker="web.1")
+    assert "tracer" in str(proc.command_line(broker.worker_pid("web.1")))
+    broker.configure(app("srv_poll"), workers=3, **{"wrap.0": app("tracer")[0]})
+    broker.reload_and_wait()
+    changed = broker.wait_event("config-changed")
+    assert changed["keys"] == "wrap", changed
+    assert "tracer" in str(proc.command_line(broker.worker_pid("web.0")))
+    assert "tracer" not in str(proc.command_line(broker.worker_pid("web.1")))
+
+
+@test
+def the_wrapper_is_found_as_the_worker_would_find_it():
+    os.makedirs(tmp("tools"))
+    os.symlink(app("tracer")[0], tmp("tools", "mytool"))
+    broker = Broker(
+        app("srv_poll"), workers=1, environment="PATH=%s:/usr/bin:/bin" % tmp("tools"),
+        **{"wrap.0": "mytool"}
+    )
+    (env,) = environments(broker.port, 1).values()
+    assert env["BROKER_WRAPPER"] == os.path.realpath(app("tracer")[0]), env
+
+
+@test
+def a_wrapper_that_is_not_there_is_said_before_anything_starts():
+    text = "[service:web]\ncommand = %s 1\nwrap.1 = no-such-tool -q\n" % app("srv_poll")[0]
+    got = broker_cli("-c", write_file("broker.ini", "[broker]\nrun_dir = %s\n" % tmp("run") + text))
+    assert got.returncode == 3 and "[service:web] wrap.1: " in got.stderr, got.stderr
+    assert "no-such-tool" in got.stderr and "worker-start" not in got.stderr, got.stderr
+
+
+# --- core dumps ---------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def core_limit(size):
+    """For what is started within."""
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, before)
+
+
+def limit_of(pid):
+    with open("/proc/%d/limits" % pid) as f:
+        return next(line for line in f if line.startswith("Max core file size")).split()[4]
+
+
+def core_pattern():
+    with open("/proc/sys/kernel/core_pattern") as f:
+        return f.read().strip()
+
+
+@test
+def the_limit_of_core_dumps_is_passed_on_and_a_crash_says_where_its_core_is():
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    if hard == 0:
+        skip("the hard limit of core files is 0 here")
+    if core_pattern()[:1] in ("/", "@", ""):
+        skip("kernel.core_pattern is %r here: it is not ours to fill" % core_pattern())
+    os.makedirs(tmp("work"))
+    with core_limit(hard):
+        broker = Broker(app("srv_poll"), workers=1, directory=tmp("work"))
+        pid = broker.worker_pid("web.0")
+        assert limit_of(pid) == limit_of(broker.pid), (limit_of(pid), limit_of(broker.pid))
+    send_signal(pid, signal.SIGSEGV)
+    event = broker.wait_event("worker-exit", pid=pid)
+    assert (event["service"], event["worker"], event["how"]) == ("web", "web.0", "signal 11")
+    if core_pattern().startswith("|"):
+        assert event["core"] == "|" + core_pattern()[1:].split()[0], event
+        return
+    files = os.listdir(tmp("work"))
+    if not files:
+        skip("the kernel writes no core dump here: %s" % event["message"])
+    assert event["core"] == tmp("work", files[0]) and len(files) == 1, (event, files)
+    assert "core dump: " + event["core"] in event["message"], event
+
+
+@test
+def a_crash_without_a_core_says_why_there_is_none():
+    with core_limit(0):
+        broker = Broker(app("srv_poll"), workers=1)
+    pid = broker.worker_pid("web.0")
+    send_signal(pid, signal.SIGABRT)
+    event = broker.wait_event("worker-exit", pid=pid)
+    if core_pattern().startswith("|"):
+        skip("kernel.core_pattern is a program here, which has no limit: %s" % event["message"])
+    assert event["core"] == "" and "limit of their size is 0" in event["message"], event
+    # One that is killed leaves none, and nobody expects one.
+    pid = broker.wait_event("worker-ready", count=2)["pid"]
+    send_signal(pid, signal.SIGKILL)
+    event = broker.wait_event("worker-exit", pid=pid)
+    assert event["core"] == "" and "core" not in event["message"], event
 
 
 main()

@@ -1,37 +1,23 @@
 #!/usr/bin/env python3
 """Steering by hand: rollback, abort, scale, stop; and what status says of a rollout and of slots."""
 
-import json
 import os
 import re
+import shutil
 import socket
 
 from harness import *
-
-
-def request(broker, text):
-    """All objects of the answer, the last is its end or its error."""
-    with socket.socket(socket.AF_UNIX) as sock:
-        sock.settimeout(30)
-        sock.connect(os.path.join(broker.run_dir, "control"))
-        sock.sendall(text.encode() + b"\n")
-        lines = []
-        with sock.makefile("r") as answer:
-            while not lines or lines[-1]["type"] not in ("end", "error"):
-                lines.append(json.loads(answer.readline()))
-    return lines
+from lib import control
 
 
 def ask(broker, text):
-    lines = request(broker, text)
-    assert lines[-1]["type"] == "end", lines[-1]
-    return lines[:-1]
+    return control.ask(broker, text)
 
 
-def refusal(broker, text):
-    last = request(broker, text)[-1]
-    assert last["type"] == "error" and last["code"] == "refused", last
-    return last["message"]
+def refusal(broker, text, code="refused"):
+    answer = control.refusal(broker, text)
+    assert answer["code"] == code, answer
+    return answer["message"]
 
 
 def service(broker, name="web"):
@@ -386,7 +372,7 @@ def a_number_of_workers_that_cannot_be_is_refused():
     release = Release("[ $BROKER_GENERATION = 1 ] || %s\n%s" % (gate, GOOD))
     broker = Broker(release.command(), workers=2)
     for n in (0, 1025, 2**32 + 1):
-        assert "1 to 1024 workers" in refusal(broker, "scale web %d" % n)
+        assert "1 to 1024 workers" in refusal(broker, "scale web %d" % n, code="bad-request")
     with faults.descriptor_limit(broker.pid, 400):
         assert "the limit is 400" in refusal(broker, "scale web 500")
         # Fewer need no more, and the signals go the same way.
@@ -418,13 +404,6 @@ def an_abort_leaves_the_number_that_was_set_by_hand():
 # --- one worker anew ------------------------------------------------------------------------------
 
 
-def restart(broker, name):
-    last = request(broker, "restart %s --no-wait" % name)[-1]
-    if last.get("code") == "bad-request" and "by brokerctl" in last["message"]:
-        skip("the control socket has no restart command yet")
-    return last
-
-
 @test
 def one_worker_is_replaced_and_no_other():
     for strategy in ("start-first", "stop-first"):
@@ -433,7 +412,7 @@ def one_worker_is_replaced_and_no_other():
         load = Load(broker.port)
         load.wait_answers(50)
         mark = broker.mark()
-        assert restart(broker, "web.1")["type"] == "end"
+        ask(broker, "restart web.1")
         done = broker.wait_event("reload-done", since=mark, kind="restart")
         assert (done["generation"], done["done"], done["of"]) == (1, 1, 1), done
         new = broker.wait_event("worker-ready", since=mark, worker="web.1", generation=1)
@@ -455,8 +434,9 @@ def a_restart_that_fails_leaves_the_old_worker():
     broker = Broker(release.command(), workers=2)
     old = who_answers(broker.port)
     release.deploy("echo no such module >&2; exit 7")
-    assert restart(broker, "web.0")["type"] == "end"
+    why = refusal(broker, "restart web.0", code="aborted")
     event = broker.wait_event("reload-aborted", kind="restart")
+    assert event["reason"] == why
     assert event["reason"] == "web.0 of generation 1 did not start: exit 7", event
     assert event["output"] == "no such module", event
     answered_by(broker.port, old)
@@ -468,15 +448,114 @@ def a_restart_is_refused_while_a_rollout_runs():
     release = Release()
     broker = Broker(release.command(), workers=2, rollback_window="1h")
     release.deploy("%s\n%s" % (gate, GOOD))
-    assert restart(broker, "web.0")["type"] == "end"
+    ask(broker, "restart web.0 --no-wait")
     broker.wait_event("worker-start", count=3)
-    assert "restart of web is under way" in restart(broker, "web.1")["message"]
+    assert "restart of web is under way" in refusal(broker, "restart web.1")
     # A reload comes after it.
     broker.hup()
     broker.settle()
     gate.open(3)
     broker.wait_event("reload-done", kind="restart")
     broker.wait_event("reload-done", kind="reload", generation=2)
+
+
+@test
+def a_restart_that_fails_at_once_is_not_said_to_have_worked():
+    place = tmp("output")
+    os.mkdir(place)
+    broker = Broker(app("srv_poll"), workers=1, output=os.path.join(place, "web.log"))
+    pid = broker.worker_pid()
+    shutil.rmtree(place)
+    # Not even the process can be started: the rollout is over before anybody could wait for it.
+    for command in ("restart web.0", "reload", "restart web.0"):
+        assert "could not be started" in refusal(broker, command, code="aborted"), command
+    answered_by(broker.port, {pid})
+
+
+# --- one service, and the plan ------------------------------------------------------------------------
+
+TWO = """[service:a]
+command = {apps}/srv_poll {port}
+workers = 1
+queue = %d
+[service:b]
+command = {apps}/srv_poll {port2}
+workers = %d
+"""
+
+
+@test
+def one_service_alone_is_reloaded():
+    broker = Broker(text=TWO % (1, 1))
+    b = http_get(broker.port2).pid
+    broker.configure(text=TWO % (2, 2))
+    mark = broker.mark()
+    ask(broker, "reload a")
+    assert [e["service"] for e in broker.events("reload-done", since=mark)] == ["a"]
+    waits = broker.events("config-waits", since=mark)
+    assert [(e["service"], e["keys"]) for e in waits] == [("b", "workers")], waits
+    changed = broker.events("config-changed", since=mark)
+    assert [(e["service"], e["keys"]) for e in changed] == [("a", "queue")], changed
+    assert who_answers(broker.port2, 4) == {b} and service(broker, "b")["generation"] == 1
+    # What has waited comes with the next reload of all.
+    ask(broker, "reload")
+    assert service(broker, "b")["workers"] == 2 and service(broker, "b")["generation"] == 2
+    assert len(who_answers(broker.port2)) == 2
+
+
+@test
+def one_service_alone_needs_a_file_that_is_right_as_a_whole():
+    broker = Broker(text=TWO % (1, 1))
+    pids = who_answers(broker.port, 2) | who_answers(broker.port2, 2)
+    with broker.same_fds():
+        broker.configure(text=TWO % (2, 0))
+        assert "workers: " in refusal(broker, "reload a")
+        broker.configure(text=(TWO % (2, 2)).split("[service:b]")[0])
+        assert "[service:b] is gone from the file" in refusal(broker, "reload b")
+    assert who_answers(broker.port, 2) | who_answers(broker.port2, 2) == pids
+    assert not broker.events("reload-begin") and len(broker.events("reload-refused")) >= 2
+    refusal(broker, "reload c")
+
+
+@test
+def an_address_does_not_move_between_services_unless_all_are_reloaded():
+    lines = TWO + "listen = 127.0.0.1:{port3} for {port2}\n"
+    broker = Broker(text=lines % (1, 1))
+    moved = TWO.replace("queue", "listen = 127.0.0.1:{port3} for {port}\nqueue")
+    broker.configure(text=moved % (1, 1))
+    assert "belongs to [service:b] now" in refusal(broker, "reload a")
+    assert http_get(broker.port3).pid == broker.worker_pid("b.0")
+    ask(broker, "reload")
+    assert http_get(broker.port3).pid == broker.worker_pid("a.0")
+
+
+@test
+def the_plan_says_what_will_be_and_changes_nothing():
+    broker = Broker(text=TWO % (1, 1))
+    broker.configure(text=TWO % (1, 3))
+    mark = broker.mark()
+    with broker.same_fds():
+        changes = ask(broker, "reload --plan")
+    whole = "all workers of %s are replaced one after another"
+    assert [(c["section"], c["key"], c["from"], c["to"], c["applies"], c["action"]) for c in changes] == [
+        ("service:a", None, None, None, None, whole % "a"),
+        ("service:b", "workers", "1", "3", "at once", "2 workers are started"),
+        ("service:b", None, None, None, None, whole % "b"),
+    ], changes
+    assert {e["event"] for e in broker.log.find(["reload-begin", "worker-start"], mark)} == set()
+    broker.configure(text=TWO % (1, 0))
+    assert "workers:" in refusal(broker, "reload --plan")
+
+
+@test
+def after_a_rollback_the_plan_is_the_way_forward_again():
+    broker = Broker(app("srv_poll"), workers=1, rollback_window="1h")
+    broker.configure(app("srv_poll"), workers=1, rollback_window="1h", queue=3)
+    ask(broker, "reload")
+    assert [c["key"] for c in ask(broker, "reload --plan")] == [None]
+    ask(broker, "rollback web")
+    changes = ask(broker, "reload --plan")
+    assert [(c["key"], c["from"], c["to"]) for c in changes][0] == ("queue", "16", "3"), changes
 
 
 # --- what is told -----------------------------------------------------------------------------------

@@ -55,7 +55,8 @@ static void check_section(enum option_section section, const char *heading)
 		if (option->section != section)
 			continue;
 		options++;
-		strbuf_addf(&want, "\n.It Ic %s\nValue: ", option->key);
+		strbuf_addf(&want, "\n.It Ic %s%s\nValue: ", option->key,
+			    option_is_numbered(option) ? ".N" : "");
 		option_add_allowed(option, &want);
 		/* "A ..." ends a sentence as it is. */
 		if (want.text[want.len - 1] != '.')
@@ -133,8 +134,10 @@ TEST(the_full_example_names_every_option)
 		STRBUF(set, 64);
 		STRBUF(commented, 64);
 
-		strbuf_addf(&set, "\n%s = ", option_table[i].key);
-		strbuf_addf(&commented, "\n#%s = ", option_table[i].key);
+		const char *number = option_is_numbered(&option_table[i]) ? ".0" : "";
+
+		strbuf_addf(&set, "\n%s%s = ", option_table[i].key, number);
+		strbuf_addf(&commented, "\n#%s%s = ", option_table[i].key, number);
 		if (!strstr(text, commented.text))
 			CHECK_CONTAINS(text, set.text);
 	}

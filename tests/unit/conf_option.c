@@ -30,6 +30,8 @@ static const struct {
 	{ OPTION_BROKER, "user", "www" },
 	{ OPTION_BROKER, "group", "33" },
 	{ OPTION_SERVICE, "command", "'my program' --flag '#1' \"it's\"" },
+	{ OPTION_SERVICE, "wrap", "strace -f -o '/tmp/a b'" },
+	{ OPTION_SERVICE, "debug_command", "lldb -p {pid}" },
 	{ OPTION_SERVICE, "mode", NULL }, /* has one value only */
 	{ OPTION_SERVICE, "directory", "'/srv/my app'" },
 	{ OPTION_SERVICE, "environment", "'MOTD=hello world'" },
@@ -85,8 +87,8 @@ static struct conf *with(enum option_section section, const char *key, const cha
 	bool command = !strcmp(key, "command");
 	STRBUF(text, 1024);
 
-	strbuf_addf(&text, "[%s]\n%s = %s\n", section == OPTION_BROKER ? "broker" : "service:web",
-		    key, value);
+	strbuf_addf(&text, "[%s]\n%s%s = %s\n", section == OPTION_BROKER ? "broker" : "service:web",
+		    key, option_is_numbered(option_find(section, key)) ? ".1" : "", value);
 	if (section == OPTION_BROKER)
 		strbuf_add(&text, "[service:web]\n");
 	if (!command)

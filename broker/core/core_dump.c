@@ -1,0 +1,162 @@
+#include "core_dump.h"
+
+#include <fcntl.h>
+#include <glob.h>
+#include <limits.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <time.h>
+#include "base/fd.h"
+#include "core/master.h"
+#include "policy/core_pattern.h"
+
+/* Of the first pid namespace, in which %P counts; a constant of the kernel (PROC_PID_INIT_INO). */
+#define FIRST_PID_NAMESPACE "pid:[4026531836]"
+
+static bool dumps_by_default(int sig)
+{
+	static const int signals[] = { SIGQUIT, SIGILL,	 SIGTRAP, SIGABRT, SIGBUS,
+				       SIGFPE,	SIGSEGV, SIGSYS,  SIGXCPU, SIGXFSZ };
+
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		if (signals[i] == sig)
+			return true;
+	return false;
+}
+
+/* A line of /proc/sys/kernel; empty if it cannot be read. */
+static void read_setting(const char *name, char *buf, size_t size)
+{
+	_cleanup_fd_ int fd = -1;
+	STRBUF(path, 64);
+	ssize_t n;
+
+	strbuf_addf(&path, "/proc/sys/kernel/%s", name);
+	fd = open(path.text, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, buf, size - 1);
+	buf[n > 0 ? n : 0] = '\0';
+}
+
+static bool in_first_pid_namespace(void)
+{
+	char name[64];
+	ssize_t n = readlink("/proc/self/ns/pid", name, sizeof(name) - 1);
+
+	if (n <= 0)
+		return false;
+	name[n] = '\0';
+	return !strcmp(name, FIRST_PID_NAMESPACE);
+}
+
+/* A file that was there before the worker is not its dump. */
+static bool is_dump(const char *path, time_t since, time_t *newest)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) || st.st_mtime < since ||
+	    st.st_mtime < *newest)
+		return false;
+	*newest = st.st_mtime;
+	return true;
+}
+
+static void find_file(const char *pattern, bool is_pattern, time_t since, struct strbuf *ret)
+{
+	time_t newest = 0;
+	glob_t found;
+
+	if (!is_pattern) {
+		if (is_dump(pattern, since, &newest))
+			strbuf_add(ret, pattern);
+		return;
+	}
+	if (glob(pattern, GLOB_NOSORT, NULL, &found) != 0)
+		return;
+	for (size_t i = 0; i < found.gl_pathc; i++)
+		if (is_dump(found.gl_pathv[i], since, &newest)) {
+			ret->text[ret->len = 0] = '\0';
+			strbuf_add(ret, found.gl_pathv[i]);
+		}
+	globfree(&found);
+}
+
+static enum core_place expand(const struct worker *w, struct strbuf *out)
+{
+	char pattern[256], uses_pid[8], here[PATH_MAX];
+	struct utsname host = { .nodename = "" };
+	struct core_facts facts = {
+		.directory = w->conf->directory,
+		.pid = w->main_was,
+		.global_pid = in_first_pid_namespace() ? w->main_was : 0,
+		/* In a user namespace the kernel writes other numbers than we know. */
+		.uid = -1,
+		.gid = -1,
+		.signal = WTERMSIG(w->exit_status),
+		.time_s = -1,
+		.limit = -1,
+	};
+
+	read_setting("core_pattern", pattern, sizeof(pattern));
+	read_setting("core_uses_pid", uses_pid, sizeof(uses_pid));
+	facts.uses_pid = *uses_pid && *uses_pid != '0';
+	if (!facts.directory)
+		facts.directory = getcwd(here, sizeof(here));
+	if (uname(&host) == 0)
+		facts.host = host.nodename;
+	return core_pattern_expand(pattern, &facts, out);
+}
+
+static void explain_none(struct strbuf *out)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_cur == 0)
+		strbuf_add(out, "; no core dump: the limit of their size is 0 (ulimit -c, "
+				"LimitCORE=)");
+	else
+		strbuf_add(out, "; the kernel wrote no core dump");
+}
+
+void core_dump_find(const struct worker *w, struct strbuf *ret_where, struct strbuf *ret_words)
+{
+	int64_t lived_ms = loop_now(&w->service->master->loop) - w->started_ms;
+	time_t since = time(NULL) - (time_t)(lived_ms / MSEC_PER_SEC) - 1;
+	STRBUF(path, PATH_MAX);
+
+	if (!w->exited || !WIFSIGNALED(w->exit_status))
+		return;
+	if (!WCOREDUMP(w->exit_status)) {
+		if (dumps_by_default(WTERMSIG(w->exit_status)))
+			explain_none(ret_words);
+		return;
+	}
+	switch (expand(w, &path)) {
+	case CORE_NOWHERE:
+		break;
+	case CORE_FILE:
+		find_file(path.text, false, since, ret_where);
+		break;
+	case CORE_GLOB:
+		find_file(path.text, true, since, ret_where);
+		break;
+	case CORE_PROGRAM:
+		strbuf_addf(ret_where, "|%s", path.text);
+		strbuf_addf(ret_words, "; core dump given to %s", path.text);
+		return;
+	case CORE_SOCKET:
+		strbuf_addf(ret_where, "@%s", path.text);
+		strbuf_addf(ret_words, "; core dump sent to the socket %s", path.text);
+		return;
+	}
+	if (ret_where->len)
+		strbuf_addf(ret_words, "; core dump: %s", ret_where->text);
+	else
+		strbuf_addf(ret_words,
+			    "; core dumped, but no file %s is found (the program may have changed "
+			    "its directory, or sees other files than the broker)",
+			    path.text);
+}

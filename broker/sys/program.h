@@ -1,0 +1,17 @@
+/*
+ * program - which file a command's name stands for.
+ */
+#ifndef BROKER_SYS_PROGRAM_H
+#define BROKER_SYS_PROGRAM_H
+
+#include <limits.h>
+#include "base/util.h"
+
+/*
+ * Looks for @name as execvp(3) does: a name without a slash in @path (NULL: nowhere), whose
+ * relative parts, as a relative name, start at @directory (NULL: the current one). 0: *@ret is the
+ * file, absolute and with all links resolved; -ENOENT, -EACCES: there is none that can be executed.
+ */
+int program_find(const char *name, const char *path, const char *directory, char ret[PATH_MAX]);
+
+#endif
