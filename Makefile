@@ -77,7 +77,7 @@ BROKER_SRC := broker/main.c $(sort $(wildcard broker/base/*.c broker/policy/*.c 
 BROKER_OBJ := $(BROKER_SRC:%.c=$(BUILD)/obj/%.o)
 
 # What it shares with the broker: everything pure, and of the rest only what it names here.
-CTL_SYS := config_file rundir tool unix_listener
+CTL_SYS := config_file loop proc rundir sockaddr sockdiag spawn tool unix_listener user
 CTL_SRC := $(sort $(wildcard broker/ctl/*.c broker/base/*.c broker/policy/*.c)) $(CTL_SYS:%=broker/sys/%.c)
 CTL_OBJ := $(CTL_SRC:%.c=$(BUILD)/obj/%.o)
 
@@ -210,7 +210,7 @@ install: all
 	install -m 755 $(BUILD)/brokerctl $(DESTDIR)$(BINDIR)/brokerctl
 	install -m 755 $(BUILD)/worker-shim $(DESTDIR)$(LIBEXECDIR)/worker-shim
 	install -m 644 $(BUILD)/libworker-shim.so $(DESTDIR)$(LIBEXECDIR)/libworker-shim.so
-	install -m 644 include/handoff_wire.h include/handoff_name.h $(DESTDIR)$(INCLUDEDIR)/
+	install -m 644 include/handoff_wire.h include/handoff_name.h include/handoff_page.h $(DESTDIR)$(INCLUDEDIR)/
 	install -m 644 docs/man/brokerctl.1 docs/man/worker-shim.1 $(DESTDIR)$(MANDIR)/man1/
 	install -m 644 docs/man/broker.ini.5 $(DESTDIR)$(MANDIR)/man5/
 	install -m 644 docs/man/broker.8 $(DESTDIR)$(MANDIR)/man8/

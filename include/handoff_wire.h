@@ -6,7 +6,8 @@
  *
  *   rendezvous   one connection per listening socket of a worker
  *                worker --> broker   HELLO
- *                broker --> worker   WELCOME + descriptors rx, tx   (in that order)
+ *                broker --> worker   WELCOME + descriptors rx, tx, and perhaps a page
+ *                                    (handoff_page.h), in that order
  *                                    REFUSED and close
  *                It then stays open and silent for as long as any process of the
  *                worker holds the listening socket. Its end of file is the
@@ -43,6 +44,7 @@
 #define HANDOFF_ENV_TOKEN      "BROKER_TOKEN"	      /* 32 hex digits, one per worker */
 #define HANDOFF_ENV_WRAPPER    "BROKER_WRAPPER"	      /* real path of the wrapper, if any */
 #define HANDOFF_ENV_PRIVATE    "BROKER_PRIVATE_PORTS" /* "9229,9400-9409": left to the app */
+#define HANDOFF_ENV_WRAPPER    "BROKER_WRAPPER" /* a program in front of the app: left alone */
 
 enum handoff_type {
 	HANDOFF_HELLO = 1,

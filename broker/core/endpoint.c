@@ -93,7 +93,7 @@ static void set_paused(struct endpoint *e, bool paused)
 
 void endpoint_join(struct endpoint *e, struct channel *c)
 {
-	if (!list_empty(&c->member.link))
+	if (!list_empty(&c->member.link) || c->worker->pinned_only)
 		return;
 	if (!c->worker->pinned_only)
 		balancer_add(&e->round, &c->member);
@@ -137,6 +137,14 @@ static void refresh(struct balancer_member *m)
 
 enum give_result { GIVEN, NO_ROOM, NOT_NOW };
 
+/* It is in the channel of a worker now: our copy goes. */
+static void given(struct endpoint *e, const struct handoff_conn *conn, int fd)
+{
+	(void)close(fd);
+	if (e->service->master->measuring)
+		histogram_add(&e->service->measured.handed, loop_clock_ns() - conn->accept_ns);
+}
+
 /* To the worker that a pin names, if one does and there is room. As give(). */
 static enum give_result give_by_pin(struct endpoint *e, const struct handoff_conn *conn, int fd)
 {
@@ -149,7 +157,7 @@ static enum give_result give_by_pin(struct endpoint *e, const struct handoff_con
 	case CHANNEL_DONE:
 		balancer_given_aside(&c->member);
 		pin_used(e->service, pin);
-		(void)close(fd);
+		given(e, conn, fd);
 		return GIVEN;
 	case CHANNEL_FULL:
 		return NO_ROOM;
@@ -180,7 +188,7 @@ static enum give_result give(struct endpoint *e, const struct handoff_conn *conn
 		switch (r) {
 		case CHANNEL_DONE:
 			balancer_given(&e->round, m);
-			(void)close(fd);
+			given(e, conn, fd);
 			if (pins)
 				pin_missed(e, &conn->peer);
 			return GIVEN;
@@ -221,6 +229,7 @@ static void put_pending(struct endpoint *e, const struct handoff_conn *conn, int
 
 	if (!p) {
 		e->service->ledger.refused++;
+		e->service->ledger.no_memory++;
 		(void)close(fd);
 		return;
 	}
@@ -306,7 +315,7 @@ enum accept_result { ACCEPTED, EMPTY, HALT };
 static enum accept_result accept_one(struct endpoint *e, struct listener *l)
 {
 	struct handoff_conn conn;
-	enum give_result given;
+	enum give_result result;
 	int fd, r = listener_accept(l->fd, &fd, &conn.peer);
 
 	switch (r) {
@@ -332,15 +341,15 @@ static enum accept_result accept_one(struct endpoint *e, struct listener *l)
 	if (l->closing)
 		listener_remove_filter(fd);
 	if (list_empty(&e->pending)) {
-		given = give(e, &conn, fd);
-		if (given != GIVEN)
+		result = give(e, &conn, fd);
+		if (result != GIVEN)
 			put_pending(e, &conn, fd, true);
 	} else {
 		/* Nobody overtakes those with the same pin that wait already. */
 		put_pending(e, &conn, fd, true);
-		given = give_pending(e);
+		result = give_pending(e);
 	}
-	switch (given) {
+	switch (result) {
 	case GIVEN:
 		return ACCEPTED;
 	case NO_ROOM:

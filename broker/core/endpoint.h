@@ -33,6 +33,7 @@ struct ledger {
 	uint64_t taken_back;  /* messages received back from them */
 	uint64_t client_gone; /* found dead while the broker held them */
 	uint64_t refused;     /* closed by the broker: shutdown without a worker, no memory */
+	uint64_t no_memory;   /* of the refused, those for the latter */
 };
 
 struct endpoint {

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include "base/fd.h"
 #include "core/reload.h"
@@ -22,7 +23,7 @@ static struct worker *find_by_pid(const struct master *m, pid_t pid)
 
 	list_for_each (s, &m->services, link)
 		list_for_each (w, &s->workers, link)
-			if (w->pid == pid)
+			if (w->pid == pid && !w->guest)
 				return w;
 	return NULL;
 }
@@ -264,6 +265,7 @@ static void tear_down(struct master *m)
 	survey_deinit(&m->survey);
 	if (m->rendezvous.ready)
 		rendezvous_stop(m);
+	web_deinit(&m->web);
 	guard_stop(m);
 	fd_closep(&m->spare_fd);
 	loop_timer_disarm(&m->watch);
@@ -293,6 +295,14 @@ static enum exit_code serve(struct master *m)
 		return start_failed(EXIT_CODE_FAILURE, strerror(-r));
 	log_ledger(m);
 	return EXIT_CODE_OK;
+}
+
+static uint64_t unix_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * MSEC_PER_SEC + (uint64_t)ts.tv_nsec / NSEC_PER_MSEC;
 }
 
 int master_run(struct conf *conf, const struct master_options *options)
@@ -342,6 +352,8 @@ int master_run(struct conf *conf, const struct master_options *options)
 	survey_init(&m.survey, &m);
 	control_init(&m);
 	m.started_ms = loop_now(&m.loop);
+	m.started_unix_ms = unix_now_ms();
+	web_init(&m.web, &m);
 	code = start_prepare(&m);
 	if (code == EXIT_CODE_OK)
 		code = serve(&m);

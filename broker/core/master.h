@@ -9,6 +9,7 @@
 #include "core/events.h"
 #include "core/service.h"
 #include "core/survey.h"
+#include "core/web.h"
 #include "sys/rundir.h"
 
 /* How the broker ends; also what broker(8) documents. */
@@ -38,6 +39,7 @@ struct master {
 	struct rlimit nofile; /* as we were started; workers get it back */
 	enum stop_mode stopping;
 	bool ready;
+	bool measuring; /* metrics are on: times are taken */
 	unsigned next_listener_id;
 	uint64_t next_conn_id, next_channel_id, next_worker_id;
 	unsigned max_starting; /* workers that start at a time */
@@ -63,7 +65,12 @@ struct master {
 	struct loop_timer gone;
 	struct ledger ledger_gone; /* of services that have ended */
 	uint64_t taken_by_gone;
+	unsigned last_guest; /* the highest number of one, of whatever service */
 	int64_t started_ms;
+	uint64_t started_unix_ms; /* the same by the calendar, for metrics */
+	uint64_t reloads_refused;
+
+	struct web web;
 };
 
 /*

@@ -190,12 +190,19 @@ static int check_conf(const struct conf *conf, struct strbuf *error)
 static int reload_all(struct master *m, struct conf *conf, struct strbuf *error)
 {
 	struct opened_list list = { 0 };
+	struct web_change web = WEB_NO_CHANGE;
 	int r = reload_open_all(m, conf, &list, error);
 
 	if (r == 0)
-		r = change_log(&m->conf->broker, &conf->broker, error);
+		r = web_prepare(&m->web, &m->conf->broker, &conf->broker, &web, error);
 	if (r == 0)
+		r = change_log(&m->conf->broker, &conf->broker, error);
+	if (r == 0) {
+		/* First: workers that start now are measured, or not, as the new one says. */
+		web_apply(&m->web, &conf->broker, &web);
 		apply(m, conf, &list);
+	}
+	web_discard(&conf->broker, &web);
 	reload_close_opened(&list);
 	return r;
 }
@@ -271,6 +278,7 @@ int master_reload(struct master *m, const char *only_service, struct strbuf *err
 		roll_again(m, only);
 	if (r == 0)
 		return 0;
+	m->reloads_refused++;
 	if (!error->len)
 		strbuf_add(error, strerror(-r));
 	if (only)

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "base/fd.h"
+#include "core/guest.h"
 #include "core/master.h"
 #include "policy/address.h"
 #include "sys/channel.h"
@@ -77,12 +78,12 @@ static int welcome(struct greeting *g, const struct channel *c)
 	struct handoff_welcome msg = { .channel = c->id, .addr = c->endpoint->app_addr };
 	const struct listener *l =
 		list_first(&c->endpoint->listeners, struct listener, endpoint_link);
-	const int fds[] = { c->rx, c->tx };
+	const int fds[] = { c->rx, c->tx, c->page.fd };
 
 	handoff_header_init(&msg.h, HANDOFF_WELCOME);
 	if (l)
 		msg.addr = l->addr;
-	return rendezvous_send(g->fd, &msg, sizeof(msg), fds, 2);
+	return rendezvous_send(g->fd, &msg, sizeof(msg), fds, c->page.fd < 0 ? 2 : 3);
 }
 
 /*
@@ -121,7 +122,8 @@ static void join(struct greeting *g, struct worker *w, const struct handoff_hell
 	struct endpoint *e;
 	struct channel *c;
 	pid_t pid = g->peer.pid;
-	int r = service_endpoint_for(w->service, &hello->addr, &e, &reason);
+	int r = w->guest ? guest_endpoint_for(w, &hello->addr, &e, &reason)
+			 : service_endpoint_for(w->service, &hello->addr, &e, &reason);
 
 	if (r < 0) {
 		refuse(g, -r, reason.text);

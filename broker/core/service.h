@@ -10,12 +10,19 @@
 
 #include "core/worker.h"
 #include "policy/backoff.h"
+#include "policy/histogram.h"
 #include "policy/pins.h"
 #include "policy/rollout.h"
 #include "policy/worker_end.h"
 #include "base/strbuf.h"
 
 struct master;
+
+/* For metrics alone: counters that outlive the workers of a slot. */
+struct slot_measured {
+	uint64_t taken_by_gone, cpu_ms_by_gone;
+	uint64_t taken, cpu_ms; /* as said last */
+};
 
 /* How the last process of a slot ended that nobody had asked to. */
 struct slot_trouble {
@@ -30,6 +37,16 @@ struct slot {
 	struct worker *current, *next;
 	unsigned restarts;	      /* processes that ended unasked, and so were replaced */
 	struct slot_trouble *trouble; /* NULL: never, or not worth a word; see service_trouble() */
+	struct slot_measured measured;
+};
+
+/* For metrics alone: nothing is decided by it. */
+struct service_measured {
+	struct histogram handed;  /* accept to send, of each connection that was sent */
+	struct histogram waited;  /* accept to the worker's accept, of channels that are closed */
+	struct histogram started; /* start of a worker until it was ready */
+	struct histogram reloads; /* duration of those that were done */
+	uint64_t taken;		  /* as said last */
 };
 
 /* Why workers are replaced. Both go the same way, slot by slot. */
@@ -67,7 +84,7 @@ struct service {
 	struct list endpoints; /* endpoint::link */
 	struct list listeners; /* listener::link */
 	struct rollout rollout;
-	bool pumping; /* service_pump() is on the stack */
+	bool pumping;			   /* service_pump() is on the stack */
 	char abort_reason[256];		   /* of the rollout under way, or the last; empty: none */
 	char abort_output[LINES_TAIL + 1]; /* what the worker that failed wrote last */
 	int64_t rollout_began_ms;
@@ -89,6 +106,8 @@ struct service {
 	struct pins pins;
 	struct loop_timer pin_timer; /* the first of them expires */
 	uint64_t served_by_gone;     /* taken by workers that have ended */
+	struct service_measured measured;
+	unsigned last_guest; /* number given to one */
 };
 
 /* NULL: no memory. Takes a reference to @conf. Nothing is started yet. */

@@ -153,6 +153,7 @@ static bool may_take_over(const struct service *s, const struct listener *l)
 static int add_automatic(struct service *s, struct endpoint *e, struct strbuf *reason)
 {
 	struct listener *l = listener_find_overlap(s->master, &e->app_addr);
+	const char *own;
 	int fd, r;
 
 	if (l && address_equal(&l->addr, &e->app_addr) && may_take_over(s, l)) {
@@ -170,6 +171,14 @@ static int add_automatic(struct service *s, struct endpoint *e, struct strbuf *r
 			    "port %u is served for [service:%s] already; publish one of the two "
 			    "elsewhere, as in: listen = 8080 for %u",
 			    l->addr.port, service_name(l->service), e->app_addr.port);
+		return -EADDRINUSE;
+	}
+	own = web_find_overlap(&s->master->conf->broker, &e->app_addr);
+	if (own) {
+		strbuf_addf(
+			reason,
+			"port %u is the broker's own (%s in [broker]); choose another one there",
+			e->app_addr.port, own);
 		return -EADDRINUSE;
 	}
 	r = listener_open(&e->app_addr, s->conf, &fd);
@@ -306,7 +315,8 @@ static bool listens_like_others(const struct worker *w)
 	const struct channel *c, *own;
 
 	list_for_each (other, &w->service->workers, link) {
-		if (other == w || (other->state != WORKER_READY && other->state != WORKER_HELD))
+		if (other == w || other->guest ||
+		    (other->state != WORKER_READY && other->state != WORKER_HELD))
 			continue;
 		list_for_each (c, &other->channels, link) {
 			bool found = false;
@@ -346,6 +356,9 @@ bool worker_listens_as_configured(const struct worker *w)
 void service_worker_listens(struct worker *w)
 {
 	service_attach_listeners(w->service);
+	/* Of a guest nothing is expected: one address is enough. */
+	if (w->guest)
+		worker_event(w, EV_LISTEN);
 	if (w->state != WORKER_STARTING || !worker_listens_as_configured(w))
 		return;
 	loop_timer_disarm(&w->settle);

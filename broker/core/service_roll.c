@@ -101,6 +101,10 @@ int service_restart_worker(struct worker *w, struct strbuf *error)
 			    roll_kind_name(s->roll_kind), service_name(s));
 		return -EBUSY;
 	}
+	if (w->guest) {
+		strbuf_addf(error, "%s is a guest: who started it starts it anew", w->name);
+		return -EINVAL;
+	}
 	if (s->slots[w->slot].current != w) {
 		strbuf_addf(error, "this process of %s is %s, and no longer the one that serves",
 			    w->name, worker_state_name(w->state));
@@ -183,10 +187,12 @@ static void take_over(struct service *s)
 
 	s->target = NULL;
 	note_reload(s, &s->reloads_done);
-	if (s->roll_kind == ROLL_RELOAD)
+	if (s->roll_kind == ROLL_RELOAD) {
+		histogram_add(&s->measured.reloads, (uint64_t)s->last_reload_ms * NSEC_PER_MSEC);
 		service_put_in_force(s, conf, s->target_generation);
-	else
+	} else {
 		service_conf_unref(conf);
+	}
 	service_announce(s, ROLL_DONE, NULL);
 	if (s->roll_kind == ROLL_RELOAD)
 		service_open_window(s);

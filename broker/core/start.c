@@ -62,18 +62,26 @@ static enum exit_code find_shim(struct master *m)
 	return start_failed(EXIT_CODE_ENVIRONMENT, text.text);
 }
 
-#define DESCRIPTORS_OF_BROKER (64 + CONTROL_CLIENTS_MAX)
+static uint64_t descriptors_of_broker(const struct broker_conf *bc)
+{
+	bool serves = conf_serve_is_on(&bc->metrics) || conf_serve_is_on(&bc->agent_check);
+
+	return 64 + CONTROL_CLIENTS_MAX + (serves ? WEB_DESCRIPTORS : 0);
+}
 
 /*
  * What @workers of @sc can need at the same time, generously: a reload doubles them, and with
  * a rollback_window those of the reload before it may still be there.
  */
-static uint64_t descriptors_of(const struct service_conf *sc, unsigned workers)
+static uint64_t descriptors_of(const struct broker_conf *bc, const struct service_conf *sc,
+			       unsigned workers)
 {
+	/* tx, rx, the rendezvous connection, and the page that is shared if times are taken. */
+	uint64_t of_channel = conf_serve_is_on(&bc->metrics) ? 4 : 3;
 	uint64_t channels = sc->n_listen ? sc->n_listen : 1;
 	uint64_t generations = sc->rollback_window_ms ? 3 : 2;
 
-	return generations * workers * (2 + 3 * channels) + channels + sc->queue;
+	return generations * workers * (2 + of_channel * channels) + channels + sc->queue;
 }
 
 static int check_limit(uint64_t need, struct strbuf *error)
@@ -94,20 +102,22 @@ static int check_limit(uint64_t need, struct strbuf *error)
 
 int start_check_descriptors(const struct conf *conf, struct strbuf *error)
 {
-	uint64_t need = DESCRIPTORS_OF_BROKER;
+	uint64_t need = descriptors_of_broker(&conf->broker);
 
 	for (size_t i = 0; i < conf->n_services; i++)
-		need += descriptors_of(conf->services[i], conf->services[i]->workers);
+		need += descriptors_of(&conf->broker, conf->services[i],
+				       conf->services[i]->workers);
 	return check_limit(need, error);
 }
 
 int start_check_workers(const struct service *s, unsigned workers, struct strbuf *error)
 {
-	uint64_t need = DESCRIPTORS_OF_BROKER;
+	const struct broker_conf *bc = &s->master->conf->broker;
+	uint64_t need = descriptors_of_broker(bc);
 	const struct service *other;
 
 	list_for_each (other, &s->master->services, link)
-		need += descriptors_of(other->conf, other == s ? workers : other->want);
+		need += descriptors_of(bc, other->conf, other == s ? workers : other->want);
 	return check_limit(need, error);
 }
 
@@ -178,6 +188,8 @@ static enum exit_code drop_rights(struct master *m)
 			r = control_chown(m, user.ids.uid);
 		if (r == 0)
 			r = log_chown(user.ids.uid, user.ids.gid);
+		if (r == 0)
+			r = web_chown(&m->web, user.ids.uid);
 		if (r < 0)
 			strbuf_addf(&error, "cannot give its files to the broker's user: %s",
 				    strerror(-r));
@@ -192,6 +204,19 @@ static enum exit_code drop_rights(struct master *m)
 		strbuf_addf(&error, "cannot set the environment: %s", strerror(-r));
 	}
 	return r < 0 ? start_failed(EXIT_CODE_ENVIRONMENT, error.text) : EXIT_CODE_OK;
+}
+
+/* Behind the listeners of services: if both want an address, the service gets it. */
+static enum exit_code open_web(struct master *m)
+{
+	struct web_change change;
+	STRBUF(error, 512);
+	int r = web_prepare(&m->web, NULL, &m->conf->broker, &change, &error);
+
+	if (r < 0)
+		return start_failed(EXIT_CODE_ENVIRONMENT, error.text);
+	web_apply(&m->web, &m->conf->broker, &change);
+	return EXIT_CODE_OK;
 }
 
 static enum exit_code check_commands(struct master *m)
@@ -224,7 +249,9 @@ enum exit_code start_prepare(struct master *m)
 	r = master_open_services(m, &error);
 	if (r < 0)
 		return start_failed(EXIT_CODE_ENVIRONMENT, error.len ? error.text : strerror(-r));
-	code = drop_rights(m);
+	code = open_web(m);
+	if (code == EXIT_CODE_OK)
+		code = drop_rights(m);
 	if (code == EXIT_CODE_OK)
 		code = check_commands(m);
 	if (code != EXIT_CODE_OK)

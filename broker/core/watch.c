@@ -91,14 +91,15 @@ static void stall(struct channel *c, int64_t now)
 /*
  * A worker that has never taken a connection and has an io_uring accepts through that, which the
  * shim cannot translate: the kernel refuses it on what stands in for the listening socket. No
- * time mends that, so it is a failed start, said in words. True if @w was told to end.
+ * time mends that, so it is a failed start, said in words. True if @w was told to end; a guest is
+ * not ours to end.
  */
 static bool refuse_io_uring(struct worker *w)
 {
 	struct pid_set all = { 0 };
 	pid_t user = 0;
 
-	if (worker_taken(w) > 0)
+	if (w->guest || worker_taken(w) > 0)
 		return false;
 	(void)worker_processes(w, &all);
 	for (size_t i = 0; i < all.n && !user; i++)

@@ -10,9 +10,11 @@
 
 #include "core/endpoint.h"
 #include "base/strbuf.h"
+#include "policy/histogram.h"
 #include "policy/lines.h"
 #include "policy/pins.h"
 #include "policy/worker_fsm.h"
+#include "sys/page.h"
 #include "sys/proc.h"
 
 /*
@@ -41,6 +43,9 @@ struct channel {
 	struct loop_timer verdict; /* from the end of the last of them to believing it */
 
 	uint64_t sent, taken_back;
+
+	struct page page;	 /* what the worker counts; none unless metrics are on */
+	struct histogram waited; /* as much of it as is believed */
 
 	/* What watch.c saw last. */
 	int64_t looked_ms; /* when that was */
@@ -103,6 +108,10 @@ struct worker {
 	bool exited;		      /* exit_status is valid */
 	bool undecided;		      /* main has ended; what is left of it is not known yet */
 	enum worker_state state_before_exit;
+	bool guest; /* started by hand, and not ours to end: see guest.h. Its slot is no slot */
+	int pidfd;  /* of a guest's process, owned; -1: none, or it has ended */
+	struct loop_source process_source;
+
 	unsigned open; /* connections it holds, when last counted */
 	struct worker_findings found;
 	uint64_t served; /* taken by it, of channels that are closed */
@@ -115,6 +124,11 @@ struct worker {
 	struct loop_source output_source;
 	struct lines lines;
 };
+
+/* A worker that is nowhere linked, without a process. NULL: no memory. */
+struct worker *worker_new(struct service *service, struct service_conf *conf, unsigned slot,
+			  unsigned generation);
+void worker_free(struct worker *w);
 
 /*
  * Starts the process. NULL, with the reason logged, if that failed: nothing is left behind. It
@@ -186,6 +200,12 @@ int worker_output_watch(struct worker *w);	/* 0 or -errno */
 void worker_output_read_last(struct worker *w); /* main has ended: what is still in the pipes */
 void worker_output_deinit(struct worker *w);
 
+/*
+ * How many connections wait in it now; and c->waited has what the worker has counted since, as far
+ * as it can be true.
+ */
+unsigned channel_look(struct channel *c);
+
 uint64_t worker_taken(const struct worker *w);	 /* connections it has taken so far */
 unsigned worker_waiting(const struct worker *w); /* in its channels now */
 
@@ -198,6 +218,9 @@ struct channel *worker_find_channel(struct worker *w, uint64_t id);
 
 /* Process @pid has the other end of @c and says so on @fd, owned on success. 0 or -errno. */
 int channel_add_holder(struct channel *c, int fd, pid_t pid);
+
+/* Whether any process has the other end of @c, asked of the kernel now. */
+bool channel_has_holder(struct channel *c);
 
 /*
  * The app does not listen any more: what waits in @c is dispatched again, @c is freed, and the

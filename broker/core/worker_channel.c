@@ -105,6 +105,19 @@ static void holder_ready(struct loop_source *source, uint32_t events)
 	loop_timer_arm(loop_of(c), &c->verdict, VERDICT_MS);
 }
 
+bool channel_has_holder(struct channel *c)
+{
+	struct channel_holder *h, *tmp;
+
+	list_for_each_safe (h, tmp, &c->holders, link) {
+		char byte;
+
+		if (rendezvous_receive(h->fd, &byte, sizeof(byte)) == 0)
+			holder_free(h);
+	}
+	return !list_empty(&c->holders);
+}
+
 int channel_add_holder(struct channel *c, int fd, pid_t pid)
 {
 	struct channel_holder *h = calloc(1, sizeof(*h));
@@ -154,6 +167,7 @@ int worker_add_channel(struct worker *w, struct endpoint *e, struct channel **re
 	c->worker = w;
 	c->id = ++m->next_channel_id;
 	c->tx = c->rx = -1;
+	c->page = (struct page)PAGE_INIT;
 	c->wake = (struct loop_source){ .fd = -1, .ready = channel_woken };
 	loop_timer_init(&c->verdict, verdict_expired);
 
@@ -169,6 +183,9 @@ int worker_add_channel(struct worker *w, struct endpoint *e, struct channel **re
 		return r;
 	}
 	c->rx_inode = st.st_ino;
+	/* Without one its waiting times are not known: no reason to refuse a worker. */
+	if (m->measuring)
+		(void)page_open(&c->page);
 	e->n_channels++;
 	list_append(&w->channels, &c->link);
 	*ret_channel = c;
@@ -250,6 +267,9 @@ void channel_close(struct channel *c)
 	endpoint_leave(c->endpoint, c);
 	list_for_each_safe (h, tmp, &c->holders, link)
 		holder_free(h);
+	(void)channel_look(c);
+	histogram_merge(&w->service->measured.waited, &c->waited);
+	page_close(&c->page);
 	w->served += c->sent - c->taken_back;
 	c->endpoint->n_channels--;
 	loop_timer_disarm(&c->verdict);
@@ -258,6 +278,19 @@ void channel_close(struct channel *c)
 	fd_closep(&c->rx);
 	list_remove(&c->link);
 	free(c);
+}
+
+unsigned channel_look(struct channel *c)
+{
+	struct handoff_page said;
+	unsigned waiting;
+
+	/* In this order: what the page has was taken before, so what is taken now is its limit. */
+	page_read(&c->page, &said);
+	waiting = channel_waiting(c->rx);
+	if (c->page.map)
+		histogram_believe(&c->waited, &said, c->sent - c->taken_back - waiting);
+	return waiting;
 }
 
 uint64_t worker_taken(const struct worker *w)

@@ -69,6 +69,17 @@ struct conf_wrap {
 
 #define CONF_SLOTS_MAX 1024
 
+/* metrics = 127.0.0.1:9180, or the path of a Unix socket. */
+struct conf_serve {
+	struct handoff_addr addr; /* family 0: it is a path, or off */
+	char *path;		  /* absolute; NULL: it is an address, or off */
+};
+
+static inline bool conf_serve_is_on(const struct conf_serve *serve)
+{
+	return serve->addr.family != 0 || serve->path;
+}
+
 struct service_conf {
 	unsigned refs;
 	char *name;
@@ -127,6 +138,7 @@ struct broker_conf {
 	enum conf_control control;
 	char *control_path;  /* with CONTROL_PATH */
 	char *control_group; /* may look, not steer; NULL: nobody but root and the broker's user */
+	struct conf_serve metrics, agent_check;
 	enum conf_log_target log;
 	char *log_path; /* with LOG_TO_FILE */
 	enum conf_log_level log_level;

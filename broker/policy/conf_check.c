@@ -4,6 +4,8 @@
 #include "option.h"
 #include "origin.h"
 
+#include <string.h>
+
 static unsigned line_of(const struct service_conf *sc, const char *key)
 {
 	const struct option *option = option_find(OPTION_SERVICE, key);
@@ -122,10 +124,72 @@ static void check_listener(const struct conf *conf, const struct service_conf *s
 	}
 }
 
+struct own {
+	const char *key;
+	const struct conf_serve *serve;
+};
+
+static unsigned own_line(const struct conf *conf, const struct own *own)
+{
+	const struct option *option = option_find(OPTION_BROKER, own->key);
+
+	assert(option);
+	return origin_line(conf->broker.origins, conf->broker.n_origins, option, 0);
+}
+
+static bool same_place(const struct conf_serve *a, const struct conf_serve *b)
+{
+	if (a->path && b->path)
+		return !strcmp(a->path, b->path);
+	return a->addr.family && b->addr.family && address_overlap(&a->addr, &b->addr);
+}
+
+/* What the broker serves itself, against all `listen` lines: one a service is enough to say. */
+static void check_own(const struct conf *conf, const struct own *own, struct conf_errors *errors)
+{
+	STRBUF(mine, 100);
+
+	if (!own->serve->addr.family)
+		return;
+	address_format(&own->serve->addr, &mine);
+	for (size_t i = 0; i < conf->n_services; i++) {
+		const struct service_conf *sc = conf->services[i];
+
+		for (size_t j = 0; j < sc->n_listen; j++) {
+			STRBUF(theirs, 100);
+
+			if (!address_overlap(&own->serve->addr, &sc->listen[j].addr))
+				continue;
+			add_listen(&sc->listen[j], &theirs);
+			conf_errors_add(errors, own_line(conf, own),
+					"%s: %s cannot be bound beside %s of [service:%s] in line "
+					"%u; choose another port",
+					own->key, mine.text, theirs.text, sc->name,
+					sc->listen[j].line);
+			break;
+		}
+	}
+}
+
+static void check_own_all(const struct conf *conf, struct conf_errors *errors)
+{
+	const struct own metrics = { "metrics", &conf->broker.metrics };
+	const struct own agent = { "agent_check", &conf->broker.agent_check };
+
+	if (same_place(metrics.serve, agent.serve))
+		conf_errors_add(errors, own_line(conf, &agent),
+				"agent_check: needs an address of its own, not that of metrics in "
+				"line %u",
+				own_line(conf, &metrics));
+	check_own(conf, &metrics, errors);
+	check_own(conf, &agent, errors);
+}
+
 void conf_check_listeners(const struct conf *conf, struct conf_errors *errors)
 {
 	size_t n = 0;
 
+	check_own_all(conf, errors);
 	for (size_t i = 0; i < conf->n_services; i++) {
 		const struct service_conf *sc = conf->services[i];
 

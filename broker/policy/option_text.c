@@ -1,9 +1,10 @@
 /*
  * The option types whose value is one piece of text: a name, a path, a path or
- * a word.
+ * a word or an address.
  */
 #include "option_type.h"
 
+#include "address.h"
 #include "words.h"
 
 #include <errno.h>
@@ -227,4 +228,86 @@ const struct option_type type_target = {
 	.equal = target_equal,
 	.clear = target_clear,
 	.size = sizeof(unsigned),
+};
+
+/* --- an address, or a path ----------------------------------------------------------- */
+
+static const struct conf_serve *get_serve(const struct option *opt, const void *conf)
+{
+	return field_in(opt, conf);
+}
+
+static int serve_parse(const struct option *opt, char *const *word, size_t n,
+		       const struct conf_facts *facts, void *conf, struct strbuf *why)
+{
+	struct conf_serve *serve = field_of(opt, conf);
+	struct handoff_addr addr;
+	bool port_only;
+	int r;
+
+	(void)n;
+	if (strchr(*word, '/')) {
+		r = set_path(&serve->path, *word, facts, why);
+		if (r == 0)
+			serve->addr = (struct handoff_addr){ 0 };
+		return r;
+	}
+	r = address_parse(*word, &addr, &port_only, why);
+	if (r < 0)
+		return r;
+	/* Who may ask is not checked: that everybody may must have been meant. */
+	if (port_only) {
+		option_refuse(why, *word, "is every address of this machine: write 127.0.0.1:");
+		strbuf_addf(why, "%u, or 0.0.0.0:%u if everybody may ask", addr.port, addr.port);
+		return -EINVAL;
+	}
+	free(serve->path);
+	*serve = (struct conf_serve){ .addr = addr };
+	return 0;
+}
+
+static void serve_format(const struct option *opt, const void *conf, size_t entry,
+			 struct strbuf *out)
+{
+	const struct conf_serve *serve = get_serve(opt, conf);
+
+	(void)entry;
+	if (serve->path)
+		words_add_quoted(out, serve->path);
+	else if (serve->addr.family)
+		address_format(&serve->addr, out);
+}
+
+static void serve_allowed(const struct option *opt, struct strbuf *out)
+{
+	(void)opt;
+	strbuf_add(out, "ADDRESS:PORT, or a path");
+}
+
+static bool serve_equal(const struct option *opt, const void *a, const void *b)
+{
+	const struct conf_serve *x = get_serve(opt, a), *y = get_serve(opt, b);
+
+	if (x->path || y->path)
+		return x->path && y->path && !strcmp(x->path, y->path);
+	return address_equal(&x->addr, &y->addr);
+}
+
+static void serve_clear(const struct option *opt, void *conf)
+{
+	struct conf_serve *serve = field_of(opt, conf);
+
+	free(serve->path);
+}
+
+const struct option_type type_serve = {
+	.name = "address or path",
+	.may_unset = true,
+	.one_word = true,
+	.parse = serve_parse,
+	.format = serve_format,
+	.allowed = serve_allowed,
+	.equal = serve_equal,
+	.clear = serve_clear,
+	.size = sizeof(struct conf_serve),
 };

@@ -56,6 +56,7 @@ extern const struct option_type type_signal; /* int */
 extern const struct option_type type_name;   /* char *: a user or group */
 extern const struct option_type type_path;   /* char * */
 extern const struct option_type type_target; /* an enum; the value behind its words has a path */
+extern const struct option_type type_serve;  /* struct conf_serve */
 
 /* option_command.c */
 extern const struct option_type type_command;	  /* char ** */

@@ -51,7 +51,7 @@ void channel_nudge(int tx);
 unsigned channel_waiting(int rx);
 
 /*
- * Writes a rendezvous answer with up to two descriptors, and reads a request. Both never
+ * Writes a rendezvous answer with up to three descriptors, and reads a request. Both never
  * block. send: 0 or -errno. receive: bytes read, 0 at end of file, -EAGAIN, -errno;
  * descriptors that a hostile worker attached are dropped by the kernel.
  */

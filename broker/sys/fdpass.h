@@ -8,7 +8,7 @@
 #include <sys/types.h>
 #include "base/util.h"
 
-#define FDPASS_MAX 2
+#define FDPASS_MAX 3
 
 /*
  * Sends @len bytes with @n_fds descriptors, at most FDPASS_MAX; they stay the caller's. Never

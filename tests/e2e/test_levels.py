@@ -19,7 +19,7 @@ MAIN = 4
 # What computes and nothing else. The check is made on the objects, so that no macro hides a call.
 PURE = set(
     """
-    memchr memcmp memcpy memmove memset memrchr mempcpy rawmemchr bcmp
+    memchr memcmp memcpy memmem memmove memset memrchr mempcpy rawmemchr bcmp
     strchr strrchr strchrnul strcmp strncmp strcasecmp strncasecmp strlen strnlen strcpy strncpy
     stpcpy strcat strstr strspn strcspn strpbrk strsep strtok_r strdup strndup
     strtol strtoul strtoll strtoull isoc23_strtol isoc23_strtoul isoc23_strtoll isoc23_strtoull

@@ -165,13 +165,13 @@ class Broker:
     def no_hello(self):
         return not select.select([self.sock], [], [], 0)[0]
 
-    def welcome(self, hello, channel=None, named=True):
+    def welcome(self, hello, channel=None, named=True, page=None):
         if channel is None:
             self.channels += 1
             channel = Channel(self, hello, self.channels, named)
             self.open.append(channel)
         send_fds(hello.conn, struct.pack("=HHIQ", 1, 2, 40, channel.number) + hello.raw_addr,
-                 [channel.rx.fileno(), channel.tx.fileno()])
+                 [channel.rx.fileno(), channel.tx.fileno()] + ([page] if page else []))
         return channel
 
     def refuse(self, hello, error, reason):
@@ -247,7 +247,7 @@ class Puppet:
         assert ready, "nothing was said on standard error"
         return self.proc.stderr.readline().decode()
 
-    def listen(self, ip="0.0.0.0", port=3000, flags=0, before=()):
+    def listen(self, ip="0.0.0.0", port=3000, flags=0, before=(), page=None):
         """socket, bind and listen, welcomed. Returns descriptor, hello, channel."""
         fd = self.num("socket %d %d" % (INET6 if ":" in ip else INET, STREAM | flags))
         eq(self("bind %d %s %d" % (fd, ip, port)), "0")
@@ -255,7 +255,7 @@ class Puppet:
             eq(self(command % fd).split()[0], "0")
         self.say("listen %d" % fd)
         hello = self.broker.hello()
-        channel = self.broker.welcome(hello)
+        channel = self.broker.welcome(hello, page=page)
         eq(self.answer(), "0")
         return fd, hello, channel
 

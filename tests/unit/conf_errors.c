@@ -252,6 +252,24 @@ TEST(values_that_contradict_each_other_are_refused)
 		  "broker.ini:4: workers: \"0\" is out of range; allowed: 1 to 1024, or cpus\n"
 		  "broker.ini:7: listen: port 80 of [service:b] cannot be bound beside port 80 of "
 		  "[service:a] in line 3" },
+		{ "[broker]\nmetrics = 127.0.0.1:80\n[service:a]\ncommand = x\nlisten = 81\n"
+		  "listen = 80",
+		  "broker.ini:2: metrics: 127.0.0.1:80 cannot be bound beside port 80 of "
+		  "[service:a] in line 6; choose another port" },
+		{ "[broker]\nmetrics = [::1]:80\nagent_check = [::]:80\n[service:a]\ncommand = x",
+		  "broker.ini:3: agent_check: needs an address of its own, not that of metrics in "
+		  "line 2" },
+		{ "[broker]\nmetrics = /a/b\nagent_check = '/a/b'\n[service:a]\ncommand = x",
+		  "broker.ini:3: agent_check: needs an address of its own, not that of metrics in "
+		  "line 2" },
+		{ "[broker]\nmetrics = 9180\n[service:a]\ncommand = x",
+		  "broker.ini:2: metrics: \"9180\" is every address of this machine: write "
+		  "127.0.0.1:9180, or 0.0.0.0:9180 if everybody may ask; allowed: ADDRESS:PORT, or "
+		  "a path" },
+		{ "[broker]\nagent_check = here\n[service:a]\ncommand = x",
+		  "broker.ini:2: agent_check: \"here\" is not a numeric address (names are not "
+		  "looked up): write 127.0.0.1:80, [::1]:80 or a port alone; allowed: "
+		  "ADDRESS:PORT, or a path" },
 		{ "[service:a]\ncommand = x\nbackoff_min = 1m",
 		  "broker.ini:3: backoff_min (1m) is above backoff_max (30s)" },
 		/* What was meant by the bad value nobody knows, so it contradicts nothing. */

@@ -29,6 +29,8 @@ static const struct {
 	{ OPTION_BROKER, "control_group", "adm" },
 	{ OPTION_BROKER, "user", "www" },
 	{ OPTION_BROKER, "group", "33" },
+	{ OPTION_BROKER, "metrics", "127.0.0.1:9180" },
+	{ OPTION_BROKER, "agent_check", "/run/agent" },
 	{ OPTION_SERVICE, "command", "'my program' --flag '#1' \"it's\"" },
 	{ OPTION_SERVICE, "wrap", "strace -f -o '/tmp/a b'" },
 	{ OPTION_SERVICE, "debug_command", "lldb -p {pid}" },

@@ -5,6 +5,7 @@
 #include "real.h"
 #include "rendezvous.h"
 #include "slot.h"
+#include "waits.h"
 
 #include <netinet/in.h>
 
@@ -36,6 +37,7 @@ static void attach(struct slot *slot)
 		return;
 	(void)slot_hide(slot, HIDDEN_TX, &meeting.tx);
 	(void)slot_hide(slot, HIDDEN_RENDEZVOUS, &meeting.rendezvous);
+	waits_map(slot, meeting.page);
 	meeting_close(&meeting);
 }
 

@@ -12,6 +12,7 @@
 #include "shim.h"
 #include "slot.h"
 #include "take.h"
+#include "waits.h"
 
 /*
  * The family of the connection's own socket. It is that of the broker's listener, which the
@@ -65,6 +66,7 @@ static int accept_from(struct slot *slot, int fd, struct sockaddr *addr, socklen
 	taken = take_conn(fd, flags, &conn);
 	if (taken < 0)
 		return taken;
+	waits_count(slot, conn.accept_ns);
 	mark_family(slot, &conn, taken);
 	if (atomic_load_explicit(&slot->options.changed, memory_order_relaxed))
 		options_apply(&slot->options, taken);

@@ -10,6 +10,7 @@
 #include "shim.h"
 #include "slot.h"
 #include "swap.h"
+#include "waits.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -160,6 +161,7 @@ static int take_over(struct slot *slot, int fd, struct meeting *m)
 		return r;
 	}
 	slot->channel = m->channel;
+	waits_map(slot, m->page);
 	return 0;
 }
 

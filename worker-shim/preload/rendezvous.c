@@ -23,6 +23,7 @@ void meeting_close(struct meeting *m)
 {
 	real_closep(&m->rx);
 	real_closep(&m->tx);
+	real_closep(&m->page);
 	real_closep(&m->rendezvous);
 }
 
@@ -115,7 +116,7 @@ static ssize_t receive_answer(struct meeting *m, union answer *ret)
 		.msg_control = control.buf,
 		.msg_controllen = sizeof(control.buf),
 	};
-	int *places[] = { &m->rx, &m->tx };
+	int *places[] = { &m->rx, &m->tx, &m->page };
 	size_t taken = 0;
 	ssize_t n;
 
@@ -168,7 +169,7 @@ int rendezvous_meet(const struct slot *slot, bool adopt, int timeout_ms, struct 
 	ssize_t n;
 	int r;
 
-	ret->rx = ret->tx = -1;
+	ret->rx = ret->tx = ret->page = -1;
 	ret->rendezvous = dial(timeout_ms);
 	if (ret->rendezvous == -EMFILE || ret->rendezvous == -ENFILE)
 		return fail(ret, -ret->rendezvous, "no descriptor is free");

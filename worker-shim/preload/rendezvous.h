@@ -13,6 +13,7 @@
 
 struct meeting {
 	int rx, tx;	/* -1 until the broker has said WELCOME */
+	int page;	/* handoff_page.h; -1: the broker does not measure */
 	int rendezvous; /* to be kept open */
 	uint64_t channel;
 	struct handoff_addr addr;	  /* from WELCOME */
@@ -22,7 +23,7 @@ struct meeting {
 
 /*
  * Says HELLO for @slot, with HANDOFF_HELLO_ADOPT and the slot's channel if @adopt, and
- * waits for the answer, at most @timeout_ms. 0: WELCOME, the caller owns the three
+ * waits for the answer, at most @timeout_ms. 0: WELCOME, the caller owns the
  * descriptors, all close-on-exec, and rx bears the name of this channel. -errno:
  * nothing is left open, ret->reason says why.
  */

@@ -36,6 +36,7 @@ struct slot *table_slot_new(void)
 		for (size_t j = 0; j < SLOT_SEEN; j++)
 			atomic_store(&slot->seen[j], 0);
 		slot->channel = 0;
+		atomic_store(&slot->page, NULL);
 		memset(&slot->options, 0, sizeof(slot->options));
 		return slot;
 	}

@@ -25,6 +25,7 @@
 #ifndef SHIM_TABLE_H
 #define SHIM_TABLE_H
 
+#include "handoff_page.h"
 #include "handoff_wire.h"
 #include "options.h"
 
@@ -80,7 +81,9 @@ struct slot {
 	struct hidden hidden[HIDDEN_N];
 	_Atomic uint64_t seen[SLOT_SEEN];
 	_Atomic unsigned seen_next;
-	struct options options; /* what accepted connections inherit */
+	struct options options;		   /* what accepted connections inherit */
+	struct handoff_page *_Atomic page; /* counts waiting times; NULL: nobody asks for them */
+	void *mapped;			   /* where a page once was: the next one goes there too */
 };
 
 extern _Atomic uint16_t table_marks[TABLE_FDS];

@@ -1,0 +1,78 @@
+#include "probe.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "core/master.h"
+
+static bool all_paused(const struct master *m)
+{
+	const struct service *s;
+
+	list_for_each (s, &m->services, link)
+		if (!s->paused && !s->stopping)
+			return false;
+	return true;
+}
+
+static unsigned count_ready(const struct service *s)
+{
+	const struct worker *w;
+	unsigned n = 0;
+
+	list_for_each (w, &s->workers, link)
+		n += w->state == WORKER_READY;
+	/* During a reload there may be more than wanted for a while. */
+	return n < s->want ? n : s->want;
+}
+
+bool probe_ready(const struct master *m, struct buf *out)
+{
+	const struct service *s;
+	bool ready = true;
+
+	if (m->stopping != RUNNING) {
+		buf_add_str(out, "the broker is stopping\n");
+		return false;
+	}
+	list_for_each (s, &m->services, link) {
+		/* Gone from the configuration: it only finishes what it has. */
+		if (s->stopping)
+			continue;
+		if (s->paused) {
+			buf_addf(out, "%s: paused\n", service_name(s));
+			ready = false;
+		} else if (!service_is_serving(s)) {
+			buf_addf(out, "%s: no worker is ready (of %u)\n", service_name(s), s->want);
+			ready = false;
+		}
+	}
+	if (ready)
+		buf_add_str(out, "ok\n");
+	return ready;
+}
+
+void probe_agent(const struct master *m, char ret[PROBE_AGENT_BYTES])
+{
+	uint64_t ready = 0, wanted = 0, percent;
+	bool down = false;
+	const struct service *s;
+
+	if (m->stopping != RUNNING || all_paused(m)) {
+		strcpy(ret, "drain\n");
+		return;
+	}
+	list_for_each (s, &m->services, link) {
+		if (s->stopping)
+			continue;
+		/* One address stands for all services: what one of them lacks, the whole lacks. */
+		down = down || s->paused || !service_is_serving(s);
+		ready += count_ready(s);
+		wanted += s->want;
+	}
+	if (down || wanted == 0) {
+		strcpy(ret, "down\n");
+		return;
+	}
+	percent = (ready * 100 + wanted / 2) / wanted;
+	snprintf(ret, PROBE_AGENT_BYTES, "ready up %u%%\n", percent < 1 ? 1 : (unsigned)percent);
+}

@@ -1,0 +1,45 @@
+/*
+ * histogram - how long things took, in buckets whose bounds are powers of two microseconds:
+ * the same that a worker's page has (handoff_page.h), so that both can be added up.
+ *
+ * Owns:   the arithmetic. Never: reads a clock or another's memory; both are handed in.
+ */
+#ifndef BROKER_POLICY_HISTOGRAM_H
+#define BROKER_POLICY_HISTOGRAM_H
+
+#include "base/util.h"
+#include "handoff_page.h"
+
+#define HISTOGRAM_BUCKETS HANDOFF_PAGE_BUCKETS
+
+struct histogram {
+	uint64_t count[HISTOGRAM_BUCKETS]; /* of each bucket by itself, not added up */
+	uint64_t sum_ns;
+};
+
+/* In the path of every connection: two additions. */
+static inline void histogram_add(struct histogram *h, uint64_t ns)
+{
+	h->count[handoff_page_bucket(ns)]++;
+	h->sum_ns += ns;
+}
+
+/* The upper bound of a bucket in microseconds; the last has none. */
+static inline uint64_t histogram_bound_us(size_t bucket)
+{
+	assert(bucket < HISTOGRAM_BUCKETS - 1);
+	return (uint64_t)1 << bucket;
+}
+
+uint64_t histogram_total(const struct histogram *h);
+
+void histogram_merge(struct histogram *into, const struct histogram *from);
+
+/*
+ * Takes over into @believed what a worker says of itself (@said, a copy of its page): no count
+ * ever shrinks, all of them together are never more than @limit, and the sum is one that such
+ * counts can have. So a worker can spoil its own times and nothing else.
+ */
+void histogram_believe(struct histogram *believed, const struct handoff_page *said, uint64_t limit);
+
+#endif

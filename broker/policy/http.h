@@ -1,0 +1,53 @@
+/*
+ * http - the little of HTTP/1.0 and 1.1 (RFC 9110, 9112) that a probe and a scrape need:
+ * requests without a body in, answers with a known length out.
+ *
+ * Strict where being lenient has made others unsafe: lines end with CR LF, a field has no
+ * blank before its colon and is never folded, HTTP/1.1 names exactly one Host, and a request with
+ * a body is refused.
+ *
+ * Owns:   the grammar. Never: reads, writes, knows a path.
+ */
+#ifndef BROKER_POLICY_HTTP_H
+#define BROKER_POLICY_HTTP_H
+
+#include "base/buf.h"
+
+#define HTTP_HEAD_MAX 8192 /* bytes of a request: beyond it the answer is 431 */
+
+enum http_status {
+	HTTP_OK = 200,
+	HTTP_BAD_REQUEST = 400,
+	HTTP_NOT_FOUND = 404,
+	HTTP_NOT_ALLOWED = 405, /* the method */
+	HTTP_TOO_LARGE = 431,
+	HTTP_UNAVAILABLE = 503,
+	HTTP_BAD_VERSION = 505,
+};
+
+enum http_media { HTTP_MEDIA_OPENMETRICS, HTTP_MEDIA_TEXT };
+
+struct http_request {
+	bool head;	  /* HEAD: the answer has no body */
+	const char *path; /* without the query; in the caller's bytes, not terminated */
+	size_t path_len;
+	enum http_media
+		accepts; /* TEXT only where plain text is asked for and OpenMetrics is not */
+};
+
+/* More bytes are needed; also the end of a client that sends none. */
+#define HTTP_INCOMPLETE 1
+
+/*
+ * Reads the head of a request from the @n bytes at @bytes; what follows it is ignored. 0: *@ret
+ * is filled. HTTP_INCOMPLETE; or the status of the answer that it gets instead (400 and above).
+ */
+int http_parse(const char *bytes, size_t n, struct http_request *ret);
+
+bool http_path_is(const struct http_request *request, const char *path);
+
+/* Head and, unless it is for HEAD, body of an answer after which the connection is closed. */
+void http_answer(struct buf *out, enum http_status status, const char *type, const char *body,
+		 size_t len, bool head);
+
+#endif

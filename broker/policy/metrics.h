@@ -1,0 +1,76 @@
+/*
+ * metrics - what the broker tells of itself, and under which names. docs/metrics.md is its manual.
+ *
+ * A snapshot is taken in one go (core/scrape.c) and written family by family, one each turn of
+ * the loop: so however many workers there are, accepting goes on in between.
+ *
+ * Owns:   names, types, units, labels. Never: looks anything up.
+ */
+#ifndef BROKER_POLICY_METRICS_H
+#define BROKER_POLICY_METRICS_H
+
+#include "policy/openmetrics.h"
+#include "policy/worker_end.h"
+#include "policy/worker_fsm.h"
+#include "handoff_wire.h"
+
+#define METRICS_TEXT_MAX (16 * 1024 * 1024)
+
+enum metrics_broker_state {
+	METRICS_STARTING,
+	METRICS_RUNNING,
+	METRICS_STOPPING,
+};
+
+/* Why connections that were accepted were closed without a worker. */
+enum metrics_refused { METRICS_REFUSED_NO_WORKER, METRICS_REFUSED_NO_MEMORY, METRICS_REFUSED_N };
+
+struct metrics_service {
+	char name[HANDOFF_SERVICE_SIZE];
+	uint64_t accepted, sent, taken, taken_back, client_gone;
+	uint64_t refused[METRICS_REFUSED_N];
+	uint64_t waiting_in_broker, waiting_in_channels;
+	uint64_t wanted, generation;
+	uint64_t by_state[WORKER_STATE_N]; /* workers, old generations too; none is DEAD */
+	bool serving;			   /* at least one worker is ready */
+	uint64_t reloads_done, reloads_aborted;
+	uint64_t restarts[WORKER_END_N];
+	struct histogram handed, waited, started, reloads;
+};
+
+struct metrics_listener {
+	size_t service; /* index */
+	char address[64];
+	uint64_t accepted, backlog, backlog_limit, overflows;
+	bool asked; /* the kernel has told the last three */
+};
+
+/* A slot, with all processes that are in it: the old worker of a reload beside the new one. */
+struct metrics_worker {
+	size_t service; /* index */
+	char name[HANDOFF_SERVICE_SIZE + 20];
+	enum worker_state state; /* of the newest; DEAD: the slot is empty */
+	uint64_t generation;	 /* of the newest; 0: none */
+	uint64_t taken, waiting;
+	bool found;	   /* the next three are known */
+	bool open_unknown; /* but .open is not: a process of it could not be read */
+	uint64_t rss_bytes, cpu_ms, open;
+};
+
+struct metrics_snapshot {
+	const char *version;
+	enum metrics_broker_state state;
+	uint64_t reloads_refused;
+	uint64_t start_unix_ms, cpu_ns, rss_bytes, open_fds, max_fds;
+	struct metrics_service *services; /* owned, as the next two */
+	struct metrics_listener *listeners;
+	struct metrics_worker *workers;
+	size_t n_services, n_listeners, n_workers;
+};
+
+void metrics_snapshot_deinit(struct metrics_snapshot *s);
+
+/* Writes family number @at, from 0 on. False: that was the last, and the text is complete. */
+bool metrics_write(struct openmetrics *om, const struct metrics_snapshot *s, size_t at);
+
+#endif

@@ -1,0 +1,32 @@
+/*
+ * page - the page of counters that a channel shares with its worker (handoff_page.h).
+ *
+ * What is in it is the worker's word: policy/histogram.c says how much of it is believed.
+ */
+#ifndef BROKER_SYS_PAGE_H
+#define BROKER_SYS_PAGE_H
+
+#include "base/util.h"
+#include "handoff_page.h"
+
+struct page {
+	int fd;				/* owned, to be given away again; -1: there is no page */
+	const struct handoff_page *map; /* read-only */
+};
+
+#define PAGE_INIT                                                                                  \
+	{                                                                                          \
+		.fd = -1                                                                           \
+	}
+
+/*
+ * Makes a page, all zero, of a size that nobody can change any more: reading it never fails.
+ * 0 or -errno, with *@ret untouched.
+ */
+int page_open(struct page *ret);
+void page_close(struct page *p); /* without a page nothing happens */
+
+/* The counters as they are now. All zero without a page. */
+void page_read(const struct page *p, struct handoff_page *ret);
+
+#endif
