@@ -87,6 +87,15 @@ static void add_busy_service(void)
 	"  rollback is possible for 57s\n"                                                         \
 	"  [::]:3000 for 3000 (automatic)  paused  backlog 9/128  overflows 2  accepted 1210\n"
 
+TEST(what_the_broker_says_is_not_said_twice)
+{
+	struct view_worker w = { .why = "pinned sources only", .is_pinned_only = true };
+	STRBUF(text, 128);
+
+	workers_add_why(&w, &text);
+	CHECK_STR(text.text, "pinned sources only");
+}
+
 TEST(reasons_that_are_too_long_stand_below_their_row)
 {
 	add_busy_service();
