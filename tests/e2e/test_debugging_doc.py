@@ -13,6 +13,7 @@ from lib.tools import need
 
 private_namespaces()
 
+APPS_SOURCE = os.path.join(ROOT, "tests", "apps")
 PAGE = os.path.join(ROOT, "docs", "debugging.md")
 
 
@@ -66,6 +67,25 @@ def from_a_request_that_hangs_to_the_line():
     shutil.copy(os.path.join(ROOT, "docs", "examples", "prices.c"), tmp("prices.c"))
     said = walk.run(page("The example", "node"), has)
     assert "FAILED" not in said, said
+
+
+@test
+def node_opens_its_inspector():
+    need("node", "curl")
+    shutil.copy(os.path.join(APPS_SOURCE, "app.js"), tmp("app.js"))
+    walk.run(page("node", "Python"), has)
+
+
+@test
+def python_dumps_its_stacks():
+    walk.run(page("Python", "Java"), has)
+
+
+@test
+def java_dumps_its_stacks():
+    need("java", "jstack")
+    shutil.copy(os.path.join(APPS_SOURCE, "JdkHttp.java"), tmp("JdkHttp.java"))
+    walk.run(page("Java", "What must be allowed"), has)
 
 
 main()

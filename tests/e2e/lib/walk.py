@@ -140,12 +140,14 @@ def run(text, has):
     """
     terminals = {}
     for words, lines in blocks(text):
-        if words[0] != "console":
-            if len(words) > 1:
-                tap.write_file(words[1], "\n".join(lines) + "\n")
-            continue
+        is_file = words[0] != "console"
+        name = words.pop(1) if is_file and len(words) > 1 else None
         needs = [word for word in words[1:] if not word.isdigit()]
         if not all(map(has, needs)):
+            continue
+        if is_file:
+            if name:
+                tap.write_file(name, "\n".join(lines) + "\n")
             continue
         name = next((word for word in words[1:] if word.isdigit()), "1")
         if name not in terminals:
