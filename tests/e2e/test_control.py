@@ -160,6 +160,20 @@ def events_are_kept_and_followed():
 
 
 @test
+def brokerctl_ends_with_its_reader():
+    """events -f | grep -m 1: it is not the next event that ends it, which may never come."""
+    broker = small()
+    process = subprocess.Popen(
+        [os.path.join(BUILD, "brokerctl"), "-c", broker.file, "events", "-f", "--since", "1h"],
+        stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, preexec_fn=proc.die_with_parent,
+    )
+    at_end(process.kill)
+    assert b"broker-start" in process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(10) != 0
+
+
+@test
 def since_gives_what_follows_an_id():
     broker = small()
     events = ask(broker, "events")
