@@ -43,7 +43,7 @@ def each_request_gets_the_answer_that_http_has_for_it():
         (b"GET /healthz HTTP/3.0\r\n\r\n", 505),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
         (b"GET /healthz HTTP/1.0\r\nX: " + b"x" * 9000 + b"\r\n\r\n", 431),
-        (b"x" * 300000, 431),
+        (b"x" * 8000000, 431),  # more than buffers hold: what it still sends is read away
         (b"GET /healthz HTTP/1.0\r\n\r\n" + b"GET /healthz HTTP/1.0\r\n\r\n" * 10000, 200),
     ):
         answer = page.ask(request)
