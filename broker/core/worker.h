@@ -52,6 +52,7 @@ struct channel {
 	uint64_t taken_seen;
 	int64_t moved_ms;      /* when taken_seen last changed, or the channel was last empty */
 	struct proc_look look; /* at the process that listens */
+	bool state_read;       /* ... at the last look */
 	bool stalled;	  /* got nothing done for stall_timeout: gets one at a time, now and then */
 	int64_t probe_ms; /* when a stalled channel is given its next one */
 	int64_t probe_delay_ms;
@@ -175,10 +176,14 @@ void worker_debug_end(struct worker *w);
  * Whether a debugger, strace(1) or the like has a process of @w; *@ret_tracer (may be NULL) is its
  * pid. One that belongs to the worker itself, as in `wrap.0 = strace -f`, counts only while it
  * keeps a process stopped. Reads /proc of every process of the tree.
- *
- * No clock ticks for such a worker, and it is not told to end: see worker.c.
  */
 bool worker_is_traced(const struct worker *w, pid_t *ret_tracer);
+
+/*
+ * Whether that is so, or a debugging session lasts, which need not trace (perf). No clock ticks for
+ * such a worker, and it is not told to end: see worker.c.
+ */
+bool worker_is_debugged(const struct worker *w);
 
 /* Logs, once, that @w is to end and waits for its debugger to let go; if the broker ends, again. */
 void worker_say_traced(struct worker *w);
