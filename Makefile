@@ -77,7 +77,7 @@ BROKER_SRC := broker/main.c $(sort $(wildcard broker/base/*.c broker/policy/*.c 
 BROKER_OBJ := $(BROKER_SRC:%.c=$(BUILD)/obj/%.o)
 
 # What it shares with the broker: everything pure, and of the rest only what it names here.
-CTL_SYS := config_file rundir tool unix_listener
+CTL_SYS := config_file loop proc rundir sockaddr sockdiag spawn tool unix_listener user
 CTL_SRC := $(sort $(wildcard broker/ctl/*.c broker/base/*.c broker/policy/*.c)) $(CTL_SYS:%=broker/sys/%.c)
 CTL_OBJ := $(CTL_SRC:%.c=$(BUILD)/obj/%.o)
 

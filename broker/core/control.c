@@ -70,15 +70,21 @@ struct service *client_find_service(struct client *c, const char *name)
 {
 	STRBUF(near, 128);
 	const char *names[CONF_SERVICES_MAX];
-	struct service *s;
+	struct service *s, *leaving = NULL;
 	size_t n = 0;
 
 	list_for_each (s, &c->master->services, link) {
-		if (!strcmp(service_name(s), name))
-			return s;
+		/* One that has come back while the old one of its name still drains is meant. */
+		if (!strcmp(service_name(s), name)) {
+			if (!s->stopping)
+				return s;
+			leaving = s;
+		}
 		if (n < ARRAY_SIZE(names))
 			names[n++] = service_name(s);
 	}
+	if (leaving)
+		return leaving;
 	add_nearest(name, names, n, &near);
 	client_error(c, "unknown-service", "there is no service %s%s", name, near.text);
 	return NULL;
@@ -155,6 +161,8 @@ static handler_fn *handler_of(enum command_id id)
 		return control_config;
 	case COMMAND_HELP:
 		return control_help;
+	case COMMAND_JOIN:
+		return control_join;
 	case COMMAND_SIGNAL:
 		return control_signal;
 	case COMMAND_RELOAD:
@@ -183,7 +191,6 @@ static handler_fn *handler_of(enum command_id id)
 		return control_pins;
 	case COMMAND_STOP:
 		return control_stop_broker;
-	case COMMAND_JOIN:
 	case COMMAND_TOP:
 	case COMMAND_DOCTOR:
 	case COMMAND_COMPLETION:

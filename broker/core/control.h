@@ -4,6 +4,7 @@
  *	control.c		who connects, what he may, one request after another
  *	control_look.c		status, events, config, pins
  *	control_steer.c		scale, restart, hold, pin, stop, ...
+ *	control_join.c		a guest asks
  *	control_roll.c		reload, rollback, restart: those that wait for an end
  *
  * A client can neither slow the broker nor make it grow: requests are short, an answer is bounded

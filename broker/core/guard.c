@@ -63,7 +63,7 @@ int guard_start(struct master *m)
 	m->keeper_fd = fd_take(&ours);
 	list_for_each (s, &m->services, link)
 		list_for_each (w, &s->workers, link)
-			if (w->pid)
+			if (w->pid && !w->guest)
 				guard_add(m, w, w->pid);
 	return 0;
 }

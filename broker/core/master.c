@@ -23,7 +23,7 @@ static struct worker *find_by_pid(const struct master *m, pid_t pid)
 
 	list_for_each (s, &m->services, link)
 		list_for_each (w, &s->workers, link)
-			if (w->pid == pid)
+			if (w->pid == pid && !w->guest)
 				return w;
 	return NULL;
 }

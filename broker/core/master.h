@@ -65,6 +65,7 @@ struct master {
 	struct loop_timer gone;
 	struct ledger ledger_gone; /* of services that have ended */
 	uint64_t taken_by_gone;
+	unsigned last_guest; /* the highest number of one, of whatever service */
 	int64_t started_ms;
 	uint64_t started_unix_ms; /* the same by the calendar, for metrics */
 	uint64_t reloads_refused;

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "base/fd.h"
+#include "core/guest.h"
 #include "core/master.h"
 #include "policy/address.h"
 #include "sys/channel.h"
@@ -121,7 +122,8 @@ static void join(struct greeting *g, struct worker *w, const struct handoff_hell
 	struct endpoint *e;
 	struct channel *c;
 	pid_t pid = g->peer.pid;
-	int r = service_endpoint_for(w->service, &hello->addr, &e, &reason);
+	int r = w->guest ? guest_endpoint_for(w, &hello->addr, &e, &reason)
+			 : service_endpoint_for(w->service, &hello->addr, &e, &reason);
 
 	if (r < 0) {
 		refuse(g, -r, reason.text);

@@ -59,7 +59,8 @@ static void add_worker(const struct worker *w, struct metrics_service *service,
 	struct channel *c;
 	uint64_t taken = w->served;
 
-	service->by_state[w->state]++;
+	/* A guest is not one of those that are wanted. */
+	service->by_state[w->state] += !w->guest;
 	slot->state = w->state;
 	slot->generation = w->generation;
 	list_for_each (c, &w->channels, link) {
@@ -89,8 +90,32 @@ static size_t count_slots(const struct service *s)
 	const struct worker *w;
 
 	list_for_each (w, &s->workers, link)
-		if (w->slot >= n)
+		if (!w->guest && w->slot >= n)
 			n = w->slot + 1;
+	return n;
+}
+
+static void hold_counters(struct metrics_worker *to, struct slot_measured *said)
+{
+	to->taken = never_less(to->taken, &said->taken);
+	to->cpu_ms = never_less(to->cpu_ms, &said->cpu_ms);
+}
+
+/* Those who are there now: a guest's number is never used again, so nothing is kept of it. */
+static size_t take_guests(struct service *s, size_t at, struct metrics_snapshot *snapshot,
+			  struct metrics_worker *first)
+{
+	struct worker *w;
+	size_t n = 0;
+
+	list_for_each (w, &s->workers, link) {
+		if (!w->guest)
+			continue;
+		first[n] = (struct metrics_worker){ .service = at };
+		snprintf(first[n].name, sizeof(first[n].name), "%s", w->name);
+		add_worker(w, &snapshot->services[at], &first[n]);
+		hold_counters(&first[n++], &w->measured);
+	}
 	return n;
 }
 
@@ -110,16 +135,15 @@ static void take_workers(struct service *s, size_t at, struct metrics_snapshot *
 		snprintf(first[i].name, sizeof(first[i].name), "%s.%zu", service_name(s), i);
 	}
 	list_for_each (w, &s->workers, link)
-		add_worker(w, &ret->services[at], &first[w->slot]);
+		if (!w->guest)
+			add_worker(w, &ret->services[at], &first[w->slot]);
 	for (size_t i = 0; i < n; i++) {
-		struct slot_measured *m = &s->slots[i].measured;
-
-		first[i].taken = never_less(first[i].taken, &m->taken);
-		first[i].cpu_ms = never_less(first[i].cpu_ms, &m->cpu_ms);
+		hold_counters(&first[i], &s->slots[i].measured);
 		/* A slot that is not wanted any more is shown until it is empty. */
 		if (i < s->want || first[i].state != WORKER_DEAD)
 			first[kept++] = first[i];
 	}
+	kept += take_guests(s, at, ret, first + kept);
 	ret->n_workers += kept;
 }
 
@@ -169,7 +193,7 @@ static int make_room(const struct master *m, struct metrics_snapshot *ret)
 	list_for_each (s, &m->services, link) {
 		n_services++;
 		n_listeners += list_count(&s->listeners);
-		n_workers += count_slots(s);
+		n_workers += count_slots(s) + list_count(&s->workers);
 	}
 	ret->services = calloc(n_services + 1, sizeof(*ret->services));
 	ret->listeners = calloc(n_listeners + 1, sizeof(*ret->listeners));

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include "core/guest.h"
 #include "core/launch.h"
 #include "core/master.h"
 #include "core/pin.h"
@@ -32,6 +33,8 @@ struct service *service_new(struct master *m, struct service_conf *conf)
 	s->master = m;
 	s->conf = service_conf_ref(conf);
 	s->want = conf->workers;
+	/* Its section may have been here before: a number is not given twice. */
+	s->last_guest = m->last_guest;
 	s->generation = s->last_generation = 1;
 	s->last_reload_ms = -1;
 	list_init(&s->workers);
@@ -106,7 +109,7 @@ static unsigned count_starting(const struct master *m)
 
 	list_for_each (s, &m->services, link)
 		list_for_each (w, &s->workers, link)
-			n += w->state == WORKER_STARTING;
+			n += w->state == WORKER_STARTING && !w->guest;
 	return n;
 }
 
@@ -116,7 +119,7 @@ static unsigned count_own_starting(const struct service *s)
 	unsigned n = 0;
 
 	list_for_each (w, &s->workers, link)
-		n += w->state == WORKER_STARTING;
+		n += w->state == WORKER_STARTING && !w->guest;
 	return n;
 }
 
@@ -286,6 +289,19 @@ static void note_failure(struct worker *w, enum worker_state from)
 		fail_start(s, worker_taken(w) == 0);
 }
 
+static void guest_changed(struct worker *w)
+{
+	struct service *s = w->service;
+
+	if (w->state != WORKER_DEAD)
+		return;
+	guest_log_left(w);
+	(void)service_unpin_worker(s, w->name); /* nobody will have this name again */
+	s->served_by_gone += w->served;
+	list_remove(&w->link);
+	master_check_gone(s->master);
+}
+
 void service_worker_changed(struct worker *w, enum worker_state from)
 {
 	struct service *s = w->service;
@@ -293,6 +309,10 @@ void service_worker_changed(struct worker *w, enum worker_state from)
 
 	if (w->state == from)
 		return;
+	if (w->guest) {
+		guest_changed(w);
+		return;
+	}
 	if (w->state == WORKER_DEAD) {
 		launch_log_exit(w);
 		s->served_by_gone += w->served;

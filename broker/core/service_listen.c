@@ -315,7 +315,8 @@ static bool listens_like_others(const struct worker *w)
 	const struct channel *c, *own;
 
 	list_for_each (other, &w->service->workers, link) {
-		if (other == w || (other->state != WORKER_READY && other->state != WORKER_HELD))
+		if (other == w || other->guest ||
+		    (other->state != WORKER_READY && other->state != WORKER_HELD))
 			continue;
 		list_for_each (c, &other->channels, link) {
 			bool found = false;
@@ -355,6 +356,9 @@ bool worker_listens_as_configured(const struct worker *w)
 void service_worker_listens(struct worker *w)
 {
 	service_attach_listeners(w->service);
+	/* Of a guest nothing is expected: one address is enough. */
+	if (w->guest)
+		worker_event(w, EV_LISTEN);
 	if (w->state != WORKER_STARTING || !worker_listens_as_configured(w))
 		return;
 	loop_timer_disarm(&w->settle);

@@ -101,6 +101,10 @@ int service_restart_worker(struct worker *w, struct strbuf *error)
 			    roll_kind_name(s->roll_kind), service_name(s));
 		return -EBUSY;
 	}
+	if (w->guest) {
+		strbuf_addf(error, "%s is a guest: who started it starts it anew", w->name);
+		return -EINVAL;
+	}
 	if (s->slots[w->slot].current != w) {
 		strbuf_addf(error, "this process of %s is %s, and no longer the one that serves",
 			    w->name, worker_state_name(w->state));

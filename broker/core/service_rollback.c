@@ -174,10 +174,11 @@ static unsigned restore_all(struct service *s, struct worker **ret_leaving)
 	unsigned n = 0;
 
 	list_for_each_safe (w, tmp, &s->workers, link) {
-		struct slot *slot = &s->slots[w->slot];
+		struct slot *slot;
 
 		if (!may_return(w))
 			continue;
+		slot = &s->slots[w->slot];
 		ret_leaving[w->slot] = slot->current;
 		slot->current = w;
 		w->asked = false;

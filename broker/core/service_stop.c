@@ -18,12 +18,17 @@ static struct loop *loop_of(const struct service *s)
 	return &s->master->loop;
 }
 
+/* Guests last: then it is known whether anybody else is left who could take what waits at them. */
 static void for_all_workers(struct service *s, enum worker_event ev)
 {
 	struct worker *w, *tmp;
 
 	list_for_each_safe (w, tmp, &s->workers, link)
-		service_retire(w, ev);
+		if (!w->guest)
+			service_retire(w, ev);
+	list_for_each_safe (w, tmp, &s->workers, link)
+		if (w->guest)
+			service_retire(w, ev);
 }
 
 static void end_rollout(struct service *s)

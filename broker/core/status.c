@@ -109,7 +109,7 @@ static unsigned count_ready(const struct service *s)
 	unsigned n = 0;
 
 	list_for_each (w, &s->workers, link)
-		n += w->state == WORKER_READY;
+		n += w->state == WORKER_READY && !w->guest;
 	return n;
 }
 
@@ -227,8 +227,9 @@ static void list_missing(const struct worker *w, struct strbuf *out)
 
 static void explain_worker(const struct worker *w, struct strbuf *out)
 {
-	const struct slot_trouble *trouble =
-		worker_state_is_current(w->state) ? service_trouble(w->service, w->slot) : NULL;
+	const struct slot_trouble *trouble = worker_state_is_current(w->state) && !w->guest
+						     ? service_trouble(w->service, w->slot)
+						     : NULL;
 	int64_t now = now_of(w->service);
 	STRBUF(missing, 128);
 	struct why_worker why = {
@@ -295,8 +296,11 @@ void status_write_worker(const struct worker *w, struct buf *out)
 	json_str(out, "type", "worker");
 	json_str(out, "service", service_name(w->service));
 	json_str(out, "worker", w->name);
-	json_uint(out, "slot", w->slot);
-	json_bool(out, "guest", false);
+	if (w->guest)
+		json_null(out, "slot");
+	else
+		json_uint(out, "slot", w->slot);
+	json_bool(out, "guest", w->guest);
 	if (w->pid)
 		json_int(out, "pid", w->pid);
 	else
@@ -307,7 +311,7 @@ void status_write_worker(const struct worker *w, struct buf *out)
 	json_uint(out, "given", worker_taken(w));
 	json_uint(out, "waiting", worker_waiting(w));
 	write_findings(w, out);
-	json_uint(out, "restarts", w->service->slots[w->slot].restarts);
+	json_uint(out, "restarts", w->guest ? 0 : w->service->slots[w->slot].restarts);
 	write_tracer(w, out);
 	json_bool(out, "pinned_only", w->pinned_only);
 	json_str(out, "why", why.text);

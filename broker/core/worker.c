@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include "base/fd.h"
+#include "core/guest.h"
 #include "core/launch.h"
 #include "core/master.h"
 #include "core/pin.h"
@@ -34,6 +35,9 @@ static int64_t deadline_of(const struct worker *w)
 {
 	const struct service_conf *live = worker_live_conf(w);
 
+	/* The last of its processes has closed the socket: it is over, but not in mid-call. */
+	if (w->guest)
+		return 0;
 	switch (w->state) {
 	case WORKER_STARTING:
 		return live->start_timeout_ms;
@@ -110,15 +114,17 @@ static void take_back_all(struct worker *w, const char *reason)
 	list_for_each (c, &w->channels, link) {
 		c->moved_ms = loop_now(loop_of(w));
 		/* A worker that drains takes what it has; watch.c sees to it that it does. */
-		if (w->state == WORKER_DRAINING)
+		if (w->state == WORKER_DRAINING || guest_keeps(c))
 			continue;
 		if (channel_take_back(c, reason))
 			endpoint_dispatch(c->endpoint);
 	}
 }
 
-static const char *reason_of(enum worker_event ev)
+static const char *reason_of(const struct worker *w, enum worker_event ev)
 {
+	if (w->guest && w->asked)
+		return "the guest is left to itself";
 	switch (ev) {
 	case EV_HOLD:
 		return "the worker is held";
@@ -149,6 +155,8 @@ static void log_change(const struct worker *w, enum worker_state from, enum work
 {
 	if (w->state == from && !(w->state == WORKER_STOPPING && ev == EV_TIMEOUT))
 		return;
+	if (w->guest && !w->pid)
+		return; /* its end is said elsewhere */
 	switch (w->state) {
 	case WORKER_READY:
 		/* worker_unhold() has said it. */
@@ -210,7 +218,7 @@ static void log_change(const struct worker *w, enum worker_state from, enum work
 	}
 }
 
-static void worker_free(struct worker *w)
+void worker_free(struct worker *w)
 {
 	struct channel *c, *tmp;
 
@@ -218,6 +226,7 @@ static void worker_free(struct worker *w)
 		channel_close(c);
 	loop_timer_disarm(&w->deadline);
 	loop_timer_disarm(&w->settle);
+	guest_deinit(w);
 	loop_timer_disarm(&w->look);
 	worker_output_deinit(w);
 	pid_set_deinit(&w->kin);
@@ -256,7 +265,7 @@ static bool start_clock(struct worker *w)
 /* Whoever stands at a breakpoint is not to find the process gone because of a reload. */
 static void signal_unless_traced(struct worker *w)
 {
-	if (!worker_is_traced(w, NULL)) {
+	if (!worker_is_debugged(w)) {
 		worker_signal(w);
 		return;
 	}
@@ -270,6 +279,8 @@ void worker_event(struct worker *w, enum worker_event ev)
 	enum worker_state from = w->state;
 	unsigned actions;
 
+	if (w->guest)
+		ev = guest_event(ev);
 	if (!worker_fsm_step(&w->state, ev, &actions))
 		return;
 	log_change(w, from, ev);
@@ -277,7 +288,8 @@ void worker_event(struct worker *w, enum worker_event ev)
 		w->state_since_ms = loop_now(loop_of(w));
 	if (actions & ACT_DISARM)
 		loop_timer_disarm(&w->deadline);
-	if (actions & ACT_ARM) {
+	/* A person types `run` when they like. */
+	if ((actions & ACT_ARM) && !(w->guest && w->pid)) {
 		w->traced_since_ms = 0;
 		loop_timer_arm(loop_of(w), &w->deadline, deadline_of(w));
 	}
@@ -298,7 +310,7 @@ void worker_event(struct worker *w, enum worker_event ev)
 	if (w->state == WORKER_STOPPING || w->state == WORKER_DEAD)
 		withdraw(w);
 	if (actions & ACT_TAKE_BACK)
-		take_back_all(w, reason_of(ev));
+		take_back_all(w, reason_of(w, ev));
 	if (actions & ACT_SIGNAL)
 		signal_unless_traced(w);
 	if (actions & ACT_KILL)
@@ -324,7 +336,7 @@ static void deadline_expired(struct loop_timer *timer)
 {
 	struct worker *w = container_of(timer, struct worker, deadline);
 
-	if (worker_is_traced(w, NULL)) {
+	if (worker_is_debugged(w)) {
 		stop_clock(w);
 		return;
 	}
@@ -335,7 +347,7 @@ static void deadline_expired(struct loop_timer *timer)
 	}
 	if (start_clock(w))
 		return;
-	if (w->state == WORKER_STARTING)
+	if (w->state == WORKER_STARTING && !w->guest)
 		launch_explain_timeout(w);
 	worker_event(w, EV_TIMEOUT);
 }
@@ -350,8 +362,8 @@ static void look_expired(struct loop_timer *timer)
 	worker_look_for_kin(container_of(timer, struct worker, look));
 }
 
-static struct worker *worker_new(struct service *service, struct service_conf *conf, unsigned slot,
-				 unsigned generation)
+struct worker *worker_new(struct service *service, struct service_conf *conf, unsigned slot,
+			  unsigned generation)
 {
 	struct worker *w = calloc(1, sizeof(*w));
 
@@ -366,6 +378,8 @@ static struct worker *worker_new(struct service *service, struct service_conf *c
 	w->state = WORKER_STARTING;
 	list_init(&w->link);
 	list_init(&w->channels);
+	w->pidfd = -1;
+	w->process_source.fd = -1;
 	loop_timer_init(&w->deadline, deadline_expired);
 	loop_timer_init(&w->settle, settle_expired);
 	loop_timer_init(&w->look, look_expired);

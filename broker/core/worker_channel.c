@@ -105,6 +105,19 @@ static void holder_ready(struct loop_source *source, uint32_t events)
 	loop_timer_arm(loop_of(c), &c->verdict, VERDICT_MS);
 }
 
+bool channel_has_holder(struct channel *c)
+{
+	struct channel_holder *h, *tmp;
+
+	list_for_each_safe (h, tmp, &c->holders, link) {
+		char byte;
+
+		if (rendezvous_receive(h->fd, &byte, sizeof(byte)) == 0)
+			holder_free(h);
+	}
+	return !list_empty(&c->holders);
+}
+
 int channel_add_holder(struct channel *c, int fd, pid_t pid)
 {
 	struct channel_holder *h = calloc(1, sizeof(*h));

@@ -55,6 +55,7 @@ static void signal_pid(const struct worker *w, pid_t pid, int sig)
 /* To main alone, which knows how to end its children; to all that is left once it is gone. */
 void worker_signal(struct worker *w)
 {
+	assert(!w->guest);
 	if (w->pid) {
 		signal_pid(w, w->pid, worker_live_conf(w)->stop_signal);
 		/* A stopped process would get it only when it is continued. */
@@ -70,6 +71,7 @@ void worker_kill(struct worker *w)
 {
 	struct pid_set all = { 0 };
 
+	assert(!w->guest);
 	(void)worker_processes(w, &all);
 	for (size_t i = 0; i < all.n; i++)
 		signal_pid(w, all.pids[i], SIGKILL);
@@ -157,7 +159,7 @@ static void judge_end(struct worker *w)
 
 void worker_look_for_kin(struct worker *w)
 {
-	if (w->pid)
+	if (w->pid || w->guest)
 		return;
 	if (w->undecided)
 		judge_end(w);

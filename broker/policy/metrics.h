@@ -48,7 +48,7 @@ struct metrics_listener {
 /* A slot, with all processes that are in it: the old worker of a reload beside the new one. */
 struct metrics_worker {
 	size_t service; /* index */
-	char name[HANDOFF_SERVICE_SIZE + 12];
+	char name[HANDOFF_SERVICE_SIZE + 20];
 	enum worker_state state; /* of the newest; DEAD: the slot is empty */
 	uint64_t generation;	 /* of the newest; 0: none */
 	uint64_t taken, waiting;

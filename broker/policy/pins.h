@@ -19,7 +19,7 @@
 #include "handoff_wire.h"
 
 #define PINS_MAX	64
-#define PIN_WORKER_SIZE (HANDOFF_SERVICE_SIZE + 12)
+#define PIN_WORKER_SIZE (HANDOFF_SERVICE_SIZE + 20)
 
 enum pin_kind { PIN_NEXT, PIN_BY_HAND, PIN_DEBUG }; /* the last one first, see above */
 

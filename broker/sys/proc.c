@@ -61,6 +61,27 @@ static ssize_t read_file(const char *path, char *buf, size_t size)
 	return (ssize_t)n;
 }
 
+ssize_t proc_read(pid_t pid, const char *name, char *buf, size_t size)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	return read_file(path, buf, size);
+}
+
+ssize_t proc_read_link(pid_t pid, const char *name, char *buf, size_t size)
+{
+	char path[64];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	n = readlink(path, buf, size - 1);
+	if (n < 0)
+		return -errno;
+	buf[n] = '\0';
+	return n;
+}
+
 static bool parse_pid(const char *text, pid_t *ret)
 {
 	char *end;

@@ -92,6 +92,13 @@ bool proc_has_io_uring(pid_t pid);
 /* Whether the environment that @pid was started with has "@name=@value". */
 bool proc_environ_has(pid_t pid, const char *name, const char *value);
 
+/*
+ * Reads /proc/PID/@name into @buf, at most @size - 1 bytes, terminated; a link: where it points.
+ * The bytes or -errno; -EACCES: not ours to read.
+ */
+ssize_t proc_read(pid_t pid, const char *name, char *buf, size_t size);
+ssize_t proc_read_link(pid_t pid, const char *name, char *buf, size_t size);
+
 /* The process that has the socket @inode open, searched among all; 0 if none is found. */
 pid_t proc_find_socket_owner(uint64_t inode);
 

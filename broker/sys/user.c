@@ -85,6 +85,16 @@ static bool parse_id(const char *text, unsigned *ret)
 	return true;
 }
 
+void user_name(uid_t uid, char *ret, size_t size)
+{
+	const struct passwd *pw = find_user(NULL, uid);
+
+	if (pw)
+		snprintf(ret, size, "%s", pw->pw_name);
+	else
+		snprintf(ret, size, "%u", (unsigned)uid);
+}
+
 int user_find_group(const char *group, gid_t *ret, struct strbuf *error)
 {
 	struct group *gr;

@@ -19,6 +19,9 @@ struct user_info {
  */
 int user_lookup(const char *user, const char *group, struct user_info *ret, struct strbuf *error);
 
+/* The name of @uid; its number where it has none. */
+void user_name(uid_t uid, char *ret, size_t size);
+
 /* A group by its name or number. 0, or -ENOENT with @error. */
 int user_find_group(const char *group, gid_t *ret, struct strbuf *error);
 

@@ -96,10 +96,11 @@ static void read_dynamic(const struct view *v, const Elf64_Ehdr *eh, const Elf64
 		    dyn.d_tag == DT_NULL)
 			break;
 		if (dyn.d_tag == DT_NEEDED && dyn.d_un.d_val <= v->len &&
-		    view_string(v, strings + dyn.d_un.d_val, name, sizeof(name)) &&
-		    must_be_first(name)) {
-			strcpy(ret->first, name);
-			return;
+		    view_string(v, strings + dyn.d_un.d_val, name, sizeof(name))) {
+			if (!*ret->first && must_be_first(name))
+				strcpy(ret->first, name);
+			if (!strncmp(name, "liburing.so", strlen("liburing.so")))
+				ret->io_uring = true;
 		}
 	}
 }
@@ -180,5 +181,6 @@ enum elf_result elf_parse(const void *buf, size_t len, struct elf_info *ret)
 	}
 	if (!ret->go)
 		ret->go = has_go_section(&v, &eh);
+	ret->whole = true;
 	return ELF_GOOD;
 }

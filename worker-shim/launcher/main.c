@@ -4,7 +4,9 @@
  * The process stays the same: what the broker started is what it watches. So there
  * is nothing to clean up here, and no child.
  */
+#include "join.h"
 #include "program.h"
+#include "report.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,13 +22,18 @@
 struct options {
 	char library[PATH_MAX];
 	int status_fd; /* -1: standard error */
-	bool check;
+	bool check, report;
+	struct join join;
 	char **command;
 };
 
 static const char usage[] =
-	"usage: worker-shim [--library PATH] [--status-fd N] [--backend auto|preload] [--check]\n"
-	"                   [-V] [-h] -- command [argument ...]\n";
+	"usage: worker-shim [--library PATH] [--status-fd N] [--backend auto|preload]\n"
+	"                   -- command [argument ...]\n"
+	"       worker-shim --join CONTROL --service NAME [--pinned-only] [--library PATH]\n"
+	"                   -- command [argument ...]\n"
+	"       worker-shim --check [--report] -- command [argument ...]\n"
+	"       worker-shim -V | -h\n";
 
 static enum launch_exit report(const struct options *options, const struct reason *reason)
 {
@@ -70,16 +77,44 @@ static bool parse_fd(const char *text, int *ret)
 	return true;
 }
 
+static enum launch_exit check_options(const struct options *options, struct reason *reason)
+{
+	const struct join *join = &options->join;
+
+	if (options->report && !options->check)
+		return reason_set(reason, LAUNCH_USAGE, "--report belongs to --check");
+	if (join->control && !join->service)
+		return reason_set(reason, LAUNCH_USAGE,
+				  "--join: which service? name it with --service");
+	if (!join->control && (join->service || join->pinned_only))
+		return reason_set(reason, LAUNCH_USAGE,
+				  "--service and --pinned-only belong to --join");
+	return LAUNCH_GOOD;
+}
+
 /* LAUNCH_GOOD to go on; with *@ret_done nothing is left to do. */
 static enum launch_exit parse(int argc, char **argv, struct options *options, struct reason *reason,
 			      bool *ret_done)
 {
-	enum { OPT_LIBRARY = 256, OPT_STATUS_FD, OPT_BACKEND, OPT_CHECK };
+	enum {
+		OPT_LIBRARY = 256,
+		OPT_STATUS_FD,
+		OPT_BACKEND,
+		OPT_CHECK,
+		OPT_REPORT,
+		OPT_JOIN,
+		OPT_SERVICE,
+		OPT_PINNED_ONLY
+	};
 	static const struct option longs[] = {
 		{ "library", required_argument, NULL, OPT_LIBRARY },
 		{ "status-fd", required_argument, NULL, OPT_STATUS_FD },
 		{ "backend", required_argument, NULL, OPT_BACKEND },
 		{ "check", no_argument, NULL, OPT_CHECK },
+		{ "report", no_argument, NULL, OPT_REPORT },
+		{ "join", required_argument, NULL, OPT_JOIN },
+		{ "service", required_argument, NULL, OPT_SERVICE },
+		{ "pinned-only", no_argument, NULL, OPT_PINNED_ONLY },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -107,6 +142,18 @@ static enum launch_exit parse(int argc, char **argv, struct options *options, st
 		case OPT_CHECK:
 			options->check = true;
 			break;
+		case OPT_REPORT:
+			options->report = true;
+			break;
+		case OPT_JOIN:
+			options->join.control = optarg;
+			break;
+		case OPT_SERVICE:
+			options->join.service = optarg;
+			break;
+		case OPT_PINNED_ONLY:
+			options->join.pinned_only = true;
+			break;
 		case 'V':
 			(void)puts("worker-shim " BROKER_VERSION);
 			*ret_done = true;
@@ -122,7 +169,7 @@ static enum launch_exit parse(int argc, char **argv, struct options *options, st
 	if (optind >= argc)
 		return reason_set(reason, LAUNCH_USAGE, "no command is given; see worker-shim -h");
 	options->command = argv + optind;
-	return LAUNCH_GOOD;
+	return check_options(options, reason);
 }
 
 /*
@@ -144,32 +191,54 @@ static bool set_preload(const struct program *program, const char *library)
 	return good;
 }
 
-static enum launch_exit launch(const struct options *options, struct reason *reason)
+static enum launch_exit examine(const struct options *options, struct program *program,
+				struct reason *reason)
 {
-	struct program program = { .path = "" };
-	enum launch_exit code;
+	enum launch_exit code = program_find(options->command[0], program->path, reason);
 
-	code = program_find(options->command[0], program.path, reason);
 	if (code == LAUNCH_GOOD)
-		code = program_read(&program, reason);
+		code = program_read(program, reason);
 	if (code == LAUNCH_GOOD)
-		code = program_check(&program, options->library, reason);
-	if (code != LAUNCH_GOOD)
-		return code;
-	if (options->check) {
+		code = program_check(program, options->library, reason);
+	return code;
+}
+
+static enum launch_exit check(const struct options *options, struct reason *reason)
+{
+	static struct program program;
+	static char text[REPORT_SIZE];
+	enum launch_exit code = examine(options, &program, reason);
+
+	if (options->report) {
+		report_text(&program, reason, text);
+		(void)fputs(text, stdout);
+	} else if (code == LAUNCH_GOOD) {
 		(void)printf("%s: dynamic, interpreter %s: backend preload\n", program.binary,
 			     program.elf.interp);
-		return LAUNCH_GOOD;
 	}
+	return code;
+}
+
+static enum launch_exit launch(const struct options *options, struct reason *reason)
+{
+	static struct program program;
+	enum launch_exit code = examine(options, &program, reason);
+
+	if (code == LAUNCH_GOOD && options->join.control)
+		code = join_broker(&options->join, reason);
+	if (code != LAUNCH_GOOD)
+		return code;
 	if (!set_preload(&program, options->library))
 		return reason_set(reason, LAUNCH_REFUSED, "no memory for the environment");
 	if (options->status_fd >= 0)
 		(void)fcntl(options->status_fd, F_SETFD, FD_CLOEXEC);
 	/*
 	 * The broker had us end with it. The app must not: it may have connections to finish. And
-	 * only we can take this off in time: it belongs to the thread that started the program.
+	 * only we can take this off in time: it belongs to the thread that started the program. A
+	 * guest has it, if at all, from who started it.
 	 */
-	(void)prctl(PR_SET_PDEATHSIG, 0);
+	if (!options->join.control)
+		(void)prctl(PR_SET_PDEATHSIG, 0);
 	(void)execv(program.path, options->command);
 	return reason_set(reason, errno == ENOENT ? LAUNCH_MISSING : LAUNCH_REFUSED,
 			  "%s cannot be started: %s", program.path, strerror(errno));
@@ -185,6 +254,9 @@ int main(int argc, char **argv)
 	default_library(options.library);
 	code = parse(argc, argv, &options, &reason, &done);
 	if (code == LAUNCH_GOOD && !done)
-		code = launch(&options, &reason);
-	return code == LAUNCH_GOOD ? 0 : (int)report(&options, &reason);
+		code = options.check ? check(&options, &reason) : launch(&options, &reason);
+	/* The report has the reason too. */
+	if (code == LAUNCH_GOOD || (options.report && code != LAUNCH_USAGE))
+		return (int)code;
+	return (int)report(&options, &reason);
 }

@@ -14,9 +14,6 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-/* The kernel follows as many interpreters of interpreters before it says ELOOP. */
-#define MAX_SCRIPTS 5
-
 struct file {
 	void *bytes;
 	size_t len;
@@ -79,7 +76,7 @@ enum launch_exit program_read(struct program *program, struct reason *ret_reason
 	const char *binary = program->binary;
 
 	strcpy(program->binary, program->path);
-	for (int i = 0; i <= MAX_SCRIPTS; i++) {
+	for (int i = 0; i <= PROGRAM_SCRIPTS; i++) {
 		_cleanup_file_ struct file file = { NULL, 0 };
 		struct script script;
 		enum launch_exit code;
@@ -111,6 +108,8 @@ enum launch_exit program_read(struct program *program, struct reason *ret_reason
 				"%s is neither a program (ELF) nor a script that begins with "
 				"#!: name its interpreter in the command",
 				binary);
+		if (program->n_scripts < PROGRAM_SCRIPTS)
+			strcpy(program->scripts[program->n_scripts++], binary);
 		code = follow(program, &script, ret_reason);
 		if (code != LAUNCH_GOOD)
 			return code;
@@ -119,10 +118,10 @@ enum launch_exit program_read(struct program *program, struct reason *ret_reason
 		ret_reason, LAUNCH_REFUSED,
 		"%s: its interpreter is a script, whose interpreter is a script, and so on, "
 		"more than %d deep",
-		program->path, MAX_SCRIPTS);
+		program->path, PROGRAM_SCRIPTS);
 }
 
-static const char *machine_name(uint16_t machine)
+const char *program_machine(uint16_t machine)
 {
 	switch (machine) {
 	case EM_X86_64:
@@ -143,11 +142,7 @@ static const char *machine_name(uint16_t machine)
 	return "another machine";
 }
 
-/*
- * In "secure" execution, when a program gains privileges by being run, the dynamic linker drops
- * LD_PRELOAD. NULL if @path is no such program, else what makes it one.
- */
-static const char *privileged(const char *path)
+const char *program_privilege(const char *path)
 {
 	struct statvfs fs;
 	struct stat st;
@@ -209,8 +204,8 @@ enum launch_exit program_check(const struct program *program, const char *librar
 			ret_reason, LAUNCH_REFUSED,
 			"%s is a %d-bit program for %s, but worker-shim is %d-bit for %s: use "
 			"a build of the program for this machine",
-			binary, elf->bits, machine_name(elf->machine), lib.bits,
-			machine_name(lib.machine));
+			binary, elf->bits, program_machine(elf->machine), lib.bits,
+			program_machine(lib.machine));
 	if (elf->go)
 		return reason_set(
 			ret_reason, LAUNCH_REFUSED,
@@ -223,7 +218,7 @@ enum launch_exit program_check(const struct program *program, const char *librar
 			"%s is statically linked, so that no library can be preloaded: use "
 			"a dynamically linked build of it",
 			binary);
-	what = privileged(binary);
+	what = program_privilege(binary);
 	if (what)
 		return reason_set(
 			ret_reason, LAUNCH_REFUSED,

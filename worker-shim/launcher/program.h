@@ -10,10 +10,15 @@
 
 #include <limits.h>
 
+/* The kernel follows as many interpreters of interpreters before it says ELOOP. */
+#define PROGRAM_SCRIPTS 5
+
 struct program {
 	char path[PATH_MAX];   /* what execve(2) is given: the command, perhaps a script */
 	char binary[PATH_MAX]; /* the ELF file: path itself or the last interpreter */
-	struct elf_info elf;   /* of binary */
+	struct elf_info elf;   /* of binary; all zero until it is read */
+	char scripts[PROGRAM_SCRIPTS][PATH_MAX]; /* that were followed to it, the first first */
+	int n_scripts;
 };
 
 /*
@@ -28,5 +33,14 @@ enum launch_exit program_read(struct program *program, struct reason *ret_reason
 /* Whether @library, the preload library, will be loaded into @program and see its calls. */
 enum launch_exit program_check(const struct program *program, const char *library,
 			       struct reason *ret_reason);
+
+/*
+ * In "secure" execution, when a program gains privileges by being run, the dynamic linker drops
+ * LD_PRELOAD. NULL if @path is no such program, else what makes it one: "setuid", ...
+ */
+const char *program_privilege(const char *path);
+
+/* The name of an ELF machine for people. */
+const char *program_machine(uint16_t machine);
 
 #endif

@@ -6,8 +6,11 @@
 #include "owner.h"
 #include "real.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 struct shim shim;
 
@@ -18,8 +21,28 @@ static uint32_t number_from(const char *name)
 	return text ? (uint32_t)strtoul(text, NULL, 10) : 0;
 }
 
+/*
+ * The app's wrapper (a debugger's server, a tracer) listens for itself. Under a tool that runs the
+ * app in its own process, as valgrind does, readlink(2) names the app, and that is served.
+ */
+static bool is_wrapper(const char *wrapper)
+{
+	char exe[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	struct stat one, other;
+
+	if (n <= 0)
+		return false;
+	exe[n] = '\0';
+	if (!strcmp(exe, wrapper))
+		return true;
+	return stat(exe, &one) == 0 && stat(wrapper, &other) == 0 && one.st_dev == other.st_dev &&
+	       one.st_ino == other.st_ino;
+}
+
 void shim_read_environment(void)
 {
+	const char *wrapper = getenv(HANDOFF_ENV_WRAPPER);
 	const char *path = getenv(HANDOFF_ENV_RENDEZVOUS);
 	const char *token = getenv(HANDOFF_ENV_TOKEN);
 	const char *service = getenv(HANDOFF_ENV_SERVICE);
@@ -28,6 +51,8 @@ void shim_read_environment(void)
 		return;
 	if (!token || strlen(token) != 2 * HANDOFF_TOKEN_SIZE ||
 	    !handoff_hex_get(token, shim.token, HANDOFF_TOKEN_SIZE))
+		return;
+	if (wrapper && *wrapper && is_wrapper(wrapper))
 		return;
 	shim.rendezvous.sun_family = AF_UNIX;
 	strcpy(shim.rendezvous.sun_path, path);

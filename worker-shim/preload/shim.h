@@ -10,7 +10,7 @@
 #include <sys/un.h>
 
 struct shim {
-	bool active; /* a rendezvous and a token were in the environment */
+	bool active; /* a rendezvous and a token were in the environment, and this is no wrapper */
 	struct sockaddr_un rendezvous;
 	uint8_t token[HANDOFF_TOKEN_SIZE];
 	uint32_t slot, generation;

@@ -1,0 +1,247 @@
+#include "guest.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include "base/fd.h"
+#include "core/master.h"
+#include "sys/log.h"
+#include "sys/peercred.h"
+
+static struct loop *loop_of(const struct worker *w)
+{
+	return &w->service->master->loop;
+}
+
+/* --- joining --------------------------------------------------------------------------- */
+
+static unsigned count_guests(const struct service *s)
+{
+	const struct worker *w;
+	unsigned n = 0;
+
+	list_for_each (w, &s->workers, link)
+		n += w->guest;
+	return n;
+}
+
+static bool may_join(const struct service *s, struct strbuf *error)
+{
+	if (s->stopping)
+		strbuf_addf(error, "[service:%s] is stopping", service_name(s));
+	else if (s->paused)
+		strbuf_addf(error, "[service:%s] is paused; a reload brings it back",
+			    service_name(s));
+	else if (list_empty(&s->endpoints))
+		strbuf_addf(error,
+			    "[service:%s] has no address to join yet: it is known once one of its "
+			    "own workers has listened",
+			    service_name(s));
+	else if (count_guests(s) >= GUESTS_MAX)
+		strbuf_addf(error, "[service:%s] has %d guests already", service_name(s),
+			    GUESTS_MAX);
+	else
+		return true;
+	return false;
+}
+
+static void process_ended(struct loop_source *source, uint32_t events);
+
+/* Takes over @cred's pidfd. 0 or -errno. */
+static int watch_process(struct worker *w, struct peercred *cred)
+{
+	w->pid = cred->pid;
+	w->pidfd = fd_take(&cred->pidfd);
+	w->process_source.ready = process_ended;
+	return loop_add(loop_of(w), &w->process_source, w->pidfd, EPOLLIN);
+}
+
+/*
+ * The process has ended, but others have the socket still: the app of a tracer that was killed, or
+ * a daemon. One of them that has said HELLO is the guest from now on; if none of those lives, it
+ * is over when the last has closed the socket.
+ */
+static void find_heir(struct worker *w)
+{
+	const struct channel_holder *h;
+	const struct channel *c;
+	struct peercred cred;
+
+	list_for_each (c, &w->channels, link)
+		list_for_each (h, &c->holders, link) {
+			if (proc_is_ending(h->pid) || peercred_get(h->fd, &cred) < 0)
+				continue;
+			if (watch_process(w, &cred) == 0) {
+				log_event(LEVEL_INFO, "worker-daemonised",
+					  LOG_STR("worker", w->name), LOG_INT("pid", w->pid),
+					  LOG_MSG("process %d has ended, its child %d serves on",
+						  (int)w->main_was, (int)w->pid));
+				return;
+			}
+			guest_deinit(w);
+			w->pid = 0;
+		}
+}
+
+static void process_ended(struct loop_source *source, uint32_t events)
+{
+	struct worker *w = container_of(source, struct worker, process_source);
+	struct channel *c;
+	bool held = false;
+
+	(void)events;
+	guest_deinit(w);
+	w->main_was = w->pid;
+	w->pid = 0;
+	/* The kernel closes the descriptors of a process before it reports its end. */
+	list_for_each (c, &w->channels, link)
+		held |= channel_has_holder(c);
+	if (held)
+		find_heir(w);
+	else
+		worker_event(w, EV_EXIT);
+}
+
+int guest_join(struct service *s, int peer, bool pinned_only, struct worker **ret,
+	       struct strbuf *error)
+{
+	struct peercred cred = { .pidfd = -1 };
+	unsigned number = s->last_guest + 1;
+	struct master *m = s->master;
+	struct worker *w;
+	int r;
+
+	if (!may_join(s, error))
+		return -EBUSY;
+	r = peercred_get(peer, &cred);
+	if (r < 0) {
+		strbuf_addf(error, "the broker cannot see the process that wants to join: %s",
+			    strerror(-r));
+		return r;
+	}
+	w = worker_new(s, s->conf, ROLLOUT_MAX + number, s->generation);
+	if (!w) {
+		fd_closep(&cred.pidfd);
+		strbuf_add(error, "the broker is out of memory");
+		return -ENOMEM;
+	}
+	snprintf(w->name, sizeof(w->name), "%s.guest.%u", service_name(s), number);
+	w->guest = true;
+	w->pinned_only = pinned_only;
+	w->uid = cred.uid;
+	r = watch_process(w, &cred);
+	if (r == 0 && getrandom(w->token, sizeof(w->token), 0) != (ssize_t)sizeof(w->token))
+		r = -EIO;
+	if (r < 0) {
+		worker_free(w);
+		strbuf_addf(error, "the broker cannot watch the guest: %s", strerror(-r));
+		return r;
+	}
+	s->last_guest = number;
+	if (m->last_guest < number)
+		m->last_guest = number;
+	list_append(&s->workers, &w->link);
+	log_event(LEVEL_INFO, "guest-join", LOG_STR("worker", w->name), LOG_INT("pid", w->pid),
+		  LOG_INT("uid", w->uid), LOG_INT("generation", w->generation),
+		  LOG_BOOL("pinned_only", pinned_only),
+		  LOG_MSG("joins, started by hand%s",
+			  pinned_only ? "; gets connections of pinned sources only" : ""));
+	*ret = w;
+	return 0;
+}
+
+static int compare_ports(const void *a, const void *b)
+{
+	return (int)*(const uint16_t *)a - (int)*(const uint16_t *)b;
+}
+
+void guest_private_ports(const struct service *s, struct strbuf *ret)
+{
+	uint16_t ports[GUEST_PORTS_MAX];
+	const struct endpoint *e;
+	unsigned from = 1;
+	size_t n = 0;
+
+	list_for_each (e, &s->endpoints, link)
+		if (n < ARRAY_SIZE(ports))
+			ports[n++] = e->app_addr.port;
+	qsort(ports, n, sizeof(ports[0]), compare_ports);
+	for (size_t i = 0; i <= n; i++) {
+		unsigned next = i < n ? ports[i] : UINT16_MAX + 1u;
+
+		if (from < next)
+			strbuf_addf(ret, "%s%u-%u", ret->len ? "," : "", from, next - 1);
+		from = next + 1;
+	}
+}
+
+int guest_endpoint_for(const struct worker *w, const struct handoff_addr *addr,
+		       struct endpoint **ret, struct strbuf *reason)
+{
+	struct endpoint *e, *best = NULL;
+
+	list_for_each (e, &w->service->endpoints, link)
+		if (e->app_addr.port == addr->port && (!best || e->app_addr.family == addr->family))
+			best = e;
+	if (!best) {
+		strbuf_addf(reason, "[service:%s] does not listen on port %u, so a guest cannot",
+			    service_name(w->service), addr->port);
+		return -EADDRNOTAVAIL;
+	}
+	*ret = best;
+	return 0;
+}
+
+/* --- leaving --------------------------------------------------------------------------- */
+
+enum worker_event guest_event(enum worker_event ev)
+{
+	switch (ev) {
+	case EV_RETIRE:
+	case EV_STOP:
+	case EV_KILL:
+	case EV_TIMEOUT:
+		return EV_EXIT;
+	case EV_CLOSED:
+		/* While its process lives the app may listen again: `run`, once more. */
+		return EV_UNLISTEN;
+	case EV_LISTEN:
+	case EV_UNLISTEN:
+	case EV_DRAINED:
+	case EV_PARK:
+	case EV_RESTORE:
+	case EV_HOLD:
+	case EV_RELEASE:
+	case EV_MAIN_EXIT:
+	case EV_EXIT:
+	case WORKER_EVENT_N:
+		break;
+	}
+	return ev;
+}
+
+bool guest_keeps(const struct channel *c)
+{
+	return c->worker->guest && c->worker->asked && list_empty(&c->endpoint->round.ring);
+}
+
+void guest_log_left(const struct worker *w)
+{
+	int64_t ms = loop_now(loop_of(w)) - w->started_ms;
+
+	log_event(LEVEL_INFO, "guest-left", LOG_STR("worker", w->name),
+		  LOG_INT("pid", w->pid ? w->pid : w->main_was),
+		  LOG_INT("generation", w->generation), LOG_BOOL("ended", !w->pid),
+		  LOG_INT("served", w->served),
+		  LOG_MSG("%s after %lld s and %llu connections",
+			  w->pid ? "is left to itself" : "ended", (long long)ms / MSEC_PER_SEC,
+			  (unsigned long long)w->served));
+}
+
+void guest_deinit(struct worker *w)
+{
+	if (w->pidfd < 0)
+		return;
+	loop_remove(loop_of(w), &w->process_source);
+	fd_closep(&w->pidfd);
+}

@@ -1,0 +1,234 @@
+/*
+ * What /proc and the kernel's socket tables say about a running program and those it has started.
+ */
+#include <ctype.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/fd.h"
+#include "ctl/doctor_facts.h"
+#include "policy/address.h"
+#include "sys/proc.h"
+#include "sys/sockdiag.h"
+#include "sys/user.h"
+
+#define TEXT_MAX    (1 << 20) /* of a file in /proc: a longer environment or map is cut */
+#define SOCKETS_MAX 65536     /* listening sockets of the machine that are looked through */
+
+/* --- what the processes of the tree listen on --------------------------------------------- */
+
+struct candidate {
+	uint64_t inode;
+	struct handoff_addr addr;
+	unsigned holders;
+	pid_t pid;
+};
+
+struct candidates {
+	struct candidate *v;
+	size_t n, room;
+};
+
+static bool add_candidate(void *arg, const struct sockdiag_socket *s)
+{
+	struct candidates *all = arg;
+
+	if (all->n == all->room) {
+		size_t room = all->room ? all->room * 2 : 64;
+		struct candidate *v =
+			room > SOCKETS_MAX ? NULL : realloc(all->v, room * sizeof(*v));
+
+		if (!v)
+			return false;
+		all->v = v;
+		all->room = room;
+	}
+	all->v[all->n++] = (struct candidate){ .inode = s->inode, .addr = s->local };
+	return true;
+}
+
+static int compare_inodes(const void *a, const void *b)
+{
+	const struct candidate *x = a, *y = b;
+
+	return (x->inode > y->inode) - (x->inode < y->inode);
+}
+
+struct holder {
+	struct candidates *all;
+	pid_t pid;
+};
+
+static bool note_holder(void *arg, uint64_t inode)
+{
+	struct holder *h = arg;
+	const struct candidate key = { .inode = inode };
+	struct candidate *c =
+		h->all->n ? bsearch(&key, h->all->v, h->all->n, sizeof(key), compare_inodes) : NULL;
+
+	/* A process may have several descriptors of one socket. */
+	if (c && c->pid != h->pid) {
+		c->holders++;
+		c->pid = h->pid;
+	}
+	return true;
+}
+
+static void add_listener(struct doctor_process *p, const struct candidate *c)
+{
+	struct doctor_listener *l = p->listeners;
+
+	while (l < p->listeners + p->n_listeners && !address_equal(&l->addr, &c->addr))
+		l++;
+	if (l == p->listeners + p->n_listeners) {
+		if (p->n_listeners == DOCTOR_LISTENERS)
+			return;
+		p->n_listeners++;
+		*l = (struct doctor_listener){ .addr = c->addr, .pid = c->pid };
+		proc_name(c->pid, l->name, sizeof(l->name));
+	}
+	l->sockets++;
+	l->holders += c->holders;
+	if (c->pid < l->pid)
+		l->pid = c->pid;
+}
+
+static void find_listeners(struct doctor_process *p, const struct pid_set *tree)
+{
+	struct candidates all = { 0 };
+
+	(void)sockdiag_dump(1u << TCP_LISTEN, 0, add_candidate, &all);
+	if (all.n)
+		qsort(all.v, all.n, sizeof(*all.v), compare_inodes);
+	/* From the last to the first, so that the one that stays noted is the one asked about. */
+	for (size_t i = tree->n; i-- > 0;) {
+		struct holder h = { &all, tree->pids[i] };
+
+		p->unreadable += proc_sockets(tree->pids[i], note_holder, &h) == -EACCES;
+		p->io_uring = p->io_uring || proc_has_io_uring(tree->pids[i]);
+	}
+	for (size_t i = 0; i < all.n; i++)
+		if (all.v[i].holders)
+			add_listener(p, &all.v[i]);
+	free(all.v);
+}
+
+/* --- what its own files in /proc say -------------------------------------------------------- */
+
+/* Environment and arguments: strings, each with its NUL. NULL at the end. */
+static const char *next_string(const char *text, size_t len, const char *at)
+{
+	const char *next = at ? at + strlen(at) + 1 : text;
+
+	return next < text + len ? next : NULL;
+}
+
+static const char *value_of(const char *entry, const char *name)
+{
+	size_t n = strlen(name);
+
+	return !strncmp(entry, name, n) && entry[n] == '=' ? entry + n + 1 : NULL;
+}
+
+static void read_environment(struct doctor_process *p, char *text)
+{
+	ssize_t n = proc_read(p->pid, "environ", text, TEXT_MAX);
+	const char *value;
+
+	for (const char *e = NULL; n > 0 && (e = next_string(text, (size_t)n, e));) {
+		if ((value = value_of(e, HANDOFF_ENV_WORKER)))
+			snprintf(p->worker, sizeof(p->worker), "%s", value);
+		if ((value = value_of(e, HANDOFF_ENV_SERVICE)))
+			snprintf(p->service, sizeof(p->service), "%s", value);
+		p->node_cluster = p->node_cluster || value_of(e, "NODE_UNIQUE_ID");
+		p->pm2 = p->pm2 || value_of(e, "pm_id");
+		p->listen_fds = p->listen_fds || value_of(e, "LISTEN_FDS");
+	}
+}
+
+static void read_maps(struct doctor_process *p, char *text)
+{
+	p->library =
+		proc_read(p->pid, "maps", text, TEXT_MAX) > 0 && strstr(text, "/libworker-shim.so");
+}
+
+static void read_user(struct doctor_process *p, char *text)
+{
+	const char *line;
+	unsigned uid = 0;
+
+	if (proc_read(p->pid, "status", text, TEXT_MAX) > 0 && (line = strstr(text, "\nUid:")))
+		(void)sscanf(line, "\nUid: %u", &uid);
+	p->uid = uid;
+	p->same_user = uid == geteuid();
+	user_name(uid, p->user, sizeof(p->user));
+}
+
+/* One allocation: the pointers, and behind them the strings. */
+static int read_words(pid_t pid, char *text, char ***ret)
+{
+	ssize_t len = proc_read(pid, "cmdline", text, TEXT_MAX);
+	const char *at = NULL;
+	size_t n = 0;
+	char **words;
+
+	if (len < 0)
+		len = 0;
+	while ((at = next_string(text, (size_t)len, at)))
+		n++;
+	words = malloc((n + 1) * sizeof(*words) + (size_t)len + 1);
+	if (!words)
+		return -ENOMEM;
+	memcpy(words + n + 1, text, (size_t)len + 1);
+	text = (char *)(words + n + 1);
+	n = 0;
+	for (at = NULL; (at = next_string(text, (size_t)len, at));)
+		words[n++] = text + (at - text);
+	words[n] = NULL;
+	*ret = words;
+	return 0;
+}
+
+static bool same_namespace(pid_t pid, const char *name)
+{
+	char ours[64], theirs[64];
+
+	return proc_read_link(getpid(), name, ours, sizeof(ours)) < 0 ||
+	       proc_read_link(pid, name, theirs, sizeof(theirs)) < 0 || !strcmp(ours, theirs);
+}
+
+int doctor_look(pid_t pid, struct doctor_process *ret, char ***ret_words)
+{
+	_cleanup_free_ char *text = malloc(TEXT_MAX);
+	struct pid_set tree = { 0 };
+	ssize_t n;
+	int r;
+
+	if (!text)
+		return -ENOMEM;
+	if (!proc_state(pid))
+		return -ESRCH;
+	*ret = (struct doctor_process){ .pid = pid };
+	proc_name(pid, ret->name, sizeof(ret->name));
+	read_user(ret, text);
+	n = proc_read_link(pid, "exe", ret->exe, sizeof(ret->exe));
+	if (n < 0)
+		return (int)n;
+	(void)proc_read_link(pid, "cwd", ret->cwd, sizeof(ret->cwd));
+	ret->other_network = !same_namespace(pid, "ns/net");
+	ret->other_root = !same_namespace(pid, "ns/mnt");
+	read_environment(ret, text);
+	read_maps(ret, text);
+	r = pid_set_add(&tree, pid);
+	if (r == 0)
+		r = proc_add_descendants(&tree);
+	if (r == 0) {
+		ret->children = (unsigned)tree.n - 1;
+		if (!ret->other_network)
+			find_listeners(ret, &tree);
+		r = read_words(pid, text, ret_words);
+	}
+	pid_set_deinit(&tree);
+	return r;
+}

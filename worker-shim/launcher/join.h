@@ -1,0 +1,28 @@
+/*
+ * join.h - makes this process a guest: a worker that the broker did not start.
+ *
+ * The broker knows it by its process, which the exec that follows does not change, and gives it
+ * what it gives its own workers: a name, a token, and the way to the rendezvous.
+ */
+#ifndef LAUNCHER_JOIN_H
+#define LAUNCHER_JOIN_H
+
+#include "reason.h"
+
+#include <stdbool.h>
+
+struct join {
+	const char *control; /* path of the broker's control socket; NULL: this is no guest */
+	const char *service;
+	bool pinned_only; /* gets connections of pinned sources only */
+};
+
+/*
+ * Asks the broker, for at most JOIN_TIMEOUT_MS, and puts its answer into the environment.
+ * LAUNCH_GOOD, or *@ret_reason says what was wrong. If the process ends without an exec the broker
+ * sees that too: nothing is to be undone.
+ */
+#define JOIN_TIMEOUT_MS 10000
+enum launch_exit join_broker(const struct join *join, struct reason *ret_reason);
+
+#endif
