@@ -99,9 +99,9 @@ struct service {
 	struct ledger ledger;
 	struct pins pins;
 	struct loop_timer pin_timer; /* the first of them expires */
+	unsigned last_guest;	     /* number given to one */
 	uint64_t served_by_gone;     /* taken by workers that have ended */
 	struct service_measured measured;
-	unsigned last_guest; /* number given to one */
 };
 
 /* NULL: no memory. Takes a reference to @conf. Nothing is started yet. */

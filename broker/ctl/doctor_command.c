@@ -1,13 +1,14 @@
-/* doctor: without a broker. What it finds is in doctor.c. */
-#include <errno.h>
+/*
+ * brokerctl doctor: needs no broker.
+ */
 #include <string.h>
 #include "ctl/ctl.h"
 #include "ctl/doctor.h"
 #include "ctl/out.h"
 
-#define TEXT_MAX (1 << 20)
+#define ANSWER_MAX (1 << 20)
 
-/* The command with its arguments, which stand behind "--". NULL: no memory. */
+/* COMMAND and what stands behind "--", NULL-terminated. NULL: no memory. */
 static char **command_words(const struct request *r)
 {
 	size_t n = 0;
@@ -18,25 +19,36 @@ static char **command_words(const struct request *r)
 	words = calloc(n + 2, sizeof(*words));
 	if (!words)
 		return NULL;
-	words[0] = (char *)(uintptr_t)r->arguments[0].text;
-	for (size_t i = 0; i < n; i++)
-		words[i + 1] = r->rest[i];
+	words[0] = strdup(r->arguments[0].text);
+	if (!words[0]) {
+		free(words);
+		return NULL;
+	}
+	if (n)
+		memcpy(words + 1, r->rest, n * sizeof(*words));
 	return words;
 }
 
 enum ctl_exit ctl_doctor(struct ctl *ctl)
 {
-	_cleanup_free_ char **words = command_words(&ctl->request);
-	struct buf text = BUF_INIT(TEXT_MAX);
+	struct buf answer = BUF_INIT(ANSWER_MAX);
+	char **words = command_words(&ctl->request);
 	enum doctor_verdict verdict = DOCTOR_NO;
 	STRBUF(error, 1024);
-	int r = words ? doctor_run(words, ctl->json, &text, &verdict, &error) : -ENOMEM;
+	int r;
 
-	if (r < 0) {
-		buf_deinit(&text);
-		out_error("%s", error.len ? error.text : strerror(-r));
+	if (!words) {
+		out_error("out of memory");
 		return CTL_FAILED;
 	}
-	out_buf(&text);
+	r = doctor_run(words, ctl->json, &answer, &verdict, &error);
+	free(words[0]);
+	free(words);
+	if (r < 0) {
+		out_error("%s", error.text);
+		buf_deinit(&answer);
+		return CTL_FAILED;
+	}
+	out_buf(&answer);
 	return verdict == DOCTOR_YES ? CTL_OK : CTL_FAILED;
 }
