@@ -18,12 +18,6 @@
 
 struct master;
 
-/* For metrics alone: counters that outlive the workers of a slot. */
-struct slot_measured {
-	uint64_t taken_by_gone, cpu_ms_by_gone;
-	uint64_t taken, cpu_ms; /* as said last */
-};
-
 /* How the last process of a slot ended that nobody had asked to. */
 struct slot_trouble {
 	enum worker_end end;

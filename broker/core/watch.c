@@ -15,11 +15,11 @@
 #include "sys/sockdiag.h"
 
 /*
- * A stopped worker at which somebody waits is out of the round after three looks at the latest:
- * one that may still have seen its queue move, one that sees it stand still and the process
- * stopped, and one that sees the same again. That is promised within 100 ms.
+ * A stopped worker at which somebody waits is out of the round after three looks at the latest: one
+ * that may still have seen its queue move, or has not read the state; one that sees the process
+ * stopped; and one that sees the same again. That is promised within 100 ms.
  */
-#define WATCH_MS    30
+#define WATCH_MS    25
 #define EVIDENCE_MS 200
 /* What waits at a worker that drains for so long is given to others. */
 #define DRAIN_STUCK_MS 100
@@ -126,6 +126,16 @@ static uint64_t taken_now(struct channel *c, unsigned waiting, int64_t now)
 	return c->sent - c->taken_back - waiting;
 }
 
+/*
+ * A thousand workers that are all busy would be a thousand files of /proc at each look. Of one that
+ * was seen running every other look will do, and the time that is promised is still kept.
+ */
+static bool looks_stopped(struct channel *c)
+{
+	c->state_read = !c->state_read || c->look.pid;
+	return c->state_read && channel_is_stopped(c);
+}
+
 /* Returns whether @c needs to be looked at again. May step the worker's state, not free it. */
 static bool watch_channel(struct channel *c, int64_t now)
 {
@@ -140,6 +150,7 @@ static bool watch_channel(struct channel *c, int64_t now)
 	if (taken != c->taken_seen) {
 		c->taken_seen = taken;
 		c->moved_ms = now;
+		c->state_read = false;
 		if (c->stalled) {
 			c->stalled = false;
 			c->member.limit = w->conf->queue;
@@ -157,7 +168,7 @@ static bool watch_channel(struct channel *c, int64_t now)
 		}
 		return c->stalled;
 	}
-	if (c->moved_ms != now && w->state == WORKER_READY && channel_is_stopped(c)) {
+	if (c->moved_ms != now && w->state == WORKER_READY && looks_stopped(c)) {
 		worker_hold(w, HELD_BY_STOP);
 		return true;
 	}
@@ -166,7 +177,7 @@ static bool watch_channel(struct channel *c, int64_t now)
 	/* Nobody comes in by the round: what waits here is pinned, and would only come back. */
 	if (c->stalled && c->member.limit == 0 && worker_is_pinned(w))
 		return true;
-	if (w->state == WORKER_READY && !worker_is_traced(w, NULL) && refuse_io_uring(w))
+	if (w->state == WORKER_READY && !worker_is_debugged(w) && refuse_io_uring(w))
 		return true;
 	if (another_has_room(c))
 		stall(c, now);
@@ -292,7 +303,7 @@ static void use_evidence(struct worker *w, const struct inode_set *connections)
 		c->member.load = w->open + c->member.waiting;
 	if (w->state != WORKER_DRAINING || open > 0 || worker_waiting(w) > 0)
 		return;
-	if (worker_is_traced(w, NULL))
+	if (worker_is_debugged(w))
 		worker_say_traced(w);
 	else
 		worker_event(w, service_parks(w) ? EV_PARK : EV_DRAINED);
@@ -386,7 +397,8 @@ void watch_look_if_stopped(struct worker *w)
 {
 	struct channel *c;
 
-	if (w->state != WORKER_READY)
+	/* Of one that is held for a debugger, too: does it stand at a prompt, or run? */
+	if (w->state != WORKER_READY && w->state != WORKER_HELD)
 		return;
 	list_for_each (c, &w->channels, link)
 		if (channel_is_stopped(c)) {

@@ -52,6 +52,7 @@ struct channel {
 	uint64_t taken_seen;
 	int64_t moved_ms;      /* when taken_seen last changed, or the channel was last empty */
 	struct proc_look look; /* at the process that listens */
+	bool state_read;       /* ... at the last look */
 	bool stalled;	  /* got nothing done for stall_timeout: gets one at a time, now and then */
 	int64_t probe_ms; /* when a stalled channel is given its next one */
 	int64_t probe_delay_ms;
@@ -72,6 +73,12 @@ struct worker_findings {
 	uint64_t rss_bytes, cpu_ms; /* of all its processes that live */
 	pid_t tracer;		    /* a debugger of one of them; 0: none */
 	char tracer_name[32];
+};
+
+/* For metrics alone: counters that outlive the workers of a slot. */
+struct slot_measured {
+	uint64_t taken_by_gone, cpu_ms_by_gone;
+	uint64_t taken, cpu_ms; /* as said last */
 };
 
 struct worker {
@@ -114,7 +121,8 @@ struct worker {
 
 	unsigned open; /* connections it holds, when last counted */
 	struct worker_findings found;
-	uint64_t served; /* taken by it, of channels that are closed */
+	struct slot_measured measured; /* of a guest, which has no slot */
+	uint64_t served;	       /* taken by it, of channels that are closed */
 
 	int status_fd; /* pipe of the launcher, owned; -1 once read */
 	struct loop_source status_source;
@@ -168,10 +176,14 @@ void worker_debug_end(struct worker *w);
  * Whether a debugger, strace(1) or the like has a process of @w; *@ret_tracer (may be NULL) is its
  * pid. One that belongs to the worker itself, as in `wrap.0 = strace -f`, counts only while it
  * keeps a process stopped. Reads /proc of every process of the tree.
- *
- * No clock ticks for such a worker, and it is not told to end: see worker.c.
  */
 bool worker_is_traced(const struct worker *w, pid_t *ret_tracer);
+
+/*
+ * Whether that is so, or a debugging session lasts, which need not trace (perf). No clock ticks for
+ * such a worker, and it is not told to end: see worker.c.
+ */
+bool worker_is_debugged(const struct worker *w);
 
 /* Logs, once, that @w is to end and waits for its debugger to let go; if the broker ends, again. */
 void worker_say_traced(struct worker *w);

@@ -126,6 +126,11 @@ bool worker_is_traced(const struct worker *w, pid_t *ret_tracer)
 	return traced;
 }
 
+bool worker_is_debugged(const struct worker *w)
+{
+	return (w->held & HELD_BY_DEBUG) || worker_is_traced(w, NULL);
+}
+
 void worker_say_traced(struct worker *w)
 {
 	bool broker_waits = w->service->master->stopping != RUNNING;
@@ -133,8 +138,9 @@ void worker_say_traced(struct worker *w)
 	STRBUF(by, 64);
 	pid_t tracer = 0;
 
-	if (w->said_traced >= news || !worker_is_traced(w, &tracer))
+	if (w->said_traced >= news || !worker_is_debugged(w))
 		return;
+	(void)worker_is_traced(w, &tracer);
 	w->said_traced = news;
 	add_tracer(tracer, &by);
 	log_event(LEVEL_WARN, "worker-traced", LOG_STR("service", w->conf->name),

@@ -41,5 +41,6 @@ enum ctl_exit ctl_debug(struct ctl *ctl);
 enum ctl_exit ctl_doctor(struct ctl *ctl);
 enum ctl_exit ctl_completion(struct ctl *ctl);
 enum ctl_exit ctl_help(struct ctl *ctl);
+enum ctl_exit ctl_doctor(struct ctl *ctl);
 
 #endif

@@ -35,5 +35,6 @@ enum ctl_exit dispatch_run(struct ctl *ctl)
 	case COMMAND_DOCTOR:
 		return ctl_doctor(ctl);
 	}
+	assert(!"a command that is not in the table");
 	return CTL_FAILED;
 }

@@ -50,6 +50,5 @@ enum ctl_exit ctl_doctor(struct ctl *ctl)
 		return CTL_FAILED;
 	}
 	out_buf(&answer);
-	buf_deinit(&answer);
 	return verdict == DOCTOR_YES ? CTL_OK : CTL_FAILED;
 }

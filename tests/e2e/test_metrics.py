@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 from harness import *
+from lib.guest import Guest
 from lib.metrics import Page, check_grown
 
 SERVER = app("srv_poll")
@@ -220,6 +221,26 @@ def several_services_are_told_apart():
         lambda: not page.scrape().samples("broker_service_serving", service="two"), 20, "its end"
     )
     assert page.scrape().value("broker_connections_accepted_total", service="one") == 3
+
+
+@test
+def a_guest_is_told_of_by_its_own_name():
+    broker = start(workers=2)
+    guest = Guest(broker, app("srv_poll", broker.port))
+    for _ in range(9):
+        http_get(broker.port)
+    metrics = settled(broker)
+    assert [w.labels["worker"] for w in metrics.samples("broker_worker_up")] == ["web.0", "web.1", guest.name]
+    assert metrics.value("broker_worker_taken_total", worker=guest.name) == 3
+    assert metrics.value("broker_connections_taken_total", service="web") == 9
+    assert metrics.value("broker_wait_seconds_count") == 9
+    assert metrics.value("broker_service_workers", state="ready") == 2  # of those that are wanted
+    guest.end()
+    broker.wait_event("guest-left")
+    after = settled(broker)
+    assert not after.samples("broker_worker_up", worker=guest.name)
+    assert after.value("broker_connections_taken_total", service="web") == 9
+    assert after.value("broker_wait_seconds_count") == 9
 
 
 # --- workers that are not what they should be -------------------------------------------------------
