@@ -10,9 +10,8 @@ import time
 
 from . import proc, tap
 from .broker import clean_environment
+from .ctl import BROKERCTL, ctl
 from .paths import BUILD
-
-BROKERCTL = os.path.join(BUILD, "brokerctl")
 
 
 def need(*names):
@@ -40,18 +39,24 @@ def _forbidden():
     return "kernel.yama.ptrace_scope is %d" % scope
 
 
-def brokerctl(broker, *words, timeout=30):
-    """Runs it to its end. Has .returncode and .stdout, in which its complaints are too."""
-    return subprocess.run(
-        [BROKERCTL, "-s", os.path.join(broker.run_dir, "control")] + [str(w) for w in words],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=timeout,
-        env=clean_environment(),
-        text=True,
-        preexec_fn=proc.die_with_parent,
-    )
+def control_of(broker):
+    return os.path.join(broker.run_dir, "control")
+
+
+def brokerctl(broker, *words):
+    """Runs it to its end. Has .returncode .stdout .stderr."""
+    return ctl("-s", control_of(broker), *words)
+
+
+def debug(broker, worker, *options):
+    """What to type before a debugger that brokerctl shall start."""
+    return (BROKERCTL, "-s", control_of(broker), "debug", worker) + options + ("--",)
+
+
+def join(broker, *options, service="web"):
+    """What to type before a program that shall be a guest."""
+    shim = os.path.join(BUILD, "worker-shim")
+    return (shim, "--join", control_of(broker), "--service", service) + options + ("--",)
 
 
 class Tool:
@@ -146,9 +151,10 @@ class Gdb(Tool):
     OPTIONS = ["-q", "-nx", "-ex", "set confirm off", "-ex", "set pagination off"]
 
     def __init__(self, *arguments, through=()):
-        super().__init__(*(through or ["gdb"]), *self.OPTIONS, *arguments)
+        super().__init__(*through, "gdb", *self.OPTIONS, *arguments)
         self.expect(PROMPT, 60)
-        self.gdb_pid = proc.descendants(self.pid)[0] if through else self.pid
+        below = [p for p in proc.descendants(self.pid) if proc.command_line(p).startswith("gdb ")]
+        self.gdb_pid = below[0] if below else self.pid
 
     def ask(self, line, timeout=30):
         """Types a line, and returns what is written up to the next prompt."""
@@ -156,6 +162,11 @@ class Gdb(Tool):
         self.say(line)
         self.expect(PROMPT, timeout)
         return self.output[before : self._seen].decode("utf-8", "replace")
+
+    def wait_breakpoint(self, function, timeout=30):
+        """Until it stands at a breakpoint at the begin of `function`, with a prompt."""
+        self.expect(r"Breakpoint \d+, (0x\w+ in )?%s " % function, timeout)
+        self.expect(PROMPT)
 
     def interrupt(self):
         """As ^C while the program runs."""
@@ -171,9 +182,3 @@ class Gdb(Tool):
         """Lets go of the program, if it has not yet, and ends."""
         self.say("quit")
         return self.end(code)
-
-
-def debug(broker, worker, *words):
-    """What to type before a debugger that brokerctl shall start."""
-    control = os.path.join(broker.run_dir, "control")
-    return (BROKERCTL, "-s", control, "debug", worker) + words + ("--",)
