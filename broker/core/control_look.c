@@ -271,7 +271,8 @@ void control_help(struct client *c)
 		const struct command *cmd = &command_table[i];
 		STRBUF(usage, 256);
 
-		if (cmd->right == RIGHT_LOCAL || (only ? strcmp(only, cmd->name) : cmd->hidden))
+		if (cmd->right == RIGHT_LOCAL ||
+		    (only ? strcmp(only, cmd->name) != 0 : cmd->hidden))
 			continue;
 		command_usage(cmd, &usage);
 		json_begin(out);
