@@ -207,14 +207,16 @@ static void write_listener(const struct listener *l, struct buf *out)
 
 /* --- a worker ------------------------------------------------------------------------ */
 
-static bool is_stalled(const struct worker *w)
+/* For how long it has taken nothing, of the channel where that is longest; 0: it is not stalled. */
+static int64_t stalled_for(const struct worker *w, int64_t now)
 {
 	const struct channel *c;
+	int64_t longest = 0;
 
 	list_for_each (c, &w->channels, link)
-		if (c->stalled)
-			return true;
-	return false;
+		if (c->stalled && now - c->moved_ms > longest)
+			longest = now - c->moved_ms;
+	return longest;
 }
 
 static void list_missing(const struct worker *w, struct strbuf *out)
@@ -243,7 +245,7 @@ static void explain_worker(const struct worker *w, struct strbuf *out)
 		.held_by_debug = w->held & HELD_BY_DEBUG,
 		.stopped = w->held & HELD_BY_STOP,
 		.pinned_only = w->pinned_only,
-		.stalled = is_stalled(w),
+		.stalled_ms = stalled_for(w, now),
 		.tracer = w->found.tracer,
 		.tracer_name = w->found.tracer_name,
 		.missing = missing.text,

@@ -17,7 +17,8 @@ struct why_worker {
 	int stop_signal;
 	int open;	  /* connections; negative: not known */
 	unsigned waiting; /* in its channels */
-	bool held_by_hand, held_by_debug, stopped, stalled, pinned_only, guest;
+	bool held_by_hand, held_by_debug, stopped, pinned_only, guest;
+	int64_t stalled_ms; /* has taken nothing for so long, while others did; 0: it does */
 	int tracer; /* pid; 0: none */
 	const char *tracer_name;
 	const char *missing;  /* ports it does not listen on yet; empty: not known */
