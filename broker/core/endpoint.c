@@ -93,7 +93,7 @@ static void set_paused(struct endpoint *e, bool paused)
 
 void endpoint_join(struct endpoint *e, struct channel *c)
 {
-	if (!list_empty(&c->member.link) || c->worker->pinned_only)
+	if (!list_empty(&c->member.link))
 		return;
 	if (!c->worker->pinned_only)
 		balancer_add(&e->round, &c->member);

@@ -157,7 +157,7 @@ static int compare_ports(const void *a, const void *b)
 
 void guest_private_ports(const struct service *s, struct strbuf *ret)
 {
-	uint16_t ports[GUEST_PORTS_MAX];
+	uint16_t ports[GUEST_PORTS_MAX] = { 0 };
 	const struct endpoint *e;
 	unsigned from = 1;
 	size_t n = 0;

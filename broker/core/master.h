@@ -31,7 +31,7 @@ enum stop_mode { RUNNING, STOP_DRAIN, STOP_FAST, STOP_NOW };
 
 struct master {
 	struct loop loop;
-	struct conf *conf; /* in force */
+	struct conf *conf; /* as read last; what a service runs on is service::conf */
 	struct master_options options;
 	struct list services; /* service::link */
 	struct rundir rundir;

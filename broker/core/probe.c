@@ -20,7 +20,7 @@ static unsigned count_ready(const struct service *s)
 	unsigned n = 0;
 
 	list_for_each (w, &s->workers, link)
-		n += w->state == WORKER_READY;
+		n += w->state == WORKER_READY && !w->guest;
 	/* During a reload there may be more than wanted for a while. */
 	return n < s->want ? n : s->want;
 }

@@ -174,7 +174,6 @@ static void apply_one(struct service *s, struct conf *conf, struct opened_list *
 	say_what_changes(s, sc);
 	reload_take_listeners(s, sc, list->v);
 	reload_drop_listeners(s, sc, list->v);
-	conf_set_service(m->conf, sc);
 	service_roll(s, sc);
 	master_check_gone(m);
 }

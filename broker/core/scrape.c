@@ -59,7 +59,8 @@ static void add_worker(const struct worker *w, struct metrics_service *service,
 	struct channel *c;
 	uint64_t taken = w->served;
 
-	service->by_state[w->state]++;
+	/* A guest is not one of those that are wanted. */
+	service->by_state[w->state] += !w->guest;
 	slot->state = w->state;
 	slot->generation = w->generation;
 	list_for_each (c, &w->channels, link) {
@@ -94,11 +95,17 @@ static size_t count_slots(const struct service *s)
 	return n;
 }
 
+static void hold_counters(struct metrics_worker *to, struct slot_measured *said)
+{
+	to->taken = never_less(to->taken, &said->taken);
+	to->cpu_ms = never_less(to->cpu_ms, &said->cpu_ms);
+}
+
 /* Those who are there now: a guest's number is never used again, so nothing is kept of it. */
 static size_t take_guests(struct service *s, size_t at, struct metrics_snapshot *snapshot,
 			  struct metrics_worker *first)
 {
-	const struct worker *w;
+	struct worker *w;
 	size_t n = 0;
 
 	list_for_each (w, &s->workers, link) {
@@ -106,7 +113,8 @@ static size_t take_guests(struct service *s, size_t at, struct metrics_snapshot 
 			continue;
 		first[n] = (struct metrics_worker){ .service = at };
 		snprintf(first[n].name, sizeof(first[n].name), "%s", w->name);
-		add_worker(w, &snapshot->services[at], &first[n++]);
+		add_worker(w, &snapshot->services[at], &first[n]);
+		hold_counters(&first[n++], &w->measured);
 	}
 	return n;
 }
@@ -130,10 +138,7 @@ static void take_workers(struct service *s, size_t at, struct metrics_snapshot *
 		if (!w->guest)
 			add_worker(w, &ret->services[at], &first[w->slot]);
 	for (size_t i = 0; i < n; i++) {
-		struct slot_measured *m = &s->slots[i].measured;
-
-		first[i].taken = never_less(first[i].taken, &m->taken);
-		first[i].cpu_ms = never_less(first[i].cpu_ms, &m->cpu_ms);
+		hold_counters(&first[i], &s->slots[i].measured);
 		/* A slot that is not wanted any more is shown until it is empty. */
 		if (i < s->want || first[i].state != WORKER_DEAD)
 			first[kept++] = first[i];

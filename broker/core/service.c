@@ -296,6 +296,7 @@ static void guest_changed(struct worker *w)
 	if (w->state != WORKER_DEAD)
 		return;
 	guest_log_left(w);
+	(void)service_unpin_worker(s, w->name); /* nobody will have this name again */
 	s->served_by_gone += w->served;
 	list_remove(&w->link);
 	master_check_gone(s->master);

@@ -18,12 +18,6 @@
 
 struct master;
 
-/* For metrics alone: counters that outlive the workers of a slot. */
-struct slot_measured {
-	uint64_t taken_by_gone, cpu_ms_by_gone;
-	uint64_t taken, cpu_ms; /* as said last */
-};
-
 /* How the last process of a slot ended that nobody had asked to. */
 struct slot_trouble {
 	enum worker_end end;
@@ -105,9 +99,9 @@ struct service {
 	struct ledger ledger;
 	struct pins pins;
 	struct loop_timer pin_timer; /* the first of them expires */
+	unsigned last_guest;	     /* number given to one */
 	uint64_t served_by_gone;     /* taken by workers that have ended */
 	struct service_measured measured;
-	unsigned last_guest; /* number given to one */
 };
 
 /* NULL: no memory. Takes a reference to @conf. Nothing is started yet. */

@@ -26,7 +26,10 @@ static void end(struct survey *s)
 	struct survey_waiter *w;
 
 	s->running = false;
-	s->done_ms = loop_now(loop_of(s));
+	/* Who was told what was known already has not made it younger. */
+	if (s->done_round != s->round)
+		s->done_ms = loop_now(loop_of(s));
+	s->done_round = s->round;
 	inode_set_deinit(&s->connections);
 	/* Who asks again while being told waits for the next one. */
 	while ((w = list_first(&s->waiters, struct survey_waiter, link))) {

@@ -397,7 +397,8 @@ void watch_look_if_stopped(struct worker *w)
 {
 	struct channel *c;
 
-	if (w->state != WORKER_READY)
+	/* Of one that is held for a debugger, too: does it stand at a prompt, or run? */
+	if (w->state != WORKER_READY && w->state != WORKER_HELD)
 		return;
 	list_for_each (c, &w->channels, link)
 		if (channel_is_stopped(c)) {

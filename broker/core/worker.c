@@ -57,17 +57,20 @@ static int64_t deadline_of(const struct worker *w)
 	return 0;
 }
 
-void worker_rearm(struct worker *w)
+static void arm_again(struct worker *w)
 {
-	int64_t left;
+	int64_t left = deadline_of(w);
 
-	if (!loop_timer_armed(&w->deadline))
-		return;
-	left = deadline_of(w);
 	/* The window of a rollback is the service's, and not counted from here. */
 	if (w->state != WORKER_PARKED)
 		left -= loop_now(loop_of(w)) - w->state_since_ms;
 	loop_timer_arm(loop_of(w), &w->deadline, left > 0 ? left : 0);
+}
+
+void worker_rearm(struct worker *w)
+{
+	if (loop_timer_armed(&w->deadline))
+		arm_again(w);
 }
 
 int64_t worker_deadline_left(const struct worker *w)
@@ -339,7 +342,7 @@ static void deadline_expired(struct loop_timer *timer)
 	}
 	/* Parked while the rollout still ran: the window had not begun. */
 	if (w->state == WORKER_PARKED && service_parks_for(w) > 0) {
-		worker_rearm(w);
+		arm_again(w);
 		return;
 	}
 	if (start_clock(w))

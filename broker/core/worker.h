@@ -75,6 +75,12 @@ struct worker_findings {
 	char tracer_name[32];
 };
 
+/* For metrics alone: counters that outlive the workers of a slot. */
+struct slot_measured {
+	uint64_t taken_by_gone, cpu_ms_by_gone;
+	uint64_t taken, cpu_ms; /* as said last */
+};
+
 struct worker {
 	struct list link; /* service::workers, in the order of their start */
 	struct service *service;
@@ -115,7 +121,8 @@ struct worker {
 
 	unsigned open; /* connections it holds, when last counted */
 	struct worker_findings found;
-	uint64_t served; /* taken by it, of channels that are closed */
+	struct slot_measured measured; /* of a guest, which has no slot */
+	uint64_t served;	       /* taken by it, of channels that are closed */
 
 	int status_fd; /* pipe of the launcher, owned; -1 once read */
 	struct loop_source status_source;

@@ -160,7 +160,7 @@ static enum ctl_exit read_answer(struct ask *ask, struct ctl *ctl, int signals)
 			if (take_line(ask, ctl, line, len, &code))
 				return code;
 		r = wait_more(ask, &ctl->client, signals);
-		if (r == -EINTR) {
+		if (r == -EINTR && ask->interrupted) {
 			ask->interrupted(ask);
 			return CTL_INTERRUPTED;
 		}

@@ -38,7 +38,9 @@ enum ctl_exit ctl_events(struct ctl *ctl);
 enum ctl_exit ctl_reload(struct ctl *ctl);
 enum ctl_exit ctl_simple(struct ctl *ctl);
 enum ctl_exit ctl_debug(struct ctl *ctl);
+enum ctl_exit ctl_doctor(struct ctl *ctl);
 enum ctl_exit ctl_completion(struct ctl *ctl);
 enum ctl_exit ctl_help(struct ctl *ctl);
+enum ctl_exit ctl_doctor(struct ctl *ctl);
 
 #endif

@@ -1,7 +1,5 @@
 #include "dispatch.h"
 
-#include "ctl/out.h"
-
 enum ctl_exit dispatch_run(struct ctl *ctl)
 {
 	switch (ctl->request.command->id) {
@@ -35,8 +33,8 @@ enum ctl_exit dispatch_run(struct ctl *ctl)
 	case COMMAND_HELP:
 		return ctl_help(ctl);
 	case COMMAND_DOCTOR:
-		break;
+		return ctl_doctor(ctl);
 	}
-	out_error("%s is not part of this build", ctl->request.command->name);
+	assert(!"a command that is not in the table");
 	return CTL_FAILED;
 }

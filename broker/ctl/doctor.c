@@ -209,7 +209,7 @@ static int run_process(pid_t pid, bool json, struct buf *out, enum doctor_verdic
 		explain_look(pid, r, error);
 		return r;
 	}
-	facts.command = words;
+	facts.command = (const char *const *)words;
 	name_image(process, image);
 	return answer(&facts, program, json, out, ret_verdict, error);
 }
@@ -217,7 +217,7 @@ static int run_process(pid_t pid, bool json, struct buf *out, enum doctor_verdic
 int doctor_run(char **words, bool json, struct buf *out, enum doctor_verdict *ret_verdict,
 	       struct strbuf *error)
 {
-	struct doctor_facts facts = { .command = words };
+	struct doctor_facts facts = { .command = (const char *const *)words };
 	pid_t pid;
 
 	if (is_pid(words, &pid))

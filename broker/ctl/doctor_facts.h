@@ -53,7 +53,7 @@ struct doctor_process {
 };
 
 struct doctor_facts {
-	char *const *command;		      /* NULL-terminated; empty where it cannot be read */
+	const char *const *command;	      /* NULL-terminated; empty where it cannot be read */
 	struct doctor_program program;	      /* NULLs where there is no report */
 	const struct doctor_process *process; /* NULL: a command was asked about */
 };

@@ -176,7 +176,7 @@ static const char *base_of(const char *path)
 }
 
 /* "app" of `node /srv/app.js`, "my-server" of /opt/my-server; "app" where nothing fits. */
-static void add_name(char *const *command, struct buf *out)
+static void add_name(const char *const *command, struct buf *out)
 {
 	const char *base = command && command[0] ? base_of(command[0]) : "";
 	size_t n;
@@ -190,7 +190,7 @@ static void add_name(char *const *command, struct buf *out)
 		buf_add_str(out, "app");
 }
 
-static void add_command(char *const *command, struct buf *out)
+static void add_command(const char *const *command, struct buf *out)
 {
 	_cleanup_free_ char *storage = malloc(WORDS_BYTES_MAX * 2);
 	struct strbuf line;

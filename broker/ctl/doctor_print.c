@@ -53,7 +53,7 @@ static void print_title(const struct doctor_facts *f, struct buf *out)
 {
 	STRBUF(text, 400);
 
-	for (char *const *w = f->command; w && *w; w++) {
+	for (const char *const *w = f->command; w && *w; w++) {
 		if (text.len)
 			strbuf_add(&text, " ");
 		add_text(&text, *w);
@@ -237,7 +237,7 @@ void doctor_print_json(const struct doctor_facts *f, struct buf *out)
 	json_begin(out);
 	json_str(out, "type", "doctor");
 	json_array(out, "command");
-	for (char *const *w = f->command; w && *w; w++)
+	for (const char *const *w = f->command; w && *w; w++)
 		json_str(out, NULL, *w);
 	json_close_array(out);
 	json_bool(out, "served", doctor_can_serve(f));

@@ -69,7 +69,7 @@ static void clear_progress(void)
 void out_bytes(const char *bytes, size_t n)
 {
 	clear_progress();
-	if (fwrite(bytes, 1, n, stdout) != n)
+	if (n > 0 && fwrite(bytes, 1, n, stdout) != n)
 		out.failed = true;
 }
 

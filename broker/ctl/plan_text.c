@@ -22,6 +22,7 @@ static const char *shown(const char *value)
 bool plan_text(const struct json_doc *doc, const struct screen *screen, struct buf *out)
 {
 	const char *key = string(doc, "key"), *action = string(doc, "action");
+	const char *applies = string(doc, "applies");
 	struct text_line line;
 
 	if (strcmp(string(doc, "type"), "change") != 0)
@@ -33,9 +34,9 @@ bool plan_text(const struct json_doc *doc, const struct screen *screen, struct b
 			  shown(string(doc, "to")));
 	text_end(&line);
 	text_begin(&line, out, TEXT_UNLIMITED, screen->color);
-	text_addf(&line, TEXT_CYAN, "    %s", string(doc, "applies"));
-	if (*action)
-		text_addf(&line, TEXT_PLAIN, ": %s", action);
+	text_pad(&line, 4);
+	text_add(&line, TEXT_CYAN, applies);
+	text_addf(&line, TEXT_PLAIN, "%s%s", *applies && *action ? ": " : "", action);
 	text_end(&line);
 	return true;
 }

@@ -89,19 +89,6 @@ struct service_conf *conf_find_service(const struct conf *conf, const char *name
 	return NULL;
 }
 
-void conf_set_service(struct conf *conf, struct service_conf *sc)
-{
-	for (size_t i = 0; i < conf->n_services; i++) {
-		if (strcmp(conf->services[i]->name, sc->name) != 0)
-			continue;
-		service_conf_ref(sc);
-		service_conf_unref(conf->services[i]);
-		conf->services[i] = sc;
-		return;
-	}
-	assert(!"a service of another configuration");
-}
-
 char *const *conf_find_wrap(const struct service_conf *sc, unsigned slot)
 {
 	for (size_t i = 0; i < sc->n_wraps; i++)

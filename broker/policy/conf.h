@@ -2,9 +2,8 @@
  * conf - the configuration of a broker as a value: what broker.ini says, with
  * every default filled in and everything checked.
  *
- * A struct conf is built whole or not at all; afterwards only a whole service is
- * exchanged in it (conf_set_service), when that alone is reloaded. A reload
- * builds a second one beside it; workers keep the struct service_conf
+ * A struct conf is built whole or not at all and never changes afterwards. A
+ * reload builds a second one beside it; workers keep the struct service_conf
  * they were started with for as long as they live (conf_ref, conf_unref).
  *
  * Owns:   the values, the one table of options (option.c), their text form.
@@ -200,9 +199,6 @@ void service_conf_unref(struct service_conf *sc); /* NULL is fine */
 
 /* NULL if there is none of that name. */
 struct service_conf *conf_find_service(const struct conf *conf, const char *name);
-
-/* Puts @sc (a reference is taken) into the place of the one with its name, which must be there. */
-void conf_set_service(struct conf *conf, struct service_conf *sc);
 
 /* The words that come before the command in @slot; NULL: none do. */
 char *const *conf_find_wrap(const struct service_conf *sc, unsigned slot);

@@ -135,6 +135,16 @@ def the_page_has_every_key_and_no_other():
 
 
 @test
+def who_asks_all_the_time_is_told_what_is_new():
+    """Findings are kept for a tenth of a second: from when they were found, not last told."""
+    broker = small(workers=1)
+    assert control.worker(broker, "web.0")["open"] == 0
+    with connect(broker.port):
+        control.wait_worker(broker, "web.0", timeout=5, open=1)
+    control.wait_worker(broker, "web.0", timeout=5, open=0)
+
+
+@test
 def events_are_kept_and_followed():
     broker = small()
     words = [e["event"] for e in ask(broker, "events")]

@@ -264,8 +264,12 @@ def help_and_version_need_no_broker():
 
 
 @test
-def doctor_is_known_even_where_it_is_not_built():
-    assert ctl("doctor", "/bin/true").returncode in (0, 1)
+def doctor_needs_no_broker_either():
+    good = ctl("doctor", *app("srv_poll")[:1], "--", "3000")
+    assert good.returncode == 0 and good.stdout and not good.stderr, good
+    assert json.loads(ctl("doctor", "--json", *app("srv_poll")[:1]).stdout)
+    bad = ctl("doctor", tmp("no-such-program"))
+    assert bad.returncode == 1, bad
 
 
 main()

@@ -8,6 +8,7 @@ import shlex
 import sys
 
 from harness import *
+from lib.ctl import ctl
 
 
 def read(name):
@@ -82,6 +83,75 @@ def the_manual_page_has_the_signals():
     handled = re.search(r"handled\[\] = {(.*?)};", read("broker/core/master.c"), re.S).group(1)
     items = " ".join(re.findall(r"^\.It Dv (.*)$", section("SIGNALS"), re.M))
     same(re.findall(r"SIG\w+", handled), re.findall(r"SIG\w+", items), "master.c and broker(8)")
+
+
+# --- brokerctl(1) ---------------------------------------------------------------------------------
+
+PAGE = "docs/man/brokerctl.1"
+
+
+def ctl_help(*arguments):
+    got = ctl("help", *arguments)
+    assert got.returncode == 0, got
+    return got.stdout
+
+
+def ctl_commands():
+    """{name: its usage}, as brokerctl has them."""
+    heads = re.findall(r"^  ([a-z]+(?: [a-z]+)?)(?= \[| [A-Z|a-z]+\||  |$| [A-Z])", ctl_help(), re.M)
+    commands = {}
+    for first in {head.split()[0] for head in heads}:
+        for usage in re.findall(r"^usage: brokerctl (.*)$", ctl_help(first), re.M):
+            name = next(h for h in sorted(heads, key=len, reverse=True) if (usage + " ").startswith(h + " "))
+            commands[name] = usage
+    assert len(commands) >= 20 and "reload abort" in commands, commands
+    return commands
+
+
+def ctl_items():
+    """{name: its line}, as the manual page has them."""
+    items = re.findall(r"^\.It Ic ([a-z]+(?: [a-z]+)?)(?: (.*))?$", section("DESCRIPTION", PAGE), re.M)
+    assert len(items) == len(dict(items)), items
+    return dict(items)
+
+
+@test
+def the_page_of_brokerctl_has_its_commands_with_their_options_and_arguments():
+    commands, items = ctl_commands(), ctl_items()
+    same(commands, items, "brokerctl help and brokerctl(1)")
+    for name, usage in commands.items():
+        own = set(re.findall(r"(?<![\w-])--?[a-z][\w-]*", usage))
+        page = {"-" + word.replace("\\", "") for word in re.findall(r"Fl (\\?-?[a-z][\w-]*)", items[name])}
+        same(own, page, "options of " + name)
+        same(re.findall(r"\b[A-Z]+\b", usage), re.findall(r"\b[A-Z]+\b", items[name]), "arguments of " + name)
+
+
+@test
+def the_page_of_brokerctl_has_its_own_options():
+    helped = re.findall(r"^  (-\w|--\w+)(?:, (--\w+))?", ctl_help(), re.M)
+    helped = {word for words in helped for word in words if word}
+    options = section("DESCRIPTION", PAGE).partition(".Ss")[0]
+    items = re.findall(r"^\.It Fl (\S+)(?:.*?, Fl (\S+))?", options, re.M)
+    same(helped, {"-" + w.replace("\\", "") for words in items for w in words if w}, "help and brokerctl(1)")
+
+
+@test
+def the_page_of_brokerctl_has_its_exit_codes():
+    enum = re.search(r"enum ctl_exit {(.*?)};", read("broker/ctl/ctl.h"), re.S).group(1)
+    codes = re.findall(r"CTL_\w+ = (\d+)", enum)
+    assert len(codes) == 6, enum
+    same(codes, re.findall(r"^\.It (\d+)$", section("EXIT STATUS", PAGE), re.M), "ctl.h and brokerctl(1)")
+    said = ctl_help().partition("Exit status:")[2]
+    same(codes, re.findall(r"\b\d+\b", said), "ctl.h and brokerctl help")
+
+
+@test
+def what_may_be_looked_at_is_marked_in_the_page_of_brokerctl():
+    table = read("broker/policy/command.c")
+    readers = set(re.findall(r'COMMAND_\w+, "([\w ]+)", RIGHT_READ', table)) - {"help"}
+    parts = re.split(r"^\.It Ic ([a-z]+(?: abort)?)", section("DESCRIPTION", PAGE), flags=re.M)[1:]
+    marked = {name for name, text in zip(parts[::2], parts[1::2]) if "control_group" in text}
+    same(readers | {"reload"}, marked, "command.c and brokerctl(1)")
 
 
 def calls(text, name):
@@ -178,6 +248,11 @@ def commands_in_the_documents_are_valid():
                 words[words.index("-c") + 1] = write_file("broker.ini", "[service:web]\ncommand = x\n")
             got = broker_cli("-t", *words[1:])
             assert got.returncode == 0, "%s\n%s" % (line, got.stderr)
+        elif words[:1] == ["brokerctl"]:
+            n += 1
+            # Understood, and then nobody was there; top asks for its terminal first.
+            got = ctl(*words[1:], env={"BROKER_CONTROL": "/nowhere"})
+            assert got.returncode in (0, 3) or "needs a terminal" in got.stderr, "%s\n%s" % (line, got.stderr)
         elif words[:1] == ["make"]:
             n += 1
             assert set(words[1:]) <= targets, line

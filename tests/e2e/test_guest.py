@@ -206,6 +206,34 @@ def pinned_only_keeps_a_guest_out_of_the_round():
 
 
 @test
+def a_pin_reaches_it_until_it_leaves():
+    broker = Broker(app("srv_poll"), workers=2)
+    for options in ([], ["--pinned-only"]):
+        guest = Guest(broker, app("srv_poll", broker.port), *options)
+        ask(broker, "pin 127.0.0.1 " + guest.name)
+        assert answers_of(broker, 6) == {guest.pid: 6}
+        broker.reload_and_wait()
+        assert answers_of(broker, 6) == {guest.pid: 6}
+        guest.end()
+        broker.wait_event("guest-left", worker=guest.name)
+        assert len(answers_of(broker, 6)) == 2
+        assert [line["type"] for line in ask(broker, "pins")] == ["end"]
+
+
+@test
+def it_can_be_held_and_is_not_restarted_by_us():
+    broker = Broker(app("srv_poll"), workers=1)
+    guest = Guest(broker, app("srv_poll", broker.port))
+    ask(broker, "hold " + guest.name)
+    assert answers_of(broker, 4) == {broker.worker_pid(): 4}
+    ask(broker, "release " + guest.name)
+    assert answers_of(broker, 4)[guest.pid] == 2
+    refused = ask(broker, "restart " + guest.name)[0]
+    assert (refused["type"], refused["code"]) == ("error", "refused"), refused
+    assert "is a guest" in refused["message"], refused
+
+
+@test
 def a_reload_leaves_a_guest_where_it_is():
     broker = Broker(app("srv_poll"), workers=2)
     guest = Guest(broker, app("srv_poll", broker.port))
@@ -356,6 +384,11 @@ def the_keeper_leaves_it_alone_when_the_broker_is_killed():
     broker = Broker(app("srv_poll"), workers=1, drain_timeout="100ms", stop_timeout="100ms")
     guest = Guest(broker, app("srv_poll", broker.port))
     own = broker.worker_pid()
+    # A second keeper is told of all who are there when it starts.
+    keeper = [p for p in proc.descendants(broker.pid) if p != own]
+    assert len(keeper) == 1, keeper
+    send_signal(keeper[0], signal.SIGKILL)
+    broker.wait_event("keeper")
     broker.kill()
     wait_until(lambda: not proc.alive(own), 30, "end of the broker's own worker")
     assert guest.alive()
@@ -416,7 +449,8 @@ def a_hello_of_another_user_with_a_guests_token_is_refused():
         skip("needs root to become somebody else")
     broker = Broker(app("srv_poll"), workers=1)
     guest = Guest(broker, ["sleep", "1000"], ready=False)
-    env = {k: v for k, v in proc.environment(guest.pid).items()}
+    wait_until(lambda: "BROKER_RENDEZVOUS" in proc.environment(guest.pid))
+    env = proc.environment(guest.pid)
     shutil.copy(os.path.join(BUILD, "libworker-shim.so"), tmp("libworker-shim.so"))
     shutil.copy(app("srv_poll")[0], tmp("srv_poll"))
     os.chmod(broker.dir, 0o755)

@@ -12,7 +12,8 @@ import subprocess
 
 from harness import *
 
-LEVELS = {"base": 0, "policy": 1, "sys": 2, "core": 3}
+# Of level 3 are two programs: ctl is brokerctl.
+LEVELS = {"base": 0, "policy": 1, "sys": 2, "core": 3, "ctl": 3}
 MAIN = 4
 
 # What computes and nothing else. The check is made on the objects, so that no macro hides a call.
@@ -133,6 +134,17 @@ def a_file_of_the_broker_includes_its_own_level_or_lower_ones():
 
 
 @test
+def broker_and_brokerctl_know_nothing_of_each_other():
+    wrong = []
+    for one, other in (("core", "ctl"), ("ctl", "core")):
+        for source in sources("broker/%s/*.[ch]" % one):
+            for included in includes(source):
+                if resolve(source, included).startswith("broker/%s/" % other):
+                    wrong.append("%s includes %s" % (source, included))
+    nothing(wrong)
+
+
+@test
 def the_shim_includes_the_contract_and_itself():
     wrong = []
     for source in sources("worker-shim/*/*.[ch]"):
@@ -161,6 +173,24 @@ def policy_calls_nothing_but_itself_and_what_computes():
 
 
 @test
+def what_brokerctl_shows_is_computed():
+    """Text in, text out: whatever is put on a screen can be tested without one."""
+    shown = sources("broker/ctl/*_text.c", "broker/ctl/text.c", "broker/ctl/table.c",
+                    "broker/ctl/*_table.c",
+                    "broker/ctl/*_rows.c", "broker/ctl/view.c", "broker/ctl/debugger.c",
+                    "broker/ctl/completion_*.c")
+    own = shown + sources("broker/base/*.c", "broker/policy/*.c")
+    known = {plain(n) for n in definitions(*own)} | PURE
+    nothing(
+        [
+            "%s calls %s" % (source, name)
+            for source in shown
+            for name in sorted(imports(source) - known)
+        ]
+    )
+
+
+@test
 def policy_has_no_variable_of_its_own():
     """b, d, s: zeroed or initialised data that can be written. Tables are const."""
     wrong = []
@@ -179,13 +209,16 @@ def policy_has_no_variable_of_its_own():
 
 @test
 def only_spawn_starts_and_signals_processes():
-    only({"broker/sys/spawn.c"}, "starts or signals", STARTS | KILLS,
+    # tool.c: for brokerctl, which starts a debugger and signals nobody.
+    only({"broker/sys/spawn.c", "broker/sys/tool.c"}, "starts or signals", STARTS | KILLS,
          "broker/*.c", "broker/*/*.c", "worker-shim/*/*.c")
 
 
 @test
 def only_the_log_and_the_mains_print():
-    only({"broker/sys/log.c", "broker/main.c", "worker-shim/launcher/main.c"}, "prints", PRINTS,
+    # out.c: for all of brokerctl, its main included.
+    only({"broker/sys/log.c", "broker/main.c", "broker/ctl/out.c", "worker-shim/launcher/main.c"},
+         "prints", PRINTS,
          "broker/*.c", "broker/*/*.c", "worker-shim/*/*.c")
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 from harness import *
+from lib.guest import Guest
 from lib.metrics import Page, check_grown
 
 SERVER = app("srv_poll")
@@ -101,6 +102,7 @@ def counters_only_grow_through_reloads_and_crashes():
         check_grown(before, after)
     taken = scrapes[-1].value("broker_connections_taken_total", service="web")
     timed = scrapes[-1].value("broker_wait_seconds_count")
+    assert scrapes[-1].sum("broker_worker_taken_total") == taken, "slots forget who is gone"
     # The one that died may have taken one that it had not counted yet.
     assert taken - 1 <= timed <= taken, (timed, taken)
     assert scrapes[-1].value("broker_worker_taken_total", worker="web.0") > 0
@@ -220,6 +222,26 @@ def several_services_are_told_apart():
         lambda: not page.scrape().samples("broker_service_serving", service="two"), 20, "its end"
     )
     assert page.scrape().value("broker_connections_accepted_total", service="one") == 3
+
+
+@test
+def a_guest_is_told_of_by_its_own_name():
+    broker = start(workers=2)
+    guest = Guest(broker, app("srv_poll", broker.port))
+    for _ in range(9):
+        http_get(broker.port)
+    metrics = settled(broker)
+    assert [w.labels["worker"] for w in metrics.samples("broker_worker_up")] == ["web.0", "web.1", guest.name]
+    assert metrics.value("broker_worker_taken_total", worker=guest.name) == 3
+    assert metrics.value("broker_connections_taken_total", service="web") == 9
+    assert metrics.value("broker_wait_seconds_count") == 9
+    assert metrics.value("broker_service_workers", state="ready") == 2  # of those that are wanted
+    guest.end()
+    broker.wait_event("guest-left")
+    after = settled(broker)
+    assert not after.samples("broker_worker_up", worker=guest.name)
+    assert after.value("broker_connections_taken_total", service="web") == 9
+    assert after.value("broker_wait_seconds_count") == 9
 
 
 # --- workers that are not what they should be -------------------------------------------------------

@@ -6,6 +6,7 @@ import shutil
 import socket
 
 from harness import *
+from lib import control
 
 
 def who_answers(port, n):
@@ -561,6 +562,26 @@ def a_new_drain_timeout_is_for_workers_that_drain_already():
 
 
 @test
+def the_time_that_it_has_drained_counts():
+    broker = Broker(app("srv_poll"), workers=1, drain_timeout="1h")
+    sock, pid = hold(broker.port)
+    broker.reload_and_wait()
+    broker.wait_event("worker-draining", pid=pid)
+
+    def drained_for():
+        lines = control.status(broker, "web")
+        return next(o["state_ms"] for o in lines if o["type"] == "worker" and o["pid"] == pid)
+
+    wait_until(lambda: drained_for() > 1000)
+    broker.configure(app("srv_poll"), workers=1, drain_timeout="1s")
+    done = broker.reload_and_wait()
+    # At once: not a second after the reload, nor with its end.
+    assert broker.wait_event("worker-stopping", pid=pid)["position"] < done["position"]
+    broker.wait_event("worker-exit", pid=pid)
+    sock.close()
+
+
+@test
 def a_longer_drain_timeout_is_too():
     broker = Broker(app("srv_poll"), workers=1, drain_timeout="3s")
     sock, pid = hold(broker.port)
@@ -571,10 +592,10 @@ def a_longer_drain_timeout_is_too():
     last, last_pid = hold(broker.port)
     assert last_pid != pid
     # A worker that began to drain later, with the old time, would be over after the first.
-    control = Broker(app("srv_poll"), workers=1, drain_timeout="3s", name="other")
-    other, other_pid = hold(control.port)
-    control.reload_and_wait()
-    control.wait_event("worker-exit", pid=other_pid)
+    another = Broker(app("srv_poll"), workers=1, drain_timeout="3s", name="other")
+    other, other_pid = hold(another.port)
+    another.reload_and_wait()
+    another.wait_event("worker-exit", pid=other_pid)
     assert draining and not broker.events("worker-stopping", pid=pid)
     for one in (sock, last, other):
         one.close()

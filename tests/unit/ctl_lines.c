@@ -144,9 +144,9 @@ TEST(a_plan_says_what_changes_and_when)
 	CHECK_STR(result(),
 		  "[service:web] workers: 2 -> 4\n    at once: two workers are started\n");
 	read_line("{\"type\":\"change\",\"section\":\"service:api\",\"key\":null,\"from\":null,"
-		  "\"to\":null,\"applies\":\"at once\",\"action\":\"the service begins\"}");
+		  "\"to\":null,\"applies\":null,\"action\":\"the service begins\"}");
 	CHECK(plan_text(&doc, &plain, &out));
-	CHECK_STR(result(), "[service:api]\n    at once: the service begins\n");
+	CHECK_STR(result(), "[service:api]\n    the service begins\n");
 	read_line("{\"type\":\"change\",\"section\":\"broker\",\"key\":\"user\",\"from\":\"\","
 		  "\"to\":\"www\",\"applies\":\"after a restart\"}");
 	CHECK(plan_text(&doc, &plain, &out));

@@ -44,6 +44,8 @@ class Screen:
     def _put(self, c):
         if c == "\r":
             self.x = 0
+        elif c == "\t":
+            self.x = min(self.x // 8 * 8 + 8, self.columns - 1)
         elif c == "\n":
             if self.y == self.rows - 1:
                 self.cells = self.cells[1:] + [[(" ", "")] * self.columns]
