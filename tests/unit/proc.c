@@ -164,7 +164,8 @@ static pid_t tracer_start(pid_t pid, int *ret_fd)
 		return tracer;
 	}
 	close(ends[0]);
-	if (ptrace(PTRACE_SEIZE, pid, NULL, NULL) < 0)
+	/* A test that fails leaves nobody behind who is busy for ever. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || ptrace(PTRACE_SEIZE, pid, NULL, NULL) < 0)
 		_exit(1);
 	while (read(ends[1], &c, 1) == 1) {
 		if (c == 'i') {
