@@ -10,7 +10,6 @@
 #include "core/master.h"
 #include "policy/address.h"
 #include "policy/why.h"
-#include "sys/channel.h"
 #include "sys/listener.h"
 
 #define SCHEMA 1
@@ -66,7 +65,7 @@ struct ledger_sums status_add_up(const struct service *s)
 		sums.taken += w->served;
 		list_for_each (c, &w->channels, link) {
 			/* Asked once: a worker takes some between two questions. */
-			unsigned waiting = channel_waiting(c->rx);
+			unsigned waiting = channel_backlog(c);
 
 			sums.taken += c->sent - c->taken_back - waiting;
 			sums.waiting += waiting;

@@ -218,6 +218,12 @@ void worker_output_deinit(struct worker *w);
  */
 unsigned channel_look(struct channel *c);
 
+/*
+ * How many connections wait in @c now. Only we add to it, so what we count ourselves is never too
+ * low: of one that has none the kernel is not asked.
+ */
+unsigned channel_backlog(const struct channel *c);
+
 uint64_t worker_taken(const struct worker *w);	 /* connections it has taken so far */
 unsigned worker_waiting(const struct worker *w); /* in its channels now */
 

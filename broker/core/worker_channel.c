@@ -280,6 +280,11 @@ void channel_close(struct channel *c)
 	free(c);
 }
 
+unsigned channel_backlog(const struct channel *c)
+{
+	return c->member.waiting ? channel_waiting(c->rx) : 0;
+}
+
 unsigned channel_look(struct channel *c)
 {
 	struct handoff_page said;
@@ -287,7 +292,7 @@ unsigned channel_look(struct channel *c)
 
 	/* In this order: what the page has was taken before, so what is taken now is its limit. */
 	page_read(&c->page, &said);
-	waiting = channel_waiting(c->rx);
+	waiting = channel_backlog(c);
 	if (c->page.map)
 		histogram_believe(&c->waited, &said, c->sent - c->taken_back - waiting);
 	return waiting;
@@ -299,7 +304,7 @@ uint64_t worker_taken(const struct worker *w)
 	struct channel *c;
 
 	list_for_each (c, &w->channels, link)
-		n += c->sent - c->taken_back - channel_waiting(c->rx);
+		n += c->sent - c->taken_back - channel_backlog(c);
 	return n;
 }
 
@@ -309,6 +314,6 @@ unsigned worker_waiting(const struct worker *w)
 	struct channel *c;
 
 	list_for_each (c, &w->channels, link)
-		n += channel_waiting(c->rx);
+		n += channel_backlog(c);
 	return n;
 }
