@@ -13,11 +13,17 @@
 /* Output that waits before no more events are added: the ring keeps them meanwhile. */
 #define EVENTS_WAITING_MAX (64 * 1024)
 
+/* A worker's name begins with that of its service; not every event names both. */
 static bool is_wanted(const struct event *e, const char *target)
 {
+	size_t len = target ? strlen(target) : 0;
+
 	if (!target)
 		return true;
-	return !strcmp(strchr(target, '.') ? e->worker : e->service, target);
+	if (strchr(target, '.'))
+		return !strcmp(e->worker, target);
+	return !strcmp(e->service, target) ||
+	       (!strncmp(e->worker, target, len) && e->worker[len] == '.');
 }
 
 static void write_lost(struct buf *out, uint64_t count)
