@@ -78,7 +78,7 @@ static void stall(struct channel *c, int64_t now)
 
 	if (!c->stalled)
 		log_event(
-			LEVEL_WARN, "stalled", LOG_STR("worker", w->name), LOG_INT("pid", w->pid),
+			LEVEL_WARN, "stalled", LOG_WORKER(w),
 			LOG_INT("waiting", channel_waiting(c->rx)),
 			LOG_MSG("has taken no connection for %lld ms while others have room: it is "
 				"busy, or stuck",
@@ -108,8 +108,7 @@ static bool refuse_io_uring(struct worker *w)
 	pid_set_deinit(&all);
 	if (!user)
 		return false;
-	log_event(LEVEL_ERROR, "worker-failed", LOG_STR("worker", w->name), LOG_INT("pid", user),
-		  LOG_INT("generation", w->generation),
+	log_event(LEVEL_ERROR, "worker-failed", LOG_WORKER_PID(w, user),
 		  LOG_MSG("it takes no connection, and uses io_uring: accepting through io_uring "
 			  "cannot "
 			  "be brokered; switch it off in the app (libuv: UV_USE_IO_URING=0)"));
@@ -152,8 +151,8 @@ static bool watch_channel(struct channel *c, int64_t now)
 		if (c->stalled) {
 			c->stalled = false;
 			c->member.limit = w->conf->queue;
-			log_event(LEVEL_INFO, "worker-released", LOG_STR("worker", w->name),
-				  LOG_INT("pid", w->pid), LOG_MSG("takes connections again"));
+			log_event(LEVEL_INFO, "worker-released", LOG_WORKER(w),
+				  LOG_MSG("takes connections again"));
 			endpoint_dispatch(c->endpoint);
 		}
 	}

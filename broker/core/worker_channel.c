@@ -272,13 +272,13 @@ unsigned channel_take_back(struct channel *c, const char *reason)
 	c->worker->service->ledger.taken_back += n;
 	c->member.waiting = r < 0 ? channel_waiting(c->rx) : 0;
 	if (r < 0)
-		log_event(LEVEL_ERROR, "limit", LOG_STR("worker", c->worker->name),
+		log_event(LEVEL_ERROR, "limit", LOG_WORKER(c->worker),
 			  LOG_MSG("cannot take back what waits at the worker: %s; raise the "
 				  "descriptor limit of the broker",
 				  strerror(-r)));
 	if (n)
-		log_event(LEVEL_INFO, "taken-back", LOG_STR("worker", c->worker->name),
-			  LOG_INT("count", n), LOG_STR("reason", reason),
+		log_event(LEVEL_INFO, "taken-back", LOG_WORKER(c->worker), LOG_INT("count", n),
+			  LOG_STR("reason", reason),
 			  LOG_MSG("%u waiting connection%s given to others: %s", n,
 				  n == 1 ? "" : "s", reason));
 	return n;
