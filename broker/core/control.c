@@ -328,6 +328,7 @@ static void client_free(struct client *c)
 {
 	control_let_go(c);
 	control_roll_free(c);
+	control_status_free(c);
 	list_remove(&c->survey.link);
 	list_remove(&c->follower.link);
 	list_remove(&c->link);

@@ -50,7 +50,6 @@ struct endpoint {
 	bool paused;	   /* the listeners are disarmed */
 	bool wakes; /* what a worker takes wakes us: while it is paused, or somebody is pending */
 	size_t n_sipped; /* of the pending: accepted although the round had no room */
-	bool dispatching;
 	int64_t paused_ms;    /* when .paused last changed */
 	int64_t full_said_ms; /* when the log last said that all workers are full; 0: never */
 	bool warned_full;

@@ -1,5 +1,6 @@
 #include "status.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/time.h>
@@ -9,7 +10,6 @@
 #include "core/master.h"
 #include "policy/address.h"
 #include "policy/why.h"
-#include "sys/channel.h"
 #include "sys/listener.h"
 
 #define SCHEMA 1
@@ -65,7 +65,7 @@ struct ledger_sums status_add_up(const struct service *s)
 		sums.taken += w->served;
 		list_for_each (c, &w->channels, link) {
 			/* Asked once: a worker takes some between two questions. */
-			unsigned waiting = channel_waiting(c->rx);
+			unsigned waiting = channel_backlog(c);
 
 			sums.taken += c->sent - c->taken_back - waiting;
 			sums.waiting += waiting;
@@ -378,17 +378,22 @@ static bool slot_is_empty(const struct service *s, unsigned slot)
 	return !s->slots[slot].current && !s->slots[slot].next;
 }
 
-/* By slot, older generations first; a slot that waits for its worker has a line too. */
-static void write_workers(const struct service *s, struct buf *out)
+static void add_row(struct status_rows *rows, uint64_t worker, unsigned slot)
+{
+	rows->v[rows->n++] = (struct status_row){ .worker = worker, .slot = slot };
+}
+
+int status_list_rows(const struct service *s, struct status_rows *ret)
 {
 	size_t n = list_count(&s->workers), i = 0;
 	_cleanup_free_ struct worker **sorted = calloc(n + 1, sizeof(struct worker *));
+	struct status_rows rows = { .v = calloc(n + s->want + 1, sizeof(*rows.v)) };
 	struct worker *w;
 	unsigned slot = 0;
 
-	if (!sorted) {
-		out->failed = true;
-		return;
+	if (!sorted || !rows.v) {
+		free(rows.v);
+		return -ENOMEM;
 	}
 	list_for_each (w, &s->workers, link)
 		sorted[i++] = w;
@@ -396,23 +401,31 @@ static void write_workers(const struct service *s, struct buf *out)
 	for (i = 0; i < n; i++) {
 		for (; slot < s->want && slot <= sorted[i]->slot; slot++)
 			if (slot_is_empty(s, slot))
-				write_empty_slot(s, slot, out);
-		status_write_worker(sorted[i], out);
+				add_row(&rows, 0, slot);
+		add_row(&rows, sorted[i]->id, sorted[i]->slot);
 	}
 	for (; slot < s->want; slot++)
 		if (slot_is_empty(s, slot))
-			write_empty_slot(s, slot, out);
+			add_row(&rows, 0, slot);
+	*ret = rows;
+	return 0;
 }
 
-void status_write_slot(const struct service *s, unsigned slot, struct buf *out)
+/* What has changed since the rows were listed has its line the next time. */
+void status_write_row(const struct service *s, const struct status_row *row, struct buf *out)
 {
 	const struct worker *w;
 
+	if (!row->worker) {
+		if (row->slot < s->want && slot_is_empty(s, row->slot))
+			write_empty_slot(s, row->slot, out);
+		return;
+	}
 	list_for_each (w, &s->workers, link)
-		if (w->slot == slot)
+		if (w->id == row->worker) {
 			status_write_worker(w, out);
-	if (slot < s->want && slot_is_empty(s, slot))
-		write_empty_slot(s, slot, out);
+			return;
+		}
 }
 
 void status_write_pins(const struct service *s, struct buf *out)
@@ -436,22 +449,11 @@ void status_write_pins(const struct service *s, struct buf *out)
 	}
 }
 
-void status_write_service(const struct service *s, struct buf *out)
+void status_write_head(const struct service *s, struct buf *out)
 {
 	const struct listener *l;
 
 	write_service_line(s, out);
 	list_for_each (l, &s->listeners, link)
 		write_listener(l, out);
-	write_workers(s, out);
-	status_write_pins(s, out);
-}
-
-void status_write_all(struct master *m, struct buf *out)
-{
-	const struct service *s;
-
-	status_write_broker(m, out);
-	list_for_each (s, &m->services, link)
-		status_write_service(s, out);
 }

@@ -24,7 +24,7 @@ struct survey {
 	struct master *master;
 	struct list waiters; /* survey_waiter::link */
 	struct loop_timer step;
-	unsigned round;	 /* of the latest that began; a worker has the round it was seen in */
+	unsigned round;	     /* of the latest that began; a worker has the round it was seen in */
 	unsigned done_round; /* of the latest that ended */
 	int64_t done_ms;     /* when that was; 0: none did */
 	bool running;

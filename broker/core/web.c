@@ -100,17 +100,31 @@ static void answer_text(struct web_client *c, enum http_status status, const cha
 	answer(c, status, TEXT_PLAIN, text, strlen(text));
 }
 
+static void answer_metrics(struct web_client *c, const struct buf *text)
+{
+	struct buf classic = BUF_INIT(METRICS_TEXT_MAX);
+
+	switch (c->request.accepts) {
+	case HTTP_MEDIA_OPENMETRICS:
+		answer(c, HTTP_OK, "application/openmetrics-text; version=1.0.0; charset=utf-8",
+		       text->bytes, text->len);
+		break;
+	case HTTP_MEDIA_TEXT:
+		openmetrics_to_classic(text->bytes, text->len, &classic);
+		c->stream.out.failed = classic.failed; /* half of it is none */
+		answer(c, HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", classic.bytes,
+		       classic.len);
+		buf_deinit(&classic);
+		break;
+	}
+}
+
 static void scraped(struct scrape_waiter *waiter, const struct buf *text)
 {
 	struct web_client *c = container_of(waiter, struct web_client, scrape);
-	static const char *const types[] = {
-		[HTTP_MEDIA_OPENMETRICS] =
-			"application/openmetrics-text; version=1.0.0; charset=utf-8",
-		[HTTP_MEDIA_TEXT] = "text/plain; version=0.0.4; charset=utf-8",
-	};
 
 	if (text)
-		answer(c, HTTP_OK, types[c->request.accepts], text->bytes, text->len);
+		answer_metrics(c, text);
 	else
 		answer_text(c, HTTP_UNAVAILABLE, "the broker is out of memory\n");
 }

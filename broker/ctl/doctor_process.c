@@ -200,15 +200,16 @@ static bool same_namespace(pid_t pid, const char *name)
 
 int doctor_look(pid_t pid, struct doctor_process *ret, char ***ret_words)
 {
-	_cleanup_free_ char *text = malloc(TEXT_MAX);
+	_cleanup_free_ char *text = NULL;
 	struct pid_set tree = { 0 };
 	ssize_t n;
 	int r;
 
-	if (!text)
-		return -ENOMEM;
 	if (!proc_state(pid))
 		return -ESRCH;
+	text = malloc(TEXT_MAX);
+	if (!text)
+		return -ENOMEM;
 	*ret = (struct doctor_process){ .pid = pid };
 	proc_name(pid, ret->name, sizeof(ret->name));
 	read_user(ret, text);

@@ -201,10 +201,12 @@ static void plan_service(struct plan *p, const struct service_conf *before,
 			 const struct service_conf *after)
 {
 	char section[sizeof("service:") + HANDOFF_SERVICE_SIZE];
+	const struct service_conf *named = after ? after : before;
 	struct strbuf name;
 
+	assert(named);
 	strbuf_init(&name, section, sizeof(section));
-	strbuf_addf(&name, "service:%s", after ? after->name : before->name);
+	strbuf_addf(&name, "service:%s", named->name);
 	p->section = section;
 	if (before && after) {
 		plan_keys(p, OPTION_SERVICE, before, after);

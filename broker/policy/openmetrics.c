@@ -181,3 +181,48 @@ void openmetrics_end(struct openmetrics *om)
 {
 	buf_add_str(om->out, "# EOF\n");
 }
+
+struct classic {
+	const char *type, *suffix; /* of the family that the last TYPE line began */
+};
+
+static struct classic classic_of(const char *type, size_t n)
+{
+	if (n == 7 && !memcmp(type, "counter", n))
+		return (struct classic){ "counter", "_total" };
+	if (n == 9 && !memcmp(type, "histogram", n))
+		return (struct classic){ "histogram", "" };
+	return (struct classic){ "gauge", n == 4 && !memcmp(type, "info", n) ? "_info" : "" };
+}
+
+void openmetrics_to_classic(const char *text, size_t n, struct buf *out)
+{
+	static const char type_line[] = "# TYPE ", help_line[] = "# HELP ";
+	const size_t head = sizeof(type_line) - 1;
+	struct classic family = { "gauge", "" };
+
+	for (const char *line = text, *end; line < text + n; line = end) {
+		const char *blank;
+
+		end = memchr(line, '\n', (size_t)(text + n - line));
+		end = end ? end + 1 : text + n;
+		if (*line != '#') {
+			buf_add(out, line, (size_t)(end - line));
+			continue;
+		}
+		blank = (size_t)(end - line) > head
+				? memchr(line + head, ' ', (size_t)(end - line) - head)
+				: NULL;
+		if (!blank)
+			continue; /* # EOF */
+		if (!memcmp(line, type_line, head)) {
+			family = classic_of(blank + 1, (size_t)(end - blank) - 2);
+			buf_add(out, line, (size_t)(blank - line));
+			buf_addf(out, "%s %s\n", family.suffix, family.type);
+		} else if (!memcmp(line, help_line, head)) {
+			buf_add(out, line, (size_t)(blank - line));
+			buf_add_str(out, family.suffix);
+			buf_add(out, blank, (size_t)(end - blank));
+		}
+	}
+}

@@ -78,4 +78,11 @@ void openmetrics_stateset(struct openmetrics *om, const struct openmetrics_label
 
 void openmetrics_end(struct openmetrics *om);
 
+/*
+ * The @n bytes at @text, which this writer has written, in the format that was there before:
+ * Prometheus' text format, version 0.0.4. It has no units, no information and no sets of states
+ * (they become gauges), and a counter's family bears the name of its samples.
+ */
+void openmetrics_to_classic(const char *text, size_t n, struct buf *out);
+
 #endif

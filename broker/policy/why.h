@@ -19,7 +19,7 @@ struct why_worker {
 	unsigned waiting; /* in its channels */
 	bool held_by_hand, held_by_debug, stopped, pinned_only, guest;
 	int64_t stalled_ms; /* has taken nothing for so long, while others did; 0: it does */
-	int tracer; /* pid; 0: none */
+	int tracer;	    /* pid; 0: none */
 	const char *tracer_name;
 	const char *missing;  /* ports it does not listen on yet; empty: not known */
 	const char *last_end; /* how the process before it ended, unasked; NULL: it did not */

@@ -142,7 +142,8 @@ def gdb_attaches_while_the_other_serves():
 @test
 def the_broker_is_told_to_stop():
     broker = Broker(app("srv_poll"), workers=2)
-    terminal = Terminal([BROKERCTL, "-c", broker.file, "events", "-f"], columns=200)
+    terminal = Terminal([BROKERCTL, "-c", broker.file, "events", "-f", "--since", "1h"], columns=200)
+    terminal.wait_for("broker-ready")
     run(broker, "hold", "web.0")
     terminal.wait_for("worker-held")
     run(broker, "stop", "--now")

@@ -22,7 +22,7 @@ class Counting:
 
 
 def top(fake, *arguments, **options):
-    return Terminal([BROKERCTL, "-s", fake.path, "top", *arguments], **options)
+    return Terminal([BROKERCTL, "-s", fake.path, "top", *arguments], frames=True, **options)
 
 
 def gone(terminal, code):
@@ -160,7 +160,7 @@ def a_reload_moves_through_the_slots():
 def without_colour_it_says_the_same():
     fake = fake_control({"status": Counting()})
     for terminal in (top(fake, env={"NO_COLOR": "1"}),
-                     Terminal([BROKERCTL, "--color=never", "-s", fake.path, "top"])):
+                     Terminal([BROKERCTL, "--color=never", "-s", fake.path, "top"], frames=True)):
         terminal.wait_for("web.0")
         assert all(style == "" for row in terminal.screen.cells for _, style in row)
         terminal.type("q")

@@ -4,13 +4,13 @@
 import socket
 
 from harness import *
-from lib.steering import ask, refusal, service, workers, who_answers, answered_by, hold
+from lib.steering import ask, refusal, service, workers, who_answers, answered_by, hold, ready_workers
 
 
 def reloaded(window="1h", n=2, command=None, **keys):
     """A broker after one reload whose old workers are parked; their pids by slot, the new pids."""
     broker = Broker(command or app("srv_poll"), workers=n, rollback_window=window, **keys)
-    old = {e["worker"]: e["pid"] for e in broker.events("worker-ready")}
+    old = ready_workers(broker)
     broker.reload_and_wait()
     for name, pid in old.items():
         broker.wait_event("worker-parked", worker=name, pid=pid, generation=1)
@@ -21,7 +21,7 @@ def reloaded(window="1h", n=2, command=None, **keys):
 @test
 def a_rollback_puts_the_old_workers_back_in_one_step():
     broker = Broker(app("srv_poll"), workers=3, rollback_window="1h")
-    old = {e["pid"] for e in broker.events("worker-ready")}
+    old = set(ready_workers(broker).values())
     assert service(broker)["rollback_ms"] is None
     load = Load(broker.port)
     load.wait_answers(100)
@@ -74,7 +74,7 @@ def a_worker_that_still_drains_is_put_back_too():
 @test
 def the_slot_of_an_old_worker_that_died_is_started_anew_with_the_old_configuration():
     broker = Broker(app("srv_poll"), workers=2, rollback_window="1h", environment="V=old")
-    old = {e["worker"]: e["pid"] for e in broker.events("worker-ready")}
+    old = ready_workers(broker)
     broker.configure(app("srv_poll"), workers=2, rollback_window="1h", environment="V=new")
     broker.reload_and_wait()
     broker.wait_event("worker-parked", count=2)
@@ -186,7 +186,7 @@ def one_that_does_not_finish_within_drain_timeout_is_told_to_end_all_the_same():
 def what_was_replaced_before_an_abort_can_be_put_back():
     release = Release("[ $BROKER_GENERATION = 2 ] && [ $BROKER_SLOT = 2 ] && exit 1\n" + GOOD)
     broker = Broker(release.command(), workers=3, rollback_window="1h")
-    old = {e["pid"] for e in broker.events("worker-ready")}
+    old = set(ready_workers(broker).values())
     assert broker.reload_and_wait(want="reload-aborted")["replaced"] == 2
     broker.wait_event("worker-parked", count=2)
     assert len(who_answers(broker.port) & old) == 1
@@ -201,7 +201,7 @@ def what_was_replaced_before_an_abort_can_be_put_back():
 def the_number_of_workers_goes_back_too():
     for before, after in ((3, 1), (1, 3)):
         broker = Broker(app("srv_poll"), workers=before, rollback_window="1h")
-        old = {e["pid"] for e in broker.events("worker-ready")}
+        old = set(ready_workers(broker).values())
         broker.configure(app("srv_poll"), workers=after, rollback_window="1h")
         broker.reload_and_wait()
         broker.wait_event("worker-parked", count=before)
@@ -215,7 +215,7 @@ def the_number_of_workers_goes_back_too():
 def addresses_go_back_with_the_workers():
     one, two = "127.0.0.1:{port2} for {port}", "127.0.0.1:{port3} for {port}"
     broker = Broker(app("srv_poll"), listen=[one], rollback_window="1h")
-    old = {e["pid"] for e in broker.events("worker-ready")}
+    old = set(ready_workers(broker).values())
     load = Load(broker.port2)
     load.wait_answers(20)
     load.assert_clean()
@@ -232,7 +232,7 @@ def addresses_go_back_with_the_workers():
 def an_app_that_had_moved_is_back_where_it_was():
     release, port = Release(), free_port()
     broker = Broker(release.command(), rollback_window="1h")
-    old = {e["pid"] for e in broker.events("worker-ready")}
+    old = set(ready_workers(broker).values())
     release.deploy("exec %s/srv_poll %d" % (APPS, port))
     broker.reload_and_wait()
     broker.wait_event("worker-parked", count=2)

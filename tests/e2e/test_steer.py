@@ -6,7 +6,7 @@ import re
 import shutil
 
 from harness import *
-from lib.steering import ask, refusal, service, workers, who_answers, answered_by, hold
+from lib.steering import ask, refusal, service, workers, who_answers, answered_by, hold, ready_workers
 
 
 # --- abort ----------------------------------------------------------------------------------------
@@ -102,7 +102,7 @@ def an_abort_leaves_the_number_that_was_set_by_hand():
 def one_worker_is_replaced_and_no_other():
     for strategy in ("start-first", "stop-first"):
         broker = Broker(app("srv_poll"), workers=3, strategy=strategy)
-        old = {e["worker"]: e["pid"] for e in broker.events("worker-ready")}
+        old = ready_workers(broker)
         load = Load(broker.port)
         load.wait_answers(50)
         mark = broker.mark()

@@ -88,6 +88,16 @@ TEST(a_new_process_has_no_rate)
 	CHECK_CONTAINS(frame(80, 12), "web.1   301    3  ready  1m31s        -  ");
 }
 
+/* The same name and generation, as after a crash: its counts began anew. */
+TEST(a_process_that_took_a_place_has_no_rate)
+{
+	add_line(&before, LINE_WORKER("web.0", "\"slot\":0,\"pid\":812,\"generation\":3,"
+					       "\"state\":\"ready\",\"given\":5,\"cpu_ms\":10"));
+	add_line(&now, LINE_WORKER("web.0", "\"slot\":0,\"pid\":813,\"generation\":3,"
+					    "\"state\":\"ready\",\"given\":400,\"cpu_ms\":90"));
+	CHECK_CONTAINS(frame(80, 12), "web.0   813    3  ready    -        -  ");
+}
+
 TEST(a_reload_moves_through_the_slots)
 {
 	add_line(&now, LINE_SERVICE("\"reload\":{\"kind\":\"restart\",\"generation\":4,\"done\":1,"

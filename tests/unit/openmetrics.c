@@ -141,4 +141,52 @@ TEST(states_and_information)
 	buf_deinit(&out);
 }
 
+TEST(the_classic_format_names_families_as_their_samples)
+{
+	static const struct openmetrics_family counter = { "a_seconds", OPENMETRICS_COUNTER,
+							   "seconds", "Counts" },
+					       gauge = { "b", OPENMETRICS_GAUGE, NULL, "Is" },
+					       info = { "c", OPENMETRICS_INFO, NULL, "Tells" },
+					       state = { "d", OPENMETRICS_STATESET, NULL, "Does" },
+					       histogram = { "e_seconds", OPENMETRICS_HISTOGRAM,
+							     "seconds", "Takes" };
+	static const char *const states[] = { "up", NULL };
+	struct buf classic = BUF_INIT(1 << 20);
+	struct histogram h = { 0 };
+
+	openmetrics_family(&om, &counter);
+	openmetrics_count(&om, OPENMETRICS_LABELS({ "x", "# TYPE a info" }), 1);
+	openmetrics_family(&om, &gauge);
+	openmetrics_gauge(&om, OPENMETRICS_NO_LABELS, 2);
+	openmetrics_family(&om, &info);
+	openmetrics_info(&om, OPENMETRICS_LABELS({ "v", "1" }));
+	openmetrics_family(&om, &state);
+	openmetrics_stateset(&om, OPENMETRICS_NO_LABELS, states, 0);
+	openmetrics_family(&om, &histogram);
+	openmetrics_histogram(&om, OPENMETRICS_NO_LABELS, &h, 20, 20);
+	openmetrics_end(&om);
+	openmetrics_to_classic(out.bytes, out.len, &classic);
+	buf_add(&classic, "", 1);
+	CHECK_STR(classic.bytes, "# TYPE a_seconds_total counter\n"
+				 "# HELP a_seconds_total Counts\n"
+				 "a_seconds_total{x=\"# TYPE a info\"} 1\n"
+				 "# TYPE b gauge\n"
+				 "# HELP b Is\n"
+				 "b 2\n"
+				 "# TYPE c_info gauge\n"
+				 "# HELP c_info Tells\n"
+				 "c_info{v=\"1\"} 1\n"
+				 "# TYPE d gauge\n"
+				 "# HELP d Does\n"
+				 "d{d=\"up\"} 1\n"
+				 "# TYPE e_seconds histogram\n"
+				 "# HELP e_seconds Takes\n"
+				 "e_seconds_bucket{le=\"1.048576\"} 0\n"
+				 "e_seconds_bucket{le=\"+Inf\"} 0\n"
+				 "e_seconds_count 0\n"
+				 "e_seconds_sum 0.0\n");
+	buf_deinit(&classic);
+	buf_deinit(&out);
+}
+
 TAP_MAIN()

@@ -243,12 +243,13 @@ static bool read_member(struct reader *r, struct answer_field *fields, size_t n)
 {
 	char key[KEY_SIZE] = "";
 	struct sink name = { .text = key, .size = sizeof(key) };
-	struct sink value;
+	struct sink value = { .text = NULL };
 
 	if (!read_string(r, &name) || !take(r, ':'))
 		return false;
 	/* Longer than any that we ask for: none of ours, though it may begin like one. */
-	value = name.overflow ? (struct sink){ .text = NULL } : sink_for(key, fields, n);
+	if (!name.overflow)
+		value = sink_for(key, fields, n);
 	return read_value(r, &value, 0) && !value.overflow;
 }
 

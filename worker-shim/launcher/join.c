@@ -211,7 +211,7 @@ static enum launch_exit collect(int fd, struct place *place, struct reason *reas
 
 static bool is_complete(const struct place *place)
 {
-	uint8_t token[HANDOFF_TOKEN_SIZE];
+	uint8_t token[HANDOFF_TOKEN_SIZE] = { 0 };
 
 	return place->rendezvous[0] == '/' && place->worker[0] && place->service[0] &&
 	       place->generation[0] && strlen(place->token) == 2 * sizeof(token) &&

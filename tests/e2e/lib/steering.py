@@ -36,3 +36,9 @@ def hold(port):
     sock = connect(port)
     send_request(sock, close=False)
     return sock, read_answer(sock).pid
+
+
+def ready_workers(broker):
+    """{name: pid} of the workers that a broker began with; its log may be behind --ready-fd."""
+    broker.wait_event("broker-ready")
+    return {e["worker"]: e["pid"] for e in broker.events("worker-ready")}

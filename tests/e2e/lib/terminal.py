@@ -12,16 +12,21 @@ import time
 from . import proc, tap
 from .screen import Screen
 
+FRAME_END = "\x1b[J"
+
 
 class Terminal:
     """
     Terminal([program, argument...], columns=80, rows=24), then wait_for(...), type("q").
 
     The program has a controlling terminal, so that Ctrl-C (type("\\x03")) is a signal to it.
+    `frames`: it draws the whole screen again and again, each time ending with `erase to the end`;
+    then no condition ever sees half of one frame and half of the next.
     """
 
-    def __init__(self, command, columns=80, rows=24, env=None, cwd=None):
+    def __init__(self, command, columns=80, rows=24, env=None, cwd=None, frames=False):
         self.screen = Screen(columns, rows)
+        self._frames, self._waiting = frames, ""
         self.master, slave = pty.openpty()
         self._set_size()
         self.modes = termios.tcgetattr(slave)
@@ -55,8 +60,19 @@ class Terminal:
     def _read(self, timeout):
         readable, _, _ = select.select([self.master], [], [], timeout)
         if readable:
-            self.screen.feed(os.read(self.master, 65536).decode("utf-8", "replace"))
+            self._waiting += os.read(self.master, 65536).decode("utf-8", "replace")
         return bool(readable)
+
+    def _draw(self, all=False):
+        """Feeds the next frame, or all there is. False: there is none."""
+        end = len(self._waiting)
+        if self._frames and not all:
+            end = self._waiting.find(FRAME_END) + len(FRAME_END)
+            if end < len(FRAME_END):
+                return False
+        part, self._waiting = self._waiting[:end], self._waiting[end:]
+        self.screen.feed(part)
+        return bool(part)
 
     def wait_for(self, condition, timeout=20):
         """Reads what is drawn until condition(screen) holds; a text must be somewhere on it."""
@@ -65,6 +81,8 @@ class Terminal:
             condition = lambda screen: wanted in screen.text()
         deadline = time.monotonic() + timeout
         while not condition(self.screen):
+            if self._draw():
+                continue
             left = deadline - time.monotonic()
             assert left > 0, "not shown within %d s" % timeout
             self._read(left)
@@ -77,6 +95,7 @@ class Terminal:
             self._read(0.02)
         while self._read(0):
             pass
+        self._draw(all=True)
         return self.process.returncode
 
     def restored(self):
