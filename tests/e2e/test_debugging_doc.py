@@ -78,6 +78,7 @@ def node_opens_its_inspector():
 
 @test
 def python_dumps_its_stacks():
+    need("curl")
     walk.run(page("Python", "Java"), has)
 
 
