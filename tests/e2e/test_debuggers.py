@@ -22,6 +22,11 @@ def node():
     return ["node", os.path.join(TESTS, "apps", "app.js"), "{port}"]
 
 
+def production(broker):
+    """Load that leaves some of the machine to the debuggers."""
+    return Load(broker.port, inflight=4, path="/slow?ms=1")
+
+
 def own_request(port, path="/"):
     """A request from the address of the person who debugs; read_answer() has its answer."""
     sock = socket.create_connection(("127.0.0.1", port), 30, source_address=(OWN, 0))
@@ -53,7 +58,7 @@ def log_time(event):
 def gdb_unannounced(command):
     need("gdb")
     broker = Broker(command, workers=3, stall_timeout="1h")
-    load = Load(broker.port, inflight=4)
+    load = production(broker)
     load.wait_answers(100)
     pid = broker.worker_pid("web.1")
     mark = broker.mark()
@@ -105,7 +110,7 @@ def gdb_on_a_node_worker_takes_it_out_of_the_round():
 def own_request_into_a_breakpoint(command, function, path):
     need("gdb")
     broker = Broker(command, workers=3)
-    load = Load(broker.port, inflight=4)
+    load = production(broker)
     load.wait_answers(100)
     pid = broker.worker_pid("web.1")
     gdb = Gdb(through=debug(broker, "web.1", "--from", OWN))
@@ -151,7 +156,7 @@ def ones_own_request_hits_a_breakpoint_in_node():
 def a_script_of_gdb_through_brokerctl():
     need("gdb")
     broker = Broker(app("srv_threads"), workers=2)
-    load = Load(broker.port, inflight=4)
+    load = production(broker)
     load.wait_answers(100)
     script = write_file(
         "script", "break app_environment\necho ready\\n\ncontinue\nbacktrace 2\ndelete\ndetach\n"
@@ -173,7 +178,7 @@ def a_script_of_gdb_through_brokerctl():
 def a_debugger_outlives_the_brokerctl_that_started_it():
     need("gdb")
     broker = Broker(app("srv_poll"), workers=2)
-    load = Load(broker.port, inflight=4)
+    load = production(broker)
     load.wait_answers(100)
     pid = broker.worker_pid("web.1")
     gdb = Gdb(through=debug(broker, "web.1"))
@@ -198,7 +203,7 @@ def a_debugger_outlives_the_brokerctl_that_started_it():
 def a_debugger_that_is_killed_lets_go():
     need("gdb")
     broker = Broker(app("srv_poll"), workers=2)
-    load = Load(broker.port, inflight=4)
+    load = production(broker)
     load.wait_answers(100)
     pid = broker.worker_pid("web.1")
     gdb = Gdb(through=debug(broker, "web.1"))
@@ -224,7 +229,7 @@ SHORT = {
 def a_reload_leaves_the_process_to_the_person():
     need("gdb")
     broker = Broker(app("srv_poll"), workers=2, **SHORT)
-    load = Load(broker.port, inflight=4)
+    load = production(broker)
     load.wait_answers(100)
     old, other = broker.worker_pid("web.1"), broker.worker_pid("web.0")
     gdb = Gdb("-p", str(old))
@@ -296,7 +301,7 @@ def a_stop_waits_for_the_person_and_a_second_one_does_not():
 def strace_a_serving_worker(command, calls):
     need("strace")
     broker = Broker(command, workers=3, **SHORT)
-    load = Load(broker.port, inflight=4)
+    load = production(broker)
     load.wait_answers(100)
     pid = broker.worker_pid("web.1")
     strace = Tool("strace", "-f", "-p", pid, "-e", "trace=" + calls, "-o", tmp("trace"))
@@ -331,7 +336,7 @@ def strace_on_a_node_worker_that_serves():
 def strace_through_brokerctl_sees_only_ones_own_request():
     need("strace")
     broker = Broker(app("srv_poll"), workers=2)
-    load = Load(broker.port, inflight=4)
+    load = production(broker)
     load.wait_answers(100)
     out = tmp("trace")
     through = debug(broker, "web.1", "--from", OWN)
@@ -352,7 +357,7 @@ def strace_through_brokerctl_sees_only_ones_own_request():
 def gdbserver_on_a_worker():
     need("gdb", "gdbserver")
     broker = Broker(app("srv_poll"), workers=3)
-    load = Load(broker.port, inflight=4)
+    load = production(broker)
     load.wait_answers(100)
     pid = broker.worker_pid("web.1")
     server = Tool(*debug(broker, "web.1", "--from", OWN), "gdbserver", "127.0.0.1:0")
@@ -383,13 +388,15 @@ def gdbserver_on_a_worker():
 def one_slot_always_under_strace():
     need("strace")
     out = tmp("trace")
-    broker = Broker(app("srv_poll"), workers=3, **{"wrap.1": "strace -f -o %s" % out})
-    load = Load(broker.port, inflight=4)
+    broker = Broker(app("srv_poll"), workers=3, **{"wrap.1": "strace -f -I 2 -o %s" % out})
+    load = production(broker)
     load.wait_answers(500)
     main_pid = broker.worker_pid("web.1")
     assert set(load.status()["pids"]) & set(proc.descendants(main_pid))
     broker.reload_and_wait()
-    broker.wait_event("worker-exit", pid=main_pid)
+    gone = broker.wait_event("worker-exit", pid=main_pid)
+    # Without -I it would not hear of SIGTERM, and be killed with its program after stop_timeout.
+    assert gone["how"] == "signal 15" and not broker.events("worker-kill"), gone
     load.wait_answers(200)
     load.assert_clean()
     assert not broker.events("worker-held") and not broker.events("worker-traced")
@@ -402,7 +409,7 @@ def one_slot_always_under_valgrind():
     need("valgrind")
     wrap = {"wrap.1": "valgrind -q --log-file=%s" % tmp("valgrind.log")}
     broker = Broker(app("srv_poll"), workers=2, **wrap)
-    load = Load(broker.port, inflight=4)
+    load = production(broker)
     pid = broker.worker_pid("web.1")
     in_the_round(broker, load, pid)
     mark = broker.mark()
@@ -426,7 +433,7 @@ def one_slot_always_under_gdbserver():
     broker.wait_event("worker-ready", worker="web.0")
     # It waits for somebody, for ever; the others serve.
     broker.wait_event("worker-traced", pid=pid)
-    load = Load(broker.port, inflight=4)
+    load = production(broker)
     load.wait_answers(100)
     gdb = Gdb("-ex", "target remote 127.0.0.1:%d" % port)
     gdb.ask("break app_environment")
@@ -458,7 +465,7 @@ def one_slot_always_under_gdbserver():
 def a_program_started_by_gdb_joins_and_gets_ones_own_requests_only():
     need("gdb")
     broker = Broker(app("srv_poll"), workers=2, **SHORT)
-    load = Load(broker.port, inflight=4)
+    load = production(broker)
     program, _ = app("srv_poll")
     gdb = Gdb("--args", program, broker.port, through=join(broker, "--pinned-only"))
     name = broker.wait_event("guest-join")["worker"]
