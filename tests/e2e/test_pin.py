@@ -9,6 +9,7 @@ import socket
 
 from harness import *
 from lib.control import Control, ask, ledger, refusal, status, wait_worker, worker
+from lib.steering import answered_by
 
 private_namespaces()
 
@@ -58,8 +59,7 @@ def held_by_hand_until_released():
     ask(broker, "release web.0")
     wait_worker(broker, "web.0", state="ready")
     broker.wait_event("worker-released", worker="web.0", by="hand")
-    load.wait_answers(50)
-    assert who_answers(broker.port, 6) == {first, second}
+    answered_by(broker.port, {first, second})
     load.assert_clean()
     check_ledger(broker)
 
