@@ -32,14 +32,12 @@ static int check_users(const struct conf *conf, struct strbuf *error)
 	return 0;
 }
 
-static struct service *find_service(struct master *m, const char *name)
+/* One that stays. */
+static struct service *find_service(const struct master *m, const char *name)
 {
-	struct service *s;
+	struct service *s = service_find(m, name);
 
-	list_for_each (s, &m->services, link)
-		if (!s->stopping && !strcmp(service_name(s), name))
-			return s;
-	return NULL;
+	return s && !s->stopping ? s : NULL;
 }
 
 /* Which keys changed, for who reads the log: all of them are in force once the workers are new. */

@@ -19,6 +19,21 @@ const char *service_name(const struct service *s)
 	return s->conf->name;
 }
 
+struct service *service_find(const struct master *m, const char *name)
+{
+	struct service *s, *leaving = NULL;
+
+	list_for_each (s, &m->services, link) {
+		if (strcmp(service_name(s), name) != 0)
+			continue;
+		/* One that has come back while the old one of its name still drains is meant. */
+		if (!s->stopping)
+			return s;
+		leaving = s;
+	}
+	return leaving;
+}
+
 static void restart_expired(struct loop_timer *timer)
 {
 	service_fill(container_of(timer, struct service, restart));
