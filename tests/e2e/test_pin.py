@@ -181,6 +181,35 @@ def a_pin_ends_by_itself():
     assert not ask(broker, "pins")
 
 
+def waits_at_a_stopped_worker(broker, pin):
+    """A client with a pin; the pid of the worker."""
+    pid = broker.worker_pid("web.0")
+    send_signal(pid, signal.SIGSTOP)
+    ask(broker, pin)
+    sock = connect(broker.port)
+    send_request(sock)
+    wait_worker(broker, "web.0", waiting=1, state="held")
+    return sock, pid
+
+
+@test
+def who_waits_for_a_pin_goes_round_when_it_is_taken_off():
+    for pin, off in [
+        ("pin 127.0.0.1 web.0", "unpin all"),
+        ("pin 127.0.0.0/8 web.0", "unpin web.0"),
+        ("pin 127.0.0.1 web.0", "pin 127.0.0.1 web.1"),
+        ("pin 127.0.0.1 web.0 --for 300ms", None),
+    ]:
+        broker = Broker(app("srv_poll"), workers=2)
+        sock, pid = waits_at_a_stopped_worker(broker, pin)
+        if off:
+            ask(broker, off)
+        assert read_answer(sock).pid == broker.worker_pid("web.1"), pin
+        check_ledger(broker)
+        send_signal(pid, signal.SIGCONT)
+        broker.stop()
+
+
 @test
 def next_is_for_one_connection():
     broker = Broker(app("srv_poll"), workers=3)

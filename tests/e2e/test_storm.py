@@ -6,13 +6,13 @@ debug at random, while clients come all the time. Nobody notices, and nothing is
 STORM_SEED repeats a run, STORM_SECONDS makes it longer.
 """
 
+import contextlib
 import os
 import random
 import time
 
 from harness import *
 from lib.control import Control, Refused, ask, ledger, status
-from lib.guest import Guest
 from lib.steering import service, workers
 
 private_namespaces()
@@ -37,7 +37,7 @@ class Storm:
         self.options = options
         self.command = Release(BODY % self.fails).command()
         self.broker = Broker(self.command, workers=WORKERS, **options)
-        self.sessions, self.visitors, self.stopped, self.guests = [], [], set(), []
+        self.sessions, self.visitors = [], []
         self.done, self.refused, self.killed = 0, 0, 0
 
     # --- one step each ---------------------------------------------------------------------
@@ -104,16 +104,14 @@ class Storm:
                 assert line["ledger"]["balanced"], line
 
     def stop_one(self):
-        for worker in self.workers():
-            if worker["worker"] == self.name() and worker["pid"]:
-                self.stopped.add(worker["pid"])
-                self.ask("signal %s STOP" % worker["worker"])
+        self.ask("signal %s STOP" % self.name())
 
     def continue_all(self):
-        for pid in self.stopped:
-            if proc.alive(pid):
-                send_signal(pid, signal.SIGCONT)
-        self.stopped.clear()
+        """Of several processes of one name any may be the one that was stopped."""
+        for pid in proc.descendants(self.broker.pid):
+            with contextlib.suppress(OSError):
+                if proc.stat(pid)[0] == "T":
+                    send_signal(pid, signal.SIGCONT)
 
     def debug(self):
         session = Control(self.broker)
