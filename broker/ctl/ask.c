@@ -139,7 +139,8 @@ static int wait_more(struct ask *ask, struct client *client, int signals)
 			return -errno;
 		if (r > 0 && fds[1].revents)
 			return -EINTR;
-		/* As after `| grep -m 1`. SIGPIPE would tell with the next line only: maybe never. */
+		/* As after `| grep -m 1`. SIGPIPE would tell with the next line only: maybe never.
+		 */
 		if (r > 0 && (fds[2].revents & POLLERR))
 			return -ECANCELED;
 		/* A closed standard output is reported for ever. */
