@@ -44,6 +44,9 @@ void client_answered(struct client *c);
 /* The answer is complete: {"type":"end","ok":true}, and on with the next request. */
 void client_end(struct client *c);
 
+/* The same with something worth to know: {"type":"end","ok":true,"message":...}. */
+void client_end_saying(struct client *c, const char *fmt, ...) PRINTF(2, 3);
+
 /* The request has failed: {"type":"error",...} with one of the codes of docs/control.md. */
 void client_error(struct client *c, const char *code, const char *fmt, ...) PRINTF(3, 4);
 
@@ -53,6 +56,10 @@ void client_error(struct client *c, const char *code, const char *fmt, ...) PRIN
  */
 struct service *client_find_service(struct client *c, const char *name);
 struct worker *client_find_worker(struct client *c, const char *name);
+
+/* The service that has a slot of that name with no worker in it now; or NULL, and nothing said. */
+const struct service *client_find_empty_slot(const struct client *c, const char *name,
+					     unsigned *ret_slot);
 
 /* Answers of the kinds of command that belong to each file. */
 void control_status(struct client *c);

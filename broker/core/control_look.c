@@ -15,8 +15,10 @@ static void write_status(struct client *c)
 {
 	const char *target = c->request.arguments[0].text;
 	struct buf *out = &c->stream.out;
+	const struct service *empty;
 	struct service *s;
 	struct worker *w;
+	unsigned slot;
 
 	if (!target) {
 		status_write_all(c->master, out);
@@ -24,7 +26,10 @@ static void write_status(struct client *c)
 		return;
 	}
 	/* No service has a dot in its name, every worker has. */
-	if (strchr(target, '.')) {
+	empty = client_find_empty_slot(c, target, &slot);
+	if (empty) {
+		status_write_slot(empty, slot, out);
+	} else if (strchr(target, '.')) {
 		w = client_find_worker(c, target);
 		if (!w)
 			return;

@@ -24,6 +24,11 @@ void status_write_broker(const struct master *m, struct buf *out);
 void status_write_service(const struct service *s, struct buf *out); /* with all that is in it */
 void status_write_worker(const struct worker *w, struct buf *out);
 void status_write_pins(const struct service *s, struct buf *out);
-void status_write_slot(const struct service *s, unsigned slot, struct buf *out); /* all in it */
+void status_write_workers(const struct service *s, struct buf *out); /* slots without one too */
+
+/* Whether @slot should have a worker and has none; then the line of the slot, and why that is. */
+bool status_slot_is_empty(const struct service *s, unsigned slot);
+void status_write_slot(const struct service *s, unsigned slot, struct buf *out);
+void status_explain_slot(const struct service *s, unsigned slot, struct strbuf *out);
 
 #endif
