@@ -132,7 +132,8 @@ static bool is_better(const struct worker *w, const struct worker *than)
 	return w->generation >= than->generation;
 }
 
-const struct service *client_find_empty_slot(const struct client *c, const char *name,
+/* The service that has a slot of that name with no worker in it now, or NULL. */
+static const struct service *find_empty_slot(const struct client *c, const char *name,
 					     unsigned *ret_slot)
 {
 	const struct service *s;
@@ -199,7 +200,7 @@ struct worker *client_find_worker(struct client *c, const char *name)
 		}
 	if (best)
 		return best;
-	empty = client_find_empty_slot(c, name, &slot);
+	empty = find_empty_slot(c, name, &slot);
 	if (empty) {
 		refuse_empty_slot(c, empty, slot);
 		return NULL;
@@ -396,6 +397,7 @@ static void client_free(struct client *c)
 {
 	control_let_go(c);
 	control_roll_free(c);
+	control_status_free(c);
 	list_remove(&c->survey.link);
 	list_remove(&c->follower.link);
 	list_remove(&c->link);

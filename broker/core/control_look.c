@@ -1,70 +1,29 @@
 /*
- * The commands that look: status, events, config, pins, help.
+ * The commands that look: events, config, help.
  */
 #include <string.h>
 #include "base/json.h"
 #include "core/client.h"
-#include "core/status.h"
 #include "policy/option.h"
 #include "policy/origin.h"
 #include "sys/config_file.h"
-
-/* --- status -------------------------------------------------------------------------- */
-
-static void write_status(struct client *c)
-{
-	const char *target = c->request.arguments[0].text;
-	struct buf *out = &c->stream.out;
-	const struct service *empty;
-	struct service *s;
-	struct worker *w;
-	unsigned slot;
-
-	if (!target) {
-		status_write_all(c->master, out);
-		client_end(c);
-		return;
-	}
-	/* No service has a dot in its name, every worker has. */
-	empty = client_find_empty_slot(c, target, &slot);
-	if (empty) {
-		status_write_slot(empty, slot, out);
-	} else if (strchr(target, '.')) {
-		w = client_find_worker(c, target);
-		if (!w)
-			return;
-		status_write_worker(w, out);
-	} else {
-		s = client_find_service(c, target);
-		if (!s)
-			return;
-		status_write_service(s, out);
-	}
-	client_end(c);
-}
-
-static void surveyed(struct survey_waiter *waiter)
-{
-	write_status(container_of(waiter, struct client, survey));
-}
-
-void control_status(struct client *c)
-{
-	c->state = CLIENT_SURVEY;
-	c->survey.done = surveyed;
-	survey_want(&c->master->survey, &c->survey);
-}
 
 /* --- events -------------------------------------------------------------------------- */
 
 /* Output that waits before no more events are added: the ring keeps them meanwhile. */
 #define EVENTS_WAITING_MAX (64 * 1024)
 
+/* A worker's name begins with that of its service; not every event names both. */
 static bool is_wanted(const struct event *e, const char *target)
 {
+	size_t len = target ? strlen(target) : 0;
+
 	if (!target)
 		return true;
-	return !strcmp(strchr(target, '.') ? e->worker : e->service, target);
+	if (strchr(target, '.'))
+		return !strcmp(e->worker, target);
+	return !strcmp(e->service, target) ||
+	       (!strncmp(e->worker, target, len) && e->worker[len] == '.');
 }
 
 static void write_lost(struct buf *out, uint64_t count)
@@ -160,6 +119,10 @@ static void format_value(const struct option *opt, const void *conf, struct strb
 	for (size_t i = 0; i < option_entries(opt, conf); i++) {
 		if (i)
 			strbuf_add(out, ", ");
+		if (option_is_numbered(opt)) {
+			option_add_key(opt, conf, i, out);
+			strbuf_add(out, " = ");
+		}
 		option_format(opt, conf, i, out);
 	}
 }
@@ -276,7 +239,8 @@ void control_help(struct client *c)
 		const struct command *cmd = &command_table[i];
 		STRBUF(usage, 256);
 
-		if (cmd->right == RIGHT_LOCAL || (only ? strcmp(only, cmd->name) : cmd->hidden))
+		if (cmd->right == RIGHT_LOCAL ||
+		    (only ? strcmp(only, cmd->name) != 0 : cmd->hidden))
 			continue;
 		command_usage(cmd, &usage);
 		json_begin(out);

@@ -39,16 +39,6 @@ void control_roll_free(struct client *c)
 	c->roll = NULL;
 }
 
-static struct service *find_service(const struct master *m, const char *name)
-{
-	struct service *s;
-
-	list_for_each (s, &m->services, link)
-		if (!strcmp(service_name(s), name))
-			return s;
-	return NULL;
-}
-
 /* --- what the client is told --------------------------------------------------------- */
 
 static void write_progress(struct client *c, const struct service *s, const char *phase,
@@ -140,11 +130,11 @@ static void look_at_new(struct control_roll *roll, struct awaited *a, const stru
 
 static void look_at(struct control_roll *roll, struct awaited *a)
 {
-	const struct service *s = find_service(roll->client->master, a->service);
+	const struct service *s = service_find(roll->client->master, a->service);
 
 	if (a->outcome != GOES_ON)
 		return;
-	if (!s || s->stopping)
+	if (!s)
 		fail(roll, a, "the service was told to end meanwhile", "");
 	else if (!a->roll)
 		look_at_new(roll, a, s);
@@ -177,7 +167,7 @@ static void tick(struct loop_timer *timer)
 	struct client *c = roll->client;
 
 	for (size_t i = 0; i < roll->n; i++) {
-		const struct service *s = find_service(c->master, roll->awaited[i].service);
+		const struct service *s = service_find(c->master, roll->awaited[i].service);
 
 		if (s && s->rollout.active && roll->awaited[i].outcome == GOES_ON)
 			write_progress(c, s, "wait", NULL, NULL);

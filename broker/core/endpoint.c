@@ -164,7 +164,7 @@ static enum give_result give_by_pin(struct endpoint *e, const struct handoff_con
 	case CHANNEL_BUSY:
 		return NOT_NOW;
 	}
-	channel_lost(c, "the worker shut its listening socket down");
+	channel_break(c);
 	return NO_ROOM;
 }
 
@@ -199,7 +199,7 @@ static enum give_result give(struct endpoint *e, const struct handoff_conn *conn
 		case CHANNEL_BUSY:
 			return NOT_NOW;
 		}
-		channel_lost(c, "the worker shut its listening socket down");
+		channel_break(c);
 	}
 	return NO_ROOM;
 }
@@ -385,7 +385,7 @@ static void rest(struct endpoint *e)
  * Pending first, then the listeners, or only @only. True if nobody is left, in the broker or in a
  * backlog.
  */
-static bool dispatch_some(struct endpoint *e, struct listener *only)
+static bool dispatch(struct endpoint *e, struct listener *only)
 {
 	struct listener *l =
 		only ? only : list_first(&e->listeners, struct listener, endpoint_link);
@@ -429,19 +429,6 @@ static bool dispatch_some(struct endpoint *e, struct listener *only)
 	}
 	rest(e);
 	return false;
-}
-
-static bool dispatch(struct endpoint *e, struct listener *only)
-{
-	bool empty;
-
-	/* From within: a worker was ended because its channel broke. The outer call goes on. */
-	if (e->dispatching)
-		return false;
-	e->dispatching = true;
-	empty = dispatch_some(e, only);
-	e->dispatching = false;
-	return empty;
 }
 
 bool endpoint_dispatch(struct endpoint *e)

@@ -39,7 +39,7 @@ static struct channel *channel_of(const struct endpoint *e, const struct pin *pi
 
 	if (w)
 		list_for_each (c, &w->channels, link)
-			if (c->endpoint == e && !list_empty(&c->holders))
+			if (c->endpoint == e && channel_is_usable(c))
 				return c;
 	return NULL;
 }

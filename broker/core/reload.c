@@ -32,16 +32,6 @@ static int check_users(const struct conf *conf, struct strbuf *error)
 	return 0;
 }
 
-static struct service *find_service(struct master *m, const char *name)
-{
-	struct service *s;
-
-	list_for_each (s, &m->services, link)
-		if (!s->stopping && !strcmp(service_name(s), name))
-			return s;
-	return NULL;
-}
-
 /* Which keys changed, for who reads the log: all of them are in force once the workers are new. */
 static void say_what_changes(const struct service *s, const struct service_conf *sc)
 {
@@ -115,7 +105,7 @@ static void apply(struct master *m, struct conf *conf, struct opened_list *list)
 		struct opened *opened = reload_opened_of(list, conf, i);
 		bool is_new;
 
-		s = find_service(m, sc->name);
+		s = service_find(m, sc->name);
 		is_new = !s;
 		any_new = any_new || is_new;
 		if (is_new)
@@ -159,7 +149,7 @@ static void apply_one(struct service *s, struct conf *conf, struct opened_list *
 
 	for (size_t i = 0; i < conf->n_services; i++) {
 		const struct service_conf *other = conf->services[i];
-		const struct service *running = find_service(m, other->name);
+		const struct service *running = service_find(m, other->name);
 		STRBUF(keys, 1024);
 
 		if (other == sc ||
@@ -249,7 +239,7 @@ static int find_only(struct master *m, const char *name, struct service **ret, s
 		strbuf_add(error, "the broker is ending");
 		return -ESHUTDOWN;
 	}
-	*ret = name ? find_service(m, name) : NULL;
+	*ret = name ? service_find(m, name) : NULL;
 	if (!name || *ret)
 		return 0;
 	strbuf_addf(error, "there is no service %s, or it is ending", name);

@@ -19,6 +19,16 @@ const char *service_name(const struct service *s)
 	return s->conf->name;
 }
 
+struct service *service_find(const struct master *m, const char *name)
+{
+	struct service *s, *found = NULL;
+
+	list_for_each (s, &m->services, link)
+		if (!s->stopping && !strcmp(service_name(s), name))
+			found = s;
+	return found;
+}
+
 static void restart_expired(struct loop_timer *timer)
 {
 	service_fill(container_of(timer, struct service, restart));

@@ -385,6 +385,6 @@ void service_close_unused(struct service *s)
 		listener_free(l);
 	}
 	list_for_each_safe (e, e_tmp, &s->endpoints, link)
-		if (e->n_channels == 0 && list_empty(&e->listeners) && !e->dispatching)
+		if (e->n_channels == 0 && list_empty(&e->listeners))
 			endpoint_free(e);
 }

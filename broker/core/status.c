@@ -8,7 +8,6 @@
 #include "base/json.h"
 #include "core/master.h"
 #include "policy/address.h"
-#include "sys/channel.h"
 #include "sys/listener.h"
 
 #define SCHEMA 1
@@ -64,7 +63,7 @@ struct ledger_sums status_add_up(const struct service *s)
 		sums.taken += w->served;
 		list_for_each (c, &w->channels, link) {
 			/* Asked once: a worker takes some between two questions. */
-			unsigned waiting = channel_waiting(c->rx);
+			unsigned waiting = channel_backlog(c);
 
 			sums.taken += c->sent - c->taken_back - waiting;
 			sums.waiting += waiting;
@@ -205,7 +204,7 @@ static void write_listener(const struct listener *l, struct buf *out)
 	json_end(out);
 }
 
-/* --- all of it ----------------------------------------------------------------------- */
+/* --- pins, and the head of a service --------------------------------------------------- */
 
 void status_write_pins(const struct service *s, struct buf *out)
 {
@@ -228,22 +227,11 @@ void status_write_pins(const struct service *s, struct buf *out)
 	}
 }
 
-void status_write_service(const struct service *s, struct buf *out)
+void status_write_head(const struct service *s, struct buf *out)
 {
 	const struct listener *l;
 
 	write_service_line(s, out);
 	list_for_each (l, &s->listeners, link)
 		write_listener(l, out);
-	status_write_workers(s, out);
-	status_write_pins(s, out);
-}
-
-void status_write_all(struct master *m, struct buf *out)
-{
-	const struct service *s;
-
-	status_write_broker(m, out);
-	list_for_each (s, &m->services, link)
-		status_write_service(s, out);
 }

@@ -3,6 +3,7 @@
  */
 #include "status.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "base/json.h"
@@ -14,14 +15,16 @@ static int64_t now_of(const struct service *s)
 	return loop_now(&s->master->loop);
 }
 
-static bool is_stalled(const struct worker *w)
+/* For how long it has taken nothing, of the channel where that is longest; 0: it is not stalled. */
+static int64_t stalled_for(const struct worker *w, int64_t now)
 {
 	const struct channel *c;
+	int64_t longest = 0;
 
 	list_for_each (c, &w->channels, link)
-		if (c->stalled)
-			return true;
-	return false;
+		if (c->stalled && now - c->moved_ms > longest)
+			longest = now - c->moved_ms;
+	return longest;
 }
 
 static void list_missing(const struct worker *w, struct strbuf *out)
@@ -52,7 +55,7 @@ static void explain_worker(const struct worker *w, struct strbuf *out)
 		.held_by_debug = w->held & HELD_BY_DEBUG,
 		.stopped = w->held & HELD_BY_STOP,
 		.pinned_only = w->pinned_only,
-		.stalled = is_stalled(w),
+		.stalled_ms = stalled_for(w, now),
 		.debugged =
 			w->held & HELD_BY_DEBUG || (w->found.tracer && worker_is_traced(w, NULL)),
 		.tracer = w->found.tracer,
@@ -152,7 +155,7 @@ void status_explain_slot(const struct service *s, unsigned slot, struct strbuf *
 	why_slot(&why, out);
 }
 
-void status_write_slot(const struct service *s, unsigned slot, struct buf *out)
+static void write_slot(const struct service *s, unsigned slot, struct buf *out)
 {
 	bool waits = backoff_wait(&s->backoff, now_of(s)) > 0;
 	char name[HANDOFF_SERVICE_SIZE + 16];
@@ -196,17 +199,22 @@ static int by_slot(const void *a, const void *b)
 	return x->started_ms < y->started_ms ? -1 : x->started_ms > y->started_ms;
 }
 
-/* By slot, older generations first; a slot that waits for its worker has a line too. */
-void status_write_workers(const struct service *s, struct buf *out)
+static void add_row(struct status_rows *rows, uint64_t worker, unsigned slot)
+{
+	rows->v[rows->n++] = (struct status_row){ .worker = worker, .slot = slot };
+}
+
+int status_list_rows(const struct service *s, struct status_rows *ret)
 {
 	size_t n = list_count(&s->workers), i = 0;
 	_cleanup_free_ struct worker **sorted = calloc(n + 1, sizeof(struct worker *));
+	struct status_rows rows = { .v = calloc(n + s->want + 1, sizeof(*rows.v)) };
 	struct worker *w;
 	unsigned slot = 0;
 
-	if (!sorted) {
-		out->failed = true;
-		return;
+	if (!sorted || !rows.v) {
+		free(rows.v);
+		return -ENOMEM;
 	}
 	list_for_each (w, &s->workers, link)
 		sorted[i++] = w;
@@ -214,10 +222,29 @@ void status_write_workers(const struct service *s, struct buf *out)
 	for (i = 0; i < n; i++) {
 		for (; slot < s->want && slot <= sorted[i]->slot; slot++)
 			if (status_slot_is_empty(s, slot))
-				status_write_slot(s, slot, out);
-		status_write_worker(sorted[i], out);
+				add_row(&rows, 0, slot);
+		add_row(&rows, sorted[i]->id, sorted[i]->slot);
 	}
 	for (; slot < s->want; slot++)
 		if (status_slot_is_empty(s, slot))
-			status_write_slot(s, slot, out);
+			add_row(&rows, 0, slot);
+	*ret = rows;
+	return 0;
+}
+
+/* What has changed since the rows were listed has its line the next time. */
+void status_write_row(const struct service *s, const struct status_row *row, struct buf *out)
+{
+	const struct worker *w;
+
+	if (!row->worker) {
+		if (status_slot_is_empty(s, row->slot))
+			write_slot(s, row->slot, out);
+		return;
+	}
+	list_for_each (w, &s->workers, link)
+		if (w->id == row->worker) {
+			status_write_worker(w, out);
+			return;
+		}
 }

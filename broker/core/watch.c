@@ -138,9 +138,7 @@ static bool looks_stopped(struct channel *c)
 /* Returns whether @c needs to be looked at again. May step the worker's state, not free it. */
 static bool watch_channel(struct channel *c, int64_t now)
 {
-	/* Only we add to it, so what we count is never too low: of the idle the kernel is not
-	 * asked. */
-	unsigned waiting = c->member.waiting ? channel_waiting(c->rx) : 0;
+	unsigned waiting = channel_backlog(c);
 	uint64_t taken = taken_now(c, waiting, now);
 	struct worker *w = c->worker;
 

@@ -87,7 +87,7 @@ void worker_publish(struct worker *w)
 	struct channel *c;
 
 	list_for_each (c, &w->channels, link) {
-		if (!list_empty(&c->member.link) || list_empty(&c->holders))
+		if (!list_empty(&c->member.link) || !channel_is_usable(c))
 			continue;
 		c->member.limit = w->conf->queue;
 		c->member.waiting = channel_waiting(c->rx);

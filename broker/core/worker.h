@@ -41,6 +41,7 @@ struct channel {
 		wake;	     /* on tx: a message was taken; armed while the endpoint is paused */
 	struct list holders; /* channel_holder::link: who has the socket, as they say */
 	struct loop_timer verdict; /* from the end of the last of them to believing it */
+	bool broken;		   /* found to be shut down: it is lost, as soon as the loop runs */
 
 	uint64_t sent, taken_back;
 
@@ -228,6 +229,12 @@ void worker_output_deinit(struct worker *w);
  */
 unsigned channel_look(struct channel *c);
 
+/*
+ * How many connections wait in @c now. Only we add to it, so what we count ourselves is never too
+ * low: of one that has none the kernel is not asked.
+ */
+unsigned channel_backlog(const struct channel *c);
+
 uint64_t worker_taken(const struct worker *w);	 /* connections it has taken so far */
 unsigned worker_waiting(const struct worker *w); /* in its channels now */
 
@@ -244,11 +251,14 @@ int channel_add_holder(struct channel *c, int fd, pid_t pid);
 /* Whether any process has the other end of @c, asked of the kernel now. */
 bool channel_has_holder(struct channel *c);
 
-/*
- * The app does not listen any more: what waits in @c is dispatched again, @c is freed, and the
- * worker hears of it if it was its last.
- */
-void channel_lost(struct channel *c, const char *reason);
+/* Nothing can be sent into @c any more. It gets none, and is lost when the loop runs next. */
+void channel_break(struct channel *c);
+
+/* Whether @c may have connections: some process says that it has the other end. */
+static inline bool channel_is_usable(const struct channel *c)
+{
+	return !c->broken && !list_empty(&c->holders);
+}
 
 /* Whether the process that listens is stopped and stays so: see proc_is_stopped(). */
 bool channel_is_stopped(struct channel *c);

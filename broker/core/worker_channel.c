@@ -40,7 +40,12 @@ static bool is_held(const struct channel *c)
 	return held;
 }
 
-void channel_lost(struct channel *c, const char *reason)
+/*
+ * The app does not listen any more: what waits in @c is dispatched again, @c is freed, and the
+ * worker hears of it if it was its last. From the loop alone: whoever sends, or walks the channels
+ * of a worker, may stand in the middle of @c.
+ */
+static void channel_lost(struct channel *c, const char *reason)
 {
 	struct worker *w = c->worker;
 	struct endpoint *e = c->endpoint;
@@ -68,6 +73,10 @@ static void verdict_expired(struct loop_timer *timer)
 {
 	struct channel *c = container_of(timer, struct channel, verdict);
 
+	if (c->broken) {
+		channel_lost(c, "the worker shut its listening socket down");
+		return;
+	}
 	if (!is_held(c)) {
 		channel_lost(c, "the worker closed its listening socket");
 		return;
@@ -77,6 +86,21 @@ static void verdict_expired(struct loop_timer *timer)
 		endpoint_join(c->endpoint, c);
 		endpoint_dispatch(c->endpoint);
 	}
+}
+
+void channel_break(struct channel *c)
+{
+	c->broken = true;
+	endpoint_leave(c->endpoint, c);
+	loop_timer_arm(loop_of(c), &c->verdict, 0);
+}
+
+/* No more connections until it is known what it means that nobody says to have the socket. */
+static void doubt(struct channel *c)
+{
+	endpoint_leave(c->endpoint, c);
+	if (!c->broken)
+		loop_timer_arm(loop_of(c), &c->verdict, VERDICT_MS);
 }
 
 static void holder_free(struct channel_holder *h)
@@ -98,16 +122,14 @@ static void holder_ready(struct loop_source *source, uint32_t events)
 	if (rendezvous_receive(h->fd, &byte, sizeof(byte)) > 0)
 		return;
 	holder_free(h);
-	if (!list_empty(&c->holders))
-		return;
-	/* No more connections until it is known what this means. */
-	endpoint_leave(c->endpoint, c);
-	loop_timer_arm(loop_of(c), &c->verdict, VERDICT_MS);
+	if (list_empty(&c->holders))
+		doubt(c);
 }
 
 bool channel_has_holder(struct channel *c)
 {
 	struct channel_holder *h, *tmp;
+	bool had = !list_empty(&c->holders);
 
 	list_for_each_safe (h, tmp, &c->holders, link) {
 		char byte;
@@ -115,6 +137,8 @@ bool channel_has_holder(struct channel *c)
 		if (rendezvous_receive(h->fd, &byte, sizeof(byte)) == 0)
 			holder_free(h);
 	}
+	if (had && list_empty(&c->holders))
+		doubt(c);
 	return !list_empty(&c->holders);
 }
 
@@ -135,7 +159,8 @@ int channel_add_holder(struct channel *c, int fd, pid_t pid)
 	}
 	h->fd = fd;
 	list_append(&c->holders, &h->link);
-	loop_timer_disarm(&c->verdict);
+	if (!c->broken)
+		loop_timer_disarm(&c->verdict);
 	if (c->worker->state == WORKER_READY && list_empty(&c->member.link))
 		worker_publish(c->worker);
 	return 0;
@@ -280,6 +305,11 @@ void channel_close(struct channel *c)
 	free(c);
 }
 
+unsigned channel_backlog(const struct channel *c)
+{
+	return c->member.waiting ? channel_waiting(c->rx) : 0;
+}
+
 unsigned channel_look(struct channel *c)
 {
 	struct handoff_page said;
@@ -287,7 +317,7 @@ unsigned channel_look(struct channel *c)
 
 	/* In this order: what the page has was taken before, so what is taken now is its limit. */
 	page_read(&c->page, &said);
-	waiting = channel_waiting(c->rx);
+	waiting = channel_backlog(c);
 	if (c->page.map)
 		histogram_believe(&c->waited, &said, c->sent - c->taken_back - waiting);
 	return waiting;
@@ -299,7 +329,7 @@ uint64_t worker_taken(const struct worker *w)
 	struct channel *c;
 
 	list_for_each (c, &w->channels, link)
-		n += c->sent - c->taken_back - channel_waiting(c->rx);
+		n += c->sent - c->taken_back - channel_backlog(c);
 	return n;
 }
 
@@ -309,6 +339,6 @@ unsigned worker_waiting(const struct worker *w)
 	struct channel *c;
 
 	list_for_each (c, &w->channels, link)
-		n += channel_waiting(c->rx);
+		n += channel_backlog(c);
 	return n;
 }

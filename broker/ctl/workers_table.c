@@ -40,7 +40,7 @@ void workers_cell_state(const struct view_worker *w, struct strbuf *out, enum te
 void workers_add_why(const struct view_worker *w, struct strbuf *out)
 {
 	strbuf_add(out, w->why);
-	/* The broker's words name these where they matter; what they do not name must not hide. */
+	/* The broker's words name these where it matters; where they do not, nothing is hidden. */
 	if (w->tracer_pid > 0 && !strstr(w->why, w->tracer_name))
 		strbuf_addf(out, "%straced by %s %" PRId64, out->len ? "; " : "", w->tracer_name,
 			    w->tracer_pid);

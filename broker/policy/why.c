@@ -71,10 +71,23 @@ static void why_starting(const struct why_worker *w, struct strbuf *out)
 		strbuf_addf(out, ", %u times", w->failures);
 }
 
+/* What waited is soon taken back and given to others: mostly there is nothing to see any more. */
+static void why_stalled(const struct why_worker *w, struct strbuf *out)
+{
+	if (w->waiting) {
+		strbuf_addf(out, "takes no connections, though %u wait%s", w->waiting,
+			    w->waiting == 1 ? "s" : "");
+		return;
+	}
+	strbuf_add(out, "has taken no connection for ");
+	why_add_time(out, w->stalled_ms);
+	strbuf_add(out, ": busy, or stuck");
+}
+
 static void why_ready(const struct why_worker *w, struct strbuf *out)
 {
-	if (w->stalled)
-		strbuf_addf(out, "takes no connections, though %u wait", w->waiting);
+	if (w->stalled_ms)
+		why_stalled(w, out);
 	else if (w->pinned_only)
 		strbuf_add(out, "pinned sources only");
 	else if (w->tracer)
@@ -84,7 +97,7 @@ static void why_ready(const struct why_worker *w, struct strbuf *out)
 		why_add_time(out, w->last_end_ms);
 		strbuf_add(out, " ago");
 	}
-	if (w->tracer && !w->stalled && !w->pinned_only)
+	if (w->tracer && !w->stalled_ms && !w->pinned_only)
 		add_tracer(w, out);
 }
 

@@ -17,8 +17,9 @@ struct why_worker {
 	int stop_signal;
 	int open;	  /* connections; negative: not known */
 	unsigned waiting; /* in its channels */
-	bool held_by_hand, held_by_debug, stopped, stalled, pinned_only, guest;
-	bool debugged; /* by a person: its deadlines stand still */
+	bool held_by_hand, held_by_debug, stopped, pinned_only, guest;
+	int64_t stalled_ms; /* has taken nothing for so long, while others did; 0: it does */
+	bool debugged;	    /* by a person: its deadlines stand still */
 	int tracer; /* pid; 0: none. Also one that it always runs under, and that holds up nothing
 		     */
 	const char *tracer_name;

@@ -172,6 +172,18 @@ def since_gives_what_follows_an_id():
 
 
 @test
+def events_of_a_service_are_those_of_its_workers_too():
+    text = "[service:%s]\ncommand = %s {%s}\nworkers = 1\n"
+    program = app("srv_poll")[0]
+    broker = Broker(text=text % ("web", program, "port") + text % ("web2", program, "port2"))
+    found = ask(broker, "events web")
+    assert {e.get("worker", "web.0") for e in found} == {"web.0"}, found
+    assert {e.get("service", "web") for e in found} == {"web"}, found
+    words = {e["event"] for e in found}
+    assert {"listen", "worker-start", "worker-ready"} <= words, words
+
+
+@test
 def the_ring_is_bounded_and_a_gap_is_told():
     broker = small(workers=1)
     with Control(broker) as c:

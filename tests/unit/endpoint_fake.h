@@ -241,6 +241,7 @@ static void worker_joins(unsigned i)
 	struct fake_worker *f = &workers[i];
 
 	f->c.member.waiting = f->n;
+	f->c.broken = false;
 	f->w.state = WORKER_READY;
 	endpoint_join(endpoint, &f->c);
 	if (endpoint->wakes)
@@ -266,15 +267,14 @@ static bool is_in_round(unsigned i)
 	return !list_empty(&workers[i].c.member.link);
 }
 
-/* As worker_channel.c: the app does not listen any more. */
-void channel_lost(struct channel *c, const char *reason)
+/* As worker_channel.c: the app does not listen any more, which the loop finds out. */
+void channel_break(struct channel *c)
 {
 	struct fake_worker *f = worker_of(c);
 
-	CHECK(reason != NULL);
 	CHECK(service.pins.n || is_in_round((unsigned)(f - workers)));
-	f->stopped = true;
-	worker_leaves((unsigned)(f - workers));
+	f->stopped = c->broken = true;
+	endpoint_leave(c->endpoint, c);
 }
 
 /* As watch.c: it gets none until it is looked at again. */
@@ -342,6 +342,12 @@ static bool is_armed(const struct fake_listener *f)
 /* One thing that epoll_wait(2) would report, beginning at a random place. False: it would wait. */
 static bool loop_turn(unsigned start)
 {
+	for (unsigned i = 0; i < MAX_WORKERS; i++)
+		if (workers[i].c.broken) {
+			workers[i].c.broken = false;
+			worker_leaves(i);
+			return true;
+		}
 	for (unsigned k = 0; k < MAX_LISTEN + MAX_WORKERS; k++) {
 		unsigned i = (start + k) % (MAX_LISTEN + MAX_WORKERS);
 

@@ -108,8 +108,8 @@ def status(broker, target=""):
 
 
 def worker(broker, name):
-    """The line of one worker."""
-    return status(broker, name)[0]
+    """The line of one worker: of those in its slot, the newest."""
+    return status(broker, name)[-1]
 
 
 def wait_worker(broker, name, timeout=30, **fields):
