@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What status and refusals say in words is true: of empty slots, held workers, what was before."""
 
+import os
 import re
 import signal
 
@@ -139,6 +140,83 @@ def a_worker_that_leaves_while_it_is_debugged_has_no_deadline():
         assert line["state"] == "draining", line
         assert line["why"].endswith(" open; held for a debugger: no deadline runs"), line
     broker.wait_event("worker-exit", generation=1)
+
+
+# --- what a reload does to it -----------------------------------------------------------------------
+
+
+def actions(broker, command="reload --plan"):
+    return [o["action"] for o in ask(broker, command) if o["type"] == "change"]
+
+
+@test
+def the_plan_tells_what_becomes_of_held_and_debugged_workers():
+    broker = Broker(app("srv_poll"), workers=2, rollback_window="1h")
+    ask(broker, "hold web.0")
+    old = worker(broker, "web.0")["pid"]
+    with Control(broker) as session:
+        session.ask("debug web.1")
+        pid = worker(broker, "web.1")["pid"]
+        assert actions(broker) == [
+            "all workers of web are replaced one after another",
+            "web.0 is held by hand: the new worker will not be",
+            "web.1 is being debugged: a new worker takes its place, and it is left alone until its "
+            "debugger lets go"]
+        # And so it comes.
+        ask(broker, "reload")
+        for name in ("web.0", "web.1"):
+            assert worker(broker, name)["state"] == "ready"
+        event = broker.wait_event("worker-draining", worker="web.0")
+        assert event["message"].endswith("it is held by hand, what takes its place is not"), event
+        assert worker(broker, "web.1@1")["pid"] == pid
+        assert actions(broker) == ["all workers of web are replaced one after another"]
+    wait_worker(broker, "web.1@1", state="parked")
+    # Who comes back is as he left.
+    ask(broker, "rollback")
+    assert wait_worker(broker, "web.0", pid=old)["why"] == "held by hand"
+    assert worker(broker, "web.1@1")["state"] == "ready"
+
+
+@test
+def the_plan_and_the_configuration_know_what_was_scaled_by_hand():
+    broker = Broker(app("srv_poll"), workers=2)
+    ask(broker, "scale web 4")
+    change = ask(broker, "reload --plan")[0]
+    assert (change["key"], change["from"], change["to"]) == ("workers", "4", "2"), change
+    assert change["action"] == "2 workers are drained and ended", change
+    option = next(o for o in ask(broker, "config") if o["key"] == "workers")
+    assert (option["value"], option["origin"], option["file"]) == ("4", "by hand", "2"), option
+    ask(broker, "reload")
+    assert service(broker)["workers"] == 2
+    assert actions(broker) == ["all workers of web are replaced one after another"]
+    option = next(o for o in ask(broker, "config") if o["key"] == "workers")
+    assert (option["value"], option["file"]) == ("2", None), option
+
+
+@test
+def what_takes_a_restart_is_shown_until_there_is_one():
+    broker = Broker(app("srv_poll"), workers=1)
+
+    def shown():
+        option = next(o for o in ask(broker, "config") if o["key"] == "pid_file")
+        plan = [o for o in ask(broker, "reload --plan") if o.get("key") == "pid_file"]
+        return option["value"], option["origin"], option["file"], [c["to"] for c in plan]
+
+    assert shown() == ("", "default", None, [])
+    path = tmp("broker.pid")
+    broker.configure(app("srv_poll"), workers=1, broker={"pid_file": path})
+    for _ in range(2):
+        assert shown() == ("", "default", path, [path])
+        mark = broker.mark()
+        ask(broker, "reload")
+        assert broker.wait_event("needs-restart", since=mark)["keys"] == "pid_file"
+    assert not os.path.exists(path)
+    # Nothing waits any more once the file is as it was.
+    broker.configure(app("srv_poll"), workers=1)
+    mark = broker.mark()
+    ask(broker, "reload")
+    broker.settle()
+    assert shown() == ("", "default", None, []) and not broker.events("needs-restart", since=mark)
 
 
 # --- what was before --------------------------------------------------------------------------------
