@@ -45,6 +45,9 @@ void client_answered(struct client *c);
 /* The answer is complete: {"type":"end","ok":true}, and on with the next request. */
 void client_end(struct client *c);
 
+/* The same with something worth to know: {"type":"end","ok":true,"message":...}. */
+void client_end_saying(struct client *c, const char *fmt, ...) PRINTF(2, 3);
+
 /* The request has failed: {"type":"error",...} with one of the codes of docs/control.md. */
 void client_error(struct client *c, const char *code, const char *fmt, ...) PRINTF(3, 4);
 

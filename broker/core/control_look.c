@@ -146,35 +146,57 @@ static void format_origin(const struct conf *conf, const struct conf_origin *o, 
 	}
 }
 
-struct section {
-	const char *name;
-	enum option_section kind;
-	const void *running; /* a struct broker_conf or service_conf */
-	const void *file;    /* the same as the file has it now; NULL: not there, or not readable */
+/* A section as it was read, and where each of its values came from. */
+struct values {
+	const struct conf *conf; /* that it is of */
+	const void *section;	 /* a struct broker_conf or service_conf */
 	const struct conf_origin *origins;
 	size_t n_origins;
 };
 
-static void write_section(const struct section *section, const struct conf *conf, struct buf *out)
+struct section {
+	const char *name;
+	enum option_section kind;
+	struct values running, started; /* the second: of options that take a restart */
+	const void *file; /* as the file has it now; NULL: not there, or not readable */
+	bool is_scaled;	  /* the number of workers was set by hand */
+};
+
+static struct values broker_values(const struct conf *conf)
+{
+	return (struct values){ conf, &conf->broker, conf->broker.origins, conf->broker.n_origins };
+}
+
+static struct values service_values(const struct conf *conf, const struct service_conf *sc)
+{
+	return (struct values){ conf, sc, sc->origins, sc->n_origins };
+}
+
+static void write_section(const struct section *section, struct buf *out)
 {
 	for (size_t i = 0; i < option_count; i++) {
 		const struct option *opt = &option_table[i];
+		const struct values *now =
+			opt->apply == APPLY_RESTART ? &section->started : &section->running;
 		STRBUF(value, 4096);
 		STRBUF(file, 4096);
 		STRBUF(origin, 512);
 
 		if (opt->section != section->kind)
 			continue;
-		format_value(opt, section->running, &value);
-		format_origin(conf, origin_find(section->origins, section->n_origins, opt, 0),
-			      &origin);
+		format_value(opt, now->section, &value);
+		if (section->is_scaled && !strcmp(opt->key, "workers"))
+			strbuf_add(&origin, "by hand");
+		else
+			format_origin(now->conf, origin_find(now->origins, now->n_origins, opt, 0),
+				      &origin);
 		json_begin(out);
 		json_str(out, "type", "option");
 		json_str(out, "section", section->name);
 		json_str(out, "key", opt->key);
 		json_str(out, "value", value.text);
 		json_str(out, "origin", origin.text);
-		if (section->file && !option_equal(opt, section->running, section->file)) {
+		if (section->file && !option_equal(opt, now->section, section->file)) {
 			format_value(opt, section->file, &file);
 			json_str(out, "file", file.text);
 		} else {
@@ -182,6 +204,24 @@ static void write_section(const struct section *section, const struct conf *conf
 		}
 		json_end(out);
 	}
+}
+
+static void write_service_section(const struct service *s, const struct conf *file, struct buf *out)
+{
+	struct service_conf now = *s->conf;
+	STRBUF(name, 128);
+
+	if (!s->rollout.active)
+		now.workers = s->want;
+	strbuf_addf(&name, "service:%s", service_name(s));
+	write_section(&(struct section){ .name = name.text,
+					 .kind = OPTION_SERVICE,
+					 .running = service_values(s->master->conf, &now),
+					 .started = service_values(s->master->conf, &now),
+					 .file = file ? conf_find_service(file, service_name(s))
+						      : NULL,
+					 .is_scaled = now.workers != s->conf->workers },
+		      out);
 }
 
 /* The file is read as a reload would read it; what is wrong with it is part of the answer. */
@@ -201,25 +241,12 @@ void control_config(struct client *c)
 	}
 	write_section(&(struct section){ .name = "broker",
 					 .kind = OPTION_BROKER,
-					 .running = &m->conf->broker,
-					 .file = file ? &file->broker : NULL,
-					 .origins = m->conf->broker.origins,
-					 .n_origins = m->conf->broker.n_origins },
-		      m->conf, out);
-	list_for_each (s, &m->services, link) {
-		STRBUF(name, 128);
-
-		strbuf_addf(&name, "service:%s", service_name(s));
-		write_section(&(struct section){ .name = name.text,
-						 .kind = OPTION_SERVICE,
-						 .running = s->conf,
-						 .file = file ? conf_find_service(file,
-										  service_name(s))
-							      : NULL,
-						 .origins = s->conf->origins,
-						 .n_origins = s->conf->n_origins },
-			      m->conf, out);
-	}
+					 .running = broker_values(m->conf),
+					 .started = broker_values(m->conf_start),
+					 .file = file ? &file->broker : NULL },
+		      out);
+	list_for_each (s, &m->services, link)
+		write_service_section(s, file, out);
 	conf_free(file);
 	client_end(c);
 }

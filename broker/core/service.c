@@ -21,12 +21,17 @@ const char *service_name(const struct service *s)
 
 struct service *service_find(const struct master *m, const char *name)
 {
-	struct service *s, *found = NULL;
+	struct service *s, *leaving = NULL;
 
-	list_for_each (s, &m->services, link)
-		if (!s->stopping && !strcmp(service_name(s), name))
-			found = s;
-	return found;
+	list_for_each (s, &m->services, link) {
+		if (strcmp(service_name(s), name) != 0)
+			continue;
+		/* One that has come back while the old one of its name still drains is meant. */
+		if (!s->stopping)
+			return s;
+		leaving = s;
+	}
+	return leaving;
 }
 
 static void restart_expired(struct loop_timer *timer)
@@ -358,6 +363,16 @@ bool service_is_serving(const struct service *s)
 {
 	for (size_t i = 0; i < ROLLOUT_MAX; i++)
 		if (s->slots[i].current && s->slots[i].current->state == WORKER_READY)
+			return true;
+	return false;
+}
+
+bool service_has_round(const struct service *s)
+{
+	const struct worker *w;
+
+	list_for_each (w, &s->workers, link)
+		if (w->state == WORKER_READY && !w->pinned_only)
 			return true;
 	return false;
 }

@@ -110,7 +110,7 @@ void service_free(struct service *s); /* no worker may be left */
 
 const char *service_name(const struct service *s);
 
-/* The service of that name that does not end, or NULL. */
+/* The service of that name; one that ends only if no other has it by now. NULL: there is none. */
 struct service *service_find(const struct master *m, const char *name);
 
 /* Starts what is missing, as far as back-off and rollout allow. */
@@ -253,6 +253,9 @@ void service_closing_expired(struct loop_timer *timer);
 
 bool service_is_ready(const struct service *s);	  /* all slots serve */
 bool service_is_serving(const struct service *s); /* one does */
+
+/* Whether anybody gets connections that are pinned to nobody: a guest may, too. */
+bool service_has_round(const struct service *s);
 
 /*
  * An app of @s listens on @addr: finds or makes the endpoint and its listeners.

@@ -38,6 +38,10 @@ int status_list_rows(const struct service *s, struct status_rows *ret);
 void status_write_row(const struct service *s, const struct status_row *row, struct buf *out);
 
 void status_write_worker(const struct worker *w, struct buf *out);
+
+/* Whether @slot should have a worker and has none, and why that is. */
+bool status_slot_is_empty(const struct service *s, unsigned slot);
+void status_explain_slot(const struct service *s, unsigned slot, struct strbuf *out);
 void status_write_pins(const struct service *s, struct buf *out);
 
 #endif

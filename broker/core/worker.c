@@ -175,9 +175,12 @@ static void log_change(const struct worker *w, enum worker_state from, enum work
 		return;
 	case WORKER_DRAINING:
 		log_event(LEVEL_INFO, "worker-draining", LOG_WORKER(w),
-			  LOG_MSG("gets no more connections, has %lld s to finish those it has%s",
+			  LOG_MSG("gets no more connections, has %lld s to finish those it has%s%s",
 				  (long long)worker_live_conf(w)->drain_timeout_ms / MSEC_PER_SEC,
-				  ev == EV_CLOSED ? " (it closed its listening socket)" : ""));
+				  ev == EV_CLOSED ? " (it closed its listening socket)" : "",
+				  w->held & HELD_BY_HAND
+					  ? "; it is held by hand, what takes its place is not"
+					  : ""));
 		return;
 	case WORKER_PARKED:
 		log_event(LEVEL_INFO, "worker-parked", LOG_WORKER(w),

@@ -174,6 +174,18 @@ def brokerctl_ends_with_its_reader():
 
 
 @test
+def events_of_a_service_are_those_of_its_workers_too():
+    broker = small(name="web", workers=2)
+    broker.mark()
+    of_worker = ask(broker, "events web.1")
+    assert "worker-ready" in [e["event"] for e in of_worker], of_worker
+    of_service = ask(broker, "events web")
+    assert all(e in of_service for e in of_worker), of_service
+    assert all(e["service"] == "web" for e in of_service), of_service
+    assert [e for e in ask(broker, "events") if e.get("service") == "web"] == of_service
+
+
+@test
 def since_gives_what_follows_an_id():
     broker = small()
     events = ask(broker, "events")
