@@ -153,13 +153,18 @@ $(BUILD)/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g $(WARN) -Iinclude -o $@ $<
 
+# Built as docs/debugging.md says.
+$(BUILD)/prices: docs/examples/prices.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) -g -O1 $(WARN) -o $@ $<
+
 $(BUILD)/demo: docs/examples/demo.c
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 $(WARN) -o $@ $<
 
 .PHONY: unit tests-build run check check-unit check-e2e check-apps bench
 unit: $(UNIT_BIN)
-tests-build: all unit $(APP_BIN) $(TOOL_BIN) $(BUILD)/demo
+tests-build: all unit $(APP_BIN) $(TOOL_BIN) $(BUILD)/demo $(BUILD)/prices
 
 JOBS ?= 4
 PROVE := prove --exec '' -j $(JOBS) --timer

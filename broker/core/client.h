@@ -15,7 +15,7 @@
 /* What a client waits for, or does beyond one request. */
 enum client_state {
 	CLIENT_IDLE,	/* nothing: the next request is read */
-	CLIENT_SURVEY,	/* a survey, for its status */
+	CLIENT_STATUS,	/* a survey, for its status */
 	CLIENT_FOLLOWS, /* events, until it leaves */
 	CLIENT_ROLLS,	/* the end of a rollout */
 	CLIENT_HOLDS,	/* nothing, but a worker is held until it leaves */
@@ -33,9 +33,10 @@ struct client {
 	struct request request; /* points into .words */
 	struct survey_waiter survey;
 	struct event_follower follower;
-	uint64_t next_event;	   /* id */
-	struct control_roll *roll; /* of control_roll.c; owned */
-	uint64_t debugged;	   /* CLIENT_HOLDS: worker::id; 0: none */
+	uint64_t next_event;	       /* id */
+	struct control_status *status; /* of control_status.c; owned */
+	struct control_roll *roll;     /* of control_roll.c; owned */
+	uint64_t debugged;	       /* CLIENT_HOLDS: worker::id; 0: none */
 };
 
 /* The last line of an answer is written: on with the next request. */
@@ -43,6 +44,9 @@ void client_answered(struct client *c);
 
 /* The answer is complete: {"type":"end","ok":true}, and on with the next request. */
 void client_end(struct client *c);
+
+/* The same with something worth to know: {"type":"end","ok":true,"message":...}. */
+void client_end_saying(struct client *c, const char *fmt, ...) PRINTF(2, 3);
 
 /* The request has failed: {"type":"error",...} with one of the codes of docs/control.md. */
 void client_error(struct client *c, const char *code, const char *fmt, ...) PRINTF(3, 4);
@@ -80,5 +84,6 @@ void control_events_go_on(struct client *c); /* its output is written */
 /* The client is leaving: what it held is let go. */
 void control_let_go(struct client *c);
 void control_roll_free(struct client *c);
+void control_status_free(struct client *c);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/utf8.h"
+#include "core/status.h"
 #include "policy/nearest.h"
 #include "sys/log.h"
 #include "sys/unix_listener.h"
@@ -31,13 +32,31 @@ void client_answered(struct client *c)
 	go_on(c);
 }
 
-void client_end(struct client *c)
+static void write_end(struct client *c, const char *message)
 {
 	json_begin(&c->stream.out);
 	json_str(&c->stream.out, "type", "end");
 	json_bool(&c->stream.out, "ok", true);
+	if (message)
+		json_str(&c->stream.out, "message", message);
 	json_end(&c->stream.out);
 	client_answered(c);
+}
+
+void client_end(struct client *c)
+{
+	write_end(c, NULL);
+}
+
+void client_end_saying(struct client *c, const char *fmt, ...)
+{
+	STRBUF(text, 512);
+	va_list ap;
+
+	va_start(ap, fmt);
+	strbuf_vaddf(&text, fmt, ap);
+	va_end(ap);
+	write_end(c, text.text);
 }
 
 void client_error(struct client *c, const char *code, const char *fmt, ...)
@@ -106,14 +125,61 @@ static bool is_better(const struct worker *w, const struct worker *than)
 	return w->generation >= than->generation;
 }
 
+/* The service that has a slot of that name with no worker in it now, or NULL. */
+static const struct service *find_empty_slot(const struct client *c, const char *name,
+					     unsigned *ret_slot)
+{
+	const struct service *s;
+
+	list_for_each (s, &c->master->services, link)
+		for (unsigned i = 0; !s->stopping && i < s->want; i++) {
+			char slot[PIN_WORKER_SIZE];
+
+			snprintf(slot, sizeof(slot), "%s.%u", service_name(s), i);
+			if (!strcmp(slot, name) && status_slot_is_empty(s, i)) {
+				*ret_slot = i;
+				return s;
+			}
+		}
+	return NULL;
+}
+
+static void refuse_empty_slot(struct client *c, const struct service *s, unsigned slot)
+{
+	STRBUF(why, 512);
+
+	status_explain_slot(s, slot, &why);
+	client_error(c, "refused", "%s.%u has no process now: %s%s%s", service_name(s), slot,
+		     why.text, s->backoff.failures ? "; a reload starts it at once: reload " : "",
+		     s->backoff.failures ? service_name(s) : "");
+}
+
+/* @name is that of nobody: what it may have meant. */
+static void refuse_worker(struct client *c, const char *name, const char *const *names, size_t n)
+{
+	const struct service *s;
+	STRBUF(near, 128);
+
+	list_for_each (s, &c->master->services, link)
+		if (!strcmp(service_name(s), name)) {
+			client_error(c, "unknown-worker",
+				     "there is no worker %s: that is a service; its workers are "
+				     "called %s.0 and so on",
+				     name, name);
+			return;
+		}
+	add_nearest(name, names, n, &near);
+	client_error(c, "unknown-worker", "there is no worker %s%s", name, near.text);
+}
+
 struct worker *client_find_worker(struct client *c, const char *name)
 {
 	struct worker *w, *best = NULL;
+	const struct service *empty;
 	struct service *s;
-	STRBUF(near, 128);
 	char wanted[128];
 	const char **names;
-	unsigned generation;
+	unsigned generation, slot;
 	size_t n = 0, total = 0;
 
 	snprintf(wanted, sizeof(wanted), "%s", name);
@@ -127,15 +193,18 @@ struct worker *client_find_worker(struct client *c, const char *name)
 		}
 	if (best)
 		return best;
+	empty = find_empty_slot(c, name, &slot);
+	if (empty) {
+		refuse_empty_slot(c, empty, slot);
+		return NULL;
+	}
 	names = calloc(total + 1, sizeof(*names));
 	list_for_each (s, &c->master->services, link)
 		list_for_each (w, &s->workers, link)
 			if (names)
 				names[n++] = w->name;
-	if (names)
-		add_nearest(wanted, names, n, &near);
+	refuse_worker(c, name, names, n);
 	free(names);
-	client_error(c, "unknown-worker", "there is no worker %s%s", name, near.text);
 	return NULL;
 }
 
@@ -321,6 +390,7 @@ static void client_free(struct client *c)
 {
 	control_let_go(c);
 	control_roll_free(c);
+	control_status_free(c);
 	list_remove(&c->survey.link);
 	list_remove(&c->follower.link);
 	list_remove(&c->link);

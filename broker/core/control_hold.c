@@ -22,6 +22,18 @@ static struct worker *find_current(struct client *c, const char *what)
 	return NULL;
 }
 
+/* Nothing forbids to take the last one out, but it is seldom what was meant. */
+static void end_held(struct client *c, const struct worker *w)
+{
+	if (service_has_round(w->service))
+		client_end(c);
+	else
+		client_end_saying(c,
+				  "%s is held, and was the last: until a worker of %s is released "
+				  "its clients wait",
+				  w->name, service_name(w->service));
+}
+
 void control_hold(struct client *c)
 {
 	struct worker *w = find_current(c, "hold");
@@ -29,7 +41,7 @@ void control_hold(struct client *c)
 	if (!w)
 		return;
 	worker_hold(w, HELD_BY_HAND);
-	client_end(c);
+	end_held(c, w);
 }
 
 void control_release(struct client *c)
@@ -40,7 +52,12 @@ void control_release(struct client *c)
 		return;
 	if (w->held & HELD_BY_HAND) {
 		worker_unhold(w, HELD_BY_HAND);
-		client_end(c);
+		if (w->held)
+			client_end_saying(c, "%s is not held by hand any more, but %s", w->name,
+					  w->held & HELD_BY_DEBUG ? "for a debugger"
+								  : "its process is stopped");
+		else
+			client_end(c);
 	} else if (w->held & HELD_BY_DEBUG) {
 		client_error(c, "refused",
 			     "%s is held for a debugger; it is released when that ends", w->name);
@@ -102,7 +119,7 @@ void control_debug(struct client *c)
 	c->debugged = w->id;
 	write_debug(w, &c->stream.out);
 	/* No further request is read: the end of this connection is the end of the session. */
-	client_end(c);
+	end_held(c, w);
 }
 
 void control_let_go(struct client *c)

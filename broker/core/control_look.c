@@ -1,65 +1,29 @@
 /*
- * The commands that look: status, events, config, pins, help.
+ * The commands that look: events, config, help.
  */
 #include <string.h>
 #include "base/json.h"
 #include "core/client.h"
-#include "core/status.h"
 #include "policy/option.h"
 #include "policy/origin.h"
 #include "sys/config_file.h"
-
-/* --- status -------------------------------------------------------------------------- */
-
-static void write_status(struct client *c)
-{
-	const char *target = c->request.arguments[0].text;
-	struct buf *out = &c->stream.out;
-	struct service *s;
-	struct worker *w;
-
-	if (!target) {
-		status_write_all(c->master, out);
-		client_end(c);
-		return;
-	}
-	/* No service has a dot in its name, every worker has. */
-	if (strchr(target, '.')) {
-		w = client_find_worker(c, target);
-		if (!w)
-			return;
-		status_write_worker(w, out);
-	} else {
-		s = client_find_service(c, target);
-		if (!s)
-			return;
-		status_write_service(s, out);
-	}
-	client_end(c);
-}
-
-static void surveyed(struct survey_waiter *waiter)
-{
-	write_status(container_of(waiter, struct client, survey));
-}
-
-void control_status(struct client *c)
-{
-	c->state = CLIENT_SURVEY;
-	c->survey.done = surveyed;
-	survey_want(&c->master->survey, &c->survey);
-}
 
 /* --- events -------------------------------------------------------------------------- */
 
 /* Output that waits before no more events are added: the ring keeps them meanwhile. */
 #define EVENTS_WAITING_MAX (64 * 1024)
 
+/* A worker's name begins with that of its service; not every event names both. */
 static bool is_wanted(const struct event *e, const char *target)
 {
+	size_t len = target ? strlen(target) : 0;
+
 	if (!target)
 		return true;
-	return !strcmp(strchr(target, '.') ? e->worker : e->service, target);
+	if (strchr(target, '.'))
+		return !strcmp(e->worker, target);
+	return !strcmp(e->service, target) ||
+	       (!strncmp(e->worker, target, len) && e->worker[len] == '.');
 }
 
 static void write_lost(struct buf *out, uint64_t count)
@@ -155,6 +119,10 @@ static void format_value(const struct option *opt, const void *conf, struct strb
 	for (size_t i = 0; i < option_entries(opt, conf); i++) {
 		if (i)
 			strbuf_add(out, ", ");
+		if (option_is_numbered(opt)) {
+			option_add_key(opt, conf, i, out);
+			strbuf_add(out, " = ");
+		}
 		option_format(opt, conf, i, out);
 	}
 }
@@ -178,35 +146,57 @@ static void format_origin(const struct conf *conf, const struct conf_origin *o, 
 	}
 }
 
-struct section {
-	const char *name;
-	enum option_section kind;
-	const void *running; /* a struct broker_conf or service_conf */
-	const void *file;    /* the same as the file has it now; NULL: not there, or not readable */
+/* A section as it was read, and where each of its values came from. */
+struct values {
+	const struct conf *conf; /* that it is of */
+	const void *section;	 /* a struct broker_conf or service_conf */
 	const struct conf_origin *origins;
 	size_t n_origins;
 };
 
-static void write_section(const struct section *section, const struct conf *conf, struct buf *out)
+struct section {
+	const char *name;
+	enum option_section kind;
+	struct values running, started; /* the second: of options that take a restart */
+	const void *file; /* as the file has it now; NULL: not there, or not readable */
+	bool is_scaled;	  /* the number of workers was set by hand */
+};
+
+static struct values broker_values(const struct conf *conf)
+{
+	return (struct values){ conf, &conf->broker, conf->broker.origins, conf->broker.n_origins };
+}
+
+static struct values service_values(const struct conf *conf, const struct service_conf *sc)
+{
+	return (struct values){ conf, sc, sc->origins, sc->n_origins };
+}
+
+static void write_section(const struct section *section, struct buf *out)
 {
 	for (size_t i = 0; i < option_count; i++) {
 		const struct option *opt = &option_table[i];
+		const struct values *now =
+			opt->apply == APPLY_RESTART ? &section->started : &section->running;
 		STRBUF(value, 4096);
 		STRBUF(file, 4096);
 		STRBUF(origin, 512);
 
 		if (opt->section != section->kind)
 			continue;
-		format_value(opt, section->running, &value);
-		format_origin(conf, origin_find(section->origins, section->n_origins, opt, 0),
-			      &origin);
+		format_value(opt, now->section, &value);
+		if (section->is_scaled && !strcmp(opt->key, "workers"))
+			strbuf_add(&origin, "by hand");
+		else
+			format_origin(now->conf, origin_find(now->origins, now->n_origins, opt, 0),
+				      &origin);
 		json_begin(out);
 		json_str(out, "type", "option");
 		json_str(out, "section", section->name);
 		json_str(out, "key", opt->key);
 		json_str(out, "value", value.text);
 		json_str(out, "origin", origin.text);
-		if (section->file && !option_equal(opt, section->running, section->file)) {
+		if (section->file && !option_equal(opt, now->section, section->file)) {
 			format_value(opt, section->file, &file);
 			json_str(out, "file", file.text);
 		} else {
@@ -214,6 +204,24 @@ static void write_section(const struct section *section, const struct conf *conf
 		}
 		json_end(out);
 	}
+}
+
+static void write_service_section(const struct service *s, const struct conf *file, struct buf *out)
+{
+	struct service_conf now = *s->conf;
+	STRBUF(name, 128);
+
+	if (!s->rollout.active)
+		now.workers = s->want;
+	strbuf_addf(&name, "service:%s", service_name(s));
+	write_section(&(struct section){ .name = name.text,
+					 .kind = OPTION_SERVICE,
+					 .running = service_values(s->master->conf, &now),
+					 .started = service_values(s->master->conf, &now),
+					 .file = file ? conf_find_service(file, service_name(s))
+						      : NULL,
+					 .is_scaled = now.workers != s->conf->workers },
+		      out);
 }
 
 /* The file is read as a reload would read it; what is wrong with it is part of the answer. */
@@ -233,25 +241,12 @@ void control_config(struct client *c)
 	}
 	write_section(&(struct section){ .name = "broker",
 					 .kind = OPTION_BROKER,
-					 .running = &m->conf->broker,
-					 .file = file ? &file->broker : NULL,
-					 .origins = m->conf->broker.origins,
-					 .n_origins = m->conf->broker.n_origins },
-		      m->conf, out);
-	list_for_each (s, &m->services, link) {
-		STRBUF(name, 128);
-
-		strbuf_addf(&name, "service:%s", service_name(s));
-		write_section(&(struct section){ .name = name.text,
-						 .kind = OPTION_SERVICE,
-						 .running = s->conf,
-						 .file = file ? conf_find_service(file,
-										  service_name(s))
-							      : NULL,
-						 .origins = s->conf->origins,
-						 .n_origins = s->conf->n_origins },
-			      m->conf, out);
-	}
+					 .running = broker_values(m->conf),
+					 .started = broker_values(m->conf_start),
+					 .file = file ? &file->broker : NULL },
+		      out);
+	list_for_each (s, &m->services, link)
+		write_service_section(s, file, out);
 	conf_free(file);
 	client_end(c);
 }
@@ -271,7 +266,8 @@ void control_help(struct client *c)
 		const struct command *cmd = &command_table[i];
 		STRBUF(usage, 256);
 
-		if (cmd->right == RIGHT_LOCAL || (only ? strcmp(only, cmd->name) : cmd->hidden))
+		if (cmd->right == RIGHT_LOCAL ||
+		    (only ? strcmp(only, cmd->name) != 0 : cmd->hidden))
 			continue;
 		command_usage(cmd, &usage);
 		json_begin(out);

@@ -332,7 +332,7 @@ static void for_services(struct client *c, int (*fn)(struct service *, struct st
 		if (fn(s, &one) == 0)
 			done++;
 		else if (!first.len)
-			strbuf_addf(&first, "%s: %s", service_name(s), one.text);
+			strbuf_add(&first, one.text);
 	}
 	if (done || !first.len)
 		client_end(c);

@@ -49,7 +49,7 @@ struct endpoint {
 	size_t n_channels; /* that exist, in the round or not */
 	bool paused;	   /* the listeners are disarmed */
 	bool wakes; /* what a worker takes wakes us: while it is paused, or somebody is pending */
-	size_t n_sipped; /* of the pending: accepted although the round had no room */
+	size_t n_sipped;      /* of the pending: accepted although the round had no room */
 	int64_t paused_ms;    /* when .paused last changed */
 	int64_t full_said_ms; /* when the log last said that all workers are full; 0: never */
 	bool warned_full;

@@ -82,8 +82,7 @@ void launch_explain_timeout(const struct worker *w)
 		strbuf_add(&text, "; it listens on no TCP port at all: does it need longer "
 				  "(start_timeout), or an argument?");
 	pid_set_deinit(&processes);
-	log_event(LEVEL_ERROR, "worker-failed", LOG_STR("worker", w->name), LOG_INT("pid", w->pid),
-		  LOG_INT("generation", w->generation), LOG_MSG("%s", text.text));
+	log_event(LEVEL_ERROR, "worker-failed", LOG_WORKER(w), LOG_MSG("%s", text.text));
 }
 
 static void describe(const struct worker *w, char *how, size_t size)
@@ -117,28 +116,23 @@ void launch_log_exit(const struct worker *w)
 			tail[i] = ' ';
 
 	if (expected) {
-		log_event(LEVEL_INFO, "worker-exit", LOG_STR("service", w->conf->name),
-			  LOG_STR("worker", w->name), LOG_INT("pid", w->main_was),
-			  LOG_INT("generation", w->generation), LOG_STR("how", how),
-			  LOG_BOOL("serving", false), LOG_INT("served", w->served),
-			  LOG_STR("core", core.text),
+		log_event(LEVEL_INFO, "worker-exit", LOG_WORKER_PID(w, w->main_was),
+			  LOG_STR("how", how), LOG_BOOL("serving", false),
+			  LOG_INT("served", w->served), LOG_STR("core", core.text),
 			  LOG_MSG("ended (%s) after %lld s and %llu connections%s", how,
 				  (long long)(loop_now(&m->loop) - w->started_ms) / MSEC_PER_SEC,
 				  (unsigned long long)w->served, core_words.text));
 		return;
 	}
 	if (w->refusal[0]) {
-		log_event(LEVEL_ERROR, "worker-failed", LOG_STR("worker", w->name),
-			  LOG_INT("pid", w->main_was), LOG_INT("generation", w->generation),
+		log_event(LEVEL_ERROR, "worker-failed", LOG_WORKER_PID(w, w->main_was),
 			  LOG_MSG("%s", w->refusal));
 		return;
 	}
 	log_event(LEVEL_ERROR, w->ready_ms ? "worker-exit" : "worker-failed",
-		  LOG_STR("service", w->conf->name), LOG_STR("worker", w->name),
-		  LOG_INT("pid", w->main_was), LOG_INT("generation", w->generation),
-		  LOG_STR("how", how), LOG_BOOL("serving", w->ready_ms != 0),
-		  LOG_INT("served", w->served), LOG_STR("last_output", tail),
-		  LOG_STR("core", core.text),
+		  LOG_WORKER_PID(w, w->main_was), LOG_STR("how", how),
+		  LOG_BOOL("serving", w->ready_ms != 0), LOG_INT("served", w->served),
+		  LOG_STR("last_output", tail), LOG_STR("core", core.text),
 		  LOG_MSG("%s %s (%s) after %lld ms%s%s",
 			  w->ready_ms ? "crashed:" : "failed to start:",
 			  WIFSIGNALED(w->exit_status) ? strsignal(WTERMSIG(w->exit_status))

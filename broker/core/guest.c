@@ -72,8 +72,7 @@ static void find_heir(struct worker *w)
 			if (proc_is_ending(h->pid) || peercred_get(h->fd, &cred) < 0)
 				continue;
 			if (watch_process(w, &cred) == 0) {
-				log_event(LEVEL_INFO, "worker-daemonised",
-					  LOG_STR("worker", w->name), LOG_INT("pid", w->pid),
+				log_event(LEVEL_INFO, "worker-daemonised", LOG_WORKER(w),
 					  LOG_MSG("process %d has ended, its child %d serves on",
 						  (int)w->main_was, (int)w->pid));
 				return;
@@ -141,9 +140,8 @@ int guest_join(struct service *s, int peer, bool pinned_only, struct worker **re
 	if (m->last_guest < number)
 		m->last_guest = number;
 	list_append(&s->workers, &w->link);
-	log_event(LEVEL_INFO, "guest-join", LOG_STR("worker", w->name), LOG_INT("pid", w->pid),
-		  LOG_INT("uid", w->uid), LOG_INT("generation", w->generation),
-		  LOG_BOOL("pinned_only", pinned_only),
+	log_event(LEVEL_INFO, "guest-join", LOG_WORKER(w), LOG_INT("uid", w->uid),
+		  LOG_INT("generation", w->generation), LOG_BOOL("pinned_only", pinned_only),
 		  LOG_MSG("joins, started by hand%s",
 			  pinned_only ? "; gets connections of pinned sources only" : ""));
 	*ret = w;
@@ -229,10 +227,8 @@ void guest_log_left(const struct worker *w)
 {
 	int64_t ms = loop_now(loop_of(w)) - w->started_ms;
 
-	log_event(LEVEL_INFO, "guest-left", LOG_STR("worker", w->name),
-		  LOG_INT("pid", w->pid ? w->pid : w->main_was),
-		  LOG_INT("generation", w->generation), LOG_BOOL("ended", !w->pid),
-		  LOG_INT("served", w->served),
+	log_event(LEVEL_INFO, "guest-left", LOG_WORKER_PID(w, w->pid ? w->pid : w->main_was),
+		  LOG_BOOL("ended", !w->pid), LOG_INT("served", w->served),
 		  LOG_MSG("%s after %lld s and %llu connections",
 			  w->pid ? "is left to itself" : "ended", (long long)ms / MSEC_PER_SEC,
 			  (unsigned long long)w->served));

@@ -276,6 +276,8 @@ static void tear_down(struct master *m)
 	fd_closep(&m->options.ready_fd);
 	free(m->shim_path);
 	free(m->library_path);
+	if (m->conf_start != m->conf)
+		conf_free(m->conf_start);
 	conf_free(m->conf);
 }
 
@@ -315,6 +317,7 @@ int master_run(struct conf *conf, const struct master_options *options)
 	int r;
 
 	m = (struct master){ .conf = conf,
+			     .conf_start = conf,
 			     .options = *options,
 			     .keeper_fd = -1,
 			     .spare_fd = -1,

@@ -31,7 +31,8 @@ enum stop_mode { RUNNING, STOP_DRAIN, STOP_FAST, STOP_NOW };
 
 struct master {
 	struct loop loop;
-	struct conf *conf; /* as read last; what a service runs on is service::conf */
+	struct conf *conf;	 /* as read last; what a service runs on is service::conf */
+	struct conf *conf_start; /* as read first: its [broker] options that take a restart hold */
 	struct master_options options;
 	struct list services; /* service::link */
 	struct rundir rundir;

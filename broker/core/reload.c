@@ -104,7 +104,7 @@ static void apply(struct master *m, struct conf *conf, struct opened_list *list)
 	struct service *s, *tmp;
 	bool any_new = false;
 
-	say_what_waits(&old->broker, &conf->broker);
+	say_what_waits(&m->conf_start->broker, &conf->broker);
 	m->conf = conf;
 	log_configure(&conf->broker, m->options.verbosity);
 
@@ -142,7 +142,8 @@ static void apply(struct master *m, struct conf *conf, struct opened_list *list)
 			else
 				service_stop(s, true);
 		}
-	conf_free(old);
+	if (old != m->conf_start)
+		conf_free(old);
 	master_check_gone(m);
 }
 
@@ -287,25 +288,70 @@ int master_reload(struct master *m, const char *only_service, struct strbuf *err
 	return r;
 }
 
+/* What a person has done with single workers, and what becomes of that. */
+static void plan_held(const struct service *s, conf_plan_fn *fn, void *arg)
+{
+	const struct worker *w;
+
+	list_for_each (w, &s->workers, link) {
+		STRBUF(section, 128);
+		STRBUF(action, 256);
+		struct conf_change change = { .section = section.text, .action = action.text };
+
+		if (w->guest || !worker_state_is_current(w->state))
+			continue;
+		strbuf_addf(&section, "service:%s", service_name(s));
+		if (worker_is_debugged(w))
+			strbuf_addf(&action,
+				    "%s is being debugged: a new worker takes its place, and it is "
+				    "left alone until its debugger lets go",
+				    w->name);
+		else if (w->held & HELD_BY_HAND)
+			strbuf_addf(&action, "%s is held by hand: the new worker will not be",
+				    w->name);
+		if (action.len)
+			fn(arg, &change);
+	}
+}
+
 int master_plan(struct master *m, const char *only_service, conf_plan_fn *fn, void *arg,
 		struct strbuf *error)
 {
 	/* What runs: after an aborted reload or a rollback that is not what was read last. */
-	struct service_conf *running[CONF_SERVICES_MAX];
+	struct service_conf *running[CONF_SERVICES_MAX], *again[CONF_SERVICES_MAX];
+	_cleanup_free_ struct service_conf *scaled = calloc(CONF_SERVICES_MAX, sizeof(*scaled));
 	struct conf now = { .broker = m->conf->broker, .services = running };
+	struct conf same = { .broker = m->conf->broker, .services = again };
 	struct service *s, *only = NULL;
 	struct conf *conf = NULL;
 	int r = find_only(m, only_service, &only, error);
 
-	list_for_each (s, &m->services, link)
-		if (!s->stopping && now.n_services < CONF_SERVICES_MAX)
-			running[now.n_services++] = s->conf;
+	if (!scaled)
+		return -ENOMEM;
+	list_for_each (s, &m->services, link) {
+		struct service_conf *copy = &scaled[now.n_services];
+
+		if (s->stopping || now.n_services == CONF_SERVICES_MAX)
+			continue;
+		/* The number that was set by hand is not that of the file either. */
+		*copy = *s->conf;
+		if (!s->rollout.active)
+			copy->workers = s->want;
+		again[now.n_services] = s->conf;
+		running[now.n_services++] = copy;
+	}
+	same.n_services = now.n_services;
 	if (r == 0 && m->options.config_file)
 		r = config_file_load(m->options.config_file, &conf, error);
 	if (r == 0 && conf)
 		r = check_conf(conf, error);
 	if (r == 0)
-		r = conf_plan(&now, conf ? conf : &now, only_service, fn, arg);
+		r = conf_plan(&now, &m->conf_start->broker, conf ? conf : &same, only_service, fn,
+			      arg);
+	list_for_each (s, &m->services, link)
+		if (r == 0 && !s->stopping && (!only || s == only) &&
+		    (!conf || conf_find_service(conf, service_name(s))))
+			plan_held(s, fn, arg);
 	conf_free(conf);
 	if (r < 0 && !error->len)
 		strbuf_add(error, strerror(-r));

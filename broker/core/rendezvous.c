@@ -140,8 +140,8 @@ static void join(struct greeting *g, struct worker *w, const struct handoff_hell
 		return;
 	}
 	address_format(&hello->addr, &text);
-	log_event(LEVEL_DEBUG, "channel", LOG_STR("worker", w->name), LOG_INT("pid", pid),
-		  LOG_STR("address", text.text), LOG_MSG("listens on %s", text.text));
+	log_event(LEVEL_DEBUG, "channel", LOG_WORKER_PID(w, pid), LOG_STR("address", text.text),
+		  LOG_MSG("listens on %s", text.text));
 	service_worker_listens(w);
 }
 

@@ -367,6 +367,16 @@ bool service_is_serving(const struct service *s)
 	return false;
 }
 
+bool service_has_round(const struct service *s)
+{
+	const struct worker *w;
+
+	list_for_each (w, &s->workers, link)
+		if (w->state == WORKER_READY && !w->pinned_only)
+			return true;
+	return false;
+}
+
 bool service_is_ready(const struct service *s)
 {
 	for (size_t i = 0; i < s->want; i++)

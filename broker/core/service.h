@@ -254,6 +254,9 @@ void service_closing_expired(struct loop_timer *timer);
 bool service_is_ready(const struct service *s);	  /* all slots serve */
 bool service_is_serving(const struct service *s); /* one does */
 
+/* Whether anybody gets connections that are pinned to nobody: a guest may, too. */
+bool service_has_round(const struct service *s);
+
 /*
  * An app of @s listens on @addr: finds or makes the endpoint and its listeners.
  * 0 or -errno with @reason for the app's owner.

@@ -8,8 +8,6 @@
 #include "base/json.h"
 #include "core/master.h"
 #include "policy/address.h"
-#include "policy/why.h"
-#include "sys/channel.h"
 #include "sys/listener.h"
 
 #define SCHEMA 1
@@ -65,7 +63,7 @@ struct ledger_sums status_add_up(const struct service *s)
 		sums.taken += w->served;
 		list_for_each (c, &w->channels, link) {
 			/* Asked once: a worker takes some between two questions. */
-			unsigned waiting = channel_waiting(c->rx);
+			unsigned waiting = channel_backlog(c);
 
 			sums.taken += c->sent - c->taken_back - waiting;
 			sums.waiting += waiting;
@@ -83,8 +81,9 @@ static const char *service_state(const struct service *s)
 		return "stopping";
 	if (s->paused)
 		return "paused";
+	/* All there, and all held. */
 	if (service_is_ready(s))
-		return "serving";
+		return service_has_round(s) ? "serving" : "paused";
 	if (service_is_serving(s))
 		return "starting";
 	return s->backoff.failures ? "down" : "starting";
@@ -205,213 +204,7 @@ static void write_listener(const struct listener *l, struct buf *out)
 	json_end(out);
 }
 
-/* --- a worker ------------------------------------------------------------------------ */
-
-static bool is_stalled(const struct worker *w)
-{
-	const struct channel *c;
-
-	list_for_each (c, &w->channels, link)
-		if (c->stalled)
-			return true;
-	return false;
-}
-
-static void list_missing(const struct worker *w, struct strbuf *out)
-{
-	for (size_t i = 0; i < w->conf->n_listen; i++)
-		if (!worker_listens_on(w, w->conf->listen[i].app_port))
-			strbuf_addf(out, "%sport %u", out->len ? ", " : "",
-				    w->conf->listen[i].app_port);
-}
-
-static void explain_worker(const struct worker *w, struct strbuf *out)
-{
-	const struct slot_trouble *trouble = worker_state_is_current(w->state) && !w->guest
-						     ? service_trouble(w->service, w->slot)
-						     : NULL;
-	int64_t now = now_of(w->service);
-	STRBUF(missing, 128);
-	struct why_worker why = {
-		.state = w->state,
-		.state_ms = now - w->state_since_ms,
-		.left_ms = worker_deadline_left(w),
-		.stop_signal = worker_live_conf(w)->stop_signal,
-		.open = w->found.round ? w->found.open : -1,
-		.waiting = worker_waiting(w),
-		.held_by_hand = w->held & HELD_BY_HAND,
-		.held_by_debug = w->held & HELD_BY_DEBUG,
-		.stopped = w->held & HELD_BY_STOP,
-		.pinned_only = w->pinned_only,
-		.stalled = is_stalled(w),
-		.tracer = w->found.tracer,
-		.tracer_name = w->found.tracer_name,
-		.missing = missing.text,
-	};
-
-	if (trouble) {
-		why.last_end = trouble->words;
-		why.last_end_ms = now - trouble->at_ms;
-	}
-	if (w->state == WORKER_STARTING)
-		list_missing(w, &missing);
-	why_worker(&why, out);
-}
-
-static void write_findings(const struct worker *w, struct buf *out)
-{
-	const struct worker_findings *f = &w->found;
-
-	if (f->round && f->open >= 0)
-		json_int(out, "open", f->open);
-	else
-		json_null(out, "open");
-	if (f->round) {
-		json_uint(out, "rss_bytes", f->rss_bytes);
-		json_uint(out, "cpu_ms", f->cpu_ms);
-	} else {
-		json_null(out, "rss_bytes");
-		json_null(out, "cpu_ms");
-	}
-}
-
-static void write_tracer(const struct worker *w, struct buf *out)
-{
-	if (!w->found.tracer) {
-		json_null(out, "tracer");
-		return;
-	}
-	json_object(out, "tracer");
-	json_int(out, "pid", w->found.tracer);
-	json_str(out, "name", w->found.tracer_name);
-	json_close(out);
-}
-
-void status_write_worker(const struct worker *w, struct buf *out)
-{
-	STRBUF(why, 512);
-
-	explain_worker(w, &why);
-	json_begin(out);
-	json_str(out, "type", "worker");
-	json_str(out, "service", service_name(w->service));
-	json_str(out, "worker", w->name);
-	if (w->guest)
-		json_null(out, "slot");
-	else
-		json_uint(out, "slot", w->slot);
-	json_bool(out, "guest", w->guest);
-	if (w->pid)
-		json_int(out, "pid", w->pid);
-	else
-		json_null(out, "pid");
-	json_uint(out, "generation", w->generation);
-	json_str(out, "state", worker_state_name(w->state));
-	json_int(out, "state_ms", now_of(w->service) - w->state_since_ms);
-	json_uint(out, "given", worker_taken(w));
-	json_uint(out, "waiting", worker_waiting(w));
-	write_findings(w, out);
-	json_uint(out, "restarts", w->guest ? 0 : w->service->slots[w->slot].restarts);
-	write_tracer(w, out);
-	json_bool(out, "pinned_only", w->pinned_only);
-	json_str(out, "why", why.text);
-	json_end(out);
-}
-
-static void write_empty_slot(const struct service *s, unsigned slot, struct buf *out)
-{
-	int64_t left = backoff_wait(&s->backoff, now_of(s));
-	const struct slot_trouble *trouble = service_trouble(s, slot);
-	struct why_slot why = {
-		.backoff_ms = left,
-		.failures = trouble ? trouble->in_a_row : 0,
-		.last_end = trouble ? trouble->words : NULL,
-		.last_line = trouble ? trouble->last_output : NULL,
-		.paused = s->paused,
-		.others_start = !s->stopping,
-	};
-	char name[HANDOFF_SERVICE_SIZE + 16];
-	STRBUF(text, 512);
-
-	why_slot(&why, &text);
-	snprintf(name, sizeof(name), "%s.%u", service_name(s), slot);
-	json_begin(out);
-	json_str(out, "type", "worker");
-	json_str(out, "service", service_name(s));
-	json_str(out, "worker", name);
-	json_uint(out, "slot", slot);
-	json_bool(out, "guest", false);
-	json_null(out, "pid");
-	json_uint(out, "generation", s->generation);
-	json_str(out, "state", left > 0 ? "back-off" : "empty");
-	json_int(out, "state_ms", 0);
-	json_uint(out, "given", 0);
-	json_uint(out, "waiting", 0);
-	json_null(out, "open");
-	json_null(out, "rss_bytes");
-	json_null(out, "cpu_ms");
-	json_uint(out, "restarts", s->slots[slot].restarts);
-	json_null(out, "tracer");
-	json_bool(out, "pinned_only", false);
-	json_str(out, "why", text.text);
-	json_end(out);
-}
-
-/* --- the workers of a service, in order ---------------------------------------------- */
-
-static int by_slot(const void *a, const void *b)
-{
-	const struct worker *x = *(const struct worker *const *)a;
-	const struct worker *y = *(const struct worker *const *)b;
-
-	if (x->slot != y->slot)
-		return x->slot < y->slot ? -1 : 1;
-	if (x->generation != y->generation)
-		return x->generation < y->generation ? -1 : 1;
-	return x->started_ms < y->started_ms ? -1 : x->started_ms > y->started_ms;
-}
-
-static bool slot_is_empty(const struct service *s, unsigned slot)
-{
-	return !s->slots[slot].current && !s->slots[slot].next;
-}
-
-/* By slot, older generations first; a slot that waits for its worker has a line too. */
-static void write_workers(const struct service *s, struct buf *out)
-{
-	size_t n = list_count(&s->workers), i = 0;
-	_cleanup_free_ struct worker **sorted = calloc(n + 1, sizeof(struct worker *));
-	struct worker *w;
-	unsigned slot = 0;
-
-	if (!sorted) {
-		out->failed = true;
-		return;
-	}
-	list_for_each (w, &s->workers, link)
-		sorted[i++] = w;
-	qsort(sorted, n, sizeof(struct worker *), by_slot);
-	for (i = 0; i < n; i++) {
-		for (; slot < s->want && slot <= sorted[i]->slot; slot++)
-			if (slot_is_empty(s, slot))
-				write_empty_slot(s, slot, out);
-		status_write_worker(sorted[i], out);
-	}
-	for (; slot < s->want; slot++)
-		if (slot_is_empty(s, slot))
-			write_empty_slot(s, slot, out);
-}
-
-void status_write_slot(const struct service *s, unsigned slot, struct buf *out)
-{
-	const struct worker *w;
-
-	list_for_each (w, &s->workers, link)
-		if (w->slot == slot)
-			status_write_worker(w, out);
-	if (slot < s->want && slot_is_empty(s, slot))
-		write_empty_slot(s, slot, out);
-}
+/* --- pins, and the head of a service --------------------------------------------------- */
 
 void status_write_pins(const struct service *s, struct buf *out)
 {
@@ -434,22 +227,11 @@ void status_write_pins(const struct service *s, struct buf *out)
 	}
 }
 
-void status_write_service(const struct service *s, struct buf *out)
+void status_write_head(const struct service *s, struct buf *out)
 {
 	const struct listener *l;
 
 	write_service_line(s, out);
 	list_for_each (l, &s->listeners, link)
 		write_listener(l, out);
-	write_workers(s, out);
-	status_write_pins(s, out);
-}
-
-void status_write_all(struct master *m, struct buf *out)
-{
-	const struct service *s;
-
-	status_write_broker(m, out);
-	list_for_each (s, &m->services, link)
-		status_write_service(s, out);
 }

@@ -19,11 +19,29 @@ struct ledger_sums {
 
 struct ledger_sums status_add_up(const struct service *s);
 
-void status_write_all(struct master *m, struct buf *out);
+/* A line of a service's workers: one of them, or a slot that has none. */
+struct status_row {
+	uint64_t worker; /* worker::id; 0: none */
+	unsigned slot;
+};
+
+struct status_rows {
+	struct status_row *v; /* malloc'd */
+	size_t n;
+};
+
 void status_write_broker(const struct master *m, struct buf *out);
-void status_write_service(const struct service *s, struct buf *out); /* with all that is in it */
+void status_write_head(const struct service *s, struct buf *out); /* it and its listeners */
+
+/* By slot, older generations first, guests last. 0 or -ENOMEM. */
+int status_list_rows(const struct service *s, struct status_rows *ret);
+void status_write_row(const struct service *s, const struct status_row *row, struct buf *out);
+
 void status_write_worker(const struct worker *w, struct buf *out);
+
+/* Whether @slot should have a worker and has none, and why that is. */
+bool status_slot_is_empty(const struct service *s, unsigned slot);
+void status_explain_slot(const struct service *s, unsigned slot, struct strbuf *out);
 void status_write_pins(const struct service *s, struct buf *out);
-void status_write_slot(const struct service *s, unsigned slot, struct buf *out); /* all in it */
 
 #endif

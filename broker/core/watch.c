@@ -78,7 +78,7 @@ static void stall(struct channel *c, int64_t now)
 
 	if (!c->stalled)
 		log_event(
-			LEVEL_WARN, "stalled", LOG_STR("worker", w->name), LOG_INT("pid", w->pid),
+			LEVEL_WARN, "stalled", LOG_WORKER(w),
 			LOG_INT("waiting", channel_waiting(c->rx)),
 			LOG_MSG("has taken no connection for %lld ms while others have room: it is "
 				"busy, or stuck",
@@ -108,8 +108,7 @@ static bool refuse_io_uring(struct worker *w)
 	pid_set_deinit(&all);
 	if (!user)
 		return false;
-	log_event(LEVEL_ERROR, "worker-failed", LOG_STR("worker", w->name), LOG_INT("pid", user),
-		  LOG_INT("generation", w->generation),
+	log_event(LEVEL_ERROR, "worker-failed", LOG_WORKER_PID(w, user),
 		  LOG_MSG("it takes no connection, and uses io_uring: accepting through io_uring "
 			  "cannot "
 			  "be brokered; switch it off in the app (libuv: UV_USE_IO_URING=0)"));
@@ -139,9 +138,7 @@ static bool looks_stopped(struct channel *c)
 /* Returns whether @c needs to be looked at again. May step the worker's state, not free it. */
 static bool watch_channel(struct channel *c, int64_t now)
 {
-	/* Only we add to it, so what we count is never too low: of the idle the kernel is not
-	 * asked. */
-	unsigned waiting = c->member.waiting ? channel_waiting(c->rx) : 0;
+	unsigned waiting = channel_backlog(c);
 	uint64_t taken = taken_now(c, waiting, now);
 	struct worker *w = c->worker;
 
@@ -154,8 +151,8 @@ static bool watch_channel(struct channel *c, int64_t now)
 		if (c->stalled) {
 			c->stalled = false;
 			c->member.limit = w->conf->queue;
-			log_event(LEVEL_INFO, "worker-released", LOG_STR("worker", w->name),
-				  LOG_INT("pid", w->pid), LOG_MSG("takes connections again"));
+			log_event(LEVEL_INFO, "worker-released", LOG_WORKER(w),
+				  LOG_MSG("takes connections again"));
 			endpoint_dispatch(c->endpoint);
 		}
 	}

@@ -163,11 +163,10 @@ static void log_change(const struct worker *w, enum worker_state from, enum work
 		if (from == WORKER_HELD)
 			return;
 		if (from != WORKER_STARTING)
-			log_event(LEVEL_INFO, "worker-released", LOG_STR("worker", w->name),
-				  LOG_INT("pid", w->pid), LOG_MSG("is back in the round"));
+			log_event(LEVEL_INFO, "worker-released", LOG_WORKER(w),
+				  LOG_MSG("is back in the round"));
 		else
-			log_event(LEVEL_INFO, "worker-ready", LOG_STR("worker", w->name),
-				  LOG_INT("pid", w->pid), LOG_INT("generation", w->generation),
+			log_event(LEVEL_INFO, "worker-ready", LOG_WORKER(w),
 				  LOG_INT("ms", loop_now(loop_of(w)) - w->started_ms),
 				  LOG_MSG("%s",
 					  w->held ? "listens, and is held: gets no connections"
@@ -175,21 +174,21 @@ static void log_change(const struct worker *w, enum worker_state from, enum work
 							   : "listens, and is in the round"));
 		return;
 	case WORKER_DRAINING:
-		log_event(LEVEL_INFO, "worker-draining", LOG_STR("worker", w->name),
-			  LOG_INT("pid", w->pid), LOG_INT("generation", w->generation),
-			  LOG_MSG("gets no more connections, has %lld s to finish those it has%s",
+		log_event(LEVEL_INFO, "worker-draining", LOG_WORKER(w),
+			  LOG_MSG("gets no more connections, has %lld s to finish those it has%s%s",
 				  (long long)worker_live_conf(w)->drain_timeout_ms / MSEC_PER_SEC,
-				  ev == EV_CLOSED ? " (it closed its listening socket)" : ""));
+				  ev == EV_CLOSED ? " (it closed its listening socket)" : "",
+				  w->held & HELD_BY_HAND
+					  ? "; it is held by hand, what takes its place is not"
+					  : ""));
 		return;
 	case WORKER_PARKED:
-		log_event(LEVEL_INFO, "worker-parked", LOG_STR("worker", w->name),
-			  LOG_INT("pid", w->pid), LOG_INT("generation", w->generation),
+		log_event(LEVEL_INFO, "worker-parked", LOG_WORKER(w),
 			  LOG_MSG("no connection is left: kept for a rollback"));
 		return;
 	case WORKER_STOPPING:
 		if (from != WORKER_STOPPING)
-			log_event(LEVEL_INFO, "worker-stopping", LOG_STR("worker", w->name),
-				  LOG_INT("pid", w->pid), LOG_INT("generation", w->generation),
+			log_event(LEVEL_INFO, "worker-stopping", LOG_WORKER(w),
 				  LOG_INT("signal", ev == EV_KILL
 							    ? SIGKILL
 							    : worker_live_conf(w)->stop_signal),
@@ -201,14 +200,12 @@ static void log_change(const struct worker *w, enum worker_state from, enum work
 					  : ev == EV_TIMEOUT ? "time is up: told to end"
 							     : "told to end"));
 		else
-			log_event(LEVEL_WARN, "worker-kill", LOG_STR("worker", w->name),
-				  LOG_INT("pid", w->pid), LOG_INT("generation", w->generation),
+			log_event(LEVEL_WARN, "worker-kill", LOG_WORKER(w),
 				  LOG_MSG("did not end within stop_timeout (%lld ms): killed",
 					  (long long)worker_live_conf(w)->stop_timeout_ms));
 		return;
 	case WORKER_STARTING:
-		log_event(LEVEL_INFO, "worker-start", LOG_STR("worker", w->name),
-			  LOG_INT("pid", w->pid), LOG_INT("generation", w->generation),
+		log_event(LEVEL_INFO, "worker-start", LOG_WORKER(w),
 			  LOG_MSG("closed its listening socket again: waiting for it to listen"));
 		return;
 	case WORKER_HELD: /* worker_hold() has said it */
@@ -400,8 +397,11 @@ struct worker *worker_start(struct service *service, struct service_conf *conf, 
 	if (r == 0)
 		r = worker_output_watch(w);
 	if (r < 0) {
+		STRBUF(name, sizeof(w->name));
+
+		strbuf_addf(&name, "%s.%u", conf->name, slot);
 		log_event(LEVEL_ERROR, "worker-failed", LOG_STR("service", conf->name),
-			  LOG_INT("slot", slot),
+			  LOG_STR("worker", name.text), LOG_INT("generation", generation),
 			  LOG_MSG("cannot start a worker: %s",
 				  error.len ? error.text : strerror(-r)));
 		if (w && w->pid) {
@@ -415,7 +415,6 @@ struct worker *worker_start(struct service *service, struct service_conf *conf, 
 	list_append(&service->workers, &w->link);
 	loop_timer_arm(loop_of(w), &w->deadline, conf->start_timeout_ms);
 	guard_add(service->master, w, w->pid);
-	log_event(LEVEL_INFO, "worker-start", LOG_STR("worker", w->name), LOG_INT("pid", w->pid),
-		  LOG_INT("generation", generation), LOG_MSG("started"));
+	log_event(LEVEL_INFO, "worker-start", LOG_WORKER(w), LOG_MSG("started"));
 	return w;
 }

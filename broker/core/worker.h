@@ -195,6 +195,16 @@ void worker_main_exited(struct worker *w, int status);
 /* A child that was not a main process has ended: if main is gone, who is left? May free @w. */
 void worker_look_for_kin(struct worker *w);
 
+/*
+ * What names a worker in an entry of the log, and so in an event: its service, which is what
+ * `events SERVICE` goes by, its name, process and generation. The second form is for one whose
+ * process has ended, or where another of its processes is meant.
+ */
+#define LOG_WORKER_PID(w, process)                                                                 \
+	LOG_STR("service", (w)->conf->name), LOG_STR("worker", (w)->name),                         \
+		LOG_INT("pid", (process)), LOG_INT("generation", (w)->generation)
+#define LOG_WORKER(w) LOG_WORKER_PID(w, (w)->pid)
+
 /* The settings that take effect at once: of the newest configuration that @w's service has. */
 const struct service_conf *worker_live_conf(const struct worker *w);
 
@@ -218,6 +228,12 @@ void worker_output_deinit(struct worker *w);
  * as it can be true.
  */
 unsigned channel_look(struct channel *c);
+
+/*
+ * How many connections wait in @c now. Only we add to it, so what we count ourselves is never too
+ * low: of one that has none the kernel is not asked.
+ */
+unsigned channel_backlog(const struct channel *c);
 
 uint64_t worker_taken(const struct worker *w);	 /* connections it has taken so far */
 unsigned worker_waiting(const struct worker *w); /* in its channels now */

@@ -272,13 +272,13 @@ unsigned channel_take_back(struct channel *c, const char *reason)
 	c->worker->service->ledger.taken_back += n;
 	c->member.waiting = r < 0 ? channel_waiting(c->rx) : 0;
 	if (r < 0)
-		log_event(LEVEL_ERROR, "limit", LOG_STR("worker", c->worker->name),
+		log_event(LEVEL_ERROR, "limit", LOG_WORKER(c->worker),
 			  LOG_MSG("cannot take back what waits at the worker: %s; raise the "
 				  "descriptor limit of the broker",
 				  strerror(-r)));
 	if (n)
-		log_event(LEVEL_INFO, "taken-back", LOG_STR("worker", c->worker->name),
-			  LOG_INT("count", n), LOG_STR("reason", reason),
+		log_event(LEVEL_INFO, "taken-back", LOG_WORKER(c->worker), LOG_INT("count", n),
+			  LOG_STR("reason", reason),
 			  LOG_MSG("%u waiting connection%s given to others: %s", n,
 				  n == 1 ? "" : "s", reason));
 	return n;
@@ -305,6 +305,11 @@ void channel_close(struct channel *c)
 	free(c);
 }
 
+unsigned channel_backlog(const struct channel *c)
+{
+	return c->member.waiting ? channel_waiting(c->rx) : 0;
+}
+
 unsigned channel_look(struct channel *c)
 {
 	struct handoff_page said;
@@ -312,7 +317,7 @@ unsigned channel_look(struct channel *c)
 
 	/* In this order: what the page has was taken before, so what is taken now is its limit. */
 	page_read(&c->page, &said);
-	waiting = channel_waiting(c->rx);
+	waiting = channel_backlog(c);
 	if (c->page.map)
 		histogram_believe(&c->waited, &said, c->sent - c->taken_back - waiting);
 	return waiting;
@@ -324,7 +329,7 @@ uint64_t worker_taken(const struct worker *w)
 	struct channel *c;
 
 	list_for_each (c, &w->channels, link)
-		n += c->sent - c->taken_back - channel_waiting(c->rx);
+		n += c->sent - c->taken_back - channel_backlog(c);
 	return n;
 }
 
@@ -334,6 +339,6 @@ unsigned worker_waiting(const struct worker *w)
 	struct channel *c;
 
 	list_for_each (c, &w->channels, link)
-		n += channel_waiting(c->rx);
+		n += channel_backlog(c);
 	return n;
 }

@@ -42,9 +42,7 @@ void worker_hold(struct worker *w, enum worker_hold by)
 		(void)worker_is_traced(w, &tracer);
 	add_tracer(tracer, &tracer_text);
 	w->held |= by;
-	log_event(by == HELD_BY_STOP ? LEVEL_WARN : LEVEL_INFO, "worker-held",
-		  LOG_STR("service", w->conf->name), LOG_STR("worker", w->name),
-		  LOG_INT("pid", w->pid), LOG_INT("generation", w->generation),
+	log_event(by == HELD_BY_STOP ? LEVEL_WARN : LEVEL_INFO, "worker-held", LOG_WORKER(w),
 		  LOG_STR("by", word_of(by)), LOG_INT("tracer", tracer),
 		  LOG_MSG("%s%s: gets no connections until it %s", reason_of(by), tracer_text.text,
 			  by == HELD_BY_STOP ? "runs again" : "is released"));
@@ -59,15 +57,11 @@ void worker_unhold(struct worker *w, enum worker_hold by)
 		return;
 	w->held &= ~(unsigned)by;
 	if (w->held) {
-		log_event(LEVEL_INFO, "worker-held", LOG_STR("service", w->conf->name),
-			  LOG_STR("worker", w->name), LOG_INT("pid", w->pid),
-			  LOG_INT("generation", w->generation), LOG_STR("by", word_of(w->held)),
+		log_event(LEVEL_INFO, "worker-held", LOG_WORKER(w), LOG_STR("by", word_of(w->held)),
 			  LOG_MSG("%s; stays out of the round: %s", what, reason_of(w->held)));
 		return;
 	}
-	log_event(LEVEL_INFO, "worker-released", LOG_STR("service", w->conf->name),
-		  LOG_STR("worker", w->name), LOG_INT("pid", w->pid),
-		  LOG_INT("generation", w->generation), LOG_STR("by", word_of(by)),
+	log_event(LEVEL_INFO, "worker-released", LOG_WORKER(w), LOG_STR("by", word_of(by)),
 		  LOG_MSG("%s%s", what, w->state == WORKER_HELD ? ": gets connections again" : ""));
 	worker_event(w, EV_RELEASE);
 }
@@ -143,9 +137,7 @@ void worker_say_traced(struct worker *w)
 	(void)worker_is_traced(w, &tracer);
 	w->said_traced = news;
 	add_tracer(tracer, &by);
-	log_event(LEVEL_WARN, "worker-traced", LOG_STR("service", w->conf->name),
-		  LOG_STR("worker", w->name), LOG_INT("pid", w->pid),
-		  LOG_INT("generation", w->generation), LOG_INT("tracer", tracer),
+	log_event(LEVEL_WARN, "worker-traced", LOG_WORKER(w), LOG_INT("tracer", tracer),
 		  LOG_MSG("is to end, but is left alone until its debugger lets go of it%s%s",
 			  by.text,
 			  broker_waits ? "; the broker waits for that, and a second signal ends "

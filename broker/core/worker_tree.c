@@ -46,8 +46,7 @@ static void signal_pid(const struct worker *w, pid_t pid, int sig)
 	int r = spawn_kill(pid, sig);
 
 	if (r < 0 && r != -ESRCH)
-		log_event(LEVEL_ERROR, "worker-failed", LOG_STR("worker", w->name),
-			  LOG_INT("pid", pid),
+		log_event(LEVEL_ERROR, "worker-failed", LOG_WORKER_PID(w, pid),
 			  LOG_MSG("cannot send signal %d to process %d: %s", sig, (int)pid,
 				  strerror(-r)));
 }
@@ -151,8 +150,7 @@ static void judge_end(struct worker *w)
 		w->exited = false;
 		w->kin.n = 0;
 		guard_add(w->service->master, w, w->pid);
-		log_event(LEVEL_INFO, "worker-daemonised", LOG_STR("worker", w->name),
-			  LOG_INT("pid", w->pid),
+		log_event(LEVEL_INFO, "worker-daemonised", LOG_WORKER(w),
 			  LOG_MSG("process %d put itself into the background as process %d",
 				  (int)w->main_was, (int)w->pid));
 		return;

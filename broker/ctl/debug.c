@@ -67,9 +67,11 @@ static void say(const struct ctl *ctl, const struct debug *d, const struct debug
 		strbuf_add(&command, i ? " " : "");
 		words_add_quoted(&command, tool->argv[i]);
 	}
-	out_error("%s (pid %" PRId64 ") is held: others serve%s", d->worker, d->pid,
-		  from ? ""
-		       : "; with --from CIDR it would still get the connections of one source");
+	out_error("%s (pid %" PRId64 ") is held: it gets no connections%s", d->worker, d->pid,
+		  from ? " but yours"
+		       : "; with --from CIDR it would still get those of one source");
+	if (d->ask.message[0])
+		out_error("%s", d->ask.message);
 	if (from)
 		out_error(
 			"send your own request from %s: it goes to this worker, and no other does",

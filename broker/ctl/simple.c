@@ -54,11 +54,12 @@ static void confirm(const struct request *r, struct buf *out)
 		buf_add_str(out, "the reload is aborted: workers not yet replaced stay\n");
 		break;
 	case COMMAND_SCALE:
-		buf_addf(out, "%s is to have %s workers until the next reload\n", first, second);
+		buf_addf(out, "%s is to have %s worker%s until the next reload\n", first, second,
+			 strcmp(second, "1") == 0 ? "" : "s");
 		break;
 	case COMMAND_HOLD:
-		buf_addf(out, "%s is held: others serve, until brokerctl release %s\n", first,
-			 first);
+		buf_addf(out, "%s is held: it gets no connections until brokerctl release %s\n",
+			 first, first);
 		break;
 	case COMMAND_RELEASE:
 		buf_addf(out, "%s is in the round again\n", first);
@@ -85,7 +86,8 @@ static void confirm(const struct request *r, struct buf *out)
 		break;
 	case COMMAND_JOIN:
 		/* For programs. What they need is in the lines, which --json shows. */
-		buf_addf(out, "%s is joined; brokerctl --json join shows how\n", first);
+		buf_addf(out, "%s can be joined; worker-shim --join does it, see worker-shim(1)\n",
+			 first);
 		break;
 	case COMMAND_STATUS:
 	case COMMAND_TOP:

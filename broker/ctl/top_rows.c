@@ -84,6 +84,8 @@ static int compare_open(const void *a, const void *b)
 
 static void sort_rows(struct top_row *rows, size_t n, enum top_sort sort)
 {
+	if (n == 0)
+		return;
 	switch (sort) {
 	case TOP_BY_RATE:
 		qsort(rows, n, sizeof(*rows), compare_rate);

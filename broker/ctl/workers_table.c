@@ -40,11 +40,11 @@ void workers_cell_state(const struct view_worker *w, struct strbuf *out, enum te
 void workers_add_why(const struct view_worker *w, struct strbuf *out)
 {
 	strbuf_add(out, w->why);
-	/* The broker's words name the tracer where it matters; one that does not must not hide. */
+	/* The broker's words name these where it matters; where they do not, nothing is hidden. */
 	if (w->tracer_pid > 0 && !strstr(w->why, w->tracer_name))
 		strbuf_addf(out, "%straced by %s %" PRId64, out->len ? "; " : "", w->tracer_name,
 			    w->tracer_pid);
-	if (w->is_pinned_only)
+	if (w->is_pinned_only && !strstr(w->why, "pinned sources only"))
 		strbuf_addf(out, "%spinned sources only", out->len ? "; " : "");
 }
 

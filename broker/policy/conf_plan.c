@@ -13,6 +13,7 @@
 struct plan {
 	conf_plan_fn *fn;
 	void *arg;
+	const struct broker_conf *started;
 	const char *section;
 	struct strbuf from, to, action;
 };
@@ -177,10 +178,12 @@ static void plan_keys(struct plan *p, enum option_section section, const void *a
 {
 	for (size_t i = 0; i < option_count; i++) {
 		const struct option *opt = &option_table[i];
+		bool fixed = section == OPTION_BROKER && opt->apply == APPLY_RESTART;
+		const void *now = fixed ? p->started : a;
 
-		if (opt->section != section || option_equal(opt, a, b))
+		if (opt->section != section || option_equal(opt, now, b))
 			continue;
-		add_value(opt, a, &p->from);
+		add_value(opt, now, &p->from);
 		add_value(opt, b, &p->to);
 		/* v6only shows in the addresses, but not in their texts: it has a row of its own.
 		 */
@@ -227,11 +230,11 @@ static bool is_asked_for(const char *only, const struct service_conf *sc)
 	return !only || !strcmp(only, sc->name);
 }
 
-int conf_plan(const struct conf *from, const struct conf *to, const char *only, conf_plan_fn *fn,
-	      void *arg)
+int conf_plan(const struct conf *from, const struct broker_conf *started, const struct conf *to,
+	      const char *only, conf_plan_fn *fn, void *arg)
 {
 	_cleanup_free_ char *text = malloc(2 * VALUE_BYTES + ACTION_BYTES);
-	struct plan p = { .fn = fn, .arg = arg, .section = "broker" };
+	struct plan p = { .fn = fn, .arg = arg, .started = started, .section = "broker" };
 
 	if (!text)
 		return -ENOMEM;

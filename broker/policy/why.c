@@ -44,8 +44,12 @@ static void add_tracer(const struct why_worker *w, struct strbuf *out)
 /* Deadlines stand still while somebody debugs it: then there is no time to tell. */
 static void add_debugged(const struct why_worker *w, struct strbuf *out)
 {
-	strbuf_add(out, "; debugged by ");
-	add_tracer(w, out);
+	if (w->tracer) {
+		strbuf_add(out, "; debugged by ");
+		add_tracer(w, out);
+	} else {
+		strbuf_add(out, "; held for a debugger");
+	}
 	strbuf_add(out, ": no deadline runs");
 }
 
@@ -57,16 +61,33 @@ static void why_starting(const struct why_worker *w, struct strbuf *out)
 		strbuf_addf(out, ": does not listen on %s yet", w->missing);
 	else
 		strbuf_add(out, ": does not listen yet");
-	if (w->tracer)
+	if (w->debugged)
 		add_debugged(w, out);
 	else
 		add_left(w, ", ", " left", out);
+	if (w->last_end)
+		strbuf_addf(out, "; before: %s", w->last_end);
+	if (w->last_end && w->failures > 1)
+		strbuf_addf(out, ", %u times", w->failures);
+}
+
+/* What waited is soon taken back and given to others: mostly there is nothing to see any more. */
+static void why_stalled(const struct why_worker *w, struct strbuf *out)
+{
+	if (w->waiting) {
+		strbuf_addf(out, "takes no connections, though %u wait%s", w->waiting,
+			    w->waiting == 1 ? "s" : "");
+		return;
+	}
+	strbuf_add(out, "has taken no connection for ");
+	why_add_time(out, w->stalled_ms);
+	strbuf_add(out, ": busy, or stuck");
 }
 
 static void why_ready(const struct why_worker *w, struct strbuf *out)
 {
-	if (w->stalled)
-		strbuf_addf(out, "takes no connections, though %u wait", w->waiting);
+	if (w->stalled_ms)
+		why_stalled(w, out);
 	else if (w->pinned_only)
 		strbuf_add(out, "pinned sources only");
 	else if (w->tracer)
@@ -76,7 +97,7 @@ static void why_ready(const struct why_worker *w, struct strbuf *out)
 		why_add_time(out, w->last_end_ms);
 		strbuf_add(out, " ago");
 	}
-	if (w->tracer && !w->stalled && !w->pinned_only)
+	if (w->tracer && !w->stalled_ms && !w->pinned_only)
 		add_tracer(w, out);
 }
 
@@ -89,6 +110,8 @@ static void why_held(const struct why_worker *w, struct strbuf *out)
 		if (w->tracer) {
 			strbuf_add(out, ": ");
 			add_tracer(w, out);
+		} else {
+			strbuf_add(out, " by a signal, until SIGCONT");
 		}
 		sep = "; ";
 	}
@@ -114,7 +137,7 @@ static void why_draining(const struct why_worker *w, struct strbuf *out)
 		strbuf_add(out, ": open connections not known (its /proc cannot be read)");
 	if (w->waiting)
 		strbuf_addf(out, ", %u waiting", w->waiting);
-	if (w->tracer) {
+	if (w->debugged) {
 		add_debugged(w, out);
 	} else if (w->left_ms >= 0) {
 		strbuf_add(out, ", ");
@@ -130,7 +153,7 @@ static void why_stopping(const struct why_worker *w, struct strbuf *out)
 	strbuf_add(out, " ago (");
 	add_signal(w->stop_signal, out);
 	strbuf_add(out, ")");
-	if (w->tracer)
+	if (w->debugged)
 		add_debugged(w, out);
 	else
 		add_left(w, ", SIGKILL in ", "", out);
@@ -187,6 +210,8 @@ void why_slot(const struct why_slot *s, struct strbuf *out)
 		strbuf_addf(out, " after %s", s->last_end);
 		if (s->failures > 1)
 			strbuf_addf(out, ", %u%s time", s->failures, ordinal(s->failures));
+	} else if (s->backoff_ms > 0) {
+		strbuf_add(out, ", as another worker has failed");
 	}
 	if (s->last_line && *s->last_line)
 		strbuf_addf(out, ": %s", s->last_line);

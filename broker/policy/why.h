@@ -17,12 +17,16 @@ struct why_worker {
 	int stop_signal;
 	int open;	  /* connections; negative: not known */
 	unsigned waiting; /* in its channels */
-	bool held_by_hand, held_by_debug, stopped, stalled, pinned_only, guest;
-	int tracer; /* pid; 0: none */
+	bool held_by_hand, held_by_debug, stopped, pinned_only, guest;
+	int64_t stalled_ms; /* has taken nothing for so long, while others did; 0: it does */
+	bool debugged;	    /* by a person: its deadlines stand still */
+	int tracer; /* pid; 0: none. Also one that it always runs under, and that holds up nothing
+		     */
 	const char *tracer_name;
 	const char *missing;  /* ports it does not listen on yet; empty: not known */
 	const char *last_end; /* how the process before it ended, unasked; NULL: it did not */
 	int64_t last_end_ms;  /* how long ago */
+	unsigned failures;    /* in a row, that one included */
 };
 
 void why_worker(const struct why_worker *w, struct strbuf *out);
@@ -34,7 +38,7 @@ struct why_slot {
 	const char *last_end;  /* "exit 1"; NULL: none yet */
 	const char *last_line; /* of its output; NULL or empty: none */
 	bool paused;	       /* by SIGWINCH */
-	bool others_start;     /* waits for its turn */
+	bool others_start;     /* waits for its turn, or for the back-off after another's end */
 };
 
 void why_slot(const struct why_slot *s, struct strbuf *out);

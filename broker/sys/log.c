@@ -224,7 +224,8 @@ static void format_text(struct strbuf *b, const struct timeval *now, const char 
 		add_text(b, msg->str);
 	}
 	for (const struct log_field *f = fields; f->key; f++) {
-		if (f == who || f == msg)
+		/* A worker's name begins with that of its service. */
+		if (f == who || f == msg || !strcmp(f->key, "service"))
 			continue;
 		strbuf_addf(b, "%s%s=", sep, f->key);
 		sep = " ";

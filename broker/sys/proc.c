@@ -249,8 +249,12 @@ bool proc_is_stopped(pid_t pid, struct proc_look *last)
 	*last = (struct proc_look){ 0 };
 	if (pid <= 1 || proc_read_status(pid, &status) < 0 || !proc_state_is_stopped(status.state))
 		return false;
+	if (status.state == 'T')
+		return true;
+	if (status.tracer && proc_state(status.tracer) == 'R')
+		return false;
 	*last = (struct proc_look){ .pid = pid, .scheduled = status.scheduled };
-	return status.state == 'T' || (before.pid == pid && before.scheduled == status.scheduled);
+	return before.pid == pid && before.scheduled == status.scheduled;
 }
 
 int proc_usage(pid_t pid, struct proc_usage *ret)

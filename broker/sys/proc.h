@@ -62,7 +62,8 @@ struct proc_look {
 /*
  * Whether @pid is stopped and stays so. Under strace(1), or at a breakpoint with a condition, a
  * process that works is stopped again and again for an instant: so one that a tracer has stopped
- * must be seen twice, by calls with the same @last, without having run in between.
+ * must be seen twice, by calls with the same @last, without having run in between. And its
+ * tracer must be asleep, as at a prompt: one that only waits for a processor will let it go on.
  */
 bool proc_is_stopped(pid_t pid, struct proc_look *last);
 

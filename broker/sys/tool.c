@@ -31,7 +31,7 @@ int tool_run(char *const *argv, int *ret_status)
 {
 	struct sigaction ignore = { .sa_handler = SIG_IGN }, old_int, old_quit;
 	pid_t pid = -1, ended;
-	int status, r;
+	int status = 0, r;
 
 	/* Before the start: a Ctrl-C meant for it must not find us unprepared. */
 	sigaction(SIGINT, &ignore, &old_int);

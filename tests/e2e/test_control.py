@@ -160,6 +160,20 @@ def events_are_kept_and_followed():
 
 
 @test
+def brokerctl_ends_with_its_reader():
+    """events -f | grep -m 1: it is not the next event that ends it, which may never come."""
+    broker = small()
+    process = subprocess.Popen(
+        [os.path.join(BUILD, "brokerctl"), "-c", broker.file, "events", "-f", "--since", "1h"],
+        stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, preexec_fn=proc.die_with_parent,
+    )
+    at_end(process.kill)
+    assert b"broker-start" in process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(10) != 0
+
+
+@test
 def events_of_a_service_are_those_of_its_workers_too():
     broker = small(name="web", workers=2)
     broker.mark()
@@ -181,6 +195,18 @@ def since_gives_what_follows_an_id():
     assert ask(broker, "events --since 1h")[0]["id"] == 1
     # An id that is still to come is one of an earlier broker: it has missed all.
     assert ask(broker, "events --since 100000")[0]["id"] == 1
+
+
+@test
+def events_of_a_service_are_those_of_its_workers_too():
+    text = "[service:%s]\ncommand = %s {%s}\nworkers = 1\n"
+    program = app("srv_poll")[0]
+    broker = Broker(text=text % ("web", program, "port") + text % ("web2", program, "port2"))
+    found = ask(broker, "events web")
+    assert {e.get("worker", "web.0") for e in found} == {"web.0"}, found
+    assert {e.get("service", "web") for e in found} == {"web"}, found
+    words = {e["event"] for e in found}
+    assert {"listen", "worker-start", "worker-ready"} <= words, words
 
 
 @test

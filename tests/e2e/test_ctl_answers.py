@@ -115,7 +115,7 @@ def words_arrive_as_they_were_typed():
 @test
 def short_answers_are_confirmed_in_words():
     requests = {
-        "hold web.0": "web.0 is held: others serve, until brokerctl release web.0",
+        "hold web.0": "web.0 is held: it gets no connections until brokerctl release web.0",
         "release web.0": "web.0 is in the round again",
         "scale web 4": "web is to have 4 workers until the next reload",
         "signal web.0 HUP": "web.0 was sent HUP",

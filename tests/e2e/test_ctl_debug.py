@@ -61,7 +61,7 @@ def the_usual_debugger_runs_in_the_foreground():
     terminal = Terminal([BROKERCTL, "-s", fake.path, "debug", "web.1"], columns=120)
     session = fake.session()
     assert said() == ["-p 812", "ignored 0, foreground True"]
-    terminal.wait_for("web.1 (pid 812) is held: others serve")
+    terminal.wait_for("web.1 (pid 812) is held: it gets no connections")
     # Ctrl-C is the debugger's, and its exit status is ours.
     terminal.type("\x03")
     assert terminal.wait_exit() == 7

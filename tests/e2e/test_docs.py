@@ -187,6 +187,8 @@ def events_of_the_code():
                 rest = ",".join(arguments[2:])
                 fields |= set(re.findall(r'LOG_(?:STR|INT|BOOL)\("(\w+)"', rest))
                 fields |= set(re.findall(r'\.key = "(\w+)"', rest))
+                if "LOG_WORKER" in rest:
+                    fields |= {"service", "worker", "pid", "generation"}
     return events
 
 

@@ -27,7 +27,7 @@ static void check_only(const char *a, const char *b, const char *only, const cha
 	struct conf *from = conf_good(a), *to = conf_good(b);
 	STRBUF(text, 8192);
 
-	CHECK_EQ(conf_plan(from, to, only, note, &text), 0);
+	CHECK_EQ(conf_plan(from, &from->broker, to, only, note, &text), 0);
 	CHECK_STR(text.text, want);
 	conf_free(from);
 	conf_free(to);

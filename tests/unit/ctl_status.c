@@ -1,6 +1,7 @@
 /* links: broker/ctl/status_text broker/ctl/workers_table broker/ctl/table broker/ctl/text */
 /* links: broker/ctl/view broker/base/json_doc broker/base/buf broker/base/strbuf */
 #include "ctl/status_text.h"
+#include "ctl/workers_table.h"
 #include "ctl_view.h"
 
 #include <errno.h>
@@ -86,6 +87,15 @@ static void add_busy_service(void)
 	"  reload to generation 4: 1 of 4, 5s, waits for web.1 to listen (2 s, 28 s left)\n"       \
 	"  rollback is possible for 57s\n"                                                         \
 	"  [::]:3000 for 3000 (automatic)  paused  backlog 9/128  overflows 2  accepted 1210\n"
+
+TEST(what_the_broker_says_is_not_said_twice)
+{
+	struct view_worker w = { .why = "pinned sources only", .is_pinned_only = true };
+	STRBUF(text, 128);
+
+	workers_add_why(&w, &text);
+	CHECK_STR(text.text, "pinned sources only");
+}
 
 TEST(reasons_that_are_too_long_stand_below_their_row)
 {

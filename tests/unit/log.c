@@ -130,6 +130,17 @@ TEST(text_is_for_people)
 	stop_file();
 }
 
+TEST(the_service_is_not_said_twice)
+{
+	start_file(FORMAT_TEXT);
+	log_event(LEVEL_INFO, "listen", LOG_STR("service", "web"), LOG_INT("port", 80));
+	log_event(LEVEL_INFO, "worker-exit", LOG_STR("service", "web"), LOG_STR("worker", "web.0"),
+		  LOG_INT("pid", 812));
+	CHECK_CONTAINS(contents(path), " info  web listen (port=80)\n");
+	CHECK_CONTAINS(contents(path), " info  web.0 worker-exit (pid=812)\n");
+	stop_file();
+}
+
 TEST(json_is_for_programs)
 {
 	char *nl, *text;

@@ -4,6 +4,7 @@
 #include "tap.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -147,14 +148,49 @@ TEST(who_has_ended_has_no_children)
 	CHECK(!proc_environ_has(f.child, "PATH", ""));
 }
 
-static void interrupt(pid_t pid)
+/* A tracer of @pid, which does as it is told: i(nterrupt), c(ontinue), b(usy from now on). */
+static pid_t tracer_start(pid_t pid, int *ret_fd)
 {
-	int status;
+	int ends[2], status;
+	pid_t tracer;
+	char c;
 
-	CHECK_EQ(ptrace(PTRACE_INTERRUPT, pid, NULL, NULL), 0);
-	CHECK_EQ(waitpid(pid, &status, __WALL), pid);
-	CHECK(WIFSTOPPED(status));
-	CHECK_EQ(proc_state(pid), 't');
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	tracer = fork();
+	CHECK(tracer >= 0);
+	if (tracer > 0) {
+		close(ends[1]);
+		*ret_fd = ends[0];
+		return tracer;
+	}
+	close(ends[0]);
+	/* A test that fails leaves nobody behind who is busy for ever. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || ptrace(PTRACE_SEIZE, pid, NULL, NULL) < 0)
+		_exit(1);
+	while (read(ends[1], &c, 1) == 1) {
+		if (c == 'i') {
+			(void)ptrace(PTRACE_INTERRUPT, pid, NULL, NULL);
+			(void)waitpid(pid, &status, __WALL);
+		} else if (c == 'c') {
+			(void)ptrace(PTRACE_CONT, pid, NULL, NULL);
+		}
+		(void)!write(ends[1], &c, 1);
+		while (c == 'b')
+			continue;
+	}
+	_exit(0); /* and lets go */
+}
+
+static void tell(int fd, char c)
+{
+	CHECK_EQ(write(fd, &c, 1), 1);
+	CHECK_EQ(read(fd, &c, 1), 1);
+}
+
+static void wait_for_state(pid_t pid, char state)
+{
+	while (proc_state(pid) != state)
+		sched_yield(); /* the runner's alarm ends it */
 }
 
 /* strace(1) stops a process at each call, and a breakpoint for as long as somebody thinks. */
@@ -163,29 +199,39 @@ TEST(one_that_a_tracer_has_stopped_is_seen_twice_before_it_is_believed)
 	struct proc_look look = { 0 };
 	struct proc_status said;
 	struct family f;
+	pid_t tracer;
+	int fd;
 
 	family_start(&f);
-	CHECK_EQ(ptrace(PTRACE_SEIZE, f.child, NULL, NULL), 0);
+	tracer = tracer_start(f.child, &fd);
 	for (int i = 0; i < 3; i++) {
-		interrupt(f.child);
+		tell(fd, 'i');
+		wait_for_state(tracer, 'S');
 		CHECK_EQ(proc_read_status(f.child, &said), 0);
 		CHECK_EQ(said.state, 't');
-		CHECK_EQ(said.tracer, getpid());
+		CHECK_EQ(said.tracer, tracer);
 		CHECK(!proc_is_stopped(f.child, &look));
-		if (i < 2) { /* it runs between the looks: stopped anew, not still */
-			CHECK_EQ(ptrace(PTRACE_CONT, f.child, NULL, NULL), 0);
-			continue;
-		}
-		CHECK(proc_is_stopped(f.child, &look));
-		CHECK(proc_is_stopped(f.child, &look));
+		if (i < 2) /* it runs between the looks: stopped anew, not still */
+			tell(fd, 'c');
 	}
+	CHECK(proc_is_stopped(f.child, &look));
+	CHECK(proc_is_stopped(f.child, &look));
 	/* Another process, or one that was seen running in between, starts from the beginning. */
 	look.pid = getpid();
 	CHECK(!proc_is_stopped(f.child, &look));
 	CHECK(proc_is_stopped(f.child, &look));
 	CHECK(!proc_is_stopped(getpid(), &look));
 	CHECK(!proc_is_stopped(f.child, &look));
-	CHECK_EQ(ptrace(PTRACE_DETACH, f.child, NULL, NULL), 0);
+	CHECK(proc_is_stopped(f.child, &look));
+	/* A tracer that is at work, or would be if it had a processor, is not at a prompt. */
+	tell(fd, 'b');
+	wait_for_state(tracer, 'R');
+	CHECK(!proc_is_stopped(f.child, &look));
+	CHECK(!proc_is_stopped(f.child, &look));
+	CHECK(tracer > 1);
+	CHECK_EQ(kill(tracer, SIGKILL), 0);
+	CHECK_EQ(waitpid(tracer, NULL, 0), tracer);
+	close(fd);
 	family_end(&f);
 }
 
