@@ -302,11 +302,21 @@ static void fill_conn(struct listener *l, struct handoff_conn *conn)
 	conn->reserved2 = 0;
 }
 
+static bool pins_have_room(struct endpoint *e)
+{
+	return e->service->pins.n && pin_any_room(e);
+}
+
 /* The round has no room. Is it worth to look whose client is next? */
 static bool may_sip(struct endpoint *e)
 {
-	return e->service->pins.n && e->n_sipped < ENDPOINT_SIP_MAX && !e->service->paused &&
-	       pin_any_room(e);
+	return e->n_sipped < ENDPOINT_SIP_MAX && !e->service->paused && pins_have_room(e);
+}
+
+/* The same, and those who are pending may be the ones that a pin has room for. */
+static bool may_give(struct endpoint *e)
+{
+	return list_empty(&e->pending) ? may_sip(e) : pins_have_room(e);
 }
 
 enum accept_result { ACCEPTED, EMPTY, HALT };
@@ -392,7 +402,7 @@ static bool dispatch(struct endpoint *e, struct listener *only)
 
 	for (int budget = only ? 1 : DISPATCH_BUDGET; budget > 0; budget--) {
 		/* Any client: the question is only whether to accept at all. */
-		if (!balancer_pick(&e->round, 0, refresh) && !may_sip(e)) {
+		if (!balancer_pick(&e->round, 0, refresh) && !may_give(e)) {
 			set_paused(e, true);
 			return false;
 		}

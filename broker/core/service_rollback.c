@@ -191,14 +191,17 @@ static unsigned restore_all(struct service *s, struct worker **ret_leaving)
 	return n;
 }
 
-/* The generation that is undone: who still has a slot, and who has just lost it. */
+/*
+ * The generation that is undone: who still has a slot, and who has just lost it. And those of
+ * before who were added by hand after an aborted reload: their slots are not wanted any more.
+ */
 static void retire_undone(struct service *s, unsigned undone, struct worker **leaving)
 {
 	for (unsigned i = 0; i < ROLLOUT_MAX; i++) {
-		struct worker *w = leaving[i];
+		struct worker *w = leaving[i], *current = s->slots[i].current;
 
-		if (!w && s->slots[i].current && s->slots[i].current->generation == undone)
-			w = s->slots[i].current;
+		if (!w && current && (current->generation == undone || i >= s->want))
+			w = current;
 		if (w)
 			service_retire(w, w->state == WORKER_STARTING ? EV_STOP : EV_RETIRE);
 	}

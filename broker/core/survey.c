@@ -30,6 +30,8 @@ static void end(struct survey *s)
 	if (s->done_round != s->round)
 		s->done_ms = loop_now(loop_of(s));
 	s->done_round = s->round;
+	/* Who has come when somebody asks next is not counted against what is gone. */
+	s->service = NULL;
 	inode_set_deinit(&s->connections);
 	/* Who asks again while being told waits for the next one. */
 	while ((w = list_first(&s->waiters, struct survey_waiter, link))) {

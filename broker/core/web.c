@@ -311,17 +311,10 @@ static int open_address(struct master *m, const struct handoff_addr *addr, int *
 static int open_path(const struct broker_conf *bc, const char *path, int *ret_fd,
 		     struct strbuf *error)
 {
-	struct user_info info;
 	gid_t group = UNIX_LISTENER_NO_GROUP;
-	int r;
+	int r = bc->control_group ? user_find_group(bc->control_group, &group, error) : 0;
 
-	if (bc->control_group) {
-		r = user_lookup(NULL, bc->control_group, &info, error);
-		if (r < 0)
-			return r;
-		group = info.ids.gid;
-	}
-	return unix_listener_open(path, group, ret_fd, error);
+	return r < 0 ? r : unix_listener_open(path, group, ret_fd, error);
 }
 
 int web_prepare(struct web *web, const struct broker_conf *old, const struct broker_conf *bc,

@@ -75,6 +75,7 @@ int unix_listener_open(const char *path, gid_t group, int *ret_fd, struct strbuf
 {
 	_cleanup_fd_ int fd = -1;
 	struct sockaddr_un sun;
+	bool shared = group != UNIX_LISTENER_NO_GROUP;
 	mode_t old;
 	int r;
 
@@ -93,8 +94,11 @@ int unix_listener_open(const char *path, gid_t group, int *ret_fd, struct strbuf
 		strbuf_addf(error, "cannot make a socket: %s", strerror(-r));
 		return r;
 	}
-	/* The mode comes with the bind, so the path never exists with looser permissions. */
-	old = umask(0177);
+	/*
+	 * The mode comes with the bind, so the path never exists with looser permissions; and no
+	 * chmod(2) follows a link that somebody has put there meanwhile.
+	 */
+	old = umask(shared ? 0117 : 0177);
 	r = bind(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 ? -errno : 0;
 	(void)umask(old);
 	if (r < 0) {
@@ -102,9 +106,7 @@ int unix_listener_open(const char *path, gid_t group, int *ret_fd, struct strbuf
 		return r;
 	}
 	/* Nobody can connect before listen(2): so the group comes in between. */
-	if ((group != UNIX_LISTENER_NO_GROUP &&
-	     (lchown(path, (uid_t)-1, group) < 0 || chmod(path, 0660) < 0)) ||
-	    listen(fd, BACKLOG) < 0) {
+	if ((shared && lchown(path, (uid_t)-1, group) < 0) || listen(fd, BACKLOG) < 0) {
 		r = -errno;
 		strbuf_addf(error, "cannot listen on %s: %s", path, strerror(-r));
 		(void)unlink(path);

@@ -117,6 +117,22 @@ def when_the_window_is_over_the_old_workers_end():
 
 
 @test
+def workers_that_were_added_after_an_aborted_reload_leave_with_the_rollback():
+    release = Release("[ $BROKER_GENERATION$BROKER_SLOT = 21 ] && exit 1\n" + GOOD)
+    broker = Broker(release.command(), workers=2, rollback_window="1h")
+    old = set(ready_workers(broker).values())
+    broker.reload_and_wait(want="reload-aborted")
+    ask(broker, "scale web 4")
+    added = broker.wait_event("worker-ready", worker="web.3")["pid"]
+    ask(broker, "rollback web")
+    broker.wait_event("worker-exit", pid=added)
+    assert service(broker)["workers"] == 2
+    answered_by(broker.port, old)
+    broker.wait_event("worker-exit", worker="web.2")
+    refusal(broker, "restart web.3", code="unknown-worker")
+
+
+@test
 def one_that_was_stopped_while_it_was_parked_ends_too():
     broker, old, new = reloaded(window="1h", stop_timeout="1h")
     for pid in old.values():

@@ -17,7 +17,7 @@ from lib.steering import service, workers
 
 private_namespaces()
 
-SECONDS = float(os.environ.get("STORM_SECONDS", "5"))
+SECONDS = float(os.environ.get("STORM_SECONDS", "3"))
 WORKERS = 4
 # A generation that cannot start, while the file is there.
 BODY = "[ -e %s ] && { echo told to fail; exit 1; }\n" + GOOD

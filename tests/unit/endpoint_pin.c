@@ -73,6 +73,24 @@ TEST(a_pin_goes_past_the_round_and_takes_nobodys_turn)
 	fake_stop();
 }
 
+/* No more are accepted while the others wait; but those who are here get what is theirs. */
+TEST(what_is_pinned_comes_back_although_too_many_others_are_pending)
+{
+	fake_start(3, QUEUE, 1);
+	make_pin(PIN_BY_HAND, "127.0.0.9", 0);
+	make_pin(PIN_BY_HAND, "10.0.0.0/8", 2);
+	worker_is_held(2);
+	connect_from(MINE, QUEUE);
+	connect_from(1, QUEUE + ENDPOINT_SIP_MAX);
+	run_loop();
+	CHECK_EQ(endpoint->n_sipped, ENDPOINT_SIP_MAX);
+	worker_is_held(0);
+	CHECK_EQ(count_of(0, MINE), QUEUE);
+	CHECK_EQ(endpoint->n_pending, ENDPOINT_SIP_MAX);
+	check_books();
+	fake_stop();
+}
+
 TEST(a_held_worker_gets_what_is_pinned_and_nothing_else)
 {
 	fake_start(2, MAX_QUEUE, 1);
