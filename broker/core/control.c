@@ -87,23 +87,16 @@ static void add_nearest(const char *name, const char *const *names, size_t n, st
 
 struct service *client_find_service(struct client *c, const char *name)
 {
-	STRBUF(near, 128);
+	struct service *found = service_find(c->master, name), *s;
 	const char *names[CONF_SERVICES_MAX];
-	struct service *s, *leaving = NULL;
+	STRBUF(near, 128);
 	size_t n = 0;
 
-	list_for_each (s, &c->master->services, link) {
-		/* One that has come back while the old one of its name still drains is meant. */
-		if (!strcmp(service_name(s), name)) {
-			if (!s->stopping)
-				return s;
-			leaving = s;
-		}
+	if (found)
+		return found;
+	list_for_each (s, &c->master->services, link)
 		if (n < ARRAY_SIZE(names))
 			names[n++] = service_name(s);
-	}
-	if (leaving)
-		return leaving;
 	add_nearest(name, names, n, &near);
 	client_error(c, "unknown-service", "there is no service %s%s", name, near.text);
 	return NULL;

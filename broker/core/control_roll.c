@@ -134,7 +134,7 @@ static void look_at(struct control_roll *roll, struct awaited *a)
 
 	if (a->outcome != GOES_ON)
 		return;
-	if (!s)
+	if (!s || s->stopping)
 		fail(roll, a, "the service was told to end meanwhile", "");
 	else if (!a->roll)
 		look_at_new(roll, a, s);

@@ -11,6 +11,12 @@
 /* A slice: connections that arrive meanwhile wait for so long. */
 #define SLICE_NS (300 * 1000)
 
+/* One that ends may have a namesake that begins. */
+struct service_name {
+	char name[HANDOFF_SERVICE_SIZE];
+	bool stopping;
+};
+
 /* Nothing in it points to a service or worker: they come and go between two slices. */
 struct control_status {
 	struct client *client;
@@ -19,7 +25,7 @@ struct control_status {
 	bool head_done;		    /* of that service */
 	struct status_rows rows;    /* of that service */
 	size_t row;
-	char names[][HANDOFF_SERVICE_SIZE];
+	struct service_name names[];
 };
 
 void control_status_free(struct client *c)
@@ -41,14 +47,12 @@ static void next_service(struct control_status *st)
 	st->service++;
 }
 
-static const struct service *find_service(const struct master *m, const char *name)
+static const struct service *find_service(const struct master *m, const struct service_name *name)
 {
-	const struct service *s, *found = service_find(m, name);
+	const struct service *s;
 
-	if (found)
-		return found;
 	list_for_each (s, &m->services, link)
-		if (!strcmp(service_name(s), name))
+		if (s->stopping == name->stopping && !strcmp(service_name(s), name->name))
 			return s;
 	return NULL;
 }
@@ -57,7 +61,7 @@ static const struct service *find_service(const struct master *m, const char *na
 static void write_piece(struct control_status *st)
 {
 	struct buf *out = &st->client->stream.out;
-	const struct service *s = find_service(st->client->master, st->names[st->service]);
+	const struct service *s = find_service(st->client->master, &st->names[st->service]);
 
 	if (s && !st->head_done) {
 		status_write_head(s, out);
@@ -102,10 +106,15 @@ static void begin(struct client *c, const struct service *only)
 	}
 	st->client = c;
 	loop_timer_init(&st->step, step_expired);
-	list_for_each (s, &c->master->services, link)
-		if (!only || s == only)
-			snprintf(st->names[st->n_services++], sizeof(st->names[0]), "%s",
-				 service_name(s));
+	list_for_each (s, &c->master->services, link) {
+		struct service_name *name = &st->names[st->n_services];
+
+		if (only && s != only)
+			continue;
+		snprintf(name->name, sizeof(name->name), "%s", service_name(s));
+		name->stopping = s->stopping;
+		st->n_services++;
+	}
 	c->status = st;
 	if (!only)
 		status_write_broker(c->master, &c->stream.out);
@@ -125,7 +134,7 @@ static const struct service *find_slot(const struct client *c, const char *name,
 		return NULL;
 	memcpy(service, name, n);
 	service[n] = '\0';
-	s = find_service(c->master, service);
+	s = service_find(c->master, service);
 	return s && *ret_slot < s->want ? s : NULL;
 }
 

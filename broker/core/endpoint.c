@@ -113,7 +113,7 @@ void endpoint_leave(struct endpoint *e, struct channel *c)
 void endpoint_pins_changed(struct endpoint *e)
 {
 	arm_wakes_aside(e);
-	if (e->wakes)
+	if (e->wakes || !list_empty(&e->pending))
 		(void)endpoint_dispatch(e);
 }
 

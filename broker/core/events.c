@@ -5,7 +5,7 @@
 #include "sys/log.h"
 
 /* Room for the beginning of the line; an entry of the log has at most 8 KiB. */
-#define LINE_SIZE (8192 + 64)
+#define LINE_SIZE (8192 + 64 + HANDOFF_SERVICE_SIZE)
 
 static const char *text_of(const struct log_field *fields, const char *key)
 {
@@ -14,17 +14,29 @@ static const char *text_of(const struct log_field *fields, const char *key)
 	return f && f->kind == LOG_FIELD_STR ? f->str : NULL;
 }
 
+/* The log need not say what the name of the worker says: "web.1" is of "web". */
+static void add_service_of(const char *worker, struct strbuf *out)
+{
+	strbuf_add_bytes(out, worker, strcspn(worker, "."));
+}
+
 static void note(void *arg, const struct log_field *fields, const char *json, size_t len)
 {
+	const char *service = text_of(fields, "service"), *worker = text_of(fields, "worker");
 	struct events *e = arg;
+	STRBUF(of_worker, HANDOFF_SERVICE_SIZE);
 	STRBUF(line, LINE_SIZE);
 
 	strbuf_addf(&line, "{\"type\":\"event\",\"id\":%llu,",
 		    (unsigned long long)event_ring_next_id(&e->ring));
+	if (!service && worker) {
+		add_service_of(worker, &of_worker);
+		service = of_worker.text;
+		strbuf_addf(&line, "\"service\":\"%s\",", service);
+	}
 	strbuf_add_bytes(&line, json + 1, len - 1);
 	strbuf_add(&line, "\n");
-	event_ring_add(&e->ring, loop_now(e->loop), text_of(fields, "service"),
-		       text_of(fields, "worker"), line.text, line.len);
+	event_ring_add(&e->ring, loop_now(e->loop), service, worker, line.text, line.len);
 	/* From the loop: whoever logs may stand in the middle of a change. */
 	if (!list_empty(&e->followers) && !loop_timer_armed(&e->news))
 		loop_timer_arm(e->loop, &e->news, 0);

@@ -105,6 +105,21 @@ static void changed(struct service *s)
 		endpoint_pins_changed(e);
 }
 
+/*
+ * Who waits at a worker that is held waits there for a pin, as long as it takes. Without that pin
+ * others may have room. With a worker in the round that is watch.c's business.
+ */
+static void let_go(struct service *s, const struct pin *pin)
+{
+	struct channel *c;
+	struct worker *w;
+
+	list_for_each (w, &s->workers, link)
+		if (w->state == WORKER_HELD && pin_names(pin, w->name, w->generation))
+			list_for_each (c, &w->channels, link)
+				(void)channel_take_back(c, "the pin is off");
+}
+
 static void say_off(const struct service *s, const struct pin *pin, const char *reason)
 {
 	STRBUF(source, 64);
@@ -114,6 +129,12 @@ static void say_off(const struct service *s, const struct pin *pin, const char *
 		  LOG_STR("worker", pin->worker), LOG_STR("source", source.text),
 		  LOG_STR("kind", pin_kind_name(pin->kind)), LOG_STR("reason", reason),
 		  LOG_MSG("connections of %s go round again: %s", source.text, reason));
+}
+
+static void taken_off(struct service *s, const struct pin *pin, const char *reason)
+{
+	say_off(s, pin, reason);
+	let_go(s, pin);
 }
 
 /* By the name of a slot whose worker is about to start, too. */
@@ -136,6 +157,7 @@ static bool knows(const struct service *s, const char *name)
 int service_pin(struct service *s, const struct pin *pin, struct strbuf *error)
 {
 	int64_t left = pin->expires_ms ? pin->expires_ms - loop_now(loop_of(s)) : 0;
+	struct pin old = { .worker = "" };
 	STRBUF(source, 64);
 	STRBUF(until, 64);
 
@@ -143,7 +165,7 @@ int service_pin(struct service *s, const struct pin *pin, struct strbuf *error)
 		strbuf_addf(error, "service %s has no worker %s", service_name(s), pin->worker);
 		return -ENOENT;
 	}
-	if (pins_add(&s->pins, pin) < 0) {
+	if (pins_add(&s->pins, pin, &old) < 0) {
 		strbuf_addf(error, "service %s has %d pins already: take one off first",
 			    service_name(s), PINS_MAX);
 		return -ENOSPC;
@@ -159,6 +181,8 @@ int service_pin(struct service *s, const struct pin *pin, struct strbuf *error)
 		  LOG_MSG("%s %s goes to %s%s",
 			  pin->kind == PIN_NEXT ? "the next connection of" : "every connection of",
 			  source.text, pin->worker, until.text));
+	if (old.worker[0])
+		let_go(s, &old);
 	changed(s);
 	return 0;
 }
@@ -169,7 +193,7 @@ unsigned service_unpin_source(struct service *s, const struct pin_source *source
 	struct pin pin;
 
 	for (; pins_pop_source(&s->pins, source, &pin); n++)
-		say_off(s, &pin, "taken off");
+		taken_off(s, &pin, "taken off");
 	changed(s);
 	return n;
 }
@@ -180,7 +204,7 @@ unsigned service_unpin_worker(struct service *s, const char *worker)
 	struct pin pin;
 
 	for (; pins_pop_worker(&s->pins, worker, &pin); n++)
-		say_off(s, &pin, "taken off");
+		taken_off(s, &pin, "taken off");
 	changed(s);
 	return n;
 }
@@ -191,7 +215,7 @@ unsigned service_unpin_all(struct service *s)
 	struct pin pin;
 
 	for (; pins_pop(&s->pins, &pin); n++)
-		say_off(s, &pin, "taken off");
+		taken_off(s, &pin, "taken off");
 	changed(s);
 	return n;
 }
@@ -203,7 +227,7 @@ void service_unpin_generation(const struct worker *w, const char *reason)
 	struct pin pin;
 
 	for (; pins_pop_generation(&s->pins, w->name, w->generation, &pin); n++)
-		say_off(s, &pin, reason);
+		taken_off(s, &pin, reason);
 	if (n)
 		changed(s);
 }
@@ -214,7 +238,7 @@ static void timer_expired(struct loop_timer *timer)
 	struct pin pin;
 
 	while (pins_pop_expired(&s->pins, loop_now(loop_of(s)), &pin))
-		say_off(s, &pin, "its time is over");
+		taken_off(s, &pin, "its time is over");
 	changed(s);
 }
 

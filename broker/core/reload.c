@@ -32,6 +32,14 @@ static int check_users(const struct conf *conf, struct strbuf *error)
 	return 0;
 }
 
+/* One that stays. */
+static struct service *find_service(const struct master *m, const char *name)
+{
+	struct service *s = service_find(m, name);
+
+	return s && !s->stopping ? s : NULL;
+}
+
 /* Which keys changed, for who reads the log: all of them are in force once the workers are new. */
 static void say_what_changes(const struct service *s, const struct service_conf *sc)
 {
@@ -105,7 +113,7 @@ static void apply(struct master *m, struct conf *conf, struct opened_list *list)
 		struct opened *opened = reload_opened_of(list, conf, i);
 		bool is_new;
 
-		s = service_find(m, sc->name);
+		s = find_service(m, sc->name);
 		is_new = !s;
 		any_new = any_new || is_new;
 		if (is_new)
@@ -150,7 +158,7 @@ static void apply_one(struct service *s, struct conf *conf, struct opened_list *
 
 	for (size_t i = 0; i < conf->n_services; i++) {
 		const struct service_conf *other = conf->services[i];
-		const struct service *running = service_find(m, other->name);
+		const struct service *running = find_service(m, other->name);
 		STRBUF(keys, 1024);
 
 		if (other == sc ||
@@ -240,7 +248,7 @@ static int find_only(struct master *m, const char *name, struct service **ret, s
 		strbuf_add(error, "the broker is ending");
 		return -ESHUTDOWN;
 	}
-	*ret = name ? service_find(m, name) : NULL;
+	*ret = name ? find_service(m, name) : NULL;
 	if (!name || *ret)
 		return 0;
 	strbuf_addf(error, "there is no service %s, or it is ending", name);

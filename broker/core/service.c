@@ -21,12 +21,17 @@ const char *service_name(const struct service *s)
 
 struct service *service_find(const struct master *m, const char *name)
 {
-	struct service *s, *found = NULL;
+	struct service *s, *leaving = NULL;
 
-	list_for_each (s, &m->services, link)
-		if (!s->stopping && !strcmp(service_name(s), name))
-			found = s;
-	return found;
+	list_for_each (s, &m->services, link) {
+		if (strcmp(service_name(s), name) != 0)
+			continue;
+		/* One that has come back while the old one of its name still drains is meant. */
+		if (!s->stopping)
+			return s;
+		leaving = s;
+	}
+	return leaving;
 }
 
 static void restart_expired(struct loop_timer *timer)

@@ -110,7 +110,7 @@ void service_free(struct service *s); /* no worker may be left */
 
 const char *service_name(const struct service *s);
 
-/* The service of that name that does not end, or NULL. */
+/* The service of that name; one that ends only if no other has it by now. NULL: there is none. */
 struct service *service_find(const struct master *m, const char *name);
 
 /* Starts what is missing, as far as back-off and rollout allow. */

@@ -51,19 +51,22 @@ static void signal_pid(const struct worker *w, pid_t pid, int sig)
 				  strerror(-r)));
 }
 
+static void tell_to_end(const struct worker *w, pid_t pid)
+{
+	signal_pid(w, pid, worker_live_conf(w)->stop_signal);
+	/* A stopped process would get it only when it is continued. */
+	if (proc_state(pid) == 'T')
+		signal_pid(w, pid, SIGCONT);
+}
+
 /* To main alone, which knows how to end its children; to all that is left once it is gone. */
 void worker_signal(struct worker *w)
 {
 	assert(!w->guest);
-	if (w->pid) {
-		signal_pid(w, w->pid, worker_live_conf(w)->stop_signal);
-		/* A stopped process would get it only when it is continued. */
-		if (w->held & HELD_BY_STOP)
-			signal_pid(w, w->pid, SIGCONT);
-		return;
-	}
-	for (size_t i = 0; i < w->kin.n; i++)
-		signal_pid(w, w->kin.pids[i], worker_live_conf(w)->stop_signal);
+	if (w->pid)
+		tell_to_end(w, w->pid);
+	for (size_t i = 0; !w->pid && i < w->kin.n; i++)
+		tell_to_end(w, w->kin.pids[i]);
 }
 
 void worker_kill(struct worker *w)

@@ -119,11 +119,15 @@ static bool take_line(struct ask *ask, const struct ctl *ctl, const char *raw, s
 	return false;
 }
 
-/* Waits for more of the answer. 0: look; -EINTR: Ctrl-C; else as of client_read(). */
+/*
+ * Waits for more of the answer. 0: look; -EINTR: Ctrl-C; -ECANCELED: nobody reads what we print any
+ * more; else as of client_read().
+ */
 static int wait_more(struct ask *ask, struct client *client, int signals)
 {
-	struct pollfd fds[2] = { { .fd = client->fd, .events = POLLIN },
-				 { .fd = signals, .events = POLLIN } };
+	struct pollfd fds[3] = { { .fd = client->fd, .events = POLLIN },
+				 { .fd = signals, .events = POLLIN },
+				 { .fd = STDOUT_FILENO, .events = 0 } };
 	int silent = 0;
 
 	/* What was printed so far is to be seen while we wait. */
@@ -135,6 +139,15 @@ static int wait_more(struct ask *ask, struct client *client, int signals)
 			return -errno;
 		if (r > 0 && fds[1].revents)
 			return -EINTR;
+		/* As after `| grep -m 1`. SIGPIPE would tell with the next line only: maybe never.
+		 */
+		if (r > 0 && (fds[2].revents & POLLERR))
+			return -ECANCELED;
+		/* A closed standard output is reported for ever. */
+		if (fds[2].revents)
+			fds[2].fd = -1;
+		if (r > 0 && !fds[0].revents)
+			continue;
 		if (r > 0)
 			return client_read(client);
 		if (r < 0)
@@ -164,6 +177,8 @@ static enum ctl_exit read_answer(struct ask *ask, struct ctl *ctl, int signals)
 			ask->interrupted(ask);
 			return CTL_INTERRUPTED;
 		}
+		if (r == -ECANCELED)
+			return CTL_FAILED;
 		if (r < 0) {
 			ask_print_loss(ctl, r);
 			return CTL_NO_BROKER;

@@ -144,11 +144,12 @@ const char *pin_kind_name(enum pin_kind kind)
 
 /* --- the table ----------------------------------------------------------------------- */
 
-int pins_add(struct pins *pins, const struct pin *pin)
+int pins_add(struct pins *pins, const struct pin *pin, struct pin *ret_old)
 {
 	for (size_t i = 0; i < pins->n; i++)
 		if (pins->pin[i].kind == pin->kind &&
 		    pin_source_equal(&pins->pin[i].source, &pin->source)) {
+			*ret_old = pins->pin[i];
 			pins->pin[i] = *pin;
 			return 0;
 		}

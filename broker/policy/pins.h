@@ -57,8 +57,11 @@ bool pin_source_equal(const struct pin_source *a, const struct pin_source *b);
 
 const char *pin_kind_name(enum pin_kind kind);
 
-/* Adds a copy; one of the same kind and source is replaced. 0; -ENOSPC: the table is full. */
-int pins_add(struct pins *pins, const struct pin *pin);
+/*
+ * Adds a copy. One of the same kind and source is replaced, and then put into *@ret_old, which is
+ * untouched otherwise. 0; -ENOSPC: the table is full.
+ */
+int pins_add(struct pins *pins, const struct pin *pin, struct pin *ret_old);
 
 /*
  * Each takes one pin out and puts it into *@ret, until none is left that fits: false. The order of

@@ -160,6 +160,32 @@ def events_are_kept_and_followed():
 
 
 @test
+def brokerctl_ends_with_its_reader():
+    """events -f | grep -m 1: it is not the next event that ends it, which may never come."""
+    broker = small()
+    process = subprocess.Popen(
+        [os.path.join(BUILD, "brokerctl"), "-c", broker.file, "events", "-f", "--since", "1h"],
+        stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, preexec_fn=proc.die_with_parent,
+    )
+    at_end(process.kill)
+    assert b"broker-start" in process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(10) != 0
+
+
+@test
+def events_of_a_service_are_those_of_its_workers_too():
+    broker = small(name="web", workers=2)
+    broker.mark()
+    of_worker = ask(broker, "events web.1")
+    assert "worker-ready" in [e["event"] for e in of_worker], of_worker
+    of_service = ask(broker, "events web")
+    assert all(e in of_service for e in of_worker), of_service
+    assert all(e["service"] == "web" for e in of_service), of_service
+    assert [e for e in ask(broker, "events") if e.get("service") == "web"] == of_service
+
+
+@test
 def since_gives_what_follows_an_id():
     broker = small()
     events = ask(broker, "events")

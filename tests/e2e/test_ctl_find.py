@@ -12,6 +12,44 @@ from lib.ctl import *
 STATUS = {"status": [broker_line(), service_line(), worker_line()]}
 
 
+_libc = ctypes.CDLL(None, use_errno=True)
+CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 1 << 18
+
+
+def hide_run():
+    """For preexec_fn: the brokers that run on this machine in /run are not seen."""
+    assert _libc.unshare(CLONE_NEWNS) == 0
+    assert _libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None) == 0
+    assert _libc.mount(b"none", b"/run", b"tmpfs", 0, None) == 0
+
+
+def needs_namespace():
+    if os.geteuid() != 0:
+        skip("only root can hide /run and become another user")
+    if subprocess.run(["unshare", "-m", "true"], stderr=subprocess.DEVNULL).returncode != 0:
+        skip("mount namespaces are not permitted here")
+
+
+def as_user(uid, of_root=None):
+    """
+    For preexec_fn: as another user, who does not see what runs on this machine in /run; there is
+    nothing but the run directory `of_root`, into which only root may look.
+    """
+
+    def change():
+        hide_run()
+        if of_root:
+            os.makedirs(os.path.join("/run/broker", of_root))
+            os.chmod(os.path.join("/run/broker", of_root), 0o700)
+        os.setgroups([])
+        os.setgid(uid)
+        os.setuid(uid)
+
+    needs_namespace()
+    os.chown(tmp(), uid, uid)
+    return change
+
+
 def fails(got, code, *parts):
     assert got.returncode == code, (got.returncode, got.stderr)
     assert got.stdout == "", got.stdout
@@ -48,9 +86,11 @@ def the_socket_of_a_configuration_file():
     fails(ctl("-c", tmp("off.ini"), "status"), 3, "control = off")
     fails(ctl("-c", tmp("none.ini"), "status"), 3, "cannot read " + tmp("none.ini"))
     # The file in the current directory needs not be named.
-    assert "pid 4711" not in ctl("status", env={"XDG_RUNTIME_DIR": tmp()}).stdout
     write_file("broker.ini", "[broker]\nrun_dir = run\n" + service)
     shows(ctl("status"))
+    needs_namespace()
+    os.remove(tmp("broker.ini"))
+    fails(ctl("status", env={"XDG_RUNTIME_DIR": tmp()}, prepare=hide_run), 3)
 
 
 def name_of(path):
@@ -58,35 +98,6 @@ def name_of(path):
     for c in os.path.realpath(path).encode():
         h = (h ^ c) * 16777619 % 2**32
     return "%08x" % h
-
-
-_libc = ctypes.CDLL(None, use_errno=True)
-CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 1 << 18
-
-
-def as_user(uid, of_root=None):
-    """
-    For preexec_fn: as another user, who does not see what runs on this machine in /run; there is
-    nothing but the run directory `of_root`, into which only root may look.
-    """
-
-    def change():
-        assert _libc.unshare(CLONE_NEWNS) == 0
-        assert _libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None) == 0
-        assert _libc.mount(b"none", b"/run", b"tmpfs", 0, None) == 0
-        if of_root:
-            os.makedirs(os.path.join("/run/broker", of_root))
-            os.chmod(os.path.join("/run/broker", of_root), 0o700)
-        os.setgroups([])
-        os.setgid(uid)
-        os.setuid(uid)
-
-    if os.geteuid() != 0:
-        skip("only root can run brokerctl as another user")
-    if subprocess.run(["unshare", "-m", "true"], stderr=subprocess.DEVNULL).returncode != 0:
-        skip("mount namespaces are not permitted here")
-    os.chown(tmp(), uid, uid)
-    return change
 
 
 def run_directory(name, uid):

@@ -340,6 +340,7 @@ def children_that_have_said_nothing_keep_it_until_the_last_has_ended():
     assert counts.pop(broker.worker_pid()) == 4 and set(counts) <= set(children), counts
     assert status(broker, guest.name)["pid"] is None
     send_signal(children[0], signal.SIGKILL)
+    wait_until(lambda: not proc.alive(children[0]))  # until then it may take one with it
     assert answers_of(broker, 8)[children[1]] == 4
     send_signal(children[1], signal.SIGKILL)
     broker.wait_event("guest-left", worker=guest.name)

@@ -52,7 +52,9 @@ def the_numbers_are_those_of_the_load():
     # Each send and each accept was timed, once.
     assert metrics.value("broker_handoff_seconds_count", service="web") == sent
     assert metrics.value("broker_wait_seconds_count", service="web") == n
-    assert 0 < metrics.value("broker_handoff_seconds_sum") < metrics.value("broker_wait_seconds_sum")
+    # Which sum is larger says nothing: a worker may accept before the broker reads its clock.
+    assert metrics.value("broker_handoff_seconds_sum") > 0
+    assert metrics.value("broker_wait_seconds_sum") > 0
     assert metrics.value("broker_worker_start_seconds_count") == 3
     assert metrics.sum("broker_worker_up") == 3
     assert metrics.value("broker_service_workers", state="ready") == 3

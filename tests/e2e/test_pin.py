@@ -9,6 +9,7 @@ import socket
 
 from harness import *
 from lib.control import Control, ask, ledger, refusal, status, wait_worker, worker
+from lib.steering import answered_by
 
 private_namespaces()
 
@@ -58,8 +59,7 @@ def held_by_hand_until_released():
     ask(broker, "release web.0")
     wait_worker(broker, "web.0", state="ready")
     broker.wait_event("worker-released", worker="web.0", by="hand")
-    load.wait_answers(50)
-    assert who_answers(broker.port, 6) == {first, second}
+    answered_by(broker.port, {first, second})
     load.assert_clean()
     check_ledger(broker)
 
@@ -179,6 +179,35 @@ def a_pin_ends_by_itself():
     assert "time is over" in event["reason"], event
     assert {pid_for(broker.port) for _ in range(2)} == set(workers)
     assert not ask(broker, "pins")
+
+
+def waits_at_a_stopped_worker(broker, pin):
+    """A client with a pin; the pid of the worker."""
+    pid = broker.worker_pid("web.0")
+    send_signal(pid, signal.SIGSTOP)
+    ask(broker, pin)
+    sock = connect(broker.port)
+    send_request(sock)
+    wait_worker(broker, "web.0", waiting=1, state="held")
+    return sock, pid
+
+
+@test
+def who_waits_for_a_pin_goes_round_when_it_is_taken_off():
+    for pin, off in [
+        ("pin 127.0.0.1 web.0", "unpin all"),
+        ("pin 127.0.0.0/8 web.0", "unpin web.0"),
+        ("pin 127.0.0.1 web.0", "pin 127.0.0.1 web.1"),
+        ("pin 127.0.0.1 web.0 --for 300ms", None),
+    ]:
+        broker = Broker(app("srv_poll"), workers=2)
+        sock, pid = waits_at_a_stopped_worker(broker, pin)
+        if off:
+            ask(broker, off)
+        assert read_answer(sock).pid == broker.worker_pid("web.1"), pin
+        check_ledger(broker)
+        send_signal(pid, signal.SIGCONT)
+        broker.stop()
 
 
 @test

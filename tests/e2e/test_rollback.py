@@ -117,6 +117,17 @@ def when_the_window_is_over_the_old_workers_end():
 
 
 @test
+def one_that_was_stopped_while_it_was_parked_ends_too():
+    broker, old, new = reloaded(window="1h", stop_timeout="1h")
+    for pid in old.values():
+        send_signal(pid, signal.SIGSTOP)
+        wait_until(lambda pid=pid: proc.stat(pid)[0] == "T")
+    broker.reload_and_wait()
+    for pid in old.values():
+        assert broker.wait_event("worker-exit", pid=pid)["how"] == "signal 15"
+
+
+@test
 def without_a_window_nothing_is_kept():
     broker = Broker(app("srv_poll"))
     broker.reload_and_wait()

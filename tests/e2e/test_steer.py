@@ -334,4 +334,20 @@ def stop_ends_the_broker_with_and_without_a_drain():
     sock.close()
 
 
+@test
+def a_reload_that_brings_a_service_back_is_waited_for():
+    section = "[service:%%s]\nworkers = 1\ncommand = %s\n" % " ".join(app("srv_poll", "{port%s}"))
+    both = section % ("web", "") + section % ("api", "2")
+    broker = Broker(text=both)
+    sock, pid = hold(broker.port)
+    broker.configure(text=section % ("api", "2"))
+    broker.reload_and_wait(service="api")
+    broker.wait_event("worker-draining", worker="web.0", pid=pid)
+    # The old one of the name still drains, and is not the one that was asked for.
+    broker.configure(text=both)
+    assert {line["service"] for line in ask(broker, "reload")} == {"web", "api"}
+    assert broker.worker_pid("web.0") != pid
+    sock.close()
+
+
 main()

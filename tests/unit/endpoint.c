@@ -121,8 +121,8 @@ TEST(the_work_of_one_call_is_bounded)
 	CHECK(n_accept_calls <= 64);
 
 	/* Errors that concern one connection only must not keep us either. */
-	take_back(0);
-	take_back(1);
+	(void)channel_take_back(&workers[0].c, "to others");
+	(void)channel_take_back(&workers[1].c, "to others");
 	endpoint_refuse_pending(endpoint);
 	listeners[0].failure = LISTENER_RETRY;
 	listeners[0].failures_left = 1000000;
@@ -161,7 +161,7 @@ TEST(pending_beyond_the_bound_is_gone_on_with)
 	for (unsigned i = 0; i < 4; i++) {
 		CHECK_EQ(workers[i].n, MAX_QUEUE);
 		balancer_remove(&endpoint->round, &workers[i].c.member);
-		take_back(i);
+		(void)channel_take_back(&workers[i].c, "to others");
 	}
 	CHECK_EQ(endpoint->n_pending, N);
 	for (unsigned i = 4; i < 8; i++)
@@ -185,7 +185,7 @@ TEST(what_came_back_goes_first_and_oldest_first)
 	/* They come back in any order, from one channel or another. */
 	workers[0].queue[0] = 2, workers[0].queue[1] = 0;
 	workers[0].queue[2] = 3, workers[0].queue[3] = 1;
-	take_back(0);
+	(void)channel_take_back(&workers[0].c, "to others");
 	check_books();
 	worker_joins(1);
 	CHECK_EQ(workers[1].n, QUEUE);

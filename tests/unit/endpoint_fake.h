@@ -216,9 +216,12 @@ static void worker_takes(unsigned i)
 	f->edge = true;
 }
 
-static void take_back(unsigned i)
+unsigned channel_take_back(struct channel *c, const char *reason)
 {
-	struct fake_worker *f = &workers[i];
+	struct fake_worker *f = worker_of(c);
+	unsigned n = f->n;
+
+	CHECK(reason != NULL);
 
 	for (unsigned k = 0; k < f->n; k++) {
 		struct client *client = &clients[f->queue[k]];
@@ -233,6 +236,7 @@ static void take_back(unsigned i)
 	}
 	f->n = 0;
 	f->c.member.waiting = 0;
+	return n;
 }
 
 /* As worker.c does at ACT_PUBLISH. */
@@ -253,7 +257,7 @@ static void worker_goes(unsigned i, enum worker_state state)
 {
 	workers[i].w.state = state;
 	endpoint_leave(endpoint, &workers[i].c);
-	take_back(i);
+	(void)channel_take_back(&workers[i].c, "it leaves");
 	endpoint_dispatch(endpoint);
 }
 

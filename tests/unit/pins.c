@@ -6,6 +6,7 @@
 #include <errno.h>
 
 static struct pins pins;
+static struct pin old; /* what was replaced last */
 
 static struct pin_source source_of(const char *text)
 {
@@ -30,7 +31,7 @@ static int add_until(enum pin_kind kind, const char *source, const char *worker,
 	struct pin pin = { .kind = kind, .source = source_of(source), .expires_ms = expires_ms };
 
 	strcpy(pin.worker, worker);
-	return pins_add(&pins, &pin);
+	return pins_add(&pins, &pin, &old);
 }
 
 static void add(enum pin_kind kind, const char *source, const char *worker)
@@ -207,9 +208,11 @@ TEST(one_of_the_same_kind_and_source_is_replaced_and_the_table_ends)
 	}
 	CHECK_EQ(add_until(PIN_BY_HAND, "10.0.1.0", "web.0", 0), -ENOSPC);
 	CHECK_EQ(pins.n, PINS_MAX);
+	CHECK_STR(old.worker, "");
 	CHECK_EQ(add_until(PIN_BY_HAND, "10.0.0.7", "web.9", 5), 0);
 	CHECK_EQ(pins.n, PINS_MAX);
 	CHECK_STR(worker_for("10.0.0.7"), "web.9");
+	CHECK_STR(old.worker, "web.0");
 	CHECK_EQ(add_until(PIN_DEBUG, "10.0.0.7", "web.9", 0), -ENOSPC);
 }
 
@@ -256,8 +259,8 @@ TEST(a_generation_is_meant_or_whoever_has_the_name)
 	CHECK(!pin_names(&one, "web.10", 3) && !pin_names(&one, "web.2", 3));
 	CHECK(pin_names(&any, "web.1", 3) && pin_names(&any, "web.1", 4));
 	one.source = any.source = source_of("::1");
-	CHECK_EQ(pins_add(&pins, &any), 0);
-	CHECK_EQ(pins_add(&pins, &one), 0);
+	CHECK_EQ(pins_add(&pins, &any, &old), 0);
+	CHECK_EQ(pins_add(&pins, &one, &old), 0);
 	CHECK(!pins_pop_generation(&pins, "web.1", 4, &out));
 	CHECK(pins_pop_generation(&pins, "web.1", 3, &out));
 	CHECK_EQ(out.kind, PIN_DEBUG);

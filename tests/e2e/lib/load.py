@@ -1,5 +1,6 @@
 """The load client (tests/apps/load.c) as an object."""
 
+import contextlib
 import json
 import os
 import select
@@ -127,6 +128,7 @@ class Load:
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait(10)
-        self._process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()  # it may have ended before it read its last command
         self._process.stdout.close()
         self._complaints.close()

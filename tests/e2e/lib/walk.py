@@ -93,7 +93,9 @@ class Terminal:
             return
         command = line[len("$ ") :]
         self.wait_idle("the end of what was started before %r" % command)
-        self.seen = len(self.output)
+        # What was sent into the background may have answered meanwhile: that counts as new.
+        if self.commands:
+            self.seen = max(self.seen, self.output.index(self._mark()) + len(self._mark()))
         self.commands += 1
         self._send("eval %s; printf '\\n<%%d done>\\n' %d" % (shlex.quote(command), self.commands))
 
@@ -101,9 +103,12 @@ class Terminal:
         self.process.stdin.write(text.encode() + b"\n")
         self.process.stdin.flush()
 
+    def _mark(self):
+        """What the shell writes when the latest command is done."""
+        return "\n<%d done>\n" % self.commands
+
     def wait_idle(self, what="the end of what runs"):
-        mark = "\n<%d done>\n" % self.commands
-        self._wait(lambda: not self.commands or mark in self.output, what)
+        self._wait(lambda: not self.commands or self._mark() in self.output, what)
 
     def expect(self, shown):
         wanted = expression(shown)
