@@ -76,7 +76,9 @@ static int connect_by_name(const char *file, int *ret_fd, char **ret_path, struc
 	if (!own || asprintf(&path, "%s/" CONTROL_NAME, own) < 0 ||
 	    asprintf(&of_root, "/run/broker%s/" CONTROL_NAME, strrchr(own, '/')) < 0)
 		return -ENOMEM;
-	if (strcmp(path, of_root) != 0 && access(path, F_OK) < 0 && access(of_root, F_OK) == 0)
+	/* One that we may not look into is root's, and to be told of. */
+	if (strcmp(path, of_root) != 0 && access(path, F_OK) < 0 &&
+	    (access(of_root, F_OK) == 0 || errno == EACCES))
 		return connect_to(of_root, ret_fd, ret_path, error);
 	return connect_to(path, ret_fd, ret_path, error);
 }

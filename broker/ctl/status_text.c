@@ -1,6 +1,8 @@
 #include "status_text.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
 #include "workers_table.h"
 
 #define INDENT 2
@@ -77,8 +79,12 @@ void status_add_pin(const struct view_pin *p, struct text_line *line)
 
 static void add_listener(const struct view_listener *l, struct text_line *line)
 {
-	text_addf(line, TEXT_PLAIN, "%s for %" PRId64 "%s  ", l->address, l->app_port,
-		  l->is_automatic ? " (automatic)" : "");
+	const char *port = strrchr(l->address, ':');
+
+	text_add(line, TEXT_PLAIN, l->address);
+	if (!port || strtoll(port + 1, NULL, 10) != l->app_port)
+		text_addf(line, TEXT_PLAIN, " for %" PRId64, l->app_port);
+	text_addf(line, TEXT_PLAIN, "%s  ", l->is_automatic ? " (automatic)" : "");
 	text_add(line, workers_state_style(l->state), l->state);
 	text_add(line, TEXT_PLAIN, "  ");
 	text_addf(line,

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "status_text.h"
 #include "top_rows.h"
+#include "workers_table.h"
 
 #define INDENT	  2
 #define SLOTS_MAX 60 /* shown of a reload one by one */
@@ -126,6 +127,39 @@ static void add_services(struct frame *f, const struct top *top)
 	}
 }
 
+/* Where the last column is narrow its words are cut: below, if there is room, they stand whole. */
+static void add_reason(struct frame *f, const struct view_worker *w,
+		       const struct table_layout *layout)
+{
+	struct text_line line;
+	STRBUF(why, 1024);
+
+	workers_add_why(w, &why);
+	/* One line stays free between them and the foot. */
+	if (!why.len || layout->last_at + text_width(why.text) <= f->screen->columns ||
+	    f->left < 2 || !begin(f, INDENT, &line))
+		return;
+	text_addf(&line, TEXT_PLAIN, "%s@%" PRId64 ": %s", w->name, w->generation, why.text);
+	text_end(&line);
+}
+
+static bool is_parked(const struct view_worker *w)
+{
+	return strcmp(w->state, "parked") == 0;
+}
+
+/* All who wait for a rollback say the same, so they come last. */
+static void add_reasons(struct frame *f, const struct top_row *rows, size_t n,
+			const struct table_layout *layout)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!is_parked(rows[i].worker))
+			add_reason(f, rows[i].worker, layout);
+	for (size_t i = 0; i < n; i++)
+		if (is_parked(rows[i].worker))
+			add_reason(f, rows[i].worker, layout);
+}
+
 static void add_workers(struct frame *f, const struct top_row *rows, size_t n)
 {
 	struct table table = top_rows_table(rows, n);
@@ -150,6 +184,7 @@ static void add_workers(struct frame *f, const struct top_row *rows, size_t n)
 			table_add_row(&table, &layout, i, &line);
 		text_end(&line);
 	}
+	add_reasons(f, rows, n, &layout);
 }
 
 static void add_foot(struct frame *f, const struct top *top)

@@ -30,11 +30,17 @@ def needs_namespace():
         skip("mount namespaces are not permitted here")
 
 
-def as_user(uid):
-    """For preexec_fn: as another user, who does not see what runs on this machine in /run."""
+def as_user(uid, of_root=None):
+    """
+    For preexec_fn: as another user, who does not see what runs on this machine in /run; there is
+    nothing but the run directory `of_root`, into which only root may look.
+    """
 
     def change():
         hide_run()
+        if of_root:
+            os.makedirs(os.path.join("/run/broker", of_root))
+            os.chmod(os.path.join("/run/broker", of_root), 0o700)
         os.setgroups([])
         os.setgid(uid)
         os.setuid(uid)
@@ -105,8 +111,8 @@ def run_directory(name, uid):
 USER = 54321  # nobody has it, so nobody runs a broker in its directories
 
 
-def ask(*arguments):
-    return ctl(*arguments, env={"XDG_RUNTIME_DIR": tmp()}, cwd="/", prepare=as_user(USER))
+def ask(*arguments, **options):
+    return ctl(*arguments, env={"XDG_RUNTIME_DIR": tmp()}, cwd="/", prepare=as_user(USER, **options))
 
 
 def fake_of(uid, path):
@@ -128,6 +134,15 @@ def a_broker_that_chose_its_own_directory():
     fails(ask("-c", tmp("web.ini"), "status"), 3, "workers", "name the socket with -s")
     write_file("web.ini", "[service:web]\ncommand = x\n")
     fails(ask("-c", tmp("web.ini"), "status"), 3, "no broker runs", fake.path)
+
+
+@test
+def one_of_root_is_not_said_not_to_run():
+    write_file("web.ini", "[service:web]\ncommand = x\n")
+    name = name_of(tmp("web.ini"))
+    fails(ask("-c", tmp("web.ini"), "status", of_root=name), 3, "permission denied",
+          "/run/broker/%s/control" % name, "control_group")
+    fails(ask("-c", tmp("web.ini"), "status", of_root="other"), 3, "no broker runs")
 
 
 @test

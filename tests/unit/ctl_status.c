@@ -86,7 +86,7 @@ static void add_busy_service(void)
 	"web  serving  2/2 ready  generation 3  round-robin\n"                                     \
 	"  reload to generation 4: 1 of 4, 5s, waits for web.1 to listen (2 s, 28 s left)\n"       \
 	"  rollback is possible for 57s\n"                                                         \
-	"  [::]:3000 for 3000 (automatic)  paused  backlog 9/128  overflows 2  accepted 1210\n"
+	"  [::]:3000 (automatic)  paused  backlog 9/128  overflows 2  accepted 1210\n"
 
 TEST(what_the_broker_says_is_not_said_twice)
 {

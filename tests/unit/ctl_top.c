@@ -115,6 +115,36 @@ TEST(a_reload_moves_through_the_slots)
 	CHECK_CONTAINS(frame(120, 24), "3 connections open\n");
 }
 
+static const char *explain(int slot, const char *state, const char *why)
+{
+	static char line[512];
+
+	snprintf(line, sizeof(line),
+		 "{\"type\":\"worker\",\"service\":\"web\",\"worker\":\"web.%d\",\"slot\":%d,"
+		 "\"pid\":null,\"generation\":3,\"state\":\"%s\",\"why\":\"%s\"}",
+		 slot, slot, state, why);
+	return line;
+}
+
+TEST(reasons_that_are_cut_stand_below_if_there_is_room)
+{
+	const char *text;
+
+	add_line(&now, LINE_SERVICE(MEMBERS_QUIET));
+	add_line(&now, explain(0, "parked", "kept for a rollback, 59 s left"));
+	add_line(&now, explain(1, "back-off", "back-off 4 s after exit 1, 3rd time: cannot open"));
+	add_line(&now, explain(2, "ready", ""));
+	text = frame(80, 12);
+	CHECK_CONTAINS(text, "\n  web.1@3: back-off 4 s after exit 1, 3rd time: cannot open\n"
+			     "  web.0@3: kept for a rollback, 59 s left\n\n");
+	/* Who only waits makes room, and the foot never does. */
+	text = frame(80, 9);
+	CHECK_CONTAINS(text, "\n  web.1@3: back-off 4 s after exit 1, 3rd time: cannot open\n\nq");
+	CHECK(!strstr(text, "web.0@3"));
+	CHECK(!strstr(frame(80, 8), "@3"));
+	CHECK(!strstr(frame(200, 12), "@3"));
+}
+
 TEST(rows_are_sorted_and_equal_ones_stay)
 {
 	const char *text;
