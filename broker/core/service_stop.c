@@ -181,6 +181,15 @@ static void close_listeners(struct service *s)
 		listener_free(l);
 }
 
+/* Whoever waits is served by all who can: a hold by hand was for the time of serving. */
+static void release_all(struct service *s)
+{
+	struct worker *w, *tmp;
+
+	list_for_each_safe (w, tmp, &s->workers, link)
+		worker_unhold(w, HELD_BY_HAND);
+}
+
 void service_stop(struct service *s, bool drain)
 {
 	s->stopping = true;
@@ -193,6 +202,7 @@ void service_stop(struct service *s, bool drain)
 	if (s->closing && !s->handover_until_ms)
 		return;
 	s->closing = true;
+	release_all(s);
 	begin_closing_all(s);
 }
 

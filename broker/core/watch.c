@@ -23,8 +23,6 @@
 #define EVIDENCE_MS 200
 /* What waits at a worker that drains for so long is given to others. */
 #define DRAIN_STUCK_MS 100
-/* A channel that was not looked at for so long had nothing that waited. */
-#define ASLEEP_MS 300
 /* Nobody had room for so long: worth a line in the log, once in a while. */
 #define FULL_MS	     2000
 #define FULL_EACH_MS 60000
@@ -116,15 +114,6 @@ static bool refuse_io_uring(struct worker *w)
 	return true;
 }
 
-static uint64_t taken_now(struct channel *c, unsigned waiting, int64_t now)
-{
-	/* The watch was asleep: what waits now has not waited since the last look. */
-	if (now - c->looked_ms > ASLEEP_MS)
-		c->moved_ms = now;
-	c->looked_ms = now;
-	return c->sent - c->taken_back - waiting;
-}
-
 /*
  * A thousand workers that are all busy would be a thousand files of /proc at each look. Of one that
  * was seen running every other look will do, and the time that is promised is still kept.
@@ -139,7 +128,7 @@ static bool looks_stopped(struct channel *c)
 static bool watch_channel(struct channel *c, int64_t now)
 {
 	unsigned waiting = channel_backlog(c);
-	uint64_t taken = taken_now(c, waiting, now);
+	uint64_t taken = c->sent - c->taken_back - waiting;
 	struct worker *w = c->worker;
 
 	if (c->member.waiting > waiting)
@@ -190,7 +179,7 @@ static bool watch_channel(struct channel *c, int64_t now)
 static void watch_draining_channel(struct channel *c, int64_t now)
 {
 	unsigned waiting = channel_waiting(c->rx);
-	uint64_t taken = taken_now(c, waiting, now);
+	uint64_t taken = c->sent - c->taken_back - waiting;
 
 	if (waiting == 0 || taken != c->taken_seen) {
 		c->taken_seen = taken;

@@ -49,7 +49,6 @@ struct channel {
 	struct histogram waited; /* as much of it as is believed */
 
 	/* What watch.c saw last. */
-	int64_t looked_ms; /* when that was */
 	uint64_t taken_seen;
 	int64_t moved_ms;      /* when taken_seen last changed, or the channel was last empty */
 	struct proc_look look; /* at the process that listens */

@@ -232,6 +232,9 @@ int channel_give(struct channel *c, const struct handoff_conn *conn, int fd)
 	int r = channel_send(c->tx, conn, fd);
 
 	if (r == CHANNEL_DONE) {
+		/* The first that waits: it has not stood still before. */
+		if (!c->member.waiting)
+			c->moved_ms = loop_now(loop_of(c));
 		c->sent++;
 		c->worker->service->ledger.sent++;
 		watch_needed(c->worker->service->master);

@@ -75,6 +75,10 @@ int worker_debug_begin(struct worker *w, const struct pin_source *from, struct s
 		strbuf_addf(error, "%s is being debugged already", w->name);
 		return -EBUSY;
 	}
+	if (from && pins_find(&w->service->pins, PIN_DEBUG, from)) {
+		strbuf_add(error, "another worker is being debugged with that source already");
+		return -EBUSY;
+	}
 	/* First the pin: what waits there and has it need not leave. */
 	if (from) {
 		pin.source = *from;

@@ -144,15 +144,33 @@ const char *pin_kind_name(enum pin_kind kind)
 
 /* --- the table ----------------------------------------------------------------------- */
 
+static size_t find(const struct pins *pins, enum pin_kind kind, const struct pin_source *source)
+{
+	size_t i = 0;
+
+	while (i < pins->n &&
+	       (pins->pin[i].kind != kind || !pin_source_equal(&pins->pin[i].source, source)))
+		i++;
+	return i;
+}
+
+const struct pin *pins_find(const struct pins *pins, enum pin_kind kind,
+			    const struct pin_source *source)
+{
+	size_t i = find(pins, kind, source);
+
+	return i < pins->n ? &pins->pin[i] : NULL;
+}
+
 int pins_add(struct pins *pins, const struct pin *pin, struct pin *ret_old)
 {
-	for (size_t i = 0; i < pins->n; i++)
-		if (pins->pin[i].kind == pin->kind &&
-		    pin_source_equal(&pins->pin[i].source, &pin->source)) {
-			*ret_old = pins->pin[i];
-			pins->pin[i] = *pin;
-			return 0;
-		}
+	size_t i = find(pins, pin->kind, &pin->source);
+
+	if (i < pins->n) {
+		*ret_old = pins->pin[i];
+		pins->pin[i] = *pin;
+		return 0;
+	}
 	if (pins->n == PINS_MAX)
 		return -ENOSPC;
 	pins->pin[pins->n++] = *pin;

@@ -57,6 +57,10 @@ bool pin_source_equal(const struct pin_source *a, const struct pin_source *b);
 
 const char *pin_kind_name(enum pin_kind kind);
 
+/* The pin of that kind and source, or NULL. */
+const struct pin *pins_find(const struct pins *pins, enum pin_kind kind,
+			    const struct pin_source *source);
+
 /*
  * Adds a copy. One of the same kind and source is replaced, and then put into *@ret_old, which is
  * untouched otherwise. 0; -ENOSPC: the table is full.
