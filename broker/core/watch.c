@@ -21,8 +21,8 @@
  */
 #define WATCH_MS    25
 #define EVIDENCE_MS 200
-/* What waits at a worker that drains for so long is given to others. */
-#define DRAIN_STUCK_MS 100
+/* What waits for so long at a worker that drains or is held is given to others. */
+#define STUCK_MS 100
 /* Nobody had room for so long: worth a line in the log, once in a while. */
 #define FULL_MS	     2000
 #define FULL_EACH_MS 60000
@@ -171,13 +171,14 @@ static bool watch_channel(struct channel *c, int64_t now)
 }
 
 /*
- * A worker that drains empties its channels by itself, in order. Only when it does not, for
- * a tenth of a second, are its connections given to others. Taking back at once would be no
- * faster, and an app that polls and then accepts in blocking mode would be caught between the
- * two: see struct handoff_nudge.
+ * A worker that drains, or is held while it runs, empties its channels by itself, in order. Only
+ * when it does not, for a tenth of a second, are its connections given to others. Taking back at
+ * once would be no faster, and an app that polls and then accepts in blocking mode would be caught
+ * between the two: see struct handoff_nudge.
  */
-static void watch_draining_channel(struct channel *c, int64_t now)
+static void watch_leaving_channel(struct channel *c, int64_t now)
 {
+	struct worker *w = c->worker;
 	unsigned waiting = channel_waiting(c->rx);
 	uint64_t taken = c->sent - c->taken_back - waiting;
 
@@ -186,10 +187,16 @@ static void watch_draining_channel(struct channel *c, int64_t now)
 		c->moved_ms = now;
 		return;
 	}
-	if ((now - c->moved_ms < DRAIN_STUCK_MS && !channel_is_stopped(c)) || !another_has_room(c))
+	if ((now - c->moved_ms < STUCK_MS && !channel_is_stopped(c)) || !another_has_room(c))
 		return;
-	if (channel_take_back(c, "the worker drains")) {
-		channel_nudge(c->tx);
+	/* What is pinned to it would only come back. */
+	if (w->state == WORKER_HELD && worker_is_pinned(w))
+		return;
+	if (channel_take_back(c, w->state == WORKER_HELD ? "the worker is held"
+							 : "the worker drains")) {
+		/* One that is held is nudged when it drains, if it has had nothing until then. */
+		if (w->state == WORKER_DRAINING)
+			channel_nudge(c->tx);
 		endpoint_dispatch(c->endpoint);
 	}
 }
@@ -331,13 +338,13 @@ static bool watch_service(struct service *s, bool evidence, int64_t now)
 		struct channel *c, *c_tmp;
 
 		list_for_each_safe (c, c_tmp, &w->channels, link) {
-			if (w->state == WORKER_DRAINING && list_empty(&c->member.link))
-				watch_draining_channel(c, now);
+			if (worker_leaves_round(w) && list_empty(&c->member.link))
+				watch_leaving_channel(c, now);
 			else if (w->state == WORKER_READY || w->state == WORKER_DRAINING)
 				again |= watch_channel(c, now);
 		}
 		if (w->state == WORKER_HELD)
-			again |= watch_held(w);
+			again |= watch_held(w) || worker_waiting(w) > 0;
 		again |= w->state == WORKER_DRAINING;
 	}
 	list_for_each (e, &s->endpoints, link)

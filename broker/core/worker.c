@@ -107,14 +107,28 @@ static void withdraw(struct worker *w)
 		endpoint_leave(c->endpoint, c);
 }
 
+/*
+ * It may wait so since it was stopped or stalled. While it serves, the next connection frees it;
+ * now none comes, and the clients that it has would wait with it.
+ */
+static void free_the_robbed(struct worker *w)
+{
+	struct channel *c;
+
+	list_for_each (c, &w->channels, link) {
+		if (c->robbed)
+			channel_nudge(c->tx);
+		c->robbed = false;
+	}
+}
+
 static void take_back_all(struct worker *w, const char *reason)
 {
 	struct channel *c;
 
 	list_for_each (c, &w->channels, link) {
 		c->moved_ms = loop_now(loop_of(w));
-		/* A worker that drains takes what it has; watch.c sees to it that it does. */
-		if (w->state == WORKER_DRAINING || guest_keeps(c))
+		if (worker_leaves_round(w) || guest_keeps(c))
 			continue;
 		if (channel_take_back(c, reason))
 			endpoint_dispatch(c->endpoint);
@@ -308,6 +322,8 @@ void worker_event(struct worker *w, enum worker_event ev)
 		withdraw(w);
 	if (actions & ACT_TAKE_BACK)
 		take_back_all(w, reason_of(w, ev));
+	if (w->state == WORKER_DRAINING && from != WORKER_DRAINING)
+		free_the_robbed(w);
 	if (actions & ACT_SIGNAL)
 		signal_unless_traced(w);
 	if (actions & ACT_KILL)

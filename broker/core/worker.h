@@ -44,6 +44,7 @@ struct channel {
 	bool broken;		   /* found to be shut down: it is lost, as soon as the loop runs */
 
 	uint64_t sent, taken_back;
+	bool robbed; /* nothing was given since something was taken back */
 
 	struct page page;	 /* what the worker counts; none unless metrics are on */
 	struct histogram waited; /* as much of it as is believed */
@@ -152,6 +153,13 @@ int64_t worker_deadline_left(const struct worker *w);
 
 /* Steps the state machine and performs what it asks for. May free @w: on EXIT it does. */
 void worker_event(struct worker *w, enum worker_event ev);
+
+/* It gets nothing more, but runs, and takes what it has by itself. */
+static inline bool worker_leaves_round(const struct worker *w)
+{
+	return w->state == WORKER_DRAINING ||
+	       (w->state == WORKER_HELD && !(w->held & HELD_BY_STOP));
+}
 
 /* Into the round with those of its channels that are not in it. @w is READY. */
 void worker_publish(struct worker *w);

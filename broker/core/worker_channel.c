@@ -236,6 +236,7 @@ int channel_give(struct channel *c, const struct handoff_conn *conn, int fd)
 		if (!c->member.waiting)
 			c->moved_ms = loop_now(loop_of(c));
 		c->sent++;
+		c->robbed = false;
 		c->worker->service->ledger.sent++;
 		watch_needed(c->worker->service->master);
 	}
@@ -272,6 +273,7 @@ unsigned channel_take_back(struct channel *c, const char *reason)
 	if (m->spare_fd < 0)
 		m->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	c->taken_back += n;
+	c->robbed = c->robbed || n > 0;
 	c->worker->service->ledger.taken_back += n;
 	c->member.waiting = r < 0 ? channel_waiting(c->rx) : 0;
 	if (r < 0)

@@ -80,6 +80,20 @@ static inline int app_listen(int port)
 	return fd;
 }
 
+/*
+ * accept(2) after a poll(2) that said that somebody waits: who is gone by now is no reason to
+ * wait for another here, while those who are connected wait too. -1: back to poll.
+ */
+static inline int app_accept_polled(int fd)
+{
+	int conn = accept(fd, NULL, NULL);
+
+	if (conn < 0 && errno != EINTR && errno != ECONNABORTED && errno != EAGAIN &&
+	    errno != EMFILE)
+		app_die("accept");
+	return conn;
+}
+
 /* accept(2) that survives what a server must survive. -1: nothing there. */
 static inline int app_accept(int fd)
 {

@@ -26,7 +26,7 @@ int main(int argc, char **argv)
 		for (int i = 0; i < APP_CONNS; i++) {
 			if (pfd[i + 1].fd >= 0)
 				continue;
-			conns[i].fd = app_accept(pfd[0].fd);
+			conns[i].fd = app_accept_polled(pfd[0].fd);
 			pfd[i + 1].fd = conns[i].fd;
 			pfd[i + 1].events = POLLIN;
 			break;

@@ -419,4 +419,29 @@ def who_waited_longest_comes_first():
         sock.close()
 
 
+@test
+def whom_something_was_taken_from_before_it_drains_is_not_left_waiting():
+    """
+    Stopped between poll and a blocking accept, robbed, and then retired before anything new came:
+    its other clients would wait with it until drain_timeout.
+    """
+    broker = Broker(app("srv_window"), workers=2, drain_timeout="1h", stall_timeout="1h")
+    pid = broker.worker_pid("web.0")
+    send_signal(pid, signal.SIGUSR1)
+    with connect(broker.port) as first, connect(broker.port) as second:
+        broker.wait_event("output", worker="web.0", text="polled")
+        proc.stop_process(pid)
+        broker.wait_event("taken-back", worker="web.0")
+        send_request(first)
+        send_request(second)
+        assert read_answer(first).pid == read_answer(second).pid != pid
+        mark = broker.mark()
+        broker.hup()  # it drains before it runs again
+        broker.wait_event("worker-draining", since=mark, pid=pid)
+        send_signal(pid, signal.SIGUSR2)
+        send_signal(pid, signal.SIGCONT)
+        broker.wait_event("output", since=mark, worker="web.0", text="aborted")
+        broker.wait_event("worker-exit", since=mark, pid=pid)
+
+
 main()
