@@ -39,6 +39,11 @@ struct client {
 	uint64_t debugged;	       /* CLIENT_HOLDS: worker::id; 0: none */
 };
 
+/* On the connection @fd, which is the client's from now on. NULL: no memory; @fd stays the
+ * caller's. */
+struct client *client_new(struct master *m, int fd);
+void client_free(struct client *c); /* what it held is let go */
+
 /* The last line of an answer is written: on with the next request. */
 void client_answered(struct client *c);
 

@@ -1,14 +1,18 @@
 /*
  * control - the socket at which the broker is asked and steered; docs/control.md is its contract.
  *
- *	control.c		who connects, what he may, one request after another
- *	control_look.c		status, events, config, pins
- *	control_steer.c		scale, restart, hold, pin, stop, ...
+ *	control.c		who connects, and what he may
+ *	client.c		one request after another
+ *	client_names.c		the services and workers that it names
+ *	control_status.c	status
+ *	control_look.c		events, config, help
+ *	control_steer.c		scale, signal, stop
+ *	control_hold.c		hold, release, debug, and pins
  *	control_join.c		a guest asks
  *	control_roll.c		reload, rollback, restart: those that wait for an end
  *
  * A client can neither slow the broker nor make it grow: requests are short, an answer is bounded
- *and goes out as the client reads it (sys/stream.c), and the next request is not read before that.
+ * and goes out as the client reads it (sys/stream.c); before that no other request is read.
  */
 #ifndef BROKER_CORE_CONTROL_H
 #define BROKER_CORE_CONTROL_H

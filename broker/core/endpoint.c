@@ -26,13 +26,6 @@ static struct loop *loop_of(const struct service *s)
 
 /* --- flow control -------------------------------------------------------------------- */
 
-static void arm_listener(struct listener *l)
-{
-	bool armed = l->endpoint && !l->endpoint->paused;
-
-	loop_modify(loop_of(l->service), &l->source, armed ? EPOLLIN : 0);
-}
-
 /*
  * While nobody has room, each message taken (EPOLLOUT, edge-triggered) wakes us. The MOD itself
  * reports the present state once, so a message taken just now is not missed.
@@ -82,7 +75,7 @@ static void set_listening(struct endpoint *e, bool listening)
 	e->paused = !listening;
 	e->paused_ms = loop_now(loop_of(e->service));
 	list_for_each (l, &e->listeners, endpoint_link)
-		arm_listener(l);
+		listener_arm(l);
 }
 
 static void set_paused(struct endpoint *e, bool paused)
@@ -212,40 +205,6 @@ static bool client_is_gone(int fd)
 	       (errno == ECONNRESET || errno == ETIMEDOUT || errno == EPIPE);
 }
 
-static void pending_free(struct endpoint *e, struct pending_conn *p)
-{
-	fd_closep(&p->fd);
-	list_remove(&p->link);
-	e->n_pending--;
-	e->n_sipped -= p->sipped;
-	free(p);
-}
-
-/* In the order of acceptance. Owns @fd. */
-static void put_pending(struct endpoint *e, const struct handoff_conn *conn, int fd, bool sipped)
-{
-	struct pending_conn *p = malloc(sizeof(*p)), *at;
-	struct list *pos = &e->pending;
-
-	if (!p) {
-		e->service->ledger.refused++;
-		e->service->ledger.no_memory++;
-		(void)close(fd);
-		return;
-	}
-	p->conn = *conn;
-	p->fd = fd;
-	p->sipped = sipped;
-	e->n_sipped += sipped;
-	list_for_each (at, &e->pending, link)
-		if (at->conn.id > conn->id) {
-			pos = &at->link;
-			break;
-		}
-	list_add_before(pos, &p->link);
-	e->n_pending++;
-}
-
 static enum give_result give_one_pending(struct endpoint *e, struct pending_conn *p)
 {
 	enum give_result r = GIVEN;
@@ -258,7 +217,7 @@ static enum give_result give_one_pending(struct endpoint *e, struct pending_conn
 			return r;
 		p->fd = -1;
 	}
-	pending_free(e, p);
+	endpoint_pending_free(e, p);
 	return r;
 }
 
@@ -353,10 +312,10 @@ static enum accept_result accept_one(struct endpoint *e, struct listener *l)
 	if (list_empty(&e->pending)) {
 		result = give(e, &conn, fd);
 		if (result != GIVEN)
-			put_pending(e, &conn, fd, true);
+			endpoint_put_pending(e, &conn, fd, true);
 	} else {
 		/* Nobody overtakes those with the same pin that wait already. */
-		put_pending(e, &conn, fd, true);
+		endpoint_put_pending(e, &conn, fd, true);
 		result = give_pending(e);
 	}
 	switch (result) {
@@ -447,30 +406,9 @@ bool endpoint_dispatch(struct endpoint *e)
 	return dispatch(e, NULL);
 }
 
-static void listener_ready(struct loop_source *source, uint32_t events)
+void endpoint_accept(struct endpoint *e, struct listener *l)
 {
-	struct listener *l = container_of(source, struct listener, source);
-
-	(void)events;
-	if (l->endpoint)
-		(void)dispatch(l->endpoint, l);
-}
-
-/* --- what comes back ----------------------------------------------------------------- */
-
-void endpoint_put_back(struct endpoint *e, const struct handoff_conn *conn, int fd)
-{
-	put_pending(e, conn, fd, false);
-}
-
-void endpoint_refuse_pending(struct endpoint *e)
-{
-	struct pending_conn *p, *tmp;
-
-	list_for_each_safe (p, tmp, &e->pending, link) {
-		e->service->ledger.refused++;
-		pending_free(e, p);
-	}
+	(void)dispatch(e, l);
 }
 
 /* --- made and freed ------------------------------------------------------------------ */
@@ -503,74 +441,4 @@ void endpoint_free(struct endpoint *e)
 	loop_timer_disarm(&e->retry);
 	list_remove(&e->link);
 	free(e);
-}
-
-struct listener *listener_new(struct service *service, const struct handoff_addr *addr,
-			      uint16_t app_port, bool automatic, int fd)
-{
-	struct listener *l = calloc(1, sizeof(*l));
-
-	if (!l)
-		return NULL;
-	l->service = service;
-	l->fd = fd;
-	l->addr = *addr;
-	l->app_port = app_port;
-	l->automatic = automatic;
-	l->id = ++service->master->next_listener_id;
-	l->source.ready = listener_ready;
-	list_init(&l->endpoint_link);
-	if (loop_add(loop_of(service), &l->source, fd, 0) < 0) {
-		free(l);
-		return NULL;
-	}
-	list_append(&service->listeners, &l->link);
-	return l;
-}
-
-/* The connections that came through it still show this port as theirs. */
-static void remember_port(struct endpoint *e, uint16_t port)
-{
-	for (size_t i = 0; i < e->n_ports; i++)
-		if (e->ports[i] == port)
-			return;
-	if (e->n_ports == ARRAY_SIZE(e->ports))
-		memmove(e->ports, e->ports + 1, --e->n_ports * sizeof(e->ports[0]));
-	e->ports[e->n_ports++] = port;
-}
-
-void listener_free(struct listener *l)
-{
-	struct loop *loop = loop_of(l->service);
-
-	listener_detach(l);
-	list_remove(&l->link);
-	loop_remove(loop, &l->source);
-	(void)close(l->fd);
-	free(l);
-}
-
-void listener_attach(struct listener *l, struct endpoint *e)
-{
-	listener_detach(l);
-	l->endpoint = e;
-	list_append(&e->listeners, &l->endpoint_link);
-	arm_listener(l);
-}
-
-void listener_detach(struct listener *l)
-{
-	if (l->endpoint)
-		remember_port(l->endpoint, l->addr.port);
-	l->endpoint = NULL;
-	list_remove(&l->endpoint_link);
-	arm_listener(l);
-}
-
-void listener_move(struct listener *l, struct service *to)
-{
-	listener_detach(l);
-	list_remove(&l->link);
-	l->service = to;
-	list_append(&to->listeners, &l->link);
 }

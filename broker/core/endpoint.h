@@ -86,6 +86,8 @@ void endpoint_free(struct endpoint *e); /* refuses what is pending */
 struct listener *listener_new(struct service *service, const struct handoff_addr *addr,
 			      uint16_t app_port, bool automatic, int fd);
 void listener_free(struct listener *l); /* closes it: clients in its backlog are reset */
+/* Watched while its endpoint listens. */
+void listener_arm(struct listener *l);
 void listener_attach(struct listener *l, struct endpoint *e);
 void listener_detach(struct listener *l);
 /* Gives a listener to another service: its file changed owner in the configuration. */
@@ -107,6 +109,16 @@ void endpoint_pins_changed(struct endpoint *e);
  * waiting, neither here nor in a backlog.
  */
 bool endpoint_dispatch(struct endpoint *e);
+
+/* @l is readable: the same for one connection of it. */
+void endpoint_accept(struct endpoint *e, struct listener *l);
+
+/*
+ * Into the line of those who wait here, by the order of acceptance; owns @fd. @sipped: it was
+ * accepted only to see whether it is pinned.
+ */
+void endpoint_put_pending(struct endpoint *e, const struct handoff_conn *conn, int fd, bool sipped);
+void endpoint_pending_free(struct endpoint *e, struct pending_conn *p);
 
 /* A connection that came back goes to the front, in the order of acceptance. Owns @fd. */
 void endpoint_put_back(struct endpoint *e, const struct handoff_conn *conn, int fd);

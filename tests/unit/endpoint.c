@@ -1,4 +1,5 @@
-/* links: broker/core/endpoint broker/core/pin broker/policy/balancer broker/policy/pins */
+/* links: broker/core/endpoint broker/core/endpoint_pending broker/core/endpoint_listener */
+/* links: broker/core/pin broker/policy/balancer broker/policy/pins */
 /* links: broker/policy/quote broker/policy/units broker/base/strbuf */
 /* wrap: recv close */
 #include "endpoint_fake.h"
