@@ -114,16 +114,37 @@ void control_events(struct client *c)
 /* --- config -------------------------------------------------------------------------- */
 
 /* A list as one text. */
-static void format_value(const struct option *opt, const void *conf, struct strbuf *out)
+/* An environment often holds passwords: who may only look sees the names. */
+static void cut_secret(const struct option *opt, size_t from, struct strbuf *text)
+{
+	char *equals;
+
+	if (strcmp(opt->key, "environment") != 0)
+		return;
+	equals = strchr(text->text + from, '=');
+	if (!equals)
+		return;
+	text->len = (size_t)(equals - text->text) + 1;
+	text->text[text->len] = '\0';
+	strbuf_add(text, "...");
+}
+
+static void format_value(const struct option *opt, const void *conf, bool secrets,
+			 struct strbuf *out)
 {
 	for (size_t i = 0; i < option_entries(opt, conf); i++) {
+		size_t start;
+
 		if (i)
 			strbuf_add(out, ", ");
 		if (option_is_numbered(opt)) {
 			option_add_key(opt, conf, i, out);
 			strbuf_add(out, " = ");
 		}
+		start = out->len;
 		option_format(opt, conf, i, out);
+		if (!secrets)
+			cut_secret(opt, start, out);
 	}
 }
 
@@ -172,8 +193,10 @@ static struct values service_values(const struct conf *conf, const struct servic
 	return (struct values){ conf, sc, sc->origins, sc->n_origins };
 }
 
-static void write_section(const struct section *section, struct buf *out)
+static void write_section(struct client *c, const struct section *section)
 {
+	struct buf *out = &c->stream.out;
+
 	for (size_t i = 0; i < option_count; i++) {
 		const struct option *opt = &option_table[i];
 		const struct values *now =
@@ -184,7 +207,7 @@ static void write_section(const struct section *section, struct buf *out)
 
 		if (opt->section != section->kind)
 			continue;
-		format_value(opt, now->section, &value);
+		format_value(opt, now->section, c->may_steer, &value);
 		if (section->is_scaled && !strcmp(opt->key, "workers"))
 			strbuf_add(&origin, "by hand");
 		else
@@ -197,7 +220,7 @@ static void write_section(const struct section *section, struct buf *out)
 		json_str(out, "value", value.text);
 		json_str(out, "origin", origin.text);
 		if (section->file && !option_equal(opt, now->section, section->file)) {
-			format_value(opt, section->file, &file);
+			format_value(opt, section->file, c->may_steer, &file);
 			json_str(out, "file", file.text);
 		} else {
 			json_null(out, "file");
@@ -206,7 +229,8 @@ static void write_section(const struct section *section, struct buf *out)
 	}
 }
 
-static void write_service_section(const struct service *s, const struct conf *file, struct buf *out)
+static void write_service_section(struct client *c, const struct service *s,
+				  const struct conf *file)
 {
 	struct service_conf now = *s->conf;
 	STRBUF(name, 128);
@@ -214,14 +238,13 @@ static void write_service_section(const struct service *s, const struct conf *fi
 	if (!s->rollout.active)
 		now.workers = s->want;
 	strbuf_addf(&name, "service:%s", service_name(s));
-	write_section(&(struct section){ .name = name.text,
-					 .kind = OPTION_SERVICE,
-					 .running = service_values(s->master->conf, &now),
-					 .started = service_values(s->master->conf, &now),
-					 .file = file ? conf_find_service(file, service_name(s))
-						      : NULL,
-					 .is_scaled = now.workers != s->conf->workers },
-		      out);
+	write_section(c, &(struct section){ .name = name.text,
+					    .kind = OPTION_SERVICE,
+					    .running = service_values(s->master->conf, &now),
+					    .started = service_values(s->master->conf, &now),
+					    .file = file ? conf_find_service(file, service_name(s))
+							 : NULL,
+					    .is_scaled = now.workers != s->conf->workers });
 }
 
 /* The file is read as a reload would read it; what is wrong with it is part of the answer. */
@@ -239,14 +262,13 @@ void control_config(struct client *c)
 		json_str(out, "message", error.text);
 		json_end(out);
 	}
-	write_section(&(struct section){ .name = "broker",
-					 .kind = OPTION_BROKER,
-					 .running = broker_values(m->conf),
-					 .started = broker_values(m->conf_start),
-					 .file = file ? &file->broker : NULL },
-		      out);
+	write_section(c, &(struct section){ .name = "broker",
+					    .kind = OPTION_BROKER,
+					    .running = broker_values(m->conf),
+					    .started = broker_values(m->conf_start),
+					    .file = file ? &file->broker : NULL });
 	list_for_each (s, &m->services, link)
-		write_service_section(s, file, out);
+		write_service_section(c, s, file);
 	conf_free(file);
 	client_end(c);
 }

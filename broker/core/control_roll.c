@@ -248,14 +248,17 @@ static void wait_for_all(struct client *c)
 
 static void write_change(void *arg, const struct conf_change *change)
 {
-	struct buf *out = &((struct client *)arg)->stream.out;
+	struct client *c = arg;
+	struct buf *out = &c->stream.out;
+	/* As in `config`: who may only look does not see what may be passwords. */
+	bool hidden = !c->may_steer && change->key && !strcmp(change->key, "environment");
 
 	json_begin(out);
 	json_str(out, "type", "change");
 	json_str(out, "section", change->section);
 	json_str(out, "key", change->key);
-	json_str(out, "from", change->from);
-	json_str(out, "to", change->to);
+	json_str(out, "from", hidden ? NULL : change->from);
+	json_str(out, "to", hidden ? NULL : change->to);
 	json_str(out, "applies", change->applies);
 	json_str(out, "action", change->action);
 	json_end(out);

@@ -299,6 +299,17 @@ def members_of_control_group_may_look_and_not_steer():
             assert "not-allowed" in answer, (request, answer)
     assert "Permission denied" in as_other(broker, "status")
     assert not broker.events("control")
+    # What may be a password is for those who may steer.
+    text = open(broker.file).read()
+    broker.write_file(text + "environment = KEY=sesame HOME=/\n")
+    broker.reload_and_wait()
+    assert "KEY=sesame" in str(ask(broker, "config"))
+    answer = as_other(broker, "config", gid=4242)
+    assert "KEY=..., HOME=..." in answer and "sesame" not in answer, answer
+    broker.write_file(text + "environment = KEY=changed\n")
+    assert "sesame" in str(ask(broker, "reload --plan"))
+    answer = as_other(broker, "reload --plan", gid=4242)
+    assert "environment" in answer and "sesame" not in answer and "changed" not in answer, answer
 
 
 @as_root
