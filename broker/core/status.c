@@ -2,10 +2,9 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/time.h>
-#include <time.h>
 #include <unistd.h>
 #include "base/json.h"
+#include "base/timestamp.h"
 #include "core/master.h"
 #include "policy/address.h"
 #include "sys/listener.h"
@@ -20,15 +19,11 @@ static int64_t now_of(const struct service *s)
 static void add_time(struct buf *out)
 {
 	struct timeval now;
-	char text[64];
-	struct tm tm;
+	STRBUF(text, 64);
 
 	gettimeofday(&now, NULL);
-	gmtime_r(&now.tv_sec, &tm);
-	snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900,
-		 tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
-		 (int)(now.tv_usec / 1000));
-	json_str(out, "time", text);
+	timestamp_add(&text, &now);
+	json_str(out, "time", text.text);
 }
 
 void status_write_broker(const struct master *m, struct buf *out)

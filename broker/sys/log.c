@@ -10,6 +10,7 @@
 #include <syslog.h>
 #include <time.h>
 #include "base/fd.h"
+#include "base/timestamp.h"
 
 #define LINE_SIZE 8192
 /* What a reader that stopped reading may leave waiting before entries are dropped. */
@@ -275,14 +276,9 @@ static void add_json(struct strbuf *b, const char *text)
 static void format_json(struct strbuf *b, const struct timeval *now, const char *level,
 			const char *event, const struct log_field *fields)
 {
-	struct tm tm;
-
-	gmtime_r(&now->tv_sec, &tm);
-	strbuf_addf(b,
-		    "{\"time\":\"%04d-%02d-%02dT%02d:%02d:%02d.%03dZ\",\"level\":\"%s\","
-		    "\"event\":\"%s\"",
-		    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
-		    (int)(now->tv_usec / 1000), level, event);
+	strbuf_add(b, "{\"time\":\"");
+	timestamp_add(b, now);
+	strbuf_addf(b, "\",\"level\":\"%s\",\"event\":\"%s\"", level, event);
 	for (const struct log_field *f = fields; f->key; f++) {
 		strbuf_addf(b, ",\"%s\":", f->key);
 		if (f->kind == LOG_FIELD_INT)

@@ -1,4 +1,4 @@
-/* links: broker/sys/log broker/base/strbuf */
+/* links: broker/sys/log broker/base/strbuf broker/base/timestamp */
 #include "sys/log.h"
 #include "tap.h"
 
