@@ -165,24 +165,39 @@ static void write_worker(struct client *c, const char *name)
 	client_end(c);
 }
 
+/* One worker is no trouble: it is looked at now. */
+static void look_at(struct client *c, const char *name)
+{
+	size_t n = strcspn(name, "@");
+	struct service *s;
+	struct worker *w;
+
+	list_for_each (s, &c->master->services, link)
+		list_for_each (w, &s->workers, link)
+			if (!strncmp(w->name, name, n) && !w->name[n])
+				survey_look(&c->master->survey, w);
+}
+
 static void surveyed(struct survey_waiter *waiter)
 {
 	struct client *c = container_of(waiter, struct client, survey);
 	const char *target = c->request.arguments[0].text;
-	const struct service *s;
+	const struct service *s = target ? client_find_service(c, target) : NULL;
 
-	/* No service has a dot in its name, every worker has. */
-	if (target && strchr(target, '.')) {
-		write_worker(c, target);
-		return;
-	}
-	s = target ? client_find_service(c, target) : NULL;
 	if (s || !target)
 		begin(c, s);
 }
 
 void control_status(struct client *c)
 {
+	const char *target = c->request.arguments[0].text;
+
+	/* No service has a dot in its name, every worker has. */
+	if (target && strchr(target, '.')) {
+		look_at(c, target);
+		write_worker(c, target);
+		return;
+	}
 	c->state = CLIENT_STATUS;
 	c->survey.done = surveyed;
 	survey_want(&c->master->survey, &c->survey);

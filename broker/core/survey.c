@@ -1,5 +1,6 @@
 #include "survey.h"
 
+#include <limits.h>
 #include <string.h>
 #include "core/master.h"
 
@@ -97,6 +98,17 @@ static void look_at(struct survey *s, struct worker *w)
 	w->found = (struct worker_findings){ .round = s->round, .open = open };
 	look_at_processes(w);
 	watch_look_if_stopped(w);
+}
+
+void survey_look(struct survey *s, struct worker *w)
+{
+	s->service = NULL; /* what it has of connections may be old */
+	look_at(s, w);
+	if (!s->round)
+		w->found.round = UINT_MAX; /* of none, but looked at */
+	if (!s->running)
+		inode_set_deinit(&s->connections);
+	s->service = NULL;
 }
 
 static void step_expired(struct loop_timer *timer)

@@ -35,6 +35,9 @@ struct survey {
 void survey_init(struct survey *s, struct master *m);
 void survey_deinit(struct survey *s);
 
+/* Looks at one worker at once: what is known of it is of this moment. */
+void survey_look(struct survey *s, struct worker *w);
+
 /* @w->done is called from the loop as soon as findings of the last 100 ms are there. */
 void survey_want(struct survey *s, struct survey_waiter *w);
 

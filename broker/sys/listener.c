@@ -1,6 +1,5 @@
 #include "listener.h"
 
-#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include "base/fd.h"
@@ -155,9 +154,16 @@ void listener_remove_filter(int fd)
 	(void)set_int(fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
 }
 
+/* Of linux/sock_diag.h, which not every libc comes with. */
+#define MEMINFO_DROPS 8
+#define MEMINFO_VARS  9
+#ifndef SO_MEMINFO
+#define SO_MEMINFO 55
+#endif
+
 int listener_count(int fd, struct listener_counts *ret)
 {
-	uint32_t meminfo[SK_MEMINFO_VARS] = { 0 };
+	uint32_t meminfo[MEMINFO_VARS] = { 0 };
 	socklen_t len = sizeof(meminfo);
 	struct tcp_info info;
 	socklen_t info_len = sizeof(info);
@@ -170,7 +176,7 @@ int listener_count(int fd, struct listener_counts *ret)
 	*ret = (struct listener_counts){
 		.backlog = info.tcpi_unacked,
 		.backlog_max = info.tcpi_sacked,
-		.overflows = meminfo[SK_MEMINFO_DROPS],
+		.overflows = meminfo[MEMINFO_DROPS],
 	};
 	return 0;
 }

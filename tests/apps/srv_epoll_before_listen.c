@@ -24,9 +24,17 @@ int main(int argc, char **argv)
 		}
 		c = ev.data.ptr;
 		if (c) {
-			/* Closing takes the connection out of the set: nobody else holds it. */
+			int fd = c->fd;
+
+			/*
+			 * Closing takes a connection out of the set only if nobody else holds it,
+			 * and the broker may for a moment more (apps.md): so it fires once.
+			 */
+			ev.events = EPOLLIN | EPOLLONESHOT;
 			if (!app_serve_some(c))
 				free(c);
+			else if (epoll_ctl(epoll_fd, EPOLL_CTL_MOD, fd, &ev) < 0)
+				app_die("epoll_ctl");
 			continue;
 		}
 		for (int fd = app_accept(listener); fd >= 0; fd = app_accept(listener)) {
@@ -34,7 +42,8 @@ int main(int argc, char **argv)
 			if (!c)
 				app_die("calloc");
 			c->fd = fd;
-			ev = (struct epoll_event){ .events = EPOLLIN, .data.ptr = c };
+			ev = (struct epoll_event){ .events = EPOLLIN | EPOLLONESHOT,
+						   .data.ptr = c };
 			if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0)
 				app_die("epoll_ctl");
 		}
