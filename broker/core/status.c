@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/json.h"
-#include "base/timestamp.h"
+#include "sys/timestamp.h"
 #include "core/master.h"
 #include "policy/address.h"
 #include "sys/listener.h"

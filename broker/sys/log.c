@@ -10,7 +10,7 @@
 #include <syslog.h>
 #include <time.h>
 #include "base/fd.h"
-#include "base/timestamp.h"
+#include "sys/timestamp.h"
 
 #define LINE_SIZE 8192
 /* What a reader that stopped reading may leave waiting before entries are dropped. */

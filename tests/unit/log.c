@@ -1,4 +1,4 @@
-/* links: broker/sys/log broker/base/strbuf broker/base/timestamp */
+/* links: broker/sys/log broker/base/strbuf broker/sys/timestamp */
 #include "sys/log.h"
 #include "tap.h"
 
