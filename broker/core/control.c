@@ -9,7 +9,6 @@
 #include "sys/user.h"
 
 #define CONTROL_NAME "control"
-#define SHORTAGE_MS  100
 #define GROUPS_MAX   256
 #define ACCEPT_BATCH 16
 
@@ -71,33 +70,11 @@ static void admit(struct master *m, int fd, bool room)
 	}
 }
 
-static void control_ready(struct loop_source *source, uint32_t events)
+static void control_accepted(struct acceptor *a, int fd)
 {
-	struct control *ctl = container_of(source, struct control, source);
-	struct master *m = container_of(ctl, struct master, control);
+	struct control *ctl = container_of(a, struct control, acceptor);
 
-	(void)events;
-	for (int i = 0; i < ACCEPT_BATCH; i++) {
-		int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-		if (fd >= 0) {
-			admit(m, fd, make_room(ctl));
-			continue;
-		}
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-			loop_modify(&m->loop, source, 0);
-			loop_timer_arm(&m->loop, &ctl->retry, SHORTAGE_MS);
-		}
-		return;
-	}
-}
-
-static void retry_expired(struct loop_timer *timer)
-{
-	struct control *ctl = container_of(timer, struct control, retry);
-	struct master *m = container_of(ctl, struct master, control);
-
-	loop_modify(&m->loop, &ctl->source, EPOLLIN);
+	admit(container_of(ctl, struct master, control), fd, make_room(ctl));
 }
 
 /* --- begin and end ------------------------------------------------------------------- */
@@ -147,17 +124,16 @@ void control_init(struct master *m)
 	m->control = (struct control){
 		.fd = -1,
 		.group = UNIX_LISTENER_NO_GROUP,
-		.source = { .fd = -1, .ready = control_ready },
 	};
 	list_init(&m->control.clients);
-	loop_timer_init(&m->control.retry, retry_expired);
+	acceptor_init(&m->control.acceptor, ACCEPT_BATCH, control_accepted);
 }
 
 int control_start(struct master *m)
 {
 	struct control *ctl = &m->control;
 
-	return ctl->fd < 0 ? 0 : loop_add(&m->loop, &ctl->source, ctl->fd, EPOLLIN);
+	return ctl->fd < 0 ? 0 : acceptor_start(&ctl->acceptor, &m->loop, ctl->fd);
 }
 
 void control_stop(struct master *m)
@@ -165,8 +141,7 @@ void control_stop(struct master *m)
 	struct control *ctl = &m->control;
 	struct client *c, *tmp;
 
-	loop_timer_disarm(&ctl->retry);
-	loop_remove(&m->loop, &ctl->source);
+	acceptor_stop(&ctl->acceptor);
 	list_for_each_safe (c, tmp, &ctl->clients, link)
 		client_free(c);
 	if (ctl->fd >= 0)

@@ -21,6 +21,7 @@
 #include "base/list.h"
 #include "base/strbuf.h"
 #include "core/service.h"
+#include "sys/acceptor.h"
 
 struct master;
 
@@ -29,9 +30,8 @@ struct master;
 #define CONTROL_CLIENTS_MAX 64
 
 struct control {
-	struct loop_source source; /* listening */
-	struct loop_timer retry;   /* runs while a shortage keeps it unarmed */
-	struct list clients;	   /* client::link, oldest first */
+	struct acceptor acceptor;
+	struct list clients; /* client::link, oldest first */
 	size_t n_clients;
 	int fd; /* owned; -1: switched off */
 	char *path;

@@ -263,7 +263,7 @@ static void tear_down(struct master *m)
 		service_free(s);
 	control_stop(m);
 	survey_deinit(&m->survey);
-	if (m->rendezvous.ready)
+	if (m->rendezvous.loop)
 		rendezvous_stop(m);
 	web_deinit(&m->web);
 	guard_stop(m);

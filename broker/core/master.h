@@ -45,9 +45,8 @@ struct master {
 	uint64_t next_conn_id, next_channel_id, next_worker_id;
 	unsigned max_starting; /* workers that start at a time */
 
-	struct loop_source rendezvous;	    /* on rundir.rendezvous_fd */
-	struct loop_timer rendezvous_retry; /* runs while a shortage keeps it unarmed */
-	struct list greetings;		    /* rendezvous connections without a HELLO yet */
+	struct acceptor rendezvous; /* of rundir.rendezvous_fd */
+	struct list greetings;	    /* rendezvous connections without a HELLO yet */
 	size_t n_greetings;
 
 	struct events events;

@@ -18,8 +18,6 @@
 /* Connections that have not said HELLO yet: how many, and for how long. */
 #define MAX_GREETINGS 256
 #define GREETING_MS   5000
-/* Without a free descriptor a visitor has to wait: look again after this time. */
-#define SHORTAGE_MS 100
 
 struct greeting {
 	struct list link; /* master::greetings */
@@ -196,21 +194,12 @@ static void greeting_expired(struct loop_timer *timer)
 	greeting_free(container_of(timer, struct greeting, timer));
 }
 
-static void rendezvous_ready(struct loop_source *source, uint32_t events)
+static void rendezvous_accepted(struct acceptor *a, int fd)
 {
-	struct master *m = container_of(source, struct master, rendezvous);
+	struct master *m = container_of(a, struct master, rendezvous);
 	struct greeting *g;
 	socklen_t len = sizeof(g->peer);
-	int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	(void)events;
-	if (fd < 0) {
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-			loop_modify(&m->loop, source, 0);
-			loop_timer_arm(&m->loop, &m->rendezvous_retry, SHORTAGE_MS);
-		}
-		return;
-	}
 	/* Too many silent ones: the oldest makes room, so that they cannot lock workers out. */
 	if (m->n_greetings >= MAX_GREETINGS)
 		greeting_free(container_of(m->greetings.next, struct greeting, link));
@@ -233,27 +222,18 @@ static void rendezvous_ready(struct loop_source *source, uint32_t events)
 	loop_timer_arm(&m->loop, &g->timer, GREETING_MS);
 }
 
-static void retry_expired(struct loop_timer *timer)
-{
-	struct master *m = container_of(timer, struct master, rendezvous_retry);
-
-	loop_modify(&m->loop, &m->rendezvous, EPOLLIN);
-}
-
 int rendezvous_start(struct master *m)
 {
-	loop_timer_init(&m->rendezvous_retry, retry_expired);
 	list_init(&m->greetings);
-	m->rendezvous = (struct loop_source){ .fd = -1, .ready = rendezvous_ready };
-	return loop_add(&m->loop, &m->rendezvous, m->rundir.rendezvous_fd, EPOLLIN);
+	acceptor_init(&m->rendezvous, 1, rendezvous_accepted);
+	return acceptor_start(&m->rendezvous, &m->loop, m->rundir.rendezvous_fd);
 }
 
 void rendezvous_stop(struct master *m)
 {
 	struct greeting *g, *tmp;
 
-	loop_timer_disarm(&m->rendezvous_retry);
-	loop_remove(&m->loop, &m->rendezvous);
+	acceptor_stop(&m->rendezvous);
 	list_for_each_safe (g, tmp, &m->greetings, link)
 		greeting_free(g);
 }

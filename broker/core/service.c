@@ -384,26 +384,3 @@ bool service_is_ready(const struct service *s)
 			return false;
 	return true;
 }
-
-uint64_t service_taken(const struct service *s)
-{
-	uint64_t n = s->served_by_gone;
-	const struct worker *w;
-
-	list_for_each (w, &s->workers, link)
-		n += worker_taken(w);
-	return n;
-}
-
-uint64_t service_waiting(const struct service *s)
-{
-	const struct endpoint *e;
-	const struct worker *w;
-	uint64_t n = 0;
-
-	list_for_each (w, &s->workers, link)
-		n += worker_waiting(w);
-	list_for_each (e, &s->endpoints, link)
-		n += e->n_pending;
-	return n;
-}

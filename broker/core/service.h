@@ -305,8 +305,4 @@ void service_worker_listens(struct worker *w);
 /* Called by worker.c after each change of state; at WORKER_DEAD just before it is freed. */
 void service_worker_changed(struct worker *w, enum worker_state from);
 
-/* Connections that workers took, and that wait in channels and in the broker. */
-uint64_t service_taken(const struct service *s);
-uint64_t service_waiting(const struct service *s);
-
 #endif

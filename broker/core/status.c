@@ -46,7 +46,14 @@ void status_write_broker(const struct master *m, struct buf *out)
 
 /* --- a service ----------------------------------------------------------------------- */
 
-struct ledger_sums status_add_up(const struct service *s)
+/* Of the ledger, added up in one moment, and counted from the other side than accepted. */
+struct ledger_sums {
+	uint64_t taken;	  /* by workers, also those that have ended */
+	uint64_t waiting; /* in channels and in the broker */
+	bool balanced;	  /* accepted = taken + waiting + client gone + refused */
+};
+
+static struct ledger_sums add_up(const struct service *s)
 {
 	struct ledger_sums sums = { .taken = s->served_by_gone };
 	const struct ledger *l = &s->ledger;
@@ -129,7 +136,7 @@ static void write_reload(const struct service *s, struct buf *out)
 static void write_ledger(const struct service *s, struct buf *out)
 {
 	const struct ledger *l = &s->ledger;
-	struct ledger_sums sums = status_add_up(s);
+	struct ledger_sums sums = add_up(s);
 
 	json_object(out, "ledger");
 	json_uint(out, "accepted", l->accepted);

@@ -10,15 +10,6 @@
 #include "base/buf.h"
 #include "core/service.h"
 
-/* Of the ledger, added up in one moment, and counted from the other side than accepted. */
-struct ledger_sums {
-	uint64_t taken;	  /* by workers, also those that have ended */
-	uint64_t waiting; /* in channels and in the broker */
-	bool balanced;	  /* accepted = taken + waiting + client gone + refused */
-};
-
-struct ledger_sums status_add_up(const struct service *s);
-
 /* A line of a service's workers: one of them, or a slot that has none. */
 struct status_row {
 	uint64_t worker; /* worker::id; 0: none */

@@ -16,7 +16,6 @@
 
 #define EXCHANGE_MS 5000 /* for all of a client's visit */
 #define LINGER_MS   1000 /* after the answer: see linger() */
-#define SHORTAGE_MS 100	 /* no descriptor was free: look again after this time */
 #define BACKLOG	    128
 #define ANSWER_MAX  (METRICS_TEXT_MAX + 1024)
 
@@ -234,25 +233,9 @@ static void client_begin(struct web_server *server, int fd)
 		answer_agent(c);
 }
 
-static void server_ready(struct loop_source *source, uint32_t events)
+static void server_accepted(struct acceptor *a, int fd)
 {
-	struct web_server *server = container_of(source, struct web_server, source);
-	int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-	(void)events;
-	if (fd >= 0) {
-		client_begin(server, fd);
-	} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-		loop_modify(loop_of(server->web), source, 0);
-		loop_timer_arm(loop_of(server->web), &server->retry, SHORTAGE_MS);
-	}
-}
-
-static void retry_expired(struct loop_timer *timer)
-{
-	struct web_server *server = container_of(timer, struct web_server, retry);
-
-	loop_modify(loop_of(server->web), &server->source, EPOLLIN);
+	client_begin(container_of(a, struct web_server, acceptor), fd);
 }
 
 /* --- addresses ----------------------------------------------------------------------- */
@@ -356,8 +339,7 @@ void web_discard(const struct broker_conf *bc, struct web_change *change)
 
 static void server_close(struct web_server *server)
 {
-	loop_timer_disarm(&server->retry);
-	loop_remove(loop_of(server->web), &server->source);
+	acceptor_stop(&server->acceptor);
 	if (server->path)
 		(void)unlink(server->path);
 	free(server->path);
@@ -376,7 +358,7 @@ static void server_open(struct web_server *server, const struct conf_serve *serv
 		strbuf_add_escaped(&where, serve->path, strlen(serve->path));
 	else
 		address_format(&serve->addr, &where);
-	r = loop_add(loop_of(server->web), &server->source, fd, EPOLLIN);
+	r = acceptor_start(&server->acceptor, loop_of(server->web), fd);
 	if (r < 0) {
 		log_event(LEVEL_ERROR, "metrics", LOG_STR("address", where.text),
 			  LOG_MSG("cannot serve %s: %s", option_names[server->kind], strerror(-r)));
@@ -420,8 +402,7 @@ void web_init(struct web *web, struct master *m)
 		struct web_server *server = &web->servers[kind];
 
 		*server = (struct web_server){ .web = web, .kind = kind, .fd = -1 };
-		server->source = (struct loop_source){ .fd = -1, .ready = server_ready };
-		loop_timer_init(&server->retry, retry_expired);
+		acceptor_init(&server->acceptor, 1, server_accepted);
 	}
 }
 

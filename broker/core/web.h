@@ -10,6 +10,7 @@
 
 #include "core/scrape.h"
 #include "policy/conf.h"
+#include "sys/acceptor.h"
 
 enum web_kind { WEB_METRICS, WEB_AGENT, WEB_N };
 
@@ -20,10 +21,9 @@ enum web_kind { WEB_METRICS, WEB_AGENT, WEB_N };
 struct web_server {
 	struct web *web;
 	enum web_kind kind;
-	struct loop_source source;
-	struct loop_timer retry; /* runs while a shortage of descriptors keeps it unarmed */
-	int fd;			 /* owned; -1: off */
-	char *path;		 /* of a Unix socket, removed at the end; else NULL */
+	struct acceptor acceptor;
+	int fd;	    /* owned; -1: off */
+	char *path; /* of a Unix socket, removed at the end; else NULL */
 };
 
 struct web {
