@@ -146,6 +146,9 @@ static enum give_result give_by_pin(struct endpoint *e, const struct handoff_con
 
 	if (!c)
 		return NO_ROOM;
+	/* Those who were there are pending now, and may be pinned too: in their order, then. */
+	if (pin_make_room(c))
+		return NOT_NOW;
 	switch (channel_give(c, conn, fd)) {
 	case CHANNEL_DONE:
 		balancer_given_aside(&c->member);
@@ -181,6 +184,7 @@ static enum give_result give(struct endpoint *e, const struct handoff_conn *conn
 		switch (r) {
 		case CHANNEL_DONE:
 			balancer_given(&e->round, m);
+			c->sent_unpinned = c->sent;
 			given(e, conn, fd);
 			if (pins)
 				pin_missed(e, &conn->peer);
@@ -354,7 +358,7 @@ static void rest(struct endpoint *e)
  * Pending first, then the listeners, or only @only. True if nobody is left, in the broker or in a
  * backlog.
  */
-static bool dispatch(struct endpoint *e, struct listener *only)
+static bool dispatch_some(struct endpoint *e, struct listener *only)
 {
 	struct listener *l =
 		only ? only : list_first(&e->listeners, struct listener, endpoint_link);
@@ -398,6 +402,19 @@ static bool dispatch(struct endpoint *e, struct listener *only)
 	}
 	rest(e);
 	return false;
+}
+
+/* To make room for a pin is to take back, and that dispatches when descriptors are short. */
+static bool dispatch(struct endpoint *e, struct listener *only)
+{
+	bool nobody_left;
+
+	if (e->dispatching)
+		return false;
+	e->dispatching = true;
+	nobody_left = dispatch_some(e, only);
+	e->dispatching = false;
+	return nobody_left;
 }
 
 bool endpoint_dispatch(struct endpoint *e)

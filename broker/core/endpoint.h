@@ -48,6 +48,7 @@ struct endpoint {
 	size_t n_ports;
 	size_t n_channels; /* that exist, in the round or not */
 	bool paused;	   /* the listeners are disarmed */
+	bool dispatching;  /* a dispatch is under way, and is not begun anew from within */
 	bool wakes; /* what a worker takes wakes us: while it is paused, or somebody is pending */
 	size_t n_sipped;      /* of the pending: accepted although the round had no room */
 	int64_t paused_ms;    /* when .paused last changed */

@@ -45,13 +45,25 @@ static struct channel *channel_of(const struct endpoint *e, const struct pin *pi
 }
 
 /* By the queue that was configured: .limit is the round's, which may have shut it out. */
-static bool has_room(struct channel *c)
+static bool is_full(struct channel *c)
 {
 	unsigned queue = c->worker->conf->queue;
 
 	if (c->member.waiting >= queue)
 		c->member.waiting = channel_waiting(c->rx);
-	return c->member.waiting < queue;
+	return c->member.waiting >= queue;
+}
+
+static bool has_room(struct channel *c)
+{
+	return !is_full(c) || (c->worker->state == WORKER_HELD && channel_has_unpinned(c));
+}
+
+bool pin_make_room(struct channel *c)
+{
+	/* Robbed between poll(2) and a blocking accept(2) it is freed by the one that comes now. */
+	return c->worker->state == WORKER_HELD && is_full(c) &&
+	       channel_take_back(c, "room for one that is pinned");
 }
 
 struct channel *pin_channel(struct endpoint *e, const struct handoff_addr *peer,
@@ -107,7 +119,8 @@ static void changed(struct service *s)
 
 /*
  * Who waits at a worker that is held waits there for a pin, as long as it takes. Without that pin
- * others may have room. With a worker in the round that is watch.c's business.
+ * others may have room. With a worker in the round that is watch.c's business, which is told that
+ * what waits there has no reason to stay.
  */
 static void let_go(struct service *s, const struct pin *pin)
 {
@@ -115,9 +128,12 @@ static void let_go(struct service *s, const struct pin *pin)
 	struct worker *w;
 
 	list_for_each (w, &s->workers, link)
-		if (w->state == WORKER_HELD && pin_names(pin, w->name, w->generation))
-			list_for_each (c, &w->channels, link)
-				(void)channel_take_back(c, "the pin is off");
+		if (pin_names(pin, w->name, w->generation))
+			list_for_each (c, &w->channels, link) {
+				c->sent_unpinned = c->sent;
+				if (w->state == WORKER_HELD)
+					(void)channel_take_back(c, "the pin is off");
+			}
 }
 
 static void say_off(const struct service *s, const struct pin *pin, const char *reason)

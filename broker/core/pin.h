@@ -38,6 +38,13 @@ void service_pins_deinit(struct service *s);
 struct channel *pin_channel(struct endpoint *e, const struct handoff_addr *peer,
 			    struct pin **ret_pin);
 
+/*
+ * A worker that is held may be full of those who came by the round, and had no time yet to take
+ * them. pin_channel() counts that as room. To be called before a connection is given to @c: true
+ * if they went back to the pending just now.
+ */
+bool pin_make_room(struct channel *c);
+
 /* A connection has gone there; one pin of kind PIN_NEXT less. */
 void pin_used(struct service *s, struct pin *pin);
 

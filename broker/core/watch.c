@@ -51,6 +51,17 @@ static bool another_has_room(const struct channel *c)
 	return false;
 }
 
+/* Full or not: what waits in the broker itself is the first that it gets. */
+static bool another_serves(const struct channel *c)
+{
+	struct balancer_member *m;
+
+	list_for_each (m, &c->endpoint->round.ring, link)
+		if (m != &c->member && m->limit > 0)
+			return true;
+	return false;
+}
+
 void channel_shun(struct channel *c)
 {
 	struct master *m = c->worker->service->master;
@@ -160,8 +171,8 @@ static bool watch_channel(struct channel *c, int64_t now)
 	}
 	if (now - c->moved_ms < w->conf->stall_timeout_ms || list_empty(&c->member.link))
 		return true;
-	/* Nobody comes in by the round: what waits here is pinned, and would only come back. */
-	if (c->stalled && c->member.limit == 0 && worker_is_pinned(w))
+	/* What is pinned to it would only come back. */
+	if (c->stalled && c->member.limit == 0 && !channel_has_unpinned(c))
 		return true;
 	if (w->state == WORKER_READY && !worker_is_debugged(w) && refuse_io_uring(w))
 		return true;
@@ -187,10 +198,10 @@ static void watch_leaving_channel(struct channel *c, int64_t now)
 		c->moved_ms = now;
 		return;
 	}
-	if ((now - c->moved_ms < STUCK_MS && !channel_is_stopped(c)) || !another_has_room(c))
+	if ((now - c->moved_ms < STUCK_MS && !channel_is_stopped(c)) || !another_serves(c))
 		return;
 	/* What is pinned to it would only come back. */
-	if (w->state == WORKER_HELD && worker_is_pinned(w))
+	if (w->state == WORKER_HELD && !channel_has_unpinned(c))
 		return;
 	if (channel_take_back(c, w->state == WORKER_HELD ? "the worker is held"
 							 : "the worker drains")) {
@@ -203,13 +214,13 @@ static void watch_leaving_channel(struct channel *c, int64_t now)
 
 /* --- workers ------------------------------------------------------------------------- */
 
-static bool is_stopped(struct worker *w)
+static bool stays_stopped(struct worker *w)
 {
-	bool stopped = proc_is_stopped(w->pid, &w->main_look);
+	bool stopped = proc_stays_stopped(w->pid, &w->main_look);
 	struct channel *c;
 
 	list_for_each (c, &w->channels, link)
-		stopped = channel_is_stopped(c) || stopped;
+		stopped = channel_stays_stopped(c) || stopped;
 	return stopped;
 }
 
@@ -220,7 +231,7 @@ static bool watch_held(struct worker *w)
 
 	if (!(w->held & HELD_BY_STOP))
 		return false;
-	w->seen_running = !is_stopped(w);
+	w->seen_running = !stays_stopped(w);
 	if (!ran || !w->seen_running)
 		return true;
 	w->seen_running = false;

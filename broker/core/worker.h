@@ -44,6 +44,7 @@ struct channel {
 	bool broken;		   /* found to be shut down: it is lost, as soon as the loop runs */
 
 	uint64_t sent, taken_back;
+	uint64_t sent_unpinned; /* .sent after the last one that is not there for a pin */
 	bool robbed; /* nothing was given since something was taken back */
 
 	struct page page;	 /* what the worker counts; none unless metrics are on */
@@ -242,6 +243,9 @@ unsigned channel_look(struct channel *c);
  */
 unsigned channel_backlog(const struct channel *c);
 
+/* Whether one waits in @c that came by the round, or for a pin that is off. It asks the kernel. */
+bool channel_has_unpinned(const struct channel *c);
+
 uint64_t worker_taken(const struct worker *w);	 /* connections it has taken so far */
 unsigned worker_waiting(const struct worker *w); /* in its channels now */
 
@@ -267,8 +271,9 @@ static inline bool channel_is_usable(const struct channel *c)
 	return !c->broken && !list_empty(&c->holders);
 }
 
-/* Whether the process that listens is stopped and stays so: see proc_is_stopped(). */
+/* Whether the process that listens is stopped: see proc_is_stopped(), proc_stays_stopped(). */
 bool channel_is_stopped(struct channel *c);
+bool channel_stays_stopped(struct channel *c);
 
 /* @c gets none until it takes something, but one now and then to see whether it does. */
 void channel_shun(struct channel *c);

@@ -173,6 +173,13 @@ bool channel_is_stopped(struct channel *c)
 	return h && proc_is_stopped(h->pid, &c->look);
 }
 
+bool channel_stays_stopped(struct channel *c)
+{
+	const struct channel_holder *h = list_first(&c->holders, struct channel_holder, link);
+
+	return h && proc_stays_stopped(h->pid, &c->look);
+}
+
 int worker_add_channel(struct worker *w, struct endpoint *e, struct channel **ret_channel)
 {
 	struct master *m = w->service->master;
@@ -308,6 +315,11 @@ void channel_close(struct channel *c)
 	fd_closep(&c->rx);
 	list_remove(&c->link);
 	free(c);
+}
+
+bool channel_has_unpinned(const struct channel *c)
+{
+	return c->sent < c->sent_unpinned + channel_backlog(c);
 }
 
 unsigned channel_backlog(const struct channel *c)

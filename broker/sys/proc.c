@@ -241,6 +241,18 @@ pid_t proc_tracer(pid_t pid)
 	return proc_read_status(pid, &status) < 0 ? 0 : status.tracer;
 }
 
+bool proc_stays_stopped(pid_t pid, struct proc_look *last)
+{
+	struct proc_look before = *last;
+	struct proc_status status;
+
+	*last = (struct proc_look){ 0 };
+	if (pid <= 1 || proc_read_status(pid, &status) < 0 || !proc_state_is_stopped(status.state))
+		return false;
+	*last = (struct proc_look){ .pid = pid, .scheduled = status.scheduled };
+	return before.pid != pid || before.scheduled == status.scheduled;
+}
+
 bool proc_is_stopped(pid_t pid, struct proc_look *last)
 {
 	struct proc_look before = *last;

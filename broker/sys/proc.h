@@ -67,6 +67,12 @@ struct proc_look {
  */
 bool proc_is_stopped(pid_t pid, struct proc_look *last);
 
+/*
+ * Whether @pid, which was found to be stopped, still is. A debugger at work does not make it run:
+ * what counts is that it has not run since the last look with the same @last.
+ */
+bool proc_stays_stopped(pid_t pid, struct proc_look *last);
+
 struct proc_usage {
 	uint64_t rss_bytes; /* resident memory, shared pages included */
 	uint64_t cpu_ms;    /* user and system, since its start */

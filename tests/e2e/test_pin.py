@@ -89,6 +89,61 @@ def what_waits_at_a_worker_that_is_held_is_answered_by_others():
 
 
 @test
+def a_pin_to_a_worker_that_is_held_keeps_nobody_else_there():
+    broker = Broker(app("srv_blocking"), workers=2, stall_timeout="1m")
+    first, second = pids(broker, 2)
+    silent = [connect(broker.port), connect(broker.port)]  # each keeps one worker busy
+    wait_until(lambda: all(proc.held_connections([p], broker.port) for p in (first, second)))
+    waiting = [connect(broker.port) for _ in range(6)]
+    for n, sock in enumerate(waiting):
+        send_request(sock, "/?id=%d" % n)
+    wait_until(lambda: worker(broker, "web.0")["waiting"] == 3)
+    with Control(broker) as session:
+        session.ask("debug web.0 --from " + MINE)
+        own = connect_from(broker.port)
+        send_request(own)
+        event = broker.wait_event("taken-back", worker="web.0")
+        assert "held" in event["reason"], event
+        wait_until(lambda: worker(broker, "web.0")["waiting"] == 1)
+        silent[1].close()  # whose worker is web.1: it has all the others now
+        answers = [read_answer(sock) for sock in waiting]
+        assert {answer.pid for answer in answers} == {second}, answers
+        assert [answer.id for answer in answers] == [str(n) for n in range(6)], answers
+        # And the person's own is not sent to and fro.
+        assert len(broker.events("taken-back", worker="web.0")) == 1
+        silent[0].close()
+        assert read_answer(own).pid == first
+    own.close()
+    check_ledger(broker)
+
+
+@test
+def one_that_is_pinned_finds_room_at_a_worker_that_was_full_when_it_was_held():
+    broker = Broker(app("srv_blocking"), workers=2, queue=4, stall_timeout="1m")
+    first, second = pids(broker, 2)
+    silent = [connect(broker.port), connect(broker.port)]  # each keeps one worker busy
+    wait_until(lambda: all(proc.held_connections([p], broker.port) for p in (first, second)))
+    waiting = [connect(broker.port) for _ in range(8)]
+    for n, sock in enumerate(waiting):
+        send_request(sock, "/?id=%d" % n)
+    wait_until(lambda: ledger(broker)["waiting"] == 8)
+    with Control(broker) as session:
+        # In the backlog, until there is a pin.
+        own = [connect_from(broker.port) for _ in range(3)]
+        for n, sock in enumerate(own):
+            send_request(sock, "/?id=%d" % n)
+        session.ask("debug web.0 --from " + MINE)
+        wait_until(lambda: worker(broker, "web.0")["waiting"] == 3)
+        for sock in silent:
+            sock.close()
+        assert [read_answer(sock).pid for sock in own] == [first] * 3
+        assert {read_answer(sock).pid for sock in waiting} == {second}
+    assert not broker.events("pin-missed")
+    assert broker.events("taken-back", reason="room for one that is pinned")
+    check_ledger(broker)
+
+
+@test
 def held_before_it_listens_it_is_never_in_the_round():
     gate = tmp("gate")
     command = ["sh", "-c", "while ! test -e %s; do sleep 0.02; done; exec {apps}/srv_poll {port}" % gate]
@@ -284,14 +339,21 @@ def ones_own_request_waits_for_the_breakpoint_while_production_goes_on():
         assert (line["pid"], line["worker"]) == (first, "web.0") and first in line["pids"], line
         broker.wait_event("worker-held", worker="web.0", by="debug")
         with faults.traced(first):
+            # With the other one as busy as can be, those who came by the round are there first.
+            wait_until(lambda: worker(broker, "web.0")["waiting"] == 0)
             own = connect_from(broker.port)
             send_request(own)
-            wait_until(lambda: worker(broker, "web.0")["waiting"] == 1)
+            wait_until(
+                lambda: worker(broker, "web.0")["waiting"] == 1,
+                what=lambda: "one's own, alone, waits: %s" % worker(broker, "web.0"),
+            )
             load.wait_answers(200)
             assert who_answers(broker.port, 6) == {second}
             # It stays where it is, however long the breakpoint lasts.
             assert worker(broker, "web.0")["waiting"] == 1
             assert not broker.events("taken-back", worker="web.0", reason="the worker takes none")
+            # Nor does it seem to run whenever its debugger, which is this test, does.
+            assert len(broker.events("worker-held", worker="web.0", by="stop")) <= 1
         assert read_answer(own).pid == first
         own.close()
         assert {pid_for(broker.port) for _ in range(4)} == {first}

@@ -198,6 +198,7 @@ int channel_give(struct channel *c, const struct handoff_conn *conn, int fd)
 	client->owner = CHANNEL;
 	f->queue[f->n++] = (unsigned)(fd - FIRST_FD);
 	f->given++;
+	c->sent++;
 	last_worker = (unsigned)(f - workers);
 	service.ledger.sent++;
 	return CHANNEL_DONE;
@@ -216,12 +217,21 @@ static void worker_takes(unsigned i)
 	f->edge = true;
 }
 
+/* As worker_channel.c, by the kernel's count. */
+bool channel_has_unpinned(const struct channel *c)
+{
+	return c->sent < c->sent_unpinned + workers[c->rx].n;
+}
+
 unsigned channel_take_back(struct channel *c, const char *reason)
 {
 	struct fake_worker *f = worker_of(c);
 	unsigned n = f->n;
 
 	CHECK(reason != NULL);
+	/* As at the descriptor limit: it must not begin anew in the middle of a dispatch. */
+	if (endpoint->dispatching)
+		CHECK(!endpoint_dispatch(endpoint));
 
 	for (unsigned k = 0; k < f->n; k++) {
 		struct client *client = &clients[f->queue[k]];

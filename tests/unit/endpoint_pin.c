@@ -37,6 +37,14 @@ static void worker_is_held(unsigned i)
 	worker_goes(i, WORKER_HELD);
 }
 
+/* As one that runs: it may take for a while what it has. */
+static void worker_is_held_with_all_it_has(unsigned i)
+{
+	workers[i].w.state = WORKER_HELD;
+	endpoint_leave(endpoint, &workers[i].c);
+	endpoint_dispatch(endpoint);
+}
+
 /* How many of host @host wait at worker @i. */
 static unsigned count_of(unsigned i, uint8_t host)
 {
@@ -126,6 +134,40 @@ TEST(what_is_pinned_comes_back_when_its_worker_is_held_and_the_rest_leaves)
 	CHECK_EQ(n_give_calls, 7); /* each once */
 	for (unsigned k = 1; k < 3; k++)
 		CHECK(workers[0].queue[k - 1] < workers[0].queue[k]);
+	check_books();
+	fake_stop();
+}
+
+TEST(who_came_by_the_round_makes_room_for_what_is_pinned_to_a_held_worker)
+{
+	fake_start(2, QUEUE, 1);
+	make_pin(PIN_BY_HAND, "127.0.0.9", 0);
+	connect_from(1, 2);
+	connect_from(MINE, 1);
+	connect_from(1, 2);
+	connect_from(1, 2);
+	run_loop();
+	CHECK_EQ(workers[0].n, QUEUE);
+	CHECK_EQ(count_of(0, MINE), 1);
+	worker_is_held_with_all_it_has(0);
+	CHECK_EQ(workers[0].n, QUEUE);
+	/* Also with nobody else who has room. */
+	connect_from(1, 1);
+	connect_from(MINE, 2);
+	do
+		run_loop();
+	while (loop_waits());
+	CHECK_EQ(workers[0].n, 3);
+	CHECK_EQ(count_of(0, MINE), 3);
+	for (unsigned k = 1; k < 3; k++)
+		CHECK(workers[0].queue[k - 1] < workers[0].queue[k]);
+	CHECK_EQ(n_warned, 0);
+	check_books();
+	/* One that is full of what is pinned is not robbed for more of it. */
+	connect_from(MINE, 3);
+	run_loop();
+	CHECK_EQ(count_of(0, MINE), QUEUE);
+	CHECK(!loop_timer_armed(&endpoint->retry));
 	check_books();
 	fake_stop();
 }
@@ -410,8 +452,10 @@ static void random_step(unsigned long long *rnd)
 			worker_takes(i);
 		break;
 	case 6:
-		if (is_in_round(i))
+		if (is_in_round(i) && tap_random(rnd, 2))
 			worker_is_held(i);
+		else if (is_in_round(i))
+			worker_is_held_with_all_it_has(i);
 		else
 			worker_joins(i);
 		break;

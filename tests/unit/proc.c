@@ -228,6 +228,13 @@ TEST(one_that_a_tracer_has_stopped_is_seen_twice_before_it_is_believed)
 	wait_for_state(tracer, 'R');
 	CHECK(!proc_is_stopped(f.child, &look));
 	CHECK(!proc_is_stopped(f.child, &look));
+	/* ... but what it has stopped already stays so. */
+	CHECK(proc_stays_stopped(f.child, &look));
+	CHECK(proc_stays_stopped(f.child, &look));
+	look.scheduled--;
+	CHECK(!proc_stays_stopped(f.child, &look));
+	CHECK(proc_stays_stopped(f.child, &look));
+	CHECK(!proc_stays_stopped(getpid(), &look));
 	CHECK(tracer > 1);
 	CHECK_EQ(kill(tracer, SIGKILL), 0);
 	CHECK_EQ(waitpid(tracer, NULL, 0), tracer);
