@@ -44,6 +44,15 @@ def the_apps_closes_do_not_reach_our_descriptors(broker):
 
 
 @test
+def a_close_range_that_fails_closes_nothing(broker):
+    p = broker.puppet()
+    fd, hello, channel = p.listen()
+    eq(p("closerange 3 %d 0x80" % 0xffffffff), "-1 EINVAL")
+    assert hello.held()
+    check_serves(p, broker, channel, fd)
+
+
+@test
 def copies_listen_and_the_last_close_is_the_goodbye(broker):
     p = broker.puppet()
     fd, hello, channel = p.listen()

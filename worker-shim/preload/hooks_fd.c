@@ -16,7 +16,7 @@
 #include <stdarg.h>
 #include <sys/syscall.h>
 
-#define FLAG_CLOEXEC 4 /* CLOSE_RANGE_CLOEXEC: musl has no name for it */
+#define FLAG_UNSHARE 2 /* CLOSE_RANGE_UNSHARE: musl has no name for it */
 
 static int refuse(int error)
 {
@@ -153,7 +153,8 @@ static int close_around_hidden(unsigned first, unsigned last, int flags)
 int hook_close_range(unsigned first, unsigned last, int flags)
 {
 	real_ready();
-	if (first > last || (flags & FLAG_CLOEXEC) || !shim.active || !owner_is_me())
+	/* Every other flag closes nothing. */
+	if (first > last || (flags & ~FLAG_UNSHARE) || !shim.active || !owner_is_me())
 		return kernel_close_range(first, last, flags);
 	return close_around_hidden(first, last, flags);
 }
