@@ -193,6 +193,13 @@ static void do_epoll_ctl(int op)
 	result(epoll_ctl(fd_arg(1), op, fd_arg(2), &event), "");
 }
 
+static void do_raw_epoll_add(void)
+{
+	struct epoll_event event = { .events = (uint32_t)num(3), .data.u64 = (uint64_t)num(4) };
+
+	result(syscall(SYS_epoll_ctl, fd_arg(1), EPOLL_CTL_ADD, fd_arg(2), &event), "");
+}
+
 static void do_poll(void)
 {
 	struct pollfd p = { .fd = fd_arg(1), .events = POLLIN };
@@ -236,6 +243,21 @@ static void do_fork(void)
 		_exit(0);
 	}
 	result(pid, "");
+}
+
+/* A child closes FD, and then all it has, and ends. The parent goes on. */
+static void do_forkclose(void)
+{
+	pid_t pid = fork();
+	int status = -1;
+
+	if (pid == 0) {
+		(void)close(fd_arg(1));
+		closefrom(0);
+		_exit(0);
+	}
+	(void)waitpid(pid, &status, 0);
+	result(status, "");
 }
 
 static void do_vfork(void)
@@ -303,6 +325,12 @@ static void do_closeall(void)
 {
 	for (int fd = 3; fd < 4096; fd++)
 		(void)close(fd);
+	result(0, "");
+}
+
+static void do_closefrom(void)
+{
+	closefrom(fd_arg(1));
 	result(0, "");
 }
 
@@ -412,12 +440,16 @@ static int command(const char *name)
 		result(syscall(SYS_close, fd_arg(1)), "");
 	else if (!strcmp(name, "closerange"))
 		result(close_range((unsigned)num(1), (unsigned)num(2), (int)num(3)), "");
+	else if (!strcmp(name, "closefrom"))
+		do_closefrom();
 	else if (!strcmp(name, "closeall"))
 		do_closeall();
 	else if (!strcmp(name, "dup"))
 		result(dup(fd_arg(1)), "");
 	else if (!strcmp(name, "dup2"))
 		result(dup2(fd_arg(1), fd_arg(2)), "");
+	else if (!strcmp(name, "dup3"))
+		result(dup3(fd_arg(1), fd_arg(2), (int)num(3)), "");
 	else if (!strcmp(name, "dupfd"))
 		result(fcntl(fd_arg(1), F_DUPFD, fd_arg(2)), "");
 	else if (!strcmp(name, "getfl"))
@@ -432,6 +464,8 @@ static int command(const char *name)
 		do_epoll_ctl(EPOLL_CTL_ADD);
 	else if (!strcmp(name, "epolldel"))
 		do_epoll_ctl(EPOLL_CTL_DEL);
+	else if (!strcmp(name, "rawepolladd"))
+		do_raw_epoll_add();
 	else if (!strcmp(name, "epollwait"))
 		do_epoll_wait();
 	else if (!strcmp(name, "poll"))
@@ -444,6 +478,8 @@ static int command(const char *name)
 		do_fill();
 	else if (!strcmp(name, "fork"))
 		do_fork();
+	else if (!strcmp(name, "forkclose"))
+		do_forkclose();
 	else if (!strcmp(name, "vfork"))
 		do_vfork();
 	else if (!strcmp(name, "setsid"))

@@ -1,7 +1,23 @@
-/* The order of asio and others: the socket is in the epoll set before listen() is called. */
+/*
+ * The order of asio and others: the socket is in the epoll set before listen() is called.
+ *
+ * A connection leaves the set by its close() and in no other way, so that an event for one that is
+ * closed is an event for what such a program has freed. This one says so.
+ */
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include "app.h"
+
+static struct app_conn conns[APP_CONNS];
+
+static struct app_conn *unused(void)
+{
+	for (size_t i = 0; i < APP_CONNS; i++)
+		if (!conns[i].fd)
+			return &conns[i];
+	fprintf(stderr, "too many connections\n");
+	exit(1);
+}
 
 int main(int argc, char **argv)
 {
@@ -24,26 +40,17 @@ int main(int argc, char **argv)
 		}
 		c = ev.data.ptr;
 		if (c) {
-			int fd = c->fd;
-
-			/*
-			 * Closing takes a connection out of the set only if nobody else holds it,
-			 * and the broker may for a moment more (apps.md): so it fires once.
-			 */
-			ev.events = EPOLLIN | EPOLLONESHOT;
-			if (!app_serve_some(c))
-				free(c);
-			else if (epoll_ctl(epoll_fd, EPOLL_CTL_MOD, fd, &ev) < 0)
-				app_die("epoll_ctl");
+			if (!c->fd) {
+				fprintf(stderr, "an event for a connection that is closed\n");
+				exit(1);
+			}
+			(void)app_serve_some(c);
 			continue;
 		}
 		for (int fd = app_accept(listener); fd >= 0; fd = app_accept(listener)) {
-			c = calloc(1, sizeof(*c));
-			if (!c)
-				app_die("calloc");
+			c = unused();
 			c->fd = fd;
-			ev = (struct epoll_event){ .events = EPOLLIN | EPOLLONESHOT,
-						   .data.ptr = c };
+			ev = (struct epoll_event){ .events = EPOLLIN, .data.ptr = c };
 			if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0)
 				app_die("epoll_ctl");
 		}

@@ -208,6 +208,31 @@ def a_worker_without_free_descriptors_loses_nobody():
 
 
 @test
+def an_app_may_close_before_the_broker_has():
+    """The broker loses the processor between sendmsg() and the close() of its own copy."""
+    broker = Broker(app("srv_epoll_before_listen"), workers=1, **QUICK)
+    worker = pids(broker, 1)[0]
+    with connect(broker.port) as other:
+        send_request(other, close=False)
+        assert read_answer(other).pid == worker
+        stop_it = "sendmsg:signal=SIGSTOP:when=1"
+        with faults.Strace(broker.pid, "sendmsg,close", inject=stop_it) as trace:
+            at_end(lambda: proc.alive(broker.pid) and send_signal(broker.pid, signal.SIGCONT))
+            with connect(broker.port) as client:
+                send_request(client)
+                assert read_answer(client).pid == worker
+            wait_until(lambda: trace.lines("SCM_RIGHTS") and proc.stat(broker.pid)[0] in "tT")
+            # If the worker is told of that end, then before this.
+            send_request(other, close=False)
+            assert read_answer(other).pid == worker
+            assert not trace.lines("close("), trace.lines("close(")
+            send_signal(broker.pid, signal.SIGCONT)
+            assert http_get(broker.port).pid == worker
+            assert trace.lines("close(")
+    broker.stop()
+
+
+@test
 def a_queue_of_one():
     broker = Broker(app("srv_blocking"), workers=2, queue=1, **QUICK)
     load = Load(broker.port, inflight=64, total=1000)

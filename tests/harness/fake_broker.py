@@ -89,8 +89,11 @@ class Channel:
         return struct.pack("=HHIQQII", 1, 4, 64, self.ids, time.monotonic_ns(), listener, 0) + (
             wire_addr(family, ip, port)) + bytes(8)
 
-    def send(self, broker, kind="4", listener=None, options=()):
-        """Connects a client over @kind ("4", "6", "dual") and passes its connection on."""
+    def send(self, broker, kind="4", listener=None, options=(), held=None):
+        """
+        Connects a client over @kind ("4", "6", "dual") and passes its connection on. With a list
+        @held, the broker's own copy goes there: it has not come to close it yet.
+        """
         client, conn = broker.connect(kind)
         peer = conn.getpeername()
         ip = peer[0]
@@ -100,7 +103,11 @@ class Channel:
             conn.setsockopt(*option)
         number = {"4": 1, "6": 2, "dual": 3}[kind] if listener is None else listener
         send_fds(self.tx, self.message(family, ip, peer[1], number), [conn.fileno()])
-        conn.close()
+        if held is None:
+            conn.close()
+        else:
+            held.append(conn)
+            broker.open.append(conn)
         return client
 
     def take_back(self):

@@ -7,6 +7,8 @@
 
 #include <sys/socket.h>
 
+struct epoll_event;
+
 /*
  * A hook's C name differs from the name it exports: a libc declares bind() and friends with
  * transparent unions, macros or 64-bit redirections that a second definition would contradict.
@@ -23,6 +25,7 @@ HOOK(int, connect, (int fd, const struct sockaddr *addr, socklen_t len));
 HOOK(int, dup, (int fd));
 HOOK(int, dup2, (int from, int to));
 HOOK(int, dup3, (int from, int to, int flags));
+HOOK(int, epoll_ctl, (int epfd, int op, int fd, struct epoll_event *event));
 HOOK(int, fcntl, (int fd, int cmd, ...));
 HOOK(int, fcntl64, (int fd, int cmd, ...));
 HOOK(int, getpeername, (int fd, struct sockaddr *addr, socklen_t *len));

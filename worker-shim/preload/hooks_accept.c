@@ -5,6 +5,7 @@
 
 #include "addr.h"
 #include "adopt.h"
+#include "epollset.h"
 #include "owner.h"
 #include "handoff_name.h"
 #include "real.h"
@@ -68,6 +69,7 @@ static int accept_from(struct slot *slot, int fd, struct sockaddr *addr, socklen
 		return taken;
 	waits_count(slot, conn.accept_ns);
 	mark_family(slot, &conn, taken);
+	epollset_accepted(taken);
 	if (atomic_load_explicit(&slot->options.changed, memory_order_relaxed))
 		options_apply(&slot->options, taken);
 	if (addr) {

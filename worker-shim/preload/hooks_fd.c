@@ -6,6 +6,7 @@
  */
 #include "hooks.h"
 
+#include "epollset.h"
 #include "owner.h"
 #include "real.h"
 #include "shim.h"
@@ -14,6 +15,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
+#include <sys/epoll.h>
 #include <sys/syscall.h>
 
 #define FLAG_UNSHARE 2 /* CLOSE_RANGE_UNSHARE: musl has no name for it */
@@ -22,6 +24,32 @@ static int refuse(int error)
 {
 	errno = error;
 	return -1;
+}
+
+static void remove_from_set(int fd)
+{
+	int epfd = epollset_take(fd, owner_pid()), saved = errno;
+	struct epoll_event unused = { 0 };
+
+	/* The set may be closed, and its number be anything by now: then this fails. */
+	if (epfd >= 0)
+		(void)real.epoll_ctl(epfd, EPOLL_CTL_DEL, fd, &unused);
+	errno = saved;
+}
+
+/*
+ * The app is about to close @fd. Who removes connections itself, or has no epoll, shall not pay for
+ * a getpid(): what is in no set is forgotten without a look at whose memory this is. The worst
+ * that a vfork child can do in this way is that its parent is no better off than without us.
+ */
+static void leave_set(int fd)
+{
+	uint64_t entry = epollset_of(fd);
+
+	if (entry == EPOLLSET_NONE)
+		epollset_forget(fd);
+	else if (entry != EPOLLSET_UNKNOWN && owner_is_me())
+		remove_from_set(fd);
 }
 
 int hook_close(int fd)
@@ -33,6 +61,7 @@ int hook_close(int fd)
 		/* Before the number is free: another thread may be given it at once. */
 		slot_mark(fd, 0);
 	}
+	leave_set(fd);
 	return real.close(fd);
 }
 
@@ -48,6 +77,12 @@ static int copied(int fd, int copy)
 		if (mark_kind(mark) == MARK_SOCKET && !slot_at(fd))
 			mark = 0;
 		slot_mark(copy, mark);
+	}
+	/* A copy keeps a connection in the set, as epoll(7) says: an app may count on it. */
+	if (copy >= 0 && copy != fd && (epollset_of(fd) | epollset_of(copy)) != 0 &&
+	    owner_is_me()) {
+		epollset_forget(fd);
+		epollset_forget(copy);
 	}
 	return copy;
 }
@@ -70,6 +105,16 @@ static int make_way(int from, int to)
 	return from != to && slot_hides(to) ? slot_move_hidden(to) : 0;
 }
 
+/* dup2() and dup3() close @to, if they do not fail. */
+static void leave_set_for(int from, int to)
+{
+	int saved = errno;
+
+	if (from != to && epollset_of(to) && real.fcntl(from, F_GETFD) >= 0)
+		leave_set(to);
+	errno = saved;
+}
+
 int hook_dup2(int from, int to)
 {
 	int r;
@@ -78,6 +123,7 @@ int hook_dup2(int from, int to)
 	r = make_way(from, to);
 	if (r < 0)
 		return refuse(-r);
+	leave_set_for(from, to);
 	return copied(from, real.dup2(from, to));
 }
 
@@ -89,6 +135,8 @@ int hook_dup3(int from, int to, int flags)
 	r = make_way(from, to);
 	if (r < 0)
 		return refuse(-r);
+	if (!(flags & ~O_CLOEXEC))
+		leave_set_for(from, to);
 	return copied(from, real.dup3(from, to, flags));
 }
 
@@ -135,7 +183,11 @@ static int kernel_close_range(unsigned first, unsigned last, int flags)
 static int close_around_hidden(unsigned first, unsigned last, int flags)
 {
 	unsigned marked_end = (unsigned)table_end();
+	/* A thread that gets a table of its own first leaves the others' connections open. */
+	unsigned conns_end = flags & FLAG_UNSHARE ? 0 : (unsigned)epollset_end;
 
+	for (unsigned fd = first; fd < conns_end && fd <= last; fd++)
+		leave_set((int)fd);
 	/* First, since the end of a listener lets go what was hidden for it. */
 	for (unsigned fd = first; fd < marked_end && fd <= last; fd++)
 		if (table_mark((int)fd) && !slot_hides((int)fd))

@@ -69,6 +69,9 @@ static bool hooked(long nr, const struct args *args, long *ret)
 	case SYS_dup3:
 		*ret = hook_dup3(as_int(a[0]), as_int(a[1]), as_int(a[2]));
 		return true;
+	case SYS_epoll_ctl:
+		*ret = hook_epoll_ctl(as_int(a[0]), as_int(a[1]), as_int(a[2]), as_pointer(a[3]));
+		return true;
 	case SYS_fcntl:
 		*ret = hook_fcntl(as_int(a[0]), as_int(a[1]), as_pointer(a[2]));
 		return true;

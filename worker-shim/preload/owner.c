@@ -45,13 +45,14 @@ void owner_init(void)
 		(void)posix(NULL, NULL, set_owner);
 }
 
+pid_t owner_pid(void)
+{
+	if (!atomic_load(&owner->pid))
+		set_owner();
+	return atomic_load(&owner->pid);
+}
+
 bool owner_is_me(void)
 {
-	pid_t pid = atomic_load(&owner->pid);
-
-	if (!pid) {
-		set_owner();
-		return true;
-	}
-	return pid == getpid();
+	return owner_pid() == getpid();
 }

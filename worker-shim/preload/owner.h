@@ -9,10 +9,14 @@
 #define SHIM_OWNER_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 void owner_init(void);
 
 /* False in a vfork child. One getpid(): asked where tables change, never in accept(). */
 bool owner_is_me(void);
+
+/* The owner's pid, without a system call: in a vfork child that of its parent. */
+pid_t owner_pid(void);
 
 #endif

@@ -25,6 +25,7 @@ void real_init(void)
 	look_up(&real.dup, "dup");
 	look_up(&real.dup2, "dup2");
 	look_up(&real.dup3, "dup3");
+	look_up(&real.epoll_ctl, "epoll_ctl");
 	look_up(&real.fcntl, "fcntl");
 	look_up(&real.getpeername, "getpeername");
 	look_up(&real.getsockname, "getsockname");

@@ -11,6 +11,8 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+struct epoll_event;
+
 struct real {
 	int (*accept)(int, struct sockaddr *, socklen_t *);
 	int (*accept4)(int, struct sockaddr *, socklen_t *, int);
@@ -20,6 +22,7 @@ struct real {
 	int (*dup)(int);
 	int (*dup2)(int, int);
 	int (*dup3)(int, int, int);
+	int (*epoll_ctl)(int, int, int, struct epoll_event *);
 	int (*fcntl)(int, int, ...);
 	int (*getpeername)(int, struct sockaddr *, socklen_t *);
 	int (*getsockname)(int, struct sockaddr *, socklen_t *);

@@ -67,14 +67,14 @@ static void epoll_remove(const struct epoll_item *item)
 {
 	struct epoll_event unused = { 0 };
 
-	(void)epoll_ctl(item->epfd, EPOLL_CTL_DEL, item->tfd, &unused);
+	(void)real.epoll_ctl(item->epfd, EPOLL_CTL_DEL, item->tfd, &unused);
 }
 
 static void epoll_restore(const struct epoll_item *item)
 {
 	struct epoll_event event = { .events = item->events, .data.u64 = item->data };
 
-	(void)epoll_ctl(item->epfd, EPOLL_CTL_ADD, item->tfd, &event);
+	(void)real.epoll_ctl(item->epfd, EPOLL_CTL_ADD, item->tfd, &event);
 }
 
 static void replace(struct slot *slot, int fd, int rx)

@@ -1,0 +1,148 @@
+/* links: worker-shim/preload/epollset */
+#include "preload/epollset.h"
+#include "tap.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#define CONN 7
+#define SET  4
+#define ME   100
+
+TEST(what_was_never_accepted_is_not_remembered)
+{
+	CHECK_EQ(epollset_of(CONN), EPOLLSET_UNKNOWN);
+	epollset_add(CONN, SET, ME);
+	CHECK_EQ(epollset_of(CONN), EPOLLSET_UNKNOWN);
+	epollset_remove(CONN, SET);
+	CHECK_EQ(epollset_of(CONN), EPOLLSET_UNKNOWN);
+	epollset_forget(CONN);
+	CHECK_EQ(epollset_of(CONN), EPOLLSET_UNKNOWN);
+	CHECK_EQ(epollset_take(CONN, ME), -1);
+	CHECK_EQ(atomic_load(&epollset_end), 0);
+}
+
+TEST(a_set_is_taken_once)
+{
+	epollset_accepted(CONN);
+	CHECK_EQ(epollset_of(CONN), EPOLLSET_NONE);
+	epollset_add(CONN, SET, ME);
+	CHECK_EQ(epollset_take(CONN, ME), SET);
+	CHECK_EQ(epollset_take(CONN, ME), -1);
+	CHECK_EQ(epollset_of(CONN), EPOLLSET_UNKNOWN);
+}
+
+TEST(one_that_is_in_no_set)
+{
+	epollset_accepted(CONN);
+	CHECK_EQ(epollset_take(CONN, ME), -1);
+	CHECK_EQ(epollset_take(CONN, 0), -1);
+	epollset_accepted(CONN);
+	epollset_add(CONN, SET, ME);
+	epollset_remove(CONN, SET);
+	CHECK_EQ(epollset_of(CONN), EPOLLSET_NONE);
+	CHECK_EQ(epollset_take(CONN, ME), -1);
+}
+
+TEST(only_the_last_set_counts)
+{
+	epollset_accepted(CONN);
+	epollset_add(CONN, SET, ME);
+	epollset_add(CONN, SET + 1, ME);
+	epollset_remove(CONN, SET);
+	CHECK_EQ(epollset_take(CONN, ME), SET + 1);
+}
+
+TEST(a_set_of_another_process_is_not_for_this_one)
+{
+	epollset_accepted(CONN);
+	epollset_add(CONN, SET, ME);
+	CHECK_EQ(epollset_take(CONN, ME + 1), -1);
+	CHECK_EQ(epollset_of(CONN), EPOLLSET_UNKNOWN);
+	/* In the child's copy of the table: its own, in place of its parent's. */
+	epollset_accepted(CONN);
+	epollset_add(CONN, SET, ME);
+	epollset_add(CONN, SET, ME + 1);
+	CHECK_EQ(epollset_take(CONN, ME + 1), SET);
+}
+
+TEST(accepting_forgets_what_was_at_the_number)
+{
+	epollset_accepted(CONN);
+	epollset_add(CONN, SET, ME);
+	epollset_accepted(CONN);
+	CHECK_EQ(epollset_take(CONN, ME), -1);
+}
+
+TEST(the_first_and_the_last_number)
+{
+	const int numbers[] = { 0, TABLE_FDS - 1 };
+
+	for (size_t i = 0; i < 2; i++) {
+		epollset_accepted(numbers[i]);
+		epollset_add(numbers[i], TABLE_FDS - 1, ME);
+		CHECK_EQ(atomic_load(&epollset_end), numbers[i] + 1);
+		CHECK_EQ(epollset_take(numbers[i], ME), TABLE_FDS - 1);
+		epollset_accepted(numbers[i]);
+		epollset_add(numbers[i], 0, ME);
+		CHECK_EQ(epollset_take(numbers[i], ME), 0);
+	}
+}
+
+TEST(numbers_out_of_range_are_left_alone)
+{
+	const int numbers[] = { -1, TABLE_FDS };
+
+	for (size_t i = 0; i < 2; i++) {
+		epollset_accepted(numbers[i]);
+		epollset_add(numbers[i], SET, ME);
+		epollset_remove(numbers[i], SET);
+		epollset_forget(numbers[i]);
+		CHECK_EQ(epollset_of(numbers[i]), EPOLLSET_UNKNOWN);
+		CHECK_EQ(epollset_take(numbers[i], ME), -1);
+	}
+	CHECK_EQ(atomic_load(&epollset_end), 0);
+}
+
+TEST(a_number_that_is_no_set)
+{
+	epollset_accepted(CONN);
+	epollset_add(CONN, -1, ME); /* the kernel refuses it, and the removal later */
+	CHECK_EQ(epollset_take(CONN, ME), -1);
+}
+
+#define ROUNDS 20000
+
+static _Atomic int taken;
+static _Atomic bool done;
+
+static void *take(void *arg)
+{
+	(void)arg;
+	while (!atomic_load(&done))
+		if (epollset_take(CONN, ME) == SET)
+			atomic_fetch_add(&taken, 1);
+		else
+			sched_yield();
+	return NULL;
+}
+
+TEST(of_two_threads_one_takes_it)
+{
+	pthread_t threads[2];
+
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(pthread_create(&threads[i], NULL, take, NULL), 0);
+	for (int i = 0; i < ROUNDS; i++) {
+		/* In one step: one that is accepted and not added yet could be taken, too. */
+		atomic_store(&epollset_entries[CONN], (uint64_t)ME << 32 | SET);
+		while (epollset_of(CONN) != EPOLLSET_UNKNOWN)
+			sched_yield();
+	}
+	atomic_store(&done, true);
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	CHECK_EQ(atomic_load(&taken), ROUNDS);
+}
+
+TAP_MAIN()

@@ -1,0 +1,64 @@
+/*
+ * epollset.h - which epoll set of the app an accepted connection is in.
+ *
+ * close() takes a descriptor out of an epoll set only if nobody else holds the open file, and
+ * somebody does that the app cannot know of: the broker, until it has closed its copy. If it loses
+ * the processor right there, an app that removes nothing itself is told of a connection that it
+ * has closed, and of an object that it has freed. So the library remembers the set, and removes
+ * the connection from it before the app closes it: then close() does what epoll(7) makes the app
+ * expect.
+ *
+ * Only the last set that a connection was added to is known, and only by the number that the set
+ * had then. Who adds one to several, or moves the set to another number, is as well off as without.
+ *
+ * Pure: a table, no system call, no lock. A fork copies it; the pid in each entry tells the child
+ * that the set is its parent's, who goes on with it.
+ */
+#ifndef SHIM_EPOLLSET_H
+#define SHIM_EPOLLSET_H
+
+#include "table.h"
+
+#include <sys/types.h>
+
+#define EPOLLSET_UNKNOWN 0 /* no accepted connection, or none that the library answers for */
+#define EPOLLSET_NONE	 1 /* a connection that is in no set */
+
+/* By number of the connection: one of the above, or pid << 32 | number of the set. */
+extern _Atomic uint64_t epollset_entries[TABLE_FDS];
+/* One past the highest connection that there ever was. */
+extern _Atomic int epollset_end;
+
+/* The entry of @fd. All that descriptors which are no connections of ours pay. */
+static inline uint64_t epollset_of(int fd)
+{
+	if ((unsigned)fd >= TABLE_FDS)
+		return EPOLLSET_UNKNOWN;
+	return atomic_load_explicit(&epollset_entries[fd], memory_order_acquire);
+}
+
+void epollset_raise_end(int fd);
+
+/* @fd was accepted just now. Drops what is left from a descriptor closed behind our back. */
+static inline void epollset_accepted(int fd)
+{
+	if ((unsigned)fd >= TABLE_FDS)
+		return;
+	atomic_store_explicit(&epollset_entries[fd], EPOLLSET_NONE, memory_order_release);
+	if (fd >= atomic_load_explicit(&epollset_end, memory_order_relaxed))
+		epollset_raise_end(fd);
+}
+
+/* Process @pid adds @fd to the set @epfd. Nothing happens if @fd is no accepted connection. */
+void epollset_add(int fd, int epfd, pid_t pid);
+
+/* It removes it from there. */
+void epollset_remove(int fd, int epfd);
+
+/* From now on the entry of @fd is EPOLLSET_UNKNOWN. */
+void epollset_forget(int fd);
+
+/* Forgets @fd and returns the set that @pid has added it to, or -1. */
+int epollset_take(int fd, pid_t pid);
+
+#endif
