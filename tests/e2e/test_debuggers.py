@@ -262,9 +262,10 @@ def one_that_starts_may_be_debugged_for_as_long_as_it_takes():
     need("gdb")
     gate = Gate()
     command = ["sh", "-c", "%s; exec {apps}/srv_poll {port}" % gate]
-    broker = Broker(command, workers=1, wait_ready=False, start_timeout="2s", **SHORT)
+    gdb = Gdb()  # which may take longer to start than the worker has time
+    broker = Broker(command, workers=1, wait_ready=False, start_timeout="3s", **SHORT)
     pid = broker.wait_event("worker-start")["pid"]
-    gdb = Gdb("-p", str(pid))
+    gdb.ask("attach %d" % pid)
     traced = broker.wait_event("worker-traced", pid=pid)  # its time would be over
     assert traced["tracer"] == gdb.pid, traced
     assert "debugged by gdb %d" % gdb.pid in why(broker, "web.0")
