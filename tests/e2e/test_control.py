@@ -352,6 +352,7 @@ def a_path_of_ones_own():
     other = Broker(app("srv_poll"), broker={"control": path}, wait_ready=False)
     assert other.wait_exit() == 3
     other.stopped = {}
+    other.log.close()
     assert "another process listens on" in other.log.tail()
     broker.stop()
     assert not os.path.exists(path)

@@ -292,7 +292,7 @@ def an_abort_says_why_and_what_the_worker_wrote_last():
 @test
 def a_slot_tells_how_its_workers_ended():
     release = Release()
-    broker = Broker(release.command(), workers=2, backoff_min="200ms", backoff_max="1h")
+    broker = Broker(release.command(), workers=2, backoff_min="500ms", backoff_max="1h")
     assert [w["restarts"] for w in workers(broker)] == [0, 0]
     victim = broker.worker_pid("web.1")
     release.deploy("echo first; echo it broke; exit 7")
