@@ -45,7 +45,7 @@ struct channel {
 
 	uint64_t sent, taken_back;
 	uint64_t sent_unpinned; /* .sent after the last one that is not there for a pin */
-	bool robbed; /* nothing was given since something was taken back */
+	bool robbed;		/* nothing was given since something was taken back */
 
 	struct page page;	 /* what the worker counts; none unless metrics are on */
 	struct histogram waited; /* as much of it as is believed */
