@@ -109,7 +109,7 @@ static int connect_by_file(const char *file, int *ret_fd, char **ret_path, struc
 	STRBUF(faults, CONF_ERROR_BYTES);
 	STRBUF(ignored, 1024);
 	struct conf *conf;
-	int r = config_file_load(file, &conf, &faults);
+	int r = config_file_load(file, &conf, &faults), found;
 
 	if (r == 0) {
 		r = connect_by_conf(file, &conf->broker, ret_fd, ret_path, error);
@@ -117,9 +117,16 @@ static int connect_by_file(const char *file, int *ret_fd, char **ret_path, struc
 		return r;
 	}
 	/*
-	 * The file may be wrong, or out of our reach, while a broker runs with what it was: one
-	 * that chose its own directory is still found.
+	 * The file may be wrong while a broker runs with what it was. Where that is asked it mostly
+	 * says all the same; and where it is out of our reach, or does not say, one that chose its
+	 * own directory is still found.
 	 */
+	if (config_file_load_broker(file, &conf) == 0) {
+		found = connect_by_conf(file, &conf->broker, ret_fd, ret_path, &ignored);
+		conf_free(conf);
+		if (found == 0)
+			return 0;
+	}
 	if (access(file, F_OK) == 0 && connect_by_name(file, ret_fd, ret_path, &ignored) == 0)
 		return 0;
 	strbuf_addf(error, "%s", faults.len ? faults.text : strerror(-r));

@@ -85,6 +85,14 @@ def the_socket_of_a_configuration_file():
     write_file("off.ini", "[broker]\ncontrol = off\n" + service)
     fails(ctl("-c", tmp("off.ini"), "status"), 3, "control = off")
     fails(ctl("-c", tmp("none.ini"), "status"), 3, "cannot read " + tmp("none.ini"))
+    # One that has been broken since the broker read it still says where that is.
+    wrong = "[service:web]\ncomand = x\n[broker]\nlog_level = lots\nmetrcs = 1\n"
+    write_file("run-wrong.ini", wrong + "run_dir = run\n")
+    shows(ctl("-c", tmp("run-wrong.ini"), "status", cwd="/"))
+    write_file("other-wrong.ini", wrong + "control = ./other\n[nonsense\n")
+    shows(ctl("-c", tmp("other-wrong.ini"), "status", cwd="/"))
+    write_file("key-wrong.ini", "[broker]\ncontrl = ./other\n" + service)
+    fails(ctl("-c", tmp("key-wrong.ini"), "status"), 3, 'did you mean "control"', "with -s")
     # The file in the current directory needs not be named.
     write_file("broker.ini", "[broker]\nrun_dir = run\n" + service)
     shows(ctl("status"))
