@@ -218,7 +218,6 @@ def a_debugger_that_is_killed_lets_go():
 # --- longer than any timeout --------------------------------------------------------------------
 
 SHORT = {
-    "start_timeout": "500ms",
     "drain_timeout": "100ms",
     "stop_timeout": "100ms",
     "stall_timeout": "50ms",
@@ -263,9 +262,10 @@ def one_that_starts_may_be_debugged_for_as_long_as_it_takes():
     need("gdb")
     gate = Gate()
     command = ["sh", "-c", "%s; exec {apps}/srv_poll {port}" % gate]
-    broker = Broker(command, workers=1, wait_ready=False, **SHORT)
+    gdb = Gdb()  # which may take longer to start than the worker has time
+    broker = Broker(command, workers=1, wait_ready=False, start_timeout="3s", **SHORT)
     pid = broker.wait_event("worker-start")["pid"]
-    gdb = Gdb("-p", str(pid))
+    gdb.ask("attach %d" % pid)
     traced = broker.wait_event("worker-traced", pid=pid)  # its time would be over
     assert traced["tracer"] == gdb.pid, traced
     assert "debugged by gdb %d" % gdb.pid in why(broker, "web.0")
@@ -428,7 +428,7 @@ def one_slot_always_under_gdbserver():
     need("gdb", "gdbserver")
     port = free_port()
     wrap = {"wrap.1": "gdbserver --once 127.0.0.1:%d" % port}
-    broker = Broker(app("srv_poll"), workers=2, wait_ready=False, **wrap, **SHORT)
+    broker = Broker(app("srv_poll"), workers=2, wait_ready=False, start_timeout="2s", **wrap, **SHORT)
     pid = broker.wait_event("worker-start", worker="web.1")["pid"]
     broker.wait_event("worker-ready", worker="web.0")
     # It waits for somebody, for ever; the others serve.

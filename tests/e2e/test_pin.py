@@ -100,6 +100,7 @@ def a_pin_to_a_worker_that_is_held_keeps_nobody_else_there():
     wait_until(lambda: worker(broker, "web.0")["waiting"] == 3)
     with Control(broker) as session:
         session.ask("debug web.0 --from " + MINE)
+        send_signal(first, signal.SIGSTOP)  # before it has had the time to take them
         own = connect_from(broker.port)
         send_request(own)
         event = broker.wait_event("taken-back", worker="web.0")
@@ -111,6 +112,7 @@ def a_pin_to_a_worker_that_is_held_keeps_nobody_else_there():
         assert [answer.id for answer in answers] == [str(n) for n in range(6)], answers
         # And the person's own is not sent to and fro.
         assert len(broker.events("taken-back", worker="web.0")) == 1
+        send_signal(first, signal.SIGCONT)
         silent[0].close()
         assert read_answer(own).pid == first
     own.close()

@@ -311,7 +311,7 @@ def the_window_begins_when_the_reload_is_done():
 
 @test
 def a_parked_worker_that_is_debugged_is_left_alone():
-    broker, old, _ = reloaded(window="300ms", n=1)
+    broker, old, _ = reloaded(window="3s", n=1)
     pid = old["web.0"]
     with faults.traced(pid):
         wait_until(lambda: service(broker)["rollback_ms"] is None)
