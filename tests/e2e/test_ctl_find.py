@@ -154,6 +154,33 @@ def one_of_root_is_not_said_not_to_run():
 
 
 @test
+def root_finds_the_broker_of_whoever_owns_the_file():
+    needs_namespace()
+    write_file("web.ini", "[service:web]\ncommand = x\n")
+    name = name_of(tmp("web.ini"))
+    run_directory(name, USER)
+    fake_of(USER, os.path.join("broker", name, "control"))
+
+    def session_of(uid):
+        def prepare():
+            hide_run()
+            os.makedirs("/run/user/%d/broker" % USER)
+            os.chown("/run/user/%d/broker" % USER, uid, uid)
+            os.symlink(tmp("broker/" + name), "/run/user/%d/broker/%s" % (USER, name))
+
+        return prepare
+
+    def status(uid):
+        return ctl("-c", tmp("web.ini"), "status", cwd="/", prepare=session_of(uid))
+
+    fails(status(USER), 3, "no broker runs", "another user", "-s")
+    os.chown(tmp("web.ini"), USER, USER)
+    shows(status(USER))
+    # What somebody else has put there is not asked.
+    fails(status(65432), 3, "no broker runs")
+
+
+@test
 def the_only_one_that_runs_and_no_other():
     as_user(USER)
     one = run_directory("one", USER)
