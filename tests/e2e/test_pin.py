@@ -190,6 +190,18 @@ def one_that_is_stopped_too_stays_held_when_it_runs_again():
 
 
 @test
+def one_that_is_found_stopped_while_it_is_held_comes_back_by_itself():
+    broker = Broker(app("srv_poll"), workers=2)
+    first, _ = pids(broker, 2)
+    with Control(broker) as session:
+        session.ask("debug web.0")
+        with faults.traced(first):
+            # Nobody connects: it is seen by whoever asks.
+            wait_until(lambda: "stopped" in worker(broker, "web.0")["why"])
+    broker.wait_event("worker-released", worker="web.0")
+
+
+@test
 def a_reload_replaces_a_held_worker():
     broker = Broker(app("srv_poll"), workers=2)
     first = broker.worker_pid("web.0")
