@@ -45,7 +45,7 @@ struct channel {
 
 	uint64_t sent, taken_back;
 	uint64_t sent_unpinned; /* .sent after the last one that is not there for a pin */
-	bool robbed; /* nothing was given since something was taken back */
+	bool robbed;		/* nothing was given since something was taken back */
 
 	struct page page;	 /* what the worker counts; none unless metrics are on */
 	struct histogram waited; /* as much of it as is believed */
@@ -180,6 +180,12 @@ void worker_unhold(struct worker *w, enum worker_hold by);
  */
 int worker_debug_begin(struct worker *w, const struct pin_source *from, struct strbuf *error);
 void worker_debug_end(struct worker *w);
+
+/*
+ * Tells who debugs @w, if somebody does, what its step out of @from means: it leaves, has ended, or
+ * is back. That is seldom of their doing.
+ */
+void worker_debug_changed(const struct worker *w, enum worker_state from, enum worker_event ev);
 
 /*
  * Whether a debugger, strace(1) or the like has a process of @w; *@ret_tracer (may be NULL) is its
