@@ -136,6 +136,10 @@ static void look_at(struct control_roll *roll, struct awaited *a)
 		return;
 	if (!s || s->stopping)
 		fail(roll, a, "the service was told to end meanwhile", "");
+	else if (s->paused || (a->roll && a->roll < s->roll))
+		/* Which ends a rollout without a word; another may have begun since. */
+		fail(roll, a, "the service was paused meanwhile; the next reload brings it back",
+		     "");
 	else if (!a->roll)
 		look_at_new(roll, a, s);
 	else if (!s->rollout.active && !s->after)
