@@ -268,14 +268,24 @@ static void write_change(void *arg, const struct conf_change *change)
 	json_end(out);
 }
 
-static void plan(struct client *c, const char *only)
+static void surveyed(struct survey_waiter *waiter)
 {
+	struct client *c = container_of(waiter, struct client, survey);
+	const char *only = c->request.arguments[0].text;
 	STRBUF(error, CONF_ERROR_BYTES);
 
 	if (master_plan(c->master, only, write_change, c, &error) < 0)
 		client_error(c, "refused", "%s", error.text);
 	else
 		client_end(c);
+}
+
+/* Which of a thousand workers are debugged is nothing to be asked in one go. */
+static void plan(struct client *c)
+{
+	c->state = CLIENT_SURVEY;
+	c->survey.done = surveyed;
+	survey_want(&c->master->survey, &c->survey);
 }
 
 static bool is_stopping(struct client *c)
@@ -293,7 +303,7 @@ void control_reload(struct client *c)
 	const struct service *s;
 
 	if (request_has(&c->request, "--plan")) {
-		plan(c, only);
+		plan(c);
 		return;
 	}
 	if (is_stopping(c))

@@ -200,6 +200,9 @@ bool worker_is_traced(const struct worker *w, pid_t *ret_tracer);
  */
 bool worker_is_debugged(const struct worker *w);
 
+/* The same for all workers in a row: looks only at those with a tracer at the last survey. */
+bool worker_is_found_debugged(const struct worker *w);
+
 /* Logs, once, that @w is to end and waits for its debugger to let go; if the broker ends, again. */
 void worker_say_traced(struct worker *w);
 

@@ -208,6 +208,11 @@ bool worker_is_debugged(const struct worker *w)
 	return (w->held & HELD_BY_DEBUG) || worker_is_traced(w, NULL);
 }
 
+bool worker_is_found_debugged(const struct worker *w)
+{
+	return (w->held & HELD_BY_DEBUG) || (w->found.tracer && worker_is_traced(w, NULL));
+}
+
 void worker_say_traced(struct worker *w)
 {
 	bool broker_waits = w->service->master->stopping != RUNNING;

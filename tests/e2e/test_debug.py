@@ -208,6 +208,17 @@ def a_wrapper_that_waits_for_somebody_stops_the_clock():
     assert {p for p in who_answers(broker.port, 3)} <= set(tree_of(pid))
 
 
+# --- the plan of a reload -----------------------------------------------------------------------
+
+
+@test
+def the_plan_knows_of_a_debugger_that_nobody_has_announced():
+    broker = Broker(app("srv_poll"), workers=2)
+    with faults.watched(broker.worker_pid("web.1")):
+        (debugged,) = [c["action"] for c in control.ask(broker, "reload --plan")][1:]
+        assert debugged.startswith("web.1 is being debugged: "), debugged
+
+
 # --- the person is told -------------------------------------------------------------------------
 
 OWN = "127.0.0.2"  # who debugs sends from here
