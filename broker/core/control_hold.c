@@ -122,6 +122,27 @@ void control_debug(struct client *c)
 	end_held(c, w);
 }
 
+void control_tell_debugger(const struct worker *w, const char *words)
+{
+	struct client *c;
+
+	list_for_each (c, &w->service->master->control.clients, link) {
+		struct buf *out = &c->stream.out;
+
+		if (c->debugged != w->id)
+			continue;
+		json_begin(out);
+		json_str(out, "type", "debugged");
+		json_str(out, "worker", w->name);
+		json_int(out, "pid", w->pid ? w->pid : w->main_was);
+		json_uint(out, "generation", w->generation);
+		json_str(out, "state", worker_state_name(w->state));
+		json_str(out, "message", words);
+		json_end(out);
+		stream_flush(&c->stream);
+	}
+}
+
 void control_let_go(struct client *c)
 {
 	struct service *s;

@@ -136,6 +136,10 @@ static void look_at(struct control_roll *roll, struct awaited *a)
 		return;
 	if (!s || s->stopping)
 		fail(roll, a, "the service was told to end meanwhile", "");
+	else if (s->paused || (a->roll && a->roll < s->roll))
+		/* Which ends a rollout without a word; another may have begun since. */
+		fail(roll, a, "the service was paused meanwhile; the next reload brings it back",
+		     "");
 	else if (!a->roll)
 		look_at_new(roll, a, s);
 	else if (!s->rollout.active && !s->after)
@@ -264,14 +268,24 @@ static void write_change(void *arg, const struct conf_change *change)
 	json_end(out);
 }
 
-static void plan(struct client *c, const char *only)
+static void surveyed(struct survey_waiter *waiter)
 {
+	struct client *c = container_of(waiter, struct client, survey);
+	const char *only = c->request.arguments[0].text;
 	STRBUF(error, CONF_ERROR_BYTES);
 
 	if (master_plan(c->master, only, write_change, c, &error) < 0)
 		client_error(c, "refused", "%s", error.text);
 	else
 		client_end(c);
+}
+
+/* Which of a thousand workers are debugged is nothing to be asked in one go. */
+static void plan(struct client *c)
+{
+	c->state = CLIENT_SURVEY;
+	c->survey.done = surveyed;
+	survey_want(&c->master->survey, &c->survey);
 }
 
 static bool is_stopping(struct client *c)
@@ -291,7 +305,7 @@ void control_reload(struct client *c)
 	if (only && !client_find_service(c, only))
 		return;
 	if (request_has(&c->request, "--plan")) {
-		plan(c, only);
+		plan(c);
 		return;
 	}
 	if (is_stopping(c))

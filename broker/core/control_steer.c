@@ -1,6 +1,7 @@
 /*
  * The commands that steer and are done at once: scale, signal, stop, ...
  */
+#include <errno.h>
 #include <string.h>
 #include "core/client.h"
 #include "sys/spawn.h"
@@ -38,8 +39,11 @@ void control_signal(struct client *c)
 		client_error(c, "refused", "the main process of %s has ended", w->name);
 		return;
 	}
-	r = spawn_kill(w->pid, sig);
-	if (r < 0)
+	/* A child keeps its number until we have waited for it; a guest is somebody else's. */
+	r = w->guest ? spawn_kill_pidfd(w->pidfd, sig) : spawn_kill(w->pid, sig);
+	if (r == -ESRCH)
+		client_error(c, "refused", "%s has just ended", w->name);
+	else if (r < 0)
 		client_error(c, "failed", "cannot send signal %d to process %d: %s", sig,
 			     (int)w->pid, strerror(-r));
 	else

@@ -128,6 +128,9 @@ def the_page_has_every_key_and_no_other():
         c.send("debug web.0")
         line = c.line()
         seen.setdefault(line.pop("type"), set()).update(line)
+        ask(broker, "restart web.0 --no-wait")
+        line = c.wait_line(type="debugged")
+        seen.setdefault(line.pop("type"), set()).update(line)
     del want["join"]  # test_join.py
     for kind in want:
         assert seen[kind] == want[kind], (

@@ -6,6 +6,7 @@ import re
 import shutil
 
 from harness import *
+from lib.control import Control
 from lib.steering import (
     answered_by, ask, hold, ready_workers, refusal, service, told, who_answers, workers,
 )
@@ -44,6 +45,58 @@ def a_reload_is_aborted_by_hand():
     assert len(broker.events("reload-begin")) == 1
     assert service(broker)["reload"] is None
     load.assert_clean()
+
+
+# --- pause ----------------------------------------------------------------------------------------
+
+PAUSED = "the service was paused meanwhile; the next reload brings it back"
+
+
+@test
+def who_waits_for_a_reload_hears_of_a_pause():
+    gate = Gate()
+    release = Release("[ $BROKER_GENERATION = 1 ] || %s\n%s" % (gate, GOOD))
+    broker = Broker(release.command(), workers=1)
+    for request, generation in (("reload", 2), ("restart web.0", 3)):
+        mark = broker.mark()
+        with Control(broker) as waiting:
+            waiting.send(request)
+            pid = broker.wait_event("worker-start", since=mark, generation=generation)["pid"]
+            broker.signal(signal.SIGWINCH)
+            end = waiting.answer()[-1]
+        assert (end.get("code"), end.get("message")) == ("aborted", PAUSED), end
+        broker.wait_event("worker-exit", pid=pid)  # it reads nothing that is for the next
+        gate.open()
+        ask(broker, "reload")
+    # A pause and a reload at the same time: the first client's was the one that the pause ended.
+    with Control(broker) as first, Control(broker) as second:
+        mark = broker.mark()
+        first.send("reload")
+        pid = broker.wait_event("worker-start", since=mark)["pid"]
+        proc.stop_process(broker.pid)
+        broker.signal(signal.SIGWINCH)
+        second.send("reload")
+        send_signal(broker.pid, signal.SIGCONT)
+        end = first.answer()[-1]
+        assert (end.get("code"), end.get("message")) == ("aborted", PAUSED), end
+        broker.wait_event("worker-exit", pid=pid)
+        gate.open()
+        assert second.answer()[-1]["type"] == "end"
+
+
+@test
+def who_waits_for_a_new_service_hears_of_a_pause():
+    text = "[service:a]\ncommand = {apps}/srv_poll {port}\nworkers = 1\n"
+    broker = Broker(text=text)
+    broker.configure(text=text + "[service:b]\ncommand = sleep 1000\nworkers = 1\n")
+    with Control(broker) as waiting:
+        waiting.send("reload a")
+        waiting.answer()
+        waiting.send("reload")
+        broker.wait_event("worker-start", worker="b.0")
+        broker.signal(signal.SIGWINCH)
+        end = waiting.answer()[-1]
+    assert (end.get("code"), end.get("message")) == ("aborted", PAUSED), end
 
 
 # --- scale ----------------------------------------------------------------------------------------
