@@ -15,7 +15,7 @@
 /* What a client waits for, or does beyond one request. */
 enum client_state {
 	CLIENT_IDLE,	/* nothing: the next request is read */
-	CLIENT_STATUS,	/* a survey, for its status */
+	CLIENT_SURVEY,	/* a survey, for its status or plan */
 	CLIENT_FOLLOWS, /* events, until it leaves */
 	CLIENT_ROLLS,	/* the end of a rollout */
 	CLIENT_HOLDS,	/* nothing, but a worker is held until it leaves */

@@ -48,4 +48,7 @@ void control_stop(struct master *m);
 /* A step of a rollout, for those who wait for its end; see service_announce(). */
 void control_announce(const struct service *s, enum roll_phase phase, const struct worker *w);
 
+/* What has become of @w, which is debugged, in words for the person who does; else nothing. */
+void control_tell_debugger(const struct worker *w, const char *words);
+
 #endif

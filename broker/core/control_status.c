@@ -198,7 +198,7 @@ void control_status(struct client *c)
 		write_worker(c, target);
 		return;
 	}
-	c->state = CLIENT_STATUS;
+	c->state = CLIENT_SURVEY;
 	c->survey.done = surveyed;
 	survey_want(&c->master->survey, &c->survey);
 }

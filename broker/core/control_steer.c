@@ -1,6 +1,7 @@
 /*
  * The commands that steer and are done at once: scale, signal, stop, ...
  */
+#include <errno.h>
 #include <string.h>
 #include "core/client.h"
 #include "sys/spawn.h"
@@ -18,6 +19,11 @@ void control_scale(struct client *c)
 			     ROLLOUT_MAX);
 	else if (service_set_workers(s, (unsigned)n, &error) < 0)
 		client_error(c, "refused", "%s", error.text);
+	else if (!service_has_round(s))
+		client_end_saying(c,
+				  "%s is to have %u worker%s until the next reload, and none of "
+				  "them is in the round now: its clients wait",
+				  service_name(s), s->want, s->want == 1 ? "" : "s");
 	else
 		client_end(c);
 }
@@ -33,8 +39,11 @@ void control_signal(struct client *c)
 		client_error(c, "refused", "the main process of %s has ended", w->name);
 		return;
 	}
-	r = spawn_kill(w->pid, sig);
-	if (r < 0)
+	/* A child keeps its number until we have waited for it; a guest is somebody else's. */
+	r = w->guest ? spawn_kill_pidfd(w->pidfd, sig) : spawn_kill(w->pid, sig);
+	if (r == -ESRCH)
+		client_error(c, "refused", "%s has just ended", w->name);
+	else if (r < 0)
 		client_error(c, "failed", "cannot send signal %d to process %d: %s", sig,
 			     (int)w->pid, strerror(-r));
 	else
@@ -47,6 +56,9 @@ void control_stop_broker(struct client *c)
 	bool now = request_has(&c->request, "--now");
 
 	/* First the answer: the end may be quick. */
-	client_end(c);
+	if (m->stopping != RUNNING)
+		client_end_saying(c, "the broker was stopping already: it ends all workers now");
+	else
+		client_end(c);
 	master_stop(m, !now);
 }

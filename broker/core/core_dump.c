@@ -1,7 +1,7 @@
 #include "core_dump.h"
 
+#include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <limits.h>
 #include <signal.h>
 #include <string.h>
@@ -13,9 +13,13 @@
 #include "base/fd.h"
 #include "core/master.h"
 #include "policy/core_pattern.h"
+#include "sys/path_match.h"
 
 /* Of the first pid namespace, in which %P counts; a constant of the kernel (PROC_PID_INIT_INO). */
 #define FIRST_PID_NAMESPACE "pid:[4026531836]"
+
+/* Entries of directories that are looked at: a few milliseconds in which nobody is accepted. */
+#define LOOK_MAX 4096
 
 static bool dumps_by_default(int sig)
 {
@@ -52,36 +56,23 @@ static bool in_first_pid_namespace(void)
 	return !strcmp(name, FIRST_PID_NAMESPACE);
 }
 
+struct search {
+	time_t since, newest;
+	struct strbuf *path;
+};
+
 /* A file that was there before the worker is not its dump. */
-static bool is_dump(const char *path, time_t since, time_t *newest)
+static void look_at(const char *path, void *arg)
 {
+	struct search *s = arg;
 	struct stat st;
 
-	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) || st.st_mtime < since ||
-	    st.st_mtime < *newest)
-		return false;
-	*newest = st.st_mtime;
-	return true;
-}
-
-static void find_file(const char *pattern, bool is_pattern, time_t since, struct strbuf *ret)
-{
-	time_t newest = 0;
-	glob_t found;
-
-	if (!is_pattern) {
-		if (is_dump(pattern, since, &newest))
-			strbuf_add(ret, pattern);
+	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) || st.st_mtime < s->since ||
+	    st.st_mtime < s->newest)
 		return;
-	}
-	if (glob(pattern, GLOB_NOSORT, NULL, &found) != 0)
-		return;
-	for (size_t i = 0; i < found.gl_pathc; i++)
-		if (is_dump(found.gl_pathv[i], since, &newest)) {
-			ret->text[ret->len = 0] = '\0';
-			strbuf_add(ret, found.gl_pathv[i]);
-		}
-	globfree(&found);
+	s->newest = st.st_mtime;
+	s->path->text[s->path->len = 0] = '\0';
+	strbuf_add(s->path, path);
 }
 
 static enum core_place expand(const struct worker *w, struct strbuf *out)
@@ -125,7 +116,9 @@ void core_dump_find(const struct worker *w, struct strbuf *ret_where, struct str
 {
 	int64_t lived_ms = loop_now(&w->service->master->loop) - w->started_ms;
 	time_t since = time(NULL) - (time_t)(lived_ms / MSEC_PER_SEC) - 1;
+	struct search search = { .since = since, .path = ret_where };
 	STRBUF(path, PATH_MAX);
+	int r = 0;
 
 	if (!w->exited || !WIFSIGNALED(w->exit_status))
 		return;
@@ -138,10 +131,10 @@ void core_dump_find(const struct worker *w, struct strbuf *ret_where, struct str
 	case CORE_NOWHERE:
 		break;
 	case CORE_FILE:
-		find_file(path.text, false, since, ret_where);
+		look_at(path.text, &search);
 		break;
 	case CORE_GLOB:
-		find_file(path.text, true, since, ret_where);
+		r = path_match(path.text, LOOK_MAX, look_at, &search);
 		break;
 	case CORE_PROGRAM:
 		strbuf_addf(ret_where, "|%s", path.text);
@@ -154,6 +147,11 @@ void core_dump_find(const struct worker *w, struct strbuf *ret_where, struct str
 	}
 	if (ret_where->len)
 		strbuf_addf(ret_words, "; core dump: %s", ret_where->text);
+	else if (r == -E2BIG)
+		strbuf_addf(ret_words,
+			    "; core dumped, as %s, which was not looked for among more than %d "
+			    "files",
+			    path.text, LOOK_MAX);
 	else
 		strbuf_addf(ret_words,
 			    "; core dumped, but no file %s is found (the program may have changed "

@@ -301,7 +301,7 @@ static void plan_held(const struct service *s, conf_plan_fn *fn, void *arg)
 		if (w->guest || !worker_state_is_current(w->state))
 			continue;
 		strbuf_addf(&section, "service:%s", service_name(s));
-		if (worker_is_debugged(w))
+		if (worker_is_found_debugged(w))
 			strbuf_addf(&action,
 				    "%s is being debugged: a new worker takes its place, and it is "
 				    "left alone until its debugger lets go",

@@ -56,8 +56,7 @@ static void explain_worker(const struct worker *w, struct strbuf *out)
 		.stopped = w->held & HELD_BY_STOP,
 		.pinned_only = w->pinned_only,
 		.stalled_ms = stalled_for(w, now),
-		.debugged =
-			w->held & HELD_BY_DEBUG || (w->found.tracer && worker_is_traced(w, NULL)),
+		.debugged = worker_is_found_debugged(w),
 		.tracer = w->found.tracer,
 		.tracer_name = w->found.tracer_name,
 		.missing = missing.text,

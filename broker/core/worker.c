@@ -295,6 +295,7 @@ void worker_event(struct worker *w, enum worker_event ev)
 	if (!worker_fsm_step(&w->state, ev, &actions))
 		return;
 	log_change(w, from, ev);
+	worker_debug_changed(w, from, ev);
 	if (w->state != from)
 		w->state_since_ms = loop_now(loop_of(w));
 	if (actions & ACT_DISARM)

@@ -182,6 +182,12 @@ int worker_debug_begin(struct worker *w, const struct pin_source *from, struct s
 void worker_debug_end(struct worker *w);
 
 /*
+ * Tells who debugs @w, if somebody does, what its step out of @from means: it leaves, has ended, or
+ * is back. That is seldom of their doing.
+ */
+void worker_debug_changed(const struct worker *w, enum worker_state from, enum worker_event ev);
+
+/*
  * Whether a debugger, strace(1) or the like has a process of @w; *@ret_tracer (may be NULL) is its
  * pid. One that belongs to the worker itself, as in `wrap.0 = strace -f`, counts only while it
  * keeps a process stopped. Reads /proc of every process of the tree.
@@ -193,6 +199,9 @@ bool worker_is_traced(const struct worker *w, pid_t *ret_tracer);
  * such a worker, and it is not told to end: see worker.c.
  */
 bool worker_is_debugged(const struct worker *w);
+
+/* The same for all workers in a row: looks only at those with a tracer at the last survey. */
+bool worker_is_found_debugged(const struct worker *w);
 
 /* Logs, once, that @w is to end and waits for its debugger to let go; if the broker ends, again. */
 void worker_say_traced(struct worker *w);

@@ -98,6 +98,85 @@ void worker_debug_end(struct worker *w)
 	worker_unhold(w, HELD_BY_DEBUG);
 }
 
+/* --- what becomes of it meanwhile ------------------------------------------------------ */
+
+static void add_end(const struct worker *w, struct strbuf *out)
+{
+	const struct worker_end_facts facts = service_end_facts(w, false);
+
+	if (w->guest && w->pid) {
+		strbuf_add(out, " is left to itself: its service ends");
+		return;
+	}
+	strbuf_add(out, " has ended");
+	if (!w->exited)
+		return;
+	strbuf_add(out, ": ");
+	worker_end_add_words(&facts, out);
+}
+
+static void add_why_it_leaves(const struct worker *w, enum worker_state from, struct strbuf *out)
+{
+	const struct worker_end_facts facts = service_end_facts(w, false);
+	const struct service *s = w->service;
+
+	if (s->master->stopping != RUNNING) {
+		strbuf_add(out, " is to end with the broker");
+	} else if (service_leaves(s)) {
+		strbuf_addf(out, " is to end: %s %s", service_name(s),
+			    s->stopping ? "ends" : "is paused");
+	} else if (!w->asked) {
+		strbuf_add(out, " does not serve any more: ");
+		worker_end_add_words(&facts, out);
+	} else if (from == WORKER_STARTING) {
+		strbuf_add(out, " is to end before it has served");
+	} else if (w->slot >= s->want) {
+		strbuf_add(out, " is to end: there are fewer workers now");
+	} else {
+		strbuf_addf(out, " was replaced by a %s",
+			    s->target ? roll_kind_name(s->roll_kind) : "rollback");
+	}
+}
+
+/* The source whose connections its debugger wants, if it has named one. */
+static bool find_source(const struct worker *w, struct strbuf *out)
+{
+	const struct pins *pins = &w->service->pins;
+
+	for (size_t i = 0; i < pins->n; i++)
+		if (pins->pin[i].kind == PIN_DEBUG &&
+		    pin_names(&pins->pin[i], w->name, w->generation)) {
+			pin_source_format(&pins->pin[i].source, out);
+			return true;
+		}
+	return false;
+}
+
+void worker_debug_changed(const struct worker *w, enum worker_state from, enum worker_event ev)
+{
+	bool was = worker_state_is_current(from), is = worker_state_is_current(w->state);
+	bool dead = w->state == WORKER_DEAD;
+	STRBUF(source, 64);
+	STRBUF(words, 512);
+
+	/* One that is killed has ended in a moment, and that is said. */
+	if (!(w->held & HELD_BY_DEBUG) || (was == is && !dead) || (ev == EV_KILL && !dead))
+		return;
+	strbuf_add(&words, w->name);
+	if (dead)
+		add_end(w, &words);
+	else if (was)
+		add_why_it_leaves(w, from, &words);
+	else
+		strbuf_add(&words, " was put back by a rollback, and is held as before");
+	if (was != is && find_source(w, &source) && !service_leaves(w->service))
+		strbuf_addf(&words, "; connections of %s go %s again", source.text,
+			    is ? "to it" : "round");
+	if (was && !dead && w->pid)
+		strbuf_add(&words, "; this process is left to you until the debugger ends");
+	control_tell_debugger(w, words.text);
+}
+
 /*
  * A tracer that is of the worker itself is its wrapper (strace -f app, gdbserver): it was put there
  * by the configuration and may stay for ever, so its being there says nothing. But at a breakpoint
@@ -129,6 +208,11 @@ bool worker_is_traced(const struct worker *w, pid_t *ret_tracer)
 bool worker_is_debugged(const struct worker *w)
 {
 	return (w->held & HELD_BY_DEBUG) || worker_is_traced(w, NULL);
+}
+
+bool worker_is_found_debugged(const struct worker *w)
+{
+	return (w->held & HELD_BY_DEBUG) || (w->found.tracer && worker_is_traced(w, NULL));
 }
 
 void worker_say_traced(struct worker *w)

@@ -1,7 +1,7 @@
 /*
  * debug: the worker is held as long as anybody has this connection open. The debugger inherits it,
  * so it stays held until both have ended, whichever is killed first, and whatever closes its
- * descriptors at its start, as sudo(8) does.
+ * descriptors at its start, as sudo(8) does. What the broker says on it meanwhile is read here.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +17,9 @@
 
 struct debug {
 	struct ask ask;
+	struct tool_watch watch;
+	struct ctl *ctl;
+	bool left; /* it has lost its place meanwhile, or the broker is gone: nothing is released */
 	char worker[128];
 	int64_t pid;
 	char *words[DEBUGGER_WORDS_MAX]; /* the usual debugger of this service */
@@ -79,7 +82,47 @@ static void say(const struct ctl *ctl, const struct debug *d, const struct debug
 	out_error("starting: %s", command.text);
 }
 
-static enum ctl_exit run(struct ctl *ctl, const struct debug *d, const struct debugger *tool)
+/* --- while the debugger runs --------------------------------------------------------- */
+
+/* A line that is not understood is of a broker that knows more than we do. */
+static void take_news(struct debug *d, char *line, size_t len)
+{
+	struct json_doc doc;
+	STRBUF(text, 512);
+	const char *message, *state;
+
+	if (json_doc_read(line, len, &doc) < 0 || strcmp(ask_string(&doc, "type"), "debugged") != 0)
+		return;
+	message = ask_string(&doc, "message");
+	state = ask_string(&doc, "state");
+	d->left = strcmp(state, "held") != 0 && strcmp(state, "ready") != 0;
+	strbuf_add_escaped(&text, message, strlen(message));
+	out_error("%s", text.text);
+}
+
+static void take_all_news(struct debug *d)
+{
+	char *line;
+	size_t len;
+
+	while (client_line(&d->ctl->client, &line, &len))
+		take_news(d, line, len);
+}
+
+static void news(struct tool_watch *watch)
+{
+	struct debug *d = container_of(watch, struct debug, watch);
+	int r = client_read(&d->ctl->client);
+
+	take_all_news(d);
+	if (r == 0)
+		return;
+	ask_print_loss(d->ctl, r);
+	watch->fd = -1;
+	d->left = true;
+}
+
+static enum ctl_exit run(struct ctl *ctl, struct debug *d, const struct debugger *tool)
 {
 	int status = 0, r;
 
@@ -88,7 +131,10 @@ static enum ctl_exit run(struct ctl *ctl, const struct debug *d, const struct de
 		out_error("cannot keep %s held: %s", d->worker, strerror(errno));
 		return CTL_FAILED;
 	}
-	r = tool_run(tool->argv, &status);
+	d->ctl = ctl;
+	d->watch = (struct tool_watch){ .fd = ctl->client.fd, .ready = news };
+	take_all_news(d); /* what has come with the answer */
+	r = tool_run(tool->argv, &d->watch, &status);
 	if (r == -ENOENT) {
 		out_error("%s is not installed, so %s is released; others can follow --, as gdb, "
 			  "lldb, strace, perf, gdbserver or any that takes -p PID",
@@ -100,11 +146,14 @@ static enum ctl_exit run(struct ctl *ctl, const struct debug *d, const struct de
 			  d->worker);
 		return CTL_FAILED;
 	}
-	out_error("%s has ended, %s is released", tool->argv[0], d->worker);
+	if (d->left)
+		out_error("%s has ended", tool->argv[0]);
+	else
+		out_error("%s has ended, %s is released", tool->argv[0], d->worker);
 	return (enum ctl_exit)status;
 }
 
-static enum ctl_exit start(struct ctl *ctl, const struct debug *d)
+static enum ctl_exit start(struct ctl *ctl, struct debug *d)
 {
 	struct debugger tool = { .n = 0 };
 	char *const *words = ctl->request.rest;

@@ -30,7 +30,7 @@ struct core_facts {
 enum core_place {
 	CORE_NOWHERE, /* the pattern is empty */
 	CORE_FILE,    /* a path */
-	CORE_GLOB,    /* a pattern of paths, for glob(3) */
+	CORE_GLOB,    /* a pattern of paths, as of glob(3) */
 	CORE_PROGRAM, /* the path of a program that is given the dump, and decides */
 	CORE_SOCKET,  /* the path of a socket that it is sent to */
 };

@@ -21,6 +21,11 @@ int spawn_kill(pid_t pid, int sig)
 	return kill(pid, sig) < 0 ? -errno : 0;
 }
 
+int spawn_kill_pidfd(int pidfd, int sig)
+{
+	return syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0) < 0 ? -errno : 0;
+}
+
 static void reset_signals(void)
 {
 	sigset_t none;

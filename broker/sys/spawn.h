@@ -51,4 +51,10 @@ int spawn_helper(int (*body)(int keep_fd, void *arg), int keep_fd, void *arg, pi
 /* Signals one process. @pid must be above 1. 0 or -errno. */
 int spawn_kill(pid_t pid, int sig);
 
+/*
+ * The same for the process of @pidfd: one that is not our child may have ended, and its number be
+ * another's, before we hear of it. -ESRCH: it has ended.
+ */
+int spawn_kill_pidfd(int pidfd, int sig);
+
 #endif

@@ -86,6 +86,10 @@ def what_is_wrong_is_said_with_the_nearest_name():
         ("status wbe", "unknown-service", "did you mean web?"),
         ("status web.7", "unknown-worker", "did you mean web.0?"),
         ("events wbe", "unknown-service", "did you mean web?"),
+        ("reload wbe", "unknown-service", "did you mean web?"),
+        ("reload wbe --plan", "unknown-service", "did you mean web?"),
+        ("hold web.0@1x", "unknown-worker", "did you mean web.0?"),
+        ("hold web.0@0", "unknown-worker", "did you mean web.0?"),
         ("hold", "bad-request", "usage: hold WORKER"),
         ("status 'web", "bad-request", "quote"),
         ("top", "bad-request", "done by brokerctl"),
@@ -123,6 +127,9 @@ def the_page_has_every_key_and_no_other():
     with Control(broker) as c:
         c.send("debug web.0")
         line = c.line()
+        seen.setdefault(line.pop("type"), set()).update(line)
+        ask(broker, "restart web.0 --no-wait")
+        line = c.wait_line(type="debugged")
         seen.setdefault(line.pop("type"), set()).update(line)
     del want["join"]  # test_join.py
     for kind in want:
@@ -352,6 +359,7 @@ def a_path_of_ones_own():
     other = Broker(app("srv_poll"), broker={"control": path}, wait_ready=False)
     assert other.wait_exit() == 3
     other.stopped = {}
+    other.log.close()
     assert "another process listens on" in other.log.tail()
     broker.stop()
     assert not os.path.exists(path)

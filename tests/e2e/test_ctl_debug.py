@@ -110,6 +110,44 @@ def a_debugger_that_closes_its_descriptors_does_not_release_the_worker():
     assert session.gone.wait(20)
 
 
+def news(message, **members):
+    return dict({"type": "debugged", "worker": "web.1", "pid": 812, "generation": 3,
+                 "state": "draining", "message": message}, **members)
+
+
+@test
+def what_becomes_of_the_worker_is_said_while_the_debugger_runs():
+    # The first is there before the debugger is; the second comes while it has the terminal.
+    fake = setup("debug web.1", debug_line(), end(), news("web.1 was replaced"), end())
+    terminal = Terminal([BROKERCTL, "-s", fake.path, "debug", "web.1"], columns=120)
+    session = fake.session()
+    said()
+    terminal.wait_for("brokerctl: web.1 was replaced")
+    session.send(news("web.1 is\x1b[2J back", state="held"), {"type": "of-later"}, "no JSON",
+                 news("web.1 has ended", state="dead"))
+    terminal.wait_for(r"brokerctl: web.1 is\x1b[2J back")
+    terminal.wait_for("brokerctl: web.1 has ended")
+    assert proc.alive(tool_pid(terminal))
+    terminal.type("\x03")
+    assert terminal.wait_exit() == 7
+    assert "tool has ended" in terminal.screen.text(), terminal.screen.text()
+    assert "released" not in terminal.screen.text(), terminal.screen.text()
+
+
+@test
+def the_end_of_the_broker_is_said_once_and_leaves_the_debugger_alone():
+    fake = setup()
+    terminal = Terminal([BROKERCTL, "-s", fake.path, "debug", "web.1"], columns=120)
+    session = fake.session()
+    said()
+    session.close()
+    terminal.wait_for("the broker has ended, or has closed the connection")
+    assert proc.alive(tool_pid(terminal))
+    terminal.type("\x03")
+    assert terminal.wait_exit() == 7
+    assert terminal.screen.text().count("closed the connection") == 1, terminal.screen.text()
+
+
 @test
 def a_debugger_that_is_not_there():
     fake = setup("debug web.1", debug_line("no-such-debugger", "-p", "{pid}"))

@@ -5,10 +5,13 @@ import contextlib
 import datetime
 import os
 import resource
+import socket
 import statistics
 import time
 
 from harness import *
+from lib import control
+from lib.tools import Tool, debug
 
 private_namespaces()
 
@@ -203,6 +206,94 @@ def a_wrapper_that_waits_for_somebody_stops_the_clock():
     send_signal(pid, signal.SIGUSR1)
     broker.wait_ready()
     assert {p for p in who_answers(broker.port, 3)} <= set(tree_of(pid))
+
+
+# --- the plan of a reload -----------------------------------------------------------------------
+
+
+@test
+def the_plan_knows_of_a_debugger_that_nobody_has_announced():
+    broker = Broker(app("srv_poll"), workers=2)
+    with faults.watched(broker.worker_pid("web.1")):
+        (debugged,) = [c["action"] for c in control.ask(broker, "reload --plan")][1:]
+        assert debugged.startswith("web.1 is being debugged: "), debugged
+
+
+# --- the person is told -------------------------------------------------------------------------
+
+OWN = "127.0.0.2"  # who debugs sends from here
+
+
+def own_request(port):
+    with socket.create_connection(("127.0.0.1", port), 30, source_address=(OWN, 0)) as sock:
+        send_request(sock)
+        return read_answer(sock)
+
+
+def debugger(broker, worker="web.1", source=OWN):
+    """`cat` has nothing of a debugger but that it lasts until somebody ends it."""
+    options = ("--from", source) if source else ()
+    tool = Tool(*debug(broker, worker, *options), "sh", "-c", "echo begun; cat; : {pid}")
+    tool.expect("^begun$")
+    return tool
+
+
+@test
+def who_debugs_is_told_when_a_reload_replaces_the_worker():
+    broker = Broker(app("srv_poll"), workers=2, drain_timeout="100ms", stop_timeout="100ms")
+    old = broker.worker_pid("web.1")
+    mine, other = debugger(broker), debugger(broker, "web.0", None)
+    assert own_request(broker.port).pid == old
+    broker.reload_and_wait()
+    mine.expect("^brokerctl: web.1 was replaced by a reload; connections of %s go round again; this "
+                "process is left to you until the debugger ends$" % OWN)
+    other.expect("^brokerctl: web.0 was replaced by a reload; this process is left to you")
+    assert own_request(broker.port).pid != old
+    assert proc.alive(old)
+    said = mine.end()
+    assert said.endswith("sh has ended\n") and said.count("replaced") == 1, said
+    broker.wait_event("worker-exit", pid=old)
+    other.end()
+
+
+@test
+def who_debugs_is_told_when_the_worker_ends_or_leaves():
+    broker = Broker(app("srv_poll"), workers=4, rollback_window="1h", drain_timeout="100ms")
+    tool = debugger(broker, "web.0")
+    send_signal(broker.worker_pid("web.0"), signal.SIGKILL)
+    tool.expect(r"^brokerctl: web.0 has ended: signal 9 \(SIGKILL\); connections of %s go round "
+                "again$" % OWN)
+    tool.end()
+    for request, worker, words in (
+        ("restart web.1", "web.1", "was replaced by a restart"),
+        ("scale web 3", "web.3", "is to end: there are fewer workers now"),
+        ("stop", "web.2", "is to end with the broker; this process is left to you"),
+    ):
+        tool = debugger(broker, worker)
+        control.ask(broker, request)
+        tool.expect("^brokerctl: %s %s" % (worker, words))
+        tool.end()
+    broker.wait_stopped()
+
+
+@test
+def who_debugs_is_told_when_a_rollback_puts_the_worker_back():
+    broker = Broker(app("srv_poll"), workers=2, rollback_window="1h")
+    old = broker.worker_pid("web.1")
+    tool = debugger(broker)
+    broker.reload_and_wait()
+    tool.expect("web.1 was replaced by a reload")
+    control.ask(broker, "rollback")
+    tool.expect("^brokerctl: web.1 was put back by a rollback, and is held as before; connections "
+                "of %s go to it again$" % OWN)
+    assert own_request(broker.port).pid == old
+    assert "web.1 is released" in tool.end()
+    # Who debugs the one that is undone is told, too.
+    broker.reload_and_wait()
+    tool = debugger(broker)
+    control.ask(broker, "rollback")
+    tool.expect("^brokerctl: web.1 was replaced by a rollback; connections of %s go round" % OWN)
+    tool.end()
 
 
 # --- wrap.N -------------------------------------------------------------------------------------

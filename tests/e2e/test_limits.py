@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Shortage of everything: descriptors, memory, room, processes, patience of the log's reader."""
+"""Shortage of everything: descriptors, memory, room, processes and their numbers, patience."""
 
 import contextlib
 import os
@@ -9,6 +9,8 @@ import subprocess
 
 from harness import *
 from lib.broker import clean_environment
+from lib.control import Control
+from lib.guest import Guest
 
 private_namespaces()
 
@@ -295,6 +297,30 @@ stop_timeout = 1s
     assert broker.wait(30) == 0
     broker.stderr.close()
     log.wait(["broker-stop"])
+
+
+@test
+def a_signal_by_hand_never_meets_a_stranger_with_the_number_of_a_guest():
+    last_pid = "/proc/sys/kernel/ns_last_pid"
+    if not os.access(last_pid, os.W_OK):
+        skip("the kernel does not let us choose the number of a process")
+    broker = Broker(app("srv_poll"), workers=1)
+    guest = Guest(broker, [app("srv_poll")[0], broker.port])
+    with Control(broker) as c:
+        c.ask("signal %s WINCH" % guest.name)
+        proc.stop_process(broker.pid)
+        # The broker will read this before it hears of the end of the guest.
+        c.send("signal %s KILL" % guest.name)
+        guest.end()
+        with open(last_pid, "w") as f:
+            f.write("%d" % (guest.pid - 1))
+        stranger = subprocess.Popen(["sleep", "1000"])
+        at_end(stranger.kill)
+        assert stranger.pid == guest.pid
+        send_signal(broker.pid, signal.SIGCONT)
+        refused = c.answer()[-1]
+    assert refused["code"] == "refused" and "has just ended" in refused["message"], refused
+    assert stranger.poll() is None
 
 
 main()

@@ -475,4 +475,14 @@ def a_worker_that_ends_ends_its_session():
     assert worker(broker, "web.0")["state"] == "ready"
 
 
+@test
+def the_name_of_a_worker_may_begin_like_an_address():
+    broker = Broker(app("srv_poll"), name="3d", workers=1)
+    ask(broker, "pin 127.0.0.1 3d.0")
+    ask(broker, "unpin 3d.0")
+    assert not ask(broker, "pins")
+    assert "no pin of 3d.0" in refusal(broker, "unpin 3d.0")["message"]
+    assert refusal(broker, "unpin 10.1.2")["code"] == "bad-request"
+
+
 main()

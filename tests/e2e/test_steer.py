@@ -6,7 +6,10 @@ import re
 import shutil
 
 from harness import *
-from lib.steering import ask, refusal, service, workers, who_answers, answered_by, hold, ready_workers
+from lib.control import Control
+from lib.steering import (
+    answered_by, ask, hold, ready_workers, refusal, service, told, who_answers, workers,
+)
 
 
 # --- abort ----------------------------------------------------------------------------------------
@@ -44,6 +47,58 @@ def a_reload_is_aborted_by_hand():
     load.assert_clean()
 
 
+# --- pause ----------------------------------------------------------------------------------------
+
+PAUSED = "the service was paused meanwhile; the next reload brings it back"
+
+
+@test
+def who_waits_for_a_reload_hears_of_a_pause():
+    gate = Gate()
+    release = Release("[ $BROKER_GENERATION = 1 ] || %s\n%s" % (gate, GOOD))
+    broker = Broker(release.command(), workers=1)
+    for request, generation in (("reload", 2), ("restart web.0", 3)):
+        mark = broker.mark()
+        with Control(broker) as waiting:
+            waiting.send(request)
+            pid = broker.wait_event("worker-start", since=mark, generation=generation)["pid"]
+            broker.signal(signal.SIGWINCH)
+            end = waiting.answer()[-1]
+        assert (end.get("code"), end.get("message")) == ("aborted", PAUSED), end
+        broker.wait_event("worker-exit", pid=pid)  # it reads nothing that is for the next
+        gate.open()
+        ask(broker, "reload")
+    # A pause and a reload at the same time: the first client's was the one that the pause ended.
+    with Control(broker) as first, Control(broker) as second:
+        mark = broker.mark()
+        first.send("reload")
+        pid = broker.wait_event("worker-start", since=mark)["pid"]
+        proc.stop_process(broker.pid)
+        broker.signal(signal.SIGWINCH)
+        second.send("reload")
+        send_signal(broker.pid, signal.SIGCONT)
+        end = first.answer()[-1]
+        assert (end.get("code"), end.get("message")) == ("aborted", PAUSED), end
+        broker.wait_event("worker-exit", pid=pid)
+        gate.open()
+        assert second.answer()[-1]["type"] == "end"
+
+
+@test
+def who_waits_for_a_new_service_hears_of_a_pause():
+    text = "[service:a]\ncommand = {apps}/srv_poll {port}\nworkers = 1\n"
+    broker = Broker(text=text)
+    broker.configure(text=text + "[service:b]\ncommand = sleep 1000\nworkers = 1\n")
+    with Control(broker) as waiting:
+        waiting.send("reload a")
+        waiting.answer()
+        waiting.send("reload")
+        broker.wait_event("worker-start", worker="b.0")
+        broker.signal(signal.SIGWINCH)
+        end = waiting.answer()[-1]
+    assert (end.get("code"), end.get("message")) == ("aborted", PAUSED), end
+
+
 # --- scale ----------------------------------------------------------------------------------------
 
 
@@ -58,6 +113,17 @@ def workers_come_and_go_by_hand():
         assert wait_until(lambda n=n: len(load.wait_pids(200)) == n)
         assert service(broker)["workers"] == n
     load.assert_clean()
+
+
+@test
+def it_is_said_when_only_held_workers_are_left():
+    broker = Broker(app("srv_poll"), workers=2)
+    ask(broker, "hold web.0")
+    text = told(broker, "scale web 1")
+    assert text.startswith("web is to have 1 worker ") and "clients wait" in text, text
+    assert told(broker, "scale web 2").endswith("its clients wait")
+    broker.wait_event("worker-ready", worker="web.1", count=2)
+    assert told(broker, "scale web 3") is None
 
 
 @test
@@ -93,6 +159,20 @@ def an_abort_leaves_the_number_that_was_set_by_hand():
     broker.reload_and_wait(want="reload-aborted")
     assert service(broker)["workers"] == 3
     assert wait_until(lambda: len(who_answers(broker.port, 12)) == 3)
+
+
+# --- stop -----------------------------------------------------------------------------------------
+
+
+@test
+def who_asks_for_the_end_again_is_told_what_that_does():
+    broker = Broker(app("srv_poll"), workers=1)
+    sock, _ = hold(broker.port)
+    assert told(broker, "stop") is None
+    broker.wait_event("worker-draining")
+    assert "ends all workers now" in told(broker, "stop")
+    broker.wait_stopped()
+    sock.close()
 
 
 # --- one worker anew ------------------------------------------------------------------------------
@@ -208,7 +288,7 @@ def one_service_alone_needs_a_file_that_is_right_as_a_whole():
         assert "[service:b] is gone from the file" in refusal(broker, "reload b")
     assert who_answers(broker.port, 2) | who_answers(broker.port2, 2) == pids
     assert not broker.events("reload-begin") and len(broker.events("reload-refused")) >= 2
-    refusal(broker, "reload c")
+    refusal(broker, "reload c", code="unknown-service")
 
 
 @test
@@ -292,7 +372,7 @@ def an_abort_says_why_and_what_the_worker_wrote_last():
 @test
 def a_slot_tells_how_its_workers_ended():
     release = Release()
-    broker = Broker(release.command(), workers=2, backoff_min="200ms", backoff_max="1h")
+    broker = Broker(release.command(), workers=2, backoff_min="500ms", backoff_max="1h")
     assert [w["restarts"] for w in workers(broker)] == [0, 0]
     victim = broker.worker_pid("web.1")
     release.deploy("echo first; echo it broke; exit 7")

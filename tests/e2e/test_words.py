@@ -178,6 +178,21 @@ def the_plan_tells_what_becomes_of_held_and_debugged_workers():
 
 
 @test
+def a_plan_waits_for_the_look_at_all_workers_and_nobody_for_the_plan():
+    broker = Broker(app("srv_poll"), workers=2)
+    with Control(broker) as first, Control(broker) as second:
+        second.ask("pins")
+        first.ask("pins")  # may still be the first in the broker's list of the ready
+        proc.stop_process(broker.pid)
+        first.send("reload --plan")
+        second.send("hold web.0")
+        send_signal(broker.pid, signal.SIGCONT)
+        plan = [line["action"] for line in first.answer()[:-1]]
+    # What came after it was done before it.
+    assert plan[1:] == ["web.0 is held by hand: the new worker will not be"], plan
+
+
+@test
 def the_plan_and_the_configuration_know_what_was_scaled_by_hand():
     broker = Broker(app("srv_poll"), workers=2)
     ask(broker, "scale web 4")

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -49,6 +50,25 @@ TEST(a_pid_that_means_many_ends_us_before_them)
 		CHECK_EQ(waitpid(child, &status, 0), child);
 		CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
 	}
+}
+
+TEST(a_signal_by_pidfd_reaches_no_other_process)
+{
+	pid_t child = fork();
+	int fd, status;
+
+	CHECK(child >= 0);
+	if (child == 0) {
+		pause();
+		_exit(0);
+	}
+	fd = (int)syscall(SYS_pidfd_open, child, 0);
+	CHECK(fd >= 0);
+	CHECK_EQ(spawn_kill_pidfd(fd, SIGTERM), 0);
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+	CHECK_EQ(spawn_kill_pidfd(fd, SIGTERM), -ESRCH);
+	close(fd);
 }
 
 /* --- a worker ------------------------------------------------------------------------ */

@@ -38,10 +38,9 @@ int64_t worker_deadline_left(const struct worker *w)
 	return -1;
 }
 
-bool worker_is_traced(const struct worker *w, pid_t *ret_tracer)
+bool worker_is_found_debugged(const struct worker *w)
 {
 	(void)w;
-	(void)ret_tracer;
 	return false;
 }
 

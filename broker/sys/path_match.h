@@ -1,0 +1,25 @@
+/*
+ * path_match - the paths that a pattern of glob(7) means, found in bounded time.
+ *
+ * glob(3) reads every directory to its end, and keeps all that it finds: in one with a million
+ * files that takes a second.
+ */
+#ifndef BROKER_SYS_PATH_MATCH_H
+#define BROKER_SYS_PATH_MATCH_H
+
+#include "base/util.h"
+
+typedef void path_match_fn(const char *path, void *arg);
+
+/*
+ * Calls @found with each path that fits @pattern, in no order: * ? [ and \ in it mean what they
+ * mean to glob(3), and a period at the begin of a name is matched by a period only. What has none
+ * of them is a path without being looked for, so there may be no such file. After @max entries of
+ * directories, all together, it gives up.
+ *
+ * 0; -E2BIG: there may be more; -ENAMETOOLONG: some are left out, as no path is that long.
+ * A directory that cannot be read has nothing that fits.
+ */
+int path_match(const char *pattern, unsigned max, path_match_fn *found, void *arg);
+
+#endif
