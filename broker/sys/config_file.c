@@ -109,7 +109,7 @@ int config_file_load(const char *path, struct conf **ret, struct strbuf *error)
 	_cleanup_free_ char *text = NULL;
 	char base_dir[PATH_MAX];
 	struct conf_facts facts;
-	size_t n;
+	size_t n = 0;
 	int r = read_file(path, &text, &n, error);
 
 	if (r < 0)
@@ -124,7 +124,7 @@ int config_file_load_broker(const char *path, struct conf **ret)
 	char base_dir[PATH_MAX];
 	struct conf_facts facts;
 	STRBUF(ignored, 1024);
-	size_t n;
+	size_t n = 0;
 	int r = read_file(path, &text, &n, &ignored);
 
 	if (r < 0)
