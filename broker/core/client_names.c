@@ -6,6 +6,7 @@
 #include "core/client.h"
 #include "core/status.h"
 #include "policy/nearest.h"
+#include "policy/units.h"
 
 static void add_nearest(const char *name, const char *const *names, size_t n, struct strbuf *out)
 {
@@ -32,13 +33,13 @@ struct service *client_find_service(struct client *c, const char *name)
 	return NULL;
 }
 
-/* Cuts "@GENERATION" off. 0: none was given. */
-static unsigned cut_generation(char *name)
+/* Cuts "@GENERATION" off. 0: none was given. What is no number stays, and is nobody's name. */
+static int64_t cut_generation(char *name)
 {
 	char *at = strchr(name, '@');
-	unsigned generation = 0;
+	int64_t generation = 0;
 
-	if (at && sscanf(at + 1, "%u", &generation) == 1)
+	if (at && units_parse_count(at + 1, &generation) == 0 && generation > 0)
 		*at = '\0';
 	return generation;
 }
@@ -89,6 +90,7 @@ static void refuse_worker(struct client *c, const char *name, const char *const 
 {
 	const struct service *s;
 	STRBUF(near, 128);
+	char slot[128];
 
 	list_for_each (s, &c->master->services, link)
 		if (!strcmp(service_name(s), name)) {
@@ -98,7 +100,8 @@ static void refuse_worker(struct client *c, const char *name, const char *const 
 				     name, name);
 			return;
 		}
-	add_nearest(name, names, n, &near);
+	snprintf(slot, sizeof(slot), "%.*s", (int)strcspn(name, "@"), name);
+	add_nearest(slot, names, n, &near);
 	client_error(c, "unknown-worker", "there is no worker %s%s", name, near.text);
 }
 
@@ -109,7 +112,8 @@ struct worker *client_find_worker(struct client *c, const char *name)
 	struct service *s;
 	char wanted[128];
 	const char **names;
-	unsigned generation, slot;
+	int64_t generation;
+	unsigned slot;
 	size_t n = 0, total = 0;
 
 	snprintf(wanted, sizeof(wanted), "%s", name);

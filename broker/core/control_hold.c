@@ -215,21 +215,20 @@ void control_unpin(struct client *c)
 	const char *what = c->request.arguments[0].text;
 	struct pin_source source;
 	STRBUF(error, 512);
+	/* No worker's name is a source, but it may begin like one: 3d.0. */
+	bool is_source = pin_source_parse(what, &source, &error) == 0;
+	bool looks_like_source = strpbrk(what, ":/") || !what[strspn(what, "0123456789.")];
 	struct service *s;
-	/* A worker's name begins with a letter; an address has a colon or begins with a digit. */
-	bool is_source = strchr(what, ':') || (*what >= '0' && *what <= '9');
 	unsigned n = 0;
 
-	if (is_source && pin_source_parse(what, &source, &error) < 0) {
-		client_error(c, "bad-request", "%s", error.text);
-		return;
-	}
 	list_for_each (s, &c->master->services, link)
 		n += unpin(s, what, is_source ? &source : NULL);
-	if (n == 0 && strcmp(what, "all") != 0)
-		client_error(c, "refused", "there is no pin of %s; `pins` shows all", what);
-	else
+	if (n > 0 || !strcmp(what, "all"))
 		client_end(c);
+	else if (!is_source && looks_like_source)
+		client_error(c, "bad-request", "%s", error.text);
+	else
+		client_error(c, "refused", "there is no pin of %s; `pins` shows all", what);
 }
 
 void control_pins(struct client *c)

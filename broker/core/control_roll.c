@@ -302,6 +302,8 @@ void control_reload(struct client *c)
 	STRBUF(error, CONF_ERROR_BYTES);
 	const struct service *s;
 
+	if (only && !client_find_service(c, only))
+		return;
 	if (request_has(&c->request, "--plan")) {
 		plan(c);
 		return;
@@ -324,47 +326,73 @@ void control_reload(struct client *c)
 	wait_for_all(c);
 }
 
-/* For the service that was named, or for all; the first refusal ends it. */
-static void for_services(struct client *c, int (*fn)(struct service *, struct strbuf *))
+static void add_sentence(const char *text, struct strbuf *out)
+{
+	strbuf_addf(out, "%s%s", out->len ? "; " : "", text);
+}
+
+/*
+ * For the service that was named, or for all. It is refused only if none of them does it; and who
+ * asked for all is told of those that did not, too.
+ */
+static void for_services(struct client *c, int (*fn)(struct service *, struct strbuf *),
+			 void (*say)(const struct service *, struct strbuf *))
 {
 	const char *only = c->request.arguments[0].text;
-	STRBUF(error, 512);
-	STRBUF(first, 512);
+	STRBUF(done, 512);
+	STRBUF(refused, 512);
 	struct service *s;
-	unsigned done = 0;
 
-	if (only) {
-		s = client_find_service(c, only);
-		if (!s)
-			return;
-		if (fn(s, &error) < 0)
-			client_error(c, "refused", "%s", error.text);
-		else
-			client_end(c);
+	if (only && !client_find_service(c, only))
+		return;
+	list_for_each (s, &c->master->services, link) {
+		STRBUF(words, 512);
+
+		if (only && s != service_find(c->master, only))
+			continue;
+		if (fn(s, &words) < 0) {
+			add_sentence(words.text, &refused);
+			continue;
+		}
+		say(s, &words);
+		add_sentence(words.text, &done);
+	}
+	if (!done.len) {
+		client_error(c, "refused", "%s", refused.len ? refused.text : "no service is left");
 		return;
 	}
-	list_for_each (s, &c->master->services, link) {
-		STRBUF(one, 512);
+	if (refused.len)
+		add_sentence(refused.text, &done);
+	client_end_saying(c, "%s", done.text);
+}
 
-		if (fn(s, &one) == 0)
-			done++;
-		else if (!first.len)
-			strbuf_add(&first, one.text);
-	}
-	if (done || !first.len)
-		client_end(c);
-	else
-		client_error(c, "refused", "%s", first.text);
+static void say_aborted(const struct service *s, struct strbuf *out)
+{
+	strbuf_addf(out, "the %s of %s is aborted: workers not yet replaced stay",
+		    roll_kind_name(s->roll_kind), service_name(s));
 }
 
 void control_reload_abort(struct client *c)
 {
-	for_services(c, service_abort_reload);
+	for_services(c, service_abort_reload, say_aborted);
+}
+
+/* What was held before it was replaced still is: that may be all there is. */
+static void say_back(const struct service *s, struct strbuf *out)
+{
+	unsigned ready = 0;
+
+	for (unsigned i = 0; i < s->want; i++)
+		ready += s->slots[i].current && s->slots[i].current->state == WORKER_READY;
+	strbuf_addf(out, "%s is back at generation %u: %u of %u workers are in the round",
+		    service_name(s), s->generation, ready, s->want);
+	if (!service_has_round(s))
+		strbuf_add(out, ", so that clients wait; brokerctl status says why");
 }
 
 void control_rollback(struct client *c)
 {
-	for_services(c, service_rollback);
+	for_services(c, service_rollback, say_back);
 }
 
 void control_restart(struct client *c)

@@ -69,7 +69,7 @@ static void write_piece(struct control_status *st)
 			out->failed = true;
 		st->head_done = true;
 	} else if (s && st->row < st->rows.n) {
-		status_write_row(s, &st->rows.v[st->row++], out);
+		status_write_row(s, &st->rows, st->row++, out);
 	} else {
 		if (s)
 			status_write_pins(s, out);
@@ -160,7 +160,7 @@ static void write_worker(struct client *c, const char *name)
 	}
 	for (size_t i = 0; i < rows.n; i++)
 		if (rows.v[i].slot == slot)
-			status_write_row(s, &rows.v[i], &c->stream.out);
+			status_write_row(s, &rows, i, &c->stream.out);
 	free(rows.v);
 	client_end(c);
 }

@@ -19,6 +19,11 @@ void control_scale(struct client *c)
 			     ROLLOUT_MAX);
 	else if (service_set_workers(s, (unsigned)n, &error) < 0)
 		client_error(c, "refused", "%s", error.text);
+	else if (!service_has_round(s))
+		client_end_saying(c,
+				  "%s is to have %u worker%s until the next reload, and none of "
+				  "them is in the round now: its clients wait",
+				  service_name(s), s->want, s->want == 1 ? "" : "s");
 	else
 		client_end(c);
 }
@@ -51,6 +56,9 @@ void control_stop_broker(struct client *c)
 	bool now = request_has(&c->request, "--now");
 
 	/* First the answer: the end may be quick. */
-	client_end(c);
+	if (m->stopping != RUNNING)
+		client_end_saying(c, "the broker was stopping already: it ends all workers now");
+	else
+		client_end(c);
 	master_stop(m, !now);
 }

@@ -207,6 +207,19 @@ void service_fill(struct service *s)
 	}
 }
 
+/*
+ * One worker less is starting: whoever had to wait for that hears of it from nobody else. They come
+ * before @s, which has just had a turn, so that a service of hundreds does not keep them waiting.
+ */
+static void fill_others(struct service *s)
+{
+	struct service *other;
+
+	list_for_each (other, &s->master->services, link)
+		if (other != s)
+			service_fill(other);
+}
+
 int service_set_workers(struct service *s, unsigned n, struct strbuf *error)
 {
 	int r = 0;
@@ -350,6 +363,8 @@ void service_worker_changed(struct worker *w, enum worker_state from)
 	}
 
 	service_pump(s);
+	if (from == WORKER_STARTING)
+		fill_others(s);
 	service_fill(s);
 	if (w->state == WORKER_READY)
 		master_check_ready(s->master);

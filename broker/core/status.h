@@ -19,6 +19,7 @@ struct status_row {
 struct status_rows {
 	struct status_row *v; /* malloc'd */
 	size_t n;
+	uint64_t newest; /* worker::id: those above are not among them */
 };
 
 void status_write_broker(const struct master *m, struct buf *out);
@@ -26,7 +27,13 @@ void status_write_head(const struct service *s, struct buf *out); /* it and its 
 
 /* By slot, older generations first, guests last. 0 or -ENOMEM. */
 int status_list_rows(const struct service *s, struct status_rows *ret);
-void status_write_row(const struct service *s, const struct status_row *row, struct buf *out);
+
+/*
+ * Row @i of @rows, as it is now, which may be some time later: a worker that is gone has no line.
+ * The last row of a slot brings what came into the slot since, so that no slot is ever missing.
+ */
+void status_write_row(const struct service *s, const struct status_rows *rows, size_t i,
+		      struct buf *out);
 
 void status_write_worker(const struct worker *w, struct buf *out);
 

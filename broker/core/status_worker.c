@@ -219,6 +219,8 @@ int status_list_rows(const struct service *s, struct status_rows *ret)
 		sorted[i++] = w;
 	qsort(sorted, n, sizeof(struct worker *), by_slot);
 	for (i = 0; i < n; i++) {
+		if (sorted[i]->id > rows.newest)
+			rows.newest = sorted[i]->id;
 		for (; slot < s->want && slot <= sorted[i]->slot; slot++)
 			if (status_slot_is_empty(s, slot))
 				add_row(&rows, 0, slot);
@@ -231,19 +233,19 @@ int status_list_rows(const struct service *s, struct status_rows *ret)
 	return 0;
 }
 
-/* What has changed since the rows were listed has its line the next time. */
-void status_write_row(const struct service *s, const struct status_row *row, struct buf *out)
+void status_write_row(const struct service *s, const struct status_rows *rows, size_t i,
+		      struct buf *out)
 {
+	const struct status_row *row = &rows->v[i];
+	bool last = i + 1 == rows->n || rows->v[i + 1].slot != row->slot, any = false;
 	const struct worker *w;
 
-	if (!row->worker) {
-		if (status_slot_is_empty(s, row->slot))
-			write_slot(s, row->slot, out);
-		return;
-	}
 	list_for_each (w, &s->workers, link)
-		if (w->id == row->worker) {
+		if (w->id == row->worker ||
+		    (last && w->slot == row->slot && w->id > rows->newest)) {
 			status_write_worker(w, out);
-			return;
+			any = true;
 		}
+	if (last && !any && status_slot_is_empty(s, row->slot))
+		write_slot(s, row->slot, out);
 }

@@ -183,9 +183,9 @@ static bool watch_channel(struct channel *c, int64_t now)
 
 /*
  * A worker that drains, or is held while it runs, empties its channels by itself, in order. Only
- * when it does not, for a tenth of a second, are its connections given to others. Taking back at
- * once would be no faster, and an app that polls and then accepts in blocking mode would be caught
- * between the two: see struct handoff_nudge.
+ * when it does not, for a tenth of a second, or is stopped, are its connections given to others.
+ * Taking back at once would be no faster, and an app that polls and then accepts in blocking mode
+ * would be caught between the two: see struct handoff_nudge.
  */
 static void watch_leaving_channel(struct channel *c, int64_t now)
 {
@@ -349,7 +349,8 @@ static bool watch_service(struct service *s, bool evidence, int64_t now)
 		struct channel *c, *c_tmp;
 
 		list_for_each_safe (c, c_tmp, &w->channels, link) {
-			if (worker_leaves_round(w) && list_empty(&c->member.link))
+			if ((w->state == WORKER_DRAINING || w->state == WORKER_HELD) &&
+			    list_empty(&c->member.link))
 				watch_leaving_channel(c, now);
 			else if (w->state == WORKER_READY || w->state == WORKER_DRAINING)
 				again |= watch_channel(c, now);

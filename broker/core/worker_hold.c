@@ -47,6 +47,8 @@ void worker_hold(struct worker *w, enum worker_hold by)
 		  LOG_MSG("%s%s: gets no connections until it %s", reason_of(by), tracer_text.text,
 			  by == HELD_BY_STOP ? "runs again" : "is released"));
 	worker_event(w, EV_HOLD);
+	/* One that is held already steps nowhere, and yet somebody must see when it runs again. */
+	watch_needed(w->service->master);
 }
 
 void worker_unhold(struct worker *w, enum worker_hold by)

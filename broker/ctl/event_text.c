@@ -19,16 +19,24 @@ static enum text_style style_of(const char *level)
 	return !strcmp(level, "debug") ? TEXT_DIM : TEXT_PLAIN;
 }
 
-/* What stands in the line by itself. */
+/* What stands in the line by itself, or below it. */
 static bool is_shown(const char *key)
 {
-	static const char *const shown[] = { "type",  "id",	 "time",   "level",
-					     "event", "service", "worker", "message" };
+	static const char *const shown[] = {
+		"type",	   "id",     "time",	"level",  "event",
+		"service", "worker", "message", "output", "last_output"
+	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(shown); i++)
 		if (!strcmp(key, shown[i]))
 			return true;
 	return false;
+}
+
+/* Null, or a text without any: not every exit has left a core dump. */
+static bool says_nothing(const struct json_value *v)
+{
+	return v->kind == JSON_NULL || (v->kind == JSON_STRING && !v->text[0]);
 }
 
 static void add_value(const struct json_value *v, struct text_line *line)
@@ -56,7 +64,7 @@ static void add_rest(const struct json_doc *doc, struct text_line *line)
 	bool any = false;
 
 	for (; v; v = json_doc_next(doc, v)) {
-		if (v->kind == JSON_NULL || v->kind == JSON_ARRAY || v->kind == JSON_OBJECT ||
+		if (says_nothing(v) || v->kind == JSON_ARRAY || v->kind == JSON_OBJECT ||
 		    is_shown(v->key))
 			continue;
 		text_addf(line, TEXT_DIM, "%s%s ", any ? ", " : " (", v->key);
@@ -67,21 +75,18 @@ static void add_rest(const struct json_doc *doc, struct text_line *line)
 		text_add(line, TEXT_DIM, ")");
 }
 
-/* Whole lines of a worker's output, as an exit has them. */
-static void add_output(const struct json_doc *doc, const struct screen *screen, struct buf *out)
+/* The last lines that a worker wrote before its end, or those that tell why it did not start. */
+static void add_output(const char *text, const struct screen *screen, struct buf *out)
 {
-	const struct json_value *v =
-		json_doc_first(doc, json_doc_member(doc, doc->value, "output"));
-
-	for (; v; v = json_doc_next(doc, v)) {
+	while (*text) {
+		int n = (int)strcspn(text, "\n");
 		struct text_line line;
 
-		if (v->kind != JSON_STRING)
-			continue;
 		text_begin(&line, out, TEXT_UNLIMITED, screen->color);
 		text_add(&line, TEXT_DIM, "  | ");
-		text_add(&line, TEXT_PLAIN, v->text);
+		text_addf(&line, TEXT_PLAIN, "%.*s", n, text);
 		text_end(&line);
+		text += n + (text[n] == '\n');
 	}
 }
 
@@ -122,6 +127,7 @@ bool event_text(const struct json_doc *doc, const struct screen *screen, struct 
 	text_addf(&line, style, "%s%s", *message ? ": " : "", message);
 	add_rest(doc, &line);
 	text_end(&line);
-	add_output(doc, screen, out);
+	add_output(string(doc, "output"), screen, out);
+	add_output(string(doc, "last_output"), screen, out);
 	return true;
 }

@@ -3,7 +3,7 @@
  *
  *	2026-11-22 15:37:44.123Z info  web.0 worker-ready: listens on port 3000 (pid 812)
  *
- * Whatever else the event says follows in brackets. Pure.
+ * Whatever else the event says follows in brackets, and below it what a worker wrote last. Pure.
  */
 #ifndef BROKER_CTL_EVENT_TEXT_H
 #define BROKER_CTL_EVENT_TEXT_H

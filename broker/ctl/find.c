@@ -65,13 +65,48 @@ static int connect_to(const char *path, int *ret_fd, char **ret_path, struct str
 	return 0;
 }
 
+static bool is_directory_of(const char *dir, uid_t uid)
+{
+	struct stat st;
+
+	return lstat(dir, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == uid;
+}
+
+/*
+ * Root is led to the broker of whoever owns @file (sudo brokerctl): that user could have written
+ * anything into it, a path to ask at as well. @name: of its run directory, with a slash before it.
+ */
+static int connect_as_owner(const char *file, const char *name, int *ret_fd, char **ret_path)
+{
+	_cleanup_free_ char *of_session = NULL, *in_tmp = NULL;
+	struct stat st;
+
+	if (geteuid() != 0 || stat(file, &st) < 0 || st.st_uid == 0)
+		return -ENOENT;
+	if (asprintf(&of_session, "/run/user/%u/broker", (unsigned)st.st_uid) < 0 ||
+	    asprintf(&in_tmp, "/tmp/broker-%u", (unsigned)st.st_uid) < 0)
+		return -ENOMEM;
+	for (unsigned i = 0; i < 2; i++) {
+		const char *base = i == 0 ? of_session : in_tmp;
+		_cleanup_free_ char *path = NULL;
+		STRBUF(ignored, 1024);
+
+		if (is_directory_of(base, st.st_uid) &&
+		    asprintf(&path, "%s%s/" CONTROL_NAME, base, name) >= 0 &&
+		    connect_to(path, ret_fd, ret_path, &ignored) == 0)
+			return 0;
+	}
+	return -ENOENT;
+}
+
 /*
  * The run directory that a broker with @file chose by itself: as our user would, and if nobody is
- * there, as root would, since its control_group may ask too.
+ * there, as root would, since its control_group may ask too; for root as the owner of @file would.
  */
 static int connect_by_name(const char *file, int *ret_fd, char **ret_path, struct strbuf *error)
 {
 	_cleanup_free_ char *own = rundir_default(file), *path = NULL, *of_root = NULL;
+	int r;
 
 	if (!own || asprintf(&path, "%s/" CONTROL_NAME, own) < 0 ||
 	    asprintf(&of_root, "/run/broker%s/" CONTROL_NAME, strrchr(own, '/')) < 0)
@@ -80,7 +115,12 @@ static int connect_by_name(const char *file, int *ret_fd, char **ret_path, struc
 	if (strcmp(path, of_root) != 0 && access(path, F_OK) < 0 &&
 	    (access(of_root, F_OK) == 0 || errno == EACCES))
 		return connect_to(of_root, ret_fd, ret_path, error);
-	return connect_to(path, ret_fd, ret_path, error);
+	r = connect_to(path, ret_fd, ret_path, error);
+	if (r == 0 || connect_as_owner(file, strrchr(own, '/'), ret_fd, ret_path) == 0)
+		return 0;
+	if (geteuid() == 0)
+		strbuf_add(error, "; one that another user has started is named with -s");
+	return r;
 }
 
 static int connect_by_conf(const char *file, const struct broker_conf *bc, int *ret_fd,
@@ -109,7 +149,7 @@ static int connect_by_file(const char *file, int *ret_fd, char **ret_path, struc
 	STRBUF(faults, CONF_ERROR_BYTES);
 	STRBUF(ignored, 1024);
 	struct conf *conf;
-	int r = config_file_load(file, &conf, &faults);
+	int r = config_file_load(file, &conf, &faults), found;
 
 	if (r == 0) {
 		r = connect_by_conf(file, &conf->broker, ret_fd, ret_path, error);
@@ -117,9 +157,16 @@ static int connect_by_file(const char *file, int *ret_fd, char **ret_path, struc
 		return r;
 	}
 	/*
-	 * The file may be wrong, or out of our reach, while a broker runs with what it was: one
-	 * that chose its own directory is still found.
+	 * The file may be wrong while a broker runs with what it was. Where that is asked it mostly
+	 * says all the same; and where it is out of our reach, or does not say, one that chose its
+	 * own directory is still found.
 	 */
+	if (config_file_load_broker(file, &conf) == 0) {
+		found = connect_by_conf(file, &conf->broker, ret_fd, ret_path, &ignored);
+		conf_free(conf);
+		if (found == 0)
+			return 0;
+	}
 	if (access(file, F_OK) == 0 && connect_by_name(file, ret_fd, ret_path, &ignored) == 0)
 		return 0;
 	strbuf_addf(error, "%s", faults.len ? faults.text : strerror(-r));
@@ -141,10 +188,7 @@ struct found {
 /* In /tmp anybody could have made it, to be asked in the place of a broker. */
 static bool is_trusted(const char *dir)
 {
-	struct stat st;
-
-	return lstat(dir, &st) == 0 && S_ISDIR(st.st_mode) &&
-	       (st.st_uid == 0 || st.st_uid == geteuid());
+	return is_directory_of(dir, 0) || is_directory_of(dir, geteuid());
 }
 
 static void try_directory(const char *dir, struct found *found)

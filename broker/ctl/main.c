@@ -168,6 +168,7 @@ int main(int argc, char **argv)
 	bool bad = false;
 	enum ctl_exit code;
 	size_t n;
+	int r;
 
 	if (!parse_options(argc, argv, &ctl, &args))
 		return CTL_USAGE;
@@ -183,7 +184,11 @@ int main(int argc, char **argv)
 	}
 	client_close(&ctl.client);
 	free(ctl.control);
-	if (!out_flush() && code == CTL_OK)
-		code = CTL_FAILED;
+	r = out_flush();
+	if (r < 0) {
+		out_error("cannot write: %s", strerror(-r));
+		if (code == CTL_OK)
+			code = CTL_FAILED;
+	}
 	return code;
 }

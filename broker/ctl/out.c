@@ -1,5 +1,6 @@
 #include "out.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,8 +11,14 @@ static struct {
 	bool color;
 	bool terminal;
 	bool progress; /* the cursor is in a line of out_progress */
-	bool failed;
+	int failed;    /* errno of the first write that did not succeed; 0: all did */
 } out;
+
+static void note_failure(void)
+{
+	if (!out.failed)
+		out.failed = errno;
+}
 
 void out_init(enum out_color color)
 {
@@ -62,7 +69,7 @@ bool out_is_terminal(void)
 static void clear_progress(void)
 {
 	if (out.progress && fputs("\r\033[K", stdout) < 0)
-		out.failed = true;
+		note_failure();
 	out.progress = false;
 }
 
@@ -70,7 +77,7 @@ void out_bytes(const char *bytes, size_t n)
 {
 	clear_progress();
 	if (n > 0 && fwrite(bytes, 1, n, stdout) != n)
-		out.failed = true;
+		note_failure();
 }
 
 void out_text(const char *text)
@@ -95,11 +102,11 @@ void out_progress(struct buf *line)
 	(void)out_flush();
 }
 
-bool out_flush(void)
+int out_flush(void)
 {
 	if (fflush(stdout) != 0)
-		out.failed = true;
-	return !out.failed;
+		note_failure();
+	return -out.failed;
 }
 
 void out_error(const char *fmt, ...)

@@ -33,8 +33,8 @@ void out_buf(struct buf *b); /* and empties it. Out of memory is said. */
  */
 void out_progress(struct buf *line);
 
-/* Writes what is still kept back. False: it cannot be written (the disk is full, say). */
-bool out_flush(void);
+/* Writes what is still kept back. 0, or -errno: something could not be written (disk full, say). */
+int out_flush(void);
 
 /* "brokerctl: ..." on standard error, after all that was printed before. */
 void out_error(const char *fmt, ...) PRINTF(1, 2);

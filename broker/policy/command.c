@@ -81,7 +81,7 @@ const struct command command_table[] = {
 	  .help = "send all connections of a source to one worker, also if it is held" },
 	{ COMMAND_NEXT, "next", RIGHT_STEER,
 	  .arguments = { ARG(KIND_WORKER, "WORKER") },
-	  .help = "send the next connection, of whatever source, to this worker" },
+	  .help = "send the next connection of a source that is not pinned to this worker" },
 	{ COMMAND_UNPIN, "unpin", RIGHT_STEER,
 	  .arguments = { ARG(KIND_PINNED, "CIDR|WORKER|all") },
 	  .help = "take a pin away" },

@@ -183,7 +183,15 @@ int conf_parse(const char *file, const char *text, size_t len, const struct conf
 	       struct conf **ret, struct strbuf *error);
 
 /*
- * The same from the command line: `broker -w N -l ADDRESS -- command...`. The
+ * The [broker] section of such a text alone, as far as it can be made out: what is wrong, there or
+ * anywhere, is passed over, and no service is read. For who looks for the broker that runs with
+ * what the file was before. 0: *@ret is the caller's; -ENOMEM.
+ */
+int conf_parse_broker(const char *text, size_t len, const struct conf_facts *facts,
+		      struct conf **ret);
+
+/*
+ * As conf_parse() from the command line: `broker -w N -l ADDRESS -- command...`. The
  * service is called after the command ("app" where its name will not do).
  * @workers NULL: the default. @listen: @n_listen texts as in a `listen` line.
  * Messages have no place in front.

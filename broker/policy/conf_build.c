@@ -160,6 +160,32 @@ int conf_parse(const char *file, const char *text, size_t len, const struct conf
 	return r;
 }
 
+int conf_parse_broker(const char *text, size_t len, const struct conf_facts *facts,
+		      struct conf **ret)
+{
+	_cleanup_free_ struct conf_errors *passed_over = calloc(1, sizeof(*passed_over));
+	struct conf_builder b = { .facts = facts, .errors = passed_over };
+	struct conf_sections sections;
+	struct conf *conf;
+	int r;
+
+	if (!passed_over)
+		return -ENOMEM;
+	r = conf_read(text, len, passed_over, &sections);
+	if (r == 0)
+		r = conf_new(NULL, 0, &conf);
+	if (r == 0) {
+		r = fill_broker(&b, conf_sections_find(&sections, SECTION_BROKER, NULL),
+				&conf->broker);
+		if (r < 0)
+			conf_free(conf);
+		else
+			*ret = conf;
+	}
+	conf_sections_free(&sections);
+	return r;
+}
+
 /* --- the command line ---------------------------------------------------------------- */
 
 static const char *service_name_for(const char *program)

@@ -63,13 +63,12 @@ static int check_owner(const char *path, const struct stat *st, struct strbuf *e
 	return 0;
 }
 
-int config_file_load(const char *path, struct conf **ret, struct strbuf *error)
+/* All of it: *@ret_text is malloc'd, @ret_n bytes. 0 or -errno with @error. */
+static int read_file(const char *path, char **ret_text, size_t *ret_n, struct strbuf *error)
 {
 	/* Opened once: what is checked is what is read. O_NONBLOCK: a FIFO must not hang us. */
 	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	_cleanup_free_ char *text = NULL;
-	char base_dir[PATH_MAX];
-	struct conf_facts facts;
 	struct stat st;
 	size_t n = 0;
 	int r;
@@ -99,6 +98,37 @@ int config_file_load(const char *path, struct conf **ret, struct strbuf *error)
 			break;
 		n += (size_t)got;
 	}
+	*ret_text = text;
+	*ret_n = n;
+	text = NULL;
+	return 0;
+}
+
+int config_file_load(const char *path, struct conf **ret, struct strbuf *error)
+{
+	_cleanup_free_ char *text = NULL;
+	char base_dir[PATH_MAX];
+	struct conf_facts facts;
+	size_t n;
+	int r = read_file(path, &text, &n, error);
+
+	if (r < 0)
+		return r;
 	facts = config_file_facts(path, base_dir, sizeof(base_dir));
 	return conf_parse(path, text, n, &facts, ret, error);
+}
+
+int config_file_load_broker(const char *path, struct conf **ret)
+{
+	_cleanup_free_ char *text = NULL;
+	char base_dir[PATH_MAX];
+	struct conf_facts facts;
+	STRBUF(ignored, 1024);
+	size_t n;
+	int r = read_file(path, &text, &n, &ignored);
+
+	if (r < 0)
+		return r;
+	facts = config_file_facts(path, base_dir, sizeof(base_dir));
+	return conf_parse_broker(text, n, &facts, ret);
 }

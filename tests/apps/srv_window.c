@@ -16,11 +16,13 @@ static void seen(int sig)
 
 int main(int argc, char **argv)
 {
-	struct pollfd p = { .fd = app_listen(app_port(argc, argv, 1)), .events = POLLIN };
+	struct pollfd p = { .events = POLLIN };
 
 	setvbuf(stdout, NULL, _IONBF, 0);
+	/* Before it is known to listen: whoever sees that may send one. */
 	(void)signal(SIGUSR1, seen);
 	(void)signal(SIGUSR2, seen);
+	p.fd = app_listen(app_port(argc, argv, 1));
 	for (;;) {
 		int fd;
 

@@ -86,6 +86,10 @@ def what_is_wrong_is_said_with_the_nearest_name():
         ("status wbe", "unknown-service", "did you mean web?"),
         ("status web.7", "unknown-worker", "did you mean web.0?"),
         ("events wbe", "unknown-service", "did you mean web?"),
+        ("reload wbe", "unknown-service", "did you mean web?"),
+        ("reload wbe --plan", "unknown-service", "did you mean web?"),
+        ("hold web.0@1x", "unknown-worker", "did you mean web.0?"),
+        ("hold web.0@0", "unknown-worker", "did you mean web.0?"),
         ("hold", "bad-request", "usage: hold WORKER"),
         ("status 'web", "bad-request", "quote"),
         ("top", "bad-request", "done by brokerctl"),
@@ -355,6 +359,7 @@ def a_path_of_ones_own():
     other = Broker(app("srv_poll"), broker={"control": path}, wait_ready=False)
     assert other.wait_exit() == 3
     other.stopped = {}
+    other.log.close()
     assert "another process listens on" in other.log.tail()
     broker.stop()
     assert not os.path.exists(path)

@@ -123,11 +123,11 @@ def sighup_ends_a_back_off_at_once():
 
 def fails_to_listen(command, **service):
     broker = Broker(
-        command, workers=1, start_timeout="300ms", backoff_max="100ms", wait_ready=False, **service
+        command, workers=1, start_timeout="1s", backoff_max="100ms", wait_ready=False, **service
     )
     broker.wait_event("worker-start", count=2)
     failed = broker.events("worker-failed")[0]
-    assert "did not listen within start_timeout (300 ms)" in failed["message"], failed
+    assert "did not listen within start_timeout (1000 ms)" in failed["message"], failed
     broker.stop()
     return failed["message"]
 

@@ -248,8 +248,10 @@ def output_that_cannot_be_written_is_a_failure():
         skip("no /dev/full")
     fake = fake_control({"status": [broker_line()]})
     with open("/dev/full", "w") as full:
-        got = subprocess.run([BROKERCTL, "-s", fake.path, "status"], stdout=full, timeout=30)
-    assert got.returncode == 1, got
+        got = subprocess.run([BROKERCTL, "-s", fake.path, "status"], stdout=full,
+                             stderr=subprocess.PIPE, text=True, timeout=30)
+    said = "brokerctl: cannot write: No space left on device\n"
+    assert (got.returncode, got.stderr) == (1, said), got
 
 
 @test

@@ -85,6 +85,14 @@ def the_socket_of_a_configuration_file():
     write_file("off.ini", "[broker]\ncontrol = off\n" + service)
     fails(ctl("-c", tmp("off.ini"), "status"), 3, "control = off")
     fails(ctl("-c", tmp("none.ini"), "status"), 3, "cannot read " + tmp("none.ini"))
+    # One that has been broken since the broker read it still says where that is.
+    wrong = "[service:web]\ncomand = x\n[broker]\nlog_level = lots\nmetrcs = 1\n"
+    write_file("run-wrong.ini", wrong + "run_dir = run\n")
+    shows(ctl("-c", tmp("run-wrong.ini"), "status", cwd="/"))
+    write_file("other-wrong.ini", wrong + "control = ./other\n[nonsense\n")
+    shows(ctl("-c", tmp("other-wrong.ini"), "status", cwd="/"))
+    write_file("key-wrong.ini", "[broker]\ncontrl = ./other\n" + service)
+    fails(ctl("-c", tmp("key-wrong.ini"), "status"), 3, 'did you mean "control"', "with -s")
     # The file in the current directory needs not be named.
     write_file("broker.ini", "[broker]\nrun_dir = run\n" + service)
     shows(ctl("status"))
@@ -143,6 +151,33 @@ def one_of_root_is_not_said_not_to_run():
     fails(ask("-c", tmp("web.ini"), "status", of_root=name), 3, "permission denied",
           "/run/broker/%s/control" % name, "control_group")
     fails(ask("-c", tmp("web.ini"), "status", of_root="other"), 3, "no broker runs")
+
+
+@test
+def root_finds_the_broker_of_whoever_owns_the_file():
+    needs_namespace()
+    write_file("web.ini", "[service:web]\ncommand = x\n")
+    name = name_of(tmp("web.ini"))
+    run_directory(name, USER)
+    fake_of(USER, os.path.join("broker", name, "control"))
+
+    def session_of(uid):
+        def prepare():
+            hide_run()
+            os.makedirs("/run/user/%d/broker" % USER)
+            os.chown("/run/user/%d/broker" % USER, uid, uid)
+            os.symlink(tmp("broker/" + name), "/run/user/%d/broker/%s" % (USER, name))
+
+        return prepare
+
+    def status(uid):
+        return ctl("-c", tmp("web.ini"), "status", cwd="/", prepare=session_of(uid))
+
+    fails(status(USER), 3, "no broker runs", "another user", "-s")
+    os.chown(tmp("web.ini"), USER, USER)
+    shows(status(USER))
+    # What somebody else has put there is not asked.
+    fails(status(65432), 3, "no broker runs")
 
 
 @test

@@ -198,7 +198,7 @@ def a_wrapper_that_traces_does_not_keep_a_worker_for_ever():
 def a_wrapper_that_waits_for_somebody_stops_the_clock():
     """gdbserver before anybody has connected: the program is stopped before it listens."""
     command = [app("tracer")[0], "--stop", "{apps}/srv_poll", "{port}"]
-    broker = Broker(command, workers=1, start_timeout="100ms", wait_ready=False)
+    broker = Broker(command, workers=1, start_timeout="2s", wait_ready=False)
     pid = broker.wait_event("worker-start")["pid"]
     wait_until(lambda: [p for p in proc.descendants(pid) if proc.stat(p)[0] == "t"])
     broker.wait_event("worker-traced", pid=pid)

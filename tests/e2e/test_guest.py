@@ -265,11 +265,11 @@ def a_reload_that_fails_leaves_it_too():
 
 @test
 def a_guest_may_take_its_time_and_the_broker_is_ready_without_it():
-    broker = Broker(app("srv_poll"), workers=1, start_timeout="200ms")
+    broker = Broker(app("srv_poll"), workers=1, start_timeout="1s")
     guest = Guest(broker, ["sh", "-c", "read x; exec %s %d" % (app("srv_poll")[0], broker.port)],
                   ready=False)
     # Longer than start_timeout, by another worker's clock: one that never listens.
-    broker.configure(["sleep", "100"], workers=1, start_timeout="200ms")
+    broker.configure(["sleep", "100"], workers=1, start_timeout="1s")
     broker.reload_and_wait(want="reload-aborted")
     assert status(broker, guest.name)["state"] == "starting" and guest.alive()
     guest.process.stdin.write(b"\n")

@@ -170,15 +170,17 @@ def a_test_that_raises_fails_alone():
 
 @test
 def a_process_that_is_left_over_fails_the_test_and_is_ended():
+    # No other run of this program has the same.
+    one, two = "sleep 98765.%d1" % os.getpid(), "sleep 98765.%d2" % os.getpid()
     code, out, err = run_program(
         "import subprocess",
         "@test",
         "def leaves_a_daemon():",
-        "    subprocess.run(['sh', '-c', 'env -i setsid sleep 98765.25 & env -u HOME sleep 98765.75 &'])",
+        "    subprocess.run(['sh', '-c', 'env -i setsid %s & env -u HOME %s &'])" % (one, two),
     )
     assert code == 1 and "not ok 1" in out, (code, out, err)
-    assert "sleep 98765.25" in err and "sleep 98765.75" in err, err
-    left = [pid for pid in proc.pids() if proc.command_line(pid) in ("sleep 98765.25", "sleep 98765.75")]
+    assert one in err and two in err, err
+    left = [pid for pid in proc.pids() if proc.command_line(pid) in (one, two)]
     assert not left, left
 
 

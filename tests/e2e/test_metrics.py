@@ -182,7 +182,7 @@ def an_overflowing_backlog_is_counted():
 
 @test
 def reloads_that_fail_are_counted():
-    broker = start(workers=1, start_timeout="300ms")
+    broker = start(workers=1, start_timeout="1s")
     good = open(broker.file).read()
     broker.write_file("[service:web]\ncommand = x\nworkers = none\n")
     broker.reload_and_wait(want="reload-refused")

@@ -100,6 +100,7 @@ def a_pin_to_a_worker_that_is_held_keeps_nobody_else_there():
     wait_until(lambda: worker(broker, "web.0")["waiting"] == 3)
     with Control(broker) as session:
         session.ask("debug web.0 --from " + MINE)
+        send_signal(first, signal.SIGSTOP)  # before it has had the time to take them
         own = connect_from(broker.port)
         send_request(own)
         event = broker.wait_event("taken-back", worker="web.0")
@@ -111,6 +112,7 @@ def a_pin_to_a_worker_that_is_held_keeps_nobody_else_there():
         assert [answer.id for answer in answers] == [str(n) for n in range(6)], answers
         # And the person's own is not sent to and fro.
         assert len(broker.events("taken-back", worker="web.0")) == 1
+        send_signal(first, signal.SIGCONT)
         silent[0].close()
         assert read_answer(own).pid == first
     own.close()
@@ -185,6 +187,18 @@ def one_that_is_stopped_too_stays_held_when_it_runs_again():
     send_signal(first, signal.SIGCONT)
     broker.wait_event("worker-released", since=mark, worker="web.0")
     assert first in who_answers(broker.port, 4)
+
+
+@test
+def one_that_is_found_stopped_while_it_is_held_comes_back_by_itself():
+    broker = Broker(app("srv_poll"), workers=2)
+    first, _ = pids(broker, 2)
+    with Control(broker) as session:
+        session.ask("debug web.0")
+        with faults.traced(first):
+            # Nobody connects: it is seen by whoever asks.
+            wait_until(lambda: "stopped" in worker(broker, "web.0")["why"])
+    broker.wait_event("worker-released", worker="web.0")
 
 
 @test
@@ -459,6 +473,16 @@ def a_worker_that_ends_ends_its_session():
         assert not ask(broker, "pins")
     # Its successor has nothing to do with it.
     assert worker(broker, "web.0")["state"] == "ready"
+
+
+@test
+def the_name_of_a_worker_may_begin_like_an_address():
+    broker = Broker(app("srv_poll"), name="3d", workers=1)
+    ask(broker, "pin 127.0.0.1 3d.0")
+    ask(broker, "unpin 3d.0")
+    assert not ask(broker, "pins")
+    assert "no pin of 3d.0" in refusal(broker, "unpin 3d.0")["message"]
+    assert refusal(broker, "unpin 10.1.2")["code"] == "bad-request"
 
 
 main()

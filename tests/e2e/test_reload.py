@@ -83,7 +83,7 @@ def surge_is_how_many_start_at_a_time():
 
 def aborts(release, bad, event_text, **service):
     """`bad` is deployed, and changes nothing for the clients; mended, the next SIGHUP works."""
-    broker = Broker(release.command(), workers=2, start_timeout="500ms", **service)
+    broker = Broker(release.command(), workers=2, start_timeout="2s", **service)
     old = who_answers(broker.port, 4)
     load = Load(broker.port)
     load.wait_answers(100)

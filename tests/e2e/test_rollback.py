@@ -4,7 +4,9 @@
 import socket
 
 from harness import *
-from lib.steering import ask, refusal, service, workers, who_answers, answered_by, hold, ready_workers
+from lib.steering import (
+    answered_by, ask, hold, ready_workers, refusal, service, told, who_answers, workers,
+)
 
 
 def reloaded(window="1h", n=2, command=None, **keys):
@@ -54,6 +56,31 @@ def a_rollback_puts_the_old_workers_back_in_one_step():
     load.assert_clean()
     # The next reload goes on counting.
     assert broker.reload_and_wait()["generation"] == 3
+
+
+@test
+def the_answer_says_who_is_back_and_who_is_not():
+    broker = Broker(
+        text="[service:web]\ncommand = {apps}/srv_poll {port}\nrollback_window = 1h\n"
+        "[service:api]\ncommand = {apps}/srv_poll {port2}\n"
+    )
+    assert "web has nothing" in refusal(broker, "rollback")
+    broker.reload_and_wait()
+    broker.wait_event("worker-parked", count=2)
+    text = told(broker, "rollback")
+    assert text.startswith("web is back at generation 1: 2 of 2 workers are in the round; api"), text
+    assert "rollback_window is 0" in text
+    # Who was held by hand when he was replaced still is, until somebody releases him.
+    ask(broker, "hold web.0")
+    assert "was the last" in told(broker, "hold web.1")
+    mark = broker.mark()
+    broker.reload_and_wait()
+    broker.wait_event("worker-parked", since=mark, count=2)
+    assert service(broker)["ready"] == 2
+    text = told(broker, "rollback web")
+    assert "0 of 2 workers are in the round, so that clients wait" in text, text
+    ask(broker, "release web.1")
+    assert http_get(broker.port).pid
 
 
 @test
@@ -311,7 +338,7 @@ def the_window_begins_when_the_reload_is_done():
 
 @test
 def a_parked_worker_that_is_debugged_is_left_alone():
-    broker, old, _ = reloaded(window="300ms", n=1)
+    broker, old, _ = reloaded(window="3s", n=1)
     pid = old["web.0"]
     with faults.traced(pid):
         wait_until(lambda: service(broker)["rollback_ms"] is None)

@@ -57,6 +57,19 @@ def a_command_line_can_say_where_to_listen():
 
 
 @test
+def all_services_start_though_only_so_many_workers_may_at_a_time():
+    at_a_time = 2 * os.sysconf("SC_NPROCESSORS_ONLN") + 2
+    broker = Broker(
+        text="[service:many]\ncommand = {apps}/srv_poll {port}\nworkers = %d\n"
+        "[service:few]\ncommand = {apps}/srv_poll {port2}\nworkers = 1\n" % (2 * at_a_time),
+        timeout=20,
+    )
+    starts = [e["worker"] for e in broker.events("worker-start")]
+    # The many take what there is; the next place that is free is not theirs again.
+    assert starts.index("few.0") == at_a_time, starts
+
+
+@test
 def worker_count_is_the_default_number_of_workers():
     broker = Broker(app("srv_poll"), env={"WORKER_COUNT": "3"})
     assert wait_until(lambda: len(who_answers(broker.port, 6)) == 3)

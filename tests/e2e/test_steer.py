@@ -7,7 +7,9 @@ import shutil
 
 from harness import *
 from lib.control import Control
-from lib.steering import ask, refusal, service, workers, who_answers, answered_by, hold, ready_workers
+from lib.steering import (
+    answered_by, ask, hold, ready_workers, refusal, service, told, who_answers, workers,
+)
 
 
 # --- abort ----------------------------------------------------------------------------------------
@@ -114,6 +116,17 @@ def workers_come_and_go_by_hand():
 
 
 @test
+def it_is_said_when_only_held_workers_are_left():
+    broker = Broker(app("srv_poll"), workers=2)
+    ask(broker, "hold web.0")
+    text = told(broker, "scale web 1")
+    assert text.startswith("web is to have 1 worker ") and "clients wait" in text, text
+    assert told(broker, "scale web 2").endswith("its clients wait")
+    broker.wait_event("worker-ready", worker="web.1", count=2)
+    assert told(broker, "scale web 3") is None
+
+
+@test
 def a_number_of_workers_that_cannot_be_is_refused():
     gate = Gate()
     release = Release("[ $BROKER_GENERATION = 1 ] || %s\n%s" % (gate, GOOD))
@@ -146,6 +159,20 @@ def an_abort_leaves_the_number_that_was_set_by_hand():
     broker.reload_and_wait(want="reload-aborted")
     assert service(broker)["workers"] == 3
     assert wait_until(lambda: len(who_answers(broker.port, 12)) == 3)
+
+
+# --- stop -----------------------------------------------------------------------------------------
+
+
+@test
+def who_asks_for_the_end_again_is_told_what_that_does():
+    broker = Broker(app("srv_poll"), workers=1)
+    sock, _ = hold(broker.port)
+    assert told(broker, "stop") is None
+    broker.wait_event("worker-draining")
+    assert "ends all workers now" in told(broker, "stop")
+    broker.wait_stopped()
+    sock.close()
 
 
 # --- one worker anew ------------------------------------------------------------------------------
@@ -261,7 +288,7 @@ def one_service_alone_needs_a_file_that_is_right_as_a_whole():
         assert "[service:b] is gone from the file" in refusal(broker, "reload b")
     assert who_answers(broker.port, 2) | who_answers(broker.port2, 2) == pids
     assert not broker.events("reload-begin") and len(broker.events("reload-refused")) >= 2
-    refusal(broker, "reload c")
+    refusal(broker, "reload c", code="unknown-service")
 
 
 @test
@@ -345,7 +372,7 @@ def an_abort_says_why_and_what_the_worker_wrote_last():
 @test
 def a_slot_tells_how_its_workers_ended():
     release = Release()
-    broker = Broker(release.command(), workers=2, backoff_min="200ms", backoff_max="1h")
+    broker = Broker(release.command(), workers=2, backoff_min="500ms", backoff_max="1h")
     assert [w["restarts"] for w in workers(broker)] == [0, 0]
     victim = broker.worker_pid("web.1")
     release.deploy("echo first; echo it broke; exit 7")

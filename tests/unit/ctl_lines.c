@@ -57,9 +57,13 @@ TEST(an_event_is_one_line)
 
 TEST(the_last_words_of_a_worker_stand_below)
 {
+	CHECK_STR(
+		event("{\"type\":\"event\",\"time\":\"t\",\"level\":\"warn\",\"event\":\"exit\","
+		      "\"how\":\"exit 1\",\"last_output\":\"one\\ntwo\\u001b[2J\",\"core\":\"\"}"),
+		"t warn  exit (how exit 1)\n  | one\n  | two\\x1b[2J\n");
 	CHECK_STR(event("{\"type\":\"event\",\"time\":\"t\",\"level\":\"warn\",\"event\":\"exit\","
-			"\"output\":[\"one\",\"two\\u001b[2J\"]}"),
-		  "t warn  exit\n  | one\n  | two\\x1b[2J\n");
+			"\"output\":\"one\\n\"}"),
+		  "t warn  exit\n  | one\n");
 }
 
 TEST(levels_have_colours)

@@ -69,6 +69,9 @@ class Broker:
         self._start(list(arguments), env, cwd)
         if wait_ready:
             self.wait_ready(timeout)
+            # Its first words are read, so that settle() knows that it logs to us.
+            if "log" not in (broker or {}):
+                self.log.wait(["broker-start"])
 
     # --- configuration -----------------------------------------------------------------------
 

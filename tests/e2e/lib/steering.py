@@ -9,6 +9,15 @@ def ask(broker, text):
     return control.ask(broker, text)
 
 
+def told(broker, text):
+    """What the end of an answer says in words, or None."""
+    with control.Control(broker) as c:
+        c.send(text)
+        end = c.answer()[-1]
+    assert end["type"] == "end", end
+    return end.get("message")
+
+
 def refusal(broker, text, code="refused"):
     answer = control.refusal(broker, text)
     assert answer["code"] == code, answer

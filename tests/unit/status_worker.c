@@ -1,0 +1,201 @@
+/* links: broker/core/status_worker broker/policy/why broker/policy/worker_fsm broker/policy/backoff
+ */
+/* links: broker/policy/units broker/policy/quote broker/base/json broker/base/buf */
+/* links: broker/base/strbuf */
+#include "core/status.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include "core/master.h"
+#include "tap.h"
+
+#define SLOTS 3
+
+/* --- a service of workers that nobody has started ------------------------------------ */
+
+static struct master master;
+static struct service_conf conf;
+static struct service service;
+static uint64_t next_id;
+
+const char *service_name(const struct service *s)
+{
+	(void)s;
+	return "web";
+}
+
+const struct slot_trouble *service_trouble(const struct service *s, unsigned slot)
+{
+	(void)s;
+	(void)slot;
+	return NULL;
+}
+
+int64_t worker_deadline_left(const struct worker *w)
+{
+	(void)w;
+	return -1;
+}
+
+bool worker_is_found_debugged(const struct worker *w)
+{
+	(void)w;
+	return false;
+}
+
+bool worker_listens_on(const struct worker *w, uint16_t port)
+{
+	(void)w;
+	(void)port;
+	return true;
+}
+
+const struct service_conf *worker_live_conf(const struct worker *w)
+{
+	return w->conf;
+}
+
+uint64_t worker_taken(const struct worker *w)
+{
+	(void)w;
+	return 0;
+}
+
+unsigned worker_waiting(const struct worker *w)
+{
+	(void)w;
+	return 0;
+}
+
+static void fake_start(void)
+{
+	service.master = &master;
+	service.conf = &conf;
+	service.want = SLOTS;
+	list_init(&service.workers);
+}
+
+/* @slot: UINT_MAX is a guest. It is the one of its slot, and its pid is its id. */
+static struct worker *worker_comes(unsigned slot)
+{
+	struct worker *w = calloc(1, sizeof(*w));
+
+	CHECK(w);
+	w->service = &service;
+	w->conf = &conf;
+	w->id = ++next_id;
+	w->pid = (pid_t)w->id;
+	w->slot = slot;
+	w->guest = slot == UINT_MAX;
+	w->generation = 1;
+	w->state = WORKER_READY;
+	list_init(&w->channels);
+	list_append(&service.workers, &w->link);
+	if (!w->guest)
+		service.slots[slot].current = w;
+	return w;
+}
+
+static void worker_leaves(struct worker *w)
+{
+	if (!w->guest && service.slots[w->slot].current == w)
+		service.slots[w->slot].current = NULL;
+	list_remove(&w->link);
+	free(w);
+}
+
+static void fake_stop(void)
+{
+	struct worker *w, *tmp;
+
+	list_for_each_safe (w, tmp, &service.workers, link)
+		worker_leaves(w);
+}
+
+/* Of each line the slot and the pid: "0:1 1:- g:2", g is a guest and - nobody. */
+static const char *lines_of(const struct status_rows *rows)
+{
+	static char said[256];
+	struct buf out = BUF_INIT(1 << 16);
+	char *line, *rest;
+
+	said[0] = '\0';
+	for (size_t i = 0; i < rows->n; i++)
+		status_write_row(&service, rows, i, &out);
+	buf_add(&out, "", 1);
+	CHECK(!out.failed);
+	for (line = strtok_r(out.bytes, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		const char *slot = strstr(line, "\"slot\":"), *pid = strstr(line, "\"pid\":");
+		size_t n = strlen(said);
+
+		CHECK(slot && pid);
+		(void)snprintf(said + n, sizeof(said) - n, "%s%c:%c", n ? " " : "",
+			       slot[7] == 'n' ? 'g' : slot[7], pid[6] == 'n' ? '-' : pid[6]);
+	}
+	buf_deinit(&out);
+	return said;
+}
+
+/* --- tests --------------------------------------------------------------------------- */
+
+TEST(each_slot_has_its_line_in_order_and_guests_are_last)
+{
+	struct status_rows rows = { 0 };
+
+	fake_start();
+	(void)worker_comes(UINT_MAX);
+	(void)worker_comes(2);
+	(void)worker_comes(0);
+	CHECK_EQ(status_list_rows(&service, &rows), 0);
+	CHECK_STR(lines_of(&rows), "0:3 1:- 2:2 g:1");
+	free(rows.v);
+	fake_stop();
+}
+
+/* A long answer is written in pieces, and meanwhile workers come and go. */
+TEST(no_slot_is_missing_whatever_happened_since_the_rows_were_listed)
+{
+	struct status_rows rows = { 0 };
+	struct worker *zero, *old, *new;
+
+	fake_start();
+	zero = worker_comes(0);
+	old = worker_comes(1);
+	new = worker_comes(1);
+	CHECK_EQ(status_list_rows(&service, &rows), 0);
+	CHECK_STR(lines_of(&rows), "0:1 1:2 1:3 2:-");
+	worker_leaves(old);
+	CHECK_STR(lines_of(&rows), "0:1 1:3 2:-");
+	worker_leaves(new);
+	CHECK_STR(lines_of(&rows), "0:1 1:- 2:-");
+	(void)worker_comes(1);
+	worker_leaves(zero);
+	CHECK_STR(lines_of(&rows), "0:- 1:4 2:-");
+	(void)worker_comes(2);
+	(void)worker_comes(0);
+	CHECK_STR(lines_of(&rows), "0:6 1:4 2:5");
+	free(rows.v);
+	fake_stop();
+}
+
+/* A slot that is done away with has no line, nor has one that is new: that is the next answer. */
+TEST(a_slot_that_is_gone_is_not_told)
+{
+	struct status_rows rows = { 0 };
+	struct worker *last;
+
+	fake_start();
+	(void)worker_comes(0);
+	last = worker_comes(2);
+	CHECK_EQ(status_list_rows(&service, &rows), 0);
+	CHECK_STR(lines_of(&rows), "0:1 1:- 2:2");
+	service.want = 1;
+	CHECK_STR(lines_of(&rows), "0:1 2:2");
+	worker_leaves(last);
+	CHECK_STR(lines_of(&rows), "0:1");
+	free(rows.v);
+	fake_stop();
+}
+
+TAP_MAIN()
