@@ -224,11 +224,12 @@ def the_plan_knows_of_a_debugger_that_nobody_has_announced():
 
 def waits_for(client, words):
     """Until a line of progress has these words; fails when the reload ends before."""
-    said = ""
-    while words not in (said or ""):
+    for _ in range(30):  # half a second each
         line = client.line()
         assert line["type"] == "progress", line
-        said = line["waits_for"]
+        if words in (line["waits_for"] or ""):
+            return
+    raise AssertionError("it does not wait for %r; the last line: %s" % (words, line))
 
 
 @test
