@@ -38,14 +38,24 @@ const char *roll_phase_name(enum roll_phase phase)
 
 static void add_waits(const struct worker *w, struct progress *progress)
 {
-	const struct progress_wait wait = {
+	char tracer_name[32] = "";
+	pid_t tracer = 0;
+	struct progress_wait wait = {
 		.worker = w->name,
 		.state = w->state,
 		.for_ms = loop_now(&w->service->master->loop) - w->state_since_ms,
 		.left_ms = worker_deadline_left(w),
 		.open = w->open,
+		.tracer_name = tracer_name,
 	};
 
+	/* To look costs a little: only at those that will be named. */
+	if (progress_has_room(progress)) {
+		wait.debugged = worker_is_traced(w, &tracer) || (w->held & HELD_BY_DEBUG);
+		wait.tracer = tracer;
+	}
+	if (tracer)
+		proc_name(tracer, tracer_name, sizeof(tracer_name));
 	progress_add(progress, &wait);
 }
 

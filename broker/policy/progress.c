@@ -1,17 +1,25 @@
 #include "progress.h"
 
-static void add_left(struct strbuf *out, int64_t left_ms)
+static void add_left(struct strbuf *out, const struct progress_wait *wait)
 {
-	/* Rounded up: "0 s left" would be read as over. */
-	if (left_ms >= 0)
+	if (wait->debugged && wait->tracer)
+		strbuf_addf(out, ", debugged by %s %d: no deadline runs", wait->tracer_name,
+			    wait->tracer);
+	else if (wait->debugged)
+		strbuf_add(out, ", held for a debugger: no deadline runs");
+	else if (wait->left_ms >= 0)
+		/* Rounded up: "0 s left" would be read as over. */
 		strbuf_addf(out, ", %lld s left",
-			    (long long)((left_ms + MSEC_PER_SEC - 1) / MSEC_PER_SEC));
+			    (long long)((wait->left_ms + MSEC_PER_SEC - 1) / MSEC_PER_SEC));
 }
 
 void progress_add(struct progress *p, const struct progress_wait *wait)
 {
-	if (p->n++ >= PROGRESS_SHOWN)
+	if (!progress_has_room(p)) {
+		p->n++;
 		return;
+	}
+	p->n++;
 	if (p->n > 1)
 		strbuf_add(p->out, ", ");
 	strbuf_add(p->out, wait->worker);
@@ -34,7 +42,7 @@ void progress_add(struct progress *p, const struct progress_wait *wait)
 		strbuf_addf(p->out, " to end (%s", worker_state_name(wait->state));
 		break;
 	}
-	add_left(p->out, wait->left_ms);
+	add_left(p->out, wait);
 	strbuf_add(p->out, ")");
 }
 

@@ -4,6 +4,7 @@
  *	web.1 to listen (2 s, 28 s left)
  *	web.0 to end (draining, 3 connections open, 57 s left)
  *	web.0 to end (told to, 8 s left), web.1 to listen (0 s, 30 s left), 14 more
+ *	web.0 to end (draining, 0 connections open, debugged by gdb 4711: no deadline runs)
  */
 #ifndef BROKER_POLICY_PROGRESS_H
 #define BROKER_POLICY_PROGRESS_H
@@ -25,7 +26,16 @@ struct progress_wait {
 	int64_t for_ms;	 /* it has been in it */
 	int64_t left_ms; /* until its time is up; below 0: no limit */
 	unsigned open;	 /* connections it has, with DRAINING */
+	bool debugged;	 /* by a person: its time stands still */
+	int tracer;	 /* pid; 0: none is known */
+	const char *tracer_name;
 };
+
+/* Whether one more would be named, and not only counted: else only .worker of it matters. */
+static inline bool progress_has_room(const struct progress *p)
+{
+	return p->n < PROGRESS_SHOWN;
+}
 
 /* Adds one that is waited for. */
 void progress_add(struct progress *p, const struct progress_wait *wait);

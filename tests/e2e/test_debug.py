@@ -219,6 +219,43 @@ def the_plan_knows_of_a_debugger_that_nobody_has_announced():
         assert debugged.startswith("web.1 is being debugged: "), debugged
 
 
+# --- what a reload waits for --------------------------------------------------------------------
+
+
+def waits_for(client, words):
+    """Until a line of progress has these words; fails when the reload ends before."""
+    for _ in range(30):  # half a second each
+        line = client.line()
+        assert line["type"] == "progress", line
+        if words in (line["waits_for"] or ""):
+            return
+    raise AssertionError("it does not wait for %r; the last line: %s" % (words, line))
+
+
+@test
+def a_reload_that_stops_first_says_that_it_waits_for_a_debugger():
+    broker = Broker(app("srv_poll"), workers=2, strategy="stop-first", drain_timeout="100ms")
+    old = broker.worker_pid("web.1")
+    with control.Control(broker) as client:
+        with faults.watched(old):
+            client.send("reload")
+            with open("/proc/self/comm") as f:
+                by = "debugged by %s %d: no deadline runs" % (f.read().strip(), os.getpid())
+            words = "web.1 to end (draining, 0 connections open, %s)" % by
+            waits_for(client, words)
+            service, *others = control.status(broker, "web")
+            assert service["reload"]["waits_for"] == words, service
+            (line,) = [o for o in others if o.get("pid") == old]
+            assert "; " + by in line["why"], line
+        assert client.answer()[-1]["type"] == "end"
+        # Held for one that traces nothing, as perf.
+        tool = debugger(broker)
+        client.send("reload")
+        waits_for(client, "web.1 to end (draining, 0 connections open, held for a debugger: no ")
+        tool.end()
+        assert client.answer()[-1]["type"] == "end"
+
+
 # --- the person is told -------------------------------------------------------------------------
 
 OWN = "127.0.0.2"  # who debugs sends from here

@@ -33,6 +33,27 @@ TEST(a_limit_that_is_not_there_is_not_named)
 		  "web.1 to listen (0 s)");
 }
 
+TEST(who_is_debugged_has_no_limit)
+{
+	check_one((struct progress_wait){ .state = WORKER_DRAINING,
+					  .left_ms = 100,
+					  .debugged = true,
+					  .tracer = 4711,
+					  .tracer_name = "gdb" },
+		  "web.1 to end (draining, 0 connections open, debugged by gdb 4711: no deadline "
+		  "runs)");
+	check_one((struct progress_wait){ .state = WORKER_STOPPING,
+					  .left_ms = 100,
+					  .debugged = true },
+		  "web.1 to end (told to, held for a debugger: no deadline runs)");
+	check_one((struct progress_wait){ .state = WORKER_STARTING,
+					  .left_ms = 100,
+					  .debugged = true,
+					  .tracer = 4711,
+					  .tracer_name = "gdb" },
+		  "web.1 to listen (0 s, debugged by gdb 4711: no deadline runs)");
+}
+
 TEST(of_many_the_first_and_how_many_more)
 {
 	STRBUF(text, 512);
