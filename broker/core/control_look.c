@@ -113,7 +113,6 @@ void control_events(struct client *c)
 
 /* --- config -------------------------------------------------------------------------- */
 
-/* A list as one text. */
 /* An environment often holds passwords: who may only look sees the names. */
 static void cut_secret(const struct option *opt, size_t from, struct strbuf *text)
 {
@@ -129,6 +128,7 @@ static void cut_secret(const struct option *opt, size_t from, struct strbuf *tex
 	strbuf_add(text, "...");
 }
 
+/* A list as one text. */
 static void format_value(const struct option *opt, const void *conf, bool secrets,
 			 struct strbuf *out)
 {
@@ -137,10 +137,6 @@ static void format_value(const struct option *opt, const void *conf, bool secret
 
 		if (i)
 			strbuf_add(out, ", ");
-		if (option_is_numbered(opt)) {
-			option_add_key(opt, conf, i, out);
-			strbuf_add(out, " = ");
-		}
 		start = out->len;
 		option_format(opt, conf, i, out);
 		if (!secrets)
@@ -193,10 +189,65 @@ static struct values service_values(const struct conf *conf, const struct servic
 	return (struct values){ conf, sc, sc->origins, sc->n_origins };
 }
 
-static void write_section(struct client *c, const struct section *section)
+/* @file: NULL if it says the same. */
+static void write_option(struct client *c, const struct section *section, const char *key,
+			 const char *value, const char *origin, const char *file)
 {
 	struct buf *out = &c->stream.out;
 
+	json_begin(out);
+	json_str(out, "type", "option");
+	json_str(out, "section", section->name);
+	json_str(out, "key", key);
+	json_str(out, "value", value);
+	json_str(out, "origin", origin);
+	json_str(out, "file", file);
+	json_end(out);
+}
+
+/* Each number is a key of its own; without any the option has its line all the same. */
+static void write_numbered(struct client *c, const struct section *section,
+			   const struct option *opt, const struct values *now)
+{
+	size_t n = option_entries(opt, now->section);
+	size_t n_file = section->file ? option_entries(opt, section->file) : 0;
+
+	for (size_t i = 0; i < n || (i == 0 && !n_file); i++) {
+		STRBUF(key, 64);
+		STRBUF(value, 4096);
+		STRBUF(origin, 512);
+		STRBUF(file, 4096);
+		bool differs = false;
+
+		option_add_key(opt, now->section, i, &key);
+		format_origin(now->conf, origin_find(now->origins, now->n_origins, opt, i),
+			      &origin);
+		if (i < n)
+			option_format(opt, now->section, i, &value);
+		if (i < n && section->file) {
+			size_t same = option_find_same(opt, now->section, i, section->file);
+
+			if (same < n_file)
+				option_format(opt, section->file, same, &file);
+			differs = strcmp(value.text, file.text) != 0;
+		}
+		write_option(c, section, key.text, value.text, origin.text,
+			     differs ? file.text : NULL);
+	}
+	for (size_t i = 0; i < n_file; i++) {
+		STRBUF(key, 64);
+		STRBUF(file, 4096);
+
+		if (option_find_same(opt, section->file, i, now->section) < n)
+			continue;
+		option_add_key(opt, section->file, i, &key);
+		option_format(opt, section->file, i, &file);
+		write_option(c, section, key.text, "", "default", file.text);
+	}
+}
+
+static void write_section(struct client *c, const struct section *section)
+{
 	for (size_t i = 0; i < option_count; i++) {
 		const struct option *opt = &option_table[i];
 		const struct values *now =
@@ -204,28 +255,25 @@ static void write_section(struct client *c, const struct section *section)
 		STRBUF(value, 4096);
 		STRBUF(file, 4096);
 		STRBUF(origin, 512);
+		bool differs;
 
 		if (opt->section != section->kind)
 			continue;
+		if (option_is_numbered(opt)) {
+			write_numbered(c, section, opt, now);
+			continue;
+		}
 		format_value(opt, now->section, c->may_steer, &value);
 		if (section->is_scaled && !strcmp(opt->key, "workers"))
 			strbuf_add(&origin, "by hand");
 		else
 			format_origin(now->conf, origin_find(now->origins, now->n_origins, opt, 0),
 				      &origin);
-		json_begin(out);
-		json_str(out, "type", "option");
-		json_str(out, "section", section->name);
-		json_str(out, "key", opt->key);
-		json_str(out, "value", value.text);
-		json_str(out, "origin", origin.text);
-		if (section->file && !option_equal(opt, now->section, section->file)) {
+		differs = section->file && !option_equal(opt, now->section, section->file);
+		if (differs)
 			format_value(opt, section->file, c->may_steer, &file);
-			json_str(out, "file", file.text);
-		} else {
-			json_null(out, "file");
-		}
-		json_end(out);
+		write_option(c, section, opt->key, value.text, origin.text,
+			     differs ? file.text : NULL);
 	}
 }
 

@@ -9,13 +9,14 @@
 /* A list of CONF_LIST_MAX long entries is cut: a plan is for reading. */
 #define VALUE_BYTES  8192
 #define ACTION_BYTES 4096
+#define KEY_BYTES    64
 
 struct plan {
 	conf_plan_fn *fn;
 	void *arg;
 	const struct broker_conf *started;
 	const char *section;
-	struct strbuf from, to, action;
+	struct strbuf key, from, to, action;
 };
 
 static void clear(struct strbuf *b)
@@ -161,7 +162,7 @@ static void tell(struct plan *p, const struct option *opt)
 {
 	const struct conf_change change = {
 		.section = p->section,
-		.key = opt ? opt->key : NULL,
+		.key = opt ? p->key.text : NULL,
 		.from = opt ? p->from.text : NULL,
 		.to = opt ? p->to.text : NULL,
 		.applies = opt ? option_apply_name(opt->apply) : NULL,
@@ -169,9 +170,50 @@ static void tell(struct plan *p, const struct option *opt)
 	};
 
 	p->fn(p->arg, &change);
+	clear(&p->key);
 	clear(&p->from);
 	clear(&p->to);
 	clear(&p->action);
+}
+
+/* What .from and .to have is told, unless it is the same. */
+static void tell_values(struct plan *p, const struct option *opt, const void *a, const void *b)
+{
+	/* v6only shows in the addresses, but not in their texts: it has a row of its own. */
+	if (!p->from.cut && !strcmp(p->from.text, p->to.text)) {
+		clear(&p->key);
+		clear(&p->from);
+		clear(&p->to);
+		return;
+	}
+	if (opt->section == OPTION_BROKER)
+		add_broker_action(opt, &p->action);
+	else
+		add_service_action(opt, a, b, &p->action);
+	tell(p, opt);
+}
+
+/* Each number is a key of its own. */
+static void plan_numbered(struct plan *p, const struct option *opt, const void *a, const void *b)
+{
+	size_t n_a = option_entries(opt, a), n_b = option_entries(opt, b);
+
+	for (size_t i = 0; i < n_a; i++) {
+		size_t same = option_find_same(opt, a, i, b);
+
+		option_add_key(opt, a, i, &p->key);
+		option_format(opt, a, i, &p->from);
+		if (same < n_b)
+			option_format(opt, b, same, &p->to);
+		tell_values(p, opt, a, b);
+	}
+	for (size_t i = 0; i < n_b; i++) {
+		if (option_find_same(opt, b, i, a) < n_a)
+			continue;
+		option_add_key(opt, b, i, &p->key);
+		option_format(opt, b, i, &p->to);
+		tell_values(p, opt, a, b);
+	}
 }
 
 static void plan_keys(struct plan *p, enum option_section section, const void *a, const void *b)
@@ -183,20 +225,14 @@ static void plan_keys(struct plan *p, enum option_section section, const void *a
 
 		if (opt->section != section || option_equal(opt, now, b))
 			continue;
-		add_value(opt, now, &p->from);
-		add_value(opt, b, &p->to);
-		/* v6only shows in the addresses, but not in their texts: it has a row of its own.
-		 */
-		if (!p->from.cut && !strcmp(p->from.text, p->to.text)) {
-			clear(&p->from);
-			clear(&p->to);
+		if (option_is_numbered(opt)) {
+			plan_numbered(p, opt, now, b);
 			continue;
 		}
-		if (section == OPTION_BROKER)
-			add_broker_action(opt, &p->action);
-		else
-			add_service_action(opt, a, b, &p->action);
-		tell(p, opt);
+		strbuf_add(&p->key, opt->key);
+		add_value(opt, now, &p->from);
+		add_value(opt, b, &p->to);
+		tell_values(p, opt, a, b);
 	}
 }
 
@@ -233,7 +269,7 @@ static bool is_asked_for(const char *only, const struct service_conf *sc)
 int conf_plan(const struct conf *from, const struct broker_conf *started, const struct conf *to,
 	      const char *only, conf_plan_fn *fn, void *arg)
 {
-	_cleanup_free_ char *text = malloc(2 * VALUE_BYTES + ACTION_BYTES);
+	_cleanup_free_ char *text = malloc(2 * VALUE_BYTES + ACTION_BYTES + KEY_BYTES);
 	struct plan p = { .fn = fn, .arg = arg, .started = started, .section = "broker" };
 
 	if (!text)
@@ -241,6 +277,7 @@ int conf_plan(const struct conf *from, const struct broker_conf *started, const 
 	strbuf_init(&p.from, text, VALUE_BYTES);
 	strbuf_init(&p.to, text + VALUE_BYTES, VALUE_BYTES);
 	strbuf_init(&p.action, text + 2 * VALUE_BYTES, ACTION_BYTES);
+	strbuf_init(&p.key, text + 2 * VALUE_BYTES + ACTION_BYTES, KEY_BYTES);
 	if (!only)
 		plan_keys(&p, OPTION_BROKER, &from->broker, &to->broker);
 	for (size_t i = 0; i < to->n_services; i++)

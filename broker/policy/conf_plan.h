@@ -11,7 +11,7 @@
 
 struct conf_change {
 	const char *section; /* "broker", "service:web" */
-	const char *key;     /* NULL: the section as a whole */
+	const char *key;     /* "queue", "wrap.1"; NULL: the section as a whole */
 	const char *from;    /* as in a file, entries of a list joined by ", "; NULL with @key */
 	const char *to;
 	const char *applies; /* option_apply_name(); NULL with @key */

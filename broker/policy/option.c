@@ -276,10 +276,18 @@ bool option_is_numbered(const struct option *opt)
 void option_add_key(const struct option *opt, const void *conf, size_t entry, struct strbuf *out)
 {
 	strbuf_add(out, opt->key);
-	if (opt->type->numbered && entry < option_entries(opt, conf)) {
-		strbuf_add(out, ".");
-		opt->type->add_number(opt, conf, entry, out);
-	}
+	if (opt->type->numbered && entry < option_entries(opt, conf))
+		strbuf_addf(out, ".%u", opt->type->number(opt, conf, entry));
+}
+
+size_t option_find_same(const struct option *opt, const void *conf, size_t entry, const void *other)
+{
+	unsigned number = opt->type->number(opt, conf, entry);
+	size_t i = 0;
+
+	while (i < option_entries(opt, other) && opt->type->number(opt, other, i) != number)
+		i++;
+	return i;
 }
 
 bool option_is_list(const struct option *opt)

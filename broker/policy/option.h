@@ -60,6 +60,10 @@ bool option_is_numbered(const struct option *opt);
 /* The key of an entry as it stands in a file; entry 0 of an empty list has no number. */
 void option_add_key(const struct option *opt, const void *conf, size_t entry, struct strbuf *out);
 
+/* The entry of @other that has the number of @entry of @conf; as many as @other has: none has. */
+size_t option_find_same(const struct option *opt, const void *conf, size_t entry,
+			const void *other);
+
 /*
  * Sets the field of @opt in @conf (a struct broker_conf or service_conf) to what
  * @text says; adds to it where it is a list, and empties the list where @text is

@@ -219,10 +219,9 @@ static int wrap_parse(const struct option *opt, const char *number, char *const 
 	return r;
 }
 
-static void wrap_add_number(const struct option *opt, const void *conf, size_t entry,
-			    struct strbuf *out)
+static unsigned wrap_number(const struct option *opt, const void *conf, size_t entry)
 {
-	strbuf_addf(out, "%u", get_wraps(opt, conf)[entry].slot);
+	return get_wraps(opt, conf)[entry].slot;
 }
 
 static void wrap_format(const struct option *opt, const void *conf, size_t entry,
@@ -273,7 +272,7 @@ const struct option_type type_wrap = {
 	.command = true,
 	.numbered = true,
 	.parse_numbered = wrap_parse,
-	.add_number = wrap_add_number,
+	.number = wrap_number,
 	.format = wrap_format,
 	.allowed = wrap_allowed,
 	.equal = wrap_equal,

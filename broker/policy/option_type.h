@@ -28,8 +28,7 @@ struct option_type {
 	/* With numbered, instead: @number as it stands behind the dot of the key, NULL without. */
 	int (*parse_numbered)(const struct option *opt, const char *number, char *const *word,
 			      void *conf, struct strbuf *why);
-	void (*add_number)(const struct option *opt, const void *conf, size_t entry,
-			   struct strbuf *out);
+	unsigned (*number)(const struct option *opt, const void *conf, size_t entry);
 	void (*format)(const struct option *opt, const void *conf, size_t entry,
 		       struct strbuf *out);
 	void (*allowed)(const struct option *opt, struct strbuf *out);

@@ -347,10 +347,17 @@ def environments(port, n=4):
     return found
 
 
+def wraps(broker):
+    """What `config` has of it, {key: (value, what the file says)}."""
+    options = [o for o in control.ask(broker, "config") if o.get("key", "").startswith("wrap")]
+    return {o["key"]: (o["value"], o["file"]) for o in options}
+
+
 @test
 def one_slot_runs_under_a_wrapper_and_the_others_do_not():
-    broker = Broker(app("srv_poll"), workers=3, **{"wrap.1": app("tracer")[0]})
-    program = os.path.realpath(app("tracer")[0])
+    wrapper = app("tracer")[0]
+    broker = Broker(app("srv_poll"), workers=3, **{"wrap.1": wrapper})
+    program = os.path.realpath(wrapper)
     for slot in range(3):
         words = proc.command_line(broker.worker_pid("web.%d" % slot))
         assert ("tracer" in str(words)) == (slot == 1), (slot, words)
@@ -359,17 +366,28 @@ def one_slot_runs_under_a_wrapper_and_the_others_do_not():
     assert {w: e.get("BROKER_WRAPPER") for w, e in env.items()} == {
         "web.0": None, "web.1": program, "web.2": None,
     }
+    assert wraps(broker) == {"wrap.1": (wrapper, None)}, wraps(broker)
     # A crash, and a reload that moves it.
     mark = broker.mark()
     send_signal(broker.worker_pid("web.1"), signal.SIGKILL)
     broker.wait_event("worker-ready", since=mark, worker="web.1")
     assert "tracer" in str(proc.command_line(broker.worker_pid("web.1")))
-    broker.configure(app("srv_poll"), workers=3, **{"wrap.0": app("tracer")[0]})
+    broker.configure(app("srv_poll"), workers=3, **{"wrap.0": wrapper})
+    assert wraps(broker) == {"wrap.0": ("", wrapper), "wrap.1": (wrapper, "")}, wraps(broker)
+    plan = [o for o in control.ask(broker, "reload --plan") if o["key"]]
+    assert {o["key"]: (o["from"], o["to"]) for o in plan} == {
+        "wrap.0": ("", wrapper), "wrap.1": (wrapper, ""),
+    }, plan
     broker.reload_and_wait()
     changed = broker.wait_event("config-changed")
     assert changed["keys"] == "wrap", changed
     assert "tracer" in str(proc.command_line(broker.worker_pid("web.0")))
     assert "tracer" not in str(proc.command_line(broker.worker_pid("web.1")))
+    # Without any the option is shown all the same.
+    broker.configure(app("srv_poll"), workers=3)
+    assert wraps(broker) == {"wrap.0": (wrapper, "")}, wraps(broker)
+    broker.reload_and_wait()
+    assert wraps(broker) == {"wrap": ("", None)}, wraps(broker)
 
 
 @test

@@ -82,6 +82,18 @@ TEST(what_only_new_workers_or_a_new_broker_have)
 	      "service:web: all workers of web are replaced at the same time\n");
 }
 
+TEST(each_number_is_a_key_of_its_own)
+{
+	check(WEB "workers = 4\nwrap.2 = a\nwrap.1 = b 'c d'\nwrap.0 = same",
+	      WEB "workers = 4\nwrap.0 = same\nwrap.1 = b\nwrap.3 = e",
+	      "service:web wrap.2 [a] [] with new workers: all workers of web are replaced one "
+	      "after another\n"
+	      "service:web wrap.1 [b 'c d'] [b] with new workers: all workers of web are replaced "
+	      "one after another\n"
+	      "service:web wrap.3 [] [e] with new workers: all workers of web are replaced one "
+	      "after another\n" REPLACE);
+}
+
 TEST(surge_is_in_the_plan)
 {
 	check(WEB "workers = 9\nsurge = 3", WEB "workers = 9\nsurge = 3",
