@@ -136,7 +136,8 @@ static void let_go(struct service *s, const struct pin *pin)
 			}
 }
 
-static void say_off(const struct service *s, const struct pin *pin, const char *reason)
+static void say_off(const struct service *s, const struct pin *pin, const char *reason,
+		    const char *message)
 {
 	STRBUF(source, 64);
 
@@ -144,12 +145,21 @@ static void say_off(const struct service *s, const struct pin *pin, const char *
 	log_event(LEVEL_INFO, "unpin", LOG_STR("service", service_name(s)),
 		  LOG_STR("worker", pin->worker), LOG_STR("source", source.text),
 		  LOG_STR("kind", pin_kind_name(pin->kind)), LOG_STR("reason", reason),
-		  LOG_MSG("connections of %s go round again: %s", source.text, reason));
+		  LOG_MSG("%s", message));
 }
 
 static void taken_off(struct service *s, const struct pin *pin, const char *reason)
 {
-	say_off(s, pin, reason);
+	STRBUF(message, 256);
+
+	if (pin->kind == PIN_NEXT) {
+		strbuf_addf(&message, "the next connection goes round as any other: %s", reason);
+	} else {
+		strbuf_add(&message, "connections of ");
+		pin_source_format(&pin->source, &message);
+		strbuf_addf(&message, " go round again: %s", reason);
+	}
+	say_off(s, pin, reason, message.text);
 	let_go(s, pin);
 }
 
@@ -273,9 +283,12 @@ void service_pins_deinit(struct service *s)
 void pin_used(struct service *s, struct pin *pin)
 {
 	struct pin copy = *pin;
+	STRBUF(message, 128);
 
-	if (pins_use(&s->pins, pin))
-		say_off(s, &copy, "used");
+	if (!pins_use(&s->pins, pin))
+		return;
+	strbuf_addf(&message, "the next connection has gone to %s", copy.worker);
+	say_off(s, &copy, "used", message.text);
 }
 
 void pin_missed(struct endpoint *e, const struct handoff_addr *peer)

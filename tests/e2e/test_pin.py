@@ -284,10 +284,17 @@ def next_is_for_one_connection():
     broker = Broker(app("srv_poll"), workers=3)
     workers = pids(broker, 3)
     for worker_name, pid in zip(("web.2", "web.0", "web.0"), (workers[2], workers[0], workers[0])):
+        mark = broker.mark()
         ask(broker, "next " + worker_name)
         assert http_get(broker.port).pid == pid
-        broker.wait_event("unpin", kind="next", worker=worker_name)
+        event = broker.wait_event("unpin", since=mark, kind="next", worker=worker_name)
+        assert event["message"] == "the next connection has gone to " + worker_name, event
     assert {http_get(broker.port).pid for _ in range(3)} == set(workers)
+    mark = broker.mark()
+    ask(broker, "next web.1")
+    ask(broker, "unpin web.1")
+    event = broker.wait_event("unpin", since=mark)
+    assert event["message"] == "the next connection goes round as any other: taken off", event
     # To a worker that is held: that one, and no other.
     ask(broker, "hold web.1")
     ask(broker, "next web.1")
