@@ -380,12 +380,19 @@ void control_reload_abort(struct client *c)
 /* What was held before it was replaced still is: that may be all there is. */
 static void say_back(const struct service *s, struct strbuf *out)
 {
-	unsigned ready = 0;
+	unsigned ready = 0, anew = 0;
 
-	for (unsigned i = 0; i < s->want; i++)
-		ready += s->slots[i].current && s->slots[i].current->state == WORKER_READY;
+	for (unsigned i = 0; i < s->want; i++) {
+		const struct worker *w = s->slots[i].current;
+
+		ready += w && w->state == WORKER_READY;
+		anew += !w || w->state == WORKER_STARTING;
+	}
 	strbuf_addf(out, "%s is back at generation %u: %u of %u workers are in the round",
 		    service_name(s), s->generation, ready, s->want);
+	/* Their processes have ended meanwhile. */
+	if (anew)
+		strbuf_addf(out, ", %u start%s anew", anew, anew == 1 ? "s" : "");
 	if (!service_has_round(s))
 		strbuf_add(out, ", so that clients wait; brokerctl status says why");
 }

@@ -124,6 +124,16 @@ void launch_log_exit(const struct worker *w)
 				  (unsigned long long)w->served, core_words.text));
 		return;
 	}
+	if (w->state_before_exit == WORKER_PARKED) {
+		log_event(LEVEL_WARN, "worker-exit", LOG_WORKER_PID(w, w->main_was),
+			  LOG_STR("how", how), LOG_BOOL("serving", false),
+			  LOG_INT("served", w->served), LOG_STR("last_output", tail),
+			  LOG_STR("core", core.text),
+			  LOG_MSG("ended (%s) while it was kept for a rollback, which cannot put "
+				  "it back now%s",
+				  how, core_words.text));
+		return;
+	}
 	if (w->refusal[0]) {
 		log_event(LEVEL_ERROR, "worker-failed", LOG_WORKER_PID(w, w->main_was),
 			  LOG_MSG("%s", w->refusal));

@@ -165,6 +165,20 @@ static const char *reason_of(const struct worker *w, enum worker_event ev)
 	return "?";
 }
 
+static const char *why_stopping(enum worker_state from, enum worker_event ev)
+{
+	if (ev == EV_DRAINED)
+		return "no connection is left: told to end";
+	if (ev == EV_MAIN_EXIT)
+		return "its main process has ended: the others are told to end";
+	if (from == WORKER_PARKED && (ev == EV_CLOSED || ev == EV_UNLISTEN))
+		return "it closed its listening socket, so that no rollback can put it back: told "
+		       "to end";
+	if (from == WORKER_PARKED)
+		return "not needed for a rollback any more: told to end";
+	return ev == EV_TIMEOUT ? "time is up: told to end" : "told to end";
+}
+
 static void log_change(const struct worker *w, enum worker_state from, enum worker_event ev)
 {
 	if (w->state == from && !(w->state == WORKER_STOPPING && ev == EV_TIMEOUT))
@@ -206,13 +220,7 @@ static void log_change(const struct worker *w, enum worker_state from, enum work
 				  LOG_INT("signal", ev == EV_KILL
 							    ? SIGKILL
 							    : worker_live_conf(w)->stop_signal),
-				  LOG_MSG("%s",
-					  ev == EV_DRAINED ? "no connection is left: told to end"
-					  : from == WORKER_PARKED
-						  ? "not needed for a rollback any more: told "
-						    "to end"
-					  : ev == EV_TIMEOUT ? "time is up: told to end"
-							     : "told to end"));
+				  LOG_MSG("%s", why_stopping(from, ev)));
 		else
 			log_event(LEVEL_WARN, "worker-kill", LOG_WORKER(w),
 				  LOG_MSG("did not end within stop_timeout (%lld ms): killed",

@@ -106,9 +106,13 @@ def the_slot_of_an_old_worker_that_died_is_started_anew_with_the_old_configurati
     broker.reload_and_wait()
     broker.wait_event("worker-parked", count=2)
     send_signal(old["web.1"], signal.SIGKILL)
-    broker.wait_event("worker-exit", pid=old["web.1"])
+    event = broker.wait_event("worker-exit", pid=old["web.1"])
+    assert (event["level"], event["serving"], event["how"]) == ("warn", False, "signal 9"), event
+    assert "kept for a rollback" in event["message"] and "crash" not in event["message"], event
+    assert service(broker)["rollback_ms"] > 0
     mark = broker.mark()
-    ask(broker, "rollback web")
+    text = told(broker, "rollback web")
+    assert text.endswith(": 1 of 2 workers are in the round, 1 starts anew"), text
     event = broker.wait_event("rollback", since=mark)
     assert (event["restored"], event["workers"]) == (1, 2), event
     anew = broker.wait_event("worker-ready", since=mark, worker="web.1", generation=1)
@@ -118,6 +122,20 @@ def the_slot_of_an_old_worker_that_died_is_started_anew_with_the_old_configurati
     send_signal(old["web.0"], signal.SIGKILL)
     again = broker.wait_event("worker-ready", since=mark, worker="web.0", generation=1)
     assert proc.environment(again["pid"])["V"] == "old"
+
+
+@test
+def one_that_is_kept_and_loses_its_main_process_ends_for_that_reason():
+    broker = Broker(app("srv_prefork"), workers=1, rollback_window="1h")
+    (pid,) = ready_workers(broker).values()
+    broker.reload_and_wait()
+    broker.wait_event("worker-parked", pid=pid)
+    mark = broker.mark()
+    send_signal(pid, signal.SIGKILL)
+    broker.wait_event("worker-exit", since=mark, pid=pid, level="warn", serving=False)
+    (event,) = broker.events("worker-stopping", since=mark)
+    assert "main process has ended" in event["message"], event
+    assert "no worker of generation 1 of web is left" in refusal(broker, "rollback web")
 
 
 @test
