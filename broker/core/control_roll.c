@@ -332,11 +332,11 @@ static void add_sentence(const char *text, struct strbuf *out)
 }
 
 /*
- * For the service that was named, or for all. It is refused only if none of them does it; and who
- * asked for all is told of those that did not, too.
+ * For the service that was named, or for all: @fn says what it has done, or with -errno why not. It
+ * is refused only if none of them does it; and who asked for all is told of those that did not,
+ * too.
  */
-static void for_services(struct client *c, int (*fn)(struct service *, struct strbuf *),
-			 void (*say)(const struct service *, struct strbuf *))
+static void for_services(struct client *c, int (*fn)(struct service *, struct strbuf *))
 {
 	const char *only = c->request.arguments[0].text;
 	STRBUF(done, 512);
@@ -354,7 +354,6 @@ static void for_services(struct client *c, int (*fn)(struct service *, struct st
 			add_sentence(words.text, &refused);
 			continue;
 		}
-		say(s, &words);
 		add_sentence(words.text, &done);
 	}
 	if (!done.len) {
@@ -366,15 +365,19 @@ static void for_services(struct client *c, int (*fn)(struct service *, struct st
 	client_end_saying(c, "%s", done.text);
 }
 
-static void say_aborted(const struct service *s, struct strbuf *out)
+static int abort_reload(struct service *s, struct strbuf *words)
 {
-	strbuf_addf(out, "the %s of %s is aborted: workers not yet replaced stay",
-		    roll_kind_name(s->roll_kind), service_name(s));
+	int r = service_abort_reload(s, words);
+
+	if (r == 0)
+		strbuf_addf(words, "the %s of %s is aborted: workers not yet replaced stay",
+			    roll_kind_name(s->roll_kind), service_name(s));
+	return r;
 }
 
 void control_reload_abort(struct client *c)
 {
-	for_services(c, service_abort_reload, say_aborted);
+	for_services(c, abort_reload);
 }
 
 /* What was held before it was replaced still is: that may be all there is. */
@@ -397,9 +400,26 @@ static void say_back(const struct service *s, struct strbuf *out)
 		strbuf_add(out, ", so that clients wait; brokerctl status says why");
 }
 
+static int roll_back(struct service *s, struct strbuf *words)
+{
+	unsigned wanted = s->want;
+	int r = service_rollback(s, words);
+
+	if (r < 0)
+		return r;
+	say_back(s, words);
+	/* Whether `scale` or the configuration that is undone had said so. */
+	if (s->want != wanted)
+		strbuf_addf(words,
+			    "; the number of workers is as before the reload too, %u and no "
+			    "longer %u",
+			    s->want, wanted);
+	return 0;
+}
+
 void control_rollback(struct client *c)
 {
-	for_services(c, service_rollback, say_back);
+	for_services(c, roll_back);
 }
 
 void control_restart(struct client *c)

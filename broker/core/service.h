@@ -136,7 +136,7 @@ unsigned service_roll(struct service *s, struct service_conf *conf);
  */
 int service_restart_worker(struct worker *w, struct strbuf *error);
 
-/* @n workers from now on, 1 to ROLLOUT_MAX; until the next reload. */
+/* @n workers from now on, 1 to ROLLOUT_MAX; until the next reload or rollback. */
 int service_set_workers(struct service *s, unsigned n, struct strbuf *error);
 
 /*
@@ -147,8 +147,9 @@ int service_abort_reload(struct service *s, struct strbuf *error);
 
 /*
  * Puts the generation before the last reload back: all workers of it that are left serve again at
- * once, then the new ones leave. Its configuration is in force again. Slots whose old worker has
- * ended are started anew. -ENOENT also if none of the old ones is left.
+ * once, then the new ones leave. Its configuration is in force again, and its number of workers,
+ * whatever was said by hand since. Slots whose old worker has ended are started anew. -ENOENT also
+ * if none of the old ones is left.
  */
 int service_rollback(struct service *s, struct strbuf *error);
 

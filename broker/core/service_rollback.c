@@ -212,7 +212,8 @@ int service_rollback(struct service *s, struct strbuf *error)
 	struct worker *leaving[ROLLOUT_MAX] = { NULL };
 	struct opened_list opened = { 0 };
 	struct service_conf *conf;
-	unsigned undone, restored;
+	STRBUF(number, 64);
+	unsigned undone, restored, wanted = s->want;
 	int r = check_rollback(s, error);
 
 	if (r == 0)
@@ -236,11 +237,13 @@ int service_rollback(struct service *s, struct strbuf *error)
 	s->pumping = false;
 
 	service_close_unused(s);
+	if (s->want != wanted)
+		strbuf_addf(&number, "; there were to be %u", wanted);
 	log_event(LEVEL_WARN, "rollback", LOG_STR("service", service_name(s)),
 		  LOG_INT("generation", s->generation), LOG_INT("undoes", undone),
 		  LOG_INT("restored", restored), LOG_INT("workers", s->want),
-		  LOG_MSG("from generation %u back to %u: %u of %u workers were put back", undone,
-			  s->generation, restored, s->want));
+		  LOG_MSG("from generation %u back to %u: %u of %u workers were put back%s", undone,
+			  s->generation, restored, s->want, number.text));
 	service_fill(s);
 	return 0;
 }

@@ -284,6 +284,30 @@ def the_number_of_workers_goes_back_too():
 
 
 @test
+def a_number_that_was_set_by_hand_goes_back_and_that_is_said():
+    broker, old, _ = reloaded()
+    ask(broker, "scale web 4")
+    broker.wait_event("worker-ready", worker="web.3")
+    text = told(broker, "rollback web")
+    assert text == (
+        "web is back at generation 1: 2 of 2 workers are in the round; the number of workers is as "
+        "before the reload too, 2 and no longer 4"
+    ), text
+    event = broker.wait_event("rollback", workers=2)
+    assert event["message"].endswith("2 of 2 workers were put back; there were to be 4"), event
+    assert service(broker)["workers"] == 2
+    answered_by(broker.port, set(old.values()))
+    # One that was set before is what it goes back to: nothing to say.
+    ask(broker, "scale web 3")
+    broker.wait_event("worker-ready", worker="web.2", generation=1)
+    mark = broker.mark()
+    broker.configure(app("srv_poll"), workers=3, rollback_window="1h")
+    broker.reload_and_wait()
+    broker.wait_event("worker-parked", since=mark, count=3)
+    assert told(broker, "rollback web").endswith("3 of 3 workers are in the round")
+
+
+@test
 def addresses_go_back_with_the_workers():
     one, two = "127.0.0.1:{port2} for {port}", "127.0.0.1:{port3} for {port}"
     broker = Broker(app("srv_poll"), listen=[one], rollback_window="1h")
