@@ -41,6 +41,16 @@ void control_roll_free(struct client *c)
 
 /* --- what the client is told --------------------------------------------------------- */
 
+/* Those of a service without a rollout that have started. */
+static size_t count_started(const struct service *s)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < s->want; i++)
+		n += s->slots[i].current && s->slots[i].current->state != WORKER_STARTING;
+	return n;
+}
+
 static void write_progress(struct client *c, const struct service *s, const char *phase,
 			   const char *worker, const char *message)
 {
@@ -54,8 +64,8 @@ static void write_progress(struct client *c, const struct service *s, const char
 	json_uint(out, "generation", s->target ? s->target_generation : s->generation);
 	json_str(out, "phase", phase);
 	json_str(out, "worker", worker);
-	json_uint(out, "done", s->rollout.done);
-	json_uint(out, "of", s->rollout.of);
+	json_uint(out, "done", s->roll ? s->rollout.done : count_started(s));
+	json_uint(out, "of", s->roll ? s->rollout.of : s->want);
 	json_str(out, "waits_for", waits.len ? waits.text : NULL);
 	json_str(out, "message", message);
 	json_end(out);
@@ -117,14 +127,17 @@ static void look_at_new(struct control_roll *roll, struct awaited *a, const stru
 
 	if (service_is_ready(s)) {
 		a->outcome = SERVES;
+		if (!s->roll)
+			write_progress(roll->client, s, "done", NULL, NULL);
 		return;
 	}
-	if (!s->backoff.failures || service_is_serving(s))
+	if (!s->backoff.failures)
 		return;
 	for (unsigned i = 0; i < s->want && !trouble; i++)
 		trouble = service_trouble(s, i);
-	strbuf_addf(&reason, "the new service %s does not start: %s; it is tried again and again",
-		    a->service, trouble ? trouble->words : "see the events");
+	strbuf_addf(&reason, "%sthe new service %s does not start: %s; it is tried again and again",
+		    service_is_serving(s) ? "a worker of " : "", a->service,
+		    trouble ? trouble->words : "see the events");
 	fail(roll, a, reason.text, trouble ? trouble->last_output : "");
 }
 
@@ -173,7 +186,7 @@ static void tick(struct loop_timer *timer)
 	for (size_t i = 0; i < roll->n; i++) {
 		const struct service *s = service_find(c->master, roll->awaited[i].service);
 
-		if (s && s->rollout.active && roll->awaited[i].outcome == GOES_ON)
+		if (s && (s->rollout.active || !s->roll) && roll->awaited[i].outcome == GOES_ON)
 			write_progress(c, s, "wait", NULL, NULL);
 	}
 	loop_timer_arm(&c->master->loop, timer, WAIT_MS);
@@ -226,6 +239,7 @@ static bool await(struct client *c, size_t room)
 static void await_service(struct client *c, const struct service *s)
 {
 	struct awaited *a = &c->roll->awaited[c->roll->n++];
+	STRBUF(begins, 64);
 
 	snprintf(a->service, sizeof(a->service), "%s", service_name(s));
 	if (s->after)
@@ -237,7 +251,10 @@ static void await_service(struct client *c, const struct service *s)
 		fail(c->roll, a, s->abort_reason, s->abort_output);
 	else if (!a->roll && s->roll)
 		a->outcome = SERVES;
-	write_progress(c, s, "begin", NULL, NULL);
+	if (!s->roll)
+		strbuf_addf(&begins, "the service is new: %u worker%s", s->want,
+			    s->want == 1 ? " starts" : "s start");
+	write_progress(c, s, "begin", NULL, begins.len ? begins.text : NULL);
 }
 
 static void wait_for_all(struct client *c)

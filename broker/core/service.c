@@ -360,6 +360,9 @@ void service_worker_changed(struct worker *w, enum worker_state from)
 	    service_rollout_owns(s, w->slot)) {
 		rollout_new_ready(&s->rollout, w->slot);
 		service_announce(s, ROLL_READY, w);
+	} else if (w->state == WORKER_READY && from == WORKER_STARTING && !s->roll) {
+		/* A reload may have made the service: there is no rollout, but who waits for it. */
+		control_announce(s, ROLL_READY, w);
 	}
 
 	service_pump(s);

@@ -196,8 +196,9 @@ const char *roll_kind_name(enum roll_kind kind);
 const char *roll_phase_name(enum roll_phase phase);
 
 /*
- * What the rollout under way waits for now: "web.1 to listen (2 s, 28 s left)". Nothing is added
- * if there is none, or it waits for nothing.
+ * What the rollout under way waits for now: "web.1 to listen (2 s, 28 s left)"; a service that
+ * never had one waits for all that start. Nothing is added if there is none, or it waits for
+ * nothing.
  */
 void service_rollout_text(const struct service *s, struct strbuf *out);
 

@@ -64,6 +64,9 @@ static bool is_waited_for(const struct worker *w)
 {
 	const struct service *s = w->service;
 
+	/* A service that is new has none, and waits for all who start. */
+	if (!s->roll)
+		return w->state == WORKER_STARTING && !w->guest;
 	if (!service_rollout_owns(s, w->slot))
 		return false;
 	switch (s->rollout.slots[w->slot].phase) {

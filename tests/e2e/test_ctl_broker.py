@@ -64,6 +64,22 @@ def a_worker_is_held_and_released():
 
 
 @test
+def a_service_that_is_new_is_waited_for():
+    text = "[service:web]\ncommand = {apps}/srv_poll {port}\nworkers = 1\n"
+    broker = Broker(text=text)
+    broker.configure(text=text + "[service:new]\ncommand = {apps}/srv_poll {port2}\nworkers = 1\n")
+    said = [s for s in run(broker, "reload").stdout.splitlines() if s.startswith("new: ")]
+    assert said == [
+        "new: the service is new: 1 worker starts",
+        "new: new.0 of generation 1 is ready (1 of 1)",
+        "new: generation 1 serves",
+    ], said
+    broker.configure(text=text + "[service:bad]\ncommand = false\nworkers = 1\n")
+    got = run(broker, "reload", code=4)
+    assert "the new service bad does not start: exit 1" in got.stderr, got
+
+
+@test
 def a_reload_is_planned_and_waited_for():
     broker = Broker(app("srv_poll"), workers=2)
     broker.configure(app("srv_poll"), workers=3)

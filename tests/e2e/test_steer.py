@@ -99,6 +99,51 @@ def who_waits_for_a_new_service_hears_of_a_pause():
     assert (end.get("code"), end.get("message")) == ("aborted", PAUSED), end
 
 
+@test
+def a_service_that_is_new_is_waited_for_worker_by_worker():
+    text = "[service:a]\ncommand = {apps}/srv_poll {port}\nworkers = 1\n"
+    gate = Gate()
+    release = Release("[ $BROKER_SLOT = 0 ] || %s\n%s" % (gate, GOOD))
+    broker = Broker(text=text)
+    broker.configure(text=text + "[service:b]\ncommand = %s {port2}\nworkers = 2\n" % release.path)
+    with Control(broker) as waiting:
+        waiting.send("reload")
+        broker.wait_event("worker-ready", worker="b.0")
+        gate.open()
+        lines = waiting.answer()
+    assert lines[-1]["type"] == "end", lines
+    steps = [o for o in lines[:-1] if o["service"] == "b" and o["phase"] != "wait"]
+    assert [(o["phase"], o["worker"], o["done"], o["of"], o["generation"]) for o in steps] == [
+        ("begin", None, 0, 2, 1), ("ready", "b.0", 1, 2, 1), ("ready", "b.1", 2, 2, 1), ("done", None, 2, 2, 1),
+    ], steps
+    assert steps[0]["message"] == "the service is new: 2 workers start", steps
+    assert re.fullmatch(r"b\.1 to listen \(\d+ s, \d+ s left\)", steps[1]["waits_for"]), steps
+
+
+@test
+def who_waits_for_a_new_service_hears_that_a_worker_does_not_start():
+    text = "[service:a]\ncommand = {apps}/srv_poll {port}\nworkers = 1\n"
+    none = Release("echo no; exit 3")
+    broker = Broker(text=text)
+    broker.configure(text=text + "[service:b]\ncommand = %s\nworkers = 2\n" % none.path)
+    with Control(broker) as waiting:
+        waiting.send("reload")
+        end = waiting.answer()[-1]
+    assert end.get("code") == "aborted" and end["output"] == ["no"], end
+    assert end["message"].startswith("the new service b does not start: exit 3; "), end
+    # One serves, and the other does not: that would be waited for without an end.
+    gate = Gate()
+    one = Release("[ $BROKER_SLOT = 0 ] || { %s; echo no; exit 3; }\n%s" % (gate, GOOD), name="one")
+    broker.configure(text=text + "[service:c]\ncommand = %s {port2}\nworkers = 2\n" % one.path)
+    with Control(broker) as waiting:
+        waiting.send("reload")
+        broker.wait_event("worker-ready", worker="c.0")
+        gate.open()
+        end = waiting.answer()[-1]
+    assert end.get("code") == "aborted" and end["output"] == ["no"], end
+    assert end["message"].startswith("a worker of the new service c does not start: exit 3; "), end
+
+
 # --- scale ----------------------------------------------------------------------------------------
 
 
