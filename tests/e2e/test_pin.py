@@ -441,6 +441,29 @@ def there_is_one_session_at_a_worker():
 
 
 @test
+def nobody_takes_the_pin_of_a_session_away():
+    broker = Broker(app("srv_poll"), workers=2)
+    first, _ = pids(broker, 2)
+    stays = "the pin of %s to web.0 stays until its debugging session ends" % MINE
+    with Control(broker) as session, Control(broker) as other:
+        session.ask("debug web.0 --from " + MINE)
+        for what in ("all", "web.0", MINE):
+            answer = refusal(broker, "unpin " + what)
+            assert (answer["code"], answer["message"]) == ("refused", stays), answer
+            other.ask("pin %s web.0" % MINE)
+            other.send("unpin " + what)
+            *_, last = other.answer()
+            assert last["message"] == "unpinned: %s; but %s" % (what, stays), last
+            assert [pin["kind"] for pin in other.ask("pins")] == ["debug"]
+        other.ask("pin 127.0.0.9 web.1")
+        other.send("unpin 127.0.0.9")
+        assert "message" not in other.answer()[-1]
+        assert pid_for(broker.port) == first
+    broker.wait_event("unpin", kind="debug")
+    assert not ask(broker, "pins")
+
+
+@test
 def a_reload_leaves_the_process_of_a_session_to_the_person():
     """Although nothing traces it: perf(1) does not."""
     broker = Broker(app("srv_poll"), workers=2, drain_timeout="100ms", stop_timeout="100ms")
