@@ -255,6 +255,21 @@ def output_that_cannot_be_written_is_a_failure():
 
 
 @test
+def events_that_cannot_be_written_end_what_follows_them():
+    if not os.path.exists("/dev/full"):
+        skip("no /dev/full")
+    event = {"type": "event", "id": 17, "time": "2026-11-22T15:37:44.123Z", "level": "info",
+             "event": "worker-ready", "service": "web", "worker": "web.0", "message": "listens"}
+    fake = fake_control({"events -f": lambda session: session.send(event)})
+    for more in ((), ("--json",)):
+        with open("/dev/full", "w") as full:
+            got = subprocess.run([BROKERCTL, "-s", fake.path, "events", "-f", *more], stdout=full,
+                                 stderr=subprocess.PIPE, text=True, timeout=15)
+        said = "brokerctl: cannot write: No space left on device\n"
+        assert (got.returncode, got.stderr) == (1, said), got
+
+
+@test
 def help_and_version_need_no_broker():
     got = ctl("help")
     assert got.returncode == 0 and "reload abort" in got.stdout and "join" not in got.stdout
