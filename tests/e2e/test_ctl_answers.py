@@ -276,6 +276,8 @@ def help_and_version_need_no_broker():
     assert ctl("--help").stdout == got.stdout == ctl("-h").stdout
     reload = ctl("help", "reload")
     assert "--no-wait" in reload.stdout and "usage: brokerctl reload abort" in reload.stdout
+    abort = ctl("help", "reload", "abort")
+    assert abort.stdout.startswith("usage: brokerctl reload abort") and not abort.stderr, abort
     assert "--since" in ctl("events", "--help").stdout
     assert ctl("--version").stdout.startswith("brokerctl ")
 
