@@ -7,6 +7,7 @@
 #include "core/client.h"
 #include "core/pin.h"
 #include "core/status.h"
+#include "policy/nearest.h"
 
 /* --- held by hand -------------------------------------------------------------------- */
 
@@ -229,6 +230,38 @@ static void add_left_alone(const struct service *s, const char *what,
 	}
 }
 
+/* The worker with a pin that may have been meant, unless @what is the name of one. */
+static const char *find_nearest_pinned(const struct client *c, const char *what)
+{
+	const struct service *s;
+	const struct worker *w;
+
+	list_for_each (s, &c->master->services, link)
+		list_for_each (w, &s->workers, link)
+			if (!strcmp(w->name, what))
+				return NULL;
+	list_for_each (s, &c->master->services, link) {
+		const char *names[PINS_MAX], *near;
+
+		for (size_t i = 0; i < s->pins.n; i++)
+			names[i] = s->pins.pin[i].worker;
+		near = nearest(what, names, s->pins.n);
+		if (near)
+			return near;
+	}
+	return NULL;
+}
+
+static void refuse_unpin(struct client *c, const char *what)
+{
+	const char *near = find_nearest_pinned(c, what);
+
+	if (near)
+		client_error(c, "refused", "there is no pin of %s; did you mean %s?", what, near);
+	else
+		client_error(c, "refused", "there is no pin of %s; `pins` shows all", what);
+}
+
 void control_unpin(struct client *c)
 {
 	const char *what = c->request.arguments[0].text;
@@ -254,7 +287,7 @@ void control_unpin(struct client *c)
 	else if (!is_source && looks_like_source)
 		client_error(c, "bad-request", "%s", error.text);
 	else
-		client_error(c, "refused", "there is no pin of %s; `pins` shows all", what);
+		refuse_unpin(c, what);
 }
 
 void control_pins(struct client *c)

@@ -499,6 +499,17 @@ def a_worker_that_ends_ends_its_session():
 
 
 @test
+def a_pin_that_there_is_not_is_refused_with_the_nearest():
+    broker = Broker(app("srv_poll"), workers=2)
+    ask(broker, "pin 127.0.0.1 web.1")
+    for what, rest in (("wbe.1", "did you mean web.1?"), ("web.0", "`pins` shows all"),
+                       ("shop", "`pins` shows all"), ("127.0.0.9", "`pins` shows all")):
+        answer = refusal(broker, "unpin " + what)
+        assert answer["message"] == "there is no pin of %s; %s" % (what, rest), answer
+    assert ask(broker, "pins")
+
+
+@test
 def the_name_of_a_worker_may_begin_like_an_address():
     broker = Broker(app("srv_poll"), name="3d", workers=1)
     ask(broker, "pin 127.0.0.1 3d.0")
