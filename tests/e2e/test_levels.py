@@ -4,6 +4,7 @@ The order of the source tree, checked in the source and in the objects that were
 may include whom, and who may call what. A rule that only people remember is broken one day.
 """
 
+import functools
 import glob
 import os
 import re
@@ -57,6 +58,7 @@ def object_of(source):
     return path
 
 
+@functools.lru_cache(maxsize=None)  # most rules are about the same objects
 def nm(*arguments):
     if not shutil.which("nm"):
         skip("no nm here: binutils")
