@@ -7,6 +7,7 @@
 #include "core/client.h"
 #include "core/pin.h"
 #include "core/status.h"
+#include "policy/nearest.h"
 
 /* --- held by hand -------------------------------------------------------------------- */
 
@@ -210,10 +211,62 @@ static unsigned unpin(struct service *s, const char *what, const struct pin_sour
 	return service_unpin_worker(s, what);
 }
 
+/* Those that would have gone, but belong to somebody who sits in front of a debugger. */
+static void add_left_alone(const struct service *s, const char *what,
+			   const struct pin_source *source, struct strbuf *out)
+{
+	for (size_t i = 0; i < s->pins.n; i++) {
+		const struct pin *p = &s->pins.pin[i];
+		STRBUF(text, 64);
+
+		if (p->kind != PIN_DEBUG)
+			continue;
+		if (source ? !pin_source_equal(&p->source, source)
+			   : strcmp(what, "all") != 0 && strcmp(what, p->worker) != 0)
+			continue;
+		pin_source_format(&p->source, &text);
+		strbuf_addf(out, "%sthe pin of %s to %s stays until its debugging session ends",
+			    out->len ? "; " : "", text.text, p->worker);
+	}
+}
+
+/* The worker with a pin that may have been meant, unless @what is the name of one. */
+static const char *find_nearest_pinned(const struct client *c, const char *what)
+{
+	const struct service *s;
+	const struct worker *w;
+
+	list_for_each (s, &c->master->services, link)
+		list_for_each (w, &s->workers, link)
+			if (!strcmp(w->name, what))
+				return NULL;
+	list_for_each (s, &c->master->services, link) {
+		const char *names[PINS_MAX], *near;
+
+		for (size_t i = 0; i < s->pins.n; i++)
+			names[i] = s->pins.pin[i].worker;
+		near = nearest(what, names, s->pins.n);
+		if (near)
+			return near;
+	}
+	return NULL;
+}
+
+static void refuse_unpin(struct client *c, const char *what)
+{
+	const char *near = find_nearest_pinned(c, what);
+
+	if (near)
+		client_error(c, "refused", "there is no pin of %s; did you mean %s?", what, near);
+	else
+		client_error(c, "refused", "there is no pin of %s; `pins` shows all", what);
+}
+
 void control_unpin(struct client *c)
 {
 	const char *what = c->request.arguments[0].text;
 	struct pin_source source;
+	STRBUF(left, 512);
 	STRBUF(error, 512);
 	/* No worker's name is a source, but it may begin like one: 3d.0. */
 	bool is_source = pin_source_parse(what, &source, &error) == 0;
@@ -221,14 +274,20 @@ void control_unpin(struct client *c)
 	struct service *s;
 	unsigned n = 0;
 
-	list_for_each (s, &c->master->services, link)
+	list_for_each (s, &c->master->services, link) {
 		n += unpin(s, what, is_source ? &source : NULL);
-	if (n > 0 || !strcmp(what, "all"))
+		add_left_alone(s, what, is_source ? &source : NULL, &left);
+	}
+	if (left.len && n > 0)
+		client_end_saying(c, "unpinned: %s; but %s", what, left.text);
+	else if (left.len)
+		client_error(c, "refused", "%s", left.text);
+	else if (n > 0 || !strcmp(what, "all"))
 		client_end(c);
 	else if (!is_source && looks_like_source)
 		client_error(c, "bad-request", "%s", error.text);
 	else
-		client_error(c, "refused", "there is no pin of %s; `pins` shows all", what);
+		refuse_unpin(c, what);
 }
 
 void control_pins(struct client *c)

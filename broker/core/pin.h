@@ -18,7 +18,7 @@
  */
 int service_pin(struct service *s, const struct pin *pin, struct strbuf *error);
 
-/* Take off what fits; how many that was. */
+/* Take off what fits, but for those of debuggers; how many that was. */
 unsigned service_unpin_source(struct service *s, const struct pin_source *source);
 unsigned service_unpin_worker(struct service *s, const char *worker);
 unsigned service_unpin_all(struct service *s);

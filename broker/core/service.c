@@ -270,6 +270,7 @@ static void leave_slot(struct worker *w)
 	if (slot->current == w) {
 		slot->current = slot->next;
 		slot->next = NULL;
+		slot->left_ms = loop_now(loop_of(w->service));
 	}
 }
 

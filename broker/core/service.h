@@ -29,7 +29,8 @@ struct slot_trouble {
 
 struct slot {
 	struct worker *current, *next;
-	unsigned restarts;	      /* processes that ended unasked, and so were replaced */
+	unsigned restarts; /* processes that ended unasked, and so were replaced */
+	int64_t left_ms;   /* when its last process did, on the loop's clock; 0: none has */
 	struct slot_trouble *trouble; /* NULL: never, or not worth a word; see service_trouble() */
 	struct slot_measured measured;
 };

@@ -148,7 +148,7 @@ void status_explain_slot(const struct service *s, unsigned slot, struct strbuf *
 		.last_end = trouble ? trouble->words : NULL,
 		.last_line = trouble ? trouble->last_output : NULL,
 		.paused = s->paused,
-		.others_start = !s->stopping,
+		.stopping = s->stopping,
 	};
 
 	why_slot(&why, out);
@@ -156,7 +156,8 @@ void status_explain_slot(const struct service *s, unsigned slot, struct strbuf *
 
 static void write_slot(const struct service *s, unsigned slot, struct buf *out)
 {
-	bool waits = backoff_wait(&s->backoff, now_of(s)) > 0;
+	bool waits = !service_leaves(s) && backoff_wait(&s->backoff, now_of(s)) > 0;
+	int64_t since = waits ? s->last_failure_ms : s->slots[slot].left_ms;
 	char name[HANDOFF_SERVICE_SIZE + 16];
 	STRBUF(text, 512);
 
@@ -171,7 +172,10 @@ static void write_slot(const struct service *s, unsigned slot, struct buf *out)
 	json_null(out, "pid");
 	json_uint(out, "generation", s->generation);
 	json_str(out, "state", waits ? "back-off" : "empty");
-	json_int(out, "state_ms", waits ? now_of(s) - s->last_failure_ms : 0);
+	if (since)
+		json_int(out, "state_ms", now_of(s) - since);
+	else
+		json_null(out, "state_ms");
 	json_uint(out, "given", 0);
 	json_uint(out, "waiting", 0);
 	json_null(out, "open");

@@ -120,7 +120,7 @@ static bool take_line(struct ask *ask, const struct ctl *ctl, const char *raw, s
 }
 
 /*
- * Waits for more of the answer. 0: look; -EINTR: Ctrl-C; -ECANCELED: nobody reads what we print any
+ * Waits for more of the answer. 0: look; -EINTR: Ctrl-C; -ECANCELED: nobody gets what we print any
  * more; else as of client_read().
  */
 static int wait_more(struct ask *ask, struct client *client, int signals)
@@ -131,7 +131,8 @@ static int wait_more(struct ask *ask, struct client *client, int signals)
 	int silent = 0;
 
 	/* What was printed so far is to be seen while we wait. */
-	(void)out_flush();
+	if (out_flush() < 0 && ask->only_prints)
+		return -ECANCELED;
 	for (;;) {
 		int r = poll(fds, ARRAY_SIZE(fds), TICK_MS);
 

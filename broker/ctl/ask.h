@@ -22,6 +22,8 @@ struct ask {
 	void (*interrupted)(struct ask *ask);
 	/* Twice a second while nothing comes. */
 	void (*tick)(struct ask *ask);
+	/* Nothing but what is printed is wanted: it ends when that cannot be written. */
+	bool only_prints;
 	int patience_ms; /* the longest silence before the broker is given up; -1: any */
 	/* After CTL_OK: what the end of the answer said, or empty. */
 	char message[1024];

@@ -19,7 +19,7 @@ struct debug {
 	struct ask ask;
 	struct tool_watch watch;
 	struct ctl *ctl;
-	bool left; /* it has lost its place meanwhile, or the broker is gone: nothing is released */
+	char state[16]; /* of the worker, as the broker said last; empty: as it was, held */
 	char worker[128];
 	int64_t pid;
 	char *words[DEBUGGER_WORDS_MAX]; /* the usual debugger of this service */
@@ -89,13 +89,14 @@ static void take_news(struct debug *d, char *line, size_t len)
 {
 	struct json_doc doc;
 	STRBUF(text, 512);
-	const char *message, *state;
+	const char *message;
+	struct strbuf state;
 
 	if (json_doc_read(line, len, &doc) < 0 || strcmp(ask_string(&doc, "type"), "debugged") != 0)
 		return;
 	message = ask_string(&doc, "message");
-	state = ask_string(&doc, "state");
-	d->left = strcmp(state, "held") != 0 && strcmp(state, "ready") != 0;
+	strbuf_init(&state, d->state, sizeof(d->state));
+	strbuf_add(&state, ask_string(&doc, "state"));
 	strbuf_add_escaped(&text, message, strlen(message));
 	out_error("%s", text.text);
 }
@@ -119,7 +120,31 @@ static void news(struct tool_watch *watch)
 		return;
 	ask_print_loss(d->ctl, r);
 	watch->fd = -1;
-	d->left = true;
+	strcpy(d->state, "unknown");
+}
+
+/* What becomes of the worker now. One that has lost its place is not who has its name by now. */
+static void say_end(const struct debug *d, const char *tool)
+{
+	static const struct {
+		const char *state, *words;
+	} fates[] = {
+		{ "draining", "is left to end" },
+		{ "stopping", "is left to end" },
+		{ "parked", "is kept for a rollback" },
+	};
+
+	if (!d->state[0] || !strcmp(d->state, "held") || !strcmp(d->state, "ready")) {
+		out_error("%s has ended, %s is released", tool, d->worker);
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(fates); i++)
+		if (!strcmp(d->state, fates[i].state)) {
+			out_error("%s has ended; process %" PRId64 ", which was %s, %s", tool,
+				  d->pid, d->worker, fates[i].words);
+			return;
+		}
+	out_error("%s has ended", tool);
 }
 
 static enum ctl_exit run(struct ctl *ctl, struct debug *d, const struct debugger *tool)
@@ -146,10 +171,7 @@ static enum ctl_exit run(struct ctl *ctl, struct debug *d, const struct debugger
 			  d->worker);
 		return CTL_FAILED;
 	}
-	if (d->left)
-		out_error("%s has ended", tool->argv[0]);
-	else
-		out_error("%s has ended, %s is released", tool->argv[0], d->worker);
+	say_end(d, tool->argv[0]);
 	return (enum ctl_exit)status;
 }
 

@@ -24,7 +24,9 @@ enum ctl_exit ctl_events(struct ctl *ctl)
 {
 	bool follow = request_has(&ctl->request, "--follow");
 	struct events e = {
-		.ask = { .line = take_line, .patience_ms = follow ? -1 : ASK_PATIENCE_MS },
+		.ask = { .line = take_line,
+			 .only_prints = true,
+			 .patience_ms = follow ? -1 : ASK_PATIENCE_MS },
 		.screen = out_screen(),
 	};
 

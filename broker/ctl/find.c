@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/fd.h"
 #include "sys/config_file.h"
+#include "sys/proc.h"
 #include "sys/rundir.h"
 #include "sys/unix_listener.h"
 
@@ -191,6 +193,28 @@ static bool is_trusted(const char *dir)
 	return is_directory_of(dir, 0) || is_directory_of(dir, geteuid());
 }
 
+/* How it was started says which one it is, also of one that is stopped and would not answer. */
+static void add_process(int fd, struct strbuf *out)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+	char command[200];
+	ssize_t n;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 || peer.pid <= 1)
+		return;
+	strbuf_addf(out, "  pid %d", (int)peer.pid);
+	n = proc_read(peer.pid, "cmdline", command, sizeof(command));
+	if (n <= 1)
+		return;
+	/* Its words end with a NUL each. */
+	for (ssize_t i = 0; i < n - 1; i++)
+		if (!command[i])
+			command[i] = ' ';
+	strbuf_add(out, ": ");
+	strbuf_add_escaped(out, command, strlen(command));
+}
+
 static void try_directory(const char *dir, struct found *found)
 {
 	_cleanup_free_ char *path = NULL;
@@ -207,6 +231,7 @@ static void try_directory(const char *dir, struct found *found)
 	if (r < 0)
 		return;
 	strbuf_addf(found->list, "\n  %s", path);
+	add_process(fd, found->list);
 	if (found->n++ == 0) {
 		found->fd = fd_take(&fd);
 		found->path = path;

@@ -6,7 +6,7 @@
 
 #define TEXT_MAX (1 << 20)
 
-/* "reload abort" is one argument of help, if somebody quotes it; "reload" shows both. */
+/* "reload" shows "reload abort" too. */
 static bool is_about(const struct command *c, const char *name)
 {
 	size_t len = strlen(name);

@@ -10,6 +10,7 @@
 #include "ctl/help_text.h"
 #include "ctl/out.h"
 #include "policy/conf.h"
+#include "policy/nearest.h"
 
 #define TEXT_MAX (1 << 20)
 
@@ -79,16 +80,35 @@ static size_t take_own_options(char **words, size_t n, struct ctl *ctl, struct a
 	return kept;
 }
 
+static const struct option longs[] = {
+	{ "json", no_argument, NULL, OPT_JSON },
+	{ "color", required_argument, NULL, OPT_COLOR },
+	{ "version", no_argument, NULL, 'V' },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+static void say_unknown_option(const char *word)
+{
+	const char *names[ARRAY_SIZE(longs)], *near = NULL;
+	STRBUF(name, 64);
+	size_t n = 0;
+
+	for (; longs[n].name; n++)
+		names[n] = longs[n].name;
+	if (!strncmp(word, "--", 2)) {
+		strbuf_add_bytes(&name, word + 2, strcspn(word + 2, "="));
+		near = nearest(name.text, names, n);
+	}
+	if (near)
+		out_error("there is no option %s; did you mean --%s?", word, near);
+	else
+		out_error("there is no option %s; see brokerctl --help", word);
+}
+
 /* False: said what is wrong. */
 static bool parse_options(int argc, char **argv, struct ctl *ctl, struct arguments *ret)
 {
-	static const struct option longs[] = {
-		{ "json", no_argument, NULL, OPT_JSON },
-		{ "color", required_argument, NULL, OPT_COLOR },
-		{ "version", no_argument, NULL, 'V' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
 	int c;
 
 	opterr = 0;
@@ -117,7 +137,7 @@ static bool parse_options(int argc, char **argv, struct ctl *ctl, struct argumen
 			out_error("%s needs a value; see brokerctl --help", argv[optind - 1]);
 			return false;
 		default:
-			out_error("there is no option %s; see brokerctl --help", argv[optind - 1]);
+			say_unknown_option(argv[optind - 1]);
 			return false;
 		}
 	}

@@ -88,6 +88,7 @@ void table_add_titles(const struct table *t, const struct table_layout *layout,
 {
 	unsigned at = t->indent;
 
+	line->row = true;
 	for (size_t i = 0; i < t->n_columns; i++)
 		add_cell(t, layout, i, &at, TEXT_BOLD, t->columns[i].title, line);
 }
@@ -97,6 +98,7 @@ void table_add_row(const struct table *t, const struct table_layout *layout, siz
 {
 	unsigned at = t->indent;
 
+	line->row = true;
 	for (size_t i = 0; i < t->n_columns; i++) {
 		enum text_style style = TEXT_PLAIN;
 		STRBUF(text, CELL_MAX);

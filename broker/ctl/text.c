@@ -6,6 +6,7 @@
 #include "base/utf8.h"
 
 #define ELLIPSIS "..."
+#define DOTS_MIN 7 /* columns where a word can end in them */
 
 static const char *const escapes[] = {
 	[TEXT_PLAIN] = "",	    [TEXT_BOLD] = "\033[1m",	 [TEXT_DIM] = "\033[2m",
@@ -116,7 +117,15 @@ unsigned text_width(const char *text)
 
 void text_begin(struct text_line *line, struct buf *out, unsigned width, bool color)
 {
-	*line = (struct text_line){ .out = out, .width = width, .color = color };
+	*line = (struct text_line){ .out = out, .width = width, .color = color, .mark = out->len };
+}
+
+/* In place of what stands there: the reader must see that something is missing. */
+static void end_in_dots(struct text_line *line)
+{
+	line->out->len = line->mark;
+	buf_add_str(line->out, line->color ? "\033[0m" ELLIPSIS : ELLIPSIS);
+	line->column = line->mark_column + (unsigned)strlen(ELLIPSIS);
 }
 
 void text_add(struct text_line *line, enum text_style style, const char *text)
@@ -126,15 +135,17 @@ void text_add(struct text_line *line, enum text_style style, const char *text)
 
 	if (line->full || !*text)
 		return;
-	if (line->column >= line->width) {
-		line->full = true;
-		return;
-	}
-	room = line->width - line->column;
+	room = line->column < line->width ? line->width - line->column : 0;
 	if (text_width(text) > room) {
 		line->full = true;
 		/* Of a word of three letters nothing would be left. */
-		dots = room > 2 * strlen(ELLIPSIS) ? ELLIPSIS : "";
+		dots = room >= DOTS_MIN ? ELLIPSIS : "";
+		if (room < DOTS_MIN && line->width >= DOTS_MIN && !line->row) {
+			end_in_dots(line);
+			return;
+		}
+		if (room == 0)
+			return;
 		room -= (unsigned)strlen(dots);
 	}
 	for (; line->blanks > 0; line->blanks--)
@@ -150,6 +161,10 @@ void text_add(struct text_line *line, enum text_style style, const char *text)
 		room -= g.columns;
 		line->column += g.columns;
 		text += g.source;
+		if (line->column + strlen(ELLIPSIS) <= line->width) {
+			line->mark = line->out->len;
+			line->mark_column = line->column;
+		}
 	}
 	buf_add_str(line->out, dots);
 	line->column += (unsigned)strlen(dots);

@@ -35,12 +35,15 @@ struct text_line {
 	unsigned column; /* of what comes next */
 	unsigned blanks; /* due before it: none are written at the end of a line */
 	bool color;
-	bool full; /* something was cut: what is added from now on is lost */
+	bool full;   /* something was cut: what is added from now on is lost */
+	bool row;    /* set by who writes cells: one that has no room is nothing, not "..." */
+	size_t mark; /* of out: up to here there is room for "..." behind it */
+	unsigned mark_column;
 };
 
 void text_begin(struct text_line *line, struct buf *out, unsigned width, bool color);
 
-/* What does not fit is cut, with "..." for it where there is room for that. */
+/* What does not fit is cut, with "..." for it: if need be over the end of what stands before. */
 void text_add(struct text_line *line, enum text_style style, const char *text);
 void text_addf(struct text_line *line, enum text_style style, const char *fmt, ...) PRINTF(3, 4);
 

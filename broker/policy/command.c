@@ -268,12 +268,28 @@ static int read_value(enum command_kind kind, const char *text, struct request_v
 	return 0;
 }
 
+/* The second word of a command's name, as in `help reload abort`. */
+static bool read_second_word(struct request_value *value, const char *text)
+{
+	char *const words[] = { (char *)(uintptr_t)value->text, (char *)(uintptr_t)text };
+	const struct command *named;
+	size_t used = 0;
+
+	named = match(words, ARRAY_SIZE(words), &used);
+	if (used == ARRAY_SIZE(words))
+		value->text = named->name;
+	return used == ARRAY_SIZE(words);
+}
+
 static int read_argument(struct request *r, const char *text, struct strbuf *error)
 {
 	const struct command *c = r->command;
 	int e;
 
 	for (size_t i = 0; i < COMMAND_ARGUMENTS && c->arguments[i].kind != KIND_NONE; i++) {
+		if (r->arguments[i].text && c->arguments[i].kind == KIND_COMMAND &&
+		    read_second_word(&r->arguments[i], text))
+			return 0;
 		if (r->arguments[i].text)
 			continue;
 		e = read_value(c->arguments[i].kind, text, &r->arguments[i], error);

@@ -200,7 +200,8 @@ bool pins_pop_expired(struct pins *pins, int64_t now_ms, struct pin *ret)
 bool pins_pop_source(struct pins *pins, const struct pin_source *source, struct pin *ret)
 {
 	for (size_t i = 0; i < pins->n; i++)
-		if (pin_source_equal(&pins->pin[i].source, source))
+		if (pins->pin[i].kind != PIN_DEBUG &&
+		    pin_source_equal(&pins->pin[i].source, source))
 			return pop_at(pins, i, ret);
 	return false;
 }
@@ -208,7 +209,7 @@ bool pins_pop_source(struct pins *pins, const struct pin_source *source, struct 
 bool pins_pop_worker(struct pins *pins, const char *worker, struct pin *ret)
 {
 	for (size_t i = 0; i < pins->n; i++)
-		if (!strcmp(pins->pin[i].worker, worker))
+		if (pins->pin[i].kind != PIN_DEBUG && !strcmp(pins->pin[i].worker, worker))
 			return pop_at(pins, i, ret);
 	return false;
 }
@@ -224,7 +225,10 @@ bool pins_pop_generation(struct pins *pins, const char *worker, unsigned generat
 
 bool pins_pop(struct pins *pins, struct pin *ret)
 {
-	return pins->n && pop_at(pins, 0, ret);
+	for (size_t i = 0; i < pins->n; i++)
+		if (pins->pin[i].kind != PIN_DEBUG)
+			return pop_at(pins, i, ret);
+	return false;
 }
 
 int64_t pins_next_expiry(const struct pins *pins)

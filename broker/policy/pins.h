@@ -69,7 +69,8 @@ int pins_add(struct pins *pins, const struct pin *pin, struct pin *ret_old);
 
 /*
  * Each takes one pin out and puts it into *@ret, until none is left that fits: false. The order of
- * the others stays.
+ * the others stays. That of a debugger goes with its worker's generation and in no other way: who
+ * sits there waits for what it leads to.
  */
 bool pins_pop_expired(struct pins *pins, int64_t now_ms, struct pin *ret);
 bool pins_pop_source(struct pins *pins, const struct pin_source *source, struct pin *ret);

@@ -196,6 +196,10 @@ static const char *ordinal(unsigned n)
 
 void why_slot(const struct why_slot *s, struct strbuf *out)
 {
+	if (s->stopping) {
+		strbuf_add(out, "no worker: the service is stopping");
+		return;
+	}
 	if (s->paused) {
 		strbuf_add(out, "paused: no workers until the next reload");
 		return;
@@ -204,7 +208,7 @@ void why_slot(const struct why_slot *s, struct strbuf *out)
 		strbuf_add(out, "back-off ");
 		why_add_time(out, s->backoff_ms);
 	} else {
-		strbuf_add(out, s->others_start ? "waits for its turn to start" : "no worker");
+		strbuf_add(out, "waits for its turn to start");
 	}
 	if (s->last_end) {
 		strbuf_addf(out, " after %s", s->last_end);

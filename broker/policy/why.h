@@ -38,7 +38,7 @@ struct why_slot {
 	const char *last_end;  /* "exit 1"; NULL: none yet */
 	const char *last_line; /* of its output; NULL or empty: none */
 	bool paused;	       /* by SIGWINCH */
-	bool others_start;     /* waits for its turn, or for the back-off after another's end */
+	bool stopping;	       /* its service ends: nobody is started in it any more */
 };
 
 void why_slot(const struct why_slot *s, struct strbuf *out);

@@ -92,7 +92,9 @@ def what_has_no_such_form_is_not_sent():
         (("signal", "web.0", "TREM"), "did you mean TERM?"),
         (("reload", "--no-wiat"), "did you mean --no-wait?"),
         (("pin", "1.2.3.4", "web.0", "--for", "10"), "duration"),
-        (("--jsno", "status"), "there is no option --jsno"),
+        (("--jsno", "status"), "there is no option --jsno; did you mean --json?"),
+        (("--colour=never", "status"), "there is no option --colour=never; did you mean --color?"),
+        (("--frobnicate", "status"), "there is no option --frobnicate; see brokerctl --help"),
         (("-s",), "-s needs a value"),
         (("hold", "x" * 5000), "at most"),
         (("hold", "web\n.0"), "control characters"),
@@ -255,12 +257,29 @@ def output_that_cannot_be_written_is_a_failure():
 
 
 @test
+def events_that_cannot_be_written_end_what_follows_them():
+    if not os.path.exists("/dev/full"):
+        skip("no /dev/full")
+    event = {"type": "event", "id": 17, "time": "2026-11-22T15:37:44.123Z", "level": "info",
+             "event": "worker-ready", "service": "web", "worker": "web.0", "message": "listens"}
+    fake = fake_control({"events -f": lambda session: session.send(event)})
+    for more in ((), ("--json",)):
+        with open("/dev/full", "w") as full:
+            got = subprocess.run([BROKERCTL, "-s", fake.path, "events", "-f", *more], stdout=full,
+                                 stderr=subprocess.PIPE, text=True, timeout=15)
+        said = "brokerctl: cannot write: No space left on device\n"
+        assert (got.returncode, got.stderr) == (1, said), got
+
+
+@test
 def help_and_version_need_no_broker():
     got = ctl("help")
     assert got.returncode == 0 and "reload abort" in got.stdout and "join" not in got.stdout
     assert ctl("--help").stdout == got.stdout == ctl("-h").stdout
     reload = ctl("help", "reload")
     assert "--no-wait" in reload.stdout and "usage: brokerctl reload abort" in reload.stdout
+    abort = ctl("help", "reload", "abort")
+    assert abort.stdout.startswith("usage: brokerctl reload abort") and not abort.stderr, abort
     assert "--since" in ctl("events", "--help").stdout
     assert ctl("--version").stdout.startswith("brokerctl ")
 

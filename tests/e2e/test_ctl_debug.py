@@ -135,6 +135,23 @@ def what_becomes_of_the_worker_is_said_while_the_debugger_runs():
 
 
 @test
+def what_becomes_of_the_worker_afterwards_is_said_as_it_is():
+    fake = setup()
+    for states, words in (
+        (("draining",), "; process 812, which was web.1, is left to end"),
+        (("draining", "stopping"), "; process 812, which was web.1, is left to end"),
+        (("parked",), "; process 812, which was web.1, is kept for a rollback"),
+        (("parked", "held"), ", web.1 is released"),
+        (("dead",), ""),
+        (("of-later",), ""),
+    ):
+        told = [news("n", state=state) for state in states]
+        fake.answers["debug web.1"] = [debug_line(), end(), *told]
+        got = ctl("-s", fake.path, "debug", "web.1", "--", tmp("tool"), "--leave")
+        assert got.stderr.endswith("tool has ended" + words + "\n"), (states, got.stderr)
+
+
+@test
 def the_end_of_the_broker_is_said_once_and_leaves_the_debugger_alone():
     fake = setup()
     terminal = Terminal([BROKERCTL, "-s", fake.path, "debug", "web.1"], columns=120)

@@ -116,6 +116,11 @@ def run_directory(name, uid):
     return os.path.join("broker", name, "control")
 
 
+def command_line():
+    with open("/proc/self/cmdline") as f:
+        return f.read().rstrip("\0").split("\0")
+
+
 USER = 54321  # nobody has it, so nobody runs a broker in its directories
 
 
@@ -193,7 +198,10 @@ def the_only_one_that_runs_and_no_other():
         dead.bind(tmp(left))
     shows(ask("status"))
     second = fake_of(USER, run_directory("two", USER))
-    fails(ask("status"), 3, "2 brokers run here", first.path, second.path)
+    # A path of hexadecimal digits is nobody's name for a broker.
+    process = "  pid %d: %s" % (os.getpid(), " ".join(command_line()))
+    fails(ask("status"), 3, "2 brokers run here", *("\n  " + fake.path + process[:150]
+                                                   for fake in (first, second)))
     first.stop()
     shows(ask("status"))
 

@@ -288,7 +288,8 @@ def who_debugs_is_told_when_a_reload_replaces_the_worker():
     assert own_request(broker.port).pid != old
     assert proc.alive(old)
     said = mine.end()
-    assert said.endswith("sh has ended\n") and said.count("replaced") == 1, said
+    left = "sh has ended; process %d, which was web.1, is left to end\n" % old
+    assert said.endswith(left) and said.count("replaced") == 1, said
     broker.wait_event("worker-exit", pid=old)
     other.end()
 

@@ -448,6 +448,29 @@ def there_is_one_session_at_a_worker():
 
 
 @test
+def nobody_takes_the_pin_of_a_session_away():
+    broker = Broker(app("srv_poll"), workers=2)
+    first, _ = pids(broker, 2)
+    stays = "the pin of %s to web.0 stays until its debugging session ends" % MINE
+    with Control(broker) as session, Control(broker) as other:
+        session.ask("debug web.0 --from " + MINE)
+        for what in ("all", "web.0", MINE):
+            answer = refusal(broker, "unpin " + what)
+            assert (answer["code"], answer["message"]) == ("refused", stays), answer
+            other.ask("pin %s web.0" % MINE)
+            other.send("unpin " + what)
+            *_, last = other.answer()
+            assert last["message"] == "unpinned: %s; but %s" % (what, stays), last
+            assert [pin["kind"] for pin in other.ask("pins")] == ["debug"]
+        other.ask("pin 127.0.0.9 web.1")
+        other.send("unpin 127.0.0.9")
+        assert "message" not in other.answer()[-1]
+        assert pid_for(broker.port) == first
+    broker.wait_event("unpin", kind="debug")
+    assert not ask(broker, "pins")
+
+
+@test
 def a_reload_leaves_the_process_of_a_session_to_the_person():
     """Although nothing traces it: perf(1) does not."""
     broker = Broker(app("srv_poll"), workers=2, drain_timeout="100ms", stop_timeout="100ms")
@@ -480,6 +503,17 @@ def a_worker_that_ends_ends_its_session():
         assert not ask(broker, "pins")
     # Its successor has nothing to do with it.
     assert worker(broker, "web.0")["state"] == "ready"
+
+
+@test
+def a_pin_that_there_is_not_is_refused_with_the_nearest():
+    broker = Broker(app("srv_poll"), workers=2)
+    ask(broker, "pin 127.0.0.1 web.1")
+    for what, rest in (("wbe.1", "did you mean web.1?"), ("web.0", "`pins` shows all"),
+                       ("shop", "`pins` shows all"), ("127.0.0.9", "`pins` shows all")):
+        answer = refusal(broker, "unpin " + what)
+        assert answer["message"] == "there is no pin of %s; %s" % (what, rest), answer
+    assert ask(broker, "pins")
 
 
 @test

@@ -42,6 +42,22 @@ def a_slot_that_waits_for_its_process_can_be_asked_for():
 
 
 @test
+def a_slot_whose_process_has_ended_with_the_broker_says_so():
+    broker = Broker(app("srv_poll"), workers=2)
+    with connect(broker.port) as client:
+        send_request(client, close=False)
+        pid = read_answer(client).pid
+        (gone,) = [w for w in ("web.0", "web.1") if broker.worker_pid(w) != pid]
+        ask(broker, "stop")
+        broker.wait_event("worker-exit", worker=gone)
+        line = worker(broker, gone)
+        assert (line["state"], line["pid"]) == ("empty", None), line
+        assert line["why"] == "no worker: the service is stopping", line
+        wait_until(lambda: worker(broker, gone)["state_ms"] > 5)
+    broker.wait_stopped()
+
+
+@test
 def what_takes_a_process_is_refused_with_the_reason():
     broker = failing()
     for command in ("hold web.0", "release web.0", "restart web.0", "signal web.0 HUP",

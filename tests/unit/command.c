@@ -42,6 +42,7 @@ TEST(each_command_reads_back_from_its_own_usage)
 		{ "pin --for=10m 10.0.0.0/8 web.1", COMMAND_PIN, "10.0.0.0/8", "web.1" },
 		{ "join web --pinned-only", COMMAND_JOIN, "web", NULL },
 		{ "help status", COMMAND_HELP, "status", NULL },
+		{ "help reload abort", COMMAND_HELP, "reload abort", NULL },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -122,6 +123,10 @@ TEST(a_mistake_is_said_in_words_with_what_was_meant)
 		{ "hold", COMMAND_BAD, "hold needs WORKER; usage: hold WORKER" },
 		{ "hold a b", COMMAND_BAD,
 		  "\"b\" is one word too many for hold; usage: hold WORKER" },
+		{ "help reload web", COMMAND_BAD,
+		  "\"web\" is one word too many for help; usage: help [COMMAND]" },
+		{ "help reload abort web", COMMAND_BAD,
+		  "\"web\" is one word too many for help; usage: help [COMMAND]" },
 		{ "scale web many", COMMAND_BAD,
 		  "\"many\" is not a number; usage: scale SERVICE N" },
 		{ "scale web -1", COMMAND_BAD,

@@ -104,7 +104,7 @@ TEST(reasons_that_are_too_long_stand_below_their_row)
 		screen(100), BUSY_HEAD
 		"  accepted 1210 = taken 1200 + waiting 3 + client gone 1 + refused 6 (no-memory "
 		"4, "
-		"no-descriptors 2)\n"
+		"no-descriptors...\n"
 		"  pin 10.0.0.0/8 to web.1, for 9m59s more\n"
 		"  the next connection to web.0\n"
 		"  pin 127.0.0.1 to web.0, while it is debugged\n"
@@ -163,6 +163,35 @@ TEST(a_narrow_screen_has_fewer_columns)
 	CHECK(last <= 3);
 	for (unsigned columns = 20; columns > 0; columns--)
 		CHECK(screen(columns));
+}
+
+/* Wherever the edge of the screen falls: between two words of the line, too. */
+TEST(what_is_cut_ends_in_dots)
+{
+	static const char whole[] = "  0.0.0.0:80 for 3000  open  backlog 0/4096  overflows 0  "
+				    "accepted 1204\n";
+	struct screen s = { .color = true };
+	const char *text;
+
+	add_quiet_service();
+	CHECK_CONTAINS(screen(40), "\n  0.0.0.0:80 for 3000  open  backlog ...\n");
+	for (unsigned columns = sizeof(whole); columns > 8; columns--) {
+		const char *line = strstr(screen(columns), "\n  0.0.") + 1;
+		size_t len = strcspn(line, "\n");
+
+		if (columns >= sizeof(whole) - 2) {
+			CHECK_EQ(strncmp(line, whole, sizeof(whole) - 1), 0);
+			continue;
+		}
+		CHECK(len <= columns && len + 6 > columns);
+		CHECK_EQ(strncmp(line + len - 3, "...", 3), 0);
+		CHECK_EQ(strncmp(line, whole, len - 3), 0);
+	}
+	/* The colour of a word that is cut ends with it. */
+	s.columns = 29;
+	status_text(&view, &s, &out);
+	text = text_of(&out);
+	CHECK_CONTAINS(text, "3000  \033[32mope\033[0m...\n");
 }
 
 TEST(books_that_do_not_balance_are_called_so)

@@ -179,6 +179,42 @@ TEST(no_slot_is_missing_whatever_happened_since_the_rows_were_listed)
 	fake_stop();
 }
 
+static const char *line_of(unsigned slot)
+{
+	static char line[1024];
+	struct status_rows rows = { 0 };
+	struct buf out = BUF_INIT(1 << 16);
+
+	CHECK_EQ(status_list_rows(&service, &rows), 0);
+	status_write_row(&service, &rows, slot, &out);
+	CHECK(!out.failed && out.len < sizeof(line));
+	memcpy(line, out.bytes, out.len);
+	line[out.len] = '\0';
+	buf_deinit(&out);
+	free(rows.v);
+	return line;
+}
+
+TEST(an_empty_slot_says_for_how_long_and_why)
+{
+	fake_start();
+	master.loop.now_ms = 90000;
+	service.slots[1].left_ms = 78000;
+	CHECK_CONTAINS(line_of(0), "\"state\":\"empty\",\"state_ms\":null,");
+	CHECK_CONTAINS(line_of(0), "\"why\":\"waits for its turn to start\"");
+	CHECK_CONTAINS(line_of(1), "\"state\":\"empty\",\"state_ms\":12000,");
+
+	service.last_failure_ms = 89000;
+	service.backoff.failures = 1;
+	service.backoff.until_ms = 99000;
+	CHECK_CONTAINS(line_of(1), "\"state\":\"back-off\",\"state_ms\":1000,");
+	/* Then nothing is waited for. */
+	service.stopping = true;
+	CHECK_CONTAINS(line_of(1), "\"state\":\"empty\",\"state_ms\":12000,");
+	CHECK_CONTAINS(line_of(1), "\"why\":\"no worker: the service is stopping\"");
+	fake_stop();
+}
+
 /* A slot that is done away with has no line, nor has one that is new: that is the next answer. */
 TEST(a_slot_that_is_gone_is_not_told)
 {

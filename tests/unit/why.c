@@ -125,11 +125,12 @@ TEST(an_empty_slot_says_why)
 		  "back-off 100 ms after signal 9" },
 		{ { .backoff_ms = 30000, .failures = 12, .last_end = "exit 2" },
 		  "back-off 30 s after exit 2, 12th time" },
-		{ { .others_start = true }, "waits for its turn to start" },
+		{ { .failures = 0 }, "waits for its turn to start" },
 		{ { .backoff_ms = 23000 }, "back-off 23 s, as another worker has failed" },
 		{ { .paused = true, .last_end = "exit 0" },
 		  "paused: no workers until the next reload" },
-		{ { .failures = 0 }, "no worker" },
+		{ { .stopping = true, .backoff_ms = 4000, .last_end = "exit 1" },
+		  "no worker: the service is stopping" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
