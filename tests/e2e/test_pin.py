@@ -40,6 +40,22 @@ def check_ledger(broker):
     wait_until(lambda: ledger(broker)["balanced"], 10, lambda: "a ledger that balances: %s" % ledger(broker))
 
 
+def busy(n, **keys):
+    """
+    Two workers, a silent client that keeps each busy (the first is web.0's), and n more who wait,
+    in turn here and there.
+    """
+    broker = Broker(app("srv_blocking"), workers=2, stall_timeout="1m", **keys)
+    both = pids(broker, 2)
+    silent = [connect(broker.port), connect(broker.port)]
+    wait_until(lambda: all(proc.held_connections([pid], broker.port) for pid in both))
+    waiting = [connect(broker.port) for _ in range(n)]
+    for i, sock in enumerate(waiting):
+        send_request(sock, "/?id=%d" % i)
+    wait_until(lambda: ledger(broker)["waiting"] == n)
+    return broker, both, silent, waiting
+
+
 # --- held ---------------------------------------------------------------------------------------
 
 
@@ -66,14 +82,7 @@ def held_by_hand_until_released():
 
 @test
 def what_waits_at_a_worker_that_is_held_is_answered_by_others():
-    broker = Broker(app("srv_blocking"), workers=2, stall_timeout="1m")
-    first, second = pids(broker, 2)
-    silent = [connect(broker.port), connect(broker.port)]  # each keeps one worker busy
-    wait_until(lambda: all(proc.held_connections([p], broker.port) for p in (first, second)))
-    waiting = [connect(broker.port) for _ in range(6)]
-    for n, sock in enumerate(waiting):
-        send_request(sock, "/?id=%d" % n)
-    wait_until(lambda: ledger(broker)["waiting"] == 6)
+    broker, (first, second), silent, waiting = busy(6)
     ask(broker, "hold web.0")
     event = broker.wait_event("taken-back", worker="web.0")
     assert event["count"] == 3 and "held" in event["reason"], event
@@ -90,14 +99,7 @@ def what_waits_at_a_worker_that_is_held_is_answered_by_others():
 
 @test
 def a_pin_to_a_worker_that_is_held_keeps_nobody_else_there():
-    broker = Broker(app("srv_blocking"), workers=2, stall_timeout="1m")
-    first, second = pids(broker, 2)
-    silent = [connect(broker.port), connect(broker.port)]  # each keeps one worker busy
-    wait_until(lambda: all(proc.held_connections([p], broker.port) for p in (first, second)))
-    waiting = [connect(broker.port) for _ in range(6)]
-    for n, sock in enumerate(waiting):
-        send_request(sock, "/?id=%d" % n)
-    wait_until(lambda: worker(broker, "web.0")["waiting"] == 3)
+    broker, (first, second), silent, waiting = busy(6)
     with Control(broker) as session:
         session.ask("debug web.0 --from " + MINE)
         send_signal(first, signal.SIGSTOP)  # before it has had the time to take them
@@ -121,14 +123,7 @@ def a_pin_to_a_worker_that_is_held_keeps_nobody_else_there():
 
 @test
 def one_that_is_pinned_finds_room_at_a_worker_that_was_full_when_it_was_held():
-    broker = Broker(app("srv_blocking"), workers=2, queue=4, stall_timeout="1m")
-    first, second = pids(broker, 2)
-    silent = [connect(broker.port), connect(broker.port)]  # each keeps one worker busy
-    wait_until(lambda: all(proc.held_connections([p], broker.port) for p in (first, second)))
-    waiting = [connect(broker.port) for _ in range(8)]
-    for n, sock in enumerate(waiting):
-        send_request(sock, "/?id=%d" % n)
-    wait_until(lambda: ledger(broker)["waiting"] == 8)
+    broker, (first, second), silent, waiting = busy(8, queue=4)
     with Control(broker) as session:
         # In the backlog, until there is a pin.
         own = [connect_from(broker.port) for _ in range(3)]
