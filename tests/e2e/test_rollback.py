@@ -126,7 +126,9 @@ def the_slot_of_an_old_worker_that_died_is_started_anew_with_the_old_configurati
 
 @test
 def one_that_is_kept_and_loses_its_main_process_ends_for_that_reason():
-    broker = Broker(app("srv_prefork"), workers=1, rollback_window="1h")
+    # A shell that waits for the server, which outlives it.
+    command = ["sh", "-c", "{apps}/srv_poll {port}; exit 1"]
+    broker = Broker(command, workers=1, rollback_window="1h")
     (pid,) = ready_workers(broker).values()
     broker.reload_and_wait()
     broker.wait_event("worker-parked", pid=pid)
