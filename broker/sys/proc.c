@@ -241,13 +241,20 @@ pid_t proc_tracer(pid_t pid)
 	return proc_read_status(pid, &status) < 0 ? 0 : status.tracer;
 }
 
+/* False: it is not stopped now, and @last knows of nothing. */
+static bool look_at_stopped(pid_t pid, struct proc_look *last, struct proc_status *ret_status)
+{
+	*last = (struct proc_look){ 0 };
+	return pid > 1 && proc_read_status(pid, ret_status) >= 0 &&
+	       proc_state_is_stopped(ret_status->state);
+}
+
 bool proc_stays_stopped(pid_t pid, struct proc_look *last)
 {
 	struct proc_look before = *last;
 	struct proc_status status;
 
-	*last = (struct proc_look){ 0 };
-	if (pid <= 1 || proc_read_status(pid, &status) < 0 || !proc_state_is_stopped(status.state))
+	if (!look_at_stopped(pid, last, &status))
 		return false;
 	*last = (struct proc_look){ .pid = pid, .scheduled = status.scheduled };
 	return before.pid != pid || before.scheduled == status.scheduled;
@@ -258,8 +265,7 @@ bool proc_is_stopped(pid_t pid, struct proc_look *last)
 	struct proc_look before = *last;
 	struct proc_status status;
 
-	*last = (struct proc_look){ 0 };
-	if (pid <= 1 || proc_read_status(pid, &status) < 0 || !proc_state_is_stopped(status.state))
+	if (!look_at_stopped(pid, last, &status))
 		return false;
 	if (status.state == 'T')
 		return true;
