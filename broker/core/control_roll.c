@@ -355,17 +355,18 @@ static void add_sentence(const char *text, struct strbuf *out)
  */
 static void for_services(struct client *c, int (*fn)(struct service *, struct strbuf *))
 {
-	const char *only = c->request.arguments[0].text;
+	const char *name = c->request.arguments[0].text;
+	const struct service *only = name ? client_find_service(c, name) : NULL;
 	STRBUF(done, 512);
 	STRBUF(refused, 512);
 	struct service *s;
 
-	if (only && !client_find_service(c, only))
+	if (name && !only)
 		return;
 	list_for_each (s, &c->master->services, link) {
 		STRBUF(words, 512);
 
-		if (only && s != service_find(c->master, only))
+		if (only && s != only)
 			continue;
 		if (fn(s, &words) < 0) {
 			add_sentence(words.text, &refused);
