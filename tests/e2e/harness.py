@@ -21,7 +21,7 @@ A broker that a test leaves running is stopped at its end, and must then end in 
 
 import signal
 
-from lib import faults, proc
+from lib import faults, proc, sockdiag
 from lib.broker import Broker, broker_cli, clean_environment
 from lib.clients import (
     Answer, connect, half_close, http_get, read_answer, refused, reset, send_request,

@@ -389,13 +389,8 @@ def clients_that_leave_while_they_wait_in_the_broker():
 
 def held_clients(port, pid):
     """The ports of the clients whose connection the process has."""
-    inodes, found = proc._socket_inodes(pid), []
-    with open("/proc/net/tcp") as f:
-        for line in f.read().splitlines()[1:]:
-            fields = line.split()
-            if fields[9] in inodes and int(fields[1].rsplit(":", 1)[1], 16) == port:
-                found.append(int(fields[2].rsplit(":", 1)[1], 16))
-    return found
+    inodes = proc.socket_inodes(pid)
+    return [s.peer for s in sockdiag.tcp(port, sockdiag.CONNECTED) if s.inode in inodes]
 
 
 @test

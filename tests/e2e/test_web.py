@@ -181,9 +181,7 @@ def an_agent_check_that_says_something_gets_its_line_too():
 
 
 def listening_inodes(port):
-    with open("/proc/net/tcp") as table:
-        rows = [line.split() for line in table][1:]
-    return [row[9] for row in rows if row[1].endswith(":%04X" % port) and row[3] == "0A"]
+    return [s.inode for s in sockdiag.tcp(port, [sockdiag.LISTEN])]
 
 
 @test

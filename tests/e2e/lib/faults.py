@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 
-from . import proc, tap
+from . import proc, sockdiag, tap
 
 PTRACE_CONT, PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT = 7, 17, 0x4206, 0x4207
 WALL = 0x40000000  # __WALL
@@ -21,30 +21,19 @@ _libc.ptrace.restype = ctypes.c_long
 
 
 def server_sockets(port):
-    """Inodes of the server's side of the connections to `port`; "0": not accepted yet."""
-    found = []
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        try:
-            with open(table) as f:
-                lines = f.read().splitlines()[1:]
-        except OSError:
-            continue
-        for line in lines:
-            f = line.split()
-            # 01 ESTABLISHED, 08 CLOSE_WAIT: the client has ended its side
-            if int(f[1].rsplit(":", 1)[1], 16) == port and f[3] in ("01", "08"):
-                found.append(f[9])
-    return found
+    """Inodes of the server's side of the connections to `port`; 0: not accepted yet."""
+    # CLOSE_WAIT: the client has ended its side
+    return [s.inode for s in sockdiag.tcp(port, (sockdiag.ESTABLISHED, sockdiag.CLOSE_WAIT))]
 
 
 def in_backlog(port):
     """Connections that nobody has accepted yet."""
-    return server_sockets(port).count("0")
+    return server_sockets(port).count(0)
 
 
 def on_the_way(port, processes):
     """Connections that the broker accepted and that are in none of `processes`: in a channel."""
-    accepted = [inode for inode in server_sockets(port) if inode != "0"]
+    accepted = [inode for inode in server_sockets(port) if inode != 0]
     return len(accepted) - proc.held_connections(processes, port)
 
 

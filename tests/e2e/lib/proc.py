@@ -8,6 +8,8 @@ import signal
 import threading
 import time
 
+from . import sockdiag
+
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 MARK = "TAP_TEST_ID"  # in the environment of everything that a test starts
@@ -158,23 +160,13 @@ def fd_kinds(pid):
     return collections.Counter(fds(pid).values())
 
 
-def _tcp_inodes(port, listening):
-    found = set()
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        for line in _read(table).decode().splitlines()[1:]:
-            f = line.split()
-            if int(f[1].rsplit(":", 1)[1], 16) == port and (f[3] == "0A") == listening:
-                found.add(f[9])
-    return found
-
-
-def _socket_inodes(pid):
+def socket_inodes(pid):
     found = set()
     try:
         for name in os.listdir("/proc/%d/fd" % pid):
             target = os.readlink("/proc/%d/fd/%s" % (pid, name))
             if target.startswith("socket:["):
-                found.add(target[8:-1])
+                found.add(int(target[8:-1]))
     except OSError:
         pass
     return found
@@ -182,16 +174,16 @@ def _socket_inodes(pid):
 
 def held_connections(processes, port):
     """How many TCP connections of local `port` these processes hold among them."""
-    tcp = _tcp_inodes(port, listening=False)
+    connections = {s.inode for s in sockdiag.tcp(port, sockdiag.CONNECTED)}
     held = set()
     for pid in processes:
-        held |= _socket_inodes(pid) & tcp
+        held |= socket_inodes(pid) & connections
     return len(held)
 
 
 def listens(pid, port):
     """Whether the process really has a listening TCP socket of its own on `port`."""
-    return bool(_socket_inodes(pid) & _tcp_inodes(port, listening=True))
+    return bool(socket_inodes(pid) & {s.inode for s in sockdiag.tcp(port, [sockdiag.LISTEN])})
 
 
 def _stopped(pid):
