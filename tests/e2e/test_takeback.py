@@ -246,11 +246,13 @@ def stuck_in_one_long_request():
 @test
 def nobody_else_has_room_either():
     """Then everybody stays where he is, and is answered when the long request is over."""
-    b = Blocked(waiting=3, queue=3, stall_timeout="20ms")
+    b = Blocked(waiting=0, queue=3, stall_timeout="20ms")
     mark = b.broker.mark()
-    for n in range(5):
-        b.ask("late%d" % n)
-    wait_until(lambda: faults.in_backlog(b.port) == 5)
+    for n in range(11):
+        b.ask(str(n))
+    # Two seconds, a hundred times stall_timeout, in which there was no room anywhere.
+    b.broker.wait_event("limit", since=mark)
+    wait_until(lambda: b.waiting() + faults.in_backlog(b.port) == 11)
     send_request(b.silent[b.workers[0]])
     assert read_answer(b.silent[b.workers[0]]).pid == b.workers[0]
     b.release()

@@ -3,7 +3,6 @@
 #include "tap.h"
 
 #include <pthread.h>
-#include <sched.h>
 
 #define CONN 7
 #define SET  4
@@ -111,38 +110,40 @@ TEST(a_number_that_is_no_set)
 	CHECK_EQ(epollset_take(CONN, ME), -1);
 }
 
-#define ROUNDS 20000
+#define ROUNDS 5
 
-static _Atomic int taken;
-static _Atomic bool done;
+static pthread_barrier_t start;
 
-static void *take(void *arg)
+/* Returns how many it got. */
+static void *take_all(void *arg)
 {
+	intptr_t taken = 0;
+
 	(void)arg;
-	while (!atomic_load(&done))
-		if (epollset_take(CONN, ME) == SET)
-			atomic_fetch_add(&taken, 1);
-		else
-			sched_yield();
-	return NULL;
+	pthread_barrier_wait(&start);
+	for (int fd = 0; fd < TABLE_FDS; fd++)
+		taken += epollset_take(fd, ME) == SET;
+	return (void *)taken;
 }
 
 TEST(of_two_threads_one_takes_it)
 {
-	pthread_t threads[2];
-
-	for (int i = 0; i < 2; i++)
-		CHECK_EQ(pthread_create(&threads[i], NULL, take, NULL), 0);
+	pthread_barrier_init(&start, NULL, 2);
 	for (int i = 0; i < ROUNDS; i++) {
-		/* In one step: one that is accepted and not added yet could be taken, too. */
-		atomic_store(&epollset_entries[CONN], (uint64_t)ME << 32 | SET);
-		while (epollset_of(CONN) != EPOLLSET_UNKNOWN)
-			sched_yield();
+		pthread_t other;
+		void *theirs;
+		intptr_t mine;
+
+		for (int fd = 0; fd < TABLE_FDS; fd++) {
+			epollset_accepted(fd);
+			epollset_add(fd, SET, ME);
+		}
+		CHECK_EQ(pthread_create(&other, NULL, take_all, NULL), 0);
+		mine = (intptr_t)take_all(NULL);
+		CHECK_EQ(pthread_join(other, &theirs), 0);
+		CHECK_EQ(mine + (intptr_t)theirs, TABLE_FDS);
 	}
-	atomic_store(&done, true);
-	for (int i = 0; i < 2; i++)
-		pthread_join(threads[i], NULL);
-	CHECK_EQ(atomic_load(&taken), ROUNDS);
+	pthread_barrier_destroy(&start);
 }
 
 TAP_MAIN()
