@@ -4,7 +4,6 @@
 import datetime
 import os
 import socket
-import statistics
 import time
 
 from harness import *
@@ -69,7 +68,9 @@ def gdb_unannounced(command):
     wait_why(broker, "stopped: gdb %d" % gdb.pid)
     assert pid not in load.wait_pids(100)
     times = []
-    for _ in range(3):
+    # The promise is of a broker that gets a processor: a busy machine may be late, but not always.
+    while sum(t <= 0.1 for t in times) < 2:
+        assert len(times) < 20, times
         mark = broker.mark()
         gdb.resume()
         broker.wait_event("worker-released", since=mark, worker="web.1")
@@ -79,8 +80,6 @@ def gdb_unannounced(command):
         times.append(log_time(broker.wait_event("worker-held", since=mark)) - began)
         load.wait_answers(100)
     note("held after ms: %s" % [round(1000 * t) for t in times])
-    # The promise is of a broker that gets a processor: a busy machine may be late, but not always.
-    assert min(times) <= 0.1 and statistics.median(times) <= 0.3, times
     mark = broker.mark()
     gdb.quit()
     broker.wait_event("worker-released", since=mark, worker="web.1")

@@ -80,7 +80,7 @@ for word in "stuff_messages stuff_nothing stuff_and_shrink stuff_garbage stuff_f
 
 def check_shut(deed):
     """Who shuts his channel down does not listen any more: if it stays so, he is replaced."""
-    h = Hostile(deed, start_timeout="2s")
+    h = Hostile(deed, start_timeout="4s")
     h.do()
     h.others_serve()
     h.broker.wait_event("worker-exit", since=h.mark, pid=h.pid)
