@@ -281,10 +281,9 @@ static void tear_down(struct master *m)
 	conf_free(m->conf);
 }
 
-static enum exit_code serve(struct master *m)
+static void serve(struct master *m)
 {
 	struct service *s;
-	int r;
 
 	log_event(LEVEL_INFO, "broker-start", LOG_INT("pid", getpid()),
 		  LOG_STR("version", BROKER_VERSION), LOG_STR("run_dir", m->rundir.path),
@@ -292,11 +291,8 @@ static enum exit_code serve(struct master *m)
 			  m->conf->n_services == 1 ? "" : "s"));
 	list_for_each (s, &m->services, link)
 		service_fill(s);
-	r = loop_run(&m->loop);
-	if (r < 0)
-		return start_failed(EXIT_CODE_FAILURE, strerror(-r));
+	loop_run(&m->loop);
 	log_ledger(m);
-	return EXIT_CODE_OK;
 }
 
 static uint64_t unix_now_ms(void)
@@ -359,7 +355,7 @@ int master_run(struct conf *conf, const struct master_options *options)
 	web_init(&m.web, &m);
 	code = start_prepare(&m);
 	if (code == EXIT_CODE_OK)
-		code = serve(&m);
+		serve(&m);
 	tear_down(&m);
 	log_close(MSEC_PER_SEC);
 	return code;

@@ -68,7 +68,7 @@ TEST(a_source_hears_of_its_events)
 	end_open(&e, count);
 	CHECK_EQ(loop_add(&loop, &e.source, e.pair[0], EPOLLIN), 0);
 	put_byte(&e);
-	CHECK_EQ(loop_run(&loop), 0);
+	loop_run(&loop);
 	CHECK_EQ(e.n, 1);
 	CHECK_EQ(e.events, EPOLLIN);
 	loop_remove(&loop, &e.source);
@@ -101,7 +101,7 @@ TEST(what_is_queued_for_a_removed_source_is_dropped)
 	CHECK_EQ(loop_add(&loop, &b.source, b.pair[0], EPOLLIN), 0);
 	put_byte(&a);
 	put_byte(&b);
-	CHECK_EQ(loop_run(&loop), 0);
+	loop_run(&loop);
 	/* Whichever was first in the batch is left; the other is overwritten. */
 	CHECK((a.n == 1) != (b.n == 1));
 	end_close(a.n == 1 ? &a : &b);
@@ -132,7 +132,7 @@ TEST(a_source_used_anew_does_not_hear_of_its_former_life)
 	CHECK_EQ(loop_add(&loop, &b.source, b.pair[0], EPOLLIN), 0);
 	put_byte(&a);
 	put_byte(&b);
-	CHECK_EQ(loop_run(&loop), 0);
+	loop_run(&loop);
 	CHECK_EQ(a.n + b.n, 1);
 	end_close(&a);
 	end_close(&b);
@@ -196,7 +196,7 @@ TEST(timers_end_once_and_not_early)
 	loop_timer_arm(&loop, &a[0].timer, 20);
 	loop_timer_arm(&loop, &a[1].timer, 1);
 	loop_timer_arm(&loop, &a[2].timer, -5);
-	CHECK_EQ(loop_run(&loop), 0);
+	loop_run(&loop);
 	for (unsigned i = 0; i < 3; i++)
 		CHECK_EQ(a[i].n, 1);
 	CHECK_EQ(last.n, 1);
@@ -213,7 +213,7 @@ TEST(a_timer_armed_again_has_its_new_time_only)
 	loop_timer_arm(&loop, &a.timer, 0);
 	loop_timer_arm(&loop, &a.timer, 100000);
 	loop_timer_arm(&loop, &stop.timer, 5);
-	CHECK_EQ(loop_run(&loop), 0);
+	loop_run(&loop);
 	CHECK_EQ(a.n, 0);
 	CHECK(loop_timer_armed(&a.timer));
 
@@ -221,7 +221,7 @@ TEST(a_timer_armed_again_has_its_new_time_only)
 	loop.stop = false;
 	a.timer.expired = ring_and_stop;
 	loop_timer_arm(&loop, &a.timer, 1);
-	CHECK_EQ(loop_run(&loop), 0);
+	loop_run(&loop);
 	CHECK_EQ(a.n, 1);
 	loop_deinit(&loop);
 }
@@ -239,7 +239,7 @@ TEST(a_timer_may_disarm_another_that_is_due)
 	loop_timer_arm(&loop, &a.timer, 0);
 	loop_timer_arm(&loop, &b.timer, 0);
 	loop_timer_arm(&loop, &stop.timer, 0);
-	CHECK_EQ(loop_run(&loop), 0);
+	loop_run(&loop);
 	CHECK_EQ(a.n + b.n, 1);
 	loop_timer_disarm(&a.timer);
 	loop_timer_disarm(&b.timer);
@@ -258,7 +258,7 @@ TEST(a_timer_armed_in_its_own_handler_waits_for_the_next_turn)
 	put_byte(&e);
 	loop_timer_init(&a.timer, ring);
 	loop_timer_arm(&loop, &a.timer, 0);
-	CHECK_EQ(loop_run(&loop), 0);
+	loop_run(&loop);
 	CHECK_EQ(e.n, 1);
 	CHECK(a.n <= 2);
 	CHECK(loop_timer_armed(&a.timer));
@@ -283,7 +283,7 @@ TEST(a_timer_may_arm_another)
 	loop_timer_init(&a.timer, arm_other);
 	loop_timer_init(&b.timer, ring_and_stop);
 	loop_timer_arm(&loop, &a.timer, 0);
-	CHECK_EQ(loop_run(&loop), 0);
+	loop_run(&loop);
 	CHECK_EQ(a.n, 1);
 	CHECK_EQ(b.n, 1);
 	loop_deinit(&loop);
@@ -305,7 +305,7 @@ static void run_until_quiet(void)
 	loop_timer_init(&stop.timer, ring_and_stop);
 	loop.stop = false;
 	loop_timer_arm(&loop, &stop.timer, 5);
-	CHECK_EQ(loop_run(&loop), 0);
+	loop_run(&loop);
 }
 
 TEST(an_edge_is_reported_once_and_a_repeated_modify_asks_again)
@@ -338,7 +338,7 @@ TEST(signals_come_through_the_loop)
 	raise(SIGUSR2);
 	raise(SIGUSR2);
 	CHECK_EQ(n_signals[SIGUSR1] + n_signals[SIGUSR2], 0);
-	CHECK_EQ(loop_run(&loop), 0);
+	loop_run(&loop);
 	CHECK_EQ(n_signals[SIGUSR1], 1);
 	CHECK_EQ(n_signals[SIGUSR2], 1);
 	loop_deinit(&loop);
