@@ -147,12 +147,8 @@ static void look_at(struct control_roll *roll, struct awaited *a)
 
 	if (a->outcome != GOES_ON)
 		return;
-	if (!s || s->stopping)
-		fail(roll, a, "the service was told to end meanwhile", "");
-	else if (s->paused || (a->roll && a->roll < s->roll))
-		/* Which ends a rollout without a word; another may have begun since. */
-		fail(roll, a, "the service was paused meanwhile; the next reload brings it back",
-		     "");
+	if (!s || service_leaves(s)) /* before its own began */
+		fail(roll, a, service_leave_text(s), "");
 	else if (!a->roll)
 		look_at_new(roll, a, s);
 	else if (!s->rollout.active && !s->after)

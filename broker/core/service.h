@@ -217,6 +217,9 @@ struct worker_end_facts service_end_facts(const struct worker *w, bool starting)
 const struct slot_trouble *service_trouble(const struct service *s, unsigned slot);
 void service_free_troubles(struct service *s);
 
+/* The service leaves, and a rollout under way ends with it, for the reason @why. */
+void service_drop_rollout(struct service *s, const char *why);
+
 /* Drains all workers, keeps the listeners; ended by the next service_roll(). */
 void service_pause(struct service *s);
 
@@ -231,6 +234,9 @@ void service_kill(struct service *s);
 void service_hand_over(struct service *s);
 
 bool service_is_gone(const struct service *s); /* stopping, and no worker or connection is left */
+
+/* What a reload is told that did not come to its end. NULL is a service that is gone. */
+const char *service_leave_text(const struct service *s);
 
 /* All of it goes: nothing new is accepted, and what was accepted has nobody else to go to. */
 static inline bool service_leaves(const struct service *s)

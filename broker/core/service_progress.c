@@ -141,15 +141,17 @@ static void announce_done(const struct service *s)
 static void announce_aborted(const struct service *s)
 {
 	const char *kind = roll_kind_name(s->roll_kind);
+	bool leaves = service_leaves(s);
 
-	log_event(LEVEL_ERROR, "reload-aborted", LOG_STR("service", service_name(s)),
-		  LOG_STR("kind", kind), LOG_INT("generation", s->target_generation),
-		  LOG_INT("replaced", s->rollout.done), LOG_INT("done", s->rollout.done),
-		  LOG_INT("of", s->rollout.of), LOG_STR("reason", s->abort_reason),
-		  LOG_STR("output", s->abort_output),
-		  LOG_MSG("%s aborted: %s; %zu of %zu workers were replaced, the others go on as "
-			  "they are",
-			  kind, s->abort_reason, s->rollout.done, s->rollout.of));
+	/* With the whole service, by somebody's wish: nothing is wrong. */
+	log_event(leaves ? LEVEL_WARN : LEVEL_ERROR, "reload-aborted",
+		  LOG_STR("service", service_name(s)), LOG_STR("kind", kind),
+		  LOG_INT("generation", s->target_generation), LOG_INT("replaced", s->rollout.done),
+		  LOG_INT("done", s->rollout.done), LOG_INT("of", s->rollout.of),
+		  LOG_STR("reason", s->abort_reason), LOG_STR("output", s->abort_output),
+		  LOG_MSG("%s aborted: %s; %zu of %zu workers were replaced%s", kind,
+			  s->abort_reason, s->rollout.done, s->rollout.of,
+			  leaves ? "" : ", the others go on as they are"));
 }
 
 void service_announce(struct service *s, enum roll_phase phase, const struct worker *w)

@@ -219,6 +219,19 @@ static void give_up(struct service *s)
 		service_open_window(s);
 }
 
+void service_drop_rollout(struct service *s, const char *why)
+{
+	if (s->rollout.active) {
+		snprintf(s->abort_reason, sizeof(s->abort_reason), "%s", why);
+		note_reload(s, &s->reloads_aborted);
+		service_announce(s, ROLL_ABORTED, NULL);
+	}
+	rollout_cancel(&s->rollout);
+	service_conf_unref(s->target);
+	service_conf_unref(s->after);
+	s->target = s->after = NULL;
+}
+
 void service_pump(struct service *s)
 {
 	enum rollout_action action;

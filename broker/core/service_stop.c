@@ -31,14 +31,18 @@ static void for_all_workers(struct service *s, enum worker_event ev)
 			service_retire(w, ev);
 }
 
+const char *service_leave_text(const struct service *s)
+{
+	if (s && s->paused && !s->stopping)
+		return "the service was paused meanwhile; the next reload brings it back";
+	return "the service was told to end meanwhile";
+}
+
 static void end_rollout(struct service *s)
 {
 	struct worker *w, *tmp;
 
-	rollout_cancel(&s->rollout);
-	service_conf_unref(s->target);
-	service_conf_unref(s->after);
-	s->target = s->after = NULL;
+	service_drop_rollout(s, service_leave_text(s));
 	loop_timer_disarm(&s->restart);
 	service_close_window(s);
 	list_for_each_safe (w, tmp, &s->workers, link)

@@ -49,6 +49,7 @@ def a_reload_is_aborted_by_hand():
 
 # --- pause ----------------------------------------------------------------------------------------
 
+ENDS = "the service was told to end meanwhile"
 PAUSED = "the service was paused meanwhile; the next reload brings it back"
 
 
@@ -65,6 +66,10 @@ def who_waits_for_a_reload_hears_of_a_pause():
             broker.signal(signal.SIGWINCH)
             end = waiting.answer()[-1]
         assert (end.get("code"), end.get("message")) == ("aborted", PAUSED), end
+        # What has begun has an end for those who read the events, too.
+        (event,) = broker.events("reload-aborted", since=mark)
+        assert (event["reason"], event["kind"]) == (PAUSED, request.split()[0]), event
+        assert "the others go on" not in event["message"], event
         broker.wait_event("worker-exit", pid=pid)  # it reads nothing that is for the next
         gate.open()
         ask(broker, "reload")
@@ -82,6 +87,22 @@ def who_waits_for_a_reload_hears_of_a_pause():
         broker.wait_event("worker-exit", pid=pid)
         gate.open()
         assert second.answer()[-1]["type"] == "end"
+
+
+@test
+def a_reload_that_the_end_of_the_broker_cuts_short_has_an_end():
+    gate = Gate()
+    release = Release("[ $BROKER_GENERATION = 1 ] || %s\n%s" % (gate, GOOD))
+    broker = Broker(release.command(), workers=1)
+    with Control(broker) as waiting:
+        waiting.send("reload")
+        broker.wait_event("worker-start", generation=2)
+        ask(broker, "stop")
+        end = waiting.answer()[-1]
+    assert (end.get("code"), end.get("message")) == ("aborted", ENDS), end
+    broker.wait_stopped()
+    (event,) = broker.events("reload-aborted")
+    assert event["reason"] == ENDS and event["level"] == "warn", event
 
 
 @test
