@@ -123,6 +123,17 @@ void service_rearm(struct service *s)
 			worker_rearm(w);
 }
 
+static const char *no_window_text(const struct service *s)
+{
+	if (s->conf->rollback_window_ms == 0)
+		return "rollback_window is 0, so that no old worker is kept";
+	if (s->reloads_done + s->reloads_aborted == 0)
+		return "no reload was done yet";
+	if (s->abort_reason[0] && s->rollout.done == 0)
+		return "the last reload was aborted, and had replaced no worker";
+	return "its rollback_window is over, or the last reload was rolled back already";
+}
+
 static int check_rollback(const struct service *s, struct strbuf *error)
 {
 	if (service_leaves(s)) {
@@ -136,9 +147,7 @@ static int check_rollback(const struct service *s, struct strbuf *error)
 	}
 	if (!s->rollback.open) {
 		strbuf_addf(error, "%s has nothing to go back to: %s", service_name(s),
-			    s->conf->rollback_window_ms == 0
-				    ? "rollback_window is 0, so that no old worker is kept"
-				    : "no reload was done, or its rollback_window is over");
+			    no_window_text(s));
 		return -ENOENT;
 	}
 	if (!any_may_return(s)) {

@@ -52,7 +52,7 @@ def a_rollback_puts_the_old_workers_back_in_one_step():
     assert not broker.events("worker-start", since=mark)
     line = service(broker)
     assert line["generation"] == 1 and line["rollback_ms"] is None, line
-    assert "nothing to go back to" in refusal(broker, "rollback web")
+    assert "or the last reload was rolled back already" in refusal(broker, "rollback web")
     load.assert_clean()
     # The next reload goes on counting.
     assert broker.reload_and_wait()["generation"] == 3
@@ -64,7 +64,7 @@ def the_answer_says_who_is_back_and_who_is_not():
         text="[service:web]\ncommand = {apps}/srv_poll {port}\nrollback_window = 1h\n"
         "[service:api]\ncommand = {apps}/srv_poll {port2}\n"
     )
-    assert "web has nothing" in refusal(broker, "rollback")
+    assert "web has nothing to go back to: no reload was done yet" in refusal(broker, "rollback")
     broker.reload_and_wait()
     broker.wait_event("worker-parked", count=2)
     text = told(broker, "rollback")
@@ -269,6 +269,15 @@ def what_was_replaced_before_an_abort_can_be_put_back():
     answered_by(broker.port, old)
     broker.wait_event("worker-exit", since=mark, generation=2, count=2)
     assert not broker.events("worker-start", since=mark)
+
+
+@test
+def an_aborted_reload_that_replaced_nobody_leaves_nothing_to_go_back_to():
+    release = Release()
+    broker = Broker(release.command(), workers=2, rollback_window="1h")
+    release.deploy("exit 1")
+    assert broker.reload_and_wait(want="reload-aborted")["replaced"] == 0
+    assert "aborted, and had replaced no worker" in refusal(broker, "rollback web")
 
 
 @test
