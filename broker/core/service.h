@@ -70,7 +70,7 @@ struct service {
 	unsigned want;		     /* workers wanted: conf->workers, moved by hand */
 	unsigned generation;	     /* in force */
 	unsigned last_generation;    /* given out */
-	enum roll_kind roll_kind;    /* with a target: of the rollout under way */
+	enum roll_kind roll_kind;    /* of the rollout under way, or the last */
 	unsigned roll;		     /* its number, see worker::roll; they only grow */
 	unsigned target_generation;
 	unsigned want_before; /* the rollout; an abort goes back to it */

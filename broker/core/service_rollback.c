@@ -129,7 +129,7 @@ static const char *no_window_text(const struct service *s)
 		return "rollback_window is 0, so that no old worker is kept";
 	if (s->reloads_done + s->reloads_aborted == 0)
 		return "no reload was done yet";
-	if (s->abort_reason[0] && s->rollout.done == 0)
+	if (s->roll_kind == ROLL_RELOAD && s->abort_reason[0] && s->rollout.done == 0)
 		return "the last reload was aborted, and had replaced no worker";
 	return "its rollback_window is over, or the last reload was rolled back already";
 }
