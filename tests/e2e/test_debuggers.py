@@ -4,6 +4,7 @@
 import datetime
 import os
 import socket
+import statistics
 import time
 
 from harness import *
@@ -69,7 +70,7 @@ def gdb_unannounced(command):
     assert pid not in load.wait_pids(100)
     times = []
     # The promise is of a broker that gets a processor: a busy machine may be late, but not always.
-    while sum(t <= 0.1 for t in times) < 2:
+    while sum(t <= 0.1 for t in times) < 2 or len(times) < 3 or statistics.median(times) > 0.3:
         assert len(times) < 20, times
         mark = broker.mark()
         gdb.resume()
