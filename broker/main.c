@@ -12,7 +12,7 @@
 #include <unistd.h>
 #include "sys/config_file.h"
 #include "core/master.h"
-#include "policy/conf_print.h"
+#include "config/conf_print.h"
 
 #define MAX_LISTEN 64
 

@@ -8,7 +8,7 @@
 #define BROKER_BASE_BUF_H
 
 #include <stdarg.h>
-#include "util.h"
+#include "base/util.h"
 
 struct buf {
 	char *bytes; /* owned, malloc'd; not terminated */

@@ -1,5 +1,5 @@
 #include "json_doc.h"
-#include "utf8.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <string.h>

@@ -11,7 +11,7 @@
 #ifndef BROKER_BASE_JSON_DOC_H
 #define BROKER_BASE_JSON_DOC_H
 
-#include "util.h"
+#include "base/util.h"
 
 #define JSON_DOC_VALUES_MAX 1024
 #define JSON_DOC_DEPTH_MAX  6

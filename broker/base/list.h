@@ -8,7 +8,7 @@
 #ifndef BROKER_BASE_LIST_H
 #define BROKER_BASE_LIST_H
 
-#include "util.h"
+#include "base/util.h"
 
 struct list {
 	struct list *next, *prev;

@@ -1,5 +1,5 @@
 #include "strbuf.h"
-#include "utf8.h"
+#include "base/utf8.h"
 
 #include <stdio.h>
 #include <string.h>

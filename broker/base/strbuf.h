@@ -8,7 +8,7 @@
 #define BROKER_BASE_STRBUF_H
 
 #include <stdarg.h>
-#include "util.h"
+#include "base/util.h"
 
 struct strbuf {
 	char *text; /* caller's storage */

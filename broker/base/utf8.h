@@ -4,7 +4,7 @@
 #ifndef BROKER_BASE_UTF8_H
 #define BROKER_BASE_UTF8_H
 
-#include "util.h"
+#include "base/util.h"
 
 /*
  * Length of the UTF-8 sequence of 2 to 4 bytes at @s, which has @n bytes (RFC

@@ -5,11 +5,11 @@
 #define BROKER_CORE_MASTER_H
 
 #include <sys/resource.h>
-#include "core/control.h"
-#include "core/events.h"
-#include "core/service.h"
-#include "core/survey.h"
-#include "core/web.h"
+#include "control/control.h"
+#include "report/events.h"
+#include "service/service.h"
+#include "service/survey.h"
+#include "web/web.h"
 #include "sys/rundir.h"
 
 /* How the broker ends; also what broker(8) documents. */

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include "base/fd.h"
-#include "policy/words.h"
+#include "base/words.h"
 
 #define READ_SIZE 65536
 

@@ -1,4 +1,4 @@
-#include "completion_parts.h"
+#include "ctl/completion_parts.h"
 
 #include <string.h>
 

@@ -9,10 +9,10 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include "ask.h"
+#include "ctl/ask.h"
 #include "ctl/debugger.h"
 #include "ctl/out.h"
-#include "policy/words.h"
+#include "base/words.h"
 #include "sys/tool.h"
 
 struct debug {

@@ -5,9 +5,9 @@
 #include <string.h>
 #include "base/strbuf.h"
 #include "ctl/doctor_facts.h"
-#include "policy/address.h"
-#include "policy/conf_read.h"
-#include "policy/words.h"
+#include "base/address.h"
+#include "config/conf_read.h"
+#include "base/words.h"
 
 /* Debuggers' ports by their runtimes' defaults: node --inspect, and jdwp as everybody sets it. */
 static const uint16_t debug_ports[] = { 9229, 5005 };

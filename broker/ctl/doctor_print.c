@@ -5,7 +5,7 @@
 #include "base/json.h"
 #include "base/strbuf.h"
 #include "ctl/doctor_facts.h"
-#include "policy/address.h"
+#include "base/address.h"
 
 #define WIDTH  96
 #define INDENT 2

@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include "base/fd.h"
 #include "ctl/doctor_facts.h"
-#include "policy/address.h"
+#include "base/address.h"
 #include "sys/proc.h"
 #include "sys/sockdiag.h"
 #include "sys/user.h"

@@ -1,5 +1,5 @@
 /* events: each line is shown as it comes. */
-#include "ask.h"
+#include "ctl/ask.h"
 #include "ctl/event_text.h"
 #include "ctl/out.h"
 

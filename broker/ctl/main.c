@@ -9,8 +9,8 @@
 #include "ctl/dispatch.h"
 #include "ctl/help_text.h"
 #include "ctl/out.h"
-#include "policy/conf.h"
-#include "policy/nearest.h"
+#include "config/conf.h"
+#include "base/nearest.h"
 
 #define TEXT_MAX (1 << 20)
 

@@ -10,7 +10,7 @@
 #define BROKER_CTL_PROGRESS_TEXT_H
 
 #include "base/json_doc.h"
-#include "screen.h"
+#include "ctl/screen.h"
 
 #define PROGRESS_TEXT 256
 

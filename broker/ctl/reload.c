@@ -1,5 +1,5 @@
 /* reload and restart: what they wait for is shown; --plan: what a reload would do. */
-#include "ask.h"
+#include "ctl/ask.h"
 
 #include <string.h>
 #include <time.h>

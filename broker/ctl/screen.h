@@ -4,7 +4,7 @@
 #ifndef BROKER_CTL_SCREEN_H
 #define BROKER_CTL_SCREEN_H
 
-#include "text.h"
+#include "ctl/text.h"
 
 struct screen {
 	unsigned columns; /* TEXT_UNLIMITED: not a terminal */

@@ -1,6 +1,6 @@
 /* Commands that are asked and answered at once: a word of confirmation, or a short list. */
 #include <string.h>
-#include "ask.h"
+#include "ctl/ask.h"
 #include "ctl/out.h"
 #include "ctl/plan_text.h"
 #include "ctl/status_text.h"

@@ -1,5 +1,5 @@
 /* status: the lines are gathered, then shown as one screen. */
-#include "ask.h"
+#include "ctl/ask.h"
 #include "ctl/out.h"
 #include "ctl/status_text.h"
 

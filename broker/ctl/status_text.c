@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include "workers_table.h"
+#include "ctl/workers_table.h"
 
 #define INDENT 2
 

@@ -18,8 +18,8 @@
 #ifndef BROKER_CTL_STATUS_TEXT_H
 #define BROKER_CTL_STATUS_TEXT_H
 
-#include "screen.h"
-#include "view.h"
+#include "ctl/screen.h"
+#include "ctl/view.h"
 
 void status_text(const struct view *view, const struct screen *screen, struct buf *out);
 

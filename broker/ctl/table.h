@@ -7,7 +7,7 @@
 #ifndef BROKER_CTL_TABLE_H
 #define BROKER_CTL_TABLE_H
 
-#include "text.h"
+#include "ctl/text.h"
 
 #define TABLE_COLUMNS_MAX 16
 

@@ -9,7 +9,7 @@
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
-#include "ask.h"
+#include "ctl/ask.h"
 #include "base/fd.h"
 #include "ctl/out.h"
 #include "ctl/term.h"

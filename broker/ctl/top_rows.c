@@ -2,7 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
-#include "workers_table.h"
+#include "ctl/workers_table.h"
 
 double top_rate(int64_t now, int64_t before, int64_t ms)
 {

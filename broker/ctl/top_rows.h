@@ -5,8 +5,8 @@
 #ifndef BROKER_CTL_TOP_ROWS_H
 #define BROKER_CTL_TOP_ROWS_H
 
-#include "table.h"
-#include "top_text.h"
+#include "ctl/table.h"
+#include "ctl/top_text.h"
 
 #define TOP_BAR_COLUMNS 10
 

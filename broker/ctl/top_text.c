@@ -4,9 +4,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include "status_text.h"
-#include "top_rows.h"
-#include "workers_table.h"
+#include "ctl/status_text.h"
+#include "ctl/top_rows.h"
+#include "ctl/workers_table.h"
 
 #define INDENT	  2
 #define SLOTS_MAX 60 /* shown of a reload one by one */

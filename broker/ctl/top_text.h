@@ -7,8 +7,8 @@
 #ifndef BROKER_CTL_TOP_TEXT_H
 #define BROKER_CTL_TOP_TEXT_H
 
-#include "screen.h"
-#include "view.h"
+#include "ctl/screen.h"
+#include "ctl/view.h"
 
 enum top_sort {
 	TOP_BY_SLOT, /* as status has them */

@@ -4,8 +4,8 @@
 #ifndef BROKER_CTL_WORKERS_TABLE_H
 #define BROKER_CTL_WORKERS_TABLE_H
 
-#include "table.h"
-#include "view.h"
+#include "ctl/table.h"
+#include "ctl/view.h"
 
 /* Of `status`: the rows are an array of struct view_worker. */
 struct table workers_table(const struct view_worker *workers, size_t n);

@@ -13,7 +13,7 @@
 #define BROKER_POLICY_BALANCER_H
 
 #include "base/list.h"
-#include "policy/conf.h"
+#include "config/conf.h"
 
 struct balancer_member {
 	struct list link; /* balancer::ring */

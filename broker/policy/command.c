@@ -1,9 +1,9 @@
 #include "command.h"
 
 #include <string.h>
-#include "policy/nearest.h"
-#include "policy/quote.h"
-#include "policy/units.h"
+#include "base/nearest.h"
+#include "base/quote.h"
+#include "base/units.h"
 
 /* A table is read in columns. */
 /* clang-format off */

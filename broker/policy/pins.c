@@ -1,7 +1,7 @@
 #include "pins.h"
 
-#include "quote.h"
-#include "units.h"
+#include "base/quote.h"
+#include "base/units.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

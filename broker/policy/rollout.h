@@ -20,7 +20,7 @@
 #ifndef BROKER_POLICY_ROLLOUT_H
 #define BROKER_POLICY_ROLLOUT_H
 
-#include "policy/conf.h"
+#include "config/conf.h"
 
 #define ROLLOUT_MAX 1024 /* slots; the option `workers` allows no more */
 

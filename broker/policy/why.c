@@ -1,6 +1,6 @@
 #include "why.h"
 
-#include "policy/units.h"
+#include "base/units.h"
 
 void why_add_time(struct strbuf *out, int64_t ms)
 {

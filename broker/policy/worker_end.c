@@ -1,7 +1,7 @@
 #include "worker_end.h"
 
 #include <sys/wait.h>
-#include "policy/units.h"
+#include "base/units.h"
 
 enum worker_end worker_end_of(const struct worker_end_facts *facts)
 {

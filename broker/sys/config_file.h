@@ -4,7 +4,7 @@
 #ifndef BROKER_SYS_CONFIG_FILE_H
 #define BROKER_SYS_CONFIG_FILE_H
 
-#include "policy/conf.h"
+#include "config/conf.h"
 
 /*
  * Reads and parses @path. 0: *@ret is the caller's. -EINVAL, -errno: @error says why, one message

@@ -3,7 +3,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include "base/fd.h"
-#include "sockaddr.h"
+#include "sys/sockaddr.h"
 
 static int set_int(int fd, int level, int name, long long value)
 {

@@ -7,7 +7,7 @@
 #ifndef BROKER_SYS_LISTENER_H
 #define BROKER_SYS_LISTENER_H
 
-#include "policy/conf.h"
+#include "config/conf.h"
 
 /*
  * Opens, binds and listens on @addr with the socket options of @sc. 0: *@ret_fd is the

@@ -20,7 +20,7 @@
 #ifndef BROKER_SYS_LOG_H
 #define BROKER_SYS_LOG_H
 
-#include "policy/conf.h"
+#include "config/conf.h"
 
 struct log_field {
 	const char *key; /* NULL ends the list */

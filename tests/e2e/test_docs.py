@@ -80,7 +80,7 @@ def the_manual_page_has_the_exit_codes():
 
 @test
 def the_manual_page_has_the_signals():
-    handled = re.search(r"handled\[\] = {(.*?)};", read("broker/core/master.c"), re.S).group(1)
+    handled = re.search(r"handled\[\] = {(.*?)};", read("broker/run.c"), re.S).group(1)
     items = " ".join(re.findall(r"^\.It Dv (.*)$", section("SIGNALS"), re.M))
     same(re.findall(r"SIG\w+", handled), re.findall(r"SIG\w+", items), "master.c and broker(8)")
 

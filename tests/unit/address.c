@@ -1,5 +1,5 @@
-/* links: broker/policy/address broker/policy/quote broker/policy/units broker/base/strbuf */
-#include "policy/address.h"
+/* links: broker/base/address broker/base/quote broker/base/units broker/base/strbuf */
+#include "base/address.h"
 #include "tap.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
-/* links: broker/policy/command broker/policy/nearest broker/policy/quote */
-/* links: broker/policy/units broker/base/strbuf */
+/* links: broker/policy/command broker/base/nearest broker/base/quote */
+/* links: broker/base/units broker/base/strbuf */
 #include "policy/command.h"
 #include "tap.h"
 

@@ -1,14 +1,14 @@
-/* links: broker/policy/address broker/policy/conf broker/policy/conf_build */
-/* links: broker/policy/conf_check broker/policy/conf_diff broker/policy/conf_error */
-/* links: broker/policy/conf_fill broker/policy/conf_print broker/policy/conf_read */
-/* links: broker/policy/ini broker/policy/nearest broker/policy/option */
-/* links: broker/policy/option_command broker/policy/option_list */
-/* links: broker/policy/option_number broker/policy/option_text broker/policy/option_word */
-/* links: broker/policy/origin broker/policy/quote broker/policy/strlist */
-/* links: broker/policy/units broker/policy/words broker/base/strbuf */
+/* links: broker/base/address broker/config/conf broker/config/conf_build */
+/* links: broker/config/conf_check broker/config/conf_diff broker/config/conf_error */
+/* links: broker/config/conf_fill broker/config/conf_print broker/config/conf_read */
+/* links: broker/config/ini broker/base/nearest broker/config/option */
+/* links: broker/config/option_command broker/config/option_list */
+/* links: broker/config/option_number broker/config/option_text broker/config/option_word */
+/* links: broker/config/origin broker/base/quote broker/base/strlist */
+/* links: broker/base/units broker/base/words broker/base/strbuf */
 #include "conf_util.h"
 
-#include "policy/option.h"
+#include "config/option.h"
 
 #include <glob.h>
 

@@ -4,7 +4,7 @@
 #ifndef TESTS_CONF_UTIL_H
 #define TESTS_CONF_UTIL_H
 
-#include "policy/conf.h"
+#include "config/conf.h"
 #include "tap.h"
 
 static const struct conf_facts conf_test_facts = { .cpus = 3, .base_dir = "/etc/broker" };

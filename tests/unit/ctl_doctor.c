@@ -1,11 +1,11 @@
 /* links: broker/ctl/doctor_report broker/ctl/doctor_judge broker/ctl/doctor_print */
 /* links: broker/base/buf broker/base/json broker/base/strbuf */
-/* links: broker/policy/address broker/policy/conf broker/policy/conf_error */
-/* links: broker/policy/conf_read broker/policy/origin */
-/* links: broker/policy/ini broker/policy/nearest broker/policy/option */
-/* links: broker/policy/option_command broker/policy/option_list */
-/* links: broker/policy/option_number broker/policy/option_text broker/policy/option_word */
-/* links: broker/policy/quote broker/policy/strlist broker/policy/units broker/policy/words */
+/* links: broker/base/address broker/config/conf broker/config/conf_error */
+/* links: broker/config/conf_read broker/config/origin */
+/* links: broker/config/ini broker/base/nearest broker/config/option */
+/* links: broker/config/option_command broker/config/option_list */
+/* links: broker/config/option_number broker/config/option_text broker/config/option_word */
+/* links: broker/base/quote broker/base/strlist broker/base/units broker/base/words */
 #include "ctl/doctor_facts.h"
 
 #include "tap.h"

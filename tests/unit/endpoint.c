@@ -1,6 +1,6 @@
-/* links: broker/core/endpoint broker/core/endpoint_pending broker/core/endpoint_listener */
-/* links: broker/core/pin broker/policy/balancer broker/policy/pins */
-/* links: broker/policy/quote broker/policy/units broker/base/strbuf */
+/* links: broker/dispatch/endpoint broker/dispatch/pending broker/dispatch/listener */
+/* links: broker/service/pin broker/policy/balancer broker/policy/pins */
+/* links: broker/base/quote broker/base/units broker/base/strbuf */
 /* wrap: recv close */
 #include "endpoint_fake.h"
 

@@ -11,7 +11,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 #include "core/master.h"
-#include "core/pin.h"
+#include "service/pin.h"
 #include "sys/channel.h"
 #include "sys/listener.h"
 #include "sys/log.h"

@@ -1,5 +1,5 @@
-/* links: broker/policy/ini broker/policy/quote broker/base/strbuf */
-#include "policy/ini.h"
+/* links: broker/config/ini broker/base/quote broker/base/strbuf */
+#include "config/ini.h"
 #include "tap.h"
 
 /* Every item on a line of its own: "LINE [section]", "LINE key|value", "LINE! message". */

@@ -1,5 +1,5 @@
-/* links: broker/policy/nearest */
-#include "policy/nearest.h"
+/* links: broker/base/nearest */
+#include "base/nearest.h"
 #include "tap.h"
 
 TEST(a_slip_is_recognised_and_another_word_is_not)

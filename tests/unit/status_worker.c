@@ -1,8 +1,8 @@
-/* links: broker/core/status_worker broker/policy/why broker/policy/worker_fsm broker/policy/backoff
+/* links: broker/report/workers broker/policy/why broker/policy/worker_fsm broker/policy/backoff
  */
-/* links: broker/policy/units broker/policy/quote broker/base/json broker/base/buf */
+/* links: broker/base/units broker/base/quote broker/base/json broker/base/buf */
 /* links: broker/base/strbuf */
-#include "core/status.h"
+#include "report/status.h"
 
 #include <limits.h>
 #include <stdlib.h>

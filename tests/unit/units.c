@@ -1,5 +1,5 @@
-/* links: broker/policy/units broker/base/strbuf */
-#include "policy/units.h"
+/* links: broker/base/units broker/base/strbuf */
+#include "base/units.h"
 #include "tap.h"
 
 #include <signal.h>

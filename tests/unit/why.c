@@ -1,4 +1,4 @@
-/* links: broker/policy/why broker/policy/units broker/base/strbuf */
+/* links: broker/policy/why broker/base/units broker/base/strbuf */
 #include "policy/why.h"
 #include "tap.h"
 

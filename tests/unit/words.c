@@ -1,5 +1,5 @@
-/* links: broker/policy/words broker/base/strbuf */
-#include "policy/words.h"
+/* links: broker/base/words broker/base/strbuf */
+#include "base/words.h"
 #include "tap.h"
 
 #include <errno.h>

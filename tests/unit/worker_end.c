@@ -1,4 +1,4 @@
-/* links: broker/policy/worker_end broker/policy/units broker/base/strbuf */
+/* links: broker/policy/worker_end broker/base/units broker/base/strbuf */
 #include "policy/worker_end.h"
 #include "tap.h"
 

@@ -1,0 +1,177 @@
+#include "address.h"
+
+#include "base/quote.h"
+#include "base/units.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
+#define ZONE_MAX UINT32_MAX
+
+static int refuse(struct strbuf *ret_error, const char *text, const char *why)
+{
+	quote_add(ret_error, text);
+	strbuf_addf(ret_error, " %s", why);
+	return -EINVAL;
+}
+
+int address_parse_port(const char *text, uint16_t *ret)
+{
+	int64_t port;
+
+	if (units_parse_count(text, &port) != 0 || port < 1 || port > UINT16_MAX)
+		return -EINVAL;
+	*ret = (uint16_t)port;
+	return 0;
+}
+
+/* @host is what stood between the brackets: an IPv6 address, perhaps with %ZONE. */
+static int parse_host6(const char *host, struct handoff_addr *addr)
+{
+	char ip[INET6_ADDRSTRLEN];
+	const char *percent = strchr(host, '%');
+	size_t len = percent ? (size_t)(percent - host) : strlen(host);
+	int64_t zone = 0;
+
+	if (len >= sizeof(ip))
+		return -EINVAL;
+	memcpy(ip, host, len);
+	ip[len] = '\0';
+	if (percent && (units_parse_count(percent + 1, &zone) != 0 || zone < 1 || zone > ZONE_MAX))
+		return -EINVAL;
+	if (inet_pton(AF_INET6, ip, addr->ip) != 1)
+		return -EINVAL;
+	addr->family = 6;
+	addr->scope_id = (uint32_t)zone;
+	return 0;
+}
+
+/* Why @text, which has no port that can be read, is none: the mistakes that people make. */
+static const char *diagnose(const char *text)
+{
+	unsigned char ip[16];
+	const char *colon = strrchr(text, ':');
+
+	if (strchr(text, '/'))
+		return "is neither an address nor a port (paths and URLs are not taken)";
+	if (inet_pton(AF_INET6, text, ip) == 1)
+		return "is an IPv6 address: write it in brackets and with a port, [::1]:80";
+	if (inet_pton(AF_INET, text, ip) == 1)
+		return "has no port: write 127.0.0.1:80";
+	if (*text == '[' && text[strlen(text) - 1] == ']')
+		return "has no port: write [::1]:80";
+	if (*text == ':' && !strchr(text + 1, ':'))
+		return "has no address: write the port alone for all addresses, 80";
+	if (units_parse_count(text, &(int64_t){ 0 }) != UNITS_MALFORMED)
+		return "is not a port from 1 to 65535";
+	if (colon && colon == strchr(text, ':') && address_parse_port(colon + 1, &(uint16_t){ 0 }))
+		return "has no port from 1 to 65535 after the colon";
+	return "is not a numeric address (names are not looked up): write 127.0.0.1:80, [::1]:80 "
+	       "or a port alone";
+}
+
+int address_parse(const char *text, struct handoff_addr *ret, bool *ret_port_only,
+		  struct strbuf *ret_error)
+{
+	struct handoff_addr addr = { .family = 6 };
+	const char *colon = strrchr(text, ':');
+	char host[64];
+	size_t len;
+
+	/* A port alone, or with a star for the address. */
+	if (!colon || (colon == text + 1 && *text == '*')) {
+		if (address_parse_port(colon ? colon + 1 : text, &addr.port) < 0)
+			return refuse(ret_error, text, diagnose(text));
+		*ret = addr;
+		*ret_port_only = true;
+		return 0;
+	}
+
+	len = (size_t)(colon - text);
+	if (len == 0 || len >= sizeof(host) || address_parse_port(colon + 1, &addr.port) < 0)
+		return refuse(ret_error, text, diagnose(text));
+	memcpy(host, text, len);
+	host[len] = '\0';
+
+	if (host[0] == '[' && host[len - 1] == ']') {
+		host[len - 1] = '\0';
+		if (parse_host6(host + 1, &addr) < 0)
+			return refuse(ret_error, text,
+				      strchr(host, '%') ? "has no IPv6 address with a numeric zone "
+							  "in its brackets, as [fe80::1%2]:80"
+							: "has no IPv6 address in its brackets");
+	} else {
+		if (inet_pton(AF_INET, host, addr.ip) != 1)
+			return refuse(ret_error, text, diagnose(text));
+		addr.family = 4;
+	}
+	*ret = addr;
+	*ret_port_only = false;
+	return 0;
+}
+
+void address_format(const struct handoff_addr *addr, struct strbuf *out)
+{
+	char ip[INET6_ADDRSTRLEN] = "";
+
+	if (addr->family == 4) {
+		inet_ntop(AF_INET, addr->ip, ip, sizeof(ip));
+		strbuf_addf(out, "%s:%u", ip, addr->port);
+	} else if (addr->family == 6) {
+		inet_ntop(AF_INET6, addr->ip, ip, sizeof(ip));
+		strbuf_addf(out, "[%s", ip);
+		if (addr->scope_id)
+			strbuf_addf(out, "%%%u", addr->scope_id);
+		strbuf_addf(out, "]:%u", addr->port);
+	} else {
+		strbuf_add(out, "none");
+	}
+}
+
+static bool all_zero(const uint8_t *bytes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (bytes[i])
+			return false;
+	return true;
+}
+
+/* The IPv4 address that @a stands for: its own, or the mapped one (::ffff:1.2.3.4). */
+static const uint8_t *as_ipv4(const struct handoff_addr *a)
+{
+	if (a->family == 4)
+		return a->ip;
+	if (all_zero(a->ip, 10) && a->ip[10] == 0xff && a->ip[11] == 0xff)
+		return a->ip + 12;
+	return NULL;
+}
+
+static bool is_any6(const struct handoff_addr *a)
+{
+	return a->family == 6 && all_zero(a->ip, 16);
+}
+
+bool address_equal(const struct handoff_addr *a, const struct handoff_addr *b)
+{
+	return a->family == b->family && a->flags == b->flags && a->port == b->port &&
+	       a->scope_id == b->scope_id && !memcmp(a->ip, b->ip, sizeof(a->ip));
+}
+
+bool address_overlap(const struct handoff_addr *a, const struct handoff_addr *b)
+{
+	const uint8_t *a4 = as_ipv4(a), *b4 = as_ipv4(b);
+
+	if (a->port != b->port)
+		return false;
+	if (a4 && b4)
+		return all_zero(a4, 4) || all_zero(b4, 4) || !memcmp(a4, b4, 4);
+	if (a4 || b4) {
+		const struct handoff_addr *six = a4 ? b : a;
+
+		return is_any6(six) && !(six->flags & HANDOFF_V6ONLY);
+	}
+	if (is_any6(a) || is_any6(b))
+		return true;
+	return !memcmp(a->ip, b->ip, sizeof(a->ip)) && a->scope_id == b->scope_id;
+}

@@ -1,0 +1,35 @@
+/*
+ * address - IP addresses and ports as text.
+ *
+ * Numbers only: a name would need a lookup, which may block, fail or change.
+ */
+#ifndef BROKER_BASE_ADDRESS_H
+#define BROKER_BASE_ADDRESS_H
+
+#include "base/strbuf.h"
+#include "handoff_wire.h"
+
+/*
+ * Reads 127.0.0.1:80, [::]:80, [fe80::1%2]:80. A port alone (80, or *:80) is
+ * every address, [::]:80, and sets *@ret_port_only. 0; -EINVAL: @ret_error says
+ * what is wrong with @text and what to write instead, outputs are untouched.
+ */
+int address_parse(const char *text, struct handoff_addr *ret, bool *ret_port_only,
+		  struct strbuf *ret_error);
+
+/* 1 to 65535, digits only. 0 or -EINVAL, with *@ret untouched. */
+int address_parse_port(const char *text, uint16_t *ret);
+
+/* 127.0.0.1:80, [::1]:80, [fe80::1%2]:80; "none" where family is 0. */
+void address_format(const struct handoff_addr *addr, struct strbuf *out);
+
+/* Whether both are the same to bind: family, port, address, zone and v6only. */
+bool address_equal(const struct handoff_addr *a, const struct handoff_addr *b);
+
+/*
+ * Whether Linux refuses to listen on both: the same port, and the same address
+ * or one that contains the other. [::] without HANDOFF_V6ONLY contains IPv4.
+ */
+bool address_overlap(const struct handoff_addr *a, const struct handoff_addr *b);
+
+#endif

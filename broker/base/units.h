@@ -1,0 +1,36 @@
+/*
+ * units - numbers as people write them: 30s, 64k, yes, TERM.
+ *
+ * Every parser takes a whole word. 0: *@ret is set. A positive enum
+ * units_error: *@ret is untouched. Bounds of an option are its own business;
+ * here a number must only fit.
+ */
+#ifndef BROKER_BASE_UNITS_H
+#define BROKER_BASE_UNITS_H
+
+#include "base/strbuf.h"
+
+enum units_error {
+	UNITS_MALFORMED = 1, /* not a number, not such a word */
+	UNITS_NO_UNIT,	     /* a duration without its unit; 0 alone is fine */
+	UNITS_BAD_UNIT,	     /* a number, and then no unit that is known */
+	UNITS_TOO_BIG,	     /* for 63 bits */
+};
+
+int units_parse_count(const char *text, int64_t *ret);	     /* digits only */
+int units_parse_duration(const char *text, int64_t *ret_ms); /* digits, then ms s m h d */
+int units_parse_size(const char *text, int64_t *ret);	     /* bytes, or with k m g: times 1024 */
+int units_parse_bool(const char *text, bool *ret);	     /* yes no true false on off 1 0 */
+
+/* TERM, SIGTERM, 15, RTMIN+3: a number from 1 to 64, in any case of letters. */
+int units_parse_signal(const char *text, int *ret);
+
+/* The shortest text that means the same: 60000 is "1m", 65536 is "64k". */
+void units_add_duration(struct strbuf *out, int64_t ms);
+void units_add_size(struct strbuf *out, int64_t bytes);
+void units_add_signal(struct strbuf *out, int signal); /* "TERM"; "35" where there is no name */
+
+/* The n-th name of a signal, NULL after the last: for "did you mean". */
+const char *units_signal_name(size_t n);
+
+#endif

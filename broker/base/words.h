@@ -1,0 +1,51 @@
+/*
+ * words - one value of the file, split as a shell would split it.
+ *
+ * Blanks separate words. '...' keeps everything, "..." keeps everything but
+ * backslash before " \ $ `, a backslash outside quotes keeps the next character.
+ * A # at the start of a word begins a comment. Nothing is expanded: no
+ * variable, no pattern, no ~.
+ *
+ * What a shell would act on is refused where passing it on would be a silent
+ * surprise: an unquoted $ or ` everywhere, and | ; & < > in a command (the
+ * program would get them as arguments). * ? [ { ~ ( ! pass as they are: a
+ * program that gets one and cannot use it says so, and java expands a class path itself.
+ */
+#ifndef BROKER_BASE_WORDS_H
+#define BROKER_BASE_WORDS_H
+
+#include "base/strbuf.h"
+
+#define WORDS_MAX	256
+#define WORDS_BYTES_MAX 16384 /* of all words together, after unquoting */
+
+enum words_kind {
+	WORDS_VALUE,
+	WORDS_COMMAND, /* also refuses | ; & < > */
+};
+
+struct words {
+	char **word; /* NULL-terminated; one allocation with its strings */
+	size_t n;
+	size_t text_len; /* of the text, without a comment and the blanks before it */
+};
+
+/*
+ * Splits @len bytes of @text. 0: *@ret is the caller's, see words_free. -EINVAL:
+ * @ret_error says what is wrong (a clause without a full stop). -ENOMEM.
+ */
+int words_split(enum words_kind kind, const char *text, size_t len, struct words *ret,
+		struct strbuf *ret_error);
+void words_free(struct words *words); /* an all-zero one is fine */
+
+/* For _cleanup_words_ struct words. */
+#define _cleanup_words_ __attribute__((cleanup(words_free)))
+
+/*
+ * Writes @word so that words_split gives it back. A control character or a byte
+ * that is not UTF-8 cannot stand in a file (it can only come from a command
+ * line): it is shown as \xNN, and does not come back.
+ */
+void words_add_quoted(struct strbuf *out, const char *word);
+
+#endif

@@ -1,0 +1,106 @@
+#include "conf.h"
+
+#include "config/conf_build.h"
+#include "config/option.h"
+#include "base/strlist.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void clear_options(enum option_section section, void *conf)
+{
+	for (size_t i = 0; i < option_count; i++)
+		if (option_table[i].section == section)
+			option_clear(&option_table[i], conf);
+}
+
+struct service_conf *service_conf_ref(struct service_conf *sc)
+{
+	assert(sc->refs > 0);
+	sc->refs++;
+	return sc;
+}
+
+void service_conf_unref(struct service_conf *sc)
+{
+	if (!sc)
+		return;
+	assert(sc->refs > 0);
+	if (--sc->refs > 0)
+		return;
+	clear_options(OPTION_SERVICE, sc);
+	free(sc->origins);
+	free(sc->name);
+	free(sc);
+}
+
+int service_conf_new(const char *name, unsigned line, struct service_conf **ret)
+{
+	struct service_conf *sc = calloc(1, sizeof(*sc));
+
+	if (!sc)
+		return -ENOMEM;
+	sc->refs = 1;
+	sc->line = line;
+	sc->name = strdup(name);
+	if (!sc->name || strlist_init(&sc->environment) < 0) {
+		service_conf_unref(sc);
+		return -ENOMEM;
+	}
+	*ret = sc;
+	return 0;
+}
+
+void conf_free(struct conf *conf)
+{
+	if (!conf)
+		return;
+	for (size_t i = 0; i < conf->n_services; i++)
+		service_conf_unref(conf->services[i]);
+	free(conf->services);
+	clear_options(OPTION_BROKER, &conf->broker);
+	free(conf->broker.origins);
+	free(conf->file);
+	free(conf);
+}
+
+int conf_new(const char *file, size_t n_services, struct conf **ret)
+{
+	struct conf *conf = calloc(1, sizeof(*conf));
+
+	if (!conf)
+		return -ENOMEM;
+	conf->services = calloc(n_services + 1, sizeof(struct service_conf *));
+	if (file)
+		conf->file = strdup(file);
+	if (!conf->services || (file && !conf->file)) {
+		conf_free(conf);
+		return -ENOMEM;
+	}
+	*ret = conf;
+	return 0;
+}
+
+struct service_conf *conf_find_service(const struct conf *conf, const char *name)
+{
+	for (size_t i = 0; i < conf->n_services; i++)
+		if (!strcmp(conf->services[i]->name, name))
+			return conf->services[i];
+	return NULL;
+}
+
+char *const *conf_find_wrap(const struct service_conf *sc, unsigned slot)
+{
+	for (size_t i = 0; i < sc->n_wraps; i++)
+		if (sc->wraps[i].slot == slot)
+			return sc->wraps[i].words;
+	return NULL;
+}
+
+bool conf_port_is_private(const struct service_conf *sc, uint16_t port)
+{
+	for (size_t i = 0; i < sc->n_private_ports; i++)
+		if (port >= sc->private_ports[i].first && port <= sc->private_ports[i].last)
+			return true;
+	return false;
+}

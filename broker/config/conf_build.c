@@ -1,0 +1,273 @@
+/*
+ * conf_parse and conf_from_command: from sections to a whole struct conf.
+ */
+#include "conf_build.h"
+
+#include "config/conf_check.h"
+#include "base/strlist.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int fill_broker(struct conf_builder *b, const struct conf_section *own,
+		       struct broker_conf *bc)
+{
+	struct conf_target target = {
+		.options = OPTION_BROKER,
+		.conf = bc,
+		.origins = &bc->origins,
+		.n_origins = &bc->n_origins,
+		.clean = true,
+	};
+
+	return conf_fill(b, &target, own, ORIGIN_FILE, NULL);
+}
+
+/* What only the whole service says of its listeners. */
+static void finish_listeners(struct service_conf *sc)
+{
+	const struct option *option = option_find(OPTION_SERVICE, "listen");
+
+	for (size_t i = 0; i < sc->n_listen; i++) {
+		sc->listen[i].line = origin_line(sc->origins, sc->n_origins, option, i);
+		if (sc->v6only && sc->listen[i].addr.family == 6)
+			sc->listen[i].addr.flags |= HANDOFF_V6ONLY;
+	}
+}
+
+static int make_service(struct conf_builder *b, const struct conf_section *own,
+			enum origin_kind own_kind, const struct conf_section *defaults,
+			struct service_conf **ret, bool *ret_clean)
+{
+	struct service_conf *sc;
+	struct conf_target target = { .options = OPTION_SERVICE, .clean = true };
+	int r = service_conf_new(own->name, own->line, &sc);
+
+	if (r < 0)
+		return r;
+	target.conf = sc;
+	target.origins = &sc->origins;
+	target.n_origins = &sc->n_origins;
+	r = conf_fill(b, &target, own, own_kind, defaults);
+	/* `environment =` leaves nothing behind, and nobody is to meet that. */
+	if (r == 0 && !sc->environment)
+		r = strlist_init(&sc->environment);
+	if (r < 0) {
+		service_conf_unref(sc);
+		return r;
+	}
+	finish_listeners(sc);
+	*ret = sc;
+	*ret_clean = target.clean;
+	return 0;
+}
+
+/* Finds what is wrong in [defaults] even where no service inherits it. */
+static int try_defaults(struct conf_builder *b, const struct conf_section *defaults)
+{
+	struct service_conf *sc;
+	bool clean;
+	int r;
+
+	if (!defaults)
+		return 0;
+	r = make_service(b, defaults, ORIGIN_DEFAULTS, NULL, &sc, &clean);
+	if (r == 0)
+		service_conf_unref(sc);
+	return r;
+}
+
+static int make_services(struct conf_builder *b, const struct conf_sections *sections,
+			 struct conf *conf)
+{
+	const struct conf_section *defaults = conf_sections_find(sections, SECTION_DEFAULTS, NULL);
+	const struct option *command = option_find(OPTION_SERVICE, "command");
+
+	for (size_t i = 0; i < sections->n; i++) {
+		const struct conf_section *own = &sections->section[i];
+		bool clean;
+		int r;
+
+		if (own->kind != SECTION_SERVICE)
+			continue;
+		r = make_service(b, own, ORIGIN_FILE, defaults, &conf->services[conf->n_services],
+				 &clean);
+		if (r < 0)
+			return r;
+		if (!conf_section_find(own, command) && !conf_section_find(defaults, command))
+			conf_errors_add(b->errors, own->line,
+					"[service:%s] has no command; write command = PROGRAM "
+					"ARGUMENTS",
+					own->name);
+		/* Between values that are not all good there is no saying who is wrong. */
+		if (clean)
+			conf_check_service(conf->services[conf->n_services], b->errors);
+		conf->n_services++;
+	}
+	conf_check_listeners(conf, b->errors);
+	return 0;
+}
+
+static int build(struct conf_builder *b, const char *file, const struct conf_sections *sections,
+		 struct conf **ret)
+{
+	struct conf *conf;
+	int r = conf_new(file, sections->n, &conf);
+
+	if (r < 0)
+		return r;
+	r = fill_broker(b, conf_sections_find(sections, SECTION_BROKER, NULL), &conf->broker);
+	if (r == 0)
+		r = try_defaults(b, conf_sections_find(sections, SECTION_DEFAULTS, NULL));
+	if (r == 0)
+		r = make_services(b, sections, conf);
+	if (r == 0 && b->errors->n > 0)
+		r = -EINVAL;
+	if (r < 0) {
+		conf_free(conf);
+		return r;
+	}
+	*ret = conf;
+	return 0;
+}
+
+int conf_parse(const char *file, const char *text, size_t len, const struct conf_facts *facts,
+	       struct conf **ret, struct strbuf *error)
+{
+	_cleanup_free_ struct conf_errors *errors = calloc(1, sizeof(*errors));
+	struct conf_builder b = { .facts = facts, .errors = errors };
+	struct conf_sections sections;
+	int r;
+
+	assert(facts->base_dir && facts->base_dir[0] == '/');
+	if (!errors)
+		return -ENOMEM;
+	if (len > CONF_FILE_MAX) {
+		strbuf_addf(error, "%s: the file is larger than 1 MiB", file);
+		return -EINVAL;
+	}
+	r = conf_read(text, len, errors, &sections);
+	if (r == 0 && !conf_sections_find(&sections, SECTION_SERVICE, NULL) && errors->n == 0)
+		conf_errors_add(errors, 0,
+				"%s: no service; write [service:NAME] and below it command = "
+				"PROGRAM ARGUMENTS",
+				file);
+	if (r == 0)
+		r = build(&b, file, &sections, ret);
+	conf_sections_free(&sections);
+	if (r == -EINVAL)
+		conf_errors_print(errors, file, error);
+	return r;
+}
+
+int conf_parse_broker(const char *text, size_t len, const struct conf_facts *facts,
+		      struct conf **ret)
+{
+	_cleanup_free_ struct conf_errors *passed_over = calloc(1, sizeof(*passed_over));
+	struct conf_builder b = { .facts = facts, .errors = passed_over };
+	struct conf_sections sections;
+	struct conf *conf;
+	int r;
+
+	if (!passed_over)
+		return -ENOMEM;
+	r = conf_read(text, len, passed_over, &sections);
+	if (r == 0)
+		r = conf_new(NULL, 0, &conf);
+	if (r == 0) {
+		r = fill_broker(&b, conf_sections_find(&sections, SECTION_BROKER, NULL),
+				&conf->broker);
+		if (r < 0)
+			conf_free(conf);
+		else
+			*ret = conf;
+	}
+	conf_sections_free(&sections);
+	return r;
+}
+
+/* --- the command line ---------------------------------------------------------------- */
+
+static const char *service_name_for(const char *program)
+{
+	const char *slash = strrchr(program, '/');
+	const char *base = slash ? slash + 1 : program;
+
+	return conf_name_ok(base, strlen(base)) ? base : "app";
+}
+
+/* Takes the place of a `command` line; the words are there already. */
+static int set_command(struct service_conf *sc, char *const *argv)
+{
+	struct conf_target target = { .conf = sc,
+				      .origins = &sc->origins,
+				      .n_origins = &sc->n_origins };
+	int r = strlist_copy(argv, &sc->command);
+
+	if (r < 0)
+		return r;
+	return conf_note_origin(&target, option_find(OPTION_SERVICE, "command"), 0,
+				ORIGIN_COMMAND_LINE, 0);
+}
+
+static int build_from_command(struct conf_builder *b, char *const *argv,
+			      const struct conf_section *section, struct conf **ret)
+{
+	struct conf *conf;
+	bool clean;
+	int r = conf_new(NULL, 1, &conf);
+
+	if (r < 0)
+		return r;
+	r = fill_broker(b, NULL, &conf->broker);
+	if (r == 0)
+		r = make_service(b, section, ORIGIN_COMMAND_LINE, NULL, &conf->services[0], &clean);
+	if (r == 0) {
+		conf->n_services = 1;
+		r = set_command(conf->services[0], argv);
+	}
+	if (r == 0)
+		conf_check_listeners(conf, b->errors);
+	if (r == 0 && b->errors->n > 0)
+		r = -EINVAL;
+	if (r < 0) {
+		conf_free(conf);
+		return r;
+	}
+	*ret = conf;
+	return 0;
+}
+
+int conf_from_command(char *const *argv, const char *workers, const char *const *listen,
+		      size_t n_listen, const struct conf_facts *facts, struct conf **ret,
+		      struct strbuf *error)
+{
+	_cleanup_free_ struct conf_errors *errors = calloc(1, sizeof(*errors));
+	_cleanup_free_ struct conf_setting *settings = calloc(n_listen + 1, sizeof(*settings));
+	struct conf_builder b = { .facts = facts, .errors = errors };
+	struct conf_section section = { .kind = SECTION_SERVICE, .settings = settings };
+	const char *name;
+	int r;
+
+	assert(argv[0] && facts->base_dir && facts->base_dir[0] == '/');
+	if (!errors || !settings)
+		return -ENOMEM;
+	name = service_name_for(argv[0]);
+	memcpy(section.name, name, strlen(name));
+	if (workers)
+		settings[section.n++] = (struct conf_setting){
+			.option = option_find(OPTION_SERVICE, "workers"),
+			.text = workers,
+			.len = strlen(workers),
+		};
+	for (size_t i = 0; i < n_listen; i++)
+		settings[section.n++] = (struct conf_setting){
+			.option = option_find(OPTION_SERVICE, "listen"),
+			.text = listen[i],
+			.len = strlen(listen[i]),
+		};
+	r = build_from_command(&b, argv, &section, ret);
+	if (r == -EINVAL)
+		conf_errors_print(errors, "command line", error);
+	return r;
+}

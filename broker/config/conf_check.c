@@ -1,0 +1,206 @@
+#include "conf_check.h"
+
+#include "base/address.h"
+#include "config/option.h"
+#include "config/origin.h"
+
+#include <string.h>
+
+static unsigned line_of(const struct service_conf *sc, const char *key)
+{
+	const struct option *option = option_find(OPTION_SERVICE, key);
+
+	assert(option);
+	return origin_line(sc->origins, sc->n_origins, option, 0);
+}
+
+static void add_value(const struct service_conf *sc, const char *key, struct strbuf *out)
+{
+	option_format(option_find(OPTION_SERVICE, key), sc, 0, out);
+}
+
+static void check_backoff(const struct service_conf *sc, struct conf_errors *errors)
+{
+	unsigned min_line = line_of(sc, "backoff_min"), max_line = line_of(sc, "backoff_max");
+	STRBUF(min, 32);
+	STRBUF(max, 32);
+
+	if (sc->backoff_min_ms <= sc->backoff_max_ms)
+		return;
+	add_value(sc, "backoff_min", &min);
+	add_value(sc, "backoff_max", &max);
+	conf_errors_add(errors, min_line > max_line ? min_line : max_line,
+			"backoff_min (%s) is above backoff_max (%s)", min.text, max.text);
+}
+
+static void check_rollback(const struct service_conf *sc, struct conf_errors *errors)
+{
+	unsigned window_line = line_of(sc, "rollback_window"), line = line_of(sc, "strategy");
+	STRBUF(window, 32);
+
+	if (sc->rollback_window_ms == 0 || sc->strategy != STRATEGY_STOP_FIRST)
+		return;
+	add_value(sc, "rollback_window", &window);
+	conf_errors_add(errors, line > window_line ? line : window_line,
+			"rollback_window (%s) goes with strategy = start-first only: with "
+			"stop-first the old worker has ended before the new one starts, so there "
+			"is none left to go back to",
+			window.text);
+}
+
+static void check_private_ports(const struct service_conf *sc, struct conf_errors *errors)
+{
+	for (size_t i = 0; i < sc->n_listen; i++) {
+		const struct conf_listen *l = &sc->listen[i];
+
+		if (conf_port_is_private(sc, l->app_port))
+			conf_errors_add(errors, l->line,
+					"listen: port %u of the program is in private_ports (line "
+					"%u), so no connection could reach it",
+					l->app_port, line_of(sc, "private_ports"));
+	}
+}
+
+/* Who counts from 1 would never see it run. [defaults] may be for services with more workers. */
+static void check_wraps(const struct service_conf *sc, struct conf_errors *errors)
+{
+	const struct option *option = option_find(OPTION_SERVICE, "wrap");
+
+	for (size_t i = 0; i < sc->n_wraps; i++) {
+		const struct conf_origin *from = origin_find(sc->origins, sc->n_origins, option, i);
+
+		if (sc->wraps[i].slot >= sc->workers && from->kind == ORIGIN_FILE)
+			conf_errors_add(errors, from->line,
+					"wrap.%u: there is no such slot: with workers = %u they "
+					"are 0 to %u",
+					sc->wraps[i].slot, sc->workers, sc->workers - 1);
+	}
+}
+
+void conf_check_service(const struct service_conf *sc, struct conf_errors *errors)
+{
+	check_wraps(sc, errors);
+	check_backoff(sc, errors);
+	check_rollback(sc, errors);
+	check_private_ports(sc, errors);
+}
+
+static void add_listen(const struct conf_listen *l, struct strbuf *out)
+{
+	if (l->port_only)
+		strbuf_addf(out, "port %u", l->addr.port);
+	else
+		address_format(&l->addr, out);
+}
+
+/* Compares listener @at of @sc with all that stand before it. */
+static void check_listener(const struct conf *conf, const struct service_conf *sc, size_t at,
+			   struct conf_errors *errors)
+{
+	for (size_t i = 0; i < conf->n_services; i++) {
+		const struct service_conf *other = conf->services[i];
+
+		for (size_t j = 0; j < other->n_listen; j++) {
+			STRBUF(mine, 100);
+			STRBUF(theirs, 100);
+
+			if (other == sc && j == at)
+				return;
+			if (!address_overlap(&sc->listen[at].addr, &other->listen[j].addr))
+				continue;
+			add_listen(&sc->listen[at], &mine);
+			add_listen(&other->listen[j], &theirs);
+			if (!conf->file)
+				conf_errors_add(errors, 0, "listen: %s cannot be bound beside %s",
+						mine.text, theirs.text);
+			else
+				conf_errors_add(errors, sc->listen[at].line,
+						"listen: %s of [service:%s] cannot be bound beside "
+						"%s of [service:%s] in line %u",
+						mine.text, sc->name, theirs.text, other->name,
+						other->listen[j].line);
+			return;
+		}
+	}
+}
+
+struct own {
+	const char *key;
+	const struct conf_serve *serve;
+};
+
+static unsigned own_line(const struct conf *conf, const struct own *own)
+{
+	const struct option *option = option_find(OPTION_BROKER, own->key);
+
+	assert(option);
+	return origin_line(conf->broker.origins, conf->broker.n_origins, option, 0);
+}
+
+static bool same_place(const struct conf_serve *a, const struct conf_serve *b)
+{
+	if (a->path && b->path)
+		return !strcmp(a->path, b->path);
+	return a->addr.family && b->addr.family && address_overlap(&a->addr, &b->addr);
+}
+
+/* What the broker serves itself, against all `listen` lines: one a service is enough to say. */
+static void check_own(const struct conf *conf, const struct own *own, struct conf_errors *errors)
+{
+	STRBUF(mine, 100);
+
+	if (!own->serve->addr.family)
+		return;
+	address_format(&own->serve->addr, &mine);
+	for (size_t i = 0; i < conf->n_services; i++) {
+		const struct service_conf *sc = conf->services[i];
+
+		for (size_t j = 0; j < sc->n_listen; j++) {
+			STRBUF(theirs, 100);
+
+			if (!address_overlap(&own->serve->addr, &sc->listen[j].addr))
+				continue;
+			add_listen(&sc->listen[j], &theirs);
+			conf_errors_add(errors, own_line(conf, own),
+					"%s: %s cannot be bound beside %s of [service:%s] in line "
+					"%u; choose another port",
+					own->key, mine.text, theirs.text, sc->name,
+					sc->listen[j].line);
+			break;
+		}
+	}
+}
+
+static void check_own_all(const struct conf *conf, struct conf_errors *errors)
+{
+	const struct own metrics = { "metrics", &conf->broker.metrics };
+	const struct own agent = { "agent_check", &conf->broker.agent_check };
+
+	if (same_place(metrics.serve, agent.serve))
+		conf_errors_add(errors, own_line(conf, &agent),
+				"agent_check: needs an address of its own, not that of metrics in "
+				"line %u",
+				own_line(conf, &metrics));
+	check_own(conf, &metrics, errors);
+	check_own(conf, &agent, errors);
+}
+
+void conf_check_listeners(const struct conf *conf, struct conf_errors *errors)
+{
+	size_t n = 0;
+
+	check_own_all(conf, errors);
+	for (size_t i = 0; i < conf->n_services; i++) {
+		const struct service_conf *sc = conf->services[i];
+
+		n += sc->n_listen;
+		if (n > CONF_LISTEN_MAX) {
+			conf_errors_add(errors, sc->line,
+					"listen: more than %d addresses in all services",
+					CONF_LISTEN_MAX);
+			return;
+		}
+		for (size_t j = 0; j < sc->n_listen; j++)
+			check_listener(conf, sc, j, errors);
+	}
+}

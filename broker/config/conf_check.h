@@ -1,0 +1,14 @@
+/*
+ * conf_check - what is wrong between values that are good one by one.
+ */
+#ifndef BROKER_CONFIG_CONF_CHECK_H
+#define BROKER_CONFIG_CONF_CHECK_H
+
+#include "config/conf_error.h"
+
+void conf_check_service(const struct service_conf *sc, struct conf_errors *errors);
+
+/* Two listen addresses of which Linux binds only one, in all services and the broker's own. */
+void conf_check_listeners(const struct conf *conf, struct conf_errors *errors);
+
+#endif

@@ -1,0 +1,29 @@
+/*
+ * conf_error - the messages of one look at a configuration.
+ *
+ * Kept in the order of the lines, each once (what is wrong in [defaults] is
+ * found again for every service that inherits it). Of more than
+ * CONF_ERRORS_MAX those of the first lines are kept.
+ */
+#ifndef BROKER_CONFIG_CONF_ERROR_H
+#define BROKER_CONFIG_CONF_ERROR_H
+
+#include "config/conf.h"
+
+struct conf_error {
+	unsigned line; /* 0: no line is to blame */
+	char text[800];
+};
+
+struct conf_errors {
+	size_t n;
+	bool more; /* than are kept */
+	struct conf_error error[CONF_ERRORS_MAX];
+};
+
+void conf_errors_add(struct conf_errors *errors, unsigned line, const char *fmt, ...) PRINTF(3, 4);
+
+/* One "FILE:LINE: text" a line, or "text" where there is no line. */
+void conf_errors_print(const struct conf_errors *errors, const char *file, struct strbuf *out);
+
+#endif

@@ -1,0 +1,152 @@
+#include "control/client.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/fd.h"
+#include "sys/unix_listener.h"
+#include "sys/user.h"
+
+#define CONTROL_NAME "control"
+#define GROUPS_MAX   256
+#define ACCEPT_BATCH 16
+
+/* --- who may come in ----------------------------------------------------------------- */
+
+static bool is_member(int fd, const struct ucred *peer, gid_t group)
+{
+	gid_t groups[GROUPS_MAX];
+	socklen_t len = sizeof(groups);
+
+	if (group == UNIX_LISTENER_NO_GROUP)
+		return false;
+	if (peer->gid == group)
+		return true;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) < 0)
+		return false;
+	for (size_t i = 0; i < len / sizeof(gid_t); i++)
+		if (groups[i] == group)
+			return true;
+	return false;
+}
+
+/* One that asks nothing now makes room for one that may. */
+static bool make_room(struct control *ctl)
+{
+	struct client *c;
+
+	if (ctl->n_clients < CONTROL_CLIENTS_MAX)
+		return true;
+	list_for_each (c, &ctl->clients, link)
+		if (c->state == CLIENT_IDLE && !c->stream.out.len && stream_is_open(&c->stream)) {
+			client_free(c);
+			return true;
+		}
+	return false;
+}
+
+/* Whoever may not ask, or for whom there is no place, is told so. */
+static void admit(struct master *m, int fd, bool room)
+{
+	struct client *c = client_new(m, fd);
+
+	if (!c) {
+		(void)close(fd);
+		return;
+	}
+	c->may_steer = c->peer.uid == 0 || c->peer.uid == geteuid();
+	if (!c->may_steer && !is_member(fd, &c->peer, m->control.group)) {
+		c->stream.finishing = true;
+		client_error(c, "not-allowed",
+			     "only root, the user of the broker (%u) and members of control_group "
+			     "may ask",
+			     (unsigned)geteuid());
+	} else if (!room) {
+		c->stream.finishing = true;
+		client_error(c, "busy",
+			     "%d clients are connected, and all of them wait for answers",
+			     CONTROL_CLIENTS_MAX);
+	}
+}
+
+static void control_accepted(struct acceptor *a, int fd)
+{
+	struct control *ctl = container_of(a, struct control, acceptor);
+
+	admit(container_of(ctl, struct master, control), fd, make_room(ctl));
+}
+
+/* --- begin and end ------------------------------------------------------------------- */
+
+int control_open(struct master *m, struct strbuf *error)
+{
+	const struct broker_conf *bc = &m->conf->broker;
+	struct control *ctl = &m->control;
+	int r;
+
+	switch (bc->control) {
+	case CONTROL_OFF:
+		return 0;
+	case CONTROL_AUTO:
+		if (asprintf(&ctl->path, "%s/" CONTROL_NAME, m->rundir.path) < 0)
+			ctl->path = NULL;
+		break;
+	case CONTROL_PATH:
+		ctl->path = strdup(bc->control_path);
+		break;
+	}
+	if (!ctl->path)
+		return -ENOMEM;
+	if (bc->control_group) {
+		r = user_find_group(bc->control_group, &ctl->group, error);
+		if (r < 0)
+			return r;
+		r = rundir_let_group_through(&m->rundir, ctl->group, error);
+		if (r < 0)
+			return r;
+	}
+	r = unix_listener_open(ctl->path, ctl->group, &ctl->fd, error);
+	if (r < 0)
+		strbuf_add(error, "; set control in [broker]");
+	return r;
+}
+
+int control_chown(struct master *m, uid_t uid)
+{
+	if (m->control.fd < 0 || lchown(m->control.path, uid, (gid_t)-1) == 0)
+		return 0;
+	return -errno;
+}
+
+void control_init(struct master *m)
+{
+	m->control = (struct control){
+		.fd = -1,
+		.group = UNIX_LISTENER_NO_GROUP,
+	};
+	list_init(&m->control.clients);
+	acceptor_init(&m->control.acceptor, ACCEPT_BATCH, control_accepted);
+}
+
+int control_start(struct master *m)
+{
+	struct control *ctl = &m->control;
+
+	return ctl->fd < 0 ? 0 : acceptor_start(&ctl->acceptor, &m->loop, ctl->fd);
+}
+
+void control_stop(struct master *m)
+{
+	struct control *ctl = &m->control;
+	struct client *c, *tmp;
+
+	acceptor_stop(&ctl->acceptor);
+	list_for_each_safe (c, tmp, &ctl->clients, link)
+		client_free(c);
+	if (ctl->fd >= 0)
+		(void)unlink(ctl->path);
+	fd_closep(&ctl->fd);
+	free(ctl->path);
+	ctl->path = NULL;
+}

@@ -1,0 +1,98 @@
+/*
+ * The listeners of a service, and which endpoint each of them feeds.
+ */
+#include <string.h>
+#include <unistd.h>
+#include "dispatch/endpoint.h"
+#include "core/master.h"
+
+static struct loop *loop_of(const struct service *s)
+{
+	return &s->master->loop;
+}
+
+void listener_arm(struct listener *l)
+{
+	bool armed = l->endpoint && !l->endpoint->paused;
+
+	loop_modify(loop_of(l->service), &l->source, armed ? EPOLLIN : 0);
+}
+
+static void listener_ready(struct loop_source *source, uint32_t events)
+{
+	struct listener *l = container_of(source, struct listener, source);
+
+	(void)events;
+	if (l->endpoint)
+		endpoint_accept(l->endpoint, l);
+}
+
+struct listener *listener_new(struct service *service, const struct handoff_addr *addr,
+			      uint16_t app_port, bool automatic, int fd)
+{
+	struct listener *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return NULL;
+	l->service = service;
+	l->fd = fd;
+	l->addr = *addr;
+	l->app_port = app_port;
+	l->automatic = automatic;
+	l->id = ++service->master->next_listener_id;
+	l->source.ready = listener_ready;
+	list_init(&l->endpoint_link);
+	if (loop_add(loop_of(service), &l->source, fd, 0) < 0) {
+		free(l);
+		return NULL;
+	}
+	list_append(&service->listeners, &l->link);
+	return l;
+}
+
+/* The connections that came through it still show this port as theirs. */
+static void remember_port(struct endpoint *e, uint16_t port)
+{
+	for (size_t i = 0; i < e->n_ports; i++)
+		if (e->ports[i] == port)
+			return;
+	if (e->n_ports == ARRAY_SIZE(e->ports))
+		memmove(e->ports, e->ports + 1, --e->n_ports * sizeof(e->ports[0]));
+	e->ports[e->n_ports++] = port;
+}
+
+void listener_free(struct listener *l)
+{
+	struct loop *loop = loop_of(l->service);
+
+	listener_detach(l);
+	list_remove(&l->link);
+	loop_remove(loop, &l->source);
+	(void)close(l->fd);
+	free(l);
+}
+
+void listener_attach(struct listener *l, struct endpoint *e)
+{
+	listener_detach(l);
+	l->endpoint = e;
+	list_append(&e->listeners, &l->endpoint_link);
+	listener_arm(l);
+}
+
+void listener_detach(struct listener *l)
+{
+	if (l->endpoint)
+		remember_port(l->endpoint, l->addr.port);
+	l->endpoint = NULL;
+	list_remove(&l->endpoint_link);
+	listener_arm(l);
+}
+
+void listener_move(struct listener *l, struct service *to)
+{
+	listener_detach(l);
+	list_remove(&l->link);
+	l->service = to;
+	list_append(&to->listeners, &l->link);
+}

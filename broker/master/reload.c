@@ -1,0 +1,359 @@
+/*
+ * Reload: the file is read into a new configuration and checked whole; then what must be
+ * opened is opened; only then is anything changed. Until that point every failure leaves
+ * the old configuration in force and no worker touched.
+ */
+#include <errno.h>
+#include <string.h>
+#include "sys/config_file.h"
+#include "core/master.h"
+#include "master/reload.h"
+#include "service/open.h"
+#include "service/descriptors.h"
+#include "config/conf_diff.h"
+#include "sys/log.h"
+#include "sys/user.h"
+
+#define REFUSED "%s -- the configuration in force stays, no worker was touched"
+
+static int check_users(const struct conf *conf, struct strbuf *error)
+{
+	for (size_t i = 0; i < conf->n_services; i++) {
+		const struct service_conf *sc = conf->services[i];
+		struct user_info user;
+		int r;
+
+		strbuf_addf(error, "[service:%s]: ", sc->name);
+		r = user_lookup(sc->user, sc->group, &user, error);
+		if (r < 0)
+			return r;
+		error->text[error->len = 0] = '\0';
+	}
+	return 0;
+}
+
+/* One that stays. */
+static struct service *find_service(const struct master *m, const char *name)
+{
+	struct service *s = service_find(m, name);
+
+	return s && !s->stopping ? s : NULL;
+}
+
+/* Which keys changed, for who reads the log: all of them are in force once the workers are new. */
+static void say_what_changes(const struct service *s, const struct service_conf *sc)
+{
+	STRBUF(keys, 1024);
+
+	if (service_conf_diff(s->conf, sc, CONF_DIFF_ALL, &keys))
+		log_event(LEVEL_INFO, "config-changed", LOG_STR("service", sc->name),
+			  LOG_STR("keys", keys.text), LOG_MSG("changed: %s", keys.text));
+}
+
+int master_open_services(struct master *m, struct strbuf *error)
+{
+	struct opened_list list = { 0 };
+	int r = check_users(m->conf, error);
+
+	if (r == 0)
+		r = reload_open_all(m, m->conf, &list, error);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < m->conf->n_services; i++) {
+		struct service *s = service_new(m, m->conf->services[i]);
+
+		if (!s) {
+			r = -ENOMEM;
+			break;
+		}
+		reload_take_listeners(s, s->conf, reload_opened_of(&list, m->conf, i));
+	}
+	reload_close_opened(&list);
+	return r;
+}
+
+static void say_what_waits(const struct broker_conf *a, const struct broker_conf *b)
+{
+	STRBUF(keys, 512);
+
+	if (broker_conf_diff(a, b, CONF_DIFF_RESTART, &keys) & CONF_DIFF_RESTART)
+		log_event(LEVEL_WARN, "needs-restart", LOG_STR("keys", keys.text),
+			  LOG_MSG("[broker] %s: the change takes effect when the broker is started "
+				  "anew",
+				  keys.text));
+}
+
+/* The last that may fail: a log that was changed cannot be changed back. */
+static int change_log(const struct broker_conf *old, const struct broker_conf *bc,
+		      struct strbuf *error)
+{
+	int r;
+
+	if (old->log == bc->log && (bc->log != LOG_TO_FILE || !strcmp(old->log_path, bc->log_path)))
+		return 0;
+	r = log_open(bc);
+	if (r < 0)
+		strbuf_addf(error, "cannot open the log %s: %s", bc->log_path, strerror(-r));
+	return r;
+}
+
+/* Everything is checked and open: nothing below can fail but for memory. */
+static void apply(struct master *m, struct conf *conf, struct opened_list *list)
+{
+	struct conf *old = m->conf;
+	struct service *s, *tmp;
+	bool any_new = false;
+
+	say_what_waits(&m->conf_start->broker, &conf->broker);
+	m->conf = conf;
+	log_configure(&conf->broker, m->options.verbosity);
+
+	for (size_t i = 0; i < conf->n_services; i++) {
+		struct service_conf *sc = conf->services[i];
+		struct opened *opened = reload_opened_of(list, conf, i);
+		bool is_new;
+
+		s = find_service(m, sc->name);
+		is_new = !s;
+		any_new = any_new || is_new;
+		if (is_new)
+			s = service_new(m, sc);
+		if (!s) {
+			log_event(LEVEL_ERROR, "reload-refused", LOG_STR("service", sc->name),
+				  LOG_MSG("out of memory: the service is not started"));
+			continue;
+		}
+		if (!is_new)
+			say_what_changes(s, sc);
+		reload_take_listeners(s, sc, opened);
+		reload_drop_listeners(s, sc, opened);
+		if (is_new)
+			service_fill(s);
+		else
+			service_roll(s, sc);
+	}
+	list_for_each_safe (s, tmp, &m->services, link)
+		if (!s->stopping && !conf_find_service(conf, service_name(s))) {
+			log_event(LEVEL_INFO, "service-stop", LOG_STR("service", service_name(s)),
+				  LOG_MSG("its section is gone from the configuration"));
+			/* What takes its place may be one of those that start now. */
+			if (any_new)
+				service_hand_over(s);
+			else
+				service_stop(s, true);
+		}
+	if (old != m->conf_start)
+		conf_free(old);
+	master_check_gone(m);
+}
+
+/*
+ * The file is read and valid as a whole; but the sections of others stay as they are in force, and
+ * wait for a reload of all.
+ */
+static void apply_one(struct service *s, struct conf *conf, struct opened_list *list)
+{
+	struct master *m = s->master;
+	struct service_conf *sc = conf_find_service(conf, service_name(s));
+
+	for (size_t i = 0; i < conf->n_services; i++) {
+		const struct service_conf *other = conf->services[i];
+		const struct service *running = find_service(m, other->name);
+		STRBUF(keys, 1024);
+
+		if (other == sc ||
+		    (running && !service_conf_diff(running->conf, other, CONF_DIFF_ALL, &keys)))
+			continue;
+		log_event(LEVEL_INFO, "config-waits", LOG_STR("service", other->name),
+			  LOG_STR("keys", keys.text),
+			  LOG_MSG("[service:%s] differs in the file (%s), and waits for a reload "
+				  "of all services",
+				  other->name, running ? keys.text : "it is new"));
+	}
+	say_what_changes(s, sc);
+	reload_take_listeners(s, sc, list->v);
+	reload_drop_listeners(s, sc, list->v);
+	service_roll(s, sc);
+	master_check_gone(m);
+}
+
+/* What may be wrong with a configuration that is right in itself. */
+static int check_conf(const struct conf *conf, struct strbuf *error)
+{
+	int r = descriptors_check(conf, error);
+
+	return r < 0 ? r : check_users(conf, error);
+}
+
+static int reload_all(struct master *m, struct conf *conf, struct strbuf *error)
+{
+	struct opened_list list = { 0 };
+	struct web_change web = WEB_NO_CHANGE;
+	int r = reload_open_all(m, conf, &list, error);
+
+	if (r == 0)
+		r = web_prepare(&m->web, &m->conf->broker, &conf->broker, &web, error);
+	if (r == 0)
+		r = change_log(&m->conf->broker, &conf->broker, error);
+	if (r == 0) {
+		/* First: workers that start now are measured, or not, as the new one says. */
+		web_apply(&m->web, &conf->broker, &web);
+		apply(m, conf, &list);
+	}
+	web_discard(&conf->broker, &web);
+	reload_close_opened(&list);
+	return r;
+}
+
+/* @conf stays the caller's. */
+static int reload_one(struct service *s, struct conf *conf, struct strbuf *error)
+{
+	const struct service_conf *sc = conf_find_service(conf, service_name(s));
+	struct opened_list list = { 0 };
+	int r;
+
+	if (!sc) {
+		strbuf_addf(error,
+			    "%s: [service:%s] is gone from the file; a reload of all services "
+			    "ends it",
+			    conf->file, service_name(s));
+		return -EINVAL;
+	}
+	r = reload_open_one(s, sc, &list, error);
+	if (r == 0)
+		apply_one(s, conf, &list);
+	reload_close_opened(&list);
+	return r;
+}
+
+static int reload_file(struct master *m, struct service *only, struct strbuf *error)
+{
+	struct conf *conf = NULL;
+	int r = config_file_load(m->options.config_file, &conf, error);
+
+	if (r == 0)
+		r = check_conf(conf, error);
+	if (r == 0)
+		r = only ? reload_one(only, conf, error) : reload_all(m, conf, error);
+	/* After a reload of all it is the one in force. */
+	if (r < 0 || only)
+		conf_free(conf);
+	return r;
+}
+
+/* NULL: all of them. -ENOENT, -ESHUTDOWN with @error. */
+static int find_only(struct master *m, const char *name, struct service **ret, struct strbuf *error)
+{
+	if (m->stopping != RUNNING) {
+		strbuf_add(error, "the broker is ending");
+		return -ESHUTDOWN;
+	}
+	*ret = name ? find_service(m, name) : NULL;
+	if (!name || *ret)
+		return 0;
+	strbuf_addf(error, "there is no service %s, or it is ending", name);
+	return -ENOENT;
+}
+
+static void roll_again(struct master *m, struct service *only)
+{
+	struct service *s;
+
+	/* The command line cannot have changed, the app's code may have. */
+	list_for_each (s, &m->services, link)
+		if (!only || s == only)
+			service_roll(s, s->conf);
+}
+
+int master_reload(struct master *m, const char *only_service, struct strbuf *error)
+{
+	struct service *only = NULL;
+	int r = find_only(m, only_service, &only, error);
+
+	if (r == 0 && m->options.config_file)
+		r = reload_file(m, only, error);
+	else if (r == 0)
+		roll_again(m, only);
+	if (r == 0)
+		return 0;
+	m->reloads_refused++;
+	if (!error->len)
+		strbuf_add(error, strerror(-r));
+	if (only)
+		log_event(LEVEL_ERROR, "reload-refused", LOG_STR("service", service_name(only)),
+			  LOG_STR("error", error->text), LOG_MSG(REFUSED, error->text));
+	else
+		log_event(LEVEL_ERROR, "reload-refused", LOG_STR("error", error->text),
+			  LOG_MSG(REFUSED, error->text));
+	return r;
+}
+
+/* What a person has done with single workers, and what becomes of that. */
+static void plan_held(const struct service *s, conf_plan_fn *fn, void *arg)
+{
+	const struct worker *w;
+
+	list_for_each (w, &s->workers, link) {
+		STRBUF(section, 128);
+		STRBUF(action, 256);
+		struct conf_change change = { .section = section.text, .action = action.text };
+
+		if (w->guest || !worker_state_is_current(w->state))
+			continue;
+		strbuf_addf(&section, "service:%s", service_name(s));
+		if (worker_is_found_debugged(w))
+			strbuf_addf(&action,
+				    "%s is being debugged: a new worker takes its place, and it is "
+				    "left alone until its debugger lets go",
+				    w->name);
+		else if (w->held & HELD_BY_HAND)
+			strbuf_addf(&action, "%s is held by hand: the new worker will not be",
+				    w->name);
+		if (action.len)
+			fn(arg, &change);
+	}
+}
+
+int master_plan(struct master *m, const char *only_service, conf_plan_fn *fn, void *arg,
+		struct strbuf *error)
+{
+	/* What runs: after an aborted reload or a rollback that is not what was read last. */
+	struct service_conf *running[CONF_SERVICES_MAX], *again[CONF_SERVICES_MAX];
+	_cleanup_free_ struct service_conf *scaled = calloc(CONF_SERVICES_MAX, sizeof(*scaled));
+	struct conf now = { .broker = m->conf->broker, .services = running };
+	struct conf same = { .broker = m->conf->broker, .services = again };
+	struct service *s, *only = NULL;
+	struct conf *conf = NULL;
+	int r = find_only(m, only_service, &only, error);
+
+	if (!scaled)
+		return -ENOMEM;
+	list_for_each (s, &m->services, link) {
+		struct service_conf *copy = &scaled[now.n_services];
+
+		if (s->stopping || now.n_services == CONF_SERVICES_MAX)
+			continue;
+		/* The number that was set by hand is not that of the file either. */
+		*copy = *s->conf;
+		if (!s->rollout.active)
+			copy->workers = s->want;
+		again[now.n_services] = s->conf;
+		running[now.n_services++] = copy;
+	}
+	same.n_services = now.n_services;
+	if (r == 0 && m->options.config_file)
+		r = config_file_load(m->options.config_file, &conf, error);
+	if (r == 0 && conf)
+		r = check_conf(conf, error);
+	if (r == 0)
+		r = conf_plan(&now, &m->conf_start->broker, conf ? conf : &same, only_service, fn,
+			      arg);
+	list_for_each (s, &m->services, link)
+		if (r == 0 && !s->stopping && (!only || s == only) &&
+		    (!conf || conf_find_service(conf, service_name(s))))
+			plan_held(s, fn, arg);
+	conf_free(conf);
+	if (r < 0 && !error->len)
+		strbuf_add(error, strerror(-r));
+	return r;
+}

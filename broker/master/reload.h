@@ -1,0 +1,32 @@
+/*
+ * reload - from a configuration to services: at the start, and whenever it changes.
+ */
+#ifndef BROKER_MASTER_RELOAD_H
+#define BROKER_MASTER_RELOAD_H
+
+#include "core/master.h"
+#include "config/conf_plan.h"
+
+/*
+ * Makes the services of m->conf and opens their listeners, without starting a worker. 0 or
+ * -errno with @error.
+ */
+int master_open_services(struct master *m, struct strbuf *error);
+
+/*
+ * Reads the file again and applies the difference; SIGHUP, and by hand. Without a file all workers
+ * are replaced. @only_service: the file must be right as a whole, but only its section is applied,
+ * and only its workers are replaced; NULL: all. Returns when that has begun. 0; -errno with @error
+ * (of CONF_ERROR_BYTES), which has been logged, and nothing is changed.
+ */
+int master_reload(struct master *m, const char *only_service, struct strbuf *error);
+
+/*
+ * Tells what master_reload() would do, and changes nothing. 0; -errno with @error: what it would
+ * be refused for, as far as that can be seen without opening a listener. Who debugs a worker is
+ * what the last survey has found.
+ */
+int master_plan(struct master *m, const char *only_service, conf_plan_fn *fn, void *arg,
+		struct strbuf *error);
+
+#endif

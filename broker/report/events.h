@@ -1,0 +1,31 @@
+/*
+ * events - what the log says, kept for those who ask later, and told to those who follow.
+ */
+#ifndef BROKER_REPORT_EVENTS_H
+#define BROKER_REPORT_EVENTS_H
+
+#include "base/list.h"
+#include "policy/event_ring.h"
+#include "sys/loop.h"
+
+struct events {
+	struct loop *loop;
+	struct event_ring ring;
+	struct list followers; /* event_follower::link */
+	struct loop_timer news;
+};
+
+/* Embedded in its owner. */
+struct event_follower {
+	struct list link;
+	void (*news)(struct event_follower *f); /* may remove any follower */
+};
+
+/* From now on every entry of the log becomes an event, in the form that docs/control.md names. */
+void events_init(struct events *e, struct loop *loop);
+void events_deinit(struct events *e);
+
+/* Called from the loop whenever there are new events, until list_remove(&@f->link). */
+void events_follow(struct events *e, struct event_follower *f);
+
+#endif

@@ -1,0 +1,21 @@
+/*
+ * probe - is the broker fit for service? In words for those who ask over HTTP or with HAProxy.
+ */
+#ifndef BROKER_REPORT_PROBE_H
+#define BROKER_REPORT_PROBE_H
+
+#include "base/buf.h"
+
+struct master;
+
+/*
+ * True, and "ok", if each service has a ready worker and the broker does not stop. Else one
+ * line for each thing that is missing.
+ */
+bool probe_ready(const struct master *m, struct buf *out);
+
+/* The line for HAProxy: up with a weight, drain, or down. Terminated. */
+#define PROBE_AGENT_BYTES 32
+void probe_agent(const struct master *m, char ret[PROBE_AGENT_BYTES]);
+
+#endif

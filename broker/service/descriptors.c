@@ -1,0 +1,63 @@
+#include "service/descriptors.h"
+
+#include <errno.h>
+#include "core/master.h"
+
+static uint64_t descriptors_of_broker(const struct broker_conf *bc)
+{
+	bool serves = conf_serve_is_on(&bc->metrics) || conf_serve_is_on(&bc->agent_check);
+
+	return 64 + CONTROL_CLIENTS_MAX + (serves ? WEB_DESCRIPTORS : 0);
+}
+
+/*
+ * What @workers of @sc can need at the same time, generously: a reload doubles them, and with
+ * a rollback_window those of the reload before it may still be there.
+ */
+static uint64_t descriptors_of(const struct broker_conf *bc, const struct service_conf *sc,
+			       unsigned workers)
+{
+	/* tx, rx, the rendezvous connection, and the page that is shared if times are taken. */
+	uint64_t of_channel = conf_serve_is_on(&bc->metrics) ? 4 : 3;
+	uint64_t channels = sc->n_listen ? sc->n_listen : 1;
+	uint64_t generations = sc->rollback_window_ms ? 3 : 2;
+
+	return generations * workers * (2 + of_channel * channels) + channels + sc->queue;
+}
+
+static int check_limit(uint64_t need, struct strbuf *error)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return -errno;
+	if (limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= need)
+		return 0;
+	strbuf_addf(
+		error,
+		"the configured workers may need %llu descriptors, but the limit is %llu: raise it "
+		"(ulimit -Hn, LimitNOFILE=), or configure fewer workers",
+		(unsigned long long)need, (unsigned long long)limit.rlim_cur);
+	return -EMFILE;
+}
+
+int descriptors_check(const struct conf *conf, struct strbuf *error)
+{
+	uint64_t need = descriptors_of_broker(&conf->broker);
+
+	for (size_t i = 0; i < conf->n_services; i++)
+		need += descriptors_of(&conf->broker, conf->services[i],
+				       conf->services[i]->workers);
+	return check_limit(need, error);
+}
+
+int descriptors_check_workers(const struct service *s, unsigned workers, struct strbuf *error)
+{
+	const struct broker_conf *bc = &s->master->conf->broker;
+	uint64_t need = descriptors_of_broker(bc);
+	const struct service *other;
+
+	list_for_each (other, &s->master->services, link)
+		need += descriptors_of(bc, other->conf, other == s ? workers : other->want);
+	return check_limit(need, error);
+}

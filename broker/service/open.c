@@ -1,0 +1,222 @@
+#include "open.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/address.h"
+#include "sys/listener.h"
+#include "sys/log.h"
+
+static struct listener *find_listener(struct master *m, const struct handoff_addr *addr)
+{
+	struct service *s;
+	struct listener *l;
+
+	list_for_each (s, &m->services, link)
+		list_for_each (l, &s->listeners, link)
+			if (address_equal(&l->addr, addr))
+				return l;
+	return NULL;
+}
+
+/* The kernel does not let both be bound at once, and the one there is must not lose a client. */
+static void explain_overlap(const struct listener *l, const struct handoff_addr *addr,
+			    struct strbuf *error)
+{
+	strbuf_add(error, "listen = ");
+	address_format(addr, error);
+	strbuf_add(error, " cannot be bound beside ");
+	address_format(&l->addr, error);
+	strbuf_add(error, ", on which the broker listens now; such a change takes a restart of the "
+			  "broker");
+}
+
+/* [::]:80 for a bare port, or 0.0.0.0:80 where the kernel has no IPv6. */
+static int open_one(const struct conf_listen *cl, const struct service_conf *sc, struct opened *ret)
+{
+	struct handoff_addr v4 = { .family = 4, .port = cl->addr.port };
+	int r;
+
+	ret->addr = cl->addr;
+	r = listener_open(&ret->addr, sc, &ret->fd);
+	if ((r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL) && cl->port_only && !sc->v6only) {
+		ret->addr = v4;
+		r = listener_open(&ret->addr, sc, &ret->fd);
+	}
+	return r;
+}
+
+void reload_close_opened(struct opened_list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (list->v[i].fd >= 0)
+			(void)close(list->v[i].fd);
+	free(list->v);
+	*list = (struct opened_list){ 0 };
+}
+
+/* Appends what @sc wants to @list, and opens what is not there yet. */
+static int open_lines(struct master *m, const struct service_conf *sc, struct opened_list *list,
+		      struct strbuf *error)
+{
+	for (size_t k = 0; k < sc->n_listen; k++) {
+		struct opened *o = &list->v[list->n++];
+		struct listener *overlap;
+		int r;
+
+		*o = (struct opened){ .fd = -1, .addr = sc->listen[k].addr };
+		if (find_listener(m, &o->addr))
+			continue;
+		r = open_one(&sc->listen[k], sc, o);
+		if (r == 0)
+			continue;
+		strbuf_addf(error, "[service:%s]: ", sc->name);
+		overlap = r == -EADDRINUSE ? listener_find_overlap(m, &o->addr) : NULL;
+		if (overlap)
+			explain_overlap(overlap, &o->addr, error);
+		else
+			listener_explain_bind(&sc->listen[k].addr, r, error);
+		return r;
+	}
+	return 0;
+}
+
+static int list_new(size_t n, struct opened_list *ret)
+{
+	ret->n = 0;
+	ret->v = calloc(n + 1, sizeof(*ret->v));
+	return ret->v ? 0 : -ENOMEM;
+}
+
+int reload_open_all(struct master *m, const struct conf *conf, struct opened_list *ret,
+		    struct strbuf *error)
+{
+	size_t total = 0;
+	int r;
+
+	for (size_t i = 0; i < conf->n_services; i++)
+		total += conf->services[i]->n_listen;
+	r = list_new(total, ret);
+	for (size_t i = 0; r == 0 && i < conf->n_services; i++)
+		r = open_lines(m, conf->services[i], ret, error);
+	if (r < 0)
+		reload_close_opened(ret);
+	return r;
+}
+
+int reload_open_one(struct service *s, const struct service_conf *sc, struct opened_list *ret,
+		    struct strbuf *error)
+{
+	int r;
+
+	for (size_t k = 0; k < sc->n_listen; k++) {
+		const struct listener *l = find_listener(s->master, &sc->listen[k].addr);
+
+		if (!l || l->service == s || l->service->stopping)
+			continue;
+		strbuf_addf(error, "[service:%s]: ", sc->name);
+		address_format(&l->addr, error);
+		strbuf_addf(error,
+			    " belongs to [service:%s] now; only a reload of all services "
+			    "moves it",
+			    service_name(l->service));
+		return -EADDRINUSE;
+	}
+	r = list_new(sc->n_listen, ret);
+	if (r == 0)
+		r = open_lines(s->master, sc, ret, error);
+	if (r < 0)
+		reload_close_opened(ret);
+	return r;
+}
+
+struct opened *reload_opened_of(const struct opened_list *list, const struct conf *conf,
+				size_t service)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < service; i++)
+		at += conf->services[i]->n_listen;
+	return list->v + at;
+}
+
+void reload_take_listeners(struct service *s, const struct service_conf *sc, struct opened *opened)
+{
+	assert(opened || sc->n_listen == 0);
+	for (size_t k = 0; k < sc->n_listen; k++) {
+		struct opened *o = &opened[k];
+		struct listener *l = o->fd < 0 ? find_listener(s->master, &o->addr) : NULL;
+		int fd = o->fd;
+
+		if (l) {
+			/* It goes on as it is, under whatever service and port of the app. */
+			if (l->closing)
+				listener_remove_filter(l->fd);
+			l->closing = false;
+			l->automatic = false;
+			if (l->service != s || l->app_port != sc->listen[k].app_port) {
+				listener_move(l, s);
+				l->app_port = sc->listen[k].app_port;
+			}
+			continue;
+		}
+		o->fd = -1;
+		if (service_add_listener(s, &o->addr, sc->listen[k].app_port, false, fd) < 0) {
+			log_event(LEVEL_ERROR, "listen", LOG_STR("service", sc->name),
+				  LOG_MSG("out of memory: a listener is missing"));
+			(void)close(fd);
+		}
+	}
+	service_attach_listeners(s);
+}
+
+static bool is_wanted(const struct listener *l, const struct service_conf *sc,
+		      const struct opened *opened)
+{
+	assert(opened || sc->n_listen == 0);
+	for (size_t k = 0; k < sc->n_listen; k++)
+		if (address_equal(&l->addr, &opened[k].addr) ||
+		    address_equal(&l->addr, &sc->listen[k].addr))
+			return true;
+	return false;
+}
+
+/*
+ * The `listen` line is gone, but the app itself asks for this address: then it is only the line
+ * that goes. Were the listener closed now and bound anew when the next worker asks, clients would
+ * be refused in between.
+ */
+static bool keep_for_app(struct listener *l)
+{
+	struct endpoint *e = service_endpoint_asking_for(l->service, &l->addr);
+
+	if (!e)
+		return false;
+	l->automatic = true;
+	l->app_port = e->app_addr.port;
+	if (l->endpoint != e)
+		listener_attach(l, e);
+	return true;
+}
+
+void reload_drop_listeners(struct service *s, const struct service_conf *sc,
+			   const struct opened *opened)
+{
+	struct listener *l;
+
+	list_for_each (l, &s->listeners, link) {
+		int r;
+
+		if (l->closing)
+			continue;
+		if (!l->automatic && !is_wanted(l, sc, opened) && !keep_for_app(l)) {
+			service_close_listener(l);
+			continue;
+		}
+		r = listener_configure(l->fd, sc);
+		if (r < 0)
+			log_event(LEVEL_WARN, "listen", LOG_STR("service", sc->name),
+				  LOG_INT("port", l->addr.port),
+				  LOG_MSG("cannot set the socket options anew: %s", strerror(-r)));
+	}
+}

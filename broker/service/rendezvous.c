@@ -1,0 +1,239 @@
+/*
+ * The rendezvous: where a worker says that its app listens, and is given the channel.
+ *
+ * Nothing that a worker says is trusted. Who it is comes from its token, its process and user
+ * from SO_PEERCRED; a bad message costs the connection that brought it and nothing else.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "base/fd.h"
+#include "service/guest.h"
+#include "core/master.h"
+#include "base/address.h"
+#include "sys/channel.h"
+#include "sys/log.h"
+
+/* Connections that have not said HELLO yet: how many, and for how long. */
+#define MAX_GREETINGS 256
+#define GREETING_MS   5000
+
+struct greeting {
+	struct list link; /* master::greetings */
+	struct master *master;
+	struct loop_source source;
+	struct loop_timer timer;
+	int fd; /* owned */
+	struct ucred peer;
+};
+
+static void greeting_free(struct greeting *g)
+{
+	loop_remove(&g->master->loop, &g->source);
+	loop_timer_disarm(&g->timer);
+	fd_closep(&g->fd);
+	list_remove(&g->link);
+	g->master->n_greetings--;
+	free(g);
+}
+
+static void refuse(struct greeting *g, int error, const char *reason)
+{
+	struct handoff_refused msg = { .error = (uint32_t)error };
+
+	handoff_header_init(&msg.h, HANDOFF_REFUSED);
+	strncpy(msg.reason, reason, sizeof(msg.reason) - 1);
+	log_event(LEVEL_ERROR, "worker-failed", LOG_INT("pid", g->peer.pid), LOG_MSG("%s", reason));
+	(void)rendezvous_send(g->fd, &msg, sizeof(msg), NULL, 0);
+	greeting_free(g);
+}
+
+/* The token is the proof; the rest of the message only says where to look. */
+static struct worker *find_worker(struct master *m, const struct handoff_hello *hello)
+{
+	struct service *s;
+	struct worker *w;
+
+	list_for_each (s, &m->services, link)
+		list_for_each (w, &s->workers, link)
+			if (!memcmp(w->token, hello->token, sizeof(w->token)))
+				return w;
+	return NULL;
+}
+
+/*
+ * The token stands in the name of rx, and /proc/net/unix shows names to everybody: where workers
+ * have a user of their own, and the rendezvous is open for that, it proves nothing by itself.
+ */
+static bool is_its_user(const struct greeting *g, const struct worker *w)
+{
+	return g->peer.uid == w->uid || g->peer.uid == 0;
+}
+
+static int welcome(struct greeting *g, const struct channel *c)
+{
+	struct handoff_welcome msg = { .channel = c->id, .addr = c->endpoint->app_addr };
+	const struct listener *l =
+		list_first(&c->endpoint->listeners, struct listener, endpoint_link);
+	const int fds[] = { c->rx, c->tx, c->page.fd };
+
+	handoff_header_init(&msg.h, HANDOFF_WELCOME);
+	if (l)
+		msg.addr = l->addr;
+	return rendezvous_send(g->fd, &msg, sizeof(msg), fds, c->page.fd < 0 ? 2 : 3);
+}
+
+/*
+ * Gives the worker its ends of @c and makes its connection a holder of it. The greeting is
+ * over, either way. False: the worker has not got it.
+ */
+static bool hand_over(struct greeting *g, struct channel *c)
+{
+	int r = welcome(g, c);
+
+	if (r == 0) {
+		loop_remove(&g->master->loop, &g->source);
+		r = channel_add_holder(c, g->fd, g->peer.pid);
+		if (r == 0)
+			g->fd = -1; /* the channel's now */
+	}
+	greeting_free(g);
+	return r == 0;
+}
+
+/* The listening socket came through exec(3), or by a descriptor passed: one more holder. */
+static void adopt(struct greeting *g, struct worker *w, const struct handoff_hello *hello)
+{
+	struct channel *c = worker_find_channel(w, hello->channel);
+
+	if (!c)
+		refuse(g, ENOENT, "the inherited listening socket is not one of this worker's");
+	else
+		(void)hand_over(g, c);
+}
+
+static void join(struct greeting *g, struct worker *w, const struct handoff_hello *hello)
+{
+	STRBUF(reason, HANDOFF_REASON_SIZE);
+	STRBUF(text, 80);
+	struct endpoint *e;
+	struct channel *c;
+	pid_t pid = g->peer.pid;
+	int r = w->guest ? guest_endpoint_for(w, &hello->addr, &e, &reason)
+			 : service_endpoint_for(w->service, &hello->addr, &e, &reason);
+
+	if (r < 0) {
+		refuse(g, -r, reason.text);
+		return;
+	}
+	r = worker_add_channel(w, e, &c);
+	if (r < 0) {
+		strbuf_addf(&reason, "the broker cannot make a channel: %s", strerror(-r));
+		refuse(g, -r, reason.text);
+		return;
+	}
+	if (!hand_over(g, c)) {
+		channel_close(c);
+		return;
+	}
+	address_format(&hello->addr, &text);
+	log_event(LEVEL_DEBUG, "channel", LOG_WORKER_PID(w, pid), LOG_STR("address", text.text),
+		  LOG_MSG("listens on %s", text.text));
+	service_worker_listens(w);
+}
+
+static void greeting_ready(struct loop_source *source, uint32_t events)
+{
+	struct greeting *g = container_of(source, struct greeting, source);
+	union {
+		struct handoff_hello hello;
+		uint64_t align;
+		unsigned char bytes[HANDOFF_MAX_SIZE];
+	} buf;
+	struct worker *w;
+	int n = rendezvous_receive(g->fd, &buf, sizeof(buf));
+
+	(void)events;
+	if (n == -EAGAIN)
+		return;
+	if (n <= 0) {
+		greeting_free(g);
+		return;
+	}
+	if (!handoff_check(&buf, (size_t)n, HANDOFF_HELLO)) {
+		refuse(g, EPROTO,
+		       "a message at the rendezvous is not a HELLO of this version: worker-shim "
+		       "and broker are of different builds");
+		return;
+	}
+	w = find_worker(g->master, &buf.hello);
+	if (!w) {
+		refuse(g, EPERM, "a process asked to be a worker with a token that no worker has");
+		return;
+	}
+	if (!is_its_user(g, w)) {
+		refuse(g, EPERM,
+		       "a process of another user asked to be a worker; if it is the app, which "
+		       "has changed its user by itself, set user in its service instead");
+		return;
+	}
+	if (buf.hello.flags & HANDOFF_HELLO_ADOPT) {
+		adopt(g, w, &buf.hello);
+		return;
+	}
+	if (!worker_state_is_current(w->state)) {
+		refuse(g, ECONNREFUSED, "a worker that is told to end wants to listen");
+		return;
+	}
+	join(g, w, &buf.hello);
+}
+
+static void greeting_expired(struct loop_timer *timer)
+{
+	greeting_free(container_of(timer, struct greeting, timer));
+}
+
+static void rendezvous_accepted(struct acceptor *a, int fd)
+{
+	struct master *m = container_of(a, struct master, rendezvous);
+	struct greeting *g;
+	socklen_t len = sizeof(g->peer);
+
+	/* Too many silent ones: the oldest makes room, so that they cannot lock workers out. */
+	if (m->n_greetings >= MAX_GREETINGS)
+		greeting_free(container_of(m->greetings.next, struct greeting, link));
+	g = calloc(1, sizeof(*g));
+	if (!g) {
+		(void)close(fd);
+		return;
+	}
+	g->master = m;
+	g->fd = fd;
+	g->source = (struct loop_source){ .fd = -1, .ready = greeting_ready };
+	loop_timer_init(&g->timer, greeting_expired);
+	list_append(&m->greetings, &g->link);
+	m->n_greetings++;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &g->peer, &len) < 0 ||
+	    loop_add(&m->loop, &g->source, fd, EPOLLIN) < 0) {
+		greeting_free(g);
+		return;
+	}
+	loop_timer_arm(&m->loop, &g->timer, GREETING_MS);
+}
+
+int rendezvous_start(struct master *m)
+{
+	list_init(&m->greetings);
+	acceptor_init(&m->rendezvous, 1, rendezvous_accepted);
+	return acceptor_start(&m->rendezvous, &m->loop, m->rundir.rendezvous_fd);
+}
+
+void rendezvous_stop(struct master *m)
+{
+	struct greeting *g, *tmp;
+
+	acceptor_stop(&m->rendezvous);
+	list_for_each_safe (g, tmp, &m->greetings, link)
+		greeting_free(g);
+}

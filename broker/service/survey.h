@@ -1,0 +1,44 @@
+/*
+ * survey - what the kernel knows of every worker, asked on demand: open connections, memory,
+ * processor time, who debugs it.
+ *
+ * With a thousand workers that takes a while, so it is done in slices between which the loop
+ * goes on accepting. Who wants to know waits for the end; all who wait share one survey, and
+ * what is fresh enough is not asked again.
+ */
+#ifndef BROKER_SERVICE_SURVEY_H
+#define BROKER_SERVICE_SURVEY_H
+
+#include "worker/worker.h"
+#include "sys/sockdiag.h"
+
+struct master;
+
+/* One that waits. Embedded in its owner, who gives up with list_remove(&w->link). */
+struct survey_waiter {
+	struct list link;
+	void (*done)(struct survey_waiter *w); /* the findings are in worker::found */
+};
+
+struct survey {
+	struct master *master;
+	struct list waiters; /* survey_waiter::link */
+	struct loop_timer step;
+	unsigned round;	     /* of the latest that began; a worker has the round it was seen in */
+	unsigned done_round; /* of the latest that ended */
+	int64_t done_ms;     /* when that was; 0: none did */
+	bool running;
+	const struct service *service; /* whose connections are in .connections */
+	struct inode_set connections;
+};
+
+void survey_init(struct survey *s, struct master *m);
+void survey_deinit(struct survey *s);
+
+/* Looks at one worker at once: what is known of it is of this moment. */
+void survey_look(struct survey *s, struct worker *w);
+
+/* @w->done is called from the loop as soon as findings of the last 100 ms are there. */
+void survey_want(struct survey *s, struct survey_waiter *w);
+
+#endif

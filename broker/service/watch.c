@@ -1,0 +1,413 @@
+/*
+ * The watch: every WATCH_MS, while connections wait or workers drain, it looks at what no event
+ * reports. An idle broker has no timer at all.
+ *
+ *	- a channel whose connections nobody takes: is the worker stopped, or stuck?
+ *	- a worker that drains: has it still connections?
+ *	- a worker that was stopped: does it run again?
+ */
+#include <errno.h>
+#include <string.h>
+#include "core/master.h"
+#include "service/pin.h"
+#include "sys/channel.h"
+#include "sys/log.h"
+#include "sys/sockdiag.h"
+
+/*
+ * A stopped worker at which somebody waits is out of the round after three looks at the latest: one
+ * that may still have seen its queue move, or has not read the state; one that sees the process
+ * stopped; and one that sees the same again. That is promised within 100 ms.
+ */
+#define WATCH_MS    25
+#define EVIDENCE_MS 200
+/* What waits for so long at a worker that drains or is held is given to others. */
+#define STUCK_MS 100
+/* Nobody had room for so long: worth a line in the log, once in a while. */
+#define FULL_MS	     2000
+#define FULL_EACH_MS 60000
+#define PROBE_MAX_MS 30000
+
+void watch_needed(struct master *m)
+{
+	if (!loop_timer_armed(&m->watch))
+		loop_timer_arm(&m->loop, &m->watch, WATCH_MS);
+}
+
+/* --- channels that do not move ------------------------------------------------------- */
+
+static bool another_has_room(const struct channel *c)
+{
+	struct balancer_member *m;
+
+	list_for_each (m, &c->endpoint->round.ring, link) {
+		if (m == &c->member || m->limit == 0)
+			continue;
+		if (m->waiting >= m->limit)
+			m->waiting = channel_waiting(container_of(m, struct channel, member)->rx);
+		if (m->waiting < m->limit)
+			return true;
+	}
+	return false;
+}
+
+/* Full or not: what waits in the broker itself is the first that it gets. */
+static bool another_serves(const struct channel *c)
+{
+	struct balancer_member *m;
+
+	list_for_each (m, &c->endpoint->round.ring, link)
+		if (m != &c->member && m->limit > 0)
+			return true;
+	return false;
+}
+
+void channel_shun(struct channel *c)
+{
+	struct master *m = c->worker->service->master;
+
+	if (!c->stalled)
+		c->probe_delay_ms = c->worker->conf->stall_timeout_ms;
+	else if (c->probe_delay_ms < PROBE_MAX_MS)
+		c->probe_delay_ms *= 2;
+	c->stalled = true;
+	c->member.limit = 0;
+	c->probe_ms = loop_now(&m->loop) + c->probe_delay_ms;
+	watch_needed(m);
+}
+
+/*
+ * Nothing that waits stays with a worker that does not take it while another could. The
+ * worker may be busy with one long request and be fine afterwards: so it stays in the
+ * round for one connection at a time, at growing distances, until it takes one.
+ */
+static void stall(struct channel *c, int64_t now)
+{
+	struct worker *w = c->worker;
+
+	if (!c->stalled)
+		log_event(
+			LEVEL_WARN, "stalled", LOG_WORKER(w),
+			LOG_INT("waiting", channel_waiting(c->rx)),
+			LOG_MSG("has taken no connection for %lld ms while others have room: it is "
+				"busy, or stuck",
+				(long long)(now - c->moved_ms)));
+	channel_shun(c);
+	if (channel_take_back(c, "the worker takes none"))
+		endpoint_dispatch(c->endpoint);
+}
+
+/*
+ * A worker that has never taken a connection and has an io_uring accepts through that, which the
+ * shim cannot translate: the kernel refuses it on what stands in for the listening socket. No
+ * time mends that, so it is a failed start, said in words. True if @w was told to end; a guest is
+ * not ours to end.
+ */
+static bool refuse_io_uring(struct worker *w)
+{
+	struct pid_set all = { 0 };
+	pid_t user = 0;
+
+	if (w->guest || worker_taken(w) > 0)
+		return false;
+	(void)worker_processes(w, &all);
+	for (size_t i = 0; i < all.n && !user; i++)
+		if (proc_has_io_uring(all.pids[i]))
+			user = all.pids[i];
+	pid_set_deinit(&all);
+	if (!user)
+		return false;
+	log_event(LEVEL_ERROR, "worker-failed", LOG_WORKER_PID(w, user),
+		  LOG_MSG("it takes no connection, and uses io_uring: accepting through io_uring "
+			  "cannot "
+			  "be brokered; switch it off in the app (libuv: UV_USE_IO_URING=0)"));
+	worker_event(w, EV_STOP);
+	return true;
+}
+
+/*
+ * A thousand workers that are all busy would be a thousand files of /proc at each look. Of one that
+ * was seen running every other look will do, and the time that is promised is still kept.
+ */
+static bool looks_stopped(struct channel *c)
+{
+	c->state_read = !c->state_read || c->look.pid;
+	return c->state_read && channel_is_stopped(c);
+}
+
+/* Returns whether @c needs to be looked at again. May step the worker's state, not free it. */
+static bool watch_channel(struct channel *c, int64_t now)
+{
+	unsigned waiting = channel_backlog(c);
+	uint64_t taken = c->sent - c->taken_back - waiting;
+	struct worker *w = c->worker;
+
+	if (c->member.waiting > waiting)
+		c->member.waiting = waiting;
+	if (taken != c->taken_seen) {
+		c->taken_seen = taken;
+		c->moved_ms = now;
+		c->state_read = false;
+		if (c->stalled) {
+			c->stalled = false;
+			c->member.limit = w->conf->queue;
+			log_event(LEVEL_INFO, "worker-released", LOG_WORKER(w),
+				  LOG_MSG("takes connections again"));
+			endpoint_dispatch(c->endpoint);
+		}
+	}
+	if (waiting == 0) {
+		if (!c->stalled)
+			c->moved_ms = now;
+		else if (c->member.limit == 0 && now >= c->probe_ms) {
+			c->member.limit = 1;
+			endpoint_dispatch(c->endpoint);
+		}
+		return c->stalled;
+	}
+	if (c->moved_ms != now && w->state == WORKER_READY && looks_stopped(c)) {
+		worker_hold(w, HELD_BY_STOP);
+		return true;
+	}
+	if (now - c->moved_ms < w->conf->stall_timeout_ms || list_empty(&c->member.link))
+		return true;
+	/* What is pinned to it would only come back. */
+	if (c->stalled && c->member.limit == 0 && !channel_has_unpinned(c))
+		return true;
+	if (w->state == WORKER_READY && !worker_is_debugged(w) && refuse_io_uring(w))
+		return true;
+	if (another_has_room(c))
+		stall(c, now);
+	return true;
+}
+
+/*
+ * A worker that drains, or is held while it runs, empties its channels by itself, in order. Only
+ * when it does not, for a tenth of a second, or is stopped, are its connections given to others.
+ * Taking back at once would be no faster, and an app that polls and then accepts in blocking mode
+ * would be caught between the two: see struct handoff_nudge.
+ */
+static void watch_leaving_channel(struct channel *c, int64_t now)
+{
+	struct worker *w = c->worker;
+	unsigned waiting = channel_waiting(c->rx);
+	uint64_t taken = c->sent - c->taken_back - waiting;
+
+	if (waiting == 0 || taken != c->taken_seen) {
+		c->taken_seen = taken;
+		c->moved_ms = now;
+		return;
+	}
+	if ((now - c->moved_ms < STUCK_MS && !channel_is_stopped(c)) || !another_serves(c))
+		return;
+	/* What is pinned to it would only come back. */
+	if (w->state == WORKER_HELD && !channel_has_unpinned(c))
+		return;
+	if (channel_take_back(c, w->state == WORKER_HELD ? "the worker is held"
+							 : "the worker drains")) {
+		/* One that is held is nudged when it drains, if it has had nothing until then. */
+		if (w->state == WORKER_DRAINING)
+			channel_nudge(c->tx);
+		endpoint_dispatch(c->endpoint);
+	}
+}
+
+/* --- workers ------------------------------------------------------------------------- */
+
+static bool stays_stopped(struct worker *w)
+{
+	bool stopped = proc_stays_stopped(w->pid, &w->main_look);
+	struct channel *c;
+
+	list_for_each (c, &w->channels, link)
+		stopped = channel_stays_stopped(c) || stopped;
+	return stopped;
+}
+
+/* Whoever steps through a program lets it run for an instant now and then: twice is running. */
+static bool watch_held(struct worker *w)
+{
+	bool ran = w->seen_running;
+
+	if (!(w->held & HELD_BY_STOP))
+		return false;
+	w->seen_running = !stays_stopped(w);
+	if (!ran || !w->seen_running)
+		return true;
+	w->seen_running = false;
+	worker_unhold(w, HELD_BY_STOP);
+	return false;
+}
+
+int watch_open_connections(const struct service *s, struct inode_set *ret)
+{
+	const struct endpoint *e;
+	const struct listener *l;
+	int r = 0;
+
+	list_for_each (l, &s->listeners, link)
+		if (r == 0)
+			r = sockdiag_add_connections(l->addr.port, ret);
+	/* Listeners that are closed already, as at shutdown: their port is kept by the endpoint. */
+	list_for_each (e, &s->endpoints, link)
+		for (size_t i = 0; r == 0 && i < e->n_ports; i++)
+			r = sockdiag_add_connections(e->ports[i], ret);
+	inode_set_sort(ret);
+	return r;
+}
+
+struct tally {
+	const struct inode_set *connections;
+	unsigned n;
+};
+
+static bool tally_socket(void *arg, uint64_t inode)
+{
+	struct tally *t = arg;
+
+	t->n += inode_set_has(t->connections, inode);
+	return true;
+}
+
+int watch_count_connections(const struct worker *w, const struct inode_set *connections)
+{
+	struct pid_set all = { 0 };
+	struct tally t = { connections, 0 };
+	int r = worker_processes(w, &all);
+
+	for (size_t i = 0; r == 0 && i < all.n; i++) {
+		r = proc_sockets(all.pids[i], tally_socket, &t);
+		if (r == -ENOENT || r == -ESRCH)
+			r = 0; /* it has just ended */
+	}
+	pid_set_deinit(&all);
+	return r < 0 ? r : (int)t.n;
+}
+
+static bool needs_evidence(const struct service *s)
+{
+	const struct worker *w;
+
+	list_for_each (w, &s->workers, link)
+		if (w->state == WORKER_DRAINING ||
+		    (s->conf->balance == BALANCE_LEAST_CONNECTIONS && w->state == WORKER_READY))
+			return true;
+	return false;
+}
+
+static void use_evidence(struct worker *w, const struct inode_set *connections)
+{
+	int open = watch_count_connections(w, connections);
+	struct channel *c;
+
+	if (open < 0)
+		return;
+	w->open = (unsigned)open;
+	list_for_each (c, &w->channels, link)
+		c->member.load = w->open + c->member.waiting;
+	if (w->state != WORKER_DRAINING || open > 0 || worker_waiting(w) > 0)
+		return;
+	if (worker_is_debugged(w))
+		worker_say_traced(w);
+	else
+		worker_event(w, service_parks(w) ? EV_PARK : EV_DRAINED);
+}
+
+static void watch_connections(struct service *s)
+{
+	struct inode_set connections = { 0 };
+	struct worker *w, *tmp;
+
+	if (watch_open_connections(s, &connections) == 0)
+		list_for_each_safe (w, tmp, &s->workers, link)
+			if (w->state == WORKER_DRAINING || w->state == WORKER_READY)
+				use_evidence(w, &connections);
+	inode_set_deinit(&connections);
+}
+
+static void watch_full(struct endpoint *e, int64_t now)
+{
+	if (!e->paused || list_empty(&e->round.ring) || now - e->paused_ms < FULL_MS ||
+	    (e->full_said_ms && now - e->full_said_ms < FULL_EACH_MS))
+		return;
+	e->full_said_ms = now;
+	log_event(LEVEL_WARN, "limit", LOG_STR("service", service_name(e->service)),
+		  LOG_INT("port", e->app_addr.port),
+		  LOG_MSG("all workers have been full for %lld s (queue = %u): clients wait in the "
+			  "backlog; more workers, or a longer queue, may help",
+			  (long long)(now - e->paused_ms) / MSEC_PER_SEC, e->service->conf->queue));
+}
+
+/* Returns whether @s needs to be looked at again. */
+static bool watch_service(struct service *s, bool evidence, int64_t now)
+{
+	struct worker *w, *w_tmp;
+	struct endpoint *e;
+	bool again = false;
+
+	list_for_each_safe (w, w_tmp, &s->workers, link) {
+		struct channel *c, *c_tmp;
+
+		list_for_each_safe (c, c_tmp, &w->channels, link) {
+			if ((w->state == WORKER_DRAINING || w->state == WORKER_HELD) &&
+			    list_empty(&c->member.link))
+				watch_leaving_channel(c, now);
+			else if (w->state == WORKER_READY || w->state == WORKER_DRAINING)
+				again |= watch_channel(c, now);
+		}
+		if (w->state == WORKER_HELD)
+			again |= watch_held(w) || worker_waiting(w) > 0;
+		again |= w->state == WORKER_DRAINING;
+	}
+	list_for_each (e, &s->endpoints, link)
+		watch_full(e, now);
+	if (evidence && needs_evidence(s)) {
+		watch_connections(s);
+		again = true;
+	}
+	return again;
+}
+
+static void watch_expired(struct loop_timer *timer)
+{
+	struct master *m = container_of(timer, struct master, watch);
+	int64_t now = loop_now(&m->loop);
+	bool evidence = now - m->evidence_ms >= EVIDENCE_MS;
+	struct service *s, *tmp;
+	bool again = false;
+
+	if (evidence)
+		m->evidence_ms = now;
+	list_for_each_safe (s, tmp, &m->services, link)
+		again |= watch_service(s, evidence, now);
+	if (again)
+		watch_needed(m);
+}
+
+void watch_init(struct master *m)
+{
+	loop_timer_init(&m->watch, watch_expired);
+}
+
+/* SIGCHLD told of a child that was stopped or continued: no need to wait for the next look. */
+void watch_stopped(struct worker *w, bool stopped)
+{
+	if (!stopped)
+		worker_unhold(w, HELD_BY_STOP);
+	else if (w->state == WORKER_READY || w->state == WORKER_HELD)
+		worker_hold(w, HELD_BY_STOP);
+}
+
+void watch_look_if_stopped(struct worker *w)
+{
+	struct channel *c;
+
+	/* Of one that is held for a debugger, too: does it stand at a prompt, or run? */
+	if (w->state != WORKER_READY && w->state != WORKER_HELD)
+		return;
+	list_for_each (c, &w->channels, link)
+		if (channel_is_stopped(c)) {
+			worker_hold(w, HELD_BY_STOP);
+			return;
+		}
+}

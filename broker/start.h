@@ -1,0 +1,16 @@
+/*
+ * start - what must be there before the first worker is started: program files, limits, places,
+ * listeners, rights.
+ */
+#ifndef BROKER_START_H
+#define BROKER_START_H
+
+#include "core/master.h"
+
+/* Prepares @m. Anything but EXIT_CODE_OK: what is missing has been logged, with what to do. */
+enum exit_code start_prepare(struct master *m);
+
+/* Logs why the broker cannot start, or go on, and returns @code. */
+enum exit_code start_failed(enum exit_code code, const char *text);
+
+#endif

@@ -1,0 +1,418 @@
+#include "web.h"
+
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "base/fd.h"
+#include "core/master.h"
+#include "report/probe.h"
+#include "base/address.h"
+#include "policy/http.h"
+#include "sys/listener.h"
+#include "sys/log.h"
+#include "sys/stream.h"
+#include "sys/unix_listener.h"
+#include "sys/user.h"
+
+#define EXCHANGE_MS 5000 /* for all of a client's visit */
+#define LINGER_MS   1000 /* after the answer: see linger() */
+#define BACKLOG	    128
+#define ANSWER_MAX  (METRICS_TEXT_MAX + 1024)
+
+static const char *const option_names[WEB_N] = {
+	[WEB_METRICS] = "metrics",
+	[WEB_AGENT] = "agent_check",
+};
+
+enum client_state {
+	CLIENT_ASKS,	/* its request is not whole yet */
+	CLIENT_WAITS,	/* for the scrape */
+	CLIENT_ANSWERED /* what it still sends is thrown away */
+};
+
+struct web_client {
+	struct list link; /* web::clients */
+	struct web *web;
+	enum client_state state;
+	struct stream stream;
+	struct scrape_waiter scrape; /* while it waits */
+	struct http_request request; /* once it is whole; without the path */
+};
+
+static struct loop *loop_of(const struct web *web)
+{
+	return &web->master->loop;
+}
+
+/* --- a client ------------------------------------------------------------------------ */
+
+static void client_free(struct web_client *c)
+{
+	stream_deinit(&c->stream);
+	list_remove(&c->scrape.link);
+	list_remove(&c->link);
+	c->web->n_clients--;
+	free(c);
+}
+
+static void client_closed(struct stream *stream)
+{
+	client_free(container_of(stream, struct web_client, stream));
+}
+
+/*
+ * The answer is written. To close now would be a reset, and cost the client the answer, if there
+ * is something of it that we have not read. So it is told that nothing more comes, and has a
+ * moment to end by itself.
+ */
+static void linger(struct stream *stream)
+{
+	if (stream->eof) {
+		stream_close(stream);
+		return;
+	}
+	buf_consume(&stream->in, stream->in.len);
+	(void)shutdown(stream->fd, SHUT_WR);
+	stream_limit(stream, LINGER_MS);
+}
+
+/* What is in .out goes out, and that was all. */
+static void answered(struct web_client *c)
+{
+	c->state = CLIENT_ANSWERED;
+	stream_flush(&c->stream);
+	if (stream_is_open(&c->stream) && c->stream.out.len == 0)
+		linger(&c->stream);
+}
+
+static void answer(struct web_client *c, enum http_status status, const char *type,
+		   const char *body, size_t len)
+{
+	http_answer(&c->stream.out, status, type, body, len, c->request.head);
+	answered(c);
+}
+
+#define TEXT_PLAIN "text/plain; charset=utf-8"
+
+static void answer_text(struct web_client *c, enum http_status status, const char *text)
+{
+	answer(c, status, TEXT_PLAIN, text, strlen(text));
+}
+
+static void answer_metrics(struct web_client *c, const struct buf *text)
+{
+	struct buf classic = BUF_INIT(METRICS_TEXT_MAX);
+
+	switch (c->request.accepts) {
+	case HTTP_MEDIA_OPENMETRICS:
+		answer(c, HTTP_OK, "application/openmetrics-text; version=1.0.0; charset=utf-8",
+		       text->bytes, text->len);
+		break;
+	case HTTP_MEDIA_TEXT:
+		openmetrics_to_classic(text->bytes, text->len, &classic);
+		c->stream.out.failed = classic.failed; /* half of it is none */
+		answer(c, HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", classic.bytes,
+		       classic.len);
+		buf_deinit(&classic);
+		break;
+	}
+}
+
+static void scraped(struct scrape_waiter *waiter, const struct buf *text)
+{
+	struct web_client *c = container_of(waiter, struct web_client, scrape);
+
+	if (text)
+		answer_metrics(c, text);
+	else
+		answer_text(c, HTTP_UNAVAILABLE, "the broker is out of memory\n");
+}
+
+static void answer_ready(struct web_client *c)
+{
+	struct buf out = BUF_INIT(64 * 1024);
+	bool ready = probe_ready(c->web->master, &out);
+
+	answer(c, ready ? HTTP_OK : HTTP_UNAVAILABLE, TEXT_PLAIN, out.bytes, out.len);
+	buf_deinit(&out);
+}
+
+static void answer_request(struct web_client *c)
+{
+	if (http_path_is(&c->request, "/metrics")) {
+		c->state = CLIENT_WAITS;
+		scrape_want(&c->web->scrape, &c->scrape);
+	} else if (http_path_is(&c->request, "/healthz")) {
+		answer_text(c, HTTP_OK, "ok\n");
+	} else if (http_path_is(&c->request, "/readyz")) {
+		answer_ready(c);
+	} else {
+		answer_text(c, HTTP_NOT_FOUND, "there are /metrics, /healthz and /readyz\n");
+	}
+}
+
+static void client_received(struct stream *stream)
+{
+	struct web_client *c = container_of(stream, struct web_client, stream);
+	int r;
+
+	switch (c->state) {
+	case CLIENT_ASKS:
+		break;
+	case CLIENT_WAITS:
+		return; /* one request a connection: the rest stays in the kernel */
+	case CLIENT_ANSWERED:
+		buf_consume(&stream->in, stream->in.len);
+		if (stream->eof)
+			stream_close(stream);
+		return;
+	}
+	r = http_parse(stream->in.bytes, stream->in.len, &c->request);
+	if (r == 0)
+		answer_request(c);
+	else if (r != HTTP_INCOMPLETE)
+		answer_text(c, (enum http_status)r, "this request is not understood here\n");
+	else if (stream->eof)
+		stream_close(stream);
+}
+
+/* --- clients come -------------------------------------------------------------------- */
+
+/* The oldest of those that are not being answered goes. False: there is none. */
+static bool make_room(struct web *web)
+{
+	struct web_client *c;
+
+	list_for_each (c, &web->clients, link)
+		if (c->state != CLIENT_WAITS && c->stream.out.len == 0) {
+			client_free(c);
+			return true;
+		}
+	return false;
+}
+
+/* Says its line at once; that of HAProxy fits into every socket's buffer. */
+static void answer_agent(struct web_client *c)
+{
+	char line[PROBE_AGENT_BYTES];
+
+	probe_agent(c->web->master, line);
+	buf_add_str(&c->stream.out, line);
+	answered(c);
+}
+
+static void client_begin(struct web_server *server, int fd)
+{
+	struct web *web = server->web;
+	struct web_client *c;
+
+	if (web->n_clients >= WEB_CLIENTS_MAX && !make_room(web)) {
+		(void)close(fd);
+		return;
+	}
+	c = calloc(1, sizeof(*c));
+	if (!c) {
+		(void)close(fd);
+		return;
+	}
+	c->web = web;
+	c->stream = (struct stream){ .received = client_received,
+				     .drained = linger,
+				     .closed = client_closed };
+	list_init(&c->scrape.link);
+	c->scrape.done = scraped;
+	if (stream_open(&c->stream, loop_of(web), fd, HTTP_HEAD_MAX, ANSWER_MAX) < 0) {
+		(void)close(fd);
+		free(c);
+		return;
+	}
+	list_append(&web->clients, &c->link);
+	web->n_clients++;
+	stream_limit(&c->stream, EXCHANGE_MS);
+	if (server->kind == WEB_AGENT)
+		answer_agent(c);
+}
+
+static void server_accepted(struct acceptor *a, int fd)
+{
+	client_begin(container_of(a, struct web_server, acceptor), fd);
+}
+
+/* --- addresses ----------------------------------------------------------------------- */
+
+static const struct conf_serve *serve_of(const struct broker_conf *bc, enum web_kind kind)
+{
+	switch (kind) {
+	case WEB_METRICS:
+		return &bc->metrics;
+	case WEB_AGENT:
+		return &bc->agent_check;
+	case WEB_N:
+		break;
+	}
+	assert(!"no such kind of server");
+	return NULL;
+}
+
+static bool is_same(const struct conf_serve *a, const struct conf_serve *b)
+{
+	if (a->path || b->path)
+		return a->path && b->path && !strcmp(a->path, b->path);
+	return address_equal(&a->addr, &b->addr);
+}
+
+const char *web_find_overlap(const struct broker_conf *bc, const struct handoff_addr *addr)
+{
+	for (enum web_kind kind = 0; kind < WEB_N; kind++) {
+		const struct conf_serve *serve = serve_of(bc, kind);
+
+		if (serve->addr.family && address_overlap(&serve->addr, addr))
+			return option_names[kind];
+	}
+	return NULL;
+}
+
+static int open_address(struct master *m, const struct handoff_addr *addr, int *ret_fd,
+			struct strbuf *error)
+{
+	/* As a listener of a service, without any of the options that one can have. */
+	static const struct service_conf plain = { .backlog = BACKLOG };
+	const struct listener *other;
+	int r = listener_open(addr, &plain, ret_fd);
+
+	if (r == 0)
+		return 0;
+	other = r == -EADDRINUSE ? listener_find_overlap(m, addr) : NULL;
+	if (other)
+		strbuf_addf(error, "port %u is served for [service:%s]; choose another port",
+			    addr->port, service_name(other->service));
+	else
+		listener_explain_bind(addr, r, error);
+	return r;
+}
+
+static int open_path(const struct broker_conf *bc, const char *path, int *ret_fd,
+		     struct strbuf *error)
+{
+	gid_t group = UNIX_LISTENER_NO_GROUP;
+	int r = bc->control_group ? user_find_group(bc->control_group, &group, error) : 0;
+
+	return r < 0 ? r : unix_listener_open(path, group, ret_fd, error);
+}
+
+int web_prepare(struct web *web, const struct broker_conf *old, const struct broker_conf *bc,
+		struct web_change *ret, struct strbuf *error)
+{
+	struct web_change change = WEB_NO_CHANGE;
+
+	for (enum web_kind kind = 0; kind < WEB_N; kind++) {
+		const struct conf_serve *serve = serve_of(bc, kind);
+		size_t said = error->len;
+		int r = 0;
+
+		if (old && is_same(serve, serve_of(old, kind)))
+			continue;
+		change.changed[kind] = old || conf_serve_is_on(serve);
+		strbuf_addf(error, "[broker] %s: ", option_names[kind]);
+		if (serve->path)
+			r = open_path(bc, serve->path, &change.fds[kind], error);
+		else if (serve->addr.family)
+			r = open_address(web->master, &serve->addr, &change.fds[kind], error);
+		if (r < 0) {
+			web_discard(bc, &change);
+			return r;
+		}
+		error->text[error->len = said] = '\0';
+	}
+	*ret = change;
+	return 0;
+}
+
+void web_discard(const struct broker_conf *bc, struct web_change *change)
+{
+	for (enum web_kind kind = 0; kind < WEB_N; kind++) {
+		if (change->fds[kind] >= 0 && serve_of(bc, kind)->path)
+			(void)unlink(serve_of(bc, kind)->path);
+		fd_closep(&change->fds[kind]);
+	}
+}
+
+static void server_close(struct web_server *server)
+{
+	acceptor_stop(&server->acceptor);
+	if (server->path)
+		(void)unlink(server->path);
+	free(server->path);
+	server->path = NULL;
+	fd_closep(&server->fd);
+}
+
+static void server_open(struct web_server *server, const struct conf_serve *serve, int fd)
+{
+	STRBUF(where, 128);
+	int r;
+
+	server->fd = fd;
+	server->path = serve->path ? strdup(serve->path) : NULL;
+	if (serve->path)
+		strbuf_add_escaped(&where, serve->path, strlen(serve->path));
+	else
+		address_format(&serve->addr, &where);
+	r = acceptor_start(&server->acceptor, loop_of(server->web), fd);
+	if (r < 0) {
+		log_event(LEVEL_ERROR, "metrics", LOG_STR("address", where.text),
+			  LOG_MSG("cannot serve %s: %s", option_names[server->kind], strerror(-r)));
+		server_close(server);
+		return;
+	}
+	log_event(LEVEL_INFO, "metrics", LOG_STR("address", where.text),
+		  LOG_MSG("serving %s on %s", option_names[server->kind], where.text));
+}
+
+void web_apply(struct web *web, const struct broker_conf *bc, struct web_change *change)
+{
+	for (enum web_kind kind = 0; kind < WEB_N; kind++) {
+		if (!change->changed[kind])
+			continue;
+		server_close(&web->servers[kind]);
+		if (change->fds[kind] >= 0)
+			server_open(&web->servers[kind], serve_of(bc, kind),
+				    fd_take(&change->fds[kind]));
+	}
+	web->master->measuring = web->servers[WEB_METRICS].fd >= 0;
+}
+
+int web_chown(struct web *web, uid_t uid)
+{
+	for (enum web_kind kind = 0; kind < WEB_N; kind++) {
+		const char *path = web->servers[kind].path;
+
+		if (path && lchown(path, uid, (gid_t)-1) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+void web_init(struct web *web, struct master *m)
+{
+	*web = (struct web){ .master = m };
+	list_init(&web->clients);
+	scrape_init(&web->scrape, m);
+	for (enum web_kind kind = 0; kind < WEB_N; kind++) {
+		struct web_server *server = &web->servers[kind];
+
+		*server = (struct web_server){ .web = web, .kind = kind, .fd = -1 };
+		acceptor_init(&server->acceptor, 1, server_accepted);
+	}
+}
+
+void web_deinit(struct web *web)
+{
+	struct web_client *c, *tmp;
+
+	list_for_each_safe (c, tmp, &web->clients, link)
+		client_free(c);
+	scrape_deinit(&web->scrape);
+	for (enum web_kind kind = 0; kind < WEB_N; kind++)
+		server_close(&web->servers[kind]);
+}

@@ -1,0 +1,17 @@
+/*
+ * core_dump - where the core dump of a worker that has crashed is.
+ */
+#ifndef BROKER_WORKER_CORE_DUMP_H
+#define BROKER_WORKER_CORE_DUMP_H
+
+#include "base/strbuf.h"
+#include "worker/worker.h"
+
+/*
+ * For @w whose main process was reaped. @ret_where gets the path of the file, if it is there, or
+ * "|PROGRAM" that was given the dump (by kernel.core_pattern), or "@SOCKET"; @ret_words a clause
+ * that begins with a semicolon. Both stay empty if no core was to be expected.
+ */
+void core_dump_find(const struct worker *w, struct strbuf *ret_where, struct strbuf *ret_words);
+
+#endif

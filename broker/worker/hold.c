@@ -1,0 +1,236 @@
+/*
+ * Workers that are out of the round although they are well: held by hand, stopped, debugged. And
+ * who debugs them, since then no clock ticks for them.
+ */
+#include <errno.h>
+#include <string.h>
+#include "core/master.h"
+#include "service/pin.h"
+#include "sys/log.h"
+
+/* "debugged by gdb 4711", or nothing. */
+static void add_tracer(pid_t tracer, struct strbuf *out)
+{
+	char name[32];
+
+	if (!tracer)
+		return;
+	proc_name(tracer, name, sizeof(name));
+	strbuf_addf(out, ": debugged by %s %d", name, (int)tracer);
+}
+
+static const char *word_of(unsigned held)
+{
+	return held & HELD_BY_HAND ? "hand" : held & HELD_BY_DEBUG ? "debug" : "stop";
+}
+
+static const char *reason_of(unsigned held)
+{
+	return held & HELD_BY_HAND    ? "held by hand"
+	       : held & HELD_BY_DEBUG ? "held for a debugger"
+				      : "its process is stopped";
+}
+
+void worker_hold(struct worker *w, enum worker_hold by)
+{
+	STRBUF(tracer_text, 64);
+	pid_t tracer = 0;
+
+	if (w->held & by)
+		return;
+	if (by == HELD_BY_STOP)
+		(void)worker_is_traced(w, &tracer);
+	add_tracer(tracer, &tracer_text);
+	w->held |= by;
+	log_event(by == HELD_BY_STOP ? LEVEL_WARN : LEVEL_INFO, "worker-held", LOG_WORKER(w),
+		  LOG_STR("by", word_of(by)), LOG_INT("tracer", tracer),
+		  LOG_MSG("%s%s: gets no connections until it %s", reason_of(by), tracer_text.text,
+			  by == HELD_BY_STOP ? "runs again" : "is released"));
+	worker_event(w, EV_HOLD);
+	/* One that is held already steps nowhere, and yet somebody must see when it runs again. */
+	watch_needed(w->service->master);
+}
+
+void worker_unhold(struct worker *w, enum worker_hold by)
+{
+	const char *what = by == HELD_BY_STOP ? "its process runs again" : "released";
+
+	if (!(w->held & by))
+		return;
+	w->held &= ~(unsigned)by;
+	if (w->held) {
+		log_event(LEVEL_INFO, "worker-held", LOG_WORKER(w), LOG_STR("by", word_of(w->held)),
+			  LOG_MSG("%s; stays out of the round: %s", what, reason_of(w->held)));
+		return;
+	}
+	log_event(LEVEL_INFO, "worker-released", LOG_WORKER(w), LOG_STR("by", word_of(by)),
+		  LOG_MSG("%s%s", what, w->state == WORKER_HELD ? ": gets connections again" : ""));
+	worker_event(w, EV_RELEASE);
+}
+
+int worker_debug_begin(struct worker *w, const struct pin_source *from, struct strbuf *error)
+{
+	struct pin pin = { .kind = PIN_DEBUG, .generation = w->generation };
+	int r = 0;
+
+	if (w->held & HELD_BY_DEBUG) {
+		strbuf_addf(error, "%s is being debugged already", w->name);
+		return -EBUSY;
+	}
+	if (from && pins_find(&w->service->pins, PIN_DEBUG, from)) {
+		strbuf_add(error, "another worker is being debugged with that source already");
+		return -EBUSY;
+	}
+	/* First the pin: what waits there and has it need not leave. */
+	if (from) {
+		pin.source = *from;
+		memcpy(pin.worker, w->name, sizeof(w->name));
+		r = service_pin(w->service, &pin, error);
+	}
+	if (r == 0)
+		worker_hold(w, HELD_BY_DEBUG);
+	return r;
+}
+
+void worker_debug_end(struct worker *w)
+{
+	service_unpin_generation(w, "the debugger is done");
+	worker_unhold(w, HELD_BY_DEBUG);
+}
+
+/* --- what becomes of it meanwhile ------------------------------------------------------ */
+
+static void add_end(const struct worker *w, struct strbuf *out)
+{
+	const struct worker_end_facts facts = service_end_facts(w, false);
+
+	if (w->guest && w->pid) {
+		strbuf_add(out, " is left to itself: its service ends");
+		return;
+	}
+	strbuf_add(out, " has ended");
+	if (!w->exited)
+		return;
+	strbuf_add(out, ": ");
+	worker_end_add_words(&facts, out);
+}
+
+static void add_why_it_leaves(const struct worker *w, enum worker_state from, struct strbuf *out)
+{
+	const struct worker_end_facts facts = service_end_facts(w, false);
+	const struct service *s = w->service;
+
+	if (s->master->stopping != RUNNING) {
+		strbuf_add(out, " is to end with the broker");
+	} else if (service_leaves(s)) {
+		strbuf_addf(out, " is to end: %s %s", service_name(s),
+			    s->stopping ? "ends" : "is paused");
+	} else if (!w->asked) {
+		strbuf_add(out, " does not serve any more: ");
+		worker_end_add_words(&facts, out);
+	} else if (from == WORKER_STARTING) {
+		strbuf_add(out, " is to end before it has served");
+	} else if (w->slot >= s->want) {
+		strbuf_add(out, " is to end: there are fewer workers now");
+	} else {
+		strbuf_addf(out, " was replaced by a %s",
+			    s->target ? roll_kind_name(s->roll_kind) : "rollback");
+	}
+}
+
+/* The source whose connections its debugger wants, if it has named one. */
+static bool find_source(const struct worker *w, struct strbuf *out)
+{
+	const struct pins *pins = &w->service->pins;
+
+	for (size_t i = 0; i < pins->n; i++)
+		if (pins->pin[i].kind == PIN_DEBUG &&
+		    pin_names(&pins->pin[i], w->name, w->generation)) {
+			pin_source_format(&pins->pin[i].source, out);
+			return true;
+		}
+	return false;
+}
+
+void worker_debug_changed(const struct worker *w, enum worker_state from, enum worker_event ev)
+{
+	bool was = worker_state_is_current(from), is = worker_state_is_current(w->state);
+	bool dead = w->state == WORKER_DEAD;
+	STRBUF(source, 64);
+	STRBUF(words, 512);
+
+	/* One that is killed has ended in a moment, and that is said. */
+	if (!(w->held & HELD_BY_DEBUG) || (was == is && !dead) || (ev == EV_KILL && !dead))
+		return;
+	strbuf_add(&words, w->name);
+	if (dead)
+		add_end(w, &words);
+	else if (was)
+		add_why_it_leaves(w, from, &words);
+	else
+		strbuf_add(&words, " was put back by a rollback, and is held as before");
+	if (was != is && find_source(w, &source) && !service_leaves(w->service))
+		strbuf_addf(&words, "; connections of %s go %s again", source.text,
+			    is ? "to it" : "round");
+	if (was && !dead && w->pid)
+		strbuf_add(&words, "; this process is left to you until the debugger ends");
+	control_tell_debugger(w, words.text);
+}
+
+/*
+ * A tracer that is of the worker itself is its wrapper (strace -f app, gdbserver): it was put there
+ * by the configuration and may stay for ever, so its being there says nothing. But at a breakpoint
+ * it keeps the process stopped. That a process is stopped at this moment may also be a system
+ * call that strace(1) looks at: who asks twice knows.
+ */
+static bool counts(const struct proc_status *status, const struct pid_set *tree)
+{
+	return status->tracer &&
+	       (!pid_set_has(tree, status->tracer) || proc_state_is_stopped(status->state));
+}
+
+bool worker_is_traced(const struct worker *w, pid_t *ret_tracer)
+{
+	struct pid_set all = { 0 };
+	struct proc_status status;
+	bool traced = false;
+
+	(void)worker_processes(w, &all);
+	for (size_t i = 0; i < all.n && !traced; i++) {
+		traced = proc_read_status(all.pids[i], &status) == 0 && counts(&status, &all);
+		if (traced && ret_tracer)
+			*ret_tracer = status.tracer;
+	}
+	pid_set_deinit(&all);
+	return traced;
+}
+
+bool worker_is_debugged(const struct worker *w)
+{
+	return (w->held & HELD_BY_DEBUG) || worker_is_traced(w, NULL);
+}
+
+bool worker_is_found_debugged(const struct worker *w)
+{
+	return (w->held & HELD_BY_DEBUG) || (w->found.tracer && worker_is_traced(w, NULL));
+}
+
+void worker_say_traced(struct worker *w)
+{
+	bool broker_waits = w->service->master->stopping != RUNNING;
+	unsigned news = broker_waits ? 2 : 1;
+	STRBUF(by, 64);
+	pid_t tracer = 0;
+
+	if (w->said_traced >= news || !worker_is_debugged(w))
+		return;
+	(void)worker_is_traced(w, &tracer);
+	w->said_traced = news;
+	add_tracer(tracer, &by);
+	log_event(LEVEL_WARN, "worker-traced", LOG_WORKER(w), LOG_INT("tracer", tracer),
+		  LOG_MSG("is to end, but is left alone until its debugger lets go of it%s%s",
+			  by.text,
+			  broker_waits ? "; the broker waits for that, and a second signal ends "
+					 "both now"
+				       : ""));
+}
