@@ -7,46 +7,52 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "guard.h"
 #include "base/fd.h"
-#include "core/master.h"
+#include "service/service.h"
 #include "sys/fdpass.h"
 #include "sys/keeper.h"
 #include "sys/log.h"
 #include "sys/spawn.h"
 
-static void tell(struct master *m, const struct keeper_entry *entry, int output_fd)
+static void tell(struct guard *g, const struct keeper_entry *entry, int output_fd)
 {
 	ssize_t n;
 
-	if (m->keeper_fd < 0)
+	if (g->fd < 0)
 		return;
 	/* Never waits: a stopped keeper must not stop the broker. What it misses it misses. */
-	n = fdpass_send(m->keeper_fd, entry, sizeof(*entry), &output_fd, output_fd >= 0);
+	n = fdpass_send(g->fd, entry, sizeof(*entry), &output_fd, output_fd >= 0);
 	if (n < 0)
-		log_event(LEVEL_WARN, "keeper", LOG_INT("pid", m->keeper_pid),
+		log_event(LEVEL_WARN, "keeper", LOG_INT("pid", g->pid),
 			  LOG_MSG("the keeper does not listen: %s", strerror((int)-n)));
 }
 
-void guard_add(struct master *m, const struct worker *w, pid_t pid)
+/* No observer of guests: their processes are somebody else's to end. */
+static void add(struct guard *g, const struct worker *w)
 {
 	const struct keeper_entry entry = {
-		.pid = pid,
+		.pid = w->pid,
 		.stop_signal = w->conf->stop_signal,
 		.drain_ms = w->conf->drain_timeout_ms,
 		.stop_ms = w->conf->stop_timeout_ms,
 	};
 
-	tell(m, &entry, w->output_fd);
+	tell(g, &entry, w->output_fd);
 }
 
-void guard_remove(struct master *m, pid_t pid)
+static void process(struct observer *o, const struct worker *w, pid_t pid)
 {
-	const struct keeper_entry entry = { .pid = pid };
+	struct guard *g = container_of(o, struct guard, observer);
+	const struct keeper_entry ended = { .pid = pid };
 
-	tell(m, &entry, -1);
+	if (w)
+		add(g, w);
+	else
+		tell(g, &ended, -1);
 }
 
-int guard_start(struct master *m)
+static int start(struct guard *g)
 {
 	_cleanup_fd_ int theirs = -1, ours = -1;
 	const struct service *s;
@@ -57,38 +63,48 @@ int guard_start(struct master *m)
 		return -errno;
 	theirs = ends[0];
 	ours = ends[1];
-	r = spawn_helper(keeper_run, theirs, NULL, &m->keeper_pid);
+	r = spawn_helper(keeper_run, theirs, NULL, &g->pid);
 	if (r < 0)
 		return r;
-	m->keeper_fd = fd_take(&ours);
-	list_for_each (s, &m->services, link)
+	g->fd = fd_take(&ours);
+	broker_note_started(g->broker, g->pid);
+	list_for_each (s, &g->broker->services, link)
 		list_for_each (w, &s->workers, link)
 			if (w->pid && !w->guest)
-				guard_add(m, w, w->pid);
+				add(g, w);
 	return 0;
 }
 
-bool guard_reaped(struct master *m, pid_t pid)
+int guard_start(struct guard *g, struct broker *b)
+{
+	g->broker = b;
+	g->observer.process = process;
+	notice_observe(b, &g->observer);
+	return start(g);
+}
+
+bool guard_reaped(struct guard *g, pid_t pid)
 {
 	int r;
 
-	if (pid != m->keeper_pid)
+	if (pid != g->pid)
 		return false;
-	m->keeper_pid = 0;
-	fd_closep(&m->keeper_fd);
-	r = guard_start(m);
-	log_event(LEVEL_WARN, "keeper", LOG_INT("pid", m->keeper_pid),
+	broker_note_ended(g->broker, pid);
+	g->pid = 0;
+	fd_closep(&g->fd);
+	r = start(g);
+	log_event(LEVEL_WARN, "keeper", LOG_INT("pid", g->pid),
 		  LOG_MSG("the keeper has ended; %s",
 			  r < 0 ? "a new one cannot be started" : "a new one is started"));
 	return true;
 }
 
-void guard_stop(struct master *m)
+void guard_stop(struct guard *g)
 {
-	pid_t pid = m->keeper_pid;
+	pid_t pid = g->pid;
 
-	m->keeper_pid = 0;
-	fd_closep(&m->keeper_fd);
+	g->pid = 0;
+	fd_closep(&g->fd);
 	if (!pid)
 		return;
 	/* It has nobody to look after any more. */

@@ -1,7 +1,7 @@
 /*
  * broker - accepts connections and hands them, round robin, to workers.
  *
- * This file reads the command line; core/master.c is where the work begins.
+ * This file reads the command line; run.c is where the work begins.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "sys/config_file.h"
-#include "core/master.h"
+#include "run.h"
 #include "config/conf_print.h"
 
 #define MAX_LISTEN 64
@@ -168,7 +168,7 @@ static void open_standard_descriptors(void)
 int main(int argc, char **argv)
 {
 	struct arguments args;
-	struct master_options options;
+	struct run_options options;
 	struct conf *conf;
 	int code;
 
@@ -188,10 +188,10 @@ int main(int argc, char **argv)
 		conf_free(conf);
 		return code;
 	}
-	options = (struct master_options){
+	options = (struct run_options){
 		.config_file = args.file,
 		.ready_fd = args.ready_fd,
 		.verbosity = args.verbosity,
 	};
-	return master_run(conf, &options);
+	return run_broker(conf, &options);
 }

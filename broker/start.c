@@ -49,9 +49,9 @@ static enum exit_code find_shim(struct master *m)
 	STRBUF(text, 512);
 	const char *missing = NULL;
 
-	if (!find_file("worker-shim", X_OK, &m->shim_path))
+	if (!find_file("worker-shim", X_OK, &m->broker.launch.shim))
 		missing = "worker-shim";
-	else if (!find_file("libworker-shim.so", R_OK, &m->library_path))
+	else if (!find_file("libworker-shim.so", R_OK, &m->broker.launch.library))
 		missing = "libworker-shim.so";
 	if (!missing)
 		return EXIT_CODE_OK;
@@ -69,9 +69,9 @@ static enum exit_code raise_descriptor_limit(struct master *m)
 	struct rlimit limit;
 	STRBUF(text, 256);
 
-	if (getrlimit(RLIMIT_NOFILE, &m->nofile) < 0)
+	if (getrlimit(RLIMIT_NOFILE, &m->broker.launch.nofile) < 0)
 		return start_failed(EXIT_CODE_FAILURE, "cannot read the descriptor limit");
-	limit = m->nofile;
+	limit = m->broker.launch.nofile;
 	limit.rlim_cur = limit.rlim_max;
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
 	if (descriptors_check(m->conf, &text) < 0)
@@ -89,11 +89,12 @@ static bool workers_change_user(const struct conf *conf)
 	return false;
 }
 
-static enum exit_code open_rundir(struct master *m)
+static enum exit_code open_rundir(struct run *run)
 {
+	struct master *m = &run->master;
 	const struct broker_conf *bc = &m->conf->broker;
 	_cleanup_free_ char *path =
-		bc->run_dir ? strdup(bc->run_dir) : rundir_default(m->options.config_file);
+		bc->run_dir ? strdup(bc->run_dir) : rundir_default(m->config_file);
 	STRBUF(error, 512);
 	int r;
 
@@ -103,7 +104,7 @@ static enum exit_code open_rundir(struct master *m)
 	if (r == 0 && bc->pid_file)
 		r = rundir_write_pid(&m->rundir, bc->pid_file, &error);
 	if (r == 0)
-		r = control_open(m, &error);
+		r = control_open(&run->control, &error);
 	if (r == 0)
 		return EXIT_CODE_OK;
 	return start_failed(r == -EBUSY ? EXIT_CODE_RUNNING : EXIT_CODE_ENVIRONMENT,
@@ -114,8 +115,9 @@ static enum exit_code open_rundir(struct master *m)
  * Everything that needs the rights we were started with is done; workers that the broker
  * starts from now on can have no more than it has itself.
  */
-static enum exit_code drop_rights(struct master *m)
+static enum exit_code drop_rights(struct run *run)
 {
+	struct master *m = &run->master;
 	const struct broker_conf *bc = &m->conf->broker;
 	struct user_info user;
 	STRBUF(error, 256);
@@ -127,11 +129,11 @@ static enum exit_code drop_rights(struct master *m)
 	if (r == 0 && user.ids.change) {
 		r = rundir_chown(&m->rundir, user.ids.uid, user.ids.gid);
 		if (r == 0)
-			r = control_chown(m, user.ids.uid);
+			r = control_chown(&run->control, user.ids.uid);
 		if (r == 0)
 			r = log_chown(user.ids.uid, user.ids.gid);
 		if (r == 0)
-			r = web_chown(&m->web, user.ids.uid);
+			r = web_chown(&run->web, user.ids.uid);
 		if (r < 0)
 			strbuf_addf(&error, "cannot give its files to the broker's user: %s",
 				    strerror(-r));
@@ -149,15 +151,13 @@ static enum exit_code drop_rights(struct master *m)
 }
 
 /* Behind the listeners of services: if both want an address, the service gets it. */
-static enum exit_code open_web(struct master *m)
+static enum exit_code open_parts(struct master *m)
 {
-	struct web_change change;
 	STRBUF(error, 512);
-	int r = web_prepare(&m->web, NULL, &m->conf->broker, &change, &error);
 
-	if (r < 0)
+	if (master_prepare_parts(m, NULL, &m->conf->broker, &error) < 0)
 		return start_failed(EXIT_CODE_ENVIRONMENT, error.text);
-	web_apply(&m->web, &m->conf->broker, &change);
+	master_apply_parts(m, &m->conf->broker);
 	return EXIT_CODE_OK;
 }
 
@@ -168,7 +168,7 @@ static enum exit_code check_commands(struct master *m)
 		STRBUF(error, 512);
 		STRBUF(text, 640);
 
-		if (launch_check(m, sc, &error) == 0)
+		if (launch_check(&m->broker, sc, &error) == 0)
 			continue;
 		strbuf_addf(&text, "[service:%s] %s", sc->name, error.text);
 		return start_failed(EXIT_CODE_ENVIRONMENT, text.text);
@@ -176,8 +176,9 @@ static enum exit_code check_commands(struct master *m)
 	return EXIT_CODE_OK;
 }
 
-enum exit_code start_prepare(struct master *m)
+enum exit_code start_prepare(struct run *run)
 {
+	struct master *m = &run->master;
 	enum exit_code code = find_shim(m);
 	STRBUF(error, 512);
 	int r;
@@ -185,24 +186,25 @@ enum exit_code start_prepare(struct master *m)
 	if (code == EXIT_CODE_OK)
 		code = raise_descriptor_limit(m);
 	if (code == EXIT_CODE_OK)
-		code = open_rundir(m);
+		code = open_rundir(run);
 	if (code != EXIT_CODE_OK)
 		return code;
+	m->broker.launch.rendezvous = m->rundir.rendezvous;
 	r = master_open_services(m, &error);
 	if (r < 0)
 		return start_failed(EXIT_CODE_ENVIRONMENT, error.len ? error.text : strerror(-r));
-	code = open_web(m);
+	code = open_parts(m);
 	if (code == EXIT_CODE_OK)
-		code = drop_rights(m);
+		code = drop_rights(run);
 	if (code == EXIT_CODE_OK)
 		code = check_commands(m);
 	if (code != EXIT_CODE_OK)
 		return code;
-	m->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	r = rendezvous_start(m);
+	m->broker.spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	r = rendezvous_start(&run->rendezvous, &m->broker, m->rundir.rendezvous_fd);
 	if (r == 0)
-		r = guard_start(m);
+		r = guard_start(&run->guard, &m->broker);
 	if (r == 0)
-		r = control_start(m);
+		r = control_start(&run->control);
 	return r < 0 ? start_failed(EXIT_CODE_FAILURE, strerror(-r)) : EXIT_CODE_OK;
 }

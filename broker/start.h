@@ -5,10 +5,10 @@
 #ifndef BROKER_START_H
 #define BROKER_START_H
 
-#include "core/master.h"
+#include "run.h"
 
-/* Prepares @m. Anything but EXIT_CODE_OK: what is missing has been logged, with what to do. */
-enum exit_code start_prepare(struct master *m);
+/* Prepares @run. Anything but EXIT_CODE_OK: what is missing has been logged, with what to do. */
+enum exit_code start_prepare(struct run *run);
 
 /* Logs why the broker cannot start, or go on, and returns @code. */
 enum exit_code start_failed(enum exit_code code, const char *text);

@@ -255,7 +255,7 @@ void client_free(struct client *c)
 	list_remove(&c->survey.link);
 	list_remove(&c->follower.link);
 	list_remove(&c->link);
-	c->master->control.n_clients--;
+	c->control->n_clients--;
 	stream_deinit(&c->stream);
 	words_free(&c->words);
 	free(c);
@@ -266,25 +266,27 @@ static void closed(struct stream *st)
 	client_free(container_of(st, struct client, stream));
 }
 
-struct client *client_new(struct master *m, int fd)
+struct client *client_new(struct control *ctl, int fd)
 {
 	struct client *c = calloc(1, sizeof(*c));
 	socklen_t len = sizeof(c->peer);
 
 	if (!c)
 		return NULL;
-	c->master = m;
+	c->control = ctl;
+	c->master = ctl->master;
 	c->stream.received = received;
 	c->stream.drained = drained;
 	c->stream.closed = closed;
 	list_init(&c->survey.link);
 	list_init(&c->follower.link);
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &c->peer, &len) < 0 ||
-	    stream_open(&c->stream, &m->loop, fd, CONTROL_REQUEST_MAX, CONTROL_ANSWER_MAX) < 0) {
+	    stream_open(&c->stream, &c->master->broker.loop, fd, CONTROL_REQUEST_MAX,
+			CONTROL_ANSWER_MAX) < 0) {
 		free(c);
 		return NULL;
 	}
-	list_append(&m->control.clients, &c->link);
-	m->control.n_clients++;
+	list_append(&ctl->clients, &c->link);
+	ctl->n_clients++;
 	return c;
 }

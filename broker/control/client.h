@@ -5,9 +5,8 @@
 #define BROKER_CONTROL_CLIENT_H
 
 #include <sys/socket.h>
-#include "report/events.h"
-#include "core/master.h"
-#include "service/survey.h"
+#include "control/control.h"
+#include "service/service.h"
 #include "policy/command.h"
 #include "base/words.h"
 #include "sys/stream.h"
@@ -23,6 +22,7 @@ enum client_state {
 
 struct client {
 	struct list link; /* control::clients */
+	struct control *control;
 	struct master *master;
 	struct stream stream;
 	struct ucred peer;
@@ -41,7 +41,7 @@ struct client {
 
 /* On the connection @fd, which is the client's from now on. NULL: no memory; @fd stays the
  * caller's. */
-struct client *client_new(struct master *m, int fd);
+struct client *client_new(struct control *ctl, int fd);
 void client_free(struct client *c); /* what it held is let go */
 
 /* The last line of an answer is written: on with the next request. */
@@ -88,6 +88,13 @@ void control_events_go_on(struct client *c); /* its output is written */
 
 /* The client is leaving: what it held is let go. */
 void control_let_go(struct client *c);
+
+/* Told by control.c, which observes: to those who debug @w; to those who wait for @s. */
+void control_tell_debugger(struct control *ctl, const struct worker *w, enum worker_state from,
+			   enum worker_event ev);
+void control_tell_rollers(struct control *ctl, const struct service *s, enum roll_phase phase,
+			  const struct worker *w);
+
 void control_roll_free(struct client *c);
 void control_status_free(struct client *c);
 

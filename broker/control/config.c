@@ -37,7 +37,7 @@ static void write_lost(struct buf *out, uint64_t count)
 /* Returns whether all there are were written. */
 static bool write_events(struct client *c)
 {
-	const struct event_ring *ring = &c->master->events.ring;
+	const struct event_ring *ring = &c->control->events->ring;
 	const char *target = c->request.arguments[0].text;
 	struct buf *out = &c->stream.out;
 	const struct event *e;
@@ -79,14 +79,14 @@ static void news(struct event_follower *f)
 static uint64_t first_event(const struct client *c, bool follow)
 {
 	const struct request_value *since = request_option(&c->request, "--since");
-	const struct event_ring *ring = &c->master->events.ring;
+	const struct event_ring *ring = &c->control->events->ring;
 	int64_t ms, id;
 
 	if (!since->text)
 		return follow ? event_ring_next_id(ring) : ring->first;
 	(void)command_parse_since(since->text, &ms, &id);
 	if (ms >= 0)
-		return event_ring_since(ring, loop_now(&c->master->loop) - ms);
+		return event_ring_since(ring, loop_now(&c->master->broker.loop) - ms);
 	/* An id of an earlier broker says nothing here: all there is. */
 	if ((uint64_t)id >= event_ring_next_id(ring))
 		return ring->first;
@@ -106,7 +106,7 @@ void control_events(struct client *c)
 	c->state = CLIENT_FOLLOWS;
 	if (follow) {
 		c->follower.news = news;
-		events_follow(&c->master->events, &c->follower);
+		events_follow(c->control->events, &c->follower);
 	}
 	control_events_go_on(c);
 }
@@ -288,8 +288,8 @@ static void write_service_section(struct client *c, const struct service *s,
 	strbuf_addf(&name, "service:%s", service_name(s));
 	write_section(c, &(struct section){ .name = name.text,
 					    .kind = OPTION_SERVICE,
-					    .running = service_values(s->master->conf, &now),
-					    .started = service_values(s->master->conf, &now),
+					    .running = service_values(c->master->conf, &now),
+					    .started = service_values(c->master->conf, &now),
 					    .file = file ? conf_find_service(file, service_name(s))
 							 : NULL,
 					    .is_scaled = now.workers != s->conf->workers });
@@ -304,7 +304,7 @@ void control_config(struct client *c)
 	struct conf *file = NULL;
 	const struct service *s;
 
-	if (m->options.config_file && config_file_load(m->options.config_file, &file, &error) < 0) {
+	if (m->config_file && config_file_load(m->config_file, &file, &error) < 0) {
 		json_begin(out);
 		json_str(out, "type", "file-error");
 		json_str(out, "message", error.text);
@@ -315,7 +315,7 @@ void control_config(struct client *c)
 					    .running = broker_values(m->conf),
 					    .started = broker_values(m->conf_start),
 					    .file = file ? &file->broker : NULL });
-	list_for_each (s, &m->services, link)
+	list_for_each (s, &m->broker.services, link)
 		write_service_section(c, s, file);
 	conf_free(file);
 	client_end(c);

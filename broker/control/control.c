@@ -47,16 +47,16 @@ static bool make_room(struct control *ctl)
 }
 
 /* Whoever may not ask, or for whom there is no place, is told so. */
-static void admit(struct master *m, int fd, bool room)
+static void admit(struct control *ctl, int fd, bool room)
 {
-	struct client *c = client_new(m, fd);
+	struct client *c = client_new(ctl, fd);
 
 	if (!c) {
 		(void)close(fd);
 		return;
 	}
 	c->may_steer = c->peer.uid == 0 || c->peer.uid == geteuid();
-	if (!c->may_steer && !is_member(fd, &c->peer, m->control.group)) {
+	if (!c->may_steer && !is_member(fd, &c->peer, ctl->group)) {
 		c->stream.finishing = true;
 		client_error(c, "not-allowed",
 			     "only root, the user of the broker (%u) and members of control_group "
@@ -74,15 +74,15 @@ static void control_accepted(struct acceptor *a, int fd)
 {
 	struct control *ctl = container_of(a, struct control, acceptor);
 
-	admit(container_of(ctl, struct master, control), fd, make_room(ctl));
+	admit(ctl, fd, make_room(ctl));
 }
 
 /* --- begin and end ------------------------------------------------------------------- */
 
-int control_open(struct master *m, struct strbuf *error)
+int control_open(struct control *ctl, struct strbuf *error)
 {
+	struct master *m = ctl->master;
 	const struct broker_conf *bc = &m->conf->broker;
-	struct control *ctl = &m->control;
 	int r;
 
 	switch (bc->control) {
@@ -112,35 +112,51 @@ int control_open(struct master *m, struct strbuf *error)
 	return r;
 }
 
-int control_chown(struct master *m, uid_t uid)
+int control_chown(struct control *ctl, uid_t uid)
 {
-	if (m->control.fd < 0 || lchown(m->control.path, uid, (gid_t)-1) == 0)
+	if (ctl->fd < 0 || lchown(ctl->path, uid, (gid_t)-1) == 0)
 		return 0;
 	return -errno;
 }
 
-void control_init(struct master *m)
+static void worker_changed(struct observer *o, const struct worker *w, enum worker_state from,
+			   enum worker_event ev)
 {
-	m->control = (struct control){
+	control_tell_debugger(container_of(o, struct control, observer), w, from, ev);
+}
+
+static void rollout_stepped(struct observer *o, const struct service *s, enum roll_phase phase,
+			    const struct worker *w)
+{
+	control_tell_rollers(container_of(o, struct control, observer), s, phase, w);
+}
+
+void control_init(struct control *ctl, struct master *m, struct events *events,
+		  struct survey *survey)
+{
+	*ctl = (struct control){
+		.master = m,
+		.events = events,
+		.survey = survey,
+		.observer = { .worker = worker_changed, .rollout = rollout_stepped },
 		.fd = -1,
 		.group = UNIX_LISTENER_NO_GROUP,
 	};
-	list_init(&m->control.clients);
-	acceptor_init(&m->control.acceptor, ACCEPT_BATCH, control_accepted);
+	list_init(&ctl->clients);
+	acceptor_init(&ctl->acceptor, ACCEPT_BATCH, control_accepted);
+	notice_observe(&m->broker, &ctl->observer);
 }
 
-int control_start(struct master *m)
+int control_start(struct control *ctl)
 {
-	struct control *ctl = &m->control;
-
-	return ctl->fd < 0 ? 0 : acceptor_start(&ctl->acceptor, &m->loop, ctl->fd);
+	return ctl->fd < 0 ? 0 : acceptor_start(&ctl->acceptor, &ctl->master->broker.loop, ctl->fd);
 }
 
-void control_stop(struct master *m)
+void control_stop(struct control *ctl)
 {
-	struct control *ctl = &m->control;
 	struct client *c, *tmp;
 
+	list_remove(&ctl->observer.link);
 	acceptor_stop(&ctl->acceptor);
 	list_for_each_safe (c, tmp, &ctl->clients, link)
 		client_free(c);

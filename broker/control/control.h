@@ -21,15 +21,21 @@
 #include "base/list.h"
 #include "base/strbuf.h"
 #include "service/service.h"
+#include "core/limits.h"
+#include "core/notice.h"
+#include "master/master.h"
+#include "report/events.h"
+#include "service/survey.h"
 #include "sys/acceptor.h"
-
-struct master;
 
 #define CONTROL_REQUEST_MAX 4096 /* bytes of a request, with its newline */
 #define CONTROL_ANSWER_MAX  (8 << 20)
-#define CONTROL_CLIENTS_MAX 64
 
 struct control {
+	struct master *master;
+	struct events *events;
+	struct survey *survey;
+	struct observer observer;
 	struct acceptor acceptor;
 	struct list clients; /* client::link, oldest first */
 	size_t n_clients;
@@ -38,17 +44,13 @@ struct control {
 	gid_t group; /* may look; UNIX_LISTENER_NO_GROUP: nobody */
 };
 
-/* start.c: opens the socket. 0 or -errno with @error. control = off: nothing, and 0. */
-void control_init(struct master *m);
-int control_open(struct master *m, struct strbuf *error);
-int control_chown(struct master *m, uid_t uid); /* before the broker drops its rights */
-int control_start(struct master *m);		/* begins to accept. 0 or -errno */
-void control_stop(struct master *m);
+void control_init(struct control *ctl, struct master *m, struct events *events,
+		  struct survey *survey);
 
-/* A step of a rollout, for those who wait for its end; see service_announce(). */
-void control_announce(const struct service *s, enum roll_phase phase, const struct worker *w);
-
-/* What has become of @w, which is debugged, in words for the person who does; else nothing. */
-void control_tell_debugger(const struct worker *w, const char *words);
+/* Opens the socket. 0 or -errno with @error. control = off: nothing, and 0. */
+int control_open(struct control *ctl, struct strbuf *error);
+int control_chown(struct control *ctl, uid_t uid); /* before the broker drops its rights */
+int control_start(struct control *ctl);		   /* begins to accept. 0 or -errno */
+void control_stop(struct control *ctl);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "base/json.h"
 #include "control/client.h"
+#include "service/debug.h"
 #include "service/pin.h"
 #include "report/status.h"
 #include "base/nearest.h"
@@ -113,7 +114,7 @@ void control_debug(struct client *c)
 		client_error(c, "bad-request", "%s", error.text);
 		return;
 	}
-	if (worker_debug_begin(w, from ? &source : NULL, &error) < 0) {
+	if (debug_begin(w, from ? &source : NULL, &error) < 0) {
 		client_error(c, "refused", "%s", error.text);
 		return;
 	}
@@ -123,11 +124,16 @@ void control_debug(struct client *c)
 	end_held(c, w);
 }
 
-void control_tell_debugger(const struct worker *w, const char *words)
+void control_tell_debugger(struct control *ctl, const struct worker *w, enum worker_state from,
+			   enum worker_event ev)
 {
+	STRBUF(words, 512);
 	struct client *c;
 
-	list_for_each (c, &w->service->master->control.clients, link) {
+	debug_add_change(w, from, ev, &words);
+	if (!words.len)
+		return;
+	list_for_each (c, &ctl->clients, link) {
 		struct buf *out = &c->stream.out;
 
 		if (c->debugged != w->id)
@@ -138,7 +144,7 @@ void control_tell_debugger(const struct worker *w, const char *words)
 		json_int(out, "pid", w->pid ? w->pid : w->main_was);
 		json_uint(out, "generation", w->generation);
 		json_str(out, "state", worker_state_name(w->state));
-		json_str(out, "message", words);
+		json_str(out, "message", words.text);
 		json_end(out);
 		stream_flush(&c->stream);
 	}
@@ -151,11 +157,11 @@ void control_let_go(struct client *c)
 
 	if (!c->debugged)
 		return;
-	list_for_each (s, &c->master->services, link)
+	list_for_each (s, &c->master->broker.services, link)
 		list_for_each_safe (w, tmp, &s->workers, link)
 			if (w->id == c->debugged) {
 				c->debugged = 0;
-				worker_debug_end(w);
+				debug_end(w);
 				return;
 			}
 }
@@ -187,7 +193,7 @@ void control_pin(struct client *c)
 	}
 	memcpy(p.worker, w->name, sizeof(w->name));
 	if (lasts->text)
-		p.expires_ms = loop_now(&c->master->loop) + lasts->number;
+		p.expires_ms = loop_now(&c->master->broker.loop) + lasts->number;
 	pin(c, w, &p);
 }
 
@@ -236,11 +242,11 @@ static const char *find_nearest_pinned(const struct client *c, const char *what)
 	const struct service *s;
 	const struct worker *w;
 
-	list_for_each (s, &c->master->services, link)
+	list_for_each (s, &c->master->broker.services, link)
 		list_for_each (w, &s->workers, link)
 			if (!strcmp(w->name, what))
 				return NULL;
-	list_for_each (s, &c->master->services, link) {
+	list_for_each (s, &c->master->broker.services, link) {
 		const char *names[PINS_MAX], *near;
 
 		for (size_t i = 0; i < s->pins.n; i++)
@@ -274,7 +280,7 @@ void control_unpin(struct client *c)
 	struct service *s;
 	unsigned n = 0;
 
-	list_for_each (s, &c->master->services, link) {
+	list_for_each (s, &c->master->broker.services, link) {
 		n += unpin(s, what, is_source ? &source : NULL);
 		add_left_alone(s, what, is_source ? &source : NULL, &left);
 	}
@@ -294,7 +300,7 @@ void control_pins(struct client *c)
 {
 	const struct service *s;
 
-	list_for_each (s, &c->master->services, link)
+	list_for_each (s, &c->master->broker.services, link)
 		status_write_pins(s, &c->stream.out);
 	client_end(c);
 }

@@ -19,7 +19,7 @@ static void write_place(const struct worker *w, struct buf *out)
 	json_str(out, "worker", w->name);
 	json_str(out, "service", service_name(w->service));
 	json_uint(out, "generation", w->generation);
-	json_str(out, "rendezvous", w->service->master->rundir.rendezvous);
+	json_str(out, "rendezvous", w->service->broker->launch.rendezvous);
 	json_str(out, "token", token);
 	json_str(out, "private_ports", ports.text);
 	json_end(out);

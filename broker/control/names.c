@@ -18,14 +18,14 @@ static void add_nearest(const char *name, const char *const *names, size_t n, st
 
 struct service *client_find_service(struct client *c, const char *name)
 {
-	struct service *found = service_find(c->master, name), *s;
+	struct service *found = service_find(&c->master->broker, name), *s;
 	const char *names[CONF_SERVICES_MAX];
 	STRBUF(near, 128);
 	size_t n = 0;
 
 	if (found)
 		return found;
-	list_for_each (s, &c->master->services, link)
+	list_for_each (s, &c->master->broker.services, link)
 		if (n < ARRAY_SIZE(names))
 			names[n++] = service_name(s);
 	add_nearest(name, names, n, &near);
@@ -62,7 +62,7 @@ static const struct service *find_empty_slot(const struct client *c, const char 
 {
 	const struct service *s;
 
-	list_for_each (s, &c->master->services, link)
+	list_for_each (s, &c->master->broker.services, link)
 		for (unsigned i = 0; !s->stopping && i < s->want; i++) {
 			char slot[PIN_WORKER_SIZE];
 
@@ -92,7 +92,7 @@ static void refuse_worker(struct client *c, const char *name, const char *const 
 	STRBUF(near, 128);
 	char slot[128];
 
-	list_for_each (s, &c->master->services, link)
+	list_for_each (s, &c->master->broker.services, link)
 		if (!strcmp(service_name(s), name)) {
 			client_error(c, "unknown-worker",
 				     "there is no worker %s: that is a service; its workers are "
@@ -118,7 +118,7 @@ struct worker *client_find_worker(struct client *c, const char *name)
 
 	snprintf(wanted, sizeof(wanted), "%s", name);
 	generation = cut_generation(wanted);
-	list_for_each (s, &c->master->services, link)
+	list_for_each (s, &c->master->broker.services, link)
 		list_for_each (w, &s->workers, link) {
 			total++;
 			if (!strcmp(w->name, wanted) &&
@@ -133,7 +133,7 @@ struct worker *client_find_worker(struct client *c, const char *name)
 		return NULL;
 	}
 	names = calloc(total + 1, sizeof(*names));
-	list_for_each (s, &c->master->services, link)
+	list_for_each (s, &c->master->broker.services, link)
 		list_for_each (w, &s->workers, link)
 			if (names)
 				names[n++] = w->name;

@@ -142,7 +142,7 @@ static void look_at_new(struct control_roll *roll, struct awaited *a, const stru
 
 static void look_at(struct control_roll *roll, struct awaited *a)
 {
-	const struct service *s = service_find(roll->client->master, a->service);
+	const struct service *s = service_find(&roll->client->master->broker, a->service);
 
 	if (a->outcome != GOES_ON)
 		return;
@@ -179,12 +179,13 @@ static void tick(struct loop_timer *timer)
 	struct client *c = roll->client;
 
 	for (size_t i = 0; i < roll->n; i++) {
-		const struct service *s = service_find(c->master, roll->awaited[i].service);
+		const struct service *s =
+			service_find(&c->master->broker, roll->awaited[i].service);
 
 		if (s && (s->rollout.active || !s->roll) && roll->awaited[i].outcome == GOES_ON)
 			write_progress(c, s, "wait", NULL, NULL);
 	}
-	loop_timer_arm(&c->master->loop, timer, WAIT_MS);
+	loop_timer_arm(&c->master->broker.loop, timer, WAIT_MS);
 	look(c);
 }
 
@@ -204,11 +205,12 @@ static void note(struct control_roll *roll, struct awaited *a, const struct serv
 		fail(roll, a, s->abort_reason, s->abort_output);
 }
 
-void control_announce(const struct service *s, enum roll_phase phase, const struct worker *w)
+void control_tell_rollers(struct control *ctl, const struct service *s, enum roll_phase phase,
+			  const struct worker *w)
 {
 	struct client *c;
 
-	list_for_each (c, &s->master->control.clients, link)
+	list_for_each (c, &ctl->clients, link)
 		for (size_t i = 0; c->roll && i < c->roll->n; i++)
 			if (!strcmp(c->roll->awaited[i].service, service_name(s)))
 				note(c->roll, &c->roll->awaited[i], s, phase, w);
@@ -256,10 +258,10 @@ static void wait_for_all(struct client *c)
 {
 	c->state = CLIENT_ROLLS;
 	c->follower.news = news;
-	events_follow(&c->master->events, &c->follower);
-	loop_timer_arm(&c->master->loop, &c->roll->tick, WAIT_MS);
+	events_follow(c->control->events, &c->follower);
+	loop_timer_arm(&c->master->broker.loop, &c->roll->tick, WAIT_MS);
 	/* Steps that came before we looked are in the books of the services. */
-	loop_timer_arm(&c->master->loop, &c->master->events.news, 0);
+	loop_timer_arm(&c->master->broker.loop, &c->control->events->news, 0);
 }
 
 static void write_change(void *arg, const struct conf_change *change)
@@ -297,12 +299,12 @@ static void plan(struct client *c)
 {
 	c->state = CLIENT_SURVEY;
 	c->survey.done = surveyed;
-	survey_want(&c->master->survey, &c->survey);
+	survey_want(c->control->survey, &c->survey);
 }
 
 static bool is_stopping(struct client *c)
 {
-	if (c->master->stopping == RUNNING)
+	if (!c->master->broker.stopping)
 		return false;
 	client_error(c, "refused", "the broker is ending");
 	return true;
@@ -330,9 +332,9 @@ void control_reload(struct client *c)
 		client_end(c);
 		return;
 	}
-	if (!await(c, list_count(&c->master->services)))
+	if (!await(c, list_count(&c->master->broker.services)))
 		return;
-	list_for_each (s, &c->master->services, link)
+	list_for_each (s, &c->master->broker.services, link)
 		if (!s->stopping && (!only || !strcmp(only, service_name(s))))
 			await_service(c, s);
 	wait_for_all(c);

@@ -51,7 +51,7 @@ static const struct service *find_service(const struct master *m, const struct s
 {
 	const struct service *s;
 
-	list_for_each (s, &m->services, link)
+	list_for_each (s, &m->broker.services, link)
 		if (s->stopping == name->stopping && !strcmp(service_name(s), name->name))
 			return s;
 	return NULL;
@@ -86,7 +86,7 @@ static void step_expired(struct loop_timer *timer)
 	while (st->service < st->n_services && loop_clock_ns() < until)
 		write_piece(st);
 	if (st->service < st->n_services) {
-		loop_timer_arm(&c->master->loop, timer, 0);
+		loop_timer_arm(&c->master->broker.loop, timer, 0);
 		return;
 	}
 	control_status_free(c);
@@ -96,7 +96,7 @@ static void step_expired(struct loop_timer *timer)
 /* @only: NULL for all, the broker's own line first. */
 static void begin(struct client *c, const struct service *only)
 {
-	size_t n = only ? 1 : list_count(&c->master->services);
+	size_t n = only ? 1 : list_count(&c->master->broker.services);
 	struct control_status *st = calloc(1, sizeof(*st) + n * sizeof(st->names[0]));
 	const struct service *s;
 
@@ -106,7 +106,7 @@ static void begin(struct client *c, const struct service *only)
 	}
 	st->client = c;
 	loop_timer_init(&st->step, step_expired);
-	list_for_each (s, &c->master->services, link) {
+	list_for_each (s, &c->master->broker.services, link) {
 		struct service_name *name = &st->names[st->n_services];
 
 		if (only && s != only)
@@ -134,7 +134,7 @@ static const struct service *find_slot(const struct client *c, const char *name,
 		return NULL;
 	memcpy(service, name, n);
 	service[n] = '\0';
-	s = service_find(c->master, service);
+	s = service_find(&c->master->broker, service);
 	return s && *ret_slot < s->want ? s : NULL;
 }
 
@@ -172,10 +172,10 @@ static void look_at(struct client *c, const char *name)
 	struct service *s;
 	struct worker *w;
 
-	list_for_each (s, &c->master->services, link)
+	list_for_each (s, &c->master->broker.services, link)
 		list_for_each (w, &s->workers, link)
 			if (!strncmp(w->name, name, n) && !w->name[n])
-				survey_look(&c->master->survey, w);
+				survey_look(c->control->survey, w);
 }
 
 static void surveyed(struct survey_waiter *waiter)
@@ -200,5 +200,5 @@ void control_status(struct client *c)
 	}
 	c->state = CLIENT_SURVEY;
 	c->survey.done = surveyed;
-	survey_want(&c->master->survey, &c->survey);
+	survey_want(c->control->survey, &c->survey);
 }

@@ -56,9 +56,9 @@ void control_stop_broker(struct client *c)
 	bool now = request_has(&c->request, "--now");
 
 	/* First the answer: the end may be quick. */
-	if (m->stopping != RUNNING)
+	if (m->broker.stopping)
 		client_end_saying(c, "the broker was stopping already: it ends all workers now");
 	else
 		client_end(c);
-	master_stop(m, !now);
+	master_stop(m, !now, 0);
 }

@@ -23,7 +23,7 @@ static void for_services(struct client *c, int (*fn)(struct service *, struct st
 
 	if (name && !only)
 		return;
-	list_for_each (s, &c->master->services, link) {
+	list_for_each (s, &c->master->broker.services, link) {
 		STRBUF(words, 512);
 
 		if (only && s != only)

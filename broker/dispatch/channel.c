@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "base/fd.h"
-#include "core/master.h"
+#include "service/service.h"
 #include "sys/channel.h"
 #include "sys/log.h"
 
@@ -16,7 +16,7 @@
 
 static struct loop *loop_of(const struct channel *c)
 {
-	return &c->worker->service->master->loop;
+	return &c->worker->service->broker->loop;
 }
 
 static void channel_woken(struct loop_source *source, uint32_t events)
@@ -58,7 +58,7 @@ static void channel_lost(struct channel *c, const char *reason)
 	if (!list_empty(&w->channels))
 		return;
 	/* To see whether a port is free nobody accepts. */
-	probe = w->ready_ms && loop_now(&w->service->master->loop) - w->ready_ms < PROBE_MS &&
+	probe = w->ready_ms && loop_now(&w->service->broker->loop) - w->ready_ms < PROBE_MS &&
 		worker_taken(w) == 0;
 	loop_timer_disarm(&w->settle);
 	worker_event(w, probe ? EV_UNLISTEN : EV_CLOSED);
@@ -182,8 +182,8 @@ bool channel_stays_stopped(struct channel *c)
 
 int worker_add_channel(struct worker *w, struct endpoint *e, struct channel **ret_channel)
 {
-	struct master *m = w->service->master;
-	struct handoff_name name = { .channel = m->next_channel_id + 1, .addr = e->app_addr };
+	struct broker *b = w->service->broker;
+	struct handoff_name name = { .channel = b->given.channel + 1, .addr = e->app_addr };
 	struct channel *c = calloc(1, sizeof(*c));
 	struct stat st = { 0 };
 	int r;
@@ -197,7 +197,7 @@ int worker_add_channel(struct worker *w, struct endpoint *e, struct channel **re
 	c->member.slot = w->slot;
 	c->endpoint = e;
 	c->worker = w;
-	c->id = ++m->next_channel_id;
+	c->id = ++b->given.channel;
 	c->tx = c->rx = -1;
 	c->page = (struct page)PAGE_INIT;
 	c->wake = (struct loop_source){ .fd = -1, .ready = channel_woken };
@@ -207,7 +207,7 @@ int worker_add_channel(struct worker *w, struct endpoint *e, struct channel **re
 	if (r == 0 && fstat(c->rx, &st) < 0)
 		r = -errno;
 	if (r == 0)
-		r = loop_add(&m->loop, &c->wake, c->tx, 0);
+		r = loop_add(&b->loop, &c->wake, c->tx, 0);
 	if (r < 0) {
 		fd_closep(&c->tx);
 		fd_closep(&c->rx);
@@ -216,7 +216,7 @@ int worker_add_channel(struct worker *w, struct endpoint *e, struct channel **re
 	}
 	c->rx_inode = st.st_ino;
 	/* Without one its waiting times are not known: no reason to refuse a worker. */
-	if (m->measuring)
+	if (b->measuring)
 		(void)page_open(&c->page);
 	e->n_channels++;
 	list_append(&w->channels, &c->link);
@@ -245,7 +245,7 @@ int channel_give(struct channel *c, const struct handoff_conn *conn, int fd)
 		c->sent++;
 		c->robbed = false;
 		c->worker->service->ledger.sent++;
-		watch_needed(c->worker->service->master);
+		broker_watch(c->worker->service->broker);
 	}
 	return r;
 }
@@ -261,13 +261,13 @@ static int receive(struct channel *c, struct handoff_conn *ret_conn, int *ret_fd
 	if (r != -EMFILE)
 		return r;
 	endpoint_dispatch(c->endpoint);
-	fd_closep(&c->worker->service->master->spare_fd);
+	fd_closep(&c->worker->service->broker->spare_fd);
 	return channel_receive(c->rx, ret_conn, ret_fd);
 }
 
 unsigned channel_take_back(struct channel *c, const char *reason)
 {
-	struct master *m = c->worker->service->master;
+	struct broker *b = c->worker->service->broker;
 	struct handoff_conn conn;
 	unsigned n = 0;
 	int fd, r = CHANNEL_EMPTY;
@@ -277,8 +277,8 @@ unsigned channel_take_back(struct channel *c, const char *reason)
 		endpoint_put_back(c->endpoint, &conn, fd);
 		n++;
 	}
-	if (m->spare_fd < 0)
-		m->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (b->spare_fd < 0)
+		b->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	c->taken_back += n;
 	c->robbed = c->robbed || n > 0;
 	c->worker->service->ledger.taken_back += n;

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include "base/fd.h"
-#include "core/master.h"
+#include "service/service.h"
 #include "service/pin.h"
 #include "sys/channel.h"
 #include "sys/listener.h"
@@ -21,7 +21,7 @@
 
 static struct loop *loop_of(const struct service *s)
 {
-	return &s->master->loop;
+	return &s->broker->loop;
 }
 
 /* --- flow control -------------------------------------------------------------------- */
@@ -134,7 +134,7 @@ enum give_result { GIVEN, NO_ROOM, NOT_NOW };
 static void given(struct endpoint *e, const struct handoff_conn *conn, int fd)
 {
 	(void)close(fd);
-	if (e->service->master->measuring)
+	if (e->service->broker->measuring)
 		histogram_add(&e->service->measured.handed, loop_clock_ns() - conn->accept_ns);
 }
 
@@ -255,10 +255,10 @@ static void shortage(struct endpoint *e)
 
 static void fill_conn(struct listener *l, struct handoff_conn *conn)
 {
-	struct master *m = l->service->master;
+	struct broker *b = l->service->broker;
 
 	handoff_header_init(&conn->h, HANDOFF_CONN);
-	conn->id = ++m->next_conn_id;
+	conn->id = ++b->given.conn;
 	conn->accept_ns = loop_clock_ns();
 	conn->listener = l->id;
 	conn->reserved = 0;

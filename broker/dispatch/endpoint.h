@@ -18,23 +18,12 @@
 #define BROKER_DISPATCH_ENDPOINT_H
 
 #include "policy/balancer.h"
-#include "config/conf.h"
-#include "sys/loop.h"
+#include "core/broker.h"
 
 #define ENDPOINT_SIP_MAX 64
 
 struct channel;
 struct service;
-
-/* Where every accepted connection has gone: it must balance at any time. */
-struct ledger {
-	uint64_t accepted;
-	uint64_t sent;	      /* messages put into channels */
-	uint64_t taken_back;  /* messages received back from them */
-	uint64_t client_gone; /* found dead while the broker held them */
-	uint64_t refused;     /* closed by the broker: shutdown without a worker, no memory */
-	uint64_t no_memory;   /* of the refused, those for the latter */
-};
 
 struct endpoint {
 	struct list link; /* service::endpoints */

@@ -4,11 +4,11 @@
 #include <string.h>
 #include <unistd.h>
 #include "dispatch/endpoint.h"
-#include "core/master.h"
+#include "service/service.h"
 
 static struct loop *loop_of(const struct service *s)
 {
-	return &s->master->loop;
+	return &s->broker->loop;
 }
 
 void listener_arm(struct listener *l)
@@ -39,7 +39,7 @@ struct listener *listener_new(struct service *service, const struct handoff_addr
 	l->addr = *addr;
 	l->app_port = app_port;
 	l->automatic = automatic;
-	l->id = ++service->master->next_listener_id;
+	l->id = ++service->broker->given.listener;
 	l->source.ready = listener_ready;
 	list_init(&l->endpoint_link);
 	if (loop_add(loop_of(service), &l->source, fd, 0) < 0) {

@@ -6,8 +6,10 @@
 #include <errno.h>
 #include <string.h>
 #include "sys/config_file.h"
-#include "core/master.h"
+#include "master/master.h"
+#include "master/part.h"
 #include "master/reload.h"
+#include "service/service.h"
 #include "service/open.h"
 #include "service/descriptors.h"
 #include "config/conf_diff.h"
@@ -35,7 +37,7 @@ static int check_users(const struct conf *conf, struct strbuf *error)
 /* One that stays. */
 static struct service *find_service(const struct master *m, const char *name)
 {
-	struct service *s = service_find(m, name);
+	struct service *s = service_find(&m->broker, name);
 
 	return s && !s->stopping ? s : NULL;
 }
@@ -56,11 +58,11 @@ int master_open_services(struct master *m, struct strbuf *error)
 	int r = check_users(m->conf, error);
 
 	if (r == 0)
-		r = reload_open_all(m, m->conf, &list, error);
+		r = reload_open_all(&m->broker, m->conf, &list, error);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < m->conf->n_services; i++) {
-		struct service *s = service_new(m, m->conf->services[i]);
+		struct service *s = service_new(&m->broker, m->conf->services[i]);
 
 		if (!s) {
 			r = -ENOMEM;
@@ -106,7 +108,8 @@ static void apply(struct master *m, struct conf *conf, struct opened_list *list)
 
 	say_what_waits(&m->conf_start->broker, &conf->broker);
 	m->conf = conf;
-	log_configure(&conf->broker, m->options.verbosity);
+	m->broker.conf = &conf->broker;
+	log_configure(&conf->broker, m->verbosity);
 
 	for (size_t i = 0; i < conf->n_services; i++) {
 		struct service_conf *sc = conf->services[i];
@@ -117,7 +120,7 @@ static void apply(struct master *m, struct conf *conf, struct opened_list *list)
 		is_new = !s;
 		any_new = any_new || is_new;
 		if (is_new)
-			s = service_new(m, sc);
+			s = service_new(&m->broker, sc);
 		if (!s) {
 			log_event(LEVEL_ERROR, "reload-refused", LOG_STR("service", sc->name),
 				  LOG_MSG("out of memory: the service is not started"));
@@ -132,7 +135,7 @@ static void apply(struct master *m, struct conf *conf, struct opened_list *list)
 		else
 			service_roll(s, sc);
 	}
-	list_for_each_safe (s, tmp, &m->services, link)
+	list_for_each_safe (s, tmp, &m->broker.services, link)
 		if (!s->stopping && !conf_find_service(conf, service_name(s))) {
 			log_event(LEVEL_INFO, "service-stop", LOG_STR("service", service_name(s)),
 				  LOG_MSG("its section is gone from the configuration"));
@@ -144,16 +147,16 @@ static void apply(struct master *m, struct conf *conf, struct opened_list *list)
 		}
 	if (old != m->conf_start)
 		conf_free(old);
-	master_check_gone(m);
+	broker_tidy(&m->broker);
 }
 
 /*
  * The file is read and valid as a whole; but the sections of others stay as they are in force, and
  * wait for a reload of all.
  */
-static void apply_one(struct service *s, struct conf *conf, struct opened_list *list)
+static void apply_one(struct master *m, struct service *s, struct conf *conf,
+		      struct opened_list *list)
 {
-	struct master *m = s->master;
 	struct service_conf *sc = conf_find_service(conf, service_name(s));
 
 	for (size_t i = 0; i < conf->n_services; i++) {
@@ -174,7 +177,7 @@ static void apply_one(struct service *s, struct conf *conf, struct opened_list *
 	reload_take_listeners(s, sc, list->v);
 	reload_drop_listeners(s, sc, list->v);
 	service_roll(s, sc);
-	master_check_gone(m);
+	broker_tidy(&m->broker);
 }
 
 /* What may be wrong with a configuration that is right in itself. */
@@ -185,28 +188,66 @@ static int check_conf(const struct conf *conf, struct strbuf *error)
 	return r < 0 ? r : check_users(conf, error);
 }
 
+int master_prepare_parts(struct master *m, const struct broker_conf *old,
+			 const struct broker_conf *bc, struct strbuf *error)
+{
+	struct reload_part *part, *done;
+	int r;
+
+	list_for_each (part, &m->parts, link) {
+		r = part->prepare(part, old, bc, error);
+		if (r == 0)
+			continue;
+		list_for_each (done, &m->parts, link) {
+			if (done == part)
+				break;
+			done->discard(done, bc);
+		}
+		return r;
+	}
+	return 0;
+}
+
+void master_apply_parts(struct master *m, const struct broker_conf *bc)
+{
+	struct reload_part *part;
+
+	list_for_each (part, &m->parts, link)
+		part->apply(part, bc);
+}
+
+static void discard_parts(struct master *m, const struct broker_conf *bc)
+{
+	struct reload_part *part;
+
+	list_for_each (part, &m->parts, link)
+		part->discard(part, bc);
+}
+
 static int reload_all(struct master *m, struct conf *conf, struct strbuf *error)
 {
+	const struct broker_conf *old = &m->conf->broker;
 	struct opened_list list = { 0 };
-	struct web_change web = WEB_NO_CHANGE;
-	int r = reload_open_all(m, conf, &list, error);
+	int r = reload_open_all(&m->broker, conf, &list, error);
 
 	if (r == 0)
-		r = web_prepare(&m->web, &m->conf->broker, &conf->broker, &web, error);
-	if (r == 0)
-		r = change_log(&m->conf->broker, &conf->broker, error);
+		r = master_prepare_parts(m, old, &conf->broker, error);
+	if (r == 0) {
+		r = change_log(old, &conf->broker, error);
+		if (r < 0)
+			discard_parts(m, &conf->broker);
+	}
 	if (r == 0) {
 		/* First: workers that start now are measured, or not, as the new one says. */
-		web_apply(&m->web, &conf->broker, &web);
+		master_apply_parts(m, &conf->broker);
 		apply(m, conf, &list);
 	}
-	web_discard(&conf->broker, &web);
 	reload_close_opened(&list);
 	return r;
 }
 
 /* @conf stays the caller's. */
-static int reload_one(struct service *s, struct conf *conf, struct strbuf *error)
+static int reload_one(struct master *m, struct service *s, struct conf *conf, struct strbuf *error)
 {
 	const struct service_conf *sc = conf_find_service(conf, service_name(s));
 	struct opened_list list = { 0 };
@@ -221,7 +262,7 @@ static int reload_one(struct service *s, struct conf *conf, struct strbuf *error
 	}
 	r = reload_open_one(s, sc, &list, error);
 	if (r == 0)
-		apply_one(s, conf, &list);
+		apply_one(m, s, conf, &list);
 	reload_close_opened(&list);
 	return r;
 }
@@ -229,12 +270,12 @@ static int reload_one(struct service *s, struct conf *conf, struct strbuf *error
 static int reload_file(struct master *m, struct service *only, struct strbuf *error)
 {
 	struct conf *conf = NULL;
-	int r = config_file_load(m->options.config_file, &conf, error);
+	int r = config_file_load(m->config_file, &conf, error);
 
 	if (r == 0)
 		r = check_conf(conf, error);
 	if (r == 0)
-		r = only ? reload_one(only, conf, error) : reload_all(m, conf, error);
+		r = only ? reload_one(m, only, conf, error) : reload_all(m, conf, error);
 	/* After a reload of all it is the one in force. */
 	if (r < 0 || only)
 		conf_free(conf);
@@ -244,7 +285,7 @@ static int reload_file(struct master *m, struct service *only, struct strbuf *er
 /* NULL: all of them. -ENOENT, -ESHUTDOWN with @error. */
 static int find_only(struct master *m, const char *name, struct service **ret, struct strbuf *error)
 {
-	if (m->stopping != RUNNING) {
+	if (m->broker.stopping) {
 		strbuf_add(error, "the broker is ending");
 		return -ESHUTDOWN;
 	}
@@ -260,7 +301,7 @@ static void roll_again(struct master *m, struct service *only)
 	struct service *s;
 
 	/* The command line cannot have changed, the app's code may have. */
-	list_for_each (s, &m->services, link)
+	list_for_each (s, &m->broker.services, link)
 		if (!only || s == only)
 			service_roll(s, s->conf);
 }
@@ -270,7 +311,7 @@ int master_reload(struct master *m, const char *only_service, struct strbuf *err
 	struct service *only = NULL;
 	int r = find_only(m, only_service, &only, error);
 
-	if (r == 0 && m->options.config_file)
+	if (r == 0 && m->config_file)
 		r = reload_file(m, only, error);
 	else if (r == 0)
 		roll_again(m, only);
@@ -328,7 +369,7 @@ int master_plan(struct master *m, const char *only_service, conf_plan_fn *fn, vo
 
 	if (!scaled)
 		return -ENOMEM;
-	list_for_each (s, &m->services, link) {
+	list_for_each (s, &m->broker.services, link) {
 		struct service_conf *copy = &scaled[now.n_services];
 
 		if (s->stopping || now.n_services == CONF_SERVICES_MAX)
@@ -341,14 +382,14 @@ int master_plan(struct master *m, const char *only_service, conf_plan_fn *fn, vo
 		running[now.n_services++] = copy;
 	}
 	same.n_services = now.n_services;
-	if (r == 0 && m->options.config_file)
-		r = config_file_load(m->options.config_file, &conf, error);
+	if (r == 0 && m->config_file)
+		r = config_file_load(m->config_file, &conf, error);
 	if (r == 0 && conf)
 		r = check_conf(conf, error);
 	if (r == 0)
 		r = conf_plan(&now, &m->conf_start->broker, conf ? conf : &same, only_service, fn,
 			      arg);
-	list_for_each (s, &m->services, link)
+	list_for_each (s, &m->broker.services, link)
 		if (r == 0 && !s->stopping && (!only || s == only) &&
 		    (!conf || conf_find_service(conf, service_name(s))))
 			plan_held(s, fn, arg);

@@ -4,7 +4,7 @@
 #ifndef BROKER_MASTER_RELOAD_H
 #define BROKER_MASTER_RELOAD_H
 
-#include "core/master.h"
+#include "master/master.h"
 #include "config/conf_plan.h"
 
 /*
@@ -12,6 +12,14 @@
  * -errno with @error.
  */
 int master_open_services(struct master *m, struct strbuf *error);
+
+/*
+ * All parts open what @bc wants and @old (NULL: nothing) does not have. 0: master_apply_parts()
+ * comes next; -errno with @error, and nothing has changed.
+ */
+int master_prepare_parts(struct master *m, const struct broker_conf *old,
+			 const struct broker_conf *bc, struct strbuf *error);
+void master_apply_parts(struct master *m, const struct broker_conf *bc);
 
 /*
  * Reads the file again and applies the difference; SIGHUP, and by hand. Without a file all workers

@@ -2,13 +2,14 @@
 
 #include <stdio.h>
 #include <string.h>
-#include "core/master.h"
+#include "master/master.h"
+#include "service/service.h"
 
 static bool all_paused(const struct master *m)
 {
 	const struct service *s;
 
-	list_for_each (s, &m->services, link)
+	list_for_each (s, &m->broker.services, link)
 		if (!s->paused && !s->stopping)
 			return false;
 	return true;
@@ -30,11 +31,11 @@ bool probe_ready(const struct master *m, struct buf *out)
 	const struct service *s;
 	bool ready = true;
 
-	if (m->stopping != RUNNING) {
+	if (m->broker.stopping) {
 		buf_add_str(out, "the broker is stopping\n");
 		return false;
 	}
-	list_for_each (s, &m->services, link) {
+	list_for_each (s, &m->broker.services, link) {
 		/* Gone from the configuration: it only finishes what it has. */
 		if (s->stopping)
 			continue;
@@ -57,11 +58,11 @@ void probe_agent(const struct master *m, char ret[PROBE_AGENT_BYTES])
 	bool down = false;
 	const struct service *s;
 
-	if (m->stopping != RUNNING || all_paused(m)) {
+	if (m->broker.stopping || all_paused(m)) {
 		strcpy(ret, "drain\n");
 		return;
 	}
-	list_for_each (s, &m->services, link) {
+	list_for_each (s, &m->broker.services, link) {
 		if (s->stopping)
 			continue;
 		/* One address stands for all services: what one of them lacks, the whole lacks. */

@@ -3,7 +3,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include "core/master.h"
+#include "master/master.h"
+#include "service/service.h"
 #include "base/address.h"
 #include "sys/channel.h"
 #include "sys/listener.h"
@@ -16,9 +17,9 @@ static void take_process(const struct master *m, struct metrics_snapshot *s)
 	struct self_usage usage;
 
 	s->version = BROKER_VERSION;
-	s->state = m->stopping != RUNNING ? METRICS_STOPPING
-		   : m->ready		  ? METRICS_RUNNING
-					  : METRICS_STARTING;
+	s->state = m->broker.stopping ? METRICS_STOPPING
+		   : m->ready	      ? METRICS_RUNNING
+				      : METRICS_STARTING;
 	s->reloads_refused = m->reloads_refused;
 	s->start_unix_ms = m->started_unix_ms;
 	self_usage(&usage);
@@ -190,7 +191,7 @@ static int make_room(const struct master *m, struct metrics_snapshot *ret)
 	size_t n_services = 0, n_listeners = 0, n_workers = 0;
 	const struct service *s;
 
-	list_for_each (s, &m->services, link) {
+	list_for_each (s, &m->broker.services, link) {
 		n_services++;
 		n_listeners += list_count(&s->listeners);
 		n_workers += count_slots(s) + list_count(&s->workers);
@@ -209,7 +210,7 @@ static int take_snapshot(struct master *m, struct metrics_snapshot *ret)
 	if (r < 0)
 		return r;
 	take_process(m, ret);
-	list_for_each (s, &m->services, link)
+	list_for_each (s, &m->broker.services, link)
 		take_service(s, ret);
 	return 0;
 }
@@ -244,9 +245,9 @@ static void finish(struct scrape *s, bool good)
 
 static void surveyed(struct survey_waiter *w)
 {
-	struct scrape *s = container_of(w, struct scrape, survey);
+	struct scrape *s = container_of(w, struct scrape, waiter);
 
-	loop_timer_arm(&s->master->loop, &s->step, 0);
+	loop_timer_arm(&s->master->broker.loop, &s->step, 0);
 }
 
 static void step_expired(struct loop_timer *timer)
@@ -264,7 +265,7 @@ static void step_expired(struct loop_timer *timer)
 		finish(s, !s->text.failed);
 		return;
 	}
-	loop_timer_arm(&s->master->loop, &s->step, 0);
+	loop_timer_arm(&s->master->broker.loop, &s->step, 0);
 }
 
 void scrape_want(struct scrape *s, struct scrape_waiter *w)
@@ -273,15 +274,15 @@ void scrape_want(struct scrape *s, struct scrape_waiter *w)
 	if (s->running)
 		return;
 	s->running = true;
-	survey_want(&s->master->survey, &s->survey);
+	survey_want(s->survey, &s->waiter);
 }
 
-void scrape_init(struct scrape *s, struct master *m)
+void scrape_init(struct scrape *s, struct master *m, struct survey *survey)
 {
-	*s = (struct scrape){ .master = m, .text = BUF_INIT(METRICS_TEXT_MAX) };
+	*s = (struct scrape){ .master = m, .survey = survey, .text = BUF_INIT(METRICS_TEXT_MAX) };
 	list_init(&s->waiters);
-	list_init(&s->survey.link);
-	s->survey.done = surveyed;
+	list_init(&s->waiter.link);
+	s->waiter.done = surveyed;
 	loop_timer_init(&s->step, step_expired);
 }
 
@@ -289,6 +290,6 @@ void scrape_deinit(struct scrape *s)
 {
 	while (!list_empty(&s->waiters))
 		list_remove(s->waiters.next);
-	list_remove(&s->survey.link);
+	list_remove(&s->waiter.link);
 	reset(s);
 }

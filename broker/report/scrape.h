@@ -24,8 +24,9 @@ struct scrape_waiter {
 
 struct scrape {
 	struct master *master;
+	struct survey *survey;
 	struct list waiters; /* scrape_waiter::link */
-	struct survey_waiter survey;
+	struct survey_waiter waiter;
 	struct loop_timer step;
 	struct metrics_snapshot snapshot;
 	struct buf text;
@@ -33,7 +34,7 @@ struct scrape {
 	bool running, taken; /* .taken: the snapshot was */
 };
 
-void scrape_init(struct scrape *s, struct master *m);
+void scrape_init(struct scrape *s, struct master *m, struct survey *survey);
 void scrape_deinit(struct scrape *s); /* who still waits is forgotten */
 
 void scrape_want(struct scrape *s, struct scrape_waiter *w);

@@ -5,7 +5,8 @@
 #include <unistd.h>
 #include "base/json.h"
 #include "sys/timestamp.h"
-#include "core/master.h"
+#include "master/master.h"
+#include "service/service.h"
 #include "base/address.h"
 #include "sys/listener.h"
 
@@ -13,7 +14,7 @@
 
 static int64_t now_of(const struct service *s)
 {
-	return loop_now(&s->master->loop);
+	return loop_now(&s->broker->loop);
 }
 
 static void add_time(struct buf *out)
@@ -33,13 +34,10 @@ void status_write_broker(const struct master *m, struct buf *out)
 	json_int(out, "schema", SCHEMA);
 	json_str(out, "version", BROKER_VERSION);
 	json_int(out, "pid", getpid());
-	json_str(out, "state",
-		 m->stopping != RUNNING ? "stopping"
-		 : m->ready		? "running"
-					: "starting");
-	json_int(out, "uptime_ms", loop_now(&m->loop) - m->started_ms);
+	json_str(out, "state", m->broker.stopping ? "stopping" : m->ready ? "running" : "starting");
+	json_int(out, "uptime_ms", loop_now(&m->broker.loop) - m->started_ms);
 	add_time(out);
-	json_str(out, "config", m->options.config_file);
+	json_str(out, "config", m->config_file);
 	json_str(out, "run_dir", m->rundir.path);
 	json_end(out);
 }

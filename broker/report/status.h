@@ -10,6 +10,8 @@
 #include "base/buf.h"
 #include "service/service.h"
 
+struct master;
+
 /* A line of a service's workers: one of them, or a slot that has none. */
 struct status_row {
 	uint64_t worker; /* worker::id; 0: none */

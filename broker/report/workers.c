@@ -7,12 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "base/json.h"
-#include "core/master.h"
+#include "master/master.h"
+#include "service/service.h"
 #include "policy/why.h"
 
 static int64_t now_of(const struct service *s)
 {
-	return loop_now(&s->master->loop);
+	return loop_now(&s->broker->loop);
 }
 
 /* For how long it has taken nothing, of the channel where that is longest; 0: it is not stalled. */

@@ -1,7 +1,7 @@
 #include "service/descriptors.h"
 
 #include <errno.h>
-#include "core/master.h"
+#include "core/limits.h"
 
 static uint64_t descriptors_of_broker(const struct broker_conf *bc)
 {
@@ -53,11 +53,11 @@ int descriptors_check(const struct conf *conf, struct strbuf *error)
 
 int descriptors_check_workers(const struct service *s, unsigned workers, struct strbuf *error)
 {
-	const struct broker_conf *bc = &s->master->conf->broker;
+	const struct broker_conf *bc = s->broker->conf;
 	uint64_t need = descriptors_of_broker(bc);
 	const struct service *other;
 
-	list_for_each (other, &s->master->services, link)
+	list_for_each (other, &s->broker->services, link)
 		need += descriptors_of(bc, other->conf, other == s ? workers : other->want);
 	return check_limit(need, error);
 }

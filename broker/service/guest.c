@@ -4,13 +4,13 @@
 #include <string.h>
 #include <sys/random.h>
 #include "base/fd.h"
-#include "core/master.h"
+#include "service/service.h"
 #include "sys/log.h"
 #include "sys/peercred.h"
 
 static struct loop *loop_of(const struct worker *w)
 {
-	return &w->service->master->loop;
+	return &w->service->broker->loop;
 }
 
 /* --- joining --------------------------------------------------------------------------- */
@@ -105,8 +105,7 @@ int guest_join(struct service *s, int peer, bool pinned_only, struct worker **re
 	       struct strbuf *error)
 {
 	struct peercred cred = { .pidfd = -1 };
-	unsigned number = s->last_guest + 1;
-	struct master *m = s->master;
+	unsigned number = s->broker->given.guest + 1;
 	struct worker *w;
 	int r;
 
@@ -136,9 +135,7 @@ int guest_join(struct service *s, int peer, bool pinned_only, struct worker **re
 		strbuf_addf(error, "the broker cannot watch the guest: %s", strerror(-r));
 		return r;
 	}
-	s->last_guest = number;
-	if (m->last_guest < number)
-		m->last_guest = number;
+	s->broker->given.guest = number;
 	list_append(&s->workers, &w->link);
 	log_event(LEVEL_INFO, "guest-join", LOG_WORKER(w), LOG_INT("uid", w->uid),
 		  LOG_INT("generation", w->generation), LOG_BOOL("pinned_only", pinned_only),

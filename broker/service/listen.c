@@ -6,7 +6,7 @@
 #include <netinet/tcp.h>
 #include <string.h>
 #include <unistd.h>
-#include "core/master.h"
+#include "service/service.h"
 #include "base/address.h"
 #include "sys/listener.h"
 #include "sys/log.h"
@@ -80,12 +80,12 @@ static bool has_listen_line_for(const struct service *s, uint16_t port)
 	return false;
 }
 
-struct listener *listener_find_overlap(struct master *m, const struct handoff_addr *addr)
+struct listener *listener_find_overlap(struct broker *b, const struct handoff_addr *addr)
 {
 	struct service *s;
 	struct listener *l;
 
-	list_for_each (s, &m->services, link)
+	list_for_each (s, &b->services, link)
 		list_for_each (l, &s->listeners, link)
 			if (address_overlap(&l->addr, addr))
 				return l;
@@ -144,7 +144,7 @@ void listener_explain_bind(const struct handoff_addr *addr, int error, struct st
  */
 static bool may_take_over(const struct service *s, const struct listener *l)
 {
-	if (service_leaves(s) || s->master->stopping != RUNNING)
+	if (service_leaves(s) || s->broker->stopping)
 		return false;
 	return l->closing || l->service->stopping;
 }
@@ -152,7 +152,7 @@ static bool may_take_over(const struct service *s, const struct listener *l)
 /* Binds what the app asked for and no `listen` line provides. */
 static int add_automatic(struct service *s, struct endpoint *e, struct strbuf *reason)
 {
-	struct listener *l = listener_find_overlap(s->master, &e->app_addr);
+	struct listener *l = listener_find_overlap(s->broker, &e->app_addr);
 	const char *own;
 	int fd, r;
 
@@ -173,7 +173,7 @@ static int add_automatic(struct service *s, struct endpoint *e, struct strbuf *r
 			    l->addr.port, service_name(l->service), e->app_addr.port);
 		return -EADDRINUSE;
 	}
-	own = web_find_overlap(&s->master->conf->broker, &e->app_addr);
+	own = broker_own_address(s->broker->conf, &e->app_addr);
 	if (own) {
 		strbuf_addf(
 			reason,
@@ -365,7 +365,7 @@ void service_worker_listens(struct worker *w)
 	if (listens_like_others(w))
 		worker_event(w, EV_LISTEN);
 	else
-		loop_timer_arm(&w->service->master->loop, &w->settle, SETTLE_MS);
+		loop_timer_arm(&w->service->broker->loop, &w->settle, SETTLE_MS);
 }
 
 void service_close_unused(struct service *s)

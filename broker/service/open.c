@@ -7,12 +7,12 @@
 #include "sys/listener.h"
 #include "sys/log.h"
 
-static struct listener *find_listener(struct master *m, const struct handoff_addr *addr)
+static struct listener *find_listener(struct broker *b, const struct handoff_addr *addr)
 {
 	struct service *s;
 	struct listener *l;
 
-	list_for_each (s, &m->services, link)
+	list_for_each (s, &b->services, link)
 		list_for_each (l, &s->listeners, link)
 			if (address_equal(&l->addr, addr))
 				return l;
@@ -56,7 +56,7 @@ void reload_close_opened(struct opened_list *list)
 }
 
 /* Appends what @sc wants to @list, and opens what is not there yet. */
-static int open_lines(struct master *m, const struct service_conf *sc, struct opened_list *list,
+static int open_lines(struct broker *b, const struct service_conf *sc, struct opened_list *list,
 		      struct strbuf *error)
 {
 	for (size_t k = 0; k < sc->n_listen; k++) {
@@ -65,13 +65,13 @@ static int open_lines(struct master *m, const struct service_conf *sc, struct op
 		int r;
 
 		*o = (struct opened){ .fd = -1, .addr = sc->listen[k].addr };
-		if (find_listener(m, &o->addr))
+		if (find_listener(b, &o->addr))
 			continue;
 		r = open_one(&sc->listen[k], sc, o);
 		if (r == 0)
 			continue;
 		strbuf_addf(error, "[service:%s]: ", sc->name);
-		overlap = r == -EADDRINUSE ? listener_find_overlap(m, &o->addr) : NULL;
+		overlap = r == -EADDRINUSE ? listener_find_overlap(b, &o->addr) : NULL;
 		if (overlap)
 			explain_overlap(overlap, &o->addr, error);
 		else
@@ -88,7 +88,7 @@ static int list_new(size_t n, struct opened_list *ret)
 	return ret->v ? 0 : -ENOMEM;
 }
 
-int reload_open_all(struct master *m, const struct conf *conf, struct opened_list *ret,
+int reload_open_all(struct broker *b, const struct conf *conf, struct opened_list *ret,
 		    struct strbuf *error)
 {
 	size_t total = 0;
@@ -98,7 +98,7 @@ int reload_open_all(struct master *m, const struct conf *conf, struct opened_lis
 		total += conf->services[i]->n_listen;
 	r = list_new(total, ret);
 	for (size_t i = 0; r == 0 && i < conf->n_services; i++)
-		r = open_lines(m, conf->services[i], ret, error);
+		r = open_lines(b, conf->services[i], ret, error);
 	if (r < 0)
 		reload_close_opened(ret);
 	return r;
@@ -110,7 +110,7 @@ int reload_open_one(struct service *s, const struct service_conf *sc, struct ope
 	int r;
 
 	for (size_t k = 0; k < sc->n_listen; k++) {
-		const struct listener *l = find_listener(s->master, &sc->listen[k].addr);
+		const struct listener *l = find_listener(s->broker, &sc->listen[k].addr);
 
 		if (!l || l->service == s || l->service->stopping)
 			continue;
@@ -124,7 +124,7 @@ int reload_open_one(struct service *s, const struct service_conf *sc, struct ope
 	}
 	r = list_new(sc->n_listen, ret);
 	if (r == 0)
-		r = open_lines(s->master, sc, ret, error);
+		r = open_lines(s->broker, sc, ret, error);
 	if (r < 0)
 		reload_close_opened(ret);
 	return r;
@@ -145,7 +145,7 @@ void reload_take_listeners(struct service *s, const struct service_conf *sc, str
 	assert(opened || sc->n_listen == 0);
 	for (size_t k = 0; k < sc->n_listen; k++) {
 		struct opened *o = &opened[k];
-		struct listener *l = o->fd < 0 ? find_listener(s->master, &o->addr) : NULL;
+		struct listener *l = o->fd < 0 ? find_listener(s->broker, &o->addr) : NULL;
 		int fd = o->fd;
 
 		if (l) {

@@ -5,7 +5,7 @@
 #ifndef BROKER_SERVICE_OPEN_H
 #define BROKER_SERVICE_OPEN_H
 
-#include "core/master.h"
+#include "service/service.h"
 
 struct opened {
 	int fd; /* owned; -1: taken, or never needed, as the broker has that address */
@@ -19,7 +19,7 @@ struct opened_list {
 };
 
 /* Opens every listener of @conf that is not there yet. 0; -errno with @error, and none is open. */
-int reload_open_all(struct master *m, const struct conf *conf, struct opened_list *ret,
+int reload_open_all(struct broker *b, const struct conf *conf, struct opened_list *ret,
 		    struct strbuf *error);
 
 /* The same of @sc for @s alone. -EADDRINUSE also for what another service has: it stays there. */

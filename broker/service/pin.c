@@ -3,14 +3,14 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include "core/master.h"
+#include "service/service.h"
 #include "base/units.h"
 #include "sys/channel.h"
 #include "sys/log.h"
 
 static struct loop *loop_of(const struct service *s)
 {
-	return &s->master->loop;
+	return &s->broker->loop;
 }
 
 /* --- where a pin leads --------------------------------------------------------------- */

@@ -2,7 +2,7 @@
  * How far a rollout is: its steps as events, and what it waits for, in words.
  */
 #include <string.h>
-#include "core/master.h"
+#include "service/service.h"
 #include "policy/progress.h"
 #include "sys/log.h"
 
@@ -17,25 +17,6 @@ const char *roll_kind_name(enum roll_kind kind)
 	return "?";
 }
 
-const char *roll_phase_name(enum roll_phase phase)
-{
-	switch (phase) {
-	case ROLL_BEGIN:
-		return "begin";
-	case ROLL_START:
-		return "start";
-	case ROLL_READY:
-		return "ready";
-	case ROLL_RETIRE:
-		return "retire";
-	case ROLL_DONE:
-		return "done";
-	case ROLL_ABORTED:
-		return "aborted";
-	}
-	return "?";
-}
-
 static void add_waits(const struct worker *w, struct progress *progress)
 {
 	char tracer_name[32] = "";
@@ -43,7 +24,7 @@ static void add_waits(const struct worker *w, struct progress *progress)
 	struct progress_wait wait = {
 		.worker = w->name,
 		.state = w->state,
-		.for_ms = loop_now(&w->service->master->loop) - w->state_since_ms,
+		.for_ms = loop_now(&w->service->broker->loop) - w->state_since_ms,
 		.left_ms = worker_deadline_left(w),
 		.open = w->open,
 		.tracer_name = tracer_name,
@@ -134,7 +115,7 @@ static void announce_done(const struct service *s)
 		  LOG_STR("kind", roll_kind_name(s->roll_kind)),
 		  LOG_INT("generation", s->target_generation), LOG_INT("done", s->rollout.done),
 		  LOG_INT("of", s->rollout.of),
-		  LOG_INT("ms", loop_now(&s->master->loop) - s->rollout_began_ms),
+		  LOG_INT("ms", loop_now(&s->broker->loop) - s->rollout_began_ms),
 		  LOG_MSG("%s", restart ? "the worker is new" : "all workers are new"));
 }
 
@@ -156,7 +137,7 @@ static void announce_aborted(const struct service *s)
 
 void service_announce(struct service *s, enum roll_phase phase, const struct worker *w)
 {
-	control_announce(s, phase, w);
+	notice_rollout(s->broker, s, phase, w);
 	switch (phase) {
 	case ROLL_BEGIN:
 		announce_begin(s, w);

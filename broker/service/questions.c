@@ -4,14 +4,14 @@
 #include <string.h>
 #include "service/guest.h"
 #include "worker/launch.h"
-#include "core/master.h"
+#include "core/broker.h"
 #include "service/pin.h"
 #include "service/descriptors.h"
 #include "sys/log.h"
 
 static struct loop *loop_of(const struct service *s)
 {
-	return &s->master->loop;
+	return &s->broker->loop;
 }
 
 const char *service_name(const struct service *s)
@@ -19,11 +19,11 @@ const char *service_name(const struct service *s)
 	return s->conf->name;
 }
 
-struct service *service_find(const struct master *m, const char *name)
+struct service *service_find(const struct broker *b, const char *name)
 {
 	struct service *s, *leaving = NULL;
 
-	list_for_each (s, &m->services, link) {
+	list_for_each (s, &b->services, link) {
 		if (strcmp(service_name(s), name) != 0)
 			continue;
 		/* One that has come back while the old one of its name still drains is meant. */
@@ -39,17 +39,15 @@ static void restart_expired(struct loop_timer *timer)
 	service_fill(container_of(timer, struct service, restart));
 }
 
-struct service *service_new(struct master *m, struct service_conf *conf)
+struct service *service_new(struct broker *b, struct service_conf *conf)
 {
 	struct service *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return NULL;
-	s->master = m;
+	s->broker = b;
 	s->conf = service_conf_ref(conf);
 	s->want = conf->workers;
-	/* Its section may have been here before: a number is not given twice. */
-	s->last_guest = m->last_guest;
 	s->generation = s->last_generation = 1;
 	s->last_reload_ms = -1;
 	list_init(&s->workers);
@@ -59,13 +57,13 @@ struct service *service_new(struct master *m, struct service_conf *conf)
 	loop_timer_init(&s->closing_timer, service_closing_expired);
 	service_close_window(s);
 	service_pins_init(s);
-	list_append(&m->services, &s->link);
+	list_append(&b->services, &s->link);
 	return s;
 }
 
 void service_free(struct service *s)
 {
-	struct master *m = s->master;
+	struct broker *b = s->broker;
 	struct listener *l, *l_tmp;
 	struct endpoint *e, *e_tmp;
 
@@ -79,12 +77,8 @@ void service_free(struct service *s)
 	loop_timer_disarm(&s->restart);
 	loop_timer_disarm(&s->closing_timer);
 	service_pins_deinit(s);
-	m->ledger_gone.accepted += s->ledger.accepted;
-	m->ledger_gone.sent += s->ledger.sent;
-	m->ledger_gone.taken_back += s->ledger.taken_back;
-	m->ledger_gone.client_gone += s->ledger.client_gone;
-	m->ledger_gone.refused += s->ledger.refused;
-	m->taken_by_gone += s->served_by_gone;
+	ledger_add(&b->gone, &s->ledger);
+	b->taken_by_gone += s->served_by_gone;
 	list_remove(&s->link);
 	service_conf_unref(s->conf);
 	service_conf_unref(s->target);
@@ -116,13 +110,13 @@ static bool slot_has_old_process(const struct service *s, unsigned slot)
 }
 
 /* Over all services: a machine that boots should not start a hundred runtimes at once. */
-static unsigned count_starting(const struct master *m)
+static unsigned count_starting(const struct broker *b)
 {
 	const struct service *s;
 	const struct worker *w;
 	unsigned n = 0;
 
-	list_for_each (s, &m->services, link)
+	list_for_each (s, &b->services, link)
 		list_for_each (w, &s->workers, link)
 			n += w->state == WORKER_STARTING && !w->guest;
 	return n;
@@ -172,7 +166,7 @@ static struct worker *start_for(struct service *s, unsigned slot)
 
 void service_fill(struct service *s)
 {
-	unsigned own = count_own_starting(s), all = count_starting(s->master);
+	unsigned own = count_own_starting(s), all = count_starting(s->broker);
 	int64_t wait;
 
 	/* In the middle of a rollout's step the slots are its own. */
@@ -192,7 +186,7 @@ void service_fill(struct service *s)
 			return;
 		}
 		/* After a failure one worker tries for all. */
-		if (all >= s->master->max_starting || (s->backoff.failures && own))
+		if (all >= s->broker->max_starting || (s->backoff.failures && own))
 			return;
 		slot->current = start_for(s, i);
 		if (!slot->current) {
@@ -215,7 +209,7 @@ static void fill_others(struct service *s)
 {
 	struct service *other;
 
-	list_for_each (other, &s->master->services, link)
+	list_for_each (other, &s->broker->services, link)
 		if (other != s)
 			service_fill(other);
 }
@@ -328,7 +322,7 @@ static void guest_changed(struct worker *w)
 	(void)service_unpin_worker(s, w->name); /* nobody will have this name again */
 	s->served_by_gone += w->served;
 	list_remove(&w->link);
-	master_check_gone(s->master);
+	broker_tidy(s->broker);
 }
 
 void service_worker_changed(struct worker *w, enum worker_state from)
@@ -363,7 +357,7 @@ void service_worker_changed(struct worker *w, enum worker_state from)
 		service_announce(s, ROLL_READY, w);
 	} else if (w->state == WORKER_READY && from == WORKER_STARTING && !s->roll) {
 		/* A reload may have made the service: there is no rollout, but who waits for it. */
-		control_announce(s, ROLL_READY, w);
+		notice_rollout(s->broker, s, ROLL_READY, w);
 	}
 
 	service_pump(s);
@@ -371,9 +365,9 @@ void service_worker_changed(struct worker *w, enum worker_state from)
 		fill_others(s);
 	service_fill(s);
 	if (w->state == WORKER_READY)
-		master_check_ready(s->master);
+		broker_tidy(s->broker);
 	if (w->state == WORKER_DEAD)
-		master_check_gone(s->master);
+		broker_tidy(s->broker);
 }
 
 /* --- questions ----------------------------------------------------------------------- */

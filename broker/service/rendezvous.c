@@ -10,7 +10,8 @@
 #include <unistd.h>
 #include "base/fd.h"
 #include "service/guest.h"
-#include "core/master.h"
+#include "service/rendezvous.h"
+#include "service/service.h"
 #include "base/address.h"
 #include "sys/channel.h"
 #include "sys/log.h"
@@ -20,8 +21,8 @@
 #define GREETING_MS   5000
 
 struct greeting {
-	struct list link; /* master::greetings */
-	struct master *master;
+	struct list link; /* rendezvous::greetings */
+	struct rendezvous *rendezvous;
 	struct loop_source source;
 	struct loop_timer timer;
 	int fd; /* owned */
@@ -30,11 +31,11 @@ struct greeting {
 
 static void greeting_free(struct greeting *g)
 {
-	loop_remove(&g->master->loop, &g->source);
+	loop_remove(&g->rendezvous->broker->loop, &g->source);
 	loop_timer_disarm(&g->timer);
 	fd_closep(&g->fd);
 	list_remove(&g->link);
-	g->master->n_greetings--;
+	g->rendezvous->n_greetings--;
 	free(g);
 }
 
@@ -50,12 +51,12 @@ static void refuse(struct greeting *g, int error, const char *reason)
 }
 
 /* The token is the proof; the rest of the message only says where to look. */
-static struct worker *find_worker(struct master *m, const struct handoff_hello *hello)
+static struct worker *find_worker(struct broker *b, const struct handoff_hello *hello)
 {
 	struct service *s;
 	struct worker *w;
 
-	list_for_each (s, &m->services, link)
+	list_for_each (s, &b->services, link)
 		list_for_each (w, &s->workers, link)
 			if (!memcmp(w->token, hello->token, sizeof(w->token)))
 				return w;
@@ -93,7 +94,7 @@ static bool hand_over(struct greeting *g, struct channel *c)
 	int r = welcome(g, c);
 
 	if (r == 0) {
-		loop_remove(&g->master->loop, &g->source);
+		loop_remove(&g->rendezvous->broker->loop, &g->source);
 		r = channel_add_holder(c, g->fd, g->peer.pid);
 		if (r == 0)
 			g->fd = -1; /* the channel's now */
@@ -167,7 +168,7 @@ static void greeting_ready(struct loop_source *source, uint32_t events)
 		       "and broker are of different builds");
 		return;
 	}
-	w = find_worker(g->master, &buf.hello);
+	w = find_worker(g->rendezvous->broker, &buf.hello);
 	if (!w) {
 		refuse(g, EPERM, "a process asked to be a worker with a token that no worker has");
 		return;
@@ -196,44 +197,44 @@ static void greeting_expired(struct loop_timer *timer)
 
 static void rendezvous_accepted(struct acceptor *a, int fd)
 {
-	struct master *m = container_of(a, struct master, rendezvous);
+	struct rendezvous *rv = container_of(a, struct rendezvous, acceptor);
 	struct greeting *g;
 	socklen_t len = sizeof(g->peer);
 
 	/* Too many silent ones: the oldest makes room, so that they cannot lock workers out. */
-	if (m->n_greetings >= MAX_GREETINGS)
-		greeting_free(container_of(m->greetings.next, struct greeting, link));
+	if (rv->n_greetings >= MAX_GREETINGS)
+		greeting_free(container_of(rv->greetings.next, struct greeting, link));
 	g = calloc(1, sizeof(*g));
 	if (!g) {
 		(void)close(fd);
 		return;
 	}
-	g->master = m;
+	g->rendezvous = rv;
 	g->fd = fd;
 	g->source = (struct loop_source){ .fd = -1, .ready = greeting_ready };
 	loop_timer_init(&g->timer, greeting_expired);
-	list_append(&m->greetings, &g->link);
-	m->n_greetings++;
+	list_append(&rv->greetings, &g->link);
+	rv->n_greetings++;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &g->peer, &len) < 0 ||
-	    loop_add(&m->loop, &g->source, fd, EPOLLIN) < 0) {
+	    loop_add(&rv->broker->loop, &g->source, fd, EPOLLIN) < 0) {
 		greeting_free(g);
 		return;
 	}
-	loop_timer_arm(&m->loop, &g->timer, GREETING_MS);
+	loop_timer_arm(&rv->broker->loop, &g->timer, GREETING_MS);
 }
 
-int rendezvous_start(struct master *m)
+int rendezvous_start(struct rendezvous *rv, struct broker *b, int fd)
 {
-	list_init(&m->greetings);
-	acceptor_init(&m->rendezvous, 1, rendezvous_accepted);
-	return acceptor_start(&m->rendezvous, &m->loop, m->rundir.rendezvous_fd);
+	rv->broker = b;
+	acceptor_init(&rv->acceptor, 1, rendezvous_accepted);
+	return acceptor_start(&rv->acceptor, &b->loop, fd);
 }
 
-void rendezvous_stop(struct master *m)
+void rendezvous_stop(struct rendezvous *rv)
 {
 	struct greeting *g, *tmp;
 
-	acceptor_stop(&m->rendezvous);
-	list_for_each_safe (g, tmp, &m->greetings, link)
+	acceptor_stop(&rv->acceptor);
+	list_for_each_safe (g, tmp, &rv->greetings, link)
 		greeting_free(g);
 }

@@ -4,12 +4,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include "core/master.h"
+#include "service/service.h"
 #include "sys/log.h"
 
 static struct loop *loop_of(const struct service *s)
 {
-	return &s->master->loop;
+	return &s->broker->loop;
 }
 
 bool service_rollout_owns(const struct service *s, size_t slot)

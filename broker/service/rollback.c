@@ -7,13 +7,13 @@
  */
 #include <errno.h>
 #include <string.h>
-#include "core/master.h"
+#include "service/watch.h"
 #include "service/open.h"
 #include "sys/log.h"
 
 static struct loop *loop_of(const struct service *s)
 {
-	return &s->master->loop;
+	return &s->broker->loop;
 }
 
 /* Whether the worker that has the slot of @w now would leave it, or there is none. */

@@ -8,6 +8,7 @@
 #ifndef BROKER_SERVICE_SERVICE_H
 #define BROKER_SERVICE_SERVICE_H
 
+#include "core/notice.h"
 #include "worker/worker.h"
 #include "policy/backoff.h"
 #include "policy/histogram.h"
@@ -15,8 +16,6 @@
 #include "policy/rollout.h"
 #include "policy/worker_end.h"
 #include "base/strbuf.h"
-
-struct master;
 
 /* How the last process of a slot ended that nobody had asked to. */
 struct slot_trouble {
@@ -62,8 +61,8 @@ struct rollback {
 };
 
 struct service {
-	struct list link; /* master::services */
-	struct master *master;
+	struct list link; /* broker::services */
+	struct broker *broker;
 	struct service_conf *conf;   /* in force: what a crashed worker is replaced by */
 	struct service_conf *target; /* of the rollout under way, else NULL */
 	struct service_conf *after;  /* a reload came during it: the next target, else NULL */
@@ -100,19 +99,18 @@ struct service {
 	struct ledger ledger;
 	struct pins pins;
 	struct loop_timer pin_timer; /* the first of them expires */
-	unsigned last_guest;	     /* number given to one */
 	uint64_t served_by_gone;     /* taken by workers that have ended */
 	struct service_measured measured;
 };
 
 /* NULL: no memory. Takes a reference to @conf. Nothing is started yet. */
-struct service *service_new(struct master *m, struct service_conf *conf);
+struct service *service_new(struct broker *b, struct service_conf *conf);
 void service_free(struct service *s); /* no worker may be left */
 
 const char *service_name(const struct service *s);
 
 /* The service of that name; one that ends only if no other has it by now. NULL: there is none. */
-struct service *service_find(const struct master *m, const char *name);
+struct service *service_find(const struct broker *b, const char *name);
 
 /* Starts what is missing, as far as back-off and rollout allow. */
 void service_fill(struct service *s);
@@ -180,21 +178,11 @@ void service_rearm(struct service *s);
 
 /* --- what people and programs are told ------------------------------------------------- */
 
-enum roll_phase {
-	ROLL_BEGIN,
-	ROLL_START,  /* @w was started */
-	ROLL_READY,  /* @w serves */
-	ROLL_RETIRE, /* @w, an old one, was told to leave */
-	ROLL_DONE,
-	ROLL_ABORTED,
-};
-
 /* The one place where the steps of a rollout are announced; @w as above, else NULL. */
 void service_announce(struct service *s, enum roll_phase phase, const struct worker *w);
 
 /* "reload" or "restart", "start". */
 const char *roll_kind_name(enum roll_kind kind);
-const char *roll_phase_name(enum roll_phase phase);
 
 /*
  * What the rollout under way waits for now: "web.1 to listen (2 s, 28 s left)"; a service that
@@ -297,7 +285,7 @@ void service_attach_listeners(struct service *s);
 void service_close_listener(struct listener *l);
 
 /* A listener of any service that a bind of @addr would collide with, or NULL. */
-struct listener *listener_find_overlap(struct master *m, const struct handoff_addr *addr);
+struct listener *listener_find_overlap(struct broker *b, const struct handoff_addr *addr);
 
 /* Says why a bind of @addr failed with @error (-errno), and what to do. */
 void listener_explain_bind(const struct handoff_addr *addr, int error, struct strbuf *reason);

@@ -2,7 +2,7 @@
  * The end of a service, or its pause: first nobody new, then those who wait, then the workers.
  */
 #include <string.h>
-#include "core/master.h"
+#include "service/service.h"
 #include "base/address.h"
 #include "sys/listener.h"
 #include "sys/log.h"
@@ -15,7 +15,7 @@
 
 static struct loop *loop_of(const struct service *s)
 {
-	return &s->master->loop;
+	return &s->broker->loop;
 }
 
 /* Guests last: then it is known whether anybody else is left who could take what waits at them. */
@@ -75,7 +75,7 @@ static void finish_closing(struct service *s)
 		if (list_empty(&e->round.ring))
 			endpoint_refuse_pending(e);
 	for_all_workers(s, EV_RETIRE);
-	master_check_gone(s->master);
+	broker_tidy(s->broker);
 }
 
 static void begin_closing(struct listener *l);
@@ -95,7 +95,7 @@ static bool others_start(const struct service *s)
 {
 	const struct service *other;
 
-	list_for_each (other, &s->master->services, link)
+	list_for_each (other, &s->broker->services, link)
 		if (!other->stopping && !service_is_ready(other))
 			return true;
 	return false;

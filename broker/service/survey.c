@@ -2,7 +2,7 @@
 
 #include <limits.h>
 #include <string.h>
-#include "core/master.h"
+#include "service/watch.h"
 
 #define FRESH_MS 100
 /* A slice: connections that arrive meanwhile wait for so long. */
@@ -10,7 +10,7 @@
 
 static struct loop *loop_of(const struct survey *s)
 {
-	return &s->master->loop;
+	return &s->broker->loop;
 }
 
 static void begin(struct survey *s)
@@ -50,7 +50,7 @@ static struct worker *next_unseen(const struct survey *s)
 	struct service *service;
 	struct worker *w;
 
-	list_for_each (service, &s->master->services, link)
+	list_for_each (service, &s->broker->services, link)
 		list_for_each (w, &service->workers, link)
 			if (w->found.round != s->round)
 				return w;
@@ -141,9 +141,9 @@ void survey_want(struct survey *s, struct survey_waiter *w)
 	begin(s);
 }
 
-void survey_init(struct survey *s, struct master *m)
+void survey_init(struct survey *s, struct broker *b)
 {
-	*s = (struct survey){ .master = m };
+	*s = (struct survey){ .broker = b };
 	list_init(&s->waiters);
 	loop_timer_init(&s->step, step_expired);
 }

@@ -12,7 +12,7 @@
 #include "worker/worker.h"
 #include "sys/sockdiag.h"
 
-struct master;
+struct broker;
 
 /* One that waits. Embedded in its owner, who gives up with list_remove(&w->link). */
 struct survey_waiter {
@@ -21,7 +21,7 @@ struct survey_waiter {
 };
 
 struct survey {
-	struct master *master;
+	struct broker *broker;
 	struct list waiters; /* survey_waiter::link */
 	struct loop_timer step;
 	unsigned round;	     /* of the latest that began; a worker has the round it was seen in */
@@ -32,7 +32,7 @@ struct survey {
 	struct inode_set connections;
 };
 
-void survey_init(struct survey *s, struct master *m);
+void survey_init(struct survey *s, struct broker *b);
 void survey_deinit(struct survey *s);
 
 /* Looks at one worker at once: what is known of it is of this moment. */

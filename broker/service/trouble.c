@@ -3,7 +3,7 @@
  * remembered in words, as somebody will want to know why it is down.
  */
 #include <string.h>
-#include "core/master.h"
+#include "service/service.h"
 
 struct worker_end_facts service_end_facts(const struct worker *w, bool starting)
 {
@@ -28,7 +28,7 @@ static void add_last_line(const struct lines *lines, struct strbuf *out)
 
 static bool was_healthy(const struct worker *w)
 {
-	int64_t now = loop_now(&w->service->master->loop);
+	int64_t now = loop_now(&w->service->broker->loop);
 
 	return w->ready_ms && now - w->ready_ms >= w->conf->backoff_reset_ms;
 }
@@ -44,7 +44,7 @@ static struct slot_trouble *note(struct service *s, unsigned slot, enum worker_e
 		*t = calloc(1, sizeof(**t));
 	if (*t) {
 		(*t)->end = end;
-		(*t)->at_ms = loop_now(&s->master->loop);
+		(*t)->at_ms = loop_now(&s->broker->loop);
 		(*t)->in_a_row++;
 		(*t)->words[0] = (*t)->last_output[0] = '\0';
 	}

@@ -8,18 +8,12 @@
  */
 #include <errno.h>
 #include <string.h>
-#include "core/master.h"
+#include "service/watch.h"
 #include "service/pin.h"
 #include "sys/channel.h"
 #include "sys/log.h"
 #include "sys/sockdiag.h"
 
-/*
- * A stopped worker at which somebody waits is out of the round after three looks at the latest: one
- * that may still have seen its queue move, or has not read the state; one that sees the process
- * stopped; and one that sees the same again. That is promised within 100 ms.
- */
-#define WATCH_MS    25
 #define EVIDENCE_MS 200
 /* What waits for so long at a worker that drains or is held is given to others. */
 #define STUCK_MS 100
@@ -27,12 +21,6 @@
 #define FULL_MS	     2000
 #define FULL_EACH_MS 60000
 #define PROBE_MAX_MS 30000
-
-void watch_needed(struct master *m)
-{
-	if (!loop_timer_armed(&m->watch))
-		loop_timer_arm(&m->loop, &m->watch, WATCH_MS);
-}
 
 /* --- channels that do not move ------------------------------------------------------- */
 
@@ -64,7 +52,7 @@ static bool another_serves(const struct channel *c)
 
 void channel_shun(struct channel *c)
 {
-	struct master *m = c->worker->service->master;
+	struct broker *b = c->worker->service->broker;
 
 	if (!c->stalled)
 		c->probe_delay_ms = c->worker->conf->stall_timeout_ms;
@@ -72,8 +60,8 @@ void channel_shun(struct channel *c)
 		c->probe_delay_ms *= 2;
 	c->stalled = true;
 	c->member.limit = 0;
-	c->probe_ms = loop_now(&m->loop) + c->probe_delay_ms;
-	watch_needed(m);
+	c->probe_ms = loop_now(&b->loop) + c->probe_delay_ms;
+	broker_watch(b);
 }
 
 /*
@@ -370,23 +358,23 @@ static bool watch_service(struct service *s, bool evidence, int64_t now)
 
 static void watch_expired(struct loop_timer *timer)
 {
-	struct master *m = container_of(timer, struct master, watch);
-	int64_t now = loop_now(&m->loop);
-	bool evidence = now - m->evidence_ms >= EVIDENCE_MS;
+	struct broker *b = container_of(timer, struct broker, watch);
+	int64_t now = loop_now(&b->loop);
+	bool evidence = now - b->evidence_ms >= EVIDENCE_MS;
 	struct service *s, *tmp;
 	bool again = false;
 
 	if (evidence)
-		m->evidence_ms = now;
-	list_for_each_safe (s, tmp, &m->services, link)
+		b->evidence_ms = now;
+	list_for_each_safe (s, tmp, &b->services, link)
 		again |= watch_service(s, evidence, now);
 	if (again)
-		watch_needed(m);
+		broker_watch(b);
 }
 
-void watch_init(struct master *m)
+void watch_init(struct broker *b)
 {
-	loop_timer_init(&m->watch, watch_expired);
+	loop_timer_init(&b->watch, watch_expired);
 }
 
 /* SIGCHLD told of a child that was stopped or continued: no need to wait for the next look. */

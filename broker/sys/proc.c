@@ -13,6 +13,13 @@ void pid_set_deinit(struct pid_set *set)
 	*set = (struct pid_set){ 0 };
 }
 
+void pid_set_remove(struct pid_set *set, pid_t pid)
+{
+	for (size_t i = 0; i < set->n; i++)
+		if (set->pids[i] == pid)
+			set->pids[i--] = set->pids[--set->n];
+}
+
 bool pid_set_has(const struct pid_set *set, pid_t pid)
 {
 	for (size_t i = 0; i < set->n; i++)

@@ -4,7 +4,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "base/fd.h"
-#include "core/master.h"
+#include "master/master.h"
+#include "service/service.h"
 #include "report/probe.h"
 #include "base/address.h"
 #include "policy/http.h"
@@ -41,7 +42,7 @@ struct web_client {
 
 static struct loop *loop_of(const struct web *web)
 {
-	return &web->master->loop;
+	return &web->master->broker.loop;
 }
 
 /* --- a client ------------------------------------------------------------------------ */
@@ -261,17 +262,6 @@ static bool is_same(const struct conf_serve *a, const struct conf_serve *b)
 	return address_equal(&a->addr, &b->addr);
 }
 
-const char *web_find_overlap(const struct broker_conf *bc, const struct handoff_addr *addr)
-{
-	for (enum web_kind kind = 0; kind < WEB_N; kind++) {
-		const struct conf_serve *serve = serve_of(bc, kind);
-
-		if (serve->addr.family && address_overlap(&serve->addr, addr))
-			return option_names[kind];
-	}
-	return NULL;
-}
-
 static int open_address(struct master *m, const struct handoff_addr *addr, int *ret_fd,
 			struct strbuf *error)
 {
@@ -282,7 +272,7 @@ static int open_address(struct master *m, const struct handoff_addr *addr, int *
 
 	if (r == 0)
 		return 0;
-	other = r == -EADDRINUSE ? listener_find_overlap(m, addr) : NULL;
+	other = r == -EADDRINUSE ? listener_find_overlap(&m->broker, addr) : NULL;
 	if (other)
 		strbuf_addf(error, "port %u is served for [service:%s]; choose another port",
 			    addr->port, service_name(other->service));
@@ -300,41 +290,48 @@ static int open_path(const struct broker_conf *bc, const char *path, int *ret_fd
 	return r < 0 ? r : unix_listener_open(path, group, ret_fd, error);
 }
 
-int web_prepare(struct web *web, const struct broker_conf *old, const struct broker_conf *bc,
-		struct web_change *ret, struct strbuf *error)
+static const struct web_change no_change = { .fds = { -1, -1 } };
+
+static void discard(struct reload_part *part, const struct broker_conf *bc)
 {
-	struct web_change change = WEB_NO_CHANGE;
+	struct web *web = container_of(part, struct web, part);
+
+	for (enum web_kind kind = 0; kind < WEB_N; kind++) {
+		int *fd = &web->change.fds[kind];
+
+		if (*fd >= 0 && serve_of(bc, kind)->path)
+			(void)unlink(serve_of(bc, kind)->path);
+		fd_closep(fd);
+	}
+	web->change = no_change;
+}
+
+static int prepare(struct reload_part *part, const struct broker_conf *old,
+		   const struct broker_conf *bc, struct strbuf *error)
+{
+	struct web *web = container_of(part, struct web, part);
 
 	for (enum web_kind kind = 0; kind < WEB_N; kind++) {
 		const struct conf_serve *serve = serve_of(bc, kind);
+		int *fd = &web->change.fds[kind];
 		size_t said = error->len;
 		int r = 0;
 
 		if (old && is_same(serve, serve_of(old, kind)))
 			continue;
-		change.changed[kind] = old || conf_serve_is_on(serve);
+		web->change.changed[kind] = old || conf_serve_is_on(serve);
 		strbuf_addf(error, "[broker] %s: ", option_names[kind]);
 		if (serve->path)
-			r = open_path(bc, serve->path, &change.fds[kind], error);
+			r = open_path(bc, serve->path, fd, error);
 		else if (serve->addr.family)
-			r = open_address(web->master, &serve->addr, &change.fds[kind], error);
+			r = open_address(web->master, &serve->addr, fd, error);
 		if (r < 0) {
-			web_discard(bc, &change);
+			discard(part, bc);
 			return r;
 		}
 		error->text[error->len = said] = '\0';
 	}
-	*ret = change;
 	return 0;
-}
-
-void web_discard(const struct broker_conf *bc, struct web_change *change)
-{
-	for (enum web_kind kind = 0; kind < WEB_N; kind++) {
-		if (change->fds[kind] >= 0 && serve_of(bc, kind)->path)
-			(void)unlink(serve_of(bc, kind)->path);
-		fd_closep(&change->fds[kind]);
-	}
 }
 
 static void server_close(struct web_server *server)
@@ -369,17 +366,20 @@ static void server_open(struct web_server *server, const struct conf_serve *serv
 		  LOG_MSG("serving %s on %s", option_names[server->kind], where.text));
 }
 
-void web_apply(struct web *web, const struct broker_conf *bc, struct web_change *change)
+static void apply(struct reload_part *part, const struct broker_conf *bc)
 {
+	struct web *web = container_of(part, struct web, part);
+
 	for (enum web_kind kind = 0; kind < WEB_N; kind++) {
-		if (!change->changed[kind])
+		if (!web->change.changed[kind])
 			continue;
 		server_close(&web->servers[kind]);
-		if (change->fds[kind] >= 0)
+		if (web->change.fds[kind] >= 0)
 			server_open(&web->servers[kind], serve_of(bc, kind),
-				    fd_take(&change->fds[kind]));
+				    fd_take(&web->change.fds[kind]));
 	}
-	web->master->measuring = web->servers[WEB_METRICS].fd >= 0;
+	web->change = no_change;
+	web->master->broker.measuring = web->servers[WEB_METRICS].fd >= 0;
 }
 
 int web_chown(struct web *web, uid_t uid)
@@ -393,11 +393,16 @@ int web_chown(struct web *web, uid_t uid)
 	return 0;
 }
 
-void web_init(struct web *web, struct master *m)
+void web_init(struct web *web, struct master *m, struct survey *survey)
 {
-	*web = (struct web){ .master = m };
+	*web = (struct web){
+		.part = { .prepare = prepare, .apply = apply, .discard = discard },
+		.change = no_change,
+		.master = m,
+	};
+	list_append(&m->parts, &web->part.link);
 	list_init(&web->clients);
-	scrape_init(&web->scrape, m);
+	scrape_init(&web->scrape, m, survey);
 	for (enum web_kind kind = 0; kind < WEB_N; kind++) {
 		struct web_server *server = &web->servers[kind];
 

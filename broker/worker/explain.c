@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include "worker/core_dump.h"
 #include "worker/launch.h"
-#include "core/master.h"
+#include "service/service.h"
 #include "base/address.h"
 #include "sys/log.h"
 #include "sys/sockdiag.h"
@@ -97,7 +97,7 @@ static void describe(const struct worker *w, char *how, size_t size)
 
 void launch_log_exit(const struct worker *w)
 {
-	struct master *m = w->service->master;
+	struct broker *b = w->service->broker;
 	bool expected =
 		w->state_before_exit == WORKER_STOPPING || w->state_before_exit == WORKER_DRAINING;
 	char tail[LINES_TAIL + 1], how[32];
@@ -120,7 +120,7 @@ void launch_log_exit(const struct worker *w)
 			  LOG_STR("how", how), LOG_BOOL("serving", false),
 			  LOG_INT("served", w->served), LOG_STR("core", core.text),
 			  LOG_MSG("ended (%s) after %lld s and %llu connections%s", how,
-				  (long long)(loop_now(&m->loop) - w->started_ms) / MSEC_PER_SEC,
+				  (long long)(loop_now(&b->loop) - w->started_ms) / MSEC_PER_SEC,
 				  (unsigned long long)w->served, core_words.text));
 		return;
 	}
@@ -147,6 +147,6 @@ void launch_log_exit(const struct worker *w)
 			  w->ready_ms ? "crashed:" : "failed to start:",
 			  WIFSIGNALED(w->exit_status) ? strsignal(WTERMSIG(w->exit_status))
 						      : "ended",
-			  how, (long long)(loop_now(&m->loop) - w->started_ms),
+			  how, (long long)(loop_now(&b->loop) - w->started_ms),
 			  n ? "" : "; it wrote nothing", core_words.text));
 }

@@ -4,8 +4,8 @@
  */
 #include <errno.h>
 #include <string.h>
-#include "core/master.h"
-#include "service/pin.h"
+#include "service/service.h"
+#include "service/service.h"
 #include "sys/log.h"
 
 /* "debugged by gdb 4711", or nothing. */
@@ -48,7 +48,7 @@ void worker_hold(struct worker *w, enum worker_hold by)
 			  by == HELD_BY_STOP ? "runs again" : "is released"));
 	worker_event(w, EV_HOLD);
 	/* One that is held already steps nowhere, and yet somebody must see when it runs again. */
-	watch_needed(w->service->master);
+	broker_watch(w->service->broker);
 }
 
 void worker_unhold(struct worker *w, enum worker_hold by)
@@ -66,115 +66,6 @@ void worker_unhold(struct worker *w, enum worker_hold by)
 	log_event(LEVEL_INFO, "worker-released", LOG_WORKER(w), LOG_STR("by", word_of(by)),
 		  LOG_MSG("%s%s", what, w->state == WORKER_HELD ? ": gets connections again" : ""));
 	worker_event(w, EV_RELEASE);
-}
-
-int worker_debug_begin(struct worker *w, const struct pin_source *from, struct strbuf *error)
-{
-	struct pin pin = { .kind = PIN_DEBUG, .generation = w->generation };
-	int r = 0;
-
-	if (w->held & HELD_BY_DEBUG) {
-		strbuf_addf(error, "%s is being debugged already", w->name);
-		return -EBUSY;
-	}
-	if (from && pins_find(&w->service->pins, PIN_DEBUG, from)) {
-		strbuf_add(error, "another worker is being debugged with that source already");
-		return -EBUSY;
-	}
-	/* First the pin: what waits there and has it need not leave. */
-	if (from) {
-		pin.source = *from;
-		memcpy(pin.worker, w->name, sizeof(w->name));
-		r = service_pin(w->service, &pin, error);
-	}
-	if (r == 0)
-		worker_hold(w, HELD_BY_DEBUG);
-	return r;
-}
-
-void worker_debug_end(struct worker *w)
-{
-	service_unpin_generation(w, "the debugger is done");
-	worker_unhold(w, HELD_BY_DEBUG);
-}
-
-/* --- what becomes of it meanwhile ------------------------------------------------------ */
-
-static void add_end(const struct worker *w, struct strbuf *out)
-{
-	const struct worker_end_facts facts = service_end_facts(w, false);
-
-	if (w->guest && w->pid) {
-		strbuf_add(out, " is left to itself: its service ends");
-		return;
-	}
-	strbuf_add(out, " has ended");
-	if (!w->exited)
-		return;
-	strbuf_add(out, ": ");
-	worker_end_add_words(&facts, out);
-}
-
-static void add_why_it_leaves(const struct worker *w, enum worker_state from, struct strbuf *out)
-{
-	const struct worker_end_facts facts = service_end_facts(w, false);
-	const struct service *s = w->service;
-
-	if (s->master->stopping != RUNNING) {
-		strbuf_add(out, " is to end with the broker");
-	} else if (service_leaves(s)) {
-		strbuf_addf(out, " is to end: %s %s", service_name(s),
-			    s->stopping ? "ends" : "is paused");
-	} else if (!w->asked) {
-		strbuf_add(out, " does not serve any more: ");
-		worker_end_add_words(&facts, out);
-	} else if (from == WORKER_STARTING) {
-		strbuf_add(out, " is to end before it has served");
-	} else if (w->slot >= s->want) {
-		strbuf_add(out, " is to end: there are fewer workers now");
-	} else {
-		strbuf_addf(out, " was replaced by a %s",
-			    s->target ? roll_kind_name(s->roll_kind) : "rollback");
-	}
-}
-
-/* The source whose connections its debugger wants, if it has named one. */
-static bool find_source(const struct worker *w, struct strbuf *out)
-{
-	const struct pins *pins = &w->service->pins;
-
-	for (size_t i = 0; i < pins->n; i++)
-		if (pins->pin[i].kind == PIN_DEBUG &&
-		    pin_names(&pins->pin[i], w->name, w->generation)) {
-			pin_source_format(&pins->pin[i].source, out);
-			return true;
-		}
-	return false;
-}
-
-void worker_debug_changed(const struct worker *w, enum worker_state from, enum worker_event ev)
-{
-	bool was = worker_state_is_current(from), is = worker_state_is_current(w->state);
-	bool dead = w->state == WORKER_DEAD;
-	STRBUF(source, 64);
-	STRBUF(words, 512);
-
-	/* One that is killed has ended in a moment, and that is said. */
-	if (!(w->held & HELD_BY_DEBUG) || (was == is && !dead) || (ev == EV_KILL && !dead))
-		return;
-	strbuf_add(&words, w->name);
-	if (dead)
-		add_end(w, &words);
-	else if (was)
-		add_why_it_leaves(w, from, &words);
-	else
-		strbuf_add(&words, " was put back by a rollback, and is held as before");
-	if (was != is && find_source(w, &source) && !service_leaves(w->service))
-		strbuf_addf(&words, "; connections of %s go %s again", source.text,
-			    is ? "to it" : "round");
-	if (was && !dead && w->pid)
-		strbuf_add(&words, "; this process is left to you until the debugger ends");
-	control_tell_debugger(w, words.text);
 }
 
 /*
@@ -217,7 +108,7 @@ bool worker_is_found_debugged(const struct worker *w)
 
 void worker_say_traced(struct worker *w)
 {
-	bool broker_waits = w->service->master->stopping != RUNNING;
+	bool broker_waits = w->service->broker->stopping;
 	unsigned news = broker_waits ? 2 : 1;
 	STRBUF(by, 64);
 	pid_t tracer = 0;

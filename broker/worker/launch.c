@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/fd.h"
-#include "core/master.h"
+#include "service/service.h"
 #include "handoff_name.h"
 #include "sys/log.h"
 #include "sys/program.h"
@@ -155,7 +155,7 @@ static void add_worker_environment(const struct worker *w, struct words *env)
 	words_add(env, HANDOFF_ENV_SLOT "=%u", w->slot);
 	words_add(env, HANDOFF_ENV_WORKER "=%s", w->name);
 	words_add(env, HANDOFF_ENV_GENERATION "=%u", w->generation);
-	words_add(env, HANDOFF_ENV_RENDEZVOUS "=%s", w->service->master->rundir.rendezvous);
+	words_add(env, HANDOFF_ENV_RENDEZVOUS "=%s", w->service->broker->launch.rendezvous);
 	words_add(env, HANDOFF_ENV_TOKEN "=%s", token);
 	add_private_ports(env, w->conf);
 	add_wrapper(conf_find_wrap(w->conf, w->slot), w->conf, env);
@@ -168,12 +168,12 @@ static void add_all(struct words *argv, char *const *words)
 }
 
 /* @first (NULL: nothing) and then @then, by the launcher. */
-static void build_arguments(const struct master *m, const struct service_conf *sc,
+static void build_arguments(const struct broker *b, const struct service_conf *sc,
 			    char *const *first, char *const *then, bool check, struct words *argv)
 {
-	words_add(argv, "%s", m->shim_path);
+	words_add(argv, "%s", b->launch.shim);
 	words_add(argv, "--library");
-	words_add(argv, "%s", m->library_path);
+	words_add(argv, "%s", b->launch.library);
 	words_add(argv, "--status-fd");
 	words_add(argv, "%d", SPAWN_STATUS_FD);
 	words_add(argv, "--backend");
@@ -213,18 +213,18 @@ static int open_output(const struct service_conf *sc, int *ret_child, int *ret_o
 	return -EINVAL;
 }
 
-static int spawn(const struct master *m, const struct service_conf *sc, const struct words *argv,
+static int spawn(const struct broker *b, const struct service_conf *sc, const struct words *argv,
 		 const struct words *env, const struct user_info *user, int output_fd,
 		 pid_t *ret_pid, int *ret_status_fd)
 {
 	const struct spawn_request req = {
-		.program = m->shim_path,
+		.program = b->launch.shim,
 		.argv = argv->v,
 		.envp = env->v,
 		.directory = sc->directory,
 		.output_fd = output_fd,
 		.ids = &user->ids,
-		.nofile = m->nofile,
+		.nofile = b->launch.nofile,
 	};
 
 	if (argv->failed || env->failed)
@@ -242,13 +242,13 @@ int launch(struct worker *w, struct strbuf *error)
 	if (r < 0)
 		return r;
 	w->uid = user.ids.uid;
-	build_arguments(w->service->master, w->conf, conf_find_wrap(w->conf, w->slot),
+	build_arguments(w->service->broker, w->conf, conf_find_wrap(w->conf, w->slot),
 			w->conf->command, false, &argv);
 	build_environment(&user, w->conf, &env);
 	add_worker_environment(w, &env);
 	r = open_output(w->conf, &child_output, &w->output_fd, error);
 	if (r == 0)
-		r = spawn(w->service->master, w->conf, &argv, &env, &user, child_output, &w->pid,
+		r = spawn(w->service->broker, w->conf, &argv, &env, &user, child_output, &w->pid,
 			  &w->status_fd);
 	words_deinit(&argv);
 	words_deinit(&env);
@@ -286,7 +286,7 @@ static int wait_for_check(pid_t pid, int status_fd, struct strbuf *error)
 	return -EINVAL;
 }
 
-static int check(const struct master *m, const struct service_conf *sc, char *const *words,
+static int check(const struct broker *b, const struct service_conf *sc, char *const *words,
 		 struct strbuf *error)
 {
 	struct words argv = { 0 }, env = { 0 };
@@ -298,9 +298,9 @@ static int check(const struct master *m, const struct service_conf *sc, char *co
 
 	if (r < 0)
 		return r;
-	build_arguments(m, sc, NULL, words, true, &argv);
+	build_arguments(b, sc, NULL, words, true, &argv);
 	build_environment(&user, sc, &env);
-	r = spawn(m, sc, &argv, &env, &user, null_fd, &pid, &status_fd);
+	r = spawn(b, sc, &argv, &env, &user, null_fd, &pid, &status_fd);
 	words_deinit(&argv);
 	words_deinit(&env);
 	if (r < 0) {
@@ -311,15 +311,15 @@ static int check(const struct master *m, const struct service_conf *sc, char *co
 }
 
 /* Each program by itself: a wrapper is executed as an app is, and then executes the app. */
-int launch_check(const struct master *m, const struct service_conf *sc, struct strbuf *error)
+int launch_check(const struct broker *b, const struct service_conf *sc, struct strbuf *error)
 {
 	STRBUF(reason, 512);
-	int r = check(m, sc, sc->command, &reason);
+	int r = check(b, sc, sc->command, &reason);
 
 	if (r < 0)
 		strbuf_addf(error, "command: %s", reason.text);
 	for (size_t i = 0; r == 0 && i < sc->n_wraps; i++) {
-		r = check(m, sc, sc->wraps[i].words, &reason);
+		r = check(b, sc, sc->wraps[i].words, &reason);
 		if (r < 0)
 			strbuf_addf(error, "wrap.%u: %s", sc->wraps[i].slot, reason.text);
 	}

@@ -6,7 +6,7 @@
 
 #include "worker/worker.h"
 
-struct master;
+struct broker;
 
 /* Starts the process of @w and fills its pid and descriptors. 0 or -errno with @error. */
 int launch(struct worker *w, struct strbuf *error);
@@ -16,7 +16,7 @@ int launch(struct worker *w, struct strbuf *error);
  * executed, without running them: waits for the answers, at most ten seconds each. 0; -EINVAL with
  * @error: the key, what was found and what to do.
  */
-int launch_check(const struct master *m, const struct service_conf *sc, struct strbuf *error);
+int launch_check(const struct broker *b, const struct service_conf *sc, struct strbuf *error);
 
 /*
  * Logs why @w, which has not become ready in time, may not have: what it listens on instead.

@@ -4,12 +4,12 @@
  */
 #include <string.h>
 #include "base/fd.h"
-#include "core/master.h"
+#include "service/service.h"
 #include "sys/log.h"
 
 static struct loop *loop_of(const struct worker *w)
 {
-	return &w->service->master->loop;
+	return &w->service->broker->loop;
 }
 
 static void output_line(void *arg, const char *line, size_t n)

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "core/master.h"
+#include "service/service.h"
 #include "handoff_name.h"
 #include "sys/log.h"
 #include "sys/spawn.h"
@@ -99,7 +99,7 @@ static bool find_kin(struct worker *w)
 	for (size_t i = 0; i < children.n; i++) {
 		pid_t pid = children.pids[i];
 
-		if (master_started(w->service->master, pid))
+		if (pid_set_has(&w->service->broker->started, pid))
 			continue;
 		if (proc_state(pid) == 'Z' || !worker_owns_child(w, pid))
 			ending = ending || proc_is_ending(pid);
@@ -118,7 +118,7 @@ static bool find_kin_or_later(struct worker *w)
 	if (known)
 		loop_timer_disarm(&w->look);
 	else
-		loop_timer_arm(&w->service->master->loop, &w->look, LOOK_MS);
+		loop_timer_arm(&w->service->broker->loop, &w->look, LOOK_MS);
 	return known;
 }
 
@@ -149,7 +149,7 @@ static void judge_end(struct worker *w)
 		w->pid = heir(w);
 		w->exited = false;
 		w->kin.n = 0;
-		guard_add(w->service->master, w, w->pid);
+		notice_process_started(w->service->broker, w, w->pid);
 		log_event(LEVEL_INFO, "worker-daemonised", LOG_WORKER(w),
 			  LOG_MSG("process %d put itself into the background as process %d",
 				  (int)w->main_was, (int)w->pid));
@@ -170,7 +170,7 @@ void worker_look_for_kin(struct worker *w)
 
 void worker_main_exited(struct worker *w, int status)
 {
-	guard_remove(w->service->master, w->pid);
+	notice_process_ended(w->service->broker, w->pid);
 	w->main_was = w->pid;
 	w->pid = 0;
 	w->state_before_exit = w->state;

@@ -6,7 +6,7 @@
 #include "base/fd.h"
 #include "service/guest.h"
 #include "worker/launch.h"
-#include "core/master.h"
+#include "service/service.h"
 #include "service/pin.h"
 #include "sys/channel.h"
 #include "sys/log.h"
@@ -21,7 +21,7 @@
 
 static struct loop *loop_of(const struct worker *w)
 {
-	return &w->service->master->loop;
+	return &w->service->broker->loop;
 }
 
 const struct service_conf *worker_live_conf(const struct worker *w)
@@ -303,7 +303,7 @@ void worker_event(struct worker *w, enum worker_event ev)
 	if (!worker_fsm_step(&w->state, ev, &actions))
 		return;
 	log_change(w, from, ev);
-	worker_debug_changed(w, from, ev);
+	notice_worker(w->service->broker, w, from, ev);
 	if (w->state != from)
 		w->state_since_ms = loop_now(loop_of(w));
 	if (actions & ACT_DISARM)
@@ -345,7 +345,7 @@ void worker_event(struct worker *w, enum worker_event ev)
 			channel_close(c);
 	}
 	service_worker_changed(w, from);
-	watch_needed(w->service->master);
+	broker_watch(w->service->broker);
 	if (w->state == WORKER_DEAD)
 		service_unpin_generation(w, "the worker has ended");
 	if (actions & ACT_RELEASE)
@@ -393,7 +393,7 @@ struct worker *worker_new(struct service *service, struct service_conf *conf, un
 		return NULL;
 	w->service = service;
 	w->conf = service_conf_ref(conf);
-	w->id = ++service->master->next_worker_id;
+	w->id = ++service->broker->given.worker;
 	w->slot = slot;
 	w->generation = generation;
 	snprintf(w->name, sizeof(w->name), "%s.%u", conf->name, slot);
@@ -406,7 +406,7 @@ struct worker *worker_new(struct service *service, struct service_conf *conf, un
 	loop_timer_init(&w->settle, settle_expired);
 	loop_timer_init(&w->look, look_expired);
 	worker_output_init(w);
-	w->started_ms = w->state_since_ms = loop_now(&service->master->loop);
+	w->started_ms = w->state_since_ms = loop_now(&service->broker->loop);
 	return w;
 }
 
@@ -439,7 +439,7 @@ struct worker *worker_start(struct service *service, struct service_conf *conf, 
 	}
 	list_append(&service->workers, &w->link);
 	loop_timer_arm(loop_of(w), &w->deadline, conf->start_timeout_ms);
-	guard_add(service->master, w, w->pid);
+	notice_process_started(service->broker, w, w->pid);
 	log_event(LEVEL_INFO, "worker-start", LOG_WORKER(w), LOG_MSG("started"));
 	return w;
 }

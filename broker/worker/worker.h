@@ -173,21 +173,6 @@ void worker_hold(struct worker *w, enum worker_hold by);
 void worker_unhold(struct worker *w, enum worker_hold by);
 
 /*
- * A debugging session: @w is held, and with @from (may be NULL) connections of that source go to it
- * all the same, and no others. Whoever begins it ends it, unless @w has ended before: then look it
- * up by name and generation, and there is nothing to do. 0; -EBUSY: there is a session already;
- * -ENOSPC: too many pins; both with @error in words.
- */
-int worker_debug_begin(struct worker *w, const struct pin_source *from, struct strbuf *error);
-void worker_debug_end(struct worker *w);
-
-/*
- * Tells who debugs @w, if somebody does, what its step out of @from means: it leaves, has ended, or
- * is back. That is seldom of their doing.
- */
-void worker_debug_changed(const struct worker *w, enum worker_state from, enum worker_event ev);
-
-/*
  * Whether a debugger, strace(1) or the like has a process of @w; *@ret_tracer (may be NULL) is its
  * pid. One that belongs to the worker itself, as in `wrap.0 = strace -f`, counts only while it
  * keeps a process stopped. Reads /proc of every process of the tree.

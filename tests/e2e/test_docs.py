@@ -71,18 +71,18 @@ def the_manual_page_has_the_options_of_the_program():
 
 @test
 def the_manual_page_has_the_exit_codes():
-    enum = re.search(r"enum exit_code {(.*?)};", read("broker/core/master.h"), re.S).group(1)
+    enum = re.search(r"enum exit_code {(.*?)};", read("broker/run.h"), re.S).group(1)
     codes = re.findall(r"EXIT_CODE_\w+ = (\d+)", enum)
     assert len(codes) >= 5, enum
-    same(codes, re.findall(r"^\.It (\d+)$", section("EXIT STATUS"), re.M), "master.h and broker(8)")
+    same(codes, re.findall(r"^\.It (\d+)$", section("EXIT STATUS"), re.M), "run.h and broker(8)")
     same(codes, re.findall(r"^\| (\d+) \|", read("README.md"), re.M), "master.h and README.md")
 
 
 @test
 def the_manual_page_has_the_signals():
-    handled = re.search(r"handled\[\] = {(.*?)};", read("broker/run.c"), re.S).group(1)
+    handled = re.search(r"signals_handled\[\] = {(.*?)};", read("broker/signals.c"), re.S).group(1)
     items = " ".join(re.findall(r"^\.It Dv (.*)$", section("SIGNALS"), re.M))
-    same(re.findall(r"SIG\w+", handled), re.findall(r"SIG\w+", items), "master.c and broker(8)")
+    same(re.findall(r"SIG\w+", handled), re.findall(r"SIG\w+", items), "signals.c and broker(8)")
 
 
 # --- brokerctl(1) ---------------------------------------------------------------------------------

@@ -227,7 +227,7 @@ TEST(a_shortage_pauses_and_warns_once)
 	for (unsigned i = 0; i < 4; i++) {
 		CHECK(!is_armed(&listeners[0]));
 		CHECK(loop_timer_armed(&endpoint->retry));
-		CHECK(endpoint->retry.at_ms > master.loop.now_ms);
+		CHECK(endpoint->retry.at_ms > broker.loop.now_ms);
 		while (loop_turn(0))
 			continue;
 		if (listeners[0].failures_left)
@@ -259,7 +259,7 @@ TEST(an_error_of_accept_that_is_ours_does_not_spin)
 	listeners[0].failures_left = 3;
 	CHECK(loop_turn(0));
 	CHECK(!is_armed(&listeners[0]));
-	CHECK(endpoint->retry.at_ms > master.loop.now_ms);
+	CHECK(endpoint->retry.at_ms > broker.loop.now_ms);
 	CHECK(n_warned > 0);
 	fake_stop();
 }
@@ -277,7 +277,7 @@ TEST(too_many_in_flight_keeps_the_connection_and_tries_again)
 		while (loop_turn(0))
 			continue;
 		CHECK(loop_timer_armed(&endpoint->retry));
-		CHECK(endpoint->retry.at_ms > master.loop.now_ms);
+		CHECK(endpoint->retry.at_ms > broker.loop.now_ms);
 		n_give_calls = 0;
 		CHECK(loop_waits());
 		CHECK(n_give_calls <= 1);

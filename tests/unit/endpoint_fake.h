@@ -10,7 +10,7 @@
 
 #include <errno.h>
 #include <sys/socket.h>
-#include "core/master.h"
+#include "service/service.h"
 #include "service/pin.h"
 #include "sys/channel.h"
 #include "sys/listener.h"
@@ -23,7 +23,7 @@
 #define MAX_QUEUE   64
 #define MAX_LISTEN  3
 
-static struct master master;
+static struct broker broker;
 static struct service_conf conf;
 static struct service service;
 static struct endpoint *endpoint;
@@ -302,7 +302,7 @@ void channel_shun(struct channel *c)
 
 int loop_add(struct loop *loop, struct loop_source *source, int fd, uint32_t events)
 {
-	CHECK(loop == &master.loop);
+	CHECK(loop == &broker.loop);
 	source->fd = fd;
 	source->events = events;
 	return 0;
@@ -310,7 +310,7 @@ int loop_add(struct loop *loop, struct loop_source *source, int fd, uint32_t eve
 
 void loop_modify(struct loop *loop, struct loop_source *source, uint32_t events)
 {
-	CHECK(loop == &master.loop && source->fd >= 0);
+	CHECK(loop == &broker.loop && source->fd >= 0);
 	source->events = events;
 	/* A MOD with EPOLLET reports the present state once. */
 	if (events == (EPOLLOUT | EPOLLET))
@@ -319,7 +319,7 @@ void loop_modify(struct loop *loop, struct loop_source *source, uint32_t events)
 
 void loop_remove(struct loop *loop, struct loop_source *source)
 {
-	CHECK(loop == &master.loop);
+	CHECK(loop == &broker.loop);
 	source->fd = -1;
 }
 
@@ -343,7 +343,7 @@ void loop_timer_disarm(struct loop_timer *timer)
 
 uint64_t loop_clock_ns(void)
 {
-	return (uint64_t)master.loop.now_ms * NSEC_PER_MSEC;
+	return (uint64_t)broker.loop.now_ms * NSEC_PER_MSEC;
 }
 
 static unsigned n_wakes;
@@ -392,8 +392,8 @@ static bool loop_waits(void)
 {
 	if (!loop_timer_armed(&endpoint->retry))
 		return false;
-	CHECK(endpoint->retry.at_ms >= master.loop.now_ms);
-	master.loop.now_ms = endpoint->retry.at_ms;
+	CHECK(endpoint->retry.at_ms >= broker.loop.now_ms);
+	broker.loop.now_ms = endpoint->retry.at_ms;
 	list_remove(&endpoint->retry.link);
 	endpoint->retry.expired(&endpoint->retry);
 	return true;
@@ -440,11 +440,11 @@ static void fake_start(unsigned n_workers, unsigned queue, unsigned listen)
 	static char name[] = "web";
 	const struct handoff_addr addr = { .family = 4, .port = 80, .ip = { 127, 0, 0, 1 } };
 
-	list_init(&master.loop.timers);
+	list_init(&broker.loop.timers);
 	conf.name = name;
 	conf.queue = queue;
 	service.want = MAX_WORKERS;
-	service.master = &master;
+	service.broker = &broker;
 	service.conf = &conf;
 	list_init(&service.endpoints);
 	list_init(&service.listeners);

@@ -377,12 +377,12 @@ TEST(a_pin_ends_by_itself)
 	STRBUF(error, 256);
 
 	fake_start(2, QUEUE, 1);
-	pin.expires_ms = master.loop.now_ms + 500;
+	pin.expires_ms = broker.loop.now_ms + 500;
 	CHECK_EQ(service_pin(&service, &pin, &error), 0);
 	CHECK(loop_timer_armed(&service.pin_timer));
-	CHECK_EQ(service.pin_timer.at_ms, master.loop.now_ms + 500);
+	CHECK_EQ(service.pin_timer.at_ms, broker.loop.now_ms + 500);
 	make_pin(PIN_BY_HAND, "127.0.0.8", 1);
-	master.loop.now_ms += 500;
+	broker.loop.now_ms += 500;
 	list_remove(&service.pin_timer.link);
 	service.pin_timer.expired(&service.pin_timer);
 	CHECK_EQ(service.pins.n, 1);
@@ -419,7 +419,7 @@ TEST(too_many_in_flight_keeps_a_pinned_one_and_tries_again)
 	run_loop();
 	CHECK_EQ(endpoint->n_pending, 1);
 	CHECK(loop_timer_armed(&endpoint->retry));
-	CHECK(endpoint->retry.at_ms > master.loop.now_ms);
+	CHECK(endpoint->retry.at_ms > broker.loop.now_ms);
 	workers[0].result = CHANNEL_DONE;
 	CHECK(loop_waits());
 	CHECK_EQ(workers[0].n, 1);

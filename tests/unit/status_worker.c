@@ -7,14 +7,14 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include "core/master.h"
+#include "service/service.h"
 #include "tap.h"
 
 #define SLOTS 3
 
 /* --- a service of workers that nobody has started ------------------------------------ */
 
-static struct master master;
+static struct broker broker;
 static struct service_conf conf;
 static struct service service;
 static uint64_t next_id;
@@ -70,7 +70,7 @@ unsigned worker_waiting(const struct worker *w)
 
 static void fake_start(void)
 {
-	service.master = &master;
+	service.broker = &broker;
 	service.conf = &conf;
 	service.want = SLOTS;
 	list_init(&service.workers);
@@ -198,7 +198,7 @@ static const char *line_of(unsigned slot)
 TEST(an_empty_slot_says_for_how_long_and_why)
 {
 	fake_start();
-	master.loop.now_ms = 90000;
+	broker.loop.now_ms = 90000;
 	service.slots[1].left_ms = 78000;
 	CHECK_CONTAINS(line_of(0), "\"state\":\"empty\",\"state_ms\":null,");
 	CHECK_CONTAINS(line_of(0), "\"why\":\"waits for its turn to start\"");

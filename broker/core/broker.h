@@ -1,0 +1,66 @@
+/*
+ * broker - what every part of a running broker shares, and nothing that only one of them needs. It
+ * knows no control socket, no web server and no keeper.
+ */
+#ifndef BROKER_CORE_BROKER_H
+#define BROKER_CORE_BROKER_H
+
+#include <sys/resource.h>
+#include "config/conf.h"
+#include "core/ledger.h"
+#include "sys/loop.h"
+#include "sys/proc.h"
+
+/* Numbers that are given out once in the life of a broker: the last of each. */
+struct broker_numbers {
+	uint64_t conn, channel, worker;
+	uint32_t listener, guest;
+};
+
+/* What every worker is started with. */
+struct broker_launch {
+	char *shim, *library;	/* paths of the launcher and the preloaded library; owned */
+	const char *rendezvous; /* path of the socket */
+	struct rlimit nofile;	/* as the broker was started; workers get it back */
+};
+
+struct broker {
+	struct loop loop;
+	const struct broker_conf *conf; /* [broker] as it was read last */
+	struct broker_launch launch;
+	struct list services;	/* service::link */
+	struct list observers;	/* observer::link, see notice.h */
+	struct pid_set started; /* processes of ours that nobody has to adopt: main ones, keeper */
+	struct broker_numbers given;
+	int64_t evidence_ms;	 /* when connections were last counted */
+	struct loop_timer watch; /* what no event reports is looked at; see service/watch.c */
+	struct loop_timer tidy;	 /* .expired is run.c's: has a service ended, are all ready? */
+	int spare_fd;		 /* owned; -1: given up to take a connection back */
+	unsigned max_starting;	 /* workers that start at a time */
+	bool measuring;		 /* metrics are on: times are taken */
+	bool stopping;		 /* the whole broker ends */
+	struct ledger gone;	 /* of services that have ended */
+	uint64_t taken_by_gone;	 /* connections that their workers took */
+};
+
+/* The loop is the caller's to begin. */
+void broker_init(struct broker *b);
+void broker_deinit(struct broker *b);
+
+/* A connection waits, or a worker drains: look at it soon. Cheap if that is due already. */
+void broker_watch(struct broker *b);
+
+/*
+ * A service may have ended or become ready. That is looked at in the next turn of the loop: the
+ * caller may still stand in the middle of it.
+ */
+void broker_tidy(struct broker *b);
+
+/* Main process @pid has been started or adopted, and has ended. */
+void broker_note_started(struct broker *b, pid_t pid);
+void broker_note_ended(struct broker *b, pid_t pid);
+
+/* The option in [broker] whose address a listener on @addr would collide with, or NULL. */
+const char *broker_own_address(const struct broker_conf *bc, const struct handoff_addr *addr);
+
+#endif

@@ -1,0 +1,56 @@
+#include "notice.h"
+
+const char *roll_phase_name(enum roll_phase phase)
+{
+	static const char *const names[] = {
+		[ROLL_BEGIN] = "begin",	  [ROLL_START] = "start", [ROLL_READY] = "ready",
+		[ROLL_RETIRE] = "retire", [ROLL_DONE] = "done",	  [ROLL_ABORTED] = "aborted",
+	};
+
+	return names[phase];
+}
+
+void notice_observe(struct broker *b, struct observer *o)
+{
+	list_append(&b->observers, &o->link);
+}
+
+void notice_worker(struct broker *b, const struct worker *w, enum worker_state from,
+		   enum worker_event ev)
+{
+	struct observer *o;
+
+	list_for_each (o, &b->observers, link)
+		if (o->worker)
+			o->worker(o, w, from, ev);
+}
+
+void notice_process_started(struct broker *b, const struct worker *w, pid_t pid)
+{
+	struct observer *o;
+
+	broker_note_started(b, pid);
+	list_for_each (o, &b->observers, link)
+		if (o->process)
+			o->process(o, w, pid);
+}
+
+void notice_process_ended(struct broker *b, pid_t pid)
+{
+	struct observer *o;
+
+	broker_note_ended(b, pid);
+	list_for_each (o, &b->observers, link)
+		if (o->process)
+			o->process(o, NULL, pid);
+}
+
+void notice_rollout(struct broker *b, const struct service *s, enum roll_phase phase,
+		    const struct worker *w)
+{
+	struct observer *o;
+
+	list_for_each (o, &b->observers, link)
+		if (o->rollout)
+			o->rollout(o, s, phase, w);
+}

@@ -1,0 +1,55 @@
+/*
+ * notice - what happens to workers and rollouts, for parts that stand above them: the keeper,
+ * clients that wait for a reload or debug a worker.
+ *
+ * Observers are told at once and in order. An observer writes down or sends; it changes no worker
+ * and no service. If it has to, it arms a timer.
+ */
+#ifndef BROKER_CORE_NOTICE_H
+#define BROKER_CORE_NOTICE_H
+
+#include <sys/types.h>
+#include "core/broker.h"
+#include "policy/worker_fsm.h"
+
+struct service;
+struct worker;
+
+/* The steps of a rollout. */
+enum roll_phase {
+	ROLL_BEGIN,
+	ROLL_START,  /* a new worker was started */
+	ROLL_READY,  /* a new worker serves */
+	ROLL_RETIRE, /* an old worker was told to leave */
+	ROLL_DONE,
+	ROLL_ABORTED,
+};
+
+const char *roll_phase_name(enum roll_phase phase);
+
+struct observer {
+	struct list link; /* broker::observers */
+
+	/* Any may be NULL. */
+
+	/* @ev was applied to @w, which was @from before. */
+	void (*worker)(struct observer *o, const struct worker *w, enum worker_state from,
+		       enum worker_event ev);
+	/* @pid is the main process of @w from now on; or, without @w, has ended. */
+	void (*process)(struct observer *o, const struct worker *w, pid_t pid);
+	/* A step of the rollout of @s; @w is the worker of that step, or NULL. */
+	void (*rollout)(struct observer *o, const struct service *s, enum roll_phase phase,
+			const struct worker *w);
+};
+
+void notice_observe(struct broker *b, struct observer *o);
+
+void notice_worker(struct broker *b, const struct worker *w, enum worker_state from,
+		   enum worker_event ev);
+/* Also keeps broker::started. */
+void notice_process_started(struct broker *b, const struct worker *w, pid_t pid);
+void notice_process_ended(struct broker *b, pid_t pid);
+void notice_rollout(struct broker *b, const struct service *s, enum roll_phase phase,
+		    const struct worker *w);
+
+#endif

@@ -1,0 +1,30 @@
+/*
+ * master - all services together: the configuration that they come from, its reload, and their end.
+ */
+#ifndef BROKER_MASTER_MASTER_H
+#define BROKER_MASTER_MASTER_H
+
+#include "core/broker.h"
+#include "sys/rundir.h"
+
+struct master {
+	struct broker broker;
+	struct conf *conf;	 /* as read last; what a service runs on is service::conf */
+	struct conf *conf_start; /* as read first: its [broker] options that take a restart hold */
+	const char *config_file; /* NULL: the configuration came from the command line */
+	int verbosity;		 /* -1 quiet, 0, 1 verbose */
+	struct rundir rundir;
+	struct list parts; /* reload_part::link */
+	bool ready;	   /* all services have been, once */
+	int64_t started_ms;
+	uint64_t started_unix_ms; /* the same by the calendar, for metrics */
+	uint64_t reloads_refused;
+};
+
+/*
+ * Ends the broker: @drain first, or telling all workers to end at once. While it is ending already:
+ * kills all workers and ends now. @signo is the signal that asked for it; 0: a person did.
+ */
+void master_stop(struct master *m, bool drain, int signo);
+
+#endif

@@ -1,0 +1,15 @@
+/*
+ * signals - what each signal to the broker does; broker(8) has the list.
+ */
+#ifndef BROKER_SIGNALS_H
+#define BROKER_SIGNALS_H
+
+#include "run.h"
+
+extern const int signals_handled[];
+extern const size_t signals_n_handled;
+
+/* @loop is that of a struct run. */
+void signals_received(struct loop *loop, int signo);
+
+#endif
