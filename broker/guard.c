@@ -7,13 +7,13 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "guard.h"
 #include "base/fd.h"
-#include "service/service.h"
+#include "service/types.h"
 #include "sys/fdpass.h"
 #include "sys/keeper.h"
 #include "sys/log.h"
 #include "sys/spawn.h"
+#include "guard.h"
 
 static void tell(struct guard *g, const struct keeper_entry *entry, int output_fd)
 {

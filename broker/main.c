@@ -10,9 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include "sys/config_file.h"
-#include "run.h"
 #include "config/conf_print.h"
+#include "run.h"
+#include "sys/config_file.h"
 
 #define MAX_LISTEN 64
 

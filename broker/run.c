@@ -6,7 +6,10 @@
 #include <time.h>
 #include <unistd.h>
 #include "base/fd.h"
-#include "service/service.h"
+#include "service/fill.h"
+#include "service/life.h"
+#include "service/questions.h"
+#include "service/stop.h"
 #include "service/watch.h"
 #include "signals.h"
 #include "start.h"

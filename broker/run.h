@@ -1,37 +1,10 @@
 /*
- * run - the whole of a running broker: its parts are put together here, and nowhere else.
+ * run - a broker from its start to its end.
  */
 #ifndef BROKER_RUN_H
 #define BROKER_RUN_H
 
-#include "control/control.h"
-#include "guard.h"
-#include "master/master.h"
-#include "report/events.h"
-#include "service/rendezvous.h"
-#include "service/survey.h"
-#include "web/web.h"
-
-/* How the broker ends; also what broker(8) documents. */
-enum exit_code {
-	EXIT_CODE_OK = 0,
-	EXIT_CODE_FAILURE = 1,	   /* the system failed us, or we did */
-	EXIT_CODE_CONFIG = 2,	   /* usage or configuration */
-	EXIT_CODE_ENVIRONMENT = 3, /* port, permission, file, program, limit */
-	EXIT_CODE_RUNNING = 4,	   /* another broker is here already */
-};
-
-struct run {
-	struct master master;
-	struct rendezvous rendezvous;
-	struct guard guard;
-	struct events events;
-	struct survey survey;
-	struct control control;
-	struct web web;
-	struct loop_source log_source; /* a slow log reader is waited for */
-	int ready_fd;		       /* owned; -1: none, or told */
-};
+#include "types.h"
 
 struct run_options {
 	const char *config_file; /* NULL: @conf came from the command line */

@@ -3,10 +3,13 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
+#include "guard.h"
 #include "master/reload.h"
-#include "service/service.h"
-#include "service/watch.h"
+#include "service/fill.h"
+#include "service/stop.h"
 #include "sys/log.h"
+#include "worker/ends.h"
+#include "worker/hold.h"
 
 const int signals_handled[] = { SIGCHLD, SIGHUP,  SIGTERM, SIGINT,  SIGQUIT,
 				SIGUSR1, SIGTTIN, SIGTTOU, SIGWINCH };
@@ -50,7 +53,7 @@ static void reap(struct run *run)
 
 		if (WIFSTOPPED(status) || WIFCONTINUED(status)) {
 			if (w)
-				watch_stopped(w, WIFSTOPPED(status));
+				worker_note_stopped(w, WIFSTOPPED(status));
 			continue;
 		}
 		if (guard_reaped(&run->guard, pid))

@@ -4,7 +4,7 @@
 #ifndef BROKER_SIGNALS_H
 #define BROKER_SIGNALS_H
 
-#include "run.h"
+#include "types.h"
 
 extern const int signals_handled[];
 extern const size_t signals_n_handled;

@@ -6,11 +6,15 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include "worker/launch.h"
+#include "control/control.h"
+#include "guard.h"
 #include "master/reload.h"
 #include "service/descriptors.h"
+#include "service/rendezvous.h"
 #include "sys/log.h"
 #include "sys/user.h"
+#include "web/web.h"
+#include "worker/check.h"
 
 enum exit_code start_failed(enum exit_code code, const char *text)
 {

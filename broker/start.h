@@ -5,7 +5,7 @@
 #ifndef BROKER_START_H
 #define BROKER_START_H
 
-#include "run.h"
+#include "types.h"
 
 /* Prepares @run. Anything but EXIT_CODE_OK: what is missing has been logged, with what to do. */
 enum exit_code start_prepare(struct run *run);

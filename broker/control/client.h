@@ -6,7 +6,7 @@
 
 #include <sys/socket.h>
 #include "control/control.h"
-#include "service/service.h"
+#include "service/types.h"
 #include "policy/command.h"
 #include "base/words.h"
 #include "sys/stream.h"

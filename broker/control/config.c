@@ -3,9 +3,10 @@
  */
 #include <string.h>
 #include "base/json.h"
-#include "control/client.h"
 #include "config/option.h"
 #include "config/origin.h"
+#include "control/client.h"
+#include "report/events.h"
 #include "sys/config_file.h"
 
 /* --- events -------------------------------------------------------------------------- */

@@ -1,10 +1,10 @@
-#include "control/client.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include "base/fd.h"
+#include "control/client.h"
 #include "sys/unix_listener.h"
 #include "sys/user.h"
 

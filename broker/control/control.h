@@ -20,7 +20,7 @@
 #include <sys/types.h>
 #include "base/list.h"
 #include "base/strbuf.h"
-#include "service/service.h"
+#include "service/types.h"
 #include "core/limits.h"
 #include "core/notice.h"
 #include "master/master.h"

@@ -4,11 +4,14 @@
  */
 #include <string.h>
 #include "base/json.h"
+#include "base/nearest.h"
 #include "control/client.h"
+#include "report/status.h"
 #include "service/debug.h"
 #include "service/pin.h"
-#include "report/status.h"
-#include "base/nearest.h"
+#include "service/questions.h"
+#include "worker/hold.h"
+#include "worker/processes.h"
 
 /* --- held by hand -------------------------------------------------------------------- */
 
@@ -27,13 +30,13 @@ static struct worker *find_current(struct client *c, const char *what)
 /* Nothing forbids to take the last one out, but it is seldom what was meant. */
 static void end_held(struct client *c, const struct worker *w)
 {
-	if (service_has_round(w->service))
+	if (service_has_round(service_of(w)))
 		client_end(c);
 	else
 		client_end_saying(c,
 				  "%s is held, and was the last: until a worker of %s is released "
 				  "its clients wait",
-				  w->name, service_name(w->service));
+				  w->name, service_name(service_of(w)));
 }
 
 void control_hold(struct client *c)
@@ -172,7 +175,7 @@ static void pin(struct client *c, const struct worker *w, const struct pin *pin)
 {
 	STRBUF(error, 512);
 
-	if (service_pin(w->service, pin, &error) < 0)
+	if (service_pin(service_of(w), pin, &error) < 0)
 		client_error(c, "refused", "%s", error.text);
 	else
 		client_end(c);
@@ -221,8 +224,8 @@ static unsigned unpin(struct service *s, const char *what, const struct pin_sour
 static void add_left_alone(const struct service *s, const char *what,
 			   const struct pin_source *source, struct strbuf *out)
 {
-	for (size_t i = 0; i < s->pins.n; i++) {
-		const struct pin *p = &s->pins.pin[i];
+	for (size_t i = 0; i < s->dispatch.pins.n; i++) {
+		const struct pin *p = &s->dispatch.pins.pin[i];
 		STRBUF(text, 64);
 
 		if (p->kind != PIN_DEBUG)
@@ -249,9 +252,9 @@ static const char *find_nearest_pinned(const struct client *c, const char *what)
 	list_for_each (s, &c->master->broker.services, link) {
 		const char *names[PINS_MAX], *near;
 
-		for (size_t i = 0; i < s->pins.n; i++)
-			names[i] = s->pins.pin[i].worker;
-		near = nearest(what, names, s->pins.n);
+		for (size_t i = 0; i < s->dispatch.pins.n; i++)
+			names[i] = s->dispatch.pins.pin[i].worker;
+		near = nearest(what, names, s->dispatch.pins.n);
 		if (near)
 			return near;
 	}

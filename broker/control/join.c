@@ -4,8 +4,8 @@
 #include <errno.h>
 #include "base/json.h"
 #include "control/client.h"
-#include "service/guest.h"
 #include "handoff_name.h"
+#include "service/guest.h"
 
 static void write_place(const struct worker *w, struct buf *out)
 {
@@ -13,13 +13,13 @@ static void write_place(const struct worker *w, struct buf *out)
 	STRBUF(ports, 1024);
 
 	handoff_hex_put(token, w->token, HANDOFF_TOKEN_SIZE);
-	guest_private_ports(w->service, &ports);
+	guest_private_ports(service_of(w), &ports);
 	json_begin(out);
 	json_str(out, "type", "join");
 	json_str(out, "worker", w->name);
-	json_str(out, "service", service_name(w->service));
+	json_str(out, "service", service_name(service_of(w)));
 	json_uint(out, "generation", w->generation);
-	json_str(out, "rendezvous", w->service->broker->launch.rendezvous);
+	json_str(out, "rendezvous", w->terms->broker->launch.rendezvous);
 	json_str(out, "token", token);
 	json_str(out, "private_ports", ports.text);
 	json_end(out);

@@ -3,10 +3,11 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include "control/client.h"
-#include "report/status.h"
 #include "base/nearest.h"
 #include "base/units.h"
+#include "control/client.h"
+#include "report/status.h"
+#include "service/questions.h"
 
 static void add_nearest(const char *name, const char *const *names, size_t n, struct strbuf *out)
 {
@@ -63,7 +64,7 @@ static const struct service *find_empty_slot(const struct client *c, const char 
 	const struct service *s;
 
 	list_for_each (s, &c->master->broker.services, link)
-		for (unsigned i = 0; !s->stopping && i < s->want; i++) {
+		for (unsigned i = 0; !s->dispatch.stopping && i < s->want; i++) {
 			char slot[PIN_WORKER_SIZE];
 
 			snprintf(slot, sizeof(slot), "%s.%u", service_name(s), i);

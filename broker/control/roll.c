@@ -8,6 +8,12 @@
 #include "base/json.h"
 #include "control/client.h"
 #include "master/reload.h"
+#include "report/events.h"
+#include "service/progress.h"
+#include "service/questions.h"
+#include "service/roll.h"
+#include "service/survey.h"
+#include "service/trouble.h"
 
 /* Between two steps the client hears so often what is waited for. */
 #define WAIT_MS 500
@@ -63,8 +69,8 @@ static void write_progress(struct client *c, const struct service *s, const char
 	json_uint(out, "generation", s->target ? s->target_generation : s->generation);
 	json_str(out, "phase", phase);
 	json_str(out, "worker", worker);
-	json_uint(out, "done", s->roll ? s->rollout.done : count_started(s));
-	json_uint(out, "of", s->roll ? s->rollout.of : s->want);
+	json_uint(out, "done", s->rollout_number ? s->rollout.done : count_started(s));
+	json_uint(out, "of", s->rollout_number ? s->rollout.of : s->want);
 	json_str(out, "waits_for", waits.len ? waits.text : NULL);
 	json_str(out, "message", message);
 	json_end(out);
@@ -126,7 +132,7 @@ static void look_at_new(struct control_roll *roll, struct awaited *a, const stru
 
 	if (service_is_ready(s)) {
 		a->outcome = SERVES;
-		if (!s->roll)
+		if (!s->rollout_number)
 			write_progress(roll->client, s, "done", NULL, NULL);
 		return;
 	}
@@ -147,7 +153,7 @@ static void look_at(struct control_roll *roll, struct awaited *a)
 	if (a->outcome != GOES_ON)
 		return;
 	if (!s || service_leaves(s)) /* before its own began */
-		fail(roll, a, service_leave_text(s), "");
+		fail(roll, a, service_end_text(s), "");
 	else if (!a->roll)
 		look_at_new(roll, a, s);
 	else if (!s->rollout.active && !s->after)
@@ -182,7 +188,8 @@ static void tick(struct loop_timer *timer)
 		const struct service *s =
 			service_find(&c->master->broker, roll->awaited[i].service);
 
-		if (s && (s->rollout.active || !s->roll) && roll->awaited[i].outcome == GOES_ON)
+		if (s && (s->rollout.active || !s->rollout_number) &&
+		    roll->awaited[i].outcome == GOES_ON)
 			write_progress(c, s, "wait", NULL, NULL);
 	}
 	loop_timer_arm(&c->master->broker.loop, timer, WAIT_MS);
@@ -197,7 +204,7 @@ static void note(struct control_roll *roll, struct awaited *a, const struct serv
 	/* One that was under way before is not ours, but what we wait for. */
 	write_progress(roll->client, s, roll_phase_name(phase), w ? w->name : NULL,
 		       aborted ? s->abort_reason : NULL);
-	if (a->roll != s->roll)
+	if (a->roll != s->rollout_number)
 		return;
 	if (phase == ROLL_DONE)
 		a->outcome = SERVES;
@@ -240,15 +247,15 @@ static void await_service(struct client *c, const struct service *s)
 
 	snprintf(a->service, sizeof(a->service), "%s", service_name(s));
 	if (s->after)
-		a->roll = s->roll + 1;
+		a->roll = s->rollout_number + 1;
 	else if (s->rollout.active)
-		a->roll = s->roll;
+		a->roll = s->rollout_number;
 	/* A rollout may be over already: its first process could not even be started. */
-	if (!a->roll && s->roll && s->abort_reason[0])
+	if (!a->roll && s->rollout_number && s->abort_reason[0])
 		fail(c->roll, a, s->abort_reason, s->abort_output);
-	else if (!a->roll && s->roll)
+	else if (!a->roll && s->rollout_number)
 		a->outcome = SERVES;
-	if (!s->roll)
+	if (!s->rollout_number)
 		strbuf_addf(&begins, "the service is new: %u worker%s", s->want,
 			    s->want == 1 ? " starts" : "s start");
 	write_progress(c, s, "begin", NULL, begins.len ? begins.text : NULL);
@@ -335,7 +342,7 @@ void control_reload(struct client *c)
 	if (!await(c, list_count(&c->master->broker.services)))
 		return;
 	list_for_each (s, &c->master->broker.services, link)
-		if (!s->stopping && (!only || !strcmp(only, service_name(s))))
+		if (!s->dispatch.stopping && (!only || !strcmp(only, service_name(s))))
 			await_service(c, s);
 	wait_for_all(c);
 }
@@ -348,7 +355,7 @@ void control_restart(struct client *c)
 
 	if (!w)
 		return;
-	s = w->service;
+	s = service_of(w);
 	if (service_restart_worker(w, &error) < 0) {
 		client_error(c, "refused", "%s", error.text);
 		return;

@@ -7,6 +7,8 @@
 #include <string.h>
 #include "control/client.h"
 #include "report/status.h"
+#include "service/questions.h"
+#include "service/survey.h"
 
 /* A slice: connections that arrive meanwhile wait for so long. */
 #define SLICE_NS (300 * 1000)
@@ -52,7 +54,7 @@ static const struct service *find_service(const struct master *m, const struct s
 	const struct service *s;
 
 	list_for_each (s, &m->broker.services, link)
-		if (s->stopping == name->stopping && !strcmp(service_name(s), name->name))
+		if (s->dispatch.stopping == name->stopping && !strcmp(service_name(s), name->name))
 			return s;
 	return NULL;
 }
@@ -112,7 +114,7 @@ static void begin(struct client *c, const struct service *only)
 		if (only && s != only)
 			continue;
 		snprintf(name->name, sizeof(name->name), "%s", service_name(s));
-		name->stopping = s->stopping;
+		name->stopping = s->dispatch.stopping;
 		st->n_services++;
 	}
 	c->status = st;

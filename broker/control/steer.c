@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 #include "control/client.h"
+#include "service/fill.h"
+#include "service/questions.h"
 #include "sys/spawn.h"
 
 void control_scale(struct client *c)

@@ -2,6 +2,9 @@
  * The commands that undo a reload, at once: abort, while it is under way, and rollback after it.
  */
 #include "control/client.h"
+#include "service/questions.h"
+#include "service/roll.h"
+#include "service/rollback.h"
 
 static void add_sentence(const char *text, struct strbuf *out)
 {

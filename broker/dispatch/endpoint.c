@@ -1,13 +1,17 @@
 #include "endpoint.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include "base/fd.h"
-#include "service/service.h"
-#include "service/pin.h"
-#include "sys/channel.h"
-#include "sys/listener.h"
+#include "dispatch/channel.h"
+#include "dispatch/flow.h"
+#include "dispatch/holder.h"
+#include "dispatch/listener.h"
+#include "dispatch/pending.h"
+#include "dispatch/route.h"
 #include "sys/log.h"
+#include "sys/tcp.h"
 
 /*
  * Connections handled in one go before other sources get their turn. A wake-up finds two on
@@ -19,113 +23,11 @@
 #define SHORTAGE_MS	100
 #define FLIGHT_LIMIT_MS 10
 
-static struct loop *loop_of(const struct service *s)
-{
-	return &s->broker->loop;
-}
-
-/* --- flow control -------------------------------------------------------------------- */
-
-/*
- * While nobody has room, each message taken (EPOLLOUT, edge-triggered) wakes us. The MOD itself
- * reports the present state once, so a message taken just now is not missed.
- */
-static void arm_wake(struct channel *c, bool armed)
-{
-	loop_modify(loop_of(c->endpoint->service), &c->wake, armed ? EPOLLOUT | EPOLLET : 0);
-}
-
-/* Room in @c is of use to somebody: by the round, or by a pin. */
-static bool is_of_use(const struct channel *c)
-{
-	return !list_empty(&c->member.link) || worker_is_pinned(c->worker);
-}
-
-/* The channels that pins lead to and that are not in the round. */
-static void arm_wakes_aside(struct endpoint *e)
-{
-	struct channel *c;
-	struct worker *w;
-
-	list_for_each (w, &e->service->workers, link)
-		list_for_each (c, &w->channels, link)
-			if (c->endpoint == e && list_empty(&c->member.link))
-				arm_wake(c, e->wakes && is_of_use(c));
-}
-
-static void set_wakes(struct endpoint *e, bool wakes)
-{
-	struct balancer_member *m;
-
-	if (e->wakes == wakes)
-		return;
-	e->wakes = wakes;
-	list_for_each (m, &e->round.ring, link)
-		arm_wake(container_of(m, struct channel, member), wakes);
-	if (e->service->pins.n)
-		arm_wakes_aside(e);
-}
-
-static void set_listening(struct endpoint *e, bool listening)
-{
-	struct listener *l;
-
-	if (e->paused == !listening)
-		return;
-	e->paused = !listening;
-	e->paused_ms = loop_now(loop_of(e->service));
-	list_for_each (l, &e->listeners, endpoint_link)
-		listener_arm(l);
-}
-
-static void set_paused(struct endpoint *e, bool paused)
-{
-	set_listening(e, !paused);
-	set_wakes(e, paused);
-}
-
-void endpoint_join(struct endpoint *e, struct channel *c)
-{
-	if (!list_empty(&c->member.link))
-		return;
-	if (!c->worker->pinned_only)
-		balancer_add(&e->round, &c->member);
-	if (e->wakes)
-		arm_wake(c, is_of_use(c));
-}
-
-void endpoint_leave(struct endpoint *e, struct channel *c)
-{
-	if (list_empty(&c->member.link))
-		return;
-	balancer_remove(&e->round, &c->member);
-	if (e->wakes)
-		arm_wake(c, is_of_use(c));
-}
-
-void endpoint_pins_changed(struct endpoint *e)
-{
-	arm_wakes_aside(e);
-	if (e->wakes || !list_empty(&e->pending))
-		(void)endpoint_dispatch(e);
-}
-
-static void pause_for(struct endpoint *e, int64_t ms)
-{
-	set_paused(e, true);
-	loop_timer_arm(loop_of(e->service), &e->retry, ms);
-}
-
-static void retry_expired(struct loop_timer *timer)
-{
-	(void)endpoint_dispatch(container_of(timer, struct endpoint, retry));
-}
-
 /* --- the dispatcher ------------------------------------------------------------------ */
 
 static void refresh(struct balancer_member *m)
 {
-	m->waiting = channel_waiting(container_of(m, struct channel, member)->rx);
+	m->waiting = pair_waiting(container_of(m, struct channel, member)->rx);
 }
 
 enum give_result { GIVEN, NO_ROOM, NOT_NOW };
@@ -134,31 +36,34 @@ enum give_result { GIVEN, NO_ROOM, NOT_NOW };
 static void given(struct endpoint *e, const struct handoff_conn *conn, int fd)
 {
 	(void)close(fd);
-	if (e->service->broker->measuring)
-		histogram_add(&e->service->measured.handed, loop_clock_ns() - conn->accept_ns);
+	if (e->dispatch->broker->measuring)
+		histogram_add(&e->dispatch->handed, loop_clock_ns() - conn->accept_ns);
 }
 
 /* To the worker that a pin names, if one does and there is room. As give(). */
 static enum give_result give_by_pin(struct endpoint *e, const struct handoff_conn *conn, int fd)
 {
 	struct pin *pin;
-	struct channel *c = pin_channel(e, &conn->peer, &pin);
+	struct channel *c = route_find(e, &conn->peer, &pin);
 
 	if (!c)
 		return NO_ROOM;
-	/* Those who were there are pending now, and may be pinned too: in their order, then. */
-	if (pin_make_room(c))
+	/* What was there is pending now, and may be pinned too: in the order of acceptance, then.
+	 */
+	if (route_must_make_room(c) && endpoint_take_back(c, "room for one that is pinned"))
 		return NOT_NOW;
 	switch (channel_give(c, conn, fd)) {
-	case CHANNEL_DONE:
-		balancer_given_aside(&c->member);
-		pin_used(e->service, pin);
+	case PAIR_SENT:
+		balancer_given_by_pin(&c->member);
+		route_used(e->dispatch, pin);
 		given(e, conn, fd);
 		return GIVEN;
-	case CHANNEL_FULL:
+	case PAIR_FULL:
 		return NO_ROOM;
-	case CHANNEL_BUSY:
+	case PAIR_BUSY:
 		return NOT_NOW;
+	case PAIR_GONE:
+		break;
 	}
 	channel_break(c);
 	return NO_ROOM;
@@ -168,7 +73,7 @@ static enum give_result give_by_pin(struct endpoint *e, const struct handoff_con
 static enum give_result give(struct endpoint *e, const struct handoff_conn *conn, int fd)
 {
 	uint32_t source = balancer_source_hash(&conn->peer);
-	bool pins = e->service->pins.n > 0;
+	bool pins = e->dispatch->pins.n > 0;
 	struct balancer_member *m;
 
 	if (pins) {
@@ -179,22 +84,23 @@ static enum give_result give(struct endpoint *e, const struct handoff_conn *conn
 	}
 	while ((m = balancer_pick(&e->round, source, refresh))) {
 		struct channel *c = container_of(m, struct channel, member);
-		int r = channel_give(c, conn, fd);
 
-		switch (r) {
-		case CHANNEL_DONE:
+		switch (channel_give(c, conn, fd)) {
+		case PAIR_SENT:
 			balancer_given(&e->round, m);
 			c->sent_unpinned = c->sent;
 			given(e, conn, fd);
 			if (pins)
-				pin_missed(e, &conn->peer);
+				route_missed(e, &conn->peer);
 			return GIVEN;
-		case CHANNEL_FULL:
+		case PAIR_FULL:
 			/* Less room than counted: it is filled with what we did not send. */
 			channel_shun(c);
 			continue;
-		case CHANNEL_BUSY:
+		case PAIR_BUSY:
 			return NOT_NOW;
+		case PAIR_GONE:
+			break;
 		}
 		channel_break(c);
 	}
@@ -214,14 +120,14 @@ static enum give_result give_one_pending(struct endpoint *e, struct pending_conn
 	enum give_result r = GIVEN;
 
 	if (client_is_gone(p->fd)) {
-		e->service->ledger.client_gone++;
+		e->dispatch->ledger.client_gone++;
 	} else {
 		r = give(e, &p->conn, p->fd);
 		if (r != GIVEN)
 			return r;
 		p->fd = -1;
 	}
-	endpoint_pending_free(e, p);
+	pending_free(e, p);
 	return r;
 }
 
@@ -233,10 +139,10 @@ static enum give_result give_pending(struct endpoint *e)
 	enum give_result r = give_one_pending(e, p);
 	struct pin *pin;
 
-	if (r != NO_ROOM || !e->service->pins.n)
+	if (r != NO_ROOM || !e->dispatch->pins.n)
 		return r;
 	list_for_each (p, &e->pending, link)
-		if (pin_channel(e, &p->conn.peer, &pin))
+		if (route_find(e, &p->conn.peer, &pin))
 			return give_one_pending(e, p);
 	return NO_ROOM;
 }
@@ -245,17 +151,17 @@ static void shortage(struct endpoint *e)
 {
 	if (!e->warned_full)
 		log_event(
-			LEVEL_WARN, "limit", LOG_STR("service", service_name(e->service)),
+			LEVEL_WARN, "limit", LOG_STR("service", e->dispatch->service),
 			LOG_MSG("no descriptor or memory left to accept connections: clients wait "
 				"in the backlog; raise the descriptor limit of the broker (ulimit "
 				"-n, LimitNOFILE=)"));
 	e->warned_full = true;
-	pause_for(e, SHORTAGE_MS);
+	endpoint_pause_for(e, SHORTAGE_MS);
 }
 
 static void fill_conn(struct listener *l, struct handoff_conn *conn)
 {
-	struct broker *b = l->service->broker;
+	struct broker *b = l->dispatch->broker;
 
 	handoff_header_init(&conn->h, HANDOFF_CONN);
 	conn->id = ++b->given.conn;
@@ -267,90 +173,92 @@ static void fill_conn(struct listener *l, struct handoff_conn *conn)
 
 static bool pins_have_room(struct endpoint *e)
 {
-	return e->service->pins.n && pin_any_room(e);
+	return e->dispatch->pins.n && route_has_room(e);
 }
 
 /* The round has no room. Is it worth to look whose client is next? */
-static bool may_sip(struct endpoint *e)
+static bool may_accept_ahead(struct endpoint *e)
 {
-	return e->n_sipped < ENDPOINT_SIP_MAX && !e->service->paused && pins_have_room(e);
+	return e->n_ahead < ENDPOINT_AHEAD_MAX && !e->dispatch->paused && pins_have_room(e);
 }
 
 /* The same, and those who are pending may be the ones that a pin has room for. */
 static bool may_give(struct endpoint *e)
 {
-	return list_empty(&e->pending) ? may_sip(e) : pins_have_room(e);
+	return list_empty(&e->pending) ? may_accept_ahead(e) : pins_have_room(e);
 }
 
-enum accept_result { ACCEPTED, EMPTY, HALT };
+enum step { WENT_ON, BACKLOG_EMPTY, HALT };
 
 /* Accepts one connection of @l and sends it out. HALT: paused, nothing more now. */
-static enum accept_result accept_one(struct endpoint *e, struct listener *l)
+static enum step accept_one(struct endpoint *e, struct listener *l)
 {
 	struct handoff_conn conn;
 	enum give_result result;
-	int fd, r = listener_accept(l->fd, &fd, &conn.peer);
+	int fd, error;
 
-	switch (r) {
-	case LISTENER_ACCEPTED:
+	switch (tcp_accept(l->fd, &fd, &conn.peer, &error)) {
+	case ACCEPT_DONE:
 		break;
-	case LISTENER_EMPTY:
-		return EMPTY;
-	case LISTENER_RETRY:
-		return ACCEPTED;
-	case LISTENER_EXHAUSTED:
+	case ACCEPT_NONE:
+		return BACKLOG_EMPTY;
+	case ACCEPT_RETRY:
+		return WENT_ON;
+	case ACCEPT_FAILED:
+		log_event(LEVEL_ERROR, "limit", LOG_STR("service", e->dispatch->service),
+			  LOG_MSG("accept failed: %s", strerror(error)));
 		shortage(e);
 		return HALT;
-	default:
-		log_event(LEVEL_ERROR, "limit", LOG_STR("service", service_name(e->service)),
-			  LOG_MSG("accept failed: %s", strerror(-r)));
+	case ACCEPT_EXHAUSTED:
 		shortage(e);
 		return HALT;
 	}
 	fill_conn(l, &conn);
 	l->accepted++;
-	e->service->ledger.accepted++;
+	e->dispatch->ledger.accepted++;
 	e->warned_full = false;
 	if (l->closing)
-		listener_remove_filter(fd);
+		tcp_remove_filter(fd);
 	if (list_empty(&e->pending)) {
 		result = give(e, &conn, fd);
 		if (result != GIVEN)
-			endpoint_put_pending(e, &conn, fd, true);
+			pending_add(e, &conn, fd, true);
 	} else {
 		/* Nobody overtakes those with the same pin that wait already. */
-		endpoint_put_pending(e, &conn, fd, true);
+		pending_add(e, &conn, fd, true);
 		result = give_pending(e);
 	}
 	switch (result) {
 	case GIVEN:
-		return ACCEPTED;
+		return WENT_ON;
 	case NO_ROOM:
-		if (may_sip(e))
-			return ACCEPTED;
-		set_paused(e, true);
+		if (may_accept_ahead(e))
+			return WENT_ON;
+		endpoint_set_paused(e, true);
 		return HALT;
 	case NOT_NOW:
-		pause_for(e, FLIGHT_LIMIT_MS);
+		endpoint_pause_for(e, FLIGHT_LIMIT_MS);
 		return HALT;
 	}
 	return HALT;
 }
 
-/* For now enough is done, or all that can be done. Armed listeners call again; who is pending not.
+/*
+ * For now enough is done, or all that can be done. Armed listeners fire again; pending connections
+ * do not.
  */
-static void rest(struct endpoint *e)
+static void finish_turn(struct endpoint *e)
 {
-	if (e->service->paused) {
-		set_paused(e, true);
+	if (e->dispatch->paused) {
+		endpoint_set_paused(e, true);
 	} else if (list_empty(&e->pending)) {
-		set_paused(e, false);
+		endpoint_set_paused(e, false);
 	} else if (balancer_pick(&e->round, 0, refresh)) {
-		set_paused(e, false);
-		pause_for(e, 0);
+		endpoint_set_paused(e, false);
+		endpoint_pause_for(e, 0);
 	} else {
-		set_listening(e, may_sip(e));
-		set_wakes(e, true);
+		endpoint_set_listening(e, may_accept_ahead(e));
+		endpoint_set_wakes(e, true);
 	}
 }
 
@@ -366,7 +274,7 @@ static bool dispatch_some(struct endpoint *e, struct listener *only)
 	for (int budget = only ? 1 : DISPATCH_BUDGET; budget > 0; budget--) {
 		/* Any client: the question is only whether to accept at all. */
 		if (!balancer_pick(&e->round, 0, refresh) && !may_give(e)) {
-			set_paused(e, true);
+			endpoint_set_paused(e, true);
 			return false;
 		}
 		if (!list_empty(&e->pending)) {
@@ -374,25 +282,25 @@ static bool dispatch_some(struct endpoint *e, struct listener *only)
 			case GIVEN:
 				continue;
 			case NO_ROOM:
-				if (may_sip(e))
+				if (may_accept_ahead(e))
 					break;
-				set_paused(e, true);
+				endpoint_set_paused(e, true);
 				return false;
 			case NOT_NOW:
-				pause_for(e, FLIGHT_LIMIT_MS);
+				endpoint_pause_for(e, FLIGHT_LIMIT_MS);
 				return false;
 			}
 		}
-		if (!l || e->service->paused) {
-			rest(e);
+		if (!l || e->dispatch->paused) {
+			finish_turn(e);
 			return !l && list_empty(&e->pending);
 		}
 		switch (accept_one(e, l)) {
-		case ACCEPTED:
+		case WENT_ON:
 			continue;
 		case HALT:
 			return false;
-		case EMPTY:
+		case BACKLOG_EMPTY:
 			break;
 		}
 		if (only || l->endpoint_link.next == &e->listeners)
@@ -400,11 +308,11 @@ static bool dispatch_some(struct endpoint *e, struct listener *only)
 		else
 			l = container_of(l->endpoint_link.next, struct listener, endpoint_link);
 	}
-	rest(e);
+	finish_turn(e);
 	return false;
 }
 
-/* To make room for a pin is to take back, and that dispatches when descriptors are short. */
+/* Taking back dispatches when descriptors are short, and a dispatch may take back. */
 static bool dispatch(struct endpoint *e, struct listener *only)
 {
 	bool nobody_left;
@@ -419,31 +327,102 @@ static bool dispatch(struct endpoint *e, struct listener *only)
 
 bool endpoint_dispatch(struct endpoint *e)
 {
-	loop_timer_disarm(&e->retry);
+	loop_timer_disarm(&e->again);
 	return dispatch(e, NULL);
 }
 
-void endpoint_accept(struct endpoint *e, struct listener *l)
+/* --- taken back ---------------------------------------------------------------------- */
+
+/*
+ * As pair_receive(), and it needs no free descriptor: first what we hold goes to others, and
+ * then there is one that is kept for this.
+ */
+static enum pair_received receive(struct channel *c, struct handoff_conn *ret_conn, int *ret_fd,
+				  int *ret_errno)
 {
-	(void)dispatch(e, l);
+	enum pair_received r = pair_receive(c->rx, ret_conn, ret_fd, ret_errno);
+
+	if (r != PAIR_FAILED || *ret_errno != EMFILE)
+		return r;
+	(void)endpoint_dispatch(c->endpoint);
+	fd_closep(&c->taker->dispatch->broker->spare_fd);
+	return pair_receive(c->rx, ret_conn, ret_fd, ret_errno);
+}
+
+unsigned endpoint_take_back(struct channel *c, const char *reason)
+{
+	struct dispatch *d = c->taker->dispatch;
+	enum pair_received r = PAIR_EMPTY;
+	struct handoff_conn conn;
+	unsigned n = 0;
+	int fd, error;
+
+	/* No more than we put in: a worker that sends by itself does not keep us here. */
+	while (n < c->sent - c->taken_back &&
+	       (r = receive(c, &conn, &fd, &error)) == PAIR_RECEIVED) {
+		pending_add(c->endpoint, &conn, fd, false);
+		n++;
+	}
+	if (d->broker->spare_fd < 0)
+		d->broker->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	c->taken_back += n;
+	c->taken_back_since_given = c->taken_back_since_given || n > 0;
+	d->ledger.taken_back += n;
+	c->member.waiting = r == PAIR_FAILED ? pair_waiting(c->rx) : 0;
+	if (r == PAIR_FAILED)
+		log_event(LEVEL_ERROR, "limit", LOG_TAKER(c->taker),
+			  LOG_MSG("cannot take back what waits at the worker: %s; raise the "
+				  "descriptor limit of the broker",
+				  strerror(error)));
+	if (n)
+		log_event(LEVEL_INFO, "taken-back", LOG_TAKER(c->taker), LOG_INT("count", n),
+			  LOG_STR("reason", reason),
+			  LOG_MSG("%u waiting connection%s given to others: %s", n,
+				  n == 1 ? "" : "s", reason));
+	return n;
 }
 
 /* --- made and freed ------------------------------------------------------------------ */
 
-struct endpoint *endpoint_new(struct service *service, const struct handoff_addr *app_addr)
+static void again_expired(struct loop_timer *timer)
+{
+	(void)endpoint_dispatch(container_of(timer, struct endpoint, again));
+}
+
+static void readable(struct endpoint *e, struct listener *l)
+{
+	(void)dispatch(e, l);
+}
+
+static void taken(struct endpoint *e)
+{
+	(void)endpoint_dispatch(e);
+}
+
+void dispatch_init(struct dispatch *d, struct broker *b)
+{
+	d->broker = b;
+	list_init(&d->endpoints);
+	list_init(&d->listeners);
+	list_init(&d->takers);
+}
+
+struct endpoint *endpoint_new(struct dispatch *d, const struct handoff_addr *app_addr)
 {
 	struct endpoint *e = calloc(1, sizeof(*e));
 
 	if (!e)
 		return NULL;
-	e->service = service;
+	e->dispatch = d;
 	e->app_addr = *app_addr;
-	balancer_init(&e->round, service->conf->balance);
+	balancer_init(&e->round, d->mode);
 	list_init(&e->listeners);
 	list_init(&e->pending);
-	loop_timer_init(&e->retry, retry_expired);
+	loop_timer_init(&e->again, again_expired);
+	e->readable = readable;
+	e->taken = taken;
 	e->paused = e->wakes = true; /* until a worker is in the round */
-	list_append(&service->endpoints, &e->link);
+	list_append(&d->endpoints, &e->link);
 	return e;
 }
 
@@ -454,8 +433,8 @@ void endpoint_free(struct endpoint *e)
 	assert(e->n_channels == 0);
 	list_for_each_safe (l, tmp, &e->listeners, endpoint_link)
 		listener_detach(l);
-	endpoint_refuse_pending(e);
-	loop_timer_disarm(&e->retry);
+	pending_refuse_all(e);
+	loop_timer_disarm(&e->again);
 	list_remove(&e->link);
 	free(e);
 }

@@ -1,21 +1,18 @@
-/*
- * The listeners of a service, and which endpoint each of them feeds.
- */
+#include "listener.h"
+
 #include <string.h>
 #include <unistd.h>
-#include "dispatch/endpoint.h"
-#include "service/service.h"
 
-static struct loop *loop_of(const struct service *s)
+static struct loop *loop_of(const struct listener *l)
 {
-	return &s->broker->loop;
+	return &l->dispatch->broker->loop;
 }
 
 void listener_arm(struct listener *l)
 {
 	bool armed = l->endpoint && !l->endpoint->paused;
 
-	loop_modify(loop_of(l->service), &l->source, armed ? EPOLLIN : 0);
+	loop_modify(loop_of(l), &l->source, armed ? EPOLLIN : 0);
 }
 
 static void listener_ready(struct loop_source *source, uint32_t events)
@@ -24,29 +21,29 @@ static void listener_ready(struct loop_source *source, uint32_t events)
 
 	(void)events;
 	if (l->endpoint)
-		endpoint_accept(l->endpoint, l);
+		l->endpoint->readable(l->endpoint, l);
 }
 
-struct listener *listener_new(struct service *service, const struct handoff_addr *addr,
+struct listener *listener_new(struct dispatch *d, const struct handoff_addr *addr,
 			      uint16_t app_port, bool automatic, int fd)
 {
 	struct listener *l = calloc(1, sizeof(*l));
 
 	if (!l)
 		return NULL;
-	l->service = service;
+	l->dispatch = d;
 	l->fd = fd;
 	l->addr = *addr;
 	l->app_port = app_port;
 	l->automatic = automatic;
-	l->id = ++service->broker->given.listener;
+	l->id = ++d->broker->given.listener;
 	l->source.ready = listener_ready;
 	list_init(&l->endpoint_link);
-	if (loop_add(loop_of(service), &l->source, fd, 0) < 0) {
+	if (loop_add(&d->broker->loop, &l->source, fd, 0) < 0) {
 		free(l);
 		return NULL;
 	}
-	list_append(&service->listeners, &l->link);
+	list_append(&d->listeners, &l->link);
 	return l;
 }
 
@@ -63,11 +60,9 @@ static void remember_port(struct endpoint *e, uint16_t port)
 
 void listener_free(struct listener *l)
 {
-	struct loop *loop = loop_of(l->service);
-
 	listener_detach(l);
 	list_remove(&l->link);
-	loop_remove(loop, &l->source);
+	loop_remove(loop_of(l), &l->source);
 	(void)close(l->fd);
 	free(l);
 }
@@ -89,10 +84,10 @@ void listener_detach(struct listener *l)
 	listener_arm(l);
 }
 
-void listener_move(struct listener *l, struct service *to)
+void listener_move(struct listener *l, struct dispatch *to)
 {
 	listener_detach(l);
 	list_remove(&l->link);
-	l->service = to;
+	l->dispatch = to;
 	list_append(&to->listeners, &l->link);
 }

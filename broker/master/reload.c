@@ -5,16 +5,20 @@
  */
 #include <errno.h>
 #include <string.h>
-#include "sys/config_file.h"
-#include "master/master.h"
-#include "master/part.h"
-#include "master/reload.h"
-#include "service/service.h"
-#include "service/open.h"
-#include "service/descriptors.h"
 #include "config/conf_diff.h"
+#include "master/part.h"
+#include "service/descriptors.h"
+#include "service/fill.h"
+#include "service/life.h"
+#include "service/open.h"
+#include "service/questions.h"
+#include "service/roll.h"
+#include "service/stop.h"
+#include "sys/config_file.h"
 #include "sys/log.h"
 #include "sys/user.h"
+#include "worker/traced.h"
+#include "master/reload.h"
 
 #define REFUSED "%s -- the configuration in force stays, no worker was touched"
 
@@ -39,7 +43,7 @@ static struct service *find_service(const struct master *m, const char *name)
 {
 	struct service *s = service_find(&m->broker, name);
 
-	return s && !s->stopping ? s : NULL;
+	return s && !s->dispatch.stopping ? s : NULL;
 }
 
 /* Which keys changed, for who reads the log: all of them are in force once the workers are new. */
@@ -136,7 +140,7 @@ static void apply(struct master *m, struct conf *conf, struct opened_list *list)
 			service_roll(s, sc);
 	}
 	list_for_each_safe (s, tmp, &m->broker.services, link)
-		if (!s->stopping && !conf_find_service(conf, service_name(s))) {
+		if (!s->dispatch.stopping && !conf_find_service(conf, service_name(s))) {
 			log_event(LEVEL_INFO, "service-stop", LOG_STR("service", service_name(s)),
 				  LOG_MSG("its section is gone from the configuration"));
 			/* What takes its place may be one of those that start now. */
@@ -372,7 +376,7 @@ int master_plan(struct master *m, const char *only_service, conf_plan_fn *fn, vo
 	list_for_each (s, &m->broker.services, link) {
 		struct service_conf *copy = &scaled[now.n_services];
 
-		if (s->stopping || now.n_services == CONF_SERVICES_MAX)
+		if (s->dispatch.stopping || now.n_services == CONF_SERVICES_MAX)
 			continue;
 		/* The number that was set by hand is not that of the file either. */
 		*copy = *s->conf;
@@ -390,7 +394,7 @@ int master_plan(struct master *m, const char *only_service, conf_plan_fn *fn, vo
 		r = conf_plan(&now, &m->conf_start->broker, conf ? conf : &same, only_service, fn,
 			      arg);
 	list_for_each (s, &m->broker.services, link)
-		if (r == 0 && !s->stopping && (!only || s == only) &&
+		if (r == 0 && !s->dispatch.stopping && (!only || s == only) &&
 		    (!conf || conf_find_service(conf, service_name(s))))
 			plan_held(s, fn, arg);
 	conf_free(conf);

@@ -3,7 +3,7 @@
  */
 #include <signal.h>
 #include "master/master.h"
-#include "service/service.h"
+#include "service/stop.h"
 #include "sys/log.h"
 
 enum stop_mode { STOP_DRAIN, STOP_FAST, STOP_NOW };

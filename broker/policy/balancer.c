@@ -92,11 +92,11 @@ struct balancer_member *balancer_pick(struct balancer *b, uint32_t source,
 
 void balancer_given(struct balancer *b, struct balancer_member *m)
 {
-	balancer_given_aside(m);
+	balancer_given_by_pin(m);
 	b->cursor = m->link.next;
 }
 
-void balancer_given_aside(struct balancer_member *m)
+void balancer_given_by_pin(struct balancer_member *m)
 {
 	m->waiting++;
 	m->load++;

@@ -54,7 +54,7 @@ struct balancer_member *balancer_pick(struct balancer *b, uint32_t source,
 void balancer_given(struct balancer *b, struct balancer_member *m);
 
 /* @m got one past the round, in it or not: nobody's turn is over. */
-void balancer_given_aside(struct balancer_member *m);
+void balancer_given_by_pin(struct balancer_member *m);
 
 /* Hash of a client address for BALANCE_SOURCE; IPv6 by its /64, the part a client cannot choose. */
 uint32_t balancer_source_hash(const struct handoff_addr *peer);

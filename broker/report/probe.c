@@ -3,14 +3,14 @@
 #include <stdio.h>
 #include <string.h>
 #include "master/master.h"
-#include "service/service.h"
+#include "service/questions.h"
 
 static bool all_paused(const struct master *m)
 {
 	const struct service *s;
 
 	list_for_each (s, &m->broker.services, link)
-		if (!s->paused && !s->stopping)
+		if (!s->dispatch.paused && !s->dispatch.stopping)
 			return false;
 	return true;
 }
@@ -37,9 +37,9 @@ bool probe_ready(const struct master *m, struct buf *out)
 	}
 	list_for_each (s, &m->broker.services, link) {
 		/* Gone from the configuration: it only finishes what it has. */
-		if (s->stopping)
+		if (s->dispatch.stopping)
 			continue;
-		if (s->paused) {
+		if (s->dispatch.paused) {
 			buf_addf(out, "%s: paused\n", service_name(s));
 			ready = false;
 		} else if (!service_is_serving(s)) {
@@ -63,10 +63,10 @@ void probe_agent(const struct master *m, char ret[PROBE_AGENT_BYTES])
 		return;
 	}
 	list_for_each (s, &m->broker.services, link) {
-		if (s->stopping)
+		if (s->dispatch.stopping)
 			continue;
 		/* One address stands for all services: what one of them lacks, the whole lacks. */
-		down = down || s->paused || !service_is_serving(s);
+		down = down || s->dispatch.paused || !service_is_serving(s);
 		ready += count_ready(s);
 		wanted += s->want;
 	}

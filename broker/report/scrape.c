@@ -3,12 +3,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include "master/master.h"
-#include "service/service.h"
 #include "base/address.h"
-#include "sys/channel.h"
-#include "sys/listener.h"
+#include "dispatch/channel.h"
+#include "master/master.h"
+#include "service/questions.h"
 #include "sys/self.h"
+#include "sys/tcp.h"
 
 /* --- the snapshot -------------------------------------------------------------------- */
 
@@ -31,13 +31,13 @@ static void take_process(const struct master *m, struct metrics_snapshot *s)
 
 static void take_listener(const struct listener *l, size_t service, struct metrics_listener *ret)
 {
-	struct listener_counts counts;
+	struct tcp_counts counts;
 	STRBUF(address, sizeof(ret->address));
 
 	address_format(&l->addr, &address);
 	*ret = (struct metrics_listener){ .service = service, .accepted = l->accepted };
 	memcpy(ret->address, address.text, address.len + 1);
-	if (listener_count(l->fd, &counts) < 0)
+	if (tcp_count(l->fd, &counts) < 0)
 		return;
 	ret->asked = true;
 	ret->backlog = counts.backlog;
@@ -58,13 +58,13 @@ static void add_worker(const struct worker *w, struct metrics_service *service,
 		       struct metrics_worker *slot)
 {
 	struct channel *c;
-	uint64_t taken = w->served;
+	uint64_t taken = w->taker.served;
 
 	/* A guest is not one of those that are wanted. */
 	service->by_state[w->state] += !w->guest;
 	slot->state = w->state;
 	slot->generation = w->generation;
-	list_for_each (c, &w->channels, link) {
+	list_for_each (c, &w->taker.channels, link) {
 		unsigned waiting = channel_look(c);
 
 		taken += c->sent - c->taken_back - waiting;
@@ -152,7 +152,7 @@ static void take_service(struct service *s, struct metrics_snapshot *ret)
 {
 	size_t at = ret->n_services++;
 	struct metrics_service *to = &ret->services[at];
-	const struct ledger *l = &s->ledger;
+	const struct ledger *l = &s->dispatch.ledger;
 	const struct endpoint *e;
 	const struct listener *listener;
 
@@ -169,19 +169,19 @@ static void take_service(struct service *s, struct metrics_snapshot *ret)
 		.serving = service_is_serving(s),
 		.reloads_done = s->reloads_done,
 		.reloads_aborted = s->reloads_aborted,
-		.handed = s->measured.handed,
-		.waited = s->measured.waited,
-		.started = s->measured.started,
+		.handed = s->dispatch.handed,
+		.waited = s->dispatch.waited,
+		.started = s->terms.started,
 		.reloads = s->measured.reloads,
 	};
 	snprintf(to->name, sizeof(to->name), "%s", service_name(s));
 	for (enum worker_end end = 0; end < WORKER_END_N; end++)
 		to->restarts[end] = s->ends[end];
-	list_for_each (e, &s->endpoints, link)
+	list_for_each (e, &s->dispatch.endpoints, link)
 		to->waiting_in_broker += e->n_pending;
 	take_workers(s, at, ret);
 	to->taken = never_less(to->taken, &s->measured.taken);
-	list_for_each (listener, &s->listeners, link)
+	list_for_each (listener, &s->dispatch.listeners, link)
 		take_listener(listener, at, &ret->listeners[ret->n_listeners++]);
 }
 
@@ -193,7 +193,7 @@ static int make_room(const struct master *m, struct metrics_snapshot *ret)
 
 	list_for_each (s, &m->broker.services, link) {
 		n_services++;
-		n_listeners += list_count(&s->listeners);
+		n_listeners += list_count(&s->dispatch.listeners);
 		n_workers += count_slots(s) + list_count(&s->workers);
 	}
 	ret->services = calloc(n_services + 1, sizeof(*ret->services));

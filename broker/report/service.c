@@ -1,14 +1,17 @@
-#include "report/status.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include "base/json.h"
-#include "sys/timestamp.h"
-#include "master/master.h"
-#include "service/service.h"
 #include "base/address.h"
-#include "sys/listener.h"
+#include "base/json.h"
+#include "dispatch/channel.h"
+#include "master/master.h"
+#include "report/status.h"
+#include "service/progress.h"
+#include "service/questions.h"
+#include "service/window.h"
+#include "sys/tcp.h"
+#include "sys/timestamp.h"
 
 #define SCHEMA 1
 
@@ -54,14 +57,14 @@ struct ledger_sums {
 static struct ledger_sums add_up(const struct service *s)
 {
 	struct ledger_sums sums = { .taken = s->served_by_gone };
-	const struct ledger *l = &s->ledger;
+	const struct ledger *l = &s->dispatch.ledger;
 	const struct endpoint *e;
 	const struct worker *w;
 	const struct channel *c;
 
 	list_for_each (w, &s->workers, link) {
-		sums.taken += w->served;
-		list_for_each (c, &w->channels, link) {
+		sums.taken += w->taker.served;
+		list_for_each (c, &w->taker.channels, link) {
 			/* Asked once: a worker takes some between two questions. */
 			unsigned waiting = channel_backlog(c);
 
@@ -69,7 +72,7 @@ static struct ledger_sums add_up(const struct service *s)
 			sums.waiting += waiting;
 		}
 	}
-	list_for_each (e, &s->endpoints, link)
+	list_for_each (e, &s->dispatch.endpoints, link)
 		sums.waiting += e->n_pending;
 	sums.balanced = l->accepted == sums.taken + sums.waiting + l->client_gone + l->refused;
 	return sums;
@@ -77,9 +80,9 @@ static struct ledger_sums add_up(const struct service *s)
 
 static const char *service_state(const struct service *s)
 {
-	if (s->stopping)
+	if (s->dispatch.stopping)
 		return "stopping";
-	if (s->paused)
+	if (s->dispatch.paused)
 		return "paused";
 	/* All there, and all held. */
 	if (service_is_ready(s))
@@ -133,7 +136,7 @@ static void write_reload(const struct service *s, struct buf *out)
 
 static void write_ledger(const struct service *s, struct buf *out)
 {
-	const struct ledger *l = &s->ledger;
+	const struct ledger *l = &s->dispatch.ledger;
 	struct ledger_sums sums = add_up(s);
 
 	json_object(out, "ledger");
@@ -180,18 +183,18 @@ static const char *listener_state(const struct listener *l)
 
 static void write_listener(const struct listener *l, struct buf *out)
 {
-	struct listener_counts counts;
+	struct tcp_counts counts;
 	STRBUF(text, 80);
 
 	address_format(&l->addr, &text);
 	json_begin(out);
 	json_str(out, "type", "listener");
-	json_str(out, "service", service_name(l->service));
+	json_str(out, "service", l->dispatch->service);
 	json_str(out, "address", text.text);
 	json_uint(out, "app_port", l->app_port);
 	json_bool(out, "automatic", l->automatic);
 	json_str(out, "state", listener_state(l));
-	if (listener_count(l->fd, &counts) == 0) {
+	if (tcp_count(l->fd, &counts) == 0) {
 		json_uint(out, "backlog", counts.backlog);
 		json_uint(out, "backlog_max", counts.backlog_max);
 		json_uint(out, "overflows", counts.overflows);
@@ -208,8 +211,8 @@ static void write_listener(const struct listener *l, struct buf *out)
 
 void status_write_pins(const struct service *s, struct buf *out)
 {
-	for (size_t i = 0; i < s->pins.n; i++) {
-		const struct pin *p = &s->pins.pin[i];
+	for (size_t i = 0; i < s->dispatch.pins.n; i++) {
+		const struct pin *p = &s->dispatch.pins.pin[i];
 		STRBUF(source, 80);
 
 		pin_source_format(&p->source, &source);
@@ -232,6 +235,6 @@ void status_write_head(const struct service *s, struct buf *out)
 	const struct listener *l;
 
 	write_service_line(s, out);
-	list_for_each (l, &s->listeners, link)
+	list_for_each (l, &s->dispatch.listeners, link)
 		write_listener(l, out);
 }

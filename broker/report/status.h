@@ -8,7 +8,7 @@
 #define BROKER_REPORT_STATUS_H
 
 #include "base/buf.h"
-#include "service/service.h"
+#include "service/types.h"
 
 struct master;
 

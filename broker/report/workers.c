@@ -1,15 +1,18 @@
 /*
  * The lines of workers, and of slots that wait for their next process.
  */
-#include "report/status.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "base/json.h"
-#include "master/master.h"
-#include "service/service.h"
+#include "dispatch/taker.h"
 #include "policy/why.h"
+#include "report/status.h"
+#include "service/trouble.h"
+#include "worker/clock.h"
+#include "worker/listening.h"
+#include "worker/traced.h"
 
 static int64_t now_of(const struct service *s)
 {
@@ -22,7 +25,7 @@ static int64_t stalled_for(const struct worker *w, int64_t now)
 	const struct channel *c;
 	int64_t longest = 0;
 
-	list_for_each (c, &w->channels, link)
+	list_for_each (c, &w->taker.channels, link)
 		if (c->stalled && now - c->moved_ms > longest)
 			longest = now - c->moved_ms;
 	return longest;
@@ -40,18 +43,18 @@ static void explain_worker(const struct worker *w, struct strbuf *out)
 {
 	/* What a rollout has started does not replace one that has failed. */
 	const struct slot_trouble *trouble =
-		worker_state_is_current(w->state) && !w->guest && !w->roll
-			? service_trouble(w->service, w->slot)
+		worker_state_is_current(w->state) && !w->guest && !w->rollout_number
+			? service_trouble(service_of(w), w->slot)
 			: NULL;
-	int64_t now = now_of(w->service);
+	int64_t now = now_of(service_of(w));
 	STRBUF(missing, 128);
 	struct why_worker why = {
 		.state = w->state,
 		.state_ms = now - w->state_since_ms,
 		.left_ms = worker_deadline_left(w),
-		.stop_signal = worker_live_conf(w)->stop_signal,
+		.stop_signal = w->terms->live->stop_signal,
 		.open = w->found.round ? w->found.open : -1,
-		.waiting = worker_waiting(w),
+		.waiting = taker_waiting(&w->taker),
 		.held_by_hand = w->held & HELD_BY_HAND,
 		.held_by_debug = w->held & HELD_BY_DEBUG,
 		.stopped = w->held & HELD_BY_STOP,
@@ -109,7 +112,7 @@ void status_write_worker(const struct worker *w, struct buf *out)
 	explain_worker(w, &why);
 	json_begin(out);
 	json_str(out, "type", "worker");
-	json_str(out, "service", service_name(w->service));
+	json_str(out, "service", service_name(service_of(w)));
 	json_str(out, "worker", w->name);
 	if (w->guest)
 		json_null(out, "slot");
@@ -122,11 +125,11 @@ void status_write_worker(const struct worker *w, struct buf *out)
 		json_null(out, "pid");
 	json_uint(out, "generation", w->generation);
 	json_str(out, "state", worker_state_name(w->state));
-	json_int(out, "state_ms", now_of(w->service) - w->state_since_ms);
-	json_uint(out, "given", worker_taken(w));
-	json_uint(out, "waiting", worker_waiting(w));
+	json_int(out, "state_ms", now_of(service_of(w)) - w->state_since_ms);
+	json_uint(out, "given", taker_taken(&w->taker));
+	json_uint(out, "waiting", taker_waiting(&w->taker));
 	write_findings(w, out);
-	json_uint(out, "restarts", w->guest ? 0 : w->service->slots[w->slot].restarts);
+	json_uint(out, "restarts", w->guest ? 0 : service_of(w)->slots[w->slot].restarts);
 	write_tracer(w, out);
 	json_bool(out, "pinned_only", w->pinned_only);
 	json_str(out, "why", why.text);
@@ -148,8 +151,8 @@ void status_explain_slot(const struct service *s, unsigned slot, struct strbuf *
 		.failures = trouble ? trouble->in_a_row : 0,
 		.last_end = trouble ? trouble->words : NULL,
 		.last_line = trouble ? trouble->last_output : NULL,
-		.paused = s->paused,
-		.stopping = s->stopping,
+		.paused = s->dispatch.paused,
+		.stopping = s->dispatch.stopping,
 	};
 
 	why_slot(&why, out);

@@ -3,6 +3,9 @@
 #include <errno.h>
 #include <string.h>
 #include "service/pin.h"
+#include "service/questions.h"
+#include "worker/hold.h"
+#include "worker/words.h"
 
 int debug_begin(struct worker *w, const struct pin_source *from, struct strbuf *error)
 {
@@ -13,7 +16,7 @@ int debug_begin(struct worker *w, const struct pin_source *from, struct strbuf *
 		strbuf_addf(error, "%s is being debugged already", w->name);
 		return -EBUSY;
 	}
-	if (from && pins_find(&w->service->pins, PIN_DEBUG, from)) {
+	if (from && pins_find(&service_of(w)->dispatch.pins, PIN_DEBUG, from)) {
 		strbuf_add(error, "another worker is being debugged with that source already");
 		return -EBUSY;
 	}
@@ -21,7 +24,7 @@ int debug_begin(struct worker *w, const struct pin_source *from, struct strbuf *
 	if (from) {
 		pin.source = *from;
 		memcpy(pin.worker, w->name, sizeof(w->name));
-		r = service_pin(w->service, &pin, error);
+		r = service_pin(service_of(w), &pin, error);
 	}
 	if (r == 0)
 		worker_hold(w, HELD_BY_DEBUG);
@@ -38,7 +41,7 @@ void debug_end(struct worker *w)
 
 static void add_end(const struct worker *w, struct strbuf *out)
 {
-	const struct worker_end_facts facts = service_end_facts(w, false);
+	const struct worker_end_facts facts = worker_end_facts(w, false);
 
 	if (w->guest && w->pid) {
 		strbuf_add(out, " is left to itself: its service ends");
@@ -53,15 +56,15 @@ static void add_end(const struct worker *w, struct strbuf *out)
 
 static void add_why_it_leaves(const struct worker *w, enum worker_state from, struct strbuf *out)
 {
-	const struct worker_end_facts facts = service_end_facts(w, false);
-	const struct service *s = w->service;
+	const struct worker_end_facts facts = worker_end_facts(w, false);
+	const struct service *s = service_of(w);
 
 	if (s->broker->stopping) {
 		strbuf_add(out, " is to end with the broker");
 	} else if (service_leaves(s)) {
 		strbuf_addf(out, " is to end: %s %s", service_name(s),
-			    s->stopping ? "ends" : "is paused");
-	} else if (!w->asked) {
+			    s->dispatch.stopping ? "ends" : "is paused");
+	} else if (!w->retired_by_us) {
 		strbuf_add(out, " does not serve any more: ");
 		worker_end_add_words(&facts, out);
 	} else if (from == WORKER_STARTING) {
@@ -77,7 +80,7 @@ static void add_why_it_leaves(const struct worker *w, enum worker_state from, st
 /* The source whose connections its debugger wants, if it has named one. */
 static bool find_source(const struct worker *w, struct strbuf *out)
 {
-	const struct pins *pins = &w->service->pins;
+	const struct pins *pins = &service_of(w)->dispatch.pins;
 
 	for (size_t i = 0; i < pins->n; i++)
 		if (pins->pin[i].kind == PIN_DEBUG &&
@@ -105,7 +108,7 @@ void debug_add_change(const struct worker *w, enum worker_state from, enum worke
 		add_why_it_leaves(w, from, out);
 	else
 		strbuf_add(out, " was put back by a rollback, and is held as before");
-	if (was != is && find_source(w, &source) && !service_leaves(w->service))
+	if (was != is && find_source(w, &source) && !service_leaves(service_of(w)))
 		strbuf_addf(out, "; connections of %s go %s again", source.text,
 			    is ? "to it" : "round");
 	if (was && !dead && w->pid)

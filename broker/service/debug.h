@@ -5,7 +5,7 @@
 #ifndef BROKER_SERVICE_DEBUG_H
 #define BROKER_SERVICE_DEBUG_H
 
-#include "service/service.h"
+#include "service/types.h"
 
 /*
  * @w is held for a debugger until debug_end(). Connections of @from (NULL: nobody's) go to it all

@@ -4,7 +4,7 @@
 #ifndef BROKER_SERVICE_DESCRIPTORS_H
 #define BROKER_SERVICE_DESCRIPTORS_H
 
-#include "service/service.h"
+#include "service/types.h"
 
 /* Whether the descriptor limit is enough for @conf. 0; -EMFILE, or -errno, with @error. */
 int descriptors_check(const struct conf *conf, struct strbuf *error);

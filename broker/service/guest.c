@@ -1,17 +1,17 @@
 #include "guest.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include "base/fd.h"
-#include "service/service.h"
+#include "dispatch/holder.h"
 #include "sys/log.h"
 #include "sys/peercred.h"
-
-static struct loop *loop_of(const struct worker *w)
-{
-	return &w->service->broker->loop;
-}
+#include "worker/guest.h"
+#include "worker/start.h"
+#include "worker/step.h"
 
 /* --- joining --------------------------------------------------------------------------- */
 
@@ -27,12 +27,12 @@ static unsigned count_guests(const struct service *s)
 
 static bool may_join(const struct service *s, struct strbuf *error)
 {
-	if (s->stopping)
+	if (s->dispatch.stopping)
 		strbuf_addf(error, "[service:%s] is stopping", service_name(s));
-	else if (s->paused)
+	else if (s->dispatch.paused)
 		strbuf_addf(error, "[service:%s] is paused; a reload brings it back",
 			    service_name(s));
-	else if (list_empty(&s->endpoints))
+	else if (list_empty(&s->dispatch.endpoints))
 		strbuf_addf(error,
 			    "[service:%s] has no address to join yet: it is known once one of its "
 			    "own workers has listened",
@@ -53,7 +53,7 @@ static int watch_process(struct worker *w, struct peercred *cred)
 	w->pid = cred->pid;
 	w->pidfd = fd_take(&cred->pidfd);
 	w->process_source.ready = process_ended;
-	return loop_add(loop_of(w), &w->process_source, w->pidfd, EPOLLIN);
+	return loop_add(worker_loop(w), &w->process_source, w->pidfd, EPOLLIN);
 }
 
 /*
@@ -67,7 +67,7 @@ static void find_heir(struct worker *w)
 	const struct channel *c;
 	struct peercred cred;
 
-	list_for_each (c, &w->channels, link)
+	list_for_each (c, &w->taker.channels, link)
 		list_for_each (h, &c->holders, link) {
 			if (proc_is_ending(h->pid) || peercred_get(h->fd, &cred) < 0)
 				continue;
@@ -93,7 +93,7 @@ static void process_ended(struct loop_source *source, uint32_t events)
 	w->main_was = w->pid;
 	w->pid = 0;
 	/* The kernel closes the descriptors of a process before it reports its end. */
-	list_for_each (c, &w->channels, link)
+	list_for_each (c, &w->taker.channels, link)
 		held |= channel_has_holder(c);
 	if (held)
 		find_heir(w);
@@ -117,7 +117,7 @@ int guest_join(struct service *s, int peer, bool pinned_only, struct worker **re
 			    strerror(-r));
 		return r;
 	}
-	w = worker_new(s, s->conf, ROLLOUT_MAX + number, s->generation);
+	w = worker_new(&s->terms, s->conf, ROLLOUT_MAX + number, s->generation);
 	if (!w) {
 		fd_closep(&cred.pidfd);
 		strbuf_add(error, "the broker is out of memory");
@@ -157,7 +157,7 @@ void guest_private_ports(const struct service *s, struct strbuf *ret)
 	unsigned from = 1;
 	size_t n = 0;
 
-	list_for_each (e, &s->endpoints, link)
+	list_for_each (e, &s->dispatch.endpoints, link)
 		if (n < ARRAY_SIZE(ports))
 			ports[n++] = e->app_addr.port;
 	qsort(ports, n, sizeof(ports[0]), compare_ports);
@@ -175,66 +175,14 @@ int guest_endpoint_for(const struct worker *w, const struct handoff_addr *addr,
 {
 	struct endpoint *e, *best = NULL;
 
-	list_for_each (e, &w->service->endpoints, link)
+	list_for_each (e, &service_of(w)->dispatch.endpoints, link)
 		if (e->app_addr.port == addr->port && (!best || e->app_addr.family == addr->family))
 			best = e;
 	if (!best) {
 		strbuf_addf(reason, "[service:%s] does not listen on port %u, so a guest cannot",
-			    service_name(w->service), addr->port);
+			    service_name(service_of(w)), addr->port);
 		return -EADDRNOTAVAIL;
 	}
 	*ret = best;
 	return 0;
-}
-
-/* --- leaving --------------------------------------------------------------------------- */
-
-enum worker_event guest_event(enum worker_event ev)
-{
-	switch (ev) {
-	case EV_RETIRE:
-	case EV_STOP:
-	case EV_KILL:
-	case EV_TIMEOUT:
-		return EV_EXIT;
-	case EV_CLOSED:
-		/* While its process lives the app may listen again: `run`, once more. */
-		return EV_UNLISTEN;
-	case EV_LISTEN:
-	case EV_UNLISTEN:
-	case EV_DRAINED:
-	case EV_PARK:
-	case EV_RESTORE:
-	case EV_HOLD:
-	case EV_RELEASE:
-	case EV_MAIN_EXIT:
-	case EV_EXIT:
-	case WORKER_EVENT_N:
-		break;
-	}
-	return ev;
-}
-
-bool guest_keeps(const struct channel *c)
-{
-	return c->worker->guest && c->worker->asked && list_empty(&c->endpoint->round.ring);
-}
-
-void guest_log_left(const struct worker *w)
-{
-	int64_t ms = loop_now(loop_of(w)) - w->started_ms;
-
-	log_event(LEVEL_INFO, "guest-left", LOG_WORKER_PID(w, w->pid ? w->pid : w->main_was),
-		  LOG_BOOL("ended", !w->pid), LOG_INT("served", w->served),
-		  LOG_MSG("%s after %lld s and %llu connections",
-			  w->pid ? "is left to itself" : "ended", (long long)ms / MSEC_PER_SEC,
-			  (unsigned long long)w->served));
-}
-
-void guest_deinit(struct worker *w)
-{
-	if (w->pidfd < 0)
-		return;
-	loop_remove(loop_of(w), &w->process_source);
-	fd_closep(&w->pidfd);
 }

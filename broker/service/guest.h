@@ -8,7 +8,7 @@
  *	- it is never signalled, by the broker or the keeper: what would end another worker lets go
  *	  of a guest, which is then "left to itself";
  *	- it has no deadline, no slot, no restart; it is not counted in `workers` nor waited for,
- *and a reload leaves it where it is;
+ *	  and a reload leaves it where it is;
  *	- it leaves by ending. When only its app ends (under a debugger that stays) or closes its
  *	  socket, it is a worker that starts, until the app listens again;
  *	- it may only listen where the service does: it joins endpoints, and makes none.
@@ -16,7 +16,7 @@
 #ifndef BROKER_SERVICE_GUEST_H
 #define BROKER_SERVICE_GUEST_H
 
-#include "service/service.h"
+#include "service/types.h"
 
 #define GUESTS_MAX	64 /* of one service at a time */
 #define GUEST_PORTS_MAX 63 /* the library reads one range more */
@@ -36,19 +36,8 @@ int guest_join(struct service *s, int peer, bool pinned_only, struct worker **re
  */
 void guest_private_ports(const struct service *s, struct strbuf *ret);
 
-/* What becomes of an event that was meant for a worker whose process is ours to end. */
-enum worker_event guest_event(enum worker_event ev);
-
 /* As service_endpoint_for(), but among those there are; the port decides. */
 int guest_endpoint_for(const struct worker *w, const struct handoff_addr *addr,
 		       struct endpoint **ret, struct strbuf *reason);
-
-/* Whether what waits in @c stays with the guest: it is let go of, and nobody else could take it. */
-bool guest_keeps(const struct channel *c);
-
-/* Logs the end of the guest, or that it is let go of. */
-void guest_log_left(const struct worker *w);
-
-void guest_deinit(struct worker *w);
 
 #endif

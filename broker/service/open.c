@@ -1,23 +1,16 @@
 #include "open.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "base/address.h"
-#include "sys/listener.h"
+#include "dispatch/listener.h"
+#include "service/closing.h"
+#include "service/listeners.h"
+#include "sys/bind_error.h"
 #include "sys/log.h"
-
-static struct listener *find_listener(struct broker *b, const struct handoff_addr *addr)
-{
-	struct service *s;
-	struct listener *l;
-
-	list_for_each (s, &b->services, link)
-		list_for_each (l, &s->listeners, link)
-			if (address_equal(&l->addr, addr))
-				return l;
-	return NULL;
-}
+#include "sys/tcp.h"
 
 /* The kernel does not let both be bound at once, and the one there is must not lose a client. */
 static void explain_overlap(const struct listener *l, const struct handoff_addr *addr,
@@ -38,10 +31,10 @@ static int open_one(const struct conf_listen *cl, const struct service_conf *sc,
 	int r;
 
 	ret->addr = cl->addr;
-	r = listener_open(&ret->addr, sc, &ret->fd);
+	r = tcp_open(&ret->addr, sc, &ret->fd);
 	if ((r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL) && cl->port_only && !sc->v6only) {
 		ret->addr = v4;
-		r = listener_open(&ret->addr, sc, &ret->fd);
+		r = tcp_open(&ret->addr, sc, &ret->fd);
 	}
 	return r;
 }
@@ -65,7 +58,7 @@ static int open_lines(struct broker *b, const struct service_conf *sc, struct op
 		int r;
 
 		*o = (struct opened){ .fd = -1, .addr = sc->listen[k].addr };
-		if (find_listener(b, &o->addr))
+		if (listener_find(b, &o->addr))
 			continue;
 		r = open_one(&sc->listen[k], sc, o);
 		if (r == 0)
@@ -75,7 +68,7 @@ static int open_lines(struct broker *b, const struct service_conf *sc, struct op
 		if (overlap)
 			explain_overlap(overlap, &o->addr, error);
 		else
-			listener_explain_bind(&sc->listen[k].addr, r, error);
+			bind_error_explain(&sc->listen[k].addr, r, error);
 		return r;
 	}
 	return 0;
@@ -110,16 +103,16 @@ int reload_open_one(struct service *s, const struct service_conf *sc, struct ope
 	int r;
 
 	for (size_t k = 0; k < sc->n_listen; k++) {
-		const struct listener *l = find_listener(s->broker, &sc->listen[k].addr);
+		const struct listener *l = listener_find(s->broker, &sc->listen[k].addr);
 
-		if (!l || l->service == s || l->service->stopping)
+		if (!l || l->dispatch == &s->dispatch || l->dispatch->stopping)
 			continue;
 		strbuf_addf(error, "[service:%s]: ", sc->name);
 		address_format(&l->addr, error);
 		strbuf_addf(error,
 			    " belongs to [service:%s] now; only a reload of all services "
 			    "moves it",
-			    service_name(l->service));
+			    l->dispatch->service);
 		return -EADDRINUSE;
 	}
 	r = list_new(sc->n_listen, ret);
@@ -145,23 +138,24 @@ void reload_take_listeners(struct service *s, const struct service_conf *sc, str
 	assert(opened || sc->n_listen == 0);
 	for (size_t k = 0; k < sc->n_listen; k++) {
 		struct opened *o = &opened[k];
-		struct listener *l = o->fd < 0 ? find_listener(s->broker, &o->addr) : NULL;
+		struct listener *l = o->fd < 0 ? listener_find(s->broker, &o->addr) : NULL;
 		int fd = o->fd;
 
 		if (l) {
 			/* It goes on as it is, under whatever service and port of the app. */
 			if (l->closing)
-				listener_remove_filter(l->fd);
+				tcp_remove_filter(l->fd);
 			l->closing = false;
 			l->automatic = false;
-			if (l->service != s || l->app_port != sc->listen[k].app_port) {
-				listener_move(l, s);
+			if (l->dispatch != &s->dispatch || l->app_port != sc->listen[k].app_port) {
+				listener_move(l, &s->dispatch);
 				l->app_port = sc->listen[k].app_port;
 			}
 			continue;
 		}
 		o->fd = -1;
-		if (service_add_listener(s, &o->addr, sc->listen[k].app_port, false, fd) < 0) {
+		if (service_add_listener(s, &o->addr, sc->listen[k].app_port, false, fd, NULL) <
+		    0) {
 			log_event(LEVEL_ERROR, "listen", LOG_STR("service", sc->name),
 				  LOG_MSG("out of memory: a listener is missing"));
 			(void)close(fd);
@@ -188,9 +182,10 @@ static bool is_wanted(const struct listener *l, const struct service_conf *sc,
  */
 static bool keep_for_app(struct listener *l)
 {
-	struct endpoint *e = service_endpoint_asking_for(l->service, &l->addr);
+	struct service *s = service_of_dispatch(l->dispatch);
+	struct endpoint *e = service_find_endpoint(s, &l->addr);
 
-	if (!e)
+	if (!e || !service_wants_endpoint(s, e))
 		return false;
 	l->automatic = true;
 	l->app_port = e->app_addr.port;
@@ -204,7 +199,7 @@ void reload_drop_listeners(struct service *s, const struct service_conf *sc,
 {
 	struct listener *l;
 
-	list_for_each (l, &s->listeners, link) {
+	list_for_each (l, &s->dispatch.listeners, link) {
 		int r;
 
 		if (l->closing)
@@ -213,7 +208,7 @@ void reload_drop_listeners(struct service *s, const struct service_conf *sc,
 			service_close_listener(l);
 			continue;
 		}
-		r = listener_configure(l->fd, sc);
+		r = tcp_configure(l->fd, sc);
 		if (r < 0)
 			log_event(LEVEL_WARN, "listen", LOG_STR("service", sc->name),
 				  LOG_INT("port", l->addr.port),

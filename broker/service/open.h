@@ -1,11 +1,11 @@
 /*
- * reload_listen - the addresses of a configuration: all that are missing are opened before anything
+ * open - the addresses of a configuration: all that are missing are opened before anything
  * is changed, so that a reload fails whole or not at all.
  */
 #ifndef BROKER_SERVICE_OPEN_H
 #define BROKER_SERVICE_OPEN_H
 
-#include "service/service.h"
+#include "service/types.h"
 
 struct opened {
 	int fd; /* owned; -1: taken, or never needed, as the broker has that address */

@@ -1,19 +1,20 @@
 /*
- * The rendezvous: where a worker says that its app listens, and is given the channel.
- *
  * Nothing that a worker says is trusted. Who it is comes from its token, its process and user
  * from SO_PEERCRED; a bad message costs the connection that brought it and nothing else.
  */
+#include "rendezvous.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include "base/fd.h"
-#include "service/guest.h"
-#include "service/rendezvous.h"
-#include "service/service.h"
 #include "base/address.h"
-#include "sys/channel.h"
+#include "base/fd.h"
+#include "dispatch/channel.h"
+#include "dispatch/holder.h"
+#include "dispatch/taker.h"
+#include "service/guest.h"
+#include "service/listen.h"
 #include "sys/log.h"
 
 /* Connections that have not said HELLO yet: how many, and for how long. */
@@ -96,8 +97,11 @@ static bool hand_over(struct greeting *g, struct channel *c)
 	if (r == 0) {
 		loop_remove(&g->rendezvous->broker->loop, &g->source);
 		r = channel_add_holder(c, g->fd, g->peer.pid);
-		if (r == 0)
-			g->fd = -1; /* the channel's now */
+	}
+	if (r == 0) {
+		g->fd = -1; /* the channel's now */
+		if (c->taker->gate == TAKER_OPEN)
+			taker_publish(c->taker);
 	}
 	greeting_free(g);
 	return r == 0;
@@ -106,7 +110,7 @@ static bool hand_over(struct greeting *g, struct channel *c)
 /* The listening socket came through exec(3), or by a descriptor passed: one more holder. */
 static void adopt(struct greeting *g, struct worker *w, const struct handoff_hello *hello)
 {
-	struct channel *c = worker_find_channel(w, hello->channel);
+	struct channel *c = taker_find_channel(&w->taker, hello->channel);
 
 	if (!c)
 		refuse(g, ENOENT, "the inherited listening socket is not one of this worker's");
@@ -122,13 +126,13 @@ static void join(struct greeting *g, struct worker *w, const struct handoff_hell
 	struct channel *c;
 	pid_t pid = g->peer.pid;
 	int r = w->guest ? guest_endpoint_for(w, &hello->addr, &e, &reason)
-			 : service_endpoint_for(w->service, &hello->addr, &e, &reason);
+			 : service_endpoint_for(service_of(w), &hello->addr, &e, &reason);
 
 	if (r < 0) {
 		refuse(g, -r, reason.text);
 		return;
 	}
-	r = worker_add_channel(w, e, &c);
+	r = channel_new(&w->taker, e, &c);
 	if (r < 0) {
 		strbuf_addf(&reason, "the broker cannot make a channel: %s", strerror(-r));
 		refuse(g, -r, reason.text);

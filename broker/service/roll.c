@@ -1,30 +1,22 @@
-/*
- * The rolling restart of a service: performs what policy/rollout.c plans.
- */
+#include "roll.h"
+
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
-#include "service/service.h"
-#include "sys/log.h"
-
-static struct loop *loop_of(const struct service *s)
-{
-	return &s->broker->loop;
-}
-
-bool service_rollout_owns(const struct service *s, size_t slot)
-{
-	return s->rollout.active && slot < s->rollout.n &&
-	       s->rollout.slots[slot].phase != ROLLOUT_DONE;
-}
+#include "service/announce.h"
+#include "service/in_force.h"
+#include "service/listeners.h"
+#include "service/questions.h"
+#include "service/window.h"
+#include "worker/start.h"
+#include "worker/step.h"
 
 /* A reload replaces it, and may be undone. */
 static void retire_old(struct worker *w)
 {
-	struct service *s = w->service;
+	struct service *s = service_of(w);
 
 	w->replaced_by = s->roll_kind == ROLL_RELOAD ? s->target_generation : 0;
-	service_retire(w, EV_RETIRE);
+	worker_retire(w, EV_RETIRE);
 }
 
 /* What both kinds have in common. @conf is the service's from now on. */
@@ -35,9 +27,9 @@ static void prepare(struct service *s, enum roll_kind kind, struct service_conf 
 	s->target = conf;
 	s->target_generation = generation;
 	s->roll_kind = kind;
-	s->roll++;
+	s->rollout_number++;
 	s->want_before = s->want;
-	s->rollout_began_ms = loop_now(loop_of(s));
+	s->rollout_began_ms = loop_now(service_loop(s));
 	s->abort_reason[0] = s->abort_output[0] = '\0';
 }
 
@@ -47,12 +39,9 @@ static void begin(struct service *s, struct service_conf *conf)
 
 	prepare(s, ROLL_RELOAD, conf, ++s->last_generation);
 	s->want = conf->workers;
-	s->paused = false;
+	s->dispatch.paused = false;
 	backoff_reset(&s->backoff);
 	loop_timer_disarm(&s->restart);
-
-	/* Until rollout_begin() nothing may be filled in. */
-	s->pumping = true;
 	service_keep_for_rollback(s, conf);
 	service_rearm(s);
 	for (unsigned i = 0; i < ROLLOUT_MAX; i++) {
@@ -61,115 +50,12 @@ static void begin(struct service *s, struct service_conf *conf)
 		if (w && i >= s->want)
 			retire_old(w);
 		else if (w && w->state == WORKER_STARTING)
-			service_retire(w, EV_STOP); /* serves nobody yet */
+			worker_retire(w, EV_STOP); /* serves nobody yet */
 		has_old[i] = conf->strategy == STRATEGY_STOP_FIRST ? service_slot_has_process(s, i)
 								   : s->slots[i].current != NULL;
 	}
-	s->pumping = false;
 	rollout_begin(&s->rollout, conf->strategy, conf->surge, s->want, has_old);
 	service_announce(s, ROLL_BEGIN, NULL);
-	service_pump(s);
-}
-
-unsigned service_roll(struct service *s, struct service_conf *conf)
-{
-	struct service_conf *held;
-
-	if (s->stopping)
-		return 0;
-	held = service_conf_ref(conf);
-	if (s->rollout.active) {
-		/* Any number of reloads during one is one more. */
-		service_conf_unref(s->after);
-		s->after = held;
-		return s->last_generation + 1;
-	}
-	begin(s, held);
-	return s->last_generation;
-}
-
-int service_restart_worker(struct worker *w, struct strbuf *error)
-{
-	struct service *s = w->service;
-
-	if (service_leaves(s)) {
-		strbuf_addf(error, "%s is %s", service_name(s), s->stopping ? "ending" : "paused");
-		return -ESHUTDOWN;
-	}
-	if (s->rollout.active) {
-		strbuf_addf(error, "a %s of %s is under way: wait for its end, or abort it",
-			    roll_kind_name(s->roll_kind), service_name(s));
-		return -EBUSY;
-	}
-	if (w->guest) {
-		strbuf_addf(error, "%s is a guest: who started it starts it anew", w->name);
-		return -EINVAL;
-	}
-	if (s->slots[w->slot].current != w) {
-		strbuf_addf(error, "this process of %s is %s, and no longer the one that serves",
-			    w->name, worker_state_name(w->state));
-		return -EINVAL;
-	}
-	prepare(s, ROLL_RESTART, service_conf_ref(w->conf), w->generation);
-	rollout_begin_one(&s->rollout, s->conf->strategy, s->want, w->slot, true);
-	service_announce(s, ROLL_BEGIN, w);
-	service_pump(s);
-	return 0;
-}
-
-int service_abort_reload(struct service *s, struct strbuf *error)
-{
-	if (!s->rollout.active) {
-		strbuf_addf(error, "no reload of %s is under way", service_name(s));
-		return -ENOENT;
-	}
-	service_conf_unref(s->after);
-	s->after = NULL;
-	snprintf(s->abort_reason, sizeof(s->abort_reason), "aborted by hand");
-	rollout_abort(&s->rollout);
-	service_pump(s);
-	return 0;
-}
-
-static void start_in(struct service *s, size_t i)
-{
-	struct worker *w = worker_start(s, s->target, (unsigned)i, s->target_generation);
-
-	if (!w) {
-		snprintf(s->abort_reason, sizeof(s->abort_reason), "%s.%zu could not be started",
-			 service_name(s), i);
-		rollout_new_failed(&s->rollout, i);
-		return;
-	}
-	w->roll = s->roll;
-	if (s->slots[i].current)
-		s->slots[i].next = w;
-	else
-		s->slots[i].current = w;
-	service_announce(s, ROLL_START, w);
-}
-
-static void retire_in(struct service *s, size_t i)
-{
-	struct worker *w = s->slots[i].current;
-
-	/* It may have left by itself, and its successor have moved up. */
-	if (!w || w->roll == s->roll)
-		return;
-	service_announce(s, ROLL_RETIRE, w);
-	retire_old(w);
-}
-
-void service_put_in_force(struct service *s, struct service_conf *conf, unsigned generation)
-{
-	struct endpoint *e;
-
-	service_conf_unref(s->conf);
-	s->conf = conf;
-	s->generation = generation;
-	list_for_each (e, &s->endpoints, link)
-		e->round.mode = s->conf->balance;
-	service_rearm(s);
 }
 
 static void note_reload(struct service *s, uint64_t *count)
@@ -177,7 +63,7 @@ static void note_reload(struct service *s, uint64_t *count)
 	if (s->roll_kind != ROLL_RELOAD)
 		return;
 	(*count)++;
-	s->last_reload_ms = loop_now(loop_of(s)) - s->rollout_began_ms;
+	s->last_reload_ms = loop_now(service_loop(s)) - s->rollout_began_ms;
 }
 
 /* The new configuration is in force for all that follows. */
@@ -209,14 +95,136 @@ static void give_up(struct service *s)
 	s->target = NULL;
 	s->want = s->want_before;
 	list_for_each_safe (w, tmp, &s->workers, link)
-		if (w->roll == s->roll && w->state == WORKER_STARTING)
-			service_retire(w, EV_STOP);
+		if (w->rollout_number == s->rollout_number && w->state == WORKER_STARTING)
+			worker_retire(w, EV_STOP);
 	for (unsigned i = s->want; i < ROLLOUT_MAX; i++)
 		if (s->slots[i].current)
-			service_retire(s->slots[i].current, EV_RETIRE);
+			worker_retire(s->slots[i].current, EV_RETIRE);
 	service_rearm(s);
 	if (s->roll_kind == ROLL_RELOAD)
 		service_open_window(s);
+}
+
+static void start_in(struct service *s, size_t i)
+{
+	struct worker *w = worker_start(&s->terms, s->target, (unsigned)i, s->target_generation);
+
+	if (!w) {
+		snprintf(s->abort_reason, sizeof(s->abort_reason), "%s.%zu could not be started",
+			 service_name(s), i);
+		rollout_new_failed(&s->rollout, i);
+		return;
+	}
+	list_append(&s->workers, &w->link);
+	w->rollout_number = s->rollout_number;
+	if (s->slots[i].current)
+		s->slots[i].next = w;
+	else
+		s->slots[i].current = w;
+	service_announce(s, ROLL_START, w);
+}
+
+static void retire_in(struct service *s, size_t i)
+{
+	struct worker *w = s->slots[i].current;
+
+	/* It may have left by itself, and its successor have moved up. */
+	if (!w || w->rollout_number == s->rollout_number)
+		return;
+	service_announce(s, ROLL_RETIRE, w);
+	retire_old(w);
+}
+
+/* Returns whether it has ended. */
+static bool pump(struct service *s)
+{
+	size_t i = 0;
+
+	for (;;) {
+		switch (rollout_next(&s->rollout, &i)) {
+		case ROLLOUT_START:
+			start_in(s, i);
+			break;
+		case ROLLOUT_RETIRE:
+			retire_in(s, i);
+			break;
+		case ROLLOUT_FINISHED:
+			take_over(s);
+			return true;
+		case ROLLOUT_ABORTED:
+			give_up(s);
+			return true;
+		case ROLLOUT_NOTHING:
+			return false;
+		}
+	}
+}
+
+void service_pump(struct service *s)
+{
+	while (pump(s) && s->after) {
+		struct service_conf *conf = s->after;
+
+		s->after = NULL;
+		begin(s, conf);
+	}
+}
+
+unsigned service_roll(struct service *s, struct service_conf *conf)
+{
+	struct service_conf *held;
+
+	if (s->dispatch.stopping)
+		return 0;
+	held = service_conf_ref(conf);
+	if (s->rollout.active) {
+		/* Any number of reloads during one is one more. */
+		service_conf_unref(s->after);
+		s->after = held;
+		return s->last_generation + 1;
+	}
+	begin(s, held);
+	service_pump(s);
+	return s->last_generation;
+}
+
+int service_restart_worker(struct worker *w, struct strbuf *error)
+{
+	struct service *s = service_of(w);
+
+	int r = service_check_steering(s, error);
+
+	if (r < 0)
+		return r;
+	if (w->guest) {
+		strbuf_addf(error, "%s is a guest: it is started again by hand, as it was before",
+			    w->name);
+		return -EINVAL;
+	}
+	if (s->slots[w->slot].current != w) {
+		strbuf_addf(error, "this process of %s is %s, and no longer the one that serves",
+			    w->name, worker_state_name(w->state));
+		return -EINVAL;
+	}
+	prepare(s, ROLL_RESTART, service_conf_ref(w->conf), w->generation);
+	rollout_begin_one(&s->rollout, s->conf->strategy, s->want, w->slot, true);
+	service_announce(s, ROLL_BEGIN, w);
+	service_pump(s);
+	return 0;
+}
+
+int service_abort_reload(struct service *s, struct strbuf *error)
+{
+	if (!s->rollout.active) {
+		strbuf_addf(error, "no reload of %s is under way", service_name(s));
+		return -ENOENT;
+	}
+	service_conf_unref(s->after);
+	s->after = NULL;
+	snprintf(s->abort_reason, sizeof(s->abort_reason), "aborted by hand");
+	rollout_abort(&s->rollout);
+	service_pump(s);
+	return 0;
 }
 
 void service_drop_rollout(struct service *s, const char *why)
@@ -230,43 +238,5 @@ void service_drop_rollout(struct service *s, const char *why)
 	service_conf_unref(s->target);
 	service_conf_unref(s->after);
 	s->target = s->after = NULL;
-}
-
-void service_pump(struct service *s)
-{
-	enum rollout_action action;
-	size_t i = 0;
-
-	/* What is done here reports back to here. */
-	if (s->pumping)
-		return;
-	s->pumping = true;
-	while ((action = rollout_next(&s->rollout, &i)) != ROLLOUT_NOTHING) {
-		switch (action) {
-		case ROLLOUT_START:
-			start_in(s, i);
-			continue;
-		case ROLLOUT_RETIRE:
-			retire_in(s, i);
-			continue;
-		case ROLLOUT_FINISHED:
-			take_over(s);
-			break;
-		case ROLLOUT_ABORTED:
-			give_up(s);
-			break;
-		case ROLLOUT_NOTHING:
-			break;
-		}
-		s->pumping = false;
-		if (s->after) {
-			struct service_conf *conf = s->after;
-
-			s->after = NULL;
-			begin(s, conf);
-		}
-		service_fill(s);
-		return;
-	}
-	s->pumping = false;
+	service_rearm(s);
 }

@@ -2,7 +2,9 @@
 
 #include <limits.h>
 #include <string.h>
-#include "service/watch.h"
+#include "service/evidence.h"
+#include "worker/evidence.h"
+#include "worker/hold.h"
 
 #define FRESH_MS 100
 /* A slice: connections that arrive meanwhile wait for so long. */
@@ -57,47 +59,21 @@ static struct worker *next_unseen(const struct survey *s)
 	return NULL;
 }
 
-static void look_at_processes(struct worker *w)
-{
-	struct worker_findings *f = &w->found;
-	struct pid_set all = { 0 };
-
-	if (worker_processes(w, &all) < 0) {
-		pid_set_deinit(&all);
-		return;
-	}
-	f->n_processes = (unsigned)all.n;
-	for (size_t i = 0; i < all.n; i++) {
-		struct proc_usage usage;
-		pid_t tracer = f->tracer ? 0 : proc_tracer(all.pids[i]);
-
-		if (proc_usage(all.pids[i], &usage) == 0) {
-			f->rss_bytes += usage.rss_bytes;
-			f->cpu_ms += usage.cpu_ms;
-		}
-		if (tracer) {
-			f->tracer = tracer;
-			proc_name(tracer, f->tracer_name, sizeof(f->tracer_name));
-		}
-	}
-	pid_set_deinit(&all);
-}
-
 static void look_at(struct survey *s, struct worker *w)
 {
 	int open = -1;
 
-	if (s->service != w->service) {
-		s->service = w->service;
+	if (s->service != service_of(w)) {
+		s->service = service_of(w);
 		inode_set_deinit(&s->connections);
-		if (watch_open_connections(w->service, &s->connections) < 0)
+		if (service_open_connections(service_of(w), &s->connections) < 0)
 			s->service = NULL;
 	}
 	if (s->service)
-		open = watch_count_connections(w, &s->connections);
+		open = worker_count_connections(w, &s->connections);
 	w->found = (struct worker_findings){ .round = s->round, .open = open };
-	look_at_processes(w);
-	watch_look_if_stopped(w);
+	worker_look_at_processes(w);
+	worker_look_if_stopped(w);
 }
 
 void survey_look(struct survey *s, struct worker *w)

@@ -9,10 +9,8 @@
 #ifndef BROKER_SERVICE_SURVEY_H
 #define BROKER_SERVICE_SURVEY_H
 
-#include "worker/worker.h"
+#include "service/types.h"
 #include "sys/sockdiag.h"
-
-struct broker;
 
 /* One that waits. Embedded in its owner, who gives up with list_remove(&w->link). */
 struct survey_waiter {

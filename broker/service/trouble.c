@@ -1,19 +1,8 @@
-/*
- * The ends of workers that nobody had asked for: counted by reason, and the last of each slot
- * remembered in words, as somebody will want to know why it is down.
- */
-#include <string.h>
-#include "service/service.h"
+#include "trouble.h"
 
-struct worker_end_facts service_end_facts(const struct worker *w, bool starting)
-{
-	return (struct worker_end_facts){
-		.starting = starting,
-		.exited = w->exited,
-		.status = w->exit_status,
-		.listens = !list_empty(&w->channels),
-	};
-}
+#include <stdlib.h>
+#include <string.h>
+#include "worker/words.h"
 
 /* The last line of @tail, which holds whole lines, each with its end. */
 static void add_last_line(const struct lines *lines, struct strbuf *out)
@@ -28,7 +17,7 @@ static void add_last_line(const struct lines *lines, struct strbuf *out)
 
 static bool was_healthy(const struct worker *w)
 {
-	int64_t now = loop_now(&w->service->broker->loop);
+	int64_t now = loop_now(worker_loop(w));
 
 	return w->ready_ms && now - w->ready_ms >= w->conf->backoff_reset_ms;
 }
@@ -44,7 +33,7 @@ static struct slot_trouble *note(struct service *s, unsigned slot, enum worker_e
 		*t = calloc(1, sizeof(**t));
 	if (*t) {
 		(*t)->end = end;
-		(*t)->at_ms = loop_now(&s->broker->loop);
+		(*t)->at_ms = loop_now(service_loop(s));
 		(*t)->in_a_row++;
 		(*t)->words[0] = (*t)->last_output[0] = '\0';
 	}
@@ -59,13 +48,13 @@ static void forget(struct service *s, unsigned slot)
 
 void service_note_end(struct worker *w, bool starting)
 {
-	const struct worker_end_facts facts = service_end_facts(w, starting);
+	const struct worker_end_facts facts = worker_end_facts(w, starting);
 	struct slot_trouble *t;
 	struct strbuf text;
 
 	if (was_healthy(w))
-		forget(w->service, w->slot);
-	t = note(w->service, w->slot, worker_end_of(&facts));
+		forget(service_of(w), w->slot);
+	t = note(service_of(w), w->slot, worker_end_of(&facts));
 	if (!t)
 		return;
 	strbuf_init(&text, t->words, sizeof(t->words));

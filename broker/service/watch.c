@@ -1,18 +1,19 @@
-/*
- * The watch: every WATCH_MS, while connections wait or workers drain, it looks at what no event
- * reports. An idle broker has no timer at all.
- *
- *	- a channel whose connections nobody takes: is the worker stopped, or stuck?
- *	- a worker that drains: has it still connections?
- *	- a worker that was stopped: does it run again?
- */
+#include "watch.h"
+
 #include <errno.h>
-#include <string.h>
-#include "service/watch.h"
-#include "service/pin.h"
-#include "sys/channel.h"
+#include "dispatch/channel.h"
+#include "dispatch/endpoint.h"
+#include "dispatch/flow.h"
+#include "dispatch/holder.h"
+#include "dispatch/taker.h"
+#include "service/evidence.h"
+#include "service/window.h"
 #include "sys/log.h"
-#include "sys/sockdiag.h"
+#include "worker/evidence.h"
+#include "worker/hold.h"
+#include "worker/processes.h"
+#include "worker/step.h"
+#include "worker/traced.h"
 
 #define EVIDENCE_MS 200
 /* What waits for so long at a worker that drains or is held is given to others. */
@@ -20,7 +21,6 @@
 /* Nobody had room for so long: worth a line in the log, once in a while. */
 #define FULL_MS	     2000
 #define FULL_EACH_MS 60000
-#define PROBE_MAX_MS 30000
 
 /* --- channels that do not move ------------------------------------------------------- */
 
@@ -32,7 +32,7 @@ static bool another_has_room(const struct channel *c)
 		if (m == &c->member || m->limit == 0)
 			continue;
 		if (m->waiting >= m->limit)
-			m->waiting = channel_waiting(container_of(m, struct channel, member)->rx);
+			m->waiting = pair_waiting(container_of(m, struct channel, member)->rx);
 		if (m->waiting < m->limit)
 			return true;
 	}
@@ -50,20 +50,6 @@ static bool another_serves(const struct channel *c)
 	return false;
 }
 
-void channel_shun(struct channel *c)
-{
-	struct broker *b = c->worker->service->broker;
-
-	if (!c->stalled)
-		c->probe_delay_ms = c->worker->conf->stall_timeout_ms;
-	else if (c->probe_delay_ms < PROBE_MAX_MS)
-		c->probe_delay_ms *= 2;
-	c->stalled = true;
-	c->member.limit = 0;
-	c->probe_ms = loop_now(&b->loop) + c->probe_delay_ms;
-	broker_watch(b);
-}
-
 /*
  * Nothing that waits stays with a worker that does not take it while another could. The
  * worker may be busy with one long request and be fine afterwards: so it stays in the
@@ -71,18 +57,18 @@ void channel_shun(struct channel *c)
  */
 static void stall(struct channel *c, int64_t now)
 {
-	struct worker *w = c->worker;
+	struct worker *w = worker_of(c);
 
 	if (!c->stalled)
 		log_event(
 			LEVEL_WARN, "stalled", LOG_WORKER(w),
-			LOG_INT("waiting", channel_waiting(c->rx)),
+			LOG_INT("waiting", pair_waiting(c->rx)),
 			LOG_MSG("has taken no connection for %lld ms while others have room: it is "
 				"busy, or stuck",
 				(long long)(now - c->moved_ms)));
 	channel_shun(c);
-	if (channel_take_back(c, "the worker takes none"))
-		endpoint_dispatch(c->endpoint);
+	if (endpoint_take_back(c, "the worker takes none"))
+		endpoint_wake(c->endpoint);
 }
 
 /*
@@ -96,7 +82,7 @@ static bool refuse_io_uring(struct worker *w)
 	struct pid_set all = { 0 };
 	pid_t user = 0;
 
-	if (w->guest || worker_taken(w) > 0)
+	if (w->guest || taker_taken(&w->taker) > 0)
 		return false;
 	(void)worker_processes(w, &all);
 	for (size_t i = 0; i < all.n && !user; i++)
@@ -128,7 +114,7 @@ static bool watch_channel(struct channel *c, int64_t now)
 {
 	unsigned waiting = channel_backlog(c);
 	uint64_t taken = c->sent - c->taken_back - waiting;
-	struct worker *w = c->worker;
+	struct worker *w = worker_of(c);
 
 	if (c->member.waiting > waiting)
 		c->member.waiting = waiting;
@@ -137,11 +123,10 @@ static bool watch_channel(struct channel *c, int64_t now)
 		c->moved_ms = now;
 		c->state_read = false;
 		if (c->stalled) {
-			c->stalled = false;
-			c->member.limit = w->conf->queue;
+			channel_trust(c);
 			log_event(LEVEL_INFO, "worker-released", LOG_WORKER(w),
 				  LOG_MSG("takes connections again"));
-			endpoint_dispatch(c->endpoint);
+			endpoint_wake(c->endpoint);
 		}
 	}
 	if (waiting == 0) {
@@ -149,7 +134,7 @@ static bool watch_channel(struct channel *c, int64_t now)
 			c->moved_ms = now;
 		else if (c->member.limit == 0 && now >= c->probe_ms) {
 			c->member.limit = 1;
-			endpoint_dispatch(c->endpoint);
+			endpoint_wake(c->endpoint);
 		}
 		return c->stalled;
 	}
@@ -157,7 +142,7 @@ static bool watch_channel(struct channel *c, int64_t now)
 		worker_hold(w, HELD_BY_STOP);
 		return true;
 	}
-	if (now - c->moved_ms < w->conf->stall_timeout_ms || list_empty(&c->member.link))
+	if (now - c->moved_ms < w->conf->stall_timeout_ms || !channel_is_in_round(c))
 		return true;
 	/* What is pinned to it would only come back. */
 	if (c->stalled && c->member.limit == 0 && !channel_has_unpinned(c))
@@ -177,8 +162,8 @@ static bool watch_channel(struct channel *c, int64_t now)
  */
 static void watch_leaving_channel(struct channel *c, int64_t now)
 {
-	struct worker *w = c->worker;
-	unsigned waiting = channel_waiting(c->rx);
+	struct worker *w = worker_of(c);
+	unsigned waiting = pair_waiting(c->rx);
 	uint64_t taken = c->sent - c->taken_back - waiting;
 
 	if (waiting == 0 || taken != c->taken_seen) {
@@ -191,12 +176,12 @@ static void watch_leaving_channel(struct channel *c, int64_t now)
 	/* What is pinned to it would only come back. */
 	if (w->state == WORKER_HELD && !channel_has_unpinned(c))
 		return;
-	if (channel_take_back(c, w->state == WORKER_HELD ? "the worker is held"
-							 : "the worker drains")) {
+	if (endpoint_take_back(c, w->state == WORKER_HELD ? "the worker is held"
+							  : "the worker drains")) {
 		/* One that is held is nudged when it drains, if it has had nothing until then. */
 		if (w->state == WORKER_DRAINING)
-			channel_nudge(c->tx);
-		endpoint_dispatch(c->endpoint);
+			pair_nudge(c->tx);
+		endpoint_wake(c->endpoint);
 	}
 }
 
@@ -207,7 +192,7 @@ static bool stays_stopped(struct worker *w)
 	bool stopped = proc_stays_stopped(w->pid, &w->main_look);
 	struct channel *c;
 
-	list_for_each (c, &w->channels, link)
+	list_for_each (c, &w->taker.channels, link)
 		stopped = channel_stays_stopped(c) || stopped;
 	return stopped;
 }
@@ -227,51 +212,6 @@ static bool watch_held(struct worker *w)
 	return false;
 }
 
-int watch_open_connections(const struct service *s, struct inode_set *ret)
-{
-	const struct endpoint *e;
-	const struct listener *l;
-	int r = 0;
-
-	list_for_each (l, &s->listeners, link)
-		if (r == 0)
-			r = sockdiag_add_connections(l->addr.port, ret);
-	/* Listeners that are closed already, as at shutdown: their port is kept by the endpoint. */
-	list_for_each (e, &s->endpoints, link)
-		for (size_t i = 0; r == 0 && i < e->n_ports; i++)
-			r = sockdiag_add_connections(e->ports[i], ret);
-	inode_set_sort(ret);
-	return r;
-}
-
-struct tally {
-	const struct inode_set *connections;
-	unsigned n;
-};
-
-static bool tally_socket(void *arg, uint64_t inode)
-{
-	struct tally *t = arg;
-
-	t->n += inode_set_has(t->connections, inode);
-	return true;
-}
-
-int watch_count_connections(const struct worker *w, const struct inode_set *connections)
-{
-	struct pid_set all = { 0 };
-	struct tally t = { connections, 0 };
-	int r = worker_processes(w, &all);
-
-	for (size_t i = 0; r == 0 && i < all.n; i++) {
-		r = proc_sockets(all.pids[i], tally_socket, &t);
-		if (r == -ENOENT || r == -ESRCH)
-			r = 0; /* it has just ended */
-	}
-	pid_set_deinit(&all);
-	return r < 0 ? r : (int)t.n;
-}
-
 static bool needs_evidence(const struct service *s)
 {
 	const struct worker *w;
@@ -285,15 +225,15 @@ static bool needs_evidence(const struct service *s)
 
 static void use_evidence(struct worker *w, const struct inode_set *connections)
 {
-	int open = watch_count_connections(w, connections);
+	int open = worker_count_connections(w, connections);
 	struct channel *c;
 
 	if (open < 0)
 		return;
 	w->open = (unsigned)open;
-	list_for_each (c, &w->channels, link)
+	list_for_each (c, &w->taker.channels, link)
 		c->member.load = w->open + c->member.waiting;
-	if (w->state != WORKER_DRAINING || open > 0 || worker_waiting(w) > 0)
+	if (w->state != WORKER_DRAINING || open > 0 || taker_waiting(&w->taker) > 0)
 		return;
 	if (worker_is_debugged(w))
 		worker_say_traced(w);
@@ -306,7 +246,7 @@ static void watch_connections(struct service *s)
 	struct inode_set connections = { 0 };
 	struct worker *w, *tmp;
 
-	if (watch_open_connections(s, &connections) == 0)
+	if (service_open_connections(s, &connections) == 0)
 		list_for_each_safe (w, tmp, &s->workers, link)
 			if (w->state == WORKER_DRAINING || w->state == WORKER_READY)
 				use_evidence(w, &connections);
@@ -319,35 +259,36 @@ static void watch_full(struct endpoint *e, int64_t now)
 	    (e->full_said_ms && now - e->full_said_ms < FULL_EACH_MS))
 		return;
 	e->full_said_ms = now;
-	log_event(LEVEL_WARN, "limit", LOG_STR("service", service_name(e->service)),
+	log_event(LEVEL_WARN, "limit", LOG_STR("service", e->dispatch->service),
 		  LOG_INT("port", e->app_addr.port),
 		  LOG_MSG("all workers have been full for %lld s (queue = %u): clients wait in the "
 			  "backlog; more workers, or a longer queue, may help",
-			  (long long)(now - e->paused_ms) / MSEC_PER_SEC, e->service->conf->queue));
+			  (long long)(now - e->paused_ms) / MSEC_PER_SEC,
+			  service_of_dispatch(e->dispatch)->conf->queue));
 }
 
 /* Returns whether @s needs to be looked at again. */
 static bool watch_service(struct service *s, bool evidence, int64_t now)
 {
-	struct worker *w, *w_tmp;
+	struct worker *w, *tmp;
 	struct endpoint *e;
 	bool again = false;
 
-	list_for_each_safe (w, w_tmp, &s->workers, link) {
+	list_for_each_safe (w, tmp, &s->workers, link) {
 		struct channel *c, *c_tmp;
 
-		list_for_each_safe (c, c_tmp, &w->channels, link) {
+		list_for_each_safe (c, c_tmp, &w->taker.channels, link) {
 			if ((w->state == WORKER_DRAINING || w->state == WORKER_HELD) &&
-			    list_empty(&c->member.link))
+			    !channel_is_in_round(c))
 				watch_leaving_channel(c, now);
 			else if (w->state == WORKER_READY || w->state == WORKER_DRAINING)
 				again |= watch_channel(c, now);
 		}
 		if (w->state == WORKER_HELD)
-			again |= watch_held(w) || worker_waiting(w) > 0;
+			again |= watch_held(w) || taker_waiting(&w->taker) > 0;
 		again |= w->state == WORKER_DRAINING;
 	}
-	list_for_each (e, &s->endpoints, link)
+	list_for_each (e, &s->dispatch.endpoints, link)
 		watch_full(e, now);
 	if (evidence && needs_evidence(s)) {
 		watch_connections(s);
@@ -361,12 +302,12 @@ static void watch_expired(struct loop_timer *timer)
 	struct broker *b = container_of(timer, struct broker, watch);
 	int64_t now = loop_now(&b->loop);
 	bool evidence = now - b->evidence_ms >= EVIDENCE_MS;
-	struct service *s, *tmp;
+	struct service *s;
 	bool again = false;
 
 	if (evidence)
 		b->evidence_ms = now;
-	list_for_each_safe (s, tmp, &b->services, link)
+	list_for_each (s, &b->services, link)
 		again |= watch_service(s, evidence, now);
 	if (again)
 		broker_watch(b);
@@ -375,27 +316,4 @@ static void watch_expired(struct loop_timer *timer)
 void watch_init(struct broker *b)
 {
 	loop_timer_init(&b->watch, watch_expired);
-}
-
-/* SIGCHLD told of a child that was stopped or continued: no need to wait for the next look. */
-void watch_stopped(struct worker *w, bool stopped)
-{
-	if (!stopped)
-		worker_unhold(w, HELD_BY_STOP);
-	else if (w->state == WORKER_READY || w->state == WORKER_HELD)
-		worker_hold(w, HELD_BY_STOP);
-}
-
-void watch_look_if_stopped(struct worker *w)
-{
-	struct channel *c;
-
-	/* Of one that is held for a debugger, too: does it stand at a prompt, or run? */
-	if (w->state != WORKER_READY && w->state != WORKER_HELD)
-		return;
-	list_for_each (c, &w->channels, link)
-		if (channel_is_stopped(c)) {
-			worker_hold(w, HELD_BY_STOP);
-			return;
-		}
 }

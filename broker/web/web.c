@@ -3,15 +3,16 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "base/address.h"
 #include "base/fd.h"
 #include "master/master.h"
-#include "service/service.h"
-#include "report/probe.h"
-#include "base/address.h"
 #include "policy/http.h"
-#include "sys/listener.h"
+#include "report/probe.h"
+#include "service/listeners.h"
+#include "sys/bind_error.h"
 #include "sys/log.h"
 #include "sys/stream.h"
+#include "sys/tcp.h"
 #include "sys/unix_listener.h"
 #include "sys/user.h"
 
@@ -268,16 +269,16 @@ static int open_address(struct master *m, const struct handoff_addr *addr, int *
 	/* As a listener of a service, without any of the options that one can have. */
 	static const struct service_conf plain = { .backlog = BACKLOG };
 	const struct listener *other;
-	int r = listener_open(addr, &plain, ret_fd);
+	int r = tcp_open(addr, &plain, ret_fd);
 
 	if (r == 0)
 		return 0;
 	other = r == -EADDRINUSE ? listener_find_overlap(&m->broker, addr) : NULL;
 	if (other)
 		strbuf_addf(error, "port %u is served for [service:%s]; choose another port",
-			    addr->port, service_name(other->service));
+			    addr->port, other->dispatch->service);
 	else
-		listener_explain_bind(addr, r, error);
+		bind_error_explain(addr, r, error);
 	return r;
 }
 

@@ -11,7 +11,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include "base/fd.h"
-#include "service/service.h"
 #include "policy/core_pattern.h"
 #include "sys/path_match.h"
 
@@ -114,7 +113,7 @@ static void explain_none(struct strbuf *out)
 
 void core_dump_find(const struct worker *w, struct strbuf *ret_where, struct strbuf *ret_words)
 {
-	int64_t lived_ms = loop_now(&w->service->broker->loop) - w->started_ms;
+	int64_t lived_ms = loop_now(&w->terms->broker->loop) - w->started_ms;
 	time_t since = time(NULL) - (time_t)(lived_ms / MSEC_PER_SEC) - 1;
 	struct search search = { .since = since, .path = ret_where };
 	STRBUF(path, PATH_MAX);

@@ -5,7 +5,7 @@
 #define BROKER_WORKER_CORE_DUMP_H
 
 #include "base/strbuf.h"
-#include "worker/worker.h"
+#include "worker/types.h"
 
 /*
  * For @w whose main process was reaped. @ret_where gets the path of the file, if it is there, or

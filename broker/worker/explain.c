@@ -1,18 +1,16 @@
-/*
- * Why a worker failed, said in words: the part of a supervisor that people meet when
- * something is wrong.
- */
+#include "explain.h"
+
 #include <limits.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
-#include "worker/core_dump.h"
-#include "worker/launch.h"
-#include "service/service.h"
 #include "base/address.h"
 #include "sys/log.h"
 #include "sys/sockdiag.h"
+#include "worker/core_dump.h"
+#include "worker/listening.h"
+#include "worker/processes.h"
 
 struct own_listeners {
 	const struct pid_set *processes;
@@ -47,7 +45,7 @@ static void list_missing(const struct worker *w, struct strbuf *out)
 			strbuf_addf(out, "%s%u", out->len ? ", " : "", w->conf->listen[i].app_port);
 }
 
-void launch_explain_timeout(const struct worker *w)
+void worker_explain_timeout(const struct worker *w)
 {
 	STRBUF(text, 1024);
 	STRBUF(missing, 256);
@@ -64,10 +62,10 @@ void launch_explain_timeout(const struct worker *w)
 		    (long long)w->conf->start_timeout_ms);
 	if (missing.len)
 		strbuf_addf(&text, "; expected, because of `listen`: port %s", missing.text);
-	if (!list_empty(&w->channels)) {
+	if (!list_empty(&w->taker.channels)) {
 		strbuf_add(&text, "; it listens through the broker on ");
-		list_for_each (c, &w->channels, link) {
-			if (c->link.prev != &w->channels)
+		list_for_each (c, &w->taker.channels, link) {
+			if (c->link.prev != &w->taker.channels)
 				strbuf_add(&text, ", ");
 			address_format(&c->endpoint->app_addr, &text);
 		}
@@ -78,7 +76,7 @@ void launch_explain_timeout(const struct worker *w)
 			"; it listens by itself, past the broker, on %s: such a program is static, "
 			"uses raw system calls, or the port is in private_ports",
 			listens.text);
-	else if (list_empty(&w->channels))
+	else if (list_empty(&w->taker.channels))
 		strbuf_add(&text, "; it listens on no TCP port at all: does it need longer "
 				  "(start_timeout), or an argument?");
 	pid_set_deinit(&processes);
@@ -95,9 +93,8 @@ static void describe(const struct worker *w, char *how, size_t size)
 		snprintf(how, size, "signal %d", WTERMSIG(w->exit_status));
 }
 
-void launch_log_exit(const struct worker *w)
+void worker_log_exit(const struct worker *w)
 {
-	struct broker *b = w->service->broker;
 	bool expected =
 		w->state_before_exit == WORKER_STOPPING || w->state_before_exit == WORKER_DRAINING;
 	char tail[LINES_TAIL + 1], how[32];
@@ -118,16 +115,17 @@ void launch_log_exit(const struct worker *w)
 	if (expected) {
 		log_event(LEVEL_INFO, "worker-exit", LOG_WORKER_PID(w, w->main_was),
 			  LOG_STR("how", how), LOG_BOOL("serving", false),
-			  LOG_INT("served", w->served), LOG_STR("core", core.text),
+			  LOG_INT("served", w->taker.served), LOG_STR("core", core.text),
 			  LOG_MSG("ended (%s) after %lld s and %llu connections%s", how,
-				  (long long)(loop_now(&b->loop) - w->started_ms) / MSEC_PER_SEC,
-				  (unsigned long long)w->served, core_words.text));
+				  (long long)(loop_now(worker_loop(w)) - w->started_ms) /
+					  MSEC_PER_SEC,
+				  (unsigned long long)w->taker.served, core_words.text));
 		return;
 	}
 	if (w->state_before_exit == WORKER_PARKED) {
 		log_event(LEVEL_WARN, "worker-exit", LOG_WORKER_PID(w, w->main_was),
 			  LOG_STR("how", how), LOG_BOOL("serving", false),
-			  LOG_INT("served", w->served), LOG_STR("last_output", tail),
+			  LOG_INT("served", w->taker.served), LOG_STR("last_output", tail),
 			  LOG_STR("core", core.text),
 			  LOG_MSG("ended (%s) while it was kept for a rollback, which cannot put "
 				  "it back now%s",
@@ -141,12 +139,12 @@ void launch_log_exit(const struct worker *w)
 	}
 	log_event(LEVEL_ERROR, w->ready_ms ? "worker-exit" : "worker-failed",
 		  LOG_WORKER_PID(w, w->main_was), LOG_STR("how", how),
-		  LOG_BOOL("serving", w->ready_ms != 0), LOG_INT("served", w->served),
+		  LOG_BOOL("serving", w->ready_ms != 0), LOG_INT("served", w->taker.served),
 		  LOG_STR("last_output", tail), LOG_STR("core", core.text),
 		  LOG_MSG("%s %s (%s) after %lld ms%s%s",
 			  w->ready_ms ? "crashed:" : "failed to start:",
 			  WIFSIGNALED(w->exit_status) ? strsignal(WTERMSIG(w->exit_status))
 						      : "ended",
-			  how, (long long)(loop_now(&b->loop) - w->started_ms),
+			  how, (long long)(loop_now(worker_loop(w)) - w->started_ms),
 			  n ? "" : "; it wrote nothing", core_words.text));
 }

@@ -1,16 +1,10 @@
-/*
- * What comes out of a worker: the word of its launcher on the status pipe, and what the app
- * writes to its standard output and error.
- */
-#include <string.h>
-#include "base/fd.h"
-#include "service/service.h"
-#include "sys/log.h"
+#include "output.h"
 
-static struct loop *loop_of(const struct worker *w)
-{
-	return &w->service->broker->loop;
-}
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/fd.h"
+#include "sys/log.h"
 
 static void output_line(void *arg, const char *line, size_t n)
 {
@@ -50,7 +44,7 @@ static void output_ready(struct loop_source *source, uint32_t events)
 	struct worker *w = container_of(source, struct worker, output_source);
 
 	if (!read_output(w) && (events & (EPOLLHUP | EPOLLERR))) {
-		loop_remove(loop_of(w), &w->output_source);
+		loop_remove(worker_loop(w), &w->output_source);
 		fd_closep(&w->output_fd);
 		lines_finish(&w->lines, output_line, w);
 	}
@@ -76,7 +70,7 @@ static void status_ready(struct loop_source *source, uint32_t events)
 
 	read_status(w);
 	if (events & (EPOLLHUP | EPOLLERR)) {
-		loop_remove(loop_of(w), &w->status_source);
+		loop_remove(worker_loop(w), &w->status_source);
 		fd_closep(&w->status_fd);
 	}
 }
@@ -100,17 +94,17 @@ void worker_output_init(struct worker *w)
 
 int worker_output_watch(struct worker *w)
 {
-	int r = loop_add(loop_of(w), &w->status_source, w->status_fd, EPOLLIN);
+	int r = loop_add(worker_loop(w), &w->status_source, w->status_fd, EPOLLIN);
 
 	if (r == 0 && w->output_fd >= 0)
-		r = loop_add(loop_of(w), &w->output_source, w->output_fd, EPOLLIN);
+		r = loop_add(worker_loop(w), &w->output_source, w->output_fd, EPOLLIN);
 	return r;
 }
 
 void worker_output_deinit(struct worker *w)
 {
-	loop_remove(loop_of(w), &w->status_source);
+	loop_remove(worker_loop(w), &w->status_source);
 	fd_closep(&w->status_fd);
-	loop_remove(loop_of(w), &w->output_source);
+	loop_remove(worker_loop(w), &w->output_source);
 	fd_closep(&w->output_fd);
 }

@@ -71,10 +71,10 @@ def the_manual_page_has_the_options_of_the_program():
 
 @test
 def the_manual_page_has_the_exit_codes():
-    enum = re.search(r"enum exit_code {(.*?)};", read("broker/run.h"), re.S).group(1)
+    enum = re.search(r"enum exit_code {(.*?)};", read("broker/types.h"), re.S).group(1)
     codes = re.findall(r"EXIT_CODE_\w+ = (\d+)", enum)
     assert len(codes) >= 5, enum
-    same(codes, re.findall(r"^\.It (\d+)$", section("EXIT STATUS"), re.M), "run.h and broker(8)")
+    same(codes, re.findall(r"^\.It (\d+)$", section("EXIT STATUS"), re.M), "types.h and broker(8)")
     same(codes, re.findall(r"^\| (\d+) \|", read("README.md"), re.M), "master.h and README.md")
 
 
@@ -187,7 +187,7 @@ def events_of_the_code():
                 rest = ",".join(arguments[2:])
                 fields |= set(re.findall(r'LOG_(?:STR|INT|BOOL)\("(\w+)"', rest))
                 fields |= set(re.findall(r'\.key = "(\w+)"', rest))
-                if "LOG_WORKER" in rest:
+                if "LOG_WORKER" in rest or "LOG_TAKER" in rest:
                     fields |= {"service", "worker", "pid", "generation"}
     return events
 
@@ -303,11 +303,22 @@ def files_and_functions_that_the_documents_name_exist():
         named = set(re.findall(r"`(?:[\w-]+/)*([\w*]+\.c)`", text))
         for name in named:
             assert name in files or "*" in name, "%s: %s" % (document, name)
-        missing = [
-            os.path.basename(p) for p in sources("broker/*/*.c", "worker-shim/preload/*.c")
-            if os.path.basename(p) not in named and not re.match(r"option_|conf_|strbuf", os.path.basename(p))
-        ]
-        assert not missing, "%s does not say what these are for: %s" % (document, missing)
+
+
+@test
+def every_room_is_on_the_page():
+    rows = re.findall(r"^\| `(\w+)/` \|", read("docs/architecture.md"), re.M)
+    rooms = {os.path.basename(os.path.dirname(p)) for p in sources("broker/*/*.c")}
+    same(rooms - {"ctl"}, rows, "directories of broker/ and architecture.md")
+
+
+@test
+def every_header_says_what_its_file_is_for():
+    for path in sources("broker/**/*.h", "worker-shim/**/*.h", "include/*.h"):
+        name = os.path.basename(path)[:-2]
+        if name == "types":
+            name = os.path.basename(os.path.dirname(path))
+        assert re.match(r"/\*\n \* %s(\.h)? - \w" % name, read(path)), path
 
 
 # --- the protocol --------------------------------------------------------------------------------------

@@ -13,10 +13,11 @@ import subprocess
 
 from harness import *
 
-# The rooms of broker/, as the Makefile lists them. ctl is another program, brokerctl.
-ROOMS = "core dispatch worker service master report control web".split()
-LEVELS = {"base": 0, "config": 1, "policy": 2, "sys": 3, "ctl": 4, **{r: 4 for r in ROOMS}}
-MAIN = 5
+# The rooms of broker/, each using only those before it; last the files of broker/ itself. ctl is
+# another program, brokerctl, on top of the rooms that both have.
+SHARED = "base config policy sys".split()
+ROOMS = SHARED + "core dispatch worker service master report control web".split()
+TOP = "broker"
 
 PURE_ROOMS = ("broker/base/*.c", "broker/config/*.c", "broker/policy/*.c")
 
@@ -89,12 +90,42 @@ def definitions(*files):
     return {l[2] for l in lines if len(l) == 3}
 
 
-def level_of(source):
+def exports(source):
+    """What other objects can use of this one."""
+    lines = [l.split() for l in nm("--defined-only", "--extern-only", object_of(source)).splitlines()]
+    return {l[2] for l in lines if len(l) == 3}
+
+
+def room_of(source):
     parts = source.split("/")
     if len(parts) == 2:
-        return MAIN
-    assert parts[1] in LEVELS, "%s: a directory without a level" % source
-    return LEVELS[parts[1]]
+        return TOP
+    assert parts[1] in ROOMS + ["ctl"], "%s: a directory without a place in the house" % source
+    return parts[1]
+
+
+def may_use(source, used):
+    """Whether a file may include, or call what is in, another: its own room, or one before it."""
+    ours, theirs = room_of(source), room_of(used)
+    if "ctl" in (ours, theirs):
+        return ours == "ctl" and theirs in SHARED + ["ctl"]
+    order = ROOMS + [TOP]
+    return order.index(theirs) <= order.index(ours)
+
+
+def circles(arrows):
+    """Of {name: {names}} the sets that reach each other, each as a sorted list."""
+    reach = {}
+    for start in arrows:
+        seen, todo = set(), list(arrows[start])
+        while todo:
+            name = todo.pop()
+            if name not in seen:
+                seen.add(name)
+                todo.extend(arrows.get(name, ()))
+        reach[start] = seen
+    found = {tuple(sorted(n for n in reach[s] if s in reach.get(n, ()))) for s in reach if s in reach[s]}
+    return sorted(found)
 
 
 def resolve(source, included):
@@ -125,29 +156,68 @@ def only(allowed, what, names, *patterns):
     nothing(wrong)
 
 
-@test
-def a_file_of_the_broker_includes_its_own_level_or_lower_ones():
-    wrong = []
+def included_files():
+    """{file of broker/: the files of broker/ that it includes}"""
+    found = {}
     for source in sources("broker/*.[ch]", "broker/*/*.[ch]"):
-        for included in includes(source):
-            path = resolve(source, included)
-            if path.startswith("include/"):
-                continue
-            if not path.startswith("broker/") or level_of(path) > level_of(source):
-                wrong.append("%s includes %s" % (source, path))
-    nothing(wrong)
+        paths = [resolve(source, included) for included in includes(source)]
+        found[source] = {p for p in paths if not p.startswith("include/")}
+    return found
+
+
+def called_files():
+    """{source of broker/: the sources of broker/ that define what its object needs}"""
+    own = sources("broker/*.c", "broker/*/*.c")
+    where = {name: source for source in own if room_of(source) != "ctl" for name in exports(source)}
+    ctl = dict(where, **{n: s for s in own if room_of(s) == "ctl" for n in exports(s)})
+    found = {}
+    for source in own:
+        known = ctl if room_of(source) == "ctl" else where
+        # Without plain(): these are our own names, and nothing wraps them.
+        needed = [line.split()[-1] for line in nm("-u", object_of(source)).splitlines() if line.strip()]
+        found[source] = {known[n] for n in needed if n in known} - {source}
+    return found
 
 
 @test
-def broker_and_brokerctl_know_nothing_of_each_other():
-    wrong = []
-    rooms = ["broker/%s/" % room for room in ROOMS]
-    for ours, theirs in ((rooms, ["broker/ctl/"]), (["broker/ctl/"], rooms)):
-        for source in sources(*[room + "*.[ch]" for room in ours if room != "broker/core/"]):
-            for included in includes(source):
-                if resolve(source, included).startswith(tuple(theirs)):
-                    wrong.append("%s includes %s" % (source, included))
-    nothing(wrong)
+def a_file_includes_only_its_own_room_and_those_before_it():
+    nothing(
+        [
+            "%s includes %s" % (source, path)
+            for source, paths in included_files().items()
+            for path in sorted(paths)
+            if not path.startswith("broker/") or not may_use(source, path)
+        ]
+    )
+
+
+@test
+def a_file_calls_only_its_own_room_and_those_before_it():
+    nothing(
+        [
+            "%s calls what is in %s" % (source, path)
+            for source, paths in called_files().items()
+            for path in sorted(paths)
+            if not may_use(source, path)
+        ]
+    )
+
+
+@test
+def no_two_files_need_each_other():
+    """A source and its header are one. Includes and calls together: neither may close a circle."""
+    arrows = {}
+    for found in (included_files(), called_files()):
+        for source, paths in found.items():
+            arrows.setdefault(source[:-2], set()).update({p[:-2] for p in paths} - {source[:-2]})
+    untied = [c for c in circles(arrows) if not re.match(r"broker/(config|control|ctl)/", c[0])]
+    nothing(["these need each other: %s" % ", ".join(circle) for circle in untied])
+
+
+@test
+def a_circle_would_be_found():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [("a", "b", "c")]
+    assert circles({"a": {"b"}, "b": {"c"}, "c": set()}) == []
 
 
 @test

@@ -1,5 +1,7 @@
-/* links: broker/dispatch/endpoint broker/dispatch/pending broker/dispatch/listener */
-/* links: broker/service/pin broker/policy/balancer broker/policy/pins */
+/* links: broker/dispatch/endpoint broker/dispatch/flow broker/dispatch/pending */
+/* links: broker/dispatch/listener broker/dispatch/route broker/dispatch/channel */
+/* links: broker/dispatch/holder broker/service/pin */
+/* links: broker/policy/balancer broker/policy/pins broker/policy/histogram */
 /* links: broker/base/quote broker/base/units broker/base/strbuf */
 /* wrap: recv close */
 #include "endpoint_fake.h"
@@ -41,7 +43,7 @@ TEST(goes_round_and_stops_when_all_are_full)
 	CHECK_EQ(n_accept_calls, 3 * QUEUE);
 	CHECK_EQ(endpoint->n_pending, 0);
 	CHECK(endpoint->paused && !is_armed(&listeners[0]));
-	CHECK(!loop_timer_armed(&endpoint->retry));
+	CHECK(!loop_timer_armed(&endpoint->again));
 	check_books();
 	fake_stop();
 }
@@ -122,10 +124,10 @@ TEST(the_work_of_one_call_is_bounded)
 	CHECK(n_accept_calls <= 64);
 
 	/* Errors that concern one connection only must not keep us either. */
-	(void)channel_take_back(&workers[0].c, "to others");
-	(void)channel_take_back(&workers[1].c, "to others");
-	endpoint_refuse_pending(endpoint);
-	listeners[0].failure = LISTENER_RETRY;
+	(void)endpoint_take_back(&workers[0].c, "to others");
+	(void)endpoint_take_back(&workers[1].c, "to others");
+	pending_refuse_all(endpoint);
+	listeners[0].failure = ACCEPT_RETRY;
 	listeners[0].failures_left = 1000000;
 	n_accept_calls = 0;
 	endpoint_dispatch(endpoint);
@@ -145,9 +147,9 @@ TEST(says_whether_anybody_is_left)
 	CHECK_EQ(backlog(&listeners[0]), 1);
 	CHECK(endpoint_dispatch(endpoint));
 	CHECK_EQ(backlog(&listeners[0]), 0);
-	service.paused = true;
+	service.dispatch.paused = true;
 	CHECK(!endpoint_dispatch(endpoint));
-	service.paused = false;
+	service.dispatch.paused = false;
 	check_books();
 	fake_stop();
 }
@@ -162,7 +164,7 @@ TEST(pending_beyond_the_bound_is_gone_on_with)
 	for (unsigned i = 0; i < 4; i++) {
 		CHECK_EQ(workers[i].n, MAX_QUEUE);
 		balancer_remove(&endpoint->round, &workers[i].c.member);
-		(void)channel_take_back(&workers[i].c, "to others");
+		(void)endpoint_take_back(&workers[i].c, "to others");
 	}
 	CHECK_EQ(endpoint->n_pending, N);
 	for (unsigned i = 4; i < 8; i++)
@@ -186,7 +188,7 @@ TEST(what_came_back_goes_first_and_oldest_first)
 	/* They come back in any order, from one channel or another. */
 	workers[0].queue[0] = 2, workers[0].queue[1] = 0;
 	workers[0].queue[2] = 3, workers[0].queue[3] = 1;
-	(void)channel_take_back(&workers[0].c, "to others");
+	(void)endpoint_take_back(&workers[0].c, "to others");
 	check_books();
 	worker_joins(1);
 	CHECK_EQ(workers[1].n, QUEUE);
@@ -209,7 +211,7 @@ TEST(a_pending_client_that_went_away_is_let_go)
 	worker_leaves(0);
 	CHECK_EQ(endpoint->n_pending, QUEUE);
 	worker_joins(1);
-	CHECK_EQ(service.ledger.client_gone, 2);
+	CHECK_EQ(service.dispatch.ledger.client_gone, 2);
 	CHECK_EQ(workers[1].n, QUEUE - 2);
 	CHECK_EQ(clients[0].owner, CLOSED);
 	check_books();
@@ -220,14 +222,14 @@ TEST(a_shortage_pauses_and_warns_once)
 {
 	fake_start(2, QUEUE, 1);
 	clients_connect(&listeners[0], 2);
-	listeners[0].failure = LISTENER_EXHAUSTED;
+	listeners[0].failure = ACCEPT_EXHAUSTED;
 	listeners[0].failures_left = 5;
 	CHECK(loop_turn(0));
 	/* A listener that stays readable would spin. */
 	for (unsigned i = 0; i < 4; i++) {
 		CHECK(!is_armed(&listeners[0]));
-		CHECK(loop_timer_armed(&endpoint->retry));
-		CHECK(endpoint->retry.at_ms > broker.loop.now_ms);
+		CHECK(loop_timer_armed(&endpoint->again));
+		CHECK(endpoint->again.at_ms > broker.loop.now_ms);
 		while (loop_turn(0))
 			continue;
 		if (listeners[0].failures_left)
@@ -255,11 +257,11 @@ TEST(an_error_of_accept_that_is_ours_does_not_spin)
 {
 	fake_start(1, QUEUE, 1);
 	clients_connect(&listeners[0], 1);
-	listeners[0].failure = -EINVAL;
+	listeners[0].failure = ACCEPT_FAILED;
 	listeners[0].failures_left = 3;
 	CHECK(loop_turn(0));
 	CHECK(!is_armed(&listeners[0]));
-	CHECK(endpoint->retry.at_ms > broker.loop.now_ms);
+	CHECK(endpoint->again.at_ms > broker.loop.now_ms);
 	CHECK(n_warned > 0);
 	fake_stop();
 }
@@ -269,21 +271,21 @@ TEST(too_many_in_flight_keeps_the_connection_and_tries_again)
 {
 	fake_start(2, QUEUE, 1);
 	clients_connect(&listeners[0], 3);
-	workers[0].result = workers[1].result = CHANNEL_BUSY;
+	workers[0].result = workers[1].result = PAIR_BUSY;
 	CHECK(loop_turn(0));
 	CHECK_EQ(endpoint->n_pending, 1);
 	CHECK(endpoint->paused && !is_armed(&listeners[0]));
 	for (int i = 0; i < 3; i++) {
 		while (loop_turn(0))
 			continue;
-		CHECK(loop_timer_armed(&endpoint->retry));
-		CHECK(endpoint->retry.at_ms > broker.loop.now_ms);
+		CHECK(loop_timer_armed(&endpoint->again));
+		CHECK(endpoint->again.at_ms > broker.loop.now_ms);
 		n_give_calls = 0;
 		CHECK(loop_waits());
 		CHECK(n_give_calls <= 1);
 		CHECK_EQ(endpoint->n_pending, 1);
 	}
-	workers[0].result = workers[1].result = CHANNEL_DONE;
+	workers[0].result = workers[1].result = PAIR_SENT;
 	CHECK(loop_waits());
 	CHECK_EQ(endpoint->n_pending, 0);
 	CHECK_EQ(workers[0].n + workers[1].n, 3);
@@ -294,18 +296,15 @@ TEST(too_many_in_flight_keeps_the_connection_and_tries_again)
 
 TEST(a_broken_channel_ends_its_worker_and_the_next_gets_the_connection)
 {
-	static const int results[] = { CHANNEL_GONE, -EBADF };
-
 	fake_start(4, QUEUE, 1);
 	clients_connect(&listeners[0], 8);
 	for (int i = 0; i < 4; i++)
 		CHECK(loop_turn(0));
-	for (unsigned i = 0; i < 2; i++) {
-		workers[i].result = results[i];
-	}
+	for (unsigned i = 0; i < 2; i++)
+		workers[i].result = PAIR_GONE;
 	CHECK(loop_turn(0));
-	CHECK(workers[0].stopped && workers[1].stopped);
-	CHECK(!workers[2].stopped && !is_in_round(0) && !is_in_round(1));
+	CHECK(workers[0].c.broken && workers[1].c.broken);
+	CHECK(!workers[2].c.broken && !is_in_round(0) && !is_in_round(1));
 	run_loop();
 	CHECK_EQ(backlog(&listeners[0]), 0);
 	CHECK_EQ(endpoint->n_pending, 0);
@@ -318,7 +317,7 @@ TEST(the_last_worker_gone_while_sending_loses_nothing)
 	fake_start(1, QUEUE, 1);
 	clients_connect(&listeners[0], 2);
 	CHECK(loop_turn(0));
-	workers[0].result = CHANNEL_GONE;
+	workers[0].result = PAIR_GONE;
 	run_loop();
 	CHECK_EQ(endpoint->n_pending, 2);
 	CHECK(endpoint->paused && !is_armed(&listeners[0]));
@@ -336,13 +335,13 @@ TEST(a_paused_service_gives_out_what_it_has_and_accepts_nothing)
 	clients_connect(&listeners[0], 2);
 	run_loop();
 	clients_connect(&listeners[0], 1);
-	service.paused = true;
+	service.dispatch.paused = true;
 	worker_leaves(0);
 	worker_joins(1);
 	CHECK_EQ(workers[1].n, 2);
 	CHECK_EQ(backlog(&listeners[0]), 1);
 	CHECK(!is_armed(&listeners[0]));
-	service.paused = false;
+	service.dispatch.paused = false;
 	endpoint_dispatch(endpoint);
 	CHECK_EQ(workers[1].n, 3);
 	CHECK(is_armed(&listeners[0]));
@@ -382,8 +381,8 @@ TEST(what_nobody_can_serve_is_refused_and_counted)
 	clients_connect(&listeners[0], 3);
 	run_loop();
 	worker_leaves(0);
-	endpoint_refuse_pending(endpoint);
-	CHECK_EQ(service.ledger.refused, 3);
+	pending_refuse_all(endpoint);
+	CHECK_EQ(service.dispatch.ledger.refused, 3);
 	CHECK_EQ(n_closed, 3);
 	check_books();
 	fake_stop();
@@ -395,8 +394,8 @@ TEST(what_nobody_can_serve_is_refused_and_counted)
  */
 static void random_run(unsigned long long *rnd, unsigned steps)
 {
-	static const int accept_failures[] = { LISTENER_EMPTY, LISTENER_RETRY, LISTENER_EXHAUSTED,
-					       -EINVAL };
+	static const enum accept_result accept_failures[] = { ACCEPT_NONE, ACCEPT_RETRY,
+							      ACCEPT_EXHAUSTED, ACCEPT_FAILED };
 
 	for (unsigned step = 0; step < steps; step++) {
 		struct fake_listener *f = &listeners[tap_random(rnd, n_listeners)];
@@ -424,9 +423,9 @@ static void random_run(unsigned long long *rnd, unsigned steps)
 			f->failures_left = tap_random(rnd, 3);
 			break;
 		case 7: /* rarely broken, sometimes at the limit in flight */
-			workers[i].result = tap_random(rnd, 8) == 0   ? CHANNEL_GONE
-					    : tap_random(rnd, 4) == 0 ? CHANNEL_BUSY
-								      : CHANNEL_DONE;
+			workers[i].result = tap_random(rnd, 8) == 0   ? PAIR_GONE
+					    : tap_random(rnd, 4) == 0 ? PAIR_BUSY
+								      : PAIR_SENT;
 			break;
 		case 8:
 			if (n_clients > 32)
@@ -456,7 +455,7 @@ static void settle(unsigned long long *rnd)
 	for (unsigned i = 0; i < n_listeners; i++)
 		listeners[i].failures_left = 0;
 	for (unsigned i = 0; i < MAX_WORKERS; i++) {
-		workers[i].result = CHANNEL_DONE;
+		workers[i].result = PAIR_SENT;
 		workers[i].c.member.limit = QUEUE;
 	}
 	/* watch.c dispatches when it raises a limit; a worker joins, if only this one. */
@@ -492,10 +491,10 @@ TEST(nothing_is_lost_or_doubled_whatever_happens)
 			CHECK_EQ(backlog(&listeners[i]), 0);
 			CHECK(is_armed(&listeners[i]));
 		}
-		CHECK_EQ(n_served + service.ledger.client_gone, n_clients);
-		CHECK_EQ(service.ledger.refused, 0);
+		CHECK_EQ(n_served + service.dispatch.ledger.client_gone, n_clients);
+		CHECK_EQ(service.dispatch.ledger.refused, 0);
 	}
-	CHECK(service.ledger.taken_back > 100 && service.ledger.client_gone > 10);
+	CHECK(service.dispatch.ledger.taken_back > 100 && service.dispatch.ledger.client_gone > 10);
 	fake_stop();
 }
 

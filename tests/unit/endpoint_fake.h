@@ -1,19 +1,23 @@
 /*
  * endpoint_fake.h - a kernel, a loop and workers for the dispatcher, all in memory.
  *
- * core/endpoint.c is linked with the balancer alone; every other function that it calls is
- * here. A connection is a client number, its descriptor FIRST_FD + number; the fake knows at
- * any time who owns it, so that a lost, a doubled, or a leaked one is seen at once.
+ * The room dispatch/ is linked with what computes; every other function that it calls is here. A
+ * connection is a client number, its descriptor FIRST_FD + number; the fake knows at any time who
+ * owns it, so that a lost, a doubled, or a leaked one is seen at once.
  */
 #ifndef TESTS_UNIT_ENDPOINT_FAKE_H
 #define TESTS_UNIT_ENDPOINT_FAKE_H
 
 #include <errno.h>
 #include <sys/socket.h>
-#include "service/service.h"
 #include "service/pin.h"
-#include "sys/channel.h"
-#include "sys/listener.h"
+#include "dispatch/channel.h"
+#include "dispatch/endpoint.h"
+#include "dispatch/flow.h"
+#include "dispatch/holder.h"
+#include "dispatch/listener.h"
+#include "dispatch/pending.h"
+#include "sys/tcp.h"
 #include "sys/log.h"
 #include "tap.h"
 
@@ -94,7 +98,7 @@ int __wrap_close(int fd)
 struct fake_listener {
 	struct listener *l;
 	unsigned waiting[MAX_CLIENTS], first, n; /* the backlog: client numbers */
-	int failure;				 /* what accept gives instead; 0: nothing */
+	enum accept_result failure;		 /* what accept gives instead */
 	unsigned failures_left;
 	bool filter_removed;
 };
@@ -120,7 +124,7 @@ static unsigned backlog(const struct fake_listener *f)
 	return f->n - f->first;
 }
 
-int listener_accept(int fd, int *ret_fd, struct handoff_addr *ret_peer)
+enum accept_result tcp_accept(int fd, int *ret_fd, struct handoff_addr *ret_peer, int *ret_errno)
 {
 	struct fake_listener *f = &listeners[fd];
 	unsigned i;
@@ -128,20 +132,21 @@ int listener_accept(int fd, int *ret_fd, struct handoff_addr *ret_peer)
 	n_accept_calls++;
 	if (f->failures_left) {
 		f->failures_left--;
+		*ret_errno = EBADF;
 		return f->failure;
 	}
 	if (backlog(f) == 0)
-		return LISTENER_EMPTY;
+		return ACCEPT_NONE;
 	i = f->waiting[f->first++];
 	CHECK_EQ(clients[i].owner, BACKLOG);
 	clients[i].owner = BROKER;
 	clients[i].open = true;
 	*ret_fd = FIRST_FD + (int)i;
 	*ret_peer = peer_of(&clients[i]);
-	return LISTENER_ACCEPTED;
+	return ACCEPT_DONE;
 }
 
-void listener_remove_filter(int fd)
+void tcp_remove_filter(int fd)
 {
 	CHECK_EQ(client_of(fd)->owner, BROKER);
 	listeners[0].filter_removed = true;
@@ -154,54 +159,98 @@ struct fake_worker {
 	struct channel c;
 	struct channel_holder holder; /* its app listens */
 	unsigned queue[MAX_QUEUE], n; /* client numbers, oldest first */
-	unsigned room;		      /* of the kernel's buffer: beyond it CHANNEL_BUSY */
-	int result;		      /* what sending gives instead of CHANNEL_DONE; 0: nothing */
+	unsigned room;		      /* of the kernel's buffer: beyond it PAIR_BUSY */
+	enum pair_result result;      /* what sending gives */
 	bool edge;		      /* EPOLLOUT is due */
 	bool stopped;		      /* its channel is lost */
-	bool shunned;
 	unsigned given;
 };
 
 static struct fake_worker workers[MAX_WORKERS];
 static unsigned n_give_calls, last_worker;
 
-static struct fake_worker *worker_of(struct channel *c)
-{
-	return container_of(c, struct fake_worker, c);
-}
-
-unsigned channel_waiting(int rx)
+unsigned pair_waiting(int rx)
 {
 	return workers[rx].n;
 }
 
-int channel_give(struct channel *c, const struct handoff_conn *conn, int fd)
+enum pair_result pair_send(int tx, const struct handoff_conn *conn, int fd)
 {
-	struct fake_worker *f = worker_of(c);
+	struct fake_worker *f = &workers[tx];
 	struct client *client = client_of(fd);
 
 	n_give_calls++;
 	CHECK_EQ(client->owner, BROKER);
-	/* By a pin also who is not in the round, and up to the queue that was configured. */
-	if (!service.pins.n) {
-		CHECK(!list_empty(&c->member.link));
-		CHECK(f->n < c->member.limit);
+	/* By a pin also what is not in the round, and up to the queue that was configured. */
+	if (!service.dispatch.pins.n) {
+		CHECK(channel_is_in_round(&f->c));
+		CHECK(f->n < f->c.member.limit);
 	}
 	CHECK(f->n < MAX_QUEUE);
 	CHECK(handoff_check(conn, sizeof(*conn), HANDOFF_CONN));
 	CHECK(conn->id != 0 && (client->id == 0 || client->id == conn->id));
 	client->id = conn->id;
-	if (f->result != CHANNEL_DONE)
+	if (f->result != PAIR_SENT)
 		return f->result;
 	if (f->n == f->room)
-		return CHANNEL_FULL;
+		return PAIR_FULL;
 	client->owner = CHANNEL;
 	f->queue[f->n++] = (unsigned)(fd - FIRST_FD);
 	f->given++;
-	c->sent++;
 	last_worker = (unsigned)(f - workers);
-	service.ledger.sent++;
-	return CHANNEL_DONE;
+	return PAIR_SENT;
+}
+
+enum pair_received pair_receive(int rx, struct handoff_conn *ret_conn, int *ret_fd, int *ret_errno)
+{
+	struct fake_worker *f = &workers[rx];
+	struct client *client;
+
+	/* As at the descriptor limit: it must not begin again in the middle of a dispatch. */
+	if (endpoint->dispatching)
+		CHECK(!endpoint_dispatch(endpoint));
+	*ret_errno = 0;
+	if (!f->n)
+		return PAIR_EMPTY;
+	client = &clients[f->queue[0]];
+	*ret_conn = (struct handoff_conn){ .id = client->id, .peer = peer_of(client) };
+	handoff_header_init(&ret_conn->h, HANDOFF_CONN);
+	*ret_fd = FIRST_FD + (int)f->queue[0];
+	client->owner = BROKER;
+	client->open = true;
+	memmove(f->queue, f->queue + 1, --f->n * sizeof(f->queue[0]));
+	return PAIR_RECEIVED;
+}
+
+/* A nudge is for a worker that polls and then blocks: there is none here. */
+void pair_nudge(int tx)
+{
+	(void)tx;
+}
+
+/* What channels and their holders need besides, and nothing here gets to. */
+#define NOT_CALLED(call)                                                                           \
+	call                                                                                       \
+	{                                                                                          \
+		tap_fail(__FILE__, __LINE__, "%s is called", #call);                               \
+	}
+NOT_CALLED(int pair_open(const struct handoff_name *name __attribute__((unused)),
+			 unsigned queue __attribute__((unused)), int *tx __attribute__((unused)),
+			 int *rx __attribute__((unused))))
+NOT_CALLED(int rendezvous_receive(int fd __attribute__((unused)), void *buf __attribute__((unused)),
+				  size_t size __attribute__((unused))))
+NOT_CALLED(int page_open(struct page *page __attribute__((unused))))
+NOT_CALLED(void page_close(struct page *page __attribute__((unused))))
+NOT_CALLED(void page_read(const struct page *page __attribute__((unused)),
+			  struct handoff_page *ret __attribute__((unused))))
+NOT_CALLED(bool proc_is_stopped(pid_t pid __attribute__((unused)),
+				struct proc_look *last __attribute__((unused))))
+NOT_CALLED(bool proc_stays_stopped(pid_t pid __attribute__((unused)),
+				   struct proc_look *last __attribute__((unused))))
+
+void broker_watch(struct broker *b)
+{
+	CHECK(b == &broker);
 }
 
 /* The worker's accept(2). */
@@ -217,39 +266,7 @@ static void worker_takes(unsigned i)
 	f->edge = true;
 }
 
-/* As worker_channel.c, by the kernel's count. */
-bool channel_has_unpinned(const struct channel *c)
-{
-	return c->sent < c->sent_unpinned + workers[c->rx].n;
-}
-
-unsigned channel_take_back(struct channel *c, const char *reason)
-{
-	struct fake_worker *f = worker_of(c);
-	unsigned n = f->n;
-
-	CHECK(reason != NULL);
-	/* As at the descriptor limit: it must not begin anew in the middle of a dispatch. */
-	if (endpoint->dispatching)
-		CHECK(!endpoint_dispatch(endpoint));
-
-	for (unsigned k = 0; k < f->n; k++) {
-		struct client *client = &clients[f->queue[k]];
-		struct handoff_conn conn = { .id = client->id };
-
-		handoff_header_init(&conn.h, HANDOFF_CONN);
-		conn.peer = peer_of(client);
-		client->owner = BROKER;
-		client->open = true;
-		service.ledger.taken_back++;
-		endpoint_put_back(endpoint, &conn, FIRST_FD + (int)f->queue[k]);
-	}
-	f->n = 0;
-	f->c.member.waiting = 0;
-	return n;
-}
-
-/* As worker.c does at ACT_PUBLISH. */
+/* As the worker does at ACT_PUBLISH. */
 static void worker_joins(unsigned i)
 {
 	struct fake_worker *f = &workers[i];
@@ -257,17 +274,24 @@ static void worker_joins(unsigned i)
 	f->c.member.waiting = f->n;
 	f->c.broken = false;
 	f->w.state = WORKER_READY;
+	f->w.taker.gate = f->w.pinned_only ? TAKER_PINNED : TAKER_OPEN;
 	endpoint_join(endpoint, &f->c);
 	if (endpoint->wakes)
 		endpoint_dispatch(endpoint);
 }
 
-/* As worker.c does at ACT_WITHDRAW | ACT_TAKE_BACK. */
-static void worker_goes(unsigned i, enum worker_state state)
+static void worker_enters(unsigned i, enum worker_state state)
 {
 	workers[i].w.state = state;
+	workers[i].w.taker.gate = state == WORKER_HELD ? TAKER_PINNED : TAKER_SHUT;
 	endpoint_leave(endpoint, &workers[i].c);
-	(void)channel_take_back(&workers[i].c, "it leaves");
+}
+
+/* As the worker does at ACT_WITHDRAW | ACT_TAKE_BACK. */
+static void worker_goes(unsigned i, enum worker_state state)
+{
+	worker_enters(i, state);
+	(void)endpoint_take_back(&workers[i].c, "it leaves");
 	endpoint_dispatch(endpoint);
 }
 
@@ -279,23 +303,6 @@ static void worker_leaves(unsigned i)
 static bool is_in_round(unsigned i)
 {
 	return !list_empty(&workers[i].c.member.link);
-}
-
-/* As worker_channel.c: the app does not listen any more, which the loop finds out. */
-void channel_break(struct channel *c)
-{
-	struct fake_worker *f = worker_of(c);
-
-	CHECK(service.pins.n || is_in_round((unsigned)(f - workers)));
-	f->stopped = c->broken = true;
-	endpoint_leave(c->endpoint, c);
-}
-
-/* As watch.c: it gets none until it is looked at again. */
-void channel_shun(struct channel *c)
-{
-	c->member.limit = 0;
-	worker_of(c)->shunned = true;
 }
 
 /* --- the loop ------------------------------------------------------------------------ */
@@ -353,12 +360,24 @@ static bool is_armed(const struct fake_listener *f)
 	return f->l->source.events == EPOLLIN;
 }
 
+/* What was put off to the next turn of the loop. False: nothing was. */
+static bool loop_catches_up(void)
+{
+	if (!loop_timer_armed(&endpoint->again) || endpoint->again.at_ms > broker.loop.now_ms)
+		return false;
+	list_remove(&endpoint->again.link);
+	endpoint->again.expired(&endpoint->again);
+	return true;
+}
+
 /* One thing that epoll_wait(2) would report, beginning at a random place. False: it would wait. */
 static bool loop_turn(unsigned start)
 {
 	for (unsigned i = 0; i < MAX_WORKERS; i++)
 		if (workers[i].c.broken) {
+			loop_timer_disarm(&workers[i].c.verdict);
 			workers[i].c.broken = false;
+			workers[i].stopped = true;
 			worker_leaves(i);
 			return true;
 		}
@@ -380,22 +399,22 @@ static bool loop_turn(unsigned start)
 				continue;
 			f->edge = false;
 			n_wakes++;
-			endpoint_dispatch(endpoint);
+			f->c.wake.ready(&f->c.wake, EPOLLOUT);
 			return true;
 		}
 	}
-	return false;
+	return loop_catches_up();
 }
 
 /* The timer's turn, if it is armed. */
 static bool loop_waits(void)
 {
-	if (!loop_timer_armed(&endpoint->retry))
+	if (!loop_timer_armed(&endpoint->again))
 		return false;
-	CHECK(endpoint->retry.at_ms >= broker.loop.now_ms);
-	broker.loop.now_ms = endpoint->retry.at_ms;
-	list_remove(&endpoint->retry.link);
-	endpoint->retry.expired(&endpoint->retry);
+	CHECK(endpoint->again.at_ms >= broker.loop.now_ms);
+	broker.loop.now_ms = endpoint->again.at_ms;
+	list_remove(&endpoint->again.link);
+	endpoint->again.expired(&endpoint->again);
 	return true;
 }
 
@@ -428,10 +447,16 @@ void log_write(enum conf_log_level level, const char *event, const struct log_fi
 	n_warned += level <= LEVEL_WARN;
 }
 
-const char *service_name(const struct service *s)
+/* As channel.c: what its worker takes wakes the endpoint. */
+static void woken(struct loop_source *source, uint32_t events)
 {
-	return s->conf->name;
+	struct endpoint *e = container_of(source, struct channel, wake)->endpoint;
+
+	(void)events;
+	e->taken(e);
 }
+
+static const struct loop_source wake = { .ready = woken };
 
 /* --- made and freed ------------------------------------------------------------------ */
 
@@ -441,21 +466,22 @@ static void fake_start(unsigned n_workers, unsigned queue, unsigned listen)
 	const struct handoff_addr addr = { .family = 4, .port = 80, .ip = { 127, 0, 0, 1 } };
 
 	list_init(&broker.loop.timers);
+	broker.spare_fd = FIRST_FD - 1; /* not needed here */
 	conf.name = name;
 	conf.queue = queue;
 	service.want = MAX_WORKERS;
 	service.broker = &broker;
 	service.conf = &conf;
-	list_init(&service.endpoints);
-	list_init(&service.listeners);
+	service.dispatch.service = name;
+	dispatch_init(&service.dispatch, &broker);
 	list_init(&service.workers);
-	service_pins_init(&service);
-	endpoint = endpoint_new(&service, &addr);
+	service_init_pins(&service);
+	endpoint = endpoint_new(&service.dispatch, &addr);
 	CHECK(endpoint);
 	for (n_listeners = 0; n_listeners < listen; n_listeners++) {
 		struct fake_listener *f = &listeners[n_listeners];
 
-		f->l = listener_new(&service, &addr, 80, false, (int)n_listeners);
+		f->l = listener_new(&service.dispatch, &addr, 80, false, (int)n_listeners);
 		CHECK(f->l);
 		listener_attach(f->l, endpoint);
 	}
@@ -463,19 +489,29 @@ static void fake_start(unsigned n_workers, unsigned queue, unsigned listen)
 		struct fake_worker *f = &workers[i];
 
 		f->room = MAX_QUEUE;
-		f->w.service = &service;
 		f->w.conf = &conf;
+		f->w.terms = &service.terms;
 		f->w.state = WORKER_STARTING;
 		f->w.generation = 1;
+		f->w.pid = (pid_t)i + 2;
 		(void)snprintf(f->w.name, sizeof(f->w.name), "web.%u", i);
-		list_init(&f->w.channels);
 		list_append(&service.workers, &f->w.link);
-		list_init(&f->c.holders);
-		list_append(&f->c.holders, &f->holder.link);
-		list_append(&f->w.channels, &f->c.link);
-		f->c.worker = &f->w;
+		f->w.taker = (struct taker){ .dispatch = &service.dispatch,
+					     .name = f->w.name,
+					     .pid = &f->w.pid,
+					     .slot = i,
+					     .generation = 1,
+					     .queue = queue };
+		list_init(&f->w.taker.channels);
+		list_append(&service.dispatch.takers, &f->w.taker.link);
+		f->c.taker = &f->w.taker;
 		f->c.endpoint = endpoint;
-		f->c.tx = f->c.rx = f->c.wake.fd = (int)i;
+		channel_init_holders(&f->c);
+		list_append(&f->c.holders, &f->holder.link);
+		list_append(&f->w.taker.channels, &f->c.link);
+		f->c.tx = f->c.rx = (int)i;
+		f->c.wake = wake;
+		f->c.wake.fd = (int)i;
 		f->c.member.slot = i;
 		f->c.member.limit = queue;
 		list_init(&f->c.member.link);
@@ -501,7 +537,7 @@ static void fake_stop(void)
 /* Every client is in one place, and the books say the same. */
 static void check_books(void)
 {
-	const struct ledger *l = &service.ledger;
+	const struct ledger *l = &service.dispatch.ledger;
 	unsigned in_channels = 0, by_owner[CLOSED + 1] = { 0 };
 	struct pending_conn *p;
 	uint64_t last = 0;

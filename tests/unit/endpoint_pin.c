@@ -1,5 +1,7 @@
-/* links: broker/dispatch/endpoint broker/dispatch/pending broker/dispatch/listener */
-/* links: broker/service/pin broker/policy/balancer broker/policy/pins */
+/* links: broker/dispatch/endpoint broker/dispatch/flow broker/dispatch/pending */
+/* links: broker/dispatch/listener broker/dispatch/route broker/dispatch/channel */
+/* links: broker/dispatch/holder broker/service/pin */
+/* links: broker/policy/balancer broker/policy/pins broker/policy/histogram */
 /* links: broker/base/quote broker/base/units broker/base/strbuf */
 /* wrap: recv close */
 #include "endpoint_fake.h"
@@ -30,6 +32,7 @@ static void make_pin(enum pin_kind kind, const char *source, unsigned worker)
 	STRBUF(error, 256);
 
 	CHECK_EQ(service_pin(&service, &pin, &error), 0);
+	(void)loop_catches_up();
 }
 
 static void worker_is_held(unsigned i)
@@ -40,8 +43,7 @@ static void worker_is_held(unsigned i)
 /* As one that runs: it may take for a while what it has. */
 static void worker_is_held_with_all_it_has(unsigned i)
 {
-	workers[i].w.state = WORKER_HELD;
-	endpoint_leave(endpoint, &workers[i].c);
+	worker_enters(i, WORKER_HELD);
 	endpoint_dispatch(endpoint);
 }
 
@@ -90,12 +92,12 @@ TEST(what_is_pinned_comes_back_although_too_many_others_are_pending)
 	make_pin(PIN_BY_HAND, "10.0.0.0/8", 2);
 	worker_is_held(2);
 	connect_from(MINE, QUEUE);
-	connect_from(1, QUEUE + ENDPOINT_SIP_MAX);
+	connect_from(1, QUEUE + ENDPOINT_AHEAD_MAX);
 	run_loop();
-	CHECK_EQ(endpoint->n_sipped, ENDPOINT_SIP_MAX);
+	CHECK_EQ(endpoint->n_ahead, ENDPOINT_AHEAD_MAX);
 	worker_is_held(0);
 	CHECK_EQ(count_of(0, MINE), QUEUE);
-	CHECK_EQ(endpoint->n_pending, ENDPOINT_SIP_MAX);
+	CHECK_EQ(endpoint->n_pending, ENDPOINT_AHEAD_MAX);
 	check_books();
 	fake_stop();
 }
@@ -167,7 +169,7 @@ TEST(who_came_by_the_round_makes_room_for_what_is_pinned_to_a_held_worker)
 	connect_from(MINE, 3);
 	run_loop();
 	CHECK_EQ(count_of(0, MINE), QUEUE);
-	CHECK(!loop_timer_armed(&endpoint->retry));
+	CHECK(!loop_timer_armed(&endpoint->again));
 	check_books();
 	fake_stop();
 }
@@ -186,14 +188,14 @@ TEST(with_the_whole_round_held_a_pinned_client_still_gets_through)
 	CHECK_EQ(workers[0].n, 3);
 	CHECK_EQ(count_of(0, MINE), 3);
 	CHECK_EQ(endpoint->n_pending, 30);
-	CHECK_EQ(endpoint->n_sipped, 30);
+	CHECK_EQ(endpoint->n_ahead, 30);
 	CHECK(is_armed(&listeners[0]));
 	check_books();
 	/* It comes back: first who waited longest, behind those that it has. */
 	worker_joins(0);
 	run_loop();
 	CHECK_EQ(endpoint->n_pending, 0);
-	CHECK_EQ(endpoint->n_sipped, 0);
+	CHECK_EQ(endpoint->n_ahead, 0);
 	for (unsigned k = 4; k < workers[0].n; k++)
 		CHECK(workers[0].queue[k - 1] < workers[0].queue[k]);
 	CHECK(is_armed(&listeners[0]) && !endpoint->wakes);
@@ -208,14 +210,14 @@ TEST(as_many_as_the_bound_are_accepted_in_vain_and_then_the_backlog_waits)
 	worker_is_held(0);
 	worker_is_held(1);
 	n_accept_calls = 0;
-	connect_from(1, ENDPOINT_SIP_MAX + 40);
+	connect_from(1, ENDPOINT_AHEAD_MAX + 40);
 	connect_from(MINE, 1);
 	run_loop();
-	CHECK_EQ(endpoint->n_pending, ENDPOINT_SIP_MAX);
-	CHECK_EQ(n_accept_calls, ENDPOINT_SIP_MAX);
+	CHECK_EQ(endpoint->n_pending, ENDPOINT_AHEAD_MAX);
+	CHECK_EQ(n_accept_calls, ENDPOINT_AHEAD_MAX);
 	CHECK_EQ(backlog(&listeners[0]), 41);
 	CHECK(!is_armed(&listeners[0]));
-	CHECK(!loop_timer_armed(&endpoint->retry)); /* and nothing spins */
+	CHECK(!loop_timer_armed(&endpoint->again)); /* and nothing spins */
 	check_books();
 	worker_joins(1);
 	run_loop();
@@ -226,7 +228,7 @@ TEST(as_many_as_the_bound_are_accepted_in_vain_and_then_the_backlog_waits)
 				worker_takes(i);
 		run_loop();
 	}
-	CHECK_EQ(n_served, ENDPOINT_SIP_MAX + 41);
+	CHECK_EQ(n_served, ENDPOINT_AHEAD_MAX + 41);
 	check_books();
 	fake_stop();
 }
@@ -242,7 +244,7 @@ TEST(room_in_the_channel_of_a_held_worker_lets_the_next_pinned_one_in)
 	run_loop();
 	CHECK_EQ(workers[0].n, QUEUE);
 	CHECK(!is_armed(&listeners[0]));
-	CHECK(!loop_timer_armed(&endpoint->retry));
+	CHECK(!loop_timer_armed(&endpoint->again));
 	for (unsigned i = 0; i < 3 * QUEUE; i++) {
 		CHECK(workers[0].n > 0);
 		CHECK_EQ(workers[0].queue[0], i); /* in order */
@@ -295,12 +297,12 @@ TEST(a_pin_of_one_generation_does_not_mean_the_next)
 	connect_from(MINE, 4);
 	run_loop();
 	CHECK_EQ(workers[1].n, 2);
-	workers[0].w.generation = 2;
+	workers[0].w.generation = workers[0].w.taker.generation = 2;
 	connect_from(MINE, 2);
 	run_loop();
 	CHECK_EQ(workers[0].n, 4);
 	service_unpin_generation(&workers[0].w, "test");
-	CHECK_EQ(service.pins.n, 0);
+	CHECK_EQ(service.dispatch.pins.n, 0);
 	fake_stop();
 }
 
@@ -311,7 +313,7 @@ TEST(next_is_for_one_connection)
 	connect_from(1, 1);
 	CHECK(loop_turn(0));
 	CHECK_EQ(last_worker, 2);
-	CHECK_EQ(service.pins.n, 0);
+	CHECK_EQ(service.dispatch.pins.n, 0);
 	connect_from(1, 1);
 	CHECK(loop_turn(0));
 	CHECK_EQ(last_worker, 0);
@@ -322,7 +324,7 @@ TEST(next_is_for_one_connection)
 	make_pin(PIN_NEXT, NULL, 1);
 	CHECK_EQ(workers[1].n, 1);
 	CHECK_EQ(workers[1].queue[0], 0); /* who waited longest is the next */
-	CHECK_EQ(service.pins.n, 0);
+	CHECK_EQ(service.dispatch.pins.n, 0);
 	connect_from(1, 5);
 	run_loop();
 	CHECK_EQ(backlog(&listeners[0]), 5);
@@ -385,8 +387,8 @@ TEST(a_pin_ends_by_itself)
 	broker.loop.now_ms += 500;
 	list_remove(&service.pin_timer.link);
 	service.pin_timer.expired(&service.pin_timer);
-	CHECK_EQ(service.pins.n, 1);
-	CHECK_STR(service.pins.pin[0].worker, "web.1");
+	CHECK_EQ(service.dispatch.pins.n, 1);
+	CHECK_STR(service.dispatch.pins.pin[0].worker, "web.1");
 	CHECK(!loop_timer_armed(&service.pin_timer));
 	fake_stop();
 }
@@ -401,12 +403,12 @@ TEST(a_worker_that_nobody_knows_is_no_place_for_a_pin)
 	CHECK_CONTAINS(error.text, "web.8");
 	service.want = MAX_WORKERS + 1; /* a slot that is about to get one */
 	CHECK_EQ(service_pin(&service, &pin, &error), 0);
-	service.pins.n = PINS_MAX;
+	service.dispatch.pins.n = PINS_MAX;
 	pin = pin_of(PIN_DEBUG, "127.0.0.9", 0);
 	error.len = 0;
 	CHECK_EQ(service_pin(&service, &pin, &error), -ENOSPC);
 	CHECK_CONTAINS(error.text, "64 pins");
-	service.pins.n = 0;
+	service.dispatch.pins.n = 0;
 	fake_stop();
 }
 
@@ -414,17 +416,17 @@ TEST(too_many_in_flight_keeps_a_pinned_one_and_tries_again)
 {
 	fake_start(2, QUEUE, 1);
 	make_pin(PIN_BY_HAND, "127.0.0.9", 0);
-	workers[0].result = CHANNEL_BUSY;
+	workers[0].result = PAIR_BUSY;
 	connect_from(MINE, 1);
 	run_loop();
 	CHECK_EQ(endpoint->n_pending, 1);
-	CHECK(loop_timer_armed(&endpoint->retry));
-	CHECK(endpoint->retry.at_ms > broker.loop.now_ms);
-	workers[0].result = CHANNEL_DONE;
+	CHECK(loop_timer_armed(&endpoint->again));
+	CHECK(endpoint->again.at_ms > broker.loop.now_ms);
+	workers[0].result = PAIR_SENT;
 	CHECK(loop_waits());
 	CHECK_EQ(workers[0].n, 1);
 	/* Its channel broken: round it goes. */
-	workers[0].result = CHANNEL_GONE;
+	workers[0].result = PAIR_GONE;
 	connect_from(MINE, 1);
 	run_loop();
 	CHECK(workers[0].stopped);
@@ -464,7 +466,7 @@ static void random_step(unsigned long long *rnd)
 			worker_leaves(i);
 		break;
 	case 8:
-		if (service.pins.n < 10)
+		if (service.dispatch.pins.n < 10)
 			make_pin((enum pin_kind)tap_random(rnd, 3),
 				 tap_random(rnd, 4) ? sources[tap_random(rnd, 3)] : NULL, i);
 		break;
@@ -473,7 +475,7 @@ static void random_step(unsigned long long *rnd)
 			(void)service_unpin_worker(&service, workers[i].w.name);
 		break;
 	case 10:
-		workers[i].result = tap_random(rnd, 4) == 0 ? CHANNEL_BUSY : CHANNEL_DONE;
+		workers[i].result = tap_random(rnd, 4) == 0 ? PAIR_BUSY : PAIR_SENT;
 		break;
 	case 11:
 		(void)loop_waits();
@@ -489,7 +491,7 @@ static void settle(unsigned long long *rnd)
 	unsigned turns = 0;
 
 	for (unsigned i = 0; i < MAX_WORKERS; i++)
-		workers[i].result = CHANNEL_DONE;
+		workers[i].result = PAIR_SENT;
 	if (!is_in_round(0))
 		worker_joins(0);
 	while (more) {
@@ -514,14 +516,14 @@ TEST(nothing_is_lost_or_forgotten_whatever_is_pinned)
 	for (int run = 0; run < 200 && n_clients < MAX_CLIENTS - 5000; run++) {
 		for (unsigned step = 0; step < 300; step++) {
 			random_step(&rnd);
-			CHECK(endpoint->n_sipped <= ENDPOINT_SIP_MAX + 1);
+			CHECK(endpoint->n_ahead <= ENDPOINT_AHEAD_MAX + 1);
 			if (step % 16 == 0)
 				check_books();
 		}
 		settle(&rnd);
 		check_books();
 		CHECK_EQ(endpoint->n_pending, 0);
-		CHECK_EQ(endpoint->n_sipped, 0);
+		CHECK_EQ(endpoint->n_ahead, 0);
 		CHECK_EQ(backlog(&listeners[0]), 0);
 		CHECK(is_armed(&listeners[0]));
 		CHECK_EQ(n_served, n_clients);

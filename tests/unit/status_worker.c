@@ -7,7 +7,11 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include "service/service.h"
+#include "dispatch/taker.h"
+#include "service/trouble.h"
+#include "worker/clock.h"
+#include "worker/listening.h"
+#include "worker/traced.h"
 #include "tap.h"
 
 #define SLOTS 3
@@ -18,12 +22,6 @@ static struct broker broker;
 static struct service_conf conf;
 static struct service service;
 static uint64_t next_id;
-
-const char *service_name(const struct service *s)
-{
-	(void)s;
-	return "web";
-}
 
 const struct slot_trouble *service_trouble(const struct service *s, unsigned slot)
 {
@@ -51,26 +49,24 @@ bool worker_listens_on(const struct worker *w, uint16_t port)
 	return true;
 }
 
-const struct service_conf *worker_live_conf(const struct worker *w)
+uint64_t taker_taken(const struct taker *t)
 {
-	return w->conf;
-}
-
-uint64_t worker_taken(const struct worker *w)
-{
-	(void)w;
+	(void)t;
 	return 0;
 }
 
-unsigned worker_waiting(const struct worker *w)
+unsigned taker_waiting(const struct taker *t)
 {
-	(void)w;
+	(void)t;
 	return 0;
 }
 
 static void fake_start(void)
 {
-	service.broker = &broker;
+	service.broker = service.dispatch.broker = &broker;
+	service.dispatch.service = "web";
+	service.terms.live = &conf;
+	service.terms.dispatch = &service.dispatch;
 	service.conf = &conf;
 	service.want = SLOTS;
 	list_init(&service.workers);
@@ -82,7 +78,7 @@ static struct worker *worker_comes(unsigned slot)
 	struct worker *w = calloc(1, sizeof(*w));
 
 	CHECK(w);
-	w->service = &service;
+	w->terms = &service.terms;
 	w->conf = &conf;
 	w->id = ++next_id;
 	w->pid = (pid_t)w->id;
@@ -90,7 +86,7 @@ static struct worker *worker_comes(unsigned slot)
 	w->guest = slot == UINT_MAX;
 	w->generation = 1;
 	w->state = WORKER_READY;
-	list_init(&w->channels);
+	list_init(&w->taker.channels);
 	list_append(&service.workers, &w->link);
 	if (!w->guest)
 		service.slots[slot].current = w;
@@ -209,7 +205,7 @@ TEST(an_empty_slot_says_for_how_long_and_why)
 	service.backoff.until_ms = 99000;
 	CHECK_CONTAINS(line_of(1), "\"state\":\"back-off\",\"state_ms\":1000,");
 	/* Then nothing is waited for. */
-	service.stopping = true;
+	service.dispatch.stopping = true;
 	CHECK_CONTAINS(line_of(1), "\"state\":\"empty\",\"state_ms\":12000,");
 	CHECK_CONTAINS(line_of(1), "\"why\":\"no worker: the service is stopping\"");
 	fake_stop();

@@ -1,4 +1,4 @@
-#include "channel.h"
+#include "pair.h"
 
 #include <netinet/in.h>
 #include <string.h>
@@ -17,7 +17,7 @@
 /* More than fit into a channel: who goes on writing garbage while we read does not keep us. */
 #define MAX_DROPPED 1024
 
-int channel_open(const struct handoff_name *name, unsigned queue, int *ret_tx, int *ret_rx)
+int pair_open(const struct handoff_name *name, unsigned queue, int *ret_tx, int *ret_rx)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	/*
@@ -49,26 +49,23 @@ int channel_open(const struct handoff_name *name, unsigned queue, int *ret_tx, i
 	return 0;
 }
 
-int channel_send(int tx, const struct handoff_conn *conn, int conn_fd)
+enum pair_result pair_send(int tx, const struct handoff_conn *conn, int conn_fd)
 {
 	ssize_t n = fdpass_send(tx, conn, sizeof(*conn), &conn_fd, 1);
 
 	/* SEQPACKET: a message goes whole or not at all. */
 	if (n >= 0)
-		return CHANNEL_DONE;
+		return PAIR_SENT;
 	switch (-n) {
 	case EAGAIN:
-		return CHANNEL_FULL;
+		return PAIR_FULL;
 	case ENOBUFS:
 	case ENOMEM:
 	case ETOOMANYREFS: /* our user has RLIMIT_NOFILE descriptors in flight already */
-		return CHANNEL_BUSY;
-	case EPIPE:
-	case ECONNRESET:
-	case ENOTCONN:
-		return CHANNEL_GONE;
+		return PAIR_BUSY;
 	}
-	return (int)n;
+	/* EPIPE, ECONNRESET, ENOTCONN; all else is a bug of ours, and of no use to try again. */
+	return PAIR_GONE;
 }
 
 /* A worker may send whatever it likes through its copy of tx; not everything goes to others. */
@@ -82,7 +79,13 @@ static bool is_connection(int fd)
 	       getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 && !listens;
 }
 
-int channel_receive(int rx, struct handoff_conn *ret_conn, int *ret_fd)
+static enum pair_received fail(int error, int *ret_errno)
+{
+	*ret_errno = error;
+	return PAIR_FAILED;
+}
+
+enum pair_received pair_receive(int rx, struct handoff_conn *ret_conn, int *ret_fd, int *ret_errno)
 {
 	struct fdpass_received got;
 	struct handoff_conn conn;
@@ -99,18 +102,18 @@ int channel_receive(int rx, struct handoff_conn *ret_conn, int *ret_fd)
 		if (n == -ECONNRESET)
 			continue; /* said once when the peer left unread data; messages follow */
 		if (n == -EAGAIN)
-			return CHANNEL_EMPTY;
+			return PAIR_EMPTY;
 		if (n < 0)
-			return (int)n;
+			return fail((int)-n, ret_errno);
 		if (got.cut_fds)
-			return -EMFILE;
+			return fail(EMFILE, ret_errno);
 
 		n = fdpass_receive(rx, &conn, sizeof(conn), MSG_DONTWAIT, &got);
 		if (n > 0 && got.fd >= 0 && handoff_check(&conn, (size_t)n, HANDOFF_CONN) &&
 		    is_connection(got.fd)) {
 			*ret_conn = conn;
 			*ret_fd = got.fd;
-			return CHANNEL_DONE;
+			return PAIR_RECEIVED;
 		}
 		/*
 		 * The worker was faster; or it is a nudge of ours, or something from the worker's
@@ -118,10 +121,10 @@ int channel_receive(int rx, struct handoff_conn *ret_conn, int *ret_fd)
 		 */
 		fd_closep(&got.fd);
 	}
-	return CHANNEL_EMPTY;
+	return PAIR_EMPTY;
 }
 
-void channel_nudge(int tx)
+void pair_nudge(int tx)
 {
 	struct handoff_nudge msg;
 
@@ -129,7 +132,7 @@ void channel_nudge(int tx)
 	(void)fdpass_send(tx, &msg, sizeof(msg), NULL, 0);
 }
 
-unsigned channel_waiting(int rx)
+unsigned pair_waiting(int rx)
 {
 	int bytes = 0;
 

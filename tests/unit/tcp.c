@@ -1,6 +1,6 @@
-/* links: broker/sys/listener broker/sys/sockaddr */
+/* links: broker/sys/tcp broker/sys/sockaddr */
 /* wrap: accept4 */
-#include "sys/listener.h"
+#include "sys/tcp.h"
 #include "tap.h"
 
 #include <errno.h>
@@ -24,11 +24,12 @@ int __wrap_accept4(int fd, struct sockaddr *sa, socklen_t *len, int flags)
 }
 
 static struct service_conf conf = { .backlog = 16 };
+static int error; /* of tcp_accept() */
 static const struct handoff_addr loopback = { .family = 4, .ip = { 127, 0, 0, 1 } };
 
 static int open_one(const struct handoff_addr *addr)
 {
-	int fd = -1, r = listener_open(addr, &conf, &fd);
+	int fd = -1, r = tcp_open(addr, &conf, &fd);
 
 	if (r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL)
 		SKIP("no loopback address of this family");
@@ -100,11 +101,11 @@ TEST(a_connection_comes_out_blocking_with_its_peer)
 
 	CHECK(fcntl(fd, F_GETFD) & FD_CLOEXEC);
 	CHECK(fcntl(fd, F_GETFL) & O_NONBLOCK);
-	CHECK_EQ(listener_accept(fd, &conn, &peer), LISTENER_EMPTY);
+	CHECK_EQ(tcp_accept(fd, &conn, &peer, &error), ACCEPT_NONE);
 	CHECK_EQ(conn, -1);
 	client = start_connect(fd);
 	wait_connected(client);
-	CHECK_EQ(listener_accept(fd, &conn, &peer), LISTENER_ACCEPTED);
+	CHECK_EQ(tcp_accept(fd, &conn, &peer, &error), ACCEPT_DONE);
 	CHECK(fcntl(conn, F_GETFD) & FD_CLOEXEC);
 	CHECK(!(fcntl(conn, F_GETFL) & O_NONBLOCK));
 	CHECK_EQ(getsockname(client, (struct sockaddr *)&own, &len), 0);
@@ -131,7 +132,7 @@ TEST(a_client_over_a_dual_stack_listener_is_ipv4)
 	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	CHECK_EQ(connect(client, (struct sockaddr *)&to, sizeof(to)), 0);
-	CHECK_EQ(listener_accept(fd, &conn, &peer), LISTENER_ACCEPTED);
+	CHECK_EQ(tcp_accept(fd, &conn, &peer, &error), ACCEPT_DONE);
 	CHECK_EQ(peer.family, 4);
 	CHECK(!memcmp(peer.ip, loopback.ip, sizeof(peer.ip)));
 	close(conn);
@@ -144,33 +145,33 @@ TEST(each_error_of_accept_means_what_it_should)
 	static const struct {
 		int error, want;
 	} cases[] = {
-		{ EAGAIN, LISTENER_EMPTY },
+		{ EAGAIN, ACCEPT_NONE },
 		/* the connection failed on its way: accept(2) */
-		{ ENETDOWN, LISTENER_RETRY },
-		{ EPROTO, LISTENER_RETRY },
-		{ ENOPROTOOPT, LISTENER_RETRY },
-		{ EHOSTDOWN, LISTENER_RETRY },
-		{ ENONET, LISTENER_RETRY },
-		{ EHOSTUNREACH, LISTENER_RETRY },
-		{ ENETUNREACH, LISTENER_RETRY },
-		{ ECONNABORTED, LISTENER_RETRY },
-		{ EINTR, LISTENER_RETRY },
-		{ EPERM, LISTENER_RETRY },
-		{ ECONNREFUSED, LISTENER_RETRY },
-		{ ECONNRESET, LISTENER_RETRY },
-		{ ENOTCONN, LISTENER_RETRY },
-		{ ETIMEDOUT, LISTENER_RETRY },
+		{ ENETDOWN, ACCEPT_RETRY },
+		{ EPROTO, ACCEPT_RETRY },
+		{ ENOPROTOOPT, ACCEPT_RETRY },
+		{ EHOSTDOWN, ACCEPT_RETRY },
+		{ ENONET, ACCEPT_RETRY },
+		{ EHOSTUNREACH, ACCEPT_RETRY },
+		{ ENETUNREACH, ACCEPT_RETRY },
+		{ ECONNABORTED, ACCEPT_RETRY },
+		{ EINTR, ACCEPT_RETRY },
+		{ EPERM, ACCEPT_RETRY },
+		{ ECONNREFUSED, ACCEPT_RETRY },
+		{ ECONNRESET, ACCEPT_RETRY },
+		{ ENOTCONN, ACCEPT_RETRY },
+		{ ETIMEDOUT, ACCEPT_RETRY },
 		/* ours: it stays in the backlog */
-		{ EMFILE, LISTENER_EXHAUSTED },
-		{ ENFILE, LISTENER_EXHAUSTED },
-		{ ENOBUFS, LISTENER_EXHAUSTED },
-		{ ENOMEM, LISTENER_EXHAUSTED },
+		{ EMFILE, ACCEPT_EXHAUSTED },
+		{ ENFILE, ACCEPT_EXHAUSTED },
+		{ ENOBUFS, ACCEPT_EXHAUSTED },
+		{ ENOMEM, ACCEPT_EXHAUSTED },
 		/* no listening socket: a bug */
-		{ EBADF, -EBADF },
-		{ EINVAL, -EINVAL },
-		{ ENOTSOCK, -ENOTSOCK },
-		{ EFAULT, -EFAULT },
-		{ EOPNOTSUPP, LISTENER_RETRY },
+		{ EBADF, ACCEPT_FAILED },
+		{ EINVAL, ACCEPT_FAILED },
+		{ ENOTSOCK, ACCEPT_FAILED },
+		{ EFAULT, ACCEPT_FAILED },
+		{ EOPNOTSUPP, ACCEPT_RETRY },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -178,7 +179,8 @@ TEST(each_error_of_accept_means_what_it_should)
 		int fd = -7;
 
 		accept_error = cases[i].error;
-		CHECK_EQ(listener_accept(3, &fd, &peer), cases[i].want);
+		CHECK_EQ(tcp_accept(3, &fd, &peer, &error), cases[i].want);
+		CHECK_EQ(error, cases[i].error);
 		CHECK_EQ(fd, -7);
 		CHECK_EQ(peer.port, 77);
 	}
@@ -191,7 +193,7 @@ TEST(no_syn_comes_in_but_what_is_in_the_backlog_comes_out)
 
 	before = start_connect(fd);
 	wait_connected(before);
-	CHECK_EQ(listener_stop_syns(fd), 0);
+	CHECK_EQ(tcp_stop_syns(fd), 0);
 	after = start_connect(fd);
 	/* Whoever came later, elsewhere, is through: so the first would be too. */
 	other = start_connect(probe);
@@ -199,17 +201,17 @@ TEST(no_syn_comes_in_but_what_is_in_the_backlog_comes_out)
 	CHECK_EQ(tcp_state(after), TCP_SYN_SENT);
 
 	/* Accepted now, it has no filter; it would not matter, as no more SYN is for it. */
-	CHECK_EQ(listener_accept(fd, &conn, &peer), LISTENER_ACCEPTED);
-	listener_remove_filter(conn);
+	CHECK_EQ(tcp_accept(fd, &conn, &peer, &error), ACCEPT_DONE);
+	tcp_remove_filter(conn);
 	check_talk(before, conn);
-	CHECK_EQ(listener_accept(fd, &late, &peer), LISTENER_EMPTY);
+	CHECK_EQ(tcp_accept(fd, &late, &peer, &error), ACCEPT_NONE);
 	CHECK_EQ(tcp_state(after), TCP_SYN_SENT);
 
 	/* Let in again: the client tries once more by itself. */
-	listener_remove_filter(fd);
-	listener_remove_filter(fd);
+	tcp_remove_filter(fd);
+	tcp_remove_filter(fd);
 	wait_connected(after);
-	CHECK_EQ(listener_accept(fd, &late, &peer), LISTENER_ACCEPTED);
+	CHECK_EQ(tcp_accept(fd, &late, &peer, &error), ACCEPT_DONE);
 	check_talk(after, late);
 	close(late);
 	close(after);
@@ -232,7 +234,7 @@ TEST(options_are_set_and_inherited)
 	CHECK_EQ(get_int(fd, SOL_SOCKET, SO_REUSEADDR), 1);
 	client = start_connect(fd);
 	wait_connected(client);
-	CHECK_EQ(listener_accept(fd, &conn, &peer), LISTENER_ACCEPTED);
+	CHECK_EQ(tcp_accept(fd, &conn, &peer, &error), ACCEPT_DONE);
 	CHECK_EQ(get_int(conn, IPPROTO_TCP, TCP_NODELAY), 1);
 	CHECK_EQ(get_int(conn, SOL_SOCKET, SO_KEEPALIVE), 1);
 	CHECK_EQ(get_int(conn, IPPROTO_TCP, TCP_KEEPIDLE), 123);
@@ -241,7 +243,7 @@ TEST(options_are_set_and_inherited)
 	close(client);
 
 	conf.tcp_keepidle_s = 321;
-	CHECK_EQ(listener_configure(fd, &conf), 0);
+	CHECK_EQ(tcp_configure(fd, &conf), 0);
 	CHECK_EQ(get_int(fd, IPPROTO_TCP, TCP_KEEPIDLE), 321);
 	close(fd);
 }
@@ -255,7 +257,7 @@ TEST(a_port_that_is_taken_is_said_and_nothing_is_left_open)
 
 	CHECK_EQ(getsockname(fd, (struct sockaddr *)&sin, &len), 0);
 	addr.port = ntohs(sin.sin_port);
-	CHECK_EQ(listener_open(&addr, &conf, &again), -EADDRINUSE);
+	CHECK_EQ(tcp_open(&addr, &conf, &again), -EADDRINUSE);
 	CHECK_EQ(again, -1);
 	close(fd);
 }

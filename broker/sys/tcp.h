@@ -1,11 +1,11 @@
 /*
- * listener - a listening socket: how it is made, asked for a connection, and ended
+ * tcp - a listening TCP socket: how it is made, asked for a connection, and ended
  * without losing one.
  *
  * Owns nothing: descriptors go out to the caller. Never logs, never blocks.
  */
-#ifndef BROKER_SYS_LISTENER_H
-#define BROKER_SYS_LISTENER_H
+#ifndef BROKER_SYS_TCP_H
+#define BROKER_SYS_TCP_H
 
 #include "config/conf.h"
 
@@ -13,36 +13,36 @@
  * Opens, binds and listens on @addr with the socket options of @sc. 0: *@ret_fd is the
  * caller's; close-on-exec, non-blocking. -errno: bind(2)'s or listen(2)'s, nothing left open.
  */
-int listener_open(const struct handoff_addr *addr, const struct service_conf *sc, int *ret_fd);
+int tcp_open(const struct handoff_addr *addr, const struct service_conf *sc, int *ret_fd);
 
 /*
  * Sets backlog and options anew on an open listener: a reload changed them. What the kernel does
  * not let go back to its own (tcp_keep*, tcp_fastopen, so_*buf) keeps its last value. 0 or -errno.
  */
-int listener_configure(int fd, const struct service_conf *sc);
+int tcp_configure(int fd, const struct service_conf *sc);
 
-enum listener_result {
-	LISTENER_ACCEPTED,
-	LISTENER_EMPTY,	    /* nobody waits */
-	LISTENER_RETRY,	    /* this one connection failed on its way, accept(2); ask again */
-	LISTENER_EXHAUSTED, /* no descriptor or memory: the connection stays in the backlog */
+enum accept_result {
+	ACCEPT_DONE,
+	ACCEPT_NONE,	  /* nobody waits */
+	ACCEPT_RETRY,	  /* this one connection failed on its way, accept(2); ask again */
+	ACCEPT_EXHAUSTED, /* no descriptor or memory: the connection stays in the backlog */
+	ACCEPT_FAILED,	  /* the descriptor is no listening socket: a bug of ours */
 };
 
 /*
- * Takes one connection from the backlog. LISTENER_ACCEPTED: *@ret_fd is the caller's,
+ * Takes one connection from the backlog. ACCEPT_DONE: *@ret_fd is the caller's,
  * close-on-exec and *blocking*: file status flags belong to the open file description,
- * which the worker will share, and it sets its own. Anything else touches no output.
- * -errno: the descriptor is not a listening socket, a bug of ours.
+ * which the worker will share, and it sets its own. Else only *@ret_errno is filled.
  */
-int listener_accept(int fd, int *ret_fd, struct handoff_addr *ret_peer);
+enum accept_result tcp_accept(int fd, int *ret_fd, struct handoff_addr *ret_peer, int *ret_errno);
 
-struct listener_counts {
+struct tcp_counts {
 	uint32_t backlog, backlog_max; /* connections that wait to be accepted, and how many may */
 	uint32_t overflows;	       /* connections dropped because no more could wait */
 };
 
 /* What the kernel says of a listening TCP socket now. 0 or -errno. */
-int listener_count(int fd, struct listener_counts *ret);
+int tcp_count(int fd, struct tcp_counts *ret);
 
 /*
  * Lets no further client in: SYNs are dropped in the kernel (clients try again a second
@@ -50,9 +50,9 @@ int listener_count(int fd, struct listener_counts *ret);
  * stays there. After it the backlog can be emptied and the socket be closed without a
  * client that believed itself connected being reset. 0 or -errno.
  */
-int listener_stop_syns(int fd);
+int tcp_stop_syns(int fd);
 
-/* Undoes listener_stop_syns(), on the listener or on a connection that inherited it. */
-void listener_remove_filter(int fd);
+/* Undoes tcp_stop_syns(), on the listener or on a connection that inherited it. */
+void tcp_remove_filter(int fd);
 
 #endif

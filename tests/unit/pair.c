@@ -1,5 +1,5 @@
-/* links: broker/sys/channel  broker/sys/fdpass */
-#include "sys/channel.h"
+/* links: broker/sys/pair  broker/sys/fdpass */
+#include "sys/pair.h"
 #include "tap.h"
 
 #include <errno.h>
@@ -20,7 +20,7 @@ static const struct handoff_name name = {
 	.addr = { .family = 4, .port = 80, .ip = { 127, 0, 0, 1 } },
 };
 
-static int tx, rx, conn_fd;
+static int tx, rx, conn_fd, error;
 
 /* The name is the kernel's to keep unique: tests run side by side, so each has its own. */
 static void start(unsigned queue)
@@ -29,7 +29,7 @@ static void start(unsigned queue)
 	pid_t pid = getpid();
 
 	memcpy(own.token + 4, &pid, sizeof(pid));
-	CHECK_EQ(channel_open(&own, queue, &tx, &rx), 0);
+	CHECK_EQ(pair_open(&own, queue, &tx, &rx), 0);
 	/* What a connection is known by. */
 	conn_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	CHECK(conn_fd >= 0);
@@ -54,18 +54,18 @@ static int give(uint64_t id)
 {
 	struct handoff_conn c = conn_of(id);
 
-	return channel_send(tx, &c, conn_fd);
+	return pair_send(tx, &c, conn_fd);
 }
 
 /* The id of the oldest message, 0 if there is none; the descriptor is closed. */
 static uint64_t take(void)
 {
 	struct handoff_conn c;
-	int fd, r = channel_receive(rx, &c, &fd);
+	int fd, r = pair_receive(rx, &c, &fd, &error);
 
-	if (r == CHANNEL_EMPTY)
+	if (r == PAIR_EMPTY)
 		return 0;
-	CHECK_EQ(r, CHANNEL_DONE);
+	CHECK_EQ(r, PAIR_RECEIVED);
 	close(fd);
 	return c.id;
 }
@@ -96,17 +96,17 @@ TEST(what_is_sent_comes_back_as_it_was)
 
 	start(16);
 	tcp_pair(pair);
-	CHECK_EQ(channel_send(tx, &in, pair[0]), CHANNEL_DONE);
+	CHECK_EQ(pair_send(tx, &in, pair[0]), PAIR_SENT);
 	close(pair[0]);
-	CHECK_EQ(channel_waiting(rx), 1);
-	CHECK_EQ(channel_receive(rx, &out, &fd), CHANNEL_DONE);
+	CHECK_EQ(pair_waiting(rx), 1);
+	CHECK_EQ(pair_receive(rx, &out, &fd, &error), PAIR_RECEIVED);
 	CHECK(!memcmp(&in, &out, sizeof(in)));
 	CHECK(fcntl(fd, F_GETFD) & FD_CLOEXEC);
 	CHECK_EQ(write(fd, "x", 1), 1);
 	CHECK_EQ(read(pair[1], &byte, 1), 1);
 	CHECK_EQ(byte, 'x');
-	CHECK_EQ(channel_waiting(rx), 0);
-	CHECK_EQ(channel_receive(rx, &out, &fd), CHANNEL_EMPTY);
+	CHECK_EQ(pair_waiting(rx), 0);
+	CHECK_EQ(pair_receive(rx, &out, &fd, &error), PAIR_EMPTY);
 	close(fd);
 	close(pair[1]);
 	stop();
@@ -137,7 +137,7 @@ TEST(a_name_that_is_taken_leaves_nothing_open)
 
 	start(16);
 	memcpy(own.token + 4, &pid, sizeof(pid));
-	CHECK_EQ(channel_open(&own, 16, &a, &b), -EADDRINUSE);
+	CHECK_EQ(pair_open(&own, 16, &a, &b), -EADDRINUSE);
 	CHECK_EQ(a, -1);
 	CHECK_EQ(b, -1);
 	stop();
@@ -156,8 +156,8 @@ TEST(every_queue_fits_with_its_wake_ups)
 
 		start(queues[i]);
 		for (unsigned n = 0; n < queues[i]; n++)
-			CHECK_EQ(give(n + 1), CHANNEL_DONE);
-		CHECK_EQ(channel_waiting(rx), queues[i]);
+			CHECK_EQ(give(n + 1), PAIR_SENT);
+		CHECK_EQ(pair_waiting(rx), queues[i]);
 		CHECK_EQ(take(), 1);
 		p.fd = tx;
 		CHECK_EQ(poll(&p, 1, 0), 1);
@@ -172,24 +172,24 @@ TEST(a_full_channel_says_so_and_keeps_what_it_has)
 	uint64_t sent = 0, got = 0, id;
 
 	start(16);
-	while (give(sent + 1) == CHANNEL_DONE)
+	while (give(sent + 1) == PAIR_SENT)
 		sent++;
 	CHECK(sent >= 16);
-	CHECK_EQ(give(sent + 1), CHANNEL_FULL);
+	CHECK_EQ(give(sent + 1), PAIR_FULL);
 	CHECK(fcntl(conn_fd, F_GETFD) >= 0);
 	while ((id = take()))
 		CHECK_EQ(id, ++got);
 	CHECK_EQ(got, sent);
-	CHECK_EQ(give(1), CHANNEL_DONE);
+	CHECK_EQ(give(1), PAIR_SENT);
 	stop();
 }
 
 TEST(a_worker_that_shut_its_end_is_gone_without_a_signal)
 {
 	start(16);
-	CHECK_EQ(give(1), CHANNEL_DONE);
+	CHECK_EQ(give(1), PAIR_SENT);
 	CHECK_EQ(shutdown(rx, SHUT_RD), 0); /* its copy and ours are one */
-	CHECK_EQ(give(2), CHANNEL_GONE);
+	CHECK_EQ(give(2), PAIR_GONE);
 	CHECK_EQ(take(), 1);
 	CHECK_EQ(take(), 0);
 	stop();
@@ -197,7 +197,7 @@ TEST(a_worker_that_shut_its_end_is_gone_without_a_signal)
 	start(16);
 	close(rx);
 	rx = -1;
-	CHECK_EQ(give(1), CHANNEL_GONE);
+	CHECK_EQ(give(1), PAIR_GONE);
 	stop();
 }
 
@@ -208,16 +208,17 @@ TEST(without_a_free_descriptor_the_message_stays)
 	int fd = -1;
 
 	start(16);
-	CHECK_EQ(give(1), CHANNEL_DONE);
-	CHECK_EQ(give(2), CHANNEL_DONE);
+	CHECK_EQ(give(1), PAIR_SENT);
+	CHECK_EQ(give(2), PAIR_SENT);
 	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &old), 0);
 	tight = old;
 	tight.rlim_cur = (rlim_t)conn_fd + 1; /* the lowest that was free: all below are in use */
 	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &tight), 0);
 	for (int i = 0; i < 3; i++) {
-		CHECK_EQ(channel_receive(rx, &c, &fd), -EMFILE);
+		CHECK_EQ(pair_receive(rx, &c, &fd, &error), PAIR_FAILED);
+		CHECK_EQ(error, EMFILE);
 		CHECK_EQ(fd, -1);
-		CHECK_EQ(channel_waiting(rx), 2);
+		CHECK_EQ(pair_waiting(rx), 2);
 	}
 	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &old), 0);
 	CHECK_EQ(take(), 1);
@@ -273,10 +274,10 @@ TEST(what_is_no_connection_is_dropped_and_nothing_leaks)
 	/* No TCP connection: a listening socket, another kind of descriptor. */
 	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	CHECK_EQ(listen(listener, 1), 0);
-	CHECK_EQ(channel_send(tx, &good, listener), CHANNEL_DONE);
-	CHECK_EQ(channel_send(tx, &good, rx), CHANNEL_DONE);
+	CHECK_EQ(pair_send(tx, &good, listener), PAIR_SENT);
+	CHECK_EQ(pair_send(tx, &good, rx), PAIR_SENT);
 	close(listener);
-	channel_nudge(tx);
+	pair_nudge(tx);
 	put(&good, sizeof(good), 1);
 	/* One connection, one descriptor: the others are closed, as the runner of the tests sees.
 	 */
@@ -303,12 +304,12 @@ static void run_worker(int out)
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	/* Ends with the message that has the last id: 0. */
 	for (;;) {
-		r = channel_receive(rx, &c, &fd);
-		if (r == CHANNEL_EMPTY) {
+		r = pair_receive(rx, &c, &fd, &error);
+		if (r == PAIR_EMPTY) {
 			(void)poll(&p, 1, -1);
 			continue;
 		}
-		if (r != CHANNEL_DONE || fcntl(fd, F_GETFD) < 0)
+		if (r != PAIR_RECEIVED || fcntl(fd, F_GETFD) < 0)
 			_exit(1);
 		close(fd);
 		if (write(out, &c.id, sizeof(c.id)) != (ssize_t)sizeof(c.id))
@@ -337,13 +338,13 @@ TEST(each_message_goes_to_exactly_one_receiver)
 		run_worker(out[1]);
 	close(out[1]);
 	/* Begin when it runs, or there might be no race. */
-	CHECK_EQ(give(next++), CHANNEL_DONE);
+	CHECK_EQ(give(next++), PAIR_SENT);
 	CHECK_EQ(read(out[0], &id, sizeof(id)), sizeof(id));
 	seen[id]++;
 	by_worker++;
 	while (next <= MESSAGES) {
 		for (unsigned n = tap_random(&rnd, 40); n > 0 && next <= MESSAGES; n--) {
-			if (give(next) != CHANNEL_DONE)
+			if (give(next) != PAIR_SENT)
 				break;
 			next++;
 		}
@@ -356,7 +357,7 @@ TEST(each_message_goes_to_exactly_one_receiver)
 		seen[id]++;
 		by_us++;
 	}
-	CHECK_EQ(give(0), CHANNEL_DONE);
+	CHECK_EQ(give(0), PAIR_SENT);
 	while (read(out[0], &id, sizeof(id)) == (ssize_t)sizeof(id) && id) {
 		seen[id]++;
 		by_worker++;

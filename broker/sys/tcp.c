@@ -1,4 +1,4 @@
-#include "listener.h"
+#include "tcp.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -45,7 +45,7 @@ static int set_options(int fd, const struct service_conf *sc, bool reset)
 	return 0;
 }
 
-int listener_open(const struct handoff_addr *addr, const struct service_conf *sc, int *ret_fd)
+int tcp_open(const struct handoff_addr *addr, const struct service_conf *sc, int *ret_fd)
 {
 	struct sockaddr_storage sa;
 	socklen_t len = sockaddr_put(addr, &sa);
@@ -71,7 +71,7 @@ int listener_open(const struct handoff_addr *addr, const struct service_conf *sc
 	return 0;
 }
 
-int listener_configure(int fd, const struct service_conf *sc)
+int tcp_configure(int fd, const struct service_conf *sc)
 {
 	int r = set_options(fd, sc, true);
 
@@ -81,7 +81,7 @@ int listener_configure(int fd, const struct service_conf *sc)
 	return r;
 }
 
-int listener_accept(int fd, int *ret_fd, struct handoff_addr *ret_peer)
+enum accept_result tcp_accept(int fd, int *ret_fd, struct handoff_addr *ret_peer, int *ret_errno)
 {
 	struct sockaddr_storage sa = { 0 };
 	socklen_t len = sizeof(sa);
@@ -90,27 +90,28 @@ int listener_accept(int fd, int *ret_fd, struct handoff_addr *ret_peer)
 	if (conn >= 0) {
 		sockaddr_get(&sa, ret_peer);
 		*ret_fd = conn;
-		return LISTENER_ACCEPTED;
+		return ACCEPT_DONE;
 	}
+	*ret_errno = errno;
 	switch (errno) {
 	case EAGAIN:
-		return LISTENER_EMPTY;
+		return ACCEPT_NONE;
 	case EMFILE:
 	case ENFILE:
 	case ENOBUFS:
 	case ENOMEM:
-		return LISTENER_EXHAUSTED;
+		return ACCEPT_EXHAUSTED;
 	case EBADF:
 	case EFAULT:
 	case EINVAL:
 	case ENOTSOCK:
-		return -errno;
+		return ACCEPT_FAILED;
 	}
 	/*
 	 * accept(2): "Linux accept() passes already-pending network errors on the new socket
 	 * as an error code from accept()"; ECONNABORTED and EPERM (a firewall) belong here too.
 	 */
-	return LISTENER_RETRY;
+	return ACCEPT_RETRY;
 }
 
 /* Classic BPF as linux/filter.h has it; spelled out so that no kernel header is needed. */
@@ -134,7 +135,7 @@ struct bpf_prog {
 #define TCP_FLAG_SYN	 0x02
 #define TCP_FLAG_ACK	 0x10
 
-int listener_stop_syns(int fd)
+int tcp_stop_syns(int fd)
 {
 	static const struct bpf_insn insns[] = {
 		{ BPF_LOAD_BYTE, 0, 0, TCP_FLAGS_OFFSET },
@@ -148,7 +149,7 @@ int listener_stop_syns(int fd)
 	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) < 0 ? -errno : 0;
 }
 
-void listener_remove_filter(int fd)
+void tcp_remove_filter(int fd)
 {
 	/* ENOENT: accepted before the filter was there. */
 	(void)set_int(fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
@@ -161,7 +162,7 @@ void listener_remove_filter(int fd)
 #define SO_MEMINFO 55
 #endif
 
-int listener_count(int fd, struct listener_counts *ret)
+int tcp_count(int fd, struct tcp_counts *ret)
 {
 	uint32_t meminfo[MEMINFO_VARS] = { 0 };
 	socklen_t len = sizeof(meminfo);
@@ -173,7 +174,7 @@ int listener_count(int fd, struct listener_counts *ret)
 	/* A listening socket drops nothing but connections (tcp_listendrop() of the kernel). */
 	if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, meminfo, &len) < 0)
 		return -errno;
-	*ret = (struct listener_counts){
+	*ret = (struct tcp_counts){
 		.backlog = info.tcpi_unacked,
 		.backlog_max = info.tcpi_sacked,
 		.overflows = meminfo[MEMINFO_DROPS],

@@ -1,0 +1,50 @@
+/*
+ * channel - a pair of sockets (sys/pair.h) between an endpoint and one of its takers, and the books
+ * on what went through it.
+ */
+#ifndef BROKER_DISPATCH_CHANNEL_H
+#define BROKER_DISPATCH_CHANNEL_H
+
+#include "dispatch/types.h"
+#include "sys/pair.h"
+
+/*
+ * A new channel for @e: the app of @t listens. 0, with *@ret_channel the taker's; -errno.
+ * Nobody holds it yet: channel_add_holder() comes next.
+ */
+int channel_new(struct taker *t, struct endpoint *e, struct channel **ret_channel);
+
+/* What still waits in it is gone with it: take it back before. Frees @c. */
+void channel_close(struct channel *c);
+
+/* Sends one connection, as pair_send(). On PAIR_SENT the books are kept. */
+enum pair_result channel_give(struct channel *c, const struct handoff_conn *conn, int fd);
+
+/*
+ * How many connections wait in it now; and c->waited has what the worker has counted since, as far
+ * as it can be true.
+ */
+unsigned channel_look(struct channel *c);
+
+/*
+ * How many connections wait in @c now. Only we add to it, so what we count ourselves is never too
+ * low: of one that has none the kernel is not asked.
+ */
+unsigned channel_backlog(const struct channel *c);
+
+/* How many have been taken out of @c, of which @waiting are still there. */
+static inline uint64_t channel_taken(const struct channel *c, unsigned waiting)
+{
+	return c->sent - c->taken_back - waiting;
+}
+
+/* Whether one waits in @c that came by the round, or for a pin that is off. It asks the kernel. */
+bool channel_has_unpinned(const struct channel *c);
+
+/* @c gets none until it takes something, but one now and then to see whether it does. */
+void channel_shun(struct channel *c);
+
+/* Its worker takes again: as many as its queue allows. */
+void channel_trust(struct channel *c);
+
+#endif

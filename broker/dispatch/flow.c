@@ -1,0 +1,113 @@
+#include "flow.h"
+
+#include "dispatch/listener.h"
+
+static struct loop *loop_of(const struct endpoint *e)
+{
+	return &e->dispatch->broker->loop;
+}
+
+bool taker_is_pinned(const struct taker *t)
+{
+	const struct pins *pins = &t->dispatch->pins;
+
+	for (size_t i = 0; t->gate != TAKER_SHUT && i < pins->n; i++)
+		if (pin_names(&pins->pin[i], t->name, t->generation))
+			return true;
+	return false;
+}
+
+/*
+ * While nobody has room, each message taken (EPOLLOUT, edge-triggered) wakes us. The MOD itself
+ * reports the present state once, so a message taken just now is not missed.
+ */
+static void arm_wake(struct channel *c, bool armed)
+{
+	loop_modify(channel_loop(c), &c->wake, armed ? EPOLLOUT | EPOLLET : 0);
+}
+
+/* Room in @c is of use to somebody: by the round, or by a pin. */
+static bool is_of_use(const struct channel *c)
+{
+	return channel_is_in_round(c) || taker_is_pinned(c->taker);
+}
+
+/* The channels that pins lead to and that are not in the round. */
+static void arm_wakes_outside(struct endpoint *e)
+{
+	struct channel *c;
+	struct taker *t;
+
+	list_for_each (t, &e->dispatch->takers, link)
+		list_for_each (c, &t->channels, link)
+			if (c->endpoint == e && !channel_is_in_round(c))
+				arm_wake(c, e->wakes && is_of_use(c));
+}
+
+void endpoint_set_wakes(struct endpoint *e, bool wakes)
+{
+	struct balancer_member *m;
+
+	if (e->wakes == wakes)
+		return;
+	e->wakes = wakes;
+	list_for_each (m, &e->round.ring, link)
+		arm_wake(container_of(m, struct channel, member), wakes);
+	if (e->dispatch->pins.n)
+		arm_wakes_outside(e);
+}
+
+void endpoint_set_listening(struct endpoint *e, bool listening)
+{
+	struct listener *l;
+
+	if (e->paused == !listening)
+		return;
+	e->paused = !listening;
+	e->paused_ms = loop_now(loop_of(e));
+	list_for_each (l, &e->listeners, endpoint_link)
+		listener_arm(l);
+}
+
+void endpoint_set_paused(struct endpoint *e, bool paused)
+{
+	endpoint_set_listening(e, !paused);
+	endpoint_set_wakes(e, paused);
+}
+
+void endpoint_pause_for(struct endpoint *e, int64_t ms)
+{
+	endpoint_set_paused(e, true);
+	loop_timer_arm(loop_of(e), &e->again, ms);
+}
+
+void endpoint_wake(struct endpoint *e)
+{
+	loop_timer_arm(loop_of(e), &e->again, 0);
+}
+
+void endpoint_join(struct endpoint *e, struct channel *c)
+{
+	if (channel_is_in_round(c))
+		return;
+	if (c->taker->gate == TAKER_OPEN)
+		balancer_add(&e->round, &c->member);
+	if (e->wakes)
+		arm_wake(c, is_of_use(c));
+}
+
+void endpoint_leave(struct endpoint *e, struct channel *c)
+{
+	if (!channel_is_in_round(c))
+		return;
+	balancer_remove(&e->round, &c->member);
+	if (e->wakes)
+		arm_wake(c, is_of_use(c));
+}
+
+void endpoint_pins_changed(struct endpoint *e)
+{
+	arm_wakes_outside(e);
+	if (e->wakes || !list_empty(&e->pending))
+		endpoint_wake(e);
+}

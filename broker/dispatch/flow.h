@@ -1,0 +1,36 @@
+/*
+ * flow - flow control of an endpoint: whether its listeners accept, which channels wake it, and
+ * which are in its round.
+ */
+#ifndef BROKER_DISPATCH_FLOW_H
+#define BROKER_DISPATCH_FLOW_H
+
+#include "dispatch/types.h"
+
+/* Listeners disarmed, and each message that is taken wakes the dispatcher; or the opposite. */
+void endpoint_set_paused(struct endpoint *e, bool paused);
+
+/* Each of the two by itself: with pins, both may be on. */
+void endpoint_set_listening(struct endpoint *e, bool listening);
+void endpoint_set_wakes(struct endpoint *e, bool wakes);
+
+/* Paused for @ms; then it dispatches. */
+void endpoint_pause_for(struct endpoint *e, int64_t ms);
+
+/* It dispatches in the next turn of the loop. The caller may stand in the middle of a change. */
+void endpoint_wake(struct endpoint *e);
+
+/*
+ * Into the round, and out of it. In it already, or not in it: nothing happens. The channel of a
+ * taker whose gate is not open stays out.
+ */
+void endpoint_join(struct endpoint *e, struct channel *c);
+void endpoint_leave(struct endpoint *e, struct channel *c);
+
+/* The pins of the service are others than before. */
+void endpoint_pins_changed(struct endpoint *e);
+
+/* Whether a pin leads to @t, and its gate lets that in. */
+bool taker_is_pinned(const struct taker *t);
+
+#endif

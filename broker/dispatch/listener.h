@@ -1,0 +1,24 @@
+/*
+ * listener - a listening socket of a service, and the endpoint that it feeds. It lives as long as
+ * the service wants the address, across reloads: it is never closed and bound again.
+ */
+#ifndef BROKER_DISPATCH_LISTENER_H
+#define BROKER_DISPATCH_LISTENER_H
+
+#include "dispatch/types.h"
+
+/* The listener owns @fd from now on. NULL: no memory or no epoll slot; @fd stays the caller's. */
+struct listener *listener_new(struct dispatch *d, const struct handoff_addr *addr,
+			      uint16_t app_port, bool automatic, int fd);
+void listener_free(struct listener *l); /* closes it: clients in its backlog are reset */
+
+/* Watches it if its endpoint listens, else not. */
+void listener_arm(struct listener *l);
+
+void listener_attach(struct listener *l, struct endpoint *e);
+void listener_detach(struct listener *l);
+
+/* Gives it to another service: its address changed owner in the configuration. */
+void listener_move(struct listener *l, struct dispatch *to);
+
+#endif

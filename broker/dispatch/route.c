@@ -1,0 +1,113 @@
+#include "route.h"
+
+#include "dispatch/channel.h"
+#include "sys/log.h"
+
+/* The newest, if two of the name overlap in a reload. */
+static struct taker *taker_of(const struct dispatch *d, const struct pin *pin)
+{
+	struct taker *t, *best = NULL;
+
+	list_for_each (t, &d->takers, link)
+		if (t->gate != TAKER_SHUT && pin_names(pin, t->name, t->generation) &&
+		    (!best || t->generation > best->generation))
+			best = t;
+	return best;
+}
+
+static struct channel *channel_of(const struct endpoint *e, const struct pin *pin)
+{
+	struct taker *t = taker_of(e->dispatch, pin);
+	struct channel *c;
+
+	if (t)
+		list_for_each (c, &t->channels, link)
+			if (c->endpoint == e && channel_is_usable(c))
+				return c;
+	return NULL;
+}
+
+/* By the queue that was configured: .limit is the round's, which may have shut it out. */
+static bool is_full(struct channel *c)
+{
+	unsigned queue = c->taker->queue;
+
+	if (c->member.waiting >= queue)
+		c->member.waiting = pair_waiting(c->rx);
+	return c->member.waiting >= queue;
+}
+
+static bool has_room(struct channel *c)
+{
+	return !is_full(c) || (c->taker->gate == TAKER_PINNED && channel_has_unpinned(c));
+}
+
+bool route_must_make_room(struct channel *c)
+{
+	return c->taker->gate == TAKER_PINNED && is_full(c);
+}
+
+struct channel *route_find(struct endpoint *e, const struct handoff_addr *peer,
+			   struct pin **ret_pin)
+{
+	struct pin *pin = pins_match(&e->dispatch->pins, peer);
+	struct channel *c = pin ? channel_of(e, pin) : NULL;
+
+	if (!c || !has_room(c))
+		return NULL;
+	*ret_pin = pin;
+	return c;
+}
+
+bool route_has_room(struct endpoint *e)
+{
+	const struct pins *pins = &e->dispatch->pins;
+
+	for (size_t i = 0; i < pins->n; i++) {
+		struct channel *c = channel_of(e, &pins->pin[i]);
+
+		if (c && has_room(c))
+			return true;
+	}
+	return false;
+}
+
+void route_say_off(const struct dispatch *d, const struct pin *pin, const char *reason,
+		   const char *message)
+{
+	STRBUF(source, 64);
+
+	pin_source_format(&pin->source, &source);
+	log_event(LEVEL_INFO, "unpin", LOG_STR("service", d->service),
+		  LOG_STR("worker", pin->worker), LOG_STR("source", source.text),
+		  LOG_STR("kind", pin_kind_name(pin->kind)), LOG_STR("reason", reason),
+		  LOG_MSG("%s", message));
+}
+
+void route_used(struct dispatch *d, struct pin *pin)
+{
+	struct pin copy = *pin;
+	STRBUF(message, 128);
+
+	if (!pins_use(&d->pins, pin))
+		return;
+	strbuf_addf(&message, "the next connection has gone to %s", copy.worker);
+	route_say_off(d, &copy, "used", message.text);
+}
+
+void route_missed(struct endpoint *e, const struct handoff_addr *peer)
+{
+	struct dispatch *d = e->dispatch;
+	struct pin *pin = pins_match(&d->pins, peer);
+	STRBUF(source, 64);
+
+	if (!pin || pin->missed)
+		return;
+	pin->missed = true;
+	pin_source_format(&pin->source, &source);
+	log_event(LEVEL_WARN, "pin-missed", LOG_STR("service", d->service),
+		  LOG_STR("worker", pin->worker), LOG_STR("source", source.text),
+		  LOG_STR("kind", pin_kind_name(pin->kind)),
+		  LOG_MSG("a connection of %s went round instead: %s %s", source.text, pin->worker,
+			  channel_of(e, pin) ? "has no room" : "does not serve this address now"));
+}

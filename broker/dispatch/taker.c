@@ -1,0 +1,84 @@
+#include "taker.h"
+
+#include "dispatch/channel.h"
+#include "dispatch/flow.h"
+
+void taker_publish(struct taker *t)
+{
+	struct channel *c;
+
+	list_for_each (c, &t->channels, link) {
+		if (channel_is_in_round(c) || !channel_is_usable(c))
+			continue;
+		c->member.waiting = pair_waiting(c->rx);
+		channel_trust(c);
+		c->moved_ms = loop_now(channel_loop(c));
+		endpoint_join(c->endpoint, c);
+		if (c->endpoint->wakes)
+			endpoint_wake(c->endpoint);
+	}
+}
+
+void taker_withdraw(struct taker *t)
+{
+	struct channel *c;
+
+	list_for_each (c, &t->channels, link)
+		endpoint_leave(c->endpoint, c);
+}
+
+struct channel *taker_find_channel(struct taker *t, uint64_t id)
+{
+	struct channel *c;
+
+	list_for_each (c, &t->channels, link)
+		if (c->id == id)
+			return c;
+	return NULL;
+}
+
+uint64_t taker_taken(const struct taker *t)
+{
+	uint64_t n = t->served;
+	struct channel *c;
+
+	list_for_each (c, &t->channels, link)
+		n += channel_taken(c, channel_backlog(c));
+	return n;
+}
+
+unsigned taker_waiting(const struct taker *t)
+{
+	unsigned n = 0;
+	struct channel *c;
+
+	list_for_each (c, &t->channels, link)
+		n += channel_backlog(c);
+	return n;
+}
+
+void taker_nudge(struct taker *t)
+{
+	struct channel *c;
+
+	list_for_each (c, &t->channels, link) {
+		if (c->taken_back_since_given)
+			pair_nudge(c->tx);
+		c->taken_back_since_given = false;
+	}
+}
+
+void taker_init(struct taker *t)
+{
+	list_init(&t->channels);
+	list_append(&t->dispatch->takers, &t->link);
+}
+
+void taker_deinit(struct taker *t)
+{
+	struct channel *c, *tmp;
+
+	list_for_each_safe (c, tmp, &t->channels, link)
+		channel_close(c);
+	list_remove(&t->link);
+}

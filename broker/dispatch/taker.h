@@ -1,0 +1,29 @@
+/*
+ * taker - all channels of one worker at once: into the round and out of it, and the sums over them.
+ */
+#ifndef BROKER_DISPATCH_TAKER_H
+#define BROKER_DISPATCH_TAKER_H
+
+#include "dispatch/types.h"
+
+/* @t->dispatch is set. The gate is shut until its owner opens it. */
+void taker_init(struct taker *t);
+void taker_deinit(struct taker *t); /* closes its channels */
+
+/* Into the round with those of its channels that are not in it, as far as the gate lets them. */
+void taker_publish(struct taker *t);
+void taker_withdraw(struct taker *t);
+
+struct channel *taker_find_channel(struct taker *t, uint64_t id);
+
+uint64_t taker_taken(const struct taker *t);   /* connections it has taken so far */
+unsigned taker_waiting(const struct taker *t); /* in its channels now */
+
+/*
+ * It drains: an app that polled, and then calls a *blocking* accept, may wait for a connection that
+ * was taken back since. While it serves, the next one frees it. Now none comes, and the clients
+ * that it has would wait with it: so it is nudged.
+ */
+void taker_nudge(struct taker *t);
+
+#endif

@@ -1,0 +1,209 @@
+/*
+ * dispatch - how connections get from listeners to the workers of one service.
+ *
+ *	listener --\                 /--> channel --> taker web.0
+ *	listener ---> endpoint: round --> channel --> taker web.1
+ *	              pending (taken back, first to go out again)
+ *
+ * An endpoint is one address that the app listens on: the listeners that feed it, the round of
+ * channels that serve it, and what is on its way. A taker is who takes connections out of channels;
+ * the dispatcher knows no more of a worker.
+ *
+ * Flow control: the dispatcher asks the round for a worker before it accepts. If none has
+ * room the endpoint is *paused*: its listeners are disarmed, clients wait in the kernel's
+ * backlog, and each message that a worker takes wakes the dispatcher through the channel.
+ *
+ * With pins (route.h) there may be room for some clients and none for all others. Whose client it
+ * is is known only once it is accepted: so up to ENDPOINT_AHEAD_MAX of the others are accepted
+ * ahead of their turn, and wait among the pending.
+ */
+#ifndef BROKER_DISPATCH_TYPES_H
+#define BROKER_DISPATCH_TYPES_H
+
+#include "core/broker.h"
+#include "policy/balancer.h"
+#include "policy/histogram.h"
+#include "policy/pins.h"
+#include "sys/page.h"
+
+#define ENDPOINT_AHEAD_MAX 64
+
+struct channel;
+struct endpoint;
+struct listener;
+
+/* --- what the endpoints of one service share ------------------------------------------- */
+
+/* Embedded in a service. */
+struct dispatch {
+	struct broker *broker;
+	const char *service;	/* its name, for the log */
+	struct list endpoints;	/* endpoint::link */
+	struct list listeners;	/* listener::link */
+	struct list takers;	/* taker::link, in the order of their start */
+	enum conf_balance mode; /* of new endpoints */
+	struct pins pins;
+	struct ledger ledger;
+	struct histogram handed; /* accept to send, of each connection that was sent */
+	struct histogram waited; /* accept to the worker's accept, of channels that are closed */
+	bool paused;		 /* nothing is accepted until the next reload */
+	bool stopping;		 /* nothing new comes, and what was accepted has nobody else */
+};
+
+/* Nothing new is accepted: a worker that drains stays in the round for what was. */
+static inline bool dispatch_leaves(const struct dispatch *d)
+{
+	return d->paused || d->stopping;
+}
+
+/* --- takers ---------------------------------------------------------------------------- */
+
+enum taker_gate {
+	TAKER_SHUT,   /* nothing: it starts, leaves, or is dead */
+	TAKER_PINNED, /* only what a pin leads to: it is held, or takes pinned sources alone */
+	TAKER_OPEN,   /* the round, and pins */
+};
+
+struct taker;
+
+struct taker_ops {
+	/* Does a process of it still have the other end of @c open? Asked of the kernel. */
+	bool (*holds)(struct taker *t, const struct channel *c);
+	/*
+	 * From the loop: the app does not listen on @c any more. What waits in it is to be taken
+	 * back, and the channel to be closed.
+	 */
+	void (*lost)(struct taker *t, struct channel *c);
+};
+
+/* Embedded in a worker. All but the gate and .served stays as it is from the start on. */
+struct taker {
+	struct list link;     /* dispatch::takers */
+	struct list channels; /* channel::link */
+	struct dispatch *dispatch;
+	const struct taker_ops *ops;
+	const char *name;     /* "web.0" */
+	const uint8_t *token; /* of HANDOFF_TOKEN_SIZE bytes */
+	const pid_t *pid;     /* of its main process, for the log; 0 once that has ended */
+	unsigned slot, generation;
+	unsigned queue;		  /* connections that may wait in one channel */
+	int64_t stall_timeout_ms; /* a channel that has not moved for so long is stalled */
+	enum taker_gate gate;
+	uint64_t served; /* connections taken by it, of channels that are closed */
+};
+
+/* What names a taker in an entry of the log, and so in an event. */
+#define LOG_TAKER(t)                                                                               \
+	LOG_STR("service", (t)->dispatch->service), LOG_STR("worker", (t)->name),                  \
+		LOG_INT("pid", *(t)->pid), LOG_INT("generation", (t)->generation)
+
+/* --- channels -------------------------------------------------------------------------- */
+
+/*
+ * A rendezvous connection: it lasts as long as some process has it, and with it the listening
+ * socket. A program that got the socket through exec(3) brings one of its own.
+ */
+struct channel_holder {
+	struct list link; /* channel::holders */
+	struct channel *channel;
+	pid_t pid; /* of the process that said HELLO, by SO_PEERCRED */
+	int fd;	   /* owned */
+	struct loop_source source;
+};
+
+struct channel {
+	struct list link;	       /* taker::channels */
+	struct balancer_member member; /* endpoint::round while it is in it */
+	struct endpoint *endpoint;
+	struct taker *taker;
+	uint64_t id;
+	int tx, rx;		 /* both ends, owned */
+	uint64_t rx_inode;	 /* finds the processes that hold the other copy of rx */
+	struct loop_source wake; /* on tx: a message was taken; armed while somebody waits */
+	struct list holders;	 /* channel_holder::link: processes that say they have the socket */
+	struct loop_timer verdict; /* from the end of the last of them to believing it */
+	bool broken;		   /* found to be shut down: it is lost, as soon as the loop runs */
+
+	uint64_t sent, taken_back;
+	uint64_t sent_unpinned;	     /* .sent after the last one that is not there for a pin */
+	bool taken_back_since_given; /* nothing was given since something was taken back */
+
+	struct page page;	 /* what the worker counts; none unless metrics are on */
+	struct histogram waited; /* as much of it as is believed */
+
+	/* What the watch saw last. */
+	uint64_t taken_seen;
+	int64_t moved_ms;      /* when taken_seen last changed, or the channel was last empty */
+	struct proc_look look; /* at the process that listens */
+	bool state_read;       /* ... at the last look */
+	bool stalled;	       /* took nothing for stall_timeout: gets one now and then */
+	int64_t probe_ms;      /* when a stalled channel is given its next one */
+	int64_t probe_delay_ms;
+};
+
+/* Whether it may have connections: some process says that it has the other end. */
+static inline bool channel_is_usable(const struct channel *c)
+{
+	return !c->broken && !list_empty(&c->holders);
+}
+
+static inline bool channel_is_in_round(const struct channel *c)
+{
+	return !list_empty(&c->member.link);
+}
+
+static inline struct loop *channel_loop(const struct channel *c)
+{
+	return &c->taker->dispatch->broker->loop;
+}
+
+/* --- endpoints and their listeners ----------------------------------------------------- */
+
+struct endpoint {
+	struct list link; /* dispatch::endpoints */
+	struct dispatch *dispatch;
+	struct handoff_addr app_addr; /* as the app asked for it first */
+	struct balancer round;
+	struct list listeners; /* listener::endpoint_link */
+	struct list pending;   /* pending_conn::link, oldest first */
+	size_t n_pending;
+	size_t n_ahead;	   /* of the pending: accepted although the round had no room */
+	uint16_t ports[8]; /* of listeners that fed it and are closed: their connections live on */
+	size_t n_ports;
+	size_t n_channels; /* that exist, in the round or not */
+	bool paused;	   /* the listeners are disarmed */
+	bool dispatching;  /* a dispatch is under way, and another does not begin within it */
+	bool wakes; /* what a worker takes wakes us: while it is paused, or somebody is pending */
+	int64_t paused_ms;    /* when .paused last changed */
+	int64_t full_said_ms; /* when the log last said that all workers are full; 0: never */
+	bool warned_full;
+	struct loop_timer again; /* dispatches: soon, or when a shortage may be over */
+
+	/* The dispatcher's, called by what stands below it. */
+	void (*readable)(struct endpoint *e, struct listener *l);
+	void (*taken)(struct endpoint *e);
+};
+
+struct pending_conn {
+	struct list link; /* endpoint::pending */
+	struct handoff_conn conn;
+	int fd; /* owned */
+	bool ahead;
+};
+
+struct listener {
+	struct list link;	   /* dispatch::listeners */
+	struct list endpoint_link; /* endpoint::listeners; alone until the app listens */
+	struct dispatch *dispatch;
+	struct endpoint *endpoint;
+	struct loop_source source; /* armed only while its endpoint is not paused */
+	int fd;			   /* owned */
+	unsigned id;
+	struct handoff_addr addr;
+	uint16_t app_port;
+	bool automatic; /* bound because the app asked, not by a `listen` line */
+	bool closing;	/* no new SYNs; emptied, then closed */
+	uint64_t accepted;
+};
+
+#endif

@@ -1,0 +1,135 @@
+#include "fill.h"
+
+#include <errno.h>
+#include "service/descriptors.h"
+#include "service/questions.h"
+#include "service/trouble.h"
+#include "sys/log.h"
+#include "worker/start.h"
+#include "worker/step.h"
+
+/* Over all services: a machine that boots should not start a hundred runtimes at once. */
+static unsigned count_starting(const struct broker *b)
+{
+	const struct service *s;
+	const struct worker *w;
+	unsigned n = 0;
+
+	list_for_each (s, &b->services, link)
+		list_for_each (w, &s->workers, link)
+			n += w->state == WORKER_STARTING && !w->guest;
+	return n;
+}
+
+static unsigned count_own_starting(const struct service *s)
+{
+	const struct worker *w;
+	unsigned n = 0;
+
+	list_for_each (w, &s->workers, link)
+		n += w->state == WORKER_STARTING && !w->guest;
+	return n;
+}
+
+void service_back_off(struct service *s, bool doubling)
+{
+	struct service_conf *sc = s->conf;
+	int64_t now = loop_now(service_loop(s)), delay;
+
+	/* A long quiet time since the last failure ends the series. */
+	if (now - s->last_failure_ms > sc->backoff_reset_ms + sc->backoff_max_ms)
+		backoff_reset(&s->backoff);
+	s->last_failure_ms = now;
+	if (!doubling) {
+		s->backoff.until_ms = now + sc->backoff_min_ms;
+		return;
+	}
+	delay = backoff_failed(&s->backoff, now, sc->backoff_min_ms, sc->backoff_max_ms);
+	log_event(LEVEL_WARN, "back-off", LOG_STR("service", service_name(s)),
+		  LOG_INT("delay_ms", delay), LOG_INT("failures", s->backoff.failures),
+		  LOG_MSG("failure %u in a row: next start in %lld ms%s", s->backoff.failures,
+			  (long long)delay,
+			  service_is_serving(s)
+				  ? ""
+				  : "; clients wait in the backlog until a worker is ready"));
+}
+
+/* One that a reload had replaced already is new from then on, whether the reload is done or not. */
+static struct worker *start_for(struct service *s, unsigned slot)
+{
+	bool is_new = s->rollout.active && s->roll_kind == ROLL_RELOAD && slot < s->rollout.n;
+
+	return is_new ? worker_start(&s->terms, s->target, slot, s->target_generation)
+		      : worker_start(&s->terms, s->conf, slot, s->generation);
+}
+
+void service_fill(struct service *s)
+{
+	unsigned own = count_own_starting(s), all = count_starting(s->broker);
+	int64_t wait;
+
+	if (service_leaves(s))
+		return;
+	for (unsigned i = 0; i < s->want; i++) {
+		struct slot *slot = &s->slots[i];
+
+		if (slot->current || slot->next || service_rollout_owns(s, i))
+			continue;
+		/* An app that cannot run twice waits for the old one to be gone. */
+		if (s->conf->strategy == STRATEGY_STOP_FIRST && service_slot_has_process(s, i))
+			continue;
+		wait = backoff_wait(&s->backoff, loop_now(service_loop(s)));
+		if (wait > 0) {
+			loop_timer_arm(service_loop(s), &s->restart, wait);
+			return;
+		}
+		/* After a failure one worker tries for all. */
+		if (all >= s->broker->max_starting || (s->backoff.failures && own))
+			return;
+		slot->current = start_for(s, i);
+		if (!slot->current) {
+			service_note_no_start(s, i);
+			service_back_off(s, true);
+			wait = backoff_wait(&s->backoff, loop_now(service_loop(s)));
+			loop_timer_arm(service_loop(s), &s->restart, wait);
+			return;
+		}
+		list_append(&s->workers, &slot->current->link);
+		own++;
+		all++;
+	}
+}
+
+int service_set_workers(struct service *s, unsigned n, struct strbuf *error)
+{
+	int r = 0;
+
+	if (n < 1 || n > ROLLOUT_MAX) {
+		strbuf_addf(error, "%s can have 1 to %d workers, not %u", service_name(s),
+			    ROLLOUT_MAX, n);
+		return -EINVAL;
+	}
+	r = service_check_steering(s, error);
+	if (r == 0 && n > s->want)
+		r = descriptors_check_workers(s, n, error);
+	if (r < 0)
+		return r;
+	s->want = n;
+	log_event(LEVEL_INFO, "scale", LOG_STR("service", service_name(s)), LOG_INT("workers", n),
+		  LOG_MSG("%u worker%s from now on", n, n == 1 ? "" : "s"));
+	for (unsigned i = n; i < ROLLOUT_MAX; i++)
+		if (s->slots[i].current)
+			worker_retire(s->slots[i].current, EV_RETIRE);
+	service_fill(s);
+	return 0;
+}
+
+static void restart_expired(struct loop_timer *timer)
+{
+	service_fill(container_of(timer, struct service, restart));
+}
+
+void service_init_fill(struct service *s)
+{
+	loop_timer_init(&s->restart, restart_expired);
+}

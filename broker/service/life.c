@@ -1,0 +1,65 @@
+#include "life.h"
+
+#include <stdlib.h>
+#include "dispatch/endpoint.h"
+#include "dispatch/listener.h"
+#include "service/closing.h"
+#include "service/fill.h"
+#include "service/in_force.h"
+#include "service/pin.h"
+#include "service/settle.h"
+#include "service/trouble.h"
+#include "service/window.h"
+
+struct service *service_new(struct broker *b, struct service_conf *conf)
+{
+	struct service *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->broker = b;
+	s->conf = service_conf_ref(conf);
+	s->want = conf->workers;
+	s->generation = s->last_generation = 1;
+	s->last_reload_ms = -1;
+	list_init(&s->workers);
+	list_init(&s->gone);
+	s->dispatch.service = conf->name;
+	dispatch_init(&s->dispatch, b);
+	s->terms.broker = b;
+	s->terms.dispatch = &s->dispatch;
+	service_init_fill(s);
+	service_init_closing(s);
+	service_init_window(s);
+	service_init_settle(s);
+	service_init_pins(s);
+	service_rearm(s);
+	list_append(&b->services, &s->link);
+	return s;
+}
+
+void service_free(struct service *s)
+{
+	struct broker *b = s->broker;
+	struct listener *l, *l_tmp;
+	struct endpoint *e, *e_tmp;
+
+	assert(list_empty(&s->workers) && list_empty(&s->gone));
+	service_close_window(s);
+	service_free_troubles(s);
+	list_for_each_safe (l, l_tmp, &s->dispatch.listeners, link)
+		listener_free(l);
+	list_for_each_safe (e, e_tmp, &s->dispatch.endpoints, link)
+		endpoint_free(e);
+	loop_timer_disarm(&s->restart);
+	loop_timer_disarm(&s->closing_timer);
+	loop_timer_disarm(&s->settle);
+	loop_timer_disarm(&s->pin_timer);
+	ledger_add(&b->gone, &s->dispatch.ledger);
+	b->taken_by_gone += s->served_by_gone;
+	list_remove(&s->link);
+	service_conf_unref(s->conf);
+	service_conf_unref(s->target);
+	service_conf_unref(s->after);
+	free(s);
+}

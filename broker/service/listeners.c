@@ -1,0 +1,123 @@
+#include "listeners.h"
+
+#include <errno.h>
+#include "base/address.h"
+#include "dispatch/endpoint.h"
+#include "dispatch/flow.h"
+#include "dispatch/listener.h"
+#include "sys/log.h"
+
+struct endpoint *service_find_endpoint(struct service *s, const struct handoff_addr *addr)
+{
+	struct endpoint *e;
+
+	list_for_each (e, &s->dispatch.endpoints, link)
+		if (address_equal(&e->app_addr, addr))
+			return e;
+	return NULL;
+}
+
+/* For a listener: the endpoint of the app's port, of the same family if there is one. */
+static struct endpoint *endpoint_for_listener(struct service *s, const struct listener *l)
+{
+	struct endpoint *e, *best = NULL;
+
+	list_for_each (e, &s->dispatch.endpoints, link) {
+		if (e->app_addr.port != l->app_port || e->n_channels == 0)
+			continue;
+		if (!best || e->app_addr.family == l->addr.family)
+			best = e;
+	}
+	return best;
+}
+
+void service_attach_listeners(struct service *s)
+{
+	struct listener *l;
+
+	list_for_each (l, &s->dispatch.listeners, link) {
+		struct endpoint *e = l->automatic ? NULL : endpoint_for_listener(s, l);
+
+		if (e && e != l->endpoint) {
+			listener_attach(l, e);
+			endpoint_wake(e);
+		}
+	}
+}
+
+int service_add_listener(struct service *s, const struct handoff_addr *addr, uint16_t app_port,
+			 bool automatic, int fd, struct listener **ret_listener)
+{
+	struct listener *l = listener_new(&s->dispatch, addr, app_port, automatic, fd);
+	STRBUF(text, 80);
+
+	if (!l)
+		return -ENOMEM;
+	if (ret_listener)
+		*ret_listener = l;
+	address_format(addr, &text);
+	log_event(LEVEL_INFO, "listen", LOG_STR("service", service_name(s)),
+		  LOG_STR("address", text.text), LOG_INT("port", addr->port),
+		  LOG_INT("app_port", app_port),
+		  LOG_MSG("listening on %s%s", text.text, automatic ? ", as the app asked" : ""));
+	return 0;
+}
+
+struct listener *listener_find(struct broker *b, const struct handoff_addr *addr)
+{
+	struct service *s;
+	struct listener *l;
+
+	list_for_each (s, &b->services, link)
+		list_for_each (l, &s->dispatch.listeners, link)
+			if (address_equal(&l->addr, addr))
+				return l;
+	return NULL;
+}
+
+struct listener *listener_find_overlap(struct broker *b, const struct handoff_addr *addr)
+{
+	struct service *s;
+	struct listener *l;
+
+	list_for_each (s, &b->services, link)
+		list_for_each (l, &s->dispatch.listeners, link)
+			if (address_overlap(&l->addr, addr))
+				return l;
+	return NULL;
+}
+
+/* Whether a worker that is to stay has a channel of @e, in the round or not. */
+bool service_wants_endpoint(const struct service *s, const struct endpoint *e)
+{
+	const struct worker *w;
+	const struct channel *c;
+
+	list_for_each (w, &s->workers, link)
+		if (worker_state_is_current(w->state))
+			list_for_each (c, &w->taker.channels, link)
+				if (c->endpoint == e)
+					return true;
+	return false;
+}
+
+void service_close_unused(struct service *s)
+{
+	struct listener *l, *l_tmp;
+	struct endpoint *e, *e_tmp;
+
+	list_for_each_safe (l, l_tmp, &s->dispatch.listeners, link) {
+		STRBUF(text, 80);
+
+		if (!l->automatic || !l->endpoint || service_wants_endpoint(s, l->endpoint))
+			continue;
+		address_format(&l->addr, &text);
+		log_event(LEVEL_INFO, "unlisten", LOG_STR("service", service_name(s)),
+			  LOG_STR("address", text.text),
+			  LOG_MSG("the app does not ask for %s any more: closed", text.text));
+		listener_free(l);
+	}
+	list_for_each_safe (e, e_tmp, &s->dispatch.endpoints, link)
+		if (e->n_channels == 0 && list_empty(&e->listeners))
+			endpoint_free(e);
+}

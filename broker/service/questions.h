@@ -1,0 +1,35 @@
+/*
+ * questions - what others ask of a service.
+ */
+#ifndef BROKER_SERVICE_QUESTIONS_H
+#define BROKER_SERVICE_QUESTIONS_H
+
+#include "service/types.h"
+
+/* The service of that name; one that ends only if no other has it by now. NULL: there is none. */
+struct service *service_find(const struct broker *b, const char *name);
+
+bool service_is_ready(const struct service *s);	  /* all slots serve */
+bool service_is_serving(const struct service *s); /* one does */
+
+/* Whether anybody gets connections that are pinned to nobody: a guest may, too. */
+bool service_has_round(const struct service *s);
+
+bool service_slot_has_process(const struct service *s, unsigned slot);
+
+/* Whether a rollout under way decides what happens in @slot. */
+bool service_rollout_owns(const struct service *s, size_t slot);
+
+/* "reload" or "restart". */
+const char *roll_kind_name(enum roll_kind kind);
+
+/*
+ * Whether @s may be steered by hand now. 0; with @error in words -ESHUTDOWN: it ends or is paused;
+ * -EBUSY: a rollout is under way, which has to end first.
+ */
+int service_check_steering(const struct service *s, struct strbuf *error);
+
+/* What a reload is told that did not come to its end. NULL is a service that is gone. */
+const char *service_end_text(const struct service *s);
+
+#endif

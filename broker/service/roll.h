@@ -1,0 +1,35 @@
+/*
+ * roll - the rolling restart of a service: performs what policy/rollout.c plans.
+ */
+#ifndef BROKER_SERVICE_ROLL_H
+#define BROKER_SERVICE_ROLL_H
+
+#include "service/types.h"
+
+/*
+ * Rolls every worker to @conf (a reference is taken). During a rollout: once more afterwards.
+ * Returns the generation that the new workers have or will have; 0: the service ends.
+ */
+unsigned service_roll(struct service *s, struct service_conf *conf);
+
+/*
+ * Replaces @w by a new process of the same generation and configuration, in the order that
+ * `strategy` says; returns when that has begun. @w must be the current worker of its slot. With
+ * start-first a new one that does not start leaves @w serving. 0; -errno with @error in words:
+ * what service_check_steering() says, or -EINVAL.
+ */
+int service_restart_worker(struct worker *w, struct strbuf *error);
+
+/*
+ * Ends the rollout under way (a reload or a restart) as if a new worker had not started, and
+ * drops the reload that waits behind it. 0; -ENOENT with @error: there is none.
+ */
+int service_abort_reload(struct service *s, struct strbuf *error);
+
+/* The service leaves, and a rollout under way ends with it, for the reason @why. */
+void service_drop_rollout(struct service *s, const char *why);
+
+/* Goes on with the rollout, as far as it goes without waiting. */
+void service_pump(struct service *s);
+
+#endif

@@ -1,0 +1,177 @@
+#include "settle.h"
+
+#include "dispatch/taker.h"
+#include "service/announce.h"
+#include "service/fill.h"
+#include "service/pin.h"
+#include "service/questions.h"
+#include "service/roll.h"
+#include "service/trouble.h"
+#include "worker/explain.h"
+#include "worker/guest.h"
+#include "worker/start.h"
+#include "worker/words.h"
+
+/* --- recorded ------------------------------------------------------------------------ */
+
+/* One that the rollout has not started. */
+static bool slot_has_old_process(const struct service *s, unsigned slot)
+{
+	const struct worker *w;
+
+	list_for_each (w, &s->workers, link)
+		if (w->slot == slot && w->rollout_number != s->rollout_number)
+			return true;
+	return false;
+}
+
+/* The worker does not serve in its slot any more. */
+static void leave_slot(struct worker *w)
+{
+	struct slot *slot = &service_of(w)->slots[w->slot];
+
+	if (slot->next == w)
+		slot->next = NULL;
+	if (slot->current == w) {
+		slot->current = slot->next;
+		slot->next = NULL;
+		slot->left_ms = loop_now(worker_loop(w));
+	}
+}
+
+/* Whether the rollout under way has started @w. */
+static bool is_of_rollout(const struct worker *w)
+{
+	return service_of(w)->rollout.active && w->rollout_number == service_of(w)->rollout_number;
+}
+
+/* It did not start: says why, for who asked for the rollout. */
+static void fail_rollout(struct worker *w)
+{
+	struct service *s = service_of(w);
+	const struct worker_end_facts facts = worker_end_facts(w, true);
+	struct strbuf reason, output;
+
+	strbuf_init(&reason, s->abort_reason, sizeof(s->abort_reason));
+	strbuf_addf(&reason, "%s of generation %u did not start: ", w->name, w->generation);
+	worker_end_add_words(&facts, &reason);
+	strbuf_init(&output, s->abort_output, sizeof(s->abort_output));
+	if (w->refusal[0])
+		strbuf_add(&output, w->refusal);
+	else if (w->lines.n_tail)
+		strbuf_add_bytes(&output, w->lines.tail, w->lines.n_tail - 1);
+	rollout_new_failed(&s->rollout, w->slot);
+}
+
+static void note_failure(struct worker *w, enum worker_state from)
+{
+	struct service *s = service_of(w);
+
+	if (from == WORKER_STARTING && is_of_rollout(w) && service_rollout_owns(s, w->slot)) {
+		fail_rollout(w);
+		return; /* the rollout ends: that is its back-off */
+	}
+	service_note_end(w, from == WORKER_STARTING);
+	if (from == WORKER_STARTING) {
+		service_back_off(s, true);
+		return;
+	}
+	if (loop_now(service_loop(s)) - w->ready_ms >= w->conf->backoff_reset_ms)
+		backoff_reset(&s->backoff);
+	else
+		/* One that has served is not a broken command: it is replaced soon, every time. */
+		service_back_off(s, taker_taken(&w->taker) == 0);
+}
+
+/* Nothing of it is needed any more but for the books. */
+static void bury(struct worker *w)
+{
+	struct service *s = service_of(w);
+
+	if (w->guest) {
+		guest_log_left(w);
+		(void)service_unpin_worker(s, w->name); /* nobody will have this name again */
+	} else {
+		worker_log_exit(w);
+		s->slots[w->slot].measured.taken_by_gone += w->taker.served;
+		s->slots[w->slot].measured.cpu_ms_by_gone += w->found.cpu_ms;
+	}
+	s->served_by_gone += w->taker.served;
+	list_remove(&w->link);
+	list_append(&s->gone, &w->link);
+	service_unpin_generation(w, "the worker has ended");
+}
+
+static void worker_changed(struct worker *w, enum worker_state from, enum worker_event ev)
+{
+	struct service *s = service_of(w);
+	bool listens = w->state == WORKER_READY && from == WORKER_STARTING;
+
+	(void)ev;
+	if (w->state == from)
+		return;
+	if (w->state == WORKER_DEAD)
+		bury(w);
+	service_settle_soon(s);
+	if (w->guest)
+		return;
+	/* One that drained since an earlier reload is not the one to be replaced now. */
+	if (w->state == WORKER_DEAD && !slot_has_old_process(s, w->slot))
+		rollout_old_gone(&s->rollout, w->slot);
+	if (worker_state_is_current(from) && !worker_state_is_current(w->state)) {
+		leave_slot(w);
+		if (!w->retired_by_us && !service_leaves(s))
+			note_failure(w, from);
+	}
+	if (listens && is_of_rollout(w) && service_rollout_owns(s, w->slot)) {
+		rollout_new_ready(&s->rollout, w->slot);
+		service_announce(s, ROLL_READY, w);
+	} else if (listens && !s->rollout_number) {
+		/* A reload may have made the service: there is no rollout, but somebody waits. */
+		notice_rollout(s->broker, s, ROLL_READY, w);
+	}
+	s->one_started_less |= from == WORKER_STARTING;
+}
+
+/* --- settled ------------------------------------------------------------------------- */
+
+/*
+ * One worker less is starting: a service that had to wait for that hears of it from nobody else.
+ * They come before @s, which has just had a turn, so that a service of hundreds does not keep them
+ * waiting.
+ */
+static void fill_others(struct service *s)
+{
+	struct service *other;
+
+	s->one_started_less = false;
+	list_for_each (other, &s->broker->services, link)
+		if (other != s)
+			service_fill(other);
+}
+
+static void settle_expired(struct loop_timer *timer)
+{
+	struct service *s = container_of(timer, struct service, settle);
+	struct worker *w;
+
+	while ((w = list_first(&s->gone, struct worker, link)))
+		worker_free(w);
+	service_pump(s);
+	if (s->one_started_less)
+		fill_others(s);
+	service_fill(s);
+	broker_tidy(s->broker);
+}
+
+void service_settle_soon(struct service *s)
+{
+	if (!loop_timer_armed(&s->settle))
+		loop_timer_arm(service_loop(s), &s->settle, 0);
+}
+
+void service_init_settle(struct service *s)
+{
+	s->terms.changed = worker_changed;
+	loop_timer_init(&s->settle, settle_expired);
+}

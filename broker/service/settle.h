@@ -1,0 +1,20 @@
+/*
+ * settle - what a change of a worker means for its service.
+ *
+ * It is recorded at once: who has a slot, what the rollout and the back-off have to know. Acting on
+ * it waits for the next turn of the loop, where the service settles, in this order: the dead are
+ * freed, the rollout goes on, what is missing is started. So nothing that a worker reports starts,
+ * stops or frees another in the middle of whatever brought the report.
+ */
+#ifndef BROKER_SERVICE_SETTLE_H
+#define BROKER_SERVICE_SETTLE_H
+
+#include "service/types.h"
+
+/* Of a new service: its workers report here. */
+void service_init_settle(struct service *s);
+
+/* Settles in the next turn of the loop. */
+void service_settle_soon(struct service *s);
+
+#endif

@@ -1,0 +1,25 @@
+/*
+ * stop - the end of a service, or its pause: first nobody new, then those who wait, then the
+ * workers.
+ */
+#ifndef BROKER_SERVICE_STOP_H
+#define BROKER_SERVICE_STOP_H
+
+#include "service/types.h"
+
+/* Drains all workers, keeps the listeners; ended by the next service_roll(). */
+void service_pause(struct service *s);
+
+/* Ends the service: @drain first, and then told to end; else told at once. */
+void service_stop(struct service *s, bool drain);
+void service_kill(struct service *s);
+
+/*
+ * Ends the service with a drain, but not before the others are ready, or its start_timeout is over:
+ * its section may have a new name, and the socket that its app asked for is then asked for again.
+ */
+void service_hand_over(struct service *s);
+
+bool service_is_gone(const struct service *s); /* stopping, and no worker or connection is left */
+
+#endif

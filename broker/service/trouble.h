@@ -1,0 +1,23 @@
+/*
+ * trouble - the ends of workers that nobody had asked for: counted by reason, and the last of each
+ * slot remembered in words, as somebody will want to know why it is down.
+ */
+#ifndef BROKER_SERVICE_TROUBLE_H
+#define BROKER_SERVICE_TROUBLE_H
+
+#include "service/types.h"
+
+/* @w has left its slot unasked, and will be replaced: counts it and remembers how it ended. */
+void service_note_end(struct worker *w, bool starting);
+
+/* The same of one that could not be started at all. */
+void service_note_no_start(struct service *s, unsigned slot);
+
+/*
+ * The last trouble of a slot, for people. NULL: none, or it is over, as the present worker has
+ * served for backoff_reset.
+ */
+const struct slot_trouble *service_trouble(const struct service *s, unsigned slot);
+void service_free_troubles(struct service *s);
+
+#endif

@@ -1,0 +1,126 @@
+/*
+ * service - the workers of one [service:NAME] section and what keeps their number right.
+ *
+ *	slots[i].current   serves, or is about to
+ *	slots[i].next      starts beside it to replace it (start-first rollout)
+ *	workers            all that live, also those that drain or stop
+ *
+ * What a worker reports is recorded at once, and acted on when the service settles, in the next
+ *turn of the loop: see settle.h.
+ */
+#ifndef BROKER_SERVICE_TYPES_H
+#define BROKER_SERVICE_TYPES_H
+
+#include "policy/backoff.h"
+#include "policy/rollout.h"
+#include "policy/worker_end.h"
+#include "worker/types.h"
+
+/* How the last process of a slot ended that nobody had asked to. */
+struct slot_trouble {
+	enum worker_end end;
+	char words[64];	       /* "exit 1", "signal 11 (SIGSEGV)" */
+	char last_output[256]; /* the last line that it wrote; empty: none */
+	int64_t at_ms;	       /* of the loop's clock */
+	unsigned in_a_row;     /* it, and those before it, without a healthy one between */
+};
+
+struct slot {
+	struct worker *current, *next;
+	unsigned restarts; /* processes that ended unasked, and so were replaced */
+	int64_t left_ms;   /* when its last process did, on the loop's clock; 0: none has */
+	struct slot_trouble *trouble; /* NULL: never, or not worth a word; see service_trouble() */
+	struct slot_measured measured;
+};
+
+/* For metrics alone: nothing is decided by it. */
+struct service_measured {
+	struct histogram reloads; /* duration of those that were done */
+	uint64_t taken;		  /* as said last */
+};
+
+/* Why workers are replaced. Both go the same way, slot by slot. */
+enum roll_kind {
+	ROLL_RELOAD,  /* all of them, to a configuration that then is in force */
+	ROLL_RESTART, /* one, to what it was */
+};
+
+/*
+ * What a rollback would go back to. Which workers that brings back, and until when they are kept
+ * for it, is in terms.park.
+ */
+struct rollback {
+	struct service_conf *conf; /* NULL: there is nothing to go back to */
+	unsigned generation;	   /* of conf */
+	unsigned want;		   /* workers wanted before the reload */
+	struct loop_timer over;	   /* armed while the window is open: the rollout has ended */
+};
+
+struct service {
+	struct list link; /* broker::services */
+	struct broker *broker;
+	struct dispatch dispatch;
+	struct worker_terms terms;
+	struct service_conf *conf;   /* in force: what a crashed worker is replaced by */
+	struct service_conf *target; /* of the rollout under way, else NULL */
+	struct service_conf *after;  /* a reload came during it: the next target, else NULL */
+	unsigned want;		     /* workers wanted: conf->workers, moved by hand */
+	unsigned generation;	     /* in force */
+	unsigned last_generation;    /* given out */
+	enum roll_kind roll_kind;    /* of the rollout under way, or the last */
+	unsigned rollout_number;     /* its number; they only grow */
+	unsigned target_generation;
+	unsigned want_before; /* the rollout; an abort goes back to it */
+	struct slot slots[ROLLOUT_MAX];
+	struct list workers; /* worker::link, all that live */
+	struct list gone;    /* worker::link: DEAD, freed when the service settles */
+	struct loop_timer settle;
+	bool one_started_less; /* since it settled: other services may have waited for that */
+	struct rollout rollout;
+	char abort_reason[256];		   /* of the rollout under way, or the last; empty: none */
+	char abort_output[LINES_TAIL + 1]; /* what the worker that failed wrote last */
+	int64_t rollout_began_ms;
+	int64_t last_reload_ms; /* how long the last one took, done or aborted; -1: none yet */
+	uint64_t reloads_done, reloads_aborted;
+	struct rollback rollback;
+	uint64_t ends[WORKER_END_N]; /* of workers that were replaced for it */
+	struct backoff backoff;
+	int64_t last_failure_ms;
+	struct loop_timer restart; /* the back-off ends */
+	bool closing;		   /* listeners are being emptied */
+	int64_t closing_since_ms;
+	int64_t handover_until_ms; /* serves on until then, or until others are ready; 0: does not
+				    */
+	struct loop_timer closing_timer;
+	struct loop_timer pin_timer; /* the first of them expires */
+	uint64_t served_by_gone;     /* taken by workers that have ended */
+	struct service_measured measured;
+};
+
+static inline struct service *service_of(const struct worker *w)
+{
+	return container_of(w->terms, struct service, terms);
+}
+
+static inline struct service *service_of_dispatch(struct dispatch *d)
+{
+	return container_of(d, struct service, dispatch);
+}
+
+static inline struct loop *service_loop(const struct service *s)
+{
+	return &s->dispatch.broker->loop;
+}
+
+/* All of it goes: nothing new is accepted, and what was accepted has nobody else to go to. */
+static inline bool service_leaves(const struct service *s)
+{
+	return dispatch_leaves(&s->dispatch);
+}
+
+static inline const char *service_name(const struct service *s)
+{
+	return s->dispatch.service;
+}
+
+#endif

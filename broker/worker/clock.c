@@ -1,0 +1,133 @@
+#include "clock.h"
+
+#include "worker/processes.h"
+#include "worker/traced.h"
+
+/*
+ * How often a worker whose clock stands still is looked at, and how long that has to last so
+ * that it gets its whole time again: a single look may meet strace(1) in the middle of a call.
+ */
+#define TRACED_LOOK_MS 200
+#define TRACED_MS      1000
+
+int64_t worker_parks_for(const struct worker *w)
+{
+	const struct park_terms *park = &w->terms->park;
+
+	if (!park->undoes || w->replaced_by != park->undoes)
+		return 0;
+	return park->until_ms ? park->until_ms - loop_now(worker_loop(w)) : park->window_ms;
+}
+
+static int64_t deadline_of(const struct worker *w)
+{
+	const struct service_conf *live = w->terms->live;
+
+	/* The last of its processes has closed the socket: it is over, but not in mid-call. */
+	if (w->guest)
+		return 0;
+	switch (w->state) {
+	case WORKER_STARTING:
+		return live->start_timeout_ms;
+	case WORKER_DRAINING:
+		return live->drain_timeout_ms;
+	case WORKER_STOPPING:
+		return live->stop_timeout_ms;
+	case WORKER_PARKED:
+		return worker_parks_for(w);
+	case WORKER_READY:
+	case WORKER_HELD:
+	case WORKER_DEAD:
+	case WORKER_STATE_N:
+		break;
+	}
+	assert(!"a deadline was armed in a state that has none");
+	return 0;
+}
+
+void worker_arm(struct worker *w)
+{
+	/* A person types `run` when they like. */
+	if (w->guest && w->pid)
+		return;
+	w->traced_since_ms = 0;
+	loop_timer_arm(worker_loop(w), &w->deadline, deadline_of(w));
+}
+
+static void arm_again(struct worker *w)
+{
+	int64_t left = deadline_of(w);
+
+	/* The window of a rollback is the service's, and not counted from here. */
+	if (w->state != WORKER_PARKED)
+		left -= loop_now(worker_loop(w)) - w->state_since_ms;
+	loop_timer_arm(worker_loop(w), &w->deadline, left > 0 ? left : 0);
+}
+
+void worker_rearm(struct worker *w)
+{
+	if (loop_timer_armed(&w->deadline))
+		arm_again(w);
+}
+
+int64_t worker_deadline_left(const struct worker *w)
+{
+	int64_t left = w->deadline.at_ms - loop_now(worker_loop(w));
+
+	if (!loop_timer_armed(&w->deadline))
+		return -1;
+	return left > 0 ? left : 0;
+}
+
+/* --- the clock of a worker that somebody looks at with a debugger ---------------------- */
+
+static void stop_clock(struct worker *w)
+{
+	if (!w->traced_since_ms)
+		w->traced_since_ms = loop_now(worker_loop(w));
+	else if (loop_now(worker_loop(w)) - w->traced_since_ms >= TRACED_MS)
+		worker_say_traced(w);
+	loop_timer_arm(worker_loop(w), &w->deadline, TRACED_LOOK_MS);
+}
+
+/* The debugger has let go. True if the worker has its whole time again, from now on. */
+static bool start_clock(struct worker *w)
+{
+	int64_t since = w->traced_since_ms;
+
+	w->traced_since_ms = 0;
+	if (w->signal_due) {
+		w->signal_due = false;
+		worker_signal(w);
+	} else if (!since || loop_now(worker_loop(w)) - since < TRACED_MS) {
+		return false;
+	}
+	loop_timer_arm(worker_loop(w), &w->deadline, deadline_of(w));
+	return true;
+}
+
+/* Whoever stands at a breakpoint is not to find the process gone because of a reload. */
+void worker_signal_unless_debugged(struct worker *w)
+{
+	if (!worker_is_debugged(w)) {
+		worker_signal(w);
+		return;
+	}
+	w->signal_due = true;
+	worker_say_traced(w);
+	stop_clock(w);
+}
+
+bool worker_time_is_up(struct worker *w)
+{
+	if (worker_is_debugged(w)) {
+		stop_clock(w);
+		return false;
+	}
+	/* Parked while the rollout still ran: the window had not begun. */
+	if (w->state == WORKER_PARKED && worker_parks_for(w) > 0) {
+		arm_again(w);
+		return false;
+	}
+	return !start_clock(w);
+}

@@ -1,0 +1,19 @@
+/*
+ * ends - what it means that a process of a worker has ended, or that its app does not listen any
+ * more.
+ */
+#ifndef BROKER_WORKER_ENDS_H
+#define BROKER_WORKER_ENDS_H
+
+#include "worker/types.h"
+
+/* Of a new worker: its taker and the timer that looks for what is left of it. */
+void worker_init_ends(struct worker *w);
+
+/* Main was reaped with @status. */
+void worker_main_exited(struct worker *w, int status);
+
+/* A child that was not a main process has ended: if main is gone, who is left? */
+void worker_look_for_kin(struct worker *w);
+
+#endif

@@ -1,0 +1,58 @@
+#include "evidence.h"
+
+#include <errno.h>
+#include "worker/processes.h"
+
+struct tally {
+	const struct inode_set *connections;
+	unsigned n;
+};
+
+static bool tally_socket(void *arg, uint64_t inode)
+{
+	struct tally *t = arg;
+
+	t->n += inode_set_has(t->connections, inode);
+	return true;
+}
+
+int worker_count_connections(const struct worker *w, const struct inode_set *connections)
+{
+	struct pid_set all = { 0 };
+	struct tally t = { connections, 0 };
+	int r = worker_processes(w, &all);
+
+	for (size_t i = 0; r == 0 && i < all.n; i++) {
+		r = proc_sockets(all.pids[i], tally_socket, &t);
+		if (r == -ENOENT || r == -ESRCH)
+			r = 0; /* it has just ended */
+	}
+	pid_set_deinit(&all);
+	return r < 0 ? r : (int)t.n;
+}
+
+void worker_look_at_processes(struct worker *w)
+{
+	struct worker_findings *f = &w->found;
+	struct pid_set all = { 0 };
+
+	if (worker_processes(w, &all) < 0) {
+		pid_set_deinit(&all);
+		return;
+	}
+	f->n_processes = (unsigned)all.n;
+	for (size_t i = 0; i < all.n; i++) {
+		struct proc_usage usage;
+		pid_t tracer = f->tracer ? 0 : proc_tracer(all.pids[i]);
+
+		if (proc_usage(all.pids[i], &usage) == 0) {
+			f->rss_bytes += usage.rss_bytes;
+			f->cpu_ms += usage.cpu_ms;
+		}
+		if (tracer) {
+			f->tracer = tracer;
+			proc_name(tracer, f->tracer_name, sizeof(f->tracer_name));
+		}
+	}
+	pid_set_deinit(&all);
+}

@@ -1,0 +1,22 @@
+/*
+ * hold - workers that are out of the round although they are well: held by hand, stopped, debugged.
+ */
+#ifndef BROKER_WORKER_HOLD_H
+#define BROKER_WORKER_HOLD_H
+
+#include "worker/types.h"
+
+/*
+ * Out of the round for the reason @by, and the end of that reason. What waits at the worker goes to
+ * others, what it serves it goes on with. One that does not listen yet is held as soon as it does.
+ */
+void worker_hold(struct worker *w, enum worker_hold by);
+void worker_unhold(struct worker *w, enum worker_hold by);
+
+/* SIGCHLD told of a child that was stopped or continued. */
+void worker_note_stopped(struct worker *w, bool stopped);
+
+/* Somebody looks at it anyway: if it is stopped it is held at once. */
+void worker_look_if_stopped(struct worker *w);
+
+#endif

@@ -1,0 +1,109 @@
+#include "start.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include "core/notice.h"
+#include "dispatch/taker.h"
+#include "sys/log.h"
+#include "sys/spawn.h"
+#include "worker/ends.h"
+#include "worker/guest.h"
+#include "worker/launch.h"
+#include "worker/output.h"
+#include "worker/step.h"
+
+static void init_taker(struct worker *w)
+{
+	w->taker = (struct taker){
+		.dispatch = w->terms->dispatch,
+		.name = w->name,
+		.token = w->token,
+		.pid = &w->pid,
+		.slot = w->slot,
+		.generation = w->generation,
+		.queue = w->conf->queue,
+		.stall_timeout_ms = w->conf->stall_timeout_ms,
+	};
+	taker_init(&w->taker);
+	worker_init_ends(w);
+}
+
+struct worker *worker_new(struct worker_terms *terms, struct service_conf *conf, unsigned slot,
+			  unsigned generation)
+{
+	struct worker *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return NULL;
+	w->terms = terms;
+	w->conf = service_conf_ref(conf);
+	w->id = ++terms->broker->given.worker;
+	w->slot = slot;
+	w->generation = generation;
+	snprintf(w->name, sizeof(w->name), "%s.%u", conf->name, slot);
+	w->state = WORKER_STARTING;
+	list_init(&w->link);
+	w->pidfd = -1;
+	w->process_source.fd = -1;
+	init_taker(w);
+	worker_init_steps(w);
+	worker_output_init(w);
+	w->started_ms = w->state_since_ms = loop_now(&terms->broker->loop);
+	return w;
+}
+
+void worker_free(struct worker *w)
+{
+	taker_deinit(&w->taker);
+	loop_timer_disarm(&w->deadline);
+	loop_timer_disarm(&w->settle);
+	guest_deinit(w);
+	loop_timer_disarm(&w->look);
+	worker_output_deinit(w);
+	pid_set_deinit(&w->kin);
+	list_remove(&w->link);
+	service_conf_unref(w->conf);
+	free(w);
+}
+
+static void say_failed(const struct service_conf *conf, unsigned slot, unsigned generation,
+		       const char *reason)
+{
+	STRBUF(name, PIN_WORKER_SIZE);
+
+	strbuf_addf(&name, "%s.%u", conf->name, slot);
+	log_event(LEVEL_ERROR, "worker-failed", LOG_STR("service", conf->name),
+		  LOG_STR("worker", name.text), LOG_INT("generation", generation),
+		  LOG_MSG("cannot start a worker: %s", reason));
+}
+
+struct worker *worker_start(struct worker_terms *terms, struct service_conf *conf, unsigned slot,
+			    unsigned generation)
+{
+	struct worker *w = worker_new(terms, conf, slot, generation);
+	STRBUF(error, 512);
+	int r = -ENOMEM;
+
+	if (w && getrandom(w->token, sizeof(w->token), 0) == (ssize_t)sizeof(w->token))
+		r = launch(w, &error);
+	if (r == 0)
+		r = worker_output_watch(w);
+	if (r < 0) {
+		say_failed(conf, slot, generation, error.len ? error.text : strerror(-r));
+		if (w && w->pid) {
+			(void)spawn_kill(w->pid, SIGKILL);
+			w->pid = 0;
+		}
+		if (w)
+			worker_free(w);
+		return NULL;
+	}
+	loop_timer_arm(&terms->broker->loop, &w->deadline, conf->start_timeout_ms);
+	notice_process_started(terms->broker, w, w->pid);
+	log_event(LEVEL_INFO, "worker-start", LOG_WORKER(w), LOG_MSG("started"));
+	return w;
+}

@@ -1,0 +1,21 @@
+/*
+ * start - a worker begins and is freed.
+ */
+#ifndef BROKER_WORKER_START_H
+#define BROKER_WORKER_START_H
+
+#include "worker/types.h"
+
+/* A worker that is nowhere linked, without a process. NULL: no memory. */
+struct worker *worker_new(struct worker_terms *terms, struct service_conf *conf, unsigned slot,
+			  unsigned generation);
+void worker_free(struct worker *w);
+
+/*
+ * Starts the process. NULL, with the reason logged, if that failed: nothing is left behind. It is
+ * in no list and belongs to no rollout yet.
+ */
+struct worker *worker_start(struct worker_terms *terms, struct service_conf *conf, unsigned slot,
+			    unsigned generation);
+
+#endif

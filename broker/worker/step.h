@@ -1,0 +1,22 @@
+/*
+ * step - the only place where a worker changes its state: what policy/worker_fsm.h asks for is done
+ * here.
+ */
+#ifndef BROKER_WORKER_STEP_H
+#define BROKER_WORKER_STEP_H
+
+#include "worker/types.h"
+
+/* Of a new worker: its timers lead to events. */
+void worker_init_steps(struct worker *w);
+
+/*
+ * Steps the state machine and performs what it asks for. @w stays valid: one that is DEAD is freed
+ * by its service in the next turn of the loop.
+ */
+void worker_event(struct worker *w, enum worker_event ev);
+
+/* Asks @w to leave, with or without a drain, as @how says: its end is then no failure. */
+void worker_retire(struct worker *w, enum worker_event how);
+
+#endif

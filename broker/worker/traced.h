@@ -1,0 +1,32 @@
+/*
+ * traced - who debugs a worker.
+ */
+#ifndef BROKER_WORKER_TRACED_H
+#define BROKER_WORKER_TRACED_H
+
+#include "base/strbuf.h"
+#include "worker/types.h"
+
+/*
+ * Whether a debugger, strace(1) or the like has a process of @w; *@ret_tracer (may be NULL) is its
+ * pid. One that belongs to the worker itself, as in `wrap.0 = strace -f`, counts only while it
+ * keeps a process stopped. Reads /proc of every process of the tree.
+ */
+bool worker_is_traced(const struct worker *w, pid_t *ret_tracer);
+
+/*
+ * Whether that is so, or a debugging session lasts, which need not trace (perf). No clock ticks for
+ * such a worker, and it is not told to end: see clock.h.
+ */
+bool worker_is_debugged(const struct worker *w);
+
+/* The same for all workers in a row: looks only at those with a tracer at the last survey. */
+bool worker_is_found_debugged(const struct worker *w);
+
+/* Logs, once, that @w is to end and waits for its debugger to let go; if the broker ends, again. */
+void worker_say_traced(struct worker *w);
+
+/* Adds ": debugged by gdb 4711"; nothing if @tracer is 0. */
+void tracer_add_words(pid_t tracer, struct strbuf *out);
+
+#endif

@@ -1,0 +1,128 @@
+/*
+ * worker - what the files of this room, and those above, know of a worker: its processes, channels,
+ * output and deadlines.
+ *
+ * worker_event() (step.h) is the only place that changes its state. What a change means for the
+ * service (a slot is empty, a rollout goes on) is the service's: it hears of it by terms::changed.
+ */
+#ifndef BROKER_WORKER_TYPES_H
+#define BROKER_WORKER_TYPES_H
+
+#include "dispatch/types.h"
+#include "policy/lines.h"
+#include "policy/worker_fsm.h"
+#include "worker/terms.h"
+
+/* Reasons to be out of the round; the last that goes lets it in again. */
+enum worker_hold {
+	HELD_BY_HAND = 1 << 0,	/* until a person says otherwise */
+	HELD_BY_STOP = 1 << 1,	/* while its process is stopped */
+	HELD_BY_DEBUG = 1 << 2, /* while a debugging session lasts */
+};
+
+/* What the log knows of a worker that is to end and has a debugger. */
+enum traced_said {
+	SAID_NOTHING,
+	SAID_CLOCK_STOPPED, /* its clock stands still */
+	SAID_BROKER_WAITS,  /* the end of the broker waits for it, too */
+};
+
+/* What the survey found. */
+struct worker_findings {
+	unsigned round; /* 0: never looked at */
+	int open;	/* connections that its processes hold; negative: could not be read */
+	unsigned n_processes;
+	uint64_t rss_bytes, cpu_ms; /* of all its processes that live */
+	pid_t tracer;		    /* a debugger of one of them; 0: none */
+	char tracer_name[32];
+};
+
+/* For metrics alone: counters that outlive the workers of a slot. */
+struct slot_measured {
+	uint64_t taken_by_gone, cpu_ms_by_gone;
+	uint64_t taken, cpu_ms; /* as said last */
+};
+
+struct worker {
+	struct list link;	    /* service::workers in the order of their start, or ::gone */
+	struct taker taker;	    /* its side towards the dispatcher */
+	struct worker_terms *terms; /* of its service */
+	struct service_conf *conf;  /* held: what it was started with */
+	uint64_t id;		    /* unique in the life of a broker */
+	unsigned slot, generation;
+	unsigned rollout_number; /* of the rollout that started it; 0: none did */
+	unsigned replaced_by;	 /* the generation that it made way for; 0: for none */
+	char name[PIN_WORKER_SIZE];
+	uint8_t token[HANDOFF_TOKEN_SIZE];
+	enum worker_state state;
+	uid_t uid;	    /* the user that it was started as */
+	pid_t pid;	    /* main process; 0 once it has ended */
+	struct pid_set kin; /* main has ended: the processes of its tree that became our children */
+
+	struct loop_timer deadline;
+	struct loop_timer settle;     /* it listens, but maybe not yet on everything */
+	int64_t started_ms, ready_ms; /* ready_ms 0: never was */
+	int64_t state_since_ms;	      /* when .state last changed */
+
+	unsigned held;		    /* of enum worker_hold: why it is to be HELD */
+	bool seen_running;	    /* HELD_BY_STOP, and at the last look it was not stopped */
+	struct proc_look main_look; /* at main, while HELD_BY_STOP */
+	bool pinned_only;	    /* never in the round: for pinned sources alone */
+
+	bool signal_due; /* stop_signal waits for a debugger to let go */
+	enum traced_said said_traced;
+	int64_t traced_since_ms; /* its clock stands still since then; 0: it runs */
+
+	bool retired_by_us;	/* we asked it to leave: its end is no failure */
+	struct loop_timer look; /* armed while it cannot be seen who is left of it */
+	pid_t main_was;		/* the last main process: for messages */
+	int exit_status;	/* of main, as waitpid(2) gives it */
+	bool exited;		/* exit_status is valid */
+	bool undecided;		/* main has ended; what is left of it is not known yet */
+	enum worker_state state_before_exit;
+
+	bool guest; /* started by hand, and not ours to end: see guest.h. Its slot is no slot */
+	int pidfd;  /* of a guest's process, owned; -1: none, or it has ended */
+	struct loop_source process_source;
+
+	unsigned open; /* connections it holds, when last counted */
+	struct worker_findings found;
+	struct slot_measured measured; /* of a guest, which has no slot */
+
+	int status_fd; /* pipe of the launcher, owned; -1 once read */
+	struct loop_source status_source;
+	char refusal[512]; /* why the command was not executed */
+
+	int output_fd; /* pipe of its output, owned; -1: none */
+	struct loop_source output_source;
+	struct lines lines;
+};
+
+static inline struct worker *worker_of(const struct channel *c)
+{
+	return container_of(c->taker, struct worker, taker);
+}
+
+static inline struct loop *worker_loop(const struct worker *w)
+{
+	return &w->terms->broker->loop;
+}
+
+/* It gets nothing more, but runs, and takes what it has by itself. */
+static inline bool worker_leaves_round(const struct worker *w)
+{
+	return w->state == WORKER_DRAINING ||
+	       (w->state == WORKER_HELD && !(w->held & HELD_BY_STOP));
+}
+
+/*
+ * What names a worker in an entry of the log, and so in an event: its service, which is what
+ * `events SERVICE` goes by, its name, process and generation. The second form is for one whose
+ * process has ended, or where another of its processes is meant.
+ */
+#define LOG_WORKER_PID(w, process)                                                                 \
+	LOG_STR("service", (w)->conf->name), LOG_STR("worker", (w)->name),                         \
+		LOG_INT("pid", (process)), LOG_INT("generation", (w)->generation)
+#define LOG_WORKER(w) LOG_WORKER_PID(w, (w)->pid)
+
+#endif
