@@ -223,6 +223,17 @@ static bool needs_evidence(const struct service *s)
 	return false;
 }
 
+/* While a whole service leaves, a worker that drains is given what waits in the broker, too. */
+static bool more_comes(const struct worker *w)
+{
+	const struct channel *c;
+
+	list_for_each (c, &w->taker.channels, link)
+		if (channel_is_in_round(c) && c->endpoint->n_pending)
+			return true;
+	return false;
+}
+
 static void use_evidence(struct worker *w, const struct inode_set *connections)
 {
 	int open = worker_count_connections(w, connections);
@@ -233,7 +244,8 @@ static void use_evidence(struct worker *w, const struct inode_set *connections)
 	w->open = (unsigned)open;
 	list_for_each (c, &w->taker.channels, link)
 		c->member.load = w->open + c->member.waiting;
-	if (w->state != WORKER_DRAINING || open > 0 || taker_waiting(&w->taker) > 0)
+	if (w->state != WORKER_DRAINING || open > 0 || taker_waiting(&w->taker) > 0 ||
+	    more_comes(w))
 		return;
 	if (worker_is_debugged(w))
 		worker_say_traced(w);
