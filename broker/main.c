@@ -51,6 +51,30 @@ static int usage_error(const char *what)
 	return EXIT_CODE_CONFIG;
 }
 
+static int parse_ready_fd(const char *text, int *ret_fd)
+{
+	char *end;
+	long n;
+
+	errno = 0;
+	n = strtol(text, &end, 10);
+	if (errno || *end || end == text || n < 0 || n > INT_MAX ||
+	    fcntl((int)n, F_SETFD, FD_CLOEXEC) < 0)
+		return -EINVAL;
+	*ret_fd = (int)n;
+	return 0;
+}
+
+static int check_arguments(const struct arguments *args)
+{
+	if (args->file && (args->command || args->workers || args->n_listen))
+		return usage_error(
+			"-c FILE goes without -w, -l and a command: they stand in the file");
+	if (!args->file && !args->command)
+		return usage_error("nothing to run: give -c FILE, or -- COMMAND");
+	return -1;
+}
+
 /* -1: go on; else the exit code. */
 static int parse_arguments(int argc, char **argv, struct arguments *ret)
 {
@@ -61,8 +85,6 @@ static int parse_arguments(int argc, char **argv, struct arguments *ret)
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
-	char *end;
-	long n;
 	int c;
 
 	*ret = (struct arguments){ .ready_fd = -1 };
@@ -86,13 +108,9 @@ static int parse_arguments(int argc, char **argv, struct arguments *ret)
 			ret->print = true;
 			break;
 		case OPT_READY_FD:
-			errno = 0;
-			n = strtol(optarg, &end, 10);
-			if (errno || *end || end == optarg || n < 0 || n > INT_MAX ||
-			    fcntl((int)n, F_SETFD, FD_CLOEXEC) < 0)
+			if (parse_ready_fd(optarg, &ret->ready_fd) < 0)
 				return usage_error(
 					"--ready-fd needs the number of an open descriptor");
-			ret->ready_fd = (int)n;
 			break;
 		case 'v':
 			ret->verbosity++;
@@ -113,12 +131,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *ret)
 	}
 	if (optind < argc)
 		ret->command = argv + optind;
-	if (ret->file && (ret->command || ret->workers || ret->n_listen))
-		return usage_error(
-			"-c FILE goes without -w, -l and a command: they stand in the file");
-	if (!ret->file && !ret->command)
-		return usage_error("nothing to run: give -c FILE, or -- COMMAND");
-	return -1;
+	return check_arguments(ret);
 }
 
 static int load(const struct arguments *args, struct conf **ret)

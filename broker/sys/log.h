@@ -6,10 +6,6 @@
  *	log_event(LEVEL_INFO, "worker-ready", LOG_STR("worker", name), LOG_INT("pid", pid),
  *		  LOG_MSG("listens on port %u after %d ms", port, ms));
  *
- * Text:  2026-11-22 15:37:44.123 info  web.0 worker-ready: listens on port 3000 after 52 ms
- *(pid=812) JSON:
- *{"time":"2026-11-22T15:37:44.123Z","level":"info","event":"worker-ready","worker":"web.0",...}
- *
  * Writing never blocks: what a slow reader does not take waits in a bounded buffer, and
  * what does not fit there is counted and reported ("log-lost") when there is room again.
  * Text from outside is escaped, so that no worker or peer can forge or break a line.
@@ -20,14 +16,7 @@
 #ifndef BROKER_SYS_LOG_H
 #define BROKER_SYS_LOG_H
 
-#include "config/conf.h"
-
-struct log_field {
-	const char *key; /* NULL ends the list */
-	enum { LOG_FIELD_STR, LOG_FIELD_INT, LOG_FIELD_BOOL, LOG_FIELD_MSG } kind;
-	const char *str;
-	long long num;
-};
+#include "sys/log_form.h"
 
 #define LOG_STR(k, v)                                                                              \
 	{                                                                                          \
@@ -60,9 +49,6 @@ struct log_field {
 typedef void log_sink_fn(void *arg, const struct log_field *fields, const char *json, size_t len);
 void log_set_sink(log_sink_fn *sink, void *arg);
 
-/* The field @key of an entry, or NULL. */
-const struct log_field *log_find_field(const struct log_field *fields, const char *key);
-
 bool log_enabled(enum conf_log_level level);
 void log_write(enum conf_log_level level, const char *event, const struct log_field *fields);
 
@@ -75,7 +61,7 @@ const char *log_format(const char *fmt, ...) PRINTF(1, 2);
  */
 int log_open(const struct broker_conf *bc);
 
-/* Opens the file anew under the same name (log rotation). The old one stays on failure. */
+/* Opens the file again under the same name (log rotation). The old one stays on failure. */
 int log_reopen(void);
 
 /* Level and format may change at a reload. -v and -q give @level_bias +1 or -1. */

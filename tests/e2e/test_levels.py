@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """
-The order of the source tree, checked in the source and in the objects that were built of it: who
-may include whom, and who may call what. A rule that only people remember is broken one day.
+The order of the source tree, checked in the source and in the objects that were built of it: what a
+file may include and call, and how long it may be. A rule that only people remember is broken one
+day.
 """
 
 import functools
@@ -312,6 +313,33 @@ def the_library_in_an_app_neither_allocates_nor_aborts():
     names = {"malloc", "calloc", "realloc", "free", "strdup", "assert_fail", "snprintf",
              "vsnprintf", "pthread_mutex_lock"} | PRINTS | ENDS
     only(set(), "must not need", names, "worker-shim/preload/*.c")
+
+
+PRODUCT = ("broker/*.[ch]", "broker/*/*.[ch]", "include/*.h")
+LINES_OF_A_FILE = 450
+LINES_OF_A_FUNCTION = 60
+
+
+def functions(text):
+    """(name, lines) of each function, as our format has them: the braces stand in column 0."""
+    for match in re.finditer(r"^(?![\s#/}])[^\n;={]*?(\w+)\([^;{]*\)\n{\n.*?^}", text, re.M | re.S):
+        yield match.group(1), match.group(0).count("\n") + 1
+
+
+@test
+def files_and_functions_stay_short():
+    wrong, n = [], 0
+    for source in sources(*PRODUCT):
+        with open(os.path.join(ROOT, source)) as f:
+            text = f.read()
+        if text.count("\n") > LINES_OF_A_FILE:
+            wrong.append("%s has %d lines" % (source, text.count("\n")))
+        for name, lines in functions(text):
+            n += 1
+            if lines > LINES_OF_A_FUNCTION:
+                wrong.append("%s: %s() has %d lines" % (source, name, lines))
+    nothing(wrong)
+    assert n > 1300, n  # the pattern still finds them
 
 
 main()

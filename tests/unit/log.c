@@ -1,4 +1,4 @@
-/* links: broker/sys/log broker/base/strbuf broker/sys/timestamp */
+/* links: broker/sys/log broker/sys/log_form broker/base/strbuf broker/sys/timestamp */
 #include "sys/log.h"
 #include "tap.h"
 

@@ -1,0 +1,171 @@
+#include "log_form.h"
+
+#include <string.h>
+#include <time.h>
+#include "sys/timestamp.h"
+
+static const char *const level_names[] = {
+	[LEVEL_ERROR] = "error",
+	[LEVEL_WARN] = "warn",
+	[LEVEL_INFO] = "info",
+	[LEVEL_DEBUG] = "debug",
+};
+
+const struct log_field *log_find_field(const struct log_field *fields, const char *key)
+{
+	for (; fields->key; fields++)
+		if (!strcmp(fields->key, key))
+			return fields;
+	return NULL;
+}
+
+/* The sentence for people, under whatever key. */
+static const struct log_field *find_message(const struct log_field *fields)
+{
+	for (; fields->key; fields++)
+		if (fields->kind == LOG_FIELD_MSG)
+			return fields;
+	return NULL;
+}
+
+static bool needs_quotes(const char *text)
+{
+	return !*text || text[strcspn(text, " \"=()")] != '\0';
+}
+
+/* Escaped for one line of text: what cannot be printed as \xNN, lines of a message as " | ". */
+static void add_text(struct strbuf *b, const char *text)
+{
+	const char *nl;
+
+	while ((nl = strchr(text, '\n'))) {
+		strbuf_add_escaped(b, text, (size_t)(nl - text));
+		if (nl[1])
+			strbuf_add(b, " | ");
+		text = nl + 1;
+	}
+	strbuf_add_escaped(b, text, strlen(text));
+}
+
+static void add_quoted(struct strbuf *b, const char *text)
+{
+	const char *quote;
+
+	strbuf_add(b, "\"");
+	while ((quote = strpbrk(text, "\"\\"))) {
+		char part[LOG_LINE_SIZE];
+		size_t n = (size_t)(quote - text) < sizeof(part) ? (size_t)(quote - text)
+								 : sizeof(part) - 1;
+
+		memcpy(part, text, n);
+		part[n] = '\0';
+		add_text(b, part);
+		strbuf_addf(b, "\\%c", *quote);
+		text = quote + 1;
+	}
+	add_text(b, text);
+	strbuf_add(b, "\"");
+}
+
+void log_form_text(struct strbuf *b, const struct timeval *now, enum conf_log_level level,
+		   const char *event, const struct log_field *fields)
+{
+	const struct log_field *owner = log_find_field(fields, "worker");
+	const struct log_field *msg = find_message(fields);
+	const char *sep = " (";
+	struct tm tm;
+
+	if (!owner)
+		owner = log_find_field(fields, "service");
+	localtime_r(&now->tv_sec, &tm);
+	strbuf_addf(b, "%04d-%02d-%02d %02d:%02d:%02d.%03d %-5s ", tm.tm_year + 1900, tm.tm_mon + 1,
+		    tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(now->tv_usec / 1000),
+		    level_names[level]);
+	if (owner && owner->kind == LOG_FIELD_STR) {
+		add_text(b, owner->str);
+		strbuf_add(b, " ");
+	}
+	strbuf_add(b, event);
+	if (msg) {
+		strbuf_add(b, ": ");
+		add_text(b, msg->str);
+	}
+	for (const struct log_field *f = fields; f->key; f++) {
+		/* A worker's name begins with that of its service. */
+		if (f == owner || f == msg || !strcmp(f->key, "service"))
+			continue;
+		strbuf_addf(b, "%s%s=", sep, f->key);
+		sep = " ";
+		if (f->kind == LOG_FIELD_INT) {
+			strbuf_addf(b, "%lld", f->num);
+		} else if (f->kind == LOG_FIELD_BOOL) {
+			strbuf_add(b, f->num ? "yes" : "no");
+		} else if (needs_quotes(f->str)) {
+			add_quoted(b, f->str);
+		} else {
+			add_text(b, f->str);
+		}
+	}
+	if (*sep == ' ' && sep[1] == '\0')
+		strbuf_add(b, ")");
+}
+
+static void add_json(struct strbuf *b, const char *text)
+{
+	char clean[LOG_LINE_SIZE];
+	struct strbuf c;
+
+	/* First make it valid UTF-8 without controls, but keep line breaks and tabs. */
+	strbuf_init(&c, clean, sizeof(clean));
+	for (const char *at = text; *at;) {
+		size_t n = strcspn(at, "\n\t");
+
+		strbuf_add_escaped(&c, at, n);
+		at += n;
+		if (*at)
+			strbuf_add_bytes(&c, at++, 1);
+	}
+	strbuf_add(b, "\"");
+	for (const char *at = clean; *at; at++) {
+		if (*at == '"' || *at == '\\')
+			strbuf_addf(b, "\\%c", *at);
+		else if (*at == '\n')
+			strbuf_add(b, "\\n");
+		else if (*at == '\t')
+			strbuf_add(b, "\\t");
+		else
+			strbuf_add_bytes(b, at, 1);
+	}
+	strbuf_add(b, "\"");
+}
+
+static void format_json(struct strbuf *b, const struct timeval *now, enum conf_log_level level,
+			const char *event, const struct log_field *fields)
+{
+	strbuf_add(b, "{\"time\":\"");
+	timestamp_add(b, now);
+	strbuf_addf(b, "\",\"level\":\"%s\",\"event\":\"%s\"", level_names[level], event);
+	for (const struct log_field *f = fields; f->key; f++) {
+		strbuf_addf(b, ",\"%s\":", f->key);
+		if (f->kind == LOG_FIELD_INT)
+			strbuf_addf(b, "%lld", f->num);
+		else if (f->kind == LOG_FIELD_BOOL)
+			strbuf_add(b, f->num ? "true" : "false");
+		else
+			add_json(b, f->str);
+	}
+	strbuf_add(b, "}");
+}
+
+void log_form_json(struct strbuf *line, const struct timeval *now, enum conf_log_level level,
+		   const char *event, const struct log_field *fields)
+{
+	format_json(line, now, level, event, fields);
+	if (!line->cut)
+		return;
+	strbuf_init(line, line->text, line->size);
+	format_json(line, now, level, event,
+		    (const struct log_field[]){
+			    { .key = "message", .kind = LOG_FIELD_STR, .str = "entry too long" },
+			    { .key = NULL } });
+}
