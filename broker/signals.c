@@ -96,7 +96,7 @@ static void reopen_logs(void)
 	int r = log_reopen();
 
 	log_event(r < 0 ? LEVEL_ERROR : LEVEL_INFO, "log-reopened",
-		  LOG_MSG("%s", r < 0 ? strerror(-r) : "the log file was opened anew"));
+		  LOG_MSG("%s", r < 0 ? strerror(-r) : "the log file was reopened"));
 }
 
 void signals_received(struct loop *loop, int signo)

@@ -144,7 +144,7 @@ static enum exit_code drop_rights(struct run *run)
 	}
 	if (r == 0)
 		r = user_become(&user.ids, &error);
-	/* Workers get our environment: it must not say that they are who we were. */
+	/* Workers get our environment: it must not name the user that we were. */
 	if (r == 0 && user.ids.change && user.name[0] &&
 	    (setenv("HOME", user.home, 1) < 0 || setenv("USER", user.name, 1) < 0 ||
 	     setenv("LOGNAME", user.name, 1) < 0)) {

@@ -16,7 +16,7 @@
 /*
  * Connections handled in one go before other sources get their turn. A wake-up finds two on
  * average, and an accept4(2) that fails costs five times an epoll_wait(2) that reports more: so a
- * listener that is ready gives one, and only who must know whether the backlog is empty asks on.
+ * listener that is ready gives one, and only a caller that must empty the backlog asks on.
  */
 #define DISPATCH_BUDGET 64
 /* A shortage of descriptors or memory ends without an event: look again after this time. */
@@ -182,7 +182,7 @@ static bool may_accept_ahead(struct endpoint *e)
 	return e->n_ahead < ENDPOINT_AHEAD_MAX && !e->dispatch->paused && pins_have_room(e);
 }
 
-/* The same, and those who are pending may be the ones that a pin has room for. */
+/* The same; and a pin may have room for one of the pending. */
 static bool may_give(struct endpoint *e)
 {
 	return list_empty(&e->pending) ? may_accept_ahead(e) : pins_have_room(e);
@@ -334,8 +334,8 @@ bool endpoint_dispatch(struct endpoint *e)
 /* --- taken back ---------------------------------------------------------------------- */
 
 /*
- * As pair_receive(), and it needs no free descriptor: first what we hold goes to others, and
- * then there is one that is kept for this.
+ * As pair_receive(), but it needs no free descriptor: what we hold goes out first, and then the
+ * spare descriptor is given up.
  */
 static enum pair_received receive(struct channel *c, struct handoff_conn *ret_conn, int *ret_fd,
 				  int *ret_errno)

@@ -6,8 +6,8 @@
  *	              pending (taken back, first to go out again)
  *
  * An endpoint is one address that the app listens on: the listeners that feed it, the round of
- * channels that serve it, and what is on its way. A taker is who takes connections out of channels;
- * the dispatcher knows no more of a worker.
+ * channels that serve it, and what is on its way. A taker takes connections out of channels; the
+ * dispatcher knows no more of a worker.
  *
  * Flow control: the dispatcher asks the round for a worker before it accepts. If none has
  * room the endpoint is *paused*: its listeners are disarmed, clients wait in the kernel's

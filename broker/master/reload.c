@@ -38,7 +38,7 @@ static int check_users(const struct conf *conf, struct strbuf *error)
 	return 0;
 }
 
-/* One that stays. */
+/* Only a service that stays. */
 static struct service *find_service(const struct master *m, const char *name)
 {
 	struct service *s = service_find(&m->broker, name);
@@ -46,7 +46,7 @@ static struct service *find_service(const struct master *m, const char *name)
 	return s && !s->dispatch.stopping ? s : NULL;
 }
 
-/* Which keys changed, for who reads the log: all of them are in force once the workers are new. */
+/* Logs which keys changed: all of them are in force once the workers are new. */
 static void say_what_changes(const struct service *s, const struct service_conf *sc)
 {
 	STRBUF(keys, 1024);
@@ -84,8 +84,8 @@ static void say_what_waits(const struct broker_conf *a, const struct broker_conf
 
 	if (broker_conf_diff(a, b, CONF_DIFF_RESTART, &keys) & CONF_DIFF_RESTART)
 		log_event(LEVEL_WARN, "needs-restart", LOG_STR("keys", keys.text),
-			  LOG_MSG("[broker] %s: the change takes effect when the broker is started "
-				  "anew",
+			  LOG_MSG("[broker] %s: the change takes effect at the next start of the "
+				  "broker",
 				  keys.text));
 }
 

@@ -31,8 +31,8 @@ int master_reload(struct master *m, const char *only_service, struct strbuf *err
 
 /*
  * Tells what master_reload() would do, and changes nothing. 0; -errno with @error: what it would
- * be refused for, as far as that can be seen without opening a listener. Who debugs a worker is
- * what the last survey has found.
+ * be refused for, as far as that can be seen without opening a listener. Debuggers are those that
+ * the last survey has found.
  */
 int master_plan(struct master *m, const char *only_service, conf_plan_fn *fn, void *arg,
 		struct strbuf *error);

@@ -41,7 +41,7 @@ enum command_id {
 	COMMAND_JOIN,
 };
 
-/* Who may ask. */
+/* The right that a command takes. */
 enum command_right {
 	RIGHT_READ,  /* members of control_group too */
 	RIGHT_STEER, /* root and the broker's user */

@@ -244,7 +244,7 @@ int64_t pins_next_expiry(const struct pins *pins)
 	return first;
 }
 
-/* --- who matches --------------------------------------------------------------------- */
+/* --- which pin matches --------------------------------------------------------------- */
 
 static bool contains(const struct pin_source *source, unsigned family, const uint8_t *ip)
 {

@@ -9,7 +9,7 @@
  * client the one with the longest prefix counts, so that one host may be excepted from its
  * network; among equals debug before hand before next.
  *
- * Owns:   the table, what a source is as text, who matches.
+ * Owns:   the table, what a source is as text, which pin matches a client.
  * Never:  looks for the worker, reads a clock, logs or allocates.
  */
 #ifndef BROKER_POLICY_PINS_H
@@ -34,7 +34,7 @@ struct pin {
 	enum pin_kind kind;
 	struct pin_source source;     /* everybody with PIN_NEXT */
 	char worker[PIN_WORKER_SIZE]; /* its name */
-	unsigned generation;	      /* of that one only; 0: whoever has the name */
+	unsigned generation;	      /* of that one only; 0: of whichever has the name */
 	int64_t expires_ms;	      /* on the caller's clock; 0: never */
 	bool missed;		      /* the caller has said that it could not be kept */
 };

@@ -37,7 +37,7 @@ static inline bool progress_has_room(const struct progress *p)
 	return p->n < PROGRESS_SHOWN;
 }
 
-/* Adds one that is waited for. */
+/* Adds a worker that the rollout waits for. */
 void progress_add(struct progress *p, const struct progress_wait *wait);
 
 /* After the last. */

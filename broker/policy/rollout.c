@@ -72,7 +72,7 @@ enum rollout_action rollout_next(struct rollout *r, size_t *ret_slot)
 		r->active = false;
 		return ROLLOUT_FINISHED;
 	}
-	/* A slot whose old worker has gone meanwhile goes on without counting anew. */
+	/* A slot whose old worker has gone meanwhile is not counted again. */
 	for (size_t i = 0; i < r->n; i++)
 		if (r->slots[i].phase == ROLLOUT_RETIRING && !r->slots[i].old) {
 			r->slots[i].phase = ROLLOUT_STARTING;

@@ -16,7 +16,7 @@
 /* A handshake that has not completed by then waits for a client that is gone. */
 #define HANDSHAKE_MS 1000
 
-/* Guests last: then it is known whether anybody else is left who could take what waits at them. */
+/* Guests last: then it is known whether another worker is left to take what waits at them. */
 void service_retire_all(struct service *s, enum worker_event ev)
 {
 	struct worker *w, *tmp;
@@ -95,7 +95,7 @@ static bool others_start(const struct service *s)
 	return false;
 }
 
-/* Returns whether @s still serves on for those who will take its place. */
+/* Returns whether @s still serves until its successors are ready. */
 static bool hands_over(struct service *s)
 {
 	if (!s->handover_until_ms)

@@ -98,7 +98,7 @@ void debug_add_change(const struct worker *w, enum worker_state from, enum worke
 	bool dead = w->state == WORKER_DEAD;
 	STRBUF(source, 64);
 
-	/* One that is killed has ended in a moment, and that is said. */
+	/* After a kill its end comes in a moment, and is told then. */
 	if (!(w->held & HELD_BY_DEBUG) || (was == is && !dead) || (ev == EV_KILL && !dead))
 		return;
 	strbuf_add(out, w->name);

@@ -54,7 +54,7 @@ void service_back_off(struct service *s, bool doubling)
 				  : "; clients wait in the backlog until a worker is ready"));
 }
 
-/* One that a reload had replaced already is new from then on, whether the reload is done or not. */
+/* In a slot that a reload has replaced already, the new version starts, even before its end. */
 static struct worker *start_for(struct service *s, unsigned slot)
 {
 	bool is_new = s->rollout.active && s->roll_kind == ROLL_RELOAD && slot < s->rollout.n;

@@ -23,9 +23,9 @@ static bool has_listen_line_for(const struct service *s, uint16_t port)
 }
 
 /*
- * Whether a listener that nobody wants any more goes on as the one that the app of @s asks for. Its
- * section was renamed, its `listen` line is gone, or the app has moved: it must not be closed and
- * bound anew, as clients would be refused in between.
+ * Whether the app of @s may inherit @l, which is about to close: its section was renamed, its
+ * `listen` line is gone, or the app has moved. To close it and bind the address again would refuse
+ * clients in between.
  */
 static bool may_take_over(const struct service *s, const struct listener *l)
 {

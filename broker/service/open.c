@@ -177,8 +177,8 @@ static bool is_wanted(const struct listener *l, const struct service_conf *sc,
 
 /*
  * The `listen` line is gone, but the app itself asks for this address: then it is only the line
- * that goes. Were the listener closed now and bound anew when the next worker asks, clients would
- * be refused in between.
+ * that goes. To close the listener now and bind it again for the next worker would refuse clients
+ * in between.
  */
 static bool keep_for_app(struct listener *l)
 {
@@ -212,6 +212,6 @@ void reload_drop_listeners(struct service *s, const struct service_conf *sc,
 		if (r < 0)
 			log_event(LEVEL_WARN, "listen", LOG_STR("service", sc->name),
 				  LOG_INT("port", l->addr.port),
-				  LOG_MSG("cannot set the socket options anew: %s", strerror(-r)));
+				  LOG_MSG("cannot change the socket options: %s", strerror(-r)));
 	}
 }

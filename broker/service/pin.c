@@ -24,9 +24,9 @@ static void changed(struct service *s)
 }
 
 /*
- * Who waits at a worker that is held waits there for a pin, as long as it takes. Without that pin
- * others may have room. With a worker in the round that is watch.c's business, which is told that
- * what waits there has no reason to stay.
+ * What waits at a held worker waits there for a pin, as long as it takes. Without that pin another
+ * worker may have room. At a worker in the round the watch takes back what stands still: it is
+ * told that nothing has a reason to stay.
  */
 static void let_go(struct service *s, const struct pin *pin)
 {

@@ -28,12 +28,12 @@ static void add_waits(const struct worker *w, struct progress *progress)
 	progress_add(progress, &wait);
 }
 
-/* Whether the rollout goes on when @w does: a new one that starts, or an old one in the way. */
+/* Whether the rollout waits for @w: a new worker that starts, or an old one in the way. */
 static bool is_waited_for(const struct worker *w)
 {
 	const struct service *s = service_of(w);
 
-	/* A service that is new has none, and waits for all who start. */
+	/* A new service has no rollout, and waits for all workers that start. */
 	if (!s->rollout_number)
 		return w->state == WORKER_STARTING && !w->guest;
 	if (!service_rollout_owns(s, w->slot))

@@ -10,7 +10,7 @@ struct service *service_find(const struct broker *b, const char *name)
 	list_for_each (s, &b->services, link) {
 		if (strcmp(service_name(s), name) != 0)
 			continue;
-		/* One that has come back while the old one of its name still drains is meant. */
+		/* A section may come back while the old service of its name still drains. */
 		if (!s->dispatch.stopping)
 			return s;
 		leaving = s;

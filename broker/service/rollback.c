@@ -86,8 +86,9 @@ static unsigned restore_all(struct service *s, struct worker **ret_leaving)
 }
 
 /*
- * The generation that is undone: who still has a slot, and who has just lost it. And those of
- * before who were added by hand after an aborted reload: their slots are not wanted any more.
+ * Retires the workers of the generation that is undone: those that still have a slot, and those
+ * that have just lost it to an old one. Also workers in slots beyond the restored number, which
+ * were added by hand after an aborted reload.
  */
 static void retire_undone(struct service *s, unsigned undone, struct worker **leaving)
 {

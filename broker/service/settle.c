@@ -14,7 +14,7 @@
 
 /* --- recorded ------------------------------------------------------------------------ */
 
-/* One that the rollout has not started. */
+/* Of a process that the rollout under way has not started. */
 static bool slot_has_old_process(const struct service *s, unsigned slot)
 {
 	const struct worker *w;
@@ -45,7 +45,7 @@ static bool is_of_rollout(const struct worker *w)
 	return service_of(w)->rollout.active && w->rollout_number == service_of(w)->rollout_number;
 }
 
-/* It did not start: says why, for who asked for the rollout. */
+/* @w did not start: keeps the reason and its last words for the report of the rollout. */
 static void fail_rollout(struct worker *w)
 {
 	struct service *s = service_of(w);
@@ -79,7 +79,7 @@ static void note_failure(struct worker *w, enum worker_state from)
 	if (loop_now(service_loop(s)) - w->ready_ms >= w->conf->backoff_reset_ms)
 		backoff_reset(&s->backoff);
 	else
-		/* One that has served is not a broken command: it is replaced soon, every time. */
+		/* It has served, so the command is not broken: it is replaced soon, every time. */
 		service_back_off(s, taker_taken(&w->taker) == 0);
 }
 
@@ -115,7 +115,7 @@ static void worker_changed(struct worker *w, enum worker_state from, enum worker
 	service_settle_soon(s);
 	if (w->guest)
 		return;
-	/* One that drained since an earlier reload is not the one to be replaced now. */
+	/* A worker that drained since an earlier reload is not what this rollout waits for. */
 	if (w->state == WORKER_DEAD && !slot_has_old_process(s, w->slot))
 		rollout_old_gone(&s->rollout, w->slot);
 	if (worker_state_is_current(from) && !worker_state_is_current(w->state)) {

@@ -1,7 +1,7 @@
 /*
  * settle - what a change of a worker means for its service.
  *
- * It is recorded at once: who has a slot, what the rollout and the back-off have to know. Acting on
+ * It is recorded at once: in the slot, in the rollout, in the back-off. Acting on
  * it waits for the next turn of the loop, where the service settles, in this order: the dead are
  * freed, the rollout goes on, what is missing is started. So nothing that a worker reports starts,
  * stops or frees another in the middle of whatever brought the report.

@@ -20,7 +20,7 @@ static void end_rollout(struct service *s)
 			worker_retire(w, EV_STOP);
 }
 
-/* Whoever waits is served by all who can: a hold by hand was for the time of serving. */
+/* What waits is served by every worker that can: a hold by hand was for the time of serving. */
 static void release_all(struct service *s)
 {
 	struct worker *w, *tmp;

@@ -29,14 +29,14 @@ static void end(struct survey *s)
 	struct survey_waiter *w;
 
 	s->running = false;
-	/* Who was told what was known already has not made it younger. */
+	/* A waiter that got fresh findings did not start a round. */
 	if (s->done_round != s->round)
 		s->done_ms = loop_now(loop_of(s));
 	s->done_round = s->round;
-	/* Who has come when somebody asks next is not counted against what is gone. */
+	/* The next round counts against a new dump of connections. */
 	s->service = NULL;
 	inode_set_deinit(&s->connections);
-	/* Who asks again while being told waits for the next one. */
+	/* A waiter that asks again while it is told waits for the next round. */
 	while ((w = list_first(&s->waiters, struct survey_waiter, link))) {
 		list_remove(&w->link);
 		list_append(&told, &w->link);

@@ -1,10 +1,9 @@
 /*
  * survey - what the kernel knows of every worker, asked on demand: open connections, memory,
- * processor time, who debugs it.
+ * processor time, tracers.
  *
  * With a thousand workers that takes a while, so it is done in slices between which the loop
- * goes on accepting. Who wants to know waits for the end; all who wait share one survey, and
- * what is fresh enough is not asked again.
+ * goes on accepting. All waiters share one survey, and what is fresh enough is not asked again.
  */
 #ifndef BROKER_SERVICE_SURVEY_H
 #define BROKER_SERVICE_SURVEY_H
@@ -12,7 +11,7 @@
 #include "service/types.h"
 #include "sys/sockdiag.h"
 
-/* One that waits. Embedded in its owner, who gives up with list_remove(&w->link). */
+/* Waits for a survey. Embedded in its owner, which gives up with list_remove(&w->link). */
 struct survey_waiter {
 	struct list link;
 	void (*done)(struct survey_waiter *w); /* the findings are in worker::found */

@@ -100,8 +100,8 @@ static bool refuse_io_uring(struct worker *w)
 }
 
 /*
- * A thousand workers that are all busy would be a thousand files of /proc at each look. Of one that
- * was seen running every other look will do, and the time that is promised is still kept.
+ * A thousand busy workers would be a thousand files of /proc at each look. After a look that saw it
+ * running every other one will do, and the time that is promised is still kept.
  */
 static bool looks_stopped(struct channel *c)
 {
@@ -178,7 +178,7 @@ static void watch_leaving_channel(struct channel *c, int64_t now)
 		return;
 	if (endpoint_take_back(c, w->state == WORKER_HELD ? "the worker is held"
 							  : "the worker drains")) {
-		/* One that is held is nudged when it drains, if it has had nothing until then. */
+		/* A held worker is nudged when it drains, if it was given nothing until then. */
 		if (w->state == WORKER_DRAINING)
 			pair_nudge(c->tx);
 		endpoint_wake(c->endpoint);
@@ -197,7 +197,7 @@ static bool stays_stopped(struct worker *w)
 	return stopped;
 }
 
-/* Whoever steps through a program lets it run for an instant now and then: twice is running. */
+/* A person stepping through it lets it run for an instant now and then: twice is running. */
 static bool watch_held(struct worker *w)
 {
 	bool ran = w->seen_running;

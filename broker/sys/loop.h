@@ -57,7 +57,7 @@ static inline int64_t loop_now(const struct loop *loop)
 	return loop->now_ms;
 }
 
-/* Reads the clock anew: for the few that may have blocked since the turn began. */
+/* Reads the clock: for the few callers that may have blocked since the turn began. */
 int64_t loop_clock_ms(void);
 uint64_t loop_clock_ns(void);
 

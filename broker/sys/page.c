@@ -25,7 +25,7 @@ int page_open(struct page *ret)
 	_cleanup_fd_ int fd = make_memory();
 	void *map;
 
-	/* Sealed before anybody else has it: a shorter file would be a SIGBUS for who reads. */
+	/* Sealed before anybody else has it: a shorter file would be a SIGBUS for its reader. */
 	if (fd < 0 || ftruncate(fd, HANDOFF_PAGE_SIZE) < 0 ||
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
 		return -errno;

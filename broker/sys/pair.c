@@ -14,7 +14,7 @@
 
 /* What the kernel charges the sender for one of our messages, measured on Linux 5.10 to 6.18. */
 #define MESSAGE_CHARGE 1024
-/* More than fit into a channel: who goes on writing garbage while we read does not keep us. */
+/* More than fit into a channel: a worker that writes garbage while we read does not keep us. */
 #define MAX_DROPPED 1024
 
 int pair_open(const struct handoff_name *name, unsigned queue, int *ret_tx, int *ret_rx)

@@ -8,7 +8,7 @@
 #define SO_PEERPIDFD 77
 #endif
 
-/* What it sent before it went does not matter: who has gone does not wait for an answer. */
+/* What it sent before it went does not matter: it does not wait for an answer. */
 static bool is_connected(int sock)
 {
 	char byte;

@@ -1,5 +1,5 @@
 /*
- * peercred - who is at the other end of a Unix stream socket, as the kernel says it.
+ * peercred - the process at the other end of a Unix stream socket, as the kernel says it.
  */
 #ifndef BROKER_SYS_PEERCRED_H
 #define BROKER_SYS_PEERCRED_H

@@ -52,8 +52,8 @@ static int make_dirs(char *path)
 
 /*
  * Opens and locks @path. -EBUSY: somebody has it; *@ret_holder is the pid written in it, or 0.
- * Who removes such a file does so while holding its lock; so a file that is locked but has
- * no name any more was removed between our open and our lock, and the name is tried anew.
+ * Such a file is removed only under its lock. So a file that we have locked but that has no name
+ * any more was removed between our open and our lock, and the name is tried again.
  */
 static int lock_file(const char *path, mode_t mode, int *ret_fd, pid_t *ret_holder)
 {
@@ -239,7 +239,7 @@ void rundir_close(struct rundir *rd)
 	if (rd->lock_fd >= 0) {
 		_cleanup_free_ char *lock = NULL;
 
-		/* While the lock is held: who opens the name anew gets a file of his own. */
+		/* While the lock is held: whatever opens the name next gets a file of its own. */
 		if (asprintf(&lock, "%s/lock", rd->path) >= 0)
 			(void)unlink(lock);
 		(void)rmdir(rd->path);

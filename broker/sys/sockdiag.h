@@ -1,6 +1,6 @@
 /*
  * sockdiag - the kernel's list of TCP sockets (sock_diag(7)), for questions that no
- * worker can be asked: which connections of these ports are open, who listens where.
+ * worker can be asked: which connections of these ports are open, which socket listens where.
  */
 #ifndef BROKER_SYS_SOCKDIAG_H
 #define BROKER_SYS_SOCKDIAG_H

@@ -166,7 +166,7 @@ int spawn_helper(int (*body)(int keep_fd, void *arg), int keep_fd, void *arg, pi
 	if (pid < 0)
 		return -errno;
 	if (pid == 0) {
-		/* Who reads the broker's output must not wait for the end of a helper. */
+		/* A reader of the broker's output must not wait for the end of a helper. */
 		if (dup2(keep_fd, SPAWN_STATUS_FD) < 0 || dup2(null_fd, STDIN_FILENO) < 0 ||
 		    dup2(null_fd, STDOUT_FILENO) < 0 || dup2(null_fd, STDERR_FILENO) < 0)
 			_exit(126);

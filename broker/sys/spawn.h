@@ -14,7 +14,7 @@
 
 #define SPAWN_MAX_GROUPS 64
 
-/* Who a worker runs as. */
+/* The user and groups that a worker runs as. */
 struct spawn_ids {
 	bool change;
 	uid_t uid;

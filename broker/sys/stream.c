@@ -36,7 +36,7 @@ void stream_close(struct stream *s)
 		return;
 	loop_remove(s->loop, &s->source);
 	fd_closep(&s->fd);
-	/* The owner hears of it from the loop: whoever called us may still use it. */
+	/* The owner hears of it from the loop: our caller may still use it. */
 	loop_timer_arm(s->loop, &s->timer, 0);
 }
 

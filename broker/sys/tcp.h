@@ -16,7 +16,7 @@
 int tcp_open(const struct handoff_addr *addr, const struct service_conf *sc, int *ret_fd);
 
 /*
- * Sets backlog and options anew on an open listener: a reload changed them. What the kernel does
+ * Changes backlog and options of an open listener, after a reload. What the kernel does
  * not let go back to its own (tcp_keep*, tcp_fastopen, so_*buf) keeps its last value. 0 or -errno.
  */
 int tcp_configure(int fd, const struct service_conf *sc);

@@ -106,7 +106,7 @@ static bool start_clock(struct worker *w)
 	return true;
 }
 
-/* Whoever stands at a breakpoint is not to find the process gone because of a reload. */
+/* A reload must not end a process that somebody stands in at a breakpoint. */
 void worker_signal_unless_debugged(struct worker *w)
 {
 	if (!worker_is_debugged(w)) {

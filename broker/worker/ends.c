@@ -57,12 +57,13 @@ static void lost(struct taker *t, struct channel *c)
 /* --- its processes --------------------------------------------------------------------- */
 
 /*
- * Which of our children belong to @w now that its main process is gone. Not those that we started
- * ourselves: between fork(2) and exec(2) such a child holds copies of all our descriptors, and so
- * looks as if it belonged to every worker. False: nobody, but one
- * of them is just ending. It may have been of @w, and may leave us its own children: who
- * daemonises forks twice. When it is reaped we know. Nor if it cannot be read who there is, for
- * want of descriptors or memory: "could not look" is not "none".
+ * Finds which of our children belong to @w now that its main process is gone. Not those that we
+ * started ourselves: between fork(2) and exec(2) such a child holds copies of all our descriptors,
+ * and so looks as if it belonged to every worker.
+ *
+ * False: not known yet. No child belongs to @w, but one is just ending: it may have been of @w,
+ * and may leave us its own children, as a daemon forks twice. Its reaping will tell. The same if
+ * descriptors or memory are short: "could not look" is not "none".
  */
 static bool find_kin(struct worker *w)
 {

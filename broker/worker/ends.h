@@ -13,7 +13,7 @@ void worker_init_ends(struct worker *w);
 /* Main was reaped with @status. */
 void worker_main_exited(struct worker *w, int status);
 
-/* A child that was not a main process has ended: if main is gone, who is left? */
+/* A child that was not a main process has ended: if main is gone, what is left of @w? */
 void worker_look_for_kin(struct worker *w);
 
 #endif

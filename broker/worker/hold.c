@@ -33,7 +33,7 @@ void worker_hold(struct worker *w, enum worker_hold by)
 		  LOG_MSG("%s%s: gets no connections until it %s", reason_of(by), tracer_text.text,
 			  by == HELD_BY_STOP ? "runs again" : "is released"));
 	worker_event(w, EV_HOLD);
-	/* One that is held already steps nowhere, and yet somebody must see when it runs again. */
+	/* A worker that is held already takes no step, and yet the watch must see when it runs. */
 	broker_watch(w->terms->broker);
 }
 
@@ -66,7 +66,7 @@ void worker_look_if_stopped(struct worker *w)
 {
 	struct channel *c;
 
-	/* Of one that is held for a debugger, too: does it stand at a prompt, or run? */
+	/* Also while it is held for a debugger: does it stand at a prompt, or run? */
 	if (w->state != WORKER_READY && w->state != WORKER_HELD)
 		return;
 	list_for_each (c, &w->taker.channels, link)

@@ -7,8 +7,9 @@
 #include "worker/types.h"
 
 /*
- * Out of the round for the reason @by, and the end of that reason. What waits at the worker goes to
- * others, what it serves it goes on with. One that does not listen yet is held as soon as it does.
+ * Takes it out of the round for the reason @by, and ends that reason. What waits at the worker goes
+ * to others; it goes on with what it serves. A worker that does not listen yet is held once it
+ * does.
  */
 void worker_hold(struct worker *w, enum worker_hold by);
 void worker_unhold(struct worker *w, enum worker_hold by);

@@ -17,7 +17,7 @@ void tracer_add_words(pid_t tracer, struct strbuf *out)
  * A tracer that is of the worker itself is its wrapper (strace -f app, gdbserver): it was put there
  * by the configuration and may stay for ever, so its being there says nothing. But at a breakpoint
  * it keeps the process stopped. That a process is stopped at this moment may also be a system
- * call that strace(1) looks at: who asks twice knows.
+ * call that strace(1) looks at: only a second look tells.
  */
 static bool counts(const struct proc_status *status, const struct pid_set *tree)
 {

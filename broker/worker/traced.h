@@ -1,5 +1,5 @@
 /*
- * traced - who debugs a worker.
+ * traced - which tracer, if any, a worker has.
  */
 #ifndef BROKER_WORKER_TRACED_H
 #define BROKER_WORKER_TRACED_H

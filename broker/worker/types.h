@@ -74,7 +74,7 @@ struct worker {
 	int64_t traced_since_ms; /* its clock stands still since then; 0: it runs */
 
 	bool retired_by_us;	/* we asked it to leave: its end is no failure */
-	struct loop_timer look; /* armed while it cannot be seen who is left of it */
+	struct loop_timer look; /* armed while it is unknown what is left of it */
 	pid_t main_was;		/* the last main process: for messages */
 	int exit_status;	/* of main, as waitpid(2) gives it */
 	bool exited;		/* exit_status is valid */
