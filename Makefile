@@ -43,6 +43,8 @@ WARN += -Wswitch # an enum value without its case
 # --- code generation -----------------------------------------------------------------------
 BASE_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -g
 BASE_CFLAGS += -fno-strict-aliasing # control messages and sockaddrs are read through casts
+# A kept record (policy/kept.h) is an unnamed member of its object, as in the Linux kernel.
+BASE_CFLAGS += -fms-extensions $(if $(findstring clang,$(shell $(CC) --version 2>/dev/null)),-Wno-microsoft-anon-tag)
 BASE_CFLAGS += -fno-common # one definition of each variable
 BASE_CFLAGS += -fvisibility=hidden # a name is exported on purpose or not at all
 
@@ -211,7 +213,7 @@ lint:
 	cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr --suppressions-list=.cppcheck \
 		--enable=warning,performance,portability -D__x86_64__ $(LINT_FLAGS) broker worker-shim
 	printf '%s\n' $(sort $(BROKER_SRC) $(CTL_SRC)) $(LAUNCHER_SRC) $(PRELOAD_SRC) | xargs -n 10 -P 2 sh -c \
-		'clang-tidy --quiet --warnings-as-errors="*" "$$@" -- -std=gnu11 $(LINT_FLAGS)' sh
+		'clang-tidy --quiet --warnings-as-errors="*" "$$@" -- -std=gnu11 -fms-extensions -Wno-microsoft-anon-tag $(LINT_FLAGS)' sh
 
 # --- install -----------------------------------------------------------------------------------
 .PHONY: install clean

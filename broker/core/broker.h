@@ -7,15 +7,9 @@
 
 #include <sys/resource.h>
 #include "config/conf.h"
-#include "core/ledger.h"
+#include "policy/kept.h"
 #include "sys/loop.h"
 #include "sys/proc.h"
-
-/* Numbers that are given out once in the life of a broker: the last of each. */
-struct broker_numbers {
-	uint64_t conn, channel, worker;
-	uint32_t listener, guest;
-};
 
 /* What every worker is started with. */
 struct broker_launch {
@@ -25,13 +19,13 @@ struct broker_launch {
 };
 
 struct broker {
+	KEPT(kept_broker);
 	struct loop loop;
 	const struct broker_conf *conf; /* [broker] as it was read last */
 	struct broker_launch launch;
-	struct list services;	/* service::link */
-	struct list observers;	/* observer::link, see notice.h */
-	struct pid_set started; /* processes of ours that nobody has to adopt: main ones, keeper */
-	struct broker_numbers given;
+	struct list services;	 /* service::link */
+	struct list observers;	 /* observer::link, see notice.h */
+	struct pid_set started;	 /* processes of ours that nobody has to adopt: main ones, keeper */
 	int64_t evidence_ms;	 /* when connections were last counted */
 	struct loop_timer watch; /* what no event reports is looked at; see service/watch.c */
 	struct loop_timer tidy;	 /* .expired is run.c's: has a service ended, are all ready? */
@@ -39,8 +33,6 @@ struct broker {
 	unsigned max_starting;	 /* workers that start at a time */
 	bool measuring;		 /* metrics are on: times are taken */
 	bool stopping;		 /* the whole broker ends */
-	struct ledger gone;	 /* of services that have ended */
-	uint64_t taken_by_gone;	 /* connections that their workers took */
 };
 
 /* The loop is the caller's to begin. */

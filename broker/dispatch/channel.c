@@ -49,6 +49,7 @@ int channel_new(struct taker *t, struct endpoint *e, struct channel **ret_channe
 	c->endpoint = e;
 	c->taker = t;
 	c->id = ++b->given.channel;
+	c->worker = t->id;
 	c->tx = c->rx = -1;
 	c->page = (struct page)PAGE_INIT;
 	c->wake = (struct loop_source){ .fd = -1, .ready = woken };
@@ -76,7 +77,7 @@ void channel_close(struct channel *c)
 	(void)channel_look(c);
 	histogram_merge(&t->dispatch->waited, &c->waited);
 	page_close(&c->page);
-	t->served += channel_taken(c, 0);
+	*t->served += channel_taken(c, 0);
 	c->endpoint->n_channels--;
 	loop_remove(channel_loop(c), &c->wake);
 	fd_closep(&c->tx);

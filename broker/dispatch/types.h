@@ -23,7 +23,6 @@
 #include "core/broker.h"
 #include "policy/balancer.h"
 #include "policy/histogram.h"
-#include "policy/pins.h"
 #include "sys/page.h"
 
 #define ENDPOINT_AHEAD_MAX 64
@@ -36,6 +35,7 @@ struct listener;
 
 /* Embedded in a service. */
 struct dispatch {
+	KEPT(kept_dispatch);
 	struct broker *broker;
 	const char *service;	/* its name, for the log */
 	struct list endpoints;	/* endpoint::link */
@@ -43,11 +43,8 @@ struct dispatch {
 	struct list takers;	/* taker::link, in the order of their start */
 	enum conf_balance mode; /* of new endpoints */
 	struct pins pins;
-	struct ledger ledger;
 	struct histogram handed; /* accept to send, of each connection that was sent */
 	struct histogram waited; /* accept to the worker's accept, of channels that are closed */
-	bool paused;		 /* nothing is accepted until the next reload */
-	bool stopping;		 /* nothing new comes, and what was accepted has nobody else */
 };
 
 /* Nothing new is accepted: a worker that drains stays in the round for what was. */
@@ -76,7 +73,7 @@ struct taker_ops {
 	void (*lost)(struct taker *t, struct channel *c);
 };
 
-/* Embedded in a worker. All but the gate and .served stays as it is from the start on. */
+/* Embedded in a worker. All but the gate stays as it is from the start on. */
 struct taker {
 	struct list link;     /* dispatch::takers */
 	struct list channels; /* channel::link */
@@ -85,11 +82,12 @@ struct taker {
 	const char *name;     /* "web.0" */
 	const uint8_t *token; /* of HANDOFF_TOKEN_SIZE bytes */
 	const pid_t *pid;     /* of its main process, for the log; 0 once that has ended */
+	uint64_t id;	      /* unique in the life of a broker */
 	unsigned slot, generation;
 	unsigned queue;		  /* connections that may wait in one channel */
 	int64_t stall_timeout_ms; /* a channel that has not moved for so long is stalled */
 	enum taker_gate gate;
-	uint64_t served; /* connections taken by it, of channels that are closed */
+	uint64_t *served; /* connections taken by it, of channels that are closed */
 };
 
 /* What names a taker in an entry of the log, and so in an event. */
@@ -104,29 +102,21 @@ struct taker {
  * socket. A program that got the socket through exec(3) brings one of its own.
  */
 struct channel_holder {
+	KEPT(kept_holder);
 	struct list link; /* channel::holders */
 	struct channel *channel;
-	pid_t pid; /* of the process that said HELLO, by SO_PEERCRED */
-	int fd;	   /* owned */
 	struct loop_source source;
 };
 
 struct channel {
+	KEPT(kept_channel);
 	struct list link;	       /* taker::channels */
 	struct balancer_member member; /* endpoint::round while it is in it */
 	struct endpoint *endpoint;
 	struct taker *taker;
-	uint64_t id;
-	int tx, rx;		 /* both ends, owned */
-	uint64_t rx_inode;	 /* finds the processes that hold the other copy of rx */
 	struct loop_source wake; /* on tx: a message was taken; armed while somebody waits */
 	struct list holders;	 /* channel_holder::link: processes that say they have the socket */
 	struct loop_timer verdict; /* from the end of the last of them to believing it */
-	bool broken;		   /* found to be shut down: it is lost, as soon as the loop runs */
-
-	uint64_t sent, taken_back;
-	uint64_t sent_unpinned;	     /* .sent after the last one that is not there for a pin */
-	bool taken_back_since_given; /* nothing was given since something was taken back */
 
 	struct page page;	 /* what the worker counts; none unless metrics are on */
 	struct histogram waited; /* as much of it as is believed */
@@ -160,16 +150,14 @@ static inline struct loop *channel_loop(const struct channel *c)
 /* --- endpoints and their listeners ----------------------------------------------------- */
 
 struct endpoint {
+	KEPT(kept_endpoint);
 	struct list link; /* dispatch::endpoints */
 	struct dispatch *dispatch;
-	struct handoff_addr app_addr; /* as the app asked for it first */
 	struct balancer round;
 	struct list listeners; /* listener::endpoint_link */
 	struct list pending;   /* pending_conn::link, oldest first */
 	size_t n_pending;
 	size_t n_ahead;	   /* of the pending: accepted although the round had no room */
-	uint16_t ports[8]; /* of listeners that fed it and are closed: their connections live on */
-	size_t n_ports;
 	size_t n_channels; /* that exist, in the round or not */
 	bool paused;	   /* the listeners are disarmed */
 	bool dispatching;  /* a dispatch is under way, and another does not begin within it */
@@ -185,25 +173,17 @@ struct endpoint {
 };
 
 struct pending_conn {
+	KEPT(kept_pending);
 	struct list link; /* endpoint::pending */
-	struct handoff_conn conn;
-	int fd; /* owned */
-	bool ahead;
 };
 
 struct listener {
+	KEPT(kept_listener);
 	struct list link;	   /* dispatch::listeners */
 	struct list endpoint_link; /* endpoint::listeners; alone until the app listens */
 	struct dispatch *dispatch;
 	struct endpoint *endpoint;
 	struct loop_source source; /* armed only while its endpoint is not paused */
-	int fd;			   /* owned */
-	unsigned id;
-	struct handoff_addr addr;
-	uint16_t app_port;
-	bool automatic; /* bound because the app asked, not by a `listen` line */
-	bool closing;	/* no new SYNs; emptied, then closed */
-	uint64_t accepted;
 };
 
 #endif

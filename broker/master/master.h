@@ -8,6 +8,7 @@
 #include "sys/rundir.h"
 
 struct master {
+	KEPT(kept_master);
 	struct broker broker;
 	struct conf *conf;	 /* as read last; what a service runs on is service::conf */
 	struct conf *conf_start; /* as read first: its [broker] options that take a restart hold */
@@ -15,10 +16,6 @@ struct master {
 	int verbosity;		 /* -1 quiet, 0, 1 verbose */
 	struct rundir rundir;
 	struct list parts; /* reload_part::link */
-	bool ready;	   /* all services have been, once */
-	int64_t started_ms;
-	uint64_t started_unix_ms; /* the same by the calendar, for metrics */
-	uint64_t reloads_refused;
 };
 
 /*

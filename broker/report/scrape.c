@@ -58,7 +58,7 @@ static void add_worker(const struct worker *w, struct metrics_service *service,
 		       struct metrics_worker *slot)
 {
 	struct channel *c;
-	uint64_t taken = w->taker.served;
+	uint64_t taken = w->served;
 
 	/* A guest is not one of those that are wanted. */
 	service->by_state[w->state] += !w->guest;

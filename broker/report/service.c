@@ -63,7 +63,7 @@ static struct ledger_sums add_up(const struct service *s)
 	const struct channel *c;
 
 	list_for_each (w, &s->workers, link) {
-		sums.taken += w->taker.served;
+		sums.taken += w->served;
 		list_for_each (c, &w->taker.channels, link) {
 			/* Asked once: a worker takes some between two questions. */
 			unsigned waiting = channel_backlog(c);

@@ -1,5 +1,6 @@
 #include "life.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include "dispatch/endpoint.h"
 #include "dispatch/listener.h"
@@ -24,7 +25,8 @@ struct service *service_new(struct broker *b, struct service_conf *conf)
 	s->last_reload_ms = -1;
 	list_init(&s->workers);
 	list_init(&s->gone);
-	s->dispatch.service = conf->name;
+	snprintf(s->name, sizeof(s->name), "%s", conf->name);
+	s->dispatch.service = s->name;
 	dispatch_init(&s->dispatch, b);
 	s->terms.broker = b;
 	s->terms.dispatch = &s->dispatch;

@@ -93,10 +93,10 @@ static void bury(struct worker *w)
 		(void)service_unpin_worker(s, w->name); /* nobody will have this name again */
 	} else {
 		worker_log_exit(w);
-		s->slots[w->slot].measured.taken_by_gone += w->taker.served;
+		s->slots[w->slot].measured.taken_by_gone += w->served;
 		s->slots[w->slot].measured.cpu_ms_by_gone += w->found.cpu_ms;
 	}
-	s->served_by_gone += w->taker.served;
+	s->served_by_gone += w->served;
 	list_remove(&w->link);
 	list_append(&s->gone, &w->link);
 	service_unpin_generation(w, "the worker has ended");

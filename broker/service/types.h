@@ -11,9 +11,7 @@
 #ifndef BROKER_SERVICE_TYPES_H
 #define BROKER_SERVICE_TYPES_H
 
-#include "policy/backoff.h"
 #include "policy/rollout.h"
-#include "policy/worker_end.h"
 #include "worker/types.h"
 
 /* How the last process of a slot ended that nobody had asked to. */
@@ -26,11 +24,9 @@ struct slot_trouble {
 };
 
 struct slot {
+	KEPT(kept_slot);
 	struct worker *current, *next;
-	unsigned restarts; /* processes that ended unasked, and so were replaced */
-	int64_t left_ms;   /* when its last process did, on the loop's clock; 0: none has */
 	struct slot_trouble *trouble; /* NULL: never, or not worth a word; see service_trouble() */
-	struct slot_measured measured;
 };
 
 /* For metrics alone: nothing is decided by it. */
@@ -57,6 +53,7 @@ struct rollback {
 };
 
 struct service {
+	KEPT(kept_service);
 	struct list link; /* broker::services */
 	struct broker *broker;
 	struct dispatch dispatch;
@@ -64,11 +61,7 @@ struct service {
 	struct service_conf *conf;   /* in force: what a crashed worker is replaced by */
 	struct service_conf *target; /* of the rollout under way, else NULL */
 	struct service_conf *after;  /* a reload came during it: the next target, else NULL */
-	unsigned want;		     /* workers wanted: conf->workers, moved by hand */
-	unsigned generation;	     /* in force */
-	unsigned last_generation;    /* given out */
 	enum roll_kind roll_kind;    /* of the rollout under way, or the last */
-	unsigned rollout_number;     /* its number; they only grow */
 	unsigned target_generation;
 	unsigned want_before; /* the rollout; an abort goes back to it */
 	struct slot slots[ROLLOUT_MAX];
@@ -80,12 +73,7 @@ struct service {
 	char abort_reason[256];		   /* of the rollout under way, or the last; empty: none */
 	char abort_output[LINES_TAIL + 1]; /* what the worker that failed wrote last */
 	int64_t rollout_began_ms;
-	int64_t last_reload_ms; /* how long the last one took, done or aborted; -1: none yet */
-	uint64_t reloads_done, reloads_aborted;
 	struct rollback rollback;
-	uint64_t ends[WORKER_END_N]; /* of workers that were replaced for it */
-	struct backoff backoff;
-	int64_t last_failure_ms;
 	struct loop_timer restart; /* the back-off ends */
 	bool closing;		   /* listeners are being emptied */
 	int64_t closing_since_ms;
@@ -93,7 +81,6 @@ struct service {
 				    */
 	struct loop_timer closing_timer;
 	struct loop_timer pin_timer; /* the first of them expires */
-	uint64_t served_by_gone;     /* taken by workers that have ended */
 	struct service_measured measured;
 };
 
@@ -120,7 +107,7 @@ static inline bool service_leaves(const struct service *s)
 
 static inline const char *service_name(const struct service *s)
 {
-	return s->dispatch.service;
+	return s->name;
 }
 
 #endif

@@ -115,17 +115,17 @@ void worker_log_exit(const struct worker *w)
 	if (expected) {
 		log_event(LEVEL_INFO, "worker-exit", LOG_WORKER_PID(w, w->main_was),
 			  LOG_STR("how", how), LOG_BOOL("serving", false),
-			  LOG_INT("served", w->taker.served), LOG_STR("core", core.text),
+			  LOG_INT("served", w->served), LOG_STR("core", core.text),
 			  LOG_MSG("ended (%s) after %lld s and %llu connections%s", how,
 				  (long long)(loop_now(worker_loop(w)) - w->started_ms) /
 					  MSEC_PER_SEC,
-				  (unsigned long long)w->taker.served, core_words.text));
+				  (unsigned long long)w->served, core_words.text));
 		return;
 	}
 	if (w->state_before_exit == WORKER_PARKED) {
 		log_event(LEVEL_WARN, "worker-exit", LOG_WORKER_PID(w, w->main_was),
 			  LOG_STR("how", how), LOG_BOOL("serving", false),
-			  LOG_INT("served", w->taker.served), LOG_STR("last_output", tail),
+			  LOG_INT("served", w->served), LOG_STR("last_output", tail),
 			  LOG_STR("core", core.text),
 			  LOG_MSG("ended (%s) while it was kept for a rollback, which cannot put "
 				  "it back now%s",
@@ -139,7 +139,7 @@ void worker_log_exit(const struct worker *w)
 	}
 	log_event(LEVEL_ERROR, w->ready_ms ? "worker-exit" : "worker-failed",
 		  LOG_WORKER_PID(w, w->main_was), LOG_STR("how", how),
-		  LOG_BOOL("serving", w->ready_ms != 0), LOG_INT("served", w->taker.served),
+		  LOG_BOOL("serving", w->ready_ms != 0), LOG_INT("served", w->served),
 		  LOG_STR("last_output", tail), LOG_STR("core", core.text),
 		  LOG_MSG("%s %s (%s) after %lld ms%s%s",
 			  w->ready_ms ? "crashed:" : "failed to start:",

@@ -23,6 +23,8 @@ static void init_taker(struct worker *w)
 		.name = w->name,
 		.token = w->token,
 		.pid = &w->pid,
+		.served = &w->served,
+		.id = w->id,
 		.slot = w->slot,
 		.generation = w->generation,
 		.queue = w->conf->queue,

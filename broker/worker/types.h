@@ -37,43 +37,24 @@ struct worker_findings {
 	char tracer_name[32];
 };
 
-/* For metrics alone: counters that outlive the workers of a slot. */
-struct slot_measured {
-	uint64_t taken_by_gone, cpu_ms_by_gone;
-	uint64_t taken, cpu_ms; /* as said last */
-};
-
 struct worker {
+	KEPT(kept_worker);
 	struct list link;	    /* service::workers in the order of their start, or ::gone */
 	struct taker taker;	    /* its side towards the dispatcher */
 	struct worker_terms *terms; /* of its service */
 	struct service_conf *conf;  /* held: what it was started with */
-	uint64_t id;		    /* unique in the life of a broker */
-	unsigned slot, generation;
-	unsigned rollout_number; /* of the rollout that started it; 0: none did */
-	unsigned replaced_by;	 /* the generation that it made way for; 0: for none */
-	char name[PIN_WORKER_SIZE];
-	uint8_t token[HANDOFF_TOKEN_SIZE];
-	enum worker_state state;
-	uid_t uid;	    /* the user that it was started as */
-	pid_t pid;	    /* main process; 0 once it has ended */
 	struct pid_set kin; /* main has ended: the processes of its tree that became our children */
 
 	struct loop_timer deadline;
-	struct loop_timer settle;     /* it listens, but maybe not yet on everything */
-	int64_t started_ms, ready_ms; /* ready_ms 0: never was */
-	int64_t state_since_ms;	      /* when .state last changed */
+	struct loop_timer settle; /* it listens, but maybe not yet on everything */
 
-	unsigned held;		    /* of enum worker_hold: why it is to be HELD */
 	bool seen_running;	    /* HELD_BY_STOP, and at the last look it was not stopped */
 	struct proc_look main_look; /* at main, while HELD_BY_STOP */
-	bool pinned_only;	    /* never in the round: for pinned sources alone */
 
 	bool signal_due; /* stop_signal waits for a debugger to let go */
 	enum traced_said said_traced;
 	int64_t traced_since_ms; /* its clock stands still since then; 0: it runs */
 
-	bool retired_by_us;	/* we asked it to leave: its end is no failure */
 	struct loop_timer look; /* armed while it is unknown what is left of it */
 	pid_t main_was;		/* the last main process: for messages */
 	int exit_status;	/* of main, as waitpid(2) gives it */
@@ -81,19 +62,15 @@ struct worker {
 	bool undecided;		/* main has ended; what is left of it is not known yet */
 	enum worker_state state_before_exit;
 
-	bool guest; /* started by hand, and not ours to end: see guest.h. Its slot is no slot */
-	int pidfd;  /* of a guest's process, owned; -1: none, or it has ended */
 	struct loop_source process_source;
 
 	unsigned open; /* connections it holds, when last counted */
 	struct worker_findings found;
 	struct slot_measured measured; /* of a guest, which has no slot */
 
-	int status_fd; /* pipe of the launcher, owned; -1 once read */
 	struct loop_source status_source;
 	char refusal[512]; /* why the command was not executed */
 
-	int output_fd; /* pipe of its output, owned; -1: none */
 	struct loop_source output_source;
 	struct lines lines;
 };

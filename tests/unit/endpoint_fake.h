@@ -9,6 +9,7 @@
 #define TESTS_UNIT_ENDPOINT_FAKE_H
 
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 #include "service/pin.h"
 #include "dispatch/channel.h"
@@ -472,7 +473,8 @@ static void fake_start(unsigned n_workers, unsigned queue, unsigned listen)
 	service.want = MAX_WORKERS;
 	service.broker = &broker;
 	service.conf = &conf;
-	service.dispatch.service = name;
+	strcpy(service.name, name);
+	service.dispatch.service = service.name;
 	dispatch_init(&service.dispatch, &broker);
 	list_init(&service.workers);
 	service_init_pins(&service);

@@ -64,7 +64,8 @@ unsigned taker_waiting(const struct taker *t)
 static void fake_start(void)
 {
 	service.broker = service.dispatch.broker = &broker;
-	service.dispatch.service = "web";
+	strcpy(service.name, "web");
+	service.dispatch.service = service.name;
 	service.terms.live = &conf;
 	service.terms.dispatch = &service.dispatch;
 	service.conf = &conf;

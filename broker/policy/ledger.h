@@ -4,8 +4,8 @@
  *	accepted = (sent - taken_back) + client_gone + refused + those that wait in the broker
  *	sent - taken_back = taken by workers + those that wait in channels
  */
-#ifndef BROKER_CORE_LEDGER_H
-#define BROKER_CORE_LEDGER_H
+#ifndef BROKER_POLICY_LEDGER_H
+#define BROKER_POLICY_LEDGER_H
 
 #include <stdint.h>
 

@@ -1,0 +1,68 @@
+#include "keep.h"
+
+#include "policy/kept.h"
+#include "service/types.h"
+
+static void keep_channel(const struct channel *c, struct buf *out)
+{
+	const struct channel_holder *h;
+
+	kept_add(out, KEPT_CHANNEL, &c->kept);
+	list_for_each (h, &c->holders, link)
+		kept_add(out, KEPT_HOLDER, &h->kept);
+}
+
+static void keep_endpoint(const struct endpoint *e, struct buf *out)
+{
+	const struct pending_conn *p;
+	const struct listener *l;
+	const struct channel *c;
+	const struct taker *t;
+
+	kept_add(out, KEPT_ENDPOINT, &e->kept);
+	list_for_each (l, &e->listeners, endpoint_link)
+		kept_add(out, KEPT_LISTENER, &l->kept);
+	list_for_each (p, &e->pending, link)
+		kept_add(out, KEPT_PENDING, &p->kept);
+	list_for_each (t, &e->dispatch->takers, link)
+		list_for_each (c, &t->channels, link)
+			if (c->endpoint == e)
+				keep_channel(c, out);
+}
+
+static void keep_service(const struct service *s, struct buf *out)
+{
+	const struct dispatch *d = &s->dispatch;
+	unsigned n = ROLLOUT_MAX;
+	const struct endpoint *e;
+	const struct listener *l;
+	const struct worker *w;
+
+	kept_add(out, KEPT_SERVICE, &s->kept);
+	kept_add(out, KEPT_DISPATCH, &d->kept);
+	while (n > 0 && !s->slots[n - 1].current && !s->slots[n - 1].restarts)
+		n--;
+	for (unsigned i = 0; i < n; i++)
+		kept_add(out, KEPT_SLOT, &s->slots[i].kept);
+	for (size_t i = 0; i < d->pins.n; i++)
+		kept_add(out, KEPT_PIN, &d->pins.pin[i]);
+	list_for_each (w, &s->workers, link)
+		kept_add(out, KEPT_WORKER, &w->kept);
+	list_for_each (l, &d->listeners, link)
+		if (!l->endpoint)
+			kept_add(out, KEPT_LISTENER, &l->kept);
+	list_for_each (e, &d->endpoints, link)
+		keep_endpoint(e, out);
+}
+
+void master_keep(const struct master *m, struct buf *out)
+{
+	const struct service *s;
+
+	kept_begin(out);
+	kept_add(out, KEPT_BROKER, &m->broker.kept);
+	kept_add(out, KEPT_MASTER, &m->kept);
+	list_for_each (s, &m->broker.services, link)
+		keep_service(s, out);
+	kept_end(out);
+}

@@ -1,0 +1,123 @@
+#include "kept.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define MAGIC 0x6b657074u /* "kept" */
+
+struct header {
+	uint32_t magic, version;
+	uint64_t len; /* of all bytes, with this header */
+	uint64_t sum; /* of what follows it */
+};
+
+/* What stands before each record; the record is filled up to ALIGN. */
+struct record_header {
+	uint32_t kind, size;
+};
+
+#define ALIGN 8
+
+static const uint32_t sizes[KEPT_KIND_N] = {
+	[KEPT_BROKER] = sizeof(struct kept_broker),
+	[KEPT_MASTER] = sizeof(struct kept_master),
+	[KEPT_SERVICE] = sizeof(struct kept_service),
+	[KEPT_DISPATCH] = sizeof(struct kept_dispatch),
+	[KEPT_SLOT] = sizeof(struct kept_slot),
+	[KEPT_PIN] = sizeof(struct pin),
+	[KEPT_WORKER] = sizeof(struct kept_worker),
+	[KEPT_ENDPOINT] = sizeof(struct kept_endpoint),
+	[KEPT_LISTENER] = sizeof(struct kept_listener),
+	[KEPT_PENDING] = sizeof(struct kept_pending),
+	[KEPT_CHANNEL] = sizeof(struct kept_channel),
+	[KEPT_HOLDER] = sizeof(struct kept_holder),
+};
+
+static size_t filled_up(size_t size)
+{
+	return (size + ALIGN - 1) / ALIGN * ALIGN;
+}
+
+/* FNV-1a: against damage, not against people, who could write the memory as well. */
+static uint64_t sum_of(const unsigned char *bytes, size_t len)
+{
+	uint64_t sum = 0xcbf29ce484222325u;
+
+	for (size_t i = 0; i < len; i++)
+		sum = (sum ^ bytes[i]) * 0x100000001b3u;
+	return sum;
+}
+
+void kept_begin(struct buf *out)
+{
+	buf_add(out, &(struct header){ MAGIC, KEPT_VERSION, 0, 0 }, sizeof(struct header));
+}
+
+void kept_add(struct buf *out, enum kept_kind kind, const void *record)
+{
+	static const char zeros[ALIGN];
+	const struct record_header h = { kind, sizes[kind] };
+
+	buf_add(out, &h, sizeof(h));
+	buf_add(out, record, h.size);
+	buf_add(out, zeros, filled_up(h.size) - h.size);
+}
+
+void kept_end(struct buf *out)
+{
+	struct header h = { MAGIC, KEPT_VERSION, out->len, 0 };
+
+	if (out->failed)
+		return;
+	h.sum = sum_of((unsigned char *)out->bytes + sizeof(h), out->len - sizeof(h));
+	memcpy(out->bytes, &h, sizeof(h));
+}
+
+/* Whether the rest of the bytes is a row of records as this program has them. */
+static bool is_whole(struct kept_reader r)
+{
+	enum kept_kind kind;
+
+	while (r.at < r.len)
+		if (!kept_next(&r, &kind))
+			return false;
+	return true;
+}
+
+int kept_open(struct kept_reader *r, const void *bytes, size_t len, struct strbuf *why)
+{
+	struct header h = { 0 };
+
+	*r = (struct kept_reader){ bytes, sizeof(h), len };
+	if (len >= sizeof(h))
+		memcpy(&h, bytes, sizeof(h));
+	if (h.magic != MAGIC || h.len != len)
+		strbuf_add(why, "it is no whole state of a broker");
+	else if (h.version != KEPT_VERSION)
+		strbuf_addf(why, "it is of version %u, and this broker reads version %u", h.version,
+			    KEPT_VERSION);
+	else if (h.sum != sum_of(r->bytes + sizeof(h), len - sizeof(h)))
+		strbuf_add(why, "it is damaged: its checksum is wrong");
+	else if (!is_whole(*r))
+		strbuf_add(why, "a record in it has not the size that this broker knows");
+	else
+		return 0;
+	return -EPROTO;
+}
+
+const void *kept_next(struct kept_reader *r, enum kept_kind *ret_kind)
+{
+	struct record_header h;
+	const void *record;
+
+	if (r->len - r->at < sizeof(h))
+		return NULL;
+	memcpy(&h, r->bytes + r->at, sizeof(h));
+	if (h.kind >= KEPT_KIND_N || h.size != sizes[h.kind] ||
+	    r->len - r->at - sizeof(h) < filled_up(h.size))
+		return NULL;
+	record = r->bytes + r->at + sizeof(h);
+	r->at += sizeof(h) + filled_up(h.size);
+	*ret_kind = h.kind;
+	return record;
+}
