@@ -1,119 +1,13 @@
-/*
- * The commands that look: events, config, help.
- */
+#include "config.h"
+
 #include <string.h>
-#include "base/json.h"
-#include "control/client.h"
 #include "config/option.h"
 #include "config/origin.h"
+#include "control/client.h"
+#include "service/service.h"
 #include "sys/config_file.h"
 
-/* --- events -------------------------------------------------------------------------- */
-
-/* Output that waits before no more events are added: the ring keeps them meanwhile. */
-#define EVENTS_WAITING_MAX (64 * 1024)
-
-/* A worker's name begins with that of its service; not every event names both. */
-static bool is_wanted(const struct event *e, const char *target)
-{
-	size_t len = target ? strlen(target) : 0;
-
-	if (!target)
-		return true;
-	if (strchr(target, '.'))
-		return !strcmp(e->worker, target);
-	return !strcmp(e->service, target) ||
-	       (!strncmp(e->worker, target, len) && e->worker[len] == '.');
-}
-
-static void write_lost(struct buf *out, uint64_t count)
-{
-	json_begin(out);
-	json_str(out, "type", "lost");
-	json_uint(out, "count", count);
-	json_end(out);
-}
-
-/* Returns whether all there are were written. */
-static bool write_events(struct client *c)
-{
-	const struct event_ring *ring = &c->control->events->ring;
-	const char *target = c->request.arguments[0].text;
-	struct buf *out = &c->stream.out;
-	const struct event *e;
-
-	while (out->len < EVENTS_WAITING_MAX) {
-		e = event_ring_from(ring, c->next_event);
-		if (!e)
-			return true;
-		if (e->id > c->next_event)
-			write_lost(out, e->id - c->next_event);
-		c->next_event = e->id + 1;
-		if (is_wanted(e, target))
-			buf_add(out, e->text, e->len);
-	}
-	return false;
-}
-
-void control_events_go_on(struct client *c)
-{
-	bool all;
-
-	do {
-		all = write_events(c);
-		stream_flush(&c->stream);
-	} while (!all && stream_is_open(&c->stream) && !c->stream.out.len);
-	if (all && !request_has(&c->request, "--follow"))
-		client_end(c);
-}
-
-static void news(struct event_follower *f)
-{
-	struct client *c = container_of(f, struct client, follower);
-
-	/* One that reads slowly goes on when it has read. */
-	if (!c->stream.out.len)
-		control_events_go_on(c);
-}
-
-static uint64_t first_event(const struct client *c, bool follow)
-{
-	const struct request_value *since = request_option(&c->request, "--since");
-	const struct event_ring *ring = &c->control->events->ring;
-	int64_t ms, id;
-
-	if (!since->text)
-		return follow ? event_ring_next_id(ring) : ring->first;
-	(void)command_parse_since(since->text, &ms, &id);
-	if (ms >= 0)
-		return event_ring_since(ring, loop_now(&c->master->broker.loop) - ms);
-	/* An id of an earlier broker says nothing here: all there is. */
-	if ((uint64_t)id >= event_ring_next_id(ring))
-		return ring->first;
-	return (uint64_t)id + 1;
-}
-
-void control_events(struct client *c)
-{
-	const char *target = c->request.arguments[0].text;
-	bool follow = request_has(&c->request, "--follow");
-
-	/* A worker may be gone and its events still be there; a service that is not is a mistake.
-	 */
-	if (target && !strchr(target, '.') && !client_find_service(c, target))
-		return;
-	c->next_event = first_event(c, follow);
-	c->state = CLIENT_FOLLOWS;
-	if (follow) {
-		c->follower.news = news;
-		events_follow(c->control->events, &c->follower);
-	}
-	control_events_go_on(c);
-}
-
-/* --- config -------------------------------------------------------------------------- */
-
-/* An environment often holds passwords: who may only look sees the names. */
+/* An environment often holds passwords: clients that may only look see the names. */
 static void cut_secret(const struct option *opt, size_t from, struct strbuf *text)
 {
 	char *equals;
@@ -193,10 +87,8 @@ static struct values service_values(const struct conf *conf, const struct servic
 static void write_option(struct client *c, const struct section *section, const char *key,
 			 const char *value, const char *origin, const char *file)
 {
-	struct buf *out = &c->stream.out;
+	struct buf *out = client_line(c, "option");
 
-	json_begin(out);
-	json_str(out, "type", "option");
 	json_str(out, "section", section->name);
 	json_str(out, "key", key);
 	json_str(out, "value", value);
@@ -263,7 +155,7 @@ static void write_section(struct client *c, const struct section *section)
 			write_numbered(c, section, opt, now);
 			continue;
 		}
-		format_value(opt, now->section, c->may_steer, &value);
+		format_value(opt, now->section, client_may_steer(c), &value);
 		if (section->is_scaled && !strcmp(opt->key, "workers"))
 			strbuf_add(&origin, "by hand");
 		else
@@ -271,7 +163,7 @@ static void write_section(struct client *c, const struct section *section)
 				      &origin);
 		differs = section->file && !option_equal(opt, now->section, section->file);
 		if (differs)
-			format_value(opt, section->file, c->may_steer, &file);
+			format_value(opt, section->file, client_may_steer(c), &file);
 		write_option(c, section, opt->key, value.text, origin.text,
 			     differs ? file.text : NULL);
 	}
@@ -286,27 +178,26 @@ static void write_service_section(struct client *c, const struct service *s,
 	if (!s->rollout.active)
 		now.workers = s->want;
 	strbuf_addf(&name, "service:%s", service_name(s));
-	write_section(c, &(struct section){ .name = name.text,
-					    .kind = OPTION_SERVICE,
-					    .running = service_values(c->master->conf, &now),
-					    .started = service_values(c->master->conf, &now),
-					    .file = file ? conf_find_service(file, service_name(s))
-							 : NULL,
-					    .is_scaled = now.workers != s->conf->workers });
+	write_section(c, &(struct section){
+				 .name = name.text,
+				 .kind = OPTION_SERVICE,
+				 .running = service_values(client_control(c)->master->conf, &now),
+				 .started = service_values(client_control(c)->master->conf, &now),
+				 .file = file ? conf_find_service(file, service_name(s)) : NULL,
+				 .is_scaled = now.workers != s->conf->workers });
 }
 
 /* The file is read as a reload would read it; what is wrong with it is part of the answer. */
 void control_config(struct client *c)
 {
-	const struct master *m = c->master;
-	struct buf *out = &c->stream.out;
+	const struct master *m = client_control(c)->master;
 	STRBUF(error, CONF_ERROR_BYTES);
 	struct conf *file = NULL;
 	const struct service *s;
 
 	if (m->config_file && config_file_load(m->config_file, &file, &error) < 0) {
-		json_begin(out);
-		json_str(out, "type", "file-error");
+		struct buf *out = client_line(c, "file-error");
+
 		json_str(out, "message", error.text);
 		json_end(out);
 	}
@@ -318,34 +209,5 @@ void control_config(struct client *c)
 	list_for_each (s, &m->broker.services, link)
 		write_service_section(c, s, file);
 	conf_free(file);
-	client_end(c);
-}
-
-/* --- help ---------------------------------------------------------------------------- */
-
-void control_help(struct client *c)
-{
-	const char *only = c->request.arguments[0].text;
-	struct buf *out = &c->stream.out;
-
-	if (only && !command_find(only)) {
-		client_error(c, "unknown-command", "there is no command %s; help shows all", only);
-		return;
-	}
-	for (size_t i = 0; i < command_count; i++) {
-		const struct command *cmd = &command_table[i];
-		STRBUF(usage, 256);
-
-		if (cmd->right == RIGHT_LOCAL ||
-		    (only ? strcmp(only, cmd->name) != 0 : cmd->hidden))
-			continue;
-		command_usage(cmd, &usage);
-		json_begin(out);
-		json_str(out, "type", "command");
-		json_str(out, "command", cmd->name);
-		json_str(out, "usage", usage.text);
-		json_str(out, "help", cmd->help);
-		json_end(out);
-	}
 	client_end(c);
 }

@@ -1,12 +1,12 @@
-/*
- * The services and workers that a request names; and what is said where there is none.
- */
+#include "names.h"
+
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include "control/client.h"
-#include "report/status.h"
 #include "base/nearest.h"
 #include "base/units.h"
+#include "control/client.h"
+#include "report/status.h"
 
 static void add_nearest(const char *name, const char *const *names, size_t n, struct strbuf *out)
 {
@@ -18,14 +18,14 @@ static void add_nearest(const char *name, const char *const *names, size_t n, st
 
 struct service *client_find_service(struct client *c, const char *name)
 {
-	struct service *found = service_find(&c->master->broker, name), *s;
+	struct service *found = service_find(client_broker(c), name), *s;
 	const char *names[CONF_SERVICES_MAX];
 	STRBUF(near, 128);
 	size_t n = 0;
 
 	if (found)
 		return found;
-	list_for_each (s, &c->master->broker.services, link)
+	list_for_each (s, &client_broker(c)->services, link)
 		if (n < ARRAY_SIZE(names))
 			names[n++] = service_name(s);
 	add_nearest(name, names, n, &near);
@@ -33,7 +33,7 @@ struct service *client_find_service(struct client *c, const char *name)
 	return NULL;
 }
 
-/* Cuts "@GENERATION" off. 0: none was given. What is no number stays, and is nobody's name. */
+/* Cuts "@GENERATION" off. 0: none was given. What is no number stays: no worker has such a name. */
 static int64_t cut_generation(char *name)
 {
 	char *at = strchr(name, '@');
@@ -44,7 +44,7 @@ static int64_t cut_generation(char *name)
 	return generation;
 }
 
-/* Of those that share the name of a slot the one that serves; else the newest. */
+/* Of the workers that share the name of a slot, the one that serves; else the newest. */
 static bool is_better(const struct worker *w, const struct worker *than)
 {
 	bool current = worker_state_is_current(w->state);
@@ -56,23 +56,19 @@ static bool is_better(const struct worker *w, const struct worker *than)
 	return w->generation >= than->generation;
 }
 
-/* The service that has a slot of that name with no worker in it now, or NULL. */
-static const struct service *find_empty_slot(const struct client *c, const char *name,
-					     unsigned *ret_slot)
+struct service *client_find_slot(const struct client *c, const char *name, unsigned *ret_slot)
 {
-	const struct service *s;
+	char service[HANDOFF_SERVICE_SIZE], rest;
+	const char *dot = strrchr(name, '.');
+	size_t n = dot ? (size_t)(dot - name) : 0;
+	struct service *s;
 
-	list_for_each (s, &c->master->broker.services, link)
-		for (unsigned i = 0; !s->stopping && i < s->want; i++) {
-			char slot[PIN_WORKER_SIZE];
-
-			snprintf(slot, sizeof(slot), "%s.%u", service_name(s), i);
-			if (!strcmp(slot, name) && status_slot_is_empty(s, i)) {
-				*ret_slot = i;
-				return s;
-			}
-		}
-	return NULL;
+	if (!dot || n >= sizeof(service) || sscanf(dot + 1, "%u%c", ret_slot, &rest) != 1)
+		return NULL;
+	memcpy(service, name, n);
+	service[n] = '\0';
+	s = service_find(client_broker(c), service);
+	return s && *ret_slot < s->want ? s : NULL;
 }
 
 static void refuse_empty_slot(struct client *c, const struct service *s, unsigned slot)
@@ -85,21 +81,32 @@ static void refuse_empty_slot(struct client *c, const struct service *s, unsigne
 		     s->backoff.failures ? service_name(s) : "");
 }
 
-/* @name is that of nobody: what it may have meant. */
-static void refuse_worker(struct client *c, const char *name, const char *const *names, size_t n)
+/* No worker has the name: says which one may have been meant. */
+static void refuse_worker(struct client *c, const char *name)
 {
+	_cleanup_free_ const char **names = NULL;
+	const struct broker *b = client_broker(c);
 	const struct service *s;
+	const struct worker *w;
 	STRBUF(near, 128);
 	char slot[128];
+	size_t n = 0;
 
-	list_for_each (s, &c->master->broker.services, link)
-		if (!strcmp(service_name(s), name)) {
-			client_error(c, "unknown-worker",
-				     "there is no worker %s: that is a service; its workers are "
-				     "called %s.0 and so on",
-				     name, name);
-			return;
-		}
+	if (service_find(b, name)) {
+		client_error(c, "unknown-worker",
+			     "there is no worker %s: that is a service; its workers are called "
+			     "%s.0 and so on",
+			     name, name);
+		return;
+	}
+	list_for_each (s, &b->services, link)
+		n += list_count(&s->workers);
+	names = calloc(n + 1, sizeof(*names));
+	n = 0;
+	list_for_each (s, &b->services, link)
+		list_for_each (w, &s->workers, link)
+			if (names)
+				names[n++] = w->name;
 	snprintf(slot, sizeof(slot), "%.*s", (int)strcspn(name, "@"), name);
 	add_nearest(slot, names, n, &near);
 	client_error(c, "unknown-worker", "there is no worker %s%s", name, near.text);
@@ -108,36 +115,24 @@ static void refuse_worker(struct client *c, const char *name, const char *const 
 struct worker *client_find_worker(struct client *c, const char *name)
 {
 	struct worker *w, *best = NULL;
-	const struct service *empty;
 	struct service *s;
 	char wanted[128];
-	const char **names;
 	int64_t generation;
 	unsigned slot;
-	size_t n = 0, total = 0;
 
 	snprintf(wanted, sizeof(wanted), "%s", name);
 	generation = cut_generation(wanted);
-	list_for_each (s, &c->master->broker.services, link)
-		list_for_each (w, &s->workers, link) {
-			total++;
+	list_for_each (s, &client_broker(c)->services, link)
+		list_for_each (w, &s->workers, link)
 			if (!strcmp(w->name, wanted) &&
 			    (!generation || w->generation == generation) && is_better(w, best))
 				best = w;
-		}
 	if (best)
 		return best;
-	empty = find_empty_slot(c, name, &slot);
-	if (empty) {
-		refuse_empty_slot(c, empty, slot);
-		return NULL;
-	}
-	names = calloc(total + 1, sizeof(*names));
-	list_for_each (s, &c->master->broker.services, link)
-		list_for_each (w, &s->workers, link)
-			if (names)
-				names[n++] = w->name;
-	refuse_worker(c, name, names, n);
-	free(names);
+	s = client_find_slot(c, name, &slot);
+	if (s && !s->stopping && status_slot_is_empty(s, slot))
+		refuse_empty_slot(c, s, slot);
+	else
+		refuse_worker(c, name);
 	return NULL;
 }

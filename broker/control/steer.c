@@ -1,15 +1,16 @@
-/*
- * The commands that steer and are done at once: scale, signal, stop, ...
- */
+#include "steer.h"
+
 #include <errno.h>
 #include <string.h>
 #include "control/client.h"
+#include "control/names.h"
+#include "service/service.h"
 #include "sys/spawn.h"
 
 void control_scale(struct client *c)
 {
-	struct service *s = client_find_service(c, c->request.arguments[0].text);
-	int64_t n = c->request.arguments[1].number;
+	struct service *s = client_find_service(c, client_argument(c));
+	int64_t n = client_request(c)->arguments[1].number;
 	STRBUF(error, 512);
 
 	if (!s)
@@ -30,8 +31,8 @@ void control_scale(struct client *c)
 
 void control_signal(struct client *c)
 {
-	struct worker *w = client_find_worker(c, c->request.arguments[0].text);
-	int sig = (int)c->request.arguments[1].number, r;
+	struct worker *w = client_find_worker(c, client_argument(c));
+	int sig = (int)client_request(c)->arguments[1].number, r;
 
 	if (!w)
 		return;
@@ -52,8 +53,8 @@ void control_signal(struct client *c)
 
 void control_stop_broker(struct client *c)
 {
-	struct master *m = c->master;
-	bool now = request_has(&c->request, "--now");
+	struct master *m = client_control(c)->master;
+	bool now = request_has(client_request(c), "--now");
 
 	/* First the answer: the end may be quick. */
 	if (m->broker.stopping)

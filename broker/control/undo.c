@@ -1,7 +1,8 @@
-/*
- * The commands that undo a reload, at once: abort, while it is under way, and rollback after it.
- */
+#include "undo.h"
+
 #include "control/client.h"
+#include "control/names.h"
+#include "service/service.h"
 
 static void add_sentence(const char *text, struct strbuf *out)
 {
@@ -15,7 +16,7 @@ static void add_sentence(const char *text, struct strbuf *out)
  */
 static void for_services(struct client *c, int (*fn)(struct service *, struct strbuf *))
 {
-	const char *name = c->request.arguments[0].text;
+	const char *name = client_argument(c);
 	const struct service *only = name ? client_find_service(c, name) : NULL;
 	STRBUF(done, 512);
 	STRBUF(refused, 512);
@@ -23,7 +24,7 @@ static void for_services(struct client *c, int (*fn)(struct service *, struct st
 
 	if (name && !only)
 		return;
-	list_for_each (s, &c->master->broker.services, link) {
+	list_for_each (s, &client_broker(c)->services, link) {
 		STRBUF(words, 512);
 
 		if (only && s != only)

@@ -1,0 +1,11 @@
+/*
+ * debug - the command debug: a worker is held for as long as the connection of the client lasts.
+ */
+#ifndef BROKER_CONTROL_DEBUG_H
+#define BROKER_CONTROL_DEBUG_H
+
+struct client;
+
+void control_debug(struct client *c);
+
+#endif

@@ -1,0 +1,13 @@
+/*
+ * steer - the commands that change something at once: scale, signal, stop.
+ */
+#ifndef BROKER_CONTROL_STEER_H
+#define BROKER_CONTROL_STEER_H
+
+struct client;
+
+void control_scale(struct client *c);
+void control_signal(struct client *c);
+void control_stop_broker(struct client *c);
+
+#endif

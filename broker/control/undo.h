@@ -1,0 +1,12 @@
+/*
+ * undo - the commands that undo a reload: abort while it is under way, rollback after it.
+ */
+#ifndef BROKER_CONTROL_UNDO_H
+#define BROKER_CONTROL_UNDO_H
+
+struct client;
+
+void control_reload_abort(struct client *c);
+void control_rollback(struct client *c);
+
+#endif
