@@ -8,6 +8,7 @@
 #include "control/help.h"
 #include "control/hold.h"
 #include "control/join.h"
+#include "control/names.h"
 #include "control/pins.h"
 #include "control/roll.h"
 #include "control/status.h"
@@ -15,42 +16,66 @@
 #include "control/undo.h"
 #include "sys/log.h"
 
-typedef void command_fn(struct client *c);
-
-/* NULL: brokerctl does it alone. */
-static command_fn *const functions[] = {
-	[COMMAND_STATUS] = control_status,
-	[COMMAND_TOP] = NULL,
-	[COMMAND_EVENTS] = control_events,
-	[COMMAND_RELOAD] = control_reload,
-	[COMMAND_RELOAD_ABORT] = control_reload_abort,
-	[COMMAND_ROLLBACK] = control_rollback,
-	[COMMAND_SCALE] = control_scale,
-	[COMMAND_RESTART] = control_restart,
-	[COMMAND_HOLD] = control_hold,
-	[COMMAND_RELEASE] = control_release,
-	[COMMAND_STOP] = control_stop_broker,
-	[COMMAND_SIGNAL] = control_signal,
-	[COMMAND_DEBUG] = control_debug,
-	[COMMAND_PIN] = control_pin,
-	[COMMAND_NEXT] = control_next,
-	[COMMAND_UNPIN] = control_unpin,
-	[COMMAND_PINS] = control_pins,
-	[COMMAND_CONFIG] = control_config,
-	[COMMAND_DOCTOR] = NULL,
-	[COMMAND_COMPLETION] = NULL,
-	[COMMAND_HELP] = control_help,
-	[COMMAND_JOIN] = control_join,
+/* How each command is answered; by brokerctl alone if there is no function. */
+static const struct answerer {
+	void (*plain)(struct client *c);
+	void (*service)(struct client *c,
+			struct service *s); /* NULL: none was named, all are meant */
+	void (*worker)(struct client *c, struct worker *w);
+} answerers[] = {
+	[COMMAND_STATUS] = { .plain = control_status },
+	[COMMAND_TOP] = { NULL },
+	[COMMAND_EVENTS] = { .plain = control_events },
+	[COMMAND_RELOAD] = { .service = control_reload },
+	[COMMAND_RELOAD_ABORT] = { .service = control_reload_abort },
+	[COMMAND_ROLLBACK] = { .service = control_rollback },
+	[COMMAND_SCALE] = { .service = control_scale },
+	[COMMAND_RESTART] = { .worker = control_restart },
+	[COMMAND_HOLD] = { .worker = control_hold },
+	[COMMAND_RELEASE] = { .worker = control_release },
+	[COMMAND_STOP] = { .plain = control_stop_broker },
+	[COMMAND_SIGNAL] = { .worker = control_signal },
+	[COMMAND_DEBUG] = { .worker = control_debug },
+	[COMMAND_PIN] = { .worker = control_pin },
+	[COMMAND_NEXT] = { .worker = control_next },
+	[COMMAND_UNPIN] = { .plain = control_unpin },
+	[COMMAND_PINS] = { .plain = control_pins },
+	[COMMAND_CONFIG] = { .plain = control_config },
+	[COMMAND_DOCTOR] = { NULL },
+	[COMMAND_COMPLETION] = { NULL },
+	[COMMAND_HELP] = { .plain = control_help },
+	[COMMAND_JOIN] = { .plain = control_join },
 };
+
+static void call(const struct answerer *a, struct client *c)
+{
+	const struct request *r = client_request(c);
+	const char *name = r->arguments[r->command->arguments[1].kind == KIND_WORKER].text;
+	struct service *s = NULL;
+	struct worker *w;
+
+	if (a->plain) {
+		a->plain(c);
+	} else if (a->worker) {
+		w = client_find_worker(c, name);
+		if (w)
+			a->worker(c, w);
+	} else {
+		if (name)
+			s = client_find_service(c, name);
+		if (s || !name)
+			a->service(c, s);
+	}
+}
 
 void commands_answer(struct client *c, const char *line)
 {
 	const struct request *request = client_request(c);
 	const struct command *command = request->command;
+	const struct answerer *a = &answerers[command->id];
 	const struct ucred *peer = client_peer(c);
 
-	assert((size_t)command->id < ARRAY_SIZE(functions));
-	if (!functions[command->id]) {
+	if (!a->plain && !a->service && !a->worker) {
 		client_error(c, "bad-request", "%s is done by brokerctl, not by the broker",
 			     command->name);
 		return;
@@ -68,5 +93,5 @@ void commands_answer(struct client *c, const char *line)
 			  LOG_MSG("asked by process %d of user %u: %s", (int)peer->pid,
 				  (unsigned)peer->uid, line));
 	}
-	functions[command->id](c);
+	call(a, c);
 }

@@ -7,39 +7,45 @@
 #include "service/service.h"
 #include "sys/config_file.h"
 
-/* An environment often holds passwords: clients that may only look see the names. */
-static void cut_secret(const struct option *opt, size_t from, struct strbuf *text)
-{
-	char *equals;
+/* A section of the configuration. Each pointer is to a struct broker_conf or service_conf. */
+struct section {
+	const char *name;
+	enum option_section kind;
+	const void *running;
+	const void *started; /* what holds of options that take a restart of the broker */
+	const void *file;    /* as the file has it now; NULL: not there, or not readable */
+	bool is_scaled;	     /* the number of workers was set by hand */
+};
 
-	if (strcmp(opt->key, "environment") != 0)
-		return;
-	equals = strchr(text->text + from, '=');
-	if (!equals)
-		return;
-	text->len = (size_t)(equals - text->text) + 1;
-	text->text[text->len] = '\0';
-	strbuf_add(text, "...");
-}
-
-/* A list as one text. */
+/*
+ * A list as one text. An environment often holds passwords: clients that may only look see the
+ * names of variables.
+ */
 static void format_value(const struct option *opt, const void *conf, bool secrets,
 			 struct strbuf *out)
 {
-	for (size_t i = 0; i < option_entries(opt, conf); i++) {
-		size_t start;
+	bool hide = !secrets && !strcmp(opt->key, "environment");
 
-		if (i)
-			strbuf_add(out, ", ");
-		start = out->len;
-		option_format(opt, conf, i, out);
-		if (!secrets)
-			cut_secret(opt, start, out);
+	for (size_t i = 0; i < option_entries(opt, conf); i++) {
+		STRBUF(entry, 4096);
+		size_t n;
+
+		option_format(opt, conf, i, &entry);
+		n = hide ? strcspn(entry.text, "=") : entry.len;
+		strbuf_addf(out, "%s%.*s%s", i ? ", " : "", (int)n, entry.text,
+			    n < entry.len ? "=..." : "");
 	}
 }
 
-static void format_origin(const struct conf *conf, const struct conf_origin *o, struct strbuf *out)
+static void format_origin(const struct conf *conf, const struct option *opt, const void *section,
+			  size_t entry, struct strbuf *out)
 {
+	const struct broker_conf *bc = section;
+	const struct service_conf *sc = section;
+	const struct conf_origin *o = opt->section == OPTION_BROKER
+					      ? origin_find(bc->origins, bc->n_origins, opt, entry)
+					      : origin_find(sc->origins, sc->n_origins, opt, entry);
+
 	switch (o ? o->kind : ORIGIN_DEFAULT) {
 	case ORIGIN_DEFAULT:
 		strbuf_add(out, "default");
@@ -55,32 +61,6 @@ static void format_origin(const struct conf *conf, const struct conf_origin *o, 
 		strbuf_add(out, "command line");
 		return;
 	}
-}
-
-/* A section as it was read, and where each of its values came from. */
-struct values {
-	const struct conf *conf; /* that it is of */
-	const void *section;	 /* a struct broker_conf or service_conf */
-	const struct conf_origin *origins;
-	size_t n_origins;
-};
-
-struct section {
-	const char *name;
-	enum option_section kind;
-	struct values running, started; /* the second: of options that take a restart */
-	const void *file; /* as the file has it now; NULL: not there, or not readable */
-	bool is_scaled;	  /* the number of workers was set by hand */
-};
-
-static struct values broker_values(const struct conf *conf)
-{
-	return (struct values){ conf, &conf->broker, conf->broker.origins, conf->broker.n_origins };
-}
-
-static struct values service_values(const struct conf *conf, const struct service_conf *sc)
-{
-	return (struct values){ conf, sc, sc->origins, sc->n_origins };
 }
 
 /* @file: NULL if it says the same. */
@@ -99,38 +79,34 @@ static void write_option(struct client *c, const struct section *section, const 
 
 /* Each number is a key of its own; without any the option has its line all the same. */
 static void write_numbered(struct client *c, const struct section *section,
-			   const struct option *opt, const struct values *now)
+			   const struct option *opt, const void *now)
 {
-	size_t n = option_entries(opt, now->section);
+	size_t n = option_entries(opt, now);
 	size_t n_file = section->file ? option_entries(opt, section->file) : 0;
 
 	for (size_t i = 0; i < n || (i == 0 && !n_file); i++) {
+		size_t same = n_file;
 		STRBUF(key, 64);
 		STRBUF(value, 4096);
 		STRBUF(origin, 512);
 		STRBUF(file, 4096);
-		bool differs = false;
 
-		option_add_key(opt, now->section, i, &key);
-		format_origin(now->conf, origin_find(now->origins, now->n_origins, opt, i),
-			      &origin);
+		option_add_key(opt, now, i, &key);
+		format_origin(client_control(c)->master->conf, opt, now, i, &origin);
 		if (i < n)
-			option_format(opt, now->section, i, &value);
-		if (i < n && section->file) {
-			size_t same = option_find_same(opt, now->section, i, section->file);
-
-			if (same < n_file)
-				option_format(opt, section->file, same, &file);
-			differs = strcmp(value.text, file.text) != 0;
-		}
+			option_format(opt, now, i, &value);
+		if (i < n && section->file)
+			same = option_find_same(opt, now, i, section->file);
+		if (same < n_file)
+			option_format(opt, section->file, same, &file);
 		write_option(c, section, key.text, value.text, origin.text,
-			     differs ? file.text : NULL);
+			     section->file && strcmp(value.text, file.text) ? file.text : NULL);
 	}
 	for (size_t i = 0; i < n_file; i++) {
 		STRBUF(key, 64);
 		STRBUF(file, 4096);
 
-		if (option_find_same(opt, section->file, i, now->section) < n)
+		if (option_find_same(opt, section->file, i, now) < n)
 			continue;
 		option_add_key(opt, section->file, i, &key);
 		option_format(opt, section->file, i, &file);
@@ -140,10 +116,11 @@ static void write_numbered(struct client *c, const struct section *section,
 
 static void write_section(struct client *c, const struct section *section)
 {
+	bool secrets = client_may_steer(c);
+
 	for (size_t i = 0; i < option_count; i++) {
 		const struct option *opt = &option_table[i];
-		const struct values *now =
-			opt->apply == APPLY_RESTART ? &section->started : &section->running;
+		const void *now = opt->apply == APPLY_RESTART ? section->started : section->running;
 		STRBUF(value, 4096);
 		STRBUF(file, 4096);
 		STRBUF(origin, 512);
@@ -155,15 +132,14 @@ static void write_section(struct client *c, const struct section *section)
 			write_numbered(c, section, opt, now);
 			continue;
 		}
-		format_value(opt, now->section, client_may_steer(c), &value);
+		format_value(opt, now, secrets, &value);
 		if (section->is_scaled && !strcmp(opt->key, "workers"))
 			strbuf_add(&origin, "by hand");
 		else
-			format_origin(now->conf, origin_find(now->origins, now->n_origins, opt, 0),
-				      &origin);
-		differs = section->file && !option_equal(opt, now->section, section->file);
+			format_origin(client_control(c)->master->conf, opt, now, 0, &origin);
+		differs = section->file && !option_equal(opt, now, section->file);
 		if (differs)
-			format_value(opt, section->file, client_may_steer(c), &file);
+			format_value(opt, section->file, secrets, &file);
 		write_option(c, section, opt->key, value.text, origin.text,
 			     differs ? file.text : NULL);
 	}
@@ -178,13 +154,13 @@ static void write_service_section(struct client *c, const struct service *s,
 	if (!s->rollout.active)
 		now.workers = s->want;
 	strbuf_addf(&name, "service:%s", service_name(s));
-	write_section(c, &(struct section){
-				 .name = name.text,
-				 .kind = OPTION_SERVICE,
-				 .running = service_values(client_control(c)->master->conf, &now),
-				 .started = service_values(client_control(c)->master->conf, &now),
-				 .file = file ? conf_find_service(file, service_name(s)) : NULL,
-				 .is_scaled = now.workers != s->conf->workers });
+	write_section(c, &(struct section){ .name = name.text,
+					    .kind = OPTION_SERVICE,
+					    .running = &now,
+					    .started = &now,
+					    .file = file ? conf_find_service(file, service_name(s))
+							 : NULL,
+					    .is_scaled = now.workers != s->conf->workers });
 }
 
 /* The file is read as a reload would read it; what is wrong with it is part of the answer. */
@@ -203,8 +179,8 @@ void control_config(struct client *c)
 	}
 	write_section(c, &(struct section){ .name = "broker",
 					    .kind = OPTION_BROKER,
-					    .running = broker_values(m->conf),
-					    .started = broker_values(m->conf_start),
+					    .running = &m->conf->broker,
+					    .started = &m->conf_start->broker,
 					    .file = file ? &file->broker : NULL });
 	list_for_each (s, &m->broker.services, link)
 		write_service_section(c, s, file);

@@ -70,15 +70,14 @@ static void session_drop(struct task *t)
 
 static const struct task_ops session_ops = { .lasts = true, .drop = session_drop };
 
-void control_debug(struct client *c)
+void control_debug(struct client *c, struct worker *w)
 {
 	const char *from = request_option(client_request(c), "--from")->text;
-	struct worker *w = hold_find_worker(c, "debug");
 	struct session *session;
 	struct pin_source source;
 	STRBUF(error, 512);
 
-	if (!w)
+	if (!hold_is_possible(c, w, "debug"))
 		return;
 	if (!w->pid) {
 		client_error(c, "refused", "the main process of %s has ended", w->name);

@@ -5,7 +5,8 @@
 #define BROKER_CONTROL_DEBUG_H
 
 struct client;
+struct worker;
 
-void control_debug(struct client *c);
+void control_debug(struct client *c, struct worker *w);
 
 #endif

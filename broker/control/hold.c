@@ -1,18 +1,15 @@
 #include "hold.h"
 
 #include "control/client.h"
-#include "control/names.h"
 #include "service/service.h"
 
-struct worker *hold_find_worker(struct client *c, const char *what)
+bool hold_is_possible(struct client *c, const struct worker *w, const char *what)
 {
-	struct worker *w = client_find_worker(c, client_argument(c));
-
-	if (!w || worker_state_is_current(w->state))
-		return w;
+	if (worker_state_is_current(w->state))
+		return true;
 	client_error(c, "refused", "%s is %s: there is nothing to %s", w->name,
 		     worker_state_name(w->state), what);
-	return NULL;
+	return false;
 }
 
 /* The last one may be held too, but that is seldom what was meant. */
@@ -27,21 +24,17 @@ void hold_end(struct client *c, const struct worker *w)
 				  w->name, service_name(w->service));
 }
 
-void control_hold(struct client *c)
+void control_hold(struct client *c, struct worker *w)
 {
-	struct worker *w = hold_find_worker(c, "hold");
-
-	if (!w)
+	if (!hold_is_possible(c, w, "hold"))
 		return;
 	worker_hold(w, HELD_BY_HAND);
 	hold_end(c, w);
 }
 
-void control_release(struct client *c)
+void control_release(struct client *c, struct worker *w)
 {
-	struct worker *w = hold_find_worker(c, "release");
-
-	if (!w)
+	if (!hold_is_possible(c, w, "release"))
 		return;
 	if (w->held & HELD_BY_HAND) {
 		worker_unhold(w, HELD_BY_HAND);

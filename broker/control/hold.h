@@ -4,17 +4,16 @@
 #ifndef BROKER_CONTROL_HOLD_H
 #define BROKER_CONTROL_HOLD_H
 
+#include "base/util.h"
+
 struct client;
 struct worker;
 
-void control_hold(struct client *c);
-void control_release(struct client *c);
+void control_hold(struct client *c, struct worker *w);
+void control_release(struct client *c, struct worker *w);
 
-/*
- * The worker that the request names. NULL: there is none, or it gets no connections anyway, so that
- * there is nothing to @what; the client has been told.
- */
-struct worker *hold_find_worker(struct client *c, const char *what);
+/* False: @w gets no connections anyway, so there is nothing to @what; the client has been told. */
+bool hold_is_possible(struct client *c, const struct worker *w, const char *what);
 
 /* Ends the answer, with a warning if @w was the last worker in the round. */
 void hold_end(struct client *c, const struct worker *w);

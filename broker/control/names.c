@@ -1,35 +1,37 @@
 #include "names.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include "base/nearest.h"
 #include "base/units.h"
 #include "control/client.h"
 #include "report/status.h"
 
-static void add_nearest(const char *name, const char *const *names, size_t n, struct strbuf *out)
+const char *names_nearer(const char *name, const char *best, const char *other)
 {
-	const char *near = nearest(name, names, n);
+	const char *both[] = { best ? best : other, other };
 
-	if (near)
-		strbuf_addf(out, "; did you mean %s?", near);
+	return nearest(name, both, ARRAY_SIZE(both));
+}
+
+/* @near: what may have been meant instead, or NULL. */
+static void refuse_name(struct client *c, const char *code, const char *what, const char *name,
+			const char *near)
+{
+	client_error(c, code, "there is no %s %s%s%s%s", what, name, near ? "; did you mean " : "",
+		     near ? near : "", near ? "?" : "");
 }
 
 struct service *client_find_service(struct client *c, const char *name)
 {
 	struct service *found = service_find(client_broker(c), name), *s;
-	const char *names[CONF_SERVICES_MAX];
-	STRBUF(near, 128);
-	size_t n = 0;
+	const char *near = NULL;
 
 	if (found)
 		return found;
 	list_for_each (s, &client_broker(c)->services, link)
-		if (n < ARRAY_SIZE(names))
-			names[n++] = service_name(s);
-	add_nearest(name, names, n, &near);
-	client_error(c, "unknown-service", "there is no service %s%s", name, near.text);
+		near = names_nearer(name, near, service_name(s));
+	refuse_name(c, "unknown-service", "service", name, near);
 	return NULL;
 }
 
@@ -81,16 +83,13 @@ static void refuse_empty_slot(struct client *c, const struct service *s, unsigne
 		     s->backoff.failures ? service_name(s) : "");
 }
 
-/* No worker has the name: says which one may have been meant. */
 static void refuse_worker(struct client *c, const char *name)
 {
-	_cleanup_free_ const char **names = NULL;
 	const struct broker *b = client_broker(c);
 	const struct service *s;
 	const struct worker *w;
-	STRBUF(near, 128);
-	char slot[128];
-	size_t n = 0;
+	const char *near = NULL;
+	STRBUF(slot, 128);
 
 	if (service_find(b, name)) {
 		client_error(c, "unknown-worker",
@@ -99,17 +98,11 @@ static void refuse_worker(struct client *c, const char *name)
 			     name, name);
 		return;
 	}
-	list_for_each (s, &b->services, link)
-		n += list_count(&s->workers);
-	names = calloc(n + 1, sizeof(*names));
-	n = 0;
+	strbuf_add_bytes(&slot, name, strcspn(name, "@"));
 	list_for_each (s, &b->services, link)
 		list_for_each (w, &s->workers, link)
-			if (names)
-				names[n++] = w->name;
-	snprintf(slot, sizeof(slot), "%.*s", (int)strcspn(name, "@"), name);
-	add_nearest(slot, names, n, &near);
-	client_error(c, "unknown-worker", "there is no worker %s%s", name, near.text);
+			near = names_nearer(slot.text, near, w->name);
+	refuse_name(c, "unknown-worker", "worker", name, near);
 }
 
 struct worker *client_find_worker(struct client *c, const char *name)

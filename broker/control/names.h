@@ -21,4 +21,7 @@ struct worker *client_find_worker(struct client *c, const char *name);
  */
 struct service *client_find_slot(const struct client *c, const char *name, unsigned *ret_slot);
 
+/* The one of @best (NULL: none so far) and @other that may have been meant by @name, or NULL. */
+const char *names_nearer(const char *name, const char *best, const char *other);
+
 #endif

@@ -1,7 +1,6 @@
 #include "pins.h"
 
 #include <string.h>
-#include "base/nearest.h"
 #include "control/client.h"
 #include "control/names.h"
 #include "report/status.h"
@@ -17,32 +16,26 @@ static void pin(struct client *c, const struct worker *w, const struct pin *pin)
 		client_end(c);
 }
 
-void control_pin(struct client *c)
+void control_pin(struct client *c, struct worker *w)
 {
-	const struct request_value *lasts = request_option(client_request(c), "--for");
-	struct worker *w = client_find_worker(c, client_request(c)->arguments[1].text);
+	const struct request_value *time = request_option(client_request(c), "--for");
 	struct pin p = { .kind = PIN_BY_HAND };
 	STRBUF(error, 512);
 
-	if (!w)
-		return;
 	if (pin_source_parse(client_argument(c), &p.source, &error) < 0) {
 		client_error(c, "bad-request", "%s", error.text);
 		return;
 	}
 	memcpy(p.worker, w->name, sizeof(w->name));
-	if (lasts->text)
-		p.expires_ms = loop_now(&client_broker(c)->loop) + lasts->number;
+	if (time->text)
+		p.expires_ms = loop_now(&client_broker(c)->loop) + time->number;
 	pin(c, w, &p);
 }
 
-void control_next(struct client *c)
+void control_next(struct client *c, struct worker *w)
 {
-	struct worker *w = client_find_worker(c, client_argument(c));
 	struct pin p = { .kind = PIN_NEXT };
 
-	if (!w)
-		return;
 	memcpy(p.worker, w->name, sizeof(w->name));
 	pin(c, w, &p);
 }
@@ -56,7 +49,7 @@ static unsigned unpin(struct service *s, const char *what, const struct pin_sour
 	return service_unpin_worker(s, what);
 }
 
-/* Those that would have gone, but belong to somebody who sits in front of a debugger. */
+/* Names the pins that fit, but belong to a debugging session. */
 static void add_left_alone(const struct service *s, const char *what,
 			   const struct pin_source *source, struct strbuf *out)
 {
@@ -75,33 +68,21 @@ static void add_left_alone(const struct service *s, const char *what,
 	}
 }
 
-/* The worker with a pin that may have been meant, unless @what is the name of one. */
-static const char *find_nearest_pinned(const struct client *c, const char *what)
-{
-	const struct service *s;
-	const struct worker *w;
-
-	list_for_each (s, &client_broker(c)->services, link)
-		list_for_each (w, &s->workers, link)
-			if (!strcmp(w->name, what))
-				return NULL;
-	list_for_each (s, &client_broker(c)->services, link) {
-		const char *names[PINS_MAX], *near;
-
-		for (size_t i = 0; i < s->pins.n; i++)
-			names[i] = s->pins.pin[i].worker;
-		near = nearest(what, names, s->pins.n);
-		if (near)
-			return near;
-	}
-	return NULL;
-}
-
+/* Suggests a worker that has a pin, unless @what is the name of a worker. */
 static void refuse_unpin(struct client *c, const char *what)
 {
-	const char *near = find_nearest_pinned(c, what);
+	const char *near = NULL;
+	const struct service *s;
+	const struct worker *w;
+	bool is_worker = false;
 
-	if (near)
+	list_for_each (s, &client_broker(c)->services, link) {
+		for (size_t i = 0; i < s->pins.n; i++)
+			near = names_nearer(what, near, s->pins.pin[i].worker);
+		list_for_each (w, &s->workers, link)
+			is_worker = is_worker || !strcmp(w->name, what);
+	}
+	if (near && !is_worker)
 		client_error(c, "refused", "there is no pin of %s; did you mean %s?", what, near);
 	else
 		client_error(c, "refused", "there is no pin of %s; `pins` shows all", what);
@@ -110,18 +91,19 @@ static void refuse_unpin(struct client *c, const char *what)
 void control_unpin(struct client *c)
 {
 	const char *what = client_argument(c);
-	struct pin_source source;
+	struct pin_source parsed, *source = &parsed;
 	STRBUF(left, 512);
 	STRBUF(error, 512);
 	/* No worker's name is a source, but it may begin like one: 3d.0. */
-	bool is_source = pin_source_parse(what, &source, &error) == 0;
 	bool looks_like_source = strpbrk(what, ":/") || !what[strspn(what, "0123456789.")];
 	struct service *s;
 	unsigned n = 0;
 
+	if (pin_source_parse(what, &parsed, &error) < 0)
+		source = NULL;
 	list_for_each (s, &client_broker(c)->services, link) {
-		n += unpin(s, what, is_source ? &source : NULL);
-		add_left_alone(s, what, is_source ? &source : NULL, &left);
+		n += unpin(s, what, source);
+		add_left_alone(s, what, source, &left);
 	}
 	if (left.len && n > 0)
 		client_end_saying(c, "unpinned: %s; but %s", what, left.text);
@@ -129,7 +111,7 @@ void control_unpin(struct client *c)
 		client_error(c, "refused", "%s", left.text);
 	else if (n > 0 || !strcmp(what, "all"))
 		client_end(c);
-	else if (!is_source && looks_like_source)
+	else if (!source && looks_like_source)
 		client_error(c, "bad-request", "%s", error.text);
 	else
 		refuse_unpin(c, what);

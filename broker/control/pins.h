@@ -5,9 +5,10 @@
 #define BROKER_CONTROL_PINS_H
 
 struct client;
+struct worker;
 
-void control_pin(struct client *c);
-void control_next(struct client *c);
+void control_pin(struct client *c, struct worker *w);
+void control_next(struct client *c, struct worker *w);
 void control_unpin(struct client *c);
 void control_pins(struct client *c);
 

@@ -4,20 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include "control/client.h"
-#include "control/names.h"
 #include "master/reload.h"
 #include "service/service.h"
 
 /* Between two steps the client hears so often what is waited for. */
 #define WAIT_MS 500
 
-enum outcome { GOES_ON, SERVES, FAILED };
-
 /* A service whose rollout a client waits for. */
 struct awaited {
 	char service[HANDOFF_SERVICE_SIZE];
 	unsigned roll; /* its number; 0: the service is new, and what counts is that it serves */
-	enum outcome outcome;
+	bool over;     /* it serves, or has failed: then roll::reason says why */
 };
 
 struct roll {
@@ -64,40 +61,28 @@ static void write_progress(struct client *c, const struct service *s, const char
 
 static void fail(struct roll *roll, struct awaited *a, const char *reason, const char *output)
 {
-	a->outcome = FAILED;
+	a->over = true;
 	if (roll->reason[0])
 		return;
 	snprintf(roll->reason, sizeof(roll->reason), "%s", reason);
 	snprintf(roll->output, sizeof(roll->output), "%s", output);
 }
 
-static void write_output(struct buf *out, const char *text)
+static void write_failure(struct roll *roll)
 {
-	json_array(out, "output");
-	while (*text) {
-		size_t n = strcspn(text, "\n");
+	struct buf *out = client_line(roll->task.client, "error");
 
-		json_bytes(out, NULL, text, n);
-		text += n + (text[n] == '\n');
-	}
-	json_close_array(out);
-}
-
-static void finish(struct roll *roll)
-{
-	struct client *c = roll->task.client;
-	struct buf *out;
-
-	if (!roll->reason[0]) {
-		client_end(c);
-		return;
-	}
-	out = client_line(c, "error");
 	json_str(out, "code", "aborted");
 	json_str(out, "message", roll->reason);
-	write_output(out, roll->output);
+	json_array(out, "output");
+	for (const char *line = roll->output; *line;) {
+		size_t n = strcspn(line, "\n");
+
+		json_bytes(out, NULL, line, n);
+		line += n + (line[n] == '\n');
+	}
+	json_close_array(out);
 	json_end(out);
-	client_answered(c);
 }
 
 /* --- how far it is ------------------------------------------------------------------- */
@@ -109,7 +94,7 @@ static void judge_new(struct roll *roll, struct awaited *a, const struct service
 	STRBUF(reason, 256);
 
 	if (service_is_ready(s)) {
-		a->outcome = SERVES;
+		a->over = true;
 		if (!s->roll)
 			write_progress(roll->task.client, s, "done", NULL, NULL);
 		return;
@@ -128,7 +113,7 @@ static void judge(struct roll *roll, struct awaited *a)
 {
 	const struct service *s = service_find(client_broker(roll->task.client), a->service);
 
-	if (a->outcome != GOES_ON)
+	if (a->over)
 		return;
 	if (!s || service_leaves(s)) /* before its own began */
 		fail(roll, a, service_leave_text(s), "");
@@ -139,17 +124,22 @@ static void judge(struct roll *roll, struct awaited *a)
 		fail(roll, a, "it was dropped: the reload before it was aborted", "");
 }
 
-/* Ends the answer, and with it @roll, if nothing is awaited any more. */
+/* Ends the answer, and with it @roll, when nothing is awaited any more. */
 static void finish_if_over(struct roll *roll)
 {
+	struct client *c = roll->task.client;
 	bool over = true;
 
 	for (size_t i = 0; i < roll->n; i++) {
 		judge(roll, &roll->awaited[i]);
-		over = over && roll->awaited[i].outcome != GOES_ON;
+		over = over && roll->awaited[i].over;
 	}
-	if (over)
-		finish(roll);
+	if (over && roll->reason[0]) {
+		write_failure(roll);
+		client_answered(c);
+	} else if (over) {
+		client_end(c);
+	}
 }
 
 static void events_added(struct event_follower *f)
@@ -165,37 +155,32 @@ static void tick(struct loop_timer *timer)
 	for (size_t i = 0; i < roll->n; i++) {
 		const struct service *s = service_find(b, roll->awaited[i].service);
 
-		if (s && (s->rollout.active || !s->roll) && roll->awaited[i].outcome == GOES_ON)
+		if (s && (s->rollout.active || !s->roll) && !roll->awaited[i].over)
 			write_progress(roll->task.client, s, "wait", NULL, NULL);
 	}
 	loop_timer_arm(&b->loop, timer, WAIT_MS);
 	finish_if_over(roll);
 }
 
-static void take_step(struct roll *roll, struct awaited *a, const struct service *s,
-		      enum roll_phase phase, const struct worker *w)
-{
-	bool aborted = phase == ROLL_ABORTED;
-
-	/* A rollout that was under way before is not ours, but we wait for it. */
-	write_progress(roll->task.client, s, roll_phase_name(phase), w ? w->name : NULL,
-		       aborted ? s->abort_reason : NULL);
-	if (a->roll != s->roll)
-		return;
-	if (phase == ROLL_DONE)
-		a->outcome = SERVES;
-	else if (aborted)
-		fail(roll, a, s->abort_reason, s->abort_output);
-}
-
 static void rollout_stepped(struct observer *o, const struct service *s, enum roll_phase phase,
 			    const struct worker *w)
 {
 	struct roll *roll = container_of(o, struct roll, observer);
+	bool aborted = phase == ROLL_ABORTED;
 
-	for (size_t i = 0; i < roll->n; i++)
-		if (!strcmp(roll->awaited[i].service, service_name(s)))
-			take_step(roll, &roll->awaited[i], s, phase, w);
+	for (size_t i = 0; i < roll->n; i++) {
+		struct awaited *a = &roll->awaited[i];
+
+		if (strcmp(a->service, service_name(s)) != 0)
+			continue;
+		write_progress(roll->task.client, s, roll_phase_name(phase), w ? w->name : NULL,
+			       aborted ? s->abort_reason : NULL);
+		/* The rollout before ours is reported, but does not decide. */
+		if (a->roll == s->roll && phase == ROLL_DONE)
+			a->over = true;
+		else if (a->roll == s->roll && aborted)
+			fail(roll, a, s->abort_reason, s->abort_output);
+	}
 }
 
 static void roll_drop(struct task *t)
@@ -226,7 +211,7 @@ static void await_service(struct roll *roll, const struct service *s)
 	if (!a->roll && s->roll && s->abort_reason[0])
 		fail(roll, a, s->abort_reason, s->abort_output);
 	else if (!a->roll && s->roll)
-		a->outcome = SERVES;
+		a->over = true;
 	if (!s->roll)
 		strbuf_addf(&begins, "the service is new: %u worker%s", s->want,
 			    s->want == 1 ? " starts" : "s start");
@@ -320,31 +305,27 @@ static void begin_plan(struct client *c)
 
 /* --- the commands -------------------------------------------------------------------- */
 
-void control_reload(struct client *c)
+void control_reload(struct client *c, struct service *only)
 {
-	const char *only = client_argument(c);
+	/* Its own name may be gone by then. */
+	const char *name = only ? client_argument(c) : NULL;
 	STRBUF(error, CONF_ERROR_BYTES);
 
-	if (only && !client_find_service(c, only))
-		return;
 	if (request_has(client_request(c), "--plan"))
 		begin_plan(c);
 	else if (client_broker(c)->stopping)
 		client_error(c, "refused", "the broker is ending");
-	else if (master_reload(client_control(c)->master, only, &error) < 0)
+	else if (master_reload(client_control(c)->master, name, &error) < 0)
 		client_error(c, "refused", "%s", error.text);
 	else
-		await(c, only);
+		await(c, name);
 }
 
-void control_restart(struct client *c)
+void control_restart(struct client *c, struct worker *w)
 {
-	struct worker *w = client_find_worker(c, client_argument(c));
-	const struct service *s = w ? w->service : NULL;
+	const struct service *s = w->service;
 	STRBUF(error, 512);
 
-	if (!w)
-		return;
 	if (service_restart_worker(w, &error) < 0)
 		client_error(c, "refused", "%s", error.text);
 	else

@@ -5,8 +5,10 @@
 #define BROKER_CONTROL_ROLL_H
 
 struct client;
+struct service;
+struct worker;
 
-void control_reload(struct client *c);
-void control_restart(struct client *c);
+void control_reload(struct client *c, struct service *only); /* NULL: all */
+void control_restart(struct client *c, struct worker *w);
 
 #endif

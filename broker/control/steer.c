@@ -3,18 +3,14 @@
 #include <errno.h>
 #include <string.h>
 #include "control/client.h"
-#include "control/names.h"
 #include "service/service.h"
 #include "sys/spawn.h"
 
-void control_scale(struct client *c)
+void control_scale(struct client *c, struct service *s)
 {
-	struct service *s = client_find_service(c, client_argument(c));
 	int64_t n = client_request(c)->arguments[1].number;
 	STRBUF(error, 512);
 
-	if (!s)
-		return;
 	if (n < 1 || n > ROLLOUT_MAX)
 		client_error(c, "bad-request", "a service has 1 to %d workers; `stop` ends all",
 			     ROLLOUT_MAX);
@@ -29,13 +25,10 @@ void control_scale(struct client *c)
 		client_end(c);
 }
 
-void control_signal(struct client *c)
+void control_signal(struct client *c, struct worker *w)
 {
-	struct worker *w = client_find_worker(c, client_argument(c));
 	int sig = (int)client_request(c)->arguments[1].number, r;
 
-	if (!w)
-		return;
 	if (!w->pid) {
 		client_error(c, "refused", "the main process of %s has ended", w->name);
 		return;

@@ -5,8 +5,10 @@
 #define BROKER_CONTROL_UNDO_H
 
 struct client;
+struct service;
 
-void control_reload_abort(struct client *c);
-void control_rollback(struct client *c);
+/* Of service @only; NULL: of all. */
+void control_reload_abort(struct client *c, struct service *only);
+void control_rollback(struct client *c, struct service *only);
 
 #endif
