@@ -44,7 +44,7 @@ const char *client_argument(const struct client *c); /* the first one; NULL: non
 /* Output that is written, but not yet sent. */
 struct buf *client_out(struct client *c);
 
-/* Begins a line, {"type":@type; the caller adds the rest and calls json_end(). */
+/* Begins a line with {"type":@type. The caller adds the rest and calls json_end(). */
 struct buf *client_line(struct client *c, const char *type);
 
 /* Sends what the client takes now, the rest as it reads. True: it has taken all of it. */

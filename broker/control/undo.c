@@ -22,9 +22,12 @@ static void for_services(struct client *c, const struct service *only,
 
 	list_for_each (s, &client_broker(c)->services, link) {
 		STRBUF(words, 512);
+		int r;
 
-		if (!only || s == only)
-			add_sentence(words.text, fn(s, &words) < 0 ? &refused : &done);
+		if (only && s != only)
+			continue;
+		r = fn(s, &words);
+		add_sentence(words.text, r < 0 ? &refused : &done);
 	}
 	if (!done.len) {
 		client_error(c, "refused", "%s", refused.len ? refused.text : "no service is left");
