@@ -13,10 +13,10 @@ struct client {
 	struct control *control;
 	struct stream stream;
 	struct ucred peer;
-	bool working;		/* its requests are being worked off: no need to begin again */
+	bool working;		/* go_on() is on the stack, and answers what comes next */
 	struct words words;	/* of the request being answered */
 	struct request request; /* points into .words */
-	struct task *task;	/* owned; NULL: none, the next request is read */
+	struct task *task;	/* owned; NULL: none, and the next request is read */
 };
 
 struct control *client_control(const struct client *c)
@@ -92,7 +92,7 @@ void client_answered(struct client *c)
 	words_free(&c->words);
 	c->words = (struct words){ 0 };
 	stream_flush(&c->stream);
-	/* What it asked for meanwhile has been read already. */
+	/* Requests that came meanwhile have been read already. */
 	go_on(c);
 }
 
@@ -205,7 +205,7 @@ static bool next_request(struct client *c)
 			client_error(c, "bad-request", "a request has at most %d bytes",
 				     CONTROL_REQUEST_MAX);
 		} else if (st->eof) {
-			/* Half a request is none: its end may be what matters most. */
+			/* Half a request is not answered: its end may be what matters most. */
 			stream_close(st);
 		}
 		return false;

@@ -16,15 +16,13 @@
 #include "control/undo.h"
 #include "sys/log.h"
 
-/* How each command is answered; by brokerctl alone if there is no function. */
+/* The function that answers each command. Commands without one are done by brokerctl alone. */
 static const struct answerer {
 	void (*plain)(struct client *c);
-	void (*service)(struct client *c,
-			struct service *s); /* NULL: none was named, all are meant */
+	void (*service)(struct client *c, struct service *s); /* NULL: all */
 	void (*worker)(struct client *c, struct worker *w);
 } answerers[] = {
 	[COMMAND_STATUS] = { .plain = control_status },
-	[COMMAND_TOP] = { NULL },
 	[COMMAND_EVENTS] = { .plain = control_events },
 	[COMMAND_RELOAD] = { .service = control_reload },
 	[COMMAND_RELOAD_ABORT] = { .service = control_reload_abort },
@@ -41,8 +39,6 @@ static const struct answerer {
 	[COMMAND_UNPIN] = { .plain = control_unpin },
 	[COMMAND_PINS] = { .plain = control_pins },
 	[COMMAND_CONFIG] = { .plain = control_config },
-	[COMMAND_DOCTOR] = { NULL },
-	[COMMAND_COMPLETION] = { NULL },
 	[COMMAND_HELP] = { .plain = control_help },
 	[COMMAND_JOIN] = { .plain = control_join },
 };
@@ -75,6 +71,7 @@ void commands_answer(struct client *c, const char *line)
 	const struct answerer *a = &answerers[command->id];
 	const struct ucred *peer = client_peer(c);
 
+	assert(command->id < ARRAY_SIZE(answerers));
 	if (!a->plain && !a->service && !a->worker) {
 		client_error(c, "bad-request", "%s is done by brokerctl, not by the broker",
 			     command->name);

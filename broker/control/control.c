@@ -15,7 +15,7 @@
 #define GROUPS_MAX   256
 #define ACCEPT_BATCH 16
 
-/* --- who may come in ----------------------------------------------------------------- */
+/* --- clients -------------------------------------------------------------------------- */
 
 static bool is_member(int fd, const struct ucred *peer, gid_t group)
 {
@@ -34,7 +34,7 @@ static bool is_member(int fd, const struct ucred *peer, gid_t group)
 	return false;
 }
 
-/* A client that may not ask, or that finds no place, is told so. */
+/* A client that may not ask, or for which there is no room, is told so. */
 static void control_accepted(struct acceptor *a, int fd)
 {
 	struct control *ctl = container_of(a, struct control, acceptor);

@@ -8,7 +8,7 @@
 struct session {
 	struct task task;
 	struct observer observer;
-	struct worker *worker; /* NULL: it has ended */
+	struct worker *worker; /* held for the debugger; NULL: it has ended */
 };
 
 static void write_session(struct client *c, const struct worker *w)
@@ -32,7 +32,6 @@ static void write_session(struct client *c, const struct worker *w)
 	pid_set_deinit(&all);
 }
 
-/* Tells the debugging person what becomes of the worker. */
 static void worker_changed(struct observer *o, const struct worker *w, enum worker_state from,
 			   enum worker_event ev)
 {
@@ -77,7 +76,7 @@ void control_debug(struct client *c, struct worker *w)
 	struct pin_source source;
 	STRBUF(error, 512);
 
-	if (!hold_is_possible(c, w, "debug"))
+	if (!hold_is_possible(c, w))
 		return;
 	if (!w->pid) {
 		client_error(c, "refused", "the main process of %s has ended", w->name);

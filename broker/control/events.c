@@ -5,7 +5,7 @@
 #include "control/client.h"
 #include "control/names.h"
 
-/* Output that waits before no more events are added: the ring keeps them meanwhile. */
+/* Bytes of waiting output from which on events stay in the ring. */
 #define EVENTS_WAITING_MAX (64 * 1024)
 
 struct reading {
@@ -16,7 +16,7 @@ struct reading {
 	uint64_t next; /* id */
 };
 
-/* A worker's name begins with that of its service; not every event names both. */
+/* The name of a worker begins with that of its service; not every event names both. */
 static bool is_wanted(const struct event *e, const char *target)
 {
 	size_t len = target ? strlen(target) : 0;
@@ -29,7 +29,7 @@ static bool is_wanted(const struct event *e, const char *target)
 	       (!strncmp(e->worker, target, len) && e->worker[len] == '.');
 }
 
-/* Returns whether all there are were written. */
+/* Returns whether none is left to write. */
 static bool write_some(struct reading *reading)
 {
 	struct client *c = reading->task.client;
@@ -99,7 +99,7 @@ static uint64_t first_event(const struct client *c, bool follow)
 	(void)command_parse_since(since->text, &ms, &id);
 	if (ms >= 0)
 		return event_ring_since(ring, loop_now(&client_broker(c)->loop) - ms);
-	/* An id of an earlier broker says nothing here: all there is. */
+	/* The id comes from an earlier broker: all events are new. */
 	if ((uint64_t)id >= event_ring_next_id(ring))
 		return ring->first;
 	return (uint64_t)id + 1;

@@ -3,12 +3,12 @@
 #include "control/client.h"
 #include "service/service.h"
 
-bool hold_is_possible(struct client *c, const struct worker *w, const char *what)
+bool hold_is_possible(struct client *c, const struct worker *w)
 {
 	if (worker_state_is_current(w->state))
 		return true;
 	client_error(c, "refused", "%s is %s: there is nothing to %s", w->name,
-		     worker_state_name(w->state), what);
+		     worker_state_name(w->state), client_request(c)->command->name);
 	return false;
 }
 
@@ -26,7 +26,7 @@ void hold_end(struct client *c, const struct worker *w)
 
 void control_hold(struct client *c, struct worker *w)
 {
-	if (!hold_is_possible(c, w, "hold"))
+	if (!hold_is_possible(c, w))
 		return;
 	worker_hold(w, HELD_BY_HAND);
 	hold_end(c, w);
@@ -34,7 +34,7 @@ void control_hold(struct client *c, struct worker *w)
 
 void control_release(struct client *c, struct worker *w)
 {
-	if (!hold_is_possible(c, w, "release"))
+	if (!hold_is_possible(c, w))
 		return;
 	if (w->held & HELD_BY_HAND) {
 		worker_unhold(w, HELD_BY_HAND);

@@ -12,8 +12,8 @@ struct worker;
 void control_hold(struct client *c, struct worker *w);
 void control_release(struct client *c, struct worker *w);
 
-/* False: @w gets no connections anyway, so there is nothing to @what; the client has been told. */
-bool hold_is_possible(struct client *c, const struct worker *w, const char *what);
+/* False: @w gets no connections anyway, so the command is refused; the client has been told. */
+bool hold_is_possible(struct client *c, const struct worker *w);
 
 /* Ends the answer, with a warning if @w was the last worker in the round. */
 void hold_end(struct client *c, const struct worker *w);

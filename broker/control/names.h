@@ -1,5 +1,5 @@
 /*
- * names - the services and workers that a request names, and what is said where there is none.
+ * names - finds the services and workers that a request names, or suggests others.
  */
 #ifndef BROKER_CONTROL_NAMES_H
 #define BROKER_CONTROL_NAMES_H

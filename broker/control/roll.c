@@ -7,14 +7,14 @@
 #include "master/reload.h"
 #include "service/service.h"
 
-/* Between two steps the client hears so often what is waited for. */
+/* Interval of progress lines while no step is taken. */
 #define WAIT_MS 500
 
 /* A service whose rollout a client waits for. */
 struct awaited {
 	char service[HANDOFF_SERVICE_SIZE];
-	unsigned roll; /* its number; 0: the service is new, and what counts is that it serves */
-	bool over;     /* it serves, or has failed: then roll::reason says why */
+	unsigned roll; /* its number; 0: the service is new, and we wait until it serves */
+	bool over;     /* it serves; or it has failed, and roll::reason says why */
 };
 
 struct roll {
@@ -30,7 +30,7 @@ struct roll {
 
 /* --- what the client is told --------------------------------------------------------- */
 
-/* Those of a service without a rollout that have started. */
+/* The workers that have started, of a service without a rollout. */
 static size_t count_started(const struct service *s)
 {
 	size_t n = 0;
@@ -87,7 +87,7 @@ static void write_failure(struct roll *roll)
 
 /* --- how far it is ------------------------------------------------------------------- */
 
-/* A service that the reload has made: there is no rollout, and nothing to go back to. */
+/* A service that the reload has created has no rollout, and nothing to go back to. */
 static void judge_new(struct roll *roll, struct awaited *a, const struct service *s)
 {
 	const struct slot_trouble *trouble = NULL;
@@ -115,12 +115,12 @@ static void judge(struct roll *roll, struct awaited *a)
 
 	if (a->over)
 		return;
-	if (!s || service_leaves(s)) /* before its own began */
+	if (!s || service_leaves(s)) /* before its own rollout began */
 		fail(roll, a, service_leave_text(s), "");
 	else if (!a->roll)
 		judge_new(roll, a, s);
 	else if (!s->rollout.active && !s->after)
-		/* Its end was announced, or it never began. */
+		/* Its end would have been announced: it never began. */
 		fail(roll, a, "it was dropped: the reload before it was aborted", "");
 }
 
@@ -307,7 +307,7 @@ static void begin_plan(struct client *c)
 
 void control_reload(struct client *c, struct service *only)
 {
-	/* Its own name may be gone by then. */
+	/* The reload may free the name of the service itself. */
 	const char *name = only ? client_argument(c) : NULL;
 	STRBUF(error, CONF_ERROR_BYTES);
 

@@ -7,7 +7,7 @@
 #include "control/names.h"
 #include "report/status.h"
 
-/* A slice: connections that arrive meanwhile wait for so long. */
+/* Length of a slice: connections that arrive meanwhile wait for so long. */
 #define SLICE_NS (300 * 1000)
 
 /* A service that ends may have a namesake that begins. */
@@ -129,7 +129,7 @@ static void status_drop(struct task *t)
 
 static const struct task_ops status_ops = { .drop = status_drop };
 
-/* All that is in the slot of that name, also while it is empty; else the one worker. */
+/* Writes all workers in the slot of that name, which may be empty; or the one worker. */
 static void write_worker(struct client *c, const char *name)
 {
 	unsigned slot = 0;
@@ -156,7 +156,7 @@ static void write_worker(struct client *c, const char *name)
 	client_end(c);
 }
 
-/* Brings the findings of the workers of that name up to date: few are surveyed at once. */
+/* Surveys the workers of that name now: they are few. */
 static void survey_workers(struct client *c, const char *name)
 {
 	size_t n = strcspn(name, "@");
