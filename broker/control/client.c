@@ -1,39 +1,109 @@
-/*
- * One who is connected to the control socket: one request after another, and the last line of
- * each answer.
- */
 #include "client.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "base/json.h"
 #include "base/utf8.h"
-#include "sys/log.h"
+#include "base/words.h"
+#include "sys/stream.h"
+
+struct client {
+	struct list link; /* control::clients */
+	struct control *control;
+	struct stream stream;
+	struct ucred peer;
+	bool working;		/* go_on() is on the stack, and answers what comes next */
+	struct words words;	/* of the request being answered */
+	struct request request; /* points into .words */
+	struct task *task;	/* owned; NULL: none, and the next request is read */
+};
+
+struct control *client_control(const struct client *c)
+{
+	return c->control;
+}
+
+struct broker *client_broker(const struct client *c)
+{
+	return &c->control->master->broker;
+}
+
+const struct ucred *client_peer(const struct client *c)
+{
+	return &c->peer;
+}
+
+int client_fd(const struct client *c)
+{
+	return c->stream.fd;
+}
+
+bool client_may_steer(const struct client *c)
+{
+	return c->peer.uid == 0 || c->peer.uid == geteuid();
+}
+
+const struct request *client_request(const struct client *c)
+{
+	return &c->request;
+}
+
+const char *client_argument(const struct client *c)
+{
+	return c->request.arguments[0].text;
+}
 
 /* --- answers ------------------------------------------------------------------------- */
 
 static void go_on(struct client *c);
 
+struct buf *client_out(struct client *c)
+{
+	return &c->stream.out;
+}
+
+struct buf *client_line(struct client *c, const char *type)
+{
+	json_begin(&c->stream.out);
+	json_str(&c->stream.out, "type", type);
+	return &c->stream.out;
+}
+
+bool client_flush(struct client *c)
+{
+	stream_flush(&c->stream);
+	return stream_is_open(&c->stream) && !c->stream.out.len;
+}
+
+static void drop_task(struct client *c)
+{
+	struct task *t = c->task;
+
+	c->task = NULL;
+	if (t)
+		t->ops->drop(t);
+}
+
 void client_answered(struct client *c)
 {
+	if (c->task && !c->task->ops->lasts)
+		drop_task(c);
 	words_free(&c->words);
 	c->words = (struct words){ 0 };
-	c->state = c->debugged ? CLIENT_HOLDS : CLIENT_IDLE;
 	stream_flush(&c->stream);
-	/* What it asked for meanwhile has been read already. */
+	/* Requests that came meanwhile have been read already. */
 	go_on(c);
 }
 
 static void write_end(struct client *c, const char *message)
 {
-	json_begin(&c->stream.out);
-	json_str(&c->stream.out, "type", "end");
-	json_bool(&c->stream.out, "ok", true);
+	struct buf *out = client_line(c, "end");
+
+	json_bool(out, "ok", true);
 	if (message)
-		json_str(&c->stream.out, "message", message);
-	json_end(&c->stream.out);
+		json_str(out, "message", message);
+	json_end(out);
 	client_answered(c);
 }
 
@@ -55,85 +125,39 @@ void client_end_saying(struct client *c, const char *fmt, ...)
 
 void client_error(struct client *c, const char *code, const char *fmt, ...)
 {
+	struct buf *out = client_line(c, "error");
 	STRBUF(text, CONF_ERROR_BYTES);
 	va_list ap;
 
 	va_start(ap, fmt);
 	strbuf_vaddf(&text, fmt, ap);
 	va_end(ap);
-	json_begin(&c->stream.out);
-	json_str(&c->stream.out, "type", "error");
-	json_str(&c->stream.out, "code", code);
-	json_str(&c->stream.out, "message", text.text);
-	json_end(&c->stream.out);
+	json_str(out, "code", code);
+	json_str(out, "message", text.text);
+	json_end(out);
 	client_answered(c);
+}
+
+void *client_alloc(struct client *c, size_t size)
+{
+	void *memory = calloc(1, size);
+
+	if (!memory)
+		client_error(c, "failed", "out of memory");
+	return memory;
+}
+
+void client_begin(struct client *c, struct task *t, const struct task_ops *ops)
+{
+	*t = (struct task){ .ops = ops, .client = c };
+	c->task = t;
 }
 
 /* --- requests ------------------------------------------------------------------------ */
 
-typedef void handler_fn(struct client *c);
-
-static handler_fn *handler_of(enum command_id id)
-{
-	switch (id) {
-	case COMMAND_STATUS:
-		return control_status;
-	case COMMAND_EVENTS:
-		return control_events;
-	case COMMAND_CONFIG:
-		return control_config;
-	case COMMAND_HELP:
-		return control_help;
-	case COMMAND_JOIN:
-		return control_join;
-	case COMMAND_SIGNAL:
-		return control_signal;
-	case COMMAND_RELOAD:
-		return control_reload;
-	case COMMAND_RELOAD_ABORT:
-		return control_reload_abort;
-	case COMMAND_ROLLBACK:
-		return control_rollback;
-	case COMMAND_SCALE:
-		return control_scale;
-	case COMMAND_RESTART:
-		return control_restart;
-	case COMMAND_HOLD:
-		return control_hold;
-	case COMMAND_RELEASE:
-		return control_release;
-	case COMMAND_DEBUG:
-		return control_debug;
-	case COMMAND_PIN:
-		return control_pin;
-	case COMMAND_NEXT:
-		return control_next;
-	case COMMAND_UNPIN:
-		return control_unpin;
-	case COMMAND_PINS:
-		return control_pins;
-	case COMMAND_STOP:
-		return control_stop_broker;
-	case COMMAND_TOP:
-	case COMMAND_DOCTOR:
-	case COMMAND_COMPLETION:
-		return NULL;
-	}
-	return NULL;
-}
-
-static void note_steering(const struct client *c, const char *line)
-{
-	log_event(LEVEL_INFO, "control", LOG_INT("uid", c->peer.uid),
-		  LOG_INT("client", c->peer.pid), LOG_STR("request", line),
-		  LOG_MSG("asked by process %d of user %u: %s", (int)c->peer.pid,
-			  (unsigned)c->peer.uid, line));
-}
-
 static void answer(struct client *c, const char *line)
 {
 	STRBUF(error, 1024);
-	handler_fn *handler;
 	int r = words_split(WORDS_COMMAND, line, strlen(line), &c->words, &error);
 
 	if (r < 0) {
@@ -141,28 +165,11 @@ static void answer(struct client *c, const char *line)
 		return;
 	}
 	r = command_parse(c->words.word, c->words.n, &c->request, &error);
-	if (r) {
+	if (r)
 		client_error(c, r == COMMAND_UNKNOWN ? "unknown-command" : "bad-request", "%s",
 			     error.text);
-		return;
-	}
-	handler = handler_of(c->request.command->id);
-	if (!handler) {
-		client_error(c, "bad-request", "%s is done by brokerctl, not by the broker",
-			     c->request.command->name);
-		return;
-	}
-	if (request_right(&c->request) == RIGHT_STEER) {
-		if (!c->may_steer) {
-			client_error(c, "not-allowed",
-				     "%s takes root or the user of the broker (%u); control_group "
-				     "may only look",
-				     c->request.command->name, (unsigned)geteuid());
-			return;
-		}
-		note_steering(c, line);
-	}
-	handler(c);
+	else
+		c->control->answer(c, line);
 }
 
 /* Text in UTF-8 without control characters. */
@@ -181,7 +188,7 @@ static bool is_text(const char *bytes, size_t n)
 	return true;
 }
 
-/* One request, if a whole one is there. Returns whether there may be more to do. */
+/* Answers one request, if a whole one is there. Returns whether there may be more to do. */
 static bool next_request(struct client *c)
 {
 	struct stream *st = &c->stream;
@@ -189,16 +196,16 @@ static bool next_request(struct client *c)
 	const char *end;
 	size_t n;
 
-	if (c->state != CLIENT_IDLE || st->out.len || !stream_is_open(st) || st->finishing)
+	if (c->task || st->out.len || !stream_is_open(st) || st->finishing)
 		return false;
 	end = st->in.len ? memchr(st->in.bytes, '\n', st->in.len) : NULL;
 	if (!end) {
 		if (st->in.len == st->in.max) {
-			st->finishing = true;
+			client_finish(c);
 			client_error(c, "bad-request", "a request has at most %d bytes",
 				     CONTROL_REQUEST_MAX);
 		} else if (st->eof) {
-			/* Half a request is none: its end may be what matters most. */
+			/* Half a request is not answered: its end may be what matters most. */
 			stream_close(st);
 		}
 		return false;
@@ -213,7 +220,7 @@ static bool next_request(struct client *c)
 		answer(c, line);
 		return true;
 	}
-	st->finishing = true;
+	client_finish(c);
 	client_error(c, "bad-request", "a request is one line of text in UTF-8");
 	return false;
 }
@@ -223,8 +230,6 @@ static void go_on(struct client *c)
 	if (c->working)
 		return;
 	c->working = true;
-	if (c->state == CLIENT_FOLLOWS && !c->stream.out.len)
-		control_events_go_on(c);
 	while (next_request(c))
 		;
 	c->working = false;
@@ -232,14 +237,18 @@ static void go_on(struct client *c)
 
 static void drained(struct stream *st)
 {
-	go_on(container_of(st, struct client, stream));
+	struct client *c = container_of(st, struct client, stream);
+
+	if (c->task && c->task->ops->drained)
+		c->task->ops->drained(c->task);
+	go_on(c);
 }
 
 static void received(struct stream *st)
 {
 	struct client *c = container_of(st, struct client, stream);
 
-	if (st->eof && c->state == CLIENT_HOLDS)
+	if (st->eof && c->task && c->task->ops->lasts)
 		stream_close(st);
 	else
 		go_on(c);
@@ -247,15 +256,10 @@ static void received(struct stream *st)
 
 /* --- begin and end ------------------------------------------------------------------- */
 
-void client_free(struct client *c)
+static void client_free(struct client *c)
 {
-	control_let_go(c);
-	control_roll_free(c);
-	control_status_free(c);
-	list_remove(&c->survey.link);
-	list_remove(&c->follower.link);
+	drop_task(c);
 	list_remove(&c->link);
-	c->control->n_clients--;
 	stream_deinit(&c->stream);
 	words_free(&c->words);
 	free(c);
@@ -266,27 +270,47 @@ static void closed(struct stream *st)
 	client_free(container_of(st, struct client, stream));
 }
 
-struct client *client_new(struct control *ctl, int fd)
+struct client *client_new(struct control *ctl, int fd, const struct ucred *peer)
 {
 	struct client *c = calloc(1, sizeof(*c));
-	socklen_t len = sizeof(c->peer);
 
 	if (!c)
 		return NULL;
 	c->control = ctl;
-	c->master = ctl->master;
+	c->peer = *peer;
 	c->stream.received = received;
 	c->stream.drained = drained;
 	c->stream.closed = closed;
-	list_init(&c->survey.link);
-	list_init(&c->follower.link);
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &c->peer, &len) < 0 ||
-	    stream_open(&c->stream, &c->master->broker.loop, fd, CONTROL_REQUEST_MAX,
+	if (stream_open(&c->stream, &ctl->master->broker.loop, fd, CONTROL_REQUEST_MAX,
 			CONTROL_ANSWER_MAX) < 0) {
 		free(c);
 		return NULL;
 	}
 	list_append(&ctl->clients, &c->link);
-	ctl->n_clients++;
 	return c;
+}
+
+bool client_free_idle(struct control *ctl)
+{
+	struct client *c;
+
+	list_for_each (c, &ctl->clients, link)
+		if (!c->task && !c->stream.out.len && stream_is_open(&c->stream)) {
+			client_free(c);
+			return true;
+		}
+	return false;
+}
+
+void client_free_all(struct control *ctl)
+{
+	struct client *c;
+
+	while ((c = list_first(&ctl->clients, struct client, link)))
+		client_free(c);
+}
+
+void client_finish(struct client *c)
+{
+	c->stream.finishing = true;
 }

@@ -1,152 +1,50 @@
-/*
- * The commands that look: events, config, help.
- */
+#include "config.h"
+
 #include <string.h>
-#include "base/json.h"
 #include "config/option.h"
 #include "config/origin.h"
 #include "control/client.h"
-#include "report/events.h"
 #include "sys/config_file.h"
 
-/* --- events -------------------------------------------------------------------------- */
+/* A section of the configuration. Each pointer is to a struct broker_conf or service_conf. */
+struct section {
+	const char *name;
+	enum option_section kind;
+	const void *running;
+	const void *started; /* what holds of options that take a restart of the broker */
+	const void *file;    /* as the file has it now; NULL: not there, or not readable */
+	bool is_scaled;	     /* the number of workers was set by hand */
+};
 
-/* Output that waits before no more events are added: the ring keeps them meanwhile. */
-#define EVENTS_WAITING_MAX (64 * 1024)
-
-/* A worker's name begins with that of its service; not every event names both. */
-static bool is_wanted(const struct event *e, const char *target)
-{
-	size_t len = target ? strlen(target) : 0;
-
-	if (!target)
-		return true;
-	if (strchr(target, '.'))
-		return !strcmp(e->worker, target);
-	return !strcmp(e->service, target) ||
-	       (!strncmp(e->worker, target, len) && e->worker[len] == '.');
-}
-
-static void write_lost(struct buf *out, uint64_t count)
-{
-	json_begin(out);
-	json_str(out, "type", "lost");
-	json_uint(out, "count", count);
-	json_end(out);
-}
-
-/* Returns whether all there are were written. */
-static bool write_events(struct client *c)
-{
-	const struct event_ring *ring = &c->control->events->ring;
-	const char *target = c->request.arguments[0].text;
-	struct buf *out = &c->stream.out;
-	const struct event *e;
-
-	while (out->len < EVENTS_WAITING_MAX) {
-		e = event_ring_from(ring, c->next_event);
-		if (!e)
-			return true;
-		if (e->id > c->next_event)
-			write_lost(out, e->id - c->next_event);
-		c->next_event = e->id + 1;
-		if (is_wanted(e, target))
-			buf_add(out, e->text, e->len);
-	}
-	return false;
-}
-
-void control_events_go_on(struct client *c)
-{
-	bool all;
-
-	do {
-		all = write_events(c);
-		stream_flush(&c->stream);
-	} while (!all && stream_is_open(&c->stream) && !c->stream.out.len);
-	if (all && !request_has(&c->request, "--follow"))
-		client_end(c);
-}
-
-static void news(struct event_follower *f)
-{
-	struct client *c = container_of(f, struct client, follower);
-
-	/* One that reads slowly goes on when it has read. */
-	if (!c->stream.out.len)
-		control_events_go_on(c);
-}
-
-static uint64_t first_event(const struct client *c, bool follow)
-{
-	const struct request_value *since = request_option(&c->request, "--since");
-	const struct event_ring *ring = &c->control->events->ring;
-	int64_t ms, id;
-
-	if (!since->text)
-		return follow ? event_ring_next_id(ring) : ring->first;
-	(void)command_parse_since(since->text, &ms, &id);
-	if (ms >= 0)
-		return event_ring_since(ring, loop_now(&c->master->broker.loop) - ms);
-	/* An id of an earlier broker says nothing here: all there is. */
-	if ((uint64_t)id >= event_ring_next_id(ring))
-		return ring->first;
-	return (uint64_t)id + 1;
-}
-
-void control_events(struct client *c)
-{
-	const char *target = c->request.arguments[0].text;
-	bool follow = request_has(&c->request, "--follow");
-
-	/* A worker may be gone and its events still be there; a service that is not is a mistake.
-	 */
-	if (target && !strchr(target, '.') && !client_find_service(c, target))
-		return;
-	c->next_event = first_event(c, follow);
-	c->state = CLIENT_FOLLOWS;
-	if (follow) {
-		c->follower.news = news;
-		events_follow(c->control->events, &c->follower);
-	}
-	control_events_go_on(c);
-}
-
-/* --- config -------------------------------------------------------------------------- */
-
-/* An environment often holds passwords: who may only look sees the names. */
-static void cut_secret(const struct option *opt, size_t from, struct strbuf *text)
-{
-	char *equals;
-
-	if (strcmp(opt->key, "environment") != 0)
-		return;
-	equals = strchr(text->text + from, '=');
-	if (!equals)
-		return;
-	text->len = (size_t)(equals - text->text) + 1;
-	text->text[text->len] = '\0';
-	strbuf_add(text, "...");
-}
-
-/* A list as one text. */
+/*
+ * A list as one text. An environment often holds passwords: clients that may only look see the
+ * names of variables.
+ */
 static void format_value(const struct option *opt, const void *conf, bool secrets,
 			 struct strbuf *out)
 {
-	for (size_t i = 0; i < option_entries(opt, conf); i++) {
-		size_t start;
+	bool hide = !secrets && !strcmp(opt->key, "environment");
 
-		if (i)
-			strbuf_add(out, ", ");
-		start = out->len;
-		option_format(opt, conf, i, out);
-		if (!secrets)
-			cut_secret(opt, start, out);
+	for (size_t i = 0; i < option_entries(opt, conf); i++) {
+		STRBUF(entry, 4096);
+		size_t n;
+
+		option_format(opt, conf, i, &entry);
+		n = hide ? strcspn(entry.text, "=") : entry.len;
+		strbuf_addf(out, "%s%.*s%s", i ? ", " : "", (int)n, entry.text,
+			    n < entry.len ? "=..." : "");
 	}
 }
 
-static void format_origin(const struct conf *conf, const struct conf_origin *o, struct strbuf *out)
+static void format_origin(const struct conf *conf, const struct option *opt, const void *section,
+			  size_t entry, struct strbuf *out)
 {
+	const struct broker_conf *bc = section;
+	const struct service_conf *sc = section;
+	const struct conf_origin *o = opt->section == OPTION_BROKER
+					      ? origin_find(bc->origins, bc->n_origins, opt, entry)
+					      : origin_find(sc->origins, sc->n_origins, opt, entry);
+
 	switch (o ? o->kind : ORIGIN_DEFAULT) {
 	case ORIGIN_DEFAULT:
 		strbuf_add(out, "default");
@@ -164,40 +62,12 @@ static void format_origin(const struct conf *conf, const struct conf_origin *o, 
 	}
 }
 
-/* A section as it was read, and where each of its values came from. */
-struct values {
-	const struct conf *conf; /* that it is of */
-	const void *section;	 /* a struct broker_conf or service_conf */
-	const struct conf_origin *origins;
-	size_t n_origins;
-};
-
-struct section {
-	const char *name;
-	enum option_section kind;
-	struct values running, started; /* the second: of options that take a restart */
-	const void *file; /* as the file has it now; NULL: not there, or not readable */
-	bool is_scaled;	  /* the number of workers was set by hand */
-};
-
-static struct values broker_values(const struct conf *conf)
-{
-	return (struct values){ conf, &conf->broker, conf->broker.origins, conf->broker.n_origins };
-}
-
-static struct values service_values(const struct conf *conf, const struct service_conf *sc)
-{
-	return (struct values){ conf, sc, sc->origins, sc->n_origins };
-}
-
 /* @file: NULL if it says the same. */
 static void write_option(struct client *c, const struct section *section, const char *key,
 			 const char *value, const char *origin, const char *file)
 {
-	struct buf *out = &c->stream.out;
+	struct buf *out = client_line(c, "option");
 
-	json_begin(out);
-	json_str(out, "type", "option");
 	json_str(out, "section", section->name);
 	json_str(out, "key", key);
 	json_str(out, "value", value);
@@ -208,38 +78,34 @@ static void write_option(struct client *c, const struct section *section, const 
 
 /* Each number is a key of its own; without any the option has its line all the same. */
 static void write_numbered(struct client *c, const struct section *section,
-			   const struct option *opt, const struct values *now)
+			   const struct option *opt, const void *now)
 {
-	size_t n = option_entries(opt, now->section);
+	size_t n = option_entries(opt, now);
 	size_t n_file = section->file ? option_entries(opt, section->file) : 0;
 
 	for (size_t i = 0; i < n || (i == 0 && !n_file); i++) {
+		size_t same = n_file;
 		STRBUF(key, 64);
 		STRBUF(value, 4096);
 		STRBUF(origin, 512);
 		STRBUF(file, 4096);
-		bool differs = false;
 
-		option_add_key(opt, now->section, i, &key);
-		format_origin(now->conf, origin_find(now->origins, now->n_origins, opt, i),
-			      &origin);
+		option_add_key(opt, now, i, &key);
+		format_origin(client_control(c)->master->conf, opt, now, i, &origin);
 		if (i < n)
-			option_format(opt, now->section, i, &value);
-		if (i < n && section->file) {
-			size_t same = option_find_same(opt, now->section, i, section->file);
-
-			if (same < n_file)
-				option_format(opt, section->file, same, &file);
-			differs = strcmp(value.text, file.text) != 0;
-		}
+			option_format(opt, now, i, &value);
+		if (i < n && section->file)
+			same = option_find_same(opt, now, i, section->file);
+		if (same < n_file)
+			option_format(opt, section->file, same, &file);
 		write_option(c, section, key.text, value.text, origin.text,
-			     differs ? file.text : NULL);
+			     section->file && strcmp(value.text, file.text) ? file.text : NULL);
 	}
 	for (size_t i = 0; i < n_file; i++) {
 		STRBUF(key, 64);
 		STRBUF(file, 4096);
 
-		if (option_find_same(opt, section->file, i, now->section) < n)
+		if (option_find_same(opt, section->file, i, now) < n)
 			continue;
 		option_add_key(opt, section->file, i, &key);
 		option_format(opt, section->file, i, &file);
@@ -249,10 +115,11 @@ static void write_numbered(struct client *c, const struct section *section,
 
 static void write_section(struct client *c, const struct section *section)
 {
+	bool secrets = client_may_steer(c);
+
 	for (size_t i = 0; i < option_count; i++) {
 		const struct option *opt = &option_table[i];
-		const struct values *now =
-			opt->apply == APPLY_RESTART ? &section->started : &section->running;
+		const void *now = opt->apply == APPLY_RESTART ? section->started : section->running;
 		STRBUF(value, 4096);
 		STRBUF(file, 4096);
 		STRBUF(origin, 512);
@@ -264,15 +131,14 @@ static void write_section(struct client *c, const struct section *section)
 			write_numbered(c, section, opt, now);
 			continue;
 		}
-		format_value(opt, now->section, c->may_steer, &value);
+		format_value(opt, now, secrets, &value);
 		if (section->is_scaled && !strcmp(opt->key, "workers"))
 			strbuf_add(&origin, "by hand");
 		else
-			format_origin(now->conf, origin_find(now->origins, now->n_origins, opt, 0),
-				      &origin);
-		differs = section->file && !option_equal(opt, now->section, section->file);
+			format_origin(client_control(c)->master->conf, opt, now, 0, &origin);
+		differs = section->file && !option_equal(opt, now, section->file);
 		if (differs)
-			format_value(opt, section->file, c->may_steer, &file);
+			format_value(opt, section->file, secrets, &file);
 		write_option(c, section, opt->key, value.text, origin.text,
 			     differs ? file.text : NULL);
 	}
@@ -289,8 +155,8 @@ static void write_service_section(struct client *c, const struct service *s,
 	strbuf_addf(&name, "service:%s", service_name(s));
 	write_section(c, &(struct section){ .name = name.text,
 					    .kind = OPTION_SERVICE,
-					    .running = service_values(c->master->conf, &now),
-					    .started = service_values(c->master->conf, &now),
+					    .running = &now,
+					    .started = &now,
 					    .file = file ? conf_find_service(file, service_name(s))
 							 : NULL,
 					    .is_scaled = now.workers != s->conf->workers });
@@ -299,54 +165,24 @@ static void write_service_section(struct client *c, const struct service *s,
 /* The file is read as a reload would read it; what is wrong with it is part of the answer. */
 void control_config(struct client *c)
 {
-	const struct master *m = c->master;
-	struct buf *out = &c->stream.out;
+	const struct master *m = client_control(c)->master;
 	STRBUF(error, CONF_ERROR_BYTES);
 	struct conf *file = NULL;
 	const struct service *s;
 
 	if (m->config_file && config_file_load(m->config_file, &file, &error) < 0) {
-		json_begin(out);
-		json_str(out, "type", "file-error");
+		struct buf *out = client_line(c, "file-error");
+
 		json_str(out, "message", error.text);
 		json_end(out);
 	}
 	write_section(c, &(struct section){ .name = "broker",
 					    .kind = OPTION_BROKER,
-					    .running = broker_values(m->conf),
-					    .started = broker_values(m->conf_start),
+					    .running = &m->conf->broker,
+					    .started = &m->conf_start->broker,
 					    .file = file ? &file->broker : NULL });
 	list_for_each (s, &m->broker.services, link)
 		write_service_section(c, s, file);
 	conf_free(file);
-	client_end(c);
-}
-
-/* --- help ---------------------------------------------------------------------------- */
-
-void control_help(struct client *c)
-{
-	const char *only = c->request.arguments[0].text;
-	struct buf *out = &c->stream.out;
-
-	if (only && !command_find(only)) {
-		client_error(c, "unknown-command", "there is no command %s; help shows all", only);
-		return;
-	}
-	for (size_t i = 0; i < command_count; i++) {
-		const struct command *cmd = &command_table[i];
-		STRBUF(usage, 256);
-
-		if (cmd->right == RIGHT_LOCAL ||
-		    (only ? strcmp(only, cmd->name) != 0 : cmd->hidden))
-			continue;
-		command_usage(cmd, &usage);
-		json_begin(out);
-		json_str(out, "type", "command");
-		json_str(out, "command", cmd->name);
-		json_str(out, "usage", usage.text);
-		json_str(out, "help", cmd->help);
-		json_end(out);
-	}
 	client_end(c);
 }

@@ -1,3 +1,4 @@
+#include "control.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -5,6 +6,8 @@
 #include <unistd.h>
 #include "base/fd.h"
 #include "control/client.h"
+#include "control/commands.h"
+#include "core/limits.h"
 #include "sys/unix_listener.h"
 #include "sys/user.h"
 
@@ -12,7 +15,7 @@
 #define GROUPS_MAX   256
 #define ACCEPT_BATCH 16
 
-/* --- who may come in ----------------------------------------------------------------- */
+/* --- clients -------------------------------------------------------------------------- */
 
 static bool is_member(int fd, const struct ucred *peer, gid_t group)
 {
@@ -31,50 +34,31 @@ static bool is_member(int fd, const struct ucred *peer, gid_t group)
 	return false;
 }
 
-/* One that asks nothing now makes room for one that may. */
-static bool make_room(struct control *ctl)
+/* A client that may not ask, or for which there is no room, is told so. */
+static void control_accepted(struct acceptor *a, int fd)
 {
-	struct client *c;
+	struct control *ctl = container_of(a, struct control, acceptor);
+	bool room = list_count(&ctl->clients) < CONTROL_CLIENTS_MAX || client_free_idle(ctl);
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+	struct client *c = NULL;
 
-	if (ctl->n_clients < CONTROL_CLIENTS_MAX)
-		return true;
-	list_for_each (c, &ctl->clients, link)
-		if (c->state == CLIENT_IDLE && !c->stream.out.len && stream_is_open(&c->stream)) {
-			client_free(c);
-			return true;
-		}
-	return false;
-}
-
-/* Whoever may not ask, or for whom there is no place, is told so. */
-static void admit(struct control *ctl, int fd, bool room)
-{
-	struct client *c = client_new(ctl, fd);
-
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0)
+		c = client_new(ctl, fd, &peer);
 	if (!c) {
 		(void)close(fd);
-		return;
-	}
-	c->may_steer = c->peer.uid == 0 || c->peer.uid == geteuid();
-	if (!c->may_steer && !is_member(fd, &c->peer, ctl->group)) {
-		c->stream.finishing = true;
+	} else if (!client_may_steer(c) && !is_member(fd, &peer, ctl->group)) {
+		client_finish(c);
 		client_error(c, "not-allowed",
 			     "only root, the user of the broker (%u) and members of control_group "
 			     "may ask",
 			     (unsigned)geteuid());
 	} else if (!room) {
-		c->stream.finishing = true;
+		client_finish(c);
 		client_error(c, "busy",
 			     "%d clients are connected, and all of them wait for answers",
 			     CONTROL_CLIENTS_MAX);
 	}
-}
-
-static void control_accepted(struct acceptor *a, int fd)
-{
-	struct control *ctl = container_of(a, struct control, acceptor);
-
-	admit(ctl, fd, make_room(ctl));
 }
 
 /* --- begin and end ------------------------------------------------------------------- */
@@ -119,18 +103,6 @@ int control_chown(struct control *ctl, uid_t uid)
 	return -errno;
 }
 
-static void worker_changed(struct observer *o, const struct worker *w, enum worker_state from,
-			   enum worker_event ev)
-{
-	control_tell_debugger(container_of(o, struct control, observer), w, from, ev);
-}
-
-static void rollout_stepped(struct observer *o, const struct service *s, enum roll_phase phase,
-			    const struct worker *w)
-{
-	control_tell_rollers(container_of(o, struct control, observer), s, phase, w);
-}
-
 void control_init(struct control *ctl, struct master *m, struct events *events,
 		  struct survey *survey)
 {
@@ -138,13 +110,12 @@ void control_init(struct control *ctl, struct master *m, struct events *events,
 		.master = m,
 		.events = events,
 		.survey = survey,
-		.observer = { .worker = worker_changed, .rollout = rollout_stepped },
+		.answer = commands_answer,
 		.fd = -1,
 		.group = UNIX_LISTENER_NO_GROUP,
 	};
 	list_init(&ctl->clients);
 	acceptor_init(&ctl->acceptor, ACCEPT_BATCH, control_accepted);
-	notice_observe(&m->broker, &ctl->observer);
 }
 
 int control_start(struct control *ctl)
@@ -154,12 +125,8 @@ int control_start(struct control *ctl)
 
 void control_stop(struct control *ctl)
 {
-	struct client *c, *tmp;
-
-	list_remove(&ctl->observer.link);
 	acceptor_stop(&ctl->acceptor);
-	list_for_each_safe (c, tmp, &ctl->clients, link)
-		client_free(c);
+	client_free_all(ctl);
 	if (ctl->fd >= 0)
 		(void)unlink(ctl->path);
 	fd_closep(&ctl->fd);

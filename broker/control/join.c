@@ -1,21 +1,19 @@
-/*
- * The command that worker-shim --join sends: the asking process becomes a guest.
- */
-#include <errno.h>
-#include "base/json.h"
-#include "control/client.h"
-#include "handoff_name.h"
-#include "service/guest.h"
+#include "join.h"
 
-static void write_place(const struct worker *w, struct buf *out)
+#include <errno.h>
+#include "control/client.h"
+#include "control/names.h"
+#include "service/guest.h"
+#include "handoff_name.h"
+
+static void write_place(struct client *c, const struct worker *w)
 {
+	struct buf *out = client_line(c, "join");
 	char token[2 * HANDOFF_TOKEN_SIZE + 1] = "";
 	STRBUF(ports, 1024);
 
 	handoff_hex_put(token, w->token, HANDOFF_TOKEN_SIZE);
 	guest_private_ports(service_of(w), &ports);
-	json_begin(out);
-	json_str(out, "type", "join");
 	json_str(out, "worker", w->name);
 	json_str(out, "service", service_name(service_of(w)));
 	json_uint(out, "generation", w->generation);
@@ -27,19 +25,19 @@ static void write_place(const struct worker *w, struct buf *out)
 
 void control_join(struct client *c)
 {
-	struct service *s = client_find_service(c, c->request.arguments[0].text);
-	bool pinned_only = request_has(&c->request, "--pinned-only");
+	struct service *s = client_find_service(c, client_argument(c));
+	bool pinned_only = request_has(client_request(c), "--pinned-only");
 	STRBUF(error, 512);
 	struct worker *w;
 	int r;
 
 	if (!s)
 		return;
-	r = guest_join(s, c->stream.fd, pinned_only, &w, &error);
+	r = guest_join(s, client_fd(c), pinned_only, &w, &error);
 	if (r < 0) {
 		client_error(c, r == -EBUSY ? "refused" : "failed", "%s", error.text);
 		return;
 	}
-	write_place(w, &c->stream.out);
+	write_place(c, w);
 	client_end(c);
 }

@@ -1,6 +1,5 @@
-/*
- * The services and workers that a request names; and what is said where there is none.
- */
+#include "names.h"
+
 #include <stdio.h>
 #include <string.h>
 #include "base/nearest.h"
@@ -9,32 +8,35 @@
 #include "report/status.h"
 #include "service/questions.h"
 
-static void add_nearest(const char *name, const char *const *names, size_t n, struct strbuf *out)
+const char *names_nearer(const char *name, const char *best, const char *other)
 {
-	const char *near = nearest(name, names, n);
+	const char *both[] = { best ? best : other, other };
 
-	if (near)
-		strbuf_addf(out, "; did you mean %s?", near);
+	return nearest(name, both, ARRAY_SIZE(both));
+}
+
+/* @near: what may have been meant instead, or NULL. */
+static void refuse_name(struct client *c, const char *code, const char *what, const char *name,
+			const char *near)
+{
+	client_error(c, code, "there is no %s %s%s%s%s", what, name, near ? "; did you mean " : "",
+		     near ? near : "", near ? "?" : "");
 }
 
 struct service *client_find_service(struct client *c, const char *name)
 {
-	struct service *found = service_find(&c->master->broker, name), *s;
-	const char *names[CONF_SERVICES_MAX];
-	STRBUF(near, 128);
-	size_t n = 0;
+	struct service *found = service_find(client_broker(c), name), *s;
+	const char *near = NULL;
 
 	if (found)
 		return found;
-	list_for_each (s, &c->master->broker.services, link)
-		if (n < ARRAY_SIZE(names))
-			names[n++] = service_name(s);
-	add_nearest(name, names, n, &near);
-	client_error(c, "unknown-service", "there is no service %s%s", name, near.text);
+	list_for_each (s, &client_broker(c)->services, link)
+		near = names_nearer(name, near, service_name(s));
+	refuse_name(c, "unknown-service", "service", name, near);
 	return NULL;
 }
 
-/* Cuts "@GENERATION" off. 0: none was given. What is no number stays, and is nobody's name. */
+/* Cuts "@GENERATION" off. 0: none was given. What is no number stays: no worker has such a name. */
 static int64_t cut_generation(char *name)
 {
 	char *at = strchr(name, '@');
@@ -45,7 +47,7 @@ static int64_t cut_generation(char *name)
 	return generation;
 }
 
-/* Of those that share the name of a slot the one that serves; else the newest. */
+/* Of the workers that share the name of a slot, the one that serves; else the newest. */
 static bool is_better(const struct worker *w, const struct worker *than)
 {
 	bool current = worker_state_is_current(w->state);
@@ -57,23 +59,19 @@ static bool is_better(const struct worker *w, const struct worker *than)
 	return w->generation >= than->generation;
 }
 
-/* The service that has a slot of that name with no worker in it now, or NULL. */
-static const struct service *find_empty_slot(const struct client *c, const char *name,
-					     unsigned *ret_slot)
+struct service *client_find_slot(const struct client *c, const char *name, unsigned *ret_slot)
 {
-	const struct service *s;
+	char service[HANDOFF_SERVICE_SIZE], rest;
+	const char *dot = strrchr(name, '.');
+	size_t n = dot ? (size_t)(dot - name) : 0;
+	struct service *s;
 
-	list_for_each (s, &c->master->broker.services, link)
-		for (unsigned i = 0; !s->dispatch.stopping && i < s->want; i++) {
-			char slot[PIN_WORKER_SIZE];
-
-			snprintf(slot, sizeof(slot), "%s.%u", service_name(s), i);
-			if (!strcmp(slot, name) && status_slot_is_empty(s, i)) {
-				*ret_slot = i;
-				return s;
-			}
-		}
-	return NULL;
+	if (!dot || n >= sizeof(service) || sscanf(dot + 1, "%u%c", ret_slot, &rest) != 1)
+		return NULL;
+	memcpy(service, name, n);
+	service[n] = '\0';
+	s = service_find(client_broker(c), service);
+	return s && *ret_slot < s->want ? s : NULL;
 }
 
 static void refuse_empty_slot(struct client *c, const struct service *s, unsigned slot)
@@ -86,59 +84,49 @@ static void refuse_empty_slot(struct client *c, const struct service *s, unsigne
 		     s->backoff.failures ? service_name(s) : "");
 }
 
-/* @name is that of nobody: what it may have meant. */
-static void refuse_worker(struct client *c, const char *name, const char *const *names, size_t n)
+static void refuse_worker(struct client *c, const char *name)
 {
+	const struct broker *b = client_broker(c);
 	const struct service *s;
-	STRBUF(near, 128);
-	char slot[128];
+	const struct worker *w;
+	const char *near = NULL;
+	STRBUF(slot, 128);
 
-	list_for_each (s, &c->master->broker.services, link)
-		if (!strcmp(service_name(s), name)) {
-			client_error(c, "unknown-worker",
-				     "there is no worker %s: that is a service; its workers are "
-				     "called %s.0 and so on",
-				     name, name);
-			return;
-		}
-	snprintf(slot, sizeof(slot), "%.*s", (int)strcspn(name, "@"), name);
-	add_nearest(slot, names, n, &near);
-	client_error(c, "unknown-worker", "there is no worker %s%s", name, near.text);
+	if (service_find(b, name)) {
+		client_error(c, "unknown-worker",
+			     "there is no worker %s: that is a service; its workers are called "
+			     "%s.0 and so on",
+			     name, name);
+		return;
+	}
+	strbuf_add_bytes(&slot, name, strcspn(name, "@"));
+	list_for_each (s, &b->services, link)
+		list_for_each (w, &s->workers, link)
+			near = names_nearer(slot.text, near, w->name);
+	refuse_name(c, "unknown-worker", "worker", name, near);
 }
 
 struct worker *client_find_worker(struct client *c, const char *name)
 {
 	struct worker *w, *best = NULL;
-	const struct service *empty;
 	struct service *s;
 	char wanted[128];
-	const char **names;
 	int64_t generation;
 	unsigned slot;
-	size_t n = 0, total = 0;
 
 	snprintf(wanted, sizeof(wanted), "%s", name);
 	generation = cut_generation(wanted);
-	list_for_each (s, &c->master->broker.services, link)
-		list_for_each (w, &s->workers, link) {
-			total++;
+	list_for_each (s, &client_broker(c)->services, link)
+		list_for_each (w, &s->workers, link)
 			if (!strcmp(w->name, wanted) &&
 			    (!generation || w->generation == generation) && is_better(w, best))
 				best = w;
-		}
 	if (best)
 		return best;
-	empty = find_empty_slot(c, name, &slot);
-	if (empty) {
-		refuse_empty_slot(c, empty, slot);
-		return NULL;
-	}
-	names = calloc(total + 1, sizeof(*names));
-	list_for_each (s, &c->master->broker.services, link)
-		list_for_each (w, &s->workers, link)
-			if (names)
-				names[n++] = w->name;
-	refuse_worker(c, name, names, n);
-	free(names);
+	s = client_find_slot(c, name, &slot);
+	if (s && !s->dispatch.stopping && status_slot_is_empty(s, slot))
+		refuse_empty_slot(c, s, slot);
+	else
+		refuse_worker(c, name);
 	return NULL;
 }

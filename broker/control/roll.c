@@ -1,12 +1,10 @@
-/*
- * The commands that take time, and whose client is told how far they are: reload, restart. The
- * steps come from service_announce(); the end is told from the loop, when whatever was in the
- * middle of a change has come to its end.
- */
+#include "roll.h"
+
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include "base/json.h"
 #include "control/client.h"
+#include "core/notice.h"
 #include "master/reload.h"
 #include "report/events.h"
 #include "service/progress.h"
@@ -15,20 +13,20 @@
 #include "service/survey.h"
 #include "service/trouble.h"
 
-/* Between two steps the client hears so often what is waited for. */
+/* Interval of progress lines while no step is taken. */
 #define WAIT_MS 500
 
-enum outcome { GOES_ON, SERVES, FAILED };
-
-/* One service whose rollout a client waits for. */
+/* A service whose rollout a client waits for. */
 struct awaited {
 	char service[HANDOFF_SERVICE_SIZE];
-	unsigned roll; /* its number; 0: the service is new, and what counts is that it serves */
-	enum outcome outcome;
+	unsigned roll; /* its number; 0: the service is new, and we wait until it serves */
+	bool over;     /* it serves; or it has failed, and roll::reason says why */
 };
 
-struct control_roll {
-	struct client *client;
+struct roll {
+	struct task task;
+	struct observer observer;
+	struct event_follower follower;
 	struct loop_timer tick;
 	char reason[512];	     /* of the first that failed */
 	char output[LINES_TAIL + 1]; /* what its worker wrote last */
@@ -36,17 +34,9 @@ struct control_roll {
 	struct awaited awaited[];
 };
 
-void control_roll_free(struct client *c)
-{
-	if (c->roll)
-		loop_timer_disarm(&c->roll->tick);
-	free(c->roll);
-	c->roll = NULL;
-}
-
 /* --- what the client is told --------------------------------------------------------- */
 
-/* Those of a service without a rollout that have started. */
+/* The workers that have started, of a service without a rollout. */
 static size_t count_started(const struct service *s)
 {
 	size_t n = 0;
@@ -59,12 +49,10 @@ static size_t count_started(const struct service *s)
 static void write_progress(struct client *c, const struct service *s, const char *phase,
 			   const char *worker, const char *message)
 {
-	struct buf *out = &c->stream.out;
+	struct buf *out = client_line(c, "progress");
 	STRBUF(waits, 512);
 
 	service_rollout_text(s, &waits);
-	json_begin(out);
-	json_str(out, "type", "progress");
 	json_str(out, "service", service_name(s));
 	json_uint(out, "generation", s->target ? s->target_generation : s->generation);
 	json_str(out, "phase", phase);
@@ -74,66 +62,47 @@ static void write_progress(struct client *c, const struct service *s, const char
 	json_str(out, "waits_for", waits.len ? waits.text : NULL);
 	json_str(out, "message", message);
 	json_end(out);
-	stream_flush(&c->stream);
+	client_flush(c);
 }
 
-static void fail(struct control_roll *roll, struct awaited *a, const char *reason,
-		 const char *output)
+static void fail(struct roll *roll, struct awaited *a, const char *reason, const char *output)
 {
-	a->outcome = FAILED;
+	a->over = true;
 	if (roll->reason[0])
 		return;
 	snprintf(roll->reason, sizeof(roll->reason), "%s", reason);
 	snprintf(roll->output, sizeof(roll->output), "%s", output);
 }
 
-static void write_output(struct buf *out, const char *text)
+static void write_failure(struct roll *roll)
 {
-	json_array(out, "output");
-	while (*text) {
-		size_t n = strcspn(text, "\n");
+	struct buf *out = client_line(roll->task.client, "error");
 
-		json_bytes(out, NULL, text, n);
-		text += n + (text[n] == '\n');
+	json_str(out, "code", "aborted");
+	json_str(out, "message", roll->reason);
+	json_array(out, "output");
+	for (const char *line = roll->output; *line;) {
+		size_t n = strcspn(line, "\n");
+
+		json_bytes(out, NULL, line, n);
+		line += n + (line[n] == '\n');
 	}
 	json_close_array(out);
-}
-
-static void finish(struct client *c)
-{
-	struct control_roll *roll = c->roll;
-	struct buf *out = &c->stream.out;
-
-	list_remove(&c->follower.link);
-	c->roll = NULL;
-	loop_timer_disarm(&roll->tick);
-	if (roll->reason[0]) {
-		json_begin(out);
-		json_str(out, "type", "error");
-		json_str(out, "code", "aborted");
-		json_str(out, "message", roll->reason);
-		write_output(out, roll->output);
-		json_end(out);
-		free(roll);
-		client_answered(c);
-		return;
-	}
-	free(roll);
-	client_end(c);
+	json_end(out);
 }
 
 /* --- how far it is ------------------------------------------------------------------- */
 
-/* A service that the reload has made: there is no rollout, and nothing to go back to. */
-static void look_at_new(struct control_roll *roll, struct awaited *a, const struct service *s)
+/* A service that the reload has created has no rollout, and nothing to go back to. */
+static void judge_new(struct roll *roll, struct awaited *a, const struct service *s)
 {
 	const struct slot_trouble *trouble = NULL;
 	STRBUF(reason, 256);
 
 	if (service_is_ready(s)) {
-		a->outcome = SERVES;
+		a->over = true;
 		if (!s->rollout_number)
-			write_progress(roll->client, s, "done", NULL, NULL);
+			write_progress(roll->task.client, s, "done", NULL, NULL);
 		return;
 	}
 	if (!s->backoff.failures)
@@ -146,103 +115,97 @@ static void look_at_new(struct control_roll *roll, struct awaited *a, const stru
 	fail(roll, a, reason.text, trouble ? trouble->last_output : "");
 }
 
-static void look_at(struct control_roll *roll, struct awaited *a)
+static void judge(struct roll *roll, struct awaited *a)
 {
-	const struct service *s = service_find(&roll->client->master->broker, a->service);
+	const struct service *s = service_find(client_broker(roll->task.client), a->service);
 
-	if (a->outcome != GOES_ON)
+	if (a->over)
 		return;
-	if (!s || service_leaves(s)) /* before its own began */
+	if (!s || service_leaves(s)) /* before its own rollout began */
 		fail(roll, a, service_end_text(s), "");
 	else if (!a->roll)
-		look_at_new(roll, a, s);
+		judge_new(roll, a, s);
 	else if (!s->rollout.active && !s->after)
-		/* Its end was announced, or it never began. */
+		/* Its end would have been announced: it never began. */
 		fail(roll, a, "it was dropped: the reload before it was aborted", "");
 }
 
-static void look(struct client *c)
+/* Ends the answer, and with it @roll, when nothing is awaited any more. */
+static void finish_if_over(struct roll *roll)
 {
-	struct control_roll *roll = c->roll;
+	struct client *c = roll->task.client;
 	bool over = true;
 
 	for (size_t i = 0; i < roll->n; i++) {
-		look_at(roll, &roll->awaited[i]);
-		over = over && roll->awaited[i].outcome != GOES_ON;
+		judge(roll, &roll->awaited[i]);
+		over = over && roll->awaited[i].over;
 	}
-	if (over)
-		finish(c);
+	if (over && roll->reason[0]) {
+		write_failure(roll);
+		client_answered(c);
+	} else if (over) {
+		client_end(c);
+	}
 }
 
-static void news(struct event_follower *f)
+static void events_added(struct event_follower *f)
 {
-	look(container_of(f, struct client, follower));
+	finish_if_over(container_of(f, struct roll, follower));
 }
 
 static void tick(struct loop_timer *timer)
 {
-	struct control_roll *roll = container_of(timer, struct control_roll, tick);
-	struct client *c = roll->client;
+	struct roll *roll = container_of(timer, struct roll, tick);
+	struct broker *b = client_broker(roll->task.client);
 
 	for (size_t i = 0; i < roll->n; i++) {
-		const struct service *s =
-			service_find(&c->master->broker, roll->awaited[i].service);
+		const struct service *s = service_find(b, roll->awaited[i].service);
 
-		if (s && (s->rollout.active || !s->rollout_number) &&
-		    roll->awaited[i].outcome == GOES_ON)
-			write_progress(c, s, "wait", NULL, NULL);
+		if (s && (s->rollout.active || !s->rollout_number) && !roll->awaited[i].over)
+			write_progress(roll->task.client, s, "wait", NULL, NULL);
 	}
-	loop_timer_arm(&c->master->broker.loop, timer, WAIT_MS);
-	look(c);
+	loop_timer_arm(&b->loop, timer, WAIT_MS);
+	finish_if_over(roll);
 }
 
-static void note(struct control_roll *roll, struct awaited *a, const struct service *s,
-		 enum roll_phase phase, const struct worker *w)
+static void rollout_stepped(struct observer *o, const struct service *s, enum roll_phase phase,
+			    const struct worker *w)
 {
+	struct roll *roll = container_of(o, struct roll, observer);
 	bool aborted = phase == ROLL_ABORTED;
 
-	/* One that was under way before is not ours, but what we wait for. */
-	write_progress(roll->client, s, roll_phase_name(phase), w ? w->name : NULL,
-		       aborted ? s->abort_reason : NULL);
-	if (a->roll != s->rollout_number)
-		return;
-	if (phase == ROLL_DONE)
-		a->outcome = SERVES;
-	else if (aborted)
-		fail(roll, a, s->abort_reason, s->abort_output);
-}
+	for (size_t i = 0; i < roll->n; i++) {
+		struct awaited *a = &roll->awaited[i];
 
-void control_tell_rollers(struct control *ctl, const struct service *s, enum roll_phase phase,
-			  const struct worker *w)
-{
-	struct client *c;
-
-	list_for_each (c, &ctl->clients, link)
-		for (size_t i = 0; c->roll && i < c->roll->n; i++)
-			if (!strcmp(c->roll->awaited[i].service, service_name(s)))
-				note(c->roll, &c->roll->awaited[i], s, phase, w);
-}
-
-/* --- the commands -------------------------------------------------------------------- */
-
-/* From now on the client hears of every step in the services that it awaits. */
-static bool await(struct client *c, size_t room)
-{
-	struct control_roll *roll = calloc(1, sizeof(*roll) + room * sizeof(roll->awaited[0]));
-
-	if (!roll) {
-		client_error(c, "failed", "out of memory");
-		return false;
+		if (strcmp(a->service, service_name(s)) != 0)
+			continue;
+		write_progress(roll->task.client, s, roll_phase_name(phase), w ? w->name : NULL,
+			       aborted ? s->abort_reason : NULL);
+		/* The rollout before ours is reported, but does not decide. */
+		if (a->roll == s->rollout_number && phase == ROLL_DONE)
+			a->over = true;
+		else if (a->roll == s->rollout_number && aborted)
+			fail(roll, a, s->abort_reason, s->abort_output);
 	}
-	roll->client = c;
-	loop_timer_init(&roll->tick, tick);
-	c->roll = roll;
-	return true;
 }
 
-static void await_service(struct client *c, const struct service *s)
+static void roll_drop(struct task *t)
 {
-	struct awaited *a = &c->roll->awaited[c->roll->n++];
+	struct roll *roll = container_of(t, struct roll, task);
+
+	list_remove(&roll->observer.link);
+	list_remove(&roll->follower.link);
+	loop_timer_disarm(&roll->tick);
+	free(roll);
+}
+
+static const struct task_ops roll_ops = { .drop = roll_drop };
+
+/* --- waiting --------------------------------------------------------------------------- */
+
+static void await_service(struct roll *roll, const struct service *s)
+{
+	struct awaited *a = &roll->awaited[roll->n++];
 	STRBUF(begins, 64);
 
 	snprintf(a->service, sizeof(a->service), "%s", service_name(s));
@@ -252,34 +215,58 @@ static void await_service(struct client *c, const struct service *s)
 		a->roll = s->rollout_number;
 	/* A rollout may be over already: its first process could not even be started. */
 	if (!a->roll && s->rollout_number && s->abort_reason[0])
-		fail(c->roll, a, s->abort_reason, s->abort_output);
+		fail(roll, a, s->abort_reason, s->abort_output);
 	else if (!a->roll && s->rollout_number)
-		a->outcome = SERVES;
+		a->over = true;
 	if (!s->rollout_number)
 		strbuf_addf(&begins, "the service is new: %u worker%s", s->want,
 			    s->want == 1 ? " starts" : "s start");
-	write_progress(c, s, "begin", NULL, begins.len ? begins.text : NULL);
+	write_progress(roll->task.client, s, "begin", NULL, begins.len ? begins.text : NULL);
 }
 
-static void wait_for_all(struct client *c)
+/* The rollout of the service of that name, or of all (NULL), has begun: waits for its end. */
+static void await(struct client *c, const char *only)
 {
-	c->state = CLIENT_ROLLS;
-	c->follower.news = news;
-	events_follow(c->control->events, &c->follower);
-	loop_timer_arm(&c->master->broker.loop, &c->roll->tick, WAIT_MS);
-	/* Steps that came before we looked are in the books of the services. */
-	loop_timer_arm(&c->master->broker.loop, &c->control->events->news, 0);
+	struct broker *b = client_broker(c);
+	const struct service *s;
+	struct roll *roll;
+
+	if (request_has(client_request(c), "--no-wait")) {
+		client_end(c);
+		return;
+	}
+	roll = client_alloc(c, sizeof(*roll) + list_count(&b->services) * sizeof(roll->awaited[0]));
+	if (!roll)
+		return;
+	roll->observer.rollout = rollout_stepped;
+	notice_observe(b, &roll->observer);
+	roll->follower.news = events_added;
+	events_follow(client_control(c)->events, &roll->follower);
+	loop_timer_init(&roll->tick, tick);
+	loop_timer_arm(&b->loop, &roll->tick, WAIT_MS);
+	client_begin(c, &roll->task, &roll_ops);
+	list_for_each (s, &b->services, link)
+		if (!s->dispatch.stopping && (!only || !strcmp(only, service_name(s))))
+			await_service(roll, s);
+	/* Some may be over by now. */
+	finish_if_over(roll);
 }
+
+/* --- a plan ---------------------------------------------------------------------------- */
+
+/* Whether workers are debugged is asked in slices: there may be a thousand. */
+struct plan {
+	struct task task;
+	struct survey_waiter waiter;
+};
 
 static void write_change(void *arg, const struct conf_change *change)
 {
 	struct client *c = arg;
-	struct buf *out = &c->stream.out;
-	/* As in `config`: who may only look does not see what may be passwords. */
-	bool hidden = !c->may_steer && change->key && !strcmp(change->key, "environment");
+	struct buf *out = client_line(c, "change");
+	/* As in `config`: clients that may only look do not see what may be passwords. */
+	bool hidden = !client_may_steer(c) && change->key && !strcmp(change->key, "environment");
 
-	json_begin(out);
-	json_str(out, "type", "change");
 	json_str(out, "section", change->section);
 	json_str(out, "key", change->key);
 	json_str(out, "from", hidden ? NULL : change->from);
@@ -291,81 +278,62 @@ static void write_change(void *arg, const struct conf_change *change)
 
 static void surveyed(struct survey_waiter *waiter)
 {
-	struct client *c = container_of(waiter, struct client, survey);
-	const char *only = c->request.arguments[0].text;
+	struct client *c = container_of(waiter, struct plan, waiter)->task.client;
+	struct master *m = client_control(c)->master;
 	STRBUF(error, CONF_ERROR_BYTES);
 
-	if (master_plan(c->master, only, write_change, c, &error) < 0)
+	if (master_plan(m, client_argument(c), write_change, c, &error) < 0)
 		client_error(c, "refused", "%s", error.text);
 	else
 		client_end(c);
 }
 
-/* Which of a thousand workers are debugged is nothing to be asked in one go. */
-static void plan(struct client *c)
+static void plan_drop(struct task *t)
 {
-	c->state = CLIENT_SURVEY;
-	c->survey.done = surveyed;
-	survey_want(c->control->survey, &c->survey);
+	struct plan *plan = container_of(t, struct plan, task);
+
+	list_remove(&plan->waiter.link);
+	free(plan);
 }
 
-static bool is_stopping(struct client *c)
+static const struct task_ops plan_ops = { .drop = plan_drop };
+
+static void begin_plan(struct client *c)
 {
-	if (!c->master->broker.stopping)
-		return false;
-	client_error(c, "refused", "the broker is ending");
-	return true;
+	struct plan *plan = client_alloc(c, sizeof(*plan));
+
+	if (!plan)
+		return;
+	plan->waiter.done = surveyed;
+	client_begin(c, &plan->task, &plan_ops);
+	survey_want(client_control(c)->survey, &plan->waiter);
 }
 
-void control_reload(struct client *c)
+/* --- the commands -------------------------------------------------------------------- */
+
+void control_reload(struct client *c, struct service *only)
 {
-	const char *only = c->request.arguments[0].text;
+	/* The reload may free the name of the service itself. */
+	const char *name = only ? client_argument(c) : NULL;
 	STRBUF(error, CONF_ERROR_BYTES);
-	const struct service *s;
 
-	if (only && !client_find_service(c, only))
-		return;
-	if (request_has(&c->request, "--plan")) {
-		plan(c);
-		return;
-	}
-	if (is_stopping(c))
-		return;
-	if (master_reload(c->master, only, &error) < 0) {
+	if (request_has(client_request(c), "--plan"))
+		begin_plan(c);
+	else if (client_broker(c)->stopping)
+		client_error(c, "refused", "the broker is ending");
+	else if (master_reload(client_control(c)->master, name, &error) < 0)
 		client_error(c, "refused", "%s", error.text);
-		return;
-	}
-	if (request_has(&c->request, "--no-wait")) {
-		client_end(c);
-		return;
-	}
-	if (!await(c, list_count(&c->master->broker.services)))
-		return;
-	list_for_each (s, &c->master->broker.services, link)
-		if (!s->dispatch.stopping && (!only || !strcmp(only, service_name(s))))
-			await_service(c, s);
-	wait_for_all(c);
+	else
+		await(c, name);
 }
 
-void control_restart(struct client *c)
+void control_restart(struct client *c, struct worker *w)
 {
-	struct worker *w = client_find_worker(c, c->request.arguments[0].text);
+	const struct service *s = service_of(w);
 	STRBUF(error, 512);
-	const struct service *s;
 
-	if (!w)
-		return;
-	s = service_of(w);
-	if (service_restart_worker(w, &error) < 0) {
+	if (service_restart_worker(w, &error) < 0)
 		client_error(c, "refused", "%s", error.text);
-		return;
-	}
-	if (request_has(&c->request, "--no-wait")) {
-		client_end(c);
-		return;
-	}
-	if (!await(c, 1))
-		return;
-	await_service(c, s);
-	wait_for_all(c);
+	else
+		await(c, service_name(s));
 }

@@ -1,69 +1,63 @@
-/*
- * The command status. With a thousand workers the answer has a thousand lines: so it is written
- * in slices, between which the loop goes on accepting.
- */
+#include "status.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "control/client.h"
+#include "control/names.h"
 #include "report/status.h"
-#include "service/questions.h"
 #include "service/survey.h"
 
-/* A slice: connections that arrive meanwhile wait for so long. */
+/* Length of a slice: connections that arrive meanwhile wait for so long. */
 #define SLICE_NS (300 * 1000)
 
-/* One that ends may have a namesake that begins. */
+/* A service that ends may have a namesake that begins. */
 struct service_name {
 	char name[HANDOFF_SERVICE_SIZE];
 	bool stopping;
 };
 
-/* Nothing in it points to a service or worker: they come and go between two slices. */
-struct control_status {
-	struct client *client;
+/*
+ * With a thousand workers the answer has a thousand lines. It is written in slices, between which
+ * the loop goes on accepting. Services and workers come and go between two slices, so that nothing
+ * here points to one.
+ */
+struct status {
+	struct task task;
+	struct survey_waiter waiter;
 	struct loop_timer step;
-	size_t n_services, service; /* whose turn it is */
+	struct service_name *names; /* owned */
+	size_t n_names, next;	    /* whose turn it is */
 	bool head_done;		    /* of that service */
 	struct status_rows rows;    /* of that service */
 	size_t row;
-	struct service_name names[];
 };
 
-void control_status_free(struct client *c)
-{
-	if (!c->status)
-		return;
-	loop_timer_disarm(&c->status->step);
-	free(c->status->rows.v);
-	free(c->status);
-	c->status = NULL;
-}
-
-static void next_service(struct control_status *st)
+static void next_service(struct status *st)
 {
 	free(st->rows.v);
 	st->rows = (struct status_rows){ 0 };
 	st->row = 0;
 	st->head_done = false;
-	st->service++;
+	st->next++;
 }
 
-static const struct service *find_service(const struct master *m, const struct service_name *name)
+static const struct service *find_service(const struct broker *b, const struct service_name *name)
 {
 	const struct service *s;
 
-	list_for_each (s, &m->broker.services, link)
+	list_for_each (s, &b->services, link)
 		if (s->dispatch.stopping == name->stopping && !strcmp(service_name(s), name->name))
 			return s;
 	return NULL;
 }
 
 /* One piece of the answer. */
-static void write_piece(struct control_status *st)
+static void write_piece(struct status *st)
 {
-	struct buf *out = &st->client->stream.out;
-	const struct service *s = find_service(st->client->master, &st->names[st->service]);
+	struct client *c = st->task.client;
+	const struct service *s = find_service(client_broker(c), &st->names[st->next]);
+	struct buf *out = client_out(c);
 
 	if (s && !st->head_done) {
 		status_write_head(s, out);
@@ -81,70 +75,66 @@ static void write_piece(struct control_status *st)
 
 static void step_expired(struct loop_timer *timer)
 {
-	struct control_status *st = container_of(timer, struct control_status, step);
+	struct status *st = container_of(timer, struct status, step);
 	uint64_t until = loop_clock_ns() + SLICE_NS;
-	struct client *c = st->client;
+	struct client *c = st->task.client;
 
-	while (st->service < st->n_services && loop_clock_ns() < until)
+	while (st->next < st->n_names && loop_clock_ns() < until)
 		write_piece(st);
-	if (st->service < st->n_services) {
-		loop_timer_arm(&c->master->broker.loop, timer, 0);
-		return;
-	}
-	control_status_free(c);
-	client_end(c);
+	if (st->next < st->n_names)
+		loop_timer_arm(&client_broker(c)->loop, timer, 0);
+	else
+		client_end(c);
 }
 
-/* @only: NULL for all, the broker's own line first. */
-static void begin(struct client *c, const struct service *only)
+/* Begins the answer: for one service, or for all, the broker's own line first. */
+static void surveyed(struct survey_waiter *waiter)
 {
-	size_t n = only ? 1 : list_count(&c->master->broker.services);
-	struct control_status *st = calloc(1, sizeof(*st) + n * sizeof(st->names[0]));
-	const struct service *s;
+	struct status *st = container_of(waiter, struct status, waiter);
+	struct client *c = st->task.client;
+	const struct service *only = NULL, *s;
 
-	if (!st) {
-		client_error(c, "failed", "out of memory");
-		return;
+	if (client_argument(c)) {
+		only = client_find_service(c, client_argument(c));
+		if (!only)
+			return;
 	}
-	st->client = c;
-	loop_timer_init(&st->step, step_expired);
-	list_for_each (s, &c->master->broker.services, link) {
-		struct service_name *name = &st->names[st->n_services];
+	st->names = client_alloc(c, (list_count(&client_broker(c)->services) + 1) *
+					    sizeof(st->names[0]));
+	if (!st->names)
+		return;
+	list_for_each (s, &client_broker(c)->services, link) {
+		struct service_name *name = &st->names[st->n_names];
 
 		if (only && s != only)
 			continue;
 		snprintf(name->name, sizeof(name->name), "%s", service_name(s));
 		name->stopping = s->dispatch.stopping;
-		st->n_services++;
+		st->n_names++;
 	}
-	c->status = st;
 	if (!only)
-		status_write_broker(c->master, &c->stream.out);
+		status_write_broker(client_control(c)->master, client_out(c));
 	step_expired(&st->step);
 }
 
-/* "web.3": the service and the number of the slot, which may have no worker now. */
-static const struct service *find_slot(const struct client *c, const char *name, unsigned *ret_slot)
+static void status_drop(struct task *t)
 {
-	char service[HANDOFF_SERVICE_SIZE];
-	const struct service *s;
-	const char *dot = strrchr(name, '.');
-	size_t n = (size_t)(dot - name);
-	char rest;
+	struct status *st = container_of(t, struct status, task);
 
-	if (n >= sizeof(service) || sscanf(dot + 1, "%u%c", ret_slot, &rest) != 1)
-		return NULL;
-	memcpy(service, name, n);
-	service[n] = '\0';
-	s = service_find(&c->master->broker, service);
-	return s && *ret_slot < s->want ? s : NULL;
+	list_remove(&st->waiter.link);
+	loop_timer_disarm(&st->step);
+	free(st->rows.v);
+	free(st->names);
+	free(st);
 }
 
-/* All that is in the slot of that name, also while it is empty; else the one worker. */
+static const struct task_ops status_ops = { .drop = status_drop };
+
+/* Writes all workers in the slot of that name, which may be empty; or the one worker. */
 static void write_worker(struct client *c, const char *name)
 {
 	unsigned slot = 0;
-	const struct service *s = find_slot(c, name, &slot);
+	const struct service *s = client_find_slot(c, name, &slot);
 	struct status_rows rows = { 0 };
 	const struct worker *w;
 
@@ -152,7 +142,7 @@ static void write_worker(struct client *c, const char *name)
 		w = client_find_worker(c, name);
 		if (!w)
 			return;
-		status_write_worker(w, &c->stream.out);
+		status_write_worker(w, client_out(c));
 		client_end(c);
 		return;
 	}
@@ -162,45 +152,40 @@ static void write_worker(struct client *c, const char *name)
 	}
 	for (size_t i = 0; i < rows.n; i++)
 		if (rows.v[i].slot == slot)
-			status_write_row(s, &rows, i, &c->stream.out);
+			status_write_row(s, &rows, i, client_out(c));
 	free(rows.v);
 	client_end(c);
 }
 
-/* One worker is no trouble: it is looked at now. */
-static void look_at(struct client *c, const char *name)
+/* Surveys the workers of that name now: they are few. */
+static void survey_workers(struct client *c, const char *name)
 {
 	size_t n = strcspn(name, "@");
 	struct service *s;
 	struct worker *w;
 
-	list_for_each (s, &c->master->broker.services, link)
+	list_for_each (s, &client_broker(c)->services, link)
 		list_for_each (w, &s->workers, link)
 			if (!strncmp(w->name, name, n) && !w->name[n])
-				survey_look(c->control->survey, w);
-}
-
-static void surveyed(struct survey_waiter *waiter)
-{
-	struct client *c = container_of(waiter, struct client, survey);
-	const char *target = c->request.arguments[0].text;
-	const struct service *s = target ? client_find_service(c, target) : NULL;
-
-	if (s || !target)
-		begin(c, s);
+				survey_look(client_control(c)->survey, w);
 }
 
 void control_status(struct client *c)
 {
-	const char *target = c->request.arguments[0].text;
+	const char *target = client_argument(c);
+	struct status *st;
 
 	/* No service has a dot in its name, every worker has. */
 	if (target && strchr(target, '.')) {
-		look_at(c, target);
+		survey_workers(c, target);
 		write_worker(c, target);
 		return;
 	}
-	c->state = CLIENT_SURVEY;
-	c->survey.done = surveyed;
-	survey_want(c->control->survey, &c->survey);
+	st = client_alloc(c, sizeof(*st));
+	if (!st)
+		return;
+	loop_timer_init(&st->step, step_expired);
+	st->waiter.done = surveyed;
+	client_begin(c, &st->task, &status_ops);
+	survey_want(client_control(c)->survey, &st->waiter);
 }

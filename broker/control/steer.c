@@ -1,6 +1,5 @@
-/*
- * The commands that steer and are done at once: scale, signal, stop, ...
- */
+#include "steer.h"
+
 #include <errno.h>
 #include <string.h>
 #include "control/client.h"
@@ -8,14 +7,11 @@
 #include "service/questions.h"
 #include "sys/spawn.h"
 
-void control_scale(struct client *c)
+void control_scale(struct client *c, struct service *s)
 {
-	struct service *s = client_find_service(c, c->request.arguments[0].text);
-	int64_t n = c->request.arguments[1].number;
+	int64_t n = client_request(c)->arguments[1].number;
 	STRBUF(error, 512);
 
-	if (!s)
-		return;
 	if (n < 1 || n > ROLLOUT_MAX)
 		client_error(c, "bad-request", "a service has 1 to %d workers; `stop` ends all",
 			     ROLLOUT_MAX);
@@ -30,13 +26,10 @@ void control_scale(struct client *c)
 		client_end(c);
 }
 
-void control_signal(struct client *c)
+void control_signal(struct client *c, struct worker *w)
 {
-	struct worker *w = client_find_worker(c, c->request.arguments[0].text);
-	int sig = (int)c->request.arguments[1].number, r;
+	int sig = (int)client_request(c)->arguments[1].number, r;
 
-	if (!w)
-		return;
 	if (!w->pid) {
 		client_error(c, "refused", "the main process of %s has ended", w->name);
 		return;
@@ -54,8 +47,8 @@ void control_signal(struct client *c)
 
 void control_stop_broker(struct client *c)
 {
-	struct master *m = c->master;
-	bool now = request_has(&c->request, "--now");
+	struct master *m = client_control(c)->master;
+	bool now = request_has(client_request(c), "--now");
 
 	/* First the answer: the end may be quick. */
 	if (m->broker.stopping)

@@ -1,6 +1,5 @@
-/*
- * The commands that undo a reload, at once: abort, while it is under way, and rollback after it.
- */
+#include "undo.h"
+
 #include "control/client.h"
 #include "service/questions.h"
 #include "service/roll.h"
@@ -12,30 +11,25 @@ static void add_sentence(const char *text, struct strbuf *out)
 }
 
 /*
- * For the service that was named, or for all: @fn says what it has done, or with -errno why not. It
- * is refused only if none of them does it; and who asked for all is told of those that did not,
- * too.
+ * @fn changes one service and says what it has done, or with -errno why not. It is called for
+ * @only, or for all (NULL). The request is refused only if no service was changed; otherwise the
+ * answer names those that were not, too.
  */
-static void for_services(struct client *c, int (*fn)(struct service *, struct strbuf *))
+static void for_services(struct client *c, const struct service *only,
+			 int (*fn)(struct service *, struct strbuf *))
 {
-	const char *name = c->request.arguments[0].text;
-	const struct service *only = name ? client_find_service(c, name) : NULL;
 	STRBUF(done, 512);
 	STRBUF(refused, 512);
 	struct service *s;
 
-	if (name && !only)
-		return;
-	list_for_each (s, &c->master->broker.services, link) {
+	list_for_each (s, &client_broker(c)->services, link) {
 		STRBUF(words, 512);
+		int r;
 
 		if (only && s != only)
 			continue;
-		if (fn(s, &words) < 0) {
-			add_sentence(words.text, &refused);
-			continue;
-		}
-		add_sentence(words.text, &done);
+		r = fn(s, &words);
+		add_sentence(words.text, r < 0 ? &refused : &done);
 	}
 	if (!done.len) {
 		client_error(c, "refused", "%s", refused.len ? refused.text : "no service is left");
@@ -56,27 +50,27 @@ static int abort_reload(struct service *s, struct strbuf *words)
 	return r;
 }
 
-void control_reload_abort(struct client *c)
+void control_reload_abort(struct client *c, struct service *only)
 {
-	for_services(c, abort_reload);
+	for_services(c, only, abort_reload);
 }
 
-/* What was held before it was replaced still is: that may be all there is. */
-static void say_back(const struct service *s, struct strbuf *out)
+/* Workers that were held when they were replaced still are: maybe none is in the round. */
+static void add_result(const struct service *s, struct strbuf *out)
 {
-	unsigned ready = 0, anew = 0;
+	unsigned ready = 0, starting = 0;
 
 	for (unsigned i = 0; i < s->want; i++) {
 		const struct worker *w = s->slots[i].current;
 
 		ready += w && w->state == WORKER_READY;
-		anew += !w || w->state == WORKER_STARTING;
+		starting += !w || w->state == WORKER_STARTING;
 	}
 	strbuf_addf(out, "%s is back at generation %u: %u of %u workers are in the round",
 		    service_name(s), s->generation, ready, s->want);
 	/* Their processes have ended meanwhile. */
-	if (anew)
-		strbuf_addf(out, ", %u start%s anew", anew, anew == 1 ? "s" : "");
+	if (starting)
+		strbuf_addf(out, ", %u start%s anew", starting, starting == 1 ? "s" : "");
 	if (!service_has_round(s))
 		strbuf_add(out, ", so that clients wait; brokerctl status says why");
 }
@@ -88,8 +82,8 @@ static int roll_back(struct service *s, struct strbuf *words)
 
 	if (r < 0)
 		return r;
-	say_back(s, words);
-	/* Whether `scale` or the configuration that is undone had said so. */
+	add_result(s, words);
+	/* It was changed by `scale`, or by the configuration that is undone. */
 	if (s->want != wanted)
 		strbuf_addf(words,
 			    "; the number of workers is as before the reload too, %u and no "
@@ -98,7 +92,7 @@ static int roll_back(struct service *s, struct strbuf *words)
 	return 0;
 }
 
-void control_rollback(struct client *c)
+void control_rollback(struct client *c, struct service *only)
 {
-	for_services(c, roll_back);
+	for_services(c, only, roll_back);
 }

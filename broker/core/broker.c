@@ -3,6 +3,8 @@
 #include <unistd.h>
 #include "base/address.h"
 #include "base/fd.h"
+#include "sys/loop.h"
+#include "sys/proc.h"
 
 /*
  * A stopped worker at which somebody waits is out of the round after three looks at the latest: one

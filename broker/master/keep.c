@@ -1,6 +1,5 @@
 #include "keep.h"
 
-#include "policy/kept.h"
 #include "service/types.h"
 
 static void keep_channel(const struct channel *c, struct buf *out)

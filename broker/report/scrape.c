@@ -7,6 +7,7 @@
 #include "dispatch/channel.h"
 #include "master/master.h"
 #include "service/questions.h"
+#include "service/survey.h"
 #include "sys/self.h"
 #include "sys/tcp.h"
 

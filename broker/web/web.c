@@ -8,6 +8,7 @@
 #include "master/master.h"
 #include "policy/http.h"
 #include "report/probe.h"
+#include "report/scrape.h"
 #include "service/listeners.h"
 #include "sys/bind_error.h"
 #include "sys/log.h"

@@ -90,6 +90,23 @@ def who_waits_for_a_reload_hears_of_a_pause():
 
 
 @test
+def a_client_that_leaves_does_not_disturb_others_that_wait():
+    gate = Gate()
+    release = Release("[ $BROKER_GENERATION != 2 ] || %s\n%s" % (gate, GOOD))
+    broker = Broker(release.command(), workers=1)
+    with Control(broker) as second:
+        with Control(broker) as first:
+            first.send("reload")
+            broker.wait_event("worker-start", generation=2)
+            second.send("reload")
+            assert second.line()["phase"] == "begin"
+        gate.open()
+        lines = second.answer()
+    assert lines[-1]["type"] == "end", lines[-1]
+    assert [l["generation"] for l in lines if l.get("phase") == "done"] == [2, 3], lines
+
+
+@test
 def a_reload_that_the_end_of_the_broker_cuts_short_has_an_end():
     gate = Gate()
     release = Release("[ $BROKER_GENERATION = 1 ] || %s\n%s" % (gate, GOOD))

@@ -1,0 +1,94 @@
+#include "commands.h"
+
+#include <unistd.h>
+#include "control/client.h"
+#include "control/config.h"
+#include "control/debug.h"
+#include "control/events.h"
+#include "control/help.h"
+#include "control/hold.h"
+#include "control/join.h"
+#include "control/names.h"
+#include "control/pins.h"
+#include "control/roll.h"
+#include "control/status.h"
+#include "control/steer.h"
+#include "control/undo.h"
+#include "sys/log.h"
+
+/* The function that answers each command. Commands without one are done by brokerctl alone. */
+static const struct answerer {
+	void (*plain)(struct client *c);
+	void (*service)(struct client *c, struct service *s); /* NULL: all */
+	void (*worker)(struct client *c, struct worker *w);
+} answerers[] = {
+	[COMMAND_STATUS] = { .plain = control_status },
+	[COMMAND_EVENTS] = { .plain = control_events },
+	[COMMAND_RELOAD] = { .service = control_reload },
+	[COMMAND_RELOAD_ABORT] = { .service = control_reload_abort },
+	[COMMAND_ROLLBACK] = { .service = control_rollback },
+	[COMMAND_SCALE] = { .service = control_scale },
+	[COMMAND_RESTART] = { .worker = control_restart },
+	[COMMAND_HOLD] = { .worker = control_hold },
+	[COMMAND_RELEASE] = { .worker = control_release },
+	[COMMAND_STOP] = { .plain = control_stop_broker },
+	[COMMAND_SIGNAL] = { .worker = control_signal },
+	[COMMAND_DEBUG] = { .worker = control_debug },
+	[COMMAND_PIN] = { .worker = control_pin },
+	[COMMAND_NEXT] = { .worker = control_next },
+	[COMMAND_UNPIN] = { .plain = control_unpin },
+	[COMMAND_PINS] = { .plain = control_pins },
+	[COMMAND_CONFIG] = { .plain = control_config },
+	[COMMAND_HELP] = { .plain = control_help },
+	[COMMAND_JOIN] = { .plain = control_join },
+};
+
+static void call(const struct answerer *a, struct client *c)
+{
+	const struct request *r = client_request(c);
+	const char *name = r->arguments[r->command->arguments[1].kind == KIND_WORKER].text;
+	struct service *s = NULL;
+	struct worker *w;
+
+	if (a->plain) {
+		a->plain(c);
+	} else if (a->worker) {
+		w = client_find_worker(c, name);
+		if (w)
+			a->worker(c, w);
+	} else {
+		if (name)
+			s = client_find_service(c, name);
+		if (s || !name)
+			a->service(c, s);
+	}
+}
+
+void commands_answer(struct client *c, const char *line)
+{
+	const struct request *request = client_request(c);
+	const struct command *command = request->command;
+	const struct answerer *a = &answerers[command->id];
+	const struct ucred *peer = client_peer(c);
+
+	assert(command->id < ARRAY_SIZE(answerers));
+	if (!a->plain && !a->service && !a->worker) {
+		client_error(c, "bad-request", "%s is done by brokerctl, not by the broker",
+			     command->name);
+		return;
+	}
+	if (request_right(request) == RIGHT_STEER) {
+		if (!client_may_steer(c)) {
+			client_error(c, "not-allowed",
+				     "%s takes root or the user of the broker (%u); control_group "
+				     "may only look",
+				     command->name, (unsigned)geteuid());
+			return;
+		}
+		log_event(LEVEL_INFO, "control", LOG_INT("uid", peer->uid),
+			  LOG_INT("client", peer->pid), LOG_STR("request", line),
+			  LOG_MSG("asked by process %d of user %u: %s", (int)peer->pid,
+				  (unsigned)peer->uid, line));
+	}
+	call(a, c);
+}

@@ -1,0 +1,130 @@
+#include "events.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "control/client.h"
+#include "control/names.h"
+#include "report/events.h"
+
+/* Bytes of waiting output from which on events stay in the ring. */
+#define EVENTS_WAITING_MAX (64 * 1024)
+
+struct reading {
+	struct task task;
+	struct event_follower follower;
+	const char *target; /* of the request: a service or a worker; NULL: all events */
+	bool follow;
+	uint64_t next; /* id */
+};
+
+/* The name of a worker begins with that of its service; not every event names both. */
+static bool is_wanted(const struct event *e, const char *target)
+{
+	size_t len = target ? strlen(target) : 0;
+
+	if (!target)
+		return true;
+	if (strchr(target, '.'))
+		return !strcmp(e->worker, target);
+	return !strcmp(e->service, target) ||
+	       (!strncmp(e->worker, target, len) && e->worker[len] == '.');
+}
+
+/* Returns whether none is left to write. */
+static bool write_some(struct reading *reading)
+{
+	struct client *c = reading->task.client;
+	struct buf *out = client_out(c);
+	const struct event *e;
+
+	while (out->len < EVENTS_WAITING_MAX) {
+		e = event_ring_from(&client_control(c)->events->ring, reading->next);
+		if (!e)
+			return true;
+		if (e->id > reading->next) {
+			client_line(c, "lost");
+			json_uint(out, "count", e->id - reading->next);
+			json_end(out);
+		}
+		reading->next = e->id + 1;
+		if (is_wanted(e, reading->target))
+			buf_add(out, e->text, e->len);
+	}
+	return false;
+}
+
+static void write_events(struct reading *reading)
+{
+	struct client *c = reading->task.client;
+	bool all;
+
+	do
+		all = write_some(reading);
+	while (client_flush(c) && !all);
+	if (all && !reading->follow)
+		client_end(c);
+}
+
+static void events_added(struct event_follower *f)
+{
+	struct reading *reading = container_of(f, struct reading, follower);
+
+	/* A client that reads slowly gets them when it has read. */
+	if (!client_out(reading->task.client)->len)
+		write_events(reading);
+}
+
+static void reading_drained(struct task *t)
+{
+	write_events(container_of(t, struct reading, task));
+}
+
+static void reading_drop(struct task *t)
+{
+	struct reading *reading = container_of(t, struct reading, task);
+
+	list_remove(&reading->follower.link);
+	free(reading);
+}
+
+static const struct task_ops reading_ops = { .drained = reading_drained, .drop = reading_drop };
+
+static uint64_t first_event(const struct client *c, bool follow)
+{
+	const struct request_value *since = request_option(client_request(c), "--since");
+	const struct event_ring *ring = &client_control(c)->events->ring;
+	int64_t ms, id;
+
+	if (!since->text)
+		return follow ? event_ring_next_id(ring) : ring->first;
+	(void)command_parse_since(since->text, &ms, &id);
+	if (ms >= 0)
+		return event_ring_since(ring, loop_now(&client_broker(c)->loop) - ms);
+	/* The id comes from an earlier broker: all events are new. */
+	if ((uint64_t)id >= event_ring_next_id(ring))
+		return ring->first;
+	return (uint64_t)id + 1;
+}
+
+void control_events(struct client *c)
+{
+	const char *target = client_argument(c);
+	struct reading *reading;
+
+	/* A worker may be gone while its events are still there; an unknown service is a mistake.
+	 */
+	if (target && !strchr(target, '.') && !client_find_service(c, target))
+		return;
+	reading = client_alloc(c, sizeof(*reading));
+	if (!reading)
+		return;
+	reading->target = target;
+	reading->follow = request_has(client_request(c), "--follow");
+	reading->next = first_event(c, reading->follow);
+	reading->follower.news = events_added;
+	list_init(&reading->follower.link);
+	if (reading->follow)
+		events_follow(client_control(c)->events, &reading->follower);
+	client_begin(c, &reading->task, &reading_ops);
+	write_events(reading);
+}
