@@ -117,6 +117,7 @@ static handler_fn *handler_of(enum command_id id)
 	case COMMAND_TOP:
 	case COMMAND_DOCTOR:
 	case COMMAND_COMPLETION:
+	case COMMAND_COMPLETE:
 		return NULL;
 	}
 	return NULL;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include "base/fd.h"
+#include "ctl/connect.h"
 #include "ctl/out.h"
 
 #define TICK_MS 500

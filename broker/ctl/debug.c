@@ -1,7 +1,10 @@
+#include "debug.h"
+
 /*
- * debug: the worker is held as long as anybody has this connection open. The debugger inherits it,
- * so it stays held until both have ended, whichever is killed first, and whatever closes its
- * descriptors at its start, as sudo(8) does. What the broker says on it meanwhile is read here.
+ * The broker holds the worker as long as anybody has this connection open. The debugger inherits
+ * it, so the worker stays held until both have ended, whichever is killed first. A debugger that
+ * closes its descriptors when it starts, as sudo(8) does, changes nothing. What the broker says
+ * meanwhile is read here.
  */
 #include <errno.h>
 #include <fcntl.h>

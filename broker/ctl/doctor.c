@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include "base/fd.h"
 #include "ctl/doctor_facts.h"
+#include "ctl/out.h"
 #include "sys/loop.h"
 #include "sys/proc.h"
 #include "sys/spawn.h"
@@ -18,6 +19,12 @@ extern char **environ;
 
 #define REPORT_MAX 65536
 #define REPORT_MS  10000
+#define ANSWER_MAX (1 << 20)
+
+enum doctor_verdict {
+	DOCTOR_YES, /* it can be served */
+	DOCTOR_NO,  /* it cannot; the answer says why, and what to do */
+};
 
 /* Beside this program, as in a build tree, or where `make install` puts it. */
 static bool find_launcher(char ret[PATH_MAX])
@@ -214,8 +221,8 @@ static int run_process(pid_t pid, bool json, struct buf *out, enum doctor_verdic
 	return answer(&facts, program, json, out, ret_verdict, error);
 }
 
-int doctor_run(char **words, bool json, struct buf *out, enum doctor_verdict *ret_verdict,
-	       struct strbuf *error)
+static int doctor_run(char **words, bool json, struct buf *out, enum doctor_verdict *ret_verdict,
+		      struct strbuf *error)
 {
 	struct doctor_facts facts = { .command = (const char *const *)words };
 	pid_t pid;
@@ -223,4 +230,49 @@ int doctor_run(char **words, bool json, struct buf *out, enum doctor_verdict *re
 	if (is_pid(words, &pid))
 		return run_process(pid, json, out, ret_verdict, error);
 	return answer(&facts, words, json, out, ret_verdict, error);
+}
+
+/* COMMAND and what stands behind "--", NULL-terminated. NULL: no memory. */
+static char **command_words(const struct request *r)
+{
+	size_t n = 0;
+	char **words;
+
+	while (r->rest && r->rest[n])
+		n++;
+	words = calloc(n + 2, sizeof(*words));
+	if (!words)
+		return NULL;
+	words[0] = strdup(r->arguments[0].text);
+	if (!words[0]) {
+		free(words);
+		return NULL;
+	}
+	if (n)
+		memcpy(words + 1, r->rest, n * sizeof(*words));
+	return words;
+}
+
+enum ctl_exit ctl_doctor(struct ctl *ctl)
+{
+	struct buf answer = BUF_INIT(ANSWER_MAX);
+	char **words = command_words(&ctl->request);
+	enum doctor_verdict verdict = DOCTOR_NO;
+	STRBUF(error, 1024);
+	int r;
+
+	if (!words) {
+		out_error("out of memory");
+		return CTL_FAILED;
+	}
+	r = doctor_run(words, ctl->json, &answer, &verdict, &error);
+	free(words[0]);
+	free(words);
+	if (r < 0) {
+		out_error("%s", error.text);
+		buf_deinit(&answer);
+		return CTL_FAILED;
+	}
+	out_buf(&answer);
+	return verdict == DOCTOR_YES ? CTL_OK : CTL_FAILED;
 }

@@ -1,18 +1,20 @@
 /*
  * brokerctl - asks a running broker, and shows what it answers.
  *
- * This file reads the command line; dispatch.c is where the commands are.
+ * This file reads the command line and calls the function of the command.
  */
 #include <getopt.h>
 #include <string.h>
-#include "base/fd.h"
-#include "ctl/dispatch.h"
-#include "ctl/help_text.h"
-#include "ctl/out.h"
-#include "config/conf.h"
 #include "base/nearest.h"
 
-#define TEXT_MAX (1 << 20)
+#include "ctl/completion.h"
+#include "ctl/debug.h"
+#include "ctl/doctor.h"
+#include "ctl/help.h"
+#include "ctl/out.h"
+#include "ctl/reload.h"
+#include "ctl/show.h"
+#include "ctl/top.h"
 
 enum { OPT_JSON = 256, OPT_COLOR };
 
@@ -20,17 +22,6 @@ struct arguments {
 	enum out_color color;
 	bool help, version;
 };
-
-enum ctl_exit ctl_connect(struct ctl *ctl)
-{
-	STRBUF(error, CONF_ERROR_BYTES + 1024);
-	int r = find_broker(&ctl->find, &ctl->client.fd, &ctl->control, &error);
-
-	if (r == 0)
-		return CTL_OK;
-	out_error("%s", error.len ? error.text : strerror(-r));
-	return CTL_NO_BROKER;
-}
 
 static bool read_color(const char *text, enum out_color *ret)
 {
@@ -50,7 +41,7 @@ static bool read_color(const char *text, enum out_color *ret)
 	return false;
 }
 
-/* Ours may stand behind the command too, as people write `status --json`. */
+/* Options of brokerctl itself may follow the command too: people write `status --json`. */
 static bool is_own_option(const char *word, struct ctl *ctl, struct arguments *args, bool *ret_bad)
 {
 	if (!strcmp(word, "--json"))
@@ -64,7 +55,7 @@ static bool is_own_option(const char *word, struct ctl *ctl, struct arguments *a
 	return true;
 }
 
-/* Takes our own options out of the words of the command; what stands behind "--" is not ours. */
+/* Takes our own options out of the words of the command. What follows "--" is not ours. */
 static size_t take_own_options(char **words, size_t n, struct ctl *ctl, struct arguments *args,
 			       bool *ret_bad)
 {
@@ -106,7 +97,7 @@ static void say_unknown_option(const char *word)
 		out_error("there is no option %s; see brokerctl --help", word);
 }
 
-/* False: said what is wrong. */
+/* False: what is wrong was printed. */
 static bool parse_options(int argc, char **argv, struct ctl *ctl, struct arguments *ret)
 {
 	int c;
@@ -148,26 +139,54 @@ static bool parse_options(int argc, char **argv, struct ctl *ctl, struct argumen
 	return true;
 }
 
-static enum ctl_exit print_help(const struct command *c)
+static enum ctl_exit run_command(struct ctl *ctl)
 {
-	struct buf text = BUF_INIT(TEXT_MAX);
-	struct screen screen = out_screen();
-
-	if (c)
-		help_command_text(c, &screen, &text);
-	else
-		help_text(&screen, &text);
-	out_buf(&text);
-	return CTL_OK;
+	switch (ctl->request.command->id) {
+	case COMMAND_STATUS:
+	case COMMAND_EVENTS:
+	case COMMAND_RELOAD_ABORT:
+	case COMMAND_SCALE:
+	case COMMAND_HOLD:
+	case COMMAND_RELEASE:
+	case COMMAND_STOP:
+	case COMMAND_SIGNAL:
+	case COMMAND_PIN:
+	case COMMAND_NEXT:
+	case COMMAND_UNPIN:
+	case COMMAND_PINS:
+	case COMMAND_CONFIG:
+	case COMMAND_JOIN:
+		return ctl_show(ctl);
+	case COMMAND_TOP:
+		return ctl_top(ctl);
+	case COMMAND_RELOAD:
+	case COMMAND_RESTART:
+	case COMMAND_ROLLBACK:
+		return ctl_reload(ctl);
+	case COMMAND_DEBUG:
+		return ctl_debug(ctl);
+	case COMMAND_COMPLETION:
+		return ctl_completion(ctl);
+	case COMMAND_COMPLETE:
+		return ctl_complete(ctl);
+	case COMMAND_HELP:
+		return ctl_help(ctl);
+	case COMMAND_DOCTOR:
+		return ctl_doctor(ctl);
+	}
+	assert(!"a command that is not in the table");
+	return CTL_FAILED;
 }
 
-/* @words: the command and what stands behind it. */
+/* @words: the command and what follows it. */
 static enum ctl_exit run(struct ctl *ctl, char **words, size_t n, const struct arguments *args)
 {
 	STRBUF(error, 1024);
 
-	if (args->help)
-		return print_help(n ? command_find(words[0]) : NULL);
+	if (args->help) {
+		help_print(n ? command_find(words[0]) : NULL);
+		return CTL_OK;
+	}
 	if (command_parse(words, n, &ctl->request, &error) != 0) {
 		out_error("%s", error.text);
 		return CTL_USAGE;
@@ -178,7 +197,7 @@ static enum ctl_exit run(struct ctl *ctl, char **words, size_t n, const struct a
 	for (size_t i = 0; ctl->request.rest && i < n; i++)
 		if (words + i + 1 == (char **)(uintptr_t)ctl->request.rest)
 			ctl->n_words = i;
-	return dispatch_run(ctl);
+	return run_command(ctl);
 }
 
 int main(int argc, char **argv)

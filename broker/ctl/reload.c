@@ -1,11 +1,11 @@
-/* reload and restart: what they wait for is shown; --plan: what a reload would do. */
-#include "ctl/ask.h"
+#include "reload.h"
 
 #include <string.h>
-#include <time.h>
+#include "ctl/ask.h"
 #include "ctl/out.h"
 #include "ctl/plan_text.h"
 #include "ctl/progress_text.h"
+#include "sys/loop.h"
 
 #define TEXT_MAX (1 << 20)
 
@@ -19,14 +19,6 @@ struct reload {
 	unsigned n_progress;
 };
 
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * MSEC_PER_SEC + ts.tv_nsec / NSEC_PER_MSEC;
-}
-
 static void show_bar(struct ask *ask)
 {
 	struct reload *r = container_of(ask, struct reload, ask);
@@ -35,7 +27,7 @@ static void show_bar(struct ask *ask)
 
 	if (!r->has_progress || !out_is_terminal())
 		return;
-	progress_bar_text(&r->progress, now_ms() - r->began_ms, &screen, &text);
+	progress_bar_text(&r->progress, loop_clock_ms() - r->began_ms, &screen, &text);
 	out_progress(&text);
 }
 
@@ -109,7 +101,7 @@ enum ctl_exit ctl_reload(struct ctl *ctl)
 			 .tick = show_bar,
 			 .interrupted = interrupted,
 			 .patience_ms = plan ? ASK_PATIENCE_MS : -1 },
-		.began_ms = now_ms(),
+		.began_ms = loop_clock_ms(),
 		.what = what_is(id),
 	};
 	enum ctl_exit code = ask_typed(&r.ask, ctl);

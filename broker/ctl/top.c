@@ -1,19 +1,22 @@
+#include "top.h"
+
 /*
- * top: asks for the status once a second over one connection, and draws it. If the broker goes
- * away the screen stays, says so, and the connection is tried again.
+ * Asks for the status once a second over one connection and draws it. If the broker goes away, the
+ * screen stays and says so, and top tries to connect again.
  */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 #include "ctl/ask.h"
 #include "base/fd.h"
+#include "ctl/connect.h"
 #include "ctl/out.h"
 #include "ctl/term.h"
 #include "ctl/top_text.h"
+#include "sys/loop.h"
 
 #define INTERVAL_MS 1000
 #define TEXT_MAX    (16 << 20)
@@ -33,14 +36,6 @@ struct live {
 	char notice[512]; /* empty: all is well */
 	char refusal[512];
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * MSEC_PER_SEC + ts.tv_nsec / NSEC_PER_MSEC;
-}
 
 static void draw(struct live *live)
 {
@@ -73,7 +68,7 @@ static void lose(struct live *live, const char *why)
 	client_close(&live->ctl->client);
 	view_deinit(&live->next);
 	live->asked_at = live->before_at = 0;
-	live->ask_at = now_ms() + INTERVAL_MS;
+	live->ask_at = loop_clock_ms() + INTERVAL_MS;
 	set_notice(live, why);
 	draw(live);
 }
@@ -85,7 +80,7 @@ static void reconnect(struct live *live)
 	int fd;
 
 	if (find_broker(&live->ctl->find, &fd, &path, &error) < 0) {
-		live->ask_at = now_ms() + INTERVAL_MS;
+		live->ask_at = loop_clock_ms() + INTERVAL_MS;
 		return;
 	}
 	free(live->ctl->control);
@@ -105,7 +100,7 @@ static void ask(struct live *live)
 		return;
 	if (live->ctl->request.arguments[0].text)
 		words[n++] = (char *)(uintptr_t)live->ctl->request.arguments[0].text;
-	live->asked_at = now_ms();
+	live->asked_at = loop_clock_ms();
 	live->ask_at = live->asked_at + INTERVAL_MS;
 	/* What it said before it closed the connection, if it did, is read in its turn. */
 	(void)client_ask(&live->ctl->client, words, n);
@@ -122,7 +117,7 @@ static void take_answer(struct live *live)
 	*oldest = live->next;
 	live->next = (struct view){ 0 };
 	live->now = oldest;
-	live->now_at = now_ms();
+	live->now_at = loop_clock_ms();
 	live->asked_at = 0;
 	live->notice[0] = '\0';
 	draw(live);
@@ -207,7 +202,7 @@ static enum top_end turn(struct live *live)
 		{ .fd = STDIN_FILENO, .events = POLLIN },
 		{ .fd = live->ctl->client.fd, .events = POLLIN }, /* below 0: passed over */
 	};
-	int64_t now = now_ms(), until;
+	int64_t now = loop_clock_ms(), until;
 	enum top_end end = TOP_GOES_ON;
 
 	if (live->asked_at && now - live->asked_at >= ASK_PATIENCE_MS) {

@@ -97,6 +97,10 @@ const struct command command_table[] = {
 	{ COMMAND_COMPLETION, "completion", RIGHT_LOCAL,
 	  .arguments = { ARG(KIND_SHELL, "bash|zsh|fish") },
 	  .help = "print the completion for a shell" },
+	{ COMMAND_COMPLETE, "complete", RIGHT_LOCAL,
+	  .rest = "WORD...",
+	  .hidden = true,
+	  .help = "what may stand in the place of the last WORD: for the completion of a shell" },
 	{ COMMAND_HELP, "help", RIGHT_READ,
 	  .arguments = { OPTIONAL(KIND_COMMAND, "COMMAND") },
 	  .help = "the commands, or one of them" },
@@ -168,10 +172,12 @@ static const struct command *match(char *const *words, size_t n, size_t *ret_use
 static int unknown(const char *word, struct strbuf *error)
 {
 	const char *names[ARRAY_SIZE(command_table)], *near;
+	size_t n = 0;
 
 	for (size_t i = 0; i < command_count; i++)
-		names[i] = command_table[i].name;
-	near = nearest(word, names, command_count);
+		if (!command_table[i].hidden)
+			names[n++] = command_table[i].name;
+	near = nearest(word, names, n);
 	strbuf_add(error, "there is no command ");
 	quote_add(error, word);
 	if (near)

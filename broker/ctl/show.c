@@ -1,49 +1,53 @@
-/* Commands that are asked and answered at once: a word of confirmation, or a short list. */
+#include "show.h"
+
 #include <string.h>
 #include "ctl/ask.h"
+#include "ctl/event_text.h"
 #include "ctl/out.h"
 #include "ctl/plan_text.h"
 #include "ctl/status_text.h"
 
-#define TEXT_MAX (1 << 20)
+#define LINE_TEXT_MAX (CLIENT_LINE_MAX * 8) /* escaped and in colour, a line grows */
+#define TEXT_MAX      (64 << 20)
 
-struct simple {
+struct show {
 	struct ask ask;
 	struct screen screen;
-	struct view view; /* the pins */
-	char section[64]; /* of the configuration, where the list is */
+	struct view view; /* what is shown when the answer is complete */
+	char section[64]; /* of the configuration, where the list has come to */
 };
 
+/* Events and options are printed as they come; the lines of a status are kept for its end. */
 static bool take_line(struct ask *ask, const struct json_doc *doc, const char *raw, size_t len)
 {
-	struct simple *s = container_of(ask, struct simple, ask);
-	struct buf text = BUF_INIT(TEXT_MAX * 4);
+	struct show *s = container_of(ask, struct show, ask);
+	struct buf text = BUF_INIT(LINE_TEXT_MAX);
 
+	if (event_text(doc, &s->screen, &text) ||
+	    option_text(doc, &s->screen, s->section, sizeof(s->section), &text)) {
+		out_buf(&text);
+		return true;
+	}
 	/* The options in force follow all the same. */
 	if (strcmp(ask_string(doc, "type"), "file-error") == 0)
 		out_error("what the file says is not known: %s", ask_string(doc, "message"));
-	if (option_text(doc, &s->screen, s->section, sizeof(s->section), &text))
-		out_buf(&text);
 	return view_add(&s->view, raw, len) == 0;
 }
 
-static void print_pins(const struct simple *s)
+static void add_pins(const struct show *s, struct buf *out)
 {
-	struct buf text = BUF_INIT(TEXT_MAX);
-
 	for (size_t i = 0; i < s->view.n_pins; i++) {
 		struct text_line line;
 
-		text_begin(&line, &text, TEXT_UNLIMITED, s->screen.color);
+		text_begin(&line, out, TEXT_UNLIMITED, s->screen.color);
 		status_add_pin(&s->view.pins[i], &line);
 		text_end(&line);
 	}
 	if (s->view.n_pins == 0)
-		buf_add_str(&text, "nothing is pinned\n");
-	out_buf(&text);
+		buf_add_str(out, "nothing is pinned\n");
 }
 
-/* What has happened, for commands whose answer is nothing but "ok". */
+/* For commands that the broker answers with nothing but "ok". */
 static void confirm(const struct request *r, struct buf *out)
 {
 	const char *first = r->arguments[0].text, *second = r->arguments[1].text;
@@ -85,7 +89,7 @@ static void confirm(const struct request *r, struct buf *out)
 		buf_addf(out, "unpinned: %s\n", first);
 		break;
 	case COMMAND_JOIN:
-		/* For programs. What they need is in the lines, which --json shows. */
+		/* For programs: what they need is in the lines that --json prints. */
 		buf_addf(out, "%s can be joined; worker-shim --join does it, see worker-shim(1)\n",
 			 first);
 		break;
@@ -100,28 +104,41 @@ static void confirm(const struct request *r, struct buf *out)
 	case COMMAND_CONFIG:
 	case COMMAND_DOCTOR:
 	case COMMAND_COMPLETION:
+	case COMMAND_COMPLETE:
 	case COMMAND_HELP:
 		break;
 	}
 }
 
-enum ctl_exit ctl_simple(struct ctl *ctl)
+static void add_end(const struct show *s, const struct request *r, struct buf *out)
 {
-	struct simple s = { .ask = { .line = take_line, .patience_ms = ASK_PATIENCE_MS },
-			    .screen = out_screen() };
+	if (r->command->id == COMMAND_STATUS)
+		status_text(&s->view, &s->screen, out);
+	else if (r->command->id == COMMAND_PINS)
+		add_pins(s, out);
+	else if (s->ask.message[0])
+		text_wrap(out, TEXT_UNLIMITED, 0, s->ask.message);
+	else
+		confirm(r, out);
+}
+
+enum ctl_exit ctl_show(struct ctl *ctl)
+{
+	const struct request *r = &ctl->request;
+	bool events = r->command->id == COMMAND_EVENTS;
+	struct show s = {
+		.ask = { .line = take_line,
+			 .only_prints = events,
+			 .patience_ms =
+				 events && request_has(r, "--follow") ? -1 : ASK_PATIENCE_MS },
+		.screen = out_screen(),
+	};
 	enum ctl_exit code = ask_typed(&s.ask, ctl);
 	struct buf text = BUF_INIT(TEXT_MAX);
 
 	if (code == CTL_OK && !ctl->json) {
-		if (ctl->request.command->id == COMMAND_PINS) {
-			print_pins(&s);
-		} else if (s.ask.message[0]) {
-			text_wrap(&text, TEXT_UNLIMITED, 0, s.ask.message);
-			out_buf(&text);
-		} else {
-			confirm(&ctl->request, &text);
-			out_buf(&text);
-		}
+		add_end(&s, r, &text);
+		out_buf(&text);
 	}
 	view_deinit(&s.view);
 	return code;
