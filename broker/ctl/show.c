@@ -36,13 +36,12 @@ static bool take_line(struct ask *ask, const struct json_doc *doc, const char *r
 
 static void add_pins(const struct show *s, struct buf *out)
 {
-	for (size_t i = 0; i < s->view.n_pins; i++) {
-		struct text_line line;
+	struct frame f = { .screen = { .columns = TEXT_UNLIMITED, .color = s->screen.color },
+			   .out = out,
+			   .left = SIZE_MAX };
 
-		text_begin(&line, out, TEXT_UNLIMITED, s->screen.color);
-		status_add_pin(&s->view.pins[i], &line);
-		text_end(&line);
-	}
+	for (size_t i = 0; i < s->view.n_pins; i++)
+		status_add_pin(&f, 0, &s->view.pins[i]);
 	if (s->view.n_pins == 0)
 		buf_add_str(out, "nothing is pinned\n");
 }

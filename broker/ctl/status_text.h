@@ -1,5 +1,5 @@
 /*
- * status_text - the answer to `status` as a screen.
+ * status_text - the answer to `status` as a screen, and the parts of it that `top` shows too.
  *
  *	broker 0.1.0  running  pid 4711  up 3d04h  /etc/broker.ini
  *
@@ -13,7 +13,7 @@
  * Fits 100 columns with short names; in fewer it leaves out columns, the least important first.
  * A reason that is too long for its column stands in lines of its own below.
  *
- * Pure.
+ * Pure but for the heap.
  */
 #ifndef BROKER_CTL_STATUS_TEXT_H
 #define BROKER_CTL_STATUS_TEXT_H
@@ -21,13 +21,25 @@
 #include "ctl/screen.h"
 #include "ctl/view.h"
 
+#define STATUS_INDENT 2 /* of the lines of a service below its first one */
+
+/* The lines of a screen, of which there may be only so many. */
+struct frame {
+	struct screen screen;
+	struct buf *out;
+	size_t left; /* lines that still fit */
+};
+
 void status_text(const struct view *view, const struct screen *screen, struct buf *out);
 
-/* The parts that `top` and others show too, each as the rest of a line that was begun. */
-void status_add_broker(const struct view_broker *b, struct text_line *line);
-void status_add_service(const struct view_service *s, struct text_line *line);
-void status_add_ledger(const struct view_ledger *l, struct text_line *line);
-void status_add_reload(const struct view_reload *r, struct text_line *line);
-void status_add_pin(const struct view_pin *p, struct text_line *line);
+/* Begins a line; text_end() ends it. False: none fits any more. */
+bool status_begin_line(struct frame *f, unsigned indent, struct text_line *ret);
+
+/* Each adds a line, as long as one fits. */
+void status_add_broker(struct frame *f, const struct view_broker *b);
+void status_add_service(struct frame *f, const struct view_service *s, const char *accepted_rate);
+void status_add_reload(struct frame *f, const struct view_reload *r, const char *slots);
+void status_add_ledger(struct frame *f, const struct view_ledger *l);
+void status_add_pin(struct frame *f, unsigned indent, const struct view_pin *p);
 
 #endif

@@ -32,7 +32,7 @@ struct live {
 	int64_t now_at, before_at;	 /* when they were complete */
 	int64_t ask_at;			 /* when to ask, or to connect, again */
 	int64_t asked_at;		 /* 0: nothing is asked */
-	enum top_sort sort;
+	enum workers_sort sort;
 	char notice[512]; /* empty: all is well */
 	char refusal[512];
 };
@@ -49,7 +49,8 @@ static void draw(struct live *live)
 	struct screen screen = out_screen();
 	struct buf text = BUF_INIT(TEXT_MAX);
 
-	if (top_text(&top, &screen, &text) == 0 && !text.failed)
+	top_text(&top, &screen, &text);
+	if (!text.failed)
 		term_draw(&text);
 	buf_deinit(&text);
 }
@@ -176,7 +177,7 @@ static enum top_end take_keys(struct live *live)
 		if (keys[i] == 'q' || keys[i] == 'Q')
 			return TOP_QUIT;
 		if (keys[i] == 's') {
-			live->sort = (live->sort + 1) % TOP_SORTS;
+			live->sort = (live->sort + 1) % WORKERS_SORTS;
 			draw(live);
 		}
 	}

@@ -3,6 +3,73 @@
 #include <inttypes.h>
 #include <string.h>
 
+#define GAP	 2 /* blanks between two columns */
+#define CELL_MAX 1024
+#define WHY_MIN	 12 /* columns that WHY should have, if it has any text */
+
+enum field {
+	FIELD_NAME,
+	FIELD_PID,
+	FIELD_GENERATION,
+	FIELD_STATE,
+	FIELD_AGE,
+	FIELD_GIVEN,
+	FIELD_GIVEN_RATE,
+	FIELD_BAR,
+	FIELD_WAITING,
+	FIELD_OPEN,
+	FIELD_MEMORY,
+	FIELD_CPU_TIME,
+	FIELD_CPU_PERCENT,
+	FIELD_RESTARTS,
+	FIELD_WHY,
+};
+
+enum column_kind {
+	COLUMN_WORDS,  /* begin at the left */
+	COLUMN_NUMBER, /* ends at the right */
+	COLUMN_WARNS,  /* a number that is yellow, if it is not 0 */
+};
+
+struct workers_column {
+	const char *title;
+	enum field field;
+	unsigned drop; /* the column with the highest number is left out first; 0: never */
+	enum column_kind kind;
+};
+
+static const struct workers_column status_columns[WORKERS_COLUMNS] = {
+	{ "WORKER", FIELD_NAME, 0, COLUMN_WORDS },
+	{ "PID", FIELD_PID, 3, COLUMN_NUMBER },
+	{ "GEN", FIELD_GENERATION, 6, COLUMN_NUMBER },
+	{ "STATE", FIELD_STATE, 0, COLUMN_WORDS },
+	{ "FOR", FIELD_AGE, 4, COLUMN_NUMBER },
+	{ "GIVEN", FIELD_GIVEN, 5, COLUMN_NUMBER },
+	{ "WAITING", FIELD_WAITING, 2, COLUMN_NUMBER },
+	{ "OPEN", FIELD_OPEN, 1, COLUMN_NUMBER },
+	{ "MEMORY", FIELD_MEMORY, 8, COLUMN_NUMBER },
+	{ "CPU", FIELD_CPU_TIME, 9, COLUMN_NUMBER },
+	{ "RESTARTS", FIELD_RESTARTS, 7, COLUMN_WARNS },
+	{ "WHY", FIELD_WHY, 0, COLUMN_WORDS },
+};
+
+static const struct workers_column top_columns[WORKERS_COLUMNS] = {
+	{ "WORKER", FIELD_NAME, 0, COLUMN_WORDS },
+	{ "PID", FIELD_PID, 9, COLUMN_NUMBER },
+	{ "GEN", FIELD_GENERATION, 5, COLUMN_NUMBER },
+	{ "STATE", FIELD_STATE, 0, COLUMN_WORDS },
+	{ "FOR", FIELD_AGE, 7, COLUMN_NUMBER },
+	{ "GIVEN/S", FIELD_GIVEN_RATE, 1, COLUMN_NUMBER },
+	{ "RATE", FIELD_BAR, 6, COLUMN_WORDS },
+	{ "WAITING", FIELD_WAITING, 2, COLUMN_WARNS },
+	{ "OPEN", FIELD_OPEN, 3, COLUMN_NUMBER },
+	{ "MEMORY", FIELD_MEMORY, 8, COLUMN_NUMBER },
+	{ "CPU%", FIELD_CPU_PERCENT, 4, COLUMN_NUMBER },
+	{ "WHY", FIELD_WHY, 0, COLUMN_WORDS },
+};
+
+/* --- cells ------------------------------------------------------------------------------- */
+
 enum text_style workers_state_style(const char *state)
 {
 	static const struct {
@@ -22,21 +89,6 @@ enum text_style workers_state_style(const char *state)
 	return TEXT_PLAIN;
 }
 
-void workers_cell_pid(const struct view_worker *w, struct strbuf *out)
-{
-	if (w->pid > 0)
-		strbuf_addf(out, "%" PRId64, w->pid);
-	else
-		strbuf_add(out, "-");
-}
-
-void workers_cell_state(const struct view_worker *w, struct strbuf *out, enum text_style *style)
-{
-	strbuf_add(out, w->state);
-	if (style)
-		*style = workers_state_style(w->state);
-}
-
 void workers_add_why(const struct view_worker *w, struct strbuf *out)
 {
 	strbuf_add(out, w->why);
@@ -48,101 +100,181 @@ void workers_add_why(const struct view_worker *w, struct strbuf *out)
 		strbuf_addf(out, "%spinned sources only", out->len ? "; " : "");
 }
 
-static const struct view_worker *at(const void *rows, size_t row)
+void workers_add_rate(struct strbuf *out, double rate)
 {
-	return &((const struct view_worker *)rows)[row];
+	if (rate < 9.95 && rate > 0)
+		strbuf_addf(out, "%.1f", rate);
+	else
+		text_add_count(out, rate < 0 ? -1 : (int64_t)(rate + 0.5));
 }
 
-static void cell_name(const void *rows, size_t row, struct strbuf *out, enum text_style *style)
+static enum text_style count_cell(const struct workers_column *c, int64_t n, struct strbuf *out)
 {
-	(void)style;
-	strbuf_add(out, at(rows, row)->name);
+	text_add_count(out, n);
+	return c->kind == COLUMN_WARNS && n > 0 ? TEXT_YELLOW : TEXT_PLAIN;
 }
 
-static void cell_pid(const void *rows, size_t row, struct strbuf *out, enum text_style *style)
+/* The text of a cell into @out, which is empty. Returns how it looks. */
+static enum text_style cell(const struct workers_column *c, const struct workers_row *row,
+			    struct strbuf *out)
 {
-	(void)style;
-	workers_cell_pid(at(rows, row), out);
+	const struct view_worker *w = row->worker;
+
+	switch (c->field) {
+	case FIELD_NAME:
+		strbuf_add(out, w->name);
+		break;
+	case FIELD_PID:
+		if (w->pid > 0)
+			strbuf_addf(out, "%" PRId64, w->pid);
+		else
+			strbuf_add(out, "-");
+		break;
+	case FIELD_STATE:
+		strbuf_add(out, w->state);
+		return workers_state_style(w->state);
+	case FIELD_AGE:
+		text_add_age(out, w->state_ms);
+		break;
+	case FIELD_GIVEN_RATE:
+		workers_add_rate(out, row->given_rate);
+		break;
+	case FIELD_BAR:
+		for (unsigned i = 0; i < WORKERS_BAR_COLUMNS; i++)
+			strbuf_add(out, i < row->bar ? "|" : " ");
+		return TEXT_GREEN;
+	case FIELD_GENERATION:
+		return count_cell(c, w->generation, out);
+	case FIELD_GIVEN:
+		return count_cell(c, w->given, out);
+	case FIELD_WAITING:
+		return count_cell(c, w->waiting, out);
+	case FIELD_OPEN:
+		return count_cell(c, w->open, out);
+	case FIELD_RESTARTS:
+		return count_cell(c, w->restarts, out);
+	case FIELD_MEMORY:
+		text_add_bytes(out, w->rss_bytes);
+		break;
+	case FIELD_CPU_TIME:
+		text_add_cpu_time(out, w->cpu_ms);
+		break;
+	case FIELD_CPU_PERCENT:
+		if (row->cpu_percent >= 0)
+			strbuf_addf(out, "%.0f", row->cpu_percent);
+		else
+			strbuf_add(out, "-");
+		break;
+	case FIELD_WHY:
+		workers_add_why(w, out);
+		break;
+	}
+	return TEXT_PLAIN;
 }
 
-static void cell_generation(const void *rows, size_t row, struct strbuf *out,
-			    enum text_style *style)
+/* --- columns ----------------------------------------------------------------------------- */
+
+/* Columns of the screen that the table takes, with no more of WHY than it should have at least. */
+static unsigned total(const struct workers_table *t)
 {
-	(void)style;
-	text_add_count(out, at(rows, row)->generation);
+	unsigned sum = t->indent, n = 0;
+
+	for (size_t i = 0; i < WORKERS_COLUMNS; i++) {
+		bool is_why = i == WORKERS_COLUMNS - 1;
+
+		sum += is_why && t->width[i] > WHY_MIN ? WHY_MIN : t->width[i];
+		n += t->width[i] > 0;
+	}
+	return sum + (n ? n - 1 : 0) * GAP;
 }
 
-static void cell_state(const void *rows, size_t row, struct strbuf *out, enum text_style *style)
+/* Leaves out the column that matters least. False: none may be left out. */
+static bool drop_one(struct workers_table *t)
 {
-	workers_cell_state(at(rows, row), out, style);
+	size_t found = WORKERS_COLUMNS;
+
+	for (size_t i = 0; i < WORKERS_COLUMNS; i++)
+		if (t->width[i] && t->columns[i].drop &&
+		    (found == WORKERS_COLUMNS || t->columns[i].drop > t->columns[found].drop))
+			found = i;
+	if (found == WORKERS_COLUMNS)
+		return false;
+	t->width[found] = 0;
+	return true;
 }
 
-static void cell_age(const void *rows, size_t row, struct strbuf *out, enum text_style *style)
+static void measure(struct workers_table *t, size_t n, unsigned width)
 {
-	(void)style;
-	text_add_age(out, at(rows, row)->state_ms);
+	for (size_t i = 0; i < WORKERS_COLUMNS; i++) {
+		unsigned title = (unsigned)strlen(t->columns[i].title);
+
+		for (size_t row = 0; row < n; row++) {
+			STRBUF(text, CELL_MAX);
+			unsigned own;
+
+			(void)cell(&t->columns[i], &t->rows[row], &text);
+			own = text_width(text.text);
+			if (own > t->width[i])
+				t->width[i] = own;
+		}
+		/* A column without a word in it needs no title. */
+		if (t->width[i] && t->width[i] < title)
+			t->width[i] = title;
+	}
+	while (total(t) > width && drop_one(t))
+		;
+	t->why_at = t->indent;
+	for (size_t i = 0; i < WORKERS_COLUMNS - 1; i++)
+		if (t->width[i])
+			t->why_at += t->width[i] + GAP;
 }
 
-static void cell_given(const void *rows, size_t row, struct strbuf *out, enum text_style *style)
+void workers_table_status(const struct workers_row *rows, size_t n, unsigned width,
+			  struct workers_table *ret)
 {
-	(void)style;
-	text_add_count(out, at(rows, row)->given);
+	*ret = (struct workers_table){ .columns = status_columns, .rows = rows, .indent = 2 };
+	measure(ret, n, width);
 }
 
-static void cell_waiting(const void *rows, size_t row, struct strbuf *out, enum text_style *style)
+void workers_table_top(const struct workers_row *rows, size_t n, unsigned width,
+		       struct workers_table *ret)
 {
-	(void)style;
-	text_add_count(out, at(rows, row)->waiting);
+	*ret = (struct workers_table){ .columns = top_columns, .rows = rows };
+	measure(ret, n, width);
 }
 
-static void cell_open(const void *rows, size_t row, struct strbuf *out, enum text_style *style)
+/* @row NULL: the titles. */
+static void add_row(const struct workers_table *t, const struct workers_row *row,
+		    struct text_line *line)
 {
-	(void)style;
-	text_add_count(out, at(rows, row)->open);
+	unsigned at = t->indent;
+
+	line->row = true;
+	for (size_t i = 0; i < WORKERS_COLUMNS; i++) {
+		const struct workers_column *c = &t->columns[i];
+		enum text_style style = TEXT_BOLD;
+		STRBUF(text, CELL_MAX);
+		unsigned own;
+
+		if (t->width[i] == 0)
+			continue;
+		if (row)
+			style = cell(c, row, &text);
+		else
+			strbuf_add(&text, c->title);
+		own = text_width(text.text);
+		text_pad(line, at + (c->kind == COLUMN_WORDS ? 0 : t->width[i] - own));
+		text_add(line, style, text.text);
+		at += t->width[i] + GAP;
+	}
 }
 
-static void cell_memory(const void *rows, size_t row, struct strbuf *out, enum text_style *style)
+void workers_table_add_titles(const struct workers_table *t, struct text_line *line)
 {
-	(void)style;
-	text_add_bytes(out, at(rows, row)->rss_bytes);
+	add_row(t, NULL, line);
 }
 
-static void cell_cpu(const void *rows, size_t row, struct strbuf *out, enum text_style *style)
+void workers_table_add_row(const struct workers_table *t, size_t row, struct text_line *line)
 {
-	(void)style;
-	text_add_cpu_time(out, at(rows, row)->cpu_ms);
-}
-
-static void cell_restarts(const void *rows, size_t row, struct strbuf *out, enum text_style *style)
-{
-	if (style && at(rows, row)->restarts > 0)
-		*style = TEXT_YELLOW;
-	text_add_count(out, at(rows, row)->restarts);
-}
-
-static void cell_why(const void *rows, size_t row, struct strbuf *out, enum text_style *style)
-{
-	(void)style;
-	workers_add_why(at(rows, row), out);
-}
-
-struct table workers_table(const struct view_worker *workers, size_t n)
-{
-	static const struct table_column columns[] = {
-		{ "WORKER", 0, false, cell_name },	{ "PID", 3, true, cell_pid },
-		{ "GEN", 6, true, cell_generation },	{ "STATE", 0, false, cell_state },
-		{ "FOR", 4, true, cell_age },		{ "GIVEN", 5, true, cell_given },
-		{ "WAITING", 2, true, cell_waiting },	{ "OPEN", 1, true, cell_open },
-		{ "MEMORY", 8, true, cell_memory },	{ "CPU", 9, true, cell_cpu },
-		{ "RESTARTS", 7, true, cell_restarts }, { "WHY", 0, false, cell_why },
-	};
-
-	return (struct table){
-		.columns = columns,
-		.n_columns = ARRAY_SIZE(columns),
-		.rows = workers,
-		.n_rows = n,
-		.indent = 2,
-		.last_min = 12,
-	};
+	add_row(t, &t->rows[row], line);
 }
