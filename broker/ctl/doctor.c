@@ -9,7 +9,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/fd.h"
-#include "ctl/doctor_facts.h"
+#include "ctl/doctor_judge.h"
+#include "ctl/doctor_process.h"
+#include "ctl/doctor_text.h"
 #include "ctl/out.h"
 #include "sys/loop.h"
 #include "sys/proc.h"
@@ -21,10 +23,7 @@ extern char **environ;
 #define REPORT_MS  10000
 #define ANSWER_MAX (1 << 20)
 
-enum doctor_verdict {
-	DOCTOR_YES, /* it can be served */
-	DOCTOR_NO,  /* it cannot; the answer says why, and what to do */
-};
+#define LAUNCHER_WORDS 4 /* before the command */
 
 /* Beside this program, as in a build tree, or where `make install` puts it. */
 static bool find_launcher(char ret[PATH_MAX])
@@ -68,35 +67,36 @@ static int read_all(int fd, struct buf *out)
 	}
 }
 
-/* The words of the launcher: `worker-shim --check --report -- COMMAND...`. */
-static char **launcher_words(char *launcher, char *const *command)
+/*
+ * The words of `worker-shim --check --report -- COMMAND [ARGUMENT]...`, NULL-terminated, of which
+ * those of the command are @r's. The first one is left to fill in. NULL: out of memory.
+ */
+static char **launcher_words(const struct request *r)
 {
 	static char check[] = "--check", report[] = "--report", end[] = "--";
-	char *const first[] = { launcher, check, report, end };
+	char *const first[] = { NULL, check, report, end, (char *)(uintptr_t)r->arguments[0].text };
 	size_t n = 0;
 	char **words;
 
-	while (command[n])
+	while (r->rest && r->rest[n])
 		n++;
 	words = calloc(ARRAY_SIZE(first) + n + 1, sizeof(*words));
 	if (!words)
 		return NULL;
 	memcpy(words, first, sizeof(first));
-	memcpy(words + ARRAY_SIZE(first), command, n * sizeof(*words));
+	if (n)
+		memcpy(words + ARRAY_SIZE(first), r->rest, n * sizeof(*words));
 	return words;
 }
 
 /* Runs the launcher and adds its report to @out, terminated. 0 or -errno. */
-static int ask_launcher(char *launcher, char *const *command, struct buf *out)
+static int run_launcher(char **words, struct buf *out)
 {
-	_cleanup_free_ char **words = launcher_words(launcher, command);
 	_cleanup_fd_ int ours = -1, theirs = -1, status = -1;
-	struct spawn_request req = { .program = launcher, .argv = words, .envp = environ };
+	struct spawn_request req = { .program = words[0], .argv = words, .envp = environ };
 	int ends[2], r;
 	pid_t pid;
 
-	if (!words)
-		return -ENOMEM;
 	if (getrlimit(RLIMIT_NOFILE, &req.nofile) < 0 || pipe2(ends, O_CLOEXEC) < 0)
 		return -errno;
 	ours = ends[0];
@@ -115,8 +115,9 @@ static int ask_launcher(char *launcher, char *const *command, struct buf *out)
 	return r;
 }
 
-static int examine(char *const *command, struct buf *report, struct doctor_program *ret,
-		   struct strbuf *error)
+/* What the launcher says of the command in @words; *@ret points into @report. */
+static int ask_launcher(char **words, struct buf *report, struct doctor_program *ret,
+			struct strbuf *error)
 {
 	char launcher[PATH_MAX];
 	int r;
@@ -126,12 +127,27 @@ static int examine(char *const *command, struct buf *report, struct doctor_progr
 				  "into " BROKER_LIBEXECDIR);
 		return -ENOENT;
 	}
-	r = ask_launcher(launcher, command, report);
+	words[0] = launcher;
+	r = run_launcher(words, report);
 	if (r == 0 && !doctor_report_parse(report->bytes, ret))
 		r = -EPROTO;
 	if (r < 0)
 		strbuf_addf(error, "worker-shim does not answer: %s", strerror(-r));
 	return r;
+}
+
+/* --- a process ------------------------------------------------------------------------------- */
+
+static bool is_pid(char *const *words, pid_t *ret)
+{
+	size_t n = strlen(words[0]);
+	long long value;
+
+	if (words[1] || !n || n > 10 || strspn(words[0], "0123456789") != n)
+		return false;
+	value = strtoll(words[0], NULL, 10);
+	*ret = value > 0 && value <= INT32_MAX ? (pid_t)value : 0;
+	return true;
 }
 
 static void explain_look(pid_t pid, int r, struct strbuf *error)
@@ -155,40 +171,9 @@ static void explain_look(pid_t pid, int r, struct strbuf *error)
 	strbuf_addf(error, "cannot look at process %d: %s", (int)pid, strerror(-r));
 }
 
-static bool is_pid(char *const *words, pid_t *ret)
-{
-	size_t n = strlen(words[0]);
-	long long value;
-
-	if (words[1] || !n || n > 10 || strspn(words[0], "0123456789") != n)
-		return false;
-	value = strtoll(words[0], NULL, 10);
-	*ret = value > 0 && value <= INT32_MAX ? (pid_t)value : 0;
-	return true;
-}
-
-static int answer(struct doctor_facts *facts, char *const *program, bool json, struct buf *out,
-		  enum doctor_verdict *ret_verdict, struct strbuf *error)
-{
-	struct buf report = BUF_INIT(REPORT_MAX);
-	int r = examine(program, &report, &facts->program, error);
-
-	if (r == 0) {
-		if (json)
-			doctor_print_json(facts, out);
-		else
-			doctor_print_text(facts, out);
-		*ret_verdict = doctor_can_serve(facts) ? DOCTOR_YES : DOCTOR_NO;
-		if (out->failed) {
-			strbuf_add(error, "out of memory");
-			r = -ENOMEM;
-		}
-	}
-	buf_deinit(&report);
-	return r;
-}
-
-/* Its file by name; or the running image itself, where that was replaced or deleted on disk since.
+/*
+ * The file of the program, by its name. If that was replaced or deleted on disk since, or cannot
+ * be seen from here: the running image itself.
  */
 static void name_image(const struct doctor_process *p, char ret[PATH_MAX])
 {
@@ -203,76 +188,57 @@ static void name_image(const struct doctor_process *p, char ret[PATH_MAX])
 		strcpy(ret, p->exe);
 }
 
-static int run_process(pid_t pid, bool json, struct buf *out, enum doctor_verdict *ret_verdict,
-		       struct strbuf *error)
+/* --- the command ----------------------------------------------------------------------------- */
+
+static enum ctl_exit answer(const struct doctor_facts *facts, bool json)
 {
-	_cleanup_free_ struct doctor_process *process = malloc(sizeof(*process));
-	_cleanup_free_ char **words = NULL;
-	struct doctor_facts facts = { .process = process };
-	char image[PATH_MAX], *program[] = { image, NULL };
-	int r = process ? doctor_look(pid, process, &words) : -ENOMEM;
+	struct buf text = BUF_INIT(ANSWER_MAX);
+	bool failed;
 
-	if (r < 0) {
-		explain_look(pid, r, error);
-		return r;
-	}
-	facts.command = (const char *const *)words;
-	name_image(process, image);
-	return answer(&facts, program, json, out, ret_verdict, error);
-}
-
-static int doctor_run(char **words, bool json, struct buf *out, enum doctor_verdict *ret_verdict,
-		      struct strbuf *error)
-{
-	struct doctor_facts facts = { .command = (const char *const *)words };
-	pid_t pid;
-
-	if (is_pid(words, &pid))
-		return run_process(pid, json, out, ret_verdict, error);
-	return answer(&facts, words, json, out, ret_verdict, error);
-}
-
-/* COMMAND and what stands behind "--", NULL-terminated. NULL: no memory. */
-static char **command_words(const struct request *r)
-{
-	size_t n = 0;
-	char **words;
-
-	while (r->rest && r->rest[n])
-		n++;
-	words = calloc(n + 2, sizeof(*words));
-	if (!words)
-		return NULL;
-	words[0] = strdup(r->arguments[0].text);
-	if (!words[0]) {
-		free(words);
-		return NULL;
-	}
-	if (n)
-		memcpy(words + 1, r->rest, n * sizeof(*words));
-	return words;
+	if (json)
+		doctor_print_json(facts, &text);
+	else
+		doctor_print_text(facts, &text);
+	failed = text.failed;
+	out_buf(&text);
+	return !failed && doctor_can_serve(facts) ? CTL_OK : CTL_FAILED;
 }
 
 enum ctl_exit ctl_doctor(struct ctl *ctl)
 {
-	struct buf answer = BUF_INIT(ANSWER_MAX);
-	char **words = command_words(&ctl->request);
-	enum doctor_verdict verdict = DOCTOR_NO;
+	_cleanup_free_ char **words = launcher_words(&ctl->request), **running = NULL;
+	char **command, image[PATH_MAX];
+	struct doctor_facts facts = { .process = NULL };
+	struct buf report = BUF_INIT(REPORT_MAX);
+	enum ctl_exit code = CTL_FAILED;
+	struct doctor_process process;
 	STRBUF(error, 1024);
-	int r;
+	pid_t pid;
+	int r = 0;
 
 	if (!words) {
 		out_error("out of memory");
 		return CTL_FAILED;
 	}
-	r = doctor_run(words, ctl->json, &answer, &verdict, &error);
-	free(words[0]);
-	free(words);
-	if (r < 0) {
-		out_error("%s", error.text);
-		buf_deinit(&answer);
-		return CTL_FAILED;
+	command = words + LAUNCHER_WORDS;
+	facts.command = (const char *const *)command;
+	if (is_pid(command, &pid)) {
+		r = doctor_look(pid, &process, &running);
+		if (r < 0) {
+			explain_look(pid, r, &error);
+		} else {
+			facts.process = &process;
+			facts.command = (const char *const *)running;
+			name_image(&process, image);
+			command[0] = image;
+		}
 	}
-	out_buf(&answer);
-	return verdict == DOCTOR_YES ? CTL_OK : CTL_FAILED;
+	if (r == 0)
+		r = ask_launcher(words, &report, &facts.program, &error);
+	if (r < 0)
+		out_error("%s", error.text);
+	else
+		code = answer(&facts, ctl->json);
+	buf_deinit(&report);
+	return code;
 }

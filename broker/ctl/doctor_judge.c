@@ -1,10 +1,8 @@
-/*
- * What the facts mean: the doctor's opinion, and the section that follows from it. Pure.
- */
+#include "doctor_judge.h"
+
 #include <ctype.h>
 #include <string.h>
 #include "base/strbuf.h"
-#include "ctl/doctor_facts.h"
 #include "base/address.h"
 #include "config/conf_read.h"
 #include "base/words.h"

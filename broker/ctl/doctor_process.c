@@ -1,13 +1,10 @@
-/*
- * What /proc and the kernel's socket tables say about a running program and those it has started.
- */
-#include <ctype.h>
+#include "doctor_process.h"
+
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include "base/fd.h"
-#include "ctl/doctor_facts.h"
 #include "base/address.h"
 #include "sys/proc.h"
 #include "sys/sockdiag.h"
@@ -18,32 +15,25 @@
 
 /* --- what the processes of the tree listen on --------------------------------------------- */
 
+/* A listening socket of this machine, and the processes of the tree that have it. */
 struct candidate {
 	uint64_t inode;
 	struct handoff_addr addr;
 	unsigned holders;
-	pid_t pid;
+	pid_t pid; /* the last of them that was looked at */
 };
 
 struct candidates {
-	struct candidate *v;
-	size_t n, room;
+	struct candidate *v; /* room for SOCKETS_MAX: what is not used costs no memory */
+	size_t n;
 };
 
 static bool add_candidate(void *arg, const struct sockdiag_socket *s)
 {
 	struct candidates *all = arg;
 
-	if (all->n == all->room) {
-		size_t room = all->room ? all->room * 2 : 64;
-		struct candidate *v =
-			room > SOCKETS_MAX ? NULL : realloc(all->v, room * sizeof(*v));
-
-		if (!v)
-			return false;
-		all->v = v;
-		all->room = room;
-	}
+	if (all->n == SOCKETS_MAX)
+		return false;
 	all->v[all->n++] = (struct candidate){ .inode = s->inode, .addr = s->local };
 	return true;
 }
@@ -64,8 +54,7 @@ static bool note_holder(void *arg, uint64_t inode)
 {
 	struct holder *h = arg;
 	const struct candidate key = { .inode = inode };
-	struct candidate *c =
-		h->all->n ? bsearch(&key, h->all->v, h->all->n, sizeof(key), compare_inodes) : NULL;
+	struct candidate *c = bsearch(&key, h->all->v, h->all->n, sizeof(key), compare_inodes);
 
 	/* A process may have several descriptors of one socket. */
 	if (c && c->pid != h->pid) {
@@ -94,14 +83,15 @@ static void add_listener(struct doctor_process *p, const struct candidate *c)
 		l->pid = c->pid;
 }
 
-static void find_listeners(struct doctor_process *p, const struct pid_set *tree)
+static int find_listeners(struct doctor_process *p, const struct pid_set *tree)
 {
-	struct candidates all = { 0 };
+	struct candidates all = { .v = malloc(SOCKETS_MAX * sizeof(*all.v)) };
 
+	if (!all.v)
+		return -ENOMEM;
 	(void)sockdiag_dump(1u << TCP_LISTEN, 0, add_candidate, &all);
-	if (all.n)
-		qsort(all.v, all.n, sizeof(*all.v), compare_inodes);
-	/* From the last to the first, so that the one that stays noted is the one asked about. */
+	qsort(all.v, all.n, sizeof(*all.v), compare_inodes);
+	/* From the last to the first: a candidate keeps the pid of the process asked about. */
 	for (size_t i = tree->n; i-- > 0;) {
 		struct holder h = { &all, tree->pids[i] };
 
@@ -112,6 +102,7 @@ static void find_listeners(struct doctor_process *p, const struct pid_set *tree)
 		if (all.v[i].holders)
 			add_listener(p, &all.v[i]);
 	free(all.v);
+	return 0;
 }
 
 /* --- what its own files in /proc say -------------------------------------------------------- */
@@ -227,9 +218,10 @@ int doctor_look(pid_t pid, struct doctor_process *ret, char ***ret_words)
 	if (r == 0) {
 		ret->children = (unsigned)tree.n - 1;
 		if (!ret->other_network)
-			find_listeners(ret, &tree);
-		r = read_words(pid, text, ret_words);
+			r = find_listeners(ret, &tree);
 	}
+	if (r == 0)
+		r = read_words(pid, text, ret_words);
 	pid_set_deinit(&tree);
 	return r;
 }
