@@ -1,14 +1,22 @@
 #include "completion.h"
 
+#include <string.h>
 #include "ctl/ask.h"
 #include "ctl/completion_text.h"
 #include "ctl/out.h"
 
 #define TEXT_MAX (16 << 20)
 
+/* The files completion.bash and so on: the Makefile makes C strings of them. */
+extern const char completion_bash[], completion_zsh[], completion_fish[];
+
 enum ctl_exit ctl_completion(struct ctl *ctl)
 {
-	out_text(completion_script(ctl->request.arguments[0].text));
+	const char *shell = ctl->request.arguments[0].text;
+
+	out_text(!strcmp(shell, "fish")	 ? completion_fish
+		 : !strcmp(shell, "zsh") ? completion_zsh
+					 : completion_bash);
 	return CTL_OK;
 }
 

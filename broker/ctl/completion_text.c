@@ -2,154 +2,109 @@
 
 #include <string.h>
 
+/* The shell completes these itself. */
 #define FILES	 ":files"
 #define PROGRAMS ":programs"
 
-static const char bash_script[] =
-	"# bash completion of brokerctl: source <(brokerctl completion bash)\n"
-	"_brokerctl() {\n"
-	"\tlocal current=${COMP_WORDS[COMP_CWORD]} candidate\n"
-	"\tCOMPREPLY=()\n"
-	"\twhile IFS= read -r candidate; do\n"
-	"\t\tcase $candidate in\n"
-	"\t\t" FILES ") compopt -o filenames; COMPREPLY+=($(compgen -f -- \"$current\")) ;;\n"
-	"\t\t" PROGRAMS ") COMPREPLY+=($(compgen -c -- \"$current\")) ;;\n"
-	"\t\t\"$current\"*) COMPREPLY+=(\"${candidate%%$'\\t'*}\") ;;\n"
-	"\t\tesac\n"
-	"\tdone < <(brokerctl complete -- \"${COMP_WORDS[@]:1:COMP_CWORD}\" 2>/dev/null)\n"
-	"}\n"
-	"complete -F _brokerctl brokerctl\n";
+/* Of brokerctl itself. Those before OWN_ANYWHERE must stand before the command. */
+static const struct command_option own_options[] = {
+	{ .name = "-c", .value = KIND_FILE },
+	{ .name = "-s", .value = KIND_FILE },
+	{ .name = "--color", .value = KIND_COLOR },
+	{ .name = "--version" },
+	{ .name = "--json" },
+	{ .name = "--help" },
+};
+#define OWN_ANYWHERE 4
 
-static const char zsh_script[] =
-	"#compdef brokerctl\n"
-	"# zsh completion of brokerctl: source <(brokerctl completion zsh), behind compinit\n"
-	"_brokerctl() {\n"
-	"\tlocal candidate\n"
-	"\tlocal -a found\n"
-	"\twhile IFS= read -r candidate; do\n"
-	"\t\tcase $candidate in\n"
-	"\t\t" FILES ") _files ;;\n"
-	"\t\t" PROGRAMS ") _command_names -e ;;\n"
-	"\t\t*) found+=(\"${candidate%%$'\\t'*}\") ;;\n"
-	"\t\tesac\n"
-	"\tdone < <(brokerctl complete -- \"${(@)words[2,CURRENT]}\" 2>/dev/null)\n"
-	"\tcompadd -a found\n"
-	"}\n"
-	"compdef _brokerctl brokerctl\n";
+/* --- reading the line ---------------------------------------------------------------------- */
 
-static const char fish_script[] =
-	"# fish completion of brokerctl: brokerctl completion fish | source\n"
-	"function __brokerctl_complete\n"
-	"\tset -l words (commandline -opc) (commandline -ct)\n"
-	"\tfor candidate in (brokerctl complete -- $words[2..-1] 2>/dev/null)\n"
-	"\t\tswitch $candidate\n"
-	"\t\t\tcase " FILES "\n"
-	"\t\t\t\t__fish_complete_path (commandline -ct)\n"
-	"\t\t\tcase " PROGRAMS "\n"
-	"\t\t\t\t__fish_complete_command\n"
-	"\t\t\tcase '*'\n"
-	"\t\t\t\tprintf '%s\\n' $candidate\n"
-	"\t\tend\n"
-	"\tend\n"
-	"end\n"
-	"complete -c brokerctl -f -a '(__brokerctl_complete)'\n";
-
-const char *completion_script(const char *shell)
+/* Option @word, if its value is the word after it; else NULL. */
+static const struct command_option *option_of(const struct completion *c, const char *word)
 {
-	if (!strcmp(shell, "fish"))
-		return fish_script;
-	return !strcmp(shell, "zsh") ? zsh_script : bash_script;
+	const struct command_option *options = c->command ? c->command->options : own_options;
+	size_t n = c->command ? COMMAND_OPTIONS : ARRAY_SIZE(own_options);
+
+	if (c->has_command && !c->command)
+		return NULL;
+	for (size_t i = 0; i < n && options[i].name; i++)
+		if (options[i].value != KIND_NONE && !strcmp(options[i].name, word))
+			return &options[i];
+	return NULL;
 }
 
-/* --- reading the line ------------------------------------------------------------------- */
-
-/* What follows option @word: its value, or again any word. */
-static enum completion_place place_after(struct completion *c, const char *word)
+static void read_value(struct completion *c, const char *word)
 {
-	if (!c->has_command && !strcmp(word, "-c"))
-		return PLACE_FILE;
-	if (!c->has_command && !strcmp(word, "-s"))
-		return PLACE_SOCKET;
-	if (!c->has_command && !strcmp(word, "--color"))
-		return PLACE_COLOR;
-	if (!c->command)
-		return PLACE_WORD;
-	if (!strcmp(word, "--"))
-		return c->command->rest ? PLACE_REST : PLACE_WORD;
-	for (size_t i = 0; i < COMMAND_OPTIONS && c->command->options[i].name; i++) {
-		const struct command_option *o = &c->command->options[i];
-
-		if (o->value != KIND_NONE && !strcmp(o->name, word)) {
-			c->kind = o->value;
-			return PLACE_VALUE;
-		}
-	}
-	return PLACE_WORD;
+	if (!strcmp(c->option->name, "-c"))
+		c->find.file = word;
+	else if (!strcmp(c->option->name, "-s"))
+		c->find.socket = word;
+	c->option = NULL;
 }
 
-static void read_command_word(struct completion *c, const char *word)
+static void read_plain_word(struct completion *c, const char *word)
 {
-	const struct command *found;
+	const struct command *longer = NULL;
 	STRBUF(name, 128);
 
-	/* "abort" behind "reload" makes another command of it. */
-	strbuf_addf(&name, "%s%s%s", c->command ? c->command->name : "", c->command ? " " : "",
-		    word);
-	found = c->has_command && (!c->command || c->n_arguments) ? NULL : command_find(name.text);
-	if (c->has_command && !found)
-		c->n_arguments++;
+	if (!c->has_command) {
+		c->has_command = true;
+		c->command = command_find(word);
+		return;
+	}
+	/* "abort" after "reload" makes another command of it. */
+	if (c->command && c->n_arguments == 0) {
+		strbuf_addf(&name, "%s %s", c->command->name, word);
+		longer = command_find(name.text);
+	}
+	if (longer)
+		c->command = longer;
 	else
-		c->command = found && !found->hidden ? found : NULL;
-	c->has_command = true;
+		c->n_arguments++;
 }
 
 static void read_word(struct completion *c, const char *word)
 {
-	switch (c->place) {
-	case PLACE_WORD:
-		if (word[0] == '-')
-			c->place = place_after(c, word);
-		else
-			read_command_word(c, word);
+	if (c->is_rest)
 		return;
-	case PLACE_FILE:
-		c->find.file = word;
-		break;
-	case PLACE_SOCKET:
-		c->find.socket = word;
-		break;
-	case PLACE_COLOR:
-	case PLACE_VALUE:
-		break;
-	case PLACE_REST:
-		return;
-	}
-	c->place = PLACE_WORD;
+	if (c->option)
+		read_value(c, word);
+	else if (!strcmp(word, "--") && c->command && c->command->rest)
+		c->is_rest = true;
+	else if (word[0] == '-')
+		c->option = option_of(c, word);
+	else
+		read_plain_word(c, word);
+}
+
+static enum command_kind kind_of(const struct completion *c)
+{
+	if (c->is_rest)
+		return KIND_PROGRAM;
+	if (c->option)
+		return c->option->value;
+	if (!c->has_command)
+		return KIND_COMMAND;
+	if (c->command && c->n_arguments < COMMAND_ARGUMENTS)
+		return c->command->arguments[c->n_arguments].kind;
+	return KIND_NONE;
 }
 
 struct completion completion_read(char *const *words, size_t n)
 {
-	struct completion c = { .place = PLACE_WORD };
+	struct completion c = { .option = NULL };
 
 	for (size_t i = 0; i + 1 < n; i++)
 		read_word(&c, words[i]);
-	if (c.place == PLACE_REST)
-		c.kind = KIND_PROGRAM;
-	if (c.place != PLACE_WORD)
-		return c;
-	c.is_option = n > 0 && words[n - 1][0] == '-';
-	c.kind = KIND_NONE;
-	if (!c.has_command)
-		c.kind = KIND_COMMAND;
-	else if (c.command && c.n_arguments < COMMAND_ARGUMENTS)
-		c.kind = c.command->arguments[c.n_arguments].kind;
+	c.is_option = n > 0 && words[n - 1][0] == '-' && !c.is_rest && !c.option;
+	c.kind = c.is_option ? KIND_NONE : kind_of(&c);
 	return c;
 }
 
 bool completion_needs_names(const struct completion *c)
 {
-	return !c->is_option && (c->kind == KIND_SERVICE || c->kind == KIND_WORKER ||
-				 c->kind == KIND_TARGET || c->kind == KIND_PINNED);
+	return c->kind == KIND_SERVICE || c->kind == KIND_WORKER || c->kind == KIND_TARGET ||
+	       c->kind == KIND_PINNED;
 }
 
 /* --- the candidates ---------------------------------------------------------------------- */
@@ -185,16 +140,16 @@ static void add_commands(struct buf *out, const char *first)
 	}
 }
 
-static void add_options(const struct command *c, struct buf *out)
+static void add_options(const struct command_option *options, size_t n, struct buf *out)
 {
-	for (size_t i = 0; c && i < COMMAND_OPTIONS && c->options[i].name; i++) {
-		const char letter[] = { '-', c->options[i].letter, '\0' };
+	for (size_t i = 0; i < n && options[i].name; i++) {
+		const char letter[] = { '-', options[i].letter, '\0' };
+		const char *help = options[i].help ? options[i].help : "";
 
 		if (letter[1])
-			add(out, letter, c->options[i].help);
-		add(out, c->options[i].name, c->options[i].help);
+			add(out, letter, help);
+		add(out, options[i].name, help);
 	}
-	add_words(out, "--json --help");
 }
 
 static void add_services(const struct view *names, struct buf *out)
@@ -245,6 +200,12 @@ static void add_values(enum command_kind kind, const struct view *names, struct 
 	case KIND_PROGRAM:
 		add(out, PROGRAMS, "");
 		break;
+	case KIND_FILE:
+		add(out, FILES, "");
+		break;
+	case KIND_COLOR:
+		add_words(out, "auto always never");
+		break;
 	case KIND_NONE:
 	case KIND_COUNT:
 	case KIND_DURATION:
@@ -256,26 +217,16 @@ static void add_values(enum command_kind kind, const struct view *names, struct 
 
 void completion_text(const struct completion *c, const struct view *names, struct buf *out)
 {
-	switch (c->place) {
-	case PLACE_FILE:
-	case PLACE_SOCKET:
-		add(out, FILES, "");
+	size_t from = c->has_command ? OWN_ANYWHERE : 0;
+
+	if (c->is_option) {
+		if (c->command)
+			add_options(c->command->options, COMMAND_OPTIONS, out);
+		add_options(own_options + from, ARRAY_SIZE(own_options) - from, out);
 		return;
-	case PLACE_COLOR:
-		add_words(out, "auto always never");
-		return;
-	case PLACE_VALUE:
-	case PLACE_REST:
-		break;
-	case PLACE_WORD:
-		if (c->is_option && !c->has_command)
-			add_words(out, "-c -s --json --color --version --help");
-		else if (c->is_option)
-			add_options(c->command, out);
-		else if (c->command && !c->n_arguments)
-			add_commands(out, c->command->name);
-		if (c->is_option)
-			return;
 	}
+	/* The second word of a command may stand where its first argument may. */
+	if (c->command && c->n_arguments == 0 && !c->option && !c->is_rest)
+		add_commands(out, c->command->name);
 	add_values(c->kind, names, out);
 }

@@ -14,33 +14,21 @@
 #include "base/buf.h"
 #include "policy/command.h"
 
-/* The script for @shell, which is bash, zsh or fish. */
-const char *completion_script(const char *shell);
-
-/* What belongs at the cursor. */
-enum completion_place {
-	PLACE_WORD,   /* a command, one of its arguments, or an option */
-	PLACE_FILE,   /* the value of -c */
-	PLACE_SOCKET, /* the value of -s */
-	PLACE_COLOR,  /* the value of --color */
-	PLACE_VALUE,  /* the value of an option of the command */
-	PLACE_REST,   /* behind "--" */
-};
-
 struct completion {
-	enum completion_place place;
-	bool is_option;		       /* a WORD that begins with "-" */
-	bool has_command;	       /* it stands before the cursor, known or not */
-	const struct command *command; /* NULL: not known */
-	size_t n_arguments;	       /* before the cursor */
-	enum command_kind kind;	       /* of the value or argument that belongs at the cursor */
-	struct find_options find;      /* the broker that the line names */
+	const struct command *command; /* before the cursor; NULL: none, or one that is not known */
+	bool has_command;
+	size_t n_arguments;		     /* of the command, before the cursor */
+	const struct command_option *option; /* its value belongs at the cursor; NULL: none */
+	bool is_rest;			     /* the cursor is behind "--" */
+	bool is_option;			     /* an option belongs there: the word begins with "-" */
+	enum command_kind kind;		     /* of the value or argument that belongs there */
+	struct find_options find;	     /* the broker that the line names */
 };
 
 /* Reads the line as far as it is typed. @n is 0 for an empty line. */
 struct completion completion_read(char *const *words, size_t n);
 
-/* Whether it takes the names of services and workers, which only a broker knows. */
+/* Whether it needs the names of services and workers, which only a broker knows. */
 bool completion_needs_names(const struct completion *c);
 
 /* All candidates, whatever they begin with. @names: the answer to `status`; may be empty. */

@@ -268,6 +268,8 @@ static int read_value(enum command_kind kind, const char *text, struct request_v
 	case KIND_PINNED:
 	case KIND_COMMAND:
 	case KIND_PROGRAM:
+	case KIND_FILE:
+	case KIND_COLOR:
 		break;
 	}
 	*ret = (struct request_value){ .text = text, .number = number };
