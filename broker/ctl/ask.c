@@ -11,13 +11,6 @@
 
 #define TICK_MS 500
 
-const char *ask_string(const struct json_doc *doc, const char *key)
-{
-	const char *text = json_doc_string(doc, doc->value, key);
-
-	return text ? text : "";
-}
-
 void ask_print_loss(const struct ctl *ctl, int r)
 {
 	switch (-r) {
@@ -69,7 +62,7 @@ static enum ctl_exit print_error(const struct json_doc *doc)
 	const struct json_value *v = json_doc_member(doc, doc->value, "output");
 	struct buf text = BUF_INIT(CLIENT_LINE_MAX * 4);
 
-	add_lines(&text, "", ask_string(doc, "message"));
+	add_lines(&text, "", json_doc_text(doc, "message"));
 	for (v = json_doc_first(doc, v); v; v = json_doc_next(doc, v)) {
 		buf_add_str(&text, "\n");
 		if (v->kind == JSON_STRING)
@@ -80,7 +73,7 @@ static enum ctl_exit print_error(const struct json_doc *doc)
 	else
 		out_error("%.*s", (int)text.len, text.len ? text.bytes : "");
 	buf_deinit(&text);
-	return exit_of(ask_string(doc, "code"));
+	return exit_of(json_doc_text(doc, "code"));
 }
 
 /* One line. True: it was the last one, and *@ret says how it ended. */
@@ -93,7 +86,7 @@ static bool take_line(struct ask *ask, const struct ctl *ctl, const char *raw, s
 
 	*ret = CTL_NO_BROKER;
 	if (!copy || strlen(raw) != len || json_doc_read(copy, len, &doc) < 0 ||
-	    !*(type = ask_string(&doc, "type"))) {
+	    !*(type = json_doc_text(&doc, "type"))) {
 		ask_print_loss(ctl, copy ? -EPROTO : -ENOMEM);
 		return true;
 	}
@@ -105,12 +98,12 @@ static bool take_line(struct ask *ask, const struct ctl *ctl, const char *raw, s
 		struct strbuf message;
 
 		strbuf_init(&message, ask->message, sizeof(ask->message));
-		strbuf_add(&message, ask_string(&doc, "message"));
+		strbuf_add(&message, json_doc_text(&doc, "message"));
 		*ret = CTL_OK;
 		return true;
 	}
 	if (!strcmp(type, "error")) {
-		*ret = ctl->json ? exit_of(ask_string(&doc, "code")) : print_error(&doc);
+		*ret = ctl->json ? exit_of(json_doc_text(&doc, "code")) : print_error(&doc);
 		return true;
 	}
 	if (!ctl->json && ask->line && !ask->line(ask, &doc, raw, len)) {
@@ -187,12 +180,12 @@ static enum ctl_exit read_answer(struct ask *ask, struct ctl *ctl, int signals)
 	}
 }
 
-enum ctl_exit ask_run(struct ask *ask, struct ctl *ctl, char *const *words, size_t n)
+static enum ctl_exit send_and_read(struct ask *ask, struct ctl *ctl)
 {
 	_cleanup_fd_ int signals = -1;
 	sigset_t mask;
 	enum ctl_exit code;
-	int r = client_ask(&ctl->client, words, n);
+	int r = client_ask(&ctl->client, ctl->words, ctl->n_words);
 
 	if (r == -EMSGSIZE) {
 		out_error("a request may have %d bytes at most", CLIENT_REQUEST_MAX);
@@ -218,9 +211,9 @@ enum ctl_exit ask_run(struct ask *ask, struct ctl *ctl, char *const *words, size
 	return code;
 }
 
-enum ctl_exit ask_typed(struct ask *ask, struct ctl *ctl)
+enum ctl_exit ask_run(struct ask *ask, struct ctl *ctl)
 {
 	enum ctl_exit code = ctl_connect(ctl);
 
-	return code == CTL_OK ? ask_run(ask, ctl, ctl->words, ctl->n_words) : code;
+	return code == CTL_OK ? send_and_read(ask, ctl) : code;
 }

@@ -30,16 +30,10 @@ struct ask {
 };
 
 /*
- * Sends @n @words and reads the answer. With --json every line is printed as it is, and ->line is
- * not called. Whatever else goes wrong, and the error that the broker answers, is printed.
+ * Connects, sends ctl->words and reads the answer. With --json every line is printed as it is, and
+ * ->line is not called. Whatever goes wrong is printed, as is the error that the broker answers.
  */
-enum ctl_exit ask_run(struct ask *ask, struct ctl *ctl, char *const *words, size_t n);
-
-/* The same for the words that were typed. */
-enum ctl_exit ask_typed(struct ask *ask, struct ctl *ctl);
-
-/* The string @key of the object, or "". */
-const char *ask_string(const struct json_doc *doc, const char *key);
+enum ctl_exit ask_run(struct ask *ask, struct ctl *ctl);
 
 /* Says that the broker has ended, is silent, or is no broker. @r as of client_read(). */
 void ask_print_loss(const struct ctl *ctl, int r);

@@ -49,7 +49,7 @@ enum ctl_exit ctl_complete(struct ctl *ctl)
 	ctl->n_words = 1;
 	/* Without a broker there are no names, and all else all the same. */
 	if (completion_needs_names(&completion))
-		(void)ask_typed(&names.ask, ctl);
+		(void)ask_run(&names.ask, ctl);
 	completion_text(&completion, &names.view, &text);
 	out_buf(&text);
 	view_deinit(&names.view);

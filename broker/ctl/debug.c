@@ -37,10 +37,11 @@ static bool take_line(struct ask *ask, const struct json_doc *doc, const char *r
 
 	(void)raw;
 	(void)len;
-	if (strcmp(ask_string(doc, "type"), "debug") != 0)
+	if (strcmp(json_doc_text(doc, "type"), "debug") != 0)
 		return true;
 	strbuf_init(&worker, d->worker, sizeof(d->worker));
-	strbuf_add_escaped(&worker, ask_string(doc, "worker"), strlen(ask_string(doc, "worker")));
+	strbuf_add_escaped(&worker, json_doc_text(doc, "worker"),
+			   strlen(json_doc_text(doc, "worker")));
 	d->pid = json_doc_integer(doc, doc->value, "pid", -1);
 	for (v = json_doc_first(doc, v); v; v = json_doc_next(doc, v)) {
 		if (v->kind != JSON_STRING || d->n_words == ARRAY_SIZE(d->words))
@@ -95,11 +96,12 @@ static void take_news(struct debug *d, char *line, size_t len)
 	const char *message;
 	struct strbuf state;
 
-	if (json_doc_read(line, len, &doc) < 0 || strcmp(ask_string(&doc, "type"), "debugged") != 0)
+	if (json_doc_read(line, len, &doc) < 0 ||
+	    strcmp(json_doc_text(&doc, "type"), "debugged") != 0)
 		return;
-	message = ask_string(&doc, "message");
+	message = json_doc_text(&doc, "message");
 	strbuf_init(&state, d->state, sizeof(d->state));
-	strbuf_add(&state, ask_string(&doc, "state"));
+	strbuf_add(&state, json_doc_text(&doc, "state"));
 	strbuf_add_escaped(&text, message, strlen(message));
 	out_error("%s", text.text);
 }
@@ -218,7 +220,7 @@ enum ctl_exit ctl_debug(struct ctl *ctl)
 {
 	struct debug d = { .ask = { .line = take_line, .patience_ms = ASK_PATIENCE_MS },
 			   .pid = -1 };
-	enum ctl_exit code = ask_typed(&d.ask, ctl);
+	enum ctl_exit code = ask_run(&d.ask, ctl);
 
 	if (code == CTL_OK && !ctl->json)
 		code = start(ctl, &d);

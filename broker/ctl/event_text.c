@@ -3,13 +3,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-static const char *string(const struct json_doc *doc, const char *key)
-{
-	const char *text = json_doc_string(doc, doc->value, key);
-
-	return text ? text : "";
-}
-
 static enum text_style style_of(const char *level)
 {
 	if (!strcmp(level, "error"))
@@ -103,8 +96,8 @@ static void add_time(const char *time, struct text_line *line)
 
 bool event_text(const struct json_doc *doc, const struct screen *screen, struct buf *out)
 {
-	const char *type = string(doc, "type"), *level = string(doc, "level");
-	const char *who = string(doc, "worker"), *message = string(doc, "message");
+	const char *type = json_doc_text(doc, "type"), *level = json_doc_text(doc, "level");
+	const char *who = json_doc_text(doc, "worker"), *message = json_doc_text(doc, "message");
 	enum text_style style = style_of(level);
 	struct text_line line;
 
@@ -118,16 +111,16 @@ bool event_text(const struct json_doc *doc, const struct screen *screen, struct 
 	}
 	if (strcmp(type, "event") != 0)
 		return false;
-	add_time(string(doc, "time"), &line);
+	add_time(json_doc_text(doc, "time"), &line);
 	text_addf(&line, style, "%-5s ", level);
 	if (!*who)
-		who = string(doc, "service");
+		who = json_doc_text(doc, "service");
 	text_add(&line, TEXT_BOLD, who);
-	text_addf(&line, style, "%s%s", *who ? " " : "", string(doc, "event"));
+	text_addf(&line, style, "%s%s", *who ? " " : "", json_doc_text(doc, "event"));
 	text_addf(&line, style, "%s%s", *message ? ": " : "", message);
 	add_rest(doc, &line);
 	text_end(&line);
-	add_output(string(doc, "output"), screen, out);
-	add_output(string(doc, "last_output"), screen, out);
+	add_output(json_doc_text(doc, "output"), screen, out);
+	add_output(json_doc_text(doc, "last_output"), screen, out);
 	return true;
 }

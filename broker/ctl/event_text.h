@@ -9,7 +9,7 @@
 #define BROKER_CTL_EVENT_TEXT_H
 
 #include "base/json_doc.h"
-#include "ctl/screen.h"
+#include "ctl/text.h"
 
 /* False: @doc is neither an event nor the note that some were lost. */
 bool event_text(const struct json_doc *doc, const struct screen *screen, struct buf *out);

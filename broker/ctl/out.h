@@ -7,7 +7,7 @@
 #define BROKER_CTL_OUT_H
 
 #include "base/buf.h"
-#include "ctl/screen.h"
+#include "ctl/text.h"
 
 enum out_color { OUT_COLOR_AUTO, OUT_COLOR_ALWAYS, OUT_COLOR_NEVER };
 

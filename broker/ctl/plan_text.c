@@ -6,13 +6,6 @@
 #define KEY_COLUMNS   20
 #define VALUE_COLUMNS 48
 
-static const char *string(const struct json_doc *doc, const char *key)
-{
-	const char *text = json_doc_string(doc, doc->value, key);
-
-	return text ? text : "";
-}
-
 /* An empty value would be invisible. */
 static const char *shown(const char *value)
 {
@@ -21,17 +14,17 @@ static const char *shown(const char *value)
 
 bool plan_text(const struct json_doc *doc, const struct screen *screen, struct buf *out)
 {
-	const char *key = string(doc, "key"), *action = string(doc, "action");
-	const char *applies = string(doc, "applies");
+	const char *key = json_doc_text(doc, "key"), *action = json_doc_text(doc, "action");
+	const char *applies = json_doc_text(doc, "applies");
 	struct text_line line;
 
-	if (strcmp(string(doc, "type"), "change") != 0)
+	if (strcmp(json_doc_text(doc, "type"), "change") != 0)
 		return false;
 	text_begin(&line, out, TEXT_UNLIMITED, screen->color);
-	text_addf(&line, TEXT_BOLD, "[%s]", string(doc, "section"));
+	text_addf(&line, TEXT_BOLD, "[%s]", json_doc_text(doc, "section"));
 	if (*key)
-		text_addf(&line, TEXT_PLAIN, " %s: %s -> %s", key, shown(string(doc, "from")),
-			  shown(string(doc, "to")));
+		text_addf(&line, TEXT_PLAIN, " %s: %s -> %s", key,
+			  shown(json_doc_text(doc, "from")), shown(json_doc_text(doc, "to")));
 	text_end(&line);
 	text_begin(&line, out, TEXT_UNLIMITED, screen->color);
 	text_pad(&line, 4);
@@ -47,22 +40,22 @@ bool option_text(const struct json_doc *doc, const struct screen *screen, char *
 	const char *file = json_doc_string(doc, doc->value, "file");
 	struct text_line line;
 
-	if (strcmp(string(doc, "type"), "option") != 0)
+	if (strcmp(json_doc_text(doc, "type"), "option") != 0)
 		return false;
 	text_begin(&line, out, TEXT_UNLIMITED, screen->color);
-	if (strcmp(section, string(doc, "section")) != 0) {
+	if (strcmp(section, json_doc_text(doc, "section")) != 0) {
 		if (*section)
 			text_end(&line);
-		snprintf(section, size, "%s", string(doc, "section"));
+		snprintf(section, size, "%s", json_doc_text(doc, "section"));
 		text_addf(&line, TEXT_BOLD, "[%s]", section);
 		text_end(&line);
 		text_begin(&line, out, TEXT_UNLIMITED, screen->color);
 	}
-	text_add(&line, TEXT_PLAIN, string(doc, "key"));
+	text_add(&line, TEXT_PLAIN, json_doc_text(doc, "key"));
 	text_pad(&line, KEY_COLUMNS);
-	text_addf(&line, TEXT_PLAIN, " = %s", string(doc, "value"));
+	text_addf(&line, TEXT_PLAIN, " = %s", json_doc_text(doc, "value"));
 	text_pad(&line, VALUE_COLUMNS);
-	text_addf(&line, TEXT_DIM, "  # %s", string(doc, "origin"));
+	text_addf(&line, TEXT_DIM, "  # %s", json_doc_text(doc, "origin"));
 	if (file)
 		text_addf(&line, TEXT_YELLOW, "; in the file: %s", file);
 	text_end(&line);

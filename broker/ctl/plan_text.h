@@ -8,7 +8,7 @@
 #define BROKER_CTL_PLAN_TEXT_H
 
 #include "base/json_doc.h"
-#include "ctl/screen.h"
+#include "ctl/text.h"
 
 /* A line of `reload --plan`. False: @doc is none. */
 bool plan_text(const struct json_doc *doc, const struct screen *screen, struct buf *out);

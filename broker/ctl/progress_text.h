@@ -10,7 +10,7 @@
 #define BROKER_CTL_PROGRESS_TEXT_H
 
 #include "base/json_doc.h"
-#include "ctl/screen.h"
+#include "ctl/text.h"
 
 #define PROGRESS_TEXT 256
 
@@ -41,9 +41,5 @@ void progress_bar_text(const struct progress *p, int64_t ms, const struct screen
 		       struct buf *out);
 
 void progress_line_text(const struct progress *p, const struct screen *screen, struct buf *out);
-
-/* Slots as a bar of at most @room characters: # is new, > on the way, . still old. */
-void progress_add_slots(struct text_line *line, int64_t done, int64_t of, bool under_way,
-			unsigned room);
 
 #endif

@@ -104,7 +104,7 @@ enum ctl_exit ctl_reload(struct ctl *ctl)
 		.began_ms = loop_clock_ms(),
 		.what = what_is(id),
 	};
-	enum ctl_exit code = ask_typed(&r.ask, ctl);
+	enum ctl_exit code = ask_run(&r.ask, ctl);
 	struct buf text = BUF_INIT(TEXT_MAX);
 
 	if (code != CTL_OK || ctl->json)

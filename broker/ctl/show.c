@@ -29,8 +29,8 @@ static bool take_line(struct ask *ask, const struct json_doc *doc, const char *r
 		return true;
 	}
 	/* The options in force follow all the same. */
-	if (strcmp(ask_string(doc, "type"), "file-error") == 0)
-		out_error("what the file says is not known: %s", ask_string(doc, "message"));
+	if (strcmp(json_doc_text(doc, "type"), "file-error") == 0)
+		out_error("what the file says is not known: %s", json_doc_text(doc, "message"));
 	return view_add(&s->view, raw, len) == 0;
 }
 
@@ -132,7 +132,7 @@ enum ctl_exit ctl_show(struct ctl *ctl)
 				 events && request_has(r, "--follow") ? -1 : ASK_PATIENCE_MS },
 		.screen = out_screen(),
 	};
-	enum ctl_exit code = ask_typed(&s.ask, ctl);
+	enum ctl_exit code = ask_run(&s.ask, ctl);
 	struct buf text = BUF_INIT(TEXT_MAX);
 
 	if (code == CTL_OK && !ctl->json) {

@@ -18,7 +18,7 @@
 #ifndef BROKER_CTL_STATUS_TEXT_H
 #define BROKER_CTL_STATUS_TEXT_H
 
-#include "ctl/screen.h"
+#include "ctl/text.h"
 #include "ctl/view.h"
 
 #define STATUS_INDENT 2 /* of the lines of a service below its first one */

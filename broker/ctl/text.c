@@ -9,10 +9,9 @@
 #define DOTS_MIN 7 /* columns where a word can end in them */
 
 static const char *const escapes[] = {
-	[TEXT_PLAIN] = "",	    [TEXT_BOLD] = "\033[1m",	 [TEXT_DIM] = "\033[2m",
-	[TEXT_RED] = "\033[31m",    [TEXT_GREEN] = "\033[32m",	 [TEXT_YELLOW] = "\033[33m",
-	[TEXT_BLUE] = "\033[34m",   [TEXT_MAGENTA] = "\033[35m", [TEXT_CYAN] = "\033[36m",
-	[TEXT_REVERSE] = "\033[7m",
+	[TEXT_PLAIN] = "",	  [TEXT_BOLD] = "\033[1m",     [TEXT_DIM] = "\033[2m",
+	[TEXT_RED] = "\033[31m",  [TEXT_GREEN] = "\033[32m",   [TEXT_YELLOW] = "\033[33m",
+	[TEXT_BLUE] = "\033[34m", [TEXT_MAGENTA] = "\033[35m", [TEXT_CYAN] = "\033[36m",
 };
 
 /* One character as it is shown. */

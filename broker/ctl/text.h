@@ -25,7 +25,13 @@ enum text_style {
 	TEXT_BLUE,
 	TEXT_MAGENTA,
 	TEXT_CYAN,
-	TEXT_REVERSE,
+};
+
+/* The screen that text is made for. */
+struct screen {
+	unsigned columns; /* TEXT_UNLIMITED: not a terminal */
+	unsigned rows;
+	bool color;
 };
 
 /* Where a line is written and how far it has come. */

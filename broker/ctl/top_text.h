@@ -7,7 +7,7 @@
 #ifndef BROKER_CTL_TOP_TEXT_H
 #define BROKER_CTL_TOP_TEXT_H
 
-#include "ctl/screen.h"
+#include "ctl/text.h"
 #include "ctl/workers_rows.h"
 
 struct top {
