@@ -1,11 +1,11 @@
 #include "doctor.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/fd.h"
@@ -13,14 +13,13 @@
 #include "ctl/doctor_process.h"
 #include "ctl/doctor_text.h"
 #include "ctl/out.h"
-#include "sys/loop.h"
 #include "sys/proc.h"
 #include "sys/spawn.h"
 
 extern char **environ;
 
 #define REPORT_MAX 65536
-#define REPORT_MS  10000
+#define REPORT_S   10
 #define ANSWER_MAX (1 << 20)
 
 #define LAUNCHER_WORDS 4 /* before the command */
@@ -41,30 +40,20 @@ static bool find_launcher(char ret[PATH_MAX])
 	return access(ret, X_OK) == 0;
 }
 
-/* All that @fd has to say, until its end. 0 or -errno; -ETIMEDOUT. */
+/* All that @fd has to say, until its end. 0 or -errno; -ETIMEDOUT: nothing came for REPORT_S. */
 static int read_all(int fd, struct buf *out)
 {
-	int64_t end = loop_clock_ms() + REPORT_MS;
 	char part[4096];
+	ssize_t n;
 
-	for (;;) {
-		struct pollfd p = { .fd = fd, .events = POLLIN };
-		int64_t left = end - loop_clock_ms();
-		int r = left > 0 ? poll(&p, 1, (int)left) : 0;
-		ssize_t n;
-
-		if (r == 0)
-			return -ETIMEDOUT;
-		if (r < 0 && errno == EINTR)
-			continue;
-		n = r < 0 ? -1 : read(fd, part, sizeof(part));
-		if (n == 0)
-			return out->failed ? -ENOMEM : 0;
+	do {
+		n = read(fd, part, sizeof(part));
 		if (n > 0)
 			buf_add(out, part, (size_t)n);
-		else if (errno != EINTR)
-			return -errno;
-	}
+	} while (n > 0 || (n < 0 && errno == EINTR));
+	if (n < 0)
+		return errno == EAGAIN ? -ETIMEDOUT : -errno;
+	return out->failed ? -ENOMEM : 0;
 }
 
 /*
@@ -94,14 +83,18 @@ static int run_launcher(char **words, struct buf *out)
 {
 	_cleanup_fd_ int ours = -1, theirs = -1, status = -1;
 	struct spawn_request req = { .program = words[0], .argv = words, .envp = environ };
+	const struct timeval patience = { .tv_sec = REPORT_S };
 	int ends[2], r;
 	pid_t pid;
 
-	if (getrlimit(RLIMIT_NOFILE, &req.nofile) < 0 || pipe2(ends, O_CLOEXEC) < 0)
+	/* A socket, as a pipe has no timeout. */
+	if (getrlimit(RLIMIT_NOFILE, &req.nofile) < 0 ||
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
 		return -errno;
 	ours = ends[0];
 	theirs = ends[1];
 	req.output_fd = theirs;
+	(void)setsockopt(ours, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	r = spawn_worker(&req, &pid, &status);
 	if (r < 0)
 		return r;

@@ -139,43 +139,24 @@ static bool parse_options(int argc, char **argv, struct ctl *ctl, struct argumen
 	return true;
 }
 
+/* All others are asked of the broker, and what it answers is shown. */
+static enum ctl_exit (*const commands[])(struct ctl *ctl) = {
+	[COMMAND_TOP] = ctl_top,
+	[COMMAND_RELOAD] = ctl_reload,
+	[COMMAND_RESTART] = ctl_reload,
+	[COMMAND_ROLLBACK] = ctl_reload,
+	[COMMAND_DEBUG] = ctl_debug,
+	[COMMAND_DOCTOR] = ctl_doctor,
+	[COMMAND_COMPLETION] = ctl_completion,
+	[COMMAND_COMPLETE] = ctl_complete,
+	[COMMAND_HELP] = ctl_help,
+};
+
 static enum ctl_exit run_command(struct ctl *ctl)
 {
-	switch (ctl->request.command->id) {
-	case COMMAND_STATUS:
-	case COMMAND_EVENTS:
-	case COMMAND_RELOAD_ABORT:
-	case COMMAND_SCALE:
-	case COMMAND_HOLD:
-	case COMMAND_RELEASE:
-	case COMMAND_STOP:
-	case COMMAND_SIGNAL:
-	case COMMAND_PIN:
-	case COMMAND_NEXT:
-	case COMMAND_UNPIN:
-	case COMMAND_PINS:
-	case COMMAND_CONFIG:
-	case COMMAND_JOIN:
-		return ctl_show(ctl);
-	case COMMAND_TOP:
-		return ctl_top(ctl);
-	case COMMAND_RELOAD:
-	case COMMAND_RESTART:
-	case COMMAND_ROLLBACK:
-		return ctl_reload(ctl);
-	case COMMAND_DEBUG:
-		return ctl_debug(ctl);
-	case COMMAND_COMPLETION:
-		return ctl_completion(ctl);
-	case COMMAND_COMPLETE:
-		return ctl_complete(ctl);
-	case COMMAND_HELP:
-		return ctl_help(ctl);
-	case COMMAND_DOCTOR:
-		return ctl_doctor(ctl);
-	}
-	assert(!"a command that is not in the table");
-	return CTL_FAILED;
+	enum command_id id = ctl->request.command->id;
+
+	return (id < ARRAY_SIZE(commands) && commands[id] ? commands[id] : ctl_show)(ctl);
 }
 
 /* @words: the command and what follows it. */

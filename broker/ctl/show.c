@@ -46,67 +46,49 @@ static void add_pins(const struct show *s, struct buf *out)
 		buf_add_str(out, "nothing is pinned\n");
 }
 
-/* For commands that the broker answers with nothing but "ok". */
+/*
+ * What to say if the broker answers nothing but "ok". $1 and $2 are the arguments, $3 is what is
+ * particular to a command: see confirm().
+ */
+static const char *const confirmations[] = {
+	[COMMAND_RELOAD_ABORT] = "the reload is aborted: workers not yet replaced stay",
+	[COMMAND_SCALE] = "$1 is to have $2 worker$3 until the next reload",
+	[COMMAND_HOLD] = "$1 is held: it gets no connections until brokerctl release $1",
+	[COMMAND_RELEASE] = "$1 is in the round again",
+	[COMMAND_STOP] = "the broker stops$3",
+	[COMMAND_SIGNAL] = "$1 was sent $2",
+	[COMMAND_PIN] = "connections from $1 go to $2$3",
+	[COMMAND_NEXT] = "the next connection goes to $1",
+	[COMMAND_UNPIN] = "unpinned: $1",
+	/* For programs: what they need is in the lines that --json prints. */
+	[COMMAND_JOIN] = "$1 can be joined; worker-shim --join does it, see worker-shim(1)",
+};
+
 static void confirm(const struct request *r, struct buf *out)
 {
-	const char *first = r->arguments[0].text, *second = r->arguments[1].text;
-	const char *time;
+	enum command_id id = r->command->id;
+	const char *at = id < ARRAY_SIZE(confirmations) ? confirmations[id] : NULL;
+	const char *first = r->arguments[0].text, *second = r->arguments[1].text, *time;
+	STRBUF(third, 512);
 
-	switch (r->command->id) {
-	case COMMAND_RELOAD_ABORT:
-		buf_add_str(out, "the reload is aborted: workers not yet replaced stay\n");
-		break;
-	case COMMAND_SCALE:
-		buf_addf(out, "%s is to have %s worker%s until the next reload\n", first, second,
-			 strcmp(second, "1") == 0 ? "" : "s");
-		break;
-	case COMMAND_HOLD:
-		buf_addf(out, "%s is held: it gets no connections until brokerctl release %s\n",
-			 first, first);
-		break;
-	case COMMAND_RELEASE:
-		buf_addf(out, "%s is in the round again\n", first);
-		break;
-	case COMMAND_STOP:
-		buf_add_str(out,
-			    request_has(r, "--now")
-				    ? "the broker stops\n"
-				    : "the broker stops as soon as its connections are served\n");
-		break;
-	case COMMAND_SIGNAL:
-		buf_addf(out, "%s was sent %s\n", first, second);
-		break;
-	case COMMAND_PIN:
+	if (!at)
+		return;
+	if (id == COMMAND_SCALE && strcmp(second, "1") != 0)
+		strbuf_add(&third, "s");
+	if (id == COMMAND_STOP && !request_has(r, "--now"))
+		strbuf_add(&third, " as soon as its connections are served");
+	if (id == COMMAND_PIN) {
 		time = request_option(r, "--for")->text;
-		buf_addf(out, "connections from %s go to %s%s%s\n", first, second,
-			 time ? " for " : " until brokerctl unpin ", time ? time : first);
-		break;
-	case COMMAND_NEXT:
-		buf_addf(out, "the next connection goes to %s\n", first);
-		break;
-	case COMMAND_UNPIN:
-		buf_addf(out, "unpinned: %s\n", first);
-		break;
-	case COMMAND_JOIN:
-		/* For programs: what they need is in the lines that --json prints. */
-		buf_addf(out, "%s can be joined; worker-shim --join does it, see worker-shim(1)\n",
-			 first);
-		break;
-	case COMMAND_STATUS:
-	case COMMAND_TOP:
-	case COMMAND_EVENTS:
-	case COMMAND_RELOAD:
-	case COMMAND_ROLLBACK:
-	case COMMAND_RESTART:
-	case COMMAND_DEBUG:
-	case COMMAND_PINS:
-	case COMMAND_CONFIG:
-	case COMMAND_DOCTOR:
-	case COMMAND_COMPLETION:
-	case COMMAND_COMPLETE:
-	case COMMAND_HELP:
-		break;
+		strbuf_addf(&third, "%s%s", time ? " for " : " until brokerctl unpin ",
+			    time ? time : first);
 	}
+	for (; *at; at++) {
+		if (*at == '$')
+			buf_add_str(out, *++at == '1' ? first : *at == '2' ? second : third.text);
+		else
+			buf_add(out, at, 1);
+	}
+	buf_add_str(out, "\n");
 }
 
 static void add_end(const struct show *s, const struct request *r, struct buf *out)
