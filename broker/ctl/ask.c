@@ -18,14 +18,14 @@ void ask_print_loss(const struct ctl *ctl, int r)
 		out_error("the broker has ended, or has closed the connection");
 		break;
 	case ETIMEDOUT:
-		out_error("the broker does not answer: is it stopped? (%s)", ctl->control);
+		out_error("the broker does not answer: is it stopped? (%s)", ctl->client.path);
 		break;
 	case EPROTO:
 	case EINVAL:
-		out_error("what answers at %s is not a broker", ctl->control);
+		out_error("what answers at %s is not a broker", ctl->client.path);
 		break;
 	default:
-		out_error("%s: %s", ctl->control, strerror(-r));
+		out_error("%s: %s", ctl->client.path, strerror(-r));
 		break;
 	}
 }

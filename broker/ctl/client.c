@@ -12,6 +12,7 @@ void client_close(struct client *c)
 {
 	fd_closep(&c->fd);
 	free(c->bytes);
+	free(c->path);
 	*c = (struct client)CLIENT_INIT;
 }
 

@@ -13,7 +13,8 @@
 #define CLIENT_REQUEST_MAX 4096	     /* with its newline: what a broker takes */
 
 struct client {
-	int fd;
+	int fd;	     /* -1: closed */
+	char *path;  /* of the socket; NULL: closed */
 	char *bytes; /* what has come; lines before @at were given out already */
 	size_t at, len, room;
 };

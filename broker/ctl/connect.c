@@ -7,7 +7,7 @@
 enum ctl_exit ctl_connect(struct ctl *ctl)
 {
 	STRBUF(error, CONF_ERROR_BYTES + 1024);
-	int r = find_broker(&ctl->find, &ctl->client.fd, &ctl->control, &error);
+	int r = find_broker(&ctl->find, &ctl->client, &error);
 
 	if (r == 0)
 		return CTL_OK;

@@ -28,7 +28,6 @@ struct ctl {
 	char *const *words; /* the request as it is sent: without the words after "--" */
 	size_t n_words;
 	struct client client;
-	char *control; /* path of the socket, once connected */
 };
 
 #endif

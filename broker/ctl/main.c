@@ -203,7 +203,6 @@ int main(int argc, char **argv)
 		code = run(&ctl, argv + optind, n, &args);
 	}
 	client_close(&ctl.client);
-	free(ctl.control);
 	r = out_flush();
 	if (r < 0) {
 		out_error("cannot write: %s", strerror(-r));

@@ -14,10 +14,9 @@ static void copy(char *to, size_t size, const struct json_doc *doc, const char *
 static enum progress_phase phase_of(const char *name)
 {
 	static const char *const names[] = {
-		[PROGRESS_BEGIN] = "begin",	[PROGRESS_WAIT] = "wait",
-		[PROGRESS_START] = "start",	[PROGRESS_READY] = "ready",
-		[PROGRESS_RETIRE] = "retire",	[PROGRESS_DONE] = "done",
-		[PROGRESS_ABORTED] = "aborted", [PROGRESS_REFUSED] = "refused",
+		[PROGRESS_BEGIN] = "begin",   [PROGRESS_WAIT] = "wait",
+		[PROGRESS_START] = "start",   [PROGRESS_READY] = "ready",
+		[PROGRESS_RETIRE] = "retire", [PROGRESS_DONE] = "done",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
@@ -120,8 +119,6 @@ void progress_line_text(const struct progress *p, const struct screen *screen, s
 		text_addf(&line, TEXT_GREEN, "generation %" PRId64 " serves", p->generation);
 		break;
 	case PROGRESS_WAIT:
-	case PROGRESS_ABORTED:
-	case PROGRESS_REFUSED:
 	case PROGRESS_OTHER:
 		text_add(&line, TEXT_YELLOW, p->phase_name);
 		break;

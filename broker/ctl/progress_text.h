@@ -21,9 +21,7 @@ enum progress_phase {
 	PROGRESS_READY,
 	PROGRESS_RETIRE,
 	PROGRESS_DONE,
-	PROGRESS_ABORTED,
-	PROGRESS_REFUSED,
-	PROGRESS_OTHER, /* of a newer broker */
+	PROGRESS_OTHER, /* aborted, refused, or of a newer broker: nothing follows */
 };
 
 struct progress {

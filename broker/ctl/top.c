@@ -76,18 +76,12 @@ static void lose(struct live *live, const char *why)
 
 static void reconnect(struct live *live)
 {
-	STRBUF(error, 4096);
-	char *path;
-	int fd;
+	STRBUF(ignored, 4096);
 
-	if (find_broker(&live->ctl->find, &fd, &path, &error) < 0) {
+	if (find_broker(&live->ctl->find, &live->ctl->client, &ignored) < 0)
 		live->ask_at = loop_clock_ms() + INTERVAL_MS;
-		return;
-	}
-	free(live->ctl->control);
-	live->ctl->control = path;
-	live->ctl->client.fd = fd;
-	live->now_at = 0;
+	else
+		live->now_at = 0;
 }
 
 static void ask(struct live *live)
