@@ -30,7 +30,7 @@ void ask_print_loss(const struct ctl *ctl, int r)
 	}
 }
 
-/* Text from outside, which may have lines; each is escaped. */
+/* @text comes from outside and may have several lines. Each is escaped. */
 static void add_lines(struct buf *out, const char *before, const char *text)
 {
 	struct text_line line;
@@ -76,7 +76,7 @@ static enum ctl_exit print_error(const struct json_doc *doc)
 	return exit_of(json_doc_text(doc, "code"));
 }
 
-/* One line. True: it was the last one, and *@ret says how it ended. */
+/* Takes one line. True: it was the last one, and *@ret says how the answer ended. */
 static bool take_line(struct ask *ask, const struct ctl *ctl, const char *raw, size_t len,
 		      enum ctl_exit *ret)
 {
@@ -114,8 +114,8 @@ static bool take_line(struct ask *ask, const struct ctl *ctl, const char *raw, s
 }
 
 /*
- * Waits for more of the answer. 0: look; -EINTR: Ctrl-C; -ECANCELED: nobody gets what we print any
- * more; else as of client_read().
+ * Waits for more of the answer. 0: look for a line; -EINTR: Ctrl-C; -ECANCELED: nobody reads our
+ * output any more; else the error of client_read().
  */
 static int wait_more(struct ask *ask, struct client *client, int signals)
 {
@@ -124,7 +124,7 @@ static int wait_more(struct ask *ask, struct client *client, int signals)
 				 { .fd = STDOUT_FILENO, .events = 0 } };
 	int silent = 0;
 
-	/* What was printed so far is to be seen while we wait. */
+	/* Show what was printed so far before we wait. */
 	if (out_flush() < 0 && ask->only_prints)
 		return -ECANCELED;
 	for (;;) {
@@ -134,10 +134,13 @@ static int wait_more(struct ask *ask, struct client *client, int signals)
 			return -errno;
 		if (r > 0 && fds[1].revents)
 			return -EINTR;
-		/* As after `| grep -m 1`. SIGPIPE tells with the next line only: maybe never. */
+		/*
+		 * The reader is gone, as after `| grep -m 1`. SIGPIPE would tell us only with the
+		 * next line, which may never come.
+		 */
 		if (r > 0 && (fds[2].revents & POLLERR))
 			return -ECANCELED;
-		/* A closed standard output is reported for ever. */
+		/* poll(2) would report a closed standard output again and again. */
 		if (fds[2].revents)
 			fds[2].fd = -1;
 		if (r > 0 && !fds[0].revents)
@@ -195,7 +198,7 @@ static enum ctl_exit send_and_read(struct ask *ask, struct ctl *ctl)
 		out_error("a request cannot have control characters in it");
 		return CTL_USAGE;
 	}
-	/* A broker that refuses a connection has said why before it closed it. */
+	/* A broker that refuses a connection says why before it closes it: read that. */
 	if (r < 0 && r != -EPIPE) {
 		ask_print_loss(ctl, r);
 		return CTL_NO_BROKER;
@@ -207,7 +210,9 @@ static enum ctl_exit send_and_read(struct ask *ask, struct ctl *ctl)
 	sigprocmask(SIG_BLOCK, &mask, NULL);
 	signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 	code = read_answer(ask, ctl, signals);
-	/* Not unblocked: a second Ctrl-C must not take the last words, and we end anyway. */
+	/*
+	 * SIGINT stays blocked: a second Ctrl-C must not cut off our last words, and we end anyway.
+	 */
 	return code;
 }
 

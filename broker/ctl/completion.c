@@ -7,7 +7,10 @@
 
 #define TEXT_MAX (16 << 20)
 
-/* The files completion.bash and so on: the Makefile makes C strings of them. */
+/*
+ * The files completion.bash, completion.zsh and completion.fish, which the Makefile makes C strings
+ * of.
+ */
 extern const char completion_bash[], completion_zsh[], completion_fish[];
 
 enum ctl_exit ctl_completion(struct ctl *ctl)
@@ -47,7 +50,7 @@ enum ctl_exit ctl_complete(struct ctl *ctl)
 	ctl->find = completion.find;
 	ctl->words = status;
 	ctl->n_words = 1;
-	/* Without a broker there are no names, and all else all the same. */
+	/* Without a broker there are no names; all else is completed all the same. */
 	if (completion_needs_names(&completion))
 		(void)ask_run(&names.ask, ctl);
 	completion_text(&completion, &names.view, &text);

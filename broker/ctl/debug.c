@@ -22,10 +22,10 @@ struct debug {
 	struct ask ask;
 	struct tool_watch watch;
 	struct ctl *ctl;
-	char state[16]; /* of the worker, as the broker said last; empty: as it was, held */
+	char state[16]; /* of the worker, as the broker last said; empty: still held */
 	char worker[128];
 	int64_t pid;
-	char *words[DEBUGGER_WORDS_MAX]; /* the usual debugger of this service */
+	char *words[DEBUGGER_WORDS_MAX]; /* the debug_command of this service */
 	size_t n_words;
 };
 
@@ -53,7 +53,7 @@ static bool take_line(struct ask *ask, const struct json_doc *doc, const char *r
 	return true;
 }
 
-/* What another user's broker calls its debugger, root does not run unseen. */
+/* Root does not blindly run what another user's broker names as its debugger. */
 static bool is_trusted(const struct ctl *ctl)
 {
 	struct ucred peer;
@@ -88,7 +88,7 @@ static void say(const struct ctl *ctl, const struct debug *d, const struct debug
 
 /* --- while the debugger runs --------------------------------------------------------- */
 
-/* A line that is not understood is of a broker that knows more than we do. */
+/* A newer broker may send lines that we do not know. They are passed over. */
 static void take_news(struct debug *d, char *line, size_t len)
 {
 	struct json_doc doc;
@@ -128,7 +128,10 @@ static void news(struct tool_watch *watch)
 	strcpy(d->state, "unknown");
 }
 
-/* What becomes of the worker now. One that has lost its place is not who has its name by now. */
+/*
+ * Says what becomes of the worker now. If it has lost its place, another process may have its name
+ * by now, so it is called by its process id.
+ */
 static void say_end(const struct debug *d, const char *tool)
 {
 	static const struct {
@@ -163,7 +166,7 @@ static enum ctl_exit run(struct ctl *ctl, struct debug *d, const struct debugger
 	}
 	d->ctl = ctl;
 	d->watch = (struct tool_watch){ .fd = ctl->client.fd, .ready = news };
-	take_all_news(d); /* what has come with the answer */
+	take_all_news(d); /* what came with the answer */
 	r = tool_run(tool->argv, &d->watch, &status);
 	if (r == -ENOENT) {
 		out_error("%s is not installed, so %s is released; others can follow --, as gdb, "
@@ -201,7 +204,7 @@ static enum ctl_exit start(struct ctl *ctl, struct debug *d)
 			return CTL_USAGE;
 		}
 	}
-	/* It comes from outside, and 0 or -1 would mean something else to a tool. */
+	/* The pid comes from outside, and a tool would take 0 or -1 for something else. */
 	if (d->pid <= 1) {
 		out_error("%s has no process", d->worker);
 		return CTL_FAILED;

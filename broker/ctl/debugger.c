@@ -62,7 +62,7 @@ static void add_pid_option(struct line *line)
 	add(line, line->pid);
 }
 
-/* perf record [OPTION]... [-- COMMAND]: what stands at the end would belong to COMMAND. */
+/* perf record [OPTION]... [-- COMMAND]: an option at the end would belong to COMMAND. */
 static void build_perf(struct line *line, char *const *words, size_t n)
 {
 	add(line, words[0]);
@@ -114,7 +114,7 @@ static int build(struct line *line, char *const *words, size_t n, struct strbuf 
 	if (has_place(words, n)) {
 		add_all(line, words, n);
 	} else if (!strcmp(tool, "rr") || !strcmp(tool, "valgrind")) {
-		/* They must start what they look at. */
+		/* These must start the program themselves. */
 		strbuf_addf(error,
 			    "%s cannot attach to a process that runs; start a worker under it: "
 			    "wrap.N in broker.ini, or worker-shim --join",

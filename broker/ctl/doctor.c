@@ -24,7 +24,7 @@ extern char **environ;
 
 #define LAUNCHER_WORDS 4 /* before the command */
 
-/* Beside this program, as in a build tree, or where `make install` puts it. */
+/* It is beside this program, as in a build tree, or where `make install` puts it. */
 static bool find_launcher(char ret[PATH_MAX])
 {
 	static const char name[] = "worker-shim";
@@ -40,7 +40,7 @@ static bool find_launcher(char ret[PATH_MAX])
 	return access(ret, X_OK) == 0;
 }
 
-/* All that @fd has to say, until its end. 0 or -errno; -ETIMEDOUT: nothing came for REPORT_S. */
+/* Reads @fd until its end. 0 or -errno; -ETIMEDOUT: nothing came for REPORT_S. */
 static int read_all(int fd, struct buf *out)
 {
 	char part[4096];
@@ -57,8 +57,8 @@ static int read_all(int fd, struct buf *out)
 }
 
 /*
- * The words of `worker-shim --check --report -- COMMAND [ARGUMENT]...`, NULL-terminated, of which
- * those of the command are @r's. The first one is left to fill in. NULL: out of memory.
+ * The words of `worker-shim --check --report -- COMMAND [ARGUMENT]...`, NULL-terminated. The first
+ * one is for the caller to fill in; those of the command belong to @r. NULL: out of memory.
  */
 static char **launcher_words(const struct request *r)
 {
@@ -87,7 +87,7 @@ static int run_launcher(char **words, struct buf *out)
 	int ends[2], r;
 	pid_t pid;
 
-	/* A socket, as a pipe has no timeout. */
+	/* A socket, because a pipe has no timeout. */
 	if (getrlimit(RLIMIT_NOFILE, &req.nofile) < 0 ||
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
 		return -errno;
@@ -108,7 +108,7 @@ static int run_launcher(char **words, struct buf *out)
 	return r;
 }
 
-/* What the launcher says of the command in @words; *@ret points into @report. */
+/* Asks the launcher about the command in @words. *@ret points into @report. */
 static int ask_launcher(char **words, struct buf *report, struct doctor_program *ret,
 			struct strbuf *error)
 {
@@ -165,8 +165,8 @@ static void explain_look(pid_t pid, int r, struct strbuf *error)
 }
 
 /*
- * The file of the program, by its name. If that was replaced or deleted on disk since, or cannot
- * be seen from here: the running image itself.
+ * The path of the program. If the file was replaced or deleted, or has another name here, it is the
+ * running image in /proc.
  */
 static void name_image(const struct doctor_process *p, char ret[PATH_MAX])
 {

@@ -12,7 +12,7 @@
 #define DOCTOR_SCRIPTS	 8
 #define DOCTOR_LISTENERS 64
 
-/* The launcher's report; what is not in it is NULL. */
+/* The launcher's report. What it does not say is NULL. */
 struct doctor_program {
 	const char *path, *binary, *class, *machine, *linkage, *interpreter, *libc, *first, *go,
 		*io_uring, *privilege, *verdict, *backend, *reason;
@@ -25,7 +25,7 @@ struct doctor_listener {
 	struct handoff_addr addr;
 	unsigned sockets; /* more than one: SO_REUSEPORT */
 	unsigned holders; /* processes that have one of them */
-	pid_t pid;	  /* the first of them */
+	pid_t pid;	  /* the lowest of them */
 	char name[32];
 };
 
@@ -36,14 +36,14 @@ struct doctor_process {
 	bool same_user; /* as brokerctl's own */
 	char name[32];
 	char exe[PATH_MAX];
-	char cwd[PATH_MAX];  /* empty: not ours to read */
+	char cwd[PATH_MAX];  /* empty: this user may not read it */
 	unsigned children;   /* processes below it */
-	unsigned unreadable; /* of it and its children: sockets not shown to this user */
-	bool other_network;  /* namespace: its sockets cannot be seen from here */
+	unsigned unreadable; /* processes of the tree whose sockets this user may not see */
+	bool other_network;  /* network namespace: we cannot see its sockets */
 	bool other_root;     /* mount namespace: its paths are not ours */
 	bool io_uring;
 	bool library;	  /* the preload library is mapped */
-	char service[64]; /* of a worker: from its environment; else empty */
+	char service[64]; /* from the environment of a worker; else empty */
 	char worker[96];
 	bool node_cluster, pm2, listen_fds;
 	struct doctor_listener listeners[DOCTOR_LISTENERS];
@@ -51,9 +51,9 @@ struct doctor_process {
 };
 
 struct doctor_facts {
-	const char *const *command;	      /* NULL-terminated; empty where it cannot be read */
+	const char *const *command;	      /* NULL-terminated; empty: it cannot be read */
 	struct doctor_program program;	      /* NULLs where there is no report */
-	const struct doctor_process *process; /* NULL: a command was asked about */
+	const struct doctor_process *process; /* NULL: the question is about a command */
 };
 
 #endif

@@ -18,10 +18,10 @@ struct doctor_notes {
 /* Whether it can be served. */
 bool doctor_can_serve(const struct doctor_facts *facts);
 
-/* What a person should know before they put it behind the broker, most important first. */
+/* What to know before it is put behind the broker, the most important first. */
 void doctor_judge(const struct doctor_facts *facts, struct doctor_notes *ret);
 
-/* A section for broker.ini. Nothing where it cannot be served, or is served already. */
+/* Adds a section for broker.ini. Adds nothing if it cannot be served, or already is. */
 void doctor_section(const struct doctor_facts *facts, struct buf *out);
 
 #endif

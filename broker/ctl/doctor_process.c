@@ -10,21 +10,21 @@
 #include "sys/sockdiag.h"
 #include "sys/user.h"
 
-#define TEXT_MAX    (1 << 20) /* of a file in /proc: a longer environment or map is cut */
-#define SOCKETS_MAX 65536     /* listening sockets of the machine that are looked through */
+#define TEXT_MAX    (1 << 20) /* bytes of a file in /proc: a longer environment or map is cut */
+#define SOCKETS_MAX 65536     /* listening sockets of the machine: the rest is ignored */
 
 /* --- what the processes of the tree listen on --------------------------------------------- */
 
-/* A listening socket of this machine, and the processes of the tree that have it. */
+/* A listening socket of this machine, and how many processes of the tree have it. */
 struct candidate {
 	uint64_t inode;
 	struct handoff_addr addr;
 	unsigned holders;
-	pid_t pid; /* the last of them that was looked at */
+	pid_t pid; /* the one of them that was looked at last */
 };
 
 struct candidates {
-	struct candidate *v; /* room for SOCKETS_MAX: what is not used costs no memory */
+	struct candidate *v; /* room for SOCKETS_MAX; untouched pages cost nothing */
 	size_t n;
 };
 
@@ -91,7 +91,7 @@ static int find_listeners(struct doctor_process *p, const struct pid_set *tree)
 		return -ENOMEM;
 	(void)sockdiag_dump(1u << TCP_LISTEN, 0, add_candidate, &all);
 	qsort(all.v, all.n, sizeof(*all.v), compare_inodes);
-	/* From the last to the first: a candidate keeps the pid of the process asked about. */
+	/* From the last to the first, so that .pid ends as that of the process asked about. */
 	for (size_t i = tree->n; i-- > 0;) {
 		struct holder h = { &all, tree->pids[i] };
 
@@ -107,7 +107,7 @@ static int find_listeners(struct doctor_process *p, const struct pid_set *tree)
 
 /* --- what its own files in /proc say -------------------------------------------------------- */
 
-/* Environment and arguments: strings, each with its NUL. NULL at the end. */
+/* /proc has environment and arguments as strings, each with its NUL. NULL: there are no more. */
 static const char *next_string(const char *text, size_t len, const char *at)
 {
 	const char *next = at ? at + strlen(at) + 1 : text;

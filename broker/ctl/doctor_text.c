@@ -60,8 +60,8 @@ static bool is_go(const struct doctor_program *p)
 /* --- for people ---------------------------------------------------------------------------- */
 
 /*
- * @text after what stands in the line already, which is @indent columns. It is cut at blanks into
- * lines of WIDTH columns. What comes from outside may steer a terminal, so it is escaped.
+ * Adds @text to a line that has @indent columns already, wrapped at blanks to WIDTH columns. It may
+ * come from outside, so what could steer a terminal is escaped.
  */
 static void add_wrapped(struct buf *out, size_t indent, const struct strbuf *text)
 {
@@ -208,7 +208,7 @@ static void json_strings(struct buf *out, const char *key, const char *const *st
 	json_close_array(out);
 }
 
-/* "" is what is not known. */
+/* "" means not known. */
 static void json_known(struct buf *out, const char *key, const char *value)
 {
 	json_str(out, key, *value ? value : NULL);

@@ -8,8 +8,8 @@
 #include "ctl/doctor_facts.h"
 
 /*
- * Cuts @text, the lines KEY=VALUE of the launcher's report, into @ret, which points into it. Keys
- * that are not known are passed over. False: there is no verdict in it.
+ * Reads the launcher's report, lines of KEY=VALUE. *@ret points into @text, which is changed.
+ * Unknown keys are passed over. False: there is no verdict in it.
  */
 bool doctor_report_parse(char *text, struct doctor_program *ret);
 

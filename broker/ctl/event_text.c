@@ -12,7 +12,7 @@ static enum text_style style_of(const char *level)
 	return !strcmp(level, "debug") ? TEXT_DIM : TEXT_PLAIN;
 }
 
-/* What stands in the line by itself, or below it. */
+/* Members that have a place of their own in the line, or below it. */
 static bool is_shown(const char *key)
 {
 	static const char *const shown[] = {
@@ -26,7 +26,7 @@ static bool is_shown(const char *key)
 	return false;
 }
 
-/* Null, or a text without any: not every exit has left a core dump. */
+/* Null or empty, as the core dump of an exit that left none. */
 static bool says_nothing(const struct json_value *v)
 {
 	return v->kind == JSON_NULL || (v->kind == JSON_STRING && !v->text[0]);
@@ -68,7 +68,7 @@ static void add_rest(const struct json_doc *doc, struct text_line *line)
 		text_add(line, TEXT_DIM, ")");
 }
 
-/* The last lines that a worker wrote before its end, or those that tell why it did not start. */
+/* What a worker wrote last before it ended, or why it did not start. */
 static void add_output(const char *text, const struct screen *screen, struct buf *out)
 {
 	while (*text) {
@@ -83,7 +83,7 @@ static void add_output(const char *text, const struct screen *screen, struct buf
 	}
 }
 
-/* 2026-11-22T15:37:44.123Z, with a blank for the T. */
+/* 2026-11-22T15:37:44.123Z, with a blank instead of the T. */
 static void add_time(const char *time, struct text_line *line)
 {
 	const char *t = strchr(time, 'T');
@@ -101,7 +101,7 @@ bool event_text(const struct json_doc *doc, const struct screen *screen, struct 
 	enum text_style style = style_of(level);
 	struct text_line line;
 
-	/* Not cut to the screen: an event is read once, and its end may be what matters. */
+	/* Never cut to the width of the screen: what matters may be at the end. */
 	text_begin(&line, out, TEXT_UNLIMITED, screen->color);
 	if (!strcmp(type, "lost")) {
 		text_addf(&line, TEXT_YELLOW, "%" PRId64 " events were lost: they came too fast",

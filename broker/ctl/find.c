@@ -15,7 +15,7 @@
 
 #define CONTROL_NAME "control"
 #define DEFAULT_FILE "broker.ini"
-#define ENTRIES_MAX  1000 /* of a directory of run directories */
+#define ENTRIES_MAX  1000 /* more in a directory of run directories are ignored */
 
 static int explain(const char *path, int r, struct strbuf *error)
 {
@@ -54,7 +54,7 @@ static int connect_to(const char *path, struct client *ret, struct strbuf *error
 	struct stat st;
 	int r = unix_connect(path, &fd);
 
-	/* connect(2) has the same word for a regular file as for a socket that nobody serves. */
+	/* connect(2) fails alike for a regular file and for a socket that nobody listens on. */
 	if (r == -ECONNREFUSED && stat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
 		r = -ENOTSOCK;
 	if (r < 0)
@@ -75,8 +75,9 @@ static bool is_directory_of(const char *dir, uid_t uid)
 }
 
 /*
- * Root is led to the broker of whoever owns @file (sudo brokerctl): that user could have written
- * anything into it, a path to ask at as well. @name: of its run directory, with a slash before it.
+ * For `sudo brokerctl`: connects root to the broker of the user who owns @file. That is safe, as
+ * this user could have written any socket into @file. @name: of the run directory, with a slash
+ * before it.
  */
 static int connect_as_owner(const char *file, const char *name, struct client *ret)
 {
@@ -102,8 +103,8 @@ static int connect_as_owner(const char *file, const char *name, struct client *r
 }
 
 /*
- * The run directory that a broker with @file chose by itself: as our user would, and if nobody is
- * there, as root would, since its control_group may ask too; for root as the owner of @file would.
+ * Tries the run directory that a broker with @file chooses by itself: that of our user; then that
+ * of root, as we may be in its control_group; and for root that of the owner of @file.
  */
 static int connect_by_name(const char *file, struct client *ret, struct strbuf *error)
 {
@@ -113,7 +114,7 @@ static int connect_by_name(const char *file, struct client *ret, struct strbuf *
 	if (!own || asprintf(&path, "%s/" CONTROL_NAME, own) < 0 ||
 	    asprintf(&of_root, "/run/broker%s/" CONTROL_NAME, strrchr(own, '/')) < 0)
 		return -ENOMEM;
-	/* One that we may not look into is root's, and to be told of. */
+	/* A directory that we may not look into is root's: connecting fails, and says so. */
 	if (strcmp(path, of_root) != 0 && access(path, F_OK) < 0 &&
 	    (access(of_root, F_OK) == 0 || errno == EACCES))
 		return connect_to(of_root, ret, error);
@@ -159,9 +160,9 @@ static int connect_by_file(const char *file, struct client *ret, struct strbuf *
 		return r;
 	}
 	/*
-	 * The file may be wrong while a broker runs with what it was. Where that is asked it mostly
-	 * says all the same; and where it is out of our reach, or does not say, one that chose its
-	 * own directory is still found.
+	 * The file may be faulty while a broker runs with its earlier content. Mostly its [broker]
+	 * section is still good and says where to ask. If not, a broker that chose its own run
+	 * directory is still found.
 	 */
 	if (config_file_load_broker(file, &conf) == 0) {
 		found = connect_by_conf(file, &conf->broker, ret, &ignored);
@@ -186,13 +187,13 @@ struct search {
 	struct strbuf *list; /* a line for each */
 };
 
-/* In /tmp anybody could have made it, to be asked in the place of a broker. */
+/* In /tmp anybody could have made the directory, to pose as a broker. */
 static bool is_trusted(const char *dir)
 {
 	return is_directory_of(dir, 0) || is_directory_of(dir, geteuid());
 }
 
-/* How it was started says which one it is, also of one that is stopped and would not answer. */
+/* Its command line tells which broker it is, even if it is stopped and would not answer. */
 static void add_process(int fd, struct strbuf *out)
 {
 	struct ucred peer;

@@ -1,6 +1,4 @@
-/*
- * find - which broker is meant, and a connection to it.
- */
+/* find - finds the broker that is meant and connects to it. */
 #ifndef BROKER_CTL_FIND_H
 #define BROKER_CTL_FIND_H
 

@@ -48,7 +48,7 @@ enum ctl_exit ctl_help(struct ctl *ctl)
 	}
 	if (any)
 		return CTL_OK;
-	/* Fails, and says so as for any word that is no command: with the nearest name. */
+	/* This fails, with the same words as for any unknown command, and the nearest name. */
 	(void)command_parse(words, 1, &request, &error);
 	out_error("%s", error.text);
 	return CTL_USAGE;

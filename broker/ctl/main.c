@@ -174,7 +174,7 @@ static enum ctl_exit run(struct ctl *ctl, char **words, size_t n, const struct a
 	}
 	ctl->words = words;
 	ctl->n_words = n;
-	/* The words of a debugger are for us, not for the broker. */
+	/* The broker does not get the words after "--". */
 	for (size_t i = 0; ctl->request.rest && i < n; i++)
 		if (words + i + 1 == (char **)(uintptr_t)ctl->request.rest)
 			ctl->n_words = i;

@@ -10,12 +10,12 @@
 #include "base/json_doc.h"
 #include "ctl/text.h"
 
-/* A line of `reload --plan`. False: @doc is none. */
+/* A change of `reload --plan`. False: @doc is none. */
 bool plan_text(const struct json_doc *doc, const struct screen *screen, struct buf *out);
 
 /*
- * A line of `config`. @section: of the line before (at first ""), so that its name stands once
- * above its options; set to that of this one. False: @doc is none.
+ * An option of `config`. @section is that of the option before (at first ""), so that its name is
+ * printed once above its options; it becomes that of this one. False: @doc is none.
  */
 bool option_text(const struct json_doc *doc, const struct screen *screen, char *section,
 		 size_t size, struct buf *out);

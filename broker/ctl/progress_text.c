@@ -74,7 +74,7 @@ void progress_bar_text(const struct progress *p, int64_t ms, const struct screen
 	struct text_line line;
 	STRBUF(age, 32);
 
-	/* The last column stays free: some terminals would go on to the next line. */
+	/* The last column stays free: some terminals would wrap the line. */
 	text_begin(&line, out, screen->columns - 1, screen->color);
 	text_addf(&line, TEXT_BOLD, "%s generation %" PRId64, p->service, p->generation);
 	text_add(&line, TEXT_PLAIN, "  ");
@@ -91,7 +91,7 @@ void progress_line_text(const struct progress *p, const struct screen *screen, s
 
 	text_begin(&line, out, TEXT_UNLIMITED, screen->color);
 	text_addf(&line, TEXT_BOLD, "%s: ", p->service);
-	/* The broker's own words, where it has some. */
+	/* The broker's own words come first. */
 	if (p->message[0]) {
 		text_add(&line, TEXT_PLAIN, p->message);
 		text_end(&line);

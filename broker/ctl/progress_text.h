@@ -16,7 +16,7 @@
 
 enum progress_phase {
 	PROGRESS_BEGIN,
-	PROGRESS_WAIT, /* no step, but still there: for a bar */
+	PROGRESS_WAIT, /* no step, but a sign of life, for the bar */
 	PROGRESS_START,
 	PROGRESS_READY,
 	PROGRESS_RETIRE,
@@ -34,7 +34,7 @@ struct progress {
 /* False: @doc is not a line of progress. */
 bool progress_read(const struct json_doc *doc, struct progress *ret);
 
-/* Without a newline. @ms: since the reload began. */
+/* Without a newline. @ms: how long ago the reload began. */
 void progress_bar_text(const struct progress *p, int64_t ms, const struct screen *screen,
 		       struct buf *out);
 

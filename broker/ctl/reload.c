@@ -11,7 +11,7 @@
 
 struct reload {
 	struct ask ask;
-	struct progress progress; /* what came last */
+	struct progress progress; /* the last one that came */
 	bool has_progress;
 	int64_t began_ms;
 	const char *what;   /* reload, restart or rollback */

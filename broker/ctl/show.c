@@ -14,7 +14,7 @@ struct show {
 	struct ask ask;
 	struct screen screen;
 	struct view view; /* what is shown when the answer is complete */
-	char section[64]; /* of the configuration, where the list has come to */
+	char section[64]; /* of the configuration: that of the option printed last */
 };
 
 /* Events and options are printed as they come; the lines of a status are kept for its end. */
@@ -28,7 +28,7 @@ static bool take_line(struct ask *ask, const struct json_doc *doc, const char *r
 		out_buf(&text);
 		return true;
 	}
-	/* The options in force follow all the same. */
+	/* Not the end: the options in force follow. */
 	if (strcmp(json_doc_text(doc, "type"), "file-error") == 0)
 		out_error("what the file says is not known: %s", json_doc_text(doc, "message"));
 	return view_add(&s->view, raw, len) == 0;

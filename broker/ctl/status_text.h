@@ -21,9 +21,9 @@
 #include "ctl/text.h"
 #include "ctl/view.h"
 
-#define STATUS_INDENT 2 /* of the lines of a service below its first one */
+#define STATUS_INDENT 2 /* of all lines of a service but its first */
 
-/* The lines of a screen, of which there may be only so many. */
+/* A screen that lines are added to, as long as they fit. */
 struct frame {
 	struct screen screen;
 	struct buf *out;

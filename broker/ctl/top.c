@@ -28,9 +28,9 @@ struct live {
 	struct term term;
 	int signals;
 	struct view views[2];
-	struct view *now, *before, next; /* next: what is being read */
-	int64_t now_at, before_at;	 /* when they were complete */
-	int64_t ask_at;			 /* when to ask, or to connect, again */
+	struct view *now, *before, next; /* next: the answer that is being read */
+	int64_t now_at, before_at;	 /* when each was complete */
+	int64_t ask_at;			 /* when to ask or connect again */
 	int64_t asked_at;		 /* 0: nothing is asked */
 	enum workers_sort sort;
 	char notice[512]; /* empty: all is well */
@@ -63,7 +63,7 @@ static void set_notice(struct live *live, const char *text)
 	strbuf_add(&notice, text);
 }
 
-/* The figures stay as they were; with a new broker there is nothing to compare them with. */
+/* The figures stay on the screen. Those of a new broker cannot be compared with them. */
 static void lose(struct live *live, const char *why)
 {
 	client_close(&live->ctl->client);
@@ -97,11 +97,11 @@ static void ask(struct live *live)
 		words[n++] = (char *)(uintptr_t)live->ctl->request.arguments[0].text;
 	live->asked_at = loop_clock_ms();
 	live->ask_at = live->asked_at + INTERVAL_MS;
-	/* What it said before it closed the connection, if it did, is read in its turn. */
+	/* Not checked: if the broker has closed the connection, reading it says so, and why. */
 	(void)client_ask(&live->ctl->client, words, n);
 }
 
-/* The answer is complete: it becomes what is shown. */
+/* The answer is complete: show it. */
 static void take_answer(struct live *live)
 {
 	struct view *oldest = live->before;
@@ -195,7 +195,7 @@ static enum top_end turn(struct live *live)
 	struct pollfd fds[] = {
 		{ .fd = live->signals, .events = POLLIN },
 		{ .fd = STDIN_FILENO, .events = POLLIN },
-		{ .fd = live->ctl->client.fd, .events = POLLIN }, /* below 0: passed over */
+		{ .fd = live->ctl->client.fd, .events = POLLIN }, /* below 0: poll(2) ignores it */
 	};
 	int64_t now = loop_clock_ms(), until;
 	enum top_end end = TOP_GOES_ON;
@@ -240,7 +240,7 @@ static enum ctl_exit run(struct live *live)
 }
 
 /*
- * All that would end us comes as an event, so that the terminal is always given back. The signals
+ * Signals that would end brokerctl come as events, so that the terminal is always given back. They
  * stay blocked: brokerctl ends with this command.
  */
 static int open_signals(void)
@@ -251,7 +251,7 @@ static int open_signals(void)
 	sigemptyset(&mask);
 	for (size_t i = 0; i < ARRAY_SIZE(handled); i++)
 		sigaddset(&mask, handled[i]);
-	/* Not to be stopped with the screen half ours. */
+	/* Ctrl-Z must not leave a shell in our screen. */
 	sigaddset(&mask, SIGTSTP);
 	sigprocmask(SIG_BLOCK, &mask, NULL);
 	sigdelset(&mask, SIGTSTP);

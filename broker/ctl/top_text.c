@@ -57,7 +57,7 @@ static void add_details(struct frame *f, const struct view *now, const struct vi
 		status_add_pin(f, STATUS_INDENT, &now->pins[s->first_pin + i]);
 }
 
-/* How many lines add_service and add_details of all services would take. */
+/* The lines that add_service() and add_details() take for all services. */
 static size_t lines_of(const struct view *view)
 {
 	size_t n = 0;
@@ -67,7 +67,7 @@ static size_t lines_of(const struct view *view)
 	return n;
 }
 
-/* At most half of the screen: the workers are what one watches. */
+/* At most half of the screen: people watch the workers. */
 static void add_services(struct frame *f, const struct top *top)
 {
 	const struct view *now = top->now;
@@ -168,7 +168,7 @@ static void add_foot(struct frame *f, const struct top *top)
 
 void top_text(const struct top *top, const struct screen *screen, struct buf *out)
 {
-	/* The foot has its line whatever else does not fit. */
+	/* The foot always has its line. */
 	struct frame f = { .screen = *screen, .out = out, .left = screen->rows - 1 };
 	_cleanup_free_ struct workers_row *rows =
 		workers_rows_make(top->now, top->before, top->ms, top->sort);

@@ -12,9 +12,9 @@
 
 struct top {
 	const struct view *now, *before; /* @before NULL: no rates yet */
-	int64_t ms;			 /* between them */
+	int64_t ms;			 /* between the two */
 	enum workers_sort sort;
-	const char *notice; /* instead of the keys: what is wrong; NULL: nothing */
+	const char *notice; /* what is wrong, shown instead of the keys; NULL: nothing */
 };
 
 void top_text(const struct top *top, const struct screen *screen, struct buf *out);

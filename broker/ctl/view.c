@@ -28,12 +28,12 @@ static bool truth(const struct source *from, const char *key)
 	return json_doc_truth(from->doc, from->object, key);
 }
 
-/* Room for one more behind @n of @size bytes each; it is zeroed. */
+/* @array of @n elements of @size bytes, with room for one more, which is zeroed. */
 static void *grow(void *array, size_t n, size_t size)
 {
 	void *more = array;
 
-	/* At each power of two. */
+	/* The room doubles at each power of two. */
 	if ((n & (n - 1)) == 0)
 		more = realloc(array, (n ? 2 * n : 1) * size);
 	if (more)
@@ -63,7 +63,10 @@ static struct view_service *new_service(struct view *view, const char *name)
 	return s;
 }
 
-/* The rows of a service follow it, so it is the last one; what `status WORKER` sends has none. */
+/*
+ * The rows of a service follow its own line, so it is the last one. `status WORKER` sends no such
+ * line.
+ */
 static struct view_service *service_of(struct view *view, const char *name)
 {
 	struct view_service *last = view->n_services ? &view->services[view->n_services - 1] : NULL;

@@ -1,8 +1,8 @@
 /*
- * view - what `status` answered, as values: the lines of one answer, read and kept together.
+ * view - the answer to `status` as values.
  *
- * Pure but for the heap. A number that the broker does not know (null) is -1. Texts are never
- * NULL unless said; they come from outside and must be escaped to be shown (text.h does).
+ * Pure but for the heap. A number that the broker does not know (null) is -1. Texts are never NULL
+ * unless said. They come from outside and must be escaped when they are shown, as text.h does.
  */
 #ifndef BROKER_CTL_VIEW_H
 #define BROKER_CTL_VIEW_H
@@ -17,9 +17,9 @@ struct view_broker {
 
 struct view_ledger {
 	int64_t accepted, taken, waiting, client_gone, taken_back;
-	int64_t refused; /* for whatever reason */
+	int64_t refused; /* for all reasons together */
 	bool balanced;
-	char reasons[160]; /* "no-worker 2, no-memory 1"; empty: none was refused */
+	char reasons[160]; /* "no-worker 2, no-memory 1"; empty: none */
 };
 
 struct view_reload {
@@ -43,7 +43,7 @@ struct view_service {
 struct view_listener {
 	const char *address, *state;
 	int64_t app_port, backlog, backlog_max, overflows, accepted;
-	bool is_automatic; /* the app asked for it, no listen line */
+	bool is_automatic; /* the app asked for it; there is no listen line */
 };
 
 struct view_worker {
@@ -56,7 +56,7 @@ struct view_worker {
 };
 
 struct view_pin {
-	const char *source; /* NULL: whoever comes next */
+	const char *source; /* NULL: whatever connection comes next */
 	const char *worker, *kind;
 	int64_t expires_ms; /* -1: never */
 };
@@ -77,8 +77,8 @@ struct view {
 void view_deinit(struct view *view);
 
 /*
- * Adds what one line of the answer says. @line is @len bytes. 0; -EINVAL: it is not JSON; -ENOMEM.
- * Types that are not known, and end and error, add nothing.
+ * Adds one line of the answer, @len bytes. 0; -EINVAL: it is not JSON; -ENOMEM. Lines of other
+ * types, such as the end, add nothing.
  */
 int view_add(struct view *view, const char *line, size_t len);
 

@@ -92,7 +92,7 @@ enum text_style workers_state_style(const char *state)
 void workers_add_why(const struct view_worker *w, struct strbuf *out)
 {
 	strbuf_add(out, w->why);
-	/* The broker's words name these where it matters; where they do not, nothing is hidden. */
+	/* Mostly the broker's own words name these. If they do not, they are added. */
 	if (w->tracer_pid > 0 && !strstr(w->why, w->tracer_name))
 		strbuf_addf(out, "%straced by %s %" PRId64, out->len ? "; " : "", w->tracer_name,
 			    w->tracer_pid);
@@ -174,7 +174,7 @@ static enum text_style cell(const struct workers_column *c, const struct workers
 
 /* --- columns ----------------------------------------------------------------------------- */
 
-/* Columns of the screen that the table takes, with no more of WHY than it should have at least. */
+/* The width of the table, if WHY has no more than it should have at least. */
 static unsigned total(const struct workers_table *t)
 {
 	unsigned sum = t->indent, n = 0;
@@ -217,7 +217,7 @@ static void measure(struct workers_table *t, size_t n, unsigned width)
 			if (own > t->width[i])
 				t->width[i] = own;
 		}
-		/* A column without a word in it needs no title. */
+		/* An empty column needs no title. */
 		if (t->width[i] && t->width[i] < title)
 			t->width[i] = title;
 	}
