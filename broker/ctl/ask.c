@@ -30,24 +30,6 @@ void ask_print_loss(const struct ctl *ctl, int r)
 	}
 }
 
-/* @text comes from outside and may have several lines. Each is escaped. */
-static void add_lines(struct buf *out, const char *before, const char *text)
-{
-	struct text_line line;
-	char *copy = strdup(text), *rest = copy;
-
-	if (!copy)
-		out->failed = true;
-	for (const char *part; (part = strsep(&rest, "\n"));) {
-		text_begin(&line, out, TEXT_UNLIMITED, false);
-		text_add(&line, TEXT_PLAIN, before);
-		text_add(&line, TEXT_PLAIN, part);
-		if (rest)
-			text_end(&line);
-	}
-	free(copy);
-}
-
 static enum ctl_exit exit_of(const char *code)
 {
 	if (!strcmp(code, "aborted"))
@@ -62,16 +44,14 @@ static enum ctl_exit print_error(const struct json_doc *doc)
 	const struct json_value *v = json_doc_member(doc, doc->value, "output");
 	struct buf text = BUF_INIT(CLIENT_LINE_MAX * 4);
 
-	add_lines(&text, "", json_doc_text(doc, "message"));
-	for (v = json_doc_first(doc, v); v; v = json_doc_next(doc, v)) {
-		buf_add_str(&text, "\n");
+	text_add_lines(&text, false, "", json_doc_text(doc, "message"));
+	for (v = json_doc_first(doc, v); v; v = json_doc_next(doc, v))
 		if (v->kind == JSON_STRING)
-			add_lines(&text, "  | ", v->text);
-	}
+			text_add_lines(&text, false, "  | ", v->text);
 	if (text.failed)
 		out_error("out of memory");
-	else
-		out_error("%.*s", (int)text.len, text.len ? text.bytes : "");
+	else /* which adds the last newline itself */
+		out_error("%.*s", text.len ? (int)text.len - 1 : 0, text.len ? text.bytes : "");
 	buf_deinit(&text);
 	return exit_of(json_doc_text(doc, "code"));
 }

@@ -68,21 +68,6 @@ static void add_rest(const struct json_doc *doc, struct text_line *line)
 		text_add(line, TEXT_DIM, ")");
 }
 
-/* What a worker wrote last before it ended, or why it did not start. */
-static void add_output(const char *text, const struct screen *screen, struct buf *out)
-{
-	while (*text) {
-		int n = (int)strcspn(text, "\n");
-		struct text_line line;
-
-		text_begin(&line, out, TEXT_UNLIMITED, screen->color);
-		text_add(&line, TEXT_DIM, "  | ");
-		text_addf(&line, TEXT_PLAIN, "%.*s", n, text);
-		text_end(&line);
-		text += n + (text[n] == '\n');
-	}
-}
-
 /* 2026-11-22T15:37:44.123Z, with a blank instead of the T. */
 static void add_time(const char *time, struct text_line *line)
 {
@@ -120,7 +105,8 @@ bool event_text(const struct json_doc *doc, const struct screen *screen, struct 
 	text_addf(&line, style, "%s%s", *message ? ": " : "", message);
 	add_rest(doc, &line);
 	text_end(&line);
-	add_output(json_doc_text(doc, "output"), screen, out);
-	add_output(json_doc_text(doc, "last_output"), screen, out);
+	/* What a worker wrote last before it ended, or why it did not start. */
+	text_add_lines(out, screen->color, "  | ", json_doc_text(doc, "output"));
+	text_add_lines(out, screen->color, "  | ", json_doc_text(doc, "last_output"));
 	return true;
 }

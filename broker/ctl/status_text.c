@@ -172,7 +172,7 @@ static void add_workers(struct frame *f, const struct view_service *s,
 
 	if (s->n_workers == 0 || !status_begin_line(f, 0, &line))
 		return;
-	workers_table_add_titles(table, &line);
+	workers_table_add_row(table, NULL, &line);
 	text_end(&line);
 	for (size_t i = s->first_worker; i < s->first_worker + s->n_workers; i++) {
 		STRBUF(why, 1024);
@@ -185,7 +185,7 @@ static void add_workers(struct frame *f, const struct view_service *s,
 		/* A reason that does not fit stands below its row, whole. */
 		if (!fits && table->why_at < line.width)
 			line.width = table->why_at;
-		workers_table_add_row(table, i, &line);
+		workers_table_add_row(table, &table->rows[i], &line);
 		text_end(&line);
 		if (!fits)
 			text_wrap(f->out, f->screen.columns, 2 * STATUS_INDENT, why.text);

@@ -240,6 +240,20 @@ void text_wrap(struct buf *out, unsigned width, unsigned indent, const char *tex
 	}
 }
 
+void text_add_lines(struct buf *out, bool color, const char *before, const char *text)
+{
+	while (*text) {
+		int n = (int)strcspn(text, "\n");
+		struct text_line line;
+
+		text_begin(&line, out, TEXT_UNLIMITED, color);
+		text_add(&line, TEXT_DIM, before);
+		text_addf(&line, TEXT_PLAIN, "%.*s", n, text);
+		text_end(&line);
+		text += n + (text[n] == '\n');
+	}
+}
+
 /* At most four columns: 1.2k, 12k, 123k, 1.2M. */
 static void add_scaled(struct strbuf *out, int64_t n, int base)
 {

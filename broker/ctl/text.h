@@ -68,6 +68,10 @@ unsigned text_width(const char *text);
  */
 void text_wrap(struct buf *out, unsigned width, unsigned indent, const char *text);
 
+/* Adds the lines of @text, each after @before. It may come from outside: what is no line is
+ * escaped. */
+void text_add_lines(struct buf *out, bool color, const char *before, const char *text);
+
 /* Numbers for tables, short rather than exact. Below zero: "-", not known. */
 void text_add_count(struct strbuf *out, int64_t n);	/* 99999, 123k, 1.2M */
 void text_add_bytes(struct strbuf *out, int64_t bytes); /* 812, 1.2k, 34M: powers of 1024 */

@@ -131,7 +131,7 @@ static void add_workers(struct frame *f, const struct workers_row *rows, size_t 
 	if (n == 0 || !status_begin_line(f, 0, &line))
 		return;
 	workers_table_top(rows, n, f->screen.columns, &table);
-	workers_table_add_titles(&table, &line);
+	workers_table_add_row(&table, NULL, &line);
 	text_end(&line);
 	for (size_t i = 0; i < n; i++) {
 		bool last = f->left == 1 && i + 1 < n;
@@ -141,7 +141,7 @@ static void add_workers(struct frame *f, const struct workers_row *rows, size_t 
 		if (last)
 			text_addf(&line, TEXT_DIM, "and %zu more workers", n - i);
 		else
-			workers_table_add_row(&table, i, &line);
+			workers_table_add_row(&table, &rows[i], &line);
 		text_end(&line);
 	}
 	add_reasons(f, &table, n);

@@ -34,7 +34,7 @@ enum column_kind {
 struct workers_column {
 	const char *title;
 	enum field field;
-	unsigned drop; /* the column with the highest number is left out first; 0: never */
+	unsigned drop; /* the column with the highest number is left out first; 0: never left out */
 	enum column_kind kind;
 };
 
@@ -188,21 +188,6 @@ static unsigned total(const struct workers_table *t)
 	return sum + (n ? n - 1 : 0) * GAP;
 }
 
-/* Leaves out the column that matters least. False: none may be left out. */
-static bool drop_one(struct workers_table *t)
-{
-	size_t found = WORKERS_COLUMNS;
-
-	for (size_t i = 0; i < WORKERS_COLUMNS; i++)
-		if (t->width[i] && t->columns[i].drop &&
-		    (found == WORKERS_COLUMNS || t->columns[i].drop > t->columns[found].drop))
-			found = i;
-	if (found == WORKERS_COLUMNS)
-		return false;
-	t->width[found] = 0;
-	return true;
-}
-
 static void measure(struct workers_table *t, size_t n, unsigned width)
 {
 	for (size_t i = 0; i < WORKERS_COLUMNS; i++) {
@@ -221,8 +206,10 @@ static void measure(struct workers_table *t, size_t n, unsigned width)
 		if (t->width[i] && t->width[i] < title)
 			t->width[i] = title;
 	}
-	while (total(t) > width && drop_one(t))
-		;
+	for (unsigned drop = WORKERS_COLUMNS; drop > 0 && total(t) > width; drop--)
+		for (size_t i = 0; i < WORKERS_COLUMNS; i++)
+			if (t->columns[i].drop == drop)
+				t->width[i] = 0;
 	t->why_at = t->indent;
 	for (size_t i = 0; i < WORKERS_COLUMNS - 1; i++)
 		if (t->width[i])
@@ -243,9 +230,8 @@ void workers_table_top(const struct workers_row *rows, size_t n, unsigned width,
 	measure(ret, n, width);
 }
 
-/* @row NULL: the titles. */
-static void add_row(const struct workers_table *t, const struct workers_row *row,
-		    struct text_line *line)
+void workers_table_add_row(const struct workers_table *t, const struct workers_row *row,
+			   struct text_line *line)
 {
 	unsigned at = t->indent;
 
@@ -267,14 +253,4 @@ static void add_row(const struct workers_table *t, const struct workers_row *row
 		text_add(line, style, text.text);
 		at += t->width[i] + GAP;
 	}
-}
-
-void workers_table_add_titles(const struct workers_table *t, struct text_line *line)
-{
-	add_row(t, NULL, line);
-}
-
-void workers_table_add_row(const struct workers_table *t, size_t row, struct text_line *line)
-{
-	add_row(t, &t->rows[row], line);
 }

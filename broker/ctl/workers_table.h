@@ -28,9 +28,9 @@ void workers_table_status(const struct workers_row *rows, size_t n, unsigned wid
 void workers_table_top(const struct workers_row *rows, size_t n, unsigned width,
 		       struct workers_table *ret);
 
-/* The titles, or one row, as the rest of a line that was begun. */
-void workers_table_add_titles(const struct workers_table *t, struct text_line *line);
-void workers_table_add_row(const struct workers_table *t, size_t row, struct text_line *line);
+/* One of the rows as the rest of a line that was begun. @row NULL: the titles. */
+void workers_table_add_row(const struct workers_table *t, const struct workers_row *row,
+			   struct text_line *line);
 
 /* How a state looks: green serves, yellow is held, red does not come up. */
 enum text_style workers_state_style(const char *state);
