@@ -173,46 +173,23 @@ static void add_workers(const struct view *names, struct buf *out)
 
 static void add_values(enum command_kind kind, const struct view *names, struct buf *out)
 {
-	switch (kind) {
-	case KIND_TARGET:
-		add_services(names, out);
-		add_workers(names, out);
-		break;
-	case KIND_SERVICE:
-		add_services(names, out);
-		break;
-	case KIND_PINNED:
-		add_words(out, "all");
-		add_workers(names, out);
-		break;
-	case KIND_WORKER:
-		add_workers(names, out);
-		break;
-	case KIND_SIGNAL:
-		add_words(out, "HUP INT QUIT USR1 USR2 TERM STOP CONT KILL WINCH");
-		break;
-	case KIND_COMMAND:
+	static const char *const fixed[] = {
+		[KIND_SIGNAL] = "HUP INT QUIT USR1 USR2 TERM STOP CONT KILL WINCH",
+		[KIND_PINNED] = "all",
+		[KIND_SHELL] = "bash zsh fish",
+		[KIND_PROGRAM] = PROGRAMS,
+		[KIND_FILE] = FILES,
+		[KIND_COLOR] = "auto always never",
+	};
+
+	if (kind < ARRAY_SIZE(fixed) && fixed[kind])
+		add_words(out, fixed[kind]);
+	if (kind == KIND_COMMAND)
 		add_commands(out, "");
-		break;
-	case KIND_SHELL:
-		add_words(out, "bash zsh fish");
-		break;
-	case KIND_PROGRAM:
-		add(out, PROGRAMS, "");
-		break;
-	case KIND_FILE:
-		add(out, FILES, "");
-		break;
-	case KIND_COLOR:
-		add_words(out, "auto always never");
-		break;
-	case KIND_NONE:
-	case KIND_COUNT:
-	case KIND_DURATION:
-	case KIND_SINCE:
-	case KIND_SOURCE:
-		break;
-	}
+	if (kind == KIND_SERVICE || kind == KIND_TARGET)
+		add_services(names, out);
+	if (kind == KIND_WORKER || kind == KIND_TARGET || kind == KIND_PINNED)
+		add_workers(names, out);
 }
 
 void completion_text(const struct completion *c, const struct view *names, struct buf *out)

@@ -65,7 +65,7 @@ static bool is_trusted(const struct ctl *ctl)
 	       peer.uid == 0;
 }
 
-static void say(const struct ctl *ctl, const struct debug *d, const struct debugger *tool)
+static void announce(const struct ctl *ctl, const struct debug *d, const struct debugger *tool)
 {
 	const char *from = request_option(&ctl->request, "--from")->text;
 	STRBUF(command, 4096);
@@ -89,7 +89,7 @@ static void say(const struct ctl *ctl, const struct debug *d, const struct debug
 /* --- while the debugger runs --------------------------------------------------------- */
 
 /* A newer broker may send lines that we do not know. They are passed over. */
-static void take_news(struct debug *d, char *line, size_t len)
+static void take_message(struct debug *d, char *line, size_t len)
 {
 	struct json_doc doc;
 	STRBUF(text, 512);
@@ -106,21 +106,21 @@ static void take_news(struct debug *d, char *line, size_t len)
 	out_error("%s", text.text);
 }
 
-static void take_all_news(struct debug *d)
+static void take_messages(struct debug *d)
 {
 	char *line;
 	size_t len;
 
 	while (client_line(&d->ctl->client, &line, &len))
-		take_news(d, line, len);
+		take_message(d, line, len);
 }
 
-static void news(struct tool_watch *watch)
+static void read_messages(struct tool_watch *watch)
 {
 	struct debug *d = container_of(watch, struct debug, watch);
 	int r = client_read(&d->ctl->client);
 
-	take_all_news(d);
+	take_messages(d);
 	if (r == 0)
 		return;
 	ask_print_loss(d->ctl, r);
@@ -159,14 +159,14 @@ static enum ctl_exit run(struct ctl *ctl, struct debug *d, const struct debugger
 {
 	int status = 0, r;
 
-	say(ctl, d, tool);
+	announce(ctl, d, tool);
 	if (fcntl(ctl->client.fd, F_SETFD, 0) < 0) {
 		out_error("cannot keep %s held: %s", d->worker, strerror(errno));
 		return CTL_FAILED;
 	}
 	d->ctl = ctl;
-	d->watch = (struct tool_watch){ .fd = ctl->client.fd, .ready = news };
-	take_all_news(d); /* what came with the answer */
+	d->watch = (struct tool_watch){ .fd = ctl->client.fd, .ready = read_messages };
+	take_messages(d); /* what came with the answer */
 	r = tool_run(tool->argv, &d->watch, &status);
 	if (r == -ENOENT) {
 		out_error("%s is not installed, so %s is released; others can follow --, as gdb, "

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/fd.h"
+#include "base/strlist.h"
 #include "ctl/doctor_judge.h"
 #include "ctl/doctor_process.h"
 #include "ctl/doctor_text.h"
@@ -199,8 +200,8 @@ static enum ctl_exit answer(const struct doctor_facts *facts, bool json)
 
 enum ctl_exit ctl_doctor(struct ctl *ctl)
 {
-	_cleanup_free_ char **words = launcher_words(&ctl->request), **running = NULL;
-	char **command, image[PATH_MAX];
+	_cleanup_free_ char **words = launcher_words(&ctl->request);
+	char **running = NULL, **command, image[PATH_MAX];
 	struct doctor_facts facts = { .process = NULL };
 	struct buf report = BUF_INIT(REPORT_MAX);
 	enum ctl_exit code = CTL_FAILED;
@@ -232,6 +233,7 @@ enum ctl_exit ctl_doctor(struct ctl *ctl)
 		out_error("%s", error.text);
 	else
 		code = answer(&facts, ctl->json);
+	strlist_free(running);
 	buf_deinit(&report);
 	return code;
 }

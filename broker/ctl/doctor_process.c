@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include "base/fd.h"
 #include "base/address.h"
+#include "base/strlist.h"
 #include "sys/proc.h"
 #include "sys/sockdiag.h"
 #include "sys/user.h"
@@ -50,7 +51,7 @@ struct holder {
 	pid_t pid;
 };
 
-static bool note_holder(void *arg, uint64_t inode)
+static bool count_holder(void *arg, uint64_t inode)
 {
 	struct holder *h = arg;
 	const struct candidate key = { .inode = inode };
@@ -95,7 +96,7 @@ static int find_listeners(struct doctor_process *p, const struct pid_set *tree)
 	for (size_t i = tree->n; i-- > 0;) {
 		struct holder h = { &all, tree->pids[i] };
 
-		p->unreadable += proc_sockets(tree->pids[i], note_holder, &h) == -EACCES;
+		p->unreadable += proc_sockets(tree->pids[i], count_holder, &h) == -EACCES;
 		p->io_uring = p->io_uring || proc_has_io_uring(tree->pids[i]);
 	}
 	for (size_t i = 0; i < all.n; i++)
@@ -156,29 +157,19 @@ static void read_user(struct doctor_process *p, char *text)
 	user_name(uid, p->user, sizeof(p->user));
 }
 
-/* One allocation: the pointers, and behind them the strings. */
 static int read_words(pid_t pid, char *text, char ***ret)
 {
 	ssize_t len = proc_read(pid, "cmdline", text, TEXT_MAX);
-	const char *at = NULL;
-	size_t n = 0;
-	char **words;
+	char **words = NULL;
+	int r = strlist_init(&words);
 
-	if (len < 0)
-		len = 0;
-	while ((at = next_string(text, (size_t)len, at)))
-		n++;
-	words = malloc((n + 1) * sizeof(*words) + (size_t)len + 1);
-	if (!words)
-		return -ENOMEM;
-	memcpy(words + n + 1, text, (size_t)len + 1);
-	text = (char *)(words + n + 1);
-	n = 0;
-	for (at = NULL; (at = next_string(text, (size_t)len, at));)
-		words[n++] = text + (at - text);
-	words[n] = NULL;
-	*ret = words;
-	return 0;
+	for (const char *w = NULL; r == 0 && len > 0 && (w = next_string(text, (size_t)len, w));)
+		r = strlist_append(&words, w);
+	if (r < 0)
+		strlist_free(words);
+	else
+		*ret = words;
+	return r;
 }
 
 static bool same_namespace(pid_t pid, const char *name)

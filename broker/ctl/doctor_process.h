@@ -8,8 +8,8 @@
 #include "ctl/doctor_facts.h"
 
 /*
- * Looks at the process @pid. 0; -ESRCH, -EACCES, -ENOMEM. *@ret_words, NULL-terminated, is its
- * command: one allocation, the caller's.
+ * Looks at the process @pid. 0; -ESRCH, -EACCES, -ENOMEM. *@ret_words is its command, for
+ * strlist_free().
  */
 int doctor_look(pid_t pid, struct doctor_process *ret, char ***ret_words);
 

@@ -27,11 +27,10 @@ struct live {
 	struct ctl *ctl;
 	struct term term;
 	int signals;
-	struct view views[2];
-	struct view *now, *before, next; /* next: the answer that is being read */
-	int64_t now_at, before_at;	 /* when each was complete */
-	int64_t ask_at;			 /* when to ask or connect again */
-	int64_t asked_at;		 /* 0: nothing is asked */
+	struct view now, before, next; /* next: the answer that is being read */
+	int64_t now_at, before_at;     /* when each was complete */
+	int64_t ask_at;		       /* when to ask or connect again */
+	int64_t asked_at;	       /* 0: nothing is asked */
 	enum workers_sort sort;
 	char notice[512]; /* empty: all is well */
 	char refusal[512];
@@ -40,8 +39,8 @@ struct live {
 static void draw(struct live *live)
 {
 	struct top top = {
-		.now = live->now,
-		.before = live->before_at ? live->before : NULL,
+		.now = &live->now,
+		.before = live->before_at ? &live->before : NULL,
 		.ms = live->now_at - live->before_at,
 		.sort = live->sort,
 		.notice = live->notice[0] ? live->notice : NULL,
@@ -104,14 +103,11 @@ static void ask(struct live *live)
 /* The answer is complete: show it. */
 static void take_answer(struct live *live)
 {
-	struct view *oldest = live->before;
-
-	view_deinit(oldest);
+	view_deinit(&live->before);
 	live->before = live->now;
 	live->before_at = live->now_at;
-	*oldest = live->next;
+	live->now = live->next;
 	live->next = (struct view){ 0 };
-	live->now = oldest;
 	live->now_at = loop_clock_ms();
 	live->asked_at = 0;
 	live->notice[0] = '\0';
@@ -263,8 +259,6 @@ enum ctl_exit ctl_top(struct ctl *ctl)
 	struct live live = { .ctl = ctl, .signals = -1 };
 	enum ctl_exit code;
 
-	live.now = &live.views[0];
-	live.before = &live.views[1];
 	if (!out_is_terminal() || !isatty(STDIN_FILENO)) {
 		out_error(
 			"top needs a terminal that can move its cursor; brokerctl status shows the "
@@ -281,8 +275,8 @@ enum ctl_exit ctl_top(struct ctl *ctl)
 	}
 	code = run(&live);
 	fd_closep(&live.signals);
-	for (size_t i = 0; i < ARRAY_SIZE(live.views); i++)
-		view_deinit(&live.views[i]);
+	view_deinit(&live.now);
+	view_deinit(&live.before);
 	view_deinit(&live.next);
 	return code;
 }
