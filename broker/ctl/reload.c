@@ -2,8 +2,8 @@
 
 #include <string.h>
 #include "ctl/ask.h"
+#include "ctl/lines_text.h"
 #include "ctl/out.h"
-#include "ctl/plan_text.h"
 #include "ctl/progress_text.h"
 #include "sys/loop.h"
 
@@ -39,7 +39,7 @@ static bool take_line(struct ask *ask, const struct json_doc *doc, const char *r
 
 	(void)raw;
 	(void)len;
-	if (plan_text(doc, &screen, &text)) {
+	if (lines_add_change(doc, &screen, &text)) {
 		r->n_changes++;
 		out_buf(&text);
 		return true;

@@ -2,9 +2,8 @@
 
 #include <string.h>
 #include "ctl/ask.h"
-#include "ctl/event_text.h"
+#include "ctl/lines_text.h"
 #include "ctl/out.h"
-#include "ctl/plan_text.h"
 #include "ctl/status_text.h"
 
 #define LINE_TEXT_MAX (CLIENT_LINE_MAX * 8) /* escaped and in colour, a line grows */
@@ -23,8 +22,8 @@ static bool take_line(struct ask *ask, const struct json_doc *doc, const char *r
 	struct show *s = container_of(ask, struct show, ask);
 	struct buf text = BUF_INIT(LINE_TEXT_MAX);
 
-	if (event_text(doc, &s->screen, &text) ||
-	    option_text(doc, &s->screen, s->section, sizeof(s->section), &text)) {
+	if (lines_add_event(doc, &s->screen, &text) ||
+	    lines_add_option(doc, &s->screen, s->section, sizeof(s->section), &text)) {
 		out_buf(&text);
 		return true;
 	}

@@ -1,7 +1,13 @@
-#include "event_text.h"
+#include "lines_text.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
+
+#define KEY_COLUMNS   20
+#define VALUE_COLUMNS 48
+
+/* --- events -------------------------------------------------------------------------------- */
 
 static enum text_style style_of(const char *level)
 {
@@ -79,10 +85,10 @@ static void add_time(const char *time, struct text_line *line)
 		text_addf(line, TEXT_DIM, "%s ", time);
 }
 
-bool event_text(const struct json_doc *doc, const struct screen *screen, struct buf *out)
+bool lines_add_event(const struct json_doc *doc, const struct screen *screen, struct buf *out)
 {
 	const char *type = json_doc_text(doc, "type"), *level = json_doc_text(doc, "level");
-	const char *who = json_doc_text(doc, "worker"), *message = json_doc_text(doc, "message");
+	const char *name = json_doc_text(doc, "worker"), *message = json_doc_text(doc, "message");
 	enum text_style style = style_of(level);
 	struct text_line line;
 
@@ -98,15 +104,73 @@ bool event_text(const struct json_doc *doc, const struct screen *screen, struct 
 		return false;
 	add_time(json_doc_text(doc, "time"), &line);
 	text_addf(&line, style, "%-5s ", level);
-	if (!*who)
-		who = json_doc_text(doc, "service");
-	text_add(&line, TEXT_BOLD, who);
-	text_addf(&line, style, "%s%s", *who ? " " : "", json_doc_text(doc, "event"));
+	if (!*name)
+		name = json_doc_text(doc, "service");
+	text_add(&line, TEXT_BOLD, name);
+	text_addf(&line, style, "%s%s", *name ? " " : "", json_doc_text(doc, "event"));
 	text_addf(&line, style, "%s%s", *message ? ": " : "", message);
 	add_rest(doc, &line);
 	text_end(&line);
 	/* What a worker wrote last before it ended, or why it did not start. */
 	text_add_lines(out, screen->color, "  | ", json_doc_text(doc, "output"));
 	text_add_lines(out, screen->color, "  | ", json_doc_text(doc, "last_output"));
+	return true;
+}
+
+/* --- settings ------------------------------------------------------------------------------ */
+
+/* An empty value would be invisible. */
+static const char *shown(const char *value)
+{
+	return *value ? value : "(none)";
+}
+
+bool lines_add_change(const struct json_doc *doc, const struct screen *screen, struct buf *out)
+{
+	const char *key = json_doc_text(doc, "key"), *action = json_doc_text(doc, "action");
+	const char *applies = json_doc_text(doc, "applies");
+	struct text_line line;
+
+	if (strcmp(json_doc_text(doc, "type"), "change") != 0)
+		return false;
+	text_begin(&line, out, TEXT_UNLIMITED, screen->color);
+	text_addf(&line, TEXT_BOLD, "[%s]", json_doc_text(doc, "section"));
+	if (*key)
+		text_addf(&line, TEXT_PLAIN, " %s: %s -> %s", key,
+			  shown(json_doc_text(doc, "from")), shown(json_doc_text(doc, "to")));
+	text_end(&line);
+	text_begin(&line, out, TEXT_UNLIMITED, screen->color);
+	text_pad(&line, 4);
+	text_add(&line, TEXT_CYAN, applies);
+	text_addf(&line, TEXT_PLAIN, "%s%s", *applies && *action ? ": " : "", action);
+	text_end(&line);
+	return true;
+}
+
+bool lines_add_option(const struct json_doc *doc, const struct screen *screen, char *section,
+		      size_t size, struct buf *out)
+{
+	const char *file = json_doc_string(doc, doc->value, "file");
+	struct text_line line;
+
+	if (strcmp(json_doc_text(doc, "type"), "option") != 0)
+		return false;
+	text_begin(&line, out, TEXT_UNLIMITED, screen->color);
+	if (strcmp(section, json_doc_text(doc, "section")) != 0) {
+		if (*section)
+			text_end(&line);
+		snprintf(section, size, "%s", json_doc_text(doc, "section"));
+		text_addf(&line, TEXT_BOLD, "[%s]", section);
+		text_end(&line);
+		text_begin(&line, out, TEXT_UNLIMITED, screen->color);
+	}
+	text_add(&line, TEXT_PLAIN, json_doc_text(doc, "key"));
+	text_pad(&line, KEY_COLUMNS);
+	text_addf(&line, TEXT_PLAIN, " = %s", json_doc_text(doc, "value"));
+	text_pad(&line, VALUE_COLUMNS);
+	text_addf(&line, TEXT_DIM, "  # %s", json_doc_text(doc, "origin"));
+	if (file)
+		text_addf(&line, TEXT_YELLOW, "; in the file: %s", file);
+	text_end(&line);
 	return true;
 }
