@@ -154,20 +154,26 @@ static void add_options(const struct command_option *options, size_t n, struct b
 
 static void add_services(const struct view *names, struct buf *out)
 {
-	for (size_t i = 0; i < names->n_services; i++)
-		add(out, names->services[i].name, "");
+	const struct view_row *row = NULL;
+
+	while ((row = view_next(names, NULL, VIEW_SERVICE, row)))
+		add(out, view_text(row->object, "service"), "");
 }
 
 /* Each name once: in a reload two generations have it. */
 static void add_workers(const struct view *names, struct buf *out)
 {
-	for (size_t i = 0; i < names->n_workers; i++) {
-		size_t before = 0;
+	const struct view_row *row = NULL;
 
-		while (strcmp(names->workers[before].name, names->workers[i].name) != 0)
-			before++;
-		if (before == i)
-			add(out, names->workers[i].name, "");
+	while ((row = view_next(names, NULL, VIEW_WORKER, row))) {
+		const char *name = view_text(row->object, "worker");
+		const struct view_row *first = NULL;
+
+		do
+			first = view_next(names, NULL, VIEW_WORKER, first);
+		while (strcmp(view_text(first->object, "worker"), name) != 0);
+		if (first == row)
+			add(out, name, "");
 	}
 }
 

@@ -38,10 +38,11 @@ static void add_pins(const struct show *s, struct buf *out)
 	struct frame f = { .screen = { .columns = TEXT_UNLIMITED, .color = s->screen.color },
 			   .out = out,
 			   .left = SIZE_MAX };
+	const struct view_row *row = NULL;
 
-	for (size_t i = 0; i < s->view.n_pins; i++)
-		status_add_pin(&f, 0, &s->view.pins[i]);
-	if (s->view.n_pins == 0)
+	while ((row = view_next(&s->view, NULL, VIEW_PIN, row)))
+		status_add_pin(&f, 0, row->object);
+	if (!view_count(&s->view, NULL, VIEW_PIN))
 		buf_add_str(out, "nothing is pinned\n");
 }
 

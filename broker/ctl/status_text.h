@@ -36,10 +36,10 @@ void status_text(const struct view *view, const struct screen *screen, struct bu
 bool status_begin_line(struct frame *f, unsigned indent, struct text_line *ret);
 
 /* Each adds a line, as long as one fits. */
-void status_add_broker(struct frame *f, const struct view_broker *b);
-void status_add_service(struct frame *f, const struct view_service *s, const char *accepted_rate);
-void status_add_reload(struct frame *f, const struct view_reload *r, const char *slots);
-void status_add_ledger(struct frame *f, const struct view_ledger *l);
-void status_add_pin(struct frame *f, unsigned indent, const struct view_pin *p);
+void status_add_broker(struct frame *f, struct view_object broker);
+void status_add_service(struct frame *f, struct view_object service, const char *accepted_rate);
+void status_add_reload(struct frame *f, struct view_object reload, const char *slots);
+void status_add_ledger(struct frame *f, struct view_object ledger);
+void status_add_pin(struct frame *f, unsigned indent, struct view_object pin);
 
 #endif

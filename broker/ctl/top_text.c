@@ -8,62 +8,71 @@
 
 #define SLOTS_MAX 60 /* of a reload, shown one by one */
 
-static const struct view_service *service_before(const struct view *before, const char *name)
+/* The counts of the service @name; absent if it is not there. */
+static struct view_object ledger_of(const struct view *view, const char *name)
 {
-	for (size_t i = 0; before && i < before->n_services; i++)
-		if (strcmp(before->services[i].name, name) == 0)
-			return &before->services[i];
-	return NULL;
+	const struct view_row *row = NULL;
+
+	while (view && (row = view_next(view, NULL, VIEW_SERVICE, row)))
+		if (strcmp(view_text(row->object, "service"), name) == 0)
+			return view_member(row->object, "ledger");
+	return (struct view_object){ .object = NULL };
 }
 
-static void add_service(struct frame *f, const struct top *top, const struct view_service *s)
+static void add_service(struct frame *f, const struct top *top, struct view_object s)
 {
-	const struct view_service *before = service_before(top->before, s->name);
+	const char *name = view_text(s, "service");
 	STRBUF(rate, 32);
 
-	workers_add_rate(&rate,
-			 before ? workers_rate(s->ledger.accepted, before->ledger.accepted, top->ms)
-				: -1);
+	workers_add_rate(&rate, workers_rate(view_number(view_member(s, "ledger"), "accepted"),
+					     view_number(ledger_of(top->before, name), "accepted"),
+					     top->ms));
 	status_add_service(f, s, rate.text);
 }
 
 /* A character for each slot: # its new worker serves, > it starts, . the old one still serves. */
-static void add_slots(const struct view *now, const struct view_service *s, struct strbuf *out)
+static void add_slots(const struct view *now, const struct view_service *s, int64_t generation,
+		      struct strbuf *out)
 {
 	char slots[SLOTS_MAX + 1] = "";
+	const struct view_row *row = NULL;
 	int64_t n = 0;
 
-	for (size_t i = 0; i < s->n_workers; i++) {
-		const struct view_worker *w = &now->workers[s->first_worker + i];
+	while ((row = view_next(now, s, VIEW_WORKER, row))) {
+		int64_t slot = view_number(row->object, "slot");
 
-		if (w->slot < 0 || w->slot >= SLOTS_MAX)
+		if (slot < 0 || slot >= SLOTS_MAX)
 			continue;
-		for (; n <= w->slot; n++)
+		for (; n <= slot; n++)
 			slots[n] = '.';
-		if (w->generation == s->reload.generation)
-			slots[w->slot] = strcmp(w->state, "ready") == 0 ? '#' : '>';
+		if (view_number(row->object, "generation") == generation)
+			slots[slot] = strcmp(view_text(row->object, "state"), "ready") ? '>' : '#';
 	}
 	strbuf_addf(out, "[%s]  ", slots);
 }
 
 static void add_details(struct frame *f, const struct view *now, const struct view_service *s)
 {
+	struct view_object service = now->rows[s->first].object;
+	struct view_object reload = view_member(service, "reload");
+	const struct view_row *row = NULL;
 	STRBUF(slots, SLOTS_MAX + 8);
 
-	add_slots(now, s, &slots);
-	status_add_reload(f, &s->reload, slots.text);
-	status_add_ledger(f, &s->ledger);
-	for (size_t i = 0; i < s->n_pins; i++)
-		status_add_pin(f, STATUS_INDENT, &now->pins[s->first_pin + i]);
+	add_slots(now, s, view_number(reload, "generation"), &slots);
+	status_add_reload(f, reload, slots.text);
+	status_add_ledger(f, view_member(service, "ledger"));
+	while ((row = view_next(now, s, VIEW_PIN, row)))
+		status_add_pin(f, STATUS_INDENT, row->object);
 }
 
 /* The lines that add_service() and add_details() take for all services. */
 static size_t lines_of(const struct view *view)
 {
-	size_t n = 0;
+	const struct view_row *row = NULL;
+	size_t n = view_count(view, NULL, VIEW_PIN);
 
-	for (size_t i = 0; i < view->n_services; i++)
-		n += 2 + view->services[i].reload.is_under_way + view->services[i].n_pins;
+	while ((row = view_next(view, NULL, VIEW_SERVICE, row)))
+		n += 2 + (view_member(row->object, "reload").object != NULL);
 	return n;
 }
 
@@ -84,7 +93,10 @@ static void add_services(struct frame *f, const struct top *top)
 			}
 			return;
 		}
-		add_service(f, top, &now->services[i]);
+		/* Without a line of its own, if only a worker was asked for. */
+		if (now->rows[now->services[i].first].type != VIEW_SERVICE)
+			continue;
+		add_service(f, top, now->rows[now->services[i].first].object);
 		if (details)
 			add_details(f, now, &now->services[i]);
 	}
@@ -92,8 +104,7 @@ static void add_services(struct frame *f, const struct top *top)
 
 /* Where WHY is narrow its words are cut. If there is room below the rows, they stand there whole.
  */
-static void add_reason(struct frame *f, const struct view_worker *w,
-		       const struct workers_table *table)
+static void add_reason(struct frame *f, struct view_object w, const struct workers_table *table)
 {
 	struct text_line line;
 	STRBUF(why, 1024);
@@ -103,13 +114,14 @@ static void add_reason(struct frame *f, const struct view_worker *w,
 	if (!why.len || table->why_at + text_width(why.text) <= f->screen.columns || f->left < 2 ||
 	    !status_begin_line(f, STATUS_INDENT, &line))
 		return;
-	text_addf(&line, TEXT_PLAIN, "%s@%" PRId64 ": %s", w->name, w->generation, why.text);
+	text_addf(&line, TEXT_PLAIN, "%s@%" PRId64 ": %s", view_text(w, "worker"),
+		  view_number(w, "generation"), why.text);
 	text_end(&line);
 }
 
-static bool is_parked(const struct view_worker *w)
+static bool is_parked(struct view_object worker)
 {
-	return strcmp(w->state, "parked") == 0;
+	return strcmp(view_text(worker, "state"), "parked") == 0;
 }
 
 /* Parked workers come last: each says the same, that it is kept for a rollback. */
@@ -170,17 +182,19 @@ void top_text(const struct top *top, const struct screen *screen, struct buf *ou
 {
 	/* The foot always has its line. */
 	struct frame f = { .screen = *screen, .out = out, .left = screen->rows - 1 };
+	size_t n_rows;
 	_cleanup_free_ struct workers_row *rows =
-		workers_rows_make(top->now, top->before, top->ms, top->sort);
+		workers_rows_make(top->now, top->before, top->ms, top->sort, &n_rows);
+	const struct view_row *broker = view_next(top->now, NULL, VIEW_BROKER, NULL);
 
 	if (!rows) {
 		out->failed = true;
 		return;
 	}
-	if (top->now->has_broker)
-		status_add_broker(&f, &top->now->broker);
+	if (broker)
+		status_add_broker(&f, broker->object);
 	add_services(&f, top);
-	add_workers(&f, rows, top->now->n_workers);
+	add_workers(&f, rows, n_rows);
 	/* The foot is at the bottom, where the eye finds it. */
 	for (; f.left > 0; f.left--)
 		buf_add_str(out, "\n");

@@ -9,24 +9,36 @@ double workers_rate(int64_t now, int64_t before, int64_t ms)
 	return (double)(now - before) * MSEC_PER_SEC / (double)ms;
 }
 
+static bool is_same_process(struct view_object a, struct view_object b)
+{
+	return view_number(a, "pid") == view_number(b, "pid") &&
+	       view_number(a, "generation") == view_number(b, "generation") &&
+	       strcmp(view_text(a, "worker"), view_text(b, "worker")) == 0;
+}
+
 /*
  * The same process in the answer before. Both answers have the same order, apart from workers that
  * came or went, so the search starts where the last one was found.
  */
-static const struct view_worker *find_before(const struct view *before, const struct view_worker *w,
-					     size_t *from)
+static struct view_object find_before(const struct view *before, struct view_object w, size_t *from)
 {
-	for (size_t i = 0; before && i < before->n_workers; i++) {
-		size_t at = (*from + i) % before->n_workers;
-		const struct view_worker *b = &before->workers[at];
+	for (size_t i = 0; before && i < before->n_rows; i++) {
+		size_t at = (*from + i) % before->n_rows;
+		const struct view_row *row = &before->rows[at];
 
-		if (b->pid == w->pid && b->generation == w->generation &&
-		    strcmp(b->name, w->name) == 0) {
-			*from = at + 1;
-			return b;
-		}
+		if (row->type != VIEW_WORKER || !is_same_process(row->object, w))
+			continue;
+		*from = at + 1;
+		return row->object;
 	}
-	return NULL;
+	return (struct view_object){ .object = NULL };
+}
+
+/* By how much @key has grown a second. */
+static double rate_of(struct view_object now, struct view_object before, const char *key,
+		      int64_t ms)
+{
+	return workers_rate(view_number(now, key), view_number(before, key), ms);
 }
 
 static double key_of(const struct workers_row *row, enum workers_sort sort)
@@ -37,7 +49,7 @@ static double key_of(const struct workers_row *row, enum workers_sort sort)
 	case SORT_BY_CPU:
 		return row->cpu_percent;
 	case SORT_BY_OPEN:
-		return (double)row->worker->open;
+		return (double)view_number(row->worker, "open");
 	case SORT_BY_SLOT:
 	case WORKERS_SORTS:
 		break;
@@ -55,24 +67,28 @@ static int compare(const void *a, const void *b)
 }
 
 struct workers_row *workers_rows_make(const struct view *now, const struct view *before, int64_t ms,
-				      enum workers_sort sort)
+				      enum workers_sort sort, size_t *ret_n)
 {
-	size_t n = now->n_workers, from = 0;
+	size_t n = view_count(now, NULL, VIEW_WORKER), from = 0;
 	struct workers_row *rows = calloc(n + 1, sizeof(*rows));
+	const struct view_row *line = NULL;
 	double highest = 0;
 
 	if (!rows)
 		return NULL;
 	for (size_t i = 0; i < n; i++) {
-		const struct view_worker *w = &now->workers[i];
-		const struct view_worker *b = find_before(before, w, &from);
+		struct view_object w, b;
 
+		line = view_next(now, NULL, VIEW_WORKER, line);
+		w = line->object;
+		/* May be absent: its counts are -1 then, and no rate is known. */
+		b = find_before(before, w, &from);
 		rows[i] = (struct workers_row){
 			.worker = w,
 			.at = i,
-			.given_rate = b ? workers_rate(w->given, b->given, ms) : -1,
+			.given_rate = rate_of(w, b, "given", ms),
 			/* Milliseconds of processor time a second are tenths of a percent. */
-			.cpu_percent = b ? workers_rate(w->cpu_ms, b->cpu_ms, ms) / 10 : -1,
+			.cpu_percent = rate_of(w, b, "cpu_ms", ms) / 10,
 		};
 		rows[i].key = key_of(&rows[i], sort);
 		if (rows[i].given_rate > highest)
@@ -83,7 +99,7 @@ struct workers_row *workers_rows_make(const struct view *now, const struct view 
 			rows[i].bar =
 				(unsigned)(rows[i].given_rate / highest * WORKERS_BAR_COLUMNS +
 					   0.5);
-	if (n > 0)
-		qsort(rows, n, sizeof(*rows), compare);
+	qsort(rows, n, sizeof(*rows), compare);
+	*ret_n = n;
 	return rows;
 }

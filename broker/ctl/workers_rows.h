@@ -19,7 +19,7 @@ enum workers_sort {
 
 /* A rate below zero is not known. */
 struct workers_row {
-	const struct view_worker *worker;
+	struct view_object worker;
 	double given_rate;  /* connections a second */
 	double cpu_percent; /* of one processor */
 	unsigned bar;	    /* of WORKERS_BAR_COLUMNS: the rate beside the highest one */
@@ -28,11 +28,11 @@ struct workers_row {
 };
 
 /*
- * A row for each of now->workers. @before is the answer of @ms earlier; NULL: no rate is known.
- * The rows are the caller's to free, also if there are none. NULL: out of memory.
+ * A row for each worker of @now; *@ret_n of them. @before is the answer of @ms earlier; NULL: no
+ * rate is known. The rows are the caller's to free, also if there are none. NULL: out of memory.
  */
 struct workers_row *workers_rows_make(const struct view *now, const struct view *before, int64_t ms,
-				      enum workers_sort sort);
+				      enum workers_sort sort, size_t *ret_n);
 
 /* (@now - @before) a second. -1: it is not known, or the count has started again from zero. */
 double workers_rate(int64_t now, int64_t before, int64_t ms);

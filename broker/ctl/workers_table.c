@@ -7,65 +7,46 @@
 #define CELL_MAX 1024
 #define WHY_MIN	 12 /* columns that WHY should have, if it has any text */
 
-enum field {
-	FIELD_NAME,
-	FIELD_PID,
-	FIELD_GENERATION,
-	FIELD_STATE,
-	FIELD_AGE,
-	FIELD_GIVEN,
-	FIELD_GIVEN_RATE,
-	FIELD_BAR,
-	FIELD_WAITING,
-	FIELD_OPEN,
-	FIELD_MEMORY,
-	FIELD_CPU_TIME,
-	FIELD_CPU_PERCENT,
-	FIELD_RESTARTS,
-	FIELD_WHY,
-};
-
-enum column_kind {
-	COLUMN_WORDS,  /* begin at the left */
-	COLUMN_NUMBER, /* ends at the right */
-	COLUMN_WARNS,  /* a number that is yellow, if it is not 0 */
+enum cell {
+	/* Words, at the left. */
+	CELL_TEXT,
+	CELL_STATE,
+	CELL_BAR,
+	CELL_WHY,
+	/* Numbers, at the right. */
+	CELL_PID,
+	CELL_COUNT,
+	CELL_WARNING, /* a count that is yellow, if it is not 0 */
+	CELL_BYTES,
+	CELL_AGE,
+	CELL_CPU_TIME,
+	CELL_RATE,
+	CELL_PERCENT,
 };
 
 struct workers_column {
 	const char *title;
-	enum field field;
+	const char *key; /* of the worker in the answer; NULL: it is made of several */
+	enum cell cell;
 	unsigned drop; /* the column with the highest number is left out first; 0: never left out */
-	enum column_kind kind;
 };
 
 static const struct workers_column status_columns[WORKERS_COLUMNS] = {
-	{ "WORKER", FIELD_NAME, 0, COLUMN_WORDS },
-	{ "PID", FIELD_PID, 3, COLUMN_NUMBER },
-	{ "GEN", FIELD_GENERATION, 6, COLUMN_NUMBER },
-	{ "STATE", FIELD_STATE, 0, COLUMN_WORDS },
-	{ "FOR", FIELD_AGE, 4, COLUMN_NUMBER },
-	{ "GIVEN", FIELD_GIVEN, 5, COLUMN_NUMBER },
-	{ "WAITING", FIELD_WAITING, 2, COLUMN_NUMBER },
-	{ "OPEN", FIELD_OPEN, 1, COLUMN_NUMBER },
-	{ "MEMORY", FIELD_MEMORY, 8, COLUMN_NUMBER },
-	{ "CPU", FIELD_CPU_TIME, 9, COLUMN_NUMBER },
-	{ "RESTARTS", FIELD_RESTARTS, 7, COLUMN_WARNS },
-	{ "WHY", FIELD_WHY, 0, COLUMN_WORDS },
+	{ "WORKER", "worker", CELL_TEXT, 0 },	     { "PID", "pid", CELL_PID, 3 },
+	{ "GEN", "generation", CELL_COUNT, 6 },	     { "STATE", "state", CELL_STATE, 0 },
+	{ "FOR", "state_ms", CELL_AGE, 4 },	     { "GIVEN", "given", CELL_COUNT, 5 },
+	{ "WAITING", "waiting", CELL_COUNT, 2 },     { "OPEN", "open", CELL_COUNT, 1 },
+	{ "MEMORY", "rss_bytes", CELL_BYTES, 8 },    { "CPU", "cpu_ms", CELL_CPU_TIME, 9 },
+	{ "RESTARTS", "restarts", CELL_WARNING, 7 }, { "WHY", NULL, CELL_WHY, 0 },
 };
 
 static const struct workers_column top_columns[WORKERS_COLUMNS] = {
-	{ "WORKER", FIELD_NAME, 0, COLUMN_WORDS },
-	{ "PID", FIELD_PID, 9, COLUMN_NUMBER },
-	{ "GEN", FIELD_GENERATION, 5, COLUMN_NUMBER },
-	{ "STATE", FIELD_STATE, 0, COLUMN_WORDS },
-	{ "FOR", FIELD_AGE, 7, COLUMN_NUMBER },
-	{ "GIVEN/S", FIELD_GIVEN_RATE, 1, COLUMN_NUMBER },
-	{ "RATE", FIELD_BAR, 6, COLUMN_WORDS },
-	{ "WAITING", FIELD_WAITING, 2, COLUMN_WARNS },
-	{ "OPEN", FIELD_OPEN, 3, COLUMN_NUMBER },
-	{ "MEMORY", FIELD_MEMORY, 8, COLUMN_NUMBER },
-	{ "CPU%", FIELD_CPU_PERCENT, 4, COLUMN_NUMBER },
-	{ "WHY", FIELD_WHY, 0, COLUMN_WORDS },
+	{ "WORKER", "worker", CELL_TEXT, 0 },	{ "PID", "pid", CELL_PID, 9 },
+	{ "GEN", "generation", CELL_COUNT, 5 }, { "STATE", "state", CELL_STATE, 0 },
+	{ "FOR", "state_ms", CELL_AGE, 7 },	{ "GIVEN/S", NULL, CELL_RATE, 1 },
+	{ "RATE", NULL, CELL_BAR, 6 },		{ "WAITING", "waiting", CELL_WARNING, 2 },
+	{ "OPEN", "open", CELL_COUNT, 3 },	{ "MEMORY", "rss_bytes", CELL_BYTES, 8 },
+	{ "CPU%", NULL, CELL_PERCENT, 4 },	{ "WHY", NULL, CELL_WHY, 0 },
 };
 
 /* --- cells ------------------------------------------------------------------------------- */
@@ -89,14 +70,17 @@ enum text_style workers_state_style(const char *state)
 	return TEXT_PLAIN;
 }
 
-void workers_add_why(const struct view_worker *w, struct strbuf *out)
+void workers_add_why(struct view_object worker, struct strbuf *out)
 {
-	strbuf_add(out, w->why);
+	struct view_object tracer = view_member(worker, "tracer");
+	const char *why = view_text(worker, "why"), *name = view_text(tracer, "name");
+	int64_t pid = view_number(tracer, "pid");
+
+	strbuf_add(out, why);
 	/* Mostly the broker's own words name these. If they do not, they are added. */
-	if (w->tracer_pid > 0 && !strstr(w->why, w->tracer_name))
-		strbuf_addf(out, "%straced by %s %" PRId64, out->len ? "; " : "", w->tracer_name,
-			    w->tracer_pid);
-	if (w->is_pinned_only && !strstr(w->why, "pinned sources only"))
+	if (pid > 0 && !strstr(why, name))
+		strbuf_addf(out, "%straced by %s %" PRId64, out->len ? "; " : "", name, pid);
+	if (view_truth(worker, "pinned_only") && !strstr(why, "pinned sources only"))
 		strbuf_addf(out, "%spinned sources only", out->len ? "; " : "");
 }
 
@@ -108,65 +92,54 @@ void workers_add_rate(struct strbuf *out, double rate)
 		text_add_count(out, rate < 0 ? -1 : (int64_t)(rate + 0.5));
 }
 
-static enum text_style count_cell(const struct workers_column *c, int64_t n, struct strbuf *out)
-{
-	text_add_count(out, n);
-	return c->kind == COLUMN_WARNS && n > 0 ? TEXT_YELLOW : TEXT_PLAIN;
-}
-
 /* The text of a cell into @out, which is empty. Returns how it looks. */
-static enum text_style cell(const struct workers_column *c, const struct workers_row *row,
-			    struct strbuf *out)
+static enum text_style add_cell(const struct workers_column *c, const struct workers_row *row,
+				struct strbuf *out)
 {
-	const struct view_worker *w = row->worker;
+	const char *text = c->key ? view_text(row->worker, c->key) : "";
+	int64_t number = c->key ? view_number(row->worker, c->key) : -1;
 
-	switch (c->field) {
-	case FIELD_NAME:
-		strbuf_add(out, w->name);
+	switch (c->cell) {
+	case CELL_TEXT:
+		strbuf_add(out, text);
 		break;
-	case FIELD_PID:
-		if (w->pid > 0)
-			strbuf_addf(out, "%" PRId64, w->pid);
-		else
-			strbuf_add(out, "-");
-		break;
-	case FIELD_STATE:
-		strbuf_add(out, w->state);
-		return workers_state_style(w->state);
-	case FIELD_AGE:
-		text_add_age(out, w->state_ms);
-		break;
-	case FIELD_GIVEN_RATE:
-		workers_add_rate(out, row->given_rate);
-		break;
-	case FIELD_BAR:
+	case CELL_STATE:
+		strbuf_add(out, text);
+		return workers_state_style(text);
+	case CELL_BAR:
 		for (unsigned i = 0; i < WORKERS_BAR_COLUMNS; i++)
 			strbuf_add(out, i < row->bar ? "|" : " ");
 		return TEXT_GREEN;
-	case FIELD_GENERATION:
-		return count_cell(c, w->generation, out);
-	case FIELD_GIVEN:
-		return count_cell(c, w->given, out);
-	case FIELD_WAITING:
-		return count_cell(c, w->waiting, out);
-	case FIELD_OPEN:
-		return count_cell(c, w->open, out);
-	case FIELD_RESTARTS:
-		return count_cell(c, w->restarts, out);
-	case FIELD_MEMORY:
-		text_add_bytes(out, w->rss_bytes);
+	case CELL_WHY:
+		workers_add_why(row->worker, out);
 		break;
-	case FIELD_CPU_TIME:
-		text_add_cpu_time(out, w->cpu_ms);
+	case CELL_PID:
+		if (number > 0)
+			strbuf_addf(out, "%" PRId64, number);
+		else
+			strbuf_add(out, "-");
 		break;
-	case FIELD_CPU_PERCENT:
+	case CELL_COUNT:
+	case CELL_WARNING:
+		text_add_count(out, number);
+		return c->cell == CELL_WARNING && number > 0 ? TEXT_YELLOW : TEXT_PLAIN;
+	case CELL_BYTES:
+		text_add_bytes(out, number);
+		break;
+	case CELL_AGE:
+		text_add_age(out, number);
+		break;
+	case CELL_CPU_TIME:
+		text_add_cpu_time(out, number);
+		break;
+	case CELL_RATE:
+		workers_add_rate(out, row->given_rate);
+		break;
+	case CELL_PERCENT:
 		if (row->cpu_percent >= 0)
 			strbuf_addf(out, "%.0f", row->cpu_percent);
 		else
 			strbuf_add(out, "-");
-		break;
-	case FIELD_WHY:
-		workers_add_why(w, out);
 		break;
 	}
 	return TEXT_PLAIN;
@@ -197,7 +170,7 @@ static void measure(struct workers_table *t, size_t n, unsigned width)
 			STRBUF(text, CELL_MAX);
 			unsigned own;
 
-			(void)cell(&t->columns[i], &t->rows[row], &text);
+			(void)add_cell(&t->columns[i], &t->rows[row], &text);
 			own = text_width(text.text);
 			if (own > t->width[i])
 				t->width[i] = own;
@@ -245,11 +218,11 @@ void workers_table_add_row(const struct workers_table *t, const struct workers_r
 		if (t->width[i] == 0)
 			continue;
 		if (row)
-			style = cell(c, row, &text);
+			style = add_cell(c, row, &text);
 		else
 			strbuf_add(&text, c->title);
 		own = text_width(text.text);
-		text_pad(line, at + (c->kind == COLUMN_WORDS ? 0 : t->width[i] - own));
+		text_pad(line, at + (c->cell <= CELL_WHY ? 0 : t->width[i] - own));
 		text_add(line, style, text.text);
 		at += t->width[i] + GAP;
 	}

@@ -90,10 +90,11 @@ static void add_busy_service(void)
 
 TEST(what_the_broker_says_is_not_said_twice)
 {
-	struct view_worker w = { .why = "pinned sources only", .is_pinned_only = true };
 	STRBUF(text, 128);
 
-	workers_add_why(&w, &text);
+	add_line(&view,
+		 LINE_WORKER("web.0", "\"pinned_only\":true,\"why\":\"pinned sources only\""));
+	workers_add_why(view.rows[0].object, &text);
 	CHECK_STR(text.text, "pinned sources only");
 }
 
