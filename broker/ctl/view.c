@@ -10,17 +10,6 @@ static void *grow(void *array, size_t n, size_t size)
 	return (n & (n - 1)) == 0 ? realloc(array, (n ? 2 * n : 1) * size) : array;
 }
 
-static bool add_row(struct view *view, struct view_row row)
-{
-	struct view_row *rows = grow(view->rows, view->n_rows, sizeof(*rows));
-
-	if (!rows)
-		return false;
-	view->rows = rows;
-	rows[view->n_rows++] = row;
-	return true;
-}
-
 /* The row that came last belongs to the last service, or begins one. */
 static bool add_to_service(struct view *view)
 {
@@ -58,28 +47,33 @@ static enum view_type type_of(const char *name)
 int view_add(struct view *view, const char *line, size_t len)
 {
 	_cleanup_free_ char *text = strndup(line, len);
-	_cleanup_free_ struct json_value *values = NULL;
-	struct view_row row;
+	struct json_value *values;
+	struct view_row *rows, *row;
 	struct json_doc doc;
+	enum view_type type;
 
 	if (!text)
 		return -ENOMEM;
 	if (strlen(text) != len || json_doc_read(text, len, &doc) < 0)
 		return -EINVAL;
-	row.type = type_of(json_doc_text(&doc, "type"));
-	if (row.type == VIEW_TYPES)
+	type = type_of(json_doc_text(&doc, "type"));
+	if (type == VIEW_TYPES)
 		return 0;
+	rows = grow(view->rows, view->n_rows, sizeof(*rows));
+	if (!rows)
+		return -ENOMEM;
+	view->rows = rows;
 	values = malloc(doc.n * sizeof(*values));
 	if (!values)
 		return -ENOMEM;
 	memcpy(values, doc.value, doc.n * sizeof(*values));
-	row.object = (struct view_object){ values, values };
-	row.text = text;
-	if (!add_row(view, row))
-		return -ENOMEM;
+	row = &rows[view->n_rows];
+	row->type = type;
+	row->object.values = row->object.object = values;
+	row->text = text;
 	text = NULL;
-	values = NULL;
-	return row.type == VIEW_BROKER || add_to_service(view) ? 0 : -ENOMEM;
+	view->n_rows++;
+	return type == VIEW_BROKER || add_to_service(view) ? 0 : -ENOMEM;
 }
 
 void view_deinit(struct view *view)
