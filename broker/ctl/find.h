@@ -1,4 +1,6 @@
-/* find - finds the broker that is meant and connects to it. */
+/*
+ * find - finds the broker that is meant and connects to it.
+ */
 #ifndef BROKER_CTL_FIND_H
 #define BROKER_CTL_FIND_H
 
