@@ -84,8 +84,9 @@ BROKER_OBJ := $(BROKER_SRC:%.c=$(BUILD)/obj/%.o)
 
 # What it shares with the broker: everything pure, and of sys/ only what is named here.
 CTL_SYS := config_file loop proc rundir sockaddr sockdiag spawn tool unix_listener user
+COMPLETIONS := $(addprefix broker/ctl/completion.,bash zsh fish)
 CTL_SRC := $(sort $(wildcard broker/ctl/*.c $(PURE_ROOMS:%=broker/%/*.c))) $(CTL_SYS:%=broker/sys/%.c)
-CTL_OBJ := $(CTL_SRC:%.c=$(BUILD)/obj/%.o)
+CTL_OBJ := $(CTL_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/completion_scripts.o
 
 LAUNCHER_SRC := $(sort $(wildcard worker-shim/launcher/*.c))
 LAUNCHER_OBJ := $(LAUNCHER_SRC:%.c=$(BUILD)/obj/%.o)
@@ -113,6 +114,16 @@ $(BUILD)/libworker-shim.so: $(PRELOAD_OBJ) worker-shim/preload/exports.map
 $(BUILD)/obj/broker/%.o: broker/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) $(ALL_CFLAGS) $(HARDEN) $(BROKER_DEFS) -Ibroker -MMD -MP -c -o $@ $<
+
+# What `brokerctl completion SHELL` prints: const char completion_bash[] and so on, as C strings.
+$(BUILD)/obj/completion_scripts.c: $(COMPLETIONS)
+	@mkdir -p $(@D)
+	$(call say,GEN,$@)for script in $^; do \
+		echo "const char completion_$${script##*.}[] ="; \
+		sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $$script; echo ';'; done >$@
+
+$(BUILD)/obj/completion_scripts.o: $(BUILD)/obj/completion_scripts.c
+	$(call say,CC,$<)$(CC) $(ALL_CFLAGS) $(HARDEN) -c -o $@ $<
 
 $(BUILD)/obj/worker-shim/launcher/%.o: worker-shim/launcher/%.c
 	@mkdir -p $(@D)

@@ -327,6 +327,13 @@ const char *json_doc_string(const struct json_doc *doc, const struct json_value 
 	return v && v->kind == JSON_STRING ? v->text : NULL;
 }
 
+const char *json_doc_text(const struct json_doc *doc, const char *key)
+{
+	const char *text = json_doc_string(doc, doc->value, key);
+
+	return text ? text : "";
+}
+
 int64_t json_doc_integer(const struct json_doc *doc, const struct json_value *object,
 			 const char *key, int64_t otherwise)
 {

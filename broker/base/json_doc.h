@@ -61,6 +61,9 @@ int64_t json_doc_integer(const struct json_doc *doc, const struct json_value *ob
 			 const char *key, int64_t otherwise);
 bool json_doc_truth(const struct json_doc *doc, const struct json_value *object, const char *key);
 
+/* A string of the object that was read. Absent or of another kind: "". */
+const char *json_doc_text(const struct json_doc *doc, const char *key);
+
 /* What is in an array or object, one after the other; NULL after the last. @container may be NULL.
  */
 const struct json_value *json_doc_first(const struct json_doc *doc,

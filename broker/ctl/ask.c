@@ -6,16 +6,10 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include "base/fd.h"
+#include "ctl/connect.h"
 #include "ctl/out.h"
 
 #define TICK_MS 500
-
-const char *ask_string(const struct json_doc *doc, const char *key)
-{
-	const char *text = json_doc_string(doc, doc->value, key);
-
-	return text ? text : "";
-}
 
 void ask_print_loss(const struct ctl *ctl, int r)
 {
@@ -24,34 +18,16 @@ void ask_print_loss(const struct ctl *ctl, int r)
 		out_error("the broker has ended, or has closed the connection");
 		break;
 	case ETIMEDOUT:
-		out_error("the broker does not answer: is it stopped? (%s)", ctl->control);
+		out_error("the broker does not answer: is it stopped? (%s)", ctl->client.path);
 		break;
 	case EPROTO:
 	case EINVAL:
-		out_error("what answers at %s is not a broker", ctl->control);
+		out_error("what answers at %s is not a broker", ctl->client.path);
 		break;
 	default:
-		out_error("%s: %s", ctl->control, strerror(-r));
+		out_error("%s: %s", ctl->client.path, strerror(-r));
 		break;
 	}
-}
-
-/* Text from outside, which may have lines; each is escaped. */
-static void add_lines(struct buf *out, const char *before, const char *text)
-{
-	struct text_line line;
-	char *copy = strdup(text), *rest = copy;
-
-	if (!copy)
-		out->failed = true;
-	for (const char *part; (part = strsep(&rest, "\n"));) {
-		text_begin(&line, out, TEXT_UNLIMITED, false);
-		text_add(&line, TEXT_PLAIN, before);
-		text_add(&line, TEXT_PLAIN, part);
-		if (rest)
-			text_end(&line);
-	}
-	free(copy);
 }
 
 static enum ctl_exit exit_of(const char *code)
@@ -68,21 +44,19 @@ static enum ctl_exit print_error(const struct json_doc *doc)
 	const struct json_value *v = json_doc_member(doc, doc->value, "output");
 	struct buf text = BUF_INIT(CLIENT_LINE_MAX * 4);
 
-	add_lines(&text, "", ask_string(doc, "message"));
-	for (v = json_doc_first(doc, v); v; v = json_doc_next(doc, v)) {
-		buf_add_str(&text, "\n");
+	text_add_lines(&text, false, "", json_doc_text(doc, "message"));
+	for (v = json_doc_first(doc, v); v; v = json_doc_next(doc, v))
 		if (v->kind == JSON_STRING)
-			add_lines(&text, "  | ", v->text);
-	}
+			text_add_lines(&text, false, "  | ", v->text);
 	if (text.failed)
 		out_error("out of memory");
-	else
-		out_error("%.*s", (int)text.len, text.len ? text.bytes : "");
+	else /* which adds the last newline itself */
+		out_error("%.*s", text.len ? (int)text.len - 1 : 0, text.len ? text.bytes : "");
 	buf_deinit(&text);
-	return exit_of(ask_string(doc, "code"));
+	return exit_of(json_doc_text(doc, "code"));
 }
 
-/* One line. True: it was the last one, and *@ret says how it ended. */
+/* Takes one line. True: it was the last one, and *@ret says how the answer ended. */
 static bool take_line(struct ask *ask, const struct ctl *ctl, const char *raw, size_t len,
 		      enum ctl_exit *ret)
 {
@@ -92,7 +66,7 @@ static bool take_line(struct ask *ask, const struct ctl *ctl, const char *raw, s
 
 	*ret = CTL_NO_BROKER;
 	if (!copy || strlen(raw) != len || json_doc_read(copy, len, &doc) < 0 ||
-	    !*(type = ask_string(&doc, "type"))) {
+	    !*(type = json_doc_text(&doc, "type"))) {
 		ask_print_loss(ctl, copy ? -EPROTO : -ENOMEM);
 		return true;
 	}
@@ -104,12 +78,12 @@ static bool take_line(struct ask *ask, const struct ctl *ctl, const char *raw, s
 		struct strbuf message;
 
 		strbuf_init(&message, ask->message, sizeof(ask->message));
-		strbuf_add(&message, ask_string(&doc, "message"));
+		strbuf_add(&message, json_doc_text(&doc, "message"));
 		*ret = CTL_OK;
 		return true;
 	}
 	if (!strcmp(type, "error")) {
-		*ret = ctl->json ? exit_of(ask_string(&doc, "code")) : print_error(&doc);
+		*ret = ctl->json ? exit_of(json_doc_text(&doc, "code")) : print_error(&doc);
 		return true;
 	}
 	if (!ctl->json && ask->line && !ask->line(ask, &doc, raw, len)) {
@@ -120,8 +94,8 @@ static bool take_line(struct ask *ask, const struct ctl *ctl, const char *raw, s
 }
 
 /*
- * Waits for more of the answer. 0: look; -EINTR: Ctrl-C; -ECANCELED: nobody gets what we print any
- * more; else as of client_read().
+ * Waits for more of the answer. 0: look for a line; -EINTR: Ctrl-C; -ECANCELED: nobody reads our
+ * output any more; else the error of client_read().
  */
 static int wait_more(struct ask *ask, struct client *client, int signals)
 {
@@ -130,7 +104,7 @@ static int wait_more(struct ask *ask, struct client *client, int signals)
 				 { .fd = STDOUT_FILENO, .events = 0 } };
 	int silent = 0;
 
-	/* What was printed so far is to be seen while we wait. */
+	/* Show what was printed so far before we wait. */
 	if (out_flush() < 0 && ask->only_prints)
 		return -ECANCELED;
 	for (;;) {
@@ -140,10 +114,13 @@ static int wait_more(struct ask *ask, struct client *client, int signals)
 			return -errno;
 		if (r > 0 && fds[1].revents)
 			return -EINTR;
-		/* As after `| grep -m 1`. SIGPIPE tells with the next line only: maybe never. */
+		/*
+		 * The reader is gone, as after `| grep -m 1`. SIGPIPE would tell us only with the
+		 * next line, which may never come.
+		 */
 		if (r > 0 && (fds[2].revents & POLLERR))
 			return -ECANCELED;
-		/* A closed standard output is reported for ever. */
+		/* poll(2) would report a closed standard output again and again. */
 		if (fds[2].revents)
 			fds[2].fd = -1;
 		if (r > 0 && !fds[0].revents)
@@ -186,12 +163,12 @@ static enum ctl_exit read_answer(struct ask *ask, struct ctl *ctl, int signals)
 	}
 }
 
-enum ctl_exit ask_run(struct ask *ask, struct ctl *ctl, char *const *words, size_t n)
+static enum ctl_exit send_and_read(struct ask *ask, struct ctl *ctl)
 {
 	_cleanup_fd_ int signals = -1;
 	sigset_t mask;
 	enum ctl_exit code;
-	int r = client_ask(&ctl->client, words, n);
+	int r = client_ask(&ctl->client, ctl->words, ctl->n_words);
 
 	if (r == -EMSGSIZE) {
 		out_error("a request may have %d bytes at most", CLIENT_REQUEST_MAX);
@@ -201,7 +178,7 @@ enum ctl_exit ask_run(struct ask *ask, struct ctl *ctl, char *const *words, size
 		out_error("a request cannot have control characters in it");
 		return CTL_USAGE;
 	}
-	/* A broker that refuses a connection has said why before it closed it. */
+	/* A broker that refuses a connection says why before it closes it: read that. */
 	if (r < 0 && r != -EPIPE) {
 		ask_print_loss(ctl, r);
 		return CTL_NO_BROKER;
@@ -213,13 +190,15 @@ enum ctl_exit ask_run(struct ask *ask, struct ctl *ctl, char *const *words, size
 	sigprocmask(SIG_BLOCK, &mask, NULL);
 	signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 	code = read_answer(ask, ctl, signals);
-	/* Not unblocked: a second Ctrl-C must not take the last words, and we end anyway. */
+	/*
+	 * SIGINT stays blocked: a second Ctrl-C must not cut off our last words, and we end anyway.
+	 */
 	return code;
 }
 
-enum ctl_exit ask_typed(struct ask *ask, struct ctl *ctl)
+enum ctl_exit ask_run(struct ask *ask, struct ctl *ctl)
 {
 	enum ctl_exit code = ctl_connect(ctl);
 
-	return code == CTL_OK ? ask_run(ask, ctl, ctl->words, ctl->n_words) : code;
+	return code == CTL_OK ? send_and_read(ask, ctl) : code;
 }

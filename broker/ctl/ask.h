@@ -1,7 +1,7 @@
 /*
  * ask - one request, and its answer line by line until its end.
  *
- * What a command does with the lines it says with the functions of a struct ask, which it embeds.
+ * A command embeds a struct ask, whose functions say what to do with the lines.
  */
 #ifndef BROKER_CTL_ASK_H
 #define BROKER_CTL_ASK_H
@@ -9,37 +9,31 @@
 #include "base/json_doc.h"
 #include "ctl/ctl.h"
 
-/* A broker that works answers within milliseconds. One that is stopped never does. */
+/* A running broker answers within milliseconds, a stopped one (SIGSTOP) never. */
 #define ASK_PATIENCE_MS 10000
 
 struct ask {
 	/*
-	 * A line that is neither the end nor an error; @raw is what @doc was read from, as it
-	 * came. False: there is no memory, or it makes no sense. NULL: lines are passed over.
+	 * Takes a line that is neither the end nor an error. @raw is the line as it came. False:
+	 * out of memory, or the line makes no sense. NULL: such lines are passed over.
 	 */
 	bool (*line)(struct ask *ask, const struct json_doc *doc, const char *raw, size_t len);
-	/* Ctrl-C. Without it the default: brokerctl ends. */
+	/* Ctrl-C. NULL: it ends brokerctl, as by default. */
 	void (*interrupted)(struct ask *ask);
 	/* Twice a second while nothing comes. */
 	void (*tick)(struct ask *ask);
-	/* Nothing but what is printed is wanted: it ends when that cannot be written. */
+	/* Only the output matters: stop when nobody reads it any more. */
 	bool only_prints;
-	int patience_ms; /* the longest silence before the broker is given up; -1: any */
-	/* After CTL_OK: what the end of the answer said, or empty. */
+	int patience_ms; /* give up after so long a silence; -1: never */
+	/* After CTL_OK: the message of the end of the answer, or empty. */
 	char message[1024];
 };
 
 /*
- * Sends @n @words and reads the answer. With --json every line is printed as it is, and ->line is
- * not called. Whatever else goes wrong, and the error that the broker answers, is printed.
+ * Connects, sends ctl->words and reads the answer. With --json every line is printed as it is, and
+ * ->line is not called. Whatever goes wrong is printed, as is the error that the broker answers.
  */
-enum ctl_exit ask_run(struct ask *ask, struct ctl *ctl, char *const *words, size_t n);
-
-/* The same for the words that were typed. */
-enum ctl_exit ask_typed(struct ask *ask, struct ctl *ctl);
-
-/* The string @key of the object, or "". */
-const char *ask_string(const struct json_doc *doc, const char *key);
+enum ctl_exit ask_run(struct ask *ask, struct ctl *ctl);
 
 /* Says that the broker has ended, is silent, or is no broker. @r as of client_read(). */
 void ask_print_loss(const struct ctl *ctl, int r);

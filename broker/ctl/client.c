@@ -12,6 +12,7 @@ void client_close(struct client *c)
 {
 	fd_closep(&c->fd);
 	free(c->bytes);
+	free(c->path);
 	*c = (struct client)CLIENT_INIT;
 }
 
@@ -71,7 +72,7 @@ int client_read(struct client *c)
 {
 	ssize_t n;
 
-	/* A line that has begun moves to the front; those before it were given out. */
+	/* The lines before .at were given out. A line that has begun moves to the front. */
 	if (c->at > 0) {
 		memmove(c->bytes, c->bytes + c->at, c->len - c->at);
 		c->len -= c->at;

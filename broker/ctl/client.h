@@ -1,8 +1,7 @@
 /*
  * client - a connection to the control socket of a broker: requests out, lines in.
  *
- * Never trusts the other end: a line is bounded, and what is not a line of JSON is the caller's
- * to refuse.
+ * It does not trust the other end: lines are bounded, and the caller refuses what is not JSON.
  */
 #ifndef BROKER_CTL_CLIENT_H
 #define BROKER_CTL_CLIENT_H
@@ -10,11 +9,12 @@
 #include "base/strbuf.h"
 
 #define CLIENT_LINE_MAX	   (1 << 20) /* of an answer, bytes */
-#define CLIENT_REQUEST_MAX 4096	     /* with its newline: what a broker takes */
+#define CLIENT_REQUEST_MAX 4096	     /* the most that a broker takes, with the newline */
 
 struct client {
-	int fd;
-	char *bytes; /* what has come; lines before @at were given out already */
+	int fd;	     /* -1: closed */
+	char *path;  /* of the socket; NULL: closed */
+	char *bytes; /* what has come; the lines before @at were given out already */
 	size_t at, len, room;
 };
 
@@ -26,20 +26,20 @@ struct client {
 void client_close(struct client *c);
 
 /*
- * Sends @n words as one request. 0; -EMSGSIZE: it is longer than CLIENT_REQUEST_MAX; -EINVAL: a
- * control character is in it, which a request cannot have; -errno: the broker is gone.
+ * Sends @n words as one request. 0; -EMSGSIZE: it is longer than CLIENT_REQUEST_MAX; -EINVAL: it
+ * has a control character, which a request must not have; -errno: the broker is gone.
  */
 int client_ask(struct client *c, char *const *words, size_t n);
 
 /*
- * The next line that has come whole, without its newline; good until the next call. False: none
- * is there, see client_read. @*ret_line is terminated.
+ * The next complete line, without its newline, terminated, valid until the next call. False: there
+ * is none yet; see client_read().
  */
 bool client_line(struct client *c, char **ret_line, size_t *ret_len);
 
 /*
- * Reads what there is, waiting for it if need be. 0: look for a line; -EPIPE: the broker has
- * closed the connection; -EPROTO: a line that never ends; -ENOMEM, -errno.
+ * Reads what has come, or waits for it. 0: look for a line; -EPIPE: the broker has closed the
+ * connection; -EPROTO: a line is longer than CLIENT_LINE_MAX; -ENOMEM, -errno.
  */
 int client_read(struct client *c);
 

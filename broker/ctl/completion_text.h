@@ -1,15 +1,37 @@
 /*
- * completion_text - the completion of brokerctl for a shell, out of the table of commands. Pure.
+ * completion_text - what may stand where in a command line, out of the table of commands. Pure.
  *
- * Names of services and workers are asked of the broker when they are wanted, with the options
- * that stand in the line that is being completed.
+ * The script of a shell knows nothing: it asks `brokerctl complete -- WORD...`, where WORD... are
+ * the words of the line up to the cursor, without "brokerctl". The last one is what is being typed.
+ * The answer has one candidate a line, with a tab and its description if there is one. It may also
+ * be a mark: the shell itself completes file names and programs.
  */
 #ifndef BROKER_CTL_COMPLETION_TEXT_H
 #define BROKER_CTL_COMPLETION_TEXT_H
 
+#include "ctl/find.h"
+#include "ctl/view.h"
 #include "base/buf.h"
+#include "policy/command.h"
 
-/* @shell is bash, zsh or fish. */
-void completion_text(const char *shell, struct buf *out);
+struct completion {
+	const struct command *command; /* before the cursor; NULL: none, or one that is not known */
+	bool has_command;
+	size_t n_arguments;		     /* of the command, before the cursor */
+	const struct command_option *option; /* its value belongs at the cursor; NULL: none */
+	bool is_rest;			     /* the cursor is behind "--" */
+	bool is_option;			     /* an option belongs there: the word begins with "-" */
+	enum command_kind kind;		     /* of the value or argument that belongs there */
+	struct find_options find;	     /* the broker that the line names */
+};
+
+/* Reads the line as far as it is typed. @n is 0 for an empty line. */
+struct completion completion_read(char *const *words, size_t n);
+
+/* Whether it needs the names of services and workers, which only a broker knows. */
+bool completion_needs_names(const struct completion *c);
+
+/* All candidates, whatever they begin with. @names: the answer to `status`; may be empty. */
+void completion_text(const struct completion *c, const struct view *names, struct buf *out);
 
 #endif

@@ -1,5 +1,8 @@
 /*
- * ctl - one run of brokerctl: what was typed, whom it is for, and how it ends.
+ * ctl - one run of brokerctl: what was typed, which broker it is for, and how it ends.
+ *
+ * Types only. Each command is a function ctl_COMMAND() in a file of its own; it connects to the
+ * broker itself if it needs one.
  */
 #ifndef BROKER_CTL_CTL_H
 #define BROKER_CTL_CTL_H
@@ -14,33 +17,17 @@ enum ctl_exit {
 	CTL_FAILED = 1,	       /* the broker refused, or failed to do it */
 	CTL_USAGE = 2,	       /* what was typed has no such form */
 	CTL_NO_BROKER = 3,     /* none could be reached, or it ended before it had answered */
-	CTL_ABORTED = 4,       /* a reload was begun and did not get through */
-	CTL_INTERRUPTED = 130, /* Ctrl-C; what was asked for goes on */
+	CTL_ABORTED = 4,       /* a reload began and did not get through */
+	CTL_INTERRUPTED = 130, /* Ctrl-C; the broker goes on with what it was asked for */
 };
 
 struct ctl {
 	struct find_options find;
-	bool json; /* the lines of the broker as they are */
+	bool json; /* print the broker's lines as they are */
 	struct request request;
-	char *const *words; /* the request as it is sent: without what stands behind "--" */
+	char *const *words; /* the request as it is sent: without the words after "--" */
 	size_t n_words;
 	struct client client;
-	char *control; /* path of the socket, once connected */
 };
-
-/* Finds the broker and connects. CTL_OK, or CTL_NO_BROKER with the reason printed. */
-enum ctl_exit ctl_connect(struct ctl *ctl);
-
-/* What a command does; each in a file of its own. The connection, if it needs one, is its own. */
-enum ctl_exit ctl_status(struct ctl *ctl);
-enum ctl_exit ctl_top(struct ctl *ctl);
-enum ctl_exit ctl_events(struct ctl *ctl);
-enum ctl_exit ctl_reload(struct ctl *ctl);
-enum ctl_exit ctl_simple(struct ctl *ctl);
-enum ctl_exit ctl_debug(struct ctl *ctl);
-enum ctl_exit ctl_doctor(struct ctl *ctl);
-enum ctl_exit ctl_completion(struct ctl *ctl);
-enum ctl_exit ctl_help(struct ctl *ctl);
-enum ctl_exit ctl_doctor(struct ctl *ctl);
 
 #endif

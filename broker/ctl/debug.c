@@ -1,7 +1,10 @@
+#include "debug.h"
+
 /*
- * debug: the worker is held as long as anybody has this connection open. The debugger inherits it,
- * so it stays held until both have ended, whichever is killed first, and whatever closes its
- * descriptors at its start, as sudo(8) does. What the broker says on it meanwhile is read here.
+ * The broker holds the worker as long as anybody has this connection open. The debugger inherits
+ * it, so the worker stays held until both have ended, whichever is killed first. A debugger that
+ * closes its descriptors when it starts, as sudo(8) does, changes nothing. What the broker says
+ * meanwhile is read here.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,10 +22,10 @@ struct debug {
 	struct ask ask;
 	struct tool_watch watch;
 	struct ctl *ctl;
-	char state[16]; /* of the worker, as the broker said last; empty: as it was, held */
+	char state[16]; /* of the worker, as the broker last said; empty: still held */
 	char worker[128];
 	int64_t pid;
-	char *words[DEBUGGER_WORDS_MAX]; /* the usual debugger of this service */
+	char *words[DEBUGGER_WORDS_MAX]; /* the debug_command of this service */
 	size_t n_words;
 };
 
@@ -34,10 +37,11 @@ static bool take_line(struct ask *ask, const struct json_doc *doc, const char *r
 
 	(void)raw;
 	(void)len;
-	if (strcmp(ask_string(doc, "type"), "debug") != 0)
+	if (strcmp(json_doc_text(doc, "type"), "debug") != 0)
 		return true;
 	strbuf_init(&worker, d->worker, sizeof(d->worker));
-	strbuf_add_escaped(&worker, ask_string(doc, "worker"), strlen(ask_string(doc, "worker")));
+	strbuf_add_escaped(&worker, json_doc_text(doc, "worker"),
+			   strlen(json_doc_text(doc, "worker")));
 	d->pid = json_doc_integer(doc, doc->value, "pid", -1);
 	for (v = json_doc_first(doc, v); v; v = json_doc_next(doc, v)) {
 		if (v->kind != JSON_STRING || d->n_words == ARRAY_SIZE(d->words))
@@ -49,7 +53,7 @@ static bool take_line(struct ask *ask, const struct json_doc *doc, const char *r
 	return true;
 }
 
-/* What another user's broker calls its debugger, root does not run unseen. */
+/* Root does not blindly run what another user's broker names as its debugger. */
 static bool is_trusted(const struct ctl *ctl)
 {
 	struct ucred peer;
@@ -61,7 +65,7 @@ static bool is_trusted(const struct ctl *ctl)
 	       peer.uid == 0;
 }
 
-static void say(const struct ctl *ctl, const struct debug *d, const struct debugger *tool)
+static void announce(const struct ctl *ctl, const struct debug *d, const struct debugger *tool)
 {
 	const char *from = request_option(&ctl->request, "--from")->text;
 	STRBUF(command, 4096);
@@ -84,38 +88,39 @@ static void say(const struct ctl *ctl, const struct debug *d, const struct debug
 
 /* --- while the debugger runs --------------------------------------------------------- */
 
-/* A line that is not understood is of a broker that knows more than we do. */
-static void take_news(struct debug *d, char *line, size_t len)
+/* A newer broker may send lines that we do not know. They are passed over. */
+static void take_message(struct debug *d, char *line, size_t len)
 {
 	struct json_doc doc;
 	STRBUF(text, 512);
 	const char *message;
 	struct strbuf state;
 
-	if (json_doc_read(line, len, &doc) < 0 || strcmp(ask_string(&doc, "type"), "debugged") != 0)
+	if (json_doc_read(line, len, &doc) < 0 ||
+	    strcmp(json_doc_text(&doc, "type"), "debugged") != 0)
 		return;
-	message = ask_string(&doc, "message");
+	message = json_doc_text(&doc, "message");
 	strbuf_init(&state, d->state, sizeof(d->state));
-	strbuf_add(&state, ask_string(&doc, "state"));
+	strbuf_add(&state, json_doc_text(&doc, "state"));
 	strbuf_add_escaped(&text, message, strlen(message));
 	out_error("%s", text.text);
 }
 
-static void take_all_news(struct debug *d)
+static void take_messages(struct debug *d)
 {
 	char *line;
 	size_t len;
 
 	while (client_line(&d->ctl->client, &line, &len))
-		take_news(d, line, len);
+		take_message(d, line, len);
 }
 
-static void news(struct tool_watch *watch)
+static void read_messages(struct tool_watch *watch)
 {
 	struct debug *d = container_of(watch, struct debug, watch);
 	int r = client_read(&d->ctl->client);
 
-	take_all_news(d);
+	take_messages(d);
 	if (r == 0)
 		return;
 	ask_print_loss(d->ctl, r);
@@ -123,7 +128,10 @@ static void news(struct tool_watch *watch)
 	strcpy(d->state, "unknown");
 }
 
-/* What becomes of the worker now. One that has lost its place is not who has its name by now. */
+/*
+ * Says what becomes of the worker now. If it has lost its place, another process may have its name
+ * by now, so it is called by its process id.
+ */
 static void say_end(const struct debug *d, const char *tool)
 {
 	static const struct {
@@ -151,14 +159,14 @@ static enum ctl_exit run(struct ctl *ctl, struct debug *d, const struct debugger
 {
 	int status = 0, r;
 
-	say(ctl, d, tool);
+	announce(ctl, d, tool);
 	if (fcntl(ctl->client.fd, F_SETFD, 0) < 0) {
 		out_error("cannot keep %s held: %s", d->worker, strerror(errno));
 		return CTL_FAILED;
 	}
 	d->ctl = ctl;
-	d->watch = (struct tool_watch){ .fd = ctl->client.fd, .ready = news };
-	take_all_news(d); /* what has come with the answer */
+	d->watch = (struct tool_watch){ .fd = ctl->client.fd, .ready = read_messages };
+	take_messages(d); /* what came with the answer */
 	r = tool_run(tool->argv, &d->watch, &status);
 	if (r == -ENOENT) {
 		out_error("%s is not installed, so %s is released; others can follow --, as gdb, "
@@ -196,7 +204,7 @@ static enum ctl_exit start(struct ctl *ctl, struct debug *d)
 			return CTL_USAGE;
 		}
 	}
-	/* It comes from outside, and 0 or -1 would mean something else to a tool. */
+	/* The pid comes from outside, and a tool would take 0 or -1 for something else. */
 	if (d->pid <= 1) {
 		out_error("%s has no process", d->worker);
 		return CTL_FAILED;
@@ -215,7 +223,7 @@ enum ctl_exit ctl_debug(struct ctl *ctl)
 {
 	struct debug d = { .ask = { .line = take_line, .patience_ms = ASK_PATIENCE_MS },
 			   .pid = -1 };
-	enum ctl_exit code = ask_typed(&d.ask, ctl);
+	enum ctl_exit code = ask_run(&d.ask, ctl);
 
 	if (code == CTL_OK && !ctl->json)
 		code = start(ctl, &d);

@@ -14,68 +14,68 @@ void debugger_free(struct debugger *d)
 	*d = (struct debugger){ 0 };
 }
 
-static int add(struct debugger *d, const char *word)
+/* A command line as it grows. After an error nothing more is added. */
+struct line {
+	struct debugger d;
+	char pid[24];
+	int error; /* 0, -E2BIG, -ENOMEM */
+};
+
+static void add(struct line *line, const char *word)
 {
-	char *copy;
+	struct debugger *d = &line->d;
 
-	if (d->n >= DEBUGGER_WORDS_MAX)
-		return -E2BIG;
-	copy = strdup(word);
-	if (!copy)
-		return -ENOMEM;
-	d->argv[d->n++] = copy;
-	d->argv[d->n] = NULL;
-	return 0;
-}
-
-/* @word with each {pid} replaced. */
-static int add_replaced(struct debugger *d, const char *word, const char *pid)
-{
-	STRBUF(text, 4096);
-	const char *place;
-
-	for (; (place = strstr(word, PLACE)); word = place + strlen(PLACE)) {
-		strbuf_add_bytes(&text, word, (size_t)(place - word));
-		strbuf_add(&text, pid);
+	if (line->error)
+		return;
+	if (d->n >= DEBUGGER_WORDS_MAX) {
+		line->error = -E2BIG;
+		return;
 	}
-	strbuf_add(&text, word);
-	return text.cut ? -E2BIG : add(d, text.text);
+	d->argv[d->n] = strdup(word);
+	if (d->argv[d->n])
+		d->n++;
+	else
+		line->error = -ENOMEM;
 }
 
-static int add_all(struct debugger *d, char *const *words, size_t n, const char *pid)
+/* @words with each {pid} replaced. */
+static void add_all(struct line *line, char *const *words, size_t n)
 {
-	int r = 0;
+	for (size_t i = 0; i < n; i++) {
+		const char *word = words[i], *place;
+		STRBUF(text, 4096);
 
-	for (size_t i = 0; i < n && r == 0; i++)
-		r = add_replaced(d, words[i], pid);
-	return r;
+		for (; (place = strstr(word, PLACE)); word = place + strlen(PLACE)) {
+			strbuf_add_bytes(&text, word, (size_t)(place - word));
+			strbuf_add(&text, line->pid);
+		}
+		strbuf_add(&text, word);
+		if (text.cut && !line->error)
+			line->error = -E2BIG;
+		add(line, text.text);
+	}
 }
 
-static int add_pid_option(struct debugger *d, const char *pid)
+static void add_pid_option(struct line *line)
 {
-	int r = add(d, "-p");
-
-	return r < 0 ? r : add(d, pid);
+	add(line, "-p");
+	add(line, line->pid);
 }
 
-/* perf record [OPTION]... [-- COMMAND]: what stands at the end would belong to COMMAND. */
-static int build_perf(struct debugger *d, char *const *words, size_t n, const char *pid)
+/* perf record [OPTION]... [-- COMMAND]: an option at the end would belong to COMMAND. */
+static void build_perf(struct line *line, char *const *words, size_t n)
 {
-	int r = add(d, words[0]);
-
-	if (r == 0)
-		r = add(d, n > 1 ? words[1] : "top");
-	if (r == 0)
-		r = add_pid_option(d, pid);
-	return r < 0 || n < 3 ? r : add_all(d, words + 2, n - 2, pid);
+	add(line, words[0]);
+	add(line, n > 1 ? words[1] : "top");
+	add_pid_option(line);
+	if (n > 2)
+		add_all(line, words + 2, n - 2);
 }
 
 /* gdbserver [OPTION]... --attach HOST:PORT PID */
-static int build_gdbserver(struct debugger *d, char *const *words, size_t n, const char *pid,
-			   struct strbuf *error)
+static int build_gdbserver(struct line *line, char *const *words, size_t n, struct strbuf *error)
 {
 	bool attach = false, place = false;
-	int r = add(d, words[0]);
 
 	for (size_t i = 1; i < n; i++) {
 		attach = attach || !strcmp(words[i], "--attach");
@@ -85,62 +85,63 @@ static int build_gdbserver(struct debugger *d, char *const *words, size_t n, con
 		strbuf_add(error, "gdbserver needs HOST:PORT to listen on, such as 127.0.0.1:2345");
 		return -EINVAL;
 	}
-	if (r == 0 && !attach)
-		r = add(d, "--attach");
-	if (r == 0)
-		r = add_all(d, words + 1, n - 1, pid);
-	return r < 0 ? r : add(d, pid);
+	add(line, words[0]);
+	if (!attach)
+		add(line, "--attach");
+	add_all(line, words + 1, n - 1);
+	add(line, line->pid);
+	return line->error;
 }
 
-/* Tools that must start what they look at. */
-static bool cannot_attach(const char *tool)
+static bool has_place(char *const *words, size_t n)
 {
-	return !strcmp(tool, "rr") || !strcmp(tool, "valgrind");
+	for (size_t i = 0; i < n; i++)
+		if (strstr(words[i], PLACE))
+			return true;
+	return false;
 }
 
-static int build(char *const *words, size_t n, const char *pid, struct debugger *d,
-		 struct strbuf *error)
+static int build(struct line *line, char *const *words, size_t n, struct strbuf *error)
 {
 	const char *slash, *tool;
-	int r;
 
 	if (n == 0) {
 		strbuf_add(error, "no debugger is named: put one behind --");
 		return -EINVAL;
 	}
-	for (size_t i = 0; i < n; i++)
-		if (strstr(words[i], PLACE))
-			return add_all(d, words, n, pid);
 	slash = strrchr(words[0], '/');
 	tool = slash ? slash + 1 : words[0];
-	if (cannot_attach(tool)) {
+	if (has_place(words, n)) {
+		add_all(line, words, n);
+	} else if (!strcmp(tool, "rr") || !strcmp(tool, "valgrind")) {
+		/* These must start the program themselves. */
 		strbuf_addf(error,
 			    "%s cannot attach to a process that runs; start a worker under it: "
 			    "wrap.N in broker.ini, or worker-shim --join",
 			    tool);
 		return -EINVAL;
+	} else if (!strcmp(tool, "perf")) {
+		build_perf(line, words, n);
+	} else if (!strcmp(tool, "gdbserver")) {
+		return build_gdbserver(line, words, n, error);
+	} else {
+		add_all(line, words, n);
+		add_pid_option(line);
 	}
-	if (!strcmp(tool, "perf"))
-		return build_perf(d, words, n, pid);
-	if (!strcmp(tool, "gdbserver"))
-		return build_gdbserver(d, words, n, pid, error);
-	r = add_all(d, words, n, pid);
-	return r < 0 ? r : add_pid_option(d, pid);
+	return line->error;
 }
 
 int debugger_build(char *const *words, size_t n, int64_t pid, struct debugger *ret,
 		   struct strbuf *error)
 {
-	struct debugger d = { .n = 0 };
-	char text[24];
+	struct line line = { .error = 0 };
 	int r;
 
-	snprintf(text, sizeof(text), "%" PRId64, pid);
-	r = build(words, n, text, &d, error);
-	if (r < 0) {
-		debugger_free(&d);
-		return r;
-	}
-	*ret = d;
-	return 0;
+	snprintf(line.pid, sizeof(line.pid), "%" PRId64, pid);
+	r = build(&line, words, n, error);
+	if (r < 0)
+		debugger_free(&line.d);
+	else
+		*ret = line.d;
+	return r;
 }

@@ -13,14 +13,14 @@ struct debugger {
 	size_t n;
 };
 
-/* An all-zero one is fine. */
+/* An all-zero @d is fine. */
 void debugger_free(struct debugger *d);
 
 /*
- * @words is what was typed, or what the broker says is usual: {pid} in them becomes @pid. Without
- * it the process id is put where the tool wants it: perf behind its subcommand, gdbserver after
- * HOST:PORT, all others as -p PID at the end. 0; -EINVAL: @error says why this tool cannot
- * do it and what to do instead; -E2BIG, -ENOMEM.
+ * @words are those of the user, or the debug_command that the broker sent. {pid} in them becomes
+ * @pid. If there is none, the process id goes where the tool wants it: for perf after its
+ * subcommand, for gdbserver after HOST:PORT, for all others at the end as -p PID. 0; -EINVAL:
+ * @error says why this tool cannot attach and what to do instead; -E2BIG, -ENOMEM.
  */
 int debugger_build(char *const *words, size_t n, int64_t pid, struct debugger *ret,
 		   struct strbuf *error);

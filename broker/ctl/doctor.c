@@ -1,25 +1,31 @@
 #include "doctor.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/fd.h"
-#include "ctl/doctor_facts.h"
-#include "sys/loop.h"
+#include "base/strlist.h"
+#include "ctl/doctor_judge.h"
+#include "ctl/doctor_process.h"
+#include "ctl/doctor_text.h"
+#include "ctl/out.h"
 #include "sys/proc.h"
 #include "sys/spawn.h"
 
 extern char **environ;
 
 #define REPORT_MAX 65536
-#define REPORT_MS  10000
+#define REPORT_S   10
+#define ANSWER_MAX (1 << 20)
 
-/* Beside this program, as in a build tree, or where `make install` puts it. */
+#define LAUNCHER_WORDS 4 /* before the command */
+
+/* It is beside this program, as in a build tree, or where `make install` puts it. */
 static bool find_launcher(char ret[PATH_MAX])
 {
 	static const char name[] = "worker-shim";
@@ -35,66 +41,61 @@ static bool find_launcher(char ret[PATH_MAX])
 	return access(ret, X_OK) == 0;
 }
 
-/* All that @fd has to say, until its end. 0 or -errno; -ETIMEDOUT. */
+/* Reads @fd until its end. 0 or -errno; -ETIMEDOUT: nothing came for REPORT_S. */
 static int read_all(int fd, struct buf *out)
 {
-	int64_t end = loop_clock_ms() + REPORT_MS;
 	char part[4096];
+	ssize_t n;
 
-	for (;;) {
-		struct pollfd p = { .fd = fd, .events = POLLIN };
-		int64_t left = end - loop_clock_ms();
-		int r = left > 0 ? poll(&p, 1, (int)left) : 0;
-		ssize_t n;
-
-		if (r == 0)
-			return -ETIMEDOUT;
-		if (r < 0 && errno == EINTR)
-			continue;
-		n = r < 0 ? -1 : read(fd, part, sizeof(part));
-		if (n == 0)
-			return out->failed ? -ENOMEM : 0;
+	do {
+		n = read(fd, part, sizeof(part));
 		if (n > 0)
 			buf_add(out, part, (size_t)n);
-		else if (errno != EINTR)
-			return -errno;
-	}
+	} while (n > 0 || (n < 0 && errno == EINTR));
+	if (n < 0)
+		return errno == EAGAIN ? -ETIMEDOUT : -errno;
+	return out->failed ? -ENOMEM : 0;
 }
 
-/* The words of the launcher: `worker-shim --check --report -- COMMAND...`. */
-static char **launcher_words(char *launcher, char *const *command)
+/*
+ * The words of `worker-shim --check --report -- COMMAND [ARGUMENT]...`, NULL-terminated. The first
+ * one is for the caller to fill in; those of the command belong to @r. NULL: out of memory.
+ */
+static char **launcher_words(const struct request *r)
 {
 	static char check[] = "--check", report[] = "--report", end[] = "--";
-	char *const first[] = { launcher, check, report, end };
+	char *const first[] = { NULL, check, report, end, (char *)(uintptr_t)r->arguments[0].text };
 	size_t n = 0;
 	char **words;
 
-	while (command[n])
+	while (r->rest && r->rest[n])
 		n++;
 	words = calloc(ARRAY_SIZE(first) + n + 1, sizeof(*words));
 	if (!words)
 		return NULL;
 	memcpy(words, first, sizeof(first));
-	memcpy(words + ARRAY_SIZE(first), command, n * sizeof(*words));
+	if (n)
+		memcpy(words + ARRAY_SIZE(first), r->rest, n * sizeof(*words));
 	return words;
 }
 
 /* Runs the launcher and adds its report to @out, terminated. 0 or -errno. */
-static int ask_launcher(char *launcher, char *const *command, struct buf *out)
+static int run_launcher(char **words, struct buf *out)
 {
-	_cleanup_free_ char **words = launcher_words(launcher, command);
 	_cleanup_fd_ int ours = -1, theirs = -1, status = -1;
-	struct spawn_request req = { .program = launcher, .argv = words, .envp = environ };
+	struct spawn_request req = { .program = words[0], .argv = words, .envp = environ };
+	const struct timeval patience = { .tv_sec = REPORT_S };
 	int ends[2], r;
 	pid_t pid;
 
-	if (!words)
-		return -ENOMEM;
-	if (getrlimit(RLIMIT_NOFILE, &req.nofile) < 0 || pipe2(ends, O_CLOEXEC) < 0)
+	/* A socket, because a pipe has no timeout. */
+	if (getrlimit(RLIMIT_NOFILE, &req.nofile) < 0 ||
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
 		return -errno;
 	ours = ends[0];
 	theirs = ends[1];
 	req.output_fd = theirs;
+	(void)setsockopt(ours, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	r = spawn_worker(&req, &pid, &status);
 	if (r < 0)
 		return r;
@@ -108,8 +109,9 @@ static int ask_launcher(char *launcher, char *const *command, struct buf *out)
 	return r;
 }
 
-static int examine(char *const *command, struct buf *report, struct doctor_program *ret,
-		   struct strbuf *error)
+/* Asks the launcher about the command in @words. *@ret points into @report. */
+static int ask_launcher(char **words, struct buf *report, struct doctor_program *ret,
+			struct strbuf *error)
 {
 	char launcher[PATH_MAX];
 	int r;
@@ -119,12 +121,27 @@ static int examine(char *const *command, struct buf *report, struct doctor_progr
 				  "into " BROKER_LIBEXECDIR);
 		return -ENOENT;
 	}
-	r = ask_launcher(launcher, command, report);
+	words[0] = launcher;
+	r = run_launcher(words, report);
 	if (r == 0 && !doctor_report_parse(report->bytes, ret))
 		r = -EPROTO;
 	if (r < 0)
 		strbuf_addf(error, "worker-shim does not answer: %s", strerror(-r));
 	return r;
+}
+
+/* --- a process ------------------------------------------------------------------------------- */
+
+static bool is_pid(char *const *words, pid_t *ret)
+{
+	size_t n = strlen(words[0]);
+	long long value;
+
+	if (words[1] || !n || n > 10 || strspn(words[0], "0123456789") != n)
+		return false;
+	value = strtoll(words[0], NULL, 10);
+	*ret = value > 0 && value <= INT32_MAX ? (pid_t)value : 0;
+	return true;
 }
 
 static void explain_look(pid_t pid, int r, struct strbuf *error)
@@ -148,40 +165,9 @@ static void explain_look(pid_t pid, int r, struct strbuf *error)
 	strbuf_addf(error, "cannot look at process %d: %s", (int)pid, strerror(-r));
 }
 
-static bool is_pid(char *const *words, pid_t *ret)
-{
-	size_t n = strlen(words[0]);
-	long long value;
-
-	if (words[1] || !n || n > 10 || strspn(words[0], "0123456789") != n)
-		return false;
-	value = strtoll(words[0], NULL, 10);
-	*ret = value > 0 && value <= INT32_MAX ? (pid_t)value : 0;
-	return true;
-}
-
-static int answer(struct doctor_facts *facts, char *const *program, bool json, struct buf *out,
-		  enum doctor_verdict *ret_verdict, struct strbuf *error)
-{
-	struct buf report = BUF_INIT(REPORT_MAX);
-	int r = examine(program, &report, &facts->program, error);
-
-	if (r == 0) {
-		if (json)
-			doctor_print_json(facts, out);
-		else
-			doctor_print_text(facts, out);
-		*ret_verdict = doctor_can_serve(facts) ? DOCTOR_YES : DOCTOR_NO;
-		if (out->failed) {
-			strbuf_add(error, "out of memory");
-			r = -ENOMEM;
-		}
-	}
-	buf_deinit(&report);
-	return r;
-}
-
-/* Its file by name; or the running image itself, where that was replaced or deleted on disk since.
+/*
+ * The path of the program. If the file was replaced or deleted, or has another name here, it is the
+ * running image in /proc.
  */
 static void name_image(const struct doctor_process *p, char ret[PATH_MAX])
 {
@@ -196,31 +182,58 @@ static void name_image(const struct doctor_process *p, char ret[PATH_MAX])
 		strcpy(ret, p->exe);
 }
 
-static int run_process(pid_t pid, bool json, struct buf *out, enum doctor_verdict *ret_verdict,
-		       struct strbuf *error)
-{
-	_cleanup_free_ struct doctor_process *process = malloc(sizeof(*process));
-	_cleanup_free_ char **words = NULL;
-	struct doctor_facts facts = { .process = process };
-	char image[PATH_MAX], *program[] = { image, NULL };
-	int r = process ? doctor_look(pid, process, &words) : -ENOMEM;
+/* --- the command ----------------------------------------------------------------------------- */
 
-	if (r < 0) {
-		explain_look(pid, r, error);
-		return r;
-	}
-	facts.command = (const char *const *)words;
-	name_image(process, image);
-	return answer(&facts, program, json, out, ret_verdict, error);
+static enum ctl_exit answer(const struct doctor_facts *facts, bool json)
+{
+	struct buf text = BUF_INIT(ANSWER_MAX);
+	bool failed;
+
+	if (json)
+		doctor_print_json(facts, &text);
+	else
+		doctor_print_text(facts, &text);
+	failed = text.failed;
+	out_buf(&text);
+	return !failed && doctor_can_serve(facts) ? CTL_OK : CTL_FAILED;
 }
 
-int doctor_run(char **words, bool json, struct buf *out, enum doctor_verdict *ret_verdict,
-	       struct strbuf *error)
+enum ctl_exit ctl_doctor(struct ctl *ctl)
 {
-	struct doctor_facts facts = { .command = (const char *const *)words };
+	_cleanup_free_ char **words = launcher_words(&ctl->request);
+	char **running = NULL, **command, image[PATH_MAX];
+	struct doctor_facts facts = { .process = NULL };
+	struct buf report = BUF_INIT(REPORT_MAX);
+	enum ctl_exit code = CTL_FAILED;
+	struct doctor_process process;
+	STRBUF(error, 1024);
 	pid_t pid;
+	int r = 0;
 
-	if (is_pid(words, &pid))
-		return run_process(pid, json, out, ret_verdict, error);
-	return answer(&facts, words, json, out, ret_verdict, error);
+	if (!words) {
+		out_error("out of memory");
+		return CTL_FAILED;
+	}
+	command = words + LAUNCHER_WORDS;
+	facts.command = (const char *const *)command;
+	if (is_pid(command, &pid)) {
+		r = doctor_look(pid, &process, &running);
+		if (r < 0) {
+			explain_look(pid, r, &error);
+		} else {
+			facts.process = &process;
+			facts.command = (const char *const *)running;
+			name_image(&process, image);
+			command[0] = image;
+		}
+	}
+	if (r == 0)
+		r = ask_launcher(words, &report, &facts.program, &error);
+	if (r < 0)
+		out_error("%s", error.text);
+	else
+		code = answer(&facts, ctl->json);
+	strlist_free(running);
+	buf_deinit(&report);
+	return code;
 }

@@ -1,15 +1,13 @@
-/*
- * What the facts mean: the doctor's opinion, and the section that follows from it. Pure.
- */
+#include "doctor_judge.h"
+
 #include <ctype.h>
 #include <string.h>
 #include "base/strbuf.h"
-#include "ctl/doctor_facts.h"
 #include "base/address.h"
 #include "config/conf_read.h"
 #include "base/words.h"
 
-/* Debuggers' ports by their runtimes' defaults: node --inspect, and jdwp as everybody sets it. */
+/* Default ports of debuggers: node --inspect; jdwp has none, but everybody uses this one. */
 static const uint16_t debug_ports[] = { 9229, 5005 };
 
 static bool is_loopback(const struct handoff_addr *a)
@@ -151,7 +149,7 @@ void doctor_judge(const struct doctor_facts *f, struct doctor_notes *ret)
 
 /* --- the section ----------------------------------------------------------------------- */
 
-/* Whose first argument is the program that people mean. */
+/* Its first argument is the program that people mean. */
 static bool is_interpreter(const char *base)
 {
 	static const char *const names[] = { "node", "python", "perl", "ruby", "php",  "sh",
@@ -175,7 +173,7 @@ static const char *base_of(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-/* "app" of `node /srv/app.js`, "my-server" of /opt/my-server; "app" where nothing fits. */
+/* `node /srv/app.js` becomes "app", /opt/my-server becomes "my-server". If nothing fits: "app". */
 static void add_name(const char *const *command, struct buf *out)
 {
 	const char *base = command && command[0] ? base_of(command[0]) : "";

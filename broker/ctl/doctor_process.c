@@ -1,49 +1,40 @@
-/*
- * What /proc and the kernel's socket tables say about a running program and those it has started.
- */
-#include <ctype.h>
+#include "doctor_process.h"
+
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include "base/fd.h"
-#include "ctl/doctor_facts.h"
 #include "base/address.h"
+#include "base/strlist.h"
 #include "sys/proc.h"
 #include "sys/sockdiag.h"
 #include "sys/user.h"
 
-#define TEXT_MAX    (1 << 20) /* of a file in /proc: a longer environment or map is cut */
-#define SOCKETS_MAX 65536     /* listening sockets of the machine that are looked through */
+#define TEXT_MAX    (1 << 20) /* bytes of a file in /proc: a longer environment or map is cut */
+#define SOCKETS_MAX 65536     /* listening sockets of the machine: the rest is ignored */
 
 /* --- what the processes of the tree listen on --------------------------------------------- */
 
+/* A listening socket of this machine, and how many processes of the tree have it. */
 struct candidate {
 	uint64_t inode;
 	struct handoff_addr addr;
 	unsigned holders;
-	pid_t pid;
+	pid_t pid; /* the one of them that was looked at last */
 };
 
 struct candidates {
-	struct candidate *v;
-	size_t n, room;
+	struct candidate *v; /* room for SOCKETS_MAX; untouched pages cost nothing */
+	size_t n;
 };
 
 static bool add_candidate(void *arg, const struct sockdiag_socket *s)
 {
 	struct candidates *all = arg;
 
-	if (all->n == all->room) {
-		size_t room = all->room ? all->room * 2 : 64;
-		struct candidate *v =
-			room > SOCKETS_MAX ? NULL : realloc(all->v, room * sizeof(*v));
-
-		if (!v)
-			return false;
-		all->v = v;
-		all->room = room;
-	}
+	if (all->n == SOCKETS_MAX)
+		return false;
 	all->v[all->n++] = (struct candidate){ .inode = s->inode, .addr = s->local };
 	return true;
 }
@@ -60,12 +51,11 @@ struct holder {
 	pid_t pid;
 };
 
-static bool note_holder(void *arg, uint64_t inode)
+static bool count_holder(void *arg, uint64_t inode)
 {
 	struct holder *h = arg;
 	const struct candidate key = { .inode = inode };
-	struct candidate *c =
-		h->all->n ? bsearch(&key, h->all->v, h->all->n, sizeof(key), compare_inodes) : NULL;
+	struct candidate *c = bsearch(&key, h->all->v, h->all->n, sizeof(key), compare_inodes);
 
 	/* A process may have several descriptors of one socket. */
 	if (c && c->pid != h->pid) {
@@ -94,29 +84,31 @@ static void add_listener(struct doctor_process *p, const struct candidate *c)
 		l->pid = c->pid;
 }
 
-static void find_listeners(struct doctor_process *p, const struct pid_set *tree)
+static int find_listeners(struct doctor_process *p, const struct pid_set *tree)
 {
-	struct candidates all = { 0 };
+	struct candidates all = { .v = malloc(SOCKETS_MAX * sizeof(*all.v)) };
 
+	if (!all.v)
+		return -ENOMEM;
 	(void)sockdiag_dump(1u << TCP_LISTEN, 0, add_candidate, &all);
-	if (all.n)
-		qsort(all.v, all.n, sizeof(*all.v), compare_inodes);
-	/* From the last to the first, so that the one that stays noted is the one asked about. */
+	qsort(all.v, all.n, sizeof(*all.v), compare_inodes);
+	/* From the last to the first, so that .pid ends as that of the process asked about. */
 	for (size_t i = tree->n; i-- > 0;) {
 		struct holder h = { &all, tree->pids[i] };
 
-		p->unreadable += proc_sockets(tree->pids[i], note_holder, &h) == -EACCES;
+		p->unreadable += proc_sockets(tree->pids[i], count_holder, &h) == -EACCES;
 		p->io_uring = p->io_uring || proc_has_io_uring(tree->pids[i]);
 	}
 	for (size_t i = 0; i < all.n; i++)
 		if (all.v[i].holders)
 			add_listener(p, &all.v[i]);
 	free(all.v);
+	return 0;
 }
 
 /* --- what its own files in /proc say -------------------------------------------------------- */
 
-/* Environment and arguments: strings, each with its NUL. NULL at the end. */
+/* /proc has environment and arguments as strings, each with its NUL. NULL: there are no more. */
 static const char *next_string(const char *text, size_t len, const char *at)
 {
 	const char *next = at ? at + strlen(at) + 1 : text;
@@ -165,29 +157,19 @@ static void read_user(struct doctor_process *p, char *text)
 	user_name(uid, p->user, sizeof(p->user));
 }
 
-/* One allocation: the pointers, and behind them the strings. */
 static int read_words(pid_t pid, char *text, char ***ret)
 {
 	ssize_t len = proc_read(pid, "cmdline", text, TEXT_MAX);
-	const char *at = NULL;
-	size_t n = 0;
-	char **words;
+	char **words = NULL;
+	int r = strlist_init(&words);
 
-	if (len < 0)
-		len = 0;
-	while ((at = next_string(text, (size_t)len, at)))
-		n++;
-	words = malloc((n + 1) * sizeof(*words) + (size_t)len + 1);
-	if (!words)
-		return -ENOMEM;
-	memcpy(words + n + 1, text, (size_t)len + 1);
-	text = (char *)(words + n + 1);
-	n = 0;
-	for (at = NULL; (at = next_string(text, (size_t)len, at));)
-		words[n++] = text + (at - text);
-	words[n] = NULL;
-	*ret = words;
-	return 0;
+	for (const char *w = NULL; r == 0 && len > 0 && (w = next_string(text, (size_t)len, w));)
+		r = strlist_append(&words, w);
+	if (r < 0)
+		strlist_free(words);
+	else
+		*ret = words;
+	return r;
 }
 
 static bool same_namespace(pid_t pid, const char *name)
@@ -227,9 +209,10 @@ int doctor_look(pid_t pid, struct doctor_process *ret, char ***ret_words)
 	if (r == 0) {
 		ret->children = (unsigned)tree.n - 1;
 		if (!ret->other_network)
-			find_listeners(ret, &tree);
-		r = read_words(pid, text, ret_words);
+			r = find_listeners(ret, &tree);
 	}
+	if (r == 0)
+		r = read_words(pid, text, ret_words);
 	pid_set_deinit(&tree);
 	return r;
 }

@@ -15,7 +15,7 @@
 
 #define CONTROL_NAME "control"
 #define DEFAULT_FILE "broker.ini"
-#define ENTRIES_MAX  1000 /* of a directory of run directories */
+#define ENTRIES_MAX  1000 /* more in a directory of run directories are ignored */
 
 static int explain(const char *path, int r, struct strbuf *error)
 {
@@ -47,14 +47,14 @@ static int explain(const char *path, int r, struct strbuf *error)
 	return r;
 }
 
-static int connect_to(const char *path, int *ret_fd, char **ret_path, struct strbuf *error)
+static int connect_to(const char *path, struct client *ret, struct strbuf *error)
 {
 	_cleanup_fd_ int fd = -1;
 	char *copy;
 	struct stat st;
 	int r = unix_connect(path, &fd);
 
-	/* connect(2) has the same word for a regular file as for a socket that nobody serves. */
+	/* connect(2) fails alike for a regular file and for a socket that nobody listens on. */
 	if (r == -ECONNREFUSED && stat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
 		r = -ENOTSOCK;
 	if (r < 0)
@@ -62,8 +62,8 @@ static int connect_to(const char *path, int *ret_fd, char **ret_path, struct str
 	copy = strdup(path);
 	if (!copy)
 		return -ENOMEM;
-	*ret_fd = fd_take(&fd);
-	*ret_path = copy;
+	ret->fd = fd_take(&fd);
+	ret->path = copy;
 	return 0;
 }
 
@@ -75,10 +75,11 @@ static bool is_directory_of(const char *dir, uid_t uid)
 }
 
 /*
- * Root is led to the broker of whoever owns @file (sudo brokerctl): that user could have written
- * anything into it, a path to ask at as well. @name: of its run directory, with a slash before it.
+ * For `sudo brokerctl`: connects root to the broker of the user who owns @file. That is safe, as
+ * this user could have written any socket into @file. @name: of the run directory, with a slash
+ * before it.
  */
-static int connect_as_owner(const char *file, const char *name, int *ret_fd, char **ret_path)
+static int connect_as_owner(const char *file, const char *name, struct client *ret)
 {
 	_cleanup_free_ char *of_session = NULL, *in_tmp = NULL;
 	struct stat st;
@@ -95,17 +96,17 @@ static int connect_as_owner(const char *file, const char *name, int *ret_fd, cha
 
 		if (is_directory_of(base, st.st_uid) &&
 		    asprintf(&path, "%s%s/" CONTROL_NAME, base, name) >= 0 &&
-		    connect_to(path, ret_fd, ret_path, &ignored) == 0)
+		    connect_to(path, ret, &ignored) == 0)
 			return 0;
 	}
 	return -ENOENT;
 }
 
 /*
- * The run directory that a broker with @file chose by itself: as our user would, and if nobody is
- * there, as root would, since its control_group may ask too; for root as the owner of @file would.
+ * Tries the run directory that a broker with @file chooses by itself: that of our user; then that
+ * of root, as we may be in its control_group; and for root that of the owner of @file.
  */
-static int connect_by_name(const char *file, int *ret_fd, char **ret_path, struct strbuf *error)
+static int connect_by_name(const char *file, struct client *ret, struct strbuf *error)
 {
 	_cleanup_free_ char *own = rundir_default(file), *path = NULL, *of_root = NULL;
 	int r;
@@ -113,20 +114,20 @@ static int connect_by_name(const char *file, int *ret_fd, char **ret_path, struc
 	if (!own || asprintf(&path, "%s/" CONTROL_NAME, own) < 0 ||
 	    asprintf(&of_root, "/run/broker%s/" CONTROL_NAME, strrchr(own, '/')) < 0)
 		return -ENOMEM;
-	/* One that we may not look into is root's, and to be told of. */
+	/* A directory that we may not look into is root's: connecting fails, and says so. */
 	if (strcmp(path, of_root) != 0 && access(path, F_OK) < 0 &&
 	    (access(of_root, F_OK) == 0 || errno == EACCES))
-		return connect_to(of_root, ret_fd, ret_path, error);
-	r = connect_to(path, ret_fd, ret_path, error);
-	if (r == 0 || connect_as_owner(file, strrchr(own, '/'), ret_fd, ret_path) == 0)
+		return connect_to(of_root, ret, error);
+	r = connect_to(path, ret, error);
+	if (r == 0 || connect_as_owner(file, strrchr(own, '/'), ret) == 0)
 		return 0;
 	if (geteuid() == 0)
 		strbuf_add(error, "; one that another user has started is named with -s");
 	return r;
 }
 
-static int connect_by_conf(const char *file, const struct broker_conf *bc, int *ret_fd,
-			   char **ret_path, struct strbuf *error)
+static int connect_by_conf(const char *file, const struct broker_conf *bc, struct client *ret,
+			   struct strbuf *error)
 {
 	_cleanup_free_ char *path = NULL;
 
@@ -135,18 +136,18 @@ static int connect_by_conf(const char *file, const struct broker_conf *bc, int *
 		strbuf_addf(error, "%s says control = off: this broker cannot be asked", file);
 		return -ENOENT;
 	case CONTROL_PATH:
-		return connect_to(bc->control_path, ret_fd, ret_path, error);
+		return connect_to(bc->control_path, ret, error);
 	case CONTROL_AUTO:
 		break;
 	}
 	if (!bc->run_dir)
-		return connect_by_name(file, ret_fd, ret_path, error);
+		return connect_by_name(file, ret, error);
 	if (asprintf(&path, "%s/" CONTROL_NAME, bc->run_dir) < 0)
 		return -ENOMEM;
-	return connect_to(path, ret_fd, ret_path, error);
+	return connect_to(path, ret, error);
 }
 
-static int connect_by_file(const char *file, int *ret_fd, char **ret_path, struct strbuf *error)
+static int connect_by_file(const char *file, struct client *ret, struct strbuf *error)
 {
 	STRBUF(faults, CONF_ERROR_BYTES);
 	STRBUF(ignored, 1024);
@@ -154,22 +155,22 @@ static int connect_by_file(const char *file, int *ret_fd, char **ret_path, struc
 	int r = config_file_load(file, &conf, &faults), found;
 
 	if (r == 0) {
-		r = connect_by_conf(file, &conf->broker, ret_fd, ret_path, error);
+		r = connect_by_conf(file, &conf->broker, ret, error);
 		conf_free(conf);
 		return r;
 	}
 	/*
-	 * The file may be wrong while a broker runs with what it was. Where that is asked it mostly
-	 * says all the same; and where it is out of our reach, or does not say, one that chose its
-	 * own directory is still found.
+	 * The file may be faulty while a broker runs with its earlier content. Mostly its [broker]
+	 * section is still good and says where to ask. If not, a broker that chose its own run
+	 * directory is still found.
 	 */
 	if (config_file_load_broker(file, &conf) == 0) {
-		found = connect_by_conf(file, &conf->broker, ret_fd, ret_path, &ignored);
+		found = connect_by_conf(file, &conf->broker, ret, &ignored);
 		conf_free(conf);
 		if (found == 0)
 			return 0;
 	}
-	if (access(file, F_OK) == 0 && connect_by_name(file, ret_fd, ret_path, &ignored) == 0)
+	if (access(file, F_OK) == 0 && connect_by_name(file, ret, &ignored) == 0)
 		return 0;
 	strbuf_addf(error, "%s", faults.len ? faults.text : strerror(-r));
 	if (access(file, F_OK) == 0)
@@ -180,20 +181,19 @@ static int connect_by_file(const char *file, int *ret_fd, char **ret_path, struc
 
 /* --- the only one that runs ------------------------------------------------------------- */
 
-struct found {
-	int fd; /* of the first one */
-	char *path;
+struct search {
+	struct client *first;
 	unsigned n, denied;
 	struct strbuf *list; /* a line for each */
 };
 
-/* In /tmp anybody could have made it, to be asked in the place of a broker. */
+/* In /tmp anybody could have made the directory, to pose as a broker. */
 static bool is_trusted(const char *dir)
 {
 	return is_directory_of(dir, 0) || is_directory_of(dir, geteuid());
 }
 
-/* How it was started says which one it is, also of one that is stopped and would not answer. */
+/* Its command line tells which broker it is, even if it is stopped and would not answer. */
 static void add_process(int fd, struct strbuf *out)
 {
 	struct ucred peer;
@@ -215,7 +215,7 @@ static void add_process(int fd, struct strbuf *out)
 	strbuf_add_escaped(out, command, strlen(command));
 }
 
-static void try_directory(const char *dir, struct found *found)
+static void try_directory(const char *dir, struct search *s)
 {
 	_cleanup_free_ char *path = NULL;
 	_cleanup_fd_ int fd = -1;
@@ -225,21 +225,21 @@ static void try_directory(const char *dir, struct found *found)
 		return;
 	r = unix_connect(path, &fd);
 	if (r == -EACCES) {
-		found->denied++;
-		strbuf_addf(found->list, "\n  %s (permission denied)", path);
+		s->denied++;
+		strbuf_addf(s->list, "\n  %s (permission denied)", path);
 	}
 	if (r < 0)
 		return;
-	strbuf_addf(found->list, "\n  %s", path);
-	add_process(fd, found->list);
-	if (found->n++ == 0) {
-		found->fd = fd_take(&fd);
-		found->path = path;
+	strbuf_addf(s->list, "\n  %s", path);
+	add_process(fd, s->list);
+	if (s->n++ == 0) {
+		s->first->fd = fd_take(&fd);
+		s->first->path = path;
 		path = NULL;
 	}
 }
 
-static void search(const char *base, struct found *found)
+static void search_below(const char *base, struct search *s)
 {
 	const struct dirent *entry;
 	DIR *dir;
@@ -253,36 +253,34 @@ static void search(const char *base, struct found *found)
 		_cleanup_free_ char *path = NULL;
 
 		if (entry->d_name[0] != '.' && asprintf(&path, "%s/%s", base, entry->d_name) >= 0)
-			try_directory(path, found);
+			try_directory(path, s);
 	}
 	closedir(dir);
 }
 
-static int connect_to_the_only_one(int *ret_fd, char **ret_path, struct strbuf *error)
+static int connect_to_the_only_one(struct client *ret, struct strbuf *error)
 {
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
 	STRBUF(list, 8192);
-	struct found found = { .fd = -1, .list = &list };
+	struct search found = { .first = ret, .list = &list };
 	_cleanup_free_ char *of_session = NULL, *in_tmp = NULL;
-	int r = -ENOENT;
 
-	search("/run/broker", &found);
+	search_below("/run/broker", &found);
 	if (runtime && *runtime == '/' && asprintf(&of_session, "%s/broker", runtime) >= 0)
-		search(of_session, &found);
+		search_below(of_session, &found);
 	if (asprintf(&in_tmp, "/tmp/broker-%u", (unsigned)geteuid()) >= 0)
-		search(in_tmp, &found);
-	if (found.n == 1) {
-		*ret_fd = found.fd;
-		*ret_path = found.path;
-		r = 0;
-	} else if (found.n > 1) {
+		search_below(in_tmp, &found);
+	if (found.n == 1)
+		return 0;
+	client_close(ret);
+	if (found.n > 1) {
 		strbuf_addf(error, "%u brokers run here; say which with -s, or with -c FILE:%s",
 			    found.n, list.text);
 	} else if (found.denied > 0) {
 		strbuf_addf(error,
 			    "permission denied: ask as the broker's user or as root (sudo):%s",
 			    list.text);
-		r = -EACCES;
+		return -EACCES;
 	} else {
 		strbuf_addf(error,
 			    "no broker runs: none was found in /run/broker%s%s and %s, and there "
@@ -290,25 +288,20 @@ static int connect_to_the_only_one(int *ret_fd, char **ret_path, struct strbuf *
 			    of_session ? ", " : "", of_session ? of_session : "",
 			    in_tmp ? in_tmp : "/tmp");
 	}
-	if (r < 0) {
-		fd_closep(&found.fd);
-		free(found.path);
-	}
-	return r;
+	return -ENOENT;
 }
 
-int find_broker(const struct find_options *options, int *ret_fd, char **ret_path,
-		struct strbuf *error)
+int find_broker(const struct find_options *options, struct client *ret, struct strbuf *error)
 {
 	const char *environment = getenv("BROKER_CONTROL");
 
 	if (options->socket)
-		return connect_to(options->socket, ret_fd, ret_path, error);
+		return connect_to(options->socket, ret, error);
 	if (options->file)
-		return connect_by_file(options->file, ret_fd, ret_path, error);
+		return connect_by_file(options->file, ret, error);
 	if (environment && *environment)
-		return connect_to(environment, ret_fd, ret_path, error);
+		return connect_to(environment, ret, error);
 	if (access(DEFAULT_FILE, F_OK) == 0)
-		return connect_by_file(DEFAULT_FILE, ret_fd, ret_path, error);
-	return connect_to_the_only_one(ret_fd, ret_path, error);
+		return connect_by_file(DEFAULT_FILE, ret, error);
+	return connect_to_the_only_one(ret, error);
 }

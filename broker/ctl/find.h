@@ -1,10 +1,10 @@
 /*
- * find - which broker is meant, and a connection to it.
+ * find - finds the broker that is meant and connects to it.
  */
 #ifndef BROKER_CTL_FIND_H
 #define BROKER_CTL_FIND_H
 
-#include "base/strbuf.h"
+#include "ctl/client.h"
 
 struct find_options {
 	const char *socket; /* -s */
@@ -12,12 +12,10 @@ struct find_options {
 };
 
 /*
- * Connects to the control socket: that of -s, of the configuration file of -c, of BROKER_CONTROL in
- * the environment, of ./broker.ini, or of the only broker that runs here; the first of these that
- * is given counts. 0: *@ret_fd is the caller's, and *@ret_path (malloc'd) where it leads.
- * -errno with @error: what was tried and what to do.
+ * Connects @ret, which is closed, to the control socket: that of -s, of the configuration file of
+ * -c, of BROKER_CONTROL in the environment, of ./broker.ini, or of the only broker that runs here.
+ * The first of these that is given counts. 0, or -errno with @error: what was tried and what to do.
  */
-int find_broker(const struct find_options *options, int *ret_fd, char **ret_path,
-		struct strbuf *error);
+int find_broker(const struct find_options *options, struct client *ret, struct strbuf *error);
 
 #endif

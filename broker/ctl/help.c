@@ -1,10 +1,22 @@
-/* help: from the table, without a broker. */
+#include "help.h"
+
 #include <string.h>
-#include "ctl/ctl.h"
 #include "ctl/help_text.h"
 #include "ctl/out.h"
 
 #define TEXT_MAX (1 << 20)
+
+void help_print(const struct command *c)
+{
+	struct buf text = BUF_INIT(TEXT_MAX);
+	struct screen screen = out_screen();
+
+	if (c)
+		help_command_text(c, &screen, &text);
+	else
+		help_text(&screen, &text);
+	out_buf(&text);
+}
 
 /* "reload" shows "reload abort" too. */
 static bool is_about(const struct command *c, const char *name)
@@ -17,30 +29,27 @@ static bool is_about(const struct command *c, const char *name)
 enum ctl_exit ctl_help(struct ctl *ctl)
 {
 	const char *name = ctl->request.arguments[0].text;
-	struct buf text = BUF_INIT(TEXT_MAX);
-	struct screen screen = out_screen();
+	char *const words[] = { (char *)(uintptr_t)name, NULL };
+	struct request request;
+	STRBUF(error, 512);
 	bool any = false;
 
-	if (!name)
-		help_text(&screen, &text);
-	for (size_t i = 0; name && i < command_count; i++) {
+	if (!name) {
+		help_print(NULL);
+		return CTL_OK;
+	}
+	for (size_t i = 0; i < command_count; i++) {
 		if (!is_about(&command_table[i], name))
 			continue;
 		if (any)
-			buf_add_str(&text, "\n");
-		help_command_text(&command_table[i], &screen, &text);
+			out_text("\n");
+		help_print(&command_table[i]);
 		any = true;
 	}
-	if (name && !any) {
-		char *const words[] = { (char *)(uintptr_t)name, NULL };
-		struct request request;
-		STRBUF(error, 512);
-
-		/* Its words for what is no command, with the nearest. */
-		(void)command_parse(words, 1, &request, &error);
-		out_error("%s", error.text);
-		return CTL_USAGE;
-	}
-	out_buf(&text);
-	return CTL_OK;
+	if (any)
+		return CTL_OK;
+	/* This fails, with the same words as for any unknown command, and the nearest name. */
+	(void)command_parse(words, 1, &request, &error);
+	out_error("%s", error.text);
+	return CTL_USAGE;
 }

@@ -36,7 +36,7 @@ static void add_row(const struct screen *screen, const char *name, const char *t
 	text_begin(&line, out, TEXT_UNLIMITED, screen->color);
 	text_pad(&line, 2);
 	text_add(&line, TEXT_BOLD, name);
-	/* Below, where both do not fit beside each other. */
+	/* If both do not fit in one line, the text goes below the name. */
 	if (line.column + 2 > NAME_COLUMNS || NAME_COLUMNS + text_width(text) > width_of(screen)) {
 		text_end(&line);
 		text_wrap(out, width_of(screen), 8, text);
@@ -56,7 +56,7 @@ void help_text(const struct screen *screen, struct buf *out)
 
 		if (c->hidden)
 			continue;
-		/* With its arguments; its options stand in its own help. */
+		/* Its arguments, but not its options: those are in its own help. */
 		strbuf_add(&name, c->name);
 		for (size_t a = 0; a < COMMAND_ARGUMENTS && c->arguments[a].kind; a++)
 			strbuf_addf(&name, c->arguments[a].optional ? " [%s]" : " %s",

@@ -5,7 +5,7 @@
 #define BROKER_CTL_HELP_TEXT_H
 
 #include "policy/command.h"
-#include "ctl/screen.h"
+#include "ctl/text.h"
 
 void help_text(const struct screen *screen, struct buf *out); /* all commands */
 void help_command_text(const struct command *c, const struct screen *screen, struct buf *out);

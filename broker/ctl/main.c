@@ -1,18 +1,20 @@
 /*
  * brokerctl - asks a running broker, and shows what it answers.
  *
- * This file reads the command line; dispatch.c is where the commands are.
+ * This file reads the command line and calls the function of the command.
  */
 #include <getopt.h>
 #include <string.h>
-#include "base/fd.h"
-#include "ctl/dispatch.h"
-#include "ctl/help_text.h"
-#include "ctl/out.h"
-#include "config/conf.h"
 #include "base/nearest.h"
 
-#define TEXT_MAX (1 << 20)
+#include "ctl/completion.h"
+#include "ctl/debug.h"
+#include "ctl/doctor.h"
+#include "ctl/help.h"
+#include "ctl/out.h"
+#include "ctl/reload.h"
+#include "ctl/show.h"
+#include "ctl/top.h"
 
 enum { OPT_JSON = 256, OPT_COLOR };
 
@@ -20,17 +22,6 @@ struct arguments {
 	enum out_color color;
 	bool help, version;
 };
-
-enum ctl_exit ctl_connect(struct ctl *ctl)
-{
-	STRBUF(error, CONF_ERROR_BYTES + 1024);
-	int r = find_broker(&ctl->find, &ctl->client.fd, &ctl->control, &error);
-
-	if (r == 0)
-		return CTL_OK;
-	out_error("%s", error.len ? error.text : strerror(-r));
-	return CTL_NO_BROKER;
-}
 
 static bool read_color(const char *text, enum out_color *ret)
 {
@@ -50,7 +41,7 @@ static bool read_color(const char *text, enum out_color *ret)
 	return false;
 }
 
-/* Ours may stand behind the command too, as people write `status --json`. */
+/* Options of brokerctl itself may follow the command too: people write `status --json`. */
 static bool is_own_option(const char *word, struct ctl *ctl, struct arguments *args, bool *ret_bad)
 {
 	if (!strcmp(word, "--json"))
@@ -64,7 +55,7 @@ static bool is_own_option(const char *word, struct ctl *ctl, struct arguments *a
 	return true;
 }
 
-/* Takes our own options out of the words of the command; what stands behind "--" is not ours. */
+/* Takes our own options out of the words of the command. What follows "--" is not ours. */
 static size_t take_own_options(char **words, size_t n, struct ctl *ctl, struct arguments *args,
 			       bool *ret_bad)
 {
@@ -106,7 +97,7 @@ static void say_unknown_option(const char *word)
 		out_error("there is no option %s; see brokerctl --help", word);
 }
 
-/* False: said what is wrong. */
+/* False: what is wrong was printed. */
 static bool parse_options(int argc, char **argv, struct ctl *ctl, struct arguments *ret)
 {
 	int c;
@@ -148,37 +139,46 @@ static bool parse_options(int argc, char **argv, struct ctl *ctl, struct argumen
 	return true;
 }
 
-static enum ctl_exit print_help(const struct command *c)
-{
-	struct buf text = BUF_INIT(TEXT_MAX);
-	struct screen screen = out_screen();
+/* All others are asked of the broker, and what it answers is shown. */
+static enum ctl_exit (*const commands[])(struct ctl *ctl) = {
+	[COMMAND_TOP] = ctl_top,
+	[COMMAND_RELOAD] = ctl_reload,
+	[COMMAND_RESTART] = ctl_reload,
+	[COMMAND_ROLLBACK] = ctl_reload,
+	[COMMAND_DEBUG] = ctl_debug,
+	[COMMAND_DOCTOR] = ctl_doctor,
+	[COMMAND_COMPLETION] = ctl_completion,
+	[COMMAND_COMPLETE] = ctl_complete,
+	[COMMAND_HELP] = ctl_help,
+};
 
-	if (c)
-		help_command_text(c, &screen, &text);
-	else
-		help_text(&screen, &text);
-	out_buf(&text);
-	return CTL_OK;
+static enum ctl_exit run_command(struct ctl *ctl)
+{
+	enum command_id id = ctl->request.command->id;
+
+	return (id < ARRAY_SIZE(commands) && commands[id] ? commands[id] : ctl_show)(ctl);
 }
 
-/* @words: the command and what stands behind it. */
+/* @words: the command and what follows it. */
 static enum ctl_exit run(struct ctl *ctl, char **words, size_t n, const struct arguments *args)
 {
 	STRBUF(error, 1024);
 
-	if (args->help)
-		return print_help(n ? command_find(words[0]) : NULL);
+	if (args->help) {
+		help_print(n ? command_find(words[0]) : NULL);
+		return CTL_OK;
+	}
 	if (command_parse(words, n, &ctl->request, &error) != 0) {
 		out_error("%s", error.text);
 		return CTL_USAGE;
 	}
 	ctl->words = words;
 	ctl->n_words = n;
-	/* The words of a debugger are for us, not for the broker. */
+	/* The broker does not get the words after "--". */
 	for (size_t i = 0; ctl->request.rest && i < n; i++)
 		if (words + i + 1 == (char **)(uintptr_t)ctl->request.rest)
 			ctl->n_words = i;
-	return dispatch_run(ctl);
+	return run_command(ctl);
 }
 
 int main(int argc, char **argv)
@@ -203,7 +203,6 @@ int main(int argc, char **argv)
 		code = run(&ctl, argv + optind, n, &args);
 	}
 	client_close(&ctl.client);
-	free(ctl.control);
 	r = out_flush();
 	if (r < 0) {
 		out_error("cannot write: %s", strerror(-r));

@@ -10,8 +10,8 @@
 static struct {
 	bool color;
 	bool terminal;
-	bool progress; /* the cursor is in a line of out_progress */
-	int failed;    /* errno of the first write that did not succeed; 0: all did */
+	bool progress; /* the cursor is in a line of out_progress() */
+	int failed;    /* errno of the first write that failed; 0: none did */
 } out;
 
 static void note_failure(void)

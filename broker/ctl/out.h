@@ -1,13 +1,13 @@
 /*
  * out - all that brokerctl prints.
  *
- * One standard output a process, hence state in one static struct.
+ * A process has one standard output, so the state is one static struct.
  */
 #ifndef BROKER_CTL_OUT_H
 #define BROKER_CTL_OUT_H
 
 #include "base/buf.h"
-#include "ctl/screen.h"
+#include "ctl/text.h"
 
 enum out_color { OUT_COLOR_AUTO, OUT_COLOR_ALWAYS, OUT_COLOR_NEVER };
 
@@ -17,23 +17,20 @@ enum out_color { OUT_COLOR_AUTO, OUT_COLOR_ALWAYS, OUT_COLOR_NEVER };
 void out_init(enum out_color color);
 
 /*
- * Standard output: as wide as the terminal is now. Without one as wide as COLUMNS says, or
- * else TEXT_UNLIMITED, so that nothing is cut on its way to grep.
+ * Standard output: as wide as the terminal is now. If it is no terminal, as wide as COLUMNS says,
+ * or TEXT_UNLIMITED, so that nothing is cut on its way to grep.
  */
 struct screen out_screen(void);
-bool out_is_terminal(void); /* that can move its cursor: TERM is not dumb */
+bool out_is_terminal(void); /* one that can move its cursor: TERM is not dumb */
 
 void out_bytes(const char *bytes, size_t n);
 void out_text(const char *text);
-void out_buf(struct buf *b); /* and empties it. Out of memory is said. */
+void out_buf(struct buf *b); /* and empties it; says so if it has failed */
 
-/*
- * One line that is written over by the next: for progress on a terminal. out_text and all others
- * remove it first.
- */
+/* A line of progress on a terminal. Whatever is printed next replaces it. */
 void out_progress(struct buf *line);
 
-/* Writes what is still kept back. 0, or -errno: something could not be written (disk full, say). */
+/* Writes what is still buffered. 0, or -errno of the first write that failed, now or earlier. */
 int out_flush(void);
 
 /* "brokerctl: ..." on standard error, after all that was printed before. */

@@ -8,18 +8,15 @@
 
 static void copy(char *to, size_t size, const struct json_doc *doc, const char *key)
 {
-	const char *text = json_doc_string(doc, doc->value, key);
-
-	snprintf(to, size, "%s", text ? text : "");
+	snprintf(to, size, "%s", json_doc_text(doc, key));
 }
 
 static enum progress_phase phase_of(const char *name)
 {
 	static const char *const names[] = {
-		[PROGRESS_BEGIN] = "begin",	[PROGRESS_WAIT] = "wait",
-		[PROGRESS_START] = "start",	[PROGRESS_READY] = "ready",
-		[PROGRESS_RETIRE] = "retire",	[PROGRESS_DONE] = "done",
-		[PROGRESS_ABORTED] = "aborted", [PROGRESS_REFUSED] = "refused",
+		[PROGRESS_BEGIN] = "begin",   [PROGRESS_WAIT] = "wait",
+		[PROGRESS_START] = "start",   [PROGRESS_READY] = "ready",
+		[PROGRESS_RETIRE] = "retire", [PROGRESS_DONE] = "done",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
@@ -30,9 +27,7 @@ static enum progress_phase phase_of(const char *name)
 
 bool progress_read(const struct json_doc *doc, struct progress *ret)
 {
-	const char *type = json_doc_string(doc, doc->value, "type");
-
-	if (!type || strcmp(type, "progress") != 0)
+	if (strcmp(json_doc_text(doc, "type"), "progress") != 0)
 		return false;
 	copy(ret->service, sizeof(ret->service), doc, "service");
 	copy(ret->worker, sizeof(ret->worker), doc, "worker");
@@ -46,8 +41,8 @@ bool progress_read(const struct json_doc *doc, struct progress *ret)
 	return true;
 }
 
-void progress_add_slots(struct text_line *line, int64_t done, int64_t of, bool under_way,
-			unsigned room)
+/* Slots as a bar of at most @room characters: # is new, > on the way, . still old. */
+static void add_slots(struct text_line *line, int64_t done, int64_t of, unsigned room)
 {
 	char bar[BAR_MAX + 1];
 	unsigned n, filled;
@@ -65,7 +60,7 @@ void progress_add_slots(struct text_line *line, int64_t done, int64_t of, bool u
 	filled = of <= room ? (unsigned)done : (unsigned)((double)done * room / (double)of);
 	memset(bar, '.', n);
 	memset(bar, '#', filled);
-	if (under_way && filled < n)
+	if (filled < n)
 		bar[filled] = '>';
 	bar[n] = '\0';
 	text_add(line, TEXT_PLAIN, "[");
@@ -79,11 +74,11 @@ void progress_bar_text(const struct progress *p, int64_t ms, const struct screen
 	struct text_line line;
 	STRBUF(age, 32);
 
-	/* The last column stays free: some terminals would go on to the next line. */
+	/* The last column stays free: some terminals would wrap the line. */
 	text_begin(&line, out, screen->columns - 1, screen->color);
 	text_addf(&line, TEXT_BOLD, "%s generation %" PRId64, p->service, p->generation);
 	text_add(&line, TEXT_PLAIN, "  ");
-	progress_add_slots(&line, p->done, p->of, true, screen->columns / 4);
+	add_slots(&line, p->done, p->of, screen->columns / 4);
 	text_add_age(&age, ms);
 	text_addf(&line, TEXT_PLAIN, "  %" PRId64 "/%" PRId64 "  %s", p->done, p->of, age.text);
 	if (p->waits_for[0])
@@ -96,7 +91,7 @@ void progress_line_text(const struct progress *p, const struct screen *screen, s
 
 	text_begin(&line, out, TEXT_UNLIMITED, screen->color);
 	text_addf(&line, TEXT_BOLD, "%s: ", p->service);
-	/* The broker's own words, where it has some. */
+	/* The broker's own words come first. */
 	if (p->message[0]) {
 		text_add(&line, TEXT_PLAIN, p->message);
 		text_end(&line);
@@ -124,8 +119,6 @@ void progress_line_text(const struct progress *p, const struct screen *screen, s
 		text_addf(&line, TEXT_GREEN, "generation %" PRId64 " serves", p->generation);
 		break;
 	case PROGRESS_WAIT:
-	case PROGRESS_ABORTED:
-	case PROGRESS_REFUSED:
 	case PROGRESS_OTHER:
 		text_add(&line, TEXT_YELLOW, p->phase_name);
 		break;

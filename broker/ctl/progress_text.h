@@ -10,20 +10,18 @@
 #define BROKER_CTL_PROGRESS_TEXT_H
 
 #include "base/json_doc.h"
-#include "ctl/screen.h"
+#include "ctl/text.h"
 
 #define PROGRESS_TEXT 256
 
 enum progress_phase {
 	PROGRESS_BEGIN,
-	PROGRESS_WAIT, /* no step, but still there: for a bar */
+	PROGRESS_WAIT, /* no step, but a sign of life, for the bar */
 	PROGRESS_START,
 	PROGRESS_READY,
 	PROGRESS_RETIRE,
 	PROGRESS_DONE,
-	PROGRESS_ABORTED,
-	PROGRESS_REFUSED,
-	PROGRESS_OTHER, /* of a newer broker */
+	PROGRESS_OTHER, /* aborted, refused, or of a newer broker: nothing follows */
 };
 
 struct progress {
@@ -36,14 +34,10 @@ struct progress {
 /* False: @doc is not a line of progress. */
 bool progress_read(const struct json_doc *doc, struct progress *ret);
 
-/* Without a newline. @ms: since the reload began. */
+/* Without a newline. @ms: how long ago the reload began. */
 void progress_bar_text(const struct progress *p, int64_t ms, const struct screen *screen,
 		       struct buf *out);
 
 void progress_line_text(const struct progress *p, const struct screen *screen, struct buf *out);
-
-/* Slots as a bar of at most @room characters: # is new, > on the way, . still old. */
-void progress_add_slots(struct text_line *line, int64_t done, int64_t of, bool under_way,
-			unsigned room);
 
 #endif

@@ -1,31 +1,23 @@
-/* reload and restart: what they wait for is shown; --plan: what a reload would do. */
-#include "ctl/ask.h"
+#include "reload.h"
 
 #include <string.h>
-#include <time.h>
+#include "ctl/ask.h"
+#include "ctl/lines_text.h"
 #include "ctl/out.h"
-#include "ctl/plan_text.h"
 #include "ctl/progress_text.h"
+#include "sys/loop.h"
 
 #define TEXT_MAX (1 << 20)
 
 struct reload {
 	struct ask ask;
-	struct progress progress; /* what came last */
+	struct progress progress; /* the last one that came */
 	bool has_progress;
 	int64_t began_ms;
-	const char *what;   /* "reload", "restart" */
+	const char *what;   /* reload, restart or rollback */
 	unsigned n_changes; /* lines of --plan */
 	unsigned n_progress;
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * MSEC_PER_SEC + ts.tv_nsec / NSEC_PER_MSEC;
-}
 
 static void show_bar(struct ask *ask)
 {
@@ -35,27 +27,8 @@ static void show_bar(struct ask *ask)
 
 	if (!r->has_progress || !out_is_terminal())
 		return;
-	progress_bar_text(&r->progress, now_ms() - r->began_ms, &screen, &text);
+	progress_bar_text(&r->progress, loop_clock_ms() - r->began_ms, &screen, &text);
 	out_progress(&text);
-}
-
-/* Steps on the way are in the bar; how a service ended stays to be read. */
-static bool is_end(enum progress_phase phase)
-{
-	switch (phase) {
-	case PROGRESS_DONE:
-	case PROGRESS_ABORTED:
-	case PROGRESS_REFUSED:
-	case PROGRESS_OTHER:
-		return true;
-	case PROGRESS_BEGIN:
-	case PROGRESS_WAIT:
-	case PROGRESS_START:
-	case PROGRESS_READY:
-	case PROGRESS_RETIRE:
-		break;
-	}
-	return false;
 }
 
 static bool take_line(struct ask *ask, const struct json_doc *doc, const char *raw, size_t len)
@@ -66,7 +39,7 @@ static bool take_line(struct ask *ask, const struct json_doc *doc, const char *r
 
 	(void)raw;
 	(void)len;
-	if (plan_text(doc, &screen, &text)) {
+	if (lines_add_change(doc, &screen, &text)) {
 		r->n_changes++;
 		out_buf(&text);
 		return true;
@@ -74,7 +47,8 @@ static bool take_line(struct ask *ask, const struct json_doc *doc, const char *r
 	if (!progress_read(doc, &r->progress))
 		return true;
 	r->n_progress++;
-	r->has_progress = !is_end(r->progress.phase);
+	/* Steps on the way are in the bar. How a service ended stays to be read. */
+	r->has_progress = r->progress.phase < PROGRESS_DONE;
 	if (out_is_terminal() && r->has_progress) {
 		show_bar(ask);
 		return true;
@@ -94,25 +68,19 @@ static void interrupted(struct ask *ask)
 		  strcmp(r->what, "reload") == 0 ? ", brokerctl reload abort ends it" : "");
 }
 
-static const char *what_is(enum command_id id)
-{
-	return id == COMMAND_RESTART ? "restart" : id == COMMAND_ROLLBACK ? "rollback" : "reload";
-}
-
 enum ctl_exit ctl_reload(struct ctl *ctl)
 {
 	const struct request *request = &ctl->request;
-	enum command_id id = request->command->id;
-	bool plan = id == COMMAND_RELOAD && request_has(request, "--plan");
+	bool plan = request->command->id == COMMAND_RELOAD && request_has(request, "--plan");
 	struct reload r = {
 		.ask = { .line = take_line,
 			 .tick = show_bar,
 			 .interrupted = interrupted,
 			 .patience_ms = plan ? ASK_PATIENCE_MS : -1 },
-		.began_ms = now_ms(),
-		.what = what_is(id),
+		.began_ms = loop_clock_ms(),
+		.what = request->command->name,
 	};
-	enum ctl_exit code = ask_typed(&r.ask, ctl);
+	enum ctl_exit code = ask_run(&r.ask, ctl);
 	struct buf text = BUF_INIT(TEXT_MAX);
 
 	if (code != CTL_OK || ctl->json)

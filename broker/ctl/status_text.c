@@ -5,8 +5,6 @@
 #include <string.h>
 #include "ctl/workers_table.h"
 
-#define INDENT 2
-
 static void add_age(struct text_line *line, const char *before, int64_t ms, const char *after)
 {
 	STRBUF(age, 32);
@@ -15,177 +13,243 @@ static void add_age(struct text_line *line, const char *before, int64_t ms, cons
 	text_addf(line, TEXT_PLAIN, "%s%s%s", before, age.text, after);
 }
 
-void status_add_broker(const struct view_broker *b, struct text_line *line)
+/* Behind a name. */
+static void add_state(struct text_line *line, struct view_object o)
 {
-	text_addf(line, TEXT_BOLD, "broker %s", b->version);
+	const char *state = view_text(o, "state");
+
 	text_add(line, TEXT_PLAIN, "  ");
-	text_add(line, workers_state_style(b->state), b->state);
-	text_addf(line, TEXT_PLAIN, "  pid %" PRId64, b->pid);
-	add_age(line, "  up ", b->uptime_ms, "  ");
-	text_add(line, TEXT_PLAIN, b->config ? b->config : "command line");
+	text_add(line, workers_state_style(state), state);
 }
 
-void status_add_service(const struct view_service *s, struct text_line *line)
+bool status_begin_line(struct frame *f, unsigned indent, struct text_line *ret)
 {
-	bool all = s->ready >= s->workers;
-
-	text_add(line, TEXT_BOLD, s->name);
-	text_add(line, TEXT_PLAIN, "  ");
-	text_add(line, workers_state_style(s->state), s->state);
-	text_add(line, TEXT_PLAIN, "  ");
-	text_addf(line, all ? TEXT_PLAIN : TEXT_YELLOW, "%" PRId64 "/%" PRId64 " ready", s->ready,
-		  s->workers);
-	text_addf(line, TEXT_PLAIN, "  generation %" PRId64 "  %s", s->generation, s->balance);
+	if (f->left == 0)
+		return false;
+	f->left--;
+	text_begin(ret, f->out, f->screen.columns, f->screen.color);
+	text_pad(ret, indent);
+	return true;
 }
 
-void status_add_ledger(const struct view_ledger *l, struct text_line *line)
+void status_add_broker(struct frame *f, struct view_object broker)
 {
-	int64_t sum = l->taken + l->waiting + l->client_gone + l->refused;
+	const char *config = view_text(broker, "config");
+	struct text_line line;
 
-	text_addf(line, TEXT_PLAIN,
+	if (!status_begin_line(f, 0, &line))
+		return;
+	text_addf(&line, TEXT_BOLD, "broker %s", view_text(broker, "version"));
+	add_state(&line, broker);
+	text_addf(&line, TEXT_PLAIN, "  pid %" PRId64, view_number(broker, "pid"));
+	add_age(&line, "  up ", view_number(broker, "uptime_ms"), "  ");
+	text_add(&line, TEXT_PLAIN, *config ? config : "command line");
+	text_end(&line);
+}
+
+void status_add_service(struct frame *f, struct view_object service, const char *accepted_rate)
+{
+	int64_t ready = view_number(service, "ready"), workers = view_number(service, "workers");
+	struct text_line line;
+
+	if (!status_begin_line(f, 0, &line))
+		return;
+	text_add(&line, TEXT_BOLD, view_text(service, "service"));
+	add_state(&line, service);
+	text_add(&line, TEXT_PLAIN, "  ");
+	text_addf(&line, ready >= workers ? TEXT_PLAIN : TEXT_YELLOW,
+		  "%" PRId64 "/%" PRId64 " ready", ready, workers);
+	text_addf(&line, TEXT_PLAIN, "  generation %" PRId64 "  %s",
+		  view_number(service, "generation"), view_text(service, "balance"));
+	if (accepted_rate)
+		text_addf(&line, TEXT_BOLD, "  %s accepted/s", accepted_rate);
+	text_end(&line);
+}
+
+/* Adds "no-worker 2, no-memory 1" to @reasons. Returns their sum. */
+static int64_t read_refused(struct view_object ledger, struct strbuf *reasons)
+{
+	struct view_object refused = view_member(ledger, "refused");
+	int64_t sum = 0;
+
+	for (const struct json_value *v = NULL; (v = view_next_member(refused, v));) {
+		if (!v->is_integer || v->integer <= 0)
+			continue;
+		sum += v->integer;
+		strbuf_addf(reasons, "%s%s %" PRId64, reasons->len ? ", " : "", v->key, v->integer);
+	}
+	return sum;
+}
+
+void status_add_ledger(struct frame *f, struct view_object ledger)
+{
+	int64_t accepted = view_number(ledger, "accepted"), taken = view_number(ledger, "taken");
+	int64_t waiting = view_number(ledger, "waiting"), gone = view_number(ledger, "client_gone");
+	int64_t taken_back = view_number(ledger, "taken_back"), refused, sum;
+	STRBUF(reasons, 160);
+	struct text_line line;
+
+	if (!status_begin_line(f, STATUS_INDENT, &line))
+		return;
+	refused = read_refused(ledger, &reasons);
+	sum = taken + waiting + gone + refused;
+	text_addf(&line, TEXT_PLAIN,
 		  "accepted %" PRId64 " = taken %" PRId64 " + waiting %" PRId64
 		  " + client gone %" PRId64 " + ",
-		  l->accepted, l->taken, l->waiting, l->client_gone);
-	text_addf(line, l->refused ? TEXT_YELLOW : TEXT_PLAIN, "refused %" PRId64, l->refused);
-	if (l->reasons[0])
-		text_addf(line, TEXT_YELLOW, " (%s)", l->reasons);
-	if (!l->balanced || sum != l->accepted)
-		text_addf(line, TEXT_RED, "  DOES NOT BALANCE: off by %" PRId64, l->accepted - sum);
-	if (l->taken_back > 0)
-		text_addf(line, TEXT_PLAIN, "; %" PRId64 " taken back and given again",
-			  l->taken_back);
+		  accepted, taken, waiting, gone);
+	text_addf(&line, refused ? TEXT_YELLOW : TEXT_PLAIN, "refused %" PRId64, refused);
+	if (reasons.len)
+		text_addf(&line, TEXT_YELLOW, " (%s)", reasons.text);
+	if (!view_truth(ledger, "balanced") || sum != accepted)
+		text_addf(&line, TEXT_RED, "  DOES NOT BALANCE: off by %" PRId64, accepted - sum);
+	if (taken_back > 0)
+		text_addf(&line, TEXT_PLAIN, "; %" PRId64 " taken back and given again",
+			  taken_back);
+	text_end(&line);
 }
 
-void status_add_reload(const struct view_reload *r, struct text_line *line)
+void status_add_reload(struct frame *f, struct view_object reload, const char *slots)
 {
-	text_addf(line, TEXT_CYAN, "%s to generation %" PRId64 ": %" PRId64 " of %" PRId64,
-		  r->kind[0] ? r->kind : "reload", r->generation, r->done, r->of);
-	add_age(line, ", ", r->ms, "");
-	if (r->waits_for[0])
-		text_addf(line, TEXT_PLAIN, ", waits for %s", r->waits_for);
+	const char *kind = view_text(reload, "kind"), *waits_for = view_text(reload, "waits_for");
+	struct text_line line;
+
+	if (!reload.object || !status_begin_line(f, STATUS_INDENT, &line))
+		return;
+	text_add(&line, TEXT_CYAN, slots);
+	text_addf(&line, TEXT_CYAN, "%s to generation %" PRId64 ": %" PRId64 " of %" PRId64,
+		  *kind ? kind : "reload", view_number(reload, "generation"),
+		  view_number(reload, "done"), view_number(reload, "of"));
+	add_age(&line, ", ", view_number(reload, "ms"), "");
+	if (*waits_for)
+		text_addf(&line, TEXT_PLAIN, ", waits for %s", waits_for);
+	text_end(&line);
 }
 
-void status_add_pin(const struct view_pin *p, struct text_line *line)
+void status_add_pin(struct frame *f, unsigned indent, struct view_object pin)
 {
-	if (p->source)
-		text_addf(line, TEXT_PLAIN, "pin %s to %s", p->source, p->worker);
+	const char *source = view_text(pin, "source"), *worker = view_text(pin, "worker");
+	int64_t expires_ms = view_number(pin, "expires_ms");
+	struct text_line line;
+
+	if (!status_begin_line(f, indent, &line))
+		return;
+	if (*source)
+		text_addf(&line, TEXT_PLAIN, "pin %s to %s", source, worker);
 	else
-		text_addf(line, TEXT_PLAIN, "the next connection to %s", p->worker);
-	if (p->kind[0] == 'd')
-		text_add(line, TEXT_PLAIN, ", while it is debugged");
-	if (p->expires_ms >= 0)
-		add_age(line, ", for ", p->expires_ms, " more");
+		text_addf(&line, TEXT_PLAIN, "the next connection to %s", worker);
+	if (strcmp(view_text(pin, "kind"), "debug") == 0)
+		text_add(&line, TEXT_PLAIN, ", while it is debugged");
+	if (expires_ms >= 0)
+		add_age(&line, ", for ", expires_ms, " more");
+	text_end(&line);
 }
 
-static void add_listener(const struct view_listener *l, struct text_line *line)
-{
-	const char *port = strrchr(l->address, ':');
+/* --- of status alone ----------------------------------------------------------------------- */
 
-	text_add(line, TEXT_PLAIN, l->address);
-	if (!port || strtoll(port + 1, NULL, 10) != l->app_port)
-		text_addf(line, TEXT_PLAIN, " for %" PRId64, l->app_port);
-	text_addf(line, TEXT_PLAIN, "%s  ", l->is_automatic ? " (automatic)" : "");
-	text_add(line, workers_state_style(l->state), l->state);
-	text_add(line, TEXT_PLAIN, "  ");
-	text_addf(line,
-		  l->backlog_max > 0 && l->backlog * 2 > l->backlog_max ? TEXT_YELLOW : TEXT_PLAIN,
-		  "backlog %" PRId64 "/%" PRId64, l->backlog, l->backlog_max);
-	text_add(line, TEXT_PLAIN, "  ");
-	text_addf(line, l->overflows > 0 ? TEXT_YELLOW : TEXT_PLAIN, "overflows %" PRId64,
-		  l->overflows);
-	text_addf(line, TEXT_PLAIN, "  accepted %" PRId64, l->accepted);
-}
-
-static struct text_line begin(const struct screen *screen, struct buf *out, unsigned indent)
+static void add_rollback(struct frame *f, int64_t ms)
 {
 	struct text_line line;
 
-	text_begin(&line, out, screen->columns, screen->color);
-	text_pad(&line, indent);
-	return line;
+	if (ms < 0 || !status_begin_line(f, STATUS_INDENT, &line))
+		return;
+	add_age(&line, "rollback is possible for ", ms, "");
+	text_end(&line);
 }
 
-static void add_head(const struct view *view, const struct view_service *s,
-		     const struct screen *screen, struct buf *out)
+static void add_listener(struct frame *f, struct view_object l)
 {
-	struct text_line line = begin(screen, out, 0);
+	const char *address = view_text(l, "address"), *port = strrchr(address, ':');
+	int64_t app_port = view_number(l, "app_port"), overflows = view_number(l, "overflows");
+	int64_t backlog = view_number(l, "backlog"), max = view_number(l, "backlog_max");
+	bool half_full = max > 0 && backlog * 2 > max;
+	struct text_line line;
 
-	status_add_service(s, &line);
+	if (!status_begin_line(f, STATUS_INDENT, &line))
+		return;
+	text_add(&line, TEXT_PLAIN, address);
+	if (!port || strtoll(port + 1, NULL, 10) != app_port)
+		text_addf(&line, TEXT_PLAIN, " for %" PRId64, app_port);
+	if (view_truth(l, "automatic"))
+		text_add(&line, TEXT_PLAIN, " (automatic)");
+	add_state(&line, l);
+	text_add(&line, TEXT_PLAIN, "  ");
+	text_addf(&line, half_full ? TEXT_YELLOW : TEXT_PLAIN, "backlog %" PRId64 "/%" PRId64,
+		  backlog, max);
+	text_add(&line, TEXT_PLAIN, "  ");
+	text_addf(&line, overflows > 0 ? TEXT_YELLOW : TEXT_PLAIN, "overflows %" PRId64, overflows);
+	text_addf(&line, TEXT_PLAIN, "  accepted %" PRId64, view_number(l, "accepted"));
 	text_end(&line);
-	if (s->reload.is_under_way) {
-		line = begin(screen, out, INDENT);
-		status_add_reload(&s->reload, &line);
-		text_end(&line);
-	}
-	if (s->rollback_ms >= 0) {
-		line = begin(screen, out, INDENT);
-		add_age(&line, "rollback is possible for ", s->rollback_ms, "");
-		text_end(&line);
-	}
-	for (size_t i = 0; i < s->n_listeners; i++) {
-		line = begin(screen, out, INDENT);
-		add_listener(&view->listeners[s->first_listener + i], &line);
-		text_end(&line);
-	}
-	line = begin(screen, out, INDENT);
-	status_add_ledger(&s->ledger, &line);
-	text_end(&line);
-	for (size_t i = 0; i < s->n_pins; i++) {
-		line = begin(screen, out, INDENT);
-		status_add_pin(&view->pins[s->first_pin + i], &line);
-		text_end(&line);
-	}
 }
 
-static void add_workers(const struct view_service *s, const struct table *table,
-			const struct table_layout *layout, const struct screen *screen,
-			struct buf *out)
+static void add_head(struct frame *f, const struct view *view, const struct view_service *s)
 {
-	const struct view_worker *workers = table->rows;
-	struct text_line line = begin(screen, out, 0);
+	struct view_object service = view->rows[s->first].object;
+	const struct view_row *row = NULL;
 
-	table_add_titles(table, layout, &line);
+	status_add_service(f, service, NULL);
+	status_add_reload(f, view_member(service, "reload"), "");
+	add_rollback(f, view_number(service, "rollback_ms"));
+	while ((row = view_next(view, s, VIEW_LISTENER, row)))
+		add_listener(f, row->object);
+	status_add_ledger(f, view_member(service, "ledger"));
+	while ((row = view_next(view, s, VIEW_PIN, row)))
+		status_add_pin(f, STATUS_INDENT, row->object);
+}
+
+/* @n rows of the table, from @rows on. */
+static void add_workers(struct frame *f, const struct workers_table *table,
+			const struct workers_row *rows, size_t n)
+{
+	struct text_line line;
+
+	if (n == 0 || !status_begin_line(f, 0, &line))
+		return;
+	workers_table_add_row(table, NULL, &line);
 	text_end(&line);
-	for (size_t i = s->first_worker; i < s->first_worker + s->n_workers; i++) {
+	for (size_t i = 0; i < n; i++) {
 		STRBUF(why, 1024);
+		bool fits;
 
-		line = begin(screen, out, 0);
-		workers_add_why(&workers[i], &why);
-		if (layout->last_at + text_width(why.text) <= screen->columns) {
-			table_add_row(table, layout, i, &line);
-			text_end(&line);
-			continue;
-		}
-		/* The row without its last cell, and that below it, whole. */
-		if (layout->last_at < line.width)
-			line.width = layout->last_at;
-		table_add_row(table, layout, i, &line);
+		workers_add_why(rows[i].worker, &why);
+		fits = table->why_at + text_width(why.text) <= f->screen.columns;
+		if (!status_begin_line(f, 0, &line))
+			return;
+		/* A reason that does not fit stands below its row, whole. */
+		if (!fits && table->why_at < line.width)
+			line.width = table->why_at;
+		workers_table_add_row(table, &rows[i], &line);
 		text_end(&line);
-		text_wrap(out, screen->columns, 2 * INDENT, why.text);
+		if (!fits)
+			text_wrap(f->out, f->screen.columns, 2 * STATUS_INDENT, why.text);
 	}
 }
 
 void status_text(const struct view *view, const struct screen *screen, struct buf *out)
 {
-	struct table table = workers_table(view->workers, view->n_workers);
-	struct table_layout layout;
+	size_t n_rows, at = 0;
+	_cleanup_free_ struct workers_row *rows =
+		workers_rows_make(view, NULL, 0, SORT_BY_SLOT, &n_rows);
+	struct frame f = { .screen = *screen, .out = out, .left = SIZE_MAX };
+	const struct view_row *broker = view_next(view, NULL, VIEW_BROKER, NULL);
+	struct workers_table table;
 
-	/* Over all services, so that their columns are below each other. */
-	table_measure(&table, screen->columns, &layout);
-	if (view->has_broker) {
-		struct text_line line = begin(screen, out, 0);
-
-		status_add_broker(&view->broker, &line);
-		text_end(&line);
+	if (!rows) {
+		out->failed = true;
+		return;
 	}
+	/* Over all services, so that their columns are below each other. */
+	workers_table_status(rows, n_rows, screen->columns, &table);
+	if (broker)
+		status_add_broker(&f, broker->object);
 	for (size_t i = 0; i < view->n_services; i++) {
 		const struct view_service *s = &view->services[i];
+		size_t n = view_count(view, s, VIEW_WORKER);
 
-		if (i > 0 || view->has_broker)
+		if (i > 0 || broker)
 			buf_add_str(out, "\n");
-		if (!s->is_implied)
-			add_head(view, s, screen, out);
-		if (s->n_workers > 0)
-			add_workers(s, &table, &layout, screen, out);
+		if (view->rows[s->first].type == VIEW_SERVICE)
+			add_head(&f, view, s);
+		add_workers(&f, &table, rows + at, n);
+		at += n;
 	}
 }

@@ -1,5 +1,5 @@
 /*
- * status_text - the answer to `status` as a screen.
+ * status_text - the answer to `status` as a screen, and the parts of it that `top` shows too.
  *
  *	broker 0.1.0  running  pid 4711  up 3d04h  /etc/broker.ini
  *
@@ -13,21 +13,33 @@
  * Fits 100 columns with short names; in fewer it leaves out columns, the least important first.
  * A reason that is too long for its column stands in lines of its own below.
  *
- * Pure.
+ * Pure but for the heap.
  */
 #ifndef BROKER_CTL_STATUS_TEXT_H
 #define BROKER_CTL_STATUS_TEXT_H
 
-#include "ctl/screen.h"
+#include "ctl/text.h"
 #include "ctl/view.h"
+
+#define STATUS_INDENT 2 /* of all lines of a service but its first */
+
+/* A screen that lines are added to, as long as they fit. */
+struct frame {
+	struct screen screen;
+	struct buf *out;
+	size_t left; /* lines that still fit */
+};
 
 void status_text(const struct view *view, const struct screen *screen, struct buf *out);
 
-/* The parts that `top` and others show too, each as the rest of a line that was begun. */
-void status_add_broker(const struct view_broker *b, struct text_line *line);
-void status_add_service(const struct view_service *s, struct text_line *line);
-void status_add_ledger(const struct view_ledger *l, struct text_line *line);
-void status_add_reload(const struct view_reload *r, struct text_line *line);
-void status_add_pin(const struct view_pin *p, struct text_line *line);
+/* Begins a line; text_end() ends it. False: none fits any more. */
+bool status_begin_line(struct frame *f, unsigned indent, struct text_line *ret);
+
+/* Each adds a line, as long as one fits. */
+void status_add_broker(struct frame *f, struct view_object broker);
+void status_add_service(struct frame *f, struct view_object service, const char *accepted_rate);
+void status_add_reload(struct frame *f, struct view_object reload, const char *slots);
+void status_add_ledger(struct frame *f, struct view_object ledger);
+void status_add_pin(struct frame *f, unsigned indent, struct view_object pin);
 
 #endif

@@ -47,7 +47,7 @@ void term_draw(const struct buf *lines)
 		size_t len = (size_t)((newline ? newline : end) - at);
 
 		out_bytes(at, len);
-		/* The rest of this line goes, and behind the last one no newline scrolls. */
+		/* Erase the rest of the line. No newline after the last line: it would scroll. */
 		out_text("\033[K");
 		at += len + 1;
 		if (at < end)

@@ -1,6 +1,6 @@
 /*
- * term - the terminal as a screen of its own: keys come one by one, what was there before comes
- * back at the end. Plain ECMA-48, and the alternate screen of xterm.
+ * term - the terminal as a full screen: keys come one by one, and the former content comes back at
+ * the end. Plain ECMA-48, and the alternate screen of xterm.
  */
 #ifndef BROKER_CTL_TERM_H
 #define BROKER_CTL_TERM_H
@@ -19,7 +19,7 @@ int term_open(struct term *t);
 /* Gives the terminal back as it was. May be called twice. */
 void term_close(struct term *t);
 
-/* Draws lines (each ended by a newline) over what is there, without a flicker. */
+/* Draws lines, each ended by a newline, over the old ones without flicker. */
 void term_draw(const struct buf *lines);
 
 #endif

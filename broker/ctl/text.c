@@ -6,13 +6,12 @@
 #include "base/utf8.h"
 
 #define ELLIPSIS "..."
-#define DOTS_MIN 7 /* columns where a word can end in them */
+#define DOTS_MIN 7 /* columns that a word needs to end in dots */
 
 static const char *const escapes[] = {
-	[TEXT_PLAIN] = "",	    [TEXT_BOLD] = "\033[1m",	 [TEXT_DIM] = "\033[2m",
-	[TEXT_RED] = "\033[31m",    [TEXT_GREEN] = "\033[32m",	 [TEXT_YELLOW] = "\033[33m",
-	[TEXT_BLUE] = "\033[34m",   [TEXT_MAGENTA] = "\033[35m", [TEXT_CYAN] = "\033[36m",
-	[TEXT_REVERSE] = "\033[7m",
+	[TEXT_PLAIN] = "",	  [TEXT_BOLD] = "\033[1m",     [TEXT_DIM] = "\033[2m",
+	[TEXT_RED] = "\033[31m",  [TEXT_GREEN] = "\033[32m",   [TEXT_YELLOW] = "\033[33m",
+	[TEXT_BLUE] = "\033[34m", [TEXT_MAGENTA] = "\033[35m", [TEXT_CYAN] = "\033[36m",
 };
 
 /* One character as it is shown. */
@@ -35,7 +34,7 @@ static bool in_ranges(uint32_t cp, const struct range *ranges, size_t n)
 	return false;
 }
 
-/* Shown as nothing, or changing what others look like: a reader must see that they are there. */
+/* Invisible characters, and those that change how others look: the reader must see them. */
 static bool is_hidden(uint32_t cp)
 {
 	static const struct range hidden[] = {
@@ -47,7 +46,7 @@ static bool is_hidden(uint32_t cp)
 	return in_ranges(cp, hidden, ARRAY_SIZE(hidden));
 }
 
-/* The blocks of Unicode (UAX #11) that terminals draw over, or two columns wide. */
+/* Unicode blocks (UAX #11) that terminals draw over the character before, or two columns wide. */
 static unsigned columns_of(uint32_t cp)
 {
 	static const struct range combining[] = {
@@ -120,7 +119,7 @@ void text_begin(struct text_line *line, struct buf *out, unsigned width, bool co
 	*line = (struct text_line){ .out = out, .width = width, .color = color, .mark = out->len };
 }
 
-/* In place of what stands there: the reader must see that something is missing. */
+/* Replaces the end of the line: the reader must see that something is missing. */
 static void end_in_dots(struct text_line *line)
 {
 	line->out->len = line->mark;
@@ -138,7 +137,7 @@ void text_add(struct text_line *line, enum text_style style, const char *text)
 	room = line->column < line->width ? line->width - line->column : 0;
 	if (text_width(text) > room) {
 		line->full = true;
-		/* Of a word of three letters nothing would be left. */
+		/* Of a short word, nothing but the dots would be left. */
 		dots = room >= DOTS_MIN ? ELLIPSIS : "";
 		if (room < DOTS_MIN && line->width >= DOTS_MIN && !line->row) {
 			end_in_dots(line);
@@ -196,7 +195,7 @@ void text_end(struct text_line *line)
 	buf_add_str(line->out, "\n");
 }
 
-/* How much of @text goes into a line of @room columns; at least one character. */
+/* The bytes of @text that fit into a line of @room columns; at least one character. */
 static size_t fitting(const char *text, unsigned room)
 {
 	const char *at = text, *blank = NULL;
@@ -241,13 +240,27 @@ void text_wrap(struct buf *out, unsigned width, unsigned indent, const char *tex
 	}
 }
 
+void text_add_lines(struct buf *out, bool color, const char *before, const char *text)
+{
+	while (*text) {
+		int n = (int)strcspn(text, "\n");
+		struct text_line line;
+
+		text_begin(&line, out, TEXT_UNLIMITED, color);
+		text_add(&line, TEXT_DIM, before);
+		text_addf(&line, TEXT_PLAIN, "%.*s", n, text);
+		text_end(&line);
+		text += n + (text[n] == '\n');
+	}
+}
+
 /* At most four columns: 1.2k, 12k, 123k, 1.2M. */
 static void add_scaled(struct strbuf *out, int64_t n, int base)
 {
 	double value = (double)n / base;
 	const char *unit = "kMGTPE";
 
-	/* What would be rounded to 1000 of one is 1.0 of the next. */
+	/* What would round to 1000 of a unit is 1.0 of the next one. */
 	for (; value >= 999.5 && unit[1]; unit++)
 		value /= base;
 	strbuf_addf(out, value < 9.95 ? "%.1f%c" : "%.0f%c", value, *unit);

@@ -25,25 +25,31 @@ enum text_style {
 	TEXT_BLUE,
 	TEXT_MAGENTA,
 	TEXT_CYAN,
-	TEXT_REVERSE,
 };
 
-/* Where a line is written and how far it has come. */
+/* The screen that text is made for. */
+struct screen {
+	unsigned columns; /* TEXT_UNLIMITED: not a terminal */
+	unsigned rows;
+	bool color;
+};
+
+/* A line that is being written. */
 struct text_line {
 	struct buf *out;
-	unsigned width;	 /* columns that it may have, or TEXT_UNLIMITED */
+	unsigned width;	 /* columns at most, or TEXT_UNLIMITED */
 	unsigned column; /* of what comes next */
-	unsigned blanks; /* due before it: none are written at the end of a line */
+	unsigned blanks; /* to write before it, so that no line ends in blanks */
 	bool color;
-	bool full;   /* something was cut: what is added from now on is lost */
-	bool row;    /* set by who writes cells: one that has no room is nothing, not "..." */
-	size_t mark; /* of out: up to here there is room for "..." behind it */
+	bool full;   /* something was cut; what is added now is lost */
+	bool row;    /* it has cells: one without room is left out, not "..." */
+	size_t mark; /* length of out, up to which "..." fits behind it */
 	unsigned mark_column;
 };
 
 void text_begin(struct text_line *line, struct buf *out, unsigned width, bool color);
 
-/* What does not fit is cut, with "..." for it: if need be over the end of what stands before. */
+/* What does not fit is cut and becomes "...", if need be over the end of what is there already. */
 void text_add(struct text_line *line, enum text_style style, const char *text);
 void text_addf(struct text_line *line, enum text_style style, const char *fmt, ...) PRINTF(3, 4);
 
@@ -53,18 +59,22 @@ void text_pad(struct text_line *line, unsigned column);
 /* Ends the line with a newline, whatever is left of the width. */
 void text_end(struct text_line *line);
 
-/* Columns of @text when text_add writes it. */
+/* Columns that text_add() needs for @text. */
 unsigned text_width(const char *text);
 
 /*
- * As many lines of @width columns as @text needs, each after @indent blanks, broken at blanks
- * where that is possible.
+ * Adds @text in as many lines of @width columns as it needs, each after @indent blanks, wrapped at
+ * blanks where possible.
  */
 void text_wrap(struct buf *out, unsigned width, unsigned indent, const char *text);
 
-/* Numbers for tables: few columns rather than all digits. Below zero: "-", not known. */
+/* Adds the lines of @text, each after @before. It may come from outside: what is no line is
+ * escaped. */
+void text_add_lines(struct buf *out, bool color, const char *before, const char *text);
+
+/* Numbers for tables, short rather than exact. Below zero: "-", not known. */
 void text_add_count(struct strbuf *out, int64_t n);	/* 99999, 123k, 1.2M */
-void text_add_bytes(struct strbuf *out, int64_t bytes); /* 812, 1.2k, 34M: times 1024 */
+void text_add_bytes(struct strbuf *out, int64_t bytes); /* 812, 1.2k, 34M: powers of 1024 */
 void text_add_age(struct strbuf *out, int64_t ms);	/* 0s, 59s, 1m31s, 2h05m, 3d04h */
 void text_add_cpu_time(struct strbuf *out, int64_t ms); /* 0.4s, 12.3s, then as an age */
 

@@ -1,19 +1,22 @@
+#include "top.h"
+
 /*
- * top: asks for the status once a second over one connection, and draws it. If the broker goes
- * away the screen stays, says so, and the connection is tried again.
+ * Asks for the status once a second over one connection and draws it. If the broker goes away, the
+ * screen stays and says so, and top tries to connect again.
  */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 #include "ctl/ask.h"
 #include "base/fd.h"
+#include "ctl/connect.h"
 #include "ctl/out.h"
 #include "ctl/term.h"
 #include "ctl/top_text.h"
+#include "sys/loop.h"
 
 #define INTERVAL_MS 1000
 #define TEXT_MAX    (16 << 20)
@@ -24,29 +27,20 @@ struct live {
 	struct ctl *ctl;
 	struct term term;
 	int signals;
-	struct view views[2];
-	struct view *now, *before, next; /* next: what is being read */
-	int64_t now_at, before_at;	 /* when they were complete */
-	int64_t ask_at;			 /* when to ask, or to connect, again */
-	int64_t asked_at;		 /* 0: nothing is asked */
-	enum top_sort sort;
+	struct view now, before, next; /* next: the answer that is being read */
+	int64_t now_at, before_at;     /* when each was complete */
+	int64_t ask_at;		       /* when to ask or connect again */
+	int64_t asked_at;	       /* 0: nothing is asked */
+	enum workers_sort sort;
 	char notice[512]; /* empty: all is well */
 	char refusal[512];
 };
 
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * MSEC_PER_SEC + ts.tv_nsec / NSEC_PER_MSEC;
-}
-
 static void draw(struct live *live)
 {
 	struct top top = {
-		.now = live->now,
-		.before = live->before_at ? live->before : NULL,
+		.now = &live->now,
+		.before = live->before_at ? &live->before : NULL,
 		.ms = live->now_at - live->before_at,
 		.sort = live->sort,
 		.notice = live->notice[0] ? live->notice : NULL,
@@ -54,7 +48,8 @@ static void draw(struct live *live)
 	struct screen screen = out_screen();
 	struct buf text = BUF_INIT(TEXT_MAX);
 
-	if (top_text(&top, &screen, &text) == 0 && !text.failed)
+	top_text(&top, &screen, &text);
+	if (!text.failed)
 		term_draw(&text);
 	buf_deinit(&text);
 }
@@ -67,31 +62,25 @@ static void set_notice(struct live *live, const char *text)
 	strbuf_add(&notice, text);
 }
 
-/* The figures stay as they were; with a new broker there is nothing to compare them with. */
+/* The figures stay on the screen. Those of a new broker cannot be compared with them. */
 static void lose(struct live *live, const char *why)
 {
 	client_close(&live->ctl->client);
 	view_deinit(&live->next);
 	live->asked_at = live->before_at = 0;
-	live->ask_at = now_ms() + INTERVAL_MS;
+	live->ask_at = loop_clock_ms() + INTERVAL_MS;
 	set_notice(live, why);
 	draw(live);
 }
 
 static void reconnect(struct live *live)
 {
-	STRBUF(error, 4096);
-	char *path;
-	int fd;
+	STRBUF(ignored, 4096);
 
-	if (find_broker(&live->ctl->find, &fd, &path, &error) < 0) {
-		live->ask_at = now_ms() + INTERVAL_MS;
-		return;
-	}
-	free(live->ctl->control);
-	live->ctl->control = path;
-	live->ctl->client.fd = fd;
-	live->now_at = 0;
+	if (find_broker(&live->ctl->find, &live->ctl->client, &ignored) < 0)
+		live->ask_at = loop_clock_ms() + INTERVAL_MS;
+	else
+		live->now_at = 0;
 }
 
 static void ask(struct live *live)
@@ -105,24 +94,21 @@ static void ask(struct live *live)
 		return;
 	if (live->ctl->request.arguments[0].text)
 		words[n++] = (char *)(uintptr_t)live->ctl->request.arguments[0].text;
-	live->asked_at = now_ms();
+	live->asked_at = loop_clock_ms();
 	live->ask_at = live->asked_at + INTERVAL_MS;
-	/* What it said before it closed the connection, if it did, is read in its turn. */
+	/* Not checked: if the broker has closed the connection, reading it says so, and why. */
 	(void)client_ask(&live->ctl->client, words, n);
 }
 
-/* The answer is complete: it becomes what is shown. */
+/* The answer is complete: show it. */
 static void take_answer(struct live *live)
 {
-	struct view *oldest = live->before;
-
-	view_deinit(oldest);
+	view_deinit(&live->before);
 	live->before = live->now;
 	live->before_at = live->now_at;
-	*oldest = live->next;
+	live->now = live->next;
 	live->next = (struct view){ 0 };
-	live->now = oldest;
-	live->now_at = now_ms();
+	live->now_at = loop_clock_ms();
 	live->asked_at = 0;
 	live->notice[0] = '\0';
 	draw(live);
@@ -139,11 +125,11 @@ static enum top_end take_line(struct live *live, const char *raw, size_t len)
 		lose(live, "what answers is not a broker; trying again");
 		return TOP_GOES_ON;
 	}
-	type = ask_string(&doc, "type");
+	type = json_doc_text(&doc, "type");
 	if (strcmp(type, "end") == 0) {
 		take_answer(live);
 	} else if (strcmp(type, "error") == 0) {
-		const char *message = ask_string(&doc, "message");
+		const char *message = json_doc_text(&doc, "message");
 
 		strbuf_init(&refusal, live->refusal, sizeof(live->refusal));
 		strbuf_add_escaped(&refusal, message, strlen(message));
@@ -181,7 +167,7 @@ static enum top_end take_keys(struct live *live)
 		if (keys[i] == 'q' || keys[i] == 'Q')
 			return TOP_QUIT;
 		if (keys[i] == 's') {
-			live->sort = (live->sort + 1) % TOP_SORTS;
+			live->sort = (live->sort + 1) % WORKERS_SORTS;
 			draw(live);
 		}
 	}
@@ -205,9 +191,9 @@ static enum top_end turn(struct live *live)
 	struct pollfd fds[] = {
 		{ .fd = live->signals, .events = POLLIN },
 		{ .fd = STDIN_FILENO, .events = POLLIN },
-		{ .fd = live->ctl->client.fd, .events = POLLIN }, /* below 0: passed over */
+		{ .fd = live->ctl->client.fd, .events = POLLIN }, /* below 0: poll(2) ignores it */
 	};
-	int64_t now = now_ms(), until;
+	int64_t now = loop_clock_ms(), until;
 	enum top_end end = TOP_GOES_ON;
 
 	if (live->asked_at && now - live->asked_at >= ASK_PATIENCE_MS) {
@@ -250,7 +236,7 @@ static enum ctl_exit run(struct live *live)
 }
 
 /*
- * All that would end us comes as an event, so that the terminal is always given back. The signals
+ * Signals that would end brokerctl come as events, so that the terminal is always given back. They
  * stay blocked: brokerctl ends with this command.
  */
 static int open_signals(void)
@@ -261,7 +247,7 @@ static int open_signals(void)
 	sigemptyset(&mask);
 	for (size_t i = 0; i < ARRAY_SIZE(handled); i++)
 		sigaddset(&mask, handled[i]);
-	/* Not to be stopped with the screen half ours. */
+	/* Ctrl-Z must not leave a shell in our screen. */
 	sigaddset(&mask, SIGTSTP);
 	sigprocmask(SIG_BLOCK, &mask, NULL);
 	sigdelset(&mask, SIGTSTP);
@@ -273,8 +259,6 @@ enum ctl_exit ctl_top(struct ctl *ctl)
 	struct live live = { .ctl = ctl, .signals = -1 };
 	enum ctl_exit code;
 
-	live.now = &live.views[0];
-	live.before = &live.views[1];
 	if (!out_is_terminal() || !isatty(STDIN_FILENO)) {
 		out_error(
 			"top needs a terminal that can move its cursor; brokerctl status shows the "
@@ -291,8 +275,8 @@ enum ctl_exit ctl_top(struct ctl *ctl)
 	}
 	code = run(&live);
 	fd_closep(&live.signals);
-	for (size_t i = 0; i < ARRAY_SIZE(live.views); i++)
-		view_deinit(&live.views[i]);
+	view_deinit(&live.now);
+	view_deinit(&live.before);
 	view_deinit(&live.next);
 	return code;
 }

@@ -1,110 +1,82 @@
 #include "top_text.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include "ctl/status_text.h"
-#include "ctl/top_rows.h"
 #include "ctl/workers_table.h"
 
-#define INDENT	  2
-#define SLOTS_MAX 60 /* shown of a reload one by one */
+#define SLOTS_MAX 60 /* of a reload, shown one by one */
 
-/* The lines of a frame, of which there are no more than rows. */
-struct frame {
-	const struct screen *screen;
-	struct buf *out;
-	unsigned left; /* lines that still fit */
-};
-
-/* False: no line fits any more. */
-static bool begin(struct frame *f, unsigned indent, struct text_line *ret)
+/* The counts of the service @name; absent if it is not there. */
+static struct view_object ledger_of(const struct view *view, const char *name)
 {
-	if (f->left == 0)
-		return false;
-	f->left--;
-	text_begin(ret, f->out, f->screen->columns, f->screen->color);
-	text_pad(ret, indent);
-	return true;
+	const struct view_row *row = NULL;
+
+	while (view && (row = view_next(view, NULL, VIEW_SERVICE, row)))
+		if (strcmp(view_text(row->object, "service"), name) == 0)
+			return view_member(row->object, "ledger");
+	return (struct view_object){ .object = NULL };
 }
 
-static const struct view_service *service_before(const struct view *before, const char *name)
+static void add_service(struct frame *f, const struct top *top, struct view_object s)
 {
-	for (size_t i = 0; before && i < before->n_services; i++)
-		if (strcmp(before->services[i].name, name) == 0)
-			return &before->services[i];
-	return NULL;
-}
-
-static void add_service(struct frame *f, const struct top *top, const struct view_service *s)
-{
-	const struct view_service *before = service_before(top->before, s->name);
-	struct text_line line;
+	const char *name = view_text(s, "service");
 	STRBUF(rate, 32);
 
-	if (!begin(f, 0, &line))
-		return;
-	top_add_rate(&rate,
-		     before ? top_rate(s->ledger.accepted, before->ledger.accepted, top->ms) : -1);
-	status_add_service(s, &line);
-	text_addf(&line, TEXT_BOLD, "  %s accepted/s", rate.text);
-	text_end(&line);
+	workers_add_rate(&rate, workers_rate(view_number(view_member(s, "ledger"), "accepted"),
+					     view_number(ledger_of(top->before, name), "accepted"),
+					     top->ms));
+	status_add_service(f, s, rate.text);
 }
 
-/* A character for each slot: # a new worker serves, > it starts, . the old one serves still. */
-static void add_slots(const struct top *top, const struct view_service *s, struct text_line *line)
+/* A character for each slot: # its new worker serves, > it starts, . the old one still serves. */
+static void add_slots(const struct view *now, const struct view_service *s, int64_t generation,
+		      struct strbuf *out)
 {
-	const struct view_worker *workers = &top->now->workers[s->first_worker];
 	char slots[SLOTS_MAX + 1] = "";
+	const struct view_row *row = NULL;
 	int64_t n = 0;
 
-	for (size_t i = 0; i < s->n_workers; i++) {
-		const struct view_worker *w = &workers[i];
+	while ((row = view_next(now, s, VIEW_WORKER, row))) {
+		int64_t slot = view_number(row->object, "slot");
 
-		if (w->slot < 0 || w->slot >= SLOTS_MAX)
+		if (slot < 0 || slot >= SLOTS_MAX)
 			continue;
-		for (; n <= w->slot; n++)
+		for (; n <= slot; n++)
 			slots[n] = '.';
-		if (w->generation != s->reload.generation)
-			continue;
-		slots[w->slot] = strcmp(w->state, "ready") == 0 ? '#' : '>';
+		if (view_number(row->object, "generation") == generation)
+			slots[slot] = strcmp(view_text(row->object, "state"), "ready") ? '>' : '#';
 	}
-	text_addf(line, TEXT_CYAN, "[%s]  ", slots);
+	strbuf_addf(out, "[%s]  ", slots);
 }
 
-static void add_details(struct frame *f, const struct top *top, const struct view_service *s)
+static void add_details(struct frame *f, const struct view *now, const struct view_service *s)
 {
-	struct text_line line;
+	struct view_object service = now->rows[s->first].object;
+	struct view_object reload = view_member(service, "reload");
+	const struct view_row *row = NULL;
+	STRBUF(slots, SLOTS_MAX + 8);
 
-	if (s->reload.is_under_way && begin(f, INDENT, &line)) {
-		add_slots(top, s, &line);
-		status_add_reload(&s->reload, &line);
-		text_end(&line);
-	}
-	if (begin(f, INDENT, &line)) {
-		status_add_ledger(&s->ledger, &line);
-		text_end(&line);
-	}
-	for (size_t i = 0; i < s->n_pins; i++) {
-		if (!begin(f, INDENT, &line))
-			return;
-		status_add_pin(&top->now->pins[s->first_pin + i], &line);
-		text_end(&line);
-	}
+	add_slots(now, s, view_number(reload, "generation"), &slots);
+	status_add_reload(f, reload, slots.text);
+	status_add_ledger(f, view_member(service, "ledger"));
+	while ((row = view_next(now, s, VIEW_PIN, row)))
+		status_add_pin(f, STATUS_INDENT, row->object);
 }
 
-/* How many lines add_service and add_details of all services would take. */
+/* The lines that add_service() and add_details() take for all services. */
 static size_t lines_of(const struct view *view)
 {
-	size_t n = 0;
+	const struct view_row *row = NULL;
+	size_t n = view_count(view, NULL, VIEW_PIN);
 
-	for (size_t i = 0; i < view->n_services; i++)
-		n += 2 + view->services[i].reload.is_under_way + view->services[i].n_pins;
+	while ((row = view_next(view, NULL, VIEW_SERVICE, row)))
+		n += 2 + (view_member(row->object, "reload").object != NULL);
 	return n;
 }
 
-/* At most half of the screen: the workers are what one watches. */
+/* At most half of the screen: people watch the workers. */
 static void add_services(struct frame *f, const struct top *top)
 {
 	const struct view *now = top->now;
@@ -114,90 +86,90 @@ static void add_services(struct frame *f, const struct top *top)
 
 	for (size_t i = 0; i < now->n_services; i++) {
 		if (!details && i + 1 >= room && i + 1 < now->n_services) {
-			if (begin(f, 0, &line)) {
+			if (status_begin_line(f, 0, &line)) {
 				text_addf(&line, TEXT_DIM, "and %zu more services",
 					  now->n_services - i);
 				text_end(&line);
 			}
 			return;
 		}
-		add_service(f, top, &now->services[i]);
+		/* Without a line of its own, if only a worker was asked for. */
+		if (now->rows[now->services[i].first].type != VIEW_SERVICE)
+			continue;
+		add_service(f, top, now->rows[now->services[i].first].object);
 		if (details)
-			add_details(f, top, &now->services[i]);
+			add_details(f, now, &now->services[i]);
 	}
 }
 
-/* Where the last column is narrow its words are cut: below, if there is room, they stand whole. */
-static void add_reason(struct frame *f, const struct view_worker *w,
-		       const struct table_layout *layout)
+/* Where WHY is narrow its words are cut. If there is room below the rows, they stand there whole.
+ */
+static void add_reason(struct frame *f, struct view_object w, const struct workers_table *table)
 {
 	struct text_line line;
 	STRBUF(why, 1024);
 
 	workers_add_why(w, &why);
 	/* One line stays free between them and the foot. */
-	if (!why.len || layout->last_at + text_width(why.text) <= f->screen->columns ||
-	    f->left < 2 || !begin(f, INDENT, &line))
+	if (!why.len || table->why_at + text_width(why.text) <= f->screen.columns || f->left < 2 ||
+	    !status_begin_line(f, STATUS_INDENT, &line))
 		return;
-	text_addf(&line, TEXT_PLAIN, "%s@%" PRId64 ": %s", w->name, w->generation, why.text);
+	text_addf(&line, TEXT_PLAIN, "%s@%" PRId64 ": %s", view_text(w, "worker"),
+		  view_number(w, "generation"), why.text);
 	text_end(&line);
 }
 
-static bool is_parked(const struct view_worker *w)
+static bool is_parked(struct view_object worker)
 {
-	return strcmp(w->state, "parked") == 0;
+	return strcmp(view_text(worker, "state"), "parked") == 0;
 }
 
-/* All who wait for a rollback say the same, so they come last. */
-static void add_reasons(struct frame *f, const struct top_row *rows, size_t n,
-			const struct table_layout *layout)
+/* Parked workers come last: each says the same, that it is kept for a rollback. */
+static void add_reasons(struct frame *f, const struct workers_table *table, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (!is_parked(rows[i].worker))
-			add_reason(f, rows[i].worker, layout);
+		if (!is_parked(table->rows[i].worker))
+			add_reason(f, table->rows[i].worker, table);
 	for (size_t i = 0; i < n; i++)
-		if (is_parked(rows[i].worker))
-			add_reason(f, rows[i].worker, layout);
+		if (is_parked(table->rows[i].worker))
+			add_reason(f, table->rows[i].worker, table);
 }
 
-static void add_workers(struct frame *f, const struct top_row *rows, size_t n)
+static void add_workers(struct frame *f, const struct workers_row *rows, size_t n)
 {
-	struct table table = top_rows_table(rows, n);
-	struct table_layout layout;
+	struct workers_table table;
 	struct text_line line;
 
-	if (n == 0)
+	if (n == 0 || !status_begin_line(f, 0, &line))
 		return;
-	table_measure(&table, f->screen->columns, &layout);
-	if (!begin(f, 0, &line))
-		return;
-	table_add_titles(&table, &layout, &line);
+	workers_table_top(rows, n, f->screen.columns, &table);
+	workers_table_add_row(&table, NULL, &line);
 	text_end(&line);
 	for (size_t i = 0; i < n; i++) {
 		bool last = f->left == 1 && i + 1 < n;
 
-		if (!begin(f, 0, &line))
+		if (!status_begin_line(f, 0, &line))
 			return;
 		if (last)
 			text_addf(&line, TEXT_DIM, "and %zu more workers", n - i);
 		else
-			table_add_row(&table, &layout, i, &line);
+			workers_table_add_row(&table, &rows[i], &line);
 		text_end(&line);
 	}
-	add_reasons(f, rows, n, &layout);
+	add_reasons(f, &table, n);
 }
 
 static void add_foot(struct frame *f, const struct top *top)
 {
 	static const char *const sorts[] = {
-		[TOP_BY_SLOT] = "slot",
-		[TOP_BY_RATE] = "rate",
-		[TOP_BY_CPU] = "CPU",
-		[TOP_BY_OPEN] = "open connections",
+		[SORT_BY_SLOT] = "slot",
+		[SORT_BY_RATE] = "rate",
+		[SORT_BY_CPU] = "CPU",
+		[SORT_BY_OPEN] = "open connections",
 	};
 	struct text_line line;
 
-	if (!begin(f, 0, &line))
+	if (!status_begin_line(f, 0, &line))
 		return;
 	if (top->notice)
 		text_add(&line, TEXT_RED, top->notice);
@@ -206,26 +178,26 @@ static void add_foot(struct frame *f, const struct top *top)
 	text_end(&line);
 }
 
-int top_text(const struct top *top, const struct screen *screen, struct buf *out)
+void top_text(const struct top *top, const struct screen *screen, struct buf *out)
 {
-	/* The foot has its line whatever else does not fit. */
-	struct frame f = { .screen = screen, .out = out, .left = screen->rows - 1 };
-	_cleanup_free_ struct top_row *rows = NULL;
-	struct text_line line;
-	int r = top_rows_make(top, &rows);
+	/* The foot always has its line. */
+	struct frame f = { .screen = *screen, .out = out, .left = screen->rows - 1 };
+	size_t n_rows;
+	_cleanup_free_ struct workers_row *rows =
+		workers_rows_make(top->now, top->before, top->ms, top->sort, &n_rows);
+	const struct view_row *broker = view_next(top->now, NULL, VIEW_BROKER, NULL);
 
-	if (r < 0)
-		return r;
-	if (top->now->has_broker && begin(&f, 0, &line)) {
-		status_add_broker(&top->now->broker, &line);
-		text_end(&line);
+	if (!rows) {
+		out->failed = true;
+		return;
 	}
+	if (broker)
+		status_add_broker(&f, broker->object);
 	add_services(&f, top);
-	add_workers(&f, rows, top->now->n_workers);
-	/* At the bottom, where the eye finds it. */
-	while (begin(&f, 0, &line))
-		text_end(&line);
+	add_workers(&f, rows, n_rows);
+	/* The foot is at the bottom, where the eye finds it. */
+	for (; f.left > 0; f.left--)
+		buf_add_str(out, "\n");
 	f.left = 1;
 	add_foot(&f, top);
-	return 0;
 }

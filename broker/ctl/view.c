@@ -1,258 +1,154 @@
 #include "view.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
-#include "base/strbuf.h"
 
-/* One line while it is read. */
-struct source {
-	const struct json_doc *doc;
-	const struct json_value *object;
-};
-
-static const char *string(const struct source *from, const char *key)
-{
-	const char *text = json_doc_string(from->doc, from->object, key);
-
-	return text ? text : "";
-}
-
-static int64_t integer(const struct source *from, const char *key)
-{
-	return json_doc_integer(from->doc, from->object, key, -1);
-}
-
-static bool truth(const struct source *from, const char *key)
-{
-	return json_doc_truth(from->doc, from->object, key);
-}
-
-/* Room for one more behind @n of @size bytes each; it is zeroed. */
+/* @array of @n elements of @size bytes, with room for one more. */
 static void *grow(void *array, size_t n, size_t size)
 {
-	void *more = array;
-
-	/* At each power of two. */
-	if ((n & (n - 1)) == 0)
-		more = realloc(array, (n ? 2 * n : 1) * size);
-	if (more)
-		memset((char *)more + n * size, 0, size);
-	return more;
+	/* The room doubles at each power of two. */
+	return (n & (n - 1)) == 0 ? realloc(array, (n ? 2 * n : 1) * size) : array;
 }
 
-#define GROW(array, n)                                                                             \
-	({                                                                                         \
-		void *grown_ = grow(array, n, sizeof(*(array)));                                   \
-		if (grown_)                                                                        \
-			(array) = grown_;                                                          \
-		grown_ ? &(array)[(n)++] : NULL;                                                   \
-	})
-
-static struct view_service *new_service(struct view *view, const char *name)
+/* The row that came last belongs to the last service, or begins one. */
+static bool add_to_service(struct view *view)
 {
-	struct view_service *s = GROW(view->services, view->n_services);
+	const struct view_row *row = &view->rows[view->n_rows - 1];
+	struct view_service *services = view->services, *last;
 
-	if (!s)
-		return NULL;
-	s->name = name;
-	s->state = s->balance = s->reload.kind = s->reload.waits_for = "";
-	s->first_listener = view->n_listeners;
-	s->first_worker = view->n_workers;
-	s->first_pin = view->n_pins;
-	return s;
-}
-
-/* The rows of a service follow it, so it is the last one; what `status WORKER` sends has none. */
-static struct view_service *service_of(struct view *view, const char *name)
-{
-	struct view_service *last = view->n_services ? &view->services[view->n_services - 1] : NULL;
-
-	if (last && strcmp(last->name, name) == 0)
-		return last;
-	last = new_service(view, name);
-	if (last)
-		last->is_implied = true;
-	return last;
-}
-
-static void read_broker(struct view *view, const struct source *from)
-{
-	view->has_broker = true;
-	view->broker = (struct view_broker){
-		.version = string(from, "version"),
-		.state = string(from, "state"),
-		.time = string(from, "time"),
-		.run_dir = string(from, "run_dir"),
-		.config = json_doc_string(from->doc, from->object, "config"),
-		.pid = integer(from, "pid"),
-		.uptime_ms = integer(from, "uptime_ms"),
-	};
-}
-
-static void read_ledger(const struct source *service, struct view_ledger *ret)
-{
-	struct source from = { service->doc,
-			       json_doc_member(service->doc, service->object, "ledger") };
-	const struct json_value *v;
-	struct strbuf reasons;
-
-	*ret = (struct view_ledger){
-		.accepted = integer(&from, "accepted"),
-		.taken = integer(&from, "taken"),
-		.waiting = integer(&from, "waiting"),
-		.client_gone = integer(&from, "client_gone"),
-		.taken_back = integer(&from, "taken_back"),
-		.balanced = truth(&from, "balanced"),
-	};
-	strbuf_init(&reasons, ret->reasons, sizeof(ret->reasons));
-	v = json_doc_first(from.doc, json_doc_member(from.doc, from.object, "refused"));
-	for (; v; v = json_doc_next(from.doc, v)) {
-		if (!v->key || !v->is_integer || v->integer <= 0)
-			continue;
-		ret->refused += v->integer;
-		strbuf_addf(&reasons, "%s%s %" PRId64, reasons.len ? ", " : "", v->key, v->integer);
+	last = view->n_services ? &services[view->n_services - 1] : NULL;
+	if (!last || row->type == VIEW_SERVICE ||
+	    strcmp(view_text(view->rows[last->first].object, "service"),
+		   view_text(row->object, "service")) != 0) {
+		services = grow(services, view->n_services, sizeof(*services));
+		if (!services)
+			return false;
+		view->services = services;
+		last = &services[view->n_services++];
+		last->first = view->n_rows - 1;
 	}
+	last->end = view->n_rows;
+	return true;
 }
 
-static void read_reload(const struct source *service, struct view_reload *ret)
+static enum view_type type_of(const char *name)
 {
-	struct source from = { service->doc,
-			       json_doc_member(service->doc, service->object, "reload") };
-
-	*ret = (struct view_reload){
-		.is_under_way = from.object != NULL,
-		.kind = string(&from, "kind"),
-		.generation = integer(&from, "generation"),
-		.done = integer(&from, "done"),
-		.of = integer(&from, "of"),
-		.ms = integer(&from, "ms"),
-		.waits_for = string(&from, "waits_for"),
+	static const char *const names[] = {
+		[VIEW_BROKER] = "broker", [VIEW_SERVICE] = "service", [VIEW_LISTENER] = "listener",
+		[VIEW_WORKER] = "worker", [VIEW_PIN] = "pin",
 	};
-}
+	enum view_type type = VIEW_BROKER;
 
-static int read_service(struct view *view, const struct source *from)
-{
-	struct view_service *s = new_service(view, string(from, "service"));
-
-	if (!s)
-		return -ENOMEM;
-	s->state = string(from, "state");
-	s->balance = string(from, "balance");
-	s->generation = integer(from, "generation");
-	s->workers = integer(from, "workers");
-	s->ready = integer(from, "ready");
-	s->rollback_ms = integer(from, "rollback_ms");
-	read_ledger(from, &s->ledger);
-	read_reload(from, &s->reload);
-	return 0;
-}
-
-static int read_listener(struct view *view, const struct source *from)
-{
-	struct view_service *s = service_of(view, string(from, "service"));
-	struct view_listener *l = s ? GROW(view->listeners, view->n_listeners) : NULL;
-
-	if (!l)
-		return -ENOMEM;
-	s->n_listeners++;
-	*l = (struct view_listener){
-		.address = string(from, "address"),
-		.state = string(from, "state"),
-		.app_port = integer(from, "app_port"),
-		.backlog = integer(from, "backlog"),
-		.backlog_max = integer(from, "backlog_max"),
-		.overflows = integer(from, "overflows"),
-		.accepted = integer(from, "accepted"),
-		.is_automatic = truth(from, "automatic"),
-	};
-	return 0;
-}
-
-static int read_worker(struct view *view, const struct source *from)
-{
-	struct view_service *s = service_of(view, string(from, "service"));
-	struct view_worker *w = s ? GROW(view->workers, view->n_workers) : NULL;
-	struct source tracer = { from->doc, json_doc_member(from->doc, from->object, "tracer") };
-
-	if (!w)
-		return -ENOMEM;
-	s->n_workers++;
-	*w = (struct view_worker){
-		.name = string(from, "worker"),
-		.state = string(from, "state"),
-		.why = string(from, "why"),
-		.slot = integer(from, "slot"),
-		.pid = integer(from, "pid"),
-		.generation = integer(from, "generation"),
-		.state_ms = integer(from, "state_ms"),
-		.given = integer(from, "given"),
-		.waiting = integer(from, "waiting"),
-		.open = integer(from, "open"),
-		.rss_bytes = integer(from, "rss_bytes"),
-		.cpu_ms = integer(from, "cpu_ms"),
-		.restarts = integer(from, "restarts"),
-		.tracer_pid = integer(&tracer, "pid"),
-		.tracer_name = string(&tracer, "name"),
-		.is_pinned_only = truth(from, "pinned_only"),
-	};
-	return 0;
-}
-
-static int read_pin(struct view *view, const struct source *from)
-{
-	struct view_service *s = service_of(view, string(from, "service"));
-	struct view_pin *p = s ? GROW(view->pins, view->n_pins) : NULL;
-
-	if (!p)
-		return -ENOMEM;
-	s->n_pins++;
-	*p = (struct view_pin){
-		.source = json_doc_string(from->doc, from->object, "source"),
-		.worker = string(from, "worker"),
-		.kind = string(from, "kind"),
-		.expires_ms = integer(from, "expires_ms"),
-	};
-	return 0;
+	while (type < VIEW_TYPES && strcmp(names[type], name) != 0)
+		type++;
+	return type;
 }
 
 int view_add(struct view *view, const char *line, size_t len)
 {
-	char *copy = strndup(line, len), **slot;
+	_cleanup_free_ char *text = strndup(line, len);
+	struct json_value *values;
+	struct view_row *rows, *row;
 	struct json_doc doc;
-	struct source from = { &doc, doc.value };
-	const char *type;
+	enum view_type type;
 
-	slot = copy ? GROW(view->lines, view->n_lines) : NULL;
-	if (!slot) {
-		free(copy);
+	if (!text)
 		return -ENOMEM;
-	}
-	*slot = copy;
-	if (strlen(copy) != len || json_doc_read(copy, len, &doc) < 0)
+	if (strlen(text) != len || json_doc_read(text, len, &doc) < 0)
 		return -EINVAL;
-	type = string(&from, "type");
-	if (strcmp(type, "service") == 0)
-		return read_service(view, &from);
-	if (strcmp(type, "listener") == 0)
-		return read_listener(view, &from);
-	if (strcmp(type, "worker") == 0)
-		return read_worker(view, &from);
-	if (strcmp(type, "pin") == 0)
-		return read_pin(view, &from);
-	if (strcmp(type, "broker") == 0)
-		read_broker(view, &from);
-	return 0;
+	type = type_of(json_doc_text(&doc, "type"));
+	if (type == VIEW_TYPES)
+		return 0;
+	rows = grow(view->rows, view->n_rows, sizeof(*rows));
+	if (!rows)
+		return -ENOMEM;
+	view->rows = rows;
+	values = malloc(doc.n * sizeof(*values));
+	if (!values)
+		return -ENOMEM;
+	memcpy(values, doc.value, doc.n * sizeof(*values));
+	row = &rows[view->n_rows];
+	row->type = type;
+	row->object.values = row->object.object = values;
+	row->text = text;
+	text = NULL;
+	view->n_rows++;
+	return type == VIEW_BROKER || add_to_service(view) ? 0 : -ENOMEM;
 }
 
 void view_deinit(struct view *view)
 {
-	for (size_t i = 0; i < view->n_lines; i++)
-		free(view->lines[i]);
-	free(view->lines);
+	for (size_t i = 0; i < view->n_rows; i++) {
+		free(view->rows[i].text);
+		free((void *)(uintptr_t)view->rows[i].object.values);
+	}
+	free(view->rows);
 	free(view->services);
-	free(view->listeners);
-	free(view->workers);
-	free(view->pins);
 	*view = (struct view){ 0 };
+}
+
+const struct view_row *view_next(const struct view *view, const struct view_service *service,
+				 enum view_type type, const struct view_row *after)
+{
+	size_t i = after ? (size_t)(after - view->rows) + 1 : service ? service->first : 0;
+	size_t end = service ? service->end : view->n_rows;
+
+	for (; i < end; i++)
+		if (view->rows[i].type == type)
+			return &view->rows[i];
+	return NULL;
+}
+
+size_t view_count(const struct view *view, const struct view_service *service, enum view_type type)
+{
+	const struct view_row *row = NULL;
+	size_t n = 0;
+
+	while ((row = view_next(view, service, type, row)))
+		n++;
+	return n;
+}
+
+const struct json_value *view_next_member(struct view_object o, const struct json_value *after)
+{
+	unsigned i = after					 ? after->next
+		     : o.object && o.object->kind == JSON_OBJECT ? o.object->first
+								 : 0;
+
+	return i ? &o.values[i] : NULL;
+}
+
+/* NULL: absent, or of another kind. */
+static const struct json_value *member(struct view_object o, const char *key, enum json_kind kind)
+{
+	for (const struct json_value *v = NULL; (v = view_next_member(o, v));)
+		if (strcmp(v->key, key) == 0)
+			return v->kind == kind ? v : NULL;
+	return NULL;
+}
+
+const char *view_text(struct view_object o, const char *key)
+{
+	const struct json_value *v = member(o, key, JSON_STRING);
+
+	return v ? v->text : "";
+}
+
+int64_t view_number(struct view_object o, const char *key)
+{
+	const struct json_value *v = member(o, key, JSON_NUMBER);
+
+	return v && v->is_integer ? v->integer : -1;
+}
+
+bool view_truth(struct view_object o, const char *key)
+{
+	const struct json_value *v = member(o, key, JSON_BOOL);
+
+	return v && v->is_true;
+}
+
+struct view_object view_member(struct view_object o, const char *key)
+{
+	return (struct view_object){ o.values, member(o, key, JSON_OBJECT) };
 }

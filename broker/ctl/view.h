@@ -1,85 +1,70 @@
 /*
- * view - what `status` answered, as values: the lines of one answer, read and kept together.
+ * view - the answer to `status`: its lines, kept and looked up by the keys of docs/control.md.
  *
- * Pure but for the heap. A number that the broker does not know (null) is -1. Texts are never
- * NULL unless said; they come from outside and must be escaped to be shown (text.h does).
+ * Pure but for the heap. What the broker does not say, or says to be null, is "", -1 or false.
+ * Texts come from outside and must be escaped when they are shown, as text.h does.
  */
 #ifndef BROKER_CTL_VIEW_H
 #define BROKER_CTL_VIEW_H
 
 #include "base/json_doc.h"
 
-struct view_broker {
-	const char *version, *state, *time, *run_dir;
-	const char *config; /* NULL: started with a command line */
-	int64_t pid, uptime_ms;
+/* A JSON object of a line. It may be absent: then so are all its members. */
+struct view_object {
+	const struct json_value *values; /* of the whole line */
+	const struct json_value *object; /* one of them; NULL: absent */
 };
 
-struct view_ledger {
-	int64_t accepted, taken, waiting, client_gone, taken_back;
-	int64_t refused; /* for whatever reason */
-	bool balanced;
-	char reasons[160]; /* "no-worker 2, no-memory 1"; empty: none was refused */
+enum view_type {
+	VIEW_BROKER,
+	VIEW_SERVICE,
+	VIEW_LISTENER,
+	VIEW_WORKER,
+	VIEW_PIN,
+	VIEW_TYPES,
 };
 
-struct view_reload {
-	bool is_under_way;
-	const char *kind; /* reload, restart */
-	int64_t generation, done, of, ms;
-	const char *waits_for;
+struct view_row {
+	enum view_type type;
+	struct view_object object;
+	char *text; /* the strings in the values point into it */
 };
 
+/* The lines of one service: its own, if the broker sent it, and those about it that follow. */
 struct view_service {
-	const char *name, *state, *balance;
-	int64_t generation, workers, ready;
-	int64_t rollback_ms; /* -1: there is nothing to roll back to */
-	struct view_reload reload;
-	struct view_ledger ledger;
-	bool is_implied; /* the broker sent only workers: only name is set */
-	/* Where its rows are in the arrays of the view. */
-	size_t first_listener, n_listeners, first_worker, n_workers, first_pin, n_pins;
-};
-
-struct view_listener {
-	const char *address, *state;
-	int64_t app_port, backlog, backlog_max, overflows, accepted;
-	bool is_automatic; /* the app asked for it, no listen line */
-};
-
-struct view_worker {
-	const char *name, *state, *why;
-	int64_t slot; /* -1: a guest */
-	int64_t pid, generation, state_ms, given, waiting, open, rss_bytes, cpu_ms, restarts;
-	int64_t tracer_pid; /* -1: none */
-	const char *tracer_name;
-	bool is_pinned_only;
-};
-
-struct view_pin {
-	const char *source; /* NULL: whoever comes next */
-	const char *worker, *kind;
-	int64_t expires_ms; /* -1: never */
+	size_t first, end; /* rows */
 };
 
 struct view {
-	struct view_broker broker;
-	bool has_broker;
+	struct view_row *rows; /* as they came */
 	struct view_service *services;
-	struct view_listener *listeners;
-	struct view_worker *workers;
-	struct view_pin *pins;
-	size_t n_services, n_listeners, n_workers, n_pins;
-	char **lines; /* what the texts point into */
-	size_t n_lines;
+	size_t n_rows, n_services;
 };
 
 /* An all-zero view is empty. */
 void view_deinit(struct view *view);
 
 /*
- * Adds what one line of the answer says. @line is @len bytes. 0; -EINVAL: it is not JSON; -ENOMEM.
- * Types that are not known, and end and error, add nothing.
+ * Adds one line of the answer, @len bytes. 0; -EINVAL: it is not JSON; -ENOMEM. Lines of other
+ * types, such as the end, add nothing.
  */
 int view_add(struct view *view, const char *line, size_t len);
+
+/*
+ * The first row of @type behind @after (NULL: from the beginning) in @service (NULL: in all). NULL:
+ * there is none.
+ */
+const struct view_row *view_next(const struct view *view, const struct view_service *service,
+				 enum view_type type, const struct view_row *after);
+size_t view_count(const struct view *view, const struct view_service *service, enum view_type type);
+
+/* Members, as what is expected: "", -1, false or absent if they are not that. */
+const char *view_text(struct view_object o, const char *key);
+int64_t view_number(struct view_object o, const char *key);
+bool view_truth(struct view_object o, const char *key);
+struct view_object view_member(struct view_object o, const char *key);
+
+/* The member behind @after (NULL: the first). NULL: there is none. */
+const struct json_value *view_next_member(struct view_object o, const struct json_value *after);
 
 #endif

@@ -3,6 +3,54 @@
 #include <inttypes.h>
 #include <string.h>
 
+#define GAP	 2 /* blanks between two columns */
+#define CELL_MAX 1024
+#define WHY_MIN	 12 /* columns that WHY should have, if it has any text */
+
+enum cell {
+	/* Words, at the left. */
+	CELL_TEXT,
+	CELL_STATE,
+	CELL_BAR,
+	CELL_WHY,
+	/* Numbers, at the right. */
+	CELL_PID,
+	CELL_COUNT,
+	CELL_WARNING, /* a count that is yellow, if it is not 0 */
+	CELL_BYTES,
+	CELL_AGE,
+	CELL_CPU_TIME,
+	CELL_RATE,
+	CELL_PERCENT,
+};
+
+struct workers_column {
+	const char *title;
+	const char *key; /* of the worker in the answer; NULL: it is made of several */
+	enum cell cell;
+	unsigned drop; /* the column with the highest number is left out first; 0: never left out */
+};
+
+static const struct workers_column status_columns[WORKERS_COLUMNS] = {
+	{ "WORKER", "worker", CELL_TEXT, 0 },	     { "PID", "pid", CELL_PID, 3 },
+	{ "GEN", "generation", CELL_COUNT, 6 },	     { "STATE", "state", CELL_STATE, 0 },
+	{ "FOR", "state_ms", CELL_AGE, 4 },	     { "GIVEN", "given", CELL_COUNT, 5 },
+	{ "WAITING", "waiting", CELL_COUNT, 2 },     { "OPEN", "open", CELL_COUNT, 1 },
+	{ "MEMORY", "rss_bytes", CELL_BYTES, 8 },    { "CPU", "cpu_ms", CELL_CPU_TIME, 9 },
+	{ "RESTARTS", "restarts", CELL_WARNING, 7 }, { "WHY", NULL, CELL_WHY, 0 },
+};
+
+static const struct workers_column top_columns[WORKERS_COLUMNS] = {
+	{ "WORKER", "worker", CELL_TEXT, 0 },	{ "PID", "pid", CELL_PID, 9 },
+	{ "GEN", "generation", CELL_COUNT, 5 }, { "STATE", "state", CELL_STATE, 0 },
+	{ "FOR", "state_ms", CELL_AGE, 7 },	{ "GIVEN/S", NULL, CELL_RATE, 1 },
+	{ "RATE", NULL, CELL_BAR, 6 },		{ "WAITING", "waiting", CELL_WARNING, 2 },
+	{ "OPEN", "open", CELL_COUNT, 3 },	{ "MEMORY", "rss_bytes", CELL_BYTES, 8 },
+	{ "CPU%", NULL, CELL_PERCENT, 4 },	{ "WHY", NULL, CELL_WHY, 0 },
+};
+
+/* --- cells ------------------------------------------------------------------------------- */
+
 enum text_style workers_state_style(const char *state)
 {
 	static const struct {
@@ -22,127 +70,160 @@ enum text_style workers_state_style(const char *state)
 	return TEXT_PLAIN;
 }
 
-void workers_cell_pid(const struct view_worker *w, struct strbuf *out)
+void workers_add_why(struct view_object worker, struct strbuf *out)
 {
-	if (w->pid > 0)
-		strbuf_addf(out, "%" PRId64, w->pid);
-	else
-		strbuf_add(out, "-");
-}
+	struct view_object tracer = view_member(worker, "tracer");
+	const char *why = view_text(worker, "why"), *name = view_text(tracer, "name");
+	int64_t pid = view_number(tracer, "pid");
 
-void workers_cell_state(const struct view_worker *w, struct strbuf *out, enum text_style *style)
-{
-	strbuf_add(out, w->state);
-	if (style)
-		*style = workers_state_style(w->state);
-}
-
-void workers_add_why(const struct view_worker *w, struct strbuf *out)
-{
-	strbuf_add(out, w->why);
-	/* The broker's words name these where it matters; where they do not, nothing is hidden. */
-	if (w->tracer_pid > 0 && !strstr(w->why, w->tracer_name))
-		strbuf_addf(out, "%straced by %s %" PRId64, out->len ? "; " : "", w->tracer_name,
-			    w->tracer_pid);
-	if (w->is_pinned_only && !strstr(w->why, "pinned sources only"))
+	strbuf_add(out, why);
+	/* Mostly the broker's own words name these. If they do not, they are added. */
+	if (pid > 0 && !strstr(why, name))
+		strbuf_addf(out, "%straced by %s %" PRId64, out->len ? "; " : "", name, pid);
+	if (view_truth(worker, "pinned_only") && !strstr(why, "pinned sources only"))
 		strbuf_addf(out, "%spinned sources only", out->len ? "; " : "");
 }
 
-static const struct view_worker *at(const void *rows, size_t row)
+void workers_add_rate(struct strbuf *out, double rate)
 {
-	return &((const struct view_worker *)rows)[row];
+	if (rate < 9.95 && rate > 0)
+		strbuf_addf(out, "%.1f", rate);
+	else
+		text_add_count(out, rate < 0 ? -1 : (int64_t)(rate + 0.5));
 }
 
-static void cell_name(const void *rows, size_t row, struct strbuf *out, enum text_style *style)
+/* The text of a cell into @out, which is empty. Returns how it looks. */
+static enum text_style add_cell(const struct workers_column *c, const struct workers_row *row,
+				struct strbuf *out)
 {
-	(void)style;
-	strbuf_add(out, at(rows, row)->name);
+	const char *text = c->key ? view_text(row->worker, c->key) : "";
+	int64_t number = c->key ? view_number(row->worker, c->key) : -1;
+
+	switch (c->cell) {
+	case CELL_TEXT:
+		strbuf_add(out, text);
+		break;
+	case CELL_STATE:
+		strbuf_add(out, text);
+		return workers_state_style(text);
+	case CELL_BAR:
+		for (unsigned i = 0; i < WORKERS_BAR_COLUMNS; i++)
+			strbuf_add(out, i < row->bar ? "|" : " ");
+		return TEXT_GREEN;
+	case CELL_WHY:
+		workers_add_why(row->worker, out);
+		break;
+	case CELL_PID:
+		if (number > 0)
+			strbuf_addf(out, "%" PRId64, number);
+		else
+			strbuf_add(out, "-");
+		break;
+	case CELL_COUNT:
+	case CELL_WARNING:
+		text_add_count(out, number);
+		return c->cell == CELL_WARNING && number > 0 ? TEXT_YELLOW : TEXT_PLAIN;
+	case CELL_BYTES:
+		text_add_bytes(out, number);
+		break;
+	case CELL_AGE:
+		text_add_age(out, number);
+		break;
+	case CELL_CPU_TIME:
+		text_add_cpu_time(out, number);
+		break;
+	case CELL_RATE:
+		workers_add_rate(out, row->given_rate);
+		break;
+	case CELL_PERCENT:
+		if (row->cpu_percent >= 0)
+			strbuf_addf(out, "%.0f", row->cpu_percent);
+		else
+			strbuf_add(out, "-");
+		break;
+	}
+	return TEXT_PLAIN;
 }
 
-static void cell_pid(const void *rows, size_t row, struct strbuf *out, enum text_style *style)
+/* --- columns ----------------------------------------------------------------------------- */
+
+/* The width of the table, if WHY has no more than it should have at least. */
+static unsigned total(const struct workers_table *t)
 {
-	(void)style;
-	workers_cell_pid(at(rows, row), out);
+	unsigned sum = t->indent, n = 0;
+
+	for (size_t i = 0; i < WORKERS_COLUMNS; i++) {
+		bool is_why = i == WORKERS_COLUMNS - 1;
+
+		sum += is_why && t->width[i] > WHY_MIN ? WHY_MIN : t->width[i];
+		n += t->width[i] > 0;
+	}
+	return sum + (n ? n - 1 : 0) * GAP;
 }
 
-static void cell_generation(const void *rows, size_t row, struct strbuf *out,
-			    enum text_style *style)
+static void measure(struct workers_table *t, size_t n, unsigned width)
 {
-	(void)style;
-	text_add_count(out, at(rows, row)->generation);
+	for (size_t i = 0; i < WORKERS_COLUMNS; i++) {
+		unsigned title = (unsigned)strlen(t->columns[i].title);
+
+		for (size_t row = 0; row < n; row++) {
+			STRBUF(text, CELL_MAX);
+			unsigned own;
+
+			(void)add_cell(&t->columns[i], &t->rows[row], &text);
+			own = text_width(text.text);
+			if (own > t->width[i])
+				t->width[i] = own;
+		}
+		/* An empty column needs no title. */
+		if (t->width[i] && t->width[i] < title)
+			t->width[i] = title;
+	}
+	for (unsigned drop = WORKERS_COLUMNS; drop > 0 && total(t) > width; drop--)
+		for (size_t i = 0; i < WORKERS_COLUMNS; i++)
+			if (t->columns[i].drop == drop)
+				t->width[i] = 0;
+	t->why_at = t->indent;
+	for (size_t i = 0; i < WORKERS_COLUMNS - 1; i++)
+		if (t->width[i])
+			t->why_at += t->width[i] + GAP;
 }
 
-static void cell_state(const void *rows, size_t row, struct strbuf *out, enum text_style *style)
+void workers_table_status(const struct workers_row *rows, size_t n, unsigned width,
+			  struct workers_table *ret)
 {
-	workers_cell_state(at(rows, row), out, style);
+	*ret = (struct workers_table){ .columns = status_columns, .rows = rows, .indent = 2 };
+	measure(ret, n, width);
 }
 
-static void cell_age(const void *rows, size_t row, struct strbuf *out, enum text_style *style)
+void workers_table_top(const struct workers_row *rows, size_t n, unsigned width,
+		       struct workers_table *ret)
 {
-	(void)style;
-	text_add_age(out, at(rows, row)->state_ms);
+	*ret = (struct workers_table){ .columns = top_columns, .rows = rows };
+	measure(ret, n, width);
 }
 
-static void cell_given(const void *rows, size_t row, struct strbuf *out, enum text_style *style)
+void workers_table_add_row(const struct workers_table *t, const struct workers_row *row,
+			   struct text_line *line)
 {
-	(void)style;
-	text_add_count(out, at(rows, row)->given);
-}
+	unsigned at = t->indent;
 
-static void cell_waiting(const void *rows, size_t row, struct strbuf *out, enum text_style *style)
-{
-	(void)style;
-	text_add_count(out, at(rows, row)->waiting);
-}
+	line->row = true;
+	for (size_t i = 0; i < WORKERS_COLUMNS; i++) {
+		const struct workers_column *c = &t->columns[i];
+		enum text_style style = TEXT_BOLD;
+		STRBUF(text, CELL_MAX);
+		unsigned own;
 
-static void cell_open(const void *rows, size_t row, struct strbuf *out, enum text_style *style)
-{
-	(void)style;
-	text_add_count(out, at(rows, row)->open);
-}
-
-static void cell_memory(const void *rows, size_t row, struct strbuf *out, enum text_style *style)
-{
-	(void)style;
-	text_add_bytes(out, at(rows, row)->rss_bytes);
-}
-
-static void cell_cpu(const void *rows, size_t row, struct strbuf *out, enum text_style *style)
-{
-	(void)style;
-	text_add_cpu_time(out, at(rows, row)->cpu_ms);
-}
-
-static void cell_restarts(const void *rows, size_t row, struct strbuf *out, enum text_style *style)
-{
-	if (style && at(rows, row)->restarts > 0)
-		*style = TEXT_YELLOW;
-	text_add_count(out, at(rows, row)->restarts);
-}
-
-static void cell_why(const void *rows, size_t row, struct strbuf *out, enum text_style *style)
-{
-	(void)style;
-	workers_add_why(at(rows, row), out);
-}
-
-struct table workers_table(const struct view_worker *workers, size_t n)
-{
-	static const struct table_column columns[] = {
-		{ "WORKER", 0, false, cell_name },	{ "PID", 3, true, cell_pid },
-		{ "GEN", 6, true, cell_generation },	{ "STATE", 0, false, cell_state },
-		{ "FOR", 4, true, cell_age },		{ "GIVEN", 5, true, cell_given },
-		{ "WAITING", 2, true, cell_waiting },	{ "OPEN", 1, true, cell_open },
-		{ "MEMORY", 8, true, cell_memory },	{ "CPU", 9, true, cell_cpu },
-		{ "RESTARTS", 7, true, cell_restarts }, { "WHY", 0, false, cell_why },
-	};
-
-	return (struct table){
-		.columns = columns,
-		.n_columns = ARRAY_SIZE(columns),
-		.rows = workers,
-		.n_rows = n,
-		.indent = 2,
-		.last_min = 12,
-	};
+		if (t->width[i] == 0)
+			continue;
+		if (row)
+			style = add_cell(c, row, &text);
+		else
+			strbuf_add(&text, c->title);
+		own = text_width(text.text);
+		text_pad(line, at + (c->cell <= CELL_WHY ? 0 : t->width[i] - own));
+		text_add(line, style, text.text);
+		at += t->width[i] + GAP;
+	}
 }

@@ -26,7 +26,7 @@ const struct command command_table[] = {
 	  .arguments = { OPTIONAL(KIND_TARGET, "SERVICE|WORKER") },
 	  .options = { { .name = "--follow", .letter = 'f', .help = "go on with those to come" },
 		       { .name = "--since", .value = KIND_SINCE, .value_name = "DURATION|ID",
-			 .help = "only those of the last DURATION, or behind event ID" } },
+			 .help = "only those of the last DURATION, or after event ID" } },
 	  .help = "what has happened: starts, exits, reloads, limits",
 	  .more = "The broker keeps the latest events, at most a thousand. With --follow alone "
 		  "only new ones are shown." },
@@ -44,17 +44,17 @@ const struct command command_table[] = {
 	  .help = "end a reload that is under way; old workers not yet replaced stay" },
 	{ COMMAND_ROLLBACK, "rollback", RIGHT_STEER,
 	  .arguments = { OPTIONAL(KIND_SERVICE, "SERVICE") },
-	  .help = "put the workers of before the last reload back, within rollback_window" },
+	  .help = "bring back the workers that the last reload replaced, within rollback_window" },
 	{ COMMAND_SCALE, "scale", RIGHT_STEER,
 	  .arguments = { ARG(KIND_SERVICE, "SERVICE"), ARG(KIND_COUNT, "N") },
-	  .help = "have N workers until the next reload" },
+	  .help = "run N workers until the next reload" },
 	{ COMMAND_RESTART, "restart", RIGHT_STEER,
 	  .arguments = { ARG(KIND_WORKER, "WORKER") },
 	  .options = { NO_WAIT },
 	  .help = "replace one worker by a new process" },
 	{ COMMAND_HOLD, "hold", RIGHT_STEER,
 	  .arguments = { ARG(KIND_WORKER, "WORKER") },
-	  .help = "take a worker out of the round; what it has it finishes" },
+	  .help = "take a worker out of the round; it finishes what it has" },
 	{ COMMAND_RELEASE, "release", RIGHT_STEER,
 	  .arguments = { ARG(KIND_WORKER, "WORKER") },
 	  .help = "put a held worker back into the round" },
@@ -84,7 +84,7 @@ const struct command command_table[] = {
 	  .help = "send the next connection of a source that is not pinned to this worker" },
 	{ COMMAND_UNPIN, "unpin", RIGHT_STEER,
 	  .arguments = { ARG(KIND_PINNED, "CIDR|WORKER|all") },
-	  .help = "take a pin away" },
+	  .help = "remove a pin" },
 	{ COMMAND_PINS, "pins", RIGHT_READ,
 	  .help = "which sources are pinned to which workers" },
 
@@ -97,6 +97,10 @@ const struct command command_table[] = {
 	{ COMMAND_COMPLETION, "completion", RIGHT_LOCAL,
 	  .arguments = { ARG(KIND_SHELL, "bash|zsh|fish") },
 	  .help = "print the completion for a shell" },
+	{ COMMAND_COMPLETE, "complete", RIGHT_LOCAL,
+	  .rest = "WORD...",
+	  .hidden = true,
+	  .help = "what may stand in the place of the last WORD: for the completion of a shell" },
 	{ COMMAND_HELP, "help", RIGHT_READ,
 	  .arguments = { OPTIONAL(KIND_COMMAND, "COMMAND") },
 	  .help = "the commands, or one of them" },
@@ -168,10 +172,12 @@ static const struct command *match(char *const *words, size_t n, size_t *ret_use
 static int unknown(const char *word, struct strbuf *error)
 {
 	const char *names[ARRAY_SIZE(command_table)], *near;
+	size_t n = 0;
 
 	for (size_t i = 0; i < command_count; i++)
-		names[i] = command_table[i].name;
-	near = nearest(word, names, command_count);
+		if (!command_table[i].hidden)
+			names[n++] = command_table[i].name;
+	near = nearest(word, names, n);
 	strbuf_add(error, "there is no command ");
 	quote_add(error, word);
 	if (near)
@@ -262,6 +268,8 @@ static int read_value(enum command_kind kind, const char *text, struct request_v
 	case KIND_PINNED:
 	case KIND_COMMAND:
 	case KIND_PROGRAM:
+	case KIND_FILE:
+	case KIND_COLOR:
 		break;
 	}
 	*ret = (struct request_value){ .text = text, .number = number };

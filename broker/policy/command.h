@@ -37,6 +37,7 @@ enum command_id {
 	COMMAND_CONFIG,
 	COMMAND_DOCTOR,
 	COMMAND_COMPLETION,
+	COMMAND_COMPLETE,
 	COMMAND_HELP,
 	COMMAND_JOIN,
 };
@@ -63,6 +64,8 @@ enum command_kind {
 	KIND_COMMAND,  /* a name out of this table */
 	KIND_SHELL,    /* bash, zsh, fish */
 	KIND_PROGRAM,  /* a command to run, or a process id */
+	KIND_FILE,     /* of brokerctl's own options: a path */
+	KIND_COLOR,    /* ... auto, always, never */
 };
 
 struct command_argument {

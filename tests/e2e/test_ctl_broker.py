@@ -127,8 +127,8 @@ def completion_finds_the_names():
                          "[service:api]\ncommand = {apps}/srv_poll {port2}\nworkers = 1\n")
     script = write_file("completion", ctl("completion", "bash").stdout)
     got = subprocess.run(
-        ["bash", "--norc", "-c", 'source "$1"; _brokerctl_candidates "" -c "$2" status', "bash", script,
-         broker.file],
+        ["bash", "--norc", "-c", 'source "$1"; COMP_WORDS=(brokerctl -c "$2" status ""); COMP_CWORD=4; '
+         "_brokerctl; printf '%s\\n' \"${COMPREPLY[@]}\"", "bash", script, broker.file],
         env=environment({"PATH": os.path.dirname(BROKERCTL) + ":" + os.environ["PATH"]}),
         stdout=subprocess.PIPE, text=True, timeout=30)
     assert sorted(got.stdout.split()) == ["api", "api.0", "web", "web.0", "web.1"], got

@@ -69,6 +69,14 @@ CASES = [
     ("-s /nowhere hold ", []),
     ("events --s", ["--since"]),
     ("reload --", ["--help", "--json", "--no-wait", "--plan"]),
+    ("events -", ["--follow", "--help", "--json", "--since", "-f"]),
+    ("events --since 10m --f", ["--follow"]),
+    ("-", ["--color", "--help", "--json", "--version", "-c", "-s"]),
+    ("--color a", ["always", "auto"]),
+    ("nothing ", []),
+    ("help reload ", []),
+    ("jo", []),
+    ("compl", ["completion"]),
 ]
 
 
@@ -119,16 +127,28 @@ def bash_completes_at_a_prompt():
 def fish_completes():
     path = script("fish")
     fake_control(NAMES)
-    for line, want in CASES:
-        line = line.replace("%s", tmp())
+    def complete(line):
         got = subprocess.run(
             ["fish", "--no-config", "-c", "source $argv[1]; complete -C $argv[2]", path,
              "brokerctl " + line],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             timeout=30, cwd=tmp(), env=shell_environment())
         assert got.returncode == 0 and not got.stderr, (line, got)
-        found = sorted({row.split("\t")[0] for row in got.stdout.splitlines()})
+        return [row.split("\t") for row in got.stdout.splitlines()]
+
+    for line, want in CASES:
+        line = line.replace("%s", tmp())
+        found = sorted({row[0] for row in complete(line)})
         assert found == expected(line, want), (line, found)
+    write_file("some.ini", "")
+    for line, want in (("-c so", "some.ini"), ("debug web.0 -- bas", "bash")):
+        found = [row[0] for row in complete(line)]
+        assert want in found, (line, found)
+    # With the words of the table, where it has some.
+    for line in ("hold", "reload --pl"):
+        (row,) = complete(line)
+        assert len(row) == 2 and " ".join(row[1].split()) in " ".join(
+            ctl("help", line.split()[0]).stdout.split()), row
 
 
 @test

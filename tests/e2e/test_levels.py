@@ -211,7 +211,7 @@ def no_two_files_need_each_other():
     for found in (included_files(), called_files()):
         for source, paths in found.items():
             arrows.setdefault(source[:-2], set()).update({p[:-2] for p in paths} - {source[:-2]})
-    untied = [c for c in circles(arrows) if not re.match(r"broker/(config|ctl)/", c[0])]
+    untied = [c for c in circles(arrows) if not re.match(r"broker/config/", c[0])]
     nothing(["these need each other: %s" % ", ".join(circle) for circle in untied])
 
 
@@ -252,10 +252,9 @@ def policy_calls_nothing_but_itself_and_what_computes():
 @test
 def what_brokerctl_shows_is_computed():
     """Text in, text out: whatever is put on a screen can be tested without one."""
-    shown = sources("broker/ctl/*_text.c", "broker/ctl/text.c", "broker/ctl/table.c",
-                    "broker/ctl/*_table.c",
+    shown = sources("broker/ctl/*_text.c", "broker/ctl/text.c", "broker/ctl/*_table.c",
                     "broker/ctl/*_rows.c", "broker/ctl/view.c", "broker/ctl/debugger.c",
-                    "broker/ctl/completion_*.c")
+                    "broker/ctl/doctor_judge.c")
     own = shown + sources(*PURE_ROOMS)
     known = {plain(n) for n in definitions(*own)} | PURE
     nothing(

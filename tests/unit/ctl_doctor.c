@@ -1,4 +1,4 @@
-/* links: broker/ctl/doctor_report broker/ctl/doctor_judge broker/ctl/doctor_print */
+/* links: broker/ctl/doctor_judge broker/ctl/doctor_text */
 /* links: broker/base/buf broker/base/json broker/base/strbuf */
 /* links: broker/base/address broker/config/conf broker/config/conf_error */
 /* links: broker/config/conf_read broker/config/origin */
@@ -6,7 +6,8 @@
 /* links: broker/config/option_command broker/config/option_list */
 /* links: broker/config/option_number broker/config/option_text broker/config/option_word */
 /* links: broker/base/quote broker/base/strlist broker/base/units broker/base/words */
-#include "ctl/doctor_facts.h"
+#include "ctl/doctor_judge.h"
+#include "ctl/doctor_text.h"
 
 #include "tap.h"
 

@@ -1,8 +1,7 @@
-/* links: broker/ctl/event_text broker/ctl/progress_text broker/ctl/plan_text broker/ctl/text */
+/* links: broker/ctl/lines_text broker/ctl/progress_text broker/ctl/text */
 /* links: broker/base/json_doc broker/base/buf broker/base/strbuf */
 #include "base/buf.h"
-#include "ctl/event_text.h"
-#include "ctl/plan_text.h"
+#include "ctl/lines_text.h"
 #include "ctl/progress_text.h"
 #include "tap.h"
 
@@ -31,7 +30,7 @@ static const char *result(void)
 static const char *event(const char *json)
 {
 	read_line(json);
-	CHECK(event_text(&doc, &plain, &out));
+	CHECK(lines_add_event(&doc, &plain, &out));
 	return result();
 }
 
@@ -52,7 +51,7 @@ TEST(an_event_is_one_line)
 	CHECK_STR(event("{\"type\":\"lost\",\"count\":12}"),
 		  "12 events were lost: they came too fast\n");
 	read_line("{\"type\":\"end\",\"ok\":true}");
-	CHECK(!event_text(&doc, &plain, &out));
+	CHECK(!lines_add_event(&doc, &plain, &out));
 }
 
 TEST(the_last_words_of_a_worker_stand_below)
@@ -71,7 +70,7 @@ TEST(levels_have_colours)
 	const struct screen color = { .columns = 80, .color = true };
 
 	read_line("{\"type\":\"event\",\"time\":\"t\",\"level\":\"error\",\"event\":\"x\"}");
-	CHECK(event_text(&doc, &color, &out));
+	CHECK(lines_add_event(&doc, &color, &out));
 	CHECK_CONTAINS(result(), "\033[31merror \033[0m");
 }
 
@@ -145,16 +144,16 @@ TEST(a_plan_says_what_changes_and_when)
 		"{\"type\":\"change\",\"section\":\"service:web\",\"key\":\"workers\","
 		"\"from\":\"2\",\"to\":\"4\",\"applies\":\"at once\",\"action\":\"two workers are "
 		"started\"}");
-	CHECK(plan_text(&doc, &plain, &out));
+	CHECK(lines_add_change(&doc, &plain, &out));
 	CHECK_STR(result(),
 		  "[service:web] workers: 2 -> 4\n    at once: two workers are started\n");
 	read_line("{\"type\":\"change\",\"section\":\"service:api\",\"key\":null,\"from\":null,"
 		  "\"to\":null,\"applies\":null,\"action\":\"the service begins\"}");
-	CHECK(plan_text(&doc, &plain, &out));
+	CHECK(lines_add_change(&doc, &plain, &out));
 	CHECK_STR(result(), "[service:api]\n    the service begins\n");
 	read_line("{\"type\":\"change\",\"section\":\"broker\",\"key\":\"user\",\"from\":\"\","
 		  "\"to\":\"www\",\"applies\":\"after a restart\"}");
-	CHECK(plan_text(&doc, &plain, &out));
+	CHECK(lines_add_change(&doc, &plain, &out));
 	CHECK_STR(result(), "[broker] user: (none) -> www\n    after a restart\n");
 }
 
@@ -165,10 +164,10 @@ TEST(options_stand_under_their_section_with_what_differs)
 	read_line(
 		"{\"type\":\"option\",\"section\":\"broker\",\"key\":\"log\",\"value\":\"stderr\","
 		"\"origin\":\"default\",\"file\":null}");
-	CHECK(option_text(&doc, &plain, section, sizeof(section), &out));
+	CHECK(lines_add_option(&doc, &plain, section, sizeof(section), &out));
 	read_line("{\"type\":\"option\",\"section\":\"service:web\",\"key\":\"workers\","
 		  "\"value\":\"2\",\"origin\":\"broker.ini:3\",\"file\":\"4 (differs)\"}");
-	CHECK(option_text(&doc, &plain, section, sizeof(section), &out));
+	CHECK(lines_add_option(&doc, &plain, section, sizeof(section), &out));
 	CHECK_STR(result(),
 		  "[broker]\n"
 		  "log                  = stderr                     # default\n"
@@ -177,7 +176,7 @@ TEST(options_stand_under_their_section_with_what_differs)
 		  "workers              = 2                          # broker.ini:3; in the "
 		  "file: 4 (differs)\n");
 	read_line("{\"type\":\"end\"}");
-	CHECK(!option_text(&doc, &plain, section, sizeof(section), &out));
+	CHECK(!lines_add_option(&doc, &plain, section, sizeof(section), &out));
 }
 
 TAP_MAIN()

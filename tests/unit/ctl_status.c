@@ -1,4 +1,4 @@
-/* links: broker/ctl/status_text broker/ctl/workers_table broker/ctl/table broker/ctl/text */
+/* links: broker/ctl/status_text broker/ctl/workers_table broker/ctl/workers_rows broker/ctl/text */
 /* links: broker/ctl/view broker/base/json_doc broker/base/buf broker/base/strbuf */
 #include "ctl/status_text.h"
 #include "ctl/workers_table.h"
@@ -90,10 +90,11 @@ static void add_busy_service(void)
 
 TEST(what_the_broker_says_is_not_said_twice)
 {
-	struct view_worker w = { .why = "pinned sources only", .is_pinned_only = true };
 	STRBUF(text, 128);
 
-	workers_add_why(&w, &text);
+	add_line(&view,
+		 LINE_WORKER("web.0", "\"pinned_only\":true,\"why\":\"pinned sources only\""));
+	workers_add_why(view.rows[0].object, &text);
 	CHECK_STR(text.text, "pinned sources only");
 }
 

@@ -3,7 +3,7 @@
 #define TESTS_CTL_VIEW_H
 
 #include "base/buf.h"
-#include "ctl/screen.h"
+#include "ctl/text.h"
 #include "ctl/view.h"
 #include "tap.h"
 
