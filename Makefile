@@ -71,8 +71,29 @@ HARDEN_LD := -static -Wl,-z,relro -Wl,-z,now
 HARDEN := $(filter-out -fPIE,$(HARDEN))
 endif
 
-ALL_CFLAGS := $(BASE_CFLAGS) $(WARN) $(if $(WERROR),-Werror) -Iinclude $(CFLAGS)
-BROKER_DEFS := -DBROKER_VERSION='"$(VERSION)"' -DBROKER_LIBEXECDIR='"$(LIBEXECDIR)"'
+ALL_CFLAGS := $(BASE_CFLAGS) $(WARN) -Iinclude $(CFLAGS)
+PLACES := -DBROKER_VERSION='"$(VERSION)"' -DBROKER_LIBEXECDIR='"$(LIBEXECDIR)"'
+COMPILE := $(CC) $(ALL_CFLAGS) $(HARDEN)
+COMPILE_PRELOAD := $(CC) $(ALL_CFLAGS) -fPIC -fno-stack-protector -U_FORTIFY_SOURCE
+ERRORS := $(if $(WERROR),-Werror) # what is built is the same
+LINK := $(CC) $(HARDEN_LD) $(SAN_LD) $(LDFLAGS)
+
+# --- flags are a dependency --------------------------------------------------------------------
+# $(BUILD)/flags/NAME holds what the variable NAME was when it was used last, and is written only
+# when it changes: so a build with another SAN, CC, CFLAGS or PREFIX makes just what differs.
+define remember
+ifneq ($$(file <$$(BUILD)/flags/$(1)),$$($(1)))
+$$(shell mkdir -p $$(BUILD)/flags)
+$$(file >$$(BUILD)/flags/$(1),$$($(1)))
+endif
+endef
+$(foreach name,COMPILE COMPILE_PRELOAD LINK PLACES,$(eval $(call remember,$(name))))
+
+# The sources that name the version or a place of the installation, and no others, are made again
+# for another PREFIX.
+WITH_PLACES := $(shell grep -lE 'BROKER_(VERSION|LIBEXECDIR)' broker/*.c broker/*/*.c worker-shim/*/*.c tests/unit/*.c)
+$(WITH_PLACES:%.c=$(BUILD)/obj/%.o): $(BUILD)/flags/PLACES
+$(WITH_PLACES:%.c=$(BUILD)/obj/%.o): DEFS := $(PLACES)
 
 # --- what is built ---------------------------------------------------------------------------
 # The rooms, each using only those before it (tests/e2e/test_levels.py checks it). The first three
@@ -97,23 +118,23 @@ PRELOAD_OBJ := $(PRELOAD_SRC:%.c=$(BUILD)/obj/%.o)
 .PHONY: all
 all: $(BUILD)/broker $(BUILD)/brokerctl $(BUILD)/worker-shim $(BUILD)/libworker-shim.so
 
-$(BUILD)/broker: $(BROKER_OBJ)
-	$(call say,LD,$@)$(CC) $(HARDEN_LD) $(SAN_LD) $(LDFLAGS) -o $@ $^
+$(BUILD)/broker: $(BROKER_OBJ) $(BUILD)/flags/LINK
+	$(call say,LD,$@)$(LINK) -o $@ $(BROKER_OBJ)
 
-$(BUILD)/brokerctl: $(CTL_OBJ)
-	$(call say,LD,$@)$(CC) $(HARDEN_LD) $(SAN_LD) $(LDFLAGS) -o $@ $^
+$(BUILD)/brokerctl: $(CTL_OBJ) $(BUILD)/flags/LINK
+	$(call say,LD,$@)$(LINK) -o $@ $(CTL_OBJ)
 
-$(BUILD)/worker-shim: $(LAUNCHER_OBJ)
-	$(call say,LD,$@)$(CC) $(HARDEN_LD) $(SAN_LD) $(LDFLAGS) -o $@ $^
+$(BUILD)/worker-shim: $(LAUNCHER_OBJ) $(BUILD)/flags/LINK
+	$(call say,LD,$@)$(LINK) -o $@ $(LAUNCHER_OBJ)
 
 # No -lc feature beyond POSIX names: the same file serves glibc and musl programs.
-$(BUILD)/libworker-shim.so: $(PRELOAD_OBJ) worker-shim/preload/exports.map
+$(BUILD)/libworker-shim.so: $(PRELOAD_OBJ) worker-shim/preload/exports.map $(BUILD)/flags/LINK
 	$(call say,LD,$@)$(CC) -shared -Wl,-soname,libworker-shim.so -Wl,--version-script=worker-shim/preload/exports.map \
 		-Wl,-z,relro -Wl,-z,now $(SAN_LD) $(LDFLAGS) -o $@ $(PRELOAD_OBJ)
 
-$(BUILD)/obj/broker/%.o: broker/%.c
+$(BUILD)/obj/broker/%.o: broker/%.c $(BUILD)/flags/COMPILE
 	@mkdir -p $(@D)
-	$(call say,CC,$<)$(CC) $(ALL_CFLAGS) $(HARDEN) $(BROKER_DEFS) -Ibroker -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)$(COMPILE) $(ERRORS) $(DEFS) -Ibroker -MMD -MP -c -o $@ $<
 
 # What `brokerctl completion SHELL` prints: const char completion_bash[] and so on, as C strings.
 $(BUILD)/obj/completion_scripts.c: $(COMPLETIONS)
@@ -122,16 +143,16 @@ $(BUILD)/obj/completion_scripts.c: $(COMPLETIONS)
 		echo "const char completion_$${script##*.}[] ="; \
 		sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $$script; echo ';'; done >$@
 
-$(BUILD)/obj/completion_scripts.o: $(BUILD)/obj/completion_scripts.c
-	$(call say,CC,$<)$(CC) $(ALL_CFLAGS) $(HARDEN) -c -o $@ $<
+$(BUILD)/obj/completion_scripts.o: $(BUILD)/obj/completion_scripts.c $(BUILD)/flags/COMPILE
+	$(call say,CC,$<)$(COMPILE) $(ERRORS) -c -o $@ $<
 
-$(BUILD)/obj/worker-shim/launcher/%.o: worker-shim/launcher/%.c
+$(BUILD)/obj/worker-shim/launcher/%.o: worker-shim/launcher/%.c $(BUILD)/flags/COMPILE
 	@mkdir -p $(@D)
-	$(call say,CC,$<)$(CC) $(ALL_CFLAGS) $(HARDEN) $(BROKER_DEFS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)$(COMPILE) $(ERRORS) $(DEFS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/obj/worker-shim/preload/%.o: worker-shim/preload/%.c
+$(BUILD)/obj/worker-shim/preload/%.o: worker-shim/preload/%.c $(BUILD)/flags/COMPILE_PRELOAD
 	@mkdir -p $(@D)
-	$(call say,CC,$<)$(CC) $(ALL_CFLAGS) -fPIC -fno-stack-protector -U_FORTIFY_SOURCE -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)$(COMPILE_PRELOAD) $(ERRORS) -MMD -MP -c -o $@ $<
 
 # --- tests -----------------------------------------------------------------------------------
 # A unit test links the objects that its "links:" line names, and nothing else: that proves
@@ -144,16 +165,16 @@ wraps = $(shell sed -n 's/^.*wrap: *\([^*]*\).*$$/\1/p' $(1))
 
 define unit_rule
 $(BUILD)/unit/$(notdir $(1:.c=)): $(1:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/tests/harness/tap.o \
-		$(patsubst %,$(BUILD)/obj/%.o,$(call links,$(1)))
+		$(patsubst %,$(BUILD)/obj/%.o,$(call links,$(1))) $(BUILD)/flags/LINK
 	@mkdir -p $$(@D)
-	$$(call say,LD,$$@)$$(CC) $$(HARDEN_LD) $$(SAN_LD) $$(LDFLAGS) $(patsubst %,-Wl$(comma)--wrap=%,$(call wraps,$(1))) -o $$@ $$^
+	$$(call say,LD,$$@)$$(LINK) $(patsubst %,-Wl$(comma)--wrap=%,$(call wraps,$(1))) -o $$@ $$(filter %.o,$$^)
 endef
 comma := ,
 $(foreach t,$(UNIT_SRC),$(eval $(call unit_rule,$(t))))
 
-$(BUILD)/obj/tests/%.o: tests/%.c
+$(BUILD)/obj/tests/%.o: tests/%.c $(BUILD)/flags/COMPILE
 	@mkdir -p $(@D)
-	$(call say,CC,$<)$(CC) $(ALL_CFLAGS) $(HARDEN) $(BROKER_DEFS) -Ibroker -Itests/harness -Iworker-shim -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)$(COMPILE) $(ERRORS) $(DEFS) -Ibroker -Itests/harness -Iworker-shim -MMD -MP -c -o $@ $<
 
 # Small servers of our own, built as a user would build theirs: no flag of ours, no header of ours.
 APP_SRC := $(sort $(wildcard tests/apps/*.c))

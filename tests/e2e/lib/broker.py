@@ -56,8 +56,9 @@ class Broker:
 
     def __init__(
         self, command=None, text=None, name="web", broker=None, wait_ready=True, env=None, cwd=None,
-        arguments=(), timeout=60, **service
+        arguments=(), timeout=60, program=None, **service
     ):
+        self.program = program or broker_program()
         self.dir = tap.tmp("broker.%d" % id(self))
         os.mkdir(self.dir)
         os.chmod(self.dir, 0o755)
@@ -117,7 +118,7 @@ class Broker:
         self._ready_fd, ready_write = os.pipe()
         try:
             self.process = subprocess.Popen(
-                [broker_program(), "-c", self.file, "--ready-fd", str(ready_write)] + arguments,
+                [self.program, "-c", self.file, "--ready-fd", str(ready_write)] + arguments,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log_write,

@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+"""
+make and make install: a broker that was installed finds its parts where it was installed, whatever was
+built before; and other flags make again what they change, and only that.
+"""
+
+import os
+import shutil
+import subprocess
+
+from harness import *
+
+
+class Tree:
+    """A copy of what is built, so that nothing here disturbs the tests that run beside."""
+
+    def __init__(self):
+        self.build = tmp("build")
+        self.prefix = tmp("prefix")
+        os.mkdir(self.build)
+        for name in ("obj", "flags", "broker", "brokerctl", "worker-shim", "libworker-shim.so"):
+            subprocess.check_call(["cp", "-a", os.path.join(BUILD, name), self.build])
+
+    def make(self, *arguments):
+        """What it compiled."""
+        # As a person types it: without the variables of the make that runs the tests.
+        env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k != "MFLAGS"}
+        done = subprocess.run(["make", "-C", ROOT, "BUILD=" + self.build, *arguments], env=env,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
+        assert done.returncode == 0, done.stdout
+        return [line.split()[1] for line in done.stdout.splitlines() if line.startswith("  CC")]
+
+    def installed(self, *path):
+        return os.path.join(self.prefix, *path)
+
+
+@test
+def an_installed_broker_finds_its_parts_below_the_prefix():
+    tree = Tree()
+    made = tree.make("install", "PREFIX=" + tree.prefix)
+    assert "broker/start.c" in made and len(made) < 20, made
+    for path in (("sbin", "broker"), ("sbin", "brokerctl"), ("lib", "broker", "worker-shim"),
+                 ("lib", "broker", "libworker-shim.so"), ("share", "man", "man8", "broker.8")):
+        assert os.path.exists(tree.installed(*path)), path
+    # It must not find them by chance: not beside itself, not where it was built.
+    shutil.rmtree(tree.build)
+    broker = Broker(app("srv_poll"), workers=1, program=tree.installed("sbin", "broker"))
+    assert http_get(broker.port).pid == broker.worker_pid()
+    with open("/proc/%d/environ" % broker.worker_pid()) as f:
+        assert tree.installed("lib", "broker", "libworker-shim.so") in f.read()
+    said = subprocess.run([tree.installed("sbin", "brokerctl"), "doctor", app("srv_poll")[0], "--", "8080"],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
+    assert said.returncode == 0, said.stdout
+
+
+@test
+def what_is_built_is_preferred_to_what_is_installed():
+    """Also on a machine where another version is installed: it is the one beside the program."""
+    tree = Tree()
+    tree.make("install", "PREFIX=" + tree.prefix)
+    broker = Broker(app("srv_poll"), workers=1, program=os.path.join(tree.build, "broker"))
+    with open("/proc/%d/environ" % broker.worker_pid()) as f:
+        assert os.path.join(tree.build, "libworker-shim.so") in f.read()
+
+
+@test
+def other_flags_make_again_what_they_change():
+    tree = Tree()
+    assert tree.make("all") == []
+    assert tree.make("all", "WERROR=1") == []
+    first = tree.make("all", "PREFIX=/elsewhere")
+    assert "broker/start.c" in first and "broker/sys/loop.c" not in first, first
+    assert tree.make("all", "PREFIX=/elsewhere") == []
+    assert sorted(tree.make("all")) == sorted(first)
+    # All of them: seen without building them.
+    env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k != "MFLAGS"}
+    said = subprocess.run(["make", "-n", "-C", ROOT, "BUILD=" + tree.build, "SAN=address", "all"], env=env,
+                          stdout=subprocess.PIPE, check=True, universal_newlines=True).stdout
+    assert "broker/sys/loop.c" in said and "-fsanitize=address" in said
+
+
+main()
