@@ -1,8 +1,8 @@
 /*
  * handoff_wire.h - the contract between the broker and its workers.
  *
- * Two kinds of socket carry it, both AF_UNIX SOCK_SEQPACKET, so that one send
- * is one message and a descriptor can never stick to the wrong bytes:
+ * AF_UNIX sockets carry it. The first and the last are SOCK_SEQPACKET, so that one
+ * send is one message and a descriptor can never stick to the wrong bytes:
  *
  *   rendezvous   one connection per listening socket of a worker
  *                worker --> broker   HELLO
@@ -13,6 +13,10 @@
  *                worker holds the listening socket. Its end of file is the
  *                goodbye: the kernel counts the holders, so neither fork nor a
  *                crash can make that wrong.
+ *
+ *   control      a process that is to be a guest --> broker   JOIN
+ *                broker --> it       JOINED, or REFUSED, and close
+ *                (SOCK_STREAM, shared with brokerctl, whose requests are text)
  *
  *   channel      broker --> worker   CONN + exactly one connected socket
  *                                    NUDGE without any
@@ -52,6 +56,8 @@ enum handoff_type {
 	HANDOFF_REFUSED = 3,
 	HANDOFF_CONN = 4,
 	HANDOFF_NUDGE = 5,
+	HANDOFF_JOIN = 6,
+	HANDOFF_JOINED = 7,
 };
 
 enum handoff_backend {
@@ -133,12 +139,42 @@ struct handoff_nudge {
 	struct handoff_header h;
 };
 
+#define HANDOFF_JOIN_PINNED_ONLY 0x1 /* connections of pinned sources alone */
+
+/* "Make me a worker of this service": the process that asks is the guest, by SO_PEERCRED. */
+struct handoff_join {
+	struct handoff_header h;
+	uint32_t flags; /* HANDOFF_JOIN_* */
+	uint32_t reserved;
+	char service[HANDOFF_SERVICE_SIZE]; /* terminated, rest zero */
+};
+
+#define HANDOFF_WORKER_SIZE 84
+#define HANDOFF_PATH_SIZE   108 /* of a Unix socket, as the kernel has it */
+#define HANDOFF_PORTS_MAX   63
+
+/* What the broker gives its own workers by their environment. */
+struct handoff_joined {
+	struct handoff_header h;
+	uint32_t generation;
+	uint16_t n_ports;
+	uint16_t ports[HANDOFF_PORTS_MAX]; /* of the service, ascending; all others are private */
+	uint32_t reserved;
+	uint8_t token[HANDOFF_TOKEN_SIZE];
+	char service[HANDOFF_SERVICE_SIZE]; /* texts are terminated */
+	char worker[HANDOFF_WORKER_SIZE];
+	char rendezvous[HANDOFF_PATH_SIZE]; /* an absolute path */
+	uint32_t reserved2;
+};
+
 static_assert(sizeof(struct handoff_header) == 8, "wire layout");
 static_assert(sizeof(struct handoff_addr) == 24, "wire layout");
 static_assert(sizeof(struct handoff_hello) == 144, "wire layout");
 static_assert(sizeof(struct handoff_welcome) == 40, "wire layout");
 static_assert(sizeof(struct handoff_refused) == 496, "wire layout");
 static_assert(sizeof(struct handoff_conn) == 64, "wire layout");
+static_assert(sizeof(struct handoff_join) == 80, "wire layout");
+static_assert(sizeof(struct handoff_joined) == 420, "wire layout");
 static_assert(sizeof(struct handoff_nudge) < sizeof(struct handoff_conn),
 	      "bytes in a channel, divided by the size of CONN, are the connections that wait");
 
@@ -158,6 +194,10 @@ static inline size_t handoff_size(unsigned type)
 		return sizeof(struct handoff_conn);
 	case HANDOFF_NUDGE:
 		return sizeof(struct handoff_nudge);
+	case HANDOFF_JOIN:
+		return sizeof(struct handoff_join);
+	case HANDOFF_JOINED:
+		return sizeof(struct handoff_joined);
 	}
 	return 0;
 }
@@ -216,6 +256,20 @@ static inline bool handoff_check(const void *buf, size_t len, enum handoff_type 
 		return handoff_addr_ok(&((const struct handoff_conn *)buf)->peer);
 	case HANDOFF_NUDGE:
 		return true;
+	case HANDOFF_JOIN: {
+		const struct handoff_join *m = (const struct handoff_join *)buf;
+
+		return !(m->flags & ~(uint32_t)HANDOFF_JOIN_PINNED_ONLY) &&
+		       handoff_text_ok(m->service, sizeof(m->service));
+	}
+	case HANDOFF_JOINED: {
+		const struct handoff_joined *m = (const struct handoff_joined *)buf;
+
+		return m->n_ports <= HANDOFF_PORTS_MAX && m->rendezvous[0] == '/' &&
+		       handoff_text_ok(m->service, sizeof(m->service)) &&
+		       handoff_text_ok(m->worker, sizeof(m->worker)) &&
+		       handoff_text_ok(m->rendezvous, sizeof(m->rendezvous));
+	}
 	}
 	return false;
 }

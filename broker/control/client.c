@@ -1,6 +1,7 @@
 #include "client.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@ struct client {
 	struct control *control;
 	struct stream stream;
 	struct ucred peer;
+	bool wire;		/* it speaks handoff_wire.h: it joins, and has one answer */
 	bool working;		/* go_on() is on the stack, and answers what comes next */
 	struct words words;	/* of the request being answered */
 	struct request request; /* points into .words */
@@ -37,6 +39,11 @@ const struct ucred *client_peer(const struct client *c)
 int client_fd(const struct client *c)
 {
 	return c->stream.fd;
+}
+
+bool client_is_process(const struct client *c)
+{
+	return c->wire;
 }
 
 bool client_may_steer(const struct client *c)
@@ -123,18 +130,32 @@ void client_end_saying(struct client *c, const char *fmt, ...)
 	write_end(c, text.text);
 }
 
+static void refuse(struct client *c, const char *reason)
+{
+	struct handoff_refused msg = { .error = EPERM };
+
+	handoff_header_init(&msg.h, HANDOFF_REFUSED);
+	strncpy(msg.reason, reason, sizeof(msg.reason) - 1);
+	buf_add(&c->stream.out, &msg, sizeof(msg));
+}
+
 void client_error(struct client *c, const char *code, const char *fmt, ...)
 {
-	struct buf *out = client_line(c, "error");
 	STRBUF(text, CONF_ERROR_BYTES);
 	va_list ap;
 
 	va_start(ap, fmt);
 	strbuf_vaddf(&text, fmt, ap);
 	va_end(ap);
-	json_str(out, "code", code);
-	json_str(out, "message", text.text);
-	json_end(out);
+	if (c->wire) {
+		refuse(c, text.text);
+	} else {
+		struct buf *out = client_line(c, "error");
+
+		json_str(out, "code", code);
+		json_str(out, "message", text.text);
+		json_end(out);
+	}
 	client_answered(c);
 }
 
@@ -188,6 +209,39 @@ static bool is_text(const char *bytes, size_t n)
 	return true;
 }
 
+/* Of whatever version. A line of text does not begin so. */
+static bool speaks_wire(const struct stream *st)
+{
+	struct handoff_header h = { 0 };
+
+	if (st->in.len >= sizeof(h))
+		memcpy(&h, st->in.bytes, sizeof(h));
+	return h.type == HANDOFF_JOIN;
+}
+
+/* One message, and the last: it becomes a line of the table, which has its right and is logged. */
+static void next_message(struct client *c)
+{
+	struct stream *st = &c->stream;
+	char line[HANDOFF_SERVICE_SIZE + 32];
+	struct handoff_join msg;
+
+	if (st->in.len < sizeof(msg) && !st->eof)
+		return;
+	c->wire = true;
+	client_finish(c);
+	if (st->in.len != sizeof(msg) ||
+	    !handoff_check(memcpy(&msg, st->in.bytes, sizeof(msg)), sizeof(msg), HANDOFF_JOIN)) {
+		client_error(c, "bad-request",
+			     "what asks to join is of another version than the broker");
+		return;
+	}
+	buf_consume(&st->in, sizeof(msg));
+	snprintf(line, sizeof(line), "join %s%s", msg.service,
+		 msg.flags & HANDOFF_JOIN_PINNED_ONLY ? " --pinned-only" : "");
+	answer(c, line);
+}
+
 /* Answers one request, if a whole one is there. Returns whether there may be more to do. */
 static bool next_request(struct client *c)
 {
@@ -198,6 +252,10 @@ static bool next_request(struct client *c)
 
 	if (c->task || st->out.len || !stream_is_open(st) || st->finishing)
 		return false;
+	if (speaks_wire(st)) {
+		next_message(c);
+		return false;
+	}
 	end = st->in.len ? memchr(st->in.bytes, '\n', st->in.len) : NULL;
 	if (!end) {
 		if (st->in.len == st->in.max) {

@@ -1,26 +1,22 @@
 #include "join.h"
 
 #include <errno.h>
+#include <string.h>
 #include "control/client.h"
 #include "control/names.h"
 #include "service/guest.h"
-#include "handoff_name.h"
 
 static void write_place(struct client *c, const struct worker *w)
 {
-	struct buf *out = client_line(c, "join");
-	char token[2 * HANDOFF_TOKEN_SIZE + 1] = "";
-	STRBUF(ports, 1024);
+	struct handoff_joined msg = { .generation = w->generation };
 
-	handoff_hex_put(token, w->token, HANDOFF_TOKEN_SIZE);
-	guest_private_ports(service_of(w), &ports);
-	json_str(out, "worker", w->name);
-	json_str(out, "service", service_name(service_of(w)));
-	json_uint(out, "generation", w->generation);
-	json_str(out, "rendezvous", w->terms->broker->launch.rendezvous);
-	json_str(out, "token", token);
-	json_str(out, "private_ports", ports.text);
-	json_end(out);
+	handoff_header_init(&msg.h, HANDOFF_JOINED);
+	msg.n_ports = guest_ports(service_of(w), msg.ports);
+	memcpy(msg.token, w->token, sizeof(msg.token));
+	strcpy(msg.service, service_name(service_of(w)));
+	strcpy(msg.worker, w->name);
+	strcpy(msg.rendezvous, w->terms->broker->launch.rendezvous);
+	buf_add(client_out(c), &msg, sizeof(msg));
 }
 
 void control_join(struct client *c)
@@ -33,11 +29,17 @@ void control_join(struct client *c)
 
 	if (!s)
 		return;
+	if (!client_is_process(c)) {
+		client_error(
+			c, "bad-request",
+			"join makes the process that asks a worker: worker-shim --join does it");
+		return;
+	}
 	r = guest_join(s, client_fd(c), pinned_only, &w, &error);
 	if (r < 0) {
 		client_error(c, r == -EBUSY ? "refused" : "failed", "%s", error.text);
 		return;
 	}
 	write_place(c, w);
-	client_end(c);
+	client_answered(c);
 }

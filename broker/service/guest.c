@@ -150,24 +150,16 @@ static int compare_ports(const void *a, const void *b)
 	return (int)*(const uint16_t *)a - (int)*(const uint16_t *)b;
 }
 
-void guest_private_ports(const struct service *s, struct strbuf *ret)
+uint16_t guest_ports(const struct service *s, uint16_t ret[HANDOFF_PORTS_MAX])
 {
-	uint16_t ports[GUEST_PORTS_MAX] = { 0 };
 	const struct endpoint *e;
-	unsigned from = 1;
-	size_t n = 0;
+	uint16_t n = 0;
 
 	list_for_each (e, &s->dispatch.endpoints, link)
-		if (n < ARRAY_SIZE(ports))
-			ports[n++] = e->app_addr.port;
-	qsort(ports, n, sizeof(ports[0]), compare_ports);
-	for (size_t i = 0; i <= n; i++) {
-		unsigned next = i < n ? ports[i] : UINT16_MAX + 1u;
-
-		if (from < next)
-			strbuf_addf(ret, "%s%u-%u", ret->len ? "," : "", from, next - 1);
-		from = next + 1;
-	}
+		if (n < HANDOFF_PORTS_MAX)
+			ret[n++] = e->app_addr.port;
+	qsort(ret, n, sizeof(ret[0]), compare_ports);
+	return n;
 }
 
 int guest_endpoint_for(const struct worker *w, const struct handoff_addr *addr,

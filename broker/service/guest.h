@@ -18,8 +18,7 @@
 
 #include "service/types.h"
 
-#define GUESTS_MAX	64 /* of one service at a time */
-#define GUEST_PORTS_MAX 63 /* the library reads one range more */
+#define GUESTS_MAX 64 /* of one service at a time */
 
 /*
  * The process at the other end of @peer, a connected Unix stream socket, is to be a worker of @s;
@@ -30,11 +29,8 @@
 int guest_join(struct service *s, int peer, bool pinned_only, struct worker **ret,
 	       struct strbuf *error);
 
-/*
- * Adds the ports that the app of a guest of @s binds by itself, as BROKER_PRIVATE_PORTS has them:
- * all but those on which the service listens. So the tool's own port is left alone.
- */
-void guest_private_ports(const struct service *s, struct strbuf *ret);
+/* The ports on which @s listens, ascending, as far as there is room; returns how many. */
+uint16_t guest_ports(const struct service *s, uint16_t ret[HANDOFF_PORTS_MAX]);
 
 /* As service_endpoint_for(), but among those there are; the port decides. */
 int guest_endpoint_for(const struct worker *w, const struct handoff_addr *addr,

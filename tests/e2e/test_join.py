@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """worker-shim --join as the launcher sees it, and the rule for wrappers: the test plays the broker."""
 
-import json
 import os
 import select
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -12,7 +12,15 @@ import threading
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../harness"))
 from fake_broker import *  # noqa: E402,F401,F403
 
-END = '{"type":"end","ok":true}\n'
+VERSION, REFUSED, JOIN, JOINED = 1, 3, 6, 7
+
+
+def message(kind, body, version=VERSION):
+    return struct.pack("=HHI", version, kind, 8 + len(body)) + body
+
+
+def join_message(flags=0, service=b"web"):
+    return message(JOIN, struct.pack("=II64s", flags, 0, service))
 
 
 class Control:
@@ -34,7 +42,7 @@ class Control:
             except OSError:
                 return
             with conn, conn.makefile("rb") as lines:
-                self.requests.append(lines.readline())
+                self.requests.append(lines.read(80))
                 for part in self.answer or ():
                     try:
                         conn.sendall(part)
@@ -46,12 +54,12 @@ class Control:
         self.sock.close()
 
 
-def place(broker, **more):
+def place(broker, ports=(3000,), version=VERSION, worker=b"web.guest.1", rendezvous=None):
     """The answer to a join, in parts."""
-    line = dict(type="join", worker="web.guest.1", service="web", generation=3,
-                rendezvous=broker.path, token=broker.token, private_ports="1-2999,3001-65535")
-    line.update(more)
-    return [(json.dumps(line) + "\n" + END).encode()]
+    rendezvous = broker.path.encode() if rendezvous is None else rendezvous
+    body = struct.pack("=IH63HI16s64s84s108sI", 3, len(ports), *(list(ports) + [0] * (63 - len(ports))), 0,
+                       bytes.fromhex(broker.token), b"web", worker, rendezvous, 0)
+    return [message(JOINED, body, version)]
 
 
 def run(control, *options, command=("env",), **kwargs):
@@ -73,7 +81,7 @@ def the_answer_becomes_the_environment_of_the_command(broker):
     eq(got, dict(BROKER_SERVICE="web", BROKER_WORKER="web.guest.1", BROKER_GENERATION="3",
                  BROKER_RENDEZVOUS=broker.path, BROKER_TOKEN=broker.token,
                  BROKER_PRIVATE_PORTS="1-2999,3001-65535"))
-    eq(control.requests, [b"join web\n"])
+    eq(control.requests, [join_message()])
     assert "LD_PRELOAD=%s" % os.path.realpath(os.path.join(BUILD, "libworker-shim.so")) in out
 
 
@@ -81,7 +89,7 @@ def the_answer_becomes_the_environment_of_the_command(broker):
 def pinned_only_is_asked_for(broker):
     control = Control(broker, place(broker))
     eq(run(control, "--pinned-only")[0], 0)
-    eq(control.requests, [b"join web --pinned-only\n"])
+    eq(control.requests, [join_message(flags=1)])
 
 
 @test
@@ -95,17 +103,22 @@ def the_command_is_the_process_that_asked(broker):
 
 
 @test
-def lines_and_keys_that_are_not_known_are_passed_over(broker):
-    head = b'{"type":"news","of":{"later":["versions"]}}\n'
-    parts = [head + place(broker, later={"a": [1]})[0][:50], place(broker, later={"a": [1]})[0][50:]]
-    eq(run(Control(broker, parts))[0], 0)
+def an_answer_in_pieces_is_one_answer(broker):
+    whole = place(broker)[0]
+    eq(run(Control(broker, [whole[:3], whole[3:50], whole[50:]]))[0], 0)
 
 
 @test
-def an_error_of_the_broker_is_passed_on(broker):
-    error = {"type": "error", "code": "unknown-service", "message": "there is no service wob"}
-    code, out, err = run(Control(broker, [json.dumps(error).encode() + b"\n"]))
+def the_reason_of_a_refusal_is_passed_on(broker):
+    refused = message(REFUSED, struct.pack("=II480s", 1, 0, b"there is no service wob"))
+    code, out, err = run(Control(broker, [refused]))
     eq((code, out, err), (126, "", "worker-shim: the broker refuses: there is no service wob\n"))
+
+
+@test
+def text_that_a_broker_says_before_it_knows_who_asks_is_passed_on(broker):
+    code, out, err = run(Control(broker, [b'{"type":"error","code":"busy","message":"no room"}\n']))
+    assert code == 126 and err.count("\n") == 1 and "no room" in err, err
 
 
 @test
@@ -121,16 +134,16 @@ def whatever_is_wrong_is_said_in_one_line_and_nothing_is_started(broker):
         (broker.path, "not a control socket"),
         (os.path.join(broker.dir, "x" * 120), "too long"),
     ]
+    other, many = "is not a broker of this version", place(broker)[0]
     answers = [
         (None, "has closed the control connection without an answer"),
-        ([b'{"type":"join"'], "has closed the control connection"),
-        ([b"hello\n"], "is not a broker of this version"),
-        ([b'{"type":"join","token":"%s"}\n' % (b"a" * 33)], "is not a broker of this version"),
-        ([b"x" * 20000], "has no end"),
-        ([b'{"type":"news"}\n' * 3 + END.encode()], "is not complete"),
-        (place(broker, token="g" * 32), "is not complete"),
-        (place(broker, token=None), "is not complete"),
-        (place(broker, rendezvous="relative"), "is not complete"),
+        ([many[:100]], other),
+        ([b"hello\n"], other),
+        ([b"x" * 20000], other),
+        (place(broker, version=2), other),
+        (place(broker, rendezvous=b"relative"), other),
+        (place(broker, worker=b"w" * 84), other),
+        ([many + b"x"], other),
     ]
     cases += [(Control(broker, a, "control%d" % n), text) for n, (a, text) in enumerate(answers)]
     for control, want in cases:
@@ -182,8 +195,7 @@ def a_guest_is_brokered_where_the_service_listens_and_nowhere_else(broker):
         own = probe.getsockname()[1]
     served = own - 1 if own > 1025 else own + 1
     env = dict(os.environ, BROKER_PRIVATE_PORTS="")
-    private = "1-%d,%d-65535" % (served - 1, served + 1)
-    control = Control(broker, place(broker, private_ports=private))
+    control = Control(broker, place(broker, ports=(served,)))
     puppet = Puppet.__new__(Puppet)
     puppet.broker, puppet.buf = broker, b""
     puppet.proc = subprocess.Popen(

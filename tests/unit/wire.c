@@ -20,13 +20,15 @@ static struct handoff_hello hello(void)
 TEST(a_well_formed_message_of_each_type_passes_and_as_another_type_does_not)
 {
 	static const enum handoff_type types[] = { HANDOFF_HELLO, HANDOFF_WELCOME, HANDOFF_REFUSED,
-						   HANDOFF_CONN, HANDOFF_NUDGE };
+						   HANDOFF_CONN,  HANDOFF_NUDGE,   HANDOFF_JOIN,
+						   HANDOFF_JOINED };
 
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
 		union {
 			struct handoff_header h;
 			struct handoff_hello hello;
 			struct handoff_refused refused;
+			struct handoff_joined joined;
 			unsigned char bytes[HANDOFF_MAX_SIZE];
 		} m;
 
@@ -35,10 +37,37 @@ TEST(a_well_formed_message_of_each_type_passes_and_as_another_type_does_not)
 			m.hello = hello();
 		if (types[i] == HANDOFF_REFUSED)
 			m.refused.error = 98;
+		if (types[i] == HANDOFF_JOINED)
+			m.joined.rendezvous[0] = '/';
 		handoff_header_init(&m.h, types[i]);
 		for (size_t j = 0; j < ARRAY_SIZE(types); j++)
 			CHECK_EQ(handoff_check(&m, m.h.size, types[j]), i == j);
 	}
+}
+
+TEST(a_join_or_its_answer_that_would_overrun_is_refused)
+{
+	struct handoff_joined m = { .rendezvous = "/run/broker/rendezvous" };
+	struct handoff_join j = { .service = "web" };
+
+	handoff_header_init(&m.h, HANDOFF_JOINED);
+	CHECK(handoff_check(&m, sizeof(m), HANDOFF_JOINED));
+	m.n_ports = HANDOFF_PORTS_MAX + 1;
+	CHECK(!handoff_check(&m, sizeof(m), HANDOFF_JOINED));
+	m.n_ports = 0;
+	memset(m.worker, 'x', sizeof(m.worker));
+	CHECK(!handoff_check(&m, sizeof(m), HANDOFF_JOINED));
+	m.worker[0] = '\0';
+	m.rendezvous[0] = 'r';
+	CHECK(!handoff_check(&m, sizeof(m), HANDOFF_JOINED));
+
+	handoff_header_init(&j.h, HANDOFF_JOIN);
+	CHECK(handoff_check(&j, sizeof(j), HANDOFF_JOIN));
+	j.flags = 2;
+	CHECK(!handoff_check(&j, sizeof(j), HANDOFF_JOIN));
+	j.flags = HANDOFF_JOIN_PINNED_ONLY;
+	memset(j.service, 'x', sizeof(j.service));
+	CHECK(!handoff_check(&j, sizeof(j), HANDOFF_JOIN));
 }
 
 TEST(no_wrong_length_version_type_or_text_passes)

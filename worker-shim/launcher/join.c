@@ -1,6 +1,5 @@
 #include "join.h"
 
-#include "answer.h"
 #include "handoff_name.h"
 
 #include <errno.h>
@@ -14,17 +13,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ANSWER_SIZE 16384 /* of all lines: the longest, "join", has about one kilobyte */
-
-struct place {
-	char service[HANDOFF_SERVICE_SIZE];
-	char worker[HANDOFF_SERVICE_SIZE + 32];
-	char generation[16];
-	char rendezvous[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	char token[2 * HANDOFF_TOKEN_SIZE + 1];
-	char private_ports[4096];
-};
-
 static int64_t now_ms(void)
 {
 	struct timespec ts;
@@ -33,7 +21,7 @@ static int64_t now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* It goes into a line of words; the broker allows no other names. */
+/* The broker allows no other names. */
 static bool name_is_plain(const char *name)
 {
 	size_t n = strlen(name);
@@ -104,12 +92,12 @@ static enum launch_exit dial(const char *path, int *ret_fd, struct reason *reaso
 
 static bool ask(int fd, const struct join *join)
 {
-	char line[HANDOFF_SERVICE_SIZE + 32];
-	int n = snprintf(line, sizeof(line), "join %s%s\n", join->service,
-			 join->pinned_only ? " --pinned-only" : "");
+	struct handoff_join msg = { .flags = join->pinned_only ? HANDOFF_JOIN_PINNED_ONLY : 0 };
 
-	/* So short a line goes whole into an empty socket. */
-	return send(fd, line, (size_t)n, MSG_NOSIGNAL) == n;
+	handoff_header_init(&msg.h, HANDOFF_JOIN);
+	strcpy(msg.service, join->service);
+	/* So little goes whole into an empty socket. */
+	return send(fd, &msg, sizeof(msg), MSG_NOSIGNAL) == sizeof(msg);
 }
 
 /* Returns the bytes that came, 0 at the end of file, -errno; -ETIMEDOUT at the deadline. */
@@ -134,58 +122,24 @@ static ssize_t read_some(int fd, char *buf, size_t size, int64_t deadline_ms)
 	}
 }
 
-/*
- * One line of the answer. True, with *@ret_code, when the answer is over. Kinds that are not known
- * are for later versions.
- */
-static bool understand(const char *line, size_t len, struct place *place, struct reason *reason,
-		       enum launch_exit *ret_code)
-{
-	char type[64], message[4096];
-	struct answer_field head[] = {
-		{ "type", type, sizeof(type) },
-		{ "message", message, sizeof(message) },
-	};
-	struct answer_field body[] = {
-		{ "service", place->service, sizeof(place->service) },
-		{ "worker", place->worker, sizeof(place->worker) },
-		{ "generation", place->generation, sizeof(place->generation) },
-		{ "rendezvous", place->rendezvous, sizeof(place->rendezvous) },
-		{ "token", place->token, sizeof(place->token) },
-		{ "private_ports", place->private_ports, sizeof(place->private_ports) },
-	};
-	bool good = answer_read(line, len, head, sizeof(head) / sizeof(head[0]));
+union answer {
+	struct handoff_header h;
+	struct handoff_joined joined;
+	struct handoff_refused refused;
+	uint64_t align;
+	char text[HANDOFF_MAX_SIZE + 1]; /* one byte more: terminated */
+};
 
-	if (good && !strcmp(type, "error")) {
-		*ret_code = reason_set(reason, LAUNCH_REFUSED, "the broker refuses: %s",
-				       *message ? message : "it does not say why");
-		return true;
-	}
-	if (good && !strcmp(type, "end")) {
-		*ret_code = LAUNCH_GOOD;
-		return true;
-	}
-	if (good && !strcmp(type, "join"))
-		good = answer_read(line, len, body, sizeof(body) / sizeof(body[0]));
-	if (good)
-		return false;
-	*ret_code =
-		reason_set(reason, LAUNCH_REFUSED,
-			   "what answers at the control socket is not a broker of this version");
-	return true;
-}
-
-static enum launch_exit collect(int fd, struct place *place, struct reason *reason)
+/* All that the broker has to say until it closes the connection. */
+static enum launch_exit collect(int fd, union answer *ret, size_t *ret_len, struct reason *reason)
 {
 	int64_t deadline = now_ms() + JOIN_TIMEOUT_MS;
-	static char buf[ANSWER_SIZE];
-	size_t len = 0;
+	ssize_t n = 1;
 
-	while (len < sizeof(buf)) {
-		enum launch_exit code;
-		ssize_t n = read_some(fd, buf + len, sizeof(buf) - len, deadline);
-		char *newline;
-
+	for (*ret_len = 0; *ret_len < HANDOFF_MAX_SIZE; *ret_len += (size_t)n) {
+		n = read_some(fd, ret->text + *ret_len, HANDOFF_MAX_SIZE - *ret_len, deadline);
+		if (n == 0 && *ret_len)
+			break;
 		if (n == -ETIMEDOUT)
 			return reason_set(reason, LAUNCH_REFUSED,
 					  "the broker has not answered within %d s; is it stopped?",
@@ -197,45 +151,64 @@ static enum launch_exit collect(int fd, struct place *place, struct reason *reas
 						: " without an answer: it ends, or has no "
 						  "room for another client",
 					  n < 0 ? strerror((int)-n) : "");
-		len += (size_t)n;
-		while ((newline = memchr(buf, '\n', len))) {
-			size_t used = (size_t)(newline - buf) + 1;
-
-			if (understand(buf, used - 1, place, reason, &code))
-				return code;
-			len -= used;
-			memmove(buf, newline + 1, len);
-		}
 	}
-	return reason_set(reason, LAUNCH_REFUSED, "the broker's answer has no end");
+	ret->text[*ret_len] = '\0';
+	return LAUNCH_GOOD;
 }
 
-static bool is_complete(const struct place *place)
+static enum launch_exit understand(const union answer *answer, size_t len, struct reason *reason)
 {
-	uint8_t token[HANDOFF_TOKEN_SIZE] = { 0 };
+	if (handoff_check(answer, len, HANDOFF_JOINED))
+		return LAUNCH_GOOD;
+	if (handoff_check(answer, len, HANDOFF_REFUSED))
+		return reason_set(reason, LAUNCH_REFUSED, "the broker refuses: %s",
+				  answer->refused.reason);
+	/* Whom it does not let in it tells so at once, before it knows who asks for what. */
+	if (answer->text[0] == '{')
+		return reason_set(reason, LAUNCH_REFUSED, "the broker refuses: %.*s",
+				  (int)strcspn(answer->text, "\n"), answer->text);
+	return reason_set(reason, LAUNCH_REFUSED,
+			  "what answers at the control socket is not a broker of this version");
+}
 
-	return place->rendezvous[0] == '/' && place->worker[0] && place->service[0] &&
-	       place->generation[0] && strlen(place->token) == 2 * sizeof(token) &&
-	       handoff_hex_get(place->token, token, sizeof(token));
+/* All ports but those of the service are the app's own: a tool in front of it keeps its port. */
+static void list_private_ports(const struct handoff_joined *m, char *ret, size_t size)
+{
+	unsigned from = 1;
+	size_t len = 0;
+
+	*ret = '\0';
+	for (size_t i = 0; i <= m->n_ports && len < size; i++) {
+		unsigned next = i < m->n_ports ? m->ports[i] : UINT16_MAX + 1u;
+
+		if (from < next)
+			len += (size_t)snprintf(ret + len, size - len, "%s%u-%u", len ? "," : "",
+						from, next - 1);
+		from = next + 1;
+	}
 }
 
 /* What an outer worker's shell may have left in ours would make us look like that one. */
-static bool set_environment(const struct place *place)
+static bool set_environment(const struct handoff_joined *m)
 {
+	char token[2 * HANDOFF_TOKEN_SIZE + 1] = "", generation[16], private_ports[1024];
 	const struct {
 		const char *name, *value;
 	} variables[] = {
-		{ HANDOFF_ENV_SERVICE, place->service },
-		{ HANDOFF_ENV_WORKER, place->worker },
-		{ HANDOFF_ENV_GENERATION, place->generation },
-		{ HANDOFF_ENV_RENDEZVOUS, place->rendezvous },
-		{ HANDOFF_ENV_TOKEN, place->token },
-		{ HANDOFF_ENV_PRIVATE, place->private_ports },
+		{ HANDOFF_ENV_SERVICE, m->service },
+		{ HANDOFF_ENV_WORKER, m->worker },
+		{ HANDOFF_ENV_GENERATION, generation },
+		{ HANDOFF_ENV_RENDEZVOUS, m->rendezvous },
+		{ HANDOFF_ENV_TOKEN, token },
+		{ HANDOFF_ENV_PRIVATE, private_ports },
 		{ HANDOFF_ENV_SLOT, "" },
 		{ HANDOFF_ENV_WRAPPER, "" },
 	};
 	int r = 0;
 
+	handoff_hex_put(token, m->token, sizeof(m->token));
+	(void)snprintf(generation, sizeof(generation), "%u", m->generation);
+	list_private_ports(m, private_ports, sizeof(private_ports));
 	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
 		r |= *variables[i].value ? setenv(variables[i].name, variables[i].value, 1)
 					 : unsetenv(variables[i].name);
@@ -244,8 +217,9 @@ static bool set_environment(const struct place *place)
 
 enum launch_exit join_broker(const struct join *join, struct reason *ret_reason)
 {
-	struct place place = { .service = "" };
+	union answer answer;
 	enum launch_exit code;
+	size_t len = 0;
 	int fd = -1;
 
 	if (!name_is_plain(join->service))
@@ -256,18 +230,14 @@ enum launch_exit join_broker(const struct join *join, struct reason *ret_reason)
 	if (code != LAUNCH_GOOD)
 		return code;
 	if (ask(fd, join))
-		code = collect(fd, &place, ret_reason);
+		code = collect(fd, &answer, &len, ret_reason);
 	else
 		code = reason_set(ret_reason, LAUNCH_REFUSED, "--join %s: cannot ask: %s",
 				  join->control, strerror(errno));
 	(void)close(fd);
-	if (code != LAUNCH_GOOD)
-		return code;
-	if (!is_complete(&place))
-		return reason_set(ret_reason, LAUNCH_REFUSED,
-				  "the broker's answer is not complete: worker-shim and broker are "
-				  "of different builds");
-	if (!set_environment(&place))
-		return reason_set(ret_reason, LAUNCH_REFUSED, "no memory for the environment");
-	return LAUNCH_GOOD;
+	if (code == LAUNCH_GOOD)
+		code = understand(&answer, len, ret_reason);
+	if (code == LAUNCH_GOOD && !set_environment(&answer.joined))
+		code = reason_set(ret_reason, LAUNCH_REFUSED, "no memory for the environment");
+	return code;
 }
