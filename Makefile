@@ -256,7 +256,7 @@ install: all
 	install -m 755 $(BUILD)/brokerctl $(DESTDIR)$(BINDIR)/brokerctl
 	install -m 755 $(BUILD)/worker-shim $(DESTDIR)$(LIBEXECDIR)/worker-shim
 	install -m 644 $(BUILD)/libworker-shim.so $(DESTDIR)$(LIBEXECDIR)/libworker-shim.so
-	install -m 644 include/handoff_wire.h include/handoff_name.h include/handoff_page.h $(DESTDIR)$(INCLUDEDIR)/
+	install -m 644 include/*.h $(DESTDIR)$(INCLUDEDIR)/
 	install -m 644 docs/man/brokerctl.1 docs/man/worker-shim.1 $(DESTDIR)$(MANDIR)/man1/
 	install -m 644 docs/man/broker.ini.5 $(DESTDIR)$(MANDIR)/man5/
 	install -m 644 docs/man/broker.8 $(DESTDIR)$(MANDIR)/man8/

@@ -3,7 +3,8 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
+#include "base/fd.h"
+#include "handoff_rights.h"
 
 /* A char array alone would not be aligned as CMSG_* wants it. */
 union control {
@@ -38,30 +39,6 @@ ssize_t fdpass_send(int sock, const void *data, size_t len, const int *fds, size
 	return n < 0 ? -errno : n;
 }
 
-/* Takes the first descriptor out of @msg and closes any other. -1 if there is none. */
-static int take_fd(struct msghdr *msg)
-{
-	int taken = -1;
-
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
-		size_t n;
-
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (size_t i = 0; i < n; i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
-			if (taken < 0)
-				taken = fd;
-			else
-				(void)close(fd);
-		}
-	}
-	return taken;
-}
-
 ssize_t fdpass_receive(int sock, void *buf, size_t size, int flags, struct fdpass_received *ret)
 {
 	struct iovec iov = { .iov_base = buf, .iov_len = size };
@@ -79,7 +56,7 @@ ssize_t fdpass_receive(int sock, void *buf, size_t size, int flags, struct fdpas
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
-	ret->fd = take_fd(&msg);
+	(void)handoff_take_rights(&msg, &ret->fd, 1, fd_closep);
 	ret->cut_fds = ret->fd < 0 && (msg.msg_flags & MSG_CTRUNC);
 	return n;
 }

@@ -1,6 +1,7 @@
 #include "rendezvous.h"
 
 #include "handoff_name.h"
+#include "handoff_rights.h"
 #include "real.h"
 #include "shim.h"
 
@@ -116,8 +117,7 @@ static ssize_t receive_answer(struct meeting *m, union answer *ret)
 		.msg_control = control.buf,
 		.msg_controllen = sizeof(control.buf),
 	};
-	int *places[] = { &m->rx, &m->tx, &m->page };
-	size_t taken = 0;
+	int fds[3] = { -1, -1, -1 };
 	ssize_t n;
 
 	do
@@ -125,21 +125,10 @@ static ssize_t receive_answer(struct meeting *m, union answer *ret)
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c)) {
-		size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (size_t i = 0; i < count; i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-			if (taken < sizeof(places) / sizeof(places[0]))
-				*places[taken++] = fd;
-			else
-				real_closep(&fd);
-		}
-	}
+	(void)handoff_take_rights(&msg, fds, sizeof(fds) / sizeof(fds[0]), real_closep);
+	m->rx = fds[0];
+	m->tx = fds[1];
+	m->page = fds[2];
 	return msg.msg_flags & MSG_CTRUNC ? -EMFILE : n;
 }
 

@@ -1,5 +1,6 @@
 #include "take.h"
 
+#include "handoff_rights.h"
 #include "nofile.h"
 #include "real.h"
 
@@ -24,30 +25,6 @@ struct received {
 	} message;
 };
 
-/* Keeps the first descriptor of @msg and closes the others. */
-static int only_fd(struct msghdr *msg)
-{
-	int kept = -1;
-
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
-		size_t n;
-
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (size_t i = 0; i < n; i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-			if (kept < 0)
-				kept = fd;
-			else
-				real_closep(&fd);
-		}
-	}
-	return kept;
-}
-
 static void receive(int rx, int flags, struct received *ret)
 {
 	union {
@@ -70,7 +47,8 @@ static void receive(int rx, int flags, struct received *ret)
 	}
 	ret->flags = msg.msg_flags;
 	ret->control = msg.msg_controllen > 0 || (msg.msg_flags & MSG_CTRUNC);
-	ret->fd = msg.msg_controllen > 0 ? only_fd(&msg) : -1;
+	ret->fd = -1;
+	(void)handoff_take_rights(&msg, &ret->fd, 1, real_closep);
 }
 
 /*
