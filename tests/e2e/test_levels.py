@@ -314,7 +314,7 @@ def the_library_in_an_app_neither_allocates_nor_aborts():
     only(set(), "must not need", names, "worker-shim/preload/*.c")
 
 
-PRODUCT = ("broker/*.[ch]", "broker/*/*.[ch]", "include/*.h")
+PRODUCT = ("broker/*.[ch]", "broker/*/*.[ch]", "worker-shim/*/*.[ch]", "include/*.h")
 LINES_OF_A_FILE = 450
 LINES_OF_A_FUNCTION = 60
 
@@ -338,7 +338,7 @@ def files_and_functions_stay_short():
             if lines > LINES_OF_A_FUNCTION:
                 wrong.append("%s: %s() has %d lines" % (source, name, lines))
     nothing(wrong)
-    assert n > 1300, n  # the pattern still finds them
+    assert n > 1500, n  # the pattern still finds them
 
 
 main()

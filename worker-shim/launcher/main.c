@@ -92,68 +92,80 @@ static enum launch_exit check_options(const struct options *options, struct reas
 	return LAUNCH_GOOD;
 }
 
+enum {
+	OPT_LIBRARY = 256,
+	OPT_STATUS_FD,
+	OPT_BACKEND,
+	OPT_CHECK,
+	OPT_REPORT,
+	OPT_JOIN,
+	OPT_SERVICE,
+	OPT_PINNED_ONLY
+};
+
+static const struct option longs[] = {
+	{ "library", required_argument, NULL, OPT_LIBRARY },
+	{ "status-fd", required_argument, NULL, OPT_STATUS_FD },
+	{ "backend", required_argument, NULL, OPT_BACKEND },
+	{ "check", no_argument, NULL, OPT_CHECK },
+	{ "report", no_argument, NULL, OPT_REPORT },
+	{ "join", required_argument, NULL, OPT_JOIN },
+	{ "service", required_argument, NULL, OPT_SERVICE },
+	{ "pinned-only", no_argument, NULL, OPT_PINNED_ONLY },
+	{ "version", no_argument, NULL, 'V' },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+static enum launch_exit take_option(int c, struct options *options, struct reason *reason)
+{
+	switch (c) {
+	case OPT_LIBRARY:
+		if (strlen(optarg) >= PATH_MAX)
+			return reason_set(reason, LAUNCH_USAGE, "--library: too long");
+		strcpy(options->library, optarg);
+		break;
+	case OPT_STATUS_FD:
+		if (!parse_fd(optarg, &options->status_fd))
+			return reason_set(reason, LAUNCH_USAGE,
+					  "--status-fd %s: not an open descriptor", optarg);
+		break;
+	case OPT_BACKEND:
+		if (strcmp(optarg, "auto") != 0 && strcmp(optarg, "preload") != 0)
+			return reason_set(reason, LAUNCH_USAGE,
+					  "--backend %s: it is auto or preload", optarg);
+		break;
+	case OPT_CHECK:
+		options->check = true;
+		break;
+	case OPT_REPORT:
+		options->report = true;
+		break;
+	case OPT_JOIN:
+		options->join.control = optarg;
+		break;
+	case OPT_SERVICE:
+		options->join.service = optarg;
+		break;
+	case OPT_PINNED_ONLY:
+		options->join.pinned_only = true;
+		break;
+	default:
+		return reason_set(reason, LAUNCH_USAGE, "see worker-shim -h");
+	}
+	return LAUNCH_GOOD;
+}
+
 /* LAUNCH_GOOD to go on; with *@ret_done nothing is left to do. */
 static enum launch_exit parse(int argc, char **argv, struct options *options, struct reason *reason,
 			      bool *ret_done)
 {
-	enum {
-		OPT_LIBRARY = 256,
-		OPT_STATUS_FD,
-		OPT_BACKEND,
-		OPT_CHECK,
-		OPT_REPORT,
-		OPT_JOIN,
-		OPT_SERVICE,
-		OPT_PINNED_ONLY
-	};
-	static const struct option longs[] = {
-		{ "library", required_argument, NULL, OPT_LIBRARY },
-		{ "status-fd", required_argument, NULL, OPT_STATUS_FD },
-		{ "backend", required_argument, NULL, OPT_BACKEND },
-		{ "check", no_argument, NULL, OPT_CHECK },
-		{ "report", no_argument, NULL, OPT_REPORT },
-		{ "join", required_argument, NULL, OPT_JOIN },
-		{ "service", required_argument, NULL, OPT_SERVICE },
-		{ "pinned-only", no_argument, NULL, OPT_PINNED_ONLY },
-		{ "version", no_argument, NULL, 'V' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
+	enum launch_exit code;
 	int c;
 
 	/* '+': what follows the command is the command's. */
 	while ((c = getopt_long(argc, argv, "+Vh", longs, NULL)) != -1) {
 		switch (c) {
-		case OPT_LIBRARY:
-			if (strlen(optarg) >= PATH_MAX)
-				return reason_set(reason, LAUNCH_USAGE, "--library: too long");
-			strcpy(options->library, optarg);
-			break;
-		case OPT_STATUS_FD:
-			if (!parse_fd(optarg, &options->status_fd))
-				return reason_set(reason, LAUNCH_USAGE,
-						  "--status-fd %s: not an open descriptor", optarg);
-			break;
-		case OPT_BACKEND:
-			if (strcmp(optarg, "auto") != 0 && strcmp(optarg, "preload") != 0)
-				return reason_set(reason, LAUNCH_USAGE,
-						  "--backend %s: it is auto or preload", optarg);
-			break;
-		case OPT_CHECK:
-			options->check = true;
-			break;
-		case OPT_REPORT:
-			options->report = true;
-			break;
-		case OPT_JOIN:
-			options->join.control = optarg;
-			break;
-		case OPT_SERVICE:
-			options->join.service = optarg;
-			break;
-		case OPT_PINNED_ONLY:
-			options->join.pinned_only = true;
-			break;
 		case 'V':
 			(void)puts("worker-shim " BROKER_VERSION);
 			*ret_done = true;
@@ -163,7 +175,9 @@ static enum launch_exit parse(int argc, char **argv, struct options *options, st
 			*ret_done = true;
 			return LAUNCH_GOOD;
 		default:
-			return reason_set(reason, LAUNCH_USAGE, "see worker-shim -h");
+			code = take_option(c, options, reason);
+			if (code != LAUNCH_GOOD)
+				return code;
 		}
 	}
 	if (optind >= argc)

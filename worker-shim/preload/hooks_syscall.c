@@ -15,10 +15,6 @@
 
 #define NR_IO_URING_SETUP 425 /* the same on every architecture; musl has no name for it */
 
-struct args {
-	long a[6];
-};
-
 static int as_int(long arg)
 {
 	return (int)arg;
@@ -34,89 +30,69 @@ static socklen_t as_length(long arg)
 	return (socklen_t)arg;
 }
 
-/* True if @nr is one of ours; *@ret is the result then, with errno set by the hook. */
-static bool hooked(long nr, const struct args *args, long *ret)
+/* The hook of @nr, if there is one; else the kernel. */
+static long call(long nr, const long *a)
 {
-	const long *a = args->a;
 
 	switch (nr) {
 	case SYS_accept:
-		*ret = hook_accept(as_int(a[0]), as_pointer(a[1]), as_pointer(a[2]));
-		return true;
+		return hook_accept(as_int(a[0]), as_pointer(a[1]), as_pointer(a[2]));
 	case SYS_accept4:
-		*ret = hook_accept4(as_int(a[0]), as_pointer(a[1]), as_pointer(a[2]), as_int(a[3]));
-		return true;
+		return hook_accept4(as_int(a[0]), as_pointer(a[1]), as_pointer(a[2]), as_int(a[3]));
 	case SYS_bind:
-		*ret = hook_bind(as_int(a[0]), as_pointer(a[1]), as_length(a[2]));
-		return true;
+		return hook_bind(as_int(a[0]), as_pointer(a[1]), as_length(a[2]));
 	case SYS_close:
-		*ret = hook_close(as_int(a[0]));
-		return true;
+		return hook_close(as_int(a[0]));
 	case SYS_close_range:
-		*ret = hook_close_range((unsigned)a[0], (unsigned)a[1], as_int(a[2]));
-		return true;
+		return hook_close_range((unsigned)a[0], (unsigned)a[1], as_int(a[2]));
 	case SYS_connect:
-		*ret = hook_connect(as_int(a[0]), as_pointer(a[1]), as_length(a[2]));
-		return true;
+		return hook_connect(as_int(a[0]), as_pointer(a[1]), as_length(a[2]));
 	case SYS_dup:
-		*ret = hook_dup(as_int(a[0]));
-		return true;
+		return hook_dup(as_int(a[0]));
 #ifdef SYS_dup2 /* newer architectures have dup3 only */
 	case SYS_dup2:
-		*ret = hook_dup2(as_int(a[0]), as_int(a[1]));
-		return true;
+		return hook_dup2(as_int(a[0]), as_int(a[1]));
 #endif
 	case SYS_dup3:
-		*ret = hook_dup3(as_int(a[0]), as_int(a[1]), as_int(a[2]));
-		return true;
+		return hook_dup3(as_int(a[0]), as_int(a[1]), as_int(a[2]));
 	case SYS_epoll_ctl:
-		*ret = hook_epoll_ctl(as_int(a[0]), as_int(a[1]), as_int(a[2]), as_pointer(a[3]));
-		return true;
+		return hook_epoll_ctl(as_int(a[0]), as_int(a[1]), as_int(a[2]), as_pointer(a[3]));
 	case SYS_fcntl:
-		*ret = hook_fcntl(as_int(a[0]), as_int(a[1]), as_pointer(a[2]));
-		return true;
+		return hook_fcntl(as_int(a[0]), as_int(a[1]), as_pointer(a[2]));
 	case SYS_getpeername:
-		*ret = hook_getpeername(as_int(a[0]), as_pointer(a[1]), as_pointer(a[2]));
-		return true;
+		return hook_getpeername(as_int(a[0]), as_pointer(a[1]), as_pointer(a[2]));
 	case SYS_getsockname:
-		*ret = hook_getsockname(as_int(a[0]), as_pointer(a[1]), as_pointer(a[2]));
-		return true;
+		return hook_getsockname(as_int(a[0]), as_pointer(a[1]), as_pointer(a[2]));
 	case SYS_getsockopt:
-		*ret = hook_getsockopt(as_int(a[0]), as_int(a[1]), as_int(a[2]), as_pointer(a[3]),
+		return hook_getsockopt(as_int(a[0]), as_int(a[1]), as_int(a[2]), as_pointer(a[3]),
 				       as_pointer(a[4]));
-		return true;
 	case SYS_listen:
-		*ret = hook_listen(as_int(a[0]), as_int(a[1]));
-		return true;
+		return hook_listen(as_int(a[0]), as_int(a[1]));
 	case SYS_setsockopt:
-		*ret = hook_setsockopt(as_int(a[0]), as_int(a[1]), as_int(a[2]), as_pointer(a[3]),
+		return hook_setsockopt(as_int(a[0]), as_int(a[1]), as_int(a[2]), as_pointer(a[3]),
 				       as_length(a[4]));
-		return true;
 	case SYS_shutdown:
-		*ret = hook_shutdown(as_int(a[0]), as_int(a[1]));
-		return true;
+		return hook_shutdown(as_int(a[0]), as_int(a[1]));
 	case NR_IO_URING_SETUP:
 		errno = ENOSYS;
-		*ret = -1;
-		return true;
+		return -1;
 	}
-	return false;
+	return real.syscall(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
 /* Six arguments are read whether given or not, as libc's own syscall() does. */
 long hook_syscall(long nr, ...)
 {
-	struct args args;
+	long a[6];
 	va_list ap;
-	long ret;
 
 	va_start(ap, nr);
 	for (int i = 0; i < 6; i++)
-		args.a[i] = va_arg(ap, long);
+		a[i] = va_arg(ap, long);
 	va_end(ap);
 
 	real_ready();
-	if (shim.active && hooked(nr, &args, &ret))
-		return ret;
-	return real.syscall(nr, args.a[0], args.a[1], args.a[2], args.a[3], args.a[4], args.a[5]);
+	if (shim.active)
+		return call(nr, a);
+	return real.syscall(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
