@@ -321,6 +321,42 @@ def every_header_says_what_its_file_is_for():
         assert re.match(r"/\*\n \* %s(\.h)? - \w" % name, read(path)), path
 
 
+# --- figures -------------------------------------------------------------------------------------------
+
+# Document, what it says with the figure in parentheses, and the constant that it is, in its unit.
+FIGURES = [
+    ("architecture", r"has a timer of (\d+) ms", "broker/core/broker.c", "WATCH_MS", 1),
+    ("architecture", r"the endpoint pauses for (\d+) ms", "broker/dispatch/endpoint.c", "FLIGHT_LIMIT_MS", 1),
+    ("architecture", r"descriptors or memory are short \((\d+) ms\)", "broker/dispatch/endpoint.c", "SHORTAGE_MS", 1),
+    ("architecture", r"up to (\d+) at a time", "broker/dispatch/endpoint.c", "DISPATCH_BUDGET", 1),
+    ("architecture", r"up to (\d+) of the others are accepted", "broker/dispatch/types.h", "ENDPOINT_AHEAD_MAX", 1),
+    ("architecture", r"the verdict waits (\d+) ms", "broker/dispatch/holder.c", "VERDICT_MS", 1),
+    ("architecture", r"it drains \| only what it leaves there for (\d+) ms", "broker/service/watch.c", "STUCK_MS", 1),
+    ("architecture", r"have been full for (\d+) seconds", "broker/service/watch.c", "FULL_MS", 1000),
+    ("architecture", r"Every (\d+) ms `closing_step", "broker/service/closing.c", "CLOSING_STEP_MS", 1),
+    ("architecture", r"waits in a buffer of (\d+) KiB", "broker/sys/log.c", "BACKLOG_SIZE", 1024),
+    ("architecture", r"is read (\d+) bytes in a turn", "broker/worker/output.c", "OUTPUT_TURN", 1),
+    ("protocol", r"has not done so within (\d+) seconds", "broker/service/rendezvous.c", "GREETING_MS", 1000),
+    ("protocol", r"a memfd of (\d+) bytes", "include/handoff_page.h", "HANDOFF_PAGE_SIZE", 1),
+    ("protocol", r"at least (\d+) bytes, SHOULD", "include/handoff_wire.h", "HANDOFF_MAX_SIZE", 1),
+    ("control", r"at most (\d+) bytes with its newline", "broker/control/client.h", "CONTROL_REQUEST_MAX", 1),
+    ("control", r"(\d+) clients may be connected", "broker/core/limits.h", "CONTROL_CLIENTS_MAX", 1),
+    ("control", r"at most (\d+) ms old", "broker/service/survey.c", "FRESH_MS", 1),
+    ("metrics", r"at most (\d+) clients at a time", "broker/core/limits.h", "WEB_CLIENTS_MAX", 1),
+    ("metrics", r"(\d+) seconds for all of it", "broker/web/web.c", "EXCHANGE_MS", 1000),
+    ("metrics", r"(\d+) KiB of request", "broker/policy/http.h", "HTTP_HEAD_MAX", 1024),
+]
+
+
+@test
+def figures_that_the_code_defines_are_those_of_the_code():
+    for document, pattern, path, constant, unit in FIGURES:
+        said = re.findall(pattern, re.sub(r"\s+", " ", read("docs/%s.md" % document)))
+        assert len(said) == 1, "docs/%s.md: %r is there %d times" % (document, pattern, len(said))
+        value = re.search(r"#define %s\s+(?:\\\n\s*)?([\d()*<+ ]+)" % constant, read(path)).group(1)
+        assert eval(value) == int(said[0]) * unit, (document, pattern, said[0], constant, value.strip())
+
+
 # --- the protocol --------------------------------------------------------------------------------------
 
 
