@@ -59,11 +59,10 @@ static enum exit_code find_shim(struct master *m)
 		missing = "libworker-shim.so";
 	if (!missing)
 		return EXIT_CODE_OK;
-	strbuf_addf(
-		&text,
-		"%s is missing: it belongs beside the broker's program, or into " BROKER_LIBEXECDIR
-		"; build it (make) or install it (make install)",
-		missing);
+	strbuf_addf(&text,
+		    "%s is missing: put it beside the broker's program, or into " BROKER_LIBEXECDIR
+		    "; build it (make) or install it (make install)",
+		    missing);
 	return start_failed(EXIT_CODE_ENVIRONMENT, text.text);
 }
 

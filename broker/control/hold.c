@@ -20,8 +20,8 @@ void hold_end(struct client *c, const struct worker *w)
 		client_end(c);
 	else
 		client_end_saying(c,
-				  "%s is held, and was the last: until a worker of %s is released "
-				  "its clients wait",
+				  "%s is held, and was the last in the round: clients of %s wait "
+				  "until a worker is released",
 				  w->name, service_name(service_of(w)));
 }
 
@@ -40,7 +40,7 @@ void control_release(struct client *c, struct worker *w)
 	if (w->held & HELD_BY_HAND) {
 		worker_unhold(w, HELD_BY_HAND);
 		if (w->held)
-			client_end_saying(c, "%s is not held by hand any more, but %s", w->name,
+			client_end_saying(c, "%s is no longer held by hand, but %s", w->name,
 					  w->held & HELD_BY_DEBUG ? "for a debugger"
 								  : "its process is stopped");
 		else

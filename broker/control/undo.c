@@ -70,7 +70,8 @@ static void add_result(const struct service *s, struct strbuf *out)
 		    service_name(s), s->generation, ready, s->want);
 	/* Their processes have ended meanwhile. */
 	if (starting)
-		strbuf_addf(out, ", %u start%s anew", starting, starting == 1 ? "s" : "");
+		strbuf_addf(out, ", %u start%s again", starting,
+			    starting == 1 ? "s" : "");
 	if (!service_has_round(s))
 		strbuf_add(out, ", so that clients wait; brokerctl status says why");
 }
@@ -85,10 +86,8 @@ static int roll_back(struct service *s, struct strbuf *words)
 	add_result(s, words);
 	/* It was changed by `scale`, or by the configuration that is undone. */
 	if (s->want != wanted)
-		strbuf_addf(words,
-			    "; the number of workers is as before the reload too, %u and no "
-			    "longer %u",
-			    s->want, wanted);
+		strbuf_addf(words, "; the number of workers is back to %u, from %u", s->want,
+			    wanted);
 	return 0;
 }
 

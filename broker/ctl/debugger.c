@@ -106,7 +106,7 @@ static int build(struct line *line, char *const *words, size_t n, struct strbuf 
 	const char *slash, *tool;
 
 	if (n == 0) {
-		strbuf_add(error, "no debugger is named: put one behind --");
+		strbuf_add(error, "no debugger is named: put one after --");
 		return -EINVAL;
 	}
 	slash = strrchr(words[0], '/');
@@ -116,7 +116,7 @@ static int build(struct line *line, char *const *words, size_t n, struct strbuf 
 	} else if (!strcmp(tool, "rr") || !strcmp(tool, "valgrind")) {
 		/* These must start the program themselves. */
 		strbuf_addf(error,
-			    "%s cannot attach to a process that runs; start a worker under it: "
+			    "%s cannot attach to a running process; start a worker under it: "
 			    "wrap.N in broker.ini, or worker-shim --join",
 			    tool);
 		return -EINVAL;

@@ -117,7 +117,7 @@ static int ask_launcher(char **words, struct buf *report, struct doctor_program 
 	int r;
 
 	if (!find_launcher(launcher)) {
-		strbuf_add(error, "worker-shim is missing: it belongs beside brokerctl, or "
+		strbuf_add(error, "worker-shim is missing: put it beside brokerctl, or "
 				  "into " BROKER_LIBEXECDIR);
 		return -ENOENT;
 	}

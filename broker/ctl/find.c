@@ -21,10 +21,10 @@ static int explain(const char *path, int r, struct strbuf *error)
 {
 	switch (-r) {
 	case ENOENT:
-		strbuf_addf(error, "no broker runs: there is no %s", path);
+		strbuf_addf(error, "no broker is running: there is no %s", path);
 		break;
 	case ECONNREFUSED:
-		strbuf_addf(error, "no broker runs: nobody listens on %s", path);
+		strbuf_addf(error, "no broker is running: nothing listens on %s", path);
 		break;
 	case EACCES:
 	case EPERM:
@@ -122,7 +122,7 @@ static int connect_by_name(const char *file, struct client *ret, struct strbuf *
 	if (r == 0 || connect_as_owner(file, strrchr(own, '/'), ret) == 0)
 		return 0;
 	if (geteuid() == 0)
-		strbuf_add(error, "; one that another user has started is named with -s");
+		strbuf_add(error, "; name the broker of another user with -s");
 	return r;
 }
 
@@ -282,11 +282,12 @@ static int connect_to_the_only_one(struct client *ret, struct strbuf *error)
 			    list.text);
 		return -EACCES;
 	} else {
-		strbuf_addf(error,
-			    "no broker runs: none was found in /run/broker%s%s and %s, and there "
-			    "is no ./" DEFAULT_FILE "; name one with -c FILE or -s SOCKET",
-			    of_session ? ", " : "", of_session ? of_session : "",
-			    in_tmp ? in_tmp : "/tmp");
+		strbuf_addf(
+			error,
+			"no broker is running: none was found in /run/broker%s%s and %s, and there "
+			"is no ./" DEFAULT_FILE "; name one with -c FILE or -s SOCKET",
+			of_session ? ", " : "", of_session ? of_session : "",
+			in_tmp ? in_tmp : "/tmp");
 	}
 	return -ENOENT;
 }

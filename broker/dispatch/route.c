@@ -108,6 +108,7 @@ void route_missed(struct endpoint *e, const struct handoff_addr *peer)
 	log_event(LEVEL_WARN, "pin-missed", LOG_STR("service", d->service),
 		  LOG_STR("worker", pin->worker), LOG_STR("source", source.text),
 		  LOG_STR("kind", pin_kind_name(pin->kind)),
-		  LOG_MSG("a connection of %s went round instead: %s %s", source.text, pin->worker,
+		  LOG_MSG("a connection of %s went to the round instead: %s %s", source.text,
+			  pin->worker,
 			  channel_of(e, pin) ? "has no room" : "does not serve this address now"));
 }

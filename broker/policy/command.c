@@ -304,7 +304,7 @@ static int read_argument(struct request *r, const char *text, struct strbuf *err
 		return e ? wrong_form(c, error) : 0;
 	}
 	quote_add(error, text);
-	strbuf_addf(error, " is one word too many for %s", c->name);
+	strbuf_addf(error, " is one argument too many for %s", c->name);
 	return wrong_form(c, error);
 }
 

@@ -92,14 +92,14 @@ int kept_open(struct kept_reader *r, const void *bytes, size_t len, struct strbu
 	if (len >= sizeof(h))
 		memcpy(&h, bytes, sizeof(h));
 	if (h.magic != MAGIC || h.len != len)
-		strbuf_add(why, "it is no whole state of a broker");
+		strbuf_add(why, "it is not a complete state of a broker");
 	else if (h.version != KEPT_VERSION)
 		strbuf_addf(why, "it is of version %u, and this broker reads version %u", h.version,
 			    KEPT_VERSION);
 	else if (h.sum != sum_of(r->bytes + sizeof(h), len - sizeof(h)))
 		strbuf_add(why, "it is damaged: its checksum is wrong");
 	else if (!is_whole(*r))
-		strbuf_add(why, "a record in it has not the size that this broker knows");
+		strbuf_add(why, "a record in it does not have the size that this broker expects");
 	else
 		return 0;
 	return -EPROTO;

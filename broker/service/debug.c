@@ -65,7 +65,7 @@ static void add_why_it_leaves(const struct worker *w, enum worker_state from, st
 		strbuf_addf(out, " is to end: %s %s", service_name(s),
 			    s->dispatch.stopping ? "ends" : "is paused");
 	} else if (!w->retired_by_us) {
-		strbuf_add(out, " does not serve any more: ");
+		strbuf_add(out, " no longer serves: ");
 		worker_end_add_words(&facts, out);
 	} else if (from == WORKER_STARTING) {
 		strbuf_add(out, " is to end before it has served");

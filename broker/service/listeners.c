@@ -114,7 +114,7 @@ void service_close_unused(struct service *s)
 		address_format(&l->addr, &text);
 		log_event(LEVEL_INFO, "unlisten", LOG_STR("service", service_name(s)),
 			  LOG_STR("address", text.text),
-			  LOG_MSG("the app does not ask for %s any more: closed", text.text));
+			  LOG_MSG("the app no longer asks for %s: closed", text.text));
 		listener_free(l);
 	}
 	list_for_each_safe (e, e_tmp, &s->dispatch.endpoints, link)

@@ -180,7 +180,7 @@ static void greeting_ready(struct loop_source *source, uint32_t events)
 	if (!is_its_user(g, w)) {
 		refuse(g, EPERM,
 		       "a process of another user asked to be a worker; if it is the app, which "
-		       "has changed its user by itself, set user in its service instead");
+		       "has changed its user itself, set user in its service instead");
 		return;
 	}
 	if (buf.hello.flags & HANDOFF_HELLO_ADOPT) {

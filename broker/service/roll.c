@@ -197,8 +197,7 @@ int service_restart_worker(struct worker *w, struct strbuf *error)
 	if (r < 0)
 		return r;
 	if (w->guest) {
-		strbuf_addf(error, "%s is a guest: it is started again by hand, as it was before",
-			    w->name);
+		strbuf_addf(error, "%s is a guest: restart it by hand", w->name);
 		return -EINVAL;
 	}
 	if (s->slots[w->slot].current != w) {

@@ -130,7 +130,7 @@ int service_rollback(struct service *s, struct strbuf *error)
 
 	service_close_unused(s);
 	if (s->want != wanted)
-		strbuf_addf(&number, "; there were to be %u", wanted);
+		strbuf_addf(&number, "; %u were wanted before", wanted);
 	log_event(LEVEL_WARN, "rollback", LOG_STR("service", service_name(s)),
 		  LOG_INT("generation", s->generation), LOG_INT("undoes", undone),
 		  LOG_INT("restored", restored), LOG_INT("workers", s->want),

@@ -105,7 +105,7 @@ static void explain_none(struct strbuf *out)
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_cur == 0)
-		strbuf_add(out, "; no core dump: the limit of their size is 0 (ulimit -c, "
+		strbuf_add(out, "; no core dump: their size limit is 0 (ulimit -c, "
 				"LimitCORE=)");
 	else
 		strbuf_add(out, "; the kernel wrote no core dump");
@@ -148,7 +148,7 @@ void core_dump_find(const struct worker *w, struct strbuf *ret_where, struct str
 		strbuf_addf(ret_words, "; core dump: %s", ret_where->text);
 	else if (r == -E2BIG)
 		strbuf_addf(ret_words,
-			    "; core dumped, as %s, which was not looked for among more than %d "
+			    "; core dumped, as %s, not searched for among more than %d "
 			    "files",
 			    path.text, LOOK_MAX);
 	else

@@ -128,7 +128,7 @@ static void judge_end(struct worker *w)
 		w->kin.n = 0;
 		notice_process_started(w->terms->broker, w, w->pid);
 		log_event(LEVEL_INFO, "worker-daemonised", LOG_WORKER(w),
-			  LOG_MSG("process %d put itself into the background as process %d",
+			  LOG_MSG("process %d moved into the background as process %d",
 				  (int)w->main_was, (int)w->pid));
 		return;
 	}

@@ -146,7 +146,7 @@ def a_broker_that_chose_its_own_directory():
     fake.stop()
     fails(ask("-c", tmp("web.ini"), "status"), 3, "workers", "name the socket with -s")
     write_file("web.ini", "[service:web]\ncommand = x\n")
-    fails(ask("-c", tmp("web.ini"), "status"), 3, "no broker runs", fake.path)
+    fails(ask("-c", tmp("web.ini"), "status"), 3, "no broker is running", fake.path)
 
 
 @test
@@ -155,7 +155,7 @@ def one_of_root_is_not_said_not_to_run():
     name = name_of(tmp("web.ini"))
     fails(ask("-c", tmp("web.ini"), "status", of_root=name), 3, "permission denied",
           "/run/broker/%s/control" % name, "control_group")
-    fails(ask("-c", tmp("web.ini"), "status", of_root="other"), 3, "no broker runs")
+    fails(ask("-c", tmp("web.ini"), "status", of_root="other"), 3, "no broker is running")
 
 
 @test
@@ -178,18 +178,18 @@ def root_finds_the_broker_of_whoever_owns_the_file():
     def status(uid):
         return ctl("-c", tmp("web.ini"), "status", cwd="/", prepare=session_of(uid))
 
-    fails(status(USER), 3, "no broker runs", "another user", "-s")
+    fails(status(USER), 3, "no broker is running", "another user", "-s")
     os.chown(tmp("web.ini"), USER, USER)
     shows(status(USER))
     # What somebody else has put there is not asked.
-    fails(status(65432), 3, "no broker runs")
+    fails(status(65432), 3, "no broker is running")
 
 
 @test
 def the_only_one_that_runs_and_no_other():
     as_user(USER)
     one = run_directory("one", USER)
-    fails(ask("status"), 3, "no broker runs", tmp("broker"), "/run/broker", "-c FILE")
+    fails(ask("status"), 3, "no broker is running", tmp("broker"), "/run/broker", "-c FILE")
     first = fake_of(USER, one)
     shows(ask("status"))
     # What a broker that was killed has left does not count.
@@ -213,7 +213,7 @@ def a_directory_of_somebody_else_is_not_searched():
     os.chmod(fake.path, 0o666)
     shows(ask("status"))
     os.chown(tmp("broker"), 65432, 65432)
-    fails(ask("status"), 3, "no broker runs")
+    fails(ask("status"), 3, "no broker is running")
 
 
 @test
@@ -227,10 +227,10 @@ def no_right_to_ask():
 
 @test
 def nobody_listens():
-    fails(ctl("-s", tmp("none"), "status"), 3, "no broker runs: there is no " + tmp("none"))
+    fails(ctl("-s", tmp("none"), "status"), 3, "no broker is running: there is no " + tmp("none"))
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(tmp("dead"))
-    fails(ctl("-s", tmp("dead"), "status"), 3, "nobody listens on " + tmp("dead"))
+    fails(ctl("-s", tmp("dead"), "status"), 3, "nothing listens on " + tmp("dead"))
 
 
 @test

@@ -181,7 +181,7 @@ def without_a_terminal_it_refuses():
 def no_broker_is_said_without_a_screen():
     terminal = Terminal([BROKERCTL, "-s", tmp("none"), "top"])
     gone(terminal, 3)
-    terminal.wait_for("no broker runs")
+    terminal.wait_for("no broker is running")
 
 
 main()

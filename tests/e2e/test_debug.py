@@ -476,7 +476,7 @@ def a_crash_without_a_core_says_why_there_is_none():
     event = broker.wait_event("worker-exit", pid=pid)
     if core_pattern().startswith("|"):
         skip("kernel.core_pattern is a program here, which has no limit: %s" % event["message"])
-    assert event["core"] == "" and "limit of their size is 0" in event["message"], event
+    assert event["core"] == "" and "their size limit is 0" in event["message"], event
     # One that is killed leaves none, and nobody expects one.
     pid = broker.wait_event("worker-ready", count=2)["pid"]
     send_signal(pid, signal.SIGKILL)

@@ -112,7 +112,7 @@ def the_slot_of_an_old_worker_that_died_is_started_anew_with_the_old_configurati
     assert service(broker)["rollback_ms"] > 0
     mark = broker.mark()
     text = told(broker, "rollback web")
-    assert text.endswith(": 1 of 2 workers are in the round, 1 starts anew"), text
+    assert text.endswith(": 1 of 2 workers are in the round, 1 starts again"), text
     event = broker.wait_event("rollback", since=mark)
     assert (event["restored"], event["workers"]) == (1, 2), event
     anew = broker.wait_event("worker-ready", since=mark, worker="web.1", generation=1)
@@ -301,8 +301,8 @@ def a_number_that_was_set_by_hand_goes_back_and_that_is_said():
     broker.wait_event("worker-ready", worker="web.3")
     text = told(broker, "rollback web")
     assert text == (
-        "web is back at generation 1: 2 of 2 workers are in the round; the number of workers is as "
-        "before the reload too, 2 and no longer 4"
+        "web is back at generation 1: 2 of 2 workers are in the round; the number of workers is back "
+        "to 2, from 4"
     ), text
     event = broker.wait_event("rollback", workers=2)
     assert event["message"].endswith("2 of 2 workers were put back; there were to be 4"), event

@@ -165,7 +165,7 @@ def a_killed_broker_is_started_again_on_the_same_port():
     assert [pid for pid in below if proc.alive(pid)]
     again = Broker.__new__(Broker)
     again.__dict__.update(dir=broker.dir, run_dir=broker.run_dir, file=broker.file,
-                          _ports=broker._ports, stopped=None)
+                          _ports=broker._ports, stopped=None, program=broker.program)
     again._start([], None, None)
     again.wait_ready()
     assert http_get(again.port).pid not in below

@@ -126,8 +126,8 @@ def who_takes_the_last_worker_out_is_told():
     broker = Broker(app("srv_poll"), workers=2)
     assert said(broker, "hold web.0") is None
     assert service(broker)["state"] == "serving"
-    assert said(broker, "hold web.1") == ("web.1 is held, and was the last: until a worker of web is "
-                                          "released its clients wait")
+    assert said(broker, "hold web.1") == ("web.1 is held, and was the last in the round: clients of "
+                                          "web wait until a worker is released")
     assert service(broker)["state"] == "paused"
     assert said(broker, "release web.1") is None
     assert service(broker)["state"] == "serving"
@@ -140,7 +140,7 @@ def a_stopped_worker_that_is_released_is_not_said_to_serve():
     ask(broker, "signal web.0 STOP")
     wait_until(lambda: "stopped" in worker(broker, "web.0")["why"])
     assert worker(broker, "web.0")["why"] == "stopped by a signal, until SIGCONT; held by hand"
-    assert said(broker, "release web.0") == ("web.0 is not held by hand any more, but its process is "
+    assert said(broker, "release web.0") == ("web.0 is no longer held by hand, but its process is "
                                              "stopped")
     ask(broker, "signal web.0 CONT")
     wait_worker(broker, "web.0", state="ready", why="")

@@ -122,11 +122,11 @@ TEST(a_mistake_is_said_in_words_with_what_was_meant)
 		  "there is no command \"frobnicate\"; help shows all" },
 		{ "hold", COMMAND_BAD, "hold needs WORKER; usage: hold WORKER" },
 		{ "hold a b", COMMAND_BAD,
-		  "\"b\" is one word too many for hold; usage: hold WORKER" },
+		  "\"b\" is one argument too many for hold; usage: hold WORKER" },
 		{ "help reload web", COMMAND_BAD,
-		  "\"web\" is one word too many for help; usage: help [COMMAND]" },
+		  "\"web\" is one argument too many for help; usage: help [COMMAND]" },
 		{ "help reload abort web", COMMAND_BAD,
-		  "\"web\" is one word too many for help; usage: help [COMMAND]" },
+		  "\"web\" is one argument too many for help; usage: help [COMMAND]" },
 		{ "scale web many", COMMAND_BAD,
 		  "\"many\" is not a number; usage: scale SERVICE N" },
 		{ "scale web -1", COMMAND_BAD,
@@ -150,7 +150,7 @@ TEST(a_mistake_is_said_in_words_with_what_was_meant)
 		{ "completion csh", COMMAND_BAD,
 		  "\"csh\" is not one of bash, zsh and fish; usage: completion bash|zsh|fish" },
 		{ "status \x1b[2J x", COMMAND_BAD,
-		  "\"x\" is one word too many for status; usage: status [SERVICE|WORKER]" },
+		  "\"x\" is one argument too many for status; usage: status [SERVICE|WORKER]" },
 		{ "hold web.0 -- x", COMMAND_BAD, "hold has no option \"--\"; usage: hold WORKER" },
 	};
 

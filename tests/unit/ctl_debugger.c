@@ -68,7 +68,7 @@ TEST(a_tool_that_cannot_attach_is_refused_with_a_way_out)
 	CHECK_EQ(build("gdbserver"), -EINVAL);
 	CHECK_CONTAINS(reason, "HOST:PORT");
 	CHECK_EQ(build(""), -EINVAL);
-	CHECK_CONTAINS(reason, "behind --");
+	CHECK_CONTAINS(reason, "after --");
 }
 
 TEST(words_are_bounded)
