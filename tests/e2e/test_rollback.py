@@ -305,7 +305,7 @@ def a_number_that_was_set_by_hand_goes_back_and_that_is_said():
         "to 2, from 4"
     ), text
     event = broker.wait_event("rollback", workers=2)
-    assert event["message"].endswith("2 of 2 workers were put back; there were to be 4"), event
+    assert event["message"].endswith("2 of 2 workers were put back; 4 were wanted before"), event
     assert service(broker)["workers"] == 2
     answered_by(broker.port, set(old.values()))
     # One that was set before is what it goes back to: nothing to say.
