@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include "sys/config_file.h"
 #include "run.h"
+#include "config/conf_build.h"
 #include "config/conf_print.h"
 
 #define MAX_LISTEN 64

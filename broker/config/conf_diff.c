@@ -1,5 +1,7 @@
 #include "conf_diff.h"
 
+#include "config/option.h"
+
 static unsigned diff(enum option_section section, const void *a, const void *b, unsigned named,
 		     struct strbuf *ret_keys)
 {

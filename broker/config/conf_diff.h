@@ -11,7 +11,7 @@
 #ifndef BROKER_CONFIG_CONF_DIFF_H
 #define BROKER_CONFIG_CONF_DIFF_H
 
-#include "config/option.h"
+#include "config/option_table.h"
 
 #define CONF_DIFF(apply)    (1u << (apply))
 #define CONF_DIFF_LIVE	    CONF_DIFF(APPLY_LIVE)

@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <string.h>
 #include "base/address.h"
+#include "config/conf.h"
 #include "config/option.h"
 
 /* A list of CONF_LIST_MAX long entries is cut: a plan is for reading. */

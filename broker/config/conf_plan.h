@@ -7,7 +7,7 @@
 #ifndef BROKER_CONFIG_CONF_PLAN_H
 #define BROKER_CONFIG_CONF_PLAN_H
 
-#include "config/conf.h"
+#include "config/types.h"
 
 struct conf_change {
 	const char *section; /* "broker", "service:web" */

@@ -1,6 +1,7 @@
 #include "conf_read.h"
 
 #include "config/ini.h"
+#include "config/option.h"
 #include "base/nearest.h"
 #include "base/quote.h"
 
@@ -31,7 +32,7 @@ bool conf_name_ok(const char *name, size_t len)
 	return len >= 1 && len <= SERVICE_NAME_MAX;
 }
 
-enum option_section conf_section_options(enum section_kind kind)
+static enum option_section section_options(enum section_kind kind)
 {
 	return kind == SECTION_BROKER ? OPTION_BROKER : OPTION_SERVICE;
 }
@@ -160,7 +161,7 @@ static int open_section(struct reader *reader, const struct ini_item *item)
 
 static void unknown_key(struct reader *reader, const struct conf_section *section, const char *key)
 {
-	enum option_section options = conf_section_options(section->kind);
+	enum option_section options = section_options(section->kind);
 	const char *keys[64], *near;
 	STRBUF(shown, 200);
 	STRBUF(header, 64);
@@ -213,7 +214,7 @@ static int add_setting(struct reader *reader, const struct ini_item *item)
 
 	/* A longer one is cut: no key of ours is as long, and it is only shown. */
 	memcpy(key, item->name, item->name_len < sizeof(key) ? item->name_len : sizeof(key) - 1);
-	option = option_find_key(conf_section_options(section->kind), key, &number);
+	option = option_find_key(section_options(section->kind), key, &number);
 	if (!option) {
 		unknown_key(reader, section, key);
 		return 0;

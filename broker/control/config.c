@@ -144,7 +144,8 @@ static void format_value(const struct option *opt, const void *conf, bool secret
 	}
 }
 
-static void format_origin(const struct conf *conf, const struct conf_origin *o, struct strbuf *out)
+static void format_origin(const struct conf *conf, const struct option *opt,
+			  const struct conf_origin *o, struct strbuf *out)
 {
 	switch (o ? o->kind : ORIGIN_DEFAULT) {
 	case ORIGIN_DEFAULT:
@@ -155,7 +156,7 @@ static void format_origin(const struct conf *conf, const struct conf_origin *o, 
 		strbuf_addf(out, "%s:%u", conf->file ? conf->file : "?", o->line);
 		return;
 	case ORIGIN_ENVIRONMENT:
-		strbuf_addf(out, "$%s", o->option->variable);
+		strbuf_addf(out, "$%s", opt->variable);
 		return;
 	case ORIGIN_COMMAND_LINE:
 		strbuf_add(out, "command line");
@@ -167,8 +168,6 @@ static void format_origin(const struct conf *conf, const struct conf_origin *o, 
 struct values {
 	const struct conf *conf; /* that it is of */
 	const void *section;	 /* a struct broker_conf or service_conf */
-	const struct conf_origin *origins;
-	size_t n_origins;
 };
 
 struct section {
@@ -181,12 +180,12 @@ struct section {
 
 static struct values broker_values(const struct conf *conf)
 {
-	return (struct values){ conf, &conf->broker, conf->broker.origins, conf->broker.n_origins };
+	return (struct values){ conf, &conf->broker };
 }
 
 static struct values service_values(const struct conf *conf, const struct service_conf *sc)
 {
-	return (struct values){ conf, sc, sc->origins, sc->n_origins };
+	return (struct values){ conf, sc };
 }
 
 /* @file: NULL if it says the same. */
@@ -220,8 +219,7 @@ static void write_numbered(struct client *c, const struct section *section,
 		bool differs = false;
 
 		option_add_key(opt, now->section, i, &key);
-		format_origin(now->conf, origin_find(now->origins, now->n_origins, opt, i),
-			      &origin);
+		format_origin(now->conf, opt, origin_find(opt, now->section, i), &origin);
 		if (i < n)
 			option_format(opt, now->section, i, &value);
 		if (i < n && section->file) {
@@ -267,8 +265,7 @@ static void write_section(struct client *c, const struct section *section)
 		if (section->is_scaled && !strcmp(opt->key, "workers"))
 			strbuf_add(&origin, "by hand");
 		else
-			format_origin(now->conf, origin_find(now->origins, now->n_origins, opt, 0),
-				      &origin);
+			format_origin(now->conf, opt, origin_find(opt, now->section, 0), &origin);
 		differs = section->file && !option_equal(opt, now->section, section->file);
 		if (differs)
 			format_value(opt, section->file, c->may_steer, &file);

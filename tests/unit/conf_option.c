@@ -2,8 +2,8 @@
 /* links: broker/config/conf_check broker/config/conf_diff broker/config/conf_error */
 /* links: broker/config/conf_fill broker/config/conf_print broker/config/conf_read */
 /* links: broker/config/ini broker/base/nearest broker/config/option */
-/* links: broker/config/option_command broker/config/option_list */
-/* links: broker/config/option_number broker/config/option_text broker/config/option_word */
+/* links: broker/config/option_table broker/config/option_list */
+/* links: broker/config/option_number broker/config/option_text */
 /* links: broker/config/origin broker/base/quote broker/base/strlist */
 /* links: broker/base/units broker/base/words broker/base/strbuf */
 #include "conf_util.h"
@@ -118,12 +118,12 @@ TEST(every_default_obeys_the_limits_of_its_own_option)
 		} fresh = { 0 };
 		STRBUF(error, 512);
 
-		CHECK(option->fallback && option->help && *option->help);
+		CHECK(option->fallback);
 		CHECK(option->min <= option->max);
 		CHECK(option_find(option->section, option->key) == option); /* once */
 		if (!*option->fallback)
 			continue;
-		CHECK_EQ(option_set(option, option->fallback, strlen(option->fallback),
+		CHECK_EQ(option_set(option, NULL, option->fallback, strlen(option->fallback),
 				    &conf_test_facts, &fresh, &error),
 			 0);
 		CHECK_STR(error.text, "");
@@ -138,7 +138,7 @@ static int set_and_read(const struct option *option, const char *text, struct st
 			struct strbuf *error)
 {
 	struct service_conf sc = { 0 };
-	int r = option_set(option, text, strlen(text), &conf_test_facts, &sc, error);
+	int r = option_set(option, NULL, text, strlen(text), &conf_test_facts, &sc, error);
 
 	if (r == 0)
 		option_format(option, &sc, 0, back);
@@ -151,10 +151,8 @@ static void add_number(const struct option *option, const char *largest, int64_t
 		       struct strbuf *out)
 {
 	int64_t ms = 0;
-	STRBUF(type, 32);
 
-	option_add_type(option, &type);
-	if (!strcmp(type.text, "duration")) {
+	if (!strcmp(option_type_name(option), "duration")) {
 		CHECK_EQ(units_parse_duration(largest, &ms), 0);
 		strbuf_addf(out, "%lldms", (long long)(value * (ms / option->max)));
 	} else {
@@ -442,24 +440,6 @@ TEST(a_large_configuration_is_printed_whole)
 	CHECK(last && strstr(last, "\nip_freebind = no"));
 	free(printed);
 	conf_free(conf);
-}
-
-TEST(the_table_for_programs_has_a_line_for_each_option)
-{
-	STRBUF(out, OPTION_TABLE_BYTES);
-	size_t lines = 0, tabs = 0;
-
-	option_print_table(&out);
-	CHECK(!out.cut);
-	for (const char *c = out.text; *c; c++) {
-		lines += *c == '\n';
-		tabs += *c == '\t';
-	}
-	CHECK_EQ(lines, option_count);
-	CHECK_EQ(tabs, 6 * option_count);
-	CHECK_CONTAINS(out.text,
-		       "\nservice\tqueue\tnumber\t1 to 128\t16\tat once\tconnections that "
-		       "may wait at one worker\n");
 }
 
 TAP_MAIN()
