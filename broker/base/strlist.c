@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-size_t strlist_count(char *const *list)
+static size_t count(char *const *list)
 {
 	size_t n = 0;
 
@@ -12,56 +12,22 @@ size_t strlist_count(char *const *list)
 	return n;
 }
 
-int strlist_init(char ***list)
+int strlist_copy(char *const *from, char ***ret)
 {
-	char **empty = calloc(1, sizeof(*empty));
-
-	if (!empty)
-		return -ENOMEM;
-	*list = empty;
-	return 0;
-}
-
-int strlist_append(char ***list, const char *text)
-{
-	size_t n = strlist_count(*list);
-	char *copy = strdup(text);
-	char **bigger;
+	size_t n = count(from);
+	char **copy = calloc(n + 1, sizeof(*copy));
 
 	if (!copy)
 		return -ENOMEM;
-	bigger = realloc(*list, (n + 2) * sizeof(*bigger));
-	if (!bigger) {
-		free(copy);
-		return -ENOMEM;
-	}
-	bigger[n] = copy;
-	bigger[n + 1] = NULL;
-	*list = bigger;
-	return 0;
-}
-
-int strlist_copy(char *const *from, char ***ret)
-{
-	char **copy;
-	int r = strlist_init(&copy);
-
-	for (; r == 0 && *from; from++) {
-		r = strlist_append(&copy, *from);
-		if (r < 0)
+	for (size_t i = 0; i < n; i++) {
+		copy[i] = strdup(from[i]);
+		if (!copy[i]) {
 			strlist_free(copy);
+			return -ENOMEM;
+		}
 	}
-	if (r == 0)
-		*ret = copy;
-	return r;
-}
-
-void strlist_remove(char **list, size_t at)
-{
-	free(list[at]);
-	do
-		list[at] = list[at + 1];
-	while (list[at++]);
+	*ret = copy;
+	return 0;
 }
 
 void strlist_free(char **list)
@@ -73,9 +39,9 @@ void strlist_free(char **list)
 
 bool strlist_equal(char *const *a, char *const *b)
 {
-	size_t n = strlist_count(a);
+	size_t n = count(a);
 
-	if (n != strlist_count(b))
+	if (n != count(b))
 		return false;
 	for (size_t i = 0; i < n; i++)
 		if (strcmp(a[i], b[i]) != 0)

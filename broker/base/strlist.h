@@ -1,21 +1,15 @@
 /*
  * strlist - a list of strings as execve(2) takes it: an array of pointers that
- * ends with NULL. An empty list is an array of that one NULL, never NULL itself,
- * once strlist_init succeeded.
- *
- * Every function that allocates returns -ENOMEM and leaves the list as it was.
+ * ends with NULL. NULL itself counts as an empty list.
  */
 #ifndef BROKER_BASE_STRLIST_H
 #define BROKER_BASE_STRLIST_H
 
 #include "base/util.h"
 
-int strlist_init(char ***list); /* makes *@list empty; it must hold nothing yet */
-int strlist_append(char ***list, const char *text);
+/* 0: *@ret is the caller's, and never NULL, see strlist_free. -ENOMEM: it is untouched. */
 int strlist_copy(char *const *from, char ***ret);
-void strlist_remove(char **list, size_t at); /* frees the string; the rest closes up */
-void strlist_free(char **list);		     /* NULL is fine */
-size_t strlist_count(char *const *list);     /* NULL counts as empty */
+void strlist_free(char **list); /* NULL is fine */
 bool strlist_equal(char *const *a, char *const *b);
 
 #endif

@@ -217,6 +217,14 @@ const char *option_type_name(const struct option *opt)
 
 /* --- lists --------------------------------------------------------------------------- */
 
+void option_format_all(const struct option *opt, const void *conf, struct strbuf *out)
+{
+	for (size_t i = 0; i < option_entries(opt, conf); i++) {
+		strbuf_add(out, i ? ", " : "");
+		option_format(opt, conf, i, out);
+	}
+}
+
 bool option_is_list(const struct option *opt)
 {
 	return opt->type->list;

