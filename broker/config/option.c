@@ -5,7 +5,6 @@
 #include "base/words.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <string.h>
 
 static void *field_of(const struct option *opt, void *conf)
@@ -154,18 +153,6 @@ int option_set(const struct option *opt, const char *number, const char *text, s
 	return r;
 }
 
-int option_refuse(const struct option_input *in, const char *word, const char *fmt, ...)
-{
-	va_list ap;
-
-	quote_add(in->why, word);
-	strbuf_add(in->why, " ");
-	va_start(ap, fmt);
-	strbuf_vaddf(in->why, fmt, ap);
-	va_end(ap);
-	return -EINVAL;
-}
-
 /* --- reading ------------------------------------------------------------------------- */
 
 bool option_equal(const struct option *opt, const void *a, const void *b)
@@ -208,11 +195,6 @@ void option_add_allowed(const struct option *opt, struct strbuf *out)
 		strbuf_addf(out, "%s%s", type->add_number ? ", or " : i ? ", " : "", opt->words[i]);
 	if (type->allowed)
 		strbuf_add(out, type->allowed);
-}
-
-const char *option_type_name(const struct option *opt)
-{
-	return opt->type->name;
 }
 
 /* --- lists --------------------------------------------------------------------------- */

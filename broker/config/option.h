@@ -28,7 +28,6 @@ bool option_equal(const struct option *opt, const void *a, const void *b);
 void option_format(const struct option *opt, const void *conf, size_t entry, struct strbuf *out);
 
 void option_add_allowed(const struct option *opt, struct strbuf *out); /* "1 to 1024, or cpus" */
-const char *option_type_name(const struct option *opt);		       /* "duration" */
 
 /* --- lists --------------------------------------------------------------------------- */
 

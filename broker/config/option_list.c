@@ -64,72 +64,6 @@ static void command_free(void *value)
 	strlist_free(*(char ***)value);
 }
 
-const struct option_type type_command = {
-	.name = "command",
-	.allowed = "a program and its arguments",
-	.size = sizeof(char **),
-	.command = true,
-	.parse = command_parse,
-	.format = command_format,
-	.equal = command_equal,
-	.free = command_free,
-};
-
-/* --- environment --------------------------------------------------------------------- */
-
-static int variable_parse(const struct option_input *in, void *ret)
-{
-	const char *word = *in->word;
-
-	if (*word == '=' || !strchr(word, '='))
-		return option_refuse(in, word,
-				     "is not NAME=value (quote a value with blanks: NAME=\"a b\")");
-	if (!strncmp(word, "BROKER_", 7))
-		return option_refuse(in, word,
-				     "sets a name that belongs to the broker (BROKER_...)");
-	*(char **)ret = strdup(word);
-	return *(char **)ret ? 0 : -ENOMEM;
-}
-
-static void variable_format(const struct option *opt, const void *value, struct strbuf *out)
-{
-	(void)opt;
-	words_add_quoted(out, *(char *const *)value);
-}
-
-static bool variable_equal(const void *a, const void *b)
-{
-	return !strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static bool variable_same_name(const void *a, const void *b)
-{
-	const char *x = *(char *const *)a, *y = *(char *const *)b;
-
-	return !strncmp(x, y, strcspn(y, "=") + 1);
-}
-
-static void variable_add_name(const void *value, struct strbuf *out)
-{
-	const char *text = *(char *const *)value;
-
-	strbuf_addf(out, ": %.*s", (int)strcspn(text, "="), text);
-}
-
-const struct option_type type_environment = {
-	.name = "list",
-	.allowed = "NAME=value ...",
-	.size = sizeof(char *),
-	.list = true,
-	.may_unset = true,
-	.parse = variable_parse,
-	.format = variable_format,
-	.equal = variable_equal,
-	.free = freep,
-	.same_name = variable_same_name,
-	.add_name = variable_add_name,
-};
-
 /* --- wrap ---------------------------------------------------------------------------- */
 
 static int wrap_parse(const struct option_input *in, void *ret)
@@ -176,23 +110,6 @@ static void wrap_free(void *value)
 
 static_assert(CONF_SLOTS_MAX == 1024, "the text below says 1023");
 
-const struct option_type type_wrap = {
-	.name = "command",
-	.allowed = "a program and its arguments, for N from 0 to 1023",
-	.size = sizeof(struct conf_wrap),
-	.list = true,
-	.one_entry = true,
-	.may_unset = true,
-	.command = true,
-	.numbered = true,
-	.parse = wrap_parse,
-	.format = wrap_format,
-	.equal = wrap_equal,
-	.free = wrap_free,
-	.same_name = wrap_same_name,
-	.add_name = wrap_add_name,
-};
-
 /* --- listen -------------------------------------------------------------------------- */
 
 static int listen_parse(const struct option_input *in, void *ret)
@@ -234,18 +151,6 @@ static bool listen_equal(const void *a, const void *b)
 	       x->app_port == y->app_port;
 }
 
-const struct option_type type_listen = {
-	.name = "list",
-	.allowed = "[ADDRESS:]PORT [for PORT]",
-	.size = sizeof(struct conf_listen),
-	.list = true,
-	.one_entry = true,
-	.may_unset = true,
-	.parse = listen_parse,
-	.format = listen_format,
-	.equal = listen_equal,
-};
-
 /* --- ports --------------------------------------------------------------------------- */
 
 static int range_parse(const struct option_input *in, void *ret)
@@ -273,12 +178,29 @@ static void range_format(const struct option *opt, const void *value, struct str
 		strbuf_addf(out, "-%u", range->last);
 }
 
-const struct option_type type_ports = {
-	.name = "list",
-	.allowed = "PORT ..., FIRST-LAST ...",
-	.size = sizeof(struct conf_port_range),
-	.list = true,
-	.may_unset = true,
-	.parse = range_parse,
-	.format = range_format,
+/* --- the types ----------------------------------------------------------------------- */
+
+/* A table is read in columns. */
+/* clang-format off */
+const struct option_type type_command = {
+	.allowed = "a program and its arguments", .size = sizeof(char **), .command = true,
+	.parse = command_parse, .format = command_format, .equal = command_equal,
+	.free = command_free,
 };
+const struct option_type type_wrap = {
+	.allowed = "a program and its arguments, for N from 0 to 1023",
+	.size = sizeof(struct conf_wrap), .list = true, .one_entry = true, .may_unset = true,
+	.command = true, .numbered = true, .parse = wrap_parse, .format = wrap_format,
+	.equal = wrap_equal, .free = wrap_free, .same_name = wrap_same_name,
+	.add_name = wrap_add_name,
+};
+const struct option_type type_listen = {
+	.allowed = "[ADDRESS:]PORT [for PORT]", .size = sizeof(struct conf_listen), .list = true,
+	.one_entry = true, .may_unset = true, .parse = listen_parse, .format = listen_format,
+	.equal = listen_equal,
+};
+const struct option_type type_ports = {
+	.allowed = "PORT ..., FIRST-LAST ...", .size = sizeof(struct conf_port_range),
+	.list = true, .may_unset = true, .parse = range_parse, .format = range_format,
+};
+/* clang-format on */

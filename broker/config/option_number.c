@@ -14,12 +14,12 @@ static int refuse_units(const struct option_input *in, enum units_error error)
 
 	switch (error) {
 	case UNITS_MALFORMED:
-		return option_refuse(in, word, "is not a %s", type->name);
+		return option_refuse(in, word, "is not a %s", type->noun);
 	case UNITS_NO_UNIT:
 		return option_refuse(in, word, "has no unit: write %.20s%s", word, type->unit);
 	case UNITS_BAD_UNIT:
 		return option_refuse(in, word, "is not a %s that ends in a known unit (such as %s)",
-				     type->name, type->unit);
+				     type->noun, type->unit);
 	case UNITS_TOO_BIG:
 		return option_refuse(in, word, "is out of range");
 	}
@@ -80,46 +80,27 @@ static void add_count(struct strbuf *out, int64_t count)
 	strbuf_addf(out, "%" PRId64, count);
 }
 
+/* --- the types ----------------------------------------------------------------------- */
+
+/* A table is read in columns. */
+/* clang-format off */
 const struct option_type type_count = {
-	.name = "number",
-	.size = sizeof(unsigned),
-	.parse = number_parse,
-	.format = number_format,
-	.parse_number = units_parse_count,
-	.add_number = add_count,
-	.unit = "",
-	.scale = 1,
+	.noun = "number", .size = sizeof(unsigned), .parse = number_parse,
+	.format = number_format, .parse_number = units_parse_count, .add_number = add_count,
+	.unit = "", .scale = 1,
 };
-
 const struct option_type type_size = {
-	.name = "size",
-	.size = sizeof(unsigned),
-	.parse = number_parse,
-	.format = number_format,
-	.parse_number = units_parse_size,
-	.add_number = units_add_size,
-	.unit = "k",
-	.scale = 1,
+	.noun = "size", .size = sizeof(unsigned), .parse = number_parse, .format = number_format,
+	.parse_number = units_parse_size, .add_number = units_add_size, .unit = "k", .scale = 1,
 };
-
 const struct option_type type_ms = {
-	.name = "duration",
-	.size = sizeof(int64_t),
-	.parse = number_parse,
-	.format = number_format,
-	.parse_number = units_parse_duration,
-	.add_number = units_add_duration,
-	.unit = "s",
-	.scale = 1,
+	.noun = "duration", .size = sizeof(int64_t), .parse = number_parse,
+	.format = number_format, .parse_number = units_parse_duration,
+	.add_number = units_add_duration, .unit = "s", .scale = 1,
 };
-
 const struct option_type type_seconds = {
-	.name = "duration",
-	.size = sizeof(unsigned),
-	.parse = number_parse,
-	.format = number_format,
-	.parse_number = units_parse_duration,
-	.add_number = units_add_duration,
-	.unit = "s",
-	.scale = MSEC_PER_SEC,
+	.noun = "duration", .size = sizeof(unsigned), .parse = number_parse,
+	.format = number_format, .parse_number = units_parse_duration,
+	.add_number = units_add_duration, .unit = "s", .scale = MSEC_PER_SEC,
 };
+/* clang-format on */

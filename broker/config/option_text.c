@@ -59,14 +59,6 @@ static void word_format(const struct option *opt, const void *value, struct strb
 	strbuf_add(out, opt->words[*(const unsigned *)value]);
 }
 
-const struct option_type type_word = {
-	.name = "word",
-	.allowed = "",
-	.size = sizeof(unsigned),
-	.parse = word_parse,
-	.format = word_format,
-};
-
 /* --- bool ---------------------------------------------------------------------------- */
 
 static int bool_parse(const struct option_input *in, void *ret)
@@ -81,14 +73,6 @@ static void bool_format(const struct option *opt, const void *value, struct strb
 	(void)opt;
 	strbuf_add(out, *(const bool *)value ? "yes" : "no");
 }
-
-const struct option_type type_bool = {
-	.name = "yes or no",
-	.allowed = "yes, no",
-	.size = sizeof(bool),
-	.parse = bool_parse,
-	.format = bool_format,
-};
 
 /* --- signal -------------------------------------------------------------------------- */
 
@@ -125,14 +109,6 @@ static void signal_format(const struct option *opt, const void *value, struct st
 	units_add_signal(out, *(const int *)value);
 }
 
-const struct option_type type_signal = {
-	.name = "signal",
-	.allowed = "a name such as TERM or QUIT, or 1 to 64",
-	.size = sizeof(int),
-	.parse = signal_parse,
-	.format = signal_format,
-};
-
 /* --- what a char * holds ------------------------------------------------------------- */
 
 static void text_format(const struct option *opt, const void *value, struct strbuf *out)
@@ -165,16 +141,33 @@ static int name_parse(const struct option_input *in, void *ret)
 	return *(char **)ret ? 0 : -ENOMEM;
 }
 
-const struct option_type type_name = {
-	.name = "name",
-	.allowed = "a name or a number",
-	.size = sizeof(char *),
-	.may_unset = true,
-	.parse = name_parse,
-	.format = text_format,
-	.equal = text_equal,
-	.free = freep,
-};
+static int variable_parse(const struct option_input *in, void *ret)
+{
+	const char *word = *in->word;
+
+	if (*word == '=' || !strchr(word, '='))
+		return option_refuse(in, word,
+				     "is not NAME=value (quote a value with blanks: NAME=\"a b\")");
+	if (!strncmp(word, "BROKER_", 7))
+		return option_refuse(in, word,
+				     "sets a name that belongs to the broker (BROKER_...)");
+	*(char **)ret = strdup(word);
+	return *(char **)ret ? 0 : -ENOMEM;
+}
+
+static bool variable_same_name(const void *a, const void *b)
+{
+	const char *x = *(char *const *)a, *y = *(char *const *)b;
+
+	return !strncmp(x, y, strcspn(y, "=") + 1);
+}
+
+static void variable_add_name(const void *value, struct strbuf *out)
+{
+	const char *text = *(char *const *)value;
+
+	strbuf_addf(out, ": %.*s", (int)strcspn(text, "="), text);
+}
 
 /* The same path, made absolute. */
 static int path_parse(const struct option_input *in, void *ret)
@@ -206,17 +199,6 @@ static int path_parse(const struct option_input *in, void *ret)
 	*(char **)ret = strdup(path.text);
 	return *(char **)ret ? 0 : -ENOMEM;
 }
-
-const struct option_type type_path = {
-	.name = "path",
-	.allowed = "a path",
-	.size = sizeof(char *),
-	.may_unset = true,
-	.parse = path_parse,
-	.format = text_format,
-	.equal = text_equal,
-	.free = freep,
-};
 
 /* --- a word of a table, or a path ---------------------------------------------------- */
 
@@ -254,16 +236,6 @@ static void target_free(void *value)
 {
 	free(((struct option_target *)value)->path);
 }
-
-const struct option_type type_target = {
-	.name = "word or path",
-	.allowed = ", or a path",
-	.size = sizeof(struct option_target),
-	.parse = target_parse,
-	.format = target_format,
-	.equal = target_equal,
-	.free = target_free,
-};
 
 /* --- an address, or a path ----------------------------------------------------------- */
 
@@ -307,13 +279,40 @@ static void serve_free(void *value)
 	free(((struct conf_serve *)value)->path);
 }
 
+/* --- the types ----------------------------------------------------------------------- */
+
+/* A table is read in columns. */
+/* clang-format off */
+const struct option_type type_word = {
+	.size = sizeof(unsigned), .parse = word_parse, .format = word_format,
+};
+const struct option_type type_bool = {
+	.allowed = "yes, no", .size = sizeof(bool), .parse = bool_parse, .format = bool_format,
+};
+const struct option_type type_signal = {
+	.allowed = "a name such as TERM or QUIT, or 1 to 64", .size = sizeof(int),
+	.parse = signal_parse, .format = signal_format,
+};
+const struct option_type type_name = {
+	.allowed = "a name or a number", .size = sizeof(char *), .may_unset = true,
+	.parse = name_parse, .format = text_format, .equal = text_equal, .free = freep,
+};
+const struct option_type type_environment = {
+	.allowed = "NAME=value ...", .size = sizeof(char *), .list = true, .may_unset = true,
+	.parse = variable_parse, .format = text_format, .equal = text_equal, .free = freep,
+	.same_name = variable_same_name, .add_name = variable_add_name,
+};
+const struct option_type type_path = {
+	.allowed = "a path", .size = sizeof(char *), .may_unset = true, .parse = path_parse,
+	.format = text_format, .equal = text_equal, .free = freep,
+};
+const struct option_type type_target = {
+	.allowed = ", or a path", .size = sizeof(struct option_target), .parse = target_parse,
+	.format = target_format, .equal = target_equal, .free = target_free,
+};
 const struct option_type type_serve = {
-	.name = "address or path",
-	.allowed = "ADDRESS:PORT, or a path",
-	.size = sizeof(struct conf_serve),
-	.may_unset = true,
-	.parse = serve_parse,
-	.format = serve_format,
-	.equal = serve_equal,
+	.allowed = "ADDRESS:PORT, or a path", .size = sizeof(struct conf_serve),
+	.may_unset = true, .parse = serve_parse, .format = serve_format, .equal = serve_equal,
 	.free = serve_free,
 };
+/* clang-format on */

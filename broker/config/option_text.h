@@ -15,4 +15,6 @@ extern const struct option_type type_path;   /* char * */
 extern const struct option_type type_target; /* struct option_target */
 extern const struct option_type type_serve;  /* struct conf_serve */
 
+extern const struct option_type type_environment; /* a list of char * */
+
 #endif

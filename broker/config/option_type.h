@@ -1,5 +1,5 @@
 /*
- * option_type - what a kind of value can do. Private to option*.c.
+ * option_type - an option, and what a kind of value can do.
  *
  * A value is the field of an option in its struct, or one entry of a list. The
  * table checks at compile time that the field has the C type that its option
@@ -8,7 +8,37 @@
 #ifndef BROKER_CONFIG_OPTION_TYPE_H
 #define BROKER_CONFIG_OPTION_TYPE_H
 
-#include "config/option_table.h"
+#include "config/types.h"
+
+enum option_section {
+	OPTION_BROKER,	/* [broker]: a field of struct broker_conf */
+	OPTION_SERVICE, /* [service:NAME] and [defaults]: a field of struct service_conf */
+};
+
+/* What must be new before a change is in force. */
+enum option_apply {
+	APPLY_LIVE,	 /* nothing */
+	APPLY_WORKERS,	 /* the workers: in force as they are replaced */
+	APPLY_LISTENERS, /* the listening sockets */
+	APPLY_RESTART,	 /* the broker */
+	APPLY_N
+};
+
+struct option_type;
+
+struct option {
+	const char *key;
+	enum option_section section;
+	const struct option_type *type;
+	size_t offset; /* of the field in the section's struct */
+	int64_t min, max;
+	bool or_zero;		  /* 0 is allowed although it is below min */
+	const char *const *words; /* NULL-terminated: the allowed words, whose index is the value;
+				   * of a number, the one word that may stand in its place */
+	const char *fallback;	  /* the default, parsed like user input; "": not set, or empty */
+	const char *variable;	  /* of the environment: takes the place of the default */
+	enum option_apply apply;
+};
 
 /* What is to be parsed, and with what. */
 struct option_input {
@@ -20,8 +50,7 @@ struct option_input {
 };
 
 struct option_type {
-	const char *name;
-	const char *allowed; /* as text, behind what the option's limits and words say */
+	const char *allowed; /* as text, behind what the option's limits and words say; or NULL */
 	size_t size;	     /* of a value */
 	bool list;	     /* a key may be repeated; each word is an entry */
 	bool one_entry;	     /* of a list: the words of a line are one entry together */
@@ -43,6 +72,7 @@ struct option_type {
 	void (*add_name)(const void *value, struct strbuf *out); /* to the key: ".1" */
 
 	/* Of a number: how text and number become each other, see units.h. */
+	const char *noun; /* "duration" */
 	int (*parse_number)(const char *text, int64_t *ret);
 	void (*add_number)(struct strbuf *out, int64_t number);
 	const char *unit; /* for the example in a message */
