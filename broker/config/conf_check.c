@@ -89,12 +89,16 @@ void conf_check_service(const struct service_conf *sc, struct conf_errors *error
 	check_private_ports(sc, errors);
 }
 
-static void add_listen(const struct conf_listen *l, struct strbuf *out)
+/* "port 80 of [service:web]"; on a command line there is but one service. */
+static void add_listen(const struct conf *conf, const struct service_conf *sc,
+		       const struct conf_listen *l, struct strbuf *out)
 {
 	if (l->port_only)
 		strbuf_addf(out, "port %u", l->addr.port);
 	else
 		address_format(&l->addr, out);
+	if (conf->file)
+		strbuf_addf(out, " of [service:%s]", sc->name);
 }
 
 /* Compares listener @at of @sc with all that stand before it. */
@@ -105,24 +109,19 @@ static void check_listener(const struct conf *conf, const struct service_conf *s
 		const struct service_conf *other = conf->services[i];
 
 		for (size_t j = 0; j < other->n_listen; j++) {
-			STRBUF(mine, 100);
-			STRBUF(theirs, 100);
+			const struct conf_listen *l = &sc->listen[at], *first = &other->listen[j];
+			STRBUF(text, 300);
 
-			if (other == sc && j == at)
+			if (l == first)
 				return;
-			if (!address_overlap(&sc->listen[at].addr, &other->listen[j].addr))
+			if (!address_overlap(&l->addr, &first->addr))
 				continue;
-			add_listen(&sc->listen[at], &mine);
-			add_listen(&other->listen[j], &theirs);
-			if (!conf->file)
-				conf_errors_add(errors, 0, "listen: %s cannot be bound beside %s",
-						mine.text, theirs.text);
-			else
-				conf_errors_add(errors, sc->listen[at].line,
-						"listen: %s of [service:%s] cannot be bound beside "
-						"%s of [service:%s] in line %u",
-						mine.text, sc->name, theirs.text, other->name,
-						other->listen[j].line);
+			add_listen(conf, sc, l, &text);
+			strbuf_add(&text, " cannot be bound beside ");
+			add_listen(conf, other, first, &text);
+			if (first->line)
+				strbuf_addf(&text, " in line %u", first->line);
+			conf_errors_add(errors, l->line, "listen: %s", text.text);
 			return;
 		}
 	}
@@ -152,11 +151,11 @@ static void check_own(const struct conf *conf, const char *key, const struct con
 
 			if (!address_overlap(&own->addr, &sc->listen[j].addr))
 				continue;
-			add_listen(&sc->listen[j], &theirs);
+			add_listen(conf, sc, &sc->listen[j], &theirs);
 			conf_errors_add(errors, line,
-					"%s: %s cannot be bound beside %s of [service:%s] in line "
-					"%u; choose another port",
-					key, mine.text, theirs.text, sc->name, sc->listen[j].line);
+					"%s: %s cannot be bound beside %s in line %u; choose "
+					"another port",
+					key, mine.text, theirs.text, sc->listen[j].line);
 			break;
 		}
 	}
