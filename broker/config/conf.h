@@ -1,5 +1,5 @@
 /*
- * conf - the life of a configuration: made, found one's way in, shared, freed.
+ * conf - makes, shares and frees a configuration, and finds things in it.
  *
  * A struct conf is built whole or not at all (conf_build.h) and never changes
  * afterwards. A reload builds a second one beside it; workers keep the struct

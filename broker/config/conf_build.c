@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* What only the whole service says of its listeners. */
+/* Completes the listeners from other options of the service. */
 static void finish_listeners(struct service_conf *sc)
 {
 	const struct option *option = option_find(OPTION_SERVICE, "listen");
@@ -31,7 +31,7 @@ static int make_service(struct conf_builder *b, const struct conf_section *own,
 	if (r < 0)
 		return r;
 	r = conf_fill(b, OPTION_SERVICE, sc, own, own_kind, defaults);
-	/* A list without entries is NULL, and nobody is to meet that. */
+	/* An empty list is NULL, which service_conf.environment must not be. */
 	if (r == 0 && !sc->environment)
 		r = strlist_copy(NULL, &sc->environment);
 	if (r < 0) {
@@ -43,7 +43,7 @@ static int make_service(struct conf_builder *b, const struct conf_section *own,
 	return 0;
 }
 
-/* Finds what is wrong in [defaults] even where no service inherits it. */
+/* Finds mistakes in [defaults] even where no service inherits them. */
 static int try_defaults(struct conf_builder *b, const struct conf_section *defaults)
 {
 	struct service_conf *sc;
@@ -77,7 +77,7 @@ static int make_services(struct conf_builder *b, const struct conf_sections *sec
 					"[service:%s] has no command; write command = PROGRAM "
 					"ARGUMENTS",
 					own->name);
-		/* Between values that are not all good there is no saying who is wrong. */
+		/* Where a value is bad already, a contradiction would blame the wrong line. */
 		if (b->clean)
 			conf_check_service(conf->services[conf->n_services], b->errors);
 		conf->n_services++;
@@ -93,7 +93,7 @@ static int fill_broker(struct conf_builder *b, const struct conf_sections *secti
 			 conf_sections_find(sections, SECTION_BROKER, NULL), ORIGIN_FILE, NULL);
 }
 
-/* The last step: @conf is the caller's unless one before it failed, @r, or found mistakes. */
+/* Hands @conf over, or frees it if a step before failed (@r) or found mistakes. */
 static int finish(const struct conf_builder *b, int r, struct conf *conf, struct conf **ret)
 {
 	if (r == 0 && b->errors->n > 0)

@@ -12,7 +12,7 @@ static unsigned line_of(const struct service_conf *sc, const char *key)
 	return origin_line(option_find(OPTION_SERVICE, key), sc, 0);
 }
 
-/* The line of two options that do not go together: that of the one that came second. */
+/* Of two options that contradict each other, the later line is to blame. */
 static unsigned later_line(const struct service_conf *sc, const char *a, const char *b)
 {
 	unsigned a_line = line_of(sc, a), b_line = line_of(sc, b);
@@ -46,9 +46,9 @@ static void check_rollback(const struct service_conf *sc, struct conf_errors *er
 		return;
 	add_value(sc, "rollback_window", &window);
 	conf_errors_add(errors, later_line(sc, "rollback_window", "strategy"),
-			"rollback_window (%s) goes with strategy = start-first only: with "
-			"stop-first the old worker has ended before the new one starts, so there "
-			"is none left to go back to",
+			"rollback_window (%s) needs strategy = start-first: with stop-first the "
+			"old worker ends before the new one starts, so no old worker is left for "
+			"a rollback",
 			window.text);
 }
 

@@ -102,7 +102,7 @@ static void add_service_action(const struct option *opt, const struct service_co
 	}
 	/* The kernel does not let a socket be bound beside itself with the other value. */
 	if (!strcmp(opt->key, "v6only") && has_ipv6(a) && has_ipv6(b)) {
-		strbuf_add(out, "refused while an IPv6 listener is open: such a change takes a "
+		strbuf_add(out, "refused while an IPv6 listener is open: this change needs a "
 				"restart of the broker");
 		return;
 	}
@@ -114,7 +114,7 @@ static void add_service_action(const struct option *opt, const struct service_co
 		add_replacing(b, out);
 		return;
 	case APPLY_LISTENERS:
-		strbuf_add(out, "set on the open listeners, for connections from then on");
+		strbuf_add(out, "set on the open listeners, for new connections");
 		return;
 	case APPLY_RESTART:
 		strbuf_add(out, "takes effect when the broker restarts");

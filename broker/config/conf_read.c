@@ -137,8 +137,8 @@ static int open_section(struct reader *reader, const struct ini_item *item)
 
 		add_header(&header, &section);
 		conf_errors_add(reader->errors, reader->line,
-				"%s stands here a second time; the first is in line %u",
-				header.text, twin->line);
+				"%s appears a second time; the first is in line %u", header.text,
+				twin->line);
 		return 0;
 	}
 	if (section.kind == SECTION_SERVICE && count_services(sections) == CONF_SERVICES_MAX) {
@@ -233,7 +233,7 @@ static int add_setting(struct reader *reader, const struct ini_item *item)
 		.len = item->value_len,
 		.line = reader->line,
 	};
-	/* One that is too long is cut, and is no number of a slot all the same. */
+	/* Cut if it is too long, which is no number of a slot either way. */
 	if (number)
 		(void)snprintf(bigger[section->n - 1].number, sizeof(bigger[section->n - 1].number),
 			       "%s", *number ? number : "?");

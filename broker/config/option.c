@@ -103,7 +103,7 @@ static int set_words(struct option_input *in, const struct words *words, const c
 	const struct option_type *type = in->opt->type;
 
 	if (words->n == 0) {
-		if (type->may_unset && !in->number) {
+		if ((type->may_unset || type->list) && !in->number) {
 			option_clear(in->opt, conf);
 			return 0;
 		}

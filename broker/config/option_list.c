@@ -189,18 +189,18 @@ const struct option_type type_command = {
 };
 const struct option_type type_wrap = {
 	.allowed = "a program and its arguments, for N from 0 to 1023",
-	.size = sizeof(struct conf_wrap), .list = true, .one_entry = true, .may_unset = true,
+	.size = sizeof(struct conf_wrap), .list = true, .one_entry = true,
 	.command = true, .numbered = true, .parse = wrap_parse, .format = wrap_format,
 	.equal = wrap_equal, .free = wrap_free, .same_name = wrap_same_name,
 	.add_name = wrap_add_name,
 };
 const struct option_type type_listen = {
 	.allowed = "[ADDRESS:]PORT [for PORT]", .size = sizeof(struct conf_listen), .list = true,
-	.one_entry = true, .may_unset = true, .parse = listen_parse, .format = listen_format,
+	.one_entry = true, .parse = listen_parse, .format = listen_format,
 	.equal = listen_equal,
 };
 const struct option_type type_ports = {
 	.allowed = "PORT ..., FIRST-LAST ...", .size = sizeof(struct conf_port_range),
-	.list = true, .may_unset = true, .parse = range_parse, .format = range_format,
+	.list = true, .parse = range_parse, .format = range_format,
 };
 /* clang-format on */

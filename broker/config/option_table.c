@@ -10,8 +10,8 @@
 #define MUST(condition) (0 * sizeof(char[(condition) ? 1 : -1]))
 
 /*
- * The offset of a field, if it has the C type that its option type writes: an
- * unsigned written over a bool would be found by nobody else.
+ * The offset of a field, if it has the C type that its option type writes: no
+ * compiler would warn of an unsigned written over a bool.
  */
 #define OFFSET(type, field, ctype)                                                                 \
 	(offsetof(type, field) +                                                                   \

@@ -298,7 +298,7 @@ const struct option_type type_name = {
 	.parse = name_parse, .format = text_format, .equal = text_equal, .free = freep,
 };
 const struct option_type type_environment = {
-	.allowed = "NAME=value ...", .size = sizeof(char *), .list = true, .may_unset = true,
+	.allowed = "NAME=value ...", .size = sizeof(char *), .list = true,
 	.parse = variable_parse, .format = text_format, .equal = text_equal, .free = freep,
 	.same_name = variable_same_name, .add_name = variable_add_name,
 };

@@ -24,8 +24,6 @@ enum option_apply {
 	APPLY_N
 };
 
-struct option_type;
-
 struct option {
 	const char *key;
 	enum option_section section;
@@ -54,7 +52,7 @@ struct option_type {
 	size_t size;	     /* of a value */
 	bool list;	     /* a key may be repeated; each word is an entry */
 	bool one_entry;	     /* of a list: the words of a line are one entry together */
-	bool may_unset;	     /* an empty value is allowed, and leaves the field all zero */
+	bool may_unset;	     /* an empty value is allowed and means all zero; so it is of a list */
 	bool command;	     /* split as a command, see words.h; all words are one value */
 	bool numbered;	     /* a list whose keys have the number of a slot: wrap.1 */
 
@@ -81,7 +79,7 @@ struct option_type {
 
 /* How lists, and words of which one stands for a path, lie in their structs. */
 struct option_list {
-	void *entries; /* and behind the last a zero, for those that read environment */
+	void *entries; /* with a zero behind the last, as environment needs it */
 	size_t n;
 };
 

@@ -71,7 +71,7 @@ enum origin_kind {
 	ORIGIN_DEFAULT,	    /* the table's */
 	ORIGIN_FILE,	    /* the section itself */
 	ORIGIN_DEFAULTS,    /* [defaults] */
-	ORIGIN_ENVIRONMENT, /* the option's variable, see option_table.h */
+	ORIGIN_ENVIRONMENT, /* the option's variable, see option_type.h */
 	ORIGIN_COMMAND_LINE,
 };
 
@@ -142,7 +142,7 @@ struct broker_conf {
 	char *run_dir;	/* NULL: the caller chooses from the name of the file */
 	enum conf_control control;
 	char *control_path;  /* with CONTROL_PATH */
-	char *control_group; /* may look, not steer; NULL: nobody but root and the broker's user */
+	char *control_group; /* may look, not steer; NULL: root and the broker's user only */
 	struct conf_serve metrics, agent_check;
 	enum conf_log_target log;
 	char *log_path; /* with LOG_TO_FILE */
@@ -156,11 +156,11 @@ struct broker_conf {
 struct conf {
 	char *file; /* as given; NULL: command line */
 	struct broker_conf broker;
-	struct service_conf **services; /* sorted as in the file */
+	struct service_conf **services; /* in the order of the file */
 	size_t n_services;
 };
 
-/* What a value may depend on, as this level asks nobody. */
+/* What values depend on: this level asks no system call. */
 struct conf_facts {
 	const char *worker_count; /* $WORKER_COUNT; NULL or empty: not set */
 	unsigned cpus;		  /* at least 1 */

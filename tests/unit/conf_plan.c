@@ -78,7 +78,7 @@ TEST(what_only_new_workers_or_a_new_broker_have)
 	      "service:web queue [16] [3] at once: in force at once, for running workers too\n"
 	      "service:web surge [1] [all] at once: in force at once, for running workers too\n"
 	      "service:web backlog [4096] [7] with new listeners: set on the open listeners, for "
-	      "connections from then on\n"
+	      "new connections\n"
 	      "service:web: all workers of web are replaced at the same time\n");
 }
 
@@ -121,7 +121,7 @@ TEST(a_change_that_is_refused_says_so)
 {
 	check(WEB "listen = [::]:80", WEB "listen = [::]:80\nv6only = yes",
 	      "service:web v6only [no] [yes] with new listeners: refused while an IPv6 listener is "
-	      "open: such a change takes a restart of the broker\n" REPLACE);
+	      "open: this change needs a restart of the broker\n" REPLACE);
 }
 
 TAP_MAIN()
