@@ -47,7 +47,7 @@ static void say_what_changes(const struct service *s, const struct service_conf 
 {
 	STRBUF(keys, 1024);
 
-	if (service_conf_diff(s->conf, sc, CONF_DIFF_ALL, &keys))
+	if (service_conf_differs(s->conf, sc, APPLY_N, &keys))
 		log_event(LEVEL_INFO, "config-changed", LOG_STR("service", sc->name),
 			  LOG_STR("keys", keys.text), LOG_MSG("changed: %s", keys.text));
 }
@@ -78,7 +78,7 @@ static void say_what_waits(const struct broker_conf *a, const struct broker_conf
 {
 	STRBUF(keys, 512);
 
-	if (broker_conf_diff(a, b, CONF_DIFF_RESTART, &keys) & CONF_DIFF_RESTART)
+	if (broker_conf_differs(a, b, APPLY_RESTART, &keys))
 		log_event(LEVEL_WARN, "needs-restart", LOG_STR("keys", keys.text),
 			  LOG_MSG("[broker] %s: the change takes effect when the broker is started "
 				  "anew",
@@ -165,7 +165,7 @@ static void apply_one(struct master *m, struct service *s, struct conf *conf,
 		STRBUF(keys, 1024);
 
 		if (other == sc ||
-		    (running && !service_conf_diff(running->conf, other, CONF_DIFF_ALL, &keys)))
+		    (running && !service_conf_differs(running->conf, other, APPLY_N, &keys)))
 			continue;
 		log_event(LEVEL_INFO, "config-waits", LOG_STR("service", other->name),
 			  LOG_STR("keys", keys.text),
