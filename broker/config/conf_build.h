@@ -32,7 +32,7 @@ int conf_parse_broker(const char *text, size_t len, const struct conf_facts *fac
  * As conf_parse() from the command line: `broker -w N -l ADDRESS -- command...`. The
  * service is called after the command ("app" where its name will not do).
  * @workers NULL: the default. @listen: @n_listen texts as in a `listen` line.
- * Messages have no place in front.
+ * Messages begin without FILE:LINE.
  */
 int conf_from_command(char *const *argv, const char *workers, const char *const *listen,
 		      size_t n_listen, const struct conf_facts *facts, struct conf **ret,

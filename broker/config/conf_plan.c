@@ -203,20 +203,17 @@ static void plan_keys(const struct plan *p, enum option_section section, const v
 	}
 }
 
-static void plan_service(struct plan *p, const struct service_conf *before,
+static void plan_service(const struct plan *p, const struct service_conf *before,
 			 const struct service_conf *after)
 {
-	char section[sizeof("service:") + HANDOFF_SERVICE_SIZE];
-	const struct service_conf *named = after ? after : before;
+	STRBUF(section, sizeof("service:") + HANDOFF_SERVICE_SIZE);
 	STRBUF(action, 256);
-	struct strbuf name;
+	struct plan own = *p;
 
-	assert(named);
-	strbuf_init(&name, section, sizeof(section));
-	strbuf_addf(&name, "service:%s", named->name);
-	p->section = section;
+	strbuf_addf(&section, "service:%s", after ? after->name : before->name);
+	own.section = section.text;
 	if (before && after) {
-		plan_keys(p, OPTION_SERVICE, before, after);
+		plan_keys(&own, OPTION_SERVICE, before, after);
 		/* The program's code on disk may have changed: no difference is needed for this. */
 		add_replacing(after, &action);
 	} else if (after) {
@@ -226,7 +223,7 @@ static void plan_service(struct plan *p, const struct service_conf *before,
 	} else {
 		strbuf_add(&action, "its section is gone: its workers are drained and ended");
 	}
-	p->fn(p->arg, &(struct conf_change){ .section = section, .action = action.text });
+	p->fn(p->arg, &(struct conf_change){ .section = section.text, .action = action.text });
 }
 
 static bool is_asked_for(const char *only, const struct service_conf *sc)
@@ -237,7 +234,7 @@ static bool is_asked_for(const char *only, const struct service_conf *sc)
 void conf_plan(const struct conf *from, const struct broker_conf *started, const struct conf *to,
 	       const char *only, conf_plan_fn *fn, void *arg)
 {
-	struct plan p = { .fn = fn, .arg = arg, .started = started, .section = "broker" };
+	const struct plan p = { .fn = fn, .arg = arg, .started = started, .section = "broker" };
 
 	if (!only)
 		plan_keys(&p, OPTION_BROKER, &from->broker, &to->broker);

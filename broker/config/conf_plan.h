@@ -1,5 +1,5 @@
 /*
- * conf_plan - what a reload would do, told beforehand: one row for each key that changes, and
+ * conf_plan - what a reload would do: one row for each key that changes, and
  * one for each service that comes, goes, or has its workers replaced.
  *
  * Pure: two configurations in, rows out. Whether an address can be bound it cannot know.
