@@ -89,8 +89,8 @@ static bool has_ipv6(const struct service_conf *sc)
 	return false;
 }
 
-static void add_service_action(const struct option *opt, const struct service_conf *a,
-			       const struct service_conf *b, struct strbuf *out)
+/* @a and @b: the sections that @opt is of. */
+static void add_action(const struct option *opt, const void *a, const void *b, struct strbuf *out)
 {
 	if (!strcmp(opt->key, "workers")) {
 		add_worker_count(a, b, out);
@@ -108,7 +108,9 @@ static void add_service_action(const struct option *opt, const struct service_co
 	}
 	switch (opt->apply) {
 	case APPLY_LIVE:
-		strbuf_add(out, "in force at once, for running workers too");
+		strbuf_add(out, "in force at once");
+		if (opt->section == OPTION_SERVICE)
+			strbuf_add(out, ", for running workers too");
 		return;
 	case APPLY_WORKERS:
 		add_replacing(b, out);
@@ -123,12 +125,6 @@ static void add_service_action(const struct option *opt, const struct service_co
 		break;
 	}
 	assert(!"an option without a class");
-}
-
-static void add_broker_action(const struct option *opt, struct strbuf *out)
-{
-	strbuf_add(out, opt->apply == APPLY_LIVE ? "in force at once"
-						 : "takes effect when the broker restarts");
 }
 
 /* Entry @entry of a list with numbers, else all of them; nothing where it is not there. */
@@ -166,10 +162,7 @@ static void tell_change(const struct plan *p, const struct option *opt, const vo
 	/* v6only shows in the addresses, but not in their texts: it has a row of its own. */
 	if (!from.cut && !strcmp(from.text, to.text))
 		return;
-	if (opt->section == OPTION_BROKER)
-		add_broker_action(opt, &action);
-	else
-		add_service_action(opt, a, b, &action);
+	add_action(opt, a, b, &action);
 	p->fn(p->arg, &change);
 }
 
