@@ -12,22 +12,48 @@ static size_t count(char *const *list)
 	return n;
 }
 
-int strlist_copy(char *const *from, char ***ret)
+int strlist_init(char ***list)
 {
-	size_t n = count(from);
-	char **copy = calloc(n + 1, sizeof(*copy));
+	char **empty = calloc(1, sizeof(*empty));
+
+	if (!empty)
+		return -ENOMEM;
+	*list = empty;
+	return 0;
+}
+
+int strlist_append(char ***list, const char *text)
+{
+	size_t n = count(*list);
+	char *copy = strdup(text);
+	char **bigger;
 
 	if (!copy)
 		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		copy[i] = strdup(from[i]);
-		if (!copy[i]) {
-			strlist_free(copy);
-			return -ENOMEM;
-		}
+	bigger = realloc(*list, (n + 2) * sizeof(*bigger));
+	if (!bigger) {
+		free(copy);
+		return -ENOMEM;
 	}
-	*ret = copy;
+	bigger[n] = copy;
+	bigger[n + 1] = NULL;
+	*list = bigger;
 	return 0;
+}
+
+int strlist_copy(char *const *from, char ***ret)
+{
+	char **copy;
+	int r = strlist_init(&copy);
+
+	for (; r == 0 && *from; from++) {
+		r = strlist_append(&copy, *from);
+		if (r < 0)
+			strlist_free(copy);
+	}
+	if (r == 0)
+		*ret = copy;
+	return r;
 }
 
 void strlist_free(char **list)

@@ -33,7 +33,7 @@ static int make_service(struct conf_builder *b, const struct conf_section *own,
 	r = conf_fill(b, OPTION_SERVICE, sc, own, own_kind, defaults);
 	/* An empty list is NULL, which service_conf.environment must not be. */
 	if (r == 0 && !sc->environment)
-		r = strlist_copy(NULL, &sc->environment);
+		r = strlist_init(&sc->environment);
 	if (r < 0) {
 		service_conf_unref(sc);
 		return r;
