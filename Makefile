@@ -115,7 +115,7 @@ OPTIONS_SRC := docs/man/options.c $(wildcard broker/config/option*.c broker/base
 
 $(BUILD)/man/options: $(OPTIONS_SRC) $(wildcard broker/config/*.h broker/base/*.h include/*.h)
 	@mkdir -p $(@D)
-	$(call say,CC,$@)$(HOSTCC) -std=gnu11 -D_GNU_SOURCE $(WARN) $(if $(WERROR),-Werror) -Iinclude -Ibroker -o $@ $(OPTIONS_SRC)
+	$(call say,HOSTCC,$@)$(HOSTCC) -std=gnu11 -D_GNU_SOURCE $(WARN) $(if $(WERROR),-Werror) -Iinclude -Ibroker -o $@ $(OPTIONS_SRC)
 
 $(BUILD)/man/broker.ini.5: docs/man/broker.ini.5.in $(BUILD)/man/options
 	$(call say,MAN,$@)$(BUILD)/man/options < $< > $@.part && mv $@.part $@

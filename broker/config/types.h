@@ -1,5 +1,5 @@
 /*
- * types - a configuration as a value: what broker.ini says, with every default
+ * config - a configuration as a value: what broker.ini says, with every default
  * filled in and everything checked.
  */
 #ifndef BROKER_CONFIG_TYPES_H
