@@ -116,7 +116,8 @@ PRELOAD_SRC := $(sort $(wildcard worker-shim/preload/*.c))
 PRELOAD_OBJ := $(PRELOAD_SRC:%.c=$(BUILD)/obj/%.o)
 
 .PHONY: all
-all: $(BUILD)/broker $(BUILD)/brokerctl $(BUILD)/worker-shim $(BUILD)/libworker-shim.so
+all: $(BUILD)/broker $(BUILD)/brokerctl $(BUILD)/worker-shim $(BUILD)/libworker-shim.so \
+	$(BUILD)/man/broker.ini.5
 
 $(BUILD)/broker: $(BROKER_OBJ) $(BUILD)/flags/LINK
 	$(call say,LD,$@)$(LINK) -o $@ $(BROKER_OBJ)
@@ -131,6 +132,17 @@ $(BUILD)/worker-shim: $(LAUNCHER_OBJ) $(BUILD)/flags/LINK
 $(BUILD)/libworker-shim.so: $(PRELOAD_OBJ) worker-shim/preload/exports.map $(BUILD)/flags/LINK
 	$(call say,LD,$@)$(CC) -shared -Wl,-soname,libworker-shim.so -Wl,--version-script=worker-shim/preload/exports.map \
 		-Wl,-z,relro -Wl,-z,now $(SAN_LD) $(LDFLAGS) -o $@ $(PRELOAD_OBJ)
+
+# The manual page whose options come from their table. HOSTCC: builds what runs during the build.
+HOSTCC ?= $(CC)
+OPTIONS_SRC := docs/man/options.c $(wildcard broker/config/option*.c broker/base/*.c)
+
+$(BUILD)/man/options: $(OPTIONS_SRC) $(wildcard broker/config/*.h broker/base/*.h include/*.h)
+	@mkdir -p $(@D)
+	$(call say,HOSTCC,$@)$(HOSTCC) -std=gnu11 -D_GNU_SOURCE $(WARN) $(if $(WERROR),-Werror) -Iinclude -Ibroker -o $@ $(OPTIONS_SRC)
+
+$(BUILD)/man/broker.ini.5: docs/man/broker.ini.5.in $(BUILD)/man/options
+	$(call say,MAN,$@)$(BUILD)/man/options < $< > $@.part && mv $@.part $@
 
 $(BUILD)/obj/broker/%.o: broker/%.c $(BUILD)/flags/COMPILE
 	@mkdir -p $(@D)
@@ -228,7 +240,7 @@ bench: tests-build
 	tests/bench/run $(BUILD)
 
 # --- formatting and static analysis ------------------------------------------------------------
-C_FILES := $(sort $(wildcard include/*.h broker/*.c broker/*/*.[ch] worker-shim/*/*.[ch] tests/*/*.[ch] docs/examples/*.c))
+C_FILES := $(sort $(wildcard include/*.h broker/*.c broker/*/*.[ch] worker-shim/*/*.[ch] tests/*/*.[ch] docs/examples/*.c docs/man/*.c))
 
 .PHONY: format format-check lint
 format:
@@ -258,7 +270,7 @@ install: all
 	install -m 644 $(BUILD)/libworker-shim.so $(DESTDIR)$(LIBEXECDIR)/libworker-shim.so
 	install -m 644 include/*.h $(DESTDIR)$(INCLUDEDIR)/
 	install -m 644 docs/man/brokerctl.1 docs/man/worker-shim.1 $(DESTDIR)$(MANDIR)/man1/
-	install -m 644 docs/man/broker.ini.5 $(DESTDIR)$(MANDIR)/man5/
+	install -m 644 $(BUILD)/man/broker.ini.5 $(DESTDIR)$(MANDIR)/man5/
 	install -m 644 docs/man/broker.8 $(DESTDIR)$(MANDIR)/man8/
 	install -m 644 README.md $(wildcard docs/*.md) $(DESTDIR)$(DOCDIR)/
 

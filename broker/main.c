@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include "config/conf_build.h"
 #include "config/conf_print.h"
 #include "run.h"
 #include "sys/config_file.h"

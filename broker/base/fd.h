@@ -1,5 +1,5 @@
 /*
- * fd.h - who closes a descriptor, said in its declaration.
+ * fd.h - a declaration says who closes a descriptor.
  */
 #ifndef BROKER_BASE_FD_H
 #define BROKER_BASE_FD_H

@@ -3,7 +3,7 @@
 #include <string.h>
 #include "base/utf8.h"
 
-void json_add_string(struct buf *out, const char *text, size_t n)
+static void add_string(struct buf *out, const char *text, size_t n)
 {
 	const unsigned char *s = (const unsigned char *)text;
 	size_t plain = 0; /* where the part begins that goes out as it is */
@@ -49,7 +49,7 @@ static void open_member(struct buf *out, const char *key)
 		buf_add(out, ",", 1);
 	if (!key)
 		return;
-	json_add_string(out, key, strlen(key));
+	add_string(out, key, strlen(key));
 	buf_add(out, ":", 1);
 }
 
@@ -66,7 +66,7 @@ void json_end(struct buf *out)
 void json_bytes(struct buf *out, const char *key, const char *value, size_t n)
 {
 	open_member(out, key);
-	json_add_string(out, value, n);
+	add_string(out, value, n);
 }
 
 void json_str(struct buf *out, const char *key, const char *value)

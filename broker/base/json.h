@@ -34,7 +34,4 @@ void json_close_array(struct buf *out);
 
 /* Elements of an array have no key: pass NULL. */
 
-/* A string with its quotes, as it stands in JSON. */
-void json_add_string(struct buf *out, const char *text, size_t n);
-
 #endif

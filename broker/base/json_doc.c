@@ -68,7 +68,7 @@ static int take_unicode(struct reader *r, unsigned char **out)
 	long code = take_hex(r), low;
 	unsigned char *o = *out;
 
-	/* A NUL would end the string for everybody who reads it. */
+	/* A NUL would end the string for every reader. */
 	if (code <= 0)
 		return -EINVAL;
 	if (code >= 0xdc00 && code <= 0xdfff)

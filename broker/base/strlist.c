@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-size_t strlist_count(char *const *list)
+static size_t count(char *const *list)
 {
 	size_t n = 0;
 
@@ -24,7 +24,7 @@ int strlist_init(char ***list)
 
 int strlist_append(char ***list, const char *text)
 {
-	size_t n = strlist_count(*list);
+	size_t n = count(*list);
 	char *copy = strdup(text);
 	char **bigger;
 
@@ -56,14 +56,6 @@ int strlist_copy(char *const *from, char ***ret)
 	return r;
 }
 
-void strlist_remove(char **list, size_t at)
-{
-	free(list[at]);
-	do
-		list[at] = list[at + 1];
-	while (list[at++]);
-}
-
 void strlist_free(char **list)
 {
 	for (size_t i = 0; list && list[i]; i++)
@@ -73,9 +65,9 @@ void strlist_free(char **list)
 
 bool strlist_equal(char *const *a, char *const *b)
 {
-	size_t n = strlist_count(a);
+	size_t n = count(a);
 
-	if (n != strlist_count(b))
+	if (n != count(b))
 		return false;
 	for (size_t i = 0; i < n; i++)
 		if (strcmp(a[i], b[i]) != 0)

@@ -13,9 +13,7 @@
 int strlist_init(char ***list); /* makes *@list empty; it must hold nothing yet */
 int strlist_append(char ***list, const char *text);
 int strlist_copy(char *const *from, char ***ret);
-void strlist_remove(char **list, size_t at); /* frees the string; the rest closes up */
-void strlist_free(char **list);		     /* NULL is fine */
-size_t strlist_count(char *const *list);     /* NULL counts as empty */
+void strlist_free(char **list); /* NULL is fine */
 bool strlist_equal(char *const *a, char *const *b);
 
 #endif

@@ -1,209 +1,29 @@
 /*
- * conf - the configuration of a broker as a value: what broker.ini says, with
- * every default filled in and everything checked.
+ * conf - makes, shares and frees a configuration, and finds things in it.
  *
- * A struct conf is built whole or not at all and never changes afterwards. A
- * reload builds a second one beside it; workers keep the struct service_conf
- * they were started with for as long as they live (conf_ref, conf_unref).
- *
- * Owns:   the values, the one table of options (option.c), their text form.
- * Never:  opens a file, looks up a user, binds an address or logs. The caller
- *         brings the text of the file and the few facts of the machine.
+ * A struct conf is built whole or not at all (conf_build.h) and never changes
+ * afterwards. A reload builds a second one beside it; workers keep the struct
+ * service_conf they were started with for as long as they live.
  */
 #ifndef BROKER_CONFIG_CONF_H
 #define BROKER_CONFIG_CONF_H
 
-#include "base/strbuf.h"
-#include "handoff_wire.h"
+#include "config/types.h"
 
-/* How a worker gets connections. */
-enum conf_mode {
-	MODE_LISTEN, /* in place of its own listening socket */
-};
-
-enum conf_balance {
-	BALANCE_ROUND_ROBIN,
-	BALANCE_LEAST_CONNECTIONS, /* open now, by the kernel's count */
-	BALANCE_SOURCE,		   /* the same client address, the same slot, while it has room */
-};
-
-enum conf_strategy {
-	STRATEGY_START_FIRST, /* the new worker serves before the old one leaves */
-	STRATEGY_STOP_FIRST,  /* for apps that cannot run twice */
-};
-
-enum conf_output {
-	OUTPUT_LOG,	/* into the broker's log, the worker's name before each line */
-	OUTPUT_INHERIT, /* the broker's own stdout and stderr */
-	OUTPUT_FILE,	/* appended to service_conf.output_path */
-};
-
-/* The control socket: in the run directory, none, or broker_conf.control_path. */
-enum conf_control { CONTROL_AUTO, CONTROL_OFF, CONTROL_PATH };
-
-enum conf_log_target { LOG_TO_STDERR, LOG_TO_SYSLOG, LOG_TO_FILE };
-enum conf_log_level { LEVEL_ERROR, LEVEL_WARN, LEVEL_INFO, LEVEL_DEBUG };
-enum conf_log_format { FORMAT_TEXT, FORMAT_JSON };
-enum conf_backend { BACKEND_AUTO, BACKEND_PRELOAD };
-
-/* listen = ADDRESS [for PORT] */
-struct conf_listen {
-	struct handoff_addr addr; /* bound by the broker; [::] is dual stack unless V6ONLY */
-	bool port_only;		  /* no address was given, so addr is [::]: 0.0.0.0 will do where
-				   * the machine has no IPv6 (unless v6only) */
-	uint16_t app_port;	  /* the port that the app itself listens on */
-	unsigned line;		  /* in the file, 0: command line */
-};
-
-/* private_ports = 9229 9400-9409: never brokered, the app binds them itself. */
-struct conf_port_range {
-	uint16_t first, last; /* both included */
-};
-
-/* wrap.1 = strace -f: what the command of one slot runs under. */
-struct conf_wrap {
-	unsigned slot;
-	char **words; /* as service_conf.command */
-};
-
-#define CONF_SLOTS_MAX 1024
-
-/* metrics = 127.0.0.1:9180, or the path of a Unix socket. */
-struct conf_serve {
-	struct handoff_addr addr; /* family 0: it is a path, or off */
-	char *path;		  /* absolute; NULL: it is an address, or off */
-};
-
-static inline bool conf_serve_is_on(const struct conf_serve *serve)
-{
-	return serve->addr.family != 0 || serve->path;
-}
-
-struct service_conf {
-	unsigned refs;
-	char *name;
-	unsigned line; /* of the section header; 0: command line */
-
-	enum conf_mode mode;
-	char **command; /* argv, NULL-terminated, at least one word */
-	struct conf_wrap *wraps;
-	size_t n_wraps;
-	char **debug_command; /* for a debugger; a word may hold {pid} */
-	char *directory;      /* absolute; NULL: the broker's own */
-	char **environment;   /* "NAME=value", NULL-terminated, never NULL itself */
-	bool clear_environment;
-	char *user, *group; /* names or numbers; NULL: the broker's own */
-
-	struct conf_listen *listen;
-	size_t n_listen;
-	struct conf_port_range *private_ports;
-	size_t n_private_ports;
-
-	unsigned workers;
-	enum conf_balance balance;
-	unsigned queue; /* connections that may wait at one worker */
-	enum conf_strategy strategy;
-	unsigned surge; /* workers replaced at a time; UINT_MAX: all */
-	int64_t start_timeout_ms, drain_timeout_ms, stop_timeout_ms, stall_timeout_ms;
-	int stop_signal;
-	int64_t rollback_window_ms;		/* 0: none */
-	int64_t backoff_min_ms, backoff_max_ms; /* delay before a failed worker is started again */
-	int64_t backoff_reset_ms; /* a worker that served this long was healthy: no delay */
-
-	enum conf_output output;
-	char *output_path; /* with OUTPUT_FILE, else NULL */
-	enum conf_backend backend;
-
-	/* Set on the listening socket; accepted connections inherit them. */
-	unsigned backlog;
-	bool v6only;
-	bool tcp_nodelay;
-	bool so_keepalive;
-	unsigned tcp_keepidle_s, tcp_keepintvl_s, tcp_keepcnt; /* 0: the kernel's */
-	int64_t tcp_user_timeout_ms;			       /* 0: the kernel's */
-	unsigned tcp_defer_accept_s;			       /* 0: off */
-	unsigned tcp_fastopen;				       /* queue length, 0: off */
-	unsigned so_rcvbuf, so_sndbuf;			       /* bytes, 0: the kernel's */
-	bool ip_freebind;
-
-	/* Where each value came from, for conf_print and messages; see origin.h. */
-	struct conf_origin *origins;
-	size_t n_origins;
-};
-
-struct broker_conf {
-	char *pid_file; /* NULL: none */
-	char *run_dir;	/* NULL: the caller chooses from the name of the file */
-	enum conf_control control;
-	char *control_path;  /* with CONTROL_PATH */
-	char *control_group; /* may look, not steer; NULL: nobody but root and the broker's user */
-	struct conf_serve metrics, agent_check;
-	enum conf_log_target log;
-	char *log_path; /* with LOG_TO_FILE */
-	enum conf_log_level log_level;
-	enum conf_log_format log_format;
-	char *user, *group; /* the broker itself, once its listeners are bound; NULL: unchanged */
-
-	struct conf_origin *origins;
-	size_t n_origins;
-};
-
-struct conf {
-	char *file; /* as given; NULL: command line */
-	struct broker_conf broker;
-	struct service_conf **services; /* sorted as in the file */
-	size_t n_services;
-};
-
-/* What a value may depend on, as this level asks nobody. */
-struct conf_facts {
-	const char *worker_count; /* $WORKER_COUNT; NULL or empty: not set */
-	unsigned cpus;		  /* at least 1 */
-	const char *base_dir;	  /* absolute: the directory of the file, or the current one for a
-				   * command line. Relative paths start here; none stays relative. */
-};
-
-#define CONF_FILE_MAX	  (1 << 20) /* bytes */
-#define CONF_SERVICES_MAX 256
-#define CONF_LIST_MAX	  256	      /* entries of one list, inherited ones included */
-#define CONF_LISTEN_MAX	  1024	      /* listen addresses of all services together */
-#define CONF_SETTINGS_MAX 1024	      /* lines of one section */
-#define CONF_ERRORS_MAX	  20	      /* messages; that there are more is said in one line */
-#define CONF_ERROR_BYTES  (24 * 1024) /* of @error: enough, with a file name of 400 bytes */
-
-/*
- * Reads @text (@len bytes, the whole file called @file in messages).
- * 0: *@ret is the caller's, see conf_free. -EINVAL: @error holds one message
- * a line, in the order of the file, each "FILE:LINE: what is wrong, what was
- * given, what is allowed" (without FILE:LINE where none is to blame, such as
- * $WORKER_COUNT); the last one ends without a newline. -ENOMEM: @error is
- * empty. Whenever it fails *@ret is untouched and nothing is left allocated.
- */
-int conf_parse(const char *file, const char *text, size_t len, const struct conf_facts *facts,
-	       struct conf **ret, struct strbuf *error);
-
-/*
- * The [broker] section of such a text alone, as far as it can be made out: what is wrong, there or
- * anywhere, is passed over, and no service is read. For who looks for the broker that runs with
- * what the file was before. 0: *@ret is the caller's; -ENOMEM.
- */
-int conf_parse_broker(const char *text, size_t len, const struct conf_facts *facts,
-		      struct conf **ret);
-
-/*
- * As conf_parse() from the command line: `broker -w N -l ADDRESS -- command...`. The
- * service is called after the command ("app" where its name will not do).
- * @workers NULL: the default. @listen: @n_listen texts as in a `listen` line.
- * Messages have no place in front.
- */
-int conf_from_command(char *const *argv, const char *workers, const char *const *listen,
-		      size_t n_listen, const struct conf_facts *facts, struct conf **ret,
-		      struct strbuf *error);
+/* All zero but for room for services and origins; @file NULL: command line. 0 or -ENOMEM. */
+int conf_new(const char *file, size_t n_services, struct conf **ret);
+int service_conf_new(const char *name, unsigned line, struct service_conf **ret);
 
 void conf_free(struct conf *conf); /* NULL is fine. Services live on while somebody holds them. */
 
 struct service_conf *service_conf_ref(struct service_conf *sc);
 void service_conf_unref(struct service_conf *sc); /* NULL is fine */
+
+/* Whether anything is served there. */
+static inline bool conf_serve_is_on(const struct conf_serve *serve)
+{
+	return serve->addr.family != 0 || serve->path;
+}
 
 /* NULL if there is none of that name. */
 struct service_conf *conf_find_service(const struct conf *conf, const char *name);

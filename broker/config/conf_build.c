@@ -1,35 +1,21 @@
-/*
- * conf_parse and conf_from_command: from sections to a whole struct conf.
- */
 #include "conf_build.h"
 
+#include "config/conf.h"
 #include "config/conf_check.h"
+#include "config/conf_fill.h"
+#include "config/origin.h"
 #include "base/strlist.h"
 
 #include <errno.h>
 #include <string.h>
 
-static int fill_broker(struct conf_builder *b, const struct conf_section *own,
-		       struct broker_conf *bc)
-{
-	struct conf_target target = {
-		.options = OPTION_BROKER,
-		.conf = bc,
-		.origins = &bc->origins,
-		.n_origins = &bc->n_origins,
-		.clean = true,
-	};
-
-	return conf_fill(b, &target, own, ORIGIN_FILE, NULL);
-}
-
-/* What only the whole service says of its listeners. */
+/* Completes the listeners from other options of the service. */
 static void finish_listeners(struct service_conf *sc)
 {
 	const struct option *option = option_find(OPTION_SERVICE, "listen");
 
 	for (size_t i = 0; i < sc->n_listen; i++) {
-		sc->listen[i].line = origin_line(sc->origins, sc->n_origins, option, i);
+		sc->listen[i].line = origin_line(option, sc, i);
 		if (sc->v6only && sc->listen[i].addr.family == 6)
 			sc->listen[i].addr.flags |= HANDOFF_V6ONLY;
 	}
@@ -37,19 +23,15 @@ static void finish_listeners(struct service_conf *sc)
 
 static int make_service(struct conf_builder *b, const struct conf_section *own,
 			enum origin_kind own_kind, const struct conf_section *defaults,
-			struct service_conf **ret, bool *ret_clean)
+			struct service_conf **ret)
 {
 	struct service_conf *sc;
-	struct conf_target target = { .options = OPTION_SERVICE, .clean = true };
 	int r = service_conf_new(own->name, own->line, &sc);
 
 	if (r < 0)
 		return r;
-	target.conf = sc;
-	target.origins = &sc->origins;
-	target.n_origins = &sc->n_origins;
-	r = conf_fill(b, &target, own, own_kind, defaults);
-	/* `environment =` leaves nothing behind, and nobody is to meet that. */
+	r = conf_fill(b, OPTION_SERVICE, sc, own, own_kind, defaults);
+	/* An empty list is NULL, which service_conf.environment must not be. */
 	if (r == 0 && !sc->environment)
 		r = strlist_init(&sc->environment);
 	if (r < 0) {
@@ -58,20 +40,18 @@ static int make_service(struct conf_builder *b, const struct conf_section *own,
 	}
 	finish_listeners(sc);
 	*ret = sc;
-	*ret_clean = target.clean;
 	return 0;
 }
 
-/* Finds what is wrong in [defaults] even where no service inherits it. */
+/* Finds mistakes in [defaults] even where no service inherits them. */
 static int try_defaults(struct conf_builder *b, const struct conf_section *defaults)
 {
 	struct service_conf *sc;
-	bool clean;
 	int r;
 
 	if (!defaults)
 		return 0;
-	r = make_service(b, defaults, ORIGIN_DEFAULTS, NULL, &sc, &clean);
+	r = make_service(b, defaults, ORIGIN_DEFAULTS, NULL, &sc);
 	if (r == 0)
 		service_conf_unref(sc);
 	return r;
@@ -85,13 +65,11 @@ static int make_services(struct conf_builder *b, const struct conf_sections *sec
 
 	for (size_t i = 0; i < sections->n; i++) {
 		const struct conf_section *own = &sections->section[i];
-		bool clean;
 		int r;
 
 		if (own->kind != SECTION_SERVICE)
 			continue;
-		r = make_service(b, own, ORIGIN_FILE, defaults, &conf->services[conf->n_services],
-				 &clean);
+		r = make_service(b, own, ORIGIN_FILE, defaults, &conf->services[conf->n_services]);
 		if (r < 0)
 			return r;
 		if (!conf_section_find(own, command) && !conf_section_find(defaults, command))
@@ -99,13 +77,32 @@ static int make_services(struct conf_builder *b, const struct conf_sections *sec
 					"[service:%s] has no command; write command = PROGRAM "
 					"ARGUMENTS",
 					own->name);
-		/* Between values that are not all good there is no saying who is wrong. */
-		if (clean)
+		/* Where a value is bad already, a contradiction would blame the wrong line. */
+		if (b->clean)
 			conf_check_service(conf->services[conf->n_services], b->errors);
 		conf->n_services++;
 	}
 	conf_check_listeners(conf, b->errors);
 	return 0;
+}
+
+static int fill_broker(struct conf_builder *b, const struct conf_sections *sections,
+		       struct conf *conf)
+{
+	return conf_fill(b, OPTION_BROKER, &conf->broker,
+			 conf_sections_find(sections, SECTION_BROKER, NULL), ORIGIN_FILE, NULL);
+}
+
+/* Hands @conf over, or frees it if a step before failed (@r) or found mistakes. */
+static int finish(const struct conf_builder *b, int r, struct conf *conf, struct conf **ret)
+{
+	if (r == 0 && b->errors->n > 0)
+		r = -EINVAL;
+	if (r < 0)
+		conf_free(conf);
+	else
+		*ret = conf;
+	return r;
 }
 
 static int build(struct conf_builder *b, const char *file, const struct conf_sections *sections,
@@ -116,19 +113,12 @@ static int build(struct conf_builder *b, const char *file, const struct conf_sec
 
 	if (r < 0)
 		return r;
-	r = fill_broker(b, conf_sections_find(sections, SECTION_BROKER, NULL), &conf->broker);
+	r = fill_broker(b, sections, conf);
 	if (r == 0)
 		r = try_defaults(b, conf_sections_find(sections, SECTION_DEFAULTS, NULL));
 	if (r == 0)
 		r = make_services(b, sections, conf);
-	if (r == 0 && b->errors->n > 0)
-		r = -EINVAL;
-	if (r < 0) {
-		conf_free(conf);
-		return r;
-	}
-	*ret = conf;
-	return 0;
+	return finish(b, r, conf, ret);
 }
 
 int conf_parse(const char *file, const char *text, size_t len, const struct conf_facts *facts,
@@ -175,8 +165,7 @@ int conf_parse_broker(const char *text, size_t len, const struct conf_facts *fac
 	if (r == 0)
 		r = conf_new(NULL, 0, &conf);
 	if (r == 0) {
-		r = fill_broker(&b, conf_sections_find(&sections, SECTION_BROKER, NULL),
-				&conf->broker);
+		r = fill_broker(&b, &sections, conf);
 		if (r < 0)
 			conf_free(conf);
 		else
@@ -196,46 +185,39 @@ static const char *service_name_for(const char *program)
 	return conf_name_ok(base, strlen(base)) ? base : "app";
 }
 
-/* Takes the place of a `command` line; the words are there already. */
-static int set_command(struct service_conf *sc, char *const *argv)
-{
-	struct conf_target target = { .conf = sc,
-				      .origins = &sc->origins,
-				      .n_origins = &sc->n_origins };
-	int r = strlist_copy(argv, &sc->command);
-
-	if (r < 0)
-		return r;
-	return conf_note_origin(&target, option_find(OPTION_SERVICE, "command"), 0,
-				ORIGIN_COMMAND_LINE, 0);
-}
-
 static int build_from_command(struct conf_builder *b, char *const *argv,
 			      const struct conf_section *section, struct conf **ret)
 {
+	const struct option *command = option_find(OPTION_SERVICE, "command");
+	struct conf_origin origin = { .kind = ORIGIN_COMMAND_LINE };
+	struct service_conf *sc;
 	struct conf *conf;
-	bool clean;
 	int r = conf_new(NULL, 1, &conf);
 
 	if (r < 0)
 		return r;
-	r = fill_broker(b, NULL, &conf->broker);
+	r = fill_broker(b, &(struct conf_sections){ 0 }, conf);
 	if (r == 0)
-		r = make_service(b, section, ORIGIN_COMMAND_LINE, NULL, &conf->services[0], &clean);
+		r = make_service(b, section, ORIGIN_COMMAND_LINE, NULL, &sc);
 	if (r == 0) {
-		conf->n_services = 1;
-		r = set_command(conf->services[0], argv);
+		conf->services[conf->n_services++] = sc;
+		/* In place of a `command` line: the words are there already. */
+		r = strlist_copy(argv, &sc->command);
 	}
+	if (r == 0)
+		r = origin_set(command, sc, 0, 1, origin);
 	if (r == 0)
 		conf_check_listeners(conf, b->errors);
-	if (r == 0 && b->errors->n > 0)
-		r = -EINVAL;
-	if (r < 0) {
-		conf_free(conf);
-		return r;
-	}
-	*ret = conf;
-	return 0;
+	return finish(b, r, conf, ret);
+}
+
+static struct conf_setting setting_of(const char *key, const char *text)
+{
+	return (struct conf_setting){
+		.option = option_find(OPTION_SERVICE, key),
+		.text = text,
+		.len = strlen(text),
+	};
 }
 
 int conf_from_command(char *const *argv, const char *workers, const char *const *listen,
@@ -255,17 +237,9 @@ int conf_from_command(char *const *argv, const char *workers, const char *const 
 	name = service_name_for(argv[0]);
 	memcpy(section.name, name, strlen(name));
 	if (workers)
-		settings[section.n++] = (struct conf_setting){
-			.option = option_find(OPTION_SERVICE, "workers"),
-			.text = workers,
-			.len = strlen(workers),
-		};
+		settings[section.n++] = setting_of("workers", workers);
 	for (size_t i = 0; i < n_listen; i++)
-		settings[section.n++] = (struct conf_setting){
-			.option = option_find(OPTION_SERVICE, "listen"),
-			.text = listen[i],
-			.len = strlen(listen[i]),
-		};
+		settings[section.n++] = setting_of("listen", listen[i]);
 	r = build_from_command(&b, argv, &section, ret);
 	if (r == -EINVAL)
 		conf_errors_print(errors, "command line", error);

@@ -1,47 +1,41 @@
 /*
- * conf_build - the steps of building a struct conf. Private to conf*.c.
+ * conf_build - from the text of a file, or a command line, to a struct conf.
  *
- * Functions return 0 or -ENOMEM. A bad value is no failure of a step: it goes
- * to the errors, so that all of them are found, and the caller looks there.
+ * Pure: it opens no file, looks up no user, binds no address and logs nothing.
+ * The caller brings the text and the few facts of the machine.
  */
 #ifndef BROKER_CONFIG_CONF_BUILD_H
 #define BROKER_CONFIG_CONF_BUILD_H
 
-#include "config/conf_read.h"
-#include "config/origin.h"
-
-/* conf.c: @file NULL: command line. The services have room, but are none yet. */
-int conf_new(const char *file, size_t n_services, struct conf **ret);
-int service_conf_new(const char *name, unsigned line, struct service_conf **ret);
-
-struct conf_builder {
-	const struct conf_facts *facts;
-	struct conf_errors *errors;
-};
-
-/* One struct that is being filled. */
-struct conf_target {
-	enum option_section options;
-	void *conf; /* struct broker_conf or service_conf, all zero */
-	struct conf_origin **origins;
-	size_t *n_origins;
-	bool clean; /* every value that was given is good */
-};
+#include "config/types.h"
 
 /*
- * Fills a whole struct. @own and @defaults may be NULL. A single value has the
- * default first, so that a bad one leaves a good one in its place and the
- * checks that follow see no nonsense. A list has that of [defaults] first, and
- * the section's own is added to it.
+ * Reads @text (@len bytes, the whole file called @file in messages).
+ * 0: *@ret is the caller's, see conf_free. -EINVAL: @error holds one message
+ * a line, in the order of the file, each "FILE:LINE: what is wrong, what was
+ * given, what is allowed" (without FILE:LINE where none is to blame, such as
+ * $WORKER_COUNT); the last one ends without a newline. -ENOMEM: @error is
+ * empty. Whenever it fails *@ret is untouched and nothing is left allocated.
  */
-int conf_fill(struct conf_builder *b, struct conf_target *target, const struct conf_section *own,
-	      enum origin_kind own_kind, const struct conf_section *defaults);
+int conf_parse(const char *file, const char *text, size_t len, const struct conf_facts *facts,
+	       struct conf **ret, struct strbuf *error);
 
 /*
- * Remembers where the value of @option, or what was added to a list that had
- * @before entries, came from.
+ * Reads the [broker] section of such a text alone, as far as it can. Mistakes, there or anywhere,
+ * are passed over, and no service is read. It serves to find a broker that runs with what the file
+ * was before. 0: *@ret is the caller's; -ENOMEM.
  */
-int conf_note_origin(struct conf_target *target, const struct option *option, size_t before,
-		     enum origin_kind kind, unsigned line);
+int conf_parse_broker(const char *text, size_t len, const struct conf_facts *facts,
+		      struct conf **ret);
+
+/*
+ * As conf_parse() from the command line: `broker -w N -l ADDRESS -- command...`. The
+ * service is called after the command ("app" where its name will not do).
+ * @workers NULL: the default. @listen: @n_listen texts as in a `listen` line.
+ * Messages begin without FILE:LINE.
+ */
+int conf_from_command(char *const *argv, const char *workers, const char *const *listen,
+		      size_t n_listen, const struct conf_facts *facts, struct conf **ret,
+		      struct strbuf *error);
 
 #endif

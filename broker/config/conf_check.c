@@ -1,6 +1,7 @@
 #include "conf_check.h"
 
 #include "base/address.h"
+#include "config/conf.h"
 #include "config/option.h"
 #include "config/origin.h"
 
@@ -8,10 +9,15 @@
 
 static unsigned line_of(const struct service_conf *sc, const char *key)
 {
-	const struct option *option = option_find(OPTION_SERVICE, key);
+	return origin_line(option_find(OPTION_SERVICE, key), sc, 0);
+}
 
-	assert(option);
-	return origin_line(sc->origins, sc->n_origins, option, 0);
+/* Of two options that contradict each other, the later line is to blame. */
+static unsigned later_line(const struct service_conf *sc, const char *a, const char *b)
+{
+	unsigned a_line = line_of(sc, a), b_line = line_of(sc, b);
+
+	return a_line > b_line ? a_line : b_line;
 }
 
 static void add_value(const struct service_conf *sc, const char *key, struct strbuf *out)
@@ -21,7 +27,6 @@ static void add_value(const struct service_conf *sc, const char *key, struct str
 
 static void check_backoff(const struct service_conf *sc, struct conf_errors *errors)
 {
-	unsigned min_line = line_of(sc, "backoff_min"), max_line = line_of(sc, "backoff_max");
 	STRBUF(min, 32);
 	STRBUF(max, 32);
 
@@ -29,22 +34,21 @@ static void check_backoff(const struct service_conf *sc, struct conf_errors *err
 		return;
 	add_value(sc, "backoff_min", &min);
 	add_value(sc, "backoff_max", &max);
-	conf_errors_add(errors, min_line > max_line ? min_line : max_line,
+	conf_errors_add(errors, later_line(sc, "backoff_min", "backoff_max"),
 			"backoff_min (%s) is above backoff_max (%s)", min.text, max.text);
 }
 
 static void check_rollback(const struct service_conf *sc, struct conf_errors *errors)
 {
-	unsigned window_line = line_of(sc, "rollback_window"), line = line_of(sc, "strategy");
 	STRBUF(window, 32);
 
 	if (sc->rollback_window_ms == 0 || sc->strategy != STRATEGY_STOP_FIRST)
 		return;
 	add_value(sc, "rollback_window", &window);
-	conf_errors_add(errors, line > window_line ? line : window_line,
-			"rollback_window (%s) goes with strategy = start-first only: with "
-			"stop-first the old worker has ended before the new one starts, so there "
-			"is none left to go back to",
+	conf_errors_add(errors, later_line(sc, "rollback_window", "strategy"),
+			"rollback_window (%s) needs strategy = start-first: with stop-first the "
+			"old worker ends before the new one starts, so no old worker is left for "
+			"a rollback",
 			window.text);
 }
 
@@ -61,13 +65,13 @@ static void check_private_ports(const struct service_conf *sc, struct conf_error
 	}
 }
 
-/* Who counts from 1 would never see it run. [defaults] may be for services with more workers. */
+/* Counted from 1, the last would never run. [defaults] may be for services with more workers. */
 static void check_wraps(const struct service_conf *sc, struct conf_errors *errors)
 {
 	const struct option *option = option_find(OPTION_SERVICE, "wrap");
 
 	for (size_t i = 0; i < sc->n_wraps; i++) {
-		const struct conf_origin *from = origin_find(sc->origins, sc->n_origins, option, i);
+		const struct conf_origin *from = origin_find(option, sc, i);
 
 		if (sc->wraps[i].slot >= sc->workers && from->kind == ORIGIN_FILE)
 			conf_errors_add(errors, from->line,
@@ -85,12 +89,16 @@ void conf_check_service(const struct service_conf *sc, struct conf_errors *error
 	check_private_ports(sc, errors);
 }
 
-static void add_listen(const struct conf_listen *l, struct strbuf *out)
+/* "port 80 of [service:web]"; on a command line there is but one service. */
+static void add_listen(const struct conf *conf, const struct service_conf *sc,
+		       const struct conf_listen *l, struct strbuf *out)
 {
 	if (l->port_only)
 		strbuf_addf(out, "port %u", l->addr.port);
 	else
 		address_format(&l->addr, out);
+	if (conf->file)
+		strbuf_addf(out, " of [service:%s]", sc->name);
 }
 
 /* Compares listener @at of @sc with all that stand before it. */
@@ -101,40 +109,22 @@ static void check_listener(const struct conf *conf, const struct service_conf *s
 		const struct service_conf *other = conf->services[i];
 
 		for (size_t j = 0; j < other->n_listen; j++) {
-			STRBUF(mine, 100);
-			STRBUF(theirs, 100);
+			const struct conf_listen *l = &sc->listen[at], *first = &other->listen[j];
+			STRBUF(text, 300);
 
-			if (other == sc && j == at)
+			if (l == first)
 				return;
-			if (!address_overlap(&sc->listen[at].addr, &other->listen[j].addr))
+			if (!address_overlap(&l->addr, &first->addr))
 				continue;
-			add_listen(&sc->listen[at], &mine);
-			add_listen(&other->listen[j], &theirs);
-			if (!conf->file)
-				conf_errors_add(errors, 0, "listen: %s cannot be bound beside %s",
-						mine.text, theirs.text);
-			else
-				conf_errors_add(errors, sc->listen[at].line,
-						"listen: %s of [service:%s] cannot be bound beside "
-						"%s of [service:%s] in line %u",
-						mine.text, sc->name, theirs.text, other->name,
-						other->listen[j].line);
+			add_listen(conf, sc, l, &text);
+			strbuf_add(&text, " cannot be bound beside ");
+			add_listen(conf, other, first, &text);
+			if (first->line)
+				strbuf_addf(&text, " in line %u", first->line);
+			conf_errors_add(errors, l->line, "listen: %s", text.text);
 			return;
 		}
 	}
-}
-
-struct own {
-	const char *key;
-	const struct conf_serve *serve;
-};
-
-static unsigned own_line(const struct conf *conf, const struct own *own)
-{
-	const struct option *option = option_find(OPTION_BROKER, own->key);
-
-	assert(option);
-	return origin_line(conf->broker.origins, conf->broker.n_origins, option, 0);
 }
 
 static bool same_place(const struct conf_serve *a, const struct conf_serve *b)
@@ -145,27 +135,27 @@ static bool same_place(const struct conf_serve *a, const struct conf_serve *b)
 }
 
 /* What the broker serves itself, against all `listen` lines: one a service is enough to say. */
-static void check_own(const struct conf *conf, const struct own *own, struct conf_errors *errors)
+static void check_own(const struct conf *conf, const char *key, const struct conf_serve *own,
+		      unsigned line, struct conf_errors *errors)
 {
 	STRBUF(mine, 100);
 
-	if (!own->serve->addr.family)
+	if (!own->addr.family)
 		return;
-	address_format(&own->serve->addr, &mine);
+	address_format(&own->addr, &mine);
 	for (size_t i = 0; i < conf->n_services; i++) {
 		const struct service_conf *sc = conf->services[i];
 
 		for (size_t j = 0; j < sc->n_listen; j++) {
 			STRBUF(theirs, 100);
 
-			if (!address_overlap(&own->serve->addr, &sc->listen[j].addr))
+			if (!address_overlap(&own->addr, &sc->listen[j].addr))
 				continue;
-			add_listen(&sc->listen[j], &theirs);
-			conf_errors_add(errors, own_line(conf, own),
-					"%s: %s cannot be bound beside %s of [service:%s] in line "
-					"%u; choose another port",
-					own->key, mine.text, theirs.text, sc->name,
-					sc->listen[j].line);
+			add_listen(conf, sc, &sc->listen[j], &theirs);
+			conf_errors_add(errors, line,
+					"%s: %s cannot be bound beside %s in line %u; choose "
+					"another port",
+					key, mine.text, theirs.text, sc->listen[j].line);
 			break;
 		}
 	}
@@ -173,16 +163,17 @@ static void check_own(const struct conf *conf, const struct own *own, struct con
 
 static void check_own_all(const struct conf *conf, struct conf_errors *errors)
 {
-	const struct own metrics = { "metrics", &conf->broker.metrics };
-	const struct own agent = { "agent_check", &conf->broker.agent_check };
+	const struct broker_conf *bc = &conf->broker;
+	unsigned metrics_line = origin_line(option_find(OPTION_BROKER, "metrics"), bc, 0);
+	unsigned agent_line = origin_line(option_find(OPTION_BROKER, "agent_check"), bc, 0);
 
-	if (same_place(metrics.serve, agent.serve))
-		conf_errors_add(errors, own_line(conf, &agent),
+	if (same_place(&bc->metrics, &bc->agent_check))
+		conf_errors_add(errors, agent_line,
 				"agent_check: needs an address of its own, not that of metrics in "
 				"line %u",
-				own_line(conf, &metrics));
-	check_own(conf, &metrics, errors);
-	check_own(conf, &agent, errors);
+				metrics_line);
+	check_own(conf, "metrics", &bc->metrics, metrics_line, errors);
+	check_own(conf, "agent_check", &bc->agent_check, agent_line, errors);
 }
 
 void conf_check_listeners(const struct conf *conf, struct conf_errors *errors)

@@ -8,7 +8,7 @@
 #ifndef BROKER_CONFIG_CONF_ERROR_H
 #define BROKER_CONFIG_CONF_ERROR_H
 
-#include "config/conf.h"
+#include "config/types.h"
 
 struct conf_error {
 	unsigned line; /* 0: no line is to blame */

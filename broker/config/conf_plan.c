@@ -1,40 +1,21 @@
 #include "conf_plan.h"
 
-#include <errno.h>
-#include <limits.h>
-#include <string.h>
 #include "base/address.h"
+#include "config/conf.h"
 #include "config/option.h"
+
+#include <string.h>
 
 /* A list of CONF_LIST_MAX long entries is cut: a plan is for reading. */
 #define VALUE_BYTES  8192
 #define ACTION_BYTES 4096
-#define KEY_BYTES    64
 
 struct plan {
 	conf_plan_fn *fn;
 	void *arg;
 	const struct broker_conf *started;
 	const char *section;
-	struct strbuf key, from, to, action;
 };
-
-static void clear(struct strbuf *b)
-{
-	b->len = 0;
-	b->text[0] = '\0';
-	b->cut = false;
-}
-
-static void add_value(const struct option *opt, const void *conf, struct strbuf *out)
-{
-	size_t n = option_entries(opt, conf);
-
-	for (size_t i = 0; i < n; i++) {
-		strbuf_add(out, i ? ", " : "");
-		option_format(opt, conf, i, out);
-	}
-}
 
 static void add_workers(unsigned n, struct strbuf *out)
 {
@@ -50,14 +31,6 @@ static void add_replacing(const struct service_conf *sc, struct strbuf *out)
 		strbuf_add(out, " at the same time");
 	else
 		strbuf_addf(out, ", %u at a time", sc->surge);
-}
-
-static bool has_listen(const struct service_conf *sc, const struct conf_listen *l)
-{
-	for (size_t i = 0; i < sc->n_listen; i++)
-		if (address_equal(&sc->listen[i].addr, &l->addr))
-			return true;
-	return false;
 }
 
 /* The port of the program that @sc publishes on the address of @l, 0: it does not. */
@@ -91,7 +64,7 @@ static void add_listeners(const struct service_conf *a, const struct service_con
 		}
 	}
 	for (size_t i = 0; i < a->n_listen; i++)
-		if (!has_listen(b, &a->listen[i]))
+		if (!app_port_of(b, &a->listen[i]))
 			add_clause(out, &a->listen[i], " is emptied and closed");
 	/* The same addresses in another order. */
 	if (!out->len)
@@ -116,8 +89,8 @@ static bool has_ipv6(const struct service_conf *sc)
 	return false;
 }
 
-static void add_service_action(const struct option *opt, const struct service_conf *a,
-			       const struct service_conf *b, struct strbuf *out)
+/* @a and @b: the sections that @opt is of. */
+static void add_action(const struct option *opt, const void *a, const void *b, struct strbuf *out)
 {
 	if (!strcmp(opt->key, "workers")) {
 		add_worker_count(a, b, out);
@@ -129,22 +102,24 @@ static void add_service_action(const struct option *opt, const struct service_co
 	}
 	/* The kernel does not let a socket be bound beside itself with the other value. */
 	if (!strcmp(opt->key, "v6only") && has_ipv6(a) && has_ipv6(b)) {
-		strbuf_add(out, "refused while an IPv6 listener is open: such a change takes a "
+		strbuf_add(out, "refused while an IPv6 listener is open: this change needs a "
 				"restart of the broker");
 		return;
 	}
 	switch (opt->apply) {
 	case APPLY_LIVE:
-		strbuf_add(out, "in force at once, for running workers too");
+		strbuf_add(out, "in force at once");
+		if (opt->section == OPTION_SERVICE)
+			strbuf_add(out, ", for running workers too");
 		return;
 	case APPLY_WORKERS:
 		add_replacing(b, out);
 		return;
 	case APPLY_LISTENERS:
-		strbuf_add(out, "set on the open listeners, for connections from then on");
+		strbuf_add(out, "set on the open listeners, for new connections");
 		return;
 	case APPLY_RESTART:
-		strbuf_add(out, "takes effect when the broker is started anew");
+		strbuf_add(out, "takes effect when the broker restarts");
 		return;
 	case APPLY_N:
 		break;
@@ -152,71 +127,60 @@ static void add_service_action(const struct option *opt, const struct service_co
 	assert(!"an option without a class");
 }
 
-static void add_broker_action(const struct option *opt, struct strbuf *out)
+/* Entry @entry of a list with numbers, else all of them; nothing where it is not there. */
+static void add_value(const struct option *opt, const void *conf, size_t entry, struct strbuf *out)
 {
-	strbuf_add(out, opt->apply == APPLY_LIVE ? "in force at once"
-						 : "takes effect when the broker is started anew");
+	if (option_is_numbered(opt))
+		option_format(opt, conf, entry, out);
+	else
+		option_format_all(opt, conf, out);
 }
 
-static void tell(struct plan *p, const struct option *opt)
+/* From entry @i of @a to entry @j of @b; one of them may be missing. */
+static void tell_change(const struct plan *p, const struct option *opt, const void *a, size_t i,
+			const void *b, size_t j)
 {
+	STRBUF(key, 64);
+	STRBUF(from, VALUE_BYTES);
+	STRBUF(to, VALUE_BYTES);
+	STRBUF(action, ACTION_BYTES);
 	const struct conf_change change = {
 		.section = p->section,
-		.key = opt ? p->key.text : NULL,
-		.from = opt ? p->from.text : NULL,
-		.to = opt ? p->to.text : NULL,
-		.applies = opt ? option_apply_name(opt->apply) : NULL,
-		.action = p->action.text,
+		.key = key.text,
+		.from = from.text,
+		.to = to.text,
+		.applies = option_apply_name(opt->apply),
+		.action = action.text,
 	};
 
-	p->fn(p->arg, &change);
-	clear(&p->key);
-	clear(&p->from);
-	clear(&p->to);
-	clear(&p->action);
-}
-
-/* What .from and .to have is told, unless it is the same. */
-static void tell_values(struct plan *p, const struct option *opt, const void *a, const void *b)
-{
-	/* v6only shows in the addresses, but not in their texts: it has a row of its own. */
-	if (!p->from.cut && !strcmp(p->from.text, p->to.text)) {
-		clear(&p->key);
-		clear(&p->from);
-		clear(&p->to);
-		return;
-	}
-	if (opt->section == OPTION_BROKER)
-		add_broker_action(opt, &p->action);
+	if (i < option_entries(opt, a))
+		option_add_key(opt, a, i, &key);
 	else
-		add_service_action(opt, a, b, &p->action);
-	tell(p, opt);
+		option_add_key(opt, b, j, &key);
+	add_value(opt, a, i, &from);
+	add_value(opt, b, j, &to);
+	/* v6only shows in the addresses, but not in their texts: it has a row of its own. */
+	if (!from.cut && !strcmp(from.text, to.text))
+		return;
+	add_action(opt, a, b, &action);
+	p->fn(p->arg, &change);
 }
 
 /* Each number is a key of its own. */
-static void plan_numbered(struct plan *p, const struct option *opt, const void *a, const void *b)
+static void plan_numbered(const struct plan *p, const struct option *opt, const void *a,
+			  const void *b)
 {
 	size_t n_a = option_entries(opt, a), n_b = option_entries(opt, b);
 
-	for (size_t i = 0; i < n_a; i++) {
-		size_t same = option_find_same(opt, a, i, b);
-
-		option_add_key(opt, a, i, &p->key);
-		option_format(opt, a, i, &p->from);
-		if (same < n_b)
-			option_format(opt, b, same, &p->to);
-		tell_values(p, opt, a, b);
-	}
-	for (size_t i = 0; i < n_b; i++) {
-		if (option_find_same(opt, b, i, a) < n_a)
-			continue;
-		option_add_key(opt, b, i, &p->key);
-		option_format(opt, b, i, &p->to);
-		tell_values(p, opt, a, b);
-	}
+	for (size_t i = 0; i < n_a; i++)
+		tell_change(p, opt, a, i, b, option_find_same(opt, a, i, b));
+	for (size_t j = 0; j < n_b; j++)
+		if (option_find_same(opt, b, j, a) == n_a)
+			tell_change(p, opt, a, n_a, b, j);
 }
 
-static void plan_keys(struct plan *p, enum option_section section, const void *a, const void *b)
+static void plan_keys(const struct plan *p, enum option_section section, const void *a,
+		      const void *b)
 {
 	for (size_t i = 0; i < option_count; i++) {
 		const struct option *opt = &option_table[i];
@@ -225,40 +189,34 @@ static void plan_keys(struct plan *p, enum option_section section, const void *a
 
 		if (opt->section != section || option_equal(opt, now, b))
 			continue;
-		if (option_is_numbered(opt)) {
+		if (option_is_numbered(opt))
 			plan_numbered(p, opt, now, b);
-			continue;
-		}
-		strbuf_add(&p->key, opt->key);
-		add_value(opt, now, &p->from);
-		add_value(opt, b, &p->to);
-		tell_values(p, opt, a, b);
+		else
+			tell_change(p, opt, now, 0, b, 0);
 	}
 }
 
-static void plan_service(struct plan *p, const struct service_conf *before,
+static void plan_service(const struct plan *p, const struct service_conf *before,
 			 const struct service_conf *after)
 {
-	char section[sizeof("service:") + HANDOFF_SERVICE_SIZE];
-	const struct service_conf *named = after ? after : before;
-	struct strbuf name;
+	STRBUF(section, sizeof("service:") + HANDOFF_SERVICE_SIZE);
+	STRBUF(action, 256);
+	struct plan own = *p;
 
-	assert(named);
-	strbuf_init(&name, section, sizeof(section));
-	strbuf_addf(&name, "service:%s", named->name);
-	p->section = section;
+	strbuf_addf(&section, "service:%s", after ? after->name : before->name);
+	own.section = section.text;
 	if (before && after) {
-		plan_keys(p, OPTION_SERVICE, before, after);
+		plan_keys(&own, OPTION_SERVICE, before, after);
 		/* The program's code on disk may have changed: no difference is needed for this. */
-		add_replacing(after, &p->action);
+		add_replacing(after, &action);
 	} else if (after) {
-		strbuf_add(&p->action, "the service is new: ");
-		add_workers(after->workers, &p->action);
-		strbuf_addf(&p->action, " %s started", after->workers == 1 ? "is" : "are");
+		strbuf_add(&action, "the service is new: ");
+		add_workers(after->workers, &action);
+		strbuf_addf(&action, " %s started", after->workers == 1 ? "is" : "are");
 	} else {
-		strbuf_add(&p->action, "its section is gone: its workers are drained and ended");
+		strbuf_add(&action, "its section is gone: its workers are drained and ended");
 	}
-	tell(p, NULL);
+	p->fn(p->arg, &(struct conf_change){ .section = section.text, .action = action.text });
 }
 
 static bool is_asked_for(const char *only, const struct service_conf *sc)
@@ -266,18 +224,11 @@ static bool is_asked_for(const char *only, const struct service_conf *sc)
 	return !only || !strcmp(only, sc->name);
 }
 
-int conf_plan(const struct conf *from, const struct broker_conf *started, const struct conf *to,
-	      const char *only, conf_plan_fn *fn, void *arg)
+void conf_plan(const struct conf *from, const struct broker_conf *started, const struct conf *to,
+	       const char *only, conf_plan_fn *fn, void *arg)
 {
-	_cleanup_free_ char *text = malloc(2 * VALUE_BYTES + ACTION_BYTES + KEY_BYTES);
-	struct plan p = { .fn = fn, .arg = arg, .started = started, .section = "broker" };
+	const struct plan p = { .fn = fn, .arg = arg, .started = started, .section = "broker" };
 
-	if (!text)
-		return -ENOMEM;
-	strbuf_init(&p.from, text, VALUE_BYTES);
-	strbuf_init(&p.to, text + VALUE_BYTES, VALUE_BYTES);
-	strbuf_init(&p.action, text + 2 * VALUE_BYTES, ACTION_BYTES);
-	strbuf_init(&p.key, text + 2 * VALUE_BYTES + ACTION_BYTES, KEY_BYTES);
 	if (!only)
 		plan_keys(&p, OPTION_BROKER, &from->broker, &to->broker);
 	for (size_t i = 0; i < to->n_services; i++)
@@ -288,5 +239,4 @@ int conf_plan(const struct conf *from, const struct broker_conf *started, const 
 		if (is_asked_for(only, from->services[i]) &&
 		    !conf_find_service(to, from->services[i]->name))
 			plan_service(&p, from->services[i], NULL);
-	return 0;
 }

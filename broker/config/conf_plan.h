@@ -1,5 +1,5 @@
 /*
- * conf_plan - what a reload would do, told beforehand: one row for each key that changes, and
+ * conf_plan - what a reload would do: one row for each key that changes, and
  * one for each service that comes, goes, or has its workers replaced.
  *
  * Pure: two configurations in, rows out. Whether an address can be bound it cannot know.
@@ -7,7 +7,7 @@
 #ifndef BROKER_CONFIG_CONF_PLAN_H
 #define BROKER_CONFIG_CONF_PLAN_H
 
-#include "config/conf.h"
+#include "config/types.h"
 
 struct conf_change {
 	const char *section; /* "broker", "service:web" */
@@ -25,9 +25,9 @@ typedef void conf_plan_fn(void *arg, const struct conf_change *change);
  * What a reload from @from to @to does. In this order: [broker], then the services of @to as they
  * stand there, then those that are gone; keys as in the table of options. @started: [broker] as
  * it was when the broker started, for the options that no reload has changed since. @only: the
- * name of the one service that is reloaded, NULL: all. 0 or -ENOMEM, with some rows told already.
+ * name of the one service that is reloaded, NULL: all.
  */
-int conf_plan(const struct conf *from, const struct broker_conf *started, const struct conf *to,
-	      const char *only, conf_plan_fn *fn, void *arg);
+void conf_plan(const struct conf *from, const struct broker_conf *started, const struct conf *to,
+	       const char *only, conf_plan_fn *fn, void *arg);
 
 #endif

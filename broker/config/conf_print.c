@@ -10,8 +10,8 @@
 #define LARGEST_SIZE ((size_t)1 << 30) /* 256 services that inherit a file full of variables */
 #define COLUMN	     40		       /* where the comments begin, if the value is shorter */
 
-static void add_origin(const struct conf *conf, const struct conf_origin *origin,
-		       struct strbuf *out)
+static void add_origin(const struct conf *conf, const struct option *option,
+		       const struct conf_origin *origin, struct strbuf *out)
 {
 	const char *file = conf->file ? conf->file : "command line";
 
@@ -20,16 +20,13 @@ static void add_origin(const struct conf *conf, const struct conf_origin *origin
 		strbuf_add(out, "default");
 		break;
 	case ORIGIN_FILE:
-		strbuf_add_escaped(out, file, strlen(file));
-		strbuf_addf(out, ":%u", origin->line);
-		break;
 	case ORIGIN_DEFAULTS:
-		strbuf_add(out, "[defaults] ");
+		strbuf_add(out, origin->kind == ORIGIN_DEFAULTS ? "[defaults] " : "");
 		strbuf_add_escaped(out, file, strlen(file));
 		strbuf_addf(out, ":%u", origin->line);
 		break;
 	case ORIGIN_ENVIRONMENT:
-		strbuf_addf(out, "$%s", origin->option->variable);
+		strbuf_addf(out, "$%s", option->variable);
 		break;
 	case ORIGIN_COMMAND_LINE:
 		strbuf_add(out, "command line");
@@ -37,9 +34,8 @@ static void add_origin(const struct conf *conf, const struct conf_origin *origin
 	}
 }
 
-static void print_entry(const struct conf *conf, const struct conf_origin *origin,
-			const struct option *option, const void *values, size_t entry,
-			struct strbuf *out)
+static void print_entry(const struct conf *conf, const struct option *option, const void *values,
+			size_t entry, struct strbuf *out)
 {
 	size_t start = out->len, width;
 
@@ -48,41 +44,34 @@ static void print_entry(const struct conf *conf, const struct conf_origin *origi
 	option_format(option, values, entry, out);
 	width = out->len - start;
 	strbuf_addf(out, "%*s # ", width < COLUMN ? (int)(COLUMN - width) : 0, "");
-	add_origin(conf, origin, out);
+	add_origin(conf, option, origin_find(option, values, entry), out);
 	strbuf_add(out, "\n");
 }
 
 static void print_section(const struct conf *conf, enum option_section section, const void *values,
-			  const struct conf_origin *origins, size_t n_origins, struct strbuf *out)
+			  struct strbuf *out)
 {
 	for (size_t i = 0; i < option_count; i++) {
 		const struct option *option = &option_table[i];
-		size_t entries;
 
 		if (option->section != section)
 			continue;
-		entries = option_entries(option, values);
 		/* An empty list has its line too: every option is shown. */
-		for (size_t entry = 0; entry == 0 || entry < entries; entry++) {
-			const struct conf_origin *origin =
-				origin_find(origins, n_origins, option, entry);
-
-			assert(origin);
-			print_entry(conf, origin, option, values, entry, out);
-		}
+		for (size_t entry = 0; entry == 0 || entry < option_entries(option, values);
+		     entry++)
+			print_entry(conf, option, values, entry, out);
 	}
 }
 
 static void print(const struct conf *conf, struct strbuf *out)
 {
 	strbuf_add(out, "[broker]\n");
-	print_section(conf, OPTION_BROKER, &conf->broker, conf->broker.origins,
-		      conf->broker.n_origins, out);
+	print_section(conf, OPTION_BROKER, &conf->broker, out);
 	for (size_t i = 0; i < conf->n_services; i++) {
 		const struct service_conf *sc = conf->services[i];
 
 		strbuf_addf(out, "\n[service:%s]\n", sc->name);
-		print_section(conf, OPTION_SERVICE, sc, sc->origins, sc->n_origins, out);
+		print_section(conf, OPTION_SERVICE, sc, out);
 	}
 }
 

@@ -4,7 +4,7 @@
 #ifndef BROKER_CONFIG_CONF_PRINT_H
 #define BROKER_CONFIG_CONF_PRINT_H
 
-#include "config/conf.h"
+#include "config/types.h"
 
 /*
  * Writes every option with its value and, in a comment, where that came from.

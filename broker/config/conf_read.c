@@ -1,6 +1,7 @@
 #include "conf_read.h"
 
 #include "config/ini.h"
+#include "config/option.h"
 #include "base/nearest.h"
 #include "base/quote.h"
 
@@ -8,14 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SERVICE_PREFIX "service:"
-
 struct reader {
 	struct conf_errors *errors;
-	struct conf_sections *sections;
+	struct conf_sections *sections; /* the last one takes the settings */
 	unsigned line;
-	size_t n_services;
-	size_t current;	  /* sections->section[current] takes the settings */
 	bool in_section;  /* the file has had a header, good or bad */
 	bool skipping;	  /* that header was bad: its settings cannot be judged */
 	bool told_orphan; /* the settings before the first header got their one message */
@@ -23,15 +20,23 @@ struct reader {
 
 bool conf_name_ok(const char *name, size_t len)
 {
+	static const char good[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+
 	for (size_t i = 0; i < len; i++)
-		if (name[i] == '\0' ||
-		    !strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-",
-			    name[i]))
+		if (!memchr(good, name[i], sizeof(good) - 1))
 			return false;
 	return len >= 1 && len <= SERVICE_NAME_MAX;
 }
 
-enum option_section conf_section_options(enum section_kind kind)
+/* As a header has them. */
+static const char *const kind_names[] = {
+	[SECTION_BROKER] = "broker",
+	[SECTION_DEFAULTS] = "defaults",
+	[SECTION_SERVICE] = "service",
+};
+
+static enum option_section section_options(enum section_kind kind)
 {
 	return kind == SECTION_BROKER ? OPTION_BROKER : OPTION_SERVICE;
 }
@@ -39,29 +44,14 @@ enum option_section conf_section_options(enum section_kind kind)
 /* "[service:web]", as the section's header has it. */
 static void add_header(struct strbuf *out, const struct conf_section *section)
 {
-	switch (section->kind) {
-	case SECTION_BROKER:
-		strbuf_add(out, "[broker]");
-		break;
-	case SECTION_DEFAULTS:
-		strbuf_add(out, "[defaults]");
-		break;
-	case SECTION_SERVICE:
-		strbuf_addf(out, "[service:%s]", section->name);
-		break;
-	}
+	strbuf_addf(out, "[%s%s%s]", kind_names[section->kind], *section->name ? ":" : "",
+		    section->name);
 }
 
 /* --- sections ------------------------------------------------------------------------ */
 
-static bool is(const struct ini_item *item, const char *name)
-{
-	return item->name_len == strlen(name) && !memcmp(item->name, name, item->name_len);
-}
-
 static void unknown_section(struct reader *reader, const struct ini_item *item)
 {
-	static const char *const known[] = { "broker", "defaults", "service" };
 	const char *colon = memchr(item->name, ':', item->name_len);
 	size_t len = colon ? (size_t)(colon - item->name) : item->name_len;
 	const char *rest = colon ? colon + 1 : item->name;
@@ -72,7 +62,7 @@ static void unknown_section(struct reader *reader, const struct ini_item *item)
 
 	if (len < sizeof(word)) {
 		memcpy(word, item->name, len);
-		near = nearest(word, known, colon ? 3 : 2);
+		near = nearest(word, kind_names, colon ? 3 : 2);
 	}
 	strbuf_add(&text, "unknown section ");
 	quote_add_bytes(&text, item->name, item->name_len);
@@ -87,36 +77,47 @@ static void unknown_section(struct reader *reader, const struct ini_item *item)
 			text.text);
 }
 
-/* What the header says; false if it is none that we know, which has then been said. */
+static bool is(const struct ini_item *item, const char *name)
+{
+	return item->name_len == strlen(name) && !memcmp(item->name, name, item->name_len);
+}
+
+/* Sets kind and name; false if the header is bad, which has then been said. */
 static bool identify(struct reader *reader, const struct ini_item *item, struct conf_section *ret)
 {
-	size_t prefix = strlen(SERVICE_PREFIX);
+	static const char prefix[] = "service:";
+	const char *name = item->name + strlen(prefix);
+	size_t len = item->name_len - strlen(prefix);
+	STRBUF(shown, 200);
 
-	if (is(item, "broker")) {
-		ret->kind = SECTION_BROKER;
-	} else if (is(item, "defaults")) {
-		ret->kind = SECTION_DEFAULTS;
-	} else if (item->name_len >= prefix && !memcmp(item->name, SERVICE_PREFIX, prefix)) {
-		const char *name = item->name + prefix;
-		size_t len = item->name_len - prefix;
-
-		ret->kind = SECTION_SERVICE;
-		if (!conf_name_ok(name, len)) {
-			STRBUF(shown, 200);
-
-			quote_add_bytes(&shown, name, len);
-			conf_errors_add(reader->errors, reader->line,
-					"%s is not a service name; allowed: 1 to %d letters, "
-					"digits, \"_\" and \"-\"",
-					shown.text, SERVICE_NAME_MAX);
-			return false;
-		}
-		memcpy(ret->name, name, len);
-	} else {
+	ret->kind = is(item, "broker")	   ? SECTION_BROKER
+		    : is(item, "defaults") ? SECTION_DEFAULTS
+					   : SECTION_SERVICE;
+	if (ret->kind != SECTION_SERVICE)
+		return true;
+	if (item->name_len < strlen(prefix) || memcmp(item->name, prefix, strlen(prefix)) != 0) {
 		unknown_section(reader, item);
 		return false;
 	}
-	return true;
+	if (conf_name_ok(name, len)) {
+		memcpy(ret->name, name, len);
+		return true;
+	}
+	quote_add_bytes(&shown, name, len);
+	conf_errors_add(reader->errors, reader->line,
+			"%s is not a service name; allowed: 1 to %d letters, digits, \"_\" and "
+			"\"-\"",
+			shown.text, SERVICE_NAME_MAX);
+	return false;
+}
+
+static size_t count_services(const struct conf_sections *sections)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < sections->n; i++)
+		n += sections->section[i].kind == SECTION_SERVICE;
+	return n;
 }
 
 static int open_section(struct reader *reader, const struct ini_item *item)
@@ -136,12 +137,11 @@ static int open_section(struct reader *reader, const struct ini_item *item)
 
 		add_header(&header, &section);
 		conf_errors_add(reader->errors, reader->line,
-				"%s stands here a second time; the first is in line %u",
-				header.text, twin->line);
+				"%s appears a second time; the first is in line %u", header.text,
+				twin->line);
 		return 0;
 	}
-	if (section.kind == SECTION_SERVICE && reader->n_services++ == CONF_SERVICES_MAX) {
-		reader->n_services--;
+	if (section.kind == SECTION_SERVICE && count_services(sections) == CONF_SERVICES_MAX) {
 		conf_errors_add(reader->errors, reader->line, "more than %d services",
 				CONF_SERVICES_MAX);
 		return 0;
@@ -150,8 +150,7 @@ static int open_section(struct reader *reader, const struct ini_item *item)
 	if (!bigger)
 		return -ENOMEM;
 	sections->section = bigger;
-	bigger[sections->n] = section;
-	reader->current = sections->n++;
+	bigger[sections->n++] = section;
 	reader->skipping = false;
 	return 0;
 }
@@ -160,43 +159,38 @@ static int open_section(struct reader *reader, const struct ini_item *item)
 
 static void unknown_key(struct reader *reader, const struct conf_section *section, const char *key)
 {
-	enum option_section options = conf_section_options(section->kind);
+	enum option_section options = section_options(section->kind);
 	const char *keys[64], *near;
-	STRBUF(shown, 200);
-	STRBUF(header, 64);
+	STRBUF(text, 400);
 	size_t n = 0;
 
-	add_header(&header, section);
 	if (option_find(options == OPTION_BROKER ? OPTION_SERVICE : OPTION_BROKER, key)) {
-		conf_errors_add(reader->errors, reader->line, "%s belongs in %s, not in %s", key,
-				options == OPTION_BROKER ? "[service:NAME] or [defaults]"
-							 : "[broker]",
-				header.text);
-		return;
+		strbuf_addf(&text, "%s belongs in %s, not in ", key,
+			    options == OPTION_BROKER ? "[service:NAME] or [defaults]" : "[broker]");
+		add_header(&text, section);
+	} else {
+		assert(option_count <= ARRAY_SIZE(keys));
+		for (size_t i = 0; i < option_count; i++)
+			if (option_table[i].section == options)
+				keys[n++] = option_table[i].key;
+		near = nearest(key, keys, n);
+		strbuf_add(&text, "unknown key ");
+		quote_add(&text, key);
+		strbuf_add(&text, " in ");
+		add_header(&text, section);
+		if (near)
+			strbuf_addf(&text, "; did you mean \"%s\"?", near);
 	}
-	assert(option_count <= ARRAY_SIZE(keys));
-	for (size_t i = 0; i < option_count; i++)
-		if (option_table[i].section == options)
-			keys[n++] = option_table[i].key;
-	near = nearest(key, keys, n);
-
-	quote_add(&shown, key);
-	if (near)
-		conf_errors_add(reader->errors, reader->line,
-				"unknown key %s in %s; did you mean \"%s\"?", shown.text,
-				header.text, near);
-	else
-		conf_errors_add(reader->errors, reader->line, "unknown key %s in %s", shown.text,
-				header.text);
+	conf_errors_add(reader->errors, reader->line, "%s", text.text);
 }
 
 static int add_setting(struct reader *reader, const struct ini_item *item)
 {
 	struct conf_section *section;
 	const struct conf_setting *twin;
-	const struct option *option = NULL;
+	const struct option *option;
 	struct conf_setting *bigger;
-	const char *number = NULL;
+	const char *number;
 	char key[128] = "";
 
 	if (!reader->in_section) {
@@ -209,11 +203,11 @@ static int add_setting(struct reader *reader, const struct ini_item *item)
 	}
 	if (reader->skipping)
 		return 0;
-	section = &reader->sections->section[reader->current];
+	section = &reader->sections->section[reader->sections->n - 1];
 
 	/* A longer one is cut: no key of ours is as long, and it is only shown. */
 	memcpy(key, item->name, item->name_len < sizeof(key) ? item->name_len : sizeof(key) - 1);
-	option = option_find_key(conf_section_options(section->kind), key, &number);
+	option = option_find_key(section_options(section->kind), key, &number);
 	if (!option) {
 		unknown_key(reader, section, key);
 		return 0;
@@ -239,7 +233,7 @@ static int add_setting(struct reader *reader, const struct ini_item *item)
 		.len = item->value_len,
 		.line = reader->line,
 	};
-	/* One that is too long is cut, and is no number of a slot all the same. */
+	/* Cut if it is too long, which is no number of a slot either way. */
 	if (number)
 		(void)snprintf(bigger[section->n - 1].number, sizeof(bigger[section->n - 1].number),
 			       "%s", *number ? number : "?");

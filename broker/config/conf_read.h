@@ -1,6 +1,6 @@
 /*
  * conf_read - from the lines of a file to sections of settings whose keys are
- * known, each with its option. What the values mean is conf.c's business.
+ * known, each with its option. What the values mean is conf_fill.c's business.
  *
  * Settings point into the text of the file.
  */
@@ -8,7 +8,7 @@
 #define BROKER_CONFIG_CONF_READ_H
 
 #include "config/conf_error.h"
-#include "config/option.h"
+#include "config/option_table.h"
 
 #define SERVICE_NAME_MAX 32
 
@@ -37,9 +37,6 @@ struct conf_sections {
 
 /* [A-Za-z0-9_-]{1,32}: it becomes part of messages, of file names and of the environment. */
 bool conf_name_ok(const char *name, size_t len);
-
-/* The options that stand in a section of @kind. */
-enum option_section conf_section_options(enum section_kind kind);
 
 /*
  * Reads the file. Faults go to @errors, and what is good is in *@ret all the

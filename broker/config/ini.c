@@ -68,7 +68,7 @@ static enum ini_kind read_section(const char *line, size_t len, struct ini_item 
 	left = len - (size_t)(after - line);
 	trim(&after, &left);
 	if (left > 0 && *after != '#' && *after != ';') {
-		strbuf_add(ret_error, "after [section] nothing may follow, found ");
+		strbuf_add(ret_error, "nothing may follow [section], but there is ");
 		quote_add_bytes(ret_error, after, left);
 		return INI_BAD_SECTION;
 	}

@@ -7,287 +7,204 @@
 #include <errno.h>
 #include <string.h>
 
-/*
- * The offset of a field, if it has the C type that its option type writes: an
- * unsigned written over a bool would be found by nobody else.
- */
-#define OFFSET(type, field, ctype)                                                                 \
-	(offsetof(type, field) +                                                                   \
-	 0 * sizeof(char[__builtin_types_compatible_p(__typeof__(((type *)0)->field), ctype)       \
-				 ? 1                                                               \
-				 : -1]))
-
-#define BROKER(field, ctype)                                                                       \
-	.section = OPTION_BROKER, .offset = OFFSET(struct broker_conf, field, ctype)
-#define SERVICE(field, ctype)                                                                      \
-	.section = OPTION_SERVICE, .offset = OFFSET(struct service_conf, field, ctype)
-#define ALSO(type, field, ctype) .also = OFFSET(type, field, ctype)
-
-#define MINUTE 60000
-#define HOUR   (60 * MINUTE)
-#define DAY    (24 * (int64_t)HOUR)
-
-/* An enum that a word stands for is written as the unsigned that gcc and clang make of it. */
-#define SAME_AS_UNSIGNED(type) static_assert(sizeof(type) == sizeof(unsigned), "an enum's size")
-SAME_AS_UNSIGNED(enum conf_mode);
-SAME_AS_UNSIGNED(enum conf_balance);
-SAME_AS_UNSIGNED(enum conf_strategy);
-SAME_AS_UNSIGNED(enum conf_output);
-SAME_AS_UNSIGNED(enum conf_backend);
-SAME_AS_UNSIGNED(enum conf_control);
-SAME_AS_UNSIGNED(enum conf_log_target);
-SAME_AS_UNSIGNED(enum conf_log_level);
-SAME_AS_UNSIGNED(enum conf_log_format);
-
-static const char *const log_words[] = {
-	[LOG_TO_STDERR] = "stderr", [LOG_TO_SYSLOG] = "syslog", [LOG_TO_FILE] = NULL
-};
-static const char *const control_words[] = {
-	[CONTROL_AUTO] = "auto", [CONTROL_OFF] = "off", [CONTROL_PATH] = NULL
-};
-static const char *const level_words[] = { [LEVEL_ERROR] = "error",
-					   [LEVEL_WARN] = "warn",
-					   [LEVEL_INFO] = "info",
-					   [LEVEL_DEBUG] = "debug",
-					   NULL };
-static const char *const format_words[] = { [FORMAT_TEXT] = "text", [FORMAT_JSON] = "json", NULL };
-static const char *const mode_words[] = { [MODE_LISTEN] = "listen", NULL };
-static const char *const balance_words[] = { [BALANCE_ROUND_ROBIN] = "round-robin",
-					     [BALANCE_LEAST_CONNECTIONS] = "least-connections",
-					     [BALANCE_SOURCE] = "source",
-					     NULL };
-static const char *const strategy_words[] = {
-	[STRATEGY_START_FIRST] = "start-first", [STRATEGY_STOP_FIRST] = "stop-first", NULL
-};
-static const char *const output_words[] = {
-	[OUTPUT_LOG] = "log", [OUTPUT_INHERIT] = "inherit", [OUTPUT_FILE] = NULL
-};
-static const char *const backend_words[] = {
-	[BACKEND_AUTO] = "auto", [BACKEND_PRELOAD] = "preload", NULL
-};
-
-/* A table is read in columns. */
-/* clang-format off */
-const struct option option_table[] = {
-	{ .key = "log", BROKER(log, enum conf_log_target),
-	  ALSO(struct broker_conf, log_path, char *), .type = &type_target, .words = log_words,
-	  .fallback = "stderr", .apply = APPLY_LIVE,
-	  .help = "where the broker's log goes" },
-	{ .key = "log_level", BROKER(log_level, enum conf_log_level), .type = &type_word,
-	  .words = level_words, .fallback = "info", .apply = APPLY_LIVE,
-	  .help = "the least important messages that are logged" },
-	{ .key = "log_format", BROKER(log_format, enum conf_log_format), .type = &type_word,
-	  .words = format_words, .fallback = "text", .apply = APPLY_LIVE,
-	  .help = "lines for people, or one JSON object a line" },
-	{ .key = "pid_file", BROKER(pid_file, char *), .type = &type_path,
-	  .fallback = "", .apply = APPLY_RESTART,
-	  .help = "file that holds the broker's process id while it runs" },
-	{ .key = "run_dir", BROKER(run_dir, char *), .type = &type_path,
-	  .fallback = "", .apply = APPLY_RESTART,
-	  .help = "directory of the broker's own sockets" },
-	{ .key = "control", BROKER(control, enum conf_control),
-	  ALSO(struct broker_conf, control_path, char *), .type = &type_target,
-	  .words = control_words, .fallback = "auto", .apply = APPLY_RESTART,
-	  .help = "the socket that brokerctl talks to" },
-	{ .key = "control_group", BROKER(control_group, char *), .type = &type_name,
-	  .fallback = "", .apply = APPLY_RESTART,
-	  .help = "group whose members may look through the control socket, but not steer" },
-	{ .key = "metrics", BROKER(metrics, struct conf_serve), .type = &type_serve,
-	  .fallback = "", .apply = APPLY_LIVE,
-	  .help = "where metrics and probes are served over HTTP" },
-	{ .key = "agent_check", BROKER(agent_check, struct conf_serve), .type = &type_serve,
-	  .fallback = "", .apply = APPLY_LIVE,
-	  .help = "where HAProxy's agent-check is answered" },
-	{ .key = "user", BROKER(user, char *), .type = &type_name,
-	  .fallback = "", .apply = APPLY_RESTART,
-	  .help = "user that the broker becomes once its listeners are bound" },
-	{ .key = "group", BROKER(group, char *), .type = &type_name,
-	  .fallback = "", .apply = APPLY_RESTART,
-	  .help = "group that the broker becomes once its listeners are bound" },
-
-	{ .key = "command", SERVICE(command, char **), .type = &type_command,
-	  .fallback = "", .apply = APPLY_WORKERS,
-	  .help = "the program of a worker and its arguments; no shell is run" },
-	{ .key = "wrap", SERVICE(wraps, struct conf_wrap *),
-	  ALSO(struct service_conf, n_wraps, size_t), .type = &type_wrap,
-	  .fallback = "", .apply = APPLY_WORKERS,
-	  .help = "what the command of slot N always runs under, such as valgrind -q" },
-	{ .key = "debug_command", SERVICE(debug_command, char **), .type = &type_command,
-	  .fallback = "gdb -p {pid}", .apply = APPLY_LIVE,
-	  .help = "the debugger of brokerctl debug; {pid} is the worker's process" },
-	{ .key = "mode", SERVICE(mode, enum conf_mode), .type = &type_word,
-	  .words = mode_words, .fallback = "listen", .apply = APPLY_WORKERS,
-	  .help = "how a worker gets connections: in place of its own listening socket" },
-	{ .key = "directory", SERVICE(directory, char *), .type = &type_path,
-	  .fallback = "", .apply = APPLY_WORKERS,
-	  .help = "working directory of a worker" },
-	{ .key = "environment", SERVICE(environment, char **), .type = &type_environment,
-	  .fallback = "", .apply = APPLY_WORKERS,
-	  .help = "variables to set for a worker" },
-	{ .key = "clear_environment", SERVICE(clear_environment, bool), .type = &type_bool,
-	  .fallback = "no", .apply = APPLY_WORKERS,
-	  .help = "start from an empty environment instead of the broker's" },
-	{ .key = "user", SERVICE(user, char *), .type = &type_name,
-	  .fallback = "", .apply = APPLY_WORKERS,
-	  .help = "user that a worker runs as" },
-	{ .key = "group", SERVICE(group, char *), .type = &type_name,
-	  .fallback = "", .apply = APPLY_WORKERS,
-	  .help = "group that a worker runs as" },
-	{ .key = "output", SERVICE(output, enum conf_output),
-	  ALSO(struct service_conf, output_path, char *), .type = &type_target,
-	  .words = output_words, .fallback = "log", .apply = APPLY_WORKERS,
-	  .help = "where a worker's standard output and error go" },
-	{ .key = "backend", SERVICE(backend, enum conf_backend), .type = &type_word,
-	  .words = backend_words, .fallback = "auto", .apply = APPLY_WORKERS,
-	  .help = "how the broker gets between the program and the kernel" },
-
-	{ .key = "listen", SERVICE(listen, struct conf_listen *),
-	  ALSO(struct service_conf, n_listen, size_t), .type = &type_listen,
-	  .fallback = "", .apply = APPLY_LISTENERS,
-	  .help = "addresses to publish; without one, what the program itself listens on" },
-	{ .key = "private_ports", SERVICE(private_ports, struct conf_port_range *),
-	  ALSO(struct service_conf, n_private_ports, size_t), .type = &type_ports,
-	  .fallback = "", .apply = APPLY_WORKERS,
-	  .help = "ports that each worker binds for itself, unbrokered" },
-
-	{ .key = "workers", SERVICE(workers, unsigned), .type = &type_workers,
-	  .min = 1, .max = 1024, .fallback = "2", .variable = "WORKER_COUNT",
-	  .apply = APPLY_LIVE,
-	  .help = "how many workers serve; cpus: one for each processor" },
-	{ .key = "balance", SERVICE(balance, enum conf_balance), .type = &type_word,
-	  .words = balance_words, .fallback = "round-robin", .apply = APPLY_LIVE,
-	  .help = "which worker gets the next connection" },
-	{ .key = "queue", SERVICE(queue, unsigned), .type = &type_count,
-	  .min = 1, .max = 128, .fallback = "16", .apply = APPLY_LIVE,
-	  .help = "connections that may wait at one worker" },
-	{ .key = "stall_timeout", SERVICE(stall_timeout_ms, int64_t), .type = &type_ms,
-	  .min = 10, .max = HOUR, .fallback = "1s", .apply = APPLY_LIVE,
-	  .help = "how long a queue may stand still while another worker has room" },
-
-	{ .key = "strategy", SERVICE(strategy, enum conf_strategy), .type = &type_word,
-	  .words = strategy_words, .fallback = "start-first", .apply = APPLY_LIVE,
-	  .help = "whether the new worker of a slot starts before or after the old one ends" },
-	{ .key = "surge", SERVICE(surge, unsigned), .type = &type_surge,
-	  .min = 1, .max = 1024, .fallback = "1", .apply = APPLY_LIVE,
-	  .help = "workers that are replaced at a time" },
-	{ .key = "start_timeout", SERVICE(start_timeout_ms, int64_t), .type = &type_ms,
-	  .min = 100, .max = DAY, .fallback = "30s", .apply = APPLY_LIVE,
-	  .help = "time that a new worker has until it must listen" },
-	{ .key = "drain_timeout", SERVICE(drain_timeout_ms, int64_t), .type = &type_ms,
-	  .min = 0, .max = 7 * DAY, .fallback = "60s", .apply = APPLY_LIVE,
-	  .help = "time that an old worker has to finish its open connections" },
-	{ .key = "stop_signal", SERVICE(stop_signal, int), .type = &type_signal,
-	  .min = 1, .max = 64, .fallback = "TERM", .apply = APPLY_LIVE,
-	  .help = "signal that asks a drained worker to end" },
-	{ .key = "stop_timeout", SERVICE(stop_timeout_ms, int64_t), .type = &type_ms,
-	  .min = 0, .max = DAY, .fallback = "10s", .apply = APPLY_LIVE,
-	  .help = "time from stop_signal to SIGKILL" },
-
-	{ .key = "rollback_window", SERVICE(rollback_window_ms, int64_t), .type = &type_ms,
-	  .min = 0, .max = 7 * DAY, .fallback = "0", .apply = APPLY_LIVE,
-	  .help = "time after a reload for which the old workers can be put back; 0: none" },
-
-	{ .key = "backoff_min", SERVICE(backoff_min_ms, int64_t), .type = &type_ms,
-	  .min = 1, .max = HOUR, .fallback = "100ms", .apply = APPLY_LIVE,
-	  .help = "first delay before a failed worker is started again; it doubles" },
-	{ .key = "backoff_max", SERVICE(backoff_max_ms, int64_t), .type = &type_ms,
-	  .min = 1, .max = DAY, .fallback = "30s", .apply = APPLY_LIVE,
-	  .help = "longest delay before a failed worker is started again" },
-	{ .key = "backoff_reset", SERVICE(backoff_reset_ms, int64_t), .type = &type_ms,
-	  .min = 0, .max = DAY, .fallback = "10s", .apply = APPLY_LIVE,
-	  .help = "a worker that served this long was healthy: its slot starts anew" },
-
-	{ .key = "backlog", SERVICE(backlog, unsigned), .type = &type_count,
-	  .min = 1, .max = 65535, .fallback = "4096", .apply = APPLY_LISTENERS,
-	  .help = "connections that may wait in the kernel before the broker accepts" },
-	{ .key = "v6only", SERVICE(v6only, bool), .type = &type_bool,
-	  .fallback = "no", .apply = APPLY_LISTENERS,
-	  .help = "[::] takes no IPv4 connections (IPV6_V6ONLY)" },
-	{ .key = "tcp_nodelay", SERVICE(tcp_nodelay, bool), .type = &type_bool,
-	  .fallback = "no", .apply = APPLY_LISTENERS,
-	  .help = "small writes leave at once (TCP_NODELAY)" },
-	{ .key = "so_keepalive", SERVICE(so_keepalive, bool), .type = &type_bool,
-	  .fallback = "no", .apply = APPLY_LISTENERS,
-	  .help = "probe idle connections (SO_KEEPALIVE)" },
-	{ .key = "tcp_keepidle", SERVICE(tcp_keepidle_s, unsigned), .type = &type_seconds,
-	  .min = 1, .max = 32767, .or_zero = true, .fallback = "0", .apply = APPLY_LISTENERS,
-	  .help = "idle time before the first probe; 0: the kernel's (TCP_KEEPIDLE)" },
-	{ .key = "tcp_keepintvl", SERVICE(tcp_keepintvl_s, unsigned), .type = &type_seconds,
-	  .min = 1, .max = 32767, .or_zero = true, .fallback = "0", .apply = APPLY_LISTENERS,
-	  .help = "time between probes; 0: the kernel's (TCP_KEEPINTVL)" },
-	{ .key = "tcp_keepcnt", SERVICE(tcp_keepcnt, unsigned), .type = &type_count,
-	  .min = 1, .max = 127, .or_zero = true, .fallback = "0", .apply = APPLY_LISTENERS,
-	  .help = "unanswered probes that end a connection; 0: the kernel's (TCP_KEEPCNT)" },
-	{ .key = "tcp_user_timeout", SERVICE(tcp_user_timeout_ms, int64_t), .type = &type_ms,
-	  .min = 1, .max = DAY, .or_zero = true, .fallback = "0", .apply = APPLY_LISTENERS,
-	  .help = "time for which sent data may stay unacknowledged; 0: the kernel's (TCP_USER_TIMEOUT)" },
-	{ .key = "tcp_defer_accept", SERVICE(tcp_defer_accept_s, unsigned), .type = &type_seconds,
-	  .min = 1, .max = 3600, .or_zero = true, .fallback = "0", .apply = APPLY_LISTENERS,
-	  .help = "accept only once the client has sent something; 0: off (TCP_DEFER_ACCEPT)" },
-	{ .key = "tcp_fastopen", SERVICE(tcp_fastopen, unsigned), .type = &type_count,
-	  .min = 1, .max = 65535, .or_zero = true, .fallback = "0", .apply = APPLY_LISTENERS,
-	  .help = "queue of connections that bring data in the SYN; 0: off (TCP_FASTOPEN)" },
-	{ .key = "so_rcvbuf", SERVICE(so_rcvbuf, unsigned), .type = &type_size,
-	  .min = 4096, .max = 1 << 30, .or_zero = true, .fallback = "0", .apply = APPLY_LISTENERS,
-	  .help = "receive buffer; 0: the kernel's (SO_RCVBUF)" },
-	{ .key = "so_sndbuf", SERVICE(so_sndbuf, unsigned), .type = &type_size,
-	  .min = 4096, .max = 1 << 30, .or_zero = true, .fallback = "0", .apply = APPLY_LISTENERS,
-	  .help = "send buffer; 0: the kernel's (SO_SNDBUF)" },
-	{ .key = "ip_freebind", SERVICE(ip_freebind, bool), .type = &type_bool,
-	  .fallback = "no", .apply = APPLY_LISTENERS,
-	  .help = "bind an address that the machine does not have yet (IP_FREEBIND)" },
-};
-/* clang-format on */
-
-const size_t option_count = ARRAY_SIZE(option_table);
-
-const struct option *option_find(enum option_section section, const char *key)
+static void *field_of(const struct option *opt, void *conf)
 {
-	for (size_t i = 0; i < option_count; i++)
-		if (option_table[i].section == section && !strcmp(option_table[i].key, key))
-			return &option_table[i];
-	return NULL;
+	return (char *)conf + opt->offset;
 }
 
-const struct option *option_find_key(enum option_section section, const char *key,
-				     const char **ret_number)
+static const void *field_in(const struct option *opt, const void *conf)
 {
-	const char *dot = strchr(key, '.');
+	return (const char *)conf + opt->offset;
+}
 
-	*ret_number = NULL;
-	for (size_t i = 0; dot && i < option_count; i++) {
-		const struct option *opt = &option_table[i];
+static const void *value_in(const struct option *opt, const void *conf, size_t entry)
+{
+	const void *field = field_in(opt, conf);
 
-		if (opt->section != section || !opt->type->numbered ||
-		    strlen(opt->key) != (size_t)(dot - key) ||
-		    strncmp(opt->key, key, (size_t)(dot - key)) != 0)
-			continue;
-		*ret_number = dot + 1;
-		return opt;
+	if (!opt->type->list)
+		return field;
+	return (const char *)((const struct option_list *)field)->entries + entry * opt->type->size;
+}
+
+static void free_values(const struct option_type *type, void *values, size_t n)
+{
+	for (size_t i = 0; type->free && i < n; i++)
+		type->free((char *)values + i * type->size);
+}
+
+void option_clear(const struct option *opt, void *conf)
+{
+	void *field = field_of(opt, conf);
+	struct option_list *list = field;
+
+	if (opt->type->list) {
+		free_values(opt->type, list->entries, list->n);
+		free(list->entries);
+		*list = (struct option_list){ 0 };
+	} else {
+		free_values(opt->type, field, 1);
+		memset(field, 0, opt->type->size);
 	}
-	return option_find(section, key);
 }
 
-bool option_is_numbered(const struct option *opt)
+/* --- setting ------------------------------------------------------------------------- */
+
+/* Takes over the @n values of @values, which has room for one more. 0 or -ENOMEM. */
+static int store(const struct option *opt, void *values, size_t n, void *conf)
 {
-	return opt->type->numbered;
+	struct option_list *list = field_of(opt, conf);
+	size_t size = opt->type->size;
+	char *bigger;
+
+	if (!opt->type->list) {
+		option_clear(opt, conf);
+		memcpy(list, values, size);
+		return 0;
+	}
+	bigger = realloc(list->entries, (list->n + n + 1) * size);
+	if (!bigger)
+		return -ENOMEM;
+	memcpy(bigger + list->n * size, values, (n + 1) * size);
+	list->entries = bigger;
+	list->n += n;
+	return 0;
 }
 
-void option_add_key(const struct option *opt, const void *conf, size_t entry, struct strbuf *out)
+/* @in->word: all words of the text, @n of them. Each is a value, or all are one. */
+static int parse_words(struct option_input *in, size_t n, void *conf)
 {
-	strbuf_add(out, opt->key);
-	if (opt->type->numbered && entry < option_entries(opt, conf))
-		strbuf_addf(out, ".%u", opt->type->number(opt, conf, entry));
+	const struct option_type *type = in->opt->type;
+	size_t n_values = type->list && !type->one_entry ? n : 1, parsed = 0;
+	_cleanup_free_ char *values = NULL;
+	int r = 0;
+
+	if (type->list && n_values + option_entries(in->opt, conf) > CONF_LIST_MAX) {
+		strbuf_addf(in->why, "the list has more than %d entries", CONF_LIST_MAX);
+		return -EINVAL;
+	}
+	values = calloc(n_values + 1, type->size);
+	if (!values)
+		return -ENOMEM;
+	for (; r == 0 && parsed < n_values; in->word++) {
+		r = type->parse(in, values + parsed * type->size);
+		parsed += r == 0;
+	}
+	if (r == 0)
+		r = store(in->opt, values, n_values, conf);
+	if (r < 0)
+		free_values(type, values, parsed);
+	return r;
 }
 
-size_t option_find_same(const struct option *opt, const void *conf, size_t entry, const void *other)
+/* What holds for values of any type; then the type has its say. */
+static int set_words(struct option_input *in, const struct words *words, const char *text,
+		     void *conf)
 {
-	unsigned number = opt->type->number(opt, conf, entry);
-	size_t i = 0;
+	const struct option_type *type = in->opt->type;
 
-	while (i < option_entries(opt, other) && opt->type->number(opt, other, i) != number)
-		i++;
-	return i;
+	if (words->n == 0) {
+		if ((type->may_unset || type->list) && !in->number) {
+			option_clear(in->opt, conf);
+			return 0;
+		}
+		strbuf_add(in->why, "the value is empty");
+		return -EINVAL;
+	}
+	if (words->n > 1 && !type->list && !type->command) {
+		quote_add_bytes(in->why, text, words->text_len);
+		strbuf_add(in->why, words->word[1][0] == ';'
+					    ? " is more than one value (behind a value a comment "
+					      "begins with #)"
+					    : " is more than one value (quote it if it is one)");
+		return -EINVAL;
+	}
+	in->word = words->word;
+	return parse_words(in, words->n, conf);
+}
+
+int option_set(const struct option *opt, const char *number, const char *text, size_t len,
+	       const struct conf_facts *facts, void *conf, struct strbuf *ret_error)
+{
+	_cleanup_words_ struct words words = { 0 };
+	STRBUF(why, 512);
+	struct option_input in = { .opt = opt, .facts = facts, .number = number, .why = &why };
+	int split, r;
+
+	r = split = words_split(opt->type->command ? WORDS_COMMAND : WORDS_VALUE, text, len, &words,
+				&why);
+	if (r == 0)
+		r = set_words(&in, &words, text, conf);
+	if (r != -EINVAL)
+		return r;
+
+	strbuf_add(ret_error, opt->key);
+	if (number) {
+		strbuf_add(ret_error, ".");
+		strbuf_add_escaped(ret_error, number, strlen(number));
+	}
+	strbuf_addf(ret_error, ": %s", why.text);
+	/* A mistake of writing: what values are allowed is not the question. */
+	if (split == 0) {
+		bool asks = why.len > 0 && why.text[why.len - 1] == '?'; /* did you mean ...? */
+
+		strbuf_add(ret_error, asks ? " Allowed: " : "; allowed: ");
+		option_add_allowed(opt, ret_error);
+	}
+	return r;
+}
+
+/* --- reading ------------------------------------------------------------------------- */
+
+bool option_equal(const struct option *opt, const void *a, const void *b)
+{
+	const struct option_type *type = opt->type;
+	size_t n = option_entries(opt, a);
+
+	if (n != option_entries(opt, b))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		/* The order of numbered keys in the file means nothing. */
+		size_t same = type->numbered ? option_find_same(opt, a, i, b) : i;
+		const void *x = value_in(opt, a, i), *y = value_in(opt, b, same);
+
+		if (same == n)
+			return false;
+		if (type->equal ? !type->equal(x, y) : memcmp(x, y, type->size) != 0)
+			return false;
+	}
+	return true;
+}
+
+void option_format(const struct option *opt, const void *conf, size_t entry, struct strbuf *out)
+{
+	if (entry < option_entries(opt, conf))
+		opt->type->format(opt, value_in(opt, conf, entry), out);
+}
+
+void option_add_allowed(const struct option *opt, struct strbuf *out)
+{
+	const struct option_type *type = opt->type;
+
+	if (type->add_number) {
+		type->add_number(out, opt->min * type->scale);
+		strbuf_add(out, " to ");
+		type->add_number(out, opt->max * type->scale);
+		strbuf_add(out, opt->or_zero ? ", or 0" : "");
+	}
+	for (size_t i = 0; opt->words && opt->words[i]; i++)
+		strbuf_addf(out, "%s%s", type->add_number ? ", or " : i ? ", " : "", opt->words[i]);
+	if (type->allowed)
+		strbuf_add(out, type->allowed);
+}
+
+/* --- lists --------------------------------------------------------------------------- */
+
+void option_format_all(const struct option *opt, const void *conf, struct strbuf *out)
+{
+	for (size_t i = 0; i < option_entries(opt, conf); i++) {
+		strbuf_add(out, i ? ", " : "");
+		option_format(opt, conf, i, out);
+	}
 }
 
 bool option_is_list(const struct option *opt)
@@ -295,142 +212,49 @@ bool option_is_list(const struct option *opt)
 	return opt->type->list;
 }
 
+bool option_is_numbered(const struct option *opt)
+{
+	return opt->type->numbered;
+}
+
 size_t option_entries(const struct option *opt, const void *conf)
 {
-	return opt->type->list ? opt->type->entries(opt, conf) : 1;
+	return opt->type->list ? ((const struct option_list *)field_in(opt, conf))->n : 1;
 }
 
-void option_clear(const struct option *opt, void *conf)
-{
-	if (opt->type->clear)
-		opt->type->clear(opt, conf);
-	memset(field_of(opt, conf), 0, opt->type->size);
-}
-
-/* What holds for values of any type; then the type has its say. */
-static int set_words(const struct option *opt, const char *number, const struct words *words,
-		     const char *text, const struct conf_facts *facts, void *conf,
-		     struct strbuf *why)
-{
-	const struct option_type *type = opt->type;
-
-	if (words->n == 0) {
-		if (type->may_unset && !number) {
-			option_clear(opt, conf);
-			return 0;
-		}
-		strbuf_add(why, "the value is empty");
-		return -EINVAL;
-	}
-	if (type->one_word && words->n > 1) {
-		quote_add_bytes(why, text, words->text_len);
-		strbuf_add(why, words->word[1][0] == ';'
-					? " is more than one value (behind a value a comment "
-					  "begins with #)"
-					: " is more than one value (quote it if it is one)");
-		return -EINVAL;
-	}
-	if (type->list &&
-	    (type->one_entry ? 1 : words->n) + option_entries(opt, conf) > CONF_LIST_MAX) {
-		strbuf_addf(why, "the list has more than %d entries", CONF_LIST_MAX);
-		return -EINVAL;
-	}
-	if (type->numbered)
-		return type->parse_numbered(opt, number, words->word, conf, why);
-	return type->parse(opt, words->word, words->n, facts, conf, why);
-}
-
-int option_set(const struct option *opt, const char *text, size_t len,
-	       const struct conf_facts *facts, void *conf, struct strbuf *ret_error)
-{
-	return option_set_numbered(opt, NULL, text, len, facts, conf, ret_error);
-}
-
-static void add_place(const struct option *opt, const char *number, struct strbuf *out)
+void option_add_key(const struct option *opt, const void *conf, size_t entry, struct strbuf *out)
 {
 	strbuf_add(out, opt->key);
-	if (number) {
-		strbuf_add(out, ".");
-		strbuf_add_escaped(out, number, strlen(number));
-	}
-	strbuf_add(out, ": ");
+	if (opt->type->numbered && entry < option_entries(opt, conf))
+		opt->type->add_name(value_in(opt, conf, entry), out);
 }
 
-int option_set_numbered(const struct option *opt, const char *number, const char *text, size_t len,
-			const struct conf_facts *facts, void *conf, struct strbuf *ret_error)
+size_t option_find_same(const struct option *opt, const void *conf, size_t entry, const void *other)
 {
-	_cleanup_words_ struct words words = { 0 };
-	STRBUF(why, 512);
-	int r;
+	const void *value = value_in(opt, conf, entry);
+	size_t n = option_entries(opt, other), i = 0;
 
-	r = words_split(opt->type->command ? WORDS_COMMAND : WORDS_VALUE, text, len, &words, &why);
-	if (r == -EINVAL) {
-		/* A mistake of writing: what values are allowed is not the question. */
-		add_place(opt, number, ret_error);
-		strbuf_add(ret_error, why.text);
-		return r;
-	}
-	if (r == 0)
-		r = set_words(opt, number, &words, text, facts, conf, &why);
-	if (r == -EINVAL) {
-		bool asks = why.len > 0 && why.text[why.len - 1] == '?'; /* did you mean ...? */
-
-		add_place(opt, number, ret_error);
-		strbuf_addf(ret_error, "%s%s", why.text, asks ? " Allowed: " : "; allowed: ");
-		option_add_allowed(opt, ret_error);
-	}
-	return r;
+	if (!opt->type->same_name)
+		return n;
+	while (i < n && !opt->type->same_name(value_in(opt, other, i), value))
+		i++;
+	return i;
 }
 
-void option_format(const struct option *opt, const void *conf, size_t entry, struct strbuf *out)
+void option_add_entry_name(const struct option *opt, const void *conf, size_t entry,
+			   struct strbuf *out)
 {
-	if (!opt->type->list || entry < option_entries(opt, conf))
-		opt->type->format(opt, conf, entry, out);
+	strbuf_add(out, opt->key);
+	opt->type->add_name(value_in(opt, conf, entry), out);
 }
 
-bool option_equal(const struct option *opt, const void *a, const void *b)
+void option_remove(const struct option *opt, void *conf, size_t entry)
 {
-	return opt->type->equal(opt, a, b);
-}
+	struct option_list *list = field_of(opt, conf);
+	size_t size = opt->type->size;
+	char *value = (char *)list->entries + entry * size;
 
-void option_add_type(const struct option *opt, struct strbuf *out)
-{
-	strbuf_add(out, opt->type->name);
-}
-
-void option_add_allowed(const struct option *opt, struct strbuf *out)
-{
-	opt->type->allowed(opt, out);
-}
-
-const char *option_apply_name(enum option_apply apply)
-{
-	switch (apply) {
-	case APPLY_LIVE:
-		return "at once";
-	case APPLY_WORKERS:
-		return "with new workers";
-	case APPLY_LISTENERS:
-		return "with new listeners";
-	case APPLY_RESTART:
-		return "after a restart";
-	case APPLY_N:
-		break;
-	}
-	return "?";
-}
-
-void option_print_table(struct strbuf *out)
-{
-	for (size_t i = 0; i < option_count; i++) {
-		const struct option *opt = &option_table[i];
-
-		strbuf_addf(out, "%s\t%s%s\t", opt->section == OPTION_BROKER ? "broker" : "service",
-			    opt->key, opt->type->numbered ? ".N" : "");
-		option_add_type(opt, out);
-		strbuf_add(out, "\t");
-		option_add_allowed(opt, out);
-		strbuf_addf(out, "\t%s\t%s\t%s\n", opt->fallback, option_apply_name(opt->apply),
-			    opt->help);
-	}
+	free_values(opt->type, value, 1);
+	memmove(value, value + size, (list->n - entry) * size);
+	list->n--;
 }

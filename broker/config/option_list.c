@@ -1,76 +1,139 @@
-/*
- * The option types whose value is an array with a count: listen, private_ports.
- */
-#include "config/option_type.h"
+#include "option_list.h"
 
 #include "base/address.h"
-#include "base/quote.h"
+#include "base/strlist.h"
+#include "base/units.h"
+#include "base/words.h"
 
 #include <errno.h>
 #include <string.h>
 
-static size_t count_of(const struct option *opt, const void *conf)
+/* --- command ------------------------------------------------------------------------- */
+
+static bool is_name_start(char c)
 {
-	return *(const size_t *)also_in(opt, conf);
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
 }
 
-/* Puts @n entries of @size bytes behind those that are there. 0 or -ENOMEM. */
-static int append(const struct option *opt, void *conf, const void *add, size_t n, size_t size)
+/* Whether @word begins with NAME= as a shell has it. */
+static bool is_assignment(const char *word)
 {
-	void **array = field_of(opt, conf);
-	size_t *count = also_of(opt, conf);
-	void *bigger = realloc(*array, (*count + n) * size);
+	size_t n = 0;
 
-	if (!bigger)
-		return -ENOMEM;
-	memcpy((char *)bigger + *count * size, add, n * size);
-	*array = bigger;
-	*count += n;
-	return 0;
+	while (is_name_start(word[n]) || (n > 0 && word[n] >= '0' && word[n] <= '9'))
+		n++;
+	return n > 0 && word[n] == '=';
 }
 
-static void array_clear(const struct option *opt, void *conf)
+static int command_parse(const struct option_input *in, void *ret)
 {
-	free(*(void **)field_of(opt, conf));
-	*(size_t *)also_of(opt, conf) = 0;
+	const char *program = *in->word;
+
+	if (*program == '\0') {
+		strbuf_add(in->why, "the program's name is empty");
+		return -EINVAL;
+	}
+	if (is_assignment(program)) {
+		option_refuse(in, program,
+			      "is not a program, and no shell is run: write environment = ");
+		strbuf_add_escaped(in->why, program, strlen(program));
+		return -EINVAL;
+	}
+	return strlist_copy(in->word, ret);
 }
+
+static void command_format(const struct option *opt, const void *value, struct strbuf *out)
+{
+	char *const *word = *(char **const *)value;
+
+	(void)opt;
+	for (size_t i = 0; word && word[i]; i++) {
+		if (i)
+			strbuf_add(out, " ");
+		words_add_quoted(out, word[i]);
+	}
+}
+
+static bool command_equal(const void *a, const void *b)
+{
+	return strlist_equal(*(char **const *)a, *(char **const *)b);
+}
+
+static void command_free(void *value)
+{
+	strlist_free(*(char ***)value);
+}
+
+/* --- wrap ---------------------------------------------------------------------------- */
+
+static int wrap_parse(const struct option_input *in, void *ret)
+{
+	struct conf_wrap *wrap = ret;
+	int64_t slot;
+
+	if (!in->number) {
+		strbuf_add(in->why, "the key has no number of a slot, as in wrap.0");
+		return -EINVAL;
+	}
+	if (units_parse_count(in->number, &slot) != 0 || slot >= CONF_SLOTS_MAX)
+		return option_refuse(in, in->number, "is not the number of a slot");
+	wrap->slot = (unsigned)slot;
+	return command_parse(in, &wrap->words);
+}
+
+static void wrap_format(const struct option *opt, const void *value, struct strbuf *out)
+{
+	command_format(opt, &((const struct conf_wrap *)value)->words, out);
+}
+
+static bool wrap_same_name(const void *a, const void *b)
+{
+	return ((const struct conf_wrap *)a)->slot == ((const struct conf_wrap *)b)->slot;
+}
+
+static void wrap_add_name(const void *value, struct strbuf *out)
+{
+	strbuf_addf(out, ".%u", ((const struct conf_wrap *)value)->slot);
+}
+
+static bool wrap_equal(const void *a, const void *b)
+{
+	const struct conf_wrap *x = a, *y = b;
+
+	return x->slot == y->slot && strlist_equal(x->words, y->words);
+}
+
+static void wrap_free(void *value)
+{
+	strlist_free(((struct conf_wrap *)value)->words);
+}
+
+static_assert(CONF_SLOTS_MAX == 1024, "the text below says 1023");
 
 /* --- listen -------------------------------------------------------------------------- */
 
-static int listen_parse(const struct option *opt, char *const *word, size_t n,
-			const struct conf_facts *facts, void *conf, struct strbuf *why)
+static int listen_parse(const struct option_input *in, void *ret)
 {
-	struct conf_listen add = { 0 };
+	char *const *word = in->word;
+	struct conf_listen *l = ret;
 	int r;
 
-	(void)facts;
-	if (n != 1 && (n != 3 || strcmp(word[1], "for") != 0)) {
-		quote_add(why, word[1]);
-		strbuf_add(why, " after the address (one address a line)");
-		return -EINVAL;
-	}
-	r = address_parse(word[0], &add.addr, &add.port_only, why);
+	if (word[1] && (strcmp(word[1], "for") != 0 || !word[2] || word[3]))
+		return option_refuse(in, word[1], "after the address (one address a line)");
+	r = address_parse(word[0], &l->addr, &l->port_only, in->why);
 	if (r < 0)
 		return r;
-	add.app_port = add.addr.port;
-	if (n == 3 && address_parse_port(word[2], &add.app_port) < 0) {
-		quote_add(why, word[2]);
-		strbuf_add(why, " is not a port from 1 to 65535");
-		return -EINVAL;
-	}
-	return append(opt, conf, &add, 1, sizeof(add));
+	l->app_port = l->addr.port;
+	if (word[1] && address_parse_port(word[2], &l->app_port) < 0)
+		return option_refuse(in, word[2], "is not a port from 1 to 65535");
+	return 0;
 }
 
-static const struct conf_listen *get_listen(const struct option *opt, const void *conf)
+static void listen_format(const struct option *opt, const void *value, struct strbuf *out)
 {
-	return *(const struct conf_listen *const *)field_in(opt, conf);
-}
+	const struct conf_listen *l = value;
 
-static void listen_format(const struct option *opt, const void *conf, size_t entry,
-			  struct strbuf *out)
-{
-	const struct conf_listen *l = &get_listen(opt, conf)[entry];
-
+	(void)opt;
 	if (l->port_only)
 		strbuf_addf(out, "%u", l->addr.port);
 	else
@@ -79,129 +142,65 @@ static void listen_format(const struct option *opt, const void *conf, size_t ent
 		strbuf_addf(out, " for %u", l->app_port);
 }
 
-static void listen_allowed(const struct option *opt, struct strbuf *out)
+/* Not the lines: a listener that moved in the file is the same listener. */
+static bool listen_equal(const void *a, const void *b)
 {
-	(void)opt;
-	strbuf_add(out, "[ADDRESS:]PORT [for PORT]");
+	const struct conf_listen *x = a, *y = b;
+
+	return address_equal(&x->addr, &y->addr) && x->port_only == y->port_only &&
+	       x->app_port == y->app_port;
 }
-
-static bool listen_equal(const struct option *opt, const void *a, const void *b)
-{
-	const struct conf_listen *x = get_listen(opt, a), *y = get_listen(opt, b);
-
-	if (count_of(opt, a) != count_of(opt, b))
-		return false;
-	/* Not the lines: a listener that moved in the file is the same listener. */
-	for (size_t i = 0; i < count_of(opt, a); i++)
-		if (memcmp(&x[i].addr, &y[i].addr, sizeof(x[i].addr)) != 0 ||
-		    x[i].port_only != y[i].port_only || x[i].app_port != y[i].app_port)
-			return false;
-	return true;
-}
-
-const struct option_type type_listen = {
-	.name = "list",
-	.list = true,
-	.one_entry = true,
-	.may_unset = true,
-	.parse = listen_parse,
-	.format = listen_format,
-	.allowed = listen_allowed,
-	.equal = listen_equal,
-	.clear = array_clear,
-	.entries = count_of,
-	.size = sizeof(struct conf_listen *),
-};
 
 /* --- ports --------------------------------------------------------------------------- */
 
-static int parse_range(const char *word, struct conf_port_range *ret, struct strbuf *why)
+static int range_parse(const struct option_input *in, void *ret)
 {
-	const char *dash = strchr(word, '-');
-	char first[8];
-	size_t len = dash ? (size_t)(dash - word) : strlen(word);
-	struct conf_port_range range;
+	const char *word = *in->word, *dash = strchr(word, '-');
+	struct conf_port_range *range = ret;
+	STRBUF(first, 8);
 
-	if (len >= sizeof(first))
-		goto bad;
-	memcpy(first, word, len);
-	first[len] = '\0';
-	if (address_parse_port(first, &range.first) < 0)
-		goto bad;
-	range.last = range.first;
-	if (dash && address_parse_port(dash + 1, &range.last) < 0)
-		goto bad;
-	if (range.last < range.first) {
-		quote_add(why, word);
-		strbuf_add(why, " ends before it begins");
-		return -EINVAL;
-	}
-	*ret = range;
+	strbuf_add_bytes(&first, word, dash ? (size_t)(dash - word) : strlen(word));
+	if (first.cut || address_parse_port(first.text, &range->first) < 0 ||
+	    address_parse_port(dash ? dash + 1 : first.text, &range->last) < 0)
+		return option_refuse(in, word, "is not a port from 1 to 65535, or a range of them");
+	if (range->last < range->first)
+		return option_refuse(in, word, "ends before it begins");
 	return 0;
-bad:
-	quote_add(why, word);
-	strbuf_add(why, " is not a port from 1 to 65535, or a range of them");
-	return -EINVAL;
 }
 
-static int ports_parse(const struct option *opt, char *const *word, size_t n,
-		       const struct conf_facts *facts, void *conf, struct strbuf *why)
+static void range_format(const struct option *opt, const void *value, struct strbuf *out)
 {
-	struct conf_port_range add[CONF_LIST_MAX];
+	const struct conf_port_range *range = value;
 
-	(void)facts;
-	assert(n <= ARRAY_SIZE(add)); /* option_set has looked */
-	for (size_t i = 0; i < n; i++) {
-		int r = parse_range(word[i], &add[i], why);
-
-		if (r < 0)
-			return r;
-	}
-	return append(opt, conf, add, n, sizeof(*add));
-}
-
-static const struct conf_port_range *get_ports(const struct option *opt, const void *conf)
-{
-	return *(const struct conf_port_range *const *)field_in(opt, conf);
-}
-
-static void ports_format(const struct option *opt, const void *conf, size_t entry,
-			 struct strbuf *out)
-{
-	const struct conf_port_range *range = &get_ports(opt, conf)[entry];
-
+	(void)opt;
 	strbuf_addf(out, "%u", range->first);
 	if (range->last != range->first)
 		strbuf_addf(out, "-%u", range->last);
 }
 
-static void ports_allowed(const struct option *opt, struct strbuf *out)
-{
-	(void)opt;
-	strbuf_add(out, "PORT ..., FIRST-LAST ...");
-}
+/* --- the types ----------------------------------------------------------------------- */
 
-static bool ports_equal(const struct option *opt, const void *a, const void *b)
-{
-	const struct conf_port_range *x = get_ports(opt, a), *y = get_ports(opt, b);
-
-	if (count_of(opt, a) != count_of(opt, b))
-		return false;
-	for (size_t i = 0; i < count_of(opt, a); i++)
-		if (x[i].first != y[i].first || x[i].last != y[i].last)
-			return false;
-	return true;
-}
-
-const struct option_type type_ports = {
-	.name = "list",
-	.list = true,
-	.may_unset = true,
-	.parse = ports_parse,
-	.format = ports_format,
-	.allowed = ports_allowed,
-	.equal = ports_equal,
-	.clear = array_clear,
-	.entries = count_of,
-	.size = sizeof(struct conf_port_range *),
+/* A table is read in columns. */
+/* clang-format off */
+const struct option_type type_command = {
+	.allowed = "a program and its arguments", .size = sizeof(char **), .command = true,
+	.parse = command_parse, .format = command_format, .equal = command_equal,
+	.free = command_free,
 };
+const struct option_type type_wrap = {
+	.allowed = "a program and its arguments, for N from 0 to 1023",
+	.size = sizeof(struct conf_wrap), .list = true, .one_entry = true,
+	.command = true, .numbered = true, .parse = wrap_parse, .format = wrap_format,
+	.equal = wrap_equal, .free = wrap_free, .same_name = wrap_same_name,
+	.add_name = wrap_add_name,
+};
+const struct option_type type_listen = {
+	.allowed = "[ADDRESS:]PORT [for PORT]", .size = sizeof(struct conf_listen), .list = true,
+	.one_entry = true, .parse = listen_parse, .format = listen_format,
+	.equal = listen_equal,
+};
+const struct option_type type_ports = {
+	.allowed = "PORT ..., FIRST-LAST ...", .size = sizeof(struct conf_port_range),
+	.list = true, .parse = range_parse, .format = range_format,
+};
+/* clang-format on */

@@ -1,313 +1,318 @@
-/*
- * The option types whose value is one piece of text: a name, a path, a path or
- * a word or an address.
- */
-#include "config/option_type.h"
+#include "option_text.h"
 
 #include "base/address.h"
+#include "base/nearest.h"
+#include "base/units.h"
 #include "base/words.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 #define NAME_MAX_BYTES 64
 #define PATH_MAX_BYTES 4095 /* the kernel's PATH_MAX without the terminator */
 
-static int set_text(char **field, const char *text)
+static void add_did_you_mean(const struct option_input *in, const char *word,
+			     const char *const *candidates, size_t n)
 {
-	char *copy = strdup(text);
+	const char *near = nearest(word, candidates, n);
 
-	if (!copy)
-		return -ENOMEM;
-	free(*field);
-	*field = copy;
+	if (near)
+		strbuf_addf(in->why, "; did you mean \"%s\"?", near);
+}
+
+/* --- a word of a table --------------------------------------------------------------- */
+
+/* Its index; as many as there are: it is none of them. */
+static unsigned find_word(const struct option *opt, const char *word)
+{
+	unsigned i = 0;
+
+	while (opt->words[i] && strcmp(opt->words[i], word) != 0)
+		i++;
+	return i;
+}
+
+static int refuse_word(const struct option_input *in, const char *reason)
+{
+	size_t n = 0;
+
+	while (in->opt->words[n])
+		n++;
+	option_refuse(in, *in->word, "%s", reason);
+	add_did_you_mean(in, *in->word, in->opt->words, n);
+	return -EINVAL;
+}
+
+static int word_parse(const struct option_input *in, void *ret)
+{
+	unsigned at = find_word(in->opt, *in->word);
+
+	if (!in->opt->words[at])
+		return refuse_word(in, "is unknown");
+	*(unsigned *)ret = at;
 	return 0;
+}
+
+static void word_format(const struct option *opt, const void *value, struct strbuf *out)
+{
+	strbuf_add(out, opt->words[*(const unsigned *)value]);
+}
+
+/* --- bool ---------------------------------------------------------------------------- */
+
+static int bool_parse(const struct option_input *in, void *ret)
+{
+	if (units_parse_bool(*in->word, ret) != 0)
+		return option_refuse(in, *in->word, "is neither yes nor no");
+	return 0;
+}
+
+static void bool_format(const struct option *opt, const void *value, struct strbuf *out)
+{
+	(void)opt;
+	strbuf_add(out, *(const bool *)value ? "yes" : "no");
+}
+
+/* --- signal -------------------------------------------------------------------------- */
+
+static int signal_parse(const struct option_input *in, void *ret)
+{
+	const char *word = *in->word, *names[64];
+	size_t n = 0;
+	int number;
+
+	if (units_parse_signal(word, &number) != 0) {
+		while (n < ARRAY_SIZE(names) && (names[n] = units_signal_name(n)))
+			n++;
+		option_refuse(in, word, "is not a signal");
+		add_did_you_mean(in, strncmp(word, "SIG", 3) == 0 ? word + 3 : word, names, n);
+		return -EINVAL;
+	}
+	switch (number) {
+	case SIGSTOP:
+	case SIGTSTP:
+	case SIGTTIN:
+	case SIGTTOU:
+	case SIGCONT:
+	case SIGCHLD:
+	case SIGURG:
+		return option_refuse(in, word, "ends no program");
+	}
+	*(int *)ret = number;
+	return 0;
+}
+
+static void signal_format(const struct option *opt, const void *value, struct strbuf *out)
+{
+	(void)opt;
+	units_add_signal(out, *(const int *)value);
 }
 
 /* --- what a char * holds ------------------------------------------------------------- */
 
-static const char *get_text(const struct option *opt, const void *conf)
+static void text_format(const struct option *opt, const void *value, struct strbuf *out)
 {
-	return *(char *const *)field_in(opt, conf);
-}
+	const char *text = *(char *const *)value;
 
-static void text_format(const struct option *opt, const void *conf, size_t entry,
-			struct strbuf *out)
-{
-	const char *text = get_text(opt, conf);
-
-	(void)entry;
+	(void)opt;
 	if (text)
 		words_add_quoted(out, text);
 }
 
-static bool text_equal(const struct option *opt, const void *a, const void *b)
+static bool text_equal(const void *a, const void *b)
 {
-	const char *x = get_text(opt, a), *y = get_text(opt, b);
+	const char *x = *(char *const *)a, *y = *(char *const *)b;
 
 	return x && y ? !strcmp(x, y) : x == y;
 }
 
-static void text_clear(const struct option *opt, void *conf)
+static int name_parse(const struct option_input *in, void *ret)
 {
-	free(*(char **)field_of(opt, conf));
-}
-
-static int name_parse(const struct option *opt, char *const *word, size_t n,
-		      const struct conf_facts *facts, void *conf, struct strbuf *why)
-{
-	(void)n;
-	(void)facts;
 	/* What passwd(5) and directory services use; above all no ':' and no '/'. */
-	for (const char *c = *word; *c; c++)
-		if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._@-$",
-			    *c))
-			return option_refuse(why, *word, "is not a name or number");
-	if (**word == '\0' || **word == '-' || strlen(*word) > NAME_MAX_BYTES)
-		return option_refuse(why, *word, "is not a name or number");
-	return set_text(field_of(opt, conf), *word);
+	static const char good[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._@-$";
+	const char *name = *in->word;
+	size_t len = strlen(name);
+
+	if (len == 0 || len > NAME_MAX_BYTES || *name == '-' || strspn(name, good) != len)
+		return option_refuse(in, name, "is not a name or number");
+	*(char **)ret = strdup(name);
+	return *(char **)ret ? 0 : -ENOMEM;
 }
 
-static void name_allowed(const struct option *opt, struct strbuf *out)
+static int variable_parse(const struct option_input *in, void *ret)
 {
-	(void)opt;
-	strbuf_add(out, "a name or a number");
+	const char *word = *in->word;
+
+	if (*word == '=' || !strchr(word, '='))
+		return option_refuse(in, word,
+				     "is not NAME=value (quote a value with blanks: NAME=\"a b\")");
+	if (!strncmp(word, "BROKER_", 7))
+		return option_refuse(in, word,
+				     "sets a name that belongs to the broker (BROKER_...)");
+	*(char **)ret = strdup(word);
+	return *(char **)ret ? 0 : -ENOMEM;
 }
 
-const struct option_type type_name = {
-	.name = "name",
-	.may_unset = true,
-	.one_word = true,
-	.parse = name_parse,
-	.format = text_format,
-	.allowed = name_allowed,
-	.equal = text_equal,
-	.clear = text_clear,
-	.size = sizeof(char *),
-};
-
-/* Makes @word absolute and puts it into *@field. */
-static int set_path(char **field, const char *word, const struct conf_facts *facts,
-		    struct strbuf *why)
+static bool variable_same_name(const void *a, const void *b)
 {
-	_cleanup_free_ char *joined = NULL;
-	size_t base, size;
+	const char *x = *(char *const *)a, *y = *(char *const *)b;
+
+	return !strncmp(x, y, strcspn(y, "=") + 1);
+}
+
+static void variable_add_name(const void *value, struct strbuf *out)
+{
+	const char *text = *(char *const *)value;
+
+	strbuf_addf(out, ": %.*s", (int)strcspn(text, "="), text);
+}
+
+/* The same path, made absolute. */
+static int path_parse(const struct option_input *in, void *ret)
+{
+	const char *word = *in->word, *base = in->facts->base_dir;
+	size_t base_len = strlen(base);
+	STRBUF(path, PATH_MAX_BYTES + 1);
 
 	if (*word == '\0')
-		return option_refuse(why, word, "is not a path");
+		return option_refuse(in, word, "is not a path");
 	if (*word == '~')
-		return option_refuse(why, word, "begins with \"~\", but nothing is expanded here");
+		return option_refuse(in, word, "begins with \"~\", but nothing is expanded here");
 
-	while (word[0] == '.' && word[1] == '/') {
-		word += 2;
-		while (*word == '/')
-			word++;
-	}
+	while (word[0] == '.' && word[1] == '/')
+		word += 1 + strspn(word + 1, "/");
 	if (!strcmp(word, "."))
 		word++;
-	/* "/" and "/etc" both join to a path with single slashes. */
-	base = *word == '/' ? 0 : strlen(facts->base_dir);
-	while (base > 1 && facts->base_dir[base - 1] == '/')
-		base--;
-	size = base + 1 + strlen(word) + 1;
-	if (size > PATH_MAX_BYTES + 1)
-		return option_refuse(why, word, "is too long for a path");
-	joined = malloc(size);
-	if (!joined)
-		return -ENOMEM;
-	memcpy(joined, facts->base_dir, base);
-	if (base > 0 && *word && joined[base - 1] != '/')
-		joined[base++] = '/';
-	memcpy(joined + base, word, strlen(word) + 1);
-
-	free(*field);
-	*field = joined;
-	joined = NULL;
-	return 0;
+	if (*word != '/') {
+		/* "/" and "/etc" both join to a path with single slashes. */
+		while (base_len > 0 && base[base_len - 1] == '/')
+			base_len--;
+		strbuf_add_bytes(&path, base, base_len);
+		if (*word || base_len == 0)
+			strbuf_add(&path, "/");
+	}
+	strbuf_add(&path, word);
+	if (path.cut)
+		return option_refuse(in, *in->word, "is too long for a path");
+	*(char **)ret = strdup(path.text);
+	return *(char **)ret ? 0 : -ENOMEM;
 }
-
-static int path_parse(const struct option *opt, char *const *word, size_t n,
-		      const struct conf_facts *facts, void *conf, struct strbuf *why)
-{
-	(void)n;
-	return set_path(field_of(opt, conf), *word, facts, why);
-}
-
-static void path_allowed(const struct option *opt, struct strbuf *out)
-{
-	(void)opt;
-	strbuf_add(out, "a path");
-}
-
-const struct option_type type_path = {
-	.name = "path",
-	.may_unset = true,
-	.one_word = true,
-	.parse = path_parse,
-	.format = text_format,
-	.allowed = path_allowed,
-	.equal = text_equal,
-	.clear = text_clear,
-	.size = sizeof(char *),
-};
 
 /* --- a word of a table, or a path ---------------------------------------------------- */
 
-static bool is_target_path(const struct option *opt, const void *conf)
+static int target_parse(const struct option_input *in, void *ret)
 {
-	return !opt->words[option_word(opt, conf)];
-}
+	struct option_target *target = ret;
 
-static int target_parse(const struct option *opt, char *const *word, size_t n,
-			const struct conf_facts *facts, void *conf, struct strbuf *why)
-{
-	char **path = also_of(opt, conf);
-	unsigned *target = field_of(opt, conf);
-	int at = option_find_word(opt, *word);
-
-	(void)n;
-	if (at >= 0) {
-		free(*path);
-		*path = NULL;
-		*target = (unsigned)at;
+	target->word = find_word(in->opt, *in->word);
+	if (in->opt->words[target->word])
 		return 0;
-	}
 	/* Without this a mistyped word would quietly become a file of that name. */
-	if (!strchr(*word, '/')) {
-		option_refuse(why, *word, "is unknown, and a path needs a \"/\" (./NAME)");
-		option_add_did_you_mean(opt, *word, why);
-		return -EINVAL;
-	}
-	at = set_path(path, *word, facts, why);
-	if (at < 0)
-		return at;
-	*target = 0;
-	while (opt->words[*target])
-		++*target; /* the value behind the words is the path's */
-	return 0;
+	if (!strchr(*in->word, '/'))
+		return refuse_word(in, "is unknown, and a path needs a \"/\" (./NAME)");
+	return path_parse(in, &target->path);
 }
 
-static void target_format(const struct option *opt, const void *conf, size_t entry,
-			  struct strbuf *out)
+static void target_format(const struct option *opt, const void *value, struct strbuf *out)
 {
-	(void)entry;
-	if (is_target_path(opt, conf))
-		words_add_quoted(out, *(char *const *)also_in(opt, conf));
+	const struct option_target *target = value;
+
+	if (target->path)
+		words_add_quoted(out, target->path);
 	else
-		strbuf_add(out, opt->words[option_word(opt, conf)]);
+		word_format(opt, &target->word, out);
 }
 
-static void target_allowed(const struct option *opt, struct strbuf *out)
+static bool target_equal(const void *a, const void *b)
 {
-	option_add_words(opt, out);
-	strbuf_add(out, ", or a path");
+	const struct option_target *x = a, *y = b;
+
+	return x->word == y->word && text_equal(&x->path, &y->path);
 }
 
-static bool target_equal(const struct option *opt, const void *a, const void *b)
+static void target_free(void *value)
 {
-	if (option_word(opt, a) != option_word(opt, b))
-		return false;
-	return !is_target_path(opt, a) ||
-	       !strcmp(*(char *const *)also_in(opt, a), *(char *const *)also_in(opt, b));
+	free(((struct option_target *)value)->path);
 }
-
-static void target_clear(const struct option *opt, void *conf)
-{
-	char **path = also_of(opt, conf);
-
-	free(*path);
-	*path = NULL;
-}
-
-const struct option_type type_target = {
-	.name = "word or path",
-	.one_word = true,
-	.parse = target_parse,
-	.format = target_format,
-	.allowed = target_allowed,
-	.equal = target_equal,
-	.clear = target_clear,
-	.size = sizeof(unsigned),
-};
 
 /* --- an address, or a path ----------------------------------------------------------- */
 
-static const struct conf_serve *get_serve(const struct option *opt, const void *conf)
+static int serve_parse(const struct option_input *in, void *ret)
 {
-	return field_in(opt, conf);
-}
-
-static int serve_parse(const struct option *opt, char *const *word, size_t n,
-		       const struct conf_facts *facts, void *conf, struct strbuf *why)
-{
-	struct conf_serve *serve = field_of(opt, conf);
-	struct handoff_addr addr;
+	struct conf_serve *serve = ret;
 	bool port_only;
-	int r;
 
-	(void)n;
-	if (strchr(*word, '/')) {
-		r = set_path(&serve->path, *word, facts, why);
-		if (r == 0)
-			serve->addr = (struct handoff_addr){ 0 };
-		return r;
-	}
-	r = address_parse(*word, &addr, &port_only, why);
-	if (r < 0)
-		return r;
-	/* Who may ask is not checked: that everybody may must have been meant. */
-	if (port_only) {
-		option_refuse(why, *word, "is every address of this machine: write 127.0.0.1:");
-		strbuf_addf(why, "%u, or 0.0.0.0:%u if everybody may ask", addr.port, addr.port);
+	if (strchr(*in->word, '/'))
+		return path_parse(in, &serve->path);
+	if (address_parse(*in->word, &serve->addr, &port_only, in->why) < 0)
 		return -EINVAL;
-	}
-	free(serve->path);
-	*serve = (struct conf_serve){ .addr = addr };
+	/* Clients are not checked, so an open port must be meant. */
+	if (port_only)
+		return option_refuse(in, *in->word,
+				     "is every address of this machine: write 127.0.0.1:%u, or "
+				     "0.0.0.0:%u if everybody may ask",
+				     serve->addr.port, serve->addr.port);
 	return 0;
 }
 
-static void serve_format(const struct option *opt, const void *conf, size_t entry,
-			 struct strbuf *out)
+static void serve_format(const struct option *opt, const void *value, struct strbuf *out)
 {
-	const struct conf_serve *serve = get_serve(opt, conf);
+	const struct conf_serve *serve = value;
 
-	(void)entry;
-	if (serve->path)
-		words_add_quoted(out, serve->path);
-	else if (serve->addr.family)
+	if (serve->addr.family)
 		address_format(&serve->addr, out);
+	else
+		text_format(opt, &serve->path, out);
 }
 
-static void serve_allowed(const struct option *opt, struct strbuf *out)
+static bool serve_equal(const void *a, const void *b)
 {
-	(void)opt;
-	strbuf_add(out, "ADDRESS:PORT, or a path");
+	const struct conf_serve *x = a, *y = b;
+
+	return address_equal(&x->addr, &y->addr) && text_equal(&x->path, &y->path);
 }
 
-static bool serve_equal(const struct option *opt, const void *a, const void *b)
+static void serve_free(void *value)
 {
-	const struct conf_serve *x = get_serve(opt, a), *y = get_serve(opt, b);
-
-	if (x->path || y->path)
-		return x->path && y->path && !strcmp(x->path, y->path);
-	return address_equal(&x->addr, &y->addr);
+	free(((struct conf_serve *)value)->path);
 }
 
-static void serve_clear(const struct option *opt, void *conf)
-{
-	struct conf_serve *serve = field_of(opt, conf);
+/* --- the types ----------------------------------------------------------------------- */
 
-	free(serve->path);
-}
-
-const struct option_type type_serve = {
-	.name = "address or path",
-	.may_unset = true,
-	.one_word = true,
-	.parse = serve_parse,
-	.format = serve_format,
-	.allowed = serve_allowed,
-	.equal = serve_equal,
-	.clear = serve_clear,
-	.size = sizeof(struct conf_serve),
+/* A table is read in columns. */
+/* clang-format off */
+const struct option_type type_word = {
+	.size = sizeof(unsigned), .parse = word_parse, .format = word_format,
 };
+const struct option_type type_bool = {
+	.allowed = "yes, no", .size = sizeof(bool), .parse = bool_parse, .format = bool_format,
+};
+const struct option_type type_signal = {
+	.allowed = "a name such as TERM or QUIT, or 1 to 64", .size = sizeof(int),
+	.parse = signal_parse, .format = signal_format,
+};
+const struct option_type type_name = {
+	.allowed = "a name or a number", .size = sizeof(char *), .may_unset = true,
+	.parse = name_parse, .format = text_format, .equal = text_equal, .free = freep,
+};
+const struct option_type type_environment = {
+	.allowed = "NAME=value ...", .size = sizeof(char *), .list = true,
+	.parse = variable_parse, .format = text_format, .equal = text_equal, .free = freep,
+	.same_name = variable_same_name, .add_name = variable_add_name,
+};
+const struct option_type type_path = {
+	.allowed = "a path", .size = sizeof(char *), .may_unset = true, .parse = path_parse,
+	.format = text_format, .equal = text_equal, .free = freep,
+};
+const struct option_type type_target = {
+	.allowed = ", or a path", .size = sizeof(struct option_target), .parse = target_parse,
+	.format = target_format, .equal = target_equal, .free = target_free,
+};
+const struct option_type type_serve = {
+	.allowed = "ADDRESS:PORT, or a path", .size = sizeof(struct conf_serve),
+	.may_unset = true, .parse = serve_parse, .format = serve_format, .equal = serve_equal,
+	.free = serve_free,
+};
+/* clang-format on */

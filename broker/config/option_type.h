@@ -1,98 +1,95 @@
 /*
- * option_type - what a kind of value can do. Private to option*.c.
+ * option_type - an option, and what a kind of value can do.
  *
- * A field is reached through its option: field_of(opt, conf), and also_of()
- * for the companion. The table checks at compile time that the field has the
- * C type that its option type writes.
+ * A value is the field of an option in its struct, or one entry of a list. The
+ * table checks at compile time that the field has the C type that its option
+ * type writes.
  */
 #ifndef BROKER_CONFIG_OPTION_TYPE_H
 #define BROKER_CONFIG_OPTION_TYPE_H
 
-#include "config/option.h"
+#include "config/types.h"
 
-struct option_type {
-	const char *name;
-	bool list;	/* a key may be repeated; each word of a value is an entry */
-	bool one_entry; /* of a list: the words of a value are one entry together */
-	bool may_unset; /* an empty value is allowed, and leaves the field all zero */
-	bool command;	/* split as a command, see words.h */
-	bool one_word;
-	bool numbered; /* a list whose keys have the number of a slot: wrap.1 */
-
-	/*
-	 * @word has @n of them, at least one (exactly one with one_word). Same results as
-	 * option_set, but @why is only the reason, such as: "x" is not a number
-	 */
-	int (*parse)(const struct option *opt, char *const *word, size_t n,
-		     const struct conf_facts *facts, void *conf, struct strbuf *why);
-	/* With numbered, instead: @number as it stands behind the dot of the key, NULL without. */
-	int (*parse_numbered)(const struct option *opt, const char *number, char *const *word,
-			      void *conf, struct strbuf *why);
-	unsigned (*number)(const struct option *opt, const void *conf, size_t entry);
-	void (*format)(const struct option *opt, const void *conf, size_t entry,
-		       struct strbuf *out);
-	void (*allowed)(const struct option *opt, struct strbuf *out);
-	bool (*equal)(const struct option *opt, const void *a, const void *b);
-	void (*clear)(const struct option *opt, void *conf);	       /* NULL: nothing to free */
-	size_t (*entries)(const struct option *opt, const void *conf); /* with list */
-	size_t size; /* of the field: what clear writes zeros over */
+enum option_section {
+	OPTION_BROKER,	/* [broker]: a field of struct broker_conf */
+	OPTION_SERVICE, /* [service:NAME] and [defaults]: a field of struct service_conf */
 };
 
-/* option_number.c */
-extern const struct option_type type_count;   /* unsigned */
-extern const struct option_type type_workers; /* unsigned; "cpus" */
-extern const struct option_type type_surge;   /* unsigned; "all" is UINT_MAX */
-extern const struct option_type type_size;    /* unsigned, bytes */
-extern const struct option_type type_ms;      /* int64_t */
-extern const struct option_type type_seconds; /* unsigned */
+/* What must be new before a change is in force. */
+enum option_apply {
+	APPLY_LIVE,	 /* nothing */
+	APPLY_WORKERS,	 /* the workers: in force as they are replaced */
+	APPLY_LISTENERS, /* the listening sockets */
+	APPLY_RESTART,	 /* the broker */
+	APPLY_N
+};
 
-/* option_word.c */
-extern const struct option_type type_word;   /* an enum */
-extern const struct option_type type_bool;   /* bool */
-extern const struct option_type type_signal; /* int */
+struct option {
+	const char *key;
+	enum option_section section;
+	const struct option_type *type;
+	size_t offset; /* of the field in the section's struct */
+	int64_t min, max;
+	bool or_zero;		  /* 0 is allowed although it is below min */
+	const char *const *words; /* NULL-terminated: the allowed words, whose index is the value;
+				   * of a number, the one word that may stand in its place */
+	const char *fallback;	  /* the default, parsed like user input; "": not set, or empty */
+	const char *variable;	  /* of the environment: takes the place of the default */
+	enum option_apply apply;
+};
 
-/* option_text.c */
-extern const struct option_type type_name;   /* char *: a user or group */
-extern const struct option_type type_path;   /* char * */
-extern const struct option_type type_target; /* an enum; the value behind its words has a path */
-extern const struct option_type type_serve;  /* struct conf_serve */
+/* What is to be parsed, and with what. */
+struct option_input {
+	const struct option *opt;
+	const struct conf_facts *facts;
+	const char *number; /* behind the dot of the key, NULL without */
+	char *const *word;  /* NULL-terminated, at least one: those that make one value */
+	struct strbuf *why; /* the reason when it is refused, such as: "x" is not a number */
+};
 
-/* option_command.c */
-extern const struct option_type type_command;	  /* char ** */
-extern const struct option_type type_environment; /* char ** */
-extern const struct option_type type_wrap;	  /* struct conf_wrap *, size_t */
+struct option_type {
+	const char *allowed; /* as text, behind what the option's limits and words say; or NULL */
+	size_t size;	     /* of a value */
+	bool list;	     /* a key may be repeated; each word is an entry */
+	bool one_entry;	     /* of a list: the words of a line are one entry together */
+	bool may_unset;	     /* an empty value is allowed and means all zero; so it is of a list */
+	bool command;	     /* split as a command, see words.h; all words are one value */
+	bool numbered;	     /* a list whose keys have the number of a slot: wrap.1 */
 
-/* option_list.c */
-extern const struct option_type type_listen; /* struct conf_listen *, size_t */
-extern const struct option_type type_ports;  /* struct conf_port_range *, size_t */
+	/*
+	 * Writes *@ret, which is all zero. 0, -EINVAL or -ENOMEM; on failure *@ret holds
+	 * nothing to free.
+	 */
+	int (*parse)(const struct option_input *in, void *ret);
+	void (*format)(const struct option *opt, const void *value, struct strbuf *out);
+	bool (*equal)(const void *a, const void *b); /* NULL: all bytes are */
+	void (*free)(void *value);		     /* NULL: nothing to free */
 
-static inline void *field_of(const struct option *opt, void *conf)
-{
-	return (char *)conf + opt->offset;
-}
+	/* Of a list whose entries have names: a variable, the slot of a wrapper. */
+	bool (*same_name)(const void *a, const void *b);
+	void (*add_name)(const void *value, struct strbuf *out); /* to the key: ".1" */
 
-static inline const void *field_in(const struct option *opt, const void *conf)
-{
-	return (const char *)conf + opt->offset;
-}
+	/* Of a number: how text and number become each other, see units.h. */
+	const char *noun; /* "duration" */
+	int (*parse_number)(const char *text, int64_t *ret);
+	void (*add_number)(struct strbuf *out, int64_t number);
+	const char *unit; /* for the example in a message */
+	int64_t scale;	  /* the value times this is what the text says */
+};
 
-static inline void *also_of(const struct option *opt, void *conf)
-{
-	return (char *)conf + opt->also;
-}
+/* How lists, and words of which one stands for a path, lie in their structs. */
+struct option_list {
+	void *entries; /* with a zero behind the last, as environment needs it */
+	size_t n;
+};
 
-static inline const void *also_in(const struct option *opt, const void *conf)
-{
-	return (const char *)conf + opt->also;
-}
+struct option_target {
+	unsigned word; /* an enum; the value behind the words is the path's */
+	char *path;
+};
 
 /* Adds: "word" reason. Returns -EINVAL. */
-int option_refuse(struct strbuf *why, const char *word, const char *reason);
-
-/* Shared by the types whose words are in a table. */
-unsigned option_word(const struct option *opt, const void *conf); /* the field: an index */
-int option_find_word(const struct option *opt, const char *word); /* its index, or -1 */
-void option_add_words(const struct option *opt, struct strbuf *out);
-void option_add_did_you_mean(const struct option *opt, const char *word, struct strbuf *out);
+int option_refuse(const struct option_input *in, const char *word, const char *fmt, ...)
+	PRINTF(3, 4);
 
 #endif

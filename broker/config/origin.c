@@ -3,49 +3,48 @@
 #include <errno.h>
 #include <string.h>
 
-const struct conf_origin *origin_find(const struct conf_origin *origins, size_t n,
-				      const struct option *option, size_t entry)
+static struct conf_origins *origins_of(const struct option *opt, const void *conf)
 {
-	for (size_t i = 0; i < n; i++)
-		if (origins[i].option == option && entry-- == 0)
-			return &origins[i];
-	return NULL;
+	struct conf_origins *all = opt->section == OPTION_BROKER
+					   ? ((const struct broker_conf *)conf)->origins
+					   : ((const struct service_conf *)conf)->origins;
+
+	return &all[opt - option_table];
 }
 
-unsigned origin_line(const struct conf_origin *origins, size_t n, const struct option *option,
-		     size_t entry)
+const struct conf_origin *origin_find(const struct option *opt, const void *conf, size_t entry)
 {
-	const struct conf_origin *found = origin_find(origins, n, option, entry);
+	const struct conf_origins *origins = origins_of(opt, conf);
+
+	return entry < origins->n ? &origins->of[entry] : NULL;
+}
+
+unsigned origin_line(const struct option *opt, const void *conf, size_t entry)
+{
+	const struct conf_origin *found = origin_find(opt, conf, entry);
 
 	return found ? found->line : 0;
 }
 
-int origin_add(struct conf_origin **origins, size_t *n, const struct conf_origin *add)
+int origin_set(const struct option *opt, void *conf, size_t entry, size_t n,
+	       struct conf_origin origin)
 {
-	struct conf_origin *bigger = realloc(*origins, (*n + 1) * sizeof(*bigger));
+	struct conf_origins *origins = origins_of(opt, conf);
+	struct conf_origin *of = realloc(origins->of, (entry + n) * sizeof(*of));
 
-	if (!bigger)
+	if (!of)
 		return -ENOMEM;
-	bigger[(*n)++] = *add;
-	*origins = bigger;
+	for (size_t i = entry; i < entry + n; i++)
+		of[i] = origin;
+	*origins = (struct conf_origins){ .of = of, .n = entry + n };
 	return 0;
 }
 
-void origin_remove(struct conf_origin *origins, size_t *n, const struct option *option,
-		   size_t entry)
+void origin_remove(const struct option *opt, void *conf, size_t entry)
 {
-	const struct conf_origin *found = origin_find(origins, *n, option, entry);
-	size_t at;
+	struct conf_origins *origins = origins_of(opt, conf);
 
-	if (!found)
-		return;
-	at = (size_t)(found - origins);
-	memmove(&origins[at], &origins[at + 1], (*n - at - 1) * sizeof(*origins));
-	(*n)--;
-}
-
-void origin_clear(struct conf_origin *origins, size_t *n, const struct option *option)
-{
-	while (origin_find(origins, *n, option, 0))
-		origin_remove(origins, n, option, 0);
+	origins->n--;
+	memmove(&origins->of[entry], &origins->of[entry + 1],
+		(origins->n - entry) * sizeof(*origins->of));
 }

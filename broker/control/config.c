@@ -39,11 +39,7 @@ static void format_value(const struct option *opt, const void *conf, bool secret
 static void format_origin(const struct conf *conf, const struct option *opt, const void *section,
 			  size_t entry, struct strbuf *out)
 {
-	const struct broker_conf *bc = section;
-	const struct service_conf *sc = section;
-	const struct conf_origin *o = opt->section == OPTION_BROKER
-					      ? origin_find(bc->origins, bc->n_origins, opt, entry)
-					      : origin_find(sc->origins, sc->n_origins, opt, entry);
+	const struct conf_origin *o = origin_find(opt, section, entry);
 
 	switch (o ? o->kind : ORIGIN_DEFAULT) {
 	case ORIGIN_DEFAULT:
@@ -54,7 +50,7 @@ static void format_origin(const struct conf *conf, const struct option *opt, con
 		strbuf_addf(out, "%s:%u", conf->file ? conf->file : "?", o->line);
 		return;
 	case ORIGIN_ENVIRONMENT:
-		strbuf_addf(out, "$%s", o->option->variable);
+		strbuf_addf(out, "$%s", opt->variable);
 		return;
 	case ORIGIN_COMMAND_LINE:
 		strbuf_add(out, "command line");

@@ -51,7 +51,7 @@ static void say_what_changes(const struct service *s, const struct service_conf 
 {
 	STRBUF(keys, 1024);
 
-	if (service_conf_diff(s->conf, sc, CONF_DIFF_ALL, &keys))
+	if (service_conf_differs(s->conf, sc, APPLY_N, &keys))
 		log_event(LEVEL_INFO, "config-changed", LOG_STR("service", sc->name),
 			  LOG_STR("keys", keys.text), LOG_MSG("changed: %s", keys.text));
 }
@@ -82,7 +82,7 @@ static void say_what_waits(const struct broker_conf *a, const struct broker_conf
 {
 	STRBUF(keys, 512);
 
-	if (broker_conf_diff(a, b, CONF_DIFF_RESTART, &keys) & CONF_DIFF_RESTART)
+	if (broker_conf_differs(a, b, APPLY_RESTART, &keys))
 		log_event(LEVEL_WARN, "needs-restart", LOG_STR("keys", keys.text),
 			  LOG_MSG("[broker] %s: the change takes effect at the next start of the "
 				  "broker",
@@ -169,7 +169,7 @@ static void apply_one(struct master *m, struct service *s, struct conf *conf,
 		STRBUF(keys, 1024);
 
 		if (other == sc ||
-		    (running && !service_conf_diff(running->conf, other, CONF_DIFF_ALL, &keys)))
+		    (running && !service_conf_differs(running->conf, other, APPLY_N, &keys)))
 			continue;
 		log_event(LEVEL_INFO, "config-waits", LOG_STR("service", other->name),
 			  LOG_STR("keys", keys.text),
@@ -391,8 +391,7 @@ int master_plan(struct master *m, const char *only_service, conf_plan_fn *fn, vo
 	if (r == 0 && conf)
 		r = check_conf(conf, error);
 	if (r == 0)
-		r = conf_plan(&now, &m->conf_start->broker, conf ? conf : &same, only_service, fn,
-			      arg);
+		conf_plan(&now, &m->conf_start->broker, conf ? conf : &same, only_service, fn, arg);
 	list_for_each (s, &m->broker.services, link)
 		if (r == 0 && !s->dispatch.stopping && (!only || s == only) &&
 		    (!conf || conf_find_service(conf, service_name(s))))

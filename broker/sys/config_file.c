@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "base/fd.h"
+#include "config/conf_build.h"
 
 #define MAX_SIZE (1024 * 1024)
 

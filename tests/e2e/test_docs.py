@@ -209,9 +209,11 @@ def the_manual_page_has_every_event_with_its_levels_and_fields():
 
 @test
 def pages_that_pages_name_exist():
-    for path in sources("docs/man/*.[1-8]"):
+    pages = sources("docs/man/*.[1-8]", "docs/man/*.[1-8].in")
+    names = {re.sub(r"\.in$", "", os.path.basename(path)) for path in pages}
+    for path in pages:
         for name, number in re.findall(r"^\.Xr (broker[\w.]*|worker-shim) (\d)", read(path), re.M):
-            assert os.path.exists(os.path.join(ROOT, "docs/man/%s.%s" % (name, number))), (path, name)
+            assert "%s.%s" % (name, number) in names, (path, name)
 
 
 # --- configurations and commands --------------------------------------------------------------------

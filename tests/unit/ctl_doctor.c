@@ -3,8 +3,8 @@
 /* links: broker/base/address broker/config/conf broker/config/conf_error */
 /* links: broker/config/conf_read broker/config/origin */
 /* links: broker/config/ini broker/base/nearest broker/config/option */
-/* links: broker/config/option_command broker/config/option_list */
-/* links: broker/config/option_number broker/config/option_text broker/config/option_word */
+/* links: broker/config/option_table broker/config/option_type broker/config/option_list */
+/* links: broker/config/option_number broker/config/option_text */
 /* links: broker/base/quote broker/base/strlist broker/base/units broker/base/words */
 #include "ctl/doctor_judge.h"
 #include "ctl/doctor_text.h"

@@ -52,7 +52,7 @@ TEST(lines_become_items)
 		{ "a", "1! \"a\" is neither [section] nor key = value\n" },
 		{ "= a\nb = c", "1! \"= a\" is neither [section] nor key = value\n2 b|c\n" },
 		{ "[a\nb = c", "1!! \"[a\" has no closing bracket: write [section]\n2 b|c\n" },
-		{ "[a] b", "1!! after [section] nothing may follow, found \"b\"\n" },
+		{ "[a] b", "1!! nothing may follow [section], but there is \"b\"\n" },
 		{ "a = \x1b[2J", "1! the line holds a control character\n" },
 		{ "a = b\rc = d", "1! the line holds a control character\n" },
 		{ "a = gr\xc3\xbc\xc3\x9f", "1 a|gr\xc3\xbc\xc3\x9f\n" },

@@ -1,0 +1,28 @@
+/*
+ * option_table - the one table of everything that broker.ini can say.
+ *
+ * Parser, defaults, broker --print-config, the difference of a reload and the
+ * manual page all come from this table: a row added here is an option
+ * everywhere, and nowhere else is one known.
+ */
+#ifndef BROKER_CONFIG_OPTION_TABLE_H
+#define BROKER_CONFIG_OPTION_TABLE_H
+
+#include "config/option_type.h"
+
+extern const struct option option_table[];
+extern const size_t option_count;
+
+/* NULL if there is no such key. */
+const struct option *option_find(enum option_section section, const char *key);
+
+/*
+ * The same for a key as it stands in a file, where some have a number: wrap.1. *@ret_number points
+ * at the number behind the dot; NULL if there is none.
+ */
+const struct option *option_find_key(enum option_section section, const char *key,
+				     const char **ret_number);
+
+const char *option_apply_name(enum option_apply apply); /* "with new workers" */
+
+#endif

@@ -1,0 +1,179 @@
+/*
+ * config - a configuration as a value: what broker.ini says, with every default
+ * filled in and everything checked.
+ */
+#ifndef BROKER_CONFIG_TYPES_H
+#define BROKER_CONFIG_TYPES_H
+
+#include "base/strbuf.h"
+#include "handoff_wire.h"
+
+/* How a worker gets connections. */
+enum conf_mode {
+	MODE_LISTEN, /* in place of its own listening socket */
+};
+
+enum conf_balance {
+	BALANCE_ROUND_ROBIN,
+	BALANCE_LEAST_CONNECTIONS, /* open now, by the kernel's count */
+	BALANCE_SOURCE,		   /* the same client address, the same slot, while it has room */
+};
+
+enum conf_strategy {
+	STRATEGY_START_FIRST, /* the new worker serves before the old one leaves */
+	STRATEGY_STOP_FIRST,  /* for apps that cannot run twice */
+};
+
+enum conf_output {
+	OUTPUT_LOG,	/* into the broker's log, the worker's name before each line */
+	OUTPUT_INHERIT, /* the broker's own stdout and stderr */
+	OUTPUT_FILE,	/* appended to service_conf.output_path */
+};
+
+/* The control socket: in the run directory, none, or broker_conf.control_path. */
+enum conf_control { CONTROL_AUTO, CONTROL_OFF, CONTROL_PATH };
+
+enum conf_log_target { LOG_TO_STDERR, LOG_TO_SYSLOG, LOG_TO_FILE };
+enum conf_log_level { LEVEL_ERROR, LEVEL_WARN, LEVEL_INFO, LEVEL_DEBUG };
+enum conf_log_format { FORMAT_TEXT, FORMAT_JSON };
+enum conf_backend { BACKEND_AUTO, BACKEND_PRELOAD };
+
+/* listen = ADDRESS [for PORT] */
+struct conf_listen {
+	struct handoff_addr addr; /* bound by the broker; [::] is dual stack unless V6ONLY */
+	bool port_only;		  /* no address was given, so addr is [::]: 0.0.0.0 will do where
+				   * the machine has no IPv6 (unless v6only) */
+	uint16_t app_port;	  /* the port that the app itself listens on */
+	unsigned line;		  /* in the file, 0: command line */
+};
+
+/* private_ports = 9229 9400-9409: never brokered, the app binds them itself. */
+struct conf_port_range {
+	uint16_t first, last; /* both included */
+};
+
+/* wrap.1 = strace -f: what the command of one slot runs under. */
+struct conf_wrap {
+	unsigned slot;
+	char **words; /* as service_conf.command */
+};
+
+#define CONF_SLOTS_MAX 1024
+
+/* metrics = 127.0.0.1:9180, or the path of a Unix socket. */
+struct conf_serve {
+	struct handoff_addr addr; /* family 0: it is a path, or off */
+	char *path;		  /* absolute; NULL: it is an address, or off */
+};
+
+/* Where a value came from. */
+enum origin_kind {
+	ORIGIN_DEFAULT,	    /* the table's */
+	ORIGIN_FILE,	    /* the section itself */
+	ORIGIN_DEFAULTS,    /* [defaults] */
+	ORIGIN_ENVIRONMENT, /* the option's variable, see option_type.h */
+	ORIGIN_COMMAND_LINE,
+};
+
+struct conf_origin {
+	enum origin_kind kind;
+	unsigned line; /* with FILE and DEFAULTS, else 0 */
+};
+
+/* Of one option: of its value, or of each entry of a list; an empty list has one too. */
+struct conf_origins {
+	struct conf_origin *of;
+	size_t n;
+};
+
+struct service_conf {
+	unsigned refs;
+	char *name;
+	unsigned line; /* of the section header; 0: command line */
+
+	enum conf_mode mode;
+	char **command; /* argv, NULL-terminated, at least one word */
+	struct conf_wrap *wraps;
+	size_t n_wraps;
+	char **debug_command; /* for a debugger; a word may hold {pid} */
+	char *directory;      /* absolute; NULL: the broker's own */
+	char **environment;   /* "NAME=value", NULL-terminated, never NULL itself */
+	size_t n_environment;
+	bool clear_environment;
+	char *user, *group; /* names or numbers; NULL: the broker's own */
+
+	struct conf_listen *listen;
+	size_t n_listen;
+	struct conf_port_range *private_ports;
+	size_t n_private_ports;
+
+	unsigned workers;
+	enum conf_balance balance;
+	unsigned queue; /* connections that may wait at one worker */
+	enum conf_strategy strategy;
+	unsigned surge; /* workers replaced at a time; UINT_MAX: all */
+	int64_t start_timeout_ms, drain_timeout_ms, stop_timeout_ms, stall_timeout_ms;
+	int stop_signal;
+	int64_t rollback_window_ms;		/* 0: none */
+	int64_t backoff_min_ms, backoff_max_ms; /* delay before a failed worker is started again */
+	int64_t backoff_reset_ms; /* a worker that served this long was healthy: no delay */
+
+	enum conf_output output;
+	char *output_path; /* with OUTPUT_FILE, else NULL */
+	enum conf_backend backend;
+
+	/* Set on the listening socket; accepted connections inherit them. */
+	unsigned backlog;
+	bool v6only;
+	bool tcp_nodelay;
+	bool so_keepalive;
+	unsigned tcp_keepidle_s, tcp_keepintvl_s, tcp_keepcnt; /* 0: the kernel's */
+	int64_t tcp_user_timeout_ms;			       /* 0: the kernel's */
+	unsigned tcp_defer_accept_s;			       /* 0: off */
+	unsigned tcp_fastopen;				       /* queue length, 0: off */
+	unsigned so_rcvbuf, so_sndbuf;			       /* bytes, 0: the kernel's */
+	bool ip_freebind;
+
+	struct conf_origins *origins; /* one for each row of option_table */
+};
+
+struct broker_conf {
+	char *pid_file; /* NULL: none */
+	char *run_dir;	/* NULL: the caller chooses from the name of the file */
+	enum conf_control control;
+	char *control_path;  /* with CONTROL_PATH */
+	char *control_group; /* may look, not steer; NULL: root and the broker's user only */
+	struct conf_serve metrics, agent_check;
+	enum conf_log_target log;
+	char *log_path; /* with LOG_TO_FILE */
+	enum conf_log_level log_level;
+	enum conf_log_format log_format;
+	char *user, *group; /* the broker itself, once its listeners are bound; NULL: unchanged */
+
+	struct conf_origins *origins;
+};
+
+struct conf {
+	char *file; /* as given; NULL: command line */
+	struct broker_conf broker;
+	struct service_conf **services; /* in the order of the file */
+	size_t n_services;
+};
+
+/* What values depend on: this level asks no system call. */
+struct conf_facts {
+	const char *worker_count; /* $WORKER_COUNT; NULL or empty: not set */
+	unsigned cpus;		  /* at least 1 */
+	const char *base_dir;	  /* absolute: the directory of the file, or the current one for a
+				   * command line. Relative paths start here; none stays relative. */
+};
+
+#define CONF_FILE_MAX	  (1 << 20) /* bytes */
+#define CONF_SERVICES_MAX 256
+#define CONF_LIST_MAX	  256	      /* entries of one list, inherited ones included */
+#define CONF_LISTEN_MAX	  1024	      /* listen addresses of all services together */
+#define CONF_SETTINGS_MAX 1024	      /* lines of one section */
+#define CONF_ERRORS_MAX	  20	      /* messages; that there are more is said in one line */
+#define CONF_ERROR_BYTES  (24 * 1024) /* of @error: enough, with a file name of 400 bytes */
+
+#endif
