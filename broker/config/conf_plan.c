@@ -196,14 +196,15 @@ static void plan_keys(const struct plan *p, enum option_section section, const v
 	}
 }
 
-static void plan_service(const struct plan *p, const struct service_conf *before,
+/* Of the service @name: @before NULL, it is new; @after NULL, its section is gone. */
+static void plan_service(const struct plan *p, const char *name, const struct service_conf *before,
 			 const struct service_conf *after)
 {
 	STRBUF(section, sizeof("service:") + HANDOFF_SERVICE_SIZE);
 	STRBUF(action, 256);
 	struct plan own = *p;
 
-	strbuf_addf(&section, "service:%s", after ? after->name : before->name);
+	strbuf_addf(&section, "service:%s", name);
 	own.section = section.text;
 	if (before && after) {
 		plan_keys(&own, OPTION_SERVICE, before, after);
@@ -219,11 +220,6 @@ static void plan_service(const struct plan *p, const struct service_conf *before
 	p->fn(p->arg, &(struct conf_change){ .section = section.text, .action = action.text });
 }
 
-static bool is_asked_for(const char *only, const struct service_conf *sc)
-{
-	return !only || !strcmp(only, sc->name);
-}
-
 void conf_plan(const struct conf *from, const struct broker_conf *started, const struct conf *to,
 	       const char *only, conf_plan_fn *fn, void *arg)
 {
@@ -231,12 +227,16 @@ void conf_plan(const struct conf *from, const struct broker_conf *started, const
 
 	if (!only)
 		plan_keys(&p, OPTION_BROKER, &from->broker, &to->broker);
-	for (size_t i = 0; i < to->n_services; i++)
-		if (is_asked_for(only, to->services[i]))
-			plan_service(&p, conf_find_service(from, to->services[i]->name),
-				     to->services[i]);
-	for (size_t i = 0; i < from->n_services; i++)
-		if (is_asked_for(only, from->services[i]) &&
-		    !conf_find_service(to, from->services[i]->name))
-			plan_service(&p, from->services[i], NULL);
+	for (size_t i = 0; i < to->n_services; i++) {
+		const char *name = to->services[i]->name;
+
+		if (!only || !strcmp(only, name))
+			plan_service(&p, name, conf_find_service(from, name), to->services[i]);
+	}
+	for (size_t i = 0; i < from->n_services; i++) {
+		const char *name = from->services[i]->name;
+
+		if ((!only || !strcmp(only, name)) && !conf_find_service(to, name))
+			plan_service(&p, name, from->services[i], NULL);
+	}
 }

@@ -95,7 +95,8 @@ static void write_numbered(struct client *c, const struct section *section,
 		if (same < n_file)
 			option_format(opt, section->file, same, &file);
 		write_option(c, section, key.text, value.text, origin.text,
-			     section->file && strcmp(value.text, file.text) ? file.text : NULL);
+			     section->file && strcmp(value.text, file.text) != 0 ? file.text
+										 : NULL);
 	}
 	for (size_t i = 0; i < n_file; i++) {
 		STRBUF(key, 64);

@@ -217,7 +217,7 @@ static bool set_environment(const struct handoff_joined *m)
 
 enum launch_exit join_broker(const struct join *join, struct reason *ret_reason)
 {
-	union answer answer;
+	union answer answer = { .text = "" };
 	enum launch_exit code;
 	size_t len = 0;
 	int fd = -1;
