@@ -70,8 +70,7 @@ static void add_result(const struct service *s, struct strbuf *out)
 		    service_name(s), s->generation, ready, s->want);
 	/* Their processes have ended meanwhile. */
 	if (starting)
-		strbuf_addf(out, ", %u start%s again", starting,
-			    starting == 1 ? "s" : "");
+		strbuf_addf(out, ", %u start%s again", starting, starting == 1 ? "s" : "");
 	if (!service_has_round(s))
 		strbuf_add(out, ", so that clients wait; brokerctl status says why");
 }

@@ -221,7 +221,7 @@ void status_write_pins(const struct service *s, struct buf *out)
 		json_str(out, "service", service_name(s));
 		json_str(out, "source", p->source.family ? source.text : NULL);
 		json_str(out, "worker", p->worker);
-		json_str(out, "kind", pin_kind_name(p->kind));
+		json_str(out, "kind", pin_kind_names[p->kind]);
 		if (p->expires_ms)
 			json_int(out, "expires_ms", p->expires_ms - now_of(s));
 		else
