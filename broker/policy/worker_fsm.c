@@ -1,11 +1,5 @@
 #include "worker_fsm.h"
 
-const char *const worker_state_names[WORKER_STATE_N] = {
-	[WORKER_STARTING] = "starting", [WORKER_READY] = "ready",   [WORKER_HELD] = "held",
-	[WORKER_DRAINING] = "draining", [WORKER_PARKED] = "parked", [WORKER_STOPPING] = "stopping",
-	[WORKER_DEAD] = "dead",
-};
-
 struct edge {
 	bool legal;
 	enum worker_state next;
@@ -13,6 +7,16 @@ struct edge {
 };
 
 /* clang-format off */
+const char *const worker_state_names[WORKER_STATE_N] = {
+	[WORKER_STARTING] = "starting",
+	[WORKER_READY]    = "ready",
+	[WORKER_HELD]     = "held",
+	[WORKER_DRAINING] = "draining",
+	[WORKER_PARKED]   = "parked",
+	[WORKER_STOPPING] = "stopping",
+	[WORKER_DEAD]     = "dead",
+};
+
 #define GO(state, acts) { .legal = true, .next = (state), .actions = (acts) }
 
 #define LEAVE_ROUND (ACT_WITHDRAW | ACT_TAKE_BACK)
