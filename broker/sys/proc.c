@@ -153,12 +153,6 @@ static int add_children_by_parent(pid_t parent, struct pid_set *ret)
 	return r;
 }
 
-/* Of ours: says nothing about the process that was to be read. */
-static bool is_shortage(int error)
-{
-	return error == ENOMEM || error == EMFILE || error == ENFILE;
-}
-
 int proc_add_children(pid_t pid, struct pid_set *ret)
 {
 	_cleanup_dir_ DIR *dir = open_dir(pid, "task");
@@ -166,7 +160,7 @@ int proc_add_children(pid_t pid, struct pid_set *ret)
 	pid_t tid;
 
 	if (!dir)
-		return is_shortage(errno) ? -errno : 0; /* it has ended */
+		return errno_is_shortage(errno) ? -errno : 0; /* it has ended */
 	while (r == 0 && next_pid(dir, &tid)) {
 		char file[128];
 		int child;
@@ -175,7 +169,7 @@ int proc_add_children(pid_t pid, struct pid_set *ret)
 		snprintf(file, sizeof(file), "/proc/%d/task/%d/children", pid, tid);
 		f = fopen(file, "re");
 		if (!f) {
-			if (is_shortage(errno))
+			if (errno_is_shortage(errno))
 				return -errno;
 			if (errno != ENOENT || access("/proc/thread-self/children", F_OK) == 0)
 				continue;
