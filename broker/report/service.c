@@ -11,7 +11,7 @@
 #include "service/questions.h"
 #include "service/window.h"
 #include "sys/tcp.h"
-#include "sys/timestamp.h"
+#include "sys/log_form.h"
 
 #define SCHEMA 1
 
@@ -26,7 +26,7 @@ static void add_time(struct buf *out)
 	STRBUF(text, 64);
 
 	gettimeofday(&now, NULL);
-	timestamp_add(&text, &now);
+	log_form_time(&text, &now);
 	json_str(out, "time", text.text);
 }
 
