@@ -17,15 +17,15 @@
 
 static void tell(struct guard *g, const struct keeper_entry *entry, int output_fd)
 {
-	ssize_t n;
+	int r;
 
 	if (g->fd < 0)
 		return;
 	/* Never waits: a stopped keeper must not stop the broker. What it misses it misses. */
-	n = fdpass_send(g->fd, entry, sizeof(*entry), &output_fd, output_fd >= 0);
-	if (n < 0)
+	r = fdpass_send(g->fd, entry, sizeof(*entry), &output_fd, output_fd >= 0);
+	if (r < 0)
 		log_event(LEVEL_WARN, "keeper", LOG_INT("pid", g->pid),
-			  LOG_MSG("the keeper does not listen: %s", strerror((int)-n)));
+			  LOG_MSG("the keeper does not listen: %s", strerror(-r)));
 }
 
 /* No observer of guests: their processes are somebody else's to end. */

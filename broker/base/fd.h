@@ -5,6 +5,7 @@
 #define BROKER_BASE_FD_H
 
 #include <errno.h>
+#include <stdbool.h>
 #include <unistd.h>
 
 /* Closes *@fd if it is open and leaves -1. Keeps errno. */
@@ -26,6 +27,12 @@ static inline int fd_take(int *fd)
 
 	*fd = -1;
 	return out;
+}
+
+/* No descriptor or memory is free, for now: an error of ours, not of the other side. */
+static inline bool errno_is_shortage(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
 #endif

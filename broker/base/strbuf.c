@@ -1,6 +1,7 @@
 #include "strbuf.h"
 #include "base/utf8.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -52,6 +53,17 @@ void strbuf_addf(struct strbuf *b, const char *fmt, ...)
 	va_start(ap, fmt);
 	strbuf_vaddf(b, fmt, ap);
 	va_end(ap);
+}
+
+int strbuf_fail(struct strbuf *b, int r, const char *fmt, ...)
+{
+	va_list ap;
+
+	errno = -r;
+	va_start(ap, fmt);
+	strbuf_vaddf(b, fmt, ap);
+	va_end(ap);
+	return r;
 }
 
 void strbuf_add_escaped(struct strbuf *b, const char *bytes, size_t n)

@@ -29,6 +29,13 @@ void strbuf_addf(struct strbuf *b, const char *fmt, ...) PRINTF(2, 3);
 void strbuf_vaddf(struct strbuf *b, const char *fmt, va_list ap) PRINTF(2, 0);
 
 /*
+ * Adds why something failed with @r, -errno, and returns @r. In @fmt %m is what @r means:
+ *
+ *	return strbuf_fail(error, -errno, "cannot read %s: %m", path);
+ */
+int strbuf_fail(struct strbuf *b, int r, const char *fmt, ...) PRINTF(3, 4);
+
+/*
  * Adds @n bytes that may come from a hostile peer or file: what is not
  * printable ASCII or valid UTF-8 becomes \xNN, so that a terminal or a log
  * reader cannot be steered by it.

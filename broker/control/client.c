@@ -185,12 +185,17 @@ static void answer(struct client *c, const char *line)
 		client_error(c, "bad-request", "%s", r == -ENOMEM ? "out of memory" : error.text);
 		return;
 	}
-	r = command_parse(c->words.word, c->words.n, &c->request, &error);
-	if (r)
-		client_error(c, r == COMMAND_UNKNOWN ? "unknown-command" : "bad-request", "%s",
-			     error.text);
-	else
+	switch (command_parse(c->words.word, c->words.n, &c->request, &error)) {
+	case COMMAND_OK:
 		c->control->answer(c, line);
+		break;
+	case COMMAND_UNKNOWN:
+		client_error(c, "unknown-command", "%s", error.text);
+		break;
+	case COMMAND_BAD:
+		client_error(c, "bad-request", "%s", error.text);
+		break;
+	}
 }
 
 /* Text in UTF-8 without control characters. */

@@ -53,7 +53,7 @@ static void worker_changed(struct observer *o, const struct worker *w, enum work
 	json_str(out, "worker", w->name);
 	json_int(out, "pid", w->pid ? w->pid : w->main_was);
 	json_uint(out, "generation", w->generation);
-	json_str(out, "state", worker_state_name(w->state));
+	json_str(out, "state", worker_state_names[w->state]);
 	json_str(out, "message", words.text);
 	json_end(out);
 	client_flush(c);

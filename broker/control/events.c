@@ -93,17 +93,15 @@ static uint64_t first_event(const struct client *c, bool follow)
 {
 	const struct request_value *since = request_option(client_request(c), "--since");
 	const struct event_ring *ring = &client_control(c)->events->ring;
-	int64_t ms, id;
 
 	if (!since->text)
 		return follow ? event_ring_next_id(ring) : ring->first;
-	(void)command_parse_since(since->text, &ms, &id);
-	if (ms >= 0)
-		return event_ring_since(ring, loop_now(&client_broker(c)->loop) - ms);
+	if (!since->is_id)
+		return event_ring_since(ring, loop_now(&client_broker(c)->loop) - since->number);
 	/* The id comes from an earlier broker: all events are new. */
-	if ((uint64_t)id >= event_ring_next_id(ring))
+	if ((uint64_t)since->number >= event_ring_next_id(ring))
 		return ring->first;
-	return (uint64_t)id + 1;
+	return (uint64_t)since->number + 1;
 }
 
 void control_events(struct client *c)

@@ -9,7 +9,7 @@ bool hold_is_possible(struct client *c, const struct worker *w)
 	if (worker_state_is_current(w->state))
 		return true;
 	client_error(c, "refused", "%s is %s: there is nothing to %s", w->name,
-		     worker_state_name(w->state), client_request(c)->command->name);
+		     worker_state_names[w->state], client_request(c)->command->name);
 	return false;
 }
 

@@ -40,27 +40,15 @@ void control_next(struct client *c, struct worker *w)
 	pin(c, w, &p);
 }
 
-static unsigned unpin(struct service *s, const char *what, const struct pin_source *source)
-{
-	if (source)
-		return service_unpin_source(s, source);
-	if (!strcmp(what, "all"))
-		return service_unpin_all(s);
-	return service_unpin_worker(s, what);
-}
-
 /* Names the pins that fit, but belong to a debugging session. */
-static void add_left_alone(const struct service *s, const char *what,
-			   const struct pin_source *source, struct strbuf *out)
+static void add_left_alone(const struct service *s, const struct pin_source *source,
+			   const char *worker, struct strbuf *out)
 {
 	for (size_t i = 0; i < s->dispatch.pins.n; i++) {
 		const struct pin *p = &s->dispatch.pins.pin[i];
 		STRBUF(text, 64);
 
-		if (p->kind != PIN_DEBUG)
-			continue;
-		if (source ? !pin_source_equal(&p->source, source)
-			   : strcmp(what, "all") != 0 && strcmp(what, p->worker) != 0)
+		if (p->kind != PIN_DEBUG || !pin_fits(p, source, worker))
 			continue;
 		pin_source_format(&p->source, &text);
 		strbuf_addf(out, "%sthe pin of %s to %s stays until its debugging session ends",
@@ -90,7 +78,7 @@ static void refuse_unpin(struct client *c, const char *what)
 
 void control_unpin(struct client *c)
 {
-	const char *what = client_argument(c);
+	const char *what = client_argument(c), *worker;
 	struct pin_source parsed, *source = &parsed;
 	STRBUF(left, 512);
 	STRBUF(error, 512);
@@ -101,9 +89,10 @@ void control_unpin(struct client *c)
 
 	if (pin_source_parse(what, &parsed, &error) < 0)
 		source = NULL;
+	worker = source || !strcmp(what, "all") ? NULL : what;
 	list_for_each (s, &client_broker(c)->services, link) {
-		n += unpin(s, what, source);
-		add_left_alone(s, what, source, &left);
+		n += service_unpin(s, source, worker);
+		add_left_alone(s, source, worker, &left);
 	}
 	if (left.len && n > 0)
 		client_end_saying(c, "unpinned: %s; but %s", what, left.text);

@@ -168,7 +168,7 @@ static enum ctl_exit run(struct ctl *ctl, char **words, size_t n, const struct a
 		help_print(n ? command_find(words[0]) : NULL);
 		return CTL_OK;
 	}
-	if (command_parse(words, n, &ctl->request, &error) != 0) {
+	if (command_parse(words, n, &ctl->request, &error) != COMMAND_OK) {
 		out_error("%s", error.text);
 		return CTL_USAGE;
 	}

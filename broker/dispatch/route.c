@@ -80,7 +80,7 @@ void route_say_off(const struct dispatch *d, const struct pin *pin, const char *
 	pin_source_format(&pin->source, &source);
 	log_event(LEVEL_INFO, "unpin", LOG_STR("service", d->service),
 		  LOG_STR("worker", pin->worker), LOG_STR("source", source.text),
-		  LOG_STR("kind", pin_kind_name(pin->kind)), LOG_STR("reason", reason),
+		  LOG_STR("kind", pin_kind_names[pin->kind]), LOG_STR("reason", reason),
 		  LOG_MSG("%s", message));
 }
 
@@ -107,7 +107,7 @@ void route_missed(struct endpoint *e, const struct handoff_addr *peer)
 	pin_source_format(&pin->source, &source);
 	log_event(LEVEL_WARN, "pin-missed", LOG_STR("service", d->service),
 		  LOG_STR("worker", pin->worker), LOG_STR("source", source.text),
-		  LOG_STR("kind", pin_kind_name(pin->kind)),
+		  LOG_STR("kind", pin_kind_names[pin->kind]),
 		  LOG_MSG("a connection of %s went to the round instead: %s %s", source.text,
 			  pin->worker,
 			  channel_of(e, pin) ? "has no room" : "does not serve this address now"));

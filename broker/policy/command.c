@@ -169,7 +169,7 @@ static const struct command *match(char *const *words, size_t n, size_t *ret_use
 	return found;
 }
 
-static int unknown(const char *word, struct strbuf *error)
+static enum command_result unknown(const char *word, struct strbuf *error)
 {
 	const char *names[ARRAY_SIZE(command_table)], *near;
 	size_t n = 0;
@@ -187,28 +187,14 @@ static int unknown(const char *word, struct strbuf *error)
 	return COMMAND_UNKNOWN;
 }
 
-static int wrong_form(const struct command *c, struct strbuf *error)
+static enum command_result wrong_form(const struct command *c, struct strbuf *error)
 {
 	strbuf_add(error, "; usage: ");
 	command_usage(c, error);
 	return COMMAND_BAD;
 }
 
-int command_parse_since(const char *text, int64_t *ret_ms, int64_t *ret_id)
-{
-	int64_t ms;
-
-	if (units_parse_count(text, ret_id) == 0) {
-		*ret_ms = -1;
-		return 0;
-	}
-	if (units_parse_duration(text, &ms) != 0)
-		return COMMAND_BAD;
-	*ret_ms = ms;
-	return 0;
-}
-
-static int bad_signal(const char *text, struct strbuf *error)
+static void add_nearest_signal(struct strbuf *error, const char *text)
 {
 	const char *names[64], *near;
 	size_t n = 0;
@@ -216,50 +202,42 @@ static int bad_signal(const char *text, struct strbuf *error)
 	while (n < ARRAY_SIZE(names) && (names[n] = units_signal_name(n)))
 		n++;
 	near = nearest(strncmp(text, "SIG", 3) == 0 ? text + 3 : text, names, n);
-	quote_add(error, text);
-	strbuf_add(error, " is not a signal");
 	if (near)
 		strbuf_addf(error, "; did you mean %s?", near);
-	return COMMAND_BAD;
 }
 
 /* The form of what stands for itself. Names are looked up by the broker. */
-static int read_value(enum command_kind kind, const char *text, struct request_value *ret,
-		      struct strbuf *error)
+static enum command_result read_value(enum command_kind kind, const char *text,
+				      struct request_value *ret, struct strbuf *error)
 {
-	int64_t number = 0, id;
-	int signal;
+	struct request_value value = { .text = text };
+	const char *wrong = NULL;
+	int signal = 0;
 
 	switch (kind) {
 	case KIND_COUNT:
-		if (units_parse_count(text, &number) == 0)
-			break;
-		quote_add(error, text);
-		strbuf_add(error, " is not a number");
-		return COMMAND_BAD;
+		if (units_parse_count(text, &value.number) != 0)
+			wrong = " is not a number";
+		break;
 	case KIND_DURATION:
-		if (units_parse_duration(text, &number) == 0 && number > 0)
-			break;
-		quote_add(error, text);
-		strbuf_add(error, " is not a duration such as 30s or 10m");
-		return COMMAND_BAD;
+		if (units_parse_duration(text, &value.number) != 0 || value.number <= 0)
+			wrong = " is not a duration such as 30s or 10m";
+		break;
 	case KIND_SINCE:
-		if (command_parse_since(text, &number, &id) == 0)
-			break;
-		quote_add(error, text);
-		strbuf_add(error, " is neither a duration such as 10m nor the id of an event");
-		return COMMAND_BAD;
+		value.is_id = units_parse_count(text, &value.number) == 0;
+		if (!value.is_id && units_parse_duration(text, &value.number) != 0)
+			wrong = " is neither a duration such as 10m nor the id of an event";
+		break;
 	case KIND_SIGNAL:
 		if (units_parse_signal(text, &signal) != 0)
-			return bad_signal(text, error);
-		number = signal;
+			wrong = " is not a signal";
+		value.number = signal;
 		break;
 	case KIND_SHELL:
-		if (!strcmp(text, "bash") || !strcmp(text, "zsh") || !strcmp(text, "fish"))
-			break;
-		quote_add(error, text);
-		strbuf_add(error, " is not one of bash, zsh and fish");
-		return COMMAND_BAD;
+		if (strcmp(text, "bash") != 0 && strcmp(text, "zsh") != 0 &&
+		    strcmp(text, "fish") != 0)
+			wrong = " is not one of bash, zsh and fish";
+		break;
 	case KIND_NONE:
 	case KIND_SERVICE:
 	case KIND_WORKER:
@@ -272,8 +250,15 @@ static int read_value(enum command_kind kind, const char *text, struct request_v
 	case KIND_COLOR:
 		break;
 	}
-	*ret = (struct request_value){ .text = text, .number = number };
-	return 0;
+	if (!wrong) {
+		*ret = value;
+		return COMMAND_OK;
+	}
+	quote_add(error, text);
+	strbuf_add(error, wrong);
+	if (kind == KIND_SIGNAL)
+		add_nearest_signal(error, text);
+	return COMMAND_BAD;
 }
 
 /* The second word of a command's name, as in `help reload abort`. */
@@ -289,19 +274,19 @@ static bool read_second_word(struct request_value *value, const char *text)
 	return used == ARRAY_SIZE(words);
 }
 
-static int read_argument(struct request *r, const char *text, struct strbuf *error)
+static enum command_result read_argument(struct request *r, const char *text, struct strbuf *error)
 {
 	const struct command *c = r->command;
-	int e;
 
 	for (size_t i = 0; i < COMMAND_ARGUMENTS && c->arguments[i].kind != KIND_NONE; i++) {
 		if (r->arguments[i].text && c->arguments[i].kind == KIND_COMMAND &&
 		    read_second_word(&r->arguments[i], text))
-			return 0;
+			return COMMAND_OK;
 		if (r->arguments[i].text)
 			continue;
-		e = read_value(c->arguments[i].kind, text, &r->arguments[i], error);
-		return e ? wrong_form(c, error) : 0;
+		if (read_value(c->arguments[i].kind, text, &r->arguments[i], error) == COMMAND_OK)
+			return COMMAND_OK;
+		return wrong_form(c, error);
 	}
 	quote_add(error, text);
 	strbuf_addf(error, " is one argument too many for %s", c->name);
@@ -317,7 +302,8 @@ static bool is_option(const struct command_option *o, const char *word)
 	return !strncmp(word, o->name, len) && (!word[len] || word[len] == '=');
 }
 
-static int unknown_option(const struct command *c, const char *word, struct strbuf *error)
+static enum command_result unknown_option(const struct command *c, const char *word,
+					  struct strbuf *error)
 {
 	const char *names[COMMAND_OPTIONS], *near;
 	size_t n = 0;
@@ -332,9 +318,9 @@ static int unknown_option(const struct command *c, const char *word, struct strb
 	return wrong_form(c, error);
 }
 
-/* @words[0] begins with "-". Returns 0 with the words used in *@ret_used. */
-static int read_option(struct request *r, char *const *words, size_t n, size_t *ret_used,
-		       struct strbuf *error)
+/* @words[0] begins with "-". COMMAND_OK: *@ret_used words are read. */
+static enum command_result read_option(struct request *r, char *const *words, size_t n,
+				       size_t *ret_used, struct strbuf *error)
 {
 	const struct command *c = r->command;
 	const char *equals = strchr(words[0], '='), *value;
@@ -351,7 +337,7 @@ static int read_option(struct request *r, char *const *words, size_t n, size_t *
 				return wrong_form(c, error);
 			}
 			r->options[i].text = words[0];
-			return 0;
+			return COMMAND_OK;
 		}
 		if (!equals && n < 2) {
 			strbuf_addf(error, "%s needs %s", o->name, o->value_name);
@@ -359,14 +345,14 @@ static int read_option(struct request *r, char *const *words, size_t n, size_t *
 		}
 		value = equals ? equals + 1 : words[1];
 		*ret_used = equals ? 1 : 2;
-		if (read_value(o->value, value, &r->options[i], error))
-			return wrong_form(c, error);
-		return 0;
+		if (read_value(o->value, value, &r->options[i], error) == COMMAND_OK)
+			return COMMAND_OK;
+		return wrong_form(c, error);
 	}
 	return unknown_option(c, words[0], error);
 }
 
-static int check_complete(const struct request *r, struct strbuf *error)
+static enum command_result check_complete(const struct request *r, struct strbuf *error)
 {
 	const struct command *c = r->command;
 
@@ -375,14 +361,15 @@ static int check_complete(const struct request *r, struct strbuf *error)
 			strbuf_addf(error, "%s needs %s", c->name, c->arguments[i].name);
 			return wrong_form(c, error);
 		}
-	return 0;
+	return COMMAND_OK;
 }
 
-int command_parse(char *const *words, size_t n, struct request *ret, struct strbuf *error)
+enum command_result command_parse(char *const *words, size_t n, struct request *ret,
+				  struct strbuf *error)
 {
+	enum command_result result = COMMAND_OK;
 	struct request r = { 0 };
 	size_t at = 0, used;
-	int e = 0;
 
 	if (n == 0) {
 		strbuf_add(error, "no command was given; help shows all");
@@ -391,22 +378,22 @@ int command_parse(char *const *words, size_t n, struct request *ret, struct strb
 	r.command = match(words, n, &at);
 	if (!r.command)
 		return unknown(words[0], error);
-	for (; at < n && e == 0; at += used) {
+	for (; at < n && result == COMMAND_OK; at += used) {
 		used = 1;
 		if (!strcmp(words[at], "--") && r.command->rest) {
 			r.rest = words + at + 1;
 			break;
 		}
 		if (words[at][0] == '-' && words[at][1])
-			e = read_option(&r, words + at, n - at, &used, error);
+			result = read_option(&r, words + at, n - at, &used, error);
 		else
-			e = read_argument(&r, words[at], error);
+			result = read_argument(&r, words[at], error);
 	}
-	if (e == 0)
-		e = check_complete(&r, error);
-	if (e == 0)
+	if (result == COMMAND_OK)
+		result = check_complete(&r, error);
+	if (result == COMMAND_OK)
 		*ret = r;
-	return e;
+	return result;
 }
 
 /* --- asking a request ---------------------------------------------------------------- */

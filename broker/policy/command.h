@@ -58,7 +58,7 @@ enum command_kind {
 	KIND_COUNT,    /* .number: 0 or more */
 	KIND_SIGNAL,   /* .number: of the signal */
 	KIND_DURATION, /* .number: milliseconds */
-	KIND_SINCE,    /* a duration, or the id of an event; see request_since() */
+	KIND_SINCE,    /* a duration as above, or .is_id and .number the id of an event */
 	KIND_SOURCE,   /* an address, or a network in CIDR form */
 	KIND_PINNED,   /* a source, a worker, or "all" */
 	KIND_COMMAND,  /* a name out of this table */
@@ -104,6 +104,7 @@ extern const size_t command_count;
 struct request_value {
 	const char *text; /* NULL: not given */
 	int64_t number;
+	bool is_id; /* see KIND_SINCE */
 };
 
 struct request {
@@ -113,16 +114,18 @@ struct request {
 	char *const *rest; /* behind "--", NULL-terminated; NULL: none */
 };
 
-enum command_error {
-	COMMAND_UNKNOWN = 1, /* no such command */
-	COMMAND_BAD,	     /* it has no such form */
+enum command_result {
+	COMMAND_OK,
+	COMMAND_UNKNOWN, /* no such command */
+	COMMAND_BAD,	 /* it has no such form */
 };
 
 /*
- * Reads @n words (and a NULL behind them). 0: *@ret points into @words. A positive enum
- * command_error: @error is a sentence for people, with the nearest name or the usage.
+ * Reads @n words (and a NULL behind them). COMMAND_OK: *@ret points into @words. Else @error is a
+ * sentence for people, with the nearest name or the usage.
  */
-int command_parse(char *const *words, size_t n, struct request *ret, struct strbuf *error);
+enum command_result command_parse(char *const *words, size_t n, struct request *ret,
+				  struct strbuf *error);
 
 /* Whether option @name of its command was given, and what with. The name must be in the table. */
 bool request_has(const struct request *r, const char *name);
@@ -134,10 +137,5 @@ const struct command *command_find(const char *name); /* NULL: none of that name
 
 /* "reload [SERVICE] [--no-wait]", without "brokerctl". */
 void command_usage(const struct command *c, struct strbuf *out);
-
-/*
- * --since: *@ret_ms is a duration, or -1 and *@ret_id the id of an event. 0, or COMMAND_BAD.
- */
-int command_parse_since(const char *text, int64_t *ret_ms, int64_t *ret_id);
 
 #endif

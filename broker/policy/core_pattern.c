@@ -56,52 +56,42 @@ static const char *base_of(const char *path)
 
 static void add_specifier(struct expansion *x, char c, const struct core_facts *facts)
 {
-	switch (c) {
-	case '%':
-		add_char(x, '%');
-		break;
-	case 'p':
-		x->has_pid = true;
-		add_number(x, facts->pid);
-		break;
-	case 'P':
-		add_number(x, facts->global_pid ? facts->global_pid : -1);
-		break;
-	case 'u':
-		add_number(x, facts->uid);
-		break;
-	case 'g':
-		add_number(x, facts->gid);
-		break;
-	case 's':
-		add_number(x, facts->signal);
-		break;
-	case 't':
-		add_number(x, facts->time_s);
-		break;
-	case 'c':
-		add_number(x, facts->limit);
-		break;
-	case 'h':
-		add_name(x, facts->host);
-		break;
-	case 'e':
-		add_name(x, facts->comm);
-		break;
-	case 'f':
-		add_name(x, base_of(facts->exe));
-		break;
-	case 'E':
-		add_name(x, facts->exe);
-		break;
-	case 'd': /* dump mode */
-	case 'i': /* thread */
-	case 'I':
-	case 'C': /* processor */
-		add_unknown(x);
-		break;
-	}
+	const struct {
+		char c;
+		int64_t value;
+	} numbers[] = {
+		{ 'p', facts->pid },
+		{ 'P', facts->global_pid ? facts->global_pid : -1 },
+		{ 'u', facts->uid },
+		{ 'g', facts->gid },
+		{ 's', facts->signal },
+		{ 't', facts->time_s },
+		{ 'c', facts->limit },
+		{ 'd', -1 }, /* dump mode */
+		{ 'i', -1 }, /* thread */
+		{ 'I', -1 },
+		{ 'C', -1 }, /* processor */
+	};
+	const struct {
+		char c;
+		const char *name;
+	} names[] = {
+		{ 'h', facts->host },
+		{ 'e', facts->comm },
+		{ 'f', base_of(facts->exe) },
+		{ 'E', facts->exe },
+	};
+
 	/* The kernel leaves out what it does not know. */
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
+		if (numbers[i].c == c)
+			add_number(x, numbers[i].value);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (names[i].c == c)
+			add_name(x, names[i].name);
+	if (c == '%')
+		add_char(x, '%');
+	x->has_pid = x->has_pid || c == 'p';
 }
 
 static void expand(struct expansion *x, const char *pattern, size_t len,

@@ -13,11 +13,22 @@ static bool span_is(struct span s, const char *text)
 	return s.n == strlen(text) && !strncasecmp(s.at, text, s.n);
 }
 
-/* A character of RFC 9110's token: of methods and field names. */
-static bool is_token(char c)
+static bool is_digit(char c)
 {
-	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-	       (c && strchr("!#$%&'*+-.^_`|~", c));
+	return c >= '0' && c <= '9';
+}
+
+/* A token of RFC 9110: a method, or the name of a field. */
+static bool is_token(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.at[i];
+
+		if (!is_digit(c) && !(c >= 'A' && c <= 'Z') && !(c >= 'a' && c <= 'z') &&
+		    !(c && strchr("!#$%&'*+-.^_`|~", c)))
+			return false;
+	}
+	return s.n > 0;
 }
 
 static bool is_blank(char c)
@@ -86,17 +97,13 @@ static bool parse_target(struct span target, struct http_request *ret)
 	return true;
 }
 
-static int parse_request_line(struct span line, struct http_request *ret, bool *ret_is_11)
+static enum http_status parse_request_line(struct span line, struct http_request *ret,
+					   bool *ret_is_11)
 {
 	struct span method = cut(&line, ' '), target = cut(&line, ' ');
 
-	if (!method.n || !target.n)
-		return HTTP_BAD_REQUEST;
-	for (size_t i = 0; i < method.n; i++)
-		if (!is_token(method.at[i]))
-			return HTTP_BAD_REQUEST;
-	if (line.n != 8 || memcmp(line.at, "HTTP/", 5) != 0 || line.at[5] < '0' ||
-	    line.at[5] > '9' || line.at[6] != '.' || line.at[7] < '0' || line.at[7] > '9')
+	if (!is_token(method) || !target.n || line.n != 8 || memcmp(line.at, "HTTP/", 5) != 0 ||
+	    !is_digit(line.at[5]) || line.at[6] != '.' || !is_digit(line.at[7]))
 		return HTTP_BAD_REQUEST;
 	if (line.at[5] != '1')
 		return HTTP_BAD_VERSION;
@@ -105,7 +112,7 @@ static int parse_request_line(struct span line, struct http_request *ret, bool *
 	ret->head = method.n == 4 && !memcmp(method.at, "HEAD", 4);
 	if (!ret->head && !(method.n == 3 && !memcmp(method.at, "GET", 3)))
 		return HTTP_NOT_ALLOWED;
-	return parse_target(target, ret) ? 0 : HTTP_BAD_REQUEST;
+	return parse_target(target, ret) ? HTTP_OK : HTTP_BAD_REQUEST;
 }
 
 struct fields {
@@ -145,19 +152,14 @@ static void parse_accept(struct span value, struct fields *fields)
 	}
 }
 
-static int parse_field(struct span line, struct fields *fields)
+/* False: it is none. */
+static bool parse_field(struct span line, struct fields *fields)
 {
-	struct span name, value = line;
+	struct span value = line, name = cut(&value, ':');
 
-	if (!memchr(line.at, ':', line.n))
-		return HTTP_BAD_REQUEST;
-	name = cut(&value, ':');
-	if (!name.n)
-		return HTTP_BAD_REQUEST;
-	/* A blank is none: neither a folded line nor "Name : value" gets through. */
-	for (size_t i = 0; i < name.n; i++)
-		if (!is_token(name.at[i]))
-			return HTTP_BAD_REQUEST;
+	/* No blank in the name: neither a folded line nor "Name : value" gets through. */
+	if (name.n == line.n || !is_token(name))
+		return false;
 	value = trim(value);
 	if (span_is(name, "Host"))
 		fields->hosts++;
@@ -167,48 +169,45 @@ static int parse_field(struct span line, struct fields *fields)
 		fields->body = fields->body || !span_is(value, "0");
 	else if (span_is(name, "Accept"))
 		parse_accept(value, fields);
-	return 0;
+	return true;
 }
 
 /* All lines are there. */
-static int parse_head(struct span head, struct http_request *ret)
+static enum http_status parse_head(struct span head, struct http_request *ret)
 {
 	struct fields fields = { 0 };
 	struct span line;
 	bool is_11 = false;
-	int r;
+	enum http_status status;
 
 	if (!cut_line(&head, &line))
 		return HTTP_BAD_REQUEST;
-	r = parse_request_line(line, ret, &is_11);
-	while (r == 0) {
-		if (!cut_line(&head, &line))
+	status = parse_request_line(line, ret, &is_11);
+	if (status != HTTP_OK)
+		return status;
+	do
+		if (!cut_line(&head, &line) || (line.n && !parse_field(line, &fields)))
 			return HTTP_BAD_REQUEST;
-		if (!line.n)
-			break;
-		r = parse_field(line, &fields);
-	}
-	if (r)
-		return r;
+	while (line.n);
 	if (fields.body || fields.hosts > 1 || (is_11 && fields.hosts == 0))
 		return HTTP_BAD_REQUEST;
 	ret->accepts =
 		fields.text && !fields.openmetrics ? HTTP_MEDIA_TEXT : HTTP_MEDIA_OPENMETRICS;
-	return 0;
+	return HTTP_OK;
 }
 
-int http_parse(const char *bytes, size_t n, struct http_request *ret)
+enum http_status http_parse(const char *bytes, size_t n, struct http_request *ret)
 {
 	struct http_request request = { 0 };
-	int r;
+	enum http_status status;
 
 	/* The head ends with an empty line, in whatever way its lines end. */
 	if (!memmem(bytes, n, "\r\n\r\n", 4) && !memmem(bytes, n, "\n\n", 2))
 		return n >= HTTP_HEAD_MAX ? HTTP_TOO_LARGE : HTTP_INCOMPLETE;
-	r = parse_head((struct span){ bytes, n }, &request);
-	if (r == 0)
+	status = parse_head((struct span){ bytes, n }, &request);
+	if (status == HTTP_OK)
 		*ret = request;
-	return r;
+	return status;
 }
 
 bool http_path_is(const struct http_request *request, const char *path)
@@ -216,32 +215,21 @@ bool http_path_is(const struct http_request *request, const char *path)
 	return request->path_len == strlen(path) && !memcmp(request->path, path, request->path_len);
 }
 
-static const char *reason_of(enum http_status status)
-{
-	switch (status) {
-	case HTTP_OK:
-		return "OK";
-	case HTTP_BAD_REQUEST:
-		return "Bad Request";
-	case HTTP_NOT_FOUND:
-		return "Not Found";
-	case HTTP_NOT_ALLOWED:
-		return "Method Not Allowed";
-	case HTTP_TOO_LARGE:
-		return "Request Header Fields Too Large";
-	case HTTP_UNAVAILABLE:
-		return "Service Unavailable";
-	case HTTP_BAD_VERSION:
-		return "HTTP Version Not Supported";
-	}
-	return "";
-}
+static const char *const reasons[] = {
+	[HTTP_OK] = "OK",
+	[HTTP_BAD_REQUEST] = "Bad Request",
+	[HTTP_NOT_FOUND] = "Not Found",
+	[HTTP_NOT_ALLOWED] = "Method Not Allowed",
+	[HTTP_TOO_LARGE] = "Request Header Fields Too Large",
+	[HTTP_UNAVAILABLE] = "Service Unavailable",
+	[HTTP_BAD_VERSION] = "HTTP Version Not Supported",
+};
 
 void http_answer(struct buf *out, enum http_status status, const char *type, const char *body,
 		 size_t len, bool head)
 {
 	buf_addf(out, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n", (int)status,
-		 reason_of(status), type, len);
+		 reasons[status], type, len);
 	if (status == HTTP_NOT_ALLOWED)
 		buf_add_str(out, "Allow: GET, HEAD\r\n");
 	buf_add_str(out, "Cache-Control: no-store\r\nConnection: close\r\n\r\n");

@@ -16,6 +16,7 @@
 #define HTTP_HEAD_MAX 8192 /* bytes of a request: beyond it the answer is 431 */
 
 enum http_status {
+	HTTP_INCOMPLETE = 0, /* no status: more bytes are needed. A client may end so, too */
 	HTTP_OK = 200,
 	HTTP_BAD_REQUEST = 400,
 	HTTP_NOT_FOUND = 404,
@@ -35,14 +36,11 @@ struct http_request {
 		accepts; /* TEXT only where plain text is asked for and OpenMetrics is not */
 };
 
-/* More bytes are needed; also the end of a client that sends none. */
-#define HTTP_INCOMPLETE 1
-
 /*
- * Reads the head of a request from the @n bytes at @bytes; what follows it is ignored. 0: *@ret
- * is filled. HTTP_INCOMPLETE; or the status of the answer that it gets instead (400 and above).
+ * Reads the head of a request from the @n bytes at @bytes; what follows it is ignored. HTTP_OK:
+ * *@ret is filled. HTTP_INCOMPLETE; or the status of the answer that it gets instead.
  */
-int http_parse(const char *bytes, size_t n, struct http_request *ret);
+enum http_status http_parse(const char *bytes, size_t n, struct http_request *ret);
 
 bool http_path_is(const struct http_request *request, const char *path);
 

@@ -2,12 +2,6 @@
 
 #include <string.h>
 
-void lines_init(struct lines *l)
-{
-	l->n = 0;
-	l->n_tail = 0;
-}
-
 static void keep(struct lines *l, const char *line, size_t n)
 {
 	size_t max = LINES_TAIL / 2; /* so that a long line leaves the one before it */

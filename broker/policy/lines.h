@@ -12,6 +12,7 @@
 #define LINES_MAX  2048
 #define LINES_TAIL 1024
 
+/* All zero at first. */
 struct lines {
 	size_t n; /* bytes of an unfinished line */
 	char part[LINES_MAX];
@@ -20,8 +21,6 @@ struct lines {
 };
 
 typedef void lines_fn(void *arg, const char *line, size_t n);
-
-void lines_init(struct lines *l);
 
 /* Adds @n bytes and calls @out for each line they complete, without its line end. */
 void lines_feed(struct lines *l, const char *bytes, size_t n, lines_fn *out, void *arg);

@@ -168,7 +168,7 @@ static void by_state(struct openmetrics *om, const struct metrics_snapshot *s)
 				openmetrics_gauge(om,
 						  OPENMETRICS_LABELS(SERVICE(svc),
 								     { "state",
-								       worker_state_name(i) }),
+								       worker_state_names[i] }),
 						  svc->by_state[i]);
 }
 
@@ -184,7 +184,7 @@ static void restarts(struct openmetrics *om, const struct metrics_snapshot *s)
 		for (enum worker_end end = 0; end < WORKER_END_N; end++)
 			openmetrics_count(om,
 					  OPENMETRICS_LABELS(SERVICE(svc),
-							     { "reason", worker_end_name(end) }),
+							     { "reason", worker_end_names[end] }),
 					  svc->restarts[end]);
 }
 
@@ -246,7 +246,7 @@ static void worker_state(struct openmetrics *om, const struct metrics_snapshot *
 	const char *names[WORKER_STATE_N + 1] = { NULL };
 
 	for (enum worker_state i = 0; i < WORKER_STATE_N; i++)
-		names[i] = i == WORKER_DEAD ? "empty" : worker_state_name(i);
+		names[i] = i == WORKER_DEAD ? "empty" : worker_state_names[i];
 	for_each_worker (w, s)
 		openmetrics_stateset(om, OF_WORKER(w), names, w->state);
 }

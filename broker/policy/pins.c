@@ -9,6 +9,12 @@
 
 #define MAPPED_BITS 96 /* of ::ffff:0:0 */
 
+const char *const pin_kind_names[] = {
+	[PIN_NEXT] = "next",
+	[PIN_BY_HAND] = "pin",
+	[PIN_DEBUG] = "debug",
+};
+
 static unsigned bits_of(unsigned family)
 {
 	return family == 4 ? 32 : 128;
@@ -123,23 +129,10 @@ void pin_source_format(const struct pin_source *source, struct strbuf *out)
 		strbuf_addf(out, "/%u", source->prefix);
 }
 
-bool pin_source_equal(const struct pin_source *a, const struct pin_source *b)
+static bool is_equal(const struct pin_source *a, const struct pin_source *b)
 {
 	return a->family == b->family && a->prefix == b->prefix &&
 	       !memcmp(a->ip, b->ip, sizeof(a->ip));
-}
-
-const char *pin_kind_name(enum pin_kind kind)
-{
-	switch (kind) {
-	case PIN_NEXT:
-		return "next";
-	case PIN_BY_HAND:
-		return "pin";
-	case PIN_DEBUG:
-		return "debug";
-	}
-	return "?";
 }
 
 /* --- the table ----------------------------------------------------------------------- */
@@ -149,7 +142,7 @@ static size_t find(const struct pins *pins, enum pin_kind kind, const struct pin
 	size_t i = 0;
 
 	while (i < pins->n &&
-	       (pins->pin[i].kind != kind || !pin_source_equal(&pins->pin[i].source, source)))
+	       (pins->pin[i].kind != kind || !is_equal(&pins->pin[i].source, source)))
 		i++;
 	return i;
 }
@@ -197,19 +190,11 @@ bool pins_pop_expired(struct pins *pins, int64_t now_ms, struct pin *ret)
 	return false;
 }
 
-bool pins_pop_source(struct pins *pins, const struct pin_source *source, struct pin *ret)
+bool pins_pop(struct pins *pins, const struct pin_source *source, const char *worker,
+	      struct pin *ret)
 {
 	for (size_t i = 0; i < pins->n; i++)
-		if (pins->pin[i].kind != PIN_DEBUG &&
-		    pin_source_equal(&pins->pin[i].source, source))
-			return pop_at(pins, i, ret);
-	return false;
-}
-
-bool pins_pop_worker(struct pins *pins, const char *worker, struct pin *ret)
-{
-	for (size_t i = 0; i < pins->n; i++)
-		if (pins->pin[i].kind != PIN_DEBUG && !strcmp(pins->pin[i].worker, worker))
+		if (pins->pin[i].kind != PIN_DEBUG && pin_fits(&pins->pin[i], source, worker))
 			return pop_at(pins, i, ret);
 	return false;
 }
@@ -219,14 +204,6 @@ bool pins_pop_generation(struct pins *pins, const char *worker, unsigned generat
 {
 	for (size_t i = 0; i < pins->n; i++)
 		if (pins->pin[i].generation && pin_names(&pins->pin[i], worker, generation))
-			return pop_at(pins, i, ret);
-	return false;
-}
-
-bool pins_pop(struct pins *pins, struct pin *ret)
-{
-	for (size_t i = 0; i < pins->n; i++)
-		if (pins->pin[i].kind != PIN_DEBUG)
 			return pop_at(pins, i, ret);
 	return false;
 }
@@ -281,6 +258,12 @@ bool pins_use(struct pins *pins, struct pin *pin)
 		return false;
 	take_out(pins, (size_t)(pin - pins->pin));
 	return true;
+}
+
+bool pin_fits(const struct pin *pin, const struct pin_source *source, const char *worker)
+{
+	return (!source || is_equal(&pin->source, source)) &&
+	       (!worker || !strcmp(pin->worker, worker));
 }
 
 bool pin_names(const struct pin *pin, const char *worker, unsigned generation)

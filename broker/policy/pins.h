@@ -53,9 +53,7 @@ int pin_source_parse(const char *text, struct pin_source *ret, struct strbuf *re
 /* As it can be parsed again, an address without its prefix; "any" for everybody. */
 void pin_source_format(const struct pin_source *source, struct strbuf *out);
 
-bool pin_source_equal(const struct pin_source *a, const struct pin_source *b);
-
-const char *pin_kind_name(enum pin_kind kind);
+extern const char *const pin_kind_names[];
 
 /* The pin of that kind and source, or NULL. */
 const struct pin *pins_find(const struct pins *pins, enum pin_kind kind,
@@ -73,11 +71,10 @@ int pins_add(struct pins *pins, const struct pin *pin, struct pin *ret_old);
  * sits there waits for what it leads to.
  */
 bool pins_pop_expired(struct pins *pins, int64_t now_ms, struct pin *ret);
-bool pins_pop_source(struct pins *pins, const struct pin_source *source, struct pin *ret);
-bool pins_pop_worker(struct pins *pins, const char *worker, struct pin *ret);
+bool pins_pop(struct pins *pins, const struct pin_source *source, const char *worker,
+	      struct pin *ret); /* as pin_fits() */
 bool pins_pop_generation(struct pins *pins, const char *worker, unsigned generation,
 			 struct pin *ret); /* made for that generation alone */
-bool pins_pop(struct pins *pins, struct pin *ret);
 
 /* When the first of them expires; 0: none does. */
 int64_t pins_next_expiry(const struct pins *pins);
@@ -87,6 +84,9 @@ struct pin *pins_match(struct pins *pins, const struct handoff_addr *peer);
 
 /* A connection has gone to where @pin, of @pins, says. True: that was all it was for; it is out. */
 bool pins_use(struct pins *pins, struct pin *pin);
+
+/* Whether @pin is for that source and goes to that worker. NULL: whichever it is. */
+bool pin_fits(const struct pin *pin, const struct pin_source *source, const char *worker);
 
 /* Whether @pin means the worker of that name and generation. */
 bool pin_names(const struct pin *pin, const char *worker, unsigned generation);

@@ -39,7 +39,7 @@ void progress_add(struct progress *p, const struct progress_wait *wait)
 	case WORKER_PARKED:
 	case WORKER_DEAD:
 	case WORKER_STATE_N:
-		strbuf_addf(p->out, " to end (%s", worker_state_name(wait->state));
+		strbuf_addf(p->out, " to end (%s", worker_state_names[wait->state]);
 		break;
 	}
 	add_left(p->out, wait);

@@ -3,6 +3,15 @@
 #include <sys/wait.h>
 #include "base/units.h"
 
+const char *const worker_end_names[WORKER_END_N] = {
+	[WORKER_END_EXIT] = "exit",
+	[WORKER_END_SIGNAL] = "signal",
+	[WORKER_END_CLOSED] = "closed",
+	[WORKER_END_UNUSABLE] = "unusable",
+	[WORKER_END_START_FAILED] = "start-failed",
+	[WORKER_END_START_TIMEOUT] = "start-timeout",
+};
+
 enum worker_end worker_end_of(const struct worker_end_facts *facts)
 {
 	if (facts->starting)
@@ -10,27 +19,6 @@ enum worker_end worker_end_of(const struct worker_end_facts *facts)
 	if (facts->exited)
 		return WIFSIGNALED(facts->status) ? WORKER_END_SIGNAL : WORKER_END_EXIT;
 	return facts->listens ? WORKER_END_UNUSABLE : WORKER_END_CLOSED;
-}
-
-const char *worker_end_name(enum worker_end end)
-{
-	switch (end) {
-	case WORKER_END_EXIT:
-		return "exit";
-	case WORKER_END_SIGNAL:
-		return "signal";
-	case WORKER_END_CLOSED:
-		return "closed";
-	case WORKER_END_UNUSABLE:
-		return "unusable";
-	case WORKER_END_START_FAILED:
-		return "start-failed";
-	case WORKER_END_START_TIMEOUT:
-		return "start-timeout";
-	case WORKER_END_N:
-		break;
-	}
-	return "?";
 }
 
 void worker_end_add_words(const struct worker_end_facts *facts, struct strbuf *out)

@@ -29,8 +29,8 @@ struct worker_end_facts {
 
 enum worker_end worker_end_of(const struct worker_end_facts *facts);
 
-/* "exit", "start-timeout": a stable word, as a metric's label. */
-const char *worker_end_name(enum worker_end end);
+/* "exit", "start-timeout": stable words, as labels of metrics. */
+extern const char *const worker_end_names[WORKER_END_N];
 
 /* Adds one case in words: "exit 1", "signal 11 (SIGSEGV)", "did not listen in time". */
 void worker_end_add_words(const struct worker_end_facts *facts, struct strbuf *out);

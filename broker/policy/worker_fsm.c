@@ -7,6 +7,16 @@ struct edge {
 };
 
 /* clang-format off */
+const char *const worker_state_names[WORKER_STATE_N] = {
+	[WORKER_STARTING] = "starting",
+	[WORKER_READY]    = "ready",
+	[WORKER_HELD]     = "held",
+	[WORKER_DRAINING] = "draining",
+	[WORKER_PARKED]   = "parked",
+	[WORKER_STOPPING] = "stopping",
+	[WORKER_DEAD]     = "dead",
+};
+
 #define GO(state, acts) { .legal = true, .next = (state), .actions = (acts) }
 
 #define LEAVE_ROUND (ACT_WITHDRAW | ACT_TAKE_BACK)
@@ -90,27 +100,4 @@ bool worker_fsm_step(enum worker_state *state, enum worker_event ev, unsigned *r
 	*state = edge->next;
 	*ret_actions = edge->actions;
 	return true;
-}
-
-const char *worker_state_name(enum worker_state state)
-{
-	switch (state) {
-	case WORKER_STARTING:
-		return "starting";
-	case WORKER_READY:
-		return "ready";
-	case WORKER_HELD:
-		return "held";
-	case WORKER_DRAINING:
-		return "draining";
-	case WORKER_PARKED:
-		return "parked";
-	case WORKER_STOPPING:
-		return "stopping";
-	case WORKER_DEAD:
-		return "dead";
-	case WORKER_STATE_N:
-		break;
-	}
-	return "?";
 }

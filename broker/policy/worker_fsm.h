@@ -73,7 +73,7 @@ enum worker_action {
  */
 bool worker_fsm_step(enum worker_state *state, enum worker_event ev, unsigned *ret_actions);
 
-const char *worker_state_name(enum worker_state state);
+extern const char *const worker_state_names[WORKER_STATE_N];
 
 /* In this state the worker is the current one of its slot: it serves, or is about to. */
 static inline bool worker_state_is_current(enum worker_state s)

@@ -11,7 +11,7 @@
 #include "service/questions.h"
 #include "service/window.h"
 #include "sys/tcp.h"
-#include "sys/timestamp.h"
+#include "sys/log_form.h"
 
 #define SCHEMA 1
 
@@ -26,7 +26,7 @@ static void add_time(struct buf *out)
 	STRBUF(text, 64);
 
 	gettimeofday(&now, NULL);
-	timestamp_add(&text, &now);
+	log_form_time(&text, &now);
 	json_str(out, "time", text.text);
 }
 
@@ -221,7 +221,7 @@ void status_write_pins(const struct service *s, struct buf *out)
 		json_str(out, "service", service_name(s));
 		json_str(out, "source", p->source.family ? source.text : NULL);
 		json_str(out, "worker", p->worker);
-		json_str(out, "kind", pin_kind_name(p->kind));
+		json_str(out, "kind", pin_kind_names[p->kind]);
 		if (p->expires_ms)
 			json_int(out, "expires_ms", p->expires_ms - now_of(s));
 		else

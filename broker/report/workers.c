@@ -124,7 +124,7 @@ void status_write_worker(const struct worker *w, struct buf *out)
 	else
 		json_null(out, "pid");
 	json_uint(out, "generation", w->generation);
-	json_str(out, "state", worker_state_name(w->state));
+	json_str(out, "state", worker_state_names[w->state]);
 	json_int(out, "state_ms", now_of(service_of(w)) - w->state_since_ms);
 	json_uint(out, "given", taker_taken(&w->taker));
 	json_uint(out, "waiting", taker_waiting(&w->taker));

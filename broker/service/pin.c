@@ -97,7 +97,7 @@ int service_pin(struct service *s, const struct pin *pin, struct strbuf *error)
 	}
 	log_event(LEVEL_INFO, "pin", LOG_STR("service", service_name(s)),
 		  LOG_STR("worker", pin->worker), LOG_STR("source", source.text),
-		  LOG_STR("kind", pin_kind_name(pin->kind)), LOG_INT("ms", left),
+		  LOG_STR("kind", pin_kind_names[pin->kind]), LOG_INT("ms", left),
 		  LOG_MSG("%s %s goes to %s%s",
 			  pin->kind == PIN_NEXT ? "the next connection of" : "every connection of",
 			  source.text, pin->worker, until.text));
@@ -107,34 +107,12 @@ int service_pin(struct service *s, const struct pin *pin, struct strbuf *error)
 	return 0;
 }
 
-unsigned service_unpin_source(struct service *s, const struct pin_source *source)
+unsigned service_unpin(struct service *s, const struct pin_source *source, const char *worker)
 {
 	unsigned n = 0;
 	struct pin pin;
 
-	for (; pins_pop_source(&s->dispatch.pins, source, &pin); n++)
-		taken_off(s, &pin, "taken off");
-	changed(s);
-	return n;
-}
-
-unsigned service_unpin_worker(struct service *s, const char *worker)
-{
-	unsigned n = 0;
-	struct pin pin;
-
-	for (; pins_pop_worker(&s->dispatch.pins, worker, &pin); n++)
-		taken_off(s, &pin, "taken off");
-	changed(s);
-	return n;
-}
-
-unsigned service_unpin_all(struct service *s)
-{
-	unsigned n = 0;
-	struct pin pin;
-
-	for (; pins_pop(&s->dispatch.pins, &pin); n++)
+	for (; pins_pop(&s->dispatch.pins, source, worker, &pin); n++)
 		taken_off(s, &pin, "taken off");
 	changed(s);
 	return n;

@@ -14,10 +14,8 @@
  */
 int service_pin(struct service *s, const struct pin *pin, struct strbuf *error);
 
-/* Take off what fits, but for those of debuggers; how many that was. */
-unsigned service_unpin_source(struct service *s, const struct pin_source *source);
-unsigned service_unpin_worker(struct service *s, const char *worker);
-unsigned service_unpin_all(struct service *s);
+/* Takes off the pins that pin_fits() finds, but for those of debuggers; how many that was. */
+unsigned service_unpin(struct service *s, const struct pin_source *source, const char *worker);
 
 /* What was made for the generation of @w alone. */
 void service_unpin_generation(const struct worker *w, const char *reason);

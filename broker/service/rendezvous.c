@@ -15,6 +15,7 @@
 #include "dispatch/taker.h"
 #include "service/guest.h"
 #include "service/listen.h"
+#include "sys/fdpass.h"
 #include "sys/log.h"
 
 /* Connections that have not said HELLO yet: how many, and for how long. */
@@ -47,7 +48,7 @@ static void refuse(struct greeting *g, int error, const char *reason)
 	handoff_header_init(&msg.h, HANDOFF_REFUSED);
 	strncpy(msg.reason, reason, sizeof(msg.reason) - 1);
 	log_event(LEVEL_ERROR, "worker-failed", LOG_INT("pid", g->peer.pid), LOG_MSG("%s", reason));
-	(void)rendezvous_send(g->fd, &msg, sizeof(msg), NULL, 0);
+	(void)fdpass_send(g->fd, &msg, sizeof(msg), NULL, 0);
 	greeting_free(g);
 }
 
@@ -83,7 +84,7 @@ static int welcome(struct greeting *g, const struct channel *c)
 	handoff_header_init(&msg.h, HANDOFF_WELCOME);
 	if (l)
 		msg.addr = l->addr;
-	return rendezvous_send(g->fd, &msg, sizeof(msg), fds, c->page.fd < 0 ? 2 : 3);
+	return fdpass_send(g->fd, &msg, sizeof(msg), fds, c->page.fd < 0 ? 2 : 3);
 }
 
 /*

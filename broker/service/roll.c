@@ -202,7 +202,7 @@ int service_restart_worker(struct worker *w, struct strbuf *error)
 	}
 	if (s->slots[w->slot].current != w) {
 		strbuf_addf(error, "this process of %s is %s, and no longer the one that serves",
-			    w->name, worker_state_name(w->state));
+			    w->name, worker_state_names[w->state]);
 		return -EINVAL;
 	}
 	prepare(s, ROLL_RESTART, service_conf_ref(w->conf), w->generation);

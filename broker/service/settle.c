@@ -90,7 +90,7 @@ static void bury(struct worker *w)
 
 	if (w->guest) {
 		guest_log_left(w);
-		(void)service_unpin_worker(s, w->name); /* nobody will have this name again */
+		(void)service_unpin(s, NULL, w->name); /* nobody will have this name again */
 	} else {
 		worker_log_exit(w);
 		s->slots[w->slot].measured.taken_by_gone += w->served;

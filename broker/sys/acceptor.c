@@ -1,14 +1,9 @@
 #include "acceptor.h"
 
-#include <errno.h>
 #include <sys/socket.h>
+#include "base/fd.h"
 
 #define SHORTAGE_MS 100
-
-static bool is_shortage(int error)
-{
-	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
-}
 
 static void acceptor_ready(struct loop_source *source, uint32_t events)
 {
@@ -22,7 +17,7 @@ static void acceptor_ready(struct loop_source *source, uint32_t events)
 			a->accepted(a, fd);
 			continue;
 		}
-		if (is_shortage(errno)) {
+		if (errno_is_shortage(errno)) {
 			loop_modify(a->loop, source, 0);
 			loop_timer_arm(a->loop, &a->retry, SHORTAGE_MS);
 		}

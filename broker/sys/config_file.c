@@ -43,24 +43,18 @@ struct conf_facts config_file_facts(const char *path, char *base_dir, size_t siz
 	};
 }
 
-/* What anybody may write decides which programs run as the broker's user: not as root. */
-static int check_owner(const char *path, const struct stat *st, struct strbuf *error)
+static int check(const char *path, const struct stat *st, struct strbuf *error)
 {
-	if (!S_ISREG(st->st_mode)) {
-		strbuf_addf(error, "%s is not a regular file", path);
-		return -EINVAL;
-	}
-	if (geteuid() == 0 && (st->st_mode & S_IWOTH)) {
-		strbuf_addf(
-			error,
+	if (!S_ISREG(st->st_mode))
+		return strbuf_fail(error, -EINVAL, "%s is not a regular file", path);
+	/* It decides which programs run as the broker's user: as root not what anybody writes. */
+	if (geteuid() == 0 && (st->st_mode & S_IWOTH))
+		return strbuf_fail(
+			error, -EPERM,
 			"%s can be written by everybody, and the broker runs as root: chmod o-w %s",
 			path, path);
-		return -EPERM;
-	}
-	if (st->st_size > MAX_SIZE) {
-		strbuf_addf(error, "%s is larger than %d bytes", path, MAX_SIZE);
-		return -EFBIG;
-	}
+	if (st->st_size > MAX_SIZE)
+		return strbuf_fail(error, -EFBIG, "%s is larger than %d bytes", path, MAX_SIZE);
 	return 0;
 }
 
@@ -74,12 +68,9 @@ static int read_file(const char *path, char **ret_text, size_t *ret_n, struct st
 	size_t n = 0;
 	int r;
 
-	if (fd < 0 || fstat(fd, &st) < 0) {
-		r = -errno;
-		strbuf_addf(error, "cannot read %s: %s", path, strerror(-r));
-		return r;
-	}
-	r = check_owner(path, &st, error);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return strbuf_fail(error, -errno, "cannot read %s: %m", path);
+	r = check(path, &st, error);
 	if (r < 0)
 		return r;
 	text = malloc(MAX_SIZE + 1);
@@ -90,11 +81,8 @@ static int read_file(const char *path, char **ret_text, size_t *ret_n, struct st
 
 		if (got < 0 && errno == EINTR)
 			continue;
-		if (got < 0) {
-			r = -errno;
-			strbuf_addf(error, "cannot read %s: %s", path, strerror(-r));
-			return r;
-		}
+		if (got < 0)
+			return strbuf_fail(error, -errno, "cannot read %s: %m", path);
 		if (got == 0)
 			break;
 		n += (size_t)got;

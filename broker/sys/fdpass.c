@@ -12,7 +12,7 @@ union control {
 	char buf[CMSG_SPACE(FDPASS_MAX * sizeof(int))];
 };
 
-ssize_t fdpass_send(int sock, const void *data, size_t len, const int *fds, size_t n_fds)
+int fdpass_send(int sock, const void *data, size_t len, const int *fds, size_t n_fds)
 {
 	union control ctl;
 	/* sendmsg(2) only reads through iov_base, which POSIX declares without const. */
@@ -36,7 +36,7 @@ ssize_t fdpass_send(int sock, const void *data, size_t len, const int *fds, size
 	do
 		n = sendmsg(sock, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : n;
+	return n < 0 ? -errno : 0;
 }
 
 ssize_t fdpass_receive(int sock, void *buf, size_t size, int flags, struct fdpass_received *ret)

@@ -11,10 +11,10 @@
 #define FDPASS_MAX 3
 
 /*
- * Sends @len bytes with @n_fds descriptors, at most FDPASS_MAX; they stay the caller's. Never
- * blocks, raises no SIGPIPE. The bytes sent, which on SOCK_SEQPACKET are all; -errno.
+ * Sends one message of SOCK_SEQPACKET with @n_fds descriptors, at most FDPASS_MAX; they stay the
+ * caller's. Never blocks, raises no SIGPIPE. 0, and the message went as a whole; -errno.
  */
-ssize_t fdpass_send(int sock, const void *data, size_t len, const int *fds, size_t n_fds);
+int fdpass_send(int sock, const void *data, size_t len, const int *fds, size_t n_fds);
 
 struct fdpass_received {
 	int fd; /* the first that came, the caller's, close-on-exec; -1: none. Others are closed */

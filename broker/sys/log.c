@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <syslog.h>
-#include <time.h>
 #include "base/fd.h"
+#include "sys/loop.h"
 
 /* What a reader that stopped reading may leave waiting before entries are dropped. */
 #define BACKLOG_SIZE (256 * 1024)
@@ -20,9 +20,8 @@
 
 static struct {
 	int fd;
-	bool owned; /* opened by us: close it */
 	bool syslog;
-	char *path;
+	char *path; /* of the file that .fd is; NULL: it is standard error */
 	enum conf_log_level level;
 	enum conf_log_format format;
 	char backlog[BACKLOG_SIZE];
@@ -171,47 +170,37 @@ static int open_file(const char *path)
 static void release(void)
 {
 	log_flush();
-	if (lg.owned)
+	if (lg.path)
 		close(lg.fd);
 	if (lg.syslog)
 		closelog();
 	free(lg.path);
 	lg.path = NULL;
-	lg.owned = false;
 	lg.syslog = false;
 	lg.fd = STDERR_FILENO;
 }
 
 int log_open(const struct broker_conf *bc)
 {
-	char *path;
-	int fd;
+	_cleanup_fd_ int fd = -1;
+	char *path = NULL;
 
-	switch (bc->log) {
-	case LOG_TO_STDERR:
-		release();
-		return 0;
-	case LOG_TO_SYSLOG:
-		release();
-		openlog("broker", LOG_PID | LOG_NDELAY, LOG_DAEMON);
-		lg.syslog = true;
-		return 0;
-	case LOG_TO_FILE:
+	if (bc->log == LOG_TO_FILE) {
 		fd = open_file(bc->log_path);
 		if (fd < 0)
 			return fd;
 		path = strdup(bc->log_path);
-		if (!path) {
-			close(fd);
+		if (!path)
 			return -ENOMEM;
-		}
-		release();
-		lg.path = path;
-		lg.fd = fd;
-		lg.owned = true;
-		return 0;
 	}
-	return -EINVAL;
+	release();
+	lg.path = path;
+	if (path)
+		lg.fd = fd_take(&fd);
+	lg.syslog = bc->log == LOG_TO_SYSLOG;
+	if (lg.syslog)
+		openlog("broker", LOG_PID | LOG_NDELAY, LOG_DAEMON);
+	return 0;
 }
 
 int log_reopen(void)
@@ -243,27 +232,19 @@ void log_configure(const struct broker_conf *bc, int level_bias)
 
 int log_chown(unsigned uid, unsigned gid)
 {
-	return lg.owned && fchown(lg.fd, uid, gid) < 0 ? -errno : 0;
-}
-
-static int64_t clock_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * MSEC_PER_SEC + ts.tv_nsec / NSEC_PER_MSEC;
+	return lg.path && fchown(lg.fd, uid, gid) < 0 ? -errno : 0;
 }
 
 /* Until all is written, the time is over, or nobody reads any more. */
 static void flush_within(int wait_ms)
 {
 	struct pollfd p = { .fd = lg.fd, .events = POLLOUT };
-	int64_t end = clock_ms() + wait_ms;
+	int64_t end = loop_clock_ms() + wait_ms;
 
 	log_flush();
 	while (lg.n_backlog) {
 		size_t before = lg.n_backlog;
-		int64_t left = end - clock_ms();
+		int64_t left = end - loop_clock_ms();
 
 		if (left <= 0 || poll(&p, 1, (int)left) != 1)
 			return;

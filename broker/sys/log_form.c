@@ -2,7 +2,6 @@
 
 #include <string.h>
 #include <time.h>
-#include "sys/timestamp.h"
 
 static const char *const level_names[] = {
 	[LEVEL_ERROR] = "error",
@@ -26,6 +25,22 @@ static const struct log_field *find_message(const struct log_field *fields)
 		if (fields->kind == LOG_FIELD_MSG)
 			return fields;
 	return NULL;
+}
+
+static void add_time(struct strbuf *b, const struct tm *tm, const struct timeval *when,
+		     char between, const char *end)
+{
+	strbuf_addf(b, "%04d-%02d-%02d%c%02d:%02d:%02d.%03d%s", tm->tm_year + 1900, tm->tm_mon + 1,
+		    tm->tm_mday, between, tm->tm_hour, tm->tm_min, tm->tm_sec,
+		    (int)(when->tv_usec / 1000), end);
+}
+
+void log_form_time(struct strbuf *b, const struct timeval *when)
+{
+	struct tm tm;
+
+	gmtime_r(&when->tv_sec, &tm);
+	add_time(b, &tm, when, 'T', "Z");
 }
 
 static bool needs_quotes(const char *text)
@@ -78,9 +93,8 @@ void log_form_text(struct strbuf *b, const struct timeval *now, enum conf_log_le
 	if (!owner)
 		owner = log_find_field(fields, "service");
 	localtime_r(&now->tv_sec, &tm);
-	strbuf_addf(b, "%04d-%02d-%02d %02d:%02d:%02d.%03d %-5s ", tm.tm_year + 1900, tm.tm_mon + 1,
-		    tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(now->tv_usec / 1000),
-		    level_names[level]);
+	add_time(b, &tm, now, ' ', "");
+	strbuf_addf(b, " %-5s ", level_names[level]);
 	if (owner && owner->kind == LOG_FIELD_STR) {
 		add_text(b, owner->str);
 		strbuf_add(b, " ");
@@ -143,7 +157,7 @@ static void format_json(struct strbuf *b, const struct timeval *now, enum conf_l
 			const char *event, const struct log_field *fields)
 {
 	strbuf_add(b, "{\"time\":\"");
-	timestamp_add(b, now);
+	log_form_time(b, now);
 	strbuf_addf(b, "\",\"level\":\"%s\",\"event\":\"%s\"", level_names[level], event);
 	for (const struct log_field *f = fields; f->key; f++) {
 		strbuf_addf(b, ",\"%s\":", f->key);

@@ -21,6 +21,9 @@ struct log_field {
 	long long num;
 };
 
+/* A moment as RFC 3339 writes it: 2026-11-22T15:37:44.123Z. */
+void log_form_time(struct strbuf *b, const struct timeval *when);
+
 /* The field @key of an entry, or NULL. */
 const struct log_field *log_find_field(const struct log_field *fields, const char *key);
 

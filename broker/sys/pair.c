@@ -51,12 +51,9 @@ int pair_open(const struct handoff_name *name, unsigned queue, int *ret_tx, int 
 
 enum pair_result pair_send(int tx, const struct handoff_conn *conn, int conn_fd)
 {
-	ssize_t n = fdpass_send(tx, conn, sizeof(*conn), &conn_fd, 1);
-
-	/* SEQPACKET: a message goes whole or not at all. */
-	if (n >= 0)
+	switch (-fdpass_send(tx, conn, sizeof(*conn), &conn_fd, 1)) {
+	case 0:
 		return PAIR_SENT;
-	switch (-n) {
 	case EAGAIN:
 		return PAIR_FULL;
 	case ENOBUFS:
@@ -140,13 +137,6 @@ unsigned pair_waiting(int rx)
 	if (ioctl(rx, FIONREAD, &bytes) < 0 || bytes < 0)
 		return 0;
 	return (unsigned)bytes / sizeof(struct handoff_conn);
-}
-
-int rendezvous_send(int fd, const void *msg, size_t len, const int *fds, size_t n_fds)
-{
-	ssize_t n = fdpass_send(fd, msg, len, fds, n_fds);
-
-	return n < 0 ? (int)n : 0;
 }
 
 int rendezvous_receive(int fd, void *buf, size_t size)

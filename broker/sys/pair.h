@@ -52,11 +52,9 @@ void pair_nudge(int tx);
 unsigned pair_waiting(int rx);
 
 /*
- * Writes a rendezvous answer with up to three descriptors, and reads a request. Both never
- * block. send: 0 or -errno. receive: bytes read, 0 at end of file, -EAGAIN, -errno;
- * descriptors that a hostile worker attached are dropped by the kernel.
+ * Reads a request at the rendezvous, without blocking. The bytes read, 0 at end of file, -errno.
+ * The kernel drops the descriptors that a hostile worker attaches.
  */
-int rendezvous_send(int fd, const void *msg, size_t len, const int *fds, size_t n_fds);
 int rendezvous_receive(int fd, void *buf, size_t size);
 
 #endif

@@ -45,12 +45,14 @@ int pid_set_add(struct pid_set *set, pid_t pid)
 	return 0;
 }
 
-/* Reads up to @size - 1 bytes of a file in /proc, terminated. Returns the count or -errno. */
-static ssize_t read_file(const char *path, char *buf, size_t size)
+ssize_t proc_read(pid_t pid, const char *name, char *buf, size_t size)
 {
-	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	_cleanup_fd_ int fd = -1;
+	char path[64];
 	size_t n = 0;
 
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	while (n < size - 1) {
@@ -66,14 +68,6 @@ static ssize_t read_file(const char *path, char *buf, size_t size)
 	}
 	buf[n] = '\0';
 	return (ssize_t)n;
-}
-
-ssize_t proc_read(pid_t pid, const char *name, char *buf, size_t size)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-	return read_file(path, buf, size);
 }
 
 ssize_t proc_read_link(pid_t pid, const char *name, char *buf, size_t size)
@@ -100,76 +94,92 @@ static bool parse_pid(const char *text, pid_t *ret)
 	return true;
 }
 
+static void dir_closep(DIR **dir)
+{
+	if (*dir)
+		(void)closedir(*dir);
+}
+#define _cleanup_dir_ __attribute__((cleanup(dir_closep)))
+
+static DIR *open_dir(pid_t pid, const char *name)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	return opendir(path);
+}
+
+/* The next entry of @dir that is a number; false at the end. */
+static bool next_pid(DIR *dir, pid_t *ret)
+{
+	struct dirent *e;
+
+	while ((e = readdir(dir)))
+		if (parse_pid(e->d_name, ret))
+			return true;
+	return false;
+}
+
+enum { STAT_SIZE = 512 };
+
+/* The fields of /proc/PID/stat behind the name, from " S" on; NULL: there is no such process. */
+static const char *read_stat(pid_t pid, char text[STAT_SIZE])
+{
+	const char *paren;
+
+	if (proc_read(pid, "stat", text, STAT_SIZE) < 0)
+		return NULL;
+	paren = strrchr(text, ')'); /* the name may hold anything */
+	return paren ? paren + 1 : NULL;
+}
+
 /* Without CONFIG_PROC_CHILDREN: every process of the machine is asked for its parent. */
 static int add_children_by_parent(pid_t parent, struct pid_set *ret)
 {
-	DIR *dir = opendir("/proc");
-	struct dirent *e;
+	_cleanup_dir_ DIR *dir = opendir("/proc");
 	int r = 0;
+	pid_t pid;
 
 	if (!dir)
 		return -errno;
-	while (r == 0 && (e = readdir(dir))) {
-		char path[64], text[512], *paren;
+	while (r == 0 && next_pid(dir, &pid)) {
+		char text[STAT_SIZE];
+		const char *stat = read_stat(pid, text);
 		long ppid;
-		pid_t pid;
 
-		if (!parse_pid(e->d_name, &pid))
-			continue;
-		snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-		if (read_file(path, text, sizeof(text)) < 0)
-			continue;
-		paren = strrchr(text, ')'); /* the name before it may hold anything */
-		if (paren && sscanf(paren + 1, " %*c %ld", &ppid) == 1 && ppid == parent)
+		if (stat && sscanf(stat, " %*c %ld", &ppid) == 1 && ppid == parent)
 			r = pid_set_add(ret, pid);
 	}
-	closedir(dir);
 	return r;
-}
-
-/* Of ours: says nothing about the process that was to be read. */
-static bool is_shortage(int error)
-{
-	return error == ENOMEM || error == EMFILE || error == ENFILE;
 }
 
 int proc_add_children(pid_t pid, struct pid_set *ret)
 {
-	char path[64];
-	DIR *dir;
-	struct dirent *e;
+	_cleanup_dir_ DIR *dir = open_dir(pid, "task");
 	int r = 0;
+	pid_t tid;
 
-	snprintf(path, sizeof(path), "/proc/%d/task", pid);
-	dir = opendir(path);
 	if (!dir)
-		return is_shortage(errno) ? -errno : 0; /* it has ended */
-	while (r == 0 && (e = readdir(dir))) {
+		return errno_is_shortage(errno) ? -errno : 0; /* it has ended */
+	while (r == 0 && next_pid(dir, &tid)) {
 		char file[128];
-		FILE *f;
-		pid_t tid;
 		int child;
+		FILE *f;
 
-		if (!parse_pid(e->d_name, &tid))
-			continue;
 		snprintf(file, sizeof(file), "/proc/%d/task/%d/children", pid, tid);
 		f = fopen(file, "re");
-		if (!f && is_shortage(errno)) {
-			r = -errno;
-			break;
-		}
 		if (!f) {
+			if (errno_is_shortage(errno))
+				return -errno;
 			if (errno != ENOENT || access("/proc/thread-self/children", F_OK) == 0)
 				continue;
-			r = add_children_by_parent(pid, ret);
-			break;
+			return add_children_by_parent(pid, ret);
 		}
 		while (r == 0 && fscanf(f, "%d", &child) == 1)
 			if (child > 1)
 				r = pid_set_add(ret, child);
 		fclose(f);
 	}
-	closedir(dir);
 	return r;
 }
 
@@ -187,13 +197,10 @@ int proc_add_descendants(struct pid_set *set)
 
 char proc_state(pid_t pid)
 {
-	char path[64], text[512], *paren;
+	char text[STAT_SIZE];
+	const char *stat = read_stat(pid, text);
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	if (read_file(path, text, sizeof(text)) < 0)
-		return 0;
-	paren = strrchr(text, ')');
-	return paren && paren[1] == ' ' ? paren[2] : 0;
+	return stat && *stat == ' ' ? stat[1] : 0;
 }
 
 /* Of the kernel's task flags, field 9 of /proc/PID/stat: set before memory and files are gone. */
@@ -201,15 +208,12 @@ char proc_state(pid_t pid)
 
 bool proc_is_ending(pid_t pid)
 {
-	char path[64], text[512], *paren, state;
+	char text[STAT_SIZE], state;
+	const char *stat = read_stat(pid, text);
 	unsigned flags;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	if (read_file(path, text, sizeof(text)) < 0)
-		return true;
-	paren = strrchr(text, ')');
-	return paren && sscanf(paren + 1, " %c %*d %*d %*d %*d %*d %u", &state, &flags) == 2 &&
-	       (state == 'Z' || state == 'X' || (flags & TASK_EXITING));
+	return !stat || (sscanf(stat, " %c %*d %*d %*d %*d %*d %u", &state, &flags) == 2 &&
+			 (state == 'Z' || state == 'X' || (flags & TASK_EXITING)));
 }
 
 /* The number behind @label; 0 if the kernel does not say. */
@@ -222,15 +226,12 @@ static unsigned long long status_number(const char *text, const char *label)
 
 int proc_read_status(pid_t pid, struct proc_status *ret)
 {
-	/* Groups and processor masks can make it longer; what is read here stands before or fits.
-	 */
-	char path[64], text[16384], *at;
+	/* Groups and processor masks can make it longer: what is read here stands before them. */
+	char text[16384], *at;
 
-	snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	if (read_file(path, text, sizeof(text)) < 0)
+	if (proc_read(pid, "status", text, sizeof(text)) < 0)
 		return -ESRCH;
-	/* The name in the first line is the process's own: it cannot hold a line break unescaped.
-	 */
+	/* The process chose the name in the first line, but the kernel escapes its line breaks. */
 	at = strstr(text, "\nState:\t");
 	if (!at)
 		return -ESRCH;
@@ -239,13 +240,6 @@ int proc_read_status(pid_t pid, struct proc_status *ret)
 	ret->scheduled = status_number(text, "\nvoluntary_ctxt_switches:\t") +
 			 status_number(text, "\nnonvoluntary_ctxt_switches:\t");
 	return 0;
-}
-
-pid_t proc_tracer(pid_t pid)
-{
-	struct proc_status status;
-
-	return proc_read_status(pid, &status) < 0 ? 0 : status.tracer;
 }
 
 /* False: it is not stopped now, and @last knows of nothing. */
@@ -284,19 +278,16 @@ bool proc_is_stopped(pid_t pid, struct proc_look *last)
 
 int proc_usage(pid_t pid, struct proc_usage *ret)
 {
-	char path[64], text[512], *paren;
+	char text[STAT_SIZE];
+	const char *stat = read_stat(pid, text);
 	unsigned long long user, system;
 	long pages;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	if (read_file(path, text, sizeof(text)) < 0)
-		return -ENOENT;
-	paren = strrchr(text, ')');
 	/* proc(5): fields 14 utime and 15 stime in ticks, 24 rss in pages. */
-	if (!paren || sscanf(paren + 1,
-			     " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d "
-			     "%*d %*d %*d %*u %*u %ld",
-			     &user, &system, &pages) != 3)
+	if (!stat || sscanf(stat,
+			    " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d "
+			    "%*d %*d %*d %*u %*u %ld",
+			    &user, &system, &pages) != 3)
 		return -ENOENT;
 	ret->cpu_ms = (user + system) * MSEC_PER_SEC / (unsigned long)sysconf(_SC_CLK_TCK);
 	ret->rss_bytes = pages > 0 ? (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
@@ -305,116 +296,77 @@ int proc_usage(pid_t pid, struct proc_usage *ret)
 
 void proc_name(pid_t pid, char *ret, size_t size)
 {
-	char path[64];
-	ssize_t n;
+	ssize_t n = proc_read(pid, "comm", ret, size);
 
-	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-	n = read_file(path, ret, size);
 	if (n <= 0)
 		snprintf(ret, size, "?");
 	else if (ret[n - 1] == '\n')
 		ret[n - 1] = '\0';
 }
 
-/* Calls @seen with the target of each descriptor link of @pid until it returns false. */
-static int each_link(pid_t pid, bool (*seen)(void *arg, const char *target), void *arg)
+enum { LINK_SIZE = 64 };
+
+/* Where the next descriptor in @dir, a /proc/PID/fd, leads; false at the end. */
+static bool next_link(DIR *dir, char target[LINK_SIZE])
 {
-	char path[64];
-	DIR *dir;
 	struct dirent *e;
-	bool more = true;
 
-	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
-	dir = opendir(path);
-	if (!dir)
-		return -errno;
-	while (more && (e = readdir(dir))) {
-		char target[64];
-		ssize_t n;
+	while ((e = readdir(dir))) {
+		ssize_t n = readlinkat(dirfd(dir), e->d_name, target, LINK_SIZE - 1);
 
-		if (!isdigit((unsigned char)e->d_name[0]))
-			continue;
-		n = readlinkat(dirfd(dir), e->d_name, target, sizeof(target) - 1);
 		if (n <= 0)
-			continue; /* closed meanwhile */
+			continue; /* no descriptor, or closed meanwhile */
 		target[n] = '\0';
-		more = seen(arg, target);
-	}
-	closedir(dir);
-	return 0;
-}
-
-struct socket_search {
-	bool (*seen)(void *arg, uint64_t inode);
-	void *arg;
-};
-
-static bool link_is_socket(void *arg, const char *target)
-{
-	struct socket_search *s = arg;
-	unsigned long long inode;
-
-	if (sscanf(target, "socket:[%llu]", &inode) != 1)
 		return true;
-	return s->seen(s->arg, inode);
+	}
+	return false;
 }
 
 int proc_sockets(pid_t pid, bool (*seen)(void *arg, uint64_t inode), void *arg)
 {
-	struct socket_search s = { seen, arg };
+	_cleanup_dir_ DIR *dir = open_dir(pid, "fd");
+	char target[LINK_SIZE];
+	unsigned long long inode;
 
-	return each_link(pid, link_is_socket, &s);
+	if (!dir)
+		return -errno;
+	while (next_link(dir, target))
+		if (sscanf(target, "socket:[%llu]", &inode) == 1 && !seen(arg, inode))
+			break;
+	return 0;
 }
 
-struct inode_search {
-	uint64_t inode;
-	bool found;
-};
-
-static bool inode_matches(void *arg, uint64_t inode)
+static bool holds(pid_t pid, const char *target)
 {
-	struct inode_search *s = arg;
+	_cleanup_dir_ DIR *dir = open_dir(pid, "fd");
+	char link[LINK_SIZE];
 
-	s->found = s->found || inode == s->inode;
-	return !s->found;
+	while (dir && next_link(dir, link))
+		if (!strcmp(link, target))
+			return true;
+	return false;
 }
 
 bool proc_holds_socket(pid_t pid, uint64_t inode)
 {
-	struct inode_search s = { .inode = inode };
+	char target[LINK_SIZE];
 
-	(void)proc_sockets(pid, inode_matches, &s);
-	return s.found;
-}
-
-static bool link_is_not_io_uring(void *arg, const char *target)
-{
-	bool *found = arg;
-
-	*found = *found || !strcmp(target, "anon_inode:[io_uring]");
-	return !*found;
+	snprintf(target, sizeof(target), "socket:[%llu]", (unsigned long long)inode);
+	return holds(pid, target);
 }
 
 bool proc_has_io_uring(pid_t pid)
 {
-	bool found = false;
-
-	(void)each_link(pid, link_is_not_io_uring, &found);
-	return found;
+	return holds(pid, "anon_inode:[io_uring]");
 }
 
 bool proc_environ_has(pid_t pid, const char *name, const char *value)
 {
 	enum { SIZE = 256 * 1024 };
 	_cleanup_free_ char *text = malloc(SIZE);
-	char path[64];
 	size_t n_name = strlen(name);
-	ssize_t n;
+	ssize_t n = text ? proc_read(pid, "environ", text, SIZE) : 0;
 
-	if (!text)
-		return false;
-	snprintf(path, sizeof(path), "/proc/%d/environ", pid);
-	n = read_file(path, text, SIZE);
 	for (ssize_t at = 0; at < n; at += (ssize_t)strlen(text + at) + 1)
 		if (!strncmp(text + at, name, n_name) && text[at + (ssize_t)n_name] == '=')
 			return !strcmp(text + at + n_name + 1, value);
@@ -423,15 +375,11 @@ bool proc_environ_has(pid_t pid, const char *name, const char *value)
 
 pid_t proc_find_socket_owner(uint64_t inode)
 {
-	DIR *dir = opendir("/proc");
-	struct dirent *e;
-	pid_t owner = 0, pid;
+	_cleanup_dir_ DIR *dir = opendir("/proc");
+	pid_t pid;
 
-	if (!dir)
-		return 0;
-	while (!owner && (e = readdir(dir)))
-		if (parse_pid(e->d_name, &pid) && proc_holds_socket(pid, inode))
-			owner = pid;
-	closedir(dir);
-	return owner;
+	while (dir && next_pid(dir, &pid))
+		if (proc_holds_socket(pid, inode))
+			return pid;
+	return 0;
 }

@@ -45,9 +45,6 @@ struct proc_status {
 /* 0; -ESRCH: there is no such process, *@ret is untouched. */
 int proc_read_status(pid_t pid, struct proc_status *ret);
 
-/* Of that, the pid of the tracer. 0 also if there is no such process. */
-pid_t proc_tracer(pid_t pid);
-
 /* Stopped by a signal (T), or by a tracer (t). */
 static inline bool proc_state_is_stopped(char state)
 {

@@ -7,8 +7,8 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include "base/fd.h"
+#include "sys/unix_listener.h"
 
 char *rundir_default(const char *config_file)
 {
@@ -38,22 +38,34 @@ char *rundir_default(const char *config_file)
 static int make_dirs(char *path)
 {
 	for (char *slash = path + 1; (slash = strchr(slash, '/')); slash++) {
-		*slash = '\0';
-		if (mkdir(path, 0755) < 0 && errno != EEXIST) {
-			int r = -errno;
+		int r;
 
-			*slash = '/';
-			return r;
-		}
+		*slash = '\0';
+		r = mkdir(path, 0755) < 0 && errno != EEXIST ? -errno : 0;
 		*slash = '/';
+		if (r < 0)
+			return r;
 	}
 	return mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
 }
 
+static int write_own_pid(int fd)
+{
+	char text[32];
+	int n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+
+	if (ftruncate(fd, 0) < 0)
+		return -errno;
+	if (pwrite(fd, text, (size_t)n, 0) != n)
+		return errno ? -errno : -EIO;
+	return 0;
+}
+
 /*
- * Opens and locks @path. -EBUSY: somebody has it; *@ret_holder is the pid written in it, or 0.
- * Such a file is removed only under its lock. So a file that we have locked but that has no name
- * any more was removed between our open and our lock, and the name is tried again.
+ * Opens and locks @path, and writes our pid into it. -EBUSY: somebody has it; *@ret_holder is the
+ * pid written in it, or 0. Such a file is removed only under its lock. So a file that we have
+ * locked but that has no name any more was removed between our open and our lock, and the name is
+ * tried again.
  */
 static int lock_file(const char *path, mode_t mode, int *ret_fd, pid_t *ret_holder)
 {
@@ -78,105 +90,67 @@ static int lock_file(const char *path, mode_t mode, int *ret_fd, pid_t *ret_hold
 			return -EINVAL;
 		if (st.st_nlink > 0) {
 			*ret_fd = fd_take(&fd);
-			return 0;
+			return write_own_pid(*ret_fd);
 		}
 	}
 	return -EAGAIN;
 }
 
-static int write_own_pid(int fd)
-{
-	char text[32];
-	int n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
-
-	if (ftruncate(fd, 0) < 0)
-		return -errno;
-	if (pwrite(fd, text, (size_t)n, 0) != n)
-		return errno ? -errno : -EIO;
-	return 0;
-}
-
 static int open_rendezvous(struct rundir *rd, bool shared, struct strbuf *error)
 {
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	_cleanup_fd_ int fd = -1;
-	mode_t old;
 	int r;
 
-	if (strlen(rd->rendezvous) >= sizeof(sun.sun_path)) {
-		strbuf_addf(
-			error,
+	if (strlen(rd->rendezvous) > UNIX_PATH_LEN)
+		return strbuf_fail(
+			error, -ENAMETOOLONG,
 			"run directory %s: the path is too long for a socket in it (%zu characters "
 			"are allowed); set run_dir in [broker]",
-			rd->path, sizeof(sun.sun_path) - strlen("/" RENDEZVOUS_NAME) - 1);
-		return -ENAMETOOLONG;
-	}
-	strcpy(sun.sun_path, rd->rendezvous);
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		goto fail;
+			rd->path, UNIX_PATH_LEN - strlen("/" RENDEZVOUS_NAME));
 	/* We hold the lock, so a socket of that name is left over from a broker that was killed. */
 	(void)unlink(rd->rendezvous);
-	/* The mode comes with the bind, so the path never exists with looser permissions. */
-	old = umask(shared ? 0111 : 0177);
-	r = bind(fd, (struct sockaddr *)&sun, sizeof(sun));
-	(void)umask(old);
-	if (r < 0 || listen(fd, 512) < 0)
-		goto fail;
-	rd->rendezvous_fd = fd_take(&fd);
-	return 0;
-fail:
-	r = -errno;
-	strbuf_addf(error, "cannot listen on %s: %s", rd->rendezvous, strerror(-r));
-	return r;
+	r = unix_bind(rd->rendezvous, SOCK_SEQPACKET, shared ? 0111 : 0177, &rd->rendezvous_fd);
+	if (r == 0 && listen(rd->rendezvous_fd, 512) < 0)
+		r = -errno;
+	return r < 0 ? strbuf_fail(error, r, "cannot listen on %s: %m", rd->rendezvous) : 0;
 }
 
 int rundir_open(struct rundir *rd, const char *path, bool shared, struct strbuf *error)
 {
-	_cleanup_free_ char *lock = NULL;
 	struct stat st;
 	pid_t holder = 0;
 	int r;
 
 	rd->path = strdup(path);
-	if (!rd->path || asprintf(&lock, "%s/lock", path) < 0 ||
+	if (!rd->path || asprintf(&rd->lock, "%s/lock", path) < 0 ||
 	    asprintf(&rd->rendezvous, "%s/" RENDEZVOUS_NAME, path) < 0)
 		return -ENOMEM;
 	r = make_dirs(rd->path);
-	if (r < 0) {
-		strbuf_addf(error,
-			    "cannot create the run directory %s: %s; set run_dir in [broker]", path,
-			    strerror(-r));
-		return r;
-	}
+	if (r < 0)
+		return strbuf_fail(
+			error, r, "cannot create the run directory %s: %m; set run_dir in [broker]",
+			path);
 	/* In /tmp anybody could have made it before us, to be the one who answers our workers. */
-	if (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode) || st.st_uid != geteuid()) {
-		strbuf_addf(error,
-			    "run directory %s is not a directory that belongs to this user; remove "
-			    "it or set run_dir in [broker]",
-			    path);
-		return -EPERM;
-	}
+	if (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode) || st.st_uid != geteuid())
+		return strbuf_fail(
+			error, -EPERM,
+			"run directory %s is not a directory that belongs to this user; remove it "
+			"or set run_dir in [broker]",
+			path);
 	/*
 	 * 0711: others may pass through to the rendezvous socket, but not look around. What must
 	 * stay private in it has a mode of its own.
 	 */
 	if (chmod(path, shared ? 0711 : 0700) < 0)
 		return -errno;
-	r = lock_file(lock, 0600, &rd->lock_fd, &holder);
-	if (r == -EBUSY) {
-		strbuf_addf(error,
-			    "another broker (pid %d) runs with the run directory %s; stop it, or "
-			    "give this one its own with run_dir in [broker]",
-			    (int)holder, path);
-		return r;
-	}
-	if (r == 0)
-		r = write_own_pid(rd->lock_fd);
-	if (r < 0) {
-		strbuf_addf(error, "cannot lock %s: %s", lock, strerror(-r));
-		return r;
-	}
+	r = lock_file(rd->lock, 0600, &rd->lock_fd, &holder);
+	if (r == -EBUSY)
+		return strbuf_fail(
+			error, r,
+			"another broker (pid %d) runs with the run directory %s; stop it, or give "
+			"this one its own with run_dir in [broker]",
+			(int)holder, path);
+	if (r < 0)
+		return strbuf_fail(error, r, "cannot lock %s: %m", rd->lock);
 	return open_rendezvous(rd, shared, error);
 }
 
@@ -185,20 +159,15 @@ int rundir_write_pid(struct rundir *rd, const char *pid_file, struct strbuf *err
 	pid_t holder = 0;
 	int r = lock_file(pid_file, 0644, &rd->pid_fd, &holder);
 
-	if (r == -EBUSY) {
-		strbuf_addf(error,
-			    "another broker (pid %d) holds the pid file %s; stop it, or set "
-			    "pid_file in [broker]",
-			    (int)holder, pid_file);
-		return r;
-	}
-	if (r == 0)
-		r = write_own_pid(rd->pid_fd);
-	if (r < 0) {
-		strbuf_addf(error, "cannot write the pid file %s: %s; set pid_file in [broker]",
-			    pid_file, strerror(-r));
-		return r;
-	}
+	if (r == -EBUSY)
+		return strbuf_fail(error, r,
+				   "another broker (pid %d) holds the pid file %s; stop it, or set "
+				   "pid_file in [broker]",
+				   (int)holder, pid_file);
+	if (r < 0)
+		return strbuf_fail(error, r,
+				   "cannot write the pid file %s: %m; set pid_file in [broker]",
+				   pid_file);
 	rd->pid_file = strdup(pid_file);
 	return rd->pid_file ? 0 : -ENOMEM;
 }
@@ -206,25 +175,20 @@ int rundir_write_pid(struct rundir *rd, const char *pid_file, struct strbuf *err
 int rundir_let_group_through(struct rundir *rd, gid_t group, struct strbuf *error)
 {
 	struct stat st;
-	int r;
 
 	if (stat(rd->path, &st) == 0 && chown(rd->path, (uid_t)-1, group) == 0 &&
 	    chmod(rd->path, (st.st_mode & 0711) | 0010) == 0)
 		return 0;
-	r = -errno;
-	strbuf_addf(error, "cannot open the run directory %s for control_group: %s", rd->path,
-		    strerror(-r));
-	return r;
+	return strbuf_fail(error, -errno, "cannot open the run directory %s for control_group: %m",
+			   rd->path);
 }
 
 int rundir_chown(struct rundir *rd, uid_t uid, gid_t gid)
 {
 	/* Its group may be the one that is let through; otherwise it means nothing. */
-	if (chown(rd->path, uid, (gid_t)-1) < 0 || chown(rd->rendezvous, uid, gid) < 0)
-		return -errno;
-	if (fchown(rd->lock_fd, uid, gid) < 0)
-		return -errno;
-	if (rd->pid_fd >= 0 && fchown(rd->pid_fd, uid, gid) < 0)
+	if (chown(rd->path, uid, (gid_t)-1) < 0 || chown(rd->rendezvous, uid, gid) < 0 ||
+	    fchown(rd->lock_fd, uid, gid) < 0 ||
+	    (rd->pid_fd >= 0 && fchown(rd->pid_fd, uid, gid) < 0))
 		return -errno;
 	return 0;
 }
@@ -237,17 +201,15 @@ void rundir_close(struct rundir *rd)
 		(void)!ftruncate(rd->pid_fd,
 				 0); /* no right to the directory: at least no stale pid */
 	if (rd->lock_fd >= 0) {
-		_cleanup_free_ char *lock = NULL;
-
 		/* While the lock is held: whatever opens the name next gets a file of its own. */
-		if (asprintf(&lock, "%s/lock", rd->path) >= 0)
-			(void)unlink(lock);
+		(void)unlink(rd->lock);
 		(void)rmdir(rd->path);
 	}
 	fd_closep(&rd->rendezvous_fd);
 	fd_closep(&rd->pid_fd);
 	fd_closep(&rd->lock_fd);
 	free(rd->path);
+	free(rd->lock);
 	free(rd->rendezvous);
 	free(rd->pid_file);
 	*rd = (struct rundir)RUNDIR_INIT;

@@ -11,7 +11,7 @@
 #define RENDEZVOUS_NAME "rendezvous"
 
 struct rundir {
-	char *path;
+	char *path, *lock; /* of the directory, and of the lock in it */
 	int lock_fd;
 	char *pid_file; /* NULL: none */
 	int pid_fd;

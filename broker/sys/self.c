@@ -1,10 +1,10 @@
 #include "self.h"
 
 #include <dirent.h>
-#include <stdio.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "sys/proc.h"
 
 static uint64_t cpu_ns(void)
 {
@@ -18,15 +18,9 @@ static uint64_t cpu_ns(void)
 
 static uint64_t rss_bytes(void)
 {
-	FILE *file = fopen("/proc/self/statm", "re");
-	unsigned long long size, resident = 0;
+	struct proc_usage usage;
 
-	if (!file)
-		return 0;
-	if (fscanf(file, "%llu %llu", &size, &resident) != 2)
-		resident = 0;
-	(void)fclose(file);
-	return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+	return proc_usage(getpid(), &usage) < 0 ? 0 : usage.rss_bytes;
 }
 
 static uint64_t count_fds(void)

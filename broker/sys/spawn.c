@@ -51,17 +51,14 @@ static void close_from(int first)
 __attribute__((noreturn, format(printf, 2, 3))) static void fail(int status_fd, const char *fmt,
 								 ...)
 {
-	char text[512];
-	int error = errno;
+	char text[256];
 	va_list ap;
 	int n;
 
 	va_start(ap, fmt);
 	n = vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	if (n >= 0 && (size_t)n < sizeof(text))
-		snprintf(text + n, sizeof(text) - (size_t)n, ": %s", strerror(error));
-	(void)!write(status_fd, text, strlen(text));
+	if (n > 0)
+		(void)!write(status_fd, text, strlen(text));
 	_exit(126);
 }
 
@@ -72,14 +69,14 @@ __attribute__((noreturn, format(printf, 2, 3))) static void fail(int status_fd, 
 static void change_ids(const struct spawn_ids *ids, int status_fd)
 {
 	if (setgroups((size_t)ids->n_groups, ids->groups) < 0)
-		fail(status_fd, "cannot set the supplementary groups");
+		fail(status_fd, "cannot set the supplementary groups: %m");
 	if (setresgid(ids->gid, ids->gid, ids->gid) < 0)
-		fail(status_fd, "cannot change to group %u", ids->gid);
+		fail(status_fd, "cannot change to group %u: %m", ids->gid);
 	if (setresuid(ids->uid, ids->uid, ids->uid) < 0)
-		fail(status_fd, "cannot change to user %u", ids->uid);
+		fail(status_fd, "cannot change to user %u: %m", ids->uid);
 	if (ids->uid != 0 && setresuid((uid_t)-1, 0, (uid_t)-1) == 0) {
 		errno = EPERM;
-		fail(status_fd, "user %u could become root again", ids->uid);
+		fail(status_fd, "user %u could become root again: %m", ids->uid);
 	}
 }
 
@@ -99,22 +96,22 @@ __attribute__((noreturn)) static void run_child(const struct spawn_request *req,
 	if (status_fd == SPAWN_STATUS_FD)
 		(void)fcntl(status_fd, F_SETFD, 0);
 	else if (dup2(status_fd, SPAWN_STATUS_FD) < 0)
-		fail(status_fd, "cannot place the status pipe");
+		fail(status_fd, "cannot place the status pipe: %m");
 	status_fd = SPAWN_STATUS_FD;
 
 	(void)setsid();
 	if (dup2(null_fd, STDIN_FILENO) < 0)
-		fail(status_fd, "cannot set up standard input");
+		fail(status_fd, "cannot set up standard input: %m");
 	if (req->output_fd >= 0 && (dup2(out, STDOUT_FILENO) < 0 || dup2(out, STDERR_FILENO) < 0))
-		fail(status_fd, "cannot set up standard output");
+		fail(status_fd, "cannot set up standard output: %m");
 	close_from(SPAWN_STATUS_FD + 1);
 	reset_signals();
 	if (setrlimit(RLIMIT_NOFILE, &req->nofile) < 0)
-		fail(status_fd, "cannot restore the descriptor limit");
+		fail(status_fd, "cannot restore the descriptor limit: %m");
 	if (req->ids && req->ids->change)
 		change_ids(req->ids, status_fd);
 	if (req->directory && chdir(req->directory) < 0)
-		fail(status_fd, "cannot change to directory %s", req->directory);
+		fail(status_fd, "cannot change to directory %s: %m", req->directory);
 	/*
 	 * Until it is the app, a worker ends with the broker. The launcher takes this off before
 	 * it executes the command: from then on there may be connections to finish, and the keeper
@@ -125,7 +122,7 @@ __attribute__((noreturn)) static void run_child(const struct spawn_request *req,
 	if (getppid() != broker)
 		_exit(126);
 	execve(req->program, req->argv, req->envp);
-	fail(status_fd, "cannot execute %s", req->program);
+	fail(status_fd, "cannot execute %s: %m", req->program);
 }
 
 int spawn_worker(const struct spawn_request *req, pid_t *ret_pid, int *ret_status_fd)

@@ -99,12 +99,6 @@ void stream_flush(struct stream *s)
 	after_write(s);
 }
 
-void stream_finish(struct stream *s)
-{
-	s->finishing = true;
-	stream_flush(s);
-}
-
 void stream_limit(struct stream *s, int64_t ms)
 {
 	s->limit_at_ms = ms ? loop_now(s->loop) + ms : 0;

@@ -23,7 +23,7 @@ struct stream {
 	struct buf in;	/* received; the owner consumes it */
 	struct buf out; /* goes out by itself after stream_flush() */
 	bool eof;	/* the peer sends nothing more */
-	bool finishing; /* closed as soon as .out is written */
+	bool finishing; /* set by the owner: it is closed as soon as .out is written */
 
 	int64_t stall_ms;    /* set by the owner: time without progress of the output */
 	int64_t stall_at_ms; /* 0: no output waits */
@@ -51,8 +51,7 @@ int stream_open(struct stream *s, struct loop *loop, int fd, size_t in_max, size
  */
 void stream_flush(struct stream *s);
 
-void stream_finish(struct stream *s); /* flush, and close when all is written */
-void stream_close(struct stream *s);  /* closes now; .closed comes with the next turn */
+void stream_close(struct stream *s); /* closes now; .closed comes with the next turn */
 
 /* Closed when @ms from now are over, whatever happens; 0: no limit. */
 void stream_limit(struct stream *s, int64_t ms);

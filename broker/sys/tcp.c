@@ -93,14 +93,11 @@ enum accept_result tcp_accept(int fd, int *ret_fd, struct handoff_addr *ret_peer
 		return ACCEPT_DONE;
 	}
 	*ret_errno = errno;
+	if (errno_is_shortage(errno))
+		return ACCEPT_EXHAUSTED;
 	switch (errno) {
 	case EAGAIN:
 		return ACCEPT_NONE;
-	case EMFILE:
-	case ENFILE:
-	case ENOBUFS:
-	case ENOMEM:
-		return ACCEPT_EXHAUSTED;
 	case EBADF:
 	case EFAULT:
 	case EINVAL:

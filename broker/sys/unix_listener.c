@@ -4,7 +4,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
-#include <sys/un.h>
 #include "base/fd.h"
 
 #define BACKLOG	  128
@@ -36,79 +35,73 @@ int unix_connect(const char *path, int *ret_fd)
 	return 0;
 }
 
+int unix_bind(const char *path, int type, mode_t mask, int *ret_fd)
+{
+	_cleanup_fd_ int fd = -1;
+	struct sockaddr_un sun;
+	mode_t old;
+	int r;
+
+	if (!fill_address(path, &sun))
+		return -ENAMETOOLONG;
+	fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	/*
+	 * The mode comes with the bind, so the path never exists with looser permissions; and no
+	 * chmod(2) follows a link that somebody has put there meanwhile.
+	 */
+	old = umask(mask);
+	r = bind(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 ? -errno : 0;
+	(void)umask(old);
+	if (r == 0)
+		*ret_fd = fd_take(&fd);
+	return r;
+}
+
 /* Whether @path may be taken: nothing is there, or a socket that nobody listens on. */
 static int make_way(const char *path, struct strbuf *error)
 {
 	_cleanup_fd_ int fd = -1;
 	struct stat st;
-	int r;
 
-	if (lstat(path, &st) < 0) {
-		if (errno == ENOENT)
-			return 0;
-		r = -errno;
-		strbuf_addf(error, "cannot look at %s: %s", path, strerror(-r));
-		return r;
-	}
-	if (!S_ISSOCK(st.st_mode)) {
-		strbuf_addf(error,
-			    "%s is there already and is no socket; remove it or choose "
-			    "another path",
-			    path);
-		return -EEXIST;
-	}
-	r = unix_connect(path, &fd);
-	if (r != -ECONNREFUSED) {
-		strbuf_addf(error, "another process listens on %s; stop it, or choose another path",
-			    path);
-		return -EADDRINUSE;
-	}
-	if (unlink(path) < 0) {
-		r = -errno;
-		strbuf_addf(error, "cannot remove the old socket %s: %s", path, strerror(-r));
-		return r;
-	}
+	if (lstat(path, &st) < 0)
+		return errno == ENOENT ? 0
+				       : strbuf_fail(error, -errno, "cannot look at %s: %m", path);
+	if (!S_ISSOCK(st.st_mode))
+		return strbuf_fail(error, -EEXIST,
+				   "%s is there already and is no socket; remove it or choose "
+				   "another path",
+				   path);
+	if (unix_connect(path, &fd) != -ECONNREFUSED)
+		return strbuf_fail(error, -EADDRINUSE,
+				   "another process listens on %s; stop it, or choose another path",
+				   path);
+	if (unlink(path) < 0)
+		return strbuf_fail(error, -errno, "cannot remove the old socket %s: %m", path);
 	return 0;
 }
 
 int unix_listener_open(const char *path, gid_t group, int *ret_fd, struct strbuf *error)
 {
 	_cleanup_fd_ int fd = -1;
-	struct sockaddr_un sun;
 	bool shared = group != UNIX_LISTENER_NO_GROUP;
-	mode_t old;
 	int r;
 
-	if (!fill_address(path, &sun)) {
-		strbuf_addf(error,
-			    "%s: the path is too long for a socket (%zu characters are allowed)",
-			    path, sizeof(sun.sun_path) - 1);
-		return -ENAMETOOLONG;
-	}
+	if (strlen(path) > UNIX_PATH_LEN)
+		return strbuf_fail(
+			error, -ENAMETOOLONG,
+			"%s: the path is too long for a socket (%zu characters are allowed)", path,
+			UNIX_PATH_LEN);
 	r = make_way(path, error);
 	if (r < 0)
 		return r;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0) {
-		r = -errno;
-		strbuf_addf(error, "cannot make a socket: %s", strerror(-r));
-		return r;
-	}
-	/*
-	 * The mode comes with the bind, so the path never exists with looser permissions; and no
-	 * chmod(2) follows a link that somebody has put there meanwhile.
-	 */
-	old = umask(shared ? 0117 : 0177);
-	r = bind(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 ? -errno : 0;
-	(void)umask(old);
-	if (r < 0) {
-		strbuf_addf(error, "cannot bind %s: %s", path, strerror(-r));
-		return r;
-	}
+	r = unix_bind(path, SOCK_STREAM, shared ? 0117 : 0177, &fd);
+	if (r < 0)
+		return strbuf_fail(error, r, "cannot bind %s: %m", path);
 	/* Nobody can connect before listen(2): so the group comes in between. */
 	if ((shared && lchown(path, (uid_t)-1, group) < 0) || listen(fd, BACKLOG) < 0) {
-		r = -errno;
-		strbuf_addf(error, "cannot listen on %s: %s", path, strerror(-r));
+		r = strbuf_fail(error, -errno, "cannot listen on %s: %m", path);
 		(void)unlink(path);
 		return r;
 	}

@@ -6,9 +6,19 @@
 #define BROKER_SYS_UNIX_LISTENER_H
 
 #include <sys/types.h>
+#include <sys/un.h>
 #include "base/strbuf.h"
 
 #define UNIX_LISTENER_NO_GROUP ((gid_t)-1)
+
+/* Characters of the longest path that a socket can have. */
+#define UNIX_PATH_LEN (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
+
+/*
+ * A socket of @type at @path, non-blocking and close-on-exec, with the permissions that @mask
+ * leaves, as for umask(2). 0, with *@ret_fd the caller's, or -errno.
+ */
+int unix_bind(const char *path, int type, mode_t mask, int *ret_fd);
 
 /*
  * Listens on @path (SOCK_STREAM, non-blocking, close-on-exec), mode 0600; with @group that

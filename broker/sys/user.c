@@ -105,10 +105,9 @@ int user_find_group(const char *group, gid_t *ret, struct strbuf *error)
 		return 0;
 	}
 	gr = find_group(group);
-	if (!gr) {
-		strbuf_addf(error, "there is no group \"%s\" on this machine", group);
-		return -ENOENT;
-	}
+	if (!gr)
+		return strbuf_fail(error, -ENOENT, "there is no group \"%s\" on this machine",
+				   group);
 	*ret = gr->gr_gid;
 	return 0;
 }
@@ -126,8 +125,8 @@ int user_lookup(const char *user, const char *group, struct user_info *ret, stru
 		} else if ((pw = find_user(user, 0))) {
 			info.ids.uid = pw->pw_uid;
 		} else {
-			strbuf_addf(error, "there is no user \"%s\" on this machine", user);
-			return -ENOENT;
+			return strbuf_fail(error, -ENOENT,
+					   "there is no user \"%s\" on this machine", user);
 		}
 	}
 	if (group) {
@@ -147,13 +146,12 @@ int user_lookup(const char *user, const char *group, struct user_info *ret, stru
 		info.ids.groups[info.ids.n_groups++] = info.ids.gid;
 
 	info.ids.change = info.ids.uid != geteuid() || info.ids.gid != getegid();
-	if (info.ids.change && geteuid() != 0) {
-		strbuf_addf(error,
-			    "only root can change to user %s, group %s; start the broker as root "
-			    "or remove user and group",
-			    user ? user : "(unchanged)", group ? group : "(of the user)");
-		return -EPERM;
-	}
+	if (info.ids.change && geteuid() != 0)
+		return strbuf_fail(
+			error, -EPERM,
+			"only root can change to user %s, group %s; start the broker as root or "
+			"remove user and group",
+			user ? user : "(unchanged)", group ? group : "(of the user)");
 	*ret = info;
 	return 0;
 }
@@ -169,6 +167,7 @@ struct cap_data {
 #define CAP_VERSION_3	     0x20080522
 #define CAP_NET_BIND_SERVICE 10
 
+/* 0, or -1 with errno. */
 static int keep_bind_capability(void)
 {
 	struct cap_header h = { CAP_VERSION_3, 0 };
@@ -176,17 +175,16 @@ static int keep_bind_capability(void)
 	uint32_t bit = 1u << CAP_NET_BIND_SERVICE;
 
 	if (syscall(SYS_capget, &h, d) < 0)
-		return -errno;
+		return -1;
 	d[0] = (struct cap_data){ .effective = d[0].permitted & bit,
 				  .permitted = d[0].permitted & bit };
 	d[1] = (struct cap_data){ 0 };
-	return syscall(SYS_capset, &h, d) < 0 ? -errno : 0;
+	return (int)syscall(SYS_capset, &h, d);
 }
 
 int user_become(const struct spawn_ids *ids, struct strbuf *error)
 {
 	const char *step = "keep the right to bind low ports";
-	int r = 0;
 
 	if (!ids->change)
 		return 0;
@@ -202,17 +200,12 @@ int user_become(const struct spawn_ids *ids, struct strbuf *error)
 	if (setresuid(ids->uid, ids->uid, ids->uid) < 0)
 		goto fail;
 	step = "reduce the capabilities";
-	r = keep_bind_capability();
-	if (r < 0)
+	if (keep_bind_capability() < 0)
 		goto fail;
-	if (ids->uid != 0 && setresuid((uid_t)-1, 0, (uid_t)-1) == 0) {
-		strbuf_addf(error, "user %u could become root again", (unsigned)ids->uid);
-		return -EPERM;
-	}
+	if (ids->uid != 0 && setresuid((uid_t)-1, 0, (uid_t)-1) == 0)
+		return strbuf_fail(error, -EPERM, "user %u could become root again",
+				   (unsigned)ids->uid);
 	return 0;
 fail:
-	if (r == 0)
-		r = -errno;
-	strbuf_addf(error, "cannot %s for user %u: %s", step, (unsigned)ids->uid, strerror(-r));
-	return r;
+	return strbuf_fail(error, -errno, "cannot %s for user %u: %m", step, (unsigned)ids->uid);
 }

@@ -157,7 +157,7 @@ static void answer_request(struct web_client *c)
 static void client_received(struct stream *stream)
 {
 	struct web_client *c = container_of(stream, struct web_client, stream);
-	int r;
+	enum http_status status;
 
 	switch (c->state) {
 	case CLIENT_ASKS:
@@ -170,11 +170,11 @@ static void client_received(struct stream *stream)
 			stream_close(stream);
 		return;
 	}
-	r = http_parse(stream->in.bytes, stream->in.len, &c->request);
-	if (r == 0)
+	status = http_parse(stream->in.bytes, stream->in.len, &c->request);
+	if (status == HTTP_OK)
 		answer_request(c);
-	else if (r != HTTP_INCOMPLETE)
-		answer_text(c, (enum http_status)r, "this request is not understood here\n");
+	else if (status != HTTP_INCOMPLETE)
+		answer_text(c, status, "this request is not understood here\n");
 	else if (stream->eof)
 		stream_close(stream);
 }

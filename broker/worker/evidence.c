@@ -43,15 +43,15 @@ void worker_look_at_processes(struct worker *w)
 	f->n_processes = (unsigned)all.n;
 	for (size_t i = 0; i < all.n; i++) {
 		struct proc_usage usage;
-		pid_t tracer = f->tracer ? 0 : proc_tracer(all.pids[i]);
+		struct proc_status status;
 
 		if (proc_usage(all.pids[i], &usage) == 0) {
 			f->rss_bytes += usage.rss_bytes;
 			f->cpu_ms += usage.cpu_ms;
 		}
-		if (tracer) {
-			f->tracer = tracer;
-			proc_name(tracer, f->tracer_name, sizeof(f->tracer_name));
+		if (!f->tracer && proc_read_status(all.pids[i], &status) == 0 && status.tracer) {
+			f->tracer = status.tracer;
+			proc_name(f->tracer, f->tracer_name, sizeof(f->tracer_name));
 		}
 	}
 	pid_set_deinit(&all);

@@ -89,7 +89,6 @@ void worker_output_init(struct worker *w)
 	w->status_fd = w->output_fd = -1;
 	w->status_source = (struct loop_source){ .fd = -1, .ready = status_ready };
 	w->output_source = (struct loop_source){ .fd = -1, .ready = output_ready };
-	lines_init(&w->lines);
 }
 
 int worker_output_watch(struct worker *w)

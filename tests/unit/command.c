@@ -51,7 +51,7 @@ TEST(each_command_reads_back_from_its_own_usage)
 		struct line l;
 
 		split(&l, cases[i].text);
-		CHECK_EQ(command_parse(l.words, l.n, &r, &error), 0);
+		CHECK_EQ(command_parse(l.words, l.n, &r, &error), COMMAND_OK);
 		CHECK_STR(error.text, "");
 		CHECK_EQ(r.command->id, cases[i].id);
 		CHECK_STR(r.arguments[0].text ? r.arguments[0].text : "-",
@@ -68,30 +68,36 @@ TEST(numbers_signals_and_durations_come_as_numbers)
 	struct line l;
 
 	split(&l, "scale web 12");
-	CHECK_EQ(command_parse(l.words, l.n, &r, &error), 0);
+	CHECK_EQ(command_parse(l.words, l.n, &r, &error), COMMAND_OK);
 	CHECK_EQ(r.arguments[1].number, 12);
 	split(&l, "signal web.0 SIGHUP");
-	CHECK_EQ(command_parse(l.words, l.n, &r, &error), 0);
+	CHECK_EQ(command_parse(l.words, l.n, &r, &error), COMMAND_OK);
 	CHECK_EQ(r.arguments[1].number, 1);
 	split(&l, "pin ::1 web.0 --for 10m");
-	CHECK_EQ(command_parse(l.words, l.n, &r, &error), 0);
+	CHECK_EQ(command_parse(l.words, l.n, &r, &error), COMMAND_OK);
 	CHECK(request_has(&r, "--for"));
 	CHECK_EQ(request_option(&r, "--for")->number, 600000);
 	split(&l, "pin ::1 web.0");
-	CHECK_EQ(command_parse(l.words, l.n, &r, &error), 0);
+	CHECK_EQ(command_parse(l.words, l.n, &r, &error), COMMAND_OK);
 	CHECK(!request_has(&r, "--for"));
 }
 
 TEST(since_is_a_duration_or_an_id)
 {
-	int64_t ms = 7, id = 7;
+	STRBUF(error, 512);
+	struct request r;
+	struct line l;
 
-	CHECK_EQ(command_parse_since("10m", &ms, &id), 0);
-	CHECK_EQ(ms, 600000);
-	CHECK_EQ(command_parse_since("17", &ms, &id), 0);
-	CHECK_EQ(ms, -1);
-	CHECK_EQ(id, 17);
-	CHECK_EQ(command_parse_since("yesterday", &ms, &id), COMMAND_BAD);
+	split(&l, "events --since 10m");
+	CHECK_EQ(command_parse(l.words, l.n, &r, &error), COMMAND_OK);
+	CHECK_EQ(request_option(&r, "--since")->number, 600000);
+	CHECK(!request_option(&r, "--since")->is_id);
+	split(&l, "events --since 17");
+	CHECK_EQ(command_parse(l.words, l.n, &r, &error), COMMAND_OK);
+	CHECK_EQ(request_option(&r, "--since")->number, 17);
+	CHECK(request_option(&r, "--since")->is_id);
+	split(&l, "events --since yesterday");
+	CHECK_EQ(command_parse(l.words, l.n, &r, &error), COMMAND_BAD);
 }
 
 TEST(what_stands_behind_two_dashes_is_kept_as_it_is)
@@ -101,7 +107,7 @@ TEST(what_stands_behind_two_dashes_is_kept_as_it_is)
 	struct line l;
 
 	split(&l, "debug web.1 --from 127.0.0.1 -- strace -f -p {pid} --from x");
-	CHECK_EQ(command_parse(l.words, l.n, &r, &error), 0);
+	CHECK_EQ(command_parse(l.words, l.n, &r, &error), COMMAND_OK);
 	CHECK_STR(request_option(&r, "--from")->text, "127.0.0.1");
 	CHECK(r.rest);
 	CHECK_STR(r.rest[0], "strace");
@@ -113,7 +119,7 @@ TEST(a_mistake_is_said_in_words_with_what_was_meant)
 {
 	static const struct {
 		const char *text;
-		enum command_error e;
+		enum command_result e;
 		const char *message;
 	} cases[] = {
 		{ "", COMMAND_BAD, "no command was given; help shows all" },
@@ -173,10 +179,10 @@ TEST(a_request_that_only_looks_needs_only_the_right_to_look)
 	struct line l;
 
 	split(&l, "reload");
-	CHECK_EQ(command_parse(l.words, l.n, &r, &error), 0);
+	CHECK_EQ(command_parse(l.words, l.n, &r, &error), COMMAND_OK);
 	CHECK_EQ(request_right(&r), RIGHT_STEER);
 	split(&l, "reload --plan");
-	CHECK_EQ(command_parse(l.words, l.n, &r, &error), 0);
+	CHECK_EQ(command_parse(l.words, l.n, &r, &error), COMMAND_OK);
 	CHECK_EQ(request_right(&r), RIGHT_READ);
 }
 

@@ -360,7 +360,7 @@ TEST(a_pin_that_is_taken_off_leaves_nobody_behind)
 	connect_from(MINE, QUEUE + 5);
 	run_loop();
 	CHECK_EQ(workers[0].n, QUEUE);
-	CHECK_EQ(service_unpin_all(&service), 1);
+	CHECK_EQ(service_unpin(&service, NULL, NULL), 1);
 	CHECK(!is_armed(&listeners[0]));
 	CHECK_EQ(workers[0].c.wake.events, 0);
 	worker_joins(1);
@@ -472,7 +472,7 @@ static void random_step(unsigned long long *rnd)
 		break;
 	case 9:
 		if (tap_random(rnd, 4) == 0)
-			(void)service_unpin_worker(&service, workers[i].w.name);
+			(void)service_unpin(&service, NULL, workers[i].w.name);
 		break;
 	case 10:
 		workers[i].result = tap_random(rnd, 4) == 0 ? PAIR_BUSY : PAIR_SENT;

@@ -4,7 +4,7 @@
 
 static struct http_request request;
 
-static int parse(const char *text)
+static enum http_status parse(const char *text)
 {
 	return http_parse(text, strlen(text), &request);
 }
@@ -42,13 +42,13 @@ TEST(requests_that_probes_and_scrapers_send)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		int r = parse(cases[i].text);
+		enum http_status r = parse(cases[i].text);
 
 		if (!cases[i].path) {
 			CHECK_EQ(r, HTTP_BAD_REQUEST);
 			continue;
 		}
-		CHECK_EQ(r, 0);
+		CHECK_EQ(r, HTTP_OK);
 		CHECK_EQ(request.head, cases[i].head);
 		CHECK(http_path_is(&request, cases[i].path));
 		CHECK_EQ(request.accepts, cases[i].accepts);
@@ -61,7 +61,7 @@ TEST(what_is_refused_and_with_which_status)
 {
 	static const struct {
 		const char *text;
-		int status;
+		enum http_status status;
 	} cases[] = {
 		{ "\r\n\r\n", HTTP_BAD_REQUEST },
 		{ "GET\r\n\r\n", HTTP_BAD_REQUEST },
@@ -98,7 +98,7 @@ TEST(what_is_refused_and_with_which_status)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		int r = parse(cases[i].text);
+		enum http_status r = parse(cases[i].text);
 
 		if (r != cases[i].status)
 			tap_fail(__FILE__, __LINE__, "case %zu gave %d, want %d:\n%s", i, r,
@@ -113,7 +113,7 @@ TEST(a_head_that_is_not_all_there_waits_until_it_is_too_long)
 
 	for (size_t n = 0; n < sizeof(whole) - 1; n++)
 		CHECK_EQ(http_parse(whole, n, &request), HTTP_INCOMPLETE);
-	CHECK_EQ(http_parse(whole, sizeof(whole) - 1, &request), 0);
+	CHECK_EQ(http_parse(whole, sizeof(whole) - 1, &request), HTTP_OK);
 	memset(big, 'a', sizeof(big));
 	CHECK_EQ(http_parse(big, sizeof(big) - 1, &request), HTTP_INCOMPLETE);
 	CHECK_EQ(http_parse(big, sizeof(big), &request), HTTP_TOO_LARGE);
@@ -144,13 +144,13 @@ TEST(any_bytes_at_all_are_survived)
 		n += 4;
 		/* On the heap, and no byte longer: the sanitizers see one step too far. */
 		char *copy = malloc(n);
-		int r;
+		enum http_status r;
 
 		CHECK(copy);
 		memcpy(copy, bytes, n);
 		r = http_parse(copy, n, &request);
-		CHECK(r == 0 || r >= 400);
-		if (r == 0)
+		CHECK(r == HTTP_OK || r >= HTTP_BAD_REQUEST);
+		if (r == HTTP_OK)
 			CHECK(request.path >= copy && request.path + request.path_len <= copy + n);
 		free(copy);
 	}

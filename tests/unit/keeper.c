@@ -268,7 +268,7 @@ TEST(a_worker_that_writes_outlives_the_reader_of_its_output)
 	close(done[0]);
 	keeper_start();
 	e.pid = pid;
-	CHECK_EQ(fdpass_send(sock, &e, sizeof(e), output, 1), sizeof(e));
+	CHECK_EQ(fdpass_send(sock, &e, sizeof(e), output, 1), 0);
 	close(output[0]);
 	broker_dies();
 	close(done[1]);

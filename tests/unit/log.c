@@ -1,4 +1,5 @@
-/* links: broker/sys/log broker/sys/log_form broker/base/strbuf broker/sys/timestamp */
+/* links: broker/sys/log broker/sys/loop broker/sys/log_form broker/base/strbuf
+ */
 #include "sys/log.h"
 #include "tap.h"
 

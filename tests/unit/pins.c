@@ -235,18 +235,20 @@ TEST(they_are_taken_out_by_time_source_worker_or_all)
 	CHECK(!pins_pop_expired(&pins, 300, &out));
 	CHECK_EQ(pins_next_expiry(&pins), 500);
 
-	CHECK(pins_pop_source(&pins, &ten, &out));
+	CHECK(pins_pop(&pins, &ten, NULL, &out));
 	CHECK_EQ(out.kind, PIN_BY_HAND);
-	CHECK(!pins_pop_source(&pins, &ten, &out));
+	CHECK(!pins_pop(&pins, &ten, NULL, &out));
 
-	CHECK(!pins_pop_worker(&pins, "web.0", &out));
-	CHECK(!pins_pop_worker(&pins, "web.11", &out));
-	CHECK(pins_pop_worker(&pins, "web.1", &out));
+	CHECK(!pins_pop(&pins, NULL, "web.0", &out));
+	CHECK(!pins_pop(&pins, NULL, "web.11", &out));
+	CHECK(pins_pop(&pins, NULL, "web.1", &out));
 	CHECK_EQ(out.kind, PIN_BY_HAND);
-	CHECK(!pins_pop_worker(&pins, "web.1", &out));
+	CHECK(!pins_pop(&pins, NULL, "web.1", &out));
 	add(PIN_NEXT, "any", "web.0");
 	add(PIN_BY_HAND, "::1", "web.0");
-	CHECK(pins_pop(&pins, &out) && pins_pop(&pins, &out) && !pins_pop(&pins, &out));
+	CHECK(pins_pop(&pins, NULL, NULL, &out));
+	CHECK(pins_pop(&pins, NULL, NULL, &out));
+	CHECK(!pins_pop(&pins, NULL, NULL, &out));
 	/* Of all these nothing was the debugger's. */
 	CHECK_EQ(pins.n, 1);
 	CHECK_STR(worker_for("10.0.0.1"), "web.1");

@@ -1,4 +1,4 @@
-/* links: broker/sys/self */
+/* links: broker/sys/self broker/sys/proc */
 #include "sys/self.h"
 #include "tap.h"
 

@@ -129,7 +129,8 @@ static void answer_and_finish(struct peer *p)
 	if (!p->stream.eof)
 		return;
 	buf_add_str(&p->stream.out, "answer\n");
-	stream_finish(&p->stream);
+	p->stream.finishing = true;
+	stream_flush(&p->stream);
 }
 
 TEST(a_peer_that_has_ended_its_side_still_gets_its_answer)

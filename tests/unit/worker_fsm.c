@@ -35,7 +35,7 @@ static struct step take(enum worker_state from, enum worker_event ev)
 	do {                                                                                       \
 		if (!(cond))                                                                       \
 			tap_fail(__FILE__, __LINE__, "%s, event %d -> %s, actions %#x: not %s",    \
-				 worker_state_name((s).from), (s).ev, worker_state_name((s).to),   \
+				 worker_state_names[(s).from], (s).ev, worker_state_names[(s).to], \
 				 (s).actions, #cond);                                              \
 	} while (0)
 
@@ -285,10 +285,10 @@ TEST(deadlines_alone_lead_to_sigkill)
 TEST(names_are_distinct)
 {
 	for (unsigned a = 0; a < WORKER_STATE_N; a++) {
-		CHECK(*worker_state_name((enum worker_state)a));
+		CHECK(*worker_state_names[(enum worker_state)a]);
 		for (unsigned b = a + 1; b < WORKER_STATE_N; b++)
-			CHECK(strcmp(worker_state_name((enum worker_state)a),
-				     worker_state_name((enum worker_state)b)) != 0);
+			CHECK(strcmp(worker_state_names[(enum worker_state)a],
+				     worker_state_names[(enum worker_state)b]) != 0);
 	}
 }
 
