@@ -324,12 +324,9 @@ int master_reload(struct master *m, const char *only_service, struct strbuf *err
 	m->reloads_refused++;
 	if (!error->len)
 		strbuf_add(error, strerror(-r));
-	if (only)
-		log_event(LEVEL_ERROR, "reload-refused", LOG_STR("service", service_name(only)),
-			  LOG_STR("error", error->text), LOG_MSG(REFUSED, error->text));
-	else
-		log_event(LEVEL_ERROR, "reload-refused", LOG_STR("error", error->text),
-			  LOG_MSG(REFUSED, error->text));
+	log_event(LEVEL_ERROR, "reload-refused",
+		  LOG_STR("service", only ? service_name(only) : NULL),
+		  LOG_STR("error", error->text), LOG_MSG(REFUSED, error->text));
 	return r;
 }
 

@@ -8,20 +8,18 @@ static void announce_begin(const struct service *s, const struct worker *w)
 	const char *how = s->rollout.strategy == STRATEGY_START_FIRST
 				  ? "each new one ready before an old one leaves"
 				  : "each old one gone before its new one starts";
+	STRBUF(what, 64);
 
 	if (w)
-		log_event(LEVEL_INFO, "reload-begin", LOG_STR("service", service_name(s)),
-			  LOG_STR("worker", w->name), LOG_STR("kind", roll_kind_name(s->roll_kind)),
-			  LOG_INT("generation", s->target_generation), LOG_INT("workers", s->want),
-			  LOG_INT("done", s->rollout.done), LOG_INT("of", s->rollout.of),
-			  LOG_MSG("replacing it alone, %s", how));
+		strbuf_add(&what, "it alone");
 	else
-		log_event(LEVEL_INFO, "reload-begin", LOG_STR("service", service_name(s)),
-			  LOG_STR("kind", roll_kind_name(s->roll_kind)),
-			  LOG_INT("generation", s->target_generation), LOG_INT("workers", s->want),
-			  LOG_INT("done", s->rollout.done), LOG_INT("of", s->rollout.of),
-			  LOG_MSG("replacing %u worker%s, %s", s->want, s->want == 1 ? "" : "s",
-				  how));
+		strbuf_addf(&what, "%u worker%s", s->want, s->want == 1 ? "" : "s");
+	log_event(LEVEL_INFO, "reload-begin", LOG_STR("service", service_name(s)),
+		  LOG_STR("worker", w ? w->name : NULL),
+		  LOG_STR("kind", roll_kind_name(s->roll_kind)),
+		  LOG_INT("generation", s->target_generation), LOG_INT("workers", s->want),
+		  LOG_INT("done", s->rollout.done), LOG_INT("of", s->rollout.of),
+		  LOG_MSG("replacing %s, %s", what.text, how));
 }
 
 static void announce_step(const struct service *s, enum roll_phase phase, const struct worker *w)

@@ -18,6 +18,7 @@
 
 #include "sys/log_form.h"
 
+/* @v may be NULL: then the entry does not have this field. */
 #define LOG_STR(k, v)                                                                              \
 	{                                                                                          \
 		.key = (k), .kind = LOG_FIELD_STR, .str = (v)                                      \

@@ -10,10 +10,16 @@ static const char *const level_names[] = {
 	[LEVEL_DEBUG] = "debug",
 };
 
+/* A text that is NULL: the field is not in the entry. */
+static bool is_left_out(const struct log_field *f)
+{
+	return f->kind == LOG_FIELD_STR && !f->str;
+}
+
 const struct log_field *log_find_field(const struct log_field *fields, const char *key)
 {
 	for (; fields->key; fields++)
-		if (!strcmp(fields->key, key))
+		if (!strcmp(fields->key, key) && !is_left_out(fields))
 			return fields;
 	return NULL;
 }
@@ -106,7 +112,7 @@ void log_form_text(struct strbuf *b, const struct timeval *now, enum conf_log_le
 	}
 	for (const struct log_field *f = fields; f->key; f++) {
 		/* A worker's name begins with that of its service. */
-		if (f == owner || f == msg || !strcmp(f->key, "service"))
+		if (f == owner || f == msg || is_left_out(f) || !strcmp(f->key, "service"))
 			continue;
 		strbuf_addf(b, "%s%s=", sep, f->key);
 		sep = " ";
@@ -160,6 +166,8 @@ static void format_json(struct strbuf *b, const struct timeval *now, enum conf_l
 	log_form_time(b, now);
 	strbuf_addf(b, "\",\"level\":\"%s\",\"event\":\"%s\"", level_names[level], event);
 	for (const struct log_field *f = fields; f->key; f++) {
+		if (is_left_out(f))
+			continue;
 		strbuf_addf(b, ",\"%s\":", f->key);
 		if (f->kind == LOG_FIELD_INT)
 			strbuf_addf(b, "%lld", f->num);

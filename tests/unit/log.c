@@ -160,6 +160,25 @@ TEST(json_is_for_programs)
 	stop_file();
 }
 
+TEST(a_field_without_a_value_is_left_out)
+{
+	start_file(FORMAT_TEXT);
+	log_event(LEVEL_INFO, "reload", LOG_STR("service", "web"), LOG_STR("worker", NULL),
+		  LOG_STR("keys", NULL), LOG_INT("of", 2));
+	log_event(LEVEL_INFO, "reload", LOG_STR("keys", NULL));
+	CHECK_CONTAINS(contents(path), " info  web reload (of=2)\n");
+	CHECK_CONTAINS(contents(path), " info  reload\n");
+	stop_file();
+}
+
+TEST(a_field_without_a_value_is_not_in_json)
+{
+	start_file(FORMAT_JSON);
+	log_event(LEVEL_INFO, "reload", LOG_STR("keys", NULL), LOG_INT("of", 2));
+	CHECK_CONTAINS(contents(path), ",\"event\":\"reload\",\"of\":2}\n");
+	stop_file();
+}
+
 /* What a worker may print, a client may send, or a file may be called. */
 static const char *const hostile[] = {
 	"a\nb\n",
