@@ -334,7 +334,7 @@ FIGURES = [
     ("architecture", r"up to (\d+) of the others are accepted", "broker/dispatch/types.h", "ENDPOINT_AHEAD_MAX", 1),
     ("architecture", r"the verdict waits (\d+) ms", "broker/dispatch/holder.c", "VERDICT_MS", 1),
     ("architecture", r"it drains \| only what it leaves there for (\d+) ms", "broker/service/watch.c", "STUCK_MS", 1),
-    ("architecture", r"have been full for (\d+) seconds", "broker/service/watch.c", "FULL_MS", 1000),
+    ("architecture", r"have all been full for (\d+) seconds", "broker/service/watch.c", "FULL_MS", 1000),
     ("architecture", r"Every (\d+) ms `closing_step", "broker/service/closing.c", "CLOSING_STEP_MS", 1),
     ("architecture", r"waits in a buffer of (\d+) KiB", "broker/sys/log.c", "BACKLOG_SIZE", 1024),
     ("architecture", r"is read (\d+) bytes in a turn", "broker/worker/output.c", "OUTPUT_TURN", 1),
