@@ -1,39 +1,37 @@
 #include "metrics.h"
 
-struct family {
-	struct openmetrics_family head;
-	void (*write)(struct openmetrics *om, const struct metrics_snapshot *s);
+/* What a family is written of, once for each: the whole broker, each service, ... */
+enum scope { BROKER, SERVICE, LISTENER, WORKER };
+
+enum kind {
+	NUMBER, /* uint64_t, as all but FLAG and TIMES */
+	MILLISECONDS,
+	NANOSECONDS,
+	BY_LABEL, /* an array, a sample for each entry */
+	FLAG,	  /* bool */
+	TIMES,	  /* struct histogram */
 };
 
-#define for_each_service(svc, s)                                                                   \
-	for (const struct metrics_service *svc = (s)->services;                                    \
-	     svc < (s)->services + (s)->n_services; svc++)
-#define for_each_listener(l, s)                                                                    \
-	for (const struct metrics_listener *l = (s)->listeners;                                    \
-	     l < (s)->listeners + (s)->n_listeners; l++)
-#define for_each_worker(w, s)                                                                      \
-	for (const struct metrics_worker *w = (s)->workers; w < (s)->workers + (s)->n_workers; w++)
-
-#define SERVICE(svc)                                                                               \
-	{                                                                                          \
-		"service", (svc)->name                                                             \
-	}
-#define SERVICE_OF(x)                                                                              \
-	{                                                                                          \
-		"service", s->services[(x)->service].name                                          \
-	}
-#define OF_SERVICE(svc) OPENMETRICS_LABELS(SERVICE(svc))
-#define OF_LISTENER(l)	OPENMETRICS_LABELS(SERVICE_OF(l), { "address", (l)->address })
-#define OF_WORKER(w)	OPENMETRICS_LABELS(SERVICE_OF(w), { "worker", (w)->name })
-
-/* --- the broker ---------------------------------------------------------------------- */
+struct family {
+	struct openmetrics_family head;
+	enum scope scope;
+	enum kind kind;
+	size_t at;    /* of the value, in the record of its scope */
+	size_t known; /* of a flag that says whether there is a value; 0: there always is */
+	const char *label;
+	const char *const *names; /* BY_LABEL: of the entries */
+	size_t n;		  /* BY_LABEL: entries */
+	unsigned first, last;	  /* TIMES: see openmetrics_histogram() */
+	/* Instead of all that. */
+	void (*write)(struct openmetrics *om, const struct metrics_snapshot *s);
+};
 
 static void build(struct openmetrics *om, const struct metrics_snapshot *s)
 {
 	openmetrics_info(om, OPENMETRICS_LABELS({ "version", s->version }));
 }
 
-static void state(struct openmetrics *om, const struct metrics_snapshot *s)
+static void broker_state(struct openmetrics *om, const struct metrics_snapshot *s)
 {
 	static const char *const states[] = { [METRICS_STARTING] = "starting",
 					      [METRICS_RUNNING] = "running",
@@ -43,313 +41,195 @@ static void state(struct openmetrics *om, const struct metrics_snapshot *s)
 	openmetrics_stateset(om, OPENMETRICS_NO_LABELS, states, s->state);
 }
 
-static void reloads_refused(struct openmetrics *om, const struct metrics_snapshot *s)
-{
-	openmetrics_count(om, OPENMETRICS_NO_LABELS, s->reloads_refused);
-}
-
-static void process_start(struct openmetrics *om, const struct metrics_snapshot *s)
-{
-	openmetrics_gauge_ns(om, OPENMETRICS_NO_LABELS, s->start_unix_ms * NSEC_PER_MSEC);
-}
-
-static void process_cpu(struct openmetrics *om, const struct metrics_snapshot *s)
-{
-	openmetrics_count_ns(om, OPENMETRICS_NO_LABELS, s->cpu_ns);
-}
-
-static void process_rss(struct openmetrics *om, const struct metrics_snapshot *s)
-{
-	openmetrics_gauge(om, OPENMETRICS_NO_LABELS, s->rss_bytes);
-}
-
-static void process_fds(struct openmetrics *om, const struct metrics_snapshot *s)
-{
-	openmetrics_gauge(om, OPENMETRICS_NO_LABELS, s->open_fds);
-}
-
-static void process_max_fds(struct openmetrics *om, const struct metrics_snapshot *s)
-{
-	openmetrics_gauge(om, OPENMETRICS_NO_LABELS, s->max_fds);
-}
-
-/* --- services ------------------------------------------------------------------------ */
-
-static void accepted(struct openmetrics *om, const struct metrics_snapshot *s)
-{
-	for_each_service (svc, s)
-		openmetrics_count(om, OF_SERVICE(svc), svc->accepted);
-}
-
-static void sent(struct openmetrics *om, const struct metrics_snapshot *s)
-{
-	for_each_service (svc, s)
-		openmetrics_count(om, OF_SERVICE(svc), svc->sent);
-}
-
-static void taken_back(struct openmetrics *om, const struct metrics_snapshot *s)
-{
-	for_each_service (svc, s)
-		openmetrics_count(om, OF_SERVICE(svc), svc->taken_back);
-}
-
-static void taken(struct openmetrics *om, const struct metrics_snapshot *s)
-{
-	for_each_service (svc, s)
-		openmetrics_count(om, OF_SERVICE(svc), svc->taken);
-}
-
-static void client_gone(struct openmetrics *om, const struct metrics_snapshot *s)
-{
-	for_each_service (svc, s)
-		openmetrics_count(om, OF_SERVICE(svc), svc->client_gone);
-}
-
-static void refused(struct openmetrics *om, const struct metrics_snapshot *s)
-{
-	static const char *const reasons[METRICS_REFUSED_N] = {
-		[METRICS_REFUSED_NO_WORKER] = "no-worker",
-		[METRICS_REFUSED_NO_MEMORY] = "no-memory",
-	};
-
-	for_each_service (svc, s)
-		for (size_t i = 0; i < METRICS_REFUSED_N; i++)
-			openmetrics_count(om,
-					  OPENMETRICS_LABELS(SERVICE(svc),
-							     { "reason", reasons[i] }),
-					  svc->refused[i]);
-}
-
-static void waiting(struct openmetrics *om, const struct metrics_snapshot *s)
-{
-	for_each_service (svc, s) {
-		openmetrics_gauge(om, OPENMETRICS_LABELS(SERVICE(svc), { "place", "broker" }),
-				  svc->waiting_in_broker);
-		openmetrics_gauge(om, OPENMETRICS_LABELS(SERVICE(svc), { "place", "channel" }),
-				  svc->waiting_in_channels);
-	}
-}
-
-static void handed(struct openmetrics *om, const struct metrics_snapshot *s)
-{
-	for_each_service (svc, s)
-		openmetrics_histogram(om, OF_SERVICE(svc), &svc->handed, 0, 24);
-}
-
-static void waited(struct openmetrics *om, const struct metrics_snapshot *s)
-{
-	for_each_service (svc, s)
-		openmetrics_histogram(om, OF_SERVICE(svc), &svc->waited, 3, 26);
-}
-
-static void serving(struct openmetrics *om, const struct metrics_snapshot *s)
-{
-	for_each_service (svc, s)
-		openmetrics_gauge(om, OF_SERVICE(svc), svc->serving);
-}
-
-static void generation(struct openmetrics *om, const struct metrics_snapshot *s)
-{
-	for_each_service (svc, s)
-		openmetrics_gauge(om, OF_SERVICE(svc), svc->generation);
-}
-
-static void wanted(struct openmetrics *om, const struct metrics_snapshot *s)
-{
-	for_each_service (svc, s)
-		openmetrics_gauge(om, OF_SERVICE(svc), svc->wanted);
-}
-
-static void by_state(struct openmetrics *om, const struct metrics_snapshot *s)
-{
-	for_each_service (svc, s)
-		for (enum worker_state i = 0; i < WORKER_STATE_N; i++)
-			if (i != WORKER_DEAD)
-				openmetrics_gauge(om,
-						  OPENMETRICS_LABELS(SERVICE(svc),
-								     { "state",
-								       worker_state_names[i] }),
-						  svc->by_state[i]);
-}
-
-static void started(struct openmetrics *om, const struct metrics_snapshot *s)
-{
-	for_each_service (svc, s)
-		openmetrics_histogram(om, OF_SERVICE(svc), &svc->started, 10, 27);
-}
-
-static void restarts(struct openmetrics *om, const struct metrics_snapshot *s)
-{
-	for_each_service (svc, s)
-		for (enum worker_end end = 0; end < WORKER_END_N; end++)
-			openmetrics_count(om,
-					  OPENMETRICS_LABELS(SERVICE(svc),
-							     { "reason", worker_end_names[end] }),
-					  svc->restarts[end]);
-}
-
-static void reloads(struct openmetrics *om, const struct metrics_snapshot *s)
-{
-	for_each_service (svc, s) {
-		openmetrics_count(om, OPENMETRICS_LABELS(SERVICE(svc), { "result", "done" }),
-				  svc->reloads_done);
-		openmetrics_count(om, OPENMETRICS_LABELS(SERVICE(svc), { "result", "aborted" }),
-				  svc->reloads_aborted);
-	}
-}
-
-static void reload_time(struct openmetrics *om, const struct metrics_snapshot *s)
-{
-	for_each_service (svc, s)
-		openmetrics_histogram(om, OF_SERVICE(svc), &svc->reloads, 14, 30);
-}
-
-/* --- listeners ----------------------------------------------------------------------- */
-
-static void listener_accepted(struct openmetrics *om, const struct metrics_snapshot *s)
-{
-	for_each_listener (l, s)
-		openmetrics_count(om, OF_LISTENER(l), l->accepted);
-}
-
-static void backlog(struct openmetrics *om, const struct metrics_snapshot *s)
-{
-	for_each_listener (l, s)
-		if (l->asked)
-			openmetrics_gauge(om, OF_LISTENER(l), l->backlog);
-}
-
-static void backlog_limit(struct openmetrics *om, const struct metrics_snapshot *s)
-{
-	for_each_listener (l, s)
-		if (l->asked)
-			openmetrics_gauge(om, OF_LISTENER(l), l->backlog_limit);
-}
-
-static void overflows(struct openmetrics *om, const struct metrics_snapshot *s)
-{
-	for_each_listener (l, s)
-		if (l->asked)
-			openmetrics_count(om, OF_LISTENER(l), l->overflows);
-}
-
-/* --- workers ------------------------------------------------------------------------- */
-
-static void worker_up(struct openmetrics *om, const struct metrics_snapshot *s)
-{
-	for_each_worker (w, s)
-		openmetrics_gauge(om, OF_WORKER(w), w->state == WORKER_READY);
-}
-
-static void worker_state(struct openmetrics *om, const struct metrics_snapshot *s)
+static void slot_state(struct openmetrics *om, const struct metrics_snapshot *s)
 {
 	const char *names[WORKER_STATE_N + 1] = { NULL };
 
 	for (enum worker_state i = 0; i < WORKER_STATE_N; i++)
 		names[i] = i == WORKER_DEAD ? "empty" : worker_state_names[i];
-	for_each_worker (w, s)
-		openmetrics_stateset(om, OF_WORKER(w), names, w->state);
+	for (const struct metrics_worker *w = s->workers; w < s->workers + s->n_workers; w++)
+		openmetrics_stateset(om,
+				     OPENMETRICS_LABELS({ "service", s->services[w->service].name },
+							{ "worker", w->name }),
+				     names, w->state);
 }
 
-static void worker_generation(struct openmetrics *om, const struct metrics_snapshot *s)
-{
-	for_each_worker (w, s)
-		if (w->generation)
-			openmetrics_gauge(om, OF_WORKER(w), w->generation);
-}
+static const char *const refusals[METRICS_REFUSED_N] = {
+	[METRICS_NO_WORKER] = "no-worker",
+	[METRICS_NO_MEMORY] = "no-memory",
+};
 
-static void worker_taken(struct openmetrics *om, const struct metrics_snapshot *s)
-{
-	for_each_worker (w, s)
-		openmetrics_count(om, OF_WORKER(w), w->taken);
-}
+static const char *const places[METRICS_WAITING_N] = {
+	[METRICS_IN_BROKER] = "broker",
+	[METRICS_IN_CHANNELS] = "channel",
+};
 
-static void worker_waiting(struct openmetrics *om, const struct metrics_snapshot *s)
-{
-	for_each_worker (w, s)
-		openmetrics_gauge(om, OF_WORKER(w), w->waiting);
-}
+static const char *const results[METRICS_RELOADS_N] = {
+	[METRICS_DONE] = "done",
+	[METRICS_ABORTED] = "aborted",
+};
 
-static void worker_open(struct openmetrics *om, const struct metrics_snapshot *s)
-{
-	for_each_worker (w, s)
-		if (w->found && !w->open_unknown)
-			openmetrics_gauge(om, OF_WORKER(w), w->open);
-}
-
-static void worker_rss(struct openmetrics *om, const struct metrics_snapshot *s)
-{
-	for_each_worker (w, s)
-		if (w->found)
-			openmetrics_gauge(om, OF_WORKER(w), w->rss_bytes);
-}
-
-static void worker_cpu(struct openmetrics *om, const struct metrics_snapshot *s)
-{
-	for_each_worker (w, s)
-		if (w->found)
-			openmetrics_count_ns(om, OF_WORKER(w), w->cpu_ms * NSEC_PER_MSEC);
-}
-
-/* --- all of them --------------------------------------------------------------------- */
+/* --- all of them ----------------------------------------------------------------------- */
 
 #define COUNTER	  OPENMETRICS_COUNTER
 #define GAUGE	  OPENMETRICS_GAUGE
 #define HISTOGRAM OPENMETRICS_HISTOGRAM
 
+#define OF(record, field)  .at = offsetof(struct metrics_##record, field)
+#define IF(record, field)  .known = offsetof(struct metrics_##record, field)
+#define BY(label_name, of) .label = (label_name), .names = (of), .n = ARRAY_SIZE(of)
+#define BOUNDS(low, high)  .first = (low), .last = (high)
+
 /* A table is read in columns. */
 /* clang-format off */
 static const struct family families[] = {
-	{ { "broker_build", OPENMETRICS_INFO, NULL, "Which broker this is" }, build },
-	{ { "broker_state", OPENMETRICS_STATESET, NULL, "What the broker as a whole does" }, state },
-	{ { "broker_reloads_refused", COUNTER, NULL, "Reloads whose configuration was refused as a whole" }, reloads_refused },
+	{ { "broker_build", OPENMETRICS_INFO, NULL, "Which broker this is" }, .write = build },
+	{ { "broker_state", OPENMETRICS_STATESET, NULL, "What the broker as a whole does" }, .write = broker_state },
+	{ { "broker_reloads_refused", COUNTER, NULL, "Reloads whose configuration was refused as a whole" }, .scope = BROKER, OF(snapshot, reloads_refused) },
 
-	{ { "broker_connections_accepted", COUNTER, NULL, "Connections that the broker accepted" }, accepted },
-	{ { "broker_connections_sent", COUNTER, NULL, "Connections put into channels of workers" }, sent },
-	{ { "broker_connections_taken_back", COUNTER, NULL, "Connections taken back out of channels, to be given to others" }, taken_back },
-	{ { "broker_connections_taken", COUNTER, NULL, "Connections that workers took" }, taken },
-	{ { "broker_connections_client_gone", COUNTER, NULL, "Connections whose client had gone while the broker had them" }, client_gone },
-	{ { "broker_connections_refused", COUNTER, NULL, "Connections that the broker closed without a worker" }, refused },
-	{ { "broker_connections_waiting", GAUGE, NULL, "Connections that were accepted and that no worker has taken yet" }, waiting },
-	{ { "broker_handoff_seconds", HISTOGRAM, "seconds", "Time from accepting a connection to sending it to a worker" }, handed },
-	{ { "broker_wait_seconds", HISTOGRAM, "seconds", "Time from accepting a connection to the accept of the worker" }, waited },
+	{ { "broker_connections_accepted", COUNTER, NULL, "Connections that the broker accepted" }, .scope = SERVICE, OF(service, accepted) },
+	{ { "broker_connections_sent", COUNTER, NULL, "Connections put into channels of workers" }, .scope = SERVICE, OF(service, sent) },
+	{ { "broker_connections_taken_back", COUNTER, NULL, "Connections taken back out of channels, to be given to others" }, .scope = SERVICE, OF(service, taken_back) },
+	{ { "broker_connections_taken", COUNTER, NULL, "Connections that workers took" }, .scope = SERVICE, OF(service, taken) },
+	{ { "broker_connections_client_gone", COUNTER, NULL, "Connections whose client had gone while the broker had them" }, .scope = SERVICE, OF(service, client_gone) },
+	{ { "broker_connections_refused", COUNTER, NULL, "Connections that the broker closed without a worker" }, .scope = SERVICE, .kind = BY_LABEL, OF(service, refused), BY("reason", refusals) },
+	{ { "broker_connections_waiting", GAUGE, NULL, "Connections that were accepted and that no worker has taken yet" }, .scope = SERVICE, .kind = BY_LABEL, OF(service, waiting), BY("place", places) },
+	{ { "broker_handoff_seconds", HISTOGRAM, "seconds", "Time from accepting a connection to sending it to a worker" }, .scope = SERVICE, .kind = TIMES, OF(service, handed), BOUNDS(0, 24) },
+	{ { "broker_wait_seconds", HISTOGRAM, "seconds", "Time from accepting a connection to the accept of the worker" }, .scope = SERVICE, .kind = TIMES, OF(service, waited), BOUNDS(3, 26) },
 
-	{ { "broker_service_serving", GAUGE, NULL, "1 if at least one worker of the service is ready" }, serving },
-	{ { "broker_service_generation", GAUGE, NULL, "Generation in force" }, generation },
-	{ { "broker_service_workers_wanted", GAUGE, NULL, "Workers that the service should have" }, wanted },
-	{ { "broker_service_workers", GAUGE, NULL, "Workers by state, those of old generations too" }, by_state },
-	{ { "broker_worker_start_seconds", HISTOGRAM, "seconds", "Time from the start of a worker until it was ready" }, started },
-	{ { "broker_worker_restarts", COUNTER, NULL, "Workers that ended unasked, and so were replaced" }, restarts },
-	{ { "broker_reloads", COUNTER, NULL, "Reloads of the service that have ended" }, reloads },
-	{ { "broker_reload_duration_seconds", HISTOGRAM, "seconds", "Duration of reloads that were done" }, reload_time },
+	{ { "broker_service_serving", GAUGE, NULL, "1 if at least one worker of the service is ready" }, .scope = SERVICE, .kind = FLAG, OF(service, serving) },
+	{ { "broker_service_generation", GAUGE, NULL, "Generation in force" }, .scope = SERVICE, OF(service, generation) },
+	{ { "broker_service_workers_wanted", GAUGE, NULL, "Workers that the service should have" }, .scope = SERVICE, OF(service, wanted) },
+	{ { "broker_service_workers", GAUGE, NULL, "Workers by state, those of old generations too" }, .scope = SERVICE, .kind = BY_LABEL, OF(service, by_state), .label = "state", .names = worker_state_names, .n = WORKER_DEAD },
+	{ { "broker_worker_start_seconds", HISTOGRAM, "seconds", "Time from the start of a worker until it was ready" }, .scope = SERVICE, .kind = TIMES, OF(service, started), BOUNDS(10, 27) },
+	{ { "broker_worker_restarts", COUNTER, NULL, "Workers that ended unasked, and so were replaced" }, .scope = SERVICE, .kind = BY_LABEL, OF(service, restarts), BY("reason", worker_end_names) },
+	{ { "broker_reloads", COUNTER, NULL, "Reloads of the service that have ended" }, .scope = SERVICE, .kind = BY_LABEL, OF(service, reloads_ended), BY("result", results) },
+	{ { "broker_reload_duration_seconds", HISTOGRAM, "seconds", "Duration of reloads that were done" }, .scope = SERVICE, .kind = TIMES, OF(service, reloads), BOUNDS(14, 30) },
 
-	{ { "broker_listener_accepted", COUNTER, NULL, "Connections accepted from the listener" }, listener_accepted },
-	{ { "broker_listener_backlog", GAUGE, NULL, "Connections that wait in the backlog of the kernel" }, backlog },
-	{ { "broker_listener_backlog_limit", GAUGE, NULL, "Connections that the backlog holds" }, backlog_limit },
-	{ { "broker_listener_overflows", COUNTER, NULL, "Packets that the kernel dropped at the listener, mostly as its backlog was full" }, overflows },
+	{ { "broker_listener_accepted", COUNTER, NULL, "Connections accepted from the listener" }, .scope = LISTENER, OF(listener, accepted) },
+	{ { "broker_listener_backlog", GAUGE, NULL, "Connections that wait in the backlog of the kernel" }, .scope = LISTENER, OF(listener, backlog), IF(listener, asked) },
+	{ { "broker_listener_backlog_limit", GAUGE, NULL, "Connections that the backlog holds" }, .scope = LISTENER, OF(listener, backlog_limit), IF(listener, asked) },
+	{ { "broker_listener_overflows", COUNTER, NULL, "Packets that the kernel dropped at the listener, mostly as its backlog was full" }, .scope = LISTENER, OF(listener, overflows), IF(listener, asked) },
 
-	{ { "broker_worker_up", GAUGE, NULL, "1 if the worker is ready" }, worker_up },
-	{ { "broker_worker_state", OPENMETRICS_STATESET, NULL, "What the newest worker in the slot does" }, worker_state },
-	{ { "broker_worker_generation", GAUGE, NULL, "Generation of the newest worker in the slot" }, worker_generation },
-	{ { "broker_worker_taken", COUNTER, NULL, "Connections that workers in the slot took" }, worker_taken },
-	{ { "broker_worker_waiting", GAUGE, NULL, "Connections that wait in channels of the slot" }, worker_waiting },
-	{ { "broker_worker_open_connections", GAUGE, NULL, "Connections that workers in the slot have open" }, worker_open },
-	{ { "broker_worker_resident_memory_bytes", GAUGE, "bytes", "Resident memory of all processes in the slot" }, worker_rss },
-	{ { "broker_worker_cpu_seconds", COUNTER, "seconds", "CPU time of all processes in the slot" }, worker_cpu },
+	{ { "broker_worker_up", GAUGE, NULL, "1 if the worker is ready" }, .scope = WORKER, .kind = FLAG, OF(worker, up) },
+	{ { "broker_worker_state", OPENMETRICS_STATESET, NULL, "What the newest worker in the slot does" }, .write = slot_state },
+	{ { "broker_worker_generation", GAUGE, NULL, "Generation of the newest worker in the slot" }, .scope = WORKER, OF(worker, generation), IF(worker, exists) },
+	{ { "broker_worker_taken", COUNTER, NULL, "Connections that workers in the slot took" }, .scope = WORKER, OF(worker, taken) },
+	{ { "broker_worker_waiting", GAUGE, NULL, "Connections that wait in channels of the slot" }, .scope = WORKER, OF(worker, waiting) },
+	{ { "broker_worker_open_connections", GAUGE, NULL, "Connections that workers in the slot have open" }, .scope = WORKER, OF(worker, open), IF(worker, open_found) },
+	{ { "broker_worker_resident_memory_bytes", GAUGE, "bytes", "Resident memory of all processes in the slot" }, .scope = WORKER, OF(worker, rss_bytes), IF(worker, found) },
+	{ { "broker_worker_cpu_seconds", COUNTER, "seconds", "CPU time of all processes in the slot" }, .scope = WORKER, .kind = MILLISECONDS, OF(worker, cpu_ms), IF(worker, found) },
 
-	{ { "process_start_time_seconds", GAUGE, "seconds", "Start of the broker, since 1970" }, process_start },
-	{ { "process_cpu_seconds", COUNTER, "seconds", "CPU time of the broker" }, process_cpu },
-	{ { "process_resident_memory_bytes", GAUGE, "bytes", "Resident memory of the broker" }, process_rss },
-	{ { "process_open_fds", GAUGE, NULL, "Descriptors that the broker has open" }, process_fds },
-	{ { "process_max_fds", GAUGE, NULL, "Descriptors that the broker may have open" }, process_max_fds },
+	{ { "process_start_time_seconds", GAUGE, "seconds", "Start of the broker, since 1970" }, .scope = BROKER, .kind = MILLISECONDS, OF(snapshot, start_unix_ms) },
+	{ { "process_cpu_seconds", COUNTER, "seconds", "CPU time of the broker" }, .scope = BROKER, .kind = NANOSECONDS, OF(snapshot, cpu_ns) },
+	{ { "process_resident_memory_bytes", GAUGE, "bytes", "Resident memory of the broker" }, .scope = BROKER, OF(snapshot, rss_bytes) },
+	{ { "process_open_fds", GAUGE, NULL, "Descriptors that the broker has open" }, .scope = BROKER, OF(snapshot, open_fds) },
+	{ { "process_max_fds", GAUGE, NULL, "Descriptors that the broker may have open" }, .scope = BROKER, OF(snapshot, max_fds) },
 };
 /* clang-format on */
+
+/* --- one of them ----------------------------------------------------------------------- */
+
+#define MAX_LABELS 3
+
+struct labels {
+	struct openmetrics_label v[MAX_LABELS + 1];
+	size_t n;
+};
+
+static void add_label(struct labels *labels, const char *name, const char *value)
+{
+	assert(labels->n < MAX_LABELS);
+	labels->v[labels->n++] = (struct openmetrics_label){ name, value };
+}
+
+static void write_number(struct openmetrics *om, const struct labels *labels, enum kind kind,
+			 uint64_t n)
+{
+	bool counts = om->family->type == OPENMETRICS_COUNTER;
+
+	if (kind == MILLISECONDS)
+		n *= NSEC_PER_MSEC;
+	if (kind == MILLISECONDS || kind == NANOSECONDS)
+		(counts ? openmetrics_count_ns : openmetrics_gauge_ns)(om, labels->v, n);
+	else
+		(counts ? openmetrics_count : openmetrics_gauge)(om, labels->v, n);
+}
+
+static void write_by_label(struct openmetrics *om, const struct family *f,
+			   const struct labels *labels, const uint64_t *entries)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		struct labels one = *labels;
+
+		add_label(&one, f->label, f->names[i]);
+		write_number(om, &one, NUMBER, entries[i]);
+	}
+}
+
+static void write_value(struct openmetrics *om, const struct family *f, const struct labels *labels,
+			const char *record)
+{
+	const void *value = record + f->at;
+
+	if (f->known && !*(const bool *)(record + f->known))
+		return;
+	switch (f->kind) {
+	case NUMBER:
+	case MILLISECONDS:
+	case NANOSECONDS:
+		write_number(om, labels, f->kind, *(const uint64_t *)value);
+		return;
+	case FLAG:
+		write_number(om, labels, f->kind, *(const bool *)value);
+		return;
+	case BY_LABEL:
+		write_by_label(om, f, labels, value);
+		return;
+	case TIMES:
+		openmetrics_histogram(om, labels->v, value, f->first, f->last);
+		return;
+	}
+}
+
+static void write_family(struct openmetrics *om, const struct family *f,
+			 const struct metrics_snapshot *s)
+{
+	struct labels none = { .n = 0 };
+
+	if (f->scope == BROKER)
+		write_value(om, f, &none, (const char *)s);
+	for (size_t i = 0; f->scope == SERVICE && i < s->n_services; i++) {
+		struct labels labels = { .v = { { "service", s->services[i].name } }, .n = 1 };
+
+		write_value(om, f, &labels, (const char *)&s->services[i]);
+	}
+	for (size_t i = 0; f->scope == LISTENER && i < s->n_listeners; i++) {
+		const struct metrics_listener *l = &s->listeners[i];
+		struct labels labels = { .v = { { "service", s->services[l->service].name } },
+					 .n = 1 };
+
+		add_label(&labels, "address", l->address);
+		write_value(om, f, &labels, (const char *)l);
+	}
+	for (size_t i = 0; f->scope == WORKER && i < s->n_workers; i++) {
+		const struct metrics_worker *w = &s->workers[i];
+		struct labels labels = { .v = { { "service", s->services[w->service].name } },
+					 .n = 1 };
+
+		add_label(&labels, "worker", w->name);
+		write_value(om, f, &labels, (const char *)w);
+	}
+}
 
 bool metrics_write(struct openmetrics *om, const struct metrics_snapshot *s, size_t at)
 {
 	assert(at < ARRAY_SIZE(families));
 	openmetrics_family(om, &families[at].head);
-	families[at].write(om, s);
+	if (families[at].write)
+		families[at].write(om, s);
+	else
+		write_family(om, &families[at], s);
 	if (at + 1 < ARRAY_SIZE(families))
 		return true;
 	openmetrics_end(om);

@@ -22,18 +22,20 @@ enum metrics_broker_state {
 	METRICS_STOPPING,
 };
 
-/* Why connections that were accepted were closed without a worker. */
-enum metrics_refused { METRICS_REFUSED_NO_WORKER, METRICS_REFUSED_NO_MEMORY, METRICS_REFUSED_N };
+/* What is counted by a label: why connections were closed without a worker, and so on. */
+enum { METRICS_NO_WORKER, METRICS_NO_MEMORY, METRICS_REFUSED_N };
+enum { METRICS_IN_BROKER, METRICS_IN_CHANNELS, METRICS_WAITING_N };
+enum { METRICS_DONE, METRICS_ABORTED, METRICS_RELOADS_N };
 
 struct metrics_service {
 	char name[HANDOFF_SERVICE_SIZE];
 	uint64_t accepted, sent, taken, taken_back, client_gone;
 	uint64_t refused[METRICS_REFUSED_N];
-	uint64_t waiting_in_broker, waiting_in_channels;
+	uint64_t waiting[METRICS_WAITING_N];
 	uint64_t wanted, generation;
 	uint64_t by_state[WORKER_STATE_N]; /* workers, old generations too; none is DEAD */
 	bool serving;			   /* at least one worker is ready */
-	uint64_t reloads_done, reloads_aborted;
+	uint64_t reloads_ended[METRICS_RELOADS_N];
 	uint64_t restarts[WORKER_END_N];
 	struct histogram handed, waited, started, reloads;
 };
@@ -50,11 +52,13 @@ struct metrics_worker {
 	size_t service; /* index */
 	char name[HANDOFF_SERVICE_SIZE + 20];
 	enum worker_state state; /* of the newest; DEAD: the slot is empty */
-	uint64_t generation;	 /* of the newest; 0: none */
+	bool up;		 /* ... is READY */
+	bool exists;		 /* there is one: .generation is its */
+	uint64_t generation;
 	uint64_t taken, waiting;
-	bool found;	   /* the next three are known */
-	bool open_unknown; /* but .open is not: a process of it could not be read */
-	uint64_t rss_bytes, cpu_ms, open;
+	bool found, open_found; /* the next two, and .open, are known */
+	uint64_t rss_bytes, cpu_ms;
+	uint64_t open; /* not known if a process could not be read */
 };
 
 struct metrics_snapshot {

@@ -64,12 +64,14 @@ static void add_worker(const struct worker *w, struct metrics_service *service,
 	/* A guest is not one of those that are wanted. */
 	service->by_state[w->state] += !w->guest;
 	slot->state = w->state;
+	slot->up = w->state == WORKER_READY;
+	slot->exists = true;
 	slot->generation = w->generation;
 	list_for_each (c, &w->taker.channels, link) {
 		unsigned waiting = channel_look(c);
 
 		taken += c->sent - c->taken_back - waiting;
-		service->waiting_in_channels += waiting;
+		service->waiting[METRICS_IN_CHANNELS] += waiting;
 		slot->waiting += waiting;
 		histogram_merge(&service->waited, &c->waited);
 	}
@@ -77,11 +79,12 @@ static void add_worker(const struct worker *w, struct metrics_service *service,
 	slot->taken += taken;
 	if (!w->found.round)
 		return;
+	slot->open_found = !slot->found || slot->open_found; /* of all its processes */
 	slot->found = true;
 	slot->rss_bytes += w->found.rss_bytes;
 	slot->cpu_ms += w->found.cpu_ms;
 	if (w->found.open < 0)
-		slot->open_unknown = true;
+		slot->open_found = false;
 	else
 		slot->open += (uint64_t)w->found.open;
 }
@@ -164,13 +167,13 @@ static void take_service(struct service *s, struct metrics_snapshot *ret)
 		.taken = s->served_by_gone,
 		.taken_back = l->taken_back,
 		.client_gone = l->client_gone,
-		.refused = { [METRICS_REFUSED_NO_WORKER] = l->refused - l->no_memory,
-			     [METRICS_REFUSED_NO_MEMORY] = l->no_memory },
+		.refused = { [METRICS_NO_WORKER] = l->refused - l->no_memory,
+			     [METRICS_NO_MEMORY] = l->no_memory },
 		.wanted = s->want,
 		.generation = s->generation,
 		.serving = service_is_serving(s),
-		.reloads_done = s->reloads_done,
-		.reloads_aborted = s->reloads_aborted,
+		.reloads_ended = { [METRICS_DONE] = s->reloads_done,
+				   [METRICS_ABORTED] = s->reloads_aborted },
 		.handed = s->dispatch.handed,
 		.waited = s->dispatch.waited,
 		.started = s->terms.started,
@@ -180,7 +183,7 @@ static void take_service(struct service *s, struct metrics_snapshot *ret)
 	for (enum worker_end end = 0; end < WORKER_END_N; end++)
 		to->restarts[end] = s->ends[end];
 	list_for_each (e, &s->dispatch.endpoints, link)
-		to->waiting_in_broker += e->n_pending;
+		to->waiting[METRICS_IN_BROKER] += e->n_pending;
 	take_workers(s, at, ret);
 	to->taken = never_less(to->taken, &s->measured.taken);
 	list_for_each (listener, &s->dispatch.listeners, link)
