@@ -229,12 +229,12 @@ static int add(struct reader *r, const struct json_value *v)
 		return -E2BIG;
 	doc->value[doc->n++] = *v;
 	if (r->depth > 0) {
-		unsigned last = r->open[r->depth - 1].last;
+		unsigned last = r->open[r->depth - 1].last, parent = r->open[r->depth - 1].value;
 
 		if (last)
-			doc->value[last].next = i;
+			doc->value[last].next = i - last;
 		else
-			doc->value[r->open[r->depth - 1].value].first = i;
+			doc->value[parent].first = i - parent;
 		r->open[r->depth - 1].last = i;
 	}
 	if (v->kind != JSON_OBJECT && v->kind != JSON_ARRAY)
@@ -297,54 +297,43 @@ int json_doc_read(char *text, size_t len, struct json_doc *ret)
 	return r.at == r.end ? 0 : -EINVAL;
 }
 
-const struct json_value *json_doc_first(const struct json_doc *doc,
-					const struct json_value *container)
+const struct json_value *json_doc_first(const struct json_value *container)
 {
-	return container && container->first ? &doc->value[container->first] : NULL;
+	return container && container->first ? container + container->first : NULL;
 }
 
-const struct json_value *json_doc_next(const struct json_doc *doc, const struct json_value *value)
+const struct json_value *json_doc_next(const struct json_value *value)
 {
-	return value->next ? &doc->value[value->next] : NULL;
+	return value->next ? value + value->next : NULL;
 }
 
-const struct json_value *json_doc_member(const struct json_doc *doc,
-					 const struct json_value *object, const char *key)
+const struct json_value *json_doc_member(const struct json_value *object, const char *key)
 {
-	const struct json_value *v = json_doc_first(doc, object);
+	const struct json_value *v = json_doc_first(object);
 
 	/* An element of an array has no key. */
 	while (v && (!v->key || strcmp(v->key, key) != 0))
-		v = json_doc_next(doc, v);
+		v = json_doc_next(v);
 	return v && v->kind != JSON_NULL ? v : NULL;
 }
 
-const char *json_doc_string(const struct json_doc *doc, const struct json_value *object,
-			    const char *key)
+const char *json_doc_text(const struct json_value *object, const char *key)
 {
-	const struct json_value *v = json_doc_member(doc, object, key);
+	const struct json_value *v = json_doc_member(object, key);
 
-	return v && v->kind == JSON_STRING ? v->text : NULL;
+	return v && v->kind == JSON_STRING ? v->text : "";
 }
 
-const char *json_doc_text(const struct json_doc *doc, const char *key)
+int64_t json_doc_number(const struct json_value *object, const char *key)
 {
-	const char *text = json_doc_string(doc, doc->value, key);
+	const struct json_value *v = json_doc_member(object, key);
 
-	return text ? text : "";
+	return v && v->is_integer ? v->integer : -1;
 }
 
-int64_t json_doc_integer(const struct json_doc *doc, const struct json_value *object,
-			 const char *key, int64_t otherwise)
+bool json_doc_truth(const struct json_value *object, const char *key)
 {
-	const struct json_value *v = json_doc_member(doc, object, key);
-
-	return v && v->is_integer ? v->integer : otherwise;
-}
-
-bool json_doc_truth(const struct json_doc *doc, const struct json_value *object, const char *key)
-{
-	const struct json_value *v = json_doc_member(doc, object, key);
+	const struct json_value *v = json_doc_member(object, key);
 
 	return v && v->kind == JSON_BOOL && v->is_true;
 }

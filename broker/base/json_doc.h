@@ -6,7 +6,7 @@
  * changed, strings are unescaped and terminated where they stand, and the values point into it.
  *
  * null means the same as absent to all that look a member up. Of members with the same name
- * the first counts.
+ * the first counts. What looks into a value may be given NULL: nothing is in it then.
  */
 #ifndef BROKER_BASE_JSON_DOC_H
 #define BROKER_BASE_JSON_DOC_H
@@ -29,8 +29,8 @@ struct json_value {
 	enum json_kind kind;
 	bool is_true;	 /* BOOL */
 	bool is_integer; /* NUMBER: without fraction and exponent, and it fits */
-	unsigned first;	 /* ARRAY, OBJECT: index of the first value in it; 0: none */
-	unsigned next;	 /* index of the next value in the same one; 0: none */
+	unsigned first;	 /* ARRAY, OBJECT: how far behind this the first value in it is; 0: none */
+	unsigned next;	 /* how far behind this the next value in the same one is; 0: none */
 	int64_t integer; /* NUMBER, if is_integer */
 	const char *key; /* of a member of an object, else NULL */
 	const char
@@ -39,7 +39,8 @@ struct json_value {
 };
 
 struct json_doc {
-	struct json_value value[JSON_DOC_VALUES_MAX]; /* [0] is the object */
+	/* [0] is the object. They may be copied together, as they name each other by distance. */
+	struct json_value value[JSON_DOC_VALUES_MAX];
 	unsigned n;
 };
 
@@ -50,24 +51,16 @@ struct json_doc {
  */
 int json_doc_read(char *text, size_t len, struct json_doc *ret);
 
-/* A member of @object, which may be NULL or no object. NULL: absent, or null. */
-const struct json_value *json_doc_member(const struct json_doc *doc,
-					 const struct json_value *object, const char *key);
+/* A member of @object. NULL: absent, or null. */
+const struct json_value *json_doc_member(const struct json_value *object, const char *key);
 
-/* The same, as what is expected. Absent or of another kind: NULL, @otherwise, false. */
-const char *json_doc_string(const struct json_doc *doc, const struct json_value *object,
-			    const char *key);
-int64_t json_doc_integer(const struct json_doc *doc, const struct json_value *object,
-			 const char *key, int64_t otherwise);
-bool json_doc_truth(const struct json_doc *doc, const struct json_value *object, const char *key);
+/* The same, as what is expected. Absent or of another kind: "", -1, false. */
+const char *json_doc_text(const struct json_value *object, const char *key);
+int64_t json_doc_number(const struct json_value *object, const char *key);
+bool json_doc_truth(const struct json_value *object, const char *key);
 
-/* A string of the object that was read. Absent or of another kind: "". */
-const char *json_doc_text(const struct json_doc *doc, const char *key);
-
-/* What is in an array or object, one after the other; NULL after the last. @container may be NULL.
- */
-const struct json_value *json_doc_first(const struct json_doc *doc,
-					const struct json_value *container);
-const struct json_value *json_doc_next(const struct json_doc *doc, const struct json_value *value);
+/* What is in an array or object, one after the other; NULL after the last. */
+const struct json_value *json_doc_first(const struct json_value *container);
+const struct json_value *json_doc_next(const struct json_value *value);
 
 #endif

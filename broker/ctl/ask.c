@@ -39,13 +39,13 @@ static enum ctl_exit exit_of(const char *code)
 	return CTL_FAILED;
 }
 
-static enum ctl_exit print_error(const struct json_doc *doc)
+static enum ctl_exit print_error(const struct json_value *error)
 {
-	const struct json_value *v = json_doc_member(doc, doc->value, "output");
+	const struct json_value *v = json_doc_member(error, "output");
 	struct buf text = BUF_INIT(CLIENT_LINE_MAX * 4);
 
-	text_add_lines(&text, false, "", json_doc_text(doc, "message"));
-	for (v = json_doc_first(doc, v); v; v = json_doc_next(doc, v))
+	text_add_lines(&text, false, "", json_doc_text(error, "message"));
+	for (v = json_doc_first(v); v; v = json_doc_next(v))
 		if (v->kind == JSON_STRING)
 			text_add_lines(&text, false, "  | ", v->text);
 	if (text.failed)
@@ -53,7 +53,7 @@ static enum ctl_exit print_error(const struct json_doc *doc)
 	else /* which adds the last newline itself */
 		out_error("%.*s", text.len ? (int)text.len - 1 : 0, text.len ? text.bytes : "");
 	buf_deinit(&text);
-	return exit_of(json_doc_text(doc, "code"));
+	return exit_of(json_doc_text(error, "code"));
 }
 
 /* Takes one line. True: it was the last one, and *@ret says how the answer ended. */
@@ -66,7 +66,7 @@ static bool take_line(struct ask *ask, const struct ctl *ctl, const char *raw, s
 
 	*ret = CTL_NO_BROKER;
 	if (!copy || strlen(raw) != len || json_doc_read(copy, len, &doc) < 0 ||
-	    !*(type = json_doc_text(&doc, "type"))) {
+	    !*(type = json_doc_text(doc.value, "type"))) {
 		ask_print_loss(ctl, copy ? -EPROTO : -ENOMEM);
 		return true;
 	}
@@ -78,19 +78,20 @@ static bool take_line(struct ask *ask, const struct ctl *ctl, const char *raw, s
 		struct strbuf message;
 
 		strbuf_init(&message, ask->message, sizeof(ask->message));
-		strbuf_add(&message, json_doc_text(&doc, "message"));
+		strbuf_add(&message, json_doc_text(doc.value, "message"));
 		*ret = CTL_OK;
 		return true;
 	}
 	if (!strcmp(type, "error")) {
-		*ret = ctl->json ? exit_of(json_doc_text(&doc, "code")) : print_error(&doc);
+		*ret = ctl->json ? exit_of(json_doc_text(doc.value, "code"))
+				 : print_error(doc.value);
 		return true;
 	}
-	if (!ctl->json && ask->line && !ask->line(ask, &doc, raw, len)) {
-		ask_print_loss(ctl, -ENOMEM);
-		return true;
-	}
-	return false;
+	if (ctl->json || ((!ask->line || ask->line(ask, doc.value)) &&
+			  (!ask->view || view_add(ask->view, raw, len) == 0)))
+		return false;
+	ask_print_loss(ctl, -ENOMEM);
+	return true;
 }
 
 /*

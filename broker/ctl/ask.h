@@ -6,18 +6,19 @@
 #ifndef BROKER_CTL_ASK_H
 #define BROKER_CTL_ASK_H
 
-#include "base/json_doc.h"
 #include "ctl/ctl.h"
+#include "ctl/view.h"
 
 /* A running broker answers within milliseconds, a stopped one (SIGSTOP) never. */
 #define ASK_PATIENCE_MS 10000
 
 struct ask {
 	/*
-	 * Takes a line that is neither the end nor an error. @raw is the line as it came. False:
-	 * out of memory, or the line makes no sense. NULL: such lines are passed over.
+	 * Takes a line that is neither the end nor an error. False: out of memory, or the line
+	 * makes no sense. NULL: such lines are passed over.
 	 */
-	bool (*line)(struct ask *ask, const struct json_doc *doc, const char *raw, size_t len);
+	bool (*line)(struct ask *ask, const struct json_value *line);
+	struct view *view; /* these lines are kept in it, too; NULL: they are not */
 	/* Ctrl-C. NULL: it ends brokerctl, as by default. */
 	void (*interrupted)(struct ask *ask);
 	/* Twice a second while nothing comes. */

@@ -23,23 +23,11 @@ enum ctl_exit ctl_completion(struct ctl *ctl)
 	return CTL_OK;
 }
 
-struct names {
-	struct ask ask;
-	struct view view;
-};
-
-static bool take_line(struct ask *ask, const struct json_doc *doc, const char *raw, size_t len)
-{
-	struct names *names = container_of(ask, struct names, ask);
-
-	(void)doc;
-	return view_add(&names->view, raw, len) == 0;
-}
-
 enum ctl_exit ctl_complete(struct ctl *ctl)
 {
 	char *const status[] = { (char[]){ "status" }, NULL }, *const *words = ctl->request.rest;
-	struct names names = { .ask = { .line = take_line, .patience_ms = ASK_PATIENCE_MS } };
+	struct view names = { .n_rows = 0 };
+	struct ask ask = { .view = &names, .patience_ms = ASK_PATIENCE_MS };
 	struct buf text = BUF_INIT(TEXT_MAX);
 	struct completion completion;
 	size_t n = 0;
@@ -52,9 +40,9 @@ enum ctl_exit ctl_complete(struct ctl *ctl)
 	ctl->n_words = 1;
 	/* Without a broker there are no names; all else is completed all the same. */
 	if (completion_needs_names(&completion))
-		(void)ask_run(&names.ask, ctl);
-	completion_text(&completion, &names.view, &text);
+		(void)ask_run(&ask, ctl);
+	completion_text(&completion, &names, &text);
 	out_buf(&text);
-	view_deinit(&names.view);
+	view_deinit(&names);
 	return CTL_OK;
 }

@@ -157,7 +157,7 @@ static void add_services(const struct view *names, struct buf *out)
 	const struct view_row *row = NULL;
 
 	while ((row = view_next(names, NULL, VIEW_SERVICE, row)))
-		add(out, view_text(row->object, "service"), "");
+		add(out, json_doc_text(row->object, "service"), "");
 }
 
 /* Each name once: in a reload two generations have it. */
@@ -166,12 +166,12 @@ static void add_workers(const struct view *names, struct buf *out)
 	const struct view_row *row = NULL;
 
 	while ((row = view_next(names, NULL, VIEW_WORKER, row))) {
-		const char *name = view_text(row->object, "worker");
+		const char *name = json_doc_text(row->object, "worker");
 		const struct view_row *first = NULL;
 
 		do
 			first = view_next(names, NULL, VIEW_WORKER, first);
-		while (strcmp(view_text(first->object, "worker"), name) != 0);
+		while (strcmp(json_doc_text(first->object, "worker"), name) != 0);
 		if (first == row)
 			add(out, name, "");
 	}

@@ -29,21 +29,19 @@ struct debug {
 	size_t n_words;
 };
 
-static bool take_line(struct ask *ask, const struct json_doc *doc, const char *raw, size_t len)
+static bool take_line(struct ask *ask, const struct json_value *line)
 {
 	struct debug *d = container_of(ask, struct debug, ask);
-	const struct json_value *v = json_doc_member(doc, doc->value, "command");
+	const struct json_value *v = json_doc_member(line, "command");
 	struct strbuf worker;
 
-	(void)raw;
-	(void)len;
-	if (strcmp(json_doc_text(doc, "type"), "debug") != 0)
+	if (strcmp(json_doc_text(line, "type"), "debug") != 0)
 		return true;
 	strbuf_init(&worker, d->worker, sizeof(d->worker));
-	strbuf_add_escaped(&worker, json_doc_text(doc, "worker"),
-			   strlen(json_doc_text(doc, "worker")));
-	d->pid = json_doc_integer(doc, doc->value, "pid", -1);
-	for (v = json_doc_first(doc, v); v; v = json_doc_next(doc, v)) {
+	strbuf_add_escaped(&worker, json_doc_text(line, "worker"),
+			   strlen(json_doc_text(line, "worker")));
+	d->pid = json_doc_number(line, "pid");
+	for (v = json_doc_first(v); v; v = json_doc_next(v)) {
 		if (v->kind != JSON_STRING || d->n_words == ARRAY_SIZE(d->words))
 			return false;
 		d->words[d->n_words] = strdup(v->text);
@@ -97,11 +95,11 @@ static void take_message(struct debug *d, char *line, size_t len)
 	struct strbuf state;
 
 	if (json_doc_read(line, len, &doc) < 0 ||
-	    strcmp(json_doc_text(&doc, "type"), "debugged") != 0)
+	    strcmp(json_doc_text(doc.value, "type"), "debugged") != 0)
 		return;
-	message = json_doc_text(&doc, "message");
+	message = json_doc_text(doc.value, "message");
 	strbuf_init(&state, d->state, sizeof(d->state));
-	strbuf_add(&state, json_doc_text(&doc, "state"));
+	strbuf_add(&state, json_doc_text(doc.value, "state"));
 	strbuf_add_escaped(&text, message, strlen(message));
 	out_error("%s", text.text);
 }

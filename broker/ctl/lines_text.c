@@ -6,6 +6,7 @@
 
 #define KEY_COLUMNS   20
 #define VALUE_COLUMNS 48
+#define BAR_MAX	      40
 
 /* --- events -------------------------------------------------------------------------------- */
 
@@ -57,12 +58,12 @@ static void add_value(const struct json_value *v, struct text_line *line)
 	}
 }
 
-static void add_rest(const struct json_doc *doc, struct text_line *line)
+static void add_rest(const struct json_value *event, struct text_line *line)
 {
-	const struct json_value *v = json_doc_first(doc, doc->value);
+	const struct json_value *v = json_doc_first(event);
 	bool any = false;
 
-	for (; v; v = json_doc_next(doc, v)) {
+	for (; v; v = json_doc_next(v)) {
 		if (says_nothing(v) || v->kind == JSON_ARRAY || v->kind == JSON_OBJECT ||
 		    is_shown(v->key))
 			continue;
@@ -85,35 +86,35 @@ static void add_time(const char *time, struct text_line *line)
 		text_addf(line, TEXT_DIM, "%s ", time);
 }
 
-bool lines_add_event(const struct json_doc *doc, const struct screen *screen, struct buf *out)
+bool lines_add_event(const struct json_value *event, const struct screen *screen, struct buf *out)
 {
-	const char *type = json_doc_text(doc, "type"), *level = json_doc_text(doc, "level");
-	const char *name = json_doc_text(doc, "worker"), *message = json_doc_text(doc, "message");
+	const char *type = json_doc_text(event, "type"), *level = json_doc_text(event, "level");
+	const char *name = json_doc_text(event, "worker"),
+		   *message = json_doc_text(event, "message");
 	enum text_style style = style_of(level);
 	struct text_line line;
 
 	/* Never cut to the width of the screen: what matters may be at the end. */
 	text_begin(&line, out, TEXT_UNLIMITED, screen->color);
 	if (!strcmp(type, "lost")) {
-		text_addf(&line, TEXT_YELLOW, "%" PRId64 " events were lost: they came too fast",
-			  json_doc_integer(doc, doc->value, "count", 0));
+		text_fill(&line, TEXT_YELLOW, "$count events were lost: they came too fast", event);
 		text_end(&line);
 		return true;
 	}
 	if (strcmp(type, "event") != 0)
 		return false;
-	add_time(json_doc_text(doc, "time"), &line);
+	add_time(json_doc_text(event, "time"), &line);
 	text_addf(&line, style, "%-5s ", level);
 	if (!*name)
-		name = json_doc_text(doc, "service");
+		name = json_doc_text(event, "service");
 	text_add(&line, TEXT_BOLD, name);
-	text_addf(&line, style, "%s%s", *name ? " " : "", json_doc_text(doc, "event"));
+	text_addf(&line, style, "%s%s", *name ? " " : "", json_doc_text(event, "event"));
 	text_addf(&line, style, "%s%s", *message ? ": " : "", message);
-	add_rest(doc, &line);
+	add_rest(event, &line);
 	text_end(&line);
 	/* What a worker wrote last before it ended, or why it did not start. */
-	text_add_lines(out, screen->color, "  | ", json_doc_text(doc, "output"));
-	text_add_lines(out, screen->color, "  | ", json_doc_text(doc, "last_output"));
+	text_add_lines(out, screen->color, "  | ", json_doc_text(event, "output"));
+	text_add_lines(out, screen->color, "  | ", json_doc_text(event, "last_output"));
 	return true;
 }
 
@@ -125,19 +126,19 @@ static const char *shown(const char *value)
 	return *value ? value : "(none)";
 }
 
-bool lines_add_change(const struct json_doc *doc, const struct screen *screen, struct buf *out)
+bool lines_add_change(const struct json_value *change, const struct screen *screen, struct buf *out)
 {
-	const char *key = json_doc_text(doc, "key"), *action = json_doc_text(doc, "action");
-	const char *applies = json_doc_text(doc, "applies");
+	const char *key = json_doc_text(change, "key"), *action = json_doc_text(change, "action");
+	const char *applies = json_doc_text(change, "applies");
 	struct text_line line;
 
-	if (strcmp(json_doc_text(doc, "type"), "change") != 0)
+	if (strcmp(json_doc_text(change, "type"), "change") != 0)
 		return false;
 	text_begin(&line, out, TEXT_UNLIMITED, screen->color);
-	text_addf(&line, TEXT_BOLD, "[%s]", json_doc_text(doc, "section"));
+	text_fill(&line, TEXT_BOLD, "[$section]", change);
 	if (*key)
 		text_addf(&line, TEXT_PLAIN, " %s: %s -> %s", key,
-			  shown(json_doc_text(doc, "from")), shown(json_doc_text(doc, "to")));
+			  shown(json_doc_text(change, "from")), shown(json_doc_text(change, "to")));
 	text_end(&line);
 	text_begin(&line, out, TEXT_UNLIMITED, screen->color);
 	text_pad(&line, 4);
@@ -147,30 +148,122 @@ bool lines_add_change(const struct json_doc *doc, const struct screen *screen, s
 	return true;
 }
 
-bool lines_add_option(const struct json_doc *doc, const struct screen *screen, char *section,
+bool lines_add_option(const struct json_value *option, const struct screen *screen, char *section,
 		      size_t size, struct buf *out)
 {
-	const char *file = json_doc_string(doc, doc->value, "file");
 	struct text_line line;
 
-	if (strcmp(json_doc_text(doc, "type"), "option") != 0)
+	if (strcmp(json_doc_text(option, "type"), "option") != 0)
 		return false;
 	text_begin(&line, out, TEXT_UNLIMITED, screen->color);
-	if (strcmp(section, json_doc_text(doc, "section")) != 0) {
+	if (strcmp(section, json_doc_text(option, "section")) != 0) {
 		if (*section)
 			text_end(&line);
-		snprintf(section, size, "%s", json_doc_text(doc, "section"));
+		snprintf(section, size, "%s", json_doc_text(option, "section"));
 		text_addf(&line, TEXT_BOLD, "[%s]", section);
 		text_end(&line);
 		text_begin(&line, out, TEXT_UNLIMITED, screen->color);
 	}
-	text_add(&line, TEXT_PLAIN, json_doc_text(doc, "key"));
+	text_fill(&line, TEXT_PLAIN, "$key", option);
 	text_pad(&line, KEY_COLUMNS);
-	text_addf(&line, TEXT_PLAIN, " = %s", json_doc_text(doc, "value"));
+	text_fill(&line, TEXT_PLAIN, " = $value", option);
 	text_pad(&line, VALUE_COLUMNS);
-	text_addf(&line, TEXT_DIM, "  # %s", json_doc_text(doc, "origin"));
-	if (file)
-		text_addf(&line, TEXT_YELLOW, "; in the file: %s", file);
+	text_fill(&line, TEXT_DIM, "  # $origin", option);
+	if (json_doc_member(option, "file"))
+		text_fill(&line, TEXT_YELLOW, "; in the file: $file", option);
 	text_end(&line);
 	return true;
+}
+
+/* --- a reload, a restart --------------------------------------------------------------------- */
+
+/* Steps. Of all other phases, as "aborted" or those of a newer broker, the name is shown. */
+static const struct {
+	const char *phase;
+	enum text_style style;
+	const char *words;
+} steps[] = {
+	{ "begin", TEXT_PLAIN, "generation $generation begins, workers to replace: $of" },
+	{ "start", TEXT_PLAIN, "$worker of generation $generation starts" },
+	{ "ready", TEXT_PLAIN, "$worker of generation $generation is ready ($done of $of)" },
+	{ "retire", TEXT_PLAIN, "the old $worker drains" },
+	{ "done", TEXT_GREEN, "generation $generation serves" },
+};
+
+void lines_add_step(const struct json_value *step, const struct screen *screen, struct buf *out)
+{
+	const char *phase = json_doc_text(step, "phase");
+	struct text_line line;
+	size_t i = 0;
+
+	text_begin(&line, out, TEXT_UNLIMITED, screen->color);
+	text_fill(&line, TEXT_BOLD, "$service: ", step);
+	/* The broker's own words come first. */
+	if (*json_doc_text(step, "message")) {
+		text_fill(&line, TEXT_PLAIN, "$message", step);
+		text_end(&line);
+		return;
+	}
+	while (i < ARRAY_SIZE(steps) && strcmp(steps[i].phase, phase) != 0)
+		i++;
+	if (i < ARRAY_SIZE(steps))
+		text_fill(&line, steps[i].style, steps[i].words, step);
+	else
+		text_add(&line, TEXT_YELLOW, phase);
+	if (*json_doc_text(step, "waits_for"))
+		text_fill(&line, TEXT_PLAIN, ", waits for $waits_for", step);
+	text_end(&line);
+}
+
+void lines_bar_read(const struct json_value *step, struct lines_bar *ret)
+{
+	snprintf(ret->service, sizeof(ret->service), "%s", json_doc_text(step, "service"));
+	snprintf(ret->waits_for, sizeof(ret->waits_for), "%s", json_doc_text(step, "waits_for"));
+	ret->generation = json_doc_number(step, "generation");
+	ret->done = json_doc_number(step, "done");
+	ret->of = json_doc_number(step, "of");
+}
+
+/* Slots as a bar of at most @room characters: # is new, > on the way, . still old. */
+static void add_slots(struct text_line *line, int64_t done, int64_t of, unsigned room)
+{
+	char bar[BAR_MAX + 1];
+	unsigned n, filled;
+
+	if (room > BAR_MAX)
+		room = BAR_MAX;
+	if (of <= 0 || room == 0)
+		return;
+	if (done > of)
+		done = of;
+	if (done < 0)
+		done = 0;
+	n = of < room ? (unsigned)of : room;
+	/* Full only when all are done. */
+	filled = of <= room ? (unsigned)done : (unsigned)((double)done * room / (double)of);
+	memset(bar, '.', n);
+	memset(bar, '#', filled);
+	if (filled < n)
+		bar[filled] = '>';
+	bar[n] = '\0';
+	text_add(line, TEXT_PLAIN, "[");
+	text_add(line, TEXT_GREEN, bar);
+	text_add(line, TEXT_PLAIN, "]");
+}
+
+void lines_add_bar(const struct lines_bar *bar, int64_t ms, const struct screen *screen,
+		   struct buf *out)
+{
+	struct text_line line;
+	STRBUF(age, 32);
+
+	/* The last column stays free: some terminals would wrap the line. */
+	text_begin(&line, out, screen->columns - 1, screen->color);
+	text_addf(&line, TEXT_BOLD, "%s generation %" PRId64, bar->service, bar->generation);
+	text_add(&line, TEXT_PLAIN, "  ");
+	add_slots(&line, bar->done, bar->of, screen->columns / 4);
+	text_add_age(&age, ms);
+	text_addf(&line, TEXT_PLAIN, "  %" PRId64 "/%" PRId64 "  %s", bar->done, bar->of, age.text);
+	if (bar->waits_for[0])
+		text_addf(&line, TEXT_PLAIN, "  waits for %s", bar->waits_for);
 }

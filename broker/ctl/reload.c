@@ -4,15 +4,14 @@
 #include "ctl/ask.h"
 #include "ctl/lines_text.h"
 #include "ctl/out.h"
-#include "ctl/progress_text.h"
 #include "sys/loop.h"
 
 #define TEXT_MAX (1 << 20)
 
 struct reload {
 	struct ask ask;
-	struct progress progress; /* the last one that came */
-	bool has_progress;
+	struct lines_bar bar;
+	bool has_bar;
 	int64_t began_ms;
 	const char *what;   /* reload, restart or rollback */
 	unsigned n_changes; /* lines of --plan */
@@ -25,38 +24,49 @@ static void show_bar(struct ask *ask)
 	struct buf text = BUF_INIT(TEXT_MAX);
 	struct screen screen = out_screen();
 
-	if (!r->has_progress || !out_is_terminal())
+	if (!r->has_bar || !out_is_terminal())
 		return;
-	progress_bar_text(&r->progress, loop_clock_ms() - r->began_ms, &screen, &text);
+	lines_add_bar(&r->bar, loop_clock_ms() - r->began_ms, &screen, &text);
 	out_progress(&text);
 }
 
-static bool take_line(struct ask *ask, const struct json_doc *doc, const char *raw, size_t len)
+static bool is_on_the_way(const char *phase)
+{
+	static const char *const phases[] = { "begin", "wait", "start", "ready", "retire" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(phases); i++)
+		if (!strcmp(phases[i], phase))
+			return true;
+	return false;
+}
+
+static bool take_line(struct ask *ask, const struct json_value *line)
 {
 	struct reload *r = container_of(ask, struct reload, ask);
+	const char *phase = json_doc_text(line, "phase");
 	struct buf text = BUF_INIT(TEXT_MAX);
 	struct screen screen = out_screen();
 
-	(void)raw;
-	(void)len;
-	if (lines_add_change(doc, &screen, &text)) {
+	if (lines_add_change(line, &screen, &text)) {
 		r->n_changes++;
 		out_buf(&text);
 		return true;
 	}
-	if (!progress_read(doc, &r->progress))
+	if (strcmp(json_doc_text(line, "type"), "progress") != 0)
 		return true;
 	r->n_progress++;
 	/* Steps on the way are in the bar. How a service ended stays to be read. */
-	r->has_progress = r->progress.phase < PROGRESS_DONE;
-	if (out_is_terminal() && r->has_progress) {
+	r->has_bar = is_on_the_way(phase);
+	lines_bar_read(line, &r->bar);
+	if (out_is_terminal() && r->has_bar) {
 		show_bar(ask);
 		return true;
 	}
-	if (r->progress.phase == PROGRESS_WAIT)
-		return true;
-	progress_line_text(&r->progress, &screen, &text);
-	out_buf(&text);
+	/* No step, but a sign of life, for the bar. */
+	if (strcmp(phase, "wait") != 0) {
+		lines_add_step(line, &screen, &text);
+		out_buf(&text);
+	}
 	return true;
 }
 

@@ -17,20 +17,20 @@ struct show {
 };
 
 /* Events and options are printed as they come; the lines of a status are kept for its end. */
-static bool take_line(struct ask *ask, const struct json_doc *doc, const char *raw, size_t len)
+static bool take_line(struct ask *ask, const struct json_value *line)
 {
 	struct show *s = container_of(ask, struct show, ask);
 	struct buf text = BUF_INIT(LINE_TEXT_MAX);
 
-	if (lines_add_event(doc, &s->screen, &text) ||
-	    lines_add_option(doc, &s->screen, s->section, sizeof(s->section), &text)) {
+	if (lines_add_event(line, &s->screen, &text) ||
+	    lines_add_option(line, &s->screen, s->section, sizeof(s->section), &text)) {
 		out_buf(&text);
 		return true;
 	}
 	/* Not the end: the options in force follow. */
-	if (strcmp(json_doc_text(doc, "type"), "file-error") == 0)
-		out_error("what the file says is not known: %s", json_doc_text(doc, "message"));
-	return view_add(&s->view, raw, len) == 0;
+	if (strcmp(json_doc_text(line, "type"), "file-error") == 0)
+		out_error("what the file says is not known: %s", json_doc_text(line, "message"));
+	return true;
 }
 
 static void add_pins(const struct show *s, struct buf *out)
@@ -109,6 +109,7 @@ enum ctl_exit ctl_show(struct ctl *ctl)
 	bool events = r->command->id == COMMAND_EVENTS;
 	struct show s = {
 		.ask = { .line = take_line,
+			 .view = &s.view,
 			 .only_prints = events,
 			 .patience_ms =
 				 events && request_has(r, "--follow") ? -1 : ASK_PATIENCE_MS },

@@ -5,18 +5,10 @@
 #include <string.h>
 #include "ctl/workers_table.h"
 
-static void add_age(struct text_line *line, const char *before, int64_t ms, const char *after)
-{
-	STRBUF(age, 32);
-
-	text_add_age(&age, ms);
-	text_addf(line, TEXT_PLAIN, "%s%s%s", before, age.text, after);
-}
-
 /* Behind a name. */
-static void add_state(struct text_line *line, struct view_object o)
+static void add_state(struct text_line *line, const struct json_value *o)
 {
-	const char *state = view_text(o, "state");
+	const char *state = json_doc_text(o, "state");
 
 	text_add(line, TEXT_PLAIN, "  ");
 	text_add(line, workers_state_style(state), state);
@@ -32,48 +24,46 @@ bool status_begin_line(struct frame *f, unsigned indent, struct text_line *ret)
 	return true;
 }
 
-void status_add_broker(struct frame *f, struct view_object broker)
+void status_add_broker(struct frame *f, const struct json_value *broker)
 {
-	const char *config = view_text(broker, "config");
+	const char *config = json_doc_text(broker, "config");
 	struct text_line line;
 
 	if (!status_begin_line(f, 0, &line))
 		return;
-	text_addf(&line, TEXT_BOLD, "broker %s", view_text(broker, "version"));
+	text_fill(&line, TEXT_BOLD, "broker $version", broker);
 	add_state(&line, broker);
-	text_addf(&line, TEXT_PLAIN, "  pid %" PRId64, view_number(broker, "pid"));
-	add_age(&line, "  up ", view_number(broker, "uptime_ms"), "  ");
+	text_fill(&line, TEXT_PLAIN, "  pid $pid  up $uptime_ms  ", broker);
 	text_add(&line, TEXT_PLAIN, *config ? config : "command line");
 	text_end(&line);
 }
 
-void status_add_service(struct frame *f, struct view_object service, const char *accepted_rate)
+void status_add_service(struct frame *f, const struct json_value *service,
+			const char *accepted_rate)
 {
-	int64_t ready = view_number(service, "ready"), workers = view_number(service, "workers");
+	bool all_ready = json_doc_number(service, "ready") >= json_doc_number(service, "workers");
 	struct text_line line;
 
 	if (!status_begin_line(f, 0, &line))
 		return;
-	text_add(&line, TEXT_BOLD, view_text(service, "service"));
+	text_fill(&line, TEXT_BOLD, "$service", service);
 	add_state(&line, service);
 	text_add(&line, TEXT_PLAIN, "  ");
-	text_addf(&line, ready >= workers ? TEXT_PLAIN : TEXT_YELLOW,
-		  "%" PRId64 "/%" PRId64 " ready", ready, workers);
-	text_addf(&line, TEXT_PLAIN, "  generation %" PRId64 "  %s",
-		  view_number(service, "generation"), view_text(service, "balance"));
+	text_fill(&line, all_ready ? TEXT_PLAIN : TEXT_YELLOW, "$ready/$workers ready", service);
+	text_fill(&line, TEXT_PLAIN, "  generation $generation  $balance", service);
 	if (accepted_rate)
 		text_addf(&line, TEXT_BOLD, "  %s accepted/s", accepted_rate);
 	text_end(&line);
 }
 
 /* Adds "no-worker 2, no-memory 1" to @reasons. Returns their sum. */
-static int64_t read_refused(struct view_object ledger, struct strbuf *reasons)
+static int64_t read_refused(const struct json_value *ledger, struct strbuf *reasons)
 {
-	struct view_object refused = view_member(ledger, "refused");
+	const struct json_value *v = json_doc_first(json_doc_member(ledger, "refused"));
 	int64_t sum = 0;
 
-	for (const struct json_value *v = NULL; (v = view_next_member(refused, v));) {
-		if (!v->is_integer || v->integer <= 0)
+	for (; v; v = json_doc_next(v)) {
+		if (!v->key || !v->is_integer || v->integer <= 0)
 			continue;
 		sum += v->integer;
 		strbuf_addf(reasons, "%s%s %" PRId64, reasons->len ? ", " : "", v->key, v->integer);
@@ -81,117 +71,111 @@ static int64_t read_refused(struct view_object ledger, struct strbuf *reasons)
 	return sum;
 }
 
-void status_add_ledger(struct frame *f, struct view_object ledger)
+void status_add_ledger(struct frame *f, const struct json_value *ledger)
 {
-	int64_t accepted = view_number(ledger, "accepted"), taken = view_number(ledger, "taken");
-	int64_t waiting = view_number(ledger, "waiting"), gone = view_number(ledger, "client_gone");
-	int64_t taken_back = view_number(ledger, "taken_back"), refused, sum;
+	int64_t accepted = json_doc_number(ledger, "accepted"), refused, sum;
 	STRBUF(reasons, 160);
 	struct text_line line;
 
 	if (!status_begin_line(f, STATUS_INDENT, &line))
 		return;
 	refused = read_refused(ledger, &reasons);
-	sum = taken + waiting + gone + refused;
-	text_addf(&line, TEXT_PLAIN,
-		  "accepted %" PRId64 " = taken %" PRId64 " + waiting %" PRId64
-		  " + client gone %" PRId64 " + ",
-		  accepted, taken, waiting, gone);
+	sum = json_doc_number(ledger, "taken") + json_doc_number(ledger, "waiting") +
+	      json_doc_number(ledger, "client_gone") + refused;
+	text_fill(&line, TEXT_PLAIN,
+		  "accepted $accepted = taken $taken + waiting $waiting + client gone $client_gone "
+		  "+ ",
+		  ledger);
 	text_addf(&line, refused ? TEXT_YELLOW : TEXT_PLAIN, "refused %" PRId64, refused);
 	if (reasons.len)
 		text_addf(&line, TEXT_YELLOW, " (%s)", reasons.text);
-	if (!view_truth(ledger, "balanced") || sum != accepted)
+	if (!json_doc_truth(ledger, "balanced") || sum != accepted)
 		text_addf(&line, TEXT_RED, "  DOES NOT BALANCE: off by %" PRId64, accepted - sum);
-	if (taken_back > 0)
-		text_addf(&line, TEXT_PLAIN, "; %" PRId64 " taken back and given again",
-			  taken_back);
+	if (json_doc_number(ledger, "taken_back") > 0)
+		text_fill(&line, TEXT_PLAIN, "; $taken_back taken back and given again", ledger);
 	text_end(&line);
 }
 
-void status_add_reload(struct frame *f, struct view_object reload, const char *slots)
+void status_add_reload(struct frame *f, const struct json_value *reload, const char *slots)
 {
-	const char *kind = view_text(reload, "kind"), *waits_for = view_text(reload, "waits_for");
+	const char *kind = json_doc_text(reload, "kind");
 	struct text_line line;
 
-	if (!reload.object || !status_begin_line(f, STATUS_INDENT, &line))
+	if (!reload || !status_begin_line(f, STATUS_INDENT, &line))
 		return;
 	text_add(&line, TEXT_CYAN, slots);
-	text_addf(&line, TEXT_CYAN, "%s to generation %" PRId64 ": %" PRId64 " of %" PRId64,
-		  *kind ? kind : "reload", view_number(reload, "generation"),
-		  view_number(reload, "done"), view_number(reload, "of"));
-	add_age(&line, ", ", view_number(reload, "ms"), "");
-	if (*waits_for)
-		text_addf(&line, TEXT_PLAIN, ", waits for %s", waits_for);
+	text_add(&line, TEXT_CYAN, *kind ? kind : "reload");
+	text_fill(&line, TEXT_CYAN, " to generation $generation: $done of $of", reload);
+	text_fill(&line, TEXT_PLAIN, ", $ms", reload);
+	if (*json_doc_text(reload, "waits_for"))
+		text_fill(&line, TEXT_PLAIN, ", waits for $waits_for", reload);
 	text_end(&line);
 }
 
-void status_add_pin(struct frame *f, unsigned indent, struct view_object pin)
+void status_add_pin(struct frame *f, unsigned indent, const struct json_value *pin)
 {
-	const char *source = view_text(pin, "source"), *worker = view_text(pin, "worker");
-	int64_t expires_ms = view_number(pin, "expires_ms");
+	bool once = !*json_doc_text(pin, "source");
 	struct text_line line;
 
 	if (!status_begin_line(f, indent, &line))
 		return;
-	if (*source)
-		text_addf(&line, TEXT_PLAIN, "pin %s to %s", source, worker);
-	else
-		text_addf(&line, TEXT_PLAIN, "the next connection to %s", worker);
-	if (strcmp(view_text(pin, "kind"), "debug") == 0)
+	text_fill(&line, TEXT_PLAIN,
+		  once ? "the next connection to $worker" : "pin $source to $worker", pin);
+	if (strcmp(json_doc_text(pin, "kind"), "debug") == 0)
 		text_add(&line, TEXT_PLAIN, ", while it is debugged");
-	if (expires_ms >= 0)
-		add_age(&line, ", for ", expires_ms, " more");
+	if (json_doc_number(pin, "expires_ms") >= 0)
+		text_fill(&line, TEXT_PLAIN, ", for $expires_ms more", pin);
 	text_end(&line);
 }
 
 /* --- of status alone ----------------------------------------------------------------------- */
 
-static void add_rollback(struct frame *f, int64_t ms)
+static void add_rollback(struct frame *f, const struct json_value *service)
 {
 	struct text_line line;
 
-	if (ms < 0 || !status_begin_line(f, STATUS_INDENT, &line))
+	if (json_doc_number(service, "rollback_ms") < 0 ||
+	    !status_begin_line(f, STATUS_INDENT, &line))
 		return;
-	add_age(&line, "rollback is possible for ", ms, "");
+	text_fill(&line, TEXT_PLAIN, "rollback is possible for $rollback_ms", service);
 	text_end(&line);
 }
 
-static void add_listener(struct frame *f, struct view_object l)
+static void add_listener(struct frame *f, const struct json_value *l)
 {
-	const char *address = view_text(l, "address"), *port = strrchr(address, ':');
-	int64_t app_port = view_number(l, "app_port"), overflows = view_number(l, "overflows");
-	int64_t backlog = view_number(l, "backlog"), max = view_number(l, "backlog_max");
-	bool half_full = max > 0 && backlog * 2 > max;
+	const char *address = json_doc_text(l, "address"), *port = strrchr(address, ':');
+	int64_t max = json_doc_number(l, "backlog_max");
+	bool half_full = max > 0 && json_doc_number(l, "backlog") * 2 > max;
+	bool overflows = json_doc_number(l, "overflows") > 0;
 	struct text_line line;
 
 	if (!status_begin_line(f, STATUS_INDENT, &line))
 		return;
 	text_add(&line, TEXT_PLAIN, address);
-	if (!port || strtoll(port + 1, NULL, 10) != app_port)
-		text_addf(&line, TEXT_PLAIN, " for %" PRId64, app_port);
-	if (view_truth(l, "automatic"))
+	if (!port || strtoll(port + 1, NULL, 10) != json_doc_number(l, "app_port"))
+		text_fill(&line, TEXT_PLAIN, " for $app_port", l);
+	if (json_doc_truth(l, "automatic"))
 		text_add(&line, TEXT_PLAIN, " (automatic)");
 	add_state(&line, l);
 	text_add(&line, TEXT_PLAIN, "  ");
-	text_addf(&line, half_full ? TEXT_YELLOW : TEXT_PLAIN, "backlog %" PRId64 "/%" PRId64,
-		  backlog, max);
+	text_fill(&line, half_full ? TEXT_YELLOW : TEXT_PLAIN, "backlog $backlog/$backlog_max", l);
 	text_add(&line, TEXT_PLAIN, "  ");
-	text_addf(&line, overflows > 0 ? TEXT_YELLOW : TEXT_PLAIN, "overflows %" PRId64, overflows);
-	text_addf(&line, TEXT_PLAIN, "  accepted %" PRId64, view_number(l, "accepted"));
+	text_fill(&line, overflows ? TEXT_YELLOW : TEXT_PLAIN, "overflows $overflows", l);
+	text_fill(&line, TEXT_PLAIN, "  accepted $accepted", l);
 	text_end(&line);
 }
 
 static void add_head(struct frame *f, const struct view *view, const struct view_service *s)
 {
-	struct view_object service = view->rows[s->first].object;
+	const struct json_value *service = view->rows[s->first].object;
 	const struct view_row *row = NULL;
 
 	status_add_service(f, service, NULL);
-	status_add_reload(f, view_member(service, "reload"), "");
-	add_rollback(f, view_number(service, "rollback_ms"));
+	status_add_reload(f, json_doc_member(service, "reload"), "");
+	add_rollback(f, service);
 	while ((row = view_next(view, s, VIEW_LISTENER, row)))
 		add_listener(f, row->object);
-	status_add_ledger(f, view_member(service, "ledger"));
+	status_add_ledger(f, json_doc_member(service, "ledger"));
 	while ((row = view_next(view, s, VIEW_PIN, row)))
 		status_add_pin(f, STATUS_INDENT, row->object);
 }

@@ -36,10 +36,11 @@ void status_text(const struct view *view, const struct screen *screen, struct bu
 bool status_begin_line(struct frame *f, unsigned indent, struct text_line *ret);
 
 /* Each adds a line, as long as one fits. */
-void status_add_broker(struct frame *f, struct view_object broker);
-void status_add_service(struct frame *f, struct view_object service, const char *accepted_rate);
-void status_add_reload(struct frame *f, struct view_object reload, const char *slots);
-void status_add_ledger(struct frame *f, struct view_object ledger);
-void status_add_pin(struct frame *f, unsigned indent, struct view_object pin);
+void status_add_broker(struct frame *f, const struct json_value *broker);
+void status_add_service(struct frame *f, const struct json_value *service,
+			const char *accepted_rate);
+void status_add_reload(struct frame *f, const struct json_value *reload, const char *slots);
+void status_add_ledger(struct frame *f, const struct json_value *ledger);
+void status_add_pin(struct frame *f, unsigned indent, const struct json_value *pin);
 
 #endif

@@ -182,6 +182,40 @@ void text_addf(struct text_line *line, enum text_style style, const char *fmt, .
 	text_add(line, style, text.text);
 }
 
+static void add_member(struct strbuf *out, const struct json_value *object, const char *key)
+{
+	const struct json_value *v = json_doc_member(object, key);
+	size_t len = strlen(key);
+
+	if (len >= 2 && !strcmp(key + len - 2, "ms"))
+		text_add_age(out, json_doc_number(object, key));
+	else if (v && v->is_integer)
+		strbuf_addf(out, "%" PRId64, v->integer);
+	else
+		strbuf_add(out, json_doc_text(object, key));
+}
+
+void text_fill(struct text_line *line, enum text_style style, const char *words,
+	       const struct json_value *object)
+{
+	STRBUF(text, 4096);
+
+	for (;;) {
+		size_t n = strcspn(words, "$");
+		char key[32];
+
+		strbuf_add_bytes(&text, words, n);
+		if (!words[n])
+			break;
+		words += n + 1;
+		n = strspn(words, "abcdefghijklmnopqrstuvwxyz_");
+		snprintf(key, sizeof(key), "%.*s", (int)n, words);
+		add_member(&text, object, key);
+		words += n;
+	}
+	text_add(line, style, text.text);
+}
+
 void text_pad(struct text_line *line, unsigned column)
 {
 	if (column <= line->column || line->full)

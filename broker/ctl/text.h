@@ -11,6 +11,7 @@
 
 #include <limits.h>
 #include "base/buf.h"
+#include "base/json_doc.h"
 #include "base/strbuf.h"
 
 #define TEXT_UNLIMITED UINT_MAX /* as a width: nothing is cut */
@@ -52,6 +53,13 @@ void text_begin(struct text_line *line, struct buf *out, unsigned width, bool co
 /* What does not fit is cut and becomes "...", if need be over the end of what is there already. */
 void text_add(struct text_line *line, enum text_style style, const char *text);
 void text_addf(struct text_line *line, enum text_style style, const char *fmt, ...) PRINTF(3, 4);
+
+/*
+ * Adds @words, in which $KEY stands for that member of @object: a text, an integer, or, if KEY ends
+ * in "ms", an age. Nothing stands for what is absent.
+ */
+void text_fill(struct text_line *line, enum text_style style, const char *words,
+	       const struct json_value *object);
 
 /* Blanks up to @column; none if the line is there already. */
 void text_pad(struct text_line *line, unsigned column);

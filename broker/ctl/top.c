@@ -125,11 +125,11 @@ static enum top_end take_line(struct live *live, const char *raw, size_t len)
 		lose(live, "what answers is not a broker; trying again");
 		return TOP_GOES_ON;
 	}
-	type = json_doc_text(&doc, "type");
+	type = json_doc_text(doc.value, "type");
 	if (strcmp(type, "end") == 0) {
 		take_answer(live);
 	} else if (strcmp(type, "error") == 0) {
-		const char *message = json_doc_text(&doc, "message");
+		const char *message = json_doc_text(doc.value, "message");
 
 		strbuf_init(&refusal, live->refusal, sizeof(live->refusal));
 		strbuf_add_escaped(&refusal, message, strlen(message));

@@ -9,24 +9,25 @@
 #define SLOTS_MAX 60 /* of a reload, shown one by one */
 
 /* The counts of the service @name; absent if it is not there. */
-static struct view_object ledger_of(const struct view *view, const char *name)
+static const struct json_value *ledger_of(const struct view *view, const char *name)
 {
 	const struct view_row *row = NULL;
 
 	while (view && (row = view_next(view, NULL, VIEW_SERVICE, row)))
-		if (strcmp(view_text(row->object, "service"), name) == 0)
-			return view_member(row->object, "ledger");
-	return (struct view_object){ .object = NULL };
+		if (strcmp(json_doc_text(row->object, "service"), name) == 0)
+			return json_doc_member(row->object, "ledger");
+	return NULL;
 }
 
-static void add_service(struct frame *f, const struct top *top, struct view_object s)
+static void add_service(struct frame *f, const struct top *top, const struct json_value *s)
 {
-	const char *name = view_text(s, "service");
+	const char *name = json_doc_text(s, "service");
 	STRBUF(rate, 32);
 
-	workers_add_rate(&rate, workers_rate(view_number(view_member(s, "ledger"), "accepted"),
-					     view_number(ledger_of(top->before, name), "accepted"),
-					     top->ms));
+	workers_add_rate(&rate,
+			 workers_rate(json_doc_number(json_doc_member(s, "ledger"), "accepted"),
+				      json_doc_number(ledger_of(top->before, name), "accepted"),
+				      top->ms));
 	status_add_service(f, s, rate.text);
 }
 
@@ -39,28 +40,29 @@ static void add_slots(const struct view *now, const struct view_service *s, int6
 	int64_t n = 0;
 
 	while ((row = view_next(now, s, VIEW_WORKER, row))) {
-		int64_t slot = view_number(row->object, "slot");
+		int64_t slot = json_doc_number(row->object, "slot");
 
 		if (slot < 0 || slot >= SLOTS_MAX)
 			continue;
 		for (; n <= slot; n++)
 			slots[n] = '.';
-		if (view_number(row->object, "generation") == generation)
-			slots[slot] = strcmp(view_text(row->object, "state"), "ready") ? '>' : '#';
+		if (json_doc_number(row->object, "generation") == generation)
+			slots[slot] =
+				strcmp(json_doc_text(row->object, "state"), "ready") ? '>' : '#';
 	}
 	strbuf_addf(out, "[%s]  ", slots);
 }
 
 static void add_details(struct frame *f, const struct view *now, const struct view_service *s)
 {
-	struct view_object service = now->rows[s->first].object;
-	struct view_object reload = view_member(service, "reload");
+	const struct json_value *service = now->rows[s->first].object;
+	const struct json_value *reload = json_doc_member(service, "reload");
 	const struct view_row *row = NULL;
 	STRBUF(slots, SLOTS_MAX + 8);
 
-	add_slots(now, s, view_number(reload, "generation"), &slots);
+	add_slots(now, s, json_doc_number(reload, "generation"), &slots);
 	status_add_reload(f, reload, slots.text);
-	status_add_ledger(f, view_member(service, "ledger"));
+	status_add_ledger(f, json_doc_member(service, "ledger"));
 	while ((row = view_next(now, s, VIEW_PIN, row)))
 		status_add_pin(f, STATUS_INDENT, row->object);
 }
@@ -72,7 +74,7 @@ static size_t lines_of(const struct view *view)
 	size_t n = view_count(view, NULL, VIEW_PIN);
 
 	while ((row = view_next(view, NULL, VIEW_SERVICE, row)))
-		n += 2 + (view_member(row->object, "reload").object != NULL);
+		n += 2 + (json_doc_member(row->object, "reload") != NULL);
 	return n;
 }
 
@@ -104,7 +106,8 @@ static void add_services(struct frame *f, const struct top *top)
 
 /* Where WHY is narrow its words are cut. If there is room below the rows, they stand there whole.
  */
-static void add_reason(struct frame *f, struct view_object w, const struct workers_table *table)
+static void add_reason(struct frame *f, const struct json_value *w,
+		       const struct workers_table *table)
 {
 	struct text_line line;
 	STRBUF(why, 1024);
@@ -114,14 +117,14 @@ static void add_reason(struct frame *f, struct view_object w, const struct worke
 	if (!why.len || table->why_at + text_width(why.text) <= f->screen.columns || f->left < 2 ||
 	    !status_begin_line(f, STATUS_INDENT, &line))
 		return;
-	text_addf(&line, TEXT_PLAIN, "%s@%" PRId64 ": %s", view_text(w, "worker"),
-		  view_number(w, "generation"), why.text);
+	text_addf(&line, TEXT_PLAIN, "%s@%" PRId64 ": %s", json_doc_text(w, "worker"),
+		  json_doc_number(w, "generation"), why.text);
 	text_end(&line);
 }
 
-static bool is_parked(struct view_object worker)
+static bool is_parked(const struct json_value *worker)
 {
-	return strcmp(view_text(worker, "state"), "parked") == 0;
+	return strcmp(json_doc_text(worker, "state"), "parked") == 0;
 }
 
 /* Parked workers come last: each says the same, that it is kept for a rollback. */

@@ -18,8 +18,8 @@ static bool add_to_service(struct view *view)
 
 	last = view->n_services ? &services[view->n_services - 1] : NULL;
 	if (!last || row->type == VIEW_SERVICE ||
-	    strcmp(view_text(view->rows[last->first].object, "service"),
-		   view_text(row->object, "service")) != 0) {
+	    strcmp(json_doc_text(view->rows[last->first].object, "service"),
+		   json_doc_text(row->object, "service")) != 0) {
 		services = grow(services, view->n_services, sizeof(*services));
 		if (!services)
 			return false;
@@ -56,7 +56,7 @@ int view_add(struct view *view, const char *line, size_t len)
 		return -ENOMEM;
 	if (strlen(text) != len || json_doc_read(text, len, &doc) < 0)
 		return -EINVAL;
-	type = type_of(json_doc_text(&doc, "type"));
+	type = type_of(json_doc_text(doc.value, "type"));
 	if (type == VIEW_TYPES)
 		return 0;
 	rows = grow(view->rows, view->n_rows, sizeof(*rows));
@@ -69,7 +69,7 @@ int view_add(struct view *view, const char *line, size_t len)
 	memcpy(values, doc.value, doc.n * sizeof(*values));
 	row = &rows[view->n_rows];
 	row->type = type;
-	row->object.values = row->object.object = values;
+	row->object = values;
 	row->text = text;
 	text = NULL;
 	view->n_rows++;
@@ -80,7 +80,7 @@ void view_deinit(struct view *view)
 {
 	for (size_t i = 0; i < view->n_rows; i++) {
 		free(view->rows[i].text);
-		free((void *)(uintptr_t)view->rows[i].object.values);
+		free((void *)(uintptr_t)view->rows[i].object);
 	}
 	free(view->rows);
 	free(view->services);
@@ -107,48 +107,4 @@ size_t view_count(const struct view *view, const struct view_service *service, e
 	while ((row = view_next(view, service, type, row)))
 		n++;
 	return n;
-}
-
-const struct json_value *view_next_member(struct view_object o, const struct json_value *after)
-{
-	unsigned i = after					 ? after->next
-		     : o.object && o.object->kind == JSON_OBJECT ? o.object->first
-								 : 0;
-
-	return i ? &o.values[i] : NULL;
-}
-
-/* NULL: absent, or of another kind. */
-static const struct json_value *member(struct view_object o, const char *key, enum json_kind kind)
-{
-	for (const struct json_value *v = NULL; (v = view_next_member(o, v));)
-		if (strcmp(v->key, key) == 0)
-			return v->kind == kind ? v : NULL;
-	return NULL;
-}
-
-const char *view_text(struct view_object o, const char *key)
-{
-	const struct json_value *v = member(o, key, JSON_STRING);
-
-	return v ? v->text : "";
-}
-
-int64_t view_number(struct view_object o, const char *key)
-{
-	const struct json_value *v = member(o, key, JSON_NUMBER);
-
-	return v && v->is_integer ? v->integer : -1;
-}
-
-bool view_truth(struct view_object o, const char *key)
-{
-	const struct json_value *v = member(o, key, JSON_BOOL);
-
-	return v && v->is_true;
-}
-
-struct view_object view_member(struct view_object o, const char *key)
-{
-	return (struct view_object){ o.values, member(o, key, JSON_OBJECT) };
 }

@@ -1,19 +1,13 @@
 /*
- * view - the answer to `status`: its lines, kept and looked up by the keys of docs/control.md.
+ * view - the answer to `status`: its lines, kept. The keys of their members are in docs/control.md.
  *
- * Pure but for the heap. What the broker does not say, or says to be null, is "", -1 or false.
+ * Pure but for the heap.
  * Texts come from outside and must be escaped when they are shown, as text.h does.
  */
 #ifndef BROKER_CTL_VIEW_H
 #define BROKER_CTL_VIEW_H
 
 #include "base/json_doc.h"
-
-/* A JSON object of a line. It may be absent: then so are all its members. */
-struct view_object {
-	const struct json_value *values; /* of the whole line */
-	const struct json_value *object; /* one of them; NULL: absent */
-};
 
 enum view_type {
 	VIEW_BROKER,
@@ -26,8 +20,8 @@ enum view_type {
 
 struct view_row {
 	enum view_type type;
-	struct view_object object;
-	char *text; /* the strings in the values point into it */
+	const struct json_value *object; /* with all its values behind it */
+	char *text;			 /* the strings in the values point into it */
 };
 
 /* The lines of one service: its own, if the broker sent it, and those about it that follow. */
@@ -57,14 +51,5 @@ int view_add(struct view *view, const char *line, size_t len);
 const struct view_row *view_next(const struct view *view, const struct view_service *service,
 				 enum view_type type, const struct view_row *after);
 size_t view_count(const struct view *view, const struct view_service *service, enum view_type type);
-
-/* Members, as what is expected: "", -1, false or absent if they are not that. */
-const char *view_text(struct view_object o, const char *key);
-int64_t view_number(struct view_object o, const char *key);
-bool view_truth(struct view_object o, const char *key);
-struct view_object view_member(struct view_object o, const char *key);
-
-/* The member behind @after (NULL: the first). NULL: there is none. */
-const struct json_value *view_next_member(struct view_object o, const struct json_value *after);
 
 #endif

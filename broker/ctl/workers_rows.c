@@ -9,18 +9,19 @@ double workers_rate(int64_t now, int64_t before, int64_t ms)
 	return (double)(now - before) * MSEC_PER_SEC / (double)ms;
 }
 
-static bool is_same_process(struct view_object a, struct view_object b)
+static bool is_same_process(const struct json_value *a, const struct json_value *b)
 {
-	return view_number(a, "pid") == view_number(b, "pid") &&
-	       view_number(a, "generation") == view_number(b, "generation") &&
-	       strcmp(view_text(a, "worker"), view_text(b, "worker")) == 0;
+	return json_doc_number(a, "pid") == json_doc_number(b, "pid") &&
+	       json_doc_number(a, "generation") == json_doc_number(b, "generation") &&
+	       strcmp(json_doc_text(a, "worker"), json_doc_text(b, "worker")) == 0;
 }
 
 /*
  * The same process in the answer before. Both answers have the same order, apart from workers that
  * came or went, so the search starts where the last one was found.
  */
-static struct view_object find_before(const struct view *before, struct view_object w, size_t *from)
+static const struct json_value *find_before(const struct view *before, const struct json_value *w,
+					    size_t *from)
 {
 	for (size_t i = 0; before && i < before->n_rows; i++) {
 		size_t at = (*from + i) % before->n_rows;
@@ -31,14 +32,14 @@ static struct view_object find_before(const struct view *before, struct view_obj
 		*from = at + 1;
 		return row->object;
 	}
-	return (struct view_object){ .object = NULL };
+	return NULL;
 }
 
 /* By how much @key has grown a second. */
-static double rate_of(struct view_object now, struct view_object before, const char *key,
-		      int64_t ms)
+static double rate_of(const struct json_value *now, const struct json_value *before,
+		      const char *key, int64_t ms)
 {
-	return workers_rate(view_number(now, key), view_number(before, key), ms);
+	return workers_rate(json_doc_number(now, key), json_doc_number(before, key), ms);
 }
 
 static double key_of(const struct workers_row *row, enum workers_sort sort)
@@ -49,7 +50,7 @@ static double key_of(const struct workers_row *row, enum workers_sort sort)
 	case SORT_BY_CPU:
 		return row->cpu_percent;
 	case SORT_BY_OPEN:
-		return (double)view_number(row->worker, "open");
+		return (double)json_doc_number(row->worker, "open");
 	case SORT_BY_SLOT:
 	case WORKERS_SORTS:
 		break;
@@ -77,7 +78,7 @@ struct workers_row *workers_rows_make(const struct view *now, const struct view 
 	if (!rows)
 		return NULL;
 	for (size_t i = 0; i < n; i++) {
-		struct view_object w, b;
+		const struct json_value *w, *b;
 
 		line = view_next(now, NULL, VIEW_WORKER, line);
 		w = line->object;

@@ -19,7 +19,7 @@ enum workers_sort {
 
 /* A rate below zero is not known. */
 struct workers_row {
-	struct view_object worker;
+	const struct json_value *worker;
 	double given_rate;  /* connections a second */
 	double cpu_percent; /* of one processor */
 	unsigned bar;	    /* of WORKERS_BAR_COLUMNS: the rate beside the highest one */

@@ -70,17 +70,17 @@ enum text_style workers_state_style(const char *state)
 	return TEXT_PLAIN;
 }
 
-void workers_add_why(struct view_object worker, struct strbuf *out)
+void workers_add_why(const struct json_value *worker, struct strbuf *out)
 {
-	struct view_object tracer = view_member(worker, "tracer");
-	const char *why = view_text(worker, "why"), *name = view_text(tracer, "name");
-	int64_t pid = view_number(tracer, "pid");
+	const struct json_value *tracer = json_doc_member(worker, "tracer");
+	const char *why = json_doc_text(worker, "why"), *name = json_doc_text(tracer, "name");
+	int64_t pid = json_doc_number(tracer, "pid");
 
 	strbuf_add(out, why);
 	/* Mostly the broker's own words name these. If they do not, they are added. */
 	if (pid > 0 && !strstr(why, name))
 		strbuf_addf(out, "%straced by %s %" PRId64, out->len ? "; " : "", name, pid);
-	if (view_truth(worker, "pinned_only") && !strstr(why, "pinned sources only"))
+	if (json_doc_truth(worker, "pinned_only") && !strstr(why, "pinned sources only"))
 		strbuf_addf(out, "%spinned sources only", out->len ? "; " : "");
 }
 
@@ -96,8 +96,8 @@ void workers_add_rate(struct strbuf *out, double rate)
 static enum text_style add_cell(const struct workers_column *c, const struct workers_row *row,
 				struct strbuf *out)
 {
-	const char *text = c->key ? view_text(row->worker, c->key) : "";
-	int64_t number = c->key ? view_number(row->worker, c->key) : -1;
+	const char *text = c->key ? json_doc_text(row->worker, c->key) : "";
+	int64_t number = c->key ? json_doc_number(row->worker, c->key) : -1;
 
 	switch (c->cell) {
 	case CELL_TEXT:

@@ -36,7 +36,7 @@ void workers_table_add_row(const struct workers_table *t, const struct workers_r
 enum text_style workers_state_style(const char *state);
 
 /* The words of WHY, with what a row must not hide: a tracer, or that only pins lead to it. */
-void workers_add_why(struct view_object worker, struct strbuf *out);
+void workers_add_why(const struct json_value *worker, struct strbuf *out);
 
 void workers_add_rate(struct strbuf *out, double rate);
 

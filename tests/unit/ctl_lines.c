@@ -1,8 +1,7 @@
-/* links: broker/ctl/lines_text broker/ctl/progress_text broker/ctl/text */
+/* links: broker/ctl/lines_text broker/ctl/text */
 /* links: broker/base/json_doc broker/base/buf broker/base/strbuf */
 #include "base/buf.h"
 #include "ctl/lines_text.h"
-#include "ctl/progress_text.h"
 #include "tap.h"
 
 static const struct screen plain = { .columns = 80 };
@@ -30,7 +29,7 @@ static const char *result(void)
 static const char *event(const char *json)
 {
 	read_line(json);
-	CHECK(lines_add_event(&doc, &plain, &out));
+	CHECK(lines_add_event(doc.value, &plain, &out));
 	return result();
 }
 
@@ -51,7 +50,7 @@ TEST(an_event_is_one_line)
 	CHECK_STR(event("{\"type\":\"lost\",\"count\":12}"),
 		  "12 events were lost: they came too fast\n");
 	read_line("{\"type\":\"end\",\"ok\":true}");
-	CHECK(!lines_add_event(&doc, &plain, &out));
+	CHECK(!lines_add_event(doc.value, &plain, &out));
 }
 
 TEST(the_last_words_of_a_worker_stand_below)
@@ -70,18 +69,18 @@ TEST(levels_have_colours)
 	const struct screen color = { .columns = 80, .color = true };
 
 	read_line("{\"type\":\"event\",\"time\":\"t\",\"level\":\"error\",\"event\":\"x\"}");
-	CHECK(lines_add_event(&doc, &color, &out));
+	CHECK(lines_add_event(doc.value, &color, &out));
 	CHECK_CONTAINS(result(), "\033[31merror \033[0m");
 }
 
 static const char *bar(const char *json, unsigned columns)
 {
 	const struct screen s = { .columns = columns };
-	struct progress p;
+	struct lines_bar b;
 
 	read_line(json);
-	CHECK(progress_read(&doc, &p));
-	progress_bar_text(&p, 5200, &s, &out);
+	lines_bar_read(doc.value, &b);
+	lines_add_bar(&b, 5200, &s, &out);
 	return result();
 }
 
@@ -127,15 +126,10 @@ TEST(lines_tell_each_step)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct progress p;
-
 		read_line(cases[i].json);
-		CHECK(progress_read(&doc, &p));
-		progress_line_text(&p, &plain, &out);
+		lines_add_step(doc.value, &plain, &out);
 		CHECK_STR(result(), cases[i].text);
 	}
-	read_line("{\"type\":\"end\"}");
-	CHECK(!progress_read(&doc, &(struct progress){ .of = 0 }));
 }
 
 TEST(a_plan_says_what_changes_and_when)
@@ -144,16 +138,16 @@ TEST(a_plan_says_what_changes_and_when)
 		"{\"type\":\"change\",\"section\":\"service:web\",\"key\":\"workers\","
 		"\"from\":\"2\",\"to\":\"4\",\"applies\":\"at once\",\"action\":\"two workers are "
 		"started\"}");
-	CHECK(lines_add_change(&doc, &plain, &out));
+	CHECK(lines_add_change(doc.value, &plain, &out));
 	CHECK_STR(result(),
 		  "[service:web] workers: 2 -> 4\n    at once: two workers are started\n");
 	read_line("{\"type\":\"change\",\"section\":\"service:api\",\"key\":null,\"from\":null,"
 		  "\"to\":null,\"applies\":null,\"action\":\"the service begins\"}");
-	CHECK(lines_add_change(&doc, &plain, &out));
+	CHECK(lines_add_change(doc.value, &plain, &out));
 	CHECK_STR(result(), "[service:api]\n    the service begins\n");
 	read_line("{\"type\":\"change\",\"section\":\"broker\",\"key\":\"user\",\"from\":\"\","
 		  "\"to\":\"www\",\"applies\":\"after a restart\"}");
-	CHECK(lines_add_change(&doc, &plain, &out));
+	CHECK(lines_add_change(doc.value, &plain, &out));
 	CHECK_STR(result(), "[broker] user: (none) -> www\n    after a restart\n");
 }
 
@@ -164,10 +158,10 @@ TEST(options_stand_under_their_section_with_what_differs)
 	read_line(
 		"{\"type\":\"option\",\"section\":\"broker\",\"key\":\"log\",\"value\":\"stderr\","
 		"\"origin\":\"default\",\"file\":null}");
-	CHECK(lines_add_option(&doc, &plain, section, sizeof(section), &out));
+	CHECK(lines_add_option(doc.value, &plain, section, sizeof(section), &out));
 	read_line("{\"type\":\"option\",\"section\":\"service:web\",\"key\":\"workers\","
 		  "\"value\":\"2\",\"origin\":\"broker.ini:3\",\"file\":\"4 (differs)\"}");
-	CHECK(lines_add_option(&doc, &plain, section, sizeof(section), &out));
+	CHECK(lines_add_option(doc.value, &plain, section, sizeof(section), &out));
 	CHECK_STR(result(),
 		  "[broker]\n"
 		  "log                  = stderr                     # default\n"
@@ -176,7 +170,7 @@ TEST(options_stand_under_their_section_with_what_differs)
 		  "workers              = 2                          # broker.ini:3; in the "
 		  "file: 4 (differs)\n");
 	read_line("{\"type\":\"end\"}");
-	CHECK(!lines_add_option(&doc, &plain, section, sizeof(section), &out));
+	CHECK(!lines_add_option(doc.value, &plain, section, sizeof(section), &out));
 }
 
 TAP_MAIN()
