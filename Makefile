@@ -1,16 +1,16 @@
-# broker: what to type
+# broker
 #
-#   make                 build/broker, build/brokerctl, build/worker-shim, build/libworker-shim.so
-#   make run             the broker on a demo app; says what to try
-#   make check           all tests that need nothing but the compiler, perl and python3
-#   make check-apps      installs the real apps with the package manager, then runs them all
-#   make bench           figures against peers, written to build/bench/
-#   make install         DESTDIR and PREFIX are honoured
-#   make STATIC=1        a static broker (CC=musl-gcc works too)
-#   make SAN=address     a sanitizer build (also undefined, thread); use another BUILD= for it
+#   make                 builds build/broker, build/brokerctl, build/worker-shim, build/libworker-shim.so
+#   make run             runs the broker on a demo app, and prints what to try
+#   make check           runs all tests that need only the compiler, perl and python3
+#   make check-apps      installs the real apps with the package manager, then runs all their tests
+#   make bench           compares the broker with its peers; results in build/bench/
+#   make install         installs below PREFIX; honours DESTDIR
+#   make STATIC=1        builds a static broker (CC=musl-gcc works too)
+#   make SAN=address     builds with a sanitizer (also undefined, thread); set another BUILD= to keep both
 #   make lint format-check
 #
-# Everything built goes below $(BUILD).
+# All output goes below $(BUILD).
 
 VERSION := 0.1.0
 BUILD   ?= build

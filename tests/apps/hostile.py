@@ -163,7 +163,7 @@ class Deeds:
         assert n > 10
 
     def flood(ctl, rx, tx, port):
-        """Writes faster than anybody reads, from two processes, for ever."""
+        """Writes faster than anybody reads, from two processes, forever."""
         for _ in range(2):
             if os.fork() == 0:
                 tx.setblocking(True)

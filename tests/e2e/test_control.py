@@ -157,7 +157,7 @@ def events_are_kept_and_followed():
     assert words[0] == "broker-start" and words[-1] == "broker-ready", words
     with Control(broker) as c:
         c.send("events --follow web.0")
-        with Control(broker) as other:  # who asks now is answered while the first one follows
+        with Control(broker) as other:  # another client is answered while the first one follows
             other.ask("status")
         send_signal(broker.worker_pid("web.0"), signal.SIGKILL)
         event = c.wait_line(event="worker-exit")
@@ -305,7 +305,7 @@ def members_of_control_group_may_look_and_not_steer():
             assert "not-allowed" in answer, (request, answer)
     assert "Permission denied" in as_other(broker, "status")
     assert not broker.events("control")
-    # What may be a password is for those who may steer.
+    # Only clients with full rights see values that may be passwords.
     text = open(broker.file).read()
     broker.write_file(text + "environment = KEY=sesame HOME=/\n")
     broker.reload_and_wait()
@@ -500,7 +500,7 @@ def a_thousand_connections():
     def deed():
         for _ in range(1000):
             held.append(silent(broker))
-        # The broker keeps the latest; who asks is answered.
+        # The broker keeps the latest events and still answers.
         with Control(broker) as c:
             assert c.ask("status")[0]["pid"] == broker.pid
         assert sum(1 for s in held if is_open(s)) <= CLIENTS

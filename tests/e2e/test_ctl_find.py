@@ -85,7 +85,7 @@ def the_socket_of_a_configuration_file():
     write_file("off.ini", "[broker]\ncontrol = off\n" + service)
     fails(ctl("-c", tmp("off.ini"), "status"), 3, "control = off")
     fails(ctl("-c", tmp("none.ini"), "status"), 3, "cannot read " + tmp("none.ini"))
-    # One that has been broken since the broker read it still says where that is.
+    # A file that was broken after the broker read it still says where the socket is.
     wrong = "[service:web]\ncomand = x\n[broker]\nlog_level = lots\nmetrcs = 1\n"
     write_file("run-wrong.ini", wrong + "run_dir = run\n")
     shows(ctl("-c", tmp("run-wrong.ini"), "status", cwd="/"))

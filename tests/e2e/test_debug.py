@@ -255,7 +255,7 @@ def a_reload_that_stops_first_says_that_it_waits_for_a_debugger():
             (line,) = [o for o in others if o.get("pid") == old]
             assert "; " + by in line["why"], line
         assert client.answer()[-1]["type"] == "end"
-        # Held for one that traces nothing, as perf.
+        # Held for a debugger that does not trace, such as perf.
         tool = debugger(broker)
         client.send("reload")
         waits_for(client, "web.1 to end (draining, 0 connections open, held for a debugger: no ")
@@ -333,7 +333,7 @@ def who_debugs_is_told_when_a_rollback_puts_the_worker_back():
                 "of %s go to it again$" % OWN)
     assert own_request(broker.port).pid == old
     assert "web.1 is released" in tool.end()
-    # Who debugs the one that is undone is told, too.
+    # The session on the worker that is rolled back is told, too.
     broker.reload_and_wait()
     tool = debugger(broker)
     control.ask(broker, "rollback")
@@ -477,7 +477,7 @@ def a_crash_without_a_core_says_why_there_is_none():
     if core_pattern().startswith("|"):
         skip("kernel.core_pattern is a program here, which has no limit: %s" % event["message"])
     assert event["core"] == "" and "their size limit is 0" in event["message"], event
-    # One that is killed leaves none, and nobody expects one.
+    # A killed worker leaves no core dump, and none is expected.
     pid = broker.wait_event("worker-ready", count=2)["pid"]
     send_signal(pid, signal.SIGKILL)
     event = broker.wait_event("worker-exit", pid=pid)

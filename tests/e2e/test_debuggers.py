@@ -431,7 +431,7 @@ def one_slot_always_under_gdbserver():
     broker = Broker(app("srv_poll"), workers=2, wait_ready=False, start_timeout="2s", **wrap, **SHORT)
     pid = broker.wait_event("worker-start", worker="web.1")["pid"]
     broker.wait_event("worker-ready", worker="web.0")
-    # It waits for somebody, for ever; the others serve.
+    # It waits for a debugger, forever; the others serve.
     broker.wait_event("worker-traced", pid=pid)
     load = production(broker)
     load.wait_answers(100)

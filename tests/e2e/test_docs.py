@@ -325,7 +325,7 @@ def every_header_says_what_its_file_is_for():
 
 # --- figures -------------------------------------------------------------------------------------------
 
-# Document, what it says with the figure in parentheses, and the constant that it is, in its unit.
+# Document, what it says with the figure in parentheses, and the constant that defines it, in its unit.
 FIGURES = [
     ("architecture", r"has a timer of (\d+) ms", "broker/core/broker.c", "WATCH_MS", 1),
     ("architecture", r"the endpoint pauses for (\d+) ms", "broker/dispatch/endpoint.c", "FLIGHT_LIMIT_MS", 1),
@@ -347,16 +347,36 @@ FIGURES = [
     ("metrics", r"at most (\d+) clients at a time", "broker/core/limits.h", "WEB_CLIENTS_MAX", 1),
     ("metrics", r"(\d+) seconds for all of it", "broker/web/web.c", "EXCHANGE_MS", 1000),
     ("metrics", r"(\d+) KiB of request", "broker/policy/http.h", "HTTP_HEAD_MAX", 1024),
+    ("architecture", r"it has (one) more second", "broker/service/listen.c", "SETTLE_MS", 1000),
+    ("architecture", r"it waits at most (a) second", "broker/service/closing.c", "HANDSHAKE_MS", 1000),
+    ("protocol", r"more than (\d+) such connections", "broker/service/rendezvous.c", "MAX_GREETINGS", 1),
+    ("protocol", r"ADOPT SHOULD arrive within (\d+) ms", "broker/dispatch/holder.c", "VERDICT_MS", 1),
+    ("protocol", r"waits (\d+) s in `listen\(\)`", "worker-shim/preload/rendezvous.h", "MEET_LISTEN_MS", 1000),
+    ("protocol", r"and (\d+) s for ADOPT", "worker-shim/preload/rendezvous.h", "MEET_ADOPT_MS", 1000),
+    ("control", r"drops it after (five) seconds", "broker/sys/stream.h", "STREAM_STALL_MS", 1000),
+    ("control", r"events, at most (a thousand)", "broker/policy/event_ring.h", "EVENT_RING_MAX", 1),
+    ("control", r"slices of (half a) millisecond", "broker/service/survey.c", "SLICE_NS", 1000000),
+    ("control", r"nothing has changed for (half a) second", "broker/control/roll.c", "WAIT_MS", 1000),
+    ("man/brokerctl.1", r"events, at most (a thousand)", "broker/policy/event_ring.h", "EVENT_RING_MAX", 1),
+    ("man/broker.8", r"workers have been full for (\d+) seconds", "broker/service/watch.c", "FULL_MS", 1000),
+    ("man/broker.ini.5.in", r"text of at most (\d+) MiB", "broker/config/types.h", "CONF_FILE_MAX", 1 << 20),
+    ("man/broker.ini.5.in", r"Up to (\d+) services", "broker/config/types.h", "CONF_SERVICES_MAX", 1),
+    ("man/broker.ini.5.in", r"up to (\d+) letters", "broker/config/conf_read.h", "SERVICE_NAME_MAX", 1),
+    ("man/broker.ini.5.in", r"A list has at most (\d+) entries", "broker/config/types.h", "CONF_LIST_MAX", 1),
+    ("man/broker.ini.5.in", r"at once \(up to (\d+)\)", "broker/config/types.h", "CONF_ERRORS_MAX", 1),
 ]
+IN_WORDS = {"a": 1, "one": 1, "half a": 0.5, "five": 5, "a thousand": 1000}
 
 
 @test
 def figures_that_the_code_defines_are_those_of_the_code():
     for document, pattern, path, constant, unit in FIGURES:
-        said = re.findall(pattern, re.sub(r"\s+", " ", read("docs/%s.md" % document)))
-        assert len(said) == 1, "docs/%s.md: %r is there %d times" % (document, pattern, len(said))
+        page = "docs/" + (document if "." in document else document + ".md")
+        said = re.findall(pattern, re.sub(r"\s+", " ", read(page)))
+        assert len(said) == 1, "%s: %r is there %d times" % (page, pattern, len(said))
         value = re.search(r"#define %s\s+(?:\\\n\s*)?([\d()*<+ ]+)" % constant, read(path)).group(1)
-        assert eval(value) == int(said[0]) * unit, (document, pattern, said[0], constant, value.strip())
+        figure = IN_WORDS[said[0]] if said[0] in IN_WORDS else int(said[0])
+        assert eval(value) == figure * unit, (document, pattern, said[0], constant, value.strip())
 
 
 # --- the protocol --------------------------------------------------------------------------------------

@@ -199,7 +199,7 @@ def pinned_only_keeps_a_guest_out_of_the_round():
     load.assert_clean()
     line = status(broker, guest.name)
     assert (line["state"], line["pinned_only"], line["given"]) == ("ready", True, 0), line
-    # Nor when the round is built anew around it.
+    # Nor when the round is rebuilt around it.
     proc.stop_process(guest.pid)
     guest.signal(signal.SIGCONT)
     broker.reload_and_wait()
@@ -269,7 +269,7 @@ def a_guest_may_take_its_time_and_the_broker_is_ready_without_it():
     broker = Broker(app("srv_poll"), workers=1, start_timeout="1s")
     guest = Guest(broker, ["sh", "-c", "read x; exec %s %d" % (app("srv_poll")[0], broker.port)],
                   ready=False)
-    # Longer than start_timeout, by another worker's clock: one that never listens.
+    # Longer than start_timeout, measured with a worker that never listens.
     broker.configure(["sleep", "100"], workers=1, start_timeout="1s")
     broker.reload_and_wait(want="reload-aborted")
     assert status(broker, guest.name)["state"] == "starting" and guest.alive()

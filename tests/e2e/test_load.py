@@ -200,7 +200,7 @@ def a_storm_of_reloads():
     for _ in range(1000):
         broker.hup()
     broker.wait_event("reload-done")
-    # One more pass at most follows the one that was under way.
+    # At most one more pass follows the pass under way.
     load.wait_answers(200)
     broker.reload_and_wait()
     load.assert_clean()

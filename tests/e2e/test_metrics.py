@@ -105,7 +105,7 @@ def counters_only_grow_through_reloads_and_crashes():
     taken = scrapes[-1].value("broker_connections_taken_total", service="web")
     timed = scrapes[-1].value("broker_wait_seconds_count")
     assert scrapes[-1].sum("broker_worker_taken_total") == taken, "slots forget who is gone"
-    # The one that died may have taken one that it had not counted yet.
+    # The worker that died may have taken a connection that it had not counted yet.
     assert taken - 1 <= timed <= taken, (timed, taken)
     assert scrapes[-1].value("broker_worker_taken_total", worker="web.0") > 0
     assert scrapes[-1].value("broker_worker_restarts_total", reason="signal") == 1

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Who may be a worker: the token alone does not make one."""
+"""Which processes may be workers: the token alone is not enough."""
 
 import os
 import pwd

@@ -70,7 +70,7 @@ def the_answer_says_who_is_back_and_who_is_not():
     text = told(broker, "rollback")
     assert text.startswith("web is back at generation 1: 2 of 2 workers are in the round; api"), text
     assert "rollback_window is 0" in text
-    # Who was held by hand when he was replaced still is, until somebody releases him.
+    # A worker that was held by hand when it was replaced stays held until it is released.
     ask(broker, "hold web.0")
     assert "was the last" in told(broker, "hold web.1")
     mark = broker.mark()
@@ -308,7 +308,7 @@ def a_number_that_was_set_by_hand_goes_back_and_that_is_said():
     assert event["message"].endswith("2 of 2 workers were put back; 4 were wanted before"), event
     assert service(broker)["workers"] == 2
     answered_by(broker.port, set(old.values()))
-    # One that was set before is what it goes back to: nothing to say.
+    # It goes back to a number that was set before the reload: nothing to report.
     ask(broker, "scale web 3")
     broker.wait_event("worker-ready", worker="web.2", generation=1)
     mark = broker.mark()

@@ -283,7 +283,7 @@ def other_registrations_are_not_touched(broker):
     eq(p("epolladd %d %d %#x 1" % (ep, other, EPOLLIN | EPOLLET)), "0")
     eq(p("epollwait %d 0" % ep), "1 0x10 0x1")  # hung up, told once
     fd, _, _ = p.listen(before=["epolladd %d %%d 1 2" % ep])
-    eq(p("epollwait %d 0" % ep), "0 0 0")  # put in anew it would be told again
+    eq(p("epollwait %d 0" % ep), "0 0 0")  # added again, it would be reported again
     eq(p("close %d" % fd), "0")
 
 

@@ -232,7 +232,7 @@ def what_is_no_connection_of_the_broker_s_is_left_alone(broker):
     with socket.socket(socket.AF_UNIX) as ours:
         ours.connect(path)
         guest = app.puppet.num("accept %d 0" % door)
-        # At the number of one that was in the set, and of one that was in none.
+        # At the number of a connection that was in the set, and of one that was in no set.
         for add_first in (True, False):
             app("close %d" % number)
             near, far = socket.socketpair()

@@ -195,7 +195,7 @@ def close_under_a_thread_in_accept_says_goodbye(broker):
     wait_for_sleeping_thread(p.proc.pid)
     eq(p("close %d" % fd), "0")
     assert hello.gone()
-    client = channel.send(broker)  # as with TCP: who waits already still gets one
+    client = channel.send(broker)  # as with TCP: an accept that already waits still gets one
     assert p.answer().endswith("from the thread")
     client.close()
 

@@ -38,7 +38,7 @@ def a_reload_is_aborted_by_hand():
     event = broker.wait_event("reload-aborted")
     assert event["reason"] == "aborted by hand" and event["replaced"] == 1, event
     broker.wait_event("worker-exit", worker="web.1", generation=2)
-    # Two are as they were, and the third is the new one that served already.
+    # Two are unchanged, and the third is the new worker that already served.
     kept = {e["pid"] for e in broker.events("worker-ready", generation=2)} | old
     wait_until(lambda: len(set(load.wait_pids(200)) & old) == 2)
     assert set(load.wait_pids(200)) <= kept and len(broker.events("worker-draining")) == 1
@@ -73,7 +73,7 @@ def who_waits_for_a_reload_hears_of_a_pause():
         broker.wait_event("worker-exit", pid=pid)  # it reads nothing that is for the next
         gate.open()
         ask(broker, "reload")
-    # A pause and a reload at the same time: the first client's was the one that the pause ended.
+    # A pause and a reload at the same time: the pause ended the first client's reload.
     with Control(broker) as first, Control(broker) as second:
         mark = broker.mark()
         first.send("reload")
@@ -258,7 +258,7 @@ def who_asks_for_the_end_again_is_told_what_that_does():
     sock.close()
 
 
-# --- one worker anew ------------------------------------------------------------------------------
+# --- restart of one worker ------------------------------------------------------------------------
 
 
 @test
@@ -506,7 +506,7 @@ def a_reload_that_brings_a_service_back_is_waited_for():
     broker.configure(text=section % ("api", "2"))
     broker.reload_and_wait(service="api")
     broker.wait_event("worker-draining", worker="web.0", pid=pid)
-    # The old one of the name still drains, and is not the one that was asked for.
+    # The old worker of that name still drains, and is not the one that is meant.
     broker.configure(text=both)
     assert {line["service"] for line in ask(broker, "reload")} == {"web", "api"}
     assert broker.worker_pid("web.0") != pid

@@ -148,7 +148,7 @@ def sigkill_of_the_broker_leaves_what_waits_to_the_workers():
 
     before = list(ticks)
     wait_until(ended, 20)
-    # Without the broker the listening descriptor must not report an end of file for ever.
+    # Without the broker the listening descriptor must not keep reporting an end of file.
     assert max(t - b for t, b in zip(ticks, before)) < 20, (before, ticks)
 
 

@@ -107,7 +107,7 @@ class Storm:
         self.ask("signal %s STOP" % self.name())
 
     def continue_all(self):
-        """Of several processes of one name any may be the one that was stopped."""
+        """If several processes have one name, any of them may be the stopped one."""
         for pid in proc.descendants(self.broker.pid):
             with contextlib.suppress(OSError):
                 if proc.stat(pid)[0] == "T":
@@ -124,7 +124,7 @@ class Storm:
             self.sessions.pop(self.random.randrange(len(self.sessions))).close()
 
     def visit(self):
-        """Somebody who waits or follows, and maybe leaves in the middle of it."""
+        """A client that waits or follows, and may leave in the middle."""
         visitor = Control(self.broker)
         visitor.send(self.random.choice(
             ["events --follow", "reload", "restart " + self.name(), "status\nstatus\npins"]
@@ -174,7 +174,7 @@ class Storm:
     def is_calm(self):
         line, all_workers = service(self.broker), workers(self.broker)
         for worker in all_workers:
-            # One that started as it was asked for is held as soon as it listens.
+            # A worker that was still starting is held as soon as it listens.
             if worker["state"] == "held" and worker["why"].startswith("held by hand"):
                 self.ask("release " + worker["worker"])
         return (

@@ -194,7 +194,7 @@ def a_reload_switches_on_moves_and_switches_off():
     assert Page(port).get("/readyz").status == 200
     broker.reload_and_wait()
     assert listening_inodes(port) == inodes != [], "it was bound anew"
-    # Who asks while the address moves still gets an answer.
+    # A client that asks while the address moves still gets an answer.
     with Page(port).connect() as early:
         early.sendall(b"GET /healthz HTTP/1.0\r\n")
         broker.configure(SERVER, workers=1, broker={"metrics": "127.0.0.1:%d" % other})

@@ -187,7 +187,7 @@ def the_plan_tells_what_becomes_of_held_and_debugged_workers():
         assert worker(broker, "web.1@1")["pid"] == pid
         assert actions(broker) == ["all workers of web are replaced one after another"]
     wait_worker(broker, "web.1@1", state="parked")
-    # Who comes back is as he left.
+    # A worker comes back as it left.
     ask(broker, "rollback")
     assert wait_worker(broker, "web.0", pid=old)["why"] == "held by hand"
     assert worker(broker, "web.1@1")["state"] == "ready"

@@ -195,7 +195,7 @@ TEST(the_table_is_sound)
 		CHECK(command_find(c->name) == c);
 		CHECK(c->help && *c->help && c->help[strlen(c->help) - 1] != '.');
 		for (size_t k = 0; k < COMMAND_ARGUMENTS; k++) {
-			/* One that must be given cannot stand behind one that need not. */
+			/* A required argument cannot follow an optional one. */
 			CHECK(c->arguments[k].kind == KIND_NONE || !optional ||
 			      c->arguments[k].optional);
 			optional = optional || c->arguments[k].optional;

@@ -101,7 +101,7 @@ TEST(a_service_inherits_and_overrides)
 	CHECK(!conf_port_is_private(b, 9410));
 	CHECK_STR(a->directory, "/srv");
 	CHECK(!b->directory);
-	/* An empty value begins the list anew. */
+	/* An empty value restarts the list. */
 	CHECK(c->environment && !c->environment[0]);
 	CHECK_EQ(c->n_private_ports, 1);
 	CHECK(conf_port_is_private(c, 1));

@@ -88,7 +88,7 @@ TEST(a_new_process_has_no_rate)
 	CHECK_CONTAINS(frame(80, 12), "web.1   301    3  ready  1m31s        -  ");
 }
 
-/* The same name and generation, as after a crash: its counts began anew. */
+/* The same name and generation, as after a crash: its counts restarted. */
 TEST(a_process_that_took_a_place_has_no_rate)
 {
 	add_line(&before, LINE_WORKER("web.0", "\"slot\":0,\"pid\":812,\"generation\":3,"

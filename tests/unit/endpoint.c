@@ -60,7 +60,7 @@ TEST(each_message_taken_lets_one_more_in)
 		CHECK_EQ(workers[1].n, QUEUE);
 		CHECK(left == 0 || !is_armed(&listeners[0]));
 	}
-	/* Nobody waits any more, and there is room: who comes now must be heard. */
+	/* Nobody waits any more, and there is room: new clients must be noticed. */
 	worker_takes(0);
 	run_loop();
 	CHECK(is_armed(&listeners[0]));

@@ -40,7 +40,7 @@ static void worker_is_held(unsigned i)
 	worker_goes(i, WORKER_HELD);
 }
 
-/* As one that runs: it may take for a while what it has. */
+/* Like a running worker: for a while it may take what it has. */
 static void worker_is_held_with_all_it_has(unsigned i)
 {
 	worker_enters(i, WORKER_HELD);
@@ -153,7 +153,7 @@ TEST(who_came_by_the_round_makes_room_for_what_is_pinned_to_a_held_worker)
 	CHECK_EQ(count_of(0, MINE), 1);
 	worker_is_held_with_all_it_has(0);
 	CHECK_EQ(workers[0].n, QUEUE);
-	/* Also with nobody else who has room. */
+	/* Also if no other worker has room. */
 	connect_from(1, 1);
 	connect_from(MINE, 2);
 	do
@@ -165,7 +165,7 @@ TEST(who_came_by_the_round_makes_room_for_what_is_pinned_to_a_held_worker)
 		CHECK(workers[0].queue[k - 1] < workers[0].queue[k]);
 	CHECK_EQ(n_warned, 0);
 	check_books();
-	/* One that is full of what is pinned is not robbed for more of it. */
+	/* A channel that is full of pinned connections does not make room for more of them. */
 	connect_from(MINE, 3);
 	run_loop();
 	CHECK_EQ(count_of(0, MINE), QUEUE);

@@ -164,7 +164,7 @@ static pid_t tracer_start(pid_t pid, int *ret_fd)
 		return tracer;
 	}
 	close(ends[0]);
-	/* A test that fails leaves nobody behind who is busy for ever. */
+	/* A failing test must not leave a busy process behind. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || ptrace(PTRACE_SEIZE, pid, NULL, NULL) < 0)
 		_exit(1);
 	while (read(ends[1], &c, 1) == 1) {
@@ -211,12 +211,12 @@ TEST(one_that_a_tracer_has_stopped_is_seen_twice_before_it_is_believed)
 		CHECK_EQ(said.state, 't');
 		CHECK_EQ(said.tracer, tracer);
 		CHECK(!proc_is_stopped(f.child, &look));
-		if (i < 2) /* it runs between the looks: stopped anew, not still */
+		if (i < 2) /* it runs between the looks: stopped again, not still */
 			tell(fd, 'c');
 	}
 	CHECK(proc_is_stopped(f.child, &look));
 	CHECK(proc_is_stopped(f.child, &look));
-	/* Another process, or one that was seen running in between, starts from the beginning. */
+	/* Another process, or one seen running in between, starts from the beginning. */
 	look.pid = getpid();
 	CHECK(!proc_is_stopped(f.child, &look));
 	CHECK(proc_is_stopped(f.child, &look));

@@ -212,7 +212,7 @@ TEST(an_empty_slot_says_for_how_long_and_why)
 	fake_stop();
 }
 
-/* A slot that is done away with has no line, nor has one that is new: that is the next answer. */
+/* A removed slot has no line, nor has a new one: that appears in the next answer. */
 TEST(a_slot_that_is_gone_is_not_told)
 {
 	struct status_rows rows = { 0 };

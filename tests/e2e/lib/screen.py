@@ -15,7 +15,7 @@ class Screen:
         self.resize(columns, rows)
 
     def resize(self, columns, rows):
-        """As a terminal does: what is there is lost here, for the program draws it anew."""
+        """As on a terminal, the content is lost here, because the program redraws it."""
         self.columns, self.rows = columns, rows
         self._clear()
 
