@@ -51,10 +51,13 @@ static void close_from(int first)
 __attribute__((noreturn, format(printf, 2, 3))) static void fail(int status_fd, const char *fmt,
 								 ...)
 {
+	char text[512];
 	va_list ap;
 
 	va_start(ap, fmt);
-	(void)vdprintf(status_fd, fmt, ap);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	(void)!write(status_fd, text, strlen(text));
 	_exit(126);
 }
 
