@@ -46,7 +46,7 @@ static int check(const char *path, const struct stat *st, struct strbuf *error)
 {
 	if (!S_ISREG(st->st_mode))
 		return strbuf_fail(error, -EINVAL, "%s is not a regular file", path);
-	/* It decides which programs run as the broker's user: as root not what anybody writes. */
+	/* The file decides which programs run as root: then not everybody may write it. */
 	if (geteuid() == 0 && (st->st_mode & S_IWOTH))
 		return strbuf_fail(
 			error, -EPERM,

@@ -67,7 +67,7 @@ static bool remember(struct keeper *k, const struct keeper_entry *entry, int *ou
 	return true;
 }
 
-/* While the broker lives: listen to it. True at its end; false: it cannot be understood. */
+/* Listens to the broker until it ends: true. False: an entry cannot be received or remembered. */
 static bool follow(struct keeper *k, int sock)
 {
 	struct fdpass_received got;

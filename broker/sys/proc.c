@@ -217,7 +217,7 @@ static unsigned long long status_number(const char *text, const char *label)
 
 int proc_read_status(pid_t pid, struct proc_status *ret)
 {
-	/* Groups and processor masks can make it longer: what is read here stands before them. */
+	/* Groups and processor masks can make it long: the counts of switches stand behind them. */
 	char text[16384], *at;
 
 	if (proc_read(pid, "status", text, sizeof(text)) < 0)
