@@ -51,13 +51,14 @@ static void close_from(int first)
 __attribute__((noreturn, format(printf, 2, 3))) static void fail(int status_fd, const char *fmt,
 								 ...)
 {
-	char text[512];
+	char text[256];
 	va_list ap;
+	int n;
 
 	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	(void)!write(status_fd, text, strlen(text));
+	n = vsnprintf(text, sizeof(text), fmt, ap);
+	if (n > 0)
+		(void)!write(status_fd, text, strlen(text));
 	_exit(126);
 }
 
