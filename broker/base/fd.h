@@ -29,6 +29,22 @@ static inline int fd_take(int *fd)
 	return out;
 }
 
+/* Reads @size bytes, fewer only at the end of the file. Their number, or -errno. */
+static inline ssize_t fd_read(int fd, char *buf, size_t size)
+{
+	size_t n = 0;
+	ssize_t got = 1;
+
+	while (got != 0 && n < size) {
+		got = read(fd, buf + n, size - n);
+		if (got < 0 && errno != EINTR)
+			return -errno;
+		if (got > 0)
+			n += (size_t)got;
+	}
+	return (ssize_t)n;
+}
+
 /* No descriptor or memory is free, for now: an error of ours, not of the other side. */
 static inline bool errno_is_shortage(int error)
 {

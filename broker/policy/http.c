@@ -152,7 +152,7 @@ static void parse_accept(struct span value, struct fields *fields)
 	}
 }
 
-/* False: it is none. */
+/* False: the line is no field. */
 static bool parse_field(struct span line, struct fields *fields)
 {
 	struct span value = line, name = cut(&value, ':');

@@ -16,7 +16,7 @@
 #define HTTP_HEAD_MAX 8192 /* bytes of a request: beyond it the answer is 431 */
 
 enum http_status {
-	HTTP_INCOMPLETE = 0, /* no status: more bytes are needed. A client may end so, too */
+	HTTP_INCOMPLETE = 0, /* no status: more bytes are needed. They may never come */
 	HTTP_OK = 200,
 	HTTP_BAD_REQUEST = 400,
 	HTTP_NOT_FOUND = 404,

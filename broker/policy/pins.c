@@ -62,15 +62,12 @@ static const char *diagnose(const char *text)
 	       "2001:db8::/32";
 }
 
-static int parse_ip(const char *host, struct pin_source *source)
+/* The family of @host, 4 or 6; 0: it is no address. */
+static uint8_t parse_ip(const char *host, uint8_t ret_ip[16])
 {
-	if (inet_pton(AF_INET, host, source->ip) == 1)
-		source->family = 4;
-	else if (inet_pton(AF_INET6, host, source->ip) == 1)
-		source->family = 6;
-	else
-		return -EINVAL;
-	return 0;
+	if (inet_pton(AF_INET, host, ret_ip) == 1)
+		return 4;
+	return inet_pton(AF_INET6, host, ret_ip) == 1 ? 6 : 0;
 }
 
 int pin_source_parse(const char *text, struct pin_source *ret, struct strbuf *ret_error)
@@ -85,7 +82,8 @@ int pin_source_parse(const char *text, struct pin_source *ret, struct strbuf *re
 		return refuse(ret_error, text, diagnose(text));
 	memcpy(host, text, len);
 	host[len] = '\0';
-	if (parse_ip(host, &source) < 0)
+	source.family = parse_ip(host, source.ip);
+	if (!source.family)
 		return refuse(ret_error, text, diagnose(text));
 	bits = bits_of(source.family);
 	if (slash && (units_parse_count(slash + 1, &bits) != 0 || bits > bits_of(source.family)))
@@ -137,31 +135,21 @@ static bool is_equal(const struct pin_source *a, const struct pin_source *b)
 
 /* --- the table ----------------------------------------------------------------------- */
 
-static size_t find(const struct pins *pins, enum pin_kind kind, const struct pin_source *source)
+struct pin *pins_find(struct pins *pins, enum pin_kind kind, const struct pin_source *source)
 {
-	size_t i = 0;
-
-	while (i < pins->n &&
-	       (pins->pin[i].kind != kind || !is_equal(&pins->pin[i].source, source)))
-		i++;
-	return i;
-}
-
-const struct pin *pins_find(const struct pins *pins, enum pin_kind kind,
-			    const struct pin_source *source)
-{
-	size_t i = find(pins, kind, source);
-
-	return i < pins->n ? &pins->pin[i] : NULL;
+	for (size_t i = 0; i < pins->n; i++)
+		if (pins->pin[i].kind == kind && is_equal(&pins->pin[i].source, source))
+			return &pins->pin[i];
+	return NULL;
 }
 
 int pins_add(struct pins *pins, const struct pin *pin, struct pin *ret_old)
 {
-	size_t i = find(pins, pin->kind, &pin->source);
+	struct pin *same = pins_find(pins, pin->kind, &pin->source);
 
-	if (i < pins->n) {
-		*ret_old = pins->pin[i];
-		pins->pin[i] = *pin;
+	if (same) {
+		*ret_old = *same;
+		*same = *pin;
 		return 0;
 	}
 	if (pins->n == PINS_MAX)

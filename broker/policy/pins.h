@@ -56,8 +56,7 @@ void pin_source_format(const struct pin_source *source, struct strbuf *out);
 extern const char *const pin_kind_names[];
 
 /* The pin of that kind and source, or NULL. */
-const struct pin *pins_find(const struct pins *pins, enum pin_kind kind,
-			    const struct pin_source *source);
+struct pin *pins_find(struct pins *pins, enum pin_kind kind, const struct pin_source *source);
 
 /*
  * Adds a copy. One of the same kind and source is replaced, and then put into *@ret_old, which is

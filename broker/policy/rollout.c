@@ -4,29 +4,20 @@ void rollout_begin(struct rollout *r, enum conf_strategy strategy, unsigned surg
 		   const bool *has_old)
 {
 	assert(n <= ROLLOUT_MAX && surge > 0);
-	r->active = true;
-	r->failed = false;
-	r->strategy = strategy;
-	r->surge = surge;
-	r->n = r->of = n;
-	r->in_flight = 0;
-	r->done = 0;
+	*r = (struct rollout){
+		.active = true, .strategy = strategy, .surge = surge, .n = n, .of = n
+	};
 	for (size_t i = 0; i < n; i++)
 		r->slots[i] = (struct rollout_slot){ .phase = ROLLOUT_PENDING, .old = has_old[i] };
 }
 
-void rollout_begin_one(struct rollout *r, enum conf_strategy strategy, size_t n, size_t slot,
-		       bool has_old)
+void rollout_begin_one(struct rollout *r, enum conf_strategy strategy, size_t n, size_t slot)
 {
-	bool none[ROLLOUT_MAX] = { false };
-
-	assert(slot < n);
-	rollout_begin(r, strategy, 1, n, none);
-	r->of = 1;
+	assert(n <= ROLLOUT_MAX && slot < n);
+	*r = (struct rollout){ .active = true, .strategy = strategy, .surge = 1, .n = n, .of = 1 };
 	for (size_t i = 0; i < n; i++)
-		if (i != slot)
-			r->slots[i].phase = ROLLOUT_DONE;
-	r->slots[slot].old = has_old;
+		r->slots[i].phase = ROLLOUT_DONE;
+	r->slots[slot] = (struct rollout_slot){ .phase = ROLLOUT_PENDING, .old = true };
 }
 
 static bool find_pending(const struct rollout *r, bool old, size_t *ret_slot)
@@ -87,13 +78,10 @@ enum rollout_action rollout_next(struct rollout *r, size_t *ret_slot)
 
 void rollout_new_ready(struct rollout *r, size_t slot)
 {
-	struct rollout_slot *s;
-
 	if (!r->active || slot >= r->n || r->slots[slot].phase != ROLLOUT_STARTING)
 		return;
-	s = &r->slots[slot];
-	s->phase = ROLLOUT_DONE;
-	s->retire = s->old;
+	r->slots[slot].phase = ROLLOUT_DONE;
+	r->slots[slot].retire = r->slots[slot].old;
 	r->in_flight--;
 	r->done++;
 }

@@ -56,9 +56,8 @@ struct rollout {
 void rollout_begin(struct rollout *r, enum conf_strategy strategy, unsigned surge, size_t n,
 		   const bool *has_old);
 
-/* The same for @slot alone, of @n: all others count as DONE and are left alone. */
-void rollout_begin_one(struct rollout *r, enum conf_strategy strategy, size_t n, size_t slot,
-		       bool has_old);
+/* The same for the old worker of @slot, of @n: all others count as DONE and are left alone. */
+void rollout_begin_one(struct rollout *r, enum conf_strategy strategy, size_t n, size_t slot);
 
 /* What to do next; *@ret_slot says where, for START and RETIRE. */
 enum rollout_action rollout_next(struct rollout *r, size_t *ret_slot);

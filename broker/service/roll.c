@@ -206,7 +206,7 @@ int service_restart_worker(struct worker *w, struct strbuf *error)
 		return -EINVAL;
 	}
 	prepare(s, ROLL_RESTART, service_conf_ref(w->conf), w->generation);
-	rollout_begin_one(&s->rollout, s->conf->strategy, s->want, w->slot, true);
+	rollout_begin_one(&s->rollout, s->conf->strategy, s->want, w->slot);
 	service_announce(s, ROLL_BEGIN, w);
 	service_pump(s);
 	return 0;

@@ -47,7 +47,7 @@ static int check(const char *path, const struct stat *st, struct strbuf *error)
 {
 	if (!S_ISREG(st->st_mode))
 		return strbuf_fail(error, -EINVAL, "%s is not a regular file", path);
-	/* It decides which programs run as the broker's user: as root not what anybody writes. */
+	/* The file decides which programs run as root: then not everybody may write it. */
 	if (geteuid() == 0 && (st->st_mode & S_IWOTH))
 		return strbuf_fail(
 			error, -EPERM,
@@ -65,7 +65,7 @@ static int read_file(const char *path, char **ret_text, size_t *ret_n, struct st
 	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	_cleanup_free_ char *text = NULL;
 	struct stat st;
-	size_t n = 0;
+	ssize_t n;
 	int r;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
@@ -76,24 +76,16 @@ static int read_file(const char *path, char **ret_text, size_t *ret_n, struct st
 	text = malloc(MAX_SIZE + 1);
 	if (!text)
 		return -ENOMEM;
-	while (n <= MAX_SIZE) {
-		ssize_t got = read(fd, text + n, MAX_SIZE + 1 - n);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return strbuf_fail(error, -errno, "cannot read %s: %m", path);
-		if (got == 0)
-			break;
-		n += (size_t)got;
-	}
+	n = fd_read(fd, text, MAX_SIZE + 1);
+	if (n < 0)
+		return strbuf_fail(error, (int)n, "cannot read %s: %m", path);
 	*ret_text = text;
-	*ret_n = n;
+	*ret_n = (size_t)n;
 	text = NULL;
 	return 0;
 }
 
-int config_file_load(const char *path, struct conf **ret, struct strbuf *error)
+static int load(const char *path, bool broker_alone, struct conf **ret, struct strbuf *error)
 {
 	_cleanup_free_ char *text = NULL;
 	char base_dir[PATH_MAX];
@@ -104,20 +96,18 @@ int config_file_load(const char *path, struct conf **ret, struct strbuf *error)
 	if (r < 0)
 		return r;
 	facts = config_file_facts(path, base_dir, sizeof(base_dir));
-	return conf_parse(path, text, n, &facts, ret, error);
+	return broker_alone ? conf_parse_broker(text, n, &facts, ret)
+			    : conf_parse(path, text, n, &facts, ret, error);
+}
+
+int config_file_load(const char *path, struct conf **ret, struct strbuf *error)
+{
+	return load(path, false, ret, error);
 }
 
 int config_file_load_broker(const char *path, struct conf **ret)
 {
-	_cleanup_free_ char *text = NULL;
-	char base_dir[PATH_MAX];
-	struct conf_facts facts;
 	STRBUF(ignored, 1024);
-	size_t n = 0;
-	int r = read_file(path, &text, &n, &ignored);
 
-	if (r < 0)
-		return r;
-	facts = config_file_facts(path, base_dir, sizeof(base_dir));
-	return conf_parse_broker(text, n, &facts, ret);
+	return load(path, true, ret, &ignored);
 }

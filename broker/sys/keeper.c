@@ -39,8 +39,8 @@ static void forget_pid(struct keeper *k, int32_t pid)
 		}
 }
 
-/* Owns *@output_fd if it succeeds: then it is -1. */
-static int remember(struct keeper *k, const struct keeper_entry *entry, int *output_fd)
+/* Takes *@output_fd, if the worker lives. False: there is no memory or descriptor for it. */
+static bool remember(struct keeper *k, const struct keeper_entry *entry, int *output_fd)
 {
 	int pidfd;
 
@@ -51,45 +51,41 @@ static int remember(struct keeper *k, const struct keeper_entry *entry, int *out
 		struct pollfd *polls;
 
 		if (!v)
-			return -ENOMEM;
+			return false;
 		k->v = v;
 		polls = realloc(k->polls, 2 * room * sizeof(*polls));
 		if (!polls)
-			return -ENOMEM;
+			return false;
 		k->polls = polls;
 		k->room = room;
 	}
 	pidfd = (int)syscall(SYS_pidfd_open, entry->pid, 0);
 	if (pidfd < 0)
-		return errno == ESRCH ? 0 : -errno;
+		return errno == ESRCH; /* it has ended */
 	k->v[k->n++] =
 		(struct kept){ .entry = *entry, .pidfd = pidfd, .output_fd = fd_take(output_fd) };
-	return 0;
+	return true;
 }
 
-/* While the broker lives: listen to it. Returns at its end. */
-static int follow(struct keeper *k, int sock)
+/* Listens to the broker until it ends: true. False: an entry cannot be received or remembered. */
+static bool follow(struct keeper *k, int sock)
 {
 	struct fdpass_received got;
 	struct keeper_entry entry;
-	ssize_t n;
-	int r;
+	bool well = true;
+	ssize_t n = sizeof(entry);
 
-	for (;;) {
+	while (well && n == (ssize_t)sizeof(entry)) {
 		n = fdpass_receive(sock, &entry, sizeof(entry), 0, &got);
-		if (n != (ssize_t)sizeof(entry)) {
-			fd_closep(&got.fd);
-			return n == 0 ? 0 : n < 0 ? (int)n : -EIO;
+		if (n == (ssize_t)sizeof(entry) && entry.pid > 1) {
+			if (entry.stop_signal == 0)
+				forget_pid(k, entry.pid);
+			else
+				well = remember(k, &entry, &got.fd);
 		}
-		r = 0;
-		if (entry.pid > 1 && entry.stop_signal == 0)
-			forget_pid(k, entry.pid);
-		else if (entry.pid > 1)
-			r = remember(k, &entry, &got.fd);
 		fd_closep(&got.fd);
-		if (r < 0)
-			return r;
 	}
+	return well && n == 0;
 }
 
 static void tell(struct kept *w, int64_t now)
@@ -154,16 +150,16 @@ static void finish(struct keeper *k)
 int keeper_run(int sock, void *arg)
 {
 	struct keeper k = { 0 };
-	int r;
+	bool well;
 
 	(void)arg;
 	(void)prctl(PR_SET_NAME, "broker-keeper");
-	r = follow(&k, sock);
-	if (r == 0)
+	well = follow(&k, sock);
+	if (well)
 		finish(&k);
 	while (k.n)
 		forget(&k, k.n - 1);
 	free(k.v);
 	free(k.polls);
-	return r < 0 ? 1 : 0;
+	return well ? 0 : 1;
 }

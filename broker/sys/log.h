@@ -19,21 +19,14 @@
 #include "sys/log_form.h"
 
 /* @v may be NULL: then the entry does not have this field. */
-#define LOG_STR(k, v)                                                                              \
+#define LOG_STR(k, v)  LOG_FIELD(k, LOG_FIELD_STR, .str = (v))
+#define LOG_INT(k, v)  LOG_FIELD(k, LOG_FIELD_INT, .num = (long long)(v))
+#define LOG_BOOL(k, v) LOG_FIELD(k, LOG_FIELD_BOOL, .num = (v))
+#define LOG_MSG(...)   LOG_FIELD("message", LOG_FIELD_MSG, .str = log_format(__VA_ARGS__))
+
+#define LOG_FIELD(k, of_kind, value)                                                               \
 	{                                                                                          \
-		.key = (k), .kind = LOG_FIELD_STR, .str = (v)                                      \
-	}
-#define LOG_INT(k, v)                                                                              \
-	{                                                                                          \
-		.key = (k), .kind = LOG_FIELD_INT, .num = (long long)(v)                           \
-	}
-#define LOG_BOOL(k, v)                                                                             \
-	{                                                                                          \
-		.key = (k), .kind = LOG_FIELD_BOOL, .num = (v)                                     \
-	}
-#define LOG_MSG(...)                                                                               \
-	{                                                                                          \
-		.key = "message", .kind = LOG_FIELD_MSG, .str = log_format(__VA_ARGS__)            \
+		.key = (k), .kind = (of_kind), value                                               \
 	}
 
 #define log_event(level, event, ...)                                                               \

@@ -55,36 +55,33 @@ static bool needs_quotes(const char *text)
 }
 
 /* Escaped for one line of text: what cannot be printed as \xNN, lines of a message as " | ". */
-static void add_text(struct strbuf *b, const char *text)
+static void add_text(struct strbuf *b, const char *text, size_t n)
 {
 	const char *nl;
 
-	while ((nl = strchr(text, '\n'))) {
-		strbuf_add_escaped(b, text, (size_t)(nl - text));
-		if (nl[1])
+	while ((nl = memchr(text, '\n', n))) {
+		size_t len = (size_t)(nl - text);
+
+		strbuf_add_escaped(b, text, len);
+		text += len + 1;
+		n -= len + 1;
+		if (n)
 			strbuf_add(b, " | ");
-		text = nl + 1;
 	}
-	strbuf_add_escaped(b, text, strlen(text));
+	strbuf_add_escaped(b, text, n);
 }
 
 static void add_quoted(struct strbuf *b, const char *text)
 {
-	const char *quote;
+	size_t n = strcspn(text, "\"\\");
 
 	strbuf_add(b, "\"");
-	while ((quote = strpbrk(text, "\"\\"))) {
-		char part[LOG_LINE_SIZE];
-		size_t n = (size_t)(quote - text) < sizeof(part) ? (size_t)(quote - text)
-								 : sizeof(part) - 1;
-
-		memcpy(part, text, n);
-		part[n] = '\0';
-		add_text(b, part);
-		strbuf_addf(b, "\\%c", *quote);
-		text = quote + 1;
+	add_text(b, text, n);
+	for (text += n; *text; text += n) {
+		strbuf_addf(b, "\\%c", *text++);
+		n = strcspn(text, "\"\\");
+		add_text(b, text, n);
 	}
-	add_text(b, text);
 	strbuf_add(b, "\"");
 }
 
@@ -102,13 +99,13 @@ void log_form_text(struct strbuf *b, const struct timeval *now, enum conf_log_le
 	add_time(b, &tm, now, ' ', "");
 	strbuf_addf(b, " %-5s ", level_names[level]);
 	if (owner && owner->kind == LOG_FIELD_STR) {
-		add_text(b, owner->str);
+		add_text(b, owner->str, strlen(owner->str));
 		strbuf_add(b, " ");
 	}
 	strbuf_add(b, event);
 	if (msg) {
 		strbuf_add(b, ": ");
-		add_text(b, msg->str);
+		add_text(b, msg->str, strlen(msg->str));
 	}
 	for (const struct log_field *f = fields; f->key; f++) {
 		/* A worker's name begins with that of its service. */
@@ -123,7 +120,7 @@ void log_form_text(struct strbuf *b, const struct timeval *now, enum conf_log_le
 		} else if (needs_quotes(f->str)) {
 			add_quoted(b, f->str);
 		} else {
-			add_text(b, f->str);
+			add_text(b, f->str, strlen(f->str));
 		}
 	}
 	if (*sep == ' ' && sep[1] == '\0')

@@ -35,13 +35,15 @@ int loop_init(struct loop *loop, const int *handled, size_t n,
 	sigset_t mask;
 	int r;
 
-	*loop = (struct loop){ .epoll_fd = -1, .signal_fd = -1, .signalled = signalled };
-	list_init(&loop->timers);
-	loop->earliest_ms = INT64_MAX;
-	loop->now_ms = loop_clock_ms();
-	loop->signal_source.fd = -1;
-	loop->signal_source.ready = signals_ready;
-
+	*loop = (struct loop){
+		.epoll_fd = -1,
+		.signal_fd = -1,
+		.signal_source = { .fd = -1, .ready = signals_ready },
+		.signalled = signalled,
+		.timers = LIST_INIT(loop->timers),
+		.earliest_ms = INT64_MAX,
+		.now_ms = loop_clock_ms(),
+	};
 	sigemptyset(&mask);
 	for (size_t i = 0; i < n; i++)
 		sigaddset(&mask, handled[i]);
@@ -52,12 +54,8 @@ int loop_init(struct loop *loop, const int *handled, size_t n,
 	if (loop->epoll_fd < 0)
 		return -errno;
 	loop->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (loop->signal_fd < 0) {
-		r = -errno;
-		loop_deinit(loop);
-		return r;
-	}
-	r = loop_add(loop, &loop->signal_source, loop->signal_fd, EPOLLIN);
+	r = loop->signal_fd < 0 ? -errno
+				: loop_add(loop, &loop->signal_source, loop->signal_fd, EPOLLIN);
 	if (r < 0)
 		loop_deinit(loop);
 	return r;

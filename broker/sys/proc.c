@@ -49,25 +49,16 @@ ssize_t proc_read(pid_t pid, const char *name, char *buf, size_t size)
 {
 	_cleanup_fd_ int fd = -1;
 	char path[64];
-	size_t n = 0;
+	ssize_t n;
 
 	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	while (n < size - 1) {
-		ssize_t r = read(fd, buf + n, size - 1 - n);
-
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r < 0)
-			return -errno;
-		if (r == 0)
-			break;
-		n += (size_t)r;
-	}
-	buf[n] = '\0';
-	return (ssize_t)n;
+	n = fd_read(fd, buf, size - 1);
+	if (n >= 0)
+		buf[n] = '\0';
+	return n;
 }
 
 ssize_t proc_read_link(pid_t pid, const char *name, char *buf, size_t size)
@@ -226,7 +217,7 @@ static unsigned long long status_number(const char *text, const char *label)
 
 int proc_read_status(pid_t pid, struct proc_status *ret)
 {
-	/* Groups and processor masks can make it longer: what is read here stands before them. */
+	/* Groups and processor masks can make it long: the counts of switches stand behind them. */
 	char text[16384], *at;
 
 	if (proc_read(pid, "status", text, sizeof(text)) < 0)

@@ -134,12 +134,10 @@ static void stream_ready(struct loop_source *source, uint32_t events)
 {
 	struct stream *s = container_of(source, struct stream, source);
 
-	if (events & (EPOLLHUP | EPOLLERR)) {
-		/* Nobody reads any more. What it sent before may still be worth reading. */
-		if (!(events & EPOLLIN) || s->eof) {
-			stream_close(s);
-			return;
-		}
+	/* Nobody reads any more. What it sent before may still be worth reading. */
+	if ((events & (EPOLLHUP | EPOLLERR)) && (!(events & EPOLLIN) || s->eof)) {
+		stream_close(s);
+		return;
 	}
 	if (events & EPOLLOUT) {
 		write_some(s);

@@ -361,8 +361,8 @@ TEST(one_slot_alone_and_no_other)
 	for (unsigned i = 0; i < 2; i++) {
 		bool stop_first = i == 1;
 
-		rollout_begin_one(&r, stop_first ? STRATEGY_STOP_FIRST : STRATEGY_START_FIRST, 5, 3,
-				  true);
+		rollout_begin_one(&r, stop_first ? STRATEGY_STOP_FIRST : STRATEGY_START_FIRST, 5,
+				  3);
 		CHECK_EQ(r.of, 1);
 		if (stop_first) {
 			CHECK_NEXT(ROLLOUT_RETIRE, 3);
@@ -388,7 +388,7 @@ TEST(one_slot_alone_and_no_other)
 
 TEST(one_slot_alone_that_fails)
 {
-	rollout_begin_one(&r, STRATEGY_START_FIRST, 5, 3, true);
+	rollout_begin_one(&r, STRATEGY_START_FIRST, 5, 3);
 	CHECK_NEXT(ROLLOUT_START, 3);
 	rollout_new_failed(&r, 3);
 	CHECK_NEXT(ROLLOUT_ABORTED, NOWHERE);

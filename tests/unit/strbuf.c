@@ -2,6 +2,8 @@
 #include "base/strbuf.h"
 #include "tap.h"
 
+#include <errno.h>
+
 TEST(text_that_does_not_fit_is_cut_terminated_and_remembered)
 {
 	STRBUF(b, 8);
@@ -14,6 +16,15 @@ TEST(text_that_does_not_fit_is_cut_terminated_and_remembered)
 	CHECK(b.cut);
 	strbuf_add(&b, "x");
 	CHECK_STR(b.text, "abc-123");
+}
+
+TEST(a_failure_says_what_its_error_means_and_returns_it)
+{
+	STRBUF(b, 80);
+
+	errno = EIO;
+	CHECK_EQ(strbuf_fail(&b, -ENOENT, "cannot read %s: %m; set it", "x"), -ENOENT);
+	CHECK_STR(b.text, "cannot read x: No such file or directory; set it");
 }
 
 TEST(what_could_steer_a_terminal_is_escaped)
