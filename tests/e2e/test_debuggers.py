@@ -23,8 +23,9 @@ def node():
 
 
 def production(broker):
-    """Load that leaves some of the machine to the debuggers."""
-    return Load(broker.port, inflight=4, path="/slow?ms=1")
+    """Load that leaves some of the machine to the debuggers. It has more in flight than the threads
+    of srv_threads can hold: a worker that stops with all of it in hand would not be found out."""
+    return Load(broker.port, inflight=8, path="/slow?ms=1")
 
 
 def own_request(port, path="/"):
