@@ -1,13 +1,13 @@
 /*
  * handoff_name.h - the name that the broker binds to the worker's end of a channel.
  *
- * An unconnected-looking descriptor that came through execve(2) or SCM_RIGHTS says
- * by itself what it stands for: getsockname(2) on it gives an abstract Unix address
+ * A descriptor that arrived through execve(2) or SCM_RIGHTS identifies itself:
+ * getsockname(2) returns an abstract Unix address
  *
  *     \0handoff:TOKEN:CHANNEL:FAMILY:PORT:IP        (all hex, fixed width)
  *
- * TOKEN is the worker's token (HANDOFF_ENV_TOKEN): a name with another token is
- * somebody else's socket. FAMILY is 4, 6 or 7 (6 and IPV6_V6ONLY).
+ * TOKEN is the worker's token (HANDOFF_ENV_TOKEN): a socket with another token
+ * belongs to another worker. FAMILY is 4, 6 or 7 (6 with IPV6_V6ONLY).
  *
  * Pure, no libc call: the shim uses it where even snprintf(3) is not welcome.
  */

@@ -32,7 +32,7 @@ struct handoff_page {
 static_assert(sizeof(struct handoff_page) == 264, "page layout");
 static_assert(sizeof(struct handoff_page) <= HANDOFF_PAGE_SIZE, "it is one page");
 
-/* The bucket of a time: the lowest whose bound is not below it. A few instructions. */
+/* The bucket of a time: the first whose bound is at least the time. A few instructions. */
 static inline unsigned handoff_page_bucket(uint64_t ns)
 {
 	uint64_t us = ns / 1000 + (ns % 1000 != 0);

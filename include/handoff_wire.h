@@ -2,7 +2,7 @@
  * handoff_wire.h - the contract between the broker and its workers.
  *
  * AF_UNIX sockets carry it. The first and the last are SOCK_SEQPACKET, so that one
- * send is one message and a descriptor can never stick to the wrong bytes:
+ * send is one message and a descriptor can never be attached to the wrong bytes:
  *
  *   rendezvous   one connection per listening socket of a worker
  *                worker --> broker   HELLO
@@ -14,7 +14,7 @@
  *                goodbye: the kernel counts the holders, so neither fork nor a
  *                crash can make that wrong.
  *
- *   control      a process that is to be a guest --> broker   JOIN
+ *   control      a process that wants to be a guest --> broker   JOIN
  *                broker --> it       JOINED, or REFUSED, and close
  *                (SOCK_STREAM, shared with brokerctl, whose requests are text)
  *
@@ -26,8 +26,8 @@
  * broker and worker may come from different builds. So every field has a fixed
  * width, every struct has its size asserted, and text is always terminated.
  *
- * A receiver takes a message only after handoff_check() said yes. There is no
- * pointer, no length inside a message, and no type that may be ignored.
+ * A receiver uses a message only if handoff_check() accepts it. A message has no
+ * pointers and no inner lengths, and no type may be ignored.
  */
 #ifndef HANDOFF_WIRE_H
 #define HANDOFF_WIRE_H

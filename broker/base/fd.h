@@ -1,5 +1,5 @@
 /*
- * fd.h - a declaration says who closes a descriptor.
+ * fd.h - descriptors whose declaration says that they are closed at the end of their scope.
  */
 #ifndef BROKER_BASE_FD_H
 #define BROKER_BASE_FD_H

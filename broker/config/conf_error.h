@@ -1,9 +1,9 @@
 /*
  * conf_error - the messages of one look at a configuration.
  *
- * Kept in the order of the lines, each once (what is wrong in [defaults] is
- * found again for every service that inherits it). Of more than
- * CONF_ERRORS_MAX those of the first lines are kept.
+ * Kept in line order, each once: a mistake in [defaults] is found again for
+ * every service that inherits it. Only the first CONF_ERRORS_MAX, by line, are
+ * kept.
  */
 #ifndef BROKER_CONFIG_CONF_ERROR_H
 #define BROKER_CONFIG_CONF_ERROR_H

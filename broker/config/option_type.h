@@ -54,7 +54,7 @@ struct option_type {
 	bool one_entry;	     /* of a list: the words of a line are one entry together */
 	bool may_unset;	     /* an empty value is allowed and means all zero; so it is of a list */
 	bool command;	     /* split as a command, see words.h; all words are one value */
-	bool numbered;	     /* a list whose keys have the number of a slot: wrap.1 */
+	bool numbered;	     /* a list whose keys contain a slot number: wrap.1 */
 
 	/*
 	 * Writes *@ret, which is all zero. 0, -EINVAL or -ENOMEM; on failure *@ret holds
@@ -65,7 +65,7 @@ struct option_type {
 	bool (*equal)(const void *a, const void *b); /* NULL: all bytes are */
 	void (*free)(void *value);		     /* NULL: nothing to free */
 
-	/* Of a list whose entries have names: a variable, the slot of a wrapper. */
+	/* For a list with named entries: the variable, or the slot of the wrapper. */
 	bool (*same_name)(const void *a, const void *b);
 	void (*add_name)(const void *value, struct strbuf *out); /* to the key: ".1" */
 

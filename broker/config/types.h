@@ -173,7 +173,7 @@ struct conf_facts {
 #define CONF_LIST_MAX	  256	      /* entries of one list, inherited ones included */
 #define CONF_LISTEN_MAX	  1024	      /* listen addresses of all services together */
 #define CONF_SETTINGS_MAX 1024	      /* lines of one section */
-#define CONF_ERRORS_MAX	  20	      /* messages; that there are more is said in one line */
+#define CONF_ERRORS_MAX	  20	      /* messages; one more line says that there are more */
 #define CONF_ERROR_BYTES  (24 * 1024) /* of @error: enough, with a file name of 400 bytes */
 
 #endif

@@ -1,9 +1,9 @@
 /*
- * notice - what happens to workers and rollouts, for parts that stand above them: the keeper,
- * clients that wait for a reload or debug a worker.
+ * notice - tells later rooms what happens to workers and rollouts: the keeper, and clients that
+ * wait for a reload or debug a worker.
  *
- * Observers are told at once and in order. An observer writes down or sends; it changes no worker
- * and no service. If it has to, it arms a timer.
+ * Observers are called at once and in order. An observer records or sends; it does not change
+ * workers or services. If it must, it arms a timer.
  */
 #ifndef BROKER_CORE_NOTICE_H
 #define BROKER_CORE_NOTICE_H

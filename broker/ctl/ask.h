@@ -1,5 +1,5 @@
 /*
- * ask - one request, and its answer line by line until its end.
+ * ask - sends one request and reads its answer, line by line, to the end.
  *
  * A command embeds a struct ask, whose functions say what to do with the lines.
  */

@@ -1,10 +1,11 @@
 /*
- * completion_text - what may stand where in a command line, out of the table of commands. Pure.
+ * completion_text - the candidates for the next word of a command line, from the table of
+ * commands. Pure.
  *
- * The script of a shell knows nothing: it asks `brokerctl complete -- WORD...`, where WORD... are
- * the words of the line up to the cursor, without "brokerctl". The last one is what is being typed.
- * The answer has one candidate a line, with a tab and its description if there is one. It may also
- * be a mark: the shell itself completes file names and programs.
+ * The shell scripts know no commands. They run `brokerctl complete -- WORD...`, where WORD... are
+ * the words of the line up to the cursor, without "brokerctl"; the last one is being typed. The
+ * answer has one candidate per line, followed by a tab and a description if there is one. It may
+ * also be a mark that lets the shell itself complete file names or programs.
  */
 #ifndef BROKER_CTL_COMPLETION_TEXT_H
 #define BROKER_CTL_COMPLETION_TEXT_H
@@ -15,7 +16,7 @@
 #include "policy/command.h"
 
 struct completion {
-	const struct command *command; /* before the cursor; NULL: none, or one that is not known */
+	const struct command *command; /* before the cursor; NULL: none, or an unknown one */
 	bool has_command;
 	size_t n_arguments;		     /* of the command, before the cursor */
 	const struct command_option *option; /* its value belongs at the cursor; NULL: none */

@@ -21,7 +21,7 @@ void out_init(enum out_color color);
  * or TEXT_UNLIMITED, so that nothing is cut on its way to grep.
  */
 struct screen out_screen(void);
-bool out_is_terminal(void); /* one that can move its cursor: TERM is not dumb */
+bool out_is_terminal(void); /* with cursor control: TERM is not dumb */
 
 void out_bytes(const char *bytes, size_t n);
 void out_text(const char *text);

@@ -1,6 +1,6 @@
 /*
- * show - the commands whose answer is shown and nothing else: a screen, a list, events as they
- *        come, or a word of confirmation.
+ * show - the commands that only print the answer: a screen, a list, events as they
+ *        arrive, or a confirmation.
  */
 #ifndef BROKER_CTL_SHOW_H
 #define BROKER_CTL_SHOW_H

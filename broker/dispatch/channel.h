@@ -27,8 +27,8 @@ enum pair_result channel_give(struct channel *c, const struct handoff_conn *conn
 unsigned channel_look(struct channel *c);
 
 /*
- * How many connections wait in @c now. Only we add to it, so what we count ourselves is never too
- * low: of one that has none the kernel is not asked.
+ * How many connections wait in @c now. Only we add to it, so our own count is never too low: if it
+ * is 0, the kernel is not asked.
  */
 unsigned channel_backlog(const struct channel *c);
 

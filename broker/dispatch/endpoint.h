@@ -15,9 +15,9 @@ struct endpoint *endpoint_new(struct dispatch *d, const struct handoff_addr *app
 void endpoint_free(struct endpoint *e); /* refuses what is pending */
 
 /*
- * Sends out what is pending, then accepts, as long as a worker has room and a bounded number of
- * times; pauses or resumes the listeners as needed. True if nobody was left waiting, neither here
- * nor in a backlog.
+ * Sends pending connections, then accepts new ones, a bounded number of times and as long as a
+ * worker has room. Pauses or resumes the listeners as needed. True if no connection is left
+ * waiting, neither here nor in a backlog.
  */
 bool endpoint_dispatch(struct endpoint *e);
 

@@ -21,8 +21,8 @@ void endpoint_pause_for(struct endpoint *e, int64_t ms);
 void endpoint_wake(struct endpoint *e);
 
 /*
- * Into the round, and out of it. In it already, or not in it: nothing happens. The channel of a
- * taker whose gate is not open stays out.
+ * Adds a channel to the round, or removes it. Does nothing if it is already in, or out. The channel
+ * of a taker whose gate is closed stays out.
  */
 void endpoint_join(struct endpoint *e, struct channel *c);
 void endpoint_leave(struct endpoint *e, struct channel *c);

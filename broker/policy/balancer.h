@@ -25,7 +25,7 @@ struct balancer_member {
 
 struct balancer {
 	struct list ring;	/* of balancer_member::link */
-	struct list *cursor;	/* whose turn it is; &ring: the first */
+	struct list *cursor;	/* the member whose turn it is; &ring: the first */
 	enum conf_balance mode; /* may be changed at any time */
 };
 

@@ -1,15 +1,15 @@
 /*
- * command - the one table of everything that can be asked of a running broker.
+ * command - the one table of all commands to a running broker.
  *
  * The control socket, brokerctl, its usage and help texts, the shell completions and the
  * check of the manual page all walk this table: a row added here is a command everywhere,
- * and nowhere else is one known.
+ * and commands are defined nowhere else.
  *
  * A request is a list of words: `pin 10.0.0.0/8 web.1 --for 10m`. Options may stand
- * anywhere behind the command's name; a value follows as a word of its own or behind "=".
+ * anywhere after the command's name; a value follows as the next word or after "=".
  *
  * Owns:   names, arguments, options, their form and help.
- * Never:  knows which services and workers there are: that is the broker's.
+ * Never:  knows which services and workers exist: the broker does.
  */
 #ifndef BROKER_POLICY_COMMAND_H
 #define BROKER_POLICY_COMMAND_H

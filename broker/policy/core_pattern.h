@@ -2,10 +2,10 @@
  * core_pattern - where the kernel puts the core dump of a process, by kernel.core_pattern
  * (core(5)).
  *
- * Some of what may stand in a file's name only the process knew: then there is a pattern for
- * glob(7) in its place.
+ * Some parts of a file name only the process knew. In their place the result has a pattern for
+ * glob(7).
  *
- * Owns:   the specifiers and what they mean. Never: reads /proc, or looks whether there is a file.
+ * Owns:   the specifiers and their meaning. Never: reads /proc, or checks whether the file exists.
  */
 #ifndef BROKER_POLICY_CORE_PATTERN_H
 #define BROKER_POLICY_CORE_PATTERN_H

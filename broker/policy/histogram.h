@@ -1,6 +1,6 @@
 /*
- * histogram - how long things took, in buckets whose bounds are powers of two microseconds:
- * the same that a worker's page has (handoff_page.h), so that both can be added up.
+ * histogram - durations in buckets whose bounds are powers of two microseconds. A worker's page
+ * (handoff_page.h) has the same buckets, so the two can be added.
  *
  * Owns:   the arithmetic. Never: reads a clock or another's memory; both are handed in.
  */
@@ -36,9 +36,9 @@ uint64_t histogram_total(const struct histogram *h);
 void histogram_merge(struct histogram *into, const struct histogram *from);
 
 /*
- * Takes over into @believed what a worker says of itself (@said, a copy of its page): no count
- * ever shrinks, all of them together are never more than @limit, and the sum is one that such
- * counts can have. So a worker can spoil its own times and nothing else.
+ * Copies to @believed what a worker reports about itself (@said, a copy of its page), within
+ * limits: no count decreases, the total is at most @limit, and the sum is possible for such
+ * counts. So a worker can falsify its own times and nothing else.
  */
 void histogram_believe(struct histogram *believed, const struct handoff_page *said, uint64_t limit);
 

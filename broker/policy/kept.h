@@ -2,20 +2,20 @@
  * kept - what outlives an execve(2) of the broker, as plain records: numbers instead of pointers,
  * descriptors by their number, times on CLOCK_MONOTONIC.
  *
- * Each record is a part of its object, and no copy beside it:
+ * Each record is part of its object, not a copy beside it:
  *
  *	struct listener {
  *		KEPT(kept_listener);	its fields are the listener's: l->fd, l->addr
  *		...			what can be found again: links, sources, timers
  *	};
  *
- * As bytes they stand in one order, which says what belongs to what, so that no record needs a
- * reference but for a channel, which names its worker:
+ * The bytes have a fixed order that says what belongs to what. So no record needs a reference,
+ * except that a channel names its worker:
  *
  *	BROKER MASTER (SERVICE DISPATCH SLOT* PIN* WORKER* LISTENER*
  *		       (ENDPOINT LISTENER* PENDING* (CHANNEL HOLDER*)*)*)*
  *
- * Listeners behind their service feed no endpoint yet.
+ * Listeners directly after their service feed no endpoint yet.
  *
  * Owns:   the records, and the form of the bytes: versioned, each with its size, with a checksum.
  * Never:  opens or closes a descriptor, knows where the bytes go.

@@ -1,13 +1,13 @@
 /*
  * pins - connections of certain sources that go to a certain worker, past the round.
  *
- *	hand	"10.0.0.0/8 goes to web.1", for a time or until it is taken off
- *	next	the next connection, from wherever, goes to web.1: once
- *	debug	as by hand, for as long as somebody debugs that very process
+ *	hand	"10.0.0.0/8 goes to web.1", for a time or until it is removed
+ *	next	the next connection from any source goes to web.1, once
+ *	debug	like hand, while that process is being debugged
  *
- * A small table, looked through from end to end: pins are made by people. Of those that match a
- * client the one with the longest prefix counts, so that one host may be excepted from its
- * network; among equals debug before hand before next.
+ * A small table with linear search, because people make pins. Of the pins that match a client,
+ * the one with the longest prefix applies, so a host can be an exception from its network. Among
+ * equal prefixes, debug comes before hand, and hand before next.
  *
  * Owns:   the table, what a source is as text, which pin matches a client.
  * Never:  looks for the worker, reads a clock, logs or allocates.
@@ -50,7 +50,7 @@ struct pins {
  */
 int pin_source_parse(const char *text, struct pin_source *ret, struct strbuf *ret_error);
 
-/* As it can be parsed again, an address without its prefix; "any" for everybody. */
+/* In the form that can be parsed; a host without its prefix length; "any" for all sources. */
 void pin_source_format(const struct pin_source *source, struct strbuf *out);
 
 extern const char *const pin_kind_names[];

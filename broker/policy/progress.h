@@ -12,7 +12,7 @@
 #include "base/strbuf.h"
 #include "policy/worker_fsm.h"
 
-/* Of more than so many only the number is said. */
+/* If there are more than these, the text has only their number. */
 #define PROGRESS_SHOWN 3
 
 struct progress {

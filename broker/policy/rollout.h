@@ -8,11 +8,11 @@
  *      +-----------> RETIRING --gone-----+
  *
  * At most `surge` slots are between PENDING and DONE at a time. Slots without a living
- * worker come first: they cost nobody anything and bring service back soonest.
+ * worker come first: replacing them costs nothing and restores service soonest.
  *
- * What is promised: with start-first no worker is told to leave before the one that
- * replaces it is ready; with stop-first at most `surge` are missing. After an abort
- * nothing more is told to leave.
+ * Guarantees: with start-first, no worker is told to leave before its replacement is ready.
+ * With stop-first, at most `surge` workers are missing. After an abort, no more workers are
+ * told to leave.
  *
  * Owns:   the plan. Never: starts, stops, logs, reads a clock. The caller reports what
  *         happened and performs what rollout_next() says until it says NOTHING.

@@ -1,8 +1,8 @@
 /*
- * worker_end - why a worker that nobody had asked to leave does not serve any more.
+ * worker_end - why a worker that was not told to leave no longer serves.
  *
- * A short list of reasons to count by, and the words for one case. Pure: the status is what
- * waitpid(2) gave, somebody else asked.
+ * A short list of reasons to count, and the words for a single case. Pure: the caller passes the
+ * status from waitpid(2).
  */
 #ifndef BROKER_POLICY_WORKER_END_H
 #define BROKER_POLICY_WORKER_END_H

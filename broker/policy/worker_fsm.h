@@ -17,10 +17,9 @@
  * A worker is a tree of processes. "Main" is the one that the broker started, or the
  * one that took its place when the app daemonised. EXIT means that no process is left.
  *
- * Owns:   the legal (state, event) pairs and what each one asks for.
- * Never:  sends a signal, reads a clock, logs or allocates. core/worker.c performs the
- *         returned actions; that split is what lets the tests walk every edge without
- *         starting a process.
+ * Owns:   the legal (state, event) pairs and their actions.
+ * Never:  sends a signal, reads a clock, logs or allocates. worker/step.c performs the
+ *         returned actions, so tests can walk every edge without starting a process.
  */
 #ifndef BROKER_POLICY_WORKER_FSM_H
 #define BROKER_POLICY_WORKER_FSM_H

@@ -1,5 +1,5 @@
 /*
- * events - what the log says, kept for those who ask later, and told to those who follow.
+ * events - the latest log entries, kept for later queries and sent to clients that follow.
  */
 #ifndef BROKER_REPORT_EVENTS_H
 #define BROKER_REPORT_EVENTS_H

@@ -1,5 +1,5 @@
 /*
- * probe - is the broker fit for service? In words for those who ask over HTTP or with HAProxy.
+ * probe - the state of the broker in words, for HTTP probes and for HAProxy.
  */
 #ifndef BROKER_REPORT_PROBE_H
 #define BROKER_REPORT_PROBE_H

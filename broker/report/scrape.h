@@ -1,10 +1,9 @@
 /*
  * scrape - the text of all metrics, made on demand.
  *
- * What it says comes from one moment: a snapshot that is taken in one turn of the loop, after the
- * kernel was asked about every worker. Writing it down takes a turn for each family, so that
- * many workers do not hold up accepting. Whoever asks meanwhile gets the same text, so a
- * hundred scrapers cost one scrape.
+ * All numbers are from one moment: a snapshot, taken in one turn of the loop after the survey of
+ * all workers. Formatting takes one turn per family, so that many workers do not delay accepting.
+ * Clients that ask meanwhile get the same text, so a hundred scrapers cost one scrape.
  */
 #ifndef BROKER_REPORT_SCRAPE_H
 #define BROKER_REPORT_SCRAPE_H
@@ -15,7 +14,7 @@
 
 struct master;
 
-/* One that waits. Embedded in its owner, who gives up with list_remove(&w->link). */
+/* A waiting client. Embedded in its owner, which gives up with list_remove(&w->link). */
 struct scrape_waiter {
 	struct list link;
 	/* Called from the loop, once. @text NULL: there was no memory. */
@@ -35,7 +34,7 @@ struct scrape {
 };
 
 void scrape_init(struct scrape *s, struct master *m, struct survey *survey);
-void scrape_deinit(struct scrape *s); /* who still waits is forgotten */
+void scrape_deinit(struct scrape *s); /* forgets clients that still wait */
 
 void scrape_want(struct scrape *s, struct scrape_waiter *w);
 

@@ -1,8 +1,8 @@
 /*
  * status - the broker as JSON lines, in the form that docs/control.md names.
  *
- * Writes what is known now. Open connections, memory and processor time are those of the
- * latest survey: whoever wants them fresh asks for one first.
+ * Writes what is known now. Open connections, memory and processor time come from the latest
+ * survey: request one first to get fresh values.
  */
 #ifndef BROKER_REPORT_STATUS_H
 #define BROKER_REPORT_STATUS_H

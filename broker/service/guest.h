@@ -1,17 +1,17 @@
 /*
- * guest - a worker that a person has started by hand, under whatever tool: worker-shim --join.
+ * guest - a worker that was started by hand, under any tool: worker-shim --join.
  *
- *	web.guest.1	its place in the round is behind the slots; its number is never used again
+ *	web.guest.1	its place in the round is after the slots; its number is never reused
  *
- * It serves like the others. But its process is the person's, and so
+ * It serves like the others. But its process does not belong to the broker:
  *
- *	- it is never signalled, by the broker or the keeper: what would end another worker lets go
- *	  of a guest, which is then "left to itself";
- *	- it has no deadline, no slot, no restart; it is not counted in `workers` nor waited for,
- *	  and a reload leaves it where it is;
- *	- it leaves by ending. When only its app ends (under a debugger that stays) or closes its
- *	  socket, it is a worker that starts, until the app listens again;
- *	- it may only listen where the service does: it joins endpoints, and makes none.
+ *	- Neither the broker nor the keeper signals it. An event that would end another worker
+ *	  releases a guest, which is then "left to itself".
+ *	- It has no deadline, no slot and no restart. It is not counted in `workers`, nothing waits
+ *	  for it, and a reload leaves it in place.
+ *	- It leaves when it exits. If only its app exits (under a debugger that stays) or closes its
+ *	  socket, the guest is starting until the app listens again.
+ *	- It may listen only where the service does: it joins endpoints and creates none.
  */
 #ifndef BROKER_SERVICE_GUEST_H
 #define BROKER_SERVICE_GUEST_H

@@ -6,7 +6,7 @@
 
 #include "service/types.h"
 
-/* The service of that name; one that is ending only if no other has the name. NULL: none. */
+/* The service of that name; an ending one only if no other service has the name. NULL: none. */
 struct service *service_find(const struct broker *b, const char *name);
 
 bool service_is_ready(const struct service *s);	  /* all slots serve */

@@ -13,10 +13,10 @@
 unsigned service_roll(struct service *s, struct service_conf *conf);
 
 /*
- * Replaces @w by a new process of the same generation and configuration, in the order that
- * `strategy` says; returns when that has begun. @w must be the current worker of its slot. With
- * start-first a new one that does not start leaves @w serving. 0; -errno with @error in words:
- * what service_check_steering() says, or -EINVAL.
+ * Replaces @w with a new process of the same generation and configuration, in the order of
+ * `strategy`. Returns when that has begun. @w must be the current worker of its slot. With
+ * start-first, @w keeps serving if the new one does not start. 0; -errno with @error in words:
+ * as service_check_steering(), or -EINVAL.
  */
 int service_restart_worker(struct worker *w, struct strbuf *error);
 

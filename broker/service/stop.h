@@ -1,6 +1,6 @@
 /*
- * stop - the end of a service, or its pause: first nobody new, then those who wait, then the
- * workers.
+ * stop - ends or pauses a service: it first refuses new clients, then serves the waiting ones, then
+ * stops the workers.
  */
 #ifndef BROKER_SERVICE_STOP_H
 #define BROKER_SERVICE_STOP_H
@@ -10,7 +10,7 @@
 /* Drains all workers, keeps the listeners; ended by the next service_roll(). */
 void service_pause(struct service *s);
 
-/* Ends the service: @drain first, and then told to end; else told at once. */
+/* Ends the service. With @drain its workers drain first; otherwise they are told to exit now. */
 void service_stop(struct service *s, bool drain);
 void service_kill(struct service *s);
 

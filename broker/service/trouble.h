@@ -10,7 +10,7 @@
 /* @w has left its slot unasked, and will be replaced: counts it and remembers how it ended. */
 void service_note_end(struct worker *w, bool starting);
 
-/* The same of one that could not be started at all. */
+/* The same for a worker that could not be started at all. */
 void service_note_no_start(struct service *s, unsigned slot);
 
 /*

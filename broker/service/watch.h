@@ -1,10 +1,10 @@
 /*
- * watch - every WATCH_MS (core/broker.c), while connections wait or workers drain, it looks at what
- *no event reports. An idle broker has no timer at all.
+ * watch - looks for what no event reports, every WATCH_MS (core/broker.c) while connections wait or
+ * workers drain. An idle broker has no timer at all.
  *
- *	- a channel whose connections nobody takes: is the worker stopped, or stuck?
- *	- a worker that drains: has it still connections?
- *	- a worker that was stopped: does it run again?
+ *	- the connections of a channel are not taken: is the worker stopped, or stuck?
+ *	- a worker drains: does it still have connections?
+ *	- a worker was stopped: does it run again?
  */
 #ifndef BROKER_SERVICE_WATCH_H
 #define BROKER_SERVICE_WATCH_H

@@ -13,7 +13,7 @@
 /* Of a new service: there is nothing to go back to. */
 void service_init_window(struct service *s);
 
-/* A reload begins: what it replaces may come back. @conf is the one that it goes to. */
+/* A reload to @conf begins: the workers that it replaces may come back. */
 void service_keep_for_rollback(struct service *s, const struct service_conf *conf);
 
 /* The rollout has ended, done or aborted: the window begins, if anybody could come back. */

@@ -1,16 +1,16 @@
 /*
- * keeper - what lives on when the broker is killed without a goodbye (SIGKILL, out of memory).
+ * keeper - the process that survives when the broker is killed (SIGKILL, out of memory).
  *
  * The workers then still have the connections that wait in their channels, and those that
- * they are serving; but nobody would ever tell them to end. The keeper is a small process
- * that the broker forks, which knows the workers and waits on a pipe for the broker's end.
- * Then it gives each worker its drain_timeout, then its stop_signal, then SIGKILL after its
- * stop_timeout, and ends itself.
+ * they are serving, but nothing would ever tell them to exit. The keeper is a small process
+ * that the broker forks. It knows the workers, and waits on a pipe for the end of the broker.
+ * Then it gives each worker its drain_timeout, then stop_signal, then SIGKILL after
+ * stop_timeout, and exits.
  *
- * It holds a pidfd of each worker from the time when the broker named it, so that no other
- * process that got the number later can be meant; and a copy of the pipe that the worker writes
- * its output into. Without a reader the next line that a worker wrote would end it (SIGPIPE), in
- * the middle of a request; so after the broker's end the keeper reads, and drops, what comes.
+ * It holds a pidfd of each worker from the moment when the broker names the worker, so that it
+ * cannot hit another process that later gets the same pid. It also holds a copy of the worker's
+ * output pipe. Without a reader, SIGPIPE would kill a worker at its next line of output, in the
+ * middle of a request. So after the broker's end the keeper reads and drops the output.
  */
 #ifndef BROKER_SYS_KEEPER_H
 #define BROKER_SYS_KEEPER_H

@@ -31,7 +31,7 @@ const struct log_field *log_find_field(const struct log_field *fields, const cha
 void log_form_text(struct strbuf *b, const struct timeval *now, enum conf_log_level level,
 		   const char *event, const struct log_field *fields);
 
-/* One JSON object, whole: an entry that does not fit is replaced by one that says so. */
+/* A complete JSON object: an entry that does not fit is replaced by one that says so. */
 void log_form_json(struct strbuf *line, const struct timeval *now, enum conf_log_level level,
 		   const char *event, const struct log_field *fields);
 

@@ -1,7 +1,7 @@
 /*
- * proc - what /proc says about processes: whose child, what state, which sockets.
+ * proc - what /proc says about processes: parent, state, sockets.
  *
- * Gossip of a moment: a process may end while it is read. What cannot be read is
+ * The results are a snapshot: a process may end while it is read. What cannot be read is
  * reported as such, so that the caller can tell "holds nothing" from "unknown".
  */
 #ifndef BROKER_SYS_PROC_H
@@ -21,8 +21,8 @@ void pid_set_remove(struct pid_set *set, pid_t pid); /* not in it: nothing happe
 bool pid_set_has(const struct pid_set *set, pid_t pid);
 
 /*
- * Adds the children of @pid, all its threads', but not their children. 0, also if it has ended;
- * -ENOMEM, -EMFILE, -ENFILE: who they are cannot be read now.
+ * Adds the children of all threads of @pid, but not their children. 0, also if @pid has ended;
+ * -ENOMEM, -EMFILE, -ENFILE: they cannot be read now.
  */
 int proc_add_children(pid_t pid, struct pid_set *ret);
 
@@ -58,10 +58,10 @@ struct proc_look {
 };
 
 /*
- * Whether @pid is stopped and stays so. Under strace(1), or at a breakpoint with a condition, a
- * process that works is stopped again and again for an instant: so one that a tracer has stopped
- * must be seen twice, by calls with the same @last, without having run in between. And its
- * tracer must be asleep, as at a prompt: one that only waits for a processor will let it go on.
+ * Whether @pid is stopped and stays stopped. Under strace(1), or at a conditional breakpoint, a
+ * working process is stopped again and again for an instant. So a process that a tracer has
+ * stopped must be seen twice, by calls with the same @last, without having run in between. And its
+ * tracer must be asleep, as at a prompt: a tracer that waits for a processor will let it continue.
  */
 bool proc_is_stopped(pid_t pid, struct proc_look *last);
 

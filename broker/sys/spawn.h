@@ -52,8 +52,8 @@ int spawn_helper(int (*body)(int keep_fd, void *arg), int keep_fd, void *arg, pi
 int spawn_kill(pid_t pid, int sig);
 
 /*
- * The same for the process of @pidfd: one that is not our child may have ended, and its number be
- * another's, before we hear of it. -ESRCH: it has ended.
+ * The same for the process of @pidfd. If it is not our child, it may have ended and its pid may
+ * have been reused before we notice. -ESRCH: it has ended.
  */
 int spawn_kill_pidfd(int pidfd, int sig);
 

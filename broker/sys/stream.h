@@ -1,13 +1,13 @@
 /*
- * stream - one connected peer that we answer: bytes in up to a bound, bytes out as fast as
- * it reads them, never waited for.
+ * stream - one connected peer that we answer: bounded input, output as fast as the peer reads
+ * it, and never a wait.
  *
- * What it costs is bounded: the input buffer by in_max, the output buffer by out_max, a turn
- * of the loop by one read and one write. While output waits nothing more is read, so a peer
- * that sends and does not read stops itself. One that takes nothing for stall_ms is dropped.
+ * The cost is bounded: in_max limits the input buffer, out_max the output buffer, and a turn of
+ * the loop does one read and one write. While output waits, no input is read, so a peer that
+ * sends without reading stops itself. A peer that takes nothing for stall_ms is dropped.
  *
- * Owns:   descriptor and buffers. It is embedded in its owner, which is told of its end by
- *         .closed, once, from the loop: so no function here frees anything under its caller.
+ * Owns:   descriptor and buffers. It is embedded in its owner. .closed reports its end to the
+ *         owner, once, from the loop, so no function here frees anything under its caller.
  */
 #ifndef BROKER_SYS_STREAM_H
 #define BROKER_SYS_STREAM_H

@@ -16,8 +16,8 @@
 int tcp_open(const struct handoff_addr *addr, const struct service_conf *sc, int *ret_fd);
 
 /*
- * Changes backlog and options of an open listener, after a reload. What the kernel does
- * not let go back to its own (tcp_keep*, tcp_fastopen, so_*buf) keeps its last value. 0 or -errno.
+ * Changes backlog and options of an open listener, after a reload. Options that the kernel
+ * cannot reset to its own value (tcp_keep*, tcp_fastopen, so_*buf) keep the last one. 0 or -errno.
  */
 int tcp_configure(int fd, const struct service_conf *sc);
 

@@ -18,7 +18,7 @@ int64_t worker_deadline_left(const struct worker *w);
 /* For how long from now a worker that has drained is kept for a rollback; 0: it is not. */
 int64_t worker_parks_for(const struct worker *w);
 
-/* stop_signal, now or as soon as its debugger lets go. */
+/* Sends stop_signal, now or as soon as its debugger detaches. */
 void worker_signal_unless_debugged(struct worker *w);
 
 /*

@@ -8,9 +8,9 @@
 #include "worker/types.h"
 
 /*
- * For @w whose main process was reaped. @ret_where gets the path of the file, if it is there, or
- * "|PROGRAM" that was given the dump (by kernel.core_pattern), or "@SOCKET"; @ret_words a clause
- * that begins with a semicolon. Both stay empty if no core was to be expected.
+ * For @w whose main process was reaped. @ret_where gets the path of the file, if it exists, or
+ * "|PROGRAM" that got the dump (by kernel.core_pattern), or "@SOCKET"; @ret_words gets a clause
+ * that begins with a semicolon. Both stay empty if no core dump was expected.
  */
 void core_dump_find(const struct worker *w, struct strbuf *ret_where, struct strbuf *ret_words);
 

@@ -1,22 +1,22 @@
 /*
- * guest - a worker that a person has started by hand, as the worker that it is; how it joins is
- * service/guest.h's.
+ * guest - how a worker that was started by hand differs from others. service/guest.h has how it
+ * joins.
  */
 #ifndef BROKER_WORKER_GUEST_H
 #define BROKER_WORKER_GUEST_H
 
 #include "worker/types.h"
 
-/* What becomes of an event that was meant for a worker whose process is ours to end. */
+/* Translates an event that would end a worker of our own into one that fits a guest. */
 enum worker_event guest_event(enum worker_event ev);
 
-/* Whether what waits in @c stays with the guest: it is let go of, and nobody else could take it. */
+/* Whether connections that wait in @c stay with the guest: no other worker could take them. */
 bool guest_keeps(const struct channel *c);
 
-/* Logs the end of the guest, or that it is let go of. */
+/* Logs that the guest has ended, or that it is left to itself. */
 void guest_log_left(const struct worker *w);
 
-/* Its process is not watched any more; for others nothing happens. */
+/* Stops watching its process. Does nothing for other workers. */
 void guest_deinit(struct worker *w);
 
 #endif

@@ -7,9 +7,9 @@
 #include "worker/types.h"
 
 /*
- * Takes it out of the round for the reason @by, and ends that reason. What waits at the worker goes
- * to others; it goes on with what it serves. A worker that does not listen yet is held once it
- * does.
+ * Takes the worker out of the round for the reason @by, and ends that reason. Its waiting
+ * connections go to others; it keeps serving those that it has. A worker that does not listen yet
+ * is held as soon as it does.
  */
 void worker_hold(struct worker *w, enum worker_hold by);
 void worker_unhold(struct worker *w, enum worker_hold by);

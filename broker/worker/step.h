@@ -11,8 +11,8 @@
 void worker_init_steps(struct worker *w);
 
 /*
- * Steps the state machine and performs what it asks for. @w stays valid: one that is DEAD is freed
- * by its service in the next turn of the loop.
+ * Steps the state machine and performs its actions. @w stays valid: the service frees a DEAD
+ * worker in the next turn of the loop.
  */
 void worker_event(struct worker *w, enum worker_event ev);
 

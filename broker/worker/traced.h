@@ -8,9 +8,9 @@
 #include "worker/types.h"
 
 /*
- * Whether a debugger, strace(1) or the like has a process of @w; *@ret_tracer (may be NULL) is its
- * pid. One that belongs to the worker itself, as in `wrap.0 = strace -f`, counts only while it
- * keeps a process stopped. Reads /proc of every process of the tree.
+ * Whether a debugger, strace(1) or another tracer is attached to a process of @w; *@ret_tracer
+ * (may be NULL) is its pid. A tracer that belongs to the worker itself, as in `wrap.0 = strace -f`,
+ * counts only while it keeps a process stopped. Reads /proc of every process of the tree.
  */
 bool worker_is_traced(const struct worker *w, pid_t *ret_tracer);
 
@@ -23,7 +23,7 @@ bool worker_is_debugged(const struct worker *w);
 /* The same for all workers in a row: looks only at those with a tracer at the last survey. */
 bool worker_is_found_debugged(const struct worker *w);
 
-/* Logs, once, that @w is to end and waits for its debugger to let go; if the broker ends, again. */
+/* Logs, once, that @w waits for its debugger before it ends; again if the broker stops. */
 void worker_say_traced(struct worker *w);
 
 /* Adds ": debugged by gdb 4711"; nothing if @tracer is 0. */

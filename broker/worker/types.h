@@ -51,7 +51,7 @@ struct worker {
 	bool seen_running;	    /* HELD_BY_STOP, and at the last look it was not stopped */
 	struct proc_look main_look; /* at main, while HELD_BY_STOP */
 
-	bool signal_due; /* stop_signal waits for a debugger to let go */
+	bool signal_due; /* stop_signal waits until a debugger detaches */
 	enum traced_said said_traced;
 	int64_t traced_since_ms; /* its clock stands still since then; 0: it runs */
 

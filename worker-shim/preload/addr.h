@@ -4,7 +4,7 @@
  *
  * The broker may listen on [::] for an app that opened an AF_INET socket, or on
  * 0.0.0.0 for one that opened AF_INET6. An app must never be given an address of
- * a family that its own socket could not have: perl dies of it, others log rubbish.
+ * a family that its own socket could not have: perl dies of it, others log nonsense.
  *
  *   app AF_INET6, IPv4 address    ::ffff:a.b.c.d, as a dual stack socket reports it
  *   app AF_INET,  v4-mapped       a.b.c.d
@@ -28,8 +28,8 @@
 bool addr_from_sockaddr(const struct sockaddr *sa, socklen_t len, struct handoff_addr *ret);
 
 /*
- * Writes @addr as the app expects it, whose socket is of @domain (AF_INET or
- * AF_INET6), and returns its length. A @addr of family 0 becomes the unspecified
+ * Writes @addr as an app with a socket of @domain (AF_INET or AF_INET6) expects
+ * it, and returns its length. An @addr of family 0 becomes the unspecified
  * address with port 0.
  */
 socklen_t addr_to_sockaddr(const struct handoff_addr *addr, int domain,

@@ -1,18 +1,19 @@
 /*
  * epollset.h - which epoll set of the app an accepted connection is in.
  *
- * close() takes a descriptor out of an epoll set only if nobody else holds the open file, and
- * somebody does that the app cannot know of: the broker, until it has closed its copy. If it loses
- * the processor right there, an app that removes nothing itself is told of a connection that it
- * has closed, and of an object that it has freed. So the library remembers the set, and removes
- * the connection from it before the app closes it: then close() does what epoll(7) makes the app
- * expect.
+ * close() removes a descriptor from an epoll set only if no other process holds the open file
+ * description. But the broker holds it, unknown to the app, until it has closed its own copy. If
+ * the broker loses the processor right there, an app that does not remove its descriptors gets an
+ * event for a connection that it has closed and an object that it has freed. So the library
+ * remembers the set, and removes the connection from it before the app closes it. Then close()
+ * does what the app expects from epoll(7).
  *
- * Only the last set that a connection was added to is known, and only by the number that the set
- * had then. Who adds one to several, or moves the set to another number, is as well off as without.
+ * The library knows only the last set that a connection was added to, and only by the number that
+ * the set had then. An app that uses several sets, or moves a set to another number, is no worse
+ * off than without the library's help.
  *
  * Pure: a table, no system call, no lock. A fork copies it; the pid in each entry tells the child
- * that the set is its parent's, who goes on with it.
+ * that the set belongs to its parent, which still uses it.
  */
 #ifndef SHIM_EPOLLSET_H
 #define SHIM_EPOLLSET_H

@@ -1,15 +1,15 @@
 /*
  * nofile.h - is this process near its limit of open descriptors?
  *
- * When a message with a descriptor is received and the table is full, the kernel closes
- * the descriptor: the connection is lost. So near the limit accept() looks first
- * (MSG_PEEK), which costs two more system calls. Far from it, it must not.
+ * If the table is full when a message with a descriptor is received, the kernel closes
+ * the descriptor, and the connection is lost. So near the limit accept() peeks first
+ * (MSG_PEEK), which costs two more system calls. Far from the limit it must not.
  *
- * The kernel gives the lowest free number, so one that lies high says that all below it are in
- * use. One that lies low says nothing of those above: they may all be taken, and this have been
- * the last gap. So who was near once stays so until high numbers are seen to be free again.
- * "Near" is half the limit: an app would have to open the other half between two accepts, without
- * closing, to be missed.
+ * The kernel assigns the lowest free number. So a high number means that all lower ones are in
+ * use. A low number says nothing about the higher ones: they may all be in use, and this one may
+ * have been the last gap. So a process that was near the limit counts as near until high numbers
+ * are seen to be free again. "Near" is half the limit: to be missed, an app would have to open the
+ * other half between two accepts, without closing.
  */
 #ifndef SHIM_NOFILE_H
 #define SHIM_NOFILE_H

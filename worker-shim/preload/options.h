@@ -28,7 +28,7 @@ struct options {
  */
 void options_collect(struct options *options, int sock, int domain);
 
-/* The app has set @level, @name on its listener, whose options @sock keeps. */
+/* Records that the app has set @level, @name on its listener, whose options @sock keeps. */
 void options_update(struct options *options, int sock, int level, int name);
 
 /* Sets what was noted on @conn. Errors are passed over: the kernel inherits silently too. */

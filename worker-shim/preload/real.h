@@ -40,7 +40,7 @@ void real_init(void);
 
 static inline void real_ready(void)
 {
-	if (__builtin_expect(!real.syscall, 0)) /* the last one that real_init() sets */
+	if (__builtin_expect(!real.syscall, 0)) /* real_init() sets this one last */
 		real_init();
 }
 

@@ -30,9 +30,9 @@ void slot_close_hidden(struct slot *slot, enum hidden_role role);
 void slot_mark(int fd, uint16_t mark);
 
 /*
- * The slot at @fd, after a look at the inode. An app can close a descriptor behind our back
- * (a raw system call) and get the number again for something else; then the stale mark is
- * dropped and NULL returned. One fstat(): for everything but the normal path of accept().
+ * The slot at @fd, after a check of the inode. An app can close a descriptor without our
+ * knowledge (by a raw system call) and reuse its number; then the stale mark is dropped and NULL
+ * is returned. Costs one fstat(): not for the normal path of accept().
  */
 struct slot *slot_at(int fd);
 

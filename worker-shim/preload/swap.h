@@ -1,9 +1,9 @@
 /*
  * swap.h - puts the channel where the app's listening socket was.
  *
- * An epoll registration belongs to the socket, not to its number. When the number is given
- * to the channel the app's registrations would stay with the old socket, which is silent
- * for ever. So they are taken out before and put in again after, as /proc tells them.
+ * An epoll registration belongs to the socket, not to its number. When the channel takes over
+ * the number, the app's registrations would stay with the old socket, which never becomes
+ * readable. So they are removed before and added again after, as /proc lists them.
  */
 #ifndef SHIM_SWAP_H
 #define SHIM_SWAP_H
