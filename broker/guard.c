@@ -25,7 +25,7 @@ static void tell(struct guard *g, const struct keeper_entry *entry, int output_f
 	r = fdpass_send(g->fd, entry, sizeof(*entry), &output_fd, output_fd >= 0);
 	if (r < 0)
 		log_event(LEVEL_WARN, "keeper", LOG_INT("pid", g->pid),
-			  LOG_MSG("the keeper does not listen: %s", strerror(-r)));
+			  LOG_MSG("the keeper does not respond: %s", strerror(-r)));
 }
 
 /* No observer of guests: their processes are somebody else's to end. */
@@ -94,7 +94,7 @@ bool guard_reaped(struct guard *g, pid_t pid)
 	fd_closep(&g->fd);
 	r = start(g);
 	log_event(LEVEL_WARN, "keeper", LOG_INT("pid", g->pid),
-		  LOG_MSG("the keeper has ended; %s",
+		  LOG_MSG("the keeper has exited; %s",
 			  r < 0 ? "a new one cannot be started" : "a new one is started"));
 	return true;
 }

@@ -21,14 +21,14 @@ static const char usage_text[] =
 	"usage: broker -c FILE [options]\n"
 	"       broker [-w N] [-l ADDRESS]... [options] -- COMMAND [ARGUMENT]...\n"
 	"\n"
-	"  -c FILE            configuration, see broker.ini(5)\n"
-	"  -w N               workers for COMMAND (without: $WORKER_COUNT, or 2)\n"
+	"  -c FILE            read the configuration from FILE, see broker.ini(5)\n"
+	"  -w N               run N workers of COMMAND (default: $WORKER_COUNT, or 2)\n"
 	"  -l ADDRESS         listen on ADDRESS (8080, 0.0.0.0:80, \"80 for 3000\"); without it,\n"
 	"                     on what COMMAND itself listens on\n"
 	"  -t                 check the configuration and exit\n"
-	"      --print-config every option with its value and where it came from\n"
+	"      --print-config print every option with its value and its origin, and exit\n"
 	"      --ready-fd N   write a line to descriptor N when all services are ready\n"
-	"  -v, -q             log more, log less\n"
+	"  -v, -q             log more, or less\n"
 	"  -V                 print the version\n"
 	"  -h                 print this\n"
 	"\n"
@@ -69,8 +69,7 @@ static int parse_ready_fd(const char *text, int *ret_fd)
 static int check_arguments(const struct arguments *args)
 {
 	if (args->file && (args->command || args->workers || args->n_listen))
-		return usage_error(
-			"-c FILE goes without -w, -l and a command: they stand in the file");
+		return usage_error("-c FILE excludes -w, -l and a command: put them in the file");
 	if (!args->file && !args->command)
 		return usage_error("nothing to run: give -c FILE, or -- COMMAND");
 	return -1;
@@ -99,7 +98,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *ret)
 			break;
 		case 'l':
 			if (ret->n_listen == MAX_LISTEN)
-				return usage_error("too many -l");
+				return usage_error("too many -l options");
 			ret->listen[ret->n_listen++] = optarg;
 			break;
 		case 't':

@@ -238,7 +238,7 @@ static void next_message(struct client *c)
 	if (st->in.len != sizeof(msg) ||
 	    !handoff_check(memcpy(&msg, st->in.bytes, sizeof(msg)), sizeof(msg), HANDOFF_JOIN)) {
 		client_error(c, "bad-request",
-			     "what asks to join is of another version than the broker");
+			     "the version of worker-shim differs from that of the broker");
 		return;
 	}
 	buf_consume(&st->in, sizeof(msg));
@@ -265,7 +265,7 @@ static bool next_request(struct client *c)
 	if (!end) {
 		if (st->in.len == st->in.max) {
 			client_finish(c);
-			client_error(c, "bad-request", "a request has at most %d bytes",
+			client_error(c, "bad-request", "a request may have at most %d bytes",
 				     CONTROL_REQUEST_MAX);
 		} else if (st->eof) {
 			/* Half a request is not answered: its end may be what matters most. */
@@ -284,7 +284,7 @@ static bool next_request(struct client *c)
 		return true;
 	}
 	client_finish(c);
-	client_error(c, "bad-request", "a request is one line of text in UTF-8");
+	client_error(c, "bad-request", "a request must be one line of UTF-8 text");
 	return false;
 }
 

@@ -73,7 +73,7 @@ void commands_answer(struct client *c, const char *line)
 
 	assert(command->id < ARRAY_SIZE(answerers));
 	if (!a->plain && !a->service && !a->worker) {
-		client_error(c, "bad-request", "%s is done by brokerctl, not by the broker",
+		client_error(c, "bad-request", "%s is a command of brokerctl, not of the broker",
 			     command->name);
 		return;
 	}
@@ -87,7 +87,7 @@ void commands_answer(struct client *c, const char *line)
 		}
 		log_event(LEVEL_INFO, "control", LOG_INT("uid", peer->uid),
 			  LOG_INT("client", peer->pid), LOG_STR("request", line),
-			  LOG_MSG("asked by process %d of user %u: %s", (int)peer->pid,
+			  LOG_MSG("requested by process %d of user %u: %s", (int)peer->pid,
 				  (unsigned)peer->uid, line));
 	}
 	call(a, c);

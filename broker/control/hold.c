@@ -47,7 +47,8 @@ void control_release(struct client *c, struct worker *w)
 			client_end(c);
 	} else if (w->held & HELD_BY_DEBUG) {
 		client_error(c, "refused",
-			     "%s is held for a debugger; it is released when that ends", w->name);
+			     "%s is held for a debugger, and is released when the debugger ends",
+			     w->name);
 	} else if (w->held & HELD_BY_STOP) {
 		client_error(c, "refused",
 			     "%s is out of the round because its process is stopped; it returns "

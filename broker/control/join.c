@@ -32,7 +32,7 @@ void control_join(struct client *c)
 	if (!client_is_process(c)) {
 		client_error(
 			c, "bad-request",
-			"join makes the process that asks a worker: worker-shim --join does it");
+			"join turns the requesting process into a worker: use worker-shim --join");
 		return;
 	}
 	r = guest_join(s, client_fd(c), pinned_only, &w, &error);

@@ -109,7 +109,7 @@ static void judge_new(struct roll *roll, struct awaited *a, const struct service
 		return;
 	for (unsigned i = 0; i < s->want && !trouble; i++)
 		trouble = service_trouble(s, i);
-	strbuf_addf(&reason, "%sthe new service %s does not start: %s; it is tried again and again",
+	strbuf_addf(&reason, "%sthe new service %s does not start: %s; the broker keeps trying",
 		    service_is_serving(s) ? "a worker of " : "", a->service,
 		    trouble ? trouble->words : "see the events");
 	fail(roll, a, reason.text, trouble ? trouble->last_output : "");
@@ -127,7 +127,7 @@ static void judge(struct roll *roll, struct awaited *a)
 		judge_new(roll, a, s);
 	else if (!s->rollout.active && !s->after)
 		/* Its end would have been announced: it never began. */
-		fail(roll, a, "it was dropped: the reload before it was aborted", "");
+		fail(roll, a, "it was dropped because the previous reload was aborted", "");
 }
 
 /* Ends the answer, and with it @roll, when nothing is awaited any more. */
@@ -320,7 +320,7 @@ void control_reload(struct client *c, struct service *only)
 	if (request_has(client_request(c), "--plan"))
 		begin_plan(c);
 	else if (client_broker(c)->stopping)
-		client_error(c, "refused", "the broker is ending");
+		client_error(c, "refused", "the broker is stopping");
 	else if (master_reload(client_control(c)->master, name, &error) < 0)
 		client_error(c, "refused", "%s", error.text);
 	else

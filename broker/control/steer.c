@@ -13,8 +13,8 @@ void control_scale(struct client *c, struct service *s)
 	STRBUF(error, 512);
 
 	if (n < 1 || n > ROLLOUT_MAX)
-		client_error(c, "bad-request", "a service has 1 to %d workers; `stop` ends all",
-			     ROLLOUT_MAX);
+		client_error(c, "bad-request",
+			     "a service has 1 to %d workers; `stop` stops them all", ROLLOUT_MAX);
 	else if (service_set_workers(s, (unsigned)n, &error) < 0)
 		client_error(c, "refused", "%s", error.text);
 	else if (!service_has_round(s))
@@ -52,7 +52,7 @@ void control_stop_broker(struct client *c)
 
 	/* First the answer: the end may be quick. */
 	if (m->broker.stopping)
-		client_end_saying(c, "the broker was stopping already: it ends all workers now");
+		client_end_saying(c, "the broker was already stopping: it now kills all workers");
 	else
 		client_end(c);
 	master_stop(m, !now, 0);

@@ -72,7 +72,7 @@ static void add_result(const struct service *s, struct strbuf *out)
 	if (starting)
 		strbuf_addf(out, ", %u start%s again", starting, starting == 1 ? "s" : "");
 	if (!service_has_round(s))
-		strbuf_add(out, ", so that clients wait; brokerctl status says why");
+		strbuf_add(out, ", so clients wait; brokerctl status says why");
 }
 
 static int roll_back(struct service *s, struct strbuf *words)

@@ -18,11 +18,12 @@ void ask_print_loss(const struct ctl *ctl, int r)
 		out_error("the broker has ended, or has closed the connection");
 		break;
 	case ETIMEDOUT:
-		out_error("the broker does not answer: is it stopped? (%s)", ctl->client.path);
+		out_error("the broker does not answer: is its process stopped? (%s)",
+			  ctl->client.path);
 		break;
 	case EPROTO:
 	case EINVAL:
-		out_error("what answers at %s is not a broker", ctl->client.path);
+		out_error("the program that answers at %s is not a broker", ctl->client.path);
 		break;
 	default:
 		out_error("%s: %s", ctl->client.path, strerror(-r));
@@ -172,11 +173,11 @@ static enum ctl_exit send_and_read(struct ask *ask, struct ctl *ctl)
 	int r = client_ask(&ctl->client, ctl->words, ctl->n_words);
 
 	if (r == -EMSGSIZE) {
-		out_error("a request may have %d bytes at most", CLIENT_REQUEST_MAX);
+		out_error("a request may have at most %d bytes", CLIENT_REQUEST_MAX);
 		return CTL_USAGE;
 	}
 	if (r == -EINVAL) {
-		out_error("a request cannot have control characters in it");
+		out_error("a request cannot contain control characters");
 		return CTL_USAGE;
 	}
 	/* A broker that refuses a connection says why before it closes it: read that. */

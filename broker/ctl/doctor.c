@@ -158,11 +158,12 @@ static void explain_look(pid_t pid, int r, struct strbuf *error)
 			    (int)pid);
 		return;
 	case ENOENT:
-		strbuf_addf(error, "process %d runs no program: it has ended, or is the kernel's",
+		strbuf_addf(error,
+			    "process %d runs no program: it has exited, or is a kernel thread",
 			    (int)pid);
 		return;
 	}
-	strbuf_addf(error, "cannot look at process %d: %s", (int)pid, strerror(-r));
+	strbuf_addf(error, "cannot inspect process %d: %s", (int)pid, strerror(-r));
 }
 
 /*

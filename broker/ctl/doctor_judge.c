@@ -112,10 +112,10 @@ static void judge_sockets(const struct doctor_process *p, struct doctor_notes *n
 static void judge_process(const struct doctor_process *p, struct doctor_notes *notes)
 {
 	if (*p->worker)
-		note(notes, "it is %s of service %s: a worker of a broker already%s", p->worker,
+		note(notes, "it is %s of service %s: already a worker of a broker%s", p->worker,
 		     p->service,
 		     p->library ? ""
-				: "; but the library is not in it, so its sockets are its own");
+				: "; but the library is not loaded, so it uses its own sockets");
 	if (p->io_uring)
 		note(notes, "it has an io_uring open: accepting through it cannot be brokered. For "
 			    "node (libuv) UV_USE_IO_URING=0 switches it off");

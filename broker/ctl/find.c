@@ -38,7 +38,8 @@ static int explain(const char *path, int r, struct strbuf *error)
 		strbuf_addf(error, "%s is not the control socket of a broker", path);
 		break;
 	case EAGAIN:
-		strbuf_addf(error, "the broker at %s takes no more connections now", path);
+		strbuf_addf(error, "the broker at %s accepts no more connections at the moment",
+			    path);
 		break;
 	default:
 		strbuf_addf(error, "cannot connect to %s: %s", path, strerror(-r));
@@ -133,7 +134,7 @@ static int connect_by_conf(const char *file, const struct broker_conf *bc, struc
 
 	switch (bc->control) {
 	case CONTROL_OFF:
-		strbuf_addf(error, "%s says control = off: this broker cannot be asked", file);
+		strbuf_addf(error, "%s has control = off: this broker has no control socket", file);
 		return -ENOENT;
 	case CONTROL_PATH:
 		return connect_to(bc->control_path, ret, error);
@@ -274,11 +275,12 @@ static int connect_to_the_only_one(struct client *ret, struct strbuf *error)
 		return 0;
 	client_close(ret);
 	if (found.n > 1) {
-		strbuf_addf(error, "%u brokers run here; say which with -s, or with -c FILE:%s",
+		strbuf_addf(error,
+			    "%u brokers are running; choose one with -s SOCKET or -c FILE:%s",
 			    found.n, list.text);
 	} else if (found.denied > 0) {
 		strbuf_addf(error,
-			    "permission denied: ask as the broker's user or as root (sudo):%s",
+			    "permission denied: run as the broker's user or as root (sudo):%s",
 			    list.text);
 		return -EACCES;
 	} else {

@@ -37,7 +37,7 @@ static bool read_color(const char *text, enum out_color *ret)
 			return true;
 		}
 	}
-	out_error("--color is one of auto, always and never, not \"%s\"", text);
+	out_error("--color must be auto, always or never, not \"%s\"", text);
 	return false;
 }
 
@@ -133,7 +133,7 @@ static bool parse_options(int argc, char **argv, struct ctl *ctl, struct argumen
 		}
 	}
 	if (ctl->find.file && ctl->find.socket) {
-		out_error("-c and -s both name a broker: give one of them");
+		out_error("-c and -s both name a broker: use only one of them");
 		return false;
 	}
 	return true;

@@ -74,8 +74,8 @@ static void interrupted(struct ask *ask)
 {
 	const struct reload *r = container_of(ask, struct reload, ask);
 
-	out_error("the %s goes on without us; brokerctl status shows it%s", r->what,
-		  strcmp(r->what, "reload") == 0 ? ", brokerctl reload abort ends it" : "");
+	out_error("the %s continues in the broker; brokerctl status shows it%s", r->what,
+		  strcmp(r->what, "reload") == 0 ? ", brokerctl reload abort aborts it" : "");
 }
 
 enum ctl_exit ctl_reload(struct ctl *ctl)

@@ -61,7 +61,7 @@ static const char *const confirmations[] = {
 	[COMMAND_NEXT] = "the next connection goes to $1",
 	[COMMAND_UNPIN] = "unpinned: $1",
 	/* For programs: what they need is in the lines that --json prints. */
-	[COMMAND_JOIN] = "$1 can be joined; worker-shim --join does it, see worker-shim(1)",
+	[COMMAND_JOIN] = "$1 accepts guests; use worker-shim --join, see worker-shim(1)",
 };
 
 static void confirm(const struct request *r, struct buf *out)

@@ -122,7 +122,7 @@ static enum top_end take_line(struct live *live, const char *raw, size_t len)
 	const char *type;
 
 	if (!copy || json_doc_read(copy, len, &doc) < 0) {
-		lose(live, "what answers is not a broker; trying again");
+		lose(live, "the program that answers is not a broker; trying again");
 		return TOP_GOES_ON;
 	}
 	type = json_doc_text(doc.value, "type");
@@ -135,7 +135,7 @@ static enum top_end take_line(struct live *live, const char *raw, size_t len)
 		strbuf_add_escaped(&refusal, message, strlen(message));
 		return TOP_REFUSED;
 	} else if (view_add(&live->next, raw, len) < 0) {
-		lose(live, "the answer of the broker cannot be read; trying again");
+		lose(live, "cannot read the broker's answer; trying again");
 	}
 	return TOP_GOES_ON;
 }

@@ -20,7 +20,7 @@
 #include "worker/traced.h"
 #include "master/reload.h"
 
-#define REFUSED "%s -- the configuration in force stays, no worker was touched"
+#define REFUSED "%s -- the old configuration stays in force, and no worker was changed"
 
 static int check_users(const struct conf *conf, struct strbuf *error)
 {
@@ -142,7 +142,7 @@ static void apply(struct master *m, struct conf *conf, struct opened_list *list)
 	list_for_each_safe (s, tmp, &m->broker.services, link)
 		if (!s->dispatch.stopping && !conf_find_service(conf, service_name(s))) {
 			log_event(LEVEL_INFO, "service-stop", LOG_STR("service", service_name(s)),
-				  LOG_MSG("its section is gone from the configuration"));
+				  LOG_MSG("its section was removed from the configuration"));
 			/* What takes its place may be one of those that start now. */
 			if (any_new)
 				service_hand_over(s);
@@ -175,7 +175,7 @@ static void apply_one(struct master *m, struct service *s, struct conf *conf,
 			  LOG_STR("keys", keys.text),
 			  LOG_MSG("[service:%s] differs in the file (%s), and waits for a reload "
 				  "of all services",
-				  other->name, running ? keys.text : "it is new"));
+				  other->name, running ? keys.text : "new service"));
 	}
 	say_what_changes(s, sc);
 	reload_take_listeners(s, sc, list->v);
@@ -290,7 +290,7 @@ static int reload_file(struct master *m, struct service *only, struct strbuf *er
 static int find_only(struct master *m, const char *name, struct service **ret, struct strbuf *error)
 {
 	if (m->broker.stopping) {
-		strbuf_add(error, "the broker is ending");
+		strbuf_add(error, "the broker is stopping");
 		return -ESHUTDOWN;
 	}
 	*ret = name ? find_service(m, name) : NULL;

@@ -24,9 +24,9 @@ static const char *signal_word(int signo)
 static const char *mode_words(enum stop_mode mode)
 {
 	static const char *const words[] = {
-		[STOP_DRAIN] = "taking what waits, then draining all workers",
+		[STOP_DRAIN] = "serving waiting clients, then draining all workers",
 		[STOP_FAST] = "telling all workers to end",
-		[STOP_NOW] = "asked again: killing all workers",
+		[STOP_NOW] = "second request: killing all workers",
 	};
 
 	return words[mode];

@@ -83,36 +83,36 @@ static const char *const results[METRICS_RELOADS_N] = {
 /* A table is read in columns. */
 /* clang-format off */
 static const struct family families[] = {
-	{ { "broker_build", OPENMETRICS_INFO, NULL, "Which broker this is" }, .write = build },
-	{ { "broker_state", OPENMETRICS_STATESET, NULL, "What the broker as a whole does" }, .write = broker_state },
-	{ { "broker_reloads_refused", COUNTER, NULL, "Reloads whose configuration was refused as a whole" }, .scope = BROKER, OF(snapshot, reloads_refused) },
+	{ { "broker_build", OPENMETRICS_INFO, NULL, "Version of the broker" }, .write = build },
+	{ { "broker_state", OPENMETRICS_STATESET, NULL, "State of the broker" }, .write = broker_state },
+	{ { "broker_reloads_refused", COUNTER, NULL, "Reloads that were refused because of their configuration" }, .scope = BROKER, OF(snapshot, reloads_refused) },
 
 	{ { "broker_connections_accepted", COUNTER, NULL, "Connections that the broker accepted" }, .scope = SERVICE, OF(service, accepted) },
 	{ { "broker_connections_sent", COUNTER, NULL, "Connections put into channels of workers" }, .scope = SERVICE, OF(service, sent) },
-	{ { "broker_connections_taken_back", COUNTER, NULL, "Connections taken back out of channels, to be given to others" }, .scope = SERVICE, OF(service, taken_back) },
+	{ { "broker_connections_taken_back", COUNTER, NULL, "Connections taken back from channels, to be given to other workers" }, .scope = SERVICE, OF(service, taken_back) },
 	{ { "broker_connections_taken", COUNTER, NULL, "Connections that workers took" }, .scope = SERVICE, OF(service, taken) },
-	{ { "broker_connections_client_gone", COUNTER, NULL, "Connections whose client had gone while the broker had them" }, .scope = SERVICE, OF(service, client_gone) },
+	{ { "broker_connections_client_gone", COUNTER, NULL, "Connections whose client had gone while they waited in the broker" }, .scope = SERVICE, OF(service, client_gone) },
 	{ { "broker_connections_refused", COUNTER, NULL, "Connections that the broker closed without a worker" }, .scope = SERVICE, .kind = BY_LABEL, OF(service, refused), BY("reason", refusals) },
-	{ { "broker_connections_waiting", GAUGE, NULL, "Connections that were accepted and that no worker has taken yet" }, .scope = SERVICE, .kind = BY_LABEL, OF(service, waiting), BY("place", places) },
+	{ { "broker_connections_waiting", GAUGE, NULL, "Connections that were accepted but not taken by a worker yet" }, .scope = SERVICE, .kind = BY_LABEL, OF(service, waiting), BY("place", places) },
 	{ { "broker_handoff_seconds", HISTOGRAM, "seconds", "Time from accepting a connection to sending it to a worker" }, .scope = SERVICE, .kind = TIMES, OF(service, handed), BOUNDS(0, 24) },
 	{ { "broker_wait_seconds", HISTOGRAM, "seconds", "Time from accepting a connection to the accept of the worker" }, .scope = SERVICE, .kind = TIMES, OF(service, waited), BOUNDS(3, 26) },
 
 	{ { "broker_service_serving", GAUGE, NULL, "1 if at least one worker of the service is ready" }, .scope = SERVICE, .kind = FLAG, OF(service, serving) },
 	{ { "broker_service_generation", GAUGE, NULL, "Generation in force" }, .scope = SERVICE, OF(service, generation) },
 	{ { "broker_service_workers_wanted", GAUGE, NULL, "Workers that the service should have" }, .scope = SERVICE, OF(service, wanted) },
-	{ { "broker_service_workers", GAUGE, NULL, "Workers by state, those of old generations too" }, .scope = SERVICE, .kind = BY_LABEL, OF(service, by_state), .label = "state", .names = worker_state_names, .n = WORKER_DEAD },
+	{ { "broker_service_workers", GAUGE, NULL, "Workers by state, including old generations" }, .scope = SERVICE, .kind = BY_LABEL, OF(service, by_state), .label = "state", .names = worker_state_names, .n = WORKER_DEAD },
 	{ { "broker_worker_start_seconds", HISTOGRAM, "seconds", "Time from the start of a worker until it was ready" }, .scope = SERVICE, .kind = TIMES, OF(service, started), BOUNDS(10, 27) },
-	{ { "broker_worker_restarts", COUNTER, NULL, "Workers that ended unasked, and so were replaced" }, .scope = SERVICE, .kind = BY_LABEL, OF(service, restarts), BY("reason", worker_end_names) },
+	{ { "broker_worker_restarts", COUNTER, NULL, "Workers that ended unexpectedly and were replaced" }, .scope = SERVICE, .kind = BY_LABEL, OF(service, restarts), BY("reason", worker_end_names) },
 	{ { "broker_reloads", COUNTER, NULL, "Reloads of the service that have ended" }, .scope = SERVICE, .kind = BY_LABEL, OF(service, reloads_ended), BY("result", results) },
-	{ { "broker_reload_duration_seconds", HISTOGRAM, "seconds", "Duration of reloads that were done" }, .scope = SERVICE, .kind = TIMES, OF(service, reloads), BOUNDS(14, 30) },
+	{ { "broker_reload_duration_seconds", HISTOGRAM, "seconds", "Duration of completed reloads" }, .scope = SERVICE, .kind = TIMES, OF(service, reloads), BOUNDS(14, 30) },
 
 	{ { "broker_listener_accepted", COUNTER, NULL, "Connections accepted from the listener" }, .scope = LISTENER, OF(listener, accepted) },
 	{ { "broker_listener_backlog", GAUGE, NULL, "Connections that wait in the backlog of the kernel" }, .scope = LISTENER, OF(listener, backlog), IF(listener, asked) },
-	{ { "broker_listener_backlog_limit", GAUGE, NULL, "Connections that the backlog holds" }, .scope = LISTENER, OF(listener, backlog_limit), IF(listener, asked) },
-	{ { "broker_listener_overflows", COUNTER, NULL, "Packets that the kernel dropped at the listener, mostly as its backlog was full" }, .scope = LISTENER, OF(listener, overflows), IF(listener, asked) },
+	{ { "broker_listener_backlog_limit", GAUGE, NULL, "Limit of connections that wait in the backlog" }, .scope = LISTENER, OF(listener, backlog_limit), IF(listener, asked) },
+	{ { "broker_listener_overflows", COUNTER, NULL, "Packets that the kernel dropped at the listener, mostly because its backlog was full" }, .scope = LISTENER, OF(listener, overflows), IF(listener, asked) },
 
 	{ { "broker_worker_up", GAUGE, NULL, "1 if the worker is ready" }, .scope = WORKER, .kind = FLAG, OF(worker, up) },
-	{ { "broker_worker_state", OPENMETRICS_STATESET, NULL, "What the newest worker in the slot does" }, .write = slot_state },
+	{ { "broker_worker_state", OPENMETRICS_STATESET, NULL, "State of the newest worker in the slot" }, .write = slot_state },
 	{ { "broker_worker_generation", GAUGE, NULL, "Generation of the newest worker in the slot" }, .scope = WORKER, OF(worker, generation), IF(worker, exists) },
 	{ { "broker_worker_taken", COUNTER, NULL, "Connections that workers in the slot took" }, .scope = WORKER, OF(worker, taken) },
 	{ { "broker_worker_waiting", GAUGE, NULL, "Connections that wait in channels of the slot" }, .scope = WORKER, OF(worker, waiting) },
@@ -120,11 +120,11 @@ static const struct family families[] = {
 	{ { "broker_worker_resident_memory_bytes", GAUGE, "bytes", "Resident memory of all processes in the slot" }, .scope = WORKER, OF(worker, rss_bytes), IF(worker, found) },
 	{ { "broker_worker_cpu_seconds", COUNTER, "seconds", "CPU time of all processes in the slot" }, .scope = WORKER, .kind = MILLISECONDS, OF(worker, cpu_ms), IF(worker, found) },
 
-	{ { "process_start_time_seconds", GAUGE, "seconds", "Start of the broker, since 1970" }, .scope = BROKER, .kind = MILLISECONDS, OF(snapshot, start_unix_ms) },
+	{ { "process_start_time_seconds", GAUGE, "seconds", "Start time of the broker, in seconds since 1970" }, .scope = BROKER, .kind = MILLISECONDS, OF(snapshot, start_unix_ms) },
 	{ { "process_cpu_seconds", COUNTER, "seconds", "CPU time of the broker" }, .scope = BROKER, .kind = NANOSECONDS, OF(snapshot, cpu_ns) },
 	{ { "process_resident_memory_bytes", GAUGE, "bytes", "Resident memory of the broker" }, .scope = BROKER, OF(snapshot, rss_bytes) },
-	{ { "process_open_fds", GAUGE, NULL, "Descriptors that the broker has open" }, .scope = BROKER, OF(snapshot, open_fds) },
-	{ { "process_max_fds", GAUGE, NULL, "Descriptors that the broker may have open" }, .scope = BROKER, OF(snapshot, max_fds) },
+	{ { "process_open_fds", GAUGE, NULL, "Open descriptors of the broker" }, .scope = BROKER, OF(snapshot, open_fds) },
+	{ { "process_max_fds", GAUGE, NULL, "Limit of open descriptors of the broker" }, .scope = BROKER, OF(snapshot, max_fds) },
 };
 /* clang-format on */
 

@@ -54,7 +54,7 @@ static int refuse(struct strbuf *ret_error, const char *text, const char *why)
 static const char *diagnose(const char *text)
 {
 	if (strchr(text, '%'))
-		return " has a zone, which is no part of a source: leave it out";
+		return " has a zone, which is not part of a source: omit it";
 	if (strchr(text, '[') || (strchr(text, '.') && strchr(text, ':')))
 		return " is not a source: write it without a port and without brackets, 10.0.0.0/8 "
 		       "or ::1";

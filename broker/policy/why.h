@@ -20,8 +20,9 @@ struct why_worker {
 	bool held_by_hand, held_by_debug, stopped, pinned_only, guest;
 	int64_t stalled_ms; /* has taken nothing for so long, while others did; 0: it does */
 	bool debugged;	    /* by a person: its deadlines stand still */
-	int tracer; /* pid; 0: none. Also a tracer that it always runs under, which stops no deadline
-		     */
+	int tracer;	    /* pid; 0: none. Also a tracer that it always runs under, which stops no
+			     * deadline
+			     */
 	const char *tracer_name;
 	const char *missing;  /* ports it does not listen on yet; empty: not known */
 	const char *last_end; /* how the process before it ended, unasked; NULL: it did not */

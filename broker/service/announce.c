@@ -7,7 +7,7 @@ static void announce_begin(const struct service *s, const struct worker *w)
 {
 	const char *how = s->rollout.strategy == STRATEGY_START_FIRST
 				  ? "each new one ready before an old one leaves"
-				  : "each old one gone before its new one starts";
+				  : "each old worker ends before its new one starts";
 	STRBUF(what, 64);
 
 	if (w)

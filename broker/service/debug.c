@@ -13,11 +13,11 @@ int debug_begin(struct worker *w, const struct pin_source *from, struct strbuf *
 	int r = 0;
 
 	if (w->held & HELD_BY_DEBUG) {
-		strbuf_addf(error, "%s is being debugged already", w->name);
+		strbuf_addf(error, "%s is already being debugged", w->name);
 		return -EBUSY;
 	}
 	if (from && pins_find(&service_of(w)->dispatch.pins, PIN_DEBUG, from)) {
-		strbuf_add(error, "another worker is being debugged with that source already");
+		strbuf_add(error, "another worker is already being debugged with that source");
 		return -EBUSY;
 	}
 	/* First the pin: what waits there and has it need not leave. */

@@ -38,7 +38,7 @@ static bool may_join(const struct service *s, struct strbuf *error)
 			    "own workers has listened",
 			    service_name(s));
 	else if (count_guests(s) >= GUESTS_MAX)
-		strbuf_addf(error, "[service:%s] has %d guests already", service_name(s),
+		strbuf_addf(error, "[service:%s] already has %d guests", service_name(s),
 			    GUESTS_MAX);
 	else
 		return true;
@@ -73,7 +73,8 @@ static void find_heir(struct worker *w)
 				continue;
 			if (watch_process(w, &cred) == 0) {
 				log_event(LEVEL_INFO, "worker-daemonised", LOG_WORKER(w),
-					  LOG_MSG("process %d has ended, its child %d serves on",
+					  LOG_MSG("process %d has ended, and its child %d keeps "
+						  "serving",
 						  (int)w->main_was, (int)w->pid));
 				return;
 			}
@@ -139,8 +140,8 @@ int guest_join(struct service *s, int peer, bool pinned_only, struct worker **re
 	list_append(&s->workers, &w->link);
 	log_event(LEVEL_INFO, "guest-join", LOG_WORKER(w), LOG_INT("uid", w->uid),
 		  LOG_INT("generation", w->generation), LOG_BOOL("pinned_only", pinned_only),
-		  LOG_MSG("joins, started by hand%s",
-			  pinned_only ? "; gets connections of pinned sources only" : ""));
+		  LOG_MSG("joins; it was started by hand%s",
+			  pinned_only ? "; it gets connections from pinned sources only" : ""));
 	*ret = w;
 	return 0;
 }

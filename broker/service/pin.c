@@ -38,7 +38,7 @@ static void let_go(struct service *s, const struct pin *pin)
 			list_for_each (c, &w->taker.channels, link) {
 				c->sent_unpinned = c->sent;
 				if (w->state == WORKER_HELD)
-					(void)endpoint_take_back(c, "the pin is off");
+					(void)endpoint_take_back(c, "the pin is removed");
 			}
 }
 
@@ -51,7 +51,7 @@ static void taken_off(struct service *s, const struct pin *pin, const char *reas
 	} else {
 		strbuf_add(&message, "connections of ");
 		pin_source_format(&pin->source, &message);
-		strbuf_addf(&message, " go round again: %s", reason);
+		strbuf_addf(&message, " go to the round again: %s", reason);
 	}
 	route_say_off(&s->dispatch, pin, reason, message.text);
 	let_go(s, pin);
@@ -86,7 +86,7 @@ int service_pin(struct service *s, const struct pin *pin, struct strbuf *error)
 		return -ENOENT;
 	}
 	if (pins_add(&s->dispatch.pins, pin, &old) < 0) {
-		strbuf_addf(error, "service %s has %d pins already: take one off first",
+		strbuf_addf(error, "service %s already has %d pins: remove one first",
 			    service_name(s), PINS_MAX);
 		return -ENOSPC;
 	}

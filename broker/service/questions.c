@@ -83,7 +83,7 @@ int service_check_steering(const struct service *s, struct strbuf *error)
 		return -ESHUTDOWN;
 	}
 	if (s->rollout.active) {
-		strbuf_addf(error, "a %s of %s is under way: wait for its end, or abort it",
+		strbuf_addf(error, "a %s of %s is under way: wait until it ends, or abort it",
 			    roll_kind_name(s->roll_kind), service_name(s));
 		return -EBUSY;
 	}

@@ -189,7 +189,7 @@ static void greeting_ready(struct loop_source *source, uint32_t events)
 		return;
 	}
 	if (!worker_state_is_current(w->state)) {
-		refuse(g, ECONNREFUSED, "a worker that is told to end wants to listen");
+		refuse(g, ECONNREFUSED, "a worker that was told to end wants to listen");
 		return;
 	}
 	join(g, w, &buf.hello);

@@ -16,12 +16,12 @@
 static const char *no_window_text(const struct service *s)
 {
 	if (s->conf->rollback_window_ms == 0)
-		return "rollback_window is 0, so that no old worker is kept";
+		return "rollback_window is 0, so no old worker is kept";
 	if (s->reloads_done + s->reloads_aborted == 0)
 		return "no reload was done yet";
 	if (s->roll_kind == ROLL_RELOAD && s->abort_reason[0] && s->rollout.done == 0)
 		return "the last reload was aborted, and had replaced no worker";
-	return "its rollback_window is over, or the last reload was rolled back already";
+	return "its rollback_window is over, or the last reload has already been rolled back";
 }
 
 static int check_rollback(const struct service *s, struct strbuf *error)

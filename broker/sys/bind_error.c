@@ -40,7 +40,7 @@ void bind_error_explain(const struct handoff_addr *addr, int error, struct strbu
 			proc_name(pid, name, sizeof(name));
 			strbuf_addf(reason, " by %s (pid %d)", name, (int)pid);
 		}
-		strbuf_add(reason, "; stop what uses it, or choose another port");
+		strbuf_add(reason, "; stop the program that uses it, or choose another port");
 		break;
 	case EACCES:
 		strbuf_add(reason, "; ports below 1024 need root or CAP_NET_BIND_SERVICE");

@@ -51,7 +51,7 @@ static int check(const char *path, const struct stat *st, struct strbuf *error)
 	if (geteuid() == 0 && (st->st_mode & S_IWOTH))
 		return strbuf_fail(
 			error, -EPERM,
-			"%s can be written by everybody, and the broker runs as root: chmod o-w %s",
+			"%s is writable by everybody, and the broker runs as root: chmod o-w %s",
 			path, path);
 	if (st->st_size > MAX_SIZE)
 		return strbuf_fail(error, -EFBIG, "%s is larger than %d bytes", path, MAX_SIZE);

@@ -97,7 +97,7 @@ void log_flush(void)
 		lg.lost = 0;
 		log_event(
 			LEVEL_WARN, "log-lost", LOG_INT("entries", lost),
-			LOG_MSG("%llu log entries were dropped: whatever reads the log is too slow",
+			LOG_MSG("%llu log entries were dropped: the reader of the log is too slow",
 				lost));
 	}
 }

@@ -67,7 +67,7 @@ static int make_way(const char *path, struct strbuf *error)
 
 	if (lstat(path, &st) < 0)
 		return errno == ENOENT ? 0
-				       : strbuf_fail(error, -errno, "cannot look at %s: %m", path);
+				       : strbuf_fail(error, -errno, "cannot examine %s: %m", path);
 	if (!S_ISSOCK(st.st_mode))
 		return strbuf_fail(error, -EEXIST,
 				   "%s is there already and is no socket; remove it or choose "
@@ -89,10 +89,9 @@ int unix_listener_open(const char *path, gid_t group, int *ret_fd, struct strbuf
 	int r;
 
 	if (strlen(path) > UNIX_PATH_LEN)
-		return strbuf_fail(
-			error, -ENAMETOOLONG,
-			"%s: the path is too long for a socket (%zu characters are allowed)", path,
-			UNIX_PATH_LEN);
+		return strbuf_fail(error, -ENAMETOOLONG,
+				   "%s: the path is too long for a socket (at most %zu characters)",
+				   path, UNIX_PATH_LEN);
 	r = make_way(path, error);
 	if (r < 0)
 		return r;

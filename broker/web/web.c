@@ -150,7 +150,7 @@ static void answer_request(struct web_client *c)
 	} else if (http_path_is(&c->request, "/readyz")) {
 		answer_ready(c);
 	} else {
-		answer_text(c, HTTP_NOT_FOUND, "there are /metrics, /healthz and /readyz\n");
+		answer_text(c, HTTP_NOT_FOUND, "not found; try /metrics, /healthz or /readyz\n");
 	}
 }
 

@@ -39,7 +39,7 @@ static int wait_for_check(pid_t pid, int status_fd, struct strbuf *error)
 	if (n == 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
 	if (!error->len)
-		strbuf_add(error, "the launcher failed without a word");
+		strbuf_add(error, "the launcher failed without a message");
 	return -EINVAL;
 }
 

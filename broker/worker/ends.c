@@ -44,7 +44,7 @@ static void lost(struct taker *t, struct channel *c)
 	struct endpoint *e = c->endpoint;
 
 	endpoint_leave(e, c);
-	(void)endpoint_take_back(c, c->broken ? "the worker shut its listening socket down"
+	(void)endpoint_take_back(c, c->broken ? "the worker shut down its listening socket"
 					      : "the worker closed its listening socket");
 	channel_close(c);
 	endpoint_wake(e);

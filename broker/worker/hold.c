@@ -46,7 +46,7 @@ void worker_unhold(struct worker *w, enum worker_hold by)
 	w->held &= ~(unsigned)by;
 	if (w->held) {
 		log_event(LEVEL_INFO, "worker-held", LOG_WORKER(w), LOG_STR("by", word_of(w->held)),
-			  LOG_MSG("%s; stays out of the round: %s", what, reason_of(w->held)));
+			  LOG_MSG("%s; still out of the round: %s", what, reason_of(w->held)));
 		return;
 	}
 	log_event(LEVEL_INFO, "worker-released", LOG_WORKER(w), LOG_STR("by", word_of(by)),

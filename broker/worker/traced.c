@@ -64,8 +64,7 @@ void worker_say_traced(struct worker *w)
 	w->said_traced = now;
 	tracer_add_words(tracer, &by);
 	log_event(LEVEL_WARN, "worker-traced", LOG_WORKER(w), LOG_INT("tracer", tracer),
-		  LOG_MSG("is to end, but is left alone until its debugger lets go of it%s%s",
-			  by.text,
+		  LOG_MSG("should end, but is left alone until its debugger detaches%s%s", by.text,
 			  broker_waits ? "; the broker waits for that, and a second signal ends "
 					 "both now"
 				       : ""));

@@ -38,12 +38,12 @@ static const char *why_stopping(enum worker_state from, enum worker_event ev)
 	if (ev == EV_DRAINED)
 		return "no connection is left: told to end";
 	if (ev == EV_MAIN_EXIT)
-		return "its main process has ended: the others are told to end";
+		return "its main process has ended: its other processes are told to end";
 	if (from == WORKER_PARKED && (ev == EV_CLOSED || ev == EV_UNLISTEN))
 		return "it closed its listening socket, so that no rollback can put it back: told "
 		       "to end";
 	if (from == WORKER_PARKED)
-		return "not needed for a rollback any more: told to end";
+		return "no longer needed for a rollback: told to end";
 	return ev == EV_TIMEOUT ? "time is up: told to end" : "told to end";
 }
 
@@ -71,11 +71,12 @@ void worker_log_change(const struct worker *w, enum worker_state from, enum work
 		return;
 	case WORKER_DRAINING:
 		log_event(LEVEL_INFO, "worker-draining", LOG_WORKER(w),
-			  LOG_MSG("gets no more connections, has %lld s to finish those it has%s%s",
+			  LOG_MSG("gets no more connections, and has %lld s to finish the ones it "
+				  "has%s%s",
 				  (long long)w->terms->live->drain_timeout_ms / MSEC_PER_SEC,
 				  ev == EV_CLOSED ? " (it closed its listening socket)" : "",
 				  w->held & HELD_BY_HAND
-					  ? "; it is held by hand, what takes its place is not"
+					  ? "; it is held by hand, its replacement is not"
 					  : ""));
 		return;
 	case WORKER_PARKED:

@@ -92,7 +92,7 @@ def what_is_wrong_is_said_with_the_nearest_name():
         ("hold web.0@0", "unknown-worker", "did you mean web.0?"),
         ("hold", "bad-request", "usage: hold WORKER"),
         ("status 'web", "bad-request", "quote"),
-        ("top", "bad-request", "done by brokerctl"),
+        ("top", "bad-request", "a command of brokerctl"),
         ("help xyzzy", "unknown-command", "xyzzy"),
         ("", "bad-request", "no command"),
     ):

@@ -210,7 +210,7 @@ def ctrl_c_leaves_the_reload_alone():
         terminal.wait_for("web generation 4")
         terminal.type("\x03")
         assert terminal.wait_exit() == 130
-        terminal.wait_for("goes on without us")
+        terminal.wait_for("continues in the broker")
         assert ("reload abort" in terminal.screen.text()) == abort
         assert fake.request() == command and fake.requests.empty()
 

@@ -200,7 +200,7 @@ def the_only_one_that_runs_and_no_other():
     second = fake_of(USER, run_directory("two", USER))
     # A path of hexadecimal digits is nobody's name for a broker.
     process = "  pid %d: %s" % (os.getpid(), " ".join(command_line()))
-    fails(ask("status"), 3, "2 brokers run here", *("\n  " + fake.path + process[:150]
+    fails(ask("status"), 3, "2 brokers are running", *("\n  " + fake.path + process[:150]
                                                    for fake in (first, second)))
     first.stop()
     shows(ask("status"))

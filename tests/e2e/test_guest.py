@@ -353,11 +353,11 @@ def a_join_that_is_none_is_refused_in_words_and_makes_no_guest():
     broker = Broker(app("srv_poll"), workers=1)
     join = struct.pack("=HHIII64s", 1, 6, 80, 0, 0, b"web")
     for sent, says in (
-        (struct.pack("=HH", 2, 6) + join[4:], "another version"),
-        (join[:40], "another version"),
-        (join + b"x", "another version"),
-        (join[:8] + b"\xff" + join[9:], "another version"),
-        (join[:16] + b"x" * 64, "another version"),
+        (struct.pack("=HH", 2, 6) + join[4:], "version of worker-shim differs"),
+        (join[:40], "version of worker-shim differs"),
+        (join + b"x", "version of worker-shim differs"),
+        (join[:8] + b"\xff" + join[9:], "version of worker-shim differs"),
+        (join[:16] + b"x" * 64, "version of worker-shim differs"),
         (struct.pack("=HHIII64s", 1, 6, 80, 0, 0, b"wob"), "no service wob"),
         (struct.pack("=HHIII64s", 1, 6, 80, 0, 0, b"web --no-wait"), "join"),
     ):

@@ -155,10 +155,10 @@ def whatever_is_wrong_is_said_in_one_line_and_nothing_is_started(broker):
 @test
 def options_that_do_not_go_together_are_refused(broker):
     for options, want in (
-        (["--join", "/x"], "which service?"),
-        (["--service", "web"], "belong to --join"),
-        (["--pinned-only"], "belong to --join"),
-        (["--report"], "belongs to --check"),
+        (["--join", "/x"], "needs --service"),
+        (["--service", "web"], "need --join"),
+        (["--pinned-only"], "need --join"),
+        (["--report"], "needs --check"),
         (["--join", "/x", "--service", "web stop"], "not a name"),
         (["--join", "/x", "--service", ""], "not a name"),
         (["--join", "/x", "--service", "web\nstop"], "not a name"),

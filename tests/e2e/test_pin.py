@@ -435,7 +435,7 @@ def there_is_one_session_at_a_worker():
     with Control(broker) as session:
         session.ask("debug web.0")
         answer = refusal(broker, "debug web.0")
-        assert "being debugged already" in answer["message"], answer
+        assert "already being debugged" in answer["message"], answer
         assert refusal(broker, "release web.0")["code"] == "refused"
     broker.wait_event("worker-released", by="debug")
     with Control(broker) as session:

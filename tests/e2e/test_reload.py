@@ -213,7 +213,7 @@ def a_wrong_file_changes_nothing():
             event = broker.reload_and_wait(want="reload-refused")
             where = broker.file + want if want.startswith(":") else want
             assert where in event["message"], (what, event)
-            assert "no worker was touched" in event["message"], event
+            assert "no worker was changed" in event["message"], event
     os.unlink(broker.file)
     assert "No such file" in broker.reload_and_wait(want="reload-refused")["message"]
     os.mkdir(broker.file)

@@ -52,7 +52,7 @@ def a_rollback_puts_the_old_workers_back_in_one_step():
     assert not broker.events("worker-start", since=mark)
     line = service(broker)
     assert line["generation"] == 1 and line["rollback_ms"] is None, line
-    assert "or the last reload was rolled back already" in refusal(broker, "rollback web")
+    assert "or the last reload has already been rolled back" in refusal(broker, "rollback web")
     load.assert_clean()
     # The next reload goes on counting.
     assert broker.reload_and_wait()["generation"] == 3
@@ -78,7 +78,7 @@ def the_answer_says_who_is_back_and_who_is_not():
     broker.wait_event("worker-parked", since=mark, count=2)
     assert service(broker)["ready"] == 2
     text = told(broker, "rollback web")
-    assert "0 of 2 workers are in the round, so that clients wait" in text, text
+    assert "0 of 2 workers are in the round, so clients wait" in text, text
     ask(broker, "release web.1")
     assert http_get(broker.port).pid
 

@@ -167,7 +167,7 @@ def version_help_and_usage():
     for wrong, why in (
         ([], "nothing to run"),
         (["--nonsense"], "usage"),
-        (["-c", "x.ini", "-w", "2"], "goes without"),
+        (["-c", "x.ini", "-w", "2"], "excludes"),
         (["--ready-fd", "99", "--", "true"], "open descriptor"),
         (["-w", "0", "--", "true"], "1 to 1024"),
         (["-w", "2", "-l", "nowhere", "--", "true"], "nowhere"),

@@ -253,7 +253,7 @@ def who_asks_for_the_end_again_is_told_what_that_does():
     sock, _ = hold(broker.port)
     assert told(broker, "stop") is None
     broker.wait_event("worker-draining")
-    assert "ends all workers now" in told(broker, "stop")
+    assert "now kills all workers" in told(broker, "stop")
     broker.wait_stopped()
     sock.close()
 

@@ -183,7 +183,7 @@ def the_plan_tells_what_becomes_of_held_and_debugged_workers():
         for name in ("web.0", "web.1"):
             assert worker(broker, name)["state"] == "ready"
         event = broker.wait_event("worker-draining", worker="web.0")
-        assert event["message"].endswith("it is held by hand, what takes its place is not"), event
+        assert event["message"].endswith("it is held by hand, its replacement is not"), event
         assert worker(broker, "web.1@1")["pid"] == pid
         assert actions(broker) == ["all workers of web are replaced one after another"]
     wait_worker(broker, "web.1@1", state="parked")

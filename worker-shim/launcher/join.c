@@ -41,10 +41,10 @@ static enum launch_exit explain_connect(const char *path, int error, struct reas
 				  "is, and the broker must run",
 				  path);
 	case ECONNREFUSED:
-		return reason_set(
-			reason, LAUNCH_REFUSED,
-			"--join %s: no broker listens there: start it, or name its control socket",
-			path);
+		return reason_set(reason, LAUNCH_REFUSED,
+				  "--join %s: no broker listens there: start the broker, or name "
+				  "its control socket",
+				  path);
 	case EACCES:
 	case EPERM:
 		return reason_set(reason, LAUNCH_REFUSED,
@@ -53,12 +53,13 @@ static enum launch_exit explain_connect(const char *path, int error, struct reas
 				  path, (int)geteuid());
 	case EAGAIN:
 	case ETIMEDOUT:
-		return reason_set(reason, LAUNCH_REFUSED,
-				  "--join %s: the broker does not answer: too many wait there",
-				  path);
+		return reason_set(
+			reason, LAUNCH_REFUSED,
+			"--join %s: the broker does not answer: too many clients are waiting",
+			path);
 	case EPROTOTYPE:
 		return reason_set(reason, LAUNCH_REFUSED,
-				  "--join %s: not a control socket; the rendezvous perhaps?", path);
+				  "--join %s: not a control socket; is it the rendezvous?", path);
 	}
 	return reason_set(reason, LAUNCH_REFUSED, "--join %s: %s", path, strerror(error));
 }
@@ -141,9 +142,10 @@ static enum launch_exit collect(int fd, union answer *ret, size_t *ret_len, stru
 		if (n == 0 && *ret_len)
 			break;
 		if (n == -ETIMEDOUT)
-			return reason_set(reason, LAUNCH_REFUSED,
-					  "the broker has not answered within %d s; is it stopped?",
-					  JOIN_TIMEOUT_MS / 1000);
+			return reason_set(
+				reason, LAUNCH_REFUSED,
+				"the broker has not answered within %d s; is its process stopped?",
+				JOIN_TIMEOUT_MS / 1000);
 		if (n <= 0)
 			return reason_set(reason, LAUNCH_REFUSED,
 					  "the broker has closed the control connection%s%s",
@@ -168,7 +170,7 @@ static enum launch_exit understand(const union answer *answer, size_t len, struc
 		return reason_set(reason, LAUNCH_REFUSED, "the broker refuses: %.*s",
 				  (int)strcspn(answer->text, "\n"), answer->text);
 	return reason_set(reason, LAUNCH_REFUSED,
-			  "what answers at the control socket is not a broker of this version");
+			  "the program at the control socket is not a broker of this version");
 }
 
 /* All ports but those of the service are the app's own: a tool in front of it keeps its port. */
@@ -224,8 +226,7 @@ enum launch_exit join_broker(const struct join *join, struct reason *ret_reason)
 
 	if (!name_is_plain(join->service))
 		return reason_set(ret_reason, LAUNCH_USAGE,
-				  "--service %.80s: not a name that a service can have",
-				  join->service);
+				  "--service %.80s: not a valid service name", join->service);
 	code = dial(join->control, &fd, ret_reason);
 	if (code != LAUNCH_GOOD)
 		return code;
@@ -238,6 +239,6 @@ enum launch_exit join_broker(const struct join *join, struct reason *ret_reason)
 	if (code == LAUNCH_GOOD)
 		code = understand(&answer, len, ret_reason);
 	if (code == LAUNCH_GOOD && !set_environment(&answer.joined))
-		code = reason_set(ret_reason, LAUNCH_REFUSED, "no memory for the environment");
+		code = reason_set(ret_reason, LAUNCH_REFUSED, "out of memory");
 	return code;
 }

@@ -82,13 +82,11 @@ static enum launch_exit check_options(const struct options *options, struct reas
 	const struct join *join = &options->join;
 
 	if (options->report && !options->check)
-		return reason_set(reason, LAUNCH_USAGE, "--report belongs to --check");
+		return reason_set(reason, LAUNCH_USAGE, "--report needs --check");
 	if (join->control && !join->service)
-		return reason_set(reason, LAUNCH_USAGE,
-				  "--join: which service? name it with --service");
+		return reason_set(reason, LAUNCH_USAGE, "--join needs --service");
 	if (!join->control && (join->service || join->pinned_only))
-		return reason_set(reason, LAUNCH_USAGE,
-				  "--service and --pinned-only belong to --join");
+		return reason_set(reason, LAUNCH_USAGE, "--service and --pinned-only need --join");
 	return LAUNCH_GOOD;
 }
 
@@ -133,7 +131,7 @@ static enum launch_exit take_option(int c, struct options *options, struct reaso
 	case OPT_BACKEND:
 		if (strcmp(optarg, "auto") != 0 && strcmp(optarg, "preload") != 0)
 			return reason_set(reason, LAUNCH_USAGE,
-					  "--backend %s: it is auto or preload", optarg);
+					  "--backend %s: must be auto or preload", optarg);
 		break;
 	case OPT_CHECK:
 		options->check = true;

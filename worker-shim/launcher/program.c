@@ -184,7 +184,7 @@ static enum launch_exit check_library(const char *library, struct elf_info *ret,
 	if (strpbrk(library, " :"))
 		return reason_set(
 			ret_reason, LAUNCH_REFUSED,
-			"the preload library %s: its path must not hold a space or a colon",
+			"the preload library %s: its path must not contain a space or a colon",
 			library);
 	return LAUNCH_GOOD;
 }

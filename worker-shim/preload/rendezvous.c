@@ -172,7 +172,7 @@ int rendezvous_meet(const struct slot *slot, bool adopt, int timeout_ms, struct 
 	hello_init(slot, adopt, &hello);
 	r = send_hello(ret->rendezvous, &hello);
 	if (r < 0)
-		return fail(ret, EADDRNOTAVAIL, "the broker does not listen any more");
+		return fail(ret, EADDRNOTAVAIL, "the broker no longer listens");
 	if (!wait_readable(ret->rendezvous, deadline_ms))
 		return fail(ret, EADDRNOTAVAIL, "the broker did not answer in time");
 
@@ -184,8 +184,7 @@ int rendezvous_meet(const struct slot *slot, bool adopt, int timeout_ms, struct 
 	if (handoff_check(&answer, (size_t)n, HANDOFF_REFUSED))
 		return fail(ret, (int)answer.refused.error, answer.refused.reason);
 	if (!handoff_check(&answer, (size_t)n, HANDOFF_WELCOME) || ret->tx < 0)
-		return fail(ret, EADDRNOTAVAIL,
-			    "the broker's answer is not understood: another version?");
+		return fail(ret, EADDRNOTAVAIL, "the broker sent an answer of an unknown version");
 	if (!rendezvous_name_of(ret->rx, &name) || name.channel != answer.welcome.channel)
 		return fail(ret, EADDRNOTAVAIL, "the broker sent a channel without its name");
 
