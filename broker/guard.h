@@ -2,8 +2,7 @@
  * guard - the broker's side of the keeper (sys/keeper.h): tells it which processes it would have to
  * end if the broker could not.
  */
-#ifndef BROKER_GUARD_H
-#define BROKER_GUARD_H
+#pragma once
 
 #include "core/notice.h"
 
@@ -24,5 +23,3 @@ void guard_stop(struct guard *g);
 
 /* Whether child @pid, which has ended, was the keeper. Then a new one is started. */
 bool guard_reaped(struct guard *g, pid_t pid);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * run - a broker from its start to its end.
  */
-#ifndef BROKER_RUN_H
-#define BROKER_RUN_H
+#pragma once
 
 #include "types.h"
 
@@ -17,5 +16,3 @@ struct run_options {
  * code; what went wrong has been logged.
  */
 enum exit_code run_broker(struct conf *conf, const struct run_options *options);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * signals - what each signal to the broker does; broker(8) has the list.
  */
-#ifndef BROKER_SIGNALS_H
-#define BROKER_SIGNALS_H
+#pragma once
 
 #include "types.h"
 
@@ -11,5 +10,3 @@ extern const size_t signals_n_handled;
 
 /* @loop is that of a struct run. */
 void signals_received(struct loop *loop, int signo);
-
-#endif

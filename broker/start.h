@@ -2,8 +2,7 @@
  * start - what must be there before the first worker is started: program files, limits, places,
  * listeners, rights.
  */
-#ifndef BROKER_START_H
-#define BROKER_START_H
+#pragma once
 
 #include "types.h"
 
@@ -12,5 +11,3 @@ enum exit_code start_prepare(struct run *run);
 
 /* Logs why the broker cannot start, or go on, and returns @code. */
 enum exit_code start_failed(enum exit_code code, const char *text);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * broker - the whole of a running broker: its parts are put together here, and nowhere else.
  */
-#ifndef BROKER_TYPES_H
-#define BROKER_TYPES_H
+#pragma once
 
 #include "control/control.h"
 #include "guard.h"
@@ -32,5 +31,3 @@ struct run {
 	struct loop_source log_source; /* a slow log reader is waited for */
 	int ready_fd;		       /* owned; -1: none, or told */
 };
-
-#endif

@@ -3,8 +3,7 @@
  *
  * Numbers only: a name would need a lookup, which may block, fail or change.
  */
-#ifndef BROKER_BASE_ADDRESS_H
-#define BROKER_BASE_ADDRESS_H
+#pragma once
 
 #include "base/strbuf.h"
 #include "handoff_wire.h"
@@ -31,5 +30,3 @@ bool address_equal(const struct handoff_addr *a, const struct handoff_addr *b);
  * or one that contains the other. [::] without HANDOFF_V6ONLY contains IPv4.
  */
 bool address_overlap(const struct handoff_addr *a, const struct handoff_addr *b);
-
-#endif

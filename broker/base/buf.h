@@ -4,8 +4,7 @@
  * Where strbuf is for messages that may be cut, this is for answers that must be whole: once
  * it could not grow it is `failed`, takes nothing more, and its owner gives up the answer.
  */
-#ifndef BROKER_BASE_BUF_H
-#define BROKER_BASE_BUF_H
+#pragma once
 
 #include <stdarg.h>
 #include "base/util.h"
@@ -29,5 +28,3 @@ void buf_addf(struct buf *b, const char *fmt, ...) PRINTF(2, 3);
 
 /* Forgets the first @n bytes: they were written. Frees the storage when nothing is left. */
 void buf_consume(struct buf *b, size_t n);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * fd.h - descriptors whose declaration says that they are closed at the end of their scope.
  */
-#ifndef BROKER_BASE_FD_H
-#define BROKER_BASE_FD_H
+#pragma once
 
 #include <errno.h>
 #include <stdbool.h>
@@ -50,5 +49,3 @@ static inline bool errno_is_shortage(int error)
 {
 	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
-
-#endif

@@ -12,8 +12,7 @@
  * Commas come by themselves. Text that is not UTF-8, or that could steer a terminal, is
  * escaped: what comes out is always one valid line, whatever goes in.
  */
-#ifndef BROKER_BASE_JSON_H
-#define BROKER_BASE_JSON_H
+#pragma once
 
 #include "base/buf.h"
 
@@ -33,5 +32,3 @@ void json_close(struct buf *out);
 void json_close_array(struct buf *out);
 
 /* Elements of an array have no key: pass NULL. */
-
-#endif

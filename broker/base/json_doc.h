@@ -8,8 +8,7 @@
  * null means the same as absent to all that look a member up. Of members with the same name
  * the first counts. What looks into a value may be given NULL: nothing is in it then.
  */
-#ifndef BROKER_BASE_JSON_DOC_H
-#define BROKER_BASE_JSON_DOC_H
+#pragma once
 
 #include "base/util.h"
 
@@ -62,5 +61,3 @@ bool json_doc_truth(const struct json_value *object, const char *key);
 /* What is in an array or object, one after the other; NULL after the last. */
 const struct json_value *json_doc_first(const struct json_value *container);
 const struct json_value *json_doc_next(const struct json_value *value);
-
-#endif

@@ -5,8 +5,7 @@
  * twice and a destructor need not know whether its object was ever linked.
  * Every link member says in a comment on which list it is.
  */
-#ifndef BROKER_BASE_LIST_H
-#define BROKER_BASE_LIST_H
+#pragma once
 
 #include "base/util.h"
 
@@ -72,5 +71,3 @@ static inline size_t list_count(const struct list *head)
 	    tmp = container_of(it->member.next, __typeof__(*it), member);                          \
 	     &it->member != (head);                                                                \
 	     it = tmp, tmp = container_of(it->member.next, __typeof__(*it), member))
-
-#endif

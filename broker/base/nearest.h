@@ -1,8 +1,7 @@
 /*
  * nearest - the word that was probably meant.
  */
-#ifndef BROKER_BASE_NEAREST_H
-#define BROKER_BASE_NEAREST_H
+#pragma once
 
 #include "base/util.h"
 
@@ -14,5 +13,3 @@
  * of equally near ones wins.
  */
 const char *nearest(const char *word, const char *const *candidates, size_t n);
-
-#endif

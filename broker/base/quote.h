@@ -2,12 +2,9 @@
  * quote - how a message shows the text that somebody gave: in double quotes,
  * escaped so that it cannot steer a terminal, and cut where it gets long.
  */
-#ifndef BROKER_BASE_QUOTE_H
-#define BROKER_BASE_QUOTE_H
+#pragma once
 
 #include "base/strbuf.h"
 
 void quote_add(struct strbuf *out, const char *text);
 void quote_add_bytes(struct strbuf *out, const char *text, size_t len);
-
-#endif

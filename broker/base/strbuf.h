@@ -4,8 +4,7 @@
  * Always terminated. What does not fit is cut and remembered, never an error:
  * it is for messages, where a cut tail beats no message.
  */
-#ifndef BROKER_BASE_STRBUF_H
-#define BROKER_BASE_STRBUF_H
+#pragma once
 
 #include <stdarg.h>
 #include "base/util.h"
@@ -41,5 +40,3 @@ int strbuf_fail(struct strbuf *b, int r, const char *fmt, ...) PRINTF(3, 4);
  * reader cannot be steered by it.
  */
 void strbuf_add_escaped(struct strbuf *b, const char *bytes, size_t n);
-
-#endif

@@ -5,8 +5,7 @@
  *
  * Every function that allocates returns -ENOMEM and leaves the list as it was.
  */
-#ifndef BROKER_BASE_STRLIST_H
-#define BROKER_BASE_STRLIST_H
+#pragma once
 
 #include "base/util.h"
 
@@ -15,5 +14,3 @@ int strlist_append(char ***list, const char *text);
 int strlist_copy(char *const *from, char ***ret);
 void strlist_free(char **list); /* NULL is fine */
 bool strlist_equal(char *const *a, char *const *b);
-
-#endif

@@ -5,8 +5,7 @@
  * units_error: *@ret is untouched. Bounds of an option are its own business;
  * here a number must only fit.
  */
-#ifndef BROKER_BASE_UNITS_H
-#define BROKER_BASE_UNITS_H
+#pragma once
 
 #include "base/strbuf.h"
 
@@ -32,5 +31,3 @@ void units_add_signal(struct strbuf *out, int signal); /* "TERM"; "35" where the
 
 /* The n-th name of a signal, NULL after the last: for "did you mean". */
 const char *units_signal_name(size_t n);
-
-#endif

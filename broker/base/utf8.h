@@ -1,8 +1,7 @@
 /*
  * utf8.h - is this text, and may it be shown?
  */
-#ifndef BROKER_BASE_UTF8_H
-#define BROKER_BASE_UTF8_H
+#pragma once
 
 #include "base/util.h"
 
@@ -39,5 +38,3 @@ static inline size_t utf8_len(const unsigned char *s, size_t n)
 	/* C1 controls move a terminal's cursor as C0 do. */
 	return cp < 0xa0 ? 0 : len;
 }
-
-#endif

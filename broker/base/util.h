@@ -3,8 +3,7 @@
  *
  * No system call, no allocation, nothing that needs a source file.
  */
-#ifndef BROKER_BASE_UTIL_H
-#define BROKER_BASE_UTIL_H
+#pragma once
 
 #include <assert.h>
 #include <stdbool.h>
@@ -30,5 +29,3 @@ static inline void freep(void *p)
 	free(*(void **)p);
 }
 #define _cleanup_free_ __attribute__((cleanup(freep)))
-
-#endif

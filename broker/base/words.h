@@ -11,8 +11,7 @@
  * program would get them as arguments). * ? [ { ~ ( ! pass as they are: a
  * program that gets one and cannot use it says so, and java expands a class path itself.
  */
-#ifndef BROKER_BASE_WORDS_H
-#define BROKER_BASE_WORDS_H
+#pragma once
 
 #include "base/strbuf.h"
 
@@ -47,5 +46,3 @@ void words_free(struct words *words); /* an all-zero one is fine */
  * line): it is shown as \xNN, and does not come back.
  */
 void words_add_quoted(struct strbuf *out, const char *word);
-
-#endif

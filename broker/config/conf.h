@@ -5,8 +5,7 @@
  * afterwards. A reload builds a second one beside it; workers keep the struct
  * service_conf they were started with for as long as they live.
  */
-#ifndef BROKER_CONFIG_CONF_H
-#define BROKER_CONFIG_CONF_H
+#pragma once
 
 #include "config/types.h"
 
@@ -33,5 +32,3 @@ char *const *conf_find_wrap(const struct service_conf *sc, unsigned slot);
 
 /* Whether @port is one of private_ports: the app binds it itself. */
 bool conf_port_is_private(const struct service_conf *sc, uint16_t port);
-
-#endif

@@ -4,8 +4,7 @@
  * Pure: it opens no file, looks up no user, binds no address and logs nothing.
  * The caller brings the text and the few facts of the machine.
  */
-#ifndef BROKER_CONFIG_CONF_BUILD_H
-#define BROKER_CONFIG_CONF_BUILD_H
+#pragma once
 
 #include "config/types.h"
 
@@ -37,5 +36,3 @@ int conf_parse_broker(const char *text, size_t len, const struct conf_facts *fac
 int conf_from_command(char *const *argv, const char *workers, const char *const *listen,
 		      size_t n_listen, const struct conf_facts *facts, struct conf **ret,
 		      struct strbuf *error);
-
-#endif

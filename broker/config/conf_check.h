@@ -1,8 +1,7 @@
 /*
  * conf_check - what is wrong between values that are good one by one.
  */
-#ifndef BROKER_CONFIG_CONF_CHECK_H
-#define BROKER_CONFIG_CONF_CHECK_H
+#pragma once
 
 #include "config/conf_error.h"
 
@@ -10,5 +9,3 @@ void conf_check_service(const struct service_conf *sc, struct conf_errors *error
 
 /* Two listen addresses of which Linux binds only one, in all services and the broker's own. */
 void conf_check_listeners(const struct conf *conf, struct conf_errors *errors);
-
-#endif

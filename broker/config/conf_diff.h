@@ -8,8 +8,7 @@
  *
  * v6only shows in the addresses too: a change of it names listen as well.
  */
-#ifndef BROKER_CONFIG_CONF_DIFF_H
-#define BROKER_CONFIG_CONF_DIFF_H
+#pragma once
 
 #include "config/option_type.h"
 
@@ -18,5 +17,3 @@ bool service_conf_differs(const struct service_conf *a, const struct service_con
 
 bool broker_conf_differs(const struct broker_conf *a, const struct broker_conf *b,
 			 enum option_apply apply, struct strbuf *ret_keys);
-
-#endif

@@ -5,8 +5,7 @@
  * every service that inherits it. Only the first CONF_ERRORS_MAX, by line, are
  * kept.
  */
-#ifndef BROKER_CONFIG_CONF_ERROR_H
-#define BROKER_CONFIG_CONF_ERROR_H
+#pragma once
 
 #include "config/types.h"
 
@@ -25,5 +24,3 @@ void conf_errors_add(struct conf_errors *errors, unsigned line, const char *fmt,
 
 /* One "FILE:LINE: text" a line, or "text" where there is no line. */
 void conf_errors_print(const struct conf_errors *errors, const char *file, struct strbuf *out);
-
-#endif

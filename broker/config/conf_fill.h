@@ -1,8 +1,7 @@
 /*
  * conf_fill - from the settings of its sections to one struct broker_conf or service_conf.
  */
-#ifndef BROKER_CONFIG_CONF_FILL_H
-#define BROKER_CONFIG_CONF_FILL_H
+#pragma once
 
 #include "config/conf_read.h"
 
@@ -22,5 +21,3 @@ struct conf_builder {
 int conf_fill(struct conf_builder *b, enum option_section options, void *conf,
 	      const struct conf_section *own, enum origin_kind own_kind,
 	      const struct conf_section *defaults);
-
-#endif

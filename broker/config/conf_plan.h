@@ -4,8 +4,7 @@
  *
  * Pure: two configurations in, rows out. Whether an address can be bound it cannot know.
  */
-#ifndef BROKER_CONFIG_CONF_PLAN_H
-#define BROKER_CONFIG_CONF_PLAN_H
+#pragma once
 
 #include "config/types.h"
 
@@ -29,5 +28,3 @@ typedef void conf_plan_fn(void *arg, const struct conf_change *change);
  */
 void conf_plan(const struct conf *from, const struct broker_conf *started, const struct conf *to,
 	       const char *only, conf_plan_fn *fn, void *arg);
-
-#endif

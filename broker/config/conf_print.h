@@ -1,8 +1,7 @@
 /*
  * conf_print - a configuration as text: broker --print-config.
  */
-#ifndef BROKER_CONFIG_CONF_PRINT_H
-#define BROKER_CONFIG_CONF_PRINT_H
+#pragma once
 
 #include "config/types.h"
 
@@ -14,5 +13,3 @@
  * words_add_quoted.) 0: *@ret_text is the caller's to free. -ENOMEM.
  */
 int conf_print(const struct conf *conf, char **ret_text);
-
-#endif

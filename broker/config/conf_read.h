@@ -4,8 +4,7 @@
  *
  * Settings point into the text of the file.
  */
-#ifndef BROKER_CONFIG_CONF_READ_H
-#define BROKER_CONFIG_CONF_READ_H
+#pragma once
 
 #include "config/conf_error.h"
 #include "config/option_table.h"
@@ -52,5 +51,3 @@ const struct conf_section *conf_sections_find(const struct conf_sections *sectio
 /* The first setting of @option in @section (which may be NULL), or NULL. */
 const struct conf_setting *conf_section_find(const struct conf_section *section,
 					     const struct option *option);
-
-#endif

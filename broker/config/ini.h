@@ -11,8 +11,7 @@
  *
  * Owns nothing: names and values point into the text of the caller.
  */
-#ifndef BROKER_CONFIG_INI_H
-#define BROKER_CONFIG_INI_H
+#pragma once
 
 #include "base/strbuf.h"
 
@@ -40,5 +39,3 @@ void ini_init(struct ini *ini, const char *text, size_t len);
 
 /* The next item; *@ret is set for INI_SECTION and INI_SETTING only. */
 enum ini_kind ini_next(struct ini *ini, struct ini_item *ret, struct strbuf *ret_error);
-
-#endif

@@ -5,8 +5,7 @@
  * goes into. How a value is read and written is its type's business, see
  * option_type.h; everything that holds for values of any type is here.
  */
-#ifndef BROKER_CONFIG_OPTION_H
-#define BROKER_CONFIG_OPTION_H
+#pragma once
 
 #include "config/option_table.h"
 
@@ -58,5 +57,3 @@ void option_add_entry_name(const struct option *opt, const void *conf, size_t en
 
 /* Frees one entry; those behind it move up. */
 void option_remove(const struct option *opt, void *conf, size_t entry);
-
-#endif

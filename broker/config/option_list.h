@@ -1,8 +1,7 @@
 /*
  * option_list - the option types whose value is many words: commands, addresses, ports.
  */
-#ifndef BROKER_CONFIG_OPTION_LIST_H
-#define BROKER_CONFIG_OPTION_LIST_H
+#pragma once
 
 #include "config/option_type.h"
 
@@ -10,5 +9,3 @@ extern const struct option_type type_command; /* char ** */
 extern const struct option_type type_wrap;    /* a list of struct conf_wrap */
 extern const struct option_type type_listen;  /* a list of struct conf_listen */
 extern const struct option_type type_ports;   /* a list of struct conf_port_range */
-
-#endif

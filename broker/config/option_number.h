@@ -1,8 +1,7 @@
 /*
  * option_number - the option types whose value is a number.
  */
-#ifndef BROKER_CONFIG_OPTION_NUMBER_H
-#define BROKER_CONFIG_OPTION_NUMBER_H
+#pragma once
 
 #include "config/option_type.h"
 
@@ -10,5 +9,3 @@ extern const struct option_type type_count;   /* unsigned; a word of the option,
 extern const struct option_type type_size;    /* unsigned, bytes */
 extern const struct option_type type_ms;      /* int64_t */
 extern const struct option_type type_seconds; /* unsigned */
-
-#endif

@@ -5,8 +5,7 @@
  * manual page all come from this table: a row added here is an option
  * everywhere, and nowhere else is one known.
  */
-#ifndef BROKER_CONFIG_OPTION_TABLE_H
-#define BROKER_CONFIG_OPTION_TABLE_H
+#pragma once
 
 #include "config/option_type.h"
 
@@ -24,5 +23,3 @@ const struct option *option_find_key(enum option_section section, const char *ke
 				     const char **ret_number);
 
 const char *option_apply_name(enum option_apply apply); /* "with new workers" */
-
-#endif

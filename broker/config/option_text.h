@@ -2,8 +2,7 @@
  * option_text - the option types whose value is one word: yes or no, a signal, one of a table, a
  * name, a path, an address.
  */
-#ifndef BROKER_CONFIG_OPTION_TEXT_H
-#define BROKER_CONFIG_OPTION_TEXT_H
+#pragma once
 
 #include "config/option_type.h"
 
@@ -16,5 +15,3 @@ extern const struct option_type type_target; /* struct option_target */
 extern const struct option_type type_serve;  /* struct conf_serve */
 
 extern const struct option_type type_environment; /* a list of char * */
-
-#endif

@@ -5,8 +5,7 @@
  * table checks at compile time that the field has the C type that its option
  * type writes.
  */
-#ifndef BROKER_CONFIG_OPTION_TYPE_H
-#define BROKER_CONFIG_OPTION_TYPE_H
+#pragma once
 
 #include "config/types.h"
 
@@ -91,5 +90,3 @@ struct option_target {
 /* Adds: "word" reason. Returns -EINVAL. */
 int option_refuse(const struct option_input *in, const char *word, const char *fmt, ...)
 	PRINTF(3, 4);
-
-#endif

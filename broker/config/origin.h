@@ -4,8 +4,7 @@
  * Each option has one record for its value, and a list one for each entry, in
  * the order of the entries. A list that is empty has one record.
  */
-#ifndef BROKER_CONFIG_ORIGIN_H
-#define BROKER_CONFIG_ORIGIN_H
+#pragma once
 
 #include "config/option_table.h"
 
@@ -21,5 +20,3 @@ int origin_set(const struct option *opt, void *conf, size_t entry, size_t n,
 
 /* Forgets entry @entry; those behind it move up by one. */
 void origin_remove(const struct option *opt, void *conf, size_t entry);
-
-#endif

@@ -2,8 +2,7 @@
  * config - a configuration as a value: what broker.ini says, with every default
  * filled in and everything checked.
  */
-#ifndef BROKER_CONFIG_TYPES_H
-#define BROKER_CONFIG_TYPES_H
+#pragma once
 
 #include "base/strbuf.h"
 #include "handoff_wire.h"
@@ -175,5 +174,3 @@ struct conf_facts {
 #define CONF_SETTINGS_MAX 1024	      /* lines of one section */
 #define CONF_ERRORS_MAX	  20	      /* messages; one more line says that there are more */
 #define CONF_ERROR_BYTES  (24 * 1024) /* of @error: enough, with a file name of 400 bytes */
-
-#endif

@@ -5,8 +5,7 @@
  * client_error() or client_answered(). That call frees the client's task, unless the task lasts,
  * and the texts of the request.
  */
-#ifndef BROKER_CONTROL_CLIENT_H
-#define BROKER_CONTROL_CLIENT_H
+#pragma once
 
 #include <sys/socket.h>
 #include "base/json.h"
@@ -68,5 +67,3 @@ void *client_alloc(struct client *c, size_t size);
 
 /* @t is the client's from now on. */
 void client_begin(struct client *c, struct task *t, const struct task_ops *ops);
-
-#endif

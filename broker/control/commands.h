@@ -1,8 +1,7 @@
 /*
  * commands - the table of everything that the broker can be asked.
  */
-#ifndef BROKER_CONTROL_COMMANDS_H
-#define BROKER_CONTROL_COMMANDS_H
+#pragma once
 
 struct client;
 
@@ -11,5 +10,3 @@ struct client;
  * something is logged with its sender; @line is its text.
  */
 void commands_answer(struct client *c, const char *line);
-
-#endif

@@ -4,8 +4,7 @@
  * A client can neither slow the broker nor make it grow: requests are short, an answer is bounded
  * and goes out as the client reads it (sys/stream.c); before that no other request is read.
  */
-#ifndef BROKER_CONTROL_CONTROL_H
-#define BROKER_CONTROL_CONTROL_H
+#pragma once
 
 #include "base/strbuf.h"
 #include "control/types.h"
@@ -18,5 +17,3 @@ int control_open(struct control *ctl, struct strbuf *error);
 int control_chown(struct control *ctl, uid_t uid); /* before the broker drops its rights */
 int control_start(struct control *ctl);		   /* begins to accept. 0 or -errno */
 void control_stop(struct control *ctl);
-
-#endif

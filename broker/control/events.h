@@ -1,11 +1,8 @@
 /*
  * events - the command events: what has happened, and with --follow what happens from now on.
  */
-#ifndef BROKER_CONTROL_EVENTS_H
-#define BROKER_CONTROL_EVENTS_H
+#pragma once
 
 struct client;
 
 void control_events(struct client *c);
-
-#endif

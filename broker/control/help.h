@@ -1,11 +1,8 @@
 /*
  * help - the command help: the commands that the broker knows.
  */
-#ifndef BROKER_CONTROL_HELP_H
-#define BROKER_CONTROL_HELP_H
+#pragma once
 
 struct client;
 
 void control_help(struct client *c);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * hold - the commands that take a worker out of the round and let it in again: hold, release.
  */
-#ifndef BROKER_CONTROL_HOLD_H
-#define BROKER_CONTROL_HOLD_H
+#pragma once
 
 #include "base/util.h"
 
@@ -17,5 +16,3 @@ bool hold_is_possible(struct client *c, const struct worker *w);
 
 /* Ends the answer, with a warning if @w was the last worker in the round. */
 void hold_end(struct client *c, const struct worker *w);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * names - finds the services and workers that a request names, or suggests others.
  */
-#ifndef BROKER_CONTROL_NAMES_H
-#define BROKER_CONTROL_NAMES_H
+#pragma once
 
 struct client;
 struct service;
@@ -23,5 +22,3 @@ struct service *client_find_slot(const struct client *c, const char *name, unsig
 
 /* The one of @best (NULL: none so far) and @other that may have been meant by @name, or NULL. */
 const char *names_nearer(const char *name, const char *best, const char *other);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * pins - the commands that lead connections past the round: pin, next, unpin, pins.
  */
-#ifndef BROKER_CONTROL_PINS_H
-#define BROKER_CONTROL_PINS_H
+#pragma once
 
 struct client;
 struct worker;
@@ -11,5 +10,3 @@ void control_pin(struct client *c, struct worker *w);
 void control_next(struct client *c, struct worker *w);
 void control_unpin(struct client *c);
 void control_pins(struct client *c);
-
-#endif

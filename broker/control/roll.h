@@ -1,8 +1,7 @@
 /*
  * roll - the commands that replace workers and report every step to the client: reload, restart.
  */
-#ifndef BROKER_CONTROL_ROLL_H
-#define BROKER_CONTROL_ROLL_H
+#pragma once
 
 struct client;
 struct service;
@@ -10,5 +9,3 @@ struct worker;
 
 void control_reload(struct client *c, struct service *only); /* NULL: all */
 void control_restart(struct client *c, struct worker *w);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * steer - the commands that change something at once: scale, signal, stop.
  */
-#ifndef BROKER_CONTROL_STEER_H
-#define BROKER_CONTROL_STEER_H
+#pragma once
 
 struct client;
 struct service;
@@ -11,5 +10,3 @@ struct worker;
 void control_scale(struct client *c, struct service *s);
 void control_signal(struct client *c, struct worker *w);
 void control_stop_broker(struct client *c);
-
-#endif

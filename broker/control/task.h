@@ -5,8 +5,7 @@
  * A client has one at a time and owns it. It reads no further request meanwhile. The task ends with
  * the answer, unless it lasts.
  */
-#ifndef BROKER_CONTROL_TASK_H
-#define BROKER_CONTROL_TASK_H
+#pragma once
 
 #include "base/util.h"
 
@@ -23,5 +22,3 @@ struct task {
 	const struct task_ops *ops;
 	struct client *client;
 };
-
-#endif

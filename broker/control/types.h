@@ -1,8 +1,7 @@
 /*
  * control - the socket at which the broker is asked and steered, as its files share it.
  */
-#ifndef BROKER_CONTROL_TYPES_H
-#define BROKER_CONTROL_TYPES_H
+#pragma once
 
 #include <sys/types.h>
 #include "master/master.h"
@@ -24,5 +23,3 @@ struct control {
 	char *path;	     /* owned */
 	gid_t group;	     /* may look; UNIX_LISTENER_NO_GROUP: nobody */
 };
-
-#endif

@@ -2,8 +2,7 @@
  * broker - what every part of a running broker shares, and nothing that only one of them needs. It
  * knows no control socket, no web server and no keeper.
  */
-#ifndef BROKER_CORE_BROKER_H
-#define BROKER_CORE_BROKER_H
+#pragma once
 
 #include <sys/resource.h>
 #include "config/conf.h"
@@ -54,5 +53,3 @@ void broker_note_ended(struct broker *b, pid_t pid);
 
 /* The option in [broker] whose address a listener on @addr would collide with, or NULL. */
 const char *broker_own_address(const struct broker_conf *bc, const struct handoff_addr *addr);
-
-#endif

@@ -5,8 +5,7 @@
  * Observers are called at once and in order. An observer records or sends; it does not change
  * workers or services. If it must, it arms a timer.
  */
-#ifndef BROKER_CORE_NOTICE_H
-#define BROKER_CORE_NOTICE_H
+#pragma once
 
 #include <sys/types.h>
 #include "core/broker.h"
@@ -51,5 +50,3 @@ void notice_process_started(struct broker *b, const struct worker *w, pid_t pid)
 void notice_process_ended(struct broker *b, pid_t pid);
 void notice_rollout(struct broker *b, const struct service *s, enum roll_phase phase,
 		    const struct worker *w);
-
-#endif

@@ -3,8 +3,7 @@
  *
  * A command embeds a struct ask, whose functions say what to do with the lines.
  */
-#ifndef BROKER_CTL_ASK_H
-#define BROKER_CTL_ASK_H
+#pragma once
 
 #include "ctl/ctl.h"
 #include "ctl/view.h"
@@ -38,5 +37,3 @@ enum ctl_exit ask_run(struct ask *ask, struct ctl *ctl);
 
 /* Says that the broker has ended, is silent, or is no broker. @r as of client_read(). */
 void ask_print_loss(const struct ctl *ctl, int r);
-
-#endif

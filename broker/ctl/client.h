@@ -3,8 +3,7 @@
  *
  * It does not trust the other end: lines are bounded, and the caller refuses what is not JSON.
  */
-#ifndef BROKER_CTL_CLIENT_H
-#define BROKER_CTL_CLIENT_H
+#pragma once
 
 #include "base/strbuf.h"
 
@@ -42,5 +41,3 @@ bool client_line(struct client *c, char **ret_line, size_t *ret_len);
  * connection; -EPROTO: a line is longer than CLIENT_LINE_MAX; -ENOMEM, -errno.
  */
 int client_read(struct client *c);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * completion - completes what is being typed in a shell.
  */
-#ifndef BROKER_CTL_COMPLETION_H
-#define BROKER_CTL_COMPLETION_H
+#pragma once
 
 #include "ctl/ctl.h"
 
@@ -14,5 +13,3 @@ enum ctl_exit ctl_completion(struct ctl *ctl);
  * stand in the place of the last WORD, one candidate a line: see completion_text.h.
  */
 enum ctl_exit ctl_complete(struct ctl *ctl);
-
-#endif

@@ -7,8 +7,7 @@
  * answer has one candidate per line, followed by a tab and a description if there is one. It may
  * also be a mark that lets the shell itself complete file names or programs.
  */
-#ifndef BROKER_CTL_COMPLETION_TEXT_H
-#define BROKER_CTL_COMPLETION_TEXT_H
+#pragma once
 
 #include "ctl/find.h"
 #include "ctl/view.h"
@@ -34,5 +33,3 @@ bool completion_needs_names(const struct completion *c);
 
 /* All candidates, whatever they begin with. @names: the answer to `status`; may be empty. */
 void completion_text(const struct completion *c, const struct view *names, struct buf *out);
-
-#endif

@@ -4,8 +4,7 @@
  * Types only. Each command is a function ctl_COMMAND() in a file of its own; it connects to the
  * broker itself if it needs one.
  */
-#ifndef BROKER_CTL_CTL_H
-#define BROKER_CTL_CTL_H
+#pragma once
 
 #include "ctl/client.h"
 #include "ctl/find.h"
@@ -29,5 +28,3 @@ struct ctl {
 	size_t n_words;
 	struct client client;
 };
-
-#endif

@@ -1,12 +1,9 @@
 /*
  * debug - holds a worker while a debugger runs on it.
  */
-#ifndef BROKER_CTL_DEBUG_H
-#define BROKER_CTL_DEBUG_H
+#pragma once
 
 #include "ctl/ctl.h"
 
 /* The exit status is the debugger's own, once it has started. */
 enum ctl_exit ctl_debug(struct ctl *ctl);
-
-#endif

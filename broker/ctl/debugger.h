@@ -1,8 +1,7 @@
 /*
  * debugger - the command line that attaches a tool to a process. Pure.
  */
-#ifndef BROKER_CTL_DEBUGGER_H
-#define BROKER_CTL_DEBUGGER_H
+#pragma once
 
 #include "base/strbuf.h"
 
@@ -24,5 +23,3 @@ void debugger_free(struct debugger *d);
  */
 int debugger_build(char *const *words, size_t n, int64_t pid, struct debugger *ret,
 		   struct strbuf *error);
-
-#endif

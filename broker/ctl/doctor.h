@@ -4,12 +4,9 @@
  * Local: it asks the launcher (worker-shim --check --report), /proc and sock_diag(7). It sends
  * nothing to anybody and changes nothing.
  */
-#ifndef BROKER_CTL_DOCTOR_H
-#define BROKER_CTL_DOCTOR_H
+#pragma once
 
 #include "ctl/ctl.h"
 
 /* CTL_FAILED: it cannot be served, or the question could not be answered; both are explained. */
 enum ctl_exit ctl_doctor(struct ctl *ctl);
-
-#endif

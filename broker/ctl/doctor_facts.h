@@ -2,8 +2,7 @@
  * doctor_facts - what the doctor has found out, as a value. doctor_process.c and the launcher
  * gather it; doctor_judge.c says what it means; doctor_text.c shows it. Types only.
  */
-#ifndef BROKER_CTL_DOCTOR_FACTS_H
-#define BROKER_CTL_DOCTOR_FACTS_H
+#pragma once
 
 #include <limits.h>
 #include <sys/types.h>
@@ -55,5 +54,3 @@ struct doctor_facts {
 	struct doctor_program program;	      /* NULLs where there is no report */
 	const struct doctor_process *process; /* NULL: the question is about a command */
 };
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * doctor_judge - what the facts mean, and the section of broker.ini that follows from them. Pure.
  */
-#ifndef BROKER_CTL_DOCTOR_JUDGE_H
-#define BROKER_CTL_DOCTOR_JUDGE_H
+#pragma once
 
 #include "base/buf.h"
 #include "ctl/doctor_facts.h"
@@ -23,5 +22,3 @@ void doctor_judge(const struct doctor_facts *facts, struct doctor_notes *ret);
 
 /* Adds a section for broker.ini. Adds nothing if it cannot be served, or already is. */
 void doctor_section(const struct doctor_facts *facts, struct buf *out);
-
-#endif

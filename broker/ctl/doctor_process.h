@@ -2,8 +2,7 @@
  * doctor_process - what /proc and the kernel's socket tables say about a running program and its
  * children.
  */
-#ifndef BROKER_CTL_DOCTOR_PROCESS_H
-#define BROKER_CTL_DOCTOR_PROCESS_H
+#pragma once
 
 #include "ctl/doctor_facts.h"
 
@@ -12,5 +11,3 @@
  * strlist_free().
  */
 int doctor_look(pid_t pid, struct doctor_process *ret, char ***ret_words);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * doctor_text - the launcher's report as values, and the doctor's answer as text or JSON. Pure.
  */
-#ifndef BROKER_CTL_DOCTOR_TEXT_H
-#define BROKER_CTL_DOCTOR_TEXT_H
+#pragma once
 
 #include "base/buf.h"
 #include "ctl/doctor_facts.h"
@@ -15,5 +14,3 @@ bool doctor_report_parse(char *text, struct doctor_program *ret);
 
 void doctor_print_text(const struct doctor_facts *facts, struct buf *out);
 void doctor_print_json(const struct doctor_facts *facts, struct buf *out);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * find - finds the broker that is meant and connects to it.
  */
-#ifndef BROKER_CTL_FIND_H
-#define BROKER_CTL_FIND_H
+#pragma once
 
 #include "ctl/client.h"
 
@@ -17,5 +16,3 @@ struct find_options {
  * The first of these that is given counts. 0, or -errno with @error: what was tried and what to do.
  */
 int find_broker(const struct find_options *options, struct client *ret, struct strbuf *error);
-
-#endif

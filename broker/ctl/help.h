@@ -1,8 +1,7 @@
 /*
  * help - help from the table of commands, without a broker.
  */
-#ifndef BROKER_CTL_HELP_H
-#define BROKER_CTL_HELP_H
+#pragma once
 
 #include "ctl/ctl.h"
 
@@ -10,5 +9,3 @@
 void help_print(const struct command *c);
 
 enum ctl_exit ctl_help(struct ctl *ctl);
-
-#endif

@@ -16,8 +16,7 @@
  *
  *	web generation 4  [##>.]  2/4  5s  waits for web.2 to listen (2 s, 28 s left)
  */
-#ifndef BROKER_CTL_LINES_TEXT_H
-#define BROKER_CTL_LINES_TEXT_H
+#pragma once
 
 #include "ctl/text.h"
 
@@ -52,5 +51,3 @@ void lines_bar_read(const struct json_value *step, struct lines_bar *ret);
 /* Without a newline. @ms: how long ago the reload began. */
 void lines_add_bar(const struct lines_bar *bar, int64_t ms, const struct screen *screen,
 		   struct buf *out);
-
-#endif

@@ -3,8 +3,7 @@
  *
  * A process has one standard output, so the state is one static struct.
  */
-#ifndef BROKER_CTL_OUT_H
-#define BROKER_CTL_OUT_H
+#pragma once
 
 #include "base/buf.h"
 #include "ctl/text.h"
@@ -35,5 +34,3 @@ int out_flush(void);
 
 /* "brokerctl: ..." on standard error, after all that was printed before. */
 void out_error(const char *fmt, ...) PRINTF(1, 2);
-
-#endif

@@ -15,8 +15,7 @@
  *
  * Pure but for the heap.
  */
-#ifndef BROKER_CTL_STATUS_TEXT_H
-#define BROKER_CTL_STATUS_TEXT_H
+#pragma once
 
 #include "ctl/text.h"
 #include "ctl/view.h"
@@ -42,5 +41,3 @@ void status_add_service(struct frame *f, const struct json_value *service,
 void status_add_reload(struct frame *f, const struct json_value *reload, const char *slots);
 void status_add_ledger(struct frame *f, const struct json_value *ledger);
 void status_add_pin(struct frame *f, unsigned indent, const struct json_value *pin);
-
-#endif

@@ -2,8 +2,7 @@
  * term - the terminal as a full screen: keys come one by one, and the former content comes back at
  * the end. Plain ECMA-48, and the alternate screen of xterm.
  */
-#ifndef BROKER_CTL_TERM_H
-#define BROKER_CTL_TERM_H
+#pragma once
 
 #include <termios.h>
 #include "base/buf.h"
@@ -21,5 +20,3 @@ void term_close(struct term *t);
 
 /* Draws lines, each ended by a newline, over the old ones without flicker. */
 void term_draw(const struct buf *lines);
-
-#endif

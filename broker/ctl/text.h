@@ -6,8 +6,7 @@
  *
  * Pure: text in, text out.
  */
-#ifndef BROKER_CTL_TEXT_H
-#define BROKER_CTL_TEXT_H
+#pragma once
 
 #include <limits.h>
 #include "base/buf.h"
@@ -85,5 +84,3 @@ void text_add_count(struct strbuf *out, int64_t n);	/* 99999, 123k, 1.2M */
 void text_add_bytes(struct strbuf *out, int64_t bytes); /* 812, 1.2k, 34M: powers of 1024 */
 void text_add_age(struct strbuf *out, int64_t ms);	/* 0s, 59s, 1m31s, 2h05m, 3d04h */
 void text_add_cpu_time(struct strbuf *out, int64_t ms); /* 0.4s, 12.3s, then as an age */
-
-#endif

@@ -4,8 +4,7 @@
  * Pure but for the heap: two answers, the time between them and the size of the screen come in,
  * lines go out, never more and never wider than the screen.
  */
-#ifndef BROKER_CTL_TOP_TEXT_H
-#define BROKER_CTL_TOP_TEXT_H
+#pragma once
 
 #include "ctl/text.h"
 #include "ctl/workers_rows.h"
@@ -18,5 +17,3 @@ struct top {
 };
 
 void top_text(const struct top *top, const struct screen *screen, struct buf *out);
-
-#endif

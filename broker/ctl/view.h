@@ -4,8 +4,7 @@
  * Pure but for the heap.
  * Texts come from outside and must be escaped when they are shown, as text.h does.
  */
-#ifndef BROKER_CTL_VIEW_H
-#define BROKER_CTL_VIEW_H
+#pragma once
 
 #include "base/json_doc.h"
 
@@ -51,5 +50,3 @@ int view_add(struct view *view, const char *line, size_t len);
 const struct view_row *view_next(const struct view *view, const struct view_service *service,
 				 enum view_type type, const struct view_row *after);
 size_t view_count(const struct view *view, const struct view_service *service, enum view_type type);
-
-#endif

@@ -2,8 +2,7 @@
  * workers_rows - the workers of an answer as rows, with their rates since the answer before, in
  * the order that is wanted. Pure but for the heap.
  */
-#ifndef BROKER_CTL_WORKERS_ROWS_H
-#define BROKER_CTL_WORKERS_ROWS_H
+#pragma once
 
 #include "ctl/view.h"
 
@@ -36,5 +35,3 @@ struct workers_row *workers_rows_make(const struct view *now, const struct view 
 
 /* (@now - @before) a second. -1: it is not known, or the count has started again from zero. */
 double workers_rate(int64_t now, int64_t before, int64_t ms);
-
-#endif

@@ -4,8 +4,7 @@
  * A column is as wide as its widest cell. Where the screen is narrow, the least important columns
  * are left out. The last one, WHY, has all the room that is left, and may be cut.
  */
-#ifndef BROKER_CTL_WORKERS_TABLE_H
-#define BROKER_CTL_WORKERS_TABLE_H
+#pragma once
 
 #include "ctl/text.h"
 #include "ctl/workers_rows.h"
@@ -39,5 +38,3 @@ enum text_style workers_state_style(const char *state);
 void workers_add_why(const struct json_value *worker, struct strbuf *out);
 
 void workers_add_rate(struct strbuf *out, double rate);
-
-#endif

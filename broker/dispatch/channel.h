@@ -2,8 +2,7 @@
  * channel - a pair of sockets (sys/pair.h) between an endpoint and one of its takers, and the books
  * on what went through it.
  */
-#ifndef BROKER_DISPATCH_CHANNEL_H
-#define BROKER_DISPATCH_CHANNEL_H
+#pragma once
 
 #include "dispatch/types.h"
 #include "sys/pair.h"
@@ -46,5 +45,3 @@ void channel_shun(struct channel *c);
 
 /* Its worker takes again: as many as its queue allows. */
 void channel_trust(struct channel *c);
-
-#endif

@@ -2,8 +2,7 @@
  * endpoint - the dispatcher: accepts, asks the round or a pin for a worker, and sends. And the way
  * back: what waits at a worker is received again, and dispatched to others.
  */
-#ifndef BROKER_DISPATCH_ENDPOINT_H
-#define BROKER_DISPATCH_ENDPOINT_H
+#pragma once
 
 #include "dispatch/types.h"
 
@@ -26,5 +25,3 @@ bool endpoint_dispatch(struct endpoint *e);
  * to others. Returns how many. @reason: for the log, after "given to others: ".
  */
 unsigned endpoint_take_back(struct channel *c, const char *reason);
-
-#endif

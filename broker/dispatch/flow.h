@@ -2,8 +2,7 @@
  * flow - flow control of an endpoint: whether its listeners accept, which channels wake it, and
  * which are in its round.
  */
-#ifndef BROKER_DISPATCH_FLOW_H
-#define BROKER_DISPATCH_FLOW_H
+#pragma once
 
 #include "dispatch/types.h"
 
@@ -32,5 +31,3 @@ void endpoint_pins_changed(struct endpoint *e);
 
 /* Whether a pin leads to @t, and its gate lets that in. */
 bool taker_is_pinned(const struct taker *t);
-
-#endif

@@ -2,8 +2,7 @@
  * holder - the rendezvous connections of a channel: which processes say that they have the
  * listening socket, and how the end of the last of them is verified.
  */
-#ifndef BROKER_DISPATCH_HOLDER_H
-#define BROKER_DISPATCH_HOLDER_H
+#pragma once
 
 #include "dispatch/types.h"
 
@@ -23,5 +22,3 @@ void channel_break(struct channel *c);
 /* Whether the process that listens is stopped: see proc_is_stopped(), proc_stays_stopped(). */
 bool channel_is_stopped(struct channel *c);
 bool channel_stays_stopped(struct channel *c);
-
-#endif

@@ -2,8 +2,7 @@
  * listener - a listening socket of a service, and the endpoint that it feeds. It lives as long as
  * the service wants the address, across reloads: it is never closed and bound again.
  */
-#ifndef BROKER_DISPATCH_LISTENER_H
-#define BROKER_DISPATCH_LISTENER_H
+#pragma once
 
 #include "dispatch/types.h"
 
@@ -20,5 +19,3 @@ void listener_detach(struct listener *l);
 
 /* Gives it to another service: its address changed owner in the configuration. */
 void listener_move(struct listener *l, struct dispatch *to);
-
-#endif

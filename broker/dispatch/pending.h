@@ -1,8 +1,7 @@
 /*
  * pending - the connections that wait in the broker itself: taken back, or accepted ahead.
  */
-#ifndef BROKER_DISPATCH_PENDING_H
-#define BROKER_DISPATCH_PENDING_H
+#pragma once
 
 #include "dispatch/types.h"
 
@@ -17,5 +16,3 @@ void pending_free(struct endpoint *e, struct pending_conn *p);
 
 /* Lets go of everything that is pending: there is nobody left to serve it. */
 void pending_refuse_all(struct endpoint *e);
-
-#endif

@@ -5,8 +5,7 @@
  * room and its gate is not shut; also if its process is stopped, since to wait for one's own
  * request at a breakpoint is what pins are for. If it cannot, it goes round as all others do.
  */
-#ifndef BROKER_DISPATCH_ROUTE_H
-#define BROKER_DISPATCH_ROUTE_H
+#pragma once
 
 #include "dispatch/types.h"
 
@@ -36,5 +35,3 @@ void route_missed(struct endpoint *e, const struct handoff_addr *peer);
 /* Says in the log that @pin is off, for @reason (a word for programs) and in words. */
 void route_say_off(const struct dispatch *d, const struct pin *pin, const char *reason,
 		   const char *message);
-
-#endif

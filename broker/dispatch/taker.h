@@ -1,8 +1,7 @@
 /*
  * taker - all channels of one worker at once: into the round and out of it, and the sums over them.
  */
-#ifndef BROKER_DISPATCH_TAKER_H
-#define BROKER_DISPATCH_TAKER_H
+#pragma once
 
 #include "dispatch/types.h"
 
@@ -25,5 +24,3 @@ unsigned taker_waiting(const struct taker *t); /* in its channels now */
  * that it has would wait with it: so it is nudged.
  */
 void taker_nudge(struct taker *t);
-
-#endif

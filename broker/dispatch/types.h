@@ -17,8 +17,7 @@
  * is is known only once it is accepted: so up to ENDPOINT_AHEAD_MAX of the others are accepted
  * ahead of their turn, and wait among the pending.
  */
-#ifndef BROKER_DISPATCH_TYPES_H
-#define BROKER_DISPATCH_TYPES_H
+#pragma once
 
 #include "core/broker.h"
 #include "policy/balancer.h"
@@ -185,5 +184,3 @@ struct listener {
 	struct endpoint *endpoint;
 	struct loop_source source; /* armed only while its endpoint is not paused */
 };
-
-#endif

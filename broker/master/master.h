@@ -1,8 +1,7 @@
 /*
  * master - all services together: the configuration that they come from, its reload, and their end.
  */
-#ifndef BROKER_MASTER_MASTER_H
-#define BROKER_MASTER_MASTER_H
+#pragma once
 
 #include "core/broker.h"
 #include "sys/rundir.h"
@@ -23,5 +22,3 @@ struct master {
  * kills all workers and ends now. @signo is the signal that asked for it; 0: a person did.
  */
 void master_stop(struct master *m, bool drain, int signo);
-
-#endif

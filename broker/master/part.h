@@ -2,8 +2,7 @@
  * part - a part of the broker above the services that a reload changes, too: all parts prepare; if
  * one of them cannot, all discard, and nothing has changed.
  */
-#ifndef BROKER_MASTER_PART_H
-#define BROKER_MASTER_PART_H
+#pragma once
 
 #include "base/list.h"
 #include "base/strbuf.h"
@@ -20,5 +19,3 @@ struct reload_part {
 	void (*apply)(struct reload_part *p, const struct broker_conf *bc); /* cannot fail */
 	void (*discard)(struct reload_part *p, const struct broker_conf *bc);
 };
-
-#endif

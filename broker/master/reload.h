@@ -1,8 +1,7 @@
 /*
  * reload - from a configuration to services: at the start, and whenever it changes.
  */
-#ifndef BROKER_MASTER_RELOAD_H
-#define BROKER_MASTER_RELOAD_H
+#pragma once
 
 #include "master/master.h"
 #include "config/conf_plan.h"
@@ -36,5 +35,3 @@ int master_reload(struct master *m, const char *only_service, struct strbuf *err
  */
 int master_plan(struct master *m, const char *only_service, conf_plan_fn *fn, void *arg,
 		struct strbuf *error);
-
-#endif

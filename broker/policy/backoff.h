@@ -4,8 +4,7 @@
  * The first failure waits `min`, each further one twice as long, at most `max`. A worker
  * that served for the reset time ends the series. Pure: time comes in.
  */
-#ifndef BROKER_POLICY_BACKOFF_H
-#define BROKER_POLICY_BACKOFF_H
+#pragma once
 
 #include "base/util.h"
 
@@ -22,5 +21,3 @@ void backoff_reset(struct backoff *b);
 
 /* Milliseconds until a start is allowed, 0 if it is. */
 int64_t backoff_wait(const struct backoff *b, int64_t now_ms);
-
-#endif

@@ -9,8 +9,7 @@
  * Owns:   order, cursor, choice.
  * Never:  asks the kernel by itself, allocates, knows what a member is.
  */
-#ifndef BROKER_POLICY_BALANCER_H
-#define BROKER_POLICY_BALANCER_H
+#pragma once
 
 #include "base/list.h"
 #include "config/conf.h"
@@ -58,5 +57,3 @@ void balancer_given_by_pin(struct balancer_member *m);
 
 /* Hash of a client address for BALANCE_SOURCE; IPv6 by its /64, the part a client cannot choose. */
 uint32_t balancer_source_hash(const struct handoff_addr *peer);
-
-#endif

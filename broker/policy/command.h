@@ -11,8 +11,7 @@
  * Owns:   names, arguments, options, their form and help.
  * Never:  knows which services and workers exist: the broker does.
  */
-#ifndef BROKER_POLICY_COMMAND_H
-#define BROKER_POLICY_COMMAND_H
+#pragma once
 
 #include "base/strbuf.h"
 
@@ -137,5 +136,3 @@ const struct command *command_find(const char *name); /* NULL: none of that name
 
 /* "reload [SERVICE] [--no-wait]", without "brokerctl". */
 void command_usage(const struct command *c, struct strbuf *out);
-
-#endif

@@ -7,8 +7,7 @@
  *
  * Owns:   the specifiers and their meaning. Never: reads /proc, or checks whether the file exists.
  */
-#ifndef BROKER_POLICY_CORE_PATTERN_H
-#define BROKER_POLICY_CORE_PATTERN_H
+#pragma once
 
 #include <sys/types.h>
 #include "base/strbuf.h"
@@ -41,5 +40,3 @@ enum core_place {
  */
 enum core_place core_pattern_expand(const char *pattern, const struct core_facts *facts,
 				    struct strbuf *out);
-
-#endif

@@ -6,8 +6,7 @@
  *
  * Owns:   the entries. Never: reads a clock, writes, knows its readers.
  */
-#ifndef BROKER_POLICY_EVENT_RING_H
-#define BROKER_POLICY_EVENT_RING_H
+#pragma once
 
 #include "base/util.h"
 #include "handoff_wire.h"
@@ -50,5 +49,3 @@ const struct event *event_ring_from(const struct event_ring *r, uint64_t id);
 
 /* Id of the first event at @at_ms or later; the next id if there is none. */
 uint64_t event_ring_since(const struct event_ring *r, int64_t at_ms);
-
-#endif

@@ -4,8 +4,7 @@
  *
  * Owns:   the arithmetic. Never: reads a clock or another's memory; both are handed in.
  */
-#ifndef BROKER_POLICY_HISTOGRAM_H
-#define BROKER_POLICY_HISTOGRAM_H
+#pragma once
 
 #include "base/util.h"
 #include "handoff_page.h"
@@ -41,5 +40,3 @@ void histogram_merge(struct histogram *into, const struct histogram *from);
  * counts. So a worker can falsify its own times and nothing else.
  */
 void histogram_believe(struct histogram *believed, const struct handoff_page *said, uint64_t limit);
-
-#endif

@@ -8,8 +8,7 @@
  *
  * Owns:   the grammar. Never: reads, writes, knows a path.
  */
-#ifndef BROKER_POLICY_HTTP_H
-#define BROKER_POLICY_HTTP_H
+#pragma once
 
 #include "base/buf.h"
 
@@ -47,5 +46,3 @@ bool http_path_is(const struct http_request *request, const char *path);
 /* Head and, unless it is for HEAD, body of an answer after which the connection is closed. */
 void http_answer(struct buf *out, enum http_status status, const char *type, const char *body,
 		 size_t len, bool head);
-
-#endif

@@ -20,8 +20,7 @@
  * Owns:   the records, and the form of the bytes: versioned, each with its size, with a checksum.
  * Never:  opens or closes a descriptor, knows where the bytes go.
  */
-#ifndef BROKER_POLICY_KEPT_H
-#define BROKER_POLICY_KEPT_H
+#pragma once
 
 #include <sys/types.h>
 #include "base/buf.h"
@@ -184,5 +183,3 @@ int kept_open(struct kept_reader *r, const void *bytes, size_t len, struct strbu
 
 /* The next record, aligned to 8 bytes if the bytes are; NULL at the end. */
 const void *kept_next(struct kept_reader *r, enum kept_kind *ret_kind);
-
-#endif

@@ -4,8 +4,7 @@
  *	accepted = (sent - taken_back) + client_gone + refused + those that wait in the broker
  *	sent - taken_back = taken by workers + those that wait in channels
  */
-#ifndef BROKER_POLICY_LEDGER_H
-#define BROKER_POLICY_LEDGER_H
+#pragma once
 
 #include <stdint.h>
 
@@ -27,5 +26,3 @@ static inline void ledger_add(struct ledger *to, const struct ledger *from)
 	to->refused += from->refused;
 	to->no_memory += from->no_memory;
 }
-
-#endif

@@ -4,8 +4,7 @@
  * A line longer than the buffer is given out in pieces. The tail is what people want to
  * read when the worker has crashed: whole lines, the oldest dropped first.
  */
-#ifndef BROKER_POLICY_LINES_H
-#define BROKER_POLICY_LINES_H
+#pragma once
 
 #include "base/util.h"
 
@@ -27,5 +26,3 @@ void lines_feed(struct lines *l, const char *bytes, size_t n, lines_fn *out, voi
 
 /* The end: an unfinished line is a line. */
 void lines_finish(struct lines *l, lines_fn *out, void *arg);
-
-#endif

@@ -6,8 +6,7 @@
  *
  * Owns:   names, types, units, labels. Never: looks anything up.
  */
-#ifndef BROKER_POLICY_METRICS_H
-#define BROKER_POLICY_METRICS_H
+#pragma once
 
 #include "policy/openmetrics.h"
 #include "policy/worker_end.h"
@@ -76,5 +75,3 @@ void metrics_snapshot_deinit(struct metrics_snapshot *s);
 
 /* Writes family number @at, from 0 on. False: that was the last, and the text is complete. */
 bool metrics_write(struct openmetrics *om, const struct metrics_snapshot *s, size_t at);
-
-#endif

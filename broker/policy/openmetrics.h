@@ -18,8 +18,7 @@
  * Owns:   names' suffixes, escaping, order within a family.
  * Never:  knows what is counted.
  */
-#ifndef BROKER_POLICY_OPENMETRICS_H
-#define BROKER_POLICY_OPENMETRICS_H
+#pragma once
 
 #include "base/buf.h"
 #include "policy/histogram.h"
@@ -84,5 +83,3 @@ void openmetrics_end(struct openmetrics *om);
  * (they become gauges), and a counter's family bears the name of its samples.
  */
 void openmetrics_to_classic(const char *text, size_t n, struct buf *out);
-
-#endif

@@ -12,8 +12,7 @@
  * Owns:   the table, what a source is as text, which pin matches a client.
  * Never:  looks for the worker, reads a clock, logs or allocates.
  */
-#ifndef BROKER_POLICY_PINS_H
-#define BROKER_POLICY_PINS_H
+#pragma once
 
 #include "base/strbuf.h"
 #include "handoff_wire.h"
@@ -89,5 +88,3 @@ bool pin_fits(const struct pin *pin, const struct pin_source *source, const char
 
 /* Whether @pin means the worker of that name and generation. */
 bool pin_names(const struct pin *pin, const char *worker, unsigned generation);
-
-#endif

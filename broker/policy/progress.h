@@ -6,8 +6,7 @@
  *	web.0 to end (told to, 8 s left), web.1 to listen (0 s, 30 s left), 14 more
  *	web.0 to end (draining, 0 connections open, debugged by gdb 4711: no deadline runs)
  */
-#ifndef BROKER_POLICY_PROGRESS_H
-#define BROKER_POLICY_PROGRESS_H
+#pragma once
 
 #include "base/strbuf.h"
 #include "policy/worker_fsm.h"
@@ -42,5 +41,3 @@ void progress_add(struct progress *p, const struct progress_wait *wait);
 
 /* After the last. */
 void progress_finish(struct progress *p);
-
-#endif

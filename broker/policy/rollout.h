@@ -17,8 +17,7 @@
  * Owns:   the plan. Never: starts, stops, logs, reads a clock. The caller reports what
  *         happened and performs what rollout_next() says until it says NOTHING.
  */
-#ifndef BROKER_POLICY_ROLLOUT_H
-#define BROKER_POLICY_ROLLOUT_H
+#pragma once
 
 #include "config/conf.h"
 
@@ -72,5 +71,3 @@ void rollout_abort(struct rollout *r);
 
 /* Ends it at once, with nothing to perform: shutdown. */
 void rollout_cancel(struct rollout *r);
-
-#endif

@@ -4,8 +4,7 @@
  * The last column of `brokerctl status`. Empty where there is nothing to say: a worker that
  * is ready and serves.
  */
-#ifndef BROKER_POLICY_WHY_H
-#define BROKER_POLICY_WHY_H
+#pragma once
 
 #include "base/strbuf.h"
 #include "policy/worker_fsm.h"
@@ -46,5 +45,3 @@ void why_slot(const struct why_slot *s, struct strbuf *out);
 
 /* "12 s", "3 min": as long as people need it. */
 void why_add_time(struct strbuf *out, int64_t ms);
-
-#endif

@@ -4,8 +4,7 @@
  * A short list of reasons to count, and the words for a single case. Pure: the caller passes the
  * status from waitpid(2).
  */
-#ifndef BROKER_POLICY_WORKER_END_H
-#define BROKER_POLICY_WORKER_END_H
+#pragma once
 
 #include "base/strbuf.h"
 
@@ -34,5 +33,3 @@ extern const char *const worker_end_names[WORKER_END_N];
 
 /* Adds one case in words: "exit 1", "signal 11 (SIGSEGV)", "did not listen in time". */
 void worker_end_add_words(const struct worker_end_facts *facts, struct strbuf *out);
-
-#endif

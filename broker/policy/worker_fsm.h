@@ -21,8 +21,7 @@
  * Never:  sends a signal, reads a clock, logs or allocates. worker/step.c performs the
  *         returned actions, so tests can walk every edge without starting a process.
  */
-#ifndef BROKER_POLICY_WORKER_FSM_H
-#define BROKER_POLICY_WORKER_FSM_H
+#pragma once
 
 #include "base/util.h"
 
@@ -79,5 +78,3 @@ static inline bool worker_state_is_current(enum worker_state s)
 {
 	return s == WORKER_STARTING || s == WORKER_READY || s == WORKER_HELD;
 }
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * events - the latest log entries, kept for later queries and sent to clients that follow.
  */
-#ifndef BROKER_REPORT_EVENTS_H
-#define BROKER_REPORT_EVENTS_H
+#pragma once
 
 #include "base/list.h"
 #include "policy/event_ring.h"
@@ -27,5 +26,3 @@ void events_deinit(struct events *e);
 
 /* Called from the loop whenever there are new events, until list_remove(&@f->link). */
 void events_follow(struct events *e, struct event_follower *f);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * probe - the state of the broker in words, for HTTP probes and for HAProxy.
  */
-#ifndef BROKER_REPORT_PROBE_H
-#define BROKER_REPORT_PROBE_H
+#pragma once
 
 #include "base/buf.h"
 
@@ -17,5 +16,3 @@ bool probe_ready(const struct master *m, struct buf *out);
 /* The line for HAProxy: up with a weight, drain, or down. Terminated. */
 #define PROBE_AGENT_BYTES 32
 void probe_agent(const struct master *m, char ret[PROBE_AGENT_BYTES]);
-
-#endif

@@ -5,8 +5,7 @@
  * all workers. Formatting takes one turn per family, so that many workers do not delay accepting.
  * Clients that ask meanwhile get the same text, so a hundred scrapers cost one scrape.
  */
-#ifndef BROKER_REPORT_SCRAPE_H
-#define BROKER_REPORT_SCRAPE_H
+#pragma once
 
 #include "service/survey.h"
 #include "policy/metrics.h"
@@ -37,5 +36,3 @@ void scrape_init(struct scrape *s, struct master *m, struct survey *survey);
 void scrape_deinit(struct scrape *s); /* forgets clients that still wait */
 
 void scrape_want(struct scrape *s, struct scrape_waiter *w);
-
-#endif

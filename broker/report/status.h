@@ -4,8 +4,7 @@
  * Writes what is known now. Open connections, memory and processor time come from the latest
  * survey: request one first to get fresh values.
  */
-#ifndef BROKER_REPORT_STATUS_H
-#define BROKER_REPORT_STATUS_H
+#pragma once
 
 #include "base/buf.h"
 #include "service/types.h"
@@ -43,5 +42,3 @@ void status_write_worker(const struct worker *w, struct buf *out);
 bool status_slot_is_empty(const struct service *s, unsigned slot);
 void status_explain_slot(const struct service *s, unsigned slot, struct strbuf *out);
 void status_write_pins(const struct service *s, struct buf *out);
-
-#endif

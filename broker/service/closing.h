@@ -2,8 +2,7 @@
  * closing - listeners are closed without losing a client: first nobody new is let in, then those
  * that wait are served, then the socket goes.
  */
-#ifndef BROKER_SERVICE_CLOSING_H
-#define BROKER_SERVICE_CLOSING_H
+#pragma once
 
 #include "service/types.h"
 
@@ -24,5 +23,3 @@ void service_close_now(struct service *s);
 
 /* Asks all workers to leave by @how. */
 void service_retire_all(struct service *s, enum worker_event how);
-
-#endif

@@ -2,8 +2,7 @@
  * debug - a person debugs one worker: it leaves the round, keeps the connections of one source if
  * that is wanted, and no clock ends it meanwhile.
  */
-#ifndef BROKER_SERVICE_DEBUG_H
-#define BROKER_SERVICE_DEBUG_H
+#pragma once
 
 #include "service/types.h"
 
@@ -20,5 +19,3 @@ void debug_end(struct worker *w);
  */
 void debug_add_change(const struct worker *w, enum worker_state from, enum worker_event ev,
 		      struct strbuf *out);
-
-#endif

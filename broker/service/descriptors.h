@@ -1,8 +1,7 @@
 /*
  * descriptors - whether the descriptor limit of the broker is enough for its services.
  */
-#ifndef BROKER_SERVICE_DESCRIPTORS_H
-#define BROKER_SERVICE_DESCRIPTORS_H
+#pragma once
 
 #include "service/types.h"
 
@@ -11,5 +10,3 @@ int descriptors_check(const struct conf *conf, struct strbuf *error);
 
 /* Whether it is enough for @workers of @s, and all the others as they run now. As above. */
 int descriptors_check_workers(const struct service *s, unsigned workers, struct strbuf *error);
-
-#endif

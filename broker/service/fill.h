@@ -2,8 +2,7 @@
  * fill - the right number of workers: what is missing is started, as far as back-off and rollout
  * allow.
  */
-#ifndef BROKER_SERVICE_FILL_H
-#define BROKER_SERVICE_FILL_H
+#pragma once
 
 #include "service/types.h"
 
@@ -22,5 +21,3 @@ int service_set_workers(struct service *s, unsigned n, struct strbuf *error);
 /* A worker failed. @doubling: the next start waits, each time twice as long; else it waits little.
  */
 void service_back_off(struct service *s, bool doubling);
-
-#endif

@@ -13,8 +13,7 @@
  *	  socket, the guest is starting until the app listens again.
  *	- It may listen only where the service does: it joins endpoints and creates none.
  */
-#ifndef BROKER_SERVICE_GUEST_H
-#define BROKER_SERVICE_GUEST_H
+#pragma once
 
 #include "service/types.h"
 
@@ -35,5 +34,3 @@ uint16_t guest_ports(const struct service *s, uint16_t ret[HANDOFF_PORTS_MAX]);
 /* As service_endpoint_for(), but among those there are; the port decides. */
 int guest_endpoint_for(const struct worker *w, const struct handoff_addr *addr,
 		       struct endpoint **ret, struct strbuf *reason);
-
-#endif

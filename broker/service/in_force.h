@@ -1,8 +1,7 @@
 /*
  * in_force - the configuration that a service runs on.
  */
-#ifndef BROKER_SERVICE_IN_FORCE_H
-#define BROKER_SERVICE_IN_FORCE_H
+#pragma once
 
 #include "service/types.h"
 
@@ -14,5 +13,3 @@ void service_put_in_force(struct service *s, struct service_conf *conf, unsigned
  * again.
  */
 void service_rearm(struct service *s);
-
-#endif

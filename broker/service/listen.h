@@ -2,8 +2,7 @@
  * listen - which endpoint a listen(2) of a worker belongs to, and whether the worker is ready with
  * it.
  */
-#ifndef BROKER_SERVICE_LISTEN_H
-#define BROKER_SERVICE_LISTEN_H
+#pragma once
 
 #include "service/types.h"
 
@@ -22,5 +21,3 @@ int service_reopen_for(struct worker *w, struct strbuf *error);
 
 /* @w has a new channel: is it ready with that? */
 void service_worker_listens(struct worker *w);
-
-#endif

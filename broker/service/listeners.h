@@ -1,8 +1,7 @@
 /*
  * listeners - the listeners of a service, and which endpoint each of them feeds.
  */
-#ifndef BROKER_SERVICE_LISTENERS_H
-#define BROKER_SERVICE_LISTENERS_H
+#pragma once
 
 #include "service/types.h"
 
@@ -31,5 +30,3 @@ bool service_wants_endpoint(const struct service *s, const struct endpoint *e);
 
 /* Closes the listeners that were bound for an app that does not ask for them any more. */
 void service_close_unused(struct service *s);
-
-#endif

@@ -2,8 +2,7 @@
  * open - the addresses of a configuration: all that are missing are opened before anything
  * is changed, so that a reload fails whole or not at all.
  */
-#ifndef BROKER_SERVICE_OPEN_H
-#define BROKER_SERVICE_OPEN_H
+#pragma once
 
 #include "service/types.h"
 
@@ -38,5 +37,3 @@ void reload_take_listeners(struct service *s, const struct service_conf *sc, str
 /* Closes those that @sc does not want; sets the socket options of the others. */
 void reload_drop_listeners(struct service *s, const struct service_conf *sc,
 			   const struct opened *opened);
-
-#endif

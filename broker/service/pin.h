@@ -2,8 +2,7 @@
  * pin - the pins of a service: made, taken off, expired, with a word in the log each. Where they
  * lead is dispatch/route.h's.
  */
-#ifndef BROKER_SERVICE_PIN_H
-#define BROKER_SERVICE_PIN_H
+#pragma once
 
 #include "service/types.h"
 
@@ -21,5 +20,3 @@ unsigned service_unpin(struct service *s, const struct pin_source *source, const
 void service_unpin_generation(const struct worker *w, const char *reason);
 
 void service_init_pins(struct service *s); /* of a new service */
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * progress - how far a rollout is, in words.
  */
-#ifndef BROKER_SERVICE_PROGRESS_H
-#define BROKER_SERVICE_PROGRESS_H
+#pragma once
 
 #include "service/types.h"
 
@@ -12,5 +11,3 @@
  * nothing.
  */
 void service_rollout_text(const struct service *s, struct strbuf *out);
-
-#endif

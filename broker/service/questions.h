@@ -1,8 +1,7 @@
 /*
  * questions - what others ask of a service.
  */
-#ifndef BROKER_SERVICE_QUESTIONS_H
-#define BROKER_SERVICE_QUESTIONS_H
+#pragma once
 
 #include "service/types.h"
 
@@ -31,5 +30,3 @@ int service_check_steering(const struct service *s, struct strbuf *error);
 
 /* What a reload is told that did not come to its end. NULL is a service that is gone. */
 const char *service_end_text(const struct service *s);
-
-#endif

@@ -2,8 +2,7 @@
  * rendezvous - the socket at which a worker says that its app listens (HELLO), and is given a
  * channel, or refused with a reason; docs/protocol.md is the contract.
  */
-#ifndef BROKER_SERVICE_RENDEZVOUS_H
-#define BROKER_SERVICE_RENDEZVOUS_H
+#pragma once
 
 #include "core/broker.h"
 #include "sys/acceptor.h"
@@ -19,5 +18,3 @@ struct rendezvous {
  */
 int rendezvous_start(struct rendezvous *rv, struct broker *b, int fd);
 void rendezvous_stop(struct rendezvous *rv);
-
-#endif

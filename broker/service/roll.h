@@ -1,8 +1,7 @@
 /*
  * roll - the rolling restart of a service: performs what policy/rollout.c plans.
  */
-#ifndef BROKER_SERVICE_ROLL_H
-#define BROKER_SERVICE_ROLL_H
+#pragma once
 
 #include "service/types.h"
 
@@ -31,5 +30,3 @@ void service_drop_rollout(struct service *s, const char *why);
 
 /* Goes on with the rollout, as far as it goes without waiting. */
 void service_pump(struct service *s);
-
-#endif

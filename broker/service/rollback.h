@@ -1,8 +1,7 @@
 /*
  * rollback - the workers that the last reload has replaced are put back, in one step.
  */
-#ifndef BROKER_SERVICE_ROLLBACK_H
-#define BROKER_SERVICE_ROLLBACK_H
+#pragma once
 
 #include "service/types.h"
 
@@ -14,5 +13,3 @@
  * to go back to, or no old worker is left; or the reason why a listener cannot be opened.
  */
 int service_rollback(struct service *s, struct strbuf *error);
-
-#endif

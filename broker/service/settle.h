@@ -6,8 +6,7 @@
  * freed, the rollout goes on, what is missing is started. So nothing that a worker reports starts,
  * stops or frees another in the middle of whatever brought the report.
  */
-#ifndef BROKER_SERVICE_SETTLE_H
-#define BROKER_SERVICE_SETTLE_H
+#pragma once
 
 #include "service/types.h"
 
@@ -16,5 +15,3 @@ void service_init_settle(struct service *s);
 
 /* Settles in the next turn of the loop. */
 void service_settle_soon(struct service *s);
-
-#endif

@@ -2,8 +2,7 @@
  * stop - ends or pauses a service: it first refuses new clients, then serves the waiting ones, then
  * stops the workers.
  */
-#ifndef BROKER_SERVICE_STOP_H
-#define BROKER_SERVICE_STOP_H
+#pragma once
 
 #include "service/types.h"
 
@@ -21,5 +20,3 @@ void service_kill(struct service *s);
 void service_hand_over(struct service *s);
 
 bool service_is_gone(const struct service *s); /* stopping, and no worker or connection is left */
-
-#endif

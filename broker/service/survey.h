@@ -5,8 +5,7 @@
  * With a thousand workers that takes a while, so it is done in slices between which the loop
  * goes on accepting. All waiters share one survey, and what is fresh enough is not asked again.
  */
-#ifndef BROKER_SERVICE_SURVEY_H
-#define BROKER_SERVICE_SURVEY_H
+#pragma once
 
 #include "service/types.h"
 #include "sys/sockdiag.h"
@@ -37,5 +36,3 @@ void survey_look(struct survey *s, struct worker *w);
 
 /* @w->done is called from the loop as soon as findings of the last 100 ms are there. */
 void survey_want(struct survey *s, struct survey_waiter *w);
-
-#endif

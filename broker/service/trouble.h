@@ -2,8 +2,7 @@
  * trouble - the ends of workers that nobody had asked for: counted by reason, and the last of each
  * slot remembered in words, as somebody will want to know why it is down.
  */
-#ifndef BROKER_SERVICE_TROUBLE_H
-#define BROKER_SERVICE_TROUBLE_H
+#pragma once
 
 #include "service/types.h"
 
@@ -19,5 +18,3 @@ void service_note_no_start(struct service *s, unsigned slot);
  */
 const struct slot_trouble *service_trouble(const struct service *s, unsigned slot);
 void service_free_troubles(struct service *s);
-
-#endif

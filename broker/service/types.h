@@ -8,8 +8,7 @@
  * What a worker reports is recorded at once, and acted on when the service settles, in the next
  *turn of the loop: see settle.h.
  */
-#ifndef BROKER_SERVICE_TYPES_H
-#define BROKER_SERVICE_TYPES_H
+#pragma once
 
 #include "policy/rollout.h"
 #include "worker/types.h"
@@ -109,5 +108,3 @@ static inline const char *service_name(const struct service *s)
 {
 	return s->name;
 }
-
-#endif

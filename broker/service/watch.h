@@ -6,11 +6,8 @@
  *	- a worker drains: does it still have connections?
  *	- a worker was stopped: does it run again?
  */
-#ifndef BROKER_SERVICE_WATCH_H
-#define BROKER_SERVICE_WATCH_H
+#pragma once
 
 #include "service/types.h"
 
 void watch_init(struct broker *b);
-
-#endif

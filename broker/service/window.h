@@ -5,8 +5,7 @@
  * end. The window begins when the rollout has ended. After an aborted one it is there too: it
  * brings back those that had been replaced.
  */
-#ifndef BROKER_SERVICE_WINDOW_H
-#define BROKER_SERVICE_WINDOW_H
+#pragma once
 
 #include "service/types.h"
 
@@ -33,5 +32,3 @@ bool service_any_may_return(const struct service *s);
 
 /* Whether @w, once drained, is kept for a rollback. */
 bool service_parks(const struct worker *w);
-
-#endif

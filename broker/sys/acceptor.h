@@ -5,8 +5,7 @@
  * While descriptors or memory are short the socket is not watched, and looked at again after a
  * while: a connection that cannot be taken would otherwise wake the loop without end.
  */
-#ifndef BROKER_SYS_ACCEPTOR_H
-#define BROKER_SYS_ACCEPTOR_H
+#pragma once
 
 #include "sys/loop.h"
 
@@ -27,5 +26,3 @@ int acceptor_start(struct acceptor *a, struct loop *loop, int fd);
 
 /* Before @fd is closed. Not started: nothing happens. */
 void acceptor_stop(struct acceptor *a);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * config_file - the configuration file on disk: read safely, parsed, nothing else.
  */
-#ifndef BROKER_SYS_CONFIG_FILE_H
-#define BROKER_SYS_CONFIG_FILE_H
+#pragma once
 
 #include "config/conf.h"
 
@@ -17,5 +16,3 @@ int config_file_load_broker(const char *path, struct conf **ret);
 
 /* The facts of this machine that defaults depend on. @base_dir: storage for the directory. */
 struct conf_facts config_file_facts(const char *path, char *base_dir, size_t size);
-
-#endif

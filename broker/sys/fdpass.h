@@ -2,8 +2,7 @@
  * fdpass - messages with descriptors over a Unix socket, with the traps of SCM_RIGHTS dealt with
  * in one place.
  */
-#ifndef BROKER_SYS_FDPASS_H
-#define BROKER_SYS_FDPASS_H
+#pragma once
 
 #include <sys/types.h>
 #include "base/util.h"
@@ -26,5 +25,3 @@ struct fdpass_received {
  * -errno; *@ret is filled in every case.
  */
 ssize_t fdpass_receive(int sock, void *buf, size_t size, int flags, struct fdpass_received *ret);
-
-#endif

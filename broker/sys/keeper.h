@@ -12,8 +12,7 @@
  * output pipe. Without a reader, SIGPIPE would kill a worker at its next line of output, in the
  * middle of a request. So after the broker's end the keeper reads and drops the output.
  */
-#ifndef BROKER_SYS_KEEPER_H
-#define BROKER_SYS_KEEPER_H
+#pragma once
 
 #include "base/util.h"
 
@@ -28,5 +27,3 @@ struct keeper_entry {
  * struct keeper_entry, with the read end of the worker's output, if it has one, as descriptor.
  */
 int keeper_run(int sock, void *arg);
-
-#endif

@@ -13,8 +13,7 @@
  * One log a process, hence state in one static struct: a log that had to be handed to
  * every function would be the one argument that all of them have.
  */
-#ifndef BROKER_SYS_LOG_H
-#define BROKER_SYS_LOG_H
+#pragma once
 
 #include "sys/log_form.h"
 
@@ -70,5 +69,3 @@ int log_chown(unsigned uid, unsigned gid);
 /* Descriptor of the log that waits to be writable, or -1: the loop may watch it. */
 int log_pending_fd(void);
 void log_flush(void);
-
-#endif

@@ -6,8 +6,7 @@
  *
  * Text from outside is escaped, so that no worker or peer can forge or break a line.
  */
-#ifndef BROKER_SYS_LOG_FORM_H
-#define BROKER_SYS_LOG_FORM_H
+#pragma once
 
 #include <sys/time.h>
 #include "config/conf.h"
@@ -34,5 +33,3 @@ void log_form_text(struct strbuf *b, const struct timeval *now, enum conf_log_le
 /* A complete JSON object: an entry that does not fit is replaced by one that says so. */
 void log_form_json(struct strbuf *line, const struct timeval *now, enum conf_log_level level,
 		   const char *event, const struct log_field *fields);
-
-#endif

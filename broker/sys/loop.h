@@ -8,8 +8,7 @@
  * Never: an accepted connection goes into the epoll set. The worker keeps the open file
  * description alive after the hand-off, so a registration would outlive our close(2).
  */
-#ifndef BROKER_SYS_LOOP_H
-#define BROKER_SYS_LOOP_H
+#pragma once
 
 #include <signal.h>
 #include <sys/epoll.h>
@@ -74,5 +73,3 @@ static inline bool loop_timer_armed(const struct loop_timer *timer)
 {
 	return !list_empty(&timer->link);
 }
-
-#endif

@@ -3,8 +3,7 @@
  *
  * What is in it is the worker's word: policy/histogram.c says how much of it is believed.
  */
-#ifndef BROKER_SYS_PAGE_H
-#define BROKER_SYS_PAGE_H
+#pragma once
 
 #include "base/util.h"
 #include "handoff_page.h"
@@ -28,5 +27,3 @@ void page_close(struct page *p); /* without a page nothing happens */
 
 /* The counters as they are now. All zero without a page. */
 void page_read(const struct page *p, struct handoff_page *ret);
-
-#endif

@@ -10,8 +10,7 @@
  * that races safely with a worker that is just accepting. And the kernel tells through
  * it how many connections wait, whatever the worker says.
  */
-#ifndef BROKER_SYS_PAIR_H
-#define BROKER_SYS_PAIR_H
+#pragma once
 
 #include "base/util.h"
 #include "handoff_name.h"
@@ -56,5 +55,3 @@ unsigned pair_waiting(int rx);
  * The kernel drops the descriptors that a hostile worker attaches.
  */
 int rendezvous_receive(int fd, void *buf, size_t size);
-
-#endif

@@ -4,8 +4,7 @@
  * glob(3) reads every directory to its end, and keeps all that it finds: in one with a million
  * files that takes a second.
  */
-#ifndef BROKER_SYS_PATH_MATCH_H
-#define BROKER_SYS_PATH_MATCH_H
+#pragma once
 
 #include "base/util.h"
 
@@ -21,5 +20,3 @@ typedef void path_match_fn(const char *path, void *arg);
  * A directory that cannot be read has nothing that fits.
  */
 int path_match(const char *pattern, unsigned max, path_match_fn *found, void *arg);
-
-#endif

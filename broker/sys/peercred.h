@@ -1,8 +1,7 @@
 /*
  * peercred - the process at the other end of a Unix stream socket, as the kernel says it.
  */
-#ifndef BROKER_SYS_PEERCRED_H
-#define BROKER_SYS_PEERCRED_H
+#pragma once
 
 #include <sys/types.h>
 #include "base/util.h"
@@ -20,5 +19,3 @@ struct peercred {
  * namespace that we do not see; -errno.
  */
 int peercred_get(int sock, struct peercred *ret);
-
-#endif

@@ -4,8 +4,7 @@
  * The results are a snapshot: a process may end while it is read. What cannot be read is
  * reported as such, so that the caller can tell "holds nothing" from "unknown".
  */
-#ifndef BROKER_SYS_PROC_H
-#define BROKER_SYS_PROC_H
+#pragma once
 
 #include <sys/types.h>
 #include "base/util.h"
@@ -106,5 +105,3 @@ ssize_t proc_read_link(pid_t pid, const char *name, char *buf, size_t size);
 
 /* The process that has the socket @inode open, searched among all; 0 if none is found. */
 pid_t proc_find_socket_owner(uint64_t inode);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * program - which file a command's name stands for.
  */
-#ifndef BROKER_SYS_PROGRAM_H
-#define BROKER_SYS_PROGRAM_H
+#pragma once
 
 #include <limits.h>
 #include "base/util.h"
@@ -13,5 +12,3 @@
  * file, absolute and with all links resolved; -ENOENT, -EACCES: there is none that can be executed.
  */
 int program_find(const char *name, const char *path, const char *directory, char ret[PATH_MAX]);
-
-#endif

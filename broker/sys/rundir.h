@@ -2,8 +2,7 @@
  * rundir - the places that belong to one running broker: its run directory with the
  * rendezvous socket, and its pid file. Each is locked, so that no two brokers share one.
  */
-#ifndef BROKER_SYS_RUNDIR_H
-#define BROKER_SYS_RUNDIR_H
+#pragma once
 
 #include <sys/types.h>
 #include "base/strbuf.h"
@@ -48,5 +47,3 @@ int rundir_chown(struct rundir *rd, uid_t uid, gid_t gid);
 
 /* Removes what was made and closes everything. */
 void rundir_close(struct rundir *rd);
-
-#endif

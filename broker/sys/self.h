@@ -1,8 +1,7 @@
 /*
  * self - what the broker itself costs.
  */
-#ifndef BROKER_SYS_SELF_H
-#define BROKER_SYS_SELF_H
+#pragma once
 
 #include "base/util.h"
 
@@ -14,5 +13,3 @@ struct self_usage {
 
 /* What cannot be read is 0. */
 void self_usage(struct self_usage *ret);
-
-#endif

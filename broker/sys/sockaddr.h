@@ -1,8 +1,7 @@
 /*
  * sockaddr - struct handoff_addr to and from the kernel's socket addresses.
  */
-#ifndef BROKER_SYS_SOCKADDR_H
-#define BROKER_SYS_SOCKADDR_H
+#pragma once
 
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -16,5 +15,3 @@ socklen_t sockaddr_put(const struct handoff_addr *addr, struct sockaddr_storage 
  * address that it is. A family other than AF_INET and AF_INET6 gives family 0.
  */
 void sockaddr_get(const struct sockaddr_storage *sa, struct handoff_addr *ret);
-
-#endif

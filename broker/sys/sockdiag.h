@@ -2,8 +2,7 @@
  * sockdiag - the kernel's list of TCP sockets (sock_diag(7)), for questions that no
  * worker can be asked: which connections of these ports are open, which socket listens where.
  */
-#ifndef BROKER_SYS_SOCKDIAG_H
-#define BROKER_SYS_SOCKDIAG_H
+#pragma once
 
 #include "base/util.h"
 #include "handoff_wire.h"
@@ -37,5 +36,3 @@ int sockdiag_add_connections(uint16_t port, struct inode_set *ret);
 
 /* How many handshakes of @port are under way. -errno on failure. */
 int sockdiag_handshakes(uint16_t port);
-
-#endif

@@ -5,8 +5,7 @@
  * broker alone. It starts with default signal dispositions, an empty signal mask,
  * /dev/null as input, and no descriptor but 0, 1, 2 and the status pipe of the launcher.
  */
-#ifndef BROKER_SYS_SPAWN_H
-#define BROKER_SYS_SPAWN_H
+#pragma once
 
 #include <sys/resource.h>
 #include <sys/types.h>
@@ -56,5 +55,3 @@ int spawn_kill(pid_t pid, int sig);
  * have been reused before we notice. -ESRCH: it has ended.
  */
 int spawn_kill_pidfd(int pidfd, int sig);
-
-#endif

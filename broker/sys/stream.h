@@ -9,8 +9,7 @@
  * Owns:   descriptor and buffers. It is embedded in its owner. .closed reports its end to the
  *         owner, once, from the loop, so no function here frees anything under its caller.
  */
-#ifndef BROKER_SYS_STREAM_H
-#define BROKER_SYS_STREAM_H
+#pragma once
 
 #include "base/buf.h"
 #include "sys/loop.h"
@@ -63,5 +62,3 @@ static inline bool stream_is_open(const struct stream *s)
 {
 	return s->fd >= 0;
 }
-
-#endif

@@ -4,8 +4,7 @@
  *
  * Owns nothing: descriptors go out to the caller. Never logs, never blocks.
  */
-#ifndef BROKER_SYS_TCP_H
-#define BROKER_SYS_TCP_H
+#pragma once
 
 #include "config/conf.h"
 
@@ -54,5 +53,3 @@ int tcp_stop_syns(int fd);
 
 /* Undoes tcp_stop_syns(), on the listener or on a connection that inherited it. */
 void tcp_remove_filter(int fd);
-
-#endif

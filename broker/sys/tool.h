@@ -3,8 +3,7 @@
  *
  * A descriptor can be watched meanwhile. It should tell little: the terminal is the program's.
  */
-#ifndef BROKER_SYS_TOOL_H
-#define BROKER_SYS_TOOL_H
+#pragma once
 
 #include "base/util.h"
 
@@ -23,5 +22,3 @@ struct tool_watch {
  * that ended it. -ENOENT: there is no such program; -errno: it could not be started.
  */
 int tool_run(char *const *argv, struct tool_watch *watch, int *ret_status);
-
-#endif

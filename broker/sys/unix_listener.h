@@ -2,8 +2,7 @@
  * unix_listener - a listening Unix socket in the file system, with the rights it should have
  * before anybody can connect to it.
  */
-#ifndef BROKER_SYS_UNIX_LISTENER_H
-#define BROKER_SYS_UNIX_LISTENER_H
+#pragma once
 
 #include <sys/types.h>
 #include <sys/un.h>
@@ -33,5 +32,3 @@ int unix_listener_open(const char *path, gid_t group, int *ret_fd, struct strbuf
  * *@ret_fd the caller's, or -errno.
  */
 int unix_connect(const char *path, int *ret_fd);
-
-#endif

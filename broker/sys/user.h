@@ -1,8 +1,7 @@
 /*
  * user - names of users and groups to numbers, and giving up the broker's own rights.
  */
-#ifndef BROKER_SYS_USER_H
-#define BROKER_SYS_USER_H
+#pragma once
 
 #include "base/strbuf.h"
 #include "sys/spawn.h"
@@ -31,5 +30,3 @@ int user_find_group(const char *group, gid_t *ret, struct strbuf *error);
  * a port below 1024 can still be added. 0 or -errno with @error.
  */
 int user_become(const struct spawn_ids *ids, struct strbuf *error);
-
-#endif

@@ -5,8 +5,7 @@
  * size, number and time, a client that does not read is dropped, and nothing here waits. It is open
  * from the start to the very end of the broker, through every reload and while it stops.
  */
-#ifndef BROKER_WEB_WEB_H
-#define BROKER_WEB_WEB_H
+#pragma once
 
 #include "core/limits.h"
 #include "report/scrape.h"
@@ -46,5 +45,3 @@ void web_deinit(struct web *web);
 
 /* Gives Unix sockets to @uid before the broker drops its privileges. 0 or -errno. */
 int web_chown(struct web *web, uid_t uid);
-
-#endif

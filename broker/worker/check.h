@@ -1,8 +1,7 @@
 /*
  * check - whether a command can be a worker at all, asked of the launcher before anything starts.
  */
-#ifndef BROKER_WORKER_CHECK_H
-#define BROKER_WORKER_CHECK_H
+#pragma once
 
 #include "base/strbuf.h"
 #include "core/broker.h"
@@ -13,5 +12,3 @@
  * @error: the key, what was found and what to do.
  */
 int launch_check(const struct broker *b, const struct service_conf *sc, struct strbuf *error);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * clock - the deadline of a worker's state, which stands still while somebody debugs the worker.
  */
-#ifndef BROKER_WORKER_CLOCK_H
-#define BROKER_WORKER_CLOCK_H
+#pragma once
 
 #include "worker/types.h"
 
@@ -26,5 +25,3 @@ void worker_signal_unless_debugged(struct worker *w);
  * gets its time back after that, or is parked for longer.
  */
 bool worker_time_is_up(struct worker *w);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * command - the command line and the environment with which the launcher is started.
  */
-#ifndef BROKER_WORKER_COMMAND_H
-#define BROKER_WORKER_COMMAND_H
+#pragma once
 
 #include "sys/user.h"
 #include "worker/types.h"
@@ -32,5 +31,3 @@ void launch_worker_environment(const struct worker *w, struct launch_words *env)
 int launch_spawn(const struct broker *b, const struct service_conf *sc,
 		 const struct launch_words *argv, const struct launch_words *env,
 		 const struct user_info *user, int output_fd, pid_t *ret_pid, int *ret_status_fd);
-
-#endif

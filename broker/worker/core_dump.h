@@ -1,8 +1,7 @@
 /*
  * core_dump - where the core dump of a worker that has crashed is.
  */
-#ifndef BROKER_WORKER_CORE_DUMP_H
-#define BROKER_WORKER_CORE_DUMP_H
+#pragma once
 
 #include "base/strbuf.h"
 #include "worker/types.h"
@@ -13,5 +12,3 @@
  * that begins with a semicolon. Both stay empty if no core dump was expected.
  */
 void core_dump_find(const struct worker *w, struct strbuf *ret_where, struct strbuf *ret_words);
-
-#endif

@@ -2,8 +2,7 @@
  * ends - what it means that a process of a worker has ended, or that its app does not listen any
  * more.
  */
-#ifndef BROKER_WORKER_ENDS_H
-#define BROKER_WORKER_ENDS_H
+#pragma once
 
 #include "worker/types.h"
 
@@ -15,5 +14,3 @@ void worker_main_exited(struct worker *w, int status);
 
 /* A child that was not a main process has ended: if main is gone, what is left of @w? */
 void worker_look_for_kin(struct worker *w);
-
-#endif

@@ -2,8 +2,7 @@
  * evidence - what the kernel says of the processes of a worker: open connections, memory, processor
  * time, tracers.
  */
-#ifndef BROKER_WORKER_EVIDENCE_H
-#define BROKER_WORKER_EVIDENCE_H
+#pragma once
 
 #include "sys/sockdiag.h"
 #include "worker/types.h"
@@ -16,5 +15,3 @@ int worker_count_connections(const struct worker *w, const struct inode_set *con
 
 /* Fills w->found with all but .round and .open. */
 void worker_look_at_processes(struct worker *w);
-
-#endif

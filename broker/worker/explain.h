@@ -2,8 +2,7 @@
  * explain - why a worker failed, in words: the part of a supervisor that people meet when
  * something is wrong.
  */
-#ifndef BROKER_WORKER_EXPLAIN_H
-#define BROKER_WORKER_EXPLAIN_H
+#pragma once
 
 #include "worker/types.h"
 
@@ -12,5 +11,3 @@ void worker_explain_timeout(const struct worker *w);
 
 /* Logs the end of @w in one line: how it ended, and if it should not have, its last words. */
 void worker_log_exit(const struct worker *w);
-
-#endif

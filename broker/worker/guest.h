@@ -2,8 +2,7 @@
  * guest - how a worker that was started by hand differs from others. service/guest.h has how it
  * joins.
  */
-#ifndef BROKER_WORKER_GUEST_H
-#define BROKER_WORKER_GUEST_H
+#pragma once
 
 #include "worker/types.h"
 
@@ -18,5 +17,3 @@ void guest_log_left(const struct worker *w);
 
 /* Stops watching its process. Does nothing for other workers. */
 void guest_deinit(struct worker *w);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * hold - workers that are out of the round although they are well: held by hand, stopped, debugged.
  */
-#ifndef BROKER_WORKER_HOLD_H
-#define BROKER_WORKER_HOLD_H
+#pragma once
 
 #include "worker/types.h"
 
@@ -19,5 +18,3 @@ void worker_note_stopped(struct worker *w, bool stopped);
 
 /* Somebody looks at it anyway: if it is stopped it is held at once. */
 void worker_look_if_stopped(struct worker *w);
-
-#endif

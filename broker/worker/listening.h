@@ -1,8 +1,7 @@
 /*
  * listening - which addresses the app of a worker listens on.
  */
-#ifndef BROKER_WORKER_LISTENING_H
-#define BROKER_WORKER_LISTENING_H
+#pragma once
 
 #include "worker/types.h"
 
@@ -14,5 +13,3 @@ bool worker_listens_as_configured(const struct worker *w);
 
 /* Whether it listens on all on which @other does. */
 bool worker_listens_like(const struct worker *w, const struct worker *other);
-
-#endif

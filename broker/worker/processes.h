@@ -1,8 +1,7 @@
 /*
  * processes - which processes a worker is, and how they are told to end.
  */
-#ifndef BROKER_WORKER_PROCESSES_H
-#define BROKER_WORKER_PROCESSES_H
+#pragma once
 
 #include "worker/types.h"
 
@@ -15,5 +14,3 @@ int worker_processes(const struct worker *w, struct pid_set *ret);
 /* stop_signal: to main alone, which knows how to end its children; to the rest once it is gone. */
 void worker_signal(struct worker *w);
 void worker_kill(struct worker *w); /* SIGKILL to every process of the tree */
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * start - a worker begins and is freed.
  */
-#ifndef BROKER_WORKER_START_H
-#define BROKER_WORKER_START_H
+#pragma once
 
 #include "worker/types.h"
 
@@ -17,5 +16,3 @@ void worker_free(struct worker *w);
  */
 struct worker *worker_start(struct worker_terms *terms, struct service_conf *conf, unsigned slot,
 			    unsigned generation);
-
-#endif

@@ -2,8 +2,7 @@
  * step - the only place where a worker changes its state: what policy/worker_fsm.h asks for is done
  * here.
  */
-#ifndef BROKER_WORKER_STEP_H
-#define BROKER_WORKER_STEP_H
+#pragma once
 
 #include "worker/types.h"
 
@@ -18,5 +17,3 @@ void worker_event(struct worker *w, enum worker_event ev);
 
 /* Asks @w to leave, with or without a drain, as @how says: its end is then no failure. */
 void worker_retire(struct worker *w, enum worker_event how);
-
-#endif

@@ -2,8 +2,7 @@
  * terms - what a service tells its workers, as data. Embedded in a service; a worker reads it, and
  * calls nothing of the service but .changed.
  */
-#ifndef BROKER_WORKER_TERMS_H
-#define BROKER_WORKER_TERMS_H
+#pragma once
 
 #include "dispatch/types.h"
 #include "policy/worker_fsm.h"
@@ -30,5 +29,3 @@ struct worker_terms {
 	 */
 	void (*changed)(struct worker *w, enum worker_state from, enum worker_event ev);
 };
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * traced - which tracer, if any, a worker has.
  */
-#ifndef BROKER_WORKER_TRACED_H
-#define BROKER_WORKER_TRACED_H
+#pragma once
 
 #include "base/strbuf.h"
 #include "worker/types.h"
@@ -28,5 +27,3 @@ void worker_say_traced(struct worker *w);
 
 /* Adds ": debugged by gdb 4711"; nothing if @tracer is 0. */
 void tracer_add_words(pid_t tracer, struct strbuf *out);
-
-#endif

@@ -5,8 +5,7 @@
  * worker_event() (step.h) is the only place that changes its state. What a change means for the
  * service (a slot is empty, a rollout goes on) is the service's: it hears of it by terms::changed.
  */
-#ifndef BROKER_WORKER_TYPES_H
-#define BROKER_WORKER_TYPES_H
+#pragma once
 
 #include "dispatch/types.h"
 #include "policy/lines.h"
@@ -101,5 +100,3 @@ static inline bool worker_leaves_round(const struct worker *w)
 	LOG_STR("service", (w)->conf->name), LOG_STR("worker", (w)->name),                         \
 		LOG_INT("pid", (process)), LOG_INT("generation", (w)->generation)
 #define LOG_WORKER(w) LOG_WORKER_PID(w, (w)->pid)
-
-#endif

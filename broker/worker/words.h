@@ -1,8 +1,7 @@
 /*
  * words - the steps of a worker in the log, and why it takes them.
  */
-#ifndef BROKER_WORKER_WORDS_H
-#define BROKER_WORKER_WORDS_H
+#pragma once
 
 #include "policy/worker_end.h"
 #include "worker/types.h"
@@ -15,5 +14,3 @@ void worker_log_change(const struct worker *w, enum worker_state from, enum work
 
 /* How @w ended, or is about to. @starting: it has not served. */
 struct worker_end_facts worker_end_facts(const struct worker *w, bool starting);
-
-#endif

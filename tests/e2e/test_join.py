@@ -159,9 +159,9 @@ def options_that_do_not_go_together_are_refused(broker):
         (["--service", "web"], "need --join"),
         (["--pinned-only"], "need --join"),
         (["--report"], "needs --check"),
-        (["--join", "/x", "--service", "web stop"], "not a name"),
-        (["--join", "/x", "--service", ""], "not a name"),
-        (["--join", "/x", "--service", "web\nstop"], "not a name"),
+        (["--join", "/x", "--service", "web stop"], "not a valid service name"),
+        (["--join", "/x", "--service", ""], "not a valid service name"),
+        (["--join", "/x", "--service", "web\nstop"], "not a valid service name"),
     ):
         done = subprocess.run([SHIM, *options, "--", "true"], stderr=subprocess.PIPE, text=True,
                               timeout=TIMEOUT)

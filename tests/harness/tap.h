@@ -12,8 +12,7 @@
  * Which objects a test program links is said in it, in a comment that the
  * Makefile reads:  links: broker/policy/balancer broker/base/strbuf
  */
-#ifndef TESTS_TAP_H
-#define TESTS_TAP_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -83,5 +82,3 @@ void tap_skip(const char *why) __attribute__((noreturn));
 /* A seeded generator for property tests: the seed is printed on failure (TAP_SEED sets it). */
 unsigned long long tap_seed(void);
 unsigned tap_random(unsigned long long *state, unsigned below);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * conf_util.h - what the tests of the configuration share.
  */
-#ifndef TESTS_CONF_UTIL_H
-#define TESTS_CONF_UTIL_H
+#pragma once
 
 #include "config/conf.h"
 #include "config/conf_build.h"
@@ -33,5 +32,3 @@ static inline struct conf *conf_good(const char *text)
 {
 	return conf_good_facts(text, &conf_test_facts);
 }
-
-#endif

@@ -1,6 +1,5 @@
 /* ctl_view.h - for tests of screens: a view out of lines, a screen as text. */
-#ifndef TESTS_CTL_VIEW_H
-#define TESTS_CTL_VIEW_H
+#pragma once
 
 #include "base/buf.h"
 #include "ctl/text.h"
@@ -58,5 +57,3 @@ static inline void check_width(const char *text, unsigned columns)
 		text += len + (text[len] == '\n');
 	}
 }
-
-#endif

@@ -5,8 +5,7 @@
  * connection is a client number, its descriptor FIRST_FD + number; the fake knows at any time who
  * owns it, so that a lost, a doubled, or a leaked one is seen at once.
  */
-#ifndef TESTS_UNIT_ENDPOINT_FAKE_H
-#define TESTS_UNIT_ENDPOINT_FAKE_H
+#pragma once
 
 #include <errno.h>
 #include <string.h>
@@ -569,5 +568,3 @@ static void check_books(void)
 	CHECK_EQ(l->sent - l->taken_back, in_channels + n_served);
 	CHECK_EQ(l->accepted, l->sent - l->taken_back + n + l->client_gone + l->refused);
 }
-
-#endif

@@ -3,8 +3,7 @@
  *
  * Pure and bounds-checked: reads nothing but the buffer, which may hold anything.
  */
-#ifndef LAUNCHER_ELF_H
-#define LAUNCHER_ELF_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,5 +29,3 @@ struct elf_info {
 
 /* Reads the @len bytes at @buf, a whole file. *@ret is defined with ELF_GOOD only. */
 enum elf_result elf_parse(const void *buf, size_t len, struct elf_info *ret);
-
-#endif

@@ -4,8 +4,7 @@
  * The broker knows it by its process, which the exec that follows does not change, and gives it
  * what it gives its own workers: a name, a token, and the way to the rendezvous.
  */
-#ifndef LAUNCHER_JOIN_H
-#define LAUNCHER_JOIN_H
+#pragma once
 
 #include "reason.h"
 
@@ -24,5 +23,3 @@ struct join {
  */
 #define JOIN_TIMEOUT_MS 10000
 enum launch_exit join_broker(const struct join *join, struct reason *ret_reason);
-
-#endif

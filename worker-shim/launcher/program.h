@@ -2,8 +2,7 @@
  * program.h - finds the file that will really run and says whether the preload library
  * can serve it.
  */
-#ifndef LAUNCHER_PROGRAM_H
-#define LAUNCHER_PROGRAM_H
+#pragma once
 
 #include "elf.h"
 #include "reason.h"
@@ -42,5 +41,3 @@ const char *program_privilege(const char *path);
 
 /* The name of an ELF machine for people. */
 const char *program_machine(uint16_t machine);
-
-#endif

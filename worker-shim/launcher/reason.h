@@ -1,8 +1,7 @@
 /*
  * reason.h - one line for a person: what was found and what to do.
  */
-#ifndef LAUNCHER_REASON_H
-#define LAUNCHER_REASON_H
+#pragma once
 
 #define REASON_SIZE 1024
 
@@ -22,5 +21,3 @@ struct reason {
 /* Writes the text, made fit for one line, and returns @code. Text that is too long is cut. */
 enum launch_exit reason_set(struct reason *reason, enum launch_exit code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-
-#endif

@@ -4,8 +4,7 @@
  * Lines of key=value, each key once but "script". What could not be found out
  * is left out; worker-shim(1) lists the keys.
  */
-#ifndef LAUNCHER_REPORT_H
-#define LAUNCHER_REPORT_H
+#pragma once
 
 #include "program.h"
 
@@ -13,5 +12,3 @@
 
 /* The report on @program, as far as that is filled, with the verdict of @reason. Terminated. */
 void report_text(const struct program *program, const struct reason *reason, char ret[REPORT_SIZE]);
-
-#endif

@@ -3,8 +3,7 @@
  *
  * Pure: reads nothing but the buffer.
  */
-#ifndef LAUNCHER_SCRIPT_H
-#define LAUNCHER_SCRIPT_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,5 +28,3 @@ bool script_parse(const void *buf, size_t len, struct script *ret);
  * for in PATH. False if the interpreter is not env, or names nothing.
  */
 bool script_env_name(const struct script *script, char ret[SCRIPT_LINE]);
-
-#endif

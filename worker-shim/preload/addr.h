@@ -16,8 +16,7 @@
  *
  * Pure: no system call, no allocation.
  */
-#ifndef SHIM_ADDR_H
-#define SHIM_ADDR_H
+#pragma once
 
 #include "handoff_wire.h"
 
@@ -47,5 +46,3 @@ bool addr_equal(const struct handoff_addr *a, const struct handoff_addr *b);
 /* "0.0.0.0:3000", "[::1]:80". IPv6 is written in full groups, without "::" except for :: and ::1.
  */
 void addr_format(const struct handoff_addr *addr, char ret[ADDR_TEXT_SIZE]);
-
-#endif

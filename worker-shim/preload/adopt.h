@@ -2,8 +2,7 @@
  * adopt.h - a channel that came by another way than listen(): through exec, SCM_RIGHTS
  * or a descriptor copied behind our back. It tells by its name what it is.
  */
-#ifndef SHIM_ADOPT_H
-#define SHIM_ADOPT_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -12,5 +11,3 @@ bool adopt_fd(int fd);
 
 /* adopt_fd() for all descriptors that the constructor finds open. */
 void adopt_inherited(void);
-
-#endif

@@ -15,8 +15,7 @@
  * Pure: a table, no system call, no lock. A fork copies it; the pid in each entry tells the child
  * that the set belongs to its parent, which still uses it.
  */
-#ifndef SHIM_EPOLLSET_H
-#define SHIM_EPOLLSET_H
+#pragma once
 
 #include "table.h"
 
@@ -61,5 +60,3 @@ void epollset_forget(int fd);
 
 /* Forgets @fd and returns the set that @pid has added it to, or -1. */
 int epollset_take(int fd, pid_t pid);
-
-#endif

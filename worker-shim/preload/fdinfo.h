@@ -3,8 +3,7 @@
  *
  * Only open, read and stack buffers: opendir() and stdio allocate.
  */
-#ifndef SHIM_FDINFO_H
-#define SHIM_FDINFO_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,5 +36,3 @@ typedef bool fdinfo_item_fn(const struct epoll_item *item, void *arg);
 
 /* Walks the registrations of @epfd. 0, also if it is no epoll instance, or -errno. */
 int fdinfo_each_item(int epfd, fdinfo_item_fn *fn, void *arg);
-
-#endif

@@ -2,8 +2,7 @@
  * hooks.h - the exported functions under the names that they have in C: syscall()
  * hands its calls to them.
  */
-#ifndef SHIM_HOOKS_H
-#define SHIM_HOOKS_H
+#pragma once
 
 #include <sys/socket.h>
 
@@ -36,5 +35,3 @@ HOOK(int, setsockopt, (int fd, int level, int name, const void *value, socklen_t
 HOOK(int, shutdown, (int fd, int how));
 HOOK(long, syscall, (long nr, ...));
 HOOK(void, closefrom, (int first));
-
-#endif

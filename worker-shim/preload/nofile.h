@@ -11,8 +11,7 @@
  * are seen to be free again. "Near" is half the limit: to be missed, an app would have to open the
  * other half between two accepts, without closing.
  */
-#ifndef SHIM_NOFILE_H
-#define SHIM_NOFILE_H
+#pragma once
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -47,5 +46,3 @@ static inline void nofile_received(int fd)
 	    fd >= atomic_load_explicit(&nofile.near_from, memory_order_relaxed) || nofile_is_near())
 		nofile_look(fd);
 }
-
-#endif

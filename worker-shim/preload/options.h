@@ -6,8 +6,7 @@
  * what the app changed is noted at listen() and set again on each connection. An
  * app that changed nothing pays one comparison.
  */
-#ifndef SHIM_OPTIONS_H
-#define SHIM_OPTIONS_H
+#pragma once
 
 #include <stdatomic.h>
 #include <stdint.h>
@@ -33,5 +32,3 @@ void options_update(struct options *options, int sock, int level, int name);
 
 /* Sets what was noted on @conn. Errors are passed over: the kernel inherits silently too. */
 void options_apply(const struct options *options, int conn);
-
-#endif

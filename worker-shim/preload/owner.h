@@ -5,8 +5,7 @@
  * a descriptor table of its own. What it closes is still open in the parent, so it must
  * not change our tables. A fork child has both for itself and must.
  */
-#ifndef SHIM_OWNER_H
-#define SHIM_OWNER_H
+#pragma once
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -18,5 +17,3 @@ bool owner_is_me(void);
 
 /* The owner's pid, without a system call: in a vfork child that of its parent. */
 pid_t owner_pid(void);
-
-#endif

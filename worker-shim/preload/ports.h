@@ -3,8 +3,7 @@
  *
  * Pure: no system call, no allocation, no libc.
  */
-#ifndef SHIM_PORTS_H
-#define SHIM_PORTS_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,5 +29,3 @@ struct ports {
 bool ports_parse(const char *text, struct ports *ret);
 
 bool ports_has(const struct ports *ports, uint16_t port);
-
-#endif

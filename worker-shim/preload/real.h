@@ -5,8 +5,7 @@
  * here goes through `real`. The pointers are looked up in the constructor, and by
  * real_ready() when another library's constructor calls a hook before ours ran.
  */
-#ifndef SHIM_REAL_H
-#define SHIM_REAL_H
+#pragma once
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -63,5 +62,3 @@ static inline int real_fd_take(int *fd)
 	*fd = -1;
 	return out;
 }
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * rendezvous.h - the worker's side of HELLO, WELCOME and REFUSED.
  */
-#ifndef SHIM_RENDEZVOUS_H
-#define SHIM_RENDEZVOUS_H
+#pragma once
 
 #include "table.h"
 
@@ -34,5 +33,3 @@ void meeting_close(struct meeting *m);
 /* True if @fd is a channel of this worker; then *@ret_name says which. */
 struct handoff_name;
 bool rendezvous_name_of(int fd, struct handoff_name *ret_name);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * shim.h - what the broker told this process, read once.
  */
-#ifndef SHIM_SHIM_H
-#define SHIM_SHIM_H
+#pragma once
 
 #include "handoff_wire.h"
 #include "ports.h"
@@ -22,5 +21,3 @@ struct shim {
 extern struct shim shim;
 
 void shim_read_environment(void);
-
-#endif

@@ -2,8 +2,7 @@
  * slot.h - the descriptors behind a slot: hiding them, letting them go, and finding
  * out that a mark is stale.
  */
-#ifndef SHIM_SLOT_H
-#define SHIM_SLOT_H
+#pragma once
 
 #include "table.h"
 
@@ -41,5 +40,3 @@ bool slot_hides(int fd);
 
 /* The app wants the number @fd for itself: what we hide there moves on. 0 or -errno. */
 int slot_move_hidden(int fd);
-
-#endif

@@ -5,8 +5,7 @@
  * the number, the app's registrations would stay with the old socket, which never becomes
  * readable. So they are removed before and added again after, as /proc lists them.
  */
-#ifndef SHIM_SWAP_H
-#define SHIM_SWAP_H
+#pragma once
 
 #include "table.h"
 
@@ -16,5 +15,3 @@
  * mark of @slot, whose inode it sets. -errno: nothing was changed.
  */
 int swap_in(struct slot *slot, int fd, int rx);
-
-#endif

@@ -22,8 +22,7 @@
  * A vfork child has descriptors of its own but runs on the parent's memory: every
  * change here is for the owner only (owner_is_me() in owner.h).
  */
-#ifndef SHIM_TABLE_H
-#define SHIM_TABLE_H
+#pragma once
 
 #include "handoff_page.h"
 #include "handoff_wire.h"
@@ -135,5 +134,3 @@ struct slot *table_set(int fd, uint16_t mark);
 
 /* Back to FREE. The caller has closed what it hides. */
 void table_slot_free(struct slot *slot);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * take.h - accept() on a channel: one recvmsg() of one CONN message.
  */
-#ifndef SHIM_TAKE_H
-#define SHIM_TAKE_H
+#pragma once
 
 #include "handoff_wire.h"
 
@@ -14,5 +13,3 @@
  * nothing but broken messages came. Anything else: @rx is no channel.
  */
 int take_conn(int rx, int flags, struct handoff_conn *ret_conn);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * waits.h - tells the broker how long connections waited, if it has asked by sending a page.
  */
-#ifndef SHIM_WAITS_H
-#define SHIM_WAITS_H
+#pragma once
 
 #include "table.h"
 
@@ -27,5 +26,3 @@ static inline void waits_count(struct slot *slot, uint64_t accept_ns)
 	now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 	handoff_page_add(page, now_ns > accept_ns ? now_ns - accept_ns : 0);
 }
-
-#endif
