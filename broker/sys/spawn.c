@@ -57,6 +57,7 @@ __attribute__((noreturn, format(printf, 2, 3))) static void fail(int status_fd, 
 
 	va_start(ap, fmt);
 	n = vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
 	if (n > 0)
 		(void)!write(status_fd, text, strlen(text));
 	_exit(126);
