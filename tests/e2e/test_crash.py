@@ -39,12 +39,14 @@ def what_waits_at_a_worker_that_is_killed_is_answered_by_others():
     send_request(busy, "/slow?ms=100000")
     other = connect(broker.port)
     send_request(other, "/slow?ms=100000")
+    pids = victim, broker.worker_pid("web.1")
+    assert wait_until(lambda: all(proc.held_connections([p], broker.port) == 1 for p in pids))
     # Both workers are busy now: what comes from here on waits in their channels.
     waiting = [connect(broker.port) for _ in range(8)]
     for n, sock in enumerate(waiting):
         send_request(sock, "/?id=%d" % n)
     wait_until(lambda: proc.held_connections([broker.pid], broker.port) == 0)
-    for pid in (victim, broker.worker_pid("web.1")):
+    for pid in pids:
         send_signal(pid, signal.SIGKILL)
     assert [read_answer(sock).id for sock in waiting] == [str(n) for n in range(8)]
     taken = sum(e["count"] for e in broker.events("taken-back"))
