@@ -296,6 +296,8 @@ def a_reload_frees_those_who_wait_for_a_full_worker():
     broker = Broker(app("srv_poll"), workers=1, queue=1, drain_timeout="100ms")
     busy = connect(broker.port)
     send_request(busy, "/slow?ms=100000")
+    pid = broker.worker_pid("web.0")
+    assert wait_until(lambda: proc.held_connections([pid], broker.port) == 1)
     waiting = [connect(broker.port) for _ in range(10)]
     for n, sock in enumerate(waiting):
         send_request(sock, "/?id=%d" % n)
