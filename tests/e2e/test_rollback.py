@@ -115,9 +115,9 @@ def the_slot_of_an_old_worker_that_died_is_started_anew_with_the_old_configurati
     assert text.endswith(": 1 of 2 workers are in the round, 1 starts again"), text
     event = broker.wait_event("rollback", since=mark)
     assert (event["restored"], event["workers"]) == (1, 2), event
-    anew = broker.wait_event("worker-ready", since=mark, worker="web.1", generation=1)
-    assert proc.environment(anew["pid"])["V"] == "old"
-    answered_by(broker.port, {old["web.0"], anew["pid"]})
+    newcomer = broker.wait_event("worker-ready", since=mark, worker="web.1", generation=1)
+    assert proc.environment(newcomer["pid"])["V"] == "old"
+    answered_by(broker.port, {old["web.0"], newcomer["pid"]})
     # What crashes later is replaced by the old one too.
     send_signal(old["web.0"], signal.SIGKILL)
     again = broker.wait_event("worker-ready", since=mark, worker="web.0", generation=1)

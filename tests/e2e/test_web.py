@@ -193,7 +193,7 @@ def a_reload_switches_on_moves_and_switches_off():
     inodes = listening_inodes(port)
     assert Page(port).get("/readyz").status == 200
     broker.reload_and_wait()
-    assert listening_inodes(port) == inodes != [], "it was bound anew"
+    assert listening_inodes(port) == inodes != [], "it was bound again"
     # A client that asks while the address moves still gets an answer.
     with Page(port).connect() as early:
         early.sendall(b"GET /healthz HTTP/1.0\r\n")
@@ -272,7 +272,7 @@ def a_unix_socket_for_those_who_may():
     assert stat.S_ISSOCK(info.st_mode) and stat.S_IMODE(info.st_mode) == 0o600, oct(info.st_mode)
     assert Page(path).scrape().value("broker_service_serving") == 1
     broker.reload_and_wait()
-    assert os.stat(path).st_ino == info.st_ino, "it was bound anew"
+    assert os.stat(path).st_ino == info.st_ino, "it was bound again"
     moved = tmp("moved.sock")
     broker.configure(SERVER, workers=1, broker={"metrics": moved})
     broker.reload_and_wait()
