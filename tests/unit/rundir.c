@@ -141,6 +141,7 @@ TEST(what_a_killed_broker_left_is_taken_over)
 	rundir_close(&next);
 	free(rd.path);
 	free(rd.rendezvous);
+	free(rd.lock);
 	free(rd.pid_file);
 	stop();
 }
