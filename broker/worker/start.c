@@ -1,4 +1,4 @@
-#include "start.h"
+#include "worker/start.h"
 
 #include <errno.h>
 #include <signal.h>
