@@ -141,10 +141,8 @@ static char *put_ipv6(char *out, const uint8_t ip[16])
 	return out;
 }
 
-void addr_format(const struct handoff_addr *addr, char ret[ADDR_TEXT_SIZE])
+char *addr_format(const struct handoff_addr *addr, char *out)
 {
-	char *out = ret;
-
 	if (addr->family == 6) {
 		*out++ = '[';
 		out = put_ipv6(out, addr->ip);
@@ -159,4 +157,5 @@ void addr_format(const struct handoff_addr *addr, char ret[ADDR_TEXT_SIZE])
 	*out++ = ':';
 	out = put_number(out, addr->port, 10);
 	*out = '\0';
+	return out;
 }

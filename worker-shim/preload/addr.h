@@ -20,6 +20,7 @@
 
 #include "handoff_wire.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -34,6 +35,14 @@ bool addr_from_sockaddr(const struct sockaddr *sa, socklen_t len, struct handoff
 socklen_t addr_to_sockaddr(const struct handoff_addr *addr, int domain,
 			   struct sockaddr_storage *ret);
 
+/* 0, or the errno of a call that is to write an address to @out, *@len bytes long. */
+static inline int addr_room(const struct sockaddr *out, const socklen_t *len)
+{
+	if (!out || !len)
+		return EFAULT;
+	return (int)*len < 0 ? EINVAL : 0;
+}
+
 /* As the kernel does: at most *@len bytes are written, then *@len says how long it really is. */
 void addr_copy_out(const struct sockaddr_storage *ss, socklen_t full, struct sockaddr *out,
 		   socklen_t *len);
@@ -41,8 +50,10 @@ void addr_copy_out(const struct sockaddr_storage *ss, socklen_t full, struct soc
 /* The same address and port, and both with or both without IPV6_V6ONLY. */
 bool addr_equal(const struct handoff_addr *a, const struct handoff_addr *b);
 
-#define ADDR_TEXT_SIZE 64
+#define ADDR_TEXT_SIZE 64 /* of the longest, terminated */
 
-/* "0.0.0.0:3000", "[::1]:80". IPv6 is written in full groups, without "::" except for :: and ::1.
+/*
+ * "0.0.0.0:3000", "[::1]:80". IPv6 is written in full groups, without "::" except for :: and ::1.
+ * Returns the terminating NUL.
  */
-void addr_format(const struct handoff_addr *addr, char ret[ADDR_TEXT_SIZE]);
+char *addr_format(const struct handoff_addr *addr, char *out);

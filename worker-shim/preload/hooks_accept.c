@@ -22,8 +22,7 @@
  */
 static int socket_domain(struct slot *slot, const struct handoff_conn *conn, int fd)
 {
-	socklen_t len = sizeof(int);
-	int domain = 0;
+	int domain;
 
 	for (int i = 0; i < SLOT_SEEN; i++) {
 		uint64_t seen = atomic_load_explicit(&slot->seen[i], memory_order_relaxed);
@@ -31,7 +30,8 @@ static int socket_domain(struct slot *slot, const struct handoff_conn *conn, int
 		if (seen && (uint32_t)(seen >> 32) == conn->listener)
 			return (int)(uint32_t)seen;
 	}
-	if (real.getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 || domain <= 0)
+	domain = real_int_option(fd, SOL_SOCKET, SO_DOMAIN);
+	if (domain <= 0)
 		return slot->domain;
 	atomic_store(&slot->seen[atomic_fetch_add(&slot->seen_next, 1) % SLOT_SEEN],
 		     (uint64_t)conn->listener << 32 | (uint32_t)domain);
@@ -52,15 +52,13 @@ static void mark_family(struct slot *slot, const struct handoff_conn *conn, int 
 
 static int accept_from(struct slot *slot, int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
+	int taken, error = addr ? addr_room(addr, len) : 0;
 	struct handoff_conn conn;
-	int taken;
 
 	if (flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK))
 		return -EINVAL;
-	if (addr && !len)
-		return -EFAULT;
-	if (addr && (int)*len < 0)
-		return -EINVAL;
+	if (error)
+		return -error;
 	if (atomic_load_explicit(&slot->state, memory_order_acquire) == SLOT_SHUT)
 		return -EINVAL;
 
@@ -132,8 +130,7 @@ static int accept_any(enum variant variant, int fd, struct sockaddr *addr, sockl
 	}
 	if (taken != -EAGAIN && taken != -EINTR && taken != -EMFILE && !slot_at(fd))
 		return native(variant, fd, addr, len, flags);
-	errno = taken == -ENOTCONN ? EINVAL : -taken;
-	return -1;
+	return refuse(taken == -ENOTCONN ? EINVAL : -taken);
 }
 
 int hook_accept(int fd, struct sockaddr *addr, socklen_t *len)

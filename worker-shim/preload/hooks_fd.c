@@ -1,5 +1,5 @@
 /*
- * hooks_fd.c - descriptors that are copied and closed.
+ * hooks_fd.c - descriptors that are copied, closed, and put into epoll sets.
  *
  * A vfork child has descriptors of its own and goes straight to libc: what it closes on the
  * way to exec, ours included, is its own copy.
@@ -20,21 +20,15 @@
 
 #define FLAG_UNSHARE 2 /* CLOSE_RANGE_UNSHARE: musl has no name for it */
 
-static int refuse(int error)
-{
-	errno = error;
-	return -1;
-}
-
 static void remove_from_set(int fd)
 {
-	int epfd = epollset_take(fd, owner_pid()), saved = errno;
+	_keep_errno_ int saved = errno;
 	struct epoll_event unused = { 0 };
+	int epfd = epollset_take(fd, owner_pid());
 
 	/* The set may be closed, and its number be anything by now: then this fails. */
 	if (epfd >= 0)
 		(void)real.epoll_ctl(epfd, EPOLL_CTL_DEL, fd, &unused);
-	errno = saved;
 }
 
 /*
@@ -50,6 +44,20 @@ static void leave_set(int fd)
 		epollset_forget(fd);
 	else if (entry != EPOLLSET_UNKNOWN && owner_is_me())
 		remove_from_set(fd);
+}
+
+int hook_epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
+{
+	real_ready();
+	/*
+	 * Before the call: another thread may be told of the connection, serve and close it before
+	 * this one returns. If the call fails, so will the removal at the end, and nobody minds.
+	 */
+	if (op == EPOLL_CTL_ADD)
+		epollset_add(fd, epfd, owner_pid());
+	else if (op == EPOLL_CTL_DEL)
+		epollset_remove(fd, epfd);
+	return real.epoll_ctl(epfd, op, fd, event);
 }
 
 int hook_close(int fd)
@@ -108,11 +116,10 @@ static int make_way(int from, int to)
 /* dup2() and dup3() close @to, if they do not fail. */
 static void leave_set_for(int from, int to)
 {
-	int saved = errno;
+	_keep_errno_ int saved = errno;
 
 	if (from != to && epollset_of(to) && real.fcntl(from, F_GETFD) >= 0)
 		leave_set(to);
-	errno = saved;
 }
 
 int hook_dup2(int from, int to)
@@ -141,16 +148,6 @@ int hook_dup3(int from, int to, int flags)
 }
 
 /* The argument is an int, a pointer or absent: as wide as it can be, as libc itself reads it. */
-static int do_fcntl(int fd, int cmd, void *arg)
-{
-	real_ready();
-	if (cmd != F_DUPFD && cmd != F_DUPFD_CLOEXEC)
-		return real.fcntl(fd, cmd, arg);
-	if (slot_hides(fd) && owner_is_me())
-		return refuse(EBADF);
-	return copied(fd, real.fcntl(fd, cmd, arg));
-}
-
 int hook_fcntl(int fd, int cmd, ...)
 {
 	va_list ap;
@@ -159,20 +156,16 @@ int hook_fcntl(int fd, int cmd, ...)
 	va_start(ap, cmd);
 	arg = va_arg(ap, void *);
 	va_end(ap);
-	return do_fcntl(fd, cmd, arg);
+	real_ready();
+	if (cmd != F_DUPFD && cmd != F_DUPFD_CLOEXEC)
+		return real.fcntl(fd, cmd, arg);
+	if (slot_hides(fd) && owner_is_me())
+		return refuse(EBADF);
+	return copied(fd, real.fcntl(fd, cmd, arg));
 }
 
 /* The same call on 64-bit Linux, under the name that glibc's headers may choose. */
-int hook_fcntl64(int fd, int cmd, ...)
-{
-	va_list ap;
-	void *arg;
-
-	va_start(ap, cmd);
-	arg = va_arg(ap, void *);
-	va_end(ap);
-	return do_fcntl(fd, cmd, arg);
-}
+int hook_fcntl64(int fd, int cmd, ...) __attribute__((alias("fcntl")));
 
 static int kernel_close_range(unsigned first, unsigned last, int flags)
 {
@@ -213,8 +206,7 @@ int hook_close_range(unsigned first, unsigned last, int flags)
 
 void hook_closefrom(int first)
 {
-	int saved = errno;
+	_keep_errno_ int saved = errno;
 
 	(void)hook_close_range(first < 0 ? 0 : (unsigned)first, UINT_MAX, 0);
-	errno = saved;
 }

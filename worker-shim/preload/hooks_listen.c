@@ -17,24 +17,21 @@
 
 #define PROTO_MPTCP 262 /* IPPROTO_MPTCP: newer runtimes ask for it by default */
 
-static int int_option(int fd, int level, int name)
-{
-	socklen_t len = sizeof(int);
-	int value = -1;
-
-	return real.getsockopt(fd, level, name, &value, &len) < 0 ? -1 : value;
-}
-
 /* AF_INET or AF_INET6 if @fd is a TCP socket, else 0. */
 static int tcp_domain(int fd)
 {
-	int domain = int_option(fd, SOL_SOCKET, SO_DOMAIN);
-	int protocol = int_option(fd, SOL_SOCKET, SO_PROTOCOL);
+	int domain = real_int_option(fd, SOL_SOCKET, SO_DOMAIN);
+	int protocol = real_int_option(fd, SOL_SOCKET, SO_PROTOCOL);
 
 	if ((domain != AF_INET && domain != AF_INET6) ||
-	    int_option(fd, SOL_SOCKET, SO_TYPE) != SOCK_STREAM)
+	    real_int_option(fd, SOL_SOCKET, SO_TYPE) != SOCK_STREAM)
 		return 0;
 	return protocol == IPPROTO_TCP || protocol == PROTO_MPTCP ? domain : 0;
+}
+
+static uint8_t v6only_flag(int fd)
+{
+	return real_int_option(fd, IPPROTO_IPV6, IPV6_V6ONLY) == 1 ? HANDOFF_V6ONLY : 0;
 }
 
 /* Whether the kernel would refuse a second listener on @addr: one of this process has it. */
@@ -45,8 +42,9 @@ static bool is_taken(int fd, const struct handoff_addr *addr)
 
 		if (atomic_load(&other->state) != SLOT_LISTENING || !addr_equal(&other->addr, addr))
 			continue;
-		if (int_option(fd, SOL_SOCKET, SO_REUSEPORT) != 1 ||
-		    int_option(slot_hidden(other, HIDDEN_SHADOW), SOL_SOCKET, SO_REUSEPORT) != 1)
+		if (real_int_option(fd, SOL_SOCKET, SO_REUSEPORT) != 1 ||
+		    real_int_option(slot_hidden(other, HIDDEN_SHADOW), SOL_SOCKET, SO_REUSEPORT) !=
+			    1)
 			return true;
 	}
 	return false;
@@ -68,8 +66,8 @@ static bool is_ours(int fd, const struct sockaddr *addr, socklen_t len,
 	*ret_domain = tcp_domain(fd);
 	if (*ret_domain != addr->sa_family)
 		return false;
-	if (ret_addr->family == 6 && int_option(fd, IPPROTO_IPV6, IPV6_V6ONLY) == 1)
-		ret_addr->flags = HANDOFF_V6ONLY;
+	if (ret_addr->family == 6)
+		ret_addr->flags = v6only_flag(fd);
 	return true;
 }
 
@@ -80,23 +78,17 @@ int hook_bind(int fd, const struct sockaddr *addr, socklen_t len)
 	int domain, saved = errno;
 
 	real_ready();
-	if (slot_at(fd)) {
-		errno = EINVAL;
-		return -1;
-	}
+	if (slot_at(fd))
+		return refuse(EINVAL);
 	if (!is_ours(fd, addr, len, &wanted, &domain) || !owner_is_me()) {
 		errno = saved;
 		return real.bind(fd, addr, len);
 	}
-	if (is_taken(fd, &wanted)) {
-		errno = EADDRINUSE;
-		return -1;
-	}
+	if (is_taken(fd, &wanted))
+		return refuse(EADDRINUSE);
 	slot = table_slot_new();
-	if (!slot) {
-		errno = ENOBUFS;
-		return -1;
-	}
+	if (!slot)
+		return refuse(ENOBUFS);
 	slot->addr = wanted;
 	slot->domain = domain;
 	atomic_store(&slot->ino, slot_socket_ino(fd));
@@ -108,12 +100,10 @@ int hook_bind(int fd, const struct sockaddr *addr, socklen_t len)
 /* The one line that this library ever writes: without it nobody would know why. */
 static void say_why(const struct slot *slot, const char *reason)
 {
-	char where[ADDR_TEXT_SIZE], line[ADDR_TEXT_SIZE + HANDOFF_REASON_SIZE + 40];
-	char *out = line;
+	char line[ADDR_TEXT_SIZE + HANDOFF_REASON_SIZE + 40], *out;
 
-	addr_format(&slot->addr, where);
-	out = stpcpy(out, "worker-shim: listen on ");
-	out = stpcpy(out, where);
+	out = stpcpy(line, "worker-shim: listen on ");
+	out = addr_format(&slot->addr, out);
 	out = stpcpy(out, ": ");
 	out = stpcpy(out, reason);
 	*out++ = '\n';
@@ -173,10 +163,7 @@ static int meet_broker(struct slot *slot, int fd)
 
 	/* May have been set between bind() and listen(). */
 	if (slot->domain == AF_INET6)
-		slot->addr.flags =
-			int_option(shadow < 0 ? fd : shadow, IPPROTO_IPV6, IPV6_V6ONLY) == 1
-				? HANDOFF_V6ONLY
-				: 0;
+		slot->addr.flags = v6only_flag(shadow < 0 ? fd : shadow);
 	r = rendezvous_meet(slot, false, MEET_LISTEN_MS, &meeting);
 	if (r < 0) {
 		say_why(slot, meeting.reason);
@@ -200,10 +187,8 @@ int hook_listen(int fd, int backlog)
 	if (before == SLOT_LISTENING)
 		return 0; /* a new backlog, nothing else: nginx does that */
 	if ((before != SLOT_BOUND && before != SLOT_SHUT) ||
-	    !atomic_compare_exchange_strong(&slot->state, &before, SLOT_MEETING)) {
-		errno = EADDRINUSE; /* another thread is at it */
-		return -1;
-	}
+	    !atomic_compare_exchange_strong(&slot->state, &before, SLOT_MEETING))
+		return refuse(EADDRINUSE); /* another thread is at it */
 	slot->backlog = (uint32_t)backlog;
 	r = meet_broker(slot, fd);
 	atomic_store(&slot->state, r < 0 ? before : SLOT_LISTENING);
@@ -250,10 +235,8 @@ int hook_shutdown(int fd, int how)
 		return real.shutdown(fd, how);
 	if (how == SHUT_WR)
 		return 0; /* a listening socket has nothing to send */
-	if (how != SHUT_RD && how != SHUT_RDWR) {
-		errno = EINVAL;
-		return -1;
-	}
+	if (how != SHUT_RD && how != SHUT_RDWR)
+		return refuse(EINVAL);
 	if (owner_is_me()) {
 		atomic_store(&slot->state, SLOT_SHUT);
 		slot_close_hidden(slot, HIDDEN_RENDEZVOUS);

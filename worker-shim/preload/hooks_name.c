@@ -16,84 +16,55 @@
 #define OPT_TCP_INFO	 11
 #define STATE_LISTEN	 10 /* TCP_LISTEN: the first byte of struct tcp_info */
 
-static int refuse(int error)
+/* Gives the app a name as the kernel does. */
+static int give(const struct sockaddr_storage *name, socklen_t full, struct sockaddr *addr,
+		socklen_t *len)
 {
-	errno = error;
-	return -1;
+	int error = addr_room(addr, len);
+
+	if (error)
+		return refuse(error);
+	addr_copy_out(name, full, addr, len);
+	return 0;
 }
 
 typedef int name_fn(int, struct sockaddr *, socklen_t *);
 
-/* A name of an accepted connection, in the family of the socket that the app listened on. */
-static int translated(name_fn *fn, int fd, int domain, struct sockaddr *addr, socklen_t *len)
+/* What @fn says. Names of an accepted connection are given in the app's family: see addr.h. */
+static int name_of(name_fn *fn, int fd, struct sockaddr *addr, socklen_t *len)
 {
+	enum mark_kind kind = mark_kind(table_mark(fd));
+	int domain = kind == MARK_WANT_V6 ? AF_INET6 : AF_INET;
 	struct sockaddr_storage ss;
 	struct handoff_addr parsed;
 	socklen_t full = sizeof(ss);
 
-	if (!addr || !len)
-		return refuse(EFAULT);
-	if ((int)*len < 0)
-		return refuse(EINVAL);
+	if (kind != MARK_WANT_V6 && kind != MARK_WANT_V4)
+		return fn(fd, addr, len);
 	if (fn(fd, (struct sockaddr *)&ss, &full) < 0)
 		return -1;
 	/* Another kind of socket: the mark is left from one that was closed behind our back. */
 	if (ss.ss_family != domain && addr_from_sockaddr((struct sockaddr *)&ss, full, &parsed))
 		full = addr_to_sockaddr(&parsed, domain, &ss);
-	addr_copy_out(&ss, full, addr, len);
-	return 0;
-}
-
-/* What getsockname() and getpeername() share: the domain to translate to, or 0. */
-static int wanted_domain(int fd)
-{
-	switch (mark_kind(table_mark(fd))) {
-	case MARK_WANT_V6:
-		return AF_INET6;
-	case MARK_WANT_V4:
-		return AF_INET;
-	case MARK_NONE:
-	case MARK_SOCKET:
-	case MARK_HIDDEN:
-		break;
-	}
-	return 0;
+	return give(&ss, full, addr, len);
 }
 
 int hook_getsockname(int fd, struct sockaddr *addr, socklen_t *len)
 {
 	struct sockaddr_storage own;
 	struct slot *slot;
-	socklen_t full;
-	int domain;
 
 	real_ready();
-	domain = wanted_domain(fd);
-	if (domain)
-		return translated(real.getsockname, fd, domain, addr, len);
 	slot = slot_at(fd);
 	if (!slot)
-		return real.getsockname(fd, addr, len);
-	if (!addr || !len)
-		return refuse(EFAULT);
-	if ((int)*len < 0)
-		return refuse(EINVAL);
-	full = addr_to_sockaddr(&slot->addr, slot->domain, &own);
-	addr_copy_out(&own, full, addr, len);
-	return 0;
+		return name_of(real.getsockname, fd, addr, len);
+	return give(&own, addr_to_sockaddr(&slot->addr, slot->domain, &own), addr, len);
 }
 
 int hook_getpeername(int fd, struct sockaddr *addr, socklen_t *len)
 {
-	int domain;
-
 	real_ready();
-	domain = wanted_domain(fd);
-	if (domain)
-		return translated(real.getpeername, fd, domain, addr, len);
-	if (slot_at(fd))
-		return refuse(ENOTCONN);
-	return real.getpeername(fd, addr, len);
+	return slot_at(fd) ? refuse(ENOTCONN) : name_of(real.getpeername, fd, addr, len);
 }
 
 /* The slot at @fd if a channel stands there; a socket that is only bound answers for itself. */

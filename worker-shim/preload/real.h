@@ -7,29 +7,22 @@
  */
 #pragma once
 
-#include <errno.h>
-#include <sys/socket.h>
+#include "hooks.h"
 
-struct epoll_event;
+#include <errno.h>
+
+/* The functions that have a hook, `syscall` last: it tells real_ready() that all are looked up. */
+/* clang-format off */
+#define REAL_EACH(X) \
+	X(accept) X(accept4) X(bind) X(close) X(connect) X(dup) X(dup2) X(dup3) X(epoll_ctl) \
+	X(fcntl) X(getpeername) X(getsockname) X(getsockopt) X(listen) X(setsockopt) \
+	X(shutdown) X(syscall)
+/* clang-format on */
+
+#define REAL_POINTER(name) __typeof__(hook_##name) *(name);
 
 struct real {
-	int (*accept)(int, struct sockaddr *, socklen_t *);
-	int (*accept4)(int, struct sockaddr *, socklen_t *, int);
-	int (*bind)(int, const struct sockaddr *, socklen_t);
-	int (*close)(int);
-	int (*connect)(int, const struct sockaddr *, socklen_t);
-	int (*dup)(int);
-	int (*dup2)(int, int);
-	int (*dup3)(int, int, int);
-	int (*epoll_ctl)(int, int, int, struct epoll_event *);
-	int (*fcntl)(int, int, ...);
-	int (*getpeername)(int, struct sockaddr *, socklen_t *);
-	int (*getsockname)(int, struct sockaddr *, socklen_t *);
-	int (*getsockopt)(int, int, int, void *, socklen_t *);
-	int (*listen)(int, int);
-	int (*setsockopt)(int, int, int, const void *, socklen_t);
-	int (*shutdown)(int, int);
-	long (*syscall)(long, ...);
+	REAL_EACH(REAL_POINTER)
 };
 
 extern struct real real;
@@ -39,19 +32,41 @@ void real_init(void);
 
 static inline void real_ready(void)
 {
-	if (__builtin_expect(!real.syscall, 0)) /* real_init() sets this one last */
+	if (__builtin_expect(!real.syscall, 0))
 		real_init();
+}
+
+static inline void errno_restore(const int *saved)
+{
+	errno = *saved;
+}
+/* `_keep_errno_ int saved = errno;`: at the end of the block, errno is again what it was. */
+#define _keep_errno_ __attribute__((cleanup(errno_restore), unused))
+
+/* The value of a socket option that is an int, or -1. */
+static inline int real_int_option(int fd, int level, int name)
+{
+	socklen_t len = sizeof(int);
+	int value = -1;
+
+	return real.getsockopt(fd, level, name, &value, &len) < 0 ? -1 : value;
+}
+
+/* What a hook returns that fails. */
+static inline int refuse(int error)
+{
+	errno = error;
+	return -1;
 }
 
 /* Closes *@fd if it is open and leaves -1. Keeps errno. */
 static inline void real_closep(int *fd)
 {
-	int saved = errno;
+	_keep_errno_ int saved = errno;
 
 	if (*fd >= 0)
 		(void)real.close(*fd);
 	*fd = -1;
-	errno = saved;
 }
 #define _cleanup_real_fd_ __attribute__((cleanup(real_closep)))
 
