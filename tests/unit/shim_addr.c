@@ -131,13 +131,15 @@ TEST(private_ports_are_single_or_ranges)
 {
 	struct ports ports;
 
-	CHECK(ports_parse("9229,9400-9409 80", &ports));
+	ports_parse("9229,9400-9409 80", &ports);
 	CHECK_EQ(ports.n, 3);
 	CHECK(ports_has(&ports, 9229) && ports_has(&ports, 9400) && ports_has(&ports, 9409));
 	CHECK(ports_has(&ports, 80));
 	CHECK(!ports_has(&ports, 9410) && !ports_has(&ports, 9399) && !ports_has(&ports, 0));
-	CHECK(ports_parse(NULL, &ports) && ports.n == 0);
-	CHECK(ports_parse("", &ports) && ports.n == 0);
+	ports_parse(NULL, &ports);
+	CHECK_EQ(ports.n, 0);
+	ports_parse("", &ports);
+	CHECK_EQ(ports.n, 0);
 }
 
 TEST(what_is_no_port_is_passed_over)
@@ -148,10 +150,11 @@ TEST(what_is_no_port_is_passed_over)
 	struct ports ports;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		CHECK(!ports_parse(bad[i], &ports));
+		ports_parse(bad[i], &ports);
 		CHECK_EQ(ports.n, 0);
 	}
-	CHECK(!ports_parse("1,x,2", &ports));
+	ports_parse("1,x,2", &ports);
+	CHECK_EQ(ports.n, 2);
 	CHECK(ports_has(&ports, 1) && ports_has(&ports, 2));
 }
 

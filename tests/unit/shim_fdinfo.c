@@ -8,24 +8,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static bool parse(const char *line, struct epoll_item *ret)
-{
-	return fdinfo_parse_epoll(line, strlen(line), ret);
-}
-
 TEST(a_registration_is_read_whole)
 {
 	struct epoll_item item;
 
-	CHECK(parse("tfd:        7 events: 8000001b data:     abcdef0123456789  pos:0 ino:c71363 "
-		    "sdev:8",
-		    &item));
+	CHECK(fdinfo_parse_epoll(
+		"tfd:        7 events: 8000001b data:     abcdef0123456789  pos:0 ino:c71363 "
+		"sdev:8",
+		&item));
 	CHECK_EQ(item.tfd, 7);
 	CHECK_EQ(item.events, 0x8000001b);
 	CHECK_EQ(item.data, 0xabcdef0123456789);
 	CHECK_EQ(item.ino, 0xc71363);
-	CHECK(parse("tfd: 2147483647 events: ffffffff data: ffffffffffffffff pos:0 ino:1 sdev:8",
-		    &item));
+	CHECK(fdinfo_parse_epoll(
+		"tfd: 2147483647 events: ffffffff data: ffffffffffffffff pos:0 ino:1 sdev:8",
+		&item));
 	CHECK_EQ(item.tfd, 2147483647);
 }
 
@@ -50,7 +47,7 @@ TEST(other_lines_are_not_taken_for_one)
 	struct epoll_item item;
 
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
-		CHECK(!parse(lines[i], &item));
+		CHECK(!fdinfo_parse_epoll(lines[i], &item));
 }
 
 TEST(every_cut_line_is_survived)
@@ -62,7 +59,8 @@ TEST(every_cut_line_is_survived)
 		char *copy = malloc(len + 1);
 
 		memcpy(copy, line, len);
-		CHECK(!fdinfo_parse_epoll(copy, len, &item));
+		copy[len] = '\0';
+		CHECK(!fdinfo_parse_epoll(copy, &item));
 		free(copy);
 	}
 }

@@ -1,5 +1,7 @@
 #include "addr.h"
 
+#include "number.h"
+
 #include <string.h>
 
 static const uint8_t loopback[4] = { 127, 0, 0, 1 };
@@ -111,32 +113,14 @@ bool addr_equal(const struct handoff_addr *a, const struct handoff_addr *b)
 	       a->scope_id == b->scope_id && !memcmp(a->ip, b->ip, sizeof(a->ip));
 }
 
-static char *put_number(char *out, unsigned value, unsigned base)
-{
-	char digits[10];
-	int n = 0;
-
-	do
-		digits[n++] = "0123456789abcdef"[value % base];
-	while ((value /= base) != 0);
-	while (n > 0)
-		*out++ = digits[--n];
-	return out;
-}
-
 static char *put_ipv6(char *out, const uint8_t ip[16])
 {
-	if (is_zero(ip, 15) && ip[15] < 2) {
-		*out++ = ':';
-		*out++ = ':';
-		if (ip[15])
-			*out++ = '1';
-		return out;
-	}
+	if (is_zero(ip, 15) && ip[15] < 2)
+		return stpcpy(out, ip[15] ? "::1" : "::");
 	for (int i = 0; i < 16; i += 2) {
 		if (i)
 			*out++ = ':';
-		out = put_number(out, (unsigned)(ip[i] << 8 | ip[i + 1]), 16);
+		out = number_write(out, (unsigned)(ip[i] << 8 | ip[i + 1]), 16);
 	}
 	return out;
 }
@@ -151,11 +135,9 @@ char *addr_format(const struct handoff_addr *addr, char *out)
 		for (int i = 0; i < 4; i++) {
 			if (i)
 				*out++ = '.';
-			out = put_number(out, addr->ip[i], 10);
+			out = number_write(out, addr->ip[i], 10);
 		}
 	}
 	*out++ = ':';
-	out = put_number(out, addr->port, 10);
-	*out = '\0';
-	return out;
+	return number_write(out, addr->port, 10);
 }

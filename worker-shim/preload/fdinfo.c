@@ -1,5 +1,6 @@
 #include "fdinfo.h"
 
+#include "number.h"
 #include "real.h"
 
 #include <fcntl.h>
@@ -7,63 +8,32 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Longer than any line of fdinfo; what does not fit is skipped to the next newline. */
-#define LINE_SIZE 256
-
-static bool parse_number(const char **p, const char *end, unsigned base, uint64_t *ret)
+static const char *skip_spaces(const char *p)
 {
-	uint64_t value = 0;
-	const char *start;
-
-	while (*p < end && **p == ' ')
-		(*p)++;
-	start = *p;
-	for (; *p < end; (*p)++) {
-		char c = **p;
-		unsigned digit;
-
-		if (c >= '0' && c <= '9')
-			digit = (unsigned)(c - '0');
-		else if (c >= 'a' && c <= 'f')
-			digit = (unsigned)(c - 'a') + 10;
-		else
-			break;
-		if (digit >= base || value > (UINT64_MAX - digit) / base)
-			return false;
-		value = value * base + digit;
-	}
-	*ret = value;
-	return *p != start;
+	return p + strspn(p, " ");
 }
 
-/* Moves past "@key:" if it comes next, after spaces. */
-static bool parse_key(const char **p, const char *end, const char *key)
+/* Reads "key: NUMBER" at *@p, with spaces before both, and moves past it. */
+static bool read_field(const char **p, const char *key, unsigned base, uint64_t max, uint64_t *ret)
 {
 	size_t len = strlen(key);
 
-	while (*p < end && **p == ' ')
-		(*p)++;
-	if ((size_t)(end - *p) <= len || memcmp(*p, key, len) != 0 || (*p)[len] != ':')
+	*p = skip_spaces(*p);
+	if (strncmp(*p, key, len) != 0 || (*p)[len] != ':')
 		return false;
-	*p += len + 1;
-	return true;
+	*p = skip_spaces(*p + len + 1);
+	return number_read(p, base, max, ret);
 }
 
-bool fdinfo_parse_epoll(const char *line, size_t len, struct epoll_item *ret)
+bool fdinfo_parse_epoll(const char *line, struct epoll_item *ret)
 {
-	const char *p = line, *end = line + len;
 	uint64_t tfd, events, pos;
 
-	if (!parse_key(&p, end, "tfd") || !parse_number(&p, end, 10, &tfd) || tfd > INT32_MAX)
-		return false;
-	if (!parse_key(&p, end, "events") || !parse_number(&p, end, 16, &events) ||
-	    events > UINT32_MAX)
-		return false;
-	if (!parse_key(&p, end, "data") || !parse_number(&p, end, 16, &ret->data))
-		return false;
-	if (!parse_key(&p, end, "pos") || !parse_number(&p, end, 10, &pos))
-		return false;
-	if (!parse_key(&p, end, "ino") || !parse_number(&p, end, 16, &ret->ino))
+	if (!read_field(&line, "tfd", 10, INT32_MAX, &tfd) ||
+	    !read_field(&line, "events", 16, UINT32_MAX, &events) ||
+	    !read_field(&line, "data", 16, UINT64_MAX, &ret->data) ||
+	    !read_field(&line, "pos", 10, UINT64_MAX, &pos) ||
+	    !read_field(&line, "ino", 16, UINT64_MAX, &ret->ino))
 		return false;
 	ret->tfd = (int)tfd;
 	ret->events = (uint32_t)events;
@@ -99,8 +69,7 @@ int fdinfo_each_fd(fdinfo_fd_fn *fn, void *arg)
 			uint64_t fd;
 
 			at += entry->reclen;
-			if (!parse_number(&p, p + strlen(p), 10, &fd) || fd > INT32_MAX ||
-			    (int)fd == dir)
+			if (!number_read(&p, 10, INT32_MAX, &fd) || (int)fd == dir)
 				continue;
 			if (!fn((int)fd, arg))
 				return 0;
@@ -108,30 +77,14 @@ int fdinfo_each_fd(fdinfo_fd_fn *fn, void *arg)
 	}
 }
 
-/* "/proc/self/fdinfo/N", without printf. */
-static void fdinfo_path(int fd, char ret[40])
-{
-	static const char prefix[] = "/proc/self/fdinfo/";
-	char digits[12];
-	int n = 0;
-
-	memcpy(ret, prefix, sizeof(prefix) - 1);
-	ret += sizeof(prefix) - 1;
-	do
-		digits[n++] = (char)('0' + fd % 10);
-	while ((fd /= 10) != 0);
-	while (n > 0)
-		*ret++ = digits[--n];
-	*ret = '\0';
-}
-
 int fdinfo_each_item(int epfd, fdinfo_item_fn *fn, void *arg)
 {
-	char path[40], chunk[1024], line[LINE_SIZE];
+	/* A line is longer than any of fdinfo; what does not fit is skipped to the next newline. */
+	char path[40], chunk[1024], line[256];
 	size_t len = 0;
 	_cleanup_real_fd_ int fd = -1;
 
-	fdinfo_path(epfd, path);
+	number_write(stpcpy(path, "/proc/self/fdinfo/"), (unsigned)epfd, 10);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -148,12 +101,13 @@ int fdinfo_each_item(int epfd, fdinfo_item_fn *fn, void *arg)
 			struct epoll_item item;
 
 			if (chunk[i] != '\n') {
-				if (len < sizeof(line))
+				if (len < sizeof(line) - 1)
 					line[len++] = chunk[i];
 				continue;
 			}
+			line[len] = '\0';
 			item.epfd = epfd;
-			if (fdinfo_parse_epoll(line, len, &item) && !fn(&item, arg))
+			if (fdinfo_parse_epoll(line, &item) && !fn(&item, arg))
 				return 0;
 			len = 0;
 		}

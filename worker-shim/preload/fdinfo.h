@@ -19,11 +19,11 @@ struct epoll_item {
 };
 
 /*
- * Reads one line, @len bytes without its newline:
+ * Reads one line, without its newline:
  *     tfd:        7 events:       19 data:                7  pos:0 ino:3c0a sdev:8
  * False, with *@ret undefined, if it is another. Pure.
  */
-bool fdinfo_parse_epoll(const char *line, size_t len, struct epoll_item *ret);
+bool fdinfo_parse_epoll(const char *line, struct epoll_item *ret);
 
 /* Called with each open descriptor; false ends the walk. */
 typedef bool fdinfo_fd_fn(int fd, void *arg);

@@ -1,60 +1,45 @@
 #include "ports.h"
 
-/* Reads a decimal number of at most 65535 at *@p and moves past it. */
+#include "number.h"
+
+#include <string.h>
+
+#define SEPARATORS ", "
+
 static bool read_port(const char **p, uint16_t *ret)
 {
-	unsigned value = 0;
-	const char *start = *p;
+	uint64_t value;
 
-	while (**p >= '0' && **p <= '9') {
-		value = value * 10 + (unsigned)(**p - '0');
-		if (value > UINT16_MAX)
-			return false;
-		(*p)++;
-	}
+	if (!number_read(p, 10, UINT16_MAX, &value))
+		return false;
 	*ret = (uint16_t)value;
-	return *p != start && value != 0;
+	return value != 0;
 }
 
-static bool read_range(const char **p, struct port_range *ret)
+/* Reads the whole word at @p. */
+static bool read_range(const char *p, struct port_range *ret)
 {
-	if (!read_port(p, &ret->first))
+	if (!read_port(&p, &ret->first))
 		return false;
 	ret->last = ret->first;
-	if (**p == '-') {
-		(*p)++;
-		if (!read_port(p, &ret->last))
+	if (*p == '-') {
+		p++;
+		if (!read_port(&p, &ret->last))
 			return false;
 	}
-	return ret->first <= ret->last;
+	return ret->first <= ret->last && (!*p || strchr(SEPARATORS, *p));
 }
 
-static bool is_separator(char c)
+void ports_parse(const char *text, struct ports *ret)
 {
-	return c == ',' || c == ' ';
-}
-
-bool ports_parse(const char *text, struct ports *ret)
-{
-	const char *p = text;
-	bool good = true;
+	const char *p = text ? text : "";
 
 	ret->n = 0;
-	while (p && *p) {
-		struct port_range range;
-
-		if (is_separator(*p)) {
-			p++;
-			continue;
-		}
-		if (read_range(&p, &range) && (!*p || is_separator(*p)) && ret->n < PORTS_MAX)
-			ret->ranges[ret->n++] = range;
-		else
-			good = false;
-		while (*p && !is_separator(*p))
-			p++;
+	while (*(p += strspn(p, SEPARATORS))) {
+		if (ret->n < PORTS_MAX && read_range(p, &ret->ranges[ret->n]))
+			ret->n++;
+		p += strcspn(p, SEPARATORS);
 	}
-	return good;
 }
 
 bool ports_has(const struct ports *ports, uint16_t port)

@@ -1,7 +1,6 @@
 /*
  * ports.h - the list of private ports, "9229,9400-9409": the app binds them itself.
- *
- * Pure: no system call, no allocation, no libc.
+ * Pure.
  */
 #pragma once
 
@@ -23,9 +22,8 @@ struct ports {
 /*
  * Reads @text (NULL: an empty list). Words that are no port or range, and
  * ranges beyond PORTS_MAX, are passed over: the broker wrote the list from a
- * checked config, and there is nobody here to complain to. True if every word
- * was understood.
+ * checked config, and there is nobody here to complain to.
  */
-bool ports_parse(const char *text, struct ports *ret);
+void ports_parse(const char *text, struct ports *ret);
 
 bool ports_has(const struct ports *ports, uint16_t port);

@@ -3,6 +3,7 @@
 #include "adopt.h"
 #include "handoff_name.h"
 #include "nofile.h"
+#include "number.h"
 #include "owner.h"
 #include "real.h"
 
@@ -17,8 +18,9 @@ struct shim shim;
 static uint32_t number_from(const char *name)
 {
 	const char *text = getenv(name);
+	uint64_t number;
 
-	return text ? (uint32_t)strtoul(text, NULL, 10) : 0;
+	return text && number_read(&text, 10, UINT32_MAX, &number) ? (uint32_t)number : 0;
 }
 
 /*
@@ -40,7 +42,7 @@ static bool is_wrapper(const char *wrapper)
 	       one.st_ino == other.st_ino;
 }
 
-void shim_read_environment(void)
+static void read_environment(void)
 {
 	const char *wrapper = getenv(HANDOFF_ENV_WRAPPER);
 	const char *path = getenv(HANDOFF_ENV_RENDEZVOUS);
@@ -60,20 +62,19 @@ void shim_read_environment(void)
 		strcpy(shim.service, service);
 	shim.slot = number_from(HANDOFF_ENV_SLOT);
 	shim.generation = number_from(HANDOFF_ENV_GENERATION);
-	(void)ports_parse(getenv(HANDOFF_ENV_PRIVATE), &shim.private_ports);
+	ports_parse(getenv(HANDOFF_ENV_PRIVATE), &shim.private_ports);
 	shim.active = true;
 }
 
 __attribute__((constructor)) static void start(void)
 {
-	int saved = errno;
+	_keep_errno_ int saved = errno;
 
 	real_init();
-	shim_read_environment();
+	read_environment();
 	if (shim.active) {
 		owner_init();
 		nofile_refresh();
 		adopt_inherited();
 	}
-	errno = saved;
 }

@@ -19,5 +19,3 @@ struct shim {
 
 /* Copied from the environment once, since an app may clear or overwrite that. */
 extern struct shim shim;
-
-void shim_read_environment(void);
