@@ -9,6 +9,8 @@
 #ifndef HANDOFF_RIGHTS_H
 #define HANDOFF_RIGHTS_H
 
+#include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -40,6 +42,47 @@ static inline size_t handoff_take_rights(struct msghdr *msg, int *ret_fds, size_
 		}
 	}
 	return taken;
+}
+
+#define HANDOFF_FDS_MAX 3
+
+/* What one recvmsg(2) gave. */
+struct handoff_received {
+	ssize_t n;		  /* bytes; -errno */
+	int flags;		  /* msg_flags: MSG_TRUNC, MSG_CTRUNC */
+	bool control;		  /* a control message came: then 0 bytes are not the end of file */
+	int fds[HANDOFF_FDS_MAX]; /* the caller's; -1: no more came */
+};
+
+/*
+ * One recvmsg(2) from @sock, @flags as for it. At most @max descriptors are taken, the others
+ * closed by @close_fd. There is room for one more than HANDOFF_FDS_MAX, so that MSG_CTRUNC on a
+ * message with as many means that the table of descriptors is full.
+ */
+static inline void handoff_receive(int sock, void *buf, size_t size, int flags, size_t max,
+				   void (*close_fd)(int *fd), struct handoff_received *ret)
+{
+	union {
+		struct cmsghdr align; /* char arrays alone are not aligned for this */
+		char buf[CMSG_SPACE((HANDOFF_FDS_MAX + 1) * sizeof(int))];
+	} control;
+	struct iovec iov = { .iov_base = buf, .iov_len = size };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.buf,
+		.msg_controllen = sizeof(control.buf),
+	};
+
+	*ret = (struct handoff_received){ .fds = { -1, -1, -1 } };
+	ret->n = recvmsg(sock, &msg, flags);
+	if (ret->n < 0) {
+		ret->n = -errno;
+		return;
+	}
+	ret->flags = msg.msg_flags;
+	ret->control = msg.msg_controllen > 0 || (msg.msg_flags & MSG_CTRUNC);
+	(void)handoff_take_rights(&msg, ret->fds, max, close_fd);
 }
 
 #endif

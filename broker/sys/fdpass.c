@@ -6,15 +6,12 @@
 #include "base/fd.h"
 #include "handoff_rights.h"
 
-/* A char array alone would not be aligned as CMSG_* wants it. */
-union control {
-	struct cmsghdr align;
-	char buf[CMSG_SPACE(FDPASS_MAX * sizeof(int))];
-};
-
 int fdpass_send(int sock, const void *data, size_t len, const int *fds, size_t n_fds)
 {
-	union control ctl;
+	union {
+		struct cmsghdr align; /* char arrays alone are not aligned for this */
+		char buf[CMSG_SPACE(FDPASS_MAX * sizeof(int))];
+	} ctl;
 	/* sendmsg(2) only reads through iov_base, which POSIX declares without const. */
 	struct iovec iov = { .iov_base = (void *)(uintptr_t)data, .iov_len = len };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
@@ -41,22 +38,12 @@ int fdpass_send(int sock, const void *data, size_t len, const int *fds, size_t n
 
 ssize_t fdpass_receive(int sock, void *buf, size_t size, int flags, struct fdpass_received *ret)
 {
-	struct iovec iov = { .iov_base = buf, .iov_len = size };
-	union control ctl;
-	struct msghdr msg;
-	ssize_t n;
+	struct handoff_received got;
 
-	*ret = (struct fdpass_received){ .fd = -1 };
-	do {
-		msg = (struct msghdr){ .msg_iov = &iov,
-				       .msg_iovlen = 1,
-				       .msg_control = ctl.buf,
-				       .msg_controllen = sizeof(ctl.buf) };
-		n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC | flags);
-	} while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return -errno;
-	(void)handoff_take_rights(&msg, &ret->fd, 1, fd_closep);
-	ret->cut_fds = ret->fd < 0 && (msg.msg_flags & MSG_CTRUNC);
-	return n;
+	do
+		handoff_receive(sock, buf, size, MSG_CMSG_CLOEXEC | flags, 1, fd_closep, &got);
+	while (got.n == -EINTR);
+	ret->fd = got.fds[0];
+	ret->cut_fds = ret->fd < 0 && (got.flags & MSG_CTRUNC);
+	return got.n;
 }

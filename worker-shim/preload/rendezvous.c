@@ -13,7 +13,6 @@
 
 static int fail(struct meeting *m, int error, const char *reason)
 {
-	m->error = error;
 	strncpy(m->reason, reason, sizeof(m->reason) - 1);
 	m->reason[sizeof(m->reason) - 1] = '\0';
 	meeting_close(m);
@@ -71,30 +70,27 @@ static int dial(int timeout_ms)
 	return real_fd_take(&fd);
 }
 
-static void hello_init(const struct slot *slot, bool adopt, struct handoff_hello *ret)
+static bool say_hello(int fd, const struct slot *slot, bool adopt)
 {
-	memset(ret, 0, sizeof(*ret));
-	handoff_header_init(&ret->h, HANDOFF_HELLO);
-	ret->addr = slot->addr;
-	ret->slot = shim.slot;
-	ret->generation = shim.generation;
-	ret->pid = (int32_t)getpid();
-	ret->backlog = slot->backlog;
-	ret->backend = HANDOFF_BACKEND_PRELOAD;
-	ret->flags = adopt ? HANDOFF_HELLO_ADOPT : 0;
-	ret->channel = adopt ? slot->channel : 0;
-	memcpy(ret->token, shim.token, sizeof(ret->token));
-	memcpy(ret->service, shim.service, sizeof(ret->service));
-}
-
-static int send_hello(int fd, const struct handoff_hello *hello)
-{
+	struct handoff_hello hello = {
+		.addr = slot->addr,
+		.slot = shim.slot,
+		.generation = shim.generation,
+		.pid = (int32_t)getpid(),
+		.backlog = slot->backlog,
+		.backend = HANDOFF_BACKEND_PRELOAD,
+		.flags = adopt ? HANDOFF_HELLO_ADOPT : 0,
+		.channel = adopt ? slot->channel : 0,
+	};
 	ssize_t n;
 
+	handoff_header_init(&hello.h, HANDOFF_HELLO);
+	memcpy(hello.token, shim.token, sizeof(hello.token));
+	memcpy(hello.service, shim.service, sizeof(hello.service));
 	do
-		n = send(fd, hello, sizeof(*hello), MSG_NOSIGNAL);
+		n = send(fd, &hello, sizeof(hello), MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : 0;
+	return n >= 0;
 }
 
 union answer {
@@ -106,57 +102,38 @@ union answer {
 /* Returns the length of the answer, with its descriptors in @m, or -errno. */
 static ssize_t receive_answer(struct meeting *m, union answer *ret)
 {
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_SPACE(4 * sizeof(int))];
-	} control;
-	struct iovec iov = { .iov_base = ret, .iov_len = sizeof(*ret) };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.buf,
-		.msg_controllen = sizeof(control.buf),
-	};
-	int fds[3] = { -1, -1, -1 };
-	ssize_t n;
+	struct handoff_received got;
 
 	do
-		n = recvmsg(m->rendezvous, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return -errno;
-	(void)handoff_take_rights(&msg, fds, sizeof(fds) / sizeof(fds[0]), real_closep);
-	m->rx = fds[0];
-	m->tx = fds[1];
-	m->page = fds[2];
-	return msg.msg_flags & MSG_CTRUNC ? -EMFILE : n;
+		handoff_receive(m->rendezvous, ret, sizeof(*ret), MSG_CMSG_CLOEXEC | MSG_DONTWAIT,
+				HANDOFF_FDS_MAX, real_closep, &got);
+	while (got.n == -EINTR);
+	m->rx = got.fds[0];
+	m->tx = got.fds[1];
+	m->page = got.fds[2];
+	return got.flags & MSG_CTRUNC ? -EMFILE : got.n;
 }
 
 bool rendezvous_name_of(int fd, struct handoff_name *ret_name)
 {
 	struct sockaddr_un name;
 	socklen_t len = sizeof(name);
-	int saved = errno;
-	bool is;
+	_keep_errno_ int saved = errno;
 
-	is = real.getsockname(fd, (struct sockaddr *)&name, &len) == 0 &&
-	     len > offsetof(struct sockaddr_un, sun_path) && len <= sizeof(name) &&
-	     name.sun_family == AF_UNIX &&
-	     handoff_name_get(name.sun_path, len - offsetof(struct sockaddr_un, sun_path),
-			      ret_name) &&
-	     !memcmp(ret_name->token, shim.token, sizeof(shim.token));
-	errno = saved;
-	return is;
+	return real.getsockname(fd, (struct sockaddr *)&name, &len) == 0 &&
+	       len > offsetof(struct sockaddr_un, sun_path) && len <= sizeof(name) &&
+	       name.sun_family == AF_UNIX &&
+	       handoff_name_get(name.sun_path, len - offsetof(struct sockaddr_un, sun_path),
+				ret_name) &&
+	       !memcmp(ret_name->token, shim.token, sizeof(shim.token));
 }
 
 int rendezvous_meet(const struct slot *slot, bool adopt, int timeout_ms, struct meeting *ret)
 {
 	int64_t deadline_ms = now_ms() + timeout_ms;
-	struct handoff_hello hello;
 	struct handoff_name name;
 	union answer answer;
 	ssize_t n;
-	int r;
 
 	ret->rx = ret->tx = ret->page = -1;
 	ret->rendezvous = dial(timeout_ms);
@@ -169,9 +146,7 @@ int rendezvous_meet(const struct slot *slot, bool adopt, int timeout_ms, struct 
 	if (ret->rendezvous < 0)
 		return fail(ret, EADDRNOTAVAIL, "the broker is not there");
 
-	hello_init(slot, adopt, &hello);
-	r = send_hello(ret->rendezvous, &hello);
-	if (r < 0)
+	if (!say_hello(ret->rendezvous, slot, adopt))
 		return fail(ret, EADDRNOTAVAIL, "the broker no longer listens");
 	if (!wait_readable(ret->rendezvous, deadline_ms))
 		return fail(ret, EADDRNOTAVAIL, "the broker did not answer in time");
@@ -189,6 +164,5 @@ int rendezvous_meet(const struct slot *slot, bool adopt, int timeout_ms, struct 
 		return fail(ret, EADDRNOTAVAIL, "the broker sent a channel without its name");
 
 	ret->channel = answer.welcome.channel;
-	ret->addr = answer.welcome.addr;
 	return 0;
 }

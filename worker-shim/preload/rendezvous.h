@@ -15,8 +15,6 @@ struct meeting {
 	int page;	/* handoff_page.h; -1: the broker does not measure */
 	int rendezvous; /* to be kept open */
 	uint64_t channel;
-	struct handoff_addr addr;	  /* from WELCOME */
-	int error;			  /* with REFUSED: what listen() is to fail with */
 	char reason[HANDOFF_REASON_SIZE]; /* of a failure, one line */
 };
 

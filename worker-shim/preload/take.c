@@ -6,49 +6,18 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <string.h>
-#include <sys/socket.h>
 
-/* Room for more descriptors than a message has, so that MSG_CTRUNC means "the table is full". */
-#define CONTROL_FDS 4
 /* Broken messages passed over in one call. The broker sends none; a loop needs an end. */
 #define TRIES 64
 
-struct received {
-	ssize_t n; /* as recvmsg() returned it, or -errno */
-	int flags;
-	bool control; /* there was a control message of any kind */
-	int fd;	      /* -1: none came */
-	union {
-		struct handoff_conn conn;
-		unsigned char bytes[HANDOFF_MAX_SIZE];
-	} message;
+union message {
+	struct handoff_conn conn;
+	unsigned char bytes[HANDOFF_MAX_SIZE];
 };
 
-static void receive(int rx, int flags, struct received *ret)
+static void receive(int rx, int flags, union message *ret_message, struct handoff_received *ret)
 {
-	union {
-		struct cmsghdr align; /* char arrays alone are not aligned for this */
-		char buf[CMSG_SPACE(CONTROL_FDS * sizeof(int))];
-	} control;
-	struct iovec iov = { .iov_base = &ret->message, .iov_len = sizeof(ret->message) };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.buf,
-		.msg_controllen = sizeof(control.buf),
-	};
-
-	ret->n = recvmsg(rx, &msg, flags);
-	if (ret->n < 0) {
-		ret->n = -errno;
-		ret->fd = -1;
-		return;
-	}
-	ret->flags = msg.msg_flags;
-	ret->control = msg.msg_controllen > 0 || (msg.msg_flags & MSG_CTRUNC);
-	ret->fd = -1;
-	(void)handoff_take_rights(&msg, &ret->fd, 1, real_closep);
+	handoff_receive(rx, ret_message, sizeof(*ret_message), flags, 1, real_closep, ret);
 }
 
 /*
@@ -57,23 +26,18 @@ static void receive(int rx, int flags, struct received *ret)
  */
 static bool has_room(int rx, int recv_flags)
 {
-	struct received peeked;
+	struct handoff_received peeked;
+	union message unused;
 
-	receive(rx, recv_flags | MSG_PEEK, &peeked);
-	real_closep(&peeked.fd);
+	receive(rx, recv_flags | MSG_PEEK, &unused, &peeked);
+	real_closep(&peeked.fds[0]);
 	return peeked.n <= 0 || !(peeked.flags & MSG_CTRUNC);
 }
 
-static bool is_conn(const struct received *r)
+/* What the app saw was taken back. Only an accept that would wait for it must hear of that. */
+static bool is_nudge_for_blocking(int rx, const union message *message, ssize_t n)
 {
-	return r->n > 0 && !(r->flags & MSG_TRUNC) && r->fd >= 0 &&
-	       handoff_check(&r->message, (size_t)r->n, HANDOFF_CONN);
-}
-
-/* What the app saw was taken back. Only who would wait for it must hear of that. */
-static bool is_nudge_for_blocking(int rx, const struct received *r)
-{
-	return r->n > 0 && r->fd < 0 && handoff_check(&r->message, (size_t)r->n, HANDOFF_NUDGE) &&
+	return handoff_check(message, (size_t)n, HANDOFF_NUDGE) &&
 	       !(real.fcntl(rx, F_GETFL) & O_NONBLOCK);
 }
 
@@ -82,11 +46,13 @@ int take_conn(int rx, int flags, struct handoff_conn *ret_conn)
 	int recv_flags = flags & SOCK_CLOEXEC ? MSG_CMSG_CLOEXEC : 0;
 
 	for (int i = 0; i < TRIES; i++) {
-		struct received got;
+		struct handoff_received got;
+		union message message;
+		int *conn = &got.fds[0];
 
 		if (__builtin_expect(nofile_is_near(), 0) && !has_room(rx, recv_flags))
 			return -EMFILE;
-		receive(rx, recv_flags, &got);
+		receive(rx, recv_flags, &message, &got);
 		/* The broker's end is gone; what it had sent comes after this error: unix(7). */
 		if (got.n == -ECONNRESET)
 			continue;
@@ -94,17 +60,18 @@ int take_conn(int rx, int flags, struct handoff_conn *ret_conn)
 			return (int)got.n;
 		if (got.n == 0 && !got.control)
 			return -EINVAL;
-		if (__builtin_expect(is_conn(&got), 1)) {
-			nofile_received(got.fd);
+		if (__builtin_expect(*conn >= 0, 1) && !(got.flags & MSG_TRUNC) &&
+		    handoff_check(&message, (size_t)got.n, HANDOFF_CONN)) {
+			nofile_received(*conn);
 			/* The broker passes connections without O_NONBLOCK: nothing to clear. */
 			if (flags & SOCK_NONBLOCK)
-				(void)real.fcntl(got.fd, F_SETFL, O_RDWR | O_NONBLOCK);
-			*ret_conn = got.message.conn;
-			return got.fd;
+				(void)real.fcntl(*conn, F_SETFL, O_RDWR | O_NONBLOCK);
+			*ret_conn = message.conn;
+			return *conn;
 		}
-		real_closep(&got.fd);
-		if (is_nudge_for_blocking(rx, &got))
+		if (*conn < 0 && is_nudge_for_blocking(rx, &message, got.n))
 			return -ECONNABORTED;
+		real_closep(conn);
 		if (got.flags & MSG_CTRUNC) {
 			nofile_look(INT_MAX); /* in spite of it: lost, and looked at from now on */
 			return -EMFILE;
