@@ -10,7 +10,7 @@ TEST(what_was_never_marked_is_nothing)
 	CHECK_EQ(table_mark(-1), 0);
 	CHECK_EQ(table_mark(TABLE_FDS), 0);
 	CHECK(table_socket(5) == NULL);
-	CHECK_EQ(table_end(), 0);
+	CHECK_EQ(atomic_load(&table_end), 0);
 }
 
 TEST(a_mark_tells_its_kind_and_its_slot)
@@ -24,7 +24,7 @@ TEST(a_mark_tells_its_kind_and_its_slot)
 	CHECK_EQ(mark_kind(table_mark(8)), MARK_HIDDEN);
 	CHECK(mark_slot(table_mark(8)) == b);
 	CHECK(table_socket(8) == NULL);
-	CHECK_EQ(table_end(), 9);
+	CHECK_EQ(atomic_load(&table_end), 9);
 }
 
 TEST(the_last_mark_gives_the_slot_back_and_only_the_last)
@@ -54,7 +54,7 @@ TEST(slots_run_out_and_come_back)
 			CHECK_EQ(atomic_load(&slots[i]->hidden[role].fd), -1);
 	}
 	CHECK(table_slot_new() == NULL);
-	table_slot_free(slots[100]);
+	atomic_store(&slots[100]->state, SLOT_FREE);
 	CHECK(table_slot_new() == slots[100]);
 }
 
@@ -65,7 +65,7 @@ TEST(numbers_out_of_range_are_left_alone)
 	CHECK(table_set(-1, mark_make(MARK_SOCKET, slot)) == NULL);
 	CHECK(table_set(TABLE_FDS, mark_make(MARK_SOCKET, slot)) == NULL);
 	CHECK_EQ(atomic_load(&slot->refs), 0);
-	CHECK_EQ(table_end(), 0);
+	CHECK_EQ(atomic_load(&table_end), 0);
 }
 
 #define ROUNDS 20000

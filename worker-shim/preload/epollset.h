@@ -29,7 +29,7 @@ extern _Atomic uint64_t epollset_entries[TABLE_FDS];
 /* One past the highest connection that there ever was. */
 extern _Atomic int epollset_end;
 
-/* The entry of @fd. All that descriptors which are no connections of ours pay. */
+/* The entry of @fd. For descriptors that are no connections of ours it is the only cost. */
 static inline uint64_t epollset_of(int fd)
 {
 	if ((unsigned)fd >= TABLE_FDS)
@@ -37,22 +37,19 @@ static inline uint64_t epollset_of(int fd)
 	return atomic_load_explicit(&epollset_entries[fd], memory_order_acquire);
 }
 
-void epollset_raise_end(int fd);
-
 /* @fd was accepted just now. Drops what is left from a descriptor closed behind our back. */
 static inline void epollset_accepted(int fd)
 {
 	if ((unsigned)fd >= TABLE_FDS)
 		return;
 	atomic_store_explicit(&epollset_entries[fd], EPOLLSET_NONE, memory_order_release);
-	if (fd >= atomic_load_explicit(&epollset_end, memory_order_relaxed))
-		epollset_raise_end(fd);
+	table_raise_end(&epollset_end, fd);
 }
 
 /* Process @pid adds @fd to the set @epfd. Nothing happens if @fd is no accepted connection. */
 void epollset_add(int fd, int epfd, pid_t pid);
 
-/* It removes it from there. */
+/* The process removes it from there. */
 void epollset_remove(int fd, int epfd);
 
 /* From now on the entry of @fd is EPOLLSET_UNKNOWN. */

@@ -175,7 +175,7 @@ static int kernel_close_range(unsigned first, unsigned last, int flags)
 /* Closes what lies between our hidden descriptors. */
 static int close_around_hidden(unsigned first, unsigned last, int flags)
 {
-	unsigned marked_end = (unsigned)table_end();
+	unsigned marked_end = (unsigned)table_end;
 	/* A thread that gets a table of its own first leaves the others' connections open. */
 	unsigned conns_end = flags & FLAG_UNSHARE ? 0 : (unsigned)epollset_end;
 

@@ -22,11 +22,9 @@ void nofile_refresh(void)
 
 static bool is_free(int fd)
 {
-	int saved = errno;
-	bool is = real.fcntl(fd, F_GETFD) < 0;
+	_keep_errno_ int saved = errno;
 
-	errno = saved;
-	return is;
+	return real.fcntl(fd, F_GETFD) < 0;
 }
 
 void nofile_look(int fd)

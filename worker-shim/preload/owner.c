@@ -5,16 +5,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-struct owner {
-	_Atomic pid_t pid; /* 0: this is a fork child that nobody has told yet */
-};
-
-static struct owner fallback;
-static struct owner *owner = &fallback;
+static _Atomic pid_t fallback;
+static _Atomic pid_t *owner = &fallback; /* its pid; 0: a fork child that nobody has told yet */
 
 static void set_owner(void)
 {
-	atomic_store(&owner->pid, getpid());
+	atomic_store(owner, getpid());
 }
 
 /*
@@ -30,10 +26,10 @@ void owner_init(void)
 	typedef int posix_atfork(void (*)(void), void (*)(void), void (*)(void));
 	glibc_atfork *glibc;
 	posix_atfork *posix;
-	void *page = mmap(NULL, sizeof(struct owner), PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *page = mmap(NULL, sizeof(*owner), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			  -1, 0);
 
-	if (page != MAP_FAILED && madvise(page, sizeof(struct owner), MADV_WIPEONFORK) == 0)
+	if (page != MAP_FAILED && madvise(page, sizeof(*owner), MADV_WIPEONFORK) == 0)
 		owner = page;
 	set_owner();
 
@@ -47,9 +43,9 @@ void owner_init(void)
 
 pid_t owner_pid(void)
 {
-	if (!atomic_load(&owner->pid))
+	if (!atomic_load(owner))
 		set_owner();
-	return atomic_load(&owner->pid);
+	return atomic_load(owner);
 }
 
 bool owner_is_me(void)

@@ -16,31 +16,30 @@ uint64_t slot_socket_ino(int fd)
 	return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) ? (uint64_t)st.st_ino : 0;
 }
 
-/* A copy of @fd at a number that an app seldom looks at, or -errno. */
-static int copy_high(int fd)
+/* Hides a copy of @fd, at a number that an app seldom looks at. 0 or -errno. */
+static int hide_copy(struct slot *slot, enum hidden_role role, int fd)
 {
-	int saved = errno, moved = -1;
+	_keep_errno_ int saved = errno;
+	struct hidden *hidden = &slot->hidden[role];
+	int moved = -1;
 
 	for (size_t i = 0; moved < 0 && i < sizeof(hidden_floors) / sizeof(hidden_floors[0]); i++)
 		moved = real.fcntl(fd, F_DUPFD_CLOEXEC, hidden_floors[i]);
 	if (moved < 0)
 		return -errno;
-	errno = saved;
-	return moved;
+	slot_mark(moved, mark_make(MARK_HIDDEN, slot));
+	atomic_store(&hidden->ino, slot_socket_ino(moved));
+	atomic_store(&hidden->fd, moved);
+	return 0;
 }
 
 int slot_hide(struct slot *slot, enum hidden_role role, int *fd)
 {
-	struct hidden *hidden = &slot->hidden[role];
-	int moved = copy_high(*fd);
+	int r = hide_copy(slot, role, *fd);
 
-	if (moved < 0)
-		return moved;
-	slot_mark(moved, mark_make(MARK_HIDDEN, slot));
-	atomic_store(&hidden->ino, slot_socket_ino(moved));
-	atomic_store(&hidden->fd, moved);
-	real_closep(fd);
-	return 0;
+	if (r == 0)
+		real_closep(fd);
+	return r;
 }
 
 /* Which of its hidden descriptors @slot has at @fd, or HIDDEN_N. */
@@ -59,14 +58,14 @@ static bool is_still(const struct hidden *hidden, int fd)
 
 void slot_close_hidden(struct slot *slot, enum hidden_role role)
 {
-	int saved = errno, fd = atomic_exchange(&slot->hidden[role].fd, -1);
+	_keep_errno_ int saved = errno;
+	int fd = atomic_exchange(&slot->hidden[role].fd, -1);
 
 	if (fd < 0)
 		return;
 	(void)table_set(fd, 0);
 	if (is_still(&slot->hidden[role], fd))
 		(void)real.close(fd);
-	errno = saved;
 }
 
 void slot_mark(int fd, uint16_t mark)
@@ -77,23 +76,20 @@ void slot_mark(int fd, uint16_t mark)
 		return;
 	for (enum hidden_role role = 0; role < HIDDEN_N; role++)
 		slot_close_hidden(orphan, role);
-	table_slot_free(orphan);
+	atomic_store(&orphan->state, SLOT_FREE);
 }
 
 struct slot *slot_at(int fd)
 {
+	_keep_errno_ int saved = errno;
 	struct slot *slot = table_socket(fd);
-	int saved = errno;
-	uint64_t ino;
 
 	if (!slot)
 		return NULL;
 	/* One of the two sockets of a swap: which, only the thread in listen() knows. */
 	if (atomic_load(&slot->state) == SLOT_MEETING)
 		return slot;
-	ino = slot_socket_ino(fd);
-	errno = saved;
-	if (ino == atomic_load(&slot->ino))
+	if (slot_socket_ino(fd) == atomic_load(&slot->ino))
 		return slot;
 	if (owner_is_me())
 		slot_mark(fd, 0);
@@ -104,34 +100,29 @@ bool slot_hides(int fd)
 {
 	uint16_t mark = table_mark(fd);
 	struct slot *slot = mark_slot(mark);
+	_keep_errno_ int saved = errno;
 	enum hidden_role role;
-	int saved = errno;
-	bool hides;
 
 	if (mark_kind(mark) != MARK_HIDDEN)
 		return false;
 	role = role_of(slot, fd);
-	hides = role != HIDDEN_N && is_still(&slot->hidden[role], fd);
-	errno = saved;
-	if (!hides && owner_is_me()) {
+	if (role != HIDDEN_N && is_still(&slot->hidden[role], fd))
+		return true;
+	if (owner_is_me()) {
 		if (role != HIDDEN_N)
 			atomic_store(&slot->hidden[role].fd, -1);
 		(void)table_set(fd, 0);
 	}
-	return hides;
+	return false;
 }
 
 int slot_move_hidden(int fd)
 {
 	struct slot *slot = mark_slot(table_mark(fd));
 	enum hidden_role role = role_of(slot, fd);
-	int moved = copy_high(fd);
+	int r = role == HIDDEN_N ? 0 : hide_copy(slot, role, fd);
 
-	if (moved < 0)
-		return moved;
-	slot_mark(moved, mark_make(MARK_HIDDEN, slot));
-	if (role != HIDDEN_N)
-		atomic_store(&slot->hidden[role].fd, moved);
-	(void)table_set(fd, 0);
-	return 0;
+	if (r == 0)
+		(void)table_set(fd, 0);
+	return r;
 }

@@ -35,7 +35,7 @@ void slot_mark(int fd, uint16_t mark);
  */
 struct slot *slot_at(int fd);
 
-/* Whether @fd is a hidden descriptor of ours. A stale mark is dropped, as above. */
+/* Whether @fd is a hidden descriptor of ours. Drops a stale mark in the same way. */
 bool slot_hides(int fd);
 
 /* The app wants the number @fd for itself: what we hide there moves on. 0 or -errno. */

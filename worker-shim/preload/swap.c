@@ -63,18 +63,14 @@ static void move_flags(int from, int rx)
 		(void)real.setsockopt(rx, SOL_SOCKET, SO_RCVTIMEO, &timeout, len);
 }
 
-static void epoll_remove(const struct epoll_item *item)
+static void change_items(const struct swap *swap, int op)
 {
-	struct epoll_event unused = { 0 };
+	for (size_t i = 0; i < swap->n_items; i++) {
+		const struct epoll_item *item = &swap->items[i];
+		struct epoll_event event = { .events = item->events, .data.u64 = item->data };
 
-	(void)real.epoll_ctl(item->epfd, EPOLL_CTL_DEL, item->tfd, &unused);
-}
-
-static void epoll_restore(const struct epoll_item *item)
-{
-	struct epoll_event event = { .events = item->events, .data.u64 = item->data };
-
-	(void)real.epoll_ctl(item->epfd, EPOLL_CTL_ADD, item->tfd, &event);
+		(void)real.epoll_ctl(item->epfd, op, item->tfd, &event);
+	}
 }
 
 static void replace(struct slot *slot, int fd, int rx)
@@ -102,11 +98,9 @@ int swap_in(struct slot *slot, int fd, int rx)
 
 	move_flags(fd, rx);
 	atomic_store(&slot->ino, slot_socket_ino(rx));
-	for (size_t i = 0; i < swap.n_items; i++)
-		epoll_remove(&swap.items[i]);
+	change_items(&swap, EPOLL_CTL_DEL);
 	for (size_t i = 0; i < swap.n_copies; i++)
 		replace(slot, swap.copies[i], rx);
-	for (size_t i = 0; i < swap.n_items; i++)
-		epoll_restore(&swap.items[i]);
+	change_items(&swap, EPOLL_CTL_ADD);
 	return 0;
 }

@@ -4,23 +4,10 @@
 
 _Atomic uint16_t table_marks[TABLE_FDS];
 struct slot table_slots[TABLE_SLOTS];
-static _Atomic int end;
+_Atomic int table_end;
 
 static_assert(TABLE_SLOTS <= 1 << 12, "a mark has twelve bits for the slot");
 static_assert((TABLE_SLOTS & (TABLE_SLOTS - 1)) == 0, "mark_slot() masks");
-
-int table_end(void)
-{
-	return atomic_load_explicit(&end, memory_order_acquire);
-}
-
-static void raise_end(int fd)
-{
-	int now = table_end();
-
-	while (fd >= now && !atomic_compare_exchange_weak(&end, &now, fd + 1))
-		continue;
-}
 
 struct slot *table_slot_new(void)
 {
@@ -54,14 +41,9 @@ struct slot *table_set(int fd, uint16_t mark)
 	if (mark_kind(mark) == MARK_SOCKET)
 		atomic_fetch_add(&mark_slot(mark)->refs, 1);
 	if (mark)
-		raise_end(fd);
+		table_raise_end(&table_end, fd);
 	old = atomic_exchange_explicit(&table_marks[fd], mark, memory_order_acq_rel);
 	if (mark_kind(old) == MARK_SOCKET && atomic_fetch_sub(&mark_slot(old)->refs, 1) == 1)
 		return mark_slot(old);
 	return NULL;
-}
-
-void table_slot_free(struct slot *slot)
-{
-	atomic_store(&slot->state, SLOT_FREE);
 }

@@ -87,6 +87,17 @@ struct slot {
 
 extern _Atomic uint16_t table_marks[TABLE_FDS];
 extern struct slot table_slots[TABLE_SLOTS];
+/* One past the highest descriptor that was ever marked. */
+extern _Atomic int table_end;
+
+/* Makes *@end more than @fd. */
+static inline void table_raise_end(_Atomic int *end, int fd)
+{
+	int now = atomic_load_explicit(end, memory_order_relaxed);
+
+	while (fd >= now && !atomic_compare_exchange_weak(end, &now, fd + 1))
+		continue;
+}
 
 static inline uint16_t mark_make(enum mark_kind kind, const struct slot *slot)
 {
@@ -119,18 +130,13 @@ static inline struct slot *table_socket(int fd)
 	return mark_kind(mark) == MARK_SOCKET ? mark_slot(mark) : NULL;
 }
 
-/* One past the highest descriptor that was ever marked. */
-int table_end(void);
-
 /* A slot in state BOUND with no references and no descriptors, or NULL if all are in use. */
 struct slot *table_slot_new(void);
 
 /*
  * Gives @fd the mark @mark (0: none), counts it on its slot and uncounts the one that
  * was there. Returns the slot that lost its last reference, or NULL: the caller closes
- * its descriptors (slot_mark() in slot.h does all that). A @fd out of range is left alone.
+ * its descriptors and makes it FREE (slot_mark() in slot.h does all that). A @fd out of range is
+ * left alone.
  */
 struct slot *table_set(int fd, uint16_t mark);
-
-/* Back to FREE. The caller has closed what it hides. */
-void table_slot_free(struct slot *slot);

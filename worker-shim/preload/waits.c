@@ -1,6 +1,7 @@
 #include "waits.h"
 
-#include <errno.h>
+#include "real.h"
+
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -11,19 +12,17 @@
  */
 void waits_map(struct slot *slot, int fd)
 {
+	_keep_errno_ int saved = errno;
 	struct stat st;
-	int saved = errno;
 	void *page;
 
 	atomic_store(&slot->page, NULL);
 	if (fd < 0 || fstat(fd, &st) < 0 || st.st_size < HANDOFF_PAGE_SIZE)
-		goto out;
+		return;
 	page = mmap(slot->mapped, HANDOFF_PAGE_SIZE, PROT_READ | PROT_WRITE,
 		    slot->mapped ? MAP_SHARED | MAP_FIXED : MAP_SHARED, fd, 0);
 	if (page == MAP_FAILED)
-		goto out;
+		return;
 	slot->mapped = page;
 	atomic_store(&slot->page, page);
-out:
-	errno = saved;
 }
