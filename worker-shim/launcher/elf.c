@@ -75,33 +75,33 @@ static bool must_be_first(const char *name)
 	return false;
 }
 
+/* Entry @i of the dynamic section; false at its end. */
+static bool read_entry(const struct view *v, const Elf64_Phdr *ph, uint64_t i, Elf64_Dyn *ret)
+{
+	return i < MAX_DYNAMIC && i < ph->p_filesz / sizeof(*ret) &&
+	       view_read(v, ph->p_offset + i * sizeof(*ret), ret, sizeof(*ret)) &&
+	       ret->d_tag != DT_NULL;
+}
+
 static void read_dynamic(const struct view *v, const Elf64_Ehdr *eh, const Elf64_Phdr *ph,
 			 struct elf_info *ret)
 {
-	uint64_t n = ph->p_filesz / sizeof(Elf64_Dyn), strings = 0;
+	char name[sizeof(ret->first)];
 	bool has_strings = false;
+	uint64_t strings = 0;
 	Elf64_Dyn dyn;
 
-	for (uint64_t i = 0; i < n && i < MAX_DYNAMIC; i++) {
-		if (!view_read(v, ph->p_offset + i * sizeof(dyn), &dyn, sizeof(dyn)) ||
-		    dyn.d_tag == DT_NULL)
-			break;
+	for (uint64_t i = 0; read_entry(v, ph, i, &dyn); i++)
 		if (dyn.d_tag == DT_STRTAB)
 			has_strings = file_offset(v, eh, dyn.d_un.d_ptr, &strings);
-	}
-	for (uint64_t i = 0; has_strings && i < n && i < MAX_DYNAMIC; i++) {
-		char name[sizeof(ret->first)];
-
-		if (!view_read(v, ph->p_offset + i * sizeof(dyn), &dyn, sizeof(dyn)) ||
-		    dyn.d_tag == DT_NULL)
-			break;
-		if (dyn.d_tag == DT_NEEDED && dyn.d_un.d_val <= v->len &&
-		    view_string(v, strings + dyn.d_un.d_val, name, sizeof(name))) {
-			if (!*ret->first && must_be_first(name))
-				strcpy(ret->first, name);
-			if (!strncmp(name, "liburing.so", strlen("liburing.so")))
-				ret->io_uring = true;
-		}
+	for (uint64_t i = 0; has_strings && read_entry(v, ph, i, &dyn); i++) {
+		if (dyn.d_tag != DT_NEEDED || dyn.d_un.d_val > v->len ||
+		    !view_string(v, strings + dyn.d_un.d_val, name, sizeof(name)))
+			continue;
+		if (!*ret->first && must_be_first(name))
+			strcpy(ret->first, name);
+		if (!strncmp(name, "liburing.so", strlen("liburing.so")))
+			ret->io_uring = true;
 	}
 }
 
@@ -179,8 +179,7 @@ enum elf_result elf_parse(const void *buf, size_t len, struct elf_info *ret)
 		if (ph.p_type == PT_NOTE && is_go_note(&v, &ph))
 			ret->go = true;
 	}
-	if (!ret->go)
-		ret->go = has_go_section(&v, &eh);
+	ret->go = ret->go || has_go_section(&v, &eh);
 	ret->whole = true;
 	return ELF_GOOD;
 }

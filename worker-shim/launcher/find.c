@@ -29,15 +29,14 @@ static enum launch_exit explain(const char *path, int error, struct reason *ret_
 	case ENOTDIR:
 		return reason_set(ret_reason, LAUNCH_MISSING, "%s: no such file", path);
 	case EISDIR:
-		return reason_set(ret_reason, LAUNCH_REFUSED, "%s is a directory, not a program",
-				  path);
+		return reason_refuse(ret_reason, "%s is a directory, not a program", path);
 	case EACCES:
-		return reason_set(ret_reason, LAUNCH_REFUSED,
-				  "%s is not executable for user %d: chmod +x it, or name its "
-				  "interpreter in the command",
-				  path, (int)geteuid());
+		return reason_refuse(ret_reason,
+				     "%s is not executable for user %d: chmod +x it, or name its "
+				     "interpreter in the command",
+				     path, (int)geteuid());
 	}
-	return reason_set(ret_reason, LAUNCH_REFUSED, "%s: %s", path, strerror(error));
+	return reason_refuse(ret_reason, "%s: %s", path, strerror(error));
 }
 
 enum launch_exit program_find(const char *command, char ret[PATH_MAX], struct reason *ret_reason)

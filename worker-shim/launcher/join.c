@@ -33,72 +33,60 @@ static bool name_is_plain(const char *name)
 
 static enum launch_exit explain_connect(const char *path, int error, struct reason *reason)
 {
+	const char *what = strerror(error);
+
 	switch (error) {
 	case ENOENT:
 	case ENOTDIR:
-		return reason_set(reason, LAUNCH_REFUSED,
-				  "--join %s: no such socket: `control` in [broker] says where it "
-				  "is, and the broker must run",
-				  path);
+		what = "no such socket: `control` in [broker] says where it is, and the broker "
+		       "must run";
+		break;
 	case ECONNREFUSED:
-		return reason_set(reason, LAUNCH_REFUSED,
-				  "--join %s: no broker listens there: start the broker, or name "
-				  "its control socket",
-				  path);
+		what = "no broker listens there: start the broker, or name its control socket";
+		break;
 	case EACCES:
 	case EPERM:
-		return reason_set(reason, LAUNCH_REFUSED,
-				  "--join %s: not allowed for user %d: a guest is started by root "
-				  "or by the broker's user",
-				  path, (int)geteuid());
+		return reason_refuse(reason,
+				     "--join %s: not allowed for user %d: a guest is started by "
+				     "root or by the broker's user",
+				     path, (int)geteuid());
 	case EAGAIN:
 	case ETIMEDOUT:
-		return reason_set(
-			reason, LAUNCH_REFUSED,
-			"--join %s: the broker does not answer: too many clients are waiting",
-			path);
+		what = "the broker does not answer: too many clients are waiting";
+		break;
 	case EPROTOTYPE:
-		return reason_set(reason, LAUNCH_REFUSED,
-				  "--join %s: not a control socket; is it the rendezvous?", path);
+		what = "not a control socket; is it the rendezvous?";
+		break;
 	}
-	return reason_set(reason, LAUNCH_REFUSED, "--join %s: %s", path, strerror(error));
+	return reason_refuse(reason, "--join %s: %s", path, what);
 }
 
-static enum launch_exit dial(const char *path, int *ret_fd, struct reason *reason)
+static enum launch_exit ask(int fd, const struct join *join, struct reason *reason)
 {
 	const struct timeval timeout = { .tv_sec = JOIN_TIMEOUT_MS / 1000 };
+	struct handoff_join msg = { .flags = join->pinned_only ? HANDOFF_JOIN_PINNED_ONLY : 0 };
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	int fd, r, error;
+	int r;
 
-	if (strlen(path) >= sizeof(addr.sun_path))
+	if (strlen(join->control) >= sizeof(addr.sun_path))
 		return reason_set(reason, LAUNCH_USAGE,
 				  "--join: the path is too long for a socket");
-	strcpy(addr.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return explain_connect(path, errno, reason);
+	strcpy(addr.sun_path, join->control);
 	/* Bounds connect() too, which waits while the backlog is full, and the request. */
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
 	do
 		r = connect(fd, (const struct sockaddr *)&addr, sizeof(addr));
 	while (r < 0 && errno == EINTR);
-	if (r < 0) {
-		error = errno;
-		(void)close(fd);
-		return explain_connect(path, error, reason);
-	}
-	*ret_fd = fd;
-	return LAUNCH_GOOD;
-}
-
-static bool ask(int fd, const struct join *join)
-{
-	struct handoff_join msg = { .flags = join->pinned_only ? HANDOFF_JOIN_PINNED_ONLY : 0 };
+	if (r < 0)
+		return explain_connect(join->control, errno, reason);
 
 	handoff_header_init(&msg.h, HANDOFF_JOIN);
 	strcpy(msg.service, join->service);
 	/* So little goes whole into an empty socket. */
-	return send(fd, &msg, sizeof(msg), MSG_NOSIGNAL) == sizeof(msg);
+	if (send(fd, &msg, sizeof(msg), MSG_NOSIGNAL) != sizeof(msg))
+		return reason_refuse(reason, "--join %s: cannot ask: %s", join->control,
+				     strerror(errno));
+	return LAUNCH_GOOD;
 }
 
 /* Returns the bytes that came, 0 at the end of file, -errno; -ETIMEDOUT at the deadline. */
@@ -142,17 +130,17 @@ static enum launch_exit collect(int fd, union answer *ret, size_t *ret_len, stru
 		if (n == 0 && *ret_len)
 			break;
 		if (n == -ETIMEDOUT)
-			return reason_set(
-				reason, LAUNCH_REFUSED,
+			return reason_refuse(
+				reason,
 				"the broker has not answered within %d s; is its process stopped?",
 				JOIN_TIMEOUT_MS / 1000);
 		if (n <= 0)
-			return reason_set(reason, LAUNCH_REFUSED,
-					  "the broker has closed the control connection%s%s",
-					  n < 0 ? ": "
-						: " without an answer: it ends, or has no "
-						  "room for another client",
-					  n < 0 ? strerror((int)-n) : "");
+			return reason_refuse(reason,
+					     "the broker has closed the control connection%s%s",
+					     n < 0 ? ": "
+						   : " without an answer: it ends, or has no "
+						     "room for another client",
+					     n < 0 ? strerror((int)-n) : "");
 	}
 	ret->text[*ret_len] = '\0';
 	return LAUNCH_GOOD;
@@ -163,14 +151,13 @@ static enum launch_exit understand(const union answer *answer, size_t len, struc
 	if (handoff_check(answer, len, HANDOFF_JOINED))
 		return LAUNCH_GOOD;
 	if (handoff_check(answer, len, HANDOFF_REFUSED))
-		return reason_set(reason, LAUNCH_REFUSED, "the broker refuses: %s",
-				  answer->refused.reason);
+		return reason_refuse(reason, "the broker refuses: %s", answer->refused.reason);
 	/* Whom it does not let in it tells so at once, before it knows who asks for what. */
 	if (answer->text[0] == '{')
-		return reason_set(reason, LAUNCH_REFUSED, "the broker refuses: %.*s",
-				  (int)strcspn(answer->text, "\n"), answer->text);
-	return reason_set(reason, LAUNCH_REFUSED,
-			  "the program at the control socket is not a broker of this version");
+		return reason_refuse(reason, "the broker refuses: %.*s",
+				     (int)strcspn(answer->text, "\n"), answer->text);
+	return reason_refuse(reason,
+			     "the program at the control socket is not a broker of this version");
 }
 
 /* All ports but those of the service are the app's own: a tool in front of it keeps its port. */
@@ -222,23 +209,21 @@ enum launch_exit join_broker(const struct join *join, struct reason *ret_reason)
 	union answer answer = { .text = "" };
 	enum launch_exit code;
 	size_t len = 0;
-	int fd = -1;
+	int fd;
 
 	if (!name_is_plain(join->service))
 		return reason_set(ret_reason, LAUNCH_USAGE,
 				  "--service %.80s: not a valid service name", join->service);
-	code = dial(join->control, &fd, ret_reason);
-	if (code != LAUNCH_GOOD)
-		return code;
-	if (ask(fd, join))
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return explain_connect(join->control, errno, ret_reason);
+	code = ask(fd, join, ret_reason);
+	if (code == LAUNCH_GOOD)
 		code = collect(fd, &answer, &len, ret_reason);
-	else
-		code = reason_set(ret_reason, LAUNCH_REFUSED, "--join %s: cannot ask: %s",
-				  join->control, strerror(errno));
 	(void)close(fd);
 	if (code == LAUNCH_GOOD)
 		code = understand(&answer, len, ret_reason);
 	if (code == LAUNCH_GOOD && !set_environment(&answer.joined))
-		code = reason_set(ret_reason, LAUNCH_REFUSED, "out of memory");
+		code = reason_refuse(ret_reason, "out of memory");
 	return code;
 }

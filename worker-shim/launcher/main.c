@@ -35,30 +35,16 @@ static const char usage[] =
 	"       worker-shim --check [--report] -- command [argument ...]\n"
 	"       worker-shim -V | -h\n";
 
-static enum launch_exit report(const struct options *options, const struct reason *reason)
-{
-	if (options->status_fd < 0) {
-		(void)fprintf(stderr, "worker-shim: %s\n", reason->text);
-	} else {
-		(void)dprintf(options->status_fd, "%s\n", reason->text);
-	}
-	return reason->code;
-}
-
 /* Beside this program, as in a build tree and in LIBEXECDIR; else where it was to be installed. */
 static void default_library(char ret[PATH_MAX])
 {
 	ssize_t n = readlink("/proc/self/exe", ret, PATH_MAX - sizeof("/" LIBRARY_NAME));
-	char *slash;
+	char *slash = n > 0 ? memrchr(ret, '/', (size_t)n) : NULL;
 
-	if (n > 0) {
-		ret[n] = '\0';
-		slash = strrchr(ret, '/');
-		if (slash) {
-			strcpy(slash + 1, LIBRARY_NAME);
-			if (access(ret, F_OK) == 0)
-				return;
-		}
+	if (slash) {
+		strcpy(slash + 1, LIBRARY_NAME);
+		if (access(ret, F_OK) == 0)
+			return;
 	}
 	strcpy(ret, BROKER_LIBEXECDIR "/" LIBRARY_NAME);
 }
@@ -90,26 +76,16 @@ static enum launch_exit check_options(const struct options *options, struct reas
 	return LAUNCH_GOOD;
 }
 
-enum {
-	OPT_LIBRARY = 256,
-	OPT_STATUS_FD,
-	OPT_BACKEND,
-	OPT_CHECK,
-	OPT_REPORT,
-	OPT_JOIN,
-	OPT_SERVICE,
-	OPT_PINNED_ONLY
-};
-
+/* Only V and h are options of one letter, too. */
 static const struct option longs[] = {
-	{ "library", required_argument, NULL, OPT_LIBRARY },
-	{ "status-fd", required_argument, NULL, OPT_STATUS_FD },
-	{ "backend", required_argument, NULL, OPT_BACKEND },
-	{ "check", no_argument, NULL, OPT_CHECK },
-	{ "report", no_argument, NULL, OPT_REPORT },
-	{ "join", required_argument, NULL, OPT_JOIN },
-	{ "service", required_argument, NULL, OPT_SERVICE },
-	{ "pinned-only", no_argument, NULL, OPT_PINNED_ONLY },
+	{ "library", required_argument, NULL, 'l' },
+	{ "status-fd", required_argument, NULL, 's' },
+	{ "backend", required_argument, NULL, 'b' },
+	{ "check", no_argument, NULL, 'c' },
+	{ "report", no_argument, NULL, 'r' },
+	{ "join", required_argument, NULL, 'j' },
+	{ "service", required_argument, NULL, 'n' },
+	{ "pinned-only", no_argument, NULL, 'p' },
 	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
@@ -118,65 +94,58 @@ static const struct option longs[] = {
 static enum launch_exit take_option(int c, struct options *options, struct reason *reason)
 {
 	switch (c) {
-	case OPT_LIBRARY:
+	case 'l':
 		if (strlen(optarg) >= PATH_MAX)
 			return reason_set(reason, LAUNCH_USAGE, "--library: too long");
 		strcpy(options->library, optarg);
 		break;
-	case OPT_STATUS_FD:
+	case 's':
 		if (!parse_fd(optarg, &options->status_fd))
 			return reason_set(reason, LAUNCH_USAGE,
 					  "--status-fd %s: not an open descriptor", optarg);
 		break;
-	case OPT_BACKEND:
+	case 'b':
 		if (strcmp(optarg, "auto") != 0 && strcmp(optarg, "preload") != 0)
 			return reason_set(reason, LAUNCH_USAGE,
 					  "--backend %s: must be auto or preload", optarg);
 		break;
-	case OPT_CHECK:
+	case 'c':
 		options->check = true;
 		break;
-	case OPT_REPORT:
+	case 'r':
 		options->report = true;
 		break;
-	case OPT_JOIN:
+	case 'j':
 		options->join.control = optarg;
 		break;
-	case OPT_SERVICE:
+	case 'n':
 		options->join.service = optarg;
 		break;
-	case OPT_PINNED_ONLY:
+	case 'p':
 		options->join.pinned_only = true;
 		break;
+	case 'V':
+		(void)puts("worker-shim " BROKER_VERSION);
+		exit(LAUNCH_GOOD);
+	case 'h':
+		(void)fputs(usage, stdout);
+		exit(LAUNCH_GOOD);
 	default:
 		return reason_set(reason, LAUNCH_USAGE, "see worker-shim -h");
 	}
 	return LAUNCH_GOOD;
 }
 
-/* LAUNCH_GOOD to go on; with *@ret_done nothing is left to do. */
-static enum launch_exit parse(int argc, char **argv, struct options *options, struct reason *reason,
-			      bool *ret_done)
+static enum launch_exit parse(int argc, char **argv, struct options *options, struct reason *reason)
 {
 	enum launch_exit code;
 	int c;
 
 	/* '+': what follows the command is the command's. */
 	while ((c = getopt_long(argc, argv, "+Vh", longs, NULL)) != -1) {
-		switch (c) {
-		case 'V':
-			(void)puts("worker-shim " BROKER_VERSION);
-			*ret_done = true;
-			return LAUNCH_GOOD;
-		case 'h':
-			(void)fputs(usage, stdout);
-			*ret_done = true;
-			return LAUNCH_GOOD;
-		default:
-			code = take_option(c, options, reason);
-			if (code != LAUNCH_GOOD)
-				return code;
-		}
+		code = take_option(c, options, reason);
+		if (code != LAUNCH_GOOD)
+			return code;
 	}
 	if (optind >= argc)
 		return reason_set(reason, LAUNCH_USAGE, "no command is given; see worker-shim -h");
@@ -190,13 +159,13 @@ static enum launch_exit parse(int argc, char **argv, struct options *options, st
  */
 static bool set_preload(const struct program *program, const char *library)
 {
-	const char *before = getenv("LD_PRELOAD");
+	const char *set = getenv("LD_PRELOAD"), *before = set ? set : "";
 	const char *first = program->elf.first;
 	char *value;
 	bool good;
 
-	if (asprintf(&value, "%s%s%s%s%s", first, *first ? ":" : "", library,
-		     before && *before ? ":" : "", before && *before ? before : "") < 0)
+	if (asprintf(&value, "%s%s%s%s%s", first, *first ? ":" : "", library, *before ? ":" : "",
+		     before) < 0)
 		return false;
 	good = setenv("LD_PRELOAD", value, 1) == 0;
 	free(value);
@@ -215,33 +184,19 @@ static enum launch_exit examine(const struct options *options, struct program *p
 	return code;
 }
 
-static enum launch_exit check(const struct options *options, struct reason *reason)
+/* Becomes the program, and returns only if that fails. */
+static enum launch_exit launch(const struct options *options, const struct program *program,
+			       struct reason *reason)
 {
-	static struct program program;
-	static char text[REPORT_SIZE];
-	enum launch_exit code = examine(options, &program, reason);
+	enum launch_exit code;
 
-	if (options->report) {
-		report_text(&program, reason, text);
-		(void)fputs(text, stdout);
-	} else if (code == LAUNCH_GOOD) {
-		(void)printf("%s: dynamic, interpreter %s: backend preload\n", program.binary,
-			     program.elf.interp);
-	}
-	return code;
-}
-
-static enum launch_exit launch(const struct options *options, struct reason *reason)
-{
-	static struct program program;
-	enum launch_exit code = examine(options, &program, reason);
-
-	if (code == LAUNCH_GOOD && options->join.control)
+	if (options->join.control) {
 		code = join_broker(&options->join, reason);
-	if (code != LAUNCH_GOOD)
-		return code;
-	if (!set_preload(&program, options->library))
-		return reason_set(reason, LAUNCH_REFUSED, "no memory for the environment");
+		if (code != LAUNCH_GOOD)
+			return code;
+	}
+	if (!set_preload(program, options->library))
+		return reason_refuse(reason, "no memory for the environment");
 	if (options->status_fd >= 0)
 		(void)fcntl(options->status_fd, F_SETFD, FD_CLOEXEC);
 	/*
@@ -251,24 +206,38 @@ static enum launch_exit launch(const struct options *options, struct reason *rea
 	 */
 	if (!options->join.control)
 		(void)prctl(PR_SET_PDEATHSIG, 0);
-	(void)execv(program.path, options->command);
+	(void)execv(program->path, options->command);
 	return reason_set(reason, errno == ENOENT ? LAUNCH_MISSING : LAUNCH_REFUSED,
-			  "%s cannot be started: %s", program.path, strerror(errno));
+			  "%s cannot be started: %s", program->path, strerror(errno));
 }
 
 int main(int argc, char **argv)
 {
+	static struct program program;
+	static char text[REPORT_SIZE];
 	struct options options = { .status_fd = -1 };
 	struct reason reason = { .text = "" };
 	enum launch_exit code;
-	bool done = false;
 
 	default_library(options.library);
-	code = parse(argc, argv, &options, &reason, &done);
-	if (code == LAUNCH_GOOD && !done)
-		code = options.check ? check(&options, &reason) : launch(&options, &reason);
-	/* The report has the reason too. */
-	if (code == LAUNCH_GOOD || (options.report && code != LAUNCH_USAGE))
+	code = parse(argc, argv, &options, &reason);
+	if (code == LAUNCH_GOOD)
+		code = examine(&options, &program, &reason);
+	if (options.report && code != LAUNCH_USAGE) {
+		report_text(&program, &reason, text);
+		(void)fputs(text, stdout); /* has the reason, too */
 		return (int)code;
-	return (int)report(&options, &reason);
+	}
+	if (code == LAUNCH_GOOD && options.check) {
+		(void)printf("%s: dynamic, interpreter %s: backend preload\n", program.binary,
+			     program.elf.interp);
+		return LAUNCH_GOOD;
+	}
+	if (code == LAUNCH_GOOD)
+		code = launch(&options, &program, &reason);
+	if (options.status_fd < 0)
+		(void)fprintf(stderr, "worker-shim: %s\n", reason.text);
+	else
+		(void)dprintf(options.status_fd, "%s\n", reason.text);
+	return (int)code;
 }

@@ -28,28 +28,31 @@ static void file_close(struct file *file)
 #define _cleanup_file_ __attribute__((cleanup(file_close)))
 
 /* 0 or an errno. An empty file has no bytes. */
-static int file_open(const char *path, struct file *ret)
+static int file_map(int fd, struct file *ret)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC), error = 0;
 	struct stat st;
 	void *bytes;
 
-	if (fd < 0)
+	if (fd < 0 || fstat(fd, &st) < 0)
 		return errno;
-	if (fstat(fd, &st) < 0) {
-		error = errno;
-	} else if (!S_ISREG(st.st_mode)) {
-		error = EACCES;
-	} else if (st.st_size > 0) {
-		bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-		if (bytes == MAP_FAILED) {
-			error = errno;
-		} else {
-			ret->bytes = bytes;
-			ret->len = (size_t)st.st_size;
-		}
-	}
-	(void)close(fd);
+	if (!S_ISREG(st.st_mode))
+		return EACCES;
+	if (st.st_size == 0)
+		return 0;
+	bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (bytes == MAP_FAILED)
+		return errno;
+	*ret = (struct file){ bytes, (size_t)st.st_size };
+	return 0;
+}
+
+static int file_open(const char *path, struct file *ret)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int error = file_map(fd, ret);
+
+	if (fd >= 0)
+		(void)close(fd);
 	return error;
 }
 
@@ -83,19 +86,19 @@ enum launch_exit program_read(struct program *program, struct reason *ret_reason
 		int error = file_open(binary, &file);
 
 		if (error)
-			return reason_set(
-				ret_reason, LAUNCH_REFUSED,
+			return reason_refuse(
+				ret_reason,
 				"%s cannot be read (%s), so it cannot be checked: make it "
 				"readable for user %d",
 				binary, strerror(error), (int)geteuid());
 		if (!file.len)
-			return reason_set(ret_reason, LAUNCH_REFUSED, "%s is empty", binary);
+			return reason_refuse(ret_reason, "%s is empty", binary);
 		switch (elf_parse(file.bytes, file.len, &program->elf)) {
 		case ELF_GOOD:
 			return LAUNCH_GOOD;
 		case ELF_BROKEN:
-			return reason_set(
-				ret_reason, LAUNCH_REFUSED,
+			return reason_refuse(
+				ret_reason,
 				"%s is a damaged or incomplete program (ELF) file: build or "
 				"copy it again",
 				binary);
@@ -103,8 +106,8 @@ enum launch_exit program_read(struct program *program, struct reason *ret_reason
 			break;
 		}
 		if (!script_parse(file.bytes, file.len, &script))
-			return reason_set(
-				ret_reason, LAUNCH_REFUSED,
+			return reason_refuse(
+				ret_reason,
 				"%s is neither a program (ELF) nor a script that begins with "
 				"#!: name its interpreter in the command",
 				binary);
@@ -114,8 +117,8 @@ enum launch_exit program_read(struct program *program, struct reason *ret_reason
 		if (code != LAUNCH_GOOD)
 			return code;
 	}
-	return reason_set(
-		ret_reason, LAUNCH_REFUSED,
+	return reason_refuse(
+		ret_reason,
 		"%s: its interpreter is a script, whose interpreter is a script, and so on, "
 		"more than %d deep",
 		program->path, PROGRAM_SCRIPTS);
@@ -123,23 +126,15 @@ enum launch_exit program_read(struct program *program, struct reason *ret_reason
 
 const char *program_machine(uint16_t machine)
 {
-	switch (machine) {
-	case EM_X86_64:
-		return "x86-64";
-	case EM_386:
-		return "i386";
-	case EM_AARCH64:
-		return "arm64";
-	case EM_ARM:
-		return "arm";
-	case EM_RISCV:
-		return "riscv";
-	case EM_PPC64:
-		return "ppc64";
-	case EM_S390:
-		return "s390";
-	}
-	return "another machine";
+	static const char *const names[] = {
+		[EM_X86_64] = "x86-64", [EM_386] = "i386",    [EM_AARCH64] = "arm64",
+		[EM_ARM] = "arm",	[EM_RISCV] = "riscv", [EM_PPC64] = "ppc64",
+		[EM_S390] = "s390",
+	};
+
+	if (machine >= sizeof(names) / sizeof(names[0]) || !names[machine])
+		return "another machine";
+	return names[machine];
 }
 
 const char *program_privilege(const char *path)
@@ -171,19 +166,19 @@ static enum launch_exit check_library(const char *library, struct elf_info *ret,
 	int error = file_open(library, &file);
 
 	if (error)
-		return reason_set(
-			ret_reason, LAUNCH_REFUSED,
+		return reason_refuse(
+			ret_reason,
 			"the preload library %s: %s: install it, or name it with --library",
 			library, strerror(error));
 	if (elf_parse(file.bytes, file.len, ret) != ELF_GOOD)
-		return reason_set(
-			ret_reason, LAUNCH_REFUSED,
+		return reason_refuse(
+			ret_reason,
 			"the preload library %s is not a shared library: install it again",
 			library);
 	/* The dynamic linker splits LD_PRELOAD at both, and there is no quoting. */
 	if (strpbrk(library, " :"))
-		return reason_set(
-			ret_reason, LAUNCH_REFUSED,
+		return reason_refuse(
+			ret_reason,
 			"the preload library %s: its path must not contain a space or a colon",
 			library);
 	return LAUNCH_GOOD;
@@ -200,35 +195,35 @@ enum launch_exit program_check(const struct program *program, const char *librar
 	if (code != LAUNCH_GOOD)
 		return code;
 	if (elf->bits != lib.bits || elf->machine != lib.machine || elf->endian != lib.endian)
-		return reason_set(
-			ret_reason, LAUNCH_REFUSED,
+		return reason_refuse(
+			ret_reason,
 			"%s is a %d-bit program for %s, but worker-shim is %d-bit for %s: use "
 			"a build of the program for this machine",
 			binary, elf->bits, program_machine(elf->machine), lib.bits,
 			program_machine(lib.machine));
 	if (elf->go)
-		return reason_set(
-			ret_reason, LAUNCH_REFUSED,
+		return reason_refuse(
+			ret_reason,
 			"%s is a Go program: it makes system calls without libc, so that the "
 			"preload back end cannot see them",
 			binary);
 	if (!elf->dynamic)
-		return reason_set(
-			ret_reason, LAUNCH_REFUSED,
+		return reason_refuse(
+			ret_reason,
 			"%s is statically linked, so that no library can be preloaded: use "
 			"a dynamically linked build of it",
 			binary);
 	what = program_privilege(binary);
 	if (what)
-		return reason_set(
-			ret_reason, LAUNCH_REFUSED,
+		return reason_refuse(
+			ret_reason,
 			"%s is %s, and such programs ignore LD_PRELOAD: start the worker as "
 			"the user that it needs (user = in its service), or remove the mark "
 			"(chmod u-s,g-s; setcap -r)",
 			binary, what);
 	if (access(elf->interp, X_OK) < 0)
-		return reason_set(
-			ret_reason, LAUNCH_REFUSED,
+		return reason_refuse(
+			ret_reason,
 			"%s needs the dynamic linker %s, which is not on this machine (%s): "
 			"install the libc that it was built for",
 			binary, elf->interp, strerror(errno));

@@ -8,8 +8,8 @@
 enum launch_exit {
 	LAUNCH_GOOD = 0,
 	LAUNCH_USAGE = 2,
-	LAUNCH_REFUSED =
-		126, /* found, but it cannot be a worker: as a shell says "cannot execute" */
+	/* Found, but it cannot be a worker: as a shell says "cannot execute". */
+	LAUNCH_REFUSED = 126,
 	LAUNCH_MISSING = 127, /* not found */
 };
 
@@ -21,3 +21,5 @@ struct reason {
 /* Writes the text, made fit for one line, and returns @code. Text that is too long is cut. */
 enum launch_exit reason_set(struct reason *reason, enum launch_exit code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+#define reason_refuse(reason, ...) reason_set((reason), LAUNCH_REFUSED, __VA_ARGS__)

@@ -60,18 +60,10 @@ void report_text(const struct program *program, const struct reason *reason, cha
 	if (program->elf.bits)
 		put_elf(out, &program->elf);
 	put(out, "privilege", mark ? mark : "");
-	switch (reason->code) {
-	case LAUNCH_GOOD:
-		put(out, "verdict", "yes");
-		put(out, "backend", "preload");
-		break;
-	case LAUNCH_MISSING:
-		put(out, "verdict", "missing");
-		break;
-	case LAUNCH_REFUSED:
-	case LAUNCH_USAGE:
-		put(out, "verdict", "no");
-		break;
-	}
+	put(out, "verdict",
+	    reason->code == LAUNCH_GOOD	     ? "yes"
+	    : reason->code == LAUNCH_MISSING ? "missing"
+					     : "no");
+	put(out, "backend", reason->code == LAUNCH_GOOD ? "preload" : "");
 	put(out, "reason", reason->text);
 }
