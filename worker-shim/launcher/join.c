@@ -31,7 +31,7 @@ static bool name_is_plain(const char *name)
 		       n;
 }
 
-static enum launch_exit explain_connect(const char *path, int error, struct reason *reason)
+static enum launch_exit explain_connect(const char *path, int error)
 {
 	const char *what = strerror(error);
 
@@ -46,8 +46,7 @@ static enum launch_exit explain_connect(const char *path, int error, struct reas
 		break;
 	case EACCES:
 	case EPERM:
-		return reason_refuse(reason,
-				     "--join %s: not allowed for user %d: a guest is started by "
+		return reason_refuse("--join %s: not allowed for user %d: a guest is started by "
 				     "root or by the broker's user",
 				     path, (int)geteuid());
 	case EAGAIN:
@@ -58,10 +57,10 @@ static enum launch_exit explain_connect(const char *path, int error, struct reas
 		what = "not a control socket; is it the rendezvous?";
 		break;
 	}
-	return reason_refuse(reason, "--join %s: %s", path, what);
+	return reason_refuse("--join %s: %s", path, what);
 }
 
-static enum launch_exit ask(int fd, const struct join *join, struct reason *reason)
+static enum launch_exit ask(int fd, const struct join *join)
 {
 	const struct timeval timeout = { .tv_sec = JOIN_TIMEOUT_MS / 1000 };
 	struct handoff_join msg = { .flags = join->pinned_only ? HANDOFF_JOIN_PINNED_ONLY : 0 };
@@ -69,8 +68,7 @@ static enum launch_exit ask(int fd, const struct join *join, struct reason *reas
 	int r;
 
 	if (strlen(join->control) >= sizeof(addr.sun_path))
-		return reason_set(reason, LAUNCH_USAGE,
-				  "--join: the path is too long for a socket");
+		return reason_set(LAUNCH_USAGE, "--join: the path is too long for a socket");
 	strcpy(addr.sun_path, join->control);
 	/* Bounds connect() too, which waits while the backlog is full, and the request. */
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
@@ -78,37 +76,14 @@ static enum launch_exit ask(int fd, const struct join *join, struct reason *reas
 		r = connect(fd, (const struct sockaddr *)&addr, sizeof(addr));
 	while (r < 0 && errno == EINTR);
 	if (r < 0)
-		return explain_connect(join->control, errno, reason);
+		return explain_connect(join->control, errno);
 
 	handoff_header_init(&msg.h, HANDOFF_JOIN);
 	strcpy(msg.service, join->service);
 	/* So little goes whole into an empty socket. */
 	if (send(fd, &msg, sizeof(msg), MSG_NOSIGNAL) != sizeof(msg))
-		return reason_refuse(reason, "--join %s: cannot ask: %s", join->control,
-				     strerror(errno));
+		return reason_refuse("--join %s: cannot ask: %s", join->control, strerror(errno));
 	return LAUNCH_GOOD;
-}
-
-/* Returns the bytes that came, 0 at the end of file, -errno; -ETIMEDOUT at the deadline. */
-static ssize_t read_some(int fd, char *buf, size_t size, int64_t deadline_ms)
-{
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-
-	for (;;) {
-		int64_t left = deadline_ms - now_ms();
-		int r = left > 0 ? poll(&p, 1, (int)left) : 0;
-		ssize_t n;
-
-		if (r == 0)
-			return -ETIMEDOUT;
-		if (r > 0) {
-			n = read(fd, buf, size);
-			if (n >= 0)
-				return n;
-		}
-		if (errno != EINTR && errno != EAGAIN)
-			return -errno;
-	}
 }
 
 union answer {
@@ -120,44 +95,50 @@ union answer {
 };
 
 /* All that the broker has to say until it closes the connection. */
-static enum launch_exit collect(int fd, union answer *ret, size_t *ret_len, struct reason *reason)
+static enum launch_exit collect(int fd, union answer *ret, size_t *ret_len)
 {
-	int64_t deadline = now_ms() + JOIN_TIMEOUT_MS;
-	ssize_t n = 1;
+	int64_t deadline_ms = now_ms() + JOIN_TIMEOUT_MS;
+	struct pollfd p = { .fd = fd, .events = POLLIN };
 
-	for (*ret_len = 0; *ret_len < HANDOFF_MAX_SIZE; *ret_len += (size_t)n) {
-		n = read_some(fd, ret->text + *ret_len, HANDOFF_MAX_SIZE - *ret_len, deadline);
-		if (n == 0 && *ret_len)
+	*ret_len = 0;
+	while (*ret_len < HANDOFF_MAX_SIZE) {
+		int64_t left = deadline_ms - now_ms();
+		ssize_t n = left > 0 ? poll(&p, 1, (int)left) : 0;
+
+		if (n == 0)
+			return reason_refuse("the broker has not answered within %d s; is its "
+					     "process stopped?",
+					     JOIN_TIMEOUT_MS / 1000);
+		if (n > 0)
+			n = read(fd, ret->text + *ret_len, HANDOFF_MAX_SIZE - *ret_len);
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (n < 0)
+			return reason_refuse("the broker has closed the control connection: %s",
+					     strerror(errno));
+		if (n == 0 && !*ret_len)
+			return reason_refuse("the broker has closed the control connection "
+					     "without an answer: it ends, or has no room for "
+					     "another client");
+		if (n == 0)
 			break;
-		if (n == -ETIMEDOUT)
-			return reason_refuse(
-				reason,
-				"the broker has not answered within %d s; is its process stopped?",
-				JOIN_TIMEOUT_MS / 1000);
-		if (n <= 0)
-			return reason_refuse(reason,
-					     "the broker has closed the control connection%s%s",
-					     n < 0 ? ": "
-						   : " without an answer: it ends, or has no "
-						     "room for another client",
-					     n < 0 ? strerror((int)-n) : "");
+		*ret_len += (size_t)n;
 	}
 	ret->text[*ret_len] = '\0';
 	return LAUNCH_GOOD;
 }
 
-static enum launch_exit understand(const union answer *answer, size_t len, struct reason *reason)
+static enum launch_exit understand(const union answer *answer, size_t len)
 {
 	if (handoff_check(answer, len, HANDOFF_JOINED))
 		return LAUNCH_GOOD;
 	if (handoff_check(answer, len, HANDOFF_REFUSED))
-		return reason_refuse(reason, "the broker refuses: %s", answer->refused.reason);
+		return reason_refuse("the broker refuses: %s", answer->refused.reason);
 	/* Whom it does not let in it tells so at once, before it knows who asks for what. */
 	if (answer->text[0] == '{')
-		return reason_refuse(reason, "the broker refuses: %.*s",
-				     (int)strcspn(answer->text, "\n"), answer->text);
-	return reason_refuse(reason,
-			     "the program at the control socket is not a broker of this version");
+		return reason_refuse("the broker refuses: %.*s", (int)strcspn(answer->text, "\n"),
+				     answer->text);
+	return reason_refuse("the program at the control socket is not a broker of this version");
 }
 
 /* All ports but those of the service are the app's own: a tool in front of it keeps its port. */
@@ -204,7 +185,7 @@ static bool set_environment(const struct handoff_joined *m)
 	return r == 0;
 }
 
-enum launch_exit join_broker(const struct join *join, struct reason *ret_reason)
+enum launch_exit join_broker(const struct join *join)
 {
 	union answer answer = { .text = "" };
 	enum launch_exit code;
@@ -212,18 +193,18 @@ enum launch_exit join_broker(const struct join *join, struct reason *ret_reason)
 	int fd;
 
 	if (!name_is_plain(join->service))
-		return reason_set(ret_reason, LAUNCH_USAGE,
-				  "--service %.80s: not a valid service name", join->service);
+		return reason_set(LAUNCH_USAGE, "--service %.80s: not a valid service name",
+				  join->service);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
-		return explain_connect(join->control, errno, ret_reason);
-	code = ask(fd, join, ret_reason);
+		return explain_connect(join->control, errno);
+	code = ask(fd, join);
 	if (code == LAUNCH_GOOD)
-		code = collect(fd, &answer, &len, ret_reason);
+		code = collect(fd, &answer, &len);
 	(void)close(fd);
 	if (code == LAUNCH_GOOD)
-		code = understand(&answer, len, ret_reason);
+		code = understand(&answer, len);
 	if (code == LAUNCH_GOOD && !set_environment(&answer.joined))
-		code = reason_refuse(ret_reason, "out of memory");
+		code = reason_refuse("out of memory");
 	return code;
 }

@@ -63,16 +63,16 @@ static bool parse_fd(const char *text, int *ret)
 	return true;
 }
 
-static enum launch_exit check_options(const struct options *options, struct reason *reason)
+static enum launch_exit check_options(const struct options *options)
 {
 	const struct join *join = &options->join;
 
 	if (options->report && !options->check)
-		return reason_set(reason, LAUNCH_USAGE, "--report needs --check");
+		return reason_set(LAUNCH_USAGE, "--report needs --check");
 	if (join->control && !join->service)
-		return reason_set(reason, LAUNCH_USAGE, "--join needs --service");
+		return reason_set(LAUNCH_USAGE, "--join needs --service");
 	if (!join->control && (join->service || join->pinned_only))
-		return reason_set(reason, LAUNCH_USAGE, "--service and --pinned-only need --join");
+		return reason_set(LAUNCH_USAGE, "--service and --pinned-only need --join");
 	return LAUNCH_GOOD;
 }
 
@@ -91,23 +91,23 @@ static const struct option longs[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
-static enum launch_exit take_option(int c, struct options *options, struct reason *reason)
+static enum launch_exit take_option(int c, struct options *options)
 {
 	switch (c) {
 	case 'l':
 		if (strlen(optarg) >= PATH_MAX)
-			return reason_set(reason, LAUNCH_USAGE, "--library: too long");
+			return reason_set(LAUNCH_USAGE, "--library: too long");
 		strcpy(options->library, optarg);
 		break;
 	case 's':
 		if (!parse_fd(optarg, &options->status_fd))
-			return reason_set(reason, LAUNCH_USAGE,
-					  "--status-fd %s: not an open descriptor", optarg);
+			return reason_set(LAUNCH_USAGE, "--status-fd %s: not an open descriptor",
+					  optarg);
 		break;
 	case 'b':
 		if (strcmp(optarg, "auto") != 0 && strcmp(optarg, "preload") != 0)
-			return reason_set(reason, LAUNCH_USAGE,
-					  "--backend %s: must be auto or preload", optarg);
+			return reason_set(LAUNCH_USAGE, "--backend %s: must be auto or preload",
+					  optarg);
 		break;
 	case 'c':
 		options->check = true;
@@ -131,26 +131,26 @@ static enum launch_exit take_option(int c, struct options *options, struct reaso
 		(void)fputs(usage, stdout);
 		exit(LAUNCH_GOOD);
 	default:
-		return reason_set(reason, LAUNCH_USAGE, "see worker-shim -h");
+		return reason_set(LAUNCH_USAGE, "see worker-shim -h");
 	}
 	return LAUNCH_GOOD;
 }
 
-static enum launch_exit parse(int argc, char **argv, struct options *options, struct reason *reason)
+static enum launch_exit parse(int argc, char **argv, struct options *options)
 {
 	enum launch_exit code;
 	int c;
 
 	/* '+': what follows the command is the command's. */
 	while ((c = getopt_long(argc, argv, "+Vh", longs, NULL)) != -1) {
-		code = take_option(c, options, reason);
+		code = take_option(c, options);
 		if (code != LAUNCH_GOOD)
 			return code;
 	}
 	if (optind >= argc)
-		return reason_set(reason, LAUNCH_USAGE, "no command is given; see worker-shim -h");
+		return reason_set(LAUNCH_USAGE, "no command is given; see worker-shim -h");
 	options->command = argv + optind;
-	return check_options(options, reason);
+	return check_options(options);
 }
 
 /*
@@ -172,31 +172,29 @@ static bool set_preload(const struct program *program, const char *library)
 	return good;
 }
 
-static enum launch_exit examine(const struct options *options, struct program *program,
-				struct reason *reason)
+static enum launch_exit examine(const struct options *options, struct program *program)
 {
-	enum launch_exit code = program_find(options->command[0], program->path, reason);
+	enum launch_exit code = program_find(options->command[0], program->path);
 
 	if (code == LAUNCH_GOOD)
-		code = program_read(program, reason);
+		code = program_read(program);
 	if (code == LAUNCH_GOOD)
-		code = program_check(program, options->library, reason);
+		code = program_check(program, options->library);
 	return code;
 }
 
 /* Becomes the program, and returns only if that fails. */
-static enum launch_exit launch(const struct options *options, const struct program *program,
-			       struct reason *reason)
+static enum launch_exit launch(const struct options *options, const struct program *program)
 {
 	enum launch_exit code;
 
 	if (options->join.control) {
-		code = join_broker(&options->join, reason);
+		code = join_broker(&options->join);
 		if (code != LAUNCH_GOOD)
 			return code;
 	}
 	if (!set_preload(program, options->library))
-		return reason_refuse(reason, "no memory for the environment");
+		return reason_refuse("no memory for the environment");
 	if (options->status_fd >= 0)
 		(void)fcntl(options->status_fd, F_SETFD, FD_CLOEXEC);
 	/*
@@ -207,7 +205,7 @@ static enum launch_exit launch(const struct options *options, const struct progr
 	if (!options->join.control)
 		(void)prctl(PR_SET_PDEATHSIG, 0);
 	(void)execv(program->path, options->command);
-	return reason_set(reason, errno == ENOENT ? LAUNCH_MISSING : LAUNCH_REFUSED,
+	return reason_set(errno == ENOENT ? LAUNCH_MISSING : LAUNCH_REFUSED,
 			  "%s cannot be started: %s", program->path, strerror(errno));
 }
 
@@ -216,15 +214,14 @@ int main(int argc, char **argv)
 	static struct program program;
 	static char text[REPORT_SIZE];
 	struct options options = { .status_fd = -1 };
-	struct reason reason = { .text = "" };
 	enum launch_exit code;
 
 	default_library(options.library);
-	code = parse(argc, argv, &options, &reason);
+	code = parse(argc, argv, &options);
 	if (code == LAUNCH_GOOD)
-		code = examine(&options, &program, &reason);
+		code = examine(&options, &program);
 	if (options.report && code != LAUNCH_USAGE) {
-		report_text(&program, &reason, text);
+		report_text(&program, code, text);
 		(void)fputs(text, stdout); /* has the reason, too */
 		return (int)code;
 	}
@@ -234,10 +231,10 @@ int main(int argc, char **argv)
 		return LAUNCH_GOOD;
 	}
 	if (code == LAUNCH_GOOD)
-		code = launch(&options, &program, &reason);
+		code = launch(&options, &program);
 	if (options.status_fd < 0)
-		(void)fprintf(stderr, "worker-shim: %s\n", reason.text);
+		(void)fprintf(stderr, "worker-shim: %s\n", reason_text());
 	else
-		(void)dprintf(options.status_fd, "%s\n", reason.text);
+		(void)dprintf(options.status_fd, "%s\n", reason_text());
 	return (int)code;
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -13,6 +14,82 @@
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
+
+/* What execvp(3) searches when PATH is not set. */
+#define DEFAULT_PATH "/usr/local/bin:/bin:/usr/bin"
+
+/* 0 if @path is a file that may be executed, else an errno. */
+static int executable(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return errno;
+	if (S_ISDIR(st.st_mode))
+		return EISDIR;
+	return access(path, X_OK) < 0 ? errno : 0;
+}
+
+static enum launch_exit explain(const char *path, int error)
+{
+	switch (error) {
+	case ENOENT:
+	case ENOTDIR:
+		return reason_set(LAUNCH_MISSING, "%s: no such file", path);
+	case EISDIR:
+		return reason_refuse("%s is a directory, not a program", path);
+	case EACCES:
+		return reason_refuse("%s is not executable for user %d: chmod +x it, or name its "
+				     "interpreter in the command",
+				     path, (int)geteuid());
+	}
+	return reason_refuse("%s: %s", path, strerror(error));
+}
+
+enum launch_exit program_find(const char *command, char ret[PATH_MAX])
+{
+	const char *path = getenv("PATH"), *dir, *end;
+	char denied[PATH_MAX] = "";
+	int error;
+
+	if (!*command)
+		return reason_set(LAUNCH_MISSING, "the command is empty");
+	if (strlen(command) >= PATH_MAX)
+		return reason_set(LAUNCH_MISSING, "the command is too long");
+	if (strchr(command, '/')) {
+		error = executable(command);
+		if (error)
+			return explain(command, error);
+		strcpy(ret, command);
+		return LAUNCH_GOOD;
+	}
+
+	if (!path)
+		path = DEFAULT_PATH;
+	for (dir = path;; dir = end + 1) {
+		char candidate[2 * PATH_MAX];
+		int n;
+
+		end = strchrnul(dir, ':');
+		/* An empty entry is the working directory. */
+		n = snprintf(candidate, sizeof(candidate), "%.*s%s%s", (int)(end - dir), dir,
+			     end == dir ? "./" : "/", command);
+		if (n > 0 && n < PATH_MAX) {
+			error = executable(candidate);
+			if (!error) {
+				strcpy(ret, candidate);
+				return LAUNCH_GOOD;
+			}
+			if (error == EACCES && !*denied)
+				strcpy(denied, candidate);
+		}
+		if (!*end)
+			break;
+	}
+	if (*denied)
+		return explain(denied, EACCES);
+	return reason_set(LAUNCH_MISSING, "%s: no such program in PATH (%s)", command, path);
+}
 
 struct file {
 	void *bytes;
@@ -57,24 +134,22 @@ static int file_open(const char *path, struct file *ret)
 }
 
 /* Puts the interpreter of @script, or what env will run for it, into program->binary. */
-static enum launch_exit follow(struct program *program, const struct script *script,
-			       struct reason *ret_reason)
+static enum launch_exit follow(struct program *program, const struct script *script)
 {
-	struct reason why = { .text = "" };
 	char name[SCRIPT_LINE], from[PATH_MAX];
 	enum launch_exit code;
 
 	strcpy(from, program->binary);
-	code = program_find(script->interpreter, program->binary, &why);
+	code = program_find(script->interpreter, program->binary);
 	if (code == LAUNCH_GOOD && script_env_name(script, name))
-		code = program_find(name, program->binary, &why);
+		code = program_find(name, program->binary);
 	if (code == LAUNCH_GOOD)
 		return code;
-	return reason_set(ret_reason, code, "%s: the interpreter in its first line: %.600s", from,
-			  why.text);
+	return reason_set(code, "%s: the interpreter in its first line: %.600s", from,
+			  reason_text());
 }
 
-enum launch_exit program_read(struct program *program, struct reason *ret_reason)
+enum launch_exit program_read(struct program *program)
 {
 	const char *binary = program->binary;
 
@@ -86,42 +161,34 @@ enum launch_exit program_read(struct program *program, struct reason *ret_reason
 		int error = file_open(binary, &file);
 
 		if (error)
-			return reason_refuse(
-				ret_reason,
-				"%s cannot be read (%s), so it cannot be checked: make it "
-				"readable for user %d",
-				binary, strerror(error), (int)geteuid());
+			return reason_refuse("%s cannot be read (%s), so it cannot be checked: "
+					     "make it readable for user %d",
+					     binary, strerror(error), (int)geteuid());
 		if (!file.len)
-			return reason_refuse(ret_reason, "%s is empty", binary);
+			return reason_refuse("%s is empty", binary);
 		switch (elf_parse(file.bytes, file.len, &program->elf)) {
 		case ELF_GOOD:
 			return LAUNCH_GOOD;
 		case ELF_BROKEN:
-			return reason_refuse(
-				ret_reason,
-				"%s is a damaged or incomplete program (ELF) file: build or "
-				"copy it again",
-				binary);
+			return reason_refuse("%s is a damaged or incomplete program (ELF) file: "
+					     "build or copy it again",
+					     binary);
 		case ELF_NONE:
 			break;
 		}
 		if (!script_parse(file.bytes, file.len, &script))
-			return reason_refuse(
-				ret_reason,
-				"%s is neither a program (ELF) nor a script that begins with "
-				"#!: name its interpreter in the command",
-				binary);
+			return reason_refuse("%s is neither a program (ELF) nor a script that "
+					     "begins with #!: name its interpreter in the command",
+					     binary);
 		if (program->n_scripts < PROGRAM_SCRIPTS)
 			strcpy(program->scripts[program->n_scripts++], binary);
-		code = follow(program, &script, ret_reason);
+		code = follow(program, &script);
 		if (code != LAUNCH_GOOD)
 			return code;
 	}
-	return reason_refuse(
-		ret_reason,
-		"%s: its interpreter is a script, whose interpreter is a script, and so on, "
-		"more than %d deep",
-		program->path, PROGRAM_SCRIPTS);
+	return reason_refuse("%s: its interpreter is a script, whose interpreter is a script, and "
+			     "so on, more than %d deep",
+			     program->path, PROGRAM_SCRIPTS);
 }
 
 const char *program_machine(uint16_t machine)
@@ -159,73 +226,58 @@ const char *program_privilege(const char *path)
 	return NULL;
 }
 
-static enum launch_exit check_library(const char *library, struct elf_info *ret,
-				      struct reason *ret_reason)
+static enum launch_exit check_library(const char *library, struct elf_info *ret)
 {
 	_cleanup_file_ struct file file = { NULL, 0 };
 	int error = file_open(library, &file);
 
 	if (error)
-		return reason_refuse(
-			ret_reason,
-			"the preload library %s: %s: install it, or name it with --library",
-			library, strerror(error));
+		return reason_refuse("the preload library %s: %s: install it, or name it with "
+				     "--library",
+				     library, strerror(error));
 	if (elf_parse(file.bytes, file.len, ret) != ELF_GOOD)
-		return reason_refuse(
-			ret_reason,
-			"the preload library %s is not a shared library: install it again",
-			library);
+		return reason_refuse("the preload library %s is not a shared library: install it "
+				     "again",
+				     library);
 	/* The dynamic linker splits LD_PRELOAD at both, and there is no quoting. */
 	if (strpbrk(library, " :"))
-		return reason_refuse(
-			ret_reason,
-			"the preload library %s: its path must not contain a space or a colon",
-			library);
+		return reason_refuse("the preload library %s: its path must not contain a space "
+				     "or a colon",
+				     library);
 	return LAUNCH_GOOD;
 }
 
-enum launch_exit program_check(const struct program *program, const char *library,
-			       struct reason *ret_reason)
+enum launch_exit program_check(const struct program *program, const char *library)
 {
 	const struct elf_info *elf = &program->elf;
 	const char *binary = program->binary, *what;
 	struct elf_info lib = { .bits = 0 };
-	enum launch_exit code = check_library(library, &lib, ret_reason);
+	enum launch_exit code = check_library(library, &lib);
 
 	if (code != LAUNCH_GOOD)
 		return code;
 	if (elf->bits != lib.bits || elf->machine != lib.machine || elf->endian != lib.endian)
-		return reason_refuse(
-			ret_reason,
-			"%s is a %d-bit program for %s, but worker-shim is %d-bit for %s: use "
-			"a build of the program for this machine",
-			binary, elf->bits, program_machine(elf->machine), lib.bits,
-			program_machine(lib.machine));
+		return reason_refuse("%s is a %d-bit program for %s, but worker-shim is %d-bit "
+				     "for %s: use a build of the program for this machine",
+				     binary, elf->bits, program_machine(elf->machine), lib.bits,
+				     program_machine(lib.machine));
 	if (elf->go)
-		return reason_refuse(
-			ret_reason,
-			"%s is a Go program: it makes system calls without libc, so that the "
-			"preload back end cannot see them",
-			binary);
+		return reason_refuse("%s is a Go program: it makes system calls without libc, so "
+				     "that the preload back end cannot see them",
+				     binary);
 	if (!elf->dynamic)
-		return reason_refuse(
-			ret_reason,
-			"%s is statically linked, so that no library can be preloaded: use "
-			"a dynamically linked build of it",
-			binary);
+		return reason_refuse("%s is statically linked, so that no library can be "
+				     "preloaded: use a dynamically linked build of it",
+				     binary);
 	what = program_privilege(binary);
 	if (what)
-		return reason_refuse(
-			ret_reason,
-			"%s is %s, and such programs ignore LD_PRELOAD: start the worker as "
-			"the user that it needs (user = in its service), or remove the mark "
-			"(chmod u-s,g-s; setcap -r)",
-			binary, what);
+		return reason_refuse("%s is %s, and such programs ignore LD_PRELOAD: start the "
+				     "worker as the user that it needs (user = in its service), "
+				     "or remove the mark (chmod u-s,g-s; setcap -r)",
+				     binary, what);
 	if (access(elf->interp, X_OK) < 0)
-		return reason_refuse(
-			ret_reason,
-			"%s needs the dynamic linker %s, which is not on this machine (%s): "
-			"install the libc that it was built for",
-			binary, elf->interp, strerror(errno));
+		return reason_refuse("%s needs the dynamic linker %s, which is not on this "
+				     "machine (%s): install the libc that it was built for",
+				     binary, elf->interp, strerror(errno));
 	return LAUNCH_GOOD;
 }

@@ -2,18 +2,29 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
-enum launch_exit reason_set(struct reason *reason, enum launch_exit code, const char *fmt, ...)
+#define REASON_SIZE 1024
+
+static char reason[REASON_SIZE];
+
+enum launch_exit reason_set(enum launch_exit code, const char *fmt, ...)
 {
+	char text[REASON_SIZE];
 	va_list ap;
 
 	va_start(ap, fmt);
-	(void)vsnprintf(reason->text, sizeof(reason->text), fmt, ap);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	/* A file name may hold anything; the reader expects one line. */
-	for (char *p = reason->text; *p; p++)
+	for (char *p = text; *p; p++)
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			*p = '?';
-	reason->code = code;
+	strcpy(reason, text);
 	return code;
+}
+
+const char *reason_text(void)
+{
+	return reason;
 }

@@ -1,9 +1,8 @@
 /*
- * reason.h - one line for a person: what was found and what to do.
+ * reason.h - why this process cannot become the worker: one line for a person, what was found and
+ * what to do. There is one, as there is one errno.
  */
 #pragma once
-
-#define REASON_SIZE 1024
 
 enum launch_exit {
 	LAUNCH_GOOD = 0,
@@ -13,13 +12,14 @@ enum launch_exit {
 	LAUNCH_MISSING = 127, /* not found */
 };
 
-struct reason {
-	enum launch_exit code;
-	char text[REASON_SIZE];
-};
+/*
+ * Writes the reason, made fit for one line, and returns @code. Text that is too long is cut. The
+ * last reason may be among the arguments.
+ */
+enum launch_exit reason_set(enum launch_exit code, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 
-/* Writes the text, made fit for one line, and returns @code. Text that is too long is cut. */
-enum launch_exit reason_set(struct reason *reason, enum launch_exit code, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+#define reason_refuse(...) reason_set(LAUNCH_REFUSED, __VA_ARGS__)
 
-#define reason_refuse(reason, ...) reason_set((reason), LAUNCH_REFUSED, __VA_ARGS__)
+/* "" until one was set. */
+const char *reason_text(void);

@@ -47,7 +47,7 @@ static void put_elf(struct text *out, const struct elf_info *elf)
 	put(out, "io_uring", elf->io_uring ? "linked" : "");
 }
 
-void report_text(const struct program *program, const struct reason *reason, char ret[REPORT_SIZE])
+void report_text(const struct program *program, enum launch_exit code, char ret[REPORT_SIZE])
 {
 	struct text text = { ret, ret + REPORT_SIZE }, *out = &text;
 	const char *mark = *program->binary ? program_privilege(program->binary) : NULL;
@@ -61,9 +61,9 @@ void report_text(const struct program *program, const struct reason *reason, cha
 		put_elf(out, &program->elf);
 	put(out, "privilege", mark ? mark : "");
 	put(out, "verdict",
-	    reason->code == LAUNCH_GOOD	     ? "yes"
-	    : reason->code == LAUNCH_MISSING ? "missing"
-					     : "no");
-	put(out, "backend", reason->code == LAUNCH_GOOD ? "preload" : "");
-	put(out, "reason", reason->text);
+	    code == LAUNCH_GOOD	     ? "yes"
+	    : code == LAUNCH_MISSING ? "missing"
+				     : "no");
+	put(out, "backend", code == LAUNCH_GOOD ? "preload" : "");
+	put(out, "reason", reason_text());
 }

@@ -10,5 +10,5 @@
 
 #define REPORT_SIZE 65536 /* of the longest report, with five scripts of the longest names */
 
-/* The report on @program, as far as that is filled, with the verdict of @reason. Terminated. */
-void report_text(const struct program *program, const struct reason *reason, char ret[REPORT_SIZE]);
+/* The report on @program, as far as that is filled, with the verdict @code. Terminated. */
+void report_text(const struct program *program, enum launch_exit code, char ret[REPORT_SIZE]);
