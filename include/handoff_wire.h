@@ -36,6 +36,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define HANDOFF_VERSION 1
 
@@ -46,7 +47,6 @@
 #define HANDOFF_ENV_GENERATION "BROKER_GENERATION"    /* 1 */
 #define HANDOFF_ENV_RENDEZVOUS "BROKER_RENDEZVOUS"    /* path of the rendezvous socket */
 #define HANDOFF_ENV_TOKEN      "BROKER_TOKEN"	      /* 32 hex digits, one per worker */
-#define HANDOFF_ENV_WRAPPER    "BROKER_WRAPPER"	      /* real path of the wrapper, if any */
 #define HANDOFF_ENV_PRIVATE    "BROKER_PRIVATE_PORTS" /* "9229,9400-9409": left to the app */
 #define HANDOFF_ENV_WRAPPER    "BROKER_WRAPPER" /* a program in front of the app: left alone */
 
@@ -178,28 +178,23 @@ static_assert(sizeof(struct handoff_joined) == 420, "wire layout");
 static_assert(sizeof(struct handoff_nudge) < sizeof(struct handoff_conn),
 	      "bytes in a channel, divided by the size of CONN, are the connections that wait");
 
-#define HANDOFF_MAX_SIZE                                                                           \
-	496 /* of the largest message: a receive buffer of this size never truncates */
+/* Of the largest message: a receive buffer of this size never truncates. */
+#define HANDOFF_MAX_SIZE 496
 
+/* 0: there is no such type. */
 static inline size_t handoff_size(unsigned type)
 {
-	switch (type) {
-	case HANDOFF_HELLO:
-		return sizeof(struct handoff_hello);
-	case HANDOFF_WELCOME:
-		return sizeof(struct handoff_welcome);
-	case HANDOFF_REFUSED:
-		return sizeof(struct handoff_refused);
-	case HANDOFF_CONN:
-		return sizeof(struct handoff_conn);
-	case HANDOFF_NUDGE:
-		return sizeof(struct handoff_nudge);
-	case HANDOFF_JOIN:
-		return sizeof(struct handoff_join);
-	case HANDOFF_JOINED:
-		return sizeof(struct handoff_joined);
-	}
-	return 0;
+	static const size_t sizes[] = {
+		[HANDOFF_HELLO] = sizeof(struct handoff_hello),
+		[HANDOFF_WELCOME] = sizeof(struct handoff_welcome),
+		[HANDOFF_REFUSED] = sizeof(struct handoff_refused),
+		[HANDOFF_CONN] = sizeof(struct handoff_conn),
+		[HANDOFF_NUDGE] = sizeof(struct handoff_nudge),
+		[HANDOFF_JOIN] = sizeof(struct handoff_join),
+		[HANDOFF_JOINED] = sizeof(struct handoff_joined),
+	};
+
+	return type < sizeof(sizes) / sizeof(sizes[0]) ? sizes[type] : 0;
 }
 
 static inline bool handoff_addr_ok(const struct handoff_addr *a)
@@ -217,10 +212,7 @@ static inline bool handoff_addr_ok(const struct handoff_addr *a)
 
 static inline bool handoff_text_ok(const char *text, size_t size)
 {
-	for (size_t i = 0; i < size; i++)
-		if (!text[i])
-			return true;
-	return false;
+	return memchr(text, '\0', size) != NULL;
 }
 
 /*
@@ -230,16 +222,14 @@ static inline bool handoff_text_ok(const char *text, size_t size)
  */
 static inline bool handoff_check(const void *buf, size_t len, enum handoff_type want)
 {
-	const struct handoff_header *h = (const struct handoff_header *)buf;
+	const struct handoff_header *h = buf;
 
-	if (len < sizeof(*h) || h->version != HANDOFF_VERSION || h->type != (uint16_t)want)
+	if (len < sizeof(*h) || h->version != HANDOFF_VERSION || h->type != (uint16_t)want ||
+	    h->size != len || len != handoff_size(want))
 		return false;
-	if (h->size != len || len != handoff_size(h->type))
-		return false;
-
 	switch (want) {
 	case HANDOFF_HELLO: {
-		const struct handoff_hello *m = (const struct handoff_hello *)buf;
+		const struct handoff_hello *m = buf;
 
 		return handoff_addr_ok(&m->addr) && m->addr.family != 0 && m->addr.port != 0 &&
 		       !(m->flags & ~(uint32_t)HANDOFF_HELLO_ADOPT) &&
@@ -248,7 +238,7 @@ static inline bool handoff_check(const void *buf, size_t len, enum handoff_type 
 	case HANDOFF_WELCOME:
 		return handoff_addr_ok(&((const struct handoff_welcome *)buf)->addr);
 	case HANDOFF_REFUSED: {
-		const struct handoff_refused *m = (const struct handoff_refused *)buf;
+		const struct handoff_refused *m = buf;
 
 		return m->error != 0 && handoff_text_ok(m->reason, sizeof(m->reason));
 	}
@@ -257,13 +247,13 @@ static inline bool handoff_check(const void *buf, size_t len, enum handoff_type 
 	case HANDOFF_NUDGE:
 		return true;
 	case HANDOFF_JOIN: {
-		const struct handoff_join *m = (const struct handoff_join *)buf;
+		const struct handoff_join *m = buf;
 
 		return !(m->flags & ~(uint32_t)HANDOFF_JOIN_PINNED_ONLY) &&
 		       handoff_text_ok(m->service, sizeof(m->service));
 	}
 	case HANDOFF_JOINED: {
-		const struct handoff_joined *m = (const struct handoff_joined *)buf;
+		const struct handoff_joined *m = buf;
 
 		return m->n_ports <= HANDOFF_PORTS_MAX && m->rendezvous[0] == '/' &&
 		       handoff_text_ok(m->service, sizeof(m->service)) &&
