@@ -2,7 +2,6 @@
 
 #include "adopt.h"
 #include "handoff_name.h"
-#include "nofile.h"
 #include "number.h"
 #include "owner.h"
 #include "real.h"
@@ -74,7 +73,6 @@ __attribute__((constructor)) static void start(void)
 	read_environment();
 	if (shim.active) {
 		owner_init();
-		nofile_refresh();
 		adopt_inherited();
 	}
 }

@@ -1,14 +1,69 @@
 #include "take.h"
 
 #include "handoff_rights.h"
-#include "nofile.h"
 #include "real.h"
 
 #include <fcntl.h>
 #include <limits.h>
+#include <stdatomic.h>
+#include <sys/resource.h>
 
 /* Broken messages passed over in one call. The broker sends none; a loop needs an end. */
 #define TRIES 64
+
+/*
+ * Is this process near its limit of open descriptors?
+ *
+ * If the table is full when a message with a descriptor is received, the kernel closes
+ * the descriptor, and the connection is lost. So near the limit accept() peeks first
+ * (MSG_PEEK), which costs two more system calls. Far from the limit it must not.
+ *
+ * The kernel assigns the lowest free number. So a high number means that all lower ones are in
+ * use. A low number says nothing about the higher ones: they may all be in use, and this one may
+ * have been the last gap. So a process that was near the limit counts as near until high numbers
+ * are seen to be free again. "Near" is half the limit: to be missed, an app would have to open the
+ * other half between two accepts, without closing.
+ */
+static struct {
+	_Atomic bool near;
+	_Atomic int from;	/* half the soft limit; 0: not read yet */
+	_Atomic unsigned count; /* of descriptors received */
+} limit;
+
+static bool is_free(int fd)
+{
+	_keep_errno_ int saved = errno;
+
+	return real.fcntl(fd, F_GETFD) < 0;
+}
+
+static void look_at_limit(int fd)
+{
+	struct rlimit soft;
+	int max;
+
+	if (getrlimit(RLIMIT_NOFILE, &soft) < 0)
+		return;
+	max = soft.rlim_cur > INT_MAX ? INT_MAX : (int)soft.rlim_cur;
+	limit.from = max / 2;
+	limit.near = fd >= max / 2 || (limit.near && !(is_free(max / 2) && is_free(max - 1)));
+}
+
+static bool is_near_limit(void)
+{
+	return __builtin_expect(atomic_load_explicit(&limit.near, memory_order_relaxed), 0);
+}
+
+/*
+ * @fd was received just now. The limit is read again every 16th time, for apps that
+ * change it while they run, and always when it seems near, for those that raise it.
+ */
+static void received(int fd)
+{
+	if (atomic_fetch_add_explicit(&limit.count, 1, memory_order_relaxed) % 16 == 0 ||
+	    fd >= atomic_load_explicit(&limit.from, memory_order_relaxed) || is_near_limit())
+		look_at_limit(fd);
+}
 
 union message {
 	struct handoff_conn conn;
@@ -50,7 +105,7 @@ int take_conn(int rx, int flags, struct handoff_conn *ret_conn)
 		union message message;
 		int *conn = &got.fds[0];
 
-		if (__builtin_expect(nofile_is_near(), 0) && !has_room(rx, recv_flags))
+		if (is_near_limit() && !has_room(rx, recv_flags))
 			return -EMFILE;
 		receive(rx, recv_flags, &message, &got);
 		/* The broker's end is gone; what it had sent comes after this error: unix(7). */
@@ -62,7 +117,7 @@ int take_conn(int rx, int flags, struct handoff_conn *ret_conn)
 			return -EINVAL;
 		if (__builtin_expect(*conn >= 0, 1) && !(got.flags & MSG_TRUNC) &&
 		    handoff_check(&message, (size_t)got.n, HANDOFF_CONN)) {
-			nofile_received(*conn);
+			received(*conn);
 			/* The broker passes connections without O_NONBLOCK: nothing to clear. */
 			if (flags & SOCK_NONBLOCK)
 				(void)real.fcntl(*conn, F_SETFL, O_RDWR | O_NONBLOCK);
@@ -73,7 +128,7 @@ int take_conn(int rx, int flags, struct handoff_conn *ret_conn)
 			return -ECONNABORTED;
 		real_closep(conn);
 		if (got.flags & MSG_CTRUNC) {
-			nofile_look(INT_MAX); /* in spite of it: lost, and looked at from now on */
+			look_at_limit(INT_MAX); /* it is lost; the next ones are peeked at */
 			return -EMFILE;
 		}
 	}
