@@ -1,4 +1,4 @@
-/* links: worker-shim/preload/epollset */
+/* links: worker-shim/preload/epollset worker-shim/preload/table */
 #include "preload/epollset.h"
 #include "tap.h"
 
@@ -18,7 +18,7 @@ TEST(what_was_never_accepted_is_not_remembered)
 	epollset_forget(CONN);
 	CHECK_EQ(epollset_of(CONN), EPOLLSET_UNKNOWN);
 	CHECK_EQ(epollset_take(CONN, ME), -1);
-	CHECK_EQ(atomic_load(&epollset_end), 0);
+	CHECK_EQ(atomic_load(&table_end), 0);
 }
 
 TEST(a_set_is_taken_once)
@@ -80,7 +80,7 @@ TEST(the_first_and_the_last_number)
 	for (size_t i = 0; i < 2; i++) {
 		epollset_accepted(numbers[i]);
 		epollset_add(numbers[i], TABLE_FDS - 1, ME);
-		CHECK_EQ(atomic_load(&epollset_end), numbers[i] + 1);
+		CHECK_EQ(atomic_load(&table_end), numbers[i] + 1);
 		CHECK_EQ(epollset_take(numbers[i], ME), TABLE_FDS - 1);
 		epollset_accepted(numbers[i]);
 		epollset_add(numbers[i], 0, ME);
@@ -100,7 +100,7 @@ TEST(numbers_out_of_range_are_left_alone)
 		CHECK_EQ(epollset_of(numbers[i]), EPOLLSET_UNKNOWN);
 		CHECK_EQ(epollset_take(numbers[i], ME), -1);
 	}
-	CHECK_EQ(atomic_load(&epollset_end), 0);
+	CHECK_EQ(atomic_load(&table_end), 0);
 }
 
 TEST(a_number_that_is_no_set)

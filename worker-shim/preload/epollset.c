@@ -1,7 +1,6 @@
 #include "epollset.h"
 
 _Atomic uint64_t epollset_entries[TABLE_FDS];
-_Atomic int epollset_end;
 
 void epollset_add(int fd, int epfd, pid_t pid)
 {

@@ -26,8 +26,6 @@
 
 /* By number of the connection: one of the above, or pid << 32 | number of the set. */
 extern _Atomic uint64_t epollset_entries[TABLE_FDS];
-/* One past the highest connection that there ever was. */
-extern _Atomic int epollset_end;
 
 /* The entry of @fd. For descriptors that are no connections of ours it is the only cost. */
 static inline uint64_t epollset_of(int fd)
@@ -43,7 +41,7 @@ static inline void epollset_accepted(int fd)
 	if ((unsigned)fd >= TABLE_FDS)
 		return;
 	atomic_store_explicit(&epollset_entries[fd], EPOLLSET_NONE, memory_order_release);
-	table_raise_end(&epollset_end, fd);
+	table_raise_end(fd);
 }
 
 /* Process @pid adds @fd to the set @epfd. Nothing happens if @fd is no accepted connection. */

@@ -94,16 +94,13 @@ static bool is_channel_after_all(int fd, const struct slot *slot)
 	return slot ? rendezvous_name_of(fd, &name) : owner_is_me() && adopt_fd(fd);
 }
 
-/* Which of the two the app called: what is not ours must reach libc as it was said. */
-enum variant { ACCEPT, ACCEPT4 };
-
-static int native(enum variant variant, int fd, struct sockaddr *addr, socklen_t *len, int flags)
+/* @four: the app called accept4(). What is not ours must reach libc as it was called. */
+static int native(bool four, int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
-	return variant == ACCEPT ? real.accept(fd, addr, len) : real.accept4(fd, addr, len, flags);
+	return four ? real.accept4(fd, addr, len, flags) : real.accept(fd, addr, len);
 }
 
-static int accept_any(enum variant variant, int fd, struct sockaddr *addr, socklen_t *len,
-		      int flags)
+static int accept_any(bool four, int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
 	struct slot *slot;
 	int saved = errno, taken;
@@ -116,7 +113,7 @@ static int accept_any(enum variant variant, int fd, struct sockaddr *addr, sockl
 	 */
 	slot = table_socket(fd);
 	if (!slot || atomic_load_explicit(&slot->state, memory_order_acquire) < SLOT_LISTENING) {
-		taken = native(variant, fd, addr, len, flags);
+		taken = native(four, fd, addr, len, flags);
 		if (taken >= 0 || !is_channel_after_all(fd, slot))
 			return taken;
 		slot = table_socket(fd);
@@ -129,16 +126,16 @@ static int accept_any(enum variant variant, int fd, struct sockaddr *addr, sockl
 		return taken;
 	}
 	if (taken != -EAGAIN && taken != -EINTR && taken != -EMFILE && !slot_at(fd))
-		return native(variant, fd, addr, len, flags);
+		return native(four, fd, addr, len, flags);
 	return refuse(taken == -ENOTCONN ? EINVAL : -taken);
 }
 
 int hook_accept(int fd, struct sockaddr *addr, socklen_t *len)
 {
-	return accept_any(ACCEPT, fd, addr, len, 0);
+	return accept_any(false, fd, addr, len, 0);
 }
 
 int hook_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
-	return accept_any(ACCEPT4, fd, addr, len, flags);
+	return accept_any(true, fd, addr, len, flags);
 }

@@ -20,30 +20,26 @@
 
 #define FLAG_UNSHARE 2 /* CLOSE_RANGE_UNSHARE: musl has no name for it */
 
-static void remove_from_set(int fd)
-{
-	_keep_errno_ int saved = errno;
-	struct epoll_event unused = { 0 };
-	int epfd = epollset_take(fd, owner_pid());
-
-	/* The set may be closed, and its number be anything by now: then this fails. */
-	if (epfd >= 0)
-		(void)real.epoll_ctl(epfd, EPOLL_CTL_DEL, fd, &unused);
-}
-
 /*
- * The app is about to close @fd. Who removes connections itself, or has no epoll, shall not pay for
- * a getpid(): what is in no set is forgotten without a look at whose memory this is. The worst
+ * The app is about to close @fd. An app that removes connections itself, or has no epoll, shall not
+ * pay for a getpid(): what is in no set is forgotten without asking whose memory this is. The worst
  * that a vfork child can do in this way is that its parent is no better off than without us.
  */
 static void leave_set(int fd)
 {
+	_keep_errno_ int saved = errno;
 	uint64_t entry = epollset_of(fd);
+	struct epoll_event unused = { 0 };
+	int epfd;
 
 	if (entry == EPOLLSET_NONE)
 		epollset_forget(fd);
-	else if (entry != EPOLLSET_UNKNOWN && owner_is_me())
-		remove_from_set(fd);
+	if (entry <= EPOLLSET_NONE || !owner_is_me())
+		return;
+	epfd = epollset_take(fd, owner_pid());
+	/* The set may be closed, and its number be anything by now: then this fails. */
+	if (epfd >= 0)
+		(void)real.epoll_ctl(epfd, EPOLL_CTL_DEL, fd, &unused);
 }
 
 int hook_epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
@@ -103,48 +99,42 @@ int hook_dup(int fd)
 	return copied(fd, real.dup(fd));
 }
 
-/* 0 if the app may put @from over @to; what we hide at @to has moved away then. Else -errno. */
-static int make_way(int from, int to)
+/*
+ * Before dup2() and dup3(), which close @to if they do not fail (@valid: the flags are). False,
+ * with errno, if they must not be called; else what we hide at @to has moved away.
+ */
+static bool make_way(int from, int to, bool valid)
 {
-	if (!(table_mark(from) | table_mark(to)) || !owner_is_me())
-		return 0;
-	if (slot_hides(from))
-		return -EBADF;
-	return from != to && slot_hides(to) ? slot_move_hidden(to) : 0;
-}
+	int saved = errno, r = 0;
 
-/* dup2() and dup3() close @to, if they do not fail. */
-static void leave_set_for(int from, int to)
-{
-	_keep_errno_ int saved = errno;
-
-	if (from != to && epollset_of(to) && real.fcntl(from, F_GETFD) >= 0)
+	if ((table_mark(from) | table_mark(to)) && owner_is_me()) {
+		if (slot_hides(from))
+			r = -EBADF;
+		else if (from != to && slot_hides(to))
+			r = slot_move_hidden(to);
+	}
+	if (r < 0) {
+		errno = -r;
+		return false;
+	}
+	if (valid && from != to && epollset_of(to) && real.fcntl(from, F_GETFD) >= 0)
 		leave_set(to);
+	errno = saved;
+	return true;
 }
 
 int hook_dup2(int from, int to)
 {
-	int r;
-
 	real_ready();
-	r = make_way(from, to);
-	if (r < 0)
-		return refuse(-r);
-	leave_set_for(from, to);
-	return copied(from, real.dup2(from, to));
+	return make_way(from, to, true) ? copied(from, real.dup2(from, to)) : -1;
 }
 
 int hook_dup3(int from, int to, int flags)
 {
-	int r;
+	bool valid = !(flags & ~O_CLOEXEC);
 
 	real_ready();
-	r = make_way(from, to);
-	if (r < 0)
-		return refuse(-r);
-	if (!(flags & ~O_CLOEXEC))
-		leave_set_for(from, to);
-	return copied(from, real.dup3(from, to, flags));
+	return make_way(from, to, valid) ? copied(from, real.dup3(from, to, flags)) : -1;
 }
 
 /* The argument is an int, a pointer or absent: as wide as it can be, as libc itself reads it. */
@@ -175,17 +165,17 @@ static int kernel_close_range(unsigned first, unsigned last, int flags)
 /* Closes what lies between our hidden descriptors. */
 static int close_around_hidden(unsigned first, unsigned last, int flags)
 {
-	unsigned marked_end = (unsigned)table_end;
-	/* A thread that gets a table of its own first leaves the others' connections open. */
-	unsigned conns_end = flags & FLAG_UNSHARE ? 0 : (unsigned)epollset_end;
+	unsigned end = (unsigned)table_end;
 
-	for (unsigned fd = first; fd < conns_end && fd <= last; fd++)
-		leave_set((int)fd);
-	/* First, since the end of a listener lets go what was hidden for it. */
-	for (unsigned fd = first; fd < marked_end && fd <= last; fd++)
+	for (unsigned fd = first; fd < end && fd <= last; fd++) {
+		/* A thread that gets a table of its own leaves the others' connections open. */
+		if (!(flags & FLAG_UNSHARE))
+			leave_set((int)fd);
+		/* First, since the end of a listener lets go what was hidden for it. */
 		if (table_mark((int)fd) && !slot_hides((int)fd))
 			slot_mark((int)fd, 0);
-	for (unsigned fd = first; fd < marked_end && fd <= last; fd++) {
+	}
+	for (unsigned fd = first; fd < end && fd <= last; fd++) {
 		if (!slot_hides((int)fd))
 			continue;
 		if (fd > first && kernel_close_range(first, fd - 1, flags) < 0)

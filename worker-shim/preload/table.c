@@ -41,7 +41,7 @@ struct slot *table_set(int fd, uint16_t mark)
 	if (mark_kind(mark) == MARK_SOCKET)
 		atomic_fetch_add(&mark_slot(mark)->refs, 1);
 	if (mark)
-		table_raise_end(&table_end, fd);
+		table_raise_end(fd);
 	old = atomic_exchange_explicit(&table_marks[fd], mark, memory_order_acq_rel);
 	if (mark_kind(old) == MARK_SOCKET && atomic_fetch_sub(&mark_slot(old)->refs, 1) == 1)
 		return mark_slot(old);

@@ -87,15 +87,14 @@ struct slot {
 
 extern _Atomic uint16_t table_marks[TABLE_FDS];
 extern struct slot table_slots[TABLE_SLOTS];
-/* One past the highest descriptor that was ever marked. */
+/* One past the highest descriptor that ever was marked or an accepted connection. */
 extern _Atomic int table_end;
 
-/* Makes *@end more than @fd. */
-static inline void table_raise_end(_Atomic int *end, int fd)
+static inline void table_raise_end(int fd)
 {
-	int now = atomic_load_explicit(end, memory_order_relaxed);
+	int end = atomic_load_explicit(&table_end, memory_order_relaxed);
 
-	while (fd >= now && !atomic_compare_exchange_weak(end, &now, fd + 1))
+	while (fd >= end && !atomic_compare_exchange_weak(&table_end, &end, fd + 1))
 		continue;
 }
 
