@@ -63,19 +63,6 @@ static bool parse_fd(const char *text, int *ret)
 	return true;
 }
 
-static enum launch_exit check_options(const struct options *options)
-{
-	const struct join *join = &options->join;
-
-	if (options->report && !options->check)
-		return reason_set(LAUNCH_USAGE, "--report needs --check");
-	if (join->control && !join->service)
-		return reason_set(LAUNCH_USAGE, "--join needs --service");
-	if (!join->control && (join->service || join->pinned_only))
-		return reason_set(LAUNCH_USAGE, "--service and --pinned-only need --join");
-	return LAUNCH_GOOD;
-}
-
 /* Only V and h are options of one letter, too. */
 static const struct option longs[] = {
 	{ "library", required_argument, NULL, 'l' },
@@ -138,6 +125,7 @@ static enum launch_exit take_option(int c, struct options *options)
 
 static enum launch_exit parse(int argc, char **argv, struct options *options)
 {
+	const struct join *join = &options->join;
 	enum launch_exit code;
 	int c;
 
@@ -150,7 +138,13 @@ static enum launch_exit parse(int argc, char **argv, struct options *options)
 	if (optind >= argc)
 		return reason_set(LAUNCH_USAGE, "no command is given; see worker-shim -h");
 	options->command = argv + optind;
-	return check_options(options);
+	if (options->report && !options->check)
+		return reason_set(LAUNCH_USAGE, "--report needs --check");
+	if (join->control && !join->service)
+		return reason_set(LAUNCH_USAGE, "--join needs --service");
+	if (!join->control && (join->service || join->pinned_only))
+		return reason_set(LAUNCH_USAGE, "--service and --pinned-only need --join");
+	return LAUNCH_GOOD;
 }
 
 /*

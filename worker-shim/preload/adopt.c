@@ -5,7 +5,6 @@
 #include "real.h"
 #include "rendezvous.h"
 #include "slot.h"
-#include "waits.h"
 
 #include <netinet/in.h>
 
@@ -37,7 +36,7 @@ static void attach(struct slot *slot)
 		return;
 	(void)slot_hide(slot, HIDDEN_TX, &meeting.tx);
 	(void)slot_hide(slot, HIDDEN_RENDEZVOUS, &meeting.rendezvous);
-	waits_map(slot, meeting.page);
+	slot_map_page(slot, meeting.page);
 	meeting_close(&meeting);
 }
 

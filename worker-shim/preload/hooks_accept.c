@@ -13,7 +13,8 @@
 #include "shim.h"
 #include "slot.h"
 #include "take.h"
-#include "waits.h"
+
+#include <time.h>
 
 /*
  * The family of the connection's own socket. It is that of the broker's listener, which the
@@ -50,6 +51,19 @@ static void mark_family(struct slot *slot, const struct handoff_conn *conn, int 
 		slot_mark(fd, mark);
 }
 
+/* Tells the broker how long the connection waited: one clock read (in the vdso), two additions. */
+static void count_wait(struct slot *slot, uint64_t accept_ns)
+{
+	struct handoff_page *page = atomic_load_explicit(&slot->page, memory_order_acquire);
+	struct timespec now;
+	uint64_t now_ns;
+
+	if (!page || clock_gettime(CLOCK_MONOTONIC, &now) < 0)
+		return;
+	now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	handoff_page_add(page, now_ns > accept_ns ? now_ns - accept_ns : 0);
+}
+
 static int accept_from(struct slot *slot, int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
 	int taken, error = addr ? addr_room(addr, len) : 0;
@@ -65,7 +79,7 @@ static int accept_from(struct slot *slot, int fd, struct sockaddr *addr, socklen
 	taken = take_conn(fd, flags, &conn);
 	if (taken < 0)
 		return taken;
-	waits_count(slot, conn.accept_ns);
+	count_wait(slot, conn.accept_ns);
 	mark_family(slot, &conn, taken);
 	epollset_accepted(taken);
 	if (atomic_load_explicit(&slot->options.changed, memory_order_relaxed))

@@ -10,7 +10,6 @@
 #include "shim.h"
 #include "slot.h"
 #include "swap.h"
-#include "waits.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -117,15 +116,11 @@ static void say_why(const struct slot *slot, const char *reason)
  */
 static int keep_shadow(struct slot *slot, int fd)
 {
-	_cleanup_real_fd_ int copy = -1;
 	int r;
 
 	if (slot_hidden(slot, HIDDEN_SHADOW) >= 0)
 		return 0;
-	copy = real.dup(fd);
-	if (copy < 0)
-		return -errno;
-	r = slot_hide(slot, HIDDEN_SHADOW, &copy);
+	r = slot_hide_copy(slot, HIDDEN_SHADOW, fd);
 	if (r == 0)
 		options_collect(&slot->options, slot_hidden(slot, HIDDEN_SHADOW), slot->domain);
 	return r;
@@ -151,7 +146,7 @@ static int take_over(struct slot *slot, int fd, struct meeting *m)
 		return r;
 	}
 	slot->channel = m->channel;
-	waits_map(slot, m->page);
+	slot_map_page(slot, m->page);
 	return 0;
 }
 

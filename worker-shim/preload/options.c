@@ -15,8 +15,9 @@ struct inherited {
 
 /*
  * Numbers where a libc may lack the name. Tried on Linux 6.18: each is inherited, and each can be
- * set again by an unprivileged process. Not here: SO_PRIORITY, TCP_QUICKACK and TCP_CORK, which are
- * not inherited, SO_MARK, which needs a capability, TCP_MAXSEG, which the handshake has settled.
+ * set again by an unprivileged process. Not here: SO_PRIORITY, which is not inherited;
+ * TCP_QUICKACK, which is not permanent; SO_MARK, which needs a capability; TCP_MAXSEG, which the
+ * handshake has settled.
  */
 static const struct inherited inherited[] = {
 	{ SOL_SOCKET, SO_KEEPALIVE, false },
@@ -63,9 +64,17 @@ static socklen_t read_option(int sock, size_t i, unsigned char ret[OPTIONS_VALUE
 	return len;
 }
 
-static void note(struct options *options, size_t i, const unsigned char *value, socklen_t len)
+/* Notes option @i of @sock, unless it is as @fresh has it (-1: in any case). */
+static void note(struct options *options, size_t i, int sock, int fresh)
 {
-	memcpy(options->values[i], value, OPTIONS_VALUE_SIZE);
+	unsigned char now[OPTIONS_VALUE_SIZE], before[OPTIONS_VALUE_SIZE];
+	socklen_t len = read_option(sock, i, now);
+
+	if (!len)
+		return;
+	if (fresh >= 0 && (read_option(fresh, i, before) != len || memcmp(now, before, len) == 0))
+		return;
+	memcpy(options->values[i], now, sizeof(now));
 	options->sizes[i] = (uint8_t)len;
 	atomic_fetch_or_explicit(&options->changed, 1u << i, memory_order_release);
 }
@@ -74,29 +83,15 @@ void options_collect(struct options *options, int sock, int domain)
 {
 	_cleanup_real_fd_ int fresh = socket(domain, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
 
-	if (fresh < 0)
-		return;
-	for (size_t i = 0; i < N_INHERITED; i++) {
-		unsigned char now[OPTIONS_VALUE_SIZE], before[OPTIONS_VALUE_SIZE];
-		socklen_t len = read_option(sock, i, now);
-
-		if (len && read_option(fresh, i, before) == len && memcmp(now, before, len) != 0)
-			note(options, i, now, len);
-	}
+	for (size_t i = 0; fresh >= 0 && i < N_INHERITED; i++)
+		note(options, i, sock, fresh);
 }
 
 void options_update(struct options *options, int sock, int level, int name)
 {
-	for (size_t i = 0; i < N_INHERITED; i++) {
-		unsigned char value[OPTIONS_VALUE_SIZE];
-		socklen_t len;
-
-		if (inherited[i].level != level || inherited[i].name != name)
-			continue;
-		len = read_option(sock, i, value);
-		if (len)
-			note(options, i, value, len);
-	}
+	for (size_t i = 0; i < N_INHERITED; i++)
+		if (inherited[i].level == level && inherited[i].name == name)
+			note(options, i, sock, -1);
 }
 
 void options_apply(const struct options *options, int conn)

@@ -4,6 +4,7 @@
 #include "real.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 /* Out of the way of select() and of small loops; lower where the limit forbids that. */
@@ -16,8 +17,7 @@ uint64_t slot_socket_ino(int fd)
 	return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) ? (uint64_t)st.st_ino : 0;
 }
 
-/* Hides a copy of @fd, at a number that an app seldom looks at. 0 or -errno. */
-static int hide_copy(struct slot *slot, enum hidden_role role, int fd)
+int slot_hide_copy(struct slot *slot, enum hidden_role role, int fd)
 {
 	_keep_errno_ int saved = errno;
 	struct hidden *hidden = &slot->hidden[role];
@@ -35,7 +35,7 @@ static int hide_copy(struct slot *slot, enum hidden_role role, int fd)
 
 int slot_hide(struct slot *slot, enum hidden_role role, int *fd)
 {
-	int r = hide_copy(slot, role, *fd);
+	int r = slot_hide_copy(slot, role, *fd);
 
 	if (r == 0)
 		real_closep(fd);
@@ -120,9 +120,31 @@ int slot_move_hidden(int fd)
 {
 	struct slot *slot = mark_slot(table_mark(fd));
 	enum hidden_role role = role_of(slot, fd);
-	int r = role == HIDDEN_N ? 0 : hide_copy(slot, role, fd);
+	int r = role == HIDDEN_N ? 0 : slot_hide_copy(slot, role, fd);
 
 	if (r == 0)
 		(void)table_set(fd, 0);
 	return r;
+}
+
+/*
+ * A page is never unmapped, as a thread may just be counting in it; but the next one of this slot
+ * takes its place in one step. So there are never more pages than slots, and a late count goes
+ * into the old page or the new one.
+ */
+void slot_map_page(struct slot *slot, int fd)
+{
+	_keep_errno_ int saved = errno;
+	struct stat st;
+	void *page;
+
+	atomic_store(&slot->page, NULL);
+	if (fd < 0 || fstat(fd, &st) < 0 || st.st_size < HANDOFF_PAGE_SIZE)
+		return;
+	page = mmap(slot->mapped, HANDOFF_PAGE_SIZE, PROT_READ | PROT_WRITE,
+		    slot->mapped ? MAP_SHARED | MAP_FIXED : MAP_SHARED, fd, 0);
+	if (page == MAP_FAILED)
+		return;
+	slot->mapped = page;
+	atomic_store(&slot->page, page);
 }

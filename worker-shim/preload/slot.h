@@ -1,6 +1,6 @@
 /*
- * slot.h - the descriptors behind a slot: hiding them, letting them go, and finding
- * out that a mark is stale.
+ * slot.h - the descriptors behind a slot: hiding them, letting them go, mapping its page,
+ * and finding out that a mark is stale.
  */
 #pragma once
 
@@ -10,10 +10,12 @@
 uint64_t slot_socket_ino(int fd);
 
 /*
- * Moves *@fd out of the app's way (1000 and above, if the limit allows), close-on-exec,
- * keeps it in @slot as @role and hides it from the app's close() and dup2(). 0: the slot
- * owns it and *@fd is -1; -errno: the caller still does.
+ * Copies @fd out of the app's way (to 1000 and above, if the limit allows), close-on-exec, keeps
+ * the copy in @slot as @role and hides it from the app's close() and dup2(). 0 or -errno.
  */
+int slot_hide_copy(struct slot *slot, enum hidden_role role, int fd);
+
+/* The same, and closes *@fd. 0: *@fd is -1; -errno: the caller still owns it. */
 int slot_hide(struct slot *slot, enum hidden_role role, int *fd);
 
 /* The descriptor that @slot hides as @role, or -1. */
@@ -37,6 +39,12 @@ struct slot *slot_at(int fd);
 
 /* Whether @fd is a hidden descriptor of ours. Drops a stale mark in the same way. */
 bool slot_hides(int fd);
+
+/*
+ * Counts for @slot in the page @fd (handoff_page.h) from now on, or no more if it is -1 or no such
+ * page. @fd stays the caller's. Never fails: what cannot be counted is not.
+ */
+void slot_map_page(struct slot *slot, int fd);
 
 /* The app wants the number @fd for itself: what we hide there moves on. 0 or -errno. */
 int slot_move_hidden(int fd);
