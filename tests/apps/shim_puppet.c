@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #define MAX_WORDS 8
+#define UNTOUCHED ENOTNAM /* no call says that */
 
 extern char **environ;
 
@@ -43,14 +44,20 @@ static int fd_arg(int i)
 	return (int)num(i);
 }
 
-/* Prints a result as one line in one write, so that threads do not mix theirs. */
+/*
+ * Prints a result as one line in one write, so that threads do not mix theirs. A call that succeeds
+ * must not have touched errno.
+ */
 static void result(long r, const char *more)
 {
 	int error = errno;
 	char line[512];
 	int n;
 
-	if (r < 0)
+	if (r >= 0 && error != UNTOUCHED)
+		n = snprintf(line, sizeof(line), "%ld, but errno is %s\n", r,
+			     strerrorname_np(error));
+	else if (r < 0)
 		n = snprintf(line, sizeof(line), "%ld %s\n", r, strerrorname_np(error));
 	else
 		n = snprintf(line, sizeof(line), "%ld%s%s\n", r, *more ? " " : "", more);
@@ -117,8 +124,10 @@ static void do_accept(int raw)
 
 static void *accept_thread(void *arg)
 {
-	int fd = (int)(long)arg, r = accept(fd, NULL, NULL);
+	int fd = (int)(long)arg, r;
 
+	errno = UNTOUCHED;
+	r = accept(fd, NULL, NULL);
 	result(r, "from the thread");
 	return NULL;
 }
@@ -227,6 +236,7 @@ static void do_fill(void)
 
 	while (dup(STDIN_FILENO) >= 0)
 		n++;
+	errno = UNTOUCHED;
 	result(n, "");
 }
 
@@ -325,6 +335,7 @@ static void do_closeall(void)
 {
 	for (int fd = 3; fd < 4096; fd++)
 		(void)close(fd);
+	errno = UNTOUCHED;
 	result(0, "");
 }
 
@@ -332,6 +343,23 @@ static void do_closefrom(void)
 {
 	closefrom(fd_arg(1));
 	result(0, "");
+}
+
+/* A thread that takes a descriptor table of its own closes everything in it, and ends. */
+static void *unshare_thread(void *arg)
+{
+	errno = UNTOUCHED;
+	result(close_range(3, ~0u, CLOSE_RANGE_UNSHARE), "");
+	return arg;
+}
+
+static void do_unshare(void)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, unshare_thread, NULL) != 0 ||
+	    pthread_join(thread, NULL) != 0)
+		_exit(3);
 }
 
 /* libc's own functions, behind the back of whoever stands before them. */
@@ -440,6 +468,8 @@ static int command(const char *name)
 		result(syscall(SYS_close, fd_arg(1)), "");
 	else if (!strcmp(name, "closerange"))
 		result(close_range((unsigned)num(1), (unsigned)num(2), (int)num(3)), "");
+	else if (!strcmp(name, "unshare"))
+		do_unshare();
 	else if (!strcmp(name, "closefrom"))
 		do_closefrom();
 	else if (!strcmp(name, "closeall"))
@@ -452,6 +482,8 @@ static int command(const char *name)
 		result(dup3(fd_arg(1), fd_arg(2), (int)num(3)), "");
 	else if (!strcmp(name, "dupfd"))
 		result(fcntl(fd_arg(1), F_DUPFD, fd_arg(2)), "");
+	else if (!strcmp(name, "dupfd64"))
+		result(fcntl64(fd_arg(1), F_DUPFD, fd_arg(2)), "");
 	else if (!strcmp(name, "getfl"))
 		result(fcntl(fd_arg(1), F_GETFL), "");
 	else if (!strcmp(name, "setfl"))
@@ -534,6 +566,7 @@ int main(void)
 			continue;
 		if (!strcmp(words[0], "exit"))
 			return 0;
+		errno = UNTOUCHED;
 		if (command(words[0]) < 0) {
 			fprintf(stderr, "shim_puppet: %s: unknown\n", words[0]);
 			return 2;

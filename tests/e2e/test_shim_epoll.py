@@ -195,6 +195,14 @@ def a_fork_child_that_closes_it_leaves_it_to_the_parent(broker):
 
 
 @test
+def a_thread_that_closes_it_in_its_own_table_leaves_it_to_the_others(broker):
+    app = App(broker)
+    client, conn = app.accept_and_add()
+    app("unshare")
+    app.reports(client)
+
+
+@test
 def a_vfork_child_that_closes_it_leaves_it_to_the_parent(broker):
     app = App(broker)
     client, conn = app.accept_and_add()

@@ -32,6 +32,8 @@ def the_apps_closes_do_not_reach_our_descriptors(broker):
         eq(p("close %d" % number), "-1 EBADF")
         eq(p("rawclose %d" % number), "-1 EBADF")
         eq(p("dup %d" % number), "-1 EBADF")
+        eq(p("dupfd %d 3" % number), "-1 EBADF")
+        eq(p("dupfd64 %d 3" % number), "-1 EBADF")
         eq(p("dup2 0 %d" % number), str(number))  # the number is the app's: ours moves on
         eq(p("close %d" % number), "0")
     eq(len(hidden_fds(p.proc.pid)), 3)
@@ -57,6 +59,7 @@ def copies_listen_and_the_last_close_is_the_goodbye(broker):
     p = broker.puppet()
     fd, hello, channel = p.listen()
     copies = [p.num("dup %d" % fd), p.num("dupfd %d 20" % fd), p.num("dup2 %d 30" % fd)]
+    eq(p("close %d" % p.num("dupfd64 %d 40" % fd)), "0")
     for copy in copies:
         check_serves(p, broker, channel, copy)
         eq(p("sockname %d" % copy), "0 2 0.0.0.0 3000 16")

@@ -135,10 +135,9 @@ static int accept_any(bool four, int fd, struct sockaddr *addr, socklen_t *len, 
 			return -1; /* closed meanwhile: errno is the kernel's */
 	}
 	taken = accept_from(slot, fd, addr, len, flags);
-	if (taken >= 0) {
-		errno = saved;
+	errno = saved;
+	if (taken >= 0)
 		return taken;
-	}
 	if (taken != -EAGAIN && taken != -EINTR && taken != -EMFILE && !slot_at(fd))
 		return native(four, fd, addr, len, flags);
 	return refuse(taken == -ENOTCONN ? EINVAL : -taken);
