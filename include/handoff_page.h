@@ -1,7 +1,7 @@
 /*
  * handoff_page.h - one page of counters that a worker shares with the broker.
  *
- * How long a connection waited until the app accepted it is known to the worker alone. It counts
+ * Only the worker knows how long a connection waited until the app accepted it. It counts
  * that here, in memory that it shares with the broker: no message, no system call, no lock.
  *
  * The page is a memfd of HANDOFF_PAGE_SIZE bytes, sealed against any change of its size, and comes
@@ -20,9 +20,9 @@
 #define HANDOFF_PAGE_BUCKETS 32
 
 /*
- * @count[i] is the connections that waited at most 2^i microseconds, and more than the bucket
- * before it says; the last has no upper bound. The wait is from CONN's accept_ns to the moment when
- * the worker had it in hand, both by CLOCK_MONOTONIC.
+ * @count[i] counts the connections that waited at most 2^i microseconds and were too slow for
+ * the bucket before it; the last bucket has no upper bound. A wait begins at CONN's accept_ns and
+ * ends when the worker has received the connection, both by CLOCK_MONOTONIC.
  */
 struct handoff_page {
 	uint64_t count[HANDOFF_PAGE_BUCKETS];

@@ -1,10 +1,10 @@
 /*
- * handoff_rights.h - takes the descriptors out of a received message. It is security-relevant, so
- * it stands here once, for both sides.
+ * handoff_rights.h - receives a message and its descriptors. This is security-relevant, so there
+ * is one version, for both sides.
  *
- * A peer may attach several control messages, and more descriptors than it should; each that is
- * not taken must be closed, or it piles up until the table is full. What MSG_CTRUNC cut off the
- * kernel has closed already.
+ * A peer may attach several control messages, and more descriptors than it should. Those that
+ * are not taken must be closed, or they pile up until the table is full. The kernel has already
+ * closed what MSG_CTRUNC cut off.
  */
 #ifndef HANDOFF_RIGHTS_H
 #define HANDOFF_RIGHTS_H
@@ -17,8 +17,8 @@
 
 /*
  * Fills @ret_fds, @max long, with the first descriptors of @msg, which recvmsg(2) has filled: the
- * caller's from now on. @close_fd closes every other. Returns how many were taken. Call it once,
- * whatever recvmsg(2) returned but an error.
+ * caller's from now on. @close_fd closes every other. Returns how many were taken. Call it once
+ * after each recvmsg(2) that did not fail.
  */
 static inline size_t handoff_take_rights(struct msghdr *msg, int *ret_fds, size_t max,
 					 void (*close_fd)(int *fd))

@@ -19,7 +19,7 @@ struct elf_info {
 	uint8_t bits;	  /* 32 or 64; of a 32-bit file nothing else but the machine is read */
 	uint8_t endian;	  /* ELFDATA2LSB, ELFDATA2MSB; of a foreign one nothing else is read */
 	uint16_t machine; /* EM_X86_64, ... */
-	bool whole;	  /* of this machine, and read: what follows is known */
+	bool whole;	  /* for this machine, and read to its end: what follows is known */
 	bool go;	  /* built by the Go toolchain, with or without cgo */
 	bool dynamic;	  /* has an interpreter, that is a dynamic linker, which reads LD_PRELOAD */
 	char interp[256]; /* its path */

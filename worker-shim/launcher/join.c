@@ -94,7 +94,7 @@ union answer {
 	char text[HANDOFF_MAX_SIZE + 1]; /* one byte more: terminated */
 };
 
-/* All that the broker has to say until it closes the connection. */
+/* Everything that the broker says until it closes the connection. */
 static enum launch_exit collect(int fd, union answer *ret, size_t *ret_len)
 {
 	int64_t deadline_ms = now_ms() + JOIN_TIMEOUT_MS;
@@ -134,7 +134,7 @@ static enum launch_exit understand(const union answer *answer, size_t len)
 		return LAUNCH_GOOD;
 	if (handoff_check(answer, len, HANDOFF_REFUSED))
 		return reason_refuse("the broker refuses: %s", answer->refused.reason);
-	/* Whom it does not let in it tells so at once, before it knows who asks for what. */
+	/* A client that is not let in gets JSON at once, before the broker has read its request. */
 	if (answer->text[0] == '{')
 		return reason_refuse("the broker refuses: %.*s", (int)strcspn(answer->text, "\n"),
 				     answer->text);
@@ -158,7 +158,7 @@ static void list_private_ports(const struct handoff_joined *m, char *ret, size_t
 	}
 }
 
-/* What an outer worker's shell may have left in ours would make us look like that one. */
+/* Also removes what a worker's shell may have left: this process would look like that worker. */
 static bool set_environment(const struct handoff_joined *m)
 {
 	char token[2 * HANDOFF_TOKEN_SIZE + 1] = "", generation[16], private_ports[1024];

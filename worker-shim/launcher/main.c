@@ -35,7 +35,7 @@ static const char usage[] =
 	"       worker-shim --check [--report] -- command [argument ...]\n"
 	"       worker-shim -V | -h\n";
 
-/* Beside this program, as in a build tree and in LIBEXECDIR; else where it was to be installed. */
+/* Beside this program, as in a build tree and in LIBEXECDIR; else where `make install` puts it. */
 static void default_library(char ret[PATH_MAX])
 {
 	ssize_t n = readlink("/proc/self/exe", ret, PATH_MAX - sizeof("/" LIBRARY_NAME));
@@ -63,7 +63,7 @@ static bool parse_fd(const char *text, int *ret)
 	return true;
 }
 
-/* Only V and h are options of one letter, too. */
+/* Only V and h are also options of one letter. */
 static const struct option longs[] = {
 	{ "library", required_argument, NULL, 'l' },
 	{ "status-fd", required_argument, NULL, 's' },
@@ -148,8 +148,8 @@ static enum launch_exit parse(int argc, char **argv, struct options *options)
 }
 
 /*
- * A library that was preloaded already stays, behind ours. A sanitizer's runtime goes first: it
- * ends the program otherwise.
+ * A library that is preloaded already stays, behind ours. A sanitizer's runtime goes first:
+ * otherwise it ends the program.
  */
 static bool set_preload(const struct program *program, const char *library)
 {
@@ -192,9 +192,9 @@ static enum launch_exit launch(const struct options *options, const struct progr
 	if (options->status_fd >= 0)
 		(void)fcntl(options->status_fd, F_SETFD, FD_CLOEXEC);
 	/*
-	 * The broker had us end with it. The app must not: it may have connections to finish. And
-	 * only we can take this off in time: it belongs to the thread that started the program. A
-	 * guest has it, if at all, from who started it.
+	 * The broker made this process end with it. The app must not: it may have connections to
+	 * finish. Only this process can undo that in time, since the setting belongs to the thread
+	 * that executes the program. A guest may have it from whatever started it, and keeps it.
 	 */
 	if (!options->join.control)
 		(void)prctl(PR_SET_PDEATHSIG, 0);

@@ -16,7 +16,7 @@ struct program {
 	char path[PATH_MAX];   /* what execve(2) is given: the command, perhaps a script */
 	char binary[PATH_MAX]; /* the ELF file: path itself or the last interpreter */
 	struct elf_info elf;   /* of binary; all zero until it is read */
-	char scripts[PROGRAM_SCRIPTS][PATH_MAX]; /* that were followed to it, the first first */
+	char scripts[PROGRAM_SCRIPTS][PATH_MAX]; /* on the way from path to binary, in order */
 	int n_scripts;
 };
 

@@ -69,15 +69,14 @@ int hook_close(int fd)
 	return real.close(fd);
 }
 
-/* @copy is now what @fd is, and no longer what it was. A failed call (@copy < 0) changes nothing.
- */
+/* @fd was copied to @copy, which now means what @fd means; or the call failed (@copy < 0). */
 static int copied(int fd, int copy)
 {
 	uint16_t mark = table_mark(fd);
 
 	if (copy >= 0 && copy != fd && (mark | table_mark(copy)) != 0 && owner_is_me()) {
-		/* A mark that is stale must not be handed on: only sockets can be checked, only
-		 * they matter. */
+		/* A stale mark must not spread. Only sockets can be checked, and only they matter.
+		 */
 		if (mark_kind(mark) == MARK_SOCKET && !slot_at(fd))
 			mark = 0;
 		slot_mark(copy, mark);

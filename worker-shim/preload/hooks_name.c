@@ -100,7 +100,7 @@ int hook_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 	return r;
 }
 
-/* Options that accept() itself heeds: the channel must have them too. */
+/* Options that accept() itself obeys: the channel must have them, too. */
 static bool concerns_channel(int level, int name)
 {
 	return level == SOL_SOCKET && (name == SO_RCVTIMEO || name == OPT_RCVTIMEO_NEW);

@@ -4,7 +4,7 @@
  * On Linux a connection starts as a copy of its listening socket, so an app may set
  * TCP_NODELAY once, on the listener. The broker's listener knows nothing of that:
  * what the app changed is noted at listen() and set again on each connection. An
- * app that changed nothing pays one comparison.
+ * app that changed nothing pays for one comparison.
  */
 #pragma once
 
