@@ -184,17 +184,23 @@ static_assert(sizeof(struct handoff_nudge) < sizeof(struct handoff_conn),
 /* 0: there is no such type. */
 static inline size_t handoff_size(unsigned type)
 {
-	static const size_t sizes[] = {
-		[HANDOFF_HELLO] = sizeof(struct handoff_hello),
-		[HANDOFF_WELCOME] = sizeof(struct handoff_welcome),
-		[HANDOFF_REFUSED] = sizeof(struct handoff_refused),
-		[HANDOFF_CONN] = sizeof(struct handoff_conn),
-		[HANDOFF_NUDGE] = sizeof(struct handoff_nudge),
-		[HANDOFF_JOIN] = sizeof(struct handoff_join),
-		[HANDOFF_JOINED] = sizeof(struct handoff_joined),
-	};
-
-	return type < sizeof(sizes) / sizeof(sizes[0]) ? sizes[type] : 0;
+	switch (type) {
+	case HANDOFF_HELLO:
+		return sizeof(struct handoff_hello);
+	case HANDOFF_WELCOME:
+		return sizeof(struct handoff_welcome);
+	case HANDOFF_REFUSED:
+		return sizeof(struct handoff_refused);
+	case HANDOFF_CONN:
+		return sizeof(struct handoff_conn);
+	case HANDOFF_NUDGE:
+		return sizeof(struct handoff_nudge);
+	case HANDOFF_JOIN:
+		return sizeof(struct handoff_join);
+	case HANDOFF_JOINED:
+		return sizeof(struct handoff_joined);
+	}
+	return 0;
 }
 
 static inline bool handoff_addr_ok(const struct handoff_addr *a)
@@ -222,14 +228,14 @@ static inline bool handoff_text_ok(const char *text, size_t size)
  */
 static inline bool handoff_check(const void *buf, size_t len, enum handoff_type want)
 {
-	const struct handoff_header *h = buf;
+	const struct handoff_header *h = (const struct handoff_header *)buf;
 
 	if (len < sizeof(*h) || h->version != HANDOFF_VERSION || h->type != (uint16_t)want ||
 	    h->size != len || len != handoff_size(want))
 		return false;
 	switch (want) {
 	case HANDOFF_HELLO: {
-		const struct handoff_hello *m = buf;
+		const struct handoff_hello *m = (const struct handoff_hello *)buf;
 
 		return handoff_addr_ok(&m->addr) && m->addr.family != 0 && m->addr.port != 0 &&
 		       !(m->flags & ~(uint32_t)HANDOFF_HELLO_ADOPT) &&
@@ -238,7 +244,7 @@ static inline bool handoff_check(const void *buf, size_t len, enum handoff_type 
 	case HANDOFF_WELCOME:
 		return handoff_addr_ok(&((const struct handoff_welcome *)buf)->addr);
 	case HANDOFF_REFUSED: {
-		const struct handoff_refused *m = buf;
+		const struct handoff_refused *m = (const struct handoff_refused *)buf;
 
 		return m->error != 0 && handoff_text_ok(m->reason, sizeof(m->reason));
 	}
@@ -247,13 +253,13 @@ static inline bool handoff_check(const void *buf, size_t len, enum handoff_type 
 	case HANDOFF_NUDGE:
 		return true;
 	case HANDOFF_JOIN: {
-		const struct handoff_join *m = buf;
+		const struct handoff_join *m = (const struct handoff_join *)buf;
 
 		return !(m->flags & ~(uint32_t)HANDOFF_JOIN_PINNED_ONLY) &&
 		       handoff_text_ok(m->service, sizeof(m->service));
 	}
 	case HANDOFF_JOINED: {
-		const struct handoff_joined *m = buf;
+		const struct handoff_joined *m = (const struct handoff_joined *)buf;
 
 		return m->n_ports <= HANDOFF_PORTS_MAX && m->rendezvous[0] == '/' &&
 		       handoff_text_ok(m->service, sizeof(m->service)) &&

@@ -54,6 +54,19 @@ def an_installed_broker_finds_its_parts_below_the_prefix():
 
 
 @test
+def each_header_stands_alone_in_c_and_in_cplusplus():
+    for compiler, suffix, standard in (("cc", "c", "gnu11"), ("c++", "cc", "gnu++17")):
+        if not shutil.which(compiler):
+            continue
+        for name in os.listdir(os.path.join(ROOT, "include")):
+            source = tmp("%s.%s" % (name, suffix))
+            with open(source, "w") as f:
+                f.write('#include "%s"\n' % name)
+            subprocess.check_call([compiler, "-std=" + standard, "-I", os.path.join(ROOT, "include"),
+                                   "-c", "-o", os.devnull, source])
+
+
+@test
 def what_is_built_is_preferred_to_what_is_installed():
     """Also on a machine where another version is installed: it is the one beside the program."""
     tree = Tree()

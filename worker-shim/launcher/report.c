@@ -1,6 +1,5 @@
 #include "report.h"
 
-#include <elf.h>
 #include <string.h>
 
 struct text {
