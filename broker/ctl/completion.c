@@ -61,7 +61,6 @@ static const struct command_option *option_of(const struct line *l, const char *
 static void read_plain_word(struct line *l, const char *word)
 {
 	const struct command *longer = NULL;
-	STRBUF(name, 128);
 
 	if (!l->has_command) {
 		l->has_command = true;
@@ -69,10 +68,8 @@ static void read_plain_word(struct line *l, const char *word)
 		return;
 	}
 	/* "abort" after "reload" makes another command of it. */
-	if (l->command && l->n_arguments == 0) {
-		strbuf_addf(&name, "%s %s", l->command->name, word);
-		longer = command_find(name.text);
-	}
+	if (l->n_arguments == 0)
+		longer = command_find_longer(l->command, word);
 	if (longer)
 		l->command = longer;
 	else
