@@ -121,7 +121,7 @@ static void read_messages(struct tool_watch *watch)
 	take_messages(d);
 	if (r == 0)
 		return;
-	ask_print_loss(d->ctl, r);
+	(void)ask_print_failure(d->ctl, r);
 	watch->fd = -1;
 	strcpy(d->state, "unknown");
 }

@@ -12,7 +12,6 @@
 #include <unistd.h>
 #include "ctl/ask.h"
 #include "base/fd.h"
-#include "ctl/connect.h"
 #include "ctl/out.h"
 #include "ctl/term.h"
 #include "ctl/top_text.h"
@@ -265,7 +264,7 @@ enum ctl_exit ctl_top(struct ctl *ctl)
 			"same once");
 		return CTL_USAGE;
 	}
-	code = ctl_connect(ctl);
+	code = ask_connect(ctl);
 	if (code != CTL_OK)
 		return code;
 	live.signals = open_signals();
