@@ -15,6 +15,7 @@
 #include "ctl/ask.h"
 #include "ctl/debugger.h"
 #include "ctl/out.h"
+#include "base/strlist.h"
 #include "base/words.h"
 #include "sys/tool.h"
 
@@ -25,8 +26,7 @@ struct debug {
 	char state[16]; /* of the worker, as the broker last said; empty: still held */
 	char worker[128];
 	int64_t pid;
-	char *words[DEBUGGER_WORDS_MAX]; /* the debug_command of this service */
-	size_t n_words;
+	char **words; /* the debug_command of this service; NULL: it has none */
 };
 
 static bool take_line(struct ask *ask, const struct json_value *line)
@@ -41,13 +41,9 @@ static bool take_line(struct ask *ask, const struct json_value *line)
 	strbuf_add_escaped(&worker, json_doc_text(line, "worker"),
 			   strlen(json_doc_text(line, "worker")));
 	d->pid = json_doc_number(line, "pid");
-	for (v = json_doc_first(v); v; v = json_doc_next(v)) {
-		if (v->kind != JSON_STRING || d->n_words == ARRAY_SIZE(d->words))
+	for (v = json_doc_first(v); v; v = json_doc_next(v))
+		if (v->kind != JSON_STRING || strlist_append(&d->words, v->text) < 0)
 			return false;
-		d->words[d->n_words] = strdup(v->text);
-		if (!d->words[d->n_words++])
-			return false;
-	}
 	return true;
 }
 
@@ -63,14 +59,14 @@ static bool is_trusted(const struct ctl *ctl)
 	       peer.uid == 0;
 }
 
-static void announce(const struct ctl *ctl, const struct debug *d, const struct debugger *tool)
+static void announce(const struct ctl *ctl, const struct debug *d, char *const *tool)
 {
 	const char *from = request_option(&ctl->request, "--from")->text;
 	STRBUF(command, 4096);
 
-	for (size_t i = 0; i < tool->n; i++) {
+	for (size_t i = 0; tool[i]; i++) {
 		strbuf_add(&command, i ? " " : "");
-		words_add_quoted(&command, tool->argv[i]);
+		words_add_quoted(&command, tool[i]);
 	}
 	out_error("%s (pid %" PRId64 ") is held: it gets no connections%s", d->worker, d->pid,
 		  from ? " but yours"
@@ -153,7 +149,7 @@ static void say_end(const struct debug *d, const char *tool)
 	out_error("%s has ended", tool);
 }
 
-static enum ctl_exit run(struct ctl *ctl, struct debug *d, const struct debugger *tool)
+static enum ctl_exit run(struct ctl *ctl, struct debug *d, char *const *tool)
 {
 	int status = 0, r;
 
@@ -162,39 +158,30 @@ static enum ctl_exit run(struct ctl *ctl, struct debug *d, const struct debugger
 		out_error("cannot keep %s held: %s", d->worker, strerror(errno));
 		return CTL_FAILED;
 	}
-	d->ctl = ctl;
 	d->watch = (struct tool_watch){ .fd = ctl->client.fd, .ready = read_messages };
 	take_messages(d); /* what came with the answer */
-	r = tool_run(tool->argv, &d->watch, &status);
-	if (r == -ENOENT) {
+	r = tool_run(tool, &d->watch, &status);
+	if (r == -ENOENT)
 		out_error("%s is not installed, so %s is released; others can follow --, as gdb, "
 			  "lldb, strace, perf, gdbserver or any that takes -p PID",
-			  tool->argv[0], d->worker);
-		return CTL_FAILED;
-	}
-	if (r < 0) {
-		out_error("cannot start %s: %s; %s is released", tool->argv[0], strerror(-r),
-			  d->worker);
-		return CTL_FAILED;
-	}
-	say_end(d, tool->argv[0]);
-	return (enum ctl_exit)status;
+			  tool[0], d->worker);
+	else if (r < 0)
+		out_error("cannot start %s: %s; %s is released", tool[0], strerror(-r), d->worker);
+	else
+		say_end(d, tool[0]);
+	return r < 0 ? CTL_FAILED : (enum ctl_exit)status;
 }
 
 static enum ctl_exit start(struct ctl *ctl, struct debug *d)
 {
-	struct debugger tool = { .n = 0 };
 	char *const *words = ctl->request.rest;
 	STRBUF(error, 512);
 	enum ctl_exit code;
-	size_t n = 0;
+	char **tool;
 	int r;
 
-	while (words && words[n])
-		n++;
-	if (n == 0) {
+	if (!words || !words[0]) {
 		words = d->words;
-		n = d->n_words;
 		if (!is_trusted(ctl)) {
 			out_error(
 				"this broker belongs to another user, so root does not run what it "
@@ -207,25 +194,25 @@ static enum ctl_exit start(struct ctl *ctl, struct debug *d)
 		out_error("%s has no process", d->worker);
 		return CTL_FAILED;
 	}
-	r = debugger_build(words, n, d->pid, &tool, &error);
+	r = debugger_build(words, d->pid, &tool, &error);
 	if (r < 0) {
 		out_error("%s", error.len ? error.text : strerror(-r));
 		return CTL_USAGE;
 	}
-	code = run(ctl, d, &tool);
-	debugger_free(&tool);
+	code = run(ctl, d, tool);
+	strlist_free(tool);
 	return code;
 }
 
 enum ctl_exit ctl_debug(struct ctl *ctl)
 {
 	struct debug d = { .ask = { .line = take_line, .patience_ms = ASK_PATIENCE_MS },
+			   .ctl = ctl,
 			   .pid = -1 };
 	enum ctl_exit code = ask_run(&d.ask, ctl);
 
 	if (code == CTL_OK && !ctl->json)
 		code = start(ctl, &d);
-	for (size_t i = 0; i < d.n_words; i++)
-		free(d.words[i]);
+	strlist_free(d.words);
 	return code;
 }
