@@ -3,13 +3,15 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include "base/fd.h"
 #include "config/conf.h"
 #include "ctl/out.h"
 
-#define TICK_MS 500
+#define TICK_MS	     500
+#define MORE_FOLLOWS (-1)
 
 enum ctl_exit ask_connect(struct ctl *ctl)
 {
@@ -73,41 +75,32 @@ static enum ctl_exit print_error(const struct json_value *error)
 	return exit_of(json_doc_text(error, "code"));
 }
 
-/* Takes one line. True: it was the last one, and *@ret says how the answer ended. */
-static bool take_line(struct ask *ask, const struct ctl *ctl, const char *raw, size_t len,
-		      enum ctl_exit *ret)
+/* Takes one line. MORE_FOLLOWS, or how the answer has ended: an enum ctl_exit. */
+static int take_line(struct ask *ask, const struct ctl *ctl, const char *raw, size_t len)
 {
 	_cleanup_free_ char *copy = strndup(raw, len);
 	struct json_doc doc;
 	const char *type;
 
 	if (!copy || strlen(raw) != len || json_doc_read(copy, len, &doc) < 0 ||
-	    !*(type = json_doc_text(doc.value, "type"))) {
-		*ret = ask_print_failure(ctl, copy ? -EPROTO : -ENOMEM);
-		return true;
-	}
+	    !*(type = json_doc_text(doc.value, "type")))
+		return ask_print_failure(ctl, copy ? -EPROTO : -ENOMEM);
 	if (ctl->json) {
 		out_bytes(raw, len);
 		out_text("\n");
 	}
 	if (!strcmp(type, "end")) {
-		struct strbuf message;
-
-		strbuf_init(&message, ask->message, sizeof(ask->message));
-		strbuf_add(&message, json_doc_text(doc.value, "message"));
-		*ret = CTL_OK;
-		return true;
+		snprintf(ask->message, sizeof(ask->message), "%s",
+			 json_doc_text(doc.value, "message"));
+		return CTL_OK;
 	}
-	if (!strcmp(type, "error")) {
-		*ret = ctl->json ? exit_of(json_doc_text(doc.value, "code"))
+	if (!strcmp(type, "error"))
+		return ctl->json ? exit_of(json_doc_text(doc.value, "code"))
 				 : print_error(doc.value);
-		return true;
-	}
 	if (ctl->json || ((!ask->line || ask->line(ask, doc.value)) &&
 			  (!ask->view || view_add(ask->view, raw, len) == 0)))
-		return false;
-	*ret = ask_print_failure(ctl, -ENOMEM);
-	return true;
+		return MORE_FOLLOWS;
+	return ask_print_failure(ctl, -ENOMEM);
 }
 
 /*
@@ -156,15 +149,15 @@ static int wait_more(struct ask *ask, struct client *client, int signals)
 
 static enum ctl_exit read_answer(struct ask *ask, struct ctl *ctl, int signals)
 {
-	enum ctl_exit code;
+	int r, code = MORE_FOLLOWS;
 	size_t len;
 	char *line;
-	int r;
 
 	do {
-		while (client_line(&ctl->client, &line, &len))
-			if (take_line(ask, ctl, line, len, &code))
-				return code;
+		while (code == MORE_FOLLOWS && client_line(&ctl->client, &line, &len))
+			code = take_line(ask, ctl, line, len);
+		if (code != MORE_FOLLOWS)
+			return (enum ctl_exit)code;
 		r = wait_more(ask, &ctl->client, signals);
 	} while (r == 0);
 	if (r == -EINTR) {

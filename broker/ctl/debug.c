@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -88,14 +89,12 @@ static void take_message(struct debug *d, char *line, size_t len)
 	struct json_doc doc;
 	STRBUF(text, 512);
 	const char *message;
-	struct strbuf state;
 
 	if (json_doc_read(line, len, &doc) < 0 ||
 	    strcmp(json_doc_text(doc.value, "type"), "debugged") != 0)
 		return;
 	message = json_doc_text(doc.value, "message");
-	strbuf_init(&state, d->state, sizeof(d->state));
-	strbuf_add(&state, json_doc_text(doc.value, "state"));
+	snprintf(d->state, sizeof(d->state), "%s", json_doc_text(doc.value, "state"));
 	strbuf_add_escaped(&text, message, strlen(message));
 	out_error("%s", text.text);
 }

@@ -41,34 +41,31 @@ static bool read_color(const char *text, enum out_color *ret)
 	return false;
 }
 
-/* Options of brokerctl itself may follow the command too: people write `status --json`. */
-static bool is_own_option(const char *word, struct ctl *ctl, struct arguments *args, bool *ret_bad)
-{
-	if (!strcmp(word, "--json"))
-		ctl->json = true;
-	else if (!strcmp(word, "--help") || !strcmp(word, "-h"))
-		args->help = true;
-	else if (!strncmp(word, "--color=", 8))
-		*ret_bad = *ret_bad || !read_color(word + 8, &args->color);
-	else
-		return false;
-	return true;
-}
-
-/* Takes our own options out of the words of the command. What follows "--" is not ours. */
-static size_t take_own_options(char **words, size_t n, struct ctl *ctl, struct arguments *args,
-			       bool *ret_bad)
+/*
+ * Takes our own options out of the *@n words of the command: people write `status --json`. What
+ * follows "--" is not ours. False: what is wrong was printed.
+ */
+static bool take_own_options(char **words, size_t *n, struct ctl *ctl, struct arguments *args)
 {
 	size_t kept = 0;
 	bool ours = true;
 
-	for (size_t i = 0; i < n; i++) {
-		ours = ours && strcmp(words[i], "--") != 0;
-		if (!ours || !is_own_option(words[i], ctl, args, ret_bad))
-			words[kept++] = words[i];
+	for (size_t i = 0; i < *n; i++) {
+		char *word = words[i];
+
+		ours = ours && strcmp(word, "--") != 0;
+		if (ours && !strcmp(word, "--json"))
+			ctl->json = true;
+		else if (ours && (!strcmp(word, "--help") || !strcmp(word, "-h")))
+			args->help = true;
+		else if (!ours || strncmp(word, "--color=", 8) != 0)
+			words[kept++] = word;
+		else if (!read_color(word + 8, &args->color))
+			return false;
 	}
 	words[kept] = NULL;
-	return kept;
+	*n = kept;
+	return true;
 }
 
 static const struct option longs[] = {
@@ -173,11 +170,8 @@ static enum ctl_exit run(struct ctl *ctl, char **words, size_t n, const struct a
 		return CTL_USAGE;
 	}
 	ctl->words = words;
-	ctl->n_words = n;
-	/* The broker does not get the words after "--". */
-	for (size_t i = 0; ctl->request.rest && i < n; i++)
-		if (words + i + 1 == (char **)(uintptr_t)ctl->request.rest)
-			ctl->n_words = i;
+	/* The broker does not get "--" and the words after it. */
+	ctl->n_words = ctl->request.rest ? (size_t)(ctl->request.rest - words) - 1 : n;
 	return run_command(ctl);
 }
 
@@ -185,15 +179,14 @@ int main(int argc, char **argv)
 {
 	struct ctl ctl = { .client = CLIENT_INIT };
 	struct arguments args = { .color = OUT_COLOR_AUTO };
-	bool bad = false;
 	enum ctl_exit code;
 	size_t n;
 	int r;
 
 	if (!parse_options(argc, argv, &ctl, &args))
 		return CTL_USAGE;
-	n = take_own_options(argv + optind, (size_t)(argc - optind), &ctl, &args, &bad);
-	if (bad)
+	n = (size_t)(argc - optind);
+	if (!take_own_options(argv + optind, &n, &ctl, &args))
 		return CTL_USAGE;
 	out_init(args.color);
 	if (args.version) {
