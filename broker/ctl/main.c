@@ -12,7 +12,6 @@
 #include "ctl/doctor.h"
 #include "ctl/help.h"
 #include "ctl/out.h"
-#include "ctl/reload.h"
 #include "ctl/show.h"
 #include "ctl/top.h"
 
@@ -139,9 +138,6 @@ static bool parse_options(int argc, char **argv, struct ctl *ctl, struct argumen
 /* All others are asked of the broker, and what it answers is shown. */
 static enum ctl_exit (*const commands[])(struct ctl *ctl) = {
 	[COMMAND_TOP] = ctl_top,
-	[COMMAND_RELOAD] = ctl_reload,
-	[COMMAND_RESTART] = ctl_reload,
-	[COMMAND_ROLLBACK] = ctl_reload,
 	[COMMAND_DEBUG] = ctl_debug,
 	[COMMAND_DOCTOR] = ctl_doctor,
 	[COMMAND_COMPLETION] = ctl_completion,
