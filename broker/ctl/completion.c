@@ -36,13 +36,14 @@ enum ctl_exit ctl_completion(struct ctl *ctl)
 /* --- reading the line ---------------------------------------------------------------------- */
 
 struct line {
-	const struct command *command; /* before the cursor; NULL: none, or an unknown one */
-	bool has_command;
+	const struct command *command;	     /* before the cursor; NULL: none yet */
 	size_t n_arguments;		     /* of the command, before the cursor */
 	const struct command_option *option; /* its value belongs at the cursor; NULL: none */
 	bool is_rest;			     /* the cursor is behind "--" */
 	struct find_options find;	     /* the broker that the line names */
 };
+
+static const struct command unknown = { .name = "?" };
 
 /* Option @word, if its value is the word after it; else NULL. */
 static const struct command_option *option_of(const struct line *l, const char *word)
@@ -50,8 +51,6 @@ static const struct command_option *option_of(const struct line *l, const char *
 	const struct command_option *options = l->command ? l->command->options : own_options;
 	size_t n = l->command ? COMMAND_OPTIONS : ARRAY_SIZE(own_options);
 
-	if (l->has_command && !l->command)
-		return NULL;
 	for (size_t i = 0; i < n && options[i].name; i++)
 		if (options[i].value != KIND_NONE && !strcmp(options[i].name, word))
 			return &options[i];
@@ -62,9 +61,10 @@ static void read_plain_word(struct line *l, const char *word)
 {
 	const struct command *longer = NULL;
 
-	if (!l->has_command) {
-		l->has_command = true;
+	if (!l->command) {
 		l->command = command_find(word);
+		if (!l->command)
+			l->command = &unknown;
 		return;
 	}
 	/* "abort" after "reload" makes another command of it. */
@@ -100,9 +100,9 @@ static enum command_kind kind_of(const struct line *l)
 		return KIND_PROGRAM;
 	if (l->option)
 		return l->option->value;
-	if (!l->has_command)
+	if (!l->command)
 		return KIND_COMMAND;
-	if (l->command && l->n_arguments < COMMAND_ARGUMENTS)
+	if (l->n_arguments < COMMAND_ARGUMENTS)
 		return l->command->arguments[l->n_arguments].kind;
 	return KIND_NONE;
 }
@@ -209,7 +209,7 @@ enum ctl_exit ctl_complete(struct ctl *ctl)
 	while (words && words[0] && words[1] && !l.is_rest)
 		read_word(&l, *words++);
 	ctl->find = l.find;
-	own = l.has_command ? OWN_ANYWHERE : 0;
+	own = l.command ? OWN_ANYWHERE : 0;
 	if (words && *words && **words == '-' && !l.is_rest && !l.option) {
 		if (l.command)
 			add_options(l.command->options, COMMAND_OPTIONS, &text);

@@ -24,20 +24,17 @@ struct arguments {
 
 static bool read_color(const char *text, enum out_color *ret)
 {
-	static const char *const words[] = {
-		[OUT_COLOR_AUTO] = "auto",
-		[OUT_COLOR_ALWAYS] = "always",
-		[OUT_COLOR_NEVER] = "never",
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
-		if (strcmp(words[i], text) == 0) {
-			*ret = (enum out_color)i;
-			return true;
-		}
+	if (!strcmp(text, "auto")) {
+		*ret = OUT_COLOR_AUTO;
+	} else if (!strcmp(text, "always")) {
+		*ret = OUT_COLOR_ALWAYS;
+	} else if (!strcmp(text, "never")) {
+		*ret = OUT_COLOR_NEVER;
+	} else {
+		out_error("--color must be auto, always or never, not \"%s\"", text);
+		return false;
 	}
-	out_error("--color must be auto, always or never, not \"%s\"", text);
-	return false;
+	return true;
 }
 
 /*
@@ -137,12 +134,9 @@ static bool parse_options(int argc, char **argv, struct ctl *ctl, struct argumen
 
 /* All others are asked of the broker, and what it answers is shown. */
 static enum ctl_exit (*const commands[])(struct ctl *ctl) = {
-	[COMMAND_TOP] = ctl_top,
-	[COMMAND_DEBUG] = ctl_debug,
-	[COMMAND_DOCTOR] = ctl_doctor,
-	[COMMAND_COMPLETION] = ctl_completion,
-	[COMMAND_COMPLETE] = ctl_complete,
-	[COMMAND_HELP] = ctl_help,
+	[COMMAND_TOP] = ctl_top,	   [COMMAND_DEBUG] = ctl_debug,
+	[COMMAND_DOCTOR] = ctl_doctor,	   [COMMAND_COMPLETION] = ctl_completion,
+	[COMMAND_COMPLETE] = ctl_complete, [COMMAND_HELP] = ctl_help,
 };
 
 static enum ctl_exit run_command(struct ctl *ctl)

@@ -263,13 +263,18 @@ static bool read_argument(struct request *r, const char *text, struct strbuf *er
 	return false;
 }
 
-static bool is_option(const struct command_option *o, const char *word)
+/* The place of the option that @word names, as -f or --since=10m do. COMMAND_OPTIONS: of none. */
+static size_t find_option(const struct command *c, const char *word)
 {
-	size_t len = strlen(o->name);
+	for (size_t i = 0; i < COMMAND_OPTIONS && c->options[i].name; i++) {
+		const struct command_option *o = &c->options[i];
+		size_t len = strlen(o->name);
 
-	if (o->letter && word[1] == o->letter && !word[2])
-		return true;
-	return !strncmp(word, o->name, len) && (!word[len] || word[len] == '=');
+		if ((o->letter && word[1] == o->letter && !word[2]) ||
+		    (!strncmp(word, o->name, len) && (!word[len] || word[len] == '=')))
+			return i;
+	}
+	return COMMAND_OPTIONS;
 }
 
 static bool unknown_option(const struct command *c, const char *word, struct strbuf *error)
@@ -294,11 +299,9 @@ static bool read_option(struct request *r, char *const *words, size_t n, size_t 
 	const struct command *c = r->command;
 	const char *equals = strchr(words[0], '=');
 	const struct command_option *o;
-	size_t i = 0;
+	size_t i = find_option(c, words[0]);
 
-	while (i < COMMAND_OPTIONS && c->options[i].name && !is_option(&c->options[i], words[0]))
-		i++;
-	if (i == COMMAND_OPTIONS || !c->options[i].name)
+	if (i == COMMAND_OPTIONS)
 		return unknown_option(c, words[0], error);
 	o = &c->options[i];
 	*ret_used = o->value == KIND_NONE || equals ? 1 : 2;
@@ -370,11 +373,10 @@ enum command_result command_parse(char *const *words, size_t n, struct request *
 
 const struct request_value *request_option(const struct request *r, const char *name)
 {
-	for (size_t i = 0; i < COMMAND_OPTIONS && r->command->options[i].name; i++)
-		if (!strcmp(r->command->options[i].name, name))
-			return &r->options[i];
-	assert(!"an option that is not in the table");
-	return NULL;
+	size_t i = find_option(r->command, name);
+
+	assert(i < COMMAND_OPTIONS);
+	return &r->options[i];
 }
 
 bool request_has(const struct request *r, const char *name)
