@@ -127,25 +127,19 @@ static void read_messages(struct tool_watch *watch)
  */
 static void say_end(const struct debug *d, const char *tool)
 {
-	static const struct {
-		const char *state, *words;
-	} fates[] = {
-		{ "draining", "is left to end" },
-		{ "stopping", "is left to end" },
-		{ "parked", "is kept for a rollback" },
-	};
+	const char *state = d->state, *fate = NULL;
 
-	if (!d->state[0] || !strcmp(d->state, "held") || !strcmp(d->state, "ready")) {
+	if (!strcmp(state, "draining") || !strcmp(state, "stopping"))
+		fate = "is left to end";
+	else if (!strcmp(state, "parked"))
+		fate = "is kept for a rollback";
+	if (fate)
+		out_error("%s has ended; process %" PRId64 ", which was %s, %s", tool, d->pid,
+			  d->worker, fate);
+	else if (!*state || !strcmp(state, "held") || !strcmp(state, "ready"))
 		out_error("%s has ended, %s is released", tool, d->worker);
-		return;
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(fates); i++)
-		if (!strcmp(d->state, fates[i].state)) {
-			out_error("%s has ended; process %" PRId64 ", which was %s, %s", tool,
-				  d->pid, d->worker, fates[i].words);
-			return;
-		}
-	out_error("%s has ended", tool);
+	else
+		out_error("%s has ended", tool);
 }
 
 static enum ctl_exit run(struct ctl *ctl, struct debug *d, char *const *tool)

@@ -112,8 +112,7 @@ static int connect_by_name(const char *file, struct client *ret, struct strbuf *
 	strbuf_addf(&path, "%s/" CONTROL_NAME, own);
 	strbuf_addf(&of_root, "/run/broker%s/" CONTROL_NAME, name);
 	/* A directory that we may not look into is root's: connecting fails, and says so. */
-	if (strcmp(path.text, of_root.text) != 0 && access(path.text, F_OK) < 0 &&
-	    (access(of_root.text, F_OK) == 0 || errno == EACCES))
+	if (access(path.text, F_OK) < 0 && (access(of_root.text, F_OK) == 0 || errno == EACCES))
 		return connect_to(of_root.text, ret, error);
 	r = connect_to(path.text, ret, error);
 	if (r == 0 || connect_as_owner(file, name, ret))

@@ -15,21 +15,18 @@
 #include "ctl/show.h"
 #include "ctl/top.h"
 
-enum { OPT_JSON = 256, OPT_COLOR };
-
 struct arguments {
-	enum out_color color;
 	bool help, version;
 };
 
-static bool read_color(const char *text, enum out_color *ret)
+static bool set_color(const char *text)
 {
 	if (!strcmp(text, "auto")) {
-		*ret = OUT_COLOR_AUTO;
+		out_init(OUT_COLOR_AUTO);
 	} else if (!strcmp(text, "always")) {
-		*ret = OUT_COLOR_ALWAYS;
+		out_init(OUT_COLOR_ALWAYS);
 	} else if (!strcmp(text, "never")) {
-		*ret = OUT_COLOR_NEVER;
+		out_init(OUT_COLOR_NEVER);
 	} else {
 		out_error("--color must be auto, always or never, not \"%s\"", text);
 		return false;
@@ -56,7 +53,7 @@ static bool take_own_options(char **words, size_t *n, struct ctl *ctl, struct ar
 			args->help = true;
 		else if (!ours || strncmp(word, "--color=", 8) != 0)
 			words[kept++] = word;
-		else if (!read_color(word + 8, &args->color))
+		else if (!set_color(word + 8))
 			return false;
 	}
 	words[kept] = NULL;
@@ -65,11 +62,9 @@ static bool take_own_options(char **words, size_t *n, struct ctl *ctl, struct ar
 }
 
 static const struct option longs[] = {
-	{ "json", no_argument, NULL, OPT_JSON },
-	{ "color", required_argument, NULL, OPT_COLOR },
-	{ "version", no_argument, NULL, 'V' },
-	{ "help", no_argument, NULL, 'h' },
-	{ NULL, 0, NULL, 0 },
+	{ "json", no_argument, NULL, 'J' }, /* this and C are long only */
+	{ "color", required_argument, NULL, 'C' }, { "version", no_argument, NULL, 'V' },
+	{ "help", no_argument, NULL, 'h' },	   { NULL, 0, NULL, 0 },
 };
 
 static void say_unknown_option(const char *word)
@@ -104,11 +99,11 @@ static bool parse_options(int argc, char **argv, struct ctl *ctl, struct argumen
 		case 's':
 			ctl->find.socket = optarg;
 			break;
-		case OPT_JSON:
+		case 'J':
 			ctl->json = true;
 			break;
-		case OPT_COLOR:
-			if (!read_color(optarg, &ret->color))
+		case 'C':
+			if (!set_color(optarg))
 				return false;
 			break;
 		case 'V':
@@ -168,17 +163,17 @@ static enum ctl_exit run(struct ctl *ctl, char **words, size_t n, const struct a
 int main(int argc, char **argv)
 {
 	struct ctl ctl = { .client = CLIENT_INIT };
-	struct arguments args = { .color = OUT_COLOR_AUTO };
+	struct arguments args = { .help = false };
 	enum ctl_exit code;
 	size_t n;
 	int r;
 
+	out_init(OUT_COLOR_AUTO);
 	if (!parse_options(argc, argv, &ctl, &args))
 		return CTL_USAGE;
 	n = (size_t)(argc - optind);
 	if (!take_own_options(argv + optind, &n, &ctl, &args))
 		return CTL_USAGE;
-	out_init(args.color);
 	if (args.version) {
 		out_text("brokerctl " BROKER_VERSION "\n");
 		code = CTL_OK;

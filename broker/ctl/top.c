@@ -243,26 +243,6 @@ static enum top_end turn(struct live *live)
 	return end;
 }
 
-static enum ctl_exit run(struct live *live)
-{
-	enum top_end end = TOP_GOES_ON;
-	struct termios before;
-	int r = open_terminal(&before);
-
-	if (r < 0) {
-		out_error("top: the terminal cannot be used: %s", strerror(-r));
-		return CTL_FAILED;
-	}
-	while (end == TOP_GOES_ON)
-		end = turn(live);
-	close_terminal(&before);
-	if (end == TOP_REFUSED) {
-		out_error("%s", live->refusal);
-		return CTL_FAILED;
-	}
-	return CTL_OK;
-}
-
 /*
  * Signals that would end brokerctl come as events, so that the terminal is always given back. They
  * stay blocked: brokerctl ends with this command.
@@ -284,8 +264,11 @@ static int open_signals(void)
 
 enum ctl_exit ctl_top(struct ctl *ctl)
 {
-	struct live live = { .ctl = ctl, .top.now = &live.now, .signals = -1 };
-	enum ctl_exit code;
+	struct live live = { .ctl = ctl, .top.now = &live.now };
+	enum top_end end = TOP_GOES_ON;
+	_cleanup_fd_ int signals = -1;
+	struct termios before;
+	int r;
 
 	if (!out_is_terminal() || !isatty(STDIN_FILENO)) {
 		out_error(
@@ -293,18 +276,25 @@ enum ctl_exit ctl_top(struct ctl *ctl)
 			"same once");
 		return CTL_USAGE;
 	}
-	code = ask_connect(ctl);
-	if (code != CTL_OK)
-		return code;
-	live.signals = open_signals();
-	if (live.signals < 0) {
+	if (ask_connect(ctl) != CTL_OK)
+		return CTL_NO_BROKER;
+	live.signals = signals = open_signals();
+	if (signals < 0) {
 		out_error("top: %s", strerror(errno));
 		return CTL_FAILED;
 	}
-	code = run(&live);
-	fd_closep(&live.signals);
+	r = open_terminal(&before);
+	if (r < 0) {
+		out_error("top: the terminal cannot be used: %s", strerror(-r));
+		return CTL_FAILED;
+	}
+	while (end == TOP_GOES_ON)
+		end = turn(&live);
+	close_terminal(&before);
+	if (end == TOP_REFUSED)
+		out_error("%s", live.refusal);
 	view_deinit(&live.now);
 	view_deinit(&live.before);
 	view_deinit(&live.next);
-	return code;
+	return end == TOP_REFUSED ? CTL_FAILED : CTL_OK;
 }
