@@ -3,31 +3,49 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include "base/fd.h"
-#include "ctl/connect.h"
+#include "config/conf.h"
 #include "ctl/out.h"
 
-#define TICK_MS 500
+#define TICK_MS	     500
+#define MORE_FOLLOWS (-1)
 
-void ask_print_loss(const struct ctl *ctl, int r)
+enum ctl_exit ask_connect(struct ctl *ctl)
+{
+	STRBUF(error, CONF_ERROR_BYTES + 1024);
+	int r = find_broker(&ctl->find, &ctl->client, &error);
+
+	if (r == 0)
+		return CTL_OK;
+	out_error("%s", error.len ? error.text : strerror(-r));
+	return CTL_NO_BROKER;
+}
+
+enum ctl_exit ask_print_failure(const struct ctl *ctl, int r)
 {
 	switch (-r) {
+	case EMSGSIZE:
+		out_error("a request may have at most %d bytes", CLIENT_REQUEST_MAX);
+		return CTL_USAGE;
+	case EINVAL:
+		out_error("a request cannot contain control characters");
+		return CTL_USAGE;
 	case EPIPE:
 		out_error("the broker has ended, or has closed the connection");
-		break;
+		return CTL_NO_BROKER;
 	case ETIMEDOUT:
 		out_error("the broker does not answer: is its process stopped? (%s)",
 			  ctl->client.path);
-		break;
+		return CTL_NO_BROKER;
 	case EPROTO:
-	case EINVAL:
 		out_error("the program that answers at %s is not a broker", ctl->client.path);
-		break;
+		return CTL_NO_BROKER;
 	default:
 		out_error("%s: %s", ctl->client.path, strerror(-r));
-		break;
+		return CTL_NO_BROKER;
 	}
 }
 
@@ -57,42 +75,32 @@ static enum ctl_exit print_error(const struct json_value *error)
 	return exit_of(json_doc_text(error, "code"));
 }
 
-/* Takes one line. True: it was the last one, and *@ret says how the answer ended. */
-static bool take_line(struct ask *ask, const struct ctl *ctl, const char *raw, size_t len,
-		      enum ctl_exit *ret)
+/* Takes one line. MORE_FOLLOWS, or how the answer has ended: an enum ctl_exit. */
+static int take_line(struct ask *ask, const struct ctl *ctl, const char *raw, size_t len)
 {
 	_cleanup_free_ char *copy = strndup(raw, len);
 	struct json_doc doc;
 	const char *type;
 
-	*ret = CTL_NO_BROKER;
 	if (!copy || strlen(raw) != len || json_doc_read(copy, len, &doc) < 0 ||
-	    !*(type = json_doc_text(doc.value, "type"))) {
-		ask_print_loss(ctl, copy ? -EPROTO : -ENOMEM);
-		return true;
-	}
+	    !*(type = json_doc_text(doc.value, "type")))
+		return ask_print_failure(ctl, copy ? -EPROTO : -ENOMEM);
 	if (ctl->json) {
 		out_bytes(raw, len);
 		out_text("\n");
 	}
 	if (!strcmp(type, "end")) {
-		struct strbuf message;
-
-		strbuf_init(&message, ask->message, sizeof(ask->message));
-		strbuf_add(&message, json_doc_text(doc.value, "message"));
-		*ret = CTL_OK;
-		return true;
+		snprintf(ask->message, sizeof(ask->message), "%s",
+			 json_doc_text(doc.value, "message"));
+		return CTL_OK;
 	}
-	if (!strcmp(type, "error")) {
-		*ret = ctl->json ? exit_of(json_doc_text(doc.value, "code"))
+	if (!strcmp(type, "error"))
+		return ctl->json ? exit_of(json_doc_text(doc.value, "code"))
 				 : print_error(doc.value);
-		return true;
-	}
 	if (ctl->json || ((!ask->line || ask->line(ask, doc.value)) &&
 			  (!ask->view || view_add(ask->view, raw, len) == 0)))
-		return false;
-	ask_print_loss(ctl, -ENOMEM);
-	return true;
+		return MORE_FOLLOWS;
+	return ask_print_failure(ctl, -ENOMEM);
 }
 
 /*
@@ -114,22 +122,22 @@ static int wait_more(struct ask *ask, struct client *client, int signals)
 
 		if (r < 0 && errno != EINTR)
 			return -errno;
-		if (r > 0 && fds[1].revents)
+		if (r < 0)
+			continue;
+		if (fds[1].revents)
 			return -EINTR;
 		/*
 		 * The reader is gone, as after `| grep -m 1`. SIGPIPE would tell us only with the
 		 * next line, which may never come.
 		 */
-		if (r > 0 && (fds[2].revents & POLLERR))
+		if (fds[2].revents & POLLERR)
 			return -ECANCELED;
 		/* poll(2) would report a closed standard output again and again. */
 		if (fds[2].revents)
 			fds[2].fd = -1;
-		if (r > 0 && !fds[0].revents)
-			continue;
-		if (r > 0)
+		if (fds[0].revents)
 			return client_read(client);
-		if (r < 0)
+		if (r > 0)
 			continue;
 		silent += TICK_MS;
 		if (ask->patience_ms >= 0 && silent >= ask->patience_ms)
@@ -141,66 +149,43 @@ static int wait_more(struct ask *ask, struct client *client, int signals)
 
 static enum ctl_exit read_answer(struct ask *ask, struct ctl *ctl, int signals)
 {
-	enum ctl_exit code;
+	int r, code = MORE_FOLLOWS;
 	size_t len;
 	char *line;
 
-	for (;;) {
-		int r;
-
-		while (client_line(&ctl->client, &line, &len))
-			if (take_line(ask, ctl, line, len, &code))
-				return code;
+	do {
+		while (code == MORE_FOLLOWS && client_line(&ctl->client, &line, &len))
+			code = take_line(ask, ctl, line, len);
+		if (code != MORE_FOLLOWS)
+			return (enum ctl_exit)code;
 		r = wait_more(ask, &ctl->client, signals);
-		if (r == -EINTR && ask->interrupted) {
-			ask->interrupted(ask);
-			return CTL_INTERRUPTED;
-		}
-		if (r == -ECANCELED)
-			return CTL_FAILED;
-		if (r < 0) {
-			ask_print_loss(ctl, r);
-			return CTL_NO_BROKER;
-		}
+	} while (r == 0);
+	if (r == -EINTR) {
+		ask->interrupted(ask);
+		return CTL_INTERRUPTED;
 	}
-}
-
-static enum ctl_exit send_and_read(struct ask *ask, struct ctl *ctl)
-{
-	_cleanup_fd_ int signals = -1;
-	sigset_t mask;
-	enum ctl_exit code;
-	int r = client_ask(&ctl->client, ctl->words, ctl->n_words);
-
-	if (r == -EMSGSIZE) {
-		out_error("a request may have at most %d bytes", CLIENT_REQUEST_MAX);
-		return CTL_USAGE;
-	}
-	if (r == -EINVAL) {
-		out_error("a request cannot contain control characters");
-		return CTL_USAGE;
-	}
-	/* A broker that refuses a connection says why before it closes it: read that. */
-	if (r < 0 && r != -EPIPE) {
-		ask_print_loss(ctl, r);
-		return CTL_NO_BROKER;
-	}
-	if (!ask->interrupted)
-		return read_answer(ask, ctl, -1);
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGINT);
-	sigprocmask(SIG_BLOCK, &mask, NULL);
-	signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
-	code = read_answer(ask, ctl, signals);
-	/*
-	 * SIGINT stays blocked: a second Ctrl-C must not cut off our last words, and we end anyway.
-	 */
-	return code;
+	return r == -ECANCELED ? CTL_FAILED : ask_print_failure(ctl, r);
 }
 
 enum ctl_exit ask_run(struct ask *ask, struct ctl *ctl)
 {
-	enum ctl_exit code = ctl_connect(ctl);
+	_cleanup_fd_ int signals = -1;
+	enum ctl_exit code = ask_connect(ctl);
+	sigset_t mask;
+	int r;
 
-	return code == CTL_OK ? send_and_read(ask, ctl) : code;
+	if (code != CTL_OK)
+		return code;
+	r = client_ask(&ctl->client, ctl->words, ctl->n_words);
+	/* A broker that refuses a connection says why before it closes it: read that. */
+	if (r < 0 && r != -EPIPE)
+		return ask_print_failure(ctl, r);
+	if (ask->interrupted) {
+		/* For good: a second Ctrl-C must not cut off our last words, and we end anyway. */
+		sigemptyset(&mask);
+		sigaddset(&mask, SIGINT);
+		sigprocmask(SIG_BLOCK, &mask, NULL);
+		signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+	}
+	return read_answer(ask, ctl, signals);
 }

@@ -35,5 +35,11 @@ struct ask {
  */
 enum ctl_exit ask_run(struct ask *ask, struct ctl *ctl);
 
-/* Says that the broker has ended, is silent, or is no broker. @r as of client_read(). */
-void ask_print_loss(const struct ctl *ctl, int r);
+/* Finds the broker and connects. CTL_OK, or CTL_NO_BROKER with the reason printed. */
+enum ctl_exit ask_connect(struct ctl *ctl);
+
+/*
+ * Says what is wrong with the request, or that the broker has ended, is silent, or is no broker. @r
+ * as of client_ask() or client_read().
+ */
+enum ctl_exit ask_print_failure(const struct ctl *ctl, int r);

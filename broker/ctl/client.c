@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include "base/fd.h"
+#include "base/strbuf.h"
 #include "base/words.h"
 
 #define READ_SIZE 65536
@@ -11,7 +12,7 @@
 void client_close(struct client *c)
 {
 	fd_closep(&c->fd);
-	free(c->bytes);
+	buf_deinit(&c->in);
 	free(c->path);
 	*c = (struct client)CLIENT_INIT;
 }
@@ -55,10 +56,10 @@ bool client_line(struct client *c, char **ret_line, size_t *ret_len)
 {
 	char *start, *end;
 
-	if (c->at == c->len)
+	if (c->at == c->in.len)
 		return false;
-	start = c->bytes + c->at;
-	end = memchr(start, '\n', c->len - c->at);
+	start = c->in.bytes + c->at;
+	end = memchr(start, '\n', c->in.len - c->at);
 	if (!end)
 		return false;
 	*end = '\0';
@@ -70,32 +71,20 @@ bool client_line(struct client *c, char **ret_line, size_t *ret_len)
 
 int client_read(struct client *c)
 {
+	char bytes[READ_SIZE];
 	ssize_t n;
 
-	/* The lines before .at were given out. A line that has begun moves to the front. */
-	if (c->at > 0) {
-		memmove(c->bytes, c->bytes + c->at, c->len - c->at);
-		c->len -= c->at;
-		c->at = 0;
-	}
-	if (c->len > CLIENT_LINE_MAX)
+	buf_consume(&c->in, c->at);
+	c->at = 0;
+	if (c->in.len > CLIENT_LINE_MAX)
 		return -EPROTO;
-	if (c->room - c->len < READ_SIZE) {
-		size_t room = 2 * c->room > READ_SIZE ? 2 * c->room : READ_SIZE;
-		char *more = realloc(c->bytes, room);
-
-		if (!more)
-			return -ENOMEM;
-		c->bytes = more;
-		c->room = room;
-	}
 	do
-		n = recv(c->fd, c->bytes + c->len, c->room - c->len, 0);
+		n = recv(c->fd, bytes, sizeof(bytes), 0);
 	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return errno == ECONNRESET ? -EPIPE : -errno;
-	if (n == 0)
+	if (n == 0 || (n < 0 && errno == ECONNRESET))
 		return -EPIPE;
-	c->len += (size_t)n;
-	return 0;
+	if (n < 0)
+		return -errno;
+	buf_add(&c->in, bytes, (size_t)n);
+	return c->in.failed ? -ENOMEM : 0;
 }

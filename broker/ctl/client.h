@@ -5,21 +5,21 @@
  */
 #pragma once
 
-#include "base/strbuf.h"
+#include "base/buf.h"
 
 #define CLIENT_LINE_MAX	   (1 << 20) /* of an answer, bytes */
 #define CLIENT_REQUEST_MAX 4096	     /* the most that a broker takes, with the newline */
 
 struct client {
-	int fd;	     /* -1: closed */
-	char *path;  /* of the socket; NULL: closed */
-	char *bytes; /* what has come; the lines before @at were given out already */
-	size_t at, len, room;
+	int fd;	       /* -1: closed */
+	char *path;    /* of the socket; NULL: closed */
+	struct buf in; /* what has come */
+	size_t at;     /* the lines in it before this were given out */
 };
 
 #define CLIENT_INIT                                                                                \
 	{                                                                                          \
-		.fd = -1                                                                           \
+		.fd = -1, .in = BUF_INIT(2 * CLIENT_LINE_MAX)                                      \
 	}
 
 void client_close(struct client *c);

@@ -2,7 +2,6 @@
 
 #include <string.h>
 #include "ctl/ask.h"
-#include "ctl/completion_text.h"
 #include "ctl/out.h"
 
 #define TEXT_MAX (16 << 20)
@@ -12,6 +11,17 @@
  * of.
  */
 extern const char completion_bash[], completion_zsh[], completion_fish[];
+
+/* Of brokerctl itself. Those before OWN_ANYWHERE must stand before the command. */
+static const struct command_option own_options[] = {
+	{ .name = "-c", .value = KIND_FILE },
+	{ .name = "-s", .value = KIND_FILE },
+	{ .name = "--color", .value = KIND_COLOR },
+	{ .name = "--version" },
+	{ .name = "--json" },
+	{ .name = "--help" },
+};
+#define OWN_ANYWHERE 4
 
 enum ctl_exit ctl_completion(struct ctl *ctl)
 {
@@ -23,26 +33,193 @@ enum ctl_exit ctl_completion(struct ctl *ctl)
 	return CTL_OK;
 }
 
-enum ctl_exit ctl_complete(struct ctl *ctl)
+/* --- reading the line ---------------------------------------------------------------------- */
+
+struct line {
+	const struct command *command;	     /* before the cursor; NULL: none yet */
+	size_t n_arguments;		     /* of the command, before the cursor */
+	const struct command_option *option; /* its value belongs at the cursor; NULL: none */
+	bool is_rest;			     /* the cursor is behind "--" */
+	struct find_options find;	     /* the broker that the line names */
+};
+
+static const struct command unknown = { .name = "?" };
+
+/* Option @word, if its value is the word after it; else NULL. */
+static const struct command_option *option_of(const struct line *l, const char *word)
 {
-	char *const status[] = { (char[]){ "status" }, NULL }, *const *words = ctl->request.rest;
+	const struct command_option *options = l->command ? l->command->options : own_options;
+	size_t n = l->command ? COMMAND_OPTIONS : ARRAY_SIZE(own_options);
+
+	for (size_t i = 0; i < n && options[i].name; i++)
+		if (options[i].value != KIND_NONE && !strcmp(options[i].name, word))
+			return &options[i];
+	return NULL;
+}
+
+static void read_plain_word(struct line *l, const char *word)
+{
+	const struct command *longer = NULL;
+
+	if (!l->command) {
+		l->command = command_find(word);
+		if (!l->command)
+			l->command = &unknown;
+		return;
+	}
+	/* "abort" after "reload" makes another command of it. */
+	if (l->n_arguments == 0)
+		longer = command_find_longer(l->command, word);
+	if (longer)
+		l->command = longer;
+	else
+		l->n_arguments++;
+}
+
+static void read_word(struct line *l, const char *word)
+{
+	if (l->option) {
+		if (!strcmp(l->option->name, "-c"))
+			l->find.file = word;
+		else if (!strcmp(l->option->name, "-s"))
+			l->find.socket = word;
+		l->option = NULL;
+	} else if (!strcmp(word, "--") && l->command && l->command->rest) {
+		l->is_rest = true;
+	} else if (word[0] == '-') {
+		l->option = option_of(l, word);
+	} else {
+		read_plain_word(l, word);
+	}
+}
+
+/* What belongs at the cursor, if no option does. */
+static enum command_kind kind_of(const struct line *l)
+{
+	if (l->is_rest)
+		return KIND_PROGRAM;
+	if (l->option)
+		return l->option->value;
+	if (!l->command)
+		return KIND_COMMAND;
+	if (l->n_arguments < COMMAND_ARGUMENTS)
+		return l->command->arguments[l->n_arguments].kind;
+	return KIND_NONE;
+}
+
+/* --- the candidates ---------------------------------------------------------------------- */
+
+static void add(struct buf *out, const char *candidate, const char *description)
+{
+	buf_addf(out, "%s%s%s\n", candidate, description ? "\t" : "",
+		 description ? description : "");
+}
+
+/* What may follow the words @first, which may be empty, in the names of commands. */
+static void add_commands(struct buf *out, const char *first)
+{
+	size_t len = strlen(first);
+
+	for (size_t i = 0; i < command_count; i++) {
+		const struct command *c = &command_table[i];
+		const char *rest = c->name + len + (len > 0);
+
+		if (!c->hidden && !strncmp(c->name, first, len) && (!len || c->name[len] == ' ') &&
+		    !strchr(rest, ' '))
+			add(out, rest, c->help);
+	}
+}
+
+static void add_options(const struct command_option *options, size_t n, struct buf *out)
+{
+	for (size_t i = 0; i < n && options[i].name; i++) {
+		const char letter[] = { '-', options[i].letter, '\0' };
+
+		if (letter[1])
+			add(out, letter, options[i].help);
+		add(out, options[i].name, options[i].help);
+	}
+}
+
+/* Each name once: in a reload two generations have a worker. */
+static void add_names(const struct view *names, enum view_type type, const char *key,
+		      struct buf *out)
+{
+	const struct view_row *row = NULL;
+
+	while ((row = view_next(names, NULL, type, row))) {
+		const char *name = json_doc_text(row->object, key);
+		const struct view_row *first = NULL;
+
+		do
+			first = view_next(names, NULL, type, first);
+		while (strcmp(json_doc_text(first->object, key), name) != 0);
+		if (first == row)
+			add(out, name, NULL);
+	}
+}
+
+/* The names of services and workers, which only a broker knows. */
+static void add_known(struct ctl *ctl, enum command_kind kind, struct buf *out)
+{
+	char *const status[] = { (char[]){ "status" }, NULL };
 	struct view names = { .n_rows = 0 };
 	struct ask ask = { .view = &names, .patience_ms = ASK_PATIENCE_MS };
-	struct buf text = BUF_INIT(TEXT_MAX);
-	struct completion completion;
-	size_t n = 0;
+	bool services = kind == KIND_SERVICE || kind == KIND_TARGET;
+	bool workers = kind == KIND_WORKER || kind == KIND_TARGET || kind == KIND_PINNED;
 
-	while (words && words[n])
-		n++;
-	completion = completion_read(words, n);
-	ctl->find = completion.find;
+	if (!services && !workers)
+		return;
 	ctl->words = status;
 	ctl->n_words = 1;
 	/* Without a broker there are no names; all else is completed all the same. */
-	if (completion_needs_names(&completion))
-		(void)ask_run(&ask, ctl);
-	completion_text(&completion, &names, &text);
-	out_buf(&text);
+	(void)ask_run(&ask, ctl);
+	if (services)
+		add_names(&names, VIEW_SERVICE, "service", out);
+	if (workers)
+		add_names(&names, VIEW_WORKER, "worker", out);
 	view_deinit(&names);
+}
+
+static void add_values(struct ctl *ctl, enum command_kind kind, struct buf *out)
+{
+	static const char *const fixed[] = {
+		[KIND_SIGNAL] = "HUP\nINT\nQUIT\nUSR1\nUSR2\nTERM\nSTOP\nCONT\nKILL\nWINCH\n",
+		[KIND_PINNED] = "all\n",
+		[KIND_SHELL] = "bash\nzsh\nfish\n",
+		[KIND_PROGRAM] = ":programs\n",
+		[KIND_FILE] = ":files\n",
+		[KIND_COLOR] = "auto\nalways\nnever\n",
+	};
+
+	if (kind < ARRAY_SIZE(fixed) && fixed[kind])
+		buf_add_str(out, fixed[kind]);
+	if (kind == KIND_COMMAND)
+		add_commands(out, "");
+	add_known(ctl, kind, out);
+}
+
+enum ctl_exit ctl_complete(struct ctl *ctl)
+{
+	char *const *words = ctl->request.rest;
+	struct buf text = BUF_INIT(TEXT_MAX);
+	struct line l = { .option = NULL };
+	size_t own;
+
+	while (words && words[0] && words[1] && !l.is_rest)
+		read_word(&l, *words++);
+	ctl->find = l.find;
+	own = l.command ? OWN_ANYWHERE : 0;
+	if (words && *words && **words == '-' && !l.is_rest && !l.option) {
+		if (l.command)
+			add_options(l.command->options, COMMAND_OPTIONS, &text);
+		add_options(own_options + own, ARRAY_SIZE(own_options) - own, &text);
+	} else {
+		/* The second word of a command may stand where its first argument may. */
+		if (l.command && l.n_arguments == 0 && !l.option && !l.is_rest)
+			add_commands(&text, l.command->name);
+		add_values(ctl, kind_of(&l), &text);
+	}
+	out_buf(&text);
 	return CTL_OK;
 }

@@ -1,8 +1,8 @@
 /*
  * ctl - one run of brokerctl: what was typed, which broker it is for, and how it ends.
  *
- * Types only. Each command is a function ctl_COMMAND() in a file of its own; it connects to the
- * broker itself if it needs one.
+ * Types only. A command is a function ctl_COMMAND() in a file of its own, or ctl_show() if its
+ * answer is only printed. It connects to the broker itself if it needs one.
  */
 #pragma once
 

@@ -9,12 +9,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "ctl/ask.h"
 #include "ctl/debugger.h"
 #include "ctl/out.h"
+#include "base/strlist.h"
 #include "base/words.h"
 #include "sys/tool.h"
 
@@ -25,8 +27,7 @@ struct debug {
 	char state[16]; /* of the worker, as the broker last said; empty: still held */
 	char worker[128];
 	int64_t pid;
-	char *words[DEBUGGER_WORDS_MAX]; /* the debug_command of this service */
-	size_t n_words;
+	char **words; /* the debug_command of this service; NULL: it has none */
 };
 
 static bool take_line(struct ask *ask, const struct json_value *line)
@@ -41,13 +42,9 @@ static bool take_line(struct ask *ask, const struct json_value *line)
 	strbuf_add_escaped(&worker, json_doc_text(line, "worker"),
 			   strlen(json_doc_text(line, "worker")));
 	d->pid = json_doc_number(line, "pid");
-	for (v = json_doc_first(v); v; v = json_doc_next(v)) {
-		if (v->kind != JSON_STRING || d->n_words == ARRAY_SIZE(d->words))
+	for (v = json_doc_first(v); v; v = json_doc_next(v))
+		if (v->kind != JSON_STRING || strlist_append(&d->words, v->text) < 0)
 			return false;
-		d->words[d->n_words] = strdup(v->text);
-		if (!d->words[d->n_words++])
-			return false;
-	}
 	return true;
 }
 
@@ -63,14 +60,14 @@ static bool is_trusted(const struct ctl *ctl)
 	       peer.uid == 0;
 }
 
-static void announce(const struct ctl *ctl, const struct debug *d, const struct debugger *tool)
+static void announce(const struct ctl *ctl, const struct debug *d, char *const *tool)
 {
 	const char *from = request_option(&ctl->request, "--from")->text;
 	STRBUF(command, 4096);
 
-	for (size_t i = 0; i < tool->n; i++) {
+	for (size_t i = 0; tool[i]; i++) {
 		strbuf_add(&command, i ? " " : "");
-		words_add_quoted(&command, tool->argv[i]);
+		words_add_quoted(&command, tool[i]);
 	}
 	out_error("%s (pid %" PRId64 ") is held: it gets no connections%s", d->worker, d->pid,
 		  from ? " but yours"
@@ -92,14 +89,12 @@ static void take_message(struct debug *d, char *line, size_t len)
 	struct json_doc doc;
 	STRBUF(text, 512);
 	const char *message;
-	struct strbuf state;
 
 	if (json_doc_read(line, len, &doc) < 0 ||
 	    strcmp(json_doc_text(doc.value, "type"), "debugged") != 0)
 		return;
 	message = json_doc_text(doc.value, "message");
-	strbuf_init(&state, d->state, sizeof(d->state));
-	strbuf_add(&state, json_doc_text(doc.value, "state"));
+	snprintf(d->state, sizeof(d->state), "%s", json_doc_text(doc.value, "state"));
 	strbuf_add_escaped(&text, message, strlen(message));
 	out_error("%s", text.text);
 }
@@ -121,7 +116,7 @@ static void read_messages(struct tool_watch *watch)
 	take_messages(d);
 	if (r == 0)
 		return;
-	ask_print_loss(d->ctl, r);
+	(void)ask_print_failure(d->ctl, r);
 	watch->fd = -1;
 	strcpy(d->state, "unknown");
 }
@@ -132,28 +127,22 @@ static void read_messages(struct tool_watch *watch)
  */
 static void say_end(const struct debug *d, const char *tool)
 {
-	static const struct {
-		const char *state, *words;
-	} fates[] = {
-		{ "draining", "is left to end" },
-		{ "stopping", "is left to end" },
-		{ "parked", "is kept for a rollback" },
-	};
+	const char *state = d->state, *fate = NULL;
 
-	if (!d->state[0] || !strcmp(d->state, "held") || !strcmp(d->state, "ready")) {
+	if (!strcmp(state, "draining") || !strcmp(state, "stopping"))
+		fate = "is left to end";
+	else if (!strcmp(state, "parked"))
+		fate = "is kept for a rollback";
+	if (fate)
+		out_error("%s has ended; process %" PRId64 ", which was %s, %s", tool, d->pid,
+			  d->worker, fate);
+	else if (!*state || !strcmp(state, "held") || !strcmp(state, "ready"))
 		out_error("%s has ended, %s is released", tool, d->worker);
-		return;
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(fates); i++)
-		if (!strcmp(d->state, fates[i].state)) {
-			out_error("%s has ended; process %" PRId64 ", which was %s, %s", tool,
-				  d->pid, d->worker, fates[i].words);
-			return;
-		}
-	out_error("%s has ended", tool);
+	else
+		out_error("%s has ended", tool);
 }
 
-static enum ctl_exit run(struct ctl *ctl, struct debug *d, const struct debugger *tool)
+static enum ctl_exit run(struct ctl *ctl, struct debug *d, char *const *tool)
 {
 	int status = 0, r;
 
@@ -162,39 +151,30 @@ static enum ctl_exit run(struct ctl *ctl, struct debug *d, const struct debugger
 		out_error("cannot keep %s held: %s", d->worker, strerror(errno));
 		return CTL_FAILED;
 	}
-	d->ctl = ctl;
 	d->watch = (struct tool_watch){ .fd = ctl->client.fd, .ready = read_messages };
 	take_messages(d); /* what came with the answer */
-	r = tool_run(tool->argv, &d->watch, &status);
-	if (r == -ENOENT) {
+	r = tool_run(tool, &d->watch, &status);
+	if (r == -ENOENT)
 		out_error("%s is not installed, so %s is released; others can follow --, as gdb, "
 			  "lldb, strace, perf, gdbserver or any that takes -p PID",
-			  tool->argv[0], d->worker);
-		return CTL_FAILED;
-	}
-	if (r < 0) {
-		out_error("cannot start %s: %s; %s is released", tool->argv[0], strerror(-r),
-			  d->worker);
-		return CTL_FAILED;
-	}
-	say_end(d, tool->argv[0]);
-	return (enum ctl_exit)status;
+			  tool[0], d->worker);
+	else if (r < 0)
+		out_error("cannot start %s: %s; %s is released", tool[0], strerror(-r), d->worker);
+	else
+		say_end(d, tool[0]);
+	return r < 0 ? CTL_FAILED : (enum ctl_exit)status;
 }
 
 static enum ctl_exit start(struct ctl *ctl, struct debug *d)
 {
-	struct debugger tool = { .n = 0 };
 	char *const *words = ctl->request.rest;
 	STRBUF(error, 512);
 	enum ctl_exit code;
-	size_t n = 0;
+	char **tool;
 	int r;
 
-	while (words && words[n])
-		n++;
-	if (n == 0) {
+	if (!words || !words[0]) {
 		words = d->words;
-		n = d->n_words;
 		if (!is_trusted(ctl)) {
 			out_error(
 				"this broker belongs to another user, so root does not run what it "
@@ -207,25 +187,25 @@ static enum ctl_exit start(struct ctl *ctl, struct debug *d)
 		out_error("%s has no process", d->worker);
 		return CTL_FAILED;
 	}
-	r = debugger_build(words, n, d->pid, &tool, &error);
+	r = debugger_build(words, d->pid, &tool, &error);
 	if (r < 0) {
 		out_error("%s", error.len ? error.text : strerror(-r));
 		return CTL_USAGE;
 	}
-	code = run(ctl, d, &tool);
-	debugger_free(&tool);
+	code = run(ctl, d, tool);
+	strlist_free(tool);
 	return code;
 }
 
 enum ctl_exit ctl_debug(struct ctl *ctl)
 {
 	struct debug d = { .ask = { .line = take_line, .patience_ms = ASK_PATIENCE_MS },
+			   .ctl = ctl,
 			   .pid = -1 };
 	enum ctl_exit code = ask_run(&d.ask, ctl);
 
 	if (code == CTL_OK && !ctl->json)
 		code = start(ctl, &d);
-	for (size_t i = 0; i < d.n_words; i++)
-		free(d.words[i]);
+	strlist_free(d.words);
 	return code;
 }

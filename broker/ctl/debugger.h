@@ -1,25 +1,15 @@
 /*
- * debugger - the command line that attaches a tool to a process. Pure.
+ * debugger - the command line that attaches a tool to a process. Pure but for the heap.
  */
 #pragma once
 
 #include "base/strbuf.h"
 
-#define DEBUGGER_WORDS_MAX 256
-
-struct debugger {
-	char *argv[DEBUGGER_WORDS_MAX + 4]; /* NULL-terminated; each is malloc'd */
-	size_t n;
-};
-
-/* An all-zero @d is fine. */
-void debugger_free(struct debugger *d);
-
 /*
- * @words are those of the user, or the debug_command that the broker sent. {pid} in them becomes
- * @pid. If there is none, the process id goes where the tool wants it: for perf after its
- * subcommand, for gdbserver after HOST:PORT, for all others at the end as -p PID. 0; -EINVAL:
- * @error says why this tool cannot attach and what to do instead; -E2BIG, -ENOMEM.
+ * @words, NULL-terminated, are those of the user, or the debug_command that the broker sent. {pid}
+ * in them becomes @pid. If there is none, the process id goes where the tool wants it: for perf
+ * after its subcommand, for gdbserver after HOST:PORT, for all others at the end as -p PID. 0, with
+ * *@ret the caller's, see strlist_free(); -EINVAL: @error says why this tool cannot attach and what
+ * to do instead; -E2BIG: a word is too long; -ENOMEM.
  */
-int debugger_build(char *const *words, size_t n, int64_t pid, struct debugger *ret,
-		   struct strbuf *error);
+int debugger_build(char *const *words, int64_t pid, char ***ret, struct strbuf *error);

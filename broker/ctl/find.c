@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,37 +22,31 @@ static int explain(const char *path, int r, struct strbuf *error)
 {
 	switch (-r) {
 	case ENOENT:
-		strbuf_addf(error, "no broker is running: there is no %s", path);
-		break;
+		return strbuf_fail(error, r, "no broker is running: there is no %s", path);
 	case ECONNREFUSED:
-		strbuf_addf(error, "no broker is running: nothing listens on %s", path);
-		break;
+		return strbuf_fail(error, r, "no broker is running: nothing listens on %s", path);
 	case EACCES:
 	case EPERM:
-		strbuf_addf(error,
-			    "permission denied: %s belongs to another user; ask as that user or as "
-			    "root (sudo), or be in control_group, which may look but not steer",
-			    path);
-		break;
+		return strbuf_fail(
+			error, r,
+			"permission denied: %s belongs to another user; ask as that user or as "
+			"root (sudo), or be in control_group, which may look but not steer",
+			path);
 	case ENOTSOCK:
 	case EPROTOTYPE:
-		strbuf_addf(error, "%s is not the control socket of a broker", path);
-		break;
+		return strbuf_fail(error, r, "%s is not the control socket of a broker", path);
 	case EAGAIN:
-		strbuf_addf(error, "the broker at %s accepts no more connections at the moment",
-			    path);
-		break;
+		return strbuf_fail(error, r,
+				   "the broker at %s accepts no more connections at the moment",
+				   path);
 	default:
-		strbuf_addf(error, "cannot connect to %s: %s", path, strerror(-r));
-		break;
+		return strbuf_fail(error, r, "cannot connect to %s: %m", path);
 	}
-	return r;
 }
 
 static int connect_to(const char *path, struct client *ret, struct strbuf *error)
 {
 	_cleanup_fd_ int fd = -1;
-	char *copy;
 	struct stat st;
 	int r = unix_connect(path, &fd);
 
@@ -60,11 +55,10 @@ static int connect_to(const char *path, struct client *ret, struct strbuf *error
 		r = -ENOTSOCK;
 	if (r < 0)
 		return explain(path, r, error);
-	copy = strdup(path);
-	if (!copy)
+	ret->path = strdup(path);
+	if (!ret->path)
 		return -ENOMEM;
 	ret->fd = fd_take(&fd);
-	ret->path = copy;
 	return 0;
 }
 
@@ -80,27 +74,25 @@ static bool is_directory_of(const char *dir, uid_t uid)
  * this user could have written any socket into @file. @name: of the run directory, with a slash
  * before it.
  */
-static int connect_as_owner(const char *file, const char *name, struct client *ret)
+static bool connect_as_owner(const char *file, const char *name, struct client *ret)
 {
-	_cleanup_free_ char *of_session = NULL, *in_tmp = NULL;
 	struct stat st;
 
 	if (geteuid() != 0 || stat(file, &st) < 0 || st.st_uid == 0)
-		return -ENOENT;
-	if (asprintf(&of_session, "/run/user/%u/broker", (unsigned)st.st_uid) < 0 ||
-	    asprintf(&in_tmp, "/tmp/broker-%u", (unsigned)st.st_uid) < 0)
-		return -ENOMEM;
+		return false;
 	for (unsigned i = 0; i < 2; i++) {
-		const char *base = i == 0 ? of_session : in_tmp;
-		_cleanup_free_ char *path = NULL;
+		STRBUF(path, PATH_MAX);
 		STRBUF(ignored, 1024);
 
-		if (is_directory_of(base, st.st_uid) &&
-		    asprintf(&path, "%s%s/" CONTROL_NAME, base, name) >= 0 &&
-		    connect_to(path, ret, &ignored) == 0)
-			return 0;
+		strbuf_addf(&path, i == 0 ? "/run/user/%u/broker" : "/tmp/broker-%u",
+			    (unsigned)st.st_uid);
+		if (!is_directory_of(path.text, st.st_uid))
+			continue;
+		strbuf_addf(&path, "%s/" CONTROL_NAME, name);
+		if (connect_to(path.text, ret, &ignored) == 0)
+			return true;
 	}
-	return -ENOENT;
+	return false;
 }
 
 /*
@@ -109,18 +101,21 @@ static int connect_as_owner(const char *file, const char *name, struct client *r
  */
 static int connect_by_name(const char *file, struct client *ret, struct strbuf *error)
 {
-	_cleanup_free_ char *own = rundir_default(file), *path = NULL, *of_root = NULL;
+	_cleanup_free_ char *own = rundir_default(file);
+	const char *name = own ? strrchr(own, '/') : NULL;
+	STRBUF(path, PATH_MAX);
+	STRBUF(of_root, PATH_MAX);
 	int r;
 
-	if (!own || asprintf(&path, "%s/" CONTROL_NAME, own) < 0 ||
-	    asprintf(&of_root, "/run/broker%s/" CONTROL_NAME, strrchr(own, '/')) < 0)
+	if (!own)
 		return -ENOMEM;
+	strbuf_addf(&path, "%s/" CONTROL_NAME, own);
+	strbuf_addf(&of_root, "/run/broker%s/" CONTROL_NAME, name);
 	/* A directory that we may not look into is root's: connecting fails, and says so. */
-	if (strcmp(path, of_root) != 0 && access(path, F_OK) < 0 &&
-	    (access(of_root, F_OK) == 0 || errno == EACCES))
-		return connect_to(of_root, ret, error);
-	r = connect_to(path, ret, error);
-	if (r == 0 || connect_as_owner(file, strrchr(own, '/'), ret) == 0)
+	if (access(path.text, F_OK) < 0 && (access(of_root.text, F_OK) == 0 || errno == EACCES))
+		return connect_to(of_root.text, ret, error);
+	r = connect_to(path.text, ret, error);
+	if (r == 0 || connect_as_owner(file, name, ret))
 		return 0;
 	if (geteuid() == 0)
 		strbuf_add(error, "; name the broker of another user with -s");
@@ -130,12 +125,12 @@ static int connect_by_name(const char *file, struct client *ret, struct strbuf *
 static int connect_by_conf(const char *file, const struct broker_conf *bc, struct client *ret,
 			   struct strbuf *error)
 {
-	_cleanup_free_ char *path = NULL;
+	STRBUF(path, PATH_MAX);
 
 	switch (bc->control) {
 	case CONTROL_OFF:
-		strbuf_addf(error, "%s has control = off: this broker has no control socket", file);
-		return -ENOENT;
+		return strbuf_fail(error, -ENOENT,
+				   "%s has control = off: this broker has no control socket", file);
 	case CONTROL_PATH:
 		return connect_to(bc->control_path, ret, error);
 	case CONTROL_AUTO:
@@ -143,40 +138,36 @@ static int connect_by_conf(const char *file, const struct broker_conf *bc, struc
 	}
 	if (!bc->run_dir)
 		return connect_by_name(file, ret, error);
-	if (asprintf(&path, "%s/" CONTROL_NAME, bc->run_dir) < 0)
-		return -ENOMEM;
-	return connect_to(path, ret, error);
+	strbuf_addf(&path, "%s/" CONTROL_NAME, bc->run_dir);
+	return connect_to(path.text, ret, error);
 }
 
+/*
+ * The file may be faulty while a broker runs with its earlier content. Mostly its [broker] section
+ * is still good and says where to ask. If not, a broker that chose its own run directory is still
+ * found.
+ */
 static int connect_by_file(const char *file, struct client *ret, struct strbuf *error)
 {
-	STRBUF(faults, CONF_ERROR_BYTES);
 	STRBUF(ignored, 1024);
 	struct conf *conf;
-	int r = config_file_load(file, &conf, &faults), found;
+	int r = config_file_load(file, &conf, error);
+	bool whole = r == 0;
 
-	if (r == 0) {
-		r = connect_by_conf(file, &conf->broker, ret, error);
+	if (whole || config_file_load_broker(file, &conf) == 0) {
+		int found = connect_by_conf(file, &conf->broker, ret, whole ? error : &ignored);
+
 		conf_free(conf);
+		if (whole || found == 0)
+			return found;
+	}
+	if (access(file, F_OK) < 0)
 		return r;
-	}
-	/*
-	 * The file may be faulty while a broker runs with its earlier content. Mostly its [broker]
-	 * section is still good and says where to ask. If not, a broker that chose its own run
-	 * directory is still found.
-	 */
-	if (config_file_load_broker(file, &conf) == 0) {
-		found = connect_by_conf(file, &conf->broker, ret, &ignored);
-		conf_free(conf);
-		if (found == 0)
-			return 0;
-	}
-	if (access(file, F_OK) == 0 && connect_by_name(file, ret, &ignored) == 0)
+	if (connect_by_name(file, ret, &ignored) == 0)
 		return 0;
-	strbuf_addf(error, "%s", faults.len ? faults.text : strerror(-r));
-	if (access(file, F_OK) == 0)
-		strbuf_add(error, "\nwhere its broker listens is not known then; name the socket "
-				  "with -s");
+	strbuf_addf(error,
+		    "%s\nwhere its broker listens is not known then; name the socket with -s",
+		    error->len ? "" : strerror(-r));
 	return r;
 }
 
@@ -187,12 +178,6 @@ struct search {
 	unsigned n, denied;
 	struct strbuf *list; /* a line for each */
 };
-
-/* In /tmp anybody could have made the directory, to pose as a broker. */
-static bool is_trusted(const char *dir)
-{
-	return is_directory_of(dir, 0) || is_directory_of(dir, geteuid());
-}
 
 /* Its command line tells which broker it is, even if it is stopped and would not answer. */
 static void add_process(int fd, struct strbuf *out)
@@ -216,82 +201,76 @@ static void add_process(int fd, struct strbuf *out)
 	strbuf_add_escaped(out, command, strlen(command));
 }
 
-static void try_directory(const char *dir, struct search *s)
+/* @path, which is malloc'd, becomes ours. */
+static void try_socket(char *path, struct search *s)
 {
-	_cleanup_free_ char *path = NULL;
 	_cleanup_fd_ int fd = -1;
-	int r;
+	int r = unix_connect(path, &fd);
 
-	if (asprintf(&path, "%s/" CONTROL_NAME, dir) < 0)
-		return;
-	r = unix_connect(path, &fd);
+	if (r == 0 || r == -EACCES)
+		strbuf_addf(s->list, "\n  %s", path);
 	if (r == -EACCES) {
 		s->denied++;
-		strbuf_addf(s->list, "\n  %s (permission denied)", path);
+		strbuf_add(s->list, " (permission denied)");
+	} else if (r == 0) {
+		add_process(fd, s->list);
+		if (s->n++ == 0) {
+			s->first->fd = fd_take(&fd);
+			s->first->path = path;
+			return;
+		}
 	}
-	if (r < 0)
-		return;
-	strbuf_addf(s->list, "\n  %s", path);
-	add_process(fd, s->list);
-	if (s->n++ == 0) {
-		s->first->fd = fd_take(&fd);
-		s->first->path = path;
-		path = NULL;
-	}
+	free(path);
 }
 
+/* In /tmp anybody could have made @base, to pose as a broker. */
 static void search_below(const char *base, struct search *s)
 {
+	bool trusted = is_directory_of(base, 0) || is_directory_of(base, geteuid());
+	DIR *dir = trusted ? opendir(base) : NULL;
 	const struct dirent *entry;
-	DIR *dir;
+	char *path;
 
-	if (!is_trusted(base))
-		return;
-	dir = opendir(base);
-	if (!dir)
-		return;
-	for (unsigned i = 0; i < ENTRIES_MAX && (entry = readdir(dir)); i++) {
-		_cleanup_free_ char *path = NULL;
-
-		if (entry->d_name[0] != '.' && asprintf(&path, "%s/%s", base, entry->d_name) >= 0)
-			try_directory(path, s);
-	}
-	closedir(dir);
+	for (unsigned i = 0; dir && i < ENTRIES_MAX && (entry = readdir(dir)); i++)
+		if (entry->d_name[0] != '.' &&
+		    asprintf(&path, "%s/%s/" CONTROL_NAME, base, entry->d_name) >= 0)
+			try_socket(path, s);
+	if (dir)
+		closedir(dir);
 }
 
 static int connect_to_the_only_one(struct client *ret, struct strbuf *error)
 {
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
+	STRBUF(of_session, PATH_MAX);
+	STRBUF(in_tmp, 64);
 	STRBUF(list, 8192);
 	struct search found = { .first = ret, .list = &list };
-	_cleanup_free_ char *of_session = NULL, *in_tmp = NULL;
 
+	if (runtime && *runtime == '/')
+		strbuf_addf(&of_session, "%s/broker", runtime);
+	strbuf_addf(&in_tmp, "/tmp/broker-%u", (unsigned)geteuid());
 	search_below("/run/broker", &found);
-	if (runtime && *runtime == '/' && asprintf(&of_session, "%s/broker", runtime) >= 0)
-		search_below(of_session, &found);
-	if (asprintf(&in_tmp, "/tmp/broker-%u", (unsigned)geteuid()) >= 0)
-		search_below(in_tmp, &found);
+	search_below(of_session.text, &found);
+	search_below(in_tmp.text, &found);
 	if (found.n == 1)
 		return 0;
 	client_close(ret);
-	if (found.n > 1) {
-		strbuf_addf(error,
-			    "%u brokers are running; choose one with -s SOCKET or -c FILE:%s",
-			    found.n, list.text);
-	} else if (found.denied > 0) {
-		strbuf_addf(error,
-			    "permission denied: run as the broker's user or as root (sudo):%s",
-			    list.text);
-		return -EACCES;
-	} else {
-		strbuf_addf(
-			error,
-			"no broker is running: none was found in /run/broker%s%s and %s, and there "
-			"is no ./" DEFAULT_FILE "; name one with -c FILE or -s SOCKET",
-			of_session ? ", " : "", of_session ? of_session : "",
-			in_tmp ? in_tmp : "/tmp");
-	}
-	return -ENOENT;
+	if (found.n > 1)
+		return strbuf_fail(
+			error, -ENOENT,
+			"%u brokers are running; choose one with -s SOCKET or -c FILE:%s", found.n,
+			list.text);
+	if (found.denied > 0)
+		return strbuf_fail(
+			error, -EACCES,
+			"permission denied: run as the broker's user or as root (sudo):%s",
+			list.text);
+	return strbuf_fail(
+		error, -ENOENT,
+		"no broker is running: none was found in /run/broker%s%s and %s, and there is no "
+		"./" DEFAULT_FILE "; name one with -c FILE or -s SOCKET",
+		of_session.len ? ", " : "", of_session.text, in_tmp.text);
 }
 
 int find_broker(const struct find_options *options, struct client *ret, struct strbuf *error)

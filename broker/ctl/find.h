@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "base/strbuf.h"
 #include "ctl/client.h"
 
 struct find_options {

@@ -1,55 +1,135 @@
 #include "help.h"
 
 #include <string.h>
-#include "ctl/help_text.h"
 #include "ctl/out.h"
 
-#define TEXT_MAX (1 << 20)
+#define TEXT_MAX     (1 << 20)
+#define NAME_COLUMNS 28
+#define WIDTH_MAX    100 /* longer lines are hard to read, whatever the screen */
+
+static const char head[] =
+	"usage: brokerctl [options] COMMAND [ARGUMENT]...\n"
+	"\n"
+	"  -c FILE          talk to the broker with this configuration file\n"
+	"  -s SOCKET        talk to the broker with this control socket\n"
+	"  --json           print the broker's lines of JSON: see docs/control.md\n"
+	"  --color=WHEN     use colours: auto (on a terminal), always or never\n"
+	"  -V, --version    print the version\n"
+	"  -h, --help       print this\n"
+	"\n"
+	"Without -c and -s: $BROKER_CONTROL, ./broker.ini, or the only broker that runs here.\n"
+	"\n";
+
+static const char tail[] = "\n"
+			   "brokerctl help COMMAND says more. Exit status: 0 done, 1 refused or "
+			   "failed, 2 wrong usage,\n"
+			   "3 no broker could be reached, 4 the reload was aborted, 130 Ctrl-C.\n";
+
+static void add_row(const struct screen *screen, const char *name, const char *text,
+		    struct buf *out)
+{
+	struct text_line line;
+
+	text_begin(&line, out, TEXT_UNLIMITED, screen->color);
+	text_pad(&line, 2);
+	text_add(&line, TEXT_BOLD, name);
+	/* If both do not fit in one line, the text goes below the name. */
+	if (line.column + 2 > NAME_COLUMNS || NAME_COLUMNS + text_width(text) > screen->columns) {
+		text_end(&line);
+		text_wrap(out, screen->columns, 8, text);
+		return;
+	}
+	text_pad(&line, NAME_COLUMNS);
+	text_add(&line, TEXT_PLAIN, text);
+	text_end(&line);
+}
+
+static void add_all(const struct screen *screen, struct buf *out)
+{
+	buf_add_str(out, head);
+	for (size_t i = 0; i < command_count; i++) {
+		const struct command *c = &command_table[i];
+		STRBUF(name, 128);
+
+		if (c->hidden)
+			continue;
+		/* Its arguments, but not its options: those are in its own help. */
+		strbuf_add(&name, c->name);
+		for (size_t a = 0; a < COMMAND_ARGUMENTS && c->arguments[a].kind; a++)
+			strbuf_addf(&name, c->arguments[a].optional ? " [%s]" : " %s",
+				    c->arguments[a].name);
+		add_row(screen, name.text, c->help, out);
+	}
+	buf_add_str(out, tail);
+}
+
+static void add_command(const struct command *c, const struct screen *screen, struct buf *out)
+{
+	STRBUF(usage, 512);
+
+	command_usage(c, &usage);
+	buf_addf(out, "usage: brokerctl %s\n\n", usage.text);
+	text_wrap(out, screen->columns, 0, c->help);
+	if (c->options[0].name)
+		buf_add_str(out, "\n");
+	for (size_t i = 0; i < COMMAND_OPTIONS && c->options[i].name; i++) {
+		const struct command_option *o = &c->options[i];
+		STRBUF(name, 128);
+
+		if (o->letter)
+			strbuf_addf(&name, "-%c, ", o->letter);
+		strbuf_add(&name, o->name);
+		if (o->value != KIND_NONE)
+			strbuf_addf(&name, " %s", o->value_name);
+		add_row(screen, name.text, o->help, out);
+	}
+	if (c->more) {
+		buf_add_str(out, "\n");
+		text_wrap(out, screen->columns, 0, c->more);
+	}
+}
 
 void help_print(const struct command *c)
 {
 	struct buf text = BUF_INIT(TEXT_MAX);
 	struct screen screen = out_screen();
 
+	if (screen.columns > WIDTH_MAX)
+		screen.columns = WIDTH_MAX;
 	if (c)
-		help_command_text(c, &screen, &text);
+		add_command(c, &screen, &text);
 	else
-		help_text(&screen, &text);
+		add_all(&screen, &text);
 	out_buf(&text);
-}
-
-/* "reload" shows "reload abort" too. */
-static bool is_about(const struct command *c, const char *name)
-{
-	size_t len = strlen(name);
-
-	return !strncmp(c->name, name, len) && (!c->name[len] || c->name[len] == ' ');
 }
 
 enum ctl_exit ctl_help(struct ctl *ctl)
 {
 	const char *name = ctl->request.arguments[0].text;
 	char *const words[] = { (char *)(uintptr_t)name, NULL };
+	size_t len = name ? strlen(name) : 0;
 	struct request request;
 	STRBUF(error, 512);
-	bool any = false;
 
 	if (!name) {
 		help_print(NULL);
 		return CTL_OK;
 	}
-	for (size_t i = 0; i < command_count; i++) {
-		if (!is_about(&command_table[i], name))
-			continue;
-		if (any)
-			out_text("\n");
-		help_print(&command_table[i]);
-		any = true;
+	if (!command_find(name)) {
+		/* This fails, with the same words as for any unknown command. */
+		(void)command_parse(words, 1, &request, &error);
+		out_error("%s", error.text);
+		return CTL_USAGE;
 	}
-	if (any)
-		return CTL_OK;
-	/* This fails, with the same words as for any unknown command, and the nearest name. */
-	(void)command_parse(words, 1, &request, &error);
-	out_error("%s", error.text);
-	return CTL_USAGE;
+	for (size_t i = 0; i < command_count; i++) {
+		const struct command *c = &command_table[i];
+
+		/* "reload" shows "reload abort" too. */
+		if (strncmp(c->name, name, len) != 0 || (c->name[len] && c->name[len] != ' '))
+			continue;
+		if (c->name[len])
+			out_text("\n");
+		help_print(c);
+	}
+	return CTL_OK;
 }

@@ -12,71 +12,59 @@
 #include "ctl/doctor.h"
 #include "ctl/help.h"
 #include "ctl/out.h"
-#include "ctl/reload.h"
 #include "ctl/show.h"
 #include "ctl/top.h"
 
-enum { OPT_JSON = 256, OPT_COLOR };
-
 struct arguments {
-	enum out_color color;
 	bool help, version;
 };
 
-static bool read_color(const char *text, enum out_color *ret)
+static bool set_color(const char *text)
 {
-	static const char *const words[] = {
-		[OUT_COLOR_AUTO] = "auto",
-		[OUT_COLOR_ALWAYS] = "always",
-		[OUT_COLOR_NEVER] = "never",
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
-		if (strcmp(words[i], text) == 0) {
-			*ret = (enum out_color)i;
-			return true;
-		}
-	}
-	out_error("--color must be auto, always or never, not \"%s\"", text);
-	return false;
-}
-
-/* Options of brokerctl itself may follow the command too: people write `status --json`. */
-static bool is_own_option(const char *word, struct ctl *ctl, struct arguments *args, bool *ret_bad)
-{
-	if (!strcmp(word, "--json"))
-		ctl->json = true;
-	else if (!strcmp(word, "--help") || !strcmp(word, "-h"))
-		args->help = true;
-	else if (!strncmp(word, "--color=", 8))
-		*ret_bad = *ret_bad || !read_color(word + 8, &args->color);
-	else
+	if (!strcmp(text, "auto")) {
+		out_init(OUT_COLOR_AUTO);
+	} else if (!strcmp(text, "always")) {
+		out_init(OUT_COLOR_ALWAYS);
+	} else if (!strcmp(text, "never")) {
+		out_init(OUT_COLOR_NEVER);
+	} else {
+		out_error("--color must be auto, always or never, not \"%s\"", text);
 		return false;
+	}
 	return true;
 }
 
-/* Takes our own options out of the words of the command. What follows "--" is not ours. */
-static size_t take_own_options(char **words, size_t n, struct ctl *ctl, struct arguments *args,
-			       bool *ret_bad)
+/*
+ * Takes our own options out of the *@n words of the command: people write `status --json`. What
+ * follows "--" is not ours. False: what is wrong was printed.
+ */
+static bool take_own_options(char **words, size_t *n, struct ctl *ctl, struct arguments *args)
 {
 	size_t kept = 0;
 	bool ours = true;
 
-	for (size_t i = 0; i < n; i++) {
-		ours = ours && strcmp(words[i], "--") != 0;
-		if (!ours || !is_own_option(words[i], ctl, args, ret_bad))
-			words[kept++] = words[i];
+	for (size_t i = 0; i < *n; i++) {
+		char *word = words[i];
+
+		ours = ours && strcmp(word, "--") != 0;
+		if (ours && !strcmp(word, "--json"))
+			ctl->json = true;
+		else if (ours && (!strcmp(word, "--help") || !strcmp(word, "-h")))
+			args->help = true;
+		else if (!ours || strncmp(word, "--color=", 8) != 0)
+			words[kept++] = word;
+		else if (!set_color(word + 8))
+			return false;
 	}
 	words[kept] = NULL;
-	return kept;
+	*n = kept;
+	return true;
 }
 
 static const struct option longs[] = {
-	{ "json", no_argument, NULL, OPT_JSON },
-	{ "color", required_argument, NULL, OPT_COLOR },
-	{ "version", no_argument, NULL, 'V' },
-	{ "help", no_argument, NULL, 'h' },
-	{ NULL, 0, NULL, 0 },
+	{ "json", no_argument, NULL, 'J' }, /* this and C are long only */
+	{ "color", required_argument, NULL, 'C' }, { "version", no_argument, NULL, 'V' },
+	{ "help", no_argument, NULL, 'h' },	   { NULL, 0, NULL, 0 },
 };
 
 static void say_unknown_option(const char *word)
@@ -111,11 +99,11 @@ static bool parse_options(int argc, char **argv, struct ctl *ctl, struct argumen
 		case 's':
 			ctl->find.socket = optarg;
 			break;
-		case OPT_JSON:
+		case 'J':
 			ctl->json = true;
 			break;
-		case OPT_COLOR:
-			if (!read_color(optarg, &ret->color))
+		case 'C':
+			if (!set_color(optarg))
 				return false;
 			break;
 		case 'V':
@@ -141,15 +129,9 @@ static bool parse_options(int argc, char **argv, struct ctl *ctl, struct argumen
 
 /* All others are asked of the broker, and what it answers is shown. */
 static enum ctl_exit (*const commands[])(struct ctl *ctl) = {
-	[COMMAND_TOP] = ctl_top,
-	[COMMAND_RELOAD] = ctl_reload,
-	[COMMAND_RESTART] = ctl_reload,
-	[COMMAND_ROLLBACK] = ctl_reload,
-	[COMMAND_DEBUG] = ctl_debug,
-	[COMMAND_DOCTOR] = ctl_doctor,
-	[COMMAND_COMPLETION] = ctl_completion,
-	[COMMAND_COMPLETE] = ctl_complete,
-	[COMMAND_HELP] = ctl_help,
+	[COMMAND_TOP] = ctl_top,	   [COMMAND_DEBUG] = ctl_debug,
+	[COMMAND_DOCTOR] = ctl_doctor,	   [COMMAND_COMPLETION] = ctl_completion,
+	[COMMAND_COMPLETE] = ctl_complete, [COMMAND_HELP] = ctl_help,
 };
 
 static enum ctl_exit run_command(struct ctl *ctl)
@@ -173,29 +155,25 @@ static enum ctl_exit run(struct ctl *ctl, char **words, size_t n, const struct a
 		return CTL_USAGE;
 	}
 	ctl->words = words;
-	ctl->n_words = n;
-	/* The broker does not get the words after "--". */
-	for (size_t i = 0; ctl->request.rest && i < n; i++)
-		if (words + i + 1 == (char **)(uintptr_t)ctl->request.rest)
-			ctl->n_words = i;
+	/* The broker does not get "--" and the words after it. */
+	ctl->n_words = ctl->request.rest ? (size_t)(ctl->request.rest - words) - 1 : n;
 	return run_command(ctl);
 }
 
 int main(int argc, char **argv)
 {
 	struct ctl ctl = { .client = CLIENT_INIT };
-	struct arguments args = { .color = OUT_COLOR_AUTO };
-	bool bad = false;
+	struct arguments args = { .help = false };
 	enum ctl_exit code;
 	size_t n;
 	int r;
 
+	out_init(OUT_COLOR_AUTO);
 	if (!parse_options(argc, argv, &ctl, &args))
 		return CTL_USAGE;
-	n = take_own_options(argv + optind, (size_t)(argc - optind), &ctl, &args, &bad);
-	if (bad)
+	n = (size_t)(argc - optind);
+	if (!take_own_options(argv + optind, &n, &ctl, &args))
 		return CTL_USAGE;
-	out_init(args.color);
 	if (args.version) {
 		out_text("brokerctl " BROKER_VERSION "\n");
 		code = CTL_OK;

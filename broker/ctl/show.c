@@ -5,41 +5,95 @@
 #include "ctl/lines_text.h"
 #include "ctl/out.h"
 #include "ctl/status_text.h"
+#include "sys/loop.h"
 
 #define LINE_TEXT_MAX (CLIENT_LINE_MAX * 8) /* escaped and in colour, a line grows */
 #define TEXT_MAX      (64 << 20)
 
 struct show {
 	struct ask ask;
-	struct screen screen;
 	struct view view; /* what is shown when the answer is complete */
 	char section[64]; /* of the configuration: that of the option printed last */
+	const char *name; /* of the command */
+	struct lines_bar bar;
+	bool has_bar;
+	int64_t began_ms;
+	unsigned n_lines, n_steps; /* printed as they came; of a reload */
 };
 
-/* Events and options are printed as they come; the lines of a status are kept for its end. */
-static bool take_line(struct ask *ask, const struct json_value *line)
+static void show_bar(struct ask *ask)
 {
 	struct show *s = container_of(ask, struct show, ask);
 	struct buf text = BUF_INIT(LINE_TEXT_MAX);
+	struct screen screen = out_screen();
 
-	if (lines_add_event(line, &s->screen, &text) ||
-	    lines_add_option(line, &s->screen, s->section, sizeof(s->section), &text)) {
-		out_buf(&text);
-		return true;
-	}
+	if (!s->has_bar || !out_is_terminal())
+		return;
+	lines_add_bar(&s->bar, loop_clock_ms() - s->began_ms, &screen, &text);
+	out_progress(&text);
+}
+
+static bool is_on_the_way(const char *phase)
+{
+	static const char *const phases[] = { "begin", "wait", "start", "ready", "retire" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(phases); i++)
+		if (!strcmp(phases[i], phase))
+			return true;
+	return false;
+}
+
+/* Of a reload. Adds what is to be printed for good. */
+static void take_step(struct show *s, const struct json_value *step, const struct screen *screen,
+		      struct buf *text)
+{
+	const char *phase = json_doc_text(step, "phase");
+
+	s->n_steps++;
+	/* Steps on the way are in the bar. How a service ended stays to be read. */
+	s->has_bar = is_on_the_way(phase);
+	lines_bar_read(step, &s->bar);
+	if (out_is_terminal() && s->has_bar)
+		show_bar(&s->ask);
+	else if (strcmp(phase, "wait") != 0) /* no step, but a sign of life, for the bar */
+		lines_add_step(step, screen, text);
+}
+
+/* Most lines are printed as they come; those of a status are kept for its end. */
+static bool take_line(struct ask *ask, const struct json_value *line)
+{
+	struct show *s = container_of(ask, struct show, ask);
+	const char *type = json_doc_text(line, "type");
+	struct buf text = BUF_INIT(LINE_TEXT_MAX);
+	struct screen screen = out_screen();
+
+	if (!strcmp(type, "progress"))
+		take_step(s, line, &screen, &text);
+	else if (lines_add_event(line, &screen, &text) || lines_add_change(line, &screen, &text) ||
+		 lines_add_option(line, &screen, s->section, sizeof(s->section), &text))
+		s->n_lines++;
 	/* Not the end: the options in force follow. */
-	if (strcmp(json_doc_text(line, "type"), "file-error") == 0)
+	else if (!strcmp(type, "file-error"))
 		out_error("what the file says is not known: %s", json_doc_text(line, "message"));
+	if (text.len || text.failed)
+		out_buf(&text);
 	return true;
+}
+
+static void interrupted(struct ask *ask)
+{
+	const struct show *s = container_of(ask, struct show, ask);
+
+	out_error("the %s continues in the broker; brokerctl status shows it%s", s->name,
+		  strcmp(s->name, "reload") == 0 ? ", brokerctl reload abort aborts it" : "");
 }
 
 static void add_pins(const struct show *s, struct buf *out)
 {
-	struct frame f = { .screen = { .columns = TEXT_UNLIMITED, .color = s->screen.color },
-			   .out = out,
-			   .left = SIZE_MAX };
+	struct frame f = { .screen = out_screen(), .out = out, .left = SIZE_MAX };
 	const struct view_row *row = NULL;
 
+	f.screen.columns = TEXT_UNLIMITED;
 	while ((row = view_next(&s->view, NULL, VIEW_PIN, row)))
 		status_add_pin(&f, 0, row->object);
 	if (!view_count(&s->view, NULL, VIEW_PIN))
@@ -51,6 +105,9 @@ static void add_pins(const struct show *s, struct buf *out)
  * particular to a command: see confirm().
  */
 static const char *const confirmations[] = {
+	[COMMAND_RELOAD] = "the reload has begun; brokerctl status shows it",
+	[COMMAND_RESTART] = "the restart has begun; brokerctl status shows it",
+	[COMMAND_ROLLBACK] = "the rollback has begun; brokerctl status shows it",
 	[COMMAND_RELOAD_ABORT] = "the reload is aborted: workers not yet replaced stay",
 	[COMMAND_SCALE] = "$1 is to have $2 worker$3 until the next reload",
 	[COMMAND_HOLD] = "$1 is held: it gets no connections until brokerctl release $1",
@@ -91,35 +148,44 @@ static void confirm(const struct request *r, struct buf *out)
 	buf_add_str(out, "\n");
 }
 
-static void add_end(const struct show *s, const struct request *r, struct buf *out)
+static void add_end(const struct show *s, const struct request *r, bool plan, struct buf *out)
 {
+	struct screen screen = out_screen();
+
 	if (r->command->id == COMMAND_STATUS)
-		status_text(&s->view, &s->screen, out);
+		status_text(&s->view, &screen, out);
 	else if (r->command->id == COMMAND_PINS)
 		add_pins(s, out);
-	else if (s->ask.message[0])
+	else if (plan && !s->n_lines)
+		buf_add_str(out, "no setting changes; a reload would replace the workers\n");
+	else if (!plan && s->ask.message[0])
 		text_wrap(out, TEXT_UNLIMITED, 0, s->ask.message);
-	else
+	else if (!plan && !s->n_steps)
 		confirm(r, out);
 }
 
 enum ctl_exit ctl_show(struct ctl *ctl)
 {
 	const struct request *r = &ctl->request;
-	bool events = r->command->id == COMMAND_EVENTS;
+	enum command_id id = r->command->id;
+	bool rolls = id == COMMAND_RELOAD || id == COMMAND_RESTART || id == COMMAND_ROLLBACK;
+	bool plan = id == COMMAND_RELOAD && request_has(r, "--plan");
+	bool follows = id == COMMAND_EVENTS && request_has(r, "--follow");
 	struct show s = {
 		.ask = { .line = take_line,
 			 .view = &s.view,
-			 .only_prints = events,
-			 .patience_ms =
-				 events && request_has(r, "--follow") ? -1 : ASK_PATIENCE_MS },
-		.screen = out_screen(),
+			 .tick = show_bar,
+			 .interrupted = rolls ? interrupted : NULL,
+			 .only_prints = id == COMMAND_EVENTS,
+			 .patience_ms = follows || (rolls && !plan) ? -1 : ASK_PATIENCE_MS },
+		.name = r->command->name,
+		.began_ms = loop_clock_ms(),
 	};
 	enum ctl_exit code = ask_run(&s.ask, ctl);
 	struct buf text = BUF_INIT(TEXT_MAX);
 
 	if (code == CTL_OK && !ctl->json) {
-		add_end(&s, r, &text);
+		add_end(&s, r, plan, &text);
 		out_buf(&text);
 	}
 	view_deinit(&s.view);

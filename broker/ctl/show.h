@@ -1,6 +1,6 @@
 /*
- * show - the commands that only print the answer: a screen, a list, events as they
- *        arrive, or a confirmation.
+ * show - the commands that only print the answer: a screen, a list, events as they arrive, the
+ *        steps of a reload, restart or rollback, or a confirmation.
  */
 #pragma once
 

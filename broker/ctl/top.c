@@ -9,108 +9,139 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <termios.h>
 #include <unistd.h>
-#include "ctl/ask.h"
 #include "base/fd.h"
-#include "ctl/connect.h"
+#include "ctl/ask.h"
 #include "ctl/out.h"
-#include "ctl/term.h"
 #include "ctl/top_text.h"
 #include "sys/loop.h"
 
 #define INTERVAL_MS 1000
 #define TEXT_MAX    (16 << 20)
 
+/* Plain ECMA-48, and the alternate screen of xterm: the former content comes back at the end. */
+#define ENTER "\033[?1049h\033[?25l\033[?7l" /* alternate screen, no cursor, no wrapping */
+#define LEAVE "\033[?7h\033[?25h\033[?1049l"
+
 enum top_end { TOP_GOES_ON, TOP_QUIT, TOP_REFUSED };
 
 struct live {
 	struct ctl *ctl;
-	struct term term;
+	struct top top; /* what is shown */
 	int signals;
 	struct view now, before, next; /* next: the answer that is being read */
-	int64_t now_at, before_at;     /* when each was complete */
+	int64_t now_at;		       /* when it was complete; 0: from another connection */
 	int64_t ask_at;		       /* when to ask or connect again */
 	int64_t asked_at;	       /* 0: nothing is asked */
-	enum workers_sort sort;
-	char notice[512]; /* empty: all is well */
 	char refusal[512];
 };
 
-static void draw(struct live *live)
+/* --- the terminal ------------------------------------------------------------------------ */
+
+/* Keys come one by one, unseen. Ctrl-C stays a signal. *@ret: what to go back to. 0 or -errno. */
+static int open_terminal(struct termios *ret)
 {
-	struct top top = {
-		.now = &live->now,
-		.before = live->before_at ? &live->before : NULL,
-		.ms = live->now_at - live->before_at,
-		.sort = live->sort,
-		.notice = live->notice[0] ? live->notice : NULL,
-	};
+	struct termios raw;
+
+	if (tcgetattr(STDIN_FILENO, ret) < 0)
+		return -errno;
+	raw = *ret;
+	raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+	raw.c_cc[VMIN] = 1;
+	raw.c_cc[VTIME] = 0;
+	if (tcsetattr(STDIN_FILENO, TCSANOW, &raw) < 0)
+		return -errno;
+	out_text(ENTER);
+	(void)out_flush();
+	return 0;
+}
+
+static void close_terminal(const struct termios *before)
+{
+	out_text(LEAVE);
+	(void)out_flush();
+	(void)tcsetattr(STDIN_FILENO, TCSANOW, before);
+}
+
+/* Draws lines, each ended by a newline, over the old ones without flicker. */
+static void draw_lines(const struct buf *lines)
+{
+	const char *at = lines->bytes, *end = at + lines->len;
+
+	out_text("\033[H");
+	while (at < end) {
+		const char *newline = memchr(at, '\n', (size_t)(end - at));
+		size_t len = (size_t)((newline ? newline : end) - at);
+
+		out_bytes(at, len);
+		/* Erase the rest of the line. No newline after the last line: it would scroll. */
+		out_text("\033[K");
+		at += len + 1;
+		if (at < end)
+			out_text("\r\n");
+	}
+	out_text("\033[J");
+	(void)out_flush();
+}
+
+static void draw(const struct live *live)
+{
 	struct screen screen = out_screen();
 	struct buf text = BUF_INIT(TEXT_MAX);
 
-	top_text(&top, &screen, &text);
+	top_text(&live->top, &screen, &text);
 	if (!text.failed)
-		term_draw(&text);
+		draw_lines(&text);
 	buf_deinit(&text);
 }
 
-static void set_notice(struct live *live, const char *text)
-{
-	struct strbuf notice;
-
-	strbuf_init(&notice, live->notice, sizeof(live->notice));
-	strbuf_add(&notice, text);
-}
+/* --- the broker -------------------------------------------------------------------------- */
 
 /* The figures stay on the screen. Those of a new broker cannot be compared with them. */
-static void lose(struct live *live, const char *why)
+static enum top_end lose(struct live *live, const char *why)
 {
 	client_close(&live->ctl->client);
 	view_deinit(&live->next);
-	live->asked_at = live->before_at = 0;
+	live->asked_at = live->now_at = 0;
 	live->ask_at = loop_clock_ms() + INTERVAL_MS;
-	set_notice(live, why);
+	live->top.before = NULL;
+	live->top.notice = why;
 	draw(live);
-}
-
-static void reconnect(struct live *live)
-{
-	STRBUF(ignored, 4096);
-
-	if (find_broker(&live->ctl->find, &live->ctl->client, &ignored) < 0)
-		live->ask_at = loop_clock_ms() + INTERVAL_MS;
-	else
-		live->now_at = 0;
+	return TOP_GOES_ON;
 }
 
 static void ask(struct live *live)
 {
-	char *words[2] = { (char[]){ "status" }, NULL };
-	size_t n = 1;
+	char *words[] = { (char[]){ "status" },
+			  (char *)(uintptr_t)live->ctl->request.arguments[0].text };
+	struct client *client = &live->ctl->client;
+	STRBUF(ignored, 4096);
+	int r = client->fd < 0 ? find_broker(&live->ctl->find, client, &ignored) : 0;
+	int64_t now = loop_clock_ms();
 
-	if (live->ctl->client.fd < 0)
-		reconnect(live);
-	if (live->ctl->client.fd < 0)
+	live->ask_at = now + INTERVAL_MS;
+	if (r < 0)
 		return;
-	if (live->ctl->request.arguments[0].text)
-		words[n++] = (char *)(uintptr_t)live->ctl->request.arguments[0].text;
-	live->asked_at = loop_clock_ms();
-	live->ask_at = live->asked_at + INTERVAL_MS;
+	live->asked_at = now;
 	/* Not checked: if the broker has closed the connection, reading it says so, and why. */
-	(void)client_ask(&live->ctl->client, words, n);
+	(void)client_ask(client, words, words[1] ? 2 : 1);
 }
 
 /* The answer is complete: show it. */
 static void take_answer(struct live *live)
 {
+	int64_t now = loop_clock_ms();
+
 	view_deinit(&live->before);
 	live->before = live->now;
-	live->before_at = live->now_at;
 	live->now = live->next;
 	live->next = (struct view){ 0 };
-	live->now_at = loop_clock_ms();
+	live->top.before = live->now_at ? &live->before : NULL;
+	live->top.ms = now - live->now_at;
+	live->top.notice = NULL;
+	live->now_at = now;
 	live->asked_at = 0;
-	live->notice[0] = '\0';
 	draw(live);
 }
 
@@ -121,10 +152,8 @@ static enum top_end take_line(struct live *live, const char *raw, size_t len)
 	struct strbuf refusal;
 	const char *type;
 
-	if (!copy || json_doc_read(copy, len, &doc) < 0) {
-		lose(live, "the program that answers is not a broker; trying again");
-		return TOP_GOES_ON;
-	}
+	if (!copy || json_doc_read(copy, len, &doc) < 0)
+		return lose(live, "the program that answers is not a broker; trying again");
 	type = json_doc_text(doc.value, "type");
 	if (strcmp(type, "end") == 0) {
 		take_answer(live);
@@ -135,7 +164,7 @@ static enum top_end take_line(struct live *live, const char *raw, size_t len)
 		strbuf_add_escaped(&refusal, message, strlen(message));
 		return TOP_REFUSED;
 	} else if (view_add(&live->next, raw, len) < 0) {
-		lose(live, "cannot read the broker's answer; trying again");
+		return lose(live, "cannot read the broker's answer; trying again");
 	}
 	return TOP_GOES_ON;
 }
@@ -146,14 +175,14 @@ static enum top_end take_answers(struct live *live)
 	char *line;
 	size_t len;
 
-	if (client_read(&live->ctl->client) < 0) {
-		lose(live, "the broker has ended; waiting for it to come back");
-		return TOP_GOES_ON;
-	}
+	if (client_read(&live->ctl->client) < 0)
+		return lose(live, "the broker has ended; waiting for it to come back");
 	while (end == TOP_GOES_ON && client_line(&live->ctl->client, &line, &len))
 		end = take_line(live, line, len);
 	return end;
 }
+
+/* --- what comes -------------------------------------------------------------------------- */
 
 static enum top_end take_keys(struct live *live)
 {
@@ -167,7 +196,7 @@ static enum top_end take_keys(struct live *live)
 		if (keys[i] == 'q' || keys[i] == 'Q')
 			return TOP_QUIT;
 		if (keys[i] == 's') {
-			live->sort = (live->sort + 1) % WORKERS_SORTS;
+			live->top.sort = (live->top.sort + 1) % WORKERS_SORTS;
 			draw(live);
 		}
 	}
@@ -196,10 +225,8 @@ static enum top_end turn(struct live *live)
 	int64_t now = loop_clock_ms(), until;
 	enum top_end end = TOP_GOES_ON;
 
-	if (live->asked_at && now - live->asked_at >= ASK_PATIENCE_MS) {
-		lose(live, "the broker does not answer; trying again");
-		return TOP_GOES_ON;
-	}
+	if (live->asked_at && now - live->asked_at >= ASK_PATIENCE_MS)
+		return lose(live, "the broker does not answer; trying again");
 	if (!live->asked_at && now >= live->ask_at) {
 		ask(live);
 		return TOP_GOES_ON;
@@ -214,25 +241,6 @@ static enum top_end turn(struct live *live)
 	if (end == TOP_GOES_ON && fds[2].revents)
 		end = take_answers(live);
 	return end;
-}
-
-static enum ctl_exit run(struct live *live)
-{
-	enum top_end end = TOP_GOES_ON;
-	int r = term_open(&live->term);
-
-	if (r < 0) {
-		out_error("top: the terminal cannot be used: %s", strerror(-r));
-		return CTL_FAILED;
-	}
-	while (end == TOP_GOES_ON)
-		end = turn(live);
-	term_close(&live->term);
-	if (end == TOP_REFUSED) {
-		out_error("%s", live->refusal);
-		return CTL_FAILED;
-	}
-	return CTL_OK;
 }
 
 /*
@@ -256,8 +264,11 @@ static int open_signals(void)
 
 enum ctl_exit ctl_top(struct ctl *ctl)
 {
-	struct live live = { .ctl = ctl, .signals = -1 };
-	enum ctl_exit code;
+	struct live live = { .ctl = ctl, .top.now = &live.now };
+	enum top_end end = TOP_GOES_ON;
+	_cleanup_fd_ int signals = -1;
+	struct termios before;
+	int r;
 
 	if (!out_is_terminal() || !isatty(STDIN_FILENO)) {
 		out_error(
@@ -265,18 +276,25 @@ enum ctl_exit ctl_top(struct ctl *ctl)
 			"same once");
 		return CTL_USAGE;
 	}
-	code = ctl_connect(ctl);
-	if (code != CTL_OK)
-		return code;
-	live.signals = open_signals();
-	if (live.signals < 0) {
+	if (ask_connect(ctl) != CTL_OK)
+		return CTL_NO_BROKER;
+	live.signals = signals = open_signals();
+	if (signals < 0) {
 		out_error("top: %s", strerror(errno));
 		return CTL_FAILED;
 	}
-	code = run(&live);
-	fd_closep(&live.signals);
+	r = open_terminal(&before);
+	if (r < 0) {
+		out_error("top: the terminal cannot be used: %s", strerror(-r));
+		return CTL_FAILED;
+	}
+	while (end == TOP_GOES_ON)
+		end = turn(&live);
+	close_terminal(&before);
+	if (end == TOP_REFUSED)
+		out_error("%s", live.refusal);
 	view_deinit(&live.now);
 	view_deinit(&live.before);
 	view_deinit(&live.next);
-	return code;
+	return end == TOP_REFUSED ? CTL_FAILED : CTL_OK;
 }

@@ -1,7 +1,5 @@
 #include "top_text.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include "ctl/status_text.h"
 #include "ctl/workers_table.h"
@@ -24,10 +22,8 @@ static void add_service(struct frame *f, const struct top *top, const struct jso
 	const char *name = json_doc_text(s, "service");
 	STRBUF(rate, 32);
 
-	workers_add_rate(&rate,
-			 workers_rate(json_doc_number(json_doc_member(s, "ledger"), "accepted"),
-				      json_doc_number(ledger_of(top->before, name), "accepted"),
-				      top->ms));
+	workers_add_rate(&rate, workers_rate(json_doc_member(s, "ledger"),
+					     ledger_of(top->before, name), "accepted", top->ms));
 	status_add_service(f, s, rate.text);
 }
 
@@ -117,25 +113,21 @@ static void add_reason(struct frame *f, const struct json_value *w,
 	if (!why.len || table->why_at + text_width(why.text) <= f->screen.columns || f->left < 2 ||
 	    !status_begin_line(f, STATUS_INDENT, &line))
 		return;
-	text_addf(&line, TEXT_PLAIN, "%s@%" PRId64 ": %s", json_doc_text(w, "worker"),
-		  json_doc_number(w, "generation"), why.text);
+	text_fill(&line, TEXT_PLAIN, "$worker@$generation: ", w);
+	text_add(&line, TEXT_PLAIN, why.text);
 	text_end(&line);
-}
-
-static bool is_parked(const struct json_value *worker)
-{
-	return strcmp(json_doc_text(worker, "state"), "parked") == 0;
 }
 
 /* Parked workers come last: each says the same, that it is kept for a rollback. */
 static void add_reasons(struct frame *f, const struct workers_table *table, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		if (!is_parked(table->rows[i].worker))
-			add_reason(f, table->rows[i].worker, table);
-	for (size_t i = 0; i < n; i++)
-		if (is_parked(table->rows[i].worker))
-			add_reason(f, table->rows[i].worker, table);
+	for (int parked = 0; parked <= 1; parked++)
+		for (size_t i = 0; i < n; i++) {
+			const struct json_value *w = table->rows[i].worker;
+
+			if (parked == !strcmp(json_doc_text(w, "state"), "parked"))
+				add_reason(f, w, table);
+		}
 }
 
 static void add_workers(struct frame *f, const struct workers_row *rows, size_t n)

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "ctl/text.h"
-#include "ctl/workers_rows.h"
+#include "ctl/workers_table.h"
 
 struct top {
 	const struct view *now, *before; /* @before NULL: no rates yet */

@@ -49,6 +49,91 @@ static const struct workers_column top_columns[WORKERS_COLUMNS] = {
 	{ "CPU%", NULL, CELL_PERCENT, 4 },	{ "WHY", NULL, CELL_WHY, 0 },
 };
 
+/* --- rows -------------------------------------------------------------------------------- */
+
+double workers_rate(const struct json_value *now, const struct json_value *before, const char *key,
+		    int64_t ms)
+{
+	int64_t n = json_doc_number(now, key), was = json_doc_number(before, key);
+
+	return was < 0 || n < was || ms <= 0 ? -1 : (double)(n - was) * MSEC_PER_SEC / (double)ms;
+}
+
+static bool is_same_process(const struct json_value *a, const struct json_value *b)
+{
+	return json_doc_number(a, "pid") == json_doc_number(b, "pid") &&
+	       json_doc_number(a, "generation") == json_doc_number(b, "generation") &&
+	       strcmp(json_doc_text(a, "worker"), json_doc_text(b, "worker")) == 0;
+}
+
+/*
+ * The same process in the answer before. Both answers have the same order, apart from workers that
+ * came or went, so the search starts where the last one was found.
+ */
+static const struct json_value *find_before(const struct view *before, const struct json_value *w,
+					    size_t *from)
+{
+	for (size_t i = 0; before && i < before->n_rows; i++) {
+		size_t at = (*from + i) % before->n_rows;
+		const struct view_row *row = &before->rows[at];
+
+		if (row->type != VIEW_WORKER || !is_same_process(row->object, w))
+			continue;
+		*from = at + 1;
+		return row->object;
+	}
+	return NULL;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct workers_row *x = a, *y = b;
+
+	if (x->key != y->key)
+		return x->key > y->key ? -1 : 1;
+	return x->at < y->at ? -1 : 1;
+}
+
+struct workers_row *workers_rows_make(const struct view *now, const struct view *before, int64_t ms,
+				      enum workers_sort sort, size_t *ret_n)
+{
+	struct workers_row *rows = calloc(view_count(now, NULL, VIEW_WORKER) + 1, sizeof(*rows));
+	const struct view_row *line = NULL;
+	size_t n = 0, from = 0;
+	double highest = 0;
+
+	if (!rows)
+		return NULL;
+	for (; (line = view_next(now, NULL, VIEW_WORKER, line)); n++) {
+		const struct json_value *w = line->object, *b = find_before(before, w, &from);
+		/* @b may be absent: its counts are -1 then, and no rate is known. */
+		double given_rate = workers_rate(w, b, "given", ms);
+		/* Milliseconds of processor time a second are tenths of a percent. */
+		double cpu_percent = workers_rate(w, b, "cpu_ms", ms) / 10;
+		const double keys[WORKERS_SORTS] = {
+			[SORT_BY_RATE] = given_rate,
+			[SORT_BY_CPU] = cpu_percent,
+			[SORT_BY_OPEN] = (double)json_doc_number(w, "open"),
+		};
+
+		rows[n] = (struct workers_row){ .worker = w,
+						.given_rate = given_rate,
+						.cpu_percent = cpu_percent,
+						.key = keys[sort],
+						.at = n };
+		if (given_rate > highest)
+			highest = given_rate;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].given_rate > 0)
+			rows[i].bar =
+				(unsigned)(rows[i].given_rate / highest * WORKERS_BAR_COLUMNS +
+					   0.5);
+	qsort(rows, n, sizeof(*rows), compare);
+	*ret_n = n;
+	return rows;
+}
+
 /* --- cells ------------------------------------------------------------------------------- */
 
 enum text_style workers_state_style(const char *state)

@@ -146,30 +146,15 @@ void command_usage(const struct command *c, struct strbuf *out)
 
 /* --- reading a request --------------------------------------------------------------- */
 
-/* The command that the words begin with, the longest name first. */
-static const struct command *match(char *const *words, size_t n, size_t *ret_used)
+const struct command *command_find_longer(const struct command *c, const char *word)
 {
-	const struct command *found = NULL;
+	STRBUF(name, 128);
 
-	for (size_t i = 0; i < command_count; i++) {
-		const char *name = command_table[i].name, *space = strchr(name, ' ');
-		size_t len = space ? (size_t)(space - name) : strlen(name);
-
-		if (n < 1 || strlen(words[0]) != len || strncmp(words[0], name, len) != 0)
-			continue;
-		if (space && n > 1 && !strcmp(words[1], space + 1)) {
-			*ret_used = 2;
-			return &command_table[i];
-		}
-		if (!space) {
-			*ret_used = 1;
-			found = &command_table[i];
-		}
-	}
-	return found;
+	strbuf_addf(&name, "%s %s", c ? c->name : "", word);
+	return command_find(name.text);
 }
 
-static enum command_result unknown(const char *word, struct strbuf *error)
+static void add_unknown(const char *word, struct strbuf *error)
 {
 	const char *names[ARRAY_SIZE(command_table)], *near;
 	size_t n = 0;
@@ -184,14 +169,6 @@ static enum command_result unknown(const char *word, struct strbuf *error)
 		strbuf_addf(error, "; did you mean %s?", near);
 	else
 		strbuf_add(error, "; help shows all");
-	return COMMAND_UNKNOWN;
-}
-
-static enum command_result wrong_form(const struct command *c, struct strbuf *error)
-{
-	strbuf_add(error, "; usage: ");
-	command_usage(c, error);
-	return COMMAND_BAD;
 }
 
 static void add_nearest_signal(struct strbuf *error, const char *text)
@@ -206,32 +183,35 @@ static void add_nearest_signal(struct strbuf *error, const char *text)
 		strbuf_addf(error, "; did you mean %s?", near);
 }
 
-/* The form of what stands for itself. Names are looked up by the broker. */
-static enum command_result read_value(enum command_kind kind, const char *text,
-				      struct request_value *ret, struct strbuf *error)
+/*
+ * The form of what stands for itself. Names are looked up by the broker. False here and below:
+ * @error says what is wrong, without the usage.
+ */
+static bool read_value(enum command_kind kind, const char *text, struct request_value *ret,
+		       struct strbuf *error)
 {
-	struct request_value value = { .text = text };
 	const char *wrong = NULL;
 	int signal = 0;
 
+	ret->text = text;
 	switch (kind) {
 	case KIND_COUNT:
-		if (units_parse_count(text, &value.number) != 0)
+		if (units_parse_count(text, &ret->number) != 0)
 			wrong = " is not a number";
 		break;
 	case KIND_DURATION:
-		if (units_parse_duration(text, &value.number) != 0 || value.number <= 0)
+		if (units_parse_duration(text, &ret->number) != 0 || ret->number <= 0)
 			wrong = " is not a duration such as 30s or 10m";
 		break;
 	case KIND_SINCE:
-		value.is_id = units_parse_count(text, &value.number) == 0;
-		if (!value.is_id && units_parse_duration(text, &value.number) != 0)
+		ret->is_id = units_parse_count(text, &ret->number) == 0;
+		if (!ret->is_id && units_parse_duration(text, &ret->number) != 0)
 			wrong = " is neither a duration such as 10m nor the id of an event";
 		break;
 	case KIND_SIGNAL:
 		if (units_parse_signal(text, &signal) != 0)
 			wrong = " is not a signal";
-		value.number = signal;
+		ret->number = signal;
 		break;
 	case KIND_SHELL:
 		if (strcmp(text, "bash") != 0 && strcmp(text, "zsh") != 0 &&
@@ -250,60 +230,54 @@ static enum command_result read_value(enum command_kind kind, const char *text,
 	case KIND_COLOR:
 		break;
 	}
-	if (!wrong) {
-		*ret = value;
-		return COMMAND_OK;
-	}
+	if (!wrong)
+		return true;
 	quote_add(error, text);
 	strbuf_add(error, wrong);
 	if (kind == KIND_SIGNAL)
 		add_nearest_signal(error, text);
-	return COMMAND_BAD;
+	return false;
 }
 
-/* The second word of a command's name, as in `help reload abort`. */
-static bool read_second_word(struct request_value *value, const char *text)
+static bool read_argument(struct request *r, const char *text, struct strbuf *error)
 {
-	char *const words[] = { (char *)(uintptr_t)value->text, (char *)(uintptr_t)text };
-	const struct command *named;
-	size_t used = 0;
+	const struct command_argument *arguments = r->command->arguments;
 
-	named = match(words, ARRAY_SIZE(words), &used);
-	if (used == ARRAY_SIZE(words))
-		value->text = named->name;
-	return used == ARRAY_SIZE(words);
-}
+	for (size_t i = 0; i < COMMAND_ARGUMENTS && arguments[i].kind != KIND_NONE; i++) {
+		struct request_value *value = &r->arguments[i];
+		const struct command *named;
 
-static enum command_result read_argument(struct request *r, const char *text, struct strbuf *error)
-{
-	const struct command *c = r->command;
-
-	for (size_t i = 0; i < COMMAND_ARGUMENTS && c->arguments[i].kind != KIND_NONE; i++) {
-		if (r->arguments[i].text && c->arguments[i].kind == KIND_COMMAND &&
-		    read_second_word(&r->arguments[i], text))
-			return COMMAND_OK;
-		if (r->arguments[i].text)
+		if (!value->text)
+			return read_value(arguments[i].kind, text, value, error);
+		if (arguments[i].kind != KIND_COMMAND)
 			continue;
-		if (read_value(c->arguments[i].kind, text, &r->arguments[i], error) == COMMAND_OK)
-			return COMMAND_OK;
-		return wrong_form(c, error);
+		/* The second word of a name, as in `help reload abort`. */
+		named = command_find_longer(command_find(value->text), text);
+		if (named) {
+			value->text = named->name;
+			return true;
+		}
 	}
 	quote_add(error, text);
-	strbuf_addf(error, " is one argument too many for %s", c->name);
-	return wrong_form(c, error);
+	strbuf_addf(error, " is one argument too many for %s", r->command->name);
+	return false;
 }
 
-static bool is_option(const struct command_option *o, const char *word)
+/* The place of the option that @word names, as -f or --since=10m do. COMMAND_OPTIONS: of none. */
+static size_t find_option(const struct command *c, const char *word)
 {
-	size_t len = strlen(o->name);
+	for (size_t i = 0; i < COMMAND_OPTIONS && c->options[i].name; i++) {
+		const struct command_option *o = &c->options[i];
+		size_t len = strlen(o->name);
 
-	if (o->letter && word[1] == o->letter && !word[2])
-		return true;
-	return !strncmp(word, o->name, len) && (!word[len] || word[len] == '=');
+		if ((o->letter && word[1] == o->letter && !word[2]) ||
+		    (!strncmp(word, o->name, len) && (!word[len] || word[len] == '=')))
+			return i;
+	}
+	return COMMAND_OPTIONS;
 }
 
-static enum command_result unknown_option(const struct command *c, const char *word,
-					  struct strbuf *error)
+static bool unknown_option(const struct command *c, const char *word, struct strbuf *error)
 {
 	const char *names[COMMAND_OPTIONS], *near;
 	size_t n = 0;
@@ -315,96 +289,94 @@ static enum command_result unknown_option(const struct command *c, const char *w
 	quote_add(error, word);
 	if (near)
 		strbuf_addf(error, " (did you mean %s?)", near);
-	return wrong_form(c, error);
+	return false;
 }
 
-/* @words[0] begins with "-". COMMAND_OK: *@ret_used words are read. */
-static enum command_result read_option(struct request *r, char *const *words, size_t n,
-				       size_t *ret_used, struct strbuf *error)
+/* @words[0] begins with "-". True: *@ret_used words are read. */
+static bool read_option(struct request *r, char *const *words, size_t n, size_t *ret_used,
+			struct strbuf *error)
 {
 	const struct command *c = r->command;
-	const char *equals = strchr(words[0], '='), *value;
+	const char *equals = strchr(words[0], '=');
+	const struct command_option *o;
+	size_t i = find_option(c, words[0]);
 
-	for (size_t i = 0; i < COMMAND_OPTIONS && c->options[i].name; i++) {
-		const struct command_option *o = &c->options[i];
+	if (i == COMMAND_OPTIONS)
+		return unknown_option(c, words[0], error);
+	o = &c->options[i];
+	*ret_used = o->value == KIND_NONE || equals ? 1 : 2;
+	if (o->value == KIND_NONE && equals)
+		strbuf_addf(error, "%s takes no value", o->name);
+	else if (*ret_used > n)
+		strbuf_addf(error, "%s needs %s", o->name, o->value_name);
+	else
+		return read_value(o->value, equals ? equals + 1 : words[*ret_used - 1],
+				  &r->options[i], error);
+	return false;
+}
 
-		if (!is_option(o, words[0]))
-			continue;
-		*ret_used = 1;
-		if (o->value == KIND_NONE) {
-			if (equals) {
-				strbuf_addf(error, "%s takes no value", o->name);
-				return wrong_form(c, error);
-			}
-			r->options[i].text = words[0];
-			return COMMAND_OK;
+static bool read_words(struct request *r, char *const *words, size_t n, struct strbuf *error)
+{
+	const struct command_argument *arguments = r->command->arguments;
+
+	for (size_t at = 0, used = 1; at < n; at += used, used = 1) {
+		bool option = words[at][0] == '-' && words[at][1];
+
+		if (!strcmp(words[at], "--") && r->command->rest) {
+			r->rest = words + at + 1;
+			break;
 		}
-		if (!equals && n < 2) {
-			strbuf_addf(error, "%s needs %s", o->name, o->value_name);
-			return wrong_form(c, error);
-		}
-		value = equals ? equals + 1 : words[1];
-		*ret_used = equals ? 1 : 2;
-		if (read_value(o->value, value, &r->options[i], error) == COMMAND_OK)
-			return COMMAND_OK;
-		return wrong_form(c, error);
+		if (!(option ? read_option(r, words + at, n - at, &used, error)
+			     : read_argument(r, words[at], error)))
+			return false;
 	}
-	return unknown_option(c, words[0], error);
-}
-
-static enum command_result check_complete(const struct request *r, struct strbuf *error)
-{
-	const struct command *c = r->command;
-
-	for (size_t i = 0; i < COMMAND_ARGUMENTS && c->arguments[i].kind != KIND_NONE; i++)
-		if (!c->arguments[i].optional && !r->arguments[i].text) {
-			strbuf_addf(error, "%s needs %s", c->name, c->arguments[i].name);
-			return wrong_form(c, error);
+	for (size_t i = 0; i < COMMAND_ARGUMENTS && arguments[i].kind != KIND_NONE; i++)
+		if (!arguments[i].optional && !r->arguments[i].text) {
+			strbuf_addf(error, "%s needs %s", r->command->name, arguments[i].name);
+			return false;
 		}
-	return COMMAND_OK;
+	return true;
 }
 
 enum command_result command_parse(char *const *words, size_t n, struct request *ret,
 				  struct strbuf *error)
 {
-	enum command_result result = COMMAND_OK;
+	const struct command *longer = NULL;
 	struct request r = { 0 };
-	size_t at = 0, used;
+	size_t used;
 
 	if (n == 0) {
 		strbuf_add(error, "no command was given; help shows all");
 		return COMMAND_BAD;
 	}
-	r.command = match(words, n, &at);
-	if (!r.command)
-		return unknown(words[0], error);
-	for (; at < n && result == COMMAND_OK; at += used) {
-		used = 1;
-		if (!strcmp(words[at], "--") && r.command->rest) {
-			r.rest = words + at + 1;
-			break;
-		}
-		if (words[at][0] == '-' && words[at][1])
-			result = read_option(&r, words + at, n - at, &used, error);
-		else
-			result = read_argument(&r, words[at], error);
+	r.command = command_find(words[0]);
+	/* A name of two words comes as two. */
+	if (!r.command || strchr(words[0], ' ')) {
+		add_unknown(words[0], error);
+		return COMMAND_UNKNOWN;
 	}
-	if (result == COMMAND_OK)
-		result = check_complete(&r, error);
-	if (result == COMMAND_OK)
-		*ret = r;
-	return result;
+	if (n > 1)
+		longer = command_find_longer(r.command, words[1]);
+	if (longer)
+		r.command = longer;
+	used = longer ? 2 : 1;
+	if (!read_words(&r, words + used, n - used, error)) {
+		strbuf_add(error, "; usage: ");
+		command_usage(r.command, error);
+		return COMMAND_BAD;
+	}
+	*ret = r;
+	return COMMAND_OK;
 }
 
 /* --- asking a request ---------------------------------------------------------------- */
 
 const struct request_value *request_option(const struct request *r, const char *name)
 {
-	for (size_t i = 0; i < COMMAND_OPTIONS && r->command->options[i].name; i++)
-		if (!strcmp(r->command->options[i].name, name))
-			return &r->options[i];
-	assert(!"an option that is not in the table");
-	return NULL;
+	size_t i = find_option(r->command, name);
+
+	assert(i < COMMAND_OPTIONS);
+	return &r->options[i];
 }
 
 bool request_has(const struct request *r, const char *name)

@@ -134,5 +134,9 @@ enum command_right request_right(const struct request *r);
 
 const struct command *command_find(const char *name); /* NULL: none of that name */
 
+/* "reload abort" for @word "abort" behind "reload". NULL: it is no part of a name, or @c is NULL.
+ */
+const struct command *command_find_longer(const struct command *c, const char *word);
+
 /* "reload [SERVICE] [--no-wait]", without "brokerctl". */
 void command_usage(const struct command *c, struct strbuf *out);

@@ -141,6 +141,8 @@ def a_broker_that_chose_its_own_directory():
     fake = fake_of(USER, run_directory(name_of(tmp("web.ini")), USER))
     shows(ask("-c", tmp("web.ini"), "status"))
     # A file that has become wrong since does not hide it: one wants to see it now.
+    write_file("web.ini", "[broker]\nrun_dir = elsewhere\n[service:web]\ncommand = x\nworkers = many\n")
+    shows(ask("-c", tmp("web.ini"), "status"))
     write_file("web.ini", "[service:web]\ncommand = x\nworkers = many\n")
     shows(ask("-c", tmp("web.ini"), "status"))
     fake.stop()

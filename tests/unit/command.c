@@ -126,6 +126,8 @@ TEST(a_mistake_is_said_in_words_with_what_was_meant)
 		{ "sttus", COMMAND_UNKNOWN, "there is no command \"sttus\"; did you mean status?" },
 		{ "frobnicate", COMMAND_UNKNOWN,
 		  "there is no command \"frobnicate\"; help shows all" },
+		{ "abort reload", COMMAND_UNKNOWN,
+		  "there is no command \"abort\"; help shows all" },
 		{ "hold", COMMAND_BAD, "hold needs WORKER; usage: hold WORKER" },
 		{ "hold a b", COMMAND_BAD,
 		  "\"b\" is one argument too many for hold; usage: hold WORKER" },
@@ -193,6 +195,13 @@ TEST(the_table_is_sound)
 		bool optional = false;
 
 		CHECK(command_find(c->name) == c);
+		/* A name of two words begins with the name of a command. */
+		if (strchr(c->name, ' ')) {
+			struct line l;
+
+			split(&l, c->name);
+			CHECK(command_find_longer(command_find(l.words[0]), l.words[1]) == c);
+		}
 		CHECK(c->help && *c->help && c->help[strlen(c->help) - 1] != '.');
 		for (size_t k = 0; k < COMMAND_ARGUMENTS; k++) {
 			/* A required argument cannot follow an optional one. */

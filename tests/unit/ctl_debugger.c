@@ -1,5 +1,6 @@
-/* links: broker/ctl/debugger broker/base/strbuf */
+/* links: broker/ctl/debugger broker/base/strbuf broker/base/strlist */
 #include "ctl/debugger.h"
+#include "base/strlist.h"
 #include "tap.h"
 
 #include <errno.h>
@@ -8,8 +9,7 @@ static char built[4096], reason[512];
 
 static int build(const char *typed)
 {
-	char copy[256], *words[64], *rest = copy;
-	struct debugger d;
+	char copy[256], *words[64], *rest = copy, **line;
 	struct strbuf error;
 	size_t n = 0;
 	int r;
@@ -19,15 +19,15 @@ static int build(const char *typed)
 		if (*word)
 			words[n++] = word;
 	strbuf_init(&error, reason, sizeof(reason));
-	r = debugger_build(words, n, 812, &d, &error);
+	words[n] = NULL;
+	r = debugger_build(words, 812, &line, &error);
 	built[0] = '\0';
 	if (r < 0)
 		return r;
-	CHECK(!d.argv[d.n]);
-	for (size_t i = 0; i < d.n; i++)
+	for (size_t i = 0; line[i]; i++)
 		snprintf(built + strlen(built), sizeof(built) - strlen(built), "%s%s", i ? " " : "",
-			 d.argv[i]);
-	debugger_free(&d);
+			 line[i]);
+	strlist_free(line);
 	return 0;
 }
 
@@ -73,19 +73,14 @@ TEST(a_tool_that_cannot_attach_is_refused_with_a_way_out)
 
 TEST(words_are_bounded)
 {
-	char *words[DEBUGGER_WORDS_MAX + 1], word[] = "x", long_word[5000];
-	struct debugger d = { .n = 0 };
+	char long_word[5000], *words[] = { long_word, NULL }, **line = NULL;
 	STRBUF(error, 256);
 
-	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
-		words[i] = word;
-	CHECK_EQ(debugger_build(words, ARRAY_SIZE(words), 812, &d, &error), -E2BIG);
-	CHECK_EQ(debugger_build(words, DEBUGGER_WORDS_MAX, 812, &d, &error), -E2BIG);
 	memset(long_word, 'x', sizeof(long_word));
 	long_word[sizeof(long_word) - 1] = '\0';
-	words[0] = long_word;
-	CHECK_EQ(debugger_build(words, 1, 812, &d, &error), -E2BIG);
-	CHECK_EQ(d.n, 0);
+	CHECK_EQ(debugger_build(words, 812, &line, &error), -E2BIG);
+	CHECK(!line);
+	CHECK_EQ(debugger_build(NULL, 812, &line, &error), -EINVAL);
 }
 
 TAP_MAIN()

@@ -1,4 +1,4 @@
-/* links: broker/ctl/status_text broker/ctl/workers_table broker/ctl/workers_rows broker/ctl/text */
+/* links: broker/ctl/status_text broker/ctl/workers_table broker/ctl/text */
 /* links: broker/ctl/view broker/base/json_doc broker/base/buf broker/base/strbuf */
 #include "ctl/status_text.h"
 #include "ctl/workers_table.h"
