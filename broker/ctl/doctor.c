@@ -1,16 +1,14 @@
 #include "doctor.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/fd.h"
+#include "base/json.h"
 #include "base/strlist.h"
-#include "ctl/doctor_judge.h"
 #include "ctl/doctor_process.h"
 #include "ctl/doctor_text.h"
 #include "ctl/out.h"
@@ -19,9 +17,9 @@
 
 extern char **environ;
 
-#define REPORT_MAX 65536
-#define REPORT_S   10
-#define ANSWER_MAX (1 << 20)
+#define REPORT_SIZE 65536
+#define REPORT_S    10
+#define ANSWER_MAX  (1 << 20)
 
 #define LAUNCHER_WORDS 4 /* before the command */
 
@@ -39,22 +37,6 @@ static bool find_launcher(char ret[PATH_MAX])
 	}
 	strcpy(ret, BROKER_LIBEXECDIR "/worker-shim");
 	return access(ret, X_OK) == 0;
-}
-
-/* Reads @fd until its end. 0 or -errno; -ETIMEDOUT: nothing came for REPORT_S. */
-static int read_all(int fd, struct buf *out)
-{
-	char part[4096];
-	ssize_t n;
-
-	do {
-		n = read(fd, part, sizeof(part));
-		if (n > 0)
-			buf_add(out, part, (size_t)n);
-	} while (n > 0 || (n < 0 && errno == EINTR));
-	if (n < 0)
-		return errno == EAGAIN ? -ETIMEDOUT : -errno;
-	return out->failed ? -ENOMEM : 0;
 }
 
 /*
@@ -79,13 +61,14 @@ static char **launcher_words(const struct request *r)
 	return words;
 }
 
-/* Runs the launcher and adds its report to @out, terminated. 0 or -errno. */
-static int run_launcher(char **words, struct buf *out)
+/* Runs the launcher for its report. 0 or -errno; -ETIMEDOUT: nothing came for REPORT_S. */
+static int run_launcher(char **words, char ret_report[REPORT_SIZE])
 {
 	_cleanup_fd_ int ours = -1, theirs = -1, status = -1;
 	struct spawn_request req = { .program = words[0], .argv = words, .envp = environ };
 	const struct timeval patience = { .tv_sec = REPORT_S };
 	int ends[2], r;
+	ssize_t n;
 	pid_t pid;
 
 	/* A socket, because a pipe has no timeout. */
@@ -100,37 +83,32 @@ static int run_launcher(char **words, struct buf *out)
 	if (r < 0)
 		return r;
 	fd_closep(&theirs);
-	r = read_all(ours, out);
-	if (r < 0)
+	n = fd_read(ours, ret_report, REPORT_SIZE - 1);
+	ret_report[n > 0 ? n : 0] = '\0';
+	fd_closep(&ours);
+	if (n < 0)
 		(void)spawn_kill(pid, SIGKILL);
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
-	buf_add(out, "", 1);
-	return r;
+	return n == -EAGAIN ? -ETIMEDOUT : n < 0 ? (int)n : 0;
 }
 
-/* Asks the launcher about the command in @words. *@ret points into @report. */
-static int ask_launcher(char **words, struct buf *report, struct doctor_program *ret,
-			struct strbuf *error)
+/* Asks the launcher about the command in @words, and begins the facts with its report. */
+static int ask_launcher(char **words, struct doctor_facts *facts, struct strbuf *error)
 {
-	char launcher[PATH_MAX];
+	char launcher[PATH_MAX], report[REPORT_SIZE];
 	int r;
 
-	if (!find_launcher(launcher)) {
-		strbuf_add(error, "worker-shim is missing: put it beside brokerctl, or "
-				  "into " BROKER_LIBEXECDIR);
-		return -ENOENT;
-	}
+	if (!find_launcher(launcher))
+		return strbuf_fail(error, -ENOENT,
+				   "worker-shim is missing: put it beside brokerctl, or "
+				   "into " BROKER_LIBEXECDIR);
 	words[0] = launcher;
 	r = run_launcher(words, report);
-	if (r == 0 && !doctor_report_parse(report->bytes, ret))
+	if (r == 0 && !doctor_begin_facts(report, facts))
 		r = -EPROTO;
-	if (r < 0)
-		strbuf_addf(error, "worker-shim does not answer: %s", strerror(-r));
-	return r;
+	return r < 0 ? strbuf_fail(error, r, "worker-shim does not answer: %m") : 0;
 }
-
-/* --- a process ------------------------------------------------------------------------------- */
 
 static bool is_pid(char *const *words, pid_t *ret)
 {
@@ -144,97 +122,50 @@ static bool is_pid(char *const *words, pid_t *ret)
 	return true;
 }
 
-static void explain_look(pid_t pid, int r, struct strbuf *error)
+/* Of the command, or the process whose id it is. 0; -errno with @error. */
+static int find_facts(char **words, struct doctor_facts *facts, char ***ret_running,
+		      struct strbuf *error)
 {
-	switch (-r) {
-	case ESRCH:
-		strbuf_addf(error, "there is no process %d", (int)pid);
-		return;
-	case EACCES:
-	case EPERM:
-		strbuf_addf(error,
-			    "process %d may not be looked at by this user: ask as its own user, or "
-			    "as root",
-			    (int)pid);
-		return;
-	case ENOENT:
-		strbuf_addf(error,
-			    "process %d runs no program: it has exited, or is a kernel thread",
-			    (int)pid);
-		return;
+	char **command = words + LAUNCHER_WORDS, image[PATH_MAX];
+	bool runs;
+	pid_t pid;
+	int r = 0;
+
+	runs = is_pid(command, &pid);
+	facts->command = (const char *const *)command;
+	if (runs) {
+		r = doctor_find_process(pid, image, ret_running, error);
+		facts->command = (const char *const *)*ret_running;
+		command[0] = image;
 	}
-	strbuf_addf(error, "cannot inspect process %d: %s", (int)pid, strerror(-r));
-}
-
-/*
- * The path of the program. If the file was replaced or deleted, or has another name here, it is the
- * running image in /proc.
- */
-static void name_image(const struct doctor_process *p, char ret[PATH_MAX])
-{
-	struct stat running, file;
-	char image[32];
-
-	snprintf(image, sizeof(image), "/proc/%d/exe", (int)p->pid);
-	if (p->other_root || stat(p->exe, &file) < 0 || stat(image, &running) < 0 ||
-	    file.st_dev != running.st_dev || file.st_ino != running.st_ino)
-		strcpy(ret, image);
-	else
-		strcpy(ret, p->exe);
-}
-
-/* --- the command ----------------------------------------------------------------------------- */
-
-static enum ctl_exit answer(const struct doctor_facts *facts, bool json)
-{
-	struct buf text = BUF_INIT(ANSWER_MAX);
-	bool failed;
-
-	if (json)
-		doctor_print_json(facts, &text);
-	else
-		doctor_print_text(facts, &text);
-	failed = text.failed;
-	out_buf(&text);
-	return !failed && doctor_can_serve(facts) ? CTL_OK : CTL_FAILED;
+	if (r == 0)
+		r = ask_launcher(words, facts, error);
+	if (r == 0 && runs)
+		r = doctor_add_process(pid, &facts->json, error);
+	else if (r == 0)
+		json_null(&facts->json, "process");
+	json_close(&facts->json);
+	return r;
 }
 
 enum ctl_exit ctl_doctor(struct ctl *ctl)
 {
 	_cleanup_free_ char **words = launcher_words(&ctl->request);
-	char **running = NULL, **command, image[PATH_MAX];
-	struct doctor_facts facts = { .process = NULL };
-	struct buf report = BUF_INIT(REPORT_MAX);
-	enum ctl_exit code = CTL_FAILED;
-	struct doctor_process process;
+	struct doctor_facts facts = { .own_uid = geteuid(), .json = BUF_INIT(ANSWER_MAX) };
+	struct buf text = BUF_INIT(ANSWER_MAX);
+	char **running = NULL;
 	STRBUF(error, 1024);
-	pid_t pid;
-	int r = 0;
+	bool served = false;
 
 	if (!words) {
 		out_error("out of memory");
-		return CTL_FAILED;
-	}
-	command = words + LAUNCHER_WORDS;
-	facts.command = (const char *const *)command;
-	if (is_pid(command, &pid)) {
-		r = doctor_look(pid, &process, &running);
-		if (r < 0) {
-			explain_look(pid, r, &error);
-		} else {
-			facts.process = &process;
-			facts.command = (const char *const *)running;
-			name_image(&process, image);
-			command[0] = image;
-		}
-	}
-	if (r == 0)
-		r = ask_launcher(words, &report, &facts.program, &error);
-	if (r < 0)
+	} else if (find_facts(words, &facts, &running, &error) < 0) {
 		out_error("%s", error.text);
-	else
-		code = answer(&facts, ctl->json);
+	} else {
+		served = doctor_text(&facts, ctl->json, &text);
+		out_buf(&text);
+	}
 	strlist_free(running);
-	buf_deinit(&report);
-	return code;
+	buf_deinit(&facts.json);
+	return served ? CTL_OK : CTL_FAILED;
 }

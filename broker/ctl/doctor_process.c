@@ -3,9 +3,11 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "base/fd.h"
 #include "base/address.h"
+#include "base/json.h"
 #include "base/strlist.h"
 #include "sys/proc.h"
 #include "sys/sockdiag.h"
@@ -14,147 +16,128 @@
 #define TEXT_MAX    (1 << 20) /* bytes of a file in /proc: a longer environment or map is cut */
 #define SOCKETS_MAX 65536     /* listening sockets of the machine: the rest is ignored */
 
+#define ADDRESSES_MAX 64 /* of the answer, which json_doc must be able to read */
+
 /* --- what the processes of the tree listen on --------------------------------------------- */
 
 /* A listening socket of this machine, and how many processes of the tree have it. */
-struct candidate {
+struct listener {
 	uint64_t inode;
 	struct handoff_addr addr;
 	unsigned holders;
 	pid_t pid; /* the one of them that was looked at last */
 };
 
-struct candidates {
-	struct candidate *v; /* room for SOCKETS_MAX; untouched pages cost nothing */
+struct listeners {
+	struct listener *v; /* room for SOCKETS_MAX; untouched pages cost nothing */
 	size_t n;
+	pid_t looked_at;
+	unsigned unreadable; /* processes of the tree whose sockets this user may not see */
+	bool io_uring;
 };
 
-static bool add_candidate(void *arg, const struct sockdiag_socket *s)
+static bool add_listener(void *arg, const struct sockdiag_socket *s)
 {
-	struct candidates *all = arg;
+	struct listeners *all = arg;
 
 	if (all->n == SOCKETS_MAX)
 		return false;
-	all->v[all->n++] = (struct candidate){ .inode = s->inode, .addr = s->local };
+	all->v[all->n++] = (struct listener){ .inode = s->inode, .addr = s->local };
 	return true;
 }
 
 static int compare_inodes(const void *a, const void *b)
 {
-	const struct candidate *x = a, *y = b;
+	const struct listener *x = a, *y = b;
 
 	return (x->inode > y->inode) - (x->inode < y->inode);
 }
 
-struct holder {
-	struct candidates *all;
-	pid_t pid;
-};
-
 static bool count_holder(void *arg, uint64_t inode)
 {
-	struct holder *h = arg;
-	const struct candidate key = { .inode = inode };
-	struct candidate *c = bsearch(&key, h->all->v, h->all->n, sizeof(key), compare_inodes);
+	struct listeners *all = arg;
+	const struct listener key = { .inode = inode };
+	struct listener *l = bsearch(&key, all->v, all->n, sizeof(key), compare_inodes);
 
 	/* A process may have several descriptors of one socket. */
-	if (c && c->pid != h->pid) {
-		c->holders++;
-		c->pid = h->pid;
+	if (l && l->pid != all->looked_at) {
+		l->holders++;
+		l->pid = all->looked_at;
 	}
 	return true;
 }
 
-static void add_listener(struct doctor_process *p, const struct candidate *c)
+static void find_listeners(const struct pid_set *tree, struct listeners *all)
 {
-	struct doctor_listener *l = p->listeners;
-
-	while (l < p->listeners + p->n_listeners && !address_equal(&l->addr, &c->addr))
-		l++;
-	if (l == p->listeners + p->n_listeners) {
-		if (p->n_listeners == DOCTOR_LISTENERS)
-			return;
-		p->n_listeners++;
-		*l = (struct doctor_listener){ .addr = c->addr, .pid = c->pid };
-		proc_name(c->pid, l->name, sizeof(l->name));
-	}
-	l->sockets++;
-	l->holders += c->holders;
-	if (c->pid < l->pid)
-		l->pid = c->pid;
-}
-
-static int find_listeners(struct doctor_process *p, const struct pid_set *tree)
-{
-	struct candidates all = { .v = malloc(SOCKETS_MAX * sizeof(*all.v)) };
-
-	if (!all.v)
-		return -ENOMEM;
-	(void)sockdiag_dump(1u << TCP_LISTEN, 0, add_candidate, &all);
-	qsort(all.v, all.n, sizeof(*all.v), compare_inodes);
+	(void)sockdiag_dump(1u << TCP_LISTEN, 0, add_listener, all);
+	qsort(all->v, all->n, sizeof(*all->v), compare_inodes);
 	/* From the last to the first, so that .pid ends as that of the process asked about. */
 	for (size_t i = tree->n; i-- > 0;) {
-		struct holder h = { &all, tree->pids[i] };
-
-		p->unreadable += proc_sockets(tree->pids[i], count_holder, &h) == -EACCES;
-		p->io_uring = p->io_uring || proc_has_io_uring(tree->pids[i]);
+		all->looked_at = tree->pids[i];
+		all->unreadable += proc_sockets(tree->pids[i], count_holder, all) == -EACCES;
+		all->io_uring = all->io_uring || proc_has_io_uring(tree->pids[i]);
 	}
-	for (size_t i = 0; i < all.n; i++)
-		if (all.v[i].holders)
-			add_listener(p, &all.v[i]);
-	free(all.v);
-	return 0;
+}
+
+/* The address of @first, which other sockets of the tree may have too: those are marked as done. */
+static void add_address(const struct listeners *all, struct listener *first, struct buf *out)
+{
+	const struct handoff_addr addr = first->addr;
+	unsigned sockets = 0, holders = 0;
+	pid_t lowest = first->pid;
+	STRBUF(text, 80);
+	char name[32];
+
+	proc_name(first->pid, name, sizeof(name));
+	for (struct listener *l = first; l < all->v + all->n; l++) {
+		if (!l->holders || !address_equal(&l->addr, &addr))
+			continue;
+		sockets++;
+		holders += l->holders;
+		lowest = l->pid < lowest ? l->pid : lowest;
+		l->holders = 0;
+	}
+	address_format(&addr, &text);
+	json_object(out, NULL);
+	json_str(out, "address", text.text);
+	json_uint(out, "port", addr.port);
+	json_uint(out, "sockets", sockets); /* more than one: SO_REUSEPORT */
+	json_uint(out, "holders", holders); /* processes that have one of them */
+	json_int(out, "pid", lowest);
+	json_str(out, "name", name);
+	json_close(out);
+}
+
+static void add_listeners(const struct listeners *all, struct buf *out)
+{
+	json_array(out, "listens");
+	for (size_t i = 0, n = 0; i < all->n && n < ADDRESSES_MAX; i++) {
+		if (all->v[i].holders) {
+			add_address(all, &all->v[i], out);
+			n++;
+		}
+	}
+	json_close_array(out);
 }
 
 /* --- what its own files in /proc say -------------------------------------------------------- */
 
-/* /proc has environment and arguments as strings, each with its NUL. NULL: there are no more. */
-static const char *next_string(const char *text, size_t len, const char *at)
+/* Of environment or arguments, strings that each have their NUL. NULL: there are no more. */
+static const char *next_string(const char *text, ssize_t len, const char *at)
 {
 	const char *next = at ? at + strlen(at) + 1 : text;
 
-	return next < text + len ? next : NULL;
+	return next - text < len ? next : NULL;
 }
 
-static const char *value_of(const char *entry, const char *name)
+static const char *variable(const char *environment, ssize_t len, const char *name)
 {
 	size_t n = strlen(name);
 
-	return !strncmp(entry, name, n) && entry[n] == '=' ? entry + n + 1 : NULL;
-}
-
-static void read_environment(struct doctor_process *p, char *text)
-{
-	ssize_t n = proc_read(p->pid, "environ", text, TEXT_MAX);
-	const char *value;
-
-	for (const char *e = NULL; n > 0 && (e = next_string(text, (size_t)n, e));) {
-		if ((value = value_of(e, HANDOFF_ENV_WORKER)))
-			snprintf(p->worker, sizeof(p->worker), "%s", value);
-		if ((value = value_of(e, HANDOFF_ENV_SERVICE)))
-			snprintf(p->service, sizeof(p->service), "%s", value);
-		p->node_cluster = p->node_cluster || value_of(e, "NODE_UNIQUE_ID");
-		p->pm2 = p->pm2 || value_of(e, "pm_id");
-		p->listen_fds = p->listen_fds || value_of(e, "LISTEN_FDS");
-	}
-}
-
-static void read_maps(struct doctor_process *p, char *text)
-{
-	p->library =
-		proc_read(p->pid, "maps", text, TEXT_MAX) > 0 && strstr(text, "/libworker-shim.so");
-}
-
-static void read_user(struct doctor_process *p, char *text)
-{
-	const char *line;
-	unsigned uid = 0;
-
-	if (proc_read(p->pid, "status", text, TEXT_MAX) > 0 && (line = strstr(text, "\nUid:")))
-		(void)sscanf(line, "\nUid: %u", &uid);
-	p->uid = uid;
-	p->same_user = uid == geteuid();
-	user_name(uid, p->user, sizeof(p->user));
+	for (const char *e = NULL; (e = next_string(environment, len, e));)
+		if (!strncmp(e, name, n) && e[n] == '=')
+			return e + n + 1;
+	return NULL;
 }
 
 static int read_words(pid_t pid, char *text, char ***ret)
@@ -163,7 +146,7 @@ static int read_words(pid_t pid, char *text, char ***ret)
 	char **words = NULL;
 	int r = strlist_init(&words);
 
-	for (const char *w = NULL; r == 0 && len > 0 && (w = next_string(text, (size_t)len, w));)
+	for (const char *w = NULL; r == 0 && (w = next_string(text, len, w));)
 		r = strlist_append(&words, w);
 	if (r < 0)
 		strlist_free(words);
@@ -180,39 +163,126 @@ static bool same_namespace(pid_t pid, const char *name)
 	       proc_read_link(pid, name, theirs, sizeof(theirs)) < 0 || !strcmp(ours, theirs);
 }
 
-int doctor_look(pid_t pid, struct doctor_process *ret, char ***ret_words)
+static void add_user(pid_t pid, char *text, struct buf *out)
 {
-	_cleanup_free_ char *text = NULL;
-	struct pid_set tree = { 0 };
-	ssize_t n;
-	int r;
+	const char *line;
+	unsigned uid = 0;
+	char name[64];
 
-	if (!proc_state(pid))
-		return -ESRCH;
-	text = malloc(TEXT_MAX);
-	if (!text)
-		return -ENOMEM;
-	*ret = (struct doctor_process){ .pid = pid };
-	proc_name(pid, ret->name, sizeof(ret->name));
-	read_user(ret, text);
-	n = proc_read_link(pid, "exe", ret->exe, sizeof(ret->exe));
-	if (n < 0)
-		return (int)n;
-	(void)proc_read_link(pid, "cwd", ret->cwd, sizeof(ret->cwd));
-	ret->other_network = !same_namespace(pid, "ns/net");
-	ret->other_root = !same_namespace(pid, "ns/mnt");
-	read_environment(ret, text);
-	read_maps(ret, text);
-	r = pid_set_add(&tree, pid);
+	if (proc_read(pid, "status", text, TEXT_MAX) > 0 && (line = strstr(text, "\nUid:")))
+		(void)sscanf(line, "\nUid: %u", &uid);
+	user_name(uid, name, sizeof(name));
+	json_uint(out, "uid", uid);
+	json_str(out, "user", name);
+}
+
+static void add_name(struct buf *out, const char *key, const char *value)
+{
+	if (value && *value)
+		json_bytes(out, key, value, strnlen(value, NAME_MAX));
+	else
+		json_null(out, key);
+}
+
+static void add_files(pid_t pid, const struct listeners *listeners, char *text, struct buf *out)
+{
+	bool library =
+		proc_read(pid, "maps", text, TEXT_MAX) > 0 && strstr(text, "/libworker-shim.so");
+	ssize_t n = proc_read(pid, "environ", text, TEXT_MAX);
+
+	add_name(out, "service", variable(text, n, HANDOFF_ENV_SERVICE));
+	add_name(out, "worker", variable(text, n, HANDOFF_ENV_WORKER));
+	json_bool(out, "library", library);
+	json_bool(out, "io_uring", listeners->io_uring);
+	json_bool(out, "node_cluster", variable(text, n, "NODE_UNIQUE_ID"));
+	json_bool(out, "pm2", variable(text, n, "pm_id"));
+	json_bool(out, "listen_fds", variable(text, n, "LISTEN_FDS"));
+}
+
+int doctor_add_process(pid_t pid, struct buf *out, struct strbuf *error)
+{
+	_cleanup_free_ char *text = malloc(TEXT_MAX);
+	bool other_network = !same_namespace(pid, "ns/net");
+	struct listeners listeners = { .v = malloc(SOCKETS_MAX * sizeof(*listeners.v)) };
+	char path[PATH_MAX] = "?", name[32];
+	struct pid_set tree = { 0 };
+	int r = text && listeners.v ? pid_set_add(&tree, pid) : -ENOMEM;
+
 	if (r == 0)
 		r = proc_add_descendants(&tree);
-	if (r == 0) {
-		ret->children = (unsigned)tree.n - 1;
-		if (!ret->other_network)
-			r = find_listeners(ret, &tree);
+	if (r < 0) {
+		(void)strbuf_fail(error, r, "cannot inspect process %d: %m", (int)pid);
+		goto out;
 	}
-	if (r == 0)
-		r = read_words(pid, text, ret_words);
+	if (!other_network)
+		find_listeners(&tree, &listeners);
+	proc_name(pid, name, sizeof(name));
+	(void)proc_read_link(pid, "exe", path, sizeof(path));
+	json_object(out, "process");
+	json_int(out, "pid", pid);
+	json_str(out, "name", name);
+	json_str(out, "exe", path);
+	add_user(pid, text, out);
+	json_str(out, "directory",
+		 proc_read_link(pid, "cwd", path, sizeof(path)) > 0 ? path : NULL);
+	json_uint(out, "children", tree.n - 1);
+	json_uint(out, "unreadable", listeners.unreadable);
+	add_files(pid, &listeners, text, out);
+	json_bool(out, "other_network", other_network);
+	json_bool(out, "other_root", !same_namespace(pid, "ns/mnt"));
+	add_listeners(&listeners, out);
+	json_close(out);
+out:
 	pid_set_deinit(&tree);
+	free(listeners.v);
 	return r;
+}
+
+/* --- what it runs ------------------------------------------------------------------------------
+ */
+
+/*
+ * The path of the program. If the file was replaced or deleted, or has another name here, it is the
+ * running image in /proc.
+ */
+static void name_image(pid_t pid, const char *exe, char ret[PATH_MAX])
+{
+	struct stat running, file;
+
+	snprintf(ret, PATH_MAX, "/proc/%d/exe", (int)pid);
+	if (same_namespace(pid, "ns/mnt") && stat(exe, &file) == 0 && stat(ret, &running) == 0 &&
+	    file.st_dev == running.st_dev && file.st_ino == running.st_ino)
+		strcpy(ret, exe);
+}
+
+int doctor_find_process(pid_t pid, char ret_image[PATH_MAX], char ***ret_words,
+			struct strbuf *error)
+{
+	_cleanup_free_ char *text = malloc(TEXT_MAX);
+	char exe[PATH_MAX];
+	int r = !text ? -ENOMEM : proc_state(pid) ? 0 : -ESRCH;
+
+	if (r == 0)
+		r = (int)proc_read_link(pid, "exe", exe, sizeof(exe));
+	if (r >= 0)
+		r = read_words(pid, text, ret_words);
+	switch (-r) {
+	case 0:
+		name_image(pid, exe, ret_image);
+		return 0;
+	case ESRCH:
+		return strbuf_fail(error, r, "there is no process %d", (int)pid);
+	case EACCES:
+	case EPERM:
+		return strbuf_fail(error, r,
+				   "process %d may not be looked at by this user: ask as its own "
+				   "user, or as root",
+				   (int)pid);
+	case ENOENT:
+		return strbuf_fail(
+			error, r,
+			"process %d runs no program: it has exited, or is a kernel thread",
+			(int)pid);
+	}
+	return strbuf_fail(error, r, "cannot inspect process %d: %m", (int)pid);
 }

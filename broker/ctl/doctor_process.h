@@ -4,10 +4,17 @@
  */
 #pragma once
 
-#include "ctl/doctor_facts.h"
+#include <limits.h>
+#include <sys/types.h>
+#include "base/buf.h"
+#include "base/strbuf.h"
 
 /*
- * Looks at the process @pid. 0; -ESRCH, -EACCES, -ENOMEM. *@ret_words is its command, for
- * strlist_free().
+ * Finds what @pid runs: the file, and the words of its command, for strlist_free(). 0; or -errno
+ * with @error.
  */
-int doctor_look(pid_t pid, struct doctor_process *ret, char ***ret_words);
+int doctor_find_process(pid_t pid, char ret_image[PATH_MAX], char ***ret_words,
+			struct strbuf *error);
+
+/* Adds the member "process" to an object. 0; or -errno with @error. */
+int doctor_add_process(pid_t pid, struct buf *out, struct strbuf *error);

@@ -182,7 +182,8 @@ void text_addf(struct text_line *line, enum text_style style, const char *fmt, .
 	text_add(line, style, text.text);
 }
 
-static void add_member(struct strbuf *out, const struct json_value *object, const char *key)
+/* Whether there is such a member, or a flag that is set. */
+static bool add_member(struct strbuf *out, const struct json_value *object, const char *key)
 {
 	const struct json_value *v = json_doc_member(object, key);
 	size_t len = strlen(key);
@@ -193,6 +194,38 @@ static void add_member(struct strbuf *out, const struct json_value *object, cons
 		strbuf_addf(out, "%" PRId64, v->integer);
 	else
 		strbuf_add(out, json_doc_text(object, key));
+	return v && (v->kind == JSON_NUMBER || v->is_true || *json_doc_text(object, key));
+}
+
+void text_expand(struct strbuf *out, const char *words, const struct json_value *object)
+{
+	size_t start = 0, n;
+	bool whole = true; /* the part in braces that began at @start */
+	char key[32];
+
+	for (;; words += n) {
+		n = strcspn(words, "${}");
+		strbuf_add_bytes(out, words, n);
+		words += n;
+		n = 1;
+		switch (*words) {
+		case '\0':
+			return;
+		case '{':
+			start = out->len;
+			whole = true;
+			break;
+		case '}':
+			if (!whole)
+				out->text[out->len = start] = '\0';
+			break;
+		case '$':
+			n += strspn(words + 1, "abcdefghijklmnopqrstuvwxyz_");
+			snprintf(key, sizeof(key), "%.*s", (int)n - 1, words + 1);
+			whole = add_member(out, object, key) && whole;
+			break;
+		}
+	}
 }
 
 void text_fill(struct text_line *line, enum text_style style, const char *words,
@@ -200,19 +233,7 @@ void text_fill(struct text_line *line, enum text_style style, const char *words,
 {
 	STRBUF(text, 4096);
 
-	for (;;) {
-		size_t n = strcspn(words, "$");
-		char key[32];
-
-		strbuf_add_bytes(&text, words, n);
-		if (!words[n])
-			break;
-		words += n + 1;
-		n = strspn(words, "abcdefghijklmnopqrstuvwxyz_");
-		snprintf(key, sizeof(key), "%.*s", (int)n, words);
-		add_member(&text, object, key);
-		words += n;
-	}
+	text_expand(&text, words, object);
 	text_add(line, style, text.text);
 }
 
@@ -229,8 +250,8 @@ void text_end(struct text_line *line)
 	buf_add_str(line->out, "\n");
 }
 
-/* The bytes of @text that fit into a line of @room columns; at least one character. */
-static size_t fitting(const char *text, unsigned room)
+/* The bytes of @text that fit into a line of @room columns; at least one character, or word. */
+static size_t fitting(const char *text, unsigned room, bool whole_words)
 {
 	const char *at = text, *blank = NULL;
 
@@ -248,15 +269,18 @@ static size_t fitting(const char *text, unsigned room)
 		return (size_t)(at - text);
 	if (blank && blank > text)
 		return (size_t)(blank - text);
+	if (whole_words)
+		return strcspn(text, " ");
 	return at > text ? (size_t)(at - text) : next_glyph(text).source;
 }
 
-void text_wrap(struct buf *out, unsigned width, unsigned indent, const char *text)
+static void wrap(struct buf *out, unsigned width, unsigned indent, bool whole_words,
+		 const char *text)
 {
 	unsigned room = width > indent ? width - indent : 1;
 
 	while (*text) {
-		size_t len = fitting(text, room);
+		size_t len = fitting(text, room, whole_words);
 		_cleanup_free_ char *part = strndup(text, len);
 		struct text_line line;
 
@@ -272,6 +296,16 @@ void text_wrap(struct buf *out, unsigned width, unsigned indent, const char *tex
 		while (*text == ' ')
 			text++;
 	}
+}
+
+void text_wrap(struct buf *out, unsigned width, unsigned indent, const char *text)
+{
+	wrap(out, width, indent, false, text);
+}
+
+void text_wrap_words(struct buf *out, unsigned width, unsigned indent, const char *text)
+{
+	wrap(out, width, indent, true, text);
 }
 
 void text_add_lines(struct buf *out, bool color, const char *before, const char *text)

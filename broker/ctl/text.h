@@ -55,8 +55,10 @@ void text_addf(struct text_line *line, enum text_style style, const char *fmt, .
 
 /*
  * Adds @words, in which $KEY stands for that member of @object: a text, an integer, or, if KEY ends
- * in "ms", an age. Nothing stands for what is absent.
+ * in "ms", an age. Nothing stands for what is absent, and for a flag. What is in braces is left out
+ * if a member in it is absent, empty or false: "up{, since $since}{, held$held}".
  */
+void text_expand(struct strbuf *out, const char *words, const struct json_value *object);
 void text_fill(struct text_line *line, enum text_style style, const char *words,
 	       const struct json_value *object);
 
@@ -74,6 +76,9 @@ unsigned text_width(const char *text);
  * blanks where possible.
  */
 void text_wrap(struct buf *out, unsigned width, unsigned indent, const char *text);
+
+/* The same, but words too long for a line stay whole: a path can still be copied. */
+void text_wrap_words(struct buf *out, unsigned width, unsigned indent, const char *text);
 
 /* Adds the lines of @text, each after @before. It may come from outside: what is no line is
  * escaped. */
