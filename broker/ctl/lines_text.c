@@ -33,23 +33,16 @@ static bool is_shown(const char *key)
 	return false;
 }
 
-/* Null or empty, as the core dump of an exit that left none. */
-static bool says_nothing(const struct json_value *v)
-{
-	return v->kind == JSON_NULL || (v->kind == JSON_STRING && !v->text[0]);
-}
-
-static void add_value(const struct json_value *v, struct text_line *line)
+/* Null and empty, as the core dump of an exit that left none, say nothing. */
+static void add_value(const struct json_value *v, struct strbuf *out)
 {
 	switch (v->kind) {
 	case JSON_STRING:
-		text_add(line, TEXT_DIM, v->text);
-		break;
 	case JSON_NUMBER:
-		text_addf(line, TEXT_DIM, "%.*s", (int)v->len, v->text);
+		strbuf_add_bytes(out, v->text, v->len);
 		break;
 	case JSON_BOOL:
-		text_add(line, TEXT_DIM, v->is_true ? "yes" : "no");
+		strbuf_add(out, v->is_true ? "yes" : "no");
 		break;
 	case JSON_NULL:
 	case JSON_ARRAY:
@@ -61,18 +54,18 @@ static void add_value(const struct json_value *v, struct text_line *line)
 static void add_rest(const struct json_value *event, struct text_line *line)
 {
 	const struct json_value *v = json_doc_first(event);
-	bool any = false;
+	const char *before = " (";
 
 	for (; v; v = json_doc_next(v)) {
-		if (says_nothing(v) || v->kind == JSON_ARRAY || v->kind == JSON_OBJECT ||
-		    is_shown(v->key))
+		STRBUF(text, 4096);
+
+		add_value(v, &text);
+		if (!text.len || is_shown(v->key))
 			continue;
-		text_addf(line, TEXT_DIM, "%s%s ", any ? ", " : " (", v->key);
-		add_value(v, line);
-		any = true;
+		text_addf(line, TEXT_DIM, "%s%s %s", before, v->key, text.text);
+		before = ", ";
 	}
-	if (any)
-		text_add(line, TEXT_DIM, ")");
+	text_add(line, TEXT_DIM, *before == ',' ? ")" : "");
 }
 
 /* 2026-11-22T15:37:44.123Z, with a blank instead of the T. */
@@ -169,6 +162,7 @@ bool lines_add_option(const struct json_value *option, const struct screen *scre
 	text_fill(&line, TEXT_PLAIN, " = $value", option);
 	text_pad(&line, VALUE_COLUMNS);
 	text_fill(&line, TEXT_DIM, "  # $origin", option);
+	/* Not in braces: what is empty in the file differs, too. */
 	if (json_doc_member(option, "file"))
 		text_fill(&line, TEXT_YELLOW, "; in the file: $file", option);
 	text_end(&line);
@@ -210,8 +204,7 @@ void lines_add_step(const struct json_value *step, const struct screen *screen, 
 		text_fill(&line, steps[i].style, steps[i].words, step);
 	else
 		text_add(&line, TEXT_YELLOW, phase);
-	if (*json_doc_text(step, "waits_for"))
-		text_fill(&line, TEXT_PLAIN, ", waits for $waits_for", step);
+	text_fill(&line, TEXT_PLAIN, "{, waits for $waits_for}", step);
 	text_end(&line);
 }
 

@@ -91,8 +91,7 @@ void status_add_ledger(struct frame *f, const struct json_value *ledger)
 		text_addf(&line, TEXT_YELLOW, " (%s)", reasons.text);
 	if (!json_doc_truth(ledger, "balanced") || sum != accepted)
 		text_addf(&line, TEXT_RED, "  DOES NOT BALANCE: off by %" PRId64, accepted - sum);
-	if (json_doc_number(ledger, "taken_back") > 0)
-		text_fill(&line, TEXT_PLAIN, "; $taken_back taken back and given again", ledger);
+	text_fill(&line, TEXT_PLAIN, "{; $taken_back taken back and given again}", ledger);
 	text_end(&line);
 }
 
@@ -107,39 +106,37 @@ void status_add_reload(struct frame *f, const struct json_value *reload, const c
 	text_add(&line, TEXT_CYAN, *kind ? kind : "reload");
 	text_fill(&line, TEXT_CYAN, " to generation $generation: $done of $of", reload);
 	text_fill(&line, TEXT_PLAIN, ", $ms", reload);
-	if (*json_doc_text(reload, "waits_for"))
-		text_fill(&line, TEXT_PLAIN, ", waits for $waits_for", reload);
+	text_fill(&line, TEXT_PLAIN, "{, waits for $waits_for}", reload);
+	text_end(&line);
+}
+
+/* Nothing, if @words come to nothing. */
+static void add_plain(struct frame *f, unsigned indent, const char *words,
+		      const struct json_value *object)
+{
+	STRBUF(text, 1024);
+	struct text_line line;
+
+	text_expand(&text, words, object);
+	if (!text.len || !status_begin_line(f, indent, &line))
+		return;
+	text_add(&line, TEXT_PLAIN, text.text);
 	text_end(&line);
 }
 
 void status_add_pin(struct frame *f, unsigned indent, const struct json_value *pin)
 {
-	bool once = !*json_doc_text(pin, "source");
-	struct text_line line;
+	bool debugs = strcmp(json_doc_text(pin, "kind"), "debug") == 0;
 
-	if (!status_begin_line(f, indent, &line))
-		return;
-	text_fill(&line, TEXT_PLAIN,
-		  once ? "the next connection to $worker" : "pin $source to $worker", pin);
-	if (strcmp(json_doc_text(pin, "kind"), "debug") == 0)
-		text_add(&line, TEXT_PLAIN, ", while it is debugged");
-	if (json_doc_number(pin, "expires_ms") >= 0)
-		text_fill(&line, TEXT_PLAIN, ", for $expires_ms more", pin);
-	text_end(&line);
+	add_plain(f, indent,
+		  !*json_doc_text(pin, "source")
+			  ? "the next connection to $worker{, for $expires_ms more}"
+		  : debugs ? "pin $source to $worker, while it is debugged{, for $expires_ms more}"
+			   : "pin $source to $worker{, for $expires_ms more}",
+		  pin);
 }
 
 /* --- of status alone ----------------------------------------------------------------------- */
-
-static void add_rollback(struct frame *f, const struct json_value *service)
-{
-	struct text_line line;
-
-	if (json_doc_number(service, "rollback_ms") < 0 ||
-	    !status_begin_line(f, STATUS_INDENT, &line))
-		return;
-	text_fill(&line, TEXT_PLAIN, "rollback is possible for $rollback_ms", service);
-	text_end(&line);
-}
 
 static void add_listener(struct frame *f, const struct json_value *l)
 {
@@ -172,7 +169,7 @@ static void add_head(struct frame *f, const struct view *view, const struct view
 
 	status_add_service(f, service, NULL);
 	status_add_reload(f, json_doc_member(service, "reload"), "");
-	add_rollback(f, service);
+	add_plain(f, STATUS_INDENT, "{rollback is possible for $rollback_ms}", service);
 	while ((row = view_next(view, s, VIEW_LISTENER, row)))
 		add_listener(f, row->object);
 	status_add_ledger(f, json_doc_member(service, "ledger"));

@@ -44,7 +44,6 @@ struct text_line {
 	bool full;   /* something was cut; what is added now is lost */
 	bool row;    /* it has cells: one without room is left out, not "..." */
 	size_t mark; /* length of out, up to which "..." fits behind it */
-	unsigned mark_column;
 };
 
 void text_begin(struct text_line *line, struct buf *out, unsigned width, bool color);
@@ -56,7 +55,7 @@ void text_addf(struct text_line *line, enum text_style style, const char *fmt, .
 /*
  * Adds @words, in which $KEY stands for that member of @object: a text, an integer, or, if KEY ends
  * in "ms", an age. Nothing stands for what is absent, and for a flag. What is in braces is left out
- * if a member in it is absent, empty or false: "up{, since $since}{, held$held}".
+ * if a member in it is absent, empty, 0 or false: "up{, since $since}{, held$held}".
  */
 void text_expand(struct strbuf *out, const char *words, const struct json_value *object);
 void text_fill(struct text_line *line, enum text_style style, const char *words,
