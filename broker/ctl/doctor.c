@@ -1,27 +1,54 @@
 #include "doctor.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "base/address.h"
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/strlist.h"
-#include "ctl/doctor_process.h"
 #include "ctl/doctor_text.h"
 #include "ctl/out.h"
 #include "sys/proc.h"
+#include "sys/sockdiag.h"
 #include "sys/spawn.h"
+#include "sys/user.h"
 
-extern char **environ;
+#define REPORT_S      10
+#define ANSWER_MAX    (1 << 20)
+#define TEXT_MAX      (1 << 20) /* of a file in /proc: a longer environment or map is cut */
+#define SOCKETS_MAX   65536	/* listening sockets of the machine: the rest is ignored */
+#define ADDRESSES_MAX 64	/* of the answer, which json_doc must be able to read */
 
-#define REPORT_SIZE 65536
-#define REPORT_S    10
-#define ANSWER_MAX  (1 << 20)
+/* A listening socket of this machine, and how many processes of the tree have it. */
+struct listener {
+	uint64_t inode;
+	struct handoff_addr addr;
+	unsigned holders;
+	pid_t pid; /* the one of them that was looked at last */
+};
 
-#define LAUNCHER_WORDS 4 /* before the command */
+/* What is found out. On the heap, where untouched pages cost nothing. */
+struct doctor {
+	struct doctor_facts facts;
+	pid_t pid;	/* that the question is about; 0: it is about a command */
+	char **command; /* of it, or what the question is about */
+	struct listener listeners[SOCKETS_MAX]; /* sorted by inode */
+	size_t n_listeners;
+	pid_t looked_at;     /* the process whose sockets are counted */
+	unsigned unreadable; /* processes of the tree whose sockets this user may not see */
+	bool io_uring;
+	char text[TEXT_MAX]; /* a file in /proc, or the launcher's report */
+};
+
+/* --- the launcher ------------------------------------------------------------------------------
+ */
 
 /* It is beside this program, as in a build tree, or where `make install` puts it. */
 static bool find_launcher(char ret[PATH_MAX])
@@ -39,30 +66,8 @@ static bool find_launcher(char ret[PATH_MAX])
 	return access(ret, X_OK) == 0;
 }
 
-/*
- * The words of `worker-shim --check --report -- COMMAND [ARGUMENT]...`, NULL-terminated. The first
- * one is for the caller to fill in; those of the command belong to @r. NULL: out of memory.
- */
-static char **launcher_words(const struct request *r)
-{
-	static char check[] = "--check", report[] = "--report", end[] = "--";
-	char *const first[] = { NULL, check, report, end, (char *)(uintptr_t)r->arguments[0].text };
-	size_t n = 0;
-	char **words;
-
-	while (r->rest && r->rest[n])
-		n++;
-	words = calloc(ARRAY_SIZE(first) + n + 1, sizeof(*words));
-	if (!words)
-		return NULL;
-	memcpy(words, first, sizeof(first));
-	if (n)
-		memcpy(words + ARRAY_SIZE(first), r->rest, n * sizeof(*words));
-	return words;
-}
-
-/* Runs the launcher for its report. 0 or -errno; -ETIMEDOUT: nothing came for REPORT_S. */
-static int run_launcher(char **words, char ret_report[REPORT_SIZE])
+/* Runs the launcher and reads its report. 0 or -errno; -ETIMEDOUT: nothing came for REPORT_S. */
+static int run_launcher(char *const *words, char ret_report[TEXT_MAX])
 {
 	_cleanup_fd_ int ours = -1, theirs = -1, status = -1;
 	struct spawn_request req = { .program = words[0], .argv = words, .envp = environ };
@@ -83,7 +88,7 @@ static int run_launcher(char **words, char ret_report[REPORT_SIZE])
 	if (r < 0)
 		return r;
 	fd_closep(&theirs);
-	n = fd_read(ours, ret_report, REPORT_SIZE - 1);
+	n = fd_read(ours, ret_report, TEXT_MAX - 1);
 	ret_report[n > 0 ? n : 0] = '\0';
 	fd_closep(&ours);
 	if (n < 0)
@@ -93,79 +98,323 @@ static int run_launcher(char **words, char ret_report[REPORT_SIZE])
 	return n == -EAGAIN ? -ETIMEDOUT : n < 0 ? (int)n : 0;
 }
 
-/* Asks the launcher about the command in @words, and begins the facts with its report. */
-static int ask_launcher(char **words, struct doctor_facts *facts, struct strbuf *error)
+/*
+ * Begins the facts with what the launcher says of @program. It looks at no argument of a command.
+ * 0; -errno with @error.
+ */
+static int ask_launcher(struct doctor *d, const char *program, struct strbuf *error)
 {
-	char launcher[PATH_MAX], report[REPORT_SIZE];
+	char launcher[PATH_MAX];
+	char *const words[] = {
+		launcher,	  (char[]){ "--check" },      (char[]){ "--report" },
+		(char[]){ "--" }, (char *)(uintptr_t)program, NULL
+	};
 	int r;
 
 	if (!find_launcher(launcher))
 		return strbuf_fail(error, -ENOENT,
 				   "worker-shim is missing: put it beside brokerctl, or "
 				   "into " BROKER_LIBEXECDIR);
-	words[0] = launcher;
-	r = run_launcher(words, report);
-	if (r == 0 && !doctor_begin_facts(report, facts))
+	r = run_launcher(words, d->text);
+	if (r == 0 && !doctor_begin_facts(d->text, &d->facts))
 		r = -EPROTO;
 	return r < 0 ? strbuf_fail(error, r, "worker-shim does not answer: %m") : 0;
 }
 
-static bool is_pid(char *const *words, pid_t *ret)
+/* --- what the processes of the tree listen on --------------------------------------------- */
+
+static bool add_listener(void *arg, const struct sockdiag_socket *s)
 {
-	size_t n = strlen(words[0]);
+	struct doctor *d = arg;
+
+	if (d->n_listeners == SOCKETS_MAX)
+		return false;
+	d->listeners[d->n_listeners++] = (struct listener){ .inode = s->inode, .addr = s->local };
+	return true;
+}
+
+static int compare_inodes(const void *a, const void *b)
+{
+	const struct listener *x = a, *y = b;
+
+	return (x->inode > y->inode) - (x->inode < y->inode);
+}
+
+static bool count_holder(void *arg, uint64_t inode)
+{
+	struct doctor *d = arg;
+	const struct listener key = { .inode = inode };
+	struct listener *l =
+		bsearch(&key, d->listeners, d->n_listeners, sizeof(key), compare_inodes);
+
+	/* A process may have several descriptors of one socket. */
+	if (l && l->pid != d->looked_at) {
+		l->holders++;
+		l->pid = d->looked_at;
+	}
+	return true;
+}
+
+static void find_listeners(struct doctor *d, const struct pid_set *tree)
+{
+	(void)sockdiag_dump(1u << TCP_LISTEN, 0, add_listener, d);
+	qsort(d->listeners, d->n_listeners, sizeof(*d->listeners), compare_inodes);
+	/* From the last to the first, so that .pid ends as that of the process asked about. */
+	for (size_t i = tree->n; i-- > 0;) {
+		d->looked_at = tree->pids[i];
+		d->unreadable += proc_sockets(d->looked_at, count_holder, d) == -EACCES;
+		d->io_uring = d->io_uring || proc_has_io_uring(d->looked_at);
+	}
+}
+
+/* The address of @first, which other sockets of the tree may have too: those are done with it. */
+static void add_address(struct doctor *d, const struct listener *first)
+{
+	const struct listener of = *first;
+	unsigned sockets = 0, holders = 0;
+	struct buf *out = &d->facts.json;
+	pid_t lowest = of.pid;
+	STRBUF(text, 80);
+	char name[32];
+
+	proc_name(of.pid, name, sizeof(name));
+	for (struct listener *l = d->listeners; l < d->listeners + d->n_listeners; l++) {
+		if (!l->holders || !address_equal(&l->addr, &of.addr))
+			continue;
+		sockets++;
+		holders += l->holders;
+		lowest = l->pid < lowest ? l->pid : lowest;
+		l->holders = 0;
+	}
+	address_format(&of.addr, &text);
+	json_object(out, NULL);
+	json_str(out, "address", text.text);
+	json_uint(out, "port", of.addr.port);
+	json_uint(out, "sockets", sockets); /* more than one: SO_REUSEPORT */
+	json_uint(out, "holders", holders); /* processes that have one of them */
+	json_int(out, "pid", lowest);
+	json_str(out, "name", name);
+	json_close(out);
+}
+
+static void add_listeners(struct doctor *d)
+{
+	unsigned n = 0;
+
+	json_array(&d->facts.json, "listens");
+	for (size_t i = 0; i < d->n_listeners; i++)
+		if (d->listeners[i].holders && n++ < ADDRESSES_MAX)
+			add_address(d, &d->listeners[i]);
+	json_close_array(&d->facts.json);
+}
+
+/* --- what /proc says of the process itself -------------------------------------------------- */
+
+/* Of environment or arguments, strings that each have their NUL. NULL: there are no more. */
+static const char *next_string(const char *text, ssize_t len, const char *at)
+{
+	const char *next = at ? at + strlen(at) + 1 : text;
+
+	return next - text < len ? next : NULL;
+}
+
+static const char *variable(const char *environment, ssize_t len, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (const char *e = NULL; (e = next_string(environment, len, e));)
+		if (!strncmp(e, name, n) && e[n] == '=')
+			return e + n + 1;
+	return NULL;
+}
+
+static bool same_namespace(pid_t pid, const char *name)
+{
+	char ours[64], theirs[64];
+
+	return proc_read_link(getpid(), name, ours, sizeof(ours)) < 0 ||
+	       proc_read_link(pid, name, theirs, sizeof(theirs)) < 0 || !strcmp(ours, theirs);
+}
+
+/*
+ * The path of the program. If the file was replaced or deleted, or has another name here, it is the
+ * running image in /proc.
+ */
+static void name_image(pid_t pid, const char *exe, char ret[PATH_MAX])
+{
+	struct stat running, file;
+
+	snprintf(ret, PATH_MAX, "/proc/%d/exe", (int)pid);
+	if (same_namespace(pid, "ns/mnt") && stat(exe, &file) == 0 && stat(ret, &running) == 0 &&
+	    file.st_dev == running.st_dev && file.st_ino == running.st_ino)
+		strcpy(ret, exe);
+}
+
+/* Finds what the process runs: the file, and the words of its command. 0; -errno with @error. */
+static int find_command(struct doctor *d, char ret_image[PATH_MAX], struct strbuf *error)
+{
+	int pid = d->pid, r = proc_state(pid) ? 0 : -ESRCH;
+	char exe[PATH_MAX];
+	ssize_t len;
+
+	if (r == 0)
+		r = (int)proc_read_link(pid, "exe", exe, sizeof(exe));
+	if (r == -ESRCH)
+		return strbuf_fail(error, r, "there is no process %d", pid);
+	if (r == -EACCES || r == -EPERM)
+		return strbuf_fail(error, r,
+				   "process %d may not be looked at by this user: ask as its own "
+				   "user, or as root",
+				   pid);
+	if (r == -ENOENT)
+		return strbuf_fail(
+			error, r,
+			"process %d runs no program: it has exited, or is a kernel thread", pid);
+	if (r < 0)
+		return strbuf_fail(error, r, "cannot inspect process %d: %m", pid);
+	name_image(pid, exe, ret_image);
+	len = proc_read(pid, "cmdline", d->text, TEXT_MAX);
+	r = 0;
+	for (const char *w = NULL; r == 0 && (w = next_string(d->text, len, w));)
+		r = strlist_append(&d->command, w);
+	return r;
+}
+
+static void add_user(struct doctor *d)
+{
+	const char *line;
+	unsigned uid = 0;
+	char name[64];
+
+	if (proc_read(d->pid, "status", d->text, TEXT_MAX) > 0 &&
+	    (line = strstr(d->text, "\nUid:")))
+		(void)sscanf(line, "\nUid: %u", &uid);
+	user_name(uid, name, sizeof(name));
+	json_uint(&d->facts.json, "uid", uid);
+	json_str(&d->facts.json, "user", name);
+}
+
+static void add_name(struct buf *out, const char *key, const char *value)
+{
+	if (value && *value)
+		json_bytes(out, key, value, strnlen(value, NAME_MAX));
+	else
+		json_null(out, key);
+}
+
+static void add_hints(struct doctor *d)
+{
+	bool library = proc_read(d->pid, "maps", d->text, TEXT_MAX) > 0 &&
+		       strstr(d->text, "/libworker-shim.so");
+	ssize_t n = proc_read(d->pid, "environ", d->text, TEXT_MAX);
+	struct buf *out = &d->facts.json;
+
+	add_name(out, "service", variable(d->text, n, HANDOFF_ENV_SERVICE));
+	add_name(out, "worker", variable(d->text, n, HANDOFF_ENV_WORKER));
+	json_bool(out, "library", library);
+	json_bool(out, "io_uring", d->io_uring);
+	json_bool(out, "node_cluster", variable(d->text, n, "NODE_UNIQUE_ID"));
+	json_bool(out, "pm2", variable(d->text, n, "pm_id"));
+	json_bool(out, "listen_fds", variable(d->text, n, "LISTEN_FDS"));
+}
+
+/* Adds the member "process". 0; -errno with @error. */
+static int add_process(struct doctor *d, struct strbuf *error)
+{
+	bool other_network = !same_namespace(d->pid, "ns/net");
+	char path[PATH_MAX] = "?", name[32];
+	struct buf *out = &d->facts.json;
+	struct pid_set tree = { 0 };
+	int r = pid_set_add(&tree, d->pid);
+
+	if (r == 0)
+		r = proc_add_descendants(&tree);
+	if (r == 0 && !other_network)
+		find_listeners(d, &tree);
+	proc_name(d->pid, name, sizeof(name));
+	(void)proc_read_link(d->pid, "exe", path, sizeof(path));
+	json_object(out, "process");
+	json_int(out, "pid", d->pid);
+	json_str(out, "name", name);
+	json_str(out, "exe", path);
+	add_user(d);
+	json_str(out, "directory",
+		 proc_read_link(d->pid, "cwd", path, sizeof(path)) > 0 ? path : NULL);
+	json_uint(out, "children", tree.n - 1);
+	json_uint(out, "unreadable", d->unreadable);
+	add_hints(d);
+	json_bool(out, "other_network", other_network);
+	json_bool(out, "other_root", !same_namespace(d->pid, "ns/mnt"));
+	add_listeners(d);
+	json_close(out);
+	pid_set_deinit(&tree);
+	return r < 0 ? strbuf_fail(error, r, "cannot inspect process %d: %m", d->pid) : 0;
+}
+
+/* --- the command ----------------------------------------------------------------------------- */
+
+/* What is a number, and has no arguments, is no command but the id of a process. */
+static bool is_pid(const struct request *r, pid_t *ret)
+{
+	const char *word = r->arguments[0].text;
+	size_t n = strlen(word);
 	long long value;
 
-	if (words[1] || !n || n > 10 || strspn(words[0], "0123456789") != n)
+	if ((r->rest && *r->rest) || !n || n > 10 || strspn(word, "0123456789") != n)
 		return false;
-	value = strtoll(words[0], NULL, 10);
+	value = strtoll(word, NULL, 10);
 	*ret = value > 0 && value <= INT32_MAX ? (pid_t)value : 0;
 	return true;
 }
 
-/* Of the command, or the process whose id it is. 0; -errno with @error. */
-static int find_facts(char **words, struct doctor_facts *facts, char ***ret_running,
-		      struct strbuf *error)
+static int find_facts(struct doctor *d, const struct request *request, struct strbuf *error)
 {
-	char **command = words + LAUNCHER_WORDS, image[PATH_MAX];
-	bool runs;
-	pid_t pid;
-	int r = 0;
+	const char *program = request->arguments[0].text;
+	bool runs = is_pid(request, &d->pid);
+	char image[PATH_MAX];
+	int r = strlist_init(&d->command);
 
-	runs = is_pid(command, &pid);
-	facts->command = (const char *const *)command;
-	if (runs) {
-		r = doctor_find_process(pid, image, ret_running, error);
-		facts->command = (const char *const *)*ret_running;
-		command[0] = image;
+	if (r == 0 && runs) {
+		r = find_command(d, image, error);
+		program = image;
+	} else if (r == 0) {
+		r = strlist_append(&d->command, program);
+		for (char *const *w = request->rest; r == 0 && w && *w; w++)
+			r = strlist_append(&d->command, *w);
 	}
 	if (r == 0)
-		r = ask_launcher(words, facts, error);
-	if (r == 0 && runs)
-		r = doctor_add_process(pid, &facts->json, error);
-	else if (r == 0)
-		json_null(&facts->json, "process");
-	json_close(&facts->json);
+		r = ask_launcher(d, program, error);
+	if (r < 0)
+		return r;
+	d->facts.command = (const char *const *)d->command;
+	if (runs)
+		r = add_process(d, error);
+	else
+		json_null(&d->facts.json, "process");
+	json_close(&d->facts.json);
 	return r;
 }
 
 enum ctl_exit ctl_doctor(struct ctl *ctl)
 {
-	_cleanup_free_ char **words = launcher_words(&ctl->request);
-	struct doctor_facts facts = { .own_uid = geteuid(), .json = BUF_INIT(ANSWER_MAX) };
+	struct doctor *d = calloc(1, sizeof(*d));
 	struct buf text = BUF_INIT(ANSWER_MAX);
-	char **running = NULL;
-	STRBUF(error, 1024);
 	bool served = false;
+	STRBUF(error, 1024);
 
-	if (!words) {
+	if (!d) {
 		out_error("out of memory");
-	} else if (find_facts(words, &facts, &running, &error) < 0) {
-		out_error("%s", error.text);
+		return CTL_FAILED;
+	}
+	d->facts = (struct doctor_facts){ .own_uid = geteuid(), .json = BUF_INIT(ANSWER_MAX) };
+	if (find_facts(d, &ctl->request, &error) < 0) {
+		out_error("%s", error.len ? error.text : "out of memory");
 	} else {
-		served = doctor_text(&facts, ctl->json, &text);
+		served = doctor_text(&d->facts, ctl->json, &text);
 		out_buf(&text);
 	}
-	strlist_free(running);
-	buf_deinit(&facts.json);
+	strlist_free(d->command);
+	buf_deinit(&d->facts.json);
+	free(d);
 	return served ? CTL_OK : CTL_FAILED;
 }
