@@ -47,8 +47,7 @@ struct doctor {
 	char text[TEXT_MAX]; /* a file in /proc, or the launcher's report */
 };
 
-/* --- the launcher ------------------------------------------------------------------------------
- */
+/* --- the launcher ------------------------------------------------------------------------- */
 
 /* It is beside this program, as in a build tree, or where `make install` puts it. */
 static bool find_launcher(char ret[PATH_MAX])
