@@ -339,13 +339,12 @@ static void add_line(struct answer *a, const char *label, const char *words,
 static void print_process(struct answer *a, const struct json_value *p)
 {
 	const struct json_value *l = json_doc_first(json_doc_member(p, "listens"));
-	int64_t children = json_doc_number(p, "children");
 
 	add_line(a, "process",
-		 children == 0	 ? "$pid ($name), user $user{, in $directory}"
-		 : children == 1 ? "$pid ($name), user $user{, in $directory}, 1 process below it"
-				 : "$pid ($name), user $user{, in $directory}, $children processes "
-				   "below it",
+		 json_doc_number(p, "children") == 1
+			 ? "$pid ($name), user $user{, in $directory}, 1 process below it"
+			 : "$pid ($name), user $user{, in $directory}{, $children processes below "
+			   "it}",
 		 p);
 	for (; l; l = json_doc_next(l))
 		add_line(a, "listens on",

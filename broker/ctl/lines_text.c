@@ -82,8 +82,7 @@ static void add_time(const char *time, struct text_line *line)
 bool lines_add_event(const struct json_value *event, const struct screen *screen, struct buf *out)
 {
 	const char *type = json_doc_text(event, "type"), *level = json_doc_text(event, "level");
-	const char *name = json_doc_text(event, "worker"),
-		   *message = json_doc_text(event, "message");
+	bool has_worker = *json_doc_text(event, "worker");
 	enum text_style style = style_of(level);
 	struct text_line line;
 
@@ -98,11 +97,8 @@ bool lines_add_event(const struct json_value *event, const struct screen *screen
 		return false;
 	add_time(json_doc_text(event, "time"), &line);
 	text_addf(&line, style, "%-5s ", level);
-	if (!*name)
-		name = json_doc_text(event, "service");
-	text_add(&line, TEXT_BOLD, name);
-	text_addf(&line, style, "%s%s", *name ? " " : "", json_doc_text(event, "event"));
-	text_addf(&line, style, "%s%s", *message ? ": " : "", message);
+	text_fill(&line, TEXT_BOLD, has_worker ? "$worker " : "{$service }", event);
+	text_fill(&line, style, "$event{: $message}", event);
 	add_rest(event, &line);
 	text_end(&line);
 	/* What a worker wrote last before it ended, or why it did not start. */
@@ -121,8 +117,7 @@ static const char *shown(const char *value)
 
 bool lines_add_change(const struct json_value *change, const struct screen *screen, struct buf *out)
 {
-	const char *key = json_doc_text(change, "key"), *action = json_doc_text(change, "action");
-	const char *applies = json_doc_text(change, "applies");
+	const char *key = json_doc_text(change, "key"), *applies = json_doc_text(change, "applies");
 	struct text_line line;
 
 	if (strcmp(json_doc_text(change, "type"), "change") != 0)
@@ -136,7 +131,7 @@ bool lines_add_change(const struct json_value *change, const struct screen *scre
 	text_begin(&line, out, TEXT_UNLIMITED, screen->color);
 	text_pad(&line, 4);
 	text_add(&line, TEXT_CYAN, applies);
-	text_addf(&line, TEXT_PLAIN, "%s%s", *applies && *action ? ": " : "", action);
+	text_fill(&line, TEXT_PLAIN, *applies ? "{: $action}" : "$action", change);
 	text_end(&line);
 	return true;
 }
@@ -223,14 +218,10 @@ static void add_slots(struct text_line *line, int64_t done, int64_t of, unsigned
 	char bar[BAR_MAX + 1];
 	unsigned n, filled;
 
-	if (room > BAR_MAX)
-		room = BAR_MAX;
+	room = room > BAR_MAX ? BAR_MAX : room;
 	if (of <= 0 || room == 0)
 		return;
-	if (done > of)
-		done = of;
-	if (done < 0)
-		done = 0;
+	done = done > of ? of : done < 0 ? 0 : done;
 	n = of < room ? (unsigned)of : room;
 	/* Full only when all are done. */
 	filled = of <= room ? (unsigned)done : (unsigned)((double)done * room / (double)of);

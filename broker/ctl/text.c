@@ -227,7 +227,7 @@ void text_pad(struct text_line *line, unsigned column)
 
 void text_end(struct text_line *line)
 {
-	buf_add_str(line->out, "\n");
+	buf_add_str(line->out, line->hidden ? "" : "\n");
 }
 
 /* The bytes of @text that fit into a line of @room columns; at least one character, or word. */
