@@ -8,11 +8,12 @@
 #include "config/conf_read.h"
 #include "ctl/text.h"
 
-#define SCRIPTS	  8
-#define WIDTH	  96
-#define INDENT	  2
-#define TEXT_AT	  15 /* behind the labels */
-#define NOTE_SIZE 640
+#define SCRIPTS	     8
+#define WIDTH	     96
+#define INDENT	     2
+#define TEXT_AT	     15 /* behind the labels */
+#define NOTE_SIZE    640
+#define SECTION_SIZE (4 * WORDS_BYTES_MAX) /* a command that a file can hold, and the rest */
 
 /* --- the launcher's report --------------------------------------------------------------- */
 
@@ -245,7 +246,7 @@ static const char *base_of(const char *path)
 }
 
 /* `node /srv/app.js` becomes "app", /opt/my-server becomes "my-server". If nothing fits: "app". */
-static void add_name(const char *const *command, struct buf *out)
+static void add_name(const char *const *command, struct strbuf *out)
 {
 	const char *base = base_of(command[0]);
 	size_t n;
@@ -254,58 +255,42 @@ static void add_name(const char *const *command, struct buf *out)
 		base = base_of(command[1]);
 	n = strcspn(base, ".");
 	if (conf_name_ok(base, n) && !isdigit((unsigned char)*base))
-		buf_add(out, base, n);
+		strbuf_add_bytes(out, base, n);
 	else
-		buf_add_str(out, "app");
-}
-
-static void add_command(const char *const *command, struct buf *out)
-{
-	STRBUF(line, 2 * WORDS_BYTES_MAX);
-
-	for (; *command; command++) {
-		strbuf_add(&line, line.len ? " " : "");
-		words_add_quoted(&line, *command);
-	}
-	buf_addf(out, "command = %s\n", line.text);
-}
-
-static void add_listener(const struct json_value *l, struct buf *out)
-{
-	int port = (int)json_doc_number(l, "port");
-
-	if (is_debug_port(l))
-		buf_addf(out, "private_ports = %d\n", port);
-	else
-		buf_addf(out, "listen = %s for %d\n", json_doc_text(l, "address"), port);
+		strbuf_add(out, "app");
 }
 
 /* Nothing if it cannot be served, or already is. */
-static void add_section(const struct answer *a, struct buf *out)
+static void add_section(const struct answer *a, struct strbuf *out)
 {
 	const char *const *command = a->facts->command;
-	const struct json_value *p = a->process, *l;
+	const struct json_value *p = a->process, *l = json_doc_first(json_doc_member(p, "listens"));
 	const char *directory = json_doc_text(p, "directory");
 
 	if (!json_doc_truth(a->all, "served") || json_doc_member(p, "worker") || !*command)
 		return;
-	buf_add_str(out, "[service:");
+	strbuf_add(out, "[service:");
 	add_name(command, out);
-	buf_add_str(out, "]\n");
-	add_command(command, out);
+	strbuf_add(out, "]\ncommand =");
+	for (; *command; command++) {
+		strbuf_add(out, " ");
+		words_add_quoted(out, *command);
+	}
 	if (*directory && strcmp(directory, "/") != 0) {
-		STRBUF(quoted, 2 * PATH_MAX);
-
-		words_add_quoted(&quoted, directory);
-		buf_addf(out, "directory = %s\n", quoted.text);
+		strbuf_add(out, "\ndirectory = ");
+		words_add_quoted(out, directory);
 	}
 	/* A broker of the same user starts its workers as that user anyway. */
-	if (p && json_doc_number(p, "uid") != a->facts->own_uid)
-		buf_addf(out, "user = %s\n", json_doc_text(p, "user"));
+	if (json_doc_number(p, "uid") != a->facts->own_uid)
+		text_expand(out, "{\nuser = $user}", p);
 	if (json_doc_truth(p, "io_uring") && !strcmp(base_of(json_doc_text(p, "exe")), "node"))
-		buf_add_str(out, "environment = UV_USE_IO_URING=0\n");
-	for (l = json_doc_first(json_doc_member(p, "listens")); l; l = json_doc_next(l))
-		add_listener(l, out);
+		strbuf_add(out, "\nenvironment = UV_USE_IO_URING=0");
+	for (; l; l = json_doc_next(l))
+		text_expand(out,
+			    is_debug_port(l) ? "\nprivate_ports = $port"
+					     : "\nlisten = $address for $port",
+			    l);
+	strbuf_add(out, "\n");
 }
 
 /* --- the answer ------------------------------------------------------------------------ */
@@ -373,7 +358,7 @@ static void print_program(struct answer *a)
 	add_line(a, "linker", "$interpreter", p);
 }
 
-static void print_text(struct answer *a, const struct buf *section)
+static void print_text(struct answer *a, const char *section)
 {
 	print_title(a);
 	add_line(a, "served",
@@ -386,13 +371,11 @@ static void print_text(struct answer *a, const struct buf *section)
 	if (a->process)
 		print_process(a, a->process);
 	add_notes(a);
-	if (section->len) {
-		buf_add_str(a->out, "\nFor broker.ini:\n\n");
-		buf_add(a->out, section->bytes, section->len);
-	}
+	buf_add_str(a->out, *section ? "\nFor broker.ini:\n\n" : "");
+	buf_add_str(a->out, section);
 }
 
-static void print_json(struct answer *a, const struct buf *section)
+static void print_json(struct answer *a, const char *section)
 {
 	const struct buf *facts = &a->facts->json;
 	struct buf *out = a->out;
@@ -409,14 +392,14 @@ static void print_json(struct answer *a, const struct buf *section)
 	json_array(out, "notes");
 	add_notes(a);
 	json_close_array(out);
-	json_bytes(out, "section", section->len ? section->bytes : "", section->len);
+	json_str(out, "section", section);
 	json_end(out);
 }
 
 bool doctor_text(const struct doctor_facts *facts, bool json, struct buf *out)
 {
 	struct answer a = { .facts = facts, .out = out, .json = json };
-	struct buf section = BUF_INIT(out->max);
+	STRBUF(section, SECTION_SIZE);
 	_cleanup_free_ char *copy = NULL;
 	struct json_doc doc;
 
@@ -430,8 +413,6 @@ bool doctor_text(const struct doctor_facts *facts, bool json, struct buf *out)
 	a.program = json_doc_member(a.all, "program");
 	a.process = json_doc_member(a.all, "process");
 	add_section(&a, &section);
-	(json ? print_json : print_text)(&a, &section);
-	out->failed = out->failed || section.failed;
-	buf_deinit(&section);
+	(json ? print_json : print_text)(&a, section.text);
 	return !out->failed && json_doc_truth(a.all, "served");
 }
