@@ -356,12 +356,11 @@ static int add_process(struct doctor *d, struct strbuf *error)
 static bool is_pid(const struct request *r, pid_t *ret)
 {
 	const char *word = r->arguments[0].text;
-	size_t n = strlen(word);
-	long long value;
+	size_t n = strspn(word, "0123456789");
+	long long value = strtoll(word, NULL, 10);
 
-	if ((r->rest && *r->rest) || !n || n > 10 || strspn(word, "0123456789") != n)
+	if ((r->rest && *r->rest) || !n || n > 10 || word[n])
 		return false;
-	value = strtoll(word, NULL, 10);
 	*ret = value > 0 && value <= INT32_MAX ? (pid_t)value : 0;
 	return true;
 }

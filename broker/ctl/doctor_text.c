@@ -297,16 +297,13 @@ static void add_section(const struct answer *a, struct strbuf *out)
 
 static void print_title(const struct answer *a)
 {
+	const char *const name[] = { json_doc_text(a->process, "name"), NULL };
+	const char *const *word = *a->facts->command ? a->facts->command : name;
 	STRBUF(text, 400);
 
-	for (const char *const *w = a->facts->command; *w; w++) {
+	for (; *word; word++) {
 		strbuf_add(&text, text.len ? " " : "");
-		strbuf_add_escaped(&text, *w, strlen(*w));
-	}
-	if (!text.len) {
-		const char *name = json_doc_text(a->process, "name");
-
-		strbuf_add_escaped(&text, name, strlen(name));
+		strbuf_add_escaped(&text, *word, strlen(*word));
 	}
 	buf_addf(a->out, "%s%s\n", text.text, text.cut ? "..." : "");
 }

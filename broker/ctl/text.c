@@ -233,21 +233,21 @@ void text_end(struct text_line *line)
 /* The bytes of @text that fit into a line of @room columns; at least one character, or word. */
 static size_t fitting(const char *text, unsigned room, bool whole_words)
 {
-	const char *at = text, *blank = NULL;
+	const char *at = text, *blank = text;
 
 	while (*at) {
 		struct glyph g = next_glyph(at);
 
-		if (g.columns > room)
-			break;
 		if (*at == ' ')
 			blank = at;
+		if (g.columns > room)
+			break;
 		room -= g.columns;
 		at += g.source;
 	}
-	if (!*at || *at == ' ')
+	if (!*at)
 		return (size_t)(at - text);
-	if (blank && blank > text)
+	if (blank > text)
 		return (size_t)(blank - text);
 	if (whole_words)
 		return strcspn(text, " ");
