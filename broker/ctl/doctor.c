@@ -209,22 +209,13 @@ static void add_listeners(struct doctor *d)
 
 /* --- what /proc says of the process itself -------------------------------------------------- */
 
-/* Of environment or arguments, strings that each have their NUL. NULL: there are no more. */
-static const char *next_string(const char *text, ssize_t len, const char *at)
+/* Where what is read of its file @name into ->text ends. */
+static const char *read_file(struct doctor *d, const char *name)
 {
-	const char *next = at ? at + strlen(at) + 1 : text;
+	ssize_t n = proc_read(d->pid, name, d->text, TEXT_MAX);
 
-	return next - text < len ? next : NULL;
-}
-
-static const char *variable(const char *environment, ssize_t len, const char *name)
-{
-	size_t n = strlen(name);
-
-	for (const char *e = NULL; (e = next_string(environment, len, e));)
-		if (!strncmp(e, name, n) && e[n] == '=')
-			return e + n + 1;
-	return NULL;
+	d->text[n > 0 ? n : 0] = '\0';
+	return d->text + (n > 0 ? n : 0);
 }
 
 static bool same_namespace(pid_t pid, const char *name)
@@ -254,7 +245,7 @@ static int find_command(struct doctor *d, char ret_image[PATH_MAX], struct strbu
 {
 	int pid = d->pid, r = proc_state(pid) ? 0 : -ESRCH;
 	char exe[PATH_MAX];
-	ssize_t len;
+	const char *end;
 
 	if (r == 0)
 		r = (int)proc_read_link(pid, "exe", exe, sizeof(exe));
@@ -272,9 +263,9 @@ static int find_command(struct doctor *d, char ret_image[PATH_MAX], struct strbu
 	if (r < 0)
 		return strbuf_fail(error, r, "cannot inspect process %d: %m", pid);
 	name_image(pid, exe, ret_image);
-	len = proc_read(pid, "cmdline", d->text, TEXT_MAX);
+	end = read_file(d, "cmdline");
 	r = 0;
-	for (const char *w = NULL; r == 0 && (w = next_string(d->text, len, w));)
+	for (const char *w = NULL; r == 0 && (w = doctor_next(d->text, end, w));)
 		r = strlist_append(&d->command, w);
 	return r;
 }
@@ -285,8 +276,9 @@ static void add_user(struct doctor *d)
 	unsigned uid = 0;
 	char name[64];
 
-	if (proc_read(d->pid, "status", d->text, TEXT_MAX) > 0 &&
-	    (line = strstr(d->text, "\nUid:")))
+	(void)read_file(d, "status");
+	line = strstr(d->text, "\nUid:");
+	if (line)
 		(void)sscanf(line, "\nUid: %u", &uid);
 	user_name(uid, name, sizeof(name));
 	json_uint(&d->facts.json, "uid", uid);
@@ -303,18 +295,20 @@ static void add_name(struct buf *out, const char *key, const char *value)
 
 static void add_hints(struct doctor *d)
 {
-	bool library = proc_read(d->pid, "maps", d->text, TEXT_MAX) > 0 &&
-		       strstr(d->text, "/libworker-shim.so");
-	ssize_t n = proc_read(d->pid, "environ", d->text, TEXT_MAX);
 	struct buf *out = &d->facts.json;
+	const char *end;
+	bool library;
 
-	add_name(out, "service", variable(d->text, n, HANDOFF_ENV_SERVICE));
-	add_name(out, "worker", variable(d->text, n, HANDOFF_ENV_WORKER));
+	(void)read_file(d, "maps");
+	library = strstr(d->text, "/libworker-shim.so");
+	end = read_file(d, "environ");
+	add_name(out, "service", doctor_value(d->text, end, HANDOFF_ENV_SERVICE));
+	add_name(out, "worker", doctor_value(d->text, end, HANDOFF_ENV_WORKER));
 	json_bool(out, "library", library);
 	json_bool(out, "io_uring", d->io_uring);
-	json_bool(out, "node_cluster", variable(d->text, n, "NODE_UNIQUE_ID"));
-	json_bool(out, "pm2", variable(d->text, n, "pm_id"));
-	json_bool(out, "listen_fds", variable(d->text, n, "LISTEN_FDS"));
+	json_bool(out, "node_cluster", doctor_value(d->text, end, "NODE_UNIQUE_ID"));
+	json_bool(out, "pm2", doctor_value(d->text, end, "pm_id"));
+	json_bool(out, "listen_fds", doctor_value(d->text, end, "LISTEN_FDS"));
 }
 
 /* Adds the member "process". 0; -errno with @error. */

@@ -17,69 +17,63 @@
 
 /* --- the launcher's report --------------------------------------------------------------- */
 
-/* Behind "@key=" of the first such line. NULL: there is none. */
-static const char *value_of(const char *report, const char *key)
+const char *doctor_next(const char *strings, const char *end, const char *at)
+{
+	const char *next = at ? at + strlen(at) + 1 : strings;
+
+	return next < end ? next : NULL;
+}
+
+const char *doctor_value(const char *strings, const char *end, const char *key)
 {
 	size_t n = strlen(key);
 
-	while (strncmp(report, key, n) != 0 || report[n] != '=') {
-		report = strchr(report, '\n');
-		if (!report++)
-			return NULL;
-	}
-	return report + n + 1;
+	for (const char *s = NULL; (s = doctor_next(strings, end, s));)
+		if (!strncmp(s, key, n) && s[n] == '=')
+			return s + n + 1;
+	return NULL;
 }
 
-static bool says(const char *report, const char *key, const char *want)
-{
-	const char *value = value_of(report, key);
-
-	return value && strcspn(value, "\n") == strlen(want) && !strncmp(value, want, strlen(want));
-}
-
-static void add_value(struct buf *out, const char *key, const char *value)
-{
-	if (value)
-		json_bytes(out, key, value, strcspn(value, "\n"));
-	else
-		json_null(out, key);
-}
-
-static void add_program(const char *report, struct buf *out)
+static void add_program(const char *report, const char *end, struct buf *out)
 {
 	static const char *const keys[] = { "binary",  "class",	      "machine",
 					    "linkage", "interpreter", "libc" };
-	const char *script = report;
+	const char *go = doctor_value(report, end, "go"), *script = report;
 
 	json_object(out, "program");
-	add_value(out, "path", value_of(report, "path"));
+	json_str(out, "path", doctor_value(report, end, "path"));
 	json_array(out, "scripts");
-	for (int i = 0; i < SCRIPTS && (script = value_of(script, "script")); i++)
-		add_value(out, NULL, script);
+	for (int i = 0; i < SCRIPTS && (script = doctor_value(script, end, "script")); i++)
+		json_str(out, NULL, script);
 	json_close_array(out);
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-		add_value(out, keys[i], value_of(report, keys[i]));
-	add_value(out, "sanitizer", value_of(report, "first"));
-	json_bool(out, "go", says(report, "go", "yes"));
-	add_value(out, "privilege", value_of(report, "privilege"));
-	json_bool(out, "io_uring", value_of(report, "io_uring"));
+		json_str(out, keys[i], doctor_value(report, end, keys[i]));
+	json_str(out, "sanitizer", doctor_value(report, end, "first"));
+	json_bool(out, "go", go && !strcmp(go, "yes"));
+	json_str(out, "privilege", doctor_value(report, end, "privilege"));
+	json_bool(out, "io_uring", doctor_value(report, end, "io_uring"));
 	json_close(out);
 }
 
-bool doctor_begin_facts(const char *report, struct doctor_facts *ret)
+bool doctor_begin_facts(char *report, struct doctor_facts *ret)
 {
-	bool served = says(report, "verdict", "yes");
+	const char *end = report + strlen(report), *verdict;
 	struct buf *out = &ret->json;
+	bool served;
 
-	if (!value_of(report, "verdict"))
+	for (char *c = report; c < end; c++)
+		*c = *c == '\n' ? '\0' : *c;
+	verdict = doctor_value(report, end, "verdict");
+	if (!verdict)
 		return false;
-	ret->is_missing = says(report, "verdict", "missing");
+	served = !strcmp(verdict, "yes");
+	ret->is_missing = !strcmp(verdict, "missing");
 	json_begin(out);
 	json_bool(out, "served", served);
-	add_value(out, "backend", value_of(report, "backend"));
+	json_str(out, "backend", doctor_value(report, end, "backend"));
 	json_str(out, "mode", served ? "listen" : NULL);
-	add_value(out, "reason", value_of(report, "reason"));
-	add_program(report, out);
+	json_str(out, "reason", doctor_value(report, end, "reason"));
+	add_program(report, end, out);
 	return true;
 }
 

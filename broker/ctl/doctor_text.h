@@ -20,10 +20,17 @@ struct doctor_facts {
 };
 
 /*
- * Begins the facts with the launcher's report, lines of KEY=VALUE, of which unknown ones are passed
- * over. False: there is no verdict in it.
+ * Strings, each with its NUL, up to @end, as /proc has the arguments and the environment of a
+ * process: the one behind @at (NULL: the first), and the value of the first KEY=VALUE. NULL: none.
  */
-bool doctor_begin_facts(const char *report, struct doctor_facts *ret);
+const char *doctor_next(const char *strings, const char *end, const char *at);
+const char *doctor_value(const char *strings, const char *end, const char *key);
+
+/*
+ * Begins the facts with the launcher's report, lines of KEY=VALUE, of which unknown ones are passed
+ * over. Changes @report. False: there is no verdict in it.
+ */
+bool doctor_begin_facts(char *report, struct doctor_facts *ret);
 
 /* Answers. Returns whether it can be served. */
 bool doctor_text(const struct doctor_facts *facts, bool json, struct buf *out);

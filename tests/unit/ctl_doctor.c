@@ -30,10 +30,10 @@ static const char *answer(bool json, const char *report, const char *process,
 			  const char *const *command)
 {
 	struct doctor_facts f = { .command = command, .json = BUF_INIT(1 << 20) };
-	static char text[65536];
+	static char text[65536], copy[65536];
 	struct buf out = BUF_INIT(sizeof(text) - 1);
 
-	CHECK(doctor_begin_facts(report, &f));
+	CHECK(doctor_begin_facts(strcpy(copy, report), &f));
 	buf_addf(&f.json, ",%s}", process ? process : "\"process\":null");
 	(void)doctor_text(&f, json, &out);
 	CHECK(!out.failed && out.len);
@@ -80,9 +80,10 @@ TEST(a_report_without_a_verdict_is_none)
 {
 	static const char *const reports[] = { "", "path=/bin/true\nbinary", "\n\n=\n==\nverdict" };
 	struct doctor_facts f = { .json = BUF_INIT(1024) };
+	char report[64];
 
 	for (size_t i = 0; i < ARRAY_SIZE(reports); i++)
-		CHECK(!doctor_begin_facts(reports[i], &f));
+		CHECK(!doctor_begin_facts(strcpy(report, reports[i]), &f));
 }
 
 /* Nor are there too many facts to be read. */
@@ -183,8 +184,9 @@ TEST(a_process_of_the_same_user_needs_none)
 				  .own_uid = 33,
 				  .json = BUF_INIT(8192) };
 	struct buf out = BUF_INIT(8192);
+	char report[] = GOOD_REPORT;
 
-	CHECK(doctor_begin_facts(GOOD_REPORT, &f));
+	CHECK(doctor_begin_facts(report, &f));
 	buf_add_str(&f.json, "," SHOP("") "}");
 	CHECK(doctor_text(&f, false, &out));
 	buf_add(&out, "", 1);
