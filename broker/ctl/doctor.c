@@ -240,15 +240,8 @@ static void name_image(pid_t pid, const char *exe, char ret[PATH_MAX])
 		strcpy(ret, exe);
 }
 
-/* Finds what the process runs: the file, and the words of its command. 0; -errno with @error. */
-static int find_command(struct doctor *d, char ret_image[PATH_MAX], struct strbuf *error)
+static int explain(int pid, int r, struct strbuf *error)
 {
-	int pid = d->pid, r = proc_state(pid) ? 0 : -ESRCH;
-	char exe[PATH_MAX];
-	const char *end;
-
-	if (r == 0)
-		r = (int)proc_read_link(pid, "exe", exe, sizeof(exe));
 	if (r == -ESRCH)
 		return strbuf_fail(error, r, "there is no process %d", pid);
 	if (r == -EACCES || r == -EPERM)
@@ -260,9 +253,21 @@ static int find_command(struct doctor *d, char ret_image[PATH_MAX], struct strbu
 		return strbuf_fail(
 			error, r,
 			"process %d runs no program: it has exited, or is a kernel thread", pid);
+	return strbuf_fail(error, r, "cannot inspect process %d: %m", pid);
+}
+
+/* Finds what the process runs: the file, and the words of its command. 0; -errno with @error. */
+static int find_command(struct doctor *d, char ret_image[PATH_MAX], struct strbuf *error)
+{
+	int r = proc_state(d->pid) ? 0 : -ESRCH;
+	char exe[PATH_MAX];
+	const char *end;
+
+	if (r == 0)
+		r = (int)proc_read_link(d->pid, "exe", exe, sizeof(exe));
 	if (r < 0)
-		return strbuf_fail(error, r, "cannot inspect process %d: %m", pid);
-	name_image(pid, exe, ret_image);
+		return explain(d->pid, r, error);
+	name_image(d->pid, exe, ret_image);
 	end = read_file(d, "cmdline");
 	r = 0;
 	for (const char *w = NULL; r == 0 && (w = doctor_next(d->text, end, w));)
@@ -315,24 +320,28 @@ static void add_hints(struct doctor *d)
 static int add_process(struct doctor *d, struct strbuf *error)
 {
 	bool other_network = !same_namespace(d->pid, "ns/net");
-	char path[PATH_MAX] = "?", name[32];
+	char *cwd = d->facts.directory, exe[PATH_MAX], name[32];
 	struct buf *out = &d->facts.json;
 	struct pid_set tree = { 0 };
 	int r = pid_set_add(&tree, d->pid);
 
 	if (r == 0)
 		r = proc_add_descendants(&tree);
-	if (r == 0 && !other_network)
+	if (r == 0)
+		r = (int)proc_read_link(d->pid, "exe", exe, sizeof(exe));
+	if (r < 0) {
+		pid_set_deinit(&tree);
+		return explain(d->pid, r, error);
+	}
+	if (!other_network)
 		find_listeners(d, &tree);
 	proc_name(d->pid, name, sizeof(name));
-	(void)proc_read_link(d->pid, "exe", path, sizeof(path));
 	json_object(out, "process");
 	json_int(out, "pid", d->pid);
 	json_str(out, "name", name);
-	json_str(out, "exe", path);
+	json_str(out, "exe", exe);
 	add_user(d);
-	json_str(out, "directory",
-		 proc_read_link(d->pid, "cwd", path, sizeof(path)) > 0 ? path : NULL);
+	json_str(out, "directory", proc_read_link(d->pid, "cwd", cwd, PATH_MAX) > 0 ? cwd : NULL);
 	json_uint(out, "children", tree.n - 1);
 	json_uint(out, "unreadable", d->unreadable);
 	add_hints(d);
@@ -341,7 +350,7 @@ static int add_process(struct doctor *d, struct strbuf *error)
 	add_listeners(d);
 	json_close(out);
 	pid_set_deinit(&tree);
-	return r < 0 ? strbuf_fail(error, r, "cannot inspect process %d: %m", d->pid) : 0;
+	return 0;
 }
 
 /* --- the command ----------------------------------------------------------------------------- */

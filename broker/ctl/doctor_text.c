@@ -1,7 +1,6 @@
 #include "doctor_text.h"
 
 #include <ctype.h>
-#include <limits.h>
 #include <string.h>
 #include "base/json.h"
 #include "base/words.h"
@@ -259,7 +258,7 @@ static void add_section(const struct answer *a, struct strbuf *out)
 {
 	const char *const *command = a->facts->command;
 	const struct json_value *p = a->process, *l = json_doc_first(json_doc_member(p, "listens"));
-	const char *directory = json_doc_text(p, "directory");
+	const char *directory = a->facts->directory;
 
 	if (!json_doc_truth(a->all, "served") || json_doc_member(p, "worker") || !*command)
 		return;

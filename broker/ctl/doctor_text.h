@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <limits.h>
 #include <sys/types.h>
 #include "base/buf.h"
 
@@ -14,6 +15,7 @@
 
 struct doctor_facts {
 	const char *const *command; /* NULL-terminated; empty: it cannot be read */
+	char directory[PATH_MAX];   /* of a process, byte for byte; empty: not known */
 	uid_t own_uid;		    /* of brokerctl */
 	bool is_missing;	    /* there is no such program */
 	struct buf json;	    /* one object */
