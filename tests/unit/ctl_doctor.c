@@ -97,7 +97,7 @@ TEST(more_scripts_than_there_is_room_for_are_dropped)
 	for (int i = 0; i < 2000; i++)
 		strcat(report, "script=/a\n");
 	for (int i = 0; i < 8; i++)
-		strcat(scripts, ",\"/a\"" + !i);
+		strcat(strcat(scripts, i ? "," : ""), "\"/a\"");
 	strcat(scripts, "]");
 	CHECK_CONTAINS(json_of(report, NULL, "app"), scripts);
 }
@@ -298,7 +298,7 @@ TEST(all_that_is_wrong_is_said_and_no_more_than_there_is_room_for)
 	/* As many listeners as there may be: they can all be read. */
 	process[strlen(process) - 2] = '\0';
 	for (int i = 0; i < 64; i++)
-		strcat(process, "," LISTENER("0.0.0.0:3000", "3000", "2") + !i);
+		strcat(strcat(process, i ? "," : ""), LISTENER("0.0.0.0:3000", "3000", "2"));
 	strcat(process, "]}");
 	text = text_of(report, process, "app");
 	CHECK_EQ(count(text, "\n  - "), DOCTOR_NOTES);
