@@ -1,6 +1,7 @@
 #include "doctor.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -8,22 +9,45 @@
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "base/address.h"
 #include "base/fd.h"
+#include "base/json.h"
 #include "base/strlist.h"
-#include "ctl/doctor_judge.h"
-#include "ctl/doctor_process.h"
 #include "ctl/doctor_text.h"
 #include "ctl/out.h"
 #include "sys/proc.h"
+#include "sys/sockdiag.h"
 #include "sys/spawn.h"
+#include "sys/user.h"
 
-extern char **environ;
+#define REPORT_S      10
+#define ANSWER_MAX    (1 << 20)
+#define TEXT_MAX      (1 << 20) /* of a file in /proc: a longer environment or map is cut */
+#define SOCKETS_MAX   65536	/* listening sockets of the machine: the rest is ignored */
+#define ADDRESSES_MAX 64	/* of the answer, which json_doc must be able to read */
 
-#define REPORT_MAX 65536
-#define REPORT_S   10
-#define ANSWER_MAX (1 << 20)
+/* A listening socket of this machine, and how many processes of the tree have it. */
+struct listener {
+	uint64_t inode;
+	struct handoff_addr addr;
+	unsigned holders;
+	pid_t pid; /* the one of them that was looked at last */
+};
 
-#define LAUNCHER_WORDS 4 /* before the command */
+/* What is found out. On the heap, where untouched pages cost nothing. */
+struct doctor {
+	struct doctor_facts facts;
+	pid_t pid;	/* that the question is about; 0: it is about a command */
+	char **command; /* of it, or what the question is about */
+	struct listener listeners[SOCKETS_MAX]; /* sorted by inode */
+	size_t n_listeners;
+	pid_t looked_at;     /* the process whose sockets are counted */
+	unsigned unreadable; /* processes of the tree whose sockets this user may not see */
+	bool io_uring;
+	char text[TEXT_MAX]; /* a file in /proc, or the launcher's report */
+};
+
+/* --- the launcher ------------------------------------------------------------------------- */
 
 /* It is beside this program, as in a build tree, or where `make install` puts it. */
 static bool find_launcher(char ret[PATH_MAX])
@@ -41,51 +65,14 @@ static bool find_launcher(char ret[PATH_MAX])
 	return access(ret, X_OK) == 0;
 }
 
-/* Reads @fd until its end. 0 or -errno; -ETIMEDOUT: nothing came for REPORT_S. */
-static int read_all(int fd, struct buf *out)
-{
-	char part[4096];
-	ssize_t n;
-
-	do {
-		n = read(fd, part, sizeof(part));
-		if (n > 0)
-			buf_add(out, part, (size_t)n);
-	} while (n > 0 || (n < 0 && errno == EINTR));
-	if (n < 0)
-		return errno == EAGAIN ? -ETIMEDOUT : -errno;
-	return out->failed ? -ENOMEM : 0;
-}
-
-/*
- * The words of `worker-shim --check --report -- COMMAND [ARGUMENT]...`, NULL-terminated. The first
- * one is for the caller to fill in; those of the command belong to @r. NULL: out of memory.
- */
-static char **launcher_words(const struct request *r)
-{
-	static char check[] = "--check", report[] = "--report", end[] = "--";
-	char *const first[] = { NULL, check, report, end, (char *)(uintptr_t)r->arguments[0].text };
-	size_t n = 0;
-	char **words;
-
-	while (r->rest && r->rest[n])
-		n++;
-	words = calloc(ARRAY_SIZE(first) + n + 1, sizeof(*words));
-	if (!words)
-		return NULL;
-	memcpy(words, first, sizeof(first));
-	if (n)
-		memcpy(words + ARRAY_SIZE(first), r->rest, n * sizeof(*words));
-	return words;
-}
-
-/* Runs the launcher and adds its report to @out, terminated. 0 or -errno. */
-static int run_launcher(char **words, struct buf *out)
+/* Runs the launcher and reads its report. 0 or -errno; -ETIMEDOUT: nothing came for REPORT_S. */
+static int run_launcher(char *const *words, char ret_report[TEXT_MAX])
 {
 	_cleanup_fd_ int ours = -1, theirs = -1, status = -1;
 	struct spawn_request req = { .program = words[0], .argv = words, .envp = environ };
 	const struct timeval patience = { .tv_sec = REPORT_S };
 	int ends[2], r;
+	ssize_t n;
 	pid_t pid;
 
 	/* A socket, because a pipe has no timeout. */
@@ -100,141 +87,335 @@ static int run_launcher(char **words, struct buf *out)
 	if (r < 0)
 		return r;
 	fd_closep(&theirs);
-	r = read_all(ours, out);
-	if (r < 0)
+	n = fd_read(ours, ret_report, TEXT_MAX - 1);
+	ret_report[n > 0 ? n : 0] = '\0';
+	fd_closep(&ours);
+	if (n < 0)
 		(void)spawn_kill(pid, SIGKILL);
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
-	buf_add(out, "", 1);
-	return r;
+	return n == -EAGAIN ? -ETIMEDOUT : n < 0 ? (int)n : 0;
 }
 
-/* Asks the launcher about the command in @words. *@ret points into @report. */
-static int ask_launcher(char **words, struct buf *report, struct doctor_program *ret,
-			struct strbuf *error)
+/*
+ * Begins the facts with what the launcher says of @program. It looks at no argument of a command.
+ * 0; -errno with @error.
+ */
+static int ask_launcher(struct doctor *d, const char *program, struct strbuf *error)
 {
 	char launcher[PATH_MAX];
+	char *const words[] = {
+		launcher,	  (char[]){ "--check" },      (char[]){ "--report" },
+		(char[]){ "--" }, (char *)(uintptr_t)program, NULL
+	};
 	int r;
 
-	if (!find_launcher(launcher)) {
-		strbuf_add(error, "worker-shim is missing: put it beside brokerctl, or "
-				  "into " BROKER_LIBEXECDIR);
-		return -ENOENT;
-	}
-	words[0] = launcher;
-	r = run_launcher(words, report);
-	if (r == 0 && !doctor_report_parse(report->bytes, ret))
+	if (!find_launcher(launcher))
+		return strbuf_fail(error, -ENOENT,
+				   "worker-shim is missing: put it beside brokerctl, or "
+				   "into " BROKER_LIBEXECDIR);
+	r = run_launcher(words, d->text);
+	if (r == 0 && !doctor_begin_facts(d->text, &d->facts))
 		r = -EPROTO;
-	if (r < 0)
-		strbuf_addf(error, "worker-shim does not answer: %s", strerror(-r));
-	return r;
+	return r < 0 ? strbuf_fail(error, r, "worker-shim does not answer: %m") : 0;
 }
 
-/* --- a process ------------------------------------------------------------------------------- */
+/* --- what the processes of the tree listen on --------------------------------------------- */
 
-static bool is_pid(char *const *words, pid_t *ret)
+static bool add_listener(void *arg, const struct sockdiag_socket *s)
 {
-	size_t n = strlen(words[0]);
-	long long value;
+	struct doctor *d = arg;
 
-	if (words[1] || !n || n > 10 || strspn(words[0], "0123456789") != n)
+	if (d->n_listeners == SOCKETS_MAX)
 		return false;
-	value = strtoll(words[0], NULL, 10);
-	*ret = value > 0 && value <= INT32_MAX ? (pid_t)value : 0;
+	d->listeners[d->n_listeners++] = (struct listener){ .inode = s->inode, .addr = s->local };
 	return true;
 }
 
-static void explain_look(pid_t pid, int r, struct strbuf *error)
+static int compare_inodes(const void *a, const void *b)
 {
-	switch (-r) {
-	case ESRCH:
-		strbuf_addf(error, "there is no process %d", (int)pid);
-		return;
-	case EACCES:
-	case EPERM:
-		strbuf_addf(error,
-			    "process %d may not be looked at by this user: ask as its own user, or "
-			    "as root",
-			    (int)pid);
-		return;
-	case ENOENT:
-		strbuf_addf(error,
-			    "process %d runs no program: it has exited, or is a kernel thread",
-			    (int)pid);
-		return;
+	const struct listener *x = a, *y = b;
+
+	return (x->inode > y->inode) - (x->inode < y->inode);
+}
+
+static bool count_holder(void *arg, uint64_t inode)
+{
+	struct doctor *d = arg;
+	const struct listener key = { .inode = inode };
+	struct listener *l =
+		bsearch(&key, d->listeners, d->n_listeners, sizeof(key), compare_inodes);
+
+	/* A process may have several descriptors of one socket. */
+	if (l && l->pid != d->looked_at) {
+		l->holders++;
+		l->pid = d->looked_at;
 	}
-	strbuf_addf(error, "cannot inspect process %d: %s", (int)pid, strerror(-r));
+	return true;
+}
+
+static void find_listeners(struct doctor *d, const struct pid_set *tree)
+{
+	(void)sockdiag_dump(1u << TCP_LISTEN, 0, add_listener, d);
+	qsort(d->listeners, d->n_listeners, sizeof(*d->listeners), compare_inodes);
+	/* From the last to the first, so that .pid ends as that of the process asked about. */
+	for (size_t i = tree->n; i-- > 0;) {
+		d->looked_at = tree->pids[i];
+		d->unreadable += proc_sockets(d->looked_at, count_holder, d) == -EACCES;
+		d->io_uring = d->io_uring || proc_has_io_uring(d->looked_at);
+	}
+}
+
+/* The address of @first, which other sockets of the tree may have too: those are done with it. */
+static void add_address(struct doctor *d, const struct listener *first)
+{
+	const struct listener of = *first;
+	unsigned sockets = 0, holders = 0;
+	struct buf *out = &d->facts.json;
+	pid_t lowest = of.pid;
+	STRBUF(text, 80);
+	char name[32];
+
+	proc_name(of.pid, name, sizeof(name));
+	for (struct listener *l = d->listeners; l < d->listeners + d->n_listeners; l++) {
+		if (!l->holders || !address_equal(&l->addr, &of.addr))
+			continue;
+		sockets++;
+		holders += l->holders;
+		lowest = l->pid < lowest ? l->pid : lowest;
+		l->holders = 0;
+	}
+	address_format(&of.addr, &text);
+	json_object(out, NULL);
+	json_str(out, "address", text.text);
+	json_uint(out, "port", of.addr.port);
+	json_uint(out, "sockets", sockets); /* more than one: SO_REUSEPORT */
+	json_uint(out, "holders", holders); /* processes that have one of them */
+	json_int(out, "pid", lowest);
+	json_str(out, "name", name);
+	json_close(out);
+}
+
+static void add_listeners(struct doctor *d)
+{
+	unsigned n = 0;
+
+	json_array(&d->facts.json, "listens");
+	for (size_t i = 0; i < d->n_listeners; i++)
+		if (d->listeners[i].holders && n++ < ADDRESSES_MAX)
+			add_address(d, &d->listeners[i]);
+	json_close_array(&d->facts.json);
+}
+
+/* --- what /proc says of the process itself -------------------------------------------------- */
+
+/* Where what is read of its file @name into ->text ends. */
+static const char *read_file(struct doctor *d, const char *name)
+{
+	ssize_t n = proc_read(d->pid, name, d->text, TEXT_MAX);
+
+	d->text[n > 0 ? n : 0] = '\0';
+	return d->text + (n > 0 ? n : 0);
+}
+
+static bool same_namespace(pid_t pid, const char *name)
+{
+	char ours[64], theirs[64];
+
+	return proc_read_link(getpid(), name, ours, sizeof(ours)) < 0 ||
+	       proc_read_link(pid, name, theirs, sizeof(theirs)) < 0 || !strcmp(ours, theirs);
 }
 
 /*
  * The path of the program. If the file was replaced or deleted, or has another name here, it is the
  * running image in /proc.
  */
-static void name_image(const struct doctor_process *p, char ret[PATH_MAX])
+static void name_image(pid_t pid, const char *exe, char ret[PATH_MAX])
 {
 	struct stat running, file;
-	char image[32];
 
-	snprintf(image, sizeof(image), "/proc/%d/exe", (int)p->pid);
-	if (p->other_root || stat(p->exe, &file) < 0 || stat(image, &running) < 0 ||
-	    file.st_dev != running.st_dev || file.st_ino != running.st_ino)
-		strcpy(ret, image);
+	snprintf(ret, PATH_MAX, "/proc/%d/exe", (int)pid);
+	if (same_namespace(pid, "ns/mnt") && stat(exe, &file) == 0 && stat(ret, &running) == 0 &&
+	    file.st_dev == running.st_dev && file.st_ino == running.st_ino)
+		strcpy(ret, exe);
+}
+
+static int explain(int pid, int r, struct strbuf *error)
+{
+	if (r == -ESRCH)
+		return strbuf_fail(error, r, "there is no process %d", pid);
+	if (r == -EACCES || r == -EPERM)
+		return strbuf_fail(error, r,
+				   "process %d may not be looked at by this user: ask as its own "
+				   "user, or as root",
+				   pid);
+	if (r == -ENOENT)
+		return strbuf_fail(
+			error, r,
+			"process %d runs no program: it has exited, or is a kernel thread", pid);
+	return strbuf_fail(error, r, "cannot inspect process %d: %m", pid);
+}
+
+/* Finds what the process runs: the file, and the words of its command. 0; -errno with @error. */
+static int find_command(struct doctor *d, char ret_image[PATH_MAX], struct strbuf *error)
+{
+	int r = proc_state(d->pid) ? 0 : -ESRCH;
+	char exe[PATH_MAX];
+	const char *end;
+
+	if (r == 0)
+		r = (int)proc_read_link(d->pid, "exe", exe, sizeof(exe));
+	if (r < 0)
+		return explain(d->pid, r, error);
+	name_image(d->pid, exe, ret_image);
+	end = read_file(d, "cmdline");
+	r = 0;
+	for (const char *w = NULL; r == 0 && (w = doctor_next(d->text, end, w));)
+		r = strlist_append(&d->command, w);
+	return r;
+}
+
+static void add_user(struct doctor *d)
+{
+	const char *line;
+	unsigned uid = 0;
+	char name[64];
+
+	(void)read_file(d, "status");
+	line = strstr(d->text, "\nUid:");
+	if (line)
+		(void)sscanf(line, "\nUid: %u", &uid);
+	user_name(uid, name, sizeof(name));
+	json_uint(&d->facts.json, "uid", uid);
+	json_str(&d->facts.json, "user", name);
+}
+
+static void add_name(struct buf *out, const char *key, const char *value)
+{
+	if (value && *value)
+		json_bytes(out, key, value, strnlen(value, NAME_MAX));
 	else
-		strcpy(ret, p->exe);
+		json_null(out, key);
+}
+
+static void add_hints(struct doctor *d)
+{
+	struct buf *out = &d->facts.json;
+	const char *end;
+	bool library;
+
+	(void)read_file(d, "maps");
+	library = strstr(d->text, "/libworker-shim.so");
+	end = read_file(d, "environ");
+	add_name(out, "service", doctor_value(d->text, end, HANDOFF_ENV_SERVICE));
+	add_name(out, "worker", doctor_value(d->text, end, HANDOFF_ENV_WORKER));
+	json_bool(out, "library", library);
+	json_bool(out, "io_uring", d->io_uring);
+	json_bool(out, "node_cluster", doctor_value(d->text, end, "NODE_UNIQUE_ID"));
+	json_bool(out, "pm2", doctor_value(d->text, end, "pm_id"));
+	json_bool(out, "listen_fds", doctor_value(d->text, end, "LISTEN_FDS"));
+}
+
+/* Adds the member "process". 0; -errno with @error. */
+static int add_process(struct doctor *d, struct strbuf *error)
+{
+	bool other_network = !same_namespace(d->pid, "ns/net");
+	char *cwd = d->facts.directory, exe[PATH_MAX], name[32];
+	struct buf *out = &d->facts.json;
+	struct pid_set tree = { 0 };
+	int r = pid_set_add(&tree, d->pid);
+
+	if (r == 0)
+		r = proc_add_descendants(&tree);
+	if (r == 0)
+		r = (int)proc_read_link(d->pid, "exe", exe, sizeof(exe));
+	if (r < 0) {
+		pid_set_deinit(&tree);
+		return explain(d->pid, r, error);
+	}
+	if (!other_network)
+		find_listeners(d, &tree);
+	proc_name(d->pid, name, sizeof(name));
+	json_object(out, "process");
+	json_int(out, "pid", d->pid);
+	json_str(out, "name", name);
+	json_str(out, "exe", exe);
+	add_user(d);
+	json_str(out, "directory", proc_read_link(d->pid, "cwd", cwd, PATH_MAX) > 0 ? cwd : NULL);
+	json_uint(out, "children", tree.n - 1);
+	json_uint(out, "unreadable", d->unreadable);
+	add_hints(d);
+	json_bool(out, "other_network", other_network);
+	json_bool(out, "other_root", !same_namespace(d->pid, "ns/mnt"));
+	add_listeners(d);
+	json_close(out);
+	pid_set_deinit(&tree);
+	return 0;
 }
 
 /* --- the command ----------------------------------------------------------------------------- */
 
-static enum ctl_exit answer(const struct doctor_facts *facts, bool json)
+/* What is a number, and has no arguments, is no command but the id of a process. */
+static bool is_pid(const struct request *r, pid_t *ret)
 {
-	struct buf text = BUF_INIT(ANSWER_MAX);
-	bool failed;
+	const char *word = r->arguments[0].text;
+	size_t n = strspn(word, "0123456789");
+	long long value = strtoll(word, NULL, 10);
 
-	if (json)
-		doctor_print_json(facts, &text);
+	if ((r->rest && *r->rest) || !n || n > 10 || word[n])
+		return false;
+	*ret = value > 0 && value <= INT32_MAX ? (pid_t)value : 0;
+	return true;
+}
+
+static int find_facts(struct doctor *d, const struct request *request, struct strbuf *error)
+{
+	const char *program = request->arguments[0].text;
+	bool runs = is_pid(request, &d->pid);
+	char image[PATH_MAX];
+	int r = strlist_init(&d->command);
+
+	if (r == 0 && runs) {
+		r = find_command(d, image, error);
+		program = image;
+	} else if (r == 0) {
+		r = strlist_append(&d->command, program);
+		for (char *const *w = request->rest; r == 0 && w && *w; w++)
+			r = strlist_append(&d->command, *w);
+	}
+	if (r == 0)
+		r = ask_launcher(d, program, error);
+	if (r < 0)
+		return r;
+	d->facts.command = (const char *const *)d->command;
+	if (runs)
+		r = add_process(d, error);
 	else
-		doctor_print_text(facts, &text);
-	failed = text.failed;
-	out_buf(&text);
-	return !failed && doctor_can_serve(facts) ? CTL_OK : CTL_FAILED;
+		json_null(&d->facts.json, "process");
+	json_close(&d->facts.json);
+	return r;
 }
 
 enum ctl_exit ctl_doctor(struct ctl *ctl)
 {
-	_cleanup_free_ char **words = launcher_words(&ctl->request);
-	char **running = NULL, **command, image[PATH_MAX];
-	struct doctor_facts facts = { .process = NULL };
-	struct buf report = BUF_INIT(REPORT_MAX);
-	enum ctl_exit code = CTL_FAILED;
-	struct doctor_process process;
+	struct doctor *d = calloc(1, sizeof(*d));
+	struct buf text = BUF_INIT(ANSWER_MAX);
+	bool served = false;
 	STRBUF(error, 1024);
-	pid_t pid;
-	int r = 0;
 
-	if (!words) {
+	if (!d) {
 		out_error("out of memory");
 		return CTL_FAILED;
 	}
-	command = words + LAUNCHER_WORDS;
-	facts.command = (const char *const *)command;
-	if (is_pid(command, &pid)) {
-		r = doctor_look(pid, &process, &running);
-		if (r < 0) {
-			explain_look(pid, r, &error);
-		} else {
-			facts.process = &process;
-			facts.command = (const char *const *)running;
-			name_image(&process, image);
-			command[0] = image;
-		}
+	d->facts = (struct doctor_facts){ .own_uid = geteuid(), .json = BUF_INIT(ANSWER_MAX) };
+	if (find_facts(d, &ctl->request, &error) < 0) {
+		out_error("%s", error.len ? error.text : "out of memory");
+	} else {
+		served = doctor_text(&d->facts, ctl->json, &text);
+		out_buf(&text);
 	}
-	if (r == 0)
-		r = ask_launcher(words, &report, &facts.program, &error);
-	if (r < 0)
-		out_error("%s", error.text);
-	else
-		code = answer(&facts, ctl->json);
-	strlist_free(running);
-	buf_deinit(&report);
-	return code;
+	strlist_free(d->command);
+	buf_deinit(&d->facts.json);
+	free(d);
+	return served ? CTL_OK : CTL_FAILED;
 }

@@ -1,304 +1,408 @@
 #include "doctor_text.h"
 
+#include <ctype.h>
 #include <string.h>
-#include "base/address.h"
 #include "base/json.h"
-#include "base/strbuf.h"
-#include "ctl/doctor_judge.h"
+#include "base/words.h"
+#include "config/conf_read.h"
+#include "ctl/text.h"
 
-#define WIDTH  96
-#define INDENT 2
-#define LABEL  12
+#define SCRIPTS	     8
+#define WIDTH	     96
+#define INDENT	     2
+#define TEXT_AT	     15 /* behind the labels */
+#define NOTE_SIZE    640
+#define SECTION_SIZE (4 * WORDS_BYTES_MAX) /* a command that a file can hold, and the rest */
 
 /* --- the launcher's report --------------------------------------------------------------- */
 
-/* The key of a line is the name of the member. */
-static const struct {
-	const char *key;
-	size_t offset;
-} fields[] = {
-#define FIELD(name)                                                                                \
-	{                                                                                          \
-#name, offsetof(struct doctor_program, name)                                       \
-	}
-	FIELD(path),	    FIELD(binary),  FIELD(class),   FIELD(machine), FIELD(linkage),
-	FIELD(interpreter), FIELD(libc),    FIELD(first),   FIELD(go),	    FIELD(io_uring),
-	FIELD(privilege),   FIELD(verdict), FIELD(backend), FIELD(reason),
-#undef FIELD
+const char *doctor_next(const char *strings, const char *end, const char *at)
+{
+	const char *next = at ? at + strlen(at) + 1 : strings;
+
+	return next < end ? next : NULL;
+}
+
+const char *doctor_value(const char *strings, const char *end, const char *key)
+{
+	size_t n = strlen(key);
+
+	for (const char *s = NULL; (s = doctor_next(strings, end, s));)
+		if (!strncmp(s, key, n) && s[n] == '=')
+			return s + n + 1;
+	return NULL;
+}
+
+static void add_program(const char *report, const char *end, struct buf *out)
+{
+	static const char *const keys[] = { "binary",  "class",	      "machine",
+					    "linkage", "interpreter", "libc" };
+	const char *go = doctor_value(report, end, "go"), *script = report;
+
+	json_object(out, "program");
+	json_str(out, "path", doctor_value(report, end, "path"));
+	json_array(out, "scripts");
+	for (int i = 0; i < SCRIPTS && (script = doctor_value(script, end, "script")); i++)
+		json_str(out, NULL, script);
+	json_close_array(out);
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		json_str(out, keys[i], doctor_value(report, end, keys[i]));
+	json_str(out, "sanitizer", doctor_value(report, end, "first"));
+	json_bool(out, "go", go && !strcmp(go, "yes"));
+	json_str(out, "privilege", doctor_value(report, end, "privilege"));
+	json_bool(out, "io_uring", doctor_value(report, end, "io_uring"));
+	json_close(out);
+}
+
+bool doctor_begin_facts(char *report, struct doctor_facts *ret)
+{
+	const char *end = report + strlen(report), *verdict;
+	struct buf *out = &ret->json;
+	bool served;
+
+	for (char *c = report; c < end; c++)
+		*c = *c == '\n' ? '\0' : *c;
+	verdict = doctor_value(report, end, "verdict");
+	if (!verdict)
+		return false;
+	served = !strcmp(verdict, "yes");
+	ret->is_missing = !strcmp(verdict, "missing");
+	json_begin(out);
+	json_bool(out, "served", served);
+	json_str(out, "backend", doctor_value(report, end, "backend"));
+	json_str(out, "mode", served ? "listen" : NULL);
+	json_str(out, "reason", doctor_value(report, end, "reason"));
+	add_program(report, end, out);
+	return true;
+}
+
+/* --- notes ----------------------------------------------------------------------------- */
+
+/* The facts, read, and where the answer goes. */
+struct answer {
+	const struct doctor_facts *facts;
+	const struct json_value *all, *program, *process; /* NULL: it is about a command */
+	struct buf *out;
+	bool json;
+	unsigned n_notes;
 };
 
-static void set_field(struct doctor_program *p, const char *key, const char *value)
+/* Adds @text, wrapped, from @column on, and @mark before it. */
+static void add_marked(struct buf *out, const char *mark, size_t column, const char *text)
 {
-	if (!strcmp(key, "script") && p->n_scripts < DOCTOR_SCRIPTS)
-		p->scripts[p->n_scripts++] = value;
-	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
-		if (!strcmp(fields[i].key, key))
-			*(const char **)((char *)p + fields[i].offset) = value;
+	size_t at = out->len;
+
+	text_wrap_words(out, WIDTH, (unsigned)column, text);
+	/* In the blanks that the first line begins with. */
+	if (!out->failed && out->len > at)
+		memcpy(out->bytes + at + INDENT, mark, strlen(mark));
 }
 
-bool doctor_report_parse(char *text, struct doctor_program *ret)
+/* Adds a note that @words make of @object, if it is @true. */
+static void note(struct answer *a, bool is_true, const struct json_value *object, const char *words)
 {
-	char *line, *next = text;
+	STRBUF(text, NOTE_SIZE);
 
-	*ret = (struct doctor_program){ 0 };
-	while ((line = strsep(&next, "\n"))) {
-		char *equals = strchr(line, '=');
-
-		if (!equals)
-			continue;
-		*equals = '\0';
-		set_field(ret, line, equals + 1);
-	}
-	return ret->verdict != NULL;
-}
-
-static bool is_go(const struct doctor_program *p)
-{
-	return p->go && !strcmp(p->go, "yes");
-}
-
-/* --- for people ---------------------------------------------------------------------------- */
-
-/*
- * Adds @text to a line that has @indent columns already, wrapped at blanks to WIDTH columns. It may
- * come from outside, so what could steer a terminal is escaped.
- */
-static void add_wrapped(struct buf *out, size_t indent, const struct strbuf *text)
-{
-	STRBUF(escaped, 8 * PATH_MAX);
-	const char *at = escaped.text;
-	size_t used = indent;
-
-	strbuf_add_escaped(&escaped, text->text, text->len);
-	while (*at) {
-		size_t n = strcspn(at, " ");
-
-		if (used > indent && used + n + 1 > WIDTH) {
-			buf_addf(out, "\n%*s", (int)indent, "");
-			used = indent;
-		}
-		if (used > indent) {
-			buf_add_str(out, " ");
-			used++;
-		}
-		buf_add(out, at, n);
-		used += n;
-		at += n;
-		at += strspn(at, " ");
-	}
-	buf_add_str(out, "\n");
-}
-
-PRINTF(3, 4) static void add_line(struct buf *out, const char *label, const char *fmt, ...)
-{
-	STRBUF(text, 3 * PATH_MAX);
-	va_list ap;
-
-	va_start(ap, fmt);
-	strbuf_vaddf(&text, fmt, ap);
-	va_end(ap);
-	if (!text.len)
+	if (!is_true || a->n_notes == DOCTOR_NOTES)
 		return;
-	buf_addf(out, "%*s%-*s ", INDENT, "", LABEL, label);
-	add_wrapped(out, INDENT + LABEL + 1, &text);
+	text_expand(&text, words, object);
+	if (a->json) {
+		json_str(a->out, NULL, text.text);
+	} else {
+		buf_add_str(a->out, a->n_notes ? "" : "\n");
+		add_marked(a->out, "-", INDENT + 2, text.text);
+	}
+	a->n_notes++;
 }
 
-static void print_title(const struct doctor_facts *f, struct buf *out)
+/* Default ports of debuggers: node --inspect; jdwp has none, but everybody uses this one. */
+static bool is_debug_port(const struct json_value *listener)
 {
+	const char *address = json_doc_text(listener, "address");
+	int64_t port = json_doc_number(listener, "port");
+
+	return (port == 9229 || port == 5005) &&
+	       (!strncmp(address, "127.", 4) || !strncmp(address, "[::1]", 5));
+}
+
+static void judge_listener(struct answer *a, const struct json_value *l)
+{
+	bool debugs = is_debug_port(l), several = !debugs && json_doc_number(l, "sockets") > 1;
+	bool shared = !debugs && !several && json_doc_number(l, "holders") > 1;
+
+	note(a, debugs, l,
+	     "$address looks like its debugger's port: private_ports leaves it to the app, each "
+	     "worker then needs another one");
+	note(a, several, l,
+	     "$address is opened $sockets times (SO_REUSEPORT): its own workers share the port. "
+	     "Let it run one of them, and the broker run as many");
+	note(a, shared, l,
+	     "$holders processes share $address: it forks workers of its own. That works behind "
+	     "the broker too; one of them for each worker of the broker lets a drain finish "
+	     "sooner");
+}
+
+static void judge_sockets(struct answer *a, const struct json_value *p, int64_t unreadable)
+{
+	const struct json_value *l = json_doc_first(json_doc_member(p, "listens"));
+	bool is_seen = !json_doc_truth(p, "other_network");
+
+	note(a, !is_seen, p,
+	     "it is in another network namespace (a container): what it listens on cannot be seen "
+	     "from here");
+	note(a, is_seen && !l && !json_doc_member(p, "worker"), p,
+	     unreadable > 0 ? "it listens on no TCP port as far as can be seen"
+			    : "it listens on no TCP port");
+	for (; l; l = json_doc_next(l))
+		judge_listener(a, l);
+}
+
+static void judge_process(struct answer *a, const struct json_value *p)
+{
+	int64_t unreadable = json_doc_number(p, "unreadable");
+
+	note(a, json_doc_member(p, "worker"), p,
+	     json_doc_truth(p, "library")
+		     ? "it is $worker of service $service: already a worker of a broker"
+		     : "it is $worker of service $service: already a worker of a broker; but the "
+		       "library is not loaded, so it uses its own sockets");
+	note(a, json_doc_truth(p, "io_uring"), p,
+	     "it has an io_uring open: accepting through it cannot be brokered. For node (libuv) "
+	     "UV_USE_IO_URING=0 switches it off");
+	note(a, json_doc_truth(p, "node_cluster"), p,
+	     "it is a worker of node's cluster module: start the app without it; the broker's "
+	     "workers take its place");
+	note(a, json_doc_truth(p, "pm2"), p,
+	     "PM2 runs it, and would start it again: `pm2 delete` it before the broker runs it, "
+	     "in fork mode of one process");
+	note(a, json_doc_truth(p, "listen_fds"), p,
+	     "it was given its sockets by socket activation (LISTEN_FDS): a worker must call "
+	     "listen() itself, or be told its port");
+	judge_sockets(a, p, unreadable);
+	note(a, json_doc_truth(p, "other_root"), p,
+	     "it is in another mount namespace (a container): paths are as it sees them");
+	note(a, unreadable == 1, p,
+	     "1 process of it cannot be read by this user: ask as root to see all");
+	note(a, unreadable > 1, p,
+	     "$unreadable processes of it cannot be read by this user: ask as root to see all");
+}
+
+static void judge_program(struct answer *a, const struct json_value *p)
+{
+	bool is_script = json_doc_first(json_doc_member(p, "scripts"));
+
+	note(a, json_doc_member(p, "sanitizer"), p,
+	     "it is built with a sanitizer ($sanitizer), which is preloaded before the library of "
+	     "the shim: nothing is to be done");
+	note(a, json_doc_truth(p, "io_uring"), p,
+	     "it is linked to liburing: if it accepts through io_uring, that must be switched off; "
+	     "accepting that way cannot be brokered");
+	/* The first script is the path. */
+	note(a, is_script && json_doc_truth(a->all, "served"), p,
+	     "$path is a script: what was looked at is its interpreter $binary. What the script "
+	     "starts inherits the preparation, but a program that is static, or written in Go, "
+	     "would not be served: ask about that one by its name");
+}
+
+/* What to know before it is put behind the broker, the most important first. */
+static void add_notes(struct answer *a)
+{
+	if (a->process)
+		judge_process(a, a->process);
+	judge_program(a, a->program);
+}
+
+/* --- the section ----------------------------------------------------------------------- */
+
+/* Its first argument is the program that people mean. */
+static bool is_interpreter(const char *base)
+{
+	static const char *const names[] = { "node", "python", "perl", "ruby", "php",  "sh",
+					     "bash", "dash",   "npm",  "npx",  "deno", "bun" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		size_t n = strlen(names[i]);
+
+		/* python3.11 */
+		if (!strncmp(base, names[i], n) &&
+		    strspn(base + n, "0123456789.") == strlen(base + n))
+			return true;
+	}
+	return false;
+}
+
+static const char *base_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* `node /srv/app.js` becomes "app", /opt/my-server becomes "my-server". If nothing fits: "app". */
+static void add_name(const char *const *command, struct strbuf *out)
+{
+	const char *base = base_of(command[0]);
+	size_t n;
+
+	if (is_interpreter(base) && command[1] && command[1][0] != '-')
+		base = base_of(command[1]);
+	n = strcspn(base, ".");
+	if (conf_name_ok(base, n) && !isdigit((unsigned char)*base))
+		strbuf_add_bytes(out, base, n);
+	else
+		strbuf_add(out, "app");
+}
+
+/* Nothing if it cannot be served, or already is. */
+static void add_section(const struct answer *a, struct strbuf *out)
+{
+	const char *const *command = a->facts->command;
+	const struct json_value *p = a->process, *l = json_doc_first(json_doc_member(p, "listens"));
+	const char *directory = a->facts->directory;
+
+	if (!json_doc_truth(a->all, "served") || json_doc_member(p, "worker") || !*command)
+		return;
+	strbuf_add(out, "[service:");
+	add_name(command, out);
+	strbuf_add(out, "]\ncommand =");
+	for (; *command; command++) {
+		strbuf_add(out, " ");
+		words_add_quoted(out, *command);
+	}
+	if (*directory && strcmp(directory, "/") != 0) {
+		strbuf_add(out, "\ndirectory = ");
+		words_add_quoted(out, directory);
+	}
+	/* A broker of the same user starts its workers as that user anyway. */
+	if (json_doc_number(p, "uid") != a->facts->own_uid)
+		text_expand(out, "{\nuser = $user}", p);
+	if (json_doc_truth(p, "io_uring") && !strcmp(base_of(json_doc_text(p, "exe")), "node"))
+		strbuf_add(out, "\nenvironment = UV_USE_IO_URING=0");
+	for (; l; l = json_doc_next(l))
+		text_expand(out,
+			    is_debug_port(l) ? "\nprivate_ports = $port"
+					     : "\nlisten = $address for $port",
+			    l);
+	strbuf_add(out, "\n");
+}
+
+/* --- the answer ------------------------------------------------------------------------ */
+
+static void print_title(const struct answer *a)
+{
+	const char *const name[] = { json_doc_text(a->process, "name"), NULL };
+	const char *const *word = *a->facts->command ? a->facts->command : name;
 	STRBUF(text, 400);
 
-	for (const char *const *w = f->command; w && *w; w++) {
+	for (; *word; word++) {
 		strbuf_add(&text, text.len ? " " : "");
-		strbuf_add_escaped(&text, *w, strlen(*w));
+		strbuf_add_escaped(&text, *word, strlen(*word));
 	}
-	if (!text.len && f->process)
-		strbuf_add_escaped(&text, f->process->name, strlen(f->process->name));
-	buf_addf(out, "%s%s\n", text.text, text.cut ? "..." : "");
+	buf_addf(a->out, "%s%s\n", text.text, text.cut ? "..." : "");
 }
 
-static void print_verdict(const struct doctor_facts *f, struct buf *out)
+/* Nothing, if @words come to nothing. */
+static void add_line(struct answer *a, const char *label, const char *words,
+		     const struct json_value *object)
 {
-	const char *verdict = f->program.verdict;
+	STRBUF(text, 3 * PATH_MAX);
 
-	if (doctor_can_serve(f))
-		add_line(out, "served", "yes: back end %s, mode listen", f->program.backend);
-	else
-		add_line(out, "served", "%s",
-			 verdict && !strcmp(verdict, "missing") ? "not found" : "no");
-	if (f->program.reason)
-		add_line(out, "why", "%s", f->program.reason);
+	text_expand(&text, words, object);
+	add_marked(a->out, label, TEXT_AT, text.text);
 }
 
-static void print_program(const struct doctor_facts *f, struct buf *out)
+static void print_process(struct answer *a, const struct json_value *p)
 {
-	const struct doctor_program *p = &f->program;
-	const char *binary = f->process ? f->process->exe : p->binary;
-	const char *const details[] = { p->machine, p->linkage, is_go(p) ? "Go" : NULL, p->libc,
-					p->privilege };
-	STRBUF(text, 2 * PATH_MAX);
+	const struct json_value *l = json_doc_first(json_doc_member(p, "listens"));
 
-	for (size_t i = 0; i < p->n_scripts; i++)
-		add_line(out, "script", "%s", p->scripts[i]);
-	if (!binary)
-		return;
-	strbuf_add(&text, binary);
-	if (p->class)
-		strbuf_addf(&text, ": %s-bit", p->class);
-	for (size_t i = 0; i < ARRAY_SIZE(details); i++)
-		if (details[i])
-			strbuf_addf(&text, ", %s", details[i]);
-	add_line(out, "program", "%s", text.text);
-	if (p->interpreter)
-		add_line(out, "linker", "%s", p->interpreter);
+	add_line(a, "process",
+		 json_doc_number(p, "children") == 1
+			 ? "$pid ($name), user $user{, in $directory}, 1 process below it"
+			 : "$pid ($name), user $user{, in $directory}{, $children processes below "
+			   "it}",
+		 p);
+	for (; l; l = json_doc_next(l))
+		add_line(a, "listens on",
+			 json_doc_number(l, "holders") > 1
+				 ? "$address ($name, pid $pid, and others)"
+				 : "$address ($name, pid $pid)",
+			 l);
 }
 
-static void print_process(const struct doctor_process *p, struct buf *out)
+static void print_program(struct answer *a)
 {
-	STRBUF(children, 64);
+	const struct json_value *p = a->program;
+	const struct json_value *script = json_doc_first(json_doc_member(p, "scripts"));
+	STRBUF(text, 3 * PATH_MAX);
 
-	if (p->children)
-		strbuf_addf(&children, ", %u process%s below it", p->children,
-			    p->children == 1 ? "" : "es");
-	add_line(out, "process", "%d (%s), user %s%s%s%s", (int)p->pid, p->name, p->user,
-		 *p->cwd ? ", in " : "", p->cwd, children.text);
-	for (size_t i = 0; i < p->n_listeners; i++) {
-		const struct doctor_listener *l = &p->listeners[i];
-		STRBUF(address, 80);
-
-		address_format(&l->addr, &address);
-		add_line(out, "listens on", "%s (%s, pid %d%s)", address.text, l->name, (int)l->pid,
-			 l->holders > 1 ? ", and others" : "");
-	}
+	for (; script; script = json_doc_next(script))
+		add_marked(a->out, "script", TEXT_AT, script->text);
+	/* A process may run another file than the one that was looked at. */
+	text_expand(&text, a->process ? "$exe" : "$binary", a->process ? a->process : p);
+	if (text.len)
+		text_expand(
+			&text,
+			"{: $class-bit}{, $machine}{, $linkage}{, Go$go}{, $libc}{, $privilege}",
+			p);
+	add_marked(a->out, "program", TEXT_AT, text.text);
+	add_line(a, "linker", "$interpreter", p);
 }
 
-void doctor_print_text(const struct doctor_facts *f, struct buf *out)
+static void print_text(struct answer *a, const char *section)
 {
-	struct buf section = BUF_INIT(out->max);
-	struct doctor_notes notes;
-
-	print_title(f, out);
-	print_verdict(f, out);
-	print_program(f, out);
-	if (f->process)
-		print_process(f->process, out);
-	doctor_judge(f, &notes);
-	for (size_t i = 0; i < notes.n; i++) {
-		STRBUF(note, DOCTOR_NOTE_SIZE);
-
-		strbuf_add(&note, notes.text[i]);
-		buf_addf(out, "%s%*s- ", i ? "" : "\n", INDENT, "");
-		add_wrapped(out, INDENT + 2, &note);
-	}
-	doctor_section(f, &section);
-	if (section.len) {
-		buf_add_str(out, "\nFor broker.ini:\n\n");
-		buf_add(out, section.bytes, section.len);
-	}
-	out->failed = out->failed || section.failed;
-	buf_deinit(&section);
+	print_title(a);
+	add_line(a, "served",
+		 a->facts->is_missing		    ? "not found"
+		 : json_doc_truth(a->all, "served") ? "yes: back end $backend, mode $mode"
+						    : "no",
+		 a->all);
+	add_line(a, "why", "$reason", a->all);
+	print_program(a);
+	if (a->process)
+		print_process(a, a->process);
+	add_notes(a);
+	buf_add_str(a->out, *section ? "\nFor broker.ini:\n\n" : "");
+	buf_add_str(a->out, section);
 }
 
-/* --- for programs -------------------------------------------------------------------------- */
-
-static void json_strings(struct buf *out, const char *key, const char *const *strings, size_t n)
+static void print_json(struct answer *a, const char *section)
 {
-	json_array(out, key);
-	for (size_t i = 0; i < n; i++)
-		json_str(out, NULL, strings[i]);
-	json_close_array(out);
-}
-
-/* "" means not known. */
-static void json_known(struct buf *out, const char *key, const char *value)
-{
-	json_str(out, key, *value ? value : NULL);
-}
-
-static void json_process(const struct doctor_process *p, struct buf *out)
-{
-	json_object(out, "process");
-	json_int(out, "pid", p->pid);
-	json_str(out, "name", p->name);
-	json_str(out, "exe", p->exe);
-	json_uint(out, "uid", p->uid);
-	json_str(out, "user", p->user);
-	json_known(out, "directory", p->cwd);
-	json_uint(out, "children", p->children);
-	json_uint(out, "unreadable", p->unreadable);
-	json_known(out, "service", p->service);
-	json_known(out, "worker", p->worker);
-	json_bool(out, "library", p->library);
-	json_bool(out, "io_uring", p->io_uring);
-	json_bool(out, "node_cluster", p->node_cluster);
-	json_bool(out, "pm2", p->pm2);
-	json_bool(out, "listen_fds", p->listen_fds);
-	json_bool(out, "other_network", p->other_network);
-	json_bool(out, "other_root", p->other_root);
-	json_array(out, "listens");
-	for (size_t i = 0; i < p->n_listeners; i++) {
-		const struct doctor_listener *l = &p->listeners[i];
-		STRBUF(text, 80);
-
-		address_format(&l->addr, &text);
-		json_object(out, NULL);
-		json_str(out, "address", text.text);
-		json_uint(out, "port", l->addr.port);
-		json_uint(out, "sockets", l->sockets);
-		json_uint(out, "holders", l->holders);
-		json_int(out, "pid", l->pid);
-		json_str(out, "name", l->name);
-		json_close(out);
-	}
-	json_close_array(out);
-	json_close(out);
-}
-
-static void json_program(const struct doctor_program *p, struct buf *out)
-{
-	json_object(out, "program");
-	json_str(out, "path", p->path);
-	json_strings(out, "scripts", p->scripts, p->n_scripts);
-	json_str(out, "binary", p->binary);
-	json_str(out, "class", p->class);
-	json_str(out, "machine", p->machine);
-	json_str(out, "linkage", p->linkage);
-	json_str(out, "interpreter", p->interpreter);
-	json_str(out, "libc", p->libc);
-	json_str(out, "sanitizer", p->first);
-	json_bool(out, "go", is_go(p));
-	json_str(out, "privilege", p->privilege);
-	json_bool(out, "io_uring", p->io_uring != NULL);
-	json_close(out);
-}
-
-void doctor_print_json(const struct doctor_facts *f, struct buf *out)
-{
-	struct buf section = BUF_INIT(out->max);
-	struct doctor_notes notes;
-	size_t n_words = 0;
+	const struct buf *facts = &a->facts->json;
+	struct buf *out = a->out;
 
 	json_begin(out);
 	json_str(out, "type", "doctor");
-	while (f->command && f->command[n_words])
-		n_words++;
-	json_strings(out, "command", f->command, n_words);
-	json_bool(out, "served", doctor_can_serve(f));
-	json_str(out, "backend", f->program.backend);
-	json_str(out, "mode", doctor_can_serve(f) ? "listen" : NULL);
-	json_str(out, "reason", f->program.reason);
-	json_program(&f->program, out);
-	if (f->process)
-		json_process(f->process, out);
-	else
-		json_null(out, "process");
-	doctor_judge(f, &notes);
-	json_array(out, "notes");
-	for (size_t i = 0; i < notes.n; i++)
-		json_str(out, NULL, notes.text[i]);
+	json_array(out, "command");
+	for (const char *const *w = a->facts->command; *w; w++)
+		json_str(out, NULL, *w);
 	json_close_array(out);
-	doctor_section(f, &section);
-	json_bytes(out, "section", section.bytes ? section.bytes : "", section.len);
+	/* Its members, without the braces. */
+	buf_add_str(out, ",");
+	buf_add(out, facts->bytes + 1, facts->len - 2);
+	json_array(out, "notes");
+	add_notes(a);
+	json_close_array(out);
+	json_str(out, "section", section);
 	json_end(out);
-	out->failed = out->failed || section.failed;
-	buf_deinit(&section);
+}
+
+bool doctor_text(const struct doctor_facts *facts, bool json, struct buf *out)
+{
+	struct answer a = { .facts = facts, .out = out, .json = json };
+	STRBUF(section, SECTION_SIZE);
+	_cleanup_free_ char *copy = NULL;
+	struct json_doc doc;
+
+	if (!facts->json.failed)
+		copy = strndup(facts->json.bytes, facts->json.len);
+	if (!copy || json_doc_read(copy, facts->json.len, &doc) < 0) {
+		out->failed = true;
+		return false;
+	}
+	a.all = doc.value;
+	a.program = json_doc_member(a.all, "program");
+	a.process = json_doc_member(a.all, "process");
+	add_section(&a, &section);
+	(json ? print_json : print_text)(&a, section.text);
+	return !out->failed && json_doc_truth(a.all, "served");
 }

@@ -1,16 +1,38 @@
 /*
- * doctor_text - the launcher's report as values, and the doctor's answer as text or JSON. Pure.
+ * doctor_text - what the doctor makes of the facts: notes, a section for broker.ini, and both with
+ * the facts as text or JSON. Pure.
+ *
+ * Facts are the members of the answer as JSON, from "served" to "process". What the JSON does not
+ * have, or not whole, is beside it.
  */
 #pragma once
 
+#include <limits.h>
+#include <sys/types.h>
 #include "base/buf.h"
-#include "ctl/doctor_facts.h"
+
+#define DOCTOR_NOTES 16 /* no more are given */
+
+struct doctor_facts {
+	const char *const *command; /* NULL-terminated; empty: it cannot be read */
+	char directory[PATH_MAX];   /* of a process, byte for byte; empty: not known */
+	uid_t own_uid;		    /* of brokerctl */
+	bool is_missing;	    /* there is no such program */
+	struct buf json;	    /* one object */
+};
 
 /*
- * Reads the launcher's report, lines of KEY=VALUE. *@ret points into @text, which is changed.
- * Unknown keys are passed over. False: there is no verdict in it.
+ * Strings, each with its NUL, up to @end, as /proc has the arguments and the environment of a
+ * process: the one behind @at (NULL: the first), and the value of the first KEY=VALUE. NULL: none.
  */
-bool doctor_report_parse(char *text, struct doctor_program *ret);
+const char *doctor_next(const char *strings, const char *end, const char *at);
+const char *doctor_value(const char *strings, const char *end, const char *key);
 
-void doctor_print_text(const struct doctor_facts *facts, struct buf *out);
-void doctor_print_json(const struct doctor_facts *facts, struct buf *out);
+/*
+ * Begins the facts with the launcher's report, lines of KEY=VALUE, of which unknown ones are passed
+ * over. Changes @report. False: there is no verdict in it.
+ */
+bool doctor_begin_facts(char *report, struct doctor_facts *ret);
+
+/* Answers. Returns whether it can be served. */
+bool doctor_text(const struct doctor_facts *facts, bool json, struct buf *out);

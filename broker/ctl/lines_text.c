@@ -33,23 +33,16 @@ static bool is_shown(const char *key)
 	return false;
 }
 
-/* Null or empty, as the core dump of an exit that left none. */
-static bool says_nothing(const struct json_value *v)
-{
-	return v->kind == JSON_NULL || (v->kind == JSON_STRING && !v->text[0]);
-}
-
-static void add_value(const struct json_value *v, struct text_line *line)
+/* Null and empty, as the core dump of an exit that left none, say nothing. */
+static void add_value(const struct json_value *v, struct strbuf *out)
 {
 	switch (v->kind) {
 	case JSON_STRING:
-		text_add(line, TEXT_DIM, v->text);
-		break;
 	case JSON_NUMBER:
-		text_addf(line, TEXT_DIM, "%.*s", (int)v->len, v->text);
+		strbuf_add_bytes(out, v->text, v->len);
 		break;
 	case JSON_BOOL:
-		text_add(line, TEXT_DIM, v->is_true ? "yes" : "no");
+		strbuf_add(out, v->is_true ? "yes" : "no");
 		break;
 	case JSON_NULL:
 	case JSON_ARRAY:
@@ -61,18 +54,18 @@ static void add_value(const struct json_value *v, struct text_line *line)
 static void add_rest(const struct json_value *event, struct text_line *line)
 {
 	const struct json_value *v = json_doc_first(event);
-	bool any = false;
+	const char *before = " (";
 
 	for (; v; v = json_doc_next(v)) {
-		if (says_nothing(v) || v->kind == JSON_ARRAY || v->kind == JSON_OBJECT ||
-		    is_shown(v->key))
+		STRBUF(text, 4096);
+
+		add_value(v, &text);
+		if (!text.len || is_shown(v->key))
 			continue;
-		text_addf(line, TEXT_DIM, "%s%s ", any ? ", " : " (", v->key);
-		add_value(v, line);
-		any = true;
+		text_addf(line, TEXT_DIM, "%s%s %s", before, v->key, text.text);
+		before = ", ";
 	}
-	if (any)
-		text_add(line, TEXT_DIM, ")");
+	text_add(line, TEXT_DIM, *before == ',' ? ")" : "");
 }
 
 /* 2026-11-22T15:37:44.123Z, with a blank instead of the T. */
@@ -89,8 +82,7 @@ static void add_time(const char *time, struct text_line *line)
 bool lines_add_event(const struct json_value *event, const struct screen *screen, struct buf *out)
 {
 	const char *type = json_doc_text(event, "type"), *level = json_doc_text(event, "level");
-	const char *name = json_doc_text(event, "worker"),
-		   *message = json_doc_text(event, "message");
+	bool has_worker = *json_doc_text(event, "worker");
 	enum text_style style = style_of(level);
 	struct text_line line;
 
@@ -105,11 +97,8 @@ bool lines_add_event(const struct json_value *event, const struct screen *screen
 		return false;
 	add_time(json_doc_text(event, "time"), &line);
 	text_addf(&line, style, "%-5s ", level);
-	if (!*name)
-		name = json_doc_text(event, "service");
-	text_add(&line, TEXT_BOLD, name);
-	text_addf(&line, style, "%s%s", *name ? " " : "", json_doc_text(event, "event"));
-	text_addf(&line, style, "%s%s", *message ? ": " : "", message);
+	text_fill(&line, TEXT_BOLD, has_worker ? "$worker " : "{$service }", event);
+	text_fill(&line, style, "$event{: $message}", event);
 	add_rest(event, &line);
 	text_end(&line);
 	/* What a worker wrote last before it ended, or why it did not start. */
@@ -128,8 +117,7 @@ static const char *shown(const char *value)
 
 bool lines_add_change(const struct json_value *change, const struct screen *screen, struct buf *out)
 {
-	const char *key = json_doc_text(change, "key"), *action = json_doc_text(change, "action");
-	const char *applies = json_doc_text(change, "applies");
+	const char *key = json_doc_text(change, "key"), *applies = json_doc_text(change, "applies");
 	struct text_line line;
 
 	if (strcmp(json_doc_text(change, "type"), "change") != 0)
@@ -143,7 +131,7 @@ bool lines_add_change(const struct json_value *change, const struct screen *scre
 	text_begin(&line, out, TEXT_UNLIMITED, screen->color);
 	text_pad(&line, 4);
 	text_add(&line, TEXT_CYAN, applies);
-	text_addf(&line, TEXT_PLAIN, "%s%s", *applies && *action ? ": " : "", action);
+	text_fill(&line, TEXT_PLAIN, *applies ? "{: $action}" : "$action", change);
 	text_end(&line);
 	return true;
 }
@@ -169,6 +157,7 @@ bool lines_add_option(const struct json_value *option, const struct screen *scre
 	text_fill(&line, TEXT_PLAIN, " = $value", option);
 	text_pad(&line, VALUE_COLUMNS);
 	text_fill(&line, TEXT_DIM, "  # $origin", option);
+	/* Not in braces: what is empty in the file differs, too. */
 	if (json_doc_member(option, "file"))
 		text_fill(&line, TEXT_YELLOW, "; in the file: $file", option);
 	text_end(&line);
@@ -210,8 +199,7 @@ void lines_add_step(const struct json_value *step, const struct screen *screen, 
 		text_fill(&line, steps[i].style, steps[i].words, step);
 	else
 		text_add(&line, TEXT_YELLOW, phase);
-	if (*json_doc_text(step, "waits_for"))
-		text_fill(&line, TEXT_PLAIN, ", waits for $waits_for", step);
+	text_fill(&line, TEXT_PLAIN, "{, waits for $waits_for}", step);
 	text_end(&line);
 }
 
@@ -230,14 +218,10 @@ static void add_slots(struct text_line *line, int64_t done, int64_t of, unsigned
 	char bar[BAR_MAX + 1];
 	unsigned n, filled;
 
-	if (room > BAR_MAX)
-		room = BAR_MAX;
+	room = room > BAR_MAX ? BAR_MAX : room;
 	if (of <= 0 || room == 0)
 		return;
-	if (done > of)
-		done = of;
-	if (done < 0)
-		done = 0;
+	done = done > of ? of : done < 0 ? 0 : done;
 	n = of < room ? (unsigned)of : room;
 	/* Full only when all are done. */
 	filled = of <= room ? (unsigned)done : (unsigned)((double)done * room / (double)of);

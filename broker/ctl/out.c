@@ -25,17 +25,8 @@ void out_init(enum out_color color)
 	const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
 
 	out.terminal = isatty(STDOUT_FILENO) && term && *term && strcmp(term, "dumb") != 0;
-	switch (color) {
-	case OUT_COLOR_AUTO:
-		out.color = out.terminal && !(no_color && *no_color);
-		break;
-	case OUT_COLOR_ALWAYS:
-		out.color = true;
-		break;
-	case OUT_COLOR_NEVER:
-		out.color = false;
-		break;
-	}
+	out.color = color == OUT_COLOR_ALWAYS ||
+		    (color == OUT_COLOR_AUTO && out.terminal && !(no_color && *no_color));
 }
 
 static unsigned columns_of_environment(void)

@@ -16,12 +16,11 @@ static void add_state(struct text_line *line, const struct json_value *o)
 
 bool status_begin_line(struct frame *f, unsigned indent, struct text_line *ret)
 {
-	if (f->left == 0)
-		return false;
-	f->left--;
 	text_begin(ret, f->out, f->screen.columns, f->screen.color);
 	text_pad(ret, indent);
-	return true;
+	ret->full = ret->hidden = f->left == 0;
+	f->left -= !ret->hidden;
+	return !ret->hidden;
 }
 
 void status_add_broker(struct frame *f, const struct json_value *broker)
@@ -29,8 +28,7 @@ void status_add_broker(struct frame *f, const struct json_value *broker)
 	const char *config = json_doc_text(broker, "config");
 	struct text_line line;
 
-	if (!status_begin_line(f, 0, &line))
-		return;
+	(void)status_begin_line(f, 0, &line);
 	text_fill(&line, TEXT_BOLD, "broker $version", broker);
 	add_state(&line, broker);
 	text_fill(&line, TEXT_PLAIN, "  pid $pid  up $uptime_ms  ", broker);
@@ -44,8 +42,7 @@ void status_add_service(struct frame *f, const struct json_value *service,
 	bool all_ready = json_doc_number(service, "ready") >= json_doc_number(service, "workers");
 	struct text_line line;
 
-	if (!status_begin_line(f, 0, &line))
-		return;
+	(void)status_begin_line(f, 0, &line);
 	text_fill(&line, TEXT_BOLD, "$service", service);
 	add_state(&line, service);
 	text_add(&line, TEXT_PLAIN, "  ");
@@ -73,15 +70,14 @@ static int64_t read_refused(const struct json_value *ledger, struct strbuf *reas
 
 void status_add_ledger(struct frame *f, const struct json_value *ledger)
 {
-	int64_t accepted = json_doc_number(ledger, "accepted"), refused, sum;
 	STRBUF(reasons, 160);
+	int64_t refused = read_refused(ledger, &reasons);
+	int64_t off = json_doc_number(ledger, "accepted") - json_doc_number(ledger, "taken") -
+		      json_doc_number(ledger, "waiting") - json_doc_number(ledger, "client_gone") -
+		      refused;
 	struct text_line line;
 
-	if (!status_begin_line(f, STATUS_INDENT, &line))
-		return;
-	refused = read_refused(ledger, &reasons);
-	sum = json_doc_number(ledger, "taken") + json_doc_number(ledger, "waiting") +
-	      json_doc_number(ledger, "client_gone") + refused;
+	(void)status_begin_line(f, STATUS_INDENT, &line);
 	text_fill(&line, TEXT_PLAIN,
 		  "accepted $accepted = taken $taken + waiting $waiting + client gone $client_gone "
 		  "+ ",
@@ -89,10 +85,9 @@ void status_add_ledger(struct frame *f, const struct json_value *ledger)
 	text_addf(&line, refused ? TEXT_YELLOW : TEXT_PLAIN, "refused %" PRId64, refused);
 	if (reasons.len)
 		text_addf(&line, TEXT_YELLOW, " (%s)", reasons.text);
-	if (!json_doc_truth(ledger, "balanced") || sum != accepted)
-		text_addf(&line, TEXT_RED, "  DOES NOT BALANCE: off by %" PRId64, accepted - sum);
-	if (json_doc_number(ledger, "taken_back") > 0)
-		text_fill(&line, TEXT_PLAIN, "; $taken_back taken back and given again", ledger);
+	if (!json_doc_truth(ledger, "balanced") || off != 0)
+		text_addf(&line, TEXT_RED, "  DOES NOT BALANCE: off by %" PRId64, off);
+	text_fill(&line, TEXT_PLAIN, "{; $taken_back taken back and given again}", ledger);
 	text_end(&line);
 }
 
@@ -101,45 +96,45 @@ void status_add_reload(struct frame *f, const struct json_value *reload, const c
 	const char *kind = json_doc_text(reload, "kind");
 	struct text_line line;
 
-	if (!reload || !status_begin_line(f, STATUS_INDENT, &line))
+	if (!reload)
 		return;
+	(void)status_begin_line(f, STATUS_INDENT, &line);
 	text_add(&line, TEXT_CYAN, slots);
 	text_add(&line, TEXT_CYAN, *kind ? kind : "reload");
 	text_fill(&line, TEXT_CYAN, " to generation $generation: $done of $of", reload);
 	text_fill(&line, TEXT_PLAIN, ", $ms", reload);
-	if (*json_doc_text(reload, "waits_for"))
-		text_fill(&line, TEXT_PLAIN, ", waits for $waits_for", reload);
+	text_fill(&line, TEXT_PLAIN, "{, waits for $waits_for}", reload);
+	text_end(&line);
+}
+
+/* Nothing, if @words come to nothing. */
+static void add_plain(struct frame *f, unsigned indent, const char *words,
+		      const struct json_value *object)
+{
+	STRBUF(text, 1024);
+	struct text_line line;
+
+	text_expand(&text, words, object);
+	if (!text.len)
+		return;
+	(void)status_begin_line(f, indent, &line);
+	text_add(&line, TEXT_PLAIN, text.text);
 	text_end(&line);
 }
 
 void status_add_pin(struct frame *f, unsigned indent, const struct json_value *pin)
 {
-	bool once = !*json_doc_text(pin, "source");
-	struct text_line line;
+	bool debugs = strcmp(json_doc_text(pin, "kind"), "debug") == 0;
 
-	if (!status_begin_line(f, indent, &line))
-		return;
-	text_fill(&line, TEXT_PLAIN,
-		  once ? "the next connection to $worker" : "pin $source to $worker", pin);
-	if (strcmp(json_doc_text(pin, "kind"), "debug") == 0)
-		text_add(&line, TEXT_PLAIN, ", while it is debugged");
-	if (json_doc_number(pin, "expires_ms") >= 0)
-		text_fill(&line, TEXT_PLAIN, ", for $expires_ms more", pin);
-	text_end(&line);
+	add_plain(f, indent,
+		  !*json_doc_text(pin, "source")
+			  ? "the next connection to $worker{, for $expires_ms more}"
+		  : debugs ? "pin $source to $worker, while it is debugged{, for $expires_ms more}"
+			   : "pin $source to $worker{, for $expires_ms more}",
+		  pin);
 }
 
 /* --- of status alone ----------------------------------------------------------------------- */
-
-static void add_rollback(struct frame *f, const struct json_value *service)
-{
-	struct text_line line;
-
-	if (json_doc_number(service, "rollback_ms") < 0 ||
-	    !status_begin_line(f, STATUS_INDENT, &line))
-		return;
-	text_fill(&line, TEXT_PLAIN, "rollback is possible for $rollback_ms", service);
-	text_end(&line);
-}
 
 static void add_listener(struct frame *f, const struct json_value *l)
 {
@@ -149,8 +144,7 @@ static void add_listener(struct frame *f, const struct json_value *l)
 	bool overflows = json_doc_number(l, "overflows") > 0;
 	struct text_line line;
 
-	if (!status_begin_line(f, STATUS_INDENT, &line))
-		return;
+	(void)status_begin_line(f, STATUS_INDENT, &line);
 	text_add(&line, TEXT_PLAIN, address);
 	if (!port || strtoll(port + 1, NULL, 10) != json_doc_number(l, "app_port"))
 		text_fill(&line, TEXT_PLAIN, " for $app_port", l);
@@ -172,7 +166,7 @@ static void add_head(struct frame *f, const struct view *view, const struct view
 
 	status_add_service(f, service, NULL);
 	status_add_reload(f, json_doc_member(service, "reload"), "");
-	add_rollback(f, service);
+	add_plain(f, STATUS_INDENT, "{rollback is possible for $rollback_ms}", service);
 	while ((row = view_next(view, s, VIEW_LISTENER, row)))
 		add_listener(f, row->object);
 	status_add_ledger(f, json_doc_member(service, "ledger"));

@@ -31,7 +31,7 @@ struct frame {
 
 void status_text(const struct view *view, const struct screen *screen, struct buf *out);
 
-/* Begins a line; text_end() ends it. False: none fits any more. */
+/* Begins a line; text_end() ends it. False: none fits any more, nothing of it will be shown. */
 bool status_begin_line(struct frame *f, unsigned indent, struct text_line *ret);
 
 /* Each adds a line, as long as one fits. */

@@ -22,49 +22,36 @@ struct glyph {
 	size_t source;	  /* bytes that it was made of */
 };
 
-struct range {
+/* The columns of a character; HIDDEN: the reader must see its number instead. */
+enum look { COMBINING = 0, PLAIN = 1, WIDE = 2, HIDDEN };
+
+/*
+ * Unicode blocks (UAX #11) that terminals draw over the character before, or two columns wide. And
+ * characters that are invisible, or change how others look.
+ */
+static const struct range {
 	uint32_t first, last;
+	enum look look;
+} ranges[] = {
+	{ 0xad, 0xad, HIDDEN },	       { 0x300, 0x36f, COMBINING },   { 0x483, 0x489, COMBINING },
+	{ 0x591, 0x5bd, COMBINING },   { 0x61c, 0x61c, HIDDEN },      { 0x64b, 0x65f, COMBINING },
+	{ 0x1100, 0x115f, WIDE },      { 0x180e, 0x180e, HIDDEN },    { 0x1ab0, 0x1aff, COMBINING },
+	{ 0x1dc0, 0x1dff, COMBINING }, { 0x200b, 0x200f, HIDDEN },    { 0x2028, 0x202e, HIDDEN },
+	{ 0x2060, 0x206f, HIDDEN },    { 0x20d0, 0x20ff, COMBINING }, { 0x231a, 0x231b, WIDE },
+	{ 0x2e80, 0x303e, WIDE },      { 0x3041, 0xa4cf, WIDE },      { 0xa960, 0xa97f, WIDE },
+	{ 0xac00, 0xd7a3, WIDE },      { 0xf900, 0xfaff, WIDE },      { 0xfe00, 0xfe0f, COMBINING },
+	{ 0xfe20, 0xfe2f, COMBINING }, { 0xfe30, 0xfe6f, WIDE },      { 0xfeff, 0xfeff, HIDDEN },
+	{ 0xff00, 0xff60, WIDE },      { 0xffe0, 0xffe6, WIDE },      { 0xfff9, 0xfffb, HIDDEN },
+	{ 0x1f300, 0x1f64f, WIDE },    { 0x1f680, 0x1f6ff, WIDE },    { 0x1f900, 0x1f9ff, WIDE },
+	{ 0x20000, 0x3fffd, WIDE },    { 0xe0000, 0xe0fff, HIDDEN },
 };
 
-static bool in_ranges(uint32_t cp, const struct range *ranges, size_t n)
+static enum look look_of(uint32_t cp)
 {
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < ARRAY_SIZE(ranges); i++)
 		if (cp >= ranges[i].first && cp <= ranges[i].last)
-			return true;
-	return false;
-}
-
-/* Invisible characters, and those that change how others look: the reader must see them. */
-static bool is_hidden(uint32_t cp)
-{
-	static const struct range hidden[] = {
-		{ 0xad, 0xad },	    { 0x61c, 0x61c },	{ 0x180e, 0x180e },
-		{ 0x200b, 0x200f }, { 0x2028, 0x202e }, { 0x2060, 0x206f },
-		{ 0xfeff, 0xfeff }, { 0xfff9, 0xfffb }, { 0xe0000, 0xe0fff },
-	};
-
-	return in_ranges(cp, hidden, ARRAY_SIZE(hidden));
-}
-
-/* Unicode blocks (UAX #11) that terminals draw over the character before, or two columns wide. */
-static unsigned columns_of(uint32_t cp)
-{
-	static const struct range combining[] = {
-		{ 0x300, 0x36f },   { 0x483, 0x489 },	{ 0x591, 0x5bd },
-		{ 0x64b, 0x65f },   { 0x1ab0, 0x1aff }, { 0x1dc0, 0x1dff },
-		{ 0x20d0, 0x20ff }, { 0xfe00, 0xfe0f }, { 0xfe20, 0xfe2f },
-	};
-	static const struct range wide[] = {
-		{ 0x1100, 0x115f },   { 0x231a, 0x231b },   { 0x2e80, 0x303e },
-		{ 0x3041, 0xa4cf },   { 0xa960, 0xa97f },   { 0xac00, 0xd7a3 },
-		{ 0xf900, 0xfaff },   { 0xfe30, 0xfe6f },   { 0xff00, 0xff60 },
-		{ 0xffe0, 0xffe6 },   { 0x1f300, 0x1f64f }, { 0x1f680, 0x1f6ff },
-		{ 0x1f900, 0x1f9ff }, { 0x20000, 0x3fffd },
-	};
-
-	if (in_ranges(cp, combining, ARRAY_SIZE(combining)))
-		return 0;
-	return in_ranges(cp, wide, ARRAY_SIZE(wide)) ? 2 : 1;
+			return ranges[i].look;
+	return PLAIN;
 }
 
 static uint32_t decode(const unsigned char *s, size_t len)
@@ -80,24 +67,18 @@ static uint32_t decode(const unsigned char *s, size_t len)
 static struct glyph next_glyph(const char *text)
 {
 	const unsigned char *s = (const unsigned char *)text;
-	struct glyph g = { .source = 1 };
-	size_t len = s[0] >= 0x80 ? utf8_len(s, strnlen(text, 4)) : 1;
-	uint32_t cp = len ? decode(s, len) : 0;
+	size_t len = s[0] >= 0x80 ? utf8_len(s, strnlen(text, 4)) : s[0] >= 0x20 && s[0] != 0x7f;
+	struct glyph g = { .len = len, .source = len ? len : 1 };
+	uint32_t cp = decode(s, g.source);
+	enum look look = len ? look_of(cp) : HIDDEN;
 
-	if (len == 0 || cp < 0x20 || cp == 0x7f) {
-		g.len = (size_t)snprintf(g.bytes, sizeof(g.bytes), "\\x%02x", s[0]);
-		g.columns = (unsigned)g.len;
-		return g;
-	}
-	g.source = len;
-	if (is_hidden(cp)) {
-		g.len = (size_t)snprintf(g.bytes, sizeof(g.bytes), "\\u{%" PRIx32 "}", cp);
-		g.columns = (unsigned)g.len;
-		return g;
-	}
-	memcpy(g.bytes, text, len);
-	g.len = len;
-	g.columns = columns_of(cp);
+	g.columns = look;
+	if (look == HIDDEN)
+		g.columns = g.len =
+			(size_t)snprintf(g.bytes, sizeof(g.bytes),
+					 len ? "\\u{%" PRIx32 "}" : "\\x%02" PRIx32, cp);
+	else
+		memcpy(g.bytes, text, len);
 	return g;
 }
 
@@ -124,7 +105,6 @@ static void end_in_dots(struct text_line *line)
 {
 	line->out->len = line->mark;
 	buf_add_str(line->out, line->color ? "\033[0m" ELLIPSIS : ELLIPSIS);
-	line->column = line->mark_column + (unsigned)strlen(ELLIPSIS);
 }
 
 void text_add(struct text_line *line, enum text_style style, const char *text)
@@ -160,13 +140,10 @@ void text_add(struct text_line *line, enum text_style style, const char *text)
 		room -= g.columns;
 		line->column += g.columns;
 		text += g.source;
-		if (line->column + strlen(ELLIPSIS) <= line->width) {
+		if (line->column + strlen(ELLIPSIS) <= line->width)
 			line->mark = line->out->len;
-			line->mark_column = line->column;
-		}
 	}
 	buf_add_str(line->out, dots);
-	line->column += (unsigned)strlen(dots);
 	if (line->color && style != TEXT_PLAIN)
 		buf_add_str(line->out, "\033[0m");
 }
@@ -182,17 +159,53 @@ void text_addf(struct text_line *line, enum text_style style, const char *fmt, .
 	text_add(line, style, text.text);
 }
 
-static void add_member(struct strbuf *out, const struct json_value *object, const char *key)
+/* False: as if it were not there, see text_expand(). */
+static bool add_member(struct strbuf *out, const struct json_value *object, const char *key)
 {
 	const struct json_value *v = json_doc_member(object, key);
 	size_t len = strlen(key);
 
-	if (len >= 2 && !strcmp(key + len - 2, "ms"))
+	if (len >= 2 && !strcmp(key + len - 2, "ms")) {
 		text_add_age(out, json_doc_number(object, key));
-	else if (v && v->is_integer)
+		return v != NULL;
+	}
+	if (v && v->is_integer)
 		strbuf_addf(out, "%" PRId64, v->integer);
 	else
 		strbuf_add(out, json_doc_text(object, key));
+	return json_doc_number(object, key) > 0 || json_doc_truth(object, key) ||
+	       *json_doc_text(object, key);
+}
+
+void text_expand(struct strbuf *out, const char *words, const struct json_value *object)
+{
+	size_t start = 0, n;
+	bool whole = true; /* the part in braces that began at @start */
+	char key[32];
+
+	for (;; words += n) {
+		n = strcspn(words, "${}");
+		strbuf_add_bytes(out, words, n);
+		words += n;
+		n = 1;
+		switch (*words) {
+		case '\0':
+			return;
+		case '{':
+			start = out->len;
+			whole = true;
+			break;
+		case '}':
+			if (!whole)
+				out->text[out->len = start] = '\0';
+			break;
+		case '$':
+			n += strspn(words + 1, "abcdefghijklmnopqrstuvwxyz_");
+			snprintf(key, sizeof(key), "%.*s", (int)n - 1, words + 1);
+			whole = add_member(out, object, key) && whole;
+			break;
+		}
+	}
 }
 
 void text_fill(struct text_line *line, enum text_style style, const char *words,
@@ -200,19 +213,7 @@ void text_fill(struct text_line *line, enum text_style style, const char *words,
 {
 	STRBUF(text, 4096);
 
-	for (;;) {
-		size_t n = strcspn(words, "$");
-		char key[32];
-
-		strbuf_add_bytes(&text, words, n);
-		if (!words[n])
-			break;
-		words += n + 1;
-		n = strspn(words, "abcdefghijklmnopqrstuvwxyz_");
-		snprintf(key, sizeof(key), "%.*s", (int)n, words);
-		add_member(&text, object, key);
-		words += n;
-	}
+	text_expand(&text, words, object);
 	text_add(line, style, text.text);
 }
 
@@ -226,52 +227,60 @@ void text_pad(struct text_line *line, unsigned column)
 
 void text_end(struct text_line *line)
 {
-	buf_add_str(line->out, "\n");
+	buf_add_str(line->out, line->hidden ? "" : "\n");
 }
 
-/* The bytes of @text that fit into a line of @room columns; at least one character. */
-static size_t fitting(const char *text, unsigned room)
+/* The bytes of @text that fit into a line of @room columns; at least one character, or word. */
+static size_t fitting(const char *text, unsigned room, bool whole_words)
 {
-	const char *at = text, *blank = NULL;
+	const char *at = text, *blank = text;
 
 	while (*at) {
 		struct glyph g = next_glyph(at);
 
-		if (g.columns > room)
-			break;
 		if (*at == ' ')
 			blank = at;
+		if (g.columns > room)
+			break;
 		room -= g.columns;
 		at += g.source;
 	}
-	if (!*at || *at == ' ')
+	if (!*at)
 		return (size_t)(at - text);
-	if (blank && blank > text)
+	if (blank > text)
 		return (size_t)(blank - text);
+	if (whole_words)
+		return strcspn(text, " ");
 	return at > text ? (size_t)(at - text) : next_glyph(text).source;
 }
 
-void text_wrap(struct buf *out, unsigned width, unsigned indent, const char *text)
+static void wrap(struct buf *out, unsigned width, unsigned indent, bool whole_words,
+		 const char *text)
 {
 	unsigned room = width > indent ? width - indent : 1;
 
 	while (*text) {
-		size_t len = fitting(text, room);
-		_cleanup_free_ char *part = strndup(text, len);
+		size_t len = fitting(text, room, whole_words);
 		struct text_line line;
 
-		if (!part) {
-			out->failed = true;
-			return;
-		}
 		text_begin(&line, out, TEXT_UNLIMITED, false);
 		text_pad(&line, indent);
-		text_add(&line, TEXT_PLAIN, part);
+		text_addf(&line, TEXT_PLAIN, "%.*s", (int)len, text);
 		text_end(&line);
 		text += len;
 		while (*text == ' ')
 			text++;
 	}
+}
+
+void text_wrap(struct buf *out, unsigned width, unsigned indent, const char *text)
+{
+	wrap(out, width, indent, false, text);
+}
+
+void text_wrap_words(struct buf *out, unsigned width, unsigned indent, const char *text)
+{
+	wrap(out, width, indent, true, text);
 }
 
 void text_add_lines(struct buf *out, bool color, const char *before, const char *text)
@@ -288,36 +297,32 @@ void text_add_lines(struct buf *out, bool color, const char *before, const char 
 	}
 }
 
-/* At most four columns: 1.2k, 12k, 123k, 1.2M. */
-static void add_scaled(struct strbuf *out, int64_t n, int base)
+/* Below @limit as it is, else in at most four columns: 1.2k, 12k, 123k, 1.2M. */
+static void add_scaled(struct strbuf *out, int64_t n, int64_t limit, int base)
 {
 	double value = (double)n / base;
 	const char *unit = "kMGTPE";
 
-	/* What would round to 1000 of a unit is 1.0 of the next one. */
-	for (; value >= 999.5 && unit[1]; unit++)
-		value /= base;
-	strbuf_addf(out, value < 9.95 ? "%.1f%c" : "%.0f%c", value, *unit);
+	if (n < 0) {
+		strbuf_add(out, "-");
+	} else if (n < limit) {
+		strbuf_addf(out, "%" PRId64, n);
+	} else {
+		/* What would round to 1000 of a unit is 1.0 of the next one. */
+		for (; value >= 999.5 && unit[1]; unit++)
+			value /= base;
+		strbuf_addf(out, value < 9.95 ? "%.1f%c" : "%.0f%c", value, *unit);
+	}
 }
 
 void text_add_count(struct strbuf *out, int64_t n)
 {
-	if (n < 0)
-		strbuf_add(out, "-");
-	else if (n < 100000)
-		strbuf_addf(out, "%" PRId64, n);
-	else
-		add_scaled(out, n, 1000);
+	add_scaled(out, n, 100000, 1000);
 }
 
 void text_add_bytes(struct strbuf *out, int64_t bytes)
 {
-	if (bytes < 0)
-		strbuf_add(out, "-");
-	else if (bytes < 1024)
-		strbuf_addf(out, "%" PRId64, bytes);
-	else
-		add_scaled(out, bytes, 1024);
+	add_scaled(out, bytes, 1024, 1024);
 }
 
 void text_add_age(struct strbuf *out, int64_t ms)

@@ -42,9 +42,9 @@ struct text_line {
 	unsigned blanks; /* to write before it, so that no line ends in blanks */
 	bool color;
 	bool full;   /* something was cut; what is added now is lost */
+	bool hidden; /* there is no room for the line: it is full, and does not even end */
 	bool row;    /* it has cells: one without room is left out, not "..." */
 	size_t mark; /* length of out, up to which "..." fits behind it */
-	unsigned mark_column;
 };
 
 void text_begin(struct text_line *line, struct buf *out, unsigned width, bool color);
@@ -55,8 +55,10 @@ void text_addf(struct text_line *line, enum text_style style, const char *fmt, .
 
 /*
  * Adds @words, in which $KEY stands for that member of @object: a text, an integer, or, if KEY ends
- * in "ms", an age. Nothing stands for what is absent.
+ * in "ms", an age. Nothing stands for what is absent, and for a flag. What is in braces is left out
+ * if a member in it is absent, empty, 0 or false: "up{, since $since}{, held$held}".
  */
+void text_expand(struct strbuf *out, const char *words, const struct json_value *object);
 void text_fill(struct text_line *line, enum text_style style, const char *words,
 	       const struct json_value *object);
 
@@ -74,6 +76,9 @@ unsigned text_width(const char *text);
  * blanks where possible.
  */
 void text_wrap(struct buf *out, unsigned width, unsigned indent, const char *text);
+
+/* The same, but words too long for a line stay whole: a path can still be copied. */
+void text_wrap_words(struct buf *out, unsigned width, unsigned indent, const char *text);
 
 /* Adds the lines of @text, each after @before. It may come from outside: what is no line is
  * escaped. */

@@ -13,21 +13,21 @@ static void *grow(void *array, size_t n, size_t size)
 /* The row that came last belongs to the last service, or begins one. */
 static bool add_to_service(struct view *view)
 {
-	const struct view_row *row = &view->rows[view->n_rows - 1];
-	struct view_service *services = view->services, *last;
+	const struct view_row *row = &view->rows[view->n_rows - 1], *first = row;
+	struct view_service *services = view->services;
 
-	last = view->n_services ? &services[view->n_services - 1] : NULL;
-	if (!last || row->type == VIEW_SERVICE ||
-	    strcmp(json_doc_text(view->rows[last->first].object, "service"),
+	if (view->n_services)
+		first = &view->rows[services[view->n_services - 1].first];
+	if (!view->n_services || row->type == VIEW_SERVICE ||
+	    strcmp(json_doc_text(first->object, "service"),
 		   json_doc_text(row->object, "service")) != 0) {
 		services = grow(services, view->n_services, sizeof(*services));
 		if (!services)
 			return false;
 		view->services = services;
-		last = &services[view->n_services++];
-		last->first = view->n_rows - 1;
+		services[view->n_services++].first = view->n_rows - 1;
 	}
-	last->end = view->n_rows;
+	services[view->n_services - 1].end = view->n_rows;
 	return true;
 }
 
@@ -48,7 +48,7 @@ int view_add(struct view *view, const char *line, size_t len)
 {
 	_cleanup_free_ char *text = strndup(line, len);
 	struct json_value *values;
-	struct view_row *rows, *row;
+	struct view_row *rows;
 	struct json_doc doc;
 	enum view_type type;
 
@@ -67,12 +67,8 @@ int view_add(struct view *view, const char *line, size_t len)
 	if (!values)
 		return -ENOMEM;
 	memcpy(values, doc.value, doc.n * sizeof(*values));
-	row = &rows[view->n_rows];
-	row->type = type;
-	row->object = values;
-	row->text = text;
+	rows[view->n_rows++] = (struct view_row){ .type = type, .object = values, .text = text };
 	text = NULL;
-	view->n_rows++;
 	return type == VIEW_BROKER || add_to_service(view) ? 0 : -ENOMEM;
 }
 
