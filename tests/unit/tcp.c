@@ -1,4 +1,4 @@
-/* links: broker/sys/tcp broker/sys/sockaddr */
+/* links: broker/sys/tcp */
 /* wrap: accept4 */
 #include "sys/tcp.h"
 #include "tap.h"
