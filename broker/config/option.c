@@ -1,7 +1,6 @@
 #include "option.h"
 
 #include "config/option_type.h"
-#include "base/quote.h"
 #include "base/words.h"
 
 #include <errno.h>
@@ -111,7 +110,7 @@ static int set_words(struct option_input *in, const struct words *words, const c
 		return -EINVAL;
 	}
 	if (words->n > 1 && !type->list && !type->command) {
-		quote_add_bytes(in->why, text, words->text_len);
+		strbuf_add_quoted_bytes(in->why, text, words->text_len);
 		strbuf_add(in->why, words->word[1][0] == ';'
 					    ? " is more than one value (behind a value a comment "
 					      "begins with #)"

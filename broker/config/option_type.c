@@ -1,7 +1,5 @@
 #include "option_type.h"
 
-#include "base/quote.h"
-
 #include <errno.h>
 #include <stdarg.h>
 
@@ -9,7 +7,7 @@ int option_refuse(const struct option_input *in, const char *word, const char *f
 {
 	va_list ap;
 
-	quote_add(in->why, word);
+	strbuf_add_quoted(in->why, word);
 	strbuf_add(in->why, " ");
 	va_start(ap, fmt);
 	strbuf_vaddf(in->why, fmt, ap);

@@ -4,7 +4,7 @@
 /* links: broker/config/ini broker/base/nearest broker/config/option */
 /* links: broker/config/option_table broker/config/option_type broker/config/option_list */
 /* links: broker/config/option_number broker/config/option_text */
-/* links: broker/config/origin broker/base/quote broker/base/strlist */
+/* links: broker/config/origin broker/base/strlist */
 /* links: broker/base/units broker/base/words broker/base/strbuf */
 /* wrap: malloc calloc realloc strdup */
 #include "conf_util.h"

@@ -5,7 +5,7 @@
 /* links: broker/config/ini broker/base/nearest broker/config/option */
 /* links: broker/config/option_table broker/config/option_type broker/config/option_list */
 /* links: broker/config/option_number broker/config/option_text */
-/* links: broker/base/quote broker/base/strlist broker/base/units broker/base/words */
+/* links: broker/base/strlist broker/base/units broker/base/words */
 #include "ctl/doctor_judge.h"
 #include "ctl/doctor_text.h"
 
