@@ -81,10 +81,10 @@ static int build_gdbserver(struct line *line, char *const *words, size_t n, stru
 		attach = attach || !strcmp(words[i], "--attach");
 		place = place || words[i][0] != '-';
 	}
-	if (!place) {
-		strbuf_add(error, "gdbserver needs HOST:PORT to listen on, such as 127.0.0.1:2345");
-		return -EINVAL;
-	}
+	if (!place)
+		return strbuf_fail(
+			error, -EINVAL,
+			"gdbserver needs HOST:PORT to listen on, such as 127.0.0.1:2345");
 	add(line, words[0]);
 	if (!attach)
 		add(line, "--attach");
@@ -105,10 +105,8 @@ static int build(struct line *line, char *const *words, size_t n, struct strbuf 
 {
 	const char *slash, *tool;
 
-	if (n == 0) {
-		strbuf_add(error, "no debugger is named: put one after --");
-		return -EINVAL;
-	}
+	if (n == 0)
+		return strbuf_fail(error, -EINVAL, "no debugger is named: put one after --");
 	slash = strrchr(words[0], '/');
 	tool = slash ? slash + 1 : words[0];
 	if (has_place(words, n)) {

@@ -116,18 +116,15 @@ static int ask_launcher(char **words, struct buf *report, struct doctor_program 
 	char launcher[PATH_MAX];
 	int r;
 
-	if (!find_launcher(launcher)) {
-		strbuf_add(error, "worker-shim is missing: put it beside brokerctl, or "
-				  "into " BROKER_LIBEXECDIR);
-		return -ENOENT;
-	}
+	if (!find_launcher(launcher))
+		return strbuf_fail(error, -ENOENT,
+				   "worker-shim is missing: put it beside brokerctl, or "
+				   "into " BROKER_LIBEXECDIR);
 	words[0] = launcher;
 	r = run_launcher(words, report);
 	if (r == 0 && !doctor_report_parse(report->bytes, ret))
 		r = -EPROTO;
-	if (r < 0)
-		strbuf_addf(error, "worker-shim does not answer: %s", strerror(-r));
-	return r;
+	return r < 0 ? strbuf_fail(error, r, "worker-shim does not answer: %m") : 0;
 }
 
 /* --- a process ------------------------------------------------------------------------------- */

@@ -134,8 +134,8 @@ static int connect_by_conf(const char *file, const struct broker_conf *bc, struc
 
 	switch (bc->control) {
 	case CONTROL_OFF:
-		strbuf_addf(error, "%s has control = off: this broker has no control socket", file);
-		return -ENOENT;
+		return strbuf_fail(error, -ENOENT,
+				   "%s has control = off: this broker has no control socket", file);
 	case CONTROL_PATH:
 		return connect_to(bc->control_path, ret, error);
 	case CONTROL_AUTO:

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/random.h>
 #include "base/fd.h"
 #include "dispatch/holder.h"
@@ -113,16 +112,13 @@ int guest_join(struct service *s, int peer, bool pinned_only, struct worker **re
 	if (!may_join(s, error))
 		return -EBUSY;
 	r = peercred_get(peer, &cred);
-	if (r < 0) {
-		strbuf_addf(error, "the broker cannot see the process that wants to join: %s",
-			    strerror(-r));
-		return r;
-	}
+	if (r < 0)
+		return strbuf_fail(error, r,
+				   "the broker cannot see the process that wants to join: %m");
 	w = worker_new(&s->terms, s->conf, ROLLOUT_MAX + number, s->generation);
 	if (!w) {
 		fd_closep(&cred.pidfd);
-		strbuf_add(error, "the broker is out of memory");
-		return -ENOMEM;
+		return strbuf_fail(error, -ENOMEM, "the broker is out of memory");
 	}
 	snprintf(w->name, sizeof(w->name), "%s.guest.%u", service_name(s), number);
 	w->guest = true;
@@ -133,8 +129,7 @@ int guest_join(struct service *s, int peer, bool pinned_only, struct worker **re
 		r = -EIO;
 	if (r < 0) {
 		worker_free(w);
-		strbuf_addf(error, "the broker cannot watch the guest: %s", strerror(-r));
-		return r;
+		return strbuf_fail(error, r, "the broker cannot watch the guest: %m");
 	}
 	s->broker->given.guest = number;
 	list_append(&s->workers, &w->link);
@@ -171,11 +166,10 @@ int guest_endpoint_for(const struct worker *w, const struct handoff_addr *addr,
 	list_for_each (e, &service_of(w)->dispatch.endpoints, link)
 		if (e->app_addr.port == addr->port && (!best || e->app_addr.family == addr->family))
 			best = e;
-	if (!best) {
-		strbuf_addf(reason, "[service:%s] does not listen on port %u, so a guest cannot",
-			    service_name(service_of(w)), addr->port);
-		return -EADDRNOTAVAIL;
-	}
+	if (!best)
+		return strbuf_fail(reason, -EADDRNOTAVAIL,
+				   "[service:%s] does not listen on port %u, so a guest cannot",
+				   service_name(service_of(w)), addr->port);
 	*ret = best;
 	return 0;
 }

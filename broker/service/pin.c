@@ -81,15 +81,13 @@ int service_pin(struct service *s, const struct pin *pin, struct strbuf *error)
 	STRBUF(source, 64);
 	STRBUF(until, 64);
 
-	if (!knows(s, pin->worker)) {
-		strbuf_addf(error, "service %s has no worker %s", service_name(s), pin->worker);
-		return -ENOENT;
-	}
-	if (pins_add(&s->dispatch.pins, pin, &old) < 0) {
-		strbuf_addf(error, "service %s already has %d pins: remove one first",
-			    service_name(s), PINS_MAX);
-		return -ENOSPC;
-	}
+	if (!knows(s, pin->worker))
+		return strbuf_fail(error, -ENOENT, "service %s has no worker %s", service_name(s),
+				   pin->worker);
+	if (pins_add(&s->dispatch.pins, pin, &old) < 0)
+		return strbuf_fail(error, -ENOSPC,
+				   "service %s already has %d pins: remove one first",
+				   service_name(s), PINS_MAX);
 	pin_source_format(&pin->source, &source);
 	if (left > 0) {
 		strbuf_add(&until, " for ");
