@@ -9,7 +9,7 @@
 
 #include <sys/resource.h>
 #include <sys/types.h>
-#include "base/util.h"
+#include "base/strbuf.h"
 
 #define SPAWN_MAX_GROUPS 64
 
@@ -21,6 +21,12 @@ struct spawn_ids {
 	gid_t groups[SPAWN_MAX_GROUPS];
 	int n_groups;
 };
+
+/*
+ * Changes this process to @ids, for good: groups, then gid, then uid, then a check that there is
+ * no way back. 0 or -errno with @error.
+ */
+int spawn_change_ids(const struct spawn_ids *ids, struct strbuf *error);
 
 struct spawn_request {
 	const char *program; /* absolute path of the launcher */

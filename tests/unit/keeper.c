@@ -1,4 +1,4 @@
-/* links: broker/sys/keeper broker/sys/spawn broker/sys/loop broker/sys/fdpass */
+/* links: broker/sys/keeper broker/sys/spawn broker/sys/loop broker/sys/fdpass broker/base/strbuf */
 /* wrap: syscall */
 #include "sys/fdpass.h"
 #include "sys/keeper.h"

@@ -1,4 +1,4 @@
-/* links: broker/sys/spawn */
+/* links: broker/sys/spawn broker/base/strbuf */
 /* wrap: kill */
 #include "sys/spawn.h"
 #include "tap.h"
