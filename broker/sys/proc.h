@@ -11,7 +11,7 @@
 
 struct pid_set {
 	pid_t *pids;
-	size_t n, room;
+	size_t n;
 };
 
 void pid_set_deinit(struct pid_set *set);

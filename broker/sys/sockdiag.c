@@ -200,19 +200,15 @@ bool inode_set_has(const struct inode_set *set, uint64_t inode)
 static bool add_inode(void *arg, const struct sockdiag_socket *s)
 {
 	struct inode_set *set = arg;
+	uint64_t *inodes;
 
 	if (s->inode == 0)
 		return true;
-	if (set->n == set->room) {
-		size_t room = set->room ? set->room * 2 : 64;
-		uint64_t *inodes = realloc(set->inodes, room * sizeof(*inodes));
-
-		if (!inodes)
-			return false;
-		set->inodes = inodes;
-		set->room = room;
-	}
-	set->inodes[set->n++] = s->inode;
+	inodes = array_grow(set->inodes, set->n, sizeof(*inodes));
+	if (!inodes)
+		return false;
+	set->inodes = inodes;
+	inodes[set->n++] = s->inode;
 	return true;
 }
 

@@ -24,7 +24,7 @@ int sockdiag_dump(unsigned states, uint16_t port,
 /* Sorted set of socket inodes. */
 struct inode_set {
 	uint64_t *inodes;
-	size_t n, room;
+	size_t n;
 };
 
 void inode_set_deinit(struct inode_set *set);
