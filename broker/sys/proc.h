@@ -78,6 +78,14 @@ struct proc_usage {
 /* 0, or -ENOENT if there is no such process. */
 int proc_usage(pid_t pid, struct proc_usage *ret);
 
+/* What the broker itself costs; what cannot be read is 0. */
+struct proc_own_usage {
+	uint64_t cpu_ns;    /* user and system */
+	uint64_t rss_bytes; /* resident memory */
+	uint64_t open_fds, max_fds;
+};
+void proc_own_usage(struct proc_own_usage *ret);
+
 /* The short name as in /proc/PID/comm; "?" if it cannot be read. */
 void proc_name(pid_t pid, char *ret, size_t size);
 
