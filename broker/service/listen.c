@@ -6,7 +6,6 @@
 #include "dispatch/endpoint.h"
 #include "dispatch/listener.h"
 #include "service/listeners.h"
-#include "sys/bind_error.h"
 #include "sys/log.h"
 #include "sys/tcp.h"
 #include "worker/listening.h"
@@ -64,10 +63,8 @@ static int add_automatic(struct service *s, struct endpoint *e, struct strbuf *r
 			"port %u is the broker's own (%s in [broker]); choose another one there",
 			e->app_addr.port, own);
 	r = tcp_open(&e->app_addr, s->conf, &fd);
-	if (r < 0) {
-		bind_error_explain(&e->app_addr, r, reason);
-		return r;
-	}
+	if (r < 0)
+		return tcp_explain(&e->app_addr, r, reason);
 	r = service_add_listener(s, &e->app_addr, e->app_addr.port, true, fd, &l);
 	if (r < 0) {
 		(void)close(fd);

@@ -8,7 +8,6 @@
 #include "dispatch/listener.h"
 #include "service/closing.h"
 #include "service/listeners.h"
-#include "sys/bind_error.h"
 #include "sys/log.h"
 #include "sys/tcp.h"
 
@@ -67,7 +66,7 @@ static int open_lines(struct broker *b, const struct service_conf *sc, struct op
 		if (overlap)
 			explain_overlap(overlap, &o->addr, error);
 		else
-			bind_error_explain(&sc->listen[k].addr, r, error);
+			(void)tcp_explain(&sc->listen[k].addr, r, error);
 		return r;
 	}
 	return 0;

@@ -3,7 +3,10 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include "base/address.h"
 #include "base/fd.h"
+#include "sys/proc.h"
+#include "sys/sockdiag.h"
 
 union address {
 	struct sockaddr sa;
@@ -113,6 +116,49 @@ int tcp_open(const struct handoff_addr *addr, const struct service_conf *sc, int
 		return -errno;
 	*ret_fd = fd_take(&fd);
 	return 0;
+}
+
+struct port_user {
+	const struct handoff_addr *addr;
+	uint64_t inode;
+};
+
+static bool uses_port(void *arg, const struct sockdiag_socket *s)
+{
+	struct port_user *user = arg;
+
+	if (address_overlap(&s->local, user->addr))
+		user->inode = s->inode;
+	return !user->inode;
+}
+
+static void add_user_of(const struct handoff_addr *addr, struct strbuf *out)
+{
+	struct port_user user = { .addr = addr };
+	char name[32];
+	pid_t pid;
+
+	(void)sockdiag_dump(1u << TCP_LISTEN, addr->port, uses_port, &user);
+	pid = user.inode ? proc_find_socket_owner(user.inode) : 0;
+	if (!pid)
+		return;
+	proc_name(pid, name, sizeof(name));
+	strbuf_addf(out, " by %s (pid %d)", name, (int)pid);
+}
+
+int tcp_explain(const struct handoff_addr *addr, int r, struct strbuf *error)
+{
+	(void)strbuf_fail(error, r, "cannot listen on %s: %m", address_text(addr).text);
+	if (r == -EADDRINUSE) {
+		add_user_of(addr, error);
+		strbuf_add(error, "; stop the program that uses it, or choose another port");
+	} else if (r == -EACCES) {
+		strbuf_add(error, "; ports below 1024 need root or CAP_NET_BIND_SERVICE");
+	} else if (r == -EADDRNOTAVAIL) {
+		strbuf_add(error,
+			   "; this machine has no such address (ip_freebind = yes allows it)");
+	}
+	return r;
 }
 
 int tcp_configure(int fd, const struct service_conf *sc)

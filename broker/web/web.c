@@ -10,7 +10,6 @@
 #include "report/probe.h"
 #include "report/scrape.h"
 #include "service/listeners.h"
-#include "sys/bind_error.h"
 #include "sys/log.h"
 #include "sys/stream.h"
 #include "sys/tcp.h"
@@ -279,7 +278,7 @@ static int open_address(struct master *m, const struct handoff_addr *addr, int *
 		strbuf_addf(error, "port %u is served for [service:%s]; choose another port",
 			    addr->port, other->dispatch->service);
 	else
-		bind_error_explain(addr, r, error);
+		(void)tcp_explain(addr, r, error);
 	return r;
 }
 
