@@ -7,7 +7,7 @@
 #include "base/fd.h"
 #include "dispatch/holder.h"
 #include "sys/log.h"
-#include "sys/peercred.h"
+#include "sys/unix_socket.h"
 #include "worker/guest.h"
 #include "worker/start.h"
 #include "worker/step.h"
@@ -47,7 +47,7 @@ static bool may_join(const struct service *s, struct strbuf *error)
 static void process_ended(struct loop_source *source, uint32_t events);
 
 /* Takes over @cred's pidfd. 0 or -errno. */
-static int watch_process(struct worker *w, struct peercred *cred)
+static int watch_process(struct worker *w, struct unix_peer *cred)
 {
 	w->pid = cred->pid;
 	w->pidfd = fd_take(&cred->pidfd);
@@ -64,11 +64,11 @@ static void find_heir(struct worker *w)
 {
 	const struct channel_holder *h;
 	const struct channel *c;
-	struct peercred cred;
+	struct unix_peer cred;
 
 	list_for_each (c, &w->taker.channels, link)
 		list_for_each (h, &c->holders, link) {
-			if (proc_is_ending(h->pid) || peercred_get(h->fd, &cred) < 0)
+			if (proc_is_ending(h->pid) || unix_peer_get(h->fd, &cred) < 0)
 				continue;
 			if (watch_process(w, &cred) == 0) {
 				log_event(LEVEL_INFO, "worker-daemonised", LOG_WORKER(w),
@@ -104,14 +104,14 @@ static void process_ended(struct loop_source *source, uint32_t events)
 int guest_join(struct service *s, int peer, bool pinned_only, struct worker **ret,
 	       struct strbuf *error)
 {
-	struct peercred cred = { .pidfd = -1 };
+	struct unix_peer cred = { .pidfd = -1 };
 	unsigned number = s->broker->given.guest + 1;
 	struct worker *w;
 	int r;
 
 	if (!may_join(s, error))
 		return -EBUSY;
-	r = peercred_get(peer, &cred);
+	r = unix_peer_get(peer, &cred);
 	if (r < 0)
 		return strbuf_fail(error, r,
 				   "the broker cannot see the process that wants to join: %m");

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include "base/fd.h"
-#include "sys/unix_listener.h"
+#include "sys/unix_socket.h"
 
 char *rundir_default(const char *config_file)
 {

@@ -13,7 +13,7 @@
 #include "sys/log.h"
 #include "sys/stream.h"
 #include "sys/tcp.h"
-#include "sys/unix_listener.h"
+#include "sys/unix_socket.h"
 #include "sys/user.h"
 
 #define EXCHANGE_MS 5000 /* for all of a client's visit */
@@ -285,10 +285,10 @@ static int open_address(struct master *m, const struct handoff_addr *addr, int *
 static int open_path(const struct broker_conf *bc, const char *path, int *ret_fd,
 		     struct strbuf *error)
 {
-	gid_t group = UNIX_LISTENER_NO_GROUP;
+	gid_t group = UNIX_NO_GROUP;
 	int r = bc->control_group ? user_find_group(bc->control_group, &group, error) : 0;
 
-	return r < 0 ? r : unix_listener_open(path, group, ret_fd, error);
+	return r < 0 ? r : unix_listen(path, group, ret_fd, error);
 }
 
 static const struct web_change no_change = { .fds = { -1, -1 } };
