@@ -111,19 +111,13 @@ int units_parse_size(const char *text, int64_t *ret)
 
 int units_parse_bool(const char *text, bool *ret)
 {
-	static const char *const words[][2] = {
-		{ "no", "yes" },
-		{ "false", "true" },
-		{ "off", "on" },
-		{ "0", "1" },
-	};
+	/* Every second one is true. */
+	static const char *const words[] = { "no", "yes", "false", "true", "off", "on", "0", "1" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
-		for (int truth = 0; truth < 2; truth++) {
-			if (strcasecmp(text, words[i][truth]) == 0) {
-				*ret = truth;
-				return 0;
-			}
+		if (strcasecmp(text, words[i]) == 0) {
+			*ret = i % 2;
+			return 0;
 		}
 	}
 	return UNITS_MALFORMED;
