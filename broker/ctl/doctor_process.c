@@ -183,7 +183,7 @@ static bool same_namespace(pid_t pid, const char *name)
 int doctor_look(pid_t pid, struct doctor_process *ret, char ***ret_words)
 {
 	_cleanup_free_ char *text = NULL;
-	struct pid_set tree = { 0 };
+	_cleanup_pids_ struct pid_set tree = { 0 };
 	ssize_t n;
 	int r;
 
@@ -206,13 +206,10 @@ int doctor_look(pid_t pid, struct doctor_process *ret, char ***ret_words)
 	r = pid_set_add(&tree, pid);
 	if (r == 0)
 		r = proc_add_descendants(&tree);
-	if (r == 0) {
-		ret->children = (unsigned)tree.n - 1;
-		if (!ret->other_network)
-			r = find_listeners(ret, &tree);
-	}
-	if (r == 0)
-		r = read_words(pid, text, ret_words);
-	pid_set_deinit(&tree);
-	return r;
+	if (r < 0)
+		return r;
+	ret->children = (unsigned)tree.n - 1;
+	if (!ret->other_network)
+		r = find_listeners(ret, &tree);
+	return r < 0 ? r : read_words(pid, text, ret_words);
 }

@@ -49,7 +49,7 @@ void worker_explain_timeout(const struct worker *w)
 	STRBUF(text, 1024);
 	STRBUF(missing, 256);
 	STRBUF(listens, 512);
-	struct pid_set processes = { 0 };
+	_cleanup_pids_ struct pid_set processes = { 0 };
 	struct own_listeners own = { &processes, &listens, 0 };
 	const struct channel *c;
 
@@ -76,7 +76,6 @@ void worker_explain_timeout(const struct worker *w)
 	else if (list_empty(&w->taker.channels))
 		strbuf_add(&text, "; it listens on no TCP port at all: does it need longer "
 				  "(start_timeout), or an argument?");
-	pid_set_deinit(&processes);
 	log_event(LEVEL_ERROR, "worker-failed", LOG_WORKER(w), LOG_MSG("%s", text.text));
 }
 
