@@ -21,7 +21,7 @@ int address_parse_port(const char *text, uint16_t *ret)
 /* @host is what stood between the brackets: an IPv6 address, perhaps with %ZONE. */
 static int parse_host6(const char *host, struct handoff_addr *addr)
 {
-	char ip[INET6_ADDRSTRLEN];
+	char ip[INET6_ADDRSTRLEN] = "";
 	const char *percent = strchr(host, '%');
 	size_t len = percent ? (size_t)(percent - host) : strlen(host);
 	int64_t zone = 0;
@@ -29,7 +29,6 @@ static int parse_host6(const char *host, struct handoff_addr *addr)
 	if (len >= sizeof(ip))
 		return -EINVAL;
 	memcpy(ip, host, len);
-	ip[len] = '\0';
 	if (percent && (units_parse_count(percent + 1, &zone) != 0 || zone < 1 || zone > ZONE_MAX))
 		return -EINVAL;
 	if (inet_pton(AF_INET6, ip, addr->ip) != 1)
@@ -68,38 +67,27 @@ int address_parse(const char *text, struct handoff_addr *ret, bool *ret_port_onl
 {
 	struct handoff_addr addr = { .family = 6 };
 	const char *colon = strrchr(text, ':');
-	char host[64];
-	size_t len;
-
 	/* A port alone, or with a star for the address. */
-	if (!colon || (colon == text + 1 && *text == '*')) {
-		if (address_parse_port(colon ? colon + 1 : text, &addr.port) < 0)
-			return strbuf_refuse(ret_error, text, "%s", diagnose(text));
-		*ret = addr;
-		*ret_port_only = true;
-		return 0;
-	}
+	bool port_only = !colon || (colon == text + 1 && *text == '*');
+	size_t len = port_only ? 0 : (size_t)(colon - text);
+	char host[64] = "";
 
-	len = (size_t)(colon - text);
-	if (len == 0 || len >= sizeof(host) || address_parse_port(colon + 1, &addr.port) < 0)
+	if (len >= sizeof(host) || address_parse_port(colon ? colon + 1 : text, &addr.port) < 0)
 		return strbuf_refuse(ret_error, text, "%s", diagnose(text));
 	memcpy(host, text, len);
-	host[len] = '\0';
-
-	if (host[0] == '[' && host[len - 1] == ']') {
+	if (*host == '[' && host[len - 1] == ']') {
 		host[len - 1] = '\0';
 		if (parse_host6(host + 1, &addr) < 0)
-			return strbuf_refuse(ret_error, text,
-					     "has no IPv6 address %sin its brackets%s",
+			return strbuf_refuse(ret_error, text, "has no IPv6 address %sin its brackets%s",
 					     strchr(host, '%') ? "with a numeric zone " : "",
 					     strchr(host, '%') ? ", as [fe80::1%2]:80" : "");
-	} else {
+	} else if (!port_only) {
 		if (inet_pton(AF_INET, host, addr.ip) != 1)
 			return strbuf_refuse(ret_error, text, "%s", diagnose(text));
 		addr.family = 4;
 	}
 	*ret = addr;
-	*ret_port_only = false;
+	*ret_port_only = port_only;
 	return 0;
 }
 

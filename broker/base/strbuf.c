@@ -77,21 +77,18 @@ void strbuf_add_escaped(struct strbuf *b, const char *bytes, size_t n)
 
 		if (s[i] >= 0x20 && s[i] < 0x7f)
 			len = 1;
-		if (len) {
-			/* A sequence goes whole or not at all. */
-			if (b->len + len >= b->size) {
-				b->cut = true;
-				return;
-			}
-			strbuf_add_bytes(b, bytes + i, len);
-			i += len;
-		} else if (s[i] == '\t') {
-			strbuf_add(b, "\\t");
-			i++;
-		} else {
-			strbuf_addf(b, "\\x%02x", s[i]);
-			i++;
+		/* A sequence goes whole or not at all. */
+		if (len && b->len + len >= b->size) {
+			b->cut = true;
+			return;
 		}
+		if (len)
+			strbuf_add_bytes(b, bytes + i, len);
+		else if (s[i] == '\t')
+			strbuf_add(b, "\\t");
+		else
+			strbuf_addf(b, "\\x%02x", s[i]);
+		i += len ? len : 1;
 	}
 }
 

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -169,15 +170,15 @@ void units_add_size(struct strbuf *out, int64_t bytes)
 	add_with_unit(out, sizes, ARRAY_SIZE(sizes), bytes);
 }
 
-void units_add_signal(struct strbuf *out, int signal)
+struct units_signal units_signal(int signal)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
-		if (signals[i].number == signal) {
-			strbuf_add(out, signals[i].name);
-			return;
-		}
-	}
-	strbuf_addf(out, "%d", signal);
+	struct units_signal name;
+
+	snprintf(name.text, sizeof(name.text), "%d", signal);
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		if (signals[i].number == signal)
+			strcpy(name.text, signals[i].name);
+	return name;
 }
 
 const char *units_signal_name(size_t n)

@@ -106,7 +106,7 @@ static int signal_parse(const struct option_input *in, void *ret)
 static void signal_format(const struct option *opt, const void *value, struct strbuf *out)
 {
 	(void)opt;
-	units_add_signal(out, *(const int *)value);
+	strbuf_add(out, units_signal(*(const int *)value).text);
 }
 
 /* --- what a char * holds ------------------------------------------------------------- */

@@ -16,11 +16,6 @@ static void add_char(struct expansion *x, char c)
 	strbuf_add_bytes(x->out, &c, 1);
 }
 
-static void add_number(struct expansion *x, int value)
-{
-	strbuf_addf(x->out, "%d", value);
-}
-
 /* A slash would be a directory: the kernel writes ! in its place, and for . and .. too. */
 static void add_name(struct expansion *x, const char *name)
 {
@@ -39,11 +34,11 @@ static void add_specifier(struct expansion *x, char c, const struct core_facts *
 		add_char(x, '%');
 	} else if (c == 'p') {
 		x->has_pid = true;
-		add_number(x, facts->pid);
+		strbuf_addf(x->out, "%d", (int)facts->pid);
 	} else if (c == 'P' && facts->global_pid) {
-		add_number(x, facts->global_pid);
+		strbuf_addf(x->out, "%d", (int)facts->global_pid);
 	} else if (c == 's') {
-		add_number(x, facts->signal);
+		strbuf_addf(x->out, "%d", facts->signal);
 	} else if (c == 'h') {
 		add_name(x, facts->host);
 	} else if (strchr("PugtcefEdiIC", c)) {

@@ -68,13 +68,12 @@ int pin_source_parse(const char *text, struct pin_source *ret, struct strbuf *re
 	const char *slash = strchr(text, '/');
 	size_t len = slash ? (size_t)(slash - text) : strlen(text);
 	struct pin_source source = { .family = 0 };
-	char host[INET6_ADDRSTRLEN];
+	char host[INET6_ADDRSTRLEN] = "";
 	int64_t bits;
 
 	if (len >= sizeof(host))
 		return strbuf_refuse(ret_error, text, "%s", diagnose(text));
 	memcpy(host, text, len);
-	host[len] = '\0';
 	source.family = parse_ip(host, source.ip);
 	if (!source.family)
 		return strbuf_refuse(ret_error, text, "%s", diagnose(text));

@@ -113,20 +113,17 @@ static void why_draining(const struct why_worker *w, struct strbuf *out)
 		strbuf_add(out, "open connections not known (its /proc cannot be read)");
 	if (w->waiting)
 		strbuf_addf(out, ", %u waiting", w->waiting);
-	if (w->debugged) {
+	if (w->debugged)
 		add_debugged(w, "; ", out);
-	} else if (w->left_ms >= 0) {
-		strbuf_add(out, ", SIG");
-		units_add_signal(out, w->stop_signal);
-		add_left(w, " in ", "", out);
-	}
+	else if (w->left_ms >= 0)
+		strbuf_addf(out, ", SIG%s in %s", units_signal(w->stop_signal).text,
+			    in_words(w->left_ms).text);
 }
 
 static void why_stopping(const struct why_worker *w, struct strbuf *out)
 {
-	strbuf_addf(out, "told to end %s ago (SIG", in_words(w->state_ms).text);
-	units_add_signal(out, w->stop_signal);
-	strbuf_add(out, ")");
+	strbuf_addf(out, "told to end %s ago (SIG%s)", in_words(w->state_ms).text,
+		    units_signal(w->stop_signal).text);
 	if (w->debugged)
 		add_debugged(w, "; ", out);
 	else

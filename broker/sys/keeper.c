@@ -143,12 +143,11 @@ static void finish(struct keeper *k)
 	}
 }
 
-int keeper_run(int sock, void *arg)
+int keeper_run(int sock)
 {
 	struct keeper k = { 0 };
 	bool well;
 
-	(void)arg;
 	(void)prctl(PR_SET_NAME, "broker-keeper");
 	well = follow(&k, sock);
 	if (well)

@@ -138,7 +138,7 @@ int spawn_worker(const struct spawn_request *req, pid_t *ret_pid, int *ret_statu
 	return 0;
 }
 
-int spawn_helper(int (*body)(int keep_fd, void *arg), int keep_fd, void *arg, pid_t *ret_pid)
+int spawn_helper(int (*body)(int keep_fd), int keep_fd, pid_t *ret_pid)
 {
 	_cleanup_fd_ int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	pid_t pid;
@@ -156,7 +156,7 @@ int spawn_helper(int (*body)(int keep_fd, void *arg), int keep_fd, void *arg, pi
 		close_from(SPAWN_STATUS_FD + 1);
 		(void)setsid();
 		reset_signals();
-		_exit(body(SPAWN_STATUS_FD, arg));
+		_exit(body(SPAWN_STATUS_FD));
 	}
 	assert(pid > 1);
 	*ret_pid = pid;
