@@ -13,7 +13,7 @@ void client_close(struct client *c)
 	fd_closep(&c->fd);
 	free(c->bytes);
 	free(c->path);
-	*c = (struct client)CLIENT_INIT;
+	*c = CLIENT_INIT;
 }
 
 static bool has_control(const char *word)

@@ -17,10 +17,7 @@ struct client {
 	size_t at, len, room;
 };
 
-#define CLIENT_INIT                                                                                \
-	{                                                                                          \
-		.fd = -1                                                                           \
-	}
+#define CLIENT_INIT ((struct client){ .fd = -1 })
 
 void client_close(struct client *c);
 

@@ -212,5 +212,5 @@ void rundir_close(struct rundir *rd)
 	free(rd->lock);
 	free(rd->rendezvous);
 	free(rd->pid_file);
-	*rd = (struct rundir)RUNDIR_INIT;
+	*rd = RUNDIR_INIT;
 }
