@@ -78,7 +78,8 @@ int address_parse(const char *text, struct handoff_addr *ret, bool *ret_port_onl
 	if (*host == '[' && host[len - 1] == ']') {
 		host[len - 1] = '\0';
 		if (parse_host6(host + 1, &addr) < 0)
-			return strbuf_refuse(ret_error, text, "has no IPv6 address %sin its brackets%s",
+			return strbuf_refuse(ret_error, text,
+					     "has no IPv6 address %sin its brackets%s",
 					     strchr(host, '%') ? "with a numeric zone " : "",
 					     strchr(host, '%') ? ", as [fe80::1%2]:80" : "");
 	} else if (!port_only) {
