@@ -63,7 +63,7 @@ static int start(struct guard *g)
 		return -errno;
 	theirs = ends[0];
 	ours = ends[1];
-	r = spawn_helper(keeper_run, theirs, NULL, &g->pid);
+	r = spawn_helper(keeper_run, theirs, &g->pid);
 	if (r < 0)
 		return r;
 	g->fd = fd_take(&ours);

@@ -13,10 +13,7 @@ struct guard {
 	pid_t pid; /* of the keeper; 0: there is none */
 };
 
-#define GUARD_INIT                                                                                 \
-	{                                                                                          \
-		.fd = -1                                                                           \
-	}
+#define GUARD_INIT ((struct guard){ .fd = -1 })
 
 int guard_start(struct guard *g, struct broker *b); /* 0 or -errno */
 void guard_stop(struct guard *g);

@@ -1,6 +1,5 @@
 #include "address.h"
 
-#include "base/quote.h"
 #include "base/units.h"
 
 #include <arpa/inet.h>
@@ -8,13 +7,6 @@
 #include <string.h>
 
 #define ZONE_MAX UINT32_MAX
-
-static int refuse(struct strbuf *ret_error, const char *text, const char *why)
-{
-	quote_add(ret_error, text);
-	strbuf_addf(ret_error, " %s", why);
-	return -EINVAL;
-}
 
 int address_parse_port(const char *text, uint16_t *ret)
 {
@@ -29,7 +21,7 @@ int address_parse_port(const char *text, uint16_t *ret)
 /* @host is what stood between the brackets: an IPv6 address, perhaps with %ZONE. */
 static int parse_host6(const char *host, struct handoff_addr *addr)
 {
-	char ip[INET6_ADDRSTRLEN];
+	char ip[INET6_ADDRSTRLEN] = "";
 	const char *percent = strchr(host, '%');
 	size_t len = percent ? (size_t)(percent - host) : strlen(host);
 	int64_t zone = 0;
@@ -37,7 +29,6 @@ static int parse_host6(const char *host, struct handoff_addr *addr)
 	if (len >= sizeof(ip))
 		return -EINVAL;
 	memcpy(ip, host, len);
-	ip[len] = '\0';
 	if (percent && (units_parse_count(percent + 1, &zone) != 0 || zone < 1 || zone > ZONE_MAX))
 		return -EINVAL;
 	if (inet_pton(AF_INET6, ip, addr->ip) != 1)
@@ -76,57 +67,51 @@ int address_parse(const char *text, struct handoff_addr *ret, bool *ret_port_onl
 {
 	struct handoff_addr addr = { .family = 6 };
 	const char *colon = strrchr(text, ':');
-	char host[64];
-	size_t len;
-
 	/* A port alone, or with a star for the address. */
-	if (!colon || (colon == text + 1 && *text == '*')) {
-		if (address_parse_port(colon ? colon + 1 : text, &addr.port) < 0)
-			return refuse(ret_error, text, diagnose(text));
-		*ret = addr;
-		*ret_port_only = true;
-		return 0;
-	}
+	bool port_only = !colon || (colon == text + 1 && *text == '*');
+	size_t len = port_only ? 0 : (size_t)(colon - text);
+	char host[64] = "";
 
-	len = (size_t)(colon - text);
-	if (len == 0 || len >= sizeof(host) || address_parse_port(colon + 1, &addr.port) < 0)
-		return refuse(ret_error, text, diagnose(text));
+	if (len >= sizeof(host) || address_parse_port(colon ? colon + 1 : text, &addr.port) < 0)
+		return strbuf_refuse(ret_error, text, "%s", diagnose(text));
 	memcpy(host, text, len);
-	host[len] = '\0';
-
-	if (host[0] == '[' && host[len - 1] == ']') {
+	if (*host == '[' && host[len - 1] == ']') {
 		host[len - 1] = '\0';
 		if (parse_host6(host + 1, &addr) < 0)
-			return refuse(ret_error, text,
-				      strchr(host, '%') ? "has no IPv6 address with a numeric zone "
-							  "in its brackets, as [fe80::1%2]:80"
-							: "has no IPv6 address in its brackets");
-	} else {
+			return strbuf_refuse(ret_error, text,
+					     "has no IPv6 address %sin its brackets%s",
+					     strchr(host, '%') ? "with a numeric zone " : "",
+					     strchr(host, '%') ? ", as [fe80::1%2]:80" : "");
+	} else if (!port_only) {
 		if (inet_pton(AF_INET, host, addr.ip) != 1)
-			return refuse(ret_error, text, diagnose(text));
+			return strbuf_refuse(ret_error, text, "%s", diagnose(text));
 		addr.family = 4;
 	}
 	*ret = addr;
-	*ret_port_only = false;
+	*ret_port_only = port_only;
 	return 0;
 }
 
-void address_format(const struct handoff_addr *addr, struct strbuf *out)
+struct address_text address_text(const struct handoff_addr *addr)
 {
 	char ip[INET6_ADDRSTRLEN] = "";
+	struct address_text text;
+	struct strbuf out;
 
+	strbuf_init(&out, text.text, sizeof(text.text));
 	if (addr->family == 4) {
 		inet_ntop(AF_INET, addr->ip, ip, sizeof(ip));
-		strbuf_addf(out, "%s:%u", ip, addr->port);
+		strbuf_addf(&out, "%s:%u", ip, addr->port);
 	} else if (addr->family == 6) {
 		inet_ntop(AF_INET6, addr->ip, ip, sizeof(ip));
-		strbuf_addf(out, "[%s", ip);
+		strbuf_addf(&out, "[%s", ip);
 		if (addr->scope_id)
-			strbuf_addf(out, "%%%u", addr->scope_id);
-		strbuf_addf(out, "]:%u", addr->port);
+			strbuf_addf(&out, "%%%u", addr->scope_id);
+		strbuf_addf(&out, "]:%u", addr->port);
 	} else {
-		strbuf_add(out, "none");
+		strbuf_add(&out, "none");
 	}
+	return text;
 }
 
 static bool all_zero(const uint8_t *bytes, size_t n)

@@ -16,10 +16,7 @@ struct buf {
 	bool failed;
 };
 
-#define BUF_INIT(max_bytes)                                                                        \
-	{                                                                                          \
-		.max = (max_bytes)                                                                 \
-	}
+#define BUF_INIT(max_bytes) ((struct buf){ .max = (max_bytes) })
 
 void buf_deinit(struct buf *b); /* frees; may be used again afterwards */
 void buf_add(struct buf *b, const void *bytes, size_t n);

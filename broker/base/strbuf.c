@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define QUOTED_MAX 80 /* bytes: enough to recognise one's own text by */
+
 void strbuf_init(struct strbuf *b, char *storage, size_t size)
 {
 	assert(size > 0);
@@ -75,20 +77,49 @@ void strbuf_add_escaped(struct strbuf *b, const char *bytes, size_t n)
 
 		if (s[i] >= 0x20 && s[i] < 0x7f)
 			len = 1;
-		if (len) {
-			/* A sequence goes whole or not at all. */
-			if (b->len + len >= b->size) {
-				b->cut = true;
-				return;
-			}
-			strbuf_add_bytes(b, bytes + i, len);
-			i += len;
-		} else if (s[i] == '\t') {
-			strbuf_add(b, "\\t");
-			i++;
-		} else {
-			strbuf_addf(b, "\\x%02x", s[i]);
-			i++;
+		/* A sequence goes whole or not at all. */
+		if (len && b->len + len >= b->size) {
+			b->cut = true;
+			return;
 		}
+		if (len)
+			strbuf_add_bytes(b, bytes + i, len);
+		else if (s[i] == '\t')
+			strbuf_add(b, "\\t");
+		else
+			strbuf_addf(b, "\\x%02x", s[i]);
+		i += len ? len : 1;
 	}
+}
+
+void strbuf_add_quoted_bytes(struct strbuf *b, const char *text, size_t n)
+{
+	size_t shown = n;
+
+	if (n > QUOTED_MAX) {
+		shown = QUOTED_MAX;
+		/* Not in the middle of a UTF-8 sequence. */
+		while (shown > 0 && ((unsigned char)text[shown] & 0xc0) == 0x80)
+			shown--;
+	}
+	strbuf_add(b, "\"");
+	strbuf_add_escaped(b, text, shown);
+	strbuf_add(b, shown < n ? "...\"" : "\"");
+}
+
+void strbuf_add_quoted(struct strbuf *b, const char *text)
+{
+	strbuf_add_quoted_bytes(b, text, strlen(text));
+}
+
+int strbuf_refuse(struct strbuf *b, const char *text, const char *fmt, ...)
+{
+	va_list ap;
+
+	strbuf_add_quoted(b, text);
+	strbuf_add(b, " ");
+	va_start(ap, fmt);
+	strbuf_vaddf(b, fmt, ap);
+	va_end(ap);
+	return -EINVAL;
 }

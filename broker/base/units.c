@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -111,19 +112,13 @@ int units_parse_size(const char *text, int64_t *ret)
 
 int units_parse_bool(const char *text, bool *ret)
 {
-	static const char *const words[][2] = {
-		{ "no", "yes" },
-		{ "false", "true" },
-		{ "off", "on" },
-		{ "0", "1" },
-	};
+	/* Every second one is true. */
+	static const char *const words[] = { "no", "yes", "false", "true", "off", "on", "0", "1" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
-		for (int truth = 0; truth < 2; truth++) {
-			if (strcasecmp(text, words[i][truth]) == 0) {
-				*ret = truth;
-				return 0;
-			}
+		if (strcasecmp(text, words[i]) == 0) {
+			*ret = i % 2;
+			return 0;
 		}
 	}
 	return UNITS_MALFORMED;
@@ -175,15 +170,15 @@ void units_add_size(struct strbuf *out, int64_t bytes)
 	add_with_unit(out, sizes, ARRAY_SIZE(sizes), bytes);
 }
 
-void units_add_signal(struct strbuf *out, int signal)
+struct units_signal units_signal(int signal)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
-		if (signals[i].number == signal) {
-			strbuf_add(out, signals[i].name);
-			return;
-		}
-	}
-	strbuf_addf(out, "%d", signal);
+	struct units_signal name;
+
+	snprintf(name.text, sizeof(name.text), "%d", signal);
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		if (signals[i].number == signal)
+			strcpy(name.text, signals[i].name);
+	return name;
 }
 
 const char *units_signal_name(size_t n)

@@ -27,7 +27,12 @@ int units_parse_signal(const char *text, int *ret);
 /* The shortest text that means the same: 60000 is "1m", 65536 is "64k". */
 void units_add_duration(struct strbuf *out, int64_t ms);
 void units_add_size(struct strbuf *out, int64_t bytes);
-void units_add_signal(struct strbuf *out, int signal); /* "TERM"; "35" where there is no name */
+
+/* "TERM"; "35" where there is no name. */
+struct units_signal {
+	char text[12];
+};
+struct units_signal units_signal(int signal);
 
 /* The n-th name of a signal, NULL after the last: for "did you mean". */
 const char *units_signal_name(size_t n);

@@ -1,7 +1,7 @@
 /*
  * util.h - the few macros that C leaves out.
  *
- * No system call, no allocation, nothing that needs a source file.
+ * No system call, nothing that needs a source file.
  */
 #pragma once
 
@@ -23,6 +23,15 @@
 
 #define MSEC_PER_SEC  1000
 #define NSEC_PER_MSEC 1000000
+
+/*
+ * @array of @n elements of @size bytes, with room for one more; NULL: no memory, and it is as it
+ * was. Its room doubles at each power of two, so nothing else may have allocated it.
+ */
+static inline void *array_grow(void *array, size_t n, size_t size)
+{
+	return (n & (n - 1)) == 0 ? realloc(array, (n ? 2 * n : 1) * size) : array;
+}
 
 static inline void freep(void *p)
 {

@@ -8,25 +8,18 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-static int bad_quote(char quote, struct strbuf *ret_error)
-{
-	strbuf_addf(ret_error, "a quote is opened with %c and never closed", quote);
-	return -EINVAL;
-}
-
 static int bad_shell(enum words_kind kind, char c, struct strbuf *ret_error)
 {
 	if (kind == WORDS_COMMAND)
-		strbuf_addf(ret_error,
-			    "\"%c\" outside quotes, but no shell is run: write command = sh -c "
-			    "'...', or quote the \"%c\" if the program itself is to get it",
-			    c, c);
-	else
-		strbuf_addf(ret_error,
-			    "\"%c\" outside quotes, but nothing is expanded here: put it in single "
-			    "quotes if it is meant as it stands",
-			    c);
-	return -EINVAL;
+		return strbuf_fail(
+			ret_error, -EINVAL,
+			"\"%c\" outside quotes, but no shell is run: write command = sh -c "
+			"'...', or quote the \"%c\" if the program itself is to get it",
+			c, c);
+	return strbuf_fail(ret_error, -EINVAL,
+			   "\"%c\" outside quotes, but nothing is expanded here: put it in single "
+			   "quotes if it is meant as it stands",
+			   c);
 }
 
 /* Reads a quoted part, @*at just behind the opening quote. */
@@ -46,7 +39,7 @@ static int read_quoted(char quote, const char *text, size_t len, size_t *at, cha
 			c = text[++i];
 		*(*out)++ = c;
 	}
-	return bad_quote(quote, ret_error);
+	return strbuf_fail(ret_error, -EINVAL, "a quote is opened with %c and never closed", quote);
 }
 
 /* Reads one word, @*at its first character. */
@@ -68,11 +61,10 @@ static int read_word(enum words_kind kind, const char *text, size_t len, size_t 
 			continue;
 		}
 		case '\\':
-			if (i == len) {
-				strbuf_add(ret_error,
-					   "a backslash at the end: a line cannot be continued");
-				return -EINVAL;
-			}
+			if (i == len)
+				return strbuf_fail(
+					ret_error, -EINVAL,
+					"a backslash at the end: a line cannot be continued");
 			c = text[i++];
 			break;
 		case '$':
@@ -114,20 +106,16 @@ int words_split(enum words_kind kind, const char *text, size_t len, struct words
 			at++;
 		if (at == len || text[at] == '#')
 			break;
-		if (n == WORDS_MAX) {
-			strbuf_addf(ret_error, "more than %d words", WORDS_MAX);
-			return -EINVAL;
-		}
+		if (n == WORDS_MAX)
+			return strbuf_fail(ret_error, -EINVAL, "more than %d words", WORDS_MAX);
 		word[n++] = out;
 		r = read_word(kind, text, len, &at, &out, ret_error);
 		if (r < 0)
 			return r;
 		text_len = at;
 	}
-	if (out - strings > WORDS_BYTES_MAX) {
-		strbuf_addf(ret_error, "more than %d bytes", WORDS_BYTES_MAX);
-		return -EINVAL;
-	}
+	if (out - strings > WORDS_BYTES_MAX)
+		return strbuf_fail(ret_error, -EINVAL, "more than %d bytes", WORDS_BYTES_MAX);
 	word[n] = NULL;
 	*ret = (struct words){ .word = word, .n = n, .text_len = text_len };
 	word = NULL;

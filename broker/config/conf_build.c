@@ -132,10 +132,8 @@ int conf_parse(const char *file, const char *text, size_t len, const struct conf
 	assert(facts->base_dir && facts->base_dir[0] == '/');
 	if (!errors)
 		return -ENOMEM;
-	if (len > CONF_FILE_MAX) {
-		strbuf_addf(error, "%s: the file is larger than 1 MiB", file);
-		return -EINVAL;
-	}
+	if (len > CONF_FILE_MAX)
+		return strbuf_fail(error, -EINVAL, "%s: the file is larger than 1 MiB", file);
 	r = conf_read(text, len, errors, &sections);
 	if (r == 0 && !conf_sections_find(&sections, SECTION_SERVICE, NULL) && errors->n == 0)
 		conf_errors_add(errors, 0,

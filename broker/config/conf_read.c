@@ -3,7 +3,6 @@
 #include "config/ini.h"
 #include "config/option.h"
 #include "base/nearest.h"
-#include "base/quote.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -65,7 +64,7 @@ static void unknown_section(struct reader *reader, const struct ini_item *item)
 		near = nearest(word, kind_names, colon ? 3 : 2);
 	}
 	strbuf_add(&text, "unknown section ");
-	quote_add_bytes(&text, item->name, item->name_len);
+	strbuf_add_quoted_bytes(&text, item->name, item->name_len);
 	/* [web], [servce:web]: somebody means a service of that name. */
 	if (near && strcmp(near, "service") != 0)
 		strbuf_addf(&text, "; did you mean [%s]? Allowed", near);
@@ -103,7 +102,7 @@ static bool identify(struct reader *reader, const struct ini_item *item, struct 
 		memcpy(ret->name, name, len);
 		return true;
 	}
-	quote_add_bytes(&shown, name, len);
+	strbuf_add_quoted_bytes(&shown, name, len);
 	conf_errors_add(reader->errors, reader->line,
 			"%s is not a service name; allowed: 1 to %d letters, digits, \"_\" and "
 			"\"-\"",
@@ -175,7 +174,7 @@ static void unknown_key(struct reader *reader, const struct conf_section *sectio
 				keys[n++] = option_table[i].key;
 		near = nearest(key, keys, n);
 		strbuf_add(&text, "unknown key ");
-		quote_add(&text, key);
+		strbuf_add_quoted(&text, key);
 		strbuf_add(&text, " in ");
 		add_header(&text, section);
 		if (near)

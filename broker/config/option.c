@@ -1,7 +1,6 @@
 #include "option.h"
 
 #include "config/option_type.h"
-#include "base/quote.h"
 #include "base/words.h"
 
 #include <errno.h>
@@ -78,10 +77,9 @@ static int parse_words(struct option_input *in, size_t n, void *conf)
 	_cleanup_free_ char *values = NULL;
 	int r = 0;
 
-	if (type->list && n_values + option_entries(in->opt, conf) > CONF_LIST_MAX) {
-		strbuf_addf(in->why, "the list has more than %d entries", CONF_LIST_MAX);
-		return -EINVAL;
-	}
+	if (type->list && n_values + option_entries(in->opt, conf) > CONF_LIST_MAX)
+		return strbuf_fail(in->why, -EINVAL, "the list has more than %d entries",
+				   CONF_LIST_MAX);
 	values = calloc(n_values + 1, type->size);
 	if (!values)
 		return -ENOMEM;
@@ -107,11 +105,10 @@ static int set_words(struct option_input *in, const struct words *words, const c
 			option_clear(in->opt, conf);
 			return 0;
 		}
-		strbuf_add(in->why, "the value is empty");
-		return -EINVAL;
+		return strbuf_fail(in->why, -EINVAL, "the value is empty");
 	}
 	if (words->n > 1 && !type->list && !type->command) {
-		quote_add_bytes(in->why, text, words->text_len);
+		strbuf_add_quoted_bytes(in->why, text, words->text_len);
 		strbuf_add(in->why, words->word[1][0] == ';'
 					    ? " is more than one value (behind a value a comment "
 					      "begins with #)"

@@ -29,12 +29,10 @@ static int command_parse(const struct option_input *in, void *ret)
 {
 	const char *program = *in->word;
 
-	if (*program == '\0') {
-		strbuf_add(in->why, "the program's name is empty");
-		return -EINVAL;
-	}
+	if (*program == '\0')
+		return strbuf_fail(in->why, -EINVAL, "the program's name is empty");
 	if (is_assignment(program)) {
-		option_refuse(in, program,
+		strbuf_refuse(in->why, program,
 			      "is not a program, and no shell is run: write environment = ");
 		strbuf_add_escaped(in->why, program, strlen(program));
 		return -EINVAL;
@@ -71,12 +69,11 @@ static int wrap_parse(const struct option_input *in, void *ret)
 	struct conf_wrap *wrap = ret;
 	int64_t slot;
 
-	if (!in->number) {
-		strbuf_add(in->why, "the key has no number of a slot, as in wrap.0");
-		return -EINVAL;
-	}
+	if (!in->number)
+		return strbuf_fail(in->why, -EINVAL,
+				   "the key has no number of a slot, as in wrap.0");
 	if (units_parse_count(in->number, &slot) != 0 || slot >= CONF_SLOTS_MAX)
-		return option_refuse(in, in->number, "is not the number of a slot");
+		return strbuf_refuse(in->why, in->number, "is not the number of a slot");
 	wrap->slot = (unsigned)slot;
 	return command_parse(in, &wrap->words);
 }
@@ -119,13 +116,13 @@ static int listen_parse(const struct option_input *in, void *ret)
 	int r;
 
 	if (word[1] && (strcmp(word[1], "for") != 0 || !word[2] || word[3]))
-		return option_refuse(in, word[1], "after the address (one address a line)");
+		return strbuf_refuse(in->why, word[1], "after the address (one address a line)");
 	r = address_parse(word[0], &l->addr, &l->port_only, in->why);
 	if (r < 0)
 		return r;
 	l->app_port = l->addr.port;
 	if (word[1] && address_parse_port(word[2], &l->app_port) < 0)
-		return option_refuse(in, word[2], "is not a port from 1 to 65535");
+		return strbuf_refuse(in->why, word[2], "is not a port from 1 to 65535");
 	return 0;
 }
 
@@ -137,7 +134,7 @@ static void listen_format(const struct option *opt, const void *value, struct st
 	if (l->port_only)
 		strbuf_addf(out, "%u", l->addr.port);
 	else
-		address_format(&l->addr, out);
+		strbuf_add(out, address_text(&l->addr).text);
 	if (l->app_port != l->addr.port)
 		strbuf_addf(out, " for %u", l->app_port);
 }
@@ -162,9 +159,10 @@ static int range_parse(const struct option_input *in, void *ret)
 	strbuf_add_bytes(&first, word, dash ? (size_t)(dash - word) : strlen(word));
 	if (first.cut || address_parse_port(first.text, &range->first) < 0 ||
 	    address_parse_port(dash ? dash + 1 : first.text, &range->last) < 0)
-		return option_refuse(in, word, "is not a port from 1 to 65535, or a range of them");
+		return strbuf_refuse(in->why, word,
+				     "is not a port from 1 to 65535, or a range of them");
 	if (range->last < range->first)
-		return option_refuse(in, word, "ends before it begins");
+		return strbuf_refuse(in->why, word, "ends before it begins");
 	return 0;
 }
 

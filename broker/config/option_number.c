@@ -14,14 +14,15 @@ static int refuse_units(const struct option_input *in, enum units_error error)
 
 	switch (error) {
 	case UNITS_MALFORMED:
-		return option_refuse(in, word, "is not a %s", type->noun);
+		return strbuf_refuse(in->why, word, "is not a %s", type->noun);
 	case UNITS_NO_UNIT:
-		return option_refuse(in, word, "has no unit: write %.20s%s", word, type->unit);
+		return strbuf_refuse(in->why, word, "has no unit: write %.20s%s", word, type->unit);
 	case UNITS_BAD_UNIT:
-		return option_refuse(in, word, "is not a %s that ends in a known unit (such as %s)",
+		return strbuf_refuse(in->why, word,
+				     "is not a %s that ends in a known unit (such as %s)",
 				     type->noun, type->unit);
 	case UNITS_TOO_BIG:
-		return option_refuse(in, word, "is out of range");
+		return strbuf_refuse(in->why, word, "is out of range");
 	}
 	return -EINVAL;
 }
@@ -53,10 +54,10 @@ static int number_parse(const struct option_input *in, void *ret)
 	if (r != 0)
 		return refuse_units(in, (enum units_error)r);
 	if (number % opt->type->scale != 0)
-		return option_refuse(in, *in->word, "is not a whole number of seconds");
+		return strbuf_refuse(in->why, *in->word, "is not a whole number of seconds");
 	number /= opt->type->scale;
 	if ((number < opt->min || number > opt->max) && !(number == 0 && opt->or_zero))
-		return option_refuse(in, *in->word, "is out of range");
+		return strbuf_refuse(in->why, *in->word, "is out of range");
 	if (opt->type->size == sizeof(int64_t))
 		*(int64_t *)ret = number;
 	else

@@ -39,7 +39,7 @@ static int refuse_word(const struct option_input *in, const char *reason)
 
 	while (in->opt->words[n])
 		n++;
-	option_refuse(in, *in->word, "%s", reason);
+	strbuf_refuse(in->why, *in->word, "%s", reason);
 	add_did_you_mean(in, *in->word, in->opt->words, n);
 	return -EINVAL;
 }
@@ -64,7 +64,7 @@ static void word_format(const struct option *opt, const void *value, struct strb
 static int bool_parse(const struct option_input *in, void *ret)
 {
 	if (units_parse_bool(*in->word, ret) != 0)
-		return option_refuse(in, *in->word, "is neither yes nor no");
+		return strbuf_refuse(in->why, *in->word, "is neither yes nor no");
 	return 0;
 }
 
@@ -85,7 +85,7 @@ static int signal_parse(const struct option_input *in, void *ret)
 	if (units_parse_signal(word, &number) != 0) {
 		while (n < ARRAY_SIZE(names) && (names[n] = units_signal_name(n)))
 			n++;
-		option_refuse(in, word, "is not a signal");
+		strbuf_refuse(in->why, word, "is not a signal");
 		add_did_you_mean(in, strncmp(word, "SIG", 3) == 0 ? word + 3 : word, names, n);
 		return -EINVAL;
 	}
@@ -97,7 +97,7 @@ static int signal_parse(const struct option_input *in, void *ret)
 	case SIGCONT:
 	case SIGCHLD:
 	case SIGURG:
-		return option_refuse(in, word, "ends no program");
+		return strbuf_refuse(in->why, word, "ends no program");
 	}
 	*(int *)ret = number;
 	return 0;
@@ -106,7 +106,7 @@ static int signal_parse(const struct option_input *in, void *ret)
 static void signal_format(const struct option *opt, const void *value, struct strbuf *out)
 {
 	(void)opt;
-	units_add_signal(out, *(const int *)value);
+	strbuf_add(out, units_signal(*(const int *)value).text);
 }
 
 /* --- what a char * holds ------------------------------------------------------------- */
@@ -136,7 +136,7 @@ static int name_parse(const struct option_input *in, void *ret)
 	size_t len = strlen(name);
 
 	if (len == 0 || len > NAME_MAX_BYTES || *name == '-' || strspn(name, good) != len)
-		return option_refuse(in, name, "is not a name or number");
+		return strbuf_refuse(in->why, name, "is not a name or number");
 	*(char **)ret = strdup(name);
 	return *(char **)ret ? 0 : -ENOMEM;
 }
@@ -146,10 +146,10 @@ static int variable_parse(const struct option_input *in, void *ret)
 	const char *word = *in->word;
 
 	if (*word == '=' || !strchr(word, '='))
-		return option_refuse(in, word,
+		return strbuf_refuse(in->why, word,
 				     "is not NAME=value (quote a value with blanks: NAME=\"a b\")");
 	if (!strncmp(word, "BROKER_", 7))
-		return option_refuse(in, word,
+		return strbuf_refuse(in->why, word,
 				     "sets a name that belongs to the broker (BROKER_...)");
 	*(char **)ret = strdup(word);
 	return *(char **)ret ? 0 : -ENOMEM;
@@ -177,9 +177,10 @@ static int path_parse(const struct option_input *in, void *ret)
 	STRBUF(path, PATH_MAX_BYTES + 1);
 
 	if (*word == '\0')
-		return option_refuse(in, word, "is not a path");
+		return strbuf_refuse(in->why, word, "is not a path");
 	if (*word == '~')
-		return option_refuse(in, word, "begins with \"~\", but nothing is expanded here");
+		return strbuf_refuse(in->why, word,
+				     "begins with \"~\", but nothing is expanded here");
 
 	while (word[0] == '.' && word[1] == '/')
 		word += 1 + strspn(word + 1, "/");
@@ -195,7 +196,7 @@ static int path_parse(const struct option_input *in, void *ret)
 	}
 	strbuf_add(&path, word);
 	if (path.cut)
-		return option_refuse(in, *in->word, "is too long for a path");
+		return strbuf_refuse(in->why, *in->word, "is too long for a path");
 	*(char **)ret = strdup(path.text);
 	return *(char **)ret ? 0 : -ENOMEM;
 }
@@ -250,7 +251,7 @@ static int serve_parse(const struct option_input *in, void *ret)
 		return -EINVAL;
 	/* Clients are not checked, so an open port must be meant. */
 	if (port_only)
-		return option_refuse(in, *in->word,
+		return strbuf_refuse(in->why, *in->word,
 				     "is every address of this machine: write 127.0.0.1:%u, or "
 				     "0.0.0.0:%u if everybody may ask",
 				     serve->addr.port, serve->addr.port);
@@ -262,7 +263,7 @@ static void serve_format(const struct option *opt, const void *value, struct str
 	const struct conf_serve *serve = value;
 
 	if (serve->addr.family)
-		address_format(&serve->addr, out);
+		strbuf_add(out, address_text(&serve->addr).text);
 	else
 		text_format(opt, &serve->path, out);
 }

@@ -86,7 +86,3 @@ struct option_target {
 	unsigned word; /* an enum; the value behind the words is the path's */
 	char *path;
 };
-
-/* Adds: "word" reason. Returns -EINVAL. */
-int option_refuse(const struct option_input *in, const char *word, const char *fmt, ...)
-	PRINTF(3, 4);

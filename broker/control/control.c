@@ -8,7 +8,7 @@
 #include "control/client.h"
 #include "control/commands.h"
 #include "core/limits.h"
-#include "sys/unix_listener.h"
+#include "sys/unix_socket.h"
 #include "sys/user.h"
 
 #define CONTROL_NAME "control"
@@ -22,7 +22,7 @@ static bool is_member(int fd, const struct ucred *peer, gid_t group)
 	gid_t groups[GROUPS_MAX];
 	socklen_t len = sizeof(groups);
 
-	if (group == UNIX_LISTENER_NO_GROUP)
+	if (group == UNIX_NO_GROUP)
 		return false;
 	if (peer->gid == group)
 		return true;
@@ -90,7 +90,7 @@ int control_open(struct control *ctl, struct strbuf *error)
 		if (r < 0)
 			return r;
 	}
-	r = unix_listener_open(ctl->path, ctl->group, &ctl->fd, error);
+	r = unix_listen(ctl->path, ctl->group, &ctl->fd, error);
 	if (r < 0)
 		strbuf_add(error, "; set control in [broker]");
 	return r;
@@ -112,7 +112,7 @@ void control_init(struct control *ctl, struct master *m, struct events *events,
 		.survey = survey,
 		.answer = commands_answer,
 		.fd = -1,
-		.group = UNIX_LISTENER_NO_GROUP,
+		.group = UNIX_NO_GROUP,
 	};
 	list_init(&ctl->clients);
 	acceptor_init(&ctl->acceptor, ACCEPT_BATCH, control_accepted);

@@ -16,7 +16,7 @@ struct session {
 static void write_session(struct client *c, const struct worker *w)
 {
 	struct buf *out = client_line(c, "debug");
-	struct pid_set all = { 0 };
+	_cleanup_pids_ struct pid_set all = { 0 };
 
 	json_str(out, "worker", w->name);
 	json_int(out, "pid", w->pid);
@@ -31,7 +31,6 @@ static void write_session(struct client *c, const struct worker *w)
 		json_str(out, NULL, *word);
 	json_close_array(out);
 	json_end(out);
-	pid_set_deinit(&all);
 }
 
 static void worker_changed(struct observer *o, const struct worker *w, enum worker_state from,

@@ -21,5 +21,5 @@ struct control {
 	struct list clients; /* client::link, oldest first */
 	int fd;		     /* owned; -1: switched off */
 	char *path;	     /* owned */
-	gid_t group;	     /* may look; UNIX_LISTENER_NO_GROUP: nobody */
+	gid_t group;	     /* may look; UNIX_NO_GROUP: nobody */
 };

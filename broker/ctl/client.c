@@ -14,7 +14,7 @@ void client_close(struct client *c)
 	fd_closep(&c->fd);
 	buf_deinit(&c->in);
 	free(c->path);
-	*c = (struct client)CLIENT_INIT;
+	*c = CLIENT_INIT;
 }
 
 static bool has_control(const char *word)

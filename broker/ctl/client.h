@@ -17,10 +17,7 @@ struct client {
 	size_t at;     /* the lines in it before this were given out */
 };
 
-#define CLIENT_INIT                                                                                \
-	{                                                                                          \
-		.fd = -1, .in = BUF_INIT(2 * CLIENT_LINE_MAX)                                      \
-	}
+#define CLIENT_INIT ((struct client){ .fd = -1, .in = BUF_INIT(2 * CLIENT_LINE_MAX) })
 
 void client_close(struct client *c);
 

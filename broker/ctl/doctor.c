@@ -173,7 +173,6 @@ static void add_address(struct doctor *d, const struct listener *first)
 	unsigned sockets = 0, holders = 0;
 	struct buf *out = &d->facts.json;
 	pid_t lowest = of.pid;
-	STRBUF(text, 80);
 	char name[32];
 
 	proc_name(of.pid, name, sizeof(name));
@@ -185,9 +184,8 @@ static void add_address(struct doctor *d, const struct listener *first)
 		lowest = l->pid < lowest ? l->pid : lowest;
 		l->holders = 0;
 	}
-	address_format(&of.addr, &text);
 	json_object(out, NULL);
-	json_str(out, "address", text.text);
+	json_str(out, "address", address_text(&of.addr).text);
 	json_uint(out, "port", of.addr.port);
 	json_uint(out, "sockets", sockets); /* more than one: SO_REUSEPORT */
 	json_uint(out, "holders", holders); /* processes that have one of them */
@@ -322,17 +320,15 @@ static int add_process(struct doctor *d, struct strbuf *error)
 	bool other_network = !same_namespace(d->pid, "ns/net");
 	char *cwd = d->facts.directory, exe[PATH_MAX], name[32];
 	struct buf *out = &d->facts.json;
-	struct pid_set tree = { 0 };
+	_cleanup_pids_ struct pid_set tree = { 0 };
 	int r = pid_set_add(&tree, d->pid);
 
 	if (r == 0)
 		r = proc_add_descendants(&tree);
 	if (r == 0)
 		r = (int)proc_read_link(d->pid, "exe", exe, sizeof(exe));
-	if (r < 0) {
-		pid_set_deinit(&tree);
+	if (r < 0)
 		return explain(d->pid, r, error);
-	}
 	if (!other_network)
 		find_listeners(d, &tree);
 	proc_name(d->pid, name, sizeof(name));
@@ -349,7 +345,6 @@ static int add_process(struct doctor *d, struct strbuf *error)
 	json_bool(out, "other_root", !same_namespace(d->pid, "ns/mnt"));
 	add_listeners(d);
 	json_close(out);
-	pid_set_deinit(&tree);
 	return 0;
 }
 

@@ -12,7 +12,7 @@
 #include "sys/config_file.h"
 #include "sys/proc.h"
 #include "sys/rundir.h"
-#include "sys/unix_listener.h"
+#include "sys/unix_socket.h"
 
 #define CONTROL_NAME "control"
 #define DEFAULT_FILE "broker.ini"

@@ -3,13 +3,6 @@
 #include <errno.h>
 #include <string.h>
 
-/* @array of @n elements of @size bytes, with room for one more. */
-static void *grow(void *array, size_t n, size_t size)
-{
-	/* The room doubles at each power of two. */
-	return (n & (n - 1)) == 0 ? realloc(array, (n ? 2 * n : 1) * size) : array;
-}
-
 /* The row that came last belongs to the last service, or begins one. */
 static bool add_to_service(struct view *view)
 {
@@ -21,7 +14,7 @@ static bool add_to_service(struct view *view)
 	if (!view->n_services || row->type == VIEW_SERVICE ||
 	    strcmp(json_doc_text(first->object, "service"),
 		   json_doc_text(row->object, "service")) != 0) {
-		services = grow(services, view->n_services, sizeof(*services));
+		services = array_grow(services, view->n_services, sizeof(*services));
 		if (!services)
 			return false;
 		view->services = services;
@@ -59,7 +52,7 @@ int view_add(struct view *view, const char *line, size_t len)
 	type = type_of(json_doc_text(doc.value, "type"));
 	if (type == VIEW_TYPES)
 		return 0;
-	rows = grow(view->rows, view->n_rows, sizeof(*rows));
+	rows = array_grow(view->rows, view->n_rows, sizeof(*rows));
 	if (!rows)
 		return -ENOMEM;
 	view->rows = rows;

@@ -51,7 +51,7 @@ int channel_new(struct taker *t, struct endpoint *e, struct channel **ret_channe
 	c->id = ++b->given.channel;
 	c->worker = t->id;
 	c->tx = c->rx = -1;
-	c->page = (struct page)PAGE_INIT;
+	c->page = PAGE_INIT;
 	c->wake = (struct loop_source){ .fd = -1, .ready = woken };
 	channel_init_holders(c);
 	r = open_pair(c, &name);

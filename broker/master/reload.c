@@ -98,9 +98,7 @@ static int change_log(const struct broker_conf *old, const struct broker_conf *b
 	if (old->log == bc->log && (bc->log != LOG_TO_FILE || !strcmp(old->log_path, bc->log_path)))
 		return 0;
 	r = log_open(bc);
-	if (r < 0)
-		strbuf_addf(error, "cannot open the log %s: %s", bc->log_path, strerror(-r));
-	return r;
+	return r < 0 ? strbuf_fail(error, r, "cannot open the log %s: %m", bc->log_path) : 0;
 }
 
 /* Everything is checked and open: nothing below can fail but for memory. */
@@ -257,13 +255,12 @@ static int reload_one(struct master *m, struct service *s, struct conf *conf, st
 	struct opened_list list = { 0 };
 	int r;
 
-	if (!sc) {
-		strbuf_addf(error,
-			    "%s: [service:%s] is gone from the file; a reload of all services "
-			    "ends it",
-			    conf->file, service_name(s));
-		return -EINVAL;
-	}
+	if (!sc)
+		return strbuf_fail(
+			error, -EINVAL,
+			"%s: [service:%s] is gone from the file; a reload of all services "
+			"ends it",
+			conf->file, service_name(s));
 	r = reload_open_one(s, sc, &list, error);
 	if (r == 0)
 		apply_one(m, s, conf, &list);
@@ -289,15 +286,12 @@ static int reload_file(struct master *m, struct service *only, struct strbuf *er
 /* NULL: all of them. -ENOENT, -ESHUTDOWN with @error. */
 static int find_only(struct master *m, const char *name, struct service **ret, struct strbuf *error)
 {
-	if (m->broker.stopping) {
-		strbuf_add(error, "the broker is stopping");
-		return -ESHUTDOWN;
-	}
+	if (m->broker.stopping)
+		return strbuf_fail(error, -ESHUTDOWN, "the broker is stopping");
 	*ret = name ? find_service(m, name) : NULL;
 	if (!name || *ret)
 		return 0;
-	strbuf_addf(error, "there is no service %s, or it is ending", name);
-	return -ENOENT;
+	return strbuf_fail(error, -ENOENT, "there is no service %s, or it is ending", name);
 }
 
 static void roll_again(struct master *m, struct service *only)

@@ -2,7 +2,6 @@
 
 #include <string.h>
 #include "base/nearest.h"
-#include "base/quote.h"
 #include "base/units.h"
 
 /* A table is read in columns. */
@@ -164,7 +163,7 @@ static void add_unknown(const char *word, struct strbuf *error)
 			names[n++] = command_table[i].name;
 	near = nearest(word, names, n);
 	strbuf_add(error, "there is no command ");
-	quote_add(error, word);
+	strbuf_add_quoted(error, word);
 	if (near)
 		strbuf_addf(error, "; did you mean %s?", near);
 	else
@@ -232,7 +231,7 @@ static bool read_value(enum command_kind kind, const char *text, struct request_
 	}
 	if (!wrong)
 		return true;
-	quote_add(error, text);
+	strbuf_add_quoted(error, text);
 	strbuf_add(error, wrong);
 	if (kind == KIND_SIGNAL)
 		add_nearest_signal(error, text);
@@ -258,7 +257,7 @@ static bool read_argument(struct request *r, const char *text, struct strbuf *er
 			return true;
 		}
 	}
-	quote_add(error, text);
+	strbuf_add_quoted(error, text);
 	strbuf_addf(error, " is one argument too many for %s", r->command->name);
 	return false;
 }
@@ -286,7 +285,7 @@ static bool unknown_option(const struct command *c, const char *word, struct str
 		names[n] = c->options[n].name;
 	near = nearest(word, names, n);
 	strbuf_addf(error, "%s has no option ", c->name);
-	quote_add(error, word);
+	strbuf_add_quoted(error, word);
 	if (near)
 		strbuf_addf(error, " (did you mean %s?)", near);
 	return false;

@@ -1,6 +1,5 @@
 #include "core_pattern.h"
 
-#include <stdio.h>
 #include <string.h>
 
 struct expansion {
@@ -17,27 +16,9 @@ static void add_char(struct expansion *x, char c)
 	strbuf_add_bytes(x->out, &c, 1);
 }
 
-static void add_unknown(struct expansion *x)
-{
-	x->unknown = true;
-	strbuf_add(x->out, "*");
-}
-
-static void add_number(struct expansion *x, int64_t value)
-{
-	if (value < 0)
-		add_unknown(x);
-	else
-		strbuf_addf(x->out, "%lld", (long long)value);
-}
-
 /* A slash would be a directory: the kernel writes ! in its place, and for . and .. too. */
 static void add_name(struct expansion *x, const char *name)
 {
-	if (!name) {
-		add_unknown(x);
-		return;
-	}
 	if (!*name)
 		add_char(x, '!');
 	for (size_t i = 0; name[i]; i++) {
@@ -47,51 +28,24 @@ static void add_name(struct expansion *x, const char *name)
 	}
 }
 
-static const char *base_of(const char *path)
-{
-	const char *slash = path ? strrchr(path, '/') : NULL;
-
-	return slash ? slash + 1 : path;
-}
-
 static void add_specifier(struct expansion *x, char c, const struct core_facts *facts)
 {
-	const struct {
-		char c;
-		int64_t value;
-	} numbers[] = {
-		{ 'p', facts->pid },
-		{ 'P', facts->global_pid ? facts->global_pid : -1 },
-		{ 'u', facts->uid },
-		{ 'g', facts->gid },
-		{ 's', facts->signal },
-		{ 't', facts->time_s },
-		{ 'c', facts->limit },
-		{ 'd', -1 }, /* dump mode */
-		{ 'i', -1 }, /* thread */
-		{ 'I', -1 },
-		{ 'C', -1 }, /* processor */
-	};
-	const struct {
-		char c;
-		const char *name;
-	} names[] = {
-		{ 'h', facts->host },
-		{ 'e', facts->comm },
-		{ 'f', base_of(facts->exe) },
-		{ 'E', facts->exe },
-	};
-
-	/* The kernel leaves out what it does not know. */
-	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
-		if (numbers[i].c == c)
-			add_number(x, numbers[i].value);
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (names[i].c == c)
-			add_name(x, names[i].name);
-	if (c == '%')
+	if (c == '%') {
 		add_char(x, '%');
-	x->has_pid = x->has_pid || c == 'p';
+	} else if (c == 'p') {
+		x->has_pid = true;
+		strbuf_addf(x->out, "%d", (int)facts->pid);
+	} else if (c == 'P' && facts->global_pid) {
+		strbuf_addf(x->out, "%d", (int)facts->global_pid);
+	} else if (c == 's') {
+		strbuf_addf(x->out, "%d", facts->signal);
+	} else if (c == 'h') {
+		add_name(x, facts->host);
+	} else if (strchr("PugtcefEdiIC", c)) {
+		x->unknown = true;
+		strbuf_add(x->out, "*");
+	}
+	/* The kernel leaves out what it does not know. */
 }
 
 static void expand(struct expansion *x, const char *pattern, size_t len,

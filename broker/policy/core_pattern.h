@@ -2,8 +2,9 @@
  * core_pattern - where the kernel puts the core dump of a process, by kernel.core_pattern
  * (core(5)).
  *
- * Some parts of a file name only the process knew. In their place the result has a pattern for
- * glob(7).
+ * Some parts of a file name only the process knew: its name and program, thread, time, limit. In
+ * their place the result has a pattern for glob(7). So it has for user and group: in a user
+ * namespace the kernel writes other numbers than we know.
  *
  * Owns:   the specifiers and their meaning. Never: reads /proc, or checks whether the file exists.
  */
@@ -14,15 +15,10 @@
 
 struct core_facts {
 	const char *directory; /* of the process: where a relative pattern begins */
-	const char *comm;      /* its name, %e; NULL: not known */
-	const char *exe;       /* path of its program, %f %E; NULL: not known */
 	const char *host;      /* %h */
 	pid_t pid;	       /* %p */
 	pid_t global_pid;      /* %P, in the first pid namespace; 0: not known */
-	int64_t uid, gid;      /* %u %g; negative: not known */
 	int signal;	       /* %s */
-	int64_t time_s;	       /* %t; negative: not known */
-	int64_t limit;	       /* %c, RLIMIT_CORE; negative: not known */
 	bool uses_pid;	       /* kernel.core_uses_pid */
 };
 

@@ -1,10 +1,10 @@
 #include "pins.h"
 
-#include "base/quote.h"
 #include "base/units.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #define MAPPED_BITS 96 /* of ::ffff:0:0 */
@@ -44,21 +44,14 @@ static bool cut(uint8_t *ip, unsigned bits)
 	return changed;
 }
 
-static int refuse(struct strbuf *ret_error, const char *text, const char *why)
-{
-	quote_add(ret_error, text);
-	strbuf_add(ret_error, why);
-	return -EINVAL;
-}
-
 static const char *diagnose(const char *text)
 {
 	if (strchr(text, '%'))
-		return " has a zone, which is not part of a source: omit it";
+		return "has a zone, which is not part of a source: omit it";
 	if (strchr(text, '[') || (strchr(text, '.') && strchr(text, ':')))
-		return " is not a source: write it without a port and without brackets, 10.0.0.0/8 "
+		return "is not a source: write it without a port and without brackets, 10.0.0.0/8 "
 		       "or ::1";
-	return " is not a source (names are not looked up): write 10.0.0.0/8, 10.1.2.3 or "
+	return "is not a source (names are not looked up): write 10.0.0.0/8, 10.1.2.3 or "
 	       "2001:db8::/32";
 }
 
@@ -75,22 +68,20 @@ int pin_source_parse(const char *text, struct pin_source *ret, struct strbuf *re
 	const char *slash = strchr(text, '/');
 	size_t len = slash ? (size_t)(slash - text) : strlen(text);
 	struct pin_source source = { .family = 0 };
-	char host[INET6_ADDRSTRLEN];
+	char host[INET6_ADDRSTRLEN] = "";
 	int64_t bits;
 
 	if (len >= sizeof(host))
-		return refuse(ret_error, text, diagnose(text));
+		return strbuf_refuse(ret_error, text, "%s", diagnose(text));
 	memcpy(host, text, len);
-	host[len] = '\0';
 	source.family = parse_ip(host, source.ip);
 	if (!source.family)
-		return refuse(ret_error, text, diagnose(text));
+		return strbuf_refuse(ret_error, text, "%s", diagnose(text));
 	bits = bits_of(source.family);
 	if (slash && (units_parse_count(slash + 1, &bits) != 0 || bits > bits_of(source.family)))
-		return refuse(ret_error, text,
-			      source.family == 4 ? " has no prefix length from 0 to 32 after the /"
-						 : " has no prefix length from 0 to 128 after the "
-						   "/");
+		return strbuf_refuse(ret_error, text,
+				     "has no prefix length from 0 to %u after the /",
+				     bits_of(source.family));
 	source.prefix = (uint8_t)bits;
 	if (source.family == 6 && bits >= MAPPED_BITS && is_mapped(source.ip)) {
 		source.family = 4;
@@ -99,32 +90,29 @@ int pin_source_parse(const char *text, struct pin_source *ret, struct strbuf *re
 		memset(source.ip + 4, 0, 12);
 	}
 	if (cut(source.ip, source.prefix)) {
-		STRBUF(network, 64);
+		const struct pin_source_text network = pin_source_text(&source);
 
-		pin_source_format(&source, &network);
-		quote_add(ret_error, text);
-		strbuf_addf(
-			ret_error,
-			" is a host in the network %s: write %s for the network, %s for the host",
+		return strbuf_refuse(
+			ret_error, text,
+			"is a host in the network %s: write %s for the network, %s for the host",
 			network.text, network.text, host);
-		return -EINVAL;
 	}
 	*ret = source;
 	return 0;
 }
 
-void pin_source_format(const struct pin_source *source, struct strbuf *out)
+struct pin_source_text pin_source_text(const struct pin_source *source)
 {
-	char host[INET6_ADDRSTRLEN];
+	struct pin_source_text text = { "any" };
+	size_t n;
 
-	if (!source->family) {
-		strbuf_add(out, "any");
-		return;
-	}
-	(void)inet_ntop(source->family == 4 ? AF_INET : AF_INET6, source->ip, host, sizeof(host));
-	strbuf_add(out, host);
-	if (source->prefix != bits_of(source->family))
-		strbuf_addf(out, "/%u", source->prefix);
+	if (source->family)
+		(void)inet_ntop(source->family == 4 ? AF_INET : AF_INET6, source->ip, text.text,
+				sizeof(text.text));
+	n = strlen(text.text);
+	if (source->family && source->prefix != bits_of(source->family))
+		(void)snprintf(text.text + n, sizeof(text.text) - n, "/%u", source->prefix);
+	return text;
 }
 
 static bool is_equal(const struct pin_source *a, const struct pin_source *b)

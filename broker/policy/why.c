@@ -1,68 +1,69 @@
 #include "why.h"
 
+#include <stdio.h>
 #include "base/units.h"
 
-void why_add_time(struct strbuf *out, int64_t ms)
-{
-	int64_t s = ms / MSEC_PER_SEC;
+struct time_text {
+	char text[24];
+};
 
-	if (ms < 0)
-		ms = s = 0;
-	if (ms < MSEC_PER_SEC)
-		strbuf_addf(out, "%lld ms", (long long)ms);
-	else if (s < 120)
-		strbuf_addf(out, "%lld s", (long long)s);
-	else if (s < 120 * 60)
-		strbuf_addf(out, "%lld min", (long long)s / 60);
-	else if (s < 48 * 3600)
-		strbuf_addf(out, "%lld h", (long long)s / 3600);
-	else
-		strbuf_addf(out, "%lld d", (long long)s / 86400);
+/* "12 s", "3 min": as exact as people need it. */
+static struct time_text in_words(int64_t ms)
+{
+	static const struct {
+		int64_t from, ms;
+		const char *name;
+	} units[] = {
+		{ 48 * 3600000, 86400000, "d" }, { 120 * 60000, 3600000, "h" },
+		{ 120 * 1000, 60000, "min" },	 { 1000, 1000, "s" },
+		{ INT64_MIN, 1, "ms" },
+	};
+	struct time_text time;
+	size_t i = 0;
+
+	while (ms < units[i].from)
+		i++;
+	snprintf(time.text, sizeof(time.text), "%lld %s",
+		 ms < 0 ? 0 : (long long)(ms / units[i].ms), units[i].name);
+	return time;
+}
+
+static const char *plural(int64_t n)
+{
+	return n == 1 ? "" : "s";
 }
 
 static void add_left(const struct why_worker *w, const char *before, const char *after,
 		     struct strbuf *out)
 {
-	if (w->left_ms < 0)
-		return;
-	strbuf_add(out, before);
-	why_add_time(out, w->left_ms);
-	strbuf_add(out, after);
+	if (w->left_ms >= 0)
+		strbuf_addf(out, "%s%s%s", before, in_words(w->left_ms).text, after);
 }
 
-static void add_signal(int signal, struct strbuf *out)
+static void add_tracer(const struct why_worker *w, const char *before, struct strbuf *out)
 {
-	strbuf_add(out, "SIG");
-	units_add_signal(out, signal);
-}
-
-static void add_tracer(const struct why_worker *w, struct strbuf *out)
-{
-	strbuf_addf(out, "%s %d", w->tracer_name, w->tracer);
+	strbuf_addf(out, "%s%s %d", before, w->tracer_name, w->tracer);
 }
 
 /* Deadlines stand still while somebody debugs it: then there is no time to tell. */
-static void add_debugged(const struct why_worker *w, struct strbuf *out)
+static void add_debugged(const struct why_worker *w, const char *before, struct strbuf *out)
 {
-	if (w->tracer) {
-		strbuf_add(out, "; debugged by ");
-		add_tracer(w, out);
-	} else {
-		strbuf_add(out, "; held for a debugger");
-	}
+	strbuf_add(out, before);
+	if (w->tracer)
+		add_tracer(w, "debugged by ", out);
+	else
+		strbuf_add(out, "held for a debugger");
 	strbuf_add(out, ": no deadline runs");
 }
 
 static void why_starting(const struct why_worker *w, struct strbuf *out)
 {
-	strbuf_add(out, "starting ");
-	why_add_time(out, w->state_ms);
-	if (w->missing && *w->missing)
-		strbuf_addf(out, ": does not listen on %s yet", w->missing);
-	else
-		strbuf_add(out, ": does not listen yet");
+	bool known = w->missing && *w->missing;
+
+	strbuf_addf(out, "starting %s: does not listen%s%s yet", in_words(w->state_ms).text,
+		    known ? " on " : "", known ? w->missing : "");
 	if (w->debugged)
-		add_debugged(w, out);
+		add_debugged(w, "; ", out);
 	else
 		add_left(w, ", ", " left", out);
 	if (w->last_end)
@@ -71,90 +72,60 @@ static void why_starting(const struct why_worker *w, struct strbuf *out)
 		strbuf_addf(out, ", %u times", w->failures);
 }
 
-/* What waited is soon taken back and given to others: mostly there is nothing to see any more. */
-static void why_stalled(const struct why_worker *w, struct strbuf *out)
-{
-	if (w->waiting) {
-		strbuf_addf(out, "takes no connections, though %u wait%s", w->waiting,
-			    w->waiting == 1 ? "s" : "");
-		return;
-	}
-	strbuf_add(out, "has taken no connection for ");
-	why_add_time(out, w->stalled_ms);
-	strbuf_add(out, ": busy, or stuck");
-}
-
 static void why_ready(const struct why_worker *w, struct strbuf *out)
 {
-	if (w->stalled_ms)
-		why_stalled(w, out);
+	/* What waited is soon taken back and given to others: mostly there is nothing to see. */
+	if (w->stalled_ms && w->waiting)
+		strbuf_addf(out, "takes no connections, though %u wait%s", w->waiting,
+			    w->waiting == 1 ? "s" : "");
+	else if (w->stalled_ms)
+		strbuf_addf(out, "has taken no connection for %s: busy, or stuck",
+			    in_words(w->stalled_ms).text);
 	else if (w->pinned_only)
 		strbuf_add(out, "pinned sources only");
 	else if (w->tracer)
-		strbuf_add(out, "runs under ");
-	else if (w->last_end && w->last_end_ms < 10 * 60 * MSEC_PER_SEC) {
-		strbuf_addf(out, "replaced after %s, ", w->last_end);
-		why_add_time(out, w->last_end_ms);
-		strbuf_add(out, " ago");
-	}
-	if (w->tracer && !w->stalled_ms && !w->pinned_only)
-		add_tracer(w, out);
+		add_tracer(w, "runs under ", out);
+	else if (w->last_end && w->last_end_ms < 10 * 60 * MSEC_PER_SEC)
+		strbuf_addf(out, "replaced after %s, %s ago", w->last_end,
+			    in_words(w->last_end_ms).text);
 }
 
 static void why_held(const struct why_worker *w, struct strbuf *out)
 {
-	const char *sep = "";
-
-	if (w->stopped) {
-		strbuf_add(out, "stopped");
-		if (w->tracer) {
-			strbuf_add(out, ": ");
-			add_tracer(w, out);
-		} else {
-			strbuf_add(out, " by a signal, until SIGCONT");
-		}
-		sep = "; ";
-	}
-	if (w->held_by_debug) {
-		strbuf_addf(out, "%sheld for a debugger", sep);
-		if (w->tracer && !w->stopped) {
-			strbuf_add(out, ": ");
-			add_tracer(w, out);
-		}
-		sep = "; ";
-	}
+	if (w->stopped && w->tracer)
+		add_tracer(w, "stopped: ", out);
+	else if (w->stopped)
+		strbuf_add(out, "stopped by a signal, until SIGCONT");
+	if (w->held_by_debug)
+		strbuf_addf(out, "%sheld for a debugger", w->stopped ? "; " : "");
+	if (w->held_by_debug && w->tracer && !w->stopped)
+		add_tracer(w, ": ", out);
 	if (w->held_by_hand)
-		strbuf_addf(out, "%sheld by hand", sep);
+		strbuf_addf(out, "%sheld by hand", w->stopped || w->held_by_debug ? "; " : "");
 }
 
 static void why_draining(const struct why_worker *w, struct strbuf *out)
 {
-	strbuf_add(out, "draining ");
-	why_add_time(out, w->state_ms);
+	strbuf_addf(out, "draining %s: ", in_words(w->state_ms).text);
 	if (w->open >= 0)
-		strbuf_addf(out, ": %d connection%s open", w->open, w->open == 1 ? "" : "s");
+		strbuf_addf(out, "%d connection%s open", w->open, plural(w->open));
 	else
-		strbuf_add(out, ": open connections not known (its /proc cannot be read)");
+		strbuf_add(out, "open connections not known (its /proc cannot be read)");
 	if (w->waiting)
 		strbuf_addf(out, ", %u waiting", w->waiting);
-	if (w->debugged) {
-		add_debugged(w, out);
-	} else if (w->left_ms >= 0) {
-		strbuf_add(out, ", ");
-		add_signal(w->stop_signal, out);
-		add_left(w, " in ", "", out);
-	}
+	if (w->debugged)
+		add_debugged(w, "; ", out);
+	else if (w->left_ms >= 0)
+		strbuf_addf(out, ", SIG%s in %s", units_signal(w->stop_signal).text,
+			    in_words(w->left_ms).text);
 }
 
 static void why_stopping(const struct why_worker *w, struct strbuf *out)
 {
-	strbuf_add(out, "told to end ");
-	why_add_time(out, w->state_ms);
-	strbuf_add(out, " ago (");
-	add_signal(w->stop_signal, out);
-	strbuf_add(out, ")");
+	strbuf_addf(out, "told to end %s ago (SIG%s)", in_words(w->state_ms).text,
+		    units_signal(w->stop_signal).text);
 	if (w->debugged)
-		add_debugged(w, out);
+		add_debugged(w, "; ", out);
 	else
 		add_left(w, ", SIGKILL in ", "", out);
 }
@@ -187,6 +158,26 @@ void why_worker(const struct why_worker *w, struct strbuf *out)
 	}
 }
 
+void why_rollout_waits(const struct why_worker *w, const char *name, struct strbuf *out)
+{
+	if (w->state == WORKER_STARTING)
+		strbuf_addf(out, "%s to listen (%lld s", name,
+			    (long long)w->state_ms / MSEC_PER_SEC);
+	else if (w->state == WORKER_DRAINING)
+		strbuf_addf(out, "%s to end (draining, %d connection%s open", name, w->open,
+			    plural(w->open));
+	else
+		strbuf_addf(out, "%s to end (%s", name,
+			    w->state == WORKER_STOPPING ? "told to" : worker_state_names[w->state]);
+	if (w->debugged)
+		add_debugged(w, ", ", out);
+	else if (w->left_ms >= 0)
+		/* Rounded up: "0 s left" would be read as over. */
+		strbuf_addf(out, ", %lld s left",
+			    (long long)(w->left_ms + MSEC_PER_SEC - 1) / MSEC_PER_SEC);
+	strbuf_add(out, ")");
+}
+
 static const char *ordinal(unsigned n)
 {
 	if (n % 100 >= 11 && n % 100 <= 13)
@@ -204,19 +195,16 @@ void why_slot(const struct why_slot *s, struct strbuf *out)
 		strbuf_add(out, "paused: no workers until the next reload");
 		return;
 	}
-	if (s->backoff_ms > 0) {
-		strbuf_add(out, "back-off ");
-		why_add_time(out, s->backoff_ms);
-	} else {
+	if (s->backoff_ms > 0)
+		strbuf_addf(out, "back-off %s", in_words(s->backoff_ms).text);
+	else
 		strbuf_add(out, "waits for its turn to start");
-	}
-	if (s->last_end) {
+	if (s->last_end)
 		strbuf_addf(out, " after %s", s->last_end);
-		if (s->failures > 1)
-			strbuf_addf(out, ", %u%s time", s->failures, ordinal(s->failures));
-	} else if (s->backoff_ms > 0) {
+	else if (s->backoff_ms > 0)
 		strbuf_add(out, ", as another worker has failed");
-	}
+	if (s->last_end && s->failures > 1)
+		strbuf_addf(out, ", %u%s time", s->failures, ordinal(s->failures));
 	if (s->last_line && *s->last_line)
 		strbuf_addf(out, ": %s", s->last_line);
 }

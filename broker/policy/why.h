@@ -16,7 +16,7 @@ struct why_worker {
 	int stop_signal;
 	int open;	  /* connections; negative: not known */
 	unsigned waiting; /* in its channels */
-	bool held_by_hand, held_by_debug, stopped, pinned_only, guest;
+	bool held_by_hand, held_by_debug, stopped, pinned_only;
 	int64_t stalled_ms; /* has taken nothing for so long, while others did; 0: it does */
 	bool debugged;	    /* by a person: its deadlines stand still */
 	int tracer;	    /* pid; 0: none. Also a tracer that it always runs under, which stops no
@@ -31,6 +31,13 @@ struct why_worker {
 
 void why_worker(const struct why_worker *w, struct strbuf *out);
 
+/*
+ * Why a rollout is not done yet, "@name to end (draining, 3 connections open, 57 s left)" or
+ * "@name to listen (2 s, 28 s left)". Of @w it needs the state with its times, .open with DRAINING,
+ * and what is known of a debugger.
+ */
+void why_rollout_waits(const struct why_worker *w, const char *name, struct strbuf *out);
+
 /* A slot without a process. */
 struct why_slot {
 	int64_t backoff_ms;    /* until the next start; 0: no back-off */
@@ -42,6 +49,3 @@ struct why_slot {
 };
 
 void why_slot(const struct why_slot *s, struct strbuf *out);
-
-/* "12 s", "3 min": as long as people need it. */
-void why_add_time(struct strbuf *out, int64_t ms);

@@ -23,17 +23,12 @@ enum worker_end worker_end_of(const struct worker_end_facts *facts)
 
 void worker_end_add_words(const struct worker_end_facts *facts, struct strbuf *out)
 {
-	if (facts->exited && WIFSIGNALED(facts->status)) {
-		strbuf_addf(out, "signal %d (SIG", WTERMSIG(facts->status));
-		units_add_signal(out, WTERMSIG(facts->status));
-		strbuf_add(out, ")");
-		return;
-	}
-	if (facts->exited) {
+	if (facts->exited && WIFSIGNALED(facts->status))
+		strbuf_addf(out, "signal %d (SIG%s)", WTERMSIG(facts->status),
+			    units_signal(WTERMSIG(facts->status)).text);
+	else if (facts->exited)
 		strbuf_addf(out, "exit %d", WEXITSTATUS(facts->status));
-		return;
-	}
-	if (facts->starting)
+	else if (facts->starting)
 		strbuf_add(out, "did not listen in time");
 	else if (facts->listens)
 		strbuf_add(out, "accepts in a way that cannot be brokered");

@@ -8,14 +8,14 @@
 #include "master/master.h"
 #include "service/questions.h"
 #include "service/survey.h"
-#include "sys/self.h"
+#include "sys/proc.h"
 #include "sys/tcp.h"
 
 /* --- the snapshot -------------------------------------------------------------------- */
 
 static void take_process(const struct master *m, struct metrics_snapshot *s)
 {
-	struct self_usage usage;
+	struct proc_own_usage usage;
 
 	s->version = BROKER_VERSION;
 	s->state = m->broker.stopping ? METRICS_STOPPING
@@ -23,7 +23,7 @@ static void take_process(const struct master *m, struct metrics_snapshot *s)
 				      : METRICS_STARTING;
 	s->reloads_refused = m->reloads_refused;
 	s->start_unix_ms = m->started_unix_ms;
-	self_usage(&usage);
+	proc_own_usage(&usage);
 	s->cpu_ns = usage.cpu_ns;
 	s->rss_bytes = usage.rss_bytes;
 	s->open_fds = usage.open_fds;
@@ -33,11 +33,9 @@ static void take_process(const struct master *m, struct metrics_snapshot *s)
 static void take_listener(const struct listener *l, size_t service, struct metrics_listener *ret)
 {
 	struct tcp_counts counts;
-	STRBUF(address, sizeof(ret->address));
 
-	address_format(&l->addr, &address);
 	*ret = (struct metrics_listener){ .service = service, .accepted = l->accepted };
-	memcpy(ret->address, address.text, address.len + 1);
+	memcpy(ret->address, address_text(&l->addr).text, sizeof(ret->address));
 	if (tcp_count(l->fd, &counts) < 0)
 		return;
 	ret->asked = true;

@@ -12,14 +12,11 @@ int debug_begin(struct worker *w, const struct pin_source *from, struct strbuf *
 	struct pin pin = { .kind = PIN_DEBUG, .generation = w->generation };
 	int r = 0;
 
-	if (w->held & HELD_BY_DEBUG) {
-		strbuf_addf(error, "%s is already being debugged", w->name);
-		return -EBUSY;
-	}
-	if (from && pins_find(&service_of(w)->dispatch.pins, PIN_DEBUG, from)) {
-		strbuf_add(error, "another worker is already being debugged with that source");
-		return -EBUSY;
-	}
+	if (w->held & HELD_BY_DEBUG)
+		return strbuf_fail(error, -EBUSY, "%s is already being debugged", w->name);
+	if (from && pins_find(&service_of(w)->dispatch.pins, PIN_DEBUG, from))
+		return strbuf_fail(error, -EBUSY,
+				   "another worker is already being debugged with that source");
 	/* First the pin: what waits there and has it need not leave. */
 	if (from) {
 		pin.source = *from;
@@ -85,7 +82,7 @@ static bool find_source(const struct worker *w, struct strbuf *out)
 	for (size_t i = 0; i < pins->n; i++)
 		if (pins->pin[i].kind == PIN_DEBUG &&
 		    pin_names(&pins->pin[i], w->name, w->generation)) {
-			pin_source_format(&pins->pin[i].source, out);
+			strbuf_add(out, pin_source_text(&pins->pin[i].source).text);
 			return true;
 		}
 	return false;

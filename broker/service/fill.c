@@ -104,11 +104,9 @@ int service_set_workers(struct service *s, unsigned n, struct strbuf *error)
 {
 	int r = 0;
 
-	if (n < 1 || n > ROLLOUT_MAX) {
-		strbuf_addf(error, "%s can have 1 to %d workers, not %u", service_name(s),
-			    ROLLOUT_MAX, n);
-		return -EINVAL;
-	}
+	if (n < 1 || n > ROLLOUT_MAX)
+		return strbuf_fail(error, -EINVAL, "%s can have 1 to %d workers, not %u",
+				   service_name(s), ROLLOUT_MAX, n);
 	r = service_check_steering(s, error);
 	if (r == 0 && n > s->want)
 		r = descriptors_check_workers(s, n, error);

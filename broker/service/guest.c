@@ -3,12 +3,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/random.h>
 #include "base/fd.h"
 #include "dispatch/holder.h"
 #include "sys/log.h"
-#include "sys/peercred.h"
+#include "sys/unix_socket.h"
 #include "worker/guest.h"
 #include "worker/start.h"
 #include "worker/step.h"
@@ -48,7 +47,7 @@ static bool may_join(const struct service *s, struct strbuf *error)
 static void process_ended(struct loop_source *source, uint32_t events);
 
 /* Takes over @cred's pidfd. 0 or -errno. */
-static int watch_process(struct worker *w, struct peercred *cred)
+static int watch_process(struct worker *w, struct unix_peer *cred)
 {
 	w->pid = cred->pid;
 	w->pidfd = fd_take(&cred->pidfd);
@@ -65,11 +64,11 @@ static void find_heir(struct worker *w)
 {
 	const struct channel_holder *h;
 	const struct channel *c;
-	struct peercred cred;
+	struct unix_peer cred;
 
 	list_for_each (c, &w->taker.channels, link)
 		list_for_each (h, &c->holders, link) {
-			if (proc_is_ending(h->pid) || peercred_get(h->fd, &cred) < 0)
+			if (proc_is_ending(h->pid) || unix_peer_get(h->fd, &cred) < 0)
 				continue;
 			if (watch_process(w, &cred) == 0) {
 				log_event(LEVEL_INFO, "worker-daemonised", LOG_WORKER(w),
@@ -105,24 +104,21 @@ static void process_ended(struct loop_source *source, uint32_t events)
 int guest_join(struct service *s, int peer, bool pinned_only, struct worker **ret,
 	       struct strbuf *error)
 {
-	struct peercred cred = { .pidfd = -1 };
+	struct unix_peer cred = { .pidfd = -1 };
 	unsigned number = s->broker->given.guest + 1;
 	struct worker *w;
 	int r;
 
 	if (!may_join(s, error))
 		return -EBUSY;
-	r = peercred_get(peer, &cred);
-	if (r < 0) {
-		strbuf_addf(error, "the broker cannot see the process that wants to join: %s",
-			    strerror(-r));
-		return r;
-	}
+	r = unix_peer_get(peer, &cred);
+	if (r < 0)
+		return strbuf_fail(error, r,
+				   "the broker cannot see the process that wants to join: %m");
 	w = worker_new(&s->terms, s->conf, ROLLOUT_MAX + number, s->generation);
 	if (!w) {
 		fd_closep(&cred.pidfd);
-		strbuf_add(error, "the broker is out of memory");
-		return -ENOMEM;
+		return strbuf_fail(error, -ENOMEM, "the broker is out of memory");
 	}
 	snprintf(w->name, sizeof(w->name), "%s.guest.%u", service_name(s), number);
 	w->guest = true;
@@ -133,8 +129,7 @@ int guest_join(struct service *s, int peer, bool pinned_only, struct worker **re
 		r = -EIO;
 	if (r < 0) {
 		worker_free(w);
-		strbuf_addf(error, "the broker cannot watch the guest: %s", strerror(-r));
-		return r;
+		return strbuf_fail(error, r, "the broker cannot watch the guest: %m");
 	}
 	s->broker->given.guest = number;
 	list_append(&s->workers, &w->link);
@@ -171,11 +166,10 @@ int guest_endpoint_for(const struct worker *w, const struct handoff_addr *addr,
 	list_for_each (e, &service_of(w)->dispatch.endpoints, link)
 		if (e->app_addr.port == addr->port && (!best || e->app_addr.family == addr->family))
 			best = e;
-	if (!best) {
-		strbuf_addf(reason, "[service:%s] does not listen on port %u, so a guest cannot",
-			    service_name(service_of(w)), addr->port);
-		return -EADDRNOTAVAIL;
-	}
+	if (!best)
+		return strbuf_fail(reason, -EADDRNOTAVAIL,
+				   "[service:%s] does not listen on port %u, so a guest cannot",
+				   service_name(service_of(w)), addr->port);
 	*ret = best;
 	return 0;
 }

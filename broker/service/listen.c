@@ -6,7 +6,6 @@
 #include "dispatch/endpoint.h"
 #include "dispatch/listener.h"
 #include "service/listeners.h"
-#include "sys/bind_error.h"
 #include "sys/log.h"
 #include "sys/tcp.h"
 #include "worker/listening.h"
@@ -51,26 +50,21 @@ static int add_automatic(struct service *s, struct endpoint *e, struct strbuf *r
 		listener_attach(l, e);
 		return 0;
 	}
-	if (l && l->dispatch != &s->dispatch) {
-		strbuf_addf(reason,
-			    "port %u is served for [service:%s] already; publish one of the two "
-			    "elsewhere, as in: listen = 8080 for %u",
-			    l->addr.port, l->dispatch->service, e->app_addr.port);
-		return -EADDRINUSE;
-	}
+	if (l && l->dispatch != &s->dispatch)
+		return strbuf_fail(
+			reason, -EADDRINUSE,
+			"port %u is served for [service:%s] already; publish one of the two "
+			"elsewhere, as in: listen = 8080 for %u",
+			l->addr.port, l->dispatch->service, e->app_addr.port);
 	own = broker_own_address(s->broker->conf, &e->app_addr);
-	if (own) {
-		strbuf_addf(
-			reason,
+	if (own)
+		return strbuf_fail(
+			reason, -EADDRINUSE,
 			"port %u is the broker's own (%s in [broker]); choose another one there",
 			e->app_addr.port, own);
-		return -EADDRINUSE;
-	}
 	r = tcp_open(&e->app_addr, s->conf, &fd);
-	if (r < 0) {
-		bind_error_explain(&e->app_addr, r, reason);
-		return r;
-	}
+	if (r < 0)
+		return tcp_explain(&e->app_addr, r, reason);
 	r = service_add_listener(s, &e->app_addr, e->app_addr.port, true, fd, &l);
 	if (r < 0) {
 		(void)close(fd);
@@ -124,10 +118,8 @@ int service_endpoint_for(struct service *s, const struct handoff_addr *addr, str
 		return 0;
 	}
 	e = endpoint_new(&s->dispatch, addr);
-	if (!e) {
-		strbuf_add(reason, "the broker is out of memory");
-		return -ENOMEM;
-	}
+	if (!e)
+		return strbuf_fail(reason, -ENOMEM, "the broker is out of memory");
 	if (!has_listen_line_for(s, addr->port)) {
 		r = add_automatic(s, e, reason);
 		if (r < 0) {

@@ -1,31 +1,30 @@
 #include "progress.h"
 
-#include "policy/progress.h"
+#include "policy/why.h"
 #include "service/questions.h"
 #include "worker/clock.h"
 #include "worker/traced.h"
 
-static void add_waits(const struct worker *w, struct progress *progress)
+/* If there are more than these, the text has only their number. */
+#define NAMED_MAX 3
+
+static void add_wait(const struct worker *w, struct strbuf *out)
 {
 	char tracer_name[32] = "";
 	pid_t tracer = 0;
-	struct progress_wait wait = {
-		.worker = w->name,
+	struct why_worker why = {
 		.state = w->state,
-		.for_ms = loop_now(worker_loop(w)) - w->state_since_ms,
+		.state_ms = loop_now(worker_loop(w)) - w->state_since_ms,
 		.left_ms = worker_deadline_left(w),
-		.open = w->open,
+		.open = (int)w->open,
+		.debugged = worker_is_traced(w, &tracer) || (w->held & HELD_BY_DEBUG),
 		.tracer_name = tracer_name,
 	};
 
-	/* To look costs a little: only at those that will be named. */
-	if (progress_has_room(progress)) {
-		wait.debugged = worker_is_traced(w, &tracer) || (w->held & HELD_BY_DEBUG);
-		wait.tracer = tracer;
-	}
+	why.tracer = tracer;
 	if (tracer)
 		proc_name(tracer, tracer_name, sizeof(tracer_name));
-	progress_add(progress, &wait);
+	why_rollout_waits(&why, w->name, out);
 }
 
 /* Whether the rollout waits for @w: a new worker that starts, or an old one in the way. */
@@ -52,11 +51,15 @@ static bool is_waited_for(const struct worker *w)
 
 void service_rollout_text(const struct service *s, struct strbuf *out)
 {
-	struct progress progress = { .out = out };
 	const struct worker *w;
+	unsigned n = 0;
 
-	list_for_each (w, &s->workers, link)
-		if (is_waited_for(w))
-			add_waits(w, &progress);
-	progress_finish(&progress);
+	list_for_each (w, &s->workers, link) {
+		if (!is_waited_for(w) || n++ >= NAMED_MAX)
+			continue;
+		strbuf_add(out, n > 1 ? ", " : "");
+		add_wait(w, out);
+	}
+	if (n > NAMED_MAX)
+		strbuf_addf(out, ", %u more", n - NAMED_MAX);
 }

@@ -77,16 +77,13 @@ const char *roll_kind_name(enum roll_kind kind)
 
 int service_check_steering(const struct service *s, struct strbuf *error)
 {
-	if (service_leaves(s)) {
-		strbuf_addf(error, "%s is %s", service_name(s),
-			    s->dispatch.stopping ? "ending" : "paused");
-		return -ESHUTDOWN;
-	}
-	if (s->rollout.active) {
-		strbuf_addf(error, "a %s of %s is under way: wait until it ends, or abort it",
-			    roll_kind_name(s->roll_kind), service_name(s));
-		return -EBUSY;
-	}
+	if (service_leaves(s))
+		return strbuf_fail(error, -ESHUTDOWN, "%s is %s", service_name(s),
+				   s->dispatch.stopping ? "ending" : "paused");
+	if (s->rollout.active)
+		return strbuf_fail(error, -EBUSY,
+				   "a %s of %s is under way: wait until it ends, or abort it",
+				   roll_kind_name(s->roll_kind), service_name(s));
 	return 0;
 }
 

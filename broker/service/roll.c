@@ -196,15 +196,12 @@ int service_restart_worker(struct worker *w, struct strbuf *error)
 
 	if (r < 0)
 		return r;
-	if (w->guest) {
-		strbuf_addf(error, "%s is a guest: restart it by hand", w->name);
-		return -EINVAL;
-	}
-	if (s->slots[w->slot].current != w) {
-		strbuf_addf(error, "this process of %s is %s, and no longer the one that serves",
-			    w->name, worker_state_names[w->state]);
-		return -EINVAL;
-	}
+	if (w->guest)
+		return strbuf_fail(error, -EINVAL, "%s is a guest: restart it by hand", w->name);
+	if (s->slots[w->slot].current != w)
+		return strbuf_fail(error, -EINVAL,
+				   "this process of %s is %s, and no longer the one that serves",
+				   w->name, worker_state_names[w->state]);
 	prepare(s, ROLL_RESTART, service_conf_ref(w->conf), w->generation);
 	rollout_begin_one(&s->rollout, s->conf->strategy, s->want, w->slot);
 	service_announce(s, ROLL_BEGIN, w);
@@ -214,10 +211,8 @@ int service_restart_worker(struct worker *w, struct strbuf *error)
 
 int service_abort_reload(struct service *s, struct strbuf *error)
 {
-	if (!s->rollout.active) {
-		strbuf_addf(error, "no reload of %s is under way", service_name(s));
-		return -ENOENT;
-	}
+	if (!s->rollout.active)
+		return strbuf_fail(error, -ENOENT, "no reload of %s is under way", service_name(s));
 	service_conf_unref(s->after);
 	s->after = NULL;
 	snprintf(s->abort_reason, sizeof(s->abort_reason), "aborted by hand");

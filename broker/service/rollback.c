@@ -30,16 +30,12 @@ static int check_rollback(const struct service *s, struct strbuf *error)
 
 	if (r < 0)
 		return r;
-	if (!service_window_is_open(s)) {
-		strbuf_addf(error, "%s has nothing to go back to: %s", service_name(s),
-			    no_window_text(s));
-		return -ENOENT;
-	}
-	if (!service_any_may_return(s)) {
-		strbuf_addf(error, "no worker of generation %u of %s is left",
-			    s->rollback.generation, service_name(s));
-		return -ENOENT;
-	}
+	if (!service_window_is_open(s))
+		return strbuf_fail(error, -ENOENT, "%s has nothing to go back to: %s",
+				   service_name(s), no_window_text(s));
+	if (!service_any_may_return(s))
+		return strbuf_fail(error, -ENOENT, "no worker of generation %u of %s is left",
+				   s->rollback.generation, service_name(s));
 	return 0;
 }
 

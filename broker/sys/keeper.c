@@ -20,7 +20,7 @@ struct kept {
 struct keeper {
 	struct kept *v;
 	struct pollfd *polls; /* two for each: pidfd, output */
-	size_t n, room;
+	size_t n;
 };
 
 static void forget(struct keeper *k, size_t i)
@@ -42,23 +42,19 @@ static void forget_pid(struct keeper *k, int32_t pid)
 /* Takes *@output_fd, if the worker lives. False: there is no memory or descriptor for it. */
 static bool remember(struct keeper *k, const struct keeper_entry *entry, int *output_fd)
 {
+	struct pollfd *polls;
+	struct kept *v;
 	int pidfd;
 
 	forget_pid(k, entry->pid);
-	if (k->n == k->room) {
-		size_t room = k->room ? k->room * 2 : 16;
-		struct kept *v = realloc(k->v, room * sizeof(*v));
-		struct pollfd *polls;
-
-		if (!v)
-			return false;
-		k->v = v;
-		polls = realloc(k->polls, 2 * room * sizeof(*polls));
-		if (!polls)
-			return false;
-		k->polls = polls;
-		k->room = room;
-	}
+	v = array_grow(k->v, k->n, sizeof(*v));
+	if (!v)
+		return false;
+	k->v = v;
+	polls = array_grow(k->polls, k->n, 2 * sizeof(*polls));
+	if (!polls)
+		return false;
+	k->polls = polls;
 	pidfd = (int)syscall(SYS_pidfd_open, entry->pid, 0);
 	if (pidfd < 0)
 		return errno == ESRCH; /* it has ended */
@@ -147,12 +143,11 @@ static void finish(struct keeper *k)
 	}
 }
 
-int keeper_run(int sock, void *arg)
+int keeper_run(int sock)
 {
 	struct keeper k = { 0 };
 	bool well;
 
-	(void)arg;
 	(void)prctl(PR_SET_NAME, "broker-keeper");
 	well = follow(&k, sock);
 	if (well)

@@ -26,4 +26,4 @@ struct keeper_entry {
  * The body of the keeper process, for spawn_helper(). @sock is SOCK_SEQPACKET; each message is a
  * struct keeper_entry, with the read end of the worker's output, if it has one, as descriptor.
  */
-int keeper_run(int sock, void *arg);
+int keeper_run(int sock);

@@ -45,12 +45,10 @@ void log_set_sink(log_sink_fn *sink, void *arg)
 const char *log_format(const char *fmt, ...)
 {
 	static char text[4096];
-	struct strbuf b;
 	va_list ap;
 
-	strbuf_init(&b, text, sizeof(text));
 	va_start(ap, fmt);
-	strbuf_vaddf(&b, fmt, ap);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	return text;
 }

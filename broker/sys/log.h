@@ -23,10 +23,7 @@
 #define LOG_BOOL(k, v) LOG_FIELD(k, LOG_FIELD_BOOL, .num = (v))
 #define LOG_MSG(...)   LOG_FIELD("message", LOG_FIELD_MSG, .str = log_format(__VA_ARGS__))
 
-#define LOG_FIELD(k, of_kind, value)                                                               \
-	{                                                                                          \
-		.key = (k), .kind = (of_kind), value                                               \
-	}
+#define LOG_FIELD(k, of_kind, value) ((struct log_field){ .key = (k), .kind = (of_kind), value })
 
 #define log_event(level, event, ...)                                                               \
 	do {                                                                                       \

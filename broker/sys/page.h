@@ -13,10 +13,7 @@ struct page {
 	const struct handoff_page *map; /* read-only */
 };
 
-#define PAGE_INIT                                                                                  \
-	{                                                                                          \
-		.fd = -1                                                                           \
-	}
+#define PAGE_INIT ((struct page){ .fd = -1 })
 
 /*
  * Makes a page, all zero, of a size that nobody can change any more: reading it never fails.

@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include "base/fd.h"
 
 void pid_set_deinit(struct pid_set *set)
@@ -30,18 +32,15 @@ bool pid_set_has(const struct pid_set *set, pid_t pid)
 
 int pid_set_add(struct pid_set *set, pid_t pid)
 {
+	pid_t *pids;
+
 	if (pid_set_has(set, pid))
 		return 0;
-	if (set->n == set->room) {
-		size_t room = set->room ? set->room * 2 : 16;
-		pid_t *pids = realloc(set->pids, room * sizeof(*pids));
-
-		if (!pids)
-			return -ENOMEM;
-		set->pids = pids;
-		set->room = room;
-	}
-	set->pids[set->n++] = pid;
+	pids = array_grow(set->pids, set->n, sizeof(*pids));
+	if (!pids)
+		return -ENOMEM;
+	set->pids = pids;
+	pids[set->n++] = pid;
 	return 0;
 }
 
@@ -111,36 +110,45 @@ static bool next_pid(DIR *dir, pid_t *ret)
 	return false;
 }
 
-enum { STAT_SIZE = 512 };
+/* Of /proc/PID/stat. */
+struct stat_fields {
+	char state;
+	pid_t parent;
+	unsigned flags;
+	unsigned long long user, system; /* ticks */
+	long pages;			 /* resident memory */
+};
 
-/* The fields of /proc/PID/stat behind the name, from " S" on; NULL: there is no such process. */
-static const char *read_stat(pid_t pid, char text[STAT_SIZE])
+/* False: there is no such process. */
+static bool read_stat(pid_t pid, struct stat_fields *ret)
 {
+	char text[512];
 	const char *paren;
 
-	if (proc_read(pid, "stat", text, STAT_SIZE) < 0)
-		return NULL;
+	if (proc_read(pid, "stat", text, sizeof(text)) < 0)
+		return false;
 	paren = strrchr(text, ')'); /* the name may hold anything */
-	return paren ? paren + 1 : NULL;
+	/* proc(5): fields 3, 4, 9, 14, 15, 24. */
+	return paren && sscanf(paren + 1,
+			       " %c %d %*d %*d %*d %*d %u %*u %*u %*u %*u %llu %llu %*d %*d %*d "
+			       "%*d %*d %*d %*u %*u %ld",
+			       &ret->state, &ret->parent, &ret->flags, &ret->user, &ret->system,
+			       &ret->pages) == 6;
 }
 
 /* Without CONFIG_PROC_CHILDREN: every process of the machine is asked for its parent. */
 static int add_children_by_parent(pid_t parent, struct pid_set *ret)
 {
 	_cleanup_dir_ DIR *dir = opendir("/proc");
+	struct stat_fields stat;
 	int r = 0;
 	pid_t pid;
 
 	if (!dir)
 		return -errno;
-	while (r == 0 && next_pid(dir, &pid)) {
-		char text[STAT_SIZE];
-		const char *stat = read_stat(pid, text);
-		long ppid;
-
-		if (stat && sscanf(stat, " %*c %ld", &ppid) == 1 && ppid == parent)
+	while (r == 0 && next_pid(dir, &pid))
+		if (read_stat(pid, &stat) && stat.parent == parent)
 			r = pid_set_add(ret, pid);
-	}
 	return r;
 }
 
@@ -188,23 +196,20 @@ int proc_add_descendants(struct pid_set *set)
 
 char proc_state(pid_t pid)
 {
-	char text[STAT_SIZE];
-	const char *stat = read_stat(pid, text);
+	struct stat_fields stat;
 
-	return stat && *stat == ' ' ? stat[1] : 0;
+	return read_stat(pid, &stat) ? stat.state : 0;
 }
 
-/* Of the kernel's task flags, field 9 of /proc/PID/stat: set before memory and files are gone. */
+/* Of stat_fields.flags: set before memory and files are gone. */
 #define TASK_EXITING 0x4
 
 bool proc_is_ending(pid_t pid)
 {
-	char text[STAT_SIZE], state;
-	const char *stat = read_stat(pid, text);
-	unsigned flags;
+	struct stat_fields stat;
 
-	return !stat || (sscanf(stat, " %c %*d %*d %*d %*d %*d %u", &state, &flags) == 2 &&
-			 (state == 'Z' || state == 'X' || (flags & TASK_EXITING)));
+	return !read_stat(pid, &stat) || stat.state == 'Z' || stat.state == 'X' ||
+	       (stat.flags & TASK_EXITING);
 }
 
 /* The number behind @label; 0 if the kernel does not say. */
@@ -269,19 +274,14 @@ bool proc_is_stopped(pid_t pid, struct proc_look *last)
 
 int proc_usage(pid_t pid, struct proc_usage *ret)
 {
-	char text[STAT_SIZE];
-	const char *stat = read_stat(pid, text);
-	unsigned long long user, system;
-	long pages;
+	struct stat_fields stat;
 
-	/* proc(5): fields 14 utime and 15 stime in ticks, 24 rss in pages. */
-	if (!stat || sscanf(stat,
-			    " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d "
-			    "%*d %*d %*d %*u %*u %ld",
-			    &user, &system, &pages) != 3)
+	if (!read_stat(pid, &stat))
 		return -ENOENT;
-	ret->cpu_ms = (user + system) * MSEC_PER_SEC / (unsigned long)sysconf(_SC_CLK_TCK);
-	ret->rss_bytes = pages > 0 ? (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+	ret->cpu_ms =
+		(stat.user + stat.system) * MSEC_PER_SEC / (unsigned long)sysconf(_SC_CLK_TCK);
+	ret->rss_bytes =
+		stat.pages > 0 ? (uint64_t)stat.pages * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
 	return 0;
 }
 
@@ -373,4 +373,43 @@ pid_t proc_find_socket_owner(uint64_t inode)
 		if (proc_holds_socket(pid, inode))
 			return pid;
 	return 0;
+}
+
+static uint64_t own_cpu_ns(void)
+{
+	struct rusage usage;
+
+	if (getrusage(RUSAGE_SELF, &usage) < 0)
+		return 0;
+	return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000 +
+	       (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000;
+}
+
+static uint64_t count_own_fds(void)
+{
+	_cleanup_dir_ DIR *dir = NULL;
+	char target[LINK_SIZE];
+	struct stat st;
+	uint64_t n = 0;
+
+	/* Since Linux 6.2 the size of the directory is their number: no need to look at each. */
+	if (stat("/proc/self/fd", &st) == 0 && st.st_size > 0)
+		return (uint64_t)st.st_size;
+	dir = opendir("/proc/self/fd");
+	while (dir && next_link(dir, target))
+		n++;
+	return dir ? n - 1 : 0; /* without the one that we looked with */
+}
+
+void proc_own_usage(struct proc_own_usage *ret)
+{
+	struct proc_usage usage = { 0 };
+	struct rlimit limit = { 0 };
+
+	(void)proc_usage(getpid(), &usage);
+	(void)getrlimit(RLIMIT_NOFILE, &limit);
+	*ret = (struct proc_own_usage){ .cpu_ns = own_cpu_ns(),
+					.rss_bytes = usage.rss_bytes,
+					.open_fds = count_own_fds(),
+					.max_fds = limit.rlim_cur };
 }

@@ -11,10 +11,11 @@
 
 struct pid_set {
 	pid_t *pids;
-	size_t n, room;
+	size_t n;
 };
 
 void pid_set_deinit(struct pid_set *set);
+#define _cleanup_pids_ __attribute__((cleanup(pid_set_deinit)))
 int pid_set_add(struct pid_set *set, pid_t pid);     /* 0 or -ENOMEM */
 void pid_set_remove(struct pid_set *set, pid_t pid); /* not in it: nothing happens */
 bool pid_set_has(const struct pid_set *set, pid_t pid);
@@ -77,6 +78,14 @@ struct proc_usage {
 
 /* 0, or -ENOENT if there is no such process. */
 int proc_usage(pid_t pid, struct proc_usage *ret);
+
+/* What the broker itself costs; what cannot be read is 0. */
+struct proc_own_usage {
+	uint64_t cpu_ns;    /* user and system */
+	uint64_t rss_bytes; /* resident memory */
+	uint64_t open_fds, max_fds;
+};
+void proc_own_usage(struct proc_own_usage *ret);
 
 /* The short name as in /proc/PID/comm; "?" if it cannot be read. */
 void proc_name(pid_t pid, char *ret, size_t size);

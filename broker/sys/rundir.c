@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include "base/fd.h"
-#include "sys/unix_listener.h"
+#include "sys/unix_socket.h"
 
 char *rundir_default(const char *config_file)
 {
@@ -212,5 +212,5 @@ void rundir_close(struct rundir *rd)
 	free(rd->lock);
 	free(rd->rendezvous);
 	free(rd->pid_file);
-	*rd = (struct rundir)RUNDIR_INIT;
+	*rd = RUNDIR_INIT;
 }

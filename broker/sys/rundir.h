@@ -18,10 +18,7 @@ struct rundir {
 	char *rendezvous;  /* its path */
 };
 
-#define RUNDIR_INIT                                                                                \
-	{                                                                                          \
-		.lock_fd = -1, .pid_fd = -1, .rendezvous_fd = -1                                   \
-	}
+#define RUNDIR_INIT ((struct rundir){ .lock_fd = -1, .pid_fd = -1, .rendezvous_fd = -1 })
 
 /*
  * The directory that a broker without `run_dir` uses: below /run/broker for root, else below

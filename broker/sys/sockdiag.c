@@ -94,17 +94,14 @@ static int send_request(int fd, uint8_t family, unsigned states, uint16_t port)
 											: 0;
 }
 
-static void to_socket(const struct diag_msg *m, struct sockdiag_socket *ret)
+static struct sockdiag_socket to_socket(const struct diag_msg *m)
 {
-	*ret = (struct sockdiag_socket){
-		.inode = m->inode,
-		.state = m->state,
-		.queue = m->rqueue,
-		.limit = m->wqueue,
-	};
-	ret->local.family = m->family == AF_INET ? 4 : 6;
-	ret->local.port = ntohs(m->id.sport);
-	memcpy(ret->local.ip, m->id.src, ret->local.family == 4 ? 4 : 16);
+	struct sockdiag_socket s = { .inode = m->inode };
+
+	s.local.family = m->family == AF_INET ? 4 : 6;
+	s.local.port = ntohs(m->id.sport);
+	memcpy(s.local.ip, m->id.src, s.local.family == 4 ? 4 : 16);
+	return s;
 }
 
 static int dump_family(int fd, uint8_t family, unsigned states, uint16_t port,
@@ -143,11 +140,11 @@ static int dump_family(int fd, uint8_t family, unsigned states, uint16_t port,
 				return error ? error : -EIO; /* already negative */
 			}
 			if (more && h->len >= sizeof(*h) + sizeof(struct diag_msg)) {
-				struct sockdiag_socket s;
 				struct diag_msg m;
+				struct sockdiag_socket s;
 
 				memcpy(&m, at + sizeof(*h), sizeof(m));
-				to_socket(&m, &s);
+				s = to_socket(&m);
 				/* The rest is read all the same: the socket must end up empty. */
 				more = seen(arg, &s);
 			}
@@ -200,19 +197,15 @@ bool inode_set_has(const struct inode_set *set, uint64_t inode)
 static bool add_inode(void *arg, const struct sockdiag_socket *s)
 {
 	struct inode_set *set = arg;
+	uint64_t *inodes;
 
 	if (s->inode == 0)
 		return true;
-	if (set->n == set->room) {
-		size_t room = set->room ? set->room * 2 : 64;
-		uint64_t *inodes = realloc(set->inodes, room * sizeof(*inodes));
-
-		if (!inodes)
-			return false;
-		set->inodes = inodes;
-		set->room = room;
-	}
-	set->inodes[set->n++] = s->inode;
+	inodes = array_grow(set->inodes, set->n, sizeof(*inodes));
+	if (!inodes)
+		return false;
+	set->inodes = inodes;
+	inodes[set->n++] = s->inode;
 	return true;
 }
 

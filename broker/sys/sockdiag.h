@@ -10,8 +10,6 @@
 struct sockdiag_socket {
 	uint64_t inode; /* as in /proc/PID/fd; 0: closed by its process, the kernel ends it */
 	struct handoff_addr local;
-	unsigned state;	       /* TCP_* of netinet/tcp.h */
-	uint32_t queue, limit; /* listening: connections in the backlog, and its size */
 };
 
 /*
@@ -24,7 +22,7 @@ int sockdiag_dump(unsigned states, uint16_t port,
 /* Sorted set of socket inodes. */
 struct inode_set {
 	uint64_t *inodes;
-	size_t n, room;
+	size_t n;
 };
 
 void inode_set_deinit(struct inode_set *set);

@@ -3,9 +3,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include "base/fd.h"
@@ -47,72 +44,55 @@ static void close_from(int first)
 		(void)close(fd);
 }
 
-/* In the child, before exec: says on the status pipe what failed, and ends. */
-__attribute__((noreturn, format(printf, 2, 3))) static void fail(int status_fd, const char *fmt,
-								 ...)
+int spawn_change_ids(const struct spawn_ids *ids, struct strbuf *error)
 {
-	char text[256];
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	if (n > 0)
-		(void)!write(status_fd, text, strlen(text));
-	_exit(126);
-}
-
-/*
- * Groups first: after setresuid(2) we may no longer change them, and the worker would
- * keep the groups of root. Then make sure that there is no way back.
- */
-static void change_ids(const struct spawn_ids *ids, int status_fd)
-{
+	/* Groups first: after setresuid(2) we may no longer change them, and would keep those of
+	 * root. */
 	if (setgroups((size_t)ids->n_groups, ids->groups) < 0)
-		fail(status_fd, "cannot set the supplementary groups: %m");
+		return strbuf_fail(error, -errno, "cannot set the supplementary groups: %m");
 	if (setresgid(ids->gid, ids->gid, ids->gid) < 0)
-		fail(status_fd, "cannot change to group %u: %m", ids->gid);
+		return strbuf_fail(error, -errno, "cannot change to group %u: %m", ids->gid);
 	if (setresuid(ids->uid, ids->uid, ids->uid) < 0)
-		fail(status_fd, "cannot change to user %u: %m", ids->uid);
-	if (ids->uid != 0 && setresuid((uid_t)-1, 0, (uid_t)-1) == 0) {
-		errno = EPERM;
-		fail(status_fd, "user %u could become root again: %m", ids->uid);
-	}
+		return strbuf_fail(error, -errno, "cannot change to user %u: %m", ids->uid);
+	if (ids->uid != 0 && setresuid((uid_t)-1, 0, (uid_t)-1) == 0)
+		return strbuf_fail(error, -EPERM, "user %u could become root again: %m", ids->uid);
+	return 0;
 }
 
-__attribute__((noreturn)) static void run_child(const struct spawn_request *req, pid_t broker,
-						int null_fd, int status_fd)
+/* In the child: returns only if that fails, and then *@status_fd is where to say @error. */
+static int execute(const struct spawn_request *req, pid_t broker, int null_fd, int *status_fd,
+		   struct strbuf *error)
 {
+	int out = req->output_fd;
+
 	/*
 	 * The status pipe first leaves the way: below, 0 to 3 are overwritten. From then on
 	 * it is where the launcher looks for it.
 	 */
-	int out = req->output_fd;
-
 	if (out >= 0 && out <= SPAWN_STATUS_FD)
 		out = fcntl(out, F_DUPFD_CLOEXEC, SPAWN_STATUS_FD + 1);
 	if (null_fd <= SPAWN_STATUS_FD)
 		null_fd = fcntl(null_fd, F_DUPFD_CLOEXEC, SPAWN_STATUS_FD + 1);
-	if (status_fd == SPAWN_STATUS_FD)
-		(void)fcntl(status_fd, F_SETFD, 0);
-	else if (dup2(status_fd, SPAWN_STATUS_FD) < 0)
-		fail(status_fd, "cannot place the status pipe: %m");
-	status_fd = SPAWN_STATUS_FD;
+	if (*status_fd == SPAWN_STATUS_FD)
+		(void)fcntl(*status_fd, F_SETFD, 0);
+	else if (dup2(*status_fd, SPAWN_STATUS_FD) < 0)
+		return strbuf_fail(error, -errno, "cannot place the status pipe: %m");
+	*status_fd = SPAWN_STATUS_FD;
 
 	(void)setsid();
 	if (dup2(null_fd, STDIN_FILENO) < 0)
-		fail(status_fd, "cannot set up standard input: %m");
+		return strbuf_fail(error, -errno, "cannot set up standard input: %m");
 	if (req->output_fd >= 0 && (dup2(out, STDOUT_FILENO) < 0 || dup2(out, STDERR_FILENO) < 0))
-		fail(status_fd, "cannot set up standard output: %m");
+		return strbuf_fail(error, -errno, "cannot set up standard output: %m");
 	close_from(SPAWN_STATUS_FD + 1);
 	reset_signals();
 	if (setrlimit(RLIMIT_NOFILE, &req->nofile) < 0)
-		fail(status_fd, "cannot restore the descriptor limit: %m");
-	if (req->ids && req->ids->change)
-		change_ids(req->ids, status_fd);
+		return strbuf_fail(error, -errno, "cannot restore the descriptor limit: %m");
+	if (req->ids && req->ids->change && spawn_change_ids(req->ids, error) < 0)
+		return -errno;
 	if (req->directory && chdir(req->directory) < 0)
-		fail(status_fd, "cannot change to directory %s: %m", req->directory);
+		return strbuf_fail(error, -errno, "cannot change to directory %s: %m",
+				   req->directory);
 	/*
 	 * Until it is the app, a worker ends with the broker. The launcher takes this off before
 	 * it executes the command: from then on there may be connections to finish, and the keeper
@@ -121,9 +101,9 @@ __attribute__((noreturn)) static void run_child(const struct spawn_request *req,
 	 */
 	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != broker)
-		_exit(126);
+		return -ESRCH;
 	execve(req->program, req->argv, req->envp);
-	fail(status_fd, "cannot execute %s: %m", req->program);
+	return strbuf_fail(error, -errno, "cannot execute %s: %m", req->program);
 }
 
 int spawn_worker(const struct spawn_request *req, pid_t *ret_pid, int *ret_status_fd)
@@ -145,15 +125,20 @@ int spawn_worker(const struct spawn_request *req, pid_t *ret_pid, int *ret_statu
 	pid = fork();
 	if (pid < 0)
 		return -errno;
-	if (pid == 0)
-		run_child(req, broker, null_fd, status_write);
+	if (pid == 0) {
+		STRBUF(error, 256);
+
+		(void)execute(req, broker, null_fd, &status_write, &error);
+		(void)!write(status_write, error.text, error.len);
+		_exit(126);
+	}
 	assert(pid > 1);
 	*ret_pid = pid;
 	*ret_status_fd = fd_take(&status_read);
 	return 0;
 }
 
-int spawn_helper(int (*body)(int keep_fd, void *arg), int keep_fd, void *arg, pid_t *ret_pid)
+int spawn_helper(int (*body)(int keep_fd), int keep_fd, pid_t *ret_pid)
 {
 	_cleanup_fd_ int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	pid_t pid;
@@ -171,7 +156,7 @@ int spawn_helper(int (*body)(int keep_fd, void *arg), int keep_fd, void *arg, pi
 		close_from(SPAWN_STATUS_FD + 1);
 		(void)setsid();
 		reset_signals();
-		_exit(body(SPAWN_STATUS_FD, arg));
+		_exit(body(SPAWN_STATUS_FD));
 	}
 	assert(pid > 1);
 	*ret_pid = pid;

@@ -9,7 +9,7 @@
 
 #include <sys/resource.h>
 #include <sys/types.h>
-#include "base/util.h"
+#include "base/strbuf.h"
 
 #define SPAWN_MAX_GROUPS 64
 
@@ -21,6 +21,12 @@ struct spawn_ids {
 	gid_t groups[SPAWN_MAX_GROUPS];
 	int n_groups;
 };
+
+/*
+ * Changes this process to @ids, for good: groups, then gid, then uid, then a check that there is
+ * no way back. 0 or -errno with @error.
+ */
+int spawn_change_ids(const struct spawn_ids *ids, struct strbuf *error);
 
 struct spawn_request {
 	const char *program; /* absolute path of the launcher */
@@ -42,10 +48,10 @@ struct spawn_request {
 int spawn_worker(const struct spawn_request *req, pid_t *ret_pid, int *ret_status_fd);
 
 /*
- * Forks a helper that runs @body(fd, @arg) and exits with what it returns. It has @keep_fd as fd,
+ * Forks a helper that runs @body(fd) and exits with what it returns. It has @keep_fd as fd,
  * /dev/null as 0, 1 and 2, and nothing else of ours. 0 or -errno; *@ret_pid > 1.
  */
-int spawn_helper(int (*body)(int keep_fd, void *arg), int keep_fd, void *arg, pid_t *ret_pid);
+int spawn_helper(int (*body)(int keep_fd), int keep_fd, pid_t *ret_pid);
 
 /* Signals one process. @pid must be above 1. 0 or -errno. */
 int spawn_kill(pid_t pid, int sig);

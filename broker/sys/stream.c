@@ -156,8 +156,8 @@ int stream_open(struct stream *s, struct loop *loop, int fd, size_t in_max, size
 	int r;
 
 	s->loop = loop;
-	s->in = (struct buf)BUF_INIT(in_max);
-	s->out = (struct buf)BUF_INIT(out_max);
+	s->in = BUF_INIT(in_max);
+	s->out = BUF_INIT(out_max);
 	s->source = (struct loop_source){ .fd = -1, .ready = stream_ready };
 	if (!s->stall_ms)
 		s->stall_ms = STREAM_STALL_MS;

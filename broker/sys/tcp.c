@@ -2,8 +2,55 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string.h>
+#include "base/address.h"
 #include "base/fd.h"
-#include "sys/sockaddr.h"
+#include "sys/proc.h"
+#include "sys/sockdiag.h"
+
+union address {
+	struct sockaddr sa;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+};
+
+/* Returns the length to give to bind(2). @addr->family must be 4 or 6. */
+static socklen_t put_address(const struct handoff_addr *addr, union address *ret)
+{
+	if (addr->family == 4) {
+		ret->in = (struct sockaddr_in){ .sin_family = AF_INET,
+						.sin_port = htons(addr->port) };
+		memcpy(&ret->in.sin_addr, addr->ip, 4);
+		return sizeof(ret->in);
+	}
+	assert(addr->family == 6);
+	ret->in6 = (struct sockaddr_in6){ .sin6_family = AF_INET6,
+					  .sin6_port = htons(addr->port),
+					  .sin6_scope_id = addr->scope_id };
+	memcpy(&ret->in6.sin6_addr, addr->ip, 16);
+	return sizeof(ret->in6);
+}
+
+/*
+ * An IPv4 address that a dual stack socket shows as ::ffff:a.b.c.d becomes the IPv4
+ * address that it is. A family other than AF_INET and AF_INET6 gives family 0.
+ */
+static void get_address(const union address *a, struct handoff_addr *ret)
+{
+	*ret = (struct handoff_addr){ 0 };
+	if (a->sa.sa_family == AF_INET) {
+		ret->family = 4;
+		ret->port = ntohs(a->in.sin_port);
+		memcpy(ret->ip, &a->in.sin_addr, 4);
+	} else if (a->sa.sa_family == AF_INET6) {
+		bool mapped = IN6_IS_ADDR_V4MAPPED(&a->in6.sin6_addr);
+
+		ret->family = mapped ? 4 : 6;
+		ret->port = ntohs(a->in6.sin6_port);
+		ret->scope_id = mapped ? 0 : a->in6.sin6_scope_id;
+		memcpy(ret->ip, &a->in6.sin6_addr.s6_addr[mapped ? 12 : 0], mapped ? 4 : 16);
+	}
+}
 
 static int set_int(int fd, int level, int name, long long value)
 {
@@ -47,12 +94,12 @@ static int set_options(int fd, const struct service_conf *sc, bool reset)
 
 int tcp_open(const struct handoff_addr *addr, const struct service_conf *sc, int *ret_fd)
 {
-	struct sockaddr_storage sa;
-	socklen_t len = sockaddr_put(addr, &sa);
+	union address address;
+	socklen_t len = put_address(addr, &address);
 	_cleanup_fd_ int fd = -1;
 	int r;
 
-	fd = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket(address.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
 	/* A broker that starts again must not wait for the TIME_WAIT of its former life. */
@@ -65,10 +112,53 @@ int tcp_open(const struct handoff_addr *addr, const struct service_conf *sc, int
 		r = set_options(fd, sc, false);
 	if (r < 0)
 		return r;
-	if (bind(fd, (struct sockaddr *)&sa, len) < 0 || listen(fd, (int)sc->backlog) < 0)
+	if (bind(fd, &address.sa, len) < 0 || listen(fd, (int)sc->backlog) < 0)
 		return -errno;
 	*ret_fd = fd_take(&fd);
 	return 0;
+}
+
+struct port_user {
+	const struct handoff_addr *addr;
+	uint64_t inode;
+};
+
+static bool uses_port(void *arg, const struct sockdiag_socket *s)
+{
+	struct port_user *user = arg;
+
+	if (address_overlap(&s->local, user->addr))
+		user->inode = s->inode;
+	return !user->inode;
+}
+
+static void add_user_of(const struct handoff_addr *addr, struct strbuf *out)
+{
+	struct port_user user = { .addr = addr };
+	char name[32];
+	pid_t pid;
+
+	(void)sockdiag_dump(1u << TCP_LISTEN, addr->port, uses_port, &user);
+	pid = user.inode ? proc_find_socket_owner(user.inode) : 0;
+	if (!pid)
+		return;
+	proc_name(pid, name, sizeof(name));
+	strbuf_addf(out, " by %s (pid %d)", name, (int)pid);
+}
+
+int tcp_explain(const struct handoff_addr *addr, int r, struct strbuf *error)
+{
+	(void)strbuf_fail(error, r, "cannot listen on %s: %m", address_text(addr).text);
+	if (r == -EADDRINUSE) {
+		add_user_of(addr, error);
+		strbuf_add(error, "; stop the program that uses it, or choose another port");
+	} else if (r == -EACCES) {
+		strbuf_add(error, "; ports below 1024 need root or CAP_NET_BIND_SERVICE");
+	} else if (r == -EADDRNOTAVAIL) {
+		strbuf_add(error,
+			   "; this machine has no such address (ip_freebind = yes allows it)");
+	}
+	return r;
 }
 
 int tcp_configure(int fd, const struct service_conf *sc)
@@ -83,12 +173,12 @@ int tcp_configure(int fd, const struct service_conf *sc)
 
 enum accept_result tcp_accept(int fd, int *ret_fd, struct handoff_addr *ret_peer, int *ret_errno)
 {
-	struct sockaddr_storage sa = { 0 };
-	socklen_t len = sizeof(sa);
-	int conn = accept4(fd, (struct sockaddr *)&sa, &len, SOCK_CLOEXEC);
+	union address address = { 0 };
+	socklen_t len = sizeof(address);
+	int conn = accept4(fd, &address.sa, &len, SOCK_CLOEXEC);
 
 	if (conn >= 0) {
-		sockaddr_get(&sa, ret_peer);
+		get_address(&address, ret_peer);
 		*ret_fd = conn;
 		return ACCEPT_DONE;
 	}

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "base/strbuf.h"
 #include "config/conf.h"
 
 /*
@@ -13,6 +14,9 @@
  * caller's; close-on-exec, non-blocking. -errno: bind(2)'s or listen(2)'s, nothing left open.
  */
 int tcp_open(const struct handoff_addr *addr, const struct service_conf *sc, int *ret_fd);
+
+/* Says why that failed for @addr with @r, -errno, and what to do. Returns @r. */
+int tcp_explain(const struct handoff_addr *addr, int r, struct strbuf *error);
 
 /*
  * Changes backlog and options of an open listener, after a reload. Options that the kernel

@@ -1,13 +1,14 @@
 #include "user.h"
 
-#include <ctype.h>
+#include <errno.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include "base/fd.h"
+#include <unistd.h>
+#include "base/units.h"
 
 #ifdef BROKER_STATIC
 /* A static glibc has no NSS: only the files are read, which is what is said in the manual. */
@@ -71,17 +72,12 @@ static void add_groups(const struct passwd *pw, struct spawn_ids *ids)
 
 static bool parse_id(const char *text, unsigned *ret)
 {
-	char *end;
-	unsigned long v;
+	int64_t id;
 
-	if (!isdigit((unsigned char)*text))
-		return false;
-	errno = 0;
-	v = strtoul(text, &end, 10);
 	/* (uid_t)-1 means "leave it" to setresuid(2). */
-	if (errno || *end || v >= UINT32_MAX)
+	if (units_parse_count(text, &id) != 0 || id >= UINT32_MAX)
 		return false;
-	*ret = (unsigned)v;
+	*ret = (unsigned)id;
 	return true;
 }
 
@@ -184,28 +180,14 @@ static int keep_bind_capability(void)
 
 int user_become(const struct spawn_ids *ids, struct strbuf *error)
 {
-	const char *step = "keep the right to bind low ports";
+	int r;
 
 	if (!ids->change)
 		return 0;
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
-		goto fail;
-	step = "set the groups";
-	if (setgroups((size_t)ids->n_groups, ids->groups) < 0)
-		goto fail;
-	step = "change the group";
-	if (setresgid(ids->gid, ids->gid, ids->gid) < 0)
-		goto fail;
-	step = "change the user";
-	if (setresuid(ids->uid, ids->uid, ids->uid) < 0)
-		goto fail;
-	step = "reduce the capabilities";
-	if (keep_bind_capability() < 0)
-		goto fail;
-	if (ids->uid != 0 && setresuid((uid_t)-1, 0, (uid_t)-1) == 0)
-		return strbuf_fail(error, -EPERM, "user %u could become root again",
-				   (unsigned)ids->uid);
-	return 0;
-fail:
-	return strbuf_fail(error, -errno, "cannot %s for user %u: %m", step, (unsigned)ids->uid);
+		return strbuf_fail(error, -errno, "cannot keep the right to bind low ports: %m");
+	r = spawn_change_ids(ids, error);
+	if (r == 0 && keep_bind_capability() < 0)
+		r = strbuf_fail(error, -errno, "cannot reduce the capabilities: %m");
+	return r;
 }

@@ -10,11 +10,10 @@
 #include "report/probe.h"
 #include "report/scrape.h"
 #include "service/listeners.h"
-#include "sys/bind_error.h"
 #include "sys/log.h"
 #include "sys/stream.h"
 #include "sys/tcp.h"
-#include "sys/unix_listener.h"
+#include "sys/unix_socket.h"
 #include "sys/user.h"
 
 #define EXCHANGE_MS 5000 /* for all of a client's visit */
@@ -279,17 +278,17 @@ static int open_address(struct master *m, const struct handoff_addr *addr, int *
 		strbuf_addf(error, "port %u is served for [service:%s]; choose another port",
 			    addr->port, other->dispatch->service);
 	else
-		bind_error_explain(addr, r, error);
+		(void)tcp_explain(addr, r, error);
 	return r;
 }
 
 static int open_path(const struct broker_conf *bc, const char *path, int *ret_fd,
 		     struct strbuf *error)
 {
-	gid_t group = UNIX_LISTENER_NO_GROUP;
+	gid_t group = UNIX_NO_GROUP;
 	int r = bc->control_group ? user_find_group(bc->control_group, &group, error) : 0;
 
-	return r < 0 ? r : unix_listener_open(path, group, ret_fd, error);
+	return r < 0 ? r : unix_listen(path, group, ret_fd, error);
 }
 
 static const struct web_change no_change = { .fds = { -1, -1 } };
@@ -356,7 +355,7 @@ static void server_open(struct web_server *server, const struct conf_serve *serv
 	if (serve->path)
 		strbuf_add_escaped(&where, serve->path, strlen(serve->path));
 	else
-		address_format(&serve->addr, &where);
+		strbuf_add(&where, address_text(&serve->addr).text);
 	r = acceptor_start(&server->acceptor, loop_of(server->web), fd);
 	if (r < 0) {
 		log_event(LEVEL_ERROR, "metrics", LOG_STR("address", where.text),

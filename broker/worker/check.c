@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/fd.h"
@@ -60,10 +59,8 @@ static int check(const struct broker *b, const struct service_conf *sc, char *co
 	r = launch_spawn(b, sc, &argv, &env, &user, null_fd, &pid, &status_fd);
 	launch_words_deinit(&argv);
 	launch_words_deinit(&env);
-	if (r < 0) {
-		strbuf_addf(error, "cannot start the launcher: %s", strerror(-r));
-		return r;
-	}
+	if (r < 0)
+		return strbuf_fail(error, r, "cannot start the launcher: %m");
 	return wait_for_check(pid, status_fd, error);
 }
 

@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "policy/core_pattern.h"
 #include "sys/path_match.h"
+#include "sys/proc.h"
 
 /* Of the first pid namespace, in which %P counts; a constant of the kernel (PROC_PID_INIT_INO). */
 #define FIRST_PID_NAMESPACE "pid:[4026531836]"
@@ -47,12 +48,9 @@ static void read_setting(const char *name, char *buf, size_t size)
 static bool in_first_pid_namespace(void)
 {
 	char name[64];
-	ssize_t n = readlink("/proc/self/ns/pid", name, sizeof(name) - 1);
 
-	if (n <= 0)
-		return false;
-	name[n] = '\0';
-	return !strcmp(name, FIRST_PID_NAMESPACE);
+	return proc_read_link(getpid(), "ns/pid", name, sizeof(name)) > 0 &&
+	       !strcmp(name, FIRST_PID_NAMESPACE);
 }
 
 struct search {
@@ -80,14 +78,10 @@ static enum core_place expand(const struct worker *w, struct strbuf *out)
 	struct utsname host = { .nodename = "" };
 	struct core_facts facts = {
 		.directory = w->conf->directory,
+		.host = host.nodename,
 		.pid = w->main_was,
 		.global_pid = in_first_pid_namespace() ? w->main_was : 0,
-		/* In a user namespace the kernel writes other numbers than we know. */
-		.uid = -1,
-		.gid = -1,
 		.signal = WTERMSIG(w->exit_status),
-		.time_s = -1,
-		.limit = -1,
 	};
 
 	read_setting("core_pattern", pattern, sizeof(pattern));
@@ -95,8 +89,7 @@ static enum core_place expand(const struct worker *w, struct strbuf *out)
 	facts.uses_pid = *uses_pid && *uses_pid != '0';
 	if (!facts.directory)
 		facts.directory = getcwd(here, sizeof(here));
-	if (uname(&host) == 0)
-		facts.host = host.nodename;
+	(void)uname(&host);
 	return core_pattern_expand(pattern, &facts, out);
 }
 

@@ -21,14 +21,13 @@
 static bool holds(struct taker *t, const struct channel *c)
 {
 	const struct worker *w = container_of(t, struct worker, taker);
-	struct pid_set all = { 0 };
-	bool held = false;
+	_cleanup_pids_ struct pid_set all = { 0 };
 
 	(void)worker_processes(w, &all);
-	for (size_t i = 0; i < all.n && !held; i++)
-		held = proc_holds_socket(all.pids[i], c->rx_inode);
-	pid_set_deinit(&all);
-	return held;
+	for (size_t i = 0; i < all.n; i++)
+		if (proc_holds_socket(all.pids[i], c->rx_inode))
+			return true;
+	return false;
 }
 
 /* To see whether a port is free nobody accepts. */
@@ -67,7 +66,7 @@ static void lost(struct taker *t, struct channel *c)
  */
 static bool find_kin(struct worker *w)
 {
-	struct pid_set children = { 0 };
+	_cleanup_pids_ struct pid_set children = { 0 };
 	bool ending = false;
 	int r;
 
@@ -83,7 +82,6 @@ static bool find_kin(struct worker *w)
 		else if (pid_set_add(&w->kin, pid) < 0)
 			r = -ENOMEM;
 	}
-	pid_set_deinit(&children);
 	return w->kin.n > 0 || (r == 0 && !ending);
 }
 

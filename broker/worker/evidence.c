@@ -18,7 +18,7 @@ static bool tally_socket(void *arg, uint64_t inode)
 
 int worker_count_connections(const struct worker *w, const struct inode_set *connections)
 {
-	struct pid_set all = { 0 };
+	_cleanup_pids_ struct pid_set all = { 0 };
 	struct tally t = { connections, 0 };
 	int r = worker_processes(w, &all);
 
@@ -27,20 +27,16 @@ int worker_count_connections(const struct worker *w, const struct inode_set *con
 		if (r == -ENOENT || r == -ESRCH)
 			r = 0; /* it has just ended */
 	}
-	pid_set_deinit(&all);
 	return r < 0 ? r : (int)t.n;
 }
 
 void worker_look_at_processes(struct worker *w)
 {
 	struct worker_findings *f = &w->found;
-	struct pid_set all = { 0 };
+	_cleanup_pids_ struct pid_set all = { 0 };
 
-	if (worker_processes(w, &all) < 0) {
-		pid_set_deinit(&all);
+	if (worker_processes(w, &all) < 0)
 		return;
-	}
-	f->n_processes = (unsigned)all.n;
 	for (size_t i = 0; i < all.n; i++) {
 		struct proc_usage usage;
 		struct proc_status status;
@@ -54,5 +50,4 @@ void worker_look_at_processes(struct worker *w)
 			proc_name(f->tracer, f->tracer_name, sizeof(f->tracer_name));
 		}
 	}
-	pid_set_deinit(&all);
 }

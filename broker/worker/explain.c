@@ -29,9 +29,8 @@ static bool list_own(void *arg, const struct sockdiag_socket *s)
 		if (!proc_holds_socket(pid, s->inode))
 			continue;
 		proc_name(pid, name, sizeof(name));
-		strbuf_add(own->out, own->n++ ? ", " : "");
-		address_format(&s->local, own->out);
-		strbuf_addf(own->out, " (%s, pid %d)", name, (int)pid);
+		strbuf_addf(own->out, "%s%s (%s, pid %d)", own->n++ ? ", " : "",
+			    address_text(&s->local).text, name, (int)pid);
 		break;
 	}
 	return true;
@@ -50,7 +49,7 @@ void worker_explain_timeout(const struct worker *w)
 	STRBUF(text, 1024);
 	STRBUF(missing, 256);
 	STRBUF(listens, 512);
-	struct pid_set processes = { 0 };
+	_cleanup_pids_ struct pid_set processes = { 0 };
 	struct own_listeners own = { &processes, &listens, 0 };
 	const struct channel *c;
 
@@ -64,11 +63,9 @@ void worker_explain_timeout(const struct worker *w)
 		strbuf_addf(&text, "; expected, because of `listen`: port %s", missing.text);
 	if (!list_empty(&w->taker.channels)) {
 		strbuf_add(&text, "; it listens through the broker on ");
-		list_for_each (c, &w->taker.channels, link) {
-			if (c->link.prev != &w->taker.channels)
-				strbuf_add(&text, ", ");
-			address_format(&c->endpoint->app_addr, &text);
-		}
+		list_for_each (c, &w->taker.channels, link)
+			strbuf_addf(&text, "%s%s", c->link.prev != &w->taker.channels ? ", " : "",
+				    address_text(&c->endpoint->app_addr).text);
 	}
 	if (own.n)
 		strbuf_addf(
@@ -79,7 +76,6 @@ void worker_explain_timeout(const struct worker *w)
 	else if (list_empty(&w->taker.channels))
 		strbuf_add(&text, "; it listens on no TCP port at all: does it need longer "
 				  "(start_timeout), or an argument?");
-	pid_set_deinit(&processes);
 	log_event(LEVEL_ERROR, "worker-failed", LOG_WORKER(w), LOG_MSG("%s", text.text));
 }
 

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <unistd.h>
 #include "base/fd.h"
 #include "worker/command.h"
@@ -22,8 +21,7 @@ static int open_output(const struct service_conf *sc, int *ret_child, int *ret_o
 				  O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
 		if (*ret_child >= 0)
 			return 0;
-		strbuf_addf(error, "cannot open output %s: %s", sc->output_path, strerror(errno));
-		return -errno;
+		return strbuf_fail(error, -errno, "cannot open output %s: %m", sc->output_path);
 	case OUTPUT_LOG:
 		if (pipe2(ends, O_CLOEXEC) < 0)
 			return -errno;

@@ -64,11 +64,10 @@ void worker_signal(struct worker *w)
 
 void worker_kill(struct worker *w)
 {
-	struct pid_set all = { 0 };
+	_cleanup_pids_ struct pid_set all = { 0 };
 
 	assert(!w->guest);
 	(void)worker_processes(w, &all);
 	for (size_t i = 0; i < all.n; i++)
 		signal_pid(w, all.pids[i], SIGKILL);
-	pid_set_deinit(&all);
 }

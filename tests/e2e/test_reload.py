@@ -77,6 +77,10 @@ def surge_is_how_many_start_at_a_time():
         http_get(broker.port)
         assert len(broker.events("worker-start", since=mark)) == at_once
         assert not broker.events("worker-draining", since=mark)
+        waits = control.status(broker, "web")[0]["reload"]["waits_for"]
+        assert waits.startswith("web.0 to listen (") and ", web.1 to listen (" in waits, waits
+        assert waits.count(" to listen (") == min(at_once, 3), waits
+        assert waits.endswith("), 1 more") == (at_once == 4), waits
         gate.open(4)
         broker.wait_event("reload-done", since=mark)
 

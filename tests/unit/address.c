@@ -1,4 +1,4 @@
-/* links: broker/base/address broker/base/quote broker/base/units broker/base/strbuf */
+/* links: broker/base/address broker/base/units broker/base/strbuf */
 #include "base/address.h"
 #include "tap.h"
 
@@ -25,12 +25,19 @@ TEST(an_address_comes_back_as_it_was_written)
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
 		bool port_only = true;
 		struct handoff_addr addr = parse(texts[i], &port_only);
-		STRBUF(text, 64);
 
 		CHECK(!port_only);
-		address_format(&addr, &text);
-		CHECK_STR(text.text, texts[i]);
+		CHECK_STR(address_text(&addr).text, texts[i]);
 	}
+}
+
+TEST(the_longest_address_has_room)
+{
+	static const char text[] = "[1111:2222:3333:4444:5555:6666:7777:8888%4294967295]:65535";
+	bool port_only;
+	struct handoff_addr addr = parse(text, &port_only);
+
+	CHECK_STR(address_text(&addr).text, text);
 }
 
 TEST(a_port_alone_is_every_address)
@@ -40,20 +47,15 @@ TEST(a_port_alone_is_every_address)
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
 		bool port_only = false;
 		struct handoff_addr addr = parse(texts[i], &port_only);
-		STRBUF(text, 64);
 
 		CHECK(port_only);
-		address_format(&addr, &text);
-		CHECK_STR(text.text, "[::]:8080");
+		CHECK_STR(address_text(&addr).text, "[::]:8080");
 	}
 }
 
 TEST(no_address_at_all_has_a_text_too)
 {
-	STRBUF(text, 64);
-
-	address_format(&(struct handoff_addr){ 0 }, &text);
-	CHECK_STR(text.text, "none");
+	CHECK_STR(address_text(&(struct handoff_addr){ 0 }).text, "none");
 }
 
 TEST(a_bad_address_says_what_to_write)

@@ -2,9 +2,9 @@
 /* links: broker/config/conf_check broker/config/conf_diff broker/config/conf_error */
 /* links: broker/config/conf_fill broker/config/conf_print broker/config/conf_read */
 /* links: broker/config/ini broker/base/nearest broker/config/option */
-/* links: broker/config/option_table broker/config/option_type broker/config/option_list */
+/* links: broker/config/option_table broker/config/option_list */
 /* links: broker/config/option_number broker/config/option_text */
-/* links: broker/config/origin broker/base/quote broker/base/strlist */
+/* links: broker/config/origin broker/base/strlist */
 /* links: broker/base/units broker/base/words broker/base/strbuf */
 #include "conf_util.h"
 
@@ -129,10 +129,7 @@ TEST(listen_says_where_and_for_which_port)
 
 	CHECK_EQ(sc->n_listen, ARRAY_SIZE(want));
 	for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
-		STRBUF(addr, 64);
-
-		address_format(&sc->listen[i].addr, &addr);
-		CHECK_STR(addr.text, want[i].addr);
+		CHECK_STR(address_text(&sc->listen[i].addr).text, want[i].addr);
 		CHECK_EQ(sc->listen[i].port_only, want[i].port_only);
 		CHECK_EQ(sc->listen[i].addr.flags, want[i].v6only ? HANDOFF_V6ONLY : 0);
 		CHECK_EQ(sc->listen[i].app_port, want[i].app_port);

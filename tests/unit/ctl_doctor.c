@@ -3,9 +3,9 @@
 /* links: broker/base/address broker/config/conf broker/config/conf_error */
 /* links: broker/config/conf_read broker/config/origin */
 /* links: broker/config/ini broker/base/nearest broker/config/option */
-/* links: broker/config/option_table broker/config/option_type broker/config/option_list */
+/* links: broker/config/option_table broker/config/option_list */
 /* links: broker/config/option_number broker/config/option_text */
-/* links: broker/base/quote broker/base/strlist broker/base/units broker/base/words */
+/* links: broker/base/strlist broker/base/units broker/base/words */
 #include "base/json.h"
 #include "ctl/doctor_text.h"
 

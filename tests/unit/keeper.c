@@ -1,4 +1,4 @@
-/* links: broker/sys/keeper broker/sys/spawn broker/sys/loop broker/sys/fdpass */
+/* links: broker/sys/keeper broker/sys/spawn broker/sys/loop broker/sys/fdpass broker/base/strbuf */
 /* wrap: syscall */
 #include "sys/fdpass.h"
 #include "sys/keeper.h"
@@ -42,7 +42,7 @@ static void keeper_start(void)
 	int ends[2];
 
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
-	CHECK_EQ(spawn_helper(keeper_run, ends[0], NULL, &keeper), 0);
+	CHECK_EQ(spawn_helper(keeper_run, ends[0], &keeper), 0);
 	close(ends[0]);
 	sock = ends[1];
 }

@@ -1,4 +1,4 @@
-/* links: broker/sys/rundir broker/sys/unix_listener broker/base/strbuf */
+/* links: broker/sys/rundir broker/sys/unix_socket broker/base/strbuf */
 #include "sys/rundir.h"
 #include "tap.h"
 

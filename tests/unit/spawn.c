@@ -1,4 +1,4 @@
-/* links: broker/sys/spawn */
+/* links: broker/sys/spawn broker/base/strbuf */
 /* wrap: kill */
 #include "sys/spawn.h"
 #include "tap.h"
@@ -218,23 +218,25 @@ TEST(it_works_with_no_standard_descriptors)
 
 /* --- a helper ------------------------------------------------------------------------ */
 
-static int helper_body(int fd, void *arg)
+static int other;
+
+static int helper_body(int fd)
 {
 	/* Only 0, 1, 2 and the one it was given. */
-	if (fcntl(*(int *)arg, F_GETFD) >= 0 && *(int *)arg != fd)
+	if (fcntl(other, F_GETFD) >= 0 && other != fd)
 		return 1;
 	return write(fd, "x", 1) == 1 && getsid(0) == getpid() ? 42 : 2;
 }
 
 TEST(a_helper_has_its_descriptor_and_no_other)
 {
-	int pair[2], other, status;
+	int pair[2], status;
 	pid_t pid;
 	char byte;
 
 	CHECK_EQ(pipe(pair), 0);
 	other = fcntl(pair[0], F_DUPFD, 20);
-	CHECK_EQ(spawn_helper(helper_body, pair[1], &other, &pid), 0);
+	CHECK_EQ(spawn_helper(helper_body, pair[1], &pid), 0);
 	CHECK(pid > 1);
 	close(pair[1]);
 	CHECK_EQ(waitpid(pid, &status, 0), pid);

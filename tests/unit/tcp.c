@@ -1,4 +1,5 @@
-/* links: broker/sys/tcp broker/sys/sockaddr */
+/* links: broker/sys/tcp broker/sys/proc broker/sys/sockdiag */
+/* links: broker/base/address broker/base/units broker/base/strbuf */
 /* wrap: accept4 */
 #include "sys/tcp.h"
 #include "tap.h"

@@ -1,4 +1,4 @@
-/* links: broker/policy/why broker/base/units broker/base/strbuf */
+/* links: broker/policy/why broker/policy/worker_fsm broker/base/units broker/base/strbuf */
 #include "policy/why.h"
 #include "tap.h"
 
@@ -139,6 +139,57 @@ TEST(an_empty_slot_says_why)
 		why_slot(&cases[i].s, &text);
 		CHECK_STR(text.text, cases[i].text);
 	}
+}
+
+static void check_wait(struct why_worker wait, const char *want)
+{
+	STRBUF(text, 256);
+
+	why_rollout_waits(&wait, "web.1", &text);
+	CHECK_STR(text.text, want);
+}
+
+TEST(a_rollout_says_what_it_waits_for)
+{
+	check_wait((struct why_worker){ .state = WORKER_STARTING,
+					.state_ms = 2999,
+					.left_ms = 27001 },
+		   "web.1 to listen (2 s, 28 s left)");
+	check_wait((struct why_worker){ .state = WORKER_DRAINING, .left_ms = 57000, .open = 3 },
+		   "web.1 to end (draining, 3 connections open, 57 s left)");
+	check_wait((struct why_worker){ .state = WORKER_DRAINING, .left_ms = 1, .open = 1 },
+		   "web.1 to end (draining, 1 connection open, 1 s left)");
+	check_wait((struct why_worker){ .state = WORKER_STOPPING, .left_ms = 8000 },
+		   "web.1 to end (told to, 8 s left)");
+	check_wait((struct why_worker){ .state = WORKER_PARKED, .left_ms = 8000 },
+		   "web.1 to end (parked, 8 s left)");
+}
+
+TEST(a_limit_that_is_not_there_is_not_named)
+{
+	check_wait((struct why_worker){ .state = WORKER_STARTING, .left_ms = -1 },
+		   "web.1 to listen (0 s)");
+}
+
+TEST(who_is_debugged_has_no_limit)
+{
+	check_wait((struct why_worker){ .state = WORKER_DRAINING,
+					.left_ms = 100,
+					.debugged = true,
+					.tracer = 4711,
+					.tracer_name = "gdb" },
+		   "web.1 to end (draining, 0 connections open, debugged by gdb 4711: no deadline "
+		   "runs)");
+	check_wait((struct why_worker){ .state = WORKER_STOPPING,
+					.left_ms = 100,
+					.debugged = true },
+		   "web.1 to end (told to, held for a debugger: no deadline runs)");
+	check_wait((struct why_worker){ .state = WORKER_STARTING,
+					.left_ms = 100,
+					.debugged = true,
+					.tracer = 4711,
+					.tracer_name = "gdb" },
+		   "web.1 to listen (0 s, debugged by gdb 4711: no deadline runs)");
 }
 
 TAP_MAIN()

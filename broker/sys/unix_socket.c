@@ -1,10 +1,15 @@
-#include "unix_listener.h"
+#include "unix_socket.h"
 
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include "base/fd.h"
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
 
 #define BACKLOG	  128
 #define CONNECT_S 5
@@ -82,10 +87,10 @@ static int make_way(const char *path, struct strbuf *error)
 	return 0;
 }
 
-int unix_listener_open(const char *path, gid_t group, int *ret_fd, struct strbuf *error)
+int unix_listen(const char *path, gid_t group, int *ret_fd, struct strbuf *error)
 {
 	_cleanup_fd_ int fd = -1;
-	bool shared = group != UNIX_LISTENER_NO_GROUP;
+	bool shared = group != UNIX_NO_GROUP;
 	int r;
 
 	if (strlen(path) > UNIX_PATH_LEN)
@@ -105,5 +110,48 @@ int unix_listener_open(const char *path, gid_t group, int *ret_fd, struct strbuf
 		return r;
 	}
 	*ret_fd = fd_take(&fd);
+	return 0;
+}
+
+/* What it sent before it went does not matter: it does not wait for an answer. */
+static bool is_connected(int sock)
+{
+	char byte;
+	ssize_t n = recv(sock, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
+}
+
+static int pidfd_of(int sock, pid_t pid)
+{
+	socklen_t len = sizeof(int);
+	int fd;
+
+	if (getsockopt(sock, SOL_SOCKET, SO_PEERPIDFD, &fd, &len) == 0)
+		return fd;
+	if (errno != ENOPROTOOPT)
+		return -errno;
+	fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	return fd < 0 ? -errno : fd;
+}
+
+int unix_peer_get(int sock, struct unix_peer *ret)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+	_cleanup_fd_ int pidfd = -1;
+
+	if (getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
+		return -errno;
+	if (cred.pid <= 1)
+		return -ESRCH;
+	pidfd = pidfd_of(sock, cred.pid);
+	if (pidfd < 0)
+		return pidfd;
+	if (!is_connected(sock))
+		return -ESRCH;
+	ret->pid = cred.pid;
+	ret->uid = cred.uid;
+	ret->pidfd = fd_take(&pidfd);
 	return 0;
 }

@@ -1,6 +1,6 @@
 /*
- * unix_listener - a listening Unix socket in the file system, with the rights it should have
- * before anybody can connect to it.
+ * unix_socket - Unix sockets in the file system, with the rights they should have before anybody
+ * can connect to them; and the process at the other end, as the kernel says it.
  */
 #pragma once
 
@@ -8,7 +8,7 @@
 #include <sys/un.h>
 #include "base/strbuf.h"
 
-#define UNIX_LISTENER_NO_GROUP ((gid_t)-1)
+#define UNIX_NO_GROUP ((gid_t)-1)
 
 /* Characters of the longest path that a socket can have. */
 #define UNIX_PATH_LEN (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
@@ -25,10 +25,24 @@ int unix_bind(const char *path, int type, mode_t mask, int *ret_fd);
  * socket that a process listens on, nor a file that is not a socket. 0: *@ret_fd
  * is the caller's. -errno with @error: what was found and what to do.
  */
-int unix_listener_open(const char *path, gid_t group, int *ret_fd, struct strbuf *error);
+int unix_listen(const char *path, gid_t group, int *ret_fd, struct strbuf *error);
 
 /*
  * Connects to @path. A listener that is busy is waited for, at most five seconds (-EAGAIN). 0, with
  * *@ret_fd the caller's, or -errno.
  */
 int unix_connect(const char *path, int *ret_fd);
+
+struct unix_peer {
+	pid_t pid; /* > 1: the process that connected */
+	uid_t uid;
+	int pidfd; /* the caller's, close-on-exec; readable once the process has ended */
+};
+
+/*
+ * Fills *@ret for the peer of @sock. The number of a process that has ended may be another's by
+ * now: so the pidfd is the kernel's own (SO_PEERPIDFD, Linux 6.5), or was opened while the peer was
+ * seen connected, which a process that has ended is not. 0; -ESRCH: it has ended, or is in a pid
+ * namespace that we do not see; -errno.
+ */
+int unix_peer_get(int sock, struct unix_peer *ret);
