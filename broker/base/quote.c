@@ -1,5 +1,6 @@
 #include "quote.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define SHOWN_MAX 80 /* bytes: enough to recognise one's own text by */
@@ -22,4 +23,16 @@ void quote_add_bytes(struct strbuf *out, const char *text, size_t len)
 void quote_add(struct strbuf *out, const char *text)
 {
 	quote_add_bytes(out, text, strlen(text));
+}
+
+int quote_refuse(struct strbuf *out, const char *text, const char *fmt, ...)
+{
+	va_list ap;
+
+	quote_add(out, text);
+	strbuf_add(out, " ");
+	va_start(ap, fmt);
+	strbuf_vaddf(out, fmt, ap);
+	va_end(ap);
+	return -EINVAL;
 }

@@ -8,3 +8,6 @@
 
 void quote_add(struct strbuf *out, const char *text);
 void quote_add_bytes(struct strbuf *out, const char *text, size_t len);
+
+/* Adds: "text" and why it is refused. Returns -EINVAL. */
+int quote_refuse(struct strbuf *out, const char *text, const char *fmt, ...) PRINTF(3, 4);

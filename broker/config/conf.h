@@ -9,7 +9,7 @@
 
 #include "config/types.h"
 
-/* All zero but for room for services and origins; @file NULL: command line. 0 or -ENOMEM. */
+/* All zero but for room for services; @file NULL: command line. 0 or -ENOMEM. */
 int conf_new(const char *file, size_t n_services, struct conf **ret);
 int service_conf_new(const char *name, unsigned line, struct service_conf **ret);
 

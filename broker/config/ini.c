@@ -52,6 +52,15 @@ static const char *bad_bytes(const char *line, size_t len)
 	return NULL;
 }
 
+static void set_name(struct ini_item *ret, const char *name, size_t len)
+{
+	trim(&name, &len);
+	if (len > INI_NAME_MAX)
+		len = INI_NAME_MAX;
+	memcpy(ret->name, name, len);
+	ret->name[len] = '\0';
+}
+
 static enum ini_kind read_section(const char *line, size_t len, struct ini_item *ret,
 				  struct strbuf *ret_error)
 {
@@ -72,9 +81,7 @@ static enum ini_kind read_section(const char *line, size_t len, struct ini_item 
 		quote_add_bytes(ret_error, after, left);
 		return INI_BAD_SECTION;
 	}
-	ret->name = line + 1;
-	ret->name_len = (size_t)(close - ret->name);
-	trim(&ret->name, &ret->name_len);
+	set_name(ret, line + 1, (size_t)(close - line) - 1);
 	return INI_SECTION;
 }
 
@@ -88,9 +95,7 @@ static enum ini_kind read_setting(const char *line, size_t len, struct ini_item 
 		strbuf_add(ret_error, " is neither [section] nor key = value");
 		return INI_BAD;
 	}
-	ret->name = line;
-	ret->name_len = (size_t)(equals - line);
-	trim(&ret->name, &ret->name_len);
+	set_name(ret, line, (size_t)(equals - line));
 	ret->value = equals + 1;
 	ret->value_len = len - (size_t)(ret->value - line);
 	trim(&ret->value, &ret->value_len);

@@ -9,13 +9,14 @@
  * and values do not count. Lines end with LF or CRLF; a byte order mark at the
  * start is skipped. A bad line costs that line only: reading goes on after it.
  *
- * Owns nothing: names and values point into the text of the caller.
+ * Owns nothing: values point into the text of the caller.
  */
 #pragma once
 
 #include "base/strbuf.h"
 
 #define INI_LINE_MAX 65536 /* bytes */
+#define INI_NAME_MAX 127   /* bytes: a longer name is cut. It is none of ours, and only shown */
 
 enum ini_kind {
 	INI_END,
@@ -31,8 +32,9 @@ struct ini {
 };
 
 struct ini_item {
-	const char *name, *value;
-	size_t name_len, value_len;
+	char name[INI_NAME_MAX + 1];
+	const char *value;
+	size_t value_len;
 };
 
 void ini_init(struct ini *ini, const char *text, size_t len);

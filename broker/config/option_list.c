@@ -1,6 +1,7 @@
 #include "option_list.h"
 
 #include "base/address.h"
+#include "base/quote.h"
 #include "base/strlist.h"
 #include "base/units.h"
 #include "base/words.h"
@@ -34,8 +35,8 @@ static int command_parse(const struct option_input *in, void *ret)
 		return -EINVAL;
 	}
 	if (is_assignment(program)) {
-		option_refuse(in, program,
-			      "is not a program, and no shell is run: write environment = ");
+		quote_refuse(in->why, program,
+			     "is not a program, and no shell is run: write environment = ");
 		strbuf_add_escaped(in->why, program, strlen(program));
 		return -EINVAL;
 	}
@@ -54,17 +55,9 @@ static void command_format(const struct option *opt, const void *value, struct s
 	}
 }
 
-static bool command_equal(const void *a, const void *b)
-{
-	return strlist_equal(*(char **const *)a, *(char **const *)b);
-}
-
-static void command_free(void *value)
-{
-	strlist_free(*(char ***)value);
-}
-
 /* --- wrap ---------------------------------------------------------------------------- */
+
+static_assert(CONF_SLOTS_MAX == 1024, "the text of type_wrap says 1023");
 
 static int wrap_parse(const struct option_input *in, void *ret)
 {
@@ -76,7 +69,7 @@ static int wrap_parse(const struct option_input *in, void *ret)
 		return -EINVAL;
 	}
 	if (units_parse_count(in->number, &slot) != 0 || slot >= CONF_SLOTS_MAX)
-		return option_refuse(in, in->number, "is not the number of a slot");
+		return quote_refuse(in->why, in->number, "is not the number of a slot");
 	wrap->slot = (unsigned)slot;
 	return command_parse(in, &wrap->words);
 }
@@ -96,20 +89,6 @@ static void wrap_add_name(const void *value, struct strbuf *out)
 	strbuf_addf(out, ".%u", ((const struct conf_wrap *)value)->slot);
 }
 
-static bool wrap_equal(const void *a, const void *b)
-{
-	const struct conf_wrap *x = a, *y = b;
-
-	return x->slot == y->slot && strlist_equal(x->words, y->words);
-}
-
-static void wrap_free(void *value)
-{
-	strlist_free(((struct conf_wrap *)value)->words);
-}
-
-static_assert(CONF_SLOTS_MAX == 1024, "the text below says 1023");
-
 /* --- listen -------------------------------------------------------------------------- */
 
 static int listen_parse(const struct option_input *in, void *ret)
@@ -119,13 +98,13 @@ static int listen_parse(const struct option_input *in, void *ret)
 	int r;
 
 	if (word[1] && (strcmp(word[1], "for") != 0 || !word[2] || word[3]))
-		return option_refuse(in, word[1], "after the address (one address a line)");
+		return quote_refuse(in->why, word[1], "after the address (one address a line)");
 	r = address_parse(word[0], &l->addr, &l->port_only, in->why);
 	if (r < 0)
 		return r;
 	l->app_port = l->addr.port;
 	if (word[1] && address_parse_port(word[2], &l->app_port) < 0)
-		return option_refuse(in, word[2], "is not a port from 1 to 65535");
+		return quote_refuse(in->why, word[2], "is not a port from 1 to 65535");
 	return 0;
 }
 
@@ -142,15 +121,6 @@ static void listen_format(const struct option *opt, const void *value, struct st
 		strbuf_addf(out, " for %u", l->app_port);
 }
 
-/* Not the lines: a listener that moved in the file is the same listener. */
-static bool listen_equal(const void *a, const void *b)
-{
-	const struct conf_listen *x = a, *y = b;
-
-	return address_equal(&x->addr, &y->addr) && x->port_only == y->port_only &&
-	       x->app_port == y->app_port;
-}
-
 /* --- ports --------------------------------------------------------------------------- */
 
 static int range_parse(const struct option_input *in, void *ret)
@@ -162,9 +132,10 @@ static int range_parse(const struct option_input *in, void *ret)
 	strbuf_add_bytes(&first, word, dash ? (size_t)(dash - word) : strlen(word));
 	if (first.cut || address_parse_port(first.text, &range->first) < 0 ||
 	    address_parse_port(dash ? dash + 1 : first.text, &range->last) < 0)
-		return option_refuse(in, word, "is not a port from 1 to 65535, or a range of them");
+		return quote_refuse(in->why, word,
+				    "is not a port from 1 to 65535, or a range of them");
 	if (range->last < range->first)
-		return option_refuse(in, word, "ends before it begins");
+		return quote_refuse(in->why, word, "ends before it begins");
 	return 0;
 }
 
@@ -183,24 +154,25 @@ static void range_format(const struct option *opt, const void *value, struct str
 /* A table is read in columns. */
 /* clang-format off */
 const struct option_type type_command = {
-	.allowed = "a program and its arguments", .size = sizeof(char **), .command = true,
-	.parse = command_parse, .format = command_format, .equal = command_equal,
-	.free = command_free,
+	.allowed = "a program and its arguments", .size = sizeof(char **), .owns = OWNS_WORDS,
+	.command = true, .parse = command_parse, .format = command_format,
 };
 const struct option_type type_wrap = {
 	.allowed = "a program and its arguments, for N from 0 to 1023",
-	.size = sizeof(struct conf_wrap), .list = true, .one_entry = true,
-	.command = true, .numbered = true, .parse = wrap_parse, .format = wrap_format,
-	.equal = wrap_equal, .free = wrap_free, .same_name = wrap_same_name,
-	.add_name = wrap_add_name,
+	.size = sizeof(struct conf_wrap), .plain = sizeof(unsigned),
+	.owns = OWNS_WORDS, .owned = offsetof(struct conf_wrap, words),
+	.list = true, .one_entry = true, .command = true, .numbered = true,
+	.parse = wrap_parse, .format = wrap_format,
+	.same_name = wrap_same_name, .add_name = wrap_add_name,
 };
 const struct option_type type_listen = {
-	.allowed = "[ADDRESS:]PORT [for PORT]", .size = sizeof(struct conf_listen), .list = true,
-	.one_entry = true, .parse = listen_parse, .format = listen_format,
-	.equal = listen_equal,
+	.allowed = "[ADDRESS:]PORT [for PORT]", .size = sizeof(struct conf_listen),
+	.plain = offsetof(struct conf_listen, port_only) + sizeof(bool),
+	.list = true, .one_entry = true, .parse = listen_parse, .format = listen_format,
 };
 const struct option_type type_ports = {
 	.allowed = "PORT ..., FIRST-LAST ...", .size = sizeof(struct conf_port_range),
-	.list = true, .parse = range_parse, .format = range_format,
+	.plain = sizeof(struct conf_port_range), .list = true,
+	.parse = range_parse, .format = range_format,
 };
 /* clang-format on */

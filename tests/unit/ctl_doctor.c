@@ -1,11 +1,10 @@
-/* links: broker/ctl/doctor_judge broker/ctl/doctor_text */
-/* links: broker/base/buf broker/base/json broker/base/strbuf */
-/* links: broker/base/address broker/config/conf broker/config/conf_error */
-/* links: broker/config/conf_read broker/config/origin */
+/* links: broker/ctl/doctor_judge broker/ctl/doctor_text broker/base/buf */
+/* links: broker/base/json broker/base/strbuf broker/base/address */
+/* links: broker/config/conf broker/config/conf_error broker/config/conf_read */
 /* links: broker/config/ini broker/base/nearest broker/config/option */
-/* links: broker/config/option_table broker/config/option_type broker/config/option_list */
-/* links: broker/config/option_number broker/config/option_text */
-/* links: broker/base/quote broker/base/strlist broker/base/units broker/base/words */
+/* links: broker/config/option_table broker/config/option_list */
+/* links: broker/config/option_word broker/base/quote broker/base/strlist */
+/* links: broker/base/units broker/base/words */
 #include "ctl/doctor_judge.h"
 #include "ctl/doctor_text.h"
 

@@ -20,11 +20,11 @@ static const char *read_all(const char *text, size_t len)
 		case INI_END:
 			return shown;
 		case INI_SECTION:
-			strbuf_addf(&out, "%u [%.*s]\n", ini.line, (int)item.name_len, item.name);
+			strbuf_addf(&out, "%u [%s]\n", ini.line, item.name);
 			break;
 		case INI_SETTING:
-			strbuf_addf(&out, "%u %.*s|%.*s\n", ini.line, (int)item.name_len, item.name,
-				    (int)item.value_len, item.value);
+			strbuf_addf(&out, "%u %s|%.*s\n", ini.line, item.name, (int)item.value_len,
+				    item.value);
 			break;
 		case INI_BAD:
 			strbuf_addf(&out, "%u! %s\n", ini.line, error.text);

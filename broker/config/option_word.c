@@ -1,11 +1,14 @@
-#include "option_text.h"
+#include "option_word.h"
 
 #include "base/address.h"
 #include "base/nearest.h"
+#include "base/quote.h"
 #include "base/units.h"
 #include "base/words.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 
@@ -39,7 +42,7 @@ static int refuse_word(const struct option_input *in, const char *reason)
 
 	while (in->opt->words[n])
 		n++;
-	option_refuse(in, *in->word, "%s", reason);
+	quote_refuse(in->why, *in->word, "%s", reason);
 	add_did_you_mean(in, *in->word, in->opt->words, n);
 	return -EINVAL;
 }
@@ -64,7 +67,7 @@ static void word_format(const struct option *opt, const void *value, struct strb
 static int bool_parse(const struct option_input *in, void *ret)
 {
 	if (units_parse_bool(*in->word, ret) != 0)
-		return option_refuse(in, *in->word, "is neither yes nor no");
+		return quote_refuse(in->why, *in->word, "is neither yes nor no");
 	return 0;
 }
 
@@ -85,7 +88,7 @@ static int signal_parse(const struct option_input *in, void *ret)
 	if (units_parse_signal(word, &number) != 0) {
 		while (n < ARRAY_SIZE(names) && (names[n] = units_signal_name(n)))
 			n++;
-		option_refuse(in, word, "is not a signal");
+		quote_refuse(in->why, word, "is not a signal");
 		add_did_you_mean(in, strncmp(word, "SIG", 3) == 0 ? word + 3 : word, names, n);
 		return -EINVAL;
 	}
@@ -97,7 +100,7 @@ static int signal_parse(const struct option_input *in, void *ret)
 	case SIGCONT:
 	case SIGCHLD:
 	case SIGURG:
-		return option_refuse(in, word, "ends no program");
+		return quote_refuse(in->why, word, "ends no program");
 	}
 	*(int *)ret = number;
 	return 0;
@@ -107,6 +110,82 @@ static void signal_format(const struct option *opt, const void *value, struct st
 {
 	(void)opt;
 	units_add_signal(out, *(const int *)value);
+}
+
+/* --- number -------------------------------------------------------------------------- */
+
+static int refuse_units(const struct option_input *in, enum units_error error)
+{
+	const struct option_type *type = in->opt->type;
+	const char *word = *in->word;
+
+	switch (error) {
+	case UNITS_MALFORMED:
+		return quote_refuse(in->why, word, "is not a %s", type->noun);
+	case UNITS_NO_UNIT:
+		return quote_refuse(in->why, word, "has no unit: write %.20s%s", word, type->unit);
+	case UNITS_BAD_UNIT:
+		return quote_refuse(in->why, word,
+				    "is not a %s that ends in a known unit (such as %s)",
+				    type->noun, type->unit);
+	case UNITS_TOO_BIG:
+		return quote_refuse(in->why, word, "is out of range");
+	}
+	return -EINVAL;
+}
+
+/* What the word in place of a number stands for: cpus or all. */
+static unsigned number_of_word(const struct option_input *in)
+{
+	unsigned cpus = in->facts->cpus;
+
+	if (strcmp(*in->word, "cpus") != 0)
+		return UINT_MAX;
+	/* "One for each" holds as far as the limits go, on any machine. */
+	if (cpus < in->opt->min)
+		return (unsigned)in->opt->min;
+	return cpus > in->opt->max ? (unsigned)in->opt->max : cpus;
+}
+
+static int number_parse(const struct option_input *in, void *ret)
+{
+	const struct option *opt = in->opt;
+	int64_t number;
+	int r;
+
+	if (opt->words && !strcmp(*in->word, opt->words[0])) {
+		*(unsigned *)ret = number_of_word(in);
+		return 0;
+	}
+	r = opt->type->parse_number(*in->word, &number);
+	if (r != 0)
+		return refuse_units(in, (enum units_error)r);
+	if (number % opt->type->scale != 0)
+		return quote_refuse(in->why, *in->word, "is not a whole number of seconds");
+	number /= opt->type->scale;
+	if ((number < opt->min || number > opt->max) && !(number == 0 && opt->or_zero))
+		return quote_refuse(in->why, *in->word, "is out of range");
+	if (opt->type->size == sizeof(int64_t))
+		*(int64_t *)ret = number;
+	else
+		*(unsigned *)ret = (unsigned)number;
+	return 0;
+}
+
+static void number_format(const struct option *opt, const void *value, struct strbuf *out)
+{
+	bool wide = opt->type->size == sizeof(int64_t);
+	int64_t number = wide ? *(const int64_t *)value : *(const unsigned *)value;
+
+	if (number == UINT_MAX && opt->words)
+		strbuf_add(out, opt->words[0]);
+	else
+		opt->type->add_number(out, number * opt->type->scale);
+}
+
+static void add_count(struct strbuf *out, int64_t count)
+{
+	strbuf_addf(out, "%" PRId64, count);
 }
 
 /* --- what a char * holds ------------------------------------------------------------- */
@@ -120,13 +199,6 @@ static void text_format(const struct option *opt, const void *value, struct strb
 		words_add_quoted(out, text);
 }
 
-static bool text_equal(const void *a, const void *b)
-{
-	const char *x = *(char *const *)a, *y = *(char *const *)b;
-
-	return x && y ? !strcmp(x, y) : x == y;
-}
-
 static int name_parse(const struct option_input *in, void *ret)
 {
 	/* What passwd(5) and directory services use; above all no ':' and no '/'. */
@@ -136,7 +208,7 @@ static int name_parse(const struct option_input *in, void *ret)
 	size_t len = strlen(name);
 
 	if (len == 0 || len > NAME_MAX_BYTES || *name == '-' || strspn(name, good) != len)
-		return option_refuse(in, name, "is not a name or number");
+		return quote_refuse(in->why, name, "is not a name or number");
 	*(char **)ret = strdup(name);
 	return *(char **)ret ? 0 : -ENOMEM;
 }
@@ -146,11 +218,11 @@ static int variable_parse(const struct option_input *in, void *ret)
 	const char *word = *in->word;
 
 	if (*word == '=' || !strchr(word, '='))
-		return option_refuse(in, word,
-				     "is not NAME=value (quote a value with blanks: NAME=\"a b\")");
+		return quote_refuse(in->why, word,
+				    "is not NAME=value (quote a value with blanks: NAME=\"a b\")");
 	if (!strncmp(word, "BROKER_", 7))
-		return option_refuse(in, word,
-				     "sets a name that belongs to the broker (BROKER_...)");
+		return quote_refuse(in->why, word,
+				    "sets a name that belongs to the broker (BROKER_...)");
 	*(char **)ret = strdup(word);
 	return *(char **)ret ? 0 : -ENOMEM;
 }
@@ -177,9 +249,10 @@ static int path_parse(const struct option_input *in, void *ret)
 	STRBUF(path, PATH_MAX_BYTES + 1);
 
 	if (*word == '\0')
-		return option_refuse(in, word, "is not a path");
+		return quote_refuse(in->why, word, "is not a path");
 	if (*word == '~')
-		return option_refuse(in, word, "begins with \"~\", but nothing is expanded here");
+		return quote_refuse(in->why, word,
+				    "begins with \"~\", but nothing is expanded here");
 
 	while (word[0] == '.' && word[1] == '/')
 		word += 1 + strspn(word + 1, "/");
@@ -195,7 +268,7 @@ static int path_parse(const struct option_input *in, void *ret)
 	}
 	strbuf_add(&path, word);
 	if (path.cut)
-		return option_refuse(in, *in->word, "is too long for a path");
+		return quote_refuse(in->why, *in->word, "is too long for a path");
 	*(char **)ret = strdup(path.text);
 	return *(char **)ret ? 0 : -ENOMEM;
 }
@@ -225,18 +298,6 @@ static void target_format(const struct option *opt, const void *value, struct st
 		word_format(opt, &target->word, out);
 }
 
-static bool target_equal(const void *a, const void *b)
-{
-	const struct option_target *x = a, *y = b;
-
-	return x->word == y->word && text_equal(&x->path, &y->path);
-}
-
-static void target_free(void *value)
-{
-	free(((struct option_target *)value)->path);
-}
-
 /* --- an address, or a path ----------------------------------------------------------- */
 
 static int serve_parse(const struct option_input *in, void *ret)
@@ -250,10 +311,10 @@ static int serve_parse(const struct option_input *in, void *ret)
 		return -EINVAL;
 	/* Clients are not checked, so an open port must be meant. */
 	if (port_only)
-		return option_refuse(in, *in->word,
-				     "is every address of this machine: write 127.0.0.1:%u, or "
-				     "0.0.0.0:%u if everybody may ask",
-				     serve->addr.port, serve->addr.port);
+		return quote_refuse(in->why, *in->word,
+				    "is every address of this machine: write 127.0.0.1:%u, or "
+				    "0.0.0.0:%u if everybody may ask",
+				    serve->addr.port, serve->addr.port);
 	return 0;
 }
 
@@ -267,52 +328,59 @@ static void serve_format(const struct option *opt, const void *value, struct str
 		text_format(opt, &serve->path, out);
 }
 
-static bool serve_equal(const void *a, const void *b)
-{
-	const struct conf_serve *x = a, *y = b;
-
-	return address_equal(&x->addr, &y->addr) && text_equal(&x->path, &y->path);
-}
-
-static void serve_free(void *value)
-{
-	free(((struct conf_serve *)value)->path);
-}
-
 /* --- the types ----------------------------------------------------------------------- */
+
+#define PLAIN(ctype)  .size = sizeof(ctype), .plain = sizeof(ctype)
+#define NUMBER(ctype) PLAIN(ctype), .parse = number_parse, .format = number_format
+#define TEXT	      .size = sizeof(char *), .owns = OWNS_TEXT, .format = text_format
 
 /* A table is read in columns. */
 /* clang-format off */
+const struct option_type type_count = {
+	NUMBER(unsigned), .noun = "number", .unit = "", .scale = 1,
+	.parse_number = units_parse_count, .add_number = add_count,
+};
+const struct option_type type_size = {
+	NUMBER(unsigned), .noun = "size", .unit = "k", .scale = 1,
+	.parse_number = units_parse_size, .add_number = units_add_size,
+};
+const struct option_type type_ms = {
+	NUMBER(int64_t), .noun = "duration", .unit = "s", .scale = 1,
+	.parse_number = units_parse_duration, .add_number = units_add_duration,
+};
+const struct option_type type_seconds = {
+	NUMBER(unsigned), .noun = "duration", .unit = "s", .scale = MSEC_PER_SEC,
+	.parse_number = units_parse_duration, .add_number = units_add_duration,
+};
 const struct option_type type_word = {
-	.size = sizeof(unsigned), .parse = word_parse, .format = word_format,
+	PLAIN(unsigned), .parse = word_parse, .format = word_format,
 };
 const struct option_type type_bool = {
-	.allowed = "yes, no", .size = sizeof(bool), .parse = bool_parse, .format = bool_format,
+	PLAIN(bool), .allowed = "yes, no", .parse = bool_parse, .format = bool_format,
 };
 const struct option_type type_signal = {
-	.allowed = "a name such as TERM or QUIT, or 1 to 64", .size = sizeof(int),
+	PLAIN(int), .allowed = "a name such as TERM or QUIT, or 1 to 64",
 	.parse = signal_parse, .format = signal_format,
 };
 const struct option_type type_name = {
-	.allowed = "a name or a number", .size = sizeof(char *), .may_unset = true,
-	.parse = name_parse, .format = text_format, .equal = text_equal, .free = freep,
+	TEXT, .allowed = "a name or a number", .may_unset = true, .parse = name_parse,
 };
 const struct option_type type_environment = {
-	.allowed = "NAME=value ...", .size = sizeof(char *), .list = true,
-	.parse = variable_parse, .format = text_format, .equal = text_equal, .free = freep,
+	TEXT, .allowed = "NAME=value ...", .list = true, .parse = variable_parse,
 	.same_name = variable_same_name, .add_name = variable_add_name,
 };
 const struct option_type type_path = {
-	.allowed = "a path", .size = sizeof(char *), .may_unset = true, .parse = path_parse,
-	.format = text_format, .equal = text_equal, .free = freep,
+	TEXT, .allowed = "a path", .may_unset = true, .parse = path_parse,
 };
 const struct option_type type_target = {
-	.allowed = ", or a path", .size = sizeof(struct option_target), .parse = target_parse,
-	.format = target_format, .equal = target_equal, .free = target_free,
+	.allowed = ", or a path", .size = sizeof(struct option_target), .plain = sizeof(unsigned),
+	.owns = OWNS_TEXT, .owned = offsetof(struct option_target, path),
+	.parse = target_parse, .format = target_format,
 };
 const struct option_type type_serve = {
-	.allowed = "ADDRESS:PORT, or a path", .size = sizeof(struct conf_serve),
-	.may_unset = true, .parse = serve_parse, .format = serve_format, .equal = serve_equal,
-	.free = serve_free,
+	.allowed = "ADDRESS:PORT, or a path", .may_unset = true,
+	.size = sizeof(struct conf_serve), .plain = sizeof(struct handoff_addr),
+	.owns = OWNS_TEXT, .owned = offsetof(struct conf_serve, path),
+	.parse = serve_parse, .format = serve_format,
 };
 /* clang-format on */
