@@ -2,7 +2,6 @@
 
 #include "config/option.h"
 
-#include <errno.h>
 #include <string.h>
 
 static void free_options(enum option_section section, void *conf)
@@ -28,25 +27,19 @@ void service_conf_unref(struct service_conf *sc)
 	if (--sc->refs > 0)
 		return;
 	free_options(OPTION_SERVICE, sc);
-	free(sc->name);
 	free(sc);
 }
 
-int service_conf_new(const char *name, unsigned line, struct service_conf **ret)
+struct service_conf *service_conf_new(const char *name, unsigned line)
 {
 	struct service_conf *sc = calloc(1, sizeof(*sc));
 
 	if (!sc)
-		return -ENOMEM;
+		return NULL;
 	sc->refs = 1;
 	sc->line = line;
-	sc->name = strdup(name);
-	if (!sc->name) {
-		service_conf_unref(sc);
-		return -ENOMEM;
-	}
-	*ret = sc;
-	return 0;
+	strcpy(sc->name, name);
+	return sc;
 }
 
 void conf_free(struct conf *conf)
@@ -61,21 +54,19 @@ void conf_free(struct conf *conf)
 	free(conf);
 }
 
-int conf_new(const char *file, size_t n_services, struct conf **ret)
+struct conf *conf_new(const char *file, size_t n_services)
 {
 	struct conf *conf = calloc(1, sizeof(*conf));
 
 	if (!conf)
-		return -ENOMEM;
+		return NULL;
 	conf->services = calloc(n_services + 1, sizeof(struct service_conf *));
 	if (file)
 		conf->file = strdup(file);
-	if (!conf->services || (file && !conf->file)) {
-		conf_free(conf);
-		return -ENOMEM;
-	}
-	*ret = conf;
-	return 0;
+	if (conf->services && (!file || conf->file))
+		return conf;
+	conf_free(conf);
+	return NULL;
 }
 
 struct service_conf *conf_find_service(const struct conf *conf, const char *name)

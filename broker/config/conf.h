@@ -9,9 +9,9 @@
 
 #include "config/types.h"
 
-/* All zero but for room for services; @file NULL: command line. 0 or -ENOMEM. */
-int conf_new(const char *file, size_t n_services, struct conf **ret);
-int service_conf_new(const char *name, unsigned line, struct service_conf **ret);
+/* All zero but for room for services; @file NULL: command line. NULL: there is no memory. */
+struct conf *conf_new(const char *file, size_t n_services);
+struct service_conf *service_conf_new(const char *name, unsigned line);
 
 void conf_free(struct conf *conf); /* NULL is fine. Services live on while somebody holds them. */
 

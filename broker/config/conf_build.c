@@ -143,15 +143,17 @@ static int fill(struct builder *b, enum option_section options, const struct con
 
 static const struct conf_section no_section;
 
+static int fill_broker(struct builder *b, struct conf *conf)
+{
+	return fill(b, OPTION_BROKER, &b->sections.broker, &no_section, &conf->broker);
+}
+
 static int make_service(struct builder *b, const struct conf_section *own,
 			const struct conf_section *defaults, struct service_conf **ret)
 {
-	struct service_conf *sc;
-	int r = service_conf_new(own->name, own->line, &sc);
+	struct service_conf *sc = service_conf_new(own->name, own->line);
+	int r = sc ? fill(b, OPTION_SERVICE, own, defaults, sc) : -ENOMEM;
 
-	if (r < 0)
-		return r;
-	r = fill(b, OPTION_SERVICE, own, defaults, sc);
 	/* An empty list is NULL, which service_conf.environment must not be. */
 	if (r == 0 && !sc->environment)
 		r = strlist_init(&sc->environment);
@@ -214,11 +216,9 @@ static int add_service(struct builder *b, const struct conf_section *own, struct
 /* @file NULL: command line. -EINVAL if there are mistakes, which are in @error then. */
 static int build(struct builder *b, const char *file, struct conf **ret, struct strbuf *error)
 {
-	struct conf *conf = NULL;
-	int r = conf_new(file, b->sections.n_services, &conf);
+	struct conf *conf = conf_new(file, b->sections.n_services);
+	int r = conf ? fill_broker(b, conf) : -ENOMEM;
 
-	if (r == 0)
-		r = fill(b, OPTION_BROKER, &b->sections.broker, &no_section, &conf->broker);
 	if (r == 0)
 		r = try_defaults(b);
 	for (size_t i = 0; r == 0 && i < b->sections.n_services; i++)
@@ -263,13 +263,11 @@ int conf_parse_broker(const char *text, size_t len, const struct conf_facts *fac
 		      struct conf **ret)
 {
 	struct builder b = { .facts = facts }; /* its errors are passed over */
-	struct conf *conf = NULL;
+	struct conf *conf = conf_new(NULL, 0);
 	int r = conf_read(text, len, &b.errors, &b.sections);
 
 	if (r == 0)
-		r = conf_new(NULL, 0, &conf);
-	if (r == 0)
-		r = fill(&b, OPTION_BROKER, &b.sections.broker, &no_section, &conf->broker);
+		r = conf ? fill_broker(&b, conf) : -ENOMEM;
 	conf_sections_free(&b.sections);
 	if (r == 0)
 		*ret = conf;

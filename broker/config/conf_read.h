@@ -9,8 +9,6 @@
 #include "config/conf_error.h"
 #include "config/option.h"
 
-#define SERVICE_NAME_MAX 32
-
 enum section_kind { SECTION_BROKER, SECTION_DEFAULTS, SECTION_SERVICE };
 
 struct conf_section {

@@ -15,13 +15,16 @@
 #define NAME_MAX_BYTES 64
 #define PATH_MAX_BYTES 4095 /* the kernel's PATH_MAX without the terminator */
 
-static void add_did_you_mean(const struct option_input *in, const char *word,
-			     const char *const *candidates, size_t n)
+/* Adds what may have been meant, one of @n @candidates, as @word differs from it least. */
+static int refuse_near(const struct option_input *in, const char *reason, const char *word,
+		       const char *const *candidates, size_t n)
 {
 	const char *near = nearest(word, candidates, n);
 
+	quote_refuse(in->why, *in->word, "%s", reason);
 	if (near)
 		strbuf_addf(in->why, "; did you mean \"%s\"?", near);
+	return -EINVAL;
 }
 
 /* --- a word of a table --------------------------------------------------------------- */
@@ -42,9 +45,7 @@ static int refuse_word(const struct option_input *in, const char *reason)
 
 	while (in->opt->words[n])
 		n++;
-	quote_refuse(in->why, *in->word, "%s", reason);
-	add_did_you_mean(in, *in->word, in->opt->words, n);
-	return -EINVAL;
+	return refuse_near(in, reason, *in->word, in->opt->words, n);
 }
 
 static int word_parse(const struct option_input *in, void *ret)
@@ -88,9 +89,8 @@ static int signal_parse(const struct option_input *in, void *ret)
 	if (units_parse_signal(word, &number) != 0) {
 		while (n < ARRAY_SIZE(names) && (names[n] = units_signal_name(n)))
 			n++;
-		quote_refuse(in->why, word, "is not a signal");
-		add_did_you_mean(in, strncmp(word, "SIG", 3) == 0 ? word + 3 : word, names, n);
-		return -EINVAL;
+		return refuse_near(in, "is not a signal",
+				   strncmp(word, "SIG", 3) == 0 ? word + 3 : word, names, n);
 	}
 	switch (number) {
 	case SIGSTOP:

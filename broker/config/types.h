@@ -86,9 +86,11 @@ struct conf_origins {
 
 #define CONF_OPTIONS_MAX 64
 
+#define SERVICE_NAME_MAX 32
+
 struct service_conf {
 	unsigned refs;
-	char *name;
+	char name[SERVICE_NAME_MAX + 1];
 	unsigned line; /* of the section header; 0: command line */
 
 	enum conf_mode mode;
