@@ -27,27 +27,6 @@ static void contradict(const struct service_conf *sc, const char *key, const cha
 			value.text, sentence);
 }
 
-static void check_backoff(const struct service_conf *sc, struct conf_errors *errors)
-{
-	STRBUF(sentence, 64);
-
-	if (sc->backoff_min_ms <= sc->backoff_max_ms)
-		return;
-	strbuf_add(&sentence, "is above backoff_max (");
-	option_format(option_find(OPTION_SERVICE, "backoff_max"), sc, 0, &sentence);
-	strbuf_add(&sentence, ")");
-	contradict(sc, "backoff_min", "backoff_max", sentence.text, errors);
-}
-
-static void check_rollback(const struct service_conf *sc, struct conf_errors *errors)
-{
-	if (sc->rollback_window_ms > 0 && sc->strategy == STRATEGY_STOP_FIRST)
-		contradict(sc, "rollback_window", "strategy",
-			   "needs strategy = start-first: with stop-first the old worker ends "
-			   "before the new one starts, so no old worker is left for a rollback",
-			   errors);
-}
-
 static void check_private_ports(const struct service_conf *sc, struct conf_errors *errors)
 {
 	for (size_t i = 0; i < sc->n_listen; i++)
@@ -76,9 +55,20 @@ static void check_wraps(const struct service_conf *sc, struct conf_errors *error
 
 void conf_check_service(const struct service_conf *sc, struct conf_errors *errors)
 {
+	STRBUF(sentence, 64);
+
+	if (sc->backoff_min_ms > sc->backoff_max_ms) {
+		strbuf_add(&sentence, "is above backoff_max (");
+		option_format(option_find(OPTION_SERVICE, "backoff_max"), sc, 0, &sentence);
+		strbuf_add(&sentence, ")");
+		contradict(sc, "backoff_min", "backoff_max", sentence.text, errors);
+	}
+	if (sc->rollback_window_ms > 0 && sc->strategy == STRATEGY_STOP_FIRST)
+		contradict(sc, "rollback_window", "strategy",
+			   "needs strategy = start-first: with stop-first the old worker ends "
+			   "before the new one starts, so no old worker is left for a rollback",
+			   errors);
 	check_wraps(sc, errors);
-	check_backoff(sc, errors);
-	check_rollback(sc, errors);
 	check_private_ports(sc, errors);
 }
 

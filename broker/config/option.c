@@ -46,21 +46,24 @@ static void free_values(const struct option_type *type, const void *values, size
 
 /* --- origins ------------------------------------------------------------------------- */
 
+/* Where they are in @opt's struct. */
+static size_t origins_offset(const struct option *opt)
+{
+	size_t all = opt->section == OPTION_BROKER ? offsetof(struct broker_conf, origins)
+						   : offsetof(struct service_conf, origins);
+
+	return all + (size_t)(opt - option_table) * sizeof(struct conf_origins);
+}
+
 static struct conf_origins *origins_of(const struct option *opt, void *conf)
 {
-	struct conf_origins *all = opt->section == OPTION_BROKER
-					   ? ((struct broker_conf *)conf)->origins
-					   : ((struct service_conf *)conf)->origins;
-
-	return &all[opt - option_table];
+	return (void *)((char *)conf + origins_offset(opt));
 }
 
 struct conf_origin option_origin(const struct option *opt, const void *conf, size_t entry)
 {
-	const struct conf_origins *all = opt->section == OPTION_BROKER
-						 ? ((const struct broker_conf *)conf)->origins
-						 : ((const struct service_conf *)conf)->origins;
-	const struct conf_origins *origins = &all[opt - option_table];
+	const void *field = (const char *)conf + origins_offset(opt);
+	const struct conf_origins *origins = field;
 
 	return entry < origins->n ? origins->of[entry] : (struct conf_origin){ ORIGIN_DEFAULT, 0 };
 }

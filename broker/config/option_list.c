@@ -11,19 +11,14 @@
 
 /* --- command ------------------------------------------------------------------------- */
 
-static bool is_name_start(char c)
-{
-	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
-}
-
 /* Whether @word begins with NAME= as a shell has it. */
 static bool is_assignment(const char *word)
 {
-	size_t n = 0;
+	static const char good[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
+	size_t n = strspn(word, good);
 
-	while (is_name_start(word[n]) || (n > 0 && word[n] >= '0' && word[n] <= '9'))
-		n++;
-	return n > 0 && word[n] == '=';
+	return n > 0 && word[n] == '=' && (*word < '0' || *word > '9');
 }
 
 static int command_parse(const struct option_input *in, void *ret)

@@ -8,24 +8,6 @@
 /* Adds nothing; does not compile unless @condition holds. */
 #define MUST(condition) (0 * sizeof(char[(condition) ? 1 : -1]))
 
-/* The C type that each option type writes. Each enum is the unsigned that gcc and clang make it. */
-#define C_TYPE_count	   unsigned
-#define C_TYPE_size	   unsigned
-#define C_TYPE_ms	   int64_t
-#define C_TYPE_seconds	   unsigned
-#define C_TYPE_word	   unsigned
-#define C_TYPE_bool	   bool
-#define C_TYPE_signal	   int
-#define C_TYPE_name	   char *
-#define C_TYPE_path	   char *
-#define C_TYPE_target	   unsigned
-#define C_TYPE_serve	   struct conf_serve
-#define C_TYPE_command	   char **
-#define C_TYPE_wrap	   struct conf_wrap *
-#define C_TYPE_environment char **
-#define C_TYPE_listen	   struct conf_listen *
-#define C_TYPE_ports	   struct conf_port_range *
-
 /*
  * The offset of a field, if it has the C type that its option type writes: no
  * compiler would warn of an unsigned written over a bool.
@@ -40,13 +22,13 @@
 /* @kind is pasted at once: bool is a macro itself. */
 #define BROKER(name, kind, field, when)                                                            \
 	.key = name, .section = OPTION_BROKER, .type = &type_##kind, .apply = APPLY_##when,        \
-	.offset = OFFSET(struct broker_conf, field, C_TYPE_##kind)
+	.offset = OFFSET(struct broker_conf, field, field_of_##kind)
 #define BROKER_TARGET(name, field, when)                                                           \
 	BROKER(name, target, field, when) + PAIR(struct broker_conf, field, field##_path,          \
 						 offsetof(struct option_target, path))
 #define SERVICE(name, kind, field, when)                                                           \
 	.key = name, .section = OPTION_SERVICE, .type = &type_##kind, .apply = APPLY_##when,       \
-	.offset = OFFSET(struct service_conf, field, C_TYPE_##kind)
+	.offset = OFFSET(struct service_conf, field, field_of_##kind)
 #define SERVICE_TARGET(name, field, when)                                                          \
 	SERVICE(name, target, field, when) + PAIR(struct service_conf, field, field##_path,        \
 						  offsetof(struct option_target, path))

@@ -84,6 +84,11 @@ struct option_type {
 	int64_t scale;	  /* the value times this is what the text says */
 };
 
+/* Declares an option type, and the C type of the fields that it writes. */
+#define OPTION_TYPE(name, ctype)                                                                   \
+	extern const struct option_type type_##name;                                               \
+	typedef ctype field_of_##name
+
 /* How lists, and words of which one stands for a path, lie in their structs. */
 struct option_list {
 	void *entries; /* with a zero behind the last, as environment needs it */

@@ -6,16 +6,15 @@
 
 #include "config/option_type.h"
 
-extern const struct option_type type_count;   /* unsigned; a word of the option, too */
-extern const struct option_type type_size;    /* unsigned, bytes */
-extern const struct option_type type_ms;      /* int64_t */
-extern const struct option_type type_seconds; /* unsigned */
-extern const struct option_type type_word;    /* an enum */
-extern const struct option_type type_bool;    /* bool */
-extern const struct option_type type_signal;  /* int */
-extern const struct option_type type_name;    /* char *: a user or group */
-extern const struct option_type type_path;    /* char * */
-extern const struct option_type type_target;  /* struct option_target */
-extern const struct option_type type_serve;   /* struct conf_serve */
-
-extern const struct option_type type_environment; /* a list of char * */
+OPTION_TYPE(count, unsigned); /* a word of the option, too */
+OPTION_TYPE(size, unsigned);  /* bytes */
+OPTION_TYPE(ms, int64_t);
+OPTION_TYPE(seconds, unsigned);
+OPTION_TYPE(word, unsigned); /* an enum, which gcc and clang make unsigned */
+OPTION_TYPE(bool, bool);
+OPTION_TYPE(signal, int);
+OPTION_TYPE(name, char *); /* a user or group */
+OPTION_TYPE(path, char *);
+OPTION_TYPE(target, unsigned); /* an enum, as the first of a struct option_target */
+OPTION_TYPE(serve, struct conf_serve);
+OPTION_TYPE(environment, char **); /* a list */
