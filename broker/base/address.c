@@ -1,6 +1,5 @@
 #include "address.h"
 
-#include "base/quote.h"
 #include "base/units.h"
 
 #include <arpa/inet.h>
@@ -75,7 +74,7 @@ int address_parse(const char *text, struct handoff_addr *ret, bool *ret_port_onl
 	/* A port alone, or with a star for the address. */
 	if (!colon || (colon == text + 1 && *text == '*')) {
 		if (address_parse_port(colon ? colon + 1 : text, &addr.port) < 0)
-			return quote_refuse(ret_error, text, "%s", diagnose(text));
+			return strbuf_refuse(ret_error, text, "%s", diagnose(text));
 		*ret = addr;
 		*ret_port_only = true;
 		return 0;
@@ -83,21 +82,20 @@ int address_parse(const char *text, struct handoff_addr *ret, bool *ret_port_onl
 
 	len = (size_t)(colon - text);
 	if (len == 0 || len >= sizeof(host) || address_parse_port(colon + 1, &addr.port) < 0)
-		return quote_refuse(ret_error, text, "%s", diagnose(text));
+		return strbuf_refuse(ret_error, text, "%s", diagnose(text));
 	memcpy(host, text, len);
 	host[len] = '\0';
 
 	if (host[0] == '[' && host[len - 1] == ']') {
 		host[len - 1] = '\0';
 		if (parse_host6(host + 1, &addr) < 0)
-			return quote_refuse(ret_error, text, "%s",
-					    strchr(host, '%')
-						    ? "has no IPv6 address with a numeric zone "
-						      "in its brackets, as [fe80::1%2]:80"
-						    : "has no IPv6 address in its brackets");
+			return strbuf_refuse(ret_error, text,
+					     "has no IPv6 address %sin its brackets%s",
+					     strchr(host, '%') ? "with a numeric zone " : "",
+					     strchr(host, '%') ? ", as [fe80::1%2]:80" : "");
 	} else {
 		if (inet_pton(AF_INET, host, addr.ip) != 1)
-			return quote_refuse(ret_error, text, "%s", diagnose(text));
+			return strbuf_refuse(ret_error, text, "%s", diagnose(text));
 		addr.family = 4;
 	}
 	*ret = addr;

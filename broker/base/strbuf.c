@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define QUOTED_MAX 80 /* bytes: enough to recognise one's own text by */
+
 void strbuf_init(struct strbuf *b, char *storage, size_t size)
 {
 	assert(size > 0);
@@ -91,4 +93,36 @@ void strbuf_add_escaped(struct strbuf *b, const char *bytes, size_t n)
 			i++;
 		}
 	}
+}
+
+void strbuf_add_quoted_bytes(struct strbuf *b, const char *text, size_t n)
+{
+	size_t shown = n;
+
+	if (n > QUOTED_MAX) {
+		shown = QUOTED_MAX;
+		/* Not in the middle of a UTF-8 sequence. */
+		while (shown > 0 && ((unsigned char)text[shown] & 0xc0) == 0x80)
+			shown--;
+	}
+	strbuf_add(b, "\"");
+	strbuf_add_escaped(b, text, shown);
+	strbuf_add(b, shown < n ? "...\"" : "\"");
+}
+
+void strbuf_add_quoted(struct strbuf *b, const char *text)
+{
+	strbuf_add_quoted_bytes(b, text, strlen(text));
+}
+
+int strbuf_refuse(struct strbuf *b, const char *text, const char *fmt, ...)
+{
+	va_list ap;
+
+	strbuf_add_quoted(b, text);
+	strbuf_add(b, " ");
+	va_start(ap, fmt);
+	strbuf_vaddf(b, fmt, ap);
+	va_end(ap);
+	return -EINVAL;
 }

@@ -40,3 +40,10 @@ int strbuf_fail(struct strbuf *b, int r, const char *fmt, ...) PRINTF(3, 4);
  * reader cannot be steered by it.
  */
 void strbuf_add_escaped(struct strbuf *b, const char *bytes, size_t n);
+
+/* Text that somebody gave, for a message: escaped, in double quotes, and cut where it gets long. */
+void strbuf_add_quoted(struct strbuf *b, const char *text);
+void strbuf_add_quoted_bytes(struct strbuf *b, const char *text, size_t n);
+
+/* Adds what is wrong with @text, after it: "@text" is not a port. Returns -EINVAL. */
+int strbuf_refuse(struct strbuf *b, const char *text, const char *fmt, ...) PRINTF(3, 4);

@@ -2,7 +2,6 @@
 
 #include "config/ini.h"
 #include "base/nearest.h"
-#include "base/quote.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -54,7 +53,7 @@ static void unknown_section(struct reader *reader, const char *name)
 	if (!word.cut)
 		near = nearest(word.text, kind_names, colon ? 3 : 2);
 	strbuf_add(&text, "unknown section ");
-	quote_add(&text, name);
+	strbuf_add_quoted(&text, name);
 	/* [web], [servce:web]: somebody means a service of that name. */
 	if (near && strcmp(near, "service") != 0)
 		strbuf_addf(&text, "; did you mean [%s]? Allowed", near);
@@ -84,7 +83,7 @@ static bool identify(struct reader *reader, const char *name, struct conf_sectio
 		strcpy(ret->name, name);
 		return true;
 	}
-	quote_add(&shown, name);
+	strbuf_add_quoted(&shown, name);
 	conf_errors_add(reader->errors, reader->line,
 			"%s is not a service name; allowed: 1 to %d letters, digits, \"_\" and "
 			"\"-\"",
@@ -160,7 +159,7 @@ static void unknown_key(struct reader *reader, enum option_section options, cons
 			keys[n++] = opt->key;
 		near = nearest(key, keys, n);
 		strbuf_add(&text, "unknown key ");
-		quote_add(&text, key);
+		strbuf_add_quoted(&text, key);
 		strbuf_add(&text, " in ");
 		add_header(&text, reader->section);
 		if (near)

@@ -1,6 +1,5 @@
 #include "ini.h"
 
-#include "base/quote.h"
 #include "base/utf8.h"
 
 #include <string.h>
@@ -69,7 +68,7 @@ static enum ini_kind read_section(const char *line, size_t len, struct ini_item 
 	size_t left;
 
 	if (!close) {
-		quote_add_bytes(ret_error, line, len);
+		strbuf_add_quoted_bytes(ret_error, line, len);
 		strbuf_add(ret_error, " has no closing bracket: write [section]");
 		return INI_BAD_SECTION;
 	}
@@ -78,7 +77,7 @@ static enum ini_kind read_section(const char *line, size_t len, struct ini_item 
 	trim(&after, &left);
 	if (left > 0 && *after != '#' && *after != ';') {
 		strbuf_add(ret_error, "nothing may follow [section], but there is ");
-		quote_add_bytes(ret_error, after, left);
+		strbuf_add_quoted_bytes(ret_error, after, left);
 		return INI_BAD_SECTION;
 	}
 	set_name(ret, line + 1, (size_t)(close - line) - 1);
@@ -91,7 +90,7 @@ static enum ini_kind read_setting(const char *line, size_t len, struct ini_item 
 	const char *equals = memchr(line, '=', len);
 
 	if (!equals || equals == line) {
-		quote_add_bytes(ret_error, line, len);
+		strbuf_add_quoted_bytes(ret_error, line, len);
 		strbuf_add(ret_error, " is neither [section] nor key = value");
 		return INI_BAD;
 	}

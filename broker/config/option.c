@@ -1,6 +1,5 @@
 #include "option.h"
 
-#include "base/quote.h"
 #include "base/strlist.h"
 #include "base/words.h"
 
@@ -192,7 +191,7 @@ static int set_words(const struct option_setting *s, struct option_input *in,
 		return -EINVAL;
 	}
 	if (words->n > 1 && !type->list && !type->command) {
-		quote_add_bytes(in->why, s->text, words->text_len);
+		strbuf_add_quoted_bytes(in->why, s->text, words->text_len);
 		strbuf_add(in->why, words->word[1][0] == ';'
 					    ? " is more than one value (behind a value a comment "
 					      "begins with #)"

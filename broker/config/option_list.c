@@ -1,7 +1,6 @@
 #include "option_list.h"
 
 #include "base/address.h"
-#include "base/quote.h"
 #include "base/strlist.h"
 #include "base/units.h"
 #include "base/words.h"
@@ -30,8 +29,8 @@ static int command_parse(const struct option_input *in, void *ret)
 		return -EINVAL;
 	}
 	if (is_assignment(program)) {
-		quote_refuse(in->why, program,
-			     "is not a program, and no shell is run: write environment = ");
+		strbuf_refuse(in->why, program,
+			      "is not a program, and no shell is run: write environment = ");
 		strbuf_add_escaped(in->why, program, strlen(program));
 		return -EINVAL;
 	}
@@ -64,7 +63,7 @@ static int wrap_parse(const struct option_input *in, void *ret)
 		return -EINVAL;
 	}
 	if (units_parse_count(in->number, &slot) != 0 || slot >= CONF_SLOTS_MAX)
-		return quote_refuse(in->why, in->number, "is not the number of a slot");
+		return strbuf_refuse(in->why, in->number, "is not the number of a slot");
 	wrap->slot = (unsigned)slot;
 	return command_parse(in, &wrap->words);
 }
@@ -93,13 +92,13 @@ static int listen_parse(const struct option_input *in, void *ret)
 	int r;
 
 	if (word[1] && (strcmp(word[1], "for") != 0 || !word[2] || word[3]))
-		return quote_refuse(in->why, word[1], "after the address (one address a line)");
+		return strbuf_refuse(in->why, word[1], "after the address (one address a line)");
 	r = address_parse(word[0], &l->addr, &l->port_only, in->why);
 	if (r < 0)
 		return r;
 	l->app_port = l->addr.port;
 	if (word[1] && address_parse_port(word[2], &l->app_port) < 0)
-		return quote_refuse(in->why, word[2], "is not a port from 1 to 65535");
+		return strbuf_refuse(in->why, word[2], "is not a port from 1 to 65535");
 	return 0;
 }
 
@@ -127,10 +126,10 @@ static int range_parse(const struct option_input *in, void *ret)
 	strbuf_add_bytes(&first, word, dash ? (size_t)(dash - word) : strlen(word));
 	if (first.cut || address_parse_port(first.text, &range->first) < 0 ||
 	    address_parse_port(dash ? dash + 1 : first.text, &range->last) < 0)
-		return quote_refuse(in->why, word,
-				    "is not a port from 1 to 65535, or a range of them");
+		return strbuf_refuse(in->why, word,
+				     "is not a port from 1 to 65535, or a range of them");
 	if (range->last < range->first)
-		return quote_refuse(in->why, word, "ends before it begins");
+		return strbuf_refuse(in->why, word, "ends before it begins");
 	return 0;
 }
 

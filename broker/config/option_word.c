@@ -2,7 +2,6 @@
 
 #include "base/address.h"
 #include "base/nearest.h"
-#include "base/quote.h"
 #include "base/units.h"
 #include "base/words.h"
 
@@ -21,7 +20,7 @@ static int refuse_near(const struct option_input *in, const char *reason, const 
 {
 	const char *near = nearest(word, candidates, n);
 
-	quote_refuse(in->why, *in->word, "%s", reason);
+	strbuf_refuse(in->why, *in->word, "%s", reason);
 	if (near)
 		strbuf_addf(in->why, "; did you mean \"%s\"?", near);
 	return -EINVAL;
@@ -68,7 +67,7 @@ static void word_format(const struct option *opt, const void *value, struct strb
 static int bool_parse(const struct option_input *in, void *ret)
 {
 	if (units_parse_bool(*in->word, ret) != 0)
-		return quote_refuse(in->why, *in->word, "is neither yes nor no");
+		return strbuf_refuse(in->why, *in->word, "is neither yes nor no");
 	return 0;
 }
 
@@ -100,7 +99,7 @@ static int signal_parse(const struct option_input *in, void *ret)
 	case SIGCONT:
 	case SIGCHLD:
 	case SIGURG:
-		return quote_refuse(in->why, word, "ends no program");
+		return strbuf_refuse(in->why, word, "ends no program");
 	}
 	*(int *)ret = number;
 	return 0;
@@ -121,15 +120,15 @@ static int refuse_units(const struct option_input *in, enum units_error error)
 
 	switch (error) {
 	case UNITS_MALFORMED:
-		return quote_refuse(in->why, word, "is not a %s", type->noun);
+		return strbuf_refuse(in->why, word, "is not a %s", type->noun);
 	case UNITS_NO_UNIT:
-		return quote_refuse(in->why, word, "has no unit: write %.20s%s", word, type->unit);
+		return strbuf_refuse(in->why, word, "has no unit: write %.20s%s", word, type->unit);
 	case UNITS_BAD_UNIT:
-		return quote_refuse(in->why, word,
-				    "is not a %s that ends in a known unit (such as %s)",
-				    type->noun, type->unit);
+		return strbuf_refuse(in->why, word,
+				     "is not a %s that ends in a known unit (such as %s)",
+				     type->noun, type->unit);
 	case UNITS_TOO_BIG:
-		return quote_refuse(in->why, word, "is out of range");
+		return strbuf_refuse(in->why, word, "is out of range");
 	}
 	return -EINVAL;
 }
@@ -161,10 +160,10 @@ static int number_parse(const struct option_input *in, void *ret)
 	if (r != 0)
 		return refuse_units(in, (enum units_error)r);
 	if (number % opt->type->scale != 0)
-		return quote_refuse(in->why, *in->word, "is not a whole number of seconds");
+		return strbuf_refuse(in->why, *in->word, "is not a whole number of seconds");
 	number /= opt->type->scale;
 	if ((number < opt->min || number > opt->max) && !(number == 0 && opt->or_zero))
-		return quote_refuse(in->why, *in->word, "is out of range");
+		return strbuf_refuse(in->why, *in->word, "is out of range");
 	if (opt->type->size == sizeof(int64_t))
 		*(int64_t *)ret = number;
 	else
@@ -208,7 +207,7 @@ static int name_parse(const struct option_input *in, void *ret)
 	size_t len = strlen(name);
 
 	if (len == 0 || len > NAME_MAX_BYTES || *name == '-' || strspn(name, good) != len)
-		return quote_refuse(in->why, name, "is not a name or number");
+		return strbuf_refuse(in->why, name, "is not a name or number");
 	*(char **)ret = strdup(name);
 	return *(char **)ret ? 0 : -ENOMEM;
 }
@@ -218,11 +217,11 @@ static int variable_parse(const struct option_input *in, void *ret)
 	const char *word = *in->word;
 
 	if (*word == '=' || !strchr(word, '='))
-		return quote_refuse(in->why, word,
-				    "is not NAME=value (quote a value with blanks: NAME=\"a b\")");
+		return strbuf_refuse(in->why, word,
+				     "is not NAME=value (quote a value with blanks: NAME=\"a b\")");
 	if (!strncmp(word, "BROKER_", 7))
-		return quote_refuse(in->why, word,
-				    "sets a name that belongs to the broker (BROKER_...)");
+		return strbuf_refuse(in->why, word,
+				     "sets a name that belongs to the broker (BROKER_...)");
 	*(char **)ret = strdup(word);
 	return *(char **)ret ? 0 : -ENOMEM;
 }
@@ -249,10 +248,10 @@ static int path_parse(const struct option_input *in, void *ret)
 	STRBUF(path, PATH_MAX_BYTES + 1);
 
 	if (*word == '\0')
-		return quote_refuse(in->why, word, "is not a path");
+		return strbuf_refuse(in->why, word, "is not a path");
 	if (*word == '~')
-		return quote_refuse(in->why, word,
-				    "begins with \"~\", but nothing is expanded here");
+		return strbuf_refuse(in->why, word,
+				     "begins with \"~\", but nothing is expanded here");
 
 	while (word[0] == '.' && word[1] == '/')
 		word += 1 + strspn(word + 1, "/");
@@ -268,7 +267,7 @@ static int path_parse(const struct option_input *in, void *ret)
 	}
 	strbuf_add(&path, word);
 	if (path.cut)
-		return quote_refuse(in->why, *in->word, "is too long for a path");
+		return strbuf_refuse(in->why, *in->word, "is too long for a path");
 	*(char **)ret = strdup(path.text);
 	return *(char **)ret ? 0 : -ENOMEM;
 }
@@ -311,10 +310,10 @@ static int serve_parse(const struct option_input *in, void *ret)
 		return -EINVAL;
 	/* Clients are not checked, so an open port must be meant. */
 	if (port_only)
-		return quote_refuse(in->why, *in->word,
-				    "is every address of this machine: write 127.0.0.1:%u, or "
-				    "0.0.0.0:%u if everybody may ask",
-				    serve->addr.port, serve->addr.port);
+		return strbuf_refuse(in->why, *in->word,
+				     "is every address of this machine: write 127.0.0.1:%u, or "
+				     "0.0.0.0:%u if everybody may ask",
+				     serve->addr.port, serve->addr.port);
 	return 0;
 }
 

@@ -2,7 +2,6 @@
 
 #include <string.h>
 #include "base/nearest.h"
-#include "base/quote.h"
 #include "base/units.h"
 
 /* A table is read in columns. */
@@ -179,7 +178,7 @@ static enum command_result unknown(const char *word, struct strbuf *error)
 			names[n++] = command_table[i].name;
 	near = nearest(word, names, n);
 	strbuf_add(error, "there is no command ");
-	quote_add(error, word);
+	strbuf_add_quoted(error, word);
 	if (near)
 		strbuf_addf(error, "; did you mean %s?", near);
 	else
@@ -254,7 +253,7 @@ static enum command_result read_value(enum command_kind kind, const char *text,
 		*ret = value;
 		return COMMAND_OK;
 	}
-	quote_add(error, text);
+	strbuf_add_quoted(error, text);
 	strbuf_add(error, wrong);
 	if (kind == KIND_SIGNAL)
 		add_nearest_signal(error, text);
@@ -288,7 +287,7 @@ static enum command_result read_argument(struct request *r, const char *text, st
 			return COMMAND_OK;
 		return wrong_form(c, error);
 	}
-	quote_add(error, text);
+	strbuf_add_quoted(error, text);
 	strbuf_addf(error, " is one argument too many for %s", c->name);
 	return wrong_form(c, error);
 }
@@ -312,7 +311,7 @@ static enum command_result unknown_option(const struct command *c, const char *w
 		names[n] = c->options[n].name;
 	near = nearest(word, names, n);
 	strbuf_addf(error, "%s has no option ", c->name);
-	quote_add(error, word);
+	strbuf_add_quoted(error, word);
 	if (near)
 		strbuf_addf(error, " (did you mean %s?)", near);
 	return wrong_form(c, error);

@@ -1,6 +1,5 @@
 #include "pins.h"
 
-#include "base/quote.h"
 #include "base/units.h"
 
 #include <arpa/inet.h>
@@ -44,21 +43,14 @@ static bool cut(uint8_t *ip, unsigned bits)
 	return changed;
 }
 
-static int refuse(struct strbuf *ret_error, const char *text, const char *why)
-{
-	quote_add(ret_error, text);
-	strbuf_add(ret_error, why);
-	return -EINVAL;
-}
-
 static const char *diagnose(const char *text)
 {
 	if (strchr(text, '%'))
-		return " has a zone, which is not part of a source: omit it";
+		return "has a zone, which is not part of a source: omit it";
 	if (strchr(text, '[') || (strchr(text, '.') && strchr(text, ':')))
-		return " is not a source: write it without a port and without brackets, 10.0.0.0/8 "
+		return "is not a source: write it without a port and without brackets, 10.0.0.0/8 "
 		       "or ::1";
-	return " is not a source (names are not looked up): write 10.0.0.0/8, 10.1.2.3 or "
+	return "is not a source (names are not looked up): write 10.0.0.0/8, 10.1.2.3 or "
 	       "2001:db8::/32";
 }
 
@@ -79,18 +71,17 @@ int pin_source_parse(const char *text, struct pin_source *ret, struct strbuf *re
 	int64_t bits;
 
 	if (len >= sizeof(host))
-		return refuse(ret_error, text, diagnose(text));
+		return strbuf_refuse(ret_error, text, "%s", diagnose(text));
 	memcpy(host, text, len);
 	host[len] = '\0';
 	source.family = parse_ip(host, source.ip);
 	if (!source.family)
-		return refuse(ret_error, text, diagnose(text));
+		return strbuf_refuse(ret_error, text, "%s", diagnose(text));
 	bits = bits_of(source.family);
 	if (slash && (units_parse_count(slash + 1, &bits) != 0 || bits > bits_of(source.family)))
-		return refuse(ret_error, text,
-			      source.family == 4 ? " has no prefix length from 0 to 32 after the /"
-						 : " has no prefix length from 0 to 128 after the "
-						   "/");
+		return strbuf_refuse(ret_error, text,
+				     "has no prefix length from 0 to %u after the /",
+				     bits_of(source.family));
 	source.prefix = (uint8_t)bits;
 	if (source.family == 6 && bits >= MAPPED_BITS && is_mapped(source.ip)) {
 		source.family = 4;
@@ -102,12 +93,10 @@ int pin_source_parse(const char *text, struct pin_source *ret, struct strbuf *re
 		STRBUF(network, 64);
 
 		pin_source_format(&source, &network);
-		quote_add(ret_error, text);
-		strbuf_addf(
-			ret_error,
-			" is a host in the network %s: write %s for the network, %s for the host",
+		return strbuf_refuse(
+			ret_error, text,
+			"is a host in the network %s: write %s for the network, %s for the host",
 			network.text, network.text, host);
-		return -EINVAL;
 	}
 	*ret = source;
 	return 0;

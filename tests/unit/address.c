@@ -1,4 +1,4 @@
-/* links: broker/base/address broker/base/quote broker/base/units broker/base/strbuf */
+/* links: broker/base/address broker/base/units broker/base/strbuf */
 #include "base/address.h"
 #include "tap.h"
 

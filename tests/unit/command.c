@@ -1,4 +1,4 @@
-/* links: broker/policy/command broker/base/nearest broker/base/quote */
+/* links: broker/policy/command broker/base/nearest */
 /* links: broker/base/units broker/base/strbuf */
 #include "policy/command.h"
 #include "tap.h"

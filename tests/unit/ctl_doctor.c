@@ -3,7 +3,7 @@
 /* links: broker/config/conf broker/config/conf_error broker/config/conf_read */
 /* links: broker/config/ini broker/base/nearest broker/config/option */
 /* links: broker/config/option_table broker/config/option_list */
-/* links: broker/config/option_word broker/base/quote broker/base/strlist */
+/* links: broker/config/option_word broker/base/strlist */
 /* links: broker/base/units broker/base/words */
 #include "ctl/doctor_judge.h"
 #include "ctl/doctor_text.h"

@@ -1,4 +1,4 @@
-/* links: broker/config/ini broker/base/quote broker/base/strbuf */
+/* links: broker/config/ini broker/base/strbuf */
 #include "config/ini.h"
 #include "tap.h"
 

@@ -1,4 +1,4 @@
-/* links: broker/policy/pins broker/base/quote broker/base/units broker/base/strbuf */
+/* links: broker/policy/pins broker/base/units broker/base/strbuf */
 #include "policy/pins.h"
 #include "tap.h"
 

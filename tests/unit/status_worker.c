@@ -1,6 +1,6 @@
 /* links: broker/report/workers broker/policy/why broker/policy/worker_fsm broker/policy/backoff
  */
-/* links: broker/base/units broker/base/quote broker/base/json broker/base/buf */
+/* links: broker/base/units broker/base/json broker/base/buf */
 /* links: broker/base/strbuf */
 #include "report/status.h"
 
