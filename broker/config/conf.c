@@ -30,18 +30,6 @@ void service_conf_unref(struct service_conf *sc)
 	free(sc);
 }
 
-struct service_conf *service_conf_new(const char *name, unsigned line)
-{
-	struct service_conf *sc = calloc(1, sizeof(*sc));
-
-	if (!sc)
-		return NULL;
-	sc->refs = 1;
-	sc->line = line;
-	strcpy(sc->name, name);
-	return sc;
-}
-
 void conf_free(struct conf *conf)
 {
 	if (!conf)
@@ -52,21 +40,6 @@ void conf_free(struct conf *conf)
 	free_options(OPTION_BROKER, &conf->broker);
 	free(conf->file);
 	free(conf);
-}
-
-struct conf *conf_new(const char *file, size_t n_services)
-{
-	struct conf *conf = calloc(1, sizeof(*conf));
-
-	if (!conf)
-		return NULL;
-	conf->services = calloc(n_services + 1, sizeof(struct service_conf *));
-	if (file)
-		conf->file = strdup(file);
-	if (conf->services && (!file || conf->file))
-		return conf;
-	conf_free(conf);
-	return NULL;
 }
 
 struct service_conf *conf_find_service(const struct conf *conf, const char *name)

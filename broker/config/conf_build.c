@@ -143,6 +143,22 @@ static int fill(struct builder *b, enum option_section options, const struct con
 
 static const struct conf_section no_section;
 
+/* With room for the services. NULL: there is no memory. */
+static struct conf *conf_new(const char *file, size_t n_services)
+{
+	struct conf *conf = calloc(1, sizeof(*conf));
+
+	if (!conf)
+		return NULL;
+	conf->services = calloc(n_services + 1, sizeof(struct service_conf *));
+	if (file)
+		conf->file = strdup(file);
+	if (conf->services && (!file || conf->file))
+		return conf;
+	conf_free(conf);
+	return NULL;
+}
+
 static int fill_broker(struct builder *b, struct conf *conf)
 {
 	return fill(b, OPTION_BROKER, &b->sections.broker, &no_section, &conf->broker);
@@ -151,9 +167,15 @@ static int fill_broker(struct builder *b, struct conf *conf)
 static int make_service(struct builder *b, const struct conf_section *own,
 			const struct conf_section *defaults, struct service_conf **ret)
 {
-	struct service_conf *sc = service_conf_new(own->name, own->line);
-	int r = sc ? fill(b, OPTION_SERVICE, own, defaults, sc) : -ENOMEM;
+	struct service_conf *sc = calloc(1, sizeof(*sc));
+	int r;
 
+	if (!sc)
+		return -ENOMEM;
+	sc->refs = 1;
+	sc->line = own->line;
+	strcpy(sc->name, own->name);
+	r = fill(b, OPTION_SERVICE, own, defaults, sc);
 	/* An empty list is NULL, which service_conf.environment must not be. */
 	if (r == 0 && !sc->environment)
 		r = strlist_init(&sc->environment);
@@ -166,18 +188,6 @@ static int make_service(struct builder *b, const struct conf_section *own,
 			sc->listen[i].addr.flags |= HANDOFF_V6ONLY;
 	*ret = sc;
 	return 0;
-}
-
-/* Finds mistakes in [defaults] even where no service inherits them. */
-static int try_defaults(struct builder *b)
-{
-	struct service_conf *sc = NULL;
-	int r = 0;
-
-	if (b->sections.defaults.line)
-		r = make_service(b, &b->sections.defaults, &no_section, &sc);
-	service_conf_unref(sc);
-	return r;
 }
 
 /* In place of a `command` line: the words are there already. */
@@ -217,10 +227,13 @@ static int add_service(struct builder *b, const struct conf_section *own, struct
 static int build(struct builder *b, const char *file, struct conf **ret, struct strbuf *error)
 {
 	struct conf *conf = conf_new(file, b->sections.n_services);
+	struct service_conf *tried = NULL;
 	int r = conf ? fill_broker(b, conf) : -ENOMEM;
 
-	if (r == 0)
-		r = try_defaults(b);
+	/* Mistakes in [defaults] are found even where no service inherits them. */
+	if (r == 0 && b->sections.defaults.line)
+		r = make_service(b, &b->sections.defaults, &no_section, &tried);
+	service_conf_unref(tried);
 	for (size_t i = 0; r == 0 && i < b->sections.n_services; i++)
 		r = add_service(b, &b->sections.services[i], conf);
 	if (r == 0)
@@ -243,10 +256,8 @@ int conf_parse(const char *file, const char *text, size_t len, const struct conf
 	int r;
 
 	assert(facts->base_dir && facts->base_dir[0] == '/');
-	if (len > CONF_FILE_MAX) {
-		strbuf_addf(error, "%s: the file is larger than 1 MiB", file);
-		return -EINVAL;
-	}
+	if (len > CONF_FILE_MAX)
+		return strbuf_fail(error, -EINVAL, "%s: the file is larger than 1 MiB", file);
 	r = conf_read(text, len, &b.errors, &b.sections);
 	if (r == 0 && b.sections.n_services == 0 && b.errors.n == 0)
 		conf_errors_add(&b.errors, 0,

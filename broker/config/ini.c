@@ -4,18 +4,13 @@
 
 #include <string.h>
 
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
 static void trim(const char **text, size_t *len)
 {
-	while (*len > 0 && is_blank(**text)) {
+	while (*len > 0 && memchr(" \t", **text, 2)) {
 		(*text)++;
 		(*len)--;
 	}
-	while (*len > 0 && is_blank((*text)[*len - 1]))
+	while (*len > 0 && memchr(" \t", (*text)[*len - 1], 2))
 		(*len)--;
 }
 

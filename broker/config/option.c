@@ -154,25 +154,22 @@ static int parse_words(const struct option_setting *s, struct option_input *in, 
 		       void *conf)
 {
 	const struct option_type *type = s->option->type;
-	size_t n_values = type->list && !type->one_entry ? n : 1, parsed = 0;
+	size_t n_values = type->list && !type->one_entry ? n : 1;
 	_cleanup_free_ char *values = NULL;
 	int r = 0;
 
-	if (type->list && n_values + option_entries(s->option, conf) > CONF_LIST_MAX) {
-		strbuf_addf(in->why, "the list has more than %d entries", CONF_LIST_MAX);
-		return -EINVAL;
-	}
+	if (type->list && n_values + option_entries(s->option, conf) > CONF_LIST_MAX)
+		return strbuf_fail(in->why, -EINVAL, "the list has more than %d entries",
+				   CONF_LIST_MAX);
 	values = calloc(n_values + 1, type->size);
 	if (!values)
 		return -ENOMEM;
-	for (; r == 0 && parsed < n_values; in->word++) {
-		r = type->parse(in, values + parsed * type->size);
-		parsed += r == 0;
-	}
+	for (size_t i = 0; r == 0 && i < n_values; i++, in->word++)
+		r = type->parse(in, values + i * type->size);
 	if (r == 0)
 		r = store(s, values, n_values, conf);
 	if (r < 0)
-		free_values(type, values, parsed);
+		free_values(type, values, n_values);
 	return r;
 }
 
@@ -187,8 +184,7 @@ static int set_words(const struct option_setting *s, struct option_input *in,
 			option_clear(s->option, conf);
 			return option_set_origin(s->option, conf, s->origin);
 		}
-		strbuf_add(in->why, "the value is empty");
-		return -EINVAL;
+		return strbuf_fail(in->why, -EINVAL, "the value is empty");
 	}
 	if (words->n > 1 && !type->list && !type->command) {
 		strbuf_add_quoted_bytes(in->why, s->text, words->text_len);

@@ -24,10 +24,8 @@ static int command_parse(const struct option_input *in, void *ret)
 {
 	const char *program = *in->word;
 
-	if (*program == '\0') {
-		strbuf_add(in->why, "the program's name is empty");
-		return -EINVAL;
-	}
+	if (*program == '\0')
+		return strbuf_fail(in->why, -EINVAL, "the program's name is empty");
 	if (is_assignment(program)) {
 		strbuf_refuse(in->why, program,
 			      "is not a program, and no shell is run: write environment = ");
@@ -58,10 +56,9 @@ static int wrap_parse(const struct option_input *in, void *ret)
 	struct conf_wrap *wrap = ret;
 	int64_t slot;
 
-	if (!in->number) {
-		strbuf_add(in->why, "the key has no number of a slot, as in wrap.0");
-		return -EINVAL;
-	}
+	if (!in->number)
+		return strbuf_fail(in->why, -EINVAL,
+				   "the key has no number of a slot, as in wrap.0");
 	if (units_parse_count(in->number, &slot) != 0 || slot >= CONF_SLOTS_MAX)
 		return strbuf_refuse(in->why, in->number, "is not the number of a slot");
 	wrap->slot = (unsigned)slot;
