@@ -1,11 +1,14 @@
 #include "conf_read.h"
 
-#include "config/ini.h"
 #include "base/nearest.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+
+#define LINE_MAX_BYTES 65536
+#define NAME_MAX_BYTES 127 /* what is longer is cut: it is none of ours, and only shown */
 
 struct reader {
 	struct conf_errors *errors;
@@ -26,6 +29,61 @@ bool conf_name_ok(const char *name, size_t len)
 	return len >= 1 && len <= SERVICE_NAME_MAX;
 }
 
+/* --- lines --------------------------------------------------------------------------- */
+
+static void trim(const char **text, size_t *len)
+{
+	while (*len > 0 && memchr(" \t", **text, 2)) {
+		(*text)++;
+		(*len)--;
+	}
+	while (*len > 0 && memchr(" \t", (*text)[*len - 1], 2))
+		(*len)--;
+}
+
+/* What no line may hold, or NULL. */
+static const char *bad_bytes(const char *line, size_t len)
+{
+	const unsigned char *s = (const unsigned char *)line;
+
+	if (len > LINE_MAX_BYTES)
+		return "the line is longer than 65536 bytes";
+	for (size_t i = 0; i < len;) {
+		size_t n = 1;
+
+		if (s[i] == '\0')
+			return "the line holds a NUL byte: this is not a text file";
+		if ((s[i] < 0x20 && s[i] != '\t') || s[i] == 0x7f)
+			return "the line holds a control character";
+		if (s[i] >= 0x80)
+			n = utf8_len(s + i, len - i);
+		if (n == 0)
+			return "the line is not valid UTF-8";
+		i += n;
+	}
+	return NULL;
+}
+
+/* "BEFORE", what is wrong in quotes, "AFTER" */
+static void refuse(struct reader *reader, const char *before, const char *what, size_t len,
+		   const char *after)
+{
+	STRBUF(text, 512);
+
+	strbuf_add(&text, before);
+	strbuf_add_quoted_bytes(&text, what, len);
+	strbuf_add(&text, after);
+	conf_errors_add(reader->errors, reader->line, "%s", text.text);
+}
+
+static void add_name(const char *name, size_t len, struct strbuf *out)
+{
+	trim(&name, &len);
+	strbuf_add_bytes(out, name, len);
+}
+
+/* --- sections ------------------------------------------------------------------------ */
+
 /* As a header has them. */
 static const char *const kind_names[] = {
 	[SECTION_BROKER] = "broker",
@@ -39,8 +97,6 @@ static void add_header(struct strbuf *out, const struct conf_section *section)
 	strbuf_addf(out, "[%s%s%s]", kind_names[section->kind], *section->name ? ":" : "",
 		    section->name);
 }
-
-/* --- sections ------------------------------------------------------------------------ */
 
 static void unknown_section(struct reader *reader, const char *name)
 {
@@ -69,7 +125,6 @@ static void unknown_section(struct reader *reader, const char *name)
 static bool identify(struct reader *reader, const char *name, struct conf_section *ret)
 {
 	static const char prefix[] = "service:";
-	STRBUF(shown, 200);
 
 	for (ret->kind = SECTION_BROKER; ret->kind < SECTION_SERVICE; ret->kind++)
 		if (!strcmp(name, kind_names[ret->kind]))
@@ -83,11 +138,9 @@ static bool identify(struct reader *reader, const char *name, struct conf_sectio
 		strcpy(ret->name, name);
 		return true;
 	}
-	strbuf_add_quoted(&shown, name);
-	conf_errors_add(reader->errors, reader->line,
-			"%s is not a service name; allowed: 1 to %d letters, digits, \"_\" and "
-			"\"-\"",
-			shown.text, SERVICE_NAME_MAX);
+	static_assert(SERVICE_NAME_MAX == 32, "as the message says");
+	refuse(reader, "", name, strlen(name),
+	       " is not a service name; allowed: 1 to 32 letters, digits, \"_\" and \"-\"");
 	return false;
 }
 
@@ -103,16 +156,13 @@ static struct conf_section *find_place(struct conf_sections *sections,
 	return NULL;
 }
 
-static int open_section(struct reader *reader, const char *name)
+static int add_section(struct reader *reader, const char *name)
 {
 	struct conf_section section = { .line = reader->line }, *place, *bigger;
 	struct conf_sections *sections = reader->sections;
 
-	reader->begun = true;
-	reader->section = NULL;
 	if (!identify(reader, name, &section))
 		return 0;
-
 	place = find_place(sections, &section);
 	if (place && place->line) {
 		STRBUF(header, 64);
@@ -138,6 +188,30 @@ static int open_section(struct reader *reader, const char *name)
 	*place = section;
 	reader->section = place;
 	return 0;
+}
+
+/* @line begins with a bracket. */
+static int read_header(struct reader *reader, const char *line, size_t len)
+{
+	const char *close = memchr(line, ']', len), *after;
+	STRBUF(name, NAME_MAX_BYTES + 1);
+	size_t left;
+
+	reader->begun = true;
+	reader->section = NULL;
+	if (!close) {
+		refuse(reader, "", line, len, " has no closing bracket: write [section]");
+		return 0;
+	}
+	after = close + 1;
+	left = len - (size_t)(after - line);
+	trim(&after, &left);
+	if (left > 0 && *after != '#' && *after != ';') {
+		refuse(reader, "nothing may follow [section], but there is ", after, left, "");
+		return 0;
+	}
+	add_name(line + 1, (size_t)(close - line) - 1, &name);
+	return add_section(reader, name.text);
 }
 
 /* --- settings ------------------------------------------------------------------------ */
@@ -168,31 +242,25 @@ static void unknown_key(struct reader *reader, enum option_section options, cons
 	conf_errors_add(reader->errors, reader->line, "%s", text.text);
 }
 
-static int add_setting(struct reader *reader, const struct ini_item *item)
+static int add_setting(struct reader *reader, const char *key, const char *text, size_t len)
 {
 	struct conf_section *section = reader->section;
-	enum option_section options;
-	const struct option_setting *twin;
-	struct option_setting *added;
-	const struct option *option;
+	enum option_section options =
+		section->kind == SECTION_BROKER ? OPTION_BROKER : OPTION_SERVICE;
 	const char *number;
+	const struct option *option = option_find_key(options, key, &number);
+	const struct option_setting *twin = NULL;
+	struct option_setting *added;
 
-	if (!reader->begun)
-		conf_errors_add(reader->errors, reader->line,
-				"a key before the first section; begin with [service:NAME]");
-	reader->begun = true;
-	if (!section)
-		return 0;
-	options = section->kind == SECTION_BROKER ? OPTION_BROKER : OPTION_SERVICE;
-	option = option_find_key(options, item->name, &number);
 	if (!option) {
-		unknown_key(reader, options, item->name);
+		unknown_key(reader, options, key);
 		return 0;
 	}
-	twin = option->type->list ? NULL : conf_section_find(section, option);
+	if (!option->type->list)
+		twin = conf_section_find(section, option);
 	if (twin) {
 		conf_errors_add(reader->errors, reader->line,
-				"%s is given a second time; the first is in line %u", item->name,
+				"%s is given a second time; the first is in line %u", key,
 				twin->origin.line);
 		return 0;
 	}
@@ -208,8 +276,8 @@ static int add_setting(struct reader *reader, const struct ini_item *item)
 	added += section->n++;
 	*added = (struct option_setting){
 		.option = option,
-		.text = item->value,
-		.len = item->value_len,
+		.text = text,
+		.len = len,
 		.origin.kind = section->kind == SECTION_DEFAULTS ? ORIGIN_DEFAULTS : ORIGIN_FILE,
 		.origin.line = reader->line,
 	};
@@ -219,40 +287,64 @@ static int add_setting(struct reader *reader, const struct ini_item *item)
 	return 0;
 }
 
+static int read_setting(struct reader *reader, const char *line, size_t len)
+{
+	const char *equals = memchr(line, '=', len), *value;
+	STRBUF(key, NAME_MAX_BYTES + 1);
+	size_t left;
+
+	if (!equals || equals == line) {
+		refuse(reader, "", line, len, " is neither [section] nor key = value");
+		return 0;
+	}
+	if (!reader->begun)
+		conf_errors_add(reader->errors, reader->line,
+				"a key before the first section; begin with [service:NAME]");
+	reader->begun = true;
+	if (!reader->section)
+		return 0;
+	add_name(line, (size_t)(equals - line), &key);
+	value = equals + 1;
+	left = len - (size_t)(value - line);
+	trim(&value, &left);
+	return add_setting(reader, key.text, value, left);
+}
+
 /* --- the file ------------------------------------------------------------------------ */
+
+static int read_line(struct reader *reader, const char *line, size_t len)
+{
+	const char *problem = bad_bytes(line, len);
+
+	if (problem) {
+		conf_errors_add(reader->errors, reader->line, "%s", problem);
+		return 0;
+	}
+	trim(&line, &len);
+	if (len == 0 || *line == '#' || *line == ';')
+		return 0;
+	return *line == '[' ? read_header(reader, line, len) : read_setting(reader, line, len);
+}
 
 int conf_read(const char *text, size_t len, struct conf_errors *errors, struct conf_sections *ret)
 {
 	struct reader reader = { .errors = errors, .sections = ret };
-	struct ini_item item;
-	struct ini ini;
+	const char *end = text + len;
 	int r = 0;
 
 	*ret = (struct conf_sections){ .defaults.kind = SECTION_DEFAULTS };
-	ini_init(&ini, text, len);
-	while (r == 0) {
-		STRBUF(why, 512);
-		enum ini_kind kind = ini_next(&ini, &item, &why);
+	if (len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3))
+		text += 3;
+	while (r == 0 && text < end) {
+		const char *newline = memchr(text, '\n', (size_t)(end - text));
+		const char *line = text;
 
-		reader.line = ini.line;
-		switch (kind) {
-		case INI_END:
-			return 0;
-		case INI_SECTION:
-			r = open_section(&reader, item.name);
-			break;
-		case INI_SETTING:
-			r = add_setting(&reader, &item);
-			break;
-		case INI_BAD_SECTION:
-			reader.begun = true;
-			reader.section = NULL;
-			conf_errors_add(errors, ini.line, "%s", why.text);
-			break;
-		case INI_BAD:
-			conf_errors_add(errors, ini.line, "%s", why.text);
-			break;
-		}
+		len = (size_t)((newline ? newline : end) - line);
+		text = newline ? newline + 1 : end;
+		if (len > 0 && line[len - 1] == '\r')
+			len--;
+		reader.line++;
+		r = read_line(&reader, line, len);
 	}
 	return r;
 }

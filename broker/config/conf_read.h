@@ -2,6 +2,14 @@
  * conf_read - from the lines of a file to sections of settings whose keys are
  * known, each with its option. What the values mean is conf_build.c's business.
  *
+ *	# a comment, ; too
+ *	[section]
+ *	key = value		# value: raw, see words.h for comment and quotes
+ *
+ * A line cannot be continued. Blanks around names, "=" and values do not count. Lines end
+ * with LF or CRLF; a byte order mark at the start is skipped. A bad line costs that line
+ * only, and a bad [section] its settings too: reading goes on after them.
+ *
  * Settings point into the text of the file.
  */
 #pragma once

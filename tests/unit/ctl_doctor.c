@@ -1,7 +1,7 @@
 /* links: broker/ctl/doctor_judge broker/ctl/doctor_text broker/base/buf */
 /* links: broker/base/json broker/base/strbuf broker/base/address */
 /* links: broker/config/conf broker/config/conf_error broker/config/conf_read */
-/* links: broker/config/ini broker/base/nearest broker/config/option */
+/* links: broker/base/nearest broker/config/option */
 /* links: broker/config/option_table broker/config/option_list */
 /* links: broker/config/option_word broker/base/strlist */
 /* links: broker/base/units broker/base/words */
