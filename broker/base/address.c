@@ -103,22 +103,26 @@ int address_parse(const char *text, struct handoff_addr *ret, bool *ret_port_onl
 	return 0;
 }
 
-void address_format(const struct handoff_addr *addr, struct strbuf *out)
+struct address_text address_text(const struct handoff_addr *addr)
 {
 	char ip[INET6_ADDRSTRLEN] = "";
+	struct address_text text;
+	struct strbuf out;
 
+	strbuf_init(&out, text.text, sizeof(text.text));
 	if (addr->family == 4) {
 		inet_ntop(AF_INET, addr->ip, ip, sizeof(ip));
-		strbuf_addf(out, "%s:%u", ip, addr->port);
+		strbuf_addf(&out, "%s:%u", ip, addr->port);
 	} else if (addr->family == 6) {
 		inet_ntop(AF_INET6, addr->ip, ip, sizeof(ip));
-		strbuf_addf(out, "[%s", ip);
+		strbuf_addf(&out, "[%s", ip);
 		if (addr->scope_id)
-			strbuf_addf(out, "%%%u", addr->scope_id);
-		strbuf_addf(out, "]:%u", addr->port);
+			strbuf_addf(&out, "%%%u", addr->scope_id);
+		strbuf_addf(&out, "]:%u", addr->port);
 	} else {
-		strbuf_add(out, "none");
+		strbuf_add(&out, "none");
 	}
+	return text;
 }
 
 static bool all_zero(const uint8_t *bytes, size_t n)

@@ -20,7 +20,10 @@ int address_parse(const char *text, struct handoff_addr *ret, bool *ret_port_onl
 int address_parse_port(const char *text, uint16_t *ret);
 
 /* 127.0.0.1:80, [::1]:80, [fe80::1%2]:80; "none" where family is 0. */
-void address_format(const struct handoff_addr *addr, struct strbuf *out);
+struct address_text {
+	char text[64];
+};
+struct address_text address_text(const struct handoff_addr *addr);
 
 /* Whether both are the same to bind: family, port, address, zone and v6only. */
 bool address_equal(const struct handoff_addr *a, const struct handoff_addr *b);

@@ -91,7 +91,7 @@ static void add_listen(const struct conf *conf, const struct service_conf *sc, s
 	if (l->port_only)
 		strbuf_addf(out, "port %u", l->addr.port);
 	else
-		address_format(&l->addr, out);
+		strbuf_add(out, address_text(&l->addr).text);
 	if (conf->file)
 		strbuf_addf(out, " of [service:%s]", sc->name);
 }
@@ -132,9 +132,6 @@ static bool same_place(const struct conf_serve *a, const struct conf_serve *b)
 static void check_own(const struct conf *conf, const char *key, const struct conf_serve *own,
 		      unsigned line, struct conf_errors *errors)
 {
-	STRBUF(mine, 100);
-
-	address_format(&own->addr, &mine);
 	for (size_t i = 0; own->addr.family && i < conf->n_services; i++) {
 		const struct service_conf *sc = conf->services[i];
 		size_t at = find_overlap(sc, &own->addr);
@@ -145,7 +142,8 @@ static void check_own(const struct conf *conf, const char *key, const struct con
 		add_listen(conf, sc, at, &theirs);
 		conf_errors_add(errors, line,
 				"%s: %s cannot be bound beside %s in line %u; choose another port",
-				key, mine.text, theirs.text, line_of(sc, "listen", at));
+				key, address_text(&own->addr).text, theirs.text,
+				line_of(sc, "listen", at));
 	}
 }
 

@@ -52,9 +52,8 @@ static uint16_t app_port_of(const struct service_conf *sc, const struct conf_lis
 
 static void add_clause(struct strbuf *out, const struct conf_listen *l, const char *what)
 {
-	strbuf_add(out, out->len ? "; the listener " : "the listener ");
-	address_format(&l->addr, out);
-	strbuf_add(out, what);
+	strbuf_addf(out, "%sthe listener %s%s", out->len ? "; " : "", address_text(&l->addr).text,
+		    what);
 }
 
 static void add_listeners(const struct service_conf *a, const struct service_conf *b,

@@ -107,7 +107,7 @@ static void listen_format(const struct option *opt, const void *value, struct st
 	if (l->port_only)
 		strbuf_addf(out, "%u", l->addr.port);
 	else
-		address_format(&l->addr, out);
+		strbuf_add(out, address_text(&l->addr).text);
 	if (l->app_port != l->addr.port)
 		strbuf_addf(out, " for %u", l->app_port);
 }

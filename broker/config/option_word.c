@@ -322,7 +322,7 @@ static void serve_format(const struct option *opt, const void *value, struct str
 	const struct conf_serve *serve = value;
 
 	if (serve->addr.family)
-		address_format(&serve->addr, out);
+		strbuf_add(out, address_text(&serve->addr).text);
 	else
 		text_format(opt, &serve->path, out);
 }

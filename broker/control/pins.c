@@ -46,13 +46,11 @@ static void add_left_alone(const struct service *s, const struct pin_source *sou
 {
 	for (size_t i = 0; i < s->dispatch.pins.n; i++) {
 		const struct pin *p = &s->dispatch.pins.pin[i];
-		STRBUF(text, 64);
 
 		if (p->kind != PIN_DEBUG || !pin_fits(p, source, worker))
 			continue;
-		pin_source_format(&p->source, &text);
 		strbuf_addf(out, "%sthe pin of %s to %s stays until its debugging session ends",
-			    out->len ? "; " : "", text.text, p->worker);
+			    out->len ? "; " : "", pin_source_text(&p->source).text, p->worker);
 	}
 }
 

@@ -76,8 +76,6 @@ static void judge_program(const struct doctor_program *p, struct doctor_notes *n
 
 static void judge_sockets(const struct doctor_process *p, struct doctor_notes *notes)
 {
-	STRBUF(text, 80);
-
 	if (p->other_network)
 		note(notes, "it is in another network namespace (a container): what it listens on "
 			    "cannot be seen from here");
@@ -86,9 +84,8 @@ static void judge_sockets(const struct doctor_process *p, struct doctor_notes *n
 		     p->unreadable ? " as far as can be seen" : "");
 	for (size_t i = 0; i < p->n_listeners; i++) {
 		const struct doctor_listener *l = &p->listeners[i];
+		const struct address_text text = address_text(&l->addr);
 
-		text.text[text.len = 0] = '\0';
-		address_format(&l->addr, &text);
 		if (is_debug_port(l))
 			note(notes,
 			     "%s looks like its debugger's port: private_ports leaves it to the "
@@ -210,13 +207,12 @@ static void add_listeners(const struct doctor_process *p, struct buf *out)
 {
 	for (size_t i = 0; i < p->n_listeners; i++) {
 		const struct doctor_listener *l = &p->listeners[i];
-		STRBUF(text, 80);
 
-		address_format(&l->addr, &text);
 		if (is_debug_port(l))
 			buf_addf(out, "private_ports = %u\n", l->addr.port);
 		else
-			buf_addf(out, "listen = %s for %u\n", text.text, l->addr.port);
+			buf_addf(out, "listen = %s for %u\n", address_text(&l->addr).text,
+				 l->addr.port);
 	}
 }
 

@@ -163,11 +163,9 @@ static void print_process(const struct doctor_process *p, struct buf *out)
 		 *p->cwd ? ", in " : "", p->cwd, children.text);
 	for (size_t i = 0; i < p->n_listeners; i++) {
 		const struct doctor_listener *l = &p->listeners[i];
-		STRBUF(address, 80);
 
-		address_format(&l->addr, &address);
-		add_line(out, "listens on", "%s (%s, pid %d%s)", address.text, l->name, (int)l->pid,
-			 l->holders > 1 ? ", and others" : "");
+		add_line(out, "listens on", "%s (%s, pid %d%s)", address_text(&l->addr).text,
+			 l->name, (int)l->pid, l->holders > 1 ? ", and others" : "");
 	}
 }
 
@@ -237,11 +235,9 @@ static void json_process(const struct doctor_process *p, struct buf *out)
 	json_array(out, "listens");
 	for (size_t i = 0; i < p->n_listeners; i++) {
 		const struct doctor_listener *l = &p->listeners[i];
-		STRBUF(text, 80);
 
-		address_format(&l->addr, &text);
 		json_object(out, NULL);
-		json_str(out, "address", text.text);
+		json_str(out, "address", address_text(&l->addr).text);
 		json_uint(out, "port", l->addr.port);
 		json_uint(out, "sockets", l->sockets);
 		json_uint(out, "holders", l->holders);

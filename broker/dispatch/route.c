@@ -75,9 +75,8 @@ bool route_has_room(struct endpoint *e)
 void route_say_off(const struct dispatch *d, const struct pin *pin, const char *reason,
 		   const char *message)
 {
-	STRBUF(source, 64);
+	const struct pin_source_text source = pin_source_text(&pin->source);
 
-	pin_source_format(&pin->source, &source);
 	log_event(LEVEL_INFO, "unpin", LOG_STR("service", d->service),
 		  LOG_STR("worker", pin->worker), LOG_STR("source", source.text),
 		  LOG_STR("kind", pin_kind_names[pin->kind]), LOG_STR("reason", reason),
@@ -99,12 +98,12 @@ void route_missed(struct endpoint *e, const struct handoff_addr *peer)
 {
 	struct dispatch *d = e->dispatch;
 	struct pin *pin = pins_match(&d->pins, peer);
-	STRBUF(source, 64);
+	struct pin_source_text source;
 
 	if (!pin || pin->missed)
 		return;
 	pin->missed = true;
-	pin_source_format(&pin->source, &source);
+	source = pin_source_text(&pin->source);
 	log_event(LEVEL_WARN, "pin-missed", LOG_STR("service", d->service),
 		  LOG_STR("worker", pin->worker), LOG_STR("source", source.text),
 		  LOG_STR("kind", pin_kind_names[pin->kind]),

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #define MAPPED_BITS 96 /* of ::ffff:0:0 */
@@ -90,9 +91,8 @@ int pin_source_parse(const char *text, struct pin_source *ret, struct strbuf *re
 		memset(source.ip + 4, 0, 12);
 	}
 	if (cut(source.ip, source.prefix)) {
-		STRBUF(network, 64);
+		const struct pin_source_text network = pin_source_text(&source);
 
-		pin_source_format(&source, &network);
 		return strbuf_refuse(
 			ret_error, text,
 			"is a host in the network %s: write %s for the network, %s for the host",
@@ -102,18 +102,18 @@ int pin_source_parse(const char *text, struct pin_source *ret, struct strbuf *re
 	return 0;
 }
 
-void pin_source_format(const struct pin_source *source, struct strbuf *out)
+struct pin_source_text pin_source_text(const struct pin_source *source)
 {
-	char host[INET6_ADDRSTRLEN];
+	struct pin_source_text text = { "any" };
+	size_t n;
 
-	if (!source->family) {
-		strbuf_add(out, "any");
-		return;
-	}
-	(void)inet_ntop(source->family == 4 ? AF_INET : AF_INET6, source->ip, host, sizeof(host));
-	strbuf_add(out, host);
-	if (source->prefix != bits_of(source->family))
-		strbuf_addf(out, "/%u", source->prefix);
+	if (source->family)
+		(void)inet_ntop(source->family == 4 ? AF_INET : AF_INET6, source->ip, text.text,
+				sizeof(text.text));
+	n = strlen(text.text);
+	if (source->family && source->prefix != bits_of(source->family))
+		(void)snprintf(text.text + n, sizeof(text.text) - n, "/%u", source->prefix);
+	return text;
 }
 
 static bool is_equal(const struct pin_source *a, const struct pin_source *b)

@@ -50,7 +50,10 @@ struct pins {
 int pin_source_parse(const char *text, struct pin_source *ret, struct strbuf *ret_error);
 
 /* In the form that can be parsed; a host without its prefix length; "any" for all sources. */
-void pin_source_format(const struct pin_source *source, struct strbuf *out);
+struct pin_source_text {
+	char text[64];
+};
+struct pin_source_text pin_source_text(const struct pin_source *source);
 
 extern const char *const pin_kind_names[];
 

@@ -33,11 +33,9 @@ static void take_process(const struct master *m, struct metrics_snapshot *s)
 static void take_listener(const struct listener *l, size_t service, struct metrics_listener *ret)
 {
 	struct tcp_counts counts;
-	STRBUF(address, sizeof(ret->address));
 
-	address_format(&l->addr, &address);
 	*ret = (struct metrics_listener){ .service = service, .accepted = l->accepted };
-	memcpy(ret->address, address.text, address.len + 1);
+	memcpy(ret->address, address_text(&l->addr).text, sizeof(ret->address));
 	if (tcp_count(l->fd, &counts) < 0)
 		return;
 	ret->asked = true;

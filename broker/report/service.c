@@ -184,13 +184,11 @@ static const char *listener_state(const struct listener *l)
 static void write_listener(const struct listener *l, struct buf *out)
 {
 	struct tcp_counts counts;
-	STRBUF(text, 80);
 
-	address_format(&l->addr, &text);
 	json_begin(out);
 	json_str(out, "type", "listener");
 	json_str(out, "service", l->dispatch->service);
-	json_str(out, "address", text.text);
+	json_str(out, "address", address_text(&l->addr).text);
 	json_uint(out, "app_port", l->app_port);
 	json_bool(out, "automatic", l->automatic);
 	json_str(out, "state", listener_state(l));
@@ -213,13 +211,11 @@ void status_write_pins(const struct service *s, struct buf *out)
 {
 	for (size_t i = 0; i < s->dispatch.pins.n; i++) {
 		const struct pin *p = &s->dispatch.pins.pin[i];
-		STRBUF(source, 80);
 
-		pin_source_format(&p->source, &source);
 		json_begin(out);
 		json_str(out, "type", "pin");
 		json_str(out, "service", service_name(s));
-		json_str(out, "source", p->source.family ? source.text : NULL);
+		json_str(out, "source", p->source.family ? pin_source_text(&p->source).text : NULL);
 		json_str(out, "worker", p->worker);
 		json_str(out, "kind", pin_kind_names[p->kind]);
 		if (p->expires_ms)

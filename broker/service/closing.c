@@ -133,11 +133,10 @@ static void closing_step(struct service *s)
 
 void service_close_listener(struct listener *l)
 {
-	STRBUF(text, 80);
+	const struct address_text text = address_text(&l->addr);
 
 	if (l->closing)
 		return;
-	address_format(&l->addr, &text);
 	log_event(LEVEL_INFO, "unlisten", LOG_STR("service", l->dispatch->service),
 		  LOG_STR("address", text.text), LOG_MSG("closing %s", text.text));
 	begin_closing(l);

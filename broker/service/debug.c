@@ -85,7 +85,7 @@ static bool find_source(const struct worker *w, struct strbuf *out)
 	for (size_t i = 0; i < pins->n; i++)
 		if (pins->pin[i].kind == PIN_DEBUG &&
 		    pin_names(&pins->pin[i], w->name, w->generation)) {
-			pin_source_format(&pins->pin[i].source, out);
+			strbuf_add(out, pin_source_text(&pins->pin[i].source).text);
 			return true;
 		}
 	return false;

@@ -49,13 +49,12 @@ int service_add_listener(struct service *s, const struct handoff_addr *addr, uin
 			 bool automatic, int fd, struct listener **ret_listener)
 {
 	struct listener *l = listener_new(&s->dispatch, addr, app_port, automatic, fd);
-	STRBUF(text, 80);
+	const struct address_text text = address_text(addr);
 
 	if (!l)
 		return -ENOMEM;
 	if (ret_listener)
 		*ret_listener = l;
-	address_format(addr, &text);
 	log_event(LEVEL_INFO, "listen", LOG_STR("service", service_name(s)),
 		  LOG_STR("address", text.text), LOG_INT("port", addr->port),
 		  LOG_INT("app_port", app_port),
@@ -107,11 +106,10 @@ void service_close_unused(struct service *s)
 	struct endpoint *e, *e_tmp;
 
 	list_for_each_safe (l, l_tmp, &s->dispatch.listeners, link) {
-		STRBUF(text, 80);
+		const struct address_text text = address_text(&l->addr);
 
 		if (!l->automatic || !l->endpoint || service_wants_endpoint(s, l->endpoint))
 			continue;
-		address_format(&l->addr, &text);
 		log_event(LEVEL_INFO, "unlisten", LOG_STR("service", service_name(s)),
 			  LOG_STR("address", text.text),
 			  LOG_MSG("the app no longer asks for %s: closed", text.text));

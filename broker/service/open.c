@@ -16,12 +16,11 @@
 static void explain_overlap(const struct listener *l, const struct handoff_addr *addr,
 			    struct strbuf *error)
 {
-	strbuf_add(error, "listen = ");
-	address_format(addr, error);
-	strbuf_add(error, " cannot be bound beside ");
-	address_format(&l->addr, error);
-	strbuf_add(error, ", on which the broker listens now; such a change takes a restart of the "
-			  "broker");
+	strbuf_addf(
+		error,
+		"listen = %s cannot be bound beside %s, on which the broker listens now; such a "
+		"change takes a restart of the broker",
+		address_text(addr).text, address_text(&l->addr).text);
 }
 
 /* [::]:80 for a bare port, or 0.0.0.0:80 where the kernel has no IPv6. */
@@ -107,13 +106,10 @@ int reload_open_one(struct service *s, const struct service_conf *sc, struct ope
 
 		if (!l || l->dispatch == &s->dispatch || l->dispatch->stopping)
 			continue;
-		strbuf_addf(error, "[service:%s]: ", sc->name);
-		address_format(&l->addr, error);
-		strbuf_addf(error,
-			    " belongs to [service:%s] now; only a reload of all services "
-			    "moves it",
-			    l->dispatch->service);
-		return -EADDRINUSE;
+		return strbuf_fail(error, -EADDRINUSE,
+				   "[service:%s]: %s belongs to [service:%s] now; only a reload of "
+				   "all services moves it",
+				   sc->name, address_text(&l->addr).text, l->dispatch->service);
 	}
 	r = list_new(sc->n_listen, ret);
 	if (r == 0)

@@ -46,13 +46,11 @@ static void taken_off(struct service *s, const struct pin *pin, const char *reas
 {
 	STRBUF(message, 256);
 
-	if (pin->kind == PIN_NEXT) {
+	if (pin->kind == PIN_NEXT)
 		strbuf_addf(&message, "the next connection goes round as any other: %s", reason);
-	} else {
-		strbuf_add(&message, "connections of ");
-		pin_source_format(&pin->source, &message);
-		strbuf_addf(&message, " go to the round again: %s", reason);
-	}
+	else
+		strbuf_addf(&message, "connections of %s go to the round again: %s",
+			    pin_source_text(&pin->source).text, reason);
 	route_say_off(&s->dispatch, pin, reason, message.text);
 	let_go(s, pin);
 }
@@ -78,19 +76,16 @@ int service_pin(struct service *s, const struct pin *pin, struct strbuf *error)
 {
 	int64_t left = pin->expires_ms ? pin->expires_ms - loop_now(service_loop(s)) : 0;
 	struct pin old = { .worker = "" };
-	STRBUF(source, 64);
+	const struct pin_source_text source = pin_source_text(&pin->source);
 	STRBUF(until, 64);
 
-	if (!knows(s, pin->worker)) {
-		strbuf_addf(error, "service %s has no worker %s", service_name(s), pin->worker);
-		return -ENOENT;
-	}
-	if (pins_add(&s->dispatch.pins, pin, &old) < 0) {
-		strbuf_addf(error, "service %s already has %d pins: remove one first",
-			    service_name(s), PINS_MAX);
-		return -ENOSPC;
-	}
-	pin_source_format(&pin->source, &source);
+	if (!knows(s, pin->worker))
+		return strbuf_fail(error, -ENOENT, "service %s has no worker %s", service_name(s),
+				   pin->worker);
+	if (pins_add(&s->dispatch.pins, pin, &old) < 0)
+		return strbuf_fail(error, -ENOSPC,
+				   "service %s already has %d pins: remove one first",
+				   service_name(s), PINS_MAX);
 	if (left > 0) {
 		strbuf_add(&until, " for ");
 		units_add_duration(&until, left);

@@ -122,7 +122,7 @@ static void adopt(struct greeting *g, struct worker *w, const struct handoff_hel
 static void join(struct greeting *g, struct worker *w, const struct handoff_hello *hello)
 {
 	STRBUF(reason, HANDOFF_REASON_SIZE);
-	STRBUF(text, 80);
+	const struct address_text text = address_text(&hello->addr);
 	struct endpoint *e;
 	struct channel *c;
 	pid_t pid = g->peer.pid;
@@ -143,7 +143,6 @@ static void join(struct greeting *g, struct worker *w, const struct handoff_hell
 		channel_close(c);
 		return;
 	}
-	address_format(&hello->addr, &text);
 	log_event(LEVEL_DEBUG, "channel", LOG_WORKER_PID(w, pid), LOG_STR("address", text.text),
 		  LOG_MSG("listens on %s", text.text));
 	service_worker_listens(w);

@@ -26,9 +26,7 @@ void bind_error_explain(const struct handoff_addr *addr, int error, struct strbu
 	struct port_user user = { .addr = addr };
 	pid_t pid = 0;
 
-	strbuf_add(reason, "cannot listen on ");
-	address_format(addr, reason);
-	strbuf_addf(reason, ": %s", strerror(-error));
+	strbuf_addf(reason, "cannot listen on %s: %s", address_text(addr).text, strerror(-error));
 	switch (-error) {
 	case EADDRINUSE:
 		(void)sockdiag_dump(1u << TCP_LISTEN, addr->port, uses_port, &user);

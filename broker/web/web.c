@@ -356,7 +356,7 @@ static void server_open(struct web_server *server, const struct conf_serve *serv
 	if (serve->path)
 		strbuf_add_escaped(&where, serve->path, strlen(serve->path));
 	else
-		address_format(&serve->addr, &where);
+		strbuf_add(&where, address_text(&serve->addr).text);
 	r = acceptor_start(&server->acceptor, loop_of(server->web), fd);
 	if (r < 0) {
 		log_event(LEVEL_ERROR, "metrics", LOG_STR("address", where.text),

@@ -29,9 +29,8 @@ static bool list_own(void *arg, const struct sockdiag_socket *s)
 		if (!proc_holds_socket(pid, s->inode))
 			continue;
 		proc_name(pid, name, sizeof(name));
-		strbuf_add(own->out, own->n++ ? ", " : "");
-		address_format(&s->local, own->out);
-		strbuf_addf(own->out, " (%s, pid %d)", name, (int)pid);
+		strbuf_addf(own->out, "%s%s (%s, pid %d)", own->n++ ? ", " : "",
+			    address_text(&s->local).text, name, (int)pid);
 		break;
 	}
 	return true;
@@ -64,11 +63,9 @@ void worker_explain_timeout(const struct worker *w)
 		strbuf_addf(&text, "; expected, because of `listen`: port %s", missing.text);
 	if (!list_empty(&w->taker.channels)) {
 		strbuf_add(&text, "; it listens through the broker on ");
-		list_for_each (c, &w->taker.channels, link) {
-			if (c->link.prev != &w->taker.channels)
-				strbuf_add(&text, ", ");
-			address_format(&c->endpoint->app_addr, &text);
-		}
+		list_for_each (c, &w->taker.channels, link)
+			strbuf_addf(&text, "%s%s", c->link.prev != &w->taker.channels ? ", " : "",
+				    address_text(&c->endpoint->app_addr).text);
 	}
 	if (own.n)
 		strbuf_addf(

@@ -17,19 +17,22 @@ static struct handoff_addr parse(const char *text, bool *ret_port_only)
 
 TEST(an_address_comes_back_as_it_was_written)
 {
-	static const char *const texts[] = { "0.0.0.0:80",    "127.0.0.1:65535",
-					     "255.1.2.3:1",   "[::]:8080",
-					     "[::1]:80",      "[2001:db8::17]:443",
-					     "[fe80::1%2]:80" };
+	static const char *const texts[] = { "0.0.0.0:80",
+					     "127.0.0.1:65535",
+					     "255.1.2.3:1",
+					     "[::]:8080",
+					     "[::1]:80",
+					     "[2001:db8::17]:443",
+					     "[fe80::1%2]:80",
+					     "[1111:2222:3333:4444:5555:6666:7777:8888%4294967295]:"
+					     "65535" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
 		bool port_only = true;
 		struct handoff_addr addr = parse(texts[i], &port_only);
-		STRBUF(text, 64);
 
 		CHECK(!port_only);
-		address_format(&addr, &text);
-		CHECK_STR(text.text, texts[i]);
+		CHECK_STR(address_text(&addr).text, texts[i]);
 	}
 }
 
@@ -40,20 +43,15 @@ TEST(a_port_alone_is_every_address)
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
 		bool port_only = false;
 		struct handoff_addr addr = parse(texts[i], &port_only);
-		STRBUF(text, 64);
 
 		CHECK(port_only);
-		address_format(&addr, &text);
-		CHECK_STR(text.text, "[::]:8080");
+		CHECK_STR(address_text(&addr).text, "[::]:8080");
 	}
 }
 
 TEST(no_address_at_all_has_a_text_too)
 {
-	STRBUF(text, 64);
-
-	address_format(&(struct handoff_addr){ 0 }, &text);
-	CHECK_STR(text.text, "none");
+	CHECK_STR(address_text(&(struct handoff_addr){ 0 }).text, "none");
 }
 
 TEST(a_bad_address_says_what_to_write)

@@ -128,10 +128,7 @@ TEST(listen_says_where_and_for_which_port)
 
 	CHECK_EQ(sc->n_listen, ARRAY_SIZE(want));
 	for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
-		STRBUF(addr, 64);
-
-		address_format(&sc->listen[i].addr, &addr);
-		CHECK_STR(addr.text, want[i].addr);
+		CHECK_STR(address_text(&sc->listen[i].addr).text, want[i].addr);
 		CHECK_EQ(sc->listen[i].port_only, want[i].port_only);
 		CHECK_EQ(sc->listen[i].addr.flags, want[i].v6only ? HANDOFF_V6ONLY : 0);
 		CHECK_EQ(sc->listen[i].app_port, want[i].app_port);

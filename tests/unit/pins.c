@@ -64,17 +64,13 @@ TEST(a_source_is_read_and_written)
 
 	for (size_t i = 0; i < ARRAY_SIZE(same); i++) {
 		struct pin_source source = source_of(same[i]);
-		STRBUF(text, 64);
 
-		pin_source_format(&source, &text);
-		CHECK_STR(text.text, same[i]);
+		CHECK_STR(pin_source_text(&source).text, same[i]);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(other); i++) {
 		struct pin_source source = source_of(other[i][0]);
-		STRBUF(text, 64);
 
-		pin_source_format(&source, &text);
-		CHECK_STR(text.text, other[i][1]);
+		CHECK_STR(pin_source_text(&source).text, other[i][1]);
 	}
 }
 
