@@ -144,7 +144,7 @@ static int load(const struct arguments *args, struct conf **ret)
 	if (args->file) {
 		r = config_file_load(args->file, ret, &error);
 	} else {
-		facts = config_file_facts(NULL, base_dir, sizeof(base_dir));
+		facts = config_file_facts(NULL, base_dir);
 		r = conf_from_command(args->command, args->workers, args->listen, args->n_listen,
 				      &facts, ret, &error);
 	}

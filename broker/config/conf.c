@@ -2,18 +2,14 @@
 
 #include "config/option.h"
 
-#include <errno.h>
 #include <string.h>
 
-static void free_options(enum option_section section, void *conf, struct conf_origins *origins)
+static void free_options(enum option_section section, void *conf)
 {
-	for (size_t i = 0; i < option_count; i++) {
-		if (option_table[i].section == section)
-			option_clear(&option_table[i], conf);
-		if (origins)
-			free(origins[i].of);
-	}
-	free(origins);
+	const struct option *opt;
+
+	for_each_option (opt, section)
+		option_clear(opt, conf);
 }
 
 struct service_conf *service_conf_ref(struct service_conf *sc)
@@ -30,27 +26,8 @@ void service_conf_unref(struct service_conf *sc)
 	assert(sc->refs > 0);
 	if (--sc->refs > 0)
 		return;
-	free_options(OPTION_SERVICE, sc, sc->origins);
-	free(sc->name);
+	free_options(OPTION_SERVICE, sc);
 	free(sc);
-}
-
-int service_conf_new(const char *name, unsigned line, struct service_conf **ret)
-{
-	struct service_conf *sc = calloc(1, sizeof(*sc));
-
-	if (!sc)
-		return -ENOMEM;
-	sc->refs = 1;
-	sc->line = line;
-	sc->name = strdup(name);
-	sc->origins = calloc(option_count, sizeof(*sc->origins));
-	if (!sc->name || !sc->origins) {
-		service_conf_unref(sc);
-		return -ENOMEM;
-	}
-	*ret = sc;
-	return 0;
 }
 
 void conf_free(struct conf *conf)
@@ -60,27 +37,9 @@ void conf_free(struct conf *conf)
 	for (size_t i = 0; i < conf->n_services; i++)
 		service_conf_unref(conf->services[i]);
 	free(conf->services);
-	free_options(OPTION_BROKER, &conf->broker, conf->broker.origins);
+	free_options(OPTION_BROKER, &conf->broker);
 	free(conf->file);
 	free(conf);
-}
-
-int conf_new(const char *file, size_t n_services, struct conf **ret)
-{
-	struct conf *conf = calloc(1, sizeof(*conf));
-
-	if (!conf)
-		return -ENOMEM;
-	conf->services = calloc(n_services + 1, sizeof(struct service_conf *));
-	conf->broker.origins = calloc(option_count, sizeof(*conf->broker.origins));
-	if (file)
-		conf->file = strdup(file);
-	if (!conf->services || !conf->broker.origins || (file && !conf->file)) {
-		conf_free(conf);
-		return -ENOMEM;
-	}
-	*ret = conf;
-	return 0;
 }
 
 struct service_conf *conf_find_service(const struct conf *conf, const char *name)

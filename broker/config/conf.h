@@ -1,5 +1,5 @@
 /*
- * conf - makes, shares and frees a configuration, and finds things in it.
+ * conf - shares and frees a configuration, and finds things in it.
  *
  * A struct conf is built whole or not at all (conf_build.h) and never changes
  * afterwards. A reload builds a second one beside it; workers keep the struct
@@ -8,10 +8,6 @@
 #pragma once
 
 #include "config/types.h"
-
-/* All zero but for room for services and origins; @file NULL: command line. 0 or -ENOMEM. */
-int conf_new(const char *file, size_t n_services, struct conf **ret);
-int service_conf_new(const char *name, unsigned line, struct service_conf **ret);
 
 void conf_free(struct conf *conf); /* NULL is fine. Services live on while somebody holds them. */
 

@@ -2,35 +2,180 @@
 
 #include "config/conf.h"
 #include "config/conf_check.h"
-#include "config/conf_fill.h"
-#include "config/origin.h"
+#include "config/conf_read.h"
 #include "base/strlist.h"
 
 #include <errno.h>
 #include <string.h>
 
-/* Completes the listeners from other options of the service. */
-static void finish_listeners(struct service_conf *sc)
-{
-	const struct option *option = option_find(OPTION_SERVICE, "listen");
+struct builder {
+	const struct conf_facts *facts;
+	struct conf_errors errors;
+	struct conf_sections sections;
+	char *const *argv; /* the one service's command; NULL: each section has its own */
+	bool clean;	   /* every value that was given to the last fill() is good */
+};
 
-	for (size_t i = 0; i < sc->n_listen; i++) {
-		sc->listen[i].line = origin_line(option, sc, i);
-		if (sc->v6only && sc->listen[i].addr.family == 6)
-			sc->listen[i].addr.flags |= HANDOFF_V6ONLY;
+/* --- from settings to one struct broker_conf or service_conf ------------------------- */
+
+/*
+ * Two entries with one name: in one section that is a mistake, and against
+ * [defaults] the service's own takes the place of the other. @at: the first
+ * entry that is new.
+ */
+static void settle_names(struct builder *b, const struct option *opt, void *conf, size_t at)
+{
+	while (at < option_entries(opt, conf)) {
+		size_t twin = option_find_same(opt, conf, at, conf);
+		struct conf_origin from = option_origin(opt, conf, at);
+		struct conf_origin first = option_origin(opt, conf, twin);
+
+		if (twin < at && from.kind != first.kind) {
+			/* All that follow move up by one, so the next is at @at already. */
+			option_remove(opt, conf, twin);
+			continue;
+		}
+		if (twin < at) {
+			STRBUF(name, 300);
+
+			option_add_entry_name(opt, conf, at, &name);
+			conf_errors_add(&b->errors, from.line,
+					"%s is set a second time; the first is in line %u",
+					name.text, first.line);
+			b->clean = false;
+		}
+		at++;
 	}
 }
 
-static int make_service(struct conf_builder *b, const struct conf_section *own,
-			enum origin_kind own_kind, const struct conf_section *defaults,
-			struct service_conf **ret)
+static int apply(struct builder *b, const struct option_setting *setting, void *conf)
 {
-	struct service_conf *sc;
-	int r = service_conf_new(own->name, own->line, &sc);
+	const struct option *opt = setting->option;
+	size_t before = option_entries(opt, conf);
+	STRBUF(why, sizeof(((struct conf_error *)0)->text));
+	int r;
 
-	if (r < 0)
+	if (setting->origin.kind == ORIGIN_ENVIRONMENT)
+		strbuf_addf(&why, "$%s in the environment: ", opt->variable);
+	r = option_set(setting, b->facts, conf, &why);
+	if (r == 0)
+		settle_names(b, opt, conf, before);
+	if (r != -EINVAL)
 		return r;
-	r = conf_fill(b, OPTION_SERVICE, sc, own, own_kind, defaults);
+	assert(setting->origin.kind != ORIGIN_DEFAULT); /* our own table */
+	conf_errors_add(&b->errors, setting->origin.line, "%s", why.text);
+	b->clean = false;
+	return 0;
+}
+
+static struct option_setting setting_of(const struct option *opt, const char *text,
+					enum origin_kind kind)
+{
+	return (struct option_setting){
+		.option = opt,
+		.text = text,
+		.len = strlen(text),
+		.origin.kind = kind,
+	};
+}
+
+/* @text NULL: nothing is said. */
+static int apply_text(struct builder *b, const struct option *opt, const char *text,
+		      enum origin_kind kind, void *conf)
+{
+	struct option_setting setting = setting_of(opt, text ? text : "", kind);
+
+	return text ? apply(b, &setting, conf) : 0;
+}
+
+/* All that @section says of @opt. */
+static int apply_section(struct builder *b, const struct option *opt,
+			 const struct conf_section *section, void *conf)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < section->n; i++)
+		if (section->settings[i].option == opt)
+			r = apply(b, &section->settings[i], conf);
+	return r;
+}
+
+static const char *variable_of(const struct option *opt, const struct conf_facts *facts)
+{
+	const char *value = NULL;
+
+	if (opt->variable && !strcmp(opt->variable, "WORKER_COUNT"))
+		value = facts->worker_count;
+	return value && *value ? value : NULL;
+}
+
+/*
+ * Fills @conf, which is new. A single value has the default first, so that a
+ * bad one leaves a good one in its place and the checks that follow see no
+ * nonsense. A list has that of [defaults] first, and the section's own is added
+ * to it. 0 or -ENOMEM: a bad value is no failure of a step, it goes to the
+ * errors, so that all of them are found.
+ */
+static int fill(struct builder *b, enum option_section options, const struct conf_section *own,
+		const struct conf_section *defaults, void *conf)
+{
+	const struct option *opt;
+
+	b->clean = true;
+	for_each_option (opt, options) {
+		bool own_has = conf_section_find(own, opt);
+		int r = apply_text(b, opt, opt->fallback, ORIGIN_DEFAULT, conf);
+
+		if (r == 0 && !own_has && !conf_section_find(defaults, opt))
+			r = apply_text(b, opt, variable_of(opt, b->facts), ORIGIN_ENVIRONMENT,
+				       conf);
+		if (r == 0 && (opt->type->list || !own_has))
+			r = apply_section(b, opt, defaults, conf);
+		if (r == 0)
+			r = apply_section(b, opt, own, conf);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* --- from sections to a struct conf -------------------------------------------------- */
+
+static const struct conf_section no_section;
+
+/* With room for the services. NULL: there is no memory. */
+static struct conf *conf_new(const char *file, size_t n_services)
+{
+	struct conf *conf = calloc(1, sizeof(*conf));
+
+	if (!conf)
+		return NULL;
+	conf->services = calloc(n_services + 1, sizeof(struct service_conf *));
+	if (file)
+		conf->file = strdup(file);
+	if (conf->services && (!file || conf->file))
+		return conf;
+	conf_free(conf);
+	return NULL;
+}
+
+static int fill_broker(struct builder *b, struct conf *conf)
+{
+	return fill(b, OPTION_BROKER, &b->sections.broker, &no_section, &conf->broker);
+}
+
+static int make_service(struct builder *b, const struct conf_section *own,
+			const struct conf_section *defaults, struct service_conf **ret)
+{
+	struct service_conf *sc = calloc(1, sizeof(*sc));
+	int r;
+
+	if (!sc)
+		return -ENOMEM;
+	sc->refs = 1;
+	sc->line = own->line;
+	strcpy(sc->name, own->name);
+	r = fill(b, OPTION_SERVICE, own, defaults, sc);
 	/* An empty list is NULL, which service_conf.environment must not be. */
 	if (r == 0 && !sc->environment)
 		r = strlist_init(&sc->environment);
@@ -38,208 +183,130 @@ static int make_service(struct conf_builder *b, const struct conf_section *own,
 		service_conf_unref(sc);
 		return r;
 	}
-	finish_listeners(sc);
+	for (size_t i = 0; sc->v6only && i < sc->n_listen; i++)
+		if (sc->listen[i].addr.family == 6)
+			sc->listen[i].addr.flags |= HANDOFF_V6ONLY;
 	*ret = sc;
 	return 0;
 }
 
-/* Finds mistakes in [defaults] even where no service inherits them. */
-static int try_defaults(struct conf_builder *b, const struct conf_section *defaults)
+/* In place of a `command` line: the words are there already. */
+static int set_command(struct service_conf *sc, char *const *argv)
 {
-	struct service_conf *sc;
-	int r;
-
-	if (!defaults)
-		return 0;
-	r = make_service(b, defaults, ORIGIN_DEFAULTS, NULL, &sc);
-	if (r == 0)
-		service_conf_unref(sc);
-	return r;
-}
-
-static int make_services(struct conf_builder *b, const struct conf_sections *sections,
-			 struct conf *conf)
-{
-	const struct conf_section *defaults = conf_sections_find(sections, SECTION_DEFAULTS, NULL);
-	const struct option *command = option_find(OPTION_SERVICE, "command");
-
-	for (size_t i = 0; i < sections->n; i++) {
-		const struct conf_section *own = &sections->section[i];
-		int r;
-
-		if (own->kind != SECTION_SERVICE)
-			continue;
-		r = make_service(b, own, ORIGIN_FILE, defaults, &conf->services[conf->n_services]);
-		if (r < 0)
-			return r;
-		if (!conf_section_find(own, command) && !conf_section_find(defaults, command))
-			conf_errors_add(b->errors, own->line,
-					"[service:%s] has no command; write command = PROGRAM "
-					"ARGUMENTS",
-					own->name);
-		/* Where a value is bad already, a contradiction would blame the wrong line. */
-		if (b->clean)
-			conf_check_service(conf->services[conf->n_services], b->errors);
-		conf->n_services++;
-	}
-	conf_check_listeners(conf, b->errors);
-	return 0;
-}
-
-static int fill_broker(struct conf_builder *b, const struct conf_sections *sections,
-		       struct conf *conf)
-{
-	return conf_fill(b, OPTION_BROKER, &conf->broker,
-			 conf_sections_find(sections, SECTION_BROKER, NULL), ORIGIN_FILE, NULL);
-}
-
-/* Hands @conf over, or frees it if a step before failed (@r) or found mistakes. */
-static int finish(const struct conf_builder *b, int r, struct conf *conf, struct conf **ret)
-{
-	if (r == 0 && b->errors->n > 0)
-		r = -EINVAL;
-	if (r < 0)
-		conf_free(conf);
-	else
-		*ret = conf;
-	return r;
-}
-
-static int build(struct conf_builder *b, const char *file, const struct conf_sections *sections,
-		 struct conf **ret)
-{
-	struct conf *conf;
-	int r = conf_new(file, sections->n, &conf);
+	int r = strlist_copy(argv, &sc->command);
 
 	if (r < 0)
 		return r;
-	r = fill_broker(b, sections, conf);
+	return option_set_origin(option_find(OPTION_SERVICE, "command"), sc,
+				 (struct conf_origin){ .kind = ORIGIN_COMMAND_LINE });
+}
+
+static int add_service(struct builder *b, const struct conf_section *own, struct conf *conf)
+{
+	const struct option *command = option_find(OPTION_SERVICE, "command");
+	const struct conf_section *defaults = &b->sections.defaults;
+	struct service_conf *sc;
+	int r = make_service(b, own, defaults, &sc);
+
+	if (r < 0)
+		return r;
+	conf->services[conf->n_services++] = sc;
+	if (b->argv)
+		return set_command(sc, b->argv);
+	if (!conf_section_find(own, command) && !conf_section_find(defaults, command))
+		conf_errors_add(&b->errors, own->line,
+				"[service:%s] has no command; write command = PROGRAM ARGUMENTS",
+				own->name);
+	/* Where a value is bad already, a contradiction would blame the wrong line. */
+	if (b->clean)
+		conf_check_service(sc, &b->errors);
+	return 0;
+}
+
+/* @file NULL: command line. -EINVAL if there are mistakes, which are in @error then. */
+static int build(struct builder *b, const char *file, struct conf **ret, struct strbuf *error)
+{
+	struct conf *conf = conf_new(file, b->sections.n_services);
+	struct service_conf *tried = NULL;
+	int r = conf ? fill_broker(b, conf) : -ENOMEM;
+
+	/* Mistakes in [defaults] are found even where no service inherits them. */
+	if (r == 0 && b->sections.defaults.line)
+		r = make_service(b, &b->sections.defaults, &no_section, &tried);
+	service_conf_unref(tried);
+	for (size_t i = 0; r == 0 && i < b->sections.n_services; i++)
+		r = add_service(b, &b->sections.services[i], conf);
 	if (r == 0)
-		r = try_defaults(b, conf_sections_find(sections, SECTION_DEFAULTS, NULL));
+		conf_check_listeners(conf, &b->errors);
+	if (r == 0 && b->errors.n > 0) {
+		conf_errors_print(&b->errors, file ? file : "command line", error);
+		r = -EINVAL;
+	}
 	if (r == 0)
-		r = make_services(b, sections, conf);
-	return finish(b, r, conf, ret);
+		*ret = conf;
+	else
+		conf_free(conf);
+	return r;
 }
 
 int conf_parse(const char *file, const char *text, size_t len, const struct conf_facts *facts,
 	       struct conf **ret, struct strbuf *error)
 {
-	_cleanup_free_ struct conf_errors *errors = calloc(1, sizeof(*errors));
-	struct conf_builder b = { .facts = facts, .errors = errors };
-	struct conf_sections sections;
+	struct builder b = { .facts = facts };
 	int r;
 
 	assert(facts->base_dir && facts->base_dir[0] == '/');
-	if (!errors)
-		return -ENOMEM;
 	if (len > CONF_FILE_MAX)
 		return strbuf_fail(error, -EINVAL, "%s: the file is larger than 1 MiB", file);
-	r = conf_read(text, len, errors, &sections);
-	if (r == 0 && !conf_sections_find(&sections, SECTION_SERVICE, NULL) && errors->n == 0)
-		conf_errors_add(errors, 0,
+	r = conf_read(text, len, &b.errors, &b.sections);
+	if (r == 0 && b.sections.n_services == 0 && b.errors.n == 0)
+		conf_errors_add(&b.errors, 0,
 				"%s: no service; write [service:NAME] and below it command = "
 				"PROGRAM ARGUMENTS",
 				file);
 	if (r == 0)
-		r = build(&b, file, &sections, ret);
-	conf_sections_free(&sections);
-	if (r == -EINVAL)
-		conf_errors_print(errors, file, error);
+		r = build(&b, file, ret, error);
+	conf_sections_free(&b.sections);
 	return r;
 }
 
 int conf_parse_broker(const char *text, size_t len, const struct conf_facts *facts,
 		      struct conf **ret)
 {
-	_cleanup_free_ struct conf_errors *passed_over = calloc(1, sizeof(*passed_over));
-	struct conf_builder b = { .facts = facts, .errors = passed_over };
-	struct conf_sections sections;
-	struct conf *conf;
-	int r;
+	struct builder b = { .facts = facts }; /* its errors are passed over */
+	struct conf *conf = conf_new(NULL, 0);
+	int r = conf_read(text, len, &b.errors, &b.sections);
 
-	if (!passed_over)
-		return -ENOMEM;
-	r = conf_read(text, len, passed_over, &sections);
 	if (r == 0)
-		r = conf_new(NULL, 0, &conf);
-	if (r == 0) {
-		r = fill_broker(&b, &sections, conf);
-		if (r < 0)
-			conf_free(conf);
-		else
-			*ret = conf;
-	}
-	conf_sections_free(&sections);
+		r = conf ? fill_broker(&b, conf) : -ENOMEM;
+	conf_sections_free(&b.sections);
+	if (r == 0)
+		*ret = conf;
+	else
+		conf_free(conf);
 	return r;
-}
-
-/* --- the command line ---------------------------------------------------------------- */
-
-static const char *service_name_for(const char *program)
-{
-	const char *slash = strrchr(program, '/');
-	const char *base = slash ? slash + 1 : program;
-
-	return conf_name_ok(base, strlen(base)) ? base : "app";
-}
-
-static int build_from_command(struct conf_builder *b, char *const *argv,
-			      const struct conf_section *section, struct conf **ret)
-{
-	const struct option *command = option_find(OPTION_SERVICE, "command");
-	struct conf_origin origin = { .kind = ORIGIN_COMMAND_LINE };
-	struct service_conf *sc;
-	struct conf *conf;
-	int r = conf_new(NULL, 1, &conf);
-
-	if (r < 0)
-		return r;
-	r = fill_broker(b, &(struct conf_sections){ 0 }, conf);
-	if (r == 0)
-		r = make_service(b, section, ORIGIN_COMMAND_LINE, NULL, &sc);
-	if (r == 0) {
-		conf->services[conf->n_services++] = sc;
-		/* In place of a `command` line: the words are there already. */
-		r = strlist_copy(argv, &sc->command);
-	}
-	if (r == 0)
-		r = origin_set(command, sc, 0, 1, origin);
-	if (r == 0)
-		conf_check_listeners(conf, b->errors);
-	return finish(b, r, conf, ret);
-}
-
-static struct conf_setting setting_of(const char *key, const char *text)
-{
-	return (struct conf_setting){
-		.option = option_find(OPTION_SERVICE, key),
-		.text = text,
-		.len = strlen(text),
-	};
 }
 
 int conf_from_command(char *const *argv, const char *workers, const char *const *listen,
 		      size_t n_listen, const struct conf_facts *facts, struct conf **ret,
 		      struct strbuf *error)
 {
-	_cleanup_free_ struct conf_errors *errors = calloc(1, sizeof(*errors));
-	_cleanup_free_ struct conf_setting *settings = calloc(n_listen + 1, sizeof(*settings));
-	struct conf_builder b = { .facts = facts, .errors = errors };
-	struct conf_section section = { .kind = SECTION_SERVICE, .settings = settings };
-	const char *name;
-	int r;
+	_cleanup_free_ struct option_setting *settings = calloc(n_listen + 1, sizeof(*settings));
+	struct conf_section service = { .kind = SECTION_SERVICE, .settings = settings };
+	struct builder b = { .facts = facts,
+			     .argv = argv,
+			     .sections = { .services = &service, .n_services = 1 } };
+	const char *slash = strrchr(argv[0], '/'), *name = slash ? slash + 1 : argv[0];
 
-	assert(argv[0] && facts->base_dir && facts->base_dir[0] == '/');
-	if (!errors || !settings)
+	assert(facts->base_dir && facts->base_dir[0] == '/');
+	if (!settings)
 		return -ENOMEM;
-	name = service_name_for(argv[0]);
-	memcpy(section.name, name, strlen(name));
+	strcpy(service.name, conf_name_ok(name, strlen(name)) ? name : "app");
 	if (workers)
-		settings[section.n++] = setting_of("workers", workers);
+		settings[service.n++] = setting_of(option_find(OPTION_SERVICE, "workers"), workers,
+						   ORIGIN_COMMAND_LINE);
 	for (size_t i = 0; i < n_listen; i++)
-		settings[section.n++] = setting_of("listen", listen[i]);
-	r = build_from_command(&b, argv, &section, ret);
-	if (r == -EINVAL)
-		conf_errors_print(errors, "command line", error);
-	return r;
+		settings[service.n++] = setting_of(option_find(OPTION_SERVICE, "listen"), listen[i],
+						   ORIGIN_COMMAND_LINE);
+	return build(&b, NULL, ret, error);
 }

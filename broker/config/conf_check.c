@@ -3,66 +3,38 @@
 #include "base/address.h"
 #include "config/conf.h"
 #include "config/option.h"
-#include "config/origin.h"
 
 #include <string.h>
 
-static unsigned line_of(const struct service_conf *sc, const char *key)
+/* The line that set entry @entry of @key, 0: none did. */
+static unsigned line_of(const struct service_conf *sc, const char *key, size_t entry)
 {
-	return origin_line(option_find(OPTION_SERVICE, key), sc, 0);
+	return option_origin(option_find(OPTION_SERVICE, key), sc, entry).line;
 }
 
-/* Of two options that contradict each other, the later line is to blame. */
-static unsigned later_line(const struct service_conf *sc, const char *a, const char *b)
+/*
+ * Adds: "KEY (its value) SENTENCE". Of two options that contradict each other, the later line is to
+ * blame.
+ */
+static void contradict(const struct service_conf *sc, const char *key, const char *other,
+		       const char *sentence, struct conf_errors *errors)
 {
-	unsigned a_line = line_of(sc, a), b_line = line_of(sc, b);
+	unsigned line = line_of(sc, key, 0), other_line = line_of(sc, other, 0);
+	STRBUF(value, 32);
 
-	return a_line > b_line ? a_line : b_line;
-}
-
-static void add_value(const struct service_conf *sc, const char *key, struct strbuf *out)
-{
-	option_format(option_find(OPTION_SERVICE, key), sc, 0, out);
-}
-
-static void check_backoff(const struct service_conf *sc, struct conf_errors *errors)
-{
-	STRBUF(min, 32);
-	STRBUF(max, 32);
-
-	if (sc->backoff_min_ms <= sc->backoff_max_ms)
-		return;
-	add_value(sc, "backoff_min", &min);
-	add_value(sc, "backoff_max", &max);
-	conf_errors_add(errors, later_line(sc, "backoff_min", "backoff_max"),
-			"backoff_min (%s) is above backoff_max (%s)", min.text, max.text);
-}
-
-static void check_rollback(const struct service_conf *sc, struct conf_errors *errors)
-{
-	STRBUF(window, 32);
-
-	if (sc->rollback_window_ms == 0 || sc->strategy != STRATEGY_STOP_FIRST)
-		return;
-	add_value(sc, "rollback_window", &window);
-	conf_errors_add(errors, later_line(sc, "rollback_window", "strategy"),
-			"rollback_window (%s) needs strategy = start-first: with stop-first the "
-			"old worker ends before the new one starts, so no old worker is left for "
-			"a rollback",
-			window.text);
+	option_format(option_find(OPTION_SERVICE, key), sc, 0, &value);
+	conf_errors_add(errors, line > other_line ? line : other_line, "%s (%s) %s", key,
+			value.text, sentence);
 }
 
 static void check_private_ports(const struct service_conf *sc, struct conf_errors *errors)
 {
-	for (size_t i = 0; i < sc->n_listen; i++) {
-		const struct conf_listen *l = &sc->listen[i];
-
-		if (conf_port_is_private(sc, l->app_port))
-			conf_errors_add(errors, l->line,
+	for (size_t i = 0; i < sc->n_listen; i++)
+		if (conf_port_is_private(sc, sc->listen[i].app_port))
+			conf_errors_add(errors, line_of(sc, "listen", i),
 					"listen: port %u of the program is in private_ports (line "
 					"%u), so no connection could reach it",
-					l->app_port, line_of(sc, "private_ports"));
-	}
+					sc->listen[i].app_port, line_of(sc, "private_ports", 0));
 }
 
 /* Counted from 1, the last would never run. [defaults] may be for services with more workers. */
@@ -71,10 +43,10 @@ static void check_wraps(const struct service_conf *sc, struct conf_errors *error
 	const struct option *option = option_find(OPTION_SERVICE, "wrap");
 
 	for (size_t i = 0; i < sc->n_wraps; i++) {
-		const struct conf_origin *from = origin_find(option, sc, i);
+		struct conf_origin from = option_origin(option, sc, i);
 
-		if (sc->wraps[i].slot >= sc->workers && from->kind == ORIGIN_FILE)
-			conf_errors_add(errors, from->line,
+		if (sc->wraps[i].slot >= sc->workers && from.kind == ORIGIN_FILE)
+			conf_errors_add(errors, from.line,
 					"wrap.%u: there is no such slot: with workers = %u they "
 					"are 0 to %u",
 					sc->wraps[i].slot, sc->workers, sc->workers - 1);
@@ -83,16 +55,39 @@ static void check_wraps(const struct service_conf *sc, struct conf_errors *error
 
 void conf_check_service(const struct service_conf *sc, struct conf_errors *errors)
 {
+	STRBUF(sentence, 64);
+
+	if (sc->backoff_min_ms > sc->backoff_max_ms) {
+		strbuf_add(&sentence, "is above backoff_max (");
+		option_format(option_find(OPTION_SERVICE, "backoff_max"), sc, 0, &sentence);
+		strbuf_add(&sentence, ")");
+		contradict(sc, "backoff_min", "backoff_max", sentence.text, errors);
+	}
+	if (sc->rollback_window_ms > 0 && sc->strategy == STRATEGY_STOP_FIRST)
+		contradict(sc, "rollback_window", "strategy",
+			   "needs strategy = start-first: with stop-first the old worker ends "
+			   "before the new one starts, so no old worker is left for a rollback",
+			   errors);
 	check_wraps(sc, errors);
-	check_backoff(sc, errors);
-	check_rollback(sc, errors);
 	check_private_ports(sc, errors);
 }
 
-/* "port 80 of [service:web]"; on a command line there is but one service. */
-static void add_listen(const struct conf *conf, const struct service_conf *sc,
-		       const struct conf_listen *l, struct strbuf *out)
+/* The first entry of @sc beside which @addr cannot be bound; n_listen: there is none. */
+static size_t find_overlap(const struct service_conf *sc, const struct handoff_addr *addr)
 {
+	size_t i = 0;
+
+	while (i < sc->n_listen && !address_overlap(addr, &sc->listen[i].addr))
+		i++;
+	return i;
+}
+
+/* "port 80 of [service:web]"; on a command line there is but one service. */
+static void add_listen(const struct conf *conf, const struct service_conf *sc, size_t at,
+		       struct strbuf *out)
+{
+	const struct conf_listen *l = &sc->listen[at];
+
 	if (l->port_only)
 		strbuf_addf(out, "port %u", l->addr.port);
 	else
@@ -107,23 +102,22 @@ static void check_listener(const struct conf *conf, const struct service_conf *s
 {
 	for (size_t i = 0; i < conf->n_services; i++) {
 		const struct service_conf *other = conf->services[i];
+		size_t first = find_overlap(other, &sc->listen[at].addr);
+		unsigned line;
+		STRBUF(text, 300);
 
-		for (size_t j = 0; j < other->n_listen; j++) {
-			const struct conf_listen *l = &sc->listen[at], *first = &other->listen[j];
-			STRBUF(text, 300);
-
-			if (l == first)
-				return;
-			if (!address_overlap(&l->addr, &first->addr))
-				continue;
-			add_listen(conf, sc, l, &text);
-			strbuf_add(&text, " cannot be bound beside ");
-			add_listen(conf, other, first, &text);
-			if (first->line)
-				strbuf_addf(&text, " in line %u", first->line);
-			conf_errors_add(errors, l->line, "listen: %s", text.text);
+		if (other == sc && first == at) /* it overlaps itself */
 			return;
-		}
+		if (first == other->n_listen)
+			continue;
+		line = line_of(other, "listen", first);
+		add_listen(conf, sc, at, &text);
+		strbuf_add(&text, " cannot be bound beside ");
+		add_listen(conf, other, first, &text);
+		if (line)
+			strbuf_addf(&text, " in line %u", line);
+		conf_errors_add(errors, line_of(sc, "listen", at), "listen: %s", text.text);
+		return;
 	}
 }
 
@@ -138,32 +132,26 @@ static bool same_place(const struct conf_serve *a, const struct conf_serve *b)
 static void check_own(const struct conf *conf, const char *key, const struct conf_serve *own,
 		      unsigned line, struct conf_errors *errors)
 {
-	if (!own->addr.family)
-		return;
-	for (size_t i = 0; i < conf->n_services; i++) {
+	for (size_t i = 0; own->addr.family && i < conf->n_services; i++) {
 		const struct service_conf *sc = conf->services[i];
+		size_t at = find_overlap(sc, &own->addr);
+		STRBUF(theirs, 100);
 
-		for (size_t j = 0; j < sc->n_listen; j++) {
-			STRBUF(theirs, 100);
-
-			if (!address_overlap(&own->addr, &sc->listen[j].addr))
-				continue;
-			add_listen(conf, sc, &sc->listen[j], &theirs);
-			conf_errors_add(errors, line,
-					"%s: %s cannot be bound beside %s in line %u; choose "
-					"another port",
-					key, address_text(&own->addr).text, theirs.text,
-					sc->listen[j].line);
-			break;
-		}
+		if (at == sc->n_listen)
+			continue;
+		add_listen(conf, sc, at, &theirs);
+		conf_errors_add(errors, line,
+				"%s: %s cannot be bound beside %s in line %u; choose another port",
+				key, address_text(&own->addr).text, theirs.text,
+				line_of(sc, "listen", at));
 	}
 }
 
 static void check_own_all(const struct conf *conf, struct conf_errors *errors)
 {
 	const struct broker_conf *bc = &conf->broker;
-	unsigned metrics_line = origin_line(option_find(OPTION_BROKER, "metrics"), bc, 0);
-	unsigned agent_line = origin_line(option_find(OPTION_BROKER, "agent_check"), bc, 0);
+	unsigned metrics_line = option_origin(option_find(OPTION_BROKER, "metrics"), bc, 0).line;
+	unsigned agent_line = option_origin(option_find(OPTION_BROKER, "agent_check"), bc, 0).line;
 
 	if (same_place(&bc->metrics, &bc->agent_check))
 		conf_errors_add(errors, agent_line,

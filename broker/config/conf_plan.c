@@ -10,6 +10,13 @@
 #define VALUE_BYTES  8192
 #define ACTION_BYTES 4096
 
+/* What becomes of a change, where that does not depend on the values. */
+static const char *const actions[APPLY_N] = {
+	[APPLY_LIVE] = "in force at once",
+	[APPLY_LISTENERS] = "set on the open listeners, for new connections",
+	[APPLY_RESTART] = "takes effect when the broker restarts",
+};
+
 struct plan {
 	conf_plan_fn *fn;
 	void *arg;
@@ -17,9 +24,10 @@ struct plan {
 	const char *section;
 };
 
-static void add_workers(unsigned n, struct strbuf *out)
+/* "2 workers are started" */
+static void add_workers(unsigned n, const char *done, struct strbuf *out)
 {
-	strbuf_addf(out, "%u worker%s", n, n == 1 ? "" : "s");
+	strbuf_addf(out, n == 1 ? "%u worker is %s" : "%u workers are %s", n, done);
 }
 
 static void add_replacing(const struct service_conf *sc, struct strbuf *out)
@@ -70,16 +78,6 @@ static void add_listeners(const struct service_conf *a, const struct service_con
 		strbuf_add(out, "nothing is opened or closed");
 }
 
-static void add_worker_count(const struct service_conf *a, const struct service_conf *b,
-			     struct strbuf *out)
-{
-	bool more = b->workers > a->workers;
-	unsigned n = more ? b->workers - a->workers : a->workers - b->workers;
-
-	add_workers(n, out);
-	strbuf_addf(out, more ? " %s started" : " %s drained and ended", n == 1 ? "is" : "are");
-}
-
 static bool has_ipv6(const struct service_conf *sc)
 {
 	for (size_t i = 0; i < sc->n_listen; i++)
@@ -88,57 +86,31 @@ static bool has_ipv6(const struct service_conf *sc)
 	return false;
 }
 
-/* @a and @b: the sections that @opt is of. */
-static void add_action(const struct option *opt, const void *a, const void *b, struct strbuf *out)
+/* @a and @b: struct service_conf. */
+static void add_service_action(const struct option *opt, const struct service_conf *a,
+			       const struct service_conf *b, struct strbuf *out)
 {
-	if (!strcmp(opt->key, "workers")) {
-		add_worker_count(a, b, out);
-		return;
-	}
-	if (!strcmp(opt->key, "listen")) {
+	if (!strcmp(opt->key, "workers") && b->workers > a->workers)
+		add_workers(b->workers - a->workers, "started", out);
+	else if (!strcmp(opt->key, "workers"))
+		add_workers(a->workers - b->workers, "drained and ended", out);
+	else if (!strcmp(opt->key, "listen"))
 		add_listeners(a, b, out);
-		return;
-	}
 	/* The kernel does not let a socket be bound beside itself with the other value. */
-	if (!strcmp(opt->key, "v6only") && has_ipv6(a) && has_ipv6(b)) {
+	else if (!strcmp(opt->key, "v6only") && has_ipv6(a) && has_ipv6(b))
 		strbuf_add(out, "refused while an IPv6 listener is open: this change needs a "
 				"restart of the broker");
-		return;
-	}
-	switch (opt->apply) {
-	case APPLY_LIVE:
-		strbuf_add(out, "in force at once");
-		if (opt->section == OPTION_SERVICE)
-			strbuf_add(out, ", for running workers too");
-		return;
-	case APPLY_WORKERS:
+	else if (opt->apply == APPLY_WORKERS)
 		add_replacing(b, out);
-		return;
-	case APPLY_LISTENERS:
-		strbuf_add(out, "set on the open listeners, for new connections");
-		return;
-	case APPLY_RESTART:
-		strbuf_add(out, "takes effect when the broker restarts");
-		return;
-	case APPLY_N:
-		break;
-	}
-	assert(!"an option without a class");
+	else if (opt->apply == APPLY_LIVE)
+		strbuf_add(out, "in force at once, for running workers too");
 }
 
-/* Entry @entry of a list with numbers, else all of them; nothing where it is not there. */
-static void add_value(const struct option *opt, const void *conf, size_t entry, struct strbuf *out)
-{
-	if (option_is_numbered(opt))
-		option_format(opt, conf, entry, out);
-	else
-		option_format_all(opt, conf, out);
-}
-
-/* From entry @i of @a to entry @j of @b; one of them may be missing. */
+/* The key of entry @i of @a and entry @j of @b; one of them may be missing. */
 static void tell_change(const struct plan *p, const struct option *opt, const void *a, size_t i,
 			const void *b, size_t j)
 {
+	bool in_a = i < option_entries(opt, a);
 	STRBUF(key, 64);
 	STRBUF(from, VALUE_BYTES);
 	STRBUF(to, VALUE_BYTES);
@@ -152,46 +124,33 @@ static void tell_change(const struct plan *p, const struct option *opt, const vo
 		.action = action.text,
 	};
 
-	if (i < option_entries(opt, a))
-		option_add_key(opt, a, i, &key);
-	else
-		option_add_key(opt, b, j, &key);
-	add_value(opt, a, i, &from);
-	add_value(opt, b, j, &to);
+	option_add_key(opt, in_a ? a : b, in_a ? i : j, &key);
+	option_format_key(opt, a, i, false, &from);
+	option_format_key(opt, b, j, false, &to);
 	/* v6only shows in the addresses, but not in their texts: it has a row of its own. */
 	if (!from.cut && !strcmp(from.text, to.text))
 		return;
-	add_action(opt, a, b, &action);
+	if (opt->section == OPTION_SERVICE)
+		add_service_action(opt, a, b, &action);
+	if (!action.len)
+		strbuf_add(&action, actions[opt->apply]);
 	p->fn(p->arg, &change);
-}
-
-/* Each number is a key of its own. */
-static void plan_numbered(const struct plan *p, const struct option *opt, const void *a,
-			  const void *b)
-{
-	size_t n_a = option_entries(opt, a), n_b = option_entries(opt, b);
-
-	for (size_t i = 0; i < n_a; i++)
-		tell_change(p, opt, a, i, b, option_find_same(opt, a, i, b));
-	for (size_t j = 0; j < n_b; j++)
-		if (option_find_same(opt, b, j, a) == n_a)
-			tell_change(p, opt, a, n_a, b, j);
 }
 
 static void plan_keys(const struct plan *p, enum option_section section, const void *a,
 		      const void *b)
 {
-	for (size_t i = 0; i < option_count; i++) {
-		const struct option *opt = &option_table[i];
+	const struct option *opt;
+	size_t i, j;
+
+	for_each_option (opt, section) {
 		bool fixed = section == OPTION_BROKER && opt->apply == APPLY_RESTART;
 		const void *now = fixed ? p->started : a;
 
-		if (opt->section != section || option_equal(opt, now, b))
+		if (option_equal(opt, now, b))
 			continue;
-		if (option_is_numbered(opt))
-			plan_numbered(p, opt, now, b);
-		else
-			tell_change(p, opt, now, 0, b, 0);
+		for (size_t n = 0; option_pair(opt, now, b, n, &i, &j); n++)
+			tell_change(p, opt, now, i, b, j);
 	}
 }
 
@@ -211,8 +170,7 @@ static void plan_service(const struct plan *p, const char *name, const struct se
 		add_replacing(after, &action);
 	} else if (after) {
 		strbuf_add(&action, "the service is new: ");
-		add_workers(after->workers, &action);
-		strbuf_addf(&action, " %s started", after->workers == 1 ? "is" : "are");
+		add_workers(after->workers, "started", &action);
 	} else {
 		strbuf_add(&action, "its section is gone: its workers are drained and ended");
 	}

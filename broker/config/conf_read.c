@@ -1,20 +1,21 @@
 #include "conf_read.h"
 
-#include "config/ini.h"
-#include "config/option.h"
 #include "base/nearest.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#define LINE_MAX_BYTES 65536
+#define NAME_MAX_BYTES 127 /* what is longer is cut: it is none of ours, and only shown */
+
 struct reader {
 	struct conf_errors *errors;
-	struct conf_sections *sections; /* the last one takes the settings */
+	struct conf_sections *sections;
+	struct conf_section *section; /* takes the settings; NULL: they cannot be judged */
 	unsigned line;
-	bool in_section;  /* the file has had a header, good or bad */
-	bool skipping;	  /* that header was bad: its settings cannot be judged */
-	bool told_orphan; /* the settings before the first header got their one message */
+	bool begun; /* the file has had a header, good or bad, or a message that it has none */
 };
 
 bool conf_name_ok(const char *name, size_t len)
@@ -28,17 +29,67 @@ bool conf_name_ok(const char *name, size_t len)
 	return len >= 1 && len <= SERVICE_NAME_MAX;
 }
 
+/* --- lines --------------------------------------------------------------------------- */
+
+static void trim(const char **text, size_t *len)
+{
+	while (*len > 0 && memchr(" \t", **text, 2)) {
+		(*text)++;
+		(*len)--;
+	}
+	while (*len > 0 && memchr(" \t", (*text)[*len - 1], 2))
+		(*len)--;
+}
+
+/* What no line may hold, or NULL. */
+static const char *bad_bytes(const char *line, size_t len)
+{
+	const unsigned char *s = (const unsigned char *)line;
+
+	if (len > LINE_MAX_BYTES)
+		return "the line is longer than 65536 bytes";
+	for (size_t i = 0; i < len;) {
+		size_t n = 1;
+
+		if (s[i] == '\0')
+			return "the line holds a NUL byte: this is not a text file";
+		if ((s[i] < 0x20 && s[i] != '\t') || s[i] == 0x7f)
+			return "the line holds a control character";
+		if (s[i] >= 0x80)
+			n = utf8_len(s + i, len - i);
+		if (n == 0)
+			return "the line is not valid UTF-8";
+		i += n;
+	}
+	return NULL;
+}
+
+/* "BEFORE", what is wrong in quotes, "AFTER" */
+static void refuse(struct reader *reader, const char *before, const char *what, size_t len,
+		   const char *after)
+{
+	STRBUF(text, 512);
+
+	strbuf_add(&text, before);
+	strbuf_add_quoted_bytes(&text, what, len);
+	strbuf_add(&text, after);
+	conf_errors_add(reader->errors, reader->line, "%s", text.text);
+}
+
+static void add_name(const char *name, size_t len, struct strbuf *out)
+{
+	trim(&name, &len);
+	strbuf_add_bytes(out, name, len);
+}
+
+/* --- sections ------------------------------------------------------------------------ */
+
 /* As a header has them. */
 static const char *const kind_names[] = {
 	[SECTION_BROKER] = "broker",
 	[SECTION_DEFAULTS] = "defaults",
 	[SECTION_SERVICE] = "service",
 };
-
-static enum option_section section_options(enum section_kind kind)
-{
-	return kind == SECTION_BROKER ? OPTION_BROKER : OPTION_SERVICE;
-}
 
 /* "[service:web]", as the section's header has it. */
 static void add_header(struct strbuf *out, const struct conf_section *section)
@@ -47,175 +98,170 @@ static void add_header(struct strbuf *out, const struct conf_section *section)
 		    section->name);
 }
 
-/* --- sections ------------------------------------------------------------------------ */
-
-static void unknown_section(struct reader *reader, const struct ini_item *item)
+static void unknown_section(struct reader *reader, const char *name)
 {
-	const char *colon = memchr(item->name, ':', item->name_len);
-	size_t len = colon ? (size_t)(colon - item->name) : item->name_len;
-	const char *rest = colon ? colon + 1 : item->name;
-	size_t rest_len = item->name_len - (size_t)(rest - item->name);
+	const char *colon = strchr(name, ':'), *rest = colon ? colon + 1 : name;
 	const char *near = NULL;
 	STRBUF(text, 300);
-	char word[16] = "";
+	STRBUF(word, 16);
 
-	if (len < sizeof(word)) {
-		memcpy(word, item->name, len);
-		near = nearest(word, kind_names, colon ? 3 : 2);
-	}
+	strbuf_add_bytes(&word, name, strcspn(name, ":"));
+	if (!word.cut)
+		near = nearest(word.text, kind_names, colon ? 3 : 2);
 	strbuf_add(&text, "unknown section ");
-	strbuf_add_quoted_bytes(&text, item->name, item->name_len);
+	strbuf_add_quoted(&text, name);
 	/* [web], [servce:web]: somebody means a service of that name. */
 	if (near && strcmp(near, "service") != 0)
 		strbuf_addf(&text, "; did you mean [%s]? Allowed", near);
-	else if ((near || !colon) && conf_name_ok(rest, rest_len))
-		strbuf_addf(&text, "; did you mean [service:%.*s]? Allowed", (int)rest_len, rest);
+	else if ((near || !colon) && conf_name_ok(rest, strlen(rest)))
+		strbuf_addf(&text, "; did you mean [service:%s]? Allowed", rest);
 	else
 		strbuf_add(&text, "; allowed");
 	conf_errors_add(reader->errors, reader->line, "%s: [broker], [defaults], [service:NAME]",
 			text.text);
 }
 
-static bool is(const struct ini_item *item, const char *name)
-{
-	return item->name_len == strlen(name) && !memcmp(item->name, name, item->name_len);
-}
-
 /* Sets kind and name; false if the header is bad, which has then been said. */
-static bool identify(struct reader *reader, const struct ini_item *item, struct conf_section *ret)
+static bool identify(struct reader *reader, const char *name, struct conf_section *ret)
 {
 	static const char prefix[] = "service:";
-	const char *name = item->name + strlen(prefix);
-	size_t len = item->name_len - strlen(prefix);
-	STRBUF(shown, 200);
 
-	ret->kind = is(item, "broker")	   ? SECTION_BROKER
-		    : is(item, "defaults") ? SECTION_DEFAULTS
-					   : SECTION_SERVICE;
-	if (ret->kind != SECTION_SERVICE)
-		return true;
-	if (item->name_len < strlen(prefix) || memcmp(item->name, prefix, strlen(prefix)) != 0) {
-		unknown_section(reader, item);
+	for (ret->kind = SECTION_BROKER; ret->kind < SECTION_SERVICE; ret->kind++)
+		if (!strcmp(name, kind_names[ret->kind]))
+			return true;
+	if (strncmp(name, prefix, strlen(prefix)) != 0) {
+		unknown_section(reader, name);
 		return false;
 	}
-	if (conf_name_ok(name, len)) {
-		memcpy(ret->name, name, len);
+	name += strlen(prefix);
+	if (conf_name_ok(name, strlen(name))) {
+		strcpy(ret->name, name);
 		return true;
 	}
-	strbuf_add_quoted_bytes(&shown, name, len);
-	conf_errors_add(reader->errors, reader->line,
-			"%s is not a service name; allowed: 1 to %d letters, digits, \"_\" and "
-			"\"-\"",
-			shown.text, SERVICE_NAME_MAX);
+	static_assert(SERVICE_NAME_MAX == 32, "as the message says");
+	refuse(reader, "", name, strlen(name),
+	       " is not a service name; allowed: 1 to 32 letters, digits, \"_\" and \"-\"");
 	return false;
 }
 
-static size_t count_services(const struct conf_sections *sections)
+/* Where a section like @like has its place; NULL: it is a service, and new. */
+static struct conf_section *find_place(struct conf_sections *sections,
+				       const struct conf_section *like)
 {
-	size_t n = 0;
-
-	for (size_t i = 0; i < sections->n; i++)
-		n += sections->section[i].kind == SECTION_SERVICE;
-	return n;
+	if (like->kind != SECTION_SERVICE)
+		return like->kind == SECTION_BROKER ? &sections->broker : &sections->defaults;
+	for (size_t i = 0; i < sections->n_services; i++)
+		if (!strcmp(sections->services[i].name, like->name))
+			return &sections->services[i];
+	return NULL;
 }
 
-static int open_section(struct reader *reader, const struct ini_item *item)
+static int add_section(struct reader *reader, const char *name)
 {
+	struct conf_section section = { .line = reader->line }, *place, *bigger;
 	struct conf_sections *sections = reader->sections;
-	struct conf_section section = { .line = reader->line }, *bigger;
-	const struct conf_section *twin;
 
-	reader->in_section = true;
-	reader->skipping = true;
-	if (!identify(reader, item, &section))
+	if (!identify(reader, name, &section))
 		return 0;
-
-	twin = conf_sections_find(sections, section.kind, section.name);
-	if (twin) {
+	place = find_place(sections, &section);
+	if (place && place->line) {
 		STRBUF(header, 64);
 
 		add_header(&header, &section);
 		conf_errors_add(reader->errors, reader->line,
 				"%s appears a second time; the first is in line %u", header.text,
-				twin->line);
+				place->line);
 		return 0;
 	}
-	if (section.kind == SECTION_SERVICE && count_services(sections) == CONF_SERVICES_MAX) {
+	if (!place && sections->n_services == CONF_SERVICES_MAX) {
 		conf_errors_add(reader->errors, reader->line, "more than %d services",
 				CONF_SERVICES_MAX);
 		return 0;
 	}
-	bigger = realloc(sections->section, (sections->n + 1) * sizeof(*bigger));
-	if (!bigger)
-		return -ENOMEM;
-	sections->section = bigger;
-	bigger[sections->n++] = section;
-	reader->skipping = false;
+	if (!place) {
+		bigger = realloc(sections->services, (sections->n_services + 1) * sizeof(*bigger));
+		if (!bigger)
+			return -ENOMEM;
+		sections->services = bigger;
+		place = &bigger[sections->n_services++];
+	}
+	*place = section;
+	reader->section = place;
 	return 0;
+}
+
+/* @line begins with a bracket. */
+static int read_header(struct reader *reader, const char *line, size_t len)
+{
+	const char *close = memchr(line, ']', len), *after;
+	STRBUF(name, NAME_MAX_BYTES + 1);
+	size_t left;
+
+	reader->begun = true;
+	reader->section = NULL;
+	if (!close) {
+		refuse(reader, "", line, len, " has no closing bracket: write [section]");
+		return 0;
+	}
+	after = close + 1;
+	left = len - (size_t)(after - line);
+	trim(&after, &left);
+	if (left > 0 && *after != '#' && *after != ';') {
+		refuse(reader, "nothing may follow [section], but there is ", after, left, "");
+		return 0;
+	}
+	add_name(line + 1, (size_t)(close - line) - 1, &name);
+	return add_section(reader, name.text);
 }
 
 /* --- settings ------------------------------------------------------------------------ */
 
-static void unknown_key(struct reader *reader, const struct conf_section *section, const char *key)
+static void unknown_key(struct reader *reader, enum option_section options, const char *key)
 {
-	enum option_section options = section_options(section->kind);
-	const char *keys[64], *near;
+	bool broker = options == OPTION_BROKER;
+	const char *keys[CONF_OPTIONS_MAX], *near;
+	const struct option *opt;
 	STRBUF(text, 400);
 	size_t n = 0;
 
-	if (option_find(options == OPTION_BROKER ? OPTION_SERVICE : OPTION_BROKER, key)) {
+	if (option_find(broker ? OPTION_SERVICE : OPTION_BROKER, key)) {
 		strbuf_addf(&text, "%s belongs in %s, not in ", key,
-			    options == OPTION_BROKER ? "[service:NAME] or [defaults]" : "[broker]");
-		add_header(&text, section);
+			    broker ? "[service:NAME] or [defaults]" : "[broker]");
+		add_header(&text, reader->section);
 	} else {
-		assert(option_count <= ARRAY_SIZE(keys));
-		for (size_t i = 0; i < option_count; i++)
-			if (option_table[i].section == options)
-				keys[n++] = option_table[i].key;
+		for_each_option (opt, options)
+			keys[n++] = opt->key;
 		near = nearest(key, keys, n);
 		strbuf_add(&text, "unknown key ");
 		strbuf_add_quoted(&text, key);
 		strbuf_add(&text, " in ");
-		add_header(&text, section);
+		add_header(&text, reader->section);
 		if (near)
 			strbuf_addf(&text, "; did you mean \"%s\"?", near);
 	}
 	conf_errors_add(reader->errors, reader->line, "%s", text.text);
 }
 
-static int add_setting(struct reader *reader, const struct ini_item *item)
+static int add_setting(struct reader *reader, const char *key, const char *text, size_t len)
 {
-	struct conf_section *section;
-	const struct conf_setting *twin;
-	const struct option *option;
-	struct conf_setting *bigger;
+	struct conf_section *section = reader->section;
+	enum option_section options =
+		section->kind == SECTION_BROKER ? OPTION_BROKER : OPTION_SERVICE;
 	const char *number;
-	char key[128] = "";
+	const struct option *option = option_find_key(options, key, &number);
+	const struct option_setting *twin = NULL;
+	struct option_setting *added;
 
-	if (!reader->in_section) {
-		if (!reader->told_orphan)
-			conf_errors_add(reader->errors, reader->line,
-					"a key before the first section; begin with "
-					"[service:NAME]");
-		reader->told_orphan = true;
-		return 0;
-	}
-	if (reader->skipping)
-		return 0;
-	section = &reader->sections->section[reader->sections->n - 1];
-
-	/* A longer one is cut: no key of ours is as long, and it is only shown. */
-	memcpy(key, item->name, item->name_len < sizeof(key) ? item->name_len : sizeof(key) - 1);
-	option = option_find_key(section_options(section->kind), key, &number);
 	if (!option) {
-		unknown_key(reader, section, key);
+		unknown_key(reader, options, key);
 		return 0;
 	}
-	twin = option_is_list(option) ? NULL : conf_section_find(section, option);
+	if (!option->type->list)
+		twin = conf_section_find(section, option);
 	if (twin) {
 		conf_errors_add(reader->errors, reader->line,
 				"%s is given a second time; the first is in line %u", key,
-				twin->line);
+				twin->origin.line);
 		return 0;
 	}
 	if (section->n == CONF_SETTINGS_MAX) {
@@ -223,85 +269,100 @@ static int add_setting(struct reader *reader, const struct ini_item *item)
 				CONF_SETTINGS_MAX);
 		return 0;
 	}
-	bigger = realloc(section->settings, (section->n + 1) * sizeof(*bigger));
-	if (!bigger)
+	added = realloc(section->settings, (section->n + 1) * sizeof(*added));
+	if (!added)
 		return -ENOMEM;
-	bigger[section->n++] = (struct conf_setting){
+	section->settings = added;
+	added += section->n++;
+	*added = (struct option_setting){
 		.option = option,
-		.text = item->value,
-		.len = item->value_len,
-		.line = reader->line,
+		.text = text,
+		.len = len,
+		.origin.kind = section->kind == SECTION_DEFAULTS ? ORIGIN_DEFAULTS : ORIGIN_FILE,
+		.origin.line = reader->line,
 	};
 	/* Cut if it is too long, which is no number of a slot either way. */
 	if (number)
-		(void)snprintf(bigger[section->n - 1].number, sizeof(bigger[section->n - 1].number),
-			       "%s", *number ? number : "?");
-	section->settings = bigger;
+		(void)snprintf(added->number, sizeof(added->number), "%s", *number ? number : "?");
 	return 0;
+}
+
+static int read_setting(struct reader *reader, const char *line, size_t len)
+{
+	const char *equals = memchr(line, '=', len), *value;
+	STRBUF(key, NAME_MAX_BYTES + 1);
+	size_t left;
+
+	if (!equals || equals == line) {
+		refuse(reader, "", line, len, " is neither [section] nor key = value");
+		return 0;
+	}
+	if (!reader->begun)
+		conf_errors_add(reader->errors, reader->line,
+				"a key before the first section; begin with [service:NAME]");
+	reader->begun = true;
+	if (!reader->section)
+		return 0;
+	add_name(line, (size_t)(equals - line), &key);
+	value = equals + 1;
+	left = len - (size_t)(value - line);
+	trim(&value, &left);
+	return add_setting(reader, key.text, value, left);
 }
 
 /* --- the file ------------------------------------------------------------------------ */
 
+static int read_line(struct reader *reader, const char *line, size_t len)
+{
+	const char *problem = bad_bytes(line, len);
+
+	if (problem) {
+		conf_errors_add(reader->errors, reader->line, "%s", problem);
+		return 0;
+	}
+	trim(&line, &len);
+	if (len == 0 || *line == '#' || *line == ';')
+		return 0;
+	return *line == '[' ? read_header(reader, line, len) : read_setting(reader, line, len);
+}
+
 int conf_read(const char *text, size_t len, struct conf_errors *errors, struct conf_sections *ret)
 {
 	struct reader reader = { .errors = errors, .sections = ret };
-	struct ini_item item;
-	struct ini ini;
+	const char *end = text + len;
 	int r = 0;
 
-	*ret = (struct conf_sections){ 0 };
-	ini_init(&ini, text, len);
-	while (r == 0) {
-		STRBUF(why, 512);
-		enum ini_kind kind = ini_next(&ini, &item, &why);
+	*ret = (struct conf_sections){ .defaults.kind = SECTION_DEFAULTS };
+	if (len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3))
+		text += 3;
+	while (r == 0 && text < end) {
+		const char *newline = memchr(text, '\n', (size_t)(end - text));
+		const char *line = text;
 
-		reader.line = ini.line;
-		switch (kind) {
-		case INI_END:
-			return 0;
-		case INI_SECTION:
-			r = open_section(&reader, &item);
-			break;
-		case INI_SETTING:
-			r = add_setting(&reader, &item);
-			break;
-		case INI_BAD_SECTION:
-			reader.in_section = true;
-			reader.skipping = true;
-			conf_errors_add(errors, ini.line, "%s", why.text);
-			break;
-		case INI_BAD:
-			conf_errors_add(errors, ini.line, "%s", why.text);
-			break;
-		}
+		len = (size_t)((newline ? newline : end) - line);
+		text = newline ? newline + 1 : end;
+		if (len > 0 && line[len - 1] == '\r')
+			len--;
+		reader.line++;
+		r = read_line(&reader, line, len);
 	}
 	return r;
 }
 
 void conf_sections_free(struct conf_sections *sections)
 {
-	for (size_t i = 0; i < sections->n; i++)
-		free(sections->section[i].settings);
-	free(sections->section);
+	free(sections->broker.settings);
+	free(sections->defaults.settings);
+	for (size_t i = 0; i < sections->n_services; i++)
+		free(sections->services[i].settings);
+	free(sections->services);
 	*sections = (struct conf_sections){ 0 };
 }
 
-const struct conf_section *conf_sections_find(const struct conf_sections *sections,
-					      enum section_kind kind, const char *name)
+const struct option_setting *conf_section_find(const struct conf_section *section,
+					       const struct option *option)
 {
-	for (size_t i = 0; i < sections->n; i++) {
-		const struct conf_section *section = &sections->section[i];
-
-		if (section->kind == kind && (!name || !strcmp(section->name, name)))
-			return section;
-	}
-	return NULL;
-}
-
-const struct conf_setting *conf_section_find(const struct conf_section *section,
-					     const struct option *option)
-{
-	for (size_t i = 0; section && i < section->n; i++)
+	for (size_t i = 0; i < section->n; i++)
 		if (section->settings[i].option == option)
 			return &section->settings[i];
 	return NULL;

@@ -1,6 +1,6 @@
 #include "option.h"
 
-#include "config/option_type.h"
+#include "base/strlist.h"
 #include "base/words.h"
 
 #include <errno.h>
@@ -11,104 +11,183 @@ static void *field_of(const struct option *opt, void *conf)
 	return (char *)conf + opt->offset;
 }
 
-static const void *field_in(const struct option *opt, const void *conf)
-{
-	return (const char *)conf + opt->offset;
-}
-
 static const void *value_in(const struct option *opt, const void *conf, size_t entry)
 {
-	const void *field = field_in(opt, conf);
+	const void *field = (const char *)conf + opt->offset;
 
 	if (!opt->type->list)
 		return field;
 	return (const char *)((const struct option_list *)field)->entries + entry * opt->type->size;
 }
 
-static void free_values(const struct option_type *type, void *values, size_t n)
+static void *owned_by(const struct option_type *type, const void *value)
 {
-	for (size_t i = 0; type->free && i < n; i++)
-		type->free((char *)values + i * type->size);
+	return *(void *const *)(const void *)((const char *)value + type->owned);
 }
 
-void option_clear(const struct option *opt, void *conf)
+static void free_values(const struct option_type *type, const void *values, size_t n)
 {
-	void *field = field_of(opt, conf);
-	struct option_list *list = field;
+	for (size_t i = 0; i < n; i++) {
+		const void *value = (const char *)values + i * type->size;
 
-	if (opt->type->list) {
-		free_values(opt->type, list->entries, list->n);
-		free(list->entries);
-		*list = (struct option_list){ 0 };
-	} else {
-		free_values(opt->type, field, 1);
-		memset(field, 0, opt->type->size);
+		switch (type->owns) {
+		case OWNS_NOTHING:
+			break;
+		case OWNS_TEXT:
+			free(owned_by(type, value));
+			break;
+		case OWNS_WORDS:
+			strlist_free(owned_by(type, value));
+			break;
+		}
+	}
+}
+
+/* --- origins ------------------------------------------------------------------------- */
+
+/* Where they are in @opt's struct. */
+static size_t origins_offset(const struct option *opt)
+{
+	size_t all = opt->section == OPTION_BROKER ? offsetof(struct broker_conf, origins)
+						   : offsetof(struct service_conf, origins);
+
+	return all + (size_t)(opt - option_table) * sizeof(struct conf_origins);
+}
+
+static struct conf_origins *origins_of(const struct option *opt, void *conf)
+{
+	return (void *)((char *)conf + origins_offset(opt));
+}
+
+struct conf_origin option_origin(const struct option *opt, const void *conf, size_t entry)
+{
+	const void *field = (const char *)conf + origins_offset(opt);
+	const struct conf_origins *origins = field;
+
+	return entry < origins->n ? origins->of[entry] : (struct conf_origin){ ORIGIN_DEFAULT, 0 };
+}
+
+/* Of @n entries from @at on, which are the last. 0 or -ENOMEM. */
+static int set_origins(const struct option *opt, void *conf, size_t at, size_t n,
+		       struct conf_origin origin)
+{
+	struct conf_origins *origins = origins_of(opt, conf);
+	struct conf_origin *of = realloc(origins->of, (at + n) * sizeof(*of));
+
+	if (!of)
+		return -ENOMEM;
+	for (size_t i = at; i < at + n; i++)
+		of[i] = origin;
+	*origins = (struct conf_origins){ .of = of, .n = at + n };
+	return 0;
+}
+
+int option_set_origin(const struct option *opt, void *conf, struct conf_origin origin)
+{
+	return set_origins(opt, conf, 0, 1, origin);
+}
+
+void option_add_origin(const struct option *opt, const void *conf, size_t entry, const char *file,
+		       struct strbuf *out)
+{
+	struct conf_origin origin = option_origin(opt, conf, entry);
+
+	switch (origin.kind) {
+	case ORIGIN_DEFAULT:
+		strbuf_add(out, "default");
+		break;
+	case ORIGIN_FILE:
+	case ORIGIN_DEFAULTS:
+		strbuf_add_escaped(out, file, strlen(file));
+		strbuf_addf(out, ":%u", origin.line);
+		break;
+	case ORIGIN_ENVIRONMENT:
+		strbuf_addf(out, "$%s", opt->variable);
+		break;
+	case ORIGIN_COMMAND_LINE:
+		strbuf_add(out, "command line");
+		break;
 	}
 }
 
 /* --- setting ------------------------------------------------------------------------- */
 
-/* Takes over the @n values of @values, which has room for one more. 0 or -ENOMEM. */
-static int store(const struct option *opt, void *values, size_t n, void *conf)
+void option_clear(const struct option *opt, void *conf)
 {
+	struct conf_origins *origins = origins_of(opt, conf);
 	struct option_list *list = field_of(opt, conf);
-	size_t size = opt->type->size;
-	char *bigger;
 
-	if (!opt->type->list) {
-		option_clear(opt, conf);
-		memcpy(list, values, size);
-		return 0;
+	free_values(opt->type, value_in(opt, conf, 0), option_entries(opt, conf));
+	if (opt->type->list)
+		free(list->entries);
+	memset(list, 0, opt->type->list ? sizeof(*list) : opt->type->size);
+	free(origins->of);
+	*origins = (struct conf_origins){ 0 };
+}
+
+/* Takes over the @n values of @values, which has room for one more. 0 or -ENOMEM. */
+static int store(const struct option_setting *s, void *values, size_t n, void *conf)
+{
+	const struct option_type *type = s->option->type;
+	struct option_list *list = field_of(s->option, conf);
+	size_t at = type->list ? list->n : 0;
+	char *to = (char *)list;
+
+	if (type->list) {
+		to = realloc(list->entries, (at + n + 1) * type->size);
+		if (!to)
+			return -ENOMEM;
+		list->entries = to;
 	}
-	bigger = realloc(list->entries, (list->n + n + 1) * size);
-	if (!bigger)
+	if (set_origins(s->option, conf, at, n, s->origin) < 0)
 		return -ENOMEM;
-	memcpy(bigger + list->n * size, values, (n + 1) * size);
-	list->entries = bigger;
-	list->n += n;
+	if (type->list)
+		list->n += n;
+	else
+		free_values(type, to, n);
+	memcpy(to + at * type->size, values, (type->list ? n + 1 : n) * type->size);
 	return 0;
 }
 
 /* @in->word: all words of the text, @n of them. Each is a value, or all are one. */
-static int parse_words(struct option_input *in, size_t n, void *conf)
+static int parse_words(const struct option_setting *s, struct option_input *in, size_t n,
+		       void *conf)
 {
-	const struct option_type *type = in->opt->type;
-	size_t n_values = type->list && !type->one_entry ? n : 1, parsed = 0;
+	const struct option_type *type = s->option->type;
+	size_t n_values = type->list && !type->one_entry ? n : 1;
 	_cleanup_free_ char *values = NULL;
 	int r = 0;
 
-	if (type->list && n_values + option_entries(in->opt, conf) > CONF_LIST_MAX)
+	if (type->list && n_values + option_entries(s->option, conf) > CONF_LIST_MAX)
 		return strbuf_fail(in->why, -EINVAL, "the list has more than %d entries",
 				   CONF_LIST_MAX);
 	values = calloc(n_values + 1, type->size);
 	if (!values)
 		return -ENOMEM;
-	for (; r == 0 && parsed < n_values; in->word++) {
-		r = type->parse(in, values + parsed * type->size);
-		parsed += r == 0;
-	}
+	for (size_t i = 0; r == 0 && i < n_values; i++, in->word++)
+		r = type->parse(in, values + i * type->size);
 	if (r == 0)
-		r = store(in->opt, values, n_values, conf);
+		r = store(s, values, n_values, conf);
 	if (r < 0)
-		free_values(type, values, parsed);
+		free_values(type, values, n_values);
 	return r;
 }
 
 /* What holds for values of any type; then the type has its say. */
-static int set_words(struct option_input *in, const struct words *words, const char *text,
-		     void *conf)
+static int set_words(const struct option_setting *s, struct option_input *in,
+		     const struct words *words, void *conf)
 {
-	const struct option_type *type = in->opt->type;
+	const struct option_type *type = s->option->type;
 
 	if (words->n == 0) {
 		if ((type->may_unset || type->list) && !in->number) {
-			option_clear(in->opt, conf);
-			return 0;
+			option_clear(s->option, conf);
+			return option_set_origin(s->option, conf, s->origin);
 		}
 		return strbuf_fail(in->why, -EINVAL, "the value is empty");
 	}
 	if (words->n > 1 && !type->list && !type->command) {
-		strbuf_add_quoted_bytes(in->why, text, words->text_len);
+		strbuf_add_quoted_bytes(in->why, s->text, words->text_len);
 		strbuf_add(in->why, words->word[1][0] == ';'
 					    ? " is more than one value (behind a value a comment "
 					      "begins with #)"
@@ -116,29 +195,26 @@ static int set_words(struct option_input *in, const struct words *words, const c
 		return -EINVAL;
 	}
 	in->word = words->word;
-	return parse_words(in, words->n, conf);
+	return parse_words(s, in, words->n, conf);
 }
 
-int option_set(const struct option *opt, const char *number, const char *text, size_t len,
-	       const struct conf_facts *facts, void *conf, struct strbuf *ret_error)
+int option_set(const struct option_setting *s, const struct conf_facts *facts, void *conf,
+	       struct strbuf *ret_error)
 {
 	_cleanup_words_ struct words words = { 0 };
+	const struct option *opt = s->option;
 	STRBUF(why, 512);
-	struct option_input in = { .opt = opt, .facts = facts, .number = number, .why = &why };
-	int split, r;
+	struct option_input in = {
+		.opt = opt, .facts = facts, .number = *s->number ? s->number : NULL, .why = &why
+	};
+	int split = words_split(opt->type->command ? WORDS_COMMAND : WORDS_VALUE, s->text, s->len,
+				&words, &why);
+	int r = split == 0 ? set_words(s, &in, &words, conf) : split;
 
-	r = split = words_split(opt->type->command ? WORDS_COMMAND : WORDS_VALUE, text, len, &words,
-				&why);
-	if (r == 0)
-		r = set_words(&in, &words, text, conf);
 	if (r != -EINVAL)
 		return r;
-
-	strbuf_add(ret_error, opt->key);
-	if (number) {
-		strbuf_add(ret_error, ".");
-		strbuf_add_escaped(ret_error, number, strlen(number));
-	}
+	strbuf_addf(ret_error, "%s%s", opt->key, in.number ? "." : "");
+	strbuf_add_escaped(ret_error, s->number, strlen(s->number));
 	strbuf_addf(ret_error, ": %s", why.text);
 	/* A mistake of writing: what values are allowed is not the question. */
 	if (split == 0) {
@@ -152,24 +228,48 @@ int option_set(const struct option *opt, const char *number, const char *text, s
 
 /* --- reading ------------------------------------------------------------------------- */
 
+static bool value_equal(const struct option_type *type, const void *a, const void *b)
+{
+	if (memcmp(a, b, type->plain) != 0)
+		return false;
+	if (type->owns == OWNS_TEXT) {
+		const char *x = owned_by(type, a), *y = owned_by(type, b);
+
+		return x && y ? !strcmp(x, y) : x == y;
+	}
+	return type->owns == OWNS_NOTHING || strlist_equal(owned_by(type, a), owned_by(type, b));
+}
+
 bool option_equal(const struct option *opt, const void *a, const void *b)
 {
-	const struct option_type *type = opt->type;
 	size_t n = option_entries(opt, a);
 
 	if (n != option_entries(opt, b))
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		/* The order of numbered keys in the file means nothing. */
-		size_t same = type->numbered ? option_find_same(opt, a, i, b) : i;
-		const void *x = value_in(opt, a, i), *y = value_in(opt, b, same);
+		size_t same = opt->type->numbered ? option_find_same(opt, a, i, b) : i;
 
-		if (same == n)
-			return false;
-		if (type->equal ? !type->equal(x, y) : memcmp(x, y, type->size) != 0)
+		if (same == n ||
+		    !value_equal(opt->type, value_in(opt, a, i), value_in(opt, b, same)))
 			return false;
 	}
 	return true;
+}
+
+bool option_changes(enum option_section section, const void *a, const void *b,
+		    enum option_apply apply, struct strbuf *ret_keys)
+{
+	const struct option *opt;
+	bool any = false;
+
+	for_each_option (opt, section) {
+		if ((apply != APPLY_N && opt->apply != apply) || option_equal(opt, a, b))
+			continue;
+		strbuf_addf(ret_keys, "%s%s", any ? ", " : "", opt->key);
+		any = true;
+	}
+	return any;
 }
 
 void option_format(const struct option *opt, const void *conf, size_t entry, struct strbuf *out)
@@ -196,27 +296,11 @@ void option_add_allowed(const struct option *opt, struct strbuf *out)
 
 /* --- lists --------------------------------------------------------------------------- */
 
-void option_format_all(const struct option *opt, const void *conf, struct strbuf *out)
-{
-	for (size_t i = 0; i < option_entries(opt, conf); i++) {
-		strbuf_add(out, i ? ", " : "");
-		option_format(opt, conf, i, out);
-	}
-}
-
-bool option_is_list(const struct option *opt)
-{
-	return opt->type->list;
-}
-
-bool option_is_numbered(const struct option *opt)
-{
-	return opt->type->numbered;
-}
-
 size_t option_entries(const struct option *opt, const void *conf)
 {
-	return opt->type->list ? ((const struct option_list *)field_in(opt, conf))->n : 1;
+	const void *field = (const char *)conf + opt->offset;
+
+	return opt->type->list ? ((const struct option_list *)field)->n : 1;
 }
 
 void option_add_key(const struct option *opt, const void *conf, size_t entry, struct strbuf *out)
@@ -224,6 +308,47 @@ void option_add_key(const struct option *opt, const void *conf, size_t entry, st
 	strbuf_add(out, opt->key);
 	if (opt->type->numbered && entry < option_entries(opt, conf))
 		opt->type->add_name(value_in(opt, conf, entry), out);
+}
+
+void option_format_key(const struct option *opt, const void *conf, size_t entry, bool names_only,
+		       struct strbuf *out)
+{
+	if (opt->type->numbered) {
+		option_format(opt, conf, entry, out);
+		return;
+	}
+	for (size_t i = 0; i < option_entries(opt, conf); i++) {
+		size_t start;
+		char *equals;
+
+		strbuf_add(out, i ? ", " : "");
+		start = out->len;
+		option_format(opt, conf, i, out);
+		equals = names_only && opt->type->same_name ? strchr(out->text + start, '=') : NULL;
+		if (equals) {
+			out->len = (size_t)(equals - out->text);
+			strbuf_add(out, "=...");
+		}
+	}
+}
+
+bool option_pair(const struct option *opt, const void *a, const void *b, size_t n, size_t *ret_a,
+		 size_t *ret_b)
+{
+	size_t n_a = option_entries(opt, a), n_b = option_entries(opt, b), in_b_only = n - n_a;
+
+	*ret_a = n;
+	*ret_b = 0;
+	if (!opt->type->numbered || n_a + n_b == 0)
+		return n == 0;
+	if (n < n_a) {
+		*ret_b = option_find_same(opt, a, n, b);
+		return true;
+	}
+	for (*ret_b = 0; *ret_b < n_b; ++*ret_b)
+		if (option_find_same(opt, b, *ret_b, a) == n_a && in_b_only-- == 0)
+			return true;
+	return false;
 }
 
 size_t option_find_same(const struct option *opt, const void *conf, size_t entry, const void *other)
@@ -247,11 +372,13 @@ void option_add_entry_name(const struct option *opt, const void *conf, size_t en
 
 void option_remove(const struct option *opt, void *conf, size_t entry)
 {
+	struct conf_origin *origin = origins_of(opt, conf)->of + entry;
 	struct option_list *list = field_of(opt, conf);
-	size_t size = opt->type->size;
+	size_t size = opt->type->size, behind = --list->n - entry;
 	char *value = (char *)list->entries + entry * size;
 
 	free_values(opt->type, value, 1);
-	memmove(value, value + size, (list->n - entry) * size);
-	list->n--;
+	memmove(value, value + size, (behind + 1) * size); /* and the zero */
+	memmove(origin, origin + 1, behind * sizeof(*origin));
+	origins_of(opt, conf)->n--;
 }

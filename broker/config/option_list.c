@@ -10,19 +10,14 @@
 
 /* --- command ------------------------------------------------------------------------- */
 
-static bool is_name_start(char c)
-{
-	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
-}
-
 /* Whether @word begins with NAME= as a shell has it. */
 static bool is_assignment(const char *word)
 {
-	size_t n = 0;
+	static const char good[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
+	size_t n = strspn(word, good);
 
-	while (is_name_start(word[n]) || (n > 0 && word[n] >= '0' && word[n] <= '9'))
-		n++;
-	return n > 0 && word[n] == '=';
+	return n > 0 && word[n] == '=' && (*word < '0' || *word > '9');
 }
 
 static int command_parse(const struct option_input *in, void *ret)
@@ -52,17 +47,9 @@ static void command_format(const struct option *opt, const void *value, struct s
 	}
 }
 
-static bool command_equal(const void *a, const void *b)
-{
-	return strlist_equal(*(char **const *)a, *(char **const *)b);
-}
-
-static void command_free(void *value)
-{
-	strlist_free(*(char ***)value);
-}
-
 /* --- wrap ---------------------------------------------------------------------------- */
+
+static_assert(CONF_SLOTS_MAX == 1024, "the text of type_wrap says 1023");
 
 static int wrap_parse(const struct option_input *in, void *ret)
 {
@@ -92,20 +79,6 @@ static void wrap_add_name(const void *value, struct strbuf *out)
 {
 	strbuf_addf(out, ".%u", ((const struct conf_wrap *)value)->slot);
 }
-
-static bool wrap_equal(const void *a, const void *b)
-{
-	const struct conf_wrap *x = a, *y = b;
-
-	return x->slot == y->slot && strlist_equal(x->words, y->words);
-}
-
-static void wrap_free(void *value)
-{
-	strlist_free(((struct conf_wrap *)value)->words);
-}
-
-static_assert(CONF_SLOTS_MAX == 1024, "the text below says 1023");
 
 /* --- listen -------------------------------------------------------------------------- */
 
@@ -137,15 +110,6 @@ static void listen_format(const struct option *opt, const void *value, struct st
 		strbuf_add(out, address_text(&l->addr).text);
 	if (l->app_port != l->addr.port)
 		strbuf_addf(out, " for %u", l->app_port);
-}
-
-/* Not the lines: a listener that moved in the file is the same listener. */
-static bool listen_equal(const void *a, const void *b)
-{
-	const struct conf_listen *x = a, *y = b;
-
-	return address_equal(&x->addr, &y->addr) && x->port_only == y->port_only &&
-	       x->app_port == y->app_port;
 }
 
 /* --- ports --------------------------------------------------------------------------- */
@@ -181,24 +145,25 @@ static void range_format(const struct option *opt, const void *value, struct str
 /* A table is read in columns. */
 /* clang-format off */
 const struct option_type type_command = {
-	.allowed = "a program and its arguments", .size = sizeof(char **), .command = true,
-	.parse = command_parse, .format = command_format, .equal = command_equal,
-	.free = command_free,
+	.allowed = "a program and its arguments", .size = sizeof(char **), .owns = OWNS_WORDS,
+	.command = true, .parse = command_parse, .format = command_format,
 };
 const struct option_type type_wrap = {
 	.allowed = "a program and its arguments, for N from 0 to 1023",
-	.size = sizeof(struct conf_wrap), .list = true, .one_entry = true,
-	.command = true, .numbered = true, .parse = wrap_parse, .format = wrap_format,
-	.equal = wrap_equal, .free = wrap_free, .same_name = wrap_same_name,
-	.add_name = wrap_add_name,
+	.size = sizeof(struct conf_wrap), .plain = sizeof(unsigned),
+	.owns = OWNS_WORDS, .owned = offsetof(struct conf_wrap, words),
+	.list = true, .one_entry = true, .command = true, .numbered = true,
+	.parse = wrap_parse, .format = wrap_format,
+	.same_name = wrap_same_name, .add_name = wrap_add_name,
 };
 const struct option_type type_listen = {
-	.allowed = "[ADDRESS:]PORT [for PORT]", .size = sizeof(struct conf_listen), .list = true,
-	.one_entry = true, .parse = listen_parse, .format = listen_format,
-	.equal = listen_equal,
+	.allowed = "[ADDRESS:]PORT [for PORT]", .size = sizeof(struct conf_listen),
+	.plain = offsetof(struct conf_listen, port_only) + sizeof(bool),
+	.list = true, .one_entry = true, .parse = listen_parse, .format = listen_format,
 };
 const struct option_type type_ports = {
 	.allowed = "PORT ..., FIRST-LAST ...", .size = sizeof(struct conf_port_range),
-	.list = true, .parse = range_parse, .format = range_format,
+	.plain = sizeof(struct conf_port_range), .list = true,
+	.parse = range_parse, .format = range_format,
 };
 /* clang-format on */

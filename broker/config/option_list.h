@@ -5,7 +5,7 @@
 
 #include "config/option_type.h"
 
-extern const struct option_type type_command; /* char ** */
-extern const struct option_type type_wrap;    /* a list of struct conf_wrap */
-extern const struct option_type type_listen;  /* a list of struct conf_listen */
-extern const struct option_type type_ports;   /* a list of struct conf_port_range */
+OPTION_TYPE(command, char **);
+OPTION_TYPE(wrap, struct conf_wrap *);	      /* a list */
+OPTION_TYPE(listen, struct conf_listen *);    /* a list */
+OPTION_TYPE(ports, struct conf_port_range *); /* a list */

@@ -1,8 +1,7 @@
 #include "option_table.h"
 
 #include "config/option_list.h"
-#include "config/option_number.h"
-#include "config/option_text.h"
+#include "config/option_word.h"
 
 #include <string.h>
 
@@ -17,23 +16,29 @@
 	(offsetof(type, field) +                                                                   \
 	 MUST(__builtin_types_compatible_p(__typeof__(((type *)0)->field), ctype)))
 
-/* The same, if @second stands where @as has it behind @field; see option_type.h. */
-#define PAIR(type, field, ctype, second, as)                                                       \
-	(OFFSET(type, field, ctype) + MUST(offsetof(type, second) - offsetof(type, field) == (as)))
+/* Nothing, if @second stands where @as has it behind @field; see option_type.h. */
+#define PAIR(type, field, second, as) MUST(offsetof(type, second) - offsetof(type, field) == (as))
 
-#define BROKER(field, ctype)                                                                       \
-	.section = OPTION_BROKER, .offset = OFFSET(struct broker_conf, field, ctype)
-#define BROKER_TARGET(field, ctype)                                                                \
-	.section = OPTION_BROKER, .offset = PAIR(struct broker_conf, field, ctype, field##_path,   \
+/* @kind is pasted at once: bool is a macro itself. */
+#define BROKER(name, kind, field, when)                                                            \
+	.key = name, .section = OPTION_BROKER, .type = &type_##kind, .apply = APPLY_##when,        \
+	.offset = OFFSET(struct broker_conf, field, field_of_##kind)
+#define BROKER_TARGET(name, field, when)                                                           \
+	BROKER(name, target, field, when) + PAIR(struct broker_conf, field, field##_path,          \
 						 offsetof(struct option_target, path))
-#define SERVICE(field, ctype)                                                                      \
-	.section = OPTION_SERVICE, .offset = OFFSET(struct service_conf, field, ctype)
-#define SERVICE_TARGET(field, ctype)                                                               \
-	.section = OPTION_SERVICE, .offset = PAIR(struct service_conf, field, ctype, field##_path, \
+#define SERVICE(name, kind, field, when)                                                           \
+	.key = name, .section = OPTION_SERVICE, .type = &type_##kind, .apply = APPLY_##when,       \
+	.offset = OFFSET(struct service_conf, field, field_of_##kind)
+#define SERVICE_TARGET(name, field, when)                                                          \
+	SERVICE(name, target, field, when) + PAIR(struct service_conf, field, field##_path,        \
 						  offsetof(struct option_target, path))
-#define SERVICE_LIST(field, ctype)                                                                 \
-	.section = OPTION_SERVICE, .offset = PAIR(struct service_conf, field, ctype *, n_##field,  \
-						  offsetof(struct option_list, n))
+#define SERVICE_LIST(name, kind, field, when)                                                      \
+	SERVICE(name, kind, field, when) +                                                         \
+		PAIR(struct service_conf, field, n_##field, offsetof(struct option_list, n))
+
+#define DEFAULT(text)	     .fallback = (text)
+#define RANGE(first, last)   .min = (first), .max = (last)
+#define ZERO_OR(first, last) RANGE(first, last), .or_zero = true, DEFAULT("0")
 #define WORDS(...)                                                                                 \
 	.words = (const char *const[])                                                             \
 	{                                                                                          \
@@ -44,166 +49,124 @@
 #define HOUR   (60 * MINUTE)
 #define DAY    (24 * (int64_t)HOUR)
 
-/* An enum that a word stands for is written as the unsigned that gcc and clang make of it. */
-static_assert(sizeof(enum conf_mode) == sizeof(unsigned), "no -fshort-enums");
-
 /* A table is read in columns. */
 /* clang-format off */
 const struct option option_table[] = {
 	/* The broker itself. */
-	{ .key = "log", BROKER_TARGET(log, enum conf_log_target), .type = &type_target,
-	  WORDS([LOG_TO_STDERR] = "stderr", [LOG_TO_SYSLOG] = "syslog"), .fallback = "stderr",
-	  .apply = APPLY_LIVE },
-	{ .key = "log_level", BROKER(log_level, enum conf_log_level), .type = &type_word,
+	{ BROKER_TARGET("log", log, LIVE), DEFAULT("stderr"),
+	  WORDS([LOG_TO_STDERR] = "stderr", [LOG_TO_SYSLOG] = "syslog") },
+	{ BROKER("log_level", word, log_level, LIVE), DEFAULT("info"),
 	  WORDS([LEVEL_ERROR] = "error", [LEVEL_WARN] = "warn", [LEVEL_INFO] = "info",
-		  [LEVEL_DEBUG] = "debug"), .fallback = "info", .apply = APPLY_LIVE },
-	{ .key = "log_format", BROKER(log_format, enum conf_log_format), .type = &type_word,
-	  WORDS([FORMAT_TEXT] = "text", [FORMAT_JSON] = "json"), .fallback = "text",
-	  .apply = APPLY_LIVE },
-	{ .key = "pid_file", BROKER(pid_file, char *), .type = &type_path, .fallback = "",
-	  .apply = APPLY_RESTART },
-	{ .key = "run_dir", BROKER(run_dir, char *), .type = &type_path, .fallback = "",
-	  .apply = APPLY_RESTART },
-	{ .key = "control", BROKER_TARGET(control, enum conf_control), .type = &type_target,
-	  WORDS([CONTROL_AUTO] = "auto", [CONTROL_OFF] = "off"), .fallback = "auto",
-	  .apply = APPLY_RESTART },
-	{ .key = "control_group", BROKER(control_group, char *), .type = &type_name,
-	  .fallback = "", .apply = APPLY_RESTART },
-	{ .key = "metrics", BROKER(metrics, struct conf_serve), .type = &type_serve,
-	  .fallback = "", .apply = APPLY_LIVE },
-	{ .key = "agent_check", BROKER(agent_check, struct conf_serve), .type = &type_serve,
-	  .fallback = "", .apply = APPLY_LIVE },
-	{ .key = "user", BROKER(user, char *), .type = &type_name, .fallback = "",
-	  .apply = APPLY_RESTART },
-	{ .key = "group", BROKER(group, char *), .type = &type_name, .fallback = "",
-	  .apply = APPLY_RESTART },
+		  [LEVEL_DEBUG] = "debug") },
+	{ BROKER("log_format", word, log_format, LIVE), DEFAULT("text"),
+	  WORDS([FORMAT_TEXT] = "text", [FORMAT_JSON] = "json") },
+	{ BROKER("pid_file", path, pid_file, RESTART) },
+	{ BROKER("run_dir", path, run_dir, RESTART) },
+	{ BROKER_TARGET("control", control, RESTART), DEFAULT("auto"),
+	  WORDS([CONTROL_AUTO] = "auto", [CONTROL_OFF] = "off") },
+	{ BROKER("control_group", name, control_group, RESTART) },
+	{ BROKER("metrics", serve, metrics, LIVE) },
+	{ BROKER("agent_check", serve, agent_check, LIVE) },
+	{ BROKER("user", name, user, RESTART) },
+	{ BROKER("group", name, group, RESTART) },
 
 	/* What a worker is. */
-	{ .key = "command", SERVICE(command, char **), .type = &type_command, .fallback = "",
-	  .apply = APPLY_WORKERS },
-	{ .key = "wrap", SERVICE_LIST(wraps, struct conf_wrap), .type = &type_wrap, .fallback = "",
-	  .apply = APPLY_WORKERS },
-	{ .key = "debug_command", SERVICE(debug_command, char **), .type = &type_command,
-	  .fallback = "gdb -p {pid}", .apply = APPLY_LIVE },
-	{ .key = "mode", SERVICE(mode, enum conf_mode), .type = &type_word,
-	  WORDS([MODE_LISTEN] = "listen"), .fallback = "listen", .apply = APPLY_WORKERS },
-	{ .key = "directory", SERVICE(directory, char *), .type = &type_path, .fallback = "",
-	  .apply = APPLY_WORKERS },
-	{ .key = "environment", SERVICE_LIST(environment, char *), .type = &type_environment,
-	  .fallback = "", .apply = APPLY_WORKERS },
-	{ .key = "clear_environment", SERVICE(clear_environment, bool), .type = &type_bool,
-	  .fallback = "no", .apply = APPLY_WORKERS },
-	{ .key = "user", SERVICE(user, char *), .type = &type_name, .fallback = "",
-	  .apply = APPLY_WORKERS },
-	{ .key = "group", SERVICE(group, char *), .type = &type_name, .fallback = "",
-	  .apply = APPLY_WORKERS },
-	{ .key = "output", SERVICE_TARGET(output, enum conf_output), .type = &type_target,
-	  WORDS([OUTPUT_LOG] = "log", [OUTPUT_INHERIT] = "inherit"), .fallback = "log",
-	  .apply = APPLY_WORKERS },
-	{ .key = "backend", SERVICE(backend, enum conf_backend), .type = &type_word,
-	  WORDS([BACKEND_AUTO] = "auto", [BACKEND_PRELOAD] = "preload"), .fallback = "auto",
-	  .apply = APPLY_WORKERS },
+	{ SERVICE("command", command, command, WORKERS) },
+	{ SERVICE_LIST("wrap", wrap, wraps, WORKERS) },
+	{ SERVICE("debug_command", command, debug_command, LIVE), DEFAULT("gdb -p {pid}") },
+	{ SERVICE("mode", word, mode, WORKERS), DEFAULT("listen"),
+	  WORDS([MODE_LISTEN] = "listen") },
+	{ SERVICE("directory", path, directory, WORKERS) },
+	{ SERVICE_LIST("environment", environment, environment, WORKERS) },
+	{ SERVICE("clear_environment", bool, clear_environment, WORKERS), DEFAULT("no") },
+	{ SERVICE("user", name, user, WORKERS) },
+	{ SERVICE("group", name, group, WORKERS) },
+	{ SERVICE_TARGET("output", output, WORKERS), DEFAULT("log"),
+	  WORDS([OUTPUT_LOG] = "log", [OUTPUT_INHERIT] = "inherit") },
+	{ SERVICE("backend", word, backend, WORKERS), DEFAULT("auto"),
+	  WORDS([BACKEND_AUTO] = "auto", [BACKEND_PRELOAD] = "preload") },
 
 	/* Where clients connect. */
-	{ .key = "listen", SERVICE_LIST(listen, struct conf_listen), .type = &type_listen,
-	  .fallback = "", .apply = APPLY_LISTENERS },
-	{ .key = "private_ports", SERVICE_LIST(private_ports, struct conf_port_range),
-	  .type = &type_ports, .fallback = "", .apply = APPLY_WORKERS },
+	{ SERVICE_LIST("listen", listen, listen, LISTENERS) },
+	{ SERVICE_LIST("private_ports", ports, private_ports, WORKERS) },
 
 	/* How connections are shared. */
-	{ .key = "workers", SERVICE(workers, unsigned), .type = &type_count, .min = 1, .max = 1024,
-	  WORDS("cpus"), .fallback = "2", .variable = "WORKER_COUNT", .apply = APPLY_LIVE },
-	{ .key = "balance", SERVICE(balance, enum conf_balance), .type = &type_word,
+	{ SERVICE("workers", count, workers, LIVE), RANGE(1, 1024), WORDS("cpus"), DEFAULT("2"),
+	  .variable = "WORKER_COUNT" },
+	{ SERVICE("balance", word, balance, LIVE), DEFAULT("round-robin"),
 	  WORDS([BALANCE_ROUND_ROBIN] = "round-robin",
-		  [BALANCE_LEAST_CONNECTIONS] = "least-connections", [BALANCE_SOURCE] = "source"),
-	  .fallback = "round-robin", .apply = APPLY_LIVE },
-	{ .key = "queue", SERVICE(queue, unsigned), .type = &type_count, .min = 1, .max = 128,
-	  .fallback = "16", .apply = APPLY_LIVE },
-	{ .key = "stall_timeout", SERVICE(stall_timeout_ms, int64_t), .type = &type_ms, .min = 10,
-	  .max = HOUR, .fallback = "1s", .apply = APPLY_LIVE },
+		  [BALANCE_LEAST_CONNECTIONS] = "least-connections", [BALANCE_SOURCE] = "source") },
+	{ SERVICE("queue", count, queue, LIVE), RANGE(1, 128), DEFAULT("16") },
+	{ SERVICE("stall_timeout", ms, stall_timeout_ms, LIVE), RANGE(10, HOUR), DEFAULT("1s") },
 
 	/* How workers are replaced. */
-	{ .key = "strategy", SERVICE(strategy, enum conf_strategy), .type = &type_word,
-	  WORDS([STRATEGY_START_FIRST] = "start-first", [STRATEGY_STOP_FIRST] = "stop-first"),
-	  .fallback = "start-first", .apply = APPLY_LIVE },
-	{ .key = "surge", SERVICE(surge, unsigned), .type = &type_count, .min = 1, .max = 1024,
-	  WORDS("all"), .fallback = "1", .apply = APPLY_LIVE },
-	{ .key = "start_timeout", SERVICE(start_timeout_ms, int64_t), .type = &type_ms, .min = 100,
-	  .max = DAY, .fallback = "30s", .apply = APPLY_LIVE },
-	{ .key = "drain_timeout", SERVICE(drain_timeout_ms, int64_t), .type = &type_ms, .min = 0,
-	  .max = 7 * DAY, .fallback = "60s", .apply = APPLY_LIVE },
-	{ .key = "stop_signal", SERVICE(stop_signal, int), .type = &type_signal, .min = 1,
-	  .max = 64, .fallback = "TERM", .apply = APPLY_LIVE },
-	{ .key = "stop_timeout", SERVICE(stop_timeout_ms, int64_t), .type = &type_ms, .min = 0,
-	  .max = DAY, .fallback = "10s", .apply = APPLY_LIVE },
-	{ .key = "rollback_window", SERVICE(rollback_window_ms, int64_t), .type = &type_ms,
-	  .min = 0, .max = 7 * DAY, .fallback = "0", .apply = APPLY_LIVE },
+	{ SERVICE("strategy", word, strategy, LIVE), DEFAULT("start-first"),
+	  WORDS([STRATEGY_START_FIRST] = "start-first", [STRATEGY_STOP_FIRST] = "stop-first") },
+	{ SERVICE("surge", count, surge, LIVE), RANGE(1, 1024), WORDS("all"), DEFAULT("1") },
+	{ SERVICE("start_timeout", ms, start_timeout_ms, LIVE), RANGE(100, DAY), DEFAULT("30s") },
+	{ SERVICE("drain_timeout", ms, drain_timeout_ms, LIVE), RANGE(0, 7 * DAY), DEFAULT("60s") },
+	{ SERVICE("stop_signal", signal, stop_signal, LIVE), RANGE(1, 64), DEFAULT("TERM") },
+	{ SERVICE("stop_timeout", ms, stop_timeout_ms, LIVE), RANGE(0, DAY), DEFAULT("10s") },
+	{ SERVICE("rollback_window", ms, rollback_window_ms, LIVE), RANGE(0, 7 * DAY),
+	  DEFAULT("0") },
 
 	/* When workers fail. */
-	{ .key = "backoff_min", SERVICE(backoff_min_ms, int64_t), .type = &type_ms, .min = 1,
-	  .max = HOUR, .fallback = "100ms", .apply = APPLY_LIVE },
-	{ .key = "backoff_max", SERVICE(backoff_max_ms, int64_t), .type = &type_ms, .min = 1,
-	  .max = DAY, .fallback = "30s", .apply = APPLY_LIVE },
-	{ .key = "backoff_reset", SERVICE(backoff_reset_ms, int64_t), .type = &type_ms, .min = 0,
-	  .max = DAY, .fallback = "10s", .apply = APPLY_LIVE },
+	{ SERVICE("backoff_min", ms, backoff_min_ms, LIVE), RANGE(1, HOUR), DEFAULT("100ms") },
+	{ SERVICE("backoff_max", ms, backoff_max_ms, LIVE), RANGE(1, DAY), DEFAULT("30s") },
+	{ SERVICE("backoff_reset", ms, backoff_reset_ms, LIVE), RANGE(0, DAY), DEFAULT("10s") },
 
 	/* Options of the sockets. */
-	{ .key = "backlog", SERVICE(backlog, unsigned), .type = &type_count, .min = 1,
-	  .max = 65535, .fallback = "4096", .apply = APPLY_LISTENERS },
-	{ .key = "v6only", SERVICE(v6only, bool), .type = &type_bool, .fallback = "no",
-	  .apply = APPLY_LISTENERS },
-	{ .key = "tcp_nodelay", SERVICE(tcp_nodelay, bool), .type = &type_bool, .fallback = "no",
-	  .apply = APPLY_LISTENERS },
-	{ .key = "so_keepalive", SERVICE(so_keepalive, bool), .type = &type_bool, .fallback = "no",
-	  .apply = APPLY_LISTENERS },
-	{ .key = "tcp_keepidle", SERVICE(tcp_keepidle_s, unsigned), .type = &type_seconds,
-	  .min = 1, .max = 32767, .or_zero = true, .fallback = "0", .apply = APPLY_LISTENERS },
-	{ .key = "tcp_keepintvl", SERVICE(tcp_keepintvl_s, unsigned), .type = &type_seconds,
-	  .min = 1, .max = 32767, .or_zero = true, .fallback = "0", .apply = APPLY_LISTENERS },
-	{ .key = "tcp_keepcnt", SERVICE(tcp_keepcnt, unsigned), .type = &type_count, .min = 1,
-	  .max = 127, .or_zero = true, .fallback = "0", .apply = APPLY_LISTENERS },
-	{ .key = "tcp_user_timeout", SERVICE(tcp_user_timeout_ms, int64_t), .type = &type_ms,
-	  .min = 1, .max = DAY, .or_zero = true, .fallback = "0", .apply = APPLY_LISTENERS },
-	{ .key = "tcp_defer_accept", SERVICE(tcp_defer_accept_s, unsigned), .type = &type_seconds,
-	  .min = 1, .max = 3600, .or_zero = true, .fallback = "0", .apply = APPLY_LISTENERS },
-	{ .key = "tcp_fastopen", SERVICE(tcp_fastopen, unsigned), .type = &type_count, .min = 1,
-	  .max = 65535, .or_zero = true, .fallback = "0", .apply = APPLY_LISTENERS },
-	{ .key = "so_rcvbuf", SERVICE(so_rcvbuf, unsigned), .type = &type_size, .min = 4096,
-	  .max = 1 << 30, .or_zero = true, .fallback = "0", .apply = APPLY_LISTENERS },
-	{ .key = "so_sndbuf", SERVICE(so_sndbuf, unsigned), .type = &type_size, .min = 4096,
-	  .max = 1 << 30, .or_zero = true, .fallback = "0", .apply = APPLY_LISTENERS },
-	{ .key = "ip_freebind", SERVICE(ip_freebind, bool), .type = &type_bool, .fallback = "no",
-	  .apply = APPLY_LISTENERS },
+	{ SERVICE("backlog", count, backlog, LISTENERS), RANGE(1, 65535), DEFAULT("4096") },
+	{ SERVICE("v6only", bool, v6only, LISTENERS), DEFAULT("no") },
+	{ SERVICE("tcp_nodelay", bool, tcp_nodelay, LISTENERS), DEFAULT("no") },
+	{ SERVICE("so_keepalive", bool, so_keepalive, LISTENERS), DEFAULT("no") },
+	{ SERVICE("tcp_keepidle", seconds, tcp_keepidle_s, LISTENERS), ZERO_OR(1, 32767) },
+	{ SERVICE("tcp_keepintvl", seconds, tcp_keepintvl_s, LISTENERS), ZERO_OR(1, 32767) },
+	{ SERVICE("tcp_keepcnt", count, tcp_keepcnt, LISTENERS), ZERO_OR(1, 127) },
+	{ SERVICE("tcp_user_timeout", ms, tcp_user_timeout_ms, LISTENERS), ZERO_OR(1, DAY) },
+	{ SERVICE("tcp_defer_accept", seconds, tcp_defer_accept_s, LISTENERS), ZERO_OR(1, 3600) },
+	{ SERVICE("tcp_fastopen", count, tcp_fastopen, LISTENERS), ZERO_OR(1, 65535) },
+	{ SERVICE("so_rcvbuf", size, so_rcvbuf, LISTENERS), ZERO_OR(4096, 1 << 30) },
+	{ SERVICE("so_sndbuf", size, so_sndbuf, LISTENERS), ZERO_OR(4096, 1 << 30) },
+	{ SERVICE("ip_freebind", bool, ip_freebind, LISTENERS), DEFAULT("no") },
 };
 /* clang-format on */
 
 const size_t option_count = ARRAY_SIZE(option_table);
+static_assert(ARRAY_SIZE(option_table) <= CONF_OPTIONS_MAX, "their origins have room");
+
+const struct option *option_next(enum option_section section, const struct option *opt)
+{
+	const struct option *end = option_table + option_count;
+
+	opt = opt ? opt + 1 : option_table;
+	while (opt < end && opt->section != section)
+		opt++;
+	return opt < end ? opt : NULL;
+}
 
 const struct option *option_find(enum option_section section, const char *key)
 {
-	for (size_t i = 0; i < option_count; i++)
-		if (option_table[i].section == section && !strcmp(option_table[i].key, key))
-			return &option_table[i];
+	const struct option *opt;
+
+	for_each_option (opt, section)
+		if (!strcmp(opt->key, key))
+			return opt;
 	return NULL;
 }
 
 const struct option *option_find_key(enum option_section section, const char *key,
 				     const char **ret_number)
 {
-	const char *dot = strchr(key, '.');
+	size_t len = strcspn(key, ".");
+	const struct option *opt;
 
-	*ret_number = NULL;
-	for (size_t i = 0; dot && i < option_count; i++) {
-		const struct option *opt = &option_table[i];
-		size_t len = strlen(opt->key);
-
-		if (opt->section == section && opt->type->numbered && key + len == dot &&
-		    !strncmp(opt->key, key, len)) {
-			*ret_number = dot + 1;
+	*ret_number = key[len] ? key + len + 1 : NULL;
+	for_each_option (opt, section)
+		if (!strncmp(opt->key, key, len) && !opt->key[len] &&
+		    (!*ret_number || opt->type->numbered))
 			return opt;
-		}
-	}
-	return option_find(section, key);
+	return NULL;
 }
 
 const char *option_apply_name(enum option_apply apply)

@@ -12,6 +12,12 @@
 extern const struct option option_table[];
 extern const size_t option_count;
 
+/* The options of @section one after another, as in the table: the first with @opt NULL. */
+const struct option *option_next(enum option_section section, const struct option *opt);
+
+#define for_each_option(opt, section)                                                              \
+	for (opt = option_next(section, NULL); opt; opt = option_next(section, opt))
+
 /* NULL if there is no such key. */
 const struct option *option_find(enum option_section section, const char *key);
 

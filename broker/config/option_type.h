@@ -32,7 +32,7 @@ struct option {
 	bool or_zero;		  /* 0 is allowed although it is below min */
 	const char *const *words; /* NULL-terminated: the allowed words, whose index is the value;
 				   * of a number, the one word that may stand in its place */
-	const char *fallback;	  /* the default, parsed like user input; "": not set, or empty */
+	const char *fallback;	  /* the default, parsed like user input; NULL: not set, or empty */
 	const char *variable;	  /* of the environment: takes the place of the default */
 	enum option_apply apply;
 };
@@ -46,14 +46,24 @@ struct option_input {
 	struct strbuf *why; /* the reason when it is refused, such as: "x" is not a number */
 };
 
+/* What a value has allocated. */
+enum option_owns {
+	OWNS_NOTHING,
+	OWNS_TEXT,  /* char *, may be NULL */
+	OWNS_WORDS, /* char **, see strlist.h */
+};
+
 struct option_type {
 	const char *allowed; /* as text, behind what the option's limits and words say; or NULL */
 	size_t size;	     /* of a value */
-	bool list;	     /* a key may be repeated; each word is an entry */
-	bool one_entry;	     /* of a list: the words of a line are one entry together */
-	bool may_unset;	     /* an empty value is allowed and means all zero; so it is of a list */
-	bool command;	     /* split as a command, see words.h; all words are one value */
-	bool numbered;	     /* a list whose keys contain a slot number: wrap.1 */
+	size_t plain;	     /* bytes at its start that are the same where values are equal */
+	enum option_owns owns;
+	size_t owned;	/* the offset of what it owns, which counts in a comparison too */
+	bool list;	/* a key may be repeated; each word is an entry */
+	bool one_entry; /* of a list: the words of a line are one entry together */
+	bool may_unset; /* an empty value is allowed and means all zero; so it is of a list */
+	bool command;	/* split as a command, see words.h; all words are one value */
+	bool numbered;	/* a list whose keys contain a slot number: wrap.1 */
 
 	/*
 	 * Writes *@ret, which is all zero. 0, -EINVAL or -ENOMEM; on failure *@ret holds
@@ -61,8 +71,6 @@ struct option_type {
 	 */
 	int (*parse)(const struct option_input *in, void *ret);
 	void (*format)(const struct option *opt, const void *value, struct strbuf *out);
-	bool (*equal)(const void *a, const void *b); /* NULL: all bytes are */
-	void (*free)(void *value);		     /* NULL: nothing to free */
 
 	/* For a list with named entries: the variable, or the slot of the wrapper. */
 	bool (*same_name)(const void *a, const void *b);
@@ -75,6 +83,11 @@ struct option_type {
 	const char *unit; /* for the example in a message */
 	int64_t scale;	  /* the value times this is what the text says */
 };
+
+/* Declares an option type, and the C type of the fields that it writes. */
+#define OPTION_TYPE(name, ctype)                                                                   \
+	extern const struct option_type type_##name;                                               \
+	typedef ctype field_of_##name
 
 /* How lists, and words of which one stands for a path, lie in their structs. */
 struct option_list {

@@ -40,10 +40,9 @@ enum conf_backend { BACKEND_AUTO, BACKEND_PRELOAD };
 /* listen = ADDRESS [for PORT] */
 struct conf_listen {
 	struct handoff_addr addr; /* bound by the broker; [::] is dual stack unless V6ONLY */
+	uint16_t app_port;	  /* the port that the app itself listens on */
 	bool port_only;		  /* no address was given, so addr is [::]: 0.0.0.0 will do where
 				   * the machine has no IPv6 (unless v6only) */
-	uint16_t app_port;	  /* the port that the app itself listens on */
-	unsigned line;		  /* in the file, 0: command line */
 };
 
 /* private_ports = 9229 9400-9409: never brokered, the app binds them itself. */
@@ -79,15 +78,19 @@ struct conf_origin {
 	unsigned line; /* with FILE and DEFAULTS, else 0 */
 };
 
-/* Of one option: of its value, or of each entry of a list; an empty list has one too. */
+/* Of one option: of its value, or of each entry of a list. None: its value is the default. */
 struct conf_origins {
 	struct conf_origin *of;
 	size_t n;
 };
 
+#define CONF_OPTIONS_MAX 64
+
+#define SERVICE_NAME_MAX 32
+
 struct service_conf {
 	unsigned refs;
-	char *name;
+	char name[SERVICE_NAME_MAX + 1];
 	unsigned line; /* of the section header; 0: command line */
 
 	enum conf_mode mode;
@@ -133,7 +136,7 @@ struct service_conf {
 	unsigned so_rcvbuf, so_sndbuf;			       /* bytes, 0: the kernel's */
 	bool ip_freebind;
 
-	struct conf_origins *origins; /* one for each row of option_table */
+	struct conf_origins origins[CONF_OPTIONS_MAX]; /* as the rows of option_table */
 };
 
 struct broker_conf {
@@ -149,7 +152,7 @@ struct broker_conf {
 	enum conf_log_format log_format;
 	char *user, *group; /* the broker itself, once its listeners are bound; NULL: unchanged */
 
-	struct conf_origins *origins;
+	struct conf_origins origins[CONF_OPTIONS_MAX];
 };
 
 struct conf {

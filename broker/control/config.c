@@ -2,7 +2,6 @@
 
 #include <string.h>
 #include "config/option.h"
-#include "config/origin.h"
 #include "control/client.h"
 #include "sys/config_file.h"
 
@@ -17,127 +16,50 @@ struct section {
 };
 
 /*
- * A list as one text. An environment often holds passwords: clients that may only look see the
- * names of variables.
+ * One key: entry @i of @now, and entry @j of @file, what the file has now. An environment often
+ * holds passwords: clients that may only look see the names of variables.
  */
-static void format_value(const struct option *opt, const void *conf, bool secrets,
-			 struct strbuf *out)
+static void write_key(struct client *c, const struct section *section, const struct option *opt,
+		      const void *now, size_t i, const void *file, size_t j)
 {
-	bool hide = !secrets && !strcmp(opt->key, "environment");
-
-	for (size_t i = 0; i < option_entries(opt, conf); i++) {
-		STRBUF(entry, 4096);
-		size_t n;
-
-		option_format(opt, conf, i, &entry);
-		n = hide ? strcspn(entry.text, "=") : entry.len;
-		strbuf_addf(out, "%s%.*s%s", i ? ", " : "", (int)n, entry.text,
-			    n < entry.len ? "=..." : "");
-	}
-}
-
-static void format_origin(const struct conf *conf, const struct option *opt, const void *section,
-			  size_t entry, struct strbuf *out)
-{
-	const struct conf_origin *o = origin_find(opt, section, entry);
-
-	switch (o ? o->kind : ORIGIN_DEFAULT) {
-	case ORIGIN_DEFAULT:
-		strbuf_add(out, "default");
-		return;
-	case ORIGIN_FILE:
-	case ORIGIN_DEFAULTS:
-		strbuf_addf(out, "%s:%u", conf->file ? conf->file : "?", o->line);
-		return;
-	case ORIGIN_ENVIRONMENT:
-		strbuf_addf(out, "$%s", opt->variable);
-		return;
-	case ORIGIN_COMMAND_LINE:
-		strbuf_add(out, "command line");
-		return;
-	}
-}
-
-/* @file: NULL if it says the same. */
-static void write_option(struct client *c, const struct section *section, const char *key,
-			 const char *value, const char *origin, const char *file)
-{
+	bool names_only = !client_may_steer(c), in_now = i < option_entries(opt, now);
+	bool by_hand = section->is_scaled && !strcmp(opt->key, "workers");
+	bool differs = !option_equal(opt, now, file);
 	struct buf *out = client_line(c, "option");
+	STRBUF(key, 64);
+	STRBUF(value, 4096);
+	STRBUF(in_file, 4096);
+	STRBUF(origin, 512);
 
+	option_add_key(opt, in_now ? now : file, in_now ? i : j, &key);
+	option_format_key(opt, now, i, names_only, &value);
+	option_format_key(opt, file, j, names_only, &in_file);
+	if (by_hand)
+		strbuf_add(&origin, "by hand");
+	else
+		option_add_origin(opt, now, i, client_control(c)->master->conf->file, &origin);
+	/* The others of its numbers may be the same. */
+	if (opt->type->numbered)
+		differs = strcmp(value.text, in_file.text) != 0;
 	json_str(out, "section", section->name);
-	json_str(out, "key", key);
-	json_str(out, "value", value);
-	json_str(out, "origin", origin);
-	json_str(out, "file", file);
+	json_str(out, "key", key.text);
+	json_str(out, "value", value.text);
+	json_str(out, "origin", origin.text);
+	json_str(out, "file", differs ? in_file.text : NULL);
 	json_end(out);
-}
-
-/* Each number is a key of its own; without any the option has its line all the same. */
-static void write_numbered(struct client *c, const struct section *section,
-			   const struct option *opt, const void *now)
-{
-	size_t n = option_entries(opt, now);
-	size_t n_file = section->file ? option_entries(opt, section->file) : 0;
-
-	for (size_t i = 0; i < n || (i == 0 && !n_file); i++) {
-		size_t same = n_file;
-		STRBUF(key, 64);
-		STRBUF(value, 4096);
-		STRBUF(origin, 512);
-		STRBUF(file, 4096);
-
-		option_add_key(opt, now, i, &key);
-		format_origin(client_control(c)->master->conf, opt, now, i, &origin);
-		if (i < n)
-			option_format(opt, now, i, &value);
-		if (i < n && section->file)
-			same = option_find_same(opt, now, i, section->file);
-		if (same < n_file)
-			option_format(opt, section->file, same, &file);
-		write_option(c, section, key.text, value.text, origin.text,
-			     section->file && strcmp(value.text, file.text) != 0 ? file.text
-										 : NULL);
-	}
-	for (size_t i = 0; i < n_file; i++) {
-		STRBUF(key, 64);
-		STRBUF(file, 4096);
-
-		if (option_find_same(opt, section->file, i, now) < n)
-			continue;
-		option_add_key(opt, section->file, i, &key);
-		option_format(opt, section->file, i, &file);
-		write_option(c, section, key.text, "", "default", file.text);
-	}
 }
 
 static void write_section(struct client *c, const struct section *section)
 {
-	bool secrets = client_may_steer(c);
+	const struct option *opt;
+	size_t i, j;
 
-	for (size_t i = 0; i < option_count; i++) {
-		const struct option *opt = &option_table[i];
+	for_each_option (opt, section->kind) {
 		const void *now = opt->apply == APPLY_RESTART ? section->started : section->running;
-		STRBUF(value, 4096);
-		STRBUF(file, 4096);
-		STRBUF(origin, 512);
-		bool differs;
+		const void *file = section->file ? section->file : now;
 
-		if (opt->section != section->kind)
-			continue;
-		if (option_is_numbered(opt)) {
-			write_numbered(c, section, opt, now);
-			continue;
-		}
-		format_value(opt, now, secrets, &value);
-		if (section->is_scaled && !strcmp(opt->key, "workers"))
-			strbuf_add(&origin, "by hand");
-		else
-			format_origin(client_control(c)->master->conf, opt, now, 0, &origin);
-		differs = section->file && !option_equal(opt, now, section->file);
-		if (differs)
-			format_value(opt, section->file, secrets, &file);
-		write_option(c, section, opt->key, value.text, origin.text,
-			     differs ? file.text : NULL);
+		for (size_t n = 0; option_pair(opt, now, file, n, &i, &j); n++)
+			write_key(c, section, opt, now, i, file, j);
 	}
 }
 

@@ -5,7 +5,7 @@
  */
 #include <errno.h>
 #include <string.h>
-#include "config/conf_diff.h"
+#include "config/option.h"
 #include "master/part.h"
 #include "service/descriptors.h"
 #include "service/fill.h"
@@ -51,7 +51,7 @@ static void say_what_changes(const struct service *s, const struct service_conf 
 {
 	STRBUF(keys, 1024);
 
-	if (service_conf_differs(s->conf, sc, APPLY_N, &keys))
+	if (option_changes(OPTION_SERVICE, s->conf, sc, APPLY_N, &keys))
 		log_event(LEVEL_INFO, "config-changed", LOG_STR("service", sc->name),
 			  LOG_STR("keys", keys.text), LOG_MSG("changed: %s", keys.text));
 }
@@ -82,7 +82,7 @@ static void say_what_waits(const struct broker_conf *a, const struct broker_conf
 {
 	STRBUF(keys, 512);
 
-	if (broker_conf_differs(a, b, APPLY_RESTART, &keys))
+	if (option_changes(OPTION_BROKER, a, b, APPLY_RESTART, &keys))
 		log_event(LEVEL_WARN, "needs-restart", LOG_STR("keys", keys.text),
 			  LOG_MSG("[broker] %s: the change takes effect at the next start of the "
 				  "broker",
@@ -166,8 +166,8 @@ static void apply_one(struct master *m, struct service *s, struct conf *conf,
 		const struct service *running = find_service(m, other->name);
 		STRBUF(keys, 1024);
 
-		if (other == sc ||
-		    (running && !service_conf_differs(running->conf, other, APPLY_N, &keys)))
+		if (other == sc || (running && !option_changes(OPTION_SERVICE, running->conf, other,
+							       APPLY_N, &keys)))
 			continue;
 		log_event(LEVEL_INFO, "config-waits", LOG_STR("service", other->name),
 			  LOG_STR("keys", keys.text),

@@ -9,8 +9,6 @@
 #include "base/fd.h"
 #include "config/conf_build.h"
 
-#define MAX_SIZE (1024 * 1024)
-
 static unsigned count_cpus(void)
 {
 	cpu_set_t set;
@@ -21,19 +19,13 @@ static unsigned count_cpus(void)
 	return (unsigned)CPU_COUNT(&set);
 }
 
-struct conf_facts config_file_facts(const char *path, char *base_dir, size_t size)
+struct conf_facts config_file_facts(const char *path, char base_dir[PATH_MAX])
 {
-	char real[PATH_MAX];
+	if (path && realpath(path, base_dir)) {
+		char *slash = strrchr(base_dir, '/');
 
-	if (path && realpath(path, real)) {
-		char *slash = strrchr(real, '/');
-
-		slash[slash == real] = '\0';
-		if (strlen(real) < size)
-			strcpy(base_dir, real);
-		else
-			strcpy(base_dir, "/");
-	} else if (!getcwd(base_dir, size)) {
+		slash[slash == base_dir] = '\0';
+	} else if (!getcwd(base_dir, PATH_MAX)) {
 		strcpy(base_dir, "/");
 	}
 	return (struct conf_facts){
@@ -53,17 +45,17 @@ static int check(const char *path, const struct stat *st, struct strbuf *error)
 			error, -EPERM,
 			"%s is writable by everybody, and the broker runs as root: chmod o-w %s",
 			path, path);
-	if (st->st_size > MAX_SIZE)
-		return strbuf_fail(error, -EFBIG, "%s is larger than %d bytes", path, MAX_SIZE);
+	if (st->st_size > CONF_FILE_MAX)
+		return strbuf_fail(error, -EFBIG, "%s is larger than %d bytes", path,
+				   CONF_FILE_MAX);
 	return 0;
 }
 
-/* All of it: *@ret_text is malloc'd, @ret_n bytes. 0 or -errno with @error. */
-static int read_file(const char *path, char **ret_text, size_t *ret_n, struct strbuf *error)
+/* The bytes of all of it, if there are fewer than @size; -errno with @error. */
+static ssize_t read_file(const char *path, char *text, size_t size, struct strbuf *error)
 {
 	/* Opened once: what is checked is what is read. O_NONBLOCK: a FIFO must not hang us. */
 	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	_cleanup_free_ char *text = NULL;
 	struct stat st;
 	ssize_t n;
 	int r;
@@ -73,31 +65,23 @@ static int read_file(const char *path, char **ret_text, size_t *ret_n, struct st
 	r = check(path, &st, error);
 	if (r < 0)
 		return r;
-	text = malloc(MAX_SIZE + 1);
-	if (!text)
-		return -ENOMEM;
-	n = fd_read(fd, text, MAX_SIZE + 1);
-	if (n < 0)
-		return strbuf_fail(error, (int)n, "cannot read %s: %m", path);
-	*ret_text = text;
-	*ret_n = (size_t)n;
-	text = NULL;
-	return 0;
+	n = fd_read(fd, text, size);
+	return n < 0 ? strbuf_fail(error, (int)n, "cannot read %s: %m", path) : n;
 }
 
 static int load(const char *path, bool broker_alone, struct conf **ret, struct strbuf *error)
 {
-	_cleanup_free_ char *text = NULL;
+	const size_t size = CONF_FILE_MAX + 1; /* a larger file is refused by the parser */
+	_cleanup_free_ char *text = malloc(size);
+	ssize_t n = text ? read_file(path, text, size, error) : -ENOMEM;
 	char base_dir[PATH_MAX];
 	struct conf_facts facts;
-	size_t n = 0;
-	int r = read_file(path, &text, &n, error);
 
-	if (r < 0)
-		return r;
-	facts = config_file_facts(path, base_dir, sizeof(base_dir));
-	return broker_alone ? conf_parse_broker(text, n, &facts, ret)
-			    : conf_parse(path, text, n, &facts, ret, error);
+	if (n < 0)
+		return (int)n;
+	facts = config_file_facts(path, base_dir);
+	return broker_alone ? conf_parse_broker(text, (size_t)n, &facts, ret)
+			    : conf_parse(path, text, (size_t)n, &facts, ret, error);
 }
 
 int config_file_load(const char *path, struct conf **ret, struct strbuf *error)

@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include <limits.h>
 #include "config/conf.h"
 
 /*
@@ -15,4 +16,4 @@ int config_file_load(const char *path, struct conf **ret, struct strbuf *error);
 int config_file_load_broker(const char *path, struct conf **ret);
 
 /* The facts of this machine that defaults depend on. @base_dir: storage for the directory. */
-struct conf_facts config_file_facts(const char *path, char *base_dir, size_t size);
+struct conf_facts config_file_facts(const char *path, char base_dir[PATH_MAX]);

@@ -5,38 +5,17 @@
 #include <fnmatch.h>
 #include <limits.h>
 #include <string.h>
+#include "base/strbuf.h"
 
 struct match {
 	unsigned left; /* entries that may still be looked at */
+	bool gave_up;
 	path_match_fn *found;
 	void *arg;
-	char path[PATH_MAX]; /* so far, terminated */
-	size_t len;
+	struct strbuf path; /* so far; what no path is long enough for is passed over */
 };
 
-static int next(struct match *m, const char *pattern);
-
-static int append(struct match *m, const char *bytes, size_t n)
-{
-	if (n >= sizeof(m->path) - m->len)
-		return -ENAMETOOLONG;
-	memcpy(m->path + m->len, bytes, n);
-	m->path[m->len += n] = '\0';
-	return 0;
-}
-
-/* A name that has no other like it, of which a backslash is no part. */
-static int append_literal(struct match *m, const char *name, size_t n)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < n && r == 0; i++) {
-		if (name[i] == '\\' && i + 1 < n)
-			i++;
-		r = append(m, &name[i], 1);
-	}
-	return r;
-}
+static void next(struct match *m, const char *pattern);
 
 static bool is_literal(const char *name, size_t n)
 {
@@ -49,70 +28,74 @@ static bool is_literal(const char *name, size_t n)
 	return true;
 }
 
-/* What comes behind a name that fits. */
-static int descend(struct match *m, const char *rest)
+/* A name that has no other like it, of which a backslash is no part. */
+static void add_literal(struct match *m, const char *name, size_t n)
 {
-	if (*rest)
-		return next(m, rest);
-	m->found(m->path, m->arg);
-	return 0;
+	for (size_t i = 0; i < n; i++) {
+		if (name[i] == '\\' && i + 1 < n)
+			i++;
+		strbuf_add_bytes(&m->path, &name[i], 1);
+	}
 }
 
-/* The first failure is kept, and only giving up ends the search. */
-static int look_into(struct match *m, const char *name, const char *rest)
+static void shorten(struct strbuf *path, size_t len)
 {
-	DIR *dir = opendir(m->len ? m->path : ".");
-	size_t len = m->len;
-	struct dirent *entry;
-	int result = 0, r;
+	path->text[path->len = len] = '\0';
+	path->cut = false;
+}
 
-	while (dir && result != -E2BIG && (entry = readdir(dir))) {
+static void look_into(struct match *m, const char *name, const char *rest)
+{
+	DIR *dir = opendir(m->path.len ? m->path.text : ".");
+	size_t len = m->path.len;
+	struct dirent *entry;
+
+	while (dir && !m->gave_up && (entry = readdir(dir))) {
 		if (m->left == 0) {
-			result = -E2BIG;
+			m->gave_up = true;
 			break;
 		}
 		m->left--;
 		if (fnmatch(name, entry->d_name, FNM_PERIOD) != 0)
 			continue;
-		r = append(m, entry->d_name, strlen(entry->d_name));
-		if (r == 0)
-			r = descend(m, rest);
-		m->path[m->len = len] = '\0';
-		if (r == -E2BIG || result == 0)
-			result = r;
+		strbuf_add(&m->path, entry->d_name);
+		next(m, rest);
+		shorten(&m->path, len);
 	}
 	if (dir)
 		(void)closedir(dir);
-	return result;
 }
 
 /* @pattern is what follows .path: slashes, and a name up to the next of them. */
-static int next(struct match *m, const char *pattern)
+static void next(struct match *m, const char *pattern)
 {
-	size_t slashes = strspn(pattern, "/");
-	const char *rest = pattern + slashes + strcspn(pattern + slashes, "/");
-	size_t n = (size_t)(rest - pattern) - slashes, len = m->len;
-	char name[NAME_MAX + 1];
-	int r = append(m, pattern, slashes);
+	size_t slashes = strspn(pattern, "/"), n = strcspn(pattern + slashes, "/");
+	const char *name = pattern + slashes, *rest = name + n;
+	size_t len = m->path.len;
+	STRBUF(one, NAME_MAX + 1);
 
-	if (r == 0 && is_literal(pattern + slashes, n)) {
-		r = append_literal(m, pattern + slashes, n);
-		if (r == 0)
-			r = descend(m, rest);
-	} else if (r == 0 && n >= sizeof(name)) {
-		r = -ENAMETOOLONG;
-	} else if (r == 0) {
-		memcpy(name, pattern + slashes, n);
-		name[n] = '\0';
-		r = look_into(m, name, rest);
+	if (m->path.cut)
+		return;
+	if (!*pattern) {
+		m->found(m->path.text, m->arg);
+		return;
 	}
-	m->path[m->len = len] = '\0';
-	return r;
+	strbuf_add_bytes(&m->path, pattern, slashes);
+	strbuf_add_bytes(&one, name, n);
+	if (is_literal(name, n)) {
+		add_literal(m, name, n);
+		next(m, rest);
+	} else if (!one.cut && !m->path.cut) {
+		look_into(m, one.text, rest);
+	}
+	shorten(&m->path, len);
 }
 
 int path_match(const char *pattern, unsigned max, path_match_fn *found, void *arg)
 {
-	struct match m = { .left = max, .found = found, .arg = arg };
+	STRBUF(path, PATH_MAX);
+	struct match m = { .left = max, .found = found, .arg = arg, .path = path };
 
-	return next(&m, pattern);
+	next(&m, pattern);
+	return m.gave_up ? -E2BIG : 0;
 }

@@ -16,7 +16,7 @@ typedef void path_match_fn(const char *path, void *arg);
  * of them is a path without being looked for, so there may be no such file. After @max entries of
  * directories, all together, it gives up.
  *
- * 0; -E2BIG: there may be more; -ENAMETOOLONG: some are left out, as no path is that long.
- * A directory that cannot be read has nothing that fits.
+ * 0; -E2BIG: there may be more. A directory that cannot be read has nothing that fits, nor has a
+ * pattern that makes a path of more than PATH_MAX bytes.
  */
 int path_match(const char *pattern, unsigned max, path_match_fn *found, void *arg);

@@ -24,7 +24,7 @@ static void print_facts(const struct option *opt)
 	/* "A ..." ends a sentence as it is. */
 	printf("Value: %s%s Default: %s. Takes effect: %s.\n.Pp\n", allowed.text,
 	       allowed.text[allowed.len - 1] == '.' ? "" : ".",
-	       *opt->fallback ? opt->fallback : "none", option_apply_name(opt->apply));
+	       opt->fallback ? opt->fallback : "none", option_apply_name(opt->apply));
 }
 
 int main(void)
@@ -49,7 +49,7 @@ int main(void)
 			return fail("there is no such option", key);
 		if (seen[opt - option_table])
 			return fail("it stands here twice", key);
-		if (option_is_numbered(opt) != (strstr(line, ".N\n") != NULL))
+		if (opt->type->numbered != (strstr(line, ".N\n") != NULL))
 			return fail("only a numbered option is called KEY.N", key);
 		seen[opt - option_table] = true;
 		print_facts(opt);

@@ -361,7 +361,7 @@ FIGURES = [
     ("man/broker.8", r"workers have been full for (\d+) seconds", "broker/service/watch.c", "FULL_MS", 1000),
     ("man/broker.ini.5.in", r"text of at most (\d+) MiB", "broker/config/types.h", "CONF_FILE_MAX", 1 << 20),
     ("man/broker.ini.5.in", r"Up to (\d+) services", "broker/config/types.h", "CONF_SERVICES_MAX", 1),
-    ("man/broker.ini.5.in", r"up to (\d+) letters", "broker/config/conf_read.h", "SERVICE_NAME_MAX", 1),
+    ("man/broker.ini.5.in", r"up to (\d+) letters", "broker/config/types.h", "SERVICE_NAME_MAX", 1),
     ("man/broker.ini.5.in", r"A list has at most (\d+) entries", "broker/config/types.h", "CONF_LIST_MAX", 1),
     ("man/broker.ini.5.in", r"at once \(up to (\d+)\)", "broker/config/types.h", "CONF_ERRORS_MAX", 1),
 ]

@@ -1,11 +1,10 @@
 /* links: broker/base/address broker/config/conf broker/config/conf_build */
-/* links: broker/config/conf_check broker/config/conf_diff broker/config/conf_error */
-/* links: broker/config/conf_fill broker/config/conf_print broker/config/conf_read */
-/* links: broker/config/ini broker/base/nearest broker/config/option */
-/* links: broker/config/option_table broker/config/option_list */
-/* links: broker/config/option_number broker/config/option_text */
-/* links: broker/config/origin broker/base/strlist */
-/* links: broker/base/units broker/base/words broker/base/strbuf */
+/* links: broker/config/conf_check broker/config/conf_error */
+/* links: broker/config/conf_print broker/config/conf_read */
+/* links: broker/base/nearest broker/config/option broker/config/option_table */
+/* links: broker/config/option_list broker/config/option_word */
+/* links: broker/base/strlist broker/base/units broker/base/words */
+/* links: broker/base/strbuf */
 #include "conf_util.h"
 
 #include "base/address.h"
@@ -133,7 +132,8 @@ TEST(listen_says_where_and_for_which_port)
 		CHECK_EQ(sc->listen[i].port_only, want[i].port_only);
 		CHECK_EQ(sc->listen[i].addr.flags, want[i].v6only ? HANDOFF_V6ONLY : 0);
 		CHECK_EQ(sc->listen[i].app_port, want[i].app_port);
-		CHECK_EQ(sc->listen[i].line, want[i].line);
+		CHECK_EQ(option_origin(option_find(OPTION_SERVICE, "listen"), sc, i).line,
+			 want[i].line);
 	}
 	conf_free(conf);
 }
@@ -267,7 +267,8 @@ TEST(a_command_line_is_a_configuration_too)
 	CHECK(!sc->command[3]);
 	CHECK_EQ(sc->n_listen, 2);
 	CHECK_EQ(sc->listen[0].app_port, 3000);
-	CHECK_EQ(sc->listen[0].line, 0);
+	CHECK_EQ(option_origin(option_find(OPTION_SERVICE, "listen"), sc, 0).kind,
+		 ORIGIN_COMMAND_LINE);
 	conf_free(conf);
 
 	argv[0] = odd;

@@ -1,14 +1,12 @@
 /* links: broker/base/address broker/config/conf broker/config/conf_build */
-/* links: broker/config/conf_check broker/config/conf_diff broker/config/conf_error */
-/* links: broker/config/conf_fill broker/config/conf_print broker/config/conf_read */
-/* links: broker/config/ini broker/base/nearest broker/config/option */
-/* links: broker/config/option_table broker/config/option_list */
-/* links: broker/config/option_number broker/config/option_text */
-/* links: broker/config/origin broker/base/strlist */
-/* links: broker/base/units broker/base/words broker/base/strbuf */
+/* links: broker/config/conf_check broker/config/conf_error */
+/* links: broker/config/conf_print broker/config/conf_read */
+/* links: broker/base/nearest broker/config/option broker/config/option_table */
+/* links: broker/config/option_list broker/config/option_word */
+/* links: broker/base/strlist broker/base/units broker/base/words */
+/* links: broker/base/strbuf */
 #include "conf_util.h"
 
-#include "config/conf_diff.h"
 #include "config/conf_print.h"
 #include "config/option.h"
 #include "base/units.h"
@@ -90,7 +88,7 @@ static struct conf *with(enum option_section section, const char *key, const cha
 	STRBUF(text, 1024);
 
 	strbuf_addf(&text, "[%s]\n%s%s = %s\n", section == OPTION_BROKER ? "broker" : "service:web",
-		    key, option_is_numbered(option_find(section, key)) ? ".1" : "", value);
+		    key, option_find(section, key)->type->numbered ? ".1" : "", value);
 	if (section == OPTION_BROKER)
 		strbuf_add(&text, "[service:web]\n");
 	if (!command)
@@ -101,9 +99,10 @@ static struct conf *with(enum option_section section, const char *key, const cha
 static bool differ(const struct conf *a, const struct conf *b, enum option_apply apply,
 		   struct strbuf *keys)
 {
-	bool broker = broker_conf_differs(&a->broker, &b->broker, apply, keys);
+	bool broker = option_changes(OPTION_BROKER, &a->broker, &b->broker, apply, keys);
 
-	return service_conf_differs(a->services[0], b->services[0], apply, keys) || broker;
+	return option_changes(OPTION_SERVICE, a->services[0], b->services[0], apply, keys) ||
+	       broker;
 }
 
 TEST(every_default_obeys_the_limits_of_its_own_option)
@@ -118,14 +117,11 @@ TEST(every_default_obeys_the_limits_of_its_own_option)
 		} fresh = { 0 };
 		STRBUF(error, 512);
 
-		CHECK(option->fallback);
 		CHECK(option->min <= option->max);
 		CHECK(option_find(option->section, option->key) == option); /* once */
-		if (!*option->fallback)
+		if (!option->fallback)
 			continue;
-		CHECK_EQ(option_set(option, NULL, option->fallback, strlen(option->fallback),
-				    &conf_test_facts, &fresh, &error),
-			 0);
+		CHECK_EQ(conf_set(option, option->fallback, &fresh, &error), 0);
 		CHECK_STR(error.text, "");
 		CHECK(option_equal(option, &fresh, values_of(conf, option->section)));
 		option_clear(option, &fresh);
@@ -138,7 +134,7 @@ static int set_and_read(const struct option *option, const char *text, struct st
 			struct strbuf *error)
 {
 	struct service_conf sc = { 0 };
-	int r = option_set(option, NULL, text, strlen(text), &conf_test_facts, &sc, error);
+	int r = conf_set(option, text, &sc, error);
 
 	if (r == 0)
 		option_format(option, &sc, 0, back);

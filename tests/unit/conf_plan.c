@@ -1,11 +1,10 @@
 /* links: broker/base/address broker/config/conf broker/config/conf_build */
-/* links: broker/config/conf_check broker/config/conf_diff broker/config/conf_error */
-/* links: broker/config/conf_fill broker/config/conf_plan broker/config/conf_read */
-/* links: broker/config/ini broker/base/nearest broker/config/option */
-/* links: broker/config/option_table broker/config/option_list */
-/* links: broker/config/option_number broker/config/option_text */
-/* links: broker/config/origin broker/base/strlist */
-/* links: broker/base/units broker/base/words broker/base/strbuf */
+/* links: broker/config/conf_check broker/config/conf_error */
+/* links: broker/config/conf_plan broker/config/conf_read */
+/* links: broker/base/nearest broker/config/option broker/config/option_table */
+/* links: broker/config/option_list broker/config/option_word */
+/* links: broker/base/strlist broker/base/units broker/base/words */
+/* links: broker/base/strbuf */
 #include "conf_util.h"
 
 #include "config/conf_plan.h"

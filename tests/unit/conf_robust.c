@@ -1,11 +1,10 @@
 /* links: broker/base/address broker/config/conf broker/config/conf_build */
-/* links: broker/config/conf_check broker/config/conf_diff broker/config/conf_error */
-/* links: broker/config/conf_fill broker/config/conf_print broker/config/conf_read */
-/* links: broker/config/ini broker/base/nearest broker/config/option */
-/* links: broker/config/option_table broker/config/option_list */
-/* links: broker/config/option_number broker/config/option_text */
-/* links: broker/config/origin broker/base/strlist */
-/* links: broker/base/units broker/base/words broker/base/strbuf */
+/* links: broker/config/conf_check broker/config/conf_error */
+/* links: broker/config/conf_print broker/config/conf_read */
+/* links: broker/base/nearest broker/config/option broker/config/option_table */
+/* links: broker/config/option_list broker/config/option_word */
+/* links: broker/base/strlist broker/base/units broker/base/words */
+/* links: broker/base/strbuf */
 /* wrap: malloc calloc realloc strdup */
 #include "conf_util.h"
 
@@ -161,12 +160,9 @@ TEST(a_value_that_cannot_be_stored_changes_nothing)
 			STRBUF(error, 512);
 			STRBUF(value, 64);
 
-			CHECK_EQ(option_set(option, NULL, keys[i][1], strlen(keys[i][1]),
-					    &conf_test_facts, &sc, &error),
-				 0);
+			CHECK_EQ(conf_set(option, keys[i][1], &sc, &error), 0);
 			fail_in = n++;
-			r = option_set(option, NULL, keys[i][2], strlen(keys[i][2]),
-				       &conf_test_facts, &sc, &error);
+			r = conf_set(option, keys[i][2], &sc, &error);
 			fail_in = -1;
 			if (r < 0) {
 				CHECK_EQ(r, -ENOMEM);

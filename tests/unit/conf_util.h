@@ -5,6 +5,7 @@
 
 #include "config/conf.h"
 #include "config/conf_build.h"
+#include "config/option.h"
 #include "tap.h"
 
 static const struct conf_facts conf_test_facts = { .cpus = 3, .base_dir = "/etc/broker" };
@@ -31,4 +32,13 @@ static inline struct conf *conf_good_facts(const char *text, const struct conf_f
 static inline struct conf *conf_good(const char *text)
 {
 	return conf_good_facts(text, &conf_test_facts);
+}
+
+/* As option_set(), for a value without a line. */
+static inline int conf_set(const struct option *option, const char *text, void *conf,
+			   struct strbuf *error)
+{
+	struct option_setting setting = { .option = option, .text = text, .len = strlen(text) };
+
+	return option_set(&setting, &conf_test_facts, conf, error);
 }

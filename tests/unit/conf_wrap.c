@@ -1,14 +1,12 @@
 /* links: broker/base/address broker/config/conf broker/config/conf_build */
-/* links: broker/config/conf_check broker/config/conf_diff broker/config/conf_error */
-/* links: broker/config/conf_fill broker/config/conf_print broker/config/conf_read */
-/* links: broker/config/ini broker/base/nearest broker/config/option */
-/* links: broker/config/option_table broker/config/option_list */
-/* links: broker/config/option_number broker/config/option_text */
-/* links: broker/config/origin broker/base/strlist */
-/* links: broker/base/units broker/base/words broker/base/strbuf */
+/* links: broker/config/conf_check broker/config/conf_error */
+/* links: broker/config/conf_print broker/config/conf_read */
+/* links: broker/base/nearest broker/config/option broker/config/option_table */
+/* links: broker/config/option_list broker/config/option_word */
+/* links: broker/base/strlist broker/base/units broker/base/words */
+/* links: broker/base/strbuf */
 #include "conf_util.h"
 
-#include "config/conf_diff.h"
 #include "config/conf_print.h"
 #include "config/option.h"
 
@@ -101,12 +99,12 @@ TEST(a_change_is_seen_and_the_order_is_none)
 	struct conf *d = conf_good(WEB "wrap.0 = x\n");
 	STRBUF(keys, 64);
 
-	CHECK(!service_conf_differs(web(a), web(b), APPLY_N, &keys));
-	CHECK(!service_conf_differs(web(a), web(c), APPLY_LIVE, &keys));
-	CHECK(service_conf_differs(web(a), web(c), APPLY_WORKERS, &keys));
+	CHECK(!option_changes(OPTION_SERVICE, web(a), web(b), APPLY_N, &keys));
+	CHECK(!option_changes(OPTION_SERVICE, web(a), web(c), APPLY_LIVE, &keys));
+	CHECK(option_changes(OPTION_SERVICE, web(a), web(c), APPLY_WORKERS, &keys));
 	CHECK_STR(keys.text, "wrap");
-	CHECK(service_conf_differs(web(a), web(d), APPLY_N, &keys));
-	CHECK(service_conf_differs(web(d), web(a), APPLY_N, &keys));
+	CHECK(option_changes(OPTION_SERVICE, web(a), web(d), APPLY_N, &keys));
+	CHECK(option_changes(OPTION_SERVICE, web(d), web(a), APPLY_N, &keys));
 	conf_free(a);
 	conf_free(b);
 	conf_free(c);

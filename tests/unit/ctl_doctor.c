@@ -1,11 +1,10 @@
 /* links: broker/ctl/doctor_text broker/ctl/text broker/base/json_doc */
 /* links: broker/base/buf broker/base/json broker/base/strbuf */
 /* links: broker/base/address broker/config/conf broker/config/conf_error */
-/* links: broker/config/conf_read broker/config/origin */
-/* links: broker/config/ini broker/base/nearest broker/config/option */
+/* links: broker/config/conf_read broker/base/nearest broker/config/option */
 /* links: broker/config/option_table broker/config/option_list */
-/* links: broker/config/option_number broker/config/option_text */
-/* links: broker/base/strlist broker/base/units broker/base/words */
+/* links: broker/config/option_word broker/base/strlist */
+/* links: broker/base/units broker/base/words */
 #include "base/json.h"
 #include "ctl/doctor_text.h"
 

@@ -467,7 +467,7 @@ static void fake_start(unsigned n_workers, unsigned queue, unsigned listen)
 
 	list_init(&broker.loop.timers);
 	broker.spare_fd = FIRST_FD - 1; /* not needed here */
-	conf.name = name;
+	strcpy(conf.name, name);
 	conf.queue = queue;
 	service.want = MAX_WORKERS;
 	service.broker = &broker;

@@ -1,4 +1,4 @@
-#include "option_text.h"
+#include "option_word.h"
 
 #include "base/address.h"
 #include "base/nearest.h"
@@ -6,19 +6,24 @@
 #include "base/words.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 
 #define NAME_MAX_BYTES 64
 #define PATH_MAX_BYTES 4095 /* the kernel's PATH_MAX without the terminator */
 
-static void add_did_you_mean(const struct option_input *in, const char *word,
-			     const char *const *candidates, size_t n)
+/* Adds what may have been meant, one of @n @candidates, as @word differs from it least. */
+static int refuse_near(const struct option_input *in, const char *reason, const char *word,
+		       const char *const *candidates, size_t n)
 {
 	const char *near = nearest(word, candidates, n);
 
+	strbuf_refuse(in->why, *in->word, "%s", reason);
 	if (near)
 		strbuf_addf(in->why, "; did you mean \"%s\"?", near);
+	return -EINVAL;
 }
 
 /* --- a word of a table --------------------------------------------------------------- */
@@ -39,9 +44,7 @@ static int refuse_word(const struct option_input *in, const char *reason)
 
 	while (in->opt->words[n])
 		n++;
-	strbuf_refuse(in->why, *in->word, "%s", reason);
-	add_did_you_mean(in, *in->word, in->opt->words, n);
-	return -EINVAL;
+	return refuse_near(in, reason, *in->word, in->opt->words, n);
 }
 
 static int word_parse(const struct option_input *in, void *ret)
@@ -85,9 +88,8 @@ static int signal_parse(const struct option_input *in, void *ret)
 	if (units_parse_signal(word, &number) != 0) {
 		while (n < ARRAY_SIZE(names) && (names[n] = units_signal_name(n)))
 			n++;
-		strbuf_refuse(in->why, word, "is not a signal");
-		add_did_you_mean(in, strncmp(word, "SIG", 3) == 0 ? word + 3 : word, names, n);
-		return -EINVAL;
+		return refuse_near(in, "is not a signal",
+				   strncmp(word, "SIG", 3) == 0 ? word + 3 : word, names, n);
 	}
 	switch (number) {
 	case SIGSTOP:
@@ -109,6 +111,82 @@ static void signal_format(const struct option *opt, const void *value, struct st
 	strbuf_add(out, units_signal(*(const int *)value).text);
 }
 
+/* --- number -------------------------------------------------------------------------- */
+
+static int refuse_units(const struct option_input *in, enum units_error error)
+{
+	const struct option_type *type = in->opt->type;
+	const char *word = *in->word;
+
+	switch (error) {
+	case UNITS_MALFORMED:
+		return strbuf_refuse(in->why, word, "is not a %s", type->noun);
+	case UNITS_NO_UNIT:
+		return strbuf_refuse(in->why, word, "has no unit: write %.20s%s", word, type->unit);
+	case UNITS_BAD_UNIT:
+		return strbuf_refuse(in->why, word,
+				     "is not a %s that ends in a known unit (such as %s)",
+				     type->noun, type->unit);
+	case UNITS_TOO_BIG:
+		return strbuf_refuse(in->why, word, "is out of range");
+	}
+	return -EINVAL;
+}
+
+/* What the word in place of a number stands for: cpus or all. */
+static unsigned number_of_word(const struct option_input *in)
+{
+	unsigned cpus = in->facts->cpus;
+
+	if (strcmp(*in->word, "cpus") != 0)
+		return UINT_MAX;
+	/* "One for each" holds as far as the limits go, on any machine. */
+	if (cpus < in->opt->min)
+		return (unsigned)in->opt->min;
+	return cpus > in->opt->max ? (unsigned)in->opt->max : cpus;
+}
+
+static int number_parse(const struct option_input *in, void *ret)
+{
+	const struct option *opt = in->opt;
+	int64_t number;
+	int r;
+
+	if (opt->words && !strcmp(*in->word, opt->words[0])) {
+		*(unsigned *)ret = number_of_word(in);
+		return 0;
+	}
+	r = opt->type->parse_number(*in->word, &number);
+	if (r != 0)
+		return refuse_units(in, (enum units_error)r);
+	if (number % opt->type->scale != 0)
+		return strbuf_refuse(in->why, *in->word, "is not a whole number of seconds");
+	number /= opt->type->scale;
+	if ((number < opt->min || number > opt->max) && !(number == 0 && opt->or_zero))
+		return strbuf_refuse(in->why, *in->word, "is out of range");
+	if (opt->type->size == sizeof(int64_t))
+		*(int64_t *)ret = number;
+	else
+		*(unsigned *)ret = (unsigned)number;
+	return 0;
+}
+
+static void number_format(const struct option *opt, const void *value, struct strbuf *out)
+{
+	bool wide = opt->type->size == sizeof(int64_t);
+	int64_t number = wide ? *(const int64_t *)value : *(const unsigned *)value;
+
+	if (number == UINT_MAX && opt->words)
+		strbuf_add(out, opt->words[0]);
+	else
+		opt->type->add_number(out, number * opt->type->scale);
+}
+
+static void add_count(struct strbuf *out, int64_t count)
+{
+	strbuf_addf(out, "%" PRId64, count);
+}
+
 /* --- what a char * holds ------------------------------------------------------------- */
 
 static void text_format(const struct option *opt, const void *value, struct strbuf *out)
@@ -118,13 +196,6 @@ static void text_format(const struct option *opt, const void *value, struct strb
 	(void)opt;
 	if (text)
 		words_add_quoted(out, text);
-}
-
-static bool text_equal(const void *a, const void *b)
-{
-	const char *x = *(char *const *)a, *y = *(char *const *)b;
-
-	return x && y ? !strcmp(x, y) : x == y;
 }
 
 static int name_parse(const struct option_input *in, void *ret)
@@ -226,18 +297,6 @@ static void target_format(const struct option *opt, const void *value, struct st
 		word_format(opt, &target->word, out);
 }
 
-static bool target_equal(const void *a, const void *b)
-{
-	const struct option_target *x = a, *y = b;
-
-	return x->word == y->word && text_equal(&x->path, &y->path);
-}
-
-static void target_free(void *value)
-{
-	free(((struct option_target *)value)->path);
-}
-
 /* --- an address, or a path ----------------------------------------------------------- */
 
 static int serve_parse(const struct option_input *in, void *ret)
@@ -268,52 +327,59 @@ static void serve_format(const struct option *opt, const void *value, struct str
 		text_format(opt, &serve->path, out);
 }
 
-static bool serve_equal(const void *a, const void *b)
-{
-	const struct conf_serve *x = a, *y = b;
-
-	return address_equal(&x->addr, &y->addr) && text_equal(&x->path, &y->path);
-}
-
-static void serve_free(void *value)
-{
-	free(((struct conf_serve *)value)->path);
-}
-
 /* --- the types ----------------------------------------------------------------------- */
+
+#define PLAIN(ctype)  .size = sizeof(ctype), .plain = sizeof(ctype)
+#define NUMBER(ctype) PLAIN(ctype), .parse = number_parse, .format = number_format
+#define TEXT	      .size = sizeof(char *), .owns = OWNS_TEXT, .format = text_format
 
 /* A table is read in columns. */
 /* clang-format off */
+const struct option_type type_count = {
+	NUMBER(unsigned), .noun = "number", .unit = "", .scale = 1,
+	.parse_number = units_parse_count, .add_number = add_count,
+};
+const struct option_type type_size = {
+	NUMBER(unsigned), .noun = "size", .unit = "k", .scale = 1,
+	.parse_number = units_parse_size, .add_number = units_add_size,
+};
+const struct option_type type_ms = {
+	NUMBER(int64_t), .noun = "duration", .unit = "s", .scale = 1,
+	.parse_number = units_parse_duration, .add_number = units_add_duration,
+};
+const struct option_type type_seconds = {
+	NUMBER(unsigned), .noun = "duration", .unit = "s", .scale = MSEC_PER_SEC,
+	.parse_number = units_parse_duration, .add_number = units_add_duration,
+};
 const struct option_type type_word = {
-	.size = sizeof(unsigned), .parse = word_parse, .format = word_format,
+	PLAIN(unsigned), .parse = word_parse, .format = word_format,
 };
 const struct option_type type_bool = {
-	.allowed = "yes, no", .size = sizeof(bool), .parse = bool_parse, .format = bool_format,
+	PLAIN(bool), .allowed = "yes, no", .parse = bool_parse, .format = bool_format,
 };
 const struct option_type type_signal = {
-	.allowed = "a name such as TERM or QUIT, or 1 to 64", .size = sizeof(int),
+	PLAIN(int), .allowed = "a name such as TERM or QUIT, or 1 to 64",
 	.parse = signal_parse, .format = signal_format,
 };
 const struct option_type type_name = {
-	.allowed = "a name or a number", .size = sizeof(char *), .may_unset = true,
-	.parse = name_parse, .format = text_format, .equal = text_equal, .free = freep,
+	TEXT, .allowed = "a name or a number", .may_unset = true, .parse = name_parse,
 };
 const struct option_type type_environment = {
-	.allowed = "NAME=value ...", .size = sizeof(char *), .list = true,
-	.parse = variable_parse, .format = text_format, .equal = text_equal, .free = freep,
+	TEXT, .allowed = "NAME=value ...", .list = true, .parse = variable_parse,
 	.same_name = variable_same_name, .add_name = variable_add_name,
 };
 const struct option_type type_path = {
-	.allowed = "a path", .size = sizeof(char *), .may_unset = true, .parse = path_parse,
-	.format = text_format, .equal = text_equal, .free = freep,
+	TEXT, .allowed = "a path", .may_unset = true, .parse = path_parse,
 };
 const struct option_type type_target = {
-	.allowed = ", or a path", .size = sizeof(struct option_target), .parse = target_parse,
-	.format = target_format, .equal = target_equal, .free = target_free,
+	.allowed = ", or a path", .size = sizeof(struct option_target), .plain = sizeof(unsigned),
+	.owns = OWNS_TEXT, .owned = offsetof(struct option_target, path),
+	.parse = target_parse, .format = target_format,
 };
 const struct option_type type_serve = {
-	.allowed = "ADDRESS:PORT, or a path", .size = sizeof(struct conf_serve),
-	.may_unset = true, .parse = serve_parse, .format = serve_format, .equal = serve_equal,
-	.free = serve_free,
+	.allowed = "ADDRESS:PORT, or a path", .may_unset = true,
+	.size = sizeof(struct conf_serve), .plain = sizeof(struct handoff_addr),
+	.owns = OWNS_TEXT, .owned = offsetof(struct conf_serve, path),
+	.parse = serve_parse, .format = serve_format,
 };
 /* clang-format on */
