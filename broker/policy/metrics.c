@@ -130,64 +130,37 @@ static const struct family families[] = {
 
 /* --- one of them ----------------------------------------------------------------------- */
 
-#define MAX_LABELS 3
-
-struct labels {
-	struct openmetrics_label v[MAX_LABELS + 1];
-	size_t n;
-};
-
-static void add_label(struct labels *labels, const char *name, const char *value)
+static void write_value(struct openmetrics *om, const struct family *f,
+			const struct openmetrics_label *labels, const void *record)
 {
-	assert(labels->n < MAX_LABELS);
-	labels->v[labels->n++] = (struct openmetrics_label){ name, value };
-}
+	const char *value = (const char *)record + f->at;
+	const uint64_t *number = (const uint64_t *)value;
 
-static void write_number(struct openmetrics *om, const struct labels *labels, enum kind kind,
-			 uint64_t n)
-{
-	bool counts = om->family->type == OPENMETRICS_COUNTER;
-
-	if (kind == MILLISECONDS)
-		n *= NSEC_PER_MSEC;
-	if (kind == MILLISECONDS || kind == NANOSECONDS)
-		(counts ? openmetrics_count_ns : openmetrics_gauge_ns)(om, labels->v, n);
-	else
-		(counts ? openmetrics_count : openmetrics_gauge)(om, labels->v, n);
-}
-
-static void write_by_label(struct openmetrics *om, const struct family *f,
-			   const struct labels *labels, const uint64_t *entries)
-{
-	for (size_t i = 0; i < f->n; i++) {
-		struct labels one = *labels;
-
-		add_label(&one, f->label, f->names[i]);
-		write_number(om, &one, NUMBER, entries[i]);
-	}
-}
-
-static void write_value(struct openmetrics *om, const struct family *f, const struct labels *labels,
-			const char *record)
-{
-	const void *value = record + f->at;
-
-	if (f->known && !*(const bool *)(record + f->known))
+	if (f->known && !*((const bool *)record + f->known))
 		return;
 	switch (f->kind) {
 	case NUMBER:
-	case MILLISECONDS:
-	case NANOSECONDS:
-		write_number(om, labels, f->kind, *(const uint64_t *)value);
+		openmetrics_number(om, labels, NULL, *number);
 		return;
 	case FLAG:
-		write_number(om, labels, f->kind, *(const bool *)value);
+		openmetrics_number(om, labels, NULL, *(const bool *)value);
+		return;
+	case MILLISECONDS:
+		openmetrics_ns(om, labels, *number * NSEC_PER_MSEC);
+		return;
+	case NANOSECONDS:
+		openmetrics_ns(om, labels, *number);
 		return;
 	case BY_LABEL:
-		write_by_label(om, f, labels, value);
+		for (size_t i = 0; i < f->n; i++) {
+			const struct openmetrics_label entry = { f->label, f->names[i] };
+
+			openmetrics_number(om, labels, &entry, number[i]);
+		}
 		return;
 	case TIMES:
-		openmetrics_histogram(om, labels->v, value, f->first, f->last);
+		openmetrics_histogram(om, labels, (const struct histogram *)value, f->first,
+				      f->last);
 		return;
 	}
 }
@@ -195,30 +168,32 @@ static void write_value(struct openmetrics *om, const struct family *f, const st
 static void write_family(struct openmetrics *om, const struct family *f,
 			 const struct metrics_snapshot *s)
 {
-	struct labels none = { .n = 0 };
+	const struct metrics_service *of = s->services;
 
-	if (f->scope == BROKER)
-		write_value(om, f, &none, (const char *)s);
-	for (size_t i = 0; f->scope == SERVICE && i < s->n_services; i++) {
-		struct labels labels = { .v = { { "service", s->services[i].name } }, .n = 1 };
-
-		write_value(om, f, &labels, (const char *)&s->services[i]);
-	}
-	for (size_t i = 0; f->scope == LISTENER && i < s->n_listeners; i++) {
-		const struct metrics_listener *l = &s->listeners[i];
-		struct labels labels = { .v = { { "service", s->services[l->service].name } },
-					 .n = 1 };
-
-		add_label(&labels, "address", l->address);
-		write_value(om, f, &labels, (const char *)l);
-	}
-	for (size_t i = 0; f->scope == WORKER && i < s->n_workers; i++) {
-		const struct metrics_worker *w = &s->workers[i];
-		struct labels labels = { .v = { { "service", s->services[w->service].name } },
-					 .n = 1 };
-
-		add_label(&labels, "worker", w->name);
-		write_value(om, f, &labels, (const char *)w);
+	switch (f->scope) {
+	case BROKER:
+		write_value(om, f, OPENMETRICS_NO_LABELS, s);
+		return;
+	case SERVICE:
+		for (; of < s->services + s->n_services; of++)
+			write_value(om, f, OPENMETRICS_LABELS({ "service", of->name }), of);
+		return;
+	case LISTENER:
+		for (const struct metrics_listener *l = s->listeners;
+		     l < s->listeners + s->n_listeners; l++)
+			write_value(om, f,
+				    OPENMETRICS_LABELS({ "service", of[l->service].name },
+						       { "address", l->address }),
+				    l);
+		return;
+	case WORKER:
+		for (const struct metrics_worker *w = s->workers; w < s->workers + s->n_workers;
+		     w++)
+			write_value(om, f,
+				    OPENMETRICS_LABELS({ "service", of[w->service].name },
+						       { "worker", w->name }),
+				    w);
+		return;
 	}
 }
 

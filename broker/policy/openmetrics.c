@@ -48,17 +48,15 @@ static void begin(struct openmetrics *om, const char *suffix,
 
 	buf_add_str(out, om->family->name);
 	buf_add_str(out, suffix);
-	for (;; labels++) {
-		if (!labels->name) {
-			if (!extra)
-				break;
-			labels = extra;
+	while (labels->name || extra) {
+		const struct openmetrics_label *l = labels->name ? labels++ : extra;
+
+		if (l == extra)
 			extra = NULL;
-		}
 		buf_add_str(out, before);
-		buf_add_str(out, labels->name);
+		buf_add_str(out, l->name);
 		buf_add_str(out, "=\"");
-		add_escaped(out, labels->value);
+		add_escaped(out, l->value);
 		buf_add_str(out, "\"");
 		before = ",";
 	}
@@ -83,33 +81,22 @@ static void add_seconds(struct openmetrics *om, uint64_t ns)
 	buf_add_str(om->out, "\n");
 }
 
-void openmetrics_count(struct openmetrics *om, const struct openmetrics_label *labels, uint64_t n)
+static const char *number_suffix(const struct openmetrics *om)
 {
-	assert(om->family->type == OPENMETRICS_COUNTER);
-	begin(om, "_total", labels, NULL);
+	assert(om->family->type == OPENMETRICS_COUNTER || om->family->type == OPENMETRICS_GAUGE);
+	return om->family->type == OPENMETRICS_COUNTER ? "_total" : "";
+}
+
+void openmetrics_number(struct openmetrics *om, const struct openmetrics_label *labels,
+			const struct openmetrics_label *extra, uint64_t n)
+{
+	begin(om, number_suffix(om), labels, extra);
 	add_number(om, n);
 }
 
-void openmetrics_count_ns(struct openmetrics *om, const struct openmetrics_label *labels,
-			  uint64_t ns)
+void openmetrics_ns(struct openmetrics *om, const struct openmetrics_label *labels, uint64_t ns)
 {
-	assert(om->family->type == OPENMETRICS_COUNTER);
-	begin(om, "_total", labels, NULL);
-	add_seconds(om, ns);
-}
-
-void openmetrics_gauge(struct openmetrics *om, const struct openmetrics_label *labels, uint64_t n)
-{
-	assert(om->family->type == OPENMETRICS_GAUGE);
-	begin(om, "", labels, NULL);
-	add_number(om, n);
-}
-
-void openmetrics_gauge_ns(struct openmetrics *om, const struct openmetrics_label *labels,
-			  uint64_t ns)
-{
-	assert(om->family->type == OPENMETRICS_GAUGE);
-	begin(om, "", labels, NULL);
+	begin(om, number_suffix(om), labels, NULL);
 	add_seconds(om, ns);
 }
 
@@ -128,9 +115,7 @@ static void format_bound(uint64_t us, char *ret, size_t size)
 static void add_bucket(struct openmetrics *om, const struct openmetrics_label *labels,
 		       const char *bound, uint64_t n)
 {
-	const struct openmetrics_label le[] = { { "le", bound }, { NULL, NULL } };
-
-	begin(om, "_bucket", labels, le);
+	begin(om, "_bucket", labels, &(struct openmetrics_label){ "le", bound });
 	add_number(om, n);
 }
 
@@ -169,10 +154,9 @@ void openmetrics_stateset(struct openmetrics *om, const struct openmetrics_label
 {
 	assert(om->family->type == OPENMETRICS_STATESET);
 	for (size_t i = 0; states[i]; i++) {
-		const struct openmetrics_label state[] = { { om->family->name, states[i] },
-							   { NULL, NULL } };
+		const struct openmetrics_label state = { om->family->name, states[i] };
 
-		begin(om, "", labels, state);
+		begin(om, "", labels, &state);
 		add_number(om, i == now);
 	}
 }

@@ -3,7 +3,7 @@
  *
  *	openmetrics_family(&om, &(struct openmetrics_family){
  *		"broker_connections_accepted", OPENMETRICS_COUNTER, NULL, "Connections accepted" });
- *	openmetrics_count(&om, OPENMETRICS_LABELS({ "service", "web" }), 17);
+ *	openmetrics_number(&om, OPENMETRICS_LABELS({ "service", "web" }), NULL, 17);
  *	openmetrics_end(&om);
  *
  *	# TYPE broker_connections_accepted counter
@@ -52,15 +52,10 @@ struct openmetrics {
 
 void openmetrics_family(struct openmetrics *om, const struct openmetrics_family *family);
 
-/* A sample of a counter, plain or in seconds. */
-void openmetrics_count(struct openmetrics *om, const struct openmetrics_label *labels, uint64_t n);
-void openmetrics_count_ns(struct openmetrics *om, const struct openmetrics_label *labels,
-			  uint64_t ns);
-
-/* A sample of a gauge, plain or in seconds. */
-void openmetrics_gauge(struct openmetrics *om, const struct openmetrics_label *labels, uint64_t n);
-void openmetrics_gauge_ns(struct openmetrics *om, const struct openmetrics_label *labels,
-			  uint64_t ns);
+/* A sample of a counter or a gauge, plain or in seconds. @extra: one more label, or NULL. */
+void openmetrics_number(struct openmetrics *om, const struct openmetrics_label *labels,
+			const struct openmetrics_label *extra, uint64_t n);
+void openmetrics_ns(struct openmetrics *om, const struct openmetrics_label *labels, uint64_t ns);
 
 /*
  * A histogram in seconds. Bounds are written from 2^@first to 2^@last microseconds; what is

@@ -18,9 +18,9 @@ TEST(a_counter_has_its_suffix_and_the_family_its_head)
 							  NULL, "Connections accepted" };
 
 	openmetrics_family(&om, &family);
-	openmetrics_count(&om, OPENMETRICS_LABELS({ "service", "web" }), 17);
-	openmetrics_count(&om, OPENMETRICS_LABELS({ "service", "api" }, { "reason", "x" }),
-			  UINT64_MAX);
+	openmetrics_number(&om, OPENMETRICS_LABELS({ "service", "web" }), NULL, 17);
+	openmetrics_number(&om, OPENMETRICS_LABELS({ "service", "api" }, { "reason", "x" }), NULL,
+			   UINT64_MAX);
 	openmetrics_end(&om);
 	CHECK_STR(text(), "# TYPE broker_accepted counter\n"
 			  "# HELP broker_accepted Connections accepted\n"
@@ -39,12 +39,12 @@ TEST(a_unit_is_said_and_times_are_exact)
 						      "Since then" };
 
 	openmetrics_family(&om, &cpu);
-	openmetrics_count_ns(&om, OPENMETRICS_NO_LABELS, 1);
-	openmetrics_count_ns(&om, OPENMETRICS_NO_LABELS, 0);
-	openmetrics_count_ns(&om, OPENMETRICS_NO_LABELS, UINT64_MAX);
+	openmetrics_ns(&om, OPENMETRICS_NO_LABELS, 1);
+	openmetrics_ns(&om, OPENMETRICS_NO_LABELS, 0);
+	openmetrics_ns(&om, OPENMETRICS_NO_LABELS, UINT64_MAX);
 	openmetrics_family(&om, &up);
-	openmetrics_gauge_ns(&om, OPENMETRICS_NO_LABELS, 1500000000);
-	openmetrics_gauge(&om, OPENMETRICS_NO_LABELS, 3);
+	openmetrics_ns(&om, OPENMETRICS_NO_LABELS, 1500000000);
+	openmetrics_number(&om, OPENMETRICS_NO_LABELS, NULL, 3);
 	CHECK_STR(text(), "# TYPE cpu_seconds counter\n"
 			  "# UNIT cpu_seconds seconds\n"
 			  "# HELP cpu_seconds CPU time\n"
@@ -65,7 +65,7 @@ TEST(what_could_break_a_line_is_escaped)
 							  "back\\slash, \"quote\"\nand line" };
 
 	openmetrics_family(&om, &family);
-	openmetrics_gauge(&om, OPENMETRICS_LABELS({ "x", "\\n\n\"" }, { "y", "" }), 1);
+	openmetrics_number(&om, OPENMETRICS_LABELS({ "x", "\\n\n\"" }, { "y", "" }), NULL, 1);
 	CHECK_STR(text(), "# TYPE a gauge\n"
 			  "# HELP a back\\\\slash, \\\"quote\\\"\\nand line\n"
 			  "a{x=\"\\\\n\\n\\\"\",y=\"\"} 1\n");
@@ -155,9 +155,9 @@ TEST(the_classic_format_names_families_as_their_samples)
 	struct histogram h = { 0 };
 
 	openmetrics_family(&om, &counter);
-	openmetrics_count(&om, OPENMETRICS_LABELS({ "x", "# TYPE a info" }), 1);
+	openmetrics_number(&om, OPENMETRICS_LABELS({ "x", "# TYPE a info" }), NULL, 1);
 	openmetrics_family(&om, &gauge);
-	openmetrics_gauge(&om, OPENMETRICS_NO_LABELS, 2);
+	openmetrics_number(&om, OPENMETRICS_NO_LABELS, NULL, 2);
 	openmetrics_family(&om, &info);
 	openmetrics_info(&om, OPENMETRICS_LABELS({ "v", "1" }));
 	openmetrics_family(&om, &state);
