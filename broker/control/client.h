@@ -9,7 +9,6 @@
 
 #include <sys/socket.h>
 #include "base/json.h"
-#include "control/task.h"
 #include "control/types.h"
 #include "policy/command.h"
 
@@ -61,6 +60,24 @@ void client_end_saying(struct client *c, const char *fmt, ...) PRINTF(2, 3);
 void client_error(struct client *c, const char *code, const char *fmt, ...) PRINTF(3, 4);
 
 /* --- its task -------------------------------------------------------------------------------- */
+
+/*
+ * What a client is in the middle of: a status in slices, events that it follows, a reload that it
+ * waits for, a worker that it debugs. It has one at a time and owns it, and reads no further
+ * request meanwhile. The task ends with the answer, unless it lasts.
+ */
+struct task;
+
+struct task_ops {
+	bool lasts; /* beyond the answer, until the client closes its side of the connection */
+	void (*drained)(struct task *t); /* the client has read all: write more. May be NULL */
+	void (*drop)(struct task *t);	 /* the answer is over, or the client has left: free it */
+};
+
+struct task {
+	const struct task_ops *ops;
+	struct client *client;
+};
 
 /* Memory for a task, all zero. NULL: there is none, and the client has been told. */
 void *client_alloc(struct client *c, size_t size);
