@@ -53,9 +53,10 @@ static void open_member(struct buf *out, const char *key)
 	buf_add(out, ":", 1);
 }
 
-void json_begin(struct buf *out)
+void json_begin(struct buf *out, const char *type)
 {
 	buf_add(out, "{", 1);
+	json_str(out, "type", type);
 }
 
 void json_end(struct buf *out)
@@ -81,6 +82,14 @@ void json_int(struct buf *out, const char *key, long long value)
 {
 	open_member(out, key);
 	buf_addf(out, "%lld", value);
+}
+
+void json_int_if(struct buf *out, const char *key, bool known, long long value)
+{
+	if (known)
+		json_int(out, key, value);
+	else
+		json_null(out, key);
 }
 
 void json_uint(struct buf *out, const char *key, unsigned long long value)

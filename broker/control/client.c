@@ -72,8 +72,7 @@ struct buf *client_out(struct client *c)
 
 struct buf *client_line(struct client *c, const char *type)
 {
-	json_begin(&c->stream.out);
-	json_str(&c->stream.out, "type", type);
+	json_begin(&c->stream.out, type);
 	return &c->stream.out;
 }
 

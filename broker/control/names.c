@@ -5,7 +5,7 @@
 #include "base/nearest.h"
 #include "base/units.h"
 #include "control/client.h"
-#include "report/status.h"
+#include "report/workers.h"
 #include "service/questions.h"
 
 const char *names_nearer(const char *name, const char *best, const char *other)
@@ -78,7 +78,7 @@ static void refuse_empty_slot(struct client *c, const struct service *s, unsigne
 {
 	STRBUF(why, 512);
 
-	status_explain_slot(s, slot, &why);
+	slot_explain(s, slot, &why);
 	client_error(c, "refused", "%s.%u has no process now: %s%s%s", service_name(s), slot,
 		     why.text, s->backoff.failures ? "; a reload starts it at once: reload " : "",
 		     s->backoff.failures ? service_name(s) : "");
@@ -124,7 +124,7 @@ struct worker *client_find_worker(struct client *c, const char *name)
 	if (best)
 		return best;
 	s = client_find_slot(c, name, &slot);
-	if (s && !s->dispatch.stopping && status_slot_is_empty(s, slot))
+	if (s && !s->dispatch.stopping && slot_is_empty(s, slot))
 		refuse_empty_slot(c, s, slot);
 	else
 		refuse_worker(c, name);

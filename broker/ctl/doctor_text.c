@@ -277,8 +277,7 @@ void doctor_print_json(const struct doctor_facts *f, struct buf *out)
 	struct doctor_notes notes;
 	size_t n_words = 0;
 
-	json_begin(out);
-	json_str(out, "type", "doctor");
+	json_begin(out, "doctor");
 	while (f->command && f->command[n_words])
 		n_words++;
 	json_strings(out, "command", f->command, n_words);
