@@ -5,16 +5,6 @@
 #include "master/master.h"
 #include "service/questions.h"
 
-static bool all_paused(const struct master *m)
-{
-	const struct service *s;
-
-	list_for_each (s, &m->broker.services, link)
-		if (!s->dispatch.paused && !s->dispatch.stopping)
-			return false;
-	return true;
-}
-
 static unsigned count_ready(const struct service *s)
 {
 	const struct worker *w;
@@ -55,20 +45,21 @@ bool probe_ready(const struct master *m, struct buf *out)
 void probe_agent(const struct master *m, char ret[PROBE_AGENT_BYTES])
 {
 	uint64_t ready = 0, wanted = 0, percent;
-	bool down = false;
+	bool down = false, open = false;
 	const struct service *s;
 
-	if (m->broker.stopping || all_paused(m)) {
-		strcpy(ret, "drain\n");
-		return;
-	}
 	list_for_each (s, &m->broker.services, link) {
 		if (s->dispatch.stopping)
 			continue;
 		/* One address stands for all services: what one of them lacks, the whole lacks. */
+		open = open || !s->dispatch.paused;
 		down = down || s->dispatch.paused || !service_is_serving(s);
 		ready += count_ready(s);
 		wanted += s->want;
+	}
+	if (m->broker.stopping || !open) {
+		strcpy(ret, "drain\n");
+		return;
 	}
 	if (down || wanted == 0) {
 		strcpy(ret, "down\n");

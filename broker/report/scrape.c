@@ -9,7 +9,7 @@ static void reset(struct scrape *s)
 	metrics_snapshot_deinit(&s->snapshot);
 	buf_deinit(&s->text);
 	s->family = 0;
-	s->running = s->taken = false;
+	s->running = false;
 }
 
 static void finish(struct scrape *s, bool good)
@@ -33,7 +33,10 @@ static void surveyed(struct survey_waiter *w)
 {
 	struct scrape *s = container_of(w, struct scrape, waiter);
 
-	loop_timer_arm(&s->master->broker.loop, &s->step, 0);
+	if (snapshot_take(s->master, &s->snapshot) < 0)
+		finish(s, false);
+	else
+		loop_timer_arm(&s->master->broker.loop, &s->step, 0);
 }
 
 static void step_expired(struct loop_timer *timer)
@@ -41,17 +44,10 @@ static void step_expired(struct loop_timer *timer)
 	struct scrape *s = container_of(timer, struct scrape, step);
 	struct openmetrics om = { .out = &s->text };
 
-	if (!s->taken) {
-		if (snapshot_take(s->master, &s->snapshot) < 0) {
-			finish(s, false);
-			return;
-		}
-		s->taken = true;
-	} else if (!metrics_write(&om, &s->snapshot, s->family++) || s->text.failed) {
+	if (!metrics_write(&om, &s->snapshot, s->family++) || s->text.failed)
 		finish(s, !s->text.failed);
-		return;
-	}
-	loop_timer_arm(&s->master->broker.loop, &s->step, 0);
+	else
+		loop_timer_arm(&s->master->broker.loop, timer, 0);
 }
 
 void scrape_want(struct scrape *s, struct scrape_waiter *w)

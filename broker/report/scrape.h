@@ -28,8 +28,8 @@ struct scrape {
 	struct loop_timer step;
 	struct metrics_snapshot snapshot;
 	struct buf text;
-	size_t family;	     /* that is written next */
-	bool running, taken; /* .taken: the snapshot was */
+	size_t family; /* that is written next */
+	bool running;
 };
 
 void scrape_init(struct scrape *s, struct master *m, struct survey *survey);

@@ -103,50 +103,37 @@ static void hold_counters(struct metrics_worker *to, struct slot_measured *said)
 	to->cpu_ms = never_less(to->cpu_ms, &said->cpu_ms);
 }
 
-/* Those who are there now: a guest's number is never used again, so nothing is kept of it. */
-static size_t take_guests(struct service *s, size_t at, struct metrics_snapshot *snapshot,
-			  struct metrics_worker *first)
-{
-	struct worker *w;
-	size_t n = 0;
-
-	list_for_each (w, &s->workers, link) {
-		if (!w->guest)
-			continue;
-		first[n] = (struct metrics_worker){ .service = at };
-		snprintf(first[n].name, sizeof(first[n].name), "%s", w->name);
-		add_worker(w, &snapshot->services[at], &first[n]);
-		hold_counters(&first[n++], &w->measured);
-	}
-	return n;
-}
-
 static void take_workers(struct service *s, size_t at, struct metrics_snapshot *ret)
 {
-	struct metrics_worker *first = ret->workers + ret->n_workers;
-	size_t n = count_slots(s), kept = 0;
+	struct metrics_worker *first = ret->workers + ret->n_workers, *record;
+	size_t n_slots = count_slots(s), n = n_slots, kept = 0;
 	struct worker *w;
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n_slots; i++) {
 		first[i] = (struct metrics_worker){
 			.service = at,
 			.state = WORKER_DEAD,
 			.taken = s->slots[i].measured.taken_by_gone,
 			.cpu_ms = s->slots[i].measured.cpu_ms_by_gone,
 		};
-		snprintf(first[i].name, sizeof(first[i].name), "%s.%u", service_name(s),
-			 (unsigned)i);
+		snprintf(first[i].name, sizeof(first[i].name), "%s.%zu", service_name(s), i);
 	}
-	list_for_each (w, &s->workers, link)
-		if (!w->guest)
-			add_worker(w, &ret->services[at], &first[w->slot]);
-	for (size_t i = 0; i < n; i++) {
+	list_for_each (w, &s->workers, link) {
+		record = &first[w->guest ? n++ : w->slot];
+		if (w->guest)
+			*record = (struct metrics_worker){ .service = at };
+		memcpy(record->name, w->name, sizeof(record->name));
+		add_worker(w, &ret->services[at], record);
+		/* A guest's number is never used again, so its counters need not outlive it. */
+		if (w->guest)
+			hold_counters(record, &w->measured);
+	}
+	for (size_t i = 0; i < n_slots; i++)
 		hold_counters(&first[i], &s->slots[i].measured);
-		/* A slot that is not wanted any more is shown until it is empty. */
+	/* A slot that is not wanted any more is shown until it is empty. */
+	for (size_t i = 0; i < n; i++)
 		if (i < s->want || first[i].state != WORKER_DEAD)
 			first[kept++] = first[i];
-	}
-	kept += take_guests(s, at, ret, first + kept);
 	ret->n_workers += kept;
 }
 
@@ -177,8 +164,7 @@ static void take_service(struct service *s, struct metrics_snapshot *ret)
 		.reloads = s->measured.reloads,
 	};
 	snprintf(to->name, sizeof(to->name), "%s", service_name(s));
-	for (enum worker_end end = 0; end < WORKER_END_N; end++)
-		to->restarts[end] = s->ends[end];
+	memcpy(to->restarts, s->ends, sizeof(to->restarts));
 	list_for_each (e, &s->dispatch.endpoints, link)
 		to->waiting[METRICS_IN_BROKER] += e->n_pending;
 	take_workers(s, at, ret);
