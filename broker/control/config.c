@@ -16,23 +16,28 @@ struct section {
 	bool is_scaled;	     /* the number of workers was set by hand */
 };
 
+/* An entry of a list that the other side alone has. */
+#define ABSENT SIZE_MAX
+
 /*
- * A list as one text. An environment often holds passwords: clients that may only look see the
- * names of variables.
+ * A list as one text; only @entry of it, or nothing, where each entry has a key of its own. An
+ * environment often holds passwords: clients that may only look see the names of variables.
  */
-static void format_value(const struct option *opt, const void *conf, bool secrets,
+static void format_value(const struct option *opt, const void *conf, size_t entry, bool secrets,
 			 struct strbuf *out)
 {
-	bool hide = !secrets && !strcmp(opt->key, "environment");
+	bool hide = !secrets && !strcmp(opt->key, "environment"), one = option_is_numbered(opt);
 
-	for (size_t i = 0; i < option_entries(opt, conf); i++) {
-		STRBUF(entry, 4096);
+	for (size_t i = one ? entry : 0; i < option_entries(opt, conf); i++) {
+		STRBUF(text, 4096);
 		size_t n;
 
-		option_format(opt, conf, i, &entry);
-		n = hide ? strcspn(entry.text, "=") : entry.len;
-		strbuf_addf(out, "%s%.*s%s", i ? ", " : "", (int)n, entry.text,
-			    n < entry.len ? "=..." : "");
+		option_format(opt, conf, i, &text);
+		n = hide ? strcspn(text.text, "=") : text.len;
+		strbuf_addf(out, "%s%.*s%s", one || !i ? "" : ", ", (int)n, text.text,
+			    n < text.len ? "=..." : "");
+		if (one)
+			return;
 	}
 }
 
@@ -58,17 +63,34 @@ static void format_origin(const struct conf *conf, const struct option *opt, con
 	}
 }
 
-/* @file: NULL if it says the same. */
-static void write_option(struct client *c, const struct section *section, const char *key,
-			 const char *value, const char *origin, const char *file)
+/* A line: of the entry that is @entry in @now and @other in the file, where each has a key. */
+static void write_option(struct client *c, const struct section *section, const struct option *opt,
+			 const void *now, size_t entry, size_t other)
 {
+	const void *file = section->file;
+	bool secrets = client_may_steer(c), differs = false;
 	struct buf *out = client_line(c, "option");
+	STRBUF(key, 64);
+	STRBUF(value, 4096);
+	STRBUF(origin, 512);
+	STRBUF(in_file, 4096);
 
+	option_add_key(opt, entry == ABSENT ? file : now, entry == ABSENT ? other : entry, &key);
+	format_value(opt, now, entry, secrets, &value);
+	if (section->is_scaled && !strcmp(opt->key, "workers"))
+		strbuf_add(&origin, "by hand");
+	else
+		format_origin(client_control(c)->master->conf, opt, now, entry, &origin);
+	if (file) {
+		format_value(opt, file, other, secrets, &in_file);
+		differs = option_is_numbered(opt) ? strcmp(value.text, in_file.text) != 0
+						  : !option_equal(opt, now, file);
+	}
 	json_str(out, "section", section->name);
-	json_str(out, "key", key);
-	json_str(out, "value", value);
-	json_str(out, "origin", origin);
-	json_str(out, "file", file);
+	json_str(out, "key", key.text);
+	json_str(out, "value", value.text);
+	json_str(out, "origin", origin.text);
+	json_str(out, "file", differs ? in_file.text : NULL);
 	json_end(out);
 }
 
@@ -76,68 +98,28 @@ static void write_option(struct client *c, const struct section *section, const 
 static void write_numbered(struct client *c, const struct section *section,
 			   const struct option *opt, const void *now)
 {
-	size_t n = option_entries(opt, now);
-	size_t n_file = section->file ? option_entries(opt, section->file) : 0;
+	const void *file = section->file;
+	size_t n = option_entries(opt, now), n_file = file ? option_entries(opt, file) : 0;
 
-	for (size_t i = 0; i < n || (i == 0 && !n_file); i++) {
-		size_t same = n_file;
-		STRBUF(key, 64);
-		STRBUF(value, 4096);
-		STRBUF(origin, 512);
-		STRBUF(file, 4096);
-
-		option_add_key(opt, now, i, &key);
-		format_origin(client_control(c)->master->conf, opt, now, i, &origin);
-		if (i < n)
-			option_format(opt, now, i, &value);
-		if (i < n && section->file)
-			same = option_find_same(opt, now, i, section->file);
-		if (same < n_file)
-			option_format(opt, section->file, same, &file);
-		write_option(c, section, key.text, value.text, origin.text,
-			     section->file && strcmp(value.text, file.text) != 0 ? file.text
-										 : NULL);
-	}
-	for (size_t i = 0; i < n_file; i++) {
-		STRBUF(key, 64);
-		STRBUF(file, 4096);
-
-		if (option_find_same(opt, section->file, i, now) < n)
-			continue;
-		option_add_key(opt, section->file, i, &key);
-		option_format(opt, section->file, i, &file);
-		write_option(c, section, key.text, "", "default", file.text);
-	}
+	for (size_t i = 0; i < n || (i == 0 && !n_file); i++)
+		write_option(c, section, opt, now, i,
+			     i < n && file ? option_find_same(opt, now, i, file) : ABSENT);
+	for (size_t i = 0; i < n_file; i++)
+		if (option_find_same(opt, file, i, now) == n)
+			write_option(c, section, opt, now, ABSENT, i);
 }
 
 static void write_section(struct client *c, const struct section *section)
 {
-	bool secrets = client_may_steer(c);
-
-	for (size_t i = 0; i < option_count; i++) {
-		const struct option *opt = &option_table[i];
+	for (const struct option *opt = option_table; opt < option_table + option_count; opt++) {
 		const void *now = opt->apply == APPLY_RESTART ? section->started : section->running;
-		STRBUF(value, 4096);
-		STRBUF(file, 4096);
-		STRBUF(origin, 512);
-		bool differs;
 
 		if (opt->section != section->kind)
 			continue;
-		if (option_is_numbered(opt)) {
+		if (option_is_numbered(opt))
 			write_numbered(c, section, opt, now);
-			continue;
-		}
-		format_value(opt, now, secrets, &value);
-		if (section->is_scaled && !strcmp(opt->key, "workers"))
-			strbuf_add(&origin, "by hand");
 		else
-			format_origin(client_control(c)->master->conf, opt, now, 0, &origin);
-		differs = section->file && !option_equal(opt, now, section->file);
-		if (differs)
-			format_value(opt, section->file, secrets, &file);
-		write_option(c, section, opt->key, value.text, origin.text,
-			     differs ? file.text : NULL);
+			write_option(c, section, opt, now, 0, 0);
 	}
 }
 
