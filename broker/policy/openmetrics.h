@@ -1,5 +1,7 @@
 /*
- * openmetrics - writes the OpenMetrics text format, version 1.0.0.
+ * openmetrics - writes the OpenMetrics text format, version 1.0.0; or the format that was there
+ * before, Prometheus' text format 0.0.4. That has no units, no information and no sets of states
+ * (they become gauges), and a counter's family bears the name of its samples.
  *
  *	openmetrics_family(&om, &(struct openmetrics_family){
  *		"broker_connections_accepted", OPENMETRICS_COUNTER, NULL, "Connections accepted" });
@@ -47,6 +49,7 @@ struct openmetrics_label {
 
 struct openmetrics {
 	struct buf *out;
+	bool classic;				 /* Prometheus' text format */
 	const struct openmetrics_family *family; /* begun last; must live as long */
 };
 
@@ -71,10 +74,3 @@ void openmetrics_stateset(struct openmetrics *om, const struct openmetrics_label
 			  const char *const *states, size_t now);
 
 void openmetrics_end(struct openmetrics *om);
-
-/*
- * The @n bytes at @text, which this writer has written, in the format that was there before:
- * Prometheus' text format, version 0.0.4. It has no units, no information and no sets of states
- * (they become gauges), and a counter's family bears the name of its samples.
- */
-void openmetrics_to_classic(const char *text, size_t n, struct buf *out);

@@ -42,7 +42,7 @@ static void surveyed(struct survey_waiter *w)
 static void step_expired(struct loop_timer *timer)
 {
 	struct scrape *s = container_of(timer, struct scrape, step);
-	struct openmetrics om = { .out = &s->text };
+	struct openmetrics om = { .out = &s->text, .classic = s->classic };
 
 	if (!metrics_write(&om, &s->snapshot, s->family++) || s->text.failed)
 		finish(s, !s->text.failed);
@@ -59,9 +59,12 @@ void scrape_want(struct scrape *s, struct scrape_waiter *w)
 	survey_want(s->survey, &s->waiter);
 }
 
-void scrape_init(struct scrape *s, struct master *m, struct survey *survey)
+void scrape_init(struct scrape *s, struct master *m, struct survey *survey, bool classic)
 {
-	*s = (struct scrape){ .master = m, .survey = survey, .text = BUF_INIT(METRICS_TEXT_MAX) };
+	*s = (struct scrape){ .master = m,
+			      .survey = survey,
+			      .classic = classic,
+			      .text = BUF_INIT(METRICS_TEXT_MAX) };
 	list_init(&s->waiters);
 	list_init(&s->waiter.link);
 	s->waiter.done = surveyed;

@@ -1,5 +1,5 @@
 /*
- * scrape - the text of all metrics, made on demand.
+ * scrape - the text of all metrics in one of the two formats, made on demand.
  *
  * All numbers are from one moment: a snapshot, taken in one turn of the loop after the survey of
  * all workers. Formatting takes one turn per family, so that many workers do not delay accepting.
@@ -29,10 +29,11 @@ struct scrape {
 	struct metrics_snapshot snapshot;
 	struct buf text;
 	size_t family; /* that is written next */
-	bool running;
+	bool running, classic;
 };
 
-void scrape_init(struct scrape *s, struct master *m, struct survey *survey);
+/* @classic: in the older format; see openmetrics.h. */
+void scrape_init(struct scrape *s, struct master *m, struct survey *survey, bool classic);
 void scrape_deinit(struct scrape *s); /* forgets clients that still wait */
 
 void scrape_want(struct scrape *s, struct scrape_waiter *w);

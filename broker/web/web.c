@@ -6,7 +6,6 @@
 #include "base/address.h"
 #include "base/fd.h"
 #include "master/master.h"
-#include "policy/http.h"
 #include "report/probe.h"
 #include "report/scrape.h"
 #include "service/listeners.h"
@@ -106,31 +105,17 @@ static void answer_text(struct web_client *c, enum http_status status, const cha
 	answer(c, status, TEXT_PLAIN, text, strlen(text));
 }
 
-static void answer_metrics(struct web_client *c, const struct buf *text)
-{
-	struct buf classic = BUF_INIT(METRICS_TEXT_MAX);
-
-	switch (c->request.accepts) {
-	case HTTP_MEDIA_OPENMETRICS:
-		answer(c, HTTP_OK, "application/openmetrics-text; version=1.0.0; charset=utf-8",
-		       text->bytes, text->len);
-		break;
-	case HTTP_MEDIA_TEXT:
-		openmetrics_to_classic(text->bytes, text->len, &classic);
-		c->stream.out.failed = classic.failed; /* half of it is none */
-		answer(c, HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", classic.bytes,
-		       classic.len);
-		buf_deinit(&classic);
-		break;
-	}
-}
-
 static void scraped(struct scrape_waiter *waiter, const struct buf *text)
 {
+	static const char *const types[HTTP_MEDIA_N] = {
+		[HTTP_MEDIA_OPENMETRICS] = "application/openmetrics-text; version=1.0.0; "
+					   "charset=utf-8",
+		[HTTP_MEDIA_TEXT] = "text/plain; version=0.0.4; charset=utf-8",
+	};
 	struct web_client *c = container_of(waiter, struct web_client, scrape);
 
 	if (text)
-		answer_metrics(c, text);
+		answer(c, HTTP_OK, types[c->request.accepts], text->bytes, text->len);
 	else
 		answer_text(c, HTTP_UNAVAILABLE, "the broker is out of memory\n");
 }
@@ -148,7 +133,7 @@ static void answer_request(struct web_client *c)
 {
 	if (http_path_is(&c->request, "/metrics")) {
 		c->state = CLIENT_WAITS;
-		scrape_want(&c->web->scrape, &c->scrape);
+		scrape_want(&c->web->scrapes[c->request.accepts], &c->scrape);
 	} else if (http_path_is(&c->request, "/healthz")) {
 		answer_text(c, HTTP_OK, "ok\n");
 	} else if (http_path_is(&c->request, "/readyz")) {
@@ -387,7 +372,8 @@ void web_init(struct web *web, struct master *m, struct survey *survey)
 	};
 	list_append(&m->parts, &web->part.link);
 	list_init(&web->clients);
-	scrape_init(&web->scrape, m, survey);
+	for (enum http_media media = 0; media < HTTP_MEDIA_N; media++)
+		scrape_init(&web->scrapes[media], m, survey, media == HTTP_MEDIA_TEXT);
 	for (enum web_kind kind = 0; kind < WEB_N; kind++) {
 		struct web_server *server = &web->servers[kind];
 
@@ -402,7 +388,8 @@ void web_deinit(struct web *web)
 
 	list_for_each_safe (c, tmp, &web->clients, link)
 		client_free(c);
-	scrape_deinit(&web->scrape);
+	for (enum http_media media = 0; media < HTTP_MEDIA_N; media++)
+		scrape_deinit(&web->scrapes[media]);
 	for (enum web_kind kind = 0; kind < WEB_N; kind++)
 		server_close(&web->servers[kind]);
 }

@@ -11,6 +11,7 @@
 #include "report/scrape.h"
 #include "config/conf.h"
 #include "master/part.h"
+#include "policy/http.h"
 #include "sys/acceptor.h"
 
 enum web_kind { WEB_METRICS, WEB_AGENT, WEB_N };
@@ -33,7 +34,7 @@ struct web {
 	struct web_server servers[WEB_N];
 	struct list clients; /* web_client::link, oldest first */
 	size_t n_clients;
-	struct scrape scrape;
+	struct scrape scrapes[HTTP_MEDIA_N];
 };
 
 /* It becomes a part of @m that reloads change; nothing is open until that prepares. */
