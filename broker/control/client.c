@@ -36,14 +36,9 @@ const struct ucred *client_peer(const struct client *c)
 	return &c->peer;
 }
 
-int client_fd(const struct client *c)
+int client_process(const struct client *c)
 {
-	return c->stream.fd;
-}
-
-bool client_is_process(const struct client *c)
-{
-	return c->wire;
+	return c->wire ? c->stream.fd : -1;
 }
 
 bool client_may_steer(const struct client *c)

@@ -32,11 +32,13 @@ void client_finish(struct client *c);
 struct control *client_control(const struct client *c);
 struct broker *client_broker(const struct client *c);
 const struct ucred *client_peer(const struct client *c);
-int client_fd(const struct client *c);		/* of its connection, borrowed */
-bool client_is_process(const struct client *c); /* it asks to join, in the wire's messages */
-bool client_may_steer(const struct client *c);	/* root and the user of the broker may */
+bool client_may_steer(const struct client *c); /* root and the user of the broker may */
 const struct request *client_request(const struct client *c);
 const char *client_argument(const struct client *c); /* the first one; NULL: none was given */
+
+/* The connection, borrowed, of a process that asks to join in the wire's messages; -1: it is none.
+ */
+int client_process(const struct client *c);
 
 /* --- the answer ---------------------------------------------------------------------------- */
 

@@ -29,13 +29,13 @@ void control_join(struct client *c)
 
 	if (!s)
 		return;
-	if (!client_is_process(c)) {
+	if (client_process(c) < 0) {
 		client_error(
 			c, "bad-request",
 			"join turns the requesting process into a worker: use worker-shim --join");
 		return;
 	}
-	r = guest_join(s, client_fd(c), pinned_only, &w, &error);
+	r = guest_join(s, client_process(c), pinned_only, &w, &error);
 	if (r < 0) {
 		client_error(c, r == -EBUSY ? "refused" : "failed", "%s", error.text);
 		return;

@@ -61,16 +61,15 @@ static bool is_better(const struct worker *w, const struct worker *than)
 
 struct service *client_find_slot(const struct client *c, const char *name, unsigned *ret_slot)
 {
-	char service[HANDOFF_SERVICE_SIZE], rest;
+	STRBUF(service, HANDOFF_SERVICE_SIZE);
+	char rest;
 	const char *dot = strrchr(name, '.');
-	size_t n = dot ? (size_t)(dot - name) : 0;
 	struct service *s;
 
-	if (!dot || n >= sizeof(service) || sscanf(dot + 1, "%u%c", ret_slot, &rest) != 1)
+	if (!dot || sscanf(dot + 1, "%u%c", ret_slot, &rest) != 1)
 		return NULL;
-	memcpy(service, name, n);
-	service[n] = '\0';
-	s = service_find(client_broker(c), service);
+	strbuf_add_bytes(&service, name, (size_t)(dot - name));
+	s = service.cut ? NULL : service_find(client_broker(c), service.text);
 	return s && *ret_slot < s->want ? s : NULL;
 }
 

@@ -61,38 +61,31 @@ static void answer_drop(struct task *t)
 
 static const struct task_ops answer_ops = { .drop = answer_drop };
 
-/* Writes all workers in the slot of that name, which may be empty; or the one worker. */
-static void write_worker(struct client *c, const char *name)
+/* All workers in the slot of that name, which may be empty; or the one worker. */
+static void answer_workers(struct client *c, const char *name)
 {
 	unsigned slot = 0;
-	const struct service *s = client_find_slot(c, name, &slot);
-	const struct worker *w = s ? NULL : client_find_worker(c, name);
+	struct service *s = client_find_slot(c, name, &slot);
+	struct worker *only = s ? NULL : client_find_worker(c, name), *w;
 	struct worker_rows rows = { 0 };
 
-	if (!s && !w)
+	if (only)
+		s = service_of(only);
+	if (!s)
 		return;
-	if (worker_rows_add(&rows, s ? s : service_of(w)) < 0) {
+	/* Surveyed now: they are few. */
+	list_for_each (w, &s->workers, link)
+		if (only ? w == only : w->slot == slot)
+			survey_look(client_control(c)->survey, w);
+	if (worker_rows_add(&rows, s) < 0) {
 		client_error(c, "failed", "out of memory");
 		return;
 	}
 	for (const struct worker_row *row = rows.v; row < rows.v + rows.n; row++)
-		if (w ? row->id == w->id : row->slot == slot)
+		if (only ? row->id == only->id : row->slot == slot)
 			worker_row_write(row, client_out(c));
 	free(rows.v);
 	client_end(c);
-}
-
-/* Surveys the workers of that name now: they are few. */
-static void survey_workers(struct client *c, const char *name)
-{
-	size_t n = strcspn(name, "@");
-	struct service *s;
-	struct worker *w;
-
-	list_for_each (s, &client_broker(c)->services, link)
-		list_for_each (w, &s->workers, link)
-			if (!strncmp(w->name, name, n) && !w->name[n])
-				survey_look(client_control(c)->survey, w);
 }
 
 void control_status(struct client *c)
@@ -102,8 +95,7 @@ void control_status(struct client *c)
 
 	/* No service has a dot in its name, every worker has. */
 	if (target && strchr(target, '.')) {
-		survey_workers(c, target);
-		write_worker(c, target);
+		answer_workers(c, target);
 		return;
 	}
 	a = client_alloc(c, sizeof(*a));

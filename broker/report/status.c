@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <unistd.h>
 #include "base/json.h"
+#include "config/option.h"
 #include "master/master.h"
 #include "report/snapshot.h"
 #include "service/progress.h"
@@ -52,19 +53,6 @@ static const char *service_state(const struct service *s)
 	return s->backoff.failures ? "down" : "starting";
 }
 
-static const char *balance_name(enum conf_balance balance)
-{
-	switch (balance) {
-	case BALANCE_ROUND_ROBIN:
-		return "round-robin";
-	case BALANCE_LEAST_CONNECTIONS:
-		return "least-connections";
-	case BALANCE_SOURCE:
-		return "source";
-	}
-	return "?";
-}
-
 static void write_reload(const struct service *s, struct buf *out)
 {
 	STRBUF(waits, 512);
@@ -103,14 +91,16 @@ static void write_ledger(const struct metrics_service *n, struct buf *out)
 static void write_service(const struct service *s, const struct metrics_service *n, struct buf *out)
 {
 	int64_t rollback_ms = service_rollback_left(s);
+	STRBUF(balance, 32);
 
+	option_format(option_find(OPTION_SERVICE, "balance"), s->conf, 0, &balance);
 	json_begin(out, "service");
 	json_str(out, "service", n->name);
 	json_uint(out, "generation", n->generation);
 	json_uint(out, "workers", n->wanted);
 	json_uint(out, "ready", n->by_state[WORKER_READY]);
 	json_str(out, "state", service_state(s));
-	json_str(out, "balance", balance_name(s->conf->balance));
+	json_str(out, "balance", balance.text);
 	write_reload(s, out);
 	json_int_if(out, "rollback_ms", rollback_ms >= 0, rollback_ms);
 	write_ledger(n, out);
