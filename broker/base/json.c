@@ -5,7 +5,9 @@
 
 static void add_string(struct buf *out, const char *text, size_t n)
 {
+	static const char special[] = "\"\\\n\t", letters[] = "\"\\nt";
 	const unsigned char *s = (const unsigned char *)text;
+	const char *found;
 	size_t plain = 0; /* where the part begins that goes out as it is */
 
 	buf_add(out, "\"", 1);
@@ -19,23 +21,11 @@ static void add_string(struct buf *out, const char *text, size_t n)
 			continue;
 		}
 		buf_add(out, text + plain, i - plain);
-		switch (s[i]) {
-		case '"':
-			buf_add_str(out, "\\\"");
-			break;
-		case '\\':
-			buf_add_str(out, "\\\\");
-			break;
-		case '\n':
-			buf_add_str(out, "\\n");
-			break;
-		case '\t':
-			buf_add_str(out, "\\t");
-			break;
-		default:
-			/* Not UTF-8: each byte as the character of its number (Latin-1). */
+		found = memchr(special, s[i], sizeof(special) - 1);
+		if (found)
+			buf_addf(out, "\\%c", letters[found - special]);
+		else /* if not UTF-8, each byte as the character of its number (Latin-1) */
 			buf_addf(out, "\\u%04x", s[i]);
-		}
 		plain = ++i;
 	}
 	buf_add(out, text + plain, n - plain);

@@ -14,14 +14,9 @@ struct reader {
 	unsigned depth;
 };
 
-static bool is_blank(unsigned char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 static void skip_blanks(struct reader *r)
 {
-	while (r->at < r->end && is_blank(*r->at))
+	while (r->at < r->end && memchr(" \t\r\n", *r->at, 4))
 		r->at++;
 }
 

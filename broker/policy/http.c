@@ -1,5 +1,6 @@
 #include "http.h"
 
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -21,13 +22,12 @@ static bool is_digit(char c)
 /* A token of RFC 9110: a method, or the name of a field. */
 static bool is_token(struct span s)
 {
-	for (size_t i = 0; i < s.n; i++) {
-		char c = s.at[i];
+	static const char others[] = "!#$%&'*+-.^_`|~";
 
-		if (!is_digit(c) && !(c >= 'A' && c <= 'Z') && !(c >= 'a' && c <= 'z') &&
-		    !(c && strchr("!#$%&'*+-.^_`|~", c)))
+	for (size_t i = 0; i < s.n; i++)
+		if (!isalnum((unsigned char)s.at[i]) &&
+		    !memchr(others, s.at[i], sizeof(others) - 1))
 			return false;
-	}
 	return s.n > 0;
 }
 

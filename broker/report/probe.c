@@ -5,17 +5,6 @@
 #include "master/master.h"
 #include "service/questions.h"
 
-static unsigned count_ready(const struct service *s)
-{
-	const struct worker *w;
-	unsigned n = 0;
-
-	list_for_each (w, &s->workers, link)
-		n += w->state == WORKER_READY && !w->guest;
-	/* During a reload there may be more than wanted for a while. */
-	return n < s->want ? n : s->want;
-}
-
 bool probe_ready(const struct master *m, struct buf *out)
 {
 	const struct service *s;
@@ -54,7 +43,8 @@ void probe_agent(const struct master *m, char ret[PROBE_AGENT_BYTES])
 		/* One address stands for all services: what one of them lacks, the whole lacks. */
 		open = open || !s->dispatch.paused;
 		down = down || s->dispatch.paused || !service_is_serving(s);
-		ready += count_ready(s);
+		for (unsigned i = 0; i < s->want; i++)
+			ready += s->slots[i].current && s->slots[i].current->state == WORKER_READY;
 		wanted += s->want;
 	}
 	if (m->broker.stopping || !open) {
