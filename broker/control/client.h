@@ -72,6 +72,8 @@ struct task;
 
 struct task_ops {
 	bool lasts; /* beyond the answer, until the client closes its side of the connection */
+	/* The survey is there that client_begin() then asks for. May be NULL. */
+	void (*surveyed)(struct task *t);
 	void (*drained)(struct task *t); /* the client has read all: write more. May be NULL */
 	void (*drop)(struct task *t);	 /* the answer is over, or the client has left: free it */
 };
@@ -79,6 +81,7 @@ struct task_ops {
 struct task {
 	const struct task_ops *ops;
 	struct client *client;
+	struct survey_waiter survey;
 };
 
 /* Memory for a task, all zero. NULL: there is none, and the client has been told. */

@@ -13,7 +13,6 @@
 /* With a thousand workers the answer has a thousand lines, so it is formatted in slices. */
 struct answer {
 	struct task task;
-	struct survey_waiter waiter;
 	struct loop_timer step;
 	struct status status;
 };
@@ -34,10 +33,10 @@ static void step_expired(struct loop_timer *timer)
 		client_end(c);
 }
 
-static void surveyed(struct survey_waiter *waiter)
+static void surveyed(struct task *t)
 {
-	struct answer *a = container_of(waiter, struct answer, waiter);
-	struct client *c = a->task.client;
+	struct answer *a = container_of(t, struct answer, task);
+	struct client *c = t->client;
 	const char *name = client_argument(c);
 	const struct service *only = name ? client_find_service(c, name) : NULL;
 
@@ -53,13 +52,12 @@ static void answer_drop(struct task *t)
 {
 	struct answer *a = container_of(t, struct answer, task);
 
-	list_remove(&a->waiter.link);
 	loop_timer_disarm(&a->step);
 	status_deinit(&a->status);
 	free(a);
 }
 
-static const struct task_ops answer_ops = { .drop = answer_drop };
+static const struct task_ops answer_ops = { .surveyed = surveyed, .drop = answer_drop };
 
 /* All workers in the slot of that name, which may be empty; or the one worker. */
 static void answer_workers(struct client *c, const char *name)
@@ -103,7 +101,5 @@ void control_status(struct client *c)
 		return;
 	a->status.lines.max = CONTROL_ANSWER_MAX;
 	loop_timer_init(&a->step, step_expired);
-	a->waiter.done = surveyed;
 	client_begin(c, &a->task, &answer_ops);
-	survey_want(client_control(c)->survey, &a->waiter);
 }

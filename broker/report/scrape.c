@@ -73,8 +73,6 @@ void scrape_init(struct scrape *s, struct master *m, struct survey *survey, bool
 
 void scrape_deinit(struct scrape *s)
 {
-	while (!list_empty(&s->waiters))
-		list_remove(s->waiters.next);
 	list_remove(&s->waiter.link);
 	reset(s);
 }

@@ -34,6 +34,6 @@ struct scrape {
 
 /* @classic: in the older format; see openmetrics.h. */
 void scrape_init(struct scrape *s, struct master *m, struct survey *survey, bool classic);
-void scrape_deinit(struct scrape *s); /* forgets clients that still wait */
+void scrape_deinit(struct scrape *s); /* nobody waits any more */
 
 void scrape_want(struct scrape *s, struct scrape_waiter *w);
