@@ -64,16 +64,18 @@ static const struct answerer {
 	[COMMAND_PINS] = { .plain = control_pins },
 	[COMMAND_CONFIG] = { .plain = control_config },
 	[COMMAND_HELP] = { .plain = control_help },
-	[COMMAND_JOIN] = { .plain = control_join },
+	[COMMAND_JOIN] = { .service = control_join },
 };
 
-static void call(const struct answerer *a, struct client *c)
+static void call(struct client *c)
 {
 	const struct request *r = client_request(c);
+	const struct answerer *a = &answerers[r->command->id];
 	const char *name = r->arguments[r->command->arguments[1].kind == KIND_WORKER].text;
 	struct service *s = NULL;
 	struct worker *w;
 
+	assert(r->command->id < ARRAY_SIZE(answerers));
 	if (a->plain) {
 		a->plain(c);
 	} else if (a->worker) {
@@ -90,29 +92,29 @@ static void call(const struct answerer *a, struct client *c)
 
 void commands_answer(struct client *c, const char *line)
 {
-	const struct request *request = client_request(c);
-	const struct command *command = request->command;
-	const struct answerer *a = &answerers[command->id];
+	const char *name = client_request(c)->command->name;
 	const struct ucred *peer = client_peer(c);
 
-	assert(command->id < ARRAY_SIZE(answerers));
-	if (!a->plain && !a->service && !a->worker) {
+	switch (request_right(client_request(c))) {
+	case RIGHT_LOCAL:
 		client_error(c, "bad-request", "%s is a command of brokerctl, not of the broker",
-			     command->name);
+			     name);
 		return;
-	}
-	if (request_right(request) == RIGHT_STEER) {
+	case RIGHT_STEER:
 		if (!client_may_steer(c)) {
 			client_error(c, "not-allowed",
 				     "%s takes root or the user of the broker (%u); control_group "
 				     "may only look",
-				     command->name, (unsigned)geteuid());
+				     name, (unsigned)geteuid());
 			return;
 		}
 		log_event(LEVEL_INFO, "control", LOG_INT("uid", peer->uid),
 			  LOG_INT("client", peer->pid), LOG_STR("request", line),
 			  LOG_MSG("requested by process %d of user %u: %s", (int)peer->pid,
 				  (unsigned)peer->uid, line));
+		break;
+	case RIGHT_READ:
+		break;
 	}
-	call(a, c);
+	call(c);
 }

@@ -14,11 +14,6 @@ static bool span_is(struct span s, const char *text)
 	return s.n == strlen(text) && !strncasecmp(s.at, text, s.n);
 }
 
-static bool is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
 /* A token of RFC 9110: a method, or the name of a field. */
 static bool is_token(struct span s)
 {
@@ -103,7 +98,8 @@ static enum http_status parse_request_line(struct span line, struct http_request
 	struct span method = cut(&line, ' '), target = cut(&line, ' ');
 
 	if (!is_token(method) || !target.n || line.n != 8 || memcmp(line.at, "HTTP/", 5) != 0 ||
-	    !is_digit(line.at[5]) || line.at[6] != '.' || !is_digit(line.at[7]))
+	    !isdigit((unsigned char)line.at[5]) || line.at[6] != '.' ||
+	    !isdigit((unsigned char)line.at[7]))
 		return HTTP_BAD_REQUEST;
 	if (line.at[5] != '1')
 		return HTTP_BAD_VERSION;

@@ -13,25 +13,20 @@
 
 #define SCHEMA 1
 
-static void add_time(struct buf *out)
-{
-	struct timeval now;
-	STRBUF(text, 64);
-
-	gettimeofday(&now, NULL);
-	log_form_time(&text, &now);
-	json_str(out, "time", text.text);
-}
-
 static void write_broker(const struct master *m, struct buf *out)
 {
+	struct timeval now;
+	STRBUF(time, 64);
+
+	gettimeofday(&now, NULL);
+	log_form_time(&time, &now);
 	json_begin(out, "broker");
 	json_int(out, "schema", SCHEMA);
 	json_str(out, "version", BROKER_VERSION);
 	json_int(out, "pid", getpid());
 	json_str(out, "state", m->broker.stopping ? "stopping" : m->ready ? "running" : "starting");
 	json_int(out, "uptime_ms", loop_now(&m->broker.loop) - m->started_ms);
-	add_time(out);
+	json_str(out, "time", time.text);
 	json_str(out, "config", m->config_file);
 	json_str(out, "run_dir", m->rundir.path);
 	json_end(out);
