@@ -36,8 +36,7 @@ bool client_may_steer(const struct client *c); /* root and the user of the broke
 const struct request *client_request(const struct client *c);
 const char *client_argument(const struct client *c); /* the first one; NULL: none was given */
 
-/* The connection, borrowed, of a process that asks to join in the wire's messages; -1: it is none.
- */
+/* The connection, borrowed, of a process that joins in the wire's messages; -1: it is none. */
 int client_process(const struct client *c);
 
 /* --- the answer ---------------------------------------------------------------------------- */
@@ -72,10 +71,9 @@ struct task;
 
 struct task_ops {
 	bool lasts; /* beyond the answer, until the client closes its side of the connection */
-	/* The survey is there that client_begin() then asks for. May be NULL. */
-	void (*surveyed)(struct task *t);
-	void (*drained)(struct task *t); /* the client has read all: write more. May be NULL */
-	void (*drop)(struct task *t);	 /* the answer is over, or the client has left: free it */
+	void (*surveyed)(struct task *t); /* client_begin() asks for a survey; NULL: for none */
+	void (*drained)(struct task *t);  /* the client has read all: write more. May be NULL */
+	void (*drop)(struct task *t);	  /* the answer is over, or the client has left: free it */
 };
 
 struct task {

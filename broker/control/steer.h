@@ -14,7 +14,8 @@ void control_release(struct client *c, struct worker *w);
 void control_signal(struct client *c, struct worker *w);
 void control_stop_broker(struct client *c);
 void control_scale(struct client *c, struct service *s);
-/* @only NULL: of all services */
+
+/* Of service @only; NULL: of all. */
 void control_reload_abort(struct client *c, struct service *only);
 void control_rollback(struct client *c, struct service *only);
 

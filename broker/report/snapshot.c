@@ -168,10 +168,8 @@ static void take_service(struct service *s, struct metrics_snapshot *ret)
 	list_for_each (e, &s->dispatch.endpoints, link)
 		to->waiting[METRICS_IN_BROKER] += e->n_pending;
 	take_workers(s, at, ret);
-	to->balanced = to->accepted == to->taken + to->waiting[METRICS_IN_BROKER] +
-					       to->waiting[METRICS_IN_CHANNELS] + l->client_gone +
-					       l->refused;
-	to->balanced = to->accepted == to->taken + to->waiting[METRICS_IN_BROKER] +
+	to->taken_now = to->taken;
+	to->balanced = to->accepted == to->taken_now + to->waiting[METRICS_IN_BROKER] +
 					       to->waiting[METRICS_IN_CHANNELS] + l->client_gone +
 					       l->refused;
 	to->taken = never_less(to->taken, &s->measured.taken);

@@ -71,7 +71,7 @@ static void write_ledger(const struct metrics_service *n, struct buf *out)
 {
 	json_object(out, "ledger");
 	json_uint(out, "accepted", n->accepted);
-	json_uint(out, "taken", n->taken);
+	json_uint(out, "taken", n->taken_now);
 	json_uint(out, "waiting", n->waiting[METRICS_IN_BROKER] + n->waiting[METRICS_IN_CHANNELS]);
 	json_uint(out, "client_gone", n->client_gone);
 	json_object(out, "refused");
