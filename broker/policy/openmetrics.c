@@ -46,6 +46,16 @@ void openmetrics_family(struct openmetrics *om, const struct openmetrics_family 
 	buf_add_str(out, "\n");
 }
 
+static void add_label(struct buf *out, const struct openmetrics_label *label, const char **before)
+{
+	buf_add_str(out, *before);
+	buf_add_str(out, label->name);
+	buf_add_str(out, "=\"");
+	add_escaped(out, label->value);
+	buf_add_str(out, "\"");
+	*before = ",";
+}
+
 /* Name, suffix and labels, up to the blank before the value. @extra: one more label, or NULL. */
 static void begin(struct openmetrics *om, const char *suffix,
 		  const struct openmetrics_label *labels, const struct openmetrics_label *extra)
@@ -55,18 +65,10 @@ static void begin(struct openmetrics *om, const char *suffix,
 
 	buf_add_str(out, om->family->name);
 	buf_add_str(out, suffix);
-	while (labels->name || extra) {
-		const struct openmetrics_label *l = labels->name ? labels++ : extra;
-
-		if (l == extra)
-			extra = NULL;
-		buf_add_str(out, before);
-		buf_add_str(out, l->name);
-		buf_add_str(out, "=\"");
-		add_escaped(out, l->value);
-		buf_add_str(out, "\"");
-		before = ",";
-	}
+	for (; labels->name; labels++)
+		add_label(out, labels, &before);
+	if (extra)
+		add_label(out, extra, &before);
 	buf_add_str(out, *before == ',' ? "} " : " ");
 }
 
