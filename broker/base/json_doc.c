@@ -16,7 +16,9 @@ struct reader {
 
 static void skip_blanks(struct reader *r)
 {
-	while (r->at < r->end && memchr(" \t\r\n", *r->at, 4))
+	static const char blanks[] = { ' ', '\t', '\r', '\n' };
+
+	while (r->at < r->end && memchr(blanks, *r->at, sizeof(blanks)))
 		r->at++;
 }
 
