@@ -5,7 +5,9 @@
 
 static void add_string(struct buf *out, const char *text, size_t n)
 {
+	static const char special[] = "\"\\\n\t", letters[] = "\"\\nt";
 	const unsigned char *s = (const unsigned char *)text;
+	const char *found;
 	size_t plain = 0; /* where the part begins that goes out as it is */
 
 	buf_add(out, "\"", 1);
@@ -19,23 +21,11 @@ static void add_string(struct buf *out, const char *text, size_t n)
 			continue;
 		}
 		buf_add(out, text + plain, i - plain);
-		switch (s[i]) {
-		case '"':
-			buf_add_str(out, "\\\"");
-			break;
-		case '\\':
-			buf_add_str(out, "\\\\");
-			break;
-		case '\n':
-			buf_add_str(out, "\\n");
-			break;
-		case '\t':
-			buf_add_str(out, "\\t");
-			break;
-		default:
-			/* Not UTF-8: each byte as the character of its number (Latin-1). */
+		found = memchr(special, s[i], sizeof(special) - 1);
+		if (found)
+			buf_addf(out, "\\%c", letters[found - special]);
+		else /* if not UTF-8, each byte as the character of its number (Latin-1) */
 			buf_addf(out, "\\u%04x", s[i]);
-		}
 		plain = ++i;
 	}
 	buf_add(out, text + plain, n - plain);
@@ -53,9 +43,10 @@ static void open_member(struct buf *out, const char *key)
 	buf_add(out, ":", 1);
 }
 
-void json_begin(struct buf *out)
+void json_begin(struct buf *out, const char *type)
 {
 	buf_add(out, "{", 1);
+	json_str(out, "type", type);
 }
 
 void json_end(struct buf *out)
@@ -81,6 +72,14 @@ void json_int(struct buf *out, const char *key, long long value)
 {
 	open_member(out, key);
 	buf_addf(out, "%lld", value);
+}
+
+void json_int_if(struct buf *out, const char *key, bool known, long long value)
+{
+	if (known)
+		json_int(out, key, value);
+	else
+		json_null(out, key);
 }
 
 void json_uint(struct buf *out, const char *key, unsigned long long value)

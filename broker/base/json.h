@@ -1,8 +1,7 @@
 /*
  * json - writes JSON objects, one a line, into a buf.
  *
- *	json_begin(out);
- *	json_str(out, "type", "worker");
+ *	json_begin(out, "worker");
  *	json_int(out, "pid", 812);
  *	json_object(out, "ledger");
  *	json_int(out, "accepted", 9);
@@ -16,12 +15,13 @@
 
 #include "base/buf.h"
 
-void json_begin(struct buf *out);
-void json_end(struct buf *out); /* and a newline */
+void json_begin(struct buf *out, const char *type); /* begins with "type":@type */
+void json_end(struct buf *out);			    /* and a newline */
 
 void json_str(struct buf *out, const char *key, const char *value); /* NULL: null */
 void json_bytes(struct buf *out, const char *key, const char *value, size_t n);
 void json_int(struct buf *out, const char *key, long long value);
+void json_int_if(struct buf *out, const char *key, bool known, long long value); /* else null */
 void json_uint(struct buf *out, const char *key, unsigned long long value);
 void json_bool(struct buf *out, const char *key, bool value);
 void json_null(struct buf *out, const char *key);

@@ -14,14 +14,11 @@ struct reader {
 	unsigned depth;
 };
 
-static bool is_blank(unsigned char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 static void skip_blanks(struct reader *r)
 {
-	while (r->at < r->end && is_blank(*r->at))
+	static const char blanks[] = { ' ', '\t', '\r', '\n' };
+
+	while (r->at < r->end && memchr(blanks, *r->at, sizeof(blanks)))
 		r->at++;
 }
 
@@ -67,11 +64,10 @@ static int take_unicode(struct reader *r, unsigned char **out)
 {
 	long code = take_hex(r), low;
 	unsigned char *o = *out;
+	int more; /* bytes behind the first */
 
 	/* A NUL would end the string for every reader. */
-	if (code <= 0)
-		return -EINVAL;
-	if (code >= 0xdc00 && code <= 0xdfff)
+	if (code <= 0 || (code >= 0xdc00 && code <= 0xdfff))
 		return -EINVAL;
 	if (code >= 0xd800 && code <= 0xdbff) {
 		if (!take_word(r, "\\u"))
@@ -83,18 +79,11 @@ static int take_unicode(struct reader *r, unsigned char **out)
 	}
 	if (code < 0x80) {
 		*o++ = (unsigned char)code;
-	} else if (code < 0x800) {
-		*o++ = (unsigned char)(0xc0 | code >> 6);
-		*o++ = (unsigned char)(0x80 | (code & 0x3f));
-	} else if (code < 0x10000) {
-		*o++ = (unsigned char)(0xe0 | code >> 12);
-		*o++ = (unsigned char)(0x80 | (code >> 6 & 0x3f));
-		*o++ = (unsigned char)(0x80 | (code & 0x3f));
 	} else {
-		*o++ = (unsigned char)(0xf0 | code >> 18);
-		*o++ = (unsigned char)(0x80 | (code >> 12 & 0x3f));
-		*o++ = (unsigned char)(0x80 | (code >> 6 & 0x3f));
-		*o++ = (unsigned char)(0x80 | (code & 0x3f));
+		more = code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
+		*o++ = (unsigned char)(0xf80 >> more | code >> 6 * more);
+		while (more--)
+			*o++ = (unsigned char)(0x80 | (code >> 6 * more & 0x3f));
 	}
 	*out = o;
 	return 0;

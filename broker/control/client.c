@@ -36,14 +36,9 @@ const struct ucred *client_peer(const struct client *c)
 	return &c->peer;
 }
 
-int client_fd(const struct client *c)
+int client_process(const struct client *c)
 {
-	return c->stream.fd;
-}
-
-bool client_is_process(const struct client *c)
-{
-	return c->wire;
+	return c->wire ? c->stream.fd : -1;
 }
 
 bool client_may_steer(const struct client *c)
@@ -72,8 +67,7 @@ struct buf *client_out(struct client *c)
 
 struct buf *client_line(struct client *c, const char *type)
 {
-	json_begin(&c->stream.out);
-	json_str(&c->stream.out, "type", type);
+	json_begin(&c->stream.out, type);
 	return &c->stream.out;
 }
 
@@ -88,8 +82,10 @@ static void drop_task(struct client *c)
 	struct task *t = c->task;
 
 	c->task = NULL;
-	if (t)
-		t->ops->drop(t);
+	if (!t)
+		return;
+	list_remove(&t->survey.link);
+	t->ops->drop(t);
 }
 
 void client_answered(struct client *c)
@@ -97,37 +93,30 @@ void client_answered(struct client *c)
 	if (c->task && !c->task->ops->lasts)
 		drop_task(c);
 	words_free(&c->words);
-	c->words = (struct words){ 0 };
 	stream_flush(&c->stream);
 	/* Requests that came meanwhile have been read already. */
 	go_on(c);
 }
 
-static void write_end(struct client *c, const char *message)
-{
-	struct buf *out = client_line(c, "end");
-
-	json_bool(out, "ok", true);
-	if (message)
-		json_str(out, "message", message);
-	json_end(out);
-	client_answered(c);
-}
-
 void client_end(struct client *c)
 {
-	write_end(c, NULL);
+	client_end_saying(c, "%s", "");
 }
 
 void client_end_saying(struct client *c, const char *fmt, ...)
 {
+	struct buf *out = client_line(c, "end");
 	STRBUF(text, 512);
 	va_list ap;
 
 	va_start(ap, fmt);
 	strbuf_vaddf(&text, fmt, ap);
 	va_end(ap);
-	write_end(c, text.text);
+	json_bool(out, "ok", true);
+	if (text.len)
+		json_str(out, "message", text.text);
+	json_end(out);
+	client_answered(c);
 }
 
 static void refuse(struct client *c, const char *reason)
@@ -168,10 +157,20 @@ void *client_alloc(struct client *c, size_t size)
 	return memory;
 }
 
+static void surveyed(struct survey_waiter *waiter)
+{
+	struct task *t = container_of(waiter, struct task, survey);
+
+	t->ops->surveyed(t);
+}
+
 void client_begin(struct client *c, struct task *t, const struct task_ops *ops)
 {
-	*t = (struct task){ .ops = ops, .client = c };
+	*t = (struct task){ .ops = ops, .client = c, .survey.done = surveyed };
+	list_init(&t->survey.link);
 	c->task = t;
+	if (ops->surveyed)
+		survey_want(c->control->survey, &t->survey);
 }
 
 /* --- requests ------------------------------------------------------------------------ */

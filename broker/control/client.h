@@ -9,7 +9,6 @@
 
 #include <sys/socket.h>
 #include "base/json.h"
-#include "control/task.h"
 #include "control/types.h"
 #include "policy/command.h"
 
@@ -33,11 +32,12 @@ void client_finish(struct client *c);
 struct control *client_control(const struct client *c);
 struct broker *client_broker(const struct client *c);
 const struct ucred *client_peer(const struct client *c);
-int client_fd(const struct client *c);		/* of its connection, borrowed */
-bool client_is_process(const struct client *c); /* it asks to join, in the wire's messages */
-bool client_may_steer(const struct client *c);	/* root and the user of the broker may */
+bool client_may_steer(const struct client *c); /* root and the user of the broker may */
 const struct request *client_request(const struct client *c);
 const char *client_argument(const struct client *c); /* the first one; NULL: none was given */
+
+/* The connection, borrowed, of a process that joins in the wire's messages; -1: it is none. */
+int client_process(const struct client *c);
 
 /* --- the answer ---------------------------------------------------------------------------- */
 
@@ -61,6 +61,26 @@ void client_end_saying(struct client *c, const char *fmt, ...) PRINTF(2, 3);
 void client_error(struct client *c, const char *code, const char *fmt, ...) PRINTF(3, 4);
 
 /* --- its task -------------------------------------------------------------------------------- */
+
+/*
+ * What a client is in the middle of: a status in slices, events that it follows, a reload that it
+ * waits for, a worker that it debugs. It has one at a time and owns it, and reads no further
+ * request meanwhile. The task ends with the answer, unless it lasts.
+ */
+struct task;
+
+struct task_ops {
+	bool lasts; /* beyond the answer, until the client closes its side of the connection */
+	void (*surveyed)(struct task *t); /* client_begin() asks for a survey; NULL: for none */
+	void (*drained)(struct task *t);  /* the client has read all: write more. May be NULL */
+	void (*drop)(struct task *t);	  /* the answer is over, or the client has left: free it */
+};
+
+struct task {
+	const struct task_ops *ops;
+	struct client *client;
+	struct survey_waiter survey;
+};
 
 /* Memory for a task, all zero. NULL: there is none, and the client has been told. */
 void *client_alloc(struct client *c, size_t size);

@@ -1,20 +1,44 @@
 #include "commands.h"
 
+#include <string.h>
 #include <unistd.h>
 #include "control/client.h"
 #include "control/config.h"
 #include "control/debug.h"
 #include "control/events.h"
-#include "control/help.h"
-#include "control/hold.h"
 #include "control/join.h"
 #include "control/names.h"
 #include "control/pins.h"
 #include "control/roll.h"
 #include "control/status.h"
 #include "control/steer.h"
-#include "control/undo.h"
 #include "sys/log.h"
+
+static void control_help(struct client *c)
+{
+	const char *only = client_argument(c);
+
+	if (only && !command_find(only)) {
+		client_error(c, "unknown-command", "there is no command %s; help shows all", only);
+		return;
+	}
+	for (size_t i = 0; i < command_count; i++) {
+		const struct command *cmd = &command_table[i];
+		STRBUF(usage, 256);
+		struct buf *out;
+
+		if (cmd->right == RIGHT_LOCAL ||
+		    (only ? strcmp(only, cmd->name) != 0 : cmd->hidden))
+			continue;
+		command_usage(cmd, &usage);
+		out = client_line(c, "command");
+		json_str(out, "command", cmd->name);
+		json_str(out, "usage", usage.text);
+		json_str(out, "help", cmd->help);
+		json_end(out);
+	}
+	client_end(c);
+}
 
 /* The function that answers each command. Commands without one are done by brokerctl alone. */
 static const struct answerer {
@@ -40,16 +64,18 @@ static const struct answerer {
 	[COMMAND_PINS] = { .plain = control_pins },
 	[COMMAND_CONFIG] = { .plain = control_config },
 	[COMMAND_HELP] = { .plain = control_help },
-	[COMMAND_JOIN] = { .plain = control_join },
+	[COMMAND_JOIN] = { .service = control_join },
 };
 
-static void call(const struct answerer *a, struct client *c)
+static void call(struct client *c)
 {
 	const struct request *r = client_request(c);
+	const struct answerer *a = &answerers[r->command->id];
 	const char *name = r->arguments[r->command->arguments[1].kind == KIND_WORKER].text;
 	struct service *s = NULL;
 	struct worker *w;
 
+	assert(r->command->id < ARRAY_SIZE(answerers));
 	if (a->plain) {
 		a->plain(c);
 	} else if (a->worker) {
@@ -66,29 +92,29 @@ static void call(const struct answerer *a, struct client *c)
 
 void commands_answer(struct client *c, const char *line)
 {
-	const struct request *request = client_request(c);
-	const struct command *command = request->command;
-	const struct answerer *a = &answerers[command->id];
+	const char *name = client_request(c)->command->name;
 	const struct ucred *peer = client_peer(c);
 
-	assert(command->id < ARRAY_SIZE(answerers));
-	if (!a->plain && !a->service && !a->worker) {
+	switch (request_right(client_request(c))) {
+	case RIGHT_LOCAL:
 		client_error(c, "bad-request", "%s is a command of brokerctl, not of the broker",
-			     command->name);
+			     name);
 		return;
-	}
-	if (request_right(request) == RIGHT_STEER) {
+	case RIGHT_STEER:
 		if (!client_may_steer(c)) {
 			client_error(c, "not-allowed",
 				     "%s takes root or the user of the broker (%u); control_group "
 				     "may only look",
-				     command->name, (unsigned)geteuid());
+				     name, (unsigned)geteuid());
 			return;
 		}
 		log_event(LEVEL_INFO, "control", LOG_INT("uid", peer->uid),
 			  LOG_INT("client", peer->pid), LOG_STR("request", line),
 			  LOG_MSG("requested by process %d of user %u: %s", (int)peer->pid,
 				  (unsigned)peer->uid, line));
+		break;
+	case RIGHT_READ:
+		break;
 	}
-	call(a, c);
+	call(c);
 }

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 #include "control/client.h"
-#include "control/hold.h"
+#include "control/steer.h"
 #include "core/notice.h"
 #include "service/debug.h"
 #include "worker/processes.h"

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <string.h>
 #include "control/client.h"
-#include "control/names.h"
 #include "service/guest.h"
 
 static void write_place(struct client *c, const struct worker *w)
@@ -19,23 +18,20 @@ static void write_place(struct client *c, const struct worker *w)
 	buf_add(client_out(c), &msg, sizeof(msg));
 }
 
-void control_join(struct client *c)
+void control_join(struct client *c, struct service *s)
 {
-	struct service *s = client_find_service(c, client_argument(c));
 	bool pinned_only = request_has(client_request(c), "--pinned-only");
 	STRBUF(error, 512);
 	struct worker *w;
 	int r;
 
-	if (!s)
-		return;
-	if (!client_is_process(c)) {
+	if (client_process(c) < 0) {
 		client_error(
 			c, "bad-request",
 			"join turns the requesting process into a worker: use worker-shim --join");
 		return;
 	}
-	r = guest_join(s, client_fd(c), pinned_only, &w, &error);
+	r = guest_join(s, client_process(c), pinned_only, &w, &error);
 	if (r < 0) {
 		client_error(c, r == -EBUSY ? "refused" : "failed", "%s", error.text);
 		return;

@@ -4,5 +4,6 @@
 #pragma once
 
 struct client;
+struct service;
 
-void control_join(struct client *c);
+void control_join(struct client *c, struct service *s);

@@ -5,7 +5,7 @@
 #include "base/nearest.h"
 #include "base/units.h"
 #include "control/client.h"
-#include "report/status.h"
+#include "report/workers.h"
 #include "service/questions.h"
 
 const char *names_nearer(const char *name, const char *best, const char *other)
@@ -61,16 +61,15 @@ static bool is_better(const struct worker *w, const struct worker *than)
 
 struct service *client_find_slot(const struct client *c, const char *name, unsigned *ret_slot)
 {
-	char service[HANDOFF_SERVICE_SIZE], rest;
+	STRBUF(service, HANDOFF_SERVICE_SIZE);
+	char rest;
 	const char *dot = strrchr(name, '.');
-	size_t n = dot ? (size_t)(dot - name) : 0;
 	struct service *s;
 
-	if (!dot || n >= sizeof(service) || sscanf(dot + 1, "%u%c", ret_slot, &rest) != 1)
+	if (!dot || sscanf(dot + 1, "%u%c", ret_slot, &rest) != 1)
 		return NULL;
-	memcpy(service, name, n);
-	service[n] = '\0';
-	s = service_find(client_broker(c), service);
+	strbuf_add_bytes(&service, name, (size_t)(dot - name));
+	s = service.cut ? NULL : service_find(client_broker(c), service.text);
 	return s && *ret_slot < s->want ? s : NULL;
 }
 
@@ -78,7 +77,7 @@ static void refuse_empty_slot(struct client *c, const struct service *s, unsigne
 {
 	STRBUF(why, 512);
 
-	status_explain_slot(s, slot, &why);
+	slot_explain(s, slot, &why);
 	client_error(c, "refused", "%s.%u has no process now: %s%s%s", service_name(s), slot,
 		     why.text, s->backoff.failures ? "; a reload starts it at once: reload " : "",
 		     s->backoff.failures ? service_name(s) : "");
@@ -124,7 +123,7 @@ struct worker *client_find_worker(struct client *c, const char *name)
 	if (best)
 		return best;
 	s = client_find_slot(c, name, &slot);
-	if (s && !s->dispatch.stopping && status_slot_is_empty(s, slot))
+	if (s && !s->dispatch.stopping && slot_is_empty(s, slot))
 		refuse_empty_slot(c, s, slot);
 	else
 		refuse_worker(c, name);

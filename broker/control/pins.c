@@ -6,11 +6,12 @@
 #include "report/status.h"
 #include "service/pin.h"
 
-static void pin(struct client *c, const struct worker *w, const struct pin *pin)
+static void pin(struct client *c, const struct worker *w, struct pin *p)
 {
 	STRBUF(error, 512);
 
-	if (service_pin(service_of(w), pin, &error) < 0)
+	memcpy(p->worker, w->name, sizeof(w->name));
+	if (service_pin(service_of(w), p, &error) < 0)
 		client_error(c, "refused", "%s", error.text);
 	else
 		client_end(c);
@@ -22,22 +23,17 @@ void control_pin(struct client *c, struct worker *w)
 	struct pin p = { .kind = PIN_BY_HAND };
 	STRBUF(error, 512);
 
-	if (pin_source_parse(client_argument(c), &p.source, &error) < 0) {
-		client_error(c, "bad-request", "%s", error.text);
-		return;
-	}
-	memcpy(p.worker, w->name, sizeof(w->name));
 	if (time->text)
 		p.expires_ms = loop_now(&client_broker(c)->loop) + time->number;
-	pin(c, w, &p);
+	if (pin_source_parse(client_argument(c), &p.source, &error) < 0)
+		client_error(c, "bad-request", "%s", error.text);
+	else
+		pin(c, w, &p);
 }
 
 void control_next(struct client *c, struct worker *w)
 {
-	struct pin p = { .kind = PIN_NEXT };
-
-	memcpy(p.worker, w->name, sizeof(w->name));
-	pin(c, w, &p);
+	pin(c, w, &(struct pin){ .kind = PIN_NEXT });
 }
 
 /* Names the pins that fit, but belong to a debugging session. */

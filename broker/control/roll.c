@@ -10,7 +10,6 @@
 #include "service/progress.h"
 #include "service/questions.h"
 #include "service/roll.h"
-#include "service/survey.h"
 #include "service/trouble.h"
 
 /* Interval of progress lines while no step is taken. */
@@ -213,14 +212,14 @@ static void await_service(struct roll *roll, const struct service *s)
 		a->roll = s->rollout_number + 1;
 	else if (s->rollout.active)
 		a->roll = s->rollout_number;
-	/* A rollout may be over already: its first process could not even be started. */
-	if (!a->roll && s->rollout_number && s->abort_reason[0])
-		fail(roll, a, s->abort_reason, s->abort_output);
-	else if (!a->roll && s->rollout_number)
-		a->over = true;
-	if (!s->rollout_number)
+	else if (!s->rollout_number)
 		strbuf_addf(&begins, "the service is new: %u worker%s", s->want,
 			    s->want == 1 ? " starts" : "s start");
+	else if (s->abort_reason[0])
+		/* It is over already: its first process could not even be started. */
+		fail(roll, a, s->abort_reason, s->abort_output);
+	else
+		a->over = true;
 	write_progress(roll->task.client, s, "begin", NULL, begins.len ? begins.text : NULL);
 }
 
@@ -254,12 +253,6 @@ static void await(struct client *c, const char *only)
 
 /* --- a plan ---------------------------------------------------------------------------- */
 
-/* Whether workers are debugged is asked in slices: there may be a thousand. */
-struct plan {
-	struct task task;
-	struct survey_waiter waiter;
-};
-
 static void write_change(void *arg, const struct conf_change *change)
 {
 	struct client *c = arg;
@@ -276,13 +269,12 @@ static void write_change(void *arg, const struct conf_change *change)
 	json_end(out);
 }
 
-static void surveyed(struct survey_waiter *waiter)
+static void plan_surveyed(struct task *t)
 {
-	struct client *c = container_of(waiter, struct plan, waiter)->task.client;
-	struct master *m = client_control(c)->master;
+	struct client *c = t->client;
 	STRBUF(error, CONF_ERROR_BYTES);
 
-	if (master_plan(m, client_argument(c), write_change, c, &error) < 0)
+	if (master_plan(client_control(c)->master, client_argument(c), write_change, c, &error) < 0)
 		client_error(c, "refused", "%s", error.text);
 	else
 		client_end(c);
@@ -290,23 +282,18 @@ static void surveyed(struct survey_waiter *waiter)
 
 static void plan_drop(struct task *t)
 {
-	struct plan *plan = container_of(t, struct plan, task);
-
-	list_remove(&plan->waiter.link);
-	free(plan);
+	free(t);
 }
 
-static const struct task_ops plan_ops = { .drop = plan_drop };
+static const struct task_ops plan_ops = { .surveyed = plan_surveyed, .drop = plan_drop };
 
+/* Whether workers are debugged is asked in slices: there may be a thousand. */
 static void begin_plan(struct client *c)
 {
-	struct plan *plan = client_alloc(c, sizeof(*plan));
+	struct task *plan = client_alloc(c, sizeof(*plan));
 
-	if (!plan)
-		return;
-	plan->waiter.done = surveyed;
-	client_begin(c, &plan->task, &plan_ops);
-	survey_want(client_control(c)->survey, &plan->waiter);
+	if (plan)
+		client_begin(c, plan, &plan_ops);
 }
 
 /* --- the commands -------------------------------------------------------------------- */

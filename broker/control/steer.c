@@ -5,25 +5,66 @@
 #include "control/client.h"
 #include "service/fill.h"
 #include "service/questions.h"
+#include "service/roll.h"
+#include "service/rollback.h"
 #include "sys/spawn.h"
+#include "worker/hold.h"
 
-void control_scale(struct client *c, struct service *s)
+/* --- workers ------------------------------------------------------------------------- */
+
+bool hold_is_possible(struct client *c, const struct worker *w)
 {
-	int64_t n = client_request(c)->arguments[1].number;
-	STRBUF(error, 512);
+	if (worker_state_is_current(w->state))
+		return true;
+	client_error(c, "refused", "%s is %s: there is nothing to %s", w->name,
+		     worker_state_names[w->state], client_request(c)->command->name);
+	return false;
+}
 
-	if (n < 1 || n > ROLLOUT_MAX)
-		client_error(c, "bad-request",
-			     "a service has 1 to %d workers; `stop` stops them all", ROLLOUT_MAX);
-	else if (service_set_workers(s, (unsigned)n, &error) < 0)
-		client_error(c, "refused", "%s", error.text);
-	else if (!service_has_round(s))
-		client_end_saying(c,
-				  "%s is to have %u worker%s until the next reload, and none of "
-				  "them is in the round now: its clients wait",
-				  service_name(s), s->want, s->want == 1 ? "" : "s");
-	else
+/* The last one may be held too, but that is seldom what was meant. */
+void hold_end(struct client *c, const struct worker *w)
+{
+	if (service_has_round(service_of(w)))
 		client_end(c);
+	else
+		client_end_saying(c,
+				  "%s is held, and was the last in the round: clients of %s wait "
+				  "until a worker is released",
+				  w->name, service_name(service_of(w)));
+}
+
+void control_hold(struct client *c, struct worker *w)
+{
+	if (!hold_is_possible(c, w))
+		return;
+	worker_hold(w, HELD_BY_HAND);
+	hold_end(c, w);
+}
+
+void control_release(struct client *c, struct worker *w)
+{
+	if (!hold_is_possible(c, w))
+		return;
+	if (w->held & HELD_BY_HAND) {
+		worker_unhold(w, HELD_BY_HAND);
+		if (w->held)
+			client_end_saying(c, "%s is no longer held by hand, but %s", w->name,
+					  w->held & HELD_BY_DEBUG ? "for a debugger"
+								  : "its process is stopped");
+		else
+			client_end(c);
+	} else if (w->held & HELD_BY_DEBUG) {
+		client_error(c, "refused",
+			     "%s is held for a debugger, and is released when the debugger ends",
+			     w->name);
+	} else if (w->held & HELD_BY_STOP) {
+		client_error(c, "refused",
+			     "%s is out of the round because its process is stopped; it returns "
+			     "when that runs again (kill -CONT %d)",
+			     w->name, (int)w->pid);
+	} else {
+		client_error(c, "refused", "%s is not held", w->name);
+	}
 }
 
 void control_signal(struct client *c, struct worker *w)
@@ -44,6 +85,119 @@ void control_signal(struct client *c, struct worker *w)
 	else
 		client_end(c);
 }
+
+/* --- services ------------------------------------------------------------------------ */
+
+void control_scale(struct client *c, struct service *s)
+{
+	int64_t n = client_request(c)->arguments[1].number;
+	STRBUF(error, 512);
+
+	if (n < 1 || n > ROLLOUT_MAX)
+		client_error(c, "bad-request",
+			     "a service has 1 to %d workers; `stop` stops them all", ROLLOUT_MAX);
+	else if (service_set_workers(s, (unsigned)n, &error) < 0)
+		client_error(c, "refused", "%s", error.text);
+	else if (!service_has_round(s))
+		client_end_saying(c,
+				  "%s is to have %u worker%s until the next reload, and none of "
+				  "them is in the round now: its clients wait",
+				  service_name(s), s->want, s->want == 1 ? "" : "s");
+	else
+		client_end(c);
+}
+
+static void add_sentence(const char *text, struct strbuf *out)
+{
+	strbuf_addf(out, "%s%s", out->len ? "; " : "", text);
+}
+
+/*
+ * @fn changes one service and says what it has done, or with -errno why not. It is called for
+ * @only, or for all (NULL). The request is refused only if no service was changed; otherwise the
+ * answer names those that were not, too.
+ */
+static void for_services(struct client *c, const struct service *only,
+			 int (*fn)(struct service *, struct strbuf *))
+{
+	STRBUF(done, 512);
+	STRBUF(refused, 512);
+	struct service *s;
+
+	list_for_each (s, &client_broker(c)->services, link) {
+		STRBUF(words, 512);
+		int r;
+
+		if (only && s != only)
+			continue;
+		r = fn(s, &words);
+		add_sentence(words.text, r < 0 ? &refused : &done);
+	}
+	if (!done.len) {
+		client_error(c, "refused", "%s", refused.len ? refused.text : "no service is left");
+		return;
+	}
+	if (refused.len)
+		add_sentence(refused.text, &done);
+	client_end_saying(c, "%s", done.text);
+}
+
+static int abort_reload(struct service *s, struct strbuf *words)
+{
+	int r = service_abort_reload(s, words);
+
+	if (r == 0)
+		strbuf_addf(words, "the %s of %s is aborted: workers not yet replaced stay",
+			    roll_kind_name(s->roll_kind), service_name(s));
+	return r;
+}
+
+void control_reload_abort(struct client *c, struct service *only)
+{
+	for_services(c, only, abort_reload);
+}
+
+/* Workers that were held when they were replaced still are: maybe none is in the round. */
+static void add_result(const struct service *s, struct strbuf *out)
+{
+	unsigned ready = 0, starting = 0;
+
+	for (unsigned i = 0; i < s->want; i++) {
+		const struct worker *w = s->slots[i].current;
+
+		ready += w && w->state == WORKER_READY;
+		starting += !w || w->state == WORKER_STARTING;
+	}
+	strbuf_addf(out, "%s is back at generation %u: %u of %u workers are in the round",
+		    service_name(s), s->generation, ready, s->want);
+	/* Their processes have ended meanwhile. */
+	if (starting)
+		strbuf_addf(out, ", %u start%s again", starting, starting == 1 ? "s" : "");
+	if (!service_has_round(s))
+		strbuf_add(out, ", so clients wait; brokerctl status says why");
+}
+
+static int roll_back(struct service *s, struct strbuf *words)
+{
+	unsigned wanted = s->want;
+	int r = service_rollback(s, words);
+
+	if (r < 0)
+		return r;
+	add_result(s, words);
+	/* It was changed by `scale`, or by the configuration that is undone. */
+	if (s->want != wanted)
+		strbuf_addf(words, "; the number of workers is back to %u, from %u", s->want,
+			    wanted);
+	return 0;
+}
+
+void control_rollback(struct client *c, struct service *only)
+{
+	for_services(c, only, roll_back);
+}
+
+/* --- the broker ---------------------------------------------------------------------- */
 
 void control_stop_broker(struct client *c)
 {

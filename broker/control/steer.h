@@ -1,12 +1,26 @@
 /*
- * steer - the commands that change something at once: scale, signal, stop.
+ * steer - the commands that change something at once.
  */
 #pragma once
+
+#include "base/util.h"
 
 struct client;
 struct service;
 struct worker;
 
-void control_scale(struct client *c, struct service *s);
+void control_hold(struct client *c, struct worker *w);
+void control_release(struct client *c, struct worker *w);
 void control_signal(struct client *c, struct worker *w);
 void control_stop_broker(struct client *c);
+void control_scale(struct client *c, struct service *s);
+
+/* Of service @only; NULL: of all. */
+void control_reload_abort(struct client *c, struct service *only);
+void control_rollback(struct client *c, struct service *only);
+
+/* False: @w gets no connections anyway, so the command is refused; the client has been told. */
+bool hold_is_possible(struct client *c, const struct worker *w);
+
+/* Ends the answer, with a warning if @w was the last worker in the round. */
+void hold_end(struct client *c, const struct worker *w);

@@ -67,7 +67,7 @@ bool doctor_begin_facts(char *report, struct doctor_facts *ret)
 		return false;
 	served = !strcmp(verdict, "yes");
 	ret->is_missing = !strcmp(verdict, "missing");
-	json_begin(out);
+	json_object(out, NULL);
 	json_bool(out, "served", served);
 	json_str(out, "backend", doctor_value(report, end, "backend"));
 	json_str(out, "mode", served ? "listen" : NULL);
@@ -370,8 +370,7 @@ static void print_json(struct answer *a, const char *section)
 	const struct buf *facts = &a->facts->json;
 	struct buf *out = a->out;
 
-	json_begin(out);
-	json_str(out, "type", "doctor");
+	json_begin(out, "doctor");
 	json_array(out, "command");
 	for (const char *const *w = a->facts->command; *w; w++)
 		json_str(out, NULL, *w);

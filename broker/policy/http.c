@@ -1,5 +1,6 @@
 #include "http.h"
 
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -13,21 +14,15 @@ static bool span_is(struct span s, const char *text)
 	return s.n == strlen(text) && !strncasecmp(s.at, text, s.n);
 }
 
-static bool is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
 /* A token of RFC 9110: a method, or the name of a field. */
 static bool is_token(struct span s)
 {
-	for (size_t i = 0; i < s.n; i++) {
-		char c = s.at[i];
+	static const char others[] = "!#$%&'*+-.^_`|~";
 
-		if (!is_digit(c) && !(c >= 'A' && c <= 'Z') && !(c >= 'a' && c <= 'z') &&
-		    !(c && strchr("!#$%&'*+-.^_`|~", c)))
+	for (size_t i = 0; i < s.n; i++)
+		if (!isalnum((unsigned char)s.at[i]) &&
+		    !memchr(others, s.at[i], sizeof(others) - 1))
 			return false;
-	}
 	return s.n > 0;
 }
 
@@ -103,7 +98,8 @@ static enum http_status parse_request_line(struct span line, struct http_request
 	struct span method = cut(&line, ' '), target = cut(&line, ' ');
 
 	if (!is_token(method) || !target.n || line.n != 8 || memcmp(line.at, "HTTP/", 5) != 0 ||
-	    !is_digit(line.at[5]) || line.at[6] != '.' || !is_digit(line.at[7]))
+	    !isdigit((unsigned char)line.at[5]) || line.at[6] != '.' ||
+	    !isdigit((unsigned char)line.at[7]))
 		return HTTP_BAD_REQUEST;
 	if (line.at[5] != '1')
 		return HTTP_BAD_VERSION;

@@ -25,7 +25,7 @@ enum http_status {
 	HTTP_BAD_VERSION = 505,
 };
 
-enum http_media { HTTP_MEDIA_OPENMETRICS, HTTP_MEDIA_TEXT };
+enum http_media { HTTP_MEDIA_OPENMETRICS, HTTP_MEDIA_TEXT, HTTP_MEDIA_N };
 
 struct http_request {
 	bool head;	  /* HEAD: the answer has no body */

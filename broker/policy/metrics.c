@@ -10,6 +10,8 @@ enum kind {
 	BY_LABEL, /* an array, a sample for each entry */
 	FLAG,	  /* bool */
 	TIMES,	  /* struct histogram */
+	STATES,	  /* an enum, named by a list that ends with NULL */
+	TEXT,	  /* const char *, which is not counted but tells something */
 };
 
 struct family {
@@ -19,40 +21,25 @@ struct family {
 	size_t at;    /* of the value, in the record of its scope */
 	size_t known; /* of a flag that says whether there is a value; 0: there always is */
 	const char *label;
-	const char *const *names; /* BY_LABEL: of the entries */
+	const char *const *names; /* BY_LABEL: of the entries; STATES: of the states */
 	size_t n;		  /* BY_LABEL: entries */
 	unsigned first, last;	  /* TIMES: see openmetrics_histogram() */
-	/* Instead of all that. */
-	void (*write)(struct openmetrics *om, const struct metrics_snapshot *s);
 };
 
-static void build(struct openmetrics *om, const struct metrics_snapshot *s)
-{
-	openmetrics_info(om, OPENMETRICS_LABELS({ "version", s->version }));
-}
+static const char *const broker_states[] = {
+	[METRICS_STARTING] = "starting",
+	[METRICS_RUNNING] = "running",
+	[METRICS_STOPPING] = "stopping",
+	NULL,
+};
 
-static void broker_state(struct openmetrics *om, const struct metrics_snapshot *s)
-{
-	static const char *const states[] = { [METRICS_STARTING] = "starting",
-					      [METRICS_RUNNING] = "running",
-					      [METRICS_STOPPING] = "stopping",
-					      NULL };
-
-	openmetrics_stateset(om, OPENMETRICS_NO_LABELS, states, s->state);
-}
-
-static void slot_state(struct openmetrics *om, const struct metrics_snapshot *s)
-{
-	const char *names[WORKER_STATE_N + 1] = { NULL };
-
-	for (enum worker_state i = 0; i < WORKER_STATE_N; i++)
-		names[i] = i == WORKER_DEAD ? "empty" : worker_state_names[i];
-	for (const struct metrics_worker *w = s->workers; w < s->workers + s->n_workers; w++)
-		openmetrics_stateset(om,
-				     OPENMETRICS_LABELS({ "service", s->services[w->service].name },
-							{ "worker", w->name }),
-				     names, w->state);
-}
+/* As worker_state_names, but for the last. */
+static const char *const slot_states[] = {
+	[WORKER_STARTING] = "starting", [WORKER_READY] = "ready",
+	[WORKER_HELD] = "held",		[WORKER_DRAINING] = "draining",
+	[WORKER_PARKED] = "parked",	[WORKER_STOPPING] = "stopping",
+	[WORKER_DEAD] = "empty",	NULL,
+};
 
 static const char *const refusals[METRICS_REFUSED_N] = {
 	[METRICS_NO_WORKER] = "no-worker",
@@ -83,8 +70,8 @@ static const char *const results[METRICS_RELOADS_N] = {
 /* A table is read in columns. */
 /* clang-format off */
 static const struct family families[] = {
-	{ { "broker_build", OPENMETRICS_INFO, NULL, "Version of the broker" }, .write = build },
-	{ { "broker_state", OPENMETRICS_STATESET, NULL, "State of the broker" }, .write = broker_state },
+	{ { "broker_build", OPENMETRICS_INFO, NULL, "Version of the broker" }, .scope = BROKER, .kind = TEXT, OF(snapshot, version), .label = "version" },
+	{ { "broker_state", OPENMETRICS_STATESET, NULL, "State of the broker" }, .scope = BROKER, .kind = STATES, OF(snapshot, state), .names = broker_states },
 	{ { "broker_reloads_refused", COUNTER, NULL, "Reloads that were refused because of their configuration" }, .scope = BROKER, OF(snapshot, reloads_refused) },
 
 	{ { "broker_connections_accepted", COUNTER, NULL, "Connections that the broker accepted" }, .scope = SERVICE, OF(service, accepted) },
@@ -112,7 +99,7 @@ static const struct family families[] = {
 	{ { "broker_listener_overflows", COUNTER, NULL, "Packets that the kernel dropped at the listener, mostly because its backlog was full" }, .scope = LISTENER, OF(listener, overflows), IF(listener, asked) },
 
 	{ { "broker_worker_up", GAUGE, NULL, "1 if the worker is ready" }, .scope = WORKER, .kind = FLAG, OF(worker, up) },
-	{ { "broker_worker_state", OPENMETRICS_STATESET, NULL, "State of the newest worker in the slot" }, .write = slot_state },
+	{ { "broker_worker_state", OPENMETRICS_STATESET, NULL, "State of the newest worker in the slot" }, .scope = WORKER, .kind = STATES, OF(worker, state), .names = slot_states },
 	{ { "broker_worker_generation", GAUGE, NULL, "Generation of the newest worker in the slot" }, .scope = WORKER, OF(worker, generation), IF(worker, exists) },
 	{ { "broker_worker_taken", COUNTER, NULL, "Connections that workers in the slot took" }, .scope = WORKER, OF(worker, taken) },
 	{ { "broker_worker_waiting", GAUGE, NULL, "Connections that wait in channels of the slot" }, .scope = WORKER, OF(worker, waiting) },
@@ -130,64 +117,43 @@ static const struct family families[] = {
 
 /* --- one of them ----------------------------------------------------------------------- */
 
-#define MAX_LABELS 3
-
-struct labels {
-	struct openmetrics_label v[MAX_LABELS + 1];
-	size_t n;
-};
-
-static void add_label(struct labels *labels, const char *name, const char *value)
+static void write_value(struct openmetrics *om, const struct family *f,
+			const struct openmetrics_label *labels, const void *record)
 {
-	assert(labels->n < MAX_LABELS);
-	labels->v[labels->n++] = (struct openmetrics_label){ name, value };
-}
+	const char *value = (const char *)record + f->at;
+	const uint64_t *number = (const uint64_t *)value;
 
-static void write_number(struct openmetrics *om, const struct labels *labels, enum kind kind,
-			 uint64_t n)
-{
-	bool counts = om->family->type == OPENMETRICS_COUNTER;
-
-	if (kind == MILLISECONDS)
-		n *= NSEC_PER_MSEC;
-	if (kind == MILLISECONDS || kind == NANOSECONDS)
-		(counts ? openmetrics_count_ns : openmetrics_gauge_ns)(om, labels->v, n);
-	else
-		(counts ? openmetrics_count : openmetrics_gauge)(om, labels->v, n);
-}
-
-static void write_by_label(struct openmetrics *om, const struct family *f,
-			   const struct labels *labels, const uint64_t *entries)
-{
-	for (size_t i = 0; i < f->n; i++) {
-		struct labels one = *labels;
-
-		add_label(&one, f->label, f->names[i]);
-		write_number(om, &one, NUMBER, entries[i]);
-	}
-}
-
-static void write_value(struct openmetrics *om, const struct family *f, const struct labels *labels,
-			const char *record)
-{
-	const void *value = record + f->at;
-
-	if (f->known && !*(const bool *)(record + f->known))
+	if (f->known && !*((const bool *)record + f->known))
 		return;
 	switch (f->kind) {
 	case NUMBER:
-	case MILLISECONDS:
-	case NANOSECONDS:
-		write_number(om, labels, f->kind, *(const uint64_t *)value);
+		openmetrics_number(om, labels, NULL, *number);
 		return;
 	case FLAG:
-		write_number(om, labels, f->kind, *(const bool *)value);
+		openmetrics_number(om, labels, NULL, *(const bool *)value);
+		return;
+	case MILLISECONDS:
+		openmetrics_ns(om, labels, *number * NSEC_PER_MSEC);
+		return;
+	case NANOSECONDS:
+		openmetrics_ns(om, labels, *number);
 		return;
 	case BY_LABEL:
-		write_by_label(om, f, labels, value);
+		for (size_t i = 0; i < f->n; i++) {
+			const struct openmetrics_label entry = { f->label, f->names[i] };
+
+			openmetrics_number(om, labels, &entry, number[i]);
+		}
 		return;
 	case TIMES:
-		openmetrics_histogram(om, labels->v, value, f->first, f->last);
+		openmetrics_histogram(om, labels, (const struct histogram *)value, f->first,
+				      f->last);
+		return;
+	case STATES:
+		openmetrics_stateset(om, labels, f->names, *(const unsigned *)value);
+		return;
+	case TEXT:
+		openmetrics_info(om, OPENMETRICS_LABELS({ f->label, *(const char *const *)value }));
 		return;
 	}
 }
@@ -195,30 +161,32 @@ static void write_value(struct openmetrics *om, const struct family *f, const st
 static void write_family(struct openmetrics *om, const struct family *f,
 			 const struct metrics_snapshot *s)
 {
-	struct labels none = { .n = 0 };
+	const struct metrics_service *of = s->services;
 
-	if (f->scope == BROKER)
-		write_value(om, f, &none, (const char *)s);
-	for (size_t i = 0; f->scope == SERVICE && i < s->n_services; i++) {
-		struct labels labels = { .v = { { "service", s->services[i].name } }, .n = 1 };
-
-		write_value(om, f, &labels, (const char *)&s->services[i]);
-	}
-	for (size_t i = 0; f->scope == LISTENER && i < s->n_listeners; i++) {
-		const struct metrics_listener *l = &s->listeners[i];
-		struct labels labels = { .v = { { "service", s->services[l->service].name } },
-					 .n = 1 };
-
-		add_label(&labels, "address", l->address);
-		write_value(om, f, &labels, (const char *)l);
-	}
-	for (size_t i = 0; f->scope == WORKER && i < s->n_workers; i++) {
-		const struct metrics_worker *w = &s->workers[i];
-		struct labels labels = { .v = { { "service", s->services[w->service].name } },
-					 .n = 1 };
-
-		add_label(&labels, "worker", w->name);
-		write_value(om, f, &labels, (const char *)w);
+	switch (f->scope) {
+	case BROKER:
+		write_value(om, f, OPENMETRICS_NO_LABELS, s);
+		return;
+	case SERVICE:
+		for (; of < s->services + s->n_services; of++)
+			write_value(om, f, OPENMETRICS_LABELS({ "service", of->name }), of);
+		return;
+	case LISTENER:
+		for (const struct metrics_listener *l = s->listeners;
+		     l < s->listeners + s->n_listeners; l++)
+			write_value(om, f,
+				    OPENMETRICS_LABELS({ "service", of[l->service].name },
+						       { "address", l->address }),
+				    l);
+		return;
+	case WORKER:
+		for (const struct metrics_worker *w = s->workers; w < s->workers + s->n_workers;
+		     w++)
+			write_value(om, f,
+				    OPENMETRICS_LABELS({ "service", of[w->service].name },
+						       { "worker", w->name }),
+				    w);
+		return;
 	}
 }
 
@@ -226,10 +194,7 @@ bool metrics_write(struct openmetrics *om, const struct metrics_snapshot *s, siz
 {
 	assert(at < ARRAY_SIZE(families));
 	openmetrics_family(om, &families[at].head);
-	if (families[at].write)
-		families[at].write(om, s);
-	else
-		write_family(om, &families[at], s);
+	write_family(om, &families[at], s);
 	if (at + 1 < ARRAY_SIZE(families))
 		return true;
 	openmetrics_end(om);

@@ -1,7 +1,7 @@
 /*
  * metrics - what the broker tells of itself, and under which names. docs/metrics.md is its manual.
  *
- * A snapshot is taken in one go (core/scrape.c) and written family by family, one each turn of
+ * A snapshot is taken in one go (report/snapshot.c) and written family by family, one each turn of
  * the loop: so however many workers there are, accepting goes on in between.
  *
  * Owns:   names, types, units, labels. Never: looks anything up.
@@ -31,6 +31,8 @@ struct metrics_service {
 	uint64_t accepted, sent, taken, taken_back, client_gone;
 	uint64_t refused[METRICS_REFUSED_N];
 	uint64_t waiting[METRICS_WAITING_N];
+	uint64_t taken_now; /* as it adds up; .taken never falls, whatever a worker does */
+	bool balanced;	    /* accepted = taken now + waiting + client gone + refused */
 	uint64_t wanted, generation;
 	uint64_t by_state[WORKER_STATE_N]; /* workers, old generations too; none is DEAD */
 	bool serving;			   /* at least one worker is ready */

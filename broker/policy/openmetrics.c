@@ -3,10 +3,15 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const type_names[] = {
-	[OPENMETRICS_COUNTER] = "counter",     [OPENMETRICS_GAUGE] = "gauge",
-	[OPENMETRICS_HISTOGRAM] = "histogram", [OPENMETRICS_INFO] = "info",
-	[OPENMETRICS_STATESET] = "stateset",
+static const struct {
+	const char *name, *classic; /* of the type, in either format */
+	const char *suffix;	    /* of a sample; a histogram has several */
+} types[] = {
+	[OPENMETRICS_COUNTER] = { "counter", "counter", "_total" },
+	[OPENMETRICS_GAUGE] = { "gauge", "gauge", "" },
+	[OPENMETRICS_HISTOGRAM] = { "histogram", "histogram", "" },
+	[OPENMETRICS_INFO] = { "info", "gauge", "_info" },
+	[OPENMETRICS_STATESET] = { "stateset", "gauge", "" },
 };
 
 /* Backslash, newline and quote: all three in labels and in HELP, where the quote is not asked for
@@ -28,15 +33,27 @@ static void add_escaped(struct buf *out, const char *text)
 
 void openmetrics_family(struct openmetrics *om, const struct openmetrics_family *family)
 {
+	const char *suffix = om->classic ? types[family->type].suffix : "";
 	struct buf *out = om->out;
 
 	om->family = family;
-	buf_addf(out, "# TYPE %s %s\n", family->name, type_names[family->type]);
-	if (family->unit)
+	buf_addf(out, "# TYPE %s%s %s\n", family->name, suffix,
+		 om->classic ? types[family->type].classic : types[family->type].name);
+	if (family->unit && !om->classic)
 		buf_addf(out, "# UNIT %s %s\n", family->name, family->unit);
-	buf_addf(out, "# HELP %s ", family->name);
+	buf_addf(out, "# HELP %s%s ", family->name, suffix);
 	add_escaped(out, family->help);
 	buf_add_str(out, "\n");
+}
+
+static void add_label(struct buf *out, const struct openmetrics_label *label, const char **before)
+{
+	buf_add_str(out, *before);
+	buf_add_str(out, label->name);
+	buf_add_str(out, "=\"");
+	add_escaped(out, label->value);
+	buf_add_str(out, "\"");
+	*before = ",";
 }
 
 /* Name, suffix and labels, up to the blank before the value. @extra: one more label, or NULL. */
@@ -48,20 +65,10 @@ static void begin(struct openmetrics *om, const char *suffix,
 
 	buf_add_str(out, om->family->name);
 	buf_add_str(out, suffix);
-	for (;; labels++) {
-		if (!labels->name) {
-			if (!extra)
-				break;
-			labels = extra;
-			extra = NULL;
-		}
-		buf_add_str(out, before);
-		buf_add_str(out, labels->name);
-		buf_add_str(out, "=\"");
-		add_escaped(out, labels->value);
-		buf_add_str(out, "\"");
-		before = ",";
-	}
+	for (; labels->name; labels++)
+		add_label(out, labels, &before);
+	if (extra)
+		add_label(out, extra, &before);
 	buf_add_str(out, *before == ',' ? "} " : " ");
 }
 
@@ -83,33 +90,22 @@ static void add_seconds(struct openmetrics *om, uint64_t ns)
 	buf_add_str(om->out, "\n");
 }
 
-void openmetrics_count(struct openmetrics *om, const struct openmetrics_label *labels, uint64_t n)
+static const char *number_suffix(const struct openmetrics *om)
 {
-	assert(om->family->type == OPENMETRICS_COUNTER);
-	begin(om, "_total", labels, NULL);
+	assert(om->family->type == OPENMETRICS_COUNTER || om->family->type == OPENMETRICS_GAUGE);
+	return types[om->family->type].suffix;
+}
+
+void openmetrics_number(struct openmetrics *om, const struct openmetrics_label *labels,
+			const struct openmetrics_label *extra, uint64_t n)
+{
+	begin(om, number_suffix(om), labels, extra);
 	add_number(om, n);
 }
 
-void openmetrics_count_ns(struct openmetrics *om, const struct openmetrics_label *labels,
-			  uint64_t ns)
+void openmetrics_ns(struct openmetrics *om, const struct openmetrics_label *labels, uint64_t ns)
 {
-	assert(om->family->type == OPENMETRICS_COUNTER);
-	begin(om, "_total", labels, NULL);
-	add_seconds(om, ns);
-}
-
-void openmetrics_gauge(struct openmetrics *om, const struct openmetrics_label *labels, uint64_t n)
-{
-	assert(om->family->type == OPENMETRICS_GAUGE);
-	begin(om, "", labels, NULL);
-	add_number(om, n);
-}
-
-void openmetrics_gauge_ns(struct openmetrics *om, const struct openmetrics_label *labels,
-			  uint64_t ns)
-{
-	assert(om->family->type == OPENMETRICS_GAUGE);
-	begin(om, "", labels, NULL);
+	begin(om, number_suffix(om), labels, NULL);
 	add_seconds(om, ns);
 }
 
@@ -128,9 +124,7 @@ static void format_bound(uint64_t us, char *ret, size_t size)
 static void add_bucket(struct openmetrics *om, const struct openmetrics_label *labels,
 		       const char *bound, uint64_t n)
 {
-	const struct openmetrics_label le[] = { { "le", bound }, { NULL, NULL } };
-
-	begin(om, "_bucket", labels, le);
+	begin(om, "_bucket", labels, &(struct openmetrics_label){ "le", bound });
 	add_number(om, n);
 }
 
@@ -169,60 +163,15 @@ void openmetrics_stateset(struct openmetrics *om, const struct openmetrics_label
 {
 	assert(om->family->type == OPENMETRICS_STATESET);
 	for (size_t i = 0; states[i]; i++) {
-		const struct openmetrics_label state[] = { { om->family->name, states[i] },
-							   { NULL, NULL } };
+		const struct openmetrics_label state = { om->family->name, states[i] };
 
-		begin(om, "", labels, state);
+		begin(om, "", labels, &state);
 		add_number(om, i == now);
 	}
 }
 
 void openmetrics_end(struct openmetrics *om)
 {
-	buf_add_str(om->out, "# EOF\n");
-}
-
-struct classic {
-	const char *type, *suffix; /* of the family that the last TYPE line began */
-};
-
-static struct classic classic_of(const char *type, size_t n)
-{
-	if (n == 7 && !memcmp(type, "counter", n))
-		return (struct classic){ "counter", "_total" };
-	if (n == 9 && !memcmp(type, "histogram", n))
-		return (struct classic){ "histogram", "" };
-	return (struct classic){ "gauge", n == 4 && !memcmp(type, "info", n) ? "_info" : "" };
-}
-
-void openmetrics_to_classic(const char *text, size_t n, struct buf *out)
-{
-	static const char type_line[] = "# TYPE ", help_line[] = "# HELP ";
-	const size_t head = sizeof(type_line) - 1;
-	struct classic family = { "gauge", "" };
-
-	for (const char *line = text, *end; line < text + n; line = end) {
-		const char *blank;
-
-		end = memchr(line, '\n', (size_t)(text + n - line));
-		end = end ? end + 1 : text + n;
-		if (*line != '#') {
-			buf_add(out, line, (size_t)(end - line));
-			continue;
-		}
-		blank = (size_t)(end - line) > head
-				? memchr(line + head, ' ', (size_t)(end - line) - head)
-				: NULL;
-		if (!blank)
-			continue; /* # EOF */
-		if (!memcmp(line, type_line, head)) {
-			family = classic_of(blank + 1, (size_t)(end - blank) - 2);
-			buf_add(out, line, (size_t)(blank - line));
-			buf_addf(out, "%s %s\n", family.suffix, family.type);
-		} else if (!memcmp(line, help_line, head)) {
-			buf_add(out, line, (size_t)(blank - line));
-			buf_add_str(out, family.suffix);
-			buf_add(out, blank, (size_t)(end - blank));
-		}
-	}
+	if (!om->classic)
+		buf_add_str(om->out, "# EOF\n");
 }

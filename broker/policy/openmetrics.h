@@ -1,9 +1,11 @@
 /*
- * openmetrics - writes the OpenMetrics text format, version 1.0.0.
+ * openmetrics - writes the OpenMetrics text format, version 1.0.0; or the format that was there
+ * before, Prometheus' text format 0.0.4. That has no units, no information and no sets of states
+ * (they become gauges), and a counter's family bears the name of its samples.
  *
  *	openmetrics_family(&om, &(struct openmetrics_family){
  *		"broker_connections_accepted", OPENMETRICS_COUNTER, NULL, "Connections accepted" });
- *	openmetrics_count(&om, OPENMETRICS_LABELS({ "service", "web" }), 17);
+ *	openmetrics_number(&om, OPENMETRICS_LABELS({ "service", "web" }), NULL, 17);
  *	openmetrics_end(&om);
  *
  *	# TYPE broker_connections_accepted counter
@@ -47,20 +49,16 @@ struct openmetrics_label {
 
 struct openmetrics {
 	struct buf *out;
+	bool classic;				 /* Prometheus' text format */
 	const struct openmetrics_family *family; /* begun last; must live as long */
 };
 
 void openmetrics_family(struct openmetrics *om, const struct openmetrics_family *family);
 
-/* A sample of a counter, plain or in seconds. */
-void openmetrics_count(struct openmetrics *om, const struct openmetrics_label *labels, uint64_t n);
-void openmetrics_count_ns(struct openmetrics *om, const struct openmetrics_label *labels,
-			  uint64_t ns);
-
-/* A sample of a gauge, plain or in seconds. */
-void openmetrics_gauge(struct openmetrics *om, const struct openmetrics_label *labels, uint64_t n);
-void openmetrics_gauge_ns(struct openmetrics *om, const struct openmetrics_label *labels,
-			  uint64_t ns);
+/* A sample of a counter or a gauge, plain or in seconds. @extra: one more label, or NULL. */
+void openmetrics_number(struct openmetrics *om, const struct openmetrics_label *labels,
+			const struct openmetrics_label *extra, uint64_t n);
+void openmetrics_ns(struct openmetrics *om, const struct openmetrics_label *labels, uint64_t ns);
 
 /*
  * A histogram in seconds. Bounds are written from 2^@first to 2^@last microseconds; what is
@@ -76,10 +74,3 @@ void openmetrics_stateset(struct openmetrics *om, const struct openmetrics_label
 			  const char *const *states, size_t now);
 
 void openmetrics_end(struct openmetrics *om);
-
-/*
- * The @n bytes at @text, which this writer has written, in the format that was there before:
- * Prometheus' text format, version 0.0.4. It has no units, no information and no sets of states
- * (they become gauges), and a counter's family bears the name of its samples.
- */
-void openmetrics_to_classic(const char *text, size_t n, struct buf *out);

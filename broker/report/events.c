@@ -15,12 +15,6 @@ static const char *text_of(const struct log_field *fields, const char *key)
 	return f && f->kind == LOG_FIELD_STR ? f->str : NULL;
 }
 
-/* The log need not say what the name of the worker says: "web.1" is of "web". */
-static void add_service_of(const char *worker, struct strbuf *out)
-{
-	strbuf_add_bytes(out, worker, strcspn(worker, "."));
-}
-
 static void note(void *arg, const struct log_field *fields, const char *json, size_t len)
 {
 	const char *service = text_of(fields, "service"), *worker = text_of(fields, "worker");
@@ -31,7 +25,8 @@ static void note(void *arg, const struct log_field *fields, const char *json, si
 	strbuf_addf(&line, "{\"type\":\"event\",\"id\":%llu,",
 		    (unsigned long long)event_ring_next_id(&e->ring));
 	if (!service && worker) {
-		add_service_of(worker, &of_worker);
+		/* Its name says it: "web.1" is of "web". */
+		strbuf_add_bytes(&of_worker, worker, strcspn(worker, "."));
 		service = of_worker.text;
 		strbuf_addf(&line, "\"service\":\"%s\",", service);
 	}

@@ -5,27 +5,6 @@
 #include "master/master.h"
 #include "service/questions.h"
 
-static bool all_paused(const struct master *m)
-{
-	const struct service *s;
-
-	list_for_each (s, &m->broker.services, link)
-		if (!s->dispatch.paused && !s->dispatch.stopping)
-			return false;
-	return true;
-}
-
-static unsigned count_ready(const struct service *s)
-{
-	const struct worker *w;
-	unsigned n = 0;
-
-	list_for_each (w, &s->workers, link)
-		n += w->state == WORKER_READY && !w->guest;
-	/* During a reload there may be more than wanted for a while. */
-	return n < s->want ? n : s->want;
-}
-
 bool probe_ready(const struct master *m, struct buf *out)
 {
 	const struct service *s;
@@ -55,20 +34,22 @@ bool probe_ready(const struct master *m, struct buf *out)
 void probe_agent(const struct master *m, char ret[PROBE_AGENT_BYTES])
 {
 	uint64_t ready = 0, wanted = 0, percent;
-	bool down = false;
+	bool down = false, open = false;
 	const struct service *s;
 
-	if (m->broker.stopping || all_paused(m)) {
-		strcpy(ret, "drain\n");
-		return;
-	}
 	list_for_each (s, &m->broker.services, link) {
 		if (s->dispatch.stopping)
 			continue;
 		/* One address stands for all services: what one of them lacks, the whole lacks. */
+		open = open || !s->dispatch.paused;
 		down = down || s->dispatch.paused || !service_is_serving(s);
-		ready += count_ready(s);
+		for (unsigned i = 0; i < s->want; i++)
+			ready += s->slots[i].current && s->slots[i].current->state == WORKER_READY;
 		wanted += s->want;
+	}
+	if (m->broker.stopping || !open) {
+		strcpy(ret, "drain\n");
+		return;
 	}
 	if (down || wanted == 0) {
 		strcpy(ret, "down\n");

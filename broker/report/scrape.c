@@ -1,224 +1,7 @@
 #include "scrape.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-#include "base/address.h"
-#include "dispatch/channel.h"
 #include "master/master.h"
-#include "service/questions.h"
-#include "service/survey.h"
-#include "sys/proc.h"
-#include "sys/tcp.h"
-
-/* --- the snapshot -------------------------------------------------------------------- */
-
-static void take_process(const struct master *m, struct metrics_snapshot *s)
-{
-	struct proc_own_usage usage;
-
-	s->version = BROKER_VERSION;
-	s->state = m->broker.stopping ? METRICS_STOPPING
-		   : m->ready	      ? METRICS_RUNNING
-				      : METRICS_STARTING;
-	s->reloads_refused = m->reloads_refused;
-	s->start_unix_ms = m->started_unix_ms;
-	proc_own_usage(&usage);
-	s->cpu_ns = usage.cpu_ns;
-	s->rss_bytes = usage.rss_bytes;
-	s->open_fds = usage.open_fds;
-	s->max_fds = usage.max_fds;
-}
-
-static void take_listener(const struct listener *l, size_t service, struct metrics_listener *ret)
-{
-	struct tcp_counts counts;
-
-	*ret = (struct metrics_listener){ .service = service, .accepted = l->accepted };
-	memcpy(ret->address, address_text(&l->addr).text, sizeof(ret->address));
-	if (tcp_count(l->fd, &counts) < 0)
-		return;
-	ret->asked = true;
-	ret->backlog = counts.backlog;
-	ret->backlog_limit = counts.backlog_max;
-	ret->overflows = counts.overflows;
-}
-
-/* A counter must not shrink, whatever a worker says or the kernel forgets. */
-static uint64_t never_less(uint64_t now, uint64_t *said)
-{
-	if (now > *said)
-		*said = now;
-	return *said;
-}
-
-/* What @w adds to its service and its slot; those that come later are newer. */
-static void add_worker(const struct worker *w, struct metrics_service *service,
-		       struct metrics_worker *slot)
-{
-	struct channel *c;
-	uint64_t taken = w->served;
-
-	/* A guest is not one of those that are wanted. */
-	service->by_state[w->state] += !w->guest;
-	slot->state = w->state;
-	slot->up = w->state == WORKER_READY;
-	slot->exists = true;
-	slot->generation = w->generation;
-	list_for_each (c, &w->taker.channels, link) {
-		unsigned waiting = channel_look(c);
-
-		taken += c->sent - c->taken_back - waiting;
-		service->waiting[METRICS_IN_CHANNELS] += waiting;
-		slot->waiting += waiting;
-		histogram_merge(&service->waited, &c->waited);
-	}
-	service->taken += taken;
-	slot->taken += taken;
-	if (!w->found.round)
-		return;
-	slot->open_found = !slot->found || slot->open_found; /* of all its processes */
-	slot->found = true;
-	slot->rss_bytes += w->found.rss_bytes;
-	slot->cpu_ms += w->found.cpu_ms;
-	if (w->found.open < 0)
-		slot->open_found = false;
-	else
-		slot->open += (uint64_t)w->found.open;
-}
-
-static size_t count_slots(const struct service *s)
-{
-	size_t n = s->want;
-	const struct worker *w;
-
-	list_for_each (w, &s->workers, link)
-		if (!w->guest && w->slot >= n)
-			n = w->slot + 1;
-	return n;
-}
-
-static void hold_counters(struct metrics_worker *to, struct slot_measured *said)
-{
-	to->taken = never_less(to->taken, &said->taken);
-	to->cpu_ms = never_less(to->cpu_ms, &said->cpu_ms);
-}
-
-/* Those who are there now: a guest's number is never used again, so nothing is kept of it. */
-static size_t take_guests(struct service *s, size_t at, struct metrics_snapshot *snapshot,
-			  struct metrics_worker *first)
-{
-	struct worker *w;
-	size_t n = 0;
-
-	list_for_each (w, &s->workers, link) {
-		if (!w->guest)
-			continue;
-		first[n] = (struct metrics_worker){ .service = at };
-		snprintf(first[n].name, sizeof(first[n].name), "%s", w->name);
-		add_worker(w, &snapshot->services[at], &first[n]);
-		hold_counters(&first[n++], &w->measured);
-	}
-	return n;
-}
-
-static void take_workers(struct service *s, size_t at, struct metrics_snapshot *ret)
-{
-	struct metrics_worker *first = ret->workers + ret->n_workers;
-	size_t n = count_slots(s), kept = 0;
-	struct worker *w;
-
-	for (size_t i = 0; i < n; i++) {
-		first[i] = (struct metrics_worker){
-			.service = at,
-			.state = WORKER_DEAD,
-			.taken = s->slots[i].measured.taken_by_gone,
-			.cpu_ms = s->slots[i].measured.cpu_ms_by_gone,
-		};
-		snprintf(first[i].name, sizeof(first[i].name), "%s.%u", service_name(s),
-			 (unsigned)i);
-	}
-	list_for_each (w, &s->workers, link)
-		if (!w->guest)
-			add_worker(w, &ret->services[at], &first[w->slot]);
-	for (size_t i = 0; i < n; i++) {
-		hold_counters(&first[i], &s->slots[i].measured);
-		/* A slot that is not wanted any more is shown until it is empty. */
-		if (i < s->want || first[i].state != WORKER_DEAD)
-			first[kept++] = first[i];
-	}
-	kept += take_guests(s, at, ret, first + kept);
-	ret->n_workers += kept;
-}
-
-static void take_service(struct service *s, struct metrics_snapshot *ret)
-{
-	size_t at = ret->n_services++;
-	struct metrics_service *to = &ret->services[at];
-	const struct ledger *l = &s->dispatch.ledger;
-	const struct endpoint *e;
-	const struct listener *listener;
-
-	*to = (struct metrics_service){
-		.accepted = l->accepted,
-		.sent = l->sent,
-		.taken = s->served_by_gone,
-		.taken_back = l->taken_back,
-		.client_gone = l->client_gone,
-		.refused = { [METRICS_NO_WORKER] = l->refused - l->no_memory,
-			     [METRICS_NO_MEMORY] = l->no_memory },
-		.wanted = s->want,
-		.generation = s->generation,
-		.serving = service_is_serving(s),
-		.reloads_ended = { [METRICS_DONE] = s->reloads_done,
-				   [METRICS_ABORTED] = s->reloads_aborted },
-		.handed = s->dispatch.handed,
-		.waited = s->dispatch.waited,
-		.started = s->terms.started,
-		.reloads = s->measured.reloads,
-	};
-	snprintf(to->name, sizeof(to->name), "%s", service_name(s));
-	for (enum worker_end end = 0; end < WORKER_END_N; end++)
-		to->restarts[end] = s->ends[end];
-	list_for_each (e, &s->dispatch.endpoints, link)
-		to->waiting[METRICS_IN_BROKER] += e->n_pending;
-	take_workers(s, at, ret);
-	to->taken = never_less(to->taken, &s->measured.taken);
-	list_for_each (listener, &s->dispatch.listeners, link)
-		take_listener(listener, at, &ret->listeners[ret->n_listeners++]);
-}
-
-/* 0 or -ENOMEM. */
-static int make_room(const struct master *m, struct metrics_snapshot *ret)
-{
-	size_t n_services = 0, n_listeners = 0, n_workers = 0;
-	const struct service *s;
-
-	list_for_each (s, &m->broker.services, link) {
-		n_services++;
-		n_listeners += list_count(&s->dispatch.listeners);
-		n_workers += count_slots(s) + list_count(&s->workers);
-	}
-	ret->services = calloc(n_services + 1, sizeof(*ret->services));
-	ret->listeners = calloc(n_listeners + 1, sizeof(*ret->listeners));
-	ret->workers = calloc(n_workers + 1, sizeof(*ret->workers));
-	return ret->services && ret->listeners && ret->workers ? 0 : -ENOMEM;
-}
-
-static int take_snapshot(struct master *m, struct metrics_snapshot *ret)
-{
-	struct service *s;
-	int r = make_room(m, ret);
-
-	if (r < 0)
-		return r;
-	take_process(m, ret);
-	list_for_each (s, &m->broker.services, link)
-		take_service(s, ret);
-	return 0;
-}
-
-/* --- step by step -------------------------------------------------------------------- */
+#include "report/snapshot.h"
 
 static void reset(struct scrape *s)
 {
@@ -226,7 +9,7 @@ static void reset(struct scrape *s)
 	metrics_snapshot_deinit(&s->snapshot);
 	buf_deinit(&s->text);
 	s->family = 0;
-	s->running = s->taken = false;
+	s->running = false;
 }
 
 static void finish(struct scrape *s, bool good)
@@ -250,25 +33,21 @@ static void surveyed(struct survey_waiter *w)
 {
 	struct scrape *s = container_of(w, struct scrape, waiter);
 
-	loop_timer_arm(&s->master->broker.loop, &s->step, 0);
+	if (snapshot_take(s->master, &s->snapshot) < 0)
+		finish(s, false);
+	else
+		loop_timer_arm(&s->master->broker.loop, &s->step, 0);
 }
 
 static void step_expired(struct loop_timer *timer)
 {
 	struct scrape *s = container_of(timer, struct scrape, step);
-	struct openmetrics om = { .out = &s->text };
+	struct openmetrics om = { .out = &s->text, .classic = s->classic };
 
-	if (!s->taken) {
-		if (take_snapshot(s->master, &s->snapshot) < 0) {
-			finish(s, false);
-			return;
-		}
-		s->taken = true;
-	} else if (!metrics_write(&om, &s->snapshot, s->family++) || s->text.failed) {
+	if (!metrics_write(&om, &s->snapshot, s->family++) || s->text.failed)
 		finish(s, !s->text.failed);
-		return;
-	}
-	loop_timer_arm(&s->master->broker.loop, &s->step, 0);
+	else
+		loop_timer_arm(&s->master->broker.loop, timer, 0);
 }
 
 void scrape_want(struct scrape *s, struct scrape_waiter *w)
@@ -280,9 +59,12 @@ void scrape_want(struct scrape *s, struct scrape_waiter *w)
 	survey_want(s->survey, &s->waiter);
 }
 
-void scrape_init(struct scrape *s, struct master *m, struct survey *survey)
+void scrape_init(struct scrape *s, struct master *m, struct survey *survey, bool classic)
 {
-	*s = (struct scrape){ .master = m, .survey = survey, .text = BUF_INIT(METRICS_TEXT_MAX) };
+	*s = (struct scrape){ .master = m,
+			      .survey = survey,
+			      .classic = classic,
+			      .text = BUF_INIT(METRICS_TEXT_MAX) };
 	list_init(&s->waiters);
 	list_init(&s->waiter.link);
 	s->waiter.done = surveyed;
@@ -291,8 +73,6 @@ void scrape_init(struct scrape *s, struct master *m, struct survey *survey)
 
 void scrape_deinit(struct scrape *s)
 {
-	while (!list_empty(&s->waiters))
-		list_remove(s->waiters.next);
 	list_remove(&s->waiter.link);
 	reset(s);
 }

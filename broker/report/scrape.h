@@ -1,5 +1,5 @@
 /*
- * scrape - the text of all metrics, made on demand.
+ * scrape - the text of all metrics in one of the two formats, made on demand.
  *
  * All numbers are from one moment: a snapshot, taken in one turn of the loop after the survey of
  * all workers. Formatting takes one turn per family, so that many workers do not delay accepting.
@@ -28,11 +28,12 @@ struct scrape {
 	struct loop_timer step;
 	struct metrics_snapshot snapshot;
 	struct buf text;
-	size_t family;	     /* that is written next */
-	bool running, taken; /* .taken: the snapshot was */
+	size_t family; /* that is written next */
+	bool running, classic;
 };
 
-void scrape_init(struct scrape *s, struct master *m, struct survey *survey);
-void scrape_deinit(struct scrape *s); /* forgets clients that still wait */
+/* @classic: in the older format; see openmetrics.h. */
+void scrape_init(struct scrape *s, struct master *m, struct survey *survey, bool classic);
+void scrape_deinit(struct scrape *s); /* nobody waits any more */
 
 void scrape_want(struct scrape *s, struct scrape_waiter *w);

@@ -1,44 +1,26 @@
 /*
  * status - the broker as JSON lines, in the form that docs/control.md names.
  *
- * Writes what is known now. Open connections, memory and processor time come from the latest
- * survey: request one first to get fresh values.
+ * All of it is from one moment. The lines of workers, of which there may be a thousand, are
+ * formatted as they are written, so that the loop can go on accepting between two of them.
  */
 #pragma once
 
-#include "base/buf.h"
-#include "service/types.h"
+#include "report/workers.h"
 
 struct master;
 
-/* A line of a service's workers: one of them, or a slot that has none. */
-struct status_row {
-	uint64_t worker; /* worker::id; 0: none */
-	unsigned slot;
+struct status {
+	struct buf lines; /* all but those of workers. Set its bound */
+	struct worker_rows rows;
+	size_t written, next; /* of .lines, and of the rows */
 };
 
-struct status_rows {
-	struct status_row *v; /* malloc'd */
-	size_t n;
-	uint64_t newest; /* worker::id: those above are not among them */
-};
+/* Of one service; or of all (NULL), after the line of the broker. 0 or -ENOMEM. */
+int status_take(struct status *st, const struct master *m, const struct service *only);
 
-void status_write_broker(const struct master *m, struct buf *out);
-void status_write_head(const struct service *s, struct buf *out); /* it and its listeners */
+/* Writes the next piece. False: that was the last. */
+bool status_write(struct status *st, struct buf *out);
+void status_deinit(struct status *st);
 
-/* By slot, older generations first, guests last. 0 or -ENOMEM. */
-int status_list_rows(const struct service *s, struct status_rows *ret);
-
-/*
- * Row @i of @rows, as it is now, which may be some time later: a worker that is gone has no line.
- * The last row of a slot brings what came into the slot since, so that no slot is ever missing.
- */
-void status_write_row(const struct service *s, const struct status_rows *rows, size_t i,
-		      struct buf *out);
-
-void status_write_worker(const struct worker *w, struct buf *out);
-
-/* Whether @slot should have a worker and has none, and why that is. */
-bool status_slot_is_empty(const struct service *s, unsigned slot);
-void status_explain_slot(const struct service *s, unsigned slot, struct strbuf *out);
 void status_write_pins(const struct service *s, struct buf *out);

@@ -6,7 +6,6 @@
 #include "base/address.h"
 #include "base/fd.h"
 #include "master/master.h"
-#include "policy/http.h"
 #include "report/probe.h"
 #include "report/scrape.h"
 #include "service/listeners.h"
@@ -21,9 +20,13 @@
 #define BACKLOG	    128
 #define ANSWER_MAX  (METRICS_TEXT_MAX + 1024)
 
-static const char *const option_names[WEB_N] = {
-	[WEB_METRICS] = "metrics",
-	[WEB_AGENT] = "agent_check",
+/* The option of [broker] that each kind is switched on by. */
+static const struct {
+	const char *name;
+	size_t at; /* of its struct conf_serve in a struct broker_conf */
+} options[WEB_N] = {
+	[WEB_METRICS] = { "metrics", offsetof(struct broker_conf, metrics) },
+	[WEB_AGENT] = { "agent_check", offsetof(struct broker_conf, agent_check) },
 };
 
 enum client_state {
@@ -101,31 +104,17 @@ static void answer_text(struct web_client *c, enum http_status status, const cha
 	answer(c, status, TEXT_PLAIN, text, strlen(text));
 }
 
-static void answer_metrics(struct web_client *c, const struct buf *text)
-{
-	struct buf classic = BUF_INIT(METRICS_TEXT_MAX);
-
-	switch (c->request.accepts) {
-	case HTTP_MEDIA_OPENMETRICS:
-		answer(c, HTTP_OK, "application/openmetrics-text; version=1.0.0; charset=utf-8",
-		       text->bytes, text->len);
-		break;
-	case HTTP_MEDIA_TEXT:
-		openmetrics_to_classic(text->bytes, text->len, &classic);
-		c->stream.out.failed = classic.failed; /* half of it is none */
-		answer(c, HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", classic.bytes,
-		       classic.len);
-		buf_deinit(&classic);
-		break;
-	}
-}
-
 static void scraped(struct scrape_waiter *waiter, const struct buf *text)
 {
+	static const char *const types[HTTP_MEDIA_N] = {
+		[HTTP_MEDIA_OPENMETRICS] = "application/openmetrics-text; version=1.0.0; "
+					   "charset=utf-8",
+		[HTTP_MEDIA_TEXT] = "text/plain; version=0.0.4; charset=utf-8",
+	};
 	struct web_client *c = container_of(waiter, struct web_client, scrape);
 
 	if (text)
-		answer_metrics(c, text);
+		answer(c, HTTP_OK, types[c->request.accepts], text->bytes, text->len);
 	else
 		answer_text(c, HTTP_UNAVAILABLE, "the broker is out of memory\n");
 }
@@ -143,7 +132,7 @@ static void answer_request(struct web_client *c)
 {
 	if (http_path_is(&c->request, "/metrics")) {
 		c->state = CLIENT_WAITS;
-		scrape_want(&c->web->scrape, &c->scrape);
+		scrape_want(&c->web->scrapes[c->request.accepts], &c->scrape);
 	} else if (http_path_is(&c->request, "/healthz")) {
 		answer_text(c, HTTP_OK, "ok\n");
 	} else if (http_path_is(&c->request, "/readyz")) {
@@ -203,16 +192,14 @@ static void answer_agent(struct web_client *c)
 	answered(c);
 }
 
-static void client_begin(struct web_server *server, int fd)
+static void server_accepted(struct acceptor *a, int fd)
 {
+	struct web_server *server = container_of(a, struct web_server, acceptor);
 	struct web *web = server->web;
-	struct web_client *c;
+	struct web_client *c = NULL;
 
-	if (web->n_clients >= WEB_CLIENTS_MAX && !make_room(web)) {
-		(void)close(fd);
-		return;
-	}
-	c = calloc(1, sizeof(*c));
+	if (web->n_clients < WEB_CLIENTS_MAX || make_room(web))
+		c = calloc(1, sizeof(*c));
 	if (!c) {
 		(void)close(fd);
 		return;
@@ -235,25 +222,11 @@ static void client_begin(struct web_server *server, int fd)
 		answer_agent(c);
 }
 
-static void server_accepted(struct acceptor *a, int fd)
-{
-	client_begin(container_of(a, struct web_server, acceptor), fd);
-}
-
 /* --- addresses ----------------------------------------------------------------------- */
 
 static const struct conf_serve *serve_of(const struct broker_conf *bc, enum web_kind kind)
 {
-	switch (kind) {
-	case WEB_METRICS:
-		return &bc->metrics;
-	case WEB_AGENT:
-		return &bc->agent_check;
-	case WEB_N:
-		break;
-	}
-	assert(!"no such kind of server");
-	return NULL;
+	return (const void *)((const char *)bc + options[kind].at);
 }
 
 static bool is_same(const struct conf_serve *a, const struct conf_serve *b)
@@ -291,20 +264,16 @@ static int open_path(const struct broker_conf *bc, const char *path, int *ret_fd
 	return r < 0 ? r : unix_listen(path, group, ret_fd, error);
 }
 
-static const struct web_change no_change = { .fds = { -1, -1 } };
-
 static void discard(struct reload_part *part, const struct broker_conf *bc)
 {
-	struct web *web = container_of(part, struct web, part);
+	struct web_server *servers = container_of(part, struct web, part)->servers;
 
 	for (enum web_kind kind = 0; kind < WEB_N; kind++) {
-		int *fd = &web->change.fds[kind];
-
-		if (*fd >= 0 && serve_of(bc, kind)->path)
+		if (servers[kind].next_fd >= 0 && serve_of(bc, kind)->path)
 			(void)unlink(serve_of(bc, kind)->path);
-		fd_closep(fd);
+		fd_closep(&servers[kind].next_fd);
+		servers[kind].changes = false;
 	}
-	web->change = no_change;
 }
 
 static int prepare(struct reload_part *part, const struct broker_conf *old,
@@ -314,18 +283,18 @@ static int prepare(struct reload_part *part, const struct broker_conf *old,
 
 	for (enum web_kind kind = 0; kind < WEB_N; kind++) {
 		const struct conf_serve *serve = serve_of(bc, kind);
-		int *fd = &web->change.fds[kind];
+		struct web_server *server = &web->servers[kind];
 		size_t said = error->len;
 		int r = 0;
 
 		if (old && is_same(serve, serve_of(old, kind)))
 			continue;
-		web->change.changed[kind] = old || conf_serve_is_on(serve);
-		strbuf_addf(error, "[broker] %s: ", option_names[kind]);
+		server->changes = true;
+		strbuf_addf(error, "[broker] %s: ", options[kind].name);
 		if (serve->path)
-			r = open_path(bc, serve->path, fd, error);
+			r = open_path(bc, serve->path, &server->next_fd, error);
 		else if (serve->addr.family)
-			r = open_address(web->master, &serve->addr, fd, error);
+			r = open_address(web->master, &serve->addr, &server->next_fd, error);
 		if (r < 0) {
 			discard(part, bc);
 			return r;
@@ -345,26 +314,26 @@ static void server_close(struct web_server *server)
 	fd_closep(&server->fd);
 }
 
-static void server_open(struct web_server *server, const struct conf_serve *serve, int fd)
+static void server_open(struct web_server *server, const struct conf_serve *serve)
 {
 	STRBUF(where, 128);
 	int r;
 
-	server->fd = fd;
+	server->fd = fd_take(&server->next_fd);
 	server->path = serve->path ? strdup(serve->path) : NULL;
 	if (serve->path)
 		strbuf_add_escaped(&where, serve->path, strlen(serve->path));
 	else
 		strbuf_add(&where, address_text(&serve->addr).text);
-	r = acceptor_start(&server->acceptor, loop_of(server->web), fd);
+	r = acceptor_start(&server->acceptor, loop_of(server->web), server->fd);
 	if (r < 0) {
 		log_event(LEVEL_ERROR, "metrics", LOG_STR("address", where.text),
-			  LOG_MSG("cannot serve %s: %s", option_names[server->kind], strerror(-r)));
+			  LOG_MSG("cannot serve %s: %s", options[server->kind].name, strerror(-r)));
 		server_close(server);
 		return;
 	}
 	log_event(LEVEL_INFO, "metrics", LOG_STR("address", where.text),
-		  LOG_MSG("serving %s on %s", option_names[server->kind], where.text));
+		  LOG_MSG("serving %s on %s", options[server->kind].name, where.text));
 }
 
 static void apply(struct reload_part *part, const struct broker_conf *bc)
@@ -372,14 +341,14 @@ static void apply(struct reload_part *part, const struct broker_conf *bc)
 	struct web *web = container_of(part, struct web, part);
 
 	for (enum web_kind kind = 0; kind < WEB_N; kind++) {
-		if (!web->change.changed[kind])
-			continue;
-		server_close(&web->servers[kind]);
-		if (web->change.fds[kind] >= 0)
-			server_open(&web->servers[kind], serve_of(bc, kind),
-				    fd_take(&web->change.fds[kind]));
+		struct web_server *server = &web->servers[kind];
+
+		if (server->changes)
+			server_close(server);
+		if (server->next_fd >= 0)
+			server_open(server, serve_of(bc, kind));
+		server->changes = false;
 	}
-	web->change = no_change;
 	web->master->broker.measuring = web->servers[WEB_METRICS].fd >= 0;
 }
 
@@ -398,16 +367,16 @@ void web_init(struct web *web, struct master *m, struct survey *survey)
 {
 	*web = (struct web){
 		.part = { .prepare = prepare, .apply = apply, .discard = discard },
-		.change = no_change,
 		.master = m,
 	};
 	list_append(&m->parts, &web->part.link);
 	list_init(&web->clients);
-	scrape_init(&web->scrape, m, survey);
+	for (enum http_media media = 0; media < HTTP_MEDIA_N; media++)
+		scrape_init(&web->scrapes[media], m, survey, media == HTTP_MEDIA_TEXT);
 	for (enum web_kind kind = 0; kind < WEB_N; kind++) {
 		struct web_server *server = &web->servers[kind];
 
-		*server = (struct web_server){ .web = web, .kind = kind, .fd = -1 };
+		*server = (struct web_server){ .web = web, .kind = kind, .fd = -1, .next_fd = -1 };
 		acceptor_init(&server->acceptor, 1, server_accepted);
 	}
 }
@@ -418,7 +387,8 @@ void web_deinit(struct web *web)
 
 	list_for_each_safe (c, tmp, &web->clients, link)
 		client_free(c);
-	scrape_deinit(&web->scrape);
+	for (enum http_media media = 0; media < HTTP_MEDIA_N; media++)
+		scrape_deinit(&web->scrapes[media]);
 	for (enum web_kind kind = 0; kind < WEB_N; kind++)
 		server_close(&web->servers[kind]);
 }

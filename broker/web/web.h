@@ -11,6 +11,7 @@
 #include "report/scrape.h"
 #include "config/conf.h"
 #include "master/part.h"
+#include "policy/http.h"
 #include "sys/acceptor.h"
 
 enum web_kind { WEB_METRICS, WEB_AGENT, WEB_N };
@@ -21,22 +22,19 @@ struct web_server {
 	struct acceptor acceptor;
 	int fd;	    /* owned; -1: off */
 	char *path; /* of a Unix socket, removed at the end; else NULL */
-};
 
-/* What a new configuration asks for, opened, but not in force yet. */
-struct web_change {
-	bool changed[WEB_N];
-	int fds[WEB_N]; /* owned; -1: off from now on */
+	/* A new configuration is prepared, but not in force yet. */
+	bool changes;
+	int next_fd; /* what it asks for, opened and owned; -1: off from then on */
 };
 
 struct web {
 	struct reload_part part;
-	struct web_change change; /* prepared */
 	struct master *master;
 	struct web_server servers[WEB_N];
 	struct list clients; /* web_client::link, oldest first */
 	size_t n_clients;
-	struct scrape scrape;
+	struct scrape scrapes[HTTP_MEDIA_N];
 };
 
 /* It becomes a part of @m that reloads change; nothing is open until that prepares. */

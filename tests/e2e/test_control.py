@@ -41,6 +41,27 @@ def an_answer_is_json_lines_with_an_end():
 
 
 @test
+def each_service_has_its_own_lines_and_numbers():
+    text = "[service:%s]\ncommand = %s {%s}\nworkers = 1\n"
+    program = app("srv_poll")[0]
+    broker = Broker(text=text % ("web", program, "port") + text % ("api", program, "port2"))
+    ports = {"web": broker.port, "api": broker.port2}
+    http_get(broker.port2)
+    lines = ask(broker, "status")
+    kinds = [(line["type"], line.get("service")) for line in lines]
+    each = ["service", "listener", "worker"]
+    assert kinds == [("broker", None)] + [(k, s) for s in ports for k in each], kinds
+    for line in lines:
+        if line["type"] == "listener":
+            assert line["address"] == "127.0.0.1:%d" % ports[line["service"]], line
+            assert line["accepted"] == (line["service"] == "api"), line
+        elif line["type"] == "service":
+            assert line["ledger"]["accepted"] == (line["service"] == "api"), line
+    assert [line["type"] for line in ask(broker, "status api")] == each
+    assert {line["service"] for line in ask(broker, "status api")} == {"api"}
+
+
+@test
 def requests_that_come_together_are_answered_in_order():
     with Control(small()) as c:
         c.socket.sendall(b"status web.0\nnonsense\nhelp hold\r\nstatus web.1\n")

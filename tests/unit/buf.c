@@ -60,8 +60,7 @@ TEST(json_has_its_commas_where_they_belong)
 {
 	struct buf b = BUF_INIT(1000);
 
-	json_begin(&b);
-	json_str(&b, "type", "worker");
+	json_begin(&b, "worker");
 	json_int(&b, "pid", -1);
 	json_uint(&b, "big", 18446744073709551615ull);
 	json_null(&b, "open");

@@ -2,12 +2,12 @@
  */
 /* links: broker/base/units broker/base/json broker/base/buf */
 /* links: broker/base/strbuf */
-#include "report/status.h"
+#include "report/workers.h"
 
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include "dispatch/taker.h"
+#include "dispatch/channel.h"
 #include "service/trouble.h"
 #include "worker/clock.h"
 #include "worker/listening.h"
@@ -49,16 +49,9 @@ bool worker_listens_on(const struct worker *w, uint16_t port)
 	return true;
 }
 
-uint64_t taker_taken(const struct taker *t)
+unsigned channel_backlog(const struct channel *c)
 {
-	(void)t;
-	return 0;
-}
-
-unsigned taker_waiting(const struct taker *t)
-{
-	(void)t;
-	return 0;
+	return c->member.waiting;
 }
 
 static void fake_start(void)
@@ -110,8 +103,8 @@ static void fake_stop(void)
 		worker_leaves(w);
 }
 
-/* Of each line the slot and the pid: "0:1 1:- g:2", g is a guest and - nobody. */
-static const char *lines_of(const struct status_rows *rows)
+/* Of each line the slot and the pid: "0:1 1:- g:2", g is a guest and - nobody. Frees @rows. */
+static const char *lines_of(struct worker_rows *rows)
 {
 	static char said[256];
 	struct buf out = BUF_INIT(1 << 16);
@@ -119,7 +112,8 @@ static const char *lines_of(const struct status_rows *rows)
 
 	said[0] = '\0';
 	for (size_t i = 0; i < rows->n; i++)
-		status_write_row(&service, rows, i, &out);
+		worker_row_write(&rows->v[i], &out);
+	free(rows->v);
 	buf_add(&out, "", 1);
 	CHECK(!out.failed);
 	for (line = strtok_r(out.bytes, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
@@ -138,58 +132,79 @@ static const char *lines_of(const struct status_rows *rows)
 
 TEST(each_slot_has_its_line_in_order_and_guests_are_last)
 {
-	struct status_rows rows = { 0 };
+	struct worker_rows rows = { 0 };
 
 	fake_start();
 	(void)worker_comes(UINT_MAX);
 	(void)worker_comes(2);
 	(void)worker_comes(0);
-	CHECK_EQ(status_list_rows(&service, &rows), 0);
+	CHECK_EQ(worker_rows_add(&rows, &service), 0);
 	CHECK_STR(lines_of(&rows), "0:3 1:- 2:2 g:1");
-	free(rows.v);
+	fake_stop();
+}
+
+TEST(the_older_of_a_slot_comes_first_and_rows_are_added_behind_others)
+{
+	struct worker_rows rows = { 0 };
+
+	fake_start();
+	(void)worker_comes(1);
+	worker_comes(1)->generation = 0;
+	(void)worker_comes(0);
+	CHECK_EQ(worker_rows_add(&rows, &service), 0);
+	CHECK_EQ(worker_rows_add(&rows, &service), 0);
+	CHECK_STR(lines_of(&rows), "0:3 1:2 1:1 2:- 0:3 1:2 1:1 2:-");
 	fake_stop();
 }
 
 /* A long answer is written in pieces, and meanwhile workers come and go. */
-TEST(no_slot_is_missing_whatever_happened_since_the_rows_were_listed)
+TEST(rows_are_of_one_moment_whatever_happens_since)
 {
-	struct status_rows rows = { 0 };
-	struct worker *zero, *old, *new;
+	struct worker_rows rows = { 0 };
+	struct worker *zero, *one;
 
 	fake_start();
 	zero = worker_comes(0);
-	old = worker_comes(1);
-	new = worker_comes(1);
-	CHECK_EQ(status_list_rows(&service, &rows), 0);
-	CHECK_STR(lines_of(&rows), "0:1 1:2 1:3 2:-");
-	worker_leaves(old);
-	CHECK_STR(lines_of(&rows), "0:1 1:3 2:-");
-	worker_leaves(new);
-	CHECK_STR(lines_of(&rows), "0:1 1:- 2:-");
-	(void)worker_comes(1);
+	one = worker_comes(1);
+	CHECK_EQ(worker_rows_add(&rows, &service), 0);
 	worker_leaves(zero);
-	CHECK_STR(lines_of(&rows), "0:- 1:4 2:-");
+	worker_leaves(one);
 	(void)worker_comes(2);
-	(void)worker_comes(0);
-	CHECK_STR(lines_of(&rows), "0:6 1:4 2:5");
-	free(rows.v);
+	CHECK_STR(lines_of(&rows), "0:1 1:2 2:-");
 	fake_stop();
 }
 
 static const char *line_of(unsigned slot)
 {
 	static char line[1024];
-	struct status_rows rows = { 0 };
+	struct worker_rows rows = { 0 };
 	struct buf out = BUF_INIT(1 << 16);
 
-	CHECK_EQ(status_list_rows(&service, &rows), 0);
-	status_write_row(&service, &rows, slot, &out);
+	CHECK_EQ(worker_rows_add(&rows, &service), 0);
+	worker_row_write(&rows.v[slot], &out);
 	CHECK(!out.failed && out.len < sizeof(line));
 	memcpy(line, out.bytes, out.len);
 	line[out.len] = '\0';
 	buf_deinit(&out);
 	free(rows.v);
 	return line;
+}
+
+/* Three were sent through each of two channels, and one of each was taken back. */
+TEST(a_worker_has_taken_what_is_in_no_channel_any_more)
+{
+	struct channel channels[2] = { { .kept = { .sent = 3, .taken_back = 1 } },
+				       { .kept = { .sent = 3, .taken_back = 1 } } };
+	struct worker *w;
+
+	fake_start();
+	w = worker_comes(0);
+	w->served = 10;
+	channels[1].member.waiting = 2;
+	for (size_t i = 0; i < ARRAY_SIZE(channels); i++)
+		list_append(&w->taker.channels, &channels[i].link);
+	CHECK_CONTAINS(line_of(0), "\"given\":12,\"waiting\":2,");
+	fake_stop();
 }
 
 TEST(an_empty_slot_says_for_how_long_and_why)
@@ -212,22 +227,16 @@ TEST(an_empty_slot_says_for_how_long_and_why)
 	fake_stop();
 }
 
-/* A removed slot has no line, nor has a new one: that appears in the next answer. */
-TEST(a_slot_that_is_gone_is_not_told)
+TEST(a_slot_that_is_not_wanted_any_more_has_a_line_while_somebody_is_in_it)
 {
-	struct status_rows rows = { 0 };
-	struct worker *last;
+	struct worker_rows rows = { 0 };
 
 	fake_start();
 	(void)worker_comes(0);
-	last = worker_comes(2);
-	CHECK_EQ(status_list_rows(&service, &rows), 0);
-	CHECK_STR(lines_of(&rows), "0:1 1:- 2:2");
+	(void)worker_comes(2);
 	service.want = 1;
+	CHECK_EQ(worker_rows_add(&rows, &service), 0);
 	CHECK_STR(lines_of(&rows), "0:1 2:2");
-	worker_leaves(last);
-	CHECK_STR(lines_of(&rows), "0:1");
-	free(rows.v);
 	fake_stop();
 }
 

@@ -1,8 +1,0 @@
-/*
- * help - the command help: the commands that the broker knows.
- */
-#pragma once
-
-struct client;
-
-void control_help(struct client *c);

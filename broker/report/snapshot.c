@@ -1,0 +1,205 @@
+#include "snapshot.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "base/address.h"
+#include "dispatch/channel.h"
+#include "master/master.h"
+#include "service/questions.h"
+#include "sys/proc.h"
+#include "sys/tcp.h"
+
+static void take_process(const struct master *m, struct metrics_snapshot *s)
+{
+	struct proc_own_usage usage;
+
+	s->version = BROKER_VERSION;
+	s->state = m->broker.stopping ? METRICS_STOPPING
+		   : m->ready	      ? METRICS_RUNNING
+				      : METRICS_STARTING;
+	s->reloads_refused = m->reloads_refused;
+	s->start_unix_ms = m->started_unix_ms;
+	proc_own_usage(&usage);
+	s->cpu_ns = usage.cpu_ns;
+	s->rss_bytes = usage.rss_bytes;
+	s->open_fds = usage.open_fds;
+	s->max_fds = usage.max_fds;
+}
+
+static void take_listener(const struct listener *l, size_t service, struct metrics_listener *ret)
+{
+	struct tcp_counts counts;
+
+	*ret = (struct metrics_listener){ .service = service, .accepted = l->accepted };
+	memcpy(ret->address, address_text(&l->addr).text, sizeof(ret->address));
+	if (tcp_count(l->fd, &counts) < 0)
+		return;
+	ret->asked = true;
+	ret->backlog = counts.backlog;
+	ret->backlog_limit = counts.backlog_max;
+	ret->overflows = counts.overflows;
+}
+
+/* A counter must not shrink, whatever a worker says or the kernel forgets. */
+static uint64_t never_less(uint64_t now, uint64_t *said)
+{
+	if (now > *said)
+		*said = now;
+	return *said;
+}
+
+/* What @w adds to its service and its slot; those that come later are newer. */
+static void add_worker(const struct worker *w, struct metrics_service *service,
+		       struct metrics_worker *slot)
+{
+	uint64_t taken = w->served;
+	struct channel *c;
+
+	/* A guest is not one of those that are wanted. */
+	service->by_state[w->state] += !w->guest;
+	slot->state = w->state;
+	slot->up = w->state == WORKER_READY;
+	slot->exists = true;
+	slot->generation = w->generation;
+	list_for_each (c, &w->taker.channels, link) {
+		unsigned waiting = channel_look(c);
+
+		taken += channel_taken(c, waiting);
+		service->waiting[METRICS_IN_CHANNELS] += waiting;
+		slot->waiting += waiting;
+		histogram_merge(&service->waited, &c->waited);
+	}
+	service->taken += taken;
+	slot->taken += taken;
+	if (!w->found.round)
+		return;
+	slot->open_found = !slot->found || slot->open_found; /* of all its processes */
+	slot->found = true;
+	slot->rss_bytes += w->found.rss_bytes;
+	slot->cpu_ms += w->found.cpu_ms;
+	if (w->found.open < 0)
+		slot->open_found = false;
+	else
+		slot->open += (uint64_t)w->found.open;
+}
+
+static size_t count_slots(const struct service *s)
+{
+	size_t n = s->want;
+	const struct worker *w;
+
+	list_for_each (w, &s->workers, link)
+		if (!w->guest && w->slot >= n)
+			n = w->slot + 1;
+	return n;
+}
+
+static void hold_counters(struct metrics_worker *to, struct slot_measured *said)
+{
+	to->taken = never_less(to->taken, &said->taken);
+	to->cpu_ms = never_less(to->cpu_ms, &said->cpu_ms);
+}
+
+static void take_workers(struct service *s, size_t at, struct metrics_snapshot *ret)
+{
+	struct metrics_worker *first = ret->workers + ret->n_workers, *record;
+	size_t n_slots = count_slots(s), n = n_slots, kept = 0;
+	struct worker *w;
+
+	for (size_t i = 0; i < n_slots; i++) {
+		first[i] = (struct metrics_worker){
+			.service = at,
+			.state = WORKER_DEAD,
+			.taken = s->slots[i].measured.taken_by_gone,
+			.cpu_ms = s->slots[i].measured.cpu_ms_by_gone,
+		};
+		snprintf(first[i].name, sizeof(first[i].name), "%s.%zu", service_name(s), i);
+	}
+	list_for_each (w, &s->workers, link) {
+		record = &first[w->guest ? n++ : w->slot];
+		if (w->guest)
+			*record = (struct metrics_worker){ .service = at };
+		memcpy(record->name, w->name, sizeof(record->name));
+		add_worker(w, &ret->services[at], record);
+		/* A guest's number is never used again, so its counters need not outlive it. */
+		if (w->guest)
+			hold_counters(record, &w->measured);
+	}
+	for (size_t i = 0; i < n_slots; i++)
+		hold_counters(&first[i], &s->slots[i].measured);
+	/* A slot that is not wanted any more is shown until it is empty. */
+	for (size_t i = 0; i < n; i++)
+		if (i < s->want || first[i].state != WORKER_DEAD)
+			first[kept++] = first[i];
+	ret->n_workers += kept;
+}
+
+static void take_service(struct service *s, struct metrics_snapshot *ret)
+{
+	size_t at = ret->n_services++;
+	struct metrics_service *to = &ret->services[at];
+	const struct ledger *l = &s->dispatch.ledger;
+	const struct endpoint *e;
+	const struct listener *listener;
+
+	*to = (struct metrics_service){
+		.accepted = l->accepted,
+		.sent = l->sent,
+		.taken = s->served_by_gone,
+		.taken_back = l->taken_back,
+		.client_gone = l->client_gone,
+		.refused = { [METRICS_NO_WORKER] = l->refused - l->no_memory,
+			     [METRICS_NO_MEMORY] = l->no_memory },
+		.wanted = s->want,
+		.generation = s->generation,
+		.serving = service_is_serving(s),
+		.reloads_ended = { [METRICS_DONE] = s->reloads_done,
+				   [METRICS_ABORTED] = s->reloads_aborted },
+		.handed = s->dispatch.handed,
+		.waited = s->dispatch.waited,
+		.started = s->terms.started,
+		.reloads = s->measured.reloads,
+	};
+	snprintf(to->name, sizeof(to->name), "%s", service_name(s));
+	memcpy(to->restarts, s->ends, sizeof(to->restarts));
+	list_for_each (e, &s->dispatch.endpoints, link)
+		to->waiting[METRICS_IN_BROKER] += e->n_pending;
+	take_workers(s, at, ret);
+	to->taken_now = to->taken;
+	to->balanced = to->accepted == to->taken_now + to->waiting[METRICS_IN_BROKER] +
+					       to->waiting[METRICS_IN_CHANNELS] + l->client_gone +
+					       l->refused;
+	to->taken = never_less(to->taken, &s->measured.taken);
+	list_for_each (listener, &s->dispatch.listeners, link)
+		take_listener(listener, at, &ret->listeners[ret->n_listeners++]);
+}
+
+static int make_room(const struct master *m, struct metrics_snapshot *ret)
+{
+	size_t n_services = 0, n_listeners = 0, n_workers = 0;
+	const struct service *s;
+
+	list_for_each (s, &m->broker.services, link) {
+		n_services++;
+		n_listeners += list_count(&s->dispatch.listeners);
+		n_workers += count_slots(s) + list_count(&s->workers);
+	}
+	ret->services = calloc(n_services + 1, sizeof(*ret->services));
+	ret->listeners = calloc(n_listeners + 1, sizeof(*ret->listeners));
+	ret->workers = calloc(n_workers + 1, sizeof(*ret->workers));
+	return ret->services && ret->listeners && ret->workers ? 0 : -ENOMEM;
+}
+
+int snapshot_take(const struct master *m, struct metrics_snapshot *ret)
+{
+	struct service *s;
+	int r = make_room(m, ret);
+
+	if (r < 0)
+		return r;
+	take_process(m, ret);
+	list_for_each (s, &m->broker.services, link)
+		take_service(s, ret);
+	return 0;
+}

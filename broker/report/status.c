@@ -1,0 +1,203 @@
+#include "status.h"
+
+#include <errno.h>
+#include <unistd.h>
+#include "base/json.h"
+#include "config/option.h"
+#include "master/master.h"
+#include "report/snapshot.h"
+#include "service/progress.h"
+#include "service/questions.h"
+#include "service/window.h"
+#include "sys/log_form.h"
+
+#define SCHEMA 1
+
+static void write_broker(const struct master *m, struct buf *out)
+{
+	struct timeval now;
+	STRBUF(time, 64);
+
+	gettimeofday(&now, NULL);
+	log_form_time(&time, &now);
+	json_begin(out, "broker");
+	json_int(out, "schema", SCHEMA);
+	json_str(out, "version", BROKER_VERSION);
+	json_int(out, "pid", getpid());
+	json_str(out, "state", m->broker.stopping ? "stopping" : m->ready ? "running" : "starting");
+	json_int(out, "uptime_ms", loop_now(&m->broker.loop) - m->started_ms);
+	json_str(out, "time", time.text);
+	json_str(out, "config", m->config_file);
+	json_str(out, "run_dir", m->rundir.path);
+	json_end(out);
+}
+
+/* --- a service ----------------------------------------------------------------------- */
+
+static const char *service_state(const struct service *s)
+{
+	if (s->dispatch.stopping)
+		return "stopping";
+	if (s->dispatch.paused)
+		return "paused";
+	/* All there, and all held. */
+	if (service_is_ready(s))
+		return service_has_round(s) ? "serving" : "paused";
+	if (service_is_serving(s))
+		return "starting";
+	return s->backoff.failures ? "down" : "starting";
+}
+
+static void write_reload(const struct service *s, struct buf *out)
+{
+	STRBUF(waits, 512);
+
+	if (!s->rollout.active) {
+		json_null(out, "reload");
+		return;
+	}
+	json_object(out, "reload");
+	service_rollout_text(s, &waits);
+	json_str(out, "kind", roll_kind_name(s->roll_kind));
+	json_uint(out, "generation", s->target_generation);
+	json_uint(out, "done", s->rollout.done);
+	json_uint(out, "of", s->rollout.of);
+	json_int(out, "ms", loop_now(service_loop(s)) - s->rollout_began_ms);
+	json_str(out, "waits_for", waits.len ? waits.text : NULL);
+	json_close(out);
+}
+
+static void write_ledger(const struct metrics_service *n, struct buf *out)
+{
+	json_object(out, "ledger");
+	json_uint(out, "accepted", n->accepted);
+	json_uint(out, "taken", n->taken_now);
+	json_uint(out, "waiting", n->waiting[METRICS_IN_BROKER] + n->waiting[METRICS_IN_CHANNELS]);
+	json_uint(out, "client_gone", n->client_gone);
+	json_object(out, "refused");
+	json_uint(out, "no-worker", n->refused[METRICS_NO_WORKER]);
+	json_uint(out, "no-memory", n->refused[METRICS_NO_MEMORY]);
+	json_close(out);
+	json_bool(out, "balanced", n->balanced);
+	json_uint(out, "taken_back", n->taken_back);
+	json_close(out);
+}
+
+static void write_service(const struct service *s, const struct metrics_service *n, struct buf *out)
+{
+	int64_t rollback_ms = service_rollback_left(s);
+	STRBUF(balance, 32);
+
+	option_format(option_find(OPTION_SERVICE, "balance"), s->conf, 0, &balance);
+	json_begin(out, "service");
+	json_str(out, "service", n->name);
+	json_uint(out, "generation", n->generation);
+	json_uint(out, "workers", n->wanted);
+	json_uint(out, "ready", n->by_state[WORKER_READY]);
+	json_str(out, "state", service_state(s));
+	json_str(out, "balance", balance.text);
+	write_reload(s, out);
+	json_int_if(out, "rollback_ms", rollback_ms >= 0, rollback_ms);
+	write_ledger(n, out);
+	json_end(out);
+}
+
+static const char *listener_state(const struct listener *l)
+{
+	if (l->closing)
+		return "closing";
+	if (!l->endpoint)
+		return "unused";
+	return l->endpoint->paused ? "paused" : "open";
+}
+
+static void write_listener(const struct listener *l, const struct metrics_listener *n,
+			   struct buf *out)
+{
+	json_begin(out, "listener");
+	json_str(out, "service", l->dispatch->service);
+	json_str(out, "address", n->address);
+	json_uint(out, "app_port", l->app_port);
+	json_bool(out, "automatic", l->automatic);
+	json_str(out, "state", listener_state(l));
+	json_int_if(out, "backlog", n->asked, (long long)n->backlog);
+	json_int_if(out, "backlog_max", n->asked, (long long)n->backlog_limit);
+	json_int_if(out, "overflows", n->asked, (long long)n->overflows);
+	json_uint(out, "accepted", n->accepted);
+	json_end(out);
+}
+
+void status_write_pins(const struct service *s, struct buf *out)
+{
+	int64_t now = loop_now(service_loop(s));
+
+	for (size_t i = 0; i < s->dispatch.pins.n; i++) {
+		const struct pin *p = &s->dispatch.pins.pin[i];
+
+		json_begin(out, "pin");
+		json_str(out, "service", service_name(s));
+		json_str(out, "source", p->source.family ? pin_source_text(&p->source).text : NULL);
+		json_str(out, "worker", p->worker);
+		json_str(out, "kind", pin_kind_names[p->kind]);
+		json_int_if(out, "expires_ms", p->expires_ms != 0, p->expires_ms - now);
+		json_end(out);
+	}
+}
+
+/* --- all of it ----------------------------------------------------------------------- */
+
+/* The lines of @s, whose numbers are @n and from @listeners on. */
+static int take_service(struct status *st, const struct service *s, const struct metrics_service *n,
+			const struct metrics_listener *listeners)
+{
+	size_t row = st->rows.n;
+	const struct listener *l;
+
+	write_service(s, n, &st->lines);
+	list_for_each (l, &s->dispatch.listeners, link)
+		write_listener(l, listeners++, &st->lines);
+	if (worker_rows_add(&st->rows, s) < 0)
+		return -ENOMEM;
+	for (; row < st->rows.n; row++)
+		st->rows.v[row].at = st->lines.len;
+	status_write_pins(s, &st->lines);
+	return st->lines.failed ? -ENOMEM : 0;
+}
+
+int status_take(struct status *st, const struct master *m, const struct service *only)
+{
+	struct metrics_snapshot numbers = { 0 };
+	int r = snapshot_take(m, &numbers);
+	const struct metrics_service *n = numbers.services;
+	const struct metrics_listener *listeners = numbers.listeners;
+	const struct service *s;
+
+	if (r == 0 && !only)
+		write_broker(m, &st->lines);
+	list_for_each (s, &m->broker.services, link) {
+		if (r == 0 && (!only || s == only))
+			r = take_service(st, s, n, listeners);
+		n++;
+		listeners += list_count(&s->dispatch.listeners);
+	}
+	metrics_snapshot_deinit(&numbers);
+	return r;
+}
+
+bool status_write(struct status *st, struct buf *out)
+{
+	bool last = st->next == st->rows.n;
+	size_t until = last ? st->lines.len : st->rows.v[st->next].at;
+
+	buf_add(out, st->lines.bytes + st->written, until - st->written);
+	st->written = until;
+	if (!last)
+		worker_row_write(&st->rows.v[st->next++], out);
+	return !last;
+}
+
+void status_deinit(struct status *st)
+{
+	buf_deinit(&st->lines);
+	free(st->rows.v);
+}
