@@ -6,7 +6,6 @@
 #include "base/fd.h"
 #include "dispatch/channel.h"
 #include "dispatch/flow.h"
-#include "dispatch/holder.h"
 #include "dispatch/listener.h"
 #include "dispatch/pending.h"
 #include "dispatch/route.h"
@@ -317,6 +316,8 @@ static bool dispatch(struct endpoint *e, struct listener *only)
 {
 	bool nobody_left;
 
+	if (!only)
+		loop_timer_disarm(&e->again);
 	if (e->dispatching)
 		return false;
 	e->dispatching = true;
@@ -327,7 +328,6 @@ static bool dispatch(struct endpoint *e, struct listener *only)
 
 bool endpoint_dispatch(struct endpoint *e)
 {
-	loop_timer_disarm(&e->again);
 	return dispatch(e, NULL);
 }
 
@@ -389,16 +389,6 @@ static void again_expired(struct loop_timer *timer)
 	(void)endpoint_dispatch(container_of(timer, struct endpoint, again));
 }
 
-static void readable(struct endpoint *e, struct listener *l)
-{
-	(void)dispatch(e, l);
-}
-
-static void taken(struct endpoint *e)
-{
-	(void)endpoint_dispatch(e);
-}
-
 void dispatch_init(struct dispatch *d, struct broker *b)
 {
 	d->broker = b;
@@ -419,8 +409,7 @@ struct endpoint *endpoint_new(struct dispatch *d, const struct handoff_addr *app
 	list_init(&e->listeners);
 	list_init(&e->pending);
 	loop_timer_init(&e->again, again_expired);
-	e->readable = readable;
-	e->taken = taken;
+	e->dispatch_now = dispatch;
 	e->paused = e->wakes = true; /* until a worker is in the round */
 	list_append(&d->endpoints, &e->link);
 	return e;

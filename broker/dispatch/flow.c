@@ -7,7 +7,8 @@ static struct loop *loop_of(const struct endpoint *e)
 	return &e->dispatch->broker->loop;
 }
 
-bool taker_is_pinned(const struct taker *t)
+/* Whether a pin leads to @t, and its gate lets that in. */
+static bool taker_is_pinned(const struct taker *t)
 {
 	const struct pins *pins = &t->dispatch->pins;
 

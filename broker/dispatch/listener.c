@@ -21,7 +21,7 @@ static void listener_ready(struct loop_source *source, uint32_t events)
 
 	(void)events;
 	if (l->endpoint)
-		l->endpoint->readable(l->endpoint, l);
+		(void)l->endpoint->dispatch_now(l->endpoint, l);
 }
 
 struct listener *listener_new(struct dispatch *d, const struct handoff_addr *addr,

@@ -20,11 +20,8 @@ static struct channel *channel_of(const struct endpoint *e, const struct pin *pi
 	struct taker *t = taker_of(e->dispatch, pin);
 	struct channel *c;
 
-	if (t)
-		list_for_each (c, &t->channels, link)
-			if (c->endpoint == e && channel_is_usable(c))
-				return c;
-	return NULL;
+	return t ? list_find(c, &t->channels, link, c->endpoint == e && channel_is_usable(c))
+		 : NULL;
 }
 
 /* By the queue that was configured: .limit is the round's, which may have shut it out. */

@@ -31,10 +31,7 @@ struct channel *taker_find_channel(struct taker *t, uint64_t id)
 {
 	struct channel *c;
 
-	list_for_each (c, &t->channels, link)
-		if (c->id == id)
-			return c;
-	return NULL;
+	return list_find(c, &t->channels, link, c->id == id);
 }
 
 uint64_t taker_taken(const struct taker *t)

@@ -166,9 +166,8 @@ struct endpoint {
 	bool warned_full;
 	struct loop_timer again; /* dispatches: soon, or when a shortage may be over */
 
-	/* The dispatcher's, called by what stands below it. */
-	void (*readable)(struct endpoint *e, struct listener *l);
-	void (*taken)(struct endpoint *e);
+	/* The dispatcher's, called by what stands below it: @only accepts, or NULL, all of it. */
+	bool (*dispatch_now)(struct endpoint *e, struct listener *only);
 };
 
 struct pending_conn {

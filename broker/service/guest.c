@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include "base/fd.h"
-#include "dispatch/holder.h"
+#include "dispatch/channel.h"
 #include "sys/log.h"
 #include "sys/peercred.h"
 #include "worker/guest.h"

@@ -11,7 +11,6 @@
 #include "base/address.h"
 #include "base/fd.h"
 #include "dispatch/channel.h"
-#include "dispatch/holder.h"
 #include "dispatch/taker.h"
 #include "service/guest.h"
 #include "service/listen.h"

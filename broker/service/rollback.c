@@ -1,7 +1,7 @@
 #include "rollback.h"
 
 #include <errno.h>
-#include "dispatch/holder.h"
+#include "dispatch/channel.h"
 #include "service/fill.h"
 #include "service/in_force.h"
 #include "service/listen.h"

@@ -4,7 +4,6 @@
 #include "dispatch/channel.h"
 #include "dispatch/endpoint.h"
 #include "dispatch/flow.h"
-#include "dispatch/holder.h"
 #include "dispatch/taker.h"
 #include "service/evidence.h"
 #include "service/window.h"

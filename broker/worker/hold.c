@@ -1,6 +1,6 @@
 #include "hold.h"
 
-#include "dispatch/holder.h"
+#include "dispatch/channel.h"
 #include "sys/log.h"
 #include "worker/step.h"
 #include "worker/traced.h"

@@ -14,7 +14,6 @@
 #include "dispatch/channel.h"
 #include "dispatch/endpoint.h"
 #include "dispatch/flow.h"
-#include "dispatch/holder.h"
 #include "dispatch/listener.h"
 #include "dispatch/pending.h"
 #include "sys/tcp.h"
@@ -453,7 +452,7 @@ static void woken(struct loop_source *source, uint32_t events)
 	struct endpoint *e = container_of(source, struct channel, wake)->endpoint;
 
 	(void)events;
-	e->taken(e);
+	(void)e->dispatch_now(e, NULL);
 }
 
 static const struct loop_source wake = { .ready = woken };
@@ -507,7 +506,8 @@ static void fake_start(unsigned n_workers, unsigned queue, unsigned listen)
 		list_append(&service.dispatch.takers, &f->w.taker.link);
 		f->c.taker = &f->w.taker;
 		f->c.endpoint = endpoint;
-		channel_init_holders(&f->c);
+		list_init(&f->c.holders);
+		loop_timer_init(&f->c.verdict, NULL);
 		list_append(&f->c.holders, &f->holder.link);
 		list_append(&f->w.taker.channels, &f->c.link);
 		f->c.tx = f->c.rx = (int)i;
