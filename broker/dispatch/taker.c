@@ -27,6 +27,20 @@ void taker_withdraw(struct taker *t)
 		endpoint_leave(c->endpoint, c);
 }
 
+bool taker_listens_on(const struct taker *t, uint16_t port)
+{
+	const struct channel *c;
+
+	return list_find(c, &t->channels, link, c->endpoint->app_addr.port == port);
+}
+
+bool taker_serves(const struct taker *t, const struct endpoint *e)
+{
+	const struct channel *c;
+
+	return list_find(c, &t->channels, link, c->endpoint == e);
+}
+
 struct channel *taker_find_channel(struct taker *t, uint64_t id)
 {
 	struct channel *c;

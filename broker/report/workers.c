@@ -11,7 +11,6 @@
 #include "report/status.h"
 #include "service/trouble.h"
 #include "worker/clock.h"
-#include "worker/listening.h"
 #include "worker/traced.h"
 
 static int64_t now_of(const struct service *s)
@@ -34,7 +33,7 @@ static int64_t stalled_for(const struct worker *w, int64_t now)
 static void list_missing(const struct worker *w, struct strbuf *out)
 {
 	for (size_t i = 0; i < w->conf->n_listen; i++)
-		if (!worker_listens_on(w, w->conf->listen[i].app_port))
+		if (!taker_listens_on(&w->taker, w->conf->listen[i].app_port))
 			strbuf_addf(out, "%sport %u", out->len ? ", " : "",
 				    w->conf->listen[i].app_port);
 }

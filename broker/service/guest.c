@@ -6,14 +6,9 @@
 #include <string.h>
 #include <sys/random.h>
 #include "base/fd.h"
-#include "dispatch/channel.h"
 #include "sys/log.h"
-#include "sys/peercred.h"
-#include "worker/guest.h"
+#include "worker/ends.h"
 #include "worker/start.h"
-#include "worker/step.h"
-
-/* --- joining --------------------------------------------------------------------------- */
 
 static unsigned count_guests(const struct service *s)
 {
@@ -45,63 +40,6 @@ static bool may_join(const struct service *s, struct strbuf *error)
 	return false;
 }
 
-static void process_ended(struct loop_source *source, uint32_t events);
-
-/* Takes over @cred's pidfd. 0 or -errno. */
-static int watch_process(struct worker *w, struct peercred *cred)
-{
-	w->pid = cred->pid;
-	w->pidfd = fd_take(&cred->pidfd);
-	w->process_source.ready = process_ended;
-	return loop_add(worker_loop(w), &w->process_source, w->pidfd, EPOLLIN);
-}
-
-/*
- * The process has ended, but others have the socket still: the app of a tracer that was killed, or
- * a daemon. One of them that has said HELLO is the guest from now on; if none of those lives, it
- * is over when the last has closed the socket.
- */
-static void find_heir(struct worker *w)
-{
-	const struct channel_holder *h;
-	const struct channel *c;
-	struct peercred cred;
-
-	list_for_each (c, &w->taker.channels, link)
-		list_for_each (h, &c->holders, link) {
-			if (proc_is_ending(h->pid) || peercred_get(h->fd, &cred) < 0)
-				continue;
-			if (watch_process(w, &cred) == 0) {
-				log_event(LEVEL_INFO, "worker-daemonised", LOG_WORKER(w),
-					  LOG_MSG("process %d has ended, and its child %d keeps "
-						  "serving",
-						  (int)w->main_was, (int)w->pid));
-				return;
-			}
-			guest_deinit(w);
-			w->pid = 0;
-		}
-}
-
-static void process_ended(struct loop_source *source, uint32_t events)
-{
-	struct worker *w = container_of(source, struct worker, process_source);
-	struct channel *c;
-	bool held = false;
-
-	(void)events;
-	guest_deinit(w);
-	w->main_was = w->pid;
-	w->pid = 0;
-	/* The kernel closes the descriptors of a process before it reports its end. */
-	list_for_each (c, &w->taker.channels, link)
-		held |= channel_has_holder(c);
-	if (held)
-		find_heir(w);
-	else
-		worker_event(w, EV_EXIT);
-}
-
 int guest_join(struct service *s, int peer, bool pinned_only, struct worker **ret,
 	       struct strbuf *error)
 {
@@ -128,7 +66,7 @@ int guest_join(struct service *s, int peer, bool pinned_only, struct worker **re
 	w->guest = true;
 	w->pinned_only = pinned_only;
 	w->uid = cred.uid;
-	r = watch_process(w, &cred);
+	r = worker_watch_process(w, &cred);
 	if (r == 0 && getrandom(w->token, sizeof(w->token), 0) != (ssize_t)sizeof(w->token))
 		r = -EIO;
 	if (r < 0) {

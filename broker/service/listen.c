@@ -5,21 +5,19 @@
 #include "base/address.h"
 #include "dispatch/endpoint.h"
 #include "dispatch/listener.h"
+#include "dispatch/taker.h"
 #include "service/listeners.h"
 #include "sys/bind_error.h"
 #include "sys/log.h"
 #include "sys/tcp.h"
-#include "worker/listening.h"
 #include "worker/step.h"
 
 static bool has_listen_line_for(const struct service *s, uint16_t port)
 {
 	const struct listener *l;
 
-	list_for_each (l, &s->dispatch.listeners, link)
-		if (!l->automatic && !l->closing && l->app_port == port)
-			return true;
-	return false;
+	return list_find(l, &s->dispatch.listeners, link,
+			 !l->automatic && !l->closing && l->app_port == port);
 }
 
 /*
@@ -85,10 +83,7 @@ static bool is_fed(const struct endpoint *e)
 {
 	const struct listener *l;
 
-	list_for_each (l, &e->listeners, endpoint_link)
-		if (!l->closing)
-			return true;
-	return false;
+	return list_find(l, &e->listeners, endpoint_link, !l->closing);
 }
 
 int service_endpoint_for(struct service *s, const struct handoff_addr *addr, struct endpoint **ret,
@@ -151,10 +146,8 @@ static bool has_open_listener(const struct service *s, const struct handoff_addr
 {
 	const struct listener *l;
 
-	list_for_each (l, &s->dispatch.listeners, link)
-		if (!l->closing && address_equal(&l->addr, addr))
-			return true;
-	return false;
+	return list_find(l, &s->dispatch.listeners, link,
+			 !l->closing && address_equal(&l->addr, addr));
 }
 
 int service_reopen_for(struct worker *w, struct strbuf *error)
@@ -172,18 +165,29 @@ int service_reopen_for(struct worker *w, struct strbuf *error)
 	return r;
 }
 
+bool worker_listens_as_configured(const struct worker *w)
+{
+	for (size_t i = 0; i < w->conf->n_listen; i++)
+		if (!taker_listens_on(&w->taker, w->conf->listen[i].app_port))
+			return false;
+	return !list_empty(&w->taker.channels);
+}
+
+static bool listens_like(const struct worker *w, const struct worker *other)
+{
+	const struct channel *c;
+
+	return !list_find(c, &other->taker.channels, link, !taker_serves(&w->taker, c->endpoint));
+}
+
 /* Each address that others of the service serve is expected of a newcomer too. */
 static bool listens_like_others(const struct worker *w)
 {
-	const struct worker *other;
+	const struct worker *o;
 
-	list_for_each (other, &service_of(w)->workers, link) {
-		bool serves = other->state == WORKER_READY || other->state == WORKER_HELD;
-
-		if (other != w && !other->guest && serves && !worker_listens_like(w, other))
-			return false;
-	}
-	return true;
+	return !list_find(o, &service_of(w)->workers, link,
+			  o != w && !o->guest && !listens_like(w, o) &&
+				  (o->state == WORKER_READY || o->state == WORKER_HELD));
 }
 
 /* How long a worker that listens on some addresses may take for the rest. */

@@ -19,5 +19,8 @@ int service_endpoint_for(struct service *s, const struct handoff_addr *addr, str
  */
 int service_reopen_for(struct worker *w, struct strbuf *error);
 
+/* Whether the app of @w listens on all that the `listen` lines name, and on anything at all. */
+bool worker_listens_as_configured(const struct worker *w);
+
 /* @w has a new channel: is it ready with that? */
 void service_worker_listens(struct worker *w);

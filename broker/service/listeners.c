@@ -5,16 +5,14 @@
 #include "dispatch/endpoint.h"
 #include "dispatch/flow.h"
 #include "dispatch/listener.h"
+#include "dispatch/taker.h"
 #include "sys/log.h"
 
 struct endpoint *service_find_endpoint(struct service *s, const struct handoff_addr *addr)
 {
 	struct endpoint *e;
 
-	list_for_each (e, &s->dispatch.endpoints, link)
-		if (address_equal(&e->app_addr, addr))
-			return e;
-	return NULL;
+	return list_find(e, &s->dispatch.endpoints, link, address_equal(&e->app_addr, addr));
 }
 
 /* For a listener: the endpoint of the app's port, of the same family if there is one. */
@@ -87,18 +85,12 @@ struct listener *listener_find_overlap(struct broker *b, const struct handoff_ad
 	return NULL;
 }
 
-/* Whether a worker that is to stay has a channel of @e, in the round or not. */
 bool service_wants_endpoint(const struct service *s, const struct endpoint *e)
 {
 	const struct worker *w;
-	const struct channel *c;
 
-	list_for_each (w, &s->workers, link)
-		if (worker_state_is_current(w->state))
-			list_for_each (c, &w->taker.channels, link)
-				if (c->endpoint == e)
-					return true;
-	return false;
+	return list_find(w, &s->workers, link,
+			 worker_state_is_current(w->state) && taker_serves(&w->taker, e));
 }
 
 void service_close_unused(struct service *s)

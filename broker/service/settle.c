@@ -7,8 +7,6 @@
 #include "service/questions.h"
 #include "service/roll.h"
 #include "service/trouble.h"
-#include "worker/explain.h"
-#include "worker/guest.h"
 #include "worker/start.h"
 #include "worker/words.h"
 
@@ -88,11 +86,10 @@ static void bury(struct worker *w)
 {
 	struct service *s = service_of(w);
 
+	worker_log_exit(w);
 	if (w->guest) {
-		guest_log_left(w);
 		(void)service_unpin(s, NULL, w->name); /* nobody will have this name again */
 	} else {
-		worker_log_exit(w);
 		s->slots[w->slot].measured.taken_by_gone += w->served;
 		s->slots[w->slot].measured.cpu_ms_by_gone += w->found.cpu_ms;
 	}

@@ -2,13 +2,29 @@
 
 #include <limits.h>
 #include <string.h>
-#include "service/evidence.h"
-#include "worker/evidence.h"
 #include "worker/hold.h"
+#include "worker/processes.h"
 
 #define FRESH_MS 100
 /* A slice: connections that arrive meanwhile wait for so long. */
 #define SLICE_NS (500 * 1000)
+
+int service_open_connections(const struct service *s, struct inode_set *ret)
+{
+	const struct endpoint *e;
+	const struct listener *l;
+	int r = 0;
+
+	list_for_each (l, &s->dispatch.listeners, link)
+		if (r == 0)
+			r = sockdiag_add_connections(l->addr.port, ret);
+	/* Listeners that are closed already, as at shutdown: their port is kept by the endpoint. */
+	list_for_each (e, &s->dispatch.endpoints, link)
+		for (size_t i = 0; r == 0 && i < e->n_ports; i++)
+			r = sockdiag_add_connections(e->ports[i], ret);
+	inode_set_sort(ret);
+	return r;
+}
 
 static struct loop *loop_of(const struct survey *s)
 {

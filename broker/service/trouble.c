@@ -11,8 +11,7 @@ static void add_last_line(const struct lines *lines, struct strbuf *out)
 
 	while (start > 0 && lines->tail[start - 1] != '\n')
 		start--;
-	for (size_t i = start; i < end; i++)
-		strbuf_add_bytes(out, lines->tail[i] ? &lines->tail[i] : " ", 1);
+	strbuf_add_bytes(out, lines->tail + start, end - start);
 }
 
 static bool was_healthy(const struct worker *w)

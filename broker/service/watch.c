@@ -5,10 +5,9 @@
 #include "dispatch/endpoint.h"
 #include "dispatch/flow.h"
 #include "dispatch/taker.h"
-#include "service/evidence.h"
+#include "service/survey.h"
 #include "service/window.h"
 #include "sys/log.h"
-#include "worker/evidence.h"
 #include "worker/hold.h"
 #include "worker/processes.h"
 #include "worker/step.h"
@@ -78,7 +77,7 @@ static void stall(struct channel *c, int64_t now)
  */
 static bool refuse_io_uring(struct worker *w)
 {
-	struct pid_set all = { 0 };
+	_cleanup_pid_set_ struct pid_set all = { 0 };
 	pid_t user = 0;
 
 	if (w->guest || taker_taken(&w->taker) > 0)
@@ -87,7 +86,6 @@ static bool refuse_io_uring(struct worker *w)
 	for (size_t i = 0; i < all.n && !user; i++)
 		if (proc_has_io_uring(all.pids[i]))
 			user = all.pids[i];
-	pid_set_deinit(&all);
 	if (!user)
 		return false;
 	log_event(LEVEL_ERROR, "worker-failed", LOG_WORKER_PID(w, user),

@@ -1,8 +1,8 @@
 #include "window.h"
 
 #include "service/in_force.h"
+#include "service/listen.h"
 #include "worker/clock.h"
-#include "worker/listening.h"
 
 /* Whether the worker that has the slot of @w now would leave it, or there is none. */
 static bool slot_is_free_for(const struct worker *w)

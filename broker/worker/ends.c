@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "base/fd.h"
 #include "core/notice.h"
 #include "dispatch/channel.h"
 #include "dispatch/endpoint.h"
 #include "dispatch/flow.h"
 #include "dispatch/taker.h"
+#include "handoff_name.h"
 #include "sys/log.h"
 #include "worker/output.h"
 #include "worker/processes.h"
@@ -21,14 +23,13 @@
 static bool holds(struct taker *t, const struct channel *c)
 {
 	const struct worker *w = container_of(t, struct worker, taker);
-	struct pid_set all = { 0 };
-	bool held = false;
+	_cleanup_pid_set_ struct pid_set all = { 0 };
 
 	(void)worker_processes(w, &all);
-	for (size_t i = 0; i < all.n && !held; i++)
-		held = proc_holds_socket(all.pids[i], c->rx_inode);
-	pid_set_deinit(&all);
-	return held;
+	for (size_t i = 0; i < all.n; i++)
+		if (proc_holds_socket(all.pids[i], c->rx_inode))
+			return true;
+	return false;
 }
 
 /* To see whether a port is free nobody accepts. */
@@ -56,6 +57,23 @@ static void lost(struct taker *t, struct channel *c)
 
 /* --- its processes --------------------------------------------------------------------- */
 
+/* Whether our child @pid belongs to @w, by the kernel's evidence. */
+static bool owns_child(const struct worker *w, pid_t pid)
+{
+	char token[2 * HANDOFF_TOKEN_SIZE + 1] = "";
+	struct channel *c;
+
+	if (pid == w->pid || pid_set_has(&w->kin, pid))
+		return true;
+	list_for_each (c, &w->taker.channels, link)
+		if (proc_holds_socket(pid, c->rx_inode))
+			return true;
+	/* Not after setproctitle(3), which writes over it; but then it has been a child for long.
+	 */
+	handoff_hex_put(token, w->token, HANDOFF_TOKEN_SIZE);
+	return proc_environ_has(pid, HANDOFF_ENV_TOKEN, token);
+}
+
 /*
  * Finds which of our children belong to @w now that its main process is gone. Not those that we
  * started ourselves: between fork(2) and exec(2) such a child holds copies of all our descriptors,
@@ -67,7 +85,7 @@ static void lost(struct taker *t, struct channel *c)
  */
 static bool find_kin(struct worker *w)
 {
-	struct pid_set children = { 0 };
+	_cleanup_pid_set_ struct pid_set children = { 0 };
 	bool ending = false;
 	int r;
 
@@ -78,12 +96,11 @@ static bool find_kin(struct worker *w)
 
 		if (pid_set_has(&w->terms->broker->started, pid))
 			continue;
-		if (proc_state(pid) == 'Z' || !worker_owns_child(w, pid))
+		if (proc_state(pid) == 'Z' || !owns_child(w, pid))
 			ending = ending || proc_is_ending(pid);
 		else if (pid_set_add(&w->kin, pid) < 0)
 			r = -ENOMEM;
 	}
-	pid_set_deinit(&children);
 	return w->kin.n > 0 || (r == 0 && !ending);
 }
 
@@ -156,6 +173,74 @@ void worker_main_exited(struct worker *w, int status)
 	worker_output_read_last(w);
 	judge_end(w);
 }
+
+/* --- the process of a guest ------------------------------------------------------------- */
+
+static void process_ended(struct loop_source *source, uint32_t events);
+
+int worker_watch_process(struct worker *w, struct peercred *cred)
+{
+	w->pid = cred->pid;
+	w->pidfd = fd_take(&cred->pidfd);
+	w->process_source.ready = process_ended;
+	return loop_add(worker_loop(w), &w->process_source, w->pidfd, EPOLLIN);
+}
+
+void worker_unwatch_process(struct worker *w)
+{
+	if (w->pidfd < 0)
+		return;
+	loop_remove(worker_loop(w), &w->process_source);
+	fd_closep(&w->pidfd);
+}
+
+/*
+ * The process has ended, but others have the socket still: the app of a tracer that was killed, or
+ * a daemon. One of them that has said HELLO is the guest from now on; if none of those lives, it
+ * is over when the last has closed the socket.
+ */
+static void find_heir(struct worker *w)
+{
+	const struct channel_holder *h;
+	const struct channel *c;
+	struct peercred cred;
+
+	list_for_each (c, &w->taker.channels, link)
+		list_for_each (h, &c->holders, link) {
+			if (proc_is_ending(h->pid) || peercred_get(h->fd, &cred) < 0)
+				continue;
+			if (worker_watch_process(w, &cred) == 0) {
+				log_event(LEVEL_INFO, "worker-daemonised", LOG_WORKER(w),
+					  LOG_MSG("process %d has ended, and its child %d keeps "
+						  "serving",
+						  (int)w->main_was, (int)w->pid));
+				return;
+			}
+			worker_unwatch_process(w);
+			w->pid = 0;
+		}
+}
+
+static void process_ended(struct loop_source *source, uint32_t events)
+{
+	struct worker *w = container_of(source, struct worker, process_source);
+	struct channel *c;
+	bool held = false;
+
+	(void)events;
+	worker_unwatch_process(w);
+	w->main_was = w->pid;
+	w->pid = 0;
+	/* The kernel closes the descriptors of a process before it reports its end. */
+	list_for_each (c, &w->taker.channels, link)
+		held |= channel_has_holder(c);
+	if (held)
+		find_heir(w);
+	else
+		worker_event(w, EV_EXIT);
+}
+
+/* --- made ------------------------------------------------------------------------------ */
 
 static void look_expired(struct loop_timer *timer)
 {

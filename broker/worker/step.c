@@ -6,10 +6,43 @@
 #include "dispatch/flow.h"
 #include "dispatch/taker.h"
 #include "worker/clock.h"
-#include "worker/explain.h"
-#include "worker/guest.h"
 #include "worker/processes.h"
 #include "worker/words.h"
+
+/* Translates an event that would end a worker of our own into one that fits a guest. */
+static enum worker_event guest_event(enum worker_event ev)
+{
+	switch (ev) {
+	case EV_RETIRE:
+	case EV_STOP:
+	case EV_KILL:
+	case EV_TIMEOUT:
+		return EV_EXIT;
+	case EV_CLOSED:
+		/* While its process lives the app may listen again: `run`, once more. */
+		return EV_UNLISTEN;
+	case EV_LISTEN:
+	case EV_UNLISTEN:
+	case EV_DRAINED:
+	case EV_PARK:
+	case EV_RESTORE:
+	case EV_HOLD:
+	case EV_RELEASE:
+	case EV_MAIN_EXIT:
+	case EV_EXIT:
+	case WORKER_EVENT_N:
+		break;
+	}
+	return ev;
+}
+
+/* Whether connections that wait in @c stay with the guest: no other worker could take them. */
+static bool guest_keeps(const struct channel *c)
+{
+	const struct worker *w = worker_of(c);
+
+	return w->guest && w->retired_by_us && list_empty(&c->endpoint->round.ring);
+}
 
 static void take_back_all(struct worker *w, const char *reason)
 {

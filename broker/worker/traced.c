@@ -27,18 +27,17 @@ static bool counts(const struct proc_status *status, const struct pid_set *tree)
 
 bool worker_is_traced(const struct worker *w, pid_t *ret_tracer)
 {
-	struct pid_set all = { 0 };
+	_cleanup_pid_set_ struct pid_set all = { 0 };
 	struct proc_status status;
-	bool traced = false;
 
 	(void)worker_processes(w, &all);
-	for (size_t i = 0; i < all.n && !traced; i++) {
-		traced = proc_read_status(all.pids[i], &status) == 0 && counts(&status, &all);
-		if (traced && ret_tracer)
-			*ret_tracer = status.tracer;
-	}
-	pid_set_deinit(&all);
-	return traced;
+	for (size_t i = 0; i < all.n; i++)
+		if (proc_read_status(all.pids[i], &status) == 0 && counts(&status, &all)) {
+			if (ret_tracer)
+				*ret_tracer = status.tracer;
+			return true;
+		}
+	return false;
 }
 
 bool worker_is_debugged(const struct worker *w)
