@@ -7,7 +7,6 @@
 #include "core/notice.h"
 #include "master/reload.h"
 #include "report/events.h"
-#include "service/progress.h"
 #include "service/questions.h"
 #include "service/roll.h"
 #include "service/survey.h"

@@ -147,7 +147,7 @@ static void apply(struct master *m, struct conf *conf, struct opened_list *list)
 			if (any_new)
 				service_hand_over(s);
 			else
-				service_stop(s, true);
+				service_stop(s, EV_RETIRE);
 		}
 	if (old != m->conf_start)
 		conf_free(old);

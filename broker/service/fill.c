@@ -8,26 +8,24 @@
 #include "worker/start.h"
 #include "worker/step.h"
 
-/* Over all services: a machine that boots should not start a hundred runtimes at once. */
-static unsigned count_starting(const struct broker *b)
-{
-	const struct service *s;
-	const struct worker *w;
-	unsigned n = 0;
-
-	list_for_each (s, &b->services, link)
-		list_for_each (w, &s->workers, link)
-			n += w->state == WORKER_STARTING && !w->guest;
-	return n;
-}
-
-static unsigned count_own_starting(const struct service *s)
+static unsigned count_starting(const struct service *s)
 {
 	const struct worker *w;
 	unsigned n = 0;
 
 	list_for_each (w, &s->workers, link)
 		n += w->state == WORKER_STARTING && !w->guest;
+	return n;
+}
+
+/* Over all services: a machine that boots should not start a hundred runtimes at once. */
+static unsigned count_all_starting(const struct broker *b)
+{
+	const struct service *s;
+	unsigned n = 0;
+
+	list_for_each (s, &b->services, link)
+		n += count_starting(s);
 	return n;
 }
 
@@ -65,7 +63,7 @@ static struct worker *start_for(struct service *s, unsigned slot)
 
 void service_fill(struct service *s)
 {
-	unsigned own = count_own_starting(s), all = count_starting(s->broker);
+	unsigned own = count_starting(s), all = count_all_starting(s->broker);
 	int64_t wait;
 
 	if (service_leaves(s))

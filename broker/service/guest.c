@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include "base/fd.h"
+#include "service/listeners.h"
 #include "sys/log.h"
 #include "worker/ends.h"
 #include "worker/start.h"
@@ -104,16 +105,13 @@ uint16_t guest_ports(const struct service *s, uint16_t ret[HANDOFF_PORTS_MAX])
 int guest_endpoint_for(const struct worker *w, const struct handoff_addr *addr,
 		       struct endpoint **ret, struct strbuf *reason)
 {
-	struct endpoint *e, *best = NULL;
+	struct endpoint *e = service_endpoint_on(service_of(w), addr->port, addr->family, false);
 
-	list_for_each (e, &service_of(w)->dispatch.endpoints, link)
-		if (e->app_addr.port == addr->port && (!best || e->app_addr.family == addr->family))
-			best = e;
-	if (!best) {
+	if (!e) {
 		strbuf_addf(reason, "[service:%s] does not listen on port %u, so a guest cannot",
 			    service_name(service_of(w)), addr->port);
 		return -EADDRNOTAVAIL;
 	}
-	*ret = best;
+	*ret = e;
 	return 0;
 }

@@ -4,13 +4,12 @@
 #include <stdlib.h>
 #include "dispatch/endpoint.h"
 #include "dispatch/listener.h"
-#include "service/closing.h"
 #include "service/fill.h"
 #include "service/in_force.h"
 #include "service/pin.h"
 #include "service/settle.h"
+#include "service/stop.h"
 #include "service/trouble.h"
-#include "service/window.h"
 
 struct service *service_new(struct broker *b, struct service_conf *conf)
 {

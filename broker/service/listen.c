@@ -35,17 +35,12 @@ static bool may_take_over(const struct service *s, const struct listener *l)
 /* Binds what the app asked for and no `listen` line provides. */
 static int add_automatic(struct service *s, struct endpoint *e, struct strbuf *reason)
 {
-	struct listener *l = listener_find_overlap(s->broker, &e->app_addr);
+	struct listener *l = listener_find(s->broker, &e->app_addr, address_overlap);
 	const char *own;
 	int fd, r;
 
 	if (l && address_equal(&l->addr, &e->app_addr) && may_take_over(s, l)) {
-		if (l->closing)
-			tcp_remove_filter(l->fd);
-		l->closing = false;
-		l->automatic = true;
-		l->app_port = e->app_addr.port;
-		listener_move(l, &s->dispatch);
+		service_keep_listener(s, l, e->app_addr.port, true);
 		listener_attach(l, e);
 		return 0;
 	}

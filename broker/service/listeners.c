@@ -7,6 +7,7 @@
 #include "dispatch/listener.h"
 #include "dispatch/taker.h"
 #include "sys/log.h"
+#include "sys/tcp.h"
 
 struct endpoint *service_find_endpoint(struct service *s, const struct handoff_addr *addr)
 {
@@ -15,17 +16,14 @@ struct endpoint *service_find_endpoint(struct service *s, const struct handoff_a
 	return list_find(e, &s->dispatch.endpoints, link, address_equal(&e->app_addr, addr));
 }
 
-/* For a listener: the endpoint of the app's port, of the same family if there is one. */
-static struct endpoint *endpoint_for_listener(struct service *s, const struct listener *l)
+struct endpoint *service_endpoint_on(struct service *s, uint16_t port, uint8_t family, bool served)
 {
 	struct endpoint *e, *best = NULL;
 
-	list_for_each (e, &s->dispatch.endpoints, link) {
-		if (e->app_addr.port != l->app_port || e->n_channels == 0)
-			continue;
-		if (!best || e->app_addr.family == l->addr.family)
+	list_for_each (e, &s->dispatch.endpoints, link)
+		if (e->app_addr.port == port && (e->n_channels || !served) &&
+		    (!best || e->app_addr.family == family))
 			best = e;
-	}
 	return best;
 }
 
@@ -34,12 +32,26 @@ void service_attach_listeners(struct service *s)
 	struct listener *l;
 
 	list_for_each (l, &s->dispatch.listeners, link) {
-		struct endpoint *e = l->automatic ? NULL : endpoint_for_listener(s, l);
+		struct endpoint *e =
+			l->automatic ? NULL
+				     : service_endpoint_on(s, l->app_port, l->addr.family, true);
 
 		if (e && e != l->endpoint) {
 			listener_attach(l, e);
 			endpoint_wake(e);
 		}
+	}
+}
+
+void service_keep_listener(struct service *s, struct listener *l, uint16_t app_port, bool automatic)
+{
+	if (l->closing)
+		tcp_remove_filter(l->fd);
+	l->closing = false;
+	l->automatic = automatic;
+	if (l->dispatch != &s->dispatch || l->app_port != app_port) {
+		listener_move(l, &s->dispatch);
+		l->app_port = app_port;
 	}
 }
 
@@ -61,26 +73,14 @@ int service_add_listener(struct service *s, const struct handoff_addr *addr, uin
 	return 0;
 }
 
-struct listener *listener_find(struct broker *b, const struct handoff_addr *addr)
+struct listener *listener_find(struct broker *b, const struct handoff_addr *addr, match_fn *match)
 {
 	struct service *s;
 	struct listener *l;
 
 	list_for_each (s, &b->services, link)
 		list_for_each (l, &s->dispatch.listeners, link)
-			if (address_equal(&l->addr, addr))
-				return l;
-	return NULL;
-}
-
-struct listener *listener_find_overlap(struct broker *b, const struct handoff_addr *addr)
-{
-	struct service *s;
-	struct listener *l;
-
-	list_for_each (s, &b->services, link)
-		list_for_each (l, &s->dispatch.listeners, link)
-			if (address_overlap(&l->addr, addr))
+			if (match(&l->addr, addr))
 				return l;
 	return NULL;
 }

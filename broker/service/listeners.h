@@ -12,18 +12,29 @@
 int service_add_listener(struct service *s, const struct handoff_addr *addr, uint16_t app_port,
 			 bool automatic, int fd, struct listener **ret_listener);
 
+/* @l, which may be closing or another service's, goes on as it is: for @app_port of @s. */
+void service_keep_listener(struct service *s, struct listener *l, uint16_t app_port,
+			   bool automatic);
+
 /*
  * Each configured listener goes to the endpoint of its port, the better one if another has come.
  * Automatic ones stay where they were made for.
  */
 void service_attach_listeners(struct service *s);
 
-/* The listener of any service on exactly @addr, and one that a bind of @addr would collide with. */
-struct listener *listener_find(struct broker *b, const struct handoff_addr *addr);
-struct listener *listener_find_overlap(struct broker *b, const struct handoff_addr *addr);
+/*
+ * The listener of any service whose address matches @addr: address_equal(); or address_overlap(), a
+ * bind of @addr would collide with it.
+ */
+typedef bool match_fn(const struct handoff_addr *a, const struct handoff_addr *b);
+struct listener *listener_find(struct broker *b, const struct handoff_addr *addr, match_fn *match);
 
-/* The endpoint of @s whose app asks for exactly @addr; or NULL. */
+/*
+ * The endpoint of @s whose app asks for exactly @addr; and that of @port, of @family if there is
+ * one, @served: only with a channel. Or NULL.
+ */
 struct endpoint *service_find_endpoint(struct service *s, const struct handoff_addr *addr);
+struct endpoint *service_endpoint_on(struct service *s, uint16_t port, uint8_t family, bool served);
 
 /* Whether a worker that is to stay has a channel of @e, in the round or not. */
 bool service_wants_endpoint(const struct service *s, const struct endpoint *e);

@@ -6,8 +6,8 @@
 #include <unistd.h>
 #include "base/address.h"
 #include "dispatch/listener.h"
-#include "service/closing.h"
 #include "service/listeners.h"
+#include "service/stop.h"
 #include "sys/bind_error.h"
 #include "sys/log.h"
 #include "sys/tcp.h"
@@ -58,13 +58,13 @@ static int open_lines(struct broker *b, const struct service_conf *sc, struct op
 		int r;
 
 		*o = (struct opened){ .fd = -1, .addr = sc->listen[k].addr };
-		if (listener_find(b, &o->addr))
+		if (listener_find(b, &o->addr, address_equal))
 			continue;
 		r = open_one(&sc->listen[k], sc, o);
 		if (r == 0)
 			continue;
 		strbuf_addf(error, "[service:%s]: ", sc->name);
-		overlap = r == -EADDRINUSE ? listener_find_overlap(b, &o->addr) : NULL;
+		overlap = r == -EADDRINUSE ? listener_find(b, &o->addr, address_overlap) : NULL;
 		if (overlap)
 			explain_overlap(overlap, &o->addr, error);
 		else
@@ -103,7 +103,8 @@ int reload_open_one(struct service *s, const struct service_conf *sc, struct ope
 	int r;
 
 	for (size_t k = 0; k < sc->n_listen; k++) {
-		const struct listener *l = listener_find(s->broker, &sc->listen[k].addr);
+		const struct listener *l =
+			listener_find(s->broker, &sc->listen[k].addr, address_equal);
 
 		if (!l || l->dispatch == &s->dispatch || l->dispatch->stopping)
 			continue;
@@ -138,19 +139,12 @@ void reload_take_listeners(struct service *s, const struct service_conf *sc, str
 	assert(opened || sc->n_listen == 0);
 	for (size_t k = 0; k < sc->n_listen; k++) {
 		struct opened *o = &opened[k];
-		struct listener *l = o->fd < 0 ? listener_find(s->broker, &o->addr) : NULL;
+		struct listener *l =
+			o->fd < 0 ? listener_find(s->broker, &o->addr, address_equal) : NULL;
 		int fd = o->fd;
 
 		if (l) {
-			/* It goes on as it is, under whatever service and port of the app. */
-			if (l->closing)
-				tcp_remove_filter(l->fd);
-			l->closing = false;
-			l->automatic = false;
-			if (l->dispatch != &s->dispatch || l->app_port != sc->listen[k].app_port) {
-				listener_move(l, &s->dispatch);
-				l->app_port = sc->listen[k].app_port;
-			}
+			service_keep_listener(s, l, sc->listen[k].app_port, false);
 			continue;
 		}
 		o->fd = -1;

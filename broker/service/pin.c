@@ -63,9 +63,8 @@ static bool knows(const struct service *s, const char *name)
 	char slot[PIN_WORKER_SIZE];
 	const struct worker *w;
 
-	list_for_each (w, &s->workers, link)
-		if (!strcmp(w->name, name))
-			return true;
+	if (list_find(w, &s->workers, link, !strcmp(w->name, name)))
+		return true;
 	for (unsigned i = 0; i < s->want; i++) {
 		snprintf(slot, sizeof(slot), "%s.%u", service_name(s), i);
 		if (!strcmp(slot, name))

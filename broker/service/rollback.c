@@ -8,7 +8,6 @@
 #include "service/listeners.h"
 #include "service/open.h"
 #include "service/questions.h"
-#include "service/window.h"
 #include "sys/log.h"
 #include "worker/hold.h"
 #include "worker/step.h"

@@ -1,7 +1,6 @@
 #include "settle.h"
 
 #include "dispatch/taker.h"
-#include "service/announce.h"
 #include "service/fill.h"
 #include "service/pin.h"
 #include "service/questions.h"
@@ -17,10 +16,8 @@ static bool slot_has_old_process(const struct service *s, unsigned slot)
 {
 	const struct worker *w;
 
-	list_for_each (w, &s->workers, link)
-		if (w->slot == slot && w->rollout_number != s->rollout_number)
-			return true;
-	return false;
+	return list_find(w, &s->workers, link,
+			 w->slot == slot && w->rollout_number != s->rollout_number);
 }
 
 /* The worker does not serve in its slot any more. */
@@ -109,7 +106,8 @@ static void worker_changed(struct worker *w, enum worker_state from, enum worker
 		return;
 	if (w->state == WORKER_DEAD)
 		bury(w);
-	service_settle_soon(s);
+	if (!loop_timer_armed(&s->settle))
+		loop_timer_arm(service_loop(s), &s->settle, 0);
 	if (w->guest)
 		return;
 	/* A worker that drained since an earlier reload is not what this rollout waits for. */
@@ -159,12 +157,6 @@ static void settle_expired(struct loop_timer *timer)
 		fill_others(s);
 	service_fill(s);
 	broker_tidy(s->broker);
-}
-
-void service_settle_soon(struct service *s)
-{
-	if (!loop_timer_armed(&s->settle))
-		loop_timer_arm(service_loop(s), &s->settle, 0);
 }
 
 void service_init_settle(struct service *s)
