@@ -1,6 +1,5 @@
-/*
- * The broker's side of the keeper (sys/keeper.h): tells it whom it would have to end.
- */
+#include "guard.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -13,7 +12,6 @@
 #include "sys/keeper.h"
 #include "sys/log.h"
 #include "sys/spawn.h"
-#include "guard.h"
 
 static void tell(struct guard *g, const struct keeper_entry *entry, int output_fd)
 {

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <string.h>
 #include "config/conf_diff.h"
-#include "master/part.h"
 #include "service/descriptors.h"
 #include "service/fill.h"
 #include "service/life.h"
@@ -44,16 +43,6 @@ static struct service *find_service(const struct master *m, const char *name)
 	struct service *s = service_find(&m->broker, name);
 
 	return s && !s->dispatch.stopping ? s : NULL;
-}
-
-/* Logs which keys changed: all of them are in force once the workers are new. */
-static void say_what_changes(const struct service *s, const struct service_conf *sc)
-{
-	STRBUF(keys, 1024);
-
-	if (service_conf_differs(s->conf, sc, APPLY_N, &keys))
-		log_event(LEVEL_INFO, "config-changed", LOG_STR("service", sc->name),
-			  LOG_STR("keys", keys.text), LOG_MSG("changed: %s", keys.text));
 }
 
 int master_open_services(struct master *m, struct strbuf *error)
@@ -103,6 +92,20 @@ static int change_log(const struct broker_conf *old, const struct broker_conf *b
 	return r;
 }
 
+/* @s goes from what is in force to @sc, whose listeners are @opened. */
+static void change_service(struct service *s, struct service_conf *sc, struct opened *opened)
+{
+	STRBUF(keys, 1024);
+
+	/* All of them are in force once the workers are new. */
+	if (service_conf_differs(s->conf, sc, APPLY_N, &keys))
+		log_event(LEVEL_INFO, "config-changed", LOG_STR("service", sc->name),
+			  LOG_STR("keys", keys.text), LOG_MSG("changed: %s", keys.text));
+	reload_take_listeners(s, sc, opened);
+	reload_drop_listeners(s, sc, opened);
+	service_roll(s, sc);
+}
+
 /* Everything is checked and open: nothing below can fail but for memory. */
 static void apply(struct master *m, struct conf *conf, struct opened_list *list)
 {
@@ -118,26 +121,22 @@ static void apply(struct master *m, struct conf *conf, struct opened_list *list)
 	for (size_t i = 0; i < conf->n_services; i++) {
 		struct service_conf *sc = conf->services[i];
 		struct opened *opened = reload_opened_of(list, conf, i);
-		bool is_new;
 
 		s = find_service(m, sc->name);
-		is_new = !s;
-		any_new = any_new || is_new;
-		if (is_new)
-			s = service_new(&m->broker, sc);
+		if (s) {
+			change_service(s, sc, opened);
+			continue;
+		}
+		any_new = true;
+		s = service_new(&m->broker, sc);
 		if (!s) {
 			log_event(LEVEL_ERROR, "reload-refused", LOG_STR("service", sc->name),
 				  LOG_MSG("out of memory: the service is not started"));
 			continue;
 		}
-		if (!is_new)
-			say_what_changes(s, sc);
 		reload_take_listeners(s, sc, opened);
 		reload_drop_listeners(s, sc, opened);
-		if (is_new)
-			service_fill(s);
-		else
-			service_roll(s, sc);
+		service_fill(s);
 	}
 	list_for_each_safe (s, tmp, &m->broker.services, link)
 		if (!s->dispatch.stopping && !conf_find_service(conf, service_name(s))) {
@@ -177,10 +176,7 @@ static void apply_one(struct master *m, struct service *s, struct conf *conf,
 				  "of all services",
 				  other->name, running ? keys.text : "new service"));
 	}
-	say_what_changes(s, sc);
-	reload_take_listeners(s, sc, list->v);
-	reload_drop_listeners(s, sc, list->v);
-	service_roll(s, sc);
+	change_service(s, sc, list->v);
 	broker_tidy(&m->broker);
 }
 
@@ -192,22 +188,30 @@ static int check_conf(const struct conf *conf, struct strbuf *error)
 	return r < 0 ? r : check_users(conf, error);
 }
 
+/* Of those before @end; NULL: all. */
+static void discard_parts(struct master *m, const struct broker_conf *bc, struct reload_part *end)
+{
+	struct reload_part *part;
+
+	list_for_each (part, &m->parts, link) {
+		if (part == end)
+			break;
+		part->discard(part, bc);
+	}
+}
+
 int master_prepare_parts(struct master *m, const struct broker_conf *old,
 			 const struct broker_conf *bc, struct strbuf *error)
 {
-	struct reload_part *part, *done;
-	int r;
+	struct reload_part *part;
 
 	list_for_each (part, &m->parts, link) {
-		r = part->prepare(part, old, bc, error);
-		if (r == 0)
-			continue;
-		list_for_each (done, &m->parts, link) {
-			if (done == part)
-				break;
-			done->discard(done, bc);
+		int r = part->prepare(part, old, bc, error);
+
+		if (r < 0) {
+			discard_parts(m, bc, part);
+			return r;
 		}
-		return r;
 	}
 	return 0;
 }
@@ -218,14 +222,6 @@ void master_apply_parts(struct master *m, const struct broker_conf *bc)
 
 	list_for_each (part, &m->parts, link)
 		part->apply(part, bc);
-}
-
-static void discard_parts(struct master *m, const struct broker_conf *bc)
-{
-	struct reload_part *part;
-
-	list_for_each (part, &m->parts, link)
-		part->discard(part, bc);
 }
 
 static int reload_all(struct master *m, struct conf *conf, struct strbuf *error)
@@ -239,7 +235,7 @@ static int reload_all(struct master *m, struct conf *conf, struct strbuf *error)
 	if (r == 0) {
 		r = change_log(old, &conf->broker, error);
 		if (r < 0)
-			discard_parts(m, &conf->broker);
+			discard_parts(m, &conf->broker, NULL);
 	}
 	if (r == 0) {
 		/* First: workers that start now are measured, or not, as the new one says. */

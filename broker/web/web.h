@@ -10,7 +10,7 @@
 #include "core/limits.h"
 #include "report/scrape.h"
 #include "config/conf.h"
-#include "master/part.h"
+#include "master/master.h"
 #include "sys/acceptor.h"
 
 enum web_kind { WEB_METRICS, WEB_AGENT, WEB_N };
