@@ -156,7 +156,7 @@ static void init(struct run *run, struct conf *conf, const struct run_options *o
 	list_init(&run->master.parts);
 	list_init(&run->rendezvous.greetings);
 	broker_init(&run->master.broker);
-	watch_init(&run->master.broker);
+	loop_timer_init(&run->master.broker.watch, watch_expired);
 	loop_timer_init(&run->master.broker.tidy, tidy_expired);
 }
 
@@ -205,8 +205,7 @@ enum exit_code run_broker(struct conf *conf, const struct run_options *options)
 	/* What a worker leaves behind comes to us, and not to init, where we could not see it end.
 	 */
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
-	r = loop_init(&run.master.broker.loop, signals_handled, signals_n_handled,
-		      signals_received);
+	r = signals_begin(&run.master.broker.loop);
 	if (r < 0) {
 		code = start_failed(EXIT_CODE_FAILURE, strerror(-r));
 		conf_free(conf);

@@ -23,29 +23,29 @@ enum exit_code start_failed(enum exit_code code, const char *text)
 	return code;
 }
 
-static bool find_in(const char *directory, const char *name, int mode, char **ret)
-{
-	char *path;
-
-	if (asprintf(&path, "%s/%s", directory, name) < 0)
-		return false;
-	if (access(path, mode) == 0) {
-		*ret = path;
-		return true;
-	}
-	free(path);
-	return false;
-}
-
 /* The launcher and the library: beside this program, or where `make install` puts them. */
 static bool find_file(const char *name, int mode, char **ret)
 {
+	const char *directories[] = { BROKER_LIBEXECDIR, BROKER_LIBEXECDIR };
 	char self[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
-	self[n > 0 ? n : 0] = '\0';
-	return (n > 0 && find_in(dirname(self), name, mode, ret)) ||
-	       find_in(BROKER_LIBEXECDIR, name, mode, ret);
+	if (n > 0) {
+		self[n] = '\0';
+		directories[0] = dirname(self);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(directories); i++) {
+		char *path;
+
+		if (asprintf(&path, "%s/%s", directories[i], name) < 0)
+			continue;
+		*ret = path;
+		if (access(path, mode) == 0)
+			return true;
+		free(path);
+	}
+	*ret = NULL;
+	return false;
 }
 
 /* What came of a step: @code, with @error in words, if @r is -errno. */

@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "base/buf.h"
 #include "core/broker.h"
 #include "sys/rundir.h"
 
@@ -38,3 +39,7 @@ struct master {
  * kills all workers and ends now. @signo is the signal that asked for it; 0: a person did.
  */
 void master_stop(struct master *m, bool drain, int signo);
+
+/* Adds what outlives the broker: keep.c. Costs no system call; for want of memory @out has failed.
+ */
+void master_keep(const struct master *m, struct buf *out);

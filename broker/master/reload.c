@@ -19,8 +19,6 @@
 #include "worker/traced.h"
 #include "master/reload.h"
 
-#define REFUSED "%s -- the old configuration stays in force, and no worker was changed"
-
 static int check_users(const struct conf *conf, struct strbuf *error)
 {
 	for (size_t i = 0; i < conf->n_services; i++) {
@@ -296,25 +294,18 @@ static int find_only(struct master *m, const char *name, struct service **ret, s
 	return -ENOENT;
 }
 
-static void roll_again(struct master *m, struct service *only)
-{
-	struct service *s;
-
-	/* The command line cannot have changed, the app's code may have. */
-	list_for_each (s, &m->broker.services, link)
-		if (!only || s == only)
-			service_roll(s, s->conf);
-}
-
 int master_reload(struct master *m, const char *only_service, struct strbuf *error)
 {
-	struct service *only = NULL;
+	struct service *s, *only = NULL;
 	int r = find_only(m, only_service, &only, error);
 
 	if (r == 0 && m->config_file)
 		r = reload_file(m, only, error);
 	else if (r == 0)
-		roll_again(m, only);
+		/* The command line cannot have changed, the app's code may have. */
+		list_for_each (s, &m->broker.services, link)
+			if (!only || s == only)
+				service_roll(s, s->conf);
 	if (r == 0)
 		return 0;
 	m->reloads_refused++;
@@ -322,7 +313,10 @@ int master_reload(struct master *m, const char *only_service, struct strbuf *err
 		strbuf_add(error, strerror(-r));
 	log_event(LEVEL_ERROR, "reload-refused",
 		  LOG_STR("service", only ? service_name(only) : NULL),
-		  LOG_STR("error", error->text), LOG_MSG(REFUSED, error->text));
+		  LOG_STR("error", error->text),
+		  LOG_MSG("%s -- the old configuration stays in force, and no worker was "
+			  "changed",
+			  error->text));
 	return r;
 }
 

@@ -122,12 +122,7 @@ int service_set_workers(struct service *s, unsigned n, struct strbuf *error)
 	return 0;
 }
 
-static void restart_expired(struct loop_timer *timer)
+void service_restart_expired(struct loop_timer *timer)
 {
 	service_fill(container_of(timer, struct service, restart));
-}
-
-void service_init_fill(struct service *s)
-{
-	loop_timer_init(&s->restart, restart_expired);
 }

@@ -6,8 +6,7 @@
 
 #include "service/types.h"
 
-/* Of a new service. */
-void service_init_fill(struct service *s);
+void service_restart_expired(struct loop_timer *timer); /* service::restart */
 
 /* Starts what is missing, as far as back-off and rollout allow. */
 void service_fill(struct service *s);

@@ -55,7 +55,7 @@ bool service_parks(const struct worker *w)
 	return service_may_return(w) && worker_parks_for(w) > 0;
 }
 
-static void window_expired(struct loop_timer *timer)
+void service_window_expired(struct loop_timer *timer)
 {
 	struct service *s = container_of(timer, struct service, rollback.over);
 
@@ -115,9 +115,4 @@ int64_t service_rollback_left(const struct service *s)
 	    !service_any_may_return(s))
 		return -1;
 	return left > 0 ? left : 0;
-}
-
-void service_init_window(struct service *s)
-{
-	loop_timer_init(&s->rollback.over, window_expired);
 }

@@ -19,8 +19,7 @@ void service_put_in_force(struct service *s, struct service_conf *conf, unsigned
  */
 void service_rearm(struct service *s);
 
-/* Of a new service: there is nothing to go back to. */
-void service_init_window(struct service *s);
+void service_window_expired(struct loop_timer *timer); /* rollback::over */
 
 /* A reload to @conf begins: the workers that it replaces may come back. */
 void service_keep_for_rollback(struct service *s, const struct service_conf *conf);

@@ -129,7 +129,7 @@ void service_unpin_generation(const struct worker *w, const char *reason)
 		changed(s);
 }
 
-static void timer_expired(struct loop_timer *timer)
+void service_pin_expired(struct loop_timer *timer)
 {
 	struct service *s = container_of(timer, struct service, pin_timer);
 	struct pin pin;
@@ -137,9 +137,4 @@ static void timer_expired(struct loop_timer *timer)
 	while (pins_pop_expired(&s->dispatch.pins, loop_now(service_loop(s)), &pin))
 		taken_off(s, &pin, "its time is over");
 	changed(s);
-}
-
-void service_init_pins(struct service *s)
-{
-	loop_timer_init(&s->pin_timer, timer_expired);
 }

@@ -36,7 +36,6 @@ static void greeting_free(struct greeting *g)
 	loop_timer_disarm(&g->timer);
 	fd_closep(&g->fd);
 	list_remove(&g->link);
-	g->rendezvous->n_greetings--;
 	free(g);
 }
 
@@ -206,8 +205,8 @@ static void rendezvous_accepted(struct acceptor *a, int fd)
 	socklen_t len = sizeof(g->peer);
 
 	/* Too many silent ones: the oldest makes room, so that they cannot lock workers out. */
-	if (rv->n_greetings >= MAX_GREETINGS)
-		greeting_free(container_of(rv->greetings.next, struct greeting, link));
+	if (list_count(&rv->greetings) >= MAX_GREETINGS)
+		greeting_free(list_first(&rv->greetings, struct greeting, link));
 	g = calloc(1, sizeof(*g));
 	if (!g) {
 		(void)close(fd);
@@ -218,7 +217,6 @@ static void rendezvous_accepted(struct acceptor *a, int fd)
 	g->source = (struct loop_source){ .fd = -1, .ready = greeting_ready };
 	loop_timer_init(&g->timer, greeting_expired);
 	list_append(&rv->greetings, &g->link);
-	rv->n_greetings++;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &g->peer, &len) < 0 ||
 	    loop_add(&rv->broker->loop, &g->source, fd, EPOLLIN) < 0) {
 		greeting_free(g);

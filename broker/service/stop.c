@@ -144,7 +144,7 @@ void service_close_listener(struct listener *l)
 	begin_closing(l);
 }
 
-static void closing_expired(struct loop_timer *timer)
+void service_closing_expired(struct loop_timer *timer)
 {
 	struct service *s = container_of(timer, struct service, closing_timer);
 
@@ -226,9 +226,4 @@ void service_pause(struct service *s)
 	list_for_each (e, &s->dispatch.endpoints, link)
 		(void)endpoint_dispatch(e); /* disarms the listeners */
 	retire_all(s, EV_RETIRE);
-}
-
-void service_init_closing(struct service *s)
-{
-	loop_timer_init(&s->closing_timer, closing_expired);
 }

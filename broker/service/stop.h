@@ -6,7 +6,7 @@
 
 #include "service/types.h"
 
-void service_init_closing(struct service *s); /* of a new service */
+void service_closing_expired(struct loop_timer *timer); /* service::closing_timer */
 
 /* Empties and closes one listener: the configuration does not want it any more. */
 void service_close_listener(struct listener *l);

@@ -307,7 +307,7 @@ static bool watch_service(struct service *s, bool evidence, int64_t now)
 	return again;
 }
 
-static void watch_expired(struct loop_timer *timer)
+void watch_expired(struct loop_timer *timer)
 {
 	struct broker *b = container_of(timer, struct broker, watch);
 	int64_t now = loop_now(&b->loop);
@@ -321,9 +321,4 @@ static void watch_expired(struct loop_timer *timer)
 		again |= watch_service(s, evidence, now);
 	if (again)
 		broker_watch(b);
-}
-
-void watch_init(struct broker *b)
-{
-	loop_timer_init(&b->watch, watch_expired);
 }

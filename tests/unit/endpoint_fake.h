@@ -475,7 +475,7 @@ static void fake_start(unsigned n_workers, unsigned queue, unsigned listen)
 	service.dispatch.service = service.name;
 	dispatch_init(&service.dispatch, &broker);
 	list_init(&service.workers);
-	service_init_pins(&service);
+	loop_timer_init(&service.pin_timer, service_pin_expired);
 	endpoint = endpoint_new(&service.dispatch, &addr);
 	CHECK(endpoint);
 	for (n_listeners = 0; n_listeners < listen; n_listeners++) {
