@@ -39,12 +39,12 @@ static bool find_file(const char *name, int mode, char **ret)
 
 		if (asprintf(&path, "%s/%s", directories[i], name) < 0)
 			continue;
-		*ret = path;
-		if (access(path, mode) == 0)
+		if (access(path, mode) == 0) {
+			*ret = path;
 			return true;
+		}
 		free(path);
 	}
-	*ret = NULL;
 	return false;
 }
 

@@ -187,6 +187,24 @@ static bool may_give(struct endpoint *e)
 	return list_empty(&e->pending) ? may_accept_ahead(e) : pins_have_room(e);
 }
 
+/* After @r: may more be accepted? Else it is paused. */
+static bool goes_on(struct endpoint *e, enum give_result r)
+{
+	switch (r) {
+	case GIVEN:
+		return true;
+	case NO_ROOM:
+		if (may_accept_ahead(e))
+			return true;
+		endpoint_set_paused(e, true);
+		return false;
+	case NOT_NOW:
+		endpoint_pause_for(e, FLIGHT_LIMIT_MS);
+		return false;
+	}
+	return false;
+}
+
 enum step { WENT_ON, BACKLOG_EMPTY, HALT };
 
 /* Accepts one connection of @l and sends it out. HALT: paused, nothing more now. */
@@ -227,19 +245,7 @@ static enum step accept_one(struct endpoint *e, struct listener *l)
 		pending_add(e, &conn, fd, true);
 		result = give_pending(e);
 	}
-	switch (result) {
-	case GIVEN:
-		return WENT_ON;
-	case NO_ROOM:
-		if (may_accept_ahead(e))
-			return WENT_ON;
-		endpoint_set_paused(e, true);
-		return HALT;
-	case NOT_NOW:
-		endpoint_pause_for(e, FLIGHT_LIMIT_MS);
-		return HALT;
-	}
-	return HALT;
+	return goes_on(e, result) ? WENT_ON : HALT;
 }
 
 /*
@@ -277,18 +283,12 @@ static bool dispatch_some(struct endpoint *e, struct listener *only)
 			return false;
 		}
 		if (!list_empty(&e->pending)) {
-			switch (give_pending(e)) {
-			case GIVEN:
+			enum give_result r = give_pending(e);
+
+			if (r == GIVEN)
 				continue;
-			case NO_ROOM:
-				if (may_accept_ahead(e))
-					break;
-				endpoint_set_paused(e, true);
+			if (!goes_on(e, r))
 				return false;
-			case NOT_NOW:
-				endpoint_pause_for(e, FLIGHT_LIMIT_MS);
-				return false;
-			}
 		}
 		if (!l || e->dispatch->paused) {
 			finish_turn(e);

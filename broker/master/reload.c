@@ -16,7 +16,7 @@
 #include "sys/config_file.h"
 #include "sys/log.h"
 #include "sys/user.h"
-#include "worker/traced.h"
+#include "worker/clock.h"
 #include "master/reload.h"
 
 static int check_users(const struct conf *conf, struct strbuf *error)

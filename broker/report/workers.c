@@ -11,7 +11,6 @@
 #include "report/status.h"
 #include "service/trouble.h"
 #include "worker/clock.h"
-#include "worker/traced.h"
 
 static int64_t now_of(const struct service *s)
 {

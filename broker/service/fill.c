@@ -61,10 +61,19 @@ static struct worker *start_for(struct service *s, unsigned slot)
 		      : worker_start(&s->terms, s->conf, slot, s->generation);
 }
 
+/* Whether the back-off lasts; then it goes on when that is over. */
+static bool backs_off(struct service *s)
+{
+	int64_t wait = backoff_wait(&s->backoff, loop_now(service_loop(s)));
+
+	if (wait > 0)
+		loop_timer_arm(service_loop(s), &s->restart, wait);
+	return wait > 0;
+}
+
 void service_fill(struct service *s)
 {
 	unsigned own = count_starting(s), all = count_all_starting(s->broker);
-	int64_t wait;
 
 	if (service_leaves(s))
 		return;
@@ -76,11 +85,8 @@ void service_fill(struct service *s)
 		/* An app that cannot run twice waits for the old one to be gone. */
 		if (s->conf->strategy == STRATEGY_STOP_FIRST && service_slot_has_process(s, i))
 			continue;
-		wait = backoff_wait(&s->backoff, loop_now(service_loop(s)));
-		if (wait > 0) {
-			loop_timer_arm(service_loop(s), &s->restart, wait);
+		if (backs_off(s))
 			return;
-		}
 		/* After a failure one worker tries for all. */
 		if (all >= s->broker->max_starting || (s->backoff.failures && own))
 			return;
@@ -88,8 +94,7 @@ void service_fill(struct service *s)
 		if (!slot->current) {
 			service_note_no_start(s, i);
 			service_back_off(s, true);
-			wait = backoff_wait(&s->backoff, loop_now(service_loop(s)));
-			loop_timer_arm(service_loop(s), &s->restart, wait);
+			(void)backs_off(s);
 			return;
 		}
 		list_append(&s->workers, &slot->current->link);

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/random.h>
 #include "base/fd.h"
-#include "service/listeners.h"
 #include "sys/log.h"
 #include "worker/ends.h"
 #include "worker/start.h"
@@ -100,18 +99,4 @@ uint16_t guest_ports(const struct service *s, uint16_t ret[HANDOFF_PORTS_MAX])
 			ret[n++] = e->app_addr.port;
 	qsort(ret, n, sizeof(ret[0]), compare_ports);
 	return n;
-}
-
-int guest_endpoint_for(const struct worker *w, const struct handoff_addr *addr,
-		       struct endpoint **ret, struct strbuf *reason)
-{
-	struct endpoint *e = service_endpoint_on(service_of(w), addr->port, addr->family, false);
-
-	if (!e) {
-		strbuf_addf(reason, "[service:%s] does not listen on port %u, so a guest cannot",
-			    service_name(service_of(w)), addr->port);
-		return -EADDRNOTAVAIL;
-	}
-	*ret = e;
-	return 0;
 }

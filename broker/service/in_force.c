@@ -1,6 +1,6 @@
 #include "in_force.h"
 
-#include "service/listen.h"
+#include "service/listeners.h"
 #include "worker/clock.h"
 
 void service_rearm(struct service *s)

@@ -1,13 +1,16 @@
 #include "listeners.h"
 
 #include <errno.h>
+#include <unistd.h>
 #include "base/address.h"
 #include "dispatch/endpoint.h"
 #include "dispatch/flow.h"
 #include "dispatch/listener.h"
 #include "dispatch/taker.h"
+#include "sys/bind_error.h"
 #include "sys/log.h"
 #include "sys/tcp.h"
+#include "worker/step.h"
 
 struct endpoint *service_find_endpoint(struct service *s, const struct handoff_addr *addr)
 {
@@ -112,4 +115,215 @@ void service_close_unused(struct service *s)
 	list_for_each_safe (e, e_tmp, &s->dispatch.endpoints, link)
 		if (e->n_channels == 0 && list_empty(&e->listeners))
 			endpoint_free(e);
+}
+
+/* --- what apps ask for ------------------------------------------------------------------ */
+
+static bool has_listen_line_for(const struct service *s, uint16_t port)
+{
+	const struct listener *l;
+
+	return list_find(l, &s->dispatch.listeners, link,
+			 !l->automatic && !l->closing && l->app_port == port);
+}
+
+/*
+ * Whether the app of @s may inherit @l, which is about to close: its section was renamed, its
+ * `listen` line is gone, or the app has moved. To close it and bind the address again would refuse
+ * clients in between.
+ */
+static bool may_take_over(const struct service *s, const struct listener *l)
+{
+	if (service_leaves(s) || s->broker->stopping)
+		return false;
+	return l->closing || l->dispatch->stopping;
+}
+
+/* Binds what the app asked for and no `listen` line provides. */
+static int add_automatic(struct service *s, struct endpoint *e, struct strbuf *reason)
+{
+	struct listener *l = listener_find(s->broker, &e->app_addr, address_overlap);
+	const char *own;
+	int fd, r;
+
+	if (l && address_equal(&l->addr, &e->app_addr) && may_take_over(s, l)) {
+		service_keep_listener(s, l, e->app_addr.port, true);
+		listener_attach(l, e);
+		return 0;
+	}
+	if (l && l->dispatch != &s->dispatch) {
+		strbuf_addf(reason,
+			    "port %u is served for [service:%s] already; publish one of the two "
+			    "elsewhere, as in: listen = 8080 for %u",
+			    l->addr.port, l->dispatch->service, e->app_addr.port);
+		return -EADDRINUSE;
+	}
+	own = broker_own_address(s->broker->conf, &e->app_addr);
+	if (own) {
+		strbuf_addf(
+			reason,
+			"port %u is the broker's own (%s in [broker]); choose another one there",
+			e->app_addr.port, own);
+		return -EADDRINUSE;
+	}
+	r = tcp_open(&e->app_addr, s->conf, &fd);
+	if (r < 0) {
+		bind_error_explain(&e->app_addr, r, reason);
+		return r;
+	}
+	r = service_add_listener(s, &e->app_addr, e->app_addr.port, true, fd, &l);
+	if (r < 0) {
+		(void)close(fd);
+		strbuf_add(reason, "the broker is out of memory");
+		return r;
+	}
+	listener_attach(l, e);
+	return 0;
+}
+
+static bool is_fed(const struct endpoint *e)
+{
+	const struct listener *l;
+
+	return list_find(l, &e->listeners, endpoint_link, !l->closing);
+}
+
+/* Among those there are; the port decides. */
+static int endpoint_for_guest(const struct worker *w, const struct handoff_addr *addr,
+			      struct endpoint **ret, struct strbuf *reason)
+{
+	struct endpoint *e = service_endpoint_on(service_of(w), addr->port, addr->family, false);
+
+	if (!e) {
+		strbuf_addf(reason, "[service:%s] does not listen on port %u, so a guest cannot",
+			    service_name(service_of(w)), addr->port);
+		return -EADDRNOTAVAIL;
+	}
+	*ret = e;
+	return 0;
+}
+
+int service_endpoint_for(struct worker *w, const struct handoff_addr *addr, struct endpoint **ret,
+			 struct strbuf *reason)
+{
+	struct service *s = service_of(w);
+	struct endpoint *e = service_find_endpoint(s, addr), *other;
+	struct listener *l;
+	int r;
+
+	if (w->guest)
+		return endpoint_for_guest(w, addr, ret, reason);
+	if (e) {
+		bool fed = has_listen_line_for(s, addr->port) || is_fed(e);
+
+		r = fed ? 0 : add_automatic(s, e, reason);
+		if (r == 0)
+			*ret = e;
+		return r;
+	}
+	/*
+	 * The app binds otherwise than before (127.0.0.1 has become 0.0.0.0, say) on a port that
+	 * the broker holds for it. Both cannot be bound at once, so the old one serves on.
+	 */
+	list_for_each (l, &s->dispatch.listeners, link) {
+		if (!l->automatic || !address_overlap(&l->addr, addr) || !l->endpoint)
+			continue;
+		other = l->endpoint;
+		log_event(
+			LEVEL_WARN, "listen", LOG_STR("service", service_name(s)),
+			LOG_INT("port", addr->port),
+			LOG_MSG("the app now asks for another address on port %u; the broker keeps "
+				"the one it has until it is restarted",
+				addr->port));
+		*ret = other;
+		return 0;
+	}
+	e = endpoint_new(&s->dispatch, addr);
+	if (!e) {
+		strbuf_add(reason, "the broker is out of memory");
+		return -ENOMEM;
+	}
+	if (!has_listen_line_for(s, addr->port)) {
+		r = add_automatic(s, e, reason);
+		if (r < 0) {
+			endpoint_free(e);
+			return r;
+		}
+	}
+	*ret = e;
+	return 0;
+}
+
+static bool is_published(const struct service_conf *sc, uint16_t app_port)
+{
+	for (size_t i = 0; i < sc->n_listen; i++)
+		if (sc->listen[i].app_port == app_port)
+			return true;
+	return false;
+}
+
+static bool has_open_listener(const struct service *s, const struct handoff_addr *addr)
+{
+	const struct listener *l;
+
+	return list_find(l, &s->dispatch.listeners, link,
+			 !l->closing && address_equal(&l->addr, addr));
+}
+
+int service_reopen_for(struct worker *w, struct strbuf *error)
+{
+	const struct channel *c;
+	int r = 0;
+
+	list_for_each (c, &w->taker.channels, link) {
+		struct endpoint *e = c->endpoint;
+
+		if (r == 0 && !is_published(w->conf, e->app_addr.port) &&
+		    !has_open_listener(service_of(w), &e->app_addr))
+			r = add_automatic(service_of(w), e, error);
+	}
+	return r;
+}
+
+bool worker_listens_as_configured(const struct worker *w)
+{
+	for (size_t i = 0; i < w->conf->n_listen; i++)
+		if (!taker_listens_on(&w->taker, w->conf->listen[i].app_port))
+			return false;
+	return !list_empty(&w->taker.channels);
+}
+
+static bool listens_like(const struct worker *w, const struct worker *other)
+{
+	const struct channel *c;
+
+	return !list_find(c, &other->taker.channels, link, !taker_serves(&w->taker, c->endpoint));
+}
+
+/* Each address that others of the service serve is expected of a newcomer too. */
+static bool listens_like_others(const struct worker *w)
+{
+	const struct worker *o;
+
+	return !list_find(o, &service_of(w)->workers, link,
+			  o != w && !o->guest && !listens_like(w, o) &&
+				  (o->state == WORKER_READY || o->state == WORKER_HELD));
+}
+
+/* How long a worker that listens on some addresses may take for the rest. */
+#define SETTLE_MS 1000
+
+void service_worker_listens(struct worker *w)
+{
+	service_attach_listeners(service_of(w));
+	/* Of a guest nothing is expected: one address is enough. */
+	if (w->guest)
+		worker_event(w, EV_LISTEN);
+	if (w->state != WORKER_STARTING || !worker_listens_as_configured(w))
+		return;
+	loop_timer_disarm(&w->settle);
+	if (listens_like_others(w))
+		worker_event(w, EV_LISTEN);
+	else
+		loop_timer_arm(worker_loop(w), &w->settle, SETTLE_MS);
 }

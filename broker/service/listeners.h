@@ -1,5 +1,6 @@
 /*
- * listeners - the listeners of a service, and which endpoint each of them feeds.
+ * listeners - the listeners of a service, which endpoint each of them feeds, which endpoint a
+ * listen(2) of a worker belongs to, and whether the worker is ready with it.
  */
 #pragma once
 
@@ -41,3 +42,22 @@ bool service_wants_endpoint(const struct service *s, const struct endpoint *e);
 
 /* Closes the listeners that were bound for an app that does not ask for them any more. */
 void service_close_unused(struct service *s);
+
+/*
+ * The app of @w listens on @addr: finds or makes the endpoint and its listeners; those of a guest
+ * are there already. 0 or -errno with @reason for the app's owner.
+ */
+int service_endpoint_for(struct worker *w, const struct handoff_addr *addr, struct endpoint **ret,
+			 struct strbuf *reason);
+
+/*
+ * Binds what the app of @w asks for and no listener provides any more, nor a `listen` line of its
+ * configuration will. 0 or -errno with @error.
+ */
+int service_reopen_for(struct worker *w, struct strbuf *error);
+
+/* Whether the app of @w listens on all that the `listen` lines name, and on anything at all. */
+bool worker_listens_as_configured(const struct worker *w);
+
+/* @w has a new channel: is it ready with that? */
+void service_worker_listens(struct worker *w);

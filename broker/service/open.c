@@ -52,8 +52,13 @@ void reload_close_opened(struct opened_list *list)
 static int open_lines(struct broker *b, const struct service_conf *sc, struct opened_list *list,
 		      struct strbuf *error)
 {
+	struct opened *v = realloc(list->v, (list->n + sc->n_listen + 1) * sizeof(*v));
+
+	if (!v)
+		return -ENOMEM;
+	list->v = v;
 	for (size_t k = 0; k < sc->n_listen; k++) {
-		struct opened *o = &list->v[list->n++];
+		struct opened *o = &v[list->n++];
 		struct listener *overlap;
 		int r;
 
@@ -74,22 +79,11 @@ static int open_lines(struct broker *b, const struct service_conf *sc, struct op
 	return 0;
 }
 
-static int list_new(size_t n, struct opened_list *ret)
-{
-	ret->n = 0;
-	ret->v = calloc(n + 1, sizeof(*ret->v));
-	return ret->v ? 0 : -ENOMEM;
-}
-
 int reload_open_all(struct broker *b, const struct conf *conf, struct opened_list *ret,
 		    struct strbuf *error)
 {
-	size_t total = 0;
-	int r;
+	int r = 0;
 
-	for (size_t i = 0; i < conf->n_services; i++)
-		total += conf->services[i]->n_listen;
-	r = list_new(total, ret);
 	for (size_t i = 0; r == 0 && i < conf->n_services; i++)
 		r = open_lines(b, conf->services[i], ret, error);
 	if (r < 0)
@@ -116,9 +110,7 @@ int reload_open_one(struct service *s, const struct service_conf *sc, struct ope
 			    l->dispatch->service);
 		return -EADDRINUSE;
 	}
-	r = list_new(sc->n_listen, ret);
-	if (r == 0)
-		r = open_lines(s->broker, sc, ret, error);
+	r = open_lines(s->broker, sc, ret, error);
 	if (r < 0)
 		reload_close_opened(ret);
 	return r;

@@ -4,7 +4,6 @@
 #include <string.h>
 #include "policy/progress.h"
 #include "worker/clock.h"
-#include "worker/traced.h"
 
 struct service *service_find(const struct broker *b, const char *name)
 {

@@ -12,8 +12,7 @@
 #include "base/fd.h"
 #include "dispatch/channel.h"
 #include "dispatch/taker.h"
-#include "service/guest.h"
-#include "service/listen.h"
+#include "service/listeners.h"
 #include "sys/fdpass.h"
 #include "sys/log.h"
 
@@ -124,8 +123,7 @@ static void join(struct greeting *g, struct worker *w, const struct handoff_hell
 	struct endpoint *e;
 	struct channel *c;
 	pid_t pid = g->peer.pid;
-	int r = w->guest ? guest_endpoint_for(w, &hello->addr, &e, &reason)
-			 : service_endpoint_for(service_of(w), &hello->addr, &e, &reason);
+	int r = service_endpoint_for(w, &hello->addr, &e, &reason);
 
 	if (r < 0) {
 		refuse(g, -r, reason.text);

@@ -4,7 +4,6 @@
 #include "dispatch/channel.h"
 #include "service/fill.h"
 #include "service/in_force.h"
-#include "service/listen.h"
 #include "service/listeners.h"
 #include "service/open.h"
 #include "service/questions.h"

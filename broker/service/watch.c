@@ -11,7 +11,7 @@
 #include "worker/hold.h"
 #include "worker/processes.h"
 #include "worker/step.h"
-#include "worker/traced.h"
+#include "worker/clock.h"
 
 #define EVIDENCE_MS 200
 /* What waits for so long at a worker that drains or is held is given to others. */

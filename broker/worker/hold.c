@@ -3,7 +3,7 @@
 #include "dispatch/channel.h"
 #include "sys/log.h"
 #include "worker/step.h"
-#include "worker/traced.h"
+#include "worker/clock.h"
 
 static const char *word_of(unsigned held)
 {

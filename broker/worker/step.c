@@ -12,28 +12,10 @@
 /* Translates an event that would end a worker of our own into one that fits a guest. */
 static enum worker_event guest_event(enum worker_event ev)
 {
-	switch (ev) {
-	case EV_RETIRE:
-	case EV_STOP:
-	case EV_KILL:
-	case EV_TIMEOUT:
+	if (ev == EV_RETIRE || ev == EV_STOP || ev == EV_KILL || ev == EV_TIMEOUT)
 		return EV_EXIT;
-	case EV_CLOSED:
-		/* While its process lives the app may listen again: `run`, once more. */
-		return EV_UNLISTEN;
-	case EV_LISTEN:
-	case EV_UNLISTEN:
-	case EV_DRAINED:
-	case EV_PARK:
-	case EV_RESTORE:
-	case EV_HOLD:
-	case EV_RELEASE:
-	case EV_MAIN_EXIT:
-	case EV_EXIT:
-	case WORKER_EVENT_N:
-		break;
-	}
-	return ev;
+	/* While its process lives the app may listen again: `run`, once more. */
+	return ev == EV_CLOSED ? EV_UNLISTEN : ev;
 }
 
 /* Whether connections that wait in @c stay with the guest: no other worker could take them. */

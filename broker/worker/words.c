@@ -15,32 +15,23 @@
 
 const char *worker_reason(const struct worker *w, enum worker_event ev)
 {
+	static const char closed[] = "the worker closed its listening socket";
+	static const char ended[] = "the worker ended", told[] = "the worker is told to end";
+	static const char *const reasons[WORKER_EVENT_N] = {
+		[EV_HOLD] = "the worker is held",
+		[EV_RETIRE] = "the worker drains",
+		[EV_UNLISTEN] = closed,
+		[EV_CLOSED] = closed,
+		[EV_MAIN_EXIT] = ended,
+		[EV_EXIT] = ended,
+		[EV_TIMEOUT] = told,
+		[EV_STOP] = told,
+		[EV_KILL] = told,
+	};
+
 	if (w->guest && w->retired_by_us)
 		return "the guest is left to itself";
-	switch (ev) {
-	case EV_HOLD:
-		return "the worker is held";
-	case EV_RETIRE:
-		return "the worker drains";
-	case EV_UNLISTEN:
-	case EV_CLOSED:
-		return "the worker closed its listening socket";
-	case EV_MAIN_EXIT:
-	case EV_EXIT:
-		return "the worker ended";
-	case EV_TIMEOUT:
-	case EV_STOP:
-	case EV_KILL:
-		return "the worker is told to end";
-	case EV_LISTEN:
-	case EV_DRAINED:
-	case EV_PARK:
-	case EV_RESTORE:
-	case EV_RELEASE:
-	case WORKER_EVENT_N:
-		break;
-	}
-	return "?";
+	return reasons[ev] ? reasons[ev] : "?";
 }
 
 static const char *why_stopping(enum worker_state from, enum worker_event ev)

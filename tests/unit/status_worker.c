@@ -10,7 +10,6 @@
 #include "dispatch/taker.h"
 #include "service/trouble.h"
 #include "worker/clock.h"
-#include "worker/traced.h"
 #include "tap.h"
 
 #define SLOTS 3
