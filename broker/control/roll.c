@@ -10,7 +10,7 @@
 #include "service/questions.h"
 #include "service/roll.h"
 #include "service/survey.h"
-#include "service/trouble.h"
+#include "service/fill.h"
 
 /* Interval of progress lines while no step is taken. */
 #define WAIT_MS 500

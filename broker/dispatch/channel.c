@@ -139,7 +139,7 @@ static void woken(struct loop_source *source, uint32_t events)
 static int open_pair(struct channel *c, const struct handoff_name *name)
 {
 	struct stat st = { 0 };
-	int r = pair_open(name, c->taker->queue, &c->tx, &c->rx);
+	int r = pair_open(name, c->taker->conf->queue, &c->tx, &c->rx);
 
 	if (r == 0 && fstat(c->rx, &st) < 0)
 		r = -errno;
@@ -162,14 +162,14 @@ int channel_new(struct taker *t, struct endpoint *e, struct channel **ret_channe
 
 	if (!c)
 		return -ENOMEM;
-	memcpy(name.token, t->token, sizeof(name.token));
+	memcpy(name.token, t->self->token, sizeof(name.token));
 	list_init(&c->link);
 	list_init(&c->member.link);
-	c->member.slot = t->slot;
+	c->member.slot = t->self->slot;
 	c->endpoint = e;
 	c->taker = t;
 	c->id = ++b->given.channel;
-	c->worker = t->id;
+	c->worker = t->self->id;
 	c->tx = c->rx = -1;
 	c->page = (struct page)PAGE_INIT;
 	c->wake = (struct loop_source){ .fd = -1, .ready = woken };
@@ -201,7 +201,7 @@ void channel_close(struct channel *c)
 	(void)channel_look(c);
 	histogram_merge(&t->dispatch->waited, &c->waited);
 	page_close(&c->page);
-	*t->served += channel_taken(c, 0);
+	t->self->served += channel_taken(c, 0);
 	c->endpoint->n_channels--;
 	loop_remove(channel_loop(c), &c->wake);
 	fd_closep(&c->tx);
@@ -257,7 +257,7 @@ void channel_shun(struct channel *c)
 	struct broker *b = c->taker->dispatch->broker;
 
 	if (!c->stalled)
-		c->probe_delay_ms = c->taker->stall_timeout_ms;
+		c->probe_delay_ms = c->taker->conf->stall_timeout_ms;
 	else if (c->probe_delay_ms < PROBE_MAX_MS)
 		c->probe_delay_ms *= 2;
 	c->stalled = true;
@@ -269,5 +269,5 @@ void channel_shun(struct channel *c)
 void channel_trust(struct channel *c)
 {
 	c->stalled = false;
-	c->member.limit = c->taker->queue;
+	c->member.limit = c->taker->conf->queue;
 }

@@ -50,7 +50,7 @@ struct channel *taker_find_channel(struct taker *t, uint64_t id)
 
 uint64_t taker_taken(const struct taker *t)
 {
-	uint64_t n = *t->served;
+	uint64_t n = t->self->served;
 	struct channel *c;
 
 	list_for_each (c, &t->channels, link)

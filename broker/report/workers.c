@@ -9,7 +9,7 @@
 #include "dispatch/taker.h"
 #include "policy/why.h"
 #include "report/status.h"
-#include "service/trouble.h"
+#include "service/fill.h"
 #include "worker/clock.h"
 
 static int64_t now_of(const struct service *s)

@@ -9,7 +9,6 @@
 #include "service/pin.h"
 #include "service/settle.h"
 #include "service/stop.h"
-#include "service/trouble.h"
 
 struct service *service_new(struct broker *b, struct service_conf *conf)
 {

@@ -19,7 +19,8 @@ struct endpoint *service_find_endpoint(struct service *s, const struct handoff_a
 	return list_find(e, &s->dispatch.endpoints, link, address_equal(&e->app_addr, addr));
 }
 
-struct endpoint *service_endpoint_on(struct service *s, uint16_t port, uint8_t family, bool served)
+/* Of @port, of @family if there is one. @served: only with a channel. */
+static struct endpoint *endpoint_on(struct service *s, uint16_t port, uint8_t family, bool served)
 {
 	struct endpoint *e, *best = NULL;
 
@@ -36,8 +37,7 @@ void service_attach_listeners(struct service *s)
 
 	list_for_each (l, &s->dispatch.listeners, link) {
 		struct endpoint *e =
-			l->automatic ? NULL
-				     : service_endpoint_on(s, l->app_port, l->addr.family, true);
+			l->automatic ? NULL : endpoint_on(s, l->app_port, l->addr.family, true);
 
 		if (e && e != l->endpoint) {
 			listener_attach(l, e);
@@ -192,7 +192,7 @@ static bool is_fed(const struct endpoint *e)
 static int endpoint_for_guest(const struct worker *w, const struct handoff_addr *addr,
 			      struct endpoint **ret, struct strbuf *reason)
 {
-	struct endpoint *e = service_endpoint_on(service_of(w), addr->port, addr->family, false);
+	struct endpoint *e = endpoint_on(service_of(w), addr->port, addr->family, false);
 
 	if (!e) {
 		strbuf_addf(reason, "[service:%s] does not listen on port %u, so a guest cannot",

@@ -30,12 +30,8 @@ void service_attach_listeners(struct service *s);
 typedef bool match_fn(const struct handoff_addr *a, const struct handoff_addr *b);
 struct listener *listener_find(struct broker *b, const struct handoff_addr *addr, match_fn *match);
 
-/*
- * The endpoint of @s whose app asks for exactly @addr; and that of @port, of @family if there is
- * one, @served: only with a channel. Or NULL.
- */
+/* The endpoint of @s whose app asks for exactly @addr; or NULL. */
 struct endpoint *service_find_endpoint(struct service *s, const struct handoff_addr *addr);
-struct endpoint *service_endpoint_on(struct service *s, uint16_t port, uint8_t family, bool served);
 
 /* Whether a worker that is to stay has a channel of @e, in the round or not. */
 bool service_wants_endpoint(const struct service *s, const struct endpoint *e);

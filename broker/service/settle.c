@@ -1,11 +1,9 @@
 #include "settle.h"
 
-#include "dispatch/taker.h"
 #include "service/fill.h"
 #include "service/pin.h"
 #include "service/questions.h"
 #include "service/roll.h"
-#include "service/trouble.h"
 #include "worker/start.h"
 #include "worker/words.h"
 
@@ -66,16 +64,7 @@ static void note_failure(struct worker *w, enum worker_state from)
 		fail_rollout(w);
 		return; /* the rollout ends: that is its back-off */
 	}
-	service_note_end(w, from == WORKER_STARTING);
-	if (from == WORKER_STARTING) {
-		service_back_off(s, true);
-		return;
-	}
-	if (loop_now(service_loop(s)) - w->ready_ms >= w->conf->backoff_reset_ms)
-		backoff_reset(&s->backoff);
-	else
-		/* It has served, so the command is not broken: it is replaced soon, every time. */
-		service_back_off(s, taker_taken(&w->taker) == 0);
+	service_note_failure(w, from == WORKER_STARTING);
 }
 
 /* Nothing of it is needed any more but for the books. */

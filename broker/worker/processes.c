@@ -53,7 +53,6 @@ void worker_look_at_processes(struct worker *w)
 
 	if (worker_processes(w, &all) < 0)
 		return;
-	f->n_processes = (unsigned)all.n;
 	for (size_t i = 0; i < all.n; i++) {
 		struct proc_usage usage;
 		struct proc_status status;

@@ -16,24 +16,6 @@
 #include "worker/output.h"
 #include "worker/step.h"
 
-static void init_taker(struct worker *w)
-{
-	w->taker = (struct taker){
-		.dispatch = w->terms->dispatch,
-		.name = w->name,
-		.token = w->token,
-		.pid = &w->pid,
-		.served = &w->served,
-		.id = w->id,
-		.slot = w->slot,
-		.generation = w->generation,
-		.queue = w->conf->queue,
-		.stall_timeout_ms = w->conf->stall_timeout_ms,
-	};
-	taker_init(&w->taker);
-	worker_init_ends(w);
-}
-
 struct worker *worker_new(struct worker_terms *terms, struct service_conf *conf, unsigned slot,
 			  unsigned generation)
 {
@@ -51,7 +33,13 @@ struct worker *worker_new(struct worker_terms *terms, struct service_conf *conf,
 	list_init(&w->link);
 	w->pidfd = -1;
 	w->process_source.fd = -1;
-	init_taker(w);
+	w->taker = (struct taker){
+		.dispatch = terms->dispatch,
+		.self = &w->kept,
+		.conf = conf,
+	};
+	taker_init(&w->taker);
+	worker_init_ends(w);
 	worker_init_steps(w);
 	worker_output_init(w);
 	w->started_ms = w->state_since_ms = loop_now(&terms->broker->loop);

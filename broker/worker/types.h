@@ -57,7 +57,6 @@ enum traced_said {
 struct worker_findings {
 	unsigned round; /* 0: never looked at */
 	int open;	/* connections that its processes hold; negative: could not be read */
-	unsigned n_processes;
 	uint64_t rss_bytes, cpu_ms; /* of all its processes that live */
 	pid_t tracer;		    /* a debugger of one of them; 0: none */
 	char tracer_name[32];

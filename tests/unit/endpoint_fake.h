@@ -496,12 +496,10 @@ static void fake_start(unsigned n_workers, unsigned queue, unsigned listen)
 		f->w.pid = (pid_t)i + 2;
 		(void)snprintf(f->w.name, sizeof(f->w.name), "web.%u", i);
 		list_append(&service.workers, &f->w.link);
+		f->w.slot = i;
 		f->w.taker = (struct taker){ .dispatch = &service.dispatch,
-					     .name = f->w.name,
-					     .pid = &f->w.pid,
-					     .slot = i,
-					     .generation = 1,
-					     .queue = queue };
+					     .self = &f->w.kept,
+					     .conf = &conf };
 		list_init(&f->w.taker.channels);
 		list_append(&service.dispatch.takers, &f->w.taker.link);
 		f->c.taker = &f->w.taker;

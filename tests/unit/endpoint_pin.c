@@ -297,7 +297,7 @@ TEST(a_pin_of_one_generation_does_not_mean_the_next)
 	connect_from(MINE, 4);
 	run_loop();
 	CHECK_EQ(workers[1].n, 2);
-	workers[0].w.generation = workers[0].w.taker.generation = 2;
+	workers[0].w.generation = 2;
 	connect_from(MINE, 2);
 	run_loop();
 	CHECK_EQ(workers[0].n, 4);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "dispatch/taker.h"
-#include "service/trouble.h"
+#include "service/fill.h"
 #include "worker/clock.h"
 #include "tap.h"
 
