@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include "base/units.h"
 #include "config/conf_build.h"
 #include "config/conf_print.h"
 #include "run.h"
@@ -54,12 +55,9 @@ static int usage_error(const char *what)
 
 static int parse_ready_fd(const char *text, int *ret_fd)
 {
-	char *end;
-	long n;
+	int64_t n;
 
-	errno = 0;
-	n = strtol(text, &end, 10);
-	if (errno || *end || end == text || n < 0 || n > INT_MAX ||
+	if (units_parse_count(text, &n) < 0 || n > INT_MAX ||
 	    fcntl((int)n, F_SETFD, FD_CLOEXEC) < 0)
 		return -EINVAL;
 	*ret_fd = (int)n;

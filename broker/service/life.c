@@ -28,11 +28,12 @@ struct service *service_new(struct broker *b, struct service_conf *conf)
 	dispatch_init(&s->dispatch, b);
 	s->terms.broker = b;
 	s->terms.dispatch = &s->dispatch;
+	s->terms.changed = service_worker_changed;
 	loop_timer_init(&s->restart, service_restart_expired);
 	loop_timer_init(&s->closing_timer, service_closing_expired);
 	loop_timer_init(&s->rollback.over, service_window_expired);
 	loop_timer_init(&s->pin_timer, service_pin_expired);
-	service_init_settle(s);
+	loop_timer_init(&s->settle, service_settle_expired);
 	service_rearm(s);
 	list_append(&b->services, &s->link);
 	return s;

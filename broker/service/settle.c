@@ -85,7 +85,7 @@ static void bury(struct worker *w)
 	service_unpin_generation(w, "the worker has ended");
 }
 
-static void worker_changed(struct worker *w, enum worker_state from, enum worker_event ev)
+void service_worker_changed(struct worker *w, enum worker_state from, enum worker_event ev)
 {
 	struct service *s = service_of(w);
 	bool listens = w->state == WORKER_READY && from == WORKER_STARTING;
@@ -134,7 +134,7 @@ static void fill_others(struct service *s)
 			service_fill(other);
 }
 
-static void settle_expired(struct loop_timer *timer)
+void service_settle_expired(struct loop_timer *timer)
 {
 	struct service *s = container_of(timer, struct service, settle);
 	struct worker *w;
@@ -146,10 +146,4 @@ static void settle_expired(struct loop_timer *timer)
 		fill_others(s);
 	service_fill(s);
 	broker_tidy(s->broker);
-}
-
-void service_init_settle(struct service *s)
-{
-	s->terms.changed = worker_changed;
-	loop_timer_init(&s->settle, settle_expired);
 }

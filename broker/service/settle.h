@@ -10,5 +10,5 @@
 
 #include "service/types.h"
 
-/* Of a new service: its workers report here. */
-void service_init_settle(struct service *s);
+void service_worker_changed(struct worker *w, enum worker_state from, enum worker_event ev);
+void service_settle_expired(struct loop_timer *timer); /* service::settle */

@@ -26,17 +26,12 @@ int service_open_connections(const struct service *s, struct inode_set *ret)
 	return r;
 }
 
-static struct loop *loop_of(const struct survey *s)
-{
-	return &s->broker->loop;
-}
-
 static void begin(struct survey *s)
 {
 	s->running = true;
 	s->round++;
 	s->service = NULL;
-	loop_timer_arm(loop_of(s), &s->step, 0);
+	loop_timer_arm(&s->broker->loop, &s->step, 0);
 }
 
 static void end(struct survey *s)
@@ -47,7 +42,7 @@ static void end(struct survey *s)
 	s->running = false;
 	/* A waiter that got fresh findings did not start a round. */
 	if (s->done_round != s->round)
-		s->done_ms = loop_now(loop_of(s));
+		s->done_ms = loop_now(&s->broker->loop);
 	s->done_round = s->round;
 	/* The next round counts against a new dump of connections. */
 	s->service = NULL;
@@ -117,7 +112,7 @@ static void step_expired(struct loop_timer *timer)
 		}
 		look_at(s, w);
 	} while (loop_clock_ns() < until);
-	loop_timer_arm(loop_of(s), &s->step, 0);
+	loop_timer_arm(&s->broker->loop, &s->step, 0);
 }
 
 void survey_want(struct survey *s, struct survey_waiter *w)
@@ -125,9 +120,9 @@ void survey_want(struct survey *s, struct survey_waiter *w)
 	list_append(&s->waiters, &w->link);
 	if (s->running)
 		return;
-	if (s->done_ms && loop_now(loop_of(s)) - s->done_ms < FRESH_MS) {
+	if (s->done_ms && loop_now(&s->broker->loop) - s->done_ms < FRESH_MS) {
 		s->running = true; /* with nothing to do but to tell */
-		loop_timer_arm(loop_of(s), &s->step, 0);
+		loop_timer_arm(&s->broker->loop, &s->step, 0);
 		return;
 	}
 	begin(s);

@@ -55,6 +55,8 @@ static void lost(struct taker *t, struct channel *c)
 	worker_event(w, was_probe(w) ? EV_UNLISTEN : EV_CLOSED);
 }
 
+const struct taker_ops worker_taker_ops = { .holds = holds, .lost = lost };
+
 /* --- its processes --------------------------------------------------------------------- */
 
 /* Whether our child @pid belongs to @w, by the kernel's evidence. */
@@ -162,6 +164,11 @@ void worker_look_for_kin(struct worker *w)
 		worker_event(w, EV_EXIT);
 }
 
+void worker_look_expired(struct loop_timer *timer)
+{
+	worker_look_for_kin(container_of(timer, struct worker, look));
+}
+
 void worker_main_exited(struct worker *w, int status)
 {
 	notice_process_ended(w->terms->broker, w->pid);
@@ -238,19 +245,4 @@ static void process_ended(struct loop_source *source, uint32_t events)
 		find_heir(w);
 	else
 		worker_event(w, EV_EXIT);
-}
-
-/* --- made ------------------------------------------------------------------------------ */
-
-static void look_expired(struct loop_timer *timer)
-{
-	worker_look_for_kin(container_of(timer, struct worker, look));
-}
-
-void worker_init_ends(struct worker *w)
-{
-	static const struct taker_ops ops = { .holds = holds, .lost = lost };
-
-	w->taker.ops = &ops;
-	loop_timer_init(&w->look, look_expired);
 }

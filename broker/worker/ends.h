@@ -7,8 +7,9 @@
 #include "sys/peercred.h"
 #include "worker/types.h"
 
-/* Of a new worker: its taker and the timer that looks for what is left of it. */
-void worker_init_ends(struct worker *w);
+extern const struct taker_ops worker_taker_ops;
+
+void worker_look_expired(struct loop_timer *timer); /* worker::look */
 
 /* Main was reaped with @status. */
 void worker_main_exited(struct worker *w, int status);

@@ -35,12 +35,14 @@ struct worker *worker_new(struct worker_terms *terms, struct service_conf *conf,
 	w->process_source.fd = -1;
 	w->taker = (struct taker){
 		.dispatch = terms->dispatch,
+		.ops = &worker_taker_ops,
 		.self = &w->kept,
 		.conf = conf,
 	};
 	taker_init(&w->taker);
-	worker_init_ends(w);
-	worker_init_steps(w);
+	loop_timer_init(&w->deadline, worker_deadline_expired);
+	loop_timer_init(&w->settle, worker_settle_expired);
+	loop_timer_init(&w->look, worker_look_expired);
 	worker_output_init(w);
 	w->started_ms = w->state_since_ms = loop_now(&terms->broker->loop);
 	return w;

@@ -123,7 +123,7 @@ void worker_retire(struct worker *w, enum worker_event how)
 	worker_event(w, how);
 }
 
-static void deadline_expired(struct loop_timer *timer)
+void worker_deadline_expired(struct loop_timer *timer)
 {
 	struct worker *w = container_of(timer, struct worker, deadline);
 
@@ -134,13 +134,7 @@ static void deadline_expired(struct loop_timer *timer)
 	worker_event(w, EV_TIMEOUT);
 }
 
-static void settle_expired(struct loop_timer *timer)
+void worker_settle_expired(struct loop_timer *timer)
 {
 	worker_event(container_of(timer, struct worker, settle), EV_LISTEN);
-}
-
-void worker_init_steps(struct worker *w)
-{
-	loop_timer_init(&w->deadline, deadline_expired);
-	loop_timer_init(&w->settle, settle_expired);
 }
