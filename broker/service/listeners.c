@@ -58,22 +58,20 @@ void service_keep_listener(struct service *s, struct listener *l, uint16_t app_p
 	}
 }
 
-int service_add_listener(struct service *s, const struct handoff_addr *addr, uint16_t app_port,
-			 bool automatic, int fd, struct listener **ret_listener)
+struct listener *service_add_listener(struct service *s, const struct handoff_addr *addr,
+				      uint16_t app_port, bool automatic, int fd)
 {
 	struct listener *l = listener_new(&s->dispatch, addr, app_port, automatic, fd);
 	STRBUF(text, 80);
 
 	if (!l)
-		return -ENOMEM;
-	if (ret_listener)
-		*ret_listener = l;
+		return NULL;
 	address_format(addr, &text);
 	log_event(LEVEL_INFO, "listen", LOG_STR("service", service_name(s)),
 		  LOG_STR("address", text.text), LOG_INT("port", addr->port),
 		  LOG_INT("app_port", app_port),
 		  LOG_MSG("listening on %s%s", text.text, automatic ? ", as the app asked" : ""));
-	return 0;
+	return l;
 }
 
 struct listener *listener_find(struct broker *b, const struct handoff_addr *addr, match_fn *match)
@@ -171,11 +169,11 @@ static int add_automatic(struct service *s, struct endpoint *e, struct strbuf *r
 		bind_error_explain(&e->app_addr, r, reason);
 		return r;
 	}
-	r = service_add_listener(s, &e->app_addr, e->app_addr.port, true, fd, &l);
-	if (r < 0) {
+	l = service_add_listener(s, &e->app_addr, e->app_addr.port, true, fd);
+	if (!l) {
 		(void)close(fd);
 		strbuf_add(reason, "the broker is out of memory");
-		return r;
+		return -ENOMEM;
 	}
 	listener_attach(l, e);
 	return 0;

@@ -6,12 +6,9 @@
 
 #include "service/types.h"
 
-/*
- * A new listener on @addr; *@ret_listener (may be NULL) is the service's. 0: @fd is, too. -ENOMEM:
- * it is still the caller's.
- */
-int service_add_listener(struct service *s, const struct handoff_addr *addr, uint16_t app_port,
-			 bool automatic, int fd, struct listener **ret_listener);
+/* A new listener on @addr, which owns @fd. NULL: no memory, and @fd is still the caller's. */
+struct listener *service_add_listener(struct service *s, const struct handoff_addr *addr,
+				      uint16_t app_port, bool automatic, int fd);
 
 /* @l, which may be closing or another service's, goes on as it is: for @app_port of @s. */
 void service_keep_listener(struct service *s, struct listener *l, uint16_t app_port,

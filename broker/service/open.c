@@ -140,8 +140,7 @@ void reload_take_listeners(struct service *s, const struct service_conf *sc, str
 			continue;
 		}
 		o->fd = -1;
-		if (service_add_listener(s, &o->addr, sc->listen[k].app_port, false, fd, NULL) <
-		    0) {
+		if (!service_add_listener(s, &o->addr, sc->listen[k].app_port, false, fd)) {
 			log_event(LEVEL_ERROR, "listen", LOG_STR("service", sc->name),
 				  LOG_MSG("out of memory: a listener is missing"));
 			(void)close(fd);

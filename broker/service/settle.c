@@ -85,12 +85,11 @@ static void bury(struct worker *w)
 	service_unpin_generation(w, "the worker has ended");
 }
 
-void service_worker_changed(struct worker *w, enum worker_state from, enum worker_event ev)
+void service_worker_changed(struct worker *w, enum worker_state from)
 {
 	struct service *s = service_of(w);
 	bool listens = w->state == WORKER_READY && from == WORKER_STARTING;
 
-	(void)ev;
 	if (w->state == from)
 		return;
 	if (w->state == WORKER_DEAD)

@@ -10,5 +10,5 @@
 
 #include "service/types.h"
 
-void service_worker_changed(struct worker *w, enum worker_state from, enum worker_event ev);
+void service_worker_changed(struct worker *w, enum worker_state from);
 void service_settle_expired(struct loop_timer *timer); /* service::settle */

@@ -111,7 +111,7 @@ void worker_event(struct worker *w, enum worker_event ev)
 	/* The books of the channels must be closed before the service looks at them. */
 	if (actions & ACT_RELEASE)
 		close_channels(w);
-	w->terms->changed(w, from, ev);
+	w->terms->changed(w, from);
 	broker_watch(w->terms->broker);
 	if (w->state == WORKER_READY && w->held)
 		worker_event(w, EV_HOLD); /* it was held before it listened */

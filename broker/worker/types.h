@@ -30,11 +30,11 @@ struct worker_terms {
 	struct park_terms park;
 	struct histogram started; /* start of a worker until it was ready */
 	/*
-	 * @ev was applied to @w, which was @from. Records what that means; it starts, stops and
-	 * frees nobody before the next turn of the loop. A worker that is DEAD is the service's
+	 * An event was applied to @w, which was @from. Records what that means; it starts, stops
+	 * and frees nobody before the next turn of the loop. A worker that is DEAD is the service's
 	 * to free from then on.
 	 */
-	void (*changed)(struct worker *w, enum worker_state from, enum worker_event ev);
+	void (*changed)(struct worker *w, enum worker_state from);
 };
 
 /* --- a worker -------------------------------------------------------------------------- */
