@@ -15,11 +15,6 @@
 #include "start.h"
 #include "sys/log.h"
 
-static struct run *run_of(struct loop *loop)
-{
-	return container_of(loop, struct run, master.broker.loop);
-}
-
 /* --- ready and gone ------------------------------------------------------------------ */
 
 /* All services are ready for the first time: --ready-fd is told. */
@@ -69,7 +64,7 @@ static void log_ready(struct loop_source *source, uint32_t events)
 /* What waits for a slow reader of the log goes out as soon as it reads, not with the next entry. */
 static void watch_log(struct loop *loop)
 {
-	struct run *run = run_of(loop);
+	struct run *run = container_of(loop, struct run, master.broker.loop);
 	int fd = log_pending_fd();
 
 	if (fd == run->log_source.fd)

@@ -48,6 +48,9 @@ static bool find_file(const char *name, int mode, char **ret)
 	return false;
 }
 
+/* EXIT_CODE_OK; else @error says what is missing. */
+typedef enum exit_code step_fn(struct run *run, struct strbuf *error);
+
 /* What came of a step: @code, with @error in words, if @r is -errno. */
 static enum exit_code result(int r, enum exit_code code, struct strbuf *error)
 {
@@ -209,7 +212,7 @@ static enum exit_code begin(struct run *run, struct strbuf *error)
 
 enum exit_code start_prepare(struct run *run)
 {
-	static enum exit_code (*const steps[])(struct run * run, struct strbuf * error) = {
+	static step_fn *const steps[] = {
 		find_shim,   raise_descriptor_limit, open_rundir, open_services, open_parts,
 		drop_rights, check_commands,	     begin,
 	};

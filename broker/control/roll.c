@@ -7,10 +7,10 @@
 #include "core/notice.h"
 #include "master/reload.h"
 #include "report/events.h"
+#include "service/fill.h"
 #include "service/questions.h"
 #include "service/roll.h"
 #include "service/survey.h"
-#include "service/fill.h"
 
 /* Interval of progress lines while no step is taken. */
 #define WAIT_MS 500

@@ -187,7 +187,7 @@ static bool may_give(struct endpoint *e)
 	return list_empty(&e->pending) ? may_accept_ahead(e) : pins_have_room(e);
 }
 
-/* After @r: may more be accepted? Else it is paused. */
+/* Whether more may be accepted after @r; else it is paused. */
 static bool goes_on(struct endpoint *e, enum give_result r)
 {
 	switch (r) {

@@ -3,6 +3,8 @@
  * opened is opened; only then is anything changed. Until that point every failure leaves
  * the old configuration in force and no worker touched.
  */
+#include "master/reload.h"
+
 #include <errno.h>
 #include <string.h>
 #include "config/conf_diff.h"
@@ -17,7 +19,6 @@
 #include "sys/log.h"
 #include "sys/user.h"
 #include "worker/clock.h"
-#include "master/reload.h"
 
 static int check_users(const struct conf *conf, struct strbuf *error)
 {

@@ -7,8 +7,8 @@
 #include "dispatch/channel.h"
 #include "master/master.h"
 #include "report/status.h"
-#include "service/questions.h"
 #include "service/in_force.h"
+#include "service/questions.h"
 #include "sys/tcp.h"
 #include "sys/log_form.h"
 

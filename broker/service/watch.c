@@ -5,13 +5,13 @@
 #include "dispatch/endpoint.h"
 #include "dispatch/flow.h"
 #include "dispatch/taker.h"
-#include "service/survey.h"
 #include "service/in_force.h"
+#include "service/survey.h"
 #include "sys/log.h"
+#include "worker/clock.h"
 #include "worker/hold.h"
 #include "worker/processes.h"
 #include "worker/step.h"
-#include "worker/clock.h"
 
 #define EVIDENCE_MS 200
 /* What waits for so long at a worker that drains or is held is given to others. */

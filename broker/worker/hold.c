@@ -2,8 +2,8 @@
 
 #include "dispatch/channel.h"
 #include "sys/log.h"
-#include "worker/step.h"
 #include "worker/clock.h"
+#include "worker/step.h"
 
 static const char *word_of(unsigned held)
 {
