@@ -32,10 +32,12 @@ static void leave_slot(struct worker *w)
 	}
 }
 
-/* Whether the rollout under way has started @w. */
+/* Whether the rollout under way has started @w, and is not done with its slot. */
 static bool is_of_rollout(const struct worker *w)
 {
-	return service_of(w)->rollout.active && w->rollout_number == service_of(w)->rollout_number;
+	const struct service *s = service_of(w);
+
+	return w->rollout_number == s->rollout_number && service_rollout_owns(s, w->slot);
 }
 
 /* @w did not start: keeps the reason and its last words for the report of the rollout. */
@@ -56,15 +58,12 @@ static void fail_rollout(struct worker *w)
 	rollout_new_failed(&s->rollout, w->slot);
 }
 
-static void note_failure(struct worker *w, enum worker_state from)
+static void note_failure(struct worker *w, bool starting)
 {
-	struct service *s = service_of(w);
-
-	if (from == WORKER_STARTING && is_of_rollout(w) && service_rollout_owns(s, w->slot)) {
-		fail_rollout(w);
-		return; /* the rollout ends: that is its back-off */
-	}
-	service_note_failure(w, from == WORKER_STARTING);
+	if (starting && is_of_rollout(w))
+		fail_rollout(w); /* the rollout ends: that is its back-off */
+	else
+		service_note_failure(w, starting);
 }
 
 /* Nothing of it is needed any more but for the books. */
@@ -104,9 +103,9 @@ void service_worker_changed(struct worker *w, enum worker_state from)
 	if (worker_state_is_current(from) && !worker_state_is_current(w->state)) {
 		leave_slot(w);
 		if (!w->retired_by_us && !service_leaves(s))
-			note_failure(w, from);
+			note_failure(w, from == WORKER_STARTING);
 	}
-	if (listens && is_of_rollout(w) && service_rollout_owns(s, w->slot)) {
+	if (listens && is_of_rollout(w)) {
 		rollout_new_ready(&s->rollout, w->slot);
 		service_announce(s, ROLL_READY, w);
 	} else if (listens && !s->rollout_number) {

@@ -96,18 +96,6 @@ static bool others_start(const struct service *s)
 			 !other->dispatch.stopping && !service_is_ready(other));
 }
 
-/* Returns whether @s still serves until its successors are ready. */
-static bool hands_over(struct service *s)
-{
-	if (!s->handover_until_ms)
-		return false;
-	if (loop_now(service_loop(s)) < s->handover_until_ms && others_start(s))
-		loop_timer_arm(service_loop(s), &s->closing_timer, CLOSING_STEP_MS);
-	else
-		begin_closing_all(s);
-	return true;
-}
-
 static void closing_step(struct service *s)
 {
 	int64_t age = loop_now(service_loop(s)) - s->closing_since_ms;
@@ -148,8 +136,13 @@ void service_closing_expired(struct loop_timer *timer)
 {
 	struct service *s = container_of(timer, struct service, closing_timer);
 
-	if (!hands_over(s))
+	if (!s->handover_until_ms)
 		closing_step(s);
+	else if (loop_now(service_loop(s)) < s->handover_until_ms && others_start(s))
+		/* It still serves, until its successors are ready. */
+		loop_timer_arm(service_loop(s), &s->closing_timer, CLOSING_STEP_MS);
+	else
+		begin_closing_all(s);
 }
 
 static void close_now(struct service *s)

@@ -73,7 +73,7 @@ static void stall(struct channel *c, int64_t now)
  */
 static bool refuse_io_uring(struct worker *w)
 {
-	_cleanup_pid_set_ struct pid_set all = { 0 };
+	_cleanup_pids_ struct pid_set all = { 0 };
 	pid_t user = 0;
 
 	if (w->guest || taker_taken(&w->taker) > 0)

@@ -15,7 +15,7 @@ struct pid_set {
 };
 
 void pid_set_deinit(struct pid_set *set);
-#define _cleanup_pid_set_ __attribute__((cleanup(pid_set_deinit)))
+#define _cleanup_pids_ __attribute__((cleanup(pid_set_deinit)))
 int pid_set_add(struct pid_set *set, pid_t pid);     /* 0 or -ENOMEM */
 void pid_set_remove(struct pid_set *set, pid_t pid); /* not in it: nothing happens */
 bool pid_set_has(const struct pid_set *set, pid_t pid);

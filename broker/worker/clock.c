@@ -36,7 +36,7 @@ static bool counts(const struct proc_status *status, const struct pid_set *tree)
 
 bool worker_is_traced(const struct worker *w, pid_t *ret_tracer)
 {
-	_cleanup_pid_set_ struct pid_set all = { 0 };
+	_cleanup_pids_ struct pid_set all = { 0 };
 	struct proc_status status;
 
 	(void)worker_processes(w, &all);

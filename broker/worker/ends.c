@@ -23,7 +23,7 @@
 static bool holds(struct taker *t, const struct channel *c)
 {
 	const struct worker *w = container_of(t, struct worker, taker);
-	_cleanup_pid_set_ struct pid_set all = { 0 };
+	_cleanup_pids_ struct pid_set all = { 0 };
 
 	(void)worker_processes(w, &all);
 	for (size_t i = 0; i < all.n; i++)
@@ -87,7 +87,7 @@ static bool owns_child(const struct worker *w, pid_t pid)
  */
 static bool find_kin(struct worker *w)
 {
-	_cleanup_pid_set_ struct pid_set children = { 0 };
+	_cleanup_pids_ struct pid_set children = { 0 };
 	bool ending = false;
 	int r;
 

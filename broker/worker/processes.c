@@ -34,7 +34,7 @@ static bool tally_socket(void *arg, uint64_t inode)
 
 int worker_count_connections(const struct worker *w, const struct inode_set *connections)
 {
-	_cleanup_pid_set_ struct pid_set all = { 0 };
+	_cleanup_pids_ struct pid_set all = { 0 };
 	struct tally t = { connections, 0 };
 	int r = worker_processes(w, &all);
 
@@ -49,7 +49,7 @@ int worker_count_connections(const struct worker *w, const struct inode_set *con
 void worker_look_at_processes(struct worker *w)
 {
 	struct worker_findings *f = &w->found;
-	_cleanup_pid_set_ struct pid_set all = { 0 };
+	_cleanup_pids_ struct pid_set all = { 0 };
 
 	if (worker_processes(w, &all) < 0)
 		return;
@@ -99,7 +99,7 @@ void worker_signal(struct worker *w)
 
 void worker_kill(struct worker *w)
 {
-	_cleanup_pid_set_ struct pid_set all = { 0 };
+	_cleanup_pids_ struct pid_set all = { 0 };
 
 	assert(!w->guest);
 	(void)worker_processes(w, &all);

@@ -156,7 +156,7 @@ void worker_explain_timeout(const struct worker *w)
 	STRBUF(text, 1024);
 	STRBUF(missing, 256);
 	STRBUF(listens, 512);
-	_cleanup_pid_set_ struct pid_set processes = { 0 };
+	_cleanup_pids_ struct pid_set processes = { 0 };
 	struct own_listeners own = { &processes, &listens, 0 };
 	const struct channel *c;
 
