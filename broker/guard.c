@@ -1,6 +1,5 @@
-/*
- * The broker's side of the keeper (sys/keeper.h): tells it whom it would have to end.
- */
+#include "guard.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -13,7 +12,6 @@
 #include "sys/keeper.h"
 #include "sys/log.h"
 #include "sys/spawn.h"
-#include "guard.h"
 
 static void tell(struct guard *g, const struct keeper_entry *entry, int output_fd)
 {
@@ -67,7 +65,7 @@ static int start(struct guard *g)
 	if (r < 0)
 		return r;
 	g->fd = fd_take(&ours);
-	broker_note_started(g->broker, g->pid);
+	(void)pid_set_add(&g->broker->started, g->pid);
 	list_for_each (s, &g->broker->services, link)
 		list_for_each (w, &s->workers, link)
 			if (w->pid && !w->guest)
@@ -89,7 +87,7 @@ bool guard_reaped(struct guard *g, pid_t pid)
 
 	if (pid != g->pid)
 		return false;
-	broker_note_ended(g->broker, pid);
+	pid_set_remove(&g->broker->started, pid);
 	g->pid = 0;
 	fd_closep(&g->fd);
 	r = start(g);

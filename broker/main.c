@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include "base/units.h"
 #include "config/conf_build.h"
 #include "config/conf_print.h"
 #include "run.h"
@@ -36,12 +37,12 @@ static const char usage_text[] =
 	"         TTIN/TTOU one worker more/fewer, WINCH drain all workers until the next HUP\n";
 
 struct arguments {
-	const char *file, *workers;
+	const char *workers;
 	const char *listen[MAX_LISTEN];
 	size_t n_listen;
 	char *const *command; /* NULL: none */
 	bool check, print;
-	int ready_fd, verbosity;
+	struct run_options run;
 };
 
 enum { OPT_PRINT_CONFIG = 256, OPT_READY_FD };
@@ -54,12 +55,9 @@ static int usage_error(const char *what)
 
 static int parse_ready_fd(const char *text, int *ret_fd)
 {
-	char *end;
-	long n;
+	int64_t n;
 
-	errno = 0;
-	n = strtol(text, &end, 10);
-	if (errno || *end || end == text || n < 0 || n > INT_MAX ||
+	if (units_parse_count(text, &n) < 0 || n > INT_MAX ||
 	    fcntl((int)n, F_SETFD, FD_CLOEXEC) < 0)
 		return -EINVAL;
 	*ret_fd = (int)n;
@@ -68,9 +66,9 @@ static int parse_ready_fd(const char *text, int *ret_fd)
 
 static int check_arguments(const struct arguments *args)
 {
-	if (args->file && (args->command || args->workers || args->n_listen))
+	if (args->run.config_file && (args->command || args->workers || args->n_listen))
 		return usage_error("-c FILE excludes -w, -l and a command: put them in the file");
-	if (!args->file && !args->command)
+	if (!args->run.config_file && !args->command)
 		return usage_error("nothing to run: give -c FILE, or -- COMMAND");
 	return -1;
 }
@@ -87,11 +85,11 @@ static int parse_arguments(int argc, char **argv, struct arguments *ret)
 	};
 	int c;
 
-	*ret = (struct arguments){ .ready_fd = -1 };
+	*ret = (struct arguments){ .run.ready_fd = -1 };
 	while ((c = getopt_long(argc, argv, "+c:w:l:tvqVh", longs, NULL)) != -1) {
 		switch (c) {
 		case 'c':
-			ret->file = optarg;
+			ret->run.config_file = optarg;
 			break;
 		case 'w':
 			ret->workers = optarg;
@@ -108,15 +106,15 @@ static int parse_arguments(int argc, char **argv, struct arguments *ret)
 			ret->print = true;
 			break;
 		case OPT_READY_FD:
-			if (parse_ready_fd(optarg, &ret->ready_fd) < 0)
+			if (parse_ready_fd(optarg, &ret->run.ready_fd) < 0)
 				return usage_error(
 					"--ready-fd needs the number of an open descriptor");
 			break;
 		case 'v':
-			ret->verbosity++;
+			ret->run.verbosity++;
 			break;
 		case 'q':
-			ret->verbosity--;
+			ret->run.verbosity--;
 			break;
 		case 'V':
 			printf("broker %s\n", BROKER_VERSION);
@@ -141,8 +139,8 @@ static int load(const struct arguments *args, struct conf **ret)
 	struct conf_facts facts;
 	int r;
 
-	if (args->file) {
-		r = config_file_load(args->file, ret, &error);
+	if (args->run.config_file) {
+		r = config_file_load(args->run.config_file, ret, &error);
 	} else {
 		facts = config_file_facts(NULL, base_dir);
 		r = conf_from_command(args->command, args->workers, args->listen, args->n_listen,
@@ -181,7 +179,6 @@ static void open_standard_descriptors(void)
 int main(int argc, char **argv)
 {
 	struct arguments args;
-	struct run_options options;
 	struct conf *conf;
 	int code;
 
@@ -197,14 +194,9 @@ int main(int argc, char **argv)
 			code = print(conf);
 		else
 			printf("%s: the configuration is valid\n",
-			       args.file ? args.file : "command line");
+			       args.run.config_file ? args.run.config_file : "command line");
 		conf_free(conf);
 		return code;
 	}
-	options = (struct run_options){
-		.config_file = args.file,
-		.ready_fd = args.ready_fd,
-		.verbosity = args.verbosity,
-	};
-	return run_broker(conf, &options);
+	return run_broker(conf, &args.run);
 }

@@ -15,11 +15,6 @@
 #include "start.h"
 #include "sys/log.h"
 
-static struct run *run_of(struct loop *loop)
-{
-	return container_of(loop, struct run, master.broker.loop);
-}
-
 /* --- ready and gone ------------------------------------------------------------------ */
 
 /* All services are ready for the first time: --ready-fd is told. */
@@ -69,7 +64,7 @@ static void log_ready(struct loop_source *source, uint32_t events)
 /* What waits for a slow reader of the log goes out as soon as it reads, not with the next entry. */
 static void watch_log(struct loop *loop)
 {
-	struct run *run = run_of(loop);
+	struct run *run = container_of(loop, struct run, master.broker.loop);
 	int fd = log_pending_fd();
 
 	if (fd == run->log_source.fd)
@@ -156,7 +151,7 @@ static void init(struct run *run, struct conf *conf, const struct run_options *o
 	list_init(&run->master.parts);
 	list_init(&run->rendezvous.greetings);
 	broker_init(&run->master.broker);
-	watch_init(&run->master.broker);
+	loop_timer_init(&run->master.broker.watch, watch_expired);
 	loop_timer_init(&run->master.broker.tidy, tidy_expired);
 }
 
@@ -205,8 +200,7 @@ enum exit_code run_broker(struct conf *conf, const struct run_options *options)
 	/* What a worker leaves behind comes to us, and not to init, where we could not see it end.
 	 */
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
-	r = loop_init(&run.master.broker.loop, signals_handled, signals_n_handled,
-		      signals_received);
+	r = signals_begin(&run.master.broker.loop);
 	if (r < 0) {
 		code = start_failed(EXIT_CODE_FAILURE, strerror(-r));
 		conf_free(conf);

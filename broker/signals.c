@@ -11,9 +11,8 @@
 #include "worker/ends.h"
 #include "worker/hold.h"
 
-const int signals_handled[] = { SIGCHLD, SIGHUP,  SIGTERM, SIGINT,  SIGQUIT,
-				SIGUSR1, SIGTTIN, SIGTTOU, SIGWINCH };
-const size_t signals_n_handled = ARRAY_SIZE(signals_handled);
+static const int signals_handled[] = { SIGCHLD, SIGHUP,	 SIGTERM, SIGINT,  SIGQUIT,
+				       SIGUSR1, SIGTTIN, SIGTTOU, SIGWINCH };
 
 /* --- children ------------------------------------------------------------------------ */
 
@@ -99,7 +98,8 @@ static void reopen_logs(void)
 		  LOG_MSG("%s", r < 0 ? strerror(-r) : "the log file was reopened"));
 }
 
-void signals_received(struct loop *loop, int signo)
+/* @loop is that of a struct run. */
+static void received(struct loop *loop, int signo)
 {
 	struct run *run = container_of(loop, struct run, master.broker.loop);
 	struct broker *b = &run->master.broker;
@@ -127,4 +127,9 @@ void signals_received(struct loop *loop, int signo)
 		return;
 	}
 	master_stop(&run->master, signo == SIGTERM, signo);
+}
+
+int signals_begin(struct loop *loop)
+{
+	return loop_init(loop, signals_handled, ARRAY_SIZE(signals_handled), received);
 }

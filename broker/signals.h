@@ -5,8 +5,5 @@
 
 #include "types.h"
 
-extern const int signals_handled[];
-extern const size_t signals_n_handled;
-
-/* @loop is that of a struct run. */
-void signals_received(struct loop *loop, int signo);
+/* Begins the loop of a struct run, which gets them. 0 or -errno. */
+int signals_begin(struct loop *loop);

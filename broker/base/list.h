@@ -58,6 +58,18 @@ static inline size_t list_count(const struct list *head)
 #define list_first(head, type, member)                                                             \
 	(list_empty(head) ? NULL : container_of((head)->next, type, member))
 
+/* The first for which @condition, an expression of @it, holds; NULL: none. */
+#define list_find(it, head, member, condition)                                                     \
+	({                                                                                         \
+		__typeof__(it) found_ = NULL;                                                      \
+		list_for_each (it, head, member)                                                   \
+			if (condition) {                                                           \
+				found_ = it;                                                       \
+				break;                                                             \
+			}                                                                          \
+		found_;                                                                            \
+	})
+
 /* The body must not remove @it; list_for_each_safe may. */
 #define list_for_each(it, head, member)                                                            \
 	for (it = container_of((head)->next, __typeof__(*it), member); &it->member != (head);      \

@@ -7,10 +7,9 @@
 #include "core/notice.h"
 #include "master/reload.h"
 #include "report/events.h"
-#include "service/progress.h"
+#include "service/fill.h"
 #include "service/questions.h"
 #include "service/roll.h"
-#include "service/trouble.h"
 
 /* Interval of progress lines while no step is taken. */
 #define WAIT_MS 500

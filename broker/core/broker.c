@@ -43,17 +43,6 @@ void broker_tidy(struct broker *b)
 		loop_timer_arm(&b->loop, &b->tidy, 0);
 }
 
-void broker_note_started(struct broker *b, pid_t pid)
-{
-	/* Without memory it may be taken for a stranger while it has not executed its program. */
-	(void)pid_set_add(&b->started, pid);
-}
-
-void broker_note_ended(struct broker *b, pid_t pid)
-{
-	pid_set_remove(&b->started, pid);
-}
-
 const char *broker_own_address(const struct broker_conf *bc, const struct handoff_addr *addr)
 {
 	if (bc->metrics.addr.family && address_overlap(&bc->metrics.addr, addr))

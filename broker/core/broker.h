@@ -47,9 +47,5 @@ void broker_watch(struct broker *b);
  */
 void broker_tidy(struct broker *b);
 
-/* Main process @pid has been started or adopted, and has ended. */
-void broker_note_started(struct broker *b, pid_t pid);
-void broker_note_ended(struct broker *b, pid_t pid);
-
 /* The option in [broker] whose address a listener on @addr would collide with, or NULL. */
 const char *broker_own_address(const struct broker_conf *bc, const struct handoff_addr *addr);

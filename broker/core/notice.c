@@ -30,7 +30,8 @@ void notice_process_started(struct broker *b, const struct worker *w, pid_t pid)
 {
 	struct observer *o;
 
-	broker_note_started(b, pid);
+	/* Without memory it may be taken for a stranger while it has not executed its program. */
+	(void)pid_set_add(&b->started, pid);
 	list_for_each (o, &b->observers, link)
 		if (o->process)
 			o->process(o, w, pid);
@@ -40,7 +41,7 @@ void notice_process_ended(struct broker *b, pid_t pid)
 {
 	struct observer *o;
 
-	broker_note_ended(b, pid);
+	pid_set_remove(&b->started, pid);
 	list_for_each (o, &b->observers, link)
 		if (o->process)
 			o->process(o, NULL, pid);

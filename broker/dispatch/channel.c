@@ -4,22 +4,142 @@
 #include <sys/stat.h>
 #include "base/fd.h"
 #include "dispatch/flow.h"
-#include "dispatch/holder.h"
 
 #define PROBE_MAX_MS 30000
+#define VERDICT_MS   100
+
+/* --- its holders --------------------------------------------------------------------- */
+
+/*
+ * The last rendezvous connection has ended, and the time for another one is over. If the socket
+ * is still open somewhere, it went through an exec(3) whose new program has not spoken up:
+ * it may still accept. Else the app has closed it.
+ */
+static void verdict_expired(struct loop_timer *timer)
+{
+	struct channel *c = container_of(timer, struct channel, verdict);
+	struct taker *t = c->taker;
+
+	if (c->broken || !t->ops->holds(t, c)) {
+		t->ops->lost(t, c);
+		return;
+	}
+	loop_timer_arm(channel_loop(c), &c->verdict, 10 * VERDICT_MS);
+	endpoint_join(c->endpoint, c);
+	endpoint_wake(c->endpoint);
+}
+
+void channel_break(struct channel *c)
+{
+	c->broken = true;
+	endpoint_leave(c->endpoint, c);
+	loop_timer_arm(channel_loop(c), &c->verdict, 0);
+}
+
+/* No more connections until it is known what it means that nobody says to have the socket. */
+static void verify_closed(struct channel *c)
+{
+	endpoint_leave(c->endpoint, c);
+	if (!c->broken)
+		loop_timer_arm(channel_loop(c), &c->verdict, VERDICT_MS);
+}
+
+static void holder_free(struct channel_holder *h)
+{
+	loop_remove(channel_loop(h->channel), &h->source);
+	fd_closep(&h->fd);
+	list_remove(&h->link);
+	free(h);
+}
+
+static void holder_ready(struct loop_source *source, uint32_t events)
+{
+	struct channel_holder *h = container_of(source, struct channel_holder, source);
+	struct channel *c = h->channel;
+	char byte;
+
+	(void)events;
+	/* A worker has nothing to say here; what it says is read away and costs one turn each. */
+	if (rendezvous_receive(h->fd, &byte, sizeof(byte)) > 0)
+		return;
+	holder_free(h);
+	if (list_empty(&c->holders))
+		verify_closed(c);
+}
+
+bool channel_has_holder(struct channel *c)
+{
+	struct channel_holder *h, *tmp;
+	bool had = !list_empty(&c->holders);
+
+	list_for_each_safe (h, tmp, &c->holders, link) {
+		char byte;
+
+		if (rendezvous_receive(h->fd, &byte, sizeof(byte)) == 0)
+			holder_free(h);
+	}
+	if (had && list_empty(&c->holders))
+		verify_closed(c);
+	return !list_empty(&c->holders);
+}
+
+int channel_add_holder(struct channel *c, int fd, pid_t pid)
+{
+	struct channel_holder *h = calloc(1, sizeof(*h));
+	int r;
+
+	if (!h)
+		return -ENOMEM;
+	h->channel = c;
+	h->pid = pid;
+	h->source = (struct loop_source){ .fd = -1, .ready = holder_ready };
+	r = loop_add(channel_loop(c), &h->source, fd, EPOLLIN);
+	if (r < 0) {
+		free(h);
+		return r;
+	}
+	h->fd = fd;
+	list_append(&c->holders, &h->link);
+	if (!c->broken)
+		loop_timer_disarm(&c->verdict);
+	return 0;
+}
+
+static pid_t holder_pid(const struct channel *c)
+{
+	const struct channel_holder *h = list_first(&c->holders, struct channel_holder, link);
+
+	return h ? h->pid : 0;
+}
+
+bool channel_is_stopped(struct channel *c)
+{
+	pid_t pid = holder_pid(c);
+
+	return pid && proc_is_stopped(pid, &c->look);
+}
+
+bool channel_stays_stopped(struct channel *c)
+{
+	pid_t pid = holder_pid(c);
+
+	return pid && proc_stays_stopped(pid, &c->look);
+}
+
+/* --- made and closed ----------------------------------------------------------------- */
 
 static void woken(struct loop_source *source, uint32_t events)
 {
 	struct endpoint *e = container_of(source, struct channel, wake)->endpoint;
 
 	(void)events;
-	e->taken(e);
+	(void)e->dispatch_now(e, NULL);
 }
 
 static int open_pair(struct channel *c, const struct handoff_name *name)
 {
 	struct stat st = { 0 };
-	int r = pair_open(name, c->taker->queue, &c->tx, &c->rx);
+	int r = pair_open(name, c->taker->conf->queue, &c->tx, &c->rx);
 
 	if (r == 0 && fstat(c->rx, &st) < 0)
 		r = -errno;
@@ -42,18 +162,19 @@ int channel_new(struct taker *t, struct endpoint *e, struct channel **ret_channe
 
 	if (!c)
 		return -ENOMEM;
-	memcpy(name.token, t->token, sizeof(name.token));
+	memcpy(name.token, t->self->token, sizeof(name.token));
 	list_init(&c->link);
 	list_init(&c->member.link);
-	c->member.slot = t->slot;
+	c->member.slot = t->self->slot;
 	c->endpoint = e;
 	c->taker = t;
 	c->id = ++b->given.channel;
-	c->worker = t->id;
+	c->worker = t->self->id;
 	c->tx = c->rx = -1;
 	c->page = PAGE_INIT;
 	c->wake = (struct loop_source){ .fd = -1, .ready = woken };
-	channel_init_holders(c);
+	list_init(&c->holders);
+	loop_timer_init(&c->verdict, verdict_expired);
 	r = open_pair(c, &name);
 	if (r < 0) {
 		free(c);
@@ -70,14 +191,17 @@ int channel_new(struct taker *t, struct endpoint *e, struct channel **ret_channe
 
 void channel_close(struct channel *c)
 {
+	struct channel_holder *h, *tmp;
 	struct taker *t = c->taker;
 
 	endpoint_leave(c->endpoint, c);
-	channel_free_holders(c);
+	loop_timer_disarm(&c->verdict);
+	list_for_each_safe (h, tmp, &c->holders, link)
+		holder_free(h);
 	(void)channel_look(c);
 	histogram_merge(&t->dispatch->waited, &c->waited);
 	page_close(&c->page);
-	*t->served += channel_taken(c, 0);
+	t->self->served += channel_taken(c, 0);
 	c->endpoint->n_channels--;
 	loop_remove(channel_loop(c), &c->wake);
 	fd_closep(&c->tx);
@@ -85,6 +209,8 @@ void channel_close(struct channel *c)
 	list_remove(&c->link);
 	free(c);
 }
+
+/* --- given to, and looked at ------------------------------------------------------------ */
 
 enum pair_result channel_give(struct channel *c, const struct handoff_conn *conn, int fd)
 {
@@ -131,7 +257,7 @@ void channel_shun(struct channel *c)
 	struct broker *b = c->taker->dispatch->broker;
 
 	if (!c->stalled)
-		c->probe_delay_ms = c->taker->stall_timeout_ms;
+		c->probe_delay_ms = c->taker->conf->stall_timeout_ms;
 	else if (c->probe_delay_ms < PROBE_MAX_MS)
 		c->probe_delay_ms *= 2;
 	c->stalled = true;
@@ -143,5 +269,5 @@ void channel_shun(struct channel *c)
 void channel_trust(struct channel *c)
 {
 	c->stalled = false;
-	c->member.limit = c->taker->queue;
+	c->member.limit = c->taker->conf->queue;
 }

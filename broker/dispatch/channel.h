@@ -1,6 +1,7 @@
 /*
- * channel - a pair of sockets (sys/pair.h) between an endpoint and one of its takers, and the books
- * on what went through it.
+ * channel - a pair of sockets (sys/pair.h) between an endpoint and one of its takers, the books on
+ * what went through it, and its holders: the rendezvous connections of the processes that say that
+ * they have the listening socket. How the end of the last of them is verified is here, too.
  */
 #pragma once
 
@@ -15,6 +16,19 @@ int channel_new(struct taker *t, struct endpoint *e, struct channel **ret_channe
 
 /* What still waits in it is gone with it: take it back before. Frees @c. */
 void channel_close(struct channel *c);
+
+/* Process @pid has the other end of @c and says so on @fd, owned on success. 0 or -errno. */
+int channel_add_holder(struct channel *c, int fd, pid_t pid);
+
+/* Whether any process has the other end of @c, asked of the kernel now. */
+bool channel_has_holder(struct channel *c);
+
+/* Nothing can be sent into @c any more. It gets none, and is lost when the loop runs next. */
+void channel_break(struct channel *c);
+
+/* Whether the process that listens is stopped: see proc_is_stopped(), proc_stays_stopped(). */
+bool channel_is_stopped(struct channel *c);
+bool channel_stays_stopped(struct channel *c);
 
 /* Sends one connection, as pair_send(). On PAIR_SENT the books are kept. */
 enum pair_result channel_give(struct channel *c, const struct handoff_conn *conn, int fd);

@@ -6,7 +6,6 @@
 #include "base/fd.h"
 #include "dispatch/channel.h"
 #include "dispatch/flow.h"
-#include "dispatch/holder.h"
 #include "dispatch/listener.h"
 #include "dispatch/pending.h"
 #include "dispatch/route.h"
@@ -188,6 +187,24 @@ static bool may_give(struct endpoint *e)
 	return list_empty(&e->pending) ? may_accept_ahead(e) : pins_have_room(e);
 }
 
+/* Whether more may be accepted after @r; else it is paused. */
+static bool goes_on(struct endpoint *e, enum give_result r)
+{
+	switch (r) {
+	case GIVEN:
+		return true;
+	case NO_ROOM:
+		if (may_accept_ahead(e))
+			return true;
+		endpoint_set_paused(e, true);
+		return false;
+	case NOT_NOW:
+		endpoint_pause_for(e, FLIGHT_LIMIT_MS);
+		return false;
+	}
+	return false;
+}
+
 enum step { WENT_ON, BACKLOG_EMPTY, HALT };
 
 /* Accepts one connection of @l and sends it out. HALT: paused, nothing more now. */
@@ -228,19 +245,7 @@ static enum step accept_one(struct endpoint *e, struct listener *l)
 		pending_add(e, &conn, fd, true);
 		result = give_pending(e);
 	}
-	switch (result) {
-	case GIVEN:
-		return WENT_ON;
-	case NO_ROOM:
-		if (may_accept_ahead(e))
-			return WENT_ON;
-		endpoint_set_paused(e, true);
-		return HALT;
-	case NOT_NOW:
-		endpoint_pause_for(e, FLIGHT_LIMIT_MS);
-		return HALT;
-	}
-	return HALT;
+	return goes_on(e, result) ? WENT_ON : HALT;
 }
 
 /*
@@ -278,18 +283,12 @@ static bool dispatch_some(struct endpoint *e, struct listener *only)
 			return false;
 		}
 		if (!list_empty(&e->pending)) {
-			switch (give_pending(e)) {
-			case GIVEN:
+			enum give_result r = give_pending(e);
+
+			if (r == GIVEN)
 				continue;
-			case NO_ROOM:
-				if (may_accept_ahead(e))
-					break;
-				endpoint_set_paused(e, true);
+			if (!goes_on(e, r))
 				return false;
-			case NOT_NOW:
-				endpoint_pause_for(e, FLIGHT_LIMIT_MS);
-				return false;
-			}
 		}
 		if (!l || e->dispatch->paused) {
 			finish_turn(e);
@@ -317,6 +316,8 @@ static bool dispatch(struct endpoint *e, struct listener *only)
 {
 	bool nobody_left;
 
+	if (!only)
+		loop_timer_disarm(&e->again);
 	if (e->dispatching)
 		return false;
 	e->dispatching = true;
@@ -327,7 +328,6 @@ static bool dispatch(struct endpoint *e, struct listener *only)
 
 bool endpoint_dispatch(struct endpoint *e)
 {
-	loop_timer_disarm(&e->again);
 	return dispatch(e, NULL);
 }
 
@@ -389,16 +389,6 @@ static void again_expired(struct loop_timer *timer)
 	(void)endpoint_dispatch(container_of(timer, struct endpoint, again));
 }
 
-static void readable(struct endpoint *e, struct listener *l)
-{
-	(void)dispatch(e, l);
-}
-
-static void taken(struct endpoint *e)
-{
-	(void)endpoint_dispatch(e);
-}
-
 void dispatch_init(struct dispatch *d, struct broker *b)
 {
 	d->broker = b;
@@ -419,8 +409,7 @@ struct endpoint *endpoint_new(struct dispatch *d, const struct handoff_addr *app
 	list_init(&e->listeners);
 	list_init(&e->pending);
 	loop_timer_init(&e->again, again_expired);
-	e->readable = readable;
-	e->taken = taken;
+	e->dispatch_now = dispatch;
 	e->paused = e->wakes = true; /* until a worker is in the round */
 	list_append(&d->endpoints, &e->link);
 	return e;

@@ -7,12 +7,13 @@ static struct loop *loop_of(const struct endpoint *e)
 	return &e->dispatch->broker->loop;
 }
 
-bool taker_is_pinned(const struct taker *t)
+/* Whether a pin leads to @t, and its gate lets that in. */
+static bool taker_is_pinned(const struct taker *t)
 {
 	const struct pins *pins = &t->dispatch->pins;
 
 	for (size_t i = 0; t->gate != TAKER_SHUT && i < pins->n; i++)
-		if (pin_names(&pins->pin[i], t->name, t->generation))
+		if (pin_names(&pins->pin[i], t->self->name, t->self->generation))
 			return true;
 	return false;
 }

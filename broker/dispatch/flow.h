@@ -28,6 +28,3 @@ void endpoint_leave(struct endpoint *e, struct channel *c);
 
 /* The pins of the service are others than before. */
 void endpoint_pins_changed(struct endpoint *e);
-
-/* Whether a pin leads to @t, and its gate lets that in. */
-bool taker_is_pinned(const struct taker *t);

@@ -3,16 +3,11 @@
 #include <string.h>
 #include <unistd.h>
 
-static struct loop *loop_of(const struct listener *l)
-{
-	return &l->dispatch->broker->loop;
-}
-
 void listener_arm(struct listener *l)
 {
 	bool armed = l->endpoint && !l->endpoint->paused;
 
-	loop_modify(loop_of(l), &l->source, armed ? EPOLLIN : 0);
+	loop_modify(&l->dispatch->broker->loop, &l->source, armed ? EPOLLIN : 0);
 }
 
 static void listener_ready(struct loop_source *source, uint32_t events)
@@ -21,7 +16,7 @@ static void listener_ready(struct loop_source *source, uint32_t events)
 
 	(void)events;
 	if (l->endpoint)
-		l->endpoint->readable(l->endpoint, l);
+		(void)l->endpoint->dispatch_now(l->endpoint, l);
 }
 
 struct listener *listener_new(struct dispatch *d, const struct handoff_addr *addr,
@@ -62,7 +57,7 @@ void listener_free(struct listener *l)
 {
 	listener_detach(l);
 	list_remove(&l->link);
-	loop_remove(loop_of(l), &l->source);
+	loop_remove(&l->dispatch->broker->loop, &l->source);
 	(void)close(l->fd);
 	free(l);
 }

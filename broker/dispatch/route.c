@@ -9,8 +9,8 @@ static struct taker *taker_of(const struct dispatch *d, const struct pin *pin)
 	struct taker *t, *best = NULL;
 
 	list_for_each (t, &d->takers, link)
-		if (t->gate != TAKER_SHUT && pin_names(pin, t->name, t->generation) &&
-		    (!best || t->generation > best->generation))
+		if (t->gate != TAKER_SHUT && pin_names(pin, t->self->name, t->self->generation) &&
+		    (!best || t->self->generation > best->self->generation))
 			best = t;
 	return best;
 }
@@ -20,17 +20,14 @@ static struct channel *channel_of(const struct endpoint *e, const struct pin *pi
 	struct taker *t = taker_of(e->dispatch, pin);
 	struct channel *c;
 
-	if (t)
-		list_for_each (c, &t->channels, link)
-			if (c->endpoint == e && channel_is_usable(c))
-				return c;
-	return NULL;
+	return t ? list_find(c, &t->channels, link, c->endpoint == e && channel_is_usable(c))
+		 : NULL;
 }
 
 /* By the queue that was configured: .limit is the round's, which may have shut it out. */
 static bool is_full(struct channel *c)
 {
-	unsigned queue = c->taker->queue;
+	unsigned queue = c->taker->conf->queue;
 
 	if (c->member.waiting >= queue)
 		c->member.waiting = pair_waiting(c->rx);

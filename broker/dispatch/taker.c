@@ -27,19 +27,30 @@ void taker_withdraw(struct taker *t)
 		endpoint_leave(c->endpoint, c);
 }
 
+bool taker_listens_on(const struct taker *t, uint16_t port)
+{
+	const struct channel *c;
+
+	return list_find(c, &t->channels, link, c->endpoint->app_addr.port == port);
+}
+
+bool taker_serves(const struct taker *t, const struct endpoint *e)
+{
+	const struct channel *c;
+
+	return list_find(c, &t->channels, link, c->endpoint == e);
+}
+
 struct channel *taker_find_channel(struct taker *t, uint64_t id)
 {
 	struct channel *c;
 
-	list_for_each (c, &t->channels, link)
-		if (c->id == id)
-			return c;
-	return NULL;
+	return list_find(c, &t->channels, link, c->id == id);
 }
 
 uint64_t taker_taken(const struct taker *t)
 {
-	uint64_t n = *t->served;
+	uint64_t n = t->self->served;
 	struct channel *c;
 
 	list_for_each (c, &t->channels, link)

@@ -78,21 +78,15 @@ struct taker {
 	struct list channels; /* channel::link */
 	struct dispatch *dispatch;
 	const struct taker_ops *ops;
-	const char *name;     /* "web.0" */
-	const uint8_t *token; /* of HANDOFF_TOKEN_SIZE bytes */
-	const pid_t *pid;     /* of its main process, for the log; 0 once that has ended */
-	uint64_t id;	      /* unique in the life of a broker */
-	unsigned slot, generation;
-	unsigned queue;		  /* connections that may wait in one channel */
-	int64_t stall_timeout_ms; /* a channel that has not moved for so long is stalled */
+	struct kept_worker *self; /* what it is called, and the connections that it has served */
+	const struct service_conf *conf; /* its queue and stall_timeout */
 	enum taker_gate gate;
-	uint64_t *served; /* connections taken by it, of channels that are closed */
 };
 
 /* What names a taker in an entry of the log, and so in an event. */
 #define LOG_TAKER(t)                                                                               \
-	LOG_STR("service", (t)->dispatch->service), LOG_STR("worker", (t)->name),                  \
-		LOG_INT("pid", *(t)->pid), LOG_INT("generation", (t)->generation)
+	LOG_STR("service", (t)->dispatch->service), LOG_STR("worker", (t)->self->name),            \
+		LOG_INT("pid", (t)->self->pid), LOG_INT("generation", (t)->self->generation)
 
 /* --- channels -------------------------------------------------------------------------- */
 
@@ -166,9 +160,8 @@ struct endpoint {
 	bool warned_full;
 	struct loop_timer again; /* dispatches: soon, or when a shortage may be over */
 
-	/* The dispatcher's, called by what stands below it. */
-	void (*readable)(struct endpoint *e, struct listener *l);
-	void (*taken)(struct endpoint *e);
+	/* The dispatcher's, called by what stands below it: @only accepts, or NULL, all of it. */
+	bool (*dispatch_now)(struct endpoint *e, struct listener *only);
 };
 
 struct pending_conn {

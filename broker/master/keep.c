@@ -1,5 +1,7 @@
-#include "keep.h"
-
+/*
+ * The state of a broker that outlives it, as the bytes of policy/kept.h.
+ */
+#include "master/master.h"
 #include "service/types.h"
 
 static void keep_channel(const struct channel *c, struct buf *out)

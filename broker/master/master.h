@@ -3,8 +3,25 @@
  */
 #pragma once
 
+#include "base/buf.h"
 #include "core/broker.h"
 #include "sys/rundir.h"
+
+/*
+ * A part of the broker above the services that a reload changes, too: all parts prepare; if one of
+ * them cannot, all discard, and nothing has changed.
+ */
+struct reload_part {
+	struct list link; /* master::parts, in the order in which they prepare */
+	/*
+	 * Opens what @bc wants and @old (NULL: nothing) does not have. 0: apply() or discard()
+	 * comes next. -errno with @error, and nothing is open.
+	 */
+	int (*prepare)(struct reload_part *p, const struct broker_conf *old,
+		       const struct broker_conf *bc, struct strbuf *error);
+	void (*apply)(struct reload_part *p, const struct broker_conf *bc); /* cannot fail */
+	void (*discard)(struct reload_part *p, const struct broker_conf *bc);
+};
 
 struct master {
 	KEPT(kept_master);
@@ -22,3 +39,7 @@ struct master {
  * kills all workers and ends now. @signo is the signal that asked for it; 0: a person did.
  */
 void master_stop(struct master *m, bool drain, int signo);
+
+/* Adds what outlives the broker: keep.c. Costs no system call; for want of memory @out has failed.
+ */
+void master_keep(const struct master *m, struct buf *out);

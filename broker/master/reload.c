@@ -3,10 +3,11 @@
  * opened is opened; only then is anything changed. Until that point every failure leaves
  * the old configuration in force and no worker touched.
  */
+#include "master/reload.h"
+
 #include <errno.h>
 #include <string.h>
 #include "config/option.h"
-#include "master/part.h"
 #include "service/descriptors.h"
 #include "service/fill.h"
 #include "service/life.h"
@@ -17,10 +18,7 @@
 #include "sys/config_file.h"
 #include "sys/log.h"
 #include "sys/user.h"
-#include "worker/traced.h"
-#include "master/reload.h"
-
-#define REFUSED "%s -- the old configuration stays in force, and no worker was changed"
+#include "worker/clock.h"
 
 static int check_users(const struct conf *conf, struct strbuf *error)
 {
@@ -44,16 +42,6 @@ static struct service *find_service(const struct master *m, const char *name)
 	struct service *s = service_find(&m->broker, name);
 
 	return s && !s->dispatch.stopping ? s : NULL;
-}
-
-/* Logs which keys changed: all of them are in force once the workers are new. */
-static void say_what_changes(const struct service *s, const struct service_conf *sc)
-{
-	STRBUF(keys, 1024);
-
-	if (option_changes(OPTION_SERVICE, s->conf, sc, APPLY_N, &keys))
-		log_event(LEVEL_INFO, "config-changed", LOG_STR("service", sc->name),
-			  LOG_STR("keys", keys.text), LOG_MSG("changed: %s", keys.text));
 }
 
 int master_open_services(struct master *m, struct strbuf *error)
@@ -101,6 +89,20 @@ static int change_log(const struct broker_conf *old, const struct broker_conf *b
 	return r < 0 ? strbuf_fail(error, r, "cannot open the log %s: %m", bc->log_path) : 0;
 }
 
+/* @s goes from what is in force to @sc, whose listeners are @opened. */
+static void change_service(struct service *s, struct service_conf *sc, struct opened *opened)
+{
+	STRBUF(keys, 1024);
+
+	/* All of them are in force once the workers are new. */
+	if (option_changes(OPTION_SERVICE, s->conf, sc, APPLY_N, &keys))
+		log_event(LEVEL_INFO, "config-changed", LOG_STR("service", sc->name),
+			  LOG_STR("keys", keys.text), LOG_MSG("changed: %s", keys.text));
+	reload_take_listeners(s, sc, opened);
+	reload_drop_listeners(s, sc, opened);
+	service_roll(s, sc);
+}
+
 /* Everything is checked and open: nothing below can fail but for memory. */
 static void apply(struct master *m, struct conf *conf, struct opened_list *list)
 {
@@ -116,26 +118,22 @@ static void apply(struct master *m, struct conf *conf, struct opened_list *list)
 	for (size_t i = 0; i < conf->n_services; i++) {
 		struct service_conf *sc = conf->services[i];
 		struct opened *opened = reload_opened_of(list, conf, i);
-		bool is_new;
 
 		s = find_service(m, sc->name);
-		is_new = !s;
-		any_new = any_new || is_new;
-		if (is_new)
-			s = service_new(&m->broker, sc);
+		if (s) {
+			change_service(s, sc, opened);
+			continue;
+		}
+		any_new = true;
+		s = service_new(&m->broker, sc);
 		if (!s) {
 			log_event(LEVEL_ERROR, "reload-refused", LOG_STR("service", sc->name),
 				  LOG_MSG("out of memory: the service is not started"));
 			continue;
 		}
-		if (!is_new)
-			say_what_changes(s, sc);
 		reload_take_listeners(s, sc, opened);
 		reload_drop_listeners(s, sc, opened);
-		if (is_new)
-			service_fill(s);
-		else
-			service_roll(s, sc);
+		service_fill(s);
 	}
 	list_for_each_safe (s, tmp, &m->broker.services, link)
 		if (!s->dispatch.stopping && !conf_find_service(conf, service_name(s))) {
@@ -145,7 +143,7 @@ static void apply(struct master *m, struct conf *conf, struct opened_list *list)
 			if (any_new)
 				service_hand_over(s);
 			else
-				service_stop(s, true);
+				service_stop(s, EV_RETIRE);
 		}
 	if (old != m->conf_start)
 		conf_free(old);
@@ -175,10 +173,7 @@ static void apply_one(struct master *m, struct service *s, struct conf *conf,
 				  "of all services",
 				  other->name, running ? keys.text : "new service"));
 	}
-	say_what_changes(s, sc);
-	reload_take_listeners(s, sc, list->v);
-	reload_drop_listeners(s, sc, list->v);
-	service_roll(s, sc);
+	change_service(s, sc, list->v);
 	broker_tidy(&m->broker);
 }
 
@@ -190,22 +185,30 @@ static int check_conf(const struct conf *conf, struct strbuf *error)
 	return r < 0 ? r : check_users(conf, error);
 }
 
+/* Of those before @end; NULL: all. */
+static void discard_parts(struct master *m, const struct broker_conf *bc, struct reload_part *end)
+{
+	struct reload_part *part;
+
+	list_for_each (part, &m->parts, link) {
+		if (part == end)
+			break;
+		part->discard(part, bc);
+	}
+}
+
 int master_prepare_parts(struct master *m, const struct broker_conf *old,
 			 const struct broker_conf *bc, struct strbuf *error)
 {
-	struct reload_part *part, *done;
-	int r;
+	struct reload_part *part;
 
 	list_for_each (part, &m->parts, link) {
-		r = part->prepare(part, old, bc, error);
-		if (r == 0)
-			continue;
-		list_for_each (done, &m->parts, link) {
-			if (done == part)
-				break;
-			done->discard(done, bc);
+		int r = part->prepare(part, old, bc, error);
+
+		if (r < 0) {
+			discard_parts(m, bc, part);
+			return r;
 		}
-		return r;
 	}
 	return 0;
 }
@@ -216,14 +219,6 @@ void master_apply_parts(struct master *m, const struct broker_conf *bc)
 
 	list_for_each (part, &m->parts, link)
 		part->apply(part, bc);
-}
-
-static void discard_parts(struct master *m, const struct broker_conf *bc)
-{
-	struct reload_part *part;
-
-	list_for_each (part, &m->parts, link)
-		part->discard(part, bc);
 }
 
 static int reload_all(struct master *m, struct conf *conf, struct strbuf *error)
@@ -237,7 +232,7 @@ static int reload_all(struct master *m, struct conf *conf, struct strbuf *error)
 	if (r == 0) {
 		r = change_log(old, &conf->broker, error);
 		if (r < 0)
-			discard_parts(m, &conf->broker);
+			discard_parts(m, &conf->broker, NULL);
 	}
 	if (r == 0) {
 		/* First: workers that start now are measured, or not, as the new one says. */
@@ -294,25 +289,18 @@ static int find_only(struct master *m, const char *name, struct service **ret, s
 	return strbuf_fail(error, -ENOENT, "there is no service %s, or it is ending", name);
 }
 
-static void roll_again(struct master *m, struct service *only)
-{
-	struct service *s;
-
-	/* The command line cannot have changed, the app's code may have. */
-	list_for_each (s, &m->broker.services, link)
-		if (!only || s == only)
-			service_roll(s, s->conf);
-}
-
 int master_reload(struct master *m, const char *only_service, struct strbuf *error)
 {
-	struct service *only = NULL;
+	struct service *s, *only = NULL;
 	int r = find_only(m, only_service, &only, error);
 
 	if (r == 0 && m->config_file)
 		r = reload_file(m, only, error);
 	else if (r == 0)
-		roll_again(m, only);
+		/* The command line cannot have changed, the app's code may have. */
+		list_for_each (s, &m->broker.services, link)
+			if (!only || s == only)
+				service_roll(s, s->conf);
 	if (r == 0)
 		return 0;
 	m->reloads_refused++;
@@ -320,7 +308,10 @@ int master_reload(struct master *m, const char *only_service, struct strbuf *err
 		strbuf_add(error, strerror(-r));
 	log_event(LEVEL_ERROR, "reload-refused",
 		  LOG_STR("service", only ? service_name(only) : NULL),
-		  LOG_STR("error", error->text), LOG_MSG(REFUSED, error->text));
+		  LOG_STR("error", error->text),
+		  LOG_MSG("%s -- the old configuration stays in force, and no worker was "
+			  "changed",
+			  error->text));
 	return r;
 }
 

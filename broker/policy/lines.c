@@ -28,6 +28,9 @@ static void emit(struct lines *l, bool end, lines_fn *out, void *arg)
 	if (end && n && l->part[n - 1] == '\r')
 		n--;
 	l->n = 0;
+	for (size_t i = 0; i < n; i++)
+		if (!l->part[i])
+			l->part[i] = ' ';
 	keep(l, l->part, n);
 	out(arg, l->part, n);
 }

@@ -1,8 +1,8 @@
 /*
  * lines - the output of a worker, cut into lines, and the last of it kept.
  *
- * A line longer than the buffer is given out in pieces. The tail is what people want to
- * read when the worker has crashed: whole lines, the oldest dropped first.
+ * A line longer than the buffer is given out in pieces, and a NUL as a space. The tail is what
+ * people want to read when the worker has crashed: whole lines, the oldest dropped first.
  */
 #pragma once
 

@@ -6,9 +6,8 @@
 #include "config/option.h"
 #include "master/master.h"
 #include "report/snapshot.h"
-#include "service/progress.h"
+#include "service/in_force.h"
 #include "service/questions.h"
-#include "service/window.h"
 #include "sys/log_form.h"
 
 #define SCHEMA 1

@@ -5,18 +5,17 @@
 #include <string.h>
 #include "base/json.h"
 #include "dispatch/channel.h"
+#include "dispatch/taker.h"
 #include "policy/why.h"
-#include "service/trouble.h"
+#include "service/fill.h"
 #include "worker/clock.h"
-#include "worker/listening.h"
-#include "worker/traced.h"
 
 /* --- a worker ------------------------------------------------------------------------ */
 
 static void list_missing(const struct worker *w, struct strbuf *out)
 {
 	for (size_t i = 0; i < w->conf->n_listen; i++)
-		if (!worker_listens_on(w, w->conf->listen[i].app_port))
+		if (!taker_listens_on(&w->taker, w->conf->listen[i].app_port))
 			strbuf_addf(out, "%sport %u", out->len ? ", " : "",
 				    w->conf->listen[i].app_port);
 }

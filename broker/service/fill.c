@@ -1,37 +1,20 @@
 #include "fill.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "dispatch/taker.h"
 #include "service/descriptors.h"
 #include "service/questions.h"
-#include "service/trouble.h"
 #include "sys/log.h"
 #include "worker/start.h"
 #include "worker/step.h"
+#include "worker/words.h"
 
-/* Over all services: a machine that boots should not start a hundred runtimes at once. */
-static unsigned count_starting(const struct broker *b)
-{
-	const struct service *s;
-	const struct worker *w;
-	unsigned n = 0;
+/* --- failures -------------------------------------------------------------------------- */
 
-	list_for_each (s, &b->services, link)
-		list_for_each (w, &s->workers, link)
-			n += w->state == WORKER_STARTING && !w->guest;
-	return n;
-}
-
-static unsigned count_own_starting(const struct service *s)
-{
-	const struct worker *w;
-	unsigned n = 0;
-
-	list_for_each (w, &s->workers, link)
-		n += w->state == WORKER_STARTING && !w->guest;
-	return n;
-}
-
-void service_back_off(struct service *s, bool doubling)
+/* @doubling: the next start waits, each time twice as long; else it waits little. */
+static void back_off(struct service *s, bool doubling)
 {
 	struct service_conf *sc = s->conf;
 	int64_t now = loop_now(service_loop(s)), delay;
@@ -54,6 +37,123 @@ void service_back_off(struct service *s, bool doubling)
 				  : "; clients wait in the backlog until a worker is ready"));
 }
 
+/* The last line of @tail, which holds whole lines, each with its end. */
+static void add_last_line(const struct lines *lines, struct strbuf *out)
+{
+	size_t end = lines->n_tail ? lines->n_tail - 1 : 0, start = end;
+
+	while (start > 0 && lines->tail[start - 1] != '\n')
+		start--;
+	strbuf_add_bytes(out, lines->tail + start, end - start);
+}
+
+static bool was_healthy(const struct worker *w)
+{
+	int64_t now = loop_now(worker_loop(w));
+
+	return w->ready_ms && now - w->ready_ms >= w->conf->backoff_reset_ms;
+}
+
+/* NULL: no memory, so nothing is remembered. */
+static struct slot_trouble *note(struct service *s, unsigned slot, enum worker_end end)
+{
+	struct slot_trouble **t = &s->slots[slot].trouble;
+
+	s->ends[end]++;
+	s->slots[slot].restarts++;
+	if (!*t)
+		*t = calloc(1, sizeof(**t));
+	if (*t) {
+		(*t)->end = end;
+		(*t)->at_ms = loop_now(service_loop(s));
+		(*t)->in_a_row++;
+		(*t)->words[0] = (*t)->last_output[0] = '\0';
+	}
+	return *t;
+}
+
+static void forget(struct service *s, unsigned slot)
+{
+	free(s->slots[slot].trouble);
+	s->slots[slot].trouble = NULL;
+}
+
+static void note_end(struct worker *w, bool starting)
+{
+	const struct worker_end_facts facts = worker_end_facts(w, starting);
+	struct slot_trouble *t;
+	struct strbuf text;
+
+	if (was_healthy(w))
+		forget(service_of(w), w->slot);
+	t = note(service_of(w), w->slot, worker_end_of(&facts));
+	if (!t)
+		return;
+	strbuf_init(&text, t->words, sizeof(t->words));
+	worker_end_add_words(&facts, &text);
+	strbuf_init(&text, t->last_output, sizeof(t->last_output));
+	if (w->refusal[0])
+		strbuf_add(&text, w->refusal);
+	else
+		add_last_line(&w->lines, &text);
+}
+
+void service_note_failure(struct worker *w, bool starting)
+{
+	struct service *s = service_of(w);
+
+	note_end(w, starting);
+	if (!starting && was_healthy(w))
+		backoff_reset(&s->backoff);
+	else
+		/* It has served, so the command is not broken: it is replaced soon, every time. */
+		back_off(s, starting || taker_taken(&w->taker) == 0);
+}
+
+static void note_no_start(struct service *s, unsigned slot)
+{
+	struct slot_trouble *t = note(s, slot, WORKER_END_START_FAILED);
+
+	if (t)
+		strcpy(t->words, "could not be started");
+}
+
+const struct slot_trouble *service_trouble(const struct service *s, unsigned slot)
+{
+	const struct worker *w = s->slots[slot].current;
+
+	return w && was_healthy(w) ? NULL : s->slots[slot].trouble;
+}
+
+void service_free_troubles(struct service *s)
+{
+	for (unsigned i = 0; i < ROLLOUT_MAX; i++)
+		forget(s, i);
+}
+
+/* --- what is missing is started -------------------------------------------------------- */
+
+static unsigned count_starting(const struct service *s)
+{
+	const struct worker *w;
+	unsigned n = 0;
+
+	list_for_each (w, &s->workers, link)
+		n += w->state == WORKER_STARTING && !w->guest;
+	return n;
+}
+
+/* Over all services: a machine that boots should not start a hundred runtimes at once. */
+static unsigned count_all_starting(const struct broker *b)
+{
+	const struct service *s;
+	unsigned n = 0;
+
+	list_for_each (s, &b->services, link)
+		n += count_starting(s);
+	return n;
+}
+
 /* In a slot that a reload has replaced already, the new version starts, even before its end. */
 static struct worker *start_for(struct service *s, unsigned slot)
 {
@@ -63,10 +163,19 @@ static struct worker *start_for(struct service *s, unsigned slot)
 		      : worker_start(&s->terms, s->conf, slot, s->generation);
 }
 
+/* Whether the back-off lasts; then it goes on when that is over. */
+static bool backs_off(struct service *s)
+{
+	int64_t wait = backoff_wait(&s->backoff, loop_now(service_loop(s)));
+
+	if (wait > 0)
+		loop_timer_arm(service_loop(s), &s->restart, wait);
+	return wait > 0;
+}
+
 void service_fill(struct service *s)
 {
-	unsigned own = count_own_starting(s), all = count_starting(s->broker);
-	int64_t wait;
+	unsigned own = count_starting(s), all = count_all_starting(s->broker);
 
 	if (service_leaves(s))
 		return;
@@ -78,20 +187,16 @@ void service_fill(struct service *s)
 		/* An app that cannot run twice waits for the old one to be gone. */
 		if (s->conf->strategy == STRATEGY_STOP_FIRST && service_slot_has_process(s, i))
 			continue;
-		wait = backoff_wait(&s->backoff, loop_now(service_loop(s)));
-		if (wait > 0) {
-			loop_timer_arm(service_loop(s), &s->restart, wait);
+		if (backs_off(s))
 			return;
-		}
 		/* After a failure one worker tries for all. */
 		if (all >= s->broker->max_starting || (s->backoff.failures && own))
 			return;
 		slot->current = start_for(s, i);
 		if (!slot->current) {
-			service_note_no_start(s, i);
-			service_back_off(s, true);
-			wait = backoff_wait(&s->backoff, loop_now(service_loop(s)));
-			loop_timer_arm(service_loop(s), &s->restart, wait);
+			note_no_start(s, i);
+			back_off(s, true);
+			(void)backs_off(s);
 			return;
 		}
 		list_append(&s->workers, &slot->current->link);
@@ -122,12 +227,7 @@ int service_set_workers(struct service *s, unsigned n, struct strbuf *error)
 	return 0;
 }
 
-static void restart_expired(struct loop_timer *timer)
+void service_restart_expired(struct loop_timer *timer)
 {
 	service_fill(container_of(timer, struct service, restart));
-}
-
-void service_init_fill(struct service *s)
-{
-	loop_timer_init(&s->restart, restart_expired);
 }

@@ -1,13 +1,13 @@
 /*
  * fill - the right number of workers: what is missing is started, as far as back-off and rollout
- * allow.
+ * allow. The ends of workers that nobody had asked for are counted by reason, and the last of each
+ * slot is remembered in words, as somebody will want to know why it is down.
  */
 #pragma once
 
 #include "service/types.h"
 
-/* Of a new service. */
-void service_init_fill(struct service *s);
+void service_restart_expired(struct loop_timer *timer); /* service::restart */
 
 /* Starts what is missing, as far as back-off and rollout allow. */
 void service_fill(struct service *s);
@@ -18,6 +18,15 @@ void service_fill(struct service *s);
  */
 int service_set_workers(struct service *s, unsigned n, struct strbuf *error);
 
-/* A worker failed. @doubling: the next start waits, each time twice as long; else it waits little.
+/*
+ * @w has left its slot unasked, and will be replaced: counts it, remembers how it ended, and backs
+ * off. @starting: it has not served.
  */
-void service_back_off(struct service *s, bool doubling);
+void service_note_failure(struct worker *w, bool starting);
+
+/*
+ * The last trouble of a slot, for people. NULL: none, or it is over, as the present worker has
+ * served for backoff_reset.
+ */
+const struct slot_trouble *service_trouble(const struct service *s, unsigned slot);
+void service_free_troubles(struct service *s);

@@ -3,16 +3,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 #include "base/fd.h"
-#include "dispatch/holder.h"
 #include "sys/log.h"
-#include "sys/unix_socket.h"
-#include "worker/guest.h"
+#include "worker/ends.h"
 #include "worker/start.h"
-#include "worker/step.h"
-
-/* --- joining --------------------------------------------------------------------------- */
 
 static unsigned count_guests(const struct service *s)
 {
@@ -44,63 +40,6 @@ static bool may_join(const struct service *s, struct strbuf *error)
 	return false;
 }
 
-static void process_ended(struct loop_source *source, uint32_t events);
-
-/* Takes over @cred's pidfd. 0 or -errno. */
-static int watch_process(struct worker *w, struct unix_peer *cred)
-{
-	w->pid = cred->pid;
-	w->pidfd = fd_take(&cred->pidfd);
-	w->process_source.ready = process_ended;
-	return loop_add(worker_loop(w), &w->process_source, w->pidfd, EPOLLIN);
-}
-
-/*
- * The process has ended, but others have the socket still: the app of a tracer that was killed, or
- * a daemon. One of them that has said HELLO is the guest from now on; if none of those lives, it
- * is over when the last has closed the socket.
- */
-static void find_heir(struct worker *w)
-{
-	const struct channel_holder *h;
-	const struct channel *c;
-	struct unix_peer cred;
-
-	list_for_each (c, &w->taker.channels, link)
-		list_for_each (h, &c->holders, link) {
-			if (proc_is_ending(h->pid) || unix_peer_get(h->fd, &cred) < 0)
-				continue;
-			if (watch_process(w, &cred) == 0) {
-				log_event(LEVEL_INFO, "worker-daemonised", LOG_WORKER(w),
-					  LOG_MSG("process %d has ended, and its child %d keeps "
-						  "serving",
-						  (int)w->main_was, (int)w->pid));
-				return;
-			}
-			guest_deinit(w);
-			w->pid = 0;
-		}
-}
-
-static void process_ended(struct loop_source *source, uint32_t events)
-{
-	struct worker *w = container_of(source, struct worker, process_source);
-	struct channel *c;
-	bool held = false;
-
-	(void)events;
-	guest_deinit(w);
-	w->main_was = w->pid;
-	w->pid = 0;
-	/* The kernel closes the descriptors of a process before it reports its end. */
-	list_for_each (c, &w->taker.channels, link)
-		held |= channel_has_holder(c);
-	if (held)
-		find_heir(w);
-	else
-		worker_event(w, EV_EXIT);
-}
-
 int guest_join(struct service *s, int peer, bool pinned_only, struct worker **ret,
 	       struct strbuf *error)
 {
@@ -118,18 +57,20 @@ int guest_join(struct service *s, int peer, bool pinned_only, struct worker **re
 	w = worker_new(&s->terms, s->conf, ROLLOUT_MAX + number, s->generation);
 	if (!w) {
 		fd_closep(&cred.pidfd);
-		return strbuf_fail(error, -ENOMEM, "the broker is out of memory");
+		strbuf_add(error, "the broker is out of memory");
+		return -ENOMEM;
 	}
 	snprintf(w->name, sizeof(w->name), "%s.guest.%u", service_name(s), number);
 	w->guest = true;
 	w->pinned_only = pinned_only;
 	w->uid = cred.uid;
-	r = watch_process(w, &cred);
+	r = worker_watch_process(w, &cred);
 	if (r == 0 && getrandom(w->token, sizeof(w->token), 0) != (ssize_t)sizeof(w->token))
 		r = -EIO;
 	if (r < 0) {
 		worker_free(w);
-		return strbuf_fail(error, r, "the broker cannot watch the guest: %m");
+		strbuf_addf(error, "the broker cannot watch the guest: %s", strerror(-r));
+		return r;
 	}
 	s->broker->given.guest = number;
 	list_append(&s->workers, &w->link);
@@ -156,20 +97,4 @@ uint16_t guest_ports(const struct service *s, uint16_t ret[HANDOFF_PORTS_MAX])
 			ret[n++] = e->app_addr.port;
 	qsort(ret, n, sizeof(ret[0]), compare_ports);
 	return n;
-}
-
-int guest_endpoint_for(const struct worker *w, const struct handoff_addr *addr,
-		       struct endpoint **ret, struct strbuf *reason)
-{
-	struct endpoint *e, *best = NULL;
-
-	list_for_each (e, &service_of(w)->dispatch.endpoints, link)
-		if (e->app_addr.port == addr->port && (!best || e->app_addr.family == addr->family))
-			best = e;
-	if (!best)
-		return strbuf_fail(reason, -EADDRNOTAVAIL,
-				   "[service:%s] does not listen on port %u, so a guest cannot",
-				   service_name(service_of(w)), addr->port);
-	*ret = best;
-	return 0;
 }

@@ -30,7 +30,3 @@ int guest_join(struct service *s, int peer, bool pinned_only, struct worker **re
 
 /* The ports on which @s listens, ascending, as far as there is room; returns how many. */
 uint16_t guest_ports(const struct service *s, uint16_t ret[HANDOFF_PORTS_MAX]);
-
-/* As service_endpoint_for(), but among those there are; the port decides. */
-int guest_endpoint_for(const struct worker *w, const struct handoff_addr *addr,
-		       struct endpoint **ret, struct strbuf *reason);

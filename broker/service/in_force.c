@@ -1,6 +1,18 @@
 #include "in_force.h"
 
+#include "service/listeners.h"
 #include "worker/clock.h"
+
+void service_rearm(struct service *s)
+{
+	struct worker *w;
+
+	s->terms.live = s->target && s->roll_kind == ROLL_RELOAD ? s->target : s->conf;
+	s->dispatch.mode = s->conf->balance;
+	list_for_each (w, &s->workers, link)
+		if (w->state != WORKER_STARTING)
+			worker_rearm(w);
+}
 
 void service_put_in_force(struct service *s, struct service_conf *conf, unsigned generation)
 {
@@ -14,13 +26,93 @@ void service_put_in_force(struct service *s, struct service_conf *conf, unsigned
 	service_rearm(s);
 }
 
-void service_rearm(struct service *s)
+/* --- kept for a rollback --------------------------------------------------------------- */
+
+/* Whether the worker that has the slot of @w now would leave it, or there is none. */
+static bool slot_is_free_for(const struct worker *w)
+{
+	const struct worker *current = service_of(w)->slots[w->slot].current;
+
+	return !current || current->generation == w->terms->park.undoes;
+}
+
+bool service_may_return(const struct worker *w)
+{
+	return service_of(w)->rollback.conf && w->replaced_by == w->terms->park.undoes && w->pid &&
+	       (w->state == WORKER_DRAINING || w->state == WORKER_PARKED) && slot_is_free_for(w) &&
+	       worker_listens_as_configured(w);
+}
+
+bool service_any_may_return(const struct service *s)
+{
+	const struct worker *w;
+
+	return list_find(w, &s->workers, link, service_may_return(w));
+}
+
+bool service_parks(const struct worker *w)
+{
+	return service_may_return(w) && worker_parks_for(w) > 0;
+}
+
+void service_window_expired(struct loop_timer *timer)
+{
+	struct service *s = container_of(timer, struct service, rollback.over);
+
+	service_close_window(s);
+}
+
+void service_close_window(struct service *s)
 {
 	struct worker *w;
 
-	s->terms.live = s->target && s->roll_kind == ROLL_RELOAD ? s->target : s->conf;
-	s->dispatch.mode = s->conf->balance;
+	loop_timer_disarm(&s->rollback.over);
+	service_conf_unref(s->rollback.conf);
+	s->rollback.conf = NULL;
+	s->terms.park = (struct park_terms){ 0 };
 	list_for_each (w, &s->workers, link)
-		if (w->state != WORKER_STARTING)
-			worker_rearm(w);
+		if (w->state == WORKER_PARKED)
+			worker_rearm(w); /* its time is up: unless somebody looks at it */
+}
+
+bool service_window_is_open(const struct service *s)
+{
+	return loop_timer_armed(&s->rollback.over);
+}
+
+void service_keep_for_rollback(struct service *s, const struct service_conf *conf)
+{
+	service_close_window(s);
+	if (conf->rollback_window_ms == 0)
+		return;
+	s->rollback.conf = service_conf_ref(s->conf);
+	s->rollback.generation = s->generation;
+	s->rollback.want = s->want_before;
+	s->terms.park = (struct park_terms){
+		.undoes = s->target_generation,
+		.window_ms = conf->rollback_window_ms,
+	};
+}
+
+void service_open_window(struct service *s)
+{
+	if (!s->rollback.conf)
+		return;
+	if (!service_any_may_return(s)) {
+		service_close_window(s);
+		return;
+	}
+	s->terms.park.until_ms = loop_now(service_loop(s)) + s->terms.park.window_ms;
+	loop_timer_arm(service_loop(s), &s->rollback.over, s->terms.park.window_ms);
+	service_rearm(s);
+}
+
+int64_t service_rollback_left(const struct service *s)
+{
+	int64_t left = s->rollback.over.at_ms - loop_now(service_loop(s));
+
+	if (!service_window_is_open(s) || s->rollout.active || service_leaves(s) ||
+	    !service_any_may_return(s))
+		return -1;
+	return left > 0 ? left : 0;
 }

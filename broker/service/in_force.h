@@ -1,5 +1,10 @@
 /*
- * in_force - the configuration that a service runs on.
+ * in_force - the configuration that a service runs on, and the rollback window: workers that a
+ * reload has replaced are kept for a while.
+ *
+ * From the beginning of the rollout on an old worker that has drained is parked instead of told to
+ * end. The window begins when the rollout has ended. After an aborted one it is there too: it
+ * brings back those that had been replaced.
  */
 #pragma once
 
@@ -13,3 +18,26 @@ void service_put_in_force(struct service *s, struct service_conf *conf, unsigned
  * again.
  */
 void service_rearm(struct service *s);
+
+void service_window_expired(struct loop_timer *timer); /* rollback::over */
+
+/* A reload to @conf begins: the workers that it replaces may come back. */
+void service_keep_for_rollback(struct service *s, const struct service_conf *conf);
+
+/* The rollout has ended, done or aborted: the window begins, if anybody could come back. */
+void service_open_window(struct service *s);
+
+/* Nobody comes back: workers that are parked are told to end. */
+void service_close_window(struct service *s);
+
+bool service_window_is_open(const struct service *s);
+
+/* Milliseconds for which service_rollback() is possible; -1: it is not. */
+int64_t service_rollback_left(const struct service *s);
+
+/* Whether the last reload has replaced @w, and it could serve again. */
+bool service_may_return(const struct worker *w);
+bool service_any_may_return(const struct service *s);
+
+/* Whether @w, once drained, is kept for a rollback. */
+bool service_parks(const struct worker *w);

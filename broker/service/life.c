@@ -4,13 +4,11 @@
 #include <stdlib.h>
 #include "dispatch/endpoint.h"
 #include "dispatch/listener.h"
-#include "service/closing.h"
 #include "service/fill.h"
 #include "service/in_force.h"
 #include "service/pin.h"
 #include "service/settle.h"
-#include "service/trouble.h"
-#include "service/window.h"
+#include "service/stop.h"
 
 struct service *service_new(struct broker *b, struct service_conf *conf)
 {
@@ -30,11 +28,12 @@ struct service *service_new(struct broker *b, struct service_conf *conf)
 	dispatch_init(&s->dispatch, b);
 	s->terms.broker = b;
 	s->terms.dispatch = &s->dispatch;
-	service_init_fill(s);
-	service_init_closing(s);
-	service_init_window(s);
-	service_init_settle(s);
-	service_init_pins(s);
+	s->terms.changed = service_worker_changed;
+	loop_timer_init(&s->restart, service_restart_expired);
+	loop_timer_init(&s->closing_timer, service_closing_expired);
+	loop_timer_init(&s->rollback.over, service_window_expired);
+	loop_timer_init(&s->pin_timer, service_pin_expired);
+	loop_timer_init(&s->settle, service_settle_expired);
 	service_rearm(s);
 	list_append(&b->services, &s->link);
 	return s;

@@ -1,33 +1,32 @@
 #include "listeners.h"
 
 #include <errno.h>
+#include <unistd.h>
 #include "base/address.h"
 #include "dispatch/endpoint.h"
 #include "dispatch/flow.h"
 #include "dispatch/listener.h"
+#include "dispatch/taker.h"
 #include "sys/log.h"
+#include "sys/tcp.h"
+#include "worker/step.h"
 
 struct endpoint *service_find_endpoint(struct service *s, const struct handoff_addr *addr)
 {
 	struct endpoint *e;
 
-	list_for_each (e, &s->dispatch.endpoints, link)
-		if (address_equal(&e->app_addr, addr))
-			return e;
-	return NULL;
+	return list_find(e, &s->dispatch.endpoints, link, address_equal(&e->app_addr, addr));
 }
 
-/* For a listener: the endpoint of the app's port, of the same family if there is one. */
-static struct endpoint *endpoint_for_listener(struct service *s, const struct listener *l)
+/* Of @port, of @family if there is one. @served: only with a channel. */
+static struct endpoint *endpoint_on(struct service *s, uint16_t port, uint8_t family, bool served)
 {
 	struct endpoint *e, *best = NULL;
 
-	list_for_each (e, &s->dispatch.endpoints, link) {
-		if (e->app_addr.port != l->app_port || e->n_channels == 0)
-			continue;
-		if (!best || e->app_addr.family == l->addr.family)
+	list_for_each (e, &s->dispatch.endpoints, link)
+		if (e->app_addr.port == port && (e->n_channels || !served) &&
+		    (!best || e->app_addr.family == family))
 			best = e;
-	}
 	return best;
 }
 
@@ -36,7 +35,8 @@ void service_attach_listeners(struct service *s)
 	struct listener *l;
 
 	list_for_each (l, &s->dispatch.listeners, link) {
-		struct endpoint *e = l->automatic ? NULL : endpoint_for_listener(s, l);
+		struct endpoint *e =
+			l->automatic ? NULL : endpoint_on(s, l->app_port, l->addr.family, true);
 
 		if (e && e != l->endpoint) {
 			listener_attach(l, e);
@@ -45,59 +45,51 @@ void service_attach_listeners(struct service *s)
 	}
 }
 
-int service_add_listener(struct service *s, const struct handoff_addr *addr, uint16_t app_port,
-			 bool automatic, int fd, struct listener **ret_listener)
+void service_keep_listener(struct service *s, struct listener *l, uint16_t app_port, bool automatic)
+{
+	if (l->closing)
+		tcp_remove_filter(l->fd);
+	l->closing = false;
+	l->automatic = automatic;
+	if (l->dispatch != &s->dispatch || l->app_port != app_port) {
+		listener_move(l, &s->dispatch);
+		l->app_port = app_port;
+	}
+}
+
+struct listener *service_add_listener(struct service *s, const struct handoff_addr *addr,
+				      uint16_t app_port, bool automatic, int fd)
 {
 	struct listener *l = listener_new(&s->dispatch, addr, app_port, automatic, fd);
 	const struct address_text text = address_text(addr);
 
 	if (!l)
-		return -ENOMEM;
-	if (ret_listener)
-		*ret_listener = l;
+		return NULL;
 	log_event(LEVEL_INFO, "listen", LOG_STR("service", service_name(s)),
 		  LOG_STR("address", text.text), LOG_INT("port", addr->port),
 		  LOG_INT("app_port", app_port),
 		  LOG_MSG("listening on %s%s", text.text, automatic ? ", as the app asked" : ""));
-	return 0;
+	return l;
 }
 
-struct listener *listener_find(struct broker *b, const struct handoff_addr *addr)
+struct listener *listener_find(struct broker *b, const struct handoff_addr *addr, match_fn *match)
 {
 	struct service *s;
 	struct listener *l;
 
 	list_for_each (s, &b->services, link)
 		list_for_each (l, &s->dispatch.listeners, link)
-			if (address_equal(&l->addr, addr))
+			if (match(&l->addr, addr))
 				return l;
 	return NULL;
 }
 
-struct listener *listener_find_overlap(struct broker *b, const struct handoff_addr *addr)
-{
-	struct service *s;
-	struct listener *l;
-
-	list_for_each (s, &b->services, link)
-		list_for_each (l, &s->dispatch.listeners, link)
-			if (address_overlap(&l->addr, addr))
-				return l;
-	return NULL;
-}
-
-/* Whether a worker that is to stay has a channel of @e, in the round or not. */
 bool service_wants_endpoint(const struct service *s, const struct endpoint *e)
 {
 	const struct worker *w;
-	const struct channel *c;
 
-	list_for_each (w, &s->workers, link)
-		if (worker_state_is_current(w->state))
-			list_for_each (c, &w->taker.channels, link)
-				if (c->endpoint == e)
-					return true;
-	return false;
+	return list_find(w, &s->workers, link,
+			 worker_state_is_current(w->state) && taker_serves(&w->taker, e));
 }
 
 void service_close_unused(struct service *s)
@@ -118,4 +110,212 @@ void service_close_unused(struct service *s)
 	list_for_each_safe (e, e_tmp, &s->dispatch.endpoints, link)
 		if (e->n_channels == 0 && list_empty(&e->listeners))
 			endpoint_free(e);
+}
+
+/* --- what apps ask for ------------------------------------------------------------------ */
+
+static bool has_listen_line_for(const struct service *s, uint16_t port)
+{
+	const struct listener *l;
+
+	return list_find(l, &s->dispatch.listeners, link,
+			 !l->automatic && !l->closing && l->app_port == port);
+}
+
+/*
+ * Whether the app of @s may inherit @l, which is about to close: its section was renamed, its
+ * `listen` line is gone, or the app has moved. To close it and bind the address again would refuse
+ * clients in between.
+ */
+static bool may_take_over(const struct service *s, const struct listener *l)
+{
+	if (service_leaves(s) || s->broker->stopping)
+		return false;
+	return l->closing || l->dispatch->stopping;
+}
+
+/* Binds what the app asked for and no `listen` line provides. */
+static int add_automatic(struct service *s, struct endpoint *e, struct strbuf *reason)
+{
+	struct listener *l = listener_find(s->broker, &e->app_addr, address_overlap);
+	const char *own;
+	int fd, r;
+
+	if (l && address_equal(&l->addr, &e->app_addr) && may_take_over(s, l)) {
+		service_keep_listener(s, l, e->app_addr.port, true);
+		listener_attach(l, e);
+		return 0;
+	}
+	if (l && l->dispatch != &s->dispatch) {
+		strbuf_addf(reason,
+			    "port %u is served for [service:%s] already; publish one of the two "
+			    "elsewhere, as in: listen = 8080 for %u",
+			    l->addr.port, l->dispatch->service, e->app_addr.port);
+		return -EADDRINUSE;
+	}
+	own = broker_own_address(s->broker->conf, &e->app_addr);
+	if (own) {
+		strbuf_addf(
+			reason,
+			"port %u is the broker's own (%s in [broker]); choose another one there",
+			e->app_addr.port, own);
+		return -EADDRINUSE;
+	}
+	r = tcp_open(&e->app_addr, s->conf, &fd);
+	if (r < 0) {
+		tcp_explain(&e->app_addr, r, reason);
+		return r;
+	}
+	l = service_add_listener(s, &e->app_addr, e->app_addr.port, true, fd);
+	if (!l) {
+		(void)close(fd);
+		strbuf_add(reason, "the broker is out of memory");
+		return -ENOMEM;
+	}
+	listener_attach(l, e);
+	return 0;
+}
+
+static bool is_fed(const struct endpoint *e)
+{
+	const struct listener *l;
+
+	return list_find(l, &e->listeners, endpoint_link, !l->closing);
+}
+
+/* Among those there are; the port decides. */
+static int endpoint_for_guest(const struct worker *w, const struct handoff_addr *addr,
+			      struct endpoint **ret, struct strbuf *reason)
+{
+	struct endpoint *e = endpoint_on(service_of(w), addr->port, addr->family, false);
+
+	if (!e)
+		return strbuf_fail(reason, -EADDRNOTAVAIL,
+				   "[service:%s] does not listen on port %u, so a guest cannot",
+				   service_name(service_of(w)), addr->port);
+	*ret = e;
+	return 0;
+}
+
+int service_endpoint_for(struct worker *w, const struct handoff_addr *addr, struct endpoint **ret,
+			 struct strbuf *reason)
+{
+	struct service *s = service_of(w);
+	struct endpoint *e = service_find_endpoint(s, addr), *other;
+	struct listener *l;
+	int r;
+
+	if (w->guest)
+		return endpoint_for_guest(w, addr, ret, reason);
+	if (e) {
+		bool fed = has_listen_line_for(s, addr->port) || is_fed(e);
+
+		r = fed ? 0 : add_automatic(s, e, reason);
+		if (r == 0)
+			*ret = e;
+		return r;
+	}
+	/*
+	 * The app binds otherwise than before (127.0.0.1 has become 0.0.0.0, say) on a port that
+	 * the broker holds for it. Both cannot be bound at once, so the old one serves on.
+	 */
+	list_for_each (l, &s->dispatch.listeners, link) {
+		if (!l->automatic || !address_overlap(&l->addr, addr) || !l->endpoint)
+			continue;
+		other = l->endpoint;
+		log_event(
+			LEVEL_WARN, "listen", LOG_STR("service", service_name(s)),
+			LOG_INT("port", addr->port),
+			LOG_MSG("the app now asks for another address on port %u; the broker keeps "
+				"the one it has until it is restarted",
+				addr->port));
+		*ret = other;
+		return 0;
+	}
+	e = endpoint_new(&s->dispatch, addr);
+	if (!e)
+		return strbuf_fail(reason, -ENOMEM, "the broker is out of memory");
+	if (!has_listen_line_for(s, addr->port)) {
+		r = add_automatic(s, e, reason);
+		if (r < 0) {
+			endpoint_free(e);
+			return r;
+		}
+	}
+	*ret = e;
+	return 0;
+}
+
+static bool is_published(const struct service_conf *sc, uint16_t app_port)
+{
+	for (size_t i = 0; i < sc->n_listen; i++)
+		if (sc->listen[i].app_port == app_port)
+			return true;
+	return false;
+}
+
+static bool has_open_listener(const struct service *s, const struct handoff_addr *addr)
+{
+	const struct listener *l;
+
+	return list_find(l, &s->dispatch.listeners, link,
+			 !l->closing && address_equal(&l->addr, addr));
+}
+
+int service_reopen_for(struct worker *w, struct strbuf *error)
+{
+	const struct channel *c;
+	int r = 0;
+
+	list_for_each (c, &w->taker.channels, link) {
+		struct endpoint *e = c->endpoint;
+
+		if (r == 0 && !is_published(w->conf, e->app_addr.port) &&
+		    !has_open_listener(service_of(w), &e->app_addr))
+			r = add_automatic(service_of(w), e, error);
+	}
+	return r;
+}
+
+bool worker_listens_as_configured(const struct worker *w)
+{
+	for (size_t i = 0; i < w->conf->n_listen; i++)
+		if (!taker_listens_on(&w->taker, w->conf->listen[i].app_port))
+			return false;
+	return !list_empty(&w->taker.channels);
+}
+
+static bool listens_like(const struct worker *w, const struct worker *other)
+{
+	const struct channel *c;
+
+	return !list_find(c, &other->taker.channels, link, !taker_serves(&w->taker, c->endpoint));
+}
+
+/* Each address that others of the service serve is expected of a newcomer too. */
+static bool listens_like_others(const struct worker *w)
+{
+	const struct worker *o;
+
+	return !list_find(o, &service_of(w)->workers, link,
+			  o != w && !o->guest && !listens_like(w, o) &&
+				  (o->state == WORKER_READY || o->state == WORKER_HELD));
+}
+
+/* How long a worker that listens on some addresses may take for the rest. */
+#define SETTLE_MS 1000
+
+void service_worker_listens(struct worker *w)
+{
+	service_attach_listeners(service_of(w));
+	/* Of a guest nothing is expected: one address is enough. */
+	if (w->guest)
+		worker_event(w, EV_LISTEN);
+	if (w->state != WORKER_STARTING || !worker_listens_as_configured(w))
+		return;
+	loop_timer_disarm(&w->settle);
+	if (listens_like_others(w))
+		worker_event(w, EV_LISTEN);
+	else
+		loop_timer_arm(worker_loop(w), &w->settle, SETTLE_MS);
 }

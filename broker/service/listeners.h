@@ -1,16 +1,18 @@
 /*
- * listeners - the listeners of a service, and which endpoint each of them feeds.
+ * listeners - the listeners of a service, which endpoint each of them feeds, which endpoint a
+ * listen(2) of a worker belongs to, and whether the worker is ready with it.
  */
 #pragma once
 
 #include "service/types.h"
 
-/*
- * A new listener on @addr; *@ret_listener (may be NULL) is the service's. 0: @fd is, too. -ENOMEM:
- * it is still the caller's.
- */
-int service_add_listener(struct service *s, const struct handoff_addr *addr, uint16_t app_port,
-			 bool automatic, int fd, struct listener **ret_listener);
+/* A new listener on @addr, which owns @fd. NULL: no memory, and @fd is still the caller's. */
+struct listener *service_add_listener(struct service *s, const struct handoff_addr *addr,
+				      uint16_t app_port, bool automatic, int fd);
+
+/* @l, which may be closing or another service's, goes on as it is: for @app_port of @s. */
+void service_keep_listener(struct service *s, struct listener *l, uint16_t app_port,
+			   bool automatic);
 
 /*
  * Each configured listener goes to the endpoint of its port, the better one if another has come.
@@ -18,9 +20,12 @@ int service_add_listener(struct service *s, const struct handoff_addr *addr, uin
  */
 void service_attach_listeners(struct service *s);
 
-/* The listener of any service on exactly @addr, and one that a bind of @addr would collide with. */
-struct listener *listener_find(struct broker *b, const struct handoff_addr *addr);
-struct listener *listener_find_overlap(struct broker *b, const struct handoff_addr *addr);
+/*
+ * The listener of any service whose address matches @addr: address_equal(); or address_overlap(), a
+ * bind of @addr would collide with it.
+ */
+typedef bool match_fn(const struct handoff_addr *a, const struct handoff_addr *b);
+struct listener *listener_find(struct broker *b, const struct handoff_addr *addr, match_fn *match);
 
 /* The endpoint of @s whose app asks for exactly @addr; or NULL. */
 struct endpoint *service_find_endpoint(struct service *s, const struct handoff_addr *addr);
@@ -30,3 +35,22 @@ bool service_wants_endpoint(const struct service *s, const struct endpoint *e);
 
 /* Closes the listeners that were bound for an app that does not ask for them any more. */
 void service_close_unused(struct service *s);
+
+/*
+ * The app of @w listens on @addr: finds or makes the endpoint and its listeners; those of a guest
+ * are there already. 0 or -errno with @reason for the app's owner.
+ */
+int service_endpoint_for(struct worker *w, const struct handoff_addr *addr, struct endpoint **ret,
+			 struct strbuf *reason);
+
+/*
+ * Binds what the app of @w asks for and no listener provides any more, nor a `listen` line of its
+ * configuration will. 0 or -errno with @error.
+ */
+int service_reopen_for(struct worker *w, struct strbuf *error);
+
+/* Whether the app of @w listens on all that the `listen` lines name, and on anything at all. */
+bool worker_listens_as_configured(const struct worker *w);
+
+/* @w has a new channel: is it ready with that? */
+void service_worker_listens(struct worker *w);

@@ -6,8 +6,8 @@
 #include <unistd.h>
 #include "base/address.h"
 #include "dispatch/listener.h"
-#include "service/closing.h"
 #include "service/listeners.h"
+#include "service/stop.h"
 #include "sys/log.h"
 #include "sys/tcp.h"
 
@@ -50,44 +50,38 @@ void reload_close_opened(struct opened_list *list)
 static int open_lines(struct broker *b, const struct service_conf *sc, struct opened_list *list,
 		      struct strbuf *error)
 {
+	struct opened *v = realloc(list->v, (list->n + sc->n_listen + 1) * sizeof(*v));
+
+	if (!v)
+		return -ENOMEM;
+	list->v = v;
 	for (size_t k = 0; k < sc->n_listen; k++) {
-		struct opened *o = &list->v[list->n++];
+		struct opened *o = &v[list->n++];
 		struct listener *overlap;
 		int r;
 
 		*o = (struct opened){ .fd = -1, .addr = sc->listen[k].addr };
-		if (listener_find(b, &o->addr))
+		if (listener_find(b, &o->addr, address_equal))
 			continue;
 		r = open_one(&sc->listen[k], sc, o);
 		if (r == 0)
 			continue;
 		strbuf_addf(error, "[service:%s]: ", sc->name);
-		overlap = r == -EADDRINUSE ? listener_find_overlap(b, &o->addr) : NULL;
+		overlap = r == -EADDRINUSE ? listener_find(b, &o->addr, address_overlap) : NULL;
 		if (overlap)
 			explain_overlap(overlap, &o->addr, error);
 		else
-			(void)tcp_explain(&sc->listen[k].addr, r, error);
+			tcp_explain(&sc->listen[k].addr, r, error);
 		return r;
 	}
 	return 0;
 }
 
-static int list_new(size_t n, struct opened_list *ret)
-{
-	ret->n = 0;
-	ret->v = calloc(n + 1, sizeof(*ret->v));
-	return ret->v ? 0 : -ENOMEM;
-}
-
 int reload_open_all(struct broker *b, const struct conf *conf, struct opened_list *ret,
 		    struct strbuf *error)
 {
-	size_t total = 0;
-	int r;
+	int r = 0;
 
-	for (size_t i = 0; i < conf->n_services; i++)
-		total += conf->services[i]->n_listen;
-	r = list_new(total, ret);
 	for (size_t i = 0; r == 0 && i < conf->n_services; i++)
 		r = open_lines(b, conf->services[i], ret, error);
 	if (r < 0)
@@ -101,7 +95,8 @@ int reload_open_one(struct service *s, const struct service_conf *sc, struct ope
 	int r;
 
 	for (size_t k = 0; k < sc->n_listen; k++) {
-		const struct listener *l = listener_find(s->broker, &sc->listen[k].addr);
+		const struct listener *l =
+			listener_find(s->broker, &sc->listen[k].addr, address_equal);
 
 		if (!l || l->dispatch == &s->dispatch || l->dispatch->stopping)
 			continue;
@@ -110,9 +105,7 @@ int reload_open_one(struct service *s, const struct service_conf *sc, struct ope
 				   "all services moves it",
 				   sc->name, address_text(&l->addr).text, l->dispatch->service);
 	}
-	r = list_new(sc->n_listen, ret);
-	if (r == 0)
-		r = open_lines(s->broker, sc, ret, error);
+	r = open_lines(s->broker, sc, ret, error);
 	if (r < 0)
 		reload_close_opened(ret);
 	return r;
@@ -133,24 +126,16 @@ void reload_take_listeners(struct service *s, const struct service_conf *sc, str
 	assert(opened || sc->n_listen == 0);
 	for (size_t k = 0; k < sc->n_listen; k++) {
 		struct opened *o = &opened[k];
-		struct listener *l = o->fd < 0 ? listener_find(s->broker, &o->addr) : NULL;
+		struct listener *l =
+			o->fd < 0 ? listener_find(s->broker, &o->addr, address_equal) : NULL;
 		int fd = o->fd;
 
 		if (l) {
-			/* It goes on as it is, under whatever service and port of the app. */
-			if (l->closing)
-				tcp_remove_filter(l->fd);
-			l->closing = false;
-			l->automatic = false;
-			if (l->dispatch != &s->dispatch || l->app_port != sc->listen[k].app_port) {
-				listener_move(l, &s->dispatch);
-				l->app_port = sc->listen[k].app_port;
-			}
+			service_keep_listener(s, l, sc->listen[k].app_port, false);
 			continue;
 		}
 		o->fd = -1;
-		if (service_add_listener(s, &o->addr, sc->listen[k].app_port, false, fd, NULL) <
-		    0) {
+		if (!service_add_listener(s, &o->addr, sc->listen[k].app_port, false, fd)) {
 			log_event(LEVEL_ERROR, "listen", LOG_STR("service", sc->name),
 				  LOG_MSG("out of memory: a listener is missing"));
 			(void)close(fd);

@@ -17,7 +17,10 @@ struct opened_list {
 	size_t n;
 };
 
-/* Opens every listener of @conf that is not there yet. 0; -errno with @error, and none is open. */
+/*
+ * Opens every listener of @conf that is not there yet. *@ret is empty before. 0; -errno with
+ * @error, and none is open.
+ */
 int reload_open_all(struct broker *b, const struct conf *conf, struct opened_list *ret,
 		    struct strbuf *error);
 

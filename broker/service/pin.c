@@ -61,9 +61,8 @@ static bool knows(const struct service *s, const char *name)
 	char slot[PIN_WORKER_SIZE];
 	const struct worker *w;
 
-	list_for_each (w, &s->workers, link)
-		if (!strcmp(w->name, name))
-			return true;
+	if (list_find(w, &s->workers, link, !strcmp(w->name, name)))
+		return true;
 	for (unsigned i = 0; i < s->want; i++) {
 		snprintf(slot, sizeof(slot), "%s.%u", service_name(s), i);
 		if (!strcmp(slot, name))
@@ -125,7 +124,7 @@ void service_unpin_generation(const struct worker *w, const char *reason)
 		changed(s);
 }
 
-static void timer_expired(struct loop_timer *timer)
+void service_pin_expired(struct loop_timer *timer)
 {
 	struct service *s = container_of(timer, struct service, pin_timer);
 	struct pin pin;
@@ -133,9 +132,4 @@ static void timer_expired(struct loop_timer *timer)
 	while (pins_pop_expired(&s->dispatch.pins, loop_now(service_loop(s)), &pin))
 		taken_off(s, &pin, "its time is over");
 	changed(s);
-}
-
-void service_init_pins(struct service *s)
-{
-	loop_timer_init(&s->pin_timer, timer_expired);
 }

@@ -19,4 +19,4 @@ unsigned service_unpin(struct service *s, const struct pin_source *source, const
 /* What was made for the generation of @w alone. */
 void service_unpin_generation(const struct worker *w, const char *reason);
 
-void service_init_pins(struct service *s); /* of a new service */
+void service_pin_expired(struct loop_timer *timer); /* service::pin_timer */

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <string.h>
+#include "policy/why.h"
+#include "worker/clock.h"
 
 struct service *service_find(const struct broker *b, const char *name)
 {
@@ -18,8 +20,6 @@ struct service *service_find(const struct broker *b, const char *name)
 	return leaving;
 }
 
-/* --- questions ----------------------------------------------------------------------- */
-
 bool service_is_serving(const struct service *s)
 {
 	for (size_t i = 0; i < ROLLOUT_MAX; i++)
@@ -32,10 +32,7 @@ bool service_has_round(const struct service *s)
 {
 	const struct worker *w;
 
-	list_for_each (w, &s->workers, link)
-		if (w->state == WORKER_READY && !w->pinned_only)
-			return true;
-	return false;
+	return list_find(w, &s->workers, link, w->state == WORKER_READY && !w->pinned_only);
 }
 
 bool service_is_ready(const struct service *s)
@@ -52,10 +49,7 @@ bool service_slot_has_process(const struct service *s, unsigned slot)
 {
 	const struct worker *w;
 
-	list_for_each (w, &s->workers, link)
-		if (w->slot == slot)
-			return true;
-	return false;
+	return list_find(w, &s->workers, link, w->slot == slot);
 }
 
 bool service_rollout_owns(const struct service *s, size_t slot)
@@ -66,13 +60,7 @@ bool service_rollout_owns(const struct service *s, size_t slot)
 
 const char *roll_kind_name(enum roll_kind kind)
 {
-	switch (kind) {
-	case ROLL_RELOAD:
-		return "reload";
-	case ROLL_RESTART:
-		return "restart";
-	}
-	return "?";
+	return kind == ROLL_RELOAD ? "reload" : "restart";
 }
 
 int service_check_steering(const struct service *s, struct strbuf *error)
@@ -92,4 +80,65 @@ const char *service_end_text(const struct service *s)
 	if (s && s->dispatch.paused && !s->dispatch.stopping)
 		return "the service was paused meanwhile; the next reload brings it back";
 	return "the service was told to end meanwhile";
+}
+
+/* --- what a rollout waits for ---------------------------------------------------------- */
+
+/* If there are more than these, the text has only their number. */
+#define NAMED_MAX 3
+
+static void add_wait(const struct worker *w, struct strbuf *out)
+{
+	char tracer_name[32] = "";
+	pid_t tracer = 0;
+	struct why_worker why = {
+		.state = w->state,
+		.state_ms = loop_now(worker_loop(w)) - w->state_since_ms,
+		.left_ms = worker_deadline_left(w),
+		.open = (int)w->open,
+		.debugged = worker_is_traced(w, &tracer) || (w->held & HELD_BY_DEBUG),
+		.tracer_name = tracer_name,
+	};
+
+	why.tracer = tracer;
+	if (tracer)
+		proc_name(tracer, tracer_name, sizeof(tracer_name));
+	why_rollout_waits(&why, w->name, out);
+}
+
+/* Whether the rollout waits for @w: a new worker that starts, or an old one in the way. */
+static bool is_waited_for(const struct worker *w)
+{
+	const struct service *s = service_of(w);
+
+	/* A new service has no rollout, and waits for all workers that start. */
+	if (!s->rollout_number)
+		return w->state == WORKER_STARTING && !w->guest;
+	if (!service_rollout_owns(s, w->slot))
+		return false;
+	switch (s->rollout.slots[w->slot].phase) {
+	case ROLLOUT_STARTING:
+		return w->rollout_number == s->rollout_number && w->state == WORKER_STARTING;
+	case ROLLOUT_RETIRING:
+		return w->rollout_number != s->rollout_number;
+	case ROLLOUT_PENDING:
+	case ROLLOUT_DONE:
+		break;
+	}
+	return false;
+}
+
+void service_rollout_text(const struct service *s, struct strbuf *out)
+{
+	const struct worker *w;
+	unsigned n = 0;
+
+	list_for_each (w, &s->workers, link) {
+		if (!is_waited_for(w) || n++ >= NAMED_MAX)
+			continue;
+		strbuf_add(out, n > 1 ? ", " : "");
+		add_wait(w, out);
+	}
+	if (n > NAMED_MAX)
+		strbuf_addf(out, ", %u more", n - NAMED_MAX);
 }

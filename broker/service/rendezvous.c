@@ -11,10 +11,8 @@
 #include "base/address.h"
 #include "base/fd.h"
 #include "dispatch/channel.h"
-#include "dispatch/holder.h"
 #include "dispatch/taker.h"
-#include "service/guest.h"
-#include "service/listen.h"
+#include "service/listeners.h"
 #include "sys/fdpass.h"
 #include "sys/log.h"
 
@@ -37,7 +35,6 @@ static void greeting_free(struct greeting *g)
 	loop_timer_disarm(&g->timer);
 	fd_closep(&g->fd);
 	list_remove(&g->link);
-	g->rendezvous->n_greetings--;
 	free(g);
 }
 
@@ -126,8 +123,7 @@ static void join(struct greeting *g, struct worker *w, const struct handoff_hell
 	struct endpoint *e;
 	struct channel *c;
 	pid_t pid = g->peer.pid;
-	int r = w->guest ? guest_endpoint_for(w, &hello->addr, &e, &reason)
-			 : service_endpoint_for(service_of(w), &hello->addr, &e, &reason);
+	int r = service_endpoint_for(w, &hello->addr, &e, &reason);
 
 	if (r < 0) {
 		refuse(g, -r, reason.text);
@@ -206,8 +202,8 @@ static void rendezvous_accepted(struct acceptor *a, int fd)
 	socklen_t len = sizeof(g->peer);
 
 	/* Too many silent ones: the oldest makes room, so that they cannot lock workers out. */
-	if (rv->n_greetings >= MAX_GREETINGS)
-		greeting_free(container_of(rv->greetings.next, struct greeting, link));
+	if (list_count(&rv->greetings) >= MAX_GREETINGS)
+		greeting_free(list_first(&rv->greetings, struct greeting, link));
 	g = calloc(1, sizeof(*g));
 	if (!g) {
 		(void)close(fd);
@@ -218,7 +214,6 @@ static void rendezvous_accepted(struct acceptor *a, int fd)
 	g->source = (struct loop_source){ .fd = -1, .ready = greeting_ready };
 	loop_timer_init(&g->timer, greeting_expired);
 	list_append(&rv->greetings, &g->link);
-	rv->n_greetings++;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &g->peer, &len) < 0 ||
 	    loop_add(&rv->broker->loop, &g->source, fd, EPOLLIN) < 0) {
 		greeting_free(g);

@@ -11,7 +11,6 @@ struct rendezvous {
 	struct broker *broker;
 	struct acceptor acceptor;
 	struct list greetings; /* greeting::link: connections without a HELLO yet, oldest first */
-	size_t n_greetings;
 };
 
 /* Begins to accept on @fd, which stays the caller's. @rv->greetings is a list already. 0 or -errno.

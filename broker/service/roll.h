@@ -1,8 +1,10 @@
 /*
- * roll - the rolling restart of a service: performs what policy/rollout.c plans.
+ * roll - the rolling restart of a service: performs what policy/rollout.c plans, and announces its
+ * steps in the log and to observers.
  */
 #pragma once
 
+#include "core/notice.h"
 #include "service/types.h"
 
 /*
@@ -30,3 +32,6 @@ void service_drop_rollout(struct service *s, const char *why);
 
 /* Goes on with the rollout, as far as it goes without waiting. */
 void service_pump(struct service *s);
+
+/* The one place where the steps of a rollout are announced; @w as roll_phase says, else NULL. */
+void service_announce(struct service *s, enum roll_phase phase, const struct worker *w);

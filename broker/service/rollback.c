@@ -1,14 +1,12 @@
 #include "rollback.h"
 
 #include <errno.h>
-#include "dispatch/holder.h"
+#include "dispatch/channel.h"
 #include "service/fill.h"
 #include "service/in_force.h"
-#include "service/listen.h"
 #include "service/listeners.h"
 #include "service/open.h"
 #include "service/questions.h"
-#include "service/window.h"
 #include "sys/log.h"
 #include "worker/hold.h"
 #include "worker/step.h"

@@ -1,14 +1,9 @@
 #include "settle.h"
 
-#include "dispatch/taker.h"
-#include "service/announce.h"
 #include "service/fill.h"
 #include "service/pin.h"
 #include "service/questions.h"
 #include "service/roll.h"
-#include "service/trouble.h"
-#include "worker/explain.h"
-#include "worker/guest.h"
 #include "worker/start.h"
 #include "worker/words.h"
 
@@ -19,10 +14,8 @@ static bool slot_has_old_process(const struct service *s, unsigned slot)
 {
 	const struct worker *w;
 
-	list_for_each (w, &s->workers, link)
-		if (w->slot == slot && w->rollout_number != s->rollout_number)
-			return true;
-	return false;
+	return list_find(w, &s->workers, link,
+			 w->slot == slot && w->rollout_number != s->rollout_number);
 }
 
 /* The worker does not serve in its slot any more. */
@@ -39,10 +32,12 @@ static void leave_slot(struct worker *w)
 	}
 }
 
-/* Whether the rollout under way has started @w. */
+/* Whether the rollout under way has started @w, and is not done with its slot. */
 static bool is_of_rollout(const struct worker *w)
 {
-	return service_of(w)->rollout.active && w->rollout_number == service_of(w)->rollout_number;
+	const struct service *s = service_of(w);
+
+	return w->rollout_number == s->rollout_number && service_rollout_owns(s, w->slot);
 }
 
 /* @w did not start: keeps the reason and its last words for the report of the rollout. */
@@ -63,24 +58,12 @@ static void fail_rollout(struct worker *w)
 	rollout_new_failed(&s->rollout, w->slot);
 }
 
-static void note_failure(struct worker *w, enum worker_state from)
+static void note_failure(struct worker *w, bool starting)
 {
-	struct service *s = service_of(w);
-
-	if (from == WORKER_STARTING && is_of_rollout(w) && service_rollout_owns(s, w->slot)) {
-		fail_rollout(w);
-		return; /* the rollout ends: that is its back-off */
-	}
-	service_note_end(w, from == WORKER_STARTING);
-	if (from == WORKER_STARTING) {
-		service_back_off(s, true);
-		return;
-	}
-	if (loop_now(service_loop(s)) - w->ready_ms >= w->conf->backoff_reset_ms)
-		backoff_reset(&s->backoff);
+	if (starting && is_of_rollout(w))
+		fail_rollout(w); /* the rollout ends: that is its back-off */
 	else
-		/* It has served, so the command is not broken: it is replaced soon, every time. */
-		service_back_off(s, taker_taken(&w->taker) == 0);
+		service_note_failure(w, starting);
 }
 
 /* Nothing of it is needed any more but for the books. */
@@ -88,11 +71,10 @@ static void bury(struct worker *w)
 {
 	struct service *s = service_of(w);
 
+	worker_log_exit(w);
 	if (w->guest) {
-		guest_log_left(w);
 		(void)service_unpin(s, NULL, w->name); /* nobody will have this name again */
 	} else {
-		worker_log_exit(w);
 		s->slots[w->slot].measured.taken_by_gone += w->served;
 		s->slots[w->slot].measured.cpu_ms_by_gone += w->found.cpu_ms;
 	}
@@ -102,17 +84,17 @@ static void bury(struct worker *w)
 	service_unpin_generation(w, "the worker has ended");
 }
 
-static void worker_changed(struct worker *w, enum worker_state from, enum worker_event ev)
+void service_worker_changed(struct worker *w, enum worker_state from)
 {
 	struct service *s = service_of(w);
 	bool listens = w->state == WORKER_READY && from == WORKER_STARTING;
 
-	(void)ev;
 	if (w->state == from)
 		return;
 	if (w->state == WORKER_DEAD)
 		bury(w);
-	service_settle_soon(s);
+	if (!loop_timer_armed(&s->settle))
+		loop_timer_arm(service_loop(s), &s->settle, 0);
 	if (w->guest)
 		return;
 	/* A worker that drained since an earlier reload is not what this rollout waits for. */
@@ -121,9 +103,9 @@ static void worker_changed(struct worker *w, enum worker_state from, enum worker
 	if (worker_state_is_current(from) && !worker_state_is_current(w->state)) {
 		leave_slot(w);
 		if (!w->retired_by_us && !service_leaves(s))
-			note_failure(w, from);
+			note_failure(w, from == WORKER_STARTING);
 	}
-	if (listens && is_of_rollout(w) && service_rollout_owns(s, w->slot)) {
+	if (listens && is_of_rollout(w)) {
 		rollout_new_ready(&s->rollout, w->slot);
 		service_announce(s, ROLL_READY, w);
 	} else if (listens && !s->rollout_number) {
@@ -150,7 +132,7 @@ static void fill_others(struct service *s)
 			service_fill(other);
 }
 
-static void settle_expired(struct loop_timer *timer)
+void service_settle_expired(struct loop_timer *timer)
 {
 	struct service *s = container_of(timer, struct service, settle);
 	struct worker *w;
@@ -162,16 +144,4 @@ static void settle_expired(struct loop_timer *timer)
 		fill_others(s);
 	service_fill(s);
 	broker_tidy(s->broker);
-}
-
-void service_settle_soon(struct service *s)
-{
-	if (!loop_timer_armed(&s->settle))
-		loop_timer_arm(service_loop(s), &s->settle, 0);
-}
-
-void service_init_settle(struct service *s)
-{
-	s->terms.changed = worker_changed;
-	loop_timer_init(&s->settle, settle_expired);
 }

@@ -10,8 +10,5 @@
 
 #include "service/types.h"
 
-/* Of a new service: its workers report here. */
-void service_init_settle(struct service *s);
-
-/* Settles in the next turn of the loop. */
-void service_settle_soon(struct service *s);
+void service_worker_changed(struct worker *w, enum worker_state from);
+void service_settle_expired(struct loop_timer *timer); /* service::settle */

@@ -1,17 +1,24 @@
 /*
- * stop - ends or pauses a service: it first refuses new clients, then serves the waiting ones, then
- * stops the workers.
+ * stop - ends or pauses a service, and closes listeners, without losing a client: first nobody new
+ * is let in, then those that wait are served, then the socket goes, and the workers are stopped.
  */
 #pragma once
 
 #include "service/types.h"
 
+void service_closing_expired(struct loop_timer *timer); /* service::closing_timer */
+
+/* Empties and closes one listener: the configuration does not want it any more. */
+void service_close_listener(struct listener *l);
+
 /* Drains all workers, keeps the listeners; ended by the next service_roll(). */
 void service_pause(struct service *s);
 
-/* Ends the service. With @drain its workers drain first; otherwise they are told to exit now. */
-void service_stop(struct service *s, bool drain);
-void service_kill(struct service *s);
+/*
+ * Ends the service. @how its workers leave: EV_RETIRE, they drain once the waiting clients are
+ * served; EV_STOP, they are told to exit now, and EV_KILL, killed: what waits is reset.
+ */
+void service_stop(struct service *s, enum worker_event how);
 
 /*
  * Ends the service with a drain, but not before the others are ready, or its start_timeout is over:

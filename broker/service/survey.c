@@ -2,17 +2,28 @@
 
 #include <limits.h>
 #include <string.h>
-#include "service/evidence.h"
-#include "worker/evidence.h"
 #include "worker/hold.h"
+#include "worker/processes.h"
 
 #define FRESH_MS 100
 /* A slice: connections that arrive meanwhile wait for so long. */
 #define SLICE_NS (500 * 1000)
 
-static struct loop *loop_of(const struct survey *s)
+int service_open_connections(const struct service *s, struct inode_set *ret)
 {
-	return &s->broker->loop;
+	const struct endpoint *e;
+	const struct listener *l;
+	int r = 0;
+
+	list_for_each (l, &s->dispatch.listeners, link)
+		if (r == 0)
+			r = sockdiag_add_connections(l->addr.port, ret);
+	/* Listeners that are closed already, as at shutdown: their port is kept by the endpoint. */
+	list_for_each (e, &s->dispatch.endpoints, link)
+		for (size_t i = 0; r == 0 && i < e->n_ports; i++)
+			r = sockdiag_add_connections(e->ports[i], ret);
+	inode_set_sort(ret);
+	return r;
 }
 
 static void begin(struct survey *s)
@@ -20,7 +31,7 @@ static void begin(struct survey *s)
 	s->running = true;
 	s->round++;
 	s->service = NULL;
-	loop_timer_arm(loop_of(s), &s->step, 0);
+	loop_timer_arm(&s->broker->loop, &s->step, 0);
 }
 
 static void end(struct survey *s)
@@ -31,7 +42,7 @@ static void end(struct survey *s)
 	s->running = false;
 	/* A waiter that got fresh findings did not start a round. */
 	if (s->done_round != s->round)
-		s->done_ms = loop_now(loop_of(s));
+		s->done_ms = loop_now(&s->broker->loop);
 	s->done_round = s->round;
 	/* The next round counts against a new dump of connections. */
 	s->service = NULL;
@@ -101,7 +112,7 @@ static void step_expired(struct loop_timer *timer)
 		}
 		look_at(s, w);
 	} while (loop_clock_ns() < until);
-	loop_timer_arm(loop_of(s), &s->step, 0);
+	loop_timer_arm(&s->broker->loop, &s->step, 0);
 }
 
 void survey_want(struct survey *s, struct survey_waiter *w)
@@ -109,9 +120,9 @@ void survey_want(struct survey *s, struct survey_waiter *w)
 	list_append(&s->waiters, &w->link);
 	if (s->running)
 		return;
-	if (s->done_ms && loop_now(loop_of(s)) - s->done_ms < FRESH_MS) {
+	if (s->done_ms && loop_now(&s->broker->loop) - s->done_ms < FRESH_MS) {
 		s->running = true; /* with nothing to do but to tell */
-		loop_timer_arm(loop_of(s), &s->step, 0);
+		loop_timer_arm(&s->broker->loop, &s->step, 0);
 		return;
 	}
 	begin(s);

@@ -28,6 +28,9 @@ struct survey {
 	struct inode_set connections;
 };
 
+/* Connections of the listeners of @s that some process still has. Sorted. 0 or -errno. */
+int service_open_connections(const struct service *s, struct inode_set *ret);
+
 void survey_init(struct survey *s, struct broker *b);
 void survey_deinit(struct survey *s);
 

@@ -6,7 +6,7 @@
  *	workers            all that live, also those that drain or stop
  *
  * What a worker reports is recorded at once, and acted on when the service settles, in the next
- *turn of the loop: see settle.h.
+ * turn of the loop: see settle.h.
  */
 #pragma once
 

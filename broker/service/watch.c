@@ -4,16 +4,14 @@
 #include "dispatch/channel.h"
 #include "dispatch/endpoint.h"
 #include "dispatch/flow.h"
-#include "dispatch/holder.h"
 #include "dispatch/taker.h"
-#include "service/evidence.h"
-#include "service/window.h"
+#include "service/in_force.h"
+#include "service/survey.h"
 #include "sys/log.h"
-#include "worker/evidence.h"
+#include "worker/clock.h"
 #include "worker/hold.h"
 #include "worker/processes.h"
 #include "worker/step.h"
-#include "worker/traced.h"
 
 #define EVIDENCE_MS 200
 /* What waits for so long at a worker that drains or is held is given to others. */
@@ -24,30 +22,26 @@
 
 /* --- channels that do not move ------------------------------------------------------- */
 
-static bool another_has_room(const struct channel *c)
-{
-	struct balancer_member *m;
-
-	list_for_each (m, &c->endpoint->round.ring, link) {
-		if (m == &c->member || m->limit == 0)
-			continue;
-		if (m->waiting >= m->limit)
-			m->waiting = pair_waiting(container_of(m, struct channel, member)->rx);
-		if (m->waiting < m->limit)
-			return true;
-	}
-	return false;
-}
-
 /* Full or not: what waits in the broker itself is the first that it gets. */
 static bool another_serves(const struct channel *c)
 {
 	struct balancer_member *m;
 
-	list_for_each (m, &c->endpoint->round.ring, link)
-		if (m != &c->member && m->limit > 0)
-			return true;
-	return false;
+	return list_find(m, &c->endpoint->round.ring, link, m != &c->member && m->limit > 0);
+}
+
+static bool has_room(struct balancer_member *m)
+{
+	if (m->limit && m->waiting >= m->limit)
+		m->waiting = pair_waiting(container_of(m, struct channel, member)->rx);
+	return m->waiting < m->limit;
+}
+
+static bool another_has_room(const struct channel *c)
+{
+	struct balancer_member *m;
+
+	return list_find(m, &c->endpoint->round.ring, link, m != &c->member && has_room(m));
 }
 
 /*
@@ -108,18 +102,27 @@ static bool looks_stopped(struct channel *c)
 	return c->state_read && channel_is_stopped(c);
 }
 
+/* Whether something was taken out of @c, in which @waiting are left, since the last look. */
+static bool has_moved(struct channel *c, unsigned waiting, int64_t now)
+{
+	uint64_t taken = channel_taken(c, waiting);
+
+	if (taken == c->taken_seen)
+		return false;
+	c->taken_seen = taken;
+	c->moved_ms = now;
+	return true;
+}
+
 /* Returns whether @c needs to be looked at again. May step the worker's state, not free it. */
 static bool watch_channel(struct channel *c, int64_t now)
 {
 	unsigned waiting = channel_backlog(c);
-	uint64_t taken = c->sent - c->taken_back - waiting;
 	struct worker *w = worker_of(c);
 
 	if (c->member.waiting > waiting)
 		c->member.waiting = waiting;
-	if (taken != c->taken_seen) {
-		c->taken_seen = taken;
-		c->moved_ms = now;
+	if (has_moved(c, waiting, now)) {
 		c->state_read = false;
 		if (c->stalled) {
 			channel_trust(c);
@@ -163,10 +166,10 @@ static void watch_leaving_channel(struct channel *c, int64_t now)
 {
 	struct worker *w = worker_of(c);
 	unsigned waiting = pair_waiting(c->rx);
-	uint64_t taken = c->sent - c->taken_back - waiting;
 
-	if (waiting == 0 || taken != c->taken_seen) {
-		c->taken_seen = taken;
+	if (has_moved(c, waiting, now))
+		return;
+	if (waiting == 0) {
 		c->moved_ms = now;
 		return;
 	}
@@ -213,13 +216,11 @@ static bool watch_held(struct worker *w)
 
 static bool needs_evidence(const struct service *s)
 {
+	bool by_load = s->conf->balance == BALANCE_LEAST_CONNECTIONS;
 	const struct worker *w;
 
-	list_for_each (w, &s->workers, link)
-		if (w->state == WORKER_DRAINING ||
-		    (s->conf->balance == BALANCE_LEAST_CONNECTIONS && w->state == WORKER_READY))
-			return true;
-	return false;
+	return list_find(w, &s->workers, link,
+			 w->state == WORKER_DRAINING || (by_load && w->state == WORKER_READY));
 }
 
 /* While a whole service leaves, a worker that drains is given what waits in the broker, too. */
@@ -227,10 +228,8 @@ static bool more_comes(const struct worker *w)
 {
 	const struct channel *c;
 
-	list_for_each (c, &w->taker.channels, link)
-		if (channel_is_in_round(c) && c->endpoint->n_pending)
-			return true;
-	return false;
+	return list_find(c, &w->taker.channels, link,
+			 channel_is_in_round(c) && c->endpoint->n_pending);
 }
 
 static void use_evidence(struct worker *w, const struct inode_set *connections)
@@ -308,7 +307,7 @@ static bool watch_service(struct service *s, bool evidence, int64_t now)
 	return again;
 }
 
-static void watch_expired(struct loop_timer *timer)
+void watch_expired(struct loop_timer *timer)
 {
 	struct broker *b = container_of(timer, struct broker, watch);
 	int64_t now = loop_now(&b->loop);
@@ -322,9 +321,4 @@ static void watch_expired(struct loop_timer *timer)
 		again |= watch_service(s, evidence, now);
 	if (again)
 		broker_watch(b);
-}
-
-void watch_init(struct broker *b)
-{
-	loop_timer_init(&b->watch, watch_expired);
 }

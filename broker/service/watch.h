@@ -10,4 +10,4 @@
 
 #include "service/types.h"
 
-void watch_init(struct broker *b);
+void watch_expired(struct loop_timer *timer); /* broker::watch */

@@ -246,7 +246,7 @@ static int open_address(struct master *m, const struct handoff_addr *addr, int *
 
 	if (r == 0)
 		return 0;
-	other = r == -EADDRINUSE ? listener_find_overlap(&m->broker, addr) : NULL;
+	other = r == -EADDRINUSE ? listener_find(&m->broker, addr, address_overlap) : NULL;
 	if (other)
 		strbuf_addf(error, "port %u is served for [service:%s]; choose another port",
 			    addr->port, other->dispatch->service);

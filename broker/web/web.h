@@ -10,7 +10,7 @@
 #include "core/limits.h"
 #include "report/scrape.h"
 #include "config/conf.h"
-#include "master/part.h"
+#include "master/master.h"
 #include "policy/http.h"
 #include "sys/acceptor.h"
 

@@ -31,6 +31,12 @@ PRINTF(2, 3) static void words_add(struct launch_words *w, const char *fmt, ...)
 	v[w->n] = NULL;
 }
 
+static void add_all(struct launch_words *argv, char *const *words)
+{
+	for (; words && *words; words++)
+		words_add(argv, "%s", *words);
+}
+
 void launch_words_deinit(struct launch_words *w)
 {
 	for (size_t i = 0; i < w->n; i++)
@@ -57,22 +63,24 @@ static bool is_ours(const char *entry)
 	return false;
 }
 
-/* Later entries win: what stands in the file replaces what the broker was started with. */
-static void add_entry(struct launch_words *env, const char *entry)
+/* Of each name the last entry stays, in the place of the first. */
+static void let_later_ones_win(struct launch_words *env)
 {
-	for (size_t i = 0; i < env->n; i++)
-		if (same_name(env->v[i], entry)) {
-			char *copy = strdup(entry);
+	size_t n = 0;
 
-			if (!copy) {
-				env->failed = true;
-				return;
-			}
-			free(env->v[i]);
-			env->v[i] = copy;
-			return;
-		}
-	words_add(env, "%s", entry);
+	for (size_t i = 0; i < env->n; i++) {
+		size_t k = 0;
+
+		while (k < n && !same_name(env->v[k], env->v[i]))
+			k++;
+		if (k < n)
+			free(env->v[k]);
+		else
+			n++;
+		env->v[k] = env->v[i];
+	}
+	while (env->n > n)
+		env->v[--env->n] = NULL;
 }
 
 static void add_private_ports(struct launch_words *env, const struct service_conf *sc)
@@ -96,19 +104,15 @@ void launch_environment(const struct user_info *user, const struct service_conf 
 	if (!sc->clear_environment)
 		for (char **e = environ; *e; e++)
 			if (!is_ours(*e) && strchr(*e, '='))
-				add_entry(env, *e);
+				words_add(env, "%s", *e);
 	if (user->ids.change && user->name[0]) {
-		char text[320];
-
-		snprintf(text, sizeof(text), "HOME=%s", user->home);
-		add_entry(env, text);
-		snprintf(text, sizeof(text), "USER=%s", user->name);
-		add_entry(env, text);
-		snprintf(text, sizeof(text), "LOGNAME=%s", user->name);
-		add_entry(env, text);
+		words_add(env, "HOME=%s", user->home);
+		words_add(env, "USER=%s", user->name);
+		words_add(env, "LOGNAME=%s", user->name);
 	}
-	for (char **e = sc->environment; *e; e++)
-		add_entry(env, *e);
+	add_all(env, sc->environment);
+	/* What stands in the file replaces what the broker was started with. */
+	let_later_ones_win(env);
 }
 
 static const char *value_of(const struct launch_words *env, const char *name)
@@ -143,12 +147,6 @@ void launch_worker_environment(const struct worker *w, struct launch_words *env)
 	words_add(env, HANDOFF_ENV_TOKEN "=%s", token);
 	add_private_ports(env, w->conf);
 	add_wrapper(conf_find_wrap(w->conf, w->slot), w->conf, env);
-}
-
-static void add_all(struct launch_words *argv, char *const *words)
-{
-	for (; words && *words; words++)
-		words_add(argv, "%s", *words);
 }
 
 void launch_arguments(const struct broker *b, const struct service_conf *sc, char *const *first,

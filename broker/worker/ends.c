@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "base/fd.h"
 #include "core/notice.h"
 #include "dispatch/channel.h"
 #include "dispatch/endpoint.h"
 #include "dispatch/flow.h"
 #include "dispatch/taker.h"
+#include "handoff_name.h"
 #include "sys/log.h"
 #include "worker/output.h"
 #include "worker/processes.h"
@@ -53,7 +55,26 @@ static void lost(struct taker *t, struct channel *c)
 	worker_event(w, was_probe(w) ? EV_UNLISTEN : EV_CLOSED);
 }
 
+const struct taker_ops worker_taker_ops = { .holds = holds, .lost = lost };
+
 /* --- its processes --------------------------------------------------------------------- */
+
+/* Whether our child @pid belongs to @w, by the kernel's evidence. */
+static bool owns_child(const struct worker *w, pid_t pid)
+{
+	char token[2 * HANDOFF_TOKEN_SIZE + 1] = "";
+	struct channel *c;
+
+	if (pid == w->pid || pid_set_has(&w->kin, pid))
+		return true;
+	list_for_each (c, &w->taker.channels, link)
+		if (proc_holds_socket(pid, c->rx_inode))
+			return true;
+	/* Not after setproctitle(3), which writes over it; but then it has been a child for long.
+	 */
+	handoff_hex_put(token, w->token, HANDOFF_TOKEN_SIZE);
+	return proc_environ_has(pid, HANDOFF_ENV_TOKEN, token);
+}
 
 /*
  * Finds which of our children belong to @w now that its main process is gone. Not those that we
@@ -77,7 +98,7 @@ static bool find_kin(struct worker *w)
 
 		if (pid_set_has(&w->terms->broker->started, pid))
 			continue;
-		if (proc_state(pid) == 'Z' || !worker_owns_child(w, pid))
+		if (proc_state(pid) == 'Z' || !owns_child(w, pid))
 			ending = ending || proc_is_ending(pid);
 		else if (pid_set_add(&w->kin, pid) < 0)
 			r = -ENOMEM;
@@ -143,6 +164,11 @@ void worker_look_for_kin(struct worker *w)
 		worker_event(w, EV_EXIT);
 }
 
+void worker_look_expired(struct loop_timer *timer)
+{
+	worker_look_for_kin(container_of(timer, struct worker, look));
+}
+
 void worker_main_exited(struct worker *w, int status)
 {
 	notice_process_ended(w->terms->broker, w->pid);
@@ -155,15 +181,68 @@ void worker_main_exited(struct worker *w, int status)
 	judge_end(w);
 }
 
-static void look_expired(struct loop_timer *timer)
+/* --- the process of a guest ------------------------------------------------------------- */
+
+static void process_ended(struct loop_source *source, uint32_t events);
+
+int worker_watch_process(struct worker *w, struct unix_peer *cred)
 {
-	worker_look_for_kin(container_of(timer, struct worker, look));
+	w->pid = cred->pid;
+	w->pidfd = fd_take(&cred->pidfd);
+	w->process_source.ready = process_ended;
+	return loop_add(worker_loop(w), &w->process_source, w->pidfd, EPOLLIN);
 }
 
-void worker_init_ends(struct worker *w)
+void worker_unwatch_process(struct worker *w)
 {
-	static const struct taker_ops ops = { .holds = holds, .lost = lost };
+	if (w->pidfd < 0)
+		return;
+	loop_remove(worker_loop(w), &w->process_source);
+	fd_closep(&w->pidfd);
+}
 
-	w->taker.ops = &ops;
-	loop_timer_init(&w->look, look_expired);
+/*
+ * The process has ended, but others have the socket still: the app of a tracer that was killed, or
+ * a daemon. One of them that has said HELLO is the guest from now on; if none of those lives, it
+ * is over when the last has closed the socket.
+ */
+static void find_heir(struct worker *w)
+{
+	const struct channel_holder *h;
+	const struct channel *c;
+	struct unix_peer cred;
+
+	list_for_each (c, &w->taker.channels, link)
+		list_for_each (h, &c->holders, link) {
+			if (proc_is_ending(h->pid) || unix_peer_get(h->fd, &cred) < 0)
+				continue;
+			if (worker_watch_process(w, &cred) == 0) {
+				log_event(LEVEL_INFO, "worker-daemonised", LOG_WORKER(w),
+					  LOG_MSG("process %d has ended, and its child %d keeps "
+						  "serving",
+						  (int)w->main_was, (int)w->pid));
+				return;
+			}
+			worker_unwatch_process(w);
+			w->pid = 0;
+		}
+}
+
+static void process_ended(struct loop_source *source, uint32_t events)
+{
+	struct worker *w = container_of(source, struct worker, process_source);
+	struct channel *c;
+	bool held = false;
+
+	(void)events;
+	worker_unwatch_process(w);
+	w->main_was = w->pid;
+	w->pid = 0;
+	/* The kernel closes the descriptors of a process before it reports its end. */
+	list_for_each (c, &w->taker.channels, link)
+		held |= channel_has_holder(c);
+	if (held)
+		find_heir(w);
+	else
+		worker_event(w, EV_EXIT);
 }

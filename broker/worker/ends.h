@@ -1,16 +1,22 @@
 /*
  * ends - what it means that a process of a worker has ended, or that its app does not listen any
- * more.
+ * more. The end of a child is reported by SIGCHLD, that of a guest's process by its pidfd.
  */
 #pragma once
 
+#include "sys/unix_socket.h"
 #include "worker/types.h"
 
-/* Of a new worker: its taker and the timer that looks for what is left of it. */
-void worker_init_ends(struct worker *w);
+extern const struct taker_ops worker_taker_ops;
+
+void worker_look_expired(struct loop_timer *timer); /* worker::look */
 
 /* Main was reaped with @status. */
 void worker_main_exited(struct worker *w, int status);
+
+/* @cred, whose pidfd it takes over, is the process of guest @w. 0 or -errno. */
+int worker_watch_process(struct worker *w, struct unix_peer *cred);
+void worker_unwatch_process(struct worker *w); /* does nothing for other workers */
 
 /* A child that was not a main process has ended: if main is gone, what is left of @w? */
 void worker_look_for_kin(struct worker *w);

@@ -1,9 +1,9 @@
 #include "hold.h"
 
-#include "dispatch/holder.h"
+#include "dispatch/channel.h"
 #include "sys/log.h"
+#include "worker/clock.h"
 #include "worker/step.h"
-#include "worker/traced.h"
 
 static const char *word_of(unsigned held)
 {
@@ -67,11 +67,7 @@ void worker_look_if_stopped(struct worker *w)
 	struct channel *c;
 
 	/* Also while it is held for a debugger: does it stand at a prompt, or run? */
-	if (w->state != WORKER_READY && w->state != WORKER_HELD)
-		return;
-	list_for_each (c, &w->taker.channels, link)
-		if (channel_is_stopped(c)) {
-			worker_hold(w, HELD_BY_STOP);
-			return;
-		}
+	if ((w->state == WORKER_READY || w->state == WORKER_HELD) &&
+	    list_find(c, &w->taker.channels, link, channel_is_stopped(c)))
+		worker_hold(w, HELD_BY_STOP);
 }

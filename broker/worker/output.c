@@ -1,6 +1,7 @@
 #include "output.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 #include "base/fd.h"
@@ -12,9 +13,6 @@ static void output_line(void *arg, const char *line, size_t n)
 	char text[LINES_MAX + 1];
 
 	memcpy(text, line, n);
-	for (size_t i = 0; i < n; i++)
-		if (!text[i])
-			text[i] = ' ';
 	text[n] = '\0';
 	log_event(LEVEL_INFO, "output", LOG_STR("worker", w->name),
 		  { .key = "text", .kind = LOG_FIELD_MSG, .str = text });
@@ -89,6 +87,32 @@ void worker_output_init(struct worker *w)
 	w->status_fd = w->output_fd = -1;
 	w->status_source = (struct loop_source){ .fd = -1, .ready = status_ready };
 	w->output_source = (struct loop_source){ .fd = -1, .ready = output_ready };
+}
+
+int worker_output_open(struct worker *w, int *ret_child, struct strbuf *error)
+{
+	const struct service_conf *sc = w->conf;
+	int ends[2];
+
+	switch (sc->output) {
+	case OUTPUT_INHERIT:
+		return 0;
+	case OUTPUT_FILE:
+		*ret_child = open(sc->output_path,
+				  O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+		if (*ret_child >= 0)
+			return 0;
+		strbuf_addf(error, "cannot open output %s: %s", sc->output_path, strerror(errno));
+		return -errno;
+	case OUTPUT_LOG:
+		if (pipe2(ends, O_CLOEXEC) < 0)
+			return -errno;
+		w->output_fd = ends[0];
+		*ret_child = ends[1];
+		/* Ours alone: the worker's end is another open file description. */
+		return fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
+	}
+	return -EINVAL;
 }
 
 int worker_output_watch(struct worker *w)

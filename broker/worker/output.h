@@ -4,9 +4,16 @@
  */
 #pragma once
 
+#include "base/strbuf.h"
 #include "worker/types.h"
 
 void worker_output_init(struct worker *w);
+
+/*
+ * Where its output goes: *@ret_child for it, -1: as the broker's own. w->output_fd is our end, if
+ * there is something to read. 0; -errno, with @error if more is to be said.
+ */
+int worker_output_open(struct worker *w, int *ret_child, struct strbuf *error);
 int worker_output_watch(struct worker *w);	/* 0 or -errno */
 void worker_output_read_last(struct worker *w); /* main has ended: what is still in the pipes */
 void worker_output_deinit(struct worker *w);

@@ -3,25 +3,8 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
-#include "handoff_name.h"
 #include "sys/log.h"
 #include "sys/spawn.h"
-
-bool worker_owns_child(const struct worker *w, pid_t pid)
-{
-	char token[2 * HANDOFF_TOKEN_SIZE + 1] = "";
-	struct channel *c;
-
-	if (pid == w->pid || pid_set_has(&w->kin, pid))
-		return true;
-	list_for_each (c, &w->taker.channels, link)
-		if (proc_holds_socket(pid, c->rx_inode))
-			return true;
-	/* Not after setproctitle(3), which writes over it; but then it has been a child for long.
-	 */
-	handoff_hex_put(token, w->token, HANDOFF_TOKEN_SIZE);
-	return proc_environ_has(pid, HANDOFF_ENV_TOKEN, token);
-}
 
 int worker_processes(const struct worker *w, struct pid_set *ret)
 {
@@ -33,6 +16,59 @@ int worker_processes(const struct worker *w, struct pid_set *ret)
 		r = pid_set_add(ret, w->kin.pids[i]);
 	return r < 0 ? r : proc_add_descendants(ret);
 }
+
+/* --- what the kernel says of them ------------------------------------------------------ */
+
+struct tally {
+	const struct inode_set *connections;
+	unsigned n;
+};
+
+static bool tally_socket(void *arg, uint64_t inode)
+{
+	struct tally *t = arg;
+
+	t->n += inode_set_has(t->connections, inode);
+	return true;
+}
+
+int worker_count_connections(const struct worker *w, const struct inode_set *connections)
+{
+	_cleanup_pids_ struct pid_set all = { 0 };
+	struct tally t = { connections, 0 };
+	int r = worker_processes(w, &all);
+
+	for (size_t i = 0; r == 0 && i < all.n; i++) {
+		r = proc_sockets(all.pids[i], tally_socket, &t);
+		if (r == -ENOENT || r == -ESRCH)
+			r = 0; /* it has just ended */
+	}
+	return r < 0 ? r : (int)t.n;
+}
+
+void worker_look_at_processes(struct worker *w)
+{
+	struct worker_findings *f = &w->found;
+	_cleanup_pids_ struct pid_set all = { 0 };
+
+	if (worker_processes(w, &all) < 0)
+		return;
+	for (size_t i = 0; i < all.n; i++) {
+		struct proc_usage usage;
+		struct proc_status status;
+
+		if (proc_usage(all.pids[i], &usage) == 0) {
+			f->rss_bytes += usage.rss_bytes;
+			f->cpu_ms += usage.cpu_ms;
+		}
+		if (!f->tracer && proc_read_status(all.pids[i], &status) == 0 && status.tracer) {
+			f->tracer = status.tracer;
+			proc_name(f->tracer, f->tracer_name, sizeof(f->tracer_name));
+		}
+	}
+}
+
+/* --- told to end ----------------------------------------------------------------------- */
 
 static void signal_pid(const struct worker *w, pid_t pid, int sig)
 {
@@ -52,7 +88,6 @@ static void tell_to_end(const struct worker *w, pid_t pid)
 		signal_pid(w, pid, SIGCONT);
 }
 
-/* To main alone, which knows how to end its children; to all that is left once it is gone. */
 void worker_signal(struct worker *w)
 {
 	assert(!w->guest);

@@ -1,15 +1,23 @@
 /*
- * processes - which processes a worker is, and how they are told to end.
+ * processes - which processes a worker is, what the kernel says of them, and how they are told to
+ * end.
  */
 #pragma once
 
+#include "sys/sockdiag.h"
 #include "worker/types.h"
-
-/* Whether the direct child @pid of the broker belongs to @w, by the kernel's evidence. */
-bool worker_owns_child(const struct worker *w, pid_t pid);
 
 /* Fills @ret with every process of the tree. 0; -errno: some may be missing. */
 int worker_processes(const struct worker *w, struct pid_set *ret);
+
+/*
+ * How many of @connections the processes of @w hold. Negative: some process could not be read, so
+ * nothing is known.
+ */
+int worker_count_connections(const struct worker *w, const struct inode_set *connections);
+
+/* Fills w->found with all but .round and .open. */
+void worker_look_at_processes(struct worker *w);
 
 /* stop_signal: to main alone, which knows how to end its children; to the rest once it is gone. */
 void worker_signal(struct worker *w);

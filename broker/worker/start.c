@@ -6,33 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include "base/fd.h"
 #include "core/notice.h"
 #include "dispatch/taker.h"
 #include "sys/log.h"
 #include "sys/spawn.h"
+#include "worker/command.h"
 #include "worker/ends.h"
-#include "worker/guest.h"
-#include "worker/launch.h"
 #include "worker/output.h"
 #include "worker/step.h"
-
-static void init_taker(struct worker *w)
-{
-	w->taker = (struct taker){
-		.dispatch = w->terms->dispatch,
-		.name = w->name,
-		.token = w->token,
-		.pid = &w->pid,
-		.served = &w->served,
-		.id = w->id,
-		.slot = w->slot,
-		.generation = w->generation,
-		.queue = w->conf->queue,
-		.stall_timeout_ms = w->conf->stall_timeout_ms,
-	};
-	taker_init(&w->taker);
-	worker_init_ends(w);
-}
 
 struct worker *worker_new(struct worker_terms *terms, struct service_conf *conf, unsigned slot,
 			  unsigned generation)
@@ -51,8 +33,16 @@ struct worker *worker_new(struct worker_terms *terms, struct service_conf *conf,
 	list_init(&w->link);
 	w->pidfd = -1;
 	w->process_source.fd = -1;
-	init_taker(w);
-	worker_init_steps(w);
+	w->taker = (struct taker){
+		.dispatch = terms->dispatch,
+		.ops = &worker_taker_ops,
+		.self = &w->kept,
+		.conf = conf,
+	};
+	taker_init(&w->taker);
+	loop_timer_init(&w->deadline, worker_deadline_expired);
+	loop_timer_init(&w->settle, worker_settle_expired);
+	loop_timer_init(&w->look, worker_look_expired);
 	worker_output_init(w);
 	w->started_ms = w->state_since_ms = loop_now(&terms->broker->loop);
 	return w;
@@ -63,13 +53,37 @@ void worker_free(struct worker *w)
 	taker_deinit(&w->taker);
 	loop_timer_disarm(&w->deadline);
 	loop_timer_disarm(&w->settle);
-	guest_deinit(w);
+	worker_unwatch_process(w);
 	loop_timer_disarm(&w->look);
 	worker_output_deinit(w);
 	pid_set_deinit(&w->kin);
 	list_remove(&w->link);
 	service_conf_unref(w->conf);
 	free(w);
+}
+
+/* Starts the process of @w and fills its pid and descriptors. 0 or -errno with @error. */
+static int launch(struct worker *w, struct strbuf *error)
+{
+	struct launch_words argv = { 0 }, env = { 0 };
+	_cleanup_fd_ int child_output = -1;
+	struct user_info user;
+	int r = user_lookup(w->conf->user, w->conf->group, &user, error);
+
+	if (r < 0)
+		return r;
+	w->uid = user.ids.uid;
+	launch_arguments(w->terms->broker, w->conf, conf_find_wrap(w->conf, w->slot),
+			 w->conf->command, false, &argv);
+	launch_environment(&user, w->conf, &env);
+	launch_worker_environment(w, &env);
+	r = worker_output_open(w, &child_output, error);
+	if (r == 0)
+		r = launch_spawn(w->terms->broker, w->conf, &argv, &env, &user, child_output,
+				 &w->pid, &w->status_fd);
+	launch_words_deinit(&argv);
+	launch_words_deinit(&env);
+	return r;
 }
 
 static void say_failed(const struct service_conf *conf, unsigned slot, unsigned generation,

@@ -6,10 +6,25 @@
 #include "dispatch/flow.h"
 #include "dispatch/taker.h"
 #include "worker/clock.h"
-#include "worker/explain.h"
-#include "worker/guest.h"
 #include "worker/processes.h"
 #include "worker/words.h"
+
+/* Translates an event that would end a worker of our own into one that fits a guest. */
+static enum worker_event guest_event(enum worker_event ev)
+{
+	if (ev == EV_RETIRE || ev == EV_STOP || ev == EV_KILL || ev == EV_TIMEOUT)
+		return EV_EXIT;
+	/* While its process lives the app may listen again: `run`, once more. */
+	return ev == EV_CLOSED ? EV_UNLISTEN : ev;
+}
+
+/* Whether connections that wait in @c stay with the guest: no other worker could take them. */
+static bool guest_keeps(const struct channel *c)
+{
+	const struct worker *w = worker_of(c);
+
+	return w->guest && w->retired_by_us && list_empty(&c->endpoint->round.ring);
+}
 
 static void take_back_all(struct worker *w, const char *reason)
 {
@@ -96,7 +111,7 @@ void worker_event(struct worker *w, enum worker_event ev)
 	/* The books of the channels must be closed before the service looks at them. */
 	if (actions & ACT_RELEASE)
 		close_channels(w);
-	w->terms->changed(w, from, ev);
+	w->terms->changed(w, from);
 	broker_watch(w->terms->broker);
 	if (w->state == WORKER_READY && w->held)
 		worker_event(w, EV_HOLD); /* it was held before it listened */
@@ -108,7 +123,7 @@ void worker_retire(struct worker *w, enum worker_event how)
 	worker_event(w, how);
 }
 
-static void deadline_expired(struct loop_timer *timer)
+void worker_deadline_expired(struct loop_timer *timer)
 {
 	struct worker *w = container_of(timer, struct worker, deadline);
 
@@ -119,13 +134,7 @@ static void deadline_expired(struct loop_timer *timer)
 	worker_event(w, EV_TIMEOUT);
 }
 
-static void settle_expired(struct loop_timer *timer)
+void worker_settle_expired(struct loop_timer *timer)
 {
 	worker_event(container_of(timer, struct worker, settle), EV_LISTEN);
-}
-
-void worker_init_steps(struct worker *w)
-{
-	loop_timer_init(&w->deadline, deadline_expired);
-	loop_timer_init(&w->settle, settle_expired);
 }

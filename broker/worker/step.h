@@ -6,8 +6,9 @@
 
 #include "worker/types.h"
 
-/* Of a new worker: its timers lead to events. */
-void worker_init_steps(struct worker *w);
+/* worker::deadline and ::settle lead to events. */
+void worker_deadline_expired(struct loop_timer *timer);
+void worker_settle_expired(struct loop_timer *timer);
 
 /*
  * Steps the state machine and performs its actions. @w stays valid: the service frees a DEAD

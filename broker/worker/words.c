@@ -1,36 +1,37 @@
 #include "words.h"
 
+#include <limits.h>
+#include <netinet/tcp.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include "base/address.h"
+#include "dispatch/taker.h"
 #include "sys/log.h"
+#include "sys/sockdiag.h"
+#include "worker/core_dump.h"
+#include "worker/processes.h"
 
 const char *worker_reason(const struct worker *w, enum worker_event ev)
 {
+	static const char closed[] = "the worker closed its listening socket";
+	static const char ended[] = "the worker ended", told[] = "the worker is told to end";
+	static const char *const reasons[WORKER_EVENT_N] = {
+		[EV_HOLD] = "the worker is held",
+		[EV_RETIRE] = "the worker drains",
+		[EV_UNLISTEN] = closed,
+		[EV_CLOSED] = closed,
+		[EV_MAIN_EXIT] = ended,
+		[EV_EXIT] = ended,
+		[EV_TIMEOUT] = told,
+		[EV_STOP] = told,
+		[EV_KILL] = told,
+	};
+
 	if (w->guest && w->retired_by_us)
 		return "the guest is left to itself";
-	switch (ev) {
-	case EV_HOLD:
-		return "the worker is held";
-	case EV_RETIRE:
-		return "the worker drains";
-	case EV_UNLISTEN:
-	case EV_CLOSED:
-		return "the worker closed its listening socket";
-	case EV_MAIN_EXIT:
-	case EV_EXIT:
-		return "the worker ended";
-	case EV_TIMEOUT:
-	case EV_STOP:
-	case EV_KILL:
-		return "the worker is told to end";
-	case EV_LISTEN:
-	case EV_DRAINED:
-	case EV_PARK:
-	case EV_RESTORE:
-	case EV_RELEASE:
-	case WORKER_EVENT_N:
-		break;
-	}
-	return "?";
+	return reasons[ev] ? reasons[ev] : "?";
 }
 
 static const char *why_stopping(enum worker_state from, enum worker_event ev)
@@ -113,4 +114,149 @@ struct worker_end_facts worker_end_facts(const struct worker *w, bool starting)
 		.status = w->exit_status,
 		.listens = !list_empty(&w->taker.channels),
 	};
+}
+
+/* --- why it has failed, or ended ------------------------------------------------------- */
+
+struct own_listeners {
+	const struct pid_set *processes;
+	struct strbuf *out;
+	unsigned n;
+};
+
+static bool list_own(void *arg, const struct sockdiag_socket *s)
+{
+	struct own_listeners *own = arg;
+
+	for (size_t i = 0; i < own->processes->n; i++) {
+		pid_t pid = own->processes->pids[i];
+		char name[32];
+
+		if (!proc_holds_socket(pid, s->inode))
+			continue;
+		proc_name(pid, name, sizeof(name));
+		strbuf_addf(own->out, "%s%s (%s, pid %d)", own->n++ ? ", " : "",
+			    address_text(&s->local).text, name, (int)pid);
+		break;
+	}
+	return true;
+}
+
+/* The ports that the configuration expects the app to listen on and that it does not. */
+static void list_missing(const struct worker *w, struct strbuf *out)
+{
+	for (size_t i = 0; i < w->conf->n_listen; i++)
+		if (!taker_listens_on(&w->taker, w->conf->listen[i].app_port))
+			strbuf_addf(out, "%s%u", out->len ? ", " : "", w->conf->listen[i].app_port);
+}
+
+void worker_explain_timeout(const struct worker *w)
+{
+	STRBUF(text, 1024);
+	STRBUF(missing, 256);
+	STRBUF(listens, 512);
+	_cleanup_pids_ struct pid_set processes = { 0 };
+	struct own_listeners own = { &processes, &listens, 0 };
+	const struct channel *c;
+
+	(void)worker_processes(w, &processes);
+	(void)sockdiag_dump(1u << TCP_LISTEN, 0, list_own, &own);
+	list_missing(w, &missing);
+
+	strbuf_addf(&text, "did not listen within start_timeout (%lld ms)",
+		    (long long)w->conf->start_timeout_ms);
+	if (missing.len)
+		strbuf_addf(&text, "; expected, because of `listen`: port %s", missing.text);
+	if (!list_empty(&w->taker.channels)) {
+		strbuf_add(&text, "; it listens through the broker on ");
+		list_for_each (c, &w->taker.channels, link)
+			strbuf_addf(&text, "%s%s", c->link.prev != &w->taker.channels ? ", " : "",
+				    address_text(&c->endpoint->app_addr).text);
+	}
+	if (own.n)
+		strbuf_addf(
+			&text,
+			"; it listens by itself, past the broker, on %s: such a program is static, "
+			"uses raw system calls, or the port is in private_ports",
+			listens.text);
+	else if (list_empty(&w->taker.channels))
+		strbuf_add(&text, "; it listens on no TCP port at all: does it need longer "
+				  "(start_timeout), or an argument?");
+	log_event(LEVEL_ERROR, "worker-failed", LOG_WORKER(w), LOG_MSG("%s", text.text));
+}
+
+static void log_guest_left(const struct worker *w)
+{
+	int64_t ms = loop_now(worker_loop(w)) - w->started_ms;
+
+	log_event(LEVEL_INFO, "guest-left", LOG_WORKER_PID(w, w->pid ? w->pid : w->main_was),
+		  LOG_BOOL("ended", !w->pid), LOG_INT("served", w->served),
+		  LOG_MSG("%s after %lld s and %llu connections",
+			  w->pid ? "is left to itself" : "ended", (long long)ms / MSEC_PER_SEC,
+			  (unsigned long long)w->served));
+}
+
+static void describe(const struct worker *w, char *how, size_t size)
+{
+	if (!w->exited)
+		snprintf(how, size, "gone");
+	else if (WIFEXITED(w->exit_status))
+		snprintf(how, size, "exit %d", WEXITSTATUS(w->exit_status));
+	else
+		snprintf(how, size, "signal %d", WTERMSIG(w->exit_status));
+}
+
+void worker_log_exit(const struct worker *w)
+{
+	bool expected =
+		w->state_before_exit == WORKER_STOPPING || w->state_before_exit == WORKER_DRAINING;
+	STRBUF(tail, LINES_TAIL);
+	char how[32];
+	STRBUF(core, PATH_MAX);
+	STRBUF(core_words, PATH_MAX + 128);
+
+	if (w->guest) {
+		log_guest_left(w);
+		return;
+	}
+	describe(w, how, sizeof(how));
+	core_dump_find(w, &core, &core_words);
+	if (w->lines.n_tail)
+		strbuf_add_bytes(&tail, w->lines.tail, w->lines.n_tail - 1);
+
+	if (expected) {
+		log_event(LEVEL_INFO, "worker-exit", LOG_WORKER_PID(w, w->main_was),
+			  LOG_STR("how", how), LOG_BOOL("serving", false),
+			  LOG_INT("served", w->served), LOG_STR("core", core.text),
+			  LOG_MSG("ended (%s) after %lld s and %llu connections%s", how,
+				  (long long)(loop_now(worker_loop(w)) - w->started_ms) /
+					  MSEC_PER_SEC,
+				  (unsigned long long)w->served, core_words.text));
+		return;
+	}
+	if (w->state_before_exit == WORKER_PARKED) {
+		log_event(LEVEL_WARN, "worker-exit", LOG_WORKER_PID(w, w->main_was),
+			  LOG_STR("how", how), LOG_BOOL("serving", false),
+			  LOG_INT("served", w->served), LOG_STR("last_output", tail.text),
+			  LOG_STR("core", core.text),
+			  LOG_MSG("ended (%s) while it was kept for a rollback, which cannot put "
+				  "it back now%s",
+				  how, core_words.text));
+		return;
+	}
+	if (w->refusal[0]) {
+		log_event(LEVEL_ERROR, "worker-failed", LOG_WORKER_PID(w, w->main_was),
+			  LOG_MSG("%s", w->refusal));
+		return;
+	}
+	log_event(LEVEL_ERROR, w->ready_ms ? "worker-exit" : "worker-failed",
+		  LOG_WORKER_PID(w, w->main_was), LOG_STR("how", how),
+		  LOG_BOOL("serving", w->ready_ms != 0), LOG_INT("served", w->served),
+		  LOG_STR("last_output", tail.text), LOG_STR("core", core.text),
+		  LOG_MSG("%s %s (%s) after %lld ms%s%s",
+			  w->ready_ms ? "crashed:" : "failed to start:",
+			  WIFSIGNALED(w->exit_status) ? strsignal(WTERMSIG(w->exit_status))
+						      : "ended",
+			  how, (long long)(loop_now(worker_loop(w)) - w->started_ms),
+			  tail.len ? "" : "; it wrote nothing", core_words.text));
 }

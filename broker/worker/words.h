@@ -1,5 +1,6 @@
 /*
- * words - the steps of a worker in the log, and why it takes them.
+ * words - a worker in the log: its steps, why it takes them, and why it has failed or ended, which
+ * is what people read of a supervisor when something is wrong.
  */
 #pragma once
 
@@ -11,6 +12,15 @@ const char *worker_reason(const struct worker *w, enum worker_event ev);
 
 /* Logs that @ev has brought @w from @from to its present state. */
 void worker_log_change(const struct worker *w, enum worker_state from, enum worker_event ev);
+
+/* Logs why @w, which has not become ready in time, may not have: what it listens on instead. */
+void worker_explain_timeout(const struct worker *w);
+
+/*
+ * Logs the end of @w in one line: how it ended, and if it should not have, its last words. Of a
+ * guest: that it has ended, or that it is left to itself.
+ */
+void worker_log_exit(const struct worker *w);
 
 /* How @w ended, or is about to. @starting: it has not served. */
 struct worker_end_facts worker_end_facts(const struct worker *w, bool starting);

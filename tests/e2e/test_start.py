@@ -260,8 +260,11 @@ def a_worker_runs_where_and_with_what_the_file_says():
         "[service:own]\ncommand = {apps}/srv_poll {port2}\ndirectory = %s\n"
         "environment = COLOUR='dark blue'\nclear_environment = yes\n" % tmp("srv")
     )
-    broker = Broker(text=text, cwd=started_in, env={"FROM_OUTSIDE": "1"})
+    broker = Broker(text=text, cwd=started_in, env={"FROM_OUTSIDE": "1", "COLOUR": "blue"})
     pid = http_get(broker.port).pid
+    # What the file says is in the place of what the broker was started with, not beside it.
+    with open("/proc/%d/environ" % pid) as f:
+        assert ("\0" + f.read()).count("\0COLOUR=") == 1
     env = proc.environment(pid)
     assert env["FROM_OUTSIDE"] == "1" and env["TZ"] == "UTC" and env["COLOUR"] == "red", env
     assert os.readlink("/proc/%d/cwd" % pid) == started_in

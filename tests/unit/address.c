@@ -17,15 +17,10 @@ static struct handoff_addr parse(const char *text, bool *ret_port_only)
 
 TEST(an_address_comes_back_as_it_was_written)
 {
-	static const char *const texts[] = { "0.0.0.0:80",
-					     "127.0.0.1:65535",
-					     "255.1.2.3:1",
-					     "[::]:8080",
-					     "[::1]:80",
-					     "[2001:db8::17]:443",
-					     "[fe80::1%2]:80",
-					     "[1111:2222:3333:4444:5555:6666:7777:8888%4294967295]:"
-					     "65535" };
+	static const char *const texts[] = { "0.0.0.0:80",    "127.0.0.1:65535",
+					     "255.1.2.3:1",   "[::]:8080",
+					     "[::1]:80",      "[2001:db8::17]:443",
+					     "[fe80::1%2]:80" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
 		bool port_only = true;

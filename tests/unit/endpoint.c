@@ -1,6 +1,6 @@
 /* links: broker/dispatch/endpoint broker/dispatch/flow broker/dispatch/pending */
 /* links: broker/dispatch/listener broker/dispatch/route broker/dispatch/channel */
-/* links: broker/dispatch/holder broker/service/pin */
+/* links: broker/service/pin */
 /* links: broker/policy/balancer broker/policy/pins broker/policy/histogram */
 /* links: broker/base/units broker/base/strbuf */
 /* wrap: recv close */

@@ -14,7 +14,6 @@
 #include "dispatch/channel.h"
 #include "dispatch/endpoint.h"
 #include "dispatch/flow.h"
-#include "dispatch/holder.h"
 #include "dispatch/listener.h"
 #include "dispatch/pending.h"
 #include "sys/tcp.h"
@@ -453,7 +452,7 @@ static void woken(struct loop_source *source, uint32_t events)
 	struct endpoint *e = container_of(source, struct channel, wake)->endpoint;
 
 	(void)events;
-	e->taken(e);
+	(void)e->dispatch_now(e, NULL);
 }
 
 static const struct loop_source wake = { .ready = woken };
@@ -476,7 +475,7 @@ static void fake_start(unsigned n_workers, unsigned queue, unsigned listen)
 	service.dispatch.service = service.name;
 	dispatch_init(&service.dispatch, &broker);
 	list_init(&service.workers);
-	service_init_pins(&service);
+	loop_timer_init(&service.pin_timer, service_pin_expired);
 	endpoint = endpoint_new(&service.dispatch, &addr);
 	CHECK(endpoint);
 	for (n_listeners = 0; n_listeners < listen; n_listeners++) {
@@ -497,17 +496,16 @@ static void fake_start(unsigned n_workers, unsigned queue, unsigned listen)
 		f->w.pid = (pid_t)i + 2;
 		(void)snprintf(f->w.name, sizeof(f->w.name), "web.%u", i);
 		list_append(&service.workers, &f->w.link);
+		f->w.slot = i;
 		f->w.taker = (struct taker){ .dispatch = &service.dispatch,
-					     .name = f->w.name,
-					     .pid = &f->w.pid,
-					     .slot = i,
-					     .generation = 1,
-					     .queue = queue };
+					     .self = &f->w.kept,
+					     .conf = &conf };
 		list_init(&f->w.taker.channels);
 		list_append(&service.dispatch.takers, &f->w.taker.link);
 		f->c.taker = &f->w.taker;
 		f->c.endpoint = endpoint;
-		channel_init_holders(&f->c);
+		list_init(&f->c.holders);
+		loop_timer_init(&f->c.verdict, NULL);
 		list_append(&f->c.holders, &f->holder.link);
 		list_append(&f->w.taker.channels, &f->c.link);
 		f->c.tx = f->c.rx = (int)i;

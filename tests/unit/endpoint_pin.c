@@ -1,6 +1,6 @@
 /* links: broker/dispatch/endpoint broker/dispatch/flow broker/dispatch/pending */
 /* links: broker/dispatch/listener broker/dispatch/route broker/dispatch/channel */
-/* links: broker/dispatch/holder broker/service/pin */
+/* links: broker/service/pin */
 /* links: broker/policy/balancer broker/policy/pins broker/policy/histogram */
 /* links: broker/base/units broker/base/strbuf */
 /* wrap: recv close */
@@ -297,7 +297,7 @@ TEST(a_pin_of_one_generation_does_not_mean_the_next)
 	connect_from(MINE, 4);
 	run_loop();
 	CHECK_EQ(workers[1].n, 2);
-	workers[0].w.generation = workers[0].w.taker.generation = 2;
+	workers[0].w.generation = 2;
 	connect_from(MINE, 2);
 	run_loop();
 	CHECK_EQ(workers[0].n, 4);

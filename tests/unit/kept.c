@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include "master/keep.h"
+#include "master/master.h"
 #include "service/types.h"
 #include "tap.h"
 

@@ -8,10 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include "dispatch/channel.h"
-#include "service/trouble.h"
+#include "dispatch/taker.h"
+#include "service/fill.h"
 #include "worker/clock.h"
-#include "worker/listening.h"
-#include "worker/traced.h"
 #include "tap.h"
 
 #define SLOTS 3
@@ -42,9 +41,9 @@ bool worker_is_found_debugged(const struct worker *w)
 	return false;
 }
 
-bool worker_listens_on(const struct worker *w, uint16_t port)
+bool taker_listens_on(const struct taker *t, uint16_t port)
 {
-	(void)w;
+	(void)t;
 	(void)port;
 	return true;
 }
