@@ -84,7 +84,7 @@ struct taker {
 	uint64_t id;	      /* unique in the life of a broker */
 	unsigned slot, generation;
 	unsigned queue;		  /* connections that may wait in one channel */
-	int64_t stall_timeout_ms; /* a channel that has not moved for so long is stalled */
+	int64_t stall_timeout_ms; /* the first pause of a channel that is stalled */
 	enum taker_gate gate;
 	uint64_t *served; /* connections taken by it, of channels that are closed */
 };

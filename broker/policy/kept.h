@@ -121,6 +121,7 @@ struct kept_worker {
 	int64_t started_ms, ready_ms; /* ready_ms 0: never was */
 	int64_t state_since_ms;	      /* when .state last changed; its deadline runs from here */
 	unsigned held;		      /* of enum worker_hold: why it is to be HELD */
+	bool proven;		      /* it has taken a connection */
 	bool pinned_only;	      /* never in the round: for pinned sources alone */
 	bool retired_by_us;	      /* we asked it to leave: its end is no failure */
 	bool guest;    /* started by hand, and not ours to end: see guest.h. Its slot is no slot */

@@ -35,6 +35,9 @@ void progress_add(struct progress *p, const struct progress_wait *wait)
 		strbuf_add(p->out, " to end (told to");
 		break;
 	case WORKER_READY:
+		strbuf_addf(p->out, " to take a connection (%lld s",
+			    (long long)(wait->for_ms / MSEC_PER_SEC));
+		break;
 	case WORKER_HELD:
 	case WORKER_PARKED:
 	case WORKER_DEAD:

@@ -2,6 +2,7 @@
  * progress - what a rollout waits for, in words.
  *
  *	web.1 to listen (2 s, 28 s left)
+ *	web.1 to take a connection (1 s)
  *	web.0 to end (draining, 3 connections open, 57 s left)
  *	web.0 to end (told to, 8 s left), web.1 to listen (0 s, 30 s left), 14 more
  *	web.0 to end (draining, 0 connections open, debugged by gdb 4711: no deadline runs)

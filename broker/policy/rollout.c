@@ -58,9 +58,13 @@ enum rollout_action rollout_next(struct rollout *r, size_t *ret_slot)
 			*ret_slot = i;
 			return ROLLOUT_RETIRE;
 		}
-	if (r->done == r->of) {
+	if (r->passed) {
 		r->active = false;
 		return ROLLOUT_FINISHED;
+	}
+	if (r->done == r->of && !r->on_probation) {
+		r->on_probation = true;
+		return ROLLOUT_PROBATION;
 	}
 	/* A slot whose old worker has gone meanwhile is not counted again. */
 	for (size_t i = 0; i < r->n; i++)
@@ -114,6 +118,11 @@ void rollout_old_gone(struct rollout *r, size_t slot)
 		r->slots[slot].old = false;
 		r->slots[slot].retire = false;
 	}
+}
+
+void rollout_passed(struct rollout *r)
+{
+	r->passed = r->on_probation && !r->failed;
 }
 
 void rollout_abort(struct rollout *r)

@@ -10,6 +10,8 @@
  * Ready is what the app says: it listens. Proven is what the kernel says: it has taken a
  * connection. Until then the old worker of the slot serves beside the new one.
  *
+ * When all are DONE the new workers are on probation: one that fails still aborts the rollout.
+ *
  * At most `surge` slots are between PENDING and DONE at a time. Slots without a living
  * worker come first: replacing them costs nothing and restores service soonest.
  *
@@ -35,11 +37,12 @@ enum rollout_phase {
 };
 
 enum rollout_action {
-	ROLLOUT_NOTHING,  /* wait for an event */
-	ROLLOUT_START,	  /* start a new worker in the slot */
-	ROLLOUT_RETIRE,	  /* tell the slot's old worker to leave */
-	ROLLOUT_FINISHED, /* all slots are DONE; said once */
-	ROLLOUT_ABORTED,  /* a new worker failed; said once. Old ones that live stay, or come back */
+	ROLLOUT_NOTHING,   /* wait for an event */
+	ROLLOUT_START,	   /* start a new worker in the slot */
+	ROLLOUT_RETIRE,	   /* tell the slot's old worker to leave */
+	ROLLOUT_PROBATION, /* all slots are DONE; said once. rollout_passed() ends it */
+	ROLLOUT_FINISHED,  /* passed; said once */
+	ROLLOUT_ABORTED, /* a new worker failed; said once. Old ones that live stay, or come back */
 };
 
 struct rollout_slot {
@@ -52,6 +55,8 @@ struct rollout_slot {
 struct rollout {
 	bool active;
 	bool failed;
+	bool on_probation; /* all are DONE, and may still fail */
+	bool passed;
 	enum conf_strategy strategy;
 	unsigned surge;
 	size_t n;
@@ -75,7 +80,10 @@ void rollout_new_ready(struct rollout *r, size_t slot);
 /* It has taken a connection, or nobody came who could be given to it. */
 void rollout_new_proven(struct rollout *r, size_t slot);
 void rollout_new_failed(struct rollout *r, size_t slot); /* proven or not */
-void rollout_old_gone(struct rollout *r, size_t slot); /* ended, asked or not */
+void rollout_old_gone(struct rollout *r, size_t slot);	 /* ended, asked or not */
+
+/* The probation is over, or there is none. */
+void rollout_passed(struct rollout *r);
 
 /* Ends it as if a new worker had failed: rollout_next() says ABORTED. */
 void rollout_abort(struct rollout *r);

@@ -8,6 +8,7 @@
 #include "service/fill.h"
 #include "service/in_force.h"
 #include "service/pin.h"
+#include "service/proof.h"
 #include "service/settle.h"
 #include "service/trouble.h"
 #include "service/window.h"
@@ -34,6 +35,7 @@ struct service *service_new(struct broker *b, struct service_conf *conf)
 	service_init_closing(s);
 	service_init_window(s);
 	service_init_settle(s);
+	service_init_proof(s);
 	service_init_pins(s);
 	service_rearm(s);
 	list_append(&b->services, &s->link);
@@ -56,6 +58,7 @@ void service_free(struct service *s)
 	loop_timer_disarm(&s->restart);
 	loop_timer_disarm(&s->closing_timer);
 	loop_timer_disarm(&s->settle);
+	loop_timer_disarm(&s->probation);
 	loop_timer_disarm(&s->pin_timer);
 	ledger_add(&b->gone, &s->dispatch.ledger);
 	b->taken_by_gone += s->served_by_gone;

@@ -1,6 +1,7 @@
 #include "progress.h"
 
 #include "policy/progress.h"
+#include "service/proof.h"
 #include "service/questions.h"
 #include "worker/clock.h"
 #include "worker/traced.h"
@@ -41,6 +42,8 @@ static bool is_waited_for(const struct worker *w)
 	switch (s->rollout.slots[w->slot].phase) {
 	case ROLLOUT_STARTING:
 		return w->rollout_number == s->rollout_number && w->state == WORKER_STARTING;
+	case ROLLOUT_PROVING:
+		return w->rollout_number == s->rollout_number && w->state == WORKER_READY;
 	case ROLLOUT_RETIRING:
 		return w->rollout_number != s->rollout_number;
 	case ROLLOUT_PENDING:
@@ -55,6 +58,9 @@ void service_rollout_text(const struct service *s, struct strbuf *out)
 	struct progress progress = { .out = out };
 	const struct worker *w;
 
+	if (proof_probation_left(s) >= 0)
+		strbuf_addf(out, "the probation of the new workers (%lld s left)",
+			    (long long)(proof_probation_left(s) + MSEC_PER_SEC - 1) / MSEC_PER_SEC);
 	list_for_each (w, &s->workers, link)
 		if (is_waited_for(w))
 			add_waits(w, &progress);

@@ -5,7 +5,9 @@
 #include "service/announce.h"
 #include "service/in_force.h"
 #include "service/listeners.h"
+#include "service/proof.h"
 #include "service/questions.h"
+#include "service/rollback.h"
 #include "service/window.h"
 #include "worker/start.h"
 #include "worker/step.h"
@@ -29,6 +31,8 @@ static void prepare(struct service *s, enum roll_kind kind, struct service_conf 
 	s->roll_kind = kind;
 	s->rollout_number++;
 	s->want_before = s->want;
+	s->accepted_before = s->dispatch.ledger.accepted;
+	s->restored = 0;
 	s->rollout_began_ms = loop_now(service_loop(s));
 	s->abort_reason[0] = s->abort_output[0] = '\0';
 }
@@ -89,7 +93,9 @@ static void give_up(struct service *s)
 {
 	struct worker *w, *tmp;
 
+	loop_timer_disarm(&s->probation);
 	note_reload(s, &s->reloads_aborted);
+	s->restored = service_put_back(s);
 	service_announce(s, ROLL_ABORTED, NULL);
 	service_conf_unref(s->target);
 	s->target = NULL;
@@ -97,6 +103,8 @@ static void give_up(struct service *s)
 	list_for_each_safe (w, tmp, &s->workers, link)
 		if (w->rollout_number == s->rollout_number && w->state == WORKER_STARTING)
 			worker_retire(w, EV_STOP);
+		else if (s->slots[w->slot].next == w)
+			worker_retire(w, EV_RETIRE); /* the old one beside it stays */
 	for (unsigned i = s->want; i < ROLLOUT_MAX; i++)
 		if (s->slots[i].current)
 			worker_retire(s->slots[i].current, EV_RETIRE);
@@ -147,6 +155,9 @@ static bool pump(struct service *s)
 			break;
 		case ROLLOUT_RETIRE:
 			retire_in(s, i);
+			break;
+		case ROLLOUT_PROBATION:
+			proof_begin_probation(s);
 			break;
 		case ROLLOUT_FINISHED:
 			take_over(s);
@@ -234,6 +245,7 @@ void service_drop_rollout(struct service *s, const char *why)
 		service_announce(s, ROLL_ABORTED, NULL);
 	}
 	rollout_cancel(&s->rollout);
+	loop_timer_disarm(&s->probation);
 	service_conf_unref(s->target);
 	service_conf_unref(s->after);
 	s->target = s->after = NULL;

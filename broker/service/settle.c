@@ -45,30 +45,23 @@ static bool is_of_rollout(const struct worker *w)
 	return service_of(w)->rollout.active && w->rollout_number == service_of(w)->rollout_number;
 }
 
-/* @w did not start: keeps the reason and its last words for the report of the rollout. */
-static void fail_rollout(struct worker *w)
+/* @w did not start, or has ended before the rollout was passed. */
+static void fail_rollout(struct worker *w, bool starting)
 {
-	struct service *s = service_of(w);
-	const struct worker_end_facts facts = worker_end_facts(w, true);
-	struct strbuf reason, output;
+	const struct worker_end_facts facts = worker_end_facts(w, starting);
+	STRBUF(how, 128);
 
-	strbuf_init(&reason, s->abort_reason, sizeof(s->abort_reason));
-	strbuf_addf(&reason, "%s of generation %u did not start: ", w->name, w->generation);
-	worker_end_add_words(&facts, &reason);
-	strbuf_init(&output, s->abort_output, sizeof(s->abort_output));
-	if (w->refusal[0])
-		strbuf_add(&output, w->refusal);
-	else if (w->lines.n_tail)
-		strbuf_add_bytes(&output, w->lines.tail, w->lines.n_tail - 1);
-	rollout_new_failed(&s->rollout, w->slot);
+	strbuf_add(&how, starting ? "did not start: " : "ended by itself: ");
+	worker_end_add_words(&facts, &how);
+	service_fail_rollout(w, how.text);
 }
 
 static void note_failure(struct worker *w, enum worker_state from)
 {
 	struct service *s = service_of(w);
 
-	if (from == WORKER_STARTING && is_of_rollout(w) && service_rollout_owns(s, w->slot)) {
-		fail_rollout(w);
+	if (is_of_rollout(w) && (from != WORKER_STARTING || service_rollout_owns(s, w->slot))) {
+		fail_rollout(w, from == WORKER_STARTING);
 		return; /* the rollout ends: that is its back-off */
 	}
 	service_note_end(w, from == WORKER_STARTING);
@@ -162,12 +155,6 @@ static void settle_expired(struct loop_timer *timer)
 		fill_others(s);
 	service_fill(s);
 	broker_tidy(s->broker);
-}
-
-void service_settle_soon(struct service *s)
-{
-	if (!loop_timer_armed(&s->settle))
-		loop_timer_arm(service_loop(s), &s->settle, 0);
 }
 
 void service_init_settle(struct service *s)

@@ -12,6 +12,3 @@
 
 /* Of a new service: its workers report here. */
 void service_init_settle(struct service *s);
-
-/* Settles in the next turn of the loop. */
-void service_settle_soon(struct service *s);

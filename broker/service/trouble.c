@@ -1,5 +1,6 @@
 #include "trouble.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "worker/words.h"
@@ -85,4 +86,19 @@ void service_free_troubles(struct service *s)
 {
 	for (unsigned i = 0; i < ROLLOUT_MAX; i++)
 		forget(s, i);
+}
+
+void service_fail_rollout(struct worker *w, const char *how)
+{
+	struct service *s = service_of(w);
+	struct strbuf output;
+
+	snprintf(s->abort_reason, sizeof(s->abort_reason), "%s of generation %u %s", w->name,
+		 w->generation, how);
+	strbuf_init(&output, s->abort_output, sizeof(s->abort_output));
+	if (w->refusal[0])
+		strbuf_add(&output, w->refusal);
+	else if (w->lines.n_tail)
+		strbuf_add_bytes(&output, w->lines.tail, w->lines.n_tail - 1);
+	rollout_new_failed(&s->rollout, w->slot);
 }

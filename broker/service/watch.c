@@ -7,6 +7,7 @@
 #include "dispatch/holder.h"
 #include "dispatch/taker.h"
 #include "service/evidence.h"
+#include "service/proof.h"
 #include "service/window.h"
 #include "sys/log.h"
 #include "worker/evidence.h"
@@ -24,12 +25,14 @@
 
 /* --- channels that do not move ------------------------------------------------------- */
 
-static bool another_has_room(const struct channel *c)
+static bool another_has_room(const struct channel *c, bool proven)
 {
 	struct balancer_member *m;
 
 	list_for_each (m, &c->endpoint->round.ring, link) {
 		if (m == &c->member || m->limit == 0)
+			continue;
+		if (proven && !worker_of(container_of(m, struct channel, member))->proven)
 			continue;
 		if (m->waiting >= m->limit)
 			m->waiting = pair_waiting(container_of(m, struct channel, member)->rx);
@@ -109,6 +112,20 @@ static bool looks_stopped(struct channel *c)
 	return c->state_read && channel_is_stopped(c);
 }
 
+/*
+ * For how long a connection may wait at @c. At a worker that has taken none yet, while others have:
+ * not long. The same for what is given to a stalled one to see whether it takes it.
+ */
+static int64_t patience(const struct channel *c)
+{
+	const struct worker *w = worker_of(c);
+	bool short_one = c->stalled || (!w->proven && another_has_room(c, true));
+
+	return short_one && w->conf->proof_wait_ms < w->conf->stall_timeout_ms
+		       ? w->conf->proof_wait_ms
+		       : w->conf->stall_timeout_ms;
+}
+
 /* Returns whether @c needs to be looked at again. May step the worker's state, not free it. */
 static bool watch_channel(struct channel *c, int64_t now)
 {
@@ -142,14 +159,14 @@ static bool watch_channel(struct channel *c, int64_t now)
 		worker_hold(w, HELD_BY_STOP);
 		return true;
 	}
-	if (now - c->moved_ms < w->conf->stall_timeout_ms || !channel_is_in_round(c))
+	if (now - c->moved_ms < patience(c) || !channel_is_in_round(c))
 		return true;
 	/* What is pinned to it would only come back. */
 	if (c->stalled && c->member.limit == 0 && !channel_has_unpinned(c))
 		return true;
 	if (w->state == WORKER_READY && !worker_is_debugged(w) && refuse_io_uring(w))
 		return true;
-	if (another_has_room(c))
+	if (another_has_room(c, false))
 		stall(c, now);
 	return true;
 }
@@ -296,6 +313,8 @@ static bool watch_service(struct service *s, bool evidence, int64_t now)
 			else if (w->state == WORKER_READY || w->state == WORKER_DRAINING)
 				again |= watch_channel(c, now);
 		}
+		if (w->state == WORKER_READY || w->state == WORKER_HELD)
+			again |= proof_look(w, now);
 		if (w->state == WORKER_HELD)
 			again |= watch_held(w) || taker_waiting(&w->taker) > 0;
 		again |= w->state == WORKER_DRAINING;

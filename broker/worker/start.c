@@ -28,7 +28,7 @@ static void init_taker(struct worker *w)
 		.slot = w->slot,
 		.generation = w->generation,
 		.queue = w->conf->queue,
-		.stall_timeout_ms = w->conf->stall_timeout_ms,
+		.stall_timeout_ms = w->conf->proof_wait_ms,
 	};
 	taker_init(&w->taker);
 	worker_init_ends(w);

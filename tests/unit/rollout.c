@@ -26,7 +26,7 @@ static struct sim {
 	unsigned surge;
 	size_t n;
 	unsigned begun_with, crashes; /* old workers that lived, and that left unasked */
-	unsigned n_finished, n_aborted;
+	unsigned n_probations, n_finished, n_aborted;
 	bool failed;
 } sim;
 
@@ -103,7 +103,7 @@ static void retire_slot(size_t i)
 /* Performs all that is said until it says NOTHING; bounded. */
 static void pump(void)
 {
-	for (size_t steps = 0; steps <= 3 * sim.n + 1; steps++) {
+	for (size_t steps = 0; steps <= 3 * sim.n + 2; steps++) {
 		size_t i = SIZE_MAX;
 
 		switch (rollout_next(&r, &i)) {
@@ -115,13 +115,16 @@ static void pump(void)
 		case ROLLOUT_RETIRE:
 			retire_slot(i);
 			break;
-		case ROLLOUT_FINISHED:
-			sim.n_finished++;
-			CHECK(!sim.failed);
+		case ROLLOUT_PROBATION:
+			CHECK(!sim.failed && !sim.n_probations++);
 			for (size_t k = 0; k < sim.n; k++) {
 				CHECK_EQ(r.slots[k].phase, ROLLOUT_DONE);
 				CHECK(places[k].proven && (!places[k].old || places[k].told));
 			}
+			break;
+		case ROLLOUT_FINISHED:
+			sim.n_finished++;
+			CHECK(!sim.failed && sim.n_probations);
 			break;
 		case ROLLOUT_ABORTED:
 			sim.n_aborted++;
@@ -181,8 +184,7 @@ static bool something_happens(unsigned long long *rnd, unsigned fail_one_in)
 		}
 	}
 	for (size_t i = 0; i < sim.n; i++)
-		if (places[i].starting || places[i].told ||
-		    (places[i].ready && !places[i].proven))
+		if (places[i].starting || places[i].told || (places[i].ready && !places[i].proven))
 			return true; /* all were slow this time */
 	return false;
 }
@@ -221,7 +223,10 @@ static void random_rollout(unsigned long long *rnd, enum conf_strategy strategy)
 			pump();
 		if (tap_random(rnd, 3) == 0)
 			noise(rnd);
+		/* The probation lasts as long as something may still fail in it. */
 		if (!going && r.active) {
+			pump();
+			rollout_passed(&r);
 			pump();
 			going = r.active && n;
 		}
@@ -265,12 +270,21 @@ static void prove(size_t slot)
 	rollout_new_proven(&r, slot);
 }
 
+static void check_finished(void)
+{
+	rollout_passed(&r); /* too early: it is not on probation yet */
+	CHECK_NEXT(ROLLOUT_PROBATION, NOWHERE);
+	CHECK_NEXT(ROLLOUT_NOTHING, NOWHERE);
+	rollout_passed(&r);
+	CHECK_NEXT(ROLLOUT_FINISHED, NOWHERE);
+}
+
 static const bool all_old[MAX] = { true, true, true, true, true };
 
 TEST(no_slots_finish_at_once)
 {
 	begin(STRATEGY_START_FIRST, 1, 0, NULL);
-	CHECK_NEXT(ROLLOUT_FINISHED, NOWHERE);
+	check_finished();
 	CHECK_NEXT(ROLLOUT_NOTHING, NOWHERE);
 }
 
@@ -288,7 +302,7 @@ TEST(start_first_one_after_another)
 	CHECK_NEXT(ROLLOUT_NOTHING, NOWHERE);
 	prove(1);
 	CHECK_NEXT(ROLLOUT_RETIRE, 1);
-	CHECK_NEXT(ROLLOUT_FINISHED, NOWHERE);
+	check_finished();
 	CHECK_NEXT(ROLLOUT_NOTHING, NOWHERE);
 }
 
@@ -305,7 +319,7 @@ TEST(stop_first_waits_for_the_exit)
 	rollout_old_gone(&r, 1);
 	CHECK_NEXT(ROLLOUT_START, 1);
 	prove(1);
-	CHECK_NEXT(ROLLOUT_FINISHED, NOWHERE);
+	check_finished();
 }
 
 TEST(vacant_slots_come_first)
@@ -370,19 +384,31 @@ TEST(a_new_worker_that_crashes_after_its_turn_aborts_the_rest)
 	CHECK_NEXT(ROLLOUT_ABORTED, NOWHERE);
 }
 
+TEST(a_failure_on_probation_aborts_it_all)
+{
+	begin(STRATEGY_START_FIRST, 1, 1, all_old);
+	CHECK_NEXT(ROLLOUT_START, 0);
+	prove(0);
+	CHECK_NEXT(ROLLOUT_RETIRE, 0);
+	CHECK_NEXT(ROLLOUT_PROBATION, NOWHERE);
+	rollout_new_failed(&r, 0);
+	rollout_passed(&r);
+	CHECK_NEXT(ROLLOUT_ABORTED, NOWHERE);
+}
+
 TEST(an_old_worker_that_crashed_need_not_be_retired)
 {
 	begin(STRATEGY_START_FIRST, 1, 1, all_old);
 	CHECK_NEXT(ROLLOUT_START, 0);
 	rollout_old_gone(&r, 0);
 	prove(0);
-	CHECK_NEXT(ROLLOUT_FINISHED, NOWHERE);
+	check_finished();
 
 	begin(STRATEGY_START_FIRST, 1, 1, all_old);
 	CHECK_NEXT(ROLLOUT_START, 0);
 	prove(0);
 	rollout_old_gone(&r, 0);
-	CHECK_NEXT(ROLLOUT_FINISHED, NOWHERE);
+	check_finished();
 }
 
 TEST(one_slot_alone_and_no_other)
@@ -410,7 +436,7 @@ TEST(one_slot_alone_and_no_other)
 		if (!stop_first)
 			CHECK_NEXT(ROLLOUT_RETIRE, 3);
 		CHECK_EQ(r.done, 1);
-		CHECK_NEXT(ROLLOUT_FINISHED, NOWHERE);
+		check_finished();
 		CHECK_NEXT(ROLLOUT_NOTHING, NOWHERE);
 	}
 }
