@@ -172,18 +172,29 @@ int service_reopen_for(struct worker *w, struct strbuf *error)
 	return r;
 }
 
-/* Each address that others of the service serve is expected of a newcomer too. */
-static bool listens_like_others(const struct worker *w)
+const struct endpoint *service_missing_endpoint(const struct worker *w)
 {
+	const struct endpoint *missing = NULL;
 	const struct worker *other;
 
 	list_for_each (other, &service_of(w)->workers, link) {
 		bool serves = other->state == WORKER_READY || other->state == WORKER_HELD;
 
-		if (other != w && !other->guest && serves && !worker_listens_like(w, other))
-			return false;
+		if (other != w && !other->guest && serves && !missing)
+			missing = worker_missing_endpoint(w, other);
 	}
-	return true;
+	return missing;
+}
+
+/*
+ * A reload replaces the workers that listen on the rest: without them nobody would. So it waits for
+ * a new worker until start_timeout, unless it is told that the rest is given up.
+ */
+static bool must_listen_on_all(const struct worker *w)
+{
+	const struct service *s = service_of(w);
+
+	return s->rollout.active && w->rollout_number == s->rollout_number && !s->fewer_ports;
 }
 
 /* How long a worker that listens on some addresses may take for the rest. */
@@ -198,8 +209,8 @@ void service_worker_listens(struct worker *w)
 	if (w->state != WORKER_STARTING || !worker_listens_as_configured(w))
 		return;
 	loop_timer_disarm(&w->settle);
-	if (listens_like_others(w))
+	if (!service_missing_endpoint(w))
 		worker_event(w, EV_LISTEN);
-	else
+	else if (!must_listen_on_all(w))
 		loop_timer_arm(worker_loop(w), &w->settle, SETTLE_MS);
 }

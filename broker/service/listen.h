@@ -19,5 +19,8 @@ int service_endpoint_for(struct service *s, const struct handoff_addr *addr, str
  */
 int service_reopen_for(struct worker *w, struct strbuf *error);
 
+/* The first address on which other workers serve and @w does not listen; NULL: there is none. */
+const struct endpoint *service_missing_endpoint(const struct worker *w);
+
 /* @w has a new channel: is it ready with that? */
 void service_worker_listens(struct worker *w);

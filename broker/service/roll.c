@@ -173,7 +173,11 @@ static bool pump(struct service *s)
 
 void service_pump(struct service *s)
 {
-	while (pump(s) && s->after) {
+	while (pump(s)) {
+		if (!s->after) {
+			s->fewer_ports = false;
+			return;
+		}
 		struct service_conf *conf = s->after;
 
 		s->after = NULL;
@@ -197,6 +201,11 @@ unsigned service_roll(struct service *s, struct service_conf *conf)
 	begin(s, held);
 	service_pump(s);
 	return s->last_generation;
+}
+
+void service_accept_fewer_ports(struct service *s)
+{
+	s->fewer_ports = s->rollout.active;
 }
 
 int service_restart_worker(struct worker *w, struct strbuf *error)

@@ -1,8 +1,10 @@
 #include "settle.h"
 
+#include "base/address.h"
 #include "dispatch/taker.h"
 #include "service/announce.h"
 #include "service/fill.h"
+#include "service/listen.h"
 #include "service/pin.h"
 #include "service/questions.h"
 #include "service/roll.h"
@@ -49,10 +51,20 @@ static bool is_of_rollout(const struct worker *w)
 static void fail_rollout(struct worker *w, bool starting)
 {
 	const struct worker_end_facts facts = worker_end_facts(w, starting);
-	STRBUF(how, 128);
+	const struct endpoint *missing = NULL;
+	STRBUF(how, 256);
 
 	strbuf_add(&how, starting ? "did not start: " : "ended by itself: ");
-	worker_end_add_words(&facts, &how);
+	if (starting && !facts.exited && !list_empty(&w->taker.channels))
+		missing = service_missing_endpoint(w);
+	if (missing) {
+		strbuf_add(&how, "it does not listen on ");
+		address_format(&missing->app_addr, &how);
+		strbuf_add(&how, ", as the workers before it do (if the new version gives that up: "
+				 "brokerctl reload --accept-fewer-ports)");
+	} else {
+		worker_end_add_words(&facts, &how);
+	}
 	service_fail_rollout(w, how.text);
 }
 

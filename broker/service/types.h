@@ -73,6 +73,7 @@ struct service {
 	char abort_output[LINES_TAIL + 1]; /* what the worker that failed wrote last */
 	int64_t rollout_began_ms;
 	struct rollback rollback;
+	bool fewer_ports;	     /* the rollout is to give up addresses of the old workers */
 	unsigned restored;	     /* workers that the abort of the last rollout put back */
 	uint64_t accepted_before;    /* the rollout began: of the ledger */
 	struct loop_timer probation; /* of the rollout under way */

@@ -30,12 +30,12 @@ static bool listens_at(const struct worker *w, const struct endpoint *e)
 	return false;
 }
 
-bool worker_listens_like(const struct worker *w, const struct worker *other)
+const struct endpoint *worker_missing_endpoint(const struct worker *w, const struct worker *other)
 {
 	const struct channel *c;
 
 	list_for_each (c, &other->taker.channels, link)
 		if (!listens_at(w, c->endpoint))
-			return false;
-	return true;
+			return c->endpoint;
+	return NULL;
 }

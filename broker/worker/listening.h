@@ -11,5 +11,5 @@ bool worker_listens_on(const struct worker *w, uint16_t port);
 /* Whether the app of @w listens on all that the `listen` lines name, and on anything at all. */
 bool worker_listens_as_configured(const struct worker *w);
 
-/* Whether it listens on all on which @other does. */
-bool worker_listens_like(const struct worker *w, const struct worker *other);
+/* The first address on which @other listens and @w does not; NULL: there is none. */
+const struct endpoint *worker_missing_endpoint(const struct worker *w, const struct worker *other);

@@ -7,14 +7,8 @@
 int main(int argc, char **argv)
 {
 	int fd = app_listen(app_port(argc, argv, 1));
-	FILE *gate = argc > 2 ? fopen(argv[2], "r") : NULL;
-	char line[16];
 
-	/* One line is for one worker: none may be read ahead. */
-	if (gate)
-		setvbuf(gate, NULL, _IONBF, 0);
-	if (!gate || !fgets(line, sizeof(line), gate))
-		app_die("no gate");
+	app_wait(argv[2]);
 	for (;;)
 		app_serve(app_accept(fd));
 }

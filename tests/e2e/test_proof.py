@@ -2,7 +2,7 @@
 """A new worker is proven by what it takes, and a reload can be taken back until all are."""
 
 from harness import *
-from lib.ctl import start_ctl
+from lib.ctl import ctl, start_ctl
 from lib.steering import ready_workers, service, workers
 
 
@@ -137,6 +137,40 @@ def a_reload_on_probation_waits_for_its_end():
     broker.hup()
     done = [broker.wait_event("reload-done", generation=g)["position"] for g in (2, 3)]
     assert done[0] < broker.wait_event("reload-begin", generation=3)["position"] < done[1]
+
+
+@test
+def a_new_worker_is_ready_when_it_listens_on_all_that_the_old_ones_do():
+    release = Release("exec %s/srv_two $1 $2" % APPS)
+    broker = Broker(release.command("{port}", "{port2}"), workers=2)
+    old = ready_workers(broker)
+    load = Load(broker.port, inflight=4)
+    gate = Gate()
+    # The second port opens after a warm-up that takes longer than the broker would guess.
+    release.deploy("exec %s/srv_two $2 $1 %s" % (APPS, gate.path))
+    broker.hup()
+    broker.wait_event("channel", worker="web.0", generation=2)
+    load.wait_answers(200)
+    assert not broker.events("worker-ready", generation=2)
+    gate.open(2)
+    broker.wait_event("reload-done")
+    load.wait_answers(100)
+    load.assert_clean()
+    assert not set(serving(broker).values()) & set(old.values())
+
+
+@test
+def a_port_that_the_new_version_does_not_open_aborts_the_reload_unless_it_is_given_up():
+    release = Release("exec %s/srv_two $1 $2" % APPS)
+    broker = Broker(release.command("{port}", "{port2}"), workers=2, start_timeout="2s")
+    release.deploy("exec %s/srv_poll $1" % APPS)
+    aborted = broker.reload_and_wait(want="reload-aborted")
+    wanted = "it does not listen on 127.0.0.1:%d, as the workers before it do" % broker.port2
+    assert wanted in aborted["reason"] and "--accept-fewer-ports" in aborted["reason"], aborted
+    assert http_get(broker.port2).status == 200
+    done = ctl("-c", broker.file, "reload", "--accept-fewer-ports", "web")
+    assert done.returncode == 0, done
+    broker.wait_event("unlisten", address="127.0.0.1:%d" % broker.port2)
 
 
 main()
