@@ -136,6 +136,8 @@ const struct option option_table[] = {
 	  .max = 64, .fallback = "TERM", .apply = APPLY_LIVE },
 	{ .key = "stop_timeout", SERVICE(stop_timeout_ms, int64_t), .type = &type_ms, .min = 0,
 	  .max = DAY, .fallback = "10s", .apply = APPLY_LIVE },
+	{ .key = "relisten_timeout", SERVICE(relisten_timeout_ms, int64_t), .type = &type_ms,
+	  .min = 100, .max = DAY, .or_zero = true, .fallback = "0", .apply = APPLY_LIVE },
 	{ .key = "proof_wait", SERVICE(proof_wait_ms, int64_t), .type = &type_ms, .min = 10,
 	  .max = HOUR, .fallback = "200ms", .apply = APPLY_WORKERS },
 	{ .key = "probation", SERVICE(probation_ms, int64_t), .type = &type_ms, .min = 0,

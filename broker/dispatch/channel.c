@@ -77,6 +77,7 @@ void channel_close(struct channel *c)
 	(void)channel_look(c);
 	histogram_merge(&t->dispatch->waited, &c->waited);
 	page_close(&c->page);
+	c->endpoint->served |= channel_taken(c, 0) > 0;
 	*t->served += channel_taken(c, 0);
 	c->endpoint->n_channels--;
 	loop_remove(channel_loop(c), &c->wake);

@@ -2,6 +2,8 @@
 
 #include <string.h>
 #include <unistd.h>
+#include "base/address.h"
+#include "sys/log.h"
 
 static struct loop *loop_of(const struct listener *l)
 {
@@ -90,4 +92,22 @@ void listener_move(struct listener *l, struct dispatch *to)
 	list_remove(&l->link);
 	l->dispatch = to;
 	list_append(&to->listeners, &l->link);
+}
+
+void endpoint_unlisten(struct endpoint *e)
+{
+	struct listener *l, *tmp;
+
+	list_for_each_safe (l, tmp, &e->listeners, endpoint_link) {
+		STRBUF(text, 80);
+
+		if (!l->automatic)
+			continue;
+		address_format(&l->addr, &text);
+		log_event(LEVEL_INFO, "unlisten", LOG_STR("service", e->dispatch->service),
+			  LOG_STR("address", text.text),
+			  LOG_MSG("the app has closed %s without serving a client: closed",
+				  text.text));
+		listener_free(l);
+	}
 }

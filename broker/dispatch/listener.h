@@ -19,3 +19,9 @@ void listener_detach(struct listener *l);
 
 /* Gives it to another service: its address changed owner in the configuration. */
 void listener_move(struct listener *l, struct dispatch *to);
+
+/*
+ * The app has closed the socket of @e before any client was served: that was a probe, or a lock.
+ * Closes the listeners that were bound for it.
+ */
+void endpoint_unlisten(struct endpoint *e);

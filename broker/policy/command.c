@@ -44,7 +44,7 @@ const struct command command_table[] = {
 		  "connections or ended: the old ones go on serving." },
 	{ COMMAND_RELOAD_ABORT, "reload abort", RIGHT_STEER,
 	  .arguments = { OPTIONAL(KIND_SERVICE, "SERVICE") },
-	  .help = "abort a reload that is under way; workers that were not replaced stay" },
+	  .help = "abort a reload that is under way and bring the old workers back" },
 	{ COMMAND_ROLLBACK, "rollback", RIGHT_STEER,
 	  .arguments = { OPTIONAL(KIND_SERVICE, "SERVICE") },
 	  .help = "bring back the workers that the last reload replaced, within rollback_window" },

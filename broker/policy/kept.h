@@ -135,6 +135,7 @@ struct kept_endpoint {
 	struct handoff_addr app_addr; /* as the app asked for it first */
 	uint16_t ports[8]; /* of listeners that fed it and are closed: their connections live on */
 	size_t n_ports;
+	bool served; /* some worker has taken a connection of it */
 };
 
 struct kept_listener {

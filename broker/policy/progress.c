@@ -39,6 +39,7 @@ void progress_add(struct progress *p, const struct progress_wait *wait)
 			    (long long)(wait->for_ms / MSEC_PER_SEC));
 		break;
 	case WORKER_HELD:
+	case WORKER_CLOSED:
 	case WORKER_PARKED:
 	case WORKER_DEAD:
 	case WORKER_STATE_N:

@@ -171,6 +171,10 @@ void why_worker(const struct why_worker *w, struct strbuf *out)
 	case WORKER_HELD:
 		why_held(w, out);
 		return;
+	case WORKER_CLOSED:
+		strbuf_add(out, "has closed its listening socket, and may open it again");
+		add_left(w, " within ", "", out);
+		return;
 	case WORKER_DRAINING:
 		why_draining(w, out);
 		return;

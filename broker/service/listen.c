@@ -4,6 +4,7 @@
 #include <unistd.h>
 #include "base/address.h"
 #include "dispatch/endpoint.h"
+#include "dispatch/holder.h"
 #include "dispatch/listener.h"
 #include "service/listeners.h"
 #include "sys/bind_error.h"
@@ -91,52 +92,73 @@ static bool is_fed(const struct endpoint *e)
 	return false;
 }
 
-int service_endpoint_for(struct service *s, const struct handoff_addr *addr, struct endpoint **ret,
-			 struct strbuf *reason)
+/*
+ * Nobody was served by @e, and @w has no socket there any more: it looked whether the port is free.
+ * Other workers run the same program; if they are not as far yet, they will be.
+ */
+static bool was_probe(struct worker *w, const struct endpoint *e)
 {
-	struct endpoint *e = service_find_endpoint(s, addr), *other;
+	struct channel *c;
+
+	list_for_each (c, &w->taker.channels, link)
+		if (c->endpoint == e && channel_has_holder(c))
+			return false;
+	return !e->served;
+}
+
+/*
+ * The app binds otherwise than before (127.0.0.1 has become 0.0.0.0, say) on a port that the broker
+ * holds for it. Both cannot be bound at once, so the old one serves on. NULL: nothing is in the
+ * way of @addr, or no longer.
+ */
+static struct endpoint *find_in_the_way(struct worker *w, const struct handoff_addr *addr)
+{
+	struct service *s = service_of(w);
 	struct listener *l;
-	int r;
 
-	if (e) {
-		bool fed = has_listen_line_for(s, addr->port) || is_fed(e);
-
-		r = fed ? 0 : add_automatic(s, e, reason);
-		if (r == 0)
-			*ret = e;
-		return r;
-	}
-	/*
-	 * The app binds otherwise than before (127.0.0.1 has become 0.0.0.0, say) on a port that
-	 * the broker holds for it. Both cannot be bound at once, so the old one serves on.
-	 */
 	list_for_each (l, &s->dispatch.listeners, link) {
-		if (!l->automatic || !address_overlap(&l->addr, addr) || !l->endpoint)
+		struct endpoint *e = l->endpoint;
+
+		if (!l->automatic || !address_overlap(&l->addr, addr) || !e)
 			continue;
-		other = l->endpoint;
+		if (was_probe(w, e)) {
+			endpoint_unlisten(e);
+			return find_in_the_way(w, addr);
+		}
 		log_event(
 			LEVEL_WARN, "listen", LOG_STR("service", service_name(s)),
 			LOG_INT("port", addr->port),
 			LOG_MSG("the app now asks for another address on port %u; the broker keeps "
 				"the one it has until it is restarted",
 				addr->port));
-		*ret = other;
-		return 0;
+		return e;
 	}
-	e = endpoint_new(&s->dispatch, addr);
+	return NULL;
+}
+
+int service_endpoint_for(struct worker *w, const struct handoff_addr *addr, struct endpoint **ret,
+			 struct strbuf *reason)
+{
+	struct service *s = service_of(w);
+	struct endpoint *known = service_find_endpoint(s, addr), *e = known;
+	bool fed = has_listen_line_for(s, addr->port) || (e && is_fed(e));
+	int r;
+
+	*ret = e && fed ? e : find_in_the_way(w, addr);
+	if (*ret)
+		return 0;
+	if (!e)
+		e = endpoint_new(&s->dispatch, addr);
 	if (!e) {
 		strbuf_add(reason, "the broker is out of memory");
 		return -ENOMEM;
 	}
-	if (!has_listen_line_for(s, addr->port)) {
-		r = add_automatic(s, e, reason);
-		if (r < 0) {
-			endpoint_free(e);
-			return r;
-		}
-	}
-	*ret = e;
-	return 0;
+	r = fed ? 0 : add_automatic(s, e, reason);
+	if (r < 0 && !known)
+		endpoint_free(e);
+	else
+		*ret = e;
+	return r;
 }
 
 static bool is_published(const struct service_conf *sc, uint16_t app_port)
@@ -206,7 +228,8 @@ void service_worker_listens(struct worker *w)
 	/* Of a guest nothing is expected: one address is enough. */
 	if (w->guest)
 		worker_event(w, EV_LISTEN);
-	if (w->state != WORKER_STARTING || !worker_listens_as_configured(w))
+	if ((w->state != WORKER_STARTING && w->state != WORKER_CLOSED) ||
+	    !worker_listens_as_configured(w))
 		return;
 	loop_timer_disarm(&w->settle);
 	if (!service_missing_endpoint(w))

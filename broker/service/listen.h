@@ -7,10 +7,10 @@
 #include "service/types.h"
 
 /*
- * An app of @s listens on @addr: finds or makes the endpoint and its listeners.
+ * The app of @w listens on @addr: finds or makes the endpoint and its listeners.
  * 0 or -errno with @reason for the app's owner.
  */
-int service_endpoint_for(struct service *s, const struct handoff_addr *addr, struct endpoint **ret,
+int service_endpoint_for(struct worker *w, const struct handoff_addr *addr, struct endpoint **ret,
 			 struct strbuf *reason);
 
 /*

@@ -127,7 +127,7 @@ static void join(struct greeting *g, struct worker *w, const struct handoff_hell
 	struct channel *c;
 	pid_t pid = g->peer.pid;
 	int r = w->guest ? guest_endpoint_for(w, &hello->addr, &e, &reason)
-			 : service_endpoint_for(service_of(w), &hello->addr, &e, &reason);
+			 : service_endpoint_for(w, &hello->addr, &e, &reason);
 
 	if (r < 0) {
 		refuse(g, -r, reason.text);
@@ -188,7 +188,8 @@ static void greeting_ready(struct loop_source *source, uint32_t events)
 		adopt(g, w, &buf.hello);
 		return;
 	}
-	if (!worker_state_is_current(w->state)) {
+	/* One that drains may open it again; it gets nothing by it. */
+	if (!worker_state_is_current(w->state) && w->state != WORKER_DRAINING) {
 		refuse(g, ECONNREFUSED, "a worker that was told to end wants to listen");
 		return;
 	}

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include "config/option.h"
 #include "service/announce.h"
 #include "service/in_force.h"
 #include "service/listeners.h"
@@ -37,12 +38,24 @@ static void prepare(struct service *s, enum roll_kind kind, struct service_conf 
 	s->abort_reason[0] = s->abort_output[0] = '\0';
 }
 
+/* Whoever changes the command or the `listen` lines may mean other addresses. */
+static bool means_other_addresses(const struct service_conf *a, const struct service_conf *b)
+{
+	static const char *const keys[] = { "command", "environment", "listen" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (!option_equal(option_find(OPTION_SERVICE, keys[i]), a, b))
+			return true;
+	return false;
+}
+
 static void begin(struct service *s, struct service_conf *conf)
 {
 	bool has_old[ROLLOUT_MAX] = { false };
 
 	prepare(s, ROLL_RELOAD, conf, ++s->last_generation);
 	s->want = conf->workers;
+	s->fewer_ports |= means_other_addresses(s->conf, conf);
 	s->dispatch.paused = false;
 	backoff_reset(&s->backoff);
 	loop_timer_disarm(&s->restart);
@@ -205,7 +218,7 @@ unsigned service_roll(struct service *s, struct service_conf *conf)
 
 void service_accept_fewer_ports(struct service *s)
 {
-	s->fewer_ports = s->rollout.active;
+	s->fewer_ports |= s->rollout.active;
 }
 
 int service_restart_worker(struct worker *w, struct strbuf *error)

@@ -35,7 +35,7 @@ const struct endpoint *worker_missing_endpoint(const struct worker *w, const str
 	const struct channel *c;
 
 	list_for_each (c, &other->taker.channels, link)
-		if (!listens_at(w, c->endpoint))
+		if (channel_is_usable(c) && !listens_at(w, c->endpoint))
 			return c->endpoint;
 	return NULL;
 }

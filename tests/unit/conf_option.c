@@ -55,6 +55,7 @@ static const struct {
 	{ OPTION_SERVICE, "stop_signal", "QUIT" },
 	{ OPTION_SERVICE, "stop_timeout", "1s" },
 	{ OPTION_SERVICE, "rollback_window", "10m" },
+	{ OPTION_SERVICE, "relisten_timeout", "1s" },
 	{ OPTION_SERVICE, "proof_wait", "1s" },
 	{ OPTION_SERVICE, "probation", "1m" },
 	{ OPTION_SERVICE, "backoff_min", "1s" },
