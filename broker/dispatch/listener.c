@@ -106,7 +106,7 @@ void endpoint_unlisten(struct endpoint *e)
 		address_format(&l->addr, &text);
 		log_event(LEVEL_INFO, "unlisten", LOG_STR("service", e->dispatch->service),
 			  LOG_STR("address", text.text),
-			  LOG_MSG("the app has closed %s without serving a client: closed",
+			  LOG_MSG("no client was served at %s, and the app has closed it: closed",
 				  text.text));
 		listener_free(l);
 	}
