@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/address.h"
+#include "dispatch/pending.h"
 #include "sys/log.h"
 
 static struct loop *loop_of(const struct listener *l)
@@ -97,6 +98,7 @@ void listener_move(struct listener *l, struct dispatch *to)
 void endpoint_unlisten(struct endpoint *e)
 {
 	struct listener *l, *tmp;
+	struct endpoint *other;
 
 	list_for_each_safe (l, tmp, &e->listeners, endpoint_link) {
 		STRBUF(text, 80);
@@ -110,4 +112,10 @@ void endpoint_unlisten(struct endpoint *e)
 				  text.text));
 		listener_free(l);
 	}
+	list_for_each (other, &e->dispatch->endpoints, link)
+		if (other != e && other->n_channels && !list_empty(&e->pending) &&
+		    address_overlap(&other->app_addr, &e->app_addr)) {
+			pending_move_all(e, other);
+			loop_timer_arm(&e->dispatch->broker->loop, &other->again, 0);
+		}
 }

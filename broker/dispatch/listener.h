@@ -22,6 +22,7 @@ void listener_move(struct listener *l, struct dispatch *to);
 
 /*
  * The app has closed the socket of @e before any client was served: that was a probe, or a lock.
- * Closes the listeners that were bound for it.
+ * Closes the listeners that were bound for it. Clients that came meanwhile wait for an address that
+ * includes it, or is part of it, if the app listens there.
  */
 void endpoint_unlisten(struct endpoint *e);
