@@ -107,6 +107,10 @@ const struct option option_table[] = {
 	{ SERVICE("drain_timeout", ms, drain_timeout_ms, LIVE), RANGE(0, 7 * DAY), DEFAULT("60s") },
 	{ SERVICE("stop_signal", signal, stop_signal, LIVE), RANGE(1, 64), DEFAULT("TERM") },
 	{ SERVICE("stop_timeout", ms, stop_timeout_ms, LIVE), RANGE(0, DAY), DEFAULT("10s") },
+	{ SERVICE("relisten_timeout", ms, relisten_timeout_ms, LIVE), RANGE(100, DAY),
+	  .or_zero = true, DEFAULT("0") },
+	{ SERVICE("proof_wait", ms, proof_wait_ms, WORKERS), RANGE(10, HOUR), DEFAULT("200ms") },
+	{ SERVICE("probation", ms, probation_ms, LIVE), RANGE(0, DAY), DEFAULT("5s") },
 	{ SERVICE("rollback_window", ms, rollback_window_ms, LIVE), RANGE(0, 7 * DAY),
 	  DEFAULT("0") },
 

@@ -116,7 +116,9 @@ struct service_conf {
 	unsigned surge; /* workers replaced at a time; UINT_MAX: all */
 	int64_t start_timeout_ms, drain_timeout_ms, stop_timeout_ms, stall_timeout_ms;
 	int stop_signal;
-	int64_t rollback_window_ms;		/* 0: none */
+	int64_t proof_wait_ms;
+	int64_t relisten_timeout_ms;		  /* 0: as start_timeout */
+	int64_t probation_ms, rollback_window_ms; /* 0: none */
 	int64_t backoff_min_ms, backoff_max_ms; /* delay before a failed worker is started again */
 	int64_t backoff_reset_ms; /* a worker that served this long was healthy: no delay */
 

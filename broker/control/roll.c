@@ -297,6 +297,18 @@ static void begin_plan(struct client *c)
 
 /* --- the commands -------------------------------------------------------------------- */
 
+/* It has begun: of the service of that name, or of all (NULL). */
+static void begin_reload(struct client *c, const char *name)
+{
+	bool fewer = request_has(client_request(c), "--accept-fewer-ports");
+	struct service *s;
+
+	list_for_each (s, &client_broker(c)->services, link)
+		if (fewer && (!name || !strcmp(name, service_name(s))))
+			service_accept_fewer_ports(s);
+	await(c, name);
+}
+
 void control_reload(struct client *c, struct service *only)
 {
 	/* The reload may free the name of the service itself. */
@@ -310,7 +322,7 @@ void control_reload(struct client *c, struct service *only)
 	else if (master_reload(client_control(c)->master, name, &error) < 0)
 		client_error(c, "refused", "%s", error.text);
 	else
-		await(c, name);
+		begin_reload(c, name);
 }
 
 void control_restart(struct client *c, struct worker *w)

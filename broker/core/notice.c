@@ -4,8 +4,9 @@
 const char *roll_phase_name(enum roll_phase phase)
 {
 	static const char *const names[] = {
-		[ROLL_BEGIN] = "begin",	  [ROLL_START] = "start", [ROLL_READY] = "ready",
-		[ROLL_RETIRE] = "retire", [ROLL_DONE] = "done",	  [ROLL_ABORTED] = "aborted",
+		[ROLL_BEGIN] = "begin",	    [ROLL_START] = "start",	    [ROLL_READY] = "ready",
+		[ROLL_RETIRE] = "retire",   [ROLL_PROBATION] = "probation", [ROLL_DONE] = "done",
+		[ROLL_ABORTED] = "aborted",
 	};
 
 	return names[phase];

@@ -17,9 +17,10 @@ struct worker;
 /* The steps of a rollout. */
 enum roll_phase {
 	ROLL_BEGIN,
-	ROLL_START,  /* a new worker was started */
-	ROLL_READY,  /* a new worker serves */
-	ROLL_RETIRE, /* an old worker was told to leave */
+	ROLL_START,	/* a new worker was started */
+	ROLL_READY,	/* a new worker serves */
+	ROLL_RETIRE,	/* an old worker was told to leave */
+	ROLL_PROBATION, /* all workers are new, and may still be found bad */
 	ROLL_DONE,
 	ROLL_ABORTED,
 };

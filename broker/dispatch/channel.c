@@ -201,6 +201,7 @@ void channel_close(struct channel *c)
 	(void)channel_look(c);
 	histogram_merge(&t->dispatch->waited, &c->waited);
 	page_close(&c->page);
+	c->endpoint->served |= channel_taken(c, 0) > 0;
 	t->self->served += channel_taken(c, 0);
 	c->endpoint->n_channels--;
 	loop_remove(channel_loop(c), &c->wake);
@@ -257,7 +258,8 @@ void channel_shun(struct channel *c)
 	struct broker *b = c->taker->dispatch->broker;
 
 	if (!c->stalled)
-		c->probe_delay_ms = c->taker->conf->stall_timeout_ms;
+		c->probe_delay_ms = c->taker->self->proven ? c->taker->conf->stall_timeout_ms
+							   : c->taker->conf->proof_wait_ms;
 	else if (c->probe_delay_ms < PROBE_MAX_MS)
 		c->probe_delay_ms *= 2;
 	c->stalled = true;

@@ -2,6 +2,9 @@
 
 #include <string.h>
 #include <unistd.h>
+#include "base/address.h"
+#include "dispatch/pending.h"
+#include "sys/log.h"
 
 void listener_arm(struct listener *l)
 {
@@ -85,4 +88,28 @@ void listener_move(struct listener *l, struct dispatch *to)
 	list_remove(&l->link);
 	l->dispatch = to;
 	list_append(&to->listeners, &l->link);
+}
+
+void endpoint_unlisten(struct endpoint *e)
+{
+	struct listener *l, *tmp;
+	struct endpoint *other;
+
+	list_for_each_safe (l, tmp, &e->listeners, endpoint_link) {
+		const struct address_text text = address_text(&l->addr);
+
+		if (!l->automatic)
+			continue;
+		log_event(LEVEL_INFO, "unlisten", LOG_STR("service", e->dispatch->service),
+			  LOG_STR("address", text.text),
+			  LOG_MSG("no client was served at %s, and the app has closed it: closed",
+				  text.text));
+		listener_free(l);
+	}
+	list_for_each (other, &e->dispatch->endpoints, link)
+		if (other != e && other->n_channels && !list_empty(&e->pending) &&
+		    address_overlap(&other->app_addr, &e->app_addr)) {
+			pending_move_all(e, other);
+			loop_timer_arm(&e->dispatch->broker->loop, &other->again, 0);
+		}
 }

@@ -19,3 +19,10 @@ void listener_detach(struct listener *l);
 
 /* Gives it to another service: its address changed owner in the configuration. */
 void listener_move(struct listener *l, struct dispatch *to);
+
+/*
+ * The app has closed the socket of @e before any client was served: that was a probe, or a lock.
+ * Closes the listeners that were bound for it. Clients that came meanwhile wait for an address that
+ * includes it, or is part of it, if the app listens there.
+ */
+void endpoint_unlisten(struct endpoint *e);

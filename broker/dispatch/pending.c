@@ -37,6 +37,16 @@ void pending_add(struct endpoint *e, const struct handoff_conn *conn, int fd, bo
 	e->n_pending++;
 }
 
+void pending_move_all(struct endpoint *e, struct endpoint *to)
+{
+	struct pending_conn *p, *tmp;
+
+	list_for_each_safe (p, tmp, &e->pending, link) {
+		pending_add(to, &p->conn, fd_take(&p->fd), p->ahead);
+		pending_free(e, p);
+	}
+}
+
 void pending_refuse_all(struct endpoint *e)
 {
 	struct pending_conn *p, *tmp;

@@ -14,5 +14,8 @@ void pending_add(struct endpoint *e, const struct handoff_conn *conn, int fd, bo
 /* Takes it out of the line, and closes what it still has. */
 void pending_free(struct endpoint *e, struct pending_conn *p);
 
+/* They wait for @to from now on, in the order of acceptance. */
+void pending_move_all(struct endpoint *e, struct endpoint *to);
+
 /* Lets go of everything that is pending: there is nobody left to serve it. */
 void pending_refuse_all(struct endpoint *e);

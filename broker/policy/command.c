@@ -34,13 +34,16 @@ const struct command command_table[] = {
 	  .arguments = { OPTIONAL(KIND_SERVICE, "SERVICE") },
 	  .options = { NO_WAIT,
 		       { .name = "--plan", .reads_only = true,
-			 .help = "show what the changed file would do, and change nothing" } },
+			 .help = "show what the changed file would do, and change nothing" },
+		       { .name = "--accept-fewer-ports",
+			 .help = "the new version gives up a port that the old one listens on" } },
 	  .help = "read the configuration again and replace the workers one after another",
-	  .more = "Waits until all new workers serve. Exit status 0 means that they do; 4 means "
-		  "that a new worker did not start: those not yet replaced go on serving." },
+	  .more = "Waits until all new workers serve and their probation is over. Exit status 0 "
+		  "means that they do; 4 means that a new worker did not start, took no "
+		  "connections or ended: the old ones go on serving." },
 	{ COMMAND_RELOAD_ABORT, "reload abort", RIGHT_STEER,
 	  .arguments = { OPTIONAL(KIND_SERVICE, "SERVICE") },
-	  .help = "abort a reload that is under way; workers that were not replaced stay" },
+	  .help = "abort a reload that is under way and bring the old workers back" },
 	{ COMMAND_ROLLBACK, "rollback", RIGHT_STEER,
 	  .arguments = { OPTIONAL(KIND_SERVICE, "SERVICE") },
 	  .help = "bring back the workers that the last reload replaced, within rollback_window" },

@@ -121,6 +121,7 @@ struct kept_worker {
 	int64_t started_ms, ready_ms; /* ready_ms 0: never was */
 	int64_t state_since_ms;	      /* when .state last changed; its deadline runs from here */
 	unsigned held;		      /* of enum worker_hold: why it is to be HELD */
+	bool proven;		      /* it has taken a connection */
 	bool pinned_only;	      /* never in the round: for pinned sources alone */
 	bool retired_by_us;	      /* we asked it to leave: its end is no failure */
 	bool guest;    /* started by hand, and not ours to end: see guest.h. Its slot is no slot */
@@ -134,6 +135,7 @@ struct kept_endpoint {
 	struct handoff_addr app_addr; /* as the app asked for it first */
 	uint16_t ports[8]; /* of listeners that fed it and are closed: their connections live on */
 	size_t n_ports;
+	bool served; /* some worker has taken a connection of it */
 };
 
 struct kept_listener {

@@ -48,20 +48,23 @@ enum rollout_action rollout_next(struct rollout *r, size_t *ret_slot)
 	if (!r->active)
 		return ROLLOUT_NOTHING;
 
-	/* What is owed comes first, even of an aborted rollout: its replacement serves. */
+	if (r->failed) {
+		r->active = false;
+		return ROLLOUT_ABORTED;
+	}
 	for (size_t i = 0; i < r->n; i++)
 		if (r->slots[i].retire) {
 			r->slots[i].retire = false;
 			*ret_slot = i;
 			return ROLLOUT_RETIRE;
 		}
-	if (r->failed) {
-		r->active = false;
-		return ROLLOUT_ABORTED;
-	}
-	if (r->done == r->of) {
+	if (r->passed) {
 		r->active = false;
 		return ROLLOUT_FINISHED;
+	}
+	if (r->done == r->of && !r->on_probation) {
+		r->on_probation = true;
+		return ROLLOUT_PROBATION;
 	}
 	/* A slot whose old worker has gone meanwhile is not counted again. */
 	for (size_t i = 0; i < r->n; i++)
@@ -76,24 +79,37 @@ enum rollout_action rollout_next(struct rollout *r, size_t *ret_slot)
 	return ROLLOUT_NOTHING;
 }
 
+static bool is_in(const struct rollout *r, size_t slot, enum rollout_phase phase)
+{
+	return r->active && slot < r->n && r->slots[slot].phase == phase;
+}
+
 void rollout_new_ready(struct rollout *r, size_t slot)
 {
-	if (!r->active || slot >= r->n || r->slots[slot].phase != ROLLOUT_STARTING)
+	if (is_in(r, slot, ROLLOUT_STARTING))
+		r->slots[slot].phase = ROLLOUT_PROVING;
+}
+
+void rollout_new_proven(struct rollout *r, size_t slot)
+{
+	if (!is_in(r, slot, ROLLOUT_PROVING))
 		return;
 	r->slots[slot].phase = ROLLOUT_DONE;
 	r->slots[slot].retire = r->slots[slot].old;
+	r->slots[slot].replaced = true;
 	r->in_flight--;
 	r->done++;
 }
 
 void rollout_new_failed(struct rollout *r, size_t slot)
 {
-	if (!r->active || slot >= r->n || r->slots[slot].phase != ROLLOUT_STARTING)
-		return;
-	r->failed = true;
-	/* No late word of it may retire the old worker. */
-	r->slots[slot].phase = ROLLOUT_PENDING;
-	r->in_flight--;
+	if (is_in(r, slot, ROLLOUT_STARTING) || is_in(r, slot, ROLLOUT_PROVING)) {
+		r->slots[slot].phase = ROLLOUT_PENDING;
+		r->in_flight--;
+		r->failed = true;
+	} else if (is_in(r, slot, ROLLOUT_DONE) && r->slots[slot].replaced) {
+		r->failed = true;
+	}
 }
 
 void rollout_old_gone(struct rollout *r, size_t slot)
@@ -102,6 +118,11 @@ void rollout_old_gone(struct rollout *r, size_t slot)
 		r->slots[slot].old = false;
 		r->slots[slot].retire = false;
 	}
+}
+
+void rollout_passed(struct rollout *r)
+{
+	r->passed = r->on_probation && !r->failed;
 }
 
 void rollout_abort(struct rollout *r)

@@ -142,6 +142,10 @@ void why_worker(const struct why_worker *w, struct strbuf *out)
 	case WORKER_HELD:
 		why_held(w, out);
 		return;
+	case WORKER_CLOSED:
+		strbuf_add(out, "has closed its listening socket, and may open it again");
+		add_left(w, " within ", "", out);
+		return;
 	case WORKER_DRAINING:
 		why_draining(w, out);
 		return;
@@ -162,6 +166,9 @@ void why_rollout_waits(const struct why_worker *w, const char *name, struct strb
 {
 	if (w->state == WORKER_STARTING)
 		strbuf_addf(out, "%s to listen (%lld s", name,
+			    (long long)w->state_ms / MSEC_PER_SEC);
+	else if (w->state == WORKER_READY)
+		strbuf_addf(out, "%s to take a connection (%lld s", name,
 			    (long long)w->state_ms / MSEC_PER_SEC);
 	else if (w->state == WORKER_DRAINING)
 		strbuf_addf(out, "%s to end (draining, %d connection%s open", name, w->open,

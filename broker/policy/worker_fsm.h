@@ -1,7 +1,7 @@
 /*
  * worker_fsm - the life of one worker, as a pure transition table.
  *
- *               listen               retire, closed             drained, timeout
+ *               listen                   retire                 drained, timeout
  *   STARTING -----------> READY -----------------> DRAINING --------------------> STOPPING
  *      |  ^                | ^ ^ ^                  |  |                            ^ |  |
  *      |  +---unlisten-----+ | | +----- restore ----+  | park                       | |  |
@@ -11,6 +11,9 @@
  *      |              hold v |                         |       timeout: SIGKILL ------+  |
  *      |                  HELD                         |                                 |
  *      +---- stop, timeout, main exit ---> STOPPING    +-------- exit ---> DEAD <--------+
+ *
+ * READY --closed--> CLOSED: it has clients, and may listen again. listen -> READY; timeout, retire,
+ * main exit -> DRAINING.
  *
  * From every living state: stop -> STOPPING, kill -> STOPPING with SIGKILL, exit -> DEAD.
  *
@@ -29,6 +32,7 @@ enum worker_state {
 	WORKER_STARTING, /* forked, the app does not listen yet: gets no connections */
 	WORKER_READY,	 /* in the round */
 	WORKER_HELD,	 /* serves what it has, but is out of the round: stopped or held by hand */
+	WORKER_CLOSED,	 /* has clients and no listening socket: it may open that again */
 	WORKER_DRAINING, /* gets nothing more, finishes what it has */
 	WORKER_PARKED,	 /* has finished it, and lives on: a rollback may put it back */
 	WORKER_STOPPING, /* told to end; only its exit matters now */
@@ -39,7 +43,7 @@ enum worker_state {
 enum worker_event {
 	EV_LISTEN,    /* the app listens on all that it is expected to */
 	EV_UNLISTEN,  /* it closed its listeners right after: it was a probe */
-	EV_CLOSED,    /* it closed its last listener: it wants to end */
+	EV_CLOSED,    /* it closed its last listener: it has enough clients, or wants to end */
 	EV_RETIRE,    /* reload, fewer workers, shutdown */
 	EV_DRAINED,   /* the kernel says: no connection left */
 	EV_PARK,      /* the same, of a worker that is kept for a rollback */
@@ -76,5 +80,5 @@ extern const char *const worker_state_names[WORKER_STATE_N];
 /* In this state the worker is the current one of its slot: it serves, or is about to. */
 static inline bool worker_state_is_current(enum worker_state s)
 {
-	return s == WORKER_STARTING || s == WORKER_READY || s == WORKER_HELD;
+	return s == WORKER_STARTING || s == WORKER_READY || s == WORKER_HELD || s == WORKER_CLOSED;
 }

@@ -1,6 +1,7 @@
 #include "fill.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "dispatch/taker.h"
@@ -230,4 +231,19 @@ int service_set_workers(struct service *s, unsigned n, struct strbuf *error)
 void service_restart_expired(struct loop_timer *timer)
 {
 	service_fill(container_of(timer, struct service, restart));
+}
+
+void service_fail_rollout(struct worker *w, const char *how)
+{
+	struct service *s = service_of(w);
+	struct strbuf output;
+
+	snprintf(s->abort_reason, sizeof(s->abort_reason), "%s of generation %u %s", w->name,
+		 w->generation, how);
+	strbuf_init(&output, s->abort_output, sizeof(s->abort_output));
+	if (w->refusal[0])
+		strbuf_add(&output, w->refusal);
+	else if (w->lines.n_tail)
+		strbuf_add_bytes(&output, w->lines.tail, w->lines.n_tail - 1);
+	rollout_new_failed(&s->rollout, w->slot);
 }

@@ -30,3 +30,10 @@ void service_note_failure(struct worker *w, bool starting);
  */
 const struct slot_trouble *service_trouble(const struct service *s, unsigned slot);
 void service_free_troubles(struct service *s);
+
+/*
+ * @w, which the rollout under way has started, has failed: @how completes "web.0 of generation 2".
+ * The rollout is aborted when the service settles. The reason and the worker's last words are kept
+ * for its report.
+ */
+void service_fail_rollout(struct worker *w, const char *how);

@@ -62,6 +62,7 @@ int guest_join(struct service *s, int peer, bool pinned_only, struct worker **re
 	}
 	snprintf(w->name, sizeof(w->name), "%s.guest.%u", service_name(s), number);
 	w->guest = true;
+	w->proven = true; /* somebody looks at it: it has its time */
 	w->pinned_only = pinned_only;
 	w->uid = cred.uid;
 	r = worker_watch_process(w, &cred);

@@ -80,30 +80,40 @@ bool service_window_is_open(const struct service *s)
 	return loop_timer_armed(&s->rollback.over);
 }
 
+/* At least. How long the window is in the end is decided when it begins. */
+static int64_t park_ms(const struct service_conf *conf)
+{
+	return conf->rollback_window_ms > conf->probation_ms ? conf->rollback_window_ms
+							     : conf->probation_ms;
+}
+
 void service_keep_for_rollback(struct service *s, const struct service_conf *conf)
 {
 	service_close_window(s);
-	if (conf->rollback_window_ms == 0)
+	if (conf->strategy == STRATEGY_STOP_FIRST || park_ms(conf) == 0)
 		return;
 	s->rollback.conf = service_conf_ref(s->conf);
 	s->rollback.generation = s->generation;
 	s->rollback.want = s->want_before;
 	s->terms.park = (struct park_terms){
 		.undoes = s->target_generation,
-		.window_ms = conf->rollback_window_ms,
+		.window_ms = park_ms(conf),
 	};
 }
 
 void service_open_window(struct service *s)
 {
+	int64_t window_ms;
+
 	if (!s->rollback.conf)
 		return;
-	if (!service_any_may_return(s)) {
+	window_ms = s->conf->rollback_window_ms;
+	if (window_ms == 0 || !service_any_may_return(s)) {
 		service_close_window(s);
 		return;
 	}
-	s->terms.park.until_ms = loop_now(service_loop(s)) + s->terms.park.window_ms;
-	loop_timer_arm(service_loop(s), &s->rollback.over, s->terms.park.window_ms);
+	s->terms.park.until_ms = loop_now(service_loop(s)) + window_ms;
+	loop_timer_arm(service_loop(s), &s->rollback.over, window_ms);
 	service_rearm(s);
 }
 

@@ -7,6 +7,7 @@
 #include "service/fill.h"
 #include "service/in_force.h"
 #include "service/pin.h"
+#include "service/proof.h"
 #include "service/settle.h"
 #include "service/stop.h"
 
@@ -34,6 +35,7 @@ struct service *service_new(struct broker *b, struct service_conf *conf)
 	loop_timer_init(&s->rollback.over, service_window_expired);
 	loop_timer_init(&s->pin_timer, service_pin_expired);
 	loop_timer_init(&s->settle, service_settle_expired);
+	loop_timer_init(&s->probation, service_probation_expired);
 	service_rearm(s);
 	list_append(&b->services, &s->link);
 	return s;
@@ -55,6 +57,7 @@ void service_free(struct service *s)
 	loop_timer_disarm(&s->restart);
 	loop_timer_disarm(&s->closing_timer);
 	loop_timer_disarm(&s->settle);
+	loop_timer_disarm(&s->probation);
 	loop_timer_disarm(&s->pin_timer);
 	ledger_add(&b->gone, &s->dispatch.ledger);
 	b->taken_by_gone += s->served_by_gone;

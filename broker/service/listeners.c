@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <unistd.h>
 #include "base/address.h"
+#include "dispatch/channel.h"
 #include "dispatch/endpoint.h"
 #include "dispatch/flow.h"
 #include "dispatch/listener.h"
@@ -197,53 +198,73 @@ static int endpoint_for_guest(const struct worker *w, const struct handoff_addr 
 	return 0;
 }
 
-int service_endpoint_for(struct worker *w, const struct handoff_addr *addr, struct endpoint **ret,
-			 struct strbuf *reason)
+/*
+ * Nobody was served by @e, and @w has no socket there any more: it looked whether the port is free.
+ * Other workers run the same program; if they are not as far yet, they will be.
+ */
+static bool was_probe(struct worker *w, const struct endpoint *e)
+{
+	struct channel *c;
+
+	list_for_each (c, &w->taker.channels, link)
+		if (c->endpoint == e && channel_has_holder(c))
+			return false;
+	return !e->served;
+}
+
+/*
+ * The app binds otherwise than before (127.0.0.1 has become 0.0.0.0, say) on a port that the broker
+ * holds for it. Both cannot be bound at once, so the old one serves on. NULL: nothing is in the
+ * way of @addr, or no longer.
+ */
+static struct endpoint *find_in_the_way(struct worker *w, const struct handoff_addr *addr)
 {
 	struct service *s = service_of(w);
-	struct endpoint *e = service_find_endpoint(s, addr), *other;
 	struct listener *l;
-	int r;
 
-	if (w->guest)
-		return endpoint_for_guest(w, addr, ret, reason);
-	if (e) {
-		bool fed = has_listen_line_for(s, addr->port) || is_fed(e);
-
-		r = fed ? 0 : add_automatic(s, e, reason);
-		if (r == 0)
-			*ret = e;
-		return r;
-	}
-	/*
-	 * The app binds otherwise than before (127.0.0.1 has become 0.0.0.0, say) on a port that
-	 * the broker holds for it. Both cannot be bound at once, so the old one serves on.
-	 */
 	list_for_each (l, &s->dispatch.listeners, link) {
-		if (!l->automatic || !address_overlap(&l->addr, addr) || !l->endpoint)
+		struct endpoint *e = l->endpoint;
+
+		if (!l->automatic || !address_overlap(&l->addr, addr) || !e)
 			continue;
-		other = l->endpoint;
+		if (was_probe(w, e)) {
+			endpoint_unlisten(e);
+			return find_in_the_way(w, addr);
+		}
 		log_event(
 			LEVEL_WARN, "listen", LOG_STR("service", service_name(s)),
 			LOG_INT("port", addr->port),
 			LOG_MSG("the app now asks for another address on port %u; the broker keeps "
 				"the one it has until it is restarted",
 				addr->port));
-		*ret = other;
-		return 0;
+		return e;
 	}
-	e = endpoint_new(&s->dispatch, addr);
+	return NULL;
+}
+
+int service_endpoint_for(struct worker *w, const struct handoff_addr *addr, struct endpoint **ret,
+			 struct strbuf *reason)
+{
+	struct service *s = service_of(w);
+	struct endpoint *known = service_find_endpoint(s, addr), *e = known;
+	bool fed = has_listen_line_for(s, addr->port) || (e && is_fed(e));
+	int r;
+
+	if (w->guest)
+		return endpoint_for_guest(w, addr, ret, reason);
+	*ret = e && fed ? e : find_in_the_way(w, addr);
+	if (*ret)
+		return 0;
+	if (!e)
+		e = endpoint_new(&s->dispatch, addr);
 	if (!e)
 		return strbuf_fail(reason, -ENOMEM, "the broker is out of memory");
-	if (!has_listen_line_for(s, addr->port)) {
-		r = add_automatic(s, e, reason);
-		if (r < 0) {
-			endpoint_free(e);
-			return r;
-		}
-	}
-	*ret = e;
-	return 0;
+	r = fed ? 0 : add_automatic(s, e, reason);
+	if (r < 0 && !known)
+		endpoint_free(e);
+	else
+		*ret = e;
+	return r;
 }
 
 static bool is_published(const struct service_conf *sc, uint16_t app_port)
@@ -285,21 +306,37 @@ bool worker_listens_as_configured(const struct worker *w)
 	return !list_empty(&w->taker.channels);
 }
 
-static bool listens_like(const struct worker *w, const struct worker *other)
+/* The first address on which @other listens and @w does not; NULL: there is none. */
+static const struct endpoint *missing_beside(const struct worker *w, const struct worker *other)
 {
 	const struct channel *c;
 
-	return !list_find(c, &other->taker.channels, link, !taker_serves(&w->taker, c->endpoint));
+	c = list_find(c, &other->taker.channels, link,
+		      channel_is_usable(c) && !taker_serves(&w->taker, c->endpoint));
+	return c ? c->endpoint : NULL;
 }
 
-/* Each address that others of the service serve is expected of a newcomer too. */
-static bool listens_like_others(const struct worker *w)
+const struct endpoint *service_missing_endpoint(const struct worker *w)
 {
+	const struct endpoint *missing = NULL;
 	const struct worker *o;
 
-	return !list_find(o, &service_of(w)->workers, link,
-			  o != w && !o->guest && !listens_like(w, o) &&
-				  (o->state == WORKER_READY || o->state == WORKER_HELD));
+	list_for_each (o, &service_of(w)->workers, link)
+		if (!missing && o != w && !o->guest &&
+		    (o->state == WORKER_READY || o->state == WORKER_HELD))
+			missing = missing_beside(w, o);
+	return missing;
+}
+
+/*
+ * A reload replaces the workers that listen on the rest: without them nobody would. So it waits for
+ * a new worker until start_timeout, unless the rest is given up.
+ */
+static bool must_listen_on_all(const struct worker *w)
+{
+	const struct service *s = service_of(w);
+
+	return s->rollout.active && w->rollout_number == s->rollout_number && !s->fewer_ports;
 }
 
 /* How long a worker that listens on some addresses may take for the rest. */
@@ -311,11 +348,12 @@ void service_worker_listens(struct worker *w)
 	/* Of a guest nothing is expected: one address is enough. */
 	if (w->guest)
 		worker_event(w, EV_LISTEN);
-	if (w->state != WORKER_STARTING || !worker_listens_as_configured(w))
+	if ((w->state != WORKER_STARTING && w->state != WORKER_CLOSED) ||
+	    !worker_listens_as_configured(w))
 		return;
 	loop_timer_disarm(&w->settle);
-	if (listens_like_others(w))
+	if (!service_missing_endpoint(w))
 		worker_event(w, EV_LISTEN);
-	else
+	else if (!must_listen_on_all(w))
 		loop_timer_arm(worker_loop(w), &w->settle, SETTLE_MS);
 }

@@ -52,5 +52,8 @@ int service_reopen_for(struct worker *w, struct strbuf *error);
 /* Whether the app of @w listens on all that the `listen` lines name, and on anything at all. */
 bool worker_listens_as_configured(const struct worker *w);
 
+/* The first address on which other workers serve and @w does not listen; NULL: there is none. */
+const struct endpoint *service_missing_endpoint(const struct worker *w);
+
 /* @w has a new channel: is it ready with that? */
 void service_worker_listens(struct worker *w);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include "policy/why.h"
+#include "service/proof.h"
 #include "worker/clock.h"
 
 struct service *service_find(const struct broker *b, const char *name)
@@ -119,6 +120,8 @@ static bool is_waited_for(const struct worker *w)
 	switch (s->rollout.slots[w->slot].phase) {
 	case ROLLOUT_STARTING:
 		return w->rollout_number == s->rollout_number && w->state == WORKER_STARTING;
+	case ROLLOUT_PROVING:
+		return w->rollout_number == s->rollout_number && w->state == WORKER_READY;
 	case ROLLOUT_RETIRING:
 		return w->rollout_number != s->rollout_number;
 	case ROLLOUT_PENDING:
@@ -130,9 +133,13 @@ static bool is_waited_for(const struct worker *w)
 
 void service_rollout_text(const struct service *s, struct strbuf *out)
 {
+	int64_t probation = proof_probation_left(s);
 	const struct worker *w;
 	unsigned n = 0;
 
+	if (probation >= 0)
+		strbuf_addf(out, "the probation of the new workers (%lld s left)",
+			    (long long)(probation + MSEC_PER_SEC - 1) / MSEC_PER_SEC);
 	list_for_each (w, &s->workers, link) {
 		if (!is_waited_for(w) || n++ >= NAMED_MAX)
 			continue;

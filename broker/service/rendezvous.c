@@ -183,7 +183,8 @@ static void greeting_ready(struct loop_source *source, uint32_t events)
 		adopt(g, w, &buf.hello);
 		return;
 	}
-	if (!worker_state_is_current(w->state)) {
+	/* One that drains may open it again; it gets nothing by it. */
+	if (!worker_state_is_current(w->state) && w->state != WORKER_DRAINING) {
 		refuse(g, ECONNREFUSED, "a worker that was told to end wants to listen");
 		return;
 	}

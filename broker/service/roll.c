@@ -2,9 +2,12 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include "config/option.h"
 #include "service/in_force.h"
 #include "service/listeners.h"
+#include "service/proof.h"
 #include "service/questions.h"
+#include "service/rollback.h"
 #include "sys/log.h"
 #include "worker/start.h"
 #include "worker/step.h"
@@ -43,6 +46,17 @@ static void announce_step(const struct service *s, enum roll_phase phase, const 
 			  s->rollout.done, s->rollout.of));
 }
 
+static void announce_probation(const struct service *s)
+{
+	log_event(LEVEL_INFO, "reload-step", LOG_STR("service", service_name(s)),
+		  LOG_INT("generation", s->target_generation),
+		  LOG_STR("phase", roll_phase_name(ROLL_PROBATION)),
+		  LOG_INT("done", s->rollout.done), LOG_INT("of", s->rollout.of),
+		  LOG_MSG("all workers are new; the old ones are kept for another %lld ms, in case "
+			  "a new one fails",
+			  (long long)s->target->probation_ms));
+}
+
 static void announce_done(const struct service *s)
 {
 	bool restart = s->roll_kind == ROLL_RESTART;
@@ -59,16 +73,22 @@ static void announce_aborted(const struct service *s)
 {
 	const char *kind = roll_kind_name(s->roll_kind);
 	bool leaves = service_leaves(s);
+	STRBUF(rest, 64);
 
+	if (s->restored)
+		strbuf_addf(&rest, ", %u %s put back", s->restored,
+			    s->restored == 1 ? "was" : "were");
+	else if (!leaves)
+		strbuf_add(&rest, ", the others go on as they are");
 	/* With the whole service, by somebody's wish: nothing is wrong. */
 	log_event(leaves ? LEVEL_WARN : LEVEL_ERROR, "reload-aborted",
 		  LOG_STR("service", service_name(s)), LOG_STR("kind", kind),
 		  LOG_INT("generation", s->target_generation), LOG_INT("replaced", s->rollout.done),
 		  LOG_INT("done", s->rollout.done), LOG_INT("of", s->rollout.of),
 		  LOG_STR("reason", s->abort_reason), LOG_STR("output", s->abort_output),
+		  LOG_INT("restored", s->restored),
 		  LOG_MSG("%s aborted: %s; %zu of %zu workers were replaced%s", kind,
-			  s->abort_reason, s->rollout.done, s->rollout.of,
-			  leaves ? "" : ", the others go on as they are"));
+			  s->abort_reason, s->rollout.done, s->rollout.of, rest.text));
 }
 
 void service_announce(struct service *s, enum roll_phase phase, const struct worker *w)
@@ -76,6 +96,8 @@ void service_announce(struct service *s, enum roll_phase phase, const struct wor
 	notice_rollout(s->broker, s, phase, w);
 	if (phase == ROLL_BEGIN)
 		announce_begin(s, w);
+	else if (phase == ROLL_PROBATION)
+		announce_probation(s);
 	else if (phase == ROLL_DONE)
 		announce_done(s);
 	else if (phase == ROLL_ABORTED)
@@ -105,8 +127,21 @@ static void prepare(struct service *s, enum roll_kind kind, struct service_conf 
 	s->roll_kind = kind;
 	s->rollout_number++;
 	s->want_before = s->want;
+	s->accepted_before = s->dispatch.ledger.accepted;
+	s->restored = 0;
 	s->rollout_began_ms = loop_now(service_loop(s));
 	s->abort_reason[0] = s->abort_output[0] = '\0';
+}
+
+/* Whoever changes the command or the `listen` lines may mean other addresses. */
+static bool means_other_addresses(const struct service_conf *a, const struct service_conf *b)
+{
+	static const char *const keys[] = { "command", "environment", "listen" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (!option_equal(option_find(OPTION_SERVICE, keys[i]), a, b))
+			return true;
+	return false;
 }
 
 static void begin(struct service *s, struct service_conf *conf)
@@ -115,6 +150,7 @@ static void begin(struct service *s, struct service_conf *conf)
 
 	prepare(s, ROLL_RELOAD, conf, ++s->last_generation);
 	s->want = conf->workers;
+	s->fewer_ports |= means_other_addresses(s->conf, conf);
 	s->dispatch.paused = false;
 	backoff_reset(&s->backoff);
 	loop_timer_disarm(&s->restart);
@@ -165,7 +201,9 @@ static void give_up(struct service *s)
 {
 	struct worker *w, *tmp;
 
+	loop_timer_disarm(&s->probation);
 	note_reload(s, &s->reloads_aborted);
+	s->restored = service_put_back(s);
 	service_announce(s, ROLL_ABORTED, NULL);
 	service_conf_unref(s->target);
 	s->target = NULL;
@@ -173,6 +211,8 @@ static void give_up(struct service *s)
 	list_for_each_safe (w, tmp, &s->workers, link)
 		if (w->rollout_number == s->rollout_number && w->state == WORKER_STARTING)
 			worker_retire(w, EV_STOP);
+		else if (s->slots[w->slot].next == w)
+			worker_retire(w, EV_RETIRE); /* the old one beside it stays */
 	for (unsigned i = s->want; i < ROLLOUT_MAX; i++)
 		if (s->slots[i].current)
 			worker_retire(s->slots[i].current, EV_RETIRE);
@@ -224,6 +264,10 @@ static bool pump(struct service *s)
 		case ROLLOUT_RETIRE:
 			retire_in(s, i);
 			break;
+		case ROLLOUT_PROBATION:
+			if (proof_begin_probation(s))
+				service_announce(s, ROLL_PROBATION, NULL);
+			break;
 		case ROLLOUT_FINISHED:
 			take_over(s);
 			return true;
@@ -238,7 +282,11 @@ static bool pump(struct service *s)
 
 void service_pump(struct service *s)
 {
-	while (pump(s) && s->after) {
+	while (pump(s)) {
+		if (!s->after) {
+			s->fewer_ports = false;
+			return;
+		}
 		struct service_conf *conf = s->after;
 
 		s->after = NULL;
@@ -262,6 +310,11 @@ unsigned service_roll(struct service *s, struct service_conf *conf)
 	begin(s, held);
 	service_pump(s);
 	return s->last_generation;
+}
+
+void service_accept_fewer_ports(struct service *s)
+{
+	s->fewer_ports |= s->rollout.active;
 }
 
 int service_restart_worker(struct worker *w, struct strbuf *error)
@@ -305,6 +358,7 @@ void service_drop_rollout(struct service *s, const char *why)
 		service_announce(s, ROLL_ABORTED, NULL);
 	}
 	rollout_cancel(&s->rollout);
+	loop_timer_disarm(&s->probation);
 	service_conf_unref(s->target);
 	service_conf_unref(s->after);
 	s->target = s->after = NULL;

@@ -79,6 +79,18 @@ static unsigned restore_all(struct service *s, struct worker **ret_leaving)
 	return n;
 }
 
+unsigned service_put_back(struct service *s)
+{
+	struct worker *leaving[ROLLOUT_MAX] = { NULL };
+	unsigned n = restore_all(s, leaving);
+
+	for (unsigned i = 0; i < ROLLOUT_MAX; i++)
+		if (leaving[i])
+			worker_retire(leaving[i],
+				      leaving[i]->state == WORKER_STARTING ? EV_STOP : EV_RETIRE);
+	return n;
+}
+
 /*
  * Retires the workers of the generation that is undone: those that still have a slot, and those
  * that have just lost it to an old one. Also workers in slots beyond the restored number, which

@@ -1,6 +1,8 @@
 #include "settle.h"
 
+#include "base/address.h"
 #include "service/fill.h"
+#include "service/listeners.h"
 #include "service/pin.h"
 #include "service/questions.h"
 #include "service/roll.h"
@@ -32,36 +34,39 @@ static void leave_slot(struct worker *w)
 	}
 }
 
-/* Whether the rollout under way has started @w, and is not done with its slot. */
+/* Whether the rollout under way has started @w. */
 static bool is_of_rollout(const struct worker *w)
 {
-	const struct service *s = service_of(w);
-
-	return w->rollout_number == s->rollout_number && service_rollout_owns(s, w->slot);
+	return service_of(w)->rollout.active && w->rollout_number == service_of(w)->rollout_number;
 }
 
-/* @w did not start: keeps the reason and its last words for the report of the rollout. */
-static void fail_rollout(struct worker *w)
+/* @w did not start, or has ended before the rollout was passed. */
+static void fail_rollout(struct worker *w, bool starting)
 {
-	struct service *s = service_of(w);
-	const struct worker_end_facts facts = worker_end_facts(w, true);
-	struct strbuf reason, output;
+	const struct worker_end_facts facts = worker_end_facts(w, starting);
+	const struct endpoint *missing = NULL;
+	STRBUF(how, 256);
 
-	strbuf_init(&reason, s->abort_reason, sizeof(s->abort_reason));
-	strbuf_addf(&reason, "%s of generation %u did not start: ", w->name, w->generation);
-	worker_end_add_words(&facts, &reason);
-	strbuf_init(&output, s->abort_output, sizeof(s->abort_output));
-	if (w->refusal[0])
-		strbuf_add(&output, w->refusal);
-	else if (w->lines.n_tail)
-		strbuf_add_bytes(&output, w->lines.tail, w->lines.n_tail - 1);
-	rollout_new_failed(&s->rollout, w->slot);
+	strbuf_add(&how, starting ? "did not start: " : "ended by itself: ");
+	if (starting && !facts.exited && !list_empty(&w->taker.channels))
+		missing = service_missing_endpoint(w);
+	if (missing) {
+		strbuf_addf(&how,
+			    "it does not listen on %s, as the workers before it do (if the new "
+			    "version gives that up: brokerctl reload --accept-fewer-ports)",
+			    address_text(&missing->app_addr).text);
+	} else {
+		worker_end_add_words(&facts, &how);
+	}
+	service_fail_rollout(w, how.text);
 }
 
 static void note_failure(struct worker *w, bool starting)
 {
-	if (starting && is_of_rollout(w))
-		fail_rollout(w); /* the rollout ends: that is its back-off */
+	struct service *s = service_of(w);
+
+	if (is_of_rollout(w) && (!starting || service_rollout_owns(s, w->slot)))
+		fail_rollout(w, starting); /* the rollout ends: that is its back-off */
 	else
 		service_note_failure(w, starting);
 }

@@ -73,8 +73,12 @@ struct service {
 	char abort_output[LINES_TAIL + 1]; /* what the worker that failed wrote last */
 	int64_t rollout_began_ms;
 	struct rollback rollback;
-	struct loop_timer restart; /* the back-off ends */
-	bool closing;		   /* listeners are being emptied */
+	bool fewer_ports;	     /* the rollout is to give up addresses of the old workers */
+	unsigned restored;	     /* workers that the abort of the last rollout put back */
+	uint64_t accepted_before;    /* the rollout began: of the ledger */
+	struct loop_timer probation; /* of the rollout under way */
+	struct loop_timer restart;   /* the back-off ends */
+	bool closing;		     /* listeners are being emptied */
 	int64_t closing_since_ms;
 	int64_t handover_until_ms; /* serves on until then, or until others are ready; 0: does not
 				    */
@@ -96,6 +100,13 @@ static inline struct service *service_of_dispatch(struct dispatch *d)
 static inline struct loop *service_loop(const struct service *s)
 {
 	return &s->dispatch.broker->loop;
+}
+
+/* What was recorded is acted on in the next turn of the loop: see settle.h. */
+static inline void service_settle_soon(struct service *s)
+{
+	if (!loop_timer_armed(&s->settle))
+		loop_timer_arm(service_loop(s), &s->settle, 0);
 }
 
 /* All of it goes: nothing new is accepted, and what was accepted has nobody else to go to. */

@@ -6,6 +6,7 @@
 #include "dispatch/flow.h"
 #include "dispatch/taker.h"
 #include "service/in_force.h"
+#include "service/proof.h"
 #include "service/survey.h"
 #include "sys/log.h"
 #include "worker/clock.h"
@@ -37,11 +38,17 @@ static bool has_room(struct balancer_member *m)
 	return m->waiting < m->limit;
 }
 
-static bool another_has_room(const struct channel *c)
+static bool is_proven(struct balancer_member *m)
+{
+	return worker_of(container_of(m, struct channel, member))->proven;
+}
+
+static bool another_has_room(const struct channel *c, bool proven)
 {
 	struct balancer_member *m;
 
-	return list_find(m, &c->endpoint->round.ring, link, m != &c->member && has_room(m));
+	return list_find(m, &c->endpoint->round.ring, link,
+			 m != &c->member && (!proven || is_proven(m)) && has_room(m));
 }
 
 /*
@@ -114,6 +121,20 @@ static bool has_moved(struct channel *c, unsigned waiting, int64_t now)
 	return true;
 }
 
+/*
+ * For how long a connection may wait at @c. At a worker that has taken none yet, while others have:
+ * not long. The same for what is given to a stalled one to see whether it takes it.
+ */
+static int64_t patience(const struct channel *c)
+{
+	const struct worker *w = worker_of(c);
+	bool short_one = c->stalled || (!w->proven && another_has_room(c, true));
+
+	return short_one && w->conf->proof_wait_ms < w->conf->stall_timeout_ms
+		       ? w->conf->proof_wait_ms
+		       : w->conf->stall_timeout_ms;
+}
+
 /* Returns whether @c needs to be looked at again. May step the worker's state, not free it. */
 static bool watch_channel(struct channel *c, int64_t now)
 {
@@ -144,14 +165,14 @@ static bool watch_channel(struct channel *c, int64_t now)
 		worker_hold(w, HELD_BY_STOP);
 		return true;
 	}
-	if (now - c->moved_ms < w->conf->stall_timeout_ms || !channel_is_in_round(c))
+	if (now - c->moved_ms < patience(c) || !channel_is_in_round(c))
 		return true;
 	/* What is pinned to it would only come back. */
 	if (c->stalled && c->member.limit == 0 && !channel_has_unpinned(c))
 		return true;
 	if (w->state == WORKER_READY && !worker_is_debugged(w) && refuse_io_uring(w))
 		return true;
-	if (another_has_room(c))
+	if (another_has_room(c, false))
 		stall(c, now);
 	return true;
 }
@@ -294,6 +315,8 @@ static bool watch_service(struct service *s, bool evidence, int64_t now)
 			else if (w->state == WORKER_READY || w->state == WORKER_DRAINING)
 				again |= watch_channel(c, now);
 		}
+		if (w->state == WORKER_READY || w->state == WORKER_HELD)
+			again |= proof_look(w, now);
 		if (w->state == WORKER_HELD)
 			again |= watch_held(w) || taker_waiting(&w->taker) > 0;
 		again |= w->state == WORKER_DRAINING;

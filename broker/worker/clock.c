@@ -99,6 +99,9 @@ static int64_t deadline_of(const struct worker *w)
 	switch (w->state) {
 	case WORKER_STARTING:
 		return live->start_timeout_ms;
+	case WORKER_CLOSED:
+		return live->relisten_timeout_ms ? live->relisten_timeout_ms
+						 : live->start_timeout_ms;
 	case WORKER_DRAINING:
 		return live->drain_timeout_ms;
 	case WORKER_STOPPING:

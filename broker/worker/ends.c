@@ -8,6 +8,7 @@
 #include "dispatch/channel.h"
 #include "dispatch/endpoint.h"
 #include "dispatch/flow.h"
+#include "dispatch/listener.h"
 #include "dispatch/taker.h"
 #include "handoff_name.h"
 #include "sys/log.h"
@@ -43,16 +44,23 @@ static void lost(struct taker *t, struct channel *c)
 {
 	struct worker *w = container_of(t, struct worker, taker);
 	struct endpoint *e = c->endpoint;
+	/* Shut down, or the process that listened has ended: nobody would open it again. */
+	bool for_good = c->broken || w->exited || w->moved;
 
 	endpoint_leave(e, c);
 	(void)endpoint_take_back(c, c->broken ? "the worker shut down its listening socket"
 					      : "the worker closed its listening socket");
 	channel_close(c);
+	/* A worker that ends closes it, too, and others come for it. */
+	if (worker_state_is_current(w->state) && !e->served && e->n_channels == 0)
+		endpoint_unlisten(e);
 	endpoint_wake(e);
 	if (!list_empty(&t->channels))
 		return;
 	loop_timer_disarm(&w->settle);
 	worker_event(w, was_probe(w) ? EV_UNLISTEN : EV_CLOSED);
+	if (for_good && w->state == WORKER_CLOSED)
+		worker_event(w, EV_TIMEOUT);
 }
 
 const struct taker_ops worker_taker_ops = { .holds = holds, .lost = lost };
@@ -143,6 +151,7 @@ static void judge_end(struct worker *w)
 	if (w->kin.n && WIFEXITED(w->exit_status) && WEXITSTATUS(w->exit_status) == 0 &&
 	    worker_state_is_current(w->state)) {
 		w->pid = heir(w);
+		w->moved = w->ready_ms > 0;
 		w->exited = false;
 		w->kin.n = 0;
 		notice_process_started(w->terms->broker, w, w->pid);

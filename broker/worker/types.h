@@ -84,6 +84,7 @@ struct worker {
 	pid_t main_was;		/* the last main process: for messages */
 	int exit_status;	/* of main, as waitpid(2) gives it */
 	bool exited;		/* exit_status is valid */
+	bool moved;		/* main has ended after it listened: a child took its place */
 	bool undecided;		/* main has ended; what is left of it is not known yet */
 	enum worker_state state_before_exit;
 

@@ -48,6 +48,21 @@ static const char *why_stopping(enum worker_state from, enum worker_event ev)
 	return ev == EV_TIMEOUT ? "time is up: told to end" : "told to end";
 }
 
+static void log_ready(const struct worker *w, enum worker_state from)
+{
+	if (from == WORKER_HELD)
+		return; /* worker_unhold() has said it */
+	if (from != WORKER_STARTING)
+		log_event(LEVEL_INFO, "worker-released", LOG_WORKER(w),
+			  LOG_MSG("is back in the round"));
+	else
+		log_event(LEVEL_INFO, "worker-ready", LOG_WORKER(w),
+			  LOG_INT("ms", loop_now(worker_loop(w)) - w->started_ms),
+			  LOG_MSG("%s", w->held ? "listens, and is held: gets no connections"
+					: w->pinned_only ? "listens, and gets pinned sources only"
+							 : "listens, and is in the round"));
+}
+
 void worker_log_change(const struct worker *w, enum worker_state from, enum worker_event ev)
 {
 	if (w->state == from && !(w->state == WORKER_STOPPING && ev == EV_TIMEOUT))
@@ -56,26 +71,21 @@ void worker_log_change(const struct worker *w, enum worker_state from, enum work
 		return; /* its end is said elsewhere */
 	switch (w->state) {
 	case WORKER_READY:
-		/* worker_unhold() has said it. */
-		if (from == WORKER_HELD)
-			return;
-		if (from != WORKER_STARTING)
-			log_event(LEVEL_INFO, "worker-released", LOG_WORKER(w),
-				  LOG_MSG("is back in the round"));
-		else
-			log_event(LEVEL_INFO, "worker-ready", LOG_WORKER(w),
-				  LOG_INT("ms", loop_now(worker_loop(w)) - w->started_ms),
-				  LOG_MSG("%s",
-					  w->held ? "listens, and is held: gets no connections"
-					  : w->pinned_only ? "listens, and gets pinned sources only"
-							   : "listens, and is in the round"));
+		log_ready(w, from);
+		return;
+	case WORKER_CLOSED:
+		log_event(LEVEL_INFO, "worker-closed", LOG_WORKER(w),
+			  LOG_MSG("closed its listening socket: out of the round until it listens "
+				  "again"));
 		return;
 	case WORKER_DRAINING:
 		log_event(LEVEL_INFO, "worker-draining", LOG_WORKER(w),
 			  LOG_MSG("gets no more connections, and has %lld s to finish the ones it "
 				  "has%s%s",
 				  (long long)w->terms->live->drain_timeout_ms / MSEC_PER_SEC,
-				  ev == EV_CLOSED ? " (it closed its listening socket)" : "",
+				  ev == EV_CLOSED || from == WORKER_CLOSED
+					  ? " (it closed its listening socket)"
+					  : "",
 				  w->held & HELD_BY_HAND
 					  ? "; it is held by hand, its replacement is not"
 					  : ""));

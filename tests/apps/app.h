@@ -15,6 +15,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -69,6 +70,20 @@ static inline int app_bind(int port)
 	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
 		app_die("bind");
 	return fd;
+}
+
+/* Waits for a line from the FIFO @path; one line is for one process, so none is read ahead. */
+static inline void app_wait(const char *path)
+{
+	int fd = open(path, O_RDONLY);
+	char c = '\0';
+
+	while (fd >= 0 && c != '\n')
+		if (read(fd, &c, 1) != 1)
+			app_die("gate");
+	if (fd < 0)
+		app_die(path);
+	(void)close(fd);
 }
 
 static inline int app_listen(int port)

@@ -261,8 +261,10 @@ def who_is_left_of_a_worker_is_not_guessed_while_it_cannot_be_read():
 
 
 @test
-def a_worker_that_closes_its_listening_socket_is_replaced_at_once():
-    broker = Broker(app("srv_odd", "{port}", "close", 1), workers=1, start_timeout="1h")
+def a_worker_that_closes_its_listening_socket_for_good_is_replaced():
+    broker = Broker(
+        app("srv_odd", "{port}", "close", 1), workers=1, start_timeout="1h", relisten_timeout="300ms"
+    )
     held = connect(broker.port)
     send_request(held, "/?id=last", close=False)
     assert read_answer(held).id == "last"

@@ -7,6 +7,7 @@ import socket
 
 from harness import *
 from lib import control
+from lib.steering import ask
 
 
 def who_answers(port, n):
@@ -490,7 +491,7 @@ def an_app_that_moves_to_another_port_is_followed():
     port = free_port()
     broker = Broker(release.command())
     release.deploy('exec %s/srv_poll %d' % (APPS, port))
-    broker.reload_and_wait()
+    ask(broker, "reload web --accept-fewer-ports")
     assert wait_until(lambda: len(who_answers(port, 4)) == 2)
     wait_until(lambda: refused(broker.port))
 
@@ -610,27 +611,6 @@ def a_longer_drain_timeout_is_too():
 
 
 @test
-def a_new_worker_that_crashes_during_the_reload_is_replaced_by_a_new_one():
-    gate = Gate()
-    release = Release()
-    broker = Broker(release.command(), workers=2, environment="V=old")
-    release.deploy("[ $BROKER_SLOT = 0 ] || %s\n%s" % (gate, GOOD))
-    broker.configure(release.command(), workers=2, environment="V=new")
-    broker.hup()
-    broker.wait_event("worker-start", worker="web.1", generation=2)
-    new = broker.worker_pid("web.0")
-    # It has served somebody, so that it is replaced soon.
-    wait_until(lambda: http_get(broker.port).pid == new)
-    mark = broker.mark()
-    send_signal(new, signal.SIGKILL)
-    again = broker.wait_event("worker-ready", since=mark, worker="web.0")
-    assert again["generation"] == 2, again
-    assert proc.environment(again["pid"])["V"] == "new"
-    gate.open()
-    broker.wait_event("reload-done")
-
-
-@test
 def a_new_stop_signal_is_for_running_workers_too():
     broker = Broker(app("srv_poll"), workers=1)
     broker.configure(app("srv_poll"), workers=1, stop_signal="INT")
@@ -726,7 +706,7 @@ def as_the_runner_for_node_did_it():
     shutil.copy(os.path.join(ROOT, "tests", "apps", "app.js"), tmp("app.js"))
     port = free_port()
     path = tmp("broker.ini")
-    write_file("broker.ini", "[broker]\nlog_format = json\n[service:web]\ncommand = node app.js %d\ndirectory = .\n" % port)
+    write_file("broker.ini", "[broker]\nlog_format = json\n[service:web]\ncommand = node app.js %d\ndirectory = .\nprobation = 0\n" % port)
     broker = Plain("-c", path, env={"WORKER_COUNT": "3"})
     first = who_answers(port, 9)
     assert len(first) == 3, first

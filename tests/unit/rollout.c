@@ -14,6 +14,7 @@ struct place {
 	bool asked;    /* it was, even if it is gone by now */
 	bool starting; /* a new one was started */
 	bool ready;    /* ... and serves */
+	bool proven;   /* ... and has taken a connection */
 	bool failed;   /* ... or will never */
 };
 
@@ -25,8 +26,7 @@ static struct sim {
 	unsigned surge;
 	size_t n;
 	unsigned begun_with, crashes; /* old workers that lived, and that left unasked */
-	unsigned n_finished, n_aborted;
-	unsigned owed; /* retires that were due when the first new worker failed */
+	unsigned n_probations, n_finished, n_aborted;
 	bool failed;
 } sim;
 
@@ -57,15 +57,18 @@ static void check_promise(void)
 	for (size_t i = 0; i < sim.n; i++) {
 		const struct place *p = &places[i];
 
-		in_flight += (p->starting || p->asked) && !p->ready;
+		in_flight += (p->starting || p->ready || p->asked) && !p->proven;
 		missing += p->asked && !p->ready;
 		/* An app that cannot run twice never does. */
 		if (sim.strategy == STRATEGY_STOP_FIRST)
 			CHECK(!(p->old && (p->starting || p->ready)));
 	}
-	CHECK(in_flight <= sim.surge);
+	if (!sim.failed)
+		CHECK(in_flight <= sim.surge);
 	CHECK(r.in_flight <= sim.surge);
 	CHECK(count_serving() + sim.crashes + missing >= sim.begun_with);
+	if (sim.failed)
+		return; /* a new one may have crashed when its old one had left already */
 	if (sim.strategy == STRATEGY_START_FIRST)
 		CHECK_EQ(missing, 0);
 	CHECK(missing <= sim.surge);
@@ -89,22 +92,18 @@ static void retire_slot(size_t i)
 {
 	struct place *p = &places[i];
 
-	CHECK(i < sim.n && p->old && !p->told);
-	if (sim.failed) {
-		CHECK(sim.owed > 0);
-		sim.owed--;
-	}
+	CHECK(i < sim.n && p->old && !p->told && !sim.failed);
 	if (sim.strategy == STRATEGY_START_FIRST)
-		CHECK(p->ready);
+		CHECK(p->proven);
 	else
-		CHECK(!p->starting && !p->ready && !sim.failed);
+		CHECK(!p->starting && !p->ready);
 	p->told = p->asked = true;
 }
 
 /* Performs all that is said until it says NOTHING; bounded. */
 static void pump(void)
 {
-	for (size_t steps = 0; steps <= 3 * sim.n + 1; steps++) {
+	for (size_t steps = 0; steps <= 3 * sim.n + 2; steps++) {
 		size_t i = SIZE_MAX;
 
 		switch (rollout_next(&r, &i)) {
@@ -116,18 +115,20 @@ static void pump(void)
 		case ROLLOUT_RETIRE:
 			retire_slot(i);
 			break;
-		case ROLLOUT_FINISHED:
-			sim.n_finished++;
-			CHECK(!sim.failed);
+		case ROLLOUT_PROBATION:
+			CHECK(!sim.failed && !sim.n_probations++);
 			for (size_t k = 0; k < sim.n; k++) {
 				CHECK_EQ(r.slots[k].phase, ROLLOUT_DONE);
-				CHECK(places[k].ready && (!places[k].old || places[k].told));
+				CHECK(places[k].proven && (!places[k].old || places[k].told));
 			}
+			break;
+		case ROLLOUT_FINISHED:
+			sim.n_finished++;
+			CHECK(!sim.failed && sim.n_probations);
 			break;
 		case ROLLOUT_ABORTED:
 			sim.n_aborted++;
 			CHECK(sim.failed);
-			CHECK_EQ(sim.owed, 0);
 			break;
 		}
 		CHECK(sim.n_finished + sim.n_aborted <= 1);
@@ -139,11 +140,8 @@ static void pump(void)
 
 static void fail_new(size_t i)
 {
-	if (!sim.failed)
-		for (size_t k = 0; k < sim.n; k++)
-			sim.owed += places[k].ready && places[k].old && !places[k].told;
 	sim.failed = true;
-	places[i].starting = false;
+	places[i].starting = places[i].ready = places[i].proven = false;
 	places[i].failed = true;
 	rollout_new_failed(&r, i);
 }
@@ -157,6 +155,11 @@ static bool something_happens(unsigned long long *rnd, unsigned fail_one_in)
 		size_t i = (start + k) % sim.n;
 		struct place *p = &places[i];
 
+		if (r.active && (p->starting || p->ready) && fail_one_in &&
+		    tap_random(rnd, fail_one_in) == 0) {
+			fail_new(i);
+			return true;
+		}
 		if (p->old && p->told && tap_random(rnd, 2)) {
 			p->old = p->told = false;
 			rollout_old_gone(&r, i);
@@ -165,26 +168,23 @@ static bool something_happens(unsigned long long *rnd, unsigned fail_one_in)
 		if (p->old && !p->told && tap_random(rnd, 40) == 0) {
 			p->old = false;
 			sim.crashes++;
-			if (sim.failed && p->ready)
-				sim.owed--; /* it left by itself */
 			rollout_old_gone(&r, i);
 			return true;
 		}
 		if (p->starting && tap_random(rnd, 2)) {
 			p->starting = false;
-			if (fail_one_in && tap_random(rnd, fail_one_in) == 0) {
-				fail_new(i);
-			} else {
-				p->ready = true;
-				if (sim.failed && p->old)
-					sim.owed++;
-				rollout_new_ready(&r, i);
-			}
+			p->ready = true;
+			rollout_new_ready(&r, i);
+			return true;
+		}
+		if (p->ready && !p->proven && tap_random(rnd, 2)) {
+			p->proven = true;
+			rollout_new_proven(&r, i);
 			return true;
 		}
 	}
 	for (size_t i = 0; i < sim.n; i++)
-		if (places[i].starting || places[i].told)
+		if (places[i].starting || places[i].told || (places[i].ready && !places[i].proven))
 			return true; /* all were slow this time */
 	return false;
 }
@@ -194,8 +194,9 @@ static void noise(unsigned long long *rnd)
 {
 	size_t i = tap_random(rnd, (unsigned)sim.n + 3);
 
-	if (i >= sim.n || (!places[i].starting && !places[i].failed)) {
+	if (i >= sim.n || (!places[i].starting && !places[i].ready)) {
 		rollout_new_ready(&r, i);
+		rollout_new_proven(&r, i);
 		rollout_new_failed(&r, i);
 	}
 	if (i >= sim.n || !places[i].old)
@@ -222,7 +223,10 @@ static void random_rollout(unsigned long long *rnd, enum conf_strategy strategy)
 			pump();
 		if (tap_random(rnd, 3) == 0)
 			noise(rnd);
+		/* The probation lasts as long as something may still fail in it. */
 		if (!going && r.active) {
+			pump();
+			rollout_passed(&r);
 			pump();
 			going = r.active && n;
 		}
@@ -260,12 +264,27 @@ TEST(stop_first_keeps_its_promise_in_any_order_of_events)
 	} while (0)
 #define NOWHERE SIZE_MAX
 
+static void prove(size_t slot)
+{
+	rollout_new_ready(&r, slot);
+	rollout_new_proven(&r, slot);
+}
+
+static void check_finished(void)
+{
+	rollout_passed(&r); /* too early: it is not on probation yet */
+	CHECK_NEXT(ROLLOUT_PROBATION, NOWHERE);
+	CHECK_NEXT(ROLLOUT_NOTHING, NOWHERE);
+	rollout_passed(&r);
+	CHECK_NEXT(ROLLOUT_FINISHED, NOWHERE);
+}
+
 static const bool all_old[MAX] = { true, true, true, true, true };
 
 TEST(no_slots_finish_at_once)
 {
 	begin(STRATEGY_START_FIRST, 1, 0, NULL);
-	CHECK_NEXT(ROLLOUT_FINISHED, NOWHERE);
+	check_finished();
 	CHECK_NEXT(ROLLOUT_NOTHING, NOWHERE);
 }
 
@@ -274,16 +293,16 @@ TEST(start_first_one_after_another)
 	begin(STRATEGY_START_FIRST, 1, 2, all_old);
 	CHECK_NEXT(ROLLOUT_START, 0);
 	CHECK_NEXT(ROLLOUT_NOTHING, NOWHERE);
-	rollout_new_ready(&r, 0);
+	prove(0);
 	CHECK_NEXT(ROLLOUT_RETIRE, 0);
 	/* The drain of the old one holds nobody up. */
 	CHECK_NEXT(ROLLOUT_START, 1);
 	CHECK_NEXT(ROLLOUT_NOTHING, NOWHERE);
 	rollout_old_gone(&r, 0);
 	CHECK_NEXT(ROLLOUT_NOTHING, NOWHERE);
-	rollout_new_ready(&r, 1);
+	prove(1);
 	CHECK_NEXT(ROLLOUT_RETIRE, 1);
-	CHECK_NEXT(ROLLOUT_FINISHED, NOWHERE);
+	check_finished();
 	CHECK_NEXT(ROLLOUT_NOTHING, NOWHERE);
 }
 
@@ -295,12 +314,12 @@ TEST(stop_first_waits_for_the_exit)
 	rollout_old_gone(&r, 0);
 	CHECK_NEXT(ROLLOUT_START, 0);
 	CHECK_NEXT(ROLLOUT_NOTHING, NOWHERE);
-	rollout_new_ready(&r, 0);
+	prove(0);
 	CHECK_NEXT(ROLLOUT_RETIRE, 1);
 	rollout_old_gone(&r, 1);
 	CHECK_NEXT(ROLLOUT_START, 1);
-	rollout_new_ready(&r, 1);
-	CHECK_NEXT(ROLLOUT_FINISHED, NOWHERE);
+	prove(1);
+	check_finished();
 }
 
 TEST(vacant_slots_come_first)
@@ -309,9 +328,9 @@ TEST(vacant_slots_come_first)
 
 	begin(STRATEGY_STOP_FIRST, 1, 4, has_old);
 	CHECK_NEXT(ROLLOUT_START, 1);
-	rollout_new_ready(&r, 1);
+	prove(1);
 	CHECK_NEXT(ROLLOUT_START, 3);
-	rollout_new_ready(&r, 3);
+	prove(3);
 	CHECK_NEXT(ROLLOUT_RETIRE, 0);
 }
 
@@ -321,24 +340,60 @@ TEST(as_many_at_a_time_as_surge_says)
 	for (unsigned i = 0; i < 3; i++)
 		CHECK_NEXT(ROLLOUT_START, i);
 	CHECK_NEXT(ROLLOUT_NOTHING, NOWHERE);
-	rollout_new_ready(&r, 1);
+	prove(1);
 	CHECK_NEXT(ROLLOUT_RETIRE, 1);
 	CHECK_NEXT(ROLLOUT_START, 3);
 	CHECK_NEXT(ROLLOUT_NOTHING, NOWHERE);
 }
 
-TEST(an_abort_still_retires_who_was_replaced)
+TEST(nobody_is_retired_after_a_failure)
 {
 	begin(STRATEGY_START_FIRST, 2, 3, all_old);
 	CHECK_NEXT(ROLLOUT_START, 0);
 	CHECK_NEXT(ROLLOUT_START, 1);
-	rollout_new_ready(&r, 0);
+	prove(0);
 	rollout_new_failed(&r, 1);
-	CHECK_NEXT(ROLLOUT_RETIRE, 0);
 	CHECK_NEXT(ROLLOUT_ABORTED, NOWHERE);
 	CHECK_NEXT(ROLLOUT_NOTHING, NOWHERE);
-	rollout_new_ready(&r, 2);
+	prove(2);
 	CHECK_NEXT(ROLLOUT_NOTHING, NOWHERE);
+}
+
+TEST(ready_is_not_proven)
+{
+	begin(STRATEGY_START_FIRST, 1, 2, all_old);
+	CHECK_NEXT(ROLLOUT_START, 0);
+	rollout_new_proven(&r, 0); /* not even ready */
+	CHECK_NEXT(ROLLOUT_NOTHING, NOWHERE);
+	rollout_new_ready(&r, 0);
+	CHECK_NEXT(ROLLOUT_NOTHING, NOWHERE);
+	rollout_new_failed(&r, 0);
+	rollout_new_proven(&r, 0);
+	CHECK_NEXT(ROLLOUT_ABORTED, NOWHERE);
+	CHECK_EQ(r.done, 0);
+}
+
+TEST(a_new_worker_that_crashes_after_its_turn_aborts_the_rest)
+{
+	begin(STRATEGY_START_FIRST, 1, 2, all_old);
+	CHECK_NEXT(ROLLOUT_START, 0);
+	prove(0);
+	CHECK_NEXT(ROLLOUT_RETIRE, 0);
+	CHECK_NEXT(ROLLOUT_START, 1);
+	rollout_new_failed(&r, 0);
+	CHECK_NEXT(ROLLOUT_ABORTED, NOWHERE);
+}
+
+TEST(a_failure_on_probation_aborts_it_all)
+{
+	begin(STRATEGY_START_FIRST, 1, 1, all_old);
+	CHECK_NEXT(ROLLOUT_START, 0);
+	prove(0);
+	CHECK_NEXT(ROLLOUT_RETIRE, 0);
+	CHECK_NEXT(ROLLOUT_PROBATION, NOWHERE);
+	rollout_new_failed(&r, 0);
+	rollout_passed(&r);
+	CHECK_NEXT(ROLLOUT_ABORTED, NOWHERE);
 }
 
 TEST(an_old_worker_that_crashed_need_not_be_retired)
@@ -346,14 +401,14 @@ TEST(an_old_worker_that_crashed_need_not_be_retired)
 	begin(STRATEGY_START_FIRST, 1, 1, all_old);
 	CHECK_NEXT(ROLLOUT_START, 0);
 	rollout_old_gone(&r, 0);
-	rollout_new_ready(&r, 0);
-	CHECK_NEXT(ROLLOUT_FINISHED, NOWHERE);
+	prove(0);
+	check_finished();
 
 	begin(STRATEGY_START_FIRST, 1, 1, all_old);
 	CHECK_NEXT(ROLLOUT_START, 0);
-	rollout_new_ready(&r, 0);
+	prove(0);
 	rollout_old_gone(&r, 0);
-	CHECK_NEXT(ROLLOUT_FINISHED, NOWHERE);
+	check_finished();
 }
 
 TEST(one_slot_alone_and_no_other)
@@ -373,15 +428,15 @@ TEST(one_slot_alone_and_no_other)
 		}
 		CHECK_NEXT(ROLLOUT_START, 3);
 		CHECK_NEXT(ROLLOUT_NOTHING, NOWHERE);
-		rollout_new_ready(&r, 2);
+		prove(2);
 		rollout_new_failed(&r, 4);
 		CHECK_NEXT(ROLLOUT_NOTHING, NOWHERE);
 		CHECK_EQ(r.done, 0);
-		rollout_new_ready(&r, 3);
+		prove(3);
 		if (!stop_first)
 			CHECK_NEXT(ROLLOUT_RETIRE, 3);
 		CHECK_EQ(r.done, 1);
-		CHECK_NEXT(ROLLOUT_FINISHED, NOWHERE);
+		check_finished();
 		CHECK_NEXT(ROLLOUT_NOTHING, NOWHERE);
 	}
 }
@@ -399,10 +454,9 @@ TEST(aborted_by_hand_is_aborted_as_by_a_failure)
 	begin(STRATEGY_START_FIRST, 2, 3, all_old);
 	CHECK_NEXT(ROLLOUT_START, 0);
 	CHECK_NEXT(ROLLOUT_START, 1);
-	rollout_new_ready(&r, 0);
+	prove(0);
 	rollout_abort(&r);
-	/* Its replacement serves: it is owed. Nobody else is told to leave, and nobody begun. */
-	CHECK_NEXT(ROLLOUT_RETIRE, 0);
+	/* Nobody is told to leave any more, and nobody begun. */
 	CHECK_NEXT(ROLLOUT_ABORTED, NOWHERE);
 	CHECK_NEXT(ROLLOUT_NOTHING, NOWHERE);
 	rollout_abort(&r);
@@ -413,7 +467,7 @@ TEST(a_cancelled_one_says_nothing_more)
 {
 	begin(STRATEGY_START_FIRST, 2, 3, all_old);
 	CHECK_NEXT(ROLLOUT_START, 0);
-	rollout_new_ready(&r, 0);
+	prove(0);
 	rollout_cancel(&r);
 	CHECK_NEXT(ROLLOUT_NOTHING, NOWHERE);
 }

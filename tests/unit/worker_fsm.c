@@ -6,8 +6,8 @@
 
 static bool is_timed(enum worker_state s)
 {
-	return s == WORKER_STARTING || s == WORKER_DRAINING || s == WORKER_PARKED ||
-	       s == WORKER_STOPPING;
+	return s == WORKER_STARTING || s == WORKER_CLOSED || s == WORKER_DRAINING ||
+	       s == WORKER_PARKED || s == WORKER_STOPPING;
 }
 
 struct step {
@@ -277,7 +277,7 @@ TEST(deadlines_alone_lead_to_sigkill)
 			continue;
 		while (!(actions & ACT_KILL)) {
 			CHECK(worker_fsm_step(&state, EV_TIMEOUT, &actions));
-			CHECK(++n <= 2);
+			CHECK(++n <= 3);
 		}
 	}
 }

@@ -1,0 +1,34 @@
+#include "recycle.h"
+
+#define DAY_S (24 * 60 * 60)
+
+/* 900 to 1000: spreads ids that follow each other (Knuth's multiplicative hash). */
+static uint64_t permille(uint64_t id)
+{
+	return 900 + ((id * 2654435761u & 0xffffffff) * 101 >> 32);
+}
+
+static bool reached(uint64_t so_far, uint64_t limit, uint64_t id)
+{
+	/* Divided first: a limit of 2^60 bytes must not overflow. */
+	return limit && so_far >= limit / 1000 * permille(id) + limit % 1000 * permille(id) / 1000;
+}
+
+enum recycle_reason recycle_due(const struct recycle_limits *limits,
+				const struct recycle_limits *so_far, uint64_t id)
+{
+	if (reached(so_far->connections, limits->connections, id))
+		return RECYCLE_CONNECTIONS;
+	if (reached(so_far->memory, limits->memory, id))
+		return RECYCLE_MEMORY;
+	if (reached((uint64_t)so_far->age_ms, (uint64_t)limits->age_ms, id))
+		return RECYCLE_AGE;
+	return RECYCLE_NOT;
+}
+
+unsigned recycle_until(unsigned second_of_day, unsigned at)
+{
+	unsigned then = at * 60;
+
+	return then > second_of_day ? then - second_of_day : DAY_S - second_of_day + then;
+}

@@ -1,0 +1,120 @@
+#include "proof.h"
+
+#include "dispatch/taker.h"
+#include "service/fill.h"
+#include "service/in_force.h"
+
+/* How often a worker is looked at that is stalled when the probation ends. */
+#define PROBATION_LOOK_MS 100
+
+static bool was_given(const struct worker *w)
+{
+	const struct channel *c;
+
+	list_for_each (c, &w->taker.channels, link)
+		if (c->sent)
+			return true;
+	return false;
+}
+
+/* No client has come since the rollout began, or none that was given to @w. */
+static bool cannot_be_proven(const struct worker *w, int64_t now)
+{
+	const struct service *s = service_of(w);
+
+	return !was_given(w) && (s->dispatch.ledger.accepted == s->accepted_before ||
+				 now - w->ready_ms >= w->conf->proof_wait_ms);
+}
+
+static void go_on(struct worker *w)
+{
+	struct service *s = service_of(w);
+
+	rollout_new_proven(&s->rollout, w->slot);
+	service_settle_soon(s);
+}
+
+static bool is_proving(const struct worker *w)
+{
+	const struct service *s = service_of(w);
+
+	return w->rollout_number == s->rollout_number && s->rollout.active && !w->guest &&
+	       s->rollout.slots[w->slot].phase == ROLLOUT_PROVING;
+}
+
+bool proof_look(struct worker *w, int64_t now)
+{
+	if (!w->proven && taker_taken(&w->taker) > 0) {
+		w->proven = true;
+	}
+	if (!is_proving(w))
+		return false;
+	if (w->proven || cannot_be_proven(w, now)) {
+		go_on(w);
+		return false;
+	}
+	if (was_given(w) && now - w->started_ms >= w->conf->start_timeout_ms) {
+		service_fail_rollout(w,
+				     "listens, but has taken no connection within start_timeout");
+		service_settle_soon(service_of(w));
+		return false;
+	}
+	return true;
+}
+
+/* --- probation ----------------------------------------------------------------------- */
+
+/* The channel of @w that takes nothing, though others do; or NULL. */
+static const struct channel *stalled_channel(const struct worker *w)
+{
+	const struct channel *c;
+
+	list_for_each (c, &w->taker.channels, link)
+		if (c->stalled)
+			return c;
+	return NULL;
+}
+
+/* A worker may be busy for a while: only one that stays stalled for start_timeout has failed. */
+void service_probation_expired(struct loop_timer *timer)
+{
+	struct service *s = container_of(timer, struct service, probation);
+	int64_t now = loop_now(service_loop(s));
+	bool wait = false;
+	struct worker *w;
+
+	list_for_each (w, &s->workers, link) {
+		const struct channel *c = w->guest ? NULL : stalled_channel(w);
+
+		if (!c || w->rollout_number != s->rollout_number)
+			continue;
+		wait = true;
+		if (now - c->moved_ms >= w->conf->start_timeout_ms)
+			service_fail_rollout(w, "takes no connections while others do");
+	}
+	if (wait && !s->rollout.failed) {
+		loop_timer_arm(service_loop(s), &s->probation, PROBATION_LOOK_MS);
+		return;
+	}
+	rollout_passed(&s->rollout);
+	service_settle_soon(s);
+}
+
+bool proof_begin_probation(struct service *s)
+{
+	if (s->target->probation_ms == 0 || !service_any_may_return(s)) {
+		rollout_passed(&s->rollout);
+		return false;
+	}
+	loop_timer_arm(service_loop(s), &s->probation, s->target->probation_ms);
+	return true;
+}
+
+int64_t proof_probation_left(const struct service *s)
+{
+	int64_t left = s->probation.at_ms - loop_now(service_loop(s));
+
+	if (!loop_timer_armed(&s->probation))
+		return -1;
+	return left > 0 ? left : 0;
+}
