@@ -13,7 +13,7 @@
 #include "sys/log.h"
 #include "sys/spawn.h"
 
-static void tell(struct guard *g, const struct keeper_entry *entry, int output_fd)
+static void send_entry(struct guard *g, const struct keeper_entry *entry, int output_fd)
 {
 	int r;
 
@@ -36,7 +36,7 @@ static void add(struct guard *g, const struct worker *w)
 		.stop_ms = w->conf->stop_timeout_ms,
 	};
 
-	tell(g, &entry, w->output_fd);
+	send_entry(g, &entry, w->output_fd);
 }
 
 static void process(struct observer *o, const struct worker *w, pid_t pid)
@@ -47,7 +47,7 @@ static void process(struct observer *o, const struct worker *w, pid_t pid)
 	if (w)
 		add(g, w);
 	else
-		tell(g, &ended, -1);
+		send_entry(g, &ended, -1);
 }
 
 static int start(struct guard *g)

@@ -119,7 +119,7 @@ void control_events(struct client *c)
 	reading->target = target;
 	reading->follow = request_has(client_request(c), "--follow");
 	reading->next = first_event(c, reading->follow);
-	reading->follower.news = events_added;
+	reading->follower.added = events_added;
 	list_init(&reading->follower.link);
 	if (reading->follow)
 		events_follow(client_control(c)->events, &reading->follower);

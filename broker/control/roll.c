@@ -238,7 +238,7 @@ static void await(struct client *c, const char *only)
 		return;
 	roll->observer.rollout = rollout_stepped;
 	notice_observe(b, &roll->observer);
-	roll->follower.news = events_added;
+	roll->follower.added = events_added;
 	events_follow(client_control(c)->events, &roll->follower);
 	loop_timer_init(&roll->tick, tick);
 	loop_timer_arm(&b->loop, &roll->tick, WAIT_MS);

@@ -15,7 +15,7 @@ static const char *text_of(const struct log_field *fields, const char *key)
 	return f && f->kind == LOG_FIELD_STR ? f->str : NULL;
 }
 
-static void note(void *arg, const struct log_field *fields, const char *json, size_t len)
+static void record(void *arg, const struct log_field *fields, const char *json, size_t len)
 {
 	const char *service = text_of(fields, "service"), *worker = text_of(fields, "worker");
 	struct events *e = arg;
@@ -34,24 +34,24 @@ static void note(void *arg, const struct log_field *fields, const char *json, si
 	strbuf_add(&line, "\n");
 	event_ring_add(&e->ring, loop_now(e->loop), service, worker, line.text, line.len);
 	/* From the loop: whoever logs may stand in the middle of a change. */
-	if (!list_empty(&e->followers) && !loop_timer_armed(&e->news))
-		loop_timer_arm(e->loop, &e->news, 0);
+	if (!list_empty(&e->followers) && !loop_timer_armed(&e->delivery))
+		loop_timer_arm(e->loop, &e->delivery, 0);
 }
 
-static void tell(struct loop_timer *timer)
+static void deliver(struct loop_timer *timer)
 {
-	struct events *e = container_of(timer, struct events, news);
-	struct list told = LIST_INIT(told);
+	struct events *e = container_of(timer, struct events, delivery);
+	struct list done = LIST_INIT(done);
 	struct event_follower *f;
 
 	/* One by one from the front: a follower may take itself or another off the list. */
 	while ((f = list_first(&e->followers, struct event_follower, link))) {
 		list_remove(&f->link);
-		list_append(&told, &f->link);
-		f->news(f);
+		list_append(&done, &f->link);
+		f->added(f);
 	}
-	while (!list_empty(&told)) {
-		struct list *link = told.next;
+	while (!list_empty(&done)) {
+		struct list *link = done.next;
 
 		list_remove(link);
 		list_append(&e->followers, link);
@@ -68,13 +68,13 @@ void events_init(struct events *e, struct loop *loop)
 	e->loop = loop;
 	event_ring_init(&e->ring);
 	list_init(&e->followers);
-	loop_timer_init(&e->news, tell);
-	log_set_sink(note, e);
+	loop_timer_init(&e->delivery, deliver);
+	log_set_sink(record, e);
 }
 
 void events_deinit(struct events *e)
 {
 	log_set_sink(NULL, NULL);
-	loop_timer_disarm(&e->news);
+	loop_timer_disarm(&e->delivery);
 	event_ring_deinit(&e->ring);
 }

@@ -10,14 +10,14 @@
 struct events {
 	struct loop *loop;
 	struct event_ring ring;
-	struct list followers; /* event_follower::link */
-	struct loop_timer news;
+	struct list followers;	    /* event_follower::link */
+	struct loop_timer delivery; /* to the followers, in the next turn of the loop */
 };
 
 /* Embedded in its owner. */
 struct event_follower {
 	struct list link;
-	void (*news)(struct event_follower *f); /* may remove any follower */
+	void (*added)(struct event_follower *f); /* may remove any follower */
 };
 
 /* From now on every entry of the log becomes an event, in the form that docs/control.md names. */

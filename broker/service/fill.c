@@ -56,7 +56,7 @@ static bool was_healthy(const struct worker *w)
 }
 
 /* NULL: no memory, so nothing is remembered. */
-static struct slot_trouble *note(struct service *s, unsigned slot, enum worker_end end)
+static struct slot_trouble *remember_end(struct service *s, unsigned slot, enum worker_end end)
 {
 	struct slot_trouble **t = &s->slots[slot].trouble;
 
@@ -87,7 +87,7 @@ static void note_end(struct worker *w, bool starting)
 
 	if (was_healthy(w))
 		forget(service_of(w), w->slot);
-	t = note(service_of(w), w->slot, worker_end_of(&facts));
+	t = remember_end(service_of(w), w->slot, worker_end_of(&facts));
 	if (!t)
 		return;
 	strbuf_init(&text, t->words, sizeof(t->words));
@@ -113,7 +113,7 @@ void service_note_failure(struct worker *w, bool starting)
 
 static void note_no_start(struct service *s, unsigned slot)
 {
-	struct slot_trouble *t = note(s, slot, WORKER_END_START_FAILED);
+	struct slot_trouble *t = remember_end(s, slot, WORKER_END_START_FAILED);
 
 	if (t)
 		strcpy(t->words, "could not be started");

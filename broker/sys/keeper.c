@@ -84,7 +84,7 @@ static bool follow(struct keeper *k, int sock)
 	return well && n == 0;
 }
 
-static void tell(struct kept *w, int64_t now)
+static void signal_worker(struct kept *w, int64_t now)
 {
 	int sig = w->told ? SIGKILL : w->entry.stop_signal;
 
@@ -138,7 +138,7 @@ static void finish(struct keeper *k)
 			if (k->polls[2 * i].revents)
 				forget(k, i);
 			else if (k->v[i].next_ms <= now)
-				tell(&k->v[i], now);
+				signal_worker(&k->v[i], now);
 		}
 	}
 }

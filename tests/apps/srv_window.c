@@ -1,17 +1,20 @@
 /*
  * A server that can be caught between poll(2) and a blocking accept(2): once it has seen SIGUSR1
- * it waits there for SIGUSR2. Says on its output where it is.
+ * it waits there for SIGUSR2, whatever else it is told. Says on its output where it is.
  */
 #include <poll.h>
 #include <signal.h>
 
 #include "app.h"
 
-static volatile sig_atomic_t waits;
+static volatile sig_atomic_t waits, ends;
 
 static void seen(int sig)
 {
-	waits = sig == SIGUSR1;
+	if (sig == SIGTERM)
+		ends = 1;
+	else
+		waits = sig == SIGUSR1;
 }
 
 int main(int argc, char **argv)
@@ -22,8 +25,9 @@ int main(int argc, char **argv)
 	/* Before it is known to listen: whoever sees that may send one. */
 	(void)signal(SIGUSR1, seen);
 	(void)signal(SIGUSR2, seen);
+	(void)signal(SIGTERM, seen);
 	p.fd = app_listen(app_port(argc, argv, 1));
-	for (;;) {
+	while (!ends) {
 		int fd;
 
 		if (poll(&p, 1, -1) < 1)
