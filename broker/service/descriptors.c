@@ -12,7 +12,7 @@ static uint64_t descriptors_of_broker(const struct broker_conf *bc)
 
 /*
  * What @workers of @sc can need at the same time, generously: a reload doubles them, and with
- * a rollback_window those of the reload before it may still be there.
+ * a probation or a rollback_window those of the reload before it may still be there.
  */
 static uint64_t descriptors_of(const struct broker_conf *bc, const struct service_conf *sc,
 			       unsigned workers)
@@ -20,7 +20,7 @@ static uint64_t descriptors_of(const struct broker_conf *bc, const struct servic
 	/* tx, rx, the rendezvous connection, and the page that is shared if times are taken. */
 	uint64_t of_channel = conf_serve_is_on(&bc->metrics) ? 4 : 3;
 	uint64_t channels = sc->n_listen ? sc->n_listen : 1;
-	uint64_t generations = sc->rollback_window_ms ? 3 : 2;
+	uint64_t generations = sc->rollback_window_ms || sc->probation_ms ? 3 : 2;
 
 	return generations * workers * (2 + of_channel * channels) + channels + sc->queue;
 }

@@ -1,7 +1,10 @@
 #include "in_force.h"
 
+#include "dispatch/channel.h"
 #include "service/listeners.h"
 #include "worker/clock.h"
+#include "worker/hold.h"
+#include "worker/step.h"
 
 void service_rearm(struct service *s)
 {
@@ -125,4 +128,27 @@ int64_t service_rollback_left(const struct service *s)
 	    !service_any_may_return(s))
 		return -1;
 	return left > 0 ? left : 0;
+}
+
+unsigned service_restore_all(struct service *s, struct worker **ret_leaving)
+{
+	struct worker *w, *tmp;
+	unsigned n = 0;
+
+	list_for_each_safe (w, tmp, &s->workers, link) {
+		struct slot *slot;
+
+		if (!service_may_return(w))
+			continue;
+		slot = &s->slots[w->slot];
+		ret_leaving[w->slot] = slot->current;
+		slot->current = w;
+		w->retired_by_us = false;
+		w->replaced_by = 0;
+		n++;
+		worker_event(w, EV_RESTORE);
+		if (channel_is_stopped(list_first(&w->taker.channels, struct channel, link)))
+			worker_note_stopped(w, true);
+	}
+	return n;
 }

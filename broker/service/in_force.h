@@ -41,3 +41,9 @@ bool service_any_may_return(const struct service *s);
 
 /* Whether @w, once drained, is kept for a rollback. */
 bool service_parks(const struct worker *w);
+
+/*
+ * All that may come back serve again; those in whose slot they are now are put into @ret_leaving,
+ * by slot, which is all NULL before. Returns how many came back.
+ */
+unsigned service_restore_all(struct service *s, struct worker **ret_leaving);

@@ -109,12 +109,3 @@ bool proof_begin_probation(struct service *s)
 	loop_timer_arm(service_loop(s), &s->probation, s->target->probation_ms);
 	return true;
 }
-
-int64_t proof_probation_left(const struct service *s)
-{
-	int64_t left = s->probation.at_ms - loop_now(service_loop(s));
-
-	if (!loop_timer_armed(&s->probation))
-		return -1;
-	return left > 0 ? left : 0;
-}

@@ -21,6 +21,3 @@ bool proof_look(struct worker *w, int64_t now);
 
 /* All workers are new. False: the rollout is passed at once, as nobody could come back. */
 bool proof_begin_probation(struct service *s);
-
-/* Milliseconds until the probation is over; -1: there is none. */
-int64_t proof_probation_left(const struct service *s);

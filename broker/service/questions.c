@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <string.h>
 #include "policy/why.h"
-#include "service/proof.h"
 #include "worker/clock.h"
 
 struct service *service_find(const struct broker *b, const char *name)
@@ -83,6 +82,15 @@ const char *service_end_text(const struct service *s)
 	return "the service was told to end meanwhile";
 }
 
+int64_t service_probation_left(const struct service *s)
+{
+	int64_t left = s->probation.at_ms - loop_now(service_loop(s));
+
+	if (!loop_timer_armed(&s->probation))
+		return -1;
+	return left > 0 ? left : 0;
+}
+
 /* --- what a rollout waits for ---------------------------------------------------------- */
 
 /* If there are more than these, the text has only their number. */
@@ -133,7 +141,7 @@ static bool is_waited_for(const struct worker *w)
 
 void service_rollout_text(const struct service *s, struct strbuf *out)
 {
-	int64_t probation = proof_probation_left(s);
+	int64_t probation = service_probation_left(s);
 	const struct worker *w;
 	unsigned n = 0;
 

@@ -7,7 +7,6 @@
 #include "service/listeners.h"
 #include "service/proof.h"
 #include "service/questions.h"
-#include "service/rollback.h"
 #include "sys/log.h"
 #include "worker/start.h"
 #include "worker/step.h"
@@ -197,13 +196,26 @@ static void take_over(struct service *s)
 	service_close_unused(s);
 }
 
+/* Those that it has replaced serve again, and those in their slots leave. */
+static unsigned put_back(struct service *s)
+{
+	struct worker *leaving[ROLLOUT_MAX] = { NULL };
+	unsigned n = service_restore_all(s, leaving);
+
+	for (unsigned i = 0; i < ROLLOUT_MAX; i++)
+		if (leaving[i])
+			worker_retire(leaving[i],
+				      leaving[i]->state == WORKER_STARTING ? EV_STOP : EV_RETIRE);
+	return n;
+}
+
 static void give_up(struct service *s)
 {
 	struct worker *w, *tmp;
 
 	loop_timer_disarm(&s->probation);
 	note_reload(s, &s->reloads_aborted);
-	s->restored = service_put_back(s);
+	s->restored = put_back(s);
 	service_announce(s, ROLL_ABORTED, NULL);
 	service_conf_unref(s->target);
 	s->target = NULL;

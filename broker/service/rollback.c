@@ -1,14 +1,12 @@
 #include "rollback.h"
 
 #include <errno.h>
-#include "dispatch/channel.h"
 #include "service/fill.h"
 #include "service/in_force.h"
 #include "service/listeners.h"
 #include "service/open.h"
 #include "service/questions.h"
 #include "sys/log.h"
-#include "worker/hold.h"
 #include "worker/step.h"
 
 static const char *no_window_text(const struct service *s)
@@ -55,42 +53,6 @@ static int open_for_return(struct service *s, struct opened_list *ret, struct st
 	return r;
 }
 
-/* All that may come back serve again. Those whose place they take are put into @ret_leaving. */
-static unsigned restore_all(struct service *s, struct worker **ret_leaving)
-{
-	struct worker *w, *tmp;
-	unsigned n = 0;
-
-	list_for_each_safe (w, tmp, &s->workers, link) {
-		struct slot *slot;
-
-		if (!service_may_return(w))
-			continue;
-		slot = &s->slots[w->slot];
-		ret_leaving[w->slot] = slot->current;
-		slot->current = w;
-		w->retired_by_us = false;
-		w->replaced_by = 0;
-		n++;
-		worker_event(w, EV_RESTORE);
-		if (channel_is_stopped(list_first(&w->taker.channels, struct channel, link)))
-			worker_note_stopped(w, true);
-	}
-	return n;
-}
-
-unsigned service_put_back(struct service *s)
-{
-	struct worker *leaving[ROLLOUT_MAX] = { NULL };
-	unsigned n = restore_all(s, leaving);
-
-	for (unsigned i = 0; i < ROLLOUT_MAX; i++)
-		if (leaving[i])
-			worker_retire(leaving[i],
-				      leaving[i]->state == WORKER_STARTING ? EV_STOP : EV_RETIRE);
-	return n;
-}
-
 /*
  * Retires the workers of the generation that is undone: those that still have a slot, and those
  * that have just lost it to an old one. Also workers in slots beyond the restored number, which
@@ -126,7 +88,7 @@ int service_rollback(struct service *s, struct strbuf *error)
 	s->want = s->rollback.want;
 	reload_take_listeners(s, conf, opened.v);
 	service_put_in_force(s, conf, s->rollback.generation);
-	restored = restore_all(s, leaving);
+	restored = service_restore_all(s, leaving);
 	retire_undone(s, undone, leaving);
 	reload_drop_listeners(s, conf, opened.v);
 	reload_close_opened(&opened);

@@ -13,9 +13,3 @@
  * to go back to, or no old worker is left; or the reason why a listener cannot be opened.
  */
 int service_rollback(struct service *s, struct strbuf *error);
-
-/*
- * A rollout is aborted: all workers that it has replaced and that still live serve again, and
- * those in their slots leave. Returns how many came back.
- */
-unsigned service_put_back(struct service *s);

@@ -143,9 +143,10 @@ TEST(a_mistake_is_said_in_words_with_what_was_meant)
 		  "\"TREM\" is not a signal; did you mean TERM?; usage: signal WORKER SIGNAL" },
 		{ "reload --no-wat", COMMAND_BAD,
 		  "reload has no option \"--no-wat\" (did you mean --no-wait?); usage: reload "
-		  "[SERVICE] [--no-wait] [--plan]" },
+		  "[SERVICE] [--no-wait] [--plan] [--accept-fewer-ports]" },
 		{ "reload --plan=yes", COMMAND_BAD,
-		  "--plan takes no value; usage: reload [SERVICE] [--no-wait] [--plan]" },
+		  "--plan takes no value; usage: reload [SERVICE] [--no-wait] [--plan] "
+		  "[--accept-fewer-ports]" },
 		{ "events --since", COMMAND_BAD,
 		  "--since needs DURATION|ID; usage: events [SERVICE|WORKER] [-f|--follow] "
 		  "[--since DURATION|ID]" },
