@@ -108,7 +108,8 @@ static int signal_parse(const struct option_input *in, void *ret)
 static void signal_format(const struct option *opt, const void *value, struct strbuf *out)
 {
 	(void)opt;
-	strbuf_add(out, units_signal(*(const int *)value).text);
+	if (*(const int *)value)
+		strbuf_add(out, units_signal(*(const int *)value).text);
 }
 
 /* --- number -------------------------------------------------------------------------- */
@@ -360,6 +361,10 @@ const struct option_type type_bool = {
 const struct option_type type_signal = {
 	PLAIN(int), .allowed = "a name such as TERM or QUIT, or 1 to 64",
 	.parse = signal_parse, .format = signal_format,
+};
+const struct option_type type_signal_or_none = {
+	PLAIN(int), .allowed = "a name such as TERM or QUIT, or 1 to 64; or nothing",
+	.may_unset = true, .parse = signal_parse, .format = signal_format,
 };
 const struct option_type type_name = {
 	TEXT, .allowed = "a name or a number", .may_unset = true, .parse = name_parse,

@@ -115,6 +115,7 @@ struct service_conf {
 	enum conf_strategy strategy;
 	unsigned surge; /* workers replaced at a time; UINT_MAX: all */
 	int64_t start_timeout_ms, drain_timeout_ms, stop_timeout_ms, stall_timeout_ms;
+	int drain_signal; /* 0: none */
 	int stop_signal;
 	int64_t proof_wait_ms;
 	int64_t relisten_timeout_ms;		  /* 0: as start_timeout */

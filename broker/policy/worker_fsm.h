@@ -66,7 +66,8 @@ enum worker_action {
 	ACT_KILL = 1 << 4,	/* SIGKILL to every process of the tree */
 	ACT_ARM = 1 << 5,	/* (re)start the deadline of the state that is entered */
 	ACT_DISARM = 1 << 6,
-	ACT_RELEASE = 1 << 7, /* close the channels, free the worker */
+	ACT_RELEASE = 1 << 7,	 /* close the channels, free the worker */
+	ACT_TELL_DRAIN = 1 << 8, /* drain_signal, if there is one, to main */
 };
 
 /*

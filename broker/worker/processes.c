@@ -80,6 +80,14 @@ static void signal_pid(const struct worker *w, pid_t pid, int sig)
 				  strerror(-r)));
 }
 
+void worker_tell_drain(struct worker *w)
+{
+	int sig = w->terms->live->drain_signal;
+
+	if (sig && w->pid && !w->guest)
+		signal_pid(w, w->pid, sig);
+}
+
 static void tell_to_end(const struct worker *w, pid_t pid)
 {
 	signal_pid(w, pid, w->terms->live->stop_signal);

@@ -19,6 +19,9 @@ int worker_count_connections(const struct worker *w, const struct inode_set *con
 /* Fills w->found with all but .round and .open. */
 void worker_look_at_processes(struct worker *w);
 
+/* drain_signal, if there is one: to main. */
+void worker_tell_drain(struct worker *w);
+
 /* stop_signal: to main alone, which knows how to end its children; to the rest once it is gone. */
 void worker_signal(struct worker *w);
 void worker_kill(struct worker *w); /* SIGKILL to every process of the tree */

@@ -104,6 +104,8 @@ void worker_event(struct worker *w, enum worker_event ev)
 	move_connections(w, ev, actions);
 	if (w->state == WORKER_DRAINING && from != WORKER_DRAINING)
 		taker_nudge(&w->taker);
+	if (actions & ACT_TELL_DRAIN)
+		worker_tell_drain(w);
 	if (actions & ACT_SIGNAL)
 		worker_signal_unless_debugged(w);
 	if (actions & ACT_KILL)

@@ -143,6 +143,16 @@ TEST(a_parked_worker_never_drains_again)
 	CHECK_EQ(take(WORKER_PARKED, EV_TIMEOUT).to, WORKER_STOPPING);
 }
 
+TEST(a_worker_is_told_to_drain_exactly_when_we_retire_it)
+{
+	struct step s;
+
+	for_each_pair(s) if (s.legal)
+		CHECK_STEP(s, !!(s.actions & ACT_TELL_DRAIN) ==
+				      (s.ev == EV_RETIRE && s.to == WORKER_DRAINING &&
+				       s.from != WORKER_DRAINING));
+}
+
 TEST(in_the_round_exactly_while_ready)
 {
 	struct step s;
