@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #define ZONE_MAX UINT32_MAX
@@ -28,7 +29,7 @@ static int parse_host6(const char *host, struct handoff_addr *addr)
 
 	if (len >= sizeof(ip))
 		return -EINVAL;
-	memcpy(ip, host, len);
+	snprintf(ip, sizeof(ip), "%.*s", (int)len, host);
 	if (percent && (units_parse_count(percent + 1, &zone) != 0 || zone < 1 || zone > ZONE_MAX))
 		return -EINVAL;
 	if (inet_pton(AF_INET6, ip, addr->ip) != 1)
@@ -95,7 +96,7 @@ int address_parse(const char *text, struct handoff_addr *ret, bool *ret_port_onl
 struct address_text address_text(const struct handoff_addr *addr)
 {
 	char ip[INET6_ADDRSTRLEN] = "";
-	struct address_text text;
+	struct address_text text = { "" };
 	struct strbuf out;
 
 	strbuf_init(&out, text.text, sizeof(text.text));

@@ -31,13 +31,18 @@ bool conf_name_ok(const char *name, size_t len)
 
 /* --- lines --------------------------------------------------------------------------- */
 
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
 static void trim(const char **text, size_t *len)
 {
-	while (*len > 0 && memchr(" \t", **text, 2)) {
+	while (*len > 0 && is_blank(**text)) {
 		(*text)++;
 		(*len)--;
 	}
-	while (*len > 0 && memchr(" \t", (*text)[*len - 1], 2))
+	while (*len > 0 && is_blank((*text)[*len - 1]))
 		(*len)--;
 }
 

@@ -160,7 +160,7 @@ static enum ctl_exit read_answer(struct ask *ask, struct ctl *ctl, int signals)
 			return (enum ctl_exit)code;
 		r = wait_more(ask, &ctl->client, signals);
 	} while (r == 0);
-	if (r == -EINTR) {
+	if (r == -EINTR && ask->interrupted) {
 		ask->interrupted(ask);
 		return CTL_INTERRUPTED;
 	}

@@ -73,7 +73,7 @@ int pin_source_parse(const char *text, struct pin_source *ret, struct strbuf *re
 
 	if (len >= sizeof(host))
 		return strbuf_refuse(ret_error, text, "%s", diagnose(text));
-	memcpy(host, text, len);
+	snprintf(host, sizeof(host), "%.*s", (int)len, text);
 	source.family = parse_ip(host, source.ip);
 	if (!source.family)
 		return strbuf_refuse(ret_error, text, "%s", diagnose(text));

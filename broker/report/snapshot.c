@@ -114,7 +114,8 @@ static void take_workers(struct service *s, size_t at, struct metrics_snapshot *
 			.taken = s->slots[i].measured.taken_by_gone,
 			.cpu_ms = s->slots[i].measured.cpu_ms_by_gone,
 		};
-		snprintf(first[i].name, sizeof(first[i].name), "%s.%zu", service_name(s), i);
+		snprintf(first[i].name, sizeof(first[i].name), "%s.%u", service_name(s),
+			 (unsigned)i);
 	}
 	list_for_each (w, &s->workers, link) {
 		record = &first[w->guest ? n++ : w->slot];

@@ -204,7 +204,7 @@ static void rendezvous_accepted(struct acceptor *a, int fd)
 
 	/* Too many silent ones: the oldest makes room, so that they cannot lock workers out. */
 	if (list_count(&rv->greetings) >= MAX_GREETINGS)
-		greeting_free(list_first(&rv->greetings, struct greeting, link));
+		greeting_free(container_of(rv->greetings.next, struct greeting, link));
 	g = calloc(1, sizeof(*g));
 	if (!g) {
 		(void)close(fd);
