@@ -89,6 +89,22 @@ for sig in (signal.SIGINT, signal.SIGQUIT):
 
 
 @test
+def a_worker_that_leaves_is_told_by_drain_signal_and_finishes_by_itself():
+    broker = Broker(
+        ["python3", "%s/tests/apps/drains.py" % ROOT, "{port}"], workers=1, drain_signal="USR1",
+        drain_timeout="1h",
+    )
+    old = broker.worker_pid()
+    with connect(broker.port) as idle, connect(broker.port) as busy:
+        for sock in (idle, busy):
+            send_request(sock, close=False)
+            assert b"Connection: close" not in sock.recv(4096)
+        broker.reload_and_wait()
+        assert idle.recv(4096) == b""
+    broker.wait_event("worker-exit", pid=old)
+
+
+@test
 def drain_timeout_ends_a_worker_whose_client_stays():
     broker = Broker(app("srv_poll"), workers=1, drain_timeout="100ms")
     held = connect(broker.port)
