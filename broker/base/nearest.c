@@ -71,3 +71,11 @@ const char *nearest(const char *word, const char *const *candidates, size_t n)
 	}
 	return best;
 }
+
+const char *synonym_find(const struct synonym *synonyms, const char *word)
+{
+	for (; synonyms->word; synonyms++)
+		if (!strcmp(synonyms->word, word))
+			return synonyms->here;
+	return NULL;
+}

@@ -13,3 +13,11 @@
  * of equally near ones wins.
  */
 const char *nearest(const char *word, const char *const *candidates, size_t n);
+
+/* A word of other programs of the kind, and what it is called here. */
+struct synonym {
+	const char *word, *here;
+};
+
+/* The name here of exactly @word; NULL: @synonyms, which ends with an empty one, has none. */
+const char *synonym_find(const struct synonym *synonyms, const char *word);

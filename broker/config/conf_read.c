@@ -221,6 +221,29 @@ static int read_header(struct reader *reader, const char *line, size_t len)
 
 /* --- settings ------------------------------------------------------------------------ */
 
+/* What the key is called in the files of systemd, xinetd, supervisor and PM2. */
+static const struct synonym elsewhere[] = {
+	{ "env", "environment" },
+	{ "cwd", "directory" },
+	{ "chdir", "directory" },
+	{ "working_directory", "directory" },
+	{ "port", "listen" },
+	{ "bind", "listen" },
+	{ "address", "listen" },
+	{ "instances", "workers" },
+	{ "processes", "workers" },
+	{ "numprocs", "workers" },
+	{ "exec", "command" },
+	{ "server", "command" },
+	{ "script", "command" },
+	{ "uid", "user" },
+	{ "gid", "group" },
+	{ "stdout", "output" },
+	{ "kill_timeout", "stop_timeout" },
+	{ "timeout", "drain_timeout" },
+	{ 0 },
+};
+
 static void unknown_key(struct reader *reader, enum option_section options, const char *key)
 {
 	bool broker = options == OPTION_BROKER;
@@ -236,7 +259,9 @@ static void unknown_key(struct reader *reader, enum option_section options, cons
 	} else {
 		for_each_option (opt, options)
 			keys[n++] = opt->key;
-		near = nearest(key, keys, n);
+		near = broker ? NULL : synonym_find(elsewhere, key);
+		if (!near)
+			near = nearest(key, keys, n);
 		strbuf_add(&text, "unknown key ");
 		strbuf_add_quoted(&text, key);
 		strbuf_add(&text, " in ");

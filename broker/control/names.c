@@ -92,10 +92,13 @@ static void refuse_worker(struct client *c, const char *name)
 	STRBUF(slot, 128);
 
 	if (service_find(b, name)) {
+		bool restart = client_request(c)->command->id == COMMAND_RESTART;
+
 		client_error(c, "unknown-worker",
 			     "there is no worker %s: that is a service; its workers are called "
-			     "%s.0 and so on",
-			     name, name);
+			     "%s.0 and so on%s%s",
+			     name, name, restart ? "; all are replaced by: reload " : "",
+			     restart ? name : "");
 		return;
 	}
 	strbuf_add_bytes(&slot, name, strcspn(name, "@"));

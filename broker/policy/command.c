@@ -156,6 +156,18 @@ const struct command *command_find_longer(const struct command *c, const char *w
 	return command_find(name.text);
 }
 
+/* What people type to whom systemctl, nginx or PM2 has been at hand. */
+static const struct synonym elsewhere[] = {
+	{ "ps", "status" },	      { "list", "status" },
+	{ "ls", "status" },	      { "show", "status" },
+	{ "info", "status" },	      { "describe", "status" },
+	{ "monit", "top" },	      { "logs", "events --follow" },
+	{ "log", "events --follow" }, { "start", "reload" },
+	{ "kill", "signal" },	      { "quit", "stop" },
+	{ "exit", "stop" },	      { "undo", "rollback" },
+	{ "env", "config" },	      { 0 },
+};
+
 static void add_unknown(const char *word, struct strbuf *error)
 {
 	const char *names[ARRAY_SIZE(command_table)], *near;
@@ -164,7 +176,9 @@ static void add_unknown(const char *word, struct strbuf *error)
 	for (size_t i = 0; i < command_count; i++)
 		if (!command_table[i].hidden)
 			names[n++] = command_table[i].name;
-	near = nearest(word, names, n);
+	near = synonym_find(elsewhere, word);
+	if (!near)
+		near = nearest(word, names, n);
 	strbuf_add(error, "there is no command ");
 	strbuf_add_quoted(error, word);
 	if (near)

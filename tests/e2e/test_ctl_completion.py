@@ -68,7 +68,7 @@ CASES = [
     ("-s %s/control hold w", ["web.0", "web.1"]),
     ("-s /nowhere hold ", []),
     ("events --s", ["--since"]),
-    ("reload --", ["--help", "--json", "--no-wait", "--plan"]),
+    ("reload --", ["--accept-fewer-ports", "--help", "--json", "--no-wait", "--plan"]),
     ("events -", ["--follow", "--help", "--json", "--since", "-f"]),
     ("events --since 10m --f", ["--follow"]),
     ("-", ["--color", "--help", "--json", "--version", "-c", "-s"]),

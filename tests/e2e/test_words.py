@@ -107,8 +107,9 @@ def a_service_is_no_worker():
     for command in ("hold web", "restart web", "signal web HUP", "debug web"):
         got = refusal(broker, command)
         assert got["code"] == "unknown-worker", got
+        more = "; all are replaced by: reload web" if command == "restart web" else ""
         assert got["message"] == ("there is no worker web: that is a service; its workers are "
-                                  "called web.0 and so on"), got
+                                  "called web.0 and so on" + more), got
 
 
 # --- held workers -----------------------------------------------------------------------------------

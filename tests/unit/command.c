@@ -123,6 +123,9 @@ TEST(a_mistake_is_said_in_words_with_what_was_meant)
 		const char *message;
 	} cases[] = {
 		{ "", COMMAND_BAD, "no command was given; help shows all" },
+		{ "ps", COMMAND_UNKNOWN, "there is no command \"ps\"; did you mean status?" },
+		{ "logs", COMMAND_UNKNOWN,
+		  "there is no command \"logs\"; did you mean events --follow?" },
 		{ "sttus", COMMAND_UNKNOWN, "there is no command \"sttus\"; did you mean status?" },
 		{ "frobnicate", COMMAND_UNKNOWN,
 		  "there is no command \"frobnicate\"; help shows all" },

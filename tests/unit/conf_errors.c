@@ -181,7 +181,7 @@ TEST(what_does_not_belong_is_named_with_what_was_meant)
 		  "broker.ini:3: unknown key \"worker\" in [service:web]; did you mean "
 		  "\"workers\"?" },
 		{ "[service:web]\ncommand = x\nport = 3",
-		  "broker.ini:3: unknown key \"port\" in [service:web]" },
+		  "broker.ini:3: unknown key \"port\" in [service:web]; did you mean \"listen\"?" },
 		{ "[service:web]\ncommand = x\n[defaults]\nqueu = 3",
 		  "broker.ini:4: unknown key \"queu\" in [defaults]; did you mean \"queue\"?" },
 		{ "[broker]\nlogformat = json\n[service:web]\ncommand = x",
