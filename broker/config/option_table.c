@@ -114,6 +114,10 @@ const struct option option_table[] = {
 	{ SERVICE("rollback_window", ms, rollback_window_ms, LIVE), RANGE(0, 7 * DAY),
 	  DEFAULT("0") },
 
+	{ SERVICE("max_connections", count, max_connections, LIVE), ZERO_OR(1, INT32_MAX) },
+	{ SERVICE("max_memory", size, max_memory, LIVE), ZERO_OR(1 << 20, INT32_MAX) },
+	{ SERVICE("max_age", ms, max_age_ms, LIVE), ZERO_OR(1000, 365 * DAY) },
+
 	/* When workers fail. */
 	{ SERVICE("backoff_min", ms, backoff_min_ms, LIVE), RANGE(1, HOUR), DEFAULT("100ms") },
 	{ SERVICE("backoff_max", ms, backoff_max_ms, LIVE), RANGE(1, DAY), DEFAULT("30s") },

@@ -117,6 +117,8 @@ struct service_conf {
 	int64_t start_timeout_ms, drain_timeout_ms, stop_timeout_ms, stall_timeout_ms;
 	int drain_signal; /* 0: none */
 	int stop_signal;
+	unsigned max_connections, max_memory; /* of a worker, the memory in bytes; 0: no limit */
+	int64_t max_age_ms;
 	int64_t proof_wait_ms;
 	int64_t relisten_timeout_ms;		  /* 0: as start_timeout */
 	int64_t probation_ms, rollback_window_ms; /* 0: none */

@@ -8,6 +8,7 @@
 #include "service/in_force.h"
 #include "service/pin.h"
 #include "service/proof.h"
+#include "service/recycle.h"
 #include "service/settle.h"
 #include "service/stop.h"
 
@@ -36,6 +37,7 @@ struct service *service_new(struct broker *b, struct service_conf *conf)
 	loop_timer_init(&s->pin_timer, service_pin_expired);
 	loop_timer_init(&s->settle, service_settle_expired);
 	loop_timer_init(&s->probation, service_probation_expired);
+	loop_timer_init(&s->recycle, service_recycle_expired);
 	service_rearm(s);
 	list_append(&b->services, &s->link);
 	return s;
@@ -58,6 +60,7 @@ void service_free(struct service *s)
 	loop_timer_disarm(&s->closing_timer);
 	loop_timer_disarm(&s->settle);
 	loop_timer_disarm(&s->probation);
+	loop_timer_disarm(&s->recycle);
 	loop_timer_disarm(&s->pin_timer);
 	ledger_add(&b->gone, &s->dispatch.ledger);
 	b->taken_by_gone += s->served_by_gone;

@@ -77,6 +77,7 @@ struct service {
 	unsigned restored;	     /* workers that the abort of the last rollout put back */
 	uint64_t accepted_before;    /* the rollout began: of the ledger */
 	struct loop_timer probation; /* of the rollout under way */
+	struct loop_timer recycle;   /* while there are limits */
 	struct loop_timer restart;   /* the back-off ends */
 	bool closing;		     /* listeners are being emptied */
 	int64_t closing_since_ms;
@@ -118,4 +119,14 @@ static inline bool service_leaves(const struct service *s)
 static inline const char *service_name(const struct service *s)
 {
 	return s->name;
+}
+
+/* How often workers are looked at while they have limits: see recycle.h. */
+#define RECYCLE_LOOK_MS 1000
+
+static inline bool service_has_limits(const struct service *s)
+{
+	const struct service_conf *sc = s->terms.live;
+
+	return sc->max_connections || sc->max_memory || sc->max_age_ms;
 }
