@@ -1,7 +1,5 @@
 #include "recycle.h"
 
-#define DAY_S (24 * 60 * 60)
-
 /* 900 to 1000: spreads ids that follow each other (Knuth's multiplicative hash). */
 static uint64_t permille(uint64_t id)
 {
@@ -24,11 +22,4 @@ enum recycle_reason recycle_due(const struct recycle_limits *limits,
 	if (reached((uint64_t)so_far->age_ms, (uint64_t)limits->age_ms, id))
 		return RECYCLE_AGE;
 	return RECYCLE_NOT;
-}
-
-unsigned recycle_until(unsigned second_of_day, unsigned at)
-{
-	unsigned then = at * 60;
-
-	return then > second_of_day ? then - second_of_day : DAY_S - second_of_day + then;
 }

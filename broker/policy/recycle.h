@@ -21,12 +21,8 @@ enum recycle_reason {
 	RECYCLE_CONNECTIONS,
 	RECYCLE_MEMORY,
 	RECYCLE_AGE,
-	RECYCLE_TIME_OF_DAY,
 };
 
 /* Whether a worker that has come so far is due, and why. @id: the worker's. */
 enum recycle_reason recycle_due(const struct recycle_limits *limits,
 				const struct recycle_limits *so_far, uint64_t id);
-
-/* Seconds from @second_of_day until the minute @at of a day: 1 to 86400. */
-unsigned recycle_until(unsigned second_of_day, unsigned at);

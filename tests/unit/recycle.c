@@ -44,12 +44,4 @@ TEST(workers_of_one_start_come_due_at_different_times)
 	CHECK(most <= 100000 && most > 98000);
 }
 
-TEST(the_time_of_day_is_always_ahead)
-{
-	CHECK_EQ(recycle_until(0, 3 * 60), 3 * 3600);
-	CHECK_EQ(recycle_until(3 * 3600 - 1, 3 * 60), 1);
-	CHECK_EQ(recycle_until(3 * 3600, 3 * 60), 86400);
-	CHECK_EQ(recycle_until(86399, 0), 1);
-}
-
 TAP_MAIN()
