@@ -262,7 +262,7 @@ def who_waits_for_a_pin_goes_round_when_it_is_taken_off():
         ("pin 127.0.0.1 web.0", "unpin all"),
         ("pin 127.0.0.0/8 web.0", "unpin web.0"),
         ("pin 127.0.0.1 web.0", "pin 127.0.0.1 web.1"),
-        ("pin 127.0.0.1 web.0 --for 300ms", None),
+        ("pin 127.0.0.1 web.0 --for 3s", None),
     ]:
         broker = Broker(app("srv_poll"), workers=2)
         sock, pid = waits_at_a_stopped_worker(broker, pin)
