@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""
+All real programs of rows/, behind the broker.
+
+    test_real.py [NAME...]      these rows, or all; JOBS of them at once
+    test_real.py --table        the table of docs/apps.md
+    test_real.py --packages apt|npm     what tests/apps/install installs
+
+Each row runs in a process of its own (--row NAME), as root on a machine of its own, see private.py.
+"""
+
+import concurrent.futures
+import os
+import subprocess
+import sys
+import threading
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
+
+import behind  # noqa: E402
+import private  # noqa: E402
+from harness import ROOT, add_test, main, note, proc  # noqa: E402
+from lib.paths import BUILD  # noqa: E402
+from row import versions  # noqa: E402
+from rows import ROWS  # noqa: E402
+
+REQUIRED = os.environ.get("BROKER_APPS_REQUIRED") == "1"
+JOBS = int(os.environ.get("JOBS", "2"))
+DOC = os.path.join(ROOT, "docs", "apps.md")
+HEAD = "| program | version | what to know |\n|---|---|---|\n"
+
+
+def table():
+    installed = versions(ROWS)
+    lines = [
+        "| %s | %s | %s |\n" % (row.name, row.version(installed), row.about)
+        for row in ROWS if not row.missing(installed)
+    ]
+    return HEAD + "".join(lines)
+
+
+def run_row(name):
+    private.private_machine()
+    row = next(row for row in ROWS if row.name == name)
+
+    def one():
+        row.prepare()
+        (behind.check_refused if row.refused else behind.check)(row)
+
+    add_test(row.name, one)
+    del sys.argv[1:]
+    main()
+
+
+class Report:
+    """TAP: the steps of a row stand together above its line, whichever row ends first."""
+
+    def __init__(self, n):
+        self._lock, self._number, self.failed = threading.Lock(), 0, 0
+        print("1..%d" % n, flush=True)
+
+    def result(self, name, passed, steps="", skipped=None):
+        with self._lock:
+            self._number += 1
+            self.failed += not passed
+            word = "ok" if passed else "not ok"
+            tail = " # SKIP " + skipped if skipped else ""
+            print("%s%s %d - %s%s" % (steps, word, self._number, name, tail), flush=True)
+
+
+def run_one(report, row, missing):
+    if missing:
+        why = "not installed: " + ", ".join(missing)
+        return report.result(row.name, not REQUIRED, "# %s: %s\n" % (row.name, why), why)
+    got = subprocess.run(
+        [sys.executable, "-B", os.path.abspath(__file__), "--row", row.name],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env=dict(os.environ, BROKER_BUILD=BUILD), preexec_fn=proc.die_with_parent,
+    )
+    lines = got.stdout.decode("utf-8", "replace").splitlines(True)
+    skips = [line for line in lines if line.startswith("1..0 # SKIP")]
+    if skips:
+        return report.result(row.name, True, "", skips[0].split("SKIP ")[1].strip())
+    inner = [line for line in lines if not line.startswith(("1..", "ok ", "not ok "))]
+    report.result(row.name, got.returncode == 0, "# %s\n%s" % (row.name, "".join(inner)))
+
+
+def run_all(names):
+    rows = [row for row in ROWS if not names or row.name in names]
+    unknown = set(names) - {row.name for row in rows}
+    if unknown:
+        sys.exit("no such row: %s; there are: %s" % (unknown, ", ".join(row.name for row in ROWS)))
+    installed = versions(ROWS)
+    report = Report(len(rows) + (not names))
+    with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+        for row in rows:
+            pool.submit(run_one, report, row, row.missing(installed))
+    if not names:
+        with open(DOC) as f:
+            told = table() in f.read()
+        report.result(
+            "docs/apps.md has this table, with these versions", told or not REQUIRED,
+            "" if told else "# tests/apps/test_real.py --table prints the present one\n",
+        )
+    sys.exit(1 if report.failed else 0)
+
+
+if sys.argv[1:2] == ["--row"]:
+    run_row(sys.argv[2])
+elif sys.argv[1:2] == ["--table"]:
+    print(table(), end="")
+elif sys.argv[1:2] == ["--packages"]:
+    print("\n".join(sorted({package for row in ROWS for package in getattr(row, sys.argv[2])})))
+else:
+    run_all(sys.argv[1:])
