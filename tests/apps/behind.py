@@ -43,7 +43,7 @@ def check(app):
     app.more_loads  further ones, for the reload
     """
     steps = Steps()
-    broker = Broker(workers=WORKERS, **app.settings)
+    broker = Broker(workers=WORKERS, timeout=45, **app.settings)
     steps.done("two workers are ready")
     if app.env:
         names = [line.split("=")[0] for line in http_get(app.ports[0], "/env").body.splitlines()]
@@ -186,3 +186,14 @@ def check_refused(app):
     broker.stopped = {}
     assert got == 3, "the broker ended with %s: %s" % (got, broker.log.tail())
     assert re.search(app.refused, broker.log.tail()), broker.log.tail()
+
+
+def check_alone(app):
+    """The app without the broker: what fails here too is not the broker's fault."""
+    keys = app.settings
+    user = ["runuser", "-u", keys["user"], "--"] if "user" in keys else []
+    Server(["env", "-C", keys["directory"]] + keys["environment"] + user + keys["command"], ports=app.ports)
+    loads = [app.load(port, "/") for port in app.ports] + app.more_loads()
+    for load in loads:
+        load.wait_answers(300)
+        load.assert_clean()

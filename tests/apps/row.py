@@ -16,7 +16,6 @@ from lib.paths import BUILD
 HERE = os.path.dirname(os.path.abspath(__file__))
 NPM = os.path.join(BUILD, "npm", "node_modules")
 PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"))
-INFLIGHT = 8  # threads of Python that ask
 BROKEN = "this is { not [ what (( any program \" takes as its ' configuration\n"
 
 
@@ -28,7 +27,11 @@ class Row:
     command     as in broker.ini
     shell       the same for sh -c. Each worker is in a folder of its own, where it may write
     files       {name: text} in the folder of the test. The first one is broken for the broken deploy
+    setup       for sh -e, before the broker is started
     ask         a Talk
+    inflight    how many ask at the same time
+    tells_pid   the answers have a pid
+    ports       how many it listens on: {port}, {port2}
     load        instead of `ask`, True for an app that knows load.c: "pid=PID id=ID"
     keys        of the service, beside `command`
     keepalive   as in behind.CApp; only with `load`
@@ -43,19 +46,19 @@ class Row:
     worker's folder.
     """
 
-    env = False
-
     def __init__(
         self, name, about, apt="", npm="", command=None, shell=None, files=None, ask=None, load=False,
         keys=None, keepalive=False, broken=None, processes=1, killed=False, refused=None, tells_pid=False, ports=1,
+        setup=None, inflight=8, env=False,
     ):
         self.name, self.about = name, about
         self.apt, self.npm = apt.split(), npm.split()
         self._command, self._shell, self._files = command, shell, files or {}
         self._ask, self._load, self._keys = ask, load, keys or {}
         self._keepalive, self._broken = keepalive, broken
+        self.env = env
         self.processes, self.killed, self.refused = processes, killed, refused
-        self.tells_pid, self._n = tells_pid or load, ports
+        self.tells_pid, self._n, self._setup, self._inflight = tells_pid or load, ports, setup, inflight
 
     # --- what is installed -------------------------------------------------------------------
 
@@ -78,7 +81,7 @@ class Row:
         self._values = {
             "{port}": str(ports[0]), "{port2}": str(ports[1]), "{dir}": self._dir, "{here}": HERE, "{npm}": NPM,
         }
-        uses = repr((self._command, self._shell, self._keys, self._files))
+        uses = repr((self._command, self._shell, self._keys, self._files, self._setup))
         if "{pem}" in uses:
             self._values["{pem}"] = certificate(os.path.join(self._dir, "test.pem"))
         if "{backend}" in uses:
@@ -96,6 +99,12 @@ class Row:
                 keys[key] = self._fill(value)
         if "user" in keys:
             shutil.chown(self._dir, keys["user"])
+        if self._setup:
+            user = ["runuser", "-u", keys["user"], "--"] if "user" in keys else []
+            subprocess.run(
+                user + ["sh", "-ec", self._fill(self._setup)], check=True, cwd=self._dir, stdout=subprocess.DEVNULL,
+                env=dict(os.environ, PATH=PATH, HOME=self._dir, LC_ALL="C.UTF-8"),
+            )
         self.settings = dict(keys, command=command)
         self.broken = dict(keys, command=self._broken_words(command))
         self.ports = ports[: self._n]
@@ -140,7 +149,7 @@ class Row:
     def load(self, port, path):
         if self._load:
             return Load(port, inflight=32, path=path)
-        return Asking(self._ask, port, INFLIGHT)
+        return Asking(self._ask, port, self._inflight)
 
     def more_loads(self):
         return [Load(self.ports[0], inflight=4, keepalive=20)] if self._keepalive else []

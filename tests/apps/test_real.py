@@ -3,6 +3,7 @@
 All real programs of rows/, behind the broker.
 
     test_real.py [NAME...]      these rows, or all; JOBS of them at once
+    test_real.py --alone NAME   this row without the broker, to see whose fault a failure is
     test_real.py --table        the table of docs/apps.md
     test_real.py --packages apt|npm     what tests/apps/install installs
 
@@ -39,12 +40,14 @@ def table():
     return HEAD + "".join(lines)
 
 
-def run_row(name):
+def run_row(name, alone):
     private.private_machine()
     row = next(row for row in ROWS if row.name == name)
 
     def one():
         row.prepare()
+        if alone:
+            return behind.check_alone(row)
         (behind.check_refused if row.refused else behind.check)(row)
 
     add_test(row.name, one)
@@ -105,8 +108,8 @@ def run_all(names):
     sys.exit(1 if report.failed else 0)
 
 
-if sys.argv[1:2] == ["--row"]:
-    run_row(sys.argv[2])
+if sys.argv[1:2] in (["--row"], ["--alone"]):
+    run_row(sys.argv[2], sys.argv[1] == "--alone")
 elif sys.argv[1:2] == ["--table"]:
     print(table(), end="")
 elif sys.argv[1:2] == ["--packages"]:

@@ -41,9 +41,10 @@ visible_hostname localhost
 cache_log /dev/stderr
 access_log none
 cache deny all
+http_access allow all
 shutdown_lifetime 0 seconds
 coredump_dir {dir}
-"""}, ask=http(rb"PNG", "/squid-internal-static/icons/SN.png"),
+"""}, keys={"user": "proxy"}, ask=http(rb"PNG", "/squid-internal-static/icons/SN.png"),
     ),
     Row(
         "tinyproxy", "a thread for each connection", apt="tinyproxy", command="tinyproxy -d -c {dir}/tinyproxy.conf",
@@ -52,16 +53,12 @@ coredump_dir {dir}
     ),
     Row(
         "privoxy", "a thread for each connection", apt="privoxy", command="privoxy --no-daemon {dir}/config",
-        files={"config": "listen-address 127.0.0.1:{port}\nconfdir /etc/privoxy\nlogdir {dir}\n"},
+        broken="privoxy --no-daemon {dir}/missing", files={"config": "listen-address 127.0.0.1:{port}\nconfdir /etc/privoxy\nlogdir {dir}\n"},
         ask=http(rb"Privoxy", "http://config.privoxy.org/"),
     ),
     Row(
-        "sslh-fork", "a process for each connection", apt="sslh",
-        command="sslh-fork -f -u root -p 127.0.0.1:{port} --anyprot 127.0.0.1:{backend}", ask=ECHO,
-    ),
-    Row(
-        "sslh-select", "select", apt="sslh",
-        command="sslh-select -f -u root -p 127.0.0.1:{port} --anyprot 127.0.0.1:{backend}", ask=ECHO,
+        "sslh", "a process for each connection", apt="sslh",
+        command="sslh -f -u root -p 127.0.0.1:{port} --anyprot 127.0.0.1:{backend}", ask=ECHO,
     ),
     Row(
         "stunnel", "a thread for each connection", apt="stunnel4", command="stunnel4 {dir}/stunnel.conf",
