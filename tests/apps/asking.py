@@ -1,9 +1,9 @@
 """
 How a real app is asked: what is sent, which answer is right, and who gave it.
 
-A Talk is a conversation on one connection: a list of (send, expect). `send` may be None (the server speaks first),
-bytes, or a function of what was received so far. `expect` is a regular expression that must match
-somewhere in what comes; it is waited for. A group "pid" in it tells which process answered, and
+A Talk is a conversation on one connection: (send, expect), (send, expect)... `send` is bytes, or None
+where the server speaks first. `expect` is a regular expression that must match somewhere in what
+comes; it is waited for. A group "pid" in it tells which process answered, and
 @ID@ in both stands for a token that no other request has.
 """
 
@@ -43,18 +43,16 @@ class Talk:
                 sock.close()
 
     def _talk(self, sock, token):
-        pid, received = 0, b""
+        pid, rest = 0, b""
         for send, expect in self.steps:
-            send = send(received) if callable(send) else send
             if send:
                 sock.sendall(send.replace(b"@ID@", token))
-            match = self._receive(sock, expect.replace(b"@ID@", token))
-            received = match.string
+            match = self._receive(sock, rest, expect.replace(b"@ID@", token))
+            rest = match.string[match.end() :]
             pid = match.groupdict().get("pid", pid)
         return int(pid)
 
-    def _receive(self, sock, expect):
-        received = b""
+    def _receive(self, sock, received, expect):
         while True:
             match = re.search(expect, received, re.S)
             if match:

@@ -1,5 +1,5 @@
 """The rows, in the order of docs/apps.md."""
 
-from . import data, net, node, proxies, python, web
+from . import data, languages, net, node, proxies, python, web
 
-ROWS = web.ROWS + proxies.ROWS + node.ROWS + python.ROWS + data.ROWS + net.ROWS
+ROWS = web.ROWS + proxies.ROWS + node.ROWS + python.ROWS + languages.ROWS + data.ROWS + net.ROWS + languages.REFUSED

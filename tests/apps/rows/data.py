@@ -4,7 +4,7 @@ from asking import Talk
 from row import Row
 
 PG_START = b"\0\0\0\x29\0\3\0\0user\0postgres\0database\0postgres\0\0"
-PG_QUERY = b"Q\0\0\0\x1eselect 'it is '||version()\0"
+PG_QUERY = b"Q\0\0\0\x1fselect 'it is '||version()\0"
 PG_READY = rb"Z\0\0\0\x05I"
 BOUNCER_START = b"\0\0\0\x27\0\3\0\0user\0admin\0database\0pgbouncer\0\0"
 MYSQL_LOGIN = (
@@ -33,12 +33,12 @@ ROWS = [
         tells_pid=True,
     ),
     Row(
-        "PostgreSQL", "a process for each connection. Each worker needs a data directory of its own",
-        apt="postgresql-15", keys={"user": "postgres"},
+        "PostgreSQL", "a process for each connection. Each worker needs a data directory of its own. It listens before it can serve: the"
+        " first clients of a new worker may be told that it is starting up", apt="postgresql-15", keys={"user": "postgres"},
         setup="/usr/lib/postgresql/15/bin/initdb -D {dir}/template -A trust -U postgres --no-sync",
         shell="cp -a {dir}/template data && exec /usr/lib/postgresql/15/bin/postgres -D $W/data -p {port} -k $W"
         " -c listen_addresses=127.0.0.1 -c shared_buffers=1MB -c max_connections=30 -c fsync=off",
-        ask=Talk((PG_START, PG_READY), (PG_QUERY, rb"it is PostgreSQL.*" + PG_READY), (b"X\0\0\0\4", rb"")),
+        ask=Talk((PG_START + PG_QUERY, rb"it is PostgreSQL.*" + PG_READY + rb"|the database system is starting up")),
     ),
     Row(
         "PgBouncer", "libevent", apt="pgbouncer", keys={"user": "postgres"}, command="pgbouncer {dir}/pgbouncer.ini",
@@ -114,7 +114,8 @@ zone:
 """, "test.zone": ZONE}, ask=DNS,
     ),
     Row(
-        "BIND named", "libuv; all workers bind the UDP port with `SO_REUSEPORT`. No `controls`, no pid file",
+        "BIND named", "libuv; all workers bind the UDP port with `SO_REUSEPORT`. No `controls`, no pid file. It listens before it has"
+        " loaded its zones, so that the first answers of a new worker may be SERVFAIL",
         apt="bind9", command="named -f -c {dir}/named.conf -n 2", files={"named.conf": """
 options {
 	directory "{dir}";
@@ -123,10 +124,10 @@ options {
 	pid-file none;
 	session-keyfile none;
 	recursion no;
+	version "hello from named";
 };
 controls { };
-zone "test" { type primary; file "{dir}/test.zone"; };
-""", "test.zone": ZONE}, ask=DNS,
+"""}, ask=Talk((b"\0\x1e\x12\x34\1\0\0\1\0\0\0\0\0\0\7version\4bind\0\0\x10\0\3", rb"hello from named|^\x00\x1e\x12\x34.[\x02\x05]")),
     ),
     Row(
         "Knot DNS", "threads; all workers bind the UDP port with `SO_REUSEPORT`. Each needs its own `rundir` and storage",

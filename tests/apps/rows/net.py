@@ -22,20 +22,22 @@ HostKey {dir}/key
 PidFile none
 MaxStartups 1000
 UsePAM no
-"""}, ask=Talk((None, rb"^SSH-2.0-OpenSSH.*\n"), (b"SSH-2.0-test\r\n", rb"ssh-ed25519")),
+"""}, ask=Talk((None, rb"^SSH-2.0-OpenSSH[^\n]*\n"), (b"SSH-2.0-test\r\n", rb"ssh-ed25519")),
     ),
     Row(
         "dropbear", "a process for each connection", apt="dropbear-bin", inflight=3,
         setup="dropbearkey -t ed25519 -f {dir}/key", shell="exec dropbear -F -E -p 127.0.0.1:{port} -r {dir}/key -P $W/pid",
         broken="dropbear -F -E -p 127.0.0.1:{port} -r {dir}/key --no-such-option",
-        ask=Talk((None, rb"^SSH-2.0-dropbear.*\n"), (b"SSH-2.0-test\r\n", rb"curve25519")),
+        ask=Talk((None, rb"^SSH-2.0-dropbear[^\n]*\n"), (b"SSH-2.0-test\r\n", rb"curve25519")),
     ),
     Row(
-        "Dovecot imapd", "the master listens, login processes accept. Each worker needs its own `base_dir`",
-        apt="dovecot-imapd", shell="exec dovecot -F -c {dir}/dovecot.conf -o base_dir=$W", files={"dovecot.conf": """
+        "Dovecot imapd", "the master listens, login processes accept. Each worker needs its own `base_dir`. Dovecot empties the environment of"
+        " its processes: see below",
+        apt="dovecot-imapd", setup="mkdir -p /run/dovecot", shell="exec dovecot -F -c {dir}/dovecot.conf -o base_dir=$W", files={"dovecot.conf": """
 listen = 127.0.0.1
 protocols = imap
 ssl = no
+import_environment = PATH LD_PRELOAD BROKER_RENDEZVOUS BROKER_TOKEN BROKER_SERVICE BROKER_WORKER BROKER_SLOT BROKER_GENERATION
 log_path = /dev/stderr
 state_dir = {dir}
 passdb {
@@ -43,6 +45,7 @@ passdb {
   args = nopassword=y
 }
 service imap-login {
+  chroot =
   inet_listener imap {
     port = {port}
   }
@@ -79,7 +82,7 @@ smtp_accept_max = 100
         setup="git init -q x.git; git -C x.git -c user.name=x -c user.email=x@example.net commit -q --allow-empty -m x",
         command="git daemon --listen=127.0.0.1 --port={port} --reuseaddr --export-all --base-path={dir} {dir}",
         broken="git daemon --no-such-option",
-        ask=Talk((b"002egit-upload-pack /x.git\0host=localhost\0", rb"HEAD.*0000$"), (b"0000", rb"")),
+        ask=Talk((b"002agit-upload-pack /x.git\0host=localhost\0", rb"HEAD.*0000$"), (b"0000", rb"")),
     ),
     Row(
         "svnserve", "a process for each connection; threads with `-T`", apt="subversion",
@@ -87,9 +90,9 @@ smtp_accept_max = 100
         ask=Talk((None, rb"^\( success \( 2 2 .*\) \) ")),
     ),
     Row(
-        "nbd-server", "a process for each connection", apt="nbd-server", command="nbd-server -d -C {dir}/nbd.conf",
+        "nbd-server", "goes into the background; a process for each connection", apt="nbd-server", shell="exec nbd-server -C {dir}/nbd.conf -p $W/pid",
         files={"nbd.conf": "[generic]\nport = {port}\nlistenaddr = 127.0.0.1\n[disk]\nexportname = {dir}/disk\n", "disk": "x" * 4096},
-        broken="nbd-server -d -C {dir}/missing", ask=Talk((None, rb"^NBDMAGICIHAVEOPT"), (b"\0\0\0\1IHAVEOPT\0\0\0\2\0\0\0\0", rb"\x00\x00\x00\x01\x00\x00\x00\x00$")),
+        broken="nbd-server -C {dir}/missing", ask=Talk((None, rb"^NBDMAGICIHAVEOPT"), (b"\0\0\0\1IHAVEOPT\0\0\0\2\0\0\0\0", rb"\x00\x00\x00\x01\x00\x00\x00\x00$")),
     ),
     Row(
         "distccd", "pre-forked children accept", apt="distcc gcc", keys={"user": "nobody"},
@@ -130,6 +133,7 @@ DNS = no
     Row(
         "Prosody", "Lua with libevent", apt="prosody", keys={"user": "prosody"}, command="prosody -F --config {dir}/prosody.cfg.lua",
         files={"prosody.cfg.lua": """
+modules_enabled = { "saslauth" }
 modules_disabled = { "s2s" }
 interfaces = { "127.0.0.1" }
 c2s_ports = { {port} }

@@ -68,7 +68,7 @@ ROWS = [
     wsgi("Waitress", "python3-waitress", "poll and threads",
          PYTHON + " -m waitress --listen=127.0.0.1:{port} --threads=4 wsgiapp:app", keepalive=True),
     asgi("Uvicorn", "uvicorn", "asyncio", "uvicorn --app-dir {dir} --host 127.0.0.1 --port {port} --log-level warning asgiapp:app", keepalive=True),
-    asgi("Hypercorn", "python3-hypercorn", "asyncio", PYTHON + " -m hypercorn -b 127.0.0.1:{port} asgiapp:app", keepalive=True),
+    asgi("Hypercorn", "python3-hypercorn", "asyncio", PYTHON + " -m hypercorn -b 127.0.0.1:{port} asgiapp:app"),
     script("wsgiref", "python3", "", WSGI + """
 from wsgiref.simple_server import make_server, WSGIRequestHandler
 class Quiet(WSGIRequestHandler):
