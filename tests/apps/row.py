@@ -38,6 +38,7 @@ class Row:
     broken      the broken deploy: its command, if broken files or options would not do
     processes   of one worker that may answer
     killed      True: it does not end at its stop signal in time, and is killed
+    same_fds    False: how many of its processes listen changes, and with it the broker's descriptors
     refused     the broker refuses it, with this message (a regular expression)
 
     In commands, keys and files {port} and {port2} are free ports, {dir} is the folder of the test,
@@ -49,14 +50,14 @@ class Row:
     def __init__(
         self, name, about, apt="", npm="", command=None, shell=None, files=None, ask=None, load=False,
         keys=None, keepalive=False, broken=None, processes=1, killed=False, refused=None, tells_pid=False, ports=1,
-        setup=None, inflight=8, env=False,
+        setup=None, inflight=8, env=False, same_fds=True,
     ):
         self.name, self.about = name, about
         self.apt, self.npm = apt.split(), npm.split()
         self._command, self._shell, self._files = command, shell, files or {}
         self._ask, self._load, self._keys = ask, load, keys or {}
         self._keepalive, self._broken = keepalive, broken
-        self.env = env
+        self.env, self.same_fds = env, same_fds
         self.processes, self.killed, self.refused = processes, killed, refused
         self.tells_pid, self._n, self._setup, self._inflight = tells_pid or load, ports, setup, inflight
 
@@ -86,7 +87,8 @@ class Row:
             self._values["{pem}"] = certificate(os.path.join(self._dir, "test.pem"))
         if "{backend}" in uses:
             self._values["{backend}"] = str(echo_server())
-        self.mend_files()
+        for name, text in self._files.items():
+            self._write(name, self._fill(text))
         command = self._words()
         keys = {
             "directory": self._dir, "start_timeout": "40s", "stop_timeout": "15s",
@@ -131,20 +133,24 @@ class Row:
             return command[:2] + [command[2] + " --no-such-option=1"]
         return command + ["--no-such-option=1"]
 
+    def _first_file(self):
+        return [] if self._broken else list(self._files)[:1]
+
     def break_files(self):
-        for name in [] if self._broken else list(self._files)[:1]:
+        for name in self._first_file():
             self._write(name, BROKEN)
 
     def mend_files(self):
-        for name, text in self._files.items():
-            self._write(name, self._fill(text))
+        for name in self._first_file():
+            self._write(name, self._fill(self._files[name]))
 
     def _write(self, name, text):
         path = os.path.join(self._dir, name)
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "w") as f:
+        with open(path + ".new", "w") as f:
             f.write(text)
-        os.chmod(path, 0o755)
+        os.chmod(path + ".new", 0o755)
+        os.rename(path + ".new", path)  # it may be being served
 
     def load(self, port, path):
         if self._load:

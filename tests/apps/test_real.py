@@ -2,10 +2,10 @@
 """
 All real programs of rows/, behind the broker.
 
-    test_real.py [NAME...]      these rows, or all; JOBS of them at once
+    test_real.py [NAME...]      these rows (a part of the name is enough), or all; JOBS of them at once
     test_real.py --alone NAME   this row without the broker, to see whose fault a failure is
-    test_real.py --table        the table of docs/apps.md
-    test_real.py --packages apt|npm     what tests/apps/install installs
+    test_real.py --table        the tables of docs/apps.md
+    test_real.py --packages apt|npm [--missing]     what tests/apps/install installs
 
 Each row runs in a process of its own (--row NAME), as root on a machine of its own, see private.py.
 """
@@ -20,24 +20,26 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 import behind  # noqa: E402
 import private  # noqa: E402
-from harness import ROOT, add_test, main, note, proc  # noqa: E402
+from harness import ROOT, add_test, main, proc  # noqa: E402
 from lib.paths import BUILD  # noqa: E402
 from row import versions  # noqa: E402
-from rows import ROWS  # noqa: E402
+from rows import GROUPS, ROWS  # noqa: E402
 
 REQUIRED = os.environ.get("BROKER_APPS_REQUIRED") == "1"
 JOBS = int(os.environ.get("JOBS", "2"))
 DOC = os.path.join(ROOT, "docs", "apps.md")
-HEAD = "| program | version | what to know |\n|---|---|---|\n"
-
 
 def table():
+    """What docs/apps.md says: the versions that are tested here."""
     installed = versions(ROWS)
-    lines = [
-        "| %s | %s | %s |\n" % (row.name, row.version(installed), row.about)
-        for row in ROWS if not row.missing(installed)
-    ]
-    return HEAD + "".join(lines)
+    text = ""
+    for heading, rows in GROUPS.items():
+        text += "### %s\n\n| program | version | what to know |\n|---|---|---|\n" % heading
+        for row in rows:
+            version = "-" if row.missing(installed) else row.version(installed)
+            text += "| %s | %s | %s |\n" % (row.name, version, row.about)
+        text += "\n"
+    return text
 
 
 def run_row(name, alone):
@@ -88,11 +90,16 @@ def run_one(report, row, missing):
     report.result(row.name, got.returncode == 0, "# %s\n%s" % (row.name, "".join(inner)))
 
 
+def named(name):
+    """The row of that name, or those with a name that contains it."""
+    rows = [row for row in ROWS if row.name == name] or [row for row in ROWS if name.lower() in row.name.lower()]
+    if not rows:
+        sys.exit("no such row: %s; there are: %s" % (name, ", ".join(row.name for row in ROWS)))
+    return rows
+
+
 def run_all(names):
-    rows = [row for row in ROWS if not names or row.name in names]
-    unknown = set(names) - {row.name for row in rows}
-    if unknown:
-        sys.exit("no such row: %s; there are: %s" % (unknown, ", ".join(row.name for row in ROWS)))
+    rows = [row for name in names for row in named(name)] or ROWS
     installed = versions(ROWS)
     report = Report(len(rows) + (not names))
     with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
@@ -102,8 +109,8 @@ def run_all(names):
         with open(DOC) as f:
             told = table() in f.read()
         report.result(
-            "docs/apps.md has this table, with these versions", told or not REQUIRED,
-            "" if told else "# tests/apps/test_real.py --table prints the present one\n",
+            "docs/apps.md has these rows, with these versions", told or not REQUIRED,
+            "" if told else "# tests/apps/test_real.py --table prints the present tables\n",
         )
     sys.exit(1 if report.failed else 0)
 
@@ -113,6 +120,9 @@ if sys.argv[1:2] in (["--row"], ["--alone"]):
 elif sys.argv[1:2] == ["--table"]:
     print(table(), end="")
 elif sys.argv[1:2] == ["--packages"]:
-    print("\n".join(sorted({package for row in ROWS for package in getattr(row, sys.argv[2])})))
+    packages = {package for row in ROWS for package in getattr(row, sys.argv[2])}
+    if "--missing" in sys.argv:
+        packages -= set(versions(ROWS))
+    print("\n".join(sorted(packages)))
 else:
     run_all(sys.argv[1:])

@@ -116,7 +116,7 @@ zone:
     Row(
         "BIND named", "libuv; all workers bind the UDP port with `SO_REUSEPORT`. No `controls`, no pid file. It listens before it has"
         " loaded its zones, so that the first answers of a new worker may be SERVFAIL",
-        apt="bind9", command="named -f -c {dir}/named.conf -n 2", files={"named.conf": """
+        apt="bind9", same_fds=False, command="named -f -c {dir}/named.conf -n 2", files={"named.conf": """
 options {
 	directory "{dir}";
 	listen-on port {port} { 127.0.0.1; };

@@ -33,7 +33,7 @@ UsePAM no
     Row(
         "Dovecot imapd", "the master listens, login processes accept. Each worker needs its own `base_dir`. Dovecot empties the environment of"
         " its processes: see below",
-        apt="dovecot-imapd", setup="mkdir -p /run/dovecot", shell="exec dovecot -F -c {dir}/dovecot.conf -o base_dir=$W", files={"dovecot.conf": """
+        apt="dovecot-imapd", setup="mkdir -p /run/dovecot", same_fds=False, shell="exec dovecot -F -c {dir}/dovecot.conf -o base_dir=$W", files={"dovecot.conf": """
 listen = 127.0.0.1
 protocols = imap
 ssl = no
@@ -91,8 +91,8 @@ smtp_accept_max = 100
     ),
     Row(
         "nbd-server", "goes into the background; a process for each connection", apt="nbd-server", shell="exec nbd-server -C {dir}/nbd.conf -p $W/pid",
-        files={"nbd.conf": "[generic]\nport = {port}\nlistenaddr = 127.0.0.1\n[disk]\nexportname = {dir}/disk\n", "disk": "x" * 4096},
-        broken="nbd-server -C {dir}/missing", ask=Talk((None, rb"^NBDMAGICIHAVEOPT"), (b"\0\0\0\1IHAVEOPT\0\0\0\2\0\0\0\0", rb"\x00\x00\x00\x01\x00\x00\x00\x00$")),
+        files={"nbd.conf": "[generic]\nport = {port}\nlistenaddr = 127.0.0.1\nallowlist = true\n[disk]\nexportname = {dir}/disk\n", "disk": "x" * 4096},
+        broken="nbd-server -C {dir}/missing", ask=Talk((None, rb"^NBDMAGICIHAVEOPT"), (b"\0\0\0\1IHAVEOPT\0\0\0\3\0\0\0\0", rb"disk.*\x00\x00\x00\x01\x00\x00\x00\x00$")),
     ),
     Row(
         "distccd", "pre-forked children accept", apt="distcc gcc", keys={"user": "nobody"},
