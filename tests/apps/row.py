@@ -19,6 +19,10 @@ PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbi
 BROKEN = "this is { not [ what (( any program \" takes as its ' configuration\n"
 
 
+def which(program):
+    return shutil.which(program, path=PATH)
+
+
 class Row:
     """
     name        of the program
@@ -37,7 +41,6 @@ class Row:
     keepalive   as in behind.CApp; only with `load`
     broken      the broken deploy: its command, if broken files or options would not do
     processes   of one worker that may answer
-    killed      True: it does not end at its stop signal in time, and is killed
     same_fds    False: how many of its processes listen changes, and with it the broker's descriptors
     refused     the broker refuses it, with this message (a regular expression)
 
@@ -49,7 +52,7 @@ class Row:
 
     def __init__(
         self, name, about, apt="", npm="", command=None, shell=None, files=None, ask=None, load=False,
-        keys=None, keepalive=False, broken=None, processes=1, killed=False, refused=None, tells_pid=False, ports=1,
+        keys=None, keepalive=False, broken=None, processes=1, refused=None, tells_pid=False, ports=1,
         setup=None, inflight=8, env=False, same_fds=True,
     ):
         self.name, self.about = name, about
@@ -58,7 +61,7 @@ class Row:
         self._ask, self._load, self._keys = ask, load, keys or {}
         self._keepalive, self._broken = keepalive, broken
         self.env, self.same_fds = env, same_fds
-        self.processes, self.killed, self.refused = processes, killed, refused
+        self.processes, self.refused = processes, refused
         self.tells_pid, self._n, self._setup, self._inflight = tells_pid or load, ports, setup, inflight
 
     # --- what is installed -------------------------------------------------------------------
@@ -122,7 +125,7 @@ class Row:
             return ["/bin/sh", "-c", self._fill(text)]
         words = [self._fill(word) for word in shlex.split(self._command)]
         # A program outside of the broker's PATH.
-        return [shutil.which(words[0], path=PATH) or words[0]] + words[1:]
+        return [which(words[0]) or words[0]] + words[1:]
 
     def _broken_words(self, command):
         if self._broken:

@@ -9,7 +9,7 @@ from lib.paths import APPS
 class CApp:
     """ports, processes, env: as in behind.check(). keepalive: takes several requests on a connection."""
 
-    tells_pid, killed, same_fds = True, False, True
+    tells_pid, same_fds = True, True
 
     def __init__(self, name, *arguments, ports=1, processes=1, keepalive=False, env=True, mode="http"):
         self.name = " ".join((name,) + arguments)

@@ -7,7 +7,7 @@ All real programs of rows/, behind the broker.
     test_real.py --table        the tables of docs/apps.md
     test_real.py --packages apt|npm [--missing]     what tests/apps/install installs
 
-Each row runs in a process of its own (--row NAME), as root on a machine of its own, see private.py.
+Each row runs in a process of its own (--row NAME), on a machine of its own, see private.py.
 """
 
 import concurrent.futures
@@ -20,7 +20,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 import behind  # noqa: E402
 import private  # noqa: E402
-from harness import ROOT, add_test, main, proc  # noqa: E402
+from harness import ROOT, add_test, main, proc, skip_all  # noqa: E402
 from lib.paths import BUILD  # noqa: E402
 from row import versions  # noqa: E402
 from rows import GROUPS, ROWS  # noqa: E402
@@ -70,7 +70,10 @@ class Report:
             self.failed += not passed
             word = "ok" if passed else "not ok"
             tail = " # SKIP " + skipped if skipped else ""
-            print("%s%s %d - %s%s" % (steps, word, self._number, name, tail), flush=True)
+            # prove shows the standard error only.
+            loud = sys.stderr if skipped or not passed else sys.stdout
+            print(steps, end="", file=loud, flush=True)
+            print("%s %d - %s%s" % (word, self._number, name, tail), flush=True)
 
 
 def run_one(report, row, missing):
@@ -85,7 +88,7 @@ def run_one(report, row, missing):
     lines = got.stdout.decode("utf-8", "replace").splitlines(True)
     skips = [line for line in lines if line.startswith("1..0 # SKIP")]
     if skips:
-        return report.result(row.name, True, "", skips[0].split("SKIP ")[1].strip())
+        return report.result(row.name, True, "# %s: skipped\n" % row.name, skips[0].split("SKIP ")[1].strip())
     inner = [line for line in lines if not line.startswith(("1..", "ok ", "not ok "))]
     report.result(row.name, got.returncode == 0, "# %s\n%s" % (row.name, "".join(inner)))
 
@@ -99,6 +102,9 @@ def named(name):
 
 
 def run_all(names):
+    if os.geteuid() != 0:
+        assert not REQUIRED, "needs root"
+        skip_all("needs root: each app gets namespaces of its own")
     rows = [row for name in names for row in named(name)] or ROWS
     installed = versions(ROWS)
     report = Report(len(rows) + (not names))

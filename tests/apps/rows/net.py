@@ -25,10 +25,10 @@ UsePAM no
 """}, ask=Talk((None, rb"^SSH-2.0-OpenSSH[^\n]*\n"), (b"SSH-2.0-test\r\n", rb"ssh-ed25519")),
     ),
     Row(
-        "dropbear", "a process for each connection", apt="dropbear-bin", inflight=3,
+        "dropbear", "a process for each connection. It refuses an address with more than five connections that are not logged in, per worker", apt="dropbear-bin", inflight=3,
         setup="dropbearkey -t ed25519 -f {dir}/key", shell="exec dropbear -F -E -p 127.0.0.1:{port} -r {dir}/key -P $W/pid",
         broken="dropbear -F -E -p 127.0.0.1:{port} -r {dir}/key --no-such-option",
-        ask=Talk((None, rb"^SSH-2.0-dropbear[^\n]*\n"), (b"SSH-2.0-test\r\n", rb"curve25519")),
+        ask=Talk((None, rb"^SSH-2.0-dropbear[^\n]*\n"), (b"SSH-2.0-test\r\n", rb"curve25519"), (bytes(64), None)),
     ),
     Row(
         "Dovecot imapd", "the master listens, login processes accept. Each worker needs its own `base_dir`. Dovecot empties the environment of"
