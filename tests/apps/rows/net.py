@@ -147,18 +147,6 @@ VirtualHost "localhost"
 """}, ask=Talk((XMPP, rb"<stream:features>.*</stream:features>")),
     ),
     Row(
-        "icecast", "poll, threads", apt="icecast2", keys={"user": "nobody"}, command="icecast2 -c {dir}/icecast.xml",
-        files={"icecast.xml": """<icecast>
-<limits><clients>100</clients></limits>
-<authentication><source-password>x</source-password><admin-user>a</admin-user><admin-password>x</admin-password></authentication>
-<hostname>localhost</hostname>
-<listen-socket><port>{port}</port><bind-address>127.0.0.1</bind-address></listen-socket>
-<paths><logdir>{dir}</logdir><webroot>/usr/share/icecast2/web</webroot><adminroot>/usr/share/icecast2/admin</adminroot></paths>
-<logging><errorlog>-</errorlog><accesslog>-</accesslog><loglevel>1</loglevel></logging>
-</icecast>
-"""}, ask=http(rb"icestats", "/status-json.xsl"),
-    ),
-    Row(
         "mpd", "epoll", apt="mpd", shell="exec mpd --no-daemon --stderr {dir}/mpd.conf", files={"mpd.conf": """
 bind_to_address "127.0.0.1"
 port "{port}"
