@@ -76,18 +76,15 @@ def ready_workers(broker):
 
 def all_workers(app, broker, load):
     """
-    Waits until every worker has answered, and nobody else has. On a busy machine a worker may not
-    get the processor for some hundred answers of another, so this counts in rounds. Returns the
-    pids of the workers.
+    Waits until every worker has answered, and nobody else has. Returns the pids of the workers. A
+    fast worker may give ten thousand answers before another, that has just listened, gives its first.
     """
     if not app.tells_pid:
         return all_took(broker, load)
-    pids = set()
-    for _ in range(200):
+    pids, tops, deadline = set(), {}, time.monotonic() + 30
+    while len(tops) < WORKERS and time.monotonic() < deadline:
         pids |= set(load.wait_pids(100))
         tops = broker.top_pids(pids)
-        if len(tops) == WORKERS:
-            break
     assert len(tops) == WORKERS, "%d workers answered: %s of %s" % (len(tops), tops, pids)
     for top, processes in tops.items():
         assert len(processes) <= app.processes, "worker %d answered as %s" % (top, processes)
