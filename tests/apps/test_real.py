@@ -29,6 +29,7 @@ REQUIRED = os.environ.get("BROKER_APPS_REQUIRED") == "1"
 JOBS = int(os.environ.get("JOBS", "2"))
 DOC = os.path.join(ROOT, "docs", "apps.md")
 
+
 def table():
     """What docs/apps.md says: the versions that are tested here."""
     installed = versions(ROWS)
