@@ -231,7 +231,7 @@ check-e2e: tests-build
 
 check-apps: tests-build
 	tests/apps/install
-	BROKER_APPS_REQUIRED=1 $(PROVE) $(sort $(wildcard tests/apps/test_*.py))
+	BROKER_APPS_REQUIRED=1 JOBS=$(JOBS) $(PROVE) $(sort $(wildcard tests/apps/test_*.py))
 
 run: all $(BUILD)/demo
 	@docs/examples/run-demo $(BUILD)

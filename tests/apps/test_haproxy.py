@@ -10,7 +10,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../e2e"))
 from harness import *  # noqa: E402,F401,F403
-from table import which  # noqa: E402
+from row import which  # noqa: E402
 
 HAPROXY = which("haproxy")
 EXAMPLE = os.path.join(ROOT, "docs/examples/haproxy.cfg")

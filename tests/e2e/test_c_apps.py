@@ -4,6 +4,6 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "apps"))
 
-import behind  # noqa: E402
+import table  # noqa: E402
 
-behind.run("c")
+table.run()

@@ -1,4 +1,0 @@
-#!/usr/bin/env python3
-import behind
-
-behind.run("nginx")
