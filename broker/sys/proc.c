@@ -351,6 +351,13 @@ bool proc_has_io_uring(pid_t pid)
 	return holds(pid, "anon_inode:[io_uring]");
 }
 
+bool proc_is_in_exec(pid_t pid)
+{
+	char byte;
+
+	return proc_read(pid, "cmdline", &byte, sizeof(byte)) == 0;
+}
+
 bool proc_environ_has(pid_t pid, const char *name, const char *value)
 {
 	enum { SIZE = 256 * 1024 };

@@ -102,6 +102,9 @@ bool proc_holds_socket(pid_t pid, uint64_t inode);
 /* Whether @pid has an io_uring open. */
 bool proc_has_io_uring(pid_t pid);
 
+/* Whether @pid is, or may be, in the middle of execve(2): it has no command line. */
+bool proc_is_in_exec(pid_t pid);
+
 /* Whether the environment that @pid was started with has "@name=@value". */
 bool proc_environ_has(pid_t pid, const char *name, const char *value);
 

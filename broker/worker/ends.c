@@ -16,8 +16,10 @@
 #include "worker/processes.h"
 #include "worker/step.h"
 
-#define LOOK_MS	 100
-#define PROBE_MS 2000
+#define LOOK_MS 100
+/* An execve(2) takes milliseconds; reading a large program from a slow disk more. */
+#define EXEC_LOOKS 20
+#define PROBE_MS   2000
 
 /* --- it does not listen any more ------------------------------------------------------- */
 
@@ -90,13 +92,15 @@ static bool owns_child(const struct worker *w, pid_t pid)
  * and so looks as if it belonged to every worker.
  *
  * False: not known yet. No child belongs to @w, but one is just ending: it may have been of @w,
- * and may leave us its own children, as a daemon forks twice. Its reaping will tell. The same if
- * descriptors or memory are short: "could not look" is not "none".
+ * and may leave us its own children, as a daemon forks twice. Its reaping will tell. Or one is in
+ * the middle of execve(2), and has no environment by which it could be known; but it may also be a
+ * process that never has one, so that ends after a few looks. The same if descriptors or memory are
+ * short: "could not look" is not "none".
  */
 static bool find_kin(struct worker *w)
 {
 	_cleanup_pids_ struct pid_set children = { 0 };
-	bool ending = false;
+	bool ending = false, executes = false;
 	int r;
 
 	w->kin.n = 0;
@@ -106,12 +110,16 @@ static bool find_kin(struct worker *w)
 
 		if (pid_set_has(&w->terms->broker->started, pid))
 			continue;
-		if (proc_state(pid) == 'Z' || !owns_child(w, pid))
+		if (proc_state(pid) == 'Z' || !owns_child(w, pid)) {
 			ending = ending || proc_is_ending(pid);
-		else if (pid_set_add(&w->kin, pid) < 0)
+			executes = executes || proc_is_in_exec(pid);
+		} else if (pid_set_add(&w->kin, pid) < 0) {
 			r = -ENOMEM;
+		}
 	}
-	return w->kin.n > 0 || (r == 0 && !ending);
+	executes = executes && w->exec_looks;
+	w->exec_looks -= executes;
+	return w->kin.n > 0 || (r == 0 && !ending && !executes);
 }
 
 /* The end of a process is reported; the end of a shortage is not, so that it is looked again. */
@@ -186,6 +194,7 @@ void worker_main_exited(struct worker *w, int status)
 	w->state_before_exit = w->state;
 	w->exit_status = status;
 	w->exited = true;
+	w->exec_looks = EXEC_LOOKS;
 	worker_output_read_last(w);
 	judge_end(w);
 }

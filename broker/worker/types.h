@@ -85,6 +85,7 @@ struct worker {
 	int exit_status;	/* of main, as waitpid(2) gives it */
 	bool exited;		/* exit_status is valid */
 	bool moved;		/* main has ended after it listened: a child took its place */
+	unsigned exec_looks;	/* as often a child that may be in execve(2) is waited for */
 	bool undecided;		/* main has ended; what is left of it is not known yet */
 	enum worker_state state_before_exit;
 

@@ -183,6 +183,20 @@ def a_daemon_is_followed():
 
 
 @test
+def a_daemon_that_is_in_the_middle_of_execve_is_followed():
+    """It has neither command line nor environment then, and must not be taken for nobody."""
+    gate = Gate()
+    broker = Broker(app("srv_daemon", "{port}", "exec", gate.path), workers=1, wait_ready=False)
+    main = broker.wait_event("worker-start")["pid"]
+    wait_until(lambda: not os.path.exists("/proc/%d" % main))
+    gate.open()
+    daemon = broker.wait_event("worker-daemonised")["pid"]
+    broker.wait_ready()
+    assert http_get(broker.port).pid == daemon
+    assert len(broker.events("worker-start")) == 1 and not broker.events("worker-failed")
+
+
+@test
 def an_app_that_ends_after_so_many_connections_is_replaced_every_time():
     broker = Broker(app("srv_odd", "{port}", "count", 25), workers=2, backoff_min="1ms")
     load = Load(broker.port, inflight=8, total=500)
