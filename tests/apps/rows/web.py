@@ -107,4 +107,17 @@ hosts: { localhost: { paths: { /: { file.dir: {dir}/www } } } }
         command="busybox httpd -f -p 127.0.0.1:{port} -h {dir}/www", broken="busybox httpd -f -h /nonexistent",
         ask=HELLO,
     ),
+    Row(
+        "yaws", "Erlang. Each worker has its own node id", apt="yaws",
+        shell="exec yaws --conf {dir}/yaws.conf --id w$$ -D",
+        files={"yaws.conf": """
+logdir = {dir}
+ebin_dir = {dir}
+<server localhost>
+	port = {port}
+	listen = 127.0.0.1
+	docroot = {dir}/www
+</server>
+""", **PAGE}, ask=HELLO,
+    ),
 ]
