@@ -35,10 +35,9 @@ static const char *const broker_states[] = {
 
 /* As worker_state_names, but for the last. */
 static const char *const slot_states[] = {
-	[WORKER_STARTING] = "starting", [WORKER_READY] = "ready",
-	[WORKER_HELD] = "held",		[WORKER_DRAINING] = "draining",
-	[WORKER_PARKED] = "parked",	[WORKER_STOPPING] = "stopping",
-	[WORKER_DEAD] = "empty",	NULL,
+	[WORKER_STARTING] = "starting", [WORKER_READY] = "ready",	[WORKER_HELD] = "held",
+	[WORKER_CLOSED] = "closed",	[WORKER_DRAINING] = "draining", [WORKER_PARKED] = "parked",
+	[WORKER_STOPPING] = "stopping", [WORKER_DEAD] = "empty",	NULL,
 };
 
 static const char *const refusals[METRICS_REFUSED_N] = {

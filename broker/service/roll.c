@@ -223,7 +223,7 @@ static void give_up(struct service *s)
 	list_for_each_safe (w, tmp, &s->workers, link)
 		if (w->rollout_number == s->rollout_number && w->state == WORKER_STARTING)
 			worker_retire(w, EV_STOP);
-		else if (s->slots[w->slot].next == w)
+		else if (!w->guest && s->slots[w->slot].next == w)
 			worker_retire(w, EV_RETIRE); /* the old one beside it stays */
 	for (unsigned i = s->want; i < ROLLOUT_MAX; i++)
 		if (s->slots[i].current)

@@ -430,10 +430,10 @@ def each_step_of_a_reload_is_an_event():
     assert steps == [
         ("reload-begin", None, None, 0, 2, "info"),
         ("reload-step", "start", "web.0", 0, 2, "info"),
-        ("reload-step", "ready", "web.0", 1, 2, "info"),
+        ("reload-step", "ready", "web.0", 0, 2, "info"),
         ("reload-step", "retire", "web.0", 1, 2, "info"),
         ("reload-step", "start", "web.1", 1, 2, "info"),
-        ("reload-step", "ready", "web.1", 2, 2, "info"),
+        ("reload-step", "ready", "web.1", 1, 2, "info"),
         ("reload-step", "retire", "web.1", 2, 2, "info"),
         ("reload-done", None, None, 2, 2, "info"),
     ], steps
