@@ -115,11 +115,11 @@ trap("TERM") { server.shutdown }
 server.start
 """, keepalive=True),
     rack("Puma", "puma", "threads", "puma -q -b tcp://127.0.0.1:{port} -t 4:4 {dir}/config.ru", keepalive=True),
-    rack("Puma, two workers", "puma", "pre-forked with `--preload`, because it otherwise listens before it loads the app",
-         "puma -q -b tcp://127.0.0.1:{port} -w 2 --preload {dir}/config.ru", keepalive=True, processes=2),
+    rack("Puma, two workers", "puma", "pre-forked; it listens before it loads the app",
+         "puma -q -b tcp://127.0.0.1:{port} -w 2 {dir}/config.ru", keepalive=True, processes=2),
     rack("Thin", "thin", "EventMachine: epoll", "thin start -q -a 127.0.0.1 -p {port} -R {dir}/config.ru", keepalive=True),
-    rack("Unicorn", "unicorn", "pre-forked. `preload_app true`, because it otherwise listens before it loads the app", "unicorn -c {dir}/unicorn.rb -l 127.0.0.1:{port} {dir}/config.ru",
-         files={"unicorn.rb": "preload_app true\n"}),
+    rack("Unicorn", "unicorn", "pre-forked; it listens before it loads the app", "unicorn -c {dir}/unicorn.rb -l 127.0.0.1:{port} {dir}/config.ru",
+         files={"unicorn.rb": "preload_app false\n"}),
     ruby("Sinatra", "ruby-sinatra puma", "on Puma", """
 require "sinatra/base"
 class Hello < Sinatra::Base

@@ -51,20 +51,20 @@ def asgi(name, apt, about, command, **more):
     return Row(name, about, apt=apt, command=command, files={"asgiapp.py": ASGI}, load=True, **more)
 
 
-GUNICORN = "gunicorn --chdir {dir} -b 127.0.0.1:{port} --log-level warning --preload -w 2 -k %s wsgiapp:app"
+GUNICORN = "gunicorn --chdir {dir} -b 127.0.0.1:{port} --log-level warning -w 2 -k %s wsgiapp:app"
 
 ROWS = [
     ours("http.server", "`poll`, blocking `accept4`; one connection at a time", "py_http.py"),
     ours("ThreadingHTTPServer", "a thread for each connection", "py_threading.py", keepalive=True),
     ours("ForkingMixIn", "a process for each connection", "py_forking.py", keepalive=True),
     ours("asyncio", "epoll, `accept4` until EAGAIN", "py_asyncio.py", keepalive=True),
-    wsgi("gunicorn, sync", "gunicorn", "two pre-forked processes. `--preload`, because it otherwise listens before it loads the app, and then a broken one goes live. Reload with the broker's HUP, not its own", GUNICORN % "sync", processes=2),
+    wsgi("gunicorn, sync", "gunicorn", "two pre-forked processes. It listens before it loads the app, so a new version is proven by its first connection. Reload with the broker's HUP, not its own", GUNICORN % "sync", processes=2),
     wsgi("gunicorn, gthread", "gunicorn", "the same", GUNICORN % "gthread", processes=2, keepalive=True),
     wsgi("gunicorn, gevent", "gunicorn python3-gevent", "the same", GUNICORN % "gevent", processes=2, keepalive=True),
     wsgi("gunicorn, eventlet", "gunicorn python3-eventlet", "the same", GUNICORN % "eventlet", processes=2, keepalive=True),
-    wsgi("uWSGI", "uwsgi-core uwsgi-plugin-python3", "pre-forked; `die-on-term`. It listens before it loads the app: what is broken in the app goes live, what is broken in its options does not",
+    wsgi("uWSGI", "uwsgi-core uwsgi-plugin-python3", "pre-forked; `die-on-term`. It listens before it loads the app, so a new version is proven by its first connection",
          "uwsgi_python3 --http-socket 127.0.0.1:{port} --chdir {dir} --wsgi-file wsgiapp.py --callable app --master"
-         " --processes 2 --die-on-term --need-app --disable-logging", processes=2, broken="uwsgi_python3 --no-such-option"),
+         " --processes 2 --die-on-term --need-app --disable-logging", processes=2),
     wsgi("Waitress", "python3-waitress", "poll and threads",
          PYTHON + " -m waitress --listen=127.0.0.1:{port} --threads=4 wsgiapp:app", keepalive=True),
     asgi("Uvicorn", "uvicorn", "asyncio", "uvicorn --app-dir {dir} --host 127.0.0.1 --port {port} --log-level warning asgiapp:app", keepalive=True),
