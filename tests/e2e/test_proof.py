@@ -102,6 +102,26 @@ def a_new_worker_that_ends_during_the_reload_ends_the_reload():
 
 
 @test
+def with_stop_first_a_new_worker_that_ends_aborts_the_rest():
+    gate = Gate()
+    release = Release()
+    broker = Broker(release.command(), workers=2, strategy="stop-first", probation="1h")
+    old = ready_workers(broker)
+    release.deploy("test $BROKER_SLOT = 0 || %s; %s" % (gate, GOOD))
+    broker.hup()
+    broker.wait_event("worker-start", worker="web.1", generation=2)
+    new = broker.wait_event("worker-ready", worker="web.0", generation=2)["pid"]
+    send_signal(new, signal.SIGKILL)
+    aborted = broker.wait_event("reload-aborted")
+    assert (aborted["done"], aborted["restored"]) == (1, 0), aborted
+    broker.wait_event("worker-exit", worker="web.1", pid=old["web.1"])
+    gate.open()
+    # Both slots get the old version again, as nobody could be kept.
+    for slot in ("web.0", "web.1"):
+        broker.wait_event("worker-ready", since=aborted["position"], worker=slot, generation=1)
+
+
+@test
 def brokerctl_waits_for_the_probation_and_says_what_broke_it():
     release = Release()
     broker = Broker(release.command(), workers=1, probation="1h")
