@@ -51,7 +51,7 @@ def asgi(name, apt, about, command, **more):
     return Row(name, about, apt=apt, command=command, files={"asgiapp.py": ASGI}, load=True, **more)
 
 
-GUNICORN = "gunicorn --chdir {dir} -b 127.0.0.1:{port} --log-level warning -w 2 -k %s wsgiapp:app"
+GUNICORN = "gunicorn --chdir {dir} -b 127.0.0.1:{port} --log-level warning --graceful-timeout 5 -w 2 -k %s wsgiapp:app"
 
 ROWS = [
     ours("http.server", "`poll`, blocking `accept4`; one connection at a time", "py_http.py"),
