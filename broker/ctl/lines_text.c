@@ -176,6 +176,7 @@ static const struct {
 	{ "start", TEXT_PLAIN, "$worker of generation $generation starts" },
 	{ "ready", TEXT_PLAIN, "$worker of generation $generation is ready ($done of $of)" },
 	{ "retire", TEXT_PLAIN, "the old $worker drains" },
+	{ "probation", TEXT_PLAIN, "all workers of generation $generation serve" },
 	{ "done", TEXT_GREEN, "generation $generation serves" },
 };
 

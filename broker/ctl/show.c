@@ -35,7 +35,8 @@ static void show_bar(struct ask *ask)
 
 static bool is_on_the_way(const char *phase)
 {
-	static const char *const phases[] = { "begin", "wait", "start", "ready", "retire" };
+	static const char *const phases[] = { "begin", "wait",	 "start",
+					      "ready", "retire", "probation" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(phases); i++)
 		if (!strcmp(phases[i], phase))

@@ -118,6 +118,8 @@ TEST(lines_tell_each_step)
 		{ STEP("ready", "\"done\":1,\"of\":4"),
 		  "web: web.1 of generation 4 is ready (1 of 4)\n" },
 		{ STEP("retire", "\"done\":1,\"of\":4"), "web: the old web.1 drains\n" },
+		{ STEP("probation", "\"done\":4,\"of\":4"),
+		  "web: all workers of generation 4 serve\n" },
 		{ STEP("done", "\"done\":4,\"of\":4"), "web: generation 4 serves\n" },
 		{ STEP("aborted", "\"message\":\"web.1 did not listen\\u001b\""),
 		  "web: web.1 did not listen\\x1b\n" },
