@@ -257,11 +257,13 @@ void channel_shun(struct channel *c)
 {
 	struct broker *b = c->taker->dispatch->broker;
 
-	if (!c->stalled)
+	if (!c->stalled) {
+		c->stalled_since_ms = c->moved_ms;
 		c->probe_delay_ms = c->taker->self->proven ? c->taker->conf->stall_timeout_ms
 							   : c->taker->conf->proof_wait_ms;
-	else if (c->probe_delay_ms < PROBE_MAX_MS)
+	} else if (c->probe_delay_ms < PROBE_MAX_MS) {
 		c->probe_delay_ms *= 2;
+	}
 	c->stalled = true;
 	c->member.limit = 0;
 	c->probe_ms = loop_now(&b->loop) + c->probe_delay_ms;

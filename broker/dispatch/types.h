@@ -120,7 +120,8 @@ struct channel {
 	struct proc_look look; /* at the process that listens */
 	bool state_read;       /* ... at the last look */
 	bool stalled;	       /* took nothing for stall_timeout: gets one now and then */
-	int64_t probe_ms;      /* when a stalled channel is given its next one */
+	int64_t stalled_since_ms;
+	int64_t probe_ms; /* when a stalled channel is given its next one */
 	int64_t probe_delay_ms;
 };
 

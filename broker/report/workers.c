@@ -84,8 +84,8 @@ static void take_worker(const struct worker *w, struct worker_row *ret)
 
 		ret->waiting += waiting;
 		ret->given += channel_taken(c, waiting);
-		if (c->stalled && now - c->moved_ms > stalled_ms)
-			stalled_ms = now - c->moved_ms;
+		if (c->stalled && now - c->stalled_since_ms > stalled_ms)
+			stalled_ms = now - c->stalled_since_ms;
 	}
 	strbuf_init(&why, ret->why, sizeof(ret->why));
 	explain_worker(w, ret, stalled_ms, &why);

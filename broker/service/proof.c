@@ -44,9 +44,8 @@ static bool is_proving(const struct worker *w)
 
 bool proof_look(struct worker *w, int64_t now)
 {
-	if (!w->proven && taker_taken(&w->taker) > 0) {
+	if (!w->proven && taker_taken(&w->taker) > 0)
 		w->proven = true;
-	}
 	if (!is_proving(w))
 		return false;
 	if (w->proven || cannot_be_proven(w, now)) {
@@ -89,7 +88,7 @@ void service_probation_expired(struct loop_timer *timer)
 		if (!c || w->rollout_number != s->rollout_number)
 			continue;
 		wait = true;
-		if (now - c->moved_ms >= w->conf->start_timeout_ms)
+		if (now - c->stalled_since_ms >= w->conf->start_timeout_ms)
 			service_fail_rollout(w, "takes no connections while others do");
 	}
 	if (wait && !s->rollout.failed) {

@@ -102,6 +102,27 @@ def a_new_worker_that_ends_during_the_reload_ends_the_reload():
 
 
 @test
+def a_new_worker_that_stays_stalled_on_probation_brings_the_old_ones_back():
+    broker = Broker(
+        app("srv_blocking"), workers=2, probation="500ms", start_timeout="2s", stall_timeout="200ms"
+    )
+    old = ready_workers(broker)
+    load = Load(broker.port, inflight=4)
+    load.wait_answers(50)
+    broker.hup()
+    broker.wait_event("reload-step", phase="probation")
+    # It serves one client at a time, and this one says nothing.
+    with connect(broker.port):
+        stalled = broker.wait_event("stalled", generation=2)["worker"]
+        aborted = broker.wait_event("reload-aborted")
+        assert aborted["reason"].startswith("%s of generation 2 takes no conn" % stalled), aborted
+        assert aborted["restored"] == 2, aborted
+        load.wait_answers(50)
+        assert serving(broker) == old
+    load.assert_clean()
+
+
+@test
 def with_stop_first_a_new_worker_that_ends_aborts_the_rest():
     gate = Gate()
     release = Release()
