@@ -34,7 +34,7 @@ static void go_on(struct worker *w)
 	service_settle_soon(s);
 }
 
-static bool is_proving(const struct worker *w)
+bool proof_is_awaited(const struct worker *w)
 {
 	const struct service *s = service_of(w);
 
@@ -46,7 +46,7 @@ bool proof_look(struct worker *w, int64_t now)
 {
 	if (!w->proven && taker_taken(&w->taker) > 0)
 		w->proven = true;
-	if (!is_proving(w))
+	if (!proof_is_awaited(w))
 		return false;
 	if (w->proven || cannot_be_proven(w, now)) {
 		go_on(w);

@@ -13,6 +13,9 @@
 
 void service_probation_expired(struct loop_timer *timer); /* service::probation */
 
+/* Whether the rollout under way waits for @w to take a connection. */
+bool proof_is_awaited(const struct worker *w);
+
 /*
  * Looks whether @w, which serves, is proven by now, or will never be. Returns whether it has to be
  * looked at again soon.

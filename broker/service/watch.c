@@ -135,6 +135,11 @@ static int64_t patience(const struct channel *c)
 		       : w->conf->stall_timeout_ms;
 }
 
+static int64_t stood_since(const struct channel *c)
+{
+	return c->stalled ? c->stalled_since_ms : c->moved_ms;
+}
+
 /* Returns whether @c needs to be looked at again. May step the worker's state, not free it. */
 static bool watch_channel(struct channel *c, int64_t now)
 {
@@ -170,7 +175,9 @@ static bool watch_channel(struct channel *c, int64_t now)
 	/* What is pinned to it would only come back. */
 	if (c->stalled && c->member.limit == 0 && !channel_has_unpinned(c))
 		return true;
-	if (w->state == WORKER_READY && !worker_is_debugged(w) && refuse_io_uring(w))
+	/* It may use that for files, and still be loading. */
+	if (w->state == WORKER_READY && now - stood_since(c) >= w->conf->stall_timeout_ms &&
+	    !proof_is_awaited(w) && !worker_is_debugged(w) && refuse_io_uring(w))
 		return true;
 	if (another_has_room(c, false))
 		stall(c, now);
