@@ -12,6 +12,8 @@ def states(broker):
 @test
 def a_probe_publishes_nothing():
     broker = Broker(app("srv_probe"), workers=2)
+    # Until both have looked, their clients meet what they would without a broker.
+    broker.wait_event("channel", address="127.0.0.1:%d" % broker.port, count=2)
     assert http_get(broker.port).status == 200
     broker.settle()
     open_now = set()
