@@ -11,10 +11,7 @@ static bool was_given(const struct worker *w)
 {
 	const struct channel *c;
 
-	list_for_each (c, &w->taker.channels, link)
-		if (c->sent)
-			return true;
-	return false;
+	return list_find(c, &w->taker.channels, link, c->sent);
 }
 
 /* No client has come since the rollout began, or none that was given to @w. */
@@ -68,10 +65,7 @@ static const struct channel *stalled_channel(const struct worker *w)
 {
 	const struct channel *c;
 
-	list_for_each (c, &w->taker.channels, link)
-		if (c->stalled)
-			return c;
-	return NULL;
+	return list_find(c, &w->taker.channels, link, c->stalled);
 }
 
 /* A worker may be busy for a while: only one that stays stalled for start_timeout has failed. */
@@ -101,7 +95,8 @@ void service_probation_expired(struct loop_timer *timer)
 
 bool proof_begin_probation(struct service *s)
 {
-	if (s->target->probation_ms == 0 || !service_any_may_return(s)) {
+	if (s->roll_kind != ROLL_RELOAD || s->target->probation_ms == 0 ||
+	    !service_any_may_return(s)) {
 		rollout_passed(&s->rollout);
 		return false;
 	}

@@ -215,7 +215,9 @@ static void give_up(struct service *s)
 
 	loop_timer_disarm(&s->probation);
 	note_reload(s, &s->reloads_aborted);
-	s->restored = put_back(s);
+	/* A restart has replaced nobody for good: who is parked then is of the reload before it. */
+	if (s->roll_kind == ROLL_RELOAD)
+		s->restored = put_back(s);
 	service_announce(s, ROLL_ABORTED, NULL);
 	service_conf_unref(s->target);
 	s->target = NULL;

@@ -98,8 +98,7 @@ void service_worker_changed(struct worker *w, enum worker_state from)
 		return;
 	if (w->state == WORKER_DEAD)
 		bury(w);
-	if (!loop_timer_armed(&s->settle))
-		loop_timer_arm(service_loop(s), &s->settle, 0);
+	service_settle_soon(s);
 	if (w->guest)
 		return;
 	/* A worker that drained since an earlier reload is not what this rollout waits for. */

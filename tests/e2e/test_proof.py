@@ -123,6 +123,19 @@ def a_new_worker_that_stays_stalled_on_probation_brings_the_old_ones_back():
 
 
 @test
+def a_restart_that_fails_does_not_undo_the_reload_before_it():
+    release = Release()
+    broker = Broker(release.command(), workers=2, rollback_window="1h", probation="100ms")
+    broker.reload_and_wait()
+    broker.wait_event("worker-parked", count=2)
+    new = serving(broker)
+    release.deploy("exit 1")
+    assert ctl("-c", broker.file, "restart", "web.0").returncode == 4
+    assert broker.wait_event("reload-aborted", kind="restart")["restored"] == 0
+    assert serving(broker) == new and service(broker)["generation"] == 2
+
+
+@test
 def with_stop_first_a_new_worker_that_ends_aborts_the_rest():
     gate = Gate()
     release = Release()
