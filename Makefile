@@ -25,6 +25,7 @@ BINDIR     := $(PREFIX)/sbin
 LIBEXECDIR := $(PREFIX)/lib/broker
 MANDIR     := $(PREFIX)/share/man
 DOCDIR     := $(PREFIX)/share/doc/broker
+UNITDIR    := $(PREFIX)/lib/systemd/system
 INCLUDEDIR := $(PREFIX)/include
 
 # --- warnings: each catches a mistake that this code base could make -----------------------
@@ -263,7 +264,8 @@ lint:
 .PHONY: install clean
 install: all
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(INCLUDEDIR) \
-		$(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(DOCDIR)
+		$(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 \
+		$(DESTDIR)$(DOCDIR)/docs/man $(DESTDIR)$(DOCDIR)/docs/examples $(DESTDIR)$(UNITDIR)
 	install -m 755 $(BUILD)/broker $(DESTDIR)$(BINDIR)/broker
 	install -m 755 $(BUILD)/brokerctl $(DESTDIR)$(BINDIR)/brokerctl
 	install -m 755 $(BUILD)/worker-shim $(DESTDIR)$(LIBEXECDIR)/worker-shim
@@ -272,7 +274,14 @@ install: all
 	install -m 644 docs/man/brokerctl.1 docs/man/worker-shim.1 $(DESTDIR)$(MANDIR)/man1/
 	install -m 644 $(BUILD)/man/broker.ini.5 $(DESTDIR)$(MANDIR)/man5/
 	install -m 644 docs/man/broker.8 $(DESTDIR)$(MANDIR)/man8/
-	install -m 644 README.md $(wildcard docs/*.md) $(DESTDIR)$(DOCDIR)/
+	sed 's|/usr/local/sbin|$(BINDIR)|' docs/examples/broker.service >$(DESTDIR)$(UNITDIR)/broker.service
+	chmod 644 $(DESTDIR)$(UNITDIR)/broker.service
+# The documents as they lie here, so that their links work.
+	install -m 644 README.md LICENSE $(DESTDIR)$(DOCDIR)/
+	install -m 644 docs/*.md $(DESTDIR)$(DOCDIR)/docs/
+	install -m 644 docs/man/*.[1-8]* $(DESTDIR)$(DOCDIR)/docs/man/
+	install -m 644 docs/examples/* $(DESTDIR)$(DOCDIR)/docs/examples/
+	ln -sfn ../../../include $(DESTDIR)$(DOCDIR)/include
 
 clean:
 	rm -rf $(BUILD)

@@ -5,6 +5,7 @@ built before; and other flags make again what they change, and only that.
 """
 
 import os
+import re
 import shutil
 import subprocess
 
@@ -42,6 +43,9 @@ def an_installed_broker_finds_its_parts_below_the_prefix():
     for path in (("sbin", "broker"), ("sbin", "brokerctl"), ("lib", "broker", "worker-shim"),
                  ("lib", "broker", "libworker-shim.so"), ("share", "man", "man8", "broker.8")):
         assert os.path.exists(tree.installed(*path)), path
+    with open(tree.installed("lib", "systemd", "system", "broker.service")) as f:
+        started = [line.split("=", 1)[1].split()[0] for line in f if line.startswith("ExecStart")]
+    assert started == [tree.installed("sbin", "broker")] * 2, started
     # It must not find them by chance: not beside itself, not where it was built.
     shutil.rmtree(tree.build)
     broker = Broker(app("srv_poll"), workers=1, program=tree.installed("sbin", "broker"))
@@ -51,6 +55,23 @@ def an_installed_broker_finds_its_parts_below_the_prefix():
     said = subprocess.run([tree.installed("sbin", "brokerctl"), "doctor", app("srv_poll")[0], "--", "8080"],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
     assert said.returncode == 0, said.stdout
+
+
+@test
+def the_links_of_the_installed_documents_lead_somewhere():
+    tree = Tree()
+    tree.make("install", "PREFIX=" + tree.prefix)
+    top = tree.installed("share", "doc", "broker")
+    names = [os.path.join(where, name) for where, _, names in os.walk(top) for name in names if name.endswith(".md")]
+    links = 0
+    for name in names:
+        with open(name) as f:
+            for link in re.findall(r"\]\(([^)\s#]+)", f.read()):
+                if not re.match(r"[a-z]+:", link):
+                    links += 1
+                    assert os.path.exists(os.path.join(os.path.dirname(name), link)), (name, link)
+    assert links > 20, links
+    assert os.path.exists(os.path.join(top, "docs", "examples", "minimal.ini"))
 
 
 @test
