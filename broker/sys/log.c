@@ -201,6 +201,11 @@ int log_open(const struct broker_conf *bc)
 	return 0;
 }
 
+bool log_is_on_stderr(void)
+{
+	return !lg.path && !lg.syslog;
+}
+
 int log_reopen(void)
 {
 	int fd;

@@ -306,6 +306,14 @@ def files_that_cannot_be_written():
 
 
 @test
+def a_failed_start_is_said_on_stderr_too_if_the_log_is_a_file():
+    line = fails(ENVIRONMENT, service("/no/such/program"), "/no/such/program", broker="log = %s\n" % tmp("b.log"))
+    assert line.startswith("broker: "), line
+    with open(tmp("b.log")) as f:
+        assert line[len("broker: "):] in f.read()
+
+
+@test
 def a_run_directory_of_somebody_else():
     needs_root()
     os.mkdir(tmp("theirs"))
