@@ -39,7 +39,7 @@ struct line {
 	const struct command *command;	     /* before the cursor; NULL: none yet */
 	size_t n_arguments;		     /* of the command, before the cursor */
 	const struct command_option *option; /* its value belongs at the cursor; NULL: none */
-	bool is_rest;			     /* the cursor is behind "--" */
+	bool is_rest;			     /* the cursor is behind "--", or a program */
 	struct find_options find;	     /* the broker that the line names */
 };
 
@@ -74,6 +74,8 @@ static void read_plain_word(struct line *l, const char *word)
 		l->command = longer;
 	else
 		l->n_arguments++;
+	if (l->n_arguments)
+		l->is_rest = command_takes_program(l->command);
 }
 
 static void read_word(struct line *l, const char *word)

@@ -34,6 +34,14 @@ static bool set_color(const char *text)
 	return true;
 }
 
+/* Words behind a program and its first argument are the program's alone. */
+static bool is_of_program(const char *name)
+{
+	const struct command *c = command_find(name);
+
+	return c && command_takes_program(c);
+}
+
 /*
  * Takes our own options out of the *@n words of the command: people write `status --json`. What
  * follows "--" is not ours. False: what is wrong was printed.
@@ -46,7 +54,7 @@ static bool take_own_options(char **words, size_t *n, struct ctl *ctl, struct ar
 	for (size_t i = 0; i < *n; i++) {
 		char *word = words[i];
 
-		ours = ours && strcmp(word, "--") != 0;
+		ours = ours && strcmp(word, "--") != 0 && !(kept > 2 && is_of_program(words[0]));
 		if (ours && !strcmp(word, "--json"))
 			ctl->json = true;
 		else if (ours && (!strcmp(word, "--help") || !strcmp(word, "-h")))

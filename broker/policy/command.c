@@ -143,7 +143,7 @@ void command_usage(const struct command *c, struct strbuf *out)
 	for (size_t i = 0; i < COMMAND_OPTIONS && c->options[i].name; i++)
 		add_option_usage(&c->options[i], out);
 	if (c->rest)
-		strbuf_addf(out, " [-- %s]", c->rest);
+		strbuf_addf(out, command_takes_program(c) ? " [%s]" : " [-- %s]", c->rest);
 }
 
 /* --- reading a request --------------------------------------------------------------- */
@@ -337,9 +337,11 @@ static bool read_words(struct request *r, char *const *words, size_t n, struct s
 
 	for (size_t at = 0, used = 1; at < n; at += used, used = 1) {
 		bool option = words[at][0] == '-' && words[at][1];
+		bool ends = !strcmp(words[at], "--");
 
-		if (!strcmp(words[at], "--") && r->command->rest) {
-			r->rest = words + at + 1;
+		if (r->command->rest &&
+		    (ends || (command_takes_program(r->command) && r->arguments[0].text))) {
+			r->rest = words + at + ends;
 			break;
 		}
 		if (!(option ? read_option(r, words + at, n - at, &used, error)

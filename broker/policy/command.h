@@ -91,7 +91,8 @@ struct command {
 	enum command_right right;
 	struct command_argument arguments[COMMAND_ARGUMENTS]; /* ended by KIND_NONE */
 	struct command_option options[COMMAND_OPTIONS];
-	const char *rest; /* name of free words behind "--", which brokerctl keeps; NULL: none */
+	const char *rest; /* name of free words behind "--", which brokerctl keeps; NULL: none; see
+			   * command_takes_program() */
 	bool hidden;	  /* for programs: not in help and completion */
 	const char *help; /* one line, no full stop */
 	const char *more; /* a paragraph, or NULL */
@@ -133,6 +134,12 @@ const struct request_value *request_option(const struct request *r, const char *
 enum command_right request_right(const struct request *r);
 
 const struct command *command_find(const char *name); /* NULL: none of that name */
+
+/* Its argument is a program: the words behind that are the program's, with "--" or without. */
+static inline bool command_takes_program(const struct command *c)
+{
+	return c->arguments[0].kind == KIND_PROGRAM;
+}
 
 /* "reload abort" for @word "abort" behind "reload". NULL: it is no part of a name, or @c is NULL.
  */

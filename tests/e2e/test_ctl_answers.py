@@ -286,7 +286,10 @@ def help_and_version_need_no_broker():
 
 @test
 def doctor_needs_no_broker_either():
-    good = ctl("doctor", *app("srv_poll")[:1], "--", "3000")
+    good = ctl("doctor", *app("srv_poll")[:1], "3000")
+    assert ctl("doctor", *app("srv_poll")[:1], "--", "3000").stdout == good.stdout
+    # What follows the first argument is the program's, whatever it looks like.
+    assert "3000 --json --help" in ctl("doctor", *app("srv_poll")[:1], "3000", "--json", "--help").stdout
     assert good.returncode == 0 and good.stdout and not good.stderr, good
     assert json.loads(ctl("doctor", "--json", *app("srv_poll")[:1]).stdout)
     bad = ctl("doctor", tmp("no-such-program"))
