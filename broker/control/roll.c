@@ -325,6 +325,20 @@ void control_reload(struct client *c, struct service *only)
 		begin_reload(c, name);
 }
 
+/* As its section in the file says now: whoever stops a service may well change it. */
+void control_start_service(struct client *c, struct service *s)
+{
+	const char *name = client_argument(c);
+	STRBUF(error, CONF_ERROR_BYTES);
+
+	if (!s->dispatch.paused && !s->closing)
+		client_end_saying(c, "%s was running already", name);
+	else if (master_reload(client_control(c)->master, name, &error) < 0)
+		client_error(c, "refused", "%s", error.text);
+	else
+		await(c, name);
+}
+
 void control_restart(struct client *c, struct worker *w)
 {
 	const struct service *s = service_of(w);

@@ -7,6 +7,7 @@
 #include "service/questions.h"
 #include "service/roll.h"
 #include "service/rollback.h"
+#include "service/stop.h"
 #include "sys/spawn.h"
 #include "worker/hold.h"
 
@@ -199,7 +200,7 @@ void control_rollback(struct client *c, struct service *only)
 
 /* --- the broker ---------------------------------------------------------------------- */
 
-void control_stop_broker(struct client *c)
+static void stop_broker(struct client *c)
 {
 	struct master *m = client_control(c)->master;
 	bool now = request_has(client_request(c), "--now");
@@ -210,4 +211,22 @@ void control_stop_broker(struct client *c)
 	else
 		client_end(c);
 	master_stop(m, !now, 0);
+}
+
+void control_end(struct client *c, struct service *s)
+{
+	bool now = request_has(client_request(c), "--now");
+
+	if (!s) {
+		stop_broker(c);
+		return;
+	}
+	service_stop_by_hand(s, now ? EV_STOP : EV_RETIRE);
+	client_end(c);
+}
+
+void control_pause(struct client *c, struct service *s)
+{
+	service_pause(s);
+	client_end(c);
 }

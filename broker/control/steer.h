@@ -12,7 +12,8 @@ struct worker;
 void control_hold(struct client *c, struct worker *w);
 void control_release(struct client *c, struct worker *w);
 void control_signal(struct client *c, struct worker *w);
-void control_stop_broker(struct client *c);
+void control_end(struct client *c, struct service *s); /* NULL: the broker */
+void control_pause(struct client *c, struct service *s);
 void control_scale(struct client *c, struct service *s);
 
 /* Of service @only; NULL: of all. */

@@ -164,19 +164,17 @@ static enum ctl_exit read_answer(struct ask *ask, struct ctl *ctl, int signals)
 		ask->interrupted(ask);
 		return CTL_INTERRUPTED;
 	}
+	if (r == -EPIPE && ask->broker_ends)
+		return CTL_OK;
 	return r == -ECANCELED ? CTL_FAILED : ask_print_failure(ctl, r);
 }
 
-enum ctl_exit ask_run(struct ask *ask, struct ctl *ctl)
+enum ctl_exit ask_again(struct ask *ask, struct ctl *ctl, char *const *words, size_t n)
 {
 	_cleanup_fd_ int signals = -1;
-	enum ctl_exit code = ask_connect(ctl);
 	sigset_t mask;
-	int r;
+	int r = client_ask(&ctl->client, words, n);
 
-	if (code != CTL_OK)
-		return code;
-	r = client_ask(&ctl->client, ctl->words, ctl->n_words);
 	/* A broker that refuses a connection says why before it closes it: read that. */
 	if (r < 0 && r != -EPIPE)
 		return ask_print_failure(ctl, r);
@@ -188,4 +186,11 @@ enum ctl_exit ask_run(struct ask *ask, struct ctl *ctl)
 		signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 	}
 	return read_answer(ask, ctl, signals);
+}
+
+enum ctl_exit ask_run(struct ask *ask, struct ctl *ctl)
+{
+	enum ctl_exit code = ask_connect(ctl);
+
+	return code == CTL_OK ? ask_again(ask, ctl, ctl->words, ctl->n_words) : code;
 }

@@ -22,6 +22,7 @@ struct ask {
 	void (*interrupted)(struct ask *ask);
 	/* Twice a second while nothing comes. */
 	void (*tick)(struct ask *ask);
+	bool broker_ends; /* the end of the broker is the end of the answer, and no failure */
 	/* Only the output matters: stop when nobody reads it any more. */
 	bool only_prints;
 	int patience_ms; /* give up after so long a silence; -1: never */
@@ -34,6 +35,9 @@ struct ask {
  * ->line is not called. Whatever goes wrong is printed, as is the error that the broker answers.
  */
 enum ctl_exit ask_run(struct ask *ask, struct ctl *ctl);
+
+/* The same on the connection that ask_run() has left, with these words. */
+enum ctl_exit ask_again(struct ask *ask, struct ctl *ctl, char *const *words, size_t n);
 
 /* Finds the broker and connects. CTL_OK, or CTL_NO_BROKER with the reason printed. */
 enum ctl_exit ask_connect(struct ctl *ctl);

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define KEY_COLUMNS   20
 #define VALUE_COLUMNS 48
@@ -69,14 +70,19 @@ static void add_rest(const struct json_value *event, struct text_line *line)
 }
 
 /* 2026-11-22T15:37:44.123Z, with a blank instead of the T. */
+/* In local time, as the log has it. The broker's form is UTC: 2026-11-22T15:37:44.123Z. */
 static void add_time(const char *time, struct text_line *line)
 {
-	const char *t = strchr(time, 'T');
+	struct tm utc = { 0 }, local;
+	const char *rest = strptime(time, "%Y-%m-%dT%H:%M:%S", &utc);
+	time_t at = timegm(&utc);
+	char text[64];
 
-	if (t)
-		text_addf(line, TEXT_DIM, "%.*s %s ", (int)(t - time), time, t + 1);
-	else
+	if (!rest || !localtime_r(&at, &local) ||
+	    !strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &local))
 		text_addf(line, TEXT_DIM, "%s ", time);
+	else
+		text_addf(line, TEXT_DIM, "%s%.*s ", text, (int)strcspn(rest, "Z"), rest);
 }
 
 bool lines_add_event(const struct json_value *event, const struct screen *screen, struct buf *out)

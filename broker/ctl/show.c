@@ -1,10 +1,12 @@
 #include "show.h"
 
 #include <string.h>
+#include "base/fd.h"
 #include "ctl/ask.h"
 #include "ctl/lines_text.h"
 #include "ctl/out.h"
 #include "ctl/status_text.h"
+#include "ctl/stop.h"
 #include "sys/loop.h"
 
 #define LINE_TEXT_MAX (CLIENT_LINE_MAX * 8) /* escaped and in colour, a line grows */
@@ -113,7 +115,9 @@ static const char *const confirmations[] = {
 	[COMMAND_SCALE] = "$1 is to have $2 worker$3 until the next reload",
 	[COMMAND_HOLD] = "$1 is held: it gets no connections until brokerctl release $1",
 	[COMMAND_RELEASE] = "$1 is in the round again",
-	[COMMAND_STOP] = "the broker stops$3",
+	[COMMAND_PAUSE] = "$1 drains; new clients wait until brokerctl start $1",
+	[COMMAND_START] = "$1 starts; brokerctl status shows it",
+	[COMMAND_STOP] = "$1 stops$3",
 	[COMMAND_SIGNAL] = "$1 was sent $2",
 	[COMMAND_PIN] = "connections from $1 go to $2$3",
 	[COMMAND_NEXT] = "the next connection goes to $1",
@@ -131,6 +135,8 @@ static void confirm(const struct request *r, struct buf *out)
 
 	if (!at)
 		return;
+	if (!first)
+		first = "the broker";
 	if (id == COMMAND_SCALE && strcmp(second, "1") != 0)
 		strbuf_add(&third, "s");
 	if (id == COMMAND_STOP && !request_has(r, "--now"))
@@ -169,26 +175,36 @@ enum ctl_exit ctl_show(struct ctl *ctl)
 {
 	const struct request *r = &ctl->request;
 	enum command_id id = r->command->id;
-	bool rolls = id == COMMAND_RELOAD || id == COMMAND_RESTART || id == COMMAND_ROLLBACK;
+	bool rolls = id == COMMAND_RELOAD || id == COMMAND_RESTART || id == COMMAND_ROLLBACK ||
+		     id == COMMAND_START;
 	bool plan = id == COMMAND_RELOAD && request_has(r, "--plan");
+	bool ends = id == COMMAND_STOP && !r->arguments[0].text && !request_has(r, "--no-wait");
 	bool follows = id == COMMAND_EVENTS && request_has(r, "--follow");
 	struct show s = {
 		.ask = { .line = take_line,
 			 .view = &s.view,
 			 .tick = show_bar,
-			 .interrupted = rolls ? interrupted : NULL,
+			 .interrupted = rolls || ends ? interrupted : NULL,
 			 .only_prints = id == COMMAND_EVENTS,
 			 .patience_ms = follows || (rolls && !plan) ? -1 : ASK_PATIENCE_MS },
 		.name = r->command->name,
 		.began_ms = loop_clock_ms(),
 	};
-	enum ctl_exit code = ask_run(&s.ask, ctl);
+	enum ctl_exit code = ask_connect(ctl);
+	_cleanup_fd_ int watch = code == CTL_OK && ends ? stop_watch(ctl) : -1;
 	struct buf text = BUF_INIT(TEXT_MAX);
 
+	if (code == CTL_OK)
+		code = ask_again(&s.ask, ctl, ctl->words, ctl->n_words);
 	if (code == CTL_OK && !ctl->json) {
 		add_end(&s, r, plan, &text);
 		out_buf(&text);
 	}
 	view_deinit(&s.view);
+	if (code == CTL_OK && ends) {
+		code = stop_wait(&s.ask, ctl, watch);
+		if (code == CTL_OK && !ctl->json)
+			out_text("the broker has ended\n");
+	}
 	return code;
 }

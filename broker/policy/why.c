@@ -199,7 +199,8 @@ void why_slot(const struct why_slot *s, struct strbuf *out)
 		return;
 	}
 	if (s->paused) {
-		strbuf_add(out, "paused: no workers until the next reload");
+		strbuf_addf(out, "%s: no workers until brokerctl start %s, or a reload",
+			    s->stopped ? "stopped" : "paused", s->service);
 		return;
 	}
 	if (s->backoff_ms > 0)

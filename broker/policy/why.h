@@ -44,8 +44,10 @@ struct why_slot {
 	unsigned failures;     /* in a row */
 	const char *last_end;  /* "exit 1"; NULL: none yet */
 	const char *last_line; /* of its output; NULL or empty: none */
-	bool paused;	       /* by SIGWINCH */
-	bool stopping;	       /* its service ends: nobody is started in it any more */
+	const char *service;
+	bool paused;   /* by hand, or by SIGWINCH */
+	bool stopped;  /* paused, and its listeners are closed */
+	bool stopping; /* its service ends: nobody is started in it any more */
 };
 
 void why_slot(const struct why_slot *s, struct strbuf *out);

@@ -38,7 +38,7 @@ static const char *service_state(const struct service *s)
 	if (s->dispatch.stopping)
 		return "stopping";
 	if (s->dispatch.paused)
-		return "paused";
+		return service_is_stopped(s) ? "stopped" : "paused";
 	/* All there, and all held. */
 	if (service_is_ready(s))
 		return service_has_round(s) ? "serving" : "paused";

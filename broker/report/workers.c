@@ -106,7 +106,9 @@ void slot_explain(const struct service *s, unsigned slot, struct strbuf *out)
 		.failures = trouble ? trouble->in_a_row : 0,
 		.last_end = trouble ? trouble->words : NULL,
 		.last_line = trouble ? trouble->last_output : NULL,
+		.service = service_name(s),
 		.paused = s->dispatch.paused,
+		.stopped = service_is_stopped(s),
 		.stopping = s->dispatch.stopping,
 	};
 

@@ -25,7 +25,7 @@ static bool may_join(const struct service *s, struct strbuf *error)
 	if (s->dispatch.stopping)
 		strbuf_addf(error, "[service:%s] is stopping", service_name(s));
 	else if (s->dispatch.paused)
-		strbuf_addf(error, "[service:%s] is paused; a reload brings it back",
+		strbuf_addf(error, "[service:%s] is paused; brokerctl start brings it back",
 			    service_name(s));
 	else if (list_empty(&s->dispatch.endpoints))
 		strbuf_addf(error,

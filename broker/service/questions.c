@@ -78,7 +78,7 @@ int service_check_steering(const struct service *s, struct strbuf *error)
 const char *service_end_text(const struct service *s)
 {
 	if (s && s->dispatch.paused && !s->dispatch.stopping)
-		return "the service was paused meanwhile; the next reload brings it back";
+		return "the service was paused or stopped meanwhile";
 	return "the service was told to end meanwhile";
 }
 

@@ -150,7 +150,7 @@ static void begin(struct service *s, struct service_conf *conf)
 	prepare(s, ROLL_RELOAD, conf, ++s->last_generation);
 	s->want = conf->workers;
 	s->fewer_ports |= means_other_addresses(s->conf, conf);
-	s->dispatch.paused = false;
+	s->dispatch.paused = s->closing = false;
 	backoff_reset(&s->backoff);
 	loop_timer_disarm(&s->restart);
 	service_keep_for_rollback(s, conf);

@@ -53,6 +53,7 @@ static void finish_closing(struct service *s)
 	struct endpoint *e;
 
 	s->closing = false;
+	s->dispatch.paused |= !s->dispatch.stopping;
 	list_for_each (e, &s->dispatch.endpoints, link)
 		if (list_empty(&e->round.ring))
 			pending_refuse_all(e);
@@ -178,11 +179,11 @@ static void release_all(struct service *s)
 		worker_unhold(w, HELD_BY_HAND);
 }
 
-void service_stop(struct service *s, enum worker_event how)
+static void close_all(struct service *s, enum worker_event how)
 {
-	s->dispatch.stopping = true;
 	end_rollout(s);
 	if (how != EV_RETIRE) {
+		s->dispatch.paused |= !s->dispatch.stopping;
 		close_now(s);
 		retire_all(s, how);
 	} else if (!s->closing || s->handover_until_ms) {
@@ -190,6 +191,21 @@ void service_stop(struct service *s, enum worker_event how)
 		s->closing = true;
 		begin_closing_all(s);
 	}
+}
+
+void service_stop(struct service *s, enum worker_event how)
+{
+	s->dispatch.stopping = true;
+	close_all(s, how);
+}
+
+void service_stop_by_hand(struct service *s, enum worker_event how)
+{
+	if (s->dispatch.stopping)
+		return;
+	log_event(LEVEL_INFO, "service-stop", LOG_STR("service", service_name(s)),
+		  LOG_MSG("it is stopped by hand, until it is started or a reload"));
+	close_all(s, how);
 }
 
 void service_hand_over(struct service *s)
@@ -214,6 +230,8 @@ void service_pause(struct service *s)
 	if (service_leaves(s))
 		return;
 	s->dispatch.paused = true;
+	log_event(LEVEL_INFO, "service-pause", LOG_STR("service", service_name(s)),
+		  LOG_MSG("clients wait until it is started, or a reload"));
 	end_rollout(s);
 	list_for_each (e, &s->dispatch.endpoints, link)
 		(void)endpoint_dispatch(e); /* disarms the listeners */

@@ -20,6 +20,10 @@ void service_pause(struct service *s);
  */
 void service_stop(struct service *s, enum worker_event how);
 
+/* The same, but the service stays: the next service_roll() opens its listeners and starts it again.
+ */
+void service_stop_by_hand(struct service *s, enum worker_event how);
+
 /*
  * Ends the service with a drain, but not before the others are ready, or its start_timeout is over:
  * its section may have a new name, and the socket that its app asked for is then asked for again.

@@ -116,6 +116,12 @@ static inline bool service_leaves(const struct service *s)
 	return dispatch_leaves(&s->dispatch);
 }
 
+/* It has no listener either, as service_stop_by_hand() leaves it. */
+static inline bool service_is_stopped(const struct service *s)
+{
+	return s->dispatch.paused && list_empty(&s->dispatch.listeners);
+}
+
 static inline const char *service_name(const struct service *s)
 {
 	return s->name;

@@ -126,8 +126,11 @@ def short_answers_are_confirmed_in_words():
         "unpin all": "unpinned: all",
         "next web.0": "the next connection goes to web.0",
         "reload abort": "the reload is aborted: workers not yet replaced stay",
-        "stop": "the broker stops as soon as its connections are served",
-        "stop --now": "the broker stops",
+        "pause web": "web drains; new clients wait until brokerctl start web",
+        "start web --no-wait": "web starts; brokerctl status shows it",
+        "stop web": "web stops as soon as its connections are served",
+        "stop --no-wait": "the broker stops as soon as its connections are served",
+        "stop --now --no-wait": "the broker stops",
         "pins": "nothing is pinned",
     }
     fake = fake_control({request: [] for request in requests})
@@ -225,7 +228,7 @@ def a_broker_that_ends_during_a_reload():
 def events_come_as_they_happen_until_the_broker_ends():
     event = {"type": "event", "id": 17, "time": "2026-11-22T15:37:44.123Z", "level": "info",
              "event": "worker-ready", "service": "web", "worker": "web.0", "message": "listens"}
-    line = "2026-11-22 15:37:44.123Z info  web.0 worker-ready: listens\n"
+    line = "2026-11-22 15:37:44.123 info  web.0 worker-ready: listens\n"
     fake = fake_control({
         "events": [event, event],
         "events web -f --since 10m": lambda session: session.send(event),

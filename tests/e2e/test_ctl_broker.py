@@ -162,10 +162,30 @@ def the_broker_is_told_to_stop():
     terminal.wait_for("broker-ready")
     run(broker, "hold", "web.0")
     terminal.wait_for("worker-held")
-    run(broker, "stop", "--now")
+    assert run(broker, "stop", "--now").stdout.endswith("the broker has ended\n")
+    assert not proc.alive(broker.pid)
     assert broker.wait_exit() == 0
     assert terminal.wait_exit() == 3
     terminal.wait_for("the broker has ended")
+
+
+@test
+def a_stop_is_waited_for_unless_that_is_interrupted():
+    broker = Broker(app("srv_poll"), workers=1)
+    sock = connect(broker.port)
+    send_request(sock, close=False)
+    pid = read_answer(sock).pid
+    terminal = Terminal([BROKERCTL, "-c", broker.file, "stop"], columns=200)
+    terminal.wait_for("worker-draining")
+    terminal.type("\x03")
+    assert terminal.wait_exit() == 130
+    terminal.wait_for("the stop continues in the broker")
+    assert proc.alive(broker.pid) and proc.alive(pid)
+    # Asked again, it kills; a broker that is gone is no answer at all.
+    assert "it now kills all workers" in run(broker, "stop").stdout
+    assert not proc.alive(broker.pid) and not proc.alive(pid)
+    sock.close()
+    assert "no broker" in run(broker, "stop", code=3).stderr
 
 
 main()

@@ -283,12 +283,12 @@ def a_stop_waits_for_the_person_and_a_second_one_does_not():
     first, second = broker.worker_pid("web.0"), broker.worker_pid("web.1")
     gdb = Gdb("-p", str(second))
     wait_why(broker, "stopped: gdb %d" % gdb.pid)
-    assert brokerctl(broker, "stop").returncode == 0
+    assert brokerctl(broker, "stop", "--no-wait").returncode == 0
     broker.wait_event("worker-exit", pid=first)
     traced = broker.wait_event("worker-traced", pid=second)
     assert "the broker waits" in traced["message"], traced
     assert "debugged by gdb %d" % gdb.pid in brokerctl(broker, "status").stdout
-    assert brokerctl(broker, "stop").returncode == 0
+    assert brokerctl(broker, "stop", "--no-wait").returncode == 0
     broker.wait_event("worker-stopping", pid=second, signal=9)
     gdb.say("continue")
     gdb.expect("terminated with signal SIGKILL")

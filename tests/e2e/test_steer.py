@@ -50,7 +50,7 @@ def a_reload_is_aborted_by_hand():
 # --- pause ----------------------------------------------------------------------------------------
 
 ENDS = "the service was told to end meanwhile"
-PAUSED = "the service was paused meanwhile; the next reload brings it back"
+PAUSED = "the service was paused or stopped meanwhile"
 
 
 @test
@@ -494,6 +494,61 @@ def stop_ends_the_broker_with_and_without_a_drain():
     ask(broker, "stop --now")
     broker.wait_stopped()
     assert not broker.events("worker-draining")
+    sock.close()
+
+
+@test
+def a_service_is_paused_and_started():
+    broker = Broker(app("srv_poll"), workers=2)
+    sock, pid = hold(broker.port)
+    ask(broker, "pause web")
+    broker.wait_event("worker-draining", pid=pid)
+    assert service(broker)["state"] == "paused"
+    waiting = connect(broker.port)
+    waiting.sendall(b"GET / HTTP/1.0\r\n\r\n")
+    sock.close()
+    wait_until(lambda: all(w["state"] == "empty" for w in workers(broker)))
+    assert "brokerctl start web" in workers(broker)[0]["why"]
+    ask(broker, "start web")
+    assert waiting.recv(4096)
+    waiting.close()
+    assert told(broker, "start web") == "web was running already"
+
+
+@test
+def a_stopped_service_refuses_clients_until_it_is_started():
+    """With a listen line and without; what its workers and its backlog have is served first."""
+    for listen in (None, "{port}"):
+        broker = Broker(app("srv_poll"), workers=2, **({"listen": listen} if listen else {}))
+        sock, pid = hold(broker.port)
+        ask(broker, "stop web")
+        broker.wait_event("worker-draining", pid=pid)
+        wait_until(lambda: service(broker)["state"] == "stopped")
+        assert refused(broker.port)
+        assert proc.alive(pid)
+        sock.close()
+        wait_until(lambda: all(w["state"] == "empty" for w in workers(broker)))
+        # A reload of another thing: nothing but a start, or a reload, brings it back.
+        ask(broker, "start web")
+        assert http_get(broker.port).pid != pid
+        ask(broker, "stop web --now")
+        wait_until(lambda: service(broker)["state"] == "stopped")
+        ask(broker, "reload")
+        assert http_get(broker.port).pid
+        broker.stop()
+
+
+@test
+def a_service_that_is_started_while_it_stops_serves_on():
+    broker = Broker(app("srv_poll"), workers=1, listen="{port}")
+    sock, pid = hold(broker.port)
+    # In one write: the second comes before the loop turns.
+    with Control(broker) as c:
+        c.socket.sendall(b"stop web\nstart web\n")
+        wait_until(lambda: c.line()["type"] == "end")
+        wait_until(lambda: c.line()["type"] == "end")
+    assert service(broker)["state"] == "serving"
+    assert http_get(broker.port).pid
     sock.close()
 
 

@@ -1,5 +1,7 @@
 /* links: broker/ctl/lines_text broker/ctl/text */
 /* links: broker/base/json_doc broker/base/buf broker/base/strbuf */
+#include <stdlib.h>
+#include <time.h>
 #include "base/buf.h"
 #include "ctl/lines_text.h"
 #include "tap.h"
@@ -33,17 +35,28 @@ static const char *event(const char *json)
 	return result();
 }
 
+TEST(an_event_has_local_time_like_the_log)
+{
+	setenv("TZ", "XYZ-5:30", 1);
+	tzset();
+	CHECK_STR(event("{\"type\":\"event\",\"time\":\"2026-11-22T20:37:44.123Z\","
+			"\"level\":\"error\",\"event\":\"stop\"}"),
+		  "2026-11-23 02:07:44.123 error stop\n");
+	setenv("TZ", "UTC", 1);
+	tzset();
+}
+
 TEST(an_event_is_one_line)
 {
 	CHECK_STR(event("{\"type\":\"event\",\"id\":17,\"time\":\"2026-11-22T15:37:44.123Z\","
 			"\"level\":\"info\",\"event\":\"worker-ready\",\"service\":\"web\","
 			"\"worker\":\"web.0\",\"generation\":1,\"pid\":812,\"slow\":true,"
 			"\"how\":null,\"message\":\"listens\"}"),
-		  "2026-11-22 15:37:44.123Z info  web.0 worker-ready: listens (generation 1, "
+		  "2026-11-22 15:37:44.123 info  web.0 worker-ready: listens (generation 1, "
 		  "pid 812, slow yes)\n");
 	CHECK_STR(event("{\"type\":\"event\",\"time\":\"2026-11-22T15:37:44.123Z\","
 			"\"level\":\"error\",\"event\":\"stop\"}"),
-		  "2026-11-22 15:37:44.123Z error stop\n");
+		  "2026-11-22 15:37:44.123 error stop\n");
 	CHECK_STR(event("{\"type\":\"event\",\"time\":\"t\",\"level\":\"warn\",\"service\":\"web\","
 			"\"event\":\"x\"}"),
 		  "t warn  web x\n");

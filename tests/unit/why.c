@@ -127,8 +127,10 @@ TEST(an_empty_slot_says_why)
 		  "back-off 30 s after exit 2, 12th time" },
 		{ { .failures = 0 }, "waits for its turn to start" },
 		{ { .backoff_ms = 23000 }, "back-off 23 s, as another worker has failed" },
-		{ { .paused = true, .last_end = "exit 0" },
-		  "paused: no workers until the next reload" },
+		{ { .paused = true, .service = "web", .last_end = "exit 0" },
+		  "paused: no workers until brokerctl start web, or a reload" },
+		{ { .paused = true, .stopped = true, .service = "web" },
+		  "stopped: no workers until brokerctl start web, or a reload" },
 		{ { .stopping = true, .backoff_ms = 4000, .last_end = "exit 1" },
 		  "no worker: the service is stopping" },
 	};
