@@ -20,9 +20,7 @@
 enum exit_code start_failed(enum exit_code code, const char *text)
 {
 	log_event(LEVEL_ERROR, "start-failed", LOG_MSG("%s", text));
-	/* A person who starts the broker by hand need not look into the log first. */
-	if (!log_is_on_stderr())
-		fprintf(stderr, "broker: %s\n", text);
+	log_also_on_stderr(text);
 	return code;
 }
 

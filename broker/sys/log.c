@@ -201,9 +201,10 @@ int log_open(const struct broker_conf *bc)
 	return 0;
 }
 
-bool log_is_on_stderr(void)
+void log_also_on_stderr(const char *text)
 {
-	return !lg.path && !lg.syslog;
+	if (lg.path || lg.syslog)
+		fprintf(stderr, "broker: %s\n", text);
 }
 
 int log_reopen(void)

@@ -63,7 +63,8 @@ void log_close(int wait_ms);
 /* Gives the log file to @uid, @gid before the broker drops its privileges. 0 or -errno. */
 int log_chown(unsigned uid, unsigned gid);
 
-bool log_is_on_stderr(void);
+/* What a person who has just started the broker must see even if the log is elsewhere. */
+void log_also_on_stderr(const char *text);
 
 /* Descriptor of the log that waits to be writable, or -1: the loop may watch it. */
 int log_pending_fd(void);
