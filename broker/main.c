@@ -22,6 +22,7 @@ static const char usage_text[] =
 	"usage: broker -c FILE [options]\n"
 	"       broker [-w N] [-l ADDRESS]... [options] -- COMMAND [ARGUMENT]...\n"
 	"\n"
+	"  -C DIR             change to DIR first\n"
 	"  -c FILE            read the configuration from FILE, see broker.ini(5)\n"
 	"  -w N               run N workers of COMMAND (default: $WORKER_COUNT, or 2)\n"
 	"  -l ADDRESS         listen on ADDRESS (8080, 0.0.0.0:80, \"80 for 3000\"); without it,\n"
@@ -64,6 +65,21 @@ static int parse_ready_fd(const char *text, int *ret_fd)
 	return 0;
 }
 
+/* Goes to @directory, under that name: PWD keeps it, as in a shell. False: why not is printed. */
+static bool enter(const char *directory)
+{
+	char here[PATH_MAX];
+	STRBUF(name, 2 * PATH_MAX);
+
+	if (*directory != '/')
+		strbuf_addf(&name, "%s/", getcwd(here, sizeof(here)) ? here : "");
+	strbuf_add(&name, directory);
+	if (chdir(directory) == 0 && setenv("PWD", name.text, 1) == 0)
+		return true;
+	fprintf(stderr, "broker: cannot change to directory %s: %s\n", directory, strerror(errno));
+	return false;
+}
+
 static int check_arguments(const struct arguments *args)
 {
 	if (args->run.config_file && (args->command || args->workers || args->n_listen))
@@ -86,8 +102,12 @@ static int parse_arguments(int argc, char **argv, struct arguments *ret)
 	int c;
 
 	*ret = (struct arguments){ .run.ready_fd = -1 };
-	while ((c = getopt_long(argc, argv, "+c:w:l:tvqVh", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "+C:c:w:l:tvqVh", longs, NULL)) != -1) {
 		switch (c) {
+		case 'C':
+			if (!enter(optarg))
+				return EXIT_CODE_CONFIG;
+			break;
 		case 'c':
 			ret->run.config_file = optarg;
 			break;
@@ -130,6 +150,21 @@ static int parse_arguments(int argc, char **argv, struct arguments *ret)
 	if (optind < argc)
 		ret->command = argv + optind;
 	return check_arguments(ret);
+}
+
+/*
+ * The name by which a shell, or -C, has entered our directory, if that goes through a symbolic
+ * link; or NULL.
+ */
+static const char *entered_through(void)
+{
+	const char *name = getenv("PWD");
+	_cleanup_free_ char *real = name ? realpath(name, NULL) : NULL;
+	char here[PATH_MAX];
+
+	return real && getcwd(here, sizeof(here)) && !strcmp(real, here) && strcmp(name, here) != 0
+		       ? name
+		       : NULL;
 }
 
 static int load(const struct arguments *args, struct conf **ret)
@@ -198,5 +233,6 @@ int main(int argc, char **argv)
 		conf_free(conf);
 		return code;
 	}
+	args.run.entered = entered_through();
 	return run_broker(conf, &args.run);
 }

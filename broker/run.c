@@ -142,6 +142,7 @@ static void init(struct run *run, struct conf *conf, const struct run_options *o
 			    .conf = conf,
 			    .conf_start = conf,
 			    .config_file = options->config_file,
+			    .entered = options->entered,
 			    .verbosity = options->verbosity,
 			    .rundir = RUNDIR_INIT },
 		.guard = GUARD_INIT,

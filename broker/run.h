@@ -7,6 +7,7 @@
 
 struct run_options {
 	const char *config_file; /* NULL: @conf came from the command line */
+	const char *entered;	 /* see master::entered */
 	int ready_fd;		 /* -1: none */
 	int verbosity;		 /* -1 quiet, 0, 1 verbose */
 };

@@ -27,6 +27,7 @@ void service_conf_unref(struct service_conf *sc)
 	if (--sc->refs > 0)
 		return;
 	free_options(OPTION_SERVICE, sc);
+	free(sc->release);
 	free(sc);
 }
 

@@ -24,6 +24,18 @@ static inline bool conf_serve_is_on(const struct conf_serve *serve)
 struct service_conf *conf_find_service(const struct conf *conf, const char *name);
 
 /* The words that come before the command in @slot; NULL: none do. */
+/* What the link in .directory led to; NULL: there is none on the way. */
+static inline const char *conf_release(const struct service_conf *sc)
+{
+	return sc->release && strcmp(sc->release, sc->directory) != 0 ? sc->release : NULL;
+}
+
+/* Where the workers of @sc run; NULL: where the broker does. */
+static inline const char *conf_directory(const struct service_conf *sc)
+{
+	return sc->release ? sc->release : sc->directory;
+}
+
 char *const *conf_find_wrap(const struct service_conf *sc, unsigned slot);
 
 /* Whether @port is one of private_ports: the app binds it itself. */

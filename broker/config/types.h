@@ -99,7 +99,12 @@ struct service_conf {
 	size_t n_wraps;
 	char **debug_command; /* for a debugger; a word may hold {pid} */
 	char *directory;      /* absolute; NULL: the broker's own */
-	char **environment;   /* "NAME=value", NULL-terminated, never NULL itself */
+	/*
+	 * What .directory was when the file was read, without symbolic links: a link to a release
+	 * may move, and all workers of a generation belong to one. NULL: as .directory.
+	 */
+	char *release;
+	char **environment; /* "NAME=value", NULL-terminated, never NULL itself */
 	size_t n_environment;
 	bool clear_environment;
 	char *user, *group; /* names or numbers; NULL: the broker's own */

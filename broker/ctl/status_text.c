@@ -167,6 +167,7 @@ static void add_head(struct frame *f, const struct view *view, const struct view
 	status_add_service(f, service, NULL);
 	status_add_reload(f, json_doc_member(service, "reload"), "");
 	add_plain(f, STATUS_INDENT, "{rollback is possible for $rollback_ms}", service);
+	add_plain(f, STATUS_INDENT, "{runs in $release, where $directory led}", service);
 	while ((row = view_next(view, s, VIEW_LISTENER, row)))
 		add_listener(f, row->object);
 	status_add_ledger(f, json_doc_member(service, "ledger"));

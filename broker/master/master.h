@@ -29,7 +29,8 @@ struct master {
 	struct conf *conf;	 /* as read last; what a service runs on is service::conf */
 	struct conf *conf_start; /* as read first: its [broker] options that take a restart hold */
 	const char *config_file; /* NULL: the configuration came from the command line */
-	int verbosity;		 /* -1 quiet, 0, 1 verbose */
+	const char *entered; /* the link through which the broker came to its directory, or NULL */
+	int verbosity;	     /* -1 quiet, 0, 1 verbose */
 	struct rundir rundir;
 	struct list parts; /* reload_part::link */
 };

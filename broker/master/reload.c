@@ -6,7 +6,10 @@
 #include "master/reload.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "config/option.h"
 #include "service/descriptors.h"
 #include "service/fill.h"
@@ -341,6 +344,41 @@ static void plan_held(const struct service *s, conf_plan_fn *fn, void *arg)
 	}
 }
 
+static void plan_directory(const struct service *s, const struct service_conf *next,
+			   conf_plan_fn *fn, void *arg)
+{
+	const char *from = conf_directory(s->conf), *to = conf_directory(next);
+	STRBUF(section, 128);
+	const struct conf_change change = { .section = section.text,
+					    .key = "directory",
+					    .from = from,
+					    .to = to,
+					    .applies = option_apply_name(APPLY_WORKERS) };
+
+	/* A change of the setting itself has been told. */
+	if (!from || !to || !strcmp(from, to) || strcmp(s->conf->directory, next->directory) != 0)
+		return;
+	strbuf_addf(&section, "service:%s", service_name(s));
+	fn(arg, &change);
+}
+
+/* The broker itself does not follow a link that leads to another release now. */
+static void plan_own_directory(const struct master *m, conf_plan_fn *fn, void *arg)
+{
+	_cleanup_free_ char *now = m->entered ? realpath(m->entered, NULL) : NULL;
+	char here[PATH_MAX];
+	STRBUF(action, 2 * PATH_MAX + 256);
+	const struct conf_change change = { .section = "broker", .action = action.text };
+
+	if (!now || !getcwd(here, sizeof(here)) || !strcmp(now, here))
+		return;
+	strbuf_addf(&action,
+		    "the broker runs in %s, and stays there; %s leads to %s now: services without "
+		    "directory = %s start from the old one",
+		    here, m->entered, now, m->entered);
+	fn(arg, &change);
+}
+
 int master_plan(struct master *m, const char *only_service, conf_plan_fn *fn, void *arg,
 		struct strbuf *error)
 {
@@ -374,10 +412,17 @@ int master_plan(struct master *m, const char *only_service, conf_plan_fn *fn, vo
 		r = check_conf(conf, error);
 	if (r == 0)
 		conf_plan(&now, &m->conf_start->broker, conf ? conf : &same, only_service, fn, arg);
-	list_for_each (s, &m->broker.services, link)
-		if (r == 0 && !s->dispatch.stopping && (!only || s == only) &&
-		    (!conf || conf_find_service(conf, service_name(s))))
-			plan_held(s, fn, arg);
+	if (r == 0)
+		plan_own_directory(m, fn, arg);
+	list_for_each (s, &m->broker.services, link) {
+		const struct service_conf *next =
+			conf ? conf_find_service(conf, service_name(s)) : s->conf;
+
+		if (r < 0 || s->dispatch.stopping || (only && s != only) || !next)
+			continue;
+		plan_directory(s, next, fn, arg);
+		plan_held(s, fn, arg);
+	}
 	conf_free(conf);
 	if (r < 0 && !error->len)
 		strbuf_add(error, strerror(-r));

@@ -95,6 +95,8 @@ static void write_service(const struct service *s, const struct metrics_service 
 	json_uint(out, "ready", n->by_state[WORKER_READY]);
 	json_str(out, "state", service_state(s));
 	json_str(out, "balance", balance.text);
+	json_str(out, "directory", s->conf->directory);
+	json_str(out, "release", conf_release(s->conf));
 	write_reload(s, out);
 	json_int_if(out, "rollback_ms", rollback_ms >= 0, rollback_ms);
 	write_ledger(n, out);

@@ -69,6 +69,13 @@ static ssize_t read_file(const char *path, char *text, size_t size, struct strbu
 	return n < 0 ? strbuf_fail(error, (int)n, "cannot read %s: %m", path) : n;
 }
 
+static void resolve_directories(struct conf *conf)
+{
+	for (size_t i = 0; i < conf->n_services; i++)
+		if (conf->services[i]->directory)
+			conf->services[i]->release = realpath(conf->services[i]->directory, NULL);
+}
+
 static int load(const char *path, bool broker_alone, struct conf **ret, struct strbuf *error)
 {
 	const size_t size = CONF_FILE_MAX + 1; /* a larger file is refused by the parser */
@@ -86,7 +93,11 @@ static int load(const char *path, bool broker_alone, struct conf **ret, struct s
 
 int config_file_load(const char *path, struct conf **ret, struct strbuf *error)
 {
-	return load(path, false, ret, error);
+	int r = load(path, false, ret, error);
+
+	if (r == 0)
+		resolve_directories(*ret);
+	return r;
 }
 
 int config_file_load_broker(const char *path, struct conf **ret)

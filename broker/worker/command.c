@@ -110,6 +110,8 @@ void launch_environment(const struct user_info *user, const struct service_conf 
 		words_add(env, "USER=%s", user->name);
 		words_add(env, "LOGNAME=%s", user->name);
 	}
+	if (conf_directory(sc))
+		words_add(env, "PWD=%s", conf_directory(sc)); /* not where the broker is */
 	add_all(env, sc->environment);
 	/* What stands in the file replaces what the broker was started with. */
 	let_later_ones_win(env);
@@ -130,7 +132,7 @@ static void add_wrapper(char *const *wrap, const struct service_conf *sc, struct
 {
 	char program[PATH_MAX];
 
-	if (wrap && program_find(wrap[0], value_of(env, "PATH"), sc->directory, program) == 0)
+	if (wrap && program_find(wrap[0], value_of(env, "PATH"), conf_directory(sc), program) == 0)
 		words_add(env, HANDOFF_ENV_WRAPPER "=%s", program);
 }
 
@@ -174,7 +176,7 @@ int launch_spawn(const struct broker *b, const struct service_conf *sc,
 		.program = b->launch.shim,
 		.argv = argv->v,
 		.envp = env->v,
-		.directory = sc->directory,
+		.directory = conf_directory(sc),
 		.output_fd = output_fd,
 		.ids = &user->ids,
 		.nofile = b->launch.nofile,

@@ -77,7 +77,7 @@ static enum core_place expand(const struct worker *w, struct strbuf *out)
 	char pattern[256], uses_pid[8], here[PATH_MAX];
 	struct utsname host = { .nodename = "" };
 	struct core_facts facts = {
-		.directory = w->conf->directory,
+		.directory = conf_directory(w->conf),
 		.host = host.nodename,
 		.pid = w->main_was,
 		.global_pid = in_first_pid_namespace() ? w->main_was : 0,

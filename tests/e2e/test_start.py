@@ -270,10 +270,10 @@ def a_worker_runs_where_and_with_what_the_file_says():
     assert os.readlink("/proc/%d/cwd" % pid) == started_in
     pid = http_get(broker.port2).pid
     env = proc.environment(pid)
-    assert env["TZ"] == "UTC" and env["COLOUR"] == "dark blue", env
+    assert env["TZ"] == "UTC" and env["COLOUR"] == "dark blue" and env["PWD"] == tmp("srv"), env
     assert os.readlink("/proc/%d/cwd" % pid) == tmp("srv")
     # PATH is what the program itself was found by.
-    rest = {n for n in env if not n.startswith("BROKER_")} - {"TZ", "COLOUR", "LD_PRELOAD", "PATH"}
+    rest = {n for n in env if not n.startswith("BROKER_")} - {"TZ", "COLOUR", "LD_PRELOAD", "PATH", "PWD"}
     assert not rest, rest
 
 
