@@ -127,8 +127,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *ret)
 			break;
 		case OPT_READY_FD:
 			if (parse_ready_fd(optarg, &ret->run.ready_fd) < 0)
-				return usage_error(
-					"--ready-fd needs the number of an open descriptor");
+				return usage_error("--ready-fd needs an open descriptor");
 			break;
 		case 'v':
 			ret->run.verbosity++;
