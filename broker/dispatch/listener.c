@@ -10,7 +10,8 @@ void listener_arm(struct listener *l)
 {
 	bool armed = l->endpoint && !l->endpoint->paused;
 
-	loop_modify(&l->dispatch->broker->loop, &l->source, armed ? EPOLLIN : 0);
+	if (!l->bound_only)
+		loop_modify(&l->dispatch->broker->loop, &l->source, armed ? EPOLLIN : 0);
 }
 
 static void listener_ready(struct loop_source *source, uint32_t events)
@@ -23,7 +24,7 @@ static void listener_ready(struct loop_source *source, uint32_t events)
 }
 
 struct listener *listener_new(struct dispatch *d, const struct handoff_addr *addr,
-			      uint16_t app_port, bool automatic, int fd)
+			      uint16_t app_port, bool automatic, int fd, bool bound_only)
 {
 	struct listener *l = calloc(1, sizeof(*l));
 
@@ -37,12 +38,26 @@ struct listener *listener_new(struct dispatch *d, const struct handoff_addr *add
 	l->id = ++d->broker->given.listener;
 	l->source.ready = listener_ready;
 	list_init(&l->endpoint_link);
-	if (loop_add(&d->broker->loop, &l->source, fd, 0) < 0) {
+	l->bound_only = bound_only;
+	l->source.fd = -1;
+	/* epoll would report a socket on which nobody listens all the time. */
+	if (!bound_only && loop_add(&d->broker->loop, &l->source, fd, 0) < 0) {
 		free(l);
 		return NULL;
 	}
 	list_append(&d->listeners, &l->link);
 	return l;
+}
+
+int listener_publish(struct listener *l)
+{
+	int r = loop_add(&l->dispatch->broker->loop, &l->source, l->fd, 0);
+
+	if (r < 0)
+		return r;
+	l->bound_only = false;
+	listener_arm(l);
+	return 0;
 }
 
 /* The connections that came through it still show this port as theirs. */

@@ -177,4 +177,9 @@ struct listener {
 	struct dispatch *dispatch;
 	struct endpoint *endpoint;
 	struct loop_source source; /* armed only while its endpoint is not paused */
+	bool hidden;		   /* it is closing, and another has taken its place */
+	bool bound_only;	   /* clients are refused: see listener_publish() */
+	/* Numbers of rollouts, 0: none. It is closed if the one is aborted, or when the other is
+	 * done. */
+	unsigned comes_with, leaves_with;
 };

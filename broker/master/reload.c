@@ -102,7 +102,7 @@ static void change_service(struct service *s, struct service_conf *sc, struct op
 		log_event(LEVEL_INFO, "config-changed", LOG_STR("service", sc->name),
 			  LOG_STR("keys", keys.text), LOG_MSG("changed: %s", keys.text));
 	reload_take_listeners(s, sc, opened);
-	reload_drop_listeners(s, sc, opened);
+	reload_drop_listeners(s, sc, opened, s->rollout_number + 1);
 	service_roll(s, sc);
 }
 
@@ -135,7 +135,7 @@ static void apply(struct master *m, struct conf *conf, struct opened_list *list)
 			continue;
 		}
 		reload_take_listeners(s, sc, opened);
-		reload_drop_listeners(s, sc, opened);
+		reload_drop_listeners(s, sc, opened, 0);
 		service_fill(s);
 	}
 	list_for_each_safe (s, tmp, &m->broker.services, link)
@@ -259,7 +259,7 @@ static int reload_one(struct master *m, struct service *s, struct conf *conf, st
 			"%s: [service:%s] is gone from the file; a reload of all services "
 			"ends it",
 			conf->file, service_name(s));
-	r = reload_open_one(s, sc, &list, error);
+	r = reload_open_one(s, true, sc, &list, error);
 	if (r == 0)
 		apply_one(m, s, conf, &list);
 	reload_close_opened(&list);

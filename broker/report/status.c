@@ -107,6 +107,8 @@ static const char *listener_state(const struct listener *l)
 {
 	if (l->closing)
 		return "closing";
+	if (l->bound_only)
+		return "bound";
 	if (!l->endpoint)
 		return "unused";
 	return l->endpoint->paused ? "paused" : "open";

@@ -10,7 +10,7 @@
 #include "service/proof.h"
 #include "service/recycle.h"
 #include "service/settle.h"
-#include "service/stop.h"
+#include "service/closing.h"
 
 struct service *service_new(struct broker *b, struct service_conf *conf)
 {

@@ -7,6 +7,7 @@
 #include "dispatch/endpoint.h"
 #include "dispatch/flow.h"
 #include "dispatch/listener.h"
+#include "dispatch/pending.h"
 #include "dispatch/taker.h"
 #include "sys/log.h"
 #include "sys/tcp.h"
@@ -31,18 +32,37 @@ static struct endpoint *endpoint_on(struct service *s, uint16_t port, uint8_t fa
 	return best;
 }
 
+static bool is_served(const struct endpoint *e)
+{
+	return !list_empty(&e->round.ring);
+}
+
+static struct endpoint *endpoint_of_automatic(struct service *s, const struct listener *l)
+{
+	struct endpoint *e = service_find_endpoint(s, &l->addr);
+
+	if (e && is_served(e))
+		return e;
+	return list_find(e, &s->dispatch.endpoints, link,
+			 is_served(e) && address_overlap(&e->app_addr, &l->addr));
+}
+
 void service_attach_listeners(struct service *s)
 {
 	struct listener *l;
 
 	list_for_each (l, &s->dispatch.listeners, link) {
-		struct endpoint *e =
-			l->automatic ? NULL : endpoint_on(s, l->app_port, l->addr.family, true);
+		struct endpoint *was = l->endpoint;
+		struct endpoint *e = l->automatic
+					     ? endpoint_of_automatic(s, l)
+					     : endpoint_on(s, l->app_port, l->addr.family, true);
 
-		if (e && e != l->endpoint) {
-			listener_attach(l, e);
-			endpoint_wake(e);
-		}
+		if (!e || e == was)
+			continue;
+		listener_attach(l, e);
+		if (l->automatic && was)
+			pending_move_all(was, e);
+		endpoint_wake(e);
 	}
 }
 
@@ -51,6 +71,7 @@ void service_keep_listener(struct service *s, struct listener *l, uint16_t app_p
 	if (l->closing)
 		tcp_remove_filter(l->fd);
 	l->closing = false;
+	l->leaves_with = 0;
 	l->automatic = automatic;
 	if (l->dispatch != &s->dispatch || l->app_port != app_port) {
 		listener_move(l, &s->dispatch);
@@ -59,18 +80,29 @@ void service_keep_listener(struct service *s, struct listener *l, uint16_t app_p
 }
 
 struct listener *service_add_listener(struct service *s, const struct handoff_addr *addr,
-				      uint16_t app_port, bool automatic, int fd)
+				      uint16_t app_port, bool automatic, int fd,
+				      unsigned comes_with)
 {
-	struct listener *l = listener_new(&s->dispatch, addr, app_port, automatic, fd);
-	const struct address_text text = address_text(addr);
+	struct listener *l =
+		listener_new(&s->dispatch, addr, app_port, automatic, fd, comes_with != 0);
 
 	if (!l)
 		return NULL;
-	log_event(LEVEL_INFO, "listen", LOG_STR("service", service_name(s)),
-		  LOG_STR("address", text.text), LOG_INT("port", addr->port),
-		  LOG_INT("app_port", app_port),
-		  LOG_MSG("listening on %s%s", text.text, automatic ? ", as the app asked" : ""));
+	l->comes_with = comes_with;
+	if (!comes_with)
+		service_log_listener(l);
 	return l;
+}
+
+void service_log_listener(const struct listener *l)
+{
+	const struct address_text text = address_text(&l->addr);
+
+	log_event(LEVEL_INFO, "listen", LOG_STR("service", l->dispatch->service),
+		  LOG_STR("address", text.text), LOG_INT("port", l->addr.port),
+		  LOG_INT("app_port", l->app_port),
+		  LOG_MSG("listening on %s%s", text.text,
+			  l->automatic ? ", as the app asked" : ""));
 }
 
 struct listener *listener_find(struct broker *b, const struct handoff_addr *addr, match_fn *match)
@@ -80,7 +112,7 @@ struct listener *listener_find(struct broker *b, const struct handoff_addr *addr
 
 	list_for_each (s, &b->services, link)
 		list_for_each (l, &s->dispatch.listeners, link)
-			if (match(&l->addr, addr))
+			if (!l->hidden && match(&l->addr, addr))
 				return l;
 	return NULL;
 }
@@ -113,6 +145,21 @@ void service_close_unused(struct service *s)
 			endpoint_free(e);
 }
 
+int service_bind(struct service *s, const struct service_conf *sc, const struct handoff_addr *addr,
+		 int *ret_fd)
+{
+	struct listener *l;
+	bool shared = false;
+	int r = tcp_bind(addr, sc, false, ret_fd);
+
+	if (r != -EADDRINUSE || !s)
+		return r;
+	list_for_each (l, &s->dispatch.listeners, link)
+		if (address_overlap(&l->addr, addr))
+			shared = tcp_share(l->fd) == 0;
+	return shared ? tcp_bind(addr, sc, true, ret_fd) : r;
+}
+
 /* --- what apps ask for ------------------------------------------------------------------ */
 
 static bool has_listen_line_for(const struct service *s, uint16_t port)
@@ -132,11 +179,15 @@ static bool may_take_over(const struct service *s, const struct listener *l)
 {
 	if (service_leaves(s) || s->broker->stopping)
 		return false;
-	return l->closing || l->dispatch->stopping;
+	return l->closing || l->leaves_with || l->dispatch->stopping;
 }
 
-/* Binds what the app asked for and no `listen` line provides. */
-static int add_automatic(struct service *s, struct endpoint *e, struct strbuf *reason)
+/*
+ * Binds what the app asked for and no `listen` line provides. @comes_with as of
+ * service_add_listener().
+ */
+static int add_automatic(struct service *s, struct endpoint *e, unsigned comes_with,
+			 struct strbuf *reason)
 {
 	struct listener *l = listener_find(s->broker, &e->app_addr, address_overlap);
 	const char *own;
@@ -162,12 +213,14 @@ static int add_automatic(struct service *s, struct endpoint *e, struct strbuf *r
 			e->app_addr.port, own);
 		return -EADDRINUSE;
 	}
-	r = tcp_open(&e->app_addr, s->conf, &fd);
+	r = service_bind(s, s->conf, &e->app_addr, &fd);
+	if (r == 0 && !comes_with)
+		r = tcp_listen(fd, s->conf);
 	if (r < 0) {
 		tcp_explain(&e->app_addr, r, reason);
 		return r;
 	}
-	l = service_add_listener(s, &e->app_addr, e->app_addr.port, true, fd);
+	l = service_add_listener(s, &e->app_addr, e->app_addr.port, true, fd, comes_with);
 	if (!l) {
 		(void)close(fd);
 		strbuf_add(reason, "the broker is out of memory");
@@ -212,6 +265,15 @@ static bool was_probe(struct worker *w, const struct endpoint *e)
 	return !e->served;
 }
 
+/* A reload has started @w: what it asks for is not published before the reload has got so far. */
+static bool is_of_rollout(const struct worker *w)
+{
+	const struct service *s = service_of(w);
+
+	return s->rollout.active && s->roll_kind == ROLL_RELOAD &&
+	       w->rollout_number == s->rollout_number;
+}
+
 /*
  * The app binds otherwise than before (127.0.0.1 has become 0.0.0.0, say) on a port that the broker
  * holds for it. Both cannot be bound at once, so the old one serves on. NULL: nothing is in the
@@ -252,14 +314,14 @@ int service_endpoint_for(struct worker *w, const struct handoff_addr *addr, stru
 
 	if (w->guest)
 		return endpoint_for_guest(w, addr, ret, reason);
-	*ret = e && fed ? e : find_in_the_way(w, addr);
+	*ret = e && fed ? e : is_of_rollout(w) ? NULL : find_in_the_way(w, addr);
 	if (*ret)
 		return 0;
 	if (!e)
 		e = endpoint_new(&s->dispatch, addr);
 	if (!e)
 		return strbuf_fail(reason, -ENOMEM, "the broker is out of memory");
-	r = fed ? 0 : add_automatic(s, e, reason);
+	r = fed ? 0 : add_automatic(s, e, is_of_rollout(w) ? s->rollout_number : 0, reason);
 	if (r < 0 && !known)
 		endpoint_free(e);
 	else
@@ -293,7 +355,7 @@ int service_reopen_for(struct worker *w, struct strbuf *error)
 
 		if (r == 0 && !is_published(w->conf, e->app_addr.port) &&
 		    !has_open_listener(service_of(w), &e->app_addr))
-			r = add_automatic(service_of(w), e, error);
+			r = add_automatic(service_of(w), e, 0, error);
 	}
 	return r;
 }
@@ -306,13 +368,22 @@ bool worker_listens_as_configured(const struct worker *w)
 	return !list_empty(&w->taker.channels);
 }
 
+/* Also if @w listens on more, or less, of the same port: its clients go on. */
+static bool is_covered(const struct worker *w, const struct endpoint *e)
+{
+	const struct channel *c;
+
+	return list_find(c, &w->taker.channels, link,
+			 c->endpoint == e || address_overlap(&c->endpoint->app_addr, &e->app_addr));
+}
+
 /* The first address on which @other listens and @w does not; NULL: there is none. */
 static const struct endpoint *missing_beside(const struct worker *w, const struct worker *other)
 {
 	const struct channel *c;
 
 	c = list_find(c, &other->taker.channels, link,
-		      channel_is_usable(c) && !taker_serves(&w->taker, c->endpoint));
+		      channel_is_usable(c) && !is_covered(w, c->endpoint));
 	return c ? c->endpoint : NULL;
 }
 

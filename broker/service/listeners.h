@@ -6,17 +6,31 @@
 
 #include "service/types.h"
 
-/* A new listener on @addr, which owns @fd. NULL: no memory, and @fd is still the caller's. */
+/*
+ * A new listener on @addr, which owns @fd. @comes_with: the number of the rollout that brings it,
+ * see publish.h; 0: none, and @fd listens. NULL: no memory, and @fd is still the caller's.
+ */
 struct listener *service_add_listener(struct service *s, const struct handoff_addr *addr,
-				      uint16_t app_port, bool automatic, int fd);
+				      uint16_t app_port, bool automatic, int fd,
+				      unsigned comes_with);
+
+void service_log_listener(const struct listener *l); /* clients can connect */
 
 /* @l, which may be closing or another service's, goes on as it is: for @app_port of @s. */
 void service_keep_listener(struct service *s, struct listener *l, uint16_t app_port,
 			   bool automatic);
 
 /*
+ * Binds @addr, also beside listeners of @s that overlap it: a reload moves from the one to the
+ * other, and both serve meanwhile. 0 or -errno.
+ */
+int service_bind(struct service *s, const struct service_conf *sc, const struct handoff_addr *addr,
+		 int *ret_fd);
+
+/*
  * Each configured listener goes to the endpoint of its port, the better one if another has come.
- * Automatic ones stay where they were made for.
+ * Automatic ones go where they were made for; if nobody serves that, to an endpoint that overlaps:
+ * the app has moved from 127.0.0.1 to all addresses, say.
  */
 void service_attach_listeners(struct service *s);
 

@@ -7,7 +7,8 @@
 #include "base/address.h"
 #include "dispatch/listener.h"
 #include "service/listeners.h"
-#include "service/stop.h"
+#include "service/publish.h"
+#include "service/questions.h"
 #include "sys/log.h"
 #include "sys/tcp.h"
 
@@ -23,17 +24,20 @@ static void explain_overlap(const struct listener *l, const struct handoff_addr 
 }
 
 /* [::]:80 for a bare port, or 0.0.0.0:80 where the kernel has no IPv6. */
-static int open_one(const struct conf_listen *cl, const struct service_conf *sc, struct opened *ret)
+static int open_one(struct service *s, const struct conf_listen *cl, const struct service_conf *sc,
+		    struct opened *ret)
 {
 	struct handoff_addr v4 = { .family = 4, .port = cl->addr.port };
 	int r;
 
 	ret->addr = cl->addr;
-	r = tcp_open(&ret->addr, sc, &ret->fd);
+	r = service_bind(s, sc, &ret->addr, &ret->fd);
 	if ((r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL) && cl->port_only && !sc->v6only) {
 		ret->addr = v4;
-		r = tcp_open(&ret->addr, sc, &ret->fd);
+		r = service_bind(s, sc, &ret->addr, &ret->fd);
 	}
+	if (r == 0 && !ret->bound_only)
+		r = tcp_listen(ret->fd, sc);
 	return r;
 }
 
@@ -46,9 +50,12 @@ void reload_close_opened(struct opened_list *list)
 	*list = (struct opened_list){ 0 };
 }
 
-/* Appends what @sc wants to @list, and opens what is not there yet. */
-static int open_lines(struct broker *b, const struct service_conf *sc, struct opened_list *list,
-		      struct strbuf *error)
+/*
+ * Appends what @sc wants to @list, and opens what is not there yet. @s: the service as it is, NULL:
+ * it is new. @rolls: a rollout brings them.
+ */
+static int open_lines(struct broker *b, struct service *s, bool rolls,
+		      const struct service_conf *sc, struct opened_list *list, struct strbuf *error)
 {
 	struct opened *v = realloc(list->v, (list->n + sc->n_listen + 1) * sizeof(*v));
 
@@ -60,10 +67,10 @@ static int open_lines(struct broker *b, const struct service_conf *sc, struct op
 		struct listener *overlap;
 		int r;
 
-		*o = (struct opened){ .fd = -1, .addr = sc->listen[k].addr };
+		*o = (struct opened){ .fd = -1, .addr = sc->listen[k].addr, .bound_only = rolls };
 		if (listener_find(b, &o->addr, address_equal))
 			continue;
-		r = open_one(&sc->listen[k], sc, o);
+		r = open_one(s, &sc->listen[k], sc, o);
 		if (r == 0)
 			continue;
 		strbuf_addf(error, "[service:%s]: ", sc->name);
@@ -82,15 +89,21 @@ int reload_open_all(struct broker *b, const struct conf *conf, struct opened_lis
 {
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < conf->n_services; i++)
-		r = open_lines(b, conf->services[i], ret, error);
+	for (size_t i = 0; r == 0 && i < conf->n_services; i++) {
+		const struct service_conf *sc = conf->services[i];
+		struct service *s = service_find(b, sc->name);
+
+		if (s && s->dispatch.stopping)
+			s = NULL;
+		r = open_lines(b, s, s, sc, ret, error);
+	}
 	if (r < 0)
 		reload_close_opened(ret);
 	return r;
 }
 
-int reload_open_one(struct service *s, const struct service_conf *sc, struct opened_list *ret,
-		    struct strbuf *error)
+int reload_open_one(struct service *s, bool rolls, const struct service_conf *sc,
+		    struct opened_list *ret, struct strbuf *error)
 {
 	int r;
 
@@ -105,7 +118,7 @@ int reload_open_one(struct service *s, const struct service_conf *sc, struct ope
 				   "all services moves it",
 				   sc->name, address_text(&l->addr).text, l->dispatch->service);
 	}
-	r = open_lines(s->broker, sc, ret, error);
+	r = open_lines(s->broker, s, rolls, sc, ret, error);
 	if (r < 0)
 		reload_close_opened(ret);
 	return r;
@@ -135,7 +148,8 @@ void reload_take_listeners(struct service *s, const struct service_conf *sc, str
 			continue;
 		}
 		o->fd = -1;
-		if (!service_add_listener(s, &o->addr, sc->listen[k].app_port, false, fd)) {
+		if (!service_add_listener(s, &o->addr, sc->listen[k].app_port, false, fd,
+					  o->bound_only ? s->rollout_number + 1 : 0)) {
 			log_event(LEVEL_ERROR, "listen", LOG_STR("service", sc->name),
 				  LOG_MSG("out of memory: a listener is missing"));
 			(void)close(fd);
@@ -155,37 +169,22 @@ static bool is_wanted(const struct listener *l, const struct service_conf *sc,
 	return false;
 }
 
-/*
- * The `listen` line is gone, but the app itself asks for this address: then it is only the line
- * that goes. To close the listener now and bind it again for the next worker would refuse clients
- * in between.
- */
-static bool keep_for_app(struct listener *l)
-{
-	struct service *s = service_of_dispatch(l->dispatch);
-	struct endpoint *e = service_find_endpoint(s, &l->addr);
-
-	if (!e || !service_wants_endpoint(s, e))
-		return false;
-	l->automatic = true;
-	l->app_port = e->app_addr.port;
-	if (l->endpoint != e)
-		listener_attach(l, e);
-	return true;
-}
-
 void reload_drop_listeners(struct service *s, const struct service_conf *sc,
-			   const struct opened *opened)
+			   const struct opened *opened, unsigned rollout)
 {
-	struct listener *l;
+	struct listener *l, *tmp;
 
-	list_for_each (l, &s->dispatch.listeners, link) {
+	list_for_each_safe (l, tmp, &s->dispatch.listeners, link) {
 		int r;
 
-		if (l->closing)
+		/* Setting the backlog would let clients into one that is only bound. */
+		if (l->closing || l->bound_only)
 			continue;
-		if (!l->automatic && !is_wanted(l, sc, opened) && !keep_for_app(l)) {
-			service_close_listener(l);
+		if (!l->automatic && !is_wanted(l, sc, opened)) {
+			if (rollout)
+				l->leaves_with = rollout;
+			else
+				publish_drop(l);
 			continue;
 		}
 		r = tcp_configure(l->fd, sc);

@@ -9,6 +9,7 @@
 struct opened {
 	int fd; /* owned; -1: taken, or never needed, as the broker has that address */
 	struct handoff_addr addr;
+	bool bound_only; /* the rollout that comes lets clients in: see publish.h */
 };
 
 /* One entry for each `listen` line of a configuration, or of one service, in its order. */
@@ -24,9 +25,12 @@ struct opened_list {
 int reload_open_all(struct broker *b, const struct conf *conf, struct opened_list *ret,
 		    struct strbuf *error);
 
-/* The same of @sc for @s alone. -EADDRINUSE also for what another service has: it stays there. */
-int reload_open_one(struct service *s, const struct service_conf *sc, struct opened_list *ret,
-		    struct strbuf *error);
+/*
+ * The same of @sc for @s alone. @rolls: a rollout follows, and lets clients in. -EADDRINUSE also
+ * for what another service has: it stays there.
+ */
+int reload_open_one(struct service *s, bool rolls, const struct service_conf *sc,
+		    struct opened_list *ret, struct strbuf *error);
 
 void reload_close_opened(struct opened_list *list);
 
@@ -37,6 +41,9 @@ struct opened *reload_opened_of(const struct opened_list *list, const struct con
 /* Gives @s the listeners of @sc: those it has, those of others, and the new ones. */
 void reload_take_listeners(struct service *s, const struct service_conf *sc, struct opened *opened);
 
-/* Closes those that @sc does not want; sets the socket options of the others. */
+/*
+ * Closes those that @sc does not want, or marks them to leave with the next rollout; sets the
+ * socket options of the others.
+ */
 void reload_drop_listeners(struct service *s, const struct service_conf *sc,
-			   const struct opened *opened);
+			   const struct opened *opened, unsigned rollout);

@@ -6,6 +6,7 @@
 #include "service/in_force.h"
 #include "service/listeners.h"
 #include "service/proof.h"
+#include "service/publish.h"
 #include "service/questions.h"
 #include "sys/log.h"
 #include "worker/start.h"
@@ -191,8 +192,10 @@ static void take_over(struct service *s)
 		service_conf_unref(conf);
 	}
 	service_announce(s, ROLL_DONE, NULL);
-	if (s->roll_kind == ROLL_RELOAD)
+	if (s->roll_kind == ROLL_RELOAD) {
+		publish_done(s);
 		service_open_window(s);
+	}
 	service_close_unused(s);
 }
 
@@ -231,8 +234,10 @@ static void give_up(struct service *s)
 		if (s->slots[i].current)
 			worker_retire(s->slots[i].current, EV_RETIRE);
 	service_rearm(s);
-	if (s->roll_kind == ROLL_RELOAD)
+	if (s->roll_kind == ROLL_RELOAD) {
+		publish_undone(s);
 		service_open_window(s);
+	}
 }
 
 static void start_in(struct service *s, size_t i)
@@ -271,6 +276,8 @@ static bool pump(struct service *s)
 	size_t i = 0;
 
 	for (;;) {
+		if (s->rollout.done && s->roll_kind == ROLL_RELOAD)
+			publish_new(s);
 		switch (rollout_next(&s->rollout, &i)) {
 		case ROLLOUT_START:
 			start_in(s, i);
@@ -376,5 +383,6 @@ void service_drop_rollout(struct service *s, const char *why)
 	service_conf_unref(s->target);
 	service_conf_unref(s->after);
 	s->target = s->after = NULL;
+	publish_undone(s);
 	service_rearm(s);
 }

@@ -39,7 +39,7 @@ static int check_rollback(const struct service *s, struct strbuf *error)
 static int open_for_return(struct service *s, struct opened_list *ret, struct strbuf *error)
 {
 	struct worker *w;
-	int r = reload_open_one(s, s->rollback.conf, ret, error);
+	int r = reload_open_one(s, false, s->rollback.conf, ret, error);
 
 	if (r < 0)
 		return r;
@@ -90,7 +90,7 @@ int service_rollback(struct service *s, struct strbuf *error)
 	service_put_in_force(s, conf, s->rollback.generation);
 	restored = service_restore_all(s, leaving);
 	retire_undone(s, undone, leaving);
-	reload_drop_listeners(s, conf, opened.v);
+	reload_drop_listeners(s, conf, opened.v, 0);
 	reload_close_opened(&opened);
 	service_close_window(s);
 	backoff_reset(&s->backoff);

@@ -144,6 +144,7 @@ void service_settle_expired(struct loop_timer *timer)
 	while ((w = list_first(&s->gone, struct worker, link)))
 		worker_free(w);
 	service_pump(s);
+	service_attach_listeners(s);
 	if (s->one_started_less)
 		fill_others(s);
 	service_fill(s);

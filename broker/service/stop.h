@@ -1,15 +1,10 @@
 /*
- * stop - ends or pauses a service, and closes listeners, without losing a client: first nobody new
- * is let in, then those that wait are served, then the socket goes, and the workers are stopped.
+ * stop - ends, stops or pauses a service without losing a client: its listeners are closed as
+ * closing.h says, or stay, and then its workers leave.
  */
 #pragma once
 
 #include "service/types.h"
-
-void service_closing_expired(struct loop_timer *timer); /* service::closing_timer */
-
-/* Empties and closes one listener: the configuration does not want it any more. */
-void service_close_listener(struct listener *l);
 
 /* Drains all workers, keeps the listeners; ended by the next service_roll(). */
 void service_pause(struct service *s);

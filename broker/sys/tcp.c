@@ -1,5 +1,6 @@
 #include "tcp.h"
 
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -92,7 +93,36 @@ static int set_options(int fd, const struct service_conf *sc, bool reset)
 	return 0;
 }
 
+int tcp_share(int fd)
+{
+	return set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+}
+
+/* The kernel passes over a listener that is bound to another interface than the client came by. */
+int tcp_hide(int fd)
+{
+	return set_int(fd, SOL_SOCKET, SO_BINDTOIFINDEX, INT_MAX);
+}
+
+int tcp_listen(int fd, const struct service_conf *sc)
+{
+	return listen(fd, (int)sc->backlog) < 0 ? -errno : 0;
+}
+
 int tcp_open(const struct handoff_addr *addr, const struct service_conf *sc, int *ret_fd)
+{
+	_cleanup_fd_ int fd = -1;
+	int r = tcp_bind(addr, sc, false, &fd);
+
+	if (r == 0)
+		r = tcp_listen(fd, sc);
+	if (r == 0)
+		*ret_fd = fd_take(&fd);
+	return r;
+}
+
+int tcp_bind(const struct handoff_addr *addr, const struct service_conf *sc, bool shared,
+	     int *ret_fd)
 {
 	union address address;
 	socklen_t len = put_address(addr, &address);
@@ -110,9 +140,11 @@ int tcp_open(const struct handoff_addr *addr, const struct service_conf *sc, int
 		r = set_int(fd, IPPROTO_IP, IP_FREEBIND, 1);
 	if (r == 0)
 		r = set_options(fd, sc, false);
+	if (r == 0 && shared)
+		r = tcp_share(fd);
 	if (r < 0)
 		return r;
-	if (bind(fd, &address.sa, len) < 0 || listen(fd, (int)sc->backlog) < 0)
+	if (bind(fd, &address.sa, len) < 0)
 		return -errno;
 	*ret_fd = fd_take(&fd);
 	return 0;

@@ -10,6 +10,18 @@
 #include "config/conf.h"
 
 /*
+ * Opens and binds @addr, with the socket options of @sc; clients are refused until tcp_listen().
+ * @shared: beside sockets on overlapping addresses, all of which have had tcp_share(). 0: *@ret_fd
+ * is the caller's; close-on-exec, non-blocking. -errno: bind(2)'s, nothing left open.
+ */
+int tcp_bind(const struct handoff_addr *addr, const struct service_conf *sc, bool shared,
+	     int *ret_fd);
+int tcp_listen(int fd, const struct service_conf *sc); /* 0 or -errno */
+
+/* Lets the next tcp_bind() of an overlapping address have its port too. 0 or -errno. */
+int tcp_share(int fd);
+
+/*
  * Opens, binds and listens on @addr with the socket options of @sc. 0: *@ret_fd is the
  * caller's; close-on-exec, non-blocking. -errno: bind(2)'s or listen(2)'s, nothing left open.
  */
@@ -54,6 +66,12 @@ int tcp_count(int fd, struct tcp_counts *ret);
  * client that believed itself connected being reset. 0 or -errno.
  */
 int tcp_stop_syns(int fd);
+
+/*
+ * The same where another socket listens on an overlapping address: from now on all new clients of
+ * both are that one's, and handshakes that have begun here still complete. Not to be undone.
+ */
+int tcp_hide(int fd);
 
 /* Undoes tcp_stop_syns(), on the listener or on a connection that inherited it. */
 void tcp_remove_filter(int fd);

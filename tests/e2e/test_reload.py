@@ -461,7 +461,7 @@ def a_listen_line_that_only_says_what_the_app_asks_for_goes_without_a_gap():
 
 
 @test
-def an_app_takes_over_a_listener_that_is_being_emptied():
+def an_app_takes_over_a_listener_that_is_about_to_go():
     broker = Broker(app("srv_poll"), workers=1, queue=1, listen="127.0.0.1:{port2} for {port}")
     port = broker.port2
     busy = connect(port)
@@ -475,7 +475,7 @@ def an_app_takes_over_a_listener_that_is_being_emptied():
     broker.configure(app("srv_poll")[:1] + ["{port2}"], workers=1)
     done = broker.reload_and_wait()
     assert done["generation"] == 2, done
-    assert broker.events("unlisten", since=mark) and not broker.events("listen", since=mark)
+    assert not broker.events("unlisten", since=mark) and not broker.events("listen", since=mark)
     (new,) = {e["pid"] for e in broker.events("worker-ready", generation=2)}
     assert http_get(port).pid == new
     for sock in waiting[1:]:

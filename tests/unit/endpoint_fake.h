@@ -481,7 +481,7 @@ static void fake_start(unsigned n_workers, unsigned queue, unsigned listen)
 	for (n_listeners = 0; n_listeners < listen; n_listeners++) {
 		struct fake_listener *f = &listeners[n_listeners];
 
-		f->l = listener_new(&service.dispatch, &addr, 80, false, (int)n_listeners);
+		f->l = listener_new(&service.dispatch, &addr, 80, false, (int)n_listeners, false);
 		CHECK(f->l);
 		listener_attach(f->l, endpoint);
 	}
