@@ -40,7 +40,7 @@ def one_scheduler(broker, port):
 def both_have_warned(broker, port):
     """CherryPy looks for itself on its port, for five seconds."""
     def warned():
-        return len([e for e in broker.events("output") if "Unable to verify that the server is bound" in e["text"]]) >= 2
+        return len([e for e in broker.log.find(["output"]) if "Unable to verify that the server is bound" in e["text"]]) >= 2
 
     wait_until(warned, 30, "the warnings")
 
