@@ -20,6 +20,7 @@ ln -s pts/ptmx /dev/ptmx
 mount -t tmpfs -o mode=1777 shm /dev/shm
 mount -t tmpfs -o mode=755 run /run
 mkdir -p -m 1777 /run/lock
+mount -t tmpfs -o mode=755 srv /srv
 mount -t tmpfs -o mode=700 layers /mnt
 for dir in etc var; do
 	mkdir /mnt/$dir /mnt/$dir.work

@@ -266,6 +266,27 @@ def commands_in_the_documents_are_valid():
             assert target in targets, "%s: make %s" % (document, target)
 
 
+@test
+def every_recipe_is_run_by_a_test():
+    """tests/apps/test_recipes.py needs root and the programs; whether it knows them all is seen here."""
+    sys.path.insert(0, os.path.join(ROOT, "tests", "apps"))
+    import recipe_apps
+    import recipes
+
+    known, found = set(), recipes.recipes()
+    assert len(found) > 30, [recipe.name for recipe in found]
+    for recipe in found:
+        for name, keys in recipe.services.items():
+            app = recipe_apps.app_of(keys["command"])
+            assert app, "%s: no app for %s in tests/apps/recipe_apps.py" % (recipe.name, keys["command"])
+            known.add(app)
+    unused = [command for command, app in recipe_apps.APPS.items() if app not in known]
+    assert not unused, "in recipe_apps.py, but in no recipe: %s" % unused
+    for text in [recipe.text for recipe in found] + list(recipes.page_files().values()):
+        dangerous = recipes.DANGEROUS.search(text)
+        assert not dangerous, "would delete a device: " + dangerous.group()
+
+
 # --- what the documents refer to ---------------------------------------------------------------------
 
 

@@ -105,7 +105,7 @@ server:
 	username: ""
 	zonesdir: {dir}
 	xfrdfile: ""
-	zonelistfile: "/dev/null.zones"
+	zonelistfile: "{dir}/zone.list"
 remote-control:
 	control-enable: no
 zone:

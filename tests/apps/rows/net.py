@@ -68,7 +68,7 @@ smtp_accept_max = 100
 """}, ask=Talk((None, rb"^220 .*\r\n"), (b"EHLO x\r\n", rb"^250.*250 HELP\r\n"), (b"QUIT\r\n", rb"^221.*\r\n")),
     ),
     Row(
-        "Pure-FTPd", "a process for each connection", apt="pure-ftpd", shell="exec pure-ftpd -S 127.0.0.1,{port} -g $W/pid -H",
+        "Pure-FTPd", "a process for each connection. Its passive ports must be private: see below", apt="pure-ftpd", shell="exec pure-ftpd -S 127.0.0.1,{port} -g $W/pid -H",
         broken="pure-ftpd --no-such-option", ask=FTP,
     ),
     Row(

@@ -105,6 +105,13 @@ new SMTPServer({ disabledCommands: ['STARTTLS'] }).on('error', () => {}).listen(
         ask=http(b"hello from a file", "/index.html"),
     ),
     Row(
+        "serve", "it first checks that nobody answers on its port: see below", apt="nodejs", npm="serve@14.2.7",
+        files={"www/index.html": "hello from a file\n"},
+        command="node {npm}/serve/build/main.js -l {port2} --no-clipboard --no-request-logging {dir}/www",
+        keys={"listen": "127.0.0.1:{port} for {port2}"},
+        broken="node {npm}/serve/build/missing", ask=http(b"hello from a file", "/"),
+    ),
+    Row(
         "json-server", "each worker has its own copy of what was changed", apt="nodejs", npm="json-server@0.17.4",
         shell="cp {dir}/db.json . && exec node {npm}/json-server/lib/cli/bin.js -q -H 127.0.0.1 -p {port} db.json",
         files={"db.json": '{"posts":[{"id":1,"title":"hello"}]}'}, ask=http(b'"title": "hello"', "/posts/1"),

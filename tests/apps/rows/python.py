@@ -84,7 +84,7 @@ import eventlet, eventlet.wsgi
 eventlet.wsgi.server(eventlet.listen(("127.0.0.1", {port})), app, log_output=False)
 """, keepalive=True),
     script("CherryPy", "python3-cherrypy3 python3-cheroot",
-           "threads. Serve it with cheroot: `quickstart` first checks that nobody answers on its port, and fails at a reload", """
+           "threads; served by cheroot. `quickstart` first checks that nobody answers on its port: see below", """
 import os, cherrypy, cheroot.wsgi
 class Root:
     @cherrypy.expose
