@@ -2,6 +2,7 @@
 """The end: in order, in a hurry, and of the broker itself without a warning."""
 
 import os
+import time
 
 from harness import *
 
@@ -60,7 +61,7 @@ def check_end(first, second, word):
     broker.signal(first)
     broker.wait_event("broker-stopping", since=mark)
     if second:
-        broker.signal(second)
+        broker.signal_again(second)
     broker.wait_stopped()
     assert {e["how"] for e in broker.events("worker-exit", since=mark)} == {word}
     held.close()
@@ -82,6 +83,25 @@ def check_fast(sig):
     assert held.recv(1) == b""
     held.close()
     assert not broker.events("worker-draining")
+
+
+@test
+def a_signal_that_comes_twice_at_once_is_one_request():
+    broker = Broker(app("srv_poll"), workers=1, drain_timeout="10m")
+    with connect(broker.port) as held:
+        send_request(held, close=False)
+        read_answer(held)
+        began = time.monotonic()
+        broker.signal(signal.SIGTERM)
+        broker.wait_event("worker-draining")
+        broker.signal(signal.SIGTERM)
+        broker.log.wait(["broker-stopping"], count=2)
+        send_request(held, close=False)
+        assert read_answer(held).status == 200
+        broker.signal_again(signal.SIGTERM)
+        assert time.monotonic() - began >= 1
+    broker.wait_stopped()
+    assert broker.wait_event("worker-exit")["how"] == "signal 9"
 
 
 for sig in (signal.SIGINT, signal.SIGQUIT):
