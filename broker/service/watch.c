@@ -5,6 +5,7 @@
 #include "dispatch/endpoint.h"
 #include "dispatch/flow.h"
 #include "dispatch/taker.h"
+#include "service/idle_end.h"
 #include "service/in_force.h"
 #include "service/proof.h"
 #include "service/survey.h"
@@ -330,6 +331,7 @@ static bool watch_service(struct service *s, bool evidence, int64_t now)
 	}
 	list_for_each (e, &s->dispatch.endpoints, link)
 		watch_full(e, now);
+	service_end_idle(s);
 	if (evidence && needs_evidence(s)) {
 		watch_connections(s);
 		again = true;

@@ -313,20 +313,6 @@ static bool next_link(DIR *dir, char target[LINK_SIZE])
 	return false;
 }
 
-int proc_sockets(pid_t pid, bool (*seen)(void *arg, uint64_t inode), void *arg)
-{
-	_cleanup_dir_ DIR *dir = open_dir(pid, "fd");
-	char target[LINK_SIZE];
-	unsigned long long inode;
-
-	if (!dir)
-		return -errno;
-	while (next_link(dir, target))
-		if (sscanf(target, "socket:[%llu]", &inode) == 1 && !seen(arg, inode))
-			break;
-	return 0;
-}
-
 static bool holds(pid_t pid, const char *target)
 {
 	_cleanup_dir_ DIR *dir = open_dir(pid, "fd");

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <string.h>
 #include "sys/log.h"
+#include "sys/proc_fds.h"
 #include "sys/spawn.h"
 
 int worker_processes(const struct worker *w, struct pid_set *ret)

@@ -91,7 +91,9 @@ struct worker {
 
 	struct loop_source process_source;
 
-	unsigned open; /* connections it holds, when last counted */
+	unsigned open;	     /* connections it holds, when last counted */
+	unsigned ended_idle; /* of them, by us, while it drained */
+	bool idle_refused;   /* the kernel does not let us */
 	struct worker_findings found;
 	struct slot_measured measured; /* of a guest, which has no slot */
 

@@ -1,6 +1,7 @@
-/* links: broker/sys/proc */
+/* links: broker/sys/proc broker/sys/proc_fds */
 /* wrap: fopen access */
 #include "sys/proc.h"
+#include "sys/proc_fds.h"
 #include "tap.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* links: broker/sys/sockdiag */
+/* links: broker/sys/sockdiag broker/sys/tcp_info */
 #include "sys/sockdiag.h"
 #include "tap.h"
 

@@ -1,4 +1,4 @@
-/* links: broker/sys/tcp broker/sys/proc broker/sys/sockdiag */
+/* links: broker/sys/tcp broker/sys/proc broker/sys/sockdiag broker/sys/tcp_info */
 /* links: broker/base/address broker/base/units broker/base/strbuf */
 /* wrap: accept4 */
 #include "sys/tcp.h"
