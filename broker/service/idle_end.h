@@ -3,11 +3,11 @@
  * closed by its client, and would be cut in a request when drain_timeout is over. So, in the last
  * part of the drain, each is ended between two requests: the app sees an end of file, and closes.
  *
- * The samples come from sock_diag(7), for all connections at once and without a descriptor. Only in
- * the moment of the end the broker copies the descriptor, looks once more, and shuts it down.
- *
- * It takes three descriptors for a service: of a directory of /proc, or of the dump, with a pidfd
- * and the copy. It works in slices of half a millisecond, a quarter of the time at most.
+ * The broker copies the descriptors of the worker one after the other, for some microseconds each,
+ * and looks at them by policy/idle.h. It takes three descriptors for a service: a directory of
+ * /proc, a pidfd and the copy. It works in slices of half a millisecond, a quarter of the time at
+ * most. A dump of sock_diag(7) would save the copies, but cannot be sliced: it walks through all
+ * sockets of the machine.
  */
 #pragma once
 

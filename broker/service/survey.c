@@ -1,6 +1,5 @@
 #include "survey.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <string.h>
 #include "worker/hold.h"
@@ -10,22 +9,7 @@
 /* A slice: connections that arrive meanwhile wait for so long. */
 #define SLICE_NS (500 * 1000)
 
-static int add_port(uint16_t port, struct port_set *set)
-{
-	uint16_t *v;
-
-	for (size_t i = 0; i < set->n; i++)
-		if (set->v[i] == port)
-			return 0;
-	v = array_grow(set->v, set->n, sizeof(*v));
-	if (!v)
-		return -ENOMEM;
-	set->v = v;
-	v[set->n++] = port;
-	return 0;
-}
-
-int service_add_ports(const struct service *s, struct port_set *ret)
+int service_open_connections(const struct service *s, struct inode_set *ret)
 {
 	const struct endpoint *e;
 	const struct listener *l;
@@ -33,22 +17,11 @@ int service_add_ports(const struct service *s, struct port_set *ret)
 
 	list_for_each (l, &s->dispatch.listeners, link)
 		if (r == 0)
-			r = add_port(l->addr.port, ret);
+			r = sockdiag_add_connections(l->addr.port, ret);
 	/* Listeners that are closed already, as at shutdown: their port is kept by the endpoint. */
 	list_for_each (e, &s->dispatch.endpoints, link)
 		for (size_t i = 0; r == 0 && i < e->n_ports; i++)
-			r = add_port(e->ports[i], ret);
-	return r;
-}
-
-int service_open_connections(const struct service *s, struct inode_set *ret)
-{
-	struct port_set ports = { 0 };
-	int r = service_add_ports(s, &ports);
-
-	for (size_t i = 0; r == 0 && i < ports.n; i++)
-		r = sockdiag_add_connections(ports.v[i], ret);
-	free(ports.v);
+			r = sockdiag_add_connections(e->ports[i], ret);
 	inode_set_sort(ret);
 	return r;
 }

@@ -28,14 +28,6 @@ struct survey {
 	struct inode_set connections;
 };
 
-struct port_set {
-	uint16_t *v; /* array_grow() */
-	size_t n;
-};
-
-/* Adds the local ports that connections of @s have, each once. 0 or -ENOMEM. */
-int service_add_ports(const struct service *s, struct port_set *ret);
-
 /* Connections of the listeners of @s that some process still has. Sorted. 0 or -errno. */
 int service_open_connections(const struct service *s, struct inode_set *ret);
 

@@ -60,15 +60,11 @@ int proc_sockets(pid_t pid, bool (*seen)(void *arg, uint64_t inode), void *arg)
 	return r < 0 ? r : 0;
 }
 
-int proc_fds_copy(pid_t pid, int fd, uint64_t inode, int *ret_fd)
+int proc_fds_copy(int pidfd, int fd, uint64_t inode, int *ret_fd)
 {
-	_cleanup_fd_ int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	_cleanup_fd_ int copy = -1;
+	_cleanup_fd_ int copy = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
 	struct stat st;
 
-	if (pidfd < 0)
-		return -errno;
-	copy = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
 	if (copy < 0 || fstat(copy, &st) < 0)
 		return -errno;
 	if (st.st_ino != inode)

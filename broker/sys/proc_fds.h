@@ -25,8 +25,9 @@ int proc_fds_next(DIR *dir, int *ret_fd, uint64_t *ret_inode);
 int proc_sockets(pid_t pid, bool (*seen)(void *arg, uint64_t inode), void *arg);
 
 /*
- * Copies descriptor @fd of @pid, if it is still the socket @inode. 0: *@ret_fd is the caller's,
- * close-on-exec. -EBADF, -ESRCH: not any more. -EPERM: not allowed to, as for ptrace(2): another
- * user, a security module. -ENOSYS: a kernel before 5.6, or seccomp. Else -errno.
+ * Copies descriptor @fd of the process of @pidfd, if it is still the socket @inode. 0: *@ret_fd is
+ * the caller's, close-on-exec. -EBADF, -ESRCH: not any more. -EPERM: not allowed to, as for
+ * ptrace(2): another user, a security module. -ENOSYS: a kernel before 5.6, or seccomp. Else
+ * -errno.
  */
-int proc_fds_copy(pid_t pid, int fd, uint64_t inode, int *ret_fd);
+int proc_fds_copy(int pidfd, int fd, uint64_t inode, int *ret_fd);

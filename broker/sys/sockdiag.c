@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include "base/fd.h"
-#include "sys/tcp_info.h"
 
 /*
  * The kernel's ABI (linux/netlink.h, linux/sock_diag.h, linux/inet_diag.h), spelled out:
@@ -24,16 +23,11 @@
 #define INET_DIAG_REQ_BYTECODE 1
 #define INET_DIAG_BC_S_GE      2
 #define INET_DIAG_BC_S_LE      3
-#define INET_DIAG_INFO	       2
 
 struct nl_header {
 	uint32_t len;
 	uint16_t type, flags;
 	uint32_t seq, pid;
-};
-
-struct nl_attr {
-	uint16_t len, type;
 };
 
 struct nl_addr {
@@ -75,7 +69,7 @@ static_assert(sizeof(struct diag_request) == 56, "kernel ABI");
 static_assert(sizeof(struct diag_msg) == 72, "kernel ABI");
 static_assert(sizeof(struct port_filter) == 20, "kernel ABI");
 
-static int send_request(int fd, const struct sockdiag_query *q)
+static int send_request(int fd, uint8_t family, unsigned states, uint16_t port)
 {
 	struct {
 		struct nl_header nl;
@@ -83,19 +77,16 @@ static int send_request(int fd, const struct sockdiag_query *q)
 		struct port_filter filter;
 	} msg = {
 		.nl = { .type = SOCK_DIAG_BY_FAMILY, .flags = NLM_F_REQUEST | NLM_F_DUMP },
-		.req = { .family = q->family == 4 ? AF_INET : AF_INET6,
-			 .protocol = IPPROTO_TCP,
-			 .ext = q->sample ? 1 << (INET_DIAG_INFO - 1) : 0,
-			 .states = q->states },
+		.req = { .family = family, .protocol = IPPROTO_TCP, .states = states },
 		/* port <= sport && sport <= port; a false test jumps behind the end: no match. */
 		.filter = { .attr_len = sizeof(struct port_filter),
 			    .attr_type = INET_DIAG_REQ_BYTECODE,
 			    .ops = { { INET_DIAG_BC_S_GE, 8, 20 },
-				     { 0, 0, q->port },
+				     { 0, 0, port },
 				     { INET_DIAG_BC_S_LE, 8, 12 },
-				     { 0, 0, q->port } } },
+				     { 0, 0, port } } },
 	};
-	size_t len = q->port ? sizeof(msg) : offsetof(__typeof__(msg), filter);
+	size_t len = port ? sizeof(msg) : offsetof(__typeof__(msg), filter);
 	struct nl_addr kernel = { .family = AF_NETLINK };
 
 	msg.nl.len = (uint32_t)len;
@@ -103,112 +94,80 @@ static int send_request(int fd, const struct sockdiag_query *q)
 											: 0;
 }
 
-int sockdiag_open(const struct sockdiag_query *query, int *ret_fd)
+static struct sockdiag_socket to_socket(const struct diag_msg *m)
 {
-	_cleanup_fd_ int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-	int r = fd < 0 ? -errno : send_request(fd, query);
+	struct sockdiag_socket s = { .inode = m->inode };
 
-	if (r == 0)
-		*ret_fd = fd_take(&fd);
-	return r;
-}
-
-/* @at: the attributes behind a struct diag_msg, @left bytes of them. */
-static void add_sample(const struct diag_msg *m, const char *at, size_t left,
-		       struct sockdiag_socket *ret)
-{
-	struct nl_attr a;
-
-	for (; left >= sizeof(a); at += (a.len + 3u) & ~3u, left -= (a.len + 3u) & ~3u) {
-		memcpy(&a, at, sizeof(a));
-		if (a.len < sizeof(a) || ((a.len + 3u) & ~3u) > left)
-			return;
-		if (a.type != INET_DIAG_INFO ||
-		    !tcp_info_read(at + sizeof(a), a.len - sizeof(a), &ret->sample))
-			continue;
-		ret->sample.unread = m->rqueue;
-		ret->sample.unacked = m->wqueue;
-		ret->sample.written += m->wqueue;
-	}
-}
-
-static struct sockdiag_socket to_socket(const char *at, size_t len)
-{
-	struct sockdiag_socket s = { 0 };
-	struct diag_msg m;
-
-	memcpy(&m, at, sizeof(m));
-	s.inode = m.inode;
-	s.local.family = m.family == AF_INET ? 4 : 6;
-	s.local.port = ntohs(m.id.sport);
-	memcpy(s.local.ip, m.id.src, s.local.family == 4 ? 4 : 16);
-	add_sample(&m, at + sizeof(m), len - sizeof(m), &s);
+	s.local.family = m->family == AF_INET ? 4 : 6;
+	s.local.port = ntohs(m->id.sport);
+	memcpy(s.local.ip, m->id.src, s.local.family == 4 ? 4 : 16);
 	return s;
 }
 
-int sockdiag_read(int fd, bool (*seen)(void *arg, const struct sockdiag_socket *s), void *arg)
+static int dump_family(int fd, uint8_t family, unsigned states, uint16_t port,
+		       bool (*seen)(void *arg, const struct sockdiag_socket *s), void *arg)
 {
 	_Alignas(struct nl_header) char buf[32768];
-	const char *at = buf;
-	ssize_t n;
-	size_t left;
+	bool more = true;
+	int r = send_request(fd, family, states, port);
 
-	do
-		n = recv(fd, buf, sizeof(buf), 0);
-	while (n < 0 && errno == EINTR);
-	if (n <= 0)
-		return n < 0 ? -errno : -EIO;
-	left = (size_t)n;
-	while (left >= sizeof(struct nl_header)) {
-		const struct nl_header *h = (const struct nl_header *)(const void *)at;
-		size_t step = (h->len + 3u) & ~3u;
+	if (r < 0)
+		return r;
+	for (;;) {
+		ssize_t n = recv(fd, buf, sizeof(buf), 0);
+		size_t left;
 
-		if (h->len < sizeof(*h) || h->len > left)
-			return -EBADMSG;
-		if (h->type == NLMSG_DONE)
-			return 0;
-		if (h->type == NLMSG_ERROR) {
-			int error = 0;
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return -EIO;
+		left = (size_t)n;
+		for (char *at = buf; left >= sizeof(struct nl_header);) {
+			const struct nl_header *h = (const struct nl_header *)(const void *)at;
+			size_t step = (h->len + 3u) & ~3u;
 
-			if (h->len >= sizeof(*h) + sizeof(error))
-				memcpy(&error, at + sizeof(*h), sizeof(error));
-			return error ? error : -EIO; /* already negative */
+			if (h->len < sizeof(*h) || h->len > left)
+				return -EBADMSG;
+			if (h->type == NLMSG_DONE)
+				return 0;
+			if (h->type == NLMSG_ERROR) {
+				int error = 0;
+
+				if (h->len >= sizeof(*h) + sizeof(error))
+					memcpy(&error, at + sizeof(*h), sizeof(error));
+				return error ? error : -EIO; /* already negative */
+			}
+			if (more && h->len >= sizeof(*h) + sizeof(struct diag_msg)) {
+				struct diag_msg m;
+				struct sockdiag_socket s;
+
+				memcpy(&m, at + sizeof(*h), sizeof(m));
+				s = to_socket(&m);
+				/* The rest is read all the same: the socket must end up empty. */
+				more = seen(arg, &s);
+			}
+			if (step >= left)
+				break;
+			at += step;
+			left -= step;
 		}
-		if (h->len >= sizeof(*h) + sizeof(struct diag_msg)) {
-			struct sockdiag_socket s = to_socket(at + sizeof(*h), h->len - sizeof(*h));
-
-			if (!seen(arg, &s))
-				return -ECANCELED;
-		}
-		if (step >= left)
-			break;
-		at += step;
-		left -= step;
 	}
-	return 1;
-}
-
-static int dump(const struct sockdiag_query *query,
-		bool (*seen)(void *arg, const struct sockdiag_socket *s), void *arg)
-{
-	_cleanup_fd_ int fd = -1;
-	int r = sockdiag_open(query, &fd);
-
-	for (r = r < 0 ? r : 1; r > 0;)
-		r = sockdiag_read(fd, seen, arg);
-	return r;
 }
 
 int sockdiag_dump(unsigned states, uint16_t port,
 		  bool (*seen)(void *arg, const struct sockdiag_socket *s), void *arg)
 {
-	struct sockdiag_query query = { .family = 4, .port = port, .states = states };
-	int r = dump(&query, seen, arg);
+	_cleanup_fd_ int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	int r;
 
-	query.family = 6;
+	if (fd < 0)
+		return -errno;
+	r = dump_family(fd, AF_INET, states, port, seen, arg);
 	if (r == 0)
-		r = dump(&query, seen, arg);
-	return r == -ECANCELED ? 0 : r;
+		r = dump_family(fd, AF_INET6, states, port, seen, arg);
+	return r;
 }
 
 void inode_set_deinit(struct inode_set *set)

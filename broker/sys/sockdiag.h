@@ -6,32 +6,11 @@
 
 #include "base/util.h"
 #include "handoff_wire.h"
-#include "policy/idle.h"
 
 struct sockdiag_socket {
 	uint64_t inode; /* as in /proc/PID/fd; 0: closed by its process, the kernel ends it */
 	struct handoff_addr local;
-	struct idle_sample sample; /* if it was asked for, and is known; else all zero */
 };
-
-/* Of which sockets a dump is. */
-struct sockdiag_query {
-	uint8_t family;	 /* 4 or 6 */
-	uint16_t port;	 /* the local one; 0: any */
-	bool sample;	 /* it is asked for what struct idle_sample has, too */
-	unsigned states; /* bits 1 << TCP_* */
-};
-
-/*
- * A dump in parts. *@ret_fd is the caller's, close-on-exec, for sockdiag_read(). 0 or -errno.
- */
-int sockdiag_open(const struct sockdiag_query *query, int *ret_fd);
-
-/*
- * The next part, 32 KiB at most: calls @seen for each socket in it, until that returns false. 1:
- * there may be more. 0: that was the last. -ECANCELED: @seen has returned false. -errno.
- */
-int sockdiag_read(int fd, bool (*seen)(void *arg, const struct sockdiag_socket *s), void *arg);
 
 /*
  * Calls @seen for each TCP socket, IPv4 and IPv6, in one of the states of @states (bits

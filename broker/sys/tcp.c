@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include "base/address.h"
 #include "base/fd.h"
 #include "sys/proc.h"
@@ -265,6 +266,62 @@ int tcp_count(int fd, struct tcp_counts *ret)
 		.backlog = info.tcpi_unacked,
 		.backlog_max = info.tcpi_sacked,
 		.overflows = meminfo[MEMINFO_DROPS],
+	};
+	return 0;
+}
+
+uint16_t tcp_local_port(int fd)
+{
+	union address address;
+	socklen_t len = sizeof(address);
+	struct handoff_addr addr = { 0 };
+
+	if (getsockname(fd, &address.sa, &len) == 0)
+		get_address(&address, &addr);
+	return addr.port;
+}
+
+#ifndef SIOCOUTQ
+#define SIOCOUTQ 0x5411 /* linux/sockios.h */
+#endif
+
+/* The head of struct tcp_info of linux/tcp.h, of which not every libc knows so much. */
+struct long_tcp_info {
+	uint8_t state, other[7];
+	uint32_t before_times[9], last_data_sent, last_ack_sent, last_data_recv, last_ack_recv;
+	uint32_t before_rates[11];
+	uint64_t pacing_rate, max_pacing_rate, bytes_acked, bytes_received;
+	uint32_t segs_out, segs_in, notsent_bytes, min_rtt, data_segs_in, data_segs_out;
+};
+
+static_assert(offsetof(struct long_tcp_info, last_data_sent) == 44, "kernel ABI");
+static_assert(offsetof(struct long_tcp_info, bytes_acked) == 120, "kernel ABI");
+static_assert(sizeof(struct long_tcp_info) == 160, "kernel ABI");
+
+int tcp_sample(int fd, struct idle_sample *ret)
+{
+	struct long_tcp_info info;
+	socklen_t len = sizeof(info);
+	int unread, unacked;
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+		return -errno;
+	if (info.state != TCP_ESTABLISHED)
+		return -ENOTCONN;
+	if (len < sizeof(info))
+		return -ENOSYS;
+	if (ioctl(fd, FIONREAD, &unread) < 0 || ioctl(fd, SIOCOUTQ, &unacked) < 0)
+		return -errno;
+	*ret = (struct idle_sample){
+		.received = info.bytes_received,
+		.written = info.bytes_acked + (unsigned)unacked,
+		.requests = info.data_segs_in,
+		.acks = info.segs_out - info.data_segs_out,
+		.unread = (unsigned)unread,
+		.unacked = (unsigned)unacked,
+		.received_ms = info.last_data_recv,
+		.sent_ms = info.last_data_sent,
+		.acked_ms = info.last_ack_recv,
 	};
 	return 0;
 }

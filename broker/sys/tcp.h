@@ -8,6 +8,7 @@
 
 #include "base/strbuf.h"
 #include "config/conf.h"
+#include "policy/idle.h"
 
 /*
  * Opens, binds and listens on @addr with the socket options of @sc. 0: *@ret_fd is the
@@ -57,3 +58,12 @@ int tcp_stop_syns(int fd);
 
 /* Undoes tcp_stop_syns(), on the listener or on a connection that inherited it. */
 void tcp_remove_filter(int fd);
+
+/* The local port of a socket; 0: it has none, and is none of TCP. */
+uint16_t tcp_local_port(int fd);
+
+/*
+ * What the kernel says of an established connection now. 0 or -errno; -ENOTCONN: it is none, or is
+ * closed on one side; -ENOSYS: the kernel is too old to say so much.
+ */
+int tcp_sample(int fd, struct idle_sample *ret);

@@ -34,7 +34,7 @@ def ended(sock, timeout=0):
 def busy_connections_are_ended_and_no_request_is_cut():
     n = 32
     broker = python(drain_idle="200ms", broker={"metrics": "127.0.0.1:{port2}"})
-    clients = KeepAlive(broker.port, n, path="/slow?ms=100")
+    clients = KeepAlive(broker.port, n, path="/slow?ms=300")
     clients.wait_answers(2 * n)
     old = broker.worker_pid()
     with broker.same_fds():

@@ -1,4 +1,4 @@
-/* links: broker/sys/loopback broker/sys/tcp broker/sys/sockdiag broker/sys/tcp_info broker/sys/proc
+/* links: broker/sys/loopback broker/sys/tcp broker/sys/sockdiag broker/sys/proc
  */
 /* links: broker/base/address broker/base/units broker/base/strbuf */
 /* wrap: connect */

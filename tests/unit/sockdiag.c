@@ -1,4 +1,4 @@
-/* links: broker/sys/sockdiag broker/sys/tcp_info */
+/* links: broker/sys/sockdiag */
 #include "sys/sockdiag.h"
 #include "tap.h"
 
