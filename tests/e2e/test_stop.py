@@ -124,6 +124,35 @@ def a_worker_that_leaves_is_told_by_drain_signal_and_finishes_by_itself():
     broker.wait_event("worker-exit", pid=old)
 
 
+def nested():
+    """The app below three scripts, none of which passes a signal on, nor executes it."""
+    command = "%s {port}; true" % app("srv_poll")[0]
+    for name in ("a.sh", "b.sh"):
+        command = "sh %s; true" % write_file(name, command.replace("{port}", '"$1"') + "\n")
+        command = command.replace("; true", ' "$1"; true')
+    return ["sh", "-c", command, "sh", "{port}"]
+
+
+@test
+def an_app_below_scripts_is_told_to_end():
+    broker = Broker(nested(), workers=1, stop_timeout="20s")
+    below = proc.descendants(broker.worker_pid())
+    broker.reload_and_wait()
+    broker.wait_event("worker-exit")
+    assert not [pid for pid in below if proc.alive(pid)]
+    broker.stop()
+    assert not broker.log.find(["worker-kill"])
+
+
+@test
+def so_it_is_when_the_first_script_was_killed():
+    broker = Broker(nested(), workers=1, stop_timeout="20s", backoff_min="1h", backoff_max="1h")
+    send_signal(broker.worker_pid(), signal.SIGKILL)
+    broker.wait_event("worker-exit")
+    broker.stop()
+    assert not broker.log.find(["worker-kill"])
+
+
 @test
 def drain_timeout_ends_a_worker_whose_client_stays():
     broker = Broker(app("srv_poll"), workers=1, drain_timeout="100ms")
