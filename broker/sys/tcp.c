@@ -172,6 +172,47 @@ int tcp_configure(int fd, const struct service_conf *sc)
 	return r;
 }
 
+static int own_address(int fd, union address *ret)
+{
+	socklen_t len = sizeof(*ret);
+
+	return getsockname(fd, &ret->sa, &len) < 0 ? -errno : 0;
+}
+
+int tcp_connect_to_self(uint8_t family, int *ret_listener, int *ret_client,
+			struct handoff_addr *ret_peer)
+{
+	static const struct service_conf plain = { .backlog = 16 };
+	struct handoff_addr addr = { .family = family };
+	_cleanup_fd_ int listener = -1, client = -1;
+	union address to, from;
+	socklen_t len;
+	int r;
+
+	if (family == 4)
+		memcpy(addr.ip, (const uint8_t[]){ 127, 0, 0, 1 }, 4);
+	else
+		addr.ip[15] = 1;
+	r = tcp_open(&addr, &plain, &listener);
+	if (r < 0 && family == 6)
+		return tcp_connect_to_self(4, ret_listener, ret_client, ret_peer);
+	if (r == 0)
+		r = own_address(listener, &to);
+	if (r < 0)
+		return r;
+	len = to.sa.sa_family == AF_INET ? sizeof(to.in) : sizeof(to.in6);
+	client = socket(to.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (client < 0 || (connect(client, &to.sa, len) < 0 && errno != EINPROGRESS))
+		return -errno;
+	r = own_address(client, &from);
+	if (r < 0)
+		return r;
+	get_address(&from, ret_peer);
+	*ret_listener = fd_take(&listener);
+	*ret_client = fd_take(&client);
+	return 0;
+}
+
 enum accept_result tcp_accept(int fd, int *ret_fd, struct handoff_addr *ret_peer, int *ret_errno)
 {
 	union address address = { 0 };
