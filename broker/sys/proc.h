@@ -93,6 +93,12 @@ void proc_name(pid_t pid, char *ret, size_t size);
 /* Whether @pid has the socket @inode open. False also when it cannot be read. */
 bool proc_holds_socket(pid_t pid, uint64_t inode);
 
+/*
+ * Whether a thread of @pid waits in recvmsg(2) on the socket @inode. False also when it cannot be
+ * read, for which the right to trace it is needed.
+ */
+bool proc_receives(pid_t pid, uint64_t inode);
+
 /* Whether @pid has an io_uring open. */
 bool proc_has_io_uring(pid_t pid);
 

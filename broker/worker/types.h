@@ -72,6 +72,7 @@ struct worker {
 
 	struct loop_timer deadline;
 	struct loop_timer settle; /* it listens, but maybe not yet on everything */
+	struct loop_timer wake;	  /* it was told to end: does it block in accept? */
 
 	bool seen_running;	    /* HELD_BY_STOP, and at the last look it was not stopped */
 	struct proc_look main_look; /* at main, while HELD_BY_STOP */

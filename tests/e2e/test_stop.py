@@ -154,6 +154,23 @@ def so_it_is_when_the_first_script_was_killed():
 
 
 @test
+def an_app_that_wakes_its_acceptors_by_connecting_to_itself_ends():
+    broker = Broker(app("srv_selfwake"), workers=2, stop_timeout="20s")
+    assert http_get(broker.port).status == 200
+    broker.reload_and_wait()
+    for n in (1, 2):
+        event = broker.wait_event("worker-exit", count=n)
+        assert event["how"] == "exit 0", event
+    ledger = broker.stop()
+    assert not broker.log.find(["worker-kill"])
+    exits = broker.log.find(["worker-exit"])
+    assert len(exits) == 4 and {e["how"] for e in exits} == {"exit 0"}, exits
+    # The connections of the apps to their port are clients; those of the broker are not.
+    assert sum(e["served"] for e in exits) == ledger["accepted"], (exits, ledger)
+    assert ledger["accepted"] <= 1 + 4, ledger
+
+
+@test
 def drain_timeout_ends_a_worker_whose_client_stays():
     broker = Broker(app("srv_poll"), workers=1, drain_timeout="100ms")
     held = connect(broker.port)
