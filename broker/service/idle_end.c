@@ -136,14 +136,16 @@ static void look_at(struct idle_end *e, const struct holder *by, int fd, struct 
 	if (h->skip)
 		return;
 	r = proc_fds_copy(e->pidfd, fd, h->inode, &copy);
-	if (r < 0) {
-		refuse(e, by->worker, r);
-		return;
+	if (r == 0) {
+		h->seen = true;
+		h->skip = first &&
+			  (!is_of_service(e->service, tcp_local_port(copy)) || lingers(copy));
+		if (!h->skip)
+			r = tcp_sample(copy, &sample);
 	}
-	h->seen = true;
-	h->skip = first && (!is_of_service(e->service, tcp_local_port(copy)) || lingers(copy));
-	if (h->skip || tcp_sample(copy, &sample) < 0 ||
-	    !idle_now(&h->track, &sample, by->quiet_ms) || first)
+	if (r < 0)
+		refuse(e, by->worker, r);
+	if (r < 0 || h->skip || !idle_now(&h->track, &sample, by->quiet_ms) || first)
 		return;
 	w = due_by_id(e->service, by->worker);
 	if (!w || shutdown(copy, SHUT_RD) < 0)
