@@ -196,10 +196,12 @@ static void end_process(struct idle_end *e)
 		e->n_holders--;
 }
 
-static int begin_process(struct idle_end *e, pid_t pid)
+/* If it fails, errno says why, and there is no .dir. */
+static void begin_process(struct idle_end *e, pid_t pid)
 {
 	e->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	return e->pidfd < 0 ? -errno : proc_fds_open(pid, &e->dir);
+	if (e->pidfd >= 0)
+		e->dir = proc_fds_open(pid);
 }
 
 /* The next socket. False: there is none, or no memory. */
@@ -207,13 +209,13 @@ static bool look_at_next(struct idle_end *e)
 {
 	const struct holder *by = e->n_holders ? &e->holders[e->n_holders - 1] : NULL;
 	struct held h = { 0 }, *known = NULL, *v;
-	int fd, r;
+	int fd = -1, r;
 
 	if (!by)
 		return false;
-	r = e->dir ? 0 : begin_process(e, by->pid);
-	if (r == 0)
-		r = proc_fds_next(e->dir, &fd, &h.inode);
+	if (!e->dir)
+		begin_process(e, by->pid);
+	r = e->dir ? proc_fds_next(e->dir, &fd, &h.inode) : -errno;
 	if (r <= 0) {
 		refuse(e, by->worker, r);
 		end_process(e);

@@ -336,7 +336,7 @@ bool proc_holds_socket(pid_t pid, uint64_t inode)
 bool proc_receives(pid_t pid, uint64_t inode)
 {
 	_cleanup_dir_ DIR *dir = open_dir(pid, "task");
-	char name[64], text[256], target[LINK_SIZE], link[LINK_SIZE];
+	char name[32], text[256], target[LINK_SIZE], link[LINK_SIZE];
 	unsigned fd;
 	int call;
 	pid_t tid;

@@ -9,17 +9,12 @@
 #define SYS_pidfd_getfd 438
 #endif
 
-int proc_fds_open(pid_t pid, DIR **ret_dir)
+DIR *proc_fds_open(pid_t pid)
 {
 	char path[64];
-	DIR *dir;
 
 	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
-	dir = opendir(path);
-	if (!dir)
-		return -errno;
-	*ret_dir = dir;
-	return 0;
+	return opendir(path);
 }
 
 int proc_fds_next(DIR *dir, int *ret_fd, uint64_t *ret_inode)
@@ -48,11 +43,11 @@ int proc_fds_next(DIR *dir, int *ret_fd, uint64_t *ret_inode)
 int proc_sockets(pid_t pid, bool (*seen)(void *arg, uint64_t inode), void *arg)
 {
 	uint64_t inode;
-	DIR *dir = NULL;
-	int fd, r = proc_fds_open(pid, &dir);
+	DIR *dir = proc_fds_open(pid);
+	int fd, r;
 
-	if (r < 0)
-		return r;
+	if (!dir)
+		return -errno;
 	do
 		r = proc_fds_next(dir, &fd, &inode);
 	while (r > 0 && seen(arg, inode));

@@ -8,10 +8,10 @@
 #include "base/util.h"
 
 /*
- * 0: *@ret_dir is the caller's, to be closed with closedir(3). -ENOENT: no such process. -EACCES:
- * not ours to read. -EMFILE, ...
+ * The caller's, to be closed with closedir(3). NULL with errno ENOENT: no such process. EACCES: not
+ * ours to read. EMFILE, ...
  */
-int proc_fds_open(pid_t pid, DIR **ret_dir);
+DIR *proc_fds_open(pid_t pid);
 
 /*
  * 1: the next descriptor that is a socket, and its inode. 0: there is none. -EACCES: its

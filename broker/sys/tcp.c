@@ -185,7 +185,7 @@ int tcp_connect_to_self(uint8_t family, int *ret_listener, int *ret_client,
 	static const struct service_conf plain = { .backlog = 16 };
 	struct handoff_addr addr = { .family = family };
 	_cleanup_fd_ int listener = -1, client = -1;
-	union address to, from;
+	union address to = { 0 }, from = { 0 };
 	socklen_t len;
 	int r;
 
@@ -313,7 +313,7 @@ int tcp_count(int fd, struct tcp_counts *ret)
 
 uint16_t tcp_local_port(int fd)
 {
-	union address address;
+	union address address = { 0 };
 	socklen_t len = sizeof(address);
 	struct handoff_addr addr = { 0 };
 
