@@ -14,6 +14,8 @@
 
 #define SLICE_NS (500 * 1000)
 #define PAUSE_MS 4 /* a jiffy: no sooner can a sample say more than the one before */
+/* Three times as long as a pass took; but that may have been for others on a busy machine. */
+#define PAUSE_MAX_MS 100
 
 /* A process of a worker whose connections are to end. */
 struct holder {
@@ -271,9 +273,10 @@ static void step_expired(struct loop_timer *timer)
 		more = look_at_next(e);
 	if (!more) {
 		pause_ms = (int64_t)(loop_clock_ns() - e->began_ns) * 3 / NSEC_PER_MSEC;
+		pause_ms = pause_ms < PAUSE_MS	     ? PAUSE_MS
+			   : pause_ms > PAUSE_MAX_MS ? PAUSE_MAX_MS
+						     : pause_ms;
 		end_pass(e);
-		if (pause_ms < PAUSE_MS)
-			pause_ms = PAUSE_MS;
 	}
 	/* A pass that found nothing was the last: the watch begins the next. */
 	if (more || e->known.n)

@@ -5,9 +5,9 @@
  *
  * The broker copies the descriptors of the worker one after the other, for some microseconds each,
  * and looks at them by policy/idle.h. It takes three descriptors for a service: a directory of
- * /proc, a pidfd and the copy. It works in slices of half a millisecond, a quarter of the time at
- * most. A dump of sock_diag(7) would save the copies, but cannot be sliced: it walks through all
- * sockets of the machine.
+ * /proc, a pidfd and the copy. It works in slices of half a millisecond, and rests after each pass.
+ * A dump of sock_diag(7) would save the copies, but cannot be sliced: it walks through all sockets
+ * of the machine.
  */
 #pragma once
 

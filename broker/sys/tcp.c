@@ -322,10 +322,6 @@ uint16_t tcp_local_port(int fd)
 	return addr.port;
 }
 
-#ifndef SIOCOUTQ
-#define SIOCOUTQ 0x5411 /* linux/sockios.h */
-#endif
-
 /* The head of struct tcp_info of linux/tcp.h, of which not every libc knows so much. */
 struct long_tcp_info {
 	uint8_t state, other[7];
@@ -351,7 +347,8 @@ int tcp_sample(int fd, struct idle_sample *ret)
 		return -ENOTCONN;
 	if (len < sizeof(info))
 		return -ENOSYS;
-	if (ioctl(fd, FIONREAD, &unread) < 0 || ioctl(fd, SIOCOUTQ, &unacked) < 0)
+	/* tcp(7) calls them SIOCINQ and SIOCOUTQ. */
+	if (ioctl(fd, FIONREAD, &unread) < 0 || ioctl(fd, TIOCOUTQ, &unacked) < 0)
 		return -errno;
 	*ret = (struct idle_sample){
 		.received = info.bytes_received,

@@ -57,14 +57,14 @@ def a_request_is_never_ended_however_long_it_takes():
     broker = python(drain_idle="0")
     idle, old = hold(broker.port)
     slow, half, fresh = connect(broker.port), connect(broker.port), connect(broker.port)
-    send_request(slow, "/slow?ms=1500", close=False)
+    send_request(slow, "/slow?ms=2500", close=False)
     half.sendall(b"GET / HTTP/1.1\r\nHost:")
     wait_until(lambda: proc.held_connections([old], broker.port) == 4)
     broker.reload_and_wait()
     # Of what was never used the first request may come, but need not.
     assert ended(idle, 30) and ended(fresh, 30)
-    assert [w["ended_idle"] for w in workers(broker) if w["pid"] == old] == [2]
-    assert "2 ended while idle" in [w["why"] for w in workers(broker) if w["pid"] == old][0]
+    row = next(w for w in workers(broker) if w["pid"] == old)
+    assert row["ended_idle"] == 2 and "2 ended while idle" in row["why"], row
     assert read_answer(slow).pid == old
     assert ended(slow, 30) and not ended(half)
     half.sendall(b" test\r\n\r\n")
@@ -75,13 +75,13 @@ def a_request_is_never_ended_however_long_it_takes():
 
 @test
 def by_default_it_is_the_last_quarter():
-    broker = python(drain_timeout="2s")
+    broker = python(drain_timeout="4s")
     sock, old = hold(broker.port)
     broker.hup()
     broker.wait_event("worker-draining", pid=old)
     began = time.monotonic()
     assert ended(sock, 30)
-    assert 1 < time.monotonic() - began
+    assert time.monotonic() - began > 2
     stopping = broker.wait_event("worker-stopping", pid=old)
     assert stopping["ended_idle"] == 1 and "no connection is left" in stopping["message"], stopping
 
