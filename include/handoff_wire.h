@@ -123,7 +123,7 @@ struct handoff_conn {
 	struct handoff_header h;
 	uint64_t id;	    /* unique in the life of a broker, rising */
 	uint64_t accept_ns; /* CLOCK_MONOTONIC at accept */
-	uint32_t listener;  /* the broker's number for the listener */
+	uint32_t listener;  /* the broker's number for the listener; 0: a health check */
 	uint32_t reserved;
 	struct handoff_addr peer; /* as accept(2) reported it: IPv4 over a dual stack socket is 4 */
 	uint64_t reserved2;

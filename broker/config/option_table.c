@@ -105,6 +105,8 @@ const struct option option_table[] = {
 	{ SERVICE("surge", count, surge, LIVE), RANGE(1, 1024), WORDS("all"), DEFAULT("1") },
 	{ SERVICE("start_timeout", ms, start_timeout_ms, LIVE), RANGE(100, DAY), DEFAULT("30s") },
 	{ SERVICE("drain_timeout", ms, drain_timeout_ms, LIVE), RANGE(0, 7 * DAY), DEFAULT("60s") },
+	{ SERVICE("drain_idle", ms, drain_idle_ms, LIVE), RANGE(0, 7 * DAY), WORDS("auto", "off"),
+	  DEFAULT("auto") },
 	{ SERVICE("drain_signal", signal_or_none, drain_signal, LIVE), RANGE(1, 64) },
 	{ SERVICE("stop_signal", signal, stop_signal, LIVE), RANGE(1, 64), DEFAULT("TERM") },
 	{ SERVICE("stop_timeout", ms, stop_timeout_ms, LIVE), RANGE(0, DAY), DEFAULT("10s") },

@@ -31,7 +31,7 @@ struct option {
 	int64_t min, max;
 	bool or_zero;		  /* 0 is allowed although it is below min */
 	const char *const *words; /* NULL-terminated: the allowed words, whose index is the value;
-				   * of a number, the one word that may stand in its place */
+				   * of a number, those that may stand in its place */
 	const char *fallback;	  /* the default, parsed like user input; NULL: not set, or empty */
 	const char *variable;	  /* of the environment: takes the place of the default */
 	enum option_apply apply;

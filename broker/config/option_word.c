@@ -134,27 +134,36 @@ static int refuse_units(const struct option_input *in, enum units_error error)
 	return -EINVAL;
 }
 
-/* What the word in place of a number stands for: cpus or all. */
-static unsigned number_of_word(const struct option_input *in)
+/* What word @at in place of a number stands for: the largest numbers, but for "cpus". */
+static int64_t number_of_word(const struct option_input *in, unsigned at)
 {
 	unsigned cpus = in->facts->cpus;
 
 	if (strcmp(*in->word, "cpus") != 0)
-		return UINT_MAX;
+		return UINT_MAX - at;
 	/* "One for each" holds as far as the limits go, on any machine. */
 	if (cpus < in->opt->min)
-		return (unsigned)in->opt->min;
-	return cpus > in->opt->max ? (unsigned)in->opt->max : cpus;
+		return in->opt->min;
+	return cpus > in->opt->max ? in->opt->max : cpus;
+}
+
+static void put_number(const struct option *opt, int64_t number, void *ret)
+{
+	if (opt->type->size == sizeof(int64_t))
+		*(int64_t *)ret = number;
+	else
+		*(unsigned *)ret = (unsigned)number;
 }
 
 static int number_parse(const struct option_input *in, void *ret)
 {
 	const struct option *opt = in->opt;
+	unsigned at = opt->words ? find_word(opt, *in->word) : 0;
 	int64_t number;
 	int r;
 
-	if (opt->words && !strcmp(*in->word, opt->words[0])) {
-		*(unsigned *)ret = number_of_word(in);
+	if (opt->words && opt->words[at]) {
+		put_number(opt, number_of_word(in, at), ret);
 		return 0;
 	}
 	r = opt->type->parse_number(*in->word, &number);
@@ -165,10 +174,7 @@ static int number_parse(const struct option_input *in, void *ret)
 	number /= opt->type->scale;
 	if ((number < opt->min || number > opt->max) && !(number == 0 && opt->or_zero))
 		return strbuf_refuse(in->why, *in->word, "is out of range");
-	if (opt->type->size == sizeof(int64_t))
-		*(int64_t *)ret = number;
-	else
-		*(unsigned *)ret = (unsigned)number;
+	put_number(opt, number, ret);
 	return 0;
 }
 
@@ -177,10 +183,12 @@ static void number_format(const struct option *opt, const void *value, struct st
 	bool wide = opt->type->size == sizeof(int64_t);
 	int64_t number = wide ? *(const int64_t *)value : *(const unsigned *)value;
 
-	if (number == UINT_MAX && opt->words)
-		strbuf_add(out, opt->words[0]);
-	else
-		opt->type->add_number(out, number * opt->type->scale);
+	for (unsigned i = 0; opt->words && opt->words[i]; i++)
+		if (number == UINT_MAX - i) {
+			strbuf_add(out, opt->words[i]);
+			return;
+		}
+	opt->type->add_number(out, number * opt->type->scale);
 }
 
 static void add_count(struct strbuf *out, int64_t count)

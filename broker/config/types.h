@@ -88,6 +88,10 @@ struct conf_origins {
 
 #define SERVICE_NAME_MAX 32
 
+/* Idle connections of workers that drain are ended in the last quarter of it, or never. */
+#define DRAIN_IDLE_AUTO ((int64_t)UINT32_MAX)
+#define DRAIN_IDLE_OFF	((int64_t)UINT32_MAX - 1)
+
 struct service_conf {
 	unsigned refs;
 	char name[SERVICE_NAME_MAX + 1];
@@ -120,7 +124,8 @@ struct service_conf {
 	enum conf_strategy strategy;
 	unsigned surge; /* workers replaced at a time; UINT_MAX: all */
 	int64_t start_timeout_ms, drain_timeout_ms, stop_timeout_ms, stall_timeout_ms;
-	int drain_signal; /* 0: none */
+	int64_t drain_idle_ms; /* DRAIN_IDLE_...; else from when on in a drain */
+	int drain_signal;      /* 0: none */
 	int stop_signal;
 	unsigned max_connections, max_memory; /* of a worker, the memory in bytes; 0: no limit */
 	int64_t max_age_ms;

@@ -16,6 +16,7 @@
 #include "ctl/doctor_text.h"
 #include "ctl/out.h"
 #include "sys/proc.h"
+#include "sys/proc_fds.h"
 #include "sys/sockdiag.h"
 #include "sys/spawn.h"
 #include "sys/user.h"

@@ -230,6 +230,33 @@ enum pair_result channel_give(struct channel *c, const struct handoff_conn *conn
 	return r;
 }
 
+enum pair_result channel_give_check(struct channel *c, struct handoff_conn *conn, int fd)
+{
+	enum pair_result r;
+
+	conn->listener = 0;
+	r = pair_send(c->tx, conn, fd);
+	if (r == PAIR_SENT) {
+		c->checks++;
+		c->check_at = c->sent + c->checks;
+		c->taken_back_since_given = false;
+	}
+	return r;
+}
+
+/* Whoever takes messages, takes the oldest: those that are there are the last that were sent. */
+bool channel_check_waits(const struct channel *c, unsigned messages)
+{
+	return c->check_at && c->check_at + messages > c->sent + c->checks;
+}
+
+unsigned channel_waiting(const struct channel *c)
+{
+	unsigned messages = pair_waiting(c->rx);
+
+	return messages - channel_check_waits(c, messages);
+}
+
 bool channel_has_unpinned(const struct channel *c)
 {
 	return c->sent < c->sent_unpinned + channel_backlog(c);
@@ -237,7 +264,7 @@ bool channel_has_unpinned(const struct channel *c)
 
 unsigned channel_backlog(const struct channel *c)
 {
-	return c->member.waiting ? pair_waiting(c->rx) : 0;
+	return c->member.waiting ? channel_waiting(c) : 0;
 }
 
 unsigned channel_look(struct channel *c)

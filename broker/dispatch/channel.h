@@ -34,13 +34,25 @@ bool channel_stays_stopped(struct channel *c);
 enum pair_result channel_give(struct channel *c, const struct handoff_conn *conn, int fd);
 
 /*
+ * The same for a connection of a health check, if none waits in @c. It is no client: no counter has
+ * it, and who takes it back drops it. On PAIR_SENT the caller closes its copy of @fd.
+ */
+enum pair_result channel_give_check(struct channel *c, struct handoff_conn *conn, int fd);
+
+/* Whether that still waits in @c, in which @messages are. */
+bool channel_check_waits(const struct channel *c, unsigned messages);
+
+/*
  * How many connections wait in it now; and c->waited has what the worker has counted since, as far
  * as it can be true.
  */
 unsigned channel_look(struct channel *c);
 
+/* How many clients wait in @c now, asked of the kernel. */
+unsigned channel_waiting(const struct channel *c);
+
 /*
- * How many connections wait in @c now. Only we add to it, so our own count is never too low: if it
+ * The same. Only we add to it, so our own count is never too low: if it
  * is 0, the kernel is not asked.
  */
 unsigned channel_backlog(const struct channel *c);

@@ -26,7 +26,7 @@
 
 static void refresh(struct balancer_member *m)
 {
-	m->waiting = pair_waiting(container_of(m, struct channel, member)->rx);
+	m->waiting = channel_waiting(container_of(m, struct channel, member));
 }
 
 enum give_result { GIVEN, NO_ROOM, NOT_NOW };
@@ -354,21 +354,27 @@ unsigned endpoint_take_back(struct channel *c, const char *reason)
 	struct dispatch *d = c->taker->dispatch;
 	enum pair_received r = PAIR_EMPTY;
 	struct handoff_conn conn;
-	unsigned n = 0;
+	unsigned n = 0, dropped = 0;
 	int fd, error;
 
 	/* No more than we put in: a worker that sends by itself does not keep us here. */
-	while (n < c->sent - c->taken_back &&
+	while (n + dropped < c->sent - c->taken_back + (c->check_at || dropped) &&
 	       (r = receive(c, &conn, &fd, &error)) == PAIR_RECEIVED) {
+		if (!conn.listener) {
+			(void)close(fd);
+			c->check_at = 0;
+			dropped++;
+			continue;
+		}
 		pending_add(c->endpoint, &conn, fd, false);
 		n++;
 	}
 	if (d->broker->spare_fd < 0)
 		d->broker->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	c->taken_back += n;
-	c->taken_back_since_given = c->taken_back_since_given || n > 0;
+	c->taken_back_since_given = c->taken_back_since_given || n + dropped > 0;
 	d->ledger.taken_back += n;
-	c->member.waiting = r == PAIR_FAILED ? pair_waiting(c->rx) : 0;
+	c->member.waiting = r == PAIR_FAILED ? channel_waiting(c) : 0;
 	if (r == PAIR_FAILED)
 		log_event(LEVEL_ERROR, "limit", LOG_TAKER(c->taker),
 			  LOG_MSG("cannot take back what waits at the worker: %s; raise the "

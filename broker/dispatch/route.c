@@ -30,7 +30,7 @@ static bool is_full(struct channel *c)
 	unsigned queue = c->taker->conf->queue;
 
 	if (c->member.waiting >= queue)
-		c->member.waiting = pair_waiting(c->rx);
+		c->member.waiting = channel_waiting(c);
 	return c->member.waiting >= queue;
 }
 

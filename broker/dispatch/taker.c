@@ -10,7 +10,7 @@ void taker_publish(struct taker *t)
 	list_for_each (c, &t->channels, link) {
 		if (channel_is_in_round(c) || !channel_is_usable(c))
 			continue;
-		c->member.waiting = pair_waiting(c->rx);
+		c->member.waiting = channel_waiting(c);
 		channel_trust(c);
 		c->moved_ms = loop_now(channel_loop(c));
 		endpoint_join(c->endpoint, c);

@@ -32,12 +32,14 @@ struct master {
 	const char *entered; /* the link through which the broker came to its directory, or NULL */
 	int verbosity;	     /* -1 quiet, 0, 1 verbose */
 	struct rundir rundir;
-	struct list parts; /* reload_part::link */
+	struct list parts;     /* reload_part::link */
+	int64_t stop_asked_ms; /* when the end was asked for first */
 };
 
 /*
  * Ends the broker: @drain first, or telling all workers to end at once. While it is ending already:
- * kills all workers and ends now. @signo is the signal that asked for it; 0: a person did.
+ * kills all workers and ends now. @signo is the signal that asked for it; 0: a person did. A signal
+ * within a second of the first request is part of that.
  */
 void master_stop(struct master *m, bool drain, int signo);
 

@@ -32,7 +32,7 @@
 #include "policy/worker_fsm.h"
 
 /* Grows with every change of a record: bytes of another version are refused. */
-#define KEPT_VERSION 1
+#define KEPT_VERSION 2
 
 /* The fields of @record become those of the object around it; .kept is all of them. */
 #define KEPT(record)                                                                               \
@@ -163,6 +163,8 @@ struct kept_channel {
 	uint64_t sent, taken_back;
 	uint64_t sent_unpinned;	     /* .sent after the last one that is not there for a pin */
 	bool taken_back_since_given; /* nothing was given since something was taken back */
+	uint64_t checks;	     /* connections of health checks that were sent into it, too */
+	uint64_t check_at; /* the last of those was message number .. of all; 0: taken back */
 };
 
 struct kept_holder {

@@ -78,6 +78,7 @@ static const struct family families[] = {
 	{ { "broker_connections_taken_back", COUNTER, NULL, "Connections taken back from channels, to be given to other workers" }, .scope = SERVICE, OF(service, taken_back) },
 	{ { "broker_connections_taken", COUNTER, NULL, "Connections that workers took" }, .scope = SERVICE, OF(service, taken) },
 	{ { "broker_connections_client_gone", COUNTER, NULL, "Connections whose client had gone while they waited in the broker" }, .scope = SERVICE, OF(service, client_gone) },
+	{ { "broker_connections_ended_idle", COUNTER, NULL, "Connections of draining workers that the broker ended between two requests" }, .scope = SERVICE, OF(service, ended_idle) },
 	{ { "broker_connections_refused", COUNTER, NULL, "Connections that the broker closed without a worker" }, .scope = SERVICE, .kind = BY_LABEL, OF(service, refused), BY("reason", refusals) },
 	{ { "broker_connections_waiting", GAUGE, NULL, "Connections that were accepted but not taken by a worker yet" }, .scope = SERVICE, .kind = BY_LABEL, OF(service, waiting), BY("place", places) },
 	{ { "broker_handoff_seconds", HISTOGRAM, "seconds", "Time from accepting a connection to sending it to a worker" }, .scope = SERVICE, .kind = TIMES, OF(service, handed), BOUNDS(0, 24) },

@@ -28,7 +28,7 @@ enum { METRICS_DONE, METRICS_ABORTED, METRICS_RELOADS_N };
 
 struct metrics_service {
 	char name[HANDOFF_SERVICE_SIZE];
-	uint64_t accepted, sent, taken, taken_back, client_gone;
+	uint64_t accepted, sent, taken, taken_back, client_gone, ended_idle;
 	uint64_t refused[METRICS_REFUSED_N];
 	uint64_t waiting[METRICS_WAITING_N];
 	uint64_t taken_now; /* as it adds up; .taken never falls, whatever a worker does */

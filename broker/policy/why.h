@@ -14,8 +14,9 @@ struct why_worker {
 	int64_t state_ms; /* for how long */
 	int64_t left_ms;  /* until the deadline of the state; negative: it has none */
 	int stop_signal;
-	int open;	  /* connections; negative: not known */
-	unsigned waiting; /* in its channels */
+	int open;	     /* connections; negative: not known */
+	unsigned waiting;    /* in its channels */
+	unsigned ended_idle; /* connections that we ended between two requests */
 	bool held_by_hand, held_by_debug, stopped, pinned_only;
 	int64_t stalled_ms; /* has taken nothing for so long, while others did; 0: it does */
 	bool debugged;	    /* by a person: its deadlines stand still */

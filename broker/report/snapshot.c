@@ -150,6 +150,7 @@ static void take_service(struct service *s, struct metrics_snapshot *ret)
 		.taken = s->served_by_gone,
 		.taken_back = l->taken_back,
 		.client_gone = l->client_gone,
+		.ended_idle = s->measured.ended_idle,
 		.refused = { [METRICS_NO_WORKER] = l->refused - l->no_memory,
 			     [METRICS_NO_MEMORY] = l->no_memory },
 		.wanted = s->want,

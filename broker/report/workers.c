@@ -37,6 +37,7 @@ static void explain_worker(const struct worker *w, const struct worker_row *row,
 		.stop_signal = w->terms->live->stop_signal,
 		.open = w->found.round ? w->found.open : -1,
 		.waiting = row->waiting,
+		.ended_idle = w->ended_idle,
 		.held_by_hand = w->held & HELD_BY_HAND,
 		.held_by_debug = w->held & HELD_BY_DEBUG,
 		.stopped = w->held & HELD_BY_STOP,
@@ -75,6 +76,7 @@ static void take_worker(const struct worker *w, struct worker_row *ret)
 		.state = worker_state_names[w->state],
 		.state_ms = now - w->state_since_ms,
 		.given = w->served,
+		.ended_idle = w->ended_idle,
 		.found = w->found,
 	};
 	memcpy(ret->name, w->name, sizeof(ret->name));
@@ -182,6 +184,7 @@ void worker_row_write(const struct worker_row *row, struct buf *out)
 	json_uint(out, "given", row->given);
 	json_uint(out, "waiting", row->waiting);
 	json_int_if(out, "open", f->round && f->open >= 0, f->open);
+	json_uint(out, "ended_idle", row->ended_idle);
 	json_int_if(out, "rss_bytes", f->round, (long long)f->rss_bytes);
 	json_int_if(out, "cpu_ms", f->round, (long long)f->cpu_ms);
 	json_uint(out, "restarts", row->restarts);

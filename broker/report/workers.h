@@ -14,7 +14,7 @@ struct worker_row {
 	uint64_t id; /* worker::id; 0: none */
 	size_t at;   /* status::lines: what goes out before it */
 	char name[PIN_WORKER_SIZE];
-	unsigned slot, generation, restarts, waiting;
+	unsigned slot, generation, restarts, waiting, ended_idle;
 	bool guest, pinned_only;
 	pid_t pid; /* 0: none */
 	const char *state;

@@ -5,6 +5,7 @@
 #include "dispatch/endpoint.h"
 #include "dispatch/listener.h"
 #include "service/fill.h"
+#include "service/idle_end.h"
 #include "service/in_force.h"
 #include "service/pin.h"
 #include "service/proof.h"
@@ -52,6 +53,7 @@ void service_free(struct service *s)
 	assert(list_empty(&s->workers) && list_empty(&s->gone));
 	service_close_window(s);
 	service_free_troubles(s);
+	service_idle_end_free(s);
 	list_for_each_safe (l, l_tmp, &s->dispatch.listeners, link)
 		listener_free(l);
 	list_for_each_safe (e, e_tmp, &s->dispatch.endpoints, link)

@@ -32,6 +32,7 @@ struct slot {
 struct service_measured {
 	struct histogram reloads; /* duration of those that were done */
 	uint64_t taken;		  /* as said last */
+	uint64_t ended_idle;	  /* connections that were ended between two requests */
 };
 
 /* Why workers are replaced. Both go the same way, slot by slot. */
@@ -86,6 +87,7 @@ struct service {
 	struct loop_timer closing_timer;
 	struct loop_timer pin_timer; /* the first of them expires */
 	struct service_measured measured;
+	struct idle_end *idle_end; /* owned; NULL: it was not needed yet */
 };
 
 static inline struct service *service_of(const struct worker *w)

@@ -5,6 +5,7 @@
 #include "dispatch/endpoint.h"
 #include "dispatch/flow.h"
 #include "dispatch/taker.h"
+#include "service/idle_end.h"
 #include "service/in_force.h"
 #include "service/proof.h"
 #include "service/survey.h"
@@ -34,7 +35,7 @@ static bool another_serves(const struct channel *c)
 static bool has_room(struct balancer_member *m)
 {
 	if (m->limit && m->waiting >= m->limit)
-		m->waiting = pair_waiting(container_of(m, struct channel, member)->rx);
+		m->waiting = channel_waiting(container_of(m, struct channel, member));
 	return m->waiting < m->limit;
 }
 
@@ -63,7 +64,7 @@ static void stall(struct channel *c, int64_t now)
 	if (!c->stalled)
 		log_event(
 			LEVEL_WARN, "stalled", LOG_WORKER(w),
-			LOG_INT("waiting", pair_waiting(c->rx)),
+			LOG_INT("waiting", channel_waiting(c)),
 			LOG_MSG("has taken no connection for %lld ms while others have room: it is "
 				"busy, or stuck",
 				(long long)(now - c->moved_ms)));
@@ -193,7 +194,7 @@ static bool watch_channel(struct channel *c, int64_t now)
 static void watch_leaving_channel(struct channel *c, int64_t now)
 {
 	struct worker *w = worker_of(c);
-	unsigned waiting = pair_waiting(c->rx);
+	unsigned waiting = channel_waiting(c);
 
 	if (has_moved(c, waiting, now))
 		return;
@@ -330,6 +331,7 @@ static bool watch_service(struct service *s, bool evidence, int64_t now)
 	}
 	list_for_each (e, &s->dispatch.endpoints, link)
 		watch_full(e, now);
+	service_end_idle(s);
 	if (evidence && needs_evidence(s)) {
 		watch_connections(s);
 		again = true;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include "base/fd.h"
 
 void pid_set_deinit(struct pid_set *set)
@@ -313,20 +314,6 @@ static bool next_link(DIR *dir, char target[LINK_SIZE])
 	return false;
 }
 
-int proc_sockets(pid_t pid, bool (*seen)(void *arg, uint64_t inode), void *arg)
-{
-	_cleanup_dir_ DIR *dir = open_dir(pid, "fd");
-	char target[LINK_SIZE];
-	unsigned long long inode;
-
-	if (!dir)
-		return -errno;
-	while (next_link(dir, target))
-		if (sscanf(target, "socket:[%llu]", &inode) == 1 && !seen(arg, inode))
-			break;
-	return 0;
-}
-
 static bool holds(pid_t pid, const char *target)
 {
 	_cleanup_dir_ DIR *dir = open_dir(pid, "fd");
@@ -344,6 +331,27 @@ bool proc_holds_socket(pid_t pid, uint64_t inode)
 
 	snprintf(target, sizeof(target), "socket:[%llu]", (unsigned long long)inode);
 	return holds(pid, target);
+}
+
+bool proc_receives(pid_t pid, uint64_t inode)
+{
+	_cleanup_dir_ DIR *dir = open_dir(pid, "task");
+	char name[32], text[256], target[LINK_SIZE], link[LINK_SIZE];
+	unsigned fd;
+	int call;
+	pid_t tid;
+
+	snprintf(target, sizeof(target), "socket:[%llu]", (unsigned long long)inode);
+	while (dir && next_pid(dir, &tid)) {
+		snprintf(name, sizeof(name), "task/%d/syscall", (int)tid);
+		if (proc_read(pid, name, text, sizeof(text)) <= 0 ||
+		    sscanf(text, "%d %x", &call, &fd) != 2 || call != SYS_recvmsg)
+			continue;
+		snprintf(name, sizeof(name), "fd/%u", fd);
+		if (proc_read_link(pid, name, link, sizeof(link)) > 0 && !strcmp(link, target))
+			return true;
+	}
+	return false;
 }
 
 bool proc_has_io_uring(pid_t pid)

@@ -90,14 +90,14 @@ void proc_own_usage(struct proc_own_usage *ret);
 /* The short name as in /proc/PID/comm; "?" if it cannot be read. */
 void proc_name(pid_t pid, char *ret, size_t size);
 
-/*
- * Calls @seen for each open socket of @pid until it returns false. 0; -ENOENT: no such
- * process; -EACCES: not ours to read.
- */
-int proc_sockets(pid_t pid, bool (*seen)(void *arg, uint64_t inode), void *arg);
-
 /* Whether @pid has the socket @inode open. False also when it cannot be read. */
 bool proc_holds_socket(pid_t pid, uint64_t inode);
+
+/*
+ * Whether a thread of @pid waits in recvmsg(2) on the socket @inode. False also when it cannot be
+ * read, for which the right to trace it is needed.
+ */
+bool proc_receives(pid_t pid, uint64_t inode);
 
 /* Whether @pid has an io_uring open. */
 bool proc_has_io_uring(pid_t pid);

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include "base/address.h"
 #include "base/fd.h"
 #include "sys/proc.h"
@@ -203,6 +204,47 @@ int tcp_configure(int fd, const struct service_conf *sc)
 	return r;
 }
 
+static int own_address(int fd, union address *ret)
+{
+	socklen_t len = sizeof(*ret);
+
+	return getsockname(fd, &ret->sa, &len) < 0 ? -errno : 0;
+}
+
+int tcp_connect_to_self(uint8_t family, int *ret_listener, int *ret_client,
+			struct handoff_addr *ret_peer)
+{
+	static const struct service_conf plain = { .backlog = 16 };
+	struct handoff_addr addr = { .family = family };
+	_cleanup_fd_ int listener = -1, client = -1;
+	union address to = { 0 }, from = { 0 };
+	socklen_t len;
+	int r;
+
+	if (family == 4)
+		memcpy(addr.ip, (const uint8_t[]){ 127, 0, 0, 1 }, 4);
+	else
+		addr.ip[15] = 1;
+	r = tcp_open(&addr, &plain, &listener);
+	if (r < 0 && family == 6)
+		return tcp_connect_to_self(4, ret_listener, ret_client, ret_peer);
+	if (r == 0)
+		r = own_address(listener, &to);
+	if (r < 0)
+		return r;
+	len = to.sa.sa_family == AF_INET ? sizeof(to.in) : sizeof(to.in6);
+	client = socket(to.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (client < 0 || (connect(client, &to.sa, len) < 0 && errno != EINPROGRESS))
+		return -errno;
+	r = own_address(client, &from);
+	if (r < 0)
+		return r;
+	get_address(&from, ret_peer);
+	*ret_listener = fd_take(&listener);
+	*ret_client = fd_take(&client);
+	return 0;
+}
+
 enum accept_result tcp_accept(int fd, int *ret_fd, struct handoff_addr *ret_peer, int *ret_errno)
 {
 	union address address = { 0 };
@@ -297,6 +339,59 @@ int tcp_count(int fd, struct tcp_counts *ret)
 		.backlog = info.tcpi_unacked,
 		.backlog_max = info.tcpi_sacked,
 		.overflows = meminfo[MEMINFO_DROPS],
+	};
+	return 0;
+}
+
+uint16_t tcp_local_port(int fd)
+{
+	union address address = { 0 };
+	socklen_t len = sizeof(address);
+	struct handoff_addr addr = { 0 };
+
+	if (getsockname(fd, &address.sa, &len) == 0)
+		get_address(&address, &addr);
+	return addr.port;
+}
+
+/* The head of struct tcp_info of linux/tcp.h, of which not every libc knows so much. */
+struct long_tcp_info {
+	uint8_t state, other[7];
+	uint32_t before_times[9], last_data_sent, last_ack_sent, last_data_recv, last_ack_recv;
+	uint32_t before_rates[11];
+	uint64_t pacing_rate, max_pacing_rate, bytes_acked, bytes_received;
+	uint32_t segs_out, segs_in, notsent_bytes, min_rtt, data_segs_in, data_segs_out;
+};
+
+static_assert(offsetof(struct long_tcp_info, last_data_sent) == 44, "kernel ABI");
+static_assert(offsetof(struct long_tcp_info, bytes_acked) == 120, "kernel ABI");
+static_assert(sizeof(struct long_tcp_info) == 160, "kernel ABI");
+
+int tcp_sample(int fd, struct idle_sample *ret)
+{
+	struct long_tcp_info info;
+	socklen_t len = sizeof(info);
+	int unread, unacked;
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+		return -errno;
+	if (info.state != TCP_ESTABLISHED)
+		return -ENOTCONN;
+	if (len < sizeof(info))
+		return -ENOSYS;
+	/* tcp(7) calls them SIOCINQ and SIOCOUTQ. */
+	if (ioctl(fd, FIONREAD, &unread) < 0 || ioctl(fd, TIOCOUTQ, &unacked) < 0)
+		return -errno;
+	*ret = (struct idle_sample){
+		.received = info.bytes_received,
+		.written = info.bytes_acked + (unsigned)unacked,
+		.requests = info.data_segs_in,
+		.acks = info.segs_out - info.data_segs_out,
+		.unread = (unsigned)unread,
+		.unacked = (unsigned)unacked,
+		.received_ms = info.last_data_recv,
+		.sent_ms = info.last_data_sent,
+		.acked_ms = info.last_ack_recv,
 	};
 	return 0;
 }

@@ -8,6 +8,7 @@
 
 #include "base/strbuf.h"
 #include "config/conf.h"
+#include "policy/idle.h"
 
 /*
  * Opens and binds @addr, with the socket options of @sc; clients are refused until tcp_listen().
@@ -51,6 +52,15 @@ enum accept_result {
  */
 enum accept_result tcp_accept(int fd, int *ret_fd, struct handoff_addr *ret_peer, int *ret_errno);
 
+/*
+ * Begins a connection of ours to ourselves over loopback, of @family (4, 6; of 4 where the machine
+ * has no IPv6). 0: both are the caller's and non-blocking, and *@ret_listener is for this one
+ * alone: tcp_accept() gives its other end, whose peer is *@ret_peer; any other peer is a stranger.
+ * -errno.
+ */
+int tcp_connect_to_self(uint8_t family, int *ret_listener, int *ret_client,
+			struct handoff_addr *ret_peer);
+
 struct tcp_counts {
 	uint32_t backlog, backlog_max; /* connections that wait to be accepted, and how many may */
 	uint32_t overflows;	       /* connections dropped because no more could wait */
@@ -75,3 +85,12 @@ int tcp_hide(int fd);
 
 /* Undoes tcp_stop_syns(), on the listener or on a connection that inherited it. */
 void tcp_remove_filter(int fd);
+
+/* The local port of a socket; 0: it has none, and is none of TCP. */
+uint16_t tcp_local_port(int fd);
+
+/*
+ * What the kernel says of an established connection now. 0 or -errno; -ENOTCONN: it is none, or is
+ * closed on one side; -ENOSYS: the kernel is too old to say so much.
+ */
+int tcp_sample(int fd, struct idle_sample *ret);

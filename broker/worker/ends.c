@@ -173,12 +173,23 @@ static void judge_end(struct worker *w)
 
 void worker_look_for_kin(struct worker *w)
 {
+	_cleanup_pids_ struct pid_set told = { 0 };
+
 	if (w->pid || w->guest)
 		return;
-	if (w->undecided)
+	if (w->undecided) {
 		judge_end(w);
-	else if (find_kin_or_later(w) && w->kin.n == 0)
+		return;
+	}
+	told = w->kin;
+	w->kin = (struct pid_set){ 0 };
+	if (find_kin_or_later(w) && w->kin.n == 0) {
 		worker_event(w, EV_EXIT);
+		return;
+	}
+	/* A script that was told has ended, and has left us what it had started. */
+	if (w->state == WORKER_STOPPING && !w->signal_due)
+		worker_signal_kin(w, &told);
 }
 
 void worker_look_expired(struct loop_timer *timer)

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <string.h>
 #include "sys/log.h"
+#include "sys/proc_fds.h"
 #include "sys/spawn.h"
 
 int worker_processes(const struct worker *w, struct pid_set *ret)
@@ -96,13 +97,20 @@ static void tell_to_end(const struct worker *w, pid_t pid)
 		signal_pid(w, pid, SIGCONT);
 }
 
+void worker_signal_kin(struct worker *w, const struct pid_set *told)
+{
+	for (size_t i = 0; i < w->kin.n; i++)
+		if (!pid_set_has(told, w->kin.pids[i]))
+			tell_to_end(w, w->kin.pids[i]);
+}
+
 void worker_signal(struct worker *w)
 {
 	assert(!w->guest);
 	if (w->pid)
 		tell_to_end(w, w->pid);
-	for (size_t i = 0; !w->pid && i < w->kin.n; i++)
-		tell_to_end(w, w->kin.pids[i]);
+	else
+		worker_signal_kin(w, &(struct pid_set){ 0 });
 }
 
 void worker_kill(struct worker *w)

@@ -24,4 +24,5 @@ void worker_tell_drain(struct worker *w);
 
 /* stop_signal: to main alone, which knows how to end its children; to the rest once it is gone. */
 void worker_signal(struct worker *w);
+void worker_signal_kin(struct worker *w, const struct pid_set *told); /* ... but for those */
 void worker_kill(struct worker *w); /* SIGKILL to every process of the tree */

@@ -15,6 +15,7 @@
 #include "worker/ends.h"
 #include "worker/output.h"
 #include "worker/step.h"
+#include "worker/wake.h"
 
 struct worker *worker_new(struct worker_terms *terms, struct service_conf *conf, unsigned slot,
 			  unsigned generation)
@@ -43,6 +44,7 @@ struct worker *worker_new(struct worker_terms *terms, struct service_conf *conf,
 	loop_timer_init(&w->deadline, worker_deadline_expired);
 	loop_timer_init(&w->settle, worker_settle_expired);
 	loop_timer_init(&w->look, worker_look_expired);
+	loop_timer_init(&w->wake, worker_wake_expired);
 	worker_output_init(w);
 	w->started_ms = w->state_since_ms = loop_now(&terms->broker->loop);
 	return w;
@@ -53,6 +55,7 @@ void worker_free(struct worker *w)
 	taker_deinit(&w->taker);
 	loop_timer_disarm(&w->deadline);
 	loop_timer_disarm(&w->settle);
+	loop_timer_disarm(&w->wake);
 	worker_unwatch_process(w);
 	loop_timer_disarm(&w->look);
 	worker_output_deinit(w);

@@ -7,6 +7,7 @@
 #include "dispatch/taker.h"
 #include "worker/clock.h"
 #include "worker/processes.h"
+#include "worker/wake.h"
 #include "worker/words.h"
 
 /* Translates an event that would end a worker of our own into one that fits a guest. */
@@ -108,6 +109,8 @@ void worker_event(struct worker *w, enum worker_event ev)
 		worker_tell_drain(w);
 	if (actions & ACT_SIGNAL)
 		worker_signal_unless_debugged(w);
+	if (w->state == WORKER_STOPPING && from != WORKER_STOPPING)
+		worker_wake_soon(w);
 	if (actions & ACT_KILL)
 		worker_kill(w);
 	/* The books of the channels must be closed before the service looks at them. */

@@ -72,6 +72,7 @@ struct worker {
 
 	struct loop_timer deadline;
 	struct loop_timer settle; /* it listens, but maybe not yet on everything */
+	struct loop_timer wake;	  /* it was told to end: does it block in accept? */
 
 	bool seen_running;	    /* HELD_BY_STOP, and at the last look it was not stopped */
 	struct proc_look main_look; /* at main, while HELD_BY_STOP */
@@ -91,7 +92,9 @@ struct worker {
 
 	struct loop_source process_source;
 
-	unsigned open; /* connections it holds, when last counted */
+	unsigned open;	     /* connections it holds, when last counted */
+	unsigned ended_idle; /* of them, by us, while it drained */
+	bool idle_refused;   /* the kernel does not let us */
 	struct worker_findings found;
 	struct slot_measured measured; /* of a guest, which has no slot */
 

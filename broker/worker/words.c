@@ -65,10 +65,14 @@ static void log_ready(const struct worker *w, enum worker_state from)
 
 void worker_log_change(const struct worker *w, enum worker_state from, enum worker_event ev)
 {
+	STRBUF(ended, 64);
+
 	if (w->state == from && !(w->state == WORKER_STOPPING && ev == EV_TIMEOUT))
 		return;
 	if (w->guest && !w->pid)
 		return; /* its end is said elsewhere */
+	if (w->ended_idle)
+		strbuf_addf(&ended, "; %u were ended between two requests", w->ended_idle);
 	switch (w->state) {
 	case WORKER_READY:
 		log_ready(w, from);
@@ -92,14 +96,16 @@ void worker_log_change(const struct worker *w, enum worker_state from, enum work
 		return;
 	case WORKER_PARKED:
 		log_event(LEVEL_INFO, "worker-parked", LOG_WORKER(w),
-			  LOG_MSG("no connection is left: kept for a rollback"));
+			  LOG_INT("ended_idle", w->ended_idle),
+			  LOG_MSG("no connection is left: kept for a rollback%s", ended.text));
 		return;
 	case WORKER_STOPPING:
 		if (from != WORKER_STOPPING)
 			log_event(LEVEL_INFO, "worker-stopping", LOG_WORKER(w),
 				  LOG_INT("signal",
 					  ev == EV_KILL ? SIGKILL : w->terms->live->stop_signal),
-				  LOG_MSG("%s", why_stopping(from, ev)));
+				  LOG_INT("ended_idle", w->ended_idle),
+				  LOG_MSG("%s%s", why_stopping(from, ev), ended.text));
 		else
 			log_event(LEVEL_WARN, "worker-kill", LOG_WORKER(w),
 				  LOG_MSG("did not end within stop_timeout (%lld ms): killed",

@@ -182,7 +182,7 @@ def a_second_signal_ends_a_traced_worker_too():
     with faults.watched(first):
         broker.signal(signal.SIGINT)
         broker.wait_event("worker-traced", pid=first)
-        broker.signal(signal.SIGINT)
+        broker.signal_again(signal.SIGINT)
         # Its tracer hears of the end first, and only then we do.
         assert os.waitpid(first, faults.WALL)[0] == first
     broker.wait_stopped()

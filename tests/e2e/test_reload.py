@@ -661,7 +661,7 @@ def a_second_sigterm_ends_it_now():
     sock, pid = hold(broker.port)
     broker.signal(signal.SIGTERM)
     broker.wait_event("worker-draining", pid=pid)
-    broker.signal(signal.SIGTERM)
+    broker.signal_again(signal.SIGTERM)
     broker.wait_stopped(timeout=10)
     assert broker.wait_event("worker-exit", pid=pid)["how"] == "signal 9"
     sock.close()

@@ -238,7 +238,7 @@ def the_end_of_the_broker_does_not_wait_for_parked_workers():
     broker.signal(signal.SIGTERM)
     broker.wait_event("worker-exit", pid=old["web.0"])
     assert not broker.events("worker-draining", generation=2)
-    broker.signal(signal.SIGTERM)
+    broker.signal_again(signal.SIGTERM)
     broker.wait_stopped()
     for sock in waiting + [busy]:
         sock.close()

@@ -2,6 +2,7 @@
 """The end: in order, in a hurry, and of the broker itself without a warning."""
 
 import os
+import time
 
 from harness import *
 
@@ -60,7 +61,7 @@ def check_end(first, second, word):
     broker.signal(first)
     broker.wait_event("broker-stopping", since=mark)
     if second:
-        broker.signal(second)
+        broker.signal_again(second)
     broker.wait_stopped()
     assert {e["how"] for e in broker.events("worker-exit", since=mark)} == {word}
     held.close()
@@ -84,6 +85,25 @@ def check_fast(sig):
     assert not broker.events("worker-draining")
 
 
+@test
+def a_signal_that_comes_twice_at_once_is_one_request():
+    broker = Broker(app("srv_poll"), workers=1, drain_timeout="10m")
+    with connect(broker.port) as held:
+        send_request(held, close=False)
+        read_answer(held)
+        began = time.monotonic()
+        broker.signal(signal.SIGTERM)
+        broker.wait_event("worker-draining")
+        broker.signal(signal.SIGTERM)
+        broker.log.wait(["broker-stopping"], count=2)
+        send_request(held, close=False)
+        assert read_answer(held).status == 200
+        broker.signal_again(signal.SIGTERM)
+        assert time.monotonic() - began >= 1
+    broker.wait_stopped()
+    assert broker.wait_event("worker-exit")["how"] == "signal 9"
+
+
 for sig in (signal.SIGINT, signal.SIGQUIT):
     add_test("%s does not drain" % sig.name, lambda sig=sig: check_fast(sig))
 
@@ -102,6 +122,52 @@ def a_worker_that_leaves_is_told_by_drain_signal_and_finishes_by_itself():
         broker.reload_and_wait()
         assert idle.recv(4096) == b""
     broker.wait_event("worker-exit", pid=old)
+
+
+def nested():
+    """The app below three scripts, none of which passes a signal on, nor executes it."""
+    command = "%s {port}; true" % app("srv_poll")[0]
+    for name in ("a.sh", "b.sh"):
+        command = "sh %s; true" % write_file(name, command.replace("{port}", '"$1"') + "\n")
+        command = command.replace("; true", ' "$1"; true')
+    return ["sh", "-c", command, "sh", "{port}"]
+
+
+@test
+def an_app_below_scripts_is_told_to_end():
+    broker = Broker(nested(), workers=1, stop_timeout="20s")
+    below = proc.descendants(broker.worker_pid())
+    broker.reload_and_wait()
+    broker.wait_event("worker-exit")
+    assert not [pid for pid in below if proc.alive(pid)]
+    broker.stop()
+    assert not broker.log.find(["worker-kill"])
+
+
+@test
+def so_it_is_when_the_first_script_was_killed():
+    broker = Broker(nested(), workers=1, stop_timeout="20s", backoff_min="1h", backoff_max="1h")
+    send_signal(broker.worker_pid(), signal.SIGKILL)
+    broker.wait_event("worker-exit")
+    broker.stop()
+    assert not broker.log.find(["worker-kill"])
+
+
+@test
+def an_app_that_wakes_its_acceptors_by_connecting_to_itself_ends():
+    broker = Broker(app("srv_selfwake"), workers=2, stop_timeout="20s")
+    assert http_get(broker.port).status == 200
+    broker.reload_and_wait()
+    for n in (1, 2):
+        event = broker.wait_event("worker-exit", count=n)
+        assert event["how"] == "exit 0", event
+    ledger = broker.stop()
+    assert not broker.log.find(["worker-kill"])
+    exits = broker.log.find(["worker-exit"])
+    assert len(exits) == 4 and {e["how"] for e in exits} == {"exit 0"}, exits
+    # The connections of the apps to their port are clients; those of the broker are not.
+    assert sum(e["served"] for e in exits) == ledger["accepted"], (exits, ledger)
+    assert ledger["accepted"] <= 1 + 4, ledger
 
 
 @test

@@ -434,6 +434,9 @@ static void random_run(unsigned long long *rnd, unsigned steps)
 		case 9:
 			(void)loop_waits();
 			break;
+		case 11:
+			worker_is_checked(i);
+			break;
 		case 10: /* watch.c: a stalled worker, one at a time, or none */
 			if (is_in_round(i))
 				workers[i].c.member.limit = tap_random(rnd, QUEUE + 1);

@@ -22,6 +22,8 @@
 
 #define FIRST_FD    100000
 #define MAX_CLIENTS 60000
+#define CHECK_FD    (FIRST_FD - 1) /* the other end of a health check */
+#define A_CHECK	    MAX_CLIENTS	   /* the same in a queue */
 #define MAX_WORKERS 8
 #define MAX_QUEUE   64
 #define MAX_LISTEN  3
@@ -162,7 +164,7 @@ struct fake_worker {
 	enum pair_result result;      /* what sending gives */
 	bool edge;		      /* EPOLLOUT is due */
 	bool stopped;		      /* its channel is lost */
-	unsigned given;
+	unsigned given, served;
 };
 
 static struct fake_worker workers[MAX_WORKERS];
@@ -173,17 +175,42 @@ unsigned pair_waiting(int rx)
 	return workers[rx].n;
 }
 
+/* Without a check that is among them. */
+static unsigned n_clients_at(const struct fake_worker *f)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < f->n; i++)
+		n += f->queue[i] != A_CHECK;
+	return n;
+}
+
+static unsigned take_oldest(struct fake_worker *f)
+{
+	unsigned oldest = f->queue[0];
+
+	memmove(f->queue, f->queue + 1, --f->n * sizeof(f->queue[0]));
+	return oldest;
+}
+
 enum pair_result pair_send(int tx, const struct handoff_conn *conn, int fd)
 {
 	struct fake_worker *f = &workers[tx];
-	struct client *client = client_of(fd);
+	struct client *client;
 
+	if (fd == CHECK_FD) {
+		CHECK_EQ(conn->listener, 0u);
+		f->queue[f->n++] = A_CHECK;
+		return PAIR_SENT;
+	}
+	client = client_of(fd);
 	n_give_calls++;
+	CHECK(conn->listener != 0);
 	CHECK_EQ(client->owner, BROKER);
 	/* By a pin also what is not in the round, and up to the queue that was configured. */
 	if (!service.dispatch.pins.n) {
 		CHECK(channel_is_in_round(&f->c));
-		CHECK(f->n < f->c.member.limit);
+		CHECK(n_clients_at(f) < f->c.member.limit);
 	}
 	CHECK(f->n < MAX_QUEUE);
 	CHECK(handoff_check(conn, sizeof(*conn), HANDOFF_CONN));
@@ -191,7 +218,7 @@ enum pair_result pair_send(int tx, const struct handoff_conn *conn, int fd)
 	client->id = conn->id;
 	if (f->result != PAIR_SENT)
 		return f->result;
-	if (f->n == f->room)
+	if (n_clients_at(f) == f->room)
 		return PAIR_FULL;
 	client->owner = CHANNEL;
 	f->queue[f->n++] = (unsigned)(fd - FIRST_FD);
@@ -204,6 +231,7 @@ enum pair_received pair_receive(int rx, struct handoff_conn *ret_conn, int *ret_
 {
 	struct fake_worker *f = &workers[rx];
 	struct client *client;
+	unsigned oldest;
 
 	/* As at the descriptor limit: it must not begin again in the middle of a dispatch. */
 	if (endpoint->dispatching)
@@ -211,13 +239,18 @@ enum pair_received pair_receive(int rx, struct handoff_conn *ret_conn, int *ret_
 	*ret_errno = 0;
 	if (!f->n)
 		return PAIR_EMPTY;
-	client = &clients[f->queue[0]];
-	*ret_conn = (struct handoff_conn){ .id = client->id, .peer = peer_of(client) };
+	oldest = take_oldest(f);
+	*ret_conn = (struct handoff_conn){ 0 };
+	*ret_fd = CHECK_FD;
+	if (oldest == A_CHECK)
+		return PAIR_RECEIVED;
+	client = &clients[oldest];
+	*ret_conn =
+		(struct handoff_conn){ .id = client->id, .listener = 1, .peer = peer_of(client) };
 	handoff_header_init(&ret_conn->h, HANDOFF_CONN);
-	*ret_fd = FIRST_FD + (int)f->queue[0];
+	*ret_fd = FIRST_FD + (int)oldest;
 	client->owner = BROKER;
 	client->open = true;
-	memmove(f->queue, f->queue + 1, --f->n * sizeof(f->queue[0]));
 	return PAIR_RECEIVED;
 }
 
@@ -257,12 +290,27 @@ static void worker_takes(unsigned i)
 {
 	struct fake_worker *f = &workers[i];
 
+	unsigned oldest;
+
 	CHECK(f->n > 0);
-	CHECK_EQ(clients[f->queue[0]].owner, CHANNEL);
-	clients[f->queue[0]].owner = SERVED;
-	n_served++;
-	memmove(f->queue, f->queue + 1, --f->n * sizeof(f->queue[0]));
+	oldest = take_oldest(f);
 	f->edge = true;
+	if (oldest == A_CHECK)
+		return;
+	CHECK_EQ(clients[oldest].owner, CHANNEL);
+	clients[oldest].owner = SERVED;
+	n_served++;
+	f->served++;
+}
+
+/* One connection of a health check, if none waits there. */
+static void worker_is_checked(unsigned i)
+{
+	struct channel *c = &workers[i].c;
+	struct handoff_conn conn = { .listener = 7 };
+
+	if (!channel_check_waits(c, workers[i].n) && workers[i].n < MAX_QUEUE)
+		CHECK_EQ(channel_give_check(c, &conn, CHECK_FD), PAIR_SENT);
 }
 
 /* As the worker does at ACT_PUBLISH. */
@@ -553,7 +601,13 @@ static void check_books(void)
 	}
 	CHECK_EQ(endpoint->n_pending, n);
 	for (unsigned i = 0; i < MAX_WORKERS; i++)
-		in_channels += workers[i].n;
+		in_channels += n_clients_at(&workers[i]);
+	for (unsigned i = 0; i < MAX_WORKERS; i++) {
+		const struct channel *c = &workers[i].c;
+
+		CHECK_EQ(channel_waiting(c), n_clients_at(&workers[i]));
+		CHECK_EQ(channel_taken(c, channel_waiting(c)), workers[i].served);
+	}
 	for (unsigned i = 0; i < n_clients; i++) {
 		by_owner[clients[i].owner]++;
 		CHECK_EQ(clients[i].open, clients[i].owner == BROKER);

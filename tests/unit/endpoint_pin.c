@@ -441,7 +441,7 @@ static void random_step(unsigned long long *rnd)
 	static const char *const sources[] = { "127.0.0.9", "127.0.0.8/31", "127.0.0.0/29" };
 	unsigned i = tap_random(rnd, MAX_WORKERS);
 
-	switch (tap_random(rnd, 12)) {
+	switch (tap_random(rnd, 13)) {
 	case 0:
 	case 1:
 	case 2:
@@ -479,6 +479,9 @@ static void random_step(unsigned long long *rnd)
 		break;
 	case 11:
 		(void)loop_waits();
+		break;
+	case 12:
+		worker_is_checked(i);
 		break;
 	}
 	for (unsigned turns = tap_random(rnd, 4); turns > 0; turns--)

@@ -177,7 +177,7 @@ TEST(another_version_is_refused_by_its_number)
 
 	out.bytes[4]++;
 	CHECK_EQ(kept_open(&r, out.bytes, out.len, &why), -EPROTO);
-	CHECK(strstr(why.text, "version 2") && strstr(why.text, "version 1"));
+	CHECK(strstr(why.text, "version 3") && strstr(why.text, "version 2"));
 	buf_deinit(&out);
 }
 

@@ -1,6 +1,7 @@
-/* links: broker/sys/proc */
+/* links: broker/sys/proc broker/sys/proc_fds */
 /* wrap: fopen access */
 #include "sys/proc.h"
+#include "sys/proc_fds.h"
 #include "tap.h"
 
 #include <errno.h>
@@ -302,6 +303,25 @@ static bool only_one(void *arg, uint64_t inode)
 	(void)inode;
 	++*(int *)arg;
 	return false;
+}
+
+TEST(a_socket_of_a_process_is_copied)
+{
+	int pair[2], pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0), copy = -1;
+	struct stat st, other;
+
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	CHECK_EQ(fstat(pair[0], &st), 0);
+	CHECK_EQ(proc_fds_copy(pidfd, pair[0], st.st_ino, &copy), 0);
+	CHECK_EQ(fstat(copy, &other), 0);
+	CHECK_EQ(other.st_ino, st.st_ino);
+	/* It became another one meanwhile, or was closed. */
+	CHECK_EQ(proc_fds_copy(pidfd, pair[1], st.st_ino, &copy), -EBADF);
+	close(pair[0]);
+	CHECK_EQ(proc_fds_copy(pidfd, pair[0], st.st_ino, &copy), -EBADF);
+	close(pair[1]);
+	close(copy);
+	close(pidfd);
 }
 
 TEST(sockets_of_a_process)

@@ -223,6 +223,42 @@ TEST(no_syn_comes_in_but_what_is_in_the_backlog_comes_out)
 	close(fd);
 }
 
+TEST(a_sample_says_what_came_and_what_went)
+{
+	int listener = open_one(&loopback), client = start_connect(listener), conn;
+	struct handoff_addr peer;
+	struct idle_sample s;
+	char buf[8];
+
+	CHECK_EQ(tcp_sample(listener, &s), -ENOTCONN);
+	wait_connected(client);
+	CHECK_EQ(tcp_accept(listener, &conn, &peer, &error), ACCEPT_DONE);
+	CHECK_EQ(tcp_local_port(conn), tcp_local_port(listener));
+	CHECK_EQ(tcp_local_port(client), peer.port);
+	CHECK_EQ(tcp_sample(conn, &s), 0);
+	CHECK_EQ(s.received, 0);
+	CHECK_EQ(write(client, "abc", 3), 3);
+	CHECK_EQ(tcp_sample(conn, &s), 0);
+	CHECK_EQ(s.received, 3);
+	CHECK_EQ(s.unread, 3);
+	CHECK_EQ(s.requests, 1);
+	CHECK_EQ(read(conn, buf, sizeof(buf)), 3);
+	{
+		uint64_t before = s.written;
+
+		CHECK_EQ(write(conn, "answer", 6), 6);
+		CHECK_EQ(tcp_sample(conn, &s), 0);
+		CHECK_EQ(s.written, before + 6);
+	}
+	CHECK_EQ(s.unread, 0);
+	CHECK_EQ(tcp_sample(client, &s), 0);
+	CHECK_EQ(s.unread, 6);
+	close(client);
+	CHECK_EQ(tcp_sample(conn, &s), -ENOTCONN);
+	close(conn);
+	close(listener);
+}
+
 TEST(options_are_set_and_inherited)
 {
 	struct handoff_addr peer;

@@ -34,8 +34,10 @@ TEST(a_worker_says_why)
 		    .left_ms = 7200000,
 		    .open = 1,
 		    .waiting = 2,
+		    .ended_idle = 64,
 		    .stop_signal = SIGINT },
-		  "draining 2 min: 1 connection open, 2 waiting, SIGINT in 2 h" },
+		  "draining 2 min: 1 connection open, 2 waiting, 64 ended while idle, SIGINT in "
+		  "2 h" },
 		{ { .state = WORKER_DRAINING, .state_ms = 1000, .left_ms = -1, .open = -1 },
 		  "draining 1 s: open connections not known (its /proc cannot be read)" },
 		{ { .state = WORKER_DRAINING,

@@ -79,7 +79,8 @@ static int accept_from(struct slot *slot, int fd, struct sockaddr *addr, socklen
 	taken = take_conn(fd, flags, &conn);
 	if (taken < 0)
 		return taken;
-	count_wait(slot, conn.accept_ns);
+	if (conn.listener)
+		count_wait(slot, conn.accept_ns);
 	mark_family(slot, &conn, taken);
 	epollset_accepted(taken);
 	if (atomic_load_explicit(&slot->options.changed, memory_order_relaxed))

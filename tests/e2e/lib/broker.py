@@ -172,6 +172,18 @@ class Broker:
         assert self.process.poll() is None, "the broker has ended: %s" % self.process.returncode
         proc.send_signal(self.pid, sig)
 
+    def signal_again(self, sig):
+        """A second request to end: repeated until it is not taken for the first any more."""
+        mark = self.mark()
+
+        def counts():
+            if self.process.poll() is None:
+                self.signal(sig)
+            said = self.log.find(["broker-stopping"], mark)
+            return [e for e in said if "second request" in e["message"]]
+
+        proc.wait_until(counts, 10, "a second request")
+
     def stop(self, sig=signals.SIGTERM, code=0, timeout=60):
         """
         Ends the broker in order and returns its ledger. Checks the exit code, that the ledger

@@ -1,0 +1,19 @@
+/*
+ * idle_end - the gentle end of keep-alive connections of workers that drain. A busy one is never
+ * closed by its client, and would be cut in a request when drain_timeout is over. So, in the last
+ * part of the drain, each is ended between two requests: the app sees an end of file, and closes.
+ *
+ * The broker copies the descriptors of the worker one after the other, for some microseconds each,
+ * and looks at them by policy/idle.h. It takes three descriptors for a service: a directory of
+ * /proc, a pidfd and the copy. It works in slices of half a millisecond, and rests after each pass.
+ * A dump of sock_diag(7) would save the copies, but cannot be sliced: it walks through all sockets
+ * of the machine.
+ */
+#pragma once
+
+#include "service/types.h"
+
+/* Begins as soon as the time of a worker of @s has come; goes on by itself while one drains. */
+void service_end_idle(struct service *s);
+
+void service_idle_end_free(struct service *s);
