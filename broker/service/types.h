@@ -77,7 +77,7 @@ struct service {
 	unsigned restored;	     /* workers that the abort of the last rollout put back */
 	uint64_t accepted_before;    /* the rollout began: of the ledger */
 	struct loop_timer probation; /* of the rollout under way */
-	struct loop_timer recycle;   /* while there are limits */
+	struct loop_timer recycle;   /* while there are limits, or a worker is to be replaced */
 	struct loop_timer restart;   /* the back-off ends */
 	bool closing;		     /* listeners are being emptied */
 	int64_t closing_since_ms;

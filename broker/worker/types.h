@@ -9,6 +9,7 @@
 
 #include "dispatch/types.h"
 #include "policy/lines.h"
+#include "policy/recycle.h"
 #include "policy/worker_fsm.h"
 
 /* --- terms: what a service tells its workers, as data ------------------------------------ */
@@ -100,6 +101,8 @@ struct worker {
 
 	struct loop_source output_source;
 	struct lines lines;
+
+	enum recycle_reason recycle; /* it is to be replaced, and why: see service/recycle.h */
 };
 
 static inline struct worker *worker_of(const struct channel *c)

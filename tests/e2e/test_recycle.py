@@ -39,6 +39,13 @@ def by_memory():
 
 
 @test
+def memory_is_not_counted_again_at_each_look():
+    """python needs about 12 MB: three looks at it, one a second, are not 36."""
+    broker = Broker(["python3", "-m", "http.server", "{port}"], workers=1, max_memory="32m", max_age="4s")
+    assert broker.wait_event("recycle")["reason"] == "max_age", broker.events("recycle")
+
+
+@test
 def a_limit_that_a_reload_sets_is_in_force():
     broker = Broker(app("srv_poll"), workers=1)
     old = ready_workers(broker)
