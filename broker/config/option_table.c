@@ -99,6 +99,12 @@ const struct option option_table[] = {
 	{ SERVICE("queue", count, queue, LIVE), RANGE(1, 128), DEFAULT("16") },
 	{ SERVICE("stall_timeout", ms, stall_timeout_ms, LIVE), RANGE(10, HOUR), DEFAULT("1s") },
 
+	{ SERVICE("stall_action", word, stall_action, LIVE), DEFAULT("log"),
+	  WORDS([ACTION_LOG] = "log", [ACTION_HOLD] = "hold", [ACTION_REPLACE] = "replace") },
+	{ SERVICE("stall_action_after", ms, stall_action_after_ms, LIVE), RANGE(10, DAY),
+	  DEFAULT("30s") },
+	{ SERVICE("stall_command", command_or_none, stall_command, LIVE) },
+
 	/* How workers are replaced. */
 	{ SERVICE("strategy", word, strategy, LIVE), DEFAULT("start-first"),
 	  WORDS([STRATEGY_START_FIRST] = "start-first", [STRATEGY_STOP_FIRST] = "stop-first") },

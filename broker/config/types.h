@@ -23,6 +23,9 @@ enum conf_strategy {
 	STRATEGY_STOP_FIRST,  /* for apps that cannot run twice */
 };
 
+/* What is done with a worker that does not do its work. */
+enum conf_action { ACTION_LOG, ACTION_HOLD, ACTION_REPLACE };
+
 enum conf_output {
 	OUTPUT_LOG,	/* into the broker's log, the worker's name before each line */
 	OUTPUT_INHERIT, /* the broker's own stdout and stderr */
@@ -84,7 +87,7 @@ struct conf_origins {
 	size_t n;
 };
 
-#define CONF_OPTIONS_MAX 64
+#define CONF_OPTIONS_MAX 96
 
 #define SERVICE_NAME_MAX 32
 
@@ -120,7 +123,10 @@ struct service_conf {
 	enum conf_strategy strategy;
 	unsigned surge; /* workers replaced at a time; UINT_MAX: all */
 	int64_t start_timeout_ms, drain_timeout_ms, stop_timeout_ms, stall_timeout_ms;
-	int drain_signal; /* 0: none */
+	enum conf_action stall_action;
+	int64_t stall_action_after_ms;
+	char **stall_command; /* as debug_command; NULL: none */
+	int drain_signal;     /* 0: none */
 	int stop_signal;
 	unsigned max_connections, max_memory; /* of a worker, the memory in bytes; 0: no limit */
 	int64_t max_age_ms;

@@ -58,13 +58,24 @@ static bool is_bad(enum recycle_reason reason)
 	return reason == RECYCLE_STALLED || reason == RECYCLE_UNHEALTHY;
 }
 
+/* Hung ones that are on their way out need memory: no more than one of each slot. */
+static bool one_still_leaves(const struct worker *w)
+{
+	const struct worker *other;
+
+	return is_bad(w->recycle) &&
+	       list_find(other, &service_of(w)->workers, link,
+			 other != w && other->slot == w->slot && is_bad(other->recycle));
+}
+
 /* A bad one may be out of the round, but not because a person looks at it. */
 static bool may_be_replaced(const struct worker *w)
 {
 	bool by_us = w->state == WORKER_HELD && is_bad(w->recycle);
 
 	return (w->state == WORKER_READY || by_us) &&
-	       !(w->held & (HELD_BY_HAND | HELD_BY_STOP | HELD_BY_DEBUG)) && !worker_is_debugged(w);
+	       !(w->held & (HELD_BY_HAND | HELD_BY_STOP | HELD_BY_DEBUG)) && !one_still_leaves(w) &&
+	       !worker_is_debugged(w);
 }
 
 /* Whether @w goes before @other: bad ones do, then the oldest. */

@@ -18,6 +18,12 @@ int spawn_kill(pid_t pid, int sig)
 	return kill(pid, sig) < 0 ? -errno : 0;
 }
 
+int spawn_kill_group(pid_t pid, int sig)
+{
+	assert(pid > 1);
+	return kill(-pid, sig) < 0 ? -errno : 0;
+}
+
 int spawn_kill_pidfd(int pidfd, int sig)
 {
 	return syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0) < 0 ? -errno : 0;

@@ -56,6 +56,9 @@ int spawn_helper(int (*body)(int keep_fd), int keep_fd, pid_t *ret_pid);
 /* Signals one process. @pid must be above 1. 0 or -errno. */
 int spawn_kill(pid_t pid, int sig);
 
+/* The same for all processes of the group that the child @pid leads, while it lives. */
+int spawn_kill_group(pid_t pid, int sig);
+
 /*
  * The same for the process of @pidfd. If it is not our child, it may have ended and its pid may
  * have been reused before we notice. -ESRCH: it has ended.

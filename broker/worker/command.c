@@ -117,7 +117,7 @@ void launch_environment(const struct user_info *user, const struct service_conf 
 	let_later_ones_win(env);
 }
 
-static const char *value_of(const struct launch_words *env, const char *name)
+const char *launch_value(const struct launch_words *env, const char *name)
 {
 	size_t n = strlen(name);
 
@@ -132,7 +132,7 @@ static void add_wrapper(char *const *wrap, const struct service_conf *sc, struct
 {
 	char program[PATH_MAX];
 
-	if (wrap && program_find(wrap[0], value_of(env, "PATH"), conf_directory(sc), program) == 0)
+	if (wrap && program_find(wrap[0], launch_value(env, "PATH"), conf_directory(sc), program) == 0)
 		words_add(env, HANDOFF_ENV_WRAPPER "=%s", program);
 }
 

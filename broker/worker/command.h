@@ -24,6 +24,9 @@ void launch_environment(const struct user_info *user, const struct service_conf 
 			struct launch_words *env);
 void launch_worker_environment(const struct worker *w, struct launch_words *env);
 
+/* The value of @name in @env, or NULL. */
+const char *launch_value(const struct launch_words *env, const char *name);
+
 /*
  * Starts it. 0; -errno. @output_fd stays the caller's (-1: the broker's own), *@ret_status_fd, on
  * which the launcher says why it cannot, is the caller's.

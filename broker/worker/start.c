@@ -11,6 +11,7 @@
 #include "dispatch/taker.h"
 #include "sys/log.h"
 #include "sys/spawn.h"
+#include "worker/aside.h"
 #include "worker/command.h"
 #include "worker/ends.h"
 #include "worker/output.h"
@@ -50,6 +51,7 @@ struct worker *worker_new(struct worker_terms *terms, struct service_conf *conf,
 
 void worker_free(struct worker *w)
 {
+	aside_cancel(w);
 	taker_deinit(&w->taker);
 	loop_timer_disarm(&w->deadline);
 	loop_timer_disarm(&w->settle);
