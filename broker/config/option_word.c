@@ -199,6 +199,48 @@ static void text_format(const struct option *opt, const void *value, struct strb
 		words_add_quoted(out, text);
 }
 
+static int checked_parse(const struct option_input *in, void *ret)
+{
+	const struct option_type *type = in->opt->type;
+
+	if (!type->is_good(in->opt, *in->word))
+		return strbuf_refuse(in->why, *in->word, "is not a %s", type->noun);
+	*(char **)ret = strdup(*in->word);
+	return *(char **)ret ? 0 : -ENOMEM;
+}
+
+static bool is_limit(const struct option *opt, const char *text)
+{
+	int64_t soft, hard;
+
+	(void)opt;
+	return units_parse_limit(text, &soft, &hard) == 0;
+}
+
+static bool is_integer(const struct option *opt, const char *text)
+{
+	int64_t n;
+
+	return units_parse_integer(text, opt->type == &type_octal ? 8 : 10, &n) == 0 &&
+	       n >= opt->min && n <= opt->max;
+}
+
+static bool is_clock(const struct option *opt, const char *text)
+{
+	int minutes;
+
+	(void)opt;
+	return units_parse_clock(text, &minutes) == 0;
+}
+
+static bool is_cpus(const struct option *opt, const char *text)
+{
+	struct units_cpus cpus;
+
+	(void)opt;
+	return units_parse_cpus(text, &cpus) == 0;
+}
+
 static int name_parse(const struct option_input *in, void *ret)
 {
 	/* What passwd(5) and directory services use; above all no ':' and no '/'. */
@@ -334,6 +376,9 @@ static void serve_format(const struct option *opt, const void *value, struct str
 #define NUMBER(ctype) PLAIN(ctype), .parse = number_parse, .format = number_format
 #define TEXT	      .size = sizeof(char *), .owns = OWNS_TEXT, .format = text_format
 
+#define CHECKED(check, what)                                                                       \
+	TEXT, .may_unset = true, .parse = checked_parse, .is_good = (check), .noun = (what)
+
 /* A table is read in columns. */
 /* clang-format off */
 const struct option_type type_count = {
@@ -375,6 +420,23 @@ const struct option_type type_environment = {
 };
 const struct option_type type_path = {
 	TEXT, .allowed = "a path", .may_unset = true, .parse = path_parse,
+};
+const struct option_type type_limit = {
+	CHECKED(is_limit, "limit"),
+	.allowed = "SOFT:HARD, or one for both; each a number, also with k, m, g, or unlimited",
+};
+const struct option_type type_integer = {
+	CHECKED(is_integer, "number in the range"), .scale = 1, .add_number = add_count,
+};
+const struct option_type type_octal = {
+	CHECKED(is_integer, "mask of rights"), .allowed = "an octal number such as 0027",
+};
+const struct option_type type_clock = {
+	CHECKED(is_clock, "time of day"), .allowed = "a time such as 03:00, up to 23:59",
+};
+const struct option_type type_cpus = {
+	CHECKED(is_cpus, "list of processors"),
+	.allowed = "a list such as 0-3,8; or per-worker, or per-worker:0-3",
 };
 const struct option_type type_target = {
 	.allowed = ", or a path", .size = sizeof(struct option_target), .plain = sizeof(unsigned),

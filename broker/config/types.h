@@ -59,6 +59,12 @@ struct conf_wrap {
 	char **words; /* as service_conf.command */
 };
 
+/* What a worker's process gets from the kernel: see sys/confine.h. NULL: as the broker. */
+struct conf_process {
+	char *limit_nofile, *limit_core, *limit_as;
+	char *nice, *oom_score_adj, *cpu_affinity, *umask;
+};
+
 #define CONF_SLOTS_MAX 1024
 
 /* metrics = 127.0.0.1:9180, or the path of a Unix socket. */
@@ -109,7 +115,10 @@ struct service_conf {
 	char *release;
 	char **environment; /* "NAME=value", NULL-terminated, never NULL itself */
 	size_t n_environment;
+	char *environment_file;	 /* absolute; NULL: none */
+	char **file_environment; /* what it says, as .environment; NULL without it */
 	bool clear_environment;
+	struct conf_process process;
 	char *user, *group; /* names or numbers; NULL: the broker's own */
 
 	struct conf_listen *listen;
@@ -130,6 +139,7 @@ struct service_conf {
 	int stop_signal;
 	unsigned max_connections, max_memory; /* of a worker, the memory in bytes; 0: no limit */
 	int64_t max_age_ms;
+	char *restart_at; /* as units_parse_clock(), local time; NULL: never */
 	int64_t proof_wait_ms;
 	int64_t relisten_timeout_ms;		  /* 0: as start_timeout */
 	int64_t probation_ms, rollback_window_ms; /* 0: none */

@@ -1,5 +1,7 @@
 #include "recycle.h"
 
+#include <time.h>
+#include "base/units.h"
 #include "dispatch/taker.h"
 #include "service/questions.h"
 #include "service/roll.h"
@@ -125,6 +127,26 @@ static bool any_is_asked(const struct service *s)
 	return list_find(w, &s->workers, link, w->recycle && worker_state_is_current(w->state));
 }
 
+/* restart_at: each worker that serves then has its turn, as soon as it can. */
+static void look_at_clock(struct service *s)
+{
+	const char *text = s->terms.live->restart_at;
+	struct daily_time now = { .unix_s = time(NULL) };
+	struct worker *w;
+	struct tm tm;
+	int at;
+
+	if (!text || units_parse_clock(text, &at) != 0 || !localtime_r(&now.unix_s, &tm))
+		return;
+	now.day = tm.tm_year * 366 + tm.tm_yday;
+	now.minute = tm.tm_hour * 60 + tm.tm_min;
+	if (!daily_is_due(&s->restart_at, now, at))
+		return;
+	list_for_each (w, &s->workers, link)
+		if (worker_state_is_current(w->state) && !is_bad(w->recycle))
+			w->recycle = RECYCLE_TIME;
+}
+
 void service_recycle_expired(struct loop_timer *timer)
 {
 	struct service *s = container_of(timer, struct service, recycle);
@@ -132,6 +154,7 @@ void service_recycle_expired(struct loop_timer *timer)
 
 	if (!service_has_limits(s) && !any_is_asked(s))
 		return;
+	look_at_clock(s);
 	if (service_check_steering(s, &unused) == 0 && !last_one_failed(s))
 		look(s);
 	loop_timer_arm(service_loop(s), timer, RECYCLE_LOOK_MS);

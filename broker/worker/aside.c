@@ -1,15 +1,12 @@
 #include "aside.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "base/fd.h"
 #include "base/strlist.h"
-#include "sys/program.h"
 #include "sys/spawn.h"
 #include "worker/command.h"
 #include "worker/output.h"
@@ -17,12 +14,11 @@
 struct aside {
 	struct worker *worker;
 	pid_t pid;
-	int pidfd;		       /* while this says that it lives, pid may be signalled */
-	int status_fd;		       /* its processes have the other end */
-	struct loop_source end_source; /* on status_fd */
+	int pidfd;     /* while this says that it lives, pid may be signalled */
+	int output_fd; /* its processes have the other end */
+	struct loop_source output_source;
 	struct loop_timer limit;
 	int64_t started_ms;
-	char refusal[256]; /* why it was not executed */
 	aside_fn *ended;
 };
 
@@ -33,12 +29,13 @@ void aside_cancel(struct worker *w)
 	if (!a)
 		return;
 	w->aside = NULL;
-	loop_remove(worker_loop(w), &a->end_source);
+	loop_remove(worker_loop(w), &a->output_source);
 	loop_timer_disarm(&a->limit);
 	if (a->pid && spawn_kill_pidfd(a->pidfd, 0) == 0)
 		(void)spawn_kill_group(a->pid, SIGKILL);
+	pid_set_remove(&w->terms->broker->started, a->pid);
 	fd_closep(&a->pidfd);
-	fd_closep(&a->status_fd);
+	fd_closep(&a->output_fd);
 	free(a);
 }
 
@@ -49,8 +46,7 @@ static void end(struct aside *a, bool in_time)
 	aside_fn *ended = a->ended;
 	STRBUF(output, LINES_TAIL + 1);
 
-	worker_output_read_last(w);
-	strbuf_add(&output, a->refusal);
+	worker_output_feed(w, "\n", w->lines.n > 0);
 	strbuf_add_bytes(&output, w->lines.tail, w->lines.n_tail);
 	aside_cancel(w);
 	ended(w, in_time, ms, output.text);
@@ -61,15 +57,17 @@ static void limit_expired(struct loop_timer *timer)
 	end(container_of(timer, struct aside, limit), false);
 }
 
-static void status_ready(struct loop_source *source, uint32_t events)
+/* As little in a turn of the loop as of a worker: see worker/output.c. */
+static void output_ready(struct loop_source *source, uint32_t events)
 {
-	struct aside *a = container_of(source, struct aside, end_source);
-	char refusal[sizeof(a->refusal)] = "";
+	struct aside *a = container_of(source, struct aside, output_source);
+	char buf[512];
+	ssize_t n = read(a->output_fd, buf, sizeof(buf));
 
 	(void)events;
-	if (read(a->status_fd, refusal, sizeof(refusal) - 1) > 0)
-		memcpy(a->refusal, refusal, sizeof(refusal));
-	else
+	if (n > 0)
+		worker_output_feed(a->worker, buf, (size_t)n);
+	else if (n == 0)
 		end(a, true);
 }
 
@@ -89,48 +87,21 @@ static int fill_in(const struct worker *w, char *const *command, char ***ret)
 	return r;
 }
 
-static int launch(struct aside *a, char *const *argv, struct strbuf *error)
-{
-	const struct service_conf *sc = a->worker->conf;
-	struct launch_words env = { 0 };
-	_cleanup_fd_ int output = -1;
-	char program[PATH_MAX];
-	struct user_info user;
-	struct spawn_request req = { .program = program, .argv = argv };
-	int r = user_lookup(sc->user, sc->group, &user, error);
-
-	if (r == 0)
-		r = worker_output_join(a->worker, &output);
-	if (r < 0)
-		return r;
-	launch_environment(&user, sc, &env);
-	r = env.failed ? -ENOMEM
-		       : program_find(argv[0], launch_value(&env, "PATH"), conf_directory(sc), program);
-	req.envp = env.v;
-	req.directory = conf_directory(sc);
-	req.output_fd = output;
-	req.ids = &user.ids;
-	req.nofile = a->worker->terms->broker->launch.nofile;
-	if (r == 0)
-		r = spawn_worker(&req, &a->pid, &a->status_fd);
-	launch_words_deinit(&env);
-	return r;
-}
-
 static int start(struct aside *a, char *const *command, struct strbuf *error)
 {
 	struct worker *w = a->worker;
-	char **argv = NULL;
-	int r = fill_in(w, command, &argv);
+	char **words = NULL;
+	int r = fill_in(w, command, &words);
 
 	w->lines.n_tail = 0;
 	if (r == 0)
-		r = launch(a, argv, error);
-	strlist_free(argv);
+		r = launch_helper(w, words, &a->pid, &a->output_fd, error);
+	strlist_free(words);
 	if (r < 0)
-		return error->len ? r : strbuf_fail(error, r, "%s: %m", command[0]);
+		return error->len ? r : strbuf_fail(error, r, "%m");
+	(void)pid_set_add(&w->terms->broker->started, a->pid);
 	a->pidfd = (int)syscall(SYS_pidfd_open, a->pid, 0);
-	return loop_add(worker_loop(w), &a->end_source, a->status_fd, EPOLLIN);
+	return loop_add(worker_loop(w), &a->output_source, a->output_fd, EPOLLIN);
 }
 
 int aside_start(struct worker *w, char *const *command, int64_t limit_ms, aside_fn *ended,
@@ -143,8 +114,8 @@ int aside_start(struct worker *w, char *const *command, int64_t limit_ms, aside_
 	if (!a)
 		return strbuf_fail(error, -ENOMEM, "%m");
 	a->worker = w;
-	a->pidfd = a->status_fd = -1;
-	a->end_source = (struct loop_source){ .fd = -1, .ready = status_ready };
+	a->pidfd = a->output_fd = -1;
+	a->output_source = (struct loop_source){ .fd = -1, .ready = output_ready };
 	a->started_ms = loop_now(worker_loop(w));
 	a->ended = ended;
 	loop_timer_init(&a->limit, limit_expired);

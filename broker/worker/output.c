@@ -82,6 +82,11 @@ void worker_output_read_last(struct worker *w)
 	lines_finish(&w->lines, output_line, w);
 }
 
+void worker_output_feed(struct worker *w, const char *bytes, size_t n)
+{
+	lines_feed(&w->lines, bytes, n, output_line, w);
+}
+
 void worker_output_init(struct worker *w)
 {
 	w->status_fd = w->output_fd = -1;
@@ -89,35 +94,10 @@ void worker_output_init(struct worker *w)
 	w->output_source = (struct loop_source){ .fd = -1, .ready = output_ready };
 }
 
-static int open_pipe(struct worker *w, int *ret_child)
-{
-	int ends[2];
-
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return -errno;
-	w->output_fd = ends[0];
-	*ret_child = ends[1];
-	/* Ours alone: the worker's end is another open file description. */
-	return fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
-}
-
-int worker_output_join(struct worker *w, int *ret)
-{
-	STRBUF(path, 32);
-	int r;
-
-	if (w->output_fd >= 0) {
-		strbuf_addf(&path, "/proc/self/fd/%d", w->output_fd);
-		*ret = open(path.text, O_WRONLY | O_CLOEXEC);
-		return *ret < 0 ? -errno : 0;
-	}
-	r = open_pipe(w, ret);
-	return r < 0 ? r : loop_add(worker_loop(w), &w->output_source, w->output_fd, EPOLLIN);
-}
-
 int worker_output_open(struct worker *w, int *ret_child, struct strbuf *error)
 {
 	const struct service_conf *sc = w->conf;
+	int ends[2];
 
 	switch (sc->output) {
 	case OUTPUT_INHERIT:
@@ -130,7 +110,12 @@ int worker_output_open(struct worker *w, int *ret_child, struct strbuf *error)
 		strbuf_addf(error, "cannot open output %s: %s", sc->output_path, strerror(errno));
 		return -errno;
 	case OUTPUT_LOG:
-		return open_pipe(w, ret_child);
+		if (pipe2(ends, O_CLOEXEC) < 0)
+			return -errno;
+		w->output_fd = ends[0];
+		*ret_child = ends[1];
+		/* Ours alone: the worker's end is another open file description. */
+		return fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
 	}
 	return -EINVAL;
 }

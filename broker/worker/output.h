@@ -16,10 +16,7 @@ void worker_output_init(struct worker *w);
 int worker_output_open(struct worker *w, int *ret_child, struct strbuf *error);
 int worker_output_watch(struct worker *w); /* 0 or -errno */
 
-/*
- * *@ret is one more end for somebody whose output is to be taken for that of @w; also if the worker
- * writes into a file of its own. 0 or -errno.
- */
-int worker_output_join(struct worker *w, int *ret);
+/* Takes @bytes for its output. */
+void worker_output_feed(struct worker *w, const char *bytes, size_t n);
 void worker_output_read_last(struct worker *w); /* main has ended: what is still in the pipes */
 void worker_output_deinit(struct worker *w);

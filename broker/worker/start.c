@@ -81,8 +81,8 @@ static int launch(struct worker *w, struct strbuf *error)
 	launch_worker_environment(w, &env);
 	r = worker_output_open(w, &child_output, error);
 	if (r == 0)
-		r = launch_spawn(w->terms->broker, w->conf, &argv, &env, &user, child_output,
-				 &w->pid, &w->status_fd);
+		r = launch_spawn(w->terms->broker, w->conf, &argv, &env, &user, w->slot,
+				 child_output, &w->pid, &w->status_fd);
 	launch_words_deinit(&argv);
 	launch_words_deinit(&env);
 	return r;

@@ -166,7 +166,7 @@ def a_command_that_cannot_run_is_said_and_the_action_follows():
     silent = hang(broker)
     client = ask(broker)
     said = broker.wait_event("stall-command", worker="web.0", pid=old)
-    assert said["message"] == "cannot be run: /no/such: No such file or directory", said
+    assert said["message"] == "cannot be run: cannot execute /no/such: No such file or directory", said
     broker.wait_event("recycle", worker="web.0", pid=old)
     answered(client)
     assert silent
