@@ -12,7 +12,8 @@
 #include "worker/hold.h"
 
 /* A debugger that reads the symbols of a large program takes seconds, and the worker stands. */
-#define COMMAND_MS 30000
+#define COMMAND_MS  30000
+#define SAY_EACH_MS 60000
 
 /* --- hung ------------------------------------------------------------------------------- */
 
@@ -89,6 +90,20 @@ static void look_if_hung(const struct channel *c, int64_t now)
 
 /* --- stalled ---------------------------------------------------------------------------- */
 
+/* Where all are busy, each long request is a stall: that is not worth a line each. */
+static void say_stalled(const struct channel *c, bool others, int64_t now)
+{
+	struct worker *w = worker_of(c);
+
+	if (!others && w->stall_said_ms && now - w->stall_said_ms < SAY_EACH_MS)
+		return;
+	w->stall_said_ms = now;
+	log_event(LEVEL_WARN, "stalled", LOG_WORKER(w), LOG_INT("waiting", pair_waiting(c->rx)),
+		  LOG_MSG("has taken no connection for %lld ms while %s: it is busy, or stuck",
+			  (long long)(now - c->moved_ms),
+			  others ? "others have room" : "some wait"));
+}
+
 /*
  * Nothing that waits stays with a worker that does not take it while another could. The
  * worker may be busy with one long request and be fine afterwards: so it stays in the
@@ -96,16 +111,9 @@ static void look_if_hung(const struct channel *c, int64_t now)
  */
 void stall_seen(struct channel *c, bool others, int64_t now)
 {
-	struct worker *w = worker_of(c);
-
 	if (!c->stalled_since_ms) {
 		c->stalled_since_ms = c->moved_ms;
-		log_event(LEVEL_WARN, "stalled", LOG_WORKER(w),
-			  LOG_INT("waiting", pair_waiting(c->rx)),
-			  LOG_MSG("has taken no connection for %lld ms while %s: it is busy, or "
-				  "stuck",
-				  (long long)(now - c->moved_ms),
-				  others ? "others have room" : "some wait"));
+		say_stalled(c, others, now);
 	}
 	if (others) {
 		channel_shun(c);
@@ -118,11 +126,14 @@ void stall_seen(struct channel *c, bool others, int64_t now)
 void stall_over(struct channel *c)
 {
 	struct worker *w = worker_of(c);
+	bool said = w->stall_said_ms >= c->stalled_since_ms;
 
 	channel_trust(c);
 	w->hung = false;
 	if (w->recycle == RECYCLE_STALLED)
 		recycle_ask(w, RECYCLE_NOT);
-	log_event(LEVEL_INFO, "worker-released", LOG_WORKER(w), LOG_MSG("takes connections again"));
+	if (said)
+		log_event(LEVEL_INFO, "worker-released", LOG_WORKER(w),
+			  LOG_MSG("takes connections again"));
 	endpoint_wake(c->endpoint);
 }

@@ -103,8 +103,9 @@ struct worker {
 	struct loop_source output_source;
 	struct lines lines;
 
-	bool hung;	     /* it was said, and what is to be done was: see service/stall.h */
-	struct aside *aside; /* what finds out about it: see aside.h */
+	int64_t stall_said_ms; /* when the log last said that it is stalled; 0: never */
+	bool hung;	       /* it was said, and what is to be done was: see service/stall.h */
+	struct aside *aside;   /* what finds out about it: see aside.h */
 	enum recycle_reason recycle; /* it is to be replaced, and why: see service/recycle.h */
 };
 

@@ -98,6 +98,20 @@ def the_log_says_it_and_no_more_is_done():
 
 
 @test
+def where_all_are_busy_not_every_long_request_is_worth_a_line():
+    broker = Broker(app("srv_blocking"), workers=1, stall_timeout="50ms")
+    ready_workers(broker)
+    for n in range(3):
+        silent, client = hang(broker), ask(broker)
+        wait_until(lambda: "though 1 waits" in worker(broker, "web.0")["why"])
+        silent.pop().close()
+        answered(client)
+        wait_worker(broker, "web.0", why="")
+    broker.settle()
+    assert len(broker.events("stalled")) == len(broker.events("worker-released")) == 1
+
+
+@test
 def a_worker_that_takes_again_is_not_replaced():
     broker = Broker(app("srv_blocking"), workers=1, stall_action="replace",
                     stall_command="sh -c 'echo begun; sleep 1'", **QUICK)
