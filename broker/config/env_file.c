@@ -101,12 +101,13 @@ int env_file_parse(const char *file, const char *text, size_t len, char ***list,
 		   struct strbuf *error)
 {
 	struct reader r = { .at = text, .end = text + len, .line = 1 };
-	_cleanup_free_ char *entry = malloc(len + 1);
+	_cleanup_free_ char *entry = NULL;
 
-	if (!entry)
-		return -ENOMEM;
 	if (memchr(text, '\0', len))
 		return strbuf_fail(error, -EINVAL, "%s: is not a text", file);
+	entry = malloc(len + 1);
+	if (!entry)
+		return -ENOMEM;
 	while (r.at < r.end) {
 		unsigned line = r.line;
 

@@ -72,9 +72,6 @@ struct option_type {
 	int (*parse)(const struct option_input *in, void *ret);
 	void (*format)(const struct option *opt, const void *value, struct strbuf *out);
 
-	/* Of what stays a text: whether it can be read by whom it is for. */
-	bool (*is_good)(const struct option *opt, const char *text);
-
 	/* For a list with named entries: the variable, or the slot of the wrapper. */
 	bool (*same_name)(const void *a, const void *b);
 	void (*add_name)(const void *value, struct strbuf *out); /* to the key: ".1" */

@@ -199,46 +199,30 @@ static void text_format(const struct option *opt, const void *value, struct strb
 		words_add_quoted(out, text);
 }
 
-static int checked_parse(const struct option_input *in, void *ret)
+/* Whether what stays a text can be read by whom it is for. */
+static bool is_good(const struct option *opt, const char *text)
 {
-	const struct option_type *type = in->opt->type;
-
-	if (!type->is_good(in->opt, *in->word))
-		return strbuf_refuse(in->why, *in->word, "is not a %s", type->noun);
-	*(char **)ret = strdup(*in->word);
-	return *(char **)ret ? 0 : -ENOMEM;
-}
-
-static bool is_limit(const struct option *opt, const char *text)
-{
-	int64_t soft, hard;
-
-	(void)opt;
-	return units_parse_limit(text, &soft, &hard) == 0;
-}
-
-static bool is_integer(const struct option *opt, const char *text)
-{
-	int64_t n;
-
-	return units_parse_integer(text, opt->type == &type_octal ? 8 : 10, &n) == 0 &&
-	       n >= opt->min && n <= opt->max;
-}
-
-static bool is_clock(const struct option *opt, const char *text)
-{
+	const struct option_type *type = opt->type;
+	struct units_cpus cpus;
+	int64_t n, hard;
 	int minutes;
 
-	(void)opt;
-	return units_parse_clock(text, &minutes) == 0;
+	if (type == &type_limit)
+		return units_parse_limit(text, &n, &hard) == 0;
+	if (type == &type_clock)
+		return units_parse_clock(text, &minutes) == 0;
+	if (type == &type_cpus)
+		return units_parse_cpus(text, &cpus) == 0;
+	return units_parse_integer(text, type == &type_octal ? 8 : 10, &n) == 0 && n >= opt->min &&
+	       n <= opt->max;
 }
 
-static bool is_cpus(const struct option *opt, const char *text)
+static int checked_parse(const struct option_input *in, void *ret)
 {
-	struct units_cpus cpus;
-
-	(void)opt;
-	return units_parse_cpus(text, &cpus) == 0;
+	if (!is_good(in->opt, *in->word))
+		return strbuf_refuse(in->why, *in->word, "is not a %s", in->opt->type->noun);
+	*(char **)ret = strdup(*in->word);
+	return *(char **)ret ? 0 : -ENOMEM;
 }
 
 static int name_parse(const struct option_input *in, void *ret)
@@ -376,8 +360,7 @@ static void serve_format(const struct option *opt, const void *value, struct str
 #define NUMBER(ctype) PLAIN(ctype), .parse = number_parse, .format = number_format
 #define TEXT	      .size = sizeof(char *), .owns = OWNS_TEXT, .format = text_format
 
-#define CHECKED(check, what)                                                                       \
-	TEXT, .may_unset = true, .parse = checked_parse, .is_good = (check), .noun = (what)
+#define CHECKED(what) TEXT, .may_unset = true, .parse = checked_parse, .noun = (what)
 
 /* A table is read in columns. */
 /* clang-format off */
@@ -422,20 +405,20 @@ const struct option_type type_path = {
 	TEXT, .allowed = "a path", .may_unset = true, .parse = path_parse,
 };
 const struct option_type type_limit = {
-	CHECKED(is_limit, "limit"),
+	CHECKED("limit"),
 	.allowed = "SOFT:HARD, or one for both; each a number, also with k, m, g, or unlimited",
 };
 const struct option_type type_integer = {
-	CHECKED(is_integer, "number in the range"), .scale = 1, .add_number = add_count,
+	CHECKED("number in the range"), .scale = 1, .add_number = add_count,
 };
 const struct option_type type_octal = {
-	CHECKED(is_integer, "mask of rights"), .allowed = "an octal number such as 0027",
+	CHECKED("mask of rights"), .allowed = "an octal number such as 0027",
 };
 const struct option_type type_clock = {
-	CHECKED(is_clock, "time of day"), .allowed = "a time such as 03:00, up to 23:59",
+	CHECKED("time of day"), .allowed = "a time such as 03:00, up to 23:59",
 };
 const struct option_type type_cpus = {
-	CHECKED(is_cpus, "list of processors"),
+	CHECKED("list of processors"),
 	.allowed = "a list such as 0-3,8; or per-worker, or per-worker:0-3",
 };
 const struct option_type type_target = {
