@@ -68,6 +68,17 @@ int strbuf_fail(struct strbuf *b, int r, const char *fmt, ...)
 	return r;
 }
 
+void strbuf_add_filled(struct strbuf *b, const char *text, const char *place, const char *value)
+{
+	const char *at;
+
+	for (; (at = strstr(text, place)); text = at + strlen(place)) {
+		strbuf_add_bytes(b, text, (size_t)(at - text));
+		strbuf_add(b, value);
+	}
+	strbuf_add(b, text);
+}
+
 void strbuf_add_escaped(struct strbuf *b, const char *bytes, size_t n)
 {
 	const unsigned char *s = (const unsigned char *)bytes;

@@ -41,6 +41,9 @@ int strbuf_fail(struct strbuf *b, int r, const char *fmt, ...) PRINTF(3, 4);
  */
 void strbuf_add_escaped(struct strbuf *b, const char *bytes, size_t n);
 
+/* Adds @text with @value for each @place, such as {pid}, in it. */
+void strbuf_add_filled(struct strbuf *b, const char *text, const char *place, const char *value);
+
 /* Text that somebody gave, for a message: escaped, in double quotes, and cut where it gets long. */
 void strbuf_add_quoted(struct strbuf *b, const char *text);
 void strbuf_add_quoted_bytes(struct strbuf *b, const char *text, size_t n);

@@ -1,8 +1,10 @@
 #include "units.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -108,6 +110,75 @@ int units_parse_size(const char *text, int64_t *ret)
 	int r = parse_with_unit(text, sizes, ARRAY_SIZE(sizes), ret);
 
 	return r == UNITS_NO_UNIT ? units_parse_count(text, ret) : r;
+}
+
+int units_parse_integer(const char *text, int base, int64_t *ret)
+{
+	char *end;
+
+	if (!text[*text == '-'] || strspn(text, "-0123456789") != strlen(text))
+		return UNITS_MALFORMED;
+	errno = 0;
+	*ret = strtoll(text, &end, base);
+	return *end ? UNITS_MALFORMED : errno ? UNITS_TOO_BIG : 0;
+}
+
+int units_parse_clock(const char *text, int *ret_minutes)
+{
+	int64_t hour, minute;
+	const char *rest;
+
+	if (parse_digits(text, &hour, &rest) != 0 || *rest != ':' ||
+	    parse_digits(rest + 1, &minute, &rest) != 0 || *rest || rest[-3] != ':' || hour > 23 ||
+	    minute > 59)
+		return UNITS_MALFORMED;
+	*ret_minutes = (int)(hour * 60 + minute);
+	return 0;
+}
+
+static int parse_one_limit(const char *text, int64_t *ret)
+{
+	*ret = UNITS_UNLIMITED;
+	return strcmp(text, "unlimited") ? units_parse_size(text, ret) : 0;
+}
+
+int units_parse_limit(const char *text, int64_t *ret_soft, int64_t *ret_hard)
+{
+	const char *colon = strchr(text, ':');
+	char soft[32];
+
+	snprintf(soft, sizeof(soft), "%.*s", colon ? (int)(colon - text) : (int)strlen(text), text);
+	if (parse_one_limit(soft, ret_soft) != 0 ||
+	    parse_one_limit(colon ? colon + 1 : soft, ret_hard) != 0 || *ret_soft > *ret_hard)
+		return UNITS_MALFORMED;
+	return 0;
+}
+
+int units_parse_cpus(const char *text, struct units_cpus *ret)
+{
+	static const char per_worker[] = "per-worker";
+	int64_t first, last;
+
+	*ret = (struct units_cpus){ .per_worker = !strncmp(text, per_worker, strlen(per_worker)) };
+	if (ret->per_worker)
+		text += strlen(per_worker);
+	ret->all = ret->per_worker && !*text;
+	if (ret->all)
+		return 0;
+	if (ret->per_worker && *text++ != ':')
+		return UNITS_MALFORMED;
+	do {
+		if (parse_digits(text, &first, &text) != 0)
+			return UNITS_MALFORMED;
+		last = first;
+		if (*text == '-' && parse_digits(text + 1, &last, &text) != 0)
+			return UNITS_MALFORMED;
+		if (first > last || last >= UNITS_CPUS)
+			return UNITS_MALFORMED;
+		for (; first <= last; first++)
+			ret->has[first] = true;
+	} while (*text++ == ',');
+	return text[-1] ? UNITS_MALFORMED : 0;
 }
 
 int units_parse_bool(const char *text, bool *ret)

@@ -24,6 +24,22 @@ int units_parse_bool(const char *text, bool *ret);	     /* yes no true false on 
 /* TERM, SIGTERM, 15, RTMIN+3: a number from 1 to 64, in any case of letters. */
 int units_parse_signal(const char *text, int *ret);
 
+int units_parse_integer(const char *text, int base, int64_t *ret); /* with a '-', or none */
+int units_parse_clock(const char *text, int *ret_minutes);	   /* 03:00, from midnight */
+
+/* 1024:64k, unlimited: the soft and the hard limit of setrlimit(2), or one for both. */
+#define UNITS_UNLIMITED INT64_MAX
+int units_parse_limit(const char *text, int64_t *ret_soft, int64_t *ret_hard);
+
+/* 0-3,8, and before that per-worker or per-worker: with a list or without. */
+#define UNITS_CPUS 1024
+struct units_cpus {
+	bool per_worker;
+	bool all; /* there is no list */
+	bool has[UNITS_CPUS];
+};
+int units_parse_cpus(const char *text, struct units_cpus *ret);
+
 /* The shortest text that means the same: 60000 is "1m", 65536 is "64k". */
 void units_add_duration(struct strbuf *out, int64_t ms);
 void units_add_size(struct strbuf *out, int64_t bytes);

@@ -1,5 +1,6 @@
 #include "conf.h"
 
+#include "base/strlist.h"
 #include "config/option.h"
 
 #include <string.h>
@@ -28,6 +29,7 @@ void service_conf_unref(struct service_conf *sc)
 		return;
 	free_options(OPTION_SERVICE, sc);
 	free(sc->release);
+	strlist_free(sc->file_environment);
 	free(sc);
 }
 

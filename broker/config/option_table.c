@@ -78,6 +78,7 @@ const struct option option_table[] = {
 	  WORDS([MODE_LISTEN] = "listen") },
 	{ SERVICE("directory", path, directory, WORKERS) },
 	{ SERVICE_LIST("environment", environment, environment, WORKERS) },
+	{ SERVICE("environment_file", path, environment_file, WORKERS) },
 	{ SERVICE("clear_environment", bool, clear_environment, WORKERS), DEFAULT("no") },
 	{ SERVICE("user", name, user, WORKERS) },
 	{ SERVICE("group", name, group, WORKERS) },
@@ -85,6 +86,15 @@ const struct option option_table[] = {
 	  WORDS([OUTPUT_LOG] = "log", [OUTPUT_INHERIT] = "inherit") },
 	{ SERVICE("backend", word, backend, WORKERS), DEFAULT("auto"),
 	  WORDS([BACKEND_AUTO] = "auto", [BACKEND_PRELOAD] = "preload") },
+
+	/* What the kernel lets it have. */
+	{ SERVICE("limit_nofile", limit, process.limit_nofile, WORKERS) },
+	{ SERVICE("limit_core", limit, process.limit_core, WORKERS) },
+	{ SERVICE("limit_as", limit, process.limit_as, WORKERS) },
+	{ SERVICE("nice", integer, process.nice, WORKERS), RANGE(-20, 19) },
+	{ SERVICE("oom_score_adj", integer, process.oom_score_adj, WORKERS), RANGE(-1000, 1000) },
+	{ SERVICE("cpu_affinity", cpus, process.cpu_affinity, WORKERS) },
+	{ SERVICE("umask", octal, process.umask, WORKERS), RANGE(0, 0777) },
 
 	/* Where clients connect. */
 	{ SERVICE_LIST("listen", listen, listen, LISTENERS) },
@@ -98,6 +108,12 @@ const struct option option_table[] = {
 		  [BALANCE_LEAST_CONNECTIONS] = "least-connections", [BALANCE_SOURCE] = "source") },
 	{ SERVICE("queue", count, queue, LIVE), RANGE(1, 128), DEFAULT("16") },
 	{ SERVICE("stall_timeout", ms, stall_timeout_ms, LIVE), RANGE(10, HOUR), DEFAULT("1s") },
+
+	{ SERVICE("stall_action", word, stall_action, LIVE), DEFAULT("log"),
+	  WORDS([ACTION_LOG] = "log", [ACTION_HOLD] = "hold", [ACTION_REPLACE] = "replace") },
+	{ SERVICE("stall_action_after", ms, stall_action_after_ms, LIVE), RANGE(10, DAY),
+	  DEFAULT("30s") },
+	{ SERVICE("stall_command", command_or_none, stall_command, LIVE) },
 
 	/* How workers are replaced. */
 	{ SERVICE("strategy", word, strategy, LIVE), DEFAULT("start-first"),
@@ -119,6 +135,7 @@ const struct option option_table[] = {
 	{ SERVICE("max_connections", count, max_connections, LIVE), ZERO_OR(1, INT32_MAX) },
 	{ SERVICE("max_memory", size, max_memory, LIVE), ZERO_OR(1 << 20, INT32_MAX) },
 	{ SERVICE("max_age", ms, max_age_ms, LIVE), ZERO_OR(1000, 365 * DAY) },
+	{ SERVICE("restart_at", clock, restart_at, LIVE) },
 
 	/* When workers fail. */
 	{ SERVICE("backoff_min", ms, backoff_min_ms, LIVE), RANGE(1, HOUR), DEFAULT("100ms") },

@@ -207,6 +207,32 @@ static void text_format(const struct option *opt, const void *value, struct strb
 		words_add_quoted(out, text);
 }
 
+/* Whether what stays a text can be read by whom it is for. */
+static bool is_good(const struct option *opt, const char *text)
+{
+	const struct option_type *type = opt->type;
+	struct units_cpus cpus;
+	int64_t n, hard;
+	int minutes;
+
+	if (type == &type_limit)
+		return units_parse_limit(text, &n, &hard) == 0;
+	if (type == &type_clock)
+		return units_parse_clock(text, &minutes) == 0;
+	if (type == &type_cpus)
+		return units_parse_cpus(text, &cpus) == 0;
+	return units_parse_integer(text, type == &type_octal ? 8 : 10, &n) == 0 && n >= opt->min &&
+	       n <= opt->max;
+}
+
+static int checked_parse(const struct option_input *in, void *ret)
+{
+	if (!is_good(in->opt, *in->word))
+		return strbuf_refuse(in->why, *in->word, "is not a %s", in->opt->type->noun);
+	*(char **)ret = strdup(*in->word);
+	return *(char **)ret ? 0 : -ENOMEM;
+}
+
 static int name_parse(const struct option_input *in, void *ret)
 {
 	/* What passwd(5) and directory services use; above all no ':' and no '/'. */
@@ -342,6 +368,8 @@ static void serve_format(const struct option *opt, const void *value, struct str
 #define NUMBER(ctype) PLAIN(ctype), .parse = number_parse, .format = number_format
 #define TEXT	      .size = sizeof(char *), .owns = OWNS_TEXT, .format = text_format
 
+#define CHECKED(what) TEXT, .may_unset = true, .parse = checked_parse, .noun = (what)
+
 /* A table is read in columns. */
 /* clang-format off */
 const struct option_type type_count = {
@@ -383,6 +411,23 @@ const struct option_type type_environment = {
 };
 const struct option_type type_path = {
 	TEXT, .allowed = "a path", .may_unset = true, .parse = path_parse,
+};
+const struct option_type type_limit = {
+	CHECKED("limit"),
+	.allowed = "SOFT:HARD, or one for both; each a number, also with k, m, g, or unlimited",
+};
+const struct option_type type_integer = {
+	CHECKED("number in the range"), .scale = 1, .add_number = add_count,
+};
+const struct option_type type_octal = {
+	CHECKED("mask of rights"), .allowed = "an octal number such as 0027",
+};
+const struct option_type type_clock = {
+	CHECKED("time of day"), .allowed = "a time such as 03:00, up to 23:59",
+};
+const struct option_type type_cpus = {
+	CHECKED("list of processors"),
+	.allowed = "a list such as 0-3,8; or per-worker, or per-worker:0-3",
 };
 const struct option_type type_target = {
 	.allowed = ", or a path", .size = sizeof(struct option_target), .plain = sizeof(unsigned),

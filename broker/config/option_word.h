@@ -16,6 +16,11 @@ OPTION_TYPE(signal, int);
 OPTION_TYPE(signal_or_none, int);
 OPTION_TYPE(name, char *); /* a user or group */
 OPTION_TYPE(path, char *);
+OPTION_TYPE(limit, char *); /* this and the next four: texts, see units.h */
+OPTION_TYPE(integer, char *);
+OPTION_TYPE(octal, char *);
+OPTION_TYPE(clock, char *);
+OPTION_TYPE(cpus, char *);
 OPTION_TYPE(target, unsigned); /* an enum, as the first of a struct option_target */
 OPTION_TYPE(serve, struct conf_serve);
 OPTION_TYPE(environment, char **); /* a list */

@@ -23,6 +23,9 @@ enum conf_strategy {
 	STRATEGY_STOP_FIRST,  /* for apps that cannot run twice */
 };
 
+/* What is done with a worker that does not do its work. */
+enum conf_action { ACTION_LOG, ACTION_HOLD, ACTION_REPLACE };
+
 enum conf_output {
 	OUTPUT_LOG,	/* into the broker's log, the worker's name before each line */
 	OUTPUT_INHERIT, /* the broker's own stdout and stderr */
@@ -56,6 +59,12 @@ struct conf_wrap {
 	char **words; /* as service_conf.command */
 };
 
+/* What a worker's process gets from the kernel: see sys/confine.h. NULL: as the broker. */
+struct conf_process {
+	char *limit_nofile, *limit_core, *limit_as;
+	char *nice, *oom_score_adj, *cpu_affinity, *umask;
+};
+
 #define CONF_SLOTS_MAX 1024
 
 /* metrics = 127.0.0.1:9180, or the path of a Unix socket. */
@@ -84,7 +93,7 @@ struct conf_origins {
 	size_t n;
 };
 
-#define CONF_OPTIONS_MAX 64
+#define CONF_OPTIONS_MAX 96
 
 #define SERVICE_NAME_MAX 32
 
@@ -110,7 +119,10 @@ struct service_conf {
 	char *release;
 	char **environment; /* "NAME=value", NULL-terminated, never NULL itself */
 	size_t n_environment;
+	char *environment_file;	 /* absolute; NULL: none */
+	char **file_environment; /* what it says, as .environment; NULL without it */
 	bool clear_environment;
+	struct conf_process process;
 	char *user, *group; /* names or numbers; NULL: the broker's own */
 
 	struct conf_listen *listen;
@@ -124,11 +136,15 @@ struct service_conf {
 	enum conf_strategy strategy;
 	unsigned surge; /* workers replaced at a time; UINT_MAX: all */
 	int64_t start_timeout_ms, drain_timeout_ms, stop_timeout_ms, stall_timeout_ms;
+	enum conf_action stall_action;
+	int64_t stall_action_after_ms;
+	char **stall_command;  /* as debug_command; NULL: none */
 	int64_t drain_idle_ms; /* DRAIN_IDLE_...; else from when on in a drain */
 	int drain_signal;      /* 0: none */
 	int stop_signal;
 	unsigned max_connections, max_memory; /* of a worker, the memory in bytes; 0: no limit */
 	int64_t max_age_ms;
+	char *restart_at; /* as units_parse_clock(), local time; NULL: never */
 	int64_t proof_wait_ms;
 	int64_t relisten_timeout_ms;		  /* 0: as start_timeout */
 	int64_t probation_ms, rollback_window_ms; /* 0: none */

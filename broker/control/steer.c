@@ -46,7 +46,8 @@ void control_release(struct client *c, struct worker *w)
 {
 	if (!hold_is_possible(c, w))
 		return;
-	if (w->held & HELD_BY_HAND) {
+	if (w->held & (HELD_BY_HAND | HELD_AS_HUNG)) {
+		worker_unhold(w, HELD_AS_HUNG);
 		worker_unhold(w, HELD_BY_HAND);
 		if (w->held)
 			client_end_saying(c, "%s is no longer held by hand, but %s", w->name,

@@ -18,13 +18,8 @@ struct line {
 static void add(struct line *line, const char *word)
 {
 	STRBUF(text, 4096);
-	const char *place;
 
-	for (; (place = strstr(word, PLACE)); word = place + strlen(PLACE)) {
-		strbuf_add_bytes(&text, word, (size_t)(place - word));
-		strbuf_add(&text, line->pid);
-	}
-	strbuf_add(&text, word);
+	strbuf_add_filled(&text, word, PLACE, line->pid);
 	if (!line->error)
 		line->error = text.cut ? -E2BIG : strlist_append(&line->words, text.text);
 }

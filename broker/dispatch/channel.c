@@ -284,14 +284,16 @@ void channel_shun(struct channel *c)
 {
 	struct broker *b = c->taker->dispatch->broker;
 
-	if (!c->stalled) {
-		c->stalled_since_ms = c->moved_ms;
+	if (!c->shunned) {
+		if (!c->stalled_since_ms)
+			c->stalled_since_ms = c->moved_ms;
 		c->probe_delay_ms = c->taker->self->proven ? c->taker->conf->stall_timeout_ms
 							   : c->taker->conf->proof_wait_ms;
 	} else if (c->probe_delay_ms < PROBE_MAX_MS) {
 		c->probe_delay_ms *= 2;
 	}
-	c->stalled = true;
+	c->shunned = true;
+	c->n_untaken++;
 	c->member.limit = 0;
 	c->probe_ms = loop_now(&b->loop) + c->probe_delay_ms;
 	broker_watch(b);
@@ -299,6 +301,8 @@ void channel_shun(struct channel *c)
 
 void channel_trust(struct channel *c)
 {
-	c->stalled = false;
+	c->shunned = false;
+	c->n_untaken = 0;
+	c->stalled_since_ms = 0;
 	c->member.limit = c->taker->conf->queue;
 }

@@ -22,6 +22,18 @@ struct channel *taker_find_channel(struct taker *t, uint64_t id);
 uint64_t taker_taken(const struct taker *t);   /* connections it has taken so far */
 unsigned taker_waiting(const struct taker *t); /* in its channels now */
 
+/* Since when one of its channels takes nothing, though some wait; 0: all do. */
+static inline int64_t taker_stalled_since(const struct taker *t)
+{
+	int64_t since = 0;
+	const struct channel *c;
+
+	list_for_each (c, &t->channels, link)
+		if (c->stalled_since_ms && (!since || c->stalled_since_ms < since))
+			since = c->stalled_since_ms;
+	return since;
+}
+
 /*
  * It drains: an app that polled, and then calls a *blocking* accept, may wait for a connection that
  * was taken back since. While it serves, the next one frees it. Now none comes, and the clients

@@ -116,12 +116,13 @@ struct channel {
 
 	/* What the watch saw last. */
 	uint64_t taken_seen;
-	int64_t moved_ms;      /* when taken_seen last changed, or the channel was last empty */
-	struct proc_look look; /* at the process that listens */
-	bool state_read;       /* ... at the last look */
-	bool stalled;	       /* took nothing for stall_timeout: gets one now and then */
-	int64_t stalled_since_ms;
-	int64_t probe_ms; /* when a stalled channel is given its next one */
+	int64_t moved_ms;	  /* when taken_seen last changed, or the channel was last empty */
+	struct proc_look look;	  /* at the process that listens */
+	bool state_read;	  /* ... at the last look */
+	int64_t stalled_since_ms; /* took nothing for stall_timeout, though some wait; 0: it does */
+	bool shunned;		  /* ... while others had room: gets one now and then */
+	unsigned n_untaken;	  /* of those it has left: one at a time */
+	int64_t probe_ms;	  /* when a shunned channel is given its next one */
 	int64_t probe_delay_ms;
 };
 

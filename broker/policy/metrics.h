@@ -35,7 +35,7 @@ struct metrics_service {
 	bool balanced;	    /* accepted = taken now + waiting + client gone + refused */
 	uint64_t wanted, generation;
 	uint64_t by_state[WORKER_STATE_N]; /* workers, old generations too; none is DEAD */
-	bool serving;			   /* at least one worker is ready */
+	bool serving;			   /* at least one worker is ready, and not stalled */
 	uint64_t reloads_ended[METRICS_RELOADS_N];
 	uint64_t restarts[WORKER_END_N];
 	struct histogram handed, waited, started, reloads;
@@ -54,6 +54,7 @@ struct metrics_worker {
 	char name[HANDOFF_SERVICE_SIZE + 20];
 	enum worker_state state; /* of the newest; DEAD: the slot is empty */
 	bool up;		 /* ... is READY */
+	bool stalled;		 /* ... takes no connections, though some wait */
 	bool exists;		 /* there is one: .generation is its */
 	uint64_t generation;
 	uint64_t taken, waiting;

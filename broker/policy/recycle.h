@@ -1,5 +1,5 @@
 /*
- * recycle - when a worker that does its work has lived long enough, and is replaced.
+ * recycle - why a worker is replaced, and when one that does its work has lived long enough.
  *
  * Each limit has jitter: a worker gets between 90 % and all of it, by its id. So workers that were
  * started together do not all come due together. A limit of 0 is none.
@@ -18,6 +18,9 @@ struct recycle_limits {
 
 enum recycle_reason {
 	RECYCLE_NOT,
+	RECYCLE_STALLED,
+	RECYCLE_UNHEALTHY,
+	RECYCLE_TIME,
 	RECYCLE_CONNECTIONS,
 	RECYCLE_MEMORY,
 	RECYCLE_AGE,

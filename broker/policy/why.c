@@ -76,8 +76,8 @@ static void why_ready(const struct why_worker *w, struct strbuf *out)
 {
 	/* What waited is soon taken back and given to others: mostly there is nothing to see. */
 	if (w->stalled_ms && w->waiting)
-		strbuf_addf(out, "takes no connections, though %u wait%s", w->waiting,
-			    w->waiting == 1 ? "s" : "");
+		strbuf_addf(out, "has taken no connection for %s, though %u wait%s",
+			    in_words(w->stalled_ms).text, w->waiting, w->waiting == 1 ? "s" : "");
 	else if (w->stalled_ms)
 		strbuf_addf(out, "has taken no connection for %s: busy, or stuck",
 			    in_words(w->stalled_ms).text);
@@ -100,8 +100,10 @@ static void why_held(const struct why_worker *w, struct strbuf *out)
 		strbuf_addf(out, "%sheld for a debugger", w->stopped ? "; " : "");
 	if (w->held_by_debug && w->tracer && !w->stopped)
 		add_tracer(w, ": ", out);
+	if (w->held_as_hung)
+		strbuf_addf(out, "%sheld, as it took no connections", out->len ? "; " : "");
 	if (w->held_by_hand)
-		strbuf_addf(out, "%sheld by hand", w->stopped || w->held_by_debug ? "; " : "");
+		strbuf_addf(out, "%sheld by hand", out->len ? "; " : "");
 }
 
 static void why_draining(const struct why_worker *w, struct strbuf *out)

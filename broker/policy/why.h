@@ -17,8 +17,8 @@ struct why_worker {
 	int open;	     /* connections; negative: not known */
 	unsigned waiting;    /* in its channels */
 	unsigned ended_idle; /* connections that we ended between two requests */
-	bool held_by_hand, held_by_debug, stopped, pinned_only;
-	int64_t stalled_ms; /* has taken nothing for so long, while others did; 0: it does */
+	bool held_by_hand, held_by_debug, held_as_hung, stopped, pinned_only;
+	int64_t stalled_ms; /* has taken nothing for so long, though some waited; 0: it does */
 	bool debugged;	    /* by a person: its deadlines stand still */
 	int tracer;	    /* pid; 0: none. Also a tracer that it always runs under, which stops no
 			     * deadline

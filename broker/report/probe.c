@@ -22,7 +22,10 @@ bool probe_ready(const struct master *m, struct buf *out)
 			buf_addf(out, "%s: paused\n", service_name(s));
 			ready = false;
 		} else if (!service_is_serving(s)) {
-			buf_addf(out, "%s: no worker is ready (of %u)\n", service_name(s), s->want);
+			buf_addf(out, "%s: no %s (of %u)\n", service_name(s),
+				 service_has_round(s) ? "ready worker takes connections"
+						      : "worker is ready",
+				 s->want);
 			ready = false;
 		}
 	}
@@ -43,8 +46,7 @@ void probe_agent(const struct master *m, char ret[PROBE_AGENT_BYTES])
 		/* One address stands for all services: what one of them lacks, the whole lacks. */
 		open = open || !s->dispatch.paused;
 		down = down || s->dispatch.paused || !service_is_serving(s);
-		for (unsigned i = 0; i < s->want; i++)
-			ready += s->slots[i].current && s->slots[i].current->state == WORKER_READY;
+		ready += service_count_well(s);
 		wanted += s->want;
 	}
 	if (m->broker.stopping || !open) {

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "base/address.h"
 #include "dispatch/channel.h"
+#include "dispatch/taker.h"
 #include "master/master.h"
 #include "service/questions.h"
 #include "sys/proc.h"
@@ -60,6 +61,7 @@ static void add_worker(const struct worker *w, struct metrics_service *service,
 	service->by_state[w->state] += !w->guest;
 	slot->state = w->state;
 	slot->up = w->state == WORKER_READY;
+	slot->stalled = slot->up && taker_stalled_since(&w->taker);
 	slot->exists = true;
 	slot->generation = w->generation;
 	list_for_each (c, &w->taker.channels, link) {

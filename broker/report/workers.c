@@ -39,6 +39,7 @@ static void explain_worker(const struct worker *w, const struct worker_row *row,
 		.waiting = row->waiting,
 		.ended_idle = w->ended_idle,
 		.held_by_hand = w->held & HELD_BY_HAND,
+		.held_as_hung = w->held & HELD_AS_HUNG,
 		.held_by_debug = w->held & HELD_BY_DEBUG,
 		.stopped = w->held & HELD_BY_STOP,
 		.pinned_only = w->pinned_only,
@@ -61,7 +62,7 @@ static void explain_worker(const struct worker *w, const struct worker_row *row,
 
 static void take_worker(const struct worker *w, struct worker_row *ret)
 {
-	int64_t now = loop_now(service_loop(service_of(w))), stalled_ms = 0;
+	int64_t now = loop_now(service_loop(service_of(w))), since;
 	const struct channel *c;
 	struct strbuf why;
 
@@ -86,11 +87,10 @@ static void take_worker(const struct worker *w, struct worker_row *ret)
 
 		ret->waiting += waiting;
 		ret->given += channel_taken(c, waiting);
-		if (c->stalled && now - c->stalled_since_ms > stalled_ms)
-			stalled_ms = now - c->stalled_since_ms;
 	}
 	strbuf_init(&why, ret->why, sizeof(ret->why));
-	explain_worker(w, ret, stalled_ms, &why);
+	since = taker_stalled_since(&w->taker);
+	explain_worker(w, ret, since ? now - since : 0, &why);
 }
 
 /* --- a slot without a worker --------------------------------------------------------- */

@@ -61,11 +61,11 @@ bool proof_look(struct worker *w, int64_t now)
 /* --- probation ----------------------------------------------------------------------- */
 
 /* The channel of @w that takes nothing, though others do; or NULL. */
-static const struct channel *stalled_channel(const struct worker *w)
+static const struct channel *shunned_channel(const struct worker *w)
 {
 	const struct channel *c;
 
-	return list_find(c, &w->taker.channels, link, c->stalled);
+	return list_find(c, &w->taker.channels, link, c->shunned);
 }
 
 /* A worker may be busy for a while: only one that stays stalled for start_timeout has failed. */
@@ -77,7 +77,7 @@ void service_probation_expired(struct loop_timer *timer)
 	struct worker *w;
 
 	list_for_each (w, &s->workers, link) {
-		const struct channel *c = w->guest ? NULL : stalled_channel(w);
+		const struct channel *c = w->guest ? NULL : shunned_channel(w);
 
 		if (!c || w->rollout_number != s->rollout_number)
 			continue;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include "dispatch/taker.h"
 #include "policy/why.h"
 #include "worker/clock.h"
 
@@ -20,12 +21,16 @@ struct service *service_find(const struct broker *b, const char *name)
 	return leaving;
 }
 
-bool service_is_serving(const struct service *s)
+unsigned service_count_well(const struct service *s)
 {
-	for (size_t i = 0; i < ROLLOUT_MAX; i++)
-		if (s->slots[i].current && s->slots[i].current->state == WORKER_READY)
-			return true;
-	return false;
+	unsigned n = 0;
+
+	for (size_t i = 0; i < ROLLOUT_MAX; i++) {
+		const struct worker *w = s->slots[i].current;
+
+		n += w && w->state == WORKER_READY && !taker_stalled_since(&w->taker);
+	}
+	return n;
 }
 
 bool service_has_round(const struct service *s)

@@ -8,8 +8,15 @@
 /* The service of that name; an ending one only if no other service has the name. NULL: none. */
 struct service *service_find(const struct broker *b, const char *name);
 
-bool service_is_ready(const struct service *s);	  /* all slots serve */
-bool service_is_serving(const struct service *s); /* one does */
+bool service_is_ready(const struct service *s); /* all slots serve */
+
+/* Slots whose worker is ready, and takes connections as far as is known. */
+unsigned service_count_well(const struct service *s);
+
+static inline bool service_is_serving(const struct service *s)
+{
+	return service_count_well(s) > 0;
+}
 
 /* Whether anybody gets connections that are pinned to nobody: a guest may, too. */
 bool service_has_round(const struct service *s);

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "policy/daily.h"
 #include "policy/rollout.h"
 #include "worker/types.h"
 
@@ -78,9 +79,10 @@ struct service {
 	unsigned restored;	     /* workers that the abort of the last rollout put back */
 	uint64_t accepted_before;    /* the rollout began: of the ledger */
 	struct loop_timer probation; /* of the rollout under way */
-	struct loop_timer recycle;   /* while there are limits */
-	struct loop_timer restart;   /* the back-off ends */
-	bool closing;		     /* listeners are being emptied */
+	struct loop_timer recycle;   /* while there are limits, or a worker is to be replaced */
+	struct daily restart_at;
+	struct loop_timer restart; /* the back-off ends */
+	bool closing;		   /* listeners are being emptied */
 	int64_t closing_since_ms;
 	int64_t handover_until_ms; /* serves on until then, or until others are ready; 0: does not
 				    */
@@ -136,5 +138,5 @@ static inline bool service_has_limits(const struct service *s)
 {
 	const struct service_conf *sc = s->terms.live;
 
-	return sc->max_connections || sc->max_memory || sc->max_age_ms;
+	return sc->max_connections || sc->max_memory || sc->max_age_ms || sc->restart_at;
 }

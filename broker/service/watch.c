@@ -8,6 +8,7 @@
 #include "service/idle_end.h"
 #include "service/in_force.h"
 #include "service/proof.h"
+#include "service/stall.h"
 #include "service/survey.h"
 #include "sys/log.h"
 #include "worker/clock.h"
@@ -50,27 +51,6 @@ static bool another_has_room(const struct channel *c, bool proven)
 
 	return list_find(m, &c->endpoint->round.ring, link,
 			 m != &c->member && (!proven || is_proven(m)) && has_room(m));
-}
-
-/*
- * Nothing that waits stays with a worker that does not take it while another could. The
- * worker may be busy with one long request and be fine afterwards: so it stays in the
- * round for one connection at a time, at growing distances, until it takes one.
- */
-static void stall(struct channel *c, int64_t now)
-{
-	struct worker *w = worker_of(c);
-
-	if (!c->stalled)
-		log_event(
-			LEVEL_WARN, "stalled", LOG_WORKER(w),
-			LOG_INT("waiting", channel_waiting(c)),
-			LOG_MSG("has taken no connection for %lld ms while others have room: it is "
-				"busy, or stuck",
-				(long long)(now - c->moved_ms)));
-	channel_shun(c);
-	if (endpoint_take_back(c, "the worker takes none"))
-		endpoint_wake(c->endpoint);
 }
 
 /*
@@ -129,7 +109,7 @@ static bool has_moved(struct channel *c, unsigned waiting, int64_t now)
 static int64_t patience(const struct channel *c)
 {
 	const struct worker *w = worker_of(c);
-	bool short_one = c->stalled || (!w->proven && another_has_room(c, true));
+	bool short_one = c->shunned || (!w->proven && another_has_room(c, true));
 
 	return short_one && w->conf->proof_wait_ms < w->conf->stall_timeout_ms
 		       ? w->conf->proof_wait_ms
@@ -138,7 +118,7 @@ static int64_t patience(const struct channel *c)
 
 static int64_t stood_since(const struct channel *c)
 {
-	return c->stalled ? c->stalled_since_ms : c->moved_ms;
+	return c->stalled_since_ms ? c->stalled_since_ms : c->moved_ms;
 }
 
 /* Returns whether @c needs to be looked at again. May step the worker's state, not free it. */
@@ -146,42 +126,39 @@ static bool watch_channel(struct channel *c, int64_t now)
 {
 	unsigned waiting = channel_backlog(c);
 	struct worker *w = worker_of(c);
+	bool others;
 
 	if (c->member.waiting > waiting)
 		c->member.waiting = waiting;
 	if (has_moved(c, waiting, now)) {
 		c->state_read = false;
-		if (c->stalled) {
-			channel_trust(c);
-			log_event(LEVEL_INFO, "worker-released", LOG_WORKER(w),
-				  LOG_MSG("takes connections again"));
-			endpoint_wake(c->endpoint);
-		}
+		if (c->stalled_since_ms)
+			stall_over(c);
 	}
 	if (waiting == 0) {
-		if (!c->stalled)
+		if (!c->shunned) {
 			c->moved_ms = now;
-		else if (c->member.limit == 0 && now >= c->probe_ms) {
+			c->stalled_since_ms = 0;
+		} else if (c->member.limit == 0 && (now >= c->probe_ms || !another_serves(c))) {
 			c->member.limit = 1;
 			endpoint_wake(c->endpoint);
 		}
-		return c->stalled;
+		return c->shunned;
 	}
-	if (c->moved_ms != now && w->state == WORKER_READY && looks_stopped(c)) {
+	if (c->moved_ms != now && w->state == WORKER_READY && !w->aside && looks_stopped(c)) {
 		worker_hold(w, HELD_BY_STOP);
 		return true;
 	}
 	if (now - c->moved_ms < patience(c) || !channel_is_in_round(c))
 		return true;
-	/* What is pinned to it would only come back. */
-	if (c->stalled && c->member.limit == 0 && !channel_has_unpinned(c))
-		return true;
 	/* It may use that for files, and still be loading. */
 	if (w->state == WORKER_READY && now - stood_since(c) >= w->conf->stall_timeout_ms &&
 	    !proof_is_awaited(w) && !worker_is_debugged(w) && refuse_io_uring(w))
 		return true;
-	if (another_has_room(c, false))
-		stall(c, now);
+	/* What is pinned to it would only come back. */
+	others = another_has_room(c, false) &&
+		 !(c->shunned && c->member.limit == 0 && !channel_has_unpinned(c));
+	stall_seen(c, others, now);
 	return true;
 }
 

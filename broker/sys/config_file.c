@@ -7,7 +7,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "base/fd.h"
+#include "base/strlist.h"
 #include "config/conf_build.h"
+#include "config/env_file.h"
 
 static unsigned count_cpus(void)
 {
@@ -76,19 +78,44 @@ static void resolve_directories(struct conf *conf)
 			conf->services[i]->release = realpath(conf->services[i]->directory, NULL);
 }
 
+/* @text: storage of @size. */
+static int read_environment(struct service_conf *sc, char *text, size_t size, struct strbuf *error)
+{
+	ssize_t n;
+	int r;
+
+	if (!sc->environment_file)
+		return 0;
+	n = read_file(sc->environment_file, text, size, error);
+	r = n < 0 ? (int)n : strlist_init(&sc->file_environment);
+	return r < 0 ? r
+		     : env_file_parse(sc->environment_file, text, (size_t)n, &sc->file_environment,
+				      error);
+}
+
 static int load(const char *path, bool broker_alone, struct conf **ret, struct strbuf *error)
 {
 	const size_t size = CONF_FILE_MAX + 1; /* a larger file is refused by the parser */
 	_cleanup_free_ char *text = malloc(size);
 	ssize_t n = text ? read_file(path, text, size, error) : -ENOMEM;
 	char base_dir[PATH_MAX];
+	struct conf *conf = NULL;
 	struct conf_facts facts;
+	int r;
 
 	if (n < 0)
 		return (int)n;
 	facts = config_file_facts(path, base_dir);
-	return broker_alone ? conf_parse_broker(text, (size_t)n, &facts, ret)
-			    : conf_parse(path, text, (size_t)n, &facts, ret, error);
+	if (broker_alone)
+		return conf_parse_broker(text, (size_t)n, &facts, ret);
+	r = conf_parse(path, text, (size_t)n, &facts, &conf, error);
+	for (size_t i = 0; r == 0 && i < conf->n_services; i++)
+		r = read_environment(conf->services[i], text, size, error);
+	if (r == 0)
+		*ret = conf;
+	else
+		conf_free(conf);
+	return r;
 }
 
 int config_file_load(const char *path, struct conf **ret, struct strbuf *error)

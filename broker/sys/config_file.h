@@ -8,7 +8,7 @@
 
 /*
  * Reads and parses @path. 0: *@ret is the caller's. -EINVAL, -errno: @error says why, one message
- * a line.
+ * a line. The files of variables that it names are read, too: they are part of it.
  */
 int config_file_load(const char *path, struct conf **ret, struct strbuf *error);
 

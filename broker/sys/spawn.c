@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include "base/fd.h"
+#include "sys/confine.h"
 
 /*
  * The only caller of kill(2) in the tree. kill(-1, sig) signals every process that we may
@@ -16,6 +17,12 @@ int spawn_kill(pid_t pid, int sig)
 {
 	assert(pid > 1);
 	return kill(pid, sig) < 0 ? -errno : 0;
+}
+
+int spawn_kill_group(pid_t pid, int sig)
+{
+	assert(pid > 1);
+	return kill(-pid, sig) < 0 ? -errno : 0;
 }
 
 int spawn_kill_pidfd(int pidfd, int sig)
@@ -78,16 +85,20 @@ static int execute(const struct spawn_request *req, pid_t broker, int null_fd, i
 	else if (dup2(*status_fd, SPAWN_STATUS_FD) < 0)
 		return strbuf_fail(error, -errno, "cannot place the status pipe: %m");
 	*status_fd = SPAWN_STATUS_FD;
+	if (req->output_to_status)
+		out = SPAWN_STATUS_FD;
 
 	(void)setsid();
 	if (dup2(null_fd, STDIN_FILENO) < 0)
 		return strbuf_fail(error, -errno, "cannot set up standard input: %m");
-	if (req->output_fd >= 0 && (dup2(out, STDOUT_FILENO) < 0 || dup2(out, STDERR_FILENO) < 0))
+	if (out >= 0 && (dup2(out, STDOUT_FILENO) < 0 || dup2(out, STDERR_FILENO) < 0))
 		return strbuf_fail(error, -errno, "cannot set up standard output: %m");
 	close_from(SPAWN_STATUS_FD + 1);
 	reset_signals();
 	if (setrlimit(RLIMIT_NOFILE, &req->nofile) < 0)
 		return strbuf_fail(error, -errno, "cannot restore the descriptor limit: %m");
+	if (req->process && confine(req->process, req->slot, error) < 0)
+		return -errno;
 	if (req->ids && req->ids->change && spawn_change_ids(req->ids, error) < 0)
 		return -errno;
 	if (req->directory && chdir(req->directory) < 0)

@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 #include "base/strbuf.h"
+#include "config/types.h"
 
 #define SPAWN_MAX_GROUPS 64
 
@@ -34,7 +35,10 @@ struct spawn_request {
 	char *const *envp;
 	const char *directory; /* NULL: stay */
 	int output_fd;	       /* becomes 1 and 2; -1: they are inherited */
+	bool output_to_status; /* the status pipe becomes 1 and 2, too */
 	const struct spawn_ids *ids;
+	const struct conf_process *process; /* NULL: as the broker */
+	unsigned slot;
 	struct rlimit nofile; /* what the broker itself was started with */
 };
 
@@ -55,6 +59,9 @@ int spawn_helper(int (*body)(int keep_fd), int keep_fd, pid_t *ret_pid);
 
 /* Signals one process. @pid must be above 1. 0 or -errno. */
 int spawn_kill(pid_t pid, int sig);
+
+/* The same for all processes of the session that @pid leads, and that have not left its group. */
+int spawn_kill_group(pid_t pid, int sig);
 
 /*
  * The same for the process of @pidfd. If it is not our child, it may have ended and its pid may

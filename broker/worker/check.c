@@ -56,7 +56,7 @@ static int check(const struct broker *b, const struct service_conf *sc, char *co
 		return r;
 	launch_arguments(b, sc, NULL, words, true, &argv);
 	launch_environment(&user, sc, &env);
-	r = launch_spawn(b, sc, &argv, &env, &user, null_fd, &pid, &status_fd);
+	r = launch_spawn(b, sc, &argv, &env, &user, 0, null_fd, &pid, &status_fd);
 	launch_words_deinit(&argv);
 	launch_words_deinit(&env);
 	if (r < 0)

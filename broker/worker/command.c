@@ -113,6 +113,7 @@ void launch_environment(const struct user_info *user, const struct service_conf 
 	if (conf_directory(sc))
 		words_add(env, "PWD=%s", conf_directory(sc)); /* not where the broker is */
 	add_all(env, sc->environment);
+	add_all(env, sc->file_environment);
 	/* What stands in the file replaces what the broker was started with. */
 	let_later_ones_win(env);
 }
@@ -136,15 +137,20 @@ static void add_wrapper(char *const *wrap, const struct service_conf *sc, struct
 		words_add(env, HANDOFF_ENV_WRAPPER "=%s", program);
 }
 
+static void add_names(const struct worker *w, struct launch_words *env)
+{
+	words_add(env, HANDOFF_ENV_SERVICE "=%s", w->conf->name);
+	words_add(env, HANDOFF_ENV_SLOT "=%u", w->slot);
+	words_add(env, HANDOFF_ENV_WORKER "=%s", w->name);
+	words_add(env, HANDOFF_ENV_GENERATION "=%u", w->generation);
+}
+
 void launch_worker_environment(const struct worker *w, struct launch_words *env)
 {
 	char token[2 * HANDOFF_TOKEN_SIZE + 1] = "";
 
 	handoff_hex_put(token, w->token, HANDOFF_TOKEN_SIZE);
-	words_add(env, HANDOFF_ENV_SERVICE "=%s", w->conf->name);
-	words_add(env, HANDOFF_ENV_SLOT "=%u", w->slot);
-	words_add(env, HANDOFF_ENV_WORKER "=%s", w->name);
-	words_add(env, HANDOFF_ENV_GENERATION "=%u", w->generation);
+	add_names(w, env);
 	words_add(env, HANDOFF_ENV_RENDEZVOUS "=%s", w->terms->broker->launch.rendezvous);
 	words_add(env, HANDOFF_ENV_TOKEN "=%s", token);
 	add_private_ports(env, w->conf);
@@ -170,7 +176,8 @@ void launch_arguments(const struct broker *b, const struct service_conf *sc, cha
 
 int launch_spawn(const struct broker *b, const struct service_conf *sc,
 		 const struct launch_words *argv, const struct launch_words *env,
-		 const struct user_info *user, int output_fd, pid_t *ret_pid, int *ret_status_fd)
+		 const struct user_info *user, unsigned slot, int output_fd, pid_t *ret_pid,
+		 int *ret_status_fd)
 {
 	const struct spawn_request req = {
 		.program = b->launch.shim,
@@ -179,10 +186,46 @@ int launch_spawn(const struct broker *b, const struct service_conf *sc,
 		.directory = conf_directory(sc),
 		.output_fd = output_fd,
 		.ids = &user->ids,
+		.process = &sc->process,
+		.slot = slot,
 		.nofile = b->launch.nofile,
 	};
 
 	if (argv->failed || env->failed)
 		return -ENOMEM;
 	return spawn_worker(&req, ret_pid, ret_status_fd);
+}
+
+int launch_helper(const struct worker *w, char *const *words, pid_t *ret_pid, int *ret_fd,
+		  struct strbuf *error)
+{
+	struct launch_words env = { 0 };
+	char program[PATH_MAX];
+	struct user_info user;
+	struct spawn_request req = {
+		.program = program,
+		.argv = words,
+		.directory = conf_directory(w->conf),
+		.output_fd = -1,
+		.output_to_status = true,
+		.ids = &user.ids,
+		.nofile = w->terms->broker->launch.nofile,
+	};
+	int r = user_lookup(w->conf->user, w->conf->group, &user, error);
+
+	if (r < 0)
+		return r;
+	launch_environment(&user, w->conf, &env);
+	add_names(w, &env);
+	words_add(&env, "BROKER_PID=%d", (int)w->pid);
+	req.envp = env.v;
+	r = env.failed ? -ENOMEM
+		       : program_find(words[0], value_of(&env, "PATH"), conf_directory(w->conf),
+				      program);
+	if (r == 0)
+		r = spawn_worker(&req, ret_pid, ret_fd);
+	if (r < 0)
+		(void)strbuf_fail(error, r, "cannot execute %s: %m", words[0]);
+	launch_words_deinit(&env);
+	return r;
 }

@@ -25,9 +25,19 @@ void launch_environment(const struct user_info *user, const struct service_conf 
 void launch_worker_environment(const struct worker *w, struct launch_words *env);
 
 /*
- * Starts it. 0; -errno. @output_fd stays the caller's (-1: the broker's own), *@ret_status_fd, on
- * which the launcher says why it cannot, is the caller's.
+ * Starts it as the process of @slot. 0; -errno. @output_fd stays the caller's (-1: the broker's
+ * own), *@ret_status_fd, on which the launcher says why it cannot, is the caller's.
  */
 int launch_spawn(const struct broker *b, const struct service_conf *sc,
 		 const struct launch_words *argv, const struct launch_words *env,
-		 const struct user_info *user, int output_fd, pid_t *ret_pid, int *ret_status_fd);
+		 const struct user_info *user, unsigned slot, int output_fd, pid_t *ret_pid,
+		 int *ret_status_fd);
+
+/*
+ * Starts @words, a command that looks after @w: as the user and in the directory of its service,
+ * with its environment, BROKER_SERVICE, BROKER_SLOT, BROKER_WORKER, BROKER_GENERATION, and
+ * BROKER_PID, the main process. 0: *@ret_pid leads a session of its own; what it writes, and why it
+ * could not be executed, comes out of *@ret_fd, the caller's. -errno with @error.
+ */
+int launch_helper(const struct worker *w, char *const *words, pid_t *ret_pid, int *ret_fd,
+		  struct strbuf *error);

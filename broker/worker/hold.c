@@ -7,13 +7,17 @@
 
 static const char *word_of(unsigned held)
 {
-	return held & HELD_BY_HAND ? "hand" : held & HELD_BY_DEBUG ? "debug" : "stop";
+	return held & HELD_BY_HAND    ? "hand"
+	       : held & HELD_BY_DEBUG ? "debug"
+	       : held & HELD_AS_HUNG  ? "hung"
+				      : "stop";
 }
 
 static const char *reason_of(unsigned held)
 {
 	return held & HELD_BY_HAND    ? "held by hand"
 	       : held & HELD_BY_DEBUG ? "held for a debugger"
+	       : held & HELD_AS_HUNG  ? "hung"
 				      : "its process is stopped";
 }
 
@@ -44,6 +48,7 @@ void worker_unhold(struct worker *w, enum worker_hold by)
 	if (!(w->held & by))
 		return;
 	w->held &= ~(unsigned)by;
+	w->hung = w->held & HELD_AS_HUNG;
 	if (w->held) {
 		log_event(LEVEL_INFO, "worker-held", LOG_WORKER(w), LOG_STR("by", word_of(w->held)),
 			  LOG_MSG("%s; still out of the round: %s", what, reason_of(w->held)));

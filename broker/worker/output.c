@@ -82,6 +82,11 @@ void worker_output_read_last(struct worker *w)
 	lines_finish(&w->lines, output_line, w);
 }
 
+void worker_output_feed(struct worker *w, const char *bytes, size_t n)
+{
+	lines_feed(&w->lines, bytes, n, output_line, w);
+}
+
 void worker_output_init(struct worker *w)
 {
 	w->status_fd = w->output_fd = -1;

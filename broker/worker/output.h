@@ -14,6 +14,9 @@ void worker_output_init(struct worker *w);
  * there is something to read. 0; -errno, with @error if more is to be said.
  */
 int worker_output_open(struct worker *w, int *ret_child, struct strbuf *error);
-int worker_output_watch(struct worker *w);	/* 0 or -errno */
+int worker_output_watch(struct worker *w); /* 0 or -errno */
+
+/* Takes @bytes for its output. */
+void worker_output_feed(struct worker *w, const char *bytes, size_t n);
 void worker_output_read_last(struct worker *w); /* main has ended: what is still in the pipes */
 void worker_output_deinit(struct worker *w);

@@ -54,6 +54,7 @@ void worker_look_at_processes(struct worker *w)
 
 	if (worker_processes(w, &all) < 0)
 		return;
+	*f = (struct worker_findings){ .round = f->round, .open = f->open };
 	for (size_t i = 0; i < all.n; i++) {
 		struct proc_usage usage;
 		struct proc_status status;

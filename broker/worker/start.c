@@ -11,6 +11,7 @@
 #include "dispatch/taker.h"
 #include "sys/log.h"
 #include "sys/spawn.h"
+#include "worker/aside.h"
 #include "worker/command.h"
 #include "worker/ends.h"
 #include "worker/output.h"
@@ -52,6 +53,7 @@ struct worker *worker_new(struct worker_terms *terms, struct service_conf *conf,
 
 void worker_free(struct worker *w)
 {
+	aside_cancel(w);
 	taker_deinit(&w->taker);
 	loop_timer_disarm(&w->deadline);
 	loop_timer_disarm(&w->settle);
@@ -82,8 +84,8 @@ static int launch(struct worker *w, struct strbuf *error)
 	launch_worker_environment(w, &env);
 	r = worker_output_open(w, &child_output, error);
 	if (r == 0)
-		r = launch_spawn(w->terms->broker, w->conf, &argv, &env, &user, child_output,
-				 &w->pid, &w->status_fd);
+		r = launch_spawn(w->terms->broker, w->conf, &argv, &env, &user, w->slot,
+				 child_output, &w->pid, &w->status_fd);
 	launch_words_deinit(&argv);
 	launch_words_deinit(&env);
 	return r;

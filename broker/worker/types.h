@@ -9,6 +9,7 @@
 
 #include "dispatch/types.h"
 #include "policy/lines.h"
+#include "policy/recycle.h"
 #include "policy/worker_fsm.h"
 
 /* --- terms: what a service tells its workers, as data ------------------------------------ */
@@ -44,6 +45,7 @@ enum worker_hold {
 	HELD_BY_HAND = 1 << 0,	/* until a person says otherwise */
 	HELD_BY_STOP = 1 << 1,	/* while its process is stopped */
 	HELD_BY_DEBUG = 1 << 2, /* while a debugging session lasts */
+	HELD_AS_HUNG = 1 << 3,	/* it took no connections: until a person says otherwise */
 };
 
 /* What the log knows of a worker that is to end and has a debugger. */
@@ -103,6 +105,11 @@ struct worker {
 
 	struct loop_source output_source;
 	struct lines lines;
+
+	int64_t stall_said_ms; /* when the log last said that it is stalled; 0: never */
+	bool hung;	       /* it was said, and what is to be done was: see service/stall.h */
+	struct aside *aside;   /* what finds out about it: see aside.h */
+	enum recycle_reason recycle; /* it is to be replaced, and why: see service/recycle.h */
 };
 
 static inline struct worker *worker_of(const struct channel *c)

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Workers that have lived long enough are replaced, one at a time, and nobody notices."""
 
+import time
+
 from harness import *
 from lib.steering import ready_workers, workers
 
@@ -36,6 +38,25 @@ def by_memory():
     grows = "x = bytearray(64 << 20); import http.server as h; h.test(h.SimpleHTTPRequestHandler, port=%s)"
     broker = Broker(["python3", "-c", grows % "{port}"], workers=2, max_memory="32m")
     replaced(broker, ready_workers(broker), "max_memory")
+
+
+@test
+def memory_is_not_counted_again_at_each_look():
+    """python needs about 12 MB: three looks at it, one a second, are not 36."""
+    broker = Broker(["python3", "-m", "http.server", "{port}"], workers=1, max_memory="32m", max_age="4s")
+    assert broker.wait_event("recycle")["reason"] == "max_age", broker.events("recycle")
+
+
+@test
+def at_a_time_of_day():
+    """In a zone where it is six seconds before that now: the broker must have started by then."""
+    ahead = int(time.time() + 6) % 86400 - 3 * 3600
+    zone = "XYZ%s%02d:%02d:%02d" % ("-" if ahead < 0 else "", abs(ahead) // 3600, abs(ahead) // 60 % 60, abs(ahead) % 60)
+    broker = Broker(app("srv_poll"), workers=2, restart_at="03:00", env={"TZ": zone})
+    old = ready_workers(broker)
+    replaced(broker, old, "restart_at")
+    broker.settle()
+    assert len(broker.events("recycle")) == 2, "the new ones are left alone"
 
 
 @test

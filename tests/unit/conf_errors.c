@@ -137,6 +137,32 @@ TEST(a_bad_value_names_the_key_what_was_given_and_what_is_allowed)
 		{ "private_ports = 1-65536",
 		  "private_ports: \"1-65536\" is not a port from 1 to 65535, or a range of them; "
 		  "allowed: PORT ..., FIRST-LAST ..." },
+		{ "limit_nofile = 10:5",
+		  "limit_nofile: \"10:5\" is not a limit; allowed: SOFT:HARD, or one for both; "
+		  "each a number, also with k, m, g, or unlimited" },
+		{ "limit_as = 1:",
+		  "limit_as: \"1:\" is not a limit; allowed: SOFT:HARD, or one for "
+		  "both; each a number, also with k, m, g, or unlimited" },
+		{ "nice = 20", "nice: \"20\" is not a number in the range; allowed: -20 to 19" },
+		{ "nice = +1", "nice: \"+1\" is not a number in the range; allowed: -20 to 19" },
+		{ "nice = -", "nice: \"-\" is not a number in the range; allowed: -20 to 19" },
+		{ "umask = 0888", "umask: \"0888\" is not a mask of rights; allowed: an octal "
+				  "number such as 0027" },
+		{ "umask = 1000", "umask: \"1000\" is not a mask of rights; allowed: an octal "
+				  "number such as 0027" },
+		{ "cpu_affinity = 3-1",
+		  "cpu_affinity: \"3-1\" is not a list of processors; allowed: "
+		  "a list such as 0-3,8; or per-worker, or per-worker:0-3" },
+		{ "cpu_affinity = 0,", "cpu_affinity: \"0,\" is not a list of processors; allowed: "
+				       "a list such as 0-3,8; or per-worker, or per-worker:0-3" },
+		{ "cpu_affinity = per-workers",
+		  "cpu_affinity: \"per-workers\" is not a list of processors; allowed: "
+		  "a list such as 0-3,8; or per-worker, or per-worker:0-3" },
+		{ "restart_at = 24:00",
+		  "restart_at: \"24:00\" is not a time of day; allowed: a time "
+		  "such as 03:00, up to 23:59" },
+		{ "restart_at = 3:5", "restart_at: \"3:5\" is not a time of day; allowed: a time "
+				      "such as 03:00, up to 23:59" },
 		{ "directory = 'x", "directory: a quote is opened with ' and never closed" },
 		{ "workers = \"\x1b\"", "the line holds a control character" },
 		{ "no equals sign", "\"no equals sign\" is neither [section] nor key = value" },
