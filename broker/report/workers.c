@@ -87,6 +87,7 @@ static void take_worker(const struct worker *w, struct worker_row *ret)
 		if (c->stalled && now - c->stalled_since_ms > stalled_ms)
 			stalled_ms = now - c->stalled_since_ms;
 	}
+	ret->stalled_ms = stalled_ms;
 	strbuf_init(&why, ret->why, sizeof(ret->why));
 	explain_worker(w, ret, stalled_ms, &why);
 }
@@ -193,6 +194,7 @@ void worker_row_write(const struct worker_row *row, struct buf *out)
 	} else {
 		json_null(out, "tracer");
 	}
+	json_int_if(out, "stalled_ms", row->stalled_ms > 0, row->stalled_ms);
 	json_bool(out, "pinned_only", row->pinned_only);
 	json_str(out, "why", row->why);
 	json_end(out);
