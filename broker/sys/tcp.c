@@ -92,7 +92,8 @@ static int set_options(int fd, const struct service_conf *sc, bool reset)
 	return 0;
 }
 
-int tcp_open(const struct handoff_addr *addr, const struct service_conf *sc, int *ret_fd)
+/* Bound, but not listening yet: *@ret_fd. 0 or -errno. */
+static int bind_to(const struct handoff_addr *addr, const struct service_conf *sc, int *ret_fd)
 {
 	union address address;
 	socklen_t len = put_address(addr, &address);
@@ -112,10 +113,30 @@ int tcp_open(const struct handoff_addr *addr, const struct service_conf *sc, int
 		r = set_options(fd, sc, false);
 	if (r < 0)
 		return r;
-	if (bind(fd, &address.sa, len) < 0 || listen(fd, (int)sc->backlog) < 0)
+	if (bind(fd, &address.sa, len) < 0)
 		return -errno;
 	*ret_fd = fd_take(&fd);
 	return 0;
+}
+
+int tcp_open(const struct handoff_addr *addr, const struct service_conf *sc, int *ret_fd)
+{
+	_cleanup_fd_ int fd = -1;
+	int r = bind_to(addr, sc, &fd);
+
+	if (r < 0)
+		return r;
+	if (listen(fd, (int)sc->backlog) < 0)
+		return -errno;
+	*ret_fd = fd_take(&fd);
+	return 0;
+}
+
+int tcp_try(const struct handoff_addr *addr, const struct service_conf *sc)
+{
+	_cleanup_fd_ int fd = -1;
+
+	return bind_to(addr, sc, &fd);
 }
 
 struct port_user {
