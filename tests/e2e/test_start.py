@@ -5,6 +5,7 @@ import json
 import os
 import re
 import socket
+import sys
 
 from harness import *
 
@@ -188,6 +189,41 @@ def a_check_beside_a_running_broker_is_no_mistake():
     done = broker_cli("-t", "-c", broker.file)
     assert done.returncode == 0, done.stderr
     broker.stop()
+
+
+BOTH = """
+import select, socket
+def listen(family, host, v6only=None):
+    s = socket.socket(family)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if v6only is not None:
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, v6only)
+    s.bind((host, %d))
+    s.listen()
+    return s
+sockets = [listen(socket.AF_INET6, "::", %d), listen(socket.AF_INET, "0.0.0.0")]
+while True:
+    for s in select.select(sockets, [], [])[0]:
+        c = s.accept()[0]
+        c.recv(4096)
+        c.sendall(b"HTTP/1.0 200 OK\\r\\n\\r\\nhere")
+        c.close()
+"""
+
+
+@test
+def an_app_that_binds_both_families_gives_no_warning():
+    for v6only in (0, 1):
+        port = free_port()
+        script = write_file("both%d.py" % v6only, BOTH % (port, v6only))
+        broker = Broker([sys.executable, script], workers=2)
+        for host in ("127.0.0.1", "::1") * 3:
+            with socket.create_connection((host, port), timeout=30) as sock:
+                sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                assert b"here" in sock.makefile("rb").read(), host
+        broker.reload_and_wait()
+        assert not [e for e in broker.events("listen") if e["level"] == "warn"], broker.events("listen")
+        broker.stop()
 
 
 @test
