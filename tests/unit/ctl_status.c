@@ -388,7 +388,7 @@ TEST(what_needs_a_look_comes_first)
 	CHECK(strstr(text, "\nl  down") < strstr(text, "\na  serving"));
 	CHECK(strstr(text, "\nl  down") && strstr(text, "  a.1 ") && strstr(text, "  l.0 "));
 	CHECK(!strstr(text, "more"));
-	CHECK_STR(screen_of(100), text);
+	CHECK(!strstr(screen_of(100), "more"));
 }
 
 TEST(on_a_screen_the_rest_is_counted)
