@@ -13,6 +13,7 @@
 #include "base/units.h"
 #include "config/conf_build.h"
 #include "config/conf_print.h"
+#include "checks.h"
 #include "run.h"
 #include "sys/config_file.h"
 
@@ -27,7 +28,7 @@ static const char usage_text[] =
 	"  -w N               run N workers of COMMAND (default: $WORKER_COUNT, or 2)\n"
 	"  -l ADDRESS         listen on ADDRESS (8080, 0.0.0.0:80, \"80 for 3000\"); without it,\n"
 	"                     on what COMMAND itself listens on\n"
-	"  -t                 check the configuration and exit\n"
+	"  -t                 check the configuration, and what it names, and exit\n"
 	"      --print-config print every option with its value and its origin, and exit\n"
 	"      --ready-fd N   write a line to descriptor N when all services are ready\n"
 	"  -v, -q             log more, or less\n"
@@ -198,6 +199,19 @@ static int print(const struct conf *conf)
 	return fputs(text, stdout) < 0 || fflush(stdout) != 0 ? EXIT_CODE_FAILURE : EXIT_CODE_OK;
 }
 
+static int check(struct conf *conf)
+{
+	STRBUF(found, CONF_ERROR_BYTES);
+	int code = (int)checks_run(conf, &found);
+
+	if (code == EXIT_CODE_OK)
+		printf("%s: the configuration is valid\n",
+		       conf->file ? conf->file : "command line");
+	else
+		fprintf(stderr, "%s\n", found.text);
+	return code;
+}
+
 /* Descriptors 0, 1, 2 must be something, or the next socket becomes standard error. */
 static void open_standard_descriptors(void)
 {
@@ -223,12 +237,7 @@ int main(int argc, char **argv)
 	if (load(&args, &conf) < 0)
 		return EXIT_CODE_CONFIG;
 	if (args.check || args.print) {
-		code = EXIT_CODE_OK;
-		if (args.print)
-			code = print(conf);
-		else
-			printf("%s: the configuration is valid\n",
-			       args.run.config_file ? args.run.config_file : "command line");
+		code = args.print ? print(conf) : check(conf);
 		conf_free(conf);
 		return code;
 	}

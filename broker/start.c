@@ -64,7 +64,7 @@ static enum exit_code result(int r, enum exit_code code, struct strbuf *error)
 
 /* --- the steps ------------------------------------------------------------------------- */
 
-static enum exit_code find_shim(struct run *run, struct strbuf *error)
+enum exit_code start_find_shim(struct run *run, struct strbuf *error)
 {
 	struct broker_launch *launch = &run->master.broker.launch;
 	const char *missing = NULL;
@@ -83,7 +83,7 @@ static enum exit_code find_shim(struct run *run, struct strbuf *error)
 }
 
 /* Ours; workers get back what we were started with. */
-static enum exit_code raise_descriptor_limit(struct run *run, struct strbuf *error)
+enum exit_code start_raise_descriptor_limit(struct run *run, struct strbuf *error)
 {
 	struct rlimit *given = &run->master.broker.launch.nofile, limit;
 
@@ -214,8 +214,10 @@ static enum exit_code begin(struct run *run, struct strbuf *error)
 enum exit_code start_prepare(struct run *run)
 {
 	static step_fn *const steps[] = {
-		find_shim,   raise_descriptor_limit, open_rundir, open_services, open_parts,
-		drop_rights, check_commands,	     begin,
+		start_find_shim, start_raise_descriptor_limit,
+		open_rundir,	 open_services,
+		open_parts,	 drop_rights,
+		check_commands,	 begin,
 	};
 	STRBUF(error, 1024);
 

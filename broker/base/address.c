@@ -161,3 +161,12 @@ bool address_overlap(const struct handoff_addr *a, const struct handoff_addr *b)
 		return true;
 	return !memcmp(a->ip, b->ip, sizeof(a->ip)) && a->scope_id == b->scope_id;
 }
+
+bool address_contains(const struct handoff_addr *a, const struct handoff_addr *b)
+{
+	if (!all_zero(a->ip, sizeof(a->ip)) || !address_overlap(a, b))
+		return false;
+	if (a->family == 4)
+		return as_ipv4(b) != NULL;
+	return !(a->flags & HANDOFF_V6ONLY) || !is_any6(b) || (b->flags & HANDOFF_V6ONLY);
+}

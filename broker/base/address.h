@@ -33,3 +33,6 @@ bool address_equal(const struct handoff_addr *a, const struct handoff_addr *b);
  * or one that contains the other. [::] without HANDOFF_V6ONLY contains IPv4.
  */
 bool address_overlap(const struct handoff_addr *a, const struct handoff_addr *b);
+
+/* Whether all that comes to @b comes to a listener on @a, too, which is every address. */
+bool address_contains(const struct handoff_addr *a, const struct handoff_addr *b);

@@ -155,7 +155,7 @@ static void confirm(const struct request *r, struct buf *out)
 	buf_add_str(out, "\n");
 }
 
-static void add_end(const struct show *s, const struct request *r, bool plan, struct buf *out)
+static void add_end(struct show *s, const struct request *r, bool plan, struct buf *out)
 {
 	struct screen screen = out_screen();
 

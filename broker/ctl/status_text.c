@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include "ctl/trouble.h"
 #include "ctl/workers_table.h"
 
 /* Behind a name. */
@@ -175,60 +176,136 @@ static void add_head(struct frame *f, const struct view *view, const struct view
 		status_add_pin(f, STATUS_INDENT, row->object);
 }
 
-/* @n rows of the table, from @rows on. */
-static void add_workers(struct frame *f, const struct workers_table *table,
-			const struct workers_row *rows, size_t n)
+/* A row of the table, and its reason, whole. False: there is no room. */
+static bool add_worker(struct frame *f, const struct workers_table *table,
+		       const struct workers_row *row)
+{
+	struct text_line line;
+	STRBUF(why, 1024);
+	bool fits;
+
+	workers_add_why(row->worker, &why);
+	fits = table->why_at + text_width(why.text) <= f->screen.columns;
+	if (!status_begin_line(f, 0, &line))
+		return false;
+	/* A reason that does not fit stands below its row. */
+	if (!fits && table->why_at < line.width)
+		line.width = table->why_at;
+	workers_table_add_row(table, row, &line);
+	text_end(&line);
+	if (!fits)
+		text_wrap(f->out, f->screen.columns, 2 * STATUS_INDENT, why.text);
+	return true;
+}
+
+/* A line of its own, for what is left out. */
+static void add_more(struct frame *f, unsigned indent, const char *text)
 {
 	struct text_line line;
 
-	if (n == 0 || !status_begin_line(f, 0, &line))
-		return;
-	workers_table_add_row(table, NULL, &line);
+	(void)status_begin_line(f, indent, &line);
+	text_add(&line, TEXT_DIM, text);
 	text_end(&line);
-	for (size_t i = 0; i < n; i++) {
-		STRBUF(why, 1024);
-		bool fits;
-
-		workers_add_why(rows[i].worker, &why);
-		fits = table->why_at + text_width(why.text) <= f->screen.columns;
-		if (!status_begin_line(f, 0, &line))
-			return;
-		/* A reason that does not fit stands below its row, whole. */
-		if (!fits && table->why_at < line.width)
-			line.width = table->why_at;
-		workers_table_add_row(table, &rows[i], &line);
-		text_end(&line);
-		if (!fits)
-			text_wrap(f->out, f->screen.columns, 2 * STATUS_INDENT, why.text);
-	}
 }
 
-void status_text(const struct view *view, const struct screen *screen, struct buf *out)
+/* @n rows of the table, from @rows on. @fold: only those that need a look. */
+static void add_workers(struct frame *f, const struct workers_table *table,
+			const struct workers_row *rows, size_t n, bool fold)
 {
-	size_t n_rows, at = 0;
-	_cleanup_free_ struct workers_row *rows =
-		workers_rows_make(view, NULL, 0, SORT_BY_SLOT, &n_rows);
-	struct frame f = { .screen = *screen, .out = out, .left = SIZE_MAX };
+	struct text_line line;
+	STRBUF(more, 64);
+	size_t shown = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (fold && trouble_of_worker(rows[i].worker) == TROUBLE_NONE)
+			continue;
+		if (!shown++) {
+			(void)status_begin_line(f, 0, &line);
+			workers_table_add_row(table, NULL, &line);
+			text_end(&line);
+		}
+		if (!add_worker(f, table, &rows[i]))
+			return;
+	}
+	if (shown == n)
+		return;
+	strbuf_addf(&more, "%zu more worker%s, all well", n - shown, n - shown == 1 ? "" : "s");
+	add_more(f, STATUS_INDENT, more.text);
+}
+
+/* The services from @first on, all of them well, in at most @room lines. */
+static void add_well(struct frame *f, const struct view *view, size_t first, size_t room)
+{
+	size_t n = view->n_services - first;
+	STRBUF(more, 64);
+
+	if (n)
+		buf_add_str(f->out, "\n");
+	if (n > room) {
+		trouble_add_more(view, n, &more);
+		add_more(f, 0, more.text);
+	} else {
+		for (; first < view->n_services; first++)
+			status_add_service(f, view->rows[view->services[first].first].object, NULL);
+	}
+	add_more(f, 0, "brokerctl status SERVICE shows one whole, brokerctl status | cat all");
+}
+
+static size_t count_lines(const struct buf *text)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < text->len; i++)
+		n += text->bytes[i] == '\n';
+	return n;
+}
+
+static void add_all(struct frame *f, const struct view *view, const struct workers_row *rows,
+		    size_t n_rows, bool fold)
+{
 	const struct view_row *broker = view_next(view, NULL, VIEW_BROKER, NULL);
 	struct workers_table table;
+	size_t i = 0, lines;
 
+	/* Over all services, so that their columns are below each other. */
+	workers_table_status(rows, n_rows, f->screen.columns, &table);
+	if (broker)
+		status_add_broker(f, broker->object);
+	for (; i < view->n_services; i++) {
+		const struct view_service *s = &view->services[i];
+		size_t n = view_count(view, s, VIEW_WORKER);
+
+		if (fold && s->trouble == TROUBLE_NONE)
+			break;
+		if (i > 0 || broker)
+			buf_add_str(f->out, "\n");
+		if (view->rows[s->first].type == VIEW_SERVICE)
+			add_head(f, view, s);
+		add_workers(f, &table, rows, n, fold);
+		rows += n;
+	}
+	/* One line is before them, one is behind them, and one is the shell's. */
+	lines = count_lines(f->out) + 3;
+	if (fold)
+		add_well(f, view, i, lines < f->screen.rows ? f->screen.rows - lines : 0);
+}
+
+void status_text(struct view *view, const struct screen *screen, struct buf *out)
+{
+	struct frame f = { .screen = *screen, .out = out, .left = SIZE_MAX };
+	_cleanup_free_ struct workers_row *rows = NULL;
+	size_t n_rows;
+
+	trouble_rank(view);
+	rows = workers_rows_make(view, NULL, 0, SORT_BY_SLOT, &n_rows);
 	if (!rows) {
 		out->failed = true;
 		return;
 	}
-	/* Over all services, so that their columns are below each other. */
-	workers_table_status(rows, n_rows, screen->columns, &table);
-	if (broker)
-		status_add_broker(&f, broker->object);
-	for (size_t i = 0; i < view->n_services; i++) {
-		const struct view_service *s = &view->services[i];
-		size_t n = view_count(view, s, VIEW_WORKER);
-
-		if (i > 0 || broker)
-			buf_add_str(out, "\n");
-		if (view->rows[s->first].type == VIEW_SERVICE)
-			add_head(&f, view, s);
-		add_workers(&f, &table, rows + at, n);
-		at += n;
-	}
+	add_all(&f, view, rows, n_rows, false);
+	/* One service is shown whole: there is nothing to compare it with. */
+	if (!screen->rows || view->n_services < 2 || count_lines(out) < screen->rows)
+		return;
+	out->len = 0;
+	add_all(&f, view, rows, n_rows, true);
 }

@@ -10,6 +10,10 @@
  *	  web.0     812    3  ready    1m31s    602        2     1    1.2M  1.2s         0
  *	  ...
  *
+ * Services that need a look come first, the worst before the others. If not all fits on the screen,
+ * of the others only their first line is shown, or how many there are, and of the workers those
+ * that need a look.
+ *
  * Fits 100 columns with short names; in fewer it leaves out columns, the least important first.
  * A reason that is too long for its column stands in lines of its own below.
  *
@@ -29,7 +33,8 @@ struct frame {
 	size_t left; /* lines that still fit */
 };
 
-void status_text(const struct view *view, const struct screen *screen, struct buf *out);
+/* Orders the services of @view. */
+void status_text(struct view *view, const struct screen *screen, struct buf *out);
 
 /* Begins a line; text_end() ends it. False: none fits any more, nothing of it will be shown. */
 bool status_begin_line(struct frame *f, unsigned indent, struct text_line *ret);

@@ -5,6 +5,7 @@
  * screen stays and says so, and top tries to connect again.
  */
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -19,6 +20,8 @@
 
 #define INTERVAL_MS 1000
 #define TEXT_MAX    (16 << 20)
+#define KEY_ESCAPE  '\033'
+#define KEY_DELETE  '\177'
 
 /* Plain ECMA-48, and the alternate screen of xterm: the former content comes back at the end. */
 #define ENTER "\033[?1049h\033[?25l\033[?7l" /* alternate screen, no cursor, no wrapping */
@@ -35,6 +38,7 @@ struct live {
 	int64_t ask_at;		       /* when to ask or connect again */
 	int64_t asked_at;	       /* 0: nothing is asked */
 	char refusal[512];
+	char search[64];
 };
 
 /* --- the terminal ------------------------------------------------------------------------ */
@@ -85,7 +89,7 @@ static void draw_lines(const struct buf *lines)
 	(void)out_flush();
 }
 
-static void draw(const struct live *live)
+static void draw(struct live *live)
 {
 	struct screen screen = out_screen();
 	struct buf text = BUF_INIT(TEXT_MAX);
@@ -184,23 +188,95 @@ static enum top_end take_answers(struct live *live)
 
 /* --- what comes -------------------------------------------------------------------------- */
 
+static void scroll(struct live *live, int by)
+{
+	size_t back = by < 0 ? (size_t)-by : 0;
+
+	if (back > live->top.scroll)
+		live->top.scroll = 0;
+	else
+		live->top.scroll = by < 0 ? live->top.scroll - back : live->top.scroll + (size_t)by;
+}
+
+/* A character of what is searched for, or one that ends it. */
+static void type_search(struct live *live, char key)
+{
+	size_t len = strlen(live->search);
+
+	if (key == '\r' || key == '\n' || key == KEY_ESCAPE)
+		live->top.typing = false;
+	if (key == KEY_ESCAPE)
+		live->search[0] = '\0';
+	else if ((key == '\b' || key == KEY_DELETE) && len)
+		live->search[len - 1] = '\0';
+	else if ((unsigned char)key >= ' ' && key != KEY_DELETE && len + 1 < sizeof(live->search))
+		memcpy(live->search + len, (char[]){ key, '\0' }, 2);
+	live->top.scroll = 0;
+}
+
+/* What a terminal sends for a key. A lone Esc comes last: the others begin with it. */
+static enum top_end take_key(struct live *live, const char *keys, size_t n, size_t *ret_used)
+{
+	static const struct {
+		const char *sent;
+		int lines, pages;
+	} scrolls[] = {
+		{ "k", -1, 0 },
+		{ "j", 1, 0 },
+		{ "\033[A", -1, 0 },
+		{ "\033[B", 1, 0 },
+		{ "\033OA", -1, 0 },
+		{ "\033OB", 1, 0 },
+		{ "\033[5~", 0, -1 },
+		{ "\033[6~", 0, 1 },
+		{ " ", 0, 1 },
+		{ "g", -INT_MAX, 0 },
+		{ "G", INT_MAX / 2, 0 },
+		{ "\033[H", -INT_MAX, 0 },
+		{ "\033[F", INT_MAX / 2, 0 },
+	};
+	struct top *top = &live->top;
+
+	*ret_used = 1;
+	for (size_t i = 0; i < ARRAY_SIZE(scrolls); i++) {
+		size_t len = strlen(scrolls[i].sent);
+
+		if (len > n || memcmp(keys, scrolls[i].sent, len) != 0 || (top->typing && len == 1))
+			continue;
+		*ret_used = len;
+		scroll(live, scrolls[i].lines + scrolls[i].pages * (int)(out_screen().rows / 2));
+		return TOP_GOES_ON;
+	}
+	/* A key that means nothing here. */
+	if (n > 2 && *keys == KEY_ESCAPE && (keys[1] == '[' || keys[1] == 'O'))
+		for (*ret_used = 3; *ret_used < n && keys[*ret_used - 1] < '@';)
+			(*ret_used)++;
+	else if (top->typing || *keys == KEY_ESCAPE)
+		type_search(live, *keys);
+	else if (*keys == 'q' || *keys == 'Q')
+		return TOP_QUIT;
+	else if (*keys == 's')
+		top->sort = (top->sort + 1) % WORKERS_SORTS;
+	else if (*keys == '/')
+		top->typing = true;
+	return TOP_GOES_ON;
+}
+
 static enum top_end take_keys(struct live *live)
 {
+	enum top_end end = TOP_GOES_ON;
 	char keys[64];
 	ssize_t n = read(STDIN_FILENO, keys, sizeof(keys));
+	size_t used;
 
 	/* The terminal is gone. */
 	if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN))
 		return TOP_QUIT;
-	for (ssize_t i = 0; i < n; i++) {
-		if (keys[i] == 'q' || keys[i] == 'Q')
-			return TOP_QUIT;
-		if (keys[i] == 's') {
-			live->top.sort = (live->top.sort + 1) % WORKERS_SORTS;
-			draw(live);
-		}
-	}
-	return TOP_GOES_ON;
+	for (ssize_t i = 0; end == TOP_GOES_ON && i < n; i += (ssize_t)used)
+		end = take_key(live, keys + i, (size_t)(n - i), &used);
+	if (end == TOP_GOES_ON)
+		draw(live);
+	return end;
 }
 
 static enum top_end take_signal(struct live *live)
@@ -264,7 +340,7 @@ static int open_signals(void)
 
 enum ctl_exit ctl_top(struct ctl *ctl)
 {
-	struct live live = { .ctl = ctl, .top.now = &live.now };
+	struct live live = { .ctl = ctl, .top = { .now = &live.now, .search = live.search } };
 	enum top_end end = TOP_GOES_ON;
 	_cleanup_fd_ int signals = -1;
 	struct termios before;

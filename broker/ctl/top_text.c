@@ -2,6 +2,7 @@
 
 #include <string.h>
 #include "ctl/status_text.h"
+#include "ctl/trouble.h"
 #include "ctl/workers_table.h"
 
 #define SLOTS_MAX 60 /* of a reload, shown one by one */
@@ -74,30 +75,86 @@ static size_t lines_of(const struct view *view)
 	return n;
 }
 
-/* At most half of the screen: people watch the workers. */
-static void add_services(struct frame *f, const struct top *top)
+/* Whether the search finds @text. */
+static bool finds(const struct top *top, const char *text)
 {
-	const struct view *now = top->now;
-	size_t room = f->left / 2;
-	bool details = lines_of(now) <= room;
+	return !*top->search || strcasestr(text, top->search);
+}
+
+static bool finds_worker(const struct top *top, const struct json_value *w)
+{
+	STRBUF(why, 1024);
+
+	workers_add_why(w, &why);
+	return finds(top, json_doc_text(w, "worker")) || finds(top, json_doc_text(w, "state")) ||
+	       finds(top, why.text);
+}
+
+/* With one of its workers a service is found, too. */
+static bool finds_service(const struct top *top, const struct view_service *s)
+{
+	const struct json_value *o = top->now->rows[s->first].object;
+	const struct view_row *row = NULL;
+
+	if (finds(top, json_doc_text(o, "service")) || finds(top, json_doc_text(o, "state")))
+		return true;
+	while ((row = view_next(top->now, s, VIEW_WORKER, row)))
+		if (finds_worker(top, row->object))
+			return true;
+	return false;
+}
+
+/* How many of @n lines are above the @room for them. */
+static size_t scrolled(size_t scroll, size_t n, size_t room)
+{
+	size_t most = n > room ? n - room : 0;
+
+	return scroll < most ? scroll : most;
+}
+
+static void add_more(struct frame *f, const char *text)
+{
 	struct text_line line;
 
-	for (size_t i = 0; i < now->n_services; i++) {
-		if (!details && i + 1 >= room && i + 1 < now->n_services) {
-			if (status_begin_line(f, 0, &line)) {
-				text_addf(&line, TEXT_DIM, "and %zu more services",
-					  now->n_services - i);
-				text_end(&line);
-			}
-			return;
+	if (!status_begin_line(f, 0, &line))
+		return;
+	text_addf(&line, TEXT_DIM, "and %s", text);
+	text_end(&line);
+}
+
+/* At most half of the screen: people watch the workers. Returns how far it was scrolled. */
+static size_t add_services(struct frame *f, const struct top *top, const struct view *view)
+{
+	size_t room = f->left / 2, n = view->n_services;
+	bool details = lines_of(view) <= room;
+	size_t above = details ? 0 : scrolled(top->scroll, n, room);
+	STRBUF(more, 64);
+
+	for (size_t i = above; i < n; i++) {
+		const struct view_service *s = &view->services[i];
+
+		if (!details && i + 1 - above >= room && i + 1 < n) {
+			trouble_add_more(view, n - i, &more);
+			add_more(f, more.text);
+			break;
 		}
 		/* Without a line of its own, if only a worker was asked for. */
-		if (now->rows[now->services[i].first].type != VIEW_SERVICE)
+		if (view->rows[s->first].type != VIEW_SERVICE)
 			continue;
-		add_service(f, top, now->rows[now->services[i].first].object);
+		add_service(f, top, view->rows[s->first].object);
 		if (details)
-			add_details(f, now, &now->services[i]);
+			add_details(f, view, s);
 	}
+	return above;
+}
+
+static bool is_cut(const struct frame *f, const struct json_value *w,
+		   const struct workers_table *table)
+{
+	STRBUF(why, 1024);
+
+	workers_add_why(w, &why);
+	return why.len && table->why_at + text_width(why.text) > f->screen.columns;
 }
 
 /* Where WHY is narrow its words are cut. If there is room below the rows, they stand there whole.
@@ -108,11 +165,10 @@ static void add_reason(struct frame *f, const struct json_value *w,
 	struct text_line line;
 	STRBUF(why, 1024);
 
-	workers_add_why(w, &why);
 	/* One line stays free between them and the foot. */
-	if (!why.len || table->why_at + text_width(why.text) <= f->screen.columns || f->left < 2 ||
-	    !status_begin_line(f, STATUS_INDENT, &line))
+	if (!is_cut(f, w, table) || f->left < 2 || !status_begin_line(f, STATUS_INDENT, &line))
 		return;
+	workers_add_why(w, &why);
 	text_fill(&line, TEXT_PLAIN, "$worker@$generation: ", w);
 	text_add(&line, TEXT_PLAIN, why.text);
 	text_end(&line);
@@ -130,33 +186,45 @@ static void add_reasons(struct frame *f, const struct workers_table *table, size
 		}
 }
 
-static void add_workers(struct frame *f, const struct workers_row *rows, size_t n)
+/* Scrolled by @scroll rows, or as far as it goes: that is returned. */
+static size_t add_workers(struct frame *f, const struct workers_row *rows, size_t n, size_t scroll)
 {
 	struct workers_table table;
 	struct text_line line;
+	STRBUF(more, 64);
+	size_t above, kept = 0;
 
 	if (n == 0 || !status_begin_line(f, 0, &line))
-		return;
+		return 0;
 	workers_table_top(rows, n, f->screen.columns, &table);
 	workers_table_add_row(&table, NULL, &line);
 	text_end(&line);
-	for (size_t i = 0; i < n; i++) {
-		bool last = f->left == 1 && i + 1 < n;
-
+	/* Room for the words about the first one that fails, however many follow. */
+	if (f->left > 4 && trouble_of_worker(rows[0].worker) == TROUBLE_FAULT &&
+	    is_cut(f, rows[0].worker, &table))
+		kept = 2;
+	f->left -= kept;
+	above = scrolled(scroll, n, f->left);
+	for (size_t i = above; i < n; i++) {
+		if (f->left == 1 && i + 1 < n) {
+			strbuf_addf(&more, "%zu more workers", n - i);
+			add_more(f, more.text);
+			break;
+		}
 		if (!status_begin_line(f, 0, &line))
-			return;
-		if (last)
-			text_addf(&line, TEXT_DIM, "and %zu more workers", n - i);
-		else
-			workers_table_add_row(&table, &rows[i], &line);
+			break;
+		workers_table_add_row(&table, &rows[i], &line);
 		text_end(&line);
 	}
+	f->left += kept;
 	add_reasons(f, &table, n);
+	return above;
 }
 
 static void add_foot(struct frame *f, const struct top *top)
 {
 	static const char *const sorts[] = {
+		[SORT_BY_TROUBLE] = "trouble",
 		[SORT_BY_SLOT] = "slot",
 		[SORT_BY_RATE] = "rate",
 		[SORT_BY_CPU] = "CPU",
@@ -166,30 +234,61 @@ static void add_foot(struct frame *f, const struct top *top)
 
 	if (!status_begin_line(f, 0, &line))
 		return;
-	if (top->notice)
+	if (top->typing) {
+		text_addf(&line, TEXT_BOLD, "/%s_", top->search);
+	} else if (top->notice) {
 		text_add(&line, TEXT_RED, top->notice);
-	else
-		text_addf(&line, TEXT_DIM, "q quits  s sorts (by %s)", sorts[top->sort]);
+	} else {
+		text_addf(&line, TEXT_DIM, "q quits  s sorts (by %s)  ", sorts[top->sort]);
+		if (*top->search)
+			text_addf(&line, TEXT_BOLD, "only /%s (Esc: all)  ", top->search);
+		else
+			text_add(&line, TEXT_DIM, "/ searches  ");
+		text_addf(&line, TEXT_DIM, "arrows, PgDn scroll (%zu above)", top->scroll);
+	}
 	text_end(&line);
 }
 
-void top_text(const struct top *top, const struct screen *screen, struct buf *out)
+/* Leaves out what the search does not find. @services has room for all of @top. */
+static void search(const struct top *top, struct view_service *services, struct view *ret,
+		   struct workers_row *rows, size_t *n_rows)
+{
+	size_t n = 0;
+
+	*ret = *top->now;
+	ret->services = services;
+	ret->n_services = 0;
+	for (size_t i = 0; i < top->now->n_services; i++)
+		if (finds_service(top, &top->now->services[i]))
+			services[ret->n_services++] = top->now->services[i];
+	for (size_t i = 0; i < *n_rows; i++)
+		if (finds_worker(top, rows[i].worker))
+			rows[n++] = rows[i];
+	*n_rows = n;
+}
+
+void top_text(struct top *top, const struct screen *screen, struct buf *out)
 {
 	/* The foot always has its line. */
 	struct frame f = { .screen = *screen, .out = out, .left = screen->rows - 1 };
-	size_t n_rows;
-	_cleanup_free_ struct workers_row *rows =
-		workers_rows_make(top->now, top->before, top->ms, top->sort, &n_rows);
+	size_t n_rows, above;
+	_cleanup_free_ struct workers_row *rows = NULL;
+	_cleanup_free_ struct view_service *services =
+		calloc(top->now->n_services + 1, sizeof(*services));
 	const struct view_row *broker = view_next(top->now, NULL, VIEW_BROKER, NULL);
+	struct view found;
 
-	if (!rows) {
+	trouble_rank(top->now);
+	rows = workers_rows_make(top->now, top->before, top->ms, top->sort, &n_rows);
+	if (!rows || !services) {
 		out->failed = true;
 		return;
 	}
+	search(top, services, &found, rows, &n_rows);
 	if (broker)
 		status_add_broker(&f, broker->object);
-	add_services(&f, top);
-	add_workers(&f, rows, n_rows);
+	above = add_services(&f, top, &found);
+	top->scroll = above + add_workers(&f, rows, n_rows, top->scroll - above);
 	/* The foot is at the bottom, where the eye finds it. */
 	for (; f.left > 0; f.left--)
 		buf_add_str(out, "\n");

@@ -1,6 +1,9 @@
 /*
  * top_text - one frame of the live screen: what `status` says, and how fast it changes.
  *
+ * What needs a look comes first. What does not fit is counted, and can be scrolled to: first the
+ * services, as far as they do not fit, then the workers.
+ *
  * Pure but for the heap: two answers, the time between them and the size of the screen come in,
  * lines go out, never more and never wider than the screen.
  */
@@ -10,10 +13,14 @@
 #include "ctl/workers_table.h"
 
 struct top {
-	const struct view *now, *before; /* @before NULL: no rates yet */
-	int64_t ms;			 /* between the two */
+	struct view *now;	   /* its services are ordered */
+	const struct view *before; /* NULL: no rates yet */
+	int64_t ms;		   /* between the two */
 	enum workers_sort sort;
+	size_t scroll;	    /* lines; cut to what there is */
+	const char *search; /* show only what has this in its name, state or WHY; empty: all */
+	bool typing;	    /* ->search is being typed */
 	const char *notice; /* what is wrong, shown instead of the keys; NULL: nothing */
 };
 
-void top_text(const struct top *top, const struct screen *screen, struct buf *out);
+void top_text(struct top *top, const struct screen *screen, struct buf *out);

@@ -26,11 +26,12 @@ struct view_row {
 /* The lines of one service: its own, if the broker sent it, and those about it that follow. */
 struct view_service {
 	size_t first, end; /* rows */
+	unsigned trouble;  /* enum trouble, once trouble_rank() has set it */
 };
 
 struct view {
-	struct view_row *rows; /* as they came */
-	struct view_service *services;
+	struct view_row *rows;	       /* as they came */
+	struct view_service *services; /* as they came, or the worst first: trouble_rank() */
 	size_t n_rows, n_services;
 };
 

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include "ctl/trouble.h"
 
 #define GAP	 2 /* blanks between two columns */
 #define CELL_MAX 1024
@@ -94,35 +95,44 @@ static int compare(const void *a, const void *b)
 	return x->at < y->at ? -1 : 1;
 }
 
+/* @before may be absent: its counts are -1 then, and no rate is known. */
+static struct workers_row make_row(const struct json_value *w, const struct json_value *before,
+				   int64_t ms, enum workers_sort sort)
+{
+	double given_rate = workers_rate(w, before, "given", ms);
+	/* Milliseconds of processor time a second are tenths of a percent. */
+	double cpu_percent = workers_rate(w, before, "cpu_ms", ms) / 10;
+	const double keys[WORKERS_SORTS] = {
+		[SORT_BY_TROUBLE] = trouble_of_worker(w),
+		[SORT_BY_RATE] = given_rate,
+		[SORT_BY_CPU] = cpu_percent,
+		[SORT_BY_OPEN] = (double)json_doc_number(w, "open"),
+	};
+
+	return (struct workers_row){
+		.worker = w, .given_rate = given_rate, .cpu_percent = cpu_percent, .key = keys[sort]
+	};
+}
+
 struct workers_row *workers_rows_make(const struct view *now, const struct view *before, int64_t ms,
 				      enum workers_sort sort, size_t *ret_n)
 {
 	struct workers_row *rows = calloc(view_count(now, NULL, VIEW_WORKER) + 1, sizeof(*rows));
-	const struct view_row *line = NULL;
 	size_t n = 0, from = 0;
 	double highest = 0;
 
 	if (!rows)
 		return NULL;
-	for (; (line = view_next(now, NULL, VIEW_WORKER, line)); n++) {
-		const struct json_value *w = line->object, *b = find_before(before, w, &from);
-		/* @b may be absent: its counts are -1 then, and no rate is known. */
-		double given_rate = workers_rate(w, b, "given", ms);
-		/* Milliseconds of processor time a second are tenths of a percent. */
-		double cpu_percent = workers_rate(w, b, "cpu_ms", ms) / 10;
-		const double keys[WORKERS_SORTS] = {
-			[SORT_BY_RATE] = given_rate,
-			[SORT_BY_CPU] = cpu_percent,
-			[SORT_BY_OPEN] = (double)json_doc_number(w, "open"),
-		};
+	for (size_t i = 0; i < now->n_services; i++) {
+		const struct view_row *line = NULL;
 
-		rows[n] = (struct workers_row){ .worker = w,
-						.given_rate = given_rate,
-						.cpu_percent = cpu_percent,
-						.key = keys[sort],
-						.at = n };
-		if (given_rate > highest)
-			highest = given_rate;
+		for (; (line = view_next(now, &now->services[i], VIEW_WORKER, line)); n++) {
+			rows[n] = make_row(line->object, find_before(before, line->object, &from),
+					   ms, sort);
+			rows[n].at = n;
+			if (rows[n].given_rate > highest)
+				highest = rows[n].given_rate;
+		}
 	}
 	for (size_t i = 0; i < n; i++)
 		if (rows[i].given_rate > 0)

@@ -14,7 +14,8 @@
 #define WORKERS_BAR_COLUMNS 10
 
 enum workers_sort {
-	SORT_BY_SLOT, /* as the broker sends them */
+	SORT_BY_TROUBLE, /* what needs a look first, then by slot */
+	SORT_BY_SLOT,	 /* service by service, in their order in the view */
 	SORT_BY_RATE,
 	SORT_BY_CPU,
 	SORT_BY_OPEN,

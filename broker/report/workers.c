@@ -88,6 +88,7 @@ static void take_worker(const struct worker *w, struct worker_row *ret)
 		ret->waiting += waiting;
 		ret->given += channel_taken(c, waiting);
 	}
+	ret->stalled_ms = stalled_ms;
 	strbuf_init(&why, ret->why, sizeof(ret->why));
 	since = taker_stalled_since(&w->taker);
 	explain_worker(w, ret, since ? now - since : 0, &why);
@@ -196,6 +197,7 @@ void worker_row_write(const struct worker_row *row, struct buf *out)
 	} else {
 		json_null(out, "tracer");
 	}
+	json_int_if(out, "stalled_ms", row->stalled_ms > 0, row->stalled_ms);
 	json_bool(out, "pinned_only", row->pinned_only);
 	json_str(out, "why", row->why);
 	json_end(out);

@@ -18,7 +18,8 @@ struct worker_row {
 	bool guest, pinned_only;
 	pid_t pid; /* 0: none */
 	const char *state;
-	int64_t state_ms; /* negative: not known */
+	int64_t state_ms;   /* negative: not known */
+	int64_t stalled_ms; /* has taken nothing for so long, while others did; 0: it does */
 	uint64_t given;
 	struct worker_findings found;
 	char why[512];

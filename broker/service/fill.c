@@ -4,13 +4,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/address.h"
 #include "dispatch/taker.h"
 #include "service/descriptors.h"
 #include "service/questions.h"
 #include "sys/log.h"
+#include "sys/tcp.h"
 #include "worker/start.h"
 #include "worker/step.h"
 #include "worker/words.h"
+
+/* How often an address is tried that another program has. */
+#define ADDRESS_LOOK_MS 500
 
 /* --- failures -------------------------------------------------------------------------- */
 
@@ -19,6 +24,7 @@ static void back_off(struct service *s, bool doubling)
 {
 	struct service_conf *sc = s->conf;
 	int64_t now = loop_now(service_loop(s)), delay;
+	STRBUF(when, 80);
 
 	/* A long quiet time since the last failure ends the series. */
 	if (now - s->last_failure_ms > sc->backoff_reset_ms + sc->backoff_max_ms)
@@ -29,10 +35,14 @@ static void back_off(struct service *s, bool doubling)
 		return;
 	}
 	delay = backoff_failed(&s->backoff, now, sc->backoff_min_ms, sc->backoff_max_ms);
+	if (s->busy.family)
+		strbuf_add(&when, address_text(&s->busy).text);
+	else
+		strbuf_addf(&when, "%lld ms", (long long)delay);
 	log_event(LEVEL_WARN, "back-off", LOG_STR("service", service_name(s)),
 		  LOG_INT("delay_ms", delay), LOG_INT("failures", s->backoff.failures),
-		  LOG_MSG("failure %u in a row: next start in %lld ms%s", s->backoff.failures,
-			  (long long)delay,
+		  LOG_MSG("failure %u in a row: next start %s %s%s", s->backoff.failures,
+			  s->busy.family ? "as soon as this is free:" : "in", when.text,
 			  service_is_serving(s)
 				  ? ""
 				  : "; clients wait in the backlog until a worker is ready"));
@@ -104,6 +114,7 @@ void service_note_failure(struct worker *w, bool starting)
 	struct service *s = service_of(w);
 
 	note_end(w, starting);
+	s->busy = starting ? w->busy : (struct handoff_addr){ 0 };
 	if (!starting && was_healthy(w))
 		backoff_reset(&s->backoff);
 	else
@@ -164,11 +175,31 @@ static struct worker *start_for(struct service *s, unsigned slot)
 		      : worker_start(&s->terms, s->conf, slot, s->generation);
 }
 
+/*
+ * The app of the last start wanted an address that another program has. It would only fail again,
+ * and say so at length: the broker looks itself whether the address is free.
+ */
+static bool waits_for_address(struct service *s)
+{
+	if (!s->busy.family)
+		return false;
+	if (tcp_try(&s->busy, s->conf) == -EADDRINUSE) {
+		s->backoff.until_ms = loop_now(service_loop(s)) + ADDRESS_LOOK_MS;
+		return true;
+	}
+	log_event(LEVEL_INFO, "back-off", LOG_STR("service", service_name(s)),
+		  LOG_MSG("%s is free now", address_text(&s->busy).text));
+	s->busy.family = 0;
+	return false;
+}
+
 /* Whether the back-off lasts; then it goes on when that is over. */
 static bool backs_off(struct service *s)
 {
-	int64_t wait = backoff_wait(&s->backoff, loop_now(service_loop(s)));
+	int64_t now = loop_now(service_loop(s)), wait = backoff_wait(&s->backoff, now);
 
+	if (wait <= 0 && waits_for_address(s))
+		wait = ADDRESS_LOOK_MS;
 	if (wait > 0)
 		loop_timer_arm(service_loop(s), &s->restart, wait);
 	return wait > 0;

@@ -293,6 +293,9 @@ static struct endpoint *find_in_the_way(struct worker *w, const struct handoff_a
 			endpoint_unlisten(e);
 			return find_in_the_way(w, addr);
 		}
+		/* Many servers bind [::] and 0.0.0.0: by the first they have both. */
+		if (taker_serves(&w->taker, e) && address_contains(&l->addr, addr))
+			return e;
 		log_event(
 			LEVEL_WARN, "listen", LOG_STR("service", service_name(s)),
 			LOG_INT("port", addr->port),

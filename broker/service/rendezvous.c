@@ -116,6 +116,22 @@ static void adopt(struct greeting *g, struct worker *w, const struct handoff_hel
 		(void)hand_over(g, c);
 }
 
+/* @r: what came of asking for @addr. It may go on with another one. */
+static void note_busy(struct worker *w, const struct handoff_addr *addr, int r,
+		      const struct strbuf *reason)
+{
+	struct strbuf refusal;
+
+	if (r != -EADDRINUSE && !w->busy.family)
+		return;
+	w->busy = (struct handoff_addr){ 0 };
+	strbuf_init(&refusal, w->refusal, sizeof(w->refusal));
+	if (r == -EADDRINUSE) {
+		w->busy = *addr;
+		strbuf_add(&refusal, reason->text);
+	}
+}
+
 static void join(struct greeting *g, struct worker *w, const struct handoff_hello *hello)
 {
 	STRBUF(reason, HANDOFF_REASON_SIZE);
@@ -125,6 +141,7 @@ static void join(struct greeting *g, struct worker *w, const struct handoff_hell
 	pid_t pid = g->peer.pid;
 	int r = service_endpoint_for(w, &hello->addr, &e, &reason);
 
+	note_busy(w, &hello->addr, r, &reason);
 	if (r < 0) {
 		refuse(g, -r, reason.text);
 		return;

@@ -153,6 +153,7 @@ static void begin(struct service *s, struct service_conf *conf)
 	s->fewer_ports |= means_other_addresses(s->conf, conf);
 	s->dispatch.paused = s->closing = false;
 	backoff_reset(&s->backoff);
+	s->busy.family = 0; /* it may ask for another address now */
 	loop_timer_disarm(&s->restart);
 	service_keep_for_rollback(s, conf);
 	service_rearm(s);

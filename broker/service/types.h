@@ -69,7 +69,8 @@ struct service {
 	struct list workers; /* worker::link, all that live */
 	struct list gone;    /* worker::link: DEAD, freed when the service settles */
 	struct loop_timer settle;
-	bool one_started_less; /* since it settled: other services may have waited for that */
+	struct handoff_addr busy; /* nothing is started before this is free; family 0: none */
+	bool one_started_less;	  /* since it settled: other services may have waited for that */
 	struct rollout rollout;
 	char abort_reason[256];		   /* of the rollout under way, or the last; empty: none */
 	char abort_output[LINES_TAIL + 1]; /* what the worker that failed wrote last */

@@ -2,7 +2,9 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include "base/fd.h"
@@ -66,6 +68,26 @@ int spawn_change_ids(const struct spawn_ids *ids, struct strbuf *error)
 	return 0;
 }
 
+/* "VERB PATH: why", and the directory on the way to it that this user cannot pass. */
+static int fail_at(const char *verb, const char *path, struct strbuf *error)
+{
+	int r = -errno;
+
+	(void)strbuf_fail(error, r, "%s %s: %m", verb, path);
+	for (const char *end = strchr(path + 1, '/'); r == -EACCES && end;
+	     end = strchr(end + 1, '/')) {
+		STRBUF(directory, PATH_MAX);
+
+		strbuf_add_bytes(&directory, path, (size_t)(end - path));
+		if (access(directory.text, X_OK) == 0)
+			continue;
+		strbuf_addf(error, "; user %u may not pass through %s (chmod +x)",
+			    (unsigned)geteuid(), directory.text);
+		break;
+	}
+	return r;
+}
+
 /* In the child: returns only if that fails, and then *@status_fd is where to say @error. */
 static int execute(const struct spawn_request *req, pid_t broker, int null_fd, int *status_fd,
 		   struct strbuf *error)
@@ -102,8 +124,7 @@ static int execute(const struct spawn_request *req, pid_t broker, int null_fd, i
 	if (req->ids && req->ids->change && spawn_change_ids(req->ids, error) < 0)
 		return -errno;
 	if (req->directory && chdir(req->directory) < 0)
-		return strbuf_fail(error, -errno, "cannot change to directory %s: %m",
-				   req->directory);
+		return fail_at("cannot change to directory", req->directory, error);
 	/*
 	 * Until it is the app, a worker ends with the broker. The launcher takes this off before
 	 * it executes the command: from then on there may be connections to finish, and the keeper
@@ -114,7 +135,7 @@ static int execute(const struct spawn_request *req, pid_t broker, int null_fd, i
 	if (getppid() != broker)
 		return -ESRCH;
 	execve(req->program, req->argv, req->envp);
-	return strbuf_fail(error, -errno, "cannot execute %s: %m", req->program);
+	return fail_at("cannot execute", req->program, error);
 }
 
 int spawn_worker(const struct spawn_request *req, pid_t *ret_pid, int *ret_status_fd)
@@ -137,7 +158,7 @@ int spawn_worker(const struct spawn_request *req, pid_t *ret_pid, int *ret_statu
 	if (pid < 0)
 		return -errno;
 	if (pid == 0) {
-		STRBUF(error, 256);
+		STRBUF(error, 1024);
 
 		(void)execute(req, broker, null_fd, &status_write, &error);
 		(void)!write(status_write, error.text, error.len);

@@ -151,6 +151,13 @@ int tcp_bind(const struct handoff_addr *addr, const struct service_conf *sc, boo
 	return 0;
 }
 
+int tcp_try(const struct handoff_addr *addr, const struct service_conf *sc)
+{
+	_cleanup_fd_ int fd = -1;
+
+	return tcp_bind(addr, sc, false, &fd);
+}
+
 struct port_user {
 	const struct handoff_addr *addr;
 	uint64_t inode;

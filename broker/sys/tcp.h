@@ -28,6 +28,9 @@ int tcp_share(int fd);
  */
 int tcp_open(const struct handoff_addr *addr, const struct service_conf *sc, int *ret_fd);
 
+/* Binds as tcp_open() does, but does not listen, and lets go again. 0 or -errno. */
+int tcp_try(const struct handoff_addr *addr, const struct service_conf *sc);
+
 /* Says why that failed for @addr with @r, -errno, and what to do. Returns @r. */
 int tcp_explain(const struct handoff_addr *addr, int r, struct strbuf *error);
 

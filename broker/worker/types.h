@@ -101,7 +101,9 @@ struct worker {
 	struct slot_measured measured; /* of a guest, which has no slot */
 
 	struct loop_source status_source;
-	char refusal[512]; /* why the command was not executed */
+	char refusal[512]; /* why the command was not executed, or what about .busy is in use */
+	struct handoff_addr busy; /* it asked for this last, and somebody else has it; family 0:
+				   * it did not */
 
 	struct loop_source output_source;
 	struct lines lines;

@@ -260,7 +260,7 @@ void worker_log_exit(const struct worker *w)
 				  how, core_words.text));
 		return;
 	}
-	if (w->refusal[0]) {
+	if (w->refusal[0] && !w->busy.family) {
 		log_event(LEVEL_ERROR, "worker-failed", LOG_WORKER_PID(w, w->main_was),
 			  LOG_MSG("%s", w->refusal));
 		return;

@@ -38,7 +38,7 @@ def gone(terminal, code):
 def the_screen_shows_the_answer_and_its_rates():
     fake = fake_control({"status": Counting()})
     terminal = top(fake, columns=100, rows=12)
-    terminal.wait_for("q quits  s sorts (by slot)")
+    terminal.wait_for("q quits  s sorts (by trouble)")
     assert terminal.screen.alternate and not terminal.screen.cursor_shown
     # Two answers later there is something to compare with.
     terminal.wait_for("||||||||||")
@@ -52,8 +52,8 @@ def the_screen_shows_the_answer_and_its_rates():
         accepted, accepted), lines
     assert lines[3] == (
         "WORKER  PID  GEN  STATE    FOR  GIVEN/S  RATE        WAITING  OPEN  MEMORY  CPU%  WHY"), lines
-    assert lines[5].startswith("web.1   813    3  held   1m31s        0") and (
-        lines[5].endswith("by hand")), lines
+    assert lines[4].startswith("web.1   813    3  held   1m31s        0") and (
+        lines[4].endswith("by hand")), lines
     assert terminal.screen.styles("held") == ["33"] and terminal.screen.styles("ready  ") == ["", "32"]
     assert lines[6:11] == [""] * 5
     terminal.type("q")
@@ -94,11 +94,61 @@ def it_fits_every_size_and_follows_a_new_one():
 def keys_sort():
     fake = fake_control({"status": Counting()})
     terminal = top(fake)
-    for name in ("slot", "rate", "CPU", "open connections", "slot"):
+    for name in ("trouble", "slot", "rate", "CPU", "open connections", "trouble"):
         terminal.wait_for("(by %s)" % name)
         terminal.type("xs")
     terminal.type("Q")
     gone(terminal, 0)
+
+
+@test
+def twelve_services_on_a_small_screen():
+    lines = [broker_line()]
+    for i in range(1, 13):
+        down = i == 12
+        lines += [service_line("svc%d" % i, state="down" if down else "serving", ready=0 if down else 2)]
+        lines += [worker_line("svc%d.%d" % (i, slot), service="svc%d" % i,
+                              state="back-off" if down else "ready",
+                              why="back-off 4 s after exit 1, 3rd time: no such table" if down else "")
+                  for slot in range(64 if i == 1 else 2)]
+    fake = fake_control({"status": Counting(*lines)})
+    terminal = top(fake, columns=80, rows=24)
+    terminal.wait_for("svc12.0@3: back-off 4 s after exit 1, 3rd time: no such table")
+    text = terminal.screen.text()
+    assert text.index("svc12  down  0/2 ready") < text.index("svc1  serving"), text
+    assert "more services, all well" in text and "svc12.1" in text, text
+    for keys, seen in (("\x1b[6~", "(12 above)"), ("j", "(13 above)"), ("\x1b[A", "(12 above)"),
+                       ("\x1b[C", "(12 above)"), ("k", "(11 above)"), ("\x1b[5~", "(0 above)")):
+        assert seen not in terminal.screen.text() or keys == "\x1b[C"
+        terminal.type(keys)
+        terminal.wait_for(lambda screen: seen in screen.text())
+    terminal.type("/")
+    terminal.wait_for("/_")
+    terminal.type("svc9q")
+    terminal.wait_for("/svc9q_")
+    terminal.type("\x7f\r")
+    terminal.wait_for("only /svc9 (Esc: all)")
+    assert "svc9.1" in terminal.screen.text() and "svc12" not in terminal.screen.text()
+    terminal.type("\x1b")
+    terminal.wait_for("svc12  down")
+    terminal.type("q")
+    gone(terminal, 0)
+
+
+@test
+def status_folds_what_is_well():
+    lines = [broker_line()]
+    for i in range(1, 13):
+        lines += [service_line("svc%d" % i, **({"state": "down", "ready": 0} if i == 12 else {})),
+                  worker_line("svc%d.0" % i, service="svc%d" % i)]
+    fake = fake_control({"status": [*lines, end()]})
+    terminal = Terminal([BROKERCTL, "-s", fake.path, "status"], columns=80, rows=16)
+    assert terminal.wait_exit() == 0
+    text = terminal.screen.text()
+    assert "svc12  down" in text and "11 more services, all well" in text, text
+    whole = ctl("-s", fake.path, "status").stdout
+    assert whole.index("svc12  down") < whole.index("svc1  serving"), whole
+    assert whole.count("accepted") > 11 and "more" not in whole, whole
 
 
 @test

@@ -9,6 +9,7 @@ import socket
 import subprocess
 
 from harness import *
+from lib.control import Control
 
 CONFIG, ENVIRONMENT, RUNNING = 2, 3, 4
 NOBODY = 65534
@@ -225,6 +226,28 @@ def a_port_in_use_that_the_app_asks_for_itself():
     broker = Broker(app("srv_poll", port), workers=1, wait_ready=False)
     failed = broker.wait_event("worker-failed")
     assert "in use by" in failed["message"] and "(pid %d)" % os.getpid() in failed["message"], failed
+
+
+@test
+def the_app_is_not_started_again_before_its_port_is_free():
+    port = free_port()
+    holder = socket.create_server(("127.0.0.1", port))
+    at_end(holder.close)
+    broker = Broker(app("srv_poll", port), workers=1, wait_ready=False)
+    waits = broker.wait_event("back-off")
+    assert "next start as soon as this is free: " in waits["message"], waits
+    # It was looked at several times, and nothing was started or said.
+    with Control(broker) as c:
+        worker = lambda: [one for one in c.ask("status") if one["type"] == "worker"][0]
+        wait_until(lambda: (worker()["state_ms"] or 0) > 1500)
+        line = worker()
+    assert line["state"] == "back-off" and "in use by" in line["why"], line
+    assert [len(broker.events(name)) for name in ("worker-start", "worker-failed", "back-off")] == [1, 2, 1]
+    holder.close()
+    broker.wait_ready()
+    assert http_get(port).pid
+    assert len(broker.events("worker-start")) == 2
+    broker.stop()
 
 
 def as_nobody():

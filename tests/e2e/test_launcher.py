@@ -7,6 +7,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../harness"))
 from fake_broker import *  # noqa: E402,F401,F403
@@ -67,6 +68,48 @@ def refusals_say_what_was_found_and_what_to_do(broker):
 
 
 @test
+def the_file_that_is_in_the_way_is_named(broker):
+    real = write_file(broker, "plainfile", b"#!/bin/sh\n")
+    os.symlink("/gone/target", os.path.join(broker.dir, "link"))
+    cases = [
+        (os.path.join(broker.dir, "no", "app"), "no such file: %s/no is not there" % broker.dir),
+        (real + "/app", "no such file: %s is not a directory" % real),
+        (os.path.join(broker.dir, "link"), "is a symbolic link to /gone/target, which is not there"),
+    ]
+    for command, text in cases:
+        code, _, err = run_shim("--", command)
+        assert code == 127 and text in err, (command, code, err)
+    if os.geteuid() != 0:
+        raise Skip("the rest needs root")
+    # In a mount namespace of its own: the mount ends with it.
+    noexec = os.path.join(broker.dir, "noexec")
+    os.mkdir(noexec)
+    got = subprocess.run(["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o noexec none "$1" && '
+                          'cp /bin/true "$1/app" && exec "$0" -- "$1/app"', SHIM, noexec],
+                         capture_output=True, text=True, timeout=TIMEOUT)
+    assert got.returncode == 126 and "%s/app is on a file system that is mounted noexec" % noexec in got.stderr, got
+
+
+@test
+def a_directory_that_a_user_may_not_pass_is_named(broker):
+    if os.geteuid() != 0:
+        raise Skip("needs root")
+    # Away from the private directory of the test, which that user cannot pass either.
+    with tempfile.TemporaryDirectory() as top:
+        os.chmod(top, 0o755)
+        closed = os.path.join(top, "closed")
+        os.makedirs(os.path.join(closed, "in"))
+        for name in ("worker-shim", "libworker-shim.so"):
+            shutil.copy(os.path.join(os.path.dirname(SHIM), name), top)
+        shutil.copy("/bin/true", os.path.join(closed, "in", "app"))
+        os.chmod(closed, 0o700)
+        got = subprocess.run([os.path.join(top, "worker-shim"), "--", os.path.join(closed, "in", "app")],
+                             user=65534, group=65534, extra_groups=[], capture_output=True, text=True)
+        assert got.returncode == 126, got
+        assert "user 65534 may not pass through the directory %s:" % closed in got.stderr, got
+
+
+@test
 def static_and_go_programs_are_refused(broker):
     compiler = shutil.which("cc") or shutil.which("gcc")
     if not compiler:
@@ -106,7 +149,7 @@ def setuid_programs_are_refused(broker):
 
 @test
 def the_status_descriptor_gets_the_reason_or_the_end(broker):
-    for command, code, text in ((["/nonexistent/app"], 127, b"/nonexistent/app: no such file\n"),
+    for command, code, text in ((["/nonexistent"], 127, b"/nonexistent: no such file\n"),
                                 (["/bin/true"], 0, b"")):
         r, w = os.pipe()
         proc = subprocess.Popen([SHIM, "--status-fd", str(w), "--", *command], pass_fds=[w],

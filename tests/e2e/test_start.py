@@ -5,6 +5,7 @@ import json
 import os
 import re
 import socket
+import sys
 
 from harness import *
 
@@ -142,8 +143,92 @@ def checking_a_file_starts_nothing():
 
 
 @test
+def a_check_finds_all_that_a_start_would_fail_at():
+    denied = tmp("denied")
+    os.mkdir(denied)
+    script = write_file("script", "#!/no/such/interpreter -x\n", 0o755)
+    path = write_file("all.ini", """[broker]
+log = /no/such/place/b.log
+pid_file = /no/such/place/b.pid
+control_group = nosuchgroup
+[service:a]
+command = nosuchprogram
+listen = 192.0.2.77:80
+[service:b]
+command = true
+directory = /no/such/directory
+output = /no/such/place/out
+[service:c]
+command = true
+user = nosuchuser
+[service:d]
+command = %s
+[service:e]
+command = true
+wrap.0 = nosuchwrapper
+[service:f]
+command = true
+listen = %d
+""" % (script, free_port()))
+    done = broker_cli("-t", "-c", path)
+    assert (done.returncode, done.stdout) == (3, ""), vars(done)
+    found = [re.sub(".*all.ini:", "", line) for line in done.stderr.splitlines()]
+    for start, text in (("2: log: ", "/no/such/place/b.log"), ("3: pid_file: ", "/no/such/place/b.pid"),
+                        ("4: control_group: ", "nosuchgroup"), ("6: [service:a] command: ", "nosuchprogram"),
+                        ("7: listen: ", "no such address"), ("10: directory: ", "/no/such/directory"),
+                        ("11: output: ", "/no/such/place/out"), ("14: user: ", "nosuchuser"),
+                        ("16: [service:d] command: ", "/no/such/interpreter"),
+                        ("18: [service:e] wrap.0: ", "nosuchwrapper")):
+        assert [line for line in found if line.startswith(start) and text in line], (start, done.stderr)
+    assert len(found) == 10, done.stderr
+
+
+@test
+def a_check_beside_a_running_broker_is_no_mistake():
+    broker = Broker(app("srv_poll"), listen="{port}")
+    done = broker_cli("-t", "-c", broker.file)
+    assert done.returncode == 0, done.stderr
+    broker.stop()
+
+
+BOTH = """
+import select, socket
+def listen(family, host, v6only=None):
+    s = socket.socket(family)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if v6only is not None:
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, v6only)
+    s.bind((host, %d))
+    s.listen()
+    return s
+sockets = [listen(socket.AF_INET6, "::", %d), listen(socket.AF_INET, "0.0.0.0")]
+while True:
+    for s in select.select(sockets, [], [])[0]:
+        c = s.accept()[0]
+        c.recv(4096)
+        c.sendall(b"HTTP/1.0 200 OK\\r\\n\\r\\nhere")
+        c.close()
+"""
+
+
+@test
+def an_app_that_binds_both_families_gives_no_warning():
+    for v6only in (0, 1):
+        port = free_port()
+        script = write_file("both%d.py" % v6only, BOTH % (port, v6only))
+        broker = Broker([sys.executable, script], workers=2)
+        for host in ("127.0.0.1", "::1") * 3:
+            with socket.create_connection((host, port), timeout=30) as sock:
+                sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                assert b"here" in sock.makefile("rb").read(), host
+        broker.reload_and_wait()
+        assert not [e for e in broker.events("listen") if e["level"] == "warn"], broker.events("listen")
+        broker.stop()
+
+
+@test
 def print_config_names_the_origin_of_each_value_and_can_be_read_again():
-    path = write_file("b.ini", "[defaults]\nqueue = 3\n[service:web]\ncommand = node 'a b.js'\n")
+    path = write_file("b.ini", "[defaults]\nqueue = 3\n[service:web]\ncommand = true 'a b.js'\n")
     done = broker_cli("-c", path, "--print-config", env={"WORKER_COUNT": "5"})
     lines = done.stdout.splitlines()
 

@@ -111,6 +111,37 @@ TEST(a_bad_address_says_what_to_write)
 	}
 }
 
+TEST(every_address_contains_the_others)
+{
+	static const struct {
+		const char *a, *b;
+		bool a_v6only, b_v6only, contains;
+	} cases[] = {
+		{ "[::]:80", "0.0.0.0:80", false, false, true },
+		{ "[::]:80", "127.0.0.1:80", false, false, true },
+		{ "[::]:80", "[::]:80", false, true, true },
+		{ "[::]:80", "[::1]:80", true, false, true },
+		{ "[::]:80", "[::]:80", true, false, false },
+		{ "[::]:80", "0.0.0.0:80", true, false, false },
+		{ "[::]:80", "0.0.0.0:81", false, false, false },
+		{ "0.0.0.0:80", "127.0.0.1:80", false, false, true },
+		{ "0.0.0.0:80", "[::]:80", false, false, false },
+		{ "127.0.0.1:80", "0.0.0.0:80", false, false, false },
+		{ "127.0.0.1:80", "127.0.0.1:80", false, false, false },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct handoff_addr a = parse(cases[i].a, NULL), b = parse(cases[i].b, NULL);
+
+		if (cases[i].a_v6only)
+			a.flags |= HANDOFF_V6ONLY;
+		if (cases[i].b_v6only)
+			b.flags |= HANDOFF_V6ONLY;
+		if (address_contains(&a, &b) != cases[i].contains)
+			tap_fail(__FILE__, __LINE__, "%s and %s", cases[i].a, cases[i].b);
+	}
+}
+
 TEST(addresses_overlap_as_the_kernel_sees_it)
 {
 	static const struct {

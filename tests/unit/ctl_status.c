@@ -1,4 +1,4 @@
-/* links: broker/ctl/status_text broker/ctl/workers_table broker/ctl/text */
+/* links: broker/ctl/status_text broker/ctl/workers_table broker/ctl/trouble broker/ctl/text */
 /* links: broker/ctl/view broker/base/json_doc broker/base/buf broker/base/strbuf */
 #include "ctl/status_text.h"
 #include "ctl/workers_table.h"
@@ -343,6 +343,73 @@ TEST(text_is_cut_by_columns_and_wrapped_at_blanks)
 	CHECK_STR(text_of(&out), "    one two\n    three\n    fourandmor\n    ethanten x\n");
 	text_wrap(&out, 3, 4, "ab");
 	CHECK_STR(text_of(&out), "    a\n    b\n");
+}
+
+/* Services a to l, all serving but the last, which has two workers that do not start. */
+static void add_twelve(void)
+{
+	char line[256];
+
+	add_line(&view, LINE_BROKER);
+	for (char c = 'a'; c <= 'l'; c++) {
+		bool down = c == 'l';
+
+		snprintf(line, sizeof(line),
+			 "{\"type\":\"service\",\"service\":\"%c\",\"state\":\"%s\",\"workers\":2,"
+			 "\"ready\":%d}",
+			 c, down ? "down" : "serving", down ? 0 : 2);
+		add_line(&view, line);
+		for (int slot = 0; slot < 2; slot++) {
+			snprintf(line, sizeof(line),
+				 "{\"type\":\"worker\",\"service\":\"%c\",\"worker\":\"%c.%d\","
+				 "\"state\":\"%s\",\"why\":\"%s\"}",
+				 c, c, slot, down && slot ? "back-off" : "ready",
+				 down && slot ? "after exit 1" : "");
+			add_line(&view, line);
+		}
+	}
+}
+
+static const char *screen_of(unsigned rows)
+{
+	struct screen s = { .columns = 80, .rows = rows };
+
+	status_text(&view, &s, &out);
+	return text_of(&out);
+}
+
+TEST(what_needs_a_look_comes_first)
+{
+	const char *text;
+
+	add_twelve();
+	/* No terminal: all of it. */
+	text = screen(80);
+	CHECK(strstr(text, "\nl  down") < strstr(text, "\na  serving"));
+	CHECK(strstr(text, "\nl  down") && strstr(text, "  a.1 ") && strstr(text, "  l.0 "));
+	CHECK(!strstr(text, "more"));
+	CHECK(!strstr(screen_of(100), "more"));
+}
+
+TEST(on_a_screen_the_rest_is_counted)
+{
+	const char *text;
+	unsigned lines = 1;
+
+	add_twelve();
+	text = screen_of(24);
+	CHECK(strstr(text, "\nl  down") && strstr(text, "after exit 1"));
+	CHECK(!strstr(text, "l.0 ") && !strstr(text, "a.0"));
+	CHECK_CONTAINS(text, "\n  1 more worker, all well\n");
+	CHECK(strstr(text, "\na  serving") && strstr(text, "\nk  serving"));
+	for (const char *at = text; *at; at++)
+		lines += *at == '\n';
+	CHECK(lines <= 24);
+	text = screen_of(14);
+	CHECK_CONTAINS(text, "after exit 1");
+	CHECK_CONTAINS(text,
+		       "\n11 more services, all well\n"
+		       "brokerctl status SERVICE shows one whole, brokerctl status | cat all\n");
 }
 
 TAP_MAIN()

@@ -1,4 +1,4 @@
-/* links: broker/ctl/top_text broker/ctl/status_text broker/ctl/workers_table */
+/* links: broker/ctl/top_text broker/ctl/status_text broker/ctl/workers_table broker/ctl/trouble */
 /* links: broker/ctl/text broker/ctl/view */
 /* links: broker/base/json_doc broker/base/buf broker/base/strbuf */
 #include "ctl/top_text.h"
@@ -6,7 +6,9 @@
 
 static struct view now, before;
 static struct buf out = BUF_INIT(1 << 24);
-static struct top top = { .now = &now, .before = &before, .ms = 2000 };
+static struct top top = { .now = &now, .before = &before, .ms = 2000, .search = "" };
+
+#define FOOT "q quits  s sorts (by trouble)  / searches  arrows, PgDn scroll (0 above)\n"
 
 static const char *frame(unsigned columns, unsigned rows)
 {
@@ -61,8 +63,7 @@ TEST(a_frame_fills_the_screen)
 		"WORKER  PID  GEN  STATE    FOR  GIVEN/S  RATE        WAITING  OPEN  MEMORY  CPU%\n"
 		"web.0   300    3  ready  1m31s      100  ||||||||||        1     6    1.2M    10\n"
 		"web.1   301    3  ready  1m31s      2.0                    1     6    1.2M   100\n"
-		"\n\n\n\n\n"
-		"q quits  s sorts (by slot)\n");
+		"\n\n\n\n\n" FOOT);
 	CHECK_CONTAINS(frame(79, 12), "WORKER  GEN  STATE");
 }
 
@@ -180,6 +181,119 @@ TEST(a_notice_takes_the_place_of_the_keys)
 	CHECK(!strstr(text, "quits"));
 }
 
+static const char *service(int n, const char *state, int ready)
+{
+	static char line[256];
+
+	snprintf(line, sizeof(line),
+		 "{\"type\":\"service\",\"service\":\"svc%d\",\"state\":\"%s\",\"workers\":2,"
+		 "\"ready\":%d}",
+		 n, state, ready);
+	return line;
+}
+
+static const char *worker(int s, int slot, const char *state, const char *why)
+{
+	static char line[256];
+
+	snprintf(line, sizeof(line),
+		 "{\"type\":\"worker\",\"service\":\"svc%d\",\"worker\":\"svc%d.%d\",\"slot\":%d,"
+		 "\"state\":\"%s\",\"why\":\"%s\"}",
+		 s, s, slot, slot, state, why);
+	return line;
+}
+
+/* Twelve services, the first with many workers; the last one does not start. */
+static void add_twelve(void)
+{
+	for (int i = 1; i <= 12; i++) {
+		bool down = i == 12;
+
+		add_line(&now, service(i, down ? "down" : "serving", down ? 0 : 2));
+		for (int slot = 0; slot < (i == 1 ? 64 : 2); slot++)
+			add_line(&now, worker(i, slot, down ? "back-off" : "ready",
+					      down ? "back-off 4 s after exit 1" : ""));
+	}
+}
+
+TEST(an_outage_comes_first)
+{
+	const char *text;
+
+	add_twelve();
+	text = frame(80, 24);
+	CHECK_CONTAINS(text, "svc12  down  0/2 ready");
+	CHECK(strstr(text, "svc12  down") < strstr(text, "svc1  serving"));
+	CHECK_CONTAINS(text, "\nand 2 more services, all well\n");
+	CHECK(strstr(text, "\nsvc12.0 ") && strstr(text, "\nsvc12.1 "));
+	CHECK(strstr(text, "\nsvc12.1 ") < strstr(text, "\nsvc1.0 "));
+	CHECK_CONTAINS(text, "back-off 4 s after exit 1");
+}
+
+TEST(what_was_not_seen_is_scrolled_to)
+{
+	const char *text;
+
+	add_twelve();
+	top.scroll = 1;
+	text = frame(80, 24);
+	CHECK(!strstr(text, "svc12  down"));
+	CHECK(strstr(text, "svc9  serving") && strstr(text, "svc11  serving"));
+	CHECK(!strstr(text, "more services"));
+	CHECK_CONTAINS(text, "(1 above)");
+	top.scroll = 3; /* two workers */
+	text = frame(80, 24);
+	CHECK(!strstr(text, "svc12.1") && strstr(text, "\nsvc1.0 "));
+	/* No further than to the end. */
+	top.scroll = 100000;
+	text = frame(80, 24);
+	CHECK(strstr(text, "\nsvc11.1 ") && !strstr(text, "more workers"));
+	CHECK_EQ(top.scroll, 1 + 86 - 9);
+	CHECK_EQ(count_lines(text), 24);
+	top.scroll = 0;
+}
+
+TEST(a_search_shows_what_it_finds)
+{
+	const char *text;
+
+	add_twelve();
+	top.search = "SVC7";
+	text = frame(80, 24);
+	CHECK(strstr(text, "svc7  serving") && strstr(text, "\nsvc7.1 "));
+	CHECK(!strstr(text, "svc12") && !strstr(text, "svc1."));
+	CHECK_CONTAINS(text, "only /SVC7 (Esc: all)");
+	top.search = "exit 1";
+	text = frame(80, 24);
+	CHECK(strstr(text, "svc12  down") && strstr(text, "svc12.1"));
+	CHECK(!strstr(text, "svc7"));
+	top.typing = true;
+	CHECK_CONTAINS(frame(80, 24), "\n/exit 1_\n");
+	top.search = "nothing of that kind";
+	CHECK_EQ(count_lines(frame(80, 24)), 24);
+	top.typing = false;
+	top.search = "";
+}
+
+TEST(a_worker_in_trouble_comes_first_in_its_service)
+{
+	const char *text;
+
+	add_line(&now, service(1, "serving", 2));
+	add_line(&now, worker(1, 0, "ready", ""));
+	add_line(&now, worker(1, 1, "held", "held by hand"));
+	add_line(&now, "{\"type\":\"worker\",\"service\":\"svc1\",\"worker\":\"svc1.2\",\"slot\":2,"
+		       "\"state\":\"ready\",\"stalled_ms\":3000}");
+	text = frame(80, 24);
+	CHECK(strstr(text, "svc1.2") < strstr(text, "svc1.1"));
+	CHECK(strstr(text, "svc1.1") < strstr(text, "svc1.0"));
+	top.sort = SORT_BY_SLOT;
+	text = frame(80, 24);
+	CHECK(strstr(text, "svc1.0") < strstr(text, "svc1.1"));
+	CHECK(strstr(text, "svc1.1") < strstr(text, "svc1.2"));
+	top.sort = SORT_BY_TROUBLE;
+}
+
 TEST(what_does_not_fit_is_counted)
 {
 	add_line(&now, LINE_SERVICE(MEMBERS_QUIET));
@@ -199,7 +313,7 @@ TEST(many_services_leave_room_for_workers)
 	}
 	add_worker(&now, 0, 3, "ready", 0, 0);
 	text = frame(80, 24);
-	CHECK_CONTAINS(text, "more services\nWORKER");
+	CHECK_CONTAINS(text, "more services, all well\nWORKER");
 	CHECK(strstr(text, "WORKER") && strstr(text, "web.0"));
 }
 
@@ -227,7 +341,7 @@ TEST(every_size_is_kept)
 TEST(nothing_has_come_yet)
 {
 	top.before = NULL;
-	CHECK_STR(frame(40, 3), "\n\nq quits  s sorts (by slot)\n");
+	CHECK_STR(frame(40, 3), "\n\nq quits  s sorts (by trouble)  / sear...\n");
 }
 
 TAP_MAIN()

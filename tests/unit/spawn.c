@@ -182,6 +182,26 @@ TEST(what_fails_before_the_command_is_said)
 	CHECK_STR(text, "cannot change to directory /nowhere/else: No such file or directory");
 }
 
+TEST(the_directory_that_a_user_may_not_pass_is_named)
+{
+	struct spawn_ids ids = { .change = true, .uid = 65534, .gid = 65534 };
+	struct spawn_request req = { .ids = &ids };
+	char dir[] = "/tmp/spawn-XXXXXX", text[256], path[64], want[256];
+
+	if (geteuid() != 0)
+		return;
+	CHECK(mkdtemp(dir)); /* 0700 */
+	snprintf(path, sizeof(path), "%s/in/app", dir);
+	snprintf(want, sizeof(want),
+		 "cannot change to directory %s: Permission denied; user 65534 may not pass "
+		 "through %s (chmod +x)",
+		 path, dir);
+	req.directory = path;
+	CHECK_EQ(run("/bin/sh", "", &req, text, sizeof(text)), 126 << 8);
+	CHECK_EQ(rmdir(dir), 0);
+	CHECK_STR(text, want);
+}
+
 /* A broker may be started with 0, 1 and 2 closed: its pipes then have these numbers. */
 TEST(it_works_with_no_standard_descriptors)
 {

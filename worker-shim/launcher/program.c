@@ -30,15 +30,52 @@ static int executable(const char *path)
 	return access(path, X_OK) < 0 ? errno : 0;
 }
 
+/* The first directory of @path that this user cannot pass: its errno, with its name; 0: none. */
+static int find_blocked(const char *path, char ret[PATH_MAX])
+{
+	for (const char *end = strchr(path + 1, '/'); end; end = strchr(end + 1, '/')) {
+		struct stat st;
+
+		snprintf(ret, PATH_MAX, "%.*s", (int)(end - path), path);
+		if (stat(ret, &st) < 0 || access(ret, X_OK) < 0)
+			return errno;
+		if (!S_ISDIR(st.st_mode))
+			return ENOTDIR;
+	}
+	return 0;
+}
+
+/* What is to blame for @error, which need not be the file itself. */
 static enum launch_exit explain(const char *path, int error)
 {
+	char other[PATH_MAX] = "";
+	int blocked = find_blocked(path, other);
+	struct statvfs fs;
+	ssize_t n;
+
+	if (blocked == EACCES)
+		return reason_refuse("%s: user %d may not pass through the directory %s: chmod +x "
+				     "that, or put the program elsewhere",
+				     path, (int)geteuid(), other);
 	switch (error) {
 	case ENOENT:
 	case ENOTDIR:
+		if (blocked)
+			return reason_set(LAUNCH_MISSING, "%s: no such file: %s is %s", path, other,
+					  error == ENOENT ? "not there" : "not a directory");
+		n = readlink(path, other, sizeof(other) - 1);
+		if (n > 0)
+			return reason_set(LAUNCH_MISSING,
+					  "%s is a symbolic link to %.*s, which is not there", path,
+					  (int)n, other);
 		return reason_set(LAUNCH_MISSING, "%s: no such file", path);
 	case EISDIR:
 		return reason_refuse("%s is a directory, not a program", path);
 	case EACCES:
+		if (statvfs(path, &fs) == 0 && (fs.f_flag & ST_NOEXEC))
+			return reason_refuse("%s is on a file system that is mounted noexec: put "
+					     "the program elsewhere, or mount it with exec",
+					     path);
 		return reason_refuse("%s is not executable for user %d: chmod +x it, or name its "
 				     "interpreter in the command",
 				     path, (int)geteuid());
