@@ -294,7 +294,7 @@ static bool dispatch_some(struct endpoint *e, struct listener *only)
 			finish_turn(e);
 			return !l && list_empty(&e->pending);
 		}
-		switch (accept_one(e, l)) {
+		switch (l->bound_only ? BACKLOG_EMPTY : accept_one(e, l)) {
 		case WENT_ON:
 			continue;
 		case HALT:

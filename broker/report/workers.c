@@ -20,9 +20,7 @@ static void list_missing(const struct worker *w, struct strbuf *out)
 				    w->conf->listen[i].app_port);
 }
 
-/* @stalled_ms: for how long it has taken nothing, of the channel where that is longest. */
-static void explain_worker(const struct worker *w, const struct worker_row *row, int64_t stalled_ms,
-			   struct strbuf *out)
+static void explain_worker(const struct worker *w, const struct worker_row *row, struct strbuf *out)
 {
 	/* What a rollout has started does not replace one that has failed. */
 	const struct slot_trouble *trouble =
@@ -43,7 +41,7 @@ static void explain_worker(const struct worker *w, const struct worker_row *row,
 		.held_by_debug = w->held & HELD_BY_DEBUG,
 		.stopped = w->held & HELD_BY_STOP,
 		.pinned_only = w->pinned_only,
-		.stalled_ms = stalled_ms,
+		.stalled_ms = row->stalled_ms,
 		.debugged = worker_is_found_debugged(w),
 		.tracer = w->found.tracer,
 		.tracer_name = w->found.tracer_name,
@@ -88,10 +86,10 @@ static void take_worker(const struct worker *w, struct worker_row *ret)
 		ret->waiting += waiting;
 		ret->given += channel_taken(c, waiting);
 	}
-	ret->stalled_ms = stalled_ms;
-	strbuf_init(&why, ret->why, sizeof(ret->why));
 	since = taker_stalled_since(&w->taker);
-	explain_worker(w, ret, since ? now - since : 0, &why);
+	ret->stalled_ms = since ? now - since : 0;
+	strbuf_init(&why, ret->why, sizeof(ret->why));
+	explain_worker(w, ret, &why);
 }
 
 /* --- a slot without a worker --------------------------------------------------------- */

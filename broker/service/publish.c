@@ -12,6 +12,7 @@
 void publish_new(struct service *s)
 {
 	struct listener *l;
+	bool any = false;
 
 	list_for_each (l, &s->dispatch.listeners, link) {
 		int r;
@@ -23,6 +24,7 @@ void publish_new(struct service *s)
 			r = listener_publish(l);
 		if (r == 0) {
 			service_log_listener(l);
+			any = true;
 			continue;
 		}
 		snprintf(s->abort_reason, sizeof(s->abort_reason), "cannot listen on %s: %s",
@@ -30,6 +32,8 @@ void publish_new(struct service *s)
 		rollout_abort(&s->rollout);
 		return;
 	}
+	if (any)
+		service_attach_listeners(s);
 }
 
 static bool has_other_line(const struct service *s, const struct listener *l, uint16_t port)
