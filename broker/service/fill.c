@@ -10,6 +10,7 @@
 #include "service/questions.h"
 #include "sys/log.h"
 #include "sys/tcp.h"
+#include "worker/output.h"
 #include "worker/start.h"
 #include "worker/step.h"
 #include "worker/words.h"
@@ -103,6 +104,7 @@ static void note_end(struct worker *w, bool starting)
 	strbuf_init(&text, t->words, sizeof(t->words));
 	worker_end_add_words(&facts, &text);
 	strbuf_init(&text, t->last_output, sizeof(t->last_output));
+	worker_output_look(w);
 	if (w->refusal[0])
 		strbuf_add(&text, w->refusal);
 	else
@@ -269,6 +271,7 @@ void service_fail_rollout(struct worker *w, const char *how)
 	struct service *s = service_of(w);
 	struct strbuf output;
 
+	worker_output_look(w);
 	snprintf(s->abort_reason, sizeof(s->abort_reason), "%s of generation %u %s", w->name,
 		 w->generation, how);
 	strbuf_init(&output, s->abort_output, sizeof(s->abort_output));
@@ -276,5 +279,7 @@ void service_fail_rollout(struct worker *w, const char *how)
 		strbuf_add(&output, w->refusal);
 	else if (w->lines.n_tail)
 		strbuf_add_bytes(&output, w->lines.tail, w->lines.n_tail - 1);
+	else if (worker_output_elsewhere(w))
+		strbuf_addf(&output, "(its output goes to %s)", worker_output_elsewhere(w));
 	rollout_new_failed(&s->rollout, w->slot);
 }

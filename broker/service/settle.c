@@ -1,6 +1,7 @@
 #include "settle.h"
 
 #include "base/address.h"
+#include "dispatch/taker.h"
 #include "service/fill.h"
 #include "service/listeners.h"
 #include "service/pin.h"
@@ -40,12 +41,31 @@ static bool is_of_rollout(const struct worker *w)
 	return service_of(w)->rollout.active && w->rollout_number == service_of(w)->rollout_number;
 }
 
+/* What it should listen on, if that is known, and does listen on. */
+static void add_addresses(const struct worker *w, struct strbuf *out)
+{
+	const char *before = "; expected, because of `listen`: port ";
+	const struct channel *c;
+
+	for (size_t i = 0; i < w->conf->n_listen; i++) {
+		if (taker_listens_on(&w->taker, w->conf->listen[i].app_port))
+			continue;
+		strbuf_addf(out, "%s%u", before, w->conf->listen[i].app_port);
+		before = ", ";
+	}
+	before = "; it listens on ";
+	list_for_each (c, &w->taker.channels, link) {
+		strbuf_addf(out, "%s%s", before, address_text(&c->endpoint->app_addr).text);
+		before = ", ";
+	}
+}
+
 /* @w did not start, or has ended before the rollout was passed. */
 static void fail_rollout(struct worker *w, bool starting)
 {
 	const struct worker_end_facts facts = worker_end_facts(w, starting);
 	const struct endpoint *missing = NULL;
-	STRBUF(how, 256);
+	STRBUF(how, 512);
 
 	strbuf_add(&how, starting ? "did not start: " : "ended by itself: ");
 	if (starting && !facts.exited && !list_empty(&w->taker.channels))
@@ -58,6 +78,8 @@ static void fail_rollout(struct worker *w, bool starting)
 	} else {
 		worker_end_add_words(&facts, &how);
 	}
+	if (starting && !facts.exited)
+		add_addresses(w, &how);
 	service_fail_rollout(w, how.text);
 }
 

@@ -72,7 +72,7 @@ struct service {
 	struct handoff_addr busy; /* nothing is started before this is free; family 0: none */
 	bool one_started_less;	  /* since it settled: other services may have waited for that */
 	struct rollout rollout;
-	char abort_reason[256];		   /* of the rollout under way, or the last; empty: none */
+	char abort_reason[512];		   /* of the rollout under way, or the last; empty: none */
 	char abort_output[LINES_TAIL + 1]; /* what the worker that failed wrote last */
 	int64_t rollout_began_ms;
 	struct rollback rollback;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "base/fd.h"
 #include "sys/log.h"
@@ -73,9 +74,52 @@ static void status_ready(struct loop_source *source, uint32_t events)
 	}
 }
 
+static void keep_line(void *arg, const char *line, size_t n)
+{
+	(void)arg, (void)line, (void)n; /* lines has kept it, and the log is not where it belongs */
+}
+
+void worker_output_look(struct worker *w)
+{
+	char buf[2 * LINES_TAIL];
+	const char *text = buf;
+	struct stat st;
+	off_t from;
+	ssize_t n;
+
+	if (w->conf->output != OUTPUT_FILE || w->output_fd < 0 || fstat(w->output_fd, &st) < 0)
+		return;
+	if (st.st_size < w->output_start)
+		w->output_start = 0; /* emptied since, to rotate it */
+	from = st.st_size - (off_t)sizeof(buf);
+	if (from < w->output_start)
+		from = w->output_start;
+	n = pread(w->output_fd, buf, sizeof(buf), from);
+	if (n <= 0)
+		return;
+	if (from > w->output_start) { /* probably within a line */
+		const char *nl = memchr(buf, '\n', (size_t)n);
+
+		text = nl ? nl + 1 : buf;
+	}
+	w->lines.n = w->lines.n_tail = 0;
+	lines_feed(&w->lines, text, (size_t)(buf + n - text), keep_line, NULL);
+	lines_finish(&w->lines, keep_line, NULL);
+}
+
+const char *worker_output_elsewhere(const struct worker *w)
+{
+	if (w->conf->output == OUTPUT_INHERIT)
+		return "the broker's own output";
+	return w->conf->output == OUTPUT_FILE && w->output_fd < 0 ? w->conf->output_path : NULL;
+}
+
 void worker_output_read_last(struct worker *w)
 {
 	read_status(w);
+	worker_output_look(w);
+	if (w->conf->output != OUTPUT_LOG)
+		return;
 	/* All that a pipe holds, and no more: others may go on writing into it. */
 	for (int i = 0; i < (64 << 10) / OUTPUT_TURN && w->output_fd >= 0 && read_output(w); i++)
 		;
@@ -94,6 +138,25 @@ void worker_output_init(struct worker *w)
 	w->output_source = (struct loop_source){ .fd = -1, .ready = output_ready };
 }
 
+/*
+ * Also if the file is moved to rotate it, the worker writes into this one: so it stays open to be
+ * read. Not a FIFO, whose reader we would be, or a device.
+ */
+static void open_to_look(struct worker *w, int child)
+{
+	_cleanup_fd_ int fd = -1;
+	struct stat st, other;
+
+	if (fstat(child, &st) < 0 || !S_ISREG(st.st_mode))
+		return;
+	fd = open(w->conf->output_path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0 || fstat(fd, &other) < 0 || other.st_ino != st.st_ino ||
+	    other.st_dev != st.st_dev)
+		return; /* worker_output_elsewhere() says where it is */
+	w->output_start = st.st_size;
+	w->output_fd = fd_take(&fd);
+}
+
 int worker_output_open(struct worker *w, int *ret_child, struct strbuf *error)
 {
 	const struct service_conf *sc = w->conf;
@@ -105,8 +168,10 @@ int worker_output_open(struct worker *w, int *ret_child, struct strbuf *error)
 	case OUTPUT_FILE:
 		*ret_child = open(sc->output_path,
 				  O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
-		if (*ret_child >= 0)
+		if (*ret_child >= 0) {
+			open_to_look(w, *ret_child);
 			return 0;
+		}
 		strbuf_addf(error, "cannot open output %s: %s", sc->output_path, strerror(errno));
 		return -errno;
 	case OUTPUT_LOG:
@@ -124,7 +189,7 @@ int worker_output_watch(struct worker *w)
 {
 	int r = loop_add(worker_loop(w), &w->status_source, w->status_fd, EPOLLIN);
 
-	if (r == 0 && w->output_fd >= 0)
+	if (r == 0 && w->conf->output == OUTPUT_LOG)
 		r = loop_add(worker_loop(w), &w->output_source, w->output_fd, EPOLLIN);
 	return r;
 }

@@ -19,4 +19,13 @@ int worker_output_watch(struct worker *w); /* 0 or -errno */
 /* Takes @bytes for its output. */
 void worker_output_feed(struct worker *w, const char *bytes, size_t n);
 void worker_output_read_last(struct worker *w); /* main has ended: what is still in the pipes */
+
+/*
+ * w->lines has the end of what is in its file now, if it writes into one: from its start on,
+ * lines of other workers that write there, too, among them.
+ */
+void worker_output_look(struct worker *w);
+
+/* Where its output goes, if w->lines cannot have it; else NULL. */
+const char *worker_output_elsewhere(const struct worker *w);
 void worker_output_deinit(struct worker *w);

@@ -106,6 +106,7 @@ struct worker {
 				   * it did not */
 
 	struct loop_source output_source;
+	off_t output_start; /* with OUTPUT_FILE: what is before it in the file is not its own */
 	struct lines lines;
 
 	int64_t stall_said_ms; /* when the log last said that it is stalled; 0: never */

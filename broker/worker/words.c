@@ -11,6 +11,7 @@
 #include "sys/log.h"
 #include "sys/sockdiag.h"
 #include "worker/core_dump.h"
+#include "worker/output.h"
 #include "worker/processes.h"
 
 const char *worker_reason(const struct worker *w, enum worker_event ev)
@@ -228,6 +229,7 @@ void worker_log_exit(const struct worker *w)
 		w->state_before_exit == WORKER_STOPPING || w->state_before_exit == WORKER_DRAINING;
 	STRBUF(tail, LINES_TAIL);
 	char how[32];
+	const char *elsewhere = worker_output_elsewhere(w);
 	STRBUF(core, PATH_MAX);
 	STRBUF(core_words, PATH_MAX + 128);
 
@@ -269,10 +271,13 @@ void worker_log_exit(const struct worker *w)
 		  LOG_WORKER_PID(w, w->main_was), LOG_STR("how", how),
 		  LOG_BOOL("serving", w->ready_ms != 0), LOG_INT("served", w->served),
 		  LOG_STR("last_output", tail.text), LOG_STR("core", core.text),
-		  LOG_MSG("%s %s (%s) after %lld ms%s%s",
+		  LOG_MSG("%s %s (%s) after %lld ms%s%s%s",
 			  w->ready_ms ? "crashed:" : "failed to start:",
 			  WIFSIGNALED(w->exit_status) ? strsignal(WTERMSIG(w->exit_status))
 						      : "ended",
 			  how, (long long)(loop_now(worker_loop(w)) - w->started_ms),
-			  tail.len ? "" : "; it wrote nothing", core_words.text));
+			  tail.len    ? ""
+			  : elsewhere ? "; its output goes to "
+				      : "; it wrote nothing",
+			  !tail.len && elsewhere ? elsewhere : "", core_words.text));
 }

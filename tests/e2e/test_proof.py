@@ -143,12 +143,14 @@ def with_stop_first_a_new_worker_that_ends_aborts_the_rest():
     old = ready_workers(broker)
     release.deploy("test $BROKER_SLOT = 0 || %s; %s" % (gate, GOOD))
     broker.hup()
-    broker.wait_event("worker-start", worker="web.1", generation=2)
+    waiting = broker.wait_event("worker-start", worker="web.1", generation=2)["pid"]
     new = broker.wait_event("worker-ready", worker="web.0", generation=2)["pid"]
     send_signal(new, signal.SIGKILL)
     aborted = broker.wait_event("reload-aborted")
     assert (aborted["done"], aborted["restored"]) == (1, 0), aborted
     broker.wait_event("worker-exit", worker="web.1", pid=old["web.1"])
+    # The one that waits at the gate has ended: what opens it is for its successor.
+    broker.wait_event("worker-exit", worker="web.1", pid=waiting)
     gate.open()
     # Both slots get the old version again, as nobody could be kept.
     for slot in ("web.0", "web.1"):
@@ -225,6 +227,75 @@ def a_port_that_the_new_version_does_not_open_aborts_the_reload_unless_it_is_giv
     done = ctl("-c", broker.file, "reload", "--accept-fewer-ports", "web")
     assert done.returncode == 0, done
     broker.wait_event("unlisten", address="127.0.0.1:%d" % broker.port2)
+
+
+def reload_fails(broker):
+    """What brokerctl says of a reload that is aborted."""
+    answer = ctl("-c", broker.file, "reload")
+    assert answer.returncode == 4, answer
+    return answer.stdout + answer.stderr
+
+
+def aborted_reload(body, first=GOOD, **keys):
+    """The answer of `brokerctl reload` to a release that fails, and its broker."""
+    release = Release(first)
+    broker = Broker(release.command(), workers=1, start_timeout="2s", **keys)
+    release.deploy(body)
+    return reload_fails(broker), broker
+
+
+@test
+def reload_prints_the_last_words_from_the_workers_file():
+    # What the workers before it wrote is older than this one; the file is read from its end.
+    said, broker = aborted_reload(
+        "seq 1000; echo the reason >&2; exit 4",
+        first="echo an old word\n" + GOOD,
+        output=tmp("web.log"),
+    )
+    assert "exit 4" in said and "999\n" in said and "the reason" in said, said
+    output = broker.wait_event("reload-aborted")["output"].split("\n")
+    assert output[-2:] == ["1000", "the reason"] and 10 < len(output) < 500, output
+    assert broker.wait_event("worker-failed")["last_output"].endswith("1000\nthe reason")
+    assert not broker.events("output"), "the file is where the output goes, not the log"
+
+
+@test
+def last_words_begin_with_the_worker_and_go_on_in_a_rotated_file():
+    path = tmp("web.log")
+    first = "echo an old word\n" + GOOD
+    said, broker = aborted_reload("echo a new word; exit 4", first=first, output=path)
+    assert "a new word" in said and "an old word" not in said, said
+    # It is emptied, then moved, while a worker writes into it: both ways of logrotate.
+    for rotate in ("cp {0} {0}.2; : >{0}", "mv {0} {0}.1"):
+        body = "seq 99; %s; echo after rotation >&2; exit 4" % rotate.format(path)
+        Release(body)  # of the same name: it is deployed
+        said = reload_fails(broker)
+        assert "after rotation" in said, said
+
+
+@test
+def where_no_last_words_can_be_read_it_is_said_where_they_are():
+    said, broker = aborted_reload("exit 4", output="inherit")
+    assert "its output goes to the broker's own output" in said, said
+    assert "wrote nothing" not in broker.wait_event("worker-failed")["message"]
+    silent, broker = aborted_reload("exit 4", output=tmp("silent.log"))
+    assert "its output" not in silent, silent
+    assert "it wrote nothing" in broker.wait_event("worker-failed")["message"]
+
+
+@test
+def reload_prints_which_port_was_expected_and_which_was_opened():
+    other = free_port()
+    said, broker = aborted_reload("exec %s/srv_poll %d" % (APPS, other))
+    assert "does not listen on 127.0.0.1:%d" % broker.port in said, said
+    assert "; it listens on 127.0.0.1:%d" % other in said, said
+    other = free_port()
+    said, broker = aborted_reload(
+        "exec %s/srv_poll %d" % (APPS, other),
+        listen="127.0.0.1:%d for {port}" % free_port(),
+    )
+    assert "expected, because of `listen`: port %d" % broker.port in said, said
+    assert "it listens on 127.0.0.1:%d" % other in said, said
 
 
 main()
