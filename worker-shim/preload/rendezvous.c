@@ -1,8 +1,7 @@
 #include "rendezvous.h"
 
 #include "handoff_name.h"
-#include "handoff_rights.h"
-#include "real.h"
+#include "receive.h"
 #include "shim.h"
 
 #include <poll.h>
