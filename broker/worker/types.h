@@ -91,7 +91,8 @@ struct worker {
 
 	struct loop_source process_source;
 
-	unsigned open; /* connections it holds, when last counted */
+	unsigned open;	      /* connections it holds, when last counted */
+	int64_t lost_look_ms; /* when it may be looked at again for the library */
 	struct worker_findings found;
 	struct slot_measured measured; /* of a guest, which has no slot */
 
