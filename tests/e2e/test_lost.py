@@ -3,6 +3,7 @@
 
 import atexit
 import os
+import shutil
 import subprocess
 import time
 
@@ -168,6 +169,19 @@ def a_cleaned_environment_is_said_to_be_that():
 
 
 @test
+def a_setuid_program_is_said_to_be_one():
+    if os.geteuid() != 0:
+        skip("needs root")
+    port, program = free_port(), tmp("srv_relay")
+    shutil.copy(RELAY, program)
+    os.chmod(program, 0o4755)
+    script = Release("exec %s $1 then none -1" % program)
+    message = past(explained(script.command(str(port)), user="nobody"), "127.0.0.1:%d" % port)
+    assert "it gained privileges when it was executed" in message, message
+    assert "set user in the service" in message, message
+
+
+@test
 def a_socket_that_was_bound_before_is_said_to_be_one():
     message = explained(relay("bind", "exec", static_copy(), "kept"))
     past(message, "a socket that was bound before its program was executed")
@@ -215,7 +229,10 @@ def another_root_directory_is_said_to_be_in_the_way():
         skip("needs root")
     root = tmp("root")
     os.mkdir(root)
-    message = explained(relay("chroot", root))
+    broker, message = refused(relay("chroot", root), start_timeout="500ms")
+    said = broker.wait_event("output")["text"]
+    assert "its socket is outside of this program's root directory (chroot)" in said, said
+    broker.stop()
     assert "its root directory was changed (chroot), and the broker's socket" in message, message
 
 
