@@ -101,16 +101,21 @@ bool escape_add_unix_socket(pid_t pid, struct strbuf *out)
 	return false;
 }
 
+/* A socket for passing descriptors is there before clients come; there may be very many of these.
+ */
+#define PASSING_FDS 256
+
 bool escape_has_rights_in_flight(pid_t pid)
 {
 	char path[64], text[1024];
+	unsigned left = PASSING_FDS;
 	struct dirent *e;
 	bool found = false;
 	DIR *dir;
 
 	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
 	dir = opendir(path);
-	while (dir && !found && (e = readdir(dir))) {
+	while (dir && !found && left-- && (e = readdir(dir))) {
 		const char *n;
 
 		snprintf(path, sizeof(path), "fdinfo/%.16s", e->d_name);

@@ -49,6 +49,9 @@ static enum taker_holds holds(struct taker *t, const struct channel *c)
 			return HOLDS_IT;
 		if (c->maybe_looks < LOST_LOOKS)
 			return HOLDS_MAYBE;
+		/* The app has closed it, and a helper of it still has a copy. */
+		if (taker_taken(t) > 0)
+			return HOLDS_NOT;
 		worker_refuse(w, &why);
 		return HOLDS_IT;
 	}

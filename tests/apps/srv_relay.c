@@ -3,7 +3,8 @@
  *
  *	srv_relay PORT FIRST HOW PROGRAM ENVIRONMENT [GATE]
  *
- *	FIRST        bind, listen, none: what this program does with PORT
+ *	FIRST        bind, listen, none: what this program does with PORT; once: it listens, serves
+ *	             one connection beside PROGRAM, and closes the socket
  *	HOW          exec: becomes PROGRAM; child: starts it and waits;
  *	             send: starts it and sends it the socket, which it takes after a line from $GATE
  *	PROGRAM      another copy of this program; it does the rest, and serves
@@ -81,7 +82,7 @@ static void go_on(const char *how, int fd, int port)
 	}
 	if (fd < 0)
 		fd = app_bind(port);
-	if (strcmp(how, "listen") != 0 && strcmp(how, "send") != 0 && listen(fd, 128) < 0)
+	if ((!strcmp(how, "bind") || !strcmp(how, "none")) && listen(fd, 128) < 0)
 		app_die("listen");
 	serve(fd);
 }
@@ -96,7 +97,7 @@ static void relay(char **argv, int port)
 	char *clean[] = { path, NULL }, *declined[] = { no_token, NULL };
 	char **envp = !strcmp(what, "clean") ? clean : !strcmp(what, "kept") ? environ : declined;
 
-	if (!strcmp(first, "listen") && listen(fd, 128) < 0)
+	if ((!strcmp(first, "listen") || !strcmp(first, "once")) && listen(fd, 128) < 0)
 		app_die("listen");
 	snprintf(text, sizeof(text), "%d", fd);
 	if (!strcmp(how, "exec")) {
@@ -120,6 +121,10 @@ static void relay(char **argv, int port)
 		(void)close(fd);
 		printf("sent and closed\n");
 		fflush(stdout);
+	}
+	if (!strcmp(first, "once")) {
+		app_serve(app_accept(fd));
+		(void)close(fd);
 	}
 	if (argv[6]) {
 		app_wait(argv[6]);

@@ -137,6 +137,14 @@ def a_listener_in_a_child_that_does_not_accept_is_no_reason():
     assert not broker.events("worker-failed")
 
 
+@test
+def a_copy_that_a_child_keeps_does_not_keep_open_what_the_app_has_closed():
+    broker = Broker(relay("once", "child", static_copy(), "kept"), workers=1)
+    http_get(broker.port)
+    broker.wait_event("worker-closed")
+    assert not broker.events("worker-failed")
+
+
 # --- it listens past the broker -----------------------------------------------------------------
 
 

@@ -15,20 +15,21 @@
 extern char **environ;
 
 /*
- * @envp with what is missing in it, on the stack of the function that uses this. Its size is
- * bounded, and mostly 0 or that of a small table.
+ * Puts what is missing into *@envp, on the stack of the function that uses this. The size is
+ * bounded, and mostly that of a small table, or 0.
  */
-#define WITH_LIBRARY(envp)                                                                         \
-	({                                                                                         \
-		char *const *given = (envp);                                                       \
-		size_t room = environ_room(&environ_kept, given);                                  \
-		room ? environ_restore(&environ_kept, given, __builtin_alloca(room)) : given;      \
-	})
+#define COMPLETE(envp)                                                                             \
+	do {                                                                                       \
+		size_t room = environ_room(&environ_kept, *(envp));                                \
+		if (room)                                                                          \
+			*(envp) = environ_restore(&environ_kept, *(envp), __builtin_alloca(room)); \
+	} while (0)
 
 int hook_execve(const char *path, char *const argv[], char *const envp[])
 {
 	real_ready();
-	return real.execve(path, argv, WITH_LIBRARY(envp));
+	COMPLETE(&envp);
+	return real.execve(path, argv, envp);
 }
 
 int hook_execv(const char *path, char *const argv[])
@@ -39,7 +40,8 @@ int hook_execv(const char *path, char *const argv[])
 int hook_execvpe(const char *file, char *const argv[], char *const envp[])
 {
 	real_ready();
-	return real.execvpe(file, argv, WITH_LIBRARY(envp));
+	COMPLETE(&envp);
+	return real.execvpe(file, argv, envp);
 }
 
 int hook_execvp(const char *file, char *const argv[])
@@ -50,28 +52,32 @@ int hook_execvp(const char *file, char *const argv[])
 int hook_fexecve(int fd, char *const argv[], char *const envp[])
 {
 	real_ready();
-	return real.fexecve(fd, argv, WITH_LIBRARY(envp));
+	COMPLETE(&envp);
+	return real.fexecve(fd, argv, envp);
 }
 
 /* Older libcs have no function for it. */
 int hook_execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags)
 {
 	real_ready();
-	return (int)real.syscall(SYS_execveat, dir, path, argv, WITH_LIBRARY(envp), flags);
+	COMPLETE(&envp);
+	return (int)real.syscall(SYS_execveat, dir, path, argv, envp, flags);
 }
 
 int hook_posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
 		     const posix_spawnattr_t *attr, char *const argv[], char *const envp[])
 {
 	real_ready();
-	return real.posix_spawn(pid, path, actions, attr, argv, WITH_LIBRARY(envp));
+	COMPLETE(&envp);
+	return real.posix_spawn(pid, path, actions, attr, argv, envp);
 }
 
 int hook_posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
 		      const posix_spawnattr_t *attr, char *const argv[], char *const envp[])
 {
 	real_ready();
-	return real.posix_spawnp(pid, file, actions, attr, argv, WITH_LIBRARY(envp));
+	COMPLETE(&envp);
+	return real.posix_spawnp(pid, file, actions, attr, argv, envp);
 }
 
 /* --- arguments one by one -------------------------------------------------------------- */
