@@ -18,6 +18,15 @@
 
 #define HANDOFF_NAME_PREFIX "\0handoff:"
 
+/*
+ * Where a socket really is that an app has bound through the library and that nobody has listened
+ * on yet: a listener there belongs to a process that has lost the library.
+ */
+#define HANDOFF_BOUND_IP                                                                           \
+	{                                                                                          \
+		127, 66, 82, 75                                                                    \
+	}
+
 /* Where each part begins; a colon stands before each. */
 enum {
 	HANDOFF_NAME_TOKEN = sizeof(HANDOFF_NAME_PREFIX) - 1,

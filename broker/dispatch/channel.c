@@ -7,6 +7,8 @@
 
 #define PROBE_MAX_MS 30000
 #define VERDICT_MS   100
+/* A process that is to receive it may have to start first. */
+#define MAYBE_LOOKS 100
 
 /* --- its holders --------------------------------------------------------------------- */
 
@@ -19,8 +21,13 @@ static void verdict_expired(struct loop_timer *timer)
 {
 	struct channel *c = container_of(timer, struct channel, verdict);
 	struct taker *t = c->taker;
+	enum taker_holds holds = c->broken ? HOLDS_NOT : t->ops->holds(t, c);
 
-	if (c->broken || !t->ops->holds(t, c)) {
+	if (holds == HOLDS_MAYBE && c->maybe_looks++ < MAYBE_LOOKS) {
+		loop_timer_arm(channel_loop(c), &c->verdict, VERDICT_MS);
+		return;
+	}
+	if (holds != HOLDS_IT) {
 		t->ops->lost(t, c);
 		return;
 	}
@@ -100,6 +107,7 @@ int channel_add_holder(struct channel *c, int fd, pid_t pid)
 	}
 	h->fd = fd;
 	list_append(&c->holders, &h->link);
+	c->maybe_looks = 0;
 	if (!c->broken)
 		loop_timer_disarm(&c->verdict);
 	return 0;

@@ -62,9 +62,16 @@ enum taker_gate {
 
 struct taker;
 
+/* Whether a process of a taker has the other end of a channel. */
+enum taker_holds {
+	HOLDS_NOT,
+	HOLDS_MAYBE, /* a message with descriptors is on its way to one, or it is being executed */
+	HOLDS_IT,
+};
+
 struct taker_ops {
-	/* Does a process of it still have the other end of @c open? Asked of the kernel. */
-	bool (*holds)(struct taker *t, const struct channel *c);
+	/* Asked of the kernel; no process says that it has it. */
+	enum taker_holds (*holds)(struct taker *t, const struct channel *c);
 	/*
 	 * From the loop: the app does not listen on @c any more. What waits in it is to be taken
 	 * back, and the channel to be closed.
@@ -110,6 +117,7 @@ struct channel {
 	struct loop_source wake; /* on tx: a message was taken; armed while somebody waits */
 	struct list holders;	 /* channel_holder::link: processes that say they have the socket */
 	struct loop_timer verdict; /* from the end of the last of them to believing it */
+	unsigned maybe_looks;	   /* how often that was put off, as it may be on its way */
 
 	struct page page;	 /* what the worker counts; none unless metrics are on */
 	struct histogram waited; /* as much of it as is believed */

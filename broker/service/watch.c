@@ -12,6 +12,8 @@
 #include "service/survey.h"
 #include "sys/log.h"
 #include "worker/clock.h"
+#include "worker/ends.h"
+#include "worker/explain.h"
 #include "worker/hold.h"
 #include "worker/processes.h"
 #include "worker/step.h"
@@ -22,6 +24,8 @@
 /* Nobody had room for so long: worth a line in the log, once in a while. */
 #define FULL_MS	     2000
 #define FULL_EACH_MS 60000
+/* To look into all processes of a worker takes time. */
+#define LOST_EACH_MS 1000
 
 /* --- channels that do not move ------------------------------------------------------- */
 
@@ -53,6 +57,11 @@ static bool another_has_room(const struct channel *c, bool proven)
 			 m != &c->member && (!proven || is_proven(m)) && has_room(m));
 }
 
+static int64_t stood_since(const struct channel *c)
+{
+	return c->stalled_since_ms ? c->stalled_since_ms : c->moved_ms;
+}
+
 /*
  * A worker that has never taken a connection and has an io_uring accepts through that, which the
  * shim cannot translate: the kernel refuses it on what stands in for the listening socket. No
@@ -77,6 +86,27 @@ static bool refuse_io_uring(struct worker *w)
 			  "cannot "
 			  "be brokered; switch it off in the app (libuv: UV_USE_IO_URING=0)"));
 	worker_event(w, EV_STOP);
+	return true;
+}
+
+/*
+ * The same for one whose listening socket is with a process without the library. If others have the
+ * library, they may just be loading: then it is as late as a failed start.
+ */
+static bool refuse_lost(struct channel *c, int64_t now)
+{
+	struct worker *w = worker_of(c);
+	STRBUF(why, 512);
+	enum worker_lost lost;
+
+	if (w->guest || w->proven || taker_taken(&w->taker) > 0 || now < w->lost_look_ms)
+		return false;
+	w->lost_look_ms = now + LOST_EACH_MS;
+	lost = worker_lost_library(w, c, &why);
+	if (lost == LOST_NONE ||
+	    (lost == LOST_SOME && now - stood_since(c) < w->conf->start_timeout_ms))
+		return false;
+	worker_refuse(w, &why);
 	return true;
 }
 
@@ -116,11 +146,6 @@ static int64_t patience(const struct channel *c)
 		       : w->conf->stall_timeout_ms;
 }
 
-static int64_t stood_since(const struct channel *c)
-{
-	return c->stalled_since_ms ? c->stalled_since_ms : c->moved_ms;
-}
-
 /* Returns whether @c needs to be looked at again. May step the worker's state, not free it. */
 static bool watch_channel(struct channel *c, int64_t now)
 {
@@ -151,10 +176,14 @@ static bool watch_channel(struct channel *c, int64_t now)
 	}
 	if (now - c->moved_ms < patience(c) || !channel_is_in_round(c))
 		return true;
-	/* It may use that for files, and still be loading. */
 	if (w->state == WORKER_READY && now - stood_since(c) >= w->conf->stall_timeout_ms &&
-	    !proof_is_awaited(w) && !worker_is_debugged(w) && refuse_io_uring(w))
-		return true;
+	    !worker_is_debugged(w)) {
+		if (refuse_lost(c, now))
+			return true;
+		/* It may use that for files, and still be loading. */
+		if (!proof_is_awaited(w) && refuse_io_uring(w))
+			return true;
+	}
 	/* What is pinned to it would only come back. */
 	others = another_has_room(c, false) &&
 		 !(c->shunned && c->member.limit == 0 && !channel_has_unpinned(c));

@@ -361,9 +361,9 @@ bool proc_has_io_uring(pid_t pid)
 
 bool proc_is_in_exec(pid_t pid)
 {
-	char byte;
+	char text[2];
 
-	return proc_read(pid, "cmdline", &byte, sizeof(byte)) == 0;
+	return proc_read(pid, "cmdline", text, sizeof(text)) == 0;
 }
 
 bool proc_environ_has(pid_t pid, const char *name, const char *value)

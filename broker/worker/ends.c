@@ -11,7 +11,9 @@
 #include "dispatch/listener.h"
 #include "dispatch/taker.h"
 #include "handoff_name.h"
+#include "sys/escape_look.h"
 #include "sys/log.h"
+#include "worker/explain.h"
 #include "worker/output.h"
 #include "worker/processes.h"
 #include "worker/step.h"
@@ -20,19 +22,46 @@
 /* An execve(2) takes milliseconds; reading a large program from a slow disk more. */
 #define EXEC_LOOKS 20
 #define PROBE_MS   2000
+/* The dynamic linker of a program that was just executed may not have come to the library. */
+#define LOST_LOOKS 5
 
 /* --- it does not listen any more ------------------------------------------------------- */
 
-static bool holds(struct taker *t, const struct channel *c)
+/*
+ * One that has it and does not say so has just been executed; or it never will, as it has lost the
+ * library.
+ */
+static enum taker_holds holds(struct taker *t, const struct channel *c)
 {
-	const struct worker *w = container_of(t, struct worker, taker);
+	struct worker *w = container_of(t, struct worker, taker);
 	_cleanup_pids_ struct pid_set all = { 0 };
+	bool on_its_way = false;
+	STRBUF(why, 512);
 
 	(void)worker_processes(w, &all);
-	for (size_t i = 0; i < all.n; i++)
-		if (proc_holds_socket(all.pids[i], c->rx_inode))
-			return true;
-	return false;
+	for (size_t i = 0; i < all.n; i++) {
+		if (!proc_holds_socket(all.pids[i], c->rx_inode)) {
+			on_its_way = on_its_way || escape_has_rights_in_flight(all.pids[i]);
+			continue;
+		}
+		if (w->state != WORKER_READY || w->guest ||
+		    worker_lost_library(w, c, &why) != LOST_ALL)
+			return HOLDS_IT;
+		if (c->maybe_looks < LOST_LOOKS)
+			return HOLDS_MAYBE;
+		/* The app has closed it, and a helper of it still has a copy. */
+		if (taker_taken(t) > 0)
+			return HOLDS_NOT;
+		worker_refuse(w, &why);
+		return HOLDS_IT;
+	}
+	return on_its_way ? HOLDS_MAYBE : HOLDS_NOT;
+}
+
+void worker_refuse(struct worker *w, const struct strbuf *why)
+{
+	log_event(LEVEL_ERROR, "worker-failed", LOG_WORKER(w), LOG_MSG("%s", why->text));
+	worker_event(w, EV_STOP);
 }
 
 /* To see whether a port is free nobody accepts. */

@@ -11,6 +11,9 @@ extern const struct taker_ops worker_taker_ops;
 
 void worker_look_expired(struct loop_timer *timer); /* worker::look */
 
+/* Ends @w, which serves but cannot accept because of @why, as a failed start. */
+void worker_refuse(struct worker *w, const struct strbuf *why);
+
 /* Main was reaped with @status. */
 void worker_main_exited(struct worker *w, int status);
 

@@ -7,6 +7,7 @@
 #include "dispatch/taker.h"
 #include "worker/clock.h"
 #include "worker/processes.h"
+#include "worker/explain.h"
 #include "worker/wake.h"
 #include "worker/words.h"
 

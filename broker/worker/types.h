@@ -94,9 +94,10 @@ struct worker {
 
 	struct loop_source process_source;
 
-	unsigned open;	     /* connections it holds, when last counted */
-	unsigned ended_idle; /* of them, by us, while it drained */
-	bool idle_refused;   /* the kernel does not let us */
+	unsigned open;	      /* connections it holds, when last counted */
+	unsigned ended_idle;  /* of them, by us, while it drained */
+	bool idle_refused;    /* the kernel does not let us */
+	int64_t lost_look_ms; /* when it may be looked at again for the library */
 	struct worker_findings found;
 	struct slot_measured measured; /* of a guest, which has no slot */
 

@@ -1,15 +1,12 @@
 #include "words.h"
 
 #include <limits.h>
-#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
-#include "base/address.h"
 #include "dispatch/taker.h"
 #include "sys/log.h"
-#include "sys/sockdiag.h"
 #include "worker/core_dump.h"
 #include "worker/output.h"
 #include "worker/processes.h"
@@ -133,74 +130,7 @@ struct worker_end_facts worker_end_facts(const struct worker *w, bool starting)
 	};
 }
 
-/* --- why it has failed, or ended ------------------------------------------------------- */
-
-struct own_listeners {
-	const struct pid_set *processes;
-	struct strbuf *out;
-	unsigned n;
-};
-
-static bool list_own(void *arg, const struct sockdiag_socket *s)
-{
-	struct own_listeners *own = arg;
-
-	for (size_t i = 0; i < own->processes->n; i++) {
-		pid_t pid = own->processes->pids[i];
-		char name[32];
-
-		if (!proc_holds_socket(pid, s->inode))
-			continue;
-		proc_name(pid, name, sizeof(name));
-		strbuf_addf(own->out, "%s%s (%s, pid %d)", own->n++ ? ", " : "",
-			    address_text(&s->local).text, name, (int)pid);
-		break;
-	}
-	return true;
-}
-
-/* The ports that the configuration expects the app to listen on and that it does not. */
-static void list_missing(const struct worker *w, struct strbuf *out)
-{
-	for (size_t i = 0; i < w->conf->n_listen; i++)
-		if (!taker_listens_on(&w->taker, w->conf->listen[i].app_port))
-			strbuf_addf(out, "%s%u", out->len ? ", " : "", w->conf->listen[i].app_port);
-}
-
-void worker_explain_timeout(const struct worker *w)
-{
-	STRBUF(text, 1024);
-	STRBUF(missing, 256);
-	STRBUF(listens, 512);
-	_cleanup_pids_ struct pid_set processes = { 0 };
-	struct own_listeners own = { &processes, &listens, 0 };
-	const struct channel *c;
-
-	(void)worker_processes(w, &processes);
-	(void)sockdiag_dump(1u << TCP_LISTEN, 0, list_own, &own);
-	list_missing(w, &missing);
-
-	strbuf_addf(&text, "did not listen within start_timeout (%lld ms)",
-		    (long long)w->conf->start_timeout_ms);
-	if (missing.len)
-		strbuf_addf(&text, "; expected, because of `listen`: port %s", missing.text);
-	if (!list_empty(&w->taker.channels)) {
-		strbuf_add(&text, "; it listens through the broker on ");
-		list_for_each (c, &w->taker.channels, link)
-			strbuf_addf(&text, "%s%s", c->link.prev != &w->taker.channels ? ", " : "",
-				    address_text(&c->endpoint->app_addr).text);
-	}
-	if (own.n)
-		strbuf_addf(
-			&text,
-			"; it listens by itself, past the broker, on %s: such a program is static, "
-			"uses raw system calls, or the port is in private_ports",
-			listens.text);
-	else if (list_empty(&w->taker.channels))
-		strbuf_add(&text, "; it listens on no TCP port at all: does it need longer "
-				  "(start_timeout), or an argument?");
-	log_event(LEVEL_ERROR, "worker-failed", LOG_WORKER(w), LOG_MSG("%s", text.text));
-}
+/* --- why it has ended -------------------------------------------------------------------- */
 
 static void log_guest_left(const struct worker *w)
 {

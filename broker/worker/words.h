@@ -13,9 +13,6 @@ const char *worker_reason(const struct worker *w, enum worker_event ev);
 /* Logs that @ev has brought @w from @from to its present state. */
 void worker_log_change(const struct worker *w, enum worker_state from, enum worker_event ev);
 
-/* Logs why @w, which has not become ready in time, may not have: what it listens on instead. */
-void worker_explain_timeout(const struct worker *w);
-
 /*
  * Logs the end of @w in one line: how it ended, and if it should not have, its last words. Of a
  * guest: that it has ended, or that it is left to itself.

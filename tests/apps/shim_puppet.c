@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -287,15 +288,75 @@ static void do_vfork(void)
 	result(status, "");
 }
 
+/* The program that was started goes on with the script until its end. */
+static int wait_for(pid_t pid)
+{
+	int status;
+
+	return waitpid(pid, &status, 0) == pid ? 0 : -1;
+}
+
+static int exec_as(const char *how, char *self, char *const argv[], char **envp)
+{
+	pid_t pid;
+	int fd;
+
+	if (!strcmp(how, "execve"))
+		return execve(self, argv, envp);
+	if (!strcmp(how, "execvpe"))
+		return execvpe(self, argv, envp);
+	if (!strcmp(how, "execle"))
+		return execle(self, self, "an argument", NULL, envp);
+	if (!strcmp(how, "syscall"))
+		return (int)syscall(SYS_execve, self, argv, envp);
+	if (!strcmp(how, "execveat"))
+		return execveat(AT_FDCWD, self, argv, envp, 0);
+	if (!strcmp(how, "spawn"))
+		return posix_spawn(&pid, self, NULL, NULL, argv, envp) ? -1 : wait_for(pid);
+	if (!strcmp(how, "spawnp"))
+		return posix_spawnp(&pid, self, NULL, NULL, argv, envp) ? -1 : wait_for(pid);
+	if (!strcmp(how, "fexecve")) {
+		fd = open(self, O_RDONLY | O_CLOEXEC);
+		return fexecve(fd, argv, envp);
+	}
+	if (!strcmp(how, "vfork")) {
+		pid = vfork();
+		if (pid == 0) {
+			execve(self, argv, envp);
+			_exit(127);
+		}
+		return wait_for(pid);
+	}
+	/* These take the environment of the process. */
+	environ = envp;
+	if (!strcmp(how, "execv"))
+		return execv(self, argv);
+	if (!strcmp(how, "execvp"))
+		return execvp(self, argv);
+	if (!strcmp(how, "execl"))
+		return execl(self, self, "an argument", NULL);
+	return execlp(self, self, "an argument", NULL);
+}
+
+/* exec [HOW [ENVIRONMENT]]: "inherited", or only what is said here. */
 static void do_exec(void)
 {
+	static char path[] = "PATH=/bin", preload[] = "LD_PRELOAD=libm.so.6",
+		    none[] = "BROKER_TOKEN=";
+	char *clean[] = { path, NULL }, *own[] = { path, preload, NULL };
+	char *without[] = { path, none, NULL };
+	const char *what = n_words > 2 ? words[2] : "inherited";
 	char self[4096];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	char *argv[] = { self, NULL };
 
 	self[n > 0 ? n : 0] = '\0';
-	execve(self, argv, environ);
-	result(-1, "");
+	result(exec_as(n_words > 1 ? words[1] : "execve", self, argv,
+		       !strcmp(what, "clean")	  ? clean
+		       : !strcmp(what, "preload") ? own
+		       : !strcmp(what, "without") ? without
+						  : environ),
+	       "");
 }
 
 static void do_bind(void)
@@ -379,6 +440,35 @@ static void do_hiddendup2(void)
 
 	*(void **)&real_dup2 = libc ? dlsym(libc, "dup2") : NULL;
 	result(real_dup2 ? real_dup2(fd_arg(1), fd_arg(2)) : -1, "");
+}
+
+/* sendfd FD TO: over the Unix socket FD. */
+static void do_sendfd(void)
+{
+	char byte = 0;
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = &control,
+			      .msg_controllen = sizeof(control) };
+	int fd = fd_arg(2);
+
+	*CMSG_FIRSTHDR(&msg) = (struct cmsghdr){ CMSG_LEN(sizeof(fd)), SOL_SOCKET, SCM_RIGHTS };
+	memcpy(CMSG_DATA(CMSG_FIRSTHDR(&msg)), &fd, sizeof(fd));
+	result(sendmsg(fd_arg(1), &msg, 0), "");
+}
+
+static void do_socketpair(void)
+{
+	char text[16];
+	int fds[2], r = socketpair(AF_UNIX, SOCK_STREAM, 0, fds);
+
+	snprintf(text, sizeof(text), "%d", fds[1]);
+	result(r < 0 ? r : fds[0], text);
 }
 
 /* Takes a descriptor sent over the Unix socket FD. */
@@ -516,6 +606,10 @@ static int command(const char *name)
 		do_vfork();
 	else if (!strcmp(name, "setsid"))
 		result(setsid() > 0 ? 0 : -1, "");
+	else if (!strcmp(name, "socketpair"))
+		do_socketpair();
+	else if (!strcmp(name, "sendfd"))
+		do_sendfd();
 	else if (!strcmp(name, "exec"))
 		do_exec();
 	else if (!strcmp(name, "recvfd"))

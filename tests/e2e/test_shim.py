@@ -150,7 +150,8 @@ def a_broker_that_is_gone_is_said_so(broker):
     fd = p.num("socket %d %d" % (INET6, STREAM))
     eq(p("bind %d ::1 3000" % fd), "0")
     eq(p("listen %d" % fd), "-1 EADDRNOTAVAIL")
-    eq(p.stderr_line(), "worker-shim: listen on [::1]:3000: the broker is not there\n")
+    said = p.stderr_line()
+    assert said.startswith("worker-shim: listen on [::1]:3000: the broker is not there, or"), said
 
 
 @test

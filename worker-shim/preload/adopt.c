@@ -1,5 +1,6 @@
 #include "adopt.h"
 
+#include "bound.h"
 #include "fdinfo.h"
 #include "handoff_name.h"
 #include "real.h"
@@ -40,26 +41,31 @@ static void attach(struct slot *slot)
 	meeting_close(&meeting);
 }
 
+static bool adopt_bound(int fd)
+{
+	struct handoff_addr addr;
+
+	return bound_read(fd, &addr) && slot_bind(fd, addr.family == 6 ? AF_INET6 : AF_INET, &addr);
+}
+
 bool adopt_fd(int fd)
 {
 	struct handoff_name name;
 	struct slot *slot;
 
-	if (table_socket(fd) || !rendezvous_name_of(fd, &name))
-		return false;
+	if (slot_at(fd))
+		return true;
+	if (!rendezvous_name_of(fd, &name))
+		return adopt_bound(fd);
 	slot = find_channel(name.channel);
 	if (slot) {
 		slot_mark(fd, mark_make(MARK_SOCKET, slot));
 		return true;
 	}
-	slot = table_slot_new();
+	slot = slot_bind(fd, name.addr.family == 6 ? AF_INET6 : AF_INET, &name.addr);
 	if (!slot)
 		return false;
-	slot->addr = name.addr;
-	slot->domain = name.addr.family == 6 ? AF_INET6 : AF_INET;
 	slot->channel = name.channel;
-	atomic_store(&slot->ino, slot_socket_ino(fd));
-	slot_mark(fd, mark_make(MARK_SOCKET, slot));
 	attach(slot);
 	atomic_store(&slot->state, SLOT_LISTENING);
 	return true;

@@ -1,11 +1,12 @@
 /*
- * hooks_fd.c - descriptors that are copied, closed, and put into epoll sets.
+ * hooks_fd.c - descriptors that are copied, received, closed, and put into epoll sets.
  *
  * A vfork child has descriptors of its own and goes straight to libc: what it closes on the
  * way to exec, ours included, is its own copy.
  */
 #include "hooks.h"
 
+#include "adopt.h"
 #include "epollset.h"
 #include "owner.h"
 #include "real.h"
@@ -15,6 +16,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 
@@ -155,6 +157,40 @@ int hook_fcntl(int fd, int cmd, ...)
 
 /* The same call on 64-bit Linux, under the name that glibc's headers may choose. */
 int hook_fcntl64(int fd, int cmd, ...) __attribute__((alias("fcntl")));
+
+/*
+ * A listening or bound socket that another process has passed to this one: an app may ask at once
+ * what it is (libuv does), so it is known before the app sees its number.
+ */
+static void adopt_received(struct msghdr *msg)
+{
+	_keep_errno_ int saved = errno;
+
+	if (!shim.active || !msg->msg_controllen || !owner_is_me())
+		return;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		const unsigned char *data = CMSG_DATA(c), *end = (unsigned char *)c + c->cmsg_len;
+		int fd;
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (; data + sizeof(fd) <= end; data += sizeof(fd)) {
+			memcpy(&fd, data, sizeof(fd));
+			(void)adopt_fd(fd);
+		}
+	}
+}
+
+ssize_t hook_recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	ssize_t n;
+
+	real_ready();
+	n = real.recvmsg(fd, msg, flags);
+	if (n >= 0)
+		adopt_received(msg);
+	return n;
+}
 
 static int kernel_close_range(unsigned first, unsigned last, int flags)
 {

@@ -4,6 +4,8 @@
 #include "hooks.h"
 
 #include "addr.h"
+#include "adopt.h"
+#include "bound.h"
 #include "owner.h"
 #include "real.h"
 #include "rendezvous.h"
@@ -73,7 +75,6 @@ static bool is_ours(int fd, const struct sockaddr *addr, socklen_t len,
 int hook_bind(int fd, const struct sockaddr *addr, socklen_t len)
 {
 	struct handoff_addr wanted;
-	struct slot *slot;
 	int domain, saved = errno;
 
 	real_ready();
@@ -85,13 +86,9 @@ int hook_bind(int fd, const struct sockaddr *addr, socklen_t len)
 	}
 	if (is_taken(fd, &wanted))
 		return refuse(EADDRINUSE);
-	slot = table_slot_new();
-	if (!slot)
+	if (!slot_bind(fd, domain, &wanted))
 		return refuse(ENOBUFS);
-	slot->addr = wanted;
-	slot->domain = domain;
-	atomic_store(&slot->ino, slot_socket_ino(fd));
-	slot_mark(fd, mark_make(MARK_SOCKET, slot));
+	bound_mark(fd, domain, &wanted);
 	errno = saved;
 	return 0;
 }
@@ -175,8 +172,8 @@ int hook_listen(int fd, int backlog)
 	int saved = errno, before, r;
 
 	real_ready();
-	slot = slot_at(fd);
-	if (!slot || !owner_is_me())
+	slot = shim.active && owner_is_me() && adopt_fd(fd) ? table_socket(fd) : NULL;
+	if (!slot)
 		return real.listen(fd, backlog);
 	before = atomic_load(&slot->state);
 	if (before == SLOT_LISTENING)
@@ -205,6 +202,7 @@ int hook_connect(int fd, const struct sockaddr *addr, socklen_t len)
 	slot = slot_at(fd);
 	if (!slot || !owner_is_me() || atomic_load(&slot->state) != SLOT_BOUND)
 		return real.connect(fd, addr, len);
+	bound_unmark(fd);
 	own_len = addr_to_sockaddr(&slot->addr, slot->domain, &own);
 	if (real.bind(fd, (struct sockaddr *)&own, own_len) < 0)
 		return -1;

@@ -44,6 +44,10 @@ static long call(long nr, const long *a)
 		return hook_dup3(fd, i1, i2);
 	case SYS_epoll_ctl:
 		return hook_epoll_ctl(fd, i1, i2, p3);
+	case SYS_execve:
+		return hook_execve((void *)a[0], p1, p2);
+	case SYS_execveat:
+		return hook_execveat(fd, p1, p2, p3, (int)a[4]);
 	case SYS_fcntl:
 		return hook_fcntl(fd, i1, p2);
 	case SYS_getpeername:
@@ -54,6 +58,8 @@ static long call(long nr, const long *a)
 		return hook_getsockopt(fd, i1, i2, p3, p4);
 	case SYS_listen:
 		return hook_listen(fd, i1);
+	case SYS_recvmsg:
+		return hook_recvmsg(fd, p1, i2);
 	case SYS_setsockopt:
 		return hook_setsockopt(fd, i1, i2, p3, (socklen_t)a[4]);
 	case SYS_shutdown:

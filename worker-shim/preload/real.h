@@ -15,7 +15,8 @@
 /* clang-format off */
 #define REAL_EACH(X) \
 	X(accept) X(accept4) X(bind) X(close) X(connect) X(dup) X(dup2) X(dup3) X(epoll_ctl) \
-	X(fcntl) X(getpeername) X(getsockname) X(getsockopt) X(listen) X(setsockopt) \
+	X(execve) X(execvpe) X(fcntl) X(fexecve) X(getpeername) X(getsockname) X(getsockopt) \
+	X(listen) X(posix_spawn) X(posix_spawnp) X(recvmsg) X(setsockopt) \
 	X(shutdown) X(syscall)
 /* clang-format on */
 

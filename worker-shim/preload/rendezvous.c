@@ -1,8 +1,7 @@
 #include "rendezvous.h"
 
 #include "handoff_name.h"
-#include "handoff_rights.h"
-#include "real.h"
+#include "receive.h"
 #include "shim.h"
 
 #include <poll.h>
@@ -143,6 +142,10 @@ int rendezvous_meet(const struct slot *slot, bool adopt, int timeout_ms, struct 
 		return fail(ret, EADDRNOTAVAIL,
 			    "its present user may not reach the broker: set user in the service "
 			    "instead of having the program change its user");
+	if (ret->rendezvous == -ENOENT)
+		return fail(ret, EADDRNOTAVAIL,
+			    "the broker is not there, or its socket is outside of this program's "
+			    "root directory (chroot): it must listen before it changes that");
 	if (ret->rendezvous < 0)
 		return fail(ret, EADDRNOTAVAIL, "the broker is not there");
 

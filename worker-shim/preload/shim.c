@@ -1,6 +1,7 @@
 #include "shim.h"
 
 #include "adopt.h"
+#include "environ.h"
 #include "handoff_name.h"
 #include "number.h"
 #include "owner.h"
@@ -73,6 +74,7 @@ __attribute__((constructor)) static void start(void)
 	read_environment();
 	if (shim.active) {
 		owner_init();
+		environ_keep(&environ_kept);
 		adopt_inherited();
 	}
 }

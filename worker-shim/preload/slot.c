@@ -79,6 +79,19 @@ void slot_mark(int fd, uint16_t mark)
 	atomic_store(&orphan->state, SLOT_FREE);
 }
 
+struct slot *slot_bind(int fd, int domain, const struct handoff_addr *addr)
+{
+	struct slot *slot = table_slot_new();
+
+	if (!slot)
+		return NULL;
+	slot->addr = *addr;
+	slot->domain = domain;
+	atomic_store(&slot->ino, slot_socket_ino(fd));
+	slot_mark(fd, mark_make(MARK_SOCKET, slot));
+	return slot;
+}
+
 struct slot *slot_at(int fd)
 {
 	_keep_errno_ int saved = errno;

@@ -30,6 +30,10 @@ void slot_close_hidden(struct slot *slot, enum hidden_role role);
 /* table_set() and, if that took the last reference of a slot, the end of it. Keeps errno. */
 void slot_mark(int fd, uint16_t mark);
 
+/* Gives @fd a slot of its own, in state BOUND: the app has bound it to @addr. NULL: none is free.
+ */
+struct slot *slot_bind(int fd, int domain, const struct handoff_addr *addr);
+
 /*
  * The slot at @fd, after a check of the inode. An app can close a descriptor without our
  * knowledge (by a raw system call) and reuse its number; then the stale mark is dropped and NULL

@@ -1,7 +1,6 @@
 #include "take.h"
 
-#include "handoff_rights.h"
-#include "real.h"
+#include "receive.h"
 
 #include <fcntl.h>
 #include <limits.h>

@@ -31,13 +31,12 @@ UsePAM no
         ask=Talk((None, rb"^SSH-2.0-dropbear[^\n]*\n"), (b"SSH-2.0-test\r\n", rb"curve25519"), (bytes(64), None)),
     ),
     Row(
-        "Dovecot imapd", "the master listens, login processes accept. Each worker needs its own `base_dir`. Dovecot empties the environment of"
-        " its processes: see below",
+        "Dovecot imapd", "the master listens, login processes accept. Each worker needs its own `base_dir`, and login processes no `chroot`. Dovecot"
+        " empties the environment of its processes; the library puts its part back",
         apt="dovecot-imapd", setup="mkdir -p /run/dovecot", same_fds=False, shell="exec dovecot -F -c {dir}/dovecot.conf -o base_dir=$W", files={"dovecot.conf": """
 listen = 127.0.0.1
 protocols = imap
 ssl = no
-import_environment = PATH LD_PRELOAD BROKER_RENDEZVOUS BROKER_TOKEN BROKER_SERVICE BROKER_WORKER BROKER_SLOT BROKER_GENERATION
 log_path = /dev/stderr
 state_dir = {dir}
 passdb {

@@ -30,6 +30,31 @@ ROWS = [
         "node http", "libuv: epoll, `accept4`; no `cluster`, no PM2", apt="nodejs", load=True, keepalive=True, env=True,
         command="node {here}/app.js {port}", broken="node {here}/missing.js",
     ),
+    node("node cluster, SCHED_NONE", "the primary binds, its workers listen", """
+const cluster = require('cluster');
+cluster.schedulingPolicy = cluster.SCHED_NONE;
+if (cluster.isPrimary) {
+  cluster.fork();
+  cluster.fork();
+  process.on('SIGTERM', () => cluster.disconnect(() => process.exit()));
+} else {
+  process.on('SIGTERM', () => {});
+  require('http').createServer((q, r) => r.end(
+    `pid=${process.pid} id=${new URL(q.url, 'http://x').searchParams.get('id')}\\n`)).listen({port}, '127.0.0.1');
+}
+""", load=True, keepalive=True, processes=2, same_fds=False),
+    node("node, a server sent to its children", "`process.send('server', server)`; the parent closes it", """
+const net = require('net'), { fork } = require('child_process');
+if (process.argv[2]) {
+  process.on('message', (m, server) => server.on('connection', (s) =>
+    s.on('data', (d) => s.end(`${process.pid} ${d}`)).on('error', () => {})));
+} else {
+  const server = net.createServer().listen({port}, '127.0.0.1', () => {
+    for (let i = 0; i < 2; i++) fork(__filename, ['child']).send('server', server);
+    server.close();
+  });
+}
+""", ask=Talk((b"@ID@\n", rb"^(?P<pid>\d+) @ID@\n")), tells_pid=True, processes=2, same_fds=False),
     node("node net", "", """
 require('net').createServer((s) => s.on('data', (d) => s.end(`${process.pid} ${d}`)).on('error', () => {}))
   .listen({port}, '127.0.0.1');

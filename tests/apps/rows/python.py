@@ -68,6 +68,12 @@ ROWS = [
     wsgi("Waitress", "python3-waitress", "poll and threads",
          PYTHON + " -m waitress --listen=127.0.0.1:{port} --threads=4 wsgiapp:app", keepalive=True),
     asgi("Uvicorn", "uvicorn", "asyncio", "uvicorn --app-dir {dir} --host 127.0.0.1 --port {port} --log-level warning asgiapp:app", keepalive=True),
+    asgi("Uvicorn, --workers", "uvicorn", "the parent binds, spawned processes listen",
+         "uvicorn --app-dir {dir} --host 127.0.0.1 --port {port} --log-level warning --workers 2 asgiapp:app",
+         keepalive=True, processes=2, broken="uvicorn --no-such-option"),
+    asgi("Uvicorn, --reload", "uvicorn", "for development: one process binds, another listens, and is replaced when a file changes",
+         "uvicorn --app-dir {dir} --host 127.0.0.1 --port {port} --log-level warning --reload --reload-dir {here}/rows asgiapp:app",
+         keepalive=True, broken="uvicorn --no-such-option"),
     asgi("Hypercorn", "python3-hypercorn", "asyncio", PYTHON + " -m hypercorn -b 127.0.0.1:{port} asgiapp:app"),
     script("wsgiref", "python3", "", WSGI + """
 from wsgiref.simple_server import make_server, WSGIRequestHandler

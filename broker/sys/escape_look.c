@@ -1,0 +1,128 @@
+#include "escape_look.h"
+
+#include <dirent.h>
+#include <elf.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/fd.h"
+#include "handoff_wire.h"
+#include "sys/proc.h"
+
+#define LIBRARY "libworker-shim.so"
+
+/* Of one file in /proc; what is beyond that is not looked at. */
+#define FILE_MAX (1024 * 1024)
+
+static bool is_privileged(pid_t pid)
+{
+	unsigned long vector[2 * 64];
+	ssize_t n = proc_read(pid, "auxv", (char *)vector, sizeof(vector));
+
+	for (size_t i = 0; n > 0 && i + 1 < (size_t)n / sizeof(vector[0]); i += 2)
+		if (vector[i] == AT_SECURE)
+			return vector[i + 1] != 0;
+	return false;
+}
+
+static bool has_other_root(pid_t pid)
+{
+	struct stat own, its;
+	char path[40];
+
+	snprintf(path, sizeof(path), "/proc/%d/root", (int)pid);
+	return stat("/", &own) == 0 && stat(path, &its) == 0 &&
+	       (own.st_dev != its.st_dev || own.st_ino != its.st_ino);
+}
+
+static uid_t user_of(pid_t pid)
+{
+	struct stat st = { .st_uid = (uid_t)-1 };
+	char path[40];
+
+	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+	(void)stat(path, &st);
+	return st.st_uid;
+}
+
+void escape_look(pid_t pid, uid_t uid, const char *token, struct escape_facts *ret)
+{
+	_cleanup_free_ char *text = malloc(FILE_MAX);
+	ssize_t n;
+
+	*ret = (struct escape_facts){ 0 };
+	if (!text || proc_read(pid, "maps", text, FILE_MAX) <= 0)
+		return;
+	ret->library = strstr(text, "/" LIBRARY);
+	ret->dynamic = strstr(text, ".so");
+	n = proc_read(pid, "environ", text, FILE_MAX);
+	ret->readable = n >= 0;
+	/* Where else would it be but in LD_PRELOAD? */
+	ret->preload = n > 0 && memmem(text, (size_t)n, LIBRARY, strlen(LIBRARY));
+	ret->token = proc_environ_has(pid, HANDOFF_ENV_TOKEN, token);
+	ret->no_token = proc_environ_has(pid, HANDOFF_ENV_TOKEN, "");
+	ret->privileged = is_privileged(pid);
+	ret->other_user = user_of(pid) != uid;
+	ret->other_root = has_other_root(pid);
+}
+
+bool escape_port_is_any(uint16_t port)
+{
+	_cleanup_fd_ int fd = open("/proc/sys/net/ipv4/ip_local_port_range", O_RDONLY | O_CLOEXEC);
+	char text[32] = "";
+	unsigned from, to;
+
+	return fd >= 0 && fd_read(fd, text, sizeof(text) - 1) > 0 &&
+	       sscanf(text, "%u %u", &from, &to) == 2 && port >= from && port <= to;
+}
+
+#define UNIX_LISTENS 0x10000ul /* __SO_ACCEPTCON */
+
+bool escape_add_unix_socket(pid_t pid, struct strbuf *out)
+{
+	_cleanup_free_ char *text = malloc(FILE_MAX);
+	char *rest = text, *line;
+
+	if (!text || proc_read(pid, "net/unix", text, FILE_MAX) <= 0)
+		return false;
+	while ((line = strsep(&rest, "\n"))) {
+		unsigned long long inode;
+		unsigned long flags;
+		char name[109] = "";
+
+		if (sscanf(line, "%*s %*s %*s %lx %*s %*s %llu %108s", &flags, &inode, name) < 2 ||
+		    !(flags & UNIX_LISTENS) || !proc_holds_socket(pid, inode))
+			continue;
+		strbuf_add(out, name);
+		return true;
+	}
+	return false;
+}
+
+/* A socket for passing descriptors is there before clients come; there may be very many of these.
+ */
+#define PASSING_FDS 256
+
+bool escape_has_rights_in_flight(pid_t pid)
+{
+	char path[64], text[1024];
+	unsigned left = PASSING_FDS;
+	struct dirent *e;
+	bool found = false;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	dir = opendir(path);
+	while (dir && !found && left-- && (e = readdir(dir))) {
+		const char *n;
+
+		snprintf(path, sizeof(path), "fdinfo/%.16s", e->d_name);
+		n = proc_read(pid, path, text, sizeof(text)) > 0 ? strstr(text, "scm_fds:") : NULL;
+		found = n && strtoul(n + strlen("scm_fds:"), NULL, 10) > 0;
+	}
+	if (dir)
+		(void)closedir(dir);
+	return found;
+}

@@ -1,0 +1,21 @@
+/*
+ * explain - why a worker does not serve although its app listens: past the broker, on something
+ * else, or with a listening socket in a process that has lost the library.
+ */
+#pragma once
+
+#include "worker/types.h"
+
+/* Logs why @w, which has not become ready in time, may not have: what it listens on instead. */
+void worker_explain_timeout(const struct worker *w);
+
+/* Which processes of a worker that have a listening socket of it lack the library. */
+enum worker_lost {
+	LOST_NONE,
+	LOST_SOME, /* others have it */
+	LOST_ALL,
+};
+
+/* Looks who has @c. With LOST_SOME and LOST_ALL the first of them, and why, is in @ret_why. */
+enum worker_lost worker_lost_library(const struct worker *w, const struct channel *c,
+				     struct strbuf *ret_why);

@@ -1,0 +1,59 @@
+/* links: broker/policy/escape */
+#include "policy/escape.h"
+#include "tap.h"
+
+/* A process as the broker starts it, that listens as if there was no library. */
+#define LOADED .readable = true, .library = true, .dynamic = true, .preload = true, .token = true
+/* The same without the library in it. */
+#define LOST .readable = true, .dynamic = true
+
+static const struct {
+	struct escape_facts facts;
+	enum escape cause;
+} cases[] = {
+	{ { LOADED }, ESCAPE_RAW },
+	{ { LOADED, .any_port = true }, ESCAPE_PORT_0 },
+	{ { LOADED, .private_port = true, .any_port = true }, ESCAPE_PRIVATE },
+	{ { .private_port = true }, ESCAPE_PRIVATE },
+	{ { .readable = false }, ESCAPE_UNREADABLE },
+	/* The variables may well have been there. */
+	{ { .readable = true, .preload = true, .token = true }, ESCAPE_STATIC },
+	{ { .readable = true, .other_user = true }, ESCAPE_STATIC },
+	{ { LOST, .preload = true, .privileged = true, .token = true }, ESCAPE_PRIVILEGED },
+	{ { LOST }, ESCAPE_CLEANED },
+	{ { LOST, .token = true }, ESCAPE_CLEANED },
+	{ { LOST, .no_token = true }, ESCAPE_DECLINED },
+	{ { LOST, .other_user = true }, ESCAPE_USER },
+	{ { LOST, .preload = true, .token = true }, ESCAPE_IGNORED },
+	{ { LOST, .preload = true, .token = true, .other_root = true }, ESCAPE_ROOT },
+	/* The library is there, but does not know of a broker. */
+	{ { .readable = true, .library = true, .dynamic = true, .preload = true }, ESCAPE_CLEANED },
+	{ { .readable = true, .library = true, .dynamic = true, .no_token = true },
+	  ESCAPE_DECLINED },
+	/* A port that the kernel could have chosen says nothing of a process without the library.
+	 */
+	{ { LOST, .any_port = true }, ESCAPE_CLEANED },
+};
+
+TEST(the_cause_is_what_the_kernel_shows)
+{
+	bool seen[ESCAPE_N] = { false };
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		CHECK_EQ(escape_of(&cases[i].facts), cases[i].cause);
+		seen[cases[i].cause] = true;
+	}
+	for (size_t i = 0; i < ESCAPE_N; i++)
+		CHECK(seen[i]);
+}
+
+TEST(each_cause_has_its_own_words)
+{
+	for (size_t i = 0; i < ESCAPE_N; i++) {
+		CHECK(escape_texts[i] && *escape_texts[i]);
+		for (size_t j = 0; j < i; j++)
+			CHECK(strcmp(escape_texts[i], escape_texts[j]) != 0);
+	}
+}
+
+TAP_MAIN()

@@ -1,0 +1,127 @@
+#include "environ.h"
+
+#include "handoff_wire.h"
+
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* More than that is no environment but a mistake, and the stack of a thread may be small. */
+#define ROOM_MAX (96 * 1024)
+
+#define PRELOAD "LD_PRELOAD"
+
+struct environ_kept environ_kept;
+
+static char *add_text(struct environ_kept *kept, const char *text)
+{
+	size_t n = strlen(text);
+	char *at = kept->text + kept->n_text;
+
+	if (n >= sizeof(kept->text) - kept->n_text)
+		return NULL;
+	memcpy(at, text, n + 1);
+	kept->n_text += n + 1;
+	return at;
+}
+
+void environ_keep(struct environ_kept *ret)
+{
+	static const char *const names[ENVIRON_VARIABLES] = {
+		HANDOFF_ENV_TOKEN,   HANDOFF_ENV_RENDEZVOUS, HANDOFF_ENV_SERVICE,
+		HANDOFF_ENV_SLOT,    HANDOFF_ENV_WORKER,     HANDOFF_ENV_GENERATION,
+		HANDOFF_ENV_PRIVATE, HANDOFF_ENV_WRAPPER,    PRELOAD,
+	};
+	size_t n = 0;
+	Dl_info self;
+
+	if (!dladdr(ret, &self) || !self.dli_fname)
+		return;
+	ret->library = add_text(ret, self.dli_fname);
+	for (size_t i = 0; ret->library && i < ENVIRON_VARIABLES; i++) {
+		const char *value = getenv(names[i]);
+		char *text = value ? add_text(ret, names[i]) : NULL;
+
+		if (!text)
+			continue;
+		text[strlen(text)] = '='; /* its value follows in place of the terminator */
+		if (add_text(ret, value))
+			ret->variables[n++] = text;
+	}
+}
+
+/* The value of "NAME=value" in @variable if that has the name of @named, up to '='; or NULL. */
+static const char *value_of(const char *variable, const char *named)
+{
+	size_t n = strcspn(named, "=");
+
+	return strncmp(variable, named, n) == 0 && variable[n] == '=' ? variable + n + 1 : NULL;
+}
+
+/* Where @envp has the variable of that name, or where it ends. */
+static size_t find(char *const envp[], const char *named)
+{
+	size_t i = 0;
+
+	while (envp[i] && !value_of(envp[i], named))
+		i++;
+	return i;
+}
+
+/* What LD_PRELOAD in @envp lacks the library; or NULL. */
+static const char *foreign_preload(const struct environ_kept *kept, char *const envp[])
+{
+	const char *variable = envp[find(envp, PRELOAD)];
+
+	return variable && !strstr(variable, kept->library) ? variable + sizeof(PRELOAD) : NULL;
+}
+
+static char *const nothing[] = { NULL };
+
+size_t environ_room(const struct environ_kept *kept, char *const envp[])
+{
+	const char *token, *preload;
+	size_t n = 0, n_missing = 0, room;
+
+	if (!kept->variables[0])
+		return 0;
+	envp = envp ? envp : nothing;
+	token = envp[find(envp, kept->variables[0])];
+	if (token && strcmp(token, kept->variables[0]) != 0)
+		return 0;
+	while (envp[n])
+		n++;
+	for (size_t i = 0; kept->variables[i]; i++)
+		n_missing += !envp[find(envp, kept->variables[i])];
+	preload = foreign_preload(kept, envp);
+	if (!n_missing && !preload)
+		return 0;
+	room = (n + n_missing + 1) * sizeof(char *);
+	if (preload)
+		room += sizeof(PRELOAD "=:") + strlen(kept->library) + strlen(preload);
+	return room <= ROOM_MAX ? room : 0;
+}
+
+char **environ_restore(const struct environ_kept *kept, char *const envp[], void *room)
+{
+	char **out = room, *text;
+	const char *preload;
+	size_t n = 0;
+
+	envp = envp ? envp : nothing;
+	preload = foreign_preload(kept, envp);
+	for (; envp[n]; n++)
+		out[n] = envp[n];
+	for (size_t i = 0; kept->variables[i]; i++)
+		if (!envp[find(envp, kept->variables[i])])
+			out[n++] = (char *)(uintptr_t)kept->variables[i];
+	out[n] = NULL;
+	if (preload) {
+		text = (char *)(out + n + 1);
+		out[find(envp, PRELOAD)] = text;
+		text = stpcpy(stpcpy(stpcpy(text, PRELOAD "="), kept->library),
+			      *preload ? ":" : "");
+		strcpy(text, preload);
+	}
+	return out;
+}
