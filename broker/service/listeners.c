@@ -38,11 +38,18 @@ void service_attach_listeners(struct service *s)
 	list_for_each (l, &s->dispatch.listeners, link) {
 		struct endpoint *e =
 			l->automatic ? NULL : endpoint_on(s, l->app_port, l->addr.family, true);
+		STRBUF(error, 512);
 
-		if (e && e != l->endpoint) {
-			listener_attach(l, e);
-			endpoint_wake(e);
+		if (!e || e == l->endpoint)
+			continue;
+		/* Clients that the app does not want must not come to it. */
+		if (asked_apply(l->fd, &e->asked, s->conf, &error) < 0) {
+			log_event(LEVEL_ERROR, "listen", LOG_STR("service", service_name(s)),
+				  LOG_INT("port", l->addr.port), LOG_MSG("%s", error.text));
+			continue;
 		}
+		listener_attach(l, e);
+		endpoint_wake(e);
 	}
 }
 
@@ -162,11 +169,9 @@ static int add_automatic(struct service *s, struct endpoint *e, struct strbuf *r
 			e->app_addr.port, own);
 		return -EADDRINUSE;
 	}
-	r = tcp_open(&e->app_addr, s->conf, &fd);
-	if (r < 0) {
-		tcp_explain(&e->app_addr, r, reason);
-		return r;
-	}
+	r = tcp_open(&e->app_addr, s->conf, &e->asked, reason, &fd);
+	if (r < 0)
+		return reason->len ? r : tcp_explain(&e->app_addr, r, reason);
 	l = service_add_listener(s, &e->app_addr, e->app_addr.port, true, fd);
 	if (!l) {
 		(void)close(fd);
@@ -242,8 +247,8 @@ static struct endpoint *find_in_the_way(struct worker *w, const struct handoff_a
 	return NULL;
 }
 
-int service_endpoint_for(struct worker *w, const struct handoff_addr *addr, struct endpoint **ret,
-			 struct strbuf *reason)
+int service_endpoint_for(struct worker *w, const struct handoff_addr *addr,
+			 const struct asked *asked, struct endpoint **ret, struct strbuf *reason)
 {
 	struct service *s = service_of(w);
 	struct endpoint *known = service_find_endpoint(s, addr), *e = known;
@@ -254,12 +259,14 @@ int service_endpoint_for(struct worker *w, const struct handoff_addr *addr, stru
 		return endpoint_for_guest(w, addr, ret, reason);
 	*ret = e && fed ? e : find_in_the_way(w, addr);
 	if (*ret)
-		return 0;
+		return endpoint_ask(*ret, NULL, asked, w->conf, reason);
 	if (!e)
 		e = endpoint_new(&s->dispatch, addr);
 	if (!e)
 		return strbuf_fail(reason, -ENOMEM, "the broker is out of memory");
-	r = fed ? 0 : add_automatic(s, e, reason);
+	r = endpoint_ask(e, NULL, asked, w->conf, reason);
+	if (r == 0 && !fed)
+		r = add_automatic(s, e, reason);
 	if (r < 0 && !known)
 		endpoint_free(e);
 	else

@@ -38,10 +38,11 @@ void service_close_unused(struct service *s);
 
 /*
  * The app of @w listens on @addr: finds or makes the endpoint and its listeners; those of a guest
- * are there already. 0 or -errno with @reason for the app's owner.
+ * are there already. They become as @asked says, but not for a guest. 0 or -errno with @reason for
+ * the app's owner.
  */
-int service_endpoint_for(struct worker *w, const struct handoff_addr *addr, struct endpoint **ret,
-			 struct strbuf *reason);
+int service_endpoint_for(struct worker *w, const struct handoff_addr *addr,
+			 const struct asked *asked, struct endpoint **ret, struct strbuf *reason);
 
 /*
  * Binds what the app of @w asks for and no listener provides any more, nor a `listen` line of its

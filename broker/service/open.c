@@ -23,16 +23,19 @@ static void explain_overlap(const struct listener *l, const struct handoff_addr 
 }
 
 /* [::]:80 for a bare port, or 0.0.0.0:80 where the kernel has no IPv6. */
-static int open_one(const struct conf_listen *cl, const struct service_conf *sc, struct opened *ret)
+static int open_one(const struct conf_listen *cl, const struct service_conf *sc, struct opened *ret,
+		    struct strbuf *error)
 {
+	/* No app has asked for anything yet: service_attach_listeners() comes to that. */
+	static const struct asked nothing;
 	struct handoff_addr v4 = { .family = 4, .port = cl->addr.port };
 	int r;
 
 	ret->addr = cl->addr;
-	r = tcp_open(&ret->addr, sc, &ret->fd);
+	r = tcp_open(&ret->addr, sc, &nothing, error, &ret->fd);
 	if ((r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL) && cl->port_only && !sc->v6only) {
 		ret->addr = v4;
-		r = tcp_open(&ret->addr, sc, &ret->fd);
+		r = tcp_open(&ret->addr, sc, &nothing, error, &ret->fd);
 	}
 	return r;
 }
@@ -63,7 +66,7 @@ static int open_lines(struct broker *b, const struct service_conf *sc, struct op
 		*o = (struct opened){ .fd = -1, .addr = sc->listen[k].addr };
 		if (listener_find(b, &o->addr, address_equal))
 			continue;
-		r = open_one(&sc->listen[k], sc, o);
+		r = open_one(&sc->listen[k], sc, o, error);
 		if (r == 0)
 			continue;
 		strbuf_addf(error, "[service:%s]: ", sc->name);
@@ -180,6 +183,7 @@ void reload_drop_listeners(struct service *s, const struct service_conf *sc,
 	struct listener *l;
 
 	list_for_each (l, &s->dispatch.listeners, link) {
+		STRBUF(error, 512);
 		int r;
 
 		if (l->closing)
@@ -188,10 +192,9 @@ void reload_drop_listeners(struct service *s, const struct service_conf *sc,
 			service_close_listener(l);
 			continue;
 		}
-		r = tcp_configure(l->fd, sc);
+		r = listener_configure(l, sc, &error);
 		if (r < 0)
 			log_event(LEVEL_WARN, "listen", LOG_STR("service", sc->name),
-				  LOG_INT("port", l->addr.port),
-				  LOG_MSG("cannot change the socket options: %s", strerror(-r)));
+				  LOG_INT("port", l->addr.port), LOG_MSG("%s", error.text));
 	}
 }

@@ -74,8 +74,6 @@ static int set_options(int fd, const struct service_conf *sc, bool reset)
 		{ IPPROTO_TCP, TCP_KEEPINTVL, sc->tcp_keepintvl_s, false },
 		{ IPPROTO_TCP, TCP_KEEPCNT, sc->tcp_keepcnt, false },
 		{ IPPROTO_TCP, TCP_USER_TIMEOUT, sc->tcp_user_timeout_ms, true },
-		{ IPPROTO_TCP, TCP_DEFER_ACCEPT, sc->tcp_defer_accept_s, true },
-		{ IPPROTO_TCP, TCP_FASTOPEN, sc->tcp_fastopen, false },
 		{ SOL_SOCKET, SO_RCVBUF, sc->so_rcvbuf, false },
 		{ SOL_SOCKET, SO_SNDBUF, sc->so_sndbuf, false },
 	};
@@ -92,7 +90,8 @@ static int set_options(int fd, const struct service_conf *sc, bool reset)
 	return 0;
 }
 
-int tcp_open(const struct handoff_addr *addr, const struct service_conf *sc, int *ret_fd)
+int tcp_open(const struct handoff_addr *addr, const struct service_conf *sc,
+	     const struct asked *asked, struct strbuf *error, int *ret_fd)
 {
 	union address address;
 	socklen_t len = put_address(addr, &address);
@@ -110,6 +109,8 @@ int tcp_open(const struct handoff_addr *addr, const struct service_conf *sc, int
 		r = set_int(fd, IPPROTO_IP, IP_FREEBIND, 1);
 	if (r == 0)
 		r = set_options(fd, sc, false);
+	if (r == 0)
+		r = asked_apply(fd, asked, sc, error);
 	if (r < 0)
 		return r;
 	if (bind(fd, &address.sa, len) < 0 || listen(fd, (int)sc->backlog) < 0)
@@ -161,13 +162,18 @@ int tcp_explain(const struct handoff_addr *addr, int r, struct strbuf *error)
 	return r;
 }
 
-int tcp_configure(int fd, const struct service_conf *sc)
+int tcp_configure(int fd, const struct service_conf *sc, const struct asked *asked,
+		  struct strbuf *error)
 {
 	int r = set_options(fd, sc, true);
 
+	if (r < 0)
+		return strbuf_fail(error, r, "cannot change the socket options: %m");
+	r = asked_apply(fd, asked, sc, error);
+
 	/* A second listen(2) changes the backlog and nothing else. */
 	if (r == 0 && listen(fd, (int)sc->backlog) < 0)
-		r = -errno;
+		r = strbuf_fail(error, -errno, "cannot change the backlog: %m");
 	return r;
 }
 

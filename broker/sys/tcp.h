@@ -8,21 +8,25 @@
 
 #include "base/strbuf.h"
 #include "config/conf.h"
+#include "sys/asked_socket.h"
 
 /*
- * Opens, binds and listens on @addr with the socket options of @sc. 0: *@ret_fd is the
- * caller's; close-on-exec, non-blocking. -errno: bind(2)'s or listen(2)'s, nothing left open.
+ * Opens, binds and listens on @addr with the socket options of @sc and of the app. 0: *@ret_fd is
+ * the caller's; close-on-exec, non-blocking. -errno: bind(2)'s or listen(2)'s, nothing left open;
+ * or @error says that what the app asked cannot be done.
  */
-int tcp_open(const struct handoff_addr *addr, const struct service_conf *sc, int *ret_fd);
+int tcp_open(const struct handoff_addr *addr, const struct service_conf *sc,
+	     const struct asked *asked, struct strbuf *error, int *ret_fd);
 
 /* Says why that failed for @addr with @r, -errno, and what to do. Returns @r. */
 int tcp_explain(const struct handoff_addr *addr, int r, struct strbuf *error);
 
 /*
  * Changes backlog and options of an open listener, after a reload. Options that the kernel
- * cannot reset to its own value (tcp_keep*, tcp_fastopen, so_*buf) keep the last one. 0 or -errno.
+ * cannot reset to its own value (tcp_keep*, so_*buf) keep the last one. 0; -errno with @error.
  */
-int tcp_configure(int fd, const struct service_conf *sc);
+int tcp_configure(int fd, const struct service_conf *sc, const struct asked *asked,
+		  struct strbuf *error);
 
 enum accept_result {
 	ACCEPT_DONE,

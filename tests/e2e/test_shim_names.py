@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The preload library: addresses and options as the app sees them."""
 
+import errno
 import os
 import socket
 import sys
@@ -74,10 +75,28 @@ def options_of_the_listener_answer_as_a_tcp_socket(broker):
                         (socket.SO_REUSEADDR, 1), (socket.SO_REUSEPORT, 0)):
         eq(p("getopt %d %d %d" % (fd, SOL, name)), "0 %d" % value)
     for level, name in ((SOL, socket.SO_REUSEPORT), (socket.IPPROTO_TCP, socket.TCP_NODELAY),
-                        (socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT)):
+                        (socket.IPPROTO_TCP, socket.TCP_KEEPCNT)):
         eq(p("setopt %d %d %d 1" % (fd, level, name)), "0")
         eq(p("getopt %d %d %d" % (fd, level, name)), "0 1")
     eq(p("setopt %d %d 12345 1" % (fd, SOL)), "-1 ENOPROTOOPT")
+
+
+@test
+def what_decides_about_clients_is_for_the_broker_to_know(broker):
+    p = broker.puppet()
+    fd, _, channel = p.listen()
+    defer = (fd, socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT)
+    p.say("setopt %d %d %d 1" % defer)
+    hello = broker.hello()
+    eq((hello.hello_flags, hello.channel), (1, channel.number))
+    broker.welcome(hello, channel)
+    eq(p.answer(), "0")
+    assert hello.gone()
+    p.say("setopt %d %d %d 7" % defer)
+    broker.refuse(broker.hello(), errno.EPERM, "it may not")
+    eq(p.answer(), "-1 EPERM")
+    eq(p.stderr_line(), "worker-shim: listen on 0.0.0.0:3000: it may not\n")
+    check_serves(p, broker, channel, fd)
 
 
 INHERITED = [
