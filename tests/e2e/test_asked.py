@@ -188,6 +188,37 @@ def a_minimal_ttl_holds_for_ipv6_clients_of_the_broker():
         assert (sock.getsockopt(IP, 21), sock.getsockopt(IP6, 73)) == (255, 255)
 
 
+BY_SIGNAL = """
+import fcntl, os, signal, socket, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
+s = socket.socket()
+s.setblocking(False)
+fcntl.fcntl(s, fcntl.F_SETOWN, os.getpid())
+fcntl.fcntl(s, 10, signal.SIGUSR2)  # F_SETSIG
+fcntl.fcntl(s, fcntl.F_SETFL, fcntl.fcntl(s, fcntl.F_GETFL) | os.O_ASYNC)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(("127.0.0.1", int(sys.argv[1])))
+s.listen(64)
+while True:
+    signal.sigwait([signal.SIGUSR2])
+    try:
+        while True:
+            conn = s.accept()[0]
+            conn.recv(65536)
+            conn.sendall(b"HTTP/1.0 200 OK\\r\\n\\r\\npid=%d id=x" % os.getpid())
+            conn.close()
+    except BlockingIOError:
+        pass
+"""
+
+
+@test
+def an_app_that_wants_a_signal_for_each_client_gets_it():
+    broker = Broker([sys.executable, write_file("by_signal.py", BY_SIGNAL), "{port}"], workers=2)
+    for _ in range(6):
+        assert http_get(broker.port).status == 200
+
+
 @test
 def clients_that_say_nothing_do_not_keep_a_deferring_app_busy():
     broker = Broker(app_that_says([DEFER]), workers=2)

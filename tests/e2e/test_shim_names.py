@@ -39,6 +39,28 @@ def each_app_sees_its_own_family(broker):
 
 
 @test
+def a_connection_has_the_family_of_the_app_wherever_it_goes(broker):
+    for how in ("exec execve", "exec syscall", "exec execvpe", "exec fexecve", "exec execveat",
+                "exec spawn", "exec spawnp", "exec vfork", "dup %d", "dup2 %d 77", "sendfd %s %%d"):
+        p = broker.puppet()
+        fd, _, channel = p.listen("0.0.0.0", 3000)
+        held = []
+        client = channel.send(broker, "dual", held=held)
+        conn = p.num("accept %d 0" % fd)
+        eq(p("close %d" % fd), "0")
+        eq(held[0].getsockopt(SOL, socket.SO_DOMAIN), INET6)
+        if "%s" in how:
+            how %= p("socketpair").split()[0]
+        command = how % conn if "%d" in how else how
+        p.say(command)
+        if not how.startswith("exec"):
+            assert int(p.answer()) >= 0, how
+        # The kernel's word, which holds for programs without the library, too; and the library's.
+        eq(p("peername %d" % conn), "0 2 127.0.0.1 %d 16" % client.getsockname()[1])
+        eq((how, held[0].getsockopt(SOL, socket.SO_DOMAIN)), (how, INET))
+
+
+@test
 def a_mark_does_not_outlive_its_connection(broker):
     p = broker.puppet()
     v6, _, channel = p.listen("::", 3001)

@@ -9,6 +9,7 @@
 
 #include "real.h"
 #include "shim.h"
+#include "slot.h"
 
 #include <stdarg.h>
 #include <sys/syscall.h>
@@ -16,7 +17,7 @@
 #define NR_IO_URING_SETUP 425 /* the same on every architecture; musl has no name for it */
 
 /* The hook of @nr, if there is one; else the kernel. */
-static long call(long nr, const long *a)
+static long call(long nr, long *a)
 {
 	int fd = (int)a[0], i1 = (int)a[1], i2 = (int)a[2], i3 = (int)a[3];
 	void *p1 = (void *)a[1], *p2 = (void *)a[2], *p3 = (void *)a[3], *p4 = (void *)a[4];
@@ -60,10 +61,24 @@ static long call(long nr, const long *a)
 		return hook_listen(fd, i1);
 	case SYS_recvmsg:
 		return hook_recvmsg(fd, p1, i2);
+	case SYS_sendmsg:
+		return (long)hook_sendmsg(fd, p1, i2);
 	case SYS_setsockopt:
 		return hook_setsockopt(fd, i1, i2, p3, (socklen_t)a[4]);
 	case SYS_shutdown:
 		return hook_shutdown(fd, i1);
+	case SYS_ioctl:
+		return hook_ioctl(fd, (unsigned long)a[1], p2);
+	case SYS_read:
+	case SYS_readv:
+	case SYS_recvfrom:
+	case SYS_recvmmsg:
+	case SYS_sendto:
+	case SYS_splice:
+	case SYS_write:
+	case SYS_writev:
+		a[0] = slot_answering(fd);
+		break;
 	case NR_IO_URING_SETUP:
 		return refuse(ENOSYS);
 	}

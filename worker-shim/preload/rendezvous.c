@@ -91,7 +91,7 @@ static bool send_hello(int fd, struct handoff_hello *hello, int own)
 		msg.msg_controllen = sizeof(control.buf);
 	}
 	do
-		n = sendmsg(fd, &msg, MSG_NOSIGNAL);
+		n = real.sendmsg(fd, &msg, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
 	return n >= 0;
 }

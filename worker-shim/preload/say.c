@@ -47,6 +47,6 @@ void say(const struct slot *slot, const char *text, const char *more)
 	out = stpcpy(out, text);
 	out = stpcpy(out, more ? more : "");
 	*out++ = '\n';
-	if (write(STDERR_FILENO, line, (size_t)(out - line)) < 0)
+	if (real.write(STDERR_FILENO, line, (size_t)(out - line)) < 0)
 		return; /* nowhere to say it */
 }
