@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #define ASKED_DEVICE_SIZE 16 /* IFNAMSIZ */
 
 enum asked_option {
@@ -22,6 +24,8 @@ enum asked_option {
 struct asked {
 	char device[ASKED_DEVICE_SIZE]; /* clients of this one alone; "": of all */
 	int values[ASKED_N];		/* how far each is from what a new socket has */
+	bool elsewhere; /* its socket is in another network namespace: of this one alone, not of all
+			 */
 };
 
 /* What @more sets replaces what @asked has; what it leaves alone stays. */

@@ -182,6 +182,17 @@ static int add_automatic(struct service *s, struct endpoint *e, struct strbuf *r
 	return 0;
 }
 
+static int refuse_elsewhere(uint16_t port, struct strbuf *reason)
+{
+	return strbuf_fail(reason, -EADDRNOTAVAIL,
+			   "the app listens in another network namespace than the broker, whose "
+			   "clients are not "
+			   "those of the app; start the broker in that namespace (ip netns exec "
+			   "NAME broker), or "
+			   "say with listen = ADDRESS:%u where in the broker's they are to connect",
+			   port);
+}
+
 static bool is_fed(const struct endpoint *e)
 {
 	const struct listener *l;
@@ -257,6 +268,8 @@ int service_endpoint_for(struct worker *w, const struct handoff_addr *addr,
 
 	if (w->guest)
 		return endpoint_for_guest(w, addr, ret, reason);
+	if (asked->elsewhere && !has_listen_line_for(s, addr->port))
+		return refuse_elsewhere(addr->port, reason);
 	*ret = e && fed ? e : find_in_the_way(w, addr);
 	if (*ret)
 		return endpoint_ask(*ret, NULL, asked, w->conf, reason);

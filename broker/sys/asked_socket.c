@@ -77,13 +77,7 @@ int asked_read(int sock, int own, struct asked *ret, struct strbuf *error)
 	*ret = (struct asked){ 0 };
 	if (!is_tcp(sock))
 		return strbuf_fail(error, -EPROTO, "what came with a HELLO is no TCP socket");
-	if (namespace_of(sock) != namespace_of(own))
-		return strbuf_fail(
-			error, -EADDRNOTAVAIL,
-			"the app listens in another network namespace than the broker, "
-			"whose listener would be open to other clients; start the broker "
-			"in that namespace (ip netns exec NAME broker), or the app in the "
-			"broker's");
+	ret->elsewhere = namespace_of(sock) != namespace_of(own);
 	r = get_device(sock, ret->device);
 	if (r < 0)
 		return strbuf_fail(error, r,

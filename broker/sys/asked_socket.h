@@ -15,8 +15,8 @@
 #include "policy/asked.h"
 
 /*
- * Fills *@ret from @sock, which a worker has sent. 0; -errno with @error: it is no TCP socket, or
- * of another network namespace than @own, a socket that the broker has opened.
+ * Fills *@ret from @sock, which a worker has sent; @own is a socket that the broker has opened. 0;
+ * -errno with @error: it is no TCP socket.
  */
 int asked_read(int sock, int own, struct asked *ret, struct strbuf *error);
 

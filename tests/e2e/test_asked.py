@@ -94,8 +94,8 @@ def listener_of(broker, port=None):
     raise AssertionError("the broker has no such listener")
 
 
-def option_of(broker, level, name, size=0):
-    with listener_of(broker) as sock:
+def option_of(broker, level, name, size=0, port=None):
+    with listener_of(broker, port) as sock:
         return sock.getsockopt(level, name, size) if size else sock.getsockopt(level, name)
 
 
@@ -283,6 +283,23 @@ def one_worker_that_restricts_the_listener_does_it_for_all():
 def another_network_namespace_is_refused():
     said = refusal(["unshare", "-n"] + app_that_says())
     assert "another network namespace" in said and "ip netns exec" in said, said
+
+
+@test
+def unless_the_file_says_where_its_clients_connect():
+    broker = Broker(["unshare", "-n"] + app_that_says(), listen="127.0.0.1:{port}")
+    assert http_get(broker.port).status == 200
+
+
+@test
+def a_listen_line_that_comes_later_does_not_widen_it_either():
+    mgmt0()
+    broker = Broker(app_that_says([DEVICE], address="127.0.0.1"), workers=1)
+    broker.configure(app_that_says([DEVICE], address="127.0.0.1"), workers=1,
+                     listen="{port2} for {port}")
+    broker.reload_and_wait()
+    assert option_of(broker, SOL, socket.SO_BINDTODEVICE, 16, broker.port2)[:5] == b"mgmt0"
+    assert refused(broker.port2)
 
 
 KEEP = (6, 0, 0, 0, 255, 255, 255, 255)  # one instruction: keep the whole packet
