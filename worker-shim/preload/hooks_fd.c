@@ -11,6 +11,7 @@
 #include "family.h"
 #include "owner.h"
 #include "real.h"
+#include "rendezvous.h"
 #include "shim.h"
 #include "slot.h"
 
@@ -191,11 +192,11 @@ static void adopt_passed(int fd)
  * A listening or bound socket that another process has passed to this one: an app may ask at once
  * what it is (libuv does), so it is known before the app sees its number.
  */
-static void adopt_received(struct msghdr *msg)
+static void adopt_received(int fd, const struct msghdr *msg)
 {
 	_keep_errno_ int saved = errno;
 
-	if (shim.active && msg->msg_controllen && owner_is_me())
+	if (shim.active && msg->msg_controllen && owner_is_me() && !rendezvous_is_peer(fd))
 		each_passed(msg, adopt_passed);
 }
 
@@ -215,7 +216,7 @@ ssize_t hook_recvmsg(int fd, struct msghdr *msg, int flags)
 	real_ready();
 	n = real.recvmsg(slot_answering(fd), msg, flags);
 	if (n >= 0)
-		adopt_received(msg);
+		adopt_received(fd, msg);
 	return n;
 }
 

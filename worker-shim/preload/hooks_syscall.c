@@ -16,8 +16,20 @@
 
 #define NR_IO_URING_SETUP 425 /* the same on every architecture; musl has no name for it */
 
+/* Those of hooks_io.c that need nothing but another descriptor. */
+static bool is_answered(long nr)
+{
+	static const long numbers[] = { SYS_read,   SYS_readv,	SYS_recvfrom, SYS_recvmmsg,
+					SYS_splice, SYS_sendto, SYS_write,    SYS_writev };
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		if (numbers[i] == nr)
+			return true;
+	return false;
+}
+
 /* The hook of @nr, if there is one; else the kernel. */
-static long call(long nr, long *a)
+static long call(long nr, const long *a)
 {
 	int fd = (int)a[0], i1 = (int)a[1], i2 = (int)a[2], i3 = (int)a[3];
 	void *p1 = (void *)a[1], *p2 = (void *)a[2], *p3 = (void *)a[3], *p4 = (void *)a[4];
@@ -69,20 +81,11 @@ static long call(long nr, long *a)
 		return hook_shutdown(fd, i1);
 	case SYS_ioctl:
 		return hook_ioctl(fd, (unsigned long)a[1], p2);
-	case SYS_read:
-	case SYS_readv:
-	case SYS_recvfrom:
-	case SYS_recvmmsg:
-	case SYS_sendto:
-	case SYS_splice:
-	case SYS_write:
-	case SYS_writev:
-		a[0] = slot_answering(fd);
-		break;
 	case NR_IO_URING_SETUP:
 		return refuse(ENOSYS);
 	}
-	return real.syscall(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+	return real.syscall(nr, is_answered(nr) ? slot_answering(fd) : a[0], a[1], a[2], a[3], a[4],
+			    a[5]);
 }
 
 /* Six arguments are read whether given or not, as libc's own syscall() does. */

@@ -136,6 +136,16 @@ static ssize_t receive_answer(struct meeting *m, union answer *ret)
 	return got.flags & MSG_CTRUNC ? -EMFILE : got.n;
 }
 
+bool rendezvous_is_peer(int fd)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNSPEC };
+	socklen_t len = sizeof(name);
+
+	return real.getpeername(fd, (struct sockaddr *)&name, &len) == 0 &&
+	       name.sun_family == AF_UNIX &&
+	       !strncmp(name.sun_path, shim.rendezvous.sun_path, sizeof(name.sun_path));
+}
+
 bool rendezvous_name_of(int fd, struct handoff_name *ret_name)
 {
 	struct sockaddr_un name;

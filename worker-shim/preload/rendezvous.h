@@ -30,6 +30,12 @@ int rendezvous_meet(const struct slot *slot, bool adopt, int own, int timeout_ms
 
 void meeting_close(struct meeting *m);
 
+/*
+ * True if the other end of @fd is the broker's rendezvous: the app speaks the protocol itself, and
+ * reads from its channel as it is.
+ */
+bool rendezvous_is_peer(int fd);
+
 /* True if @fd is a channel of this worker; then *@ret_name says which. */
 struct handoff_name;
 bool rendezvous_name_of(int fd, struct handoff_name *ret_name);
