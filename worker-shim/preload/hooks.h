@@ -6,6 +6,7 @@
 
 #include <spawn.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 
 struct epoll_event;
 struct iovec;
@@ -56,7 +57,7 @@ HOOK(ssize_t, recv, (int fd, void *buf, size_t n, int flags));
 HOOK(ssize_t, recvfrom,
      (int fd, void *buf, size_t n, int flags, struct sockaddr *from, socklen_t *len));
 HOOK(int, recvmmsg, (int fd, struct mmsghdr *v, unsigned n, int flags, struct timespec *timeout));
-HOOK(ssize_t, splice, (int fd, off64_t *at, int to, off64_t *to_at, size_t n, unsigned flags));
+HOOK(ssize_t, splice, (int fd, off_t *at, int to, off_t *to_at, size_t n, unsigned flags));
 HOOK(ssize_t, write, (int fd, const void *buf, size_t n));
 HOOK(ssize_t, writev, (int fd, const struct iovec *v, int n));
 HOOK(ssize_t, send, (int fd, const void *buf, size_t n, int flags));
