@@ -31,8 +31,8 @@ ANSWERED(ssize_t, recvfrom,
 ANSWERED(int, recvmmsg,
 	 (int fd, struct mmsghdr *v, unsigned n, int flags, struct timespec *timeout), fd, v, n,
 	 flags, timeout)
-ANSWERED(ssize_t, splice, (int fd, off_t *at, int to, off_t *to_at, size_t n, unsigned flags),
-	 fd, at, to, to_at, n, flags)
+ANSWERED(ssize_t, splice, (int fd, off_t *at, int to, off_t *to_at, size_t n, unsigned flags), fd,
+	 at, to, to_at, n, flags)
 ANSWERED(ssize_t, write, (int fd, const void *buf, size_t n), fd, buf, n)
 ANSWERED(ssize_t, writev, (int fd, const struct iovec *v, int n), fd, v, n)
 ANSWERED(ssize_t, send, (int fd, const void *buf, size_t n, int flags), fd, buf, n, flags)
