@@ -49,6 +49,7 @@
 #define HANDOFF_ENV_TOKEN      "BROKER_TOKEN"	      /* 32 hex digits, one per worker */
 #define HANDOFF_ENV_PRIVATE    "BROKER_PRIVATE_PORTS" /* "9229,9400-9409": left to the app */
 #define HANDOFF_ENV_WRAPPER    "BROKER_WRAPPER" /* a program in front of the app: left alone */
+#define HANDOFF_ENV_STDERR     "BROKER_STDERR"	/* device and inode of descriptor 2: 1a:2b */
 
 enum handoff_type {
 	HANDOFF_HELLO = 1,

@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include "base/fd.h"
 #include "dispatch/flow.h"
+#include "dispatch/listener.h"
+#include "sys/log.h"
 
 #define PROBE_MAX_MS 30000
 #define VERDICT_MS   100
@@ -197,11 +199,24 @@ int channel_new(struct taker *t, struct endpoint *e, struct channel **ret_channe
 	return 0;
 }
 
+/* What it has asked holds no longer; but if nobody is left, until another one asks. */
+static void unask(struct channel *c)
+{
+	static const struct asked nothing;
+	STRBUF(error, 512);
+
+	if (c->endpoint->n_channels > 1 &&
+	    endpoint_ask(c->endpoint, c, &nothing, c->taker->conf, &error) < 0)
+		log_event(LEVEL_ERROR, "listen", LOG_STR("service", c->taker->dispatch->service),
+			  LOG_INT("port", c->endpoint->app_addr.port), LOG_MSG("%s", error.text));
+}
+
 void channel_close(struct channel *c)
 {
 	struct channel_holder *h, *tmp;
 	struct taker *t = c->taker;
 
+	unask(c);
 	endpoint_leave(c->endpoint, c);
 	loop_timer_disarm(&c->verdict);
 	list_for_each_safe (h, tmp, &c->holders, link)

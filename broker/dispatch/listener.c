@@ -5,6 +5,7 @@
 #include "base/address.h"
 #include "dispatch/pending.h"
 #include "sys/log.h"
+#include "sys/tcp.h"
 
 void listener_arm(struct listener *l)
 {
@@ -95,6 +96,63 @@ void listener_detach(struct listener *l)
 	l->endpoint = NULL;
 	list_remove(&l->endpoint_link);
 	listener_arm(l);
+}
+
+int listener_configure(struct listener *l, const struct service_conf *sc, struct strbuf *error)
+{
+	static const struct asked nothing;
+
+	return tcp_configure(l->fd, sc, l->endpoint ? &l->endpoint->asked : &nothing, error);
+}
+
+static bool will_feed(const struct listener *l, const struct endpoint *e)
+{
+	return l->endpoint == e ||
+	       (!l->endpoint && !l->automatic && l->app_port == e->app_addr.port);
+}
+
+/* Later ones before earlier ones, as the workers were started. */
+static void collect_asked(const struct endpoint *e, const struct channel *except, struct asked *ret)
+{
+	const struct taker *t;
+	const struct channel *c;
+
+	*ret = (struct asked){ 0 };
+	list_for_each (t, &e->dispatch->takers, link)
+		list_for_each (c, &t->channels, link)
+			if (c->endpoint == e && c != except)
+				asked_add(ret, &c->asked);
+}
+
+static int apply(struct endpoint *e, const struct asked *asked, const struct service_conf *sc,
+		 struct strbuf *error)
+{
+	struct listener *l;
+	int r = 0;
+
+	list_for_each (l, &e->dispatch->listeners, link)
+		if (r == 0 && will_feed(l, e))
+			r = asked_apply(l->fd, asked, sc, error);
+	return r;
+}
+
+int endpoint_ask(struct endpoint *e, const struct channel *except, const struct asked *more,
+		 const struct service_conf *sc, struct strbuf *error)
+{
+	STRBUF(ignored, 8);
+	struct asked asked;
+	int r;
+
+	collect_asked(e, except, &asked);
+	asked_add(&asked, more);
+	if (!memcmp(&asked, &e->asked, sizeof(asked)))
+		return 0;
+	r = apply(e, &asked, sc, error);
+	if (r == 0)
+		e->asked = asked;
+	else
+		(void)apply(e, &e->asked, sc, &ignored);
+	return r;
 }
 
 void listener_move(struct listener *l, struct dispatch *to)

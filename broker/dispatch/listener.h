@@ -24,6 +24,17 @@ void listener_arm(struct listener *l);
 void listener_attach(struct listener *l, struct endpoint *e);
 void listener_detach(struct listener *l);
 
+/* Changes its backlog and options to those of @sc and of the app. 0; -errno with @error. */
+int listener_configure(struct listener *l, const struct service_conf *sc, struct strbuf *error);
+
+/*
+ * The listeners that feed @e, or will, become as the apps of all its channels but @except (NULL: of
+ * all) and @more ask, and @sc says. What one of them has restricted is so for all, as they share
+ * the listeners, until it is gone. -errno with @error: they are as before.
+ */
+int endpoint_ask(struct endpoint *e, const struct channel *except, const struct asked *more,
+		 const struct service_conf *sc, struct strbuf *error);
+
 /* Gives it to another service: its address changed owner in the configuration. */
 void listener_move(struct listener *l, struct dispatch *to);
 

@@ -25,6 +25,7 @@
 #include <sys/types.h>
 #include "base/buf.h"
 #include "base/strbuf.h"
+#include "policy/asked.h"
 #include "policy/backoff.h"
 #include "policy/ledger.h"
 #include "policy/pins.h"
@@ -135,7 +136,8 @@ struct kept_endpoint {
 	struct handoff_addr app_addr; /* as the app asked for it first */
 	uint16_t ports[8]; /* of listeners that fed it and are closed: their connections live on */
 	size_t n_ports;
-	bool served; /* some worker has taken a connection of it */
+	bool served;	    /* some worker has taken a connection of it */
+	struct asked asked; /* in force at its listeners */
 };
 
 struct kept_listener {
@@ -164,7 +166,8 @@ struct kept_channel {
 	uint64_t sent_unpinned;	     /* .sent after the last one that is not there for a pin */
 	bool taken_back_since_given; /* nothing was given since something was taken back */
 	uint64_t checks;	     /* connections of health checks that were sent into it, too */
-	uint64_t check_at; /* the last of those was message number .. of all; 0: taken back */
+	uint64_t check_at;  /* the last of those was message number .. of all; 0: taken back */
+	struct asked asked; /* what its app has said of its own socket */
 };
 
 struct kept_holder {

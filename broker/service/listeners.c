@@ -32,19 +32,14 @@ static struct endpoint *endpoint_on(struct service *s, uint16_t port, uint8_t fa
 	return best;
 }
 
-static bool is_served(const struct endpoint *e)
-{
-	return !list_empty(&e->round.ring);
-}
-
 static struct endpoint *endpoint_of_automatic(struct service *s, const struct listener *l)
 {
 	struct endpoint *e = service_find_endpoint(s, &l->addr);
 
-	if (e && is_served(e))
+	if (e && !list_empty(&e->round.ring))
 		return e;
 	return list_find(e, &s->dispatch.endpoints, link,
-			 is_served(e) && address_overlap(&e->app_addr, &l->addr));
+			 !list_empty(&e->round.ring) && address_overlap(&e->app_addr, &l->addr));
 }
 
 void service_attach_listeners(struct service *s)
@@ -56,9 +51,16 @@ void service_attach_listeners(struct service *s)
 		struct endpoint *e = l->automatic
 					     ? endpoint_of_automatic(s, l)
 					     : endpoint_on(s, l->app_port, l->addr.family, true);
+		STRBUF(error, 512);
 
 		if (!e || e == was)
 			continue;
+		/* Clients that the app does not want must not come to it. */
+		if (asked_apply(l->fd, &e->asked, s->conf, &error) < 0) {
+			log_event(LEVEL_ERROR, "listen", LOG_STR("service", service_name(s)),
+				  LOG_INT("port", l->addr.port), LOG_MSG("%s", error.text));
+			continue;
+		}
 		listener_attach(l, e);
 		if (l->automatic && was)
 			pending_move_all(was, e);
@@ -145,19 +147,19 @@ void service_close_unused(struct service *s)
 			endpoint_free(e);
 }
 
-int service_bind(struct service *s, const struct service_conf *sc, const struct handoff_addr *addr,
-		 int *ret_fd)
+int service_bind(struct service *s, const struct service_conf *sc, const struct asked *asked,
+		 const struct handoff_addr *addr, struct strbuf *error, int *ret_fd)
 {
 	struct listener *l;
 	bool shared = false;
-	int r = tcp_bind(addr, sc, false, ret_fd);
+	int r = tcp_bind(addr, sc, asked, false, error, ret_fd);
 
 	if (r != -EADDRINUSE || !s)
 		return r;
 	list_for_each (l, &s->dispatch.listeners, link)
 		if (address_overlap(&l->addr, addr))
 			shared = tcp_share(l->fd) == 0;
-	return shared ? tcp_bind(addr, sc, true, ret_fd) : r;
+	return shared ? tcp_bind(addr, sc, asked, true, error, ret_fd) : r;
 }
 
 /* --- what apps ask for ------------------------------------------------------------------ */
@@ -213,13 +215,11 @@ static int add_automatic(struct service *s, struct endpoint *e, unsigned comes_w
 			e->app_addr.port, own);
 		return -EADDRINUSE;
 	}
-	r = service_bind(s, s->conf, &e->app_addr, &fd);
+	r = service_bind(s, s->conf, &e->asked, &e->app_addr, reason, &fd);
 	if (r == 0 && !comes_with)
 		r = tcp_listen(fd, s->conf);
-	if (r < 0) {
-		tcp_explain(&e->app_addr, r, reason);
-		return r;
-	}
+	if (r < 0)
+		return reason->len ? r : tcp_explain(&e->app_addr, r, reason);
 	l = service_add_listener(s, &e->app_addr, e->app_addr.port, true, fd, comes_with);
 	if (!l) {
 		(void)close(fd);
@@ -228,6 +228,17 @@ static int add_automatic(struct service *s, struct endpoint *e, unsigned comes_w
 	}
 	listener_attach(l, e);
 	return 0;
+}
+
+static int refuse_elsewhere(uint16_t port, struct strbuf *reason)
+{
+	return strbuf_fail(reason, -EADDRNOTAVAIL,
+			   "the app listens in another network namespace than the broker, whose "
+			   "clients are not "
+			   "those of the app; start the broker in that namespace (ip netns exec "
+			   "NAME broker), or "
+			   "say with listen = ADDRESS:%u where in the broker's they are to connect",
+			   port);
 }
 
 static bool is_fed(const struct endpoint *e)
@@ -307,8 +318,8 @@ static struct endpoint *find_in_the_way(struct worker *w, const struct handoff_a
 	return NULL;
 }
 
-int service_endpoint_for(struct worker *w, const struct handoff_addr *addr, struct endpoint **ret,
-			 struct strbuf *reason)
+int service_endpoint_for(struct worker *w, const struct handoff_addr *addr,
+			 const struct asked *asked, struct endpoint **ret, struct strbuf *reason)
 {
 	struct service *s = service_of(w);
 	struct endpoint *known = service_find_endpoint(s, addr), *e = known;
@@ -317,14 +328,18 @@ int service_endpoint_for(struct worker *w, const struct handoff_addr *addr, stru
 
 	if (w->guest)
 		return endpoint_for_guest(w, addr, ret, reason);
+	if (asked->elsewhere && !has_listen_line_for(s, addr->port))
+		return refuse_elsewhere(addr->port, reason);
 	*ret = e && fed ? e : is_of_rollout(w) ? NULL : find_in_the_way(w, addr);
 	if (*ret)
-		return 0;
+		return endpoint_ask(*ret, NULL, asked, w->conf, reason);
 	if (!e)
 		e = endpoint_new(&s->dispatch, addr);
 	if (!e)
 		return strbuf_fail(reason, -ENOMEM, "the broker is out of memory");
-	r = fed ? 0 : add_automatic(s, e, is_of_rollout(w) ? s->rollout_number : 0, reason);
+	r = endpoint_ask(e, NULL, asked, w->conf, reason);
+	if (r == 0 && !fed)
+		r = add_automatic(s, e, is_of_rollout(w) ? s->rollout_number : 0, reason);
 	if (r < 0 && !known)
 		endpoint_free(e);
 	else

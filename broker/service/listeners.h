@@ -22,10 +22,10 @@ void service_keep_listener(struct service *s, struct listener *l, uint16_t app_p
 
 /*
  * Binds @addr, also beside listeners of @s that overlap it: a reload moves from the one to the
- * other, and both serve meanwhile. 0 or -errno.
+ * other, and both serve meanwhile. As tcp_bind(). 0 or -errno.
  */
-int service_bind(struct service *s, const struct service_conf *sc, const struct handoff_addr *addr,
-		 int *ret_fd);
+int service_bind(struct service *s, const struct service_conf *sc, const struct asked *asked,
+		 const struct handoff_addr *addr, struct strbuf *error, int *ret_fd);
 
 /*
  * Each configured listener goes to the endpoint of its port, the better one if another has come.
@@ -52,10 +52,11 @@ void service_close_unused(struct service *s);
 
 /*
  * The app of @w listens on @addr: finds or makes the endpoint and its listeners; those of a guest
- * are there already. 0 or -errno with @reason for the app's owner.
+ * are there already. They become as @asked says, but not for a guest. 0 or -errno with @reason for
+ * the app's owner.
  */
-int service_endpoint_for(struct worker *w, const struct handoff_addr *addr, struct endpoint **ret,
-			 struct strbuf *reason);
+int service_endpoint_for(struct worker *w, const struct handoff_addr *addr,
+			 const struct asked *asked, struct endpoint **ret, struct strbuf *reason);
 
 /*
  * Binds what the app of @w asks for and no listener provides any more, nor a `listen` line of its

@@ -25,16 +25,18 @@ static void explain_overlap(const struct listener *l, const struct handoff_addr 
 
 /* [::]:80 for a bare port, or 0.0.0.0:80 where the kernel has no IPv6. */
 static int open_one(struct service *s, const struct conf_listen *cl, const struct service_conf *sc,
-		    struct opened *ret)
+		    struct opened *ret, struct strbuf *error)
 {
+	/* No app has asked for anything yet: service_attach_listeners() comes to that. */
+	static const struct asked nothing;
 	struct handoff_addr v4 = { .family = 4, .port = cl->addr.port };
 	int r;
 
 	ret->addr = cl->addr;
-	r = service_bind(s, sc, &ret->addr, &ret->fd);
+	r = service_bind(s, sc, &nothing, &ret->addr, error, &ret->fd);
 	if ((r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL) && cl->port_only && !sc->v6only) {
 		ret->addr = v4;
-		r = service_bind(s, sc, &ret->addr, &ret->fd);
+		r = service_bind(s, sc, &nothing, &ret->addr, error, &ret->fd);
 	}
 	if (r == 0 && !ret->bound_only)
 		r = tcp_listen(ret->fd, sc);
@@ -70,7 +72,7 @@ static int open_lines(struct broker *b, struct service *s, bool rolls,
 		*o = (struct opened){ .fd = -1, .addr = sc->listen[k].addr, .bound_only = rolls };
 		if (listener_find(b, &o->addr, address_equal))
 			continue;
-		r = open_one(s, &sc->listen[k], sc, o);
+		r = open_one(s, &sc->listen[k], sc, o, error);
 		if (r == 0)
 			continue;
 		strbuf_addf(error, "[service:%s]: ", sc->name);
@@ -175,6 +177,7 @@ void reload_drop_listeners(struct service *s, const struct service_conf *sc,
 	struct listener *l, *tmp;
 
 	list_for_each_safe (l, tmp, &s->dispatch.listeners, link) {
+		STRBUF(error, 512);
 		int r;
 
 		/* Setting the backlog would let clients into one that is only bound. */
@@ -187,10 +190,9 @@ void reload_drop_listeners(struct service *s, const struct service_conf *sc,
 				publish_drop(l);
 			continue;
 		}
-		r = tcp_configure(l->fd, sc);
+		r = listener_configure(l, sc, &error);
 		if (r < 0)
 			log_event(LEVEL_WARN, "listen", LOG_STR("service", sc->name),
-				  LOG_INT("port", l->addr.port),
-				  LOG_MSG("cannot change the socket options: %s", strerror(-r)));
+				  LOG_INT("port", l->addr.port), LOG_MSG("%s", error.text));
 	}
 }

@@ -90,14 +90,16 @@ void publish_done(struct service *s)
 static void set_back(struct service *s, struct listener *l)
 {
 	const struct service_conf *sc = s->conf;
+	STRBUF(error, 512);
 
 	for (size_t k = 0; k < sc->n_listen; k++)
 		if (address_equal(&l->addr, &sc->listen[k].addr)) {
 			l->automatic = false;
 			l->app_port = sc->listen[k].app_port;
 		}
-	if (!l->bound_only)
-		(void)tcp_configure(l->fd, sc);
+	if (!l->bound_only && listener_configure(l, sc, &error) < 0)
+		log_event(LEVEL_WARN, "listen", LOG_STR("service", service_name(s)),
+			  LOG_INT("port", l->addr.port), LOG_MSG("%s", error.text));
 }
 
 void publish_undone(struct service *s)

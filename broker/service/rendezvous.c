@@ -11,8 +11,10 @@
 #include "base/address.h"
 #include "base/fd.h"
 #include "dispatch/channel.h"
+#include "dispatch/listener.h"
 #include "dispatch/taker.h"
 #include "service/listeners.h"
+#include "sys/asked_socket.h"
 #include "sys/fdpass.h"
 #include "sys/log.h"
 
@@ -25,7 +27,8 @@ struct greeting {
 	struct rendezvous *rendezvous;
 	struct loop_source source;
 	struct loop_timer timer;
-	int fd; /* owned */
+	int fd;	  /* owned */
+	int sock; /* owned: the app's own socket, which came with HELLO; -1: none */
 	struct ucred peer;
 };
 
@@ -34,6 +37,7 @@ static void greeting_free(struct greeting *g)
 	loop_remove(&g->rendezvous->broker->loop, &g->source);
 	loop_timer_disarm(&g->timer);
 	fd_closep(&g->fd);
+	fd_closep(&g->sock);
 	list_remove(&g->link);
 	free(g);
 }
@@ -106,14 +110,27 @@ static bool hand_over(struct greeting *g, struct channel *c)
 }
 
 /* The listening socket came through exec(3), or by a descriptor passed: one more holder. */
-static void adopt(struct greeting *g, struct worker *w, const struct handoff_hello *hello)
+static void adopt(struct greeting *g, struct worker *w, const struct handoff_hello *hello,
+		  const struct asked *more)
 {
 	struct channel *c = taker_find_channel(&w->taker, hello->channel);
+	STRBUF(reason, HANDOFF_REASON_SIZE);
+	struct asked before;
+	int r;
 
-	if (!c)
+	if (!c) {
 		refuse(g, ENOENT, "the inherited listening socket is not one of this worker's");
-	else
-		(void)hand_over(g, c);
+		return;
+	}
+	before = c->asked;
+	asked_add(&c->asked, more);
+	r = endpoint_ask(c->endpoint, NULL, more, w->conf, &reason);
+	if (r < 0) {
+		c->asked = before;
+		refuse(g, -r, reason.text);
+		return;
+	}
+	(void)hand_over(g, c);
 }
 
 /* @r: what came of asking for @addr. It may go on with another one. */
@@ -132,14 +149,15 @@ static void note_busy(struct worker *w, const struct handoff_addr *addr, int r,
 	}
 }
 
-static void join(struct greeting *g, struct worker *w, const struct handoff_hello *hello)
+static void join(struct greeting *g, struct worker *w, const struct handoff_hello *hello,
+		 const struct asked *asked)
 {
 	STRBUF(reason, HANDOFF_REASON_SIZE);
 	const struct address_text text = address_text(&hello->addr);
 	struct endpoint *e;
 	struct channel *c;
 	pid_t pid = g->peer.pid;
-	int r = service_endpoint_for(w, &hello->addr, &e, &reason);
+	int r = service_endpoint_for(w, &hello->addr, asked, &e, &reason);
 
 	note_busy(w, &hello->addr, r, &reason);
 	if (r < 0) {
@@ -152,6 +170,7 @@ static void join(struct greeting *g, struct worker *w, const struct handoff_hell
 		refuse(g, -r, reason.text);
 		return;
 	}
+	c->asked = *asked;
 	if (!hand_over(g, c)) {
 		channel_close(c);
 		return;
@@ -159,6 +178,29 @@ static void join(struct greeting *g, struct worker *w, const struct handoff_hell
 	log_event(LEVEL_DEBUG, "channel", LOG_WORKER_PID(w, pid), LOG_STR("address", text.text),
 		  LOG_MSG("listens on %s", text.text));
 	service_worker_listens(w);
+}
+
+/* Of a guest nothing is asked: it joins what is there. */
+static void greet(struct greeting *g, struct worker *w, const struct handoff_hello *hello)
+{
+	STRBUF(reason, HANDOFF_REASON_SIZE);
+	struct asked asked = { 0 };
+	int r = 0;
+
+	if (w->guest)
+		fd_closep(&g->sock);
+	/* g->fd would not do: the kernel makes it in the network namespace of the worker. */
+	if (g->sock >= 0)
+		r = asked_read(g->sock, g->rendezvous->acceptor.source.fd, &asked, &reason);
+	if (r < 0)
+		refuse(g, -r, reason.text);
+	else if (hello->flags & HANDOFF_HELLO_ADOPT)
+		adopt(g, w, hello, &asked);
+	/* One that drains may open it again; it gets nothing by it. */
+	else if (!worker_state_is_current(w->state) && w->state != WORKER_DRAINING)
+		refuse(g, ECONNREFUSED, "a worker that was told to end wants to listen");
+	else
+		join(g, w, hello, &asked);
 }
 
 static void greeting_ready(struct loop_source *source, uint32_t events)
@@ -169,14 +211,20 @@ static void greeting_ready(struct loop_source *source, uint32_t events)
 		uint64_t align;
 		unsigned char bytes[HANDOFF_MAX_SIZE];
 	} buf;
+	struct fdpass_received got;
 	struct worker *w;
-	int n = rendezvous_receive(g->fd, &buf, sizeof(buf));
+	ssize_t n = fdpass_receive(g->fd, &buf, sizeof(buf), MSG_DONTWAIT, &got);
 
 	(void)events;
 	if (n == -EAGAIN)
 		return;
+	g->sock = got.fd;
 	if (n <= 0) {
 		greeting_free(g);
+		return;
+	}
+	if (got.cut_fds) {
+		refuse(g, EMFILE, "the broker has no descriptor left to look at the app's socket");
 		return;
 	}
 	if (!handoff_check(&buf, (size_t)n, HANDOFF_HELLO)) {
@@ -196,16 +244,7 @@ static void greeting_ready(struct loop_source *source, uint32_t events)
 		       "has changed its user itself, set user in its service instead");
 		return;
 	}
-	if (buf.hello.flags & HANDOFF_HELLO_ADOPT) {
-		adopt(g, w, &buf.hello);
-		return;
-	}
-	/* One that drains may open it again; it gets nothing by it. */
-	if (!worker_state_is_current(w->state) && w->state != WORKER_DRAINING) {
-		refuse(g, ECONNREFUSED, "a worker that was told to end wants to listen");
-		return;
-	}
-	join(g, w, &buf.hello);
+	greet(g, w, &buf.hello);
 }
 
 static void greeting_expired(struct loop_timer *timer)
@@ -229,6 +268,7 @@ static void rendezvous_accepted(struct acceptor *a, int fd)
 	}
 	g->rendezvous = rv;
 	g->fd = fd;
+	g->sock = -1;
 	g->source = (struct loop_source){ .fd = -1, .ready = greeting_ready };
 	loop_timer_init(&g->timer, greeting_expired);
 	list_append(&rv->greetings, &g->link);

@@ -76,8 +76,6 @@ static int set_options(int fd, const struct service_conf *sc, bool reset)
 		{ IPPROTO_TCP, TCP_KEEPINTVL, sc->tcp_keepintvl_s, false },
 		{ IPPROTO_TCP, TCP_KEEPCNT, sc->tcp_keepcnt, false },
 		{ IPPROTO_TCP, TCP_USER_TIMEOUT, sc->tcp_user_timeout_ms, true },
-		{ IPPROTO_TCP, TCP_DEFER_ACCEPT, sc->tcp_defer_accept_s, true },
-		{ IPPROTO_TCP, TCP_FASTOPEN, sc->tcp_fastopen, false },
 		{ SOL_SOCKET, SO_RCVBUF, sc->so_rcvbuf, false },
 		{ SOL_SOCKET, SO_SNDBUF, sc->so_sndbuf, false },
 	};
@@ -110,10 +108,11 @@ int tcp_listen(int fd, const struct service_conf *sc)
 	return listen(fd, (int)sc->backlog) < 0 ? -errno : 0;
 }
 
-int tcp_open(const struct handoff_addr *addr, const struct service_conf *sc, int *ret_fd)
+int tcp_open(const struct handoff_addr *addr, const struct service_conf *sc,
+	     const struct asked *asked, struct strbuf *error, int *ret_fd)
 {
 	_cleanup_fd_ int fd = -1;
-	int r = tcp_bind(addr, sc, false, &fd);
+	int r = tcp_bind(addr, sc, asked, false, error, &fd);
 
 	if (r == 0)
 		r = tcp_listen(fd, sc);
@@ -122,8 +121,8 @@ int tcp_open(const struct handoff_addr *addr, const struct service_conf *sc, int
 	return r;
 }
 
-int tcp_bind(const struct handoff_addr *addr, const struct service_conf *sc, bool shared,
-	     int *ret_fd)
+int tcp_bind(const struct handoff_addr *addr, const struct service_conf *sc,
+	     const struct asked *asked, bool shared, struct strbuf *error, int *ret_fd)
 {
 	union address address;
 	socklen_t len = put_address(addr, &address);
@@ -143,6 +142,8 @@ int tcp_bind(const struct handoff_addr *addr, const struct service_conf *sc, boo
 		r = set_options(fd, sc, false);
 	if (r == 0 && shared)
 		r = tcp_share(fd);
+	if (r == 0)
+		r = asked_apply(fd, asked, sc, error);
 	if (r < 0)
 		return r;
 	if (bind(fd, &address.sa, len) < 0)
@@ -153,9 +154,11 @@ int tcp_bind(const struct handoff_addr *addr, const struct service_conf *sc, boo
 
 int tcp_try(const struct handoff_addr *addr, const struct service_conf *sc)
 {
+	static const struct asked nothing;
 	_cleanup_fd_ int fd = -1;
+	STRBUF(error, 512);
 
-	return tcp_bind(addr, sc, false, &fd);
+	return tcp_bind(addr, sc, &nothing, false, &error, &fd);
 }
 
 struct port_user {
@@ -201,13 +204,18 @@ int tcp_explain(const struct handoff_addr *addr, int r, struct strbuf *error)
 	return r;
 }
 
-int tcp_configure(int fd, const struct service_conf *sc)
+int tcp_configure(int fd, const struct service_conf *sc, const struct asked *asked,
+		  struct strbuf *error)
 {
 	int r = set_options(fd, sc, true);
 
+	if (r < 0)
+		return strbuf_fail(error, r, "cannot change the socket options: %m");
+	r = asked_apply(fd, asked, sc, error);
+
 	/* A second listen(2) changes the backlog and nothing else. */
 	if (r == 0 && listen(fd, (int)sc->backlog) < 0)
-		r = -errno;
+		r = strbuf_fail(error, -errno, "cannot change the backlog: %m");
 	return r;
 }
 
@@ -222,7 +230,9 @@ int tcp_connect_to_self(uint8_t family, int *ret_listener, int *ret_client,
 			struct handoff_addr *ret_peer)
 {
 	static const struct service_conf plain = { .backlog = 16 };
+	static const struct asked nothing;
 	struct handoff_addr addr = { .family = family };
+	STRBUF(error, 512);
 	_cleanup_fd_ int listener = -1, client = -1;
 	union address to = { 0 }, from = { 0 };
 	socklen_t len;
@@ -232,7 +242,7 @@ int tcp_connect_to_self(uint8_t family, int *ret_listener, int *ret_client,
 		memcpy(addr.ip, (const uint8_t[]){ 127, 0, 0, 1 }, 4);
 	else
 		addr.ip[15] = 1;
-	r = tcp_open(&addr, &plain, &listener);
+	r = tcp_open(&addr, &plain, &nothing, &error, &listener);
 	if (r < 0 && family == 6)
 		return tcp_connect_to_self(4, ret_listener, ret_client, ret_peer);
 	if (r == 0)

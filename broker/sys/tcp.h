@@ -9,24 +9,28 @@
 #include "base/strbuf.h"
 #include "config/conf.h"
 #include "policy/idle.h"
+#include "sys/asked_socket.h"
 
 /*
- * Opens and binds @addr, with the socket options of @sc; clients are refused until tcp_listen().
- * @shared: beside sockets on overlapping addresses, all of which have had tcp_share(). 0: *@ret_fd
- * is the caller's; close-on-exec, non-blocking. -errno: bind(2)'s, nothing left open.
+ * Opens and binds @addr, with the socket options of @sc and of the app; clients are refused until
+ * tcp_listen(). @shared: beside sockets on overlapping addresses, all of which have had
+ * tcp_share(). 0: *@ret_fd is the caller's; close-on-exec, non-blocking. -errno: bind(2)'s, nothing
+ * left open; or @error says that what the app asked cannot be done.
  */
-int tcp_bind(const struct handoff_addr *addr, const struct service_conf *sc, bool shared,
-	     int *ret_fd);
+int tcp_bind(const struct handoff_addr *addr, const struct service_conf *sc,
+	     const struct asked *asked, bool shared, struct strbuf *error, int *ret_fd);
 int tcp_listen(int fd, const struct service_conf *sc); /* 0 or -errno */
 
 /* Lets the next tcp_bind() of an overlapping address have its port too. 0 or -errno. */
 int tcp_share(int fd);
 
 /*
- * Opens, binds and listens on @addr with the socket options of @sc. 0: *@ret_fd is the
- * caller's; close-on-exec, non-blocking. -errno: bind(2)'s or listen(2)'s, nothing left open.
+ * Opens, binds and listens on @addr with the socket options of @sc and of the app. 0: *@ret_fd is
+ * the caller's; close-on-exec, non-blocking. -errno: bind(2)'s or listen(2)'s, nothing left open;
+ * or @error says that what the app asked cannot be done.
  */
-int tcp_open(const struct handoff_addr *addr, const struct service_conf *sc, int *ret_fd);
+int tcp_open(const struct handoff_addr *addr, const struct service_conf *sc,
+	     const struct asked *asked, struct strbuf *error, int *ret_fd);
 
 /* Binds as tcp_open() does, but does not listen, and lets go again. 0 or -errno. */
 int tcp_try(const struct handoff_addr *addr, const struct service_conf *sc);
@@ -36,9 +40,10 @@ int tcp_explain(const struct handoff_addr *addr, int r, struct strbuf *error);
 
 /*
  * Changes backlog and options of an open listener, after a reload. Options that the kernel
- * cannot reset to its own value (tcp_keep*, tcp_fastopen, so_*buf) keep the last one. 0 or -errno.
+ * cannot reset to its own value (tcp_keep*, so_*buf) keep the last one. 0; -errno with @error.
  */
-int tcp_configure(int fd, const struct service_conf *sc);
+int tcp_configure(int fd, const struct service_conf *sc, const struct asked *asked,
+		  struct strbuf *error);
 
 enum accept_result {
 	ACCEPT_DONE,

@@ -241,8 +241,9 @@ static int open_address(struct master *m, const struct handoff_addr *addr, int *
 {
 	/* As a listener of a service, without any of the options that one can have. */
 	static const struct service_conf plain = { .backlog = BACKLOG };
+	static const struct asked nothing;
 	const struct listener *other;
-	int r = tcp_open(addr, &plain, ret_fd);
+	int r = tcp_open(addr, &plain, &nothing, error, ret_fd);
 
 	if (r == 0)
 		return 0;

@@ -145,6 +145,26 @@ def a_refusal_is_the_apps_error_and_one_line(broker):
 
 
 @test
+def a_client_at_descriptor_2_gets_no_message_of_ours(broker):
+    p = broker.puppet()
+    fd, _, channel = p.listen()
+    client = channel.send(broker)
+    conn = p.num("accept %d 0" % fd)
+    eq(p("dup2 %d 2" % conn), "2")
+    for _ in range(2):  # a program that it executes knows no more of standard error than that
+        other = p.num("socket %d %d" % (INET, STREAM))
+        eq(p("bind %d 0.0.0.0 3001" % other), "0")
+        p.say("listen %d" % other)
+        broker.refuse(broker.hello(), errno.EADDRINUSE, "port 3001 is taken by pid 1: free it")
+        eq(p.answer(), "-1 EADDRINUSE")
+        eq(p("close %d" % other), "0")
+        p.say("exec")
+        broker.welcome(broker.hello(), channel)
+    eq(p("write %d hello" % conn), "5")
+    eq(client.recv(100), b"hello")
+
+
+@test
 def a_broker_that_is_gone_is_said_so(broker):
     p = broker.puppet(BROKER_RENDEZVOUS="/nonexistent/rendezvous")
     fd = p.num("socket %d %d" % (INET6, STREAM))

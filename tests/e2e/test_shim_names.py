@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The preload library: addresses and options as the app sees them."""
 
+import errno
 import os
 import socket
 import sys
@@ -35,6 +36,28 @@ def each_app_sees_its_own_family(broker):
         eq(p("peername %d" % copy), "0 %s %d %d" % (addr, port, size))
         eq(p("close %s" % got[0]), "0")
         eq(p("close %d" % copy), "0")
+
+
+@test
+def a_connection_has_the_family_of_the_app_wherever_it_goes(broker):
+    for how in ("exec execve", "exec syscall", "exec execvpe", "exec fexecve", "exec execveat",
+                "exec spawn", "exec spawnp", "exec vfork", "dup %d", "dup2 %d 77", "sendfd %s %%d"):
+        p = broker.puppet()
+        fd, _, channel = p.listen("0.0.0.0", 3000)
+        held = []
+        client = channel.send(broker, "dual", held=held)
+        conn = p.num("accept %d 0" % fd)
+        eq(p("close %d" % fd), "0")
+        eq(held[0].getsockopt(SOL, socket.SO_DOMAIN), INET6)
+        if "%s" in how:
+            how %= p("socketpair").split()[0]
+        command = how % conn if "%d" in how else how
+        p.say(command)
+        if not how.startswith("exec"):
+            assert int(p.answer()) >= 0, how
+        # The kernel's word, which holds for programs without the library, too; and the library's.
+        eq(p("peername %d" % conn), "0 2 127.0.0.1 %d 16" % client.getsockname()[1])
+        eq((how, held[0].getsockopt(SOL, socket.SO_DOMAIN)), (how, INET))
 
 
 @test
@@ -74,10 +97,28 @@ def options_of_the_listener_answer_as_a_tcp_socket(broker):
                         (socket.SO_REUSEADDR, 1), (socket.SO_REUSEPORT, 0)):
         eq(p("getopt %d %d %d" % (fd, SOL, name)), "0 %d" % value)
     for level, name in ((SOL, socket.SO_REUSEPORT), (socket.IPPROTO_TCP, socket.TCP_NODELAY),
-                        (socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT)):
+                        (socket.IPPROTO_TCP, socket.TCP_KEEPCNT)):
         eq(p("setopt %d %d %d 1" % (fd, level, name)), "0")
         eq(p("getopt %d %d %d" % (fd, level, name)), "0 1")
     eq(p("setopt %d %d 12345 1" % (fd, SOL)), "-1 ENOPROTOOPT")
+
+
+@test
+def what_decides_about_clients_is_for_the_broker_to_know(broker):
+    p = broker.puppet()
+    fd, _, channel = p.listen()
+    defer = (fd, socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT)
+    p.say("setopt %d %d %d 1" % defer)
+    hello = broker.hello()
+    eq((hello.hello_flags, hello.channel), (1, channel.number))
+    broker.welcome(hello, channel)
+    eq(p.answer(), "0")
+    assert hello.gone()
+    p.say("setopt %d %d %d 7" % defer)
+    broker.refuse(broker.hello(), errno.EPERM, "it may not")
+    eq(p.answer(), "-1 EPERM")
+    eq(p.stderr_line(), "worker-shim: listen on 0.0.0.0:3000: it may not\n")
+    check_serves(p, broker, channel, fd)
 
 
 INHERITED = [

@@ -269,6 +269,14 @@ void pair_nudge(int tx)
 NOT_CALLED(int pair_open(const struct handoff_name *name __attribute__((unused)),
 			 unsigned queue __attribute__((unused)), int *tx __attribute__((unused)),
 			 int *rx __attribute__((unused))))
+NOT_CALLED(int asked_apply(int fd __attribute__((unused)),
+			   const struct asked *asked __attribute__((unused)),
+			   const struct service_conf *sc __attribute__((unused)),
+			   struct strbuf *error __attribute__((unused))))
+NOT_CALLED(int tcp_configure(int fd __attribute__((unused)),
+			     const struct service_conf *sc __attribute__((unused)),
+			     const struct asked *asked __attribute__((unused)),
+			     struct strbuf *error __attribute__((unused))))
 NOT_CALLED(int rendezvous_receive(int fd __attribute__((unused)), void *buf __attribute__((unused)),
 				  size_t size __attribute__((unused))))
 NOT_CALLED(int page_open(struct page *page __attribute__((unused))))

@@ -1,4 +1,4 @@
-/* links: broker/sys/tcp broker/sys/proc broker/sys/sockdiag */
+/* links: broker/sys/tcp broker/sys/asked_socket broker/sys/proc broker/sys/sockdiag */
 /* links: broker/base/address broker/base/units broker/base/strbuf */
 /* wrap: accept4 */
 #include "sys/tcp.h"
@@ -26,11 +26,13 @@ int __wrap_accept4(int fd, struct sockaddr *sa, socklen_t *len, int flags)
 
 static struct service_conf conf = { .backlog = 16 };
 static int error; /* of tcp_accept() */
+static const struct asked nothing;
 static const struct handoff_addr loopback = { .family = 4, .ip = { 127, 0, 0, 1 } };
 
 static int open_one(const struct handoff_addr *addr)
 {
-	int fd = -1, r = tcp_open(addr, &conf, &fd);
+	STRBUF(why, 256);
+	int fd = -1, r = tcp_open(addr, &conf, &nothing, &why, &fd);
 
 	if (r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL)
 		SKIP("no loopback address of this family");
@@ -261,6 +263,7 @@ TEST(a_sample_says_what_came_and_what_went)
 
 TEST(options_are_set_and_inherited)
 {
+	STRBUF(why, 256);
 	struct handoff_addr peer;
 	int fd, client, conn;
 
@@ -280,7 +283,7 @@ TEST(options_are_set_and_inherited)
 	close(client);
 
 	conf.tcp_keepidle_s = 321;
-	CHECK_EQ(tcp_configure(fd, &conf), 0);
+	CHECK_EQ(tcp_configure(fd, &conf, &nothing, &why), 0);
 	CHECK_EQ(get_int(fd, IPPROTO_TCP, TCP_KEEPIDLE), 321);
 	close(fd);
 }
@@ -291,10 +294,11 @@ TEST(a_port_that_is_taken_is_said_and_nothing_is_left_open)
 	struct sockaddr_in sin;
 	socklen_t len = sizeof(sin);
 	int fd = open_one(&loopback), again = -1;
+	STRBUF(why, 256);
 
 	CHECK_EQ(getsockname(fd, (struct sockaddr *)&sin, &len), 0);
 	addr.port = ntohs(sin.sin_port);
-	CHECK_EQ(tcp_open(&addr, &conf, &again), -EADDRINUSE);
+	CHECK_EQ(tcp_open(&addr, &conf, &nothing, &why, &again), -EADDRINUSE);
 	CHECK_EQ(again, -1);
 	close(fd);
 }

@@ -4,6 +4,7 @@
  * The process stays the same: what the broker started is what it watches. So there
  * is nothing to clean up here, and no child.
  */
+#include "handoff_wire.h"
 #include "join.h"
 #include "program.h"
 #include "report.h"
@@ -15,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define LIBRARY_NAME "libworker-shim.so"
@@ -166,6 +168,19 @@ static bool set_preload(const struct program *program, const char *library)
 	return good;
 }
 
+/* The library writes nothing to descriptor 2 if the app has put something else there. */
+static bool set_stderr(void)
+{
+	struct stat st;
+	char value[40];
+
+	if (fstat(STDERR_FILENO, &st) < 0)
+		return true;
+	(void)snprintf(value, sizeof(value), "%llx:%llx", (unsigned long long)st.st_dev,
+		       (unsigned long long)st.st_ino);
+	return setenv(HANDOFF_ENV_STDERR, value, 1) == 0;
+}
+
 static enum launch_exit examine(const struct options *options, struct program *program)
 {
 	enum launch_exit code = program_find(options->command[0], program->path);
@@ -187,7 +202,7 @@ static enum launch_exit launch(const struct options *options, const struct progr
 		if (code != LAUNCH_GOOD)
 			return code;
 	}
-	if (!set_preload(program, options->library))
+	if (!set_preload(program, options->library) || !set_stderr())
 		return reason_refuse("no memory for the environment");
 	if (options->status_fd >= 0)
 		(void)fcntl(options->status_fd, F_SETFD, FD_CLOEXEC);

@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define ENVIRON_VARIABLES 9 /* those of handoff_wire.h, and LD_PRELOAD */
+#define ENVIRON_VARIABLES 10 /* those of handoff_wire.h, and LD_PRELOAD */
 #define ENVIRON_TEXT	  8192
 
 /* Of this process, when it began: an app may change it. All zero: nothing is put back. */

@@ -6,8 +6,11 @@
 
 #include <spawn.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 
 struct epoll_event;
+struct iovec;
+struct timespec;
 
 /*
  * A hook's C name differs from the name it exports: a libc declares bind() and friends with
@@ -48,6 +51,24 @@ HOOK(int, posix_spawnp,
      (pid_t * pid, const char *file, const posix_spawn_file_actions_t *actions,
       const posix_spawnattr_t *attr, char *const argv[], char *const envp[]));
 HOOK(ssize_t, recvmsg, (int fd, struct msghdr *msg, int flags));
+HOOK(ssize_t, read, (int fd, void *buf, size_t n));
+HOOK(ssize_t, readv, (int fd, const struct iovec *v, int n));
+HOOK(ssize_t, recv, (int fd, void *buf, size_t n, int flags));
+HOOK(ssize_t, recvfrom,
+     (int fd, void *buf, size_t n, int flags, struct sockaddr *from, socklen_t *len));
+HOOK(int, recvmmsg, (int fd, struct mmsghdr *v, unsigned n, int flags, struct timespec *timeout));
+HOOK(ssize_t, splice, (int fd, off_t *at, int to, off_t *to_at, size_t n, unsigned flags));
+HOOK(ssize_t, write, (int fd, const void *buf, size_t n));
+HOOK(ssize_t, writev, (int fd, const struct iovec *v, int n));
+HOOK(ssize_t, send, (int fd, const void *buf, size_t n, int flags));
+HOOK(ssize_t, sendmsg, (int fd, const struct msghdr *msg, int flags));
+HOOK(ssize_t, sendto,
+     (int fd, const void *buf, size_t n, int flags, const struct sockaddr *to, socklen_t len));
+HOOK(ssize_t, __read_chk, (int fd, void *buf, size_t n, size_t size));
+HOOK(ssize_t, __recv_chk, (int fd, void *buf, size_t n, size_t size, int flags));
+HOOK(ssize_t, __recvfrom_chk,
+     (int fd, void *buf, size_t n, size_t size, int flags, struct sockaddr *from, socklen_t *len));
+HOOK(int, ioctl, (int fd, unsigned long request, ...));
 HOOK(int, setsockopt, (int fd, int level, int name, const void *value, socklen_t len));
 HOOK(int, shutdown, (int fd, int how));
 HOOK(long, syscall, (long nr, ...));

@@ -5,6 +5,7 @@
 #include "hooks.h"
 
 #include "environ.h"
+#include "family.h"
 #include "real.h"
 
 #include <stdarg.h>
@@ -25,9 +26,15 @@ extern char **environ;
 			*(envp) = environ_restore(&environ_kept, *(envp), __builtin_alloca(room)); \
 	} while (0)
 
-int hook_execve(const char *path, char *const argv[], char *const envp[])
+static void before_exec(void)
 {
 	real_ready();
+	family_settle_all();
+}
+
+int hook_execve(const char *path, char *const argv[], char *const envp[])
+{
+	before_exec();
 	COMPLETE(&envp);
 	return real.execve(path, argv, envp);
 }
@@ -39,7 +46,7 @@ int hook_execv(const char *path, char *const argv[])
 
 int hook_execvpe(const char *file, char *const argv[], char *const envp[])
 {
-	real_ready();
+	before_exec();
 	COMPLETE(&envp);
 	return real.execvpe(file, argv, envp);
 }
@@ -51,7 +58,7 @@ int hook_execvp(const char *file, char *const argv[])
 
 int hook_fexecve(int fd, char *const argv[], char *const envp[])
 {
-	real_ready();
+	before_exec();
 	COMPLETE(&envp);
 	return real.fexecve(fd, argv, envp);
 }
@@ -59,7 +66,7 @@ int hook_fexecve(int fd, char *const argv[], char *const envp[])
 /* Older libcs have no function for it. */
 int hook_execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags)
 {
-	real_ready();
+	before_exec();
 	COMPLETE(&envp);
 	return (int)real.syscall(SYS_execveat, dir, path, argv, envp, flags);
 }
@@ -67,7 +74,7 @@ int hook_execveat(int dir, const char *path, char *const argv[], char *const env
 int hook_posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
 		     const posix_spawnattr_t *attr, char *const argv[], char *const envp[])
 {
-	real_ready();
+	before_exec();
 	COMPLETE(&envp);
 	return real.posix_spawn(pid, path, actions, attr, argv, envp);
 }
@@ -75,7 +82,7 @@ int hook_posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_action
 int hook_posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
 		      const posix_spawnattr_t *attr, char *const argv[], char *const envp[])
 {
-	real_ready();
+	before_exec();
 	COMPLETE(&envp);
 	return real.posix_spawnp(pid, file, actions, attr, argv, envp);
 }

@@ -8,8 +8,10 @@
 
 #include "adopt.h"
 #include "epollset.h"
+#include "family.h"
 #include "owner.h"
 #include "real.h"
+#include "rendezvous.h"
 #include "shim.h"
 #include "slot.h"
 
@@ -74,8 +76,11 @@ int hook_close(int fd)
 /* @fd was copied to @copy, which now means what @fd means; or the call failed (@copy < 0). */
 static int copied(int fd, int copy)
 {
-	uint16_t mark = table_mark(fd);
+	uint16_t mark;
 
+	/* The copy may be for a program to be executed, after the original is closed. */
+	family_settle(fd);
+	mark = table_mark(fd);
 	if (copy >= 0 && copy != fd && (mark | table_mark(copy)) != 0 && owner_is_me()) {
 		/* A stale mark must not spread. Only sockets can be checked, and only they matter.
 		 */
@@ -158,27 +163,50 @@ int hook_fcntl(int fd, int cmd, ...)
 /* The same call on 64-bit Linux, under the name that glibc's headers may choose. */
 int hook_fcntl64(int fd, int cmd, ...) __attribute__((alias("fcntl")));
 
-/*
- * A listening or bound socket that another process has passed to this one: an app may ask at once
- * what it is (libuv does), so it is known before the app sees its number.
- */
-static void adopt_received(struct msghdr *msg)
+/* Calls @fn for the descriptors in @msg, which nobody need have checked. */
+static void each_passed(const struct msghdr *msg, void (*fn)(int fd))
 {
-	_keep_errno_ int saved = errno;
+	/* CMSG_NXTHDR() wants one that may be changed; nothing is. */
+	struct msghdr *m = (struct msghdr *)(uintptr_t)msg;
+	const unsigned char *limit = (unsigned char *)m->msg_control + m->msg_controllen;
 
-	if (!shim.active || !msg->msg_controllen || !owner_is_me())
-		return;
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
 		const unsigned char *data = CMSG_DATA(c), *end = (unsigned char *)c + c->cmsg_len;
 		int fd;
 
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 			continue;
-		for (; data + sizeof(fd) <= end; data += sizeof(fd)) {
+		for (; data + sizeof(fd) <= end && end <= limit; data += sizeof(fd)) {
 			memcpy(&fd, data, sizeof(fd));
-			(void)adopt_fd(fd);
+			fn(fd);
 		}
 	}
+}
+
+static void adopt_passed(int fd)
+{
+	(void)adopt_fd(fd);
+}
+
+/*
+ * A listening or bound socket that another process has passed to this one: an app may ask at once
+ * what it is (libuv does), so it is known before the app sees its number.
+ */
+static void adopt_received(int fd, const struct msghdr *msg)
+{
+	_keep_errno_ int saved = errno;
+
+	if (shim.active && msg->msg_controllen && owner_is_me() && !rendezvous_is_peer(fd))
+		each_passed(msg, adopt_passed);
+}
+
+/* Connections that are about to be another process's, too. */
+ssize_t hook_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	real_ready();
+	if (shim.active && msg && msg->msg_control)
+		each_passed(msg, family_settle);
+	return real.sendmsg(slot_answering(fd), msg, flags);
 }
 
 ssize_t hook_recvmsg(int fd, struct msghdr *msg, int flags)
@@ -186,9 +214,9 @@ ssize_t hook_recvmsg(int fd, struct msghdr *msg, int flags)
 	ssize_t n;
 
 	real_ready();
-	n = real.recvmsg(fd, msg, flags);
+	n = real.recvmsg(slot_answering(fd), msg, flags);
 	if (n >= 0)
-		adopt_received(msg);
+		adopt_received(fd, msg);
 	return n;
 }
 

@@ -5,16 +5,15 @@
 
 #include "addr.h"
 #include "adopt.h"
+#include "asked.h"
 #include "bound.h"
 #include "owner.h"
 #include "real.h"
 #include "rendezvous.h"
+#include "say.h"
 #include "shim.h"
 #include "slot.h"
 #include "swap.h"
-
-#include <string.h>
-#include <unistd.h>
 
 #define PROTO_MPTCP 262 /* IPPROTO_MPTCP: newer runtimes ask for it by default */
 
@@ -93,20 +92,6 @@ int hook_bind(int fd, const struct sockaddr *addr, socklen_t len)
 	return 0;
 }
 
-/* The one line that this library ever writes: without it nobody would know why. */
-static void say_why(const struct slot *slot, const char *reason)
-{
-	char line[ADDR_TEXT_SIZE + HANDOFF_REASON_SIZE + 40], *out;
-
-	out = stpcpy(line, "worker-shim: listen on ");
-	out = addr_format(&slot->addr, out);
-	out = stpcpy(out, ": ");
-	out = stpcpy(out, reason);
-	*out++ = '\n';
-	if (write(STDERR_FILENO, line, (size_t)(out - line)) < 0)
-		return; /* nowhere to say it */
-}
-
 /*
  * The app's own socket lives on as the shadow, and with it the options that it carries. A second
  * listen() after shutdown() finds the shadow in place: what stands at @fd then is the old channel.
@@ -149,16 +134,21 @@ static int take_over(struct slot *slot, int fd, struct meeting *m)
 
 static int meet_broker(struct slot *slot, int fd)
 {
-	int shadow = slot_hidden(slot, HIDDEN_SHADOW);
+	int shadow = slot_hidden(slot, HIDDEN_SHADOW), own = shadow < 0 ? fd : shadow;
+	const char *unkept = asked_unkept(own);
 	struct meeting meeting;
 	int r;
 
+	if (unkept) {
+		say(slot, unkept, ASKED_REFUSAL);
+		return -EPERM;
+	}
 	/* May have been set between bind() and listen(). */
 	if (slot->domain == AF_INET6)
-		slot->addr.flags = v6only_flag(shadow < 0 ? fd : shadow);
-	r = rendezvous_meet(slot, false, MEET_LISTEN_MS, &meeting);
+		slot->addr.flags = v6only_flag(own);
+	r = rendezvous_meet(slot, false, own, MEET_LISTEN_MS, &meeting);
 	if (r < 0) {
-		say_why(slot, meeting.reason);
+		say(slot, meeting.reason, NULL);
 		return r;
 	}
 	r = take_over(slot, fd, &meeting);

@@ -4,7 +4,11 @@
 #include "hooks.h"
 
 #include "addr.h"
+#include "asked.h"
+#include "owner.h"
 #include "real.h"
+#include "rendezvous.h"
+#include "say.h"
 #include "shim.h"
 #include "slot.h"
 
@@ -106,6 +110,31 @@ static bool concerns_channel(int level, int name)
 	return level == SOL_SOCKET && (name == SO_RCVTIMEO || name == OPT_RCVTIMEO_NEW);
 }
 
+/* Its listeners get what the app has just set on @slot's shadow. 0 or -errno. */
+static int tell_broker(const struct slot *slot, int shadow)
+{
+	struct meeting meeting;
+	int r;
+
+	if (!owner_is_me() || atomic_load(&slot->state) != SLOT_LISTENING)
+		return 0;
+	r = rendezvous_meet(slot, true, shadow, MEET_ADOPT_MS, &meeting);
+	if (r < 0)
+		say(slot, meeting.reason, NULL);
+	else
+		meeting_close(&meeting);
+	return r;
+}
+
+static int set_unlistened(int fd, int level, int name, const void *value, socklen_t len)
+{
+	int r = real.setsockopt(fd, level, name, value, len);
+
+	if (r == 0 && shim.active)
+		asked_note(fd, level, name);
+	return r;
+}
+
 /*
  * The app's own socket takes the option, so the kernel itself says what is allowed and remembers
  * what was set; a Unix socket would refuse most.
@@ -118,13 +147,23 @@ int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t le
 	real_ready();
 	slot = channel_at(fd);
 	if (!slot)
-		return real.setsockopt(fd, level, name, value, len);
+		return set_unlistened(fd, level, name, value, len);
+	if (asked_unkept_name(level, name)) {
+		say(slot, asked_unkept_name(level, name), ASKED_REFUSAL);
+		return refuse(EPERM);
+	}
 	shadow = slot_hidden(slot, HIDDEN_SHADOW);
 	if (real.setsockopt(shadow, level, name, value, len) < 0)
 		return -1;
 	if (concerns_channel(level, name))
 		(void)real.setsockopt(fd, level, name, value, len);
 	options_update(&slot->options, shadow, level, name);
+	if (asked_is_kept(level, name)) {
+		int r = tell_broker(slot, shadow);
+
+		if (r < 0)
+			return refuse(-r);
+	}
 	errno = saved;
 	return 0;
 }

@@ -9,11 +9,24 @@
 
 #include "real.h"
 #include "shim.h"
+#include "slot.h"
 
 #include <stdarg.h>
 #include <sys/syscall.h>
 
 #define NR_IO_URING_SETUP 425 /* the same on every architecture; musl has no name for it */
+
+/* Those of hooks_io.c that need nothing but another descriptor. */
+static bool is_answered(long nr)
+{
+	static const long numbers[] = { SYS_read,   SYS_readv,	SYS_recvfrom, SYS_recvmmsg,
+					SYS_splice, SYS_sendto, SYS_write,    SYS_writev };
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		if (numbers[i] == nr)
+			return true;
+	return false;
+}
 
 /* The hook of @nr, if there is one; else the kernel. */
 static long call(long nr, const long *a)
@@ -60,14 +73,19 @@ static long call(long nr, const long *a)
 		return hook_listen(fd, i1);
 	case SYS_recvmsg:
 		return hook_recvmsg(fd, p1, i2);
+	case SYS_sendmsg:
+		return (long)hook_sendmsg(fd, p1, i2);
 	case SYS_setsockopt:
 		return hook_setsockopt(fd, i1, i2, p3, (socklen_t)a[4]);
 	case SYS_shutdown:
 		return hook_shutdown(fd, i1);
+	case SYS_ioctl:
+		return hook_ioctl(fd, (unsigned long)a[1], p2);
 	case NR_IO_URING_SETUP:
 		return refuse(ENOSYS);
 	}
-	return real.syscall(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+	return real.syscall(nr, is_answered(nr) ? slot_answering(fd) : a[0], a[1], a[2], a[3], a[4],
+			    a[5]);
 }
 
 /* Six arguments are read whether given or not, as libc's own syscall() does. */

@@ -16,6 +16,8 @@
 #define REAL_EACH(X) \
 	X(accept) X(accept4) X(bind) X(close) X(connect) X(dup) X(dup2) X(dup3) X(epoll_ctl) \
 	X(execve) X(execvpe) X(fcntl) X(fexecve) X(getpeername) X(getsockname) X(getsockopt) \
+	X(ioctl) X(read) X(readv) X(recv) X(recvfrom) X(recvmmsg) X(send) X(sendmsg) X(sendto) \
+	X(splice) X(write) X(writev) X(__read_chk) X(__recv_chk) X(__recvfrom_chk) \
 	X(listen) X(posix_spawn) X(posix_spawnp) X(recvmsg) X(setsockopt) \
 	X(shutdown) X(syscall)
 /* clang-format on */

@@ -69,7 +69,34 @@ static int dial(int timeout_ms)
 	return real_fd_take(&fd);
 }
 
-static bool say_hello(int fd, const struct slot *slot, bool adopt)
+/* One message, with the descriptor @own unless it is -1. */
+static bool send_hello(int fd, struct handoff_hello *hello, int own)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(own))];
+	} control = { 0 };
+	struct iovec iov = { .iov_base = hello, .iov_len = sizeof(*hello) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n;
+
+	if (own >= 0) {
+		struct cmsghdr *c = &control.align;
+
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(own));
+		memcpy(CMSG_DATA(c), &own, sizeof(own));
+		msg.msg_control = control.buf;
+		msg.msg_controllen = sizeof(control.buf);
+	}
+	do
+		n = real.sendmsg(fd, &msg, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	return n >= 0;
+}
+
+static bool say_hello(int fd, const struct slot *slot, bool adopt, int own)
 {
 	struct handoff_hello hello = {
 		.addr = slot->addr,
@@ -81,15 +108,11 @@ static bool say_hello(int fd, const struct slot *slot, bool adopt)
 		.flags = adopt ? HANDOFF_HELLO_ADOPT : 0,
 		.channel = adopt ? slot->channel : 0,
 	};
-	ssize_t n;
 
 	handoff_header_init(&hello.h, HANDOFF_HELLO);
 	memcpy(hello.token, shim.token, sizeof(hello.token));
 	memcpy(hello.service, shim.service, sizeof(hello.service));
-	do
-		n = send(fd, &hello, sizeof(hello), MSG_NOSIGNAL);
-	while (n < 0 && errno == EINTR);
-	return n >= 0;
+	return send_hello(fd, &hello, own);
 }
 
 union answer {
@@ -113,6 +136,16 @@ static ssize_t receive_answer(struct meeting *m, union answer *ret)
 	return got.flags & MSG_CTRUNC ? -EMFILE : got.n;
 }
 
+bool rendezvous_is_peer(int fd)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNSPEC };
+	socklen_t len = sizeof(name);
+
+	return real.getpeername(fd, (struct sockaddr *)&name, &len) == 0 &&
+	       name.sun_family == AF_UNIX &&
+	       !strncmp(name.sun_path, shim.rendezvous.sun_path, sizeof(name.sun_path));
+}
+
 bool rendezvous_name_of(int fd, struct handoff_name *ret_name)
 {
 	struct sockaddr_un name;
@@ -127,7 +160,8 @@ bool rendezvous_name_of(int fd, struct handoff_name *ret_name)
 	       !memcmp(ret_name->token, shim.token, sizeof(shim.token));
 }
 
-int rendezvous_meet(const struct slot *slot, bool adopt, int timeout_ms, struct meeting *ret)
+int rendezvous_meet(const struct slot *slot, bool adopt, int own, int timeout_ms,
+		    struct meeting *ret)
 {
 	int64_t deadline_ms = now_ms() + timeout_ms;
 	struct handoff_name name;
@@ -149,7 +183,7 @@ int rendezvous_meet(const struct slot *slot, bool adopt, int timeout_ms, struct 
 	if (ret->rendezvous < 0)
 		return fail(ret, EADDRNOTAVAIL, "the broker is not there");
 
-	if (!say_hello(ret->rendezvous, slot, adopt))
+	if (!say_hello(ret->rendezvous, slot, adopt, own))
 		return fail(ret, EADDRNOTAVAIL, "the broker no longer listens");
 	if (!wait_readable(ret->rendezvous, deadline_ms))
 		return fail(ret, EADDRNOTAVAIL, "the broker did not answer in time");

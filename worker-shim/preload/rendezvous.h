@@ -20,13 +20,21 @@ struct meeting {
 
 /*
  * Says HELLO for @slot, with HANDOFF_HELLO_ADOPT and the slot's channel if @adopt, and
- * waits for the answer, at most @timeout_ms. 0: WELCOME, the caller owns the
- * descriptors, all close-on-exec, and rx bears the name of this channel. -errno:
- * nothing is left open, ret->reason says why.
+ * waits for the answer, at most @timeout_ms. @own, unless it is -1, is the app's socket, for the
+ * broker to see what options it has. 0: WELCOME, the caller owns the descriptors, all
+ * close-on-exec, and rx bears the name of this channel. -errno: nothing is left open, ret->reason
+ * says why.
  */
-int rendezvous_meet(const struct slot *slot, bool adopt, int timeout_ms, struct meeting *ret);
+int rendezvous_meet(const struct slot *slot, bool adopt, int own, int timeout_ms,
+		    struct meeting *ret);
 
 void meeting_close(struct meeting *m);
+
+/*
+ * True if the other end of @fd is the broker's rendezvous: the app speaks the protocol itself, and
+ * reads from its channel as it is.
+ */
+bool rendezvous_is_peer(int fd);
 
 /* True if @fd is a channel of this worker; then *@ret_name says which. */
 struct handoff_name;

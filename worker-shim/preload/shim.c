@@ -6,6 +6,7 @@
 #include "number.h"
 #include "owner.h"
 #include "real.h"
+#include "say.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -75,6 +76,7 @@ __attribute__((constructor)) static void start(void)
 	if (shim.active) {
 		owner_init();
 		environ_keep(&environ_kept);
+		say_init();
 		adopt_inherited();
 	}
 }

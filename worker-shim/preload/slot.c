@@ -109,6 +109,15 @@ struct slot *slot_at(int fd)
 	return NULL;
 }
 
+int slot_own_socket(int fd)
+{
+	const struct slot *slot = slot_at(fd);
+
+	if (!slot || atomic_load(&slot->state) < SLOT_LISTENING)
+		return fd;
+	return slot_hidden(slot, HIDDEN_SHADOW);
+}
+
 bool slot_hides(int fd)
 {
 	uint16_t mark = table_mark(fd);

@@ -41,6 +41,15 @@ struct slot *slot_bind(int fd, int domain, const struct handoff_addr *addr);
  */
 struct slot *slot_at(int fd);
 
+/* The app's own socket if a channel stands at @fd, which checks the inode; -1: it has been lost. */
+int slot_own_socket(int fd);
+
+/* What answers for @fd: the app's own socket for a channel, else @fd. */
+static inline int slot_answering(int fd)
+{
+	return __builtin_expect(!table_socket(fd), 1) ? fd : slot_own_socket(fd);
+}
+
 /* Whether @fd is a hidden descriptor of ours. Drops a stale mark in the same way. */
 bool slot_hides(int fd);
 

@@ -58,7 +58,15 @@ static void move_flags(int from, int rx)
 	int flags = real.fcntl(from, F_GETFL);
 
 	/* Also cleared: the flag may be left from an app that had this channel before. */
-	(void)real.fcntl(rx, F_SETFL, O_RDWR | (flags & O_NONBLOCK));
+	(void)real.fcntl(rx, F_SETFL, O_RDWR | (flags & (O_NONBLOCK | O_ASYNC)));
+	if (flags & O_ASYNC) {
+		struct f_owner_ex owner;
+
+		/* The signal that says that a client is there. */
+		if (real.fcntl(from, F_GETOWN_EX, &owner) == 0)
+			(void)real.fcntl(rx, F_SETOWN_EX, &owner);
+		(void)real.fcntl(rx, F_SETSIG, real.fcntl(from, F_GETSIG));
+	}
 	if (real.getsockopt(from, SOL_SOCKET, SO_RCVTIMEO, &timeout, &len) == 0)
 		(void)real.setsockopt(rx, SOL_SOCKET, SO_RCVTIMEO, &timeout, len);
 }
