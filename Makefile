@@ -136,7 +136,8 @@ $(BUILD)/libworker-shim.so: $(PRELOAD_OBJ) worker-shim/preload/exports.map $(BUI
 
 # The manual page whose options come from their table. HOSTCC: builds what runs during the build.
 HOSTCC ?= $(CC)
-OPTIONS_SRC := docs/man/options.c $(wildcard broker/config/option*.c broker/base/*.c)
+OPTIONS_SRC := docs/man/options.c broker/config/health_probe.c \
+	$(wildcard broker/config/option*.c broker/base/*.c)
 
 $(BUILD)/man/options: $(OPTIONS_SRC) $(wildcard broker/config/*.h broker/base/*.h include/*.h)
 	@mkdir -p $(@D)

@@ -9,6 +9,7 @@
 #include "service/stop.h"
 #include "sys/log.h"
 #include "worker/ends.h"
+#include "worker/health.h"
 #include "worker/hold.h"
 
 static const int signals_handled[] = { SIGCHLD, SIGHUP,	 SIGTERM, SIGINT,  SIGQUIT,
@@ -26,6 +27,20 @@ static struct worker *find_by_pid(const struct broker *b, pid_t pid)
 			if (w->pid == pid && !w->guest)
 				return w;
 	return NULL;
+}
+
+static bool check_reaped(const struct broker *b, pid_t pid, int status)
+{
+	struct service *s;
+	struct worker *w;
+
+	list_for_each (s, &b->services, link)
+		list_for_each (w, &s->workers, link)
+			if (w->check.pid == pid) {
+				worker_check_exited(w, status);
+				return true;
+			}
+	return false;
 }
 
 /* Some process that we had not started, but were left with, has ended: was it the last one? */
@@ -55,7 +70,7 @@ static void reap(struct run *run)
 				worker_note_stopped(w, WIFSTOPPED(status));
 			continue;
 		}
-		if (guard_reaped(&run->guard, pid))
+		if (guard_reaped(&run->guard, pid) || (!w && check_reaped(b, pid, status)))
 			continue;
 		if (w)
 			worker_main_exited(w, status);

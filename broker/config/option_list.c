@@ -4,6 +4,7 @@
 #include "base/strlist.h"
 #include "base/units.h"
 #include "base/words.h"
+#include "config/health_probe.h"
 
 #include <errno.h>
 #include <string.h>
@@ -114,6 +115,17 @@ static void listen_format(const struct option *opt, const void *value, struct st
 
 /* --- ports --------------------------------------------------------------------------- */
 
+/* A number within the limits of @in->opt. */
+static bool bound_parse(const struct option_input *in, const char *text, uint16_t *ret)
+{
+	int64_t n;
+
+	if (units_parse_count(text, &n) != 0 || n < in->opt->min || n > in->opt->max)
+		return false;
+	*ret = (uint16_t)n;
+	return true;
+}
+
 static int range_parse(const struct option_input *in, void *ret)
 {
 	const char *word = *in->word, *dash = strchr(word, '-');
@@ -121,10 +133,12 @@ static int range_parse(const struct option_input *in, void *ret)
 	STRBUF(first, 8);
 
 	strbuf_add_bytes(&first, word, dash ? (size_t)(dash - word) : strlen(word));
-	if (first.cut || address_parse_port(first.text, &range->first) < 0 ||
-	    address_parse_port(dash ? dash + 1 : first.text, &range->last) < 0)
+	if (first.cut || !bound_parse(in, first.text, &range->first) ||
+	    !bound_parse(in, dash ? dash + 1 : first.text, &range->last))
 		return strbuf_refuse(in->why, word,
-				     "is not a port from 1 to 65535, or a range of them");
+				     "is not a %s from %lld to %lld, or a range of them",
+				     in->opt->type->noun, (long long)in->opt->min,
+				     (long long)in->opt->max);
 	if (range->last < range->first)
 		return strbuf_refuse(in->why, word, "ends before it begins");
 	return 0;
@@ -138,6 +152,16 @@ static void range_format(const struct option *opt, const void *value, struct str
 	strbuf_addf(out, "%u", range->first);
 	if (range->last != range->first)
 		strbuf_addf(out, "-%u", range->last);
+}
+
+/* --- check --------------------------------------------------------------------------- */
+
+static int check_parse(const struct option_input *in, void *ret)
+{
+	struct health_probe probe;
+	int r = health_parse(in->word, &probe, in->why);
+
+	return r < 0 ? r : strlist_copy(in->word, ret);
 }
 
 /* --- the types ----------------------------------------------------------------------- */
@@ -167,8 +191,18 @@ const struct option_type type_listen = {
 	.list = true, .one_entry = true, .parse = listen_parse, .format = listen_format,
 };
 const struct option_type type_ports = {
-	.allowed = "PORT ..., FIRST-LAST ...", .size = sizeof(struct conf_port_range),
+	.allowed = "PORT ..., FIRST-LAST ...", .noun = "port", .size = sizeof(struct conf_port_range),
 	.plain = sizeof(struct conf_port_range), .list = true,
 	.parse = range_parse, .format = range_format,
+};
+const struct option_type type_statuses = {
+	.allowed = "STATUS ..., FIRST-LAST ...", .noun = "status", .size = sizeof(struct conf_port_range),
+	.plain = sizeof(struct conf_port_range), .list = true,
+	.parse = range_parse, .format = range_format,
+};
+const struct option_type type_check = {
+	.allowed = "connect, GET PATH [HOST], [send BYTES] expect BYTES, command PROGRAM ...",
+	.size = sizeof(char **), .owns = OWNS_WORDS, .may_unset = true,
+	.command = true, .parse = check_parse, .format = command_format,
 };
 /* clang-format on */

@@ -98,7 +98,7 @@ const struct option option_table[] = {
 
 	/* Where clients connect. */
 	{ SERVICE_LIST("listen", listen, listen, LISTENERS) },
-	{ SERVICE_LIST("private_ports", ports, private_ports, WORKERS) },
+	{ SERVICE_LIST("private_ports", ports, private_ports, WORKERS), RANGE(1, 65535) },
 
 	/* How connections are shared. */
 	{ SERVICE("workers", count, workers, LIVE), RANGE(1, 1024), WORDS("cpus"), DEFAULT("2"),
@@ -138,6 +138,15 @@ const struct option option_table[] = {
 	{ SERVICE("restart_at", clock, restart_at, LIVE) },
 
 	/* When workers fail. */
+	{ SERVICE("check", check, check, WORKERS) },
+	{ SERVICE("check_port", count, check_port, WORKERS), ZERO_OR(1, 65535) },
+	{ SERVICE_LIST("check_expect", statuses, check_expect, WORKERS), RANGE(100, 599) },
+	{ SERVICE("check_interval", ms, check_interval_ms, LIVE), RANGE(10, DAY), DEFAULT("2s") },
+	{ SERVICE("check_timeout", ms, check_timeout_ms, LIVE), RANGE(10, HOUR), DEFAULT("2s") },
+	{ SERVICE("check_fall", count, check_fall, LIVE), RANGE(1, 1000), DEFAULT("3") },
+	{ SERVICE("check_rise", count, check_rise, LIVE), RANGE(1, 1000), DEFAULT("2") },
+	{ SERVICE("check_action", word, check_action, LIVE), DEFAULT("replace"),
+	  WORDS([CHECK_REPLACE] = "replace", [CHECK_HOLD] = "hold", [CHECK_LOG] = "log") },
 	{ SERVICE("backoff_min", ms, backoff_min_ms, LIVE), RANGE(1, HOUR), DEFAULT("100ms") },
 	{ SERVICE("backoff_max", ms, backoff_max_ms, LIVE), RANGE(1, DAY), DEFAULT("30s") },
 	{ SERVICE("backoff_reset", ms, backoff_reset_ms, LIVE), RANGE(0, DAY), DEFAULT("10s") },

@@ -38,6 +38,8 @@ enum conf_control { CONTROL_AUTO, CONTROL_OFF, CONTROL_PATH };
 enum conf_log_target { LOG_TO_STDERR, LOG_TO_SYSLOG, LOG_TO_FILE };
 enum conf_log_level { LEVEL_ERROR, LEVEL_WARN, LEVEL_INFO, LEVEL_DEBUG };
 enum conf_log_format { FORMAT_TEXT, FORMAT_JSON };
+/* What becomes of a worker whose check fails. */
+enum conf_check_action { CHECK_REPLACE, CHECK_HOLD, CHECK_LOG };
 enum conf_backend { BACKEND_AUTO, BACKEND_PRELOAD };
 
 /* listen = ADDRESS [for PORT] */
@@ -48,7 +50,10 @@ struct conf_listen {
 				   * the machine has no IPv6 (unless v6only) */
 };
 
-/* private_ports = 9229 9400-9409: never brokered, the app binds them itself. */
+/*
+ * private_ports = 9229 9400-9409: never brokered, the app binds them itself. And statuses of HTTP:
+ * check_expect = 200-299 404.
+ */
 struct conf_port_range {
 	uint16_t first, last; /* both included */
 };
@@ -149,6 +154,13 @@ struct service_conf {
 	int64_t relisten_timeout_ms;		  /* 0: as start_timeout */
 	int64_t probation_ms, rollback_window_ms; /* 0: none */
 	int64_t backoff_min_ms, backoff_max_ms; /* delay before a failed worker is started again */
+	char **check;				/* see health_probe.h; NULL: none */
+	unsigned check_port;			/* of the app; 0: the first that it listens on */
+	struct conf_port_range *check_expect;	/* statuses; none: 200-399 */
+	size_t n_check_expect;
+	int64_t check_interval_ms, check_timeout_ms;
+	unsigned check_fall, check_rise; /* results in a row that make a worker ill, or well */
+	enum conf_check_action check_action;
 	int64_t backoff_reset_ms; /* a worker that served this long was healthy: no delay */
 
 	enum conf_output output;

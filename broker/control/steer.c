@@ -51,8 +51,9 @@ void control_release(struct client *c, struct worker *w)
 		worker_unhold(w, HELD_BY_HAND);
 		if (w->held)
 			client_end_saying(c, "%s is no longer held by hand, but %s", w->name,
-					  w->held & HELD_BY_DEBUG ? "for a debugger"
-								  : "its process is stopped");
+					  w->held & HELD_BY_DEBUG  ? "for a debugger"
+					  : w->held & HELD_BY_STOP ? "its process is stopped"
+								   : "its check fails");
 		else
 			client_end(c);
 	} else if (w->held & HELD_BY_DEBUG) {
@@ -64,6 +65,11 @@ void control_release(struct client *c, struct worker *w)
 			     "%s is out of the round because its process is stopped; it returns "
 			     "when that runs again (kill -CONT %d)",
 			     w->name, (int)w->pid);
+	} else if (w->held & HELD_BY_CHECK) {
+		client_error(c, "refused",
+			     "%s is out of the round because its check fails; it returns when that "
+			     "passes, or with check_action = log",
+			     w->name);
 	} else {
 		client_error(c, "refused", "%s is not held", w->name);
 	}

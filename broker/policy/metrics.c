@@ -84,7 +84,7 @@ static const struct family families[] = {
 	{ { "broker_handoff_seconds", HISTOGRAM, "seconds", "Time from accepting a connection to sending it to a worker" }, .scope = SERVICE, .kind = TIMES, OF(service, handed), BOUNDS(0, 24) },
 	{ { "broker_wait_seconds", HISTOGRAM, "seconds", "Time from accepting a connection to the accept of the worker" }, .scope = SERVICE, .kind = TIMES, OF(service, waited), BOUNDS(3, 26) },
 
-	{ { "broker_service_serving", GAUGE, NULL, "1 if at least one worker of the service is ready and not stalled" }, .scope = SERVICE, .kind = FLAG, OF(service, serving) },
+	{ { "broker_service_serving", GAUGE, NULL, "1 if at least one worker of the service is ready, not stalled, and passes its check if it has one" }, .scope = SERVICE, .kind = FLAG, OF(service, serving) },
 	{ { "broker_service_generation", GAUGE, NULL, "Generation in force" }, .scope = SERVICE, OF(service, generation) },
 	{ { "broker_service_workers_wanted", GAUGE, NULL, "Workers that the service should have" }, .scope = SERVICE, OF(service, wanted) },
 	{ { "broker_service_workers", GAUGE, NULL, "Workers by state, including old generations" }, .scope = SERVICE, .kind = BY_LABEL, OF(service, by_state), .label = "state", .names = worker_state_names, .n = WORKER_DEAD },
@@ -100,6 +100,7 @@ static const struct family families[] = {
 
 	{ { "broker_worker_up", GAUGE, NULL, "1 if the worker is ready" }, .scope = WORKER, .kind = FLAG, OF(worker, up) },
 	{ { "broker_worker_stalled", GAUGE, NULL, "1 if the worker takes no connections although some wait" }, .scope = WORKER, .kind = FLAG, OF(worker, stalled) },
+	{ { "broker_worker_healthy", GAUGE, NULL, "1 if the worker passes its health check" }, .scope = WORKER, .kind = FLAG, OF(worker, well), IF(worker, checked) },
 	{ { "broker_worker_state", OPENMETRICS_STATESET, NULL, "State of the newest worker in the slot" }, .scope = WORKER, .kind = STATES, OF(worker, state), .names = slot_states },
 	{ { "broker_worker_generation", GAUGE, NULL, "Generation of the newest worker in the slot" }, .scope = WORKER, OF(worker, generation), IF(worker, exists) },
 	{ { "broker_worker_taken", COUNTER, NULL, "Connections that workers in the slot took" }, .scope = WORKER, OF(worker, taken) },

@@ -55,6 +55,7 @@ struct metrics_worker {
 	enum worker_state state; /* of the newest; DEAD: the slot is empty */
 	bool up;		 /* ... is READY */
 	bool stalled;		 /* ... takes no connections, though some wait */
+	bool checked, well;	 /* ... has a check, and does not fail it */
 	bool exists;		 /* there is one: .generation is its */
 	uint64_t generation;
 	uint64_t taken, waiting;

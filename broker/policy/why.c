@@ -56,12 +56,25 @@ static void add_debugged(const struct why_worker *w, const char *before, struct 
 	strbuf_add(out, ": no deadline runs");
 }
 
+static bool add_check(const struct why_worker *w, struct strbuf *out)
+{
+	if (!w->check || !*w->check)
+		return false;
+	if (w->check_failures)
+		strbuf_addf(out, "check failing (%u): %s", w->check_failures, w->check);
+	else
+		strbuf_add(out, w->check);
+	return true;
+}
+
 static void why_starting(const struct why_worker *w, struct strbuf *out)
 {
 	bool known = w->missing && *w->missing;
 
-	strbuf_addf(out, "starting %s: does not listen%s%s yet", in_words(w->state_ms).text,
-		    known ? " on " : "", known ? w->missing : "");
+	strbuf_addf(out, "starting %s: ", in_words(w->state_ms).text);
+	if (!add_check(w, out))
+		strbuf_addf(out, "does not listen%s%s yet", known ? " on " : "",
+			    known ? w->missing : "");
 	if (w->debugged)
 		add_debugged(w, "; ", out);
 	else
@@ -81,6 +94,8 @@ static void why_ready(const struct why_worker *w, struct strbuf *out)
 	else if (w->stalled_ms)
 		strbuf_addf(out, "has taken no connection for %s: busy, or stuck",
 			    in_words(w->stalled_ms).text);
+	else if (add_check(w, out))
+		return;
 	else if (w->pinned_only)
 		strbuf_add(out, "pinned sources only");
 	else if (w->tracer)
@@ -102,6 +117,11 @@ static void why_held(const struct why_worker *w, struct strbuf *out)
 		add_tracer(w, ": ", out);
 	if (w->held_as_hung)
 		strbuf_addf(out, "%sheld, as it took no connections", out->len ? "; " : "");
+	if (w->held_by_check) {
+		strbuf_add(out, out->len ? "; " : "");
+		if (!add_check(w, out))
+			strbuf_add(out, "check passes again, but not often enough yet");
+	}
 	if (w->held_by_hand)
 		strbuf_addf(out, "%sheld by hand", out->len ? "; " : "");
 }
@@ -169,7 +189,7 @@ void why_worker(const struct why_worker *w, struct strbuf *out)
 void why_rollout_waits(const struct why_worker *w, const char *name, struct strbuf *out)
 {
 	if (w->state == WORKER_STARTING)
-		strbuf_addf(out, "%s to listen (%lld s", name,
+		strbuf_addf(out, "%s to %s (%lld s", name, w->check ? "pass its check" : "listen",
 			    (long long)w->state_ms / MSEC_PER_SEC);
 	else if (w->state == WORKER_READY)
 		strbuf_addf(out, "%s to take a connection (%lld s", name,

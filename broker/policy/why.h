@@ -24,10 +24,13 @@ struct why_worker {
 			     * deadline
 			     */
 	const char *tracer_name;
-	const char *missing;  /* ports it does not listen on yet; empty: not known */
-	const char *last_end; /* how the process before it ended, unasked; NULL: it did not */
-	int64_t last_end_ms;  /* how long ago */
-	unsigned failures;    /* in a row, that one included */
+	const char *check;	 /* why its last check failed; NULL or empty: it has passed */
+	unsigned check_failures; /* in a row; 0: it could not be checked */
+	bool held_by_check;	 /* it is out of the round for that */
+	const char *missing;	 /* ports it does not listen on yet; empty: not known */
+	const char *last_end;	 /* how the process before it ended, unasked; NULL: it did not */
+	int64_t last_end_ms;	 /* how long ago */
+	unsigned failures;	 /* in a row, that one included */
 };
 
 void why_worker(const struct why_worker *w, struct strbuf *out);

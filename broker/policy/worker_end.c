@@ -28,6 +28,8 @@ void worker_end_add_words(const struct worker_end_facts *facts, struct strbuf *o
 			    units_signal(WTERMSIG(facts->status)).text);
 	else if (facts->exited)
 		strbuf_addf(out, "exit %d", WEXITSTATUS(facts->status));
+	else if (facts->starting && facts->check)
+		strbuf_addf(out, "its check has not passed: %s", facts->check);
 	else if (facts->starting)
 		strbuf_add(out, "did not listen in time");
 	else if (facts->listens)

@@ -24,6 +24,8 @@ struct worker_end_facts {
 	bool exited;   /* its main process has ended, with */
 	int status;    /* as waitpid(2) gives it */
 	bool listens;  /* some listening socket of it is still there */
+	const char
+		*check; /* why its check, which it needs to start, has failed; NULL: it has not */
 };
 
 enum worker_end worker_end_of(const struct worker_end_facts *facts);

@@ -22,9 +22,10 @@ bool probe_ready(const struct master *m, struct buf *out)
 			buf_addf(out, "%s: paused\n", service_name(s));
 			ready = false;
 		} else if (!service_is_serving(s)) {
-			buf_addf(out, "%s: no %s (of %u)\n", service_name(s),
-				 service_has_round(s) ? "ready worker takes connections"
-						      : "worker is ready",
+			buf_addf(out, "%s: %s (of %u)\n", service_name(s),
+				 s->all_ill		? "all workers fail their check"
+				 : service_has_round(s) ? "no ready worker takes connections"
+							: "no worker is ready",
 				 s->want);
 			ready = false;
 		}

@@ -62,6 +62,8 @@ static void add_worker(const struct worker *w, struct metrics_service *service,
 	slot->state = w->state;
 	slot->up = w->state == WORKER_READY;
 	slot->stalled = slot->up && taker_stalled_since(&w->taker);
+	slot->checked = w->conf->check && !w->guest;
+	slot->well = w->check.health.state == HEALTH_WELL;
 	slot->exists = true;
 	slot->generation = w->generation;
 	list_for_each (c, &w->taker.channels, link) {

@@ -22,8 +22,11 @@ static uint64_t descriptors_of(const struct broker_conf *bc, const struct servic
 	uint64_t channels = sc->n_listen ? sc->n_listen : 1;
 	uint64_t generations = sc->rollback_window_ms || sc->probation_ms ? 3 : 2;
 
+	uint64_t of_check = sc->check ? 3 : 0;
+
 	/* idle_end.h takes three. */
-	return generations * workers * (2 + of_channel * channels) + channels + sc->queue + 3;
+	return generations * workers * (2 + of_channel * channels + of_check) + channels +
+	       sc->queue + 3;
 }
 
 static int check_limit(uint64_t need, struct strbuf *error)

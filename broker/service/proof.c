@@ -79,7 +79,10 @@ void service_probation_expired(struct loop_timer *timer)
 	list_for_each (w, &s->workers, link) {
 		const struct channel *c = w->guest ? NULL : shunned_channel(w);
 
-		if (!c || w->rollout_number != s->rollout_number)
+		if (w->rollout_number != s->rollout_number)
+			continue;
+		wait |= !w->held && !worker_is_ill(w) && w->check.health.failed;
+		if (!c)
 			continue;
 		wait = true;
 		if (now - c->stalled_since_ms >= w->conf->start_timeout_ms)

@@ -28,7 +28,8 @@ unsigned service_count_well(const struct service *s)
 	for (size_t i = 0; i < ROLLOUT_MAX; i++) {
 		const struct worker *w = s->slots[i].current;
 
-		n += w && w->state == WORKER_READY && !taker_stalled_since(&w->taker);
+		n += w && w->state == WORKER_READY && !taker_stalled_since(&w->taker) &&
+		     !worker_is_ill(w);
 	}
 	return n;
 }
@@ -110,6 +111,7 @@ static void add_wait(const struct worker *w, struct strbuf *out)
 		.state_ms = loop_now(worker_loop(w)) - w->state_since_ms,
 		.left_ms = worker_deadline_left(w),
 		.open = (int)w->open,
+		.check = w->check.awaited ? w->check.why : NULL,
 		.debugged = worker_is_traced(w, &tracer) || (w->held & HELD_BY_DEBUG),
 		.tracer_name = tracer_name,
 	};

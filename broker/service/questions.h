@@ -10,7 +10,8 @@ struct service *service_find(const struct broker *b, const char *name);
 
 bool service_is_ready(const struct service *s); /* all slots serve */
 
-/* Slots whose worker is ready, and takes connections as far as is known. */
+/* Slots whose worker is ready, takes connections as far as is known, and does not fail its check.
+ */
 unsigned service_count_well(const struct service *s);
 
 static inline bool service_is_serving(const struct service *s)

@@ -3,6 +3,7 @@
 #include "base/address.h"
 #include "dispatch/taker.h"
 #include "service/fill.h"
+#include "service/health.h"
 #include "service/listeners.h"
 #include "service/pin.h"
 #include "service/questions.h"
@@ -68,7 +69,7 @@ static void fail_rollout(struct worker *w, bool starting)
 	STRBUF(how, 512);
 
 	strbuf_add(&how, starting ? "did not start: " : "ended by itself: ");
-	if (starting && !facts.exited && !list_empty(&w->taker.channels))
+	if (starting && !facts.exited && !facts.check && !list_empty(&w->taker.channels))
 		missing = service_missing_endpoint(w);
 	if (missing) {
 		strbuf_addf(&how,
@@ -78,7 +79,7 @@ static void fail_rollout(struct worker *w, bool starting)
 	} else {
 		worker_end_add_words(&facts, &how);
 	}
-	if (starting && !facts.exited)
+	if (starting && !facts.exited && !facts.check)
 		add_addresses(w, &how);
 	service_fail_rollout(w, how.text);
 }
@@ -165,6 +166,7 @@ void service_settle_expired(struct loop_timer *timer)
 
 	while ((w = list_first(&s->gone, struct worker, link)))
 		worker_free(w);
+	service_weigh_checks(s);
 	service_pump(s);
 	service_attach_listeners(s);
 	if (s->one_started_less)

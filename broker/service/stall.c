@@ -98,7 +98,7 @@ static void say_stalled(const struct channel *c, bool others, int64_t now)
 	if (!others && w->stall_said_ms && now - w->stall_said_ms < SAY_EACH_MS)
 		return;
 	w->stall_said_ms = now;
-	log_event(LEVEL_WARN, "stalled", LOG_WORKER(w), LOG_INT("waiting", pair_waiting(c->rx)),
+	log_event(LEVEL_WARN, "stalled", LOG_WORKER(w), LOG_INT("waiting", channel_waiting(c)),
 		  LOG_MSG("has taken no connection for %lld ms while %s: it is busy, or stuck",
 			  (long long)(now - c->moved_ms),
 			  others ? "others have room" : "some wait"));

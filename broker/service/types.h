@@ -70,6 +70,7 @@ struct service {
 	struct list gone;    /* worker::link: DEAD, freed when the service settles */
 	struct loop_timer settle;
 	struct handoff_addr busy; /* nothing is started before this is free; family 0: none */
+	bool all_ill;		  /* the checks of all workers fail, and the log has said so */
 	bool one_started_less;	  /* since it settled: other services may have waited for that */
 	struct rollout rollout;
 	char abort_reason[512];		   /* of the rollout under way, or the last; empty: none */

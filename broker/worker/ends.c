@@ -89,6 +89,7 @@ static void lost(struct taker *t, struct channel *c)
 	if (!list_empty(&t->channels))
 		return;
 	loop_timer_disarm(&w->settle);
+	w->check.awaited = false;
 	worker_event(w, was_probe(w) ? EV_UNLISTEN : EV_CLOSED);
 	if (for_good && w->state == WORKER_CLOSED)
 		worker_event(w, EV_TIMEOUT);

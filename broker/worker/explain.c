@@ -148,6 +148,13 @@ void worker_explain_timeout(const struct worker *w)
 	_cleanup_pids_ struct pid_set processes = { 0 };
 	struct own_listeners own = { w, &processes, &listens };
 
+	if (w->check.awaited) {
+		log_event(LEVEL_ERROR, "worker-failed", LOG_WORKER(w),
+			  LOG_MSG("listens, but its check has not passed within start_timeout "
+				  "(%lld ms): %s",
+				  (long long)w->conf->start_timeout_ms, w->check.why));
+		return;
+	}
 	(void)worker_processes(w, &processes);
 	(void)sockdiag_dump(1u << TCP_LISTEN, 0, list_own, &own);
 	list_missing(w, &missing);

@@ -10,6 +10,7 @@ static const char *word_of(unsigned held)
 	return held & HELD_BY_HAND    ? "hand"
 	       : held & HELD_BY_DEBUG ? "debug"
 	       : held & HELD_AS_HUNG  ? "hung"
+	       : held & HELD_BY_CHECK ? "check"
 				      : "stop";
 }
 
@@ -18,6 +19,7 @@ static const char *reason_of(unsigned held)
 	return held & HELD_BY_HAND    ? "held by hand"
 	       : held & HELD_BY_DEBUG ? "held for a debugger"
 	       : held & HELD_AS_HUNG  ? "hung"
+	       : held & HELD_BY_CHECK ? "its check fails"
 				      : "its process is stopped";
 }
 
@@ -32,10 +34,13 @@ void worker_hold(struct worker *w, enum worker_hold by)
 		(void)worker_is_traced(w, &tracer);
 	tracer_add_words(tracer, &tracer_text);
 	w->held |= by;
-	log_event(by == HELD_BY_STOP ? LEVEL_WARN : LEVEL_INFO, "worker-held", LOG_WORKER(w),
-		  LOG_STR("by", word_of(by)), LOG_INT("tracer", tracer),
+	log_event(by == HELD_BY_STOP || by == HELD_BY_CHECK ? LEVEL_WARN : LEVEL_INFO,
+		  "worker-held", LOG_WORKER(w), LOG_STR("by", word_of(by)),
+		  LOG_INT("tracer", tracer),
 		  LOG_MSG("%s%s: gets no connections until it %s", reason_of(by), tracer_text.text,
-			  by == HELD_BY_STOP ? "runs again" : "is released"));
+			  by == HELD_BY_STOP	? "runs again"
+			  : by == HELD_BY_CHECK ? "passes"
+						: "is released"));
 	worker_event(w, EV_HOLD);
 	/* A worker that is held already takes no step, and yet the watch must see when it runs. */
 	broker_watch(w->terms->broker);

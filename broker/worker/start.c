@@ -14,6 +14,7 @@
 #include "worker/aside.h"
 #include "worker/command.h"
 #include "worker/ends.h"
+#include "worker/health.h"
 #include "worker/output.h"
 #include "worker/step.h"
 #include "worker/wake.h"
@@ -47,6 +48,7 @@ struct worker *worker_new(struct worker_terms *terms, struct service_conf *conf,
 	loop_timer_init(&w->look, worker_look_expired);
 	loop_timer_init(&w->wake, worker_wake_expired);
 	worker_output_init(w);
+	worker_check_init(w);
 	w->started_ms = w->state_since_ms = loop_now(&terms->broker->loop);
 	return w;
 }
@@ -61,6 +63,7 @@ void worker_free(struct worker *w)
 	worker_unwatch_process(w);
 	loop_timer_disarm(&w->look);
 	worker_output_deinit(w);
+	worker_check_deinit(w);
 	pid_set_deinit(&w->kin);
 	list_remove(&w->link);
 	service_conf_unref(w->conf);

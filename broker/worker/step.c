@@ -84,6 +84,19 @@ static void move_connections(struct worker *w, enum worker_event ev, unsigned ac
 		take_back_all(w, worker_reason(w, ev));
 }
 
+/* It listens. If it has a check, that has to say whether it serves. */
+static bool waits_for_check(struct worker *w)
+{
+	struct worker_check *k = &w->check;
+
+	if (w->guest || !w->conf->check || k->health.state == HEALTH_WELL)
+		return false;
+	if (!k->awaited && !k->running)
+		loop_timer_arm(worker_loop(w), &k->next, 0);
+	k->awaited = true;
+	return true;
+}
+
 void worker_event(struct worker *w, enum worker_event ev)
 {
 	enum worker_state from = w->state;
@@ -91,6 +104,8 @@ void worker_event(struct worker *w, enum worker_event ev)
 
 	if (w->guest)
 		ev = guest_event(ev);
+	if (ev == EV_LISTEN && from == WORKER_STARTING && waits_for_check(w))
+		return;
 	if (!worker_fsm_step(&w->state, ev, &actions))
 		return;
 	worker_log_change(w, from, ev);

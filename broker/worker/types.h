@@ -8,6 +8,7 @@
 #pragma once
 
 #include "dispatch/types.h"
+#include "policy/health.h"
 #include "policy/lines.h"
 #include "policy/recycle.h"
 #include "policy/worker_fsm.h"
@@ -36,6 +37,8 @@ struct worker_terms {
 	 * to free from then on.
 	 */
 	void (*changed)(struct worker *w, enum worker_state from);
+	/* Its check has made it well or ill. The same holds. */
+	void (*checked)(struct worker *w);
 };
 
 /* --- a worker -------------------------------------------------------------------------- */
@@ -46,6 +49,7 @@ enum worker_hold {
 	HELD_BY_STOP = 1 << 1,	/* while its process is stopped */
 	HELD_BY_DEBUG = 1 << 2, /* while a debugging session lasts */
 	HELD_AS_HUNG = 1 << 3,	/* it took no connections: until a person says otherwise */
+	HELD_BY_CHECK = 1 << 4, /* while its check fails, and another worker is well */
 };
 
 /* What the log knows of a worker that is to end and has a debugger. */
@@ -64,6 +68,24 @@ struct worker_findings {
 	char tracer_name[32];
 };
 
+/* Its health check, see health.h. */
+struct worker_check {
+	struct health health;
+	bool awaited; /* it listens, and is STARTING until its check has passed */
+	bool running;
+	bool said_cannot;	/* the log has it that it could not be checked */
+	struct loop_timer next; /* begins one; or while one runs, looks at it */
+	int64_t began_ms;
+	struct loop_source source; /* on .listener, then on .fd */
+	int listener, fd;	   /* owned; -1: none. Our end of a connection, or a pipe */
+	struct handoff_addr addr;  /* of our end */
+	uint64_t channel;	   /* that the other end went into; 0: it did not yet */
+	pid_t pid;		   /* of the command; 0: none runs */
+	char answer[HEALTH_TEXT_MAX];
+	size_t n_answer;
+	char why[160]; /* the last one failed; empty: it has passed */
+};
+
 struct worker {
 	KEPT(kept_worker);
 	struct list link;	    /* service::workers in the order of their start, or ::gone */
@@ -75,6 +97,8 @@ struct worker {
 	struct loop_timer deadline;
 	struct loop_timer settle; /* it listens, but maybe not yet on everything */
 	struct loop_timer wake;	  /* it was told to end: does it block in accept? */
+
+	struct worker_check check; /* idle, unless its configuration has one */
 
 	bool seen_running;	    /* HELD_BY_STOP, and at the last look it was not stopped */
 	struct proc_look main_look; /* at main, while HELD_BY_STOP */
@@ -124,6 +148,11 @@ static inline struct worker *worker_of(const struct channel *c)
 static inline struct loop *worker_loop(const struct worker *w)
 {
 	return &w->terms->broker->loop;
+}
+
+static inline bool worker_is_ill(const struct worker *w)
+{
+	return w->check.health.state == HEALTH_ILL;
 }
 
 /* It gets nothing more, but runs, and takes what it has by itself. */

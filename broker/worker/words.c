@@ -127,6 +127,7 @@ struct worker_end_facts worker_end_facts(const struct worker *w, bool starting)
 		.exited = w->exited,
 		.status = w->exit_status,
 		.listens = !list_empty(&w->taker.channels),
+		.check = starting && w->check.awaited ? w->check.why : NULL,
 	};
 }
 

@@ -338,7 +338,7 @@ def read(name):
 
 @test
 def the_page_lists_exactly_what_is_served():
-    broker = start(workers=1)
+    broker = start(workers=1, check="connect")
     http_get(broker.port)
     served = {}
     for family in broker.page.scrape().families.values():

@@ -2,7 +2,7 @@
 /* links: broker/config/conf_check broker/config/conf_error */
 /* links: broker/config/conf_print broker/config/conf_read */
 /* links: broker/base/nearest broker/config/option broker/config/option_table */
-/* links: broker/config/option_list broker/config/option_word */
+/* links: broker/config/option_list broker/config/health_probe broker/config/option_word */
 /* links: broker/base/strlist broker/base/units broker/base/words */
 /* links: broker/base/strbuf */
 #include "conf_util.h"

@@ -2,7 +2,7 @@
 /* links: broker/config/conf_check broker/config/conf_error */
 /* links: broker/config/conf_print broker/config/conf_read */
 /* links: broker/base/nearest broker/config/option broker/config/option_table */
-/* links: broker/config/option_list broker/config/option_word */
+/* links: broker/config/option_list broker/config/health_probe broker/config/option_word */
 /* links: broker/base/strlist broker/base/units broker/base/words */
 /* links: broker/base/strbuf */
 #include "conf_util.h"
@@ -73,6 +73,14 @@ static const struct {
 	{ OPTION_SERVICE, "max_age", "1d" },
 	{ OPTION_SERVICE, "restart_at", "03:00" },
 	{ OPTION_SERVICE, "probation", "1m" },
+	{ OPTION_SERVICE, "check", "send 'PING\\r\\n' expect +PONG" },
+	{ OPTION_SERVICE, "check_port", "8080" },
+	{ OPTION_SERVICE, "check_expect", "200-299" },
+	{ OPTION_SERVICE, "check_interval", "1m" },
+	{ OPTION_SERVICE, "check_timeout", "1s" },
+	{ OPTION_SERVICE, "check_fall", "1" },
+	{ OPTION_SERVICE, "check_rise", "1" },
+	{ OPTION_SERVICE, "check_action", "hold" },
 	{ OPTION_SERVICE, "backoff_min", "1s" },
 	{ OPTION_SERVICE, "backoff_max", "1h" },
 	{ OPTION_SERVICE, "backoff_reset", "1d" },

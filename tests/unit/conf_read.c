@@ -1,5 +1,6 @@
 /* links: broker/config/conf_read broker/config/conf_error broker/config/option */
 /* links: broker/config/option_table broker/config/option_list broker/config/option_word */
+/* links: broker/config/health_probe */
 /* links: broker/base/address broker/base/nearest broker/base/strlist broker/base/units */
 /* links: broker/base/words broker/base/strbuf */
 #include "config/conf_read.h"

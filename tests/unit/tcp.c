@@ -2,6 +2,7 @@
 /* links: broker/base/address broker/base/units broker/base/strbuf */
 /* wrap: accept4 */
 #include "sys/tcp.h"
+#include "base/address.h"
 #include "tap.h"
 
 #include <errno.h>
@@ -141,6 +142,30 @@ TEST(a_client_over_a_dual_stack_listener_is_ipv4)
 	close(conn);
 	close(client);
 	close(fd);
+}
+
+TEST(we_connect_to_ourselves)
+{
+	static const uint8_t families[] = { 4, 6 };
+	struct handoff_addr from, peer = { 0 };
+	int listener, client, fd;
+
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+		struct pollfd p = { .events = POLLIN };
+
+		CHECK_EQ(tcp_connect_to_self(families[i], &listener, &client, &from), 0);
+		p.fd = listener;
+		CHECK_EQ(poll(&p, 1, 10000), 1);
+		CHECK_EQ(tcp_accept(listener, &fd, &peer, &error), ACCEPT_DONE);
+		CHECK(address_equal(&peer, &from));
+		CHECK(peer.family == families[i] || peer.family == 4);
+		CHECK_EQ(send(client, "x", 1, 0), 1);
+		p.fd = fd;
+		CHECK_EQ(poll(&p, 1, 10000), 1);
+		close(fd);
+		close(client);
+		close(listener);
+	}
 }
 
 TEST(each_error_of_accept_means_what_it_should)

@@ -33,6 +33,8 @@ TEST(each_way_to_end_has_its_reason_and_its_words)
 	check(&f, WORKER_END_START_FAILED, "exit 127");
 	f.exited = false;
 	check(&f, WORKER_END_START_TIMEOUT, "did not listen in time");
+	f.check = "status 503";
+	check(&f, WORKER_END_START_TIMEOUT, "its check has not passed: status 503");
 	f.starting = false;
 	check(&f, WORKER_END_UNUSABLE, "accepts in a way that cannot be brokered");
 	f.listens = false;

@@ -1,0 +1,40 @@
+/*
+ * health - what a health check sends, how its answer is judged, and when the results make a worker
+ * well or ill.
+ *
+ * Owns:   as much of HTTP as is needed to ask and to read a status line (RFC 9112, section 4); the
+ *         counters. Never: reads, writes, reads a clock.
+ */
+#pragma once
+
+#include "config/health_probe.h"
+#include "config/types.h"
+
+enum health_verdict { HEALTH_MORE, HEALTH_PASSED, HEALTH_FAILED };
+
+/* The bytes to send. */
+void health_request(const struct health_probe *p, struct strbuf *out);
+
+/*
+ * Judges the @n bytes at @bytes, all that has come so far. @ended: nothing more comes. FAILED: @why
+ * says what was found. Of HTTP one of the @n_expected statuses is expected.
+ */
+enum health_verdict health_judge(const struct health_probe *p,
+				 const struct conf_port_range *expected, size_t n_expected,
+				 const char *bytes, size_t n, bool ended, struct strbuf *why);
+
+enum health_state { HEALTH_UNKNOWN, HEALTH_WELL, HEALTH_ILL };
+
+struct health {
+	enum health_state state;
+	unsigned passed, failed; /* in a row: one of them is 0 */
+};
+
+/* True if the state is another now. */
+bool health_count(struct health *h, bool passed, unsigned rise, unsigned fall);
+
+/* Whether the last result was not what the state says: more results will decide. */
+static inline bool health_is_in_doubt(const struct health *h)
+{
+	return h->state == HEALTH_WELL ? h->failed > 0 : h->state == HEALTH_UNKNOWN || h->passed;
+}

@@ -1,0 +1,406 @@
+#include "health.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "base/address.h"
+#include "base/fd.h"
+#include "dispatch/channel.h"
+#include "dispatch/taker.h"
+#include "sys/log.h"
+#include "sys/spawn.h"
+#include "sys/tcp.h"
+#include "worker/clock.h"
+#include "worker/command.h"
+#include "worker/step.h"
+
+/* Checks follow each other faster where they are to decide something. */
+#define DOUBT_MS   500
+#define CONFIRM_MS 100 /* the last one has passed */
+/* No event says that a connection was taken. */
+#define TAKEN_LOOK_MS 10
+
+static struct health_probe probe_of(const struct worker *w)
+{
+	struct health_probe probe;
+	STRBUF(unused, 64);
+
+	(void)health_parse(w->conf->check, &probe, &unused); /* it was read before */
+	return probe;
+}
+
+static struct worker *worker_of_source(struct loop_source *source)
+{
+	return container_of(source, struct worker, check.source);
+}
+
+/* --- begun and ended ------------------------------------------------------------------- */
+
+static bool is_stopped(struct worker *w)
+{
+	struct channel *c;
+
+	return list_find(c, &w->taker.channels, link, channel_is_stopped(c));
+}
+
+static bool may_be_checked(struct worker *w)
+{
+	bool serves =
+		w->state == WORKER_READY || (w->state == WORKER_HELD && w->held == HELD_BY_CHECK);
+
+	return (serves || (w->state == WORKER_STARTING && w->check.awaited)) &&
+	       !dispatch_leaves(w->terms->dispatch) && !is_stopped(w) && !worker_is_debugged(w);
+}
+
+static void drop(struct worker *w)
+{
+	struct worker_check *k = &w->check;
+
+	loop_remove(worker_loop(w), &k->source);
+	fd_closep(&k->listener);
+	fd_closep(&k->fd);
+	k->channel = 0;
+	k->n_answer = 0;
+	if (k->pid) {
+		(void)spawn_kill_group(k->pid, SIGKILL);
+		pid_set_remove(&w->terms->broker->started, k->pid);
+		k->pid = 0;
+	}
+}
+
+static void end(struct worker *w)
+{
+	struct worker_check *k = &w->check;
+	int64_t now = loop_now(worker_loop(w)),
+		at = k->began_ms + w->terms->live->check_interval_ms;
+	int64_t soon = now + (k->health.passed ? CONFIRM_MS : DOUBT_MS);
+
+	k->running = false;
+	if ((k->awaited || health_is_in_doubt(&k->health)) && at > soon)
+		at = soon;
+	loop_timer_arm(worker_loop(w), &k->next, at > now ? at - now : 0);
+}
+
+/* For want of descriptors, say: that says nothing of the worker. */
+static void cannot_check(struct worker *w, const char *why)
+{
+	snprintf(w->check.why, sizeof(w->check.why), "cannot be checked: %s", why);
+	if (!w->check.said_cannot)
+		log_event(LEVEL_WARN, "limit", LOG_WORKER(w), LOG_MSG("%s", w->check.why));
+	w->check.said_cannot = true;
+	drop(w);
+	end(w);
+}
+
+static void say(const struct worker *w)
+{
+	const struct worker_check *k = &w->check;
+
+	if (k->health.state == HEALTH_ILL)
+		log_event(LEVEL_WARN, "worker-check-failed", LOG_WORKER(w),
+			  LOG_INT("failures", k->health.failed), LOG_STR("reason", k->why),
+			  LOG_MSG("fails its check, %u time%s in a row: %s", k->health.failed,
+				  k->health.failed == 1 ? "" : "s", k->why));
+	else
+		log_event(k->awaited ? LEVEL_DEBUG : LEVEL_INFO, "worker-check-passed",
+			  LOG_WORKER(w), LOG_MSG("passes its check"));
+}
+
+static void note_result(struct worker *w, bool passed, const char *why)
+{
+	const struct service_conf *live = w->terms->live;
+	struct worker_check *k = &w->check;
+	bool changed = health_count(&k->health, passed, live->check_rise, live->check_fall);
+
+	k->said_cannot = false;
+	snprintf(k->why, sizeof(k->why), "%s", passed ? "" : why);
+	end(w);
+	/* The kernel says that it has taken the connection. */
+	if (passed && probe_of(w).kind != HEALTH_COMMAND)
+		w->proven = true;
+	if (!changed)
+		return;
+	say(w);
+	if (k->awaited && k->health.state == HEALTH_WELL) {
+		k->awaited = false;
+		worker_event(w, EV_LISTEN);
+	}
+	w->terms->checked(w);
+}
+
+/* What is more than a check needs is read away. */
+static ssize_t read_some(struct worker_check *k)
+{
+	size_t room = sizeof(k->answer) - k->n_answer;
+	char rest[4096];
+	ssize_t n = read(k->fd, room ? k->answer + k->n_answer : rest, room ? room : sizeof(rest));
+
+	if (n > 0 && room)
+		k->n_answer += (size_t)n;
+	return n;
+}
+
+/* --- a connection ---------------------------------------------------------------------- */
+
+static struct channel *find_channel(struct worker *w)
+{
+	uint16_t port = (uint16_t)w->conf->check_port;
+	struct channel *c;
+
+	if (!port && w->conf->n_listen)
+		port = w->conf->listen[0].app_port;
+	return list_find(c, &w->taker.channels, link,
+			 channel_is_usable(c) && (!port || c->endpoint->app_addr.port == port));
+}
+
+/* Whether the worker has left it in its channel. */
+static bool is_untaken(struct worker *w)
+{
+	const struct channel *c = taker_find_channel(&w->taker, w->check.channel);
+
+	return c && channel_check_waits(c, pair_waiting(c->rx));
+}
+
+/* With its channel, or as what waited there was given to others. */
+static bool was_taken_back(struct worker *w)
+{
+	const struct channel *c = taker_find_channel(&w->taker, w->check.channel);
+
+	return !c || !c->check_at;
+}
+
+/* A server of HTTP has said what we need, and closes when it has said the rest. */
+static void goes_on(struct loop_source *source, uint32_t events)
+{
+	struct worker *w = worker_of_source(source);
+	ssize_t n = read_some(&w->check);
+
+	(void)events;
+	if (n == 0 || (n < 0 && errno != EAGAIN))
+		drop(w);
+}
+
+/* Also between two checks: it was taken late. */
+static void answered(struct loop_source *source, uint32_t events)
+{
+	struct worker *w = worker_of_source(source);
+	struct worker_check *k = &w->check;
+	struct health_probe probe = probe_of(w);
+	ssize_t n = read_some(k);
+	enum health_verdict verdict;
+	STRBUF(why, sizeof(k->why));
+
+	(void)events;
+	if (n < 0 && errno == EAGAIN)
+		return;
+	if (k->pid) {
+		if (n <= 0)
+			loop_remove(worker_loop(w), source); /* its exit is still to come */
+		return;
+	}
+	verdict = health_judge(&probe, w->conf->check_expect, w->conf->n_check_expect, k->answer,
+			       k->n_answer, n <= 0, &why);
+	if (verdict == HEALTH_MORE)
+		return;
+	if (n <= 0 && was_taken_back(w)) {
+		drop(w);
+		end(w);
+		return;
+	}
+	if (n <= 0 || probe.kind != HEALTH_HTTP)
+		drop(w);
+	else
+		k->source.ready = goes_on;
+	note_result(w, verdict == HEALTH_PASSED, why.text);
+}
+
+/* @fd is the other end, and closed here: the worker gets a copy. */
+static void hand_over(struct worker *w, int fd, const struct handoff_addr *peer)
+{
+	struct worker_check *k = &w->check;
+	struct health_probe probe = probe_of(w);
+	struct channel *c = find_channel(w);
+	struct handoff_conn conn = { .id = ++w->terms->broker->given.conn, .peer = *peer };
+	STRBUF(request, 1024);
+
+	handoff_header_init(&conn.h, HANDOFF_CONN);
+	conn.accept_ns = loop_clock_ns();
+	health_request(&probe, &request);
+	if (request.len)
+		(void)send(k->fd, request.text, request.len, MSG_NOSIGNAL);
+	if (!c || channel_give_check(c, &conn, fd) != PAIR_SENT) {
+		(void)close(fd);
+		cannot_check(w, "its channel takes no more messages");
+		return;
+	}
+	(void)close(fd);
+	k->channel = c->id;
+	k->source.ready = answered;
+	if (loop_add(worker_loop(w), &k->source, k->fd, EPOLLIN) < 0)
+		cannot_check(w, "out of memory");
+	else if (probe.kind == HEALTH_CONNECT)
+		loop_timer_arm(worker_loop(w), &k->next, TAKEN_LOOK_MS);
+}
+
+static void connected(struct loop_source *source, uint32_t events)
+{
+	struct worker *w = worker_of_source(source);
+	struct worker_check *k = &w->check;
+	struct handoff_addr peer;
+	int fd, error;
+
+	(void)events;
+	if (tcp_accept(k->listener, &fd, &peer, &error) != ACCEPT_DONE)
+		return; /* for want of descriptors: until check_timeout */
+	if (!address_equal(&peer, &k->addr)) {
+		(void)close(fd);
+		return;
+	}
+	loop_remove(worker_loop(w), source);
+	fd_closep(&k->listener);
+	hand_over(w, fd, &peer);
+}
+
+static int begin_connection(struct worker *w, const struct channel *c)
+{
+	struct worker_check *k = &w->check;
+	int r = tcp_connect_to_self(c->endpoint->app_addr.family, &k->listener, &k->fd, &k->addr);
+
+	k->source.ready = connected;
+	return r < 0 ? r : loop_add(worker_loop(w), &k->source, k->listener, EPOLLIN);
+}
+
+/* --- a command ------------------------------------------------------------------------- */
+
+static int begin_command(struct worker *w, char *const *words, struct strbuf *error)
+{
+	struct worker_check *k = &w->check;
+	int r = launch_helper(w, words, &k->pid, &k->fd, error);
+
+	if (r < 0)
+		return r;
+	(void)pid_set_add(&w->terms->broker->started, k->pid);
+	k->source.ready = answered;
+	return loop_add(worker_loop(w), &k->source, k->fd, EPOLLIN);
+}
+
+void worker_check_exited(struct worker *w, int status)
+{
+	bool passed = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	struct worker_check *k = &w->check;
+	const char *line_end;
+	STRBUF(why, sizeof(k->why));
+
+	(void)read_some(k);
+	line_end = memchr(k->answer, '\n', k->n_answer);
+	if (WIFSIGNALED(status))
+		strbuf_addf(&why, "signal %d", WTERMSIG(status));
+	else
+		strbuf_addf(&why, "exit %d", WEXITSTATUS(status));
+	strbuf_add(&why, k->n_answer ? ": " : "");
+	strbuf_add_escaped(&why, k->answer,
+			   line_end ? (size_t)(line_end - k->answer) : k->n_answer);
+	pid_set_remove(&w->terms->broker->started, k->pid);
+	k->pid = 0;
+	drop(w);
+	note_result(w, passed, why.text);
+}
+
+/* --- the timer ------------------------------------------------------------------------- */
+
+static void begin(struct worker *w)
+{
+	int64_t timeout = w->terms->live->check_timeout_ms;
+	struct health_probe probe = probe_of(w);
+	struct worker_check *k = &w->check;
+	STRBUF(error, 256);
+	struct channel *c;
+	int r;
+
+	k->began_ms = loop_now(worker_loop(w));
+	if (!may_be_checked(w)) {
+		drop(w);
+		end(w);
+		return;
+	}
+	k->running = true;
+	if (is_untaken(w)) {
+		loop_timer_arm(worker_loop(w), &k->next,
+			       probe.kind == HEALTH_CONNECT ? TAKEN_LOOK_MS : timeout);
+		return;
+	}
+	loop_timer_arm(worker_loop(w), &k->next, timeout);
+	drop(w);
+	c = find_channel(w);
+	if (probe.kind == HEALTH_COMMAND)
+		r = begin_command(w, probe.command, &error);
+	else if (c)
+		r = begin_connection(w, c);
+	else
+		r = strbuf_fail(&error, -ENOENT, "it does not listen on the port of its check");
+	if (r < 0)
+		cannot_check(w, error.len ? error.text : strerror(-r));
+}
+
+/* It has no result yet. */
+static void look(struct worker *w)
+{
+	int64_t timeout = w->terms->live->check_timeout_ms, now = loop_now(worker_loop(w));
+	struct worker_check *k = &w->check;
+	bool command = k->pid, untaken = is_untaken(w);
+	STRBUF(why, sizeof(k->why));
+
+	if (probe_of(w).kind == HEALTH_CONNECT && k->channel && !untaken && !was_taken_back(w)) {
+		drop(w);
+		note_result(w, true, "");
+		return;
+	}
+	if (now < k->began_ms + timeout) {
+		loop_timer_arm(worker_loop(w), &k->next, TAKEN_LOOK_MS);
+		return;
+	}
+	if (!command && !k->channel) {
+		cannot_check(w, "no connection over loopback");
+		return;
+	}
+	if (!untaken)
+		drop(w);
+	if (!may_be_checked(w)) {
+		end(w);
+		return;
+	}
+	strbuf_addf(&why, "it %s within check_timeout (%lld ms)",
+		    command   ? "did not end"
+		    : untaken ? "did not take the connection"
+			      : "took the connection, and did not answer",
+		    (long long)timeout);
+	note_result(w, false, why.text);
+}
+
+static void expired(struct loop_timer *timer)
+{
+	struct worker *w = container_of(timer, struct worker, check.next);
+
+	if (w->state == WORKER_STOPPING || w->state == WORKER_DEAD)
+		drop(w);
+	else if (w->check.running)
+		look(w);
+	else
+		begin(w);
+}
+
+void worker_check_init(struct worker *w)
+{
+	w->check.source.fd = w->check.listener = w->check.fd = -1;
+	loop_timer_init(&w->check.next, expired);
+}
+
+void worker_check_deinit(struct worker *w)
+{
+	loop_timer_disarm(&w->check.next);
+	drop(w);
+}
