@@ -93,7 +93,8 @@ bool bound_read(int fd, struct handoff_addr *ret)
 {
 	_keep_errno_ int saved = errno;
 	uint32_t words[WORDS];
-	struct instruction filter[N_INSTRUCTIONS];
+	/* Initialised for valgrind, which takes the length for one in bytes. */
+	struct instruction filter[N_INSTRUCTIONS] = { { 0 } };
 
 	if (read_filter(fd, filter) != N_INSTRUCTIONS || filter[0].number != MAGIC)
 		return false;
