@@ -96,6 +96,8 @@ static void why_ready(const struct why_worker *w, struct strbuf *out)
 			    in_words(w->stalled_ms).text);
 	else if (add_check(w, out))
 		return;
+	else if (w->missing && *w->missing)
+		strbuf_addf(out, "does not listen on %s, as others do", w->missing);
 	else if (w->pinned_only)
 		strbuf_add(out, "pinned sources only");
 	else if (w->tracer)

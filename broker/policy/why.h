@@ -27,7 +27,8 @@ struct why_worker {
 	const char *check;	 /* why its last check failed; NULL or empty: it has passed */
 	unsigned check_failures; /* in a row; 0: it could not be checked */
 	bool held_by_check;	 /* it is out of the round for that */
-	const char *missing;	 /* ports it does not listen on yet; empty: not known */
+	const char *missing;	 /* ports it does not listen on yet, or, READY, an address on which
+				  * others do; empty: not known, or none */
 	const char *last_end;	 /* how the process before it ended, unasked; NULL: it did not */
 	int64_t last_end_ms;	 /* how long ago */
 	unsigned failures;	 /* in a row, that one included */

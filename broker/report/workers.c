@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/address.h"
 #include "base/json.h"
 #include "dispatch/channel.h"
 #include "dispatch/taker.h"
 #include "policy/why.h"
 #include "service/fill.h"
+#include "service/listeners.h"
 #include "worker/clock.h"
 
 /* --- a worker ------------------------------------------------------------------------ */
@@ -18,6 +20,15 @@ static void list_missing(const struct worker *w, struct strbuf *out)
 		if (!taker_listens_on(&w->taker, w->conf->listen[i].app_port))
 			strbuf_addf(out, "%sport %u", out->len ? ", " : "",
 				    w->conf->listen[i].app_port);
+}
+
+/* Some apps take the next port if theirs is taken: then it is not the same one for all workers. */
+static void add_port_of_others(const struct worker *w, struct strbuf *out)
+{
+	const struct endpoint *e = w->guest ? NULL : service_missing_endpoint(w);
+
+	if (e)
+		strbuf_add(out, address_text(&e->app_addr).text);
 }
 
 static void explain_worker(const struct worker *w, const struct worker_row *row, struct strbuf *out)
@@ -58,6 +69,8 @@ static void explain_worker(const struct worker *w, const struct worker_row *row,
 	}
 	if (w->state == WORKER_STARTING)
 		list_missing(w, &missing);
+	else if (w->state == WORKER_READY)
+		add_port_of_others(w, &missing);
 	why_worker(&why, out);
 }
 

@@ -8,6 +8,7 @@ import socket
 import sys
 
 from harness import *
+from lib.steering import ask, workers
 
 
 def cmd(*words):
@@ -332,6 +333,37 @@ def workers_get_back_the_descriptor_limit_that_the_broker_was_started_with():
     )
     assert resource.prlimit(http_get(port).pid, resource.RLIMIT_NOFILE) == (200, 400)
     assert resource.prlimit(broker.pid, resource.RLIMIT_NOFILE)[0] == 400
+
+
+@test
+def workers_that_took_different_ports_are_said_to_be_so():
+    """An app that takes the next port if its own is taken: here, by a program that ends meanwhile."""
+    port = free_port()
+    next_port = write_file("next.py", """
+import socket, sys
+port = int(sys.argv[1])
+while True:
+    try:
+        s = socket.create_server(("127.0.0.1", port))
+        break
+    except OSError:
+        port += 1
+while True:
+    c = s.accept()[0]
+    c.recv(4096)
+    c.sendall(b"HTTP/1.0 200 OK\\r\\n\\r\\n")
+    c.close()
+""")
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        broker = Broker([sys.executable, next_port, port], workers=1)
+        broker.wait_event("broker-ready")
+    ask(broker, "scale web 2")
+    broker.wait_event("worker-ready", worker="web.1")
+    why = {w["worker"]: w["why"] for w in workers(broker)}
+    assert why["web.0"] == "does not listen on 127.0.0.1:%d, as others do" % port, why
+    assert why["web.1"].startswith("does not listen on 127.0.0.1:"), why
 
 
 @test

@@ -11,6 +11,8 @@ TEST(a_worker_says_why)
 		const char *text;
 	} cases[] = {
 		{ { .state = WORKER_READY, .left_ms = -1 }, "" },
+		{ { .state = WORKER_READY, .missing = "127.0.0.1:3000" },
+		  "does not listen on 127.0.0.1:3000, as others do" },
 		{ { .state = WORKER_STARTING, .state_ms = 2100, .left_ms = 27900 },
 		  "starting 2 s: does not listen yet, 27 s left" },
 		{ { .state = WORKER_STARTING, .state_ms = 200, .left_ms = 900, .missing = "3000" },
