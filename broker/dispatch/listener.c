@@ -145,7 +145,7 @@ int endpoint_ask(struct endpoint *e, const struct channel *except, const struct 
 
 	collect_asked(e, except, &asked);
 	asked_add(&asked, more);
-	if (!memcmp(&asked, &e->asked, sizeof(asked)))
+	if (asked_equal(&asked, &e->asked))
 		return 0;
 	r = apply(e, &asked, sc, error);
 	if (r == 0)

@@ -3,6 +3,12 @@
 #include <stddef.h>
 #include <string.h>
 
+bool asked_equal(const struct asked *a, const struct asked *b)
+{
+	return !strcmp(a->device, b->device) && !memcmp(a->values, b->values, sizeof(a->values)) &&
+	       a->elsewhere == b->elsewhere;
+}
+
 void asked_add(struct asked *asked, const struct asked *more)
 {
 	if (*more->device)

@@ -28,5 +28,7 @@ struct asked {
 			 */
 };
 
+bool asked_equal(const struct asked *a, const struct asked *b);
+
 /* What @more sets replaces what @asked has; what it leaves alone stays. */
 void asked_add(struct asked *asked, const struct asked *more);

@@ -56,7 +56,7 @@ static int set_cpus(const struct setting *setting, const char *text, unsigned sl
 	cpu_set_t ours, set;
 	unsigned n = 0, k = 0;
 
-	static_assert(UNITS_CPUS == CPU_SETSIZE, "as many as a cpu_set_t has");
+	static_assert(UNITS_CPUS == 8 * sizeof(cpu_set_t), "as many as a cpu_set_t has");
 	(void)setting;
 	CPU_ZERO(&set);
 	if (units_parse_cpus(text, &cpus) != 0 || sched_getaffinity(0, sizeof(ours), &ours) < 0)

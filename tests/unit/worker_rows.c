@@ -1,7 +1,7 @@
 /* links: broker/report/workers broker/policy/why broker/policy/worker_fsm broker/policy/backoff
  */
 /* links: broker/base/units broker/base/json broker/base/buf */
-/* links: broker/base/strbuf */
+/* links: broker/base/strbuf broker/base/address */
 #include "report/workers.h"
 
 #include <limits.h>
@@ -10,6 +10,7 @@
 #include "dispatch/channel.h"
 #include "dispatch/taker.h"
 #include "service/fill.h"
+#include "service/listeners.h"
 #include "worker/clock.h"
 #include "tap.h"
 
@@ -26,6 +27,12 @@ const struct slot_trouble *service_trouble(const struct service *s, unsigned slo
 {
 	(void)s;
 	(void)slot;
+	return NULL;
+}
+
+const struct endpoint *service_missing_endpoint(const struct worker *w)
+{
+	(void)w;
 	return NULL;
 }
 
