@@ -45,6 +45,8 @@
 		__VA_ARGS__, NULL                                                                  \
 	}
 
+#define ACTIONS WORDS([ACTION_LOG] = "log", [ACTION_HOLD] = "hold", [ACTION_REPLACE] = "replace")
+
 #define MINUTE 60000
 #define HOUR   (60 * MINUTE)
 #define DAY    (24 * (int64_t)HOUR)
@@ -110,7 +112,7 @@ const struct option option_table[] = {
 	{ SERVICE("stall_timeout", ms, stall_timeout_ms, LIVE), RANGE(10, HOUR), DEFAULT("1s") },
 
 	{ SERVICE("stall_action", word, stall_action, LIVE), DEFAULT("log"),
-	  WORDS([ACTION_LOG] = "log", [ACTION_HOLD] = "hold", [ACTION_REPLACE] = "replace") },
+	  ACTIONS },
 	{ SERVICE("stall_action_after", ms, stall_action_after_ms, LIVE), RANGE(10, DAY),
 	  DEFAULT("30s") },
 	{ SERVICE("stall_command", command_or_none, stall_command, LIVE) },
@@ -146,7 +148,7 @@ const struct option option_table[] = {
 	{ SERVICE("check_fall", count, check_fall, LIVE), RANGE(1, 1000), DEFAULT("3") },
 	{ SERVICE("check_rise", count, check_rise, LIVE), RANGE(1, 1000), DEFAULT("2") },
 	{ SERVICE("check_action", word, check_action, LIVE), DEFAULT("replace"),
-	  WORDS([CHECK_REPLACE] = "replace", [CHECK_HOLD] = "hold", [CHECK_LOG] = "log") },
+	  ACTIONS },
 	{ SERVICE("backoff_min", ms, backoff_min_ms, LIVE), RANGE(1, HOUR), DEFAULT("100ms") },
 	{ SERVICE("backoff_max", ms, backoff_max_ms, LIVE), RANGE(1, DAY), DEFAULT("30s") },
 	{ SERVICE("backoff_reset", ms, backoff_reset_ms, LIVE), RANGE(0, DAY), DEFAULT("10s") },

@@ -38,8 +38,6 @@ enum conf_control { CONTROL_AUTO, CONTROL_OFF, CONTROL_PATH };
 enum conf_log_target { LOG_TO_STDERR, LOG_TO_SYSLOG, LOG_TO_FILE };
 enum conf_log_level { LEVEL_ERROR, LEVEL_WARN, LEVEL_INFO, LEVEL_DEBUG };
 enum conf_log_format { FORMAT_TEXT, FORMAT_JSON };
-/* What becomes of a worker whose check fails. */
-enum conf_check_action { CHECK_REPLACE, CHECK_HOLD, CHECK_LOG };
 enum conf_backend { BACKEND_AUTO, BACKEND_PRELOAD };
 
 /* listen = ADDRESS [for PORT] */
@@ -160,7 +158,7 @@ struct service_conf {
 	size_t n_check_expect;
 	int64_t check_interval_ms, check_timeout_ms;
 	unsigned check_fall, check_rise; /* results in a row that make a worker ill, or well */
-	enum conf_check_action check_action;
+	enum conf_action check_action;
 	int64_t backoff_reset_ms; /* a worker that served this long was healthy: no delay */
 
 	enum conf_output output;

@@ -27,14 +27,14 @@ static bool serves_unless_ill(const struct worker *w)
 
 static void weigh(struct worker *w, bool may_leave)
 {
-	enum conf_check_action action = w->terms->live->check_action;
+	enum conf_action action = w->terms->live->check_action;
 	bool ill = worker_is_ill(w);
 
-	if (ill && may_leave && action != CHECK_LOG)
+	if (ill && may_leave && action != ACTION_LOG)
 		worker_hold(w, HELD_BY_CHECK);
 	else
 		worker_unhold(w, HELD_BY_CHECK);
-	if (ill && action == CHECK_REPLACE) {
+	if (ill && action == ACTION_REPLACE) {
 		if (w->recycle == RECYCLE_NOT)
 			recycle_ask(w, RECYCLE_UNHEALTHY);
 	} else if (w->recycle == RECYCLE_UNHEALTHY) {

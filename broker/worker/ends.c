@@ -65,7 +65,7 @@ void worker_refuse(struct worker *w, const struct strbuf *why)
 }
 
 /* To see whether a port is free nobody accepts. */
-static bool was_probe(const struct worker *w)
+static bool has_only_probed(const struct worker *w)
 {
 	return w->ready_ms && loop_now(worker_loop(w)) - w->ready_ms < PROBE_MS &&
 	       taker_taken(&w->taker) == 0;
@@ -90,7 +90,7 @@ static void lost(struct taker *t, struct channel *c)
 		return;
 	loop_timer_disarm(&w->settle);
 	w->check.awaited = false;
-	worker_event(w, was_probe(w) ? EV_UNLISTEN : EV_CLOSED);
+	worker_event(w, has_only_probed(w) ? EV_UNLISTEN : EV_CLOSED);
 	if (for_good && w->state == WORKER_CLOSED)
 		worker_event(w, EV_TIMEOUT);
 }
