@@ -1,16 +1,20 @@
 #include "show.h"
 
+#include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #include "base/fd.h"
 #include "ctl/ask.h"
 #include "ctl/lines_text.h"
 #include "ctl/out.h"
 #include "ctl/status_text.h"
-#include "ctl/stop.h"
 #include "sys/loop.h"
 
 #define LINE_TEXT_MAX (CLIENT_LINE_MAX * 8) /* escaped and in colour, a line grows */
 #define TEXT_MAX      (64 << 20)
+#define END_MS	      10000 /* from the close of a broker's control socket to its end */
 
 struct show {
 	struct ask ask;
@@ -171,6 +175,37 @@ static void add_end(struct show *s, const struct request *r, bool plan, struct b
 		confirm(r, out);
 }
 
+/* What tells that the process of the broker has ended, or -1; the caller closes it. */
+static int watch_end(const struct ctl *ctl)
+{
+	struct ucred broker;
+	socklen_t len = sizeof(broker);
+
+	/* In another pid namespace it has no number here. */
+	if (getsockopt(ctl->client.fd, SOL_SOCKET, SO_PEERCRED, &broker, &len) < 0 ||
+	    broker.pid <= 0)
+		return -1;
+	return (int)syscall(SYS_pidfd_open, broker.pid, 0);
+}
+
+/* The events show how far it is. CTL_OK: it has ended; CTL_INTERRUPTED: it goes on stopping. */
+static enum ctl_exit wait_for_end(struct ask *ask, struct ctl *ctl, int watch)
+{
+	/* From the stop on: that was just now. */
+	char *const words[] = { (char[]){ "events" }, (char[]){ "--follow" }, (char[]){ "--since" },
+				(char[]){ "1s" } };
+	struct pollfd end = { .fd = watch, .events = POLLIN };
+	enum ctl_exit code;
+
+	ask->broker_ends = true;
+	ask->patience_ms = -1;
+	code = ask_again(ask, ctl, words, ARRAY_SIZE(words));
+	/* The next broker must not find this one still running. */
+	if (code == CTL_OK && watch >= 0)
+		(void)poll(&end, 1, END_MS);
+	return code;
+}
+
 enum ctl_exit ctl_show(struct ctl *ctl)
 {
 	const struct request *r = &ctl->request;
@@ -191,7 +226,7 @@ enum ctl_exit ctl_show(struct ctl *ctl)
 		.began_ms = loop_clock_ms(),
 	};
 	enum ctl_exit code = ask_connect(ctl);
-	_cleanup_fd_ int watch = code == CTL_OK && ends ? stop_watch(ctl) : -1;
+	_cleanup_fd_ int watch = code == CTL_OK && ends ? watch_end(ctl) : -1;
 	struct buf text = BUF_INIT(TEXT_MAX);
 
 	if (code == CTL_OK)
@@ -202,7 +237,7 @@ enum ctl_exit ctl_show(struct ctl *ctl)
 	}
 	view_deinit(&s.view);
 	if (code == CTL_OK && ends) {
-		code = stop_wait(&s.ask, ctl, watch);
+		code = wait_for_end(&s.ask, ctl, watch);
 		if (code == CTL_OK && !ctl->json)
 			out_text("the broker has ended\n");
 	}
