@@ -1,6 +1,7 @@
 #include "nearest.h"
 
 #include <string.h>
+#include "base/units.h"
 
 #define LONGEST	  40 /* no word of ours is longer, so nothing longer is near one */
 #define EDITS_MAX 3
@@ -70,6 +71,16 @@ const char *nearest(const char *word, const char *const *candidates, size_t n)
 		limit = edits - 1;
 	}
 	return best;
+}
+
+const char *nearest_signal(const char *word)
+{
+	const char *names[64];
+	size_t n = 0;
+
+	while (n < ARRAY_SIZE(names) && (names[n] = units_signal_name(n)))
+		n++;
+	return nearest(strncmp(word, "SIG", 3) == 0 ? word + 3 : word, names, n);
 }
 
 const char *synonym_find(const struct synonym *synonyms, const char *word)

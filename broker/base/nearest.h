@@ -14,6 +14,9 @@
  */
 const char *nearest(const char *word, const char *const *candidates, size_t n);
 
+/* The same of the names of signals; @word may begin with SIG. */
+const char *nearest_signal(const char *word);
+
 /* A word of other programs of the kind, and what it is called here. */
 struct synonym {
 	const char *word, *here;

@@ -14,12 +14,9 @@
 #define NAME_MAX_BYTES 64
 #define PATH_MAX_BYTES 4095 /* the kernel's PATH_MAX without the terminator */
 
-/* Adds what may have been meant, one of @n @candidates, as @word differs from it least. */
-static int refuse_near(const struct option_input *in, const char *reason, const char *word,
-		       const char *const *candidates, size_t n)
+/* @near: what may have been meant, or NULL. */
+static int refuse_near(const struct option_input *in, const char *reason, const char *near)
 {
-	const char *near = nearest(word, candidates, n);
-
 	strbuf_refuse(in->why, *in->word, "%s", reason);
 	if (near)
 		strbuf_addf(in->why, "; did you mean \"%s\"?", near);
@@ -44,7 +41,7 @@ static int refuse_word(const struct option_input *in, const char *reason)
 
 	while (in->opt->words[n])
 		n++;
-	return refuse_near(in, reason, *in->word, in->opt->words, n);
+	return refuse_near(in, reason, nearest(*in->word, in->opt->words, n));
 }
 
 static int word_parse(const struct option_input *in, void *ret)
@@ -81,16 +78,11 @@ static void bool_format(const struct option *opt, const void *value, struct strb
 
 static int signal_parse(const struct option_input *in, void *ret)
 {
-	const char *word = *in->word, *names[64];
-	size_t n = 0;
+	const char *word = *in->word;
 	int number;
 
-	if (units_parse_signal(word, &number) != 0) {
-		while (n < ARRAY_SIZE(names) && (names[n] = units_signal_name(n)))
-			n++;
-		return refuse_near(in, "is not a signal",
-				   strncmp(word, "SIG", 3) == 0 ? word + 3 : word, names, n);
-	}
+	if (units_parse_signal(word, &number) != 0)
+		return refuse_near(in, "is not a signal", nearest_signal(word));
 	switch (number) {
 	case SIGSTOP:
 	case SIGTSTP:

@@ -197,18 +197,6 @@ static void add_unknown(const char *word, struct strbuf *error)
 		strbuf_add(error, "; help shows all");
 }
 
-static void add_nearest_signal(struct strbuf *error, const char *text)
-{
-	const char *names[64], *near;
-	size_t n = 0;
-
-	while (n < ARRAY_SIZE(names) && (names[n] = units_signal_name(n)))
-		n++;
-	near = nearest(strncmp(text, "SIG", 3) == 0 ? text + 3 : text, names, n);
-	if (near)
-		strbuf_addf(error, "; did you mean %s?", near);
-}
-
 /*
  * The form of what stands for itself. Names are looked up by the broker. False here and below:
  * @error says what is wrong, without the usage.
@@ -216,7 +204,7 @@ static void add_nearest_signal(struct strbuf *error, const char *text)
 static bool read_value(enum command_kind kind, const char *text, struct request_value *ret,
 		       struct strbuf *error)
 {
-	const char *wrong = NULL;
+	const char *wrong = NULL, *near = NULL;
 	int signal = 0;
 
 	ret->text = text;
@@ -235,8 +223,10 @@ static bool read_value(enum command_kind kind, const char *text, struct request_
 			wrong = " is neither a duration such as 10m nor the id of an event";
 		break;
 	case KIND_SIGNAL:
-		if (units_parse_signal(text, &signal) != 0)
+		if (units_parse_signal(text, &signal) != 0) {
 			wrong = " is not a signal";
+			near = nearest_signal(text);
+		}
 		ret->number = signal;
 		break;
 	case KIND_SHELL:
@@ -260,8 +250,8 @@ static bool read_value(enum command_kind kind, const char *text, struct request_
 		return true;
 	strbuf_add_quoted(error, text);
 	strbuf_add(error, wrong);
-	if (kind == KIND_SIGNAL)
-		add_nearest_signal(error, text);
+	if (near)
+		strbuf_addf(error, "; did you mean %s?", near);
 	return false;
 }
 

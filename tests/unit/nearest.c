@@ -1,4 +1,4 @@
-/* links: broker/base/nearest */
+/* links: broker/base/nearest broker/base/units broker/base/strbuf */
 #include "base/nearest.h"
 #include "tap.h"
 
