@@ -135,6 +135,15 @@ void status_add_pin(struct frame *f, unsigned indent, const struct json_value *p
 		  pin);
 }
 
+void status_add_dim(struct frame *f, unsigned indent, const char *text)
+{
+	struct text_line line;
+
+	(void)status_begin_line(f, indent, &line);
+	text_add(&line, TEXT_DIM, text);
+	text_end(&line);
+}
+
 /* --- of status alone ----------------------------------------------------------------------- */
 
 static void add_listener(struct frame *f, const struct json_value *l)
@@ -182,10 +191,8 @@ static bool add_worker(struct frame *f, const struct workers_table *table,
 {
 	struct text_line line;
 	STRBUF(why, 1024);
-	bool fits;
+	bool fits = workers_why_fits(table, row->worker, f->screen.columns, &why);
 
-	workers_add_why(row->worker, &why);
-	fits = table->why_at + text_width(why.text) <= f->screen.columns;
 	if (!status_begin_line(f, 0, &line))
 		return false;
 	/* A reason that does not fit stands below its row. */
@@ -196,16 +203,6 @@ static bool add_worker(struct frame *f, const struct workers_table *table,
 	if (!fits)
 		text_wrap(f->out, f->screen.columns, 2 * STATUS_INDENT, why.text);
 	return true;
-}
-
-/* A line of its own, for what is left out. */
-static void add_more(struct frame *f, unsigned indent, const char *text)
-{
-	struct text_line line;
-
-	(void)status_begin_line(f, indent, &line);
-	text_add(&line, TEXT_DIM, text);
-	text_end(&line);
 }
 
 /* @n rows of the table, from @rows on. @fold: only those that need a look. */
@@ -230,7 +227,7 @@ static void add_workers(struct frame *f, const struct workers_table *table,
 	if (shown == n)
 		return;
 	strbuf_addf(&more, "%zu more worker%s, all well", n - shown, n - shown == 1 ? "" : "s");
-	add_more(f, STATUS_INDENT, more.text);
+	status_add_dim(f, STATUS_INDENT, more.text);
 }
 
 /* The services from @first on, all of them well, in at most @room lines. */
@@ -243,12 +240,13 @@ static void add_well(struct frame *f, const struct view *view, size_t first, siz
 		buf_add_str(f->out, "\n");
 	if (n > room) {
 		trouble_add_more(view, n, &more);
-		add_more(f, 0, more.text);
+		status_add_dim(f, 0, more.text);
 	} else {
 		for (; first < view->n_services; first++)
 			status_add_service(f, view->rows[view->services[first].first].object, NULL);
 	}
-	add_more(f, 0, "brokerctl status SERVICE shows one whole, brokerctl status | cat all");
+	status_add_dim(f, 0,
+		       "brokerctl status SERVICE shows one whole, brokerctl status | cat all");
 }
 
 static size_t count_lines(const struct buf *text)

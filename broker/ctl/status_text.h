@@ -46,3 +46,4 @@ void status_add_service(struct frame *f, const struct json_value *service,
 void status_add_reload(struct frame *f, const struct json_value *reload, const char *slots);
 void status_add_ledger(struct frame *f, const struct json_value *ledger);
 void status_add_pin(struct frame *f, unsigned indent, const struct json_value *pin);
+void status_add_dim(struct frame *f, unsigned indent, const char *text);

@@ -112,16 +112,6 @@ static size_t scrolled(size_t scroll, size_t n, size_t room)
 	return scroll < most ? scroll : most;
 }
 
-static void add_more(struct frame *f, const char *text)
-{
-	struct text_line line;
-
-	if (!status_begin_line(f, 0, &line))
-		return;
-	text_addf(&line, TEXT_DIM, "and %s", text);
-	text_end(&line);
-}
-
 /* At most half of the screen: people watch the workers. Returns how far it was scrolled. */
 static size_t add_services(struct frame *f, const struct top *top, const struct view *view)
 {
@@ -130,12 +120,13 @@ static size_t add_services(struct frame *f, const struct top *top, const struct 
 	size_t above = details ? 0 : scrolled(top->scroll, n, room);
 	STRBUF(more, 64);
 
+	strbuf_add(&more, "and ");
 	for (size_t i = above; i < n; i++) {
 		const struct view_service *s = &view->services[i];
 
 		if (!details && i + 1 - above >= room && i + 1 < n) {
 			trouble_add_more(view, n - i, &more);
-			add_more(f, more.text);
+			status_add_dim(f, 0, more.text);
 			break;
 		}
 		/* Without a line of its own, if only a worker was asked for. */
@@ -148,15 +139,6 @@ static size_t add_services(struct frame *f, const struct top *top, const struct 
 	return above;
 }
 
-static bool is_cut(const struct frame *f, const struct json_value *w,
-		   const struct workers_table *table)
-{
-	STRBUF(why, 1024);
-
-	workers_add_why(w, &why);
-	return why.len && table->why_at + text_width(why.text) > f->screen.columns;
-}
-
 /* Where WHY is narrow its words are cut. If there is room below the rows, they stand there whole.
  */
 static void add_reason(struct frame *f, const struct json_value *w,
@@ -166,9 +148,9 @@ static void add_reason(struct frame *f, const struct json_value *w,
 	STRBUF(why, 1024);
 
 	/* One line stays free between them and the foot. */
-	if (!is_cut(f, w, table) || f->left < 2 || !status_begin_line(f, STATUS_INDENT, &line))
+	if (workers_why_fits(table, w, f->screen.columns, &why) || f->left < 2)
 		return;
-	workers_add_why(w, &why);
+	(void)status_begin_line(f, STATUS_INDENT, &line);
 	text_fill(&line, TEXT_PLAIN, "$worker@$generation: ", w);
 	text_add(&line, TEXT_PLAIN, why.text);
 	text_end(&line);
@@ -192,6 +174,7 @@ static size_t add_workers(struct frame *f, const struct workers_row *rows, size_
 	struct workers_table table;
 	struct text_line line;
 	STRBUF(more, 64);
+	STRBUF(why, 1024);
 	size_t above, kept = 0;
 
 	if (n == 0 || !status_begin_line(f, 0, &line))
@@ -201,14 +184,14 @@ static size_t add_workers(struct frame *f, const struct workers_row *rows, size_
 	text_end(&line);
 	/* Room for the words about the first one that fails, however many follow. */
 	if (f->left > 4 && trouble_of_worker(rows[0].worker) == TROUBLE_FAULT &&
-	    is_cut(f, rows[0].worker, &table))
+	    !workers_why_fits(&table, rows[0].worker, f->screen.columns, &why))
 		kept = 2;
 	f->left -= kept;
 	above = scrolled(scroll, n, f->left);
 	for (size_t i = above; i < n; i++) {
 		if (f->left == 1 && i + 1 < n) {
-			strbuf_addf(&more, "%zu more workers", n - i);
-			add_more(f, more.text);
+			strbuf_addf(&more, "and %zu more workers", n - i);
+			status_add_dim(f, 0, more.text);
 			break;
 		}
 		if (!status_begin_line(f, 0, &line))

@@ -4,22 +4,17 @@
 
 enum trouble trouble_of_worker(const struct json_value *worker)
 {
-	static const struct {
-		const char *state;
-		enum trouble trouble;
-	} states[] = {
-		{ "back-off", TROUBLE_FAULT },	{ "starting", TROUBLE_CHANGE },
-		{ "held", TROUBLE_CHANGE },	{ "closed", TROUBLE_CHANGE },
-		{ "draining", TROUBLE_CHANGE }, { "stopping", TROUBLE_CHANGE },
-		{ "empty", TROUBLE_CHANGE },
-	};
+	static const char *const changing[] = { "starting", "held",	"closed",
+						"draining", "stopping", "empty" };
 	const char *state = json_doc_text(worker, "state");
 
-	for (size_t i = 0; i < ARRAY_SIZE(states); i++)
-		if (!strcmp(states[i].state, state))
-			return states[i].trouble;
-	/* It is ready, but takes nothing. */
-	return json_doc_number(worker, "stalled_ms") > 0 ? TROUBLE_FAULT : TROUBLE_NONE;
+	for (size_t i = 0; i < ARRAY_SIZE(changing); i++)
+		if (!strcmp(changing[i], state))
+			return TROUBLE_CHANGE;
+	/* Or it is ready, but takes nothing. */
+	return !strcmp(state, "back-off") || json_doc_number(worker, "stalled_ms") > 0
+		       ? TROUBLE_FAULT
+		       : TROUBLE_NONE;
 }
 
 /* By the line of the service itself. */
@@ -38,13 +33,13 @@ static enum trouble trouble_of_head(const struct json_value *s)
 
 static enum trouble trouble_of_row(const struct view_row *row)
 {
+	int64_t backlog_max = json_doc_number(row->object, "backlog_max");
+
 	switch (row->type) {
 	case VIEW_SERVICE:
 		return trouble_of_head(row->object);
 	case VIEW_LISTENER:
-		return json_doc_number(row->object, "backlog") * 2 >
-					       json_doc_number(row->object, "backlog_max") &&
-				       json_doc_number(row->object, "backlog_max") > 0
+		return backlog_max > 0 && json_doc_number(row->object, "backlog") * 2 > backlog_max
 			       ? TROUBLE_FAULT
 			       : TROUBLE_NONE;
 	case VIEW_WORKER:
@@ -55,19 +50,6 @@ static enum trouble trouble_of_row(const struct view_row *row)
 		break;
 	}
 	return TROUBLE_NONE;
-}
-
-enum trouble trouble_of_service(const struct view *view, const struct view_service *s)
-{
-	enum trouble worst = TROUBLE_NONE;
-
-	for (size_t i = s->first; i < s->end; i++) {
-		enum trouble t = trouble_of_row(&view->rows[i]);
-
-		if (t > worst)
-			worst = t;
-	}
-	return worst;
 }
 
 static int compare(const void *a, const void *b)
@@ -81,8 +63,18 @@ static int compare(const void *a, const void *b)
 
 void trouble_rank(struct view *view)
 {
-	for (size_t i = 0; i < view->n_services; i++)
-		view->services[i].trouble = trouble_of_service(view, &view->services[i]);
+	for (size_t i = 0; i < view->n_services; i++) {
+		struct view_service *s = &view->services[i];
+
+		/* The worst of what its lines say. */
+		s->trouble = TROUBLE_NONE;
+		for (size_t row = s->first; row < s->end; row++) {
+			enum trouble t = trouble_of_row(&view->rows[row]);
+
+			if (t > s->trouble)
+				s->trouble = t;
+		}
+	}
 	if (view->n_services)
 		qsort(view->services, view->n_services, sizeof(*view->services), compare);
 }

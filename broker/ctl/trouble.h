@@ -15,9 +15,6 @@ enum trouble {
 
 enum trouble trouble_of_worker(const struct json_value *worker);
 
-/* The worst of what its lines say. */
-enum trouble trouble_of_service(const struct view *view, const struct view_service *s);
-
 /* Orders the services of @view, the worst first; equal ones stay as they are. */
 void trouble_rank(struct view *view);
 

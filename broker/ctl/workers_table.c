@@ -179,6 +179,13 @@ void workers_add_why(const struct json_value *worker, struct strbuf *out)
 		strbuf_addf(out, "%spinned sources only", out->len ? "; " : "");
 }
 
+bool workers_why_fits(const struct workers_table *t, const struct json_value *worker,
+		      unsigned columns, struct strbuf *out)
+{
+	workers_add_why(worker, out);
+	return !out->len || t->why_at + text_width(out->text) <= columns;
+}
+
 void workers_add_rate(struct strbuf *out, double rate)
 {
 	if (rate < 9.95 && rate > 0)

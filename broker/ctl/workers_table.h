@@ -72,4 +72,8 @@ enum text_style workers_state_style(const char *state);
 /* The words of WHY, with what a row must not hide: a tracer, or that only pins lead to it. */
 void workers_add_why(const struct json_value *worker, struct strbuf *out);
 
+/* The same, and whether they fit into a row of @columns. */
+bool workers_why_fits(const struct workers_table *t, const struct json_value *worker,
+		      unsigned columns, struct strbuf *out);
+
 void workers_add_rate(struct strbuf *out, double rate);
