@@ -36,7 +36,7 @@ static void add_row(const struct screen *screen, const char *name, const char *t
 	/* If both do not fit in one line, the text goes below the name. */
 	if (line.column + 2 > NAME_COLUMNS || NAME_COLUMNS + text_width(text) > screen->columns) {
 		text_end(&line);
-		text_wrap(out, screen->columns, 8, text);
+		text_wrap(out, screen->columns, 8, false, text);
 		return;
 	}
 	text_pad(&line, NAME_COLUMNS);
@@ -69,7 +69,7 @@ static void add_command(const struct command *c, const struct screen *screen, st
 
 	command_usage(c, &usage);
 	buf_addf(out, "usage: brokerctl %s\n\n", usage.text);
-	text_wrap(out, screen->columns, 0, c->help);
+	text_wrap(out, screen->columns, 0, false, c->help);
 	if (c->options[0].name)
 		buf_add_str(out, "\n");
 	for (size_t i = 0; i < COMMAND_OPTIONS && c->options[i].name; i++) {
@@ -85,7 +85,7 @@ static void add_command(const struct command *c, const struct screen *screen, st
 	}
 	if (c->more) {
 		buf_add_str(out, "\n");
-		text_wrap(out, screen->columns, 0, c->more);
+		text_wrap(out, screen->columns, 0, false, c->more);
 	}
 }
 

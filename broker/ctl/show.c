@@ -170,7 +170,7 @@ static void add_end(struct show *s, const struct request *r, bool plan, struct b
 	else if (plan && !s->n_lines)
 		buf_add_str(out, "no setting changes; a reload would replace the workers\n");
 	else if (!plan && s->ask.message[0])
-		text_wrap(out, TEXT_UNLIMITED, 0, s->ask.message);
+		text_wrap(out, TEXT_UNLIMITED, 0, false, s->ask.message);
 	else if (!plan && !s->n_steps)
 		confirm(r, out);
 }

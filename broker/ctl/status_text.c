@@ -201,7 +201,7 @@ static bool add_worker(struct frame *f, const struct workers_table *table,
 	workers_table_add_row(table, row, &line);
 	text_end(&line);
 	if (!fits)
-		text_wrap(f->out, f->screen.columns, 2 * STATUS_INDENT, why.text);
+		text_wrap(f->out, f->screen.columns, 2 * STATUS_INDENT, false, why.text);
 	return true;
 }
 

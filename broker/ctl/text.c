@@ -254,8 +254,7 @@ static size_t fitting(const char *text, unsigned room, bool whole_words)
 	return at > text ? (size_t)(at - text) : next_glyph(text).source;
 }
 
-static void wrap(struct buf *out, unsigned width, unsigned indent, bool whole_words,
-		 const char *text)
+void text_wrap(struct buf *out, unsigned width, unsigned indent, bool whole_words, const char *text)
 {
 	unsigned room = width > indent ? width - indent : 1;
 
@@ -271,16 +270,6 @@ static void wrap(struct buf *out, unsigned width, unsigned indent, bool whole_wo
 		while (*text == ' ')
 			text++;
 	}
-}
-
-void text_wrap(struct buf *out, unsigned width, unsigned indent, const char *text)
-{
-	wrap(out, width, indent, false, text);
-}
-
-void text_wrap_words(struct buf *out, unsigned width, unsigned indent, const char *text)
-{
-	wrap(out, width, indent, true, text);
 }
 
 void text_add_lines(struct buf *out, bool color, const char *before, const char *text)

@@ -73,12 +73,11 @@ unsigned text_width(const char *text);
 
 /*
  * Adds @text in as many lines of @width columns as it needs, each after @indent blanks, wrapped at
- * blanks where possible.
+ * blanks where possible. @whole_words: those too long for a line stay whole, so that a path can
+ * still be copied.
  */
-void text_wrap(struct buf *out, unsigned width, unsigned indent, const char *text);
-
-/* The same, but words too long for a line stay whole: a path can still be copied. */
-void text_wrap_words(struct buf *out, unsigned width, unsigned indent, const char *text);
+void text_wrap(struct buf *out, unsigned width, unsigned indent, bool whole_words,
+	       const char *text);
 
 /* Adds the lines of @text, each after @before. It may come from outside: what is no line is
  * escaped. */

@@ -339,9 +339,9 @@ TEST(text_is_cut_by_columns_and_wrapped_at_blanks)
 	CHECK_EQ(text_width("e\xcc\x81"), 1);
 	CHECK_EQ(text_width("\033"), 4);
 
-	text_wrap(&out, 14, 4, "one two three fourandmorethanten x");
+	text_wrap(&out, 14, 4, false, "one two three fourandmorethanten x");
 	CHECK_STR(text_of(&out), "    one two\n    three\n    fourandmor\n    ethanten x\n");
-	text_wrap(&out, 3, 4, "ab");
+	text_wrap(&out, 3, 4, false, "ab");
 	CHECK_STR(text_of(&out), "    a\n    b\n");
 }
 
