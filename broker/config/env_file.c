@@ -109,6 +109,7 @@ int env_file_parse(const char *file, const char *text, size_t len, char ***list,
 	if (!entry)
 		return -ENOMEM;
 	while (r.at < r.end) {
+		const char *wrong = NULL;
 		unsigned line = r.line;
 
 		r.out = entry;
@@ -121,16 +122,13 @@ int env_file_parse(const char *file, const char *text, size_t len, char ***list,
 			continue;
 		}
 		if (!read_name(&r))
-			return strbuf_fail(error, -EINVAL, "%s:%u: a line that is not NAME=value",
-					   file, line);
-		if (!strncmp(entry, "BROKER_", 7))
-			return strbuf_fail(error, -EINVAL,
-					   "%s:%u: sets a name that belongs to the broker "
-					   "(BROKER_...)",
-					   file, line);
-		if (!read_value(&r))
-			return strbuf_fail(error, -EINVAL, "%s:%u: a quote is not closed", file,
-					   line);
+			wrong = "a line that is not NAME=value";
+		else if (!strncmp(entry, "BROKER_", 7))
+			wrong = "sets a name that belongs to the broker (BROKER_...)";
+		else if (!read_value(&r))
+			wrong = "a quote is not closed";
+		if (wrong)
+			return strbuf_fail(error, -EINVAL, "%s:%u: %s", file, line, wrong);
 		*r.out = '\0';
 		if (strlist_append(list, entry) < 0)
 			return -ENOMEM;

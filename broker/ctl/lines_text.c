@@ -69,7 +69,6 @@ static void add_rest(const struct json_value *event, struct text_line *line)
 	text_add(line, TEXT_DIM, *before == ',' ? ")" : "");
 }
 
-/* 2026-11-22T15:37:44.123Z, with a blank instead of the T. */
 /* In local time, as the log has it. The broker's form is UTC: 2026-11-22T15:37:44.123Z. */
 static void add_time(const char *time, struct text_line *line)
 {

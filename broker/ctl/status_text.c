@@ -266,7 +266,7 @@ static void add_all(struct frame *f, const struct view *view, const struct worke
 	size_t i = 0, lines;
 
 	/* Over all services, so that their columns are below each other. */
-	workers_table_status(rows, n_rows, f->screen.columns, &table);
+	workers_table_make(rows, n_rows, false, f->screen.columns, &table);
 	if (broker)
 		status_add_broker(f, broker->object);
 	for (; i < view->n_services; i++) {

@@ -179,7 +179,7 @@ static size_t add_workers(struct frame *f, const struct workers_row *rows, size_
 
 	if (n == 0 || !status_begin_line(f, 0, &line))
 		return 0;
-	workers_table_top(rows, n, f->screen.columns, &table);
+	workers_table_make(rows, n, true, f->screen.columns, &table);
 	workers_table_add_row(&table, NULL, &line);
 	text_end(&line);
 	/* Room for the words about the first one that fails, however many follow. */

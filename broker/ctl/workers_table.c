@@ -291,17 +291,12 @@ static void measure(struct workers_table *t, size_t n, unsigned width)
 			t->why_at += t->width[i] + GAP;
 }
 
-void workers_table_status(const struct workers_row *rows, size_t n, unsigned width,
-			  struct workers_table *ret)
+void workers_table_make(const struct workers_row *rows, size_t n, bool live, unsigned width,
+			struct workers_table *ret)
 {
-	*ret = (struct workers_table){ .columns = status_columns, .rows = rows, .indent = 2 };
-	measure(ret, n, width);
-}
-
-void workers_table_top(const struct workers_row *rows, size_t n, unsigned width,
-		       struct workers_table *ret)
-{
-	*ret = (struct workers_table){ .columns = top_columns, .rows = rows };
+	*ret = (struct workers_table){ .columns = live ? top_columns : status_columns,
+				       .rows = rows,
+				       .indent = live ? 0 : 2 };
 	measure(ret, n, width);
 }
 

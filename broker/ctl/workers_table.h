@@ -56,11 +56,12 @@ struct workers_table {
 	unsigned why_at;		 /* where the last column begins */
 };
 
-/* Measures @n rows and decides which columns fit into @width. *@ret points to the rows. */
-void workers_table_status(const struct workers_row *rows, size_t n, unsigned width,
-			  struct workers_table *ret);
-void workers_table_top(const struct workers_row *rows, size_t n, unsigned width,
-		       struct workers_table *ret);
+/*
+ * Measures @n rows and decides which columns fit into @width, for top if they are @live, else for
+ * status. *@ret points to the rows.
+ */
+void workers_table_make(const struct workers_row *rows, size_t n, bool live, unsigned width,
+			struct workers_table *ret);
 
 /* One of the rows as the rest of a line that was begun. @row NULL: the titles. */
 void workers_table_add_row(const struct workers_table *t, const struct workers_row *row,
