@@ -180,7 +180,7 @@ static int set_words(const struct option_setting *s, struct option_input *in,
 	const struct option_type *type = s->option->type;
 
 	if (words->n == 0) {
-		if ((type->may_unset || type->list) && !in->number) {
+		if ((type->may_unset || in->opt->or_none || type->list) && !in->number) {
 			option_clear(s->option, conf);
 			return option_set_origin(s->option, conf, s->origin);
 		}
@@ -292,6 +292,7 @@ void option_add_allowed(const struct option *opt, struct strbuf *out)
 		strbuf_addf(out, "%s%s", type->add_number ? ", or " : i ? ", " : "", opt->words[i]);
 	if (type->allowed)
 		strbuf_add(out, type->allowed);
+	strbuf_add(out, opt->or_none ? "; or nothing" : "");
 }
 
 /* --- lists --------------------------------------------------------------------------- */

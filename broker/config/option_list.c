@@ -172,11 +172,6 @@ const struct option_type type_command = {
 	.allowed = "a program and its arguments", .size = sizeof(char **), .owns = OWNS_WORDS,
 	.command = true, .parse = command_parse, .format = command_format,
 };
-const struct option_type type_command_or_none = {
-	.allowed = "a program and its arguments; or nothing", .size = sizeof(char **),
-	.owns = OWNS_WORDS, .command = true, .may_unset = true,
-	.parse = command_parse, .format = command_format,
-};
 const struct option_type type_wrap = {
 	.allowed = "a program and its arguments, for N from 0 to 1023",
 	.size = sizeof(struct conf_wrap), .plain = sizeof(unsigned),

@@ -6,7 +6,6 @@
 #include "config/option_type.h"
 
 OPTION_TYPE(command, char **);
-OPTION_TYPE(command_or_none, char **);
 OPTION_TYPE(wrap, struct conf_wrap *);		 /* a list */
 OPTION_TYPE(listen, struct conf_listen *);	 /* a list */
 OPTION_TYPE(ports, struct conf_port_range *);	 /* a list */

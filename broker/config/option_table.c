@@ -115,7 +115,7 @@ const struct option option_table[] = {
 	  ACTIONS },
 	{ SERVICE("stall_action_after", ms, stall_action_after_ms, LIVE), RANGE(10, DAY),
 	  DEFAULT("30s") },
-	{ SERVICE("stall_command", command_or_none, stall_command, LIVE) },
+	{ SERVICE("stall_command", command, stall_command, LIVE), .or_none = true },
 
 	/* How workers are replaced. */
 	{ SERVICE("strategy", word, strategy, LIVE), DEFAULT("start-first"),
@@ -125,7 +125,7 @@ const struct option option_table[] = {
 	{ SERVICE("drain_timeout", ms, drain_timeout_ms, LIVE), RANGE(0, 7 * DAY), DEFAULT("60s") },
 	{ SERVICE("drain_idle", ms, drain_idle_ms, LIVE), RANGE(0, 7 * DAY), WORDS("auto", "off"),
 	  DEFAULT("auto") },
-	{ SERVICE("drain_signal", signal_or_none, drain_signal, LIVE), RANGE(1, 64) },
+	{ SERVICE("drain_signal", signal, drain_signal, LIVE), RANGE(1, 64), .or_none = true },
 	{ SERVICE("stop_signal", signal, stop_signal, LIVE), RANGE(1, 64), DEFAULT("TERM") },
 	{ SERVICE("stop_timeout", ms, stop_timeout_ms, LIVE), RANGE(0, DAY), DEFAULT("10s") },
 	{ SERVICE("relisten_timeout", ms, relisten_timeout_ms, LIVE), ZERO_OR(100, DAY) },

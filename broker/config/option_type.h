@@ -30,6 +30,7 @@ struct option {
 	size_t offset; /* of the field in the section's struct */
 	int64_t min, max;
 	bool or_zero;		  /* 0 is allowed although it is below min */
+	bool or_none;		  /* as may_unset of the type */
 	const char *const *words; /* NULL-terminated: the allowed words, whose index is the value;
 				   * of a number, those that may stand in its place */
 	const char *fallback;	  /* the default, parsed like user input; NULL: not set, or empty */

@@ -390,10 +390,6 @@ const struct option_type type_signal = {
 	PLAIN(int), .allowed = "a name such as TERM or QUIT, or 1 to 64",
 	.parse = signal_parse, .format = signal_format,
 };
-const struct option_type type_signal_or_none = {
-	PLAIN(int), .allowed = "a name such as TERM or QUIT, or 1 to 64; or nothing",
-	.may_unset = true, .parse = signal_parse, .format = signal_format,
-};
 const struct option_type type_name = {
 	TEXT, .allowed = "a name or a number", .may_unset = true, .parse = name_parse,
 };

@@ -13,7 +13,6 @@ OPTION_TYPE(seconds, unsigned);
 OPTION_TYPE(word, unsigned); /* an enum, which gcc and clang make unsigned */
 OPTION_TYPE(bool, bool);
 OPTION_TYPE(signal, int);
-OPTION_TYPE(signal_or_none, int);
 OPTION_TYPE(name, char *); /* a user or group */
 OPTION_TYPE(path, char *);
 OPTION_TYPE(limit, char *); /* this and the next four: texts, see units.h */
