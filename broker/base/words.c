@@ -167,3 +167,14 @@ void words_add_quoted(struct strbuf *out, const char *word)
 	}
 	strbuf_add(out, "\"");
 }
+
+size_t words_name_len(const char *text, size_t n)
+{
+	static const char good[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
+	size_t len = 0;
+
+	while (len < n && text[len] && strchr(good, text[len]))
+		len++;
+	return len < n && text[len] == '=' && (*text < '0' || *text > '9') ? len : 0;
+}

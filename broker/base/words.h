@@ -40,6 +40,9 @@ void words_free(struct words *words); /* an all-zero one is fine */
 /* For _cleanup_words_ struct words. */
 #define _cleanup_words_ __attribute__((cleanup(words_free)))
 
+/* The bytes of NAME, as a shell has it, where @n bytes @text begin with NAME=; else 0. */
+size_t words_name_len(const char *text, size_t n);
+
 /*
  * Writes @word so that words_split gives it back. A control character or a byte
  * that is not UTF-8 cannot stand in a file (it can only come from a command

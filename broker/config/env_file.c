@@ -1,6 +1,7 @@
 #include "env_file.h"
 
 #include "base/strlist.h"
+#include "base/words.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -76,21 +77,6 @@ static bool read_value(struct reader *r)
 	return true;
 }
 
-/* NAME= at the beginning of a line. False: it is none. */
-static bool read_name(struct reader *r)
-{
-	static const char good[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
-	const char *name = r->at;
-
-	while (r->at < r->end && *r->at && strchr(good, *r->at))
-		*r->out++ = *r->at++;
-	if (r->at == name || (*name >= '0' && *name <= '9') || r->at == r->end || *r->at != '=')
-		return false;
-	*r->out++ = *r->at++;
-	return true;
-}
-
 static void skip_line(struct reader *r)
 {
 	while (r->at < r->end && next(r) != '\n')
@@ -111,8 +97,8 @@ int env_file_parse(const char *file, const char *text, size_t len, char ***list,
 	while (r.at < r.end) {
 		const char *wrong = NULL;
 		unsigned line = r.line;
+		size_t name;
 
-		r.out = entry;
 		if (is_blank(*r.at) || *r.at == '\n') {
 			(void)next(&r);
 			continue;
@@ -121,7 +107,11 @@ int env_file_parse(const char *file, const char *text, size_t len, char ***list,
 			skip_line(&r);
 			continue;
 		}
-		if (!read_name(&r))
+		name = words_name_len(r.at, (size_t)(r.end - r.at));
+		memcpy(entry, r.at, name + 1);
+		r.out = entry + name + 1;
+		r.at += name + 1;
+		if (!name)
 			wrong = "a line that is not NAME=value";
 		else if (!strncmp(entry, "BROKER_", 7))
 			wrong = "sets a name that belongs to the broker (BROKER_...)";

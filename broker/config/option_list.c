@@ -11,23 +11,13 @@
 
 /* --- command ------------------------------------------------------------------------- */
 
-/* Whether @word begins with NAME= as a shell has it. */
-static bool is_assignment(const char *word)
-{
-	static const char good[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
-	size_t n = strspn(word, good);
-
-	return n > 0 && word[n] == '=' && (*word < '0' || *word > '9');
-}
-
 static int command_parse(const struct option_input *in, void *ret)
 {
 	const char *program = *in->word;
 
 	if (*program == '\0')
 		return strbuf_fail(in->why, -EINVAL, "the program's name is empty");
-	if (is_assignment(program)) {
+	if (words_name_len(program, strlen(program))) {
 		strbuf_refuse(in->why, program,
 			      "is not a program, and no shell is run: write environment = ");
 		strbuf_add_escaped(in->why, program, strlen(program));

@@ -1,4 +1,4 @@
-/* links: broker/config/env_file broker/base/strlist broker/base/strbuf */
+/* links: broker/config/env_file broker/base/strlist broker/base/words broker/base/strbuf */
 #include "config/env_file.h"
 #include "base/strlist.h"
 #include "tap.h"
