@@ -10,10 +10,9 @@
 #include "base/fd.h"
 #include "base/units.h"
 
-struct setting {
-	const char *option;
-	size_t at; /* its text, in struct conf_process */
-	int (*apply)(const struct setting *setting, const char *text, unsigned slot);
+struct value {
+	const char *text;
+	unsigned slot;
 	int resource; /* of setrlimit(2) */
 };
 
@@ -25,68 +24,65 @@ static int to_int(const char *text, int base)
 	return (int)n;
 }
 
-static int set_umask(const struct setting *setting, const char *text, unsigned slot)
+static int set_umask(const struct value *v)
 {
-	(void)setting;
-	(void)slot;
-	(void)umask((mode_t)to_int(text, 8));
+	(void)umask((mode_t)to_int(v->text, 8));
 	return 0;
 }
 
-static int set_nice(const struct setting *setting, const char *text, unsigned slot)
+static int set_nice(const struct value *v)
 {
-	(void)setting;
-	(void)slot;
-	return setpriority(PRIO_PROCESS, 0, to_int(text, 10)) < 0 ? -errno : 0;
+	return setpriority(PRIO_PROCESS, 0, to_int(v->text, 10)) < 0 ? -errno : 0;
 }
 
-static int set_oom_score(const struct setting *setting, const char *text, unsigned slot)
+static int set_oom_score(const struct value *v)
 {
 	_cleanup_fd_ int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 
-	(void)setting;
-	(void)slot;
-	return fd < 0 || write(fd, text, strlen(text)) < 0 ? -errno : 0;
+	return fd < 0 || write(fd, v->text, strlen(v->text)) < 0 ? -errno : 0;
 }
 
-/* All that are listed, or with per-worker the one whose turn it is in @slot. */
-static int set_cpus(const struct setting *setting, const char *text, unsigned slot)
+/* All that are listed, or with per-worker the one whose turn it is in its slot. */
+static int set_cpus(const struct value *v)
 {
 	struct units_cpus cpus;
 	cpu_set_t ours, set;
 	unsigned n = 0, k = 0;
 
 	static_assert(UNITS_CPUS == 8 * sizeof(cpu_set_t), "as many as a cpu_set_t has");
-	(void)setting;
 	CPU_ZERO(&set);
-	if (units_parse_cpus(text, &cpus) != 0 || sched_getaffinity(0, sizeof(ours), &ours) < 0)
+	if (units_parse_cpus(v->text, &cpus) != 0 || sched_getaffinity(0, sizeof(ours), &ours) < 0)
 		return -errno;
 	for (unsigned i = 0; i < UNITS_CPUS; i++) {
 		cpus.has[i] |= cpus.all && CPU_ISSET(i, &ours);
 		n += cpus.has[i];
 	}
 	for (unsigned i = 0; i < UNITS_CPUS; i++)
-		if (cpus.has[i] && (!cpus.per_worker || k++ == slot % n))
+		if (cpus.has[i] && (!cpus.per_worker || k++ == v->slot % n))
 			CPU_SET(i, &set);
 	return sched_setaffinity(0, sizeof(set), &set) < 0 ? -errno : 0;
 }
 
-static int set_limit(const struct setting *setting, const char *text, unsigned slot)
+static int set_limit(const struct value *v)
 {
 	int64_t soft, hard;
 	struct rlimit to;
 
-	(void)slot;
-	if (units_parse_limit(text, &soft, &hard) != 0)
+	if (units_parse_limit(v->text, &soft, &hard) != 0)
 		return -EINVAL;
 	to.rlim_cur = soft == UNITS_UNLIMITED ? RLIM_INFINITY : (rlim_t)soft;
 	to.rlim_max = hard == UNITS_UNLIMITED ? RLIM_INFINITY : (rlim_t)hard;
-	return setrlimit(setting->resource, &to) < 0 ? -errno : 0;
+	return setrlimit(v->resource, &to) < 0 ? -errno : 0;
 }
 
 #define SETTING(option) #option, offsetof(struct conf_process, option)
 
-static const struct setting settings[] = {
+static const struct {
+	const char *option;
+	size_t at; /* its text, in struct conf_process */
+	int (*apply)(const struct value *v);
+	int resource;
+} settings[] = {
 	{ SETTING(umask), set_umask, 0 },
 	{ SETTING(oom_score_adj), set_oom_score, 0 },
 	{ SETTING(nice), set_nice, 0 },
@@ -99,12 +95,13 @@ static const struct setting settings[] = {
 int confine(const struct conf_process *p, unsigned slot, struct strbuf *error)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
-		const struct setting *s = &settings[i];
-		const char *text = *(char *const *)((const char *)p + s->at);
-		int r = text ? s->apply(s, text, slot) : 0;
+		const char *text = *(char *const *)((const char *)p + settings[i].at);
+		const struct value v = { text, slot, settings[i].resource };
+		int r = text ? settings[i].apply(&v) : 0;
 
 		if (r < 0)
-			return strbuf_fail(error, r, "cannot set %s = %s: %m%s", s->option, text,
+			return strbuf_fail(error, r, "cannot set %s = %s: %m%s", settings[i].option,
+					   text,
 					   r == -EPERM || r == -EACCES
 						   ? " (the broker may not give that much)"
 						   : "");
