@@ -1,6 +1,5 @@
 #include "escape_look.h"
 
-#include <dirent.h>
 #include <elf.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 #include "base/fd.h"
 #include "handoff_wire.h"
 #include "sys/proc.h"
+#include "sys/proc_fds.h"
 
 #define LIBRARY "libworker-shim.so"
 
@@ -109,20 +109,16 @@ bool escape_has_rights_in_flight(pid_t pid)
 {
 	char path[64], text[1024];
 	unsigned left = PASSING_FDS;
+	_cleanup_dir_ DIR *dir = proc_fds_open(pid);
 	struct dirent *e;
-	bool found = false;
-	DIR *dir;
 
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
-	dir = opendir(path);
-	while (dir && !found && left-- && (e = readdir(dir))) {
+	while (dir && left-- && (e = readdir(dir))) {
 		const char *n;
 
 		snprintf(path, sizeof(path), "fdinfo/%.16s", e->d_name);
 		n = proc_read(pid, path, text, sizeof(text)) > 0 ? strstr(text, "scm_fds:") : NULL;
-		found = n && strtoul(n + strlen("scm_fds:"), NULL, 10) > 0;
+		if (n && strtoul(n + strlen("scm_fds:"), NULL, 10) > 0)
+			return true;
 	}
-	if (dir)
-		(void)closedir(dir);
-	return found;
+	return false;
 }

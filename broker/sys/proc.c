@@ -1,7 +1,6 @@
 #include "proc.h"
 
 #include <ctype.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include "base/fd.h"
+#include "sys/proc_fds.h"
 
 void pid_set_deinit(struct pid_set *set)
 {
@@ -84,13 +84,6 @@ static bool parse_pid(const char *text, pid_t *ret)
 	*ret = (pid_t)v;
 	return true;
 }
-
-static void dir_closep(DIR **dir)
-{
-	if (*dir)
-		(void)closedir(*dir);
-}
-#define _cleanup_dir_ __attribute__((cleanup(dir_closep)))
 
 static DIR *open_dir(pid_t pid, const char *name)
 {

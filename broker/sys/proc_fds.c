@@ -43,7 +43,7 @@ int proc_fds_next(DIR *dir, int *ret_fd, uint64_t *ret_inode)
 int proc_sockets(pid_t pid, bool (*seen)(void *arg, uint64_t inode), void *arg)
 {
 	uint64_t inode;
-	DIR *dir = proc_fds_open(pid);
+	_cleanup_dir_ DIR *dir = proc_fds_open(pid);
 	int fd, r;
 
 	if (!dir)
@@ -51,7 +51,6 @@ int proc_sockets(pid_t pid, bool (*seen)(void *arg, uint64_t inode), void *arg)
 	do
 		r = proc_fds_next(dir, &fd, &inode);
 	while (r > 0 && seen(arg, inode));
-	(void)closedir(dir);
 	return r < 0 ? r : 0;
 }
 

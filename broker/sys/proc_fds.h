@@ -7,6 +7,13 @@
 #include <sys/types.h>
 #include "base/util.h"
 
+static inline void dir_closep(DIR **dir)
+{
+	if (*dir)
+		(void)closedir(*dir);
+}
+#define _cleanup_dir_ __attribute__((cleanup(dir_closep)))
+
 /*
  * The caller's, to be closed with closedir(3). NULL with errno ENOENT: no such process. EACCES: not
  * ours to read. EMFILE, ...
