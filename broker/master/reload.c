@@ -319,18 +319,16 @@ int master_reload(struct master *m, const char *only_service, struct strbuf *err
 }
 
 /* What a person has done with single workers, and what becomes of that. */
-static void plan_held(const struct service *s, conf_plan_fn *fn, void *arg)
+static void plan_held(const struct service *s, const char *section, conf_plan_fn *fn, void *arg)
 {
 	const struct worker *w;
 
 	list_for_each (w, &s->workers, link) {
-		STRBUF(section, 128);
 		STRBUF(action, 256);
-		struct conf_change change = { .section = section.text, .action = action.text };
+		struct conf_change change = { .section = section, .action = action.text };
 
 		if (w->guest || !worker_state_is_current(w->state))
 			continue;
-		strbuf_addf(&section, "service:%s", service_name(s));
 		if (worker_is_found_debugged(w))
 			strbuf_addf(&action,
 				    "%s is being debugged: a new worker takes its place, and it is "
@@ -344,22 +342,19 @@ static void plan_held(const struct service *s, conf_plan_fn *fn, void *arg)
 	}
 }
 
-static void plan_directory(const struct service *s, const struct service_conf *next,
-			   conf_plan_fn *fn, void *arg)
+static void plan_directory(const struct service *s, const char *section,
+			   const struct service_conf *next, conf_plan_fn *fn, void *arg)
 {
 	const char *from = conf_directory(s->conf), *to = conf_directory(next);
-	STRBUF(section, 128);
-	const struct conf_change change = { .section = section.text,
+	const struct conf_change change = { .section = section,
 					    .key = "directory",
 					    .from = from,
 					    .to = to,
 					    .applies = option_apply_name(APPLY_WORKERS) };
 
 	/* A change of the setting itself has been told. */
-	if (!from || !to || !strcmp(from, to) || strcmp(s->conf->directory, next->directory) != 0)
-		return;
-	strbuf_addf(&section, "service:%s", service_name(s));
-	fn(arg, &change);
+	if (from && to && strcmp(from, to) != 0 && !strcmp(s->conf->directory, next->directory))
+		fn(arg, &change);
 }
 
 /* The broker itself does not follow a link that leads to another release now. */
@@ -418,10 +413,13 @@ int master_plan(struct master *m, const char *only_service, conf_plan_fn *fn, vo
 		const struct service_conf *next =
 			conf ? conf_find_service(conf, service_name(s)) : s->conf;
 
+		STRBUF(section, 128);
+
 		if (r < 0 || s->dispatch.stopping || (only && s != only) || !next)
 			continue;
-		plan_directory(s, next, fn, arg);
-		plan_held(s, fn, arg);
+		strbuf_addf(&section, "service:%s", service_name(s));
+		plan_directory(s, section.text, next, fn, arg);
+		plan_held(s, section.text, fn, arg);
 	}
 	conf_free(conf);
 	if (r < 0 && !error->len)
