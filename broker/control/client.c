@@ -85,7 +85,10 @@ static void drop_task(struct client *c)
 	if (!t)
 		return;
 	list_remove(&t->survey.link);
-	t->ops->drop(t);
+	if (t->ops->drop)
+		t->ops->drop(t);
+	else
+		free(t);
 }
 
 void client_answered(struct client *c)

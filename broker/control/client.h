@@ -73,7 +73,8 @@ struct task_ops {
 	bool lasts; /* beyond the answer, until the client closes its side of the connection */
 	void (*surveyed)(struct task *t); /* client_begin() asks for a survey; NULL: for none */
 	void (*drained)(struct task *t);  /* the client has read all: write more. May be NULL */
-	void (*drop)(struct task *t);	  /* the answer is over, or the client has left: free it */
+	/* The answer is over, or the client has left: free it. NULL: that is free(3). */
+	void (*drop)(struct task *t);
 };
 
 struct task {

@@ -279,12 +279,7 @@ static void plan_surveyed(struct task *t)
 		client_end(c);
 }
 
-static void plan_drop(struct task *t)
-{
-	free(t);
-}
-
-static const struct task_ops plan_ops = { .surveyed = plan_surveyed, .drop = plan_drop };
+static const struct task_ops plan_ops = { .surveyed = plan_surveyed };
 
 /* Whether workers are debugged is asked in slices: there may be a thousand. */
 static void begin_plan(struct client *c)
