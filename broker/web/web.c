@@ -56,7 +56,6 @@ static void client_free(struct web_client *c)
 	stream_deinit(&c->stream);
 	list_remove(&c->scrape.link);
 	list_remove(&c->link);
-	c->web->n_clients--;
 	free(c);
 }
 
@@ -198,7 +197,7 @@ static void server_accepted(struct acceptor *a, int fd)
 	struct web *web = server->web;
 	struct web_client *c = NULL;
 
-	if (web->n_clients < WEB_CLIENTS_MAX || make_room(web))
+	if (list_count(&web->clients) < WEB_CLIENTS_MAX || make_room(web))
 		c = calloc(1, sizeof(*c));
 	if (!c) {
 		(void)close(fd);
@@ -216,7 +215,6 @@ static void server_accepted(struct acceptor *a, int fd)
 		return;
 	}
 	list_append(&web->clients, &c->link);
-	web->n_clients++;
 	stream_limit(&c->stream, EXCHANGE_MS);
 	if (server->kind == WEB_AGENT)
 		answer_agent(c);

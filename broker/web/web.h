@@ -33,7 +33,6 @@ struct web {
 	struct master *master;
 	struct web_server servers[WEB_N];
 	struct list clients; /* web_client::link, oldest first */
-	size_t n_clients;
 	struct scrape scrapes[HTTP_MEDIA_N];
 };
 
