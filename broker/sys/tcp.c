@@ -363,10 +363,9 @@ int tcp_count(int fd, struct tcp_counts *ret)
 uint16_t tcp_local_port(int fd)
 {
 	union address address = { 0 };
-	socklen_t len = sizeof(address);
 	struct handoff_addr addr = { 0 };
 
-	if (getsockname(fd, &address.sa, &len) == 0)
+	if (own_address(fd, &address) == 0)
 		get_address(&address, &addr);
 	return addr.port;
 }
