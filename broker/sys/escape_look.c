@@ -27,29 +27,21 @@ static bool is_privileged(pid_t pid)
 	return false;
 }
 
-static bool has_other_root(pid_t pid)
+static bool has_other_root(const char *dir)
 {
 	struct stat own, its;
-	char path[40];
+	char path[48];
 
-	snprintf(path, sizeof(path), "/proc/%d/root", (int)pid);
+	snprintf(path, sizeof(path), "%s/root", dir);
 	return stat("/", &own) == 0 && stat(path, &its) == 0 &&
 	       (own.st_dev != its.st_dev || own.st_ino != its.st_ino);
-}
-
-static uid_t user_of(pid_t pid)
-{
-	struct stat st = { .st_uid = (uid_t)-1 };
-	char path[40];
-
-	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
-	(void)stat(path, &st);
-	return st.st_uid;
 }
 
 void escape_look(pid_t pid, uid_t uid, const char *token, struct escape_facts *ret)
 {
 	_cleanup_free_ char *text = malloc(FILE_MAX);
+	char dir[32];
+	struct stat st;
 	ssize_t n;
 
 	*ret = (struct escape_facts){ 0 };
@@ -64,8 +56,9 @@ void escape_look(pid_t pid, uid_t uid, const char *token, struct escape_facts *r
 	ret->token = proc_environ_has(pid, HANDOFF_ENV_TOKEN, token);
 	ret->no_token = proc_environ_has(pid, HANDOFF_ENV_TOKEN, "");
 	ret->privileged = is_privileged(pid);
-	ret->other_user = user_of(pid) != uid;
-	ret->other_root = has_other_root(pid);
+	snprintf(dir, sizeof(dir), "/proc/%d", (int)pid);
+	ret->other_user = stat(dir, &st) < 0 || st.st_uid != uid;
+	ret->other_root = has_other_root(dir);
 }
 
 bool escape_port_is_any(uint16_t port)

@@ -10,6 +10,8 @@
 #include "sys/proc.h"
 #include "sys/sockdiag.h"
 
+static const struct asked nothing;
+
 union address {
 	struct sockaddr sa;
 	struct sockaddr_in in;
@@ -154,7 +156,6 @@ int tcp_bind(const struct handoff_addr *addr, const struct service_conf *sc,
 
 int tcp_try(const struct handoff_addr *addr, const struct service_conf *sc)
 {
-	static const struct asked nothing;
 	_cleanup_fd_ int fd = -1;
 	STRBUF(error, 512);
 
@@ -230,7 +231,6 @@ int tcp_connect_to_self(uint8_t family, int *ret_listener, int *ret_client,
 			struct handoff_addr *ret_peer)
 {
 	static const struct service_conf plain = { .backlog = 16 };
-	static const struct asked nothing;
 	struct handoff_addr addr = { .family = family };
 	STRBUF(error, 512);
 	_cleanup_fd_ int listener = -1, client = -1;

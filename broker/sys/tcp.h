@@ -24,11 +24,7 @@ int tcp_listen(int fd, const struct service_conf *sc); /* 0 or -errno */
 /* Lets the next tcp_bind() of an overlapping address have its port too. 0 or -errno. */
 int tcp_share(int fd);
 
-/*
- * Opens, binds and listens on @addr with the socket options of @sc and of the app. 0: *@ret_fd is
- * the caller's; close-on-exec, non-blocking. -errno: bind(2)'s or listen(2)'s, nothing left open;
- * or @error says that what the app asked cannot be done.
- */
+/* Both of them, not shared. Returns as tcp_bind(). */
 int tcp_open(const struct handoff_addr *addr, const struct service_conf *sc,
 	     const struct asked *asked, struct strbuf *error, int *ret_fd);
 
