@@ -1,7 +1,6 @@
 #include "pair.h"
 
 #include <netinet/in.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
