@@ -104,8 +104,9 @@ class Service:
         words = ["reload-done", "reload-aborted", "reload-refused"]
         ended = self._broker.log.wait(words, mark, 60, service=self.name)
         assert ended["event"] == "reload-done", ended
-        # Half the time that drain_timeout would give them.
-        self._broker.wait_event("worker-exit", since=mark, count=self._workers, timeout=30, service=self.name)
+        # Half the time that drain_timeout would give them. Those that are kept for a rollback stay.
+        left = "worker-parked" if "rollback_window" in self._keys else "worker-exit"
+        self._broker.wait_event(left, since=mark, count=self._workers, timeout=30, service=self.name)
 
     def assert_clean(self):
         for load in self._clients:
