@@ -110,6 +110,8 @@ void publish_undone(struct service *s)
 		/* What a reload behind it has brought goes, too, unless that is still to come. */
 		bool goes = l->comes_with && (l->comes_with == s->rollout_number || !s->after);
 
+		if (l->closing)
+			continue;
 		if (l->leaves_with == s->rollout_number || !s->after)
 			l->leaves_with = 0;
 		if (!goes) {

@@ -116,8 +116,10 @@ static void empty_backlog(int fd)
 static int apply_device(int fd, const char *device, struct strbuf *error)
 {
 	char now[ASKED_DEVICE_SIZE];
-	int listening;
+	int index, listening;
 
+	if (get_int(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &index) && index == ASKED_NO_INTERFACE)
+		return 0;
 	if (get_device(fd, now) == 0 && !strcmp(now, device))
 		return 0;
 	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, (socklen_t)strlen(device) + 1) < 0)

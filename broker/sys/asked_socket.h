@@ -10,9 +10,13 @@
  */
 #pragma once
 
+#include <limits.h>
 #include "base/strbuf.h"
 #include "config/conf.h"
 #include "policy/asked.h"
+
+/* No machine has it: what is bound to it by tcp_hide() gets no more clients, and stays so. */
+#define ASKED_NO_INTERFACE INT_MAX
 
 /*
  * Fills *@ret from @sock, which a worker has sent; @own is a socket that the broker has opened. 0;

@@ -102,7 +102,7 @@ int tcp_share(int fd)
 /* The kernel passes over a listener that is bound to another interface than the client came by. */
 int tcp_hide(int fd)
 {
-	return set_int(fd, SOL_SOCKET, SO_BINDTOIFINDEX, INT_MAX);
+	return set_int(fd, SOL_SOCKET, SO_BINDTOIFINDEX, ASKED_NO_INTERFACE);
 }
 
 int tcp_listen(int fd, const struct service_conf *sc)

@@ -328,6 +328,18 @@ TEST(a_port_that_is_taken_is_said_and_nothing_is_left_open)
 	close(fd);
 }
 
+/* What is set on it afterwards must not bring its clients back. */
+TEST(a_hidden_listener_stays_hidden_whatever_is_configured)
+{
+	int fd = open_one(&loopback);
+	STRBUF(why, 256);
+
+	CHECK_EQ(tcp_hide(fd), 0);
+	CHECK_EQ(tcp_configure(fd, &conf, &nothing, &why), 0);
+	CHECK_EQ(get_int(fd, SOL_SOCKET, SO_BINDTOIFINDEX), ASKED_NO_INTERFACE);
+	close(fd);
+}
+
 TEST(v6only_leaves_ipv4_to_others)
 {
 	struct handoff_addr addr = { .family = 6, .flags = HANDOFF_V6ONLY };
