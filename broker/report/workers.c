@@ -25,7 +25,7 @@ static void list_missing(const struct worker *w, struct strbuf *out)
 /* Some apps take the next port if theirs is taken: then it is not the same one for all workers. */
 static void add_port_of_others(const struct worker *w, struct strbuf *out)
 {
-	const struct endpoint *e = w->guest ? NULL : service_missing_endpoint(w);
+	const struct endpoint *e = w->guest ? NULL : service_endpoint_of_others(w);
 
 	if (e)
 		strbuf_add(out, address_text(&e->app_addr).text);

@@ -12,8 +12,7 @@ void service_worker_checked(struct worker *w)
 
 	service_settle_soon(s);
 	if (!worker_is_ill(w) || !worker_state_is_current(w->state) ||
-	    w->state == WORKER_STARTING || !s->rollout.active ||
-	    w->rollout_number != s->rollout_number)
+	    w->state == WORKER_STARTING || !worker_is_of_rollout(w))
 		return;
 	strbuf_addf(&how, "fails its check: %s", w->check.why);
 	service_fail_rollout(w, how.text);

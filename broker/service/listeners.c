@@ -276,15 +276,6 @@ static bool was_probe(struct worker *w, const struct endpoint *e)
 	return !e->served;
 }
 
-/* A reload has started @w: what it asks for is not published before the reload has got so far. */
-static bool is_of_rollout(const struct worker *w)
-{
-	const struct service *s = service_of(w);
-
-	return s->rollout.active && s->roll_kind == ROLL_RELOAD &&
-	       w->rollout_number == s->rollout_number;
-}
-
 /*
  * The app binds otherwise than before (127.0.0.1 has become 0.0.0.0, say) on a port that the broker
  * holds for it. Both cannot be bound at once, so the old one serves on. NULL: nothing is in the
@@ -324,13 +315,16 @@ int service_endpoint_for(struct worker *w, const struct handoff_addr *addr,
 	struct service *s = service_of(w);
 	struct endpoint *known = service_find_endpoint(s, addr), *e = known;
 	bool fed = has_listen_line_for(s, addr->port) || (e && is_fed(e));
+	/* What a new worker of a reload asks for is not published before that has got so far. */
+	unsigned comes_with =
+		worker_is_of_rollout(w) && s->roll_kind == ROLL_RELOAD ? s->rollout_number : 0;
 	int r;
 
 	if (w->guest)
 		return endpoint_for_guest(w, addr, ret, reason);
 	if (asked->elsewhere && !has_listen_line_for(s, addr->port))
 		return refuse_elsewhere(addr->port, reason);
-	*ret = e && fed ? e : is_of_rollout(w) ? NULL : find_in_the_way(w, addr);
+	*ret = e && fed ? e : comes_with ? NULL : find_in_the_way(w, addr);
 	if (*ret)
 		return endpoint_ask(*ret, NULL, asked, w->conf, reason);
 	if (!e)
@@ -339,7 +333,7 @@ int service_endpoint_for(struct worker *w, const struct handoff_addr *addr,
 		return strbuf_fail(reason, -ENOMEM, "the broker is out of memory");
 	r = endpoint_ask(e, NULL, asked, w->conf, reason);
 	if (r == 0 && !fed)
-		r = add_automatic(s, e, is_of_rollout(w) ? s->rollout_number : 0, reason);
+		r = add_automatic(s, e, comes_with, reason);
 	if (r < 0 && !known)
 		endpoint_free(e);
 	else
@@ -417,15 +411,21 @@ const struct endpoint *service_missing_endpoint(const struct worker *w)
 	return missing;
 }
 
+const struct endpoint *service_endpoint_of_others(const struct worker *w)
+{
+	const struct endpoint *e;
+
+	return list_find(e, &service_of(w)->dispatch.endpoints, link,
+			 !list_empty(&e->round.ring) && !is_covered(w, e));
+}
+
 /*
  * A reload replaces the workers that listen on the rest: without them nobody would. So it waits for
  * a new worker until start_timeout, unless the rest is given up.
  */
 static bool must_listen_on_all(const struct worker *w)
 {
-	const struct service *s = service_of(w);
-
-	return s->rollout.active && w->rollout_number == s->rollout_number && !s->fewer_ports;
+	return worker_is_of_rollout(w) && !service_of(w)->fewer_ports;
 }
 
 /* How long a worker that listens on some addresses may take for the rest. */

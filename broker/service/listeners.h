@@ -70,5 +70,8 @@ bool worker_listens_as_configured(const struct worker *w);
 /* The first address on which other workers serve and @w does not listen; NULL: there is none. */
 const struct endpoint *service_missing_endpoint(const struct worker *w);
 
+/* An address that others of the round serve and @w does not, for a status of all; or NULL. */
+const struct endpoint *service_endpoint_of_others(const struct worker *w);
+
 /* @w has a new channel: is it ready with that? */
 void service_worker_listens(struct worker *w);

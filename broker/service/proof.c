@@ -35,7 +35,7 @@ bool proof_is_awaited(const struct worker *w)
 {
 	const struct service *s = service_of(w);
 
-	return w->rollout_number == s->rollout_number && s->rollout.active && !w->guest &&
+	return worker_is_of_rollout(w) && !w->guest &&
 	       s->rollout.slots[w->slot].phase == ROLLOUT_PROVING;
 }
 

@@ -36,12 +36,6 @@ static void leave_slot(struct worker *w)
 	}
 }
 
-/* Whether the rollout under way has started @w. */
-static bool is_of_rollout(const struct worker *w)
-{
-	return service_of(w)->rollout.active && w->rollout_number == service_of(w)->rollout_number;
-}
-
 /* What it should listen on, if that is known, and does listen on. */
 static void add_addresses(const struct worker *w, struct strbuf *out)
 {
@@ -88,7 +82,7 @@ static void note_failure(struct worker *w, bool starting)
 {
 	struct service *s = service_of(w);
 
-	if (is_of_rollout(w) && (!starting || service_rollout_owns(s, w->slot)))
+	if (worker_is_of_rollout(w) && (!starting || service_rollout_owns(s, w->slot)))
 		fail_rollout(w, starting); /* the rollout ends: that is its back-off */
 	else
 		service_note_failure(w, starting);
@@ -132,7 +126,7 @@ void service_worker_changed(struct worker *w, enum worker_state from)
 		if (!w->retired_by_us && !service_leaves(s))
 			note_failure(w, from == WORKER_STARTING);
 	}
-	if (listens && is_of_rollout(w)) {
+	if (listens && worker_is_of_rollout(w)) {
 		rollout_new_ready(&s->rollout, w->slot);
 		service_announce(s, ROLL_READY, w);
 	} else if (listens && !s->rollout_number) {

@@ -99,6 +99,14 @@ static inline struct service *service_of(const struct worker *w)
 	return container_of(w->terms, struct service, terms);
 }
 
+/* The rollout under way has started @w. */
+static inline bool worker_is_of_rollout(const struct worker *w)
+{
+	const struct service *s = service_of(w);
+
+	return s->rollout.active && w->rollout_number == s->rollout_number;
+}
+
 static inline struct service *service_of_dispatch(struct dispatch *d)
 {
 	return container_of(d, struct service, dispatch);

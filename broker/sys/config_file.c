@@ -71,19 +71,14 @@ static ssize_t read_file(const char *path, char *text, size_t size, struct strbu
 	return n < 0 ? strbuf_fail(error, (int)n, "cannot read %s: %m", path) : n;
 }
 
-static void resolve_directories(struct conf *conf)
-{
-	for (size_t i = 0; i < conf->n_services; i++)
-		if (conf->services[i]->directory)
-			conf->services[i]->release = realpath(conf->services[i]->directory, NULL);
-}
-
-/* @text: storage of @size. */
-static int read_environment(struct service_conf *sc, char *text, size_t size, struct strbuf *error)
+/* Where its directory leads, and its file of variables. @text: storage of @size. */
+static int look_around(struct service_conf *sc, char *text, size_t size, struct strbuf *error)
 {
 	ssize_t n;
 	int r;
 
+	if (sc->directory)
+		sc->release = realpath(sc->directory, NULL);
 	if (!sc->environment_file)
 		return 0;
 	n = read_file(sc->environment_file, text, size, error);
@@ -110,7 +105,7 @@ static int load(const char *path, bool broker_alone, struct conf **ret, struct s
 		return conf_parse_broker(text, (size_t)n, &facts, ret);
 	r = conf_parse(path, text, (size_t)n, &facts, &conf, error);
 	for (size_t i = 0; r == 0 && i < conf->n_services; i++)
-		r = read_environment(conf->services[i], text, size, error);
+		r = look_around(conf->services[i], text, size, error);
 	if (r == 0)
 		*ret = conf;
 	else
@@ -120,11 +115,7 @@ static int load(const char *path, bool broker_alone, struct conf **ret, struct s
 
 int config_file_load(const char *path, struct conf **ret, struct strbuf *error)
 {
-	int r = load(path, false, ret, error);
-
-	if (r == 0)
-		resolve_directories(*ret);
-	return r;
+	return load(path, false, ret, error);
 }
 
 int config_file_load_broker(const char *path, struct conf **ret)

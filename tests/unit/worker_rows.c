@@ -30,7 +30,7 @@ const struct slot_trouble *service_trouble(const struct service *s, unsigned slo
 	return NULL;
 }
 
-const struct endpoint *service_missing_endpoint(const struct worker *w)
+const struct endpoint *service_endpoint_of_others(const struct worker *w)
 {
 	(void)w;
 	return NULL;
