@@ -218,6 +218,8 @@ def an_app_that_binds_both_families_gives_no_warning():
         port = free_port()
         script = write_file("both%d.py" % v6only, BOTH % (port, v6only))
         broker = Broker([sys.executable, script], workers=2)
+        # They are ready with the first of their two sockets.
+        broker.wait_event("channel", address="0.0.0.0:%d" % port, count=2)
         for host in ("127.0.0.1", "::1") * 3:
             with socket.create_connection((host, port), timeout=30) as sock:
                 sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
