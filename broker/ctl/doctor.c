@@ -16,7 +16,6 @@
 #include "ctl/doctor_text.h"
 #include "ctl/out.h"
 #include "sys/proc.h"
-#include "sys/proc_fds.h"
 #include "sys/sockdiag.h"
 #include "sys/spawn.h"
 #include "sys/user.h"
@@ -42,7 +41,6 @@ struct doctor {
 	char **command; /* of it, or what the question is about */
 	struct listener listeners[SOCKETS_MAX]; /* sorted by inode */
 	size_t n_listeners;
-	pid_t looked_at;     /* the process whose sockets are counted */
 	unsigned unreadable; /* processes of the tree whose sockets this user may not see */
 	bool io_uring;
 	char text[TEXT_MAX]; /* a file in /proc, or the launcher's report */
@@ -140,19 +138,22 @@ static int compare_inodes(const void *a, const void *b)
 	return (x->inode > y->inode) - (x->inode < y->inode);
 }
 
-static bool count_holder(void *arg, uint64_t inode)
+static void look_at_sockets(struct doctor *d, pid_t pid)
 {
-	struct doctor *d = arg;
-	const struct listener key = { .inode = inode };
-	struct listener *l =
-		bsearch(&key, d->listeners, d->n_listeners, sizeof(key), compare_inodes);
+	_cleanup_dir_ DIR *dir = proc_fds_open(pid);
+	struct listener key = { 0 }, *l;
+	int fd, r;
 
-	/* A process may have several descriptors of one socket. */
-	if (l && l->pid != d->looked_at) {
-		l->holders++;
-		l->pid = d->looked_at;
+	while ((r = proc_fds_next(dir, &fd, &key.inode)) > 0) {
+		l = bsearch(&key, d->listeners, d->n_listeners, sizeof(key), compare_inodes);
+		/* A process may have several descriptors of one socket. */
+		if (l && l->pid != pid) {
+			l->holders++;
+			l->pid = pid;
+		}
 	}
-	return true;
+	d->unreadable += r == -EACCES;
+	d->io_uring = d->io_uring || proc_has_io_uring(pid);
 }
 
 static void find_listeners(struct doctor *d, const struct pid_set *tree)
@@ -160,11 +161,8 @@ static void find_listeners(struct doctor *d, const struct pid_set *tree)
 	(void)sockdiag_dump(1u << TCP_LISTEN, 0, add_listener, d);
 	qsort(d->listeners, d->n_listeners, sizeof(*d->listeners), compare_inodes);
 	/* From the last to the first, so that .pid ends as that of the process asked about. */
-	for (size_t i = tree->n; i-- > 0;) {
-		d->looked_at = tree->pids[i];
-		d->unreadable += proc_sockets(d->looked_at, count_holder, d) == -EACCES;
-		d->io_uring = d->io_uring || proc_has_io_uring(d->looked_at);
-	}
+	for (size_t i = tree->n; i-- > 0;)
+		look_at_sockets(d, tree->pids[i]);
 }
 
 /* The address of @first, which other sockets of the tree may have too: those are done with it. */
@@ -258,7 +256,7 @@ static int explain(int pid, int r, struct strbuf *error)
 /* Finds what the process runs: the file, and the words of its command. 0; -errno with @error. */
 static int find_command(struct doctor *d, char ret_image[PATH_MAX], struct strbuf *error)
 {
-	int r = proc_state(d->pid) ? 0 : -ESRCH;
+	int r = proc_stat(d->pid).state ? 0 : -ESRCH;
 	char exe[PATH_MAX];
 	const char *end;
 

@@ -7,7 +7,7 @@
 #include <sys/syscall.h>
 #include "base/fd.h"
 #include "sys/log.h"
-#include "sys/proc_fds.h"
+#include "sys/proc.h"
 #include "sys/tcp.h"
 #include "worker/clock.h"
 #include "worker/processes.h"

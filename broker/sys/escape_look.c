@@ -9,7 +9,6 @@
 #include "base/fd.h"
 #include "handoff_wire.h"
 #include "sys/proc.h"
-#include "sys/proc_fds.h"
 
 #define LIBRARY "libworker-shim.so"
 

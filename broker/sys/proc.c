@@ -7,8 +7,12 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include "base/fd.h"
-#include "sys/proc_fds.h"
+
+#ifndef SYS_pidfd_getfd
+#define SYS_pidfd_getfd 438
+#endif
 
 void pid_set_deinit(struct pid_set *set)
 {
@@ -104,44 +108,44 @@ static bool next_pid(DIR *dir, pid_t *ret)
 	return false;
 }
 
-/* Of /proc/PID/stat. */
-struct stat_fields {
-	char state;
-	pid_t parent;
-	unsigned flags;
-	unsigned long long user, system; /* ticks */
-	long pages;			 /* resident memory */
-};
+/* Of the flags in /proc/PID/stat: set before memory and files are gone. */
+#define TASK_EXITING 0x4
 
-/* False: there is no such process. */
-static bool read_stat(pid_t pid, struct stat_fields *ret)
+struct proc_stat proc_stat(pid_t pid)
 {
+	struct proc_stat st = { .ending = true };
+	unsigned long long user, system; /* ticks */
 	char text[512];
 	const char *paren;
+	unsigned flags;
+	long pages;
 
 	if (proc_read(pid, "stat", text, sizeof(text)) < 0)
-		return false;
+		return st;
 	paren = strrchr(text, ')'); /* the name may hold anything */
 	/* proc(5): fields 3, 4, 9, 14, 15, 24. */
-	return paren && sscanf(paren + 1,
-			       " %c %d %*d %*d %*d %*d %u %*u %*u %*u %*u %llu %llu %*d %*d %*d "
-			       "%*d %*d %*d %*u %*u %ld",
-			       &ret->state, &ret->parent, &ret->flags, &ret->user, &ret->system,
-			       &ret->pages) == 6;
+	if (!paren || sscanf(paren + 1,
+			     " %c %d %*d %*d %*d %*d %u %*u %*u %*u %*u %llu %llu %*d %*d %*d "
+			     "%*d %*d %*d %*u %*u %ld",
+			     &st.state, &st.parent, &flags, &user, &system, &pages) != 6)
+		return (struct proc_stat){ .ending = true };
+	st.ending = st.state == 'Z' || st.state == 'X' || (flags & TASK_EXITING);
+	st.cpu_ms = (user + system) * MSEC_PER_SEC / (unsigned long)sysconf(_SC_CLK_TCK);
+	st.rss_bytes = pages > 0 ? (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+	return st;
 }
 
 /* Without CONFIG_PROC_CHILDREN: every process of the machine is asked for its parent. */
 static int add_children_by_parent(pid_t parent, struct pid_set *ret)
 {
 	_cleanup_dir_ DIR *dir = opendir("/proc");
-	struct stat_fields stat;
 	int r = 0;
 	pid_t pid;
 
 	if (!dir)
 		return -errno;
 	while (r == 0 && next_pid(dir, &pid))
-		if (read_stat(pid, &stat) && stat.parent == parent)
+		if (proc_stat(pid).parent == parent)
 			r = pid_set_add(ret, pid);
 	return r;
 }
@@ -188,24 +192,6 @@ int proc_add_descendants(struct pid_set *set)
 	return 0;
 }
 
-char proc_state(pid_t pid)
-{
-	struct stat_fields stat;
-
-	return read_stat(pid, &stat) ? stat.state : 0;
-}
-
-/* Of stat_fields.flags: set before memory and files are gone. */
-#define TASK_EXITING 0x4
-
-bool proc_is_ending(pid_t pid)
-{
-	struct stat_fields stat;
-
-	return !read_stat(pid, &stat) || stat.state == 'Z' || stat.state == 'X' ||
-	       (stat.flags & TASK_EXITING);
-}
-
 /* The number behind @label; 0 if the kernel does not say. */
 static unsigned long long status_number(const char *text, const char *label)
 {
@@ -214,69 +200,49 @@ static unsigned long long status_number(const char *text, const char *label)
 	return at ? strtoull(at + strlen(label), NULL, 10) : 0;
 }
 
-int proc_read_status(pid_t pid, struct proc_status *ret)
+struct proc_status proc_status(pid_t pid)
 {
 	/* Groups and processor masks can make it long: the counts of switches stand behind them. */
-	char text[16384], *at;
+	char text[16384] = "";
+	const char *at;
 
-	if (proc_read(pid, "status", text, sizeof(text)) < 0)
-		return -ESRCH;
+	(void)proc_read(pid, "status", text, sizeof(text));
 	/* The process chose the name in the first line, but the kernel escapes its line breaks. */
 	at = strstr(text, "\nState:\t");
 	if (!at)
-		return -ESRCH;
-	ret->state = at[8];
-	ret->tracer = (pid_t)status_number(text, "\nTracerPid:\t");
-	ret->scheduled = status_number(text, "\nvoluntary_ctxt_switches:\t") +
-			 status_number(text, "\nnonvoluntary_ctxt_switches:\t");
-	return 0;
+		return (struct proc_status){ 0 };
+	return (struct proc_status){
+		.state = at[8],
+		.tracer = (pid_t)status_number(text, "\nTracerPid:\t"),
+		.scheduled = status_number(text, "\nvoluntary_ctxt_switches:\t") +
+			     status_number(text, "\nnonvoluntary_ctxt_switches:\t"),
+	};
 }
 
-/* False: it is not stopped now, and @last knows of nothing. */
-static bool look_at_stopped(pid_t pid, struct proc_look *last, struct proc_status *ret_status)
+/* @was: it was found to be stopped before, and the first look with @last is believed. */
+static bool look(pid_t pid, struct proc_look *last, bool was)
 {
+	const struct proc_look before = *last;
+	struct proc_status status = proc_status(pid);
+
 	*last = (struct proc_look){ 0 };
-	return pid > 1 && proc_read_status(pid, ret_status) >= 0 &&
-	       proc_state_is_stopped(ret_status->state);
-}
-
-bool proc_stays_stopped(pid_t pid, struct proc_look *last)
-{
-	struct proc_look before = *last;
-	struct proc_status status;
-
-	if (!look_at_stopped(pid, last, &status))
+	if (!was && status.state == 'T')
+		return true;
+	if (!proc_state_is_stopped(status.state) ||
+	    (!was && status.tracer && proc_stat(status.tracer).state == 'R'))
 		return false;
 	*last = (struct proc_look){ .pid = pid, .scheduled = status.scheduled };
-	return before.pid != pid || before.scheduled == status.scheduled;
+	return before.pid == pid ? before.scheduled == status.scheduled : was;
 }
 
 bool proc_is_stopped(pid_t pid, struct proc_look *last)
 {
-	struct proc_look before = *last;
-	struct proc_status status;
-
-	if (!look_at_stopped(pid, last, &status))
-		return false;
-	if (status.state == 'T')
-		return true;
-	if (status.tracer && proc_state(status.tracer) == 'R')
-		return false;
-	*last = (struct proc_look){ .pid = pid, .scheduled = status.scheduled };
-	return before.pid == pid && before.scheduled == status.scheduled;
+	return look(pid, last, false);
 }
 
-int proc_usage(pid_t pid, struct proc_usage *ret)
+bool proc_stays_stopped(pid_t pid, struct proc_look *last)
 {
-	struct stat_fields stat;
-
-	if (!read_stat(pid, &stat))
-		return -ENOENT;
-	ret->cpu_ms =
-		(stat.user + stat.system) * MSEC_PER_SEC / (unsigned long)sysconf(_SC_CLK_TCK);
-	ret->rss_bytes =
-		stat.pages > 0 ? (uint64_t)stat.pages * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
-	return 0;
+	return look(pid, last, true);
 }
 
 void proc_name(pid_t pid, char *ret, size_t size)
@@ -291,65 +257,110 @@ void proc_name(pid_t pid, char *ret, size_t size)
 
 enum { LINK_SIZE = 64 };
 
-/* Where the next descriptor in @dir, a /proc/PID/fd, leads; false at the end. */
-static bool next_link(DIR *dir, char target[LINK_SIZE])
+/* 1: where the next descriptor in @dir, a /proc/PID/fd, leads. Else as proc_fds_next(). */
+static int next_link(DIR *dir, int *ret_fd, char target[LINK_SIZE])
 {
 	struct dirent *e;
 
+	if (!dir)
+		return -errno;
 	while ((e = readdir(dir))) {
 		ssize_t n = readlinkat(dirfd(dir), e->d_name, target, LINK_SIZE - 1);
 
+		if (n < 0 && errno == EACCES)
+			return -EACCES;
 		if (n <= 0)
 			continue; /* no descriptor, or closed meanwhile */
 		target[n] = '\0';
-		return true;
+		*ret_fd = atoi(e->d_name);
+		return 1;
 	}
-	return false;
+	return 0;
 }
 
-static bool holds(pid_t pid, const char *target)
+static bool is_socket(const char *link, uint64_t *ret_inode)
 {
-	_cleanup_dir_ DIR *dir = open_dir(pid, "fd");
-	char link[LINK_SIZE];
+	unsigned long long inode;
 
-	while (dir && next_link(dir, link))
-		if (!strcmp(link, target))
-			return true;
-	return false;
+	if (sscanf(link, "socket:[%llu]", &inode) != 1)
+		return false;
+	*ret_inode = inode;
+	return true;
+}
+
+DIR *proc_fds_open(pid_t pid)
+{
+	return open_dir(pid, "fd");
+}
+
+int proc_fds_next(DIR *dir, int *ret_fd, uint64_t *ret_inode)
+{
+	char link[LINK_SIZE];
+	int r;
+
+	do
+		r = next_link(dir, ret_fd, link);
+	while (r > 0 && !is_socket(link, ret_inode));
+	return r;
+}
+
+int proc_fds_copy(int pidfd, int fd, uint64_t inode, int *ret_fd)
+{
+	_cleanup_fd_ int copy = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+	struct stat st;
+
+	if (copy < 0 || fstat(copy, &st) < 0)
+		return -errno;
+	if (st.st_ino != inode)
+		return -EBADF;
+	*ret_fd = fd_take(&copy);
+	return 0;
 }
 
 bool proc_holds_socket(pid_t pid, uint64_t inode)
 {
-	char target[LINK_SIZE];
+	_cleanup_dir_ DIR *dir = proc_fds_open(pid);
+	uint64_t found;
+	int fd;
 
-	snprintf(target, sizeof(target), "socket:[%llu]", (unsigned long long)inode);
-	return holds(pid, target);
+	while (proc_fds_next(dir, &fd, &found) > 0)
+		if (found == inode)
+			return true;
+	return false;
+}
+
+bool proc_has_io_uring(pid_t pid)
+{
+	_cleanup_dir_ DIR *dir = proc_fds_open(pid);
+	char link[LINK_SIZE];
+	int fd;
+
+	while (next_link(dir, &fd, link) > 0)
+		if (!strcmp(link, "anon_inode:[io_uring]"))
+			return true;
+	return false;
 }
 
 bool proc_receives(pid_t pid, uint64_t inode)
 {
 	_cleanup_dir_ DIR *dir = open_dir(pid, "task");
-	char name[32], text[256], target[LINK_SIZE], link[LINK_SIZE];
+	char name[32], text[256], link[LINK_SIZE];
+	uint64_t found;
 	unsigned fd;
 	int call;
 	pid_t tid;
 
-	snprintf(target, sizeof(target), "socket:[%llu]", (unsigned long long)inode);
 	while (dir && next_pid(dir, &tid)) {
 		snprintf(name, sizeof(name), "task/%d/syscall", (int)tid);
 		if (proc_read(pid, name, text, sizeof(text)) <= 0 ||
 		    sscanf(text, "%d %x", &call, &fd) != 2 || call != SYS_recvmsg)
 			continue;
 		snprintf(name, sizeof(name), "fd/%u", fd);
-		if (proc_read_link(pid, name, link, sizeof(link)) > 0 && !strcmp(link, target))
+		if (proc_read_link(pid, name, link, sizeof(link)) > 0 && is_socket(link, &found) &&
+		    found == inode)
 			return true;
 	}
 	return false;
-}
-
-bool proc_has_io_uring(pid_t pid)
-{
-	return holds(pid, "anon_inode:[io_uring]");
 }
 
 bool proc_is_in_exec(pid_t pid)
@@ -383,41 +394,35 @@ pid_t proc_find_socket_owner(uint64_t inode)
 	return 0;
 }
 
-static uint64_t own_cpu_ns(void)
-{
-	struct rusage usage;
-
-	if (getrusage(RUSAGE_SELF, &usage) < 0)
-		return 0;
-	return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000 +
-	       (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000;
-}
-
 static uint64_t count_own_fds(void)
 {
 	_cleanup_dir_ DIR *dir = NULL;
 	char target[LINK_SIZE];
 	struct stat st;
 	uint64_t n = 0;
+	int fd;
 
 	/* Since Linux 6.2 the size of the directory is their number: no need to look at each. */
 	if (stat("/proc/self/fd", &st) == 0 && st.st_size > 0)
 		return (uint64_t)st.st_size;
-	dir = opendir("/proc/self/fd");
-	while (dir && next_link(dir, target))
+	dir = proc_fds_open(getpid());
+	while (next_link(dir, &fd, target) > 0)
 		n++;
 	return dir ? n - 1 : 0; /* without the one that we looked with */
 }
 
 void proc_own_usage(struct proc_own_usage *ret)
 {
-	struct proc_usage usage = { 0 };
+	struct timespec cpu = { 0 };
 	struct rlimit limit = { 0 };
 
-	(void)proc_usage(getpid(), &usage);
+	(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
 	(void)getrlimit(RLIMIT_NOFILE, &limit);
-	*ret = (struct proc_own_usage){ .cpu_ns = own_cpu_ns(),
-					.rss_bytes = usage.rss_bytes,
-					.open_fds = count_own_fds(),
-					.max_fds = limit.rlim_cur };
+	*ret = (struct proc_own_usage){
+		.cpu_ns =
+			(uint64_t)cpu.tv_sec * MSEC_PER_SEC * NSEC_PER_MSEC + (uint64_t)cpu.tv_nsec,
+		.rss_bytes = proc_stat(getpid()).rss_bytes,
+		.open_fds = count_own_fds(),
+		.max_fds = limit.rlim_cur,
+	};
 }

@@ -1,13 +1,21 @@
 /*
- * proc - what /proc says about processes: parent, state, sockets.
+ * proc - what /proc says about processes: parent, state, sockets; and a copy of a socket.
  *
  * The results are a snapshot: a process may end while it is read. What cannot be read is
  * reported as such, so that the caller can tell "holds nothing" from "unknown".
  */
 #pragma once
 
+#include <dirent.h>
 #include <sys/types.h>
 #include "base/util.h"
+
+static inline void dir_closep(DIR **dir)
+{
+	if (*dir)
+		(void)closedir(*dir);
+}
+#define _cleanup_dir_ __attribute__((cleanup(dir_closep)))
 
 struct pid_set {
 	pid_t *pids;
@@ -29,21 +37,23 @@ int proc_add_children(pid_t pid, struct pid_set *ret);
 /* Adds all descendants of those already in @set. Returns as proc_add_children(). */
 int proc_add_descendants(struct pid_set *set);
 
-/* 'R', 'S', 'T', 't', 'Z', ... as in /proc/PID/stat; 0 if there is no such process. */
-char proc_state(pid_t pid);
-
-/* Whether it has ended, or is on its way: what it was and had can no longer be read. */
-bool proc_is_ending(pid_t pid);
+/* What /proc/PID/stat says at this moment. */
+struct proc_stat {
+	char state;  /* 'R', 'S', 'T', 't', 'Z', ...; 0: there is no such process */
+	bool ending; /* or has ended: what it was and had can no longer be read */
+	pid_t parent;
+	uint64_t rss_bytes; /* resident memory, shared pages included */
+	uint64_t cpu_ms;    /* user and system, since its start */
+};
+struct proc_stat proc_stat(pid_t pid);
 
 /* What /proc/PID/status says at this moment. */
 struct proc_status {
-	char state;	    /* as proc_state() */
+	char state;	    /* as in proc_stat */
 	pid_t tracer;	    /* a debugger, strace(1); 0: none */
 	uint64_t scheduled; /* how often it has left a processor: the same twice, it has not run */
 };
-
-/* 0; -ESRCH: there is no such process, *@ret is untouched. */
-int proc_read_status(pid_t pid, struct proc_status *ret);
+struct proc_status proc_status(pid_t pid);
 
 /* Stopped by a signal (T), or by a tracer (t). */
 static inline bool proc_state_is_stopped(char state)
@@ -71,14 +81,6 @@ bool proc_is_stopped(pid_t pid, struct proc_look *last);
  */
 bool proc_stays_stopped(pid_t pid, struct proc_look *last);
 
-struct proc_usage {
-	uint64_t rss_bytes; /* resident memory, shared pages included */
-	uint64_t cpu_ms;    /* user and system, since its start */
-};
-
-/* 0, or -ENOENT if there is no such process. */
-int proc_usage(pid_t pid, struct proc_usage *ret);
-
 /* What the broker itself costs; what cannot be read is 0. */
 struct proc_own_usage {
 	uint64_t cpu_ns;    /* user and system */
@@ -89,6 +91,27 @@ void proc_own_usage(struct proc_own_usage *ret);
 
 /* The short name as in /proc/PID/comm; "?" if it cannot be read. */
 void proc_name(pid_t pid, char *ret, size_t size);
+
+/*
+ * The descriptors of @pid, to be closed with closedir(3). NULL with errno ENOENT: no such process.
+ * EACCES: not ours to read. EMFILE, ...
+ */
+DIR *proc_fds_open(pid_t pid);
+
+/*
+ * 1: the next descriptor that is a socket, and its inode. 0: there is none. -EACCES: its
+ * descriptors may be listed, but not looked at: without CAP_SYS_PTRACE root is in that place.
+ * -errno: proc_fds_open() has just failed, and @dir is NULL.
+ */
+int proc_fds_next(DIR *dir, int *ret_fd, uint64_t *ret_inode);
+
+/*
+ * Copies descriptor @fd of the process of @pidfd, if it is still the socket @inode. 0: *@ret_fd is
+ * the caller's, close-on-exec. -EBADF, -ESRCH: not any more. -EPERM: not allowed to, as for
+ * ptrace(2): another user, a security module. -ENOSYS: a kernel before 5.6, or seccomp. Else
+ * -errno.
+ */
+int proc_fds_copy(int pidfd, int fd, uint64_t inode, int *ret_fd);
 
 /* Whether @pid has the socket @inode open. False also when it cannot be read. */
 bool proc_holds_socket(pid_t pid, uint64_t inode);

@@ -37,15 +37,17 @@ static bool counts(const struct proc_status *status, const struct pid_set *tree)
 bool worker_is_traced(const struct worker *w, pid_t *ret_tracer)
 {
 	_cleanup_pids_ struct pid_set all = { 0 };
-	struct proc_status status;
 
 	(void)worker_processes(w, &all);
-	for (size_t i = 0; i < all.n; i++)
-		if (proc_read_status(all.pids[i], &status) == 0 && counts(&status, &all)) {
-			if (ret_tracer)
-				*ret_tracer = status.tracer;
-			return true;
-		}
+	for (size_t i = 0; i < all.n; i++) {
+		const struct proc_status status = proc_status(all.pids[i]);
+
+		if (!counts(&status, &all))
+			continue;
+		if (ret_tracer)
+			*ret_tracer = status.tracer;
+		return true;
+	}
 	return false;
 }
 

@@ -140,8 +140,8 @@ static bool find_kin(struct worker *w)
 
 		if (pid_set_has(&w->terms->broker->started, pid))
 			continue;
-		if (proc_state(pid) == 'Z' || !owns_child(w, pid)) {
-			ending = ending || proc_is_ending(pid);
+		if (proc_stat(pid).state == 'Z' || !owns_child(w, pid)) {
+			ending = ending || proc_stat(pid).ending;
 			executes = executes || proc_is_in_exec(pid);
 		} else if (pid_set_add(&w->kin, pid) < 0) {
 			r = -ENOMEM;
@@ -273,7 +273,7 @@ static void find_heir(struct worker *w)
 
 	list_for_each (c, &w->taker.channels, link)
 		list_for_each (h, &c->holders, link) {
-			if (proc_is_ending(h->pid) || unix_peer_get(h->fd, &cred) < 0)
+			if (proc_stat(h->pid).ending || unix_peer_get(h->fd, &cred) < 0)
 				continue;
 			if (worker_watch_process(w, &cred) == 0) {
 				log_event(LEVEL_INFO, "worker-daemonised", LOG_WORKER(w),

@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <string.h>
 #include "sys/log.h"
-#include "sys/proc_fds.h"
 #include "sys/spawn.h"
 
 int worker_processes(const struct worker *w, struct pid_set *ret)
@@ -20,31 +19,29 @@ int worker_processes(const struct worker *w, struct pid_set *ret)
 
 /* --- what the kernel says of them ------------------------------------------------------ */
 
-struct tally {
-	const struct inode_set *connections;
-	unsigned n;
-};
-
-static bool tally_socket(void *arg, uint64_t inode)
+static int count_connections(pid_t pid, const struct inode_set *connections)
 {
-	struct tally *t = arg;
+	_cleanup_dir_ DIR *dir = proc_fds_open(pid);
+	int fd, r, n = 0;
+	uint64_t inode;
 
-	t->n += inode_set_has(t->connections, inode);
-	return true;
+	while ((r = proc_fds_next(dir, &fd, &inode)) > 0)
+		n += inode_set_has(connections, inode);
+	if (r == -ENOENT || r == -ESRCH)
+		r = 0; /* it has just ended */
+	return r < 0 ? r : n;
 }
 
 int worker_count_connections(const struct worker *w, const struct inode_set *connections)
 {
 	_cleanup_pids_ struct pid_set all = { 0 };
-	struct tally t = { connections, 0 };
-	int r = worker_processes(w, &all);
+	int r = worker_processes(w, &all), n = 0;
 
-	for (size_t i = 0; r == 0 && i < all.n; i++) {
-		r = proc_sockets(all.pids[i], tally_socket, &t);
-		if (r == -ENOENT || r == -ESRCH)
-			r = 0; /* it has just ended */
+	for (size_t i = 0; r >= 0 && i < all.n; i++) {
+		r = count_connections(all.pids[i], connections);
+		n += r;
 	}
-	return r < 0 ? r : (int)t.n;
+	return r < 0 ? r : n;
 }
 
 void worker_look_at_processes(struct worker *w)
@@ -56,18 +53,15 @@ void worker_look_at_processes(struct worker *w)
 		return;
 	*f = (struct worker_findings){ .round = f->round, .open = f->open };
 	for (size_t i = 0; i < all.n; i++) {
-		struct proc_usage usage;
-		struct proc_status status;
+		const struct proc_stat stat = proc_stat(all.pids[i]);
 
-		if (proc_usage(all.pids[i], &usage) == 0) {
-			f->rss_bytes += usage.rss_bytes;
-			f->cpu_ms += usage.cpu_ms;
-		}
-		if (!f->tracer && proc_read_status(all.pids[i], &status) == 0 && status.tracer) {
-			f->tracer = status.tracer;
-			proc_name(f->tracer, f->tracer_name, sizeof(f->tracer_name));
-		}
+		f->rss_bytes += stat.rss_bytes;
+		f->cpu_ms += stat.cpu_ms;
+		if (!f->tracer)
+			f->tracer = proc_status(all.pids[i]).tracer;
 	}
+	if (f->tracer)
+		proc_name(f->tracer, f->tracer_name, sizeof(f->tracer_name));
 }
 
 /* --- told to end ----------------------------------------------------------------------- */
@@ -94,7 +88,7 @@ static void tell_to_end(const struct worker *w, pid_t pid)
 {
 	signal_pid(w, pid, w->terms->live->stop_signal);
 	/* A stopped process would get it only when it is continued. */
-	if (proc_state(pid) == 'T')
+	if (proc_stat(pid).state == 'T')
 		signal_pid(w, pid, SIGCONT);
 }
 

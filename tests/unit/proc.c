@@ -1,7 +1,6 @@
-/* links: broker/sys/proc broker/sys/proc_fds */
+/* links: broker/sys/proc */
 /* wrap: fopen access */
 #include "sys/proc.h"
-#include "sys/proc_fds.h"
 #include "tap.h"
 
 #include <errno.h>
@@ -133,18 +132,25 @@ TEST(the_same_where_the_kernel_has_no_list_of_children)
 TEST(who_has_ended_has_no_children)
 {
 	struct proc_look look = { 0 };
-	struct proc_status said;
 	struct pid_set set = { 0 };
+	struct proc_stat none;
 	struct family f;
+	uint64_t inode;
+	int fd;
 
 	family_start(&f);
 	family_end(&f);
 	CHECK_EQ(proc_add_children(f.child, &set), 0);
 	CHECK_EQ(set.n, 0);
-	CHECK_EQ(proc_state(f.child), 0);
-	CHECK_EQ(proc_read_status(f.child, &said), -ESRCH);
+	none = proc_stat(f.child);
+	CHECK_EQ(none.state, 0);
+	CHECK(none.ending);
+	CHECK_EQ(none.parent, 0);
+	CHECK_EQ(none.rss_bytes, 0);
+	CHECK_EQ(none.cpu_ms, 0);
+	CHECK_EQ(proc_status(f.child).state, 0);
 	CHECK(!proc_is_stopped(f.child, &look));
-	CHECK_EQ(proc_sockets(f.child, NULL, NULL), -ENOENT);
+	CHECK_EQ(proc_fds_next(proc_fds_open(f.child), &fd, &inode), -ENOENT);
 	CHECK(!proc_holds_socket(f.child, 1));
 	CHECK(!proc_environ_has(f.child, "PATH", ""));
 }
@@ -190,7 +196,7 @@ static void tell(int fd, char c)
 
 static void wait_for_state(pid_t pid, char state)
 {
-	while (proc_state(pid) != state)
+	while (proc_stat(pid).state != state)
 		sched_yield(); /* the runner's alarm ends it */
 }
 
@@ -208,7 +214,7 @@ TEST(one_that_a_tracer_has_stopped_is_seen_twice_before_it_is_believed)
 	for (int i = 0; i < 3; i++) {
 		tell(fd, 'i');
 		wait_for_state(tracer, 'S');
-		CHECK_EQ(proc_read_status(f.child, &said), 0);
+		said = proc_status(f.child);
 		CHECK_EQ(said.state, 't');
 		CHECK_EQ(said.tracer, tracer);
 		CHECK(!proc_is_stopped(f.child, &look));
@@ -269,40 +275,30 @@ TEST(state_of_a_process_that_is_stopped_or_a_zombie)
 	family_start(&f);
 	proc_name(f.child, name, sizeof(name));
 	CHECK_STR(name, "a ) b (");
-	CHECK(strchr("RSD", proc_state(f.child)));
+	CHECK(strchr("RSD", proc_stat(f.child).state));
+	CHECK(!proc_stat(f.child).ending);
+	CHECK_EQ(proc_stat(f.child).parent, getpid());
+	CHECK(proc_stat(f.child).rss_bytes > 0);
 	CHECK(f.child > 1);
 	CHECK_EQ(kill(f.child, SIGSTOP), 0);
 	CHECK_EQ(waitpid(f.child, &status, WUNTRACED), f.child);
 	CHECK(WIFSTOPPED(status));
-	CHECK_EQ(proc_state(f.child), 'T');
-	CHECK_EQ(proc_read_status(f.child, &said), 0);
+	CHECK_EQ(proc_stat(f.child).state, 'T');
+	said = proc_status(f.child);
 	CHECK_EQ(said.state, 'T');
 	CHECK_EQ(said.tracer, 0);
 	CHECK(proc_is_stopped(f.child, &look));
 	CHECK_EQ(kill(f.child, SIGCONT), 0);
 	CHECK_EQ(waitpid(f.child, &status, WCONTINUED), f.child);
-	CHECK(proc_state(f.child) != 'T');
+	CHECK(proc_stat(f.child).state != 'T');
 	close(f.alive[1]);
 	CHECK_EQ(waitid(P_PID, (id_t)f.child, &info, WEXITED | WNOWAIT), 0);
-	CHECK_EQ(proc_state(f.child), 'Z');
+	CHECK_EQ(proc_stat(f.child).state, 'Z');
+	CHECK(proc_stat(f.child).ending);
 	CHECK_EQ(waitpid(f.child, &status, 0), f.child);
-	CHECK_EQ(proc_state(f.child), 0);
+	CHECK_EQ(proc_stat(f.child).state, 0);
 	proc_name(f.child, name, sizeof(name));
 	CHECK_STR(name, "?");
-}
-
-static bool collect(void *arg, uint64_t inode)
-{
-	struct pid_set *set = arg;
-
-	return pid_set_add(set, (pid_t)inode) == 0;
-}
-
-static bool only_one(void *arg, uint64_t inode)
-{
-	(void)inode;
-	++*(int *)arg;
-	return false;
 }
 
 TEST(a_socket_of_a_process_is_copied)
@@ -326,18 +322,23 @@ TEST(a_socket_of_a_process_is_copied)
 
 TEST(sockets_of_a_process)
 {
-	struct pid_set set = { 0 };
+	DIR *dir = proc_fds_open(getpid());
 	struct family f;
 	struct stat st;
-	int pair[2], n = 0;
+	int pair[2], fd = -1, r;
+	uint64_t inode = 0;
 
+	CHECK(dir);
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	CHECK_EQ(fstat(pair[0], &st), 0);
-	CHECK_EQ(proc_sockets(getpid(), collect, &set), 0);
-	CHECK(pid_set_has(&set, (pid_t)st.st_ino));
-	pid_set_deinit(&set);
-	CHECK_EQ(proc_sockets(getpid(), only_one, &n), 0);
-	CHECK_EQ(n, 1);
+	while ((r = proc_fds_next(dir, &fd, &inode)) > 0 && inode != st.st_ino)
+		continue;
+	CHECK_EQ(r, 1);
+	CHECK_EQ(fd, pair[0]);
+	while ((r = proc_fds_next(dir, &fd, &inode)) > 0)
+		CHECK(inode != st.st_ino);
+	CHECK_EQ(r, 0);
+	closedir(dir);
 
 	family_start(&f); /* they inherit it */
 	CHECK(proc_holds_socket(f.child, st.st_ino));
