@@ -121,16 +121,6 @@ static int ask_launcher(struct doctor *d, const char *program, struct strbuf *er
 
 /* --- what the processes of the tree listen on --------------------------------------------- */
 
-static bool add_listener(void *arg, const struct sockdiag_socket *s)
-{
-	struct doctor *d = arg;
-
-	if (d->n_listeners == SOCKETS_MAX)
-		return false;
-	d->listeners[d->n_listeners++] = (struct listener){ .inode = s->inode, .addr = s->local };
-	return true;
-}
-
 static int compare_inodes(const void *a, const void *b)
 {
 	const struct listener *x = a, *y = b;
@@ -158,7 +148,12 @@ static void look_at_sockets(struct doctor *d, pid_t pid)
 
 static void find_listeners(struct doctor *d, const struct pid_set *tree)
 {
-	(void)sockdiag_dump(1u << TCP_LISTEN, 0, add_listener, d);
+	_cleanup_sockets_ struct sockdiag_list all = { 0 };
+
+	(void)sockdiag_add(1u << TCP_LISTEN, 0, &all);
+	for (size_t i = 0; i < all.n && i < SOCKETS_MAX; i++)
+		d->listeners[d->n_listeners++] =
+			(struct listener){ .inode = all.v[i].inode, .addr = all.v[i].local };
 	qsort(d->listeners, d->n_listeners, sizeof(*d->listeners), compare_inodes);
 	/* From the last to the first, so that .pid ends as that of the process asked about. */
 	for (size_t i = tree->n; i-- > 0;)

@@ -9,7 +9,7 @@
 /* A slice: connections that arrive meanwhile wait for so long. */
 #define SLICE_NS (500 * 1000)
 
-int service_open_connections(const struct service *s, struct inode_set *ret)
+int service_open_connections(const struct service *s, struct sockdiag_list *ret)
 {
 	const struct endpoint *e;
 	const struct listener *l;
@@ -22,7 +22,7 @@ int service_open_connections(const struct service *s, struct inode_set *ret)
 	list_for_each (e, &s->dispatch.endpoints, link)
 		for (size_t i = 0; r == 0 && i < e->n_ports; i++)
 			r = sockdiag_add_connections(e->ports[i], ret);
-	inode_set_sort(ret);
+	sockdiag_sort(ret);
 	return r;
 }
 
@@ -46,7 +46,7 @@ static void end(struct survey *s)
 	s->done_round = s->round;
 	/* The next round counts against a new dump of connections. */
 	s->service = NULL;
-	inode_set_deinit(&s->connections);
+	sockdiag_list_deinit(&s->connections);
 	/* A waiter that asks again while it is told waits for the next round. */
 	while ((w = list_first(&s->waiters, struct survey_waiter, link))) {
 		list_remove(&w->link);
@@ -76,7 +76,7 @@ static void look_at(struct survey *s, struct worker *w)
 
 	if (s->service != service_of(w)) {
 		s->service = service_of(w);
-		inode_set_deinit(&s->connections);
+		sockdiag_list_deinit(&s->connections);
 		if (service_open_connections(service_of(w), &s->connections) < 0)
 			s->service = NULL;
 	}
@@ -94,7 +94,7 @@ void survey_look(struct survey *s, struct worker *w)
 	if (!s->round)
 		w->found.round = UINT_MAX; /* of none, but looked at */
 	if (!s->running)
-		inode_set_deinit(&s->connections);
+		sockdiag_list_deinit(&s->connections);
 	s->service = NULL;
 }
 
@@ -138,5 +138,5 @@ void survey_init(struct survey *s, struct broker *b)
 void survey_deinit(struct survey *s)
 {
 	loop_timer_disarm(&s->step);
-	inode_set_deinit(&s->connections);
+	sockdiag_list_deinit(&s->connections);
 }

@@ -25,11 +25,11 @@ struct survey {
 	int64_t done_ms;     /* when that was; 0: none did */
 	bool running;
 	const struct service *service; /* whose connections are in .connections */
-	struct inode_set connections;
+	struct sockdiag_list connections;
 };
 
 /* Connections of the listeners of @s that some process still has. Sorted. 0 or -errno. */
-int service_open_connections(const struct service *s, struct inode_set *ret);
+int service_open_connections(const struct service *s, struct sockdiag_list *ret);
 
 void survey_init(struct survey *s, struct broker *b);
 void survey_deinit(struct survey *s);

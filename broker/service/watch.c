@@ -267,7 +267,7 @@ static bool more_comes(const struct worker *w)
 			 channel_is_in_round(c) && c->endpoint->n_pending);
 }
 
-static void use_evidence(struct worker *w, const struct inode_set *connections)
+static void use_evidence(struct worker *w, const struct sockdiag_list *connections)
 {
 	int open = worker_count_connections(w, connections);
 	struct channel *c;
@@ -288,14 +288,13 @@ static void use_evidence(struct worker *w, const struct inode_set *connections)
 
 static void watch_connections(struct service *s)
 {
-	struct inode_set connections = { 0 };
+	_cleanup_sockets_ struct sockdiag_list connections = { 0 };
 	struct worker *w, *tmp;
 
 	if (service_open_connections(s, &connections) == 0)
 		list_for_each_safe (w, tmp, &s->workers, link)
 			if (w->state == WORKER_DRAINING || w->state == WORKER_READY)
 				use_evidence(w, &connections);
-	inode_set_deinit(&connections);
 }
 
 static void watch_full(struct endpoint *e, int64_t now)

@@ -94,140 +94,122 @@ static int send_request(int fd, uint8_t family, unsigned states, uint16_t port)
 											: 0;
 }
 
-static struct sockdiag_socket to_socket(const struct diag_msg *m)
+static int add_socket(const struct diag_msg *m, struct sockdiag_list *ret)
 {
-	struct sockdiag_socket s = { .inode = m->inode };
+	struct sockdiag_socket *v = array_grow(ret->v, ret->n, sizeof(*v));
 
-	s.local.family = m->family == AF_INET ? 4 : 6;
-	s.local.port = ntohs(m->id.sport);
-	memcpy(s.local.ip, m->id.src, s.local.family == 4 ? 4 : 16);
-	return s;
+	if (!v)
+		return -ENOMEM;
+	ret->v = v;
+	v += ret->n++;
+	*v = (struct sockdiag_socket){ .inode = m->inode };
+	v->local.family = m->family == AF_INET ? 4 : 6;
+	v->local.port = ntohs(m->id.sport);
+	memcpy(v->local.ip, m->id.src, v->local.family == 4 ? 4 : 16);
+	return 0;
 }
 
-static int dump_family(int fd, uint8_t family, unsigned states, uint16_t port,
-		       bool (*seen)(void *arg, const struct sockdiag_socket *s), void *arg)
+/* 0; 1: that was the end of the list; -errno. */
+static int add_messages(const char *at, size_t left, struct sockdiag_list *ret)
+{
+	while (left >= sizeof(struct nl_header)) {
+		const struct nl_header *h = (const struct nl_header *)(const void *)at;
+		size_t step = (h->len + 3u) & ~3u;
+		struct diag_msg m;
+		int error = 0;
+
+		if (h->len < sizeof(*h) || h->len > left)
+			return -EBADMSG;
+		if (h->type == NLMSG_DONE)
+			return 1;
+		if (h->type == NLMSG_ERROR) {
+			if (h->len >= sizeof(*h) + sizeof(error))
+				memcpy(&error, at + sizeof(*h), sizeof(error));
+			return error ? error : -EIO; /* already negative */
+		}
+		if (h->len >= sizeof(*h) + sizeof(m)) {
+			memcpy(&m, at + sizeof(*h), sizeof(m));
+			error = add_socket(&m, ret);
+		}
+		if (error < 0)
+			return error;
+		if (step >= left)
+			break;
+		at += step;
+		left -= step;
+	}
+	return 0;
+}
+
+static int add_family(int fd, uint8_t family, unsigned states, uint16_t port,
+		      struct sockdiag_list *ret)
 {
 	_Alignas(struct nl_header) char buf[32768];
-	bool more = true;
 	int r = send_request(fd, family, states, port);
 
-	if (r < 0)
-		return r;
-	for (;;) {
+	while (r == 0) {
 		ssize_t n = recv(fd, buf, sizeof(buf), 0);
-		size_t left;
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			return -EIO;
-		left = (size_t)n;
-		for (char *at = buf; left >= sizeof(struct nl_header);) {
-			const struct nl_header *h = (const struct nl_header *)(const void *)at;
-			size_t step = (h->len + 3u) & ~3u;
-
-			if (h->len < sizeof(*h) || h->len > left)
-				return -EBADMSG;
-			if (h->type == NLMSG_DONE)
-				return 0;
-			if (h->type == NLMSG_ERROR) {
-				int error = 0;
-
-				if (h->len >= sizeof(*h) + sizeof(error))
-					memcpy(&error, at + sizeof(*h), sizeof(error));
-				return error ? error : -EIO; /* already negative */
-			}
-			if (more && h->len >= sizeof(*h) + sizeof(struct diag_msg)) {
-				struct diag_msg m;
-				struct sockdiag_socket s;
-
-				memcpy(&m, at + sizeof(*h), sizeof(m));
-				s = to_socket(&m);
-				/* The rest is read all the same: the socket must end up empty. */
-				more = seen(arg, &s);
-			}
-			if (step >= left)
-				break;
-			at += step;
-			left -= step;
-		}
+		if (n > 0)
+			r = add_messages(buf, (size_t)n, ret);
+		else if (n == 0)
+			r = -EIO;
+		else if (errno != EINTR)
+			r = -errno;
 	}
+	return r < 0 ? r : 0;
 }
 
-int sockdiag_dump(unsigned states, uint16_t port,
-		  bool (*seen)(void *arg, const struct sockdiag_socket *s), void *arg)
+int sockdiag_add(unsigned states, uint16_t port, struct sockdiag_list *ret)
 {
 	_cleanup_fd_ int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
 	int r;
 
 	if (fd < 0)
 		return -errno;
-	r = dump_family(fd, AF_INET, states, port, seen, arg);
-	if (r == 0)
-		r = dump_family(fd, AF_INET6, states, port, seen, arg);
-	return r;
+	r = add_family(fd, AF_INET, states, port, ret);
+	return r < 0 ? r : add_family(fd, AF_INET6, states, port, ret);
 }
 
-void inode_set_deinit(struct inode_set *set)
-{
-	free(set->inodes);
-	*set = (struct inode_set){ 0 };
-}
-
-static int compare(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-void inode_set_sort(struct inode_set *set)
-{
-	if (set->n)
-		qsort(set->inodes, set->n, sizeof(*set->inodes), compare);
-}
-
-bool inode_set_has(const struct inode_set *set, uint64_t inode)
-{
-	return set->n && bsearch(&inode, set->inodes, set->n, sizeof(*set->inodes), compare);
-}
-
-static bool add_inode(void *arg, const struct sockdiag_socket *s)
-{
-	struct inode_set *set = arg;
-	uint64_t *inodes;
-
-	if (s->inode == 0)
-		return true;
-	inodes = array_grow(set->inodes, set->n, sizeof(*inodes));
-	if (!inodes)
-		return false;
-	set->inodes = inodes;
-	inodes[set->n++] = s->inode;
-	return true;
-}
-
-int sockdiag_add_connections(uint16_t port, struct inode_set *ret)
+int sockdiag_add_connections(uint16_t port, struct sockdiag_list *ret)
 {
 	/* Every state in which a process may still read or write. */
 	unsigned states = 1u << TCP_ESTABLISHED | 1u << TCP_FIN_WAIT1 | 1u << TCP_FIN_WAIT2 |
 			  1u << TCP_CLOSE_WAIT | 1u << TCP_LAST_ACK | 1u << TCP_CLOSING;
 
-	return sockdiag_dump(states, port, add_inode, ret);
-}
-
-static bool count(void *arg, const struct sockdiag_socket *s)
-{
-	(void)s;
-	++*(int *)arg;
-	return true;
+	return sockdiag_add(states, port, ret);
 }
 
 int sockdiag_handshakes(uint16_t port)
 {
-	int n = 0, r = sockdiag_dump(1u << TCP_SYN_RECV, port, count, &n);
+	_cleanup_sockets_ struct sockdiag_list all = { 0 };
+	int r = sockdiag_add(1u << TCP_SYN_RECV, port, &all);
 
-	return r < 0 ? r : n;
+	return r < 0 ? r : (int)all.n;
+}
+
+void sockdiag_list_deinit(struct sockdiag_list *list)
+{
+	free(list->v);
+	*list = (struct sockdiag_list){ 0 };
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct sockdiag_socket *x = a, *y = b;
+
+	return (x->inode > y->inode) - (x->inode < y->inode);
+}
+
+void sockdiag_sort(struct sockdiag_list *list)
+{
+	if (list->n)
+		qsort(list->v, list->n, sizeof(*list->v), compare);
+}
+
+bool sockdiag_has(const struct sockdiag_list *sorted, uint64_t inode)
+{
+	const struct sockdiag_socket key = { .inode = inode };
+
+	return sorted->n && bsearch(&key, sorted->v, sorted->n, sizeof(key), compare);
 }

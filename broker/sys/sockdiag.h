@@ -1,6 +1,6 @@
 /*
- * sockdiag - the kernel's list of TCP sockets (sock_diag(7)), for questions that no
- * worker can be asked: which connections of these ports are open, which socket listens where.
+ * sockdiag - the kernel's list of TCP sockets (sock_diag(7)), for questions that no worker can be
+ * asked.
  */
 #pragma once
 
@@ -12,25 +12,26 @@ struct sockdiag_socket {
 	struct handoff_addr local;
 };
 
-/*
- * Calls @seen for each TCP socket, IPv4 and IPv6, in one of the states of @states (bits
- * 1 << TCP_*) and with local port @port (0: any), until it returns false. 0 or -errno.
- */
-int sockdiag_dump(unsigned states, uint16_t port,
-		  bool (*seen)(void *arg, const struct sockdiag_socket *s), void *arg);
-
-/* Sorted set of socket inodes. */
-struct inode_set {
-	uint64_t *inodes;
+/* All zero at first. */
+struct sockdiag_list {
+	struct sockdiag_socket *v; /* array_grow() */
 	size_t n;
 };
 
-void inode_set_deinit(struct inode_set *set);
-void inode_set_sort(struct inode_set *set);
-bool inode_set_has(const struct inode_set *set, uint64_t inode); /* after inode_set_sort() */
+void sockdiag_list_deinit(struct sockdiag_list *list);
+#define _cleanup_sockets_ __attribute__((cleanup(sockdiag_list_deinit)))
 
-/* Adds the sockets of all connections of @port that a process still holds. Unsorted. */
-int sockdiag_add_connections(uint16_t port, struct inode_set *ret);
+/*
+ * Adds each TCP socket, IPv4 and IPv6, in one of the states of @states (bits 1 << TCP_*) and with
+ * local port @port (0: any). 0; -errno: some may be missing.
+ */
+int sockdiag_add(unsigned states, uint16_t port, struct sockdiag_list *ret);
+
+/* The same for all connections of @port that a process can still hold. */
+int sockdiag_add_connections(uint16_t port, struct sockdiag_list *ret);
 
 /* How many handshakes of @port are under way. -errno on failure. */
 int sockdiag_handshakes(uint16_t port);
+
+void sockdiag_sort(struct sockdiag_list *list); /* by inode */
+bool sockdiag_has(const struct sockdiag_list *sorted, uint64_t inode);

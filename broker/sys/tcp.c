@@ -162,28 +162,16 @@ int tcp_try(const struct handoff_addr *addr, const struct service_conf *sc)
 	return tcp_bind(addr, sc, &nothing, false, &error, &fd);
 }
 
-struct port_user {
-	const struct handoff_addr *addr;
-	uint64_t inode;
-};
-
-static bool uses_port(void *arg, const struct sockdiag_socket *s)
-{
-	struct port_user *user = arg;
-
-	if (address_overlap(&s->local, user->addr))
-		user->inode = s->inode;
-	return !user->inode;
-}
-
 static void add_user_of(const struct handoff_addr *addr, struct strbuf *out)
 {
-	struct port_user user = { .addr = addr };
+	_cleanup_sockets_ struct sockdiag_list listening = { 0 };
 	char name[32];
-	pid_t pid;
+	pid_t pid = 0;
 
-	(void)sockdiag_dump(1u << TCP_LISTEN, addr->port, uses_port, &user);
-	pid = user.inode ? proc_find_socket_owner(user.inode) : 0;
+	(void)sockdiag_add(1u << TCP_LISTEN, addr->port, &listening);
+	for (size_t i = 0; !pid && i < listening.n; i++)
+		if (address_overlap(&listening.v[i].local, addr))
+			pid = proc_find_socket_owner(listening.v[i].inode);
 	if (!pid)
 		return;
 	proc_name(pid, name, sizeof(name));

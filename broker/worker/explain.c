@@ -29,12 +29,6 @@ static void add_process(pid_t pid, struct strbuf *out)
 
 /* --- what it listens on instead -------------------------------------------------------- */
 
-struct own_listeners {
-	const struct worker *worker;
-	const struct pid_set *processes;
-	struct strbuf *out;
-};
-
 /* Bound by a program with the library, and then listened on: see worker-shim/preload/bound.h. */
 static bool was_bound(const struct handoff_addr *addr)
 {
@@ -45,31 +39,34 @@ static bool was_bound(const struct handoff_addr *addr)
 		       : !memcmp(addr->ip, mapped, 12) && !memcmp(addr->ip + 12, ip, sizeof(ip));
 }
 
-static void add_own(struct own_listeners *own, pid_t pid, const struct handoff_addr *addr)
+static void add_own(const struct worker *w, pid_t pid, const struct handoff_addr *addr,
+		    struct strbuf *out)
 {
 	struct escape_facts facts;
 
-	look(own->worker, pid, &facts);
-	facts.private_port = conf_port_is_private(own->worker->conf, addr->port);
+	look(w, pid, &facts);
+	facts.private_port = conf_port_is_private(w->conf, addr->port);
 	facts.any_port = !was_bound(addr) && escape_port_is_any(addr->port);
-	strbuf_addf(own->out, "%s%s ", own->out->len ? "; and on " : "",
+	strbuf_addf(out, "%s%s ", out->len ? "; and on " : "",
 		    was_bound(addr) ? "a socket that was bound before its program was executed"
 				    : address_text(addr).text);
-	add_process(pid, own->out);
-	strbuf_addf(own->out, ": %s", escape_texts[escape_of(&facts)]);
+	add_process(pid, out);
+	strbuf_addf(out, ": %s", escape_texts[escape_of(&facts)]);
 }
 
-static bool list_own(void *arg, const struct sockdiag_socket *s)
+static void list_own(const struct worker *w, const struct pid_set *processes, struct strbuf *out)
 {
-	struct own_listeners *own = arg;
+	_cleanup_sockets_ struct sockdiag_list all = { 0 };
 
-	for (size_t i = 0; i < own->processes->n; i++) {
-		if (!proc_holds_socket(own->processes->pids[i], s->inode))
-			continue;
-		add_own(own, own->processes->pids[i], &s->local);
-		break;
+	(void)sockdiag_add(1u << TCP_LISTEN, 0, &all);
+	for (const struct sockdiag_socket *s = all.v; s < all.v + all.n; s++) {
+		size_t i = 0;
+
+		while (i < processes->n && !proc_holds_socket(processes->pids[i], s->inode))
+			i++;
+		if (i < processes->n)
+			add_own(w, processes->pids[i], &s->local, out);
 	}
-	return true;
 }
 
 /* The ports that the configuration expects the app to listen on and that it does not. */
@@ -146,7 +143,6 @@ void worker_explain_timeout(const struct worker *w)
 	STRBUF(missing, 256);
 	STRBUF(listens, 1024);
 	_cleanup_pids_ struct pid_set processes = { 0 };
-	struct own_listeners own = { w, &processes, &listens };
 
 	if (w->check.awaited) {
 		log_event(LEVEL_ERROR, "worker-failed", LOG_WORKER(w),
@@ -156,7 +152,7 @@ void worker_explain_timeout(const struct worker *w)
 		return;
 	}
 	(void)worker_processes(w, &processes);
-	(void)sockdiag_dump(1u << TCP_LISTEN, 0, list_own, &own);
+	list_own(w, &processes, &listens);
 	list_missing(w, &missing);
 
 	strbuf_addf(&text, "did not listen within start_timeout (%lld ms)",

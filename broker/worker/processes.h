@@ -11,10 +11,10 @@
 int worker_processes(const struct worker *w, struct pid_set *ret);
 
 /*
- * How many of @connections the processes of @w hold. Negative: some process could not be read, so
- * nothing is known.
+ * How many of @connections, sorted, the processes of @w hold. Negative: some process could not be
+ * read, so nothing is known.
  */
-int worker_count_connections(const struct worker *w, const struct inode_set *connections);
+int worker_count_connections(const struct worker *w, const struct sockdiag_list *connections);
 
 /* Fills w->found with all but .round and .open. */
 void worker_look_at_processes(struct worker *w);

@@ -53,44 +53,37 @@ static int connect_to(int listener)
 	return fd;
 }
 
-struct found {
-	unsigned n, limit;
-	struct sockdiag_socket last;
-};
-
-static bool seen(void *arg, const struct sockdiag_socket *s)
+/* The only one in @states at @port; all zero: there is none. */
+static struct sockdiag_socket only(unsigned states, uint16_t port)
 {
-	struct found *f = arg;
+	_cleanup_sockets_ struct sockdiag_list all = { 0 };
 
-	f->last = *s;
-	return ++f->n < f->limit;
+	CHECK_EQ(sockdiag_add(states, port, &all), 0);
+	CHECK(all.n <= 1);
+	return all.n ? all.v[0] : (struct sockdiag_socket){ 0 };
 }
 
 static bool has(uint16_t port, uint64_t inode)
 {
-	struct inode_set set = { 0 };
-	bool found;
+	_cleanup_sockets_ struct sockdiag_list all = { 0 };
 
-	CHECK_EQ(sockdiag_add_connections(port, &set), 0);
-	inode_set_sort(&set);
-	found = inode_set_has(&set, inode);
-	inode_set_deinit(&set);
-	return found;
+	CHECK_EQ(sockdiag_add_connections(port, &all), 0);
+	sockdiag_sort(&all);
+	return sockdiag_has(&all, inode);
 }
 
 static void check_family(int family)
 {
-	struct found f = { .limit = 100 };
+	struct sockdiag_socket found;
 	int listener, client, conn;
 	uint16_t port;
 
 	listener = listen_on(family, &port);
-	CHECK_EQ(sockdiag_dump(1u << TCP_LISTEN, port, seen, &f), 0);
-	CHECK_EQ(f.n, 1);
-	CHECK_EQ(f.last.inode, inode_of(listener));
-	CHECK_EQ(f.last.local.family, family == AF_INET ? 4 : 6);
-	CHECK_EQ(f.last.local.port, port);
-	CHECK_EQ(f.last.local.ip[family == AF_INET ? 0 : 15], family == AF_INET ? 127 : 1);
+	found = only(1u << TCP_LISTEN, port);
+	CHECK_EQ(found.inode, inode_of(listener));
+	CHECK_EQ(found.local.family, family == AF_INET ? 4 : 6);
+	CHECK_EQ(found.local.port, port);
+	CHECK_EQ(found.local.ip[family == AF_INET ? 0 : 15], family == AF_INET ? 127 : 1);
 
 	client = connect_to(listener);
 	conn = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
@@ -128,31 +121,28 @@ TEST(only_the_port_that_was_asked_for)
 {
 	uint16_t port, other_port;
 	int a = listen_on(AF_INET, &port), b = listen_on(AF_INET, &other_port);
-	struct found f = { .limit = 100 };
 
-	CHECK_EQ(sockdiag_dump(1u << TCP_LISTEN, other_port, seen, &f), 0);
-	CHECK_EQ(f.n, 1);
-	CHECK_EQ(f.last.inode, inode_of(b));
+	CHECK_EQ(only(1u << TCP_LISTEN, other_port).inode, inode_of(b));
 	close(b);
-	f.n = 0;
-	CHECK_EQ(sockdiag_dump(1u << TCP_LISTEN, other_port, seen, &f), 0);
-	CHECK_EQ(f.n, 0);
+	CHECK_EQ(only(1u << TCP_LISTEN, other_port).inode, 0);
 	close(a);
 }
 
-TEST(who_has_seen_enough_is_not_called_again)
+TEST(of_any_port_and_added_to_what_is_there)
 {
+	_cleanup_sockets_ struct sockdiag_list all = { 0 };
 	uint16_t port;
-	int listener = listen_on(AF_INET, &port), client[3];
-	struct found f = { .limit = 1 };
+	int a = listen_on(AF_INET, &port), b = listen_on(AF_INET6, &port);
+	size_t n;
 
-	for (int i = 0; i < 3; i++)
-		client[i] = connect_to(listener);
-	CHECK_EQ(sockdiag_dump(1u << TCP_ESTABLISHED, port, seen, &f), 0);
-	CHECK_EQ(f.n, 1);
-	for (int i = 0; i < 3; i++)
-		close(client[i]);
-	close(listener);
+	CHECK_EQ(sockdiag_add(1u << TCP_LISTEN, 0, &all), 0);
+	n = all.n;
+	sockdiag_sort(&all);
+	CHECK(sockdiag_has(&all, inode_of(a)) && sockdiag_has(&all, inode_of(b)));
+	CHECK_EQ(sockdiag_add(1u << TCP_LISTEN, port, &all), 0);
+	CHECK_EQ(all.n, n + 1);
+	close(a);
+	close(b);
 }
 
 /* More than one netlink message holds. */
@@ -160,7 +150,7 @@ TEST(many_connections_are_all_found)
 {
 	enum { N = 200 };
 	static int client[N], conn[N];
-	struct inode_set set = { 0 };
+	struct sockdiag_list set = { 0 };
 	uint16_t port;
 	int listener = listen_on(AF_INET, &port);
 
@@ -171,12 +161,12 @@ TEST(many_connections_are_all_found)
 	}
 	CHECK_EQ(sockdiag_add_connections(port, &set), 0);
 	CHECK_EQ(set.n, N);
-	inode_set_sort(&set);
+	sockdiag_sort(&set);
 	for (int i = 0; i < N; i++)
-		CHECK(inode_set_has(&set, inode_of(conn[i])));
-	CHECK(!inode_set_has(&set, inode_of(listener)));
-	inode_set_deinit(&set);
-	CHECK(!inode_set_has(&set, 1));
+		CHECK(sockdiag_has(&set, inode_of(conn[i])));
+	CHECK(!sockdiag_has(&set, inode_of(listener)));
+	sockdiag_list_deinit(&set);
+	CHECK(!sockdiag_has(&set, 1));
 	for (int i = 0; i < N; i++) {
 		close(client[i]);
 		close(conn[i]);
