@@ -3,7 +3,6 @@
 #include <string.h>
 #include "base/strbuf.h"
 #include "sys/log.h"
-#include "sys/log_form.h"
 
 /* Room for the beginning of the line; an entry of the log has at most 8 KiB. */
 #define LINE_SIZE (8192 + 64 + HANDOFF_SERVICE_SIZE)

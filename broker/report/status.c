@@ -8,7 +8,7 @@
 #include "report/snapshot.h"
 #include "service/in_force.h"
 #include "service/questions.h"
-#include "sys/log_form.h"
+#include "sys/log.h"
 
 #define SCHEMA 1
 
@@ -18,7 +18,7 @@ static void write_broker(const struct master *m, struct buf *out)
 	STRBUF(time, 64);
 
 	gettimeofday(&now, NULL);
-	log_form_time(&time, &now);
+	log_add_time(&time, &now);
 	json_begin(out, "broker");
 	json_int(out, "schema", SCHEMA);
 	json_str(out, "version", BROKER_VERSION);

@@ -1,16 +1,18 @@
 #include "log.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 #include <syslog.h>
-#include "base/fd.h"
+#include <time.h>
+#include <unistd.h>
 #include "sys/loop.h"
 
+#define LINE_SIZE 8192
 /* What a reader that stopped reading may leave waiting before entries are dropped. */
 #define BACKLOG_SIZE (256 * 1024)
 /* Of which workers may use so much: their flood must not push out what the broker has to say. */
@@ -125,12 +127,198 @@ int log_pending_fd(void)
 
 /* --- an entry ------------------------------------------------------------------------ */
 
+static const char *const level_names[] = {
+	[LEVEL_ERROR] = "error",
+	[LEVEL_WARN] = "warn",
+	[LEVEL_INFO] = "info",
+	[LEVEL_DEBUG] = "debug",
+};
+
+static bool is_left_out(const struct log_field *f)
+{
+	return f->kind == LOG_FIELD_STR && !f->str;
+}
+
+const struct log_field *log_find_field(const struct log_field *fields, const char *key)
+{
+	for (; fields->key; fields++)
+		if (!strcmp(fields->key, key) && !is_left_out(fields))
+			return fields;
+	return NULL;
+}
+
+/* The sentence for people, under whatever key. */
+static const struct log_field *find_message(const struct log_field *fields)
+{
+	for (; fields->key; fields++)
+		if (fields->kind == LOG_FIELD_MSG)
+			return fields;
+	return NULL;
+}
+
+static void add_time(struct strbuf *b, const struct tm *tm, const struct timeval *when,
+		     char between, const char *end)
+{
+	strbuf_addf(b, "%04d-%02d-%02d%c%02d:%02d:%02d.%03d%s", tm->tm_year + 1900, tm->tm_mon + 1,
+		    tm->tm_mday, between, tm->tm_hour, tm->tm_min, tm->tm_sec,
+		    (int)(when->tv_usec / 1000), end);
+}
+
+void log_add_time(struct strbuf *b, const struct timeval *when)
+{
+	struct tm tm;
+
+	gmtime_r(&when->tv_sec, &tm);
+	add_time(b, &tm, when, 'T', "Z");
+}
+
+static bool needs_quotes(const char *text)
+{
+	return !*text || text[strcspn(text, " \"=()")] != '\0';
+}
+
+/* Escaped for one line of text: what cannot be printed as \xNN, lines of a message as " | ". */
+static void add_text(struct strbuf *b, const char *text, size_t n)
+{
+	const char *nl;
+
+	while ((nl = memchr(text, '\n', n))) {
+		size_t len = (size_t)(nl - text);
+
+		strbuf_add_escaped(b, text, len);
+		text += len + 1;
+		n -= len + 1;
+		if (n)
+			strbuf_add(b, " | ");
+	}
+	strbuf_add_escaped(b, text, n);
+}
+
+static void add_quoted(struct strbuf *b, const char *text)
+{
+	size_t n = strcspn(text, "\"\\");
+
+	strbuf_add(b, "\"");
+	add_text(b, text, n);
+	for (text += n; *text; text += n) {
+		strbuf_addf(b, "\\%c", *text++);
+		n = strcspn(text, "\"\\");
+		add_text(b, text, n);
+	}
+	strbuf_add(b, "\"");
+}
+
+/* Adds the entry, without a newline; text that is too long is cut. */
+static void add_as_text(struct strbuf *b, const struct timeval *now, enum conf_log_level level,
+			const char *event, const struct log_field *fields)
+{
+	const struct log_field *owner = log_find_field(fields, "worker");
+	const struct log_field *msg = find_message(fields);
+	const char *sep = " (";
+	struct tm tm;
+
+	if (!owner)
+		owner = log_find_field(fields, "service");
+	localtime_r(&now->tv_sec, &tm);
+	add_time(b, &tm, now, ' ', "");
+	strbuf_addf(b, " %-5s ", level_names[level]);
+	if (owner && owner->kind == LOG_FIELD_STR) {
+		add_text(b, owner->str, strlen(owner->str));
+		strbuf_add(b, " ");
+	}
+	strbuf_add(b, event);
+	if (msg) {
+		strbuf_add(b, ": ");
+		add_text(b, msg->str, strlen(msg->str));
+	}
+	for (const struct log_field *f = fields; f->key; f++) {
+		/* A worker's name begins with that of its service. */
+		if (f == owner || f == msg || is_left_out(f) || !strcmp(f->key, "service"))
+			continue;
+		strbuf_addf(b, "%s%s=", sep, f->key);
+		sep = " ";
+		if (f->kind == LOG_FIELD_INT) {
+			strbuf_addf(b, "%lld", f->num);
+		} else if (f->kind == LOG_FIELD_BOOL) {
+			strbuf_add(b, f->num ? "yes" : "no");
+		} else if (needs_quotes(f->str)) {
+			add_quoted(b, f->str);
+		} else {
+			add_text(b, f->str, strlen(f->str));
+		}
+	}
+	if (*sep == ' ' && sep[1] == '\0')
+		strbuf_add(b, ")");
+}
+
+static void add_json_text(struct strbuf *b, const char *text)
+{
+	static const char special[] = "\"\\\n\t", letters[] = "\"\\nt";
+	char clean[LINE_SIZE];
+	struct strbuf c;
+
+	/* First make it valid UTF-8 without controls, but keep line breaks and tabs. */
+	strbuf_init(&c, clean, sizeof(clean));
+	for (const char *at = text; *at;) {
+		size_t n = strcspn(at, "\n\t");
+
+		strbuf_add_escaped(&c, at, n);
+		at += n;
+		if (*at)
+			strbuf_add_bytes(&c, at++, 1);
+	}
+	strbuf_add(b, "\"");
+	for (const char *at = clean; *at; at++) {
+		const char *found = strchr(special, *at);
+
+		if (found)
+			strbuf_addf(b, "\\%c", letters[found - special]);
+		else
+			strbuf_add_bytes(b, at, 1);
+	}
+	strbuf_add(b, "\"");
+}
+
+static void add_as_json(struct strbuf *b, const struct timeval *now, enum conf_log_level level,
+			const char *event, const struct log_field *fields)
+{
+	strbuf_add(b, "{\"time\":\"");
+	log_add_time(b, now);
+	strbuf_addf(b, "\",\"level\":\"%s\",\"event\":\"%s\"", level_names[level], event);
+	for (const struct log_field *f = fields; f->key; f++) {
+		if (is_left_out(f))
+			continue;
+		strbuf_addf(b, ",\"%s\":", f->key);
+		if (f->kind == LOG_FIELD_INT)
+			strbuf_addf(b, "%lld", f->num);
+		else if (f->kind == LOG_FIELD_BOOL)
+			strbuf_add(b, f->num ? "true" : "false");
+		else
+			add_json_text(b, f->str);
+	}
+	strbuf_add(b, "}");
+}
+
+/* A complete object: an entry that does not fit is replaced by one that says so. */
+static void add_as_whole_json(struct strbuf *b, const struct timeval *now,
+			      enum conf_log_level level, const char *event,
+			      const struct log_field *fields)
+{
+	add_as_json(b, now, level, event, fields);
+	if (!b->cut)
+		return;
+	strbuf_init(b, b->text, b->size);
+	add_as_json(b, now, level, event,
+		    (const struct log_field[]){ LOG_STR("message", "entry too long"),
+						{ .key = NULL } });
+}
+
 void log_write(enum conf_log_level level, const char *event, const struct log_field *fields)
 {
 	static const int priority[] = { LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 	bool is_output = strcmp(event, "output") == 0, logged = level <= lg.level;
 	bool noted = lg.sink && level <= LEVEL_INFO && !is_output;
-	STRBUF(line, LOG_LINE_SIZE);
+	STRBUF(line, LINE_SIZE);
 	struct timeval now;
 	int saved = errno;
 
@@ -139,12 +327,12 @@ void log_write(enum conf_log_level level, const char *event, const struct log_fi
 	gettimeofday(&now, NULL);
 	line.size -= 4; /* for what must not be cut off */
 	if (noted || lg.format == FORMAT_JSON)
-		log_form_json(&line, &now, level, event, fields);
+		add_as_whole_json(&line, &now, level, event, fields);
 	if (noted)
 		lg.sink(lg.sink_arg, fields, line.text, line.len);
 	if (logged && lg.format != FORMAT_JSON) {
 		strbuf_init(&line, line.text, line.size);
-		log_form_text(&line, &now, level, event, fields);
+		add_as_text(&line, &now, level, event, fields);
 	}
 	line.size += 4;
 	if (logged && lg.syslog) {
@@ -158,13 +346,6 @@ void log_write(enum conf_log_level level, const char *event, const struct log_fi
 
 /* --- where it goes ------------------------------------------------------------------- */
 
-static int open_file(const char *path)
-{
-	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
-
-	return fd < 0 ? -errno : fd;
-}
-
 static void release(void)
 {
 	log_flush();
@@ -173,53 +354,46 @@ static void release(void)
 	if (lg.syslog)
 		closelog();
 	free(lg.path);
-	lg.path = NULL;
-	lg.syslog = false;
-	lg.fd = STDERR_FILENO;
+}
+
+/* @path may be NULL: standard error. 0, or -errno and all is as it was. */
+static int switch_to(const char *path, bool to_syslog)
+{
+	int fd = STDERR_FILENO;
+	char *copy = NULL;
+
+	if (path)
+		fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+	if (fd < 0)
+		return -errno;
+	copy = path ? strdup(path) : NULL;
+	if (path && !copy) {
+		(void)close(fd);
+		return -ENOMEM;
+	}
+	release();
+	lg.fd = fd;
+	lg.path = copy;
+	lg.syslog = to_syslog;
+	if (to_syslog)
+		openlog("broker", LOG_PID | LOG_NDELAY, LOG_DAEMON);
+	return 0;
 }
 
 int log_open(const struct broker_conf *bc)
 {
-	_cleanup_fd_ int fd = -1;
-	char *path = NULL;
+	return switch_to(bc->log == LOG_TO_FILE ? bc->log_path : NULL, bc->log == LOG_TO_SYSLOG);
+}
 
-	if (bc->log == LOG_TO_FILE) {
-		fd = open_file(bc->log_path);
-		if (fd < 0)
-			return fd;
-		path = strdup(bc->log_path);
-		if (!path)
-			return -ENOMEM;
-	}
-	release();
-	lg.path = path;
-	if (path)
-		lg.fd = fd_take(&fd);
-	lg.syslog = bc->log == LOG_TO_SYSLOG;
-	if (lg.syslog)
-		openlog("broker", LOG_PID | LOG_NDELAY, LOG_DAEMON);
-	return 0;
+int log_reopen(void)
+{
+	return lg.path ? switch_to(lg.path, false) : 0;
 }
 
 void log_also_on_stderr(const char *text)
 {
 	if (lg.path || lg.syslog)
 		fprintf(stderr, "broker: %s\n", text);
-}
-
-int log_reopen(void)
-{
-	int fd;
-
-	if (!lg.path)
-		return 0;
-	fd = open_file(lg.path);
-	if (fd < 0)
-		return fd;
-	log_flush();
-	close(lg.fd);
-	lg.fd = fd;
-	return 0;
 }
 
 void log_configure(const struct broker_conf *bc, int level_bias)
@@ -239,27 +413,18 @@ int log_chown(unsigned uid, unsigned gid)
 	return lg.path && fchown(lg.fd, uid, gid) < 0 ? -errno : 0;
 }
 
-/* Until all is written, the time is over, or nobody reads any more. */
-static void flush_within(int wait_ms)
-{
-	struct pollfd p = { .fd = lg.fd, .events = POLLOUT };
-	int64_t end = loop_clock_ms() + wait_ms;
-
-	log_flush();
-	while (lg.n_backlog) {
-		size_t before = lg.n_backlog;
-		int64_t left = end - loop_clock_ms();
-
-		if (left <= 0 || poll(&p, 1, (int)left) != 1)
-			return;
-		log_flush();
-		if (lg.n_backlog == before)
-			return;
-	}
-}
-
 void log_close(int wait_ms)
 {
-	flush_within(wait_ms);
-	release();
+	struct pollfd p = { .fd = lg.fd, .events = POLLOUT };
+	int64_t end = loop_clock_ms() + wait_ms, left = wait_ms;
+	size_t before = 0;
+
+	log_flush();
+	/* Until all is written, the time is over, or nobody reads any more. */
+	while (lg.n_backlog && lg.n_backlog != before && left > 0 && poll(&p, 1, (int)left) == 1) {
+		before = lg.n_backlog;
+		log_flush();
+		left = end - loop_clock_ms();
+	}
+	(void)switch_to(NULL, false);
 }

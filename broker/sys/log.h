@@ -6,6 +6,9 @@
  *	log_event(LEVEL_INFO, "worker-ready", LOG_STR("worker", name), LOG_INT("pid", pid),
  *		  LOG_MSG("listens on port %u after %d ms", port, ms));
  *
+ *	2026-11-22 15:37:44.123 info  web.0 worker-ready: listens on port 3000 (pid=812)
+ *	{"time":"2026-11-22T15:37:44.123Z","level":"info","event":"worker-ready","worker":"web.0",...}
+ *
  * Writing never blocks: what a slow reader does not take waits in a bounded buffer, and
  * what does not fit there is counted and reported ("log-lost") when there is room again.
  * Text from outside is escaped, so that no worker or peer can forge or break a line.
@@ -15,7 +18,15 @@
  */
 #pragma once
 
-#include "sys/log_form.h"
+#include <sys/time.h>
+#include "config/conf.h"
+
+struct log_field {
+	const char *key; /* NULL ends the list */
+	enum { LOG_FIELD_STR, LOG_FIELD_INT, LOG_FIELD_BOOL, LOG_FIELD_MSG } kind;
+	const char *str;
+	long long num;
+};
 
 /* @v may be NULL: then the entry does not have this field. */
 #define LOG_STR(k, v)  LOG_FIELD(k, LOG_FIELD_STR, .str = (v))
@@ -38,6 +49,12 @@
  */
 typedef void log_sink_fn(void *arg, const struct log_field *fields, const char *json, size_t len);
 void log_set_sink(log_sink_fn *sink, void *arg);
+
+/* The field @key of an entry, or NULL. */
+const struct log_field *log_find_field(const struct log_field *fields, const char *key);
+
+/* A moment as RFC 3339 writes it: 2026-11-22T15:37:44.123Z. */
+void log_add_time(struct strbuf *b, const struct timeval *when);
 
 bool log_enabled(enum conf_log_level level);
 void log_write(enum conf_log_level level, const char *event, const struct log_field *fields);

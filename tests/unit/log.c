@@ -1,5 +1,4 @@
-/* links: broker/sys/log broker/sys/loop broker/sys/log_form broker/base/strbuf
- */
+/* links: broker/sys/log broker/sys/loop broker/base/strbuf */
 #include "sys/log.h"
 #include "tap.h"
 
