@@ -1,6 +1,6 @@
 /*
- * handoff_rights.h - receives a message and its descriptors. This is security-relevant, so there
- * is one version, for both sides.
+ * handoff_rights.h - sends and receives a message and its descriptors. This is security-relevant,
+ * so there is one version, for both sides.
  *
  * A peer may attach several control messages, and more descriptors than it should. Those that
  * are not taken must be closed, or they pile up until the table is full. The kernel has already
@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -45,6 +46,37 @@ static inline size_t handoff_take_rights(struct msghdr *msg, int *ret_fds, size_
 }
 
 #define HANDOFF_FDS_MAX 3
+
+/*
+ * Sends one message with @n_fds descriptors, at most HANDOFF_FDS_MAX; they stay the caller's.
+ * @flags as for sendmsg(2). 0, and with SOCK_SEQPACKET the message went as a whole; -errno.
+ */
+static inline int handoff_send(int sock, const void *data, size_t len, const int *fds, size_t n_fds,
+			       int flags)
+{
+	union {
+		struct cmsghdr align; /* char arrays alone are not aligned for this */
+		char buf[CMSG_SPACE(HANDOFF_FDS_MAX * sizeof(int))];
+	} control;
+	/* sendmsg(2) only reads through iov_base, which POSIX declares without const. */
+	struct iovec iov = { .iov_base = (void *)(uintptr_t)data, .iov_len = len };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n;
+
+	if (n_fds > 0) {
+		memset(&control, 0, sizeof(control));
+		control.align.cmsg_level = SOL_SOCKET;
+		control.align.cmsg_type = SCM_RIGHTS;
+		control.align.cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+		memcpy(CMSG_DATA(&control.align), fds, n_fds * sizeof(int));
+		msg.msg_control = control.buf;
+		msg.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
+	}
+	do
+		n = sendmsg(sock, &msg, flags | MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : 0;
+}
 
 /* What one recvmsg(2) gave. */
 struct handoff_received {

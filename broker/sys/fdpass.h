@@ -7,11 +7,9 @@
 #include <sys/types.h>
 #include "base/util.h"
 
-#define FDPASS_MAX 3
-
 /*
- * Sends one message of SOCK_SEQPACKET with @n_fds descriptors, at most FDPASS_MAX; they stay the
- * caller's. Never blocks, raises no SIGPIPE. 0, and the message went as a whole; -errno.
+ * Sends one message of SOCK_SEQPACKET with @n_fds descriptors, at most HANDOFF_FDS_MAX; they stay
+ * the caller's. Never blocks, raises no SIGPIPE. 0, and the message went as a whole; -errno.
  */
 int fdpass_send(int sock, const void *data, size_t len, const int *fds, size_t n_fds);
 

@@ -1,10 +1,12 @@
 /*
- * receive.h - handoff_rights.h for this library, whose own recvmsg() must not be our hook again.
+ * receive.h - handoff_rights.h for this library, whose calls must not be our hooks again.
  */
 #pragma once
 
 #include "real.h"
 
 #define recvmsg real.recvmsg
+#define sendmsg real.sendmsg
 #include "handoff_rights.h"
 #undef recvmsg
+#undef sendmsg

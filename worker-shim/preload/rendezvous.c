@@ -69,33 +69,7 @@ static int dial(int timeout_ms)
 	return real_fd_take(&fd);
 }
 
-/* One message, with the descriptor @own unless it is -1. */
-static bool send_hello(int fd, struct handoff_hello *hello, int own)
-{
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_SPACE(sizeof(own))];
-	} control = { 0 };
-	struct iovec iov = { .iov_base = hello, .iov_len = sizeof(*hello) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	ssize_t n;
-
-	if (own >= 0) {
-		struct cmsghdr *c = &control.align;
-
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(own));
-		memcpy(CMSG_DATA(c), &own, sizeof(own));
-		msg.msg_control = control.buf;
-		msg.msg_controllen = sizeof(control.buf);
-	}
-	do
-		n = real.sendmsg(fd, &msg, MSG_NOSIGNAL);
-	while (n < 0 && errno == EINTR);
-	return n >= 0;
-}
-
+/* With the descriptor @own unless it is -1. */
 static bool say_hello(int fd, const struct slot *slot, bool adopt, int own)
 {
 	struct handoff_hello hello = {
@@ -112,7 +86,7 @@ static bool say_hello(int fd, const struct slot *slot, bool adopt, int own)
 	handoff_header_init(&hello.h, HANDOFF_HELLO);
 	memcpy(hello.token, shim.token, sizeof(hello.token));
 	memcpy(hello.service, shim.service, sizeof(hello.service));
-	return send_hello(fd, &hello, own);
+	return handoff_send(fd, &hello, sizeof(hello), &own, own >= 0, 0) == 0;
 }
 
 union answer {
