@@ -115,12 +115,13 @@ void control_init(struct control *ctl, struct master *m, struct events *events,
 		.group = UNIX_NO_GROUP,
 	};
 	list_init(&ctl->clients);
-	acceptor_init(&ctl->acceptor, ACCEPT_BATCH, control_accepted);
 }
 
 int control_start(struct control *ctl)
 {
-	return ctl->fd < 0 ? 0 : acceptor_start(&ctl->acceptor, &ctl->master->broker.loop, ctl->fd);
+	return ctl->fd < 0 ? 0
+			   : acceptor_start(&ctl->acceptor, &ctl->master->broker.loop, ctl->fd,
+					    ACCEPT_BATCH, control_accepted);
 }
 
 void control_stop(struct control *ctl)

@@ -283,8 +283,7 @@ static void rendezvous_accepted(struct acceptor *a, int fd)
 int rendezvous_start(struct rendezvous *rv, struct broker *b, int fd)
 {
 	rv->broker = b;
-	acceptor_init(&rv->acceptor, 1, rendezvous_accepted);
-	return acceptor_start(&rv->acceptor, &b->loop, fd);
+	return acceptor_start(&rv->acceptor, &b->loop, fd, 1, rendezvous_accepted);
 }
 
 void rendezvous_stop(struct rendezvous *rv)

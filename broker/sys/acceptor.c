@@ -32,17 +32,14 @@ static void retry_expired(struct loop_timer *timer)
 	loop_modify(a->loop, &a->source, EPOLLIN);
 }
 
-void acceptor_init(struct acceptor *a, unsigned batch, void (*accepted)(struct acceptor *a, int fd))
+int acceptor_start(struct acceptor *a, struct loop *loop, int fd, unsigned batch,
+		   void (*accepted)(struct acceptor *a, int fd))
 {
-	*a = (struct acceptor){ .source = { .fd = -1, .ready = acceptor_ready },
+	*a = (struct acceptor){ .loop = loop,
+				.source = { .fd = -1, .ready = acceptor_ready },
 				.batch = batch,
 				.accepted = accepted };
 	loop_timer_init(&a->retry, retry_expired);
-}
-
-int acceptor_start(struct acceptor *a, struct loop *loop, int fd)
-{
-	a->loop = loop;
 	return loop_add(loop, &a->source, fd, EPOLLIN);
 }
 

@@ -9,20 +9,22 @@
 
 #include "sys/loop.h"
 
+/* All zero: not started. */
 struct acceptor {
-	struct loop *loop; /* NULL: not started */
+	struct loop *loop;
 	struct loop_source source;
 	struct loop_timer retry;
-	unsigned batch; /* connections that are taken in one turn of the loop */
-	/* A connection, close-on-exec and non-blocking: it is the callee's. */
+	unsigned batch;
 	void (*accepted)(struct acceptor *a, int fd);
 };
 
-void acceptor_init(struct acceptor *a, unsigned batch,
+/*
+ * Begins with the listening, non-blocking @fd, which stays the caller's. In one turn of the loop at
+ * most @batch connections are taken. @accepted gets each, close-on-exec and non-blocking: it is the
+ * callee's. 0 or -errno.
+ */
+int acceptor_start(struct acceptor *a, struct loop *loop, int fd, unsigned batch,
 		   void (*accepted)(struct acceptor *a, int fd));
-
-/* Begins with the listening, non-blocking @fd, which stays the caller's. 0 or -errno. */
-int acceptor_start(struct acceptor *a, struct loop *loop, int fd);
 
 /* Before @fd is closed. Not started: nothing happens. */
 void acceptor_stop(struct acceptor *a);

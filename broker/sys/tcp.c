@@ -66,32 +66,28 @@ static int set_int(int fd, int level, int name, long long value)
 struct option_value {
 	int level, name;
 	long long value; /* 0: the kernel's own, or off */
-	bool can_reset;	 /* 0 sets it back; what cannot be set back is kept until the next start */
+	bool kept;	 /* 0 does not set it back: the last one is kept until the next start */
 };
 
-static int set_options(int fd, const struct service_conf *sc, bool reset)
+static int set_options(int fd, const struct service_conf *sc)
 {
 	const struct option_value options[] = {
-		{ IPPROTO_TCP, TCP_NODELAY, sc->tcp_nodelay, true },
-		{ SOL_SOCKET, SO_KEEPALIVE, sc->so_keepalive, true },
-		{ IPPROTO_TCP, TCP_KEEPIDLE, sc->tcp_keepidle_s, false },
-		{ IPPROTO_TCP, TCP_KEEPINTVL, sc->tcp_keepintvl_s, false },
-		{ IPPROTO_TCP, TCP_KEEPCNT, sc->tcp_keepcnt, false },
-		{ IPPROTO_TCP, TCP_USER_TIMEOUT, sc->tcp_user_timeout_ms, true },
-		{ SOL_SOCKET, SO_RCVBUF, sc->so_rcvbuf, false },
-		{ SOL_SOCKET, SO_SNDBUF, sc->so_sndbuf, false },
+		{ IPPROTO_TCP, TCP_NODELAY, sc->tcp_nodelay, false },
+		{ SOL_SOCKET, SO_KEEPALIVE, sc->so_keepalive, false },
+		{ IPPROTO_TCP, TCP_KEEPIDLE, sc->tcp_keepidle_s, true },
+		{ IPPROTO_TCP, TCP_KEEPINTVL, sc->tcp_keepintvl_s, true },
+		{ IPPROTO_TCP, TCP_KEEPCNT, sc->tcp_keepcnt, true },
+		{ IPPROTO_TCP, TCP_USER_TIMEOUT, sc->tcp_user_timeout_ms, false },
+		{ SOL_SOCKET, SO_RCVBUF, sc->so_rcvbuf, true },
+		{ SOL_SOCKET, SO_SNDBUF, sc->so_sndbuf, true },
 	};
+	int r = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
-		const struct option_value *o = &options[i];
-		int r = 0;
-
-		if (o->value || (reset && o->can_reset))
+	for (const struct option_value *o = options; r == 0 && o < options + ARRAY_SIZE(options);
+	     o++)
+		if (o->value || !o->kept)
 			r = set_int(fd, o->level, o->name, o->value);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return r;
 }
 
 int tcp_share(int fd)
@@ -141,7 +137,7 @@ int tcp_bind(const struct handoff_addr *addr, const struct service_conf *sc,
 	if (r == 0 && sc->ip_freebind)
 		r = set_int(fd, IPPROTO_IP, IP_FREEBIND, 1);
 	if (r == 0)
-		r = set_options(fd, sc, false);
+		r = set_options(fd, sc);
 	if (r == 0 && shared)
 		r = tcp_share(fd);
 	if (r == 0)
@@ -196,7 +192,7 @@ int tcp_explain(const struct handoff_addr *addr, int r, struct strbuf *error)
 int tcp_configure(int fd, const struct service_conf *sc, const struct asked *asked,
 		  struct strbuf *error)
 {
-	int r = set_options(fd, sc, true);
+	int r = set_options(fd, sc);
 
 	if (r < 0)
 		return strbuf_fail(error, r, "cannot change the socket options: %m");
@@ -208,11 +204,15 @@ int tcp_configure(int fd, const struct service_conf *sc, const struct asked *ask
 	return r;
 }
 
-static int own_address(int fd, union address *ret)
+static int own_address(int fd, struct handoff_addr *ret)
 {
-	socklen_t len = sizeof(*ret);
+	union address address;
+	socklen_t len = sizeof(address);
 
-	return getsockname(fd, &ret->sa, &len) < 0 ? -errno : 0;
+	if (getsockname(fd, &address.sa, &len) < 0)
+		return -errno;
+	get_address(&address, ret);
+	return 0;
 }
 
 int tcp_connect_to_self(uint8_t family, int *ret_listener, int *ret_client,
@@ -222,7 +222,7 @@ int tcp_connect_to_self(uint8_t family, int *ret_listener, int *ret_client,
 	struct handoff_addr addr = { .family = family };
 	STRBUF(error, 512);
 	_cleanup_fd_ int listener = -1, client = -1;
-	union address to = { 0 }, from = { 0 };
+	union address to;
 	socklen_t len;
 	int r;
 
@@ -234,17 +234,16 @@ int tcp_connect_to_self(uint8_t family, int *ret_listener, int *ret_client,
 	if (r < 0 && family == 6)
 		return tcp_connect_to_self(4, ret_listener, ret_client, ret_peer);
 	if (r == 0)
-		r = own_address(listener, &to);
+		r = own_address(listener, &addr);
 	if (r < 0)
 		return r;
-	len = to.sa.sa_family == AF_INET ? sizeof(to.in) : sizeof(to.in6);
+	len = put_address(&addr, &to);
 	client = socket(to.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (client < 0 || (connect(client, &to.sa, len) < 0 && errno != EINPROGRESS))
 		return -errno;
-	r = own_address(client, &from);
+	r = own_address(client, ret_peer);
 	if (r < 0)
 		return r;
-	get_address(&from, ret_peer);
 	*ret_listener = fd_take(&listener);
 	*ret_client = fd_take(&client);
 	return 0;
@@ -350,11 +349,9 @@ int tcp_count(int fd, struct tcp_counts *ret)
 
 uint16_t tcp_local_port(int fd)
 {
-	union address address = { 0 };
 	struct handoff_addr addr = { 0 };
 
-	if (own_address(fd, &address) == 0)
-		get_address(&address, &addr);
+	(void)own_address(fd, &addr);
 	return addr.port;
 }
 

@@ -324,7 +324,7 @@ static void server_open(struct web_server *server, const struct conf_serve *serv
 		strbuf_add_escaped(&where, serve->path, strlen(serve->path));
 	else
 		strbuf_add(&where, address_text(&serve->addr).text);
-	r = acceptor_start(&server->acceptor, loop_of(server->web), server->fd);
+	r = acceptor_start(&server->acceptor, loop_of(server->web), server->fd, 1, server_accepted);
 	if (r < 0) {
 		log_event(LEVEL_ERROR, "metrics", LOG_STR("address", where.text),
 			  LOG_MSG("cannot serve %s: %s", options[server->kind].name, strerror(-r)));
@@ -376,7 +376,6 @@ void web_init(struct web *web, struct master *m, struct survey *survey)
 		struct web_server *server = &web->servers[kind];
 
 		*server = (struct web_server){ .web = web, .kind = kind, .fd = -1, .next_fd = -1 };
-		acceptor_init(&server->acceptor, 1, server_accepted);
 	}
 }
 
