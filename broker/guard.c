@@ -13,19 +13,6 @@
 #include "sys/log.h"
 #include "sys/spawn.h"
 
-static void send_entry(struct guard *g, const struct keeper_entry *entry, int output_fd)
-{
-	int r;
-
-	if (g->fd < 0)
-		return;
-	/* Never waits: a stopped keeper must not stop the broker. What it misses it misses. */
-	r = fdpass_send(g->fd, entry, sizeof(*entry), &output_fd, output_fd >= 0);
-	if (r < 0)
-		log_event(LEVEL_WARN, "keeper", LOG_INT("pid", g->pid),
-			  LOG_MSG("the keeper does not respond: %s", strerror(-r)));
-}
-
 /* No observer of guests: their processes are somebody else's to end. */
 static void add(struct guard *g, const struct worker *w)
 {
@@ -35,19 +22,20 @@ static void add(struct guard *g, const struct worker *w)
 		.drain_ms = w->conf->drain_timeout_ms,
 		.stop_ms = w->conf->stop_timeout_ms,
 	};
+	int r;
 
-	send_entry(g, &entry, w->output_fd);
+	if (g->fd < 0)
+		return;
+	/* Never waits: a stopped keeper must not stop the broker. What it misses it misses. */
+	r = fdpass_send(g->fd, &entry, sizeof(entry), &w->output_fd, w->output_fd >= 0);
+	if (r < 0)
+		log_event(LEVEL_WARN, "keeper", LOG_INT("pid", g->pid),
+			  LOG_MSG("the keeper does not respond: %s", strerror(-r)));
 }
 
-static void process(struct observer *o, const struct worker *w, pid_t pid)
+static void process(struct observer *o, const struct worker *w)
 {
-	struct guard *g = container_of(o, struct guard, observer);
-	const struct keeper_entry ended = { .pid = pid };
-
-	if (w)
-		add(g, w);
-	else
-		send_entry(g, &ended, -1);
+	add(container_of(o, struct guard, observer), w);
 }
 
 static int start(struct guard *g)

@@ -35,17 +35,7 @@ void notice_process_started(struct broker *b, const struct worker *w, pid_t pid)
 	(void)pid_set_add(&b->started, pid);
 	list_for_each (o, &b->observers, link)
 		if (o->process)
-			o->process(o, w, pid);
-}
-
-void notice_process_ended(struct broker *b, pid_t pid)
-{
-	struct observer *o;
-
-	pid_set_remove(&b->started, pid);
-	list_for_each (o, &b->observers, link)
-		if (o->process)
-			o->process(o, NULL, pid);
+			o->process(o, w);
 }
 
 void notice_rollout(struct broker *b, const struct service *s, enum roll_phase phase,

@@ -35,8 +35,8 @@ struct observer {
 	/* @ev was applied to @w, which was @from before. */
 	void (*worker)(struct observer *o, const struct worker *w, enum worker_state from,
 		       enum worker_event ev);
-	/* @pid is the main process of @w from now on; or, without @w, has ended. */
-	void (*process)(struct observer *o, const struct worker *w, pid_t pid);
+	/* @w has a new main process. */
+	void (*process)(struct observer *o, const struct worker *w);
 	/* A step of the rollout of @s; @w is the worker of that step, or NULL. */
 	void (*rollout)(struct observer *o, const struct service *s, enum roll_phase phase,
 			const struct worker *w);
@@ -46,8 +46,7 @@ void notice_observe(struct broker *b, struct observer *o);
 
 void notice_worker(struct broker *b, const struct worker *w, enum worker_state from,
 		   enum worker_event ev);
-/* Also keeps broker::started. */
+/* Also adds @pid, the main process of @w, to broker::started. */
 void notice_process_started(struct broker *b, const struct worker *w, pid_t pid);
-void notice_process_ended(struct broker *b, pid_t pid);
 void notice_rollout(struct broker *b, const struct service *s, enum roll_phase phase,
 		    const struct worker *w);

@@ -8,22 +8,23 @@
  * stop_timeout, and exits.
  *
  * It holds a pidfd of each worker from the moment when the broker names the worker, so that it
- * cannot hit another process that later gets the same pid. It also holds a copy of the worker's
- * output pipe. Without a reader, SIGPIPE would kill a worker at its next line of output, in the
- * middle of a request. So after the broker's end the keeper reads and drops the output.
+ * sees it end, and cannot hit another process that later gets the same pid. It also holds a copy of
+ * the worker's output pipe. Without a reader, SIGPIPE would kill a worker at its next line of
+ * output, in the middle of a request. So after the broker's end the keeper reads and drops the
+ * output.
  */
 #pragma once
 
 #include "base/util.h"
 
 struct keeper_entry {
-	int32_t pid;	     /* > 1 */
-	int32_t stop_signal; /* 0: forget this pid */
+	int32_t pid; /* > 1 */
+	int32_t stop_signal;
 	int64_t drain_ms, stop_ms;
 };
 
 /*
- * The body of the keeper process, for spawn_helper(). @sock is SOCK_SEQPACKET; each message is a
- * struct keeper_entry, with the read end of the worker's output, if it has one, as descriptor.
+ * The body of the keeper process, for spawn_helper(). @sock is SOCK_SEQPACKET; each message names a
+ * worker, with the read end of its output, if it has one, as descriptor.
  */
 int keeper_run(int sock);

@@ -229,7 +229,7 @@ void worker_look_expired(struct loop_timer *timer)
 
 void worker_main_exited(struct worker *w, int status)
 {
-	notice_process_ended(w->terms->broker, w->pid);
+	pid_set_remove(&w->terms->broker->started, w->pid);
 	w->main_was = w->pid;
 	w->pid = 0;
 	w->state_before_exit = w->state;
