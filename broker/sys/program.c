@@ -1,25 +1,26 @@
 #include "program.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/strbuf.h"
 
 /* @dir/@name, from @directory on, if that is a program. @dir may be empty: the current one. */
 static int try(const char *directory, const char *dir, size_t dir_len, const char *name,
 	       char ret[PATH_MAX])
 {
-	char file[PATH_MAX], resolved[PATH_MAX];
-	bool relative = dir_len ? *dir != '/' : *name != '/';
+	STRBUF(file, PATH_MAX);
+	char resolved[PATH_MAX];
 	struct stat st;
-	int n = snprintf(file, sizeof(file), "%s%s%.*s%s%s", relative && directory ? directory : "",
-			 relative && directory ? "/" : "", (int)dir_len, dir, dir_len ? "/" : "",
-			 name);
 
-	if (n < 0 || (size_t)n >= sizeof(file))
+	if (directory && *(dir_len ? dir : name) != '/')
+		strbuf_addf(&file, "%s/", directory);
+	strbuf_add_bytes(&file, dir, dir_len);
+	strbuf_addf(&file, "%s%s", dir_len ? "/" : "", name);
+	if (file.cut)
 		return -ENOENT;
-	if (!realpath(file, resolved) || stat(resolved, &st) < 0)
+	if (!realpath(file.text, resolved) || stat(resolved, &st) < 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode) || access(resolved, X_OK) < 0)
 		return -EACCES;

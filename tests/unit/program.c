@@ -1,4 +1,4 @@
-/* links: broker/sys/program */
+/* links: broker/sys/program broker/base/strbuf */
 #include "sys/program.h"
 #include "tap.h"
 
