@@ -167,9 +167,7 @@ static void add_address(struct doctor *d, const struct listener *first)
 	unsigned sockets = 0, holders = 0;
 	struct buf *out = &d->facts.json;
 	pid_t lowest = of.pid;
-	char name[32];
 
-	proc_name(of.pid, name, sizeof(name));
 	for (struct listener *l = d->listeners; l < d->listeners + d->n_listeners; l++) {
 		if (!l->holders || !address_equal(&l->addr, &of.addr))
 			continue;
@@ -184,7 +182,7 @@ static void add_address(struct doctor *d, const struct listener *first)
 	json_uint(out, "sockets", sockets); /* more than one: SO_REUSEPORT */
 	json_uint(out, "holders", holders); /* processes that have one of them */
 	json_int(out, "pid", lowest);
-	json_str(out, "name", name);
+	json_str(out, "name", proc_name(of.pid).text);
 	json_close(out);
 }
 
@@ -312,7 +310,7 @@ static void add_hints(struct doctor *d)
 static int add_process(struct doctor *d, struct strbuf *error)
 {
 	bool other_network = !same_namespace(d->pid, "ns/net");
-	char *cwd = d->facts.directory, exe[PATH_MAX], name[32];
+	char *cwd = d->facts.directory, exe[PATH_MAX];
 	struct buf *out = &d->facts.json;
 	_cleanup_pids_ struct pid_set tree = { 0 };
 	int r = pid_set_add(&tree, d->pid);
@@ -325,10 +323,9 @@ static int add_process(struct doctor *d, struct strbuf *error)
 		return explain(d->pid, r, error);
 	if (!other_network)
 		find_listeners(d, &tree);
-	proc_name(d->pid, name, sizeof(name));
 	json_object(out, "process");
 	json_int(out, "pid", d->pid);
-	json_str(out, "name", name);
+	json_str(out, "name", proc_name(d->pid).text);
 	json_str(out, "exe", exe);
 	add_user(d);
 	json_str(out, "directory", proc_read_link(d->pid, "cwd", cwd, PATH_MAX) > 0 ? cwd : NULL);

@@ -3,6 +3,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
 #include "base/address.h"
 #include "dispatch/channel.h"
 #include "dispatch/taker.h"
@@ -13,19 +16,21 @@
 
 static void take_process(const struct master *m, struct metrics_snapshot *s)
 {
-	struct proc_own_usage usage;
+	struct timespec cpu = { 0 };
+	struct rlimit nofile = { 0 };
 
+	(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
+	(void)getrlimit(RLIMIT_NOFILE, &nofile);
 	s->version = BROKER_VERSION;
 	s->state = m->broker.stopping ? METRICS_STOPPING
 		   : m->ready	      ? METRICS_RUNNING
 				      : METRICS_STARTING;
 	s->reloads_refused = m->reloads_refused;
 	s->start_unix_ms = m->started_unix_ms;
-	proc_own_usage(&usage);
-	s->cpu_ns = usage.cpu_ns;
-	s->rss_bytes = usage.rss_bytes;
-	s->open_fds = usage.open_fds;
-	s->max_fds = usage.max_fds;
+	s->cpu_ns = (uint64_t)cpu.tv_sec * MSEC_PER_SEC * NSEC_PER_MSEC + (uint64_t)cpu.tv_nsec;
+	s->rss_bytes = proc_stat(getpid()).rss_bytes;
+	s->open_fds = proc_count_own_fds();
+	s->max_fds = nofile.rlim_cur;
 }
 
 static void take_listener(const struct listener *l, size_t service, struct metrics_listener *ret)

@@ -58,7 +58,7 @@ static void explain_worker(const struct worker *w, const struct worker_row *row,
 		.stalled_ms = row->stalled_ms,
 		.debugged = worker_is_found_debugged(w),
 		.tracer = w->found.tracer,
-		.tracer_name = w->found.tracer_name,
+		.tracer_name = w->found.tracer_name.text,
 		.missing = missing.text,
 	};
 
@@ -206,7 +206,7 @@ void worker_row_write(const struct worker_row *row, struct buf *out)
 	if (f->tracer) {
 		json_object(out, "tracer");
 		json_int(out, "pid", f->tracer);
-		json_str(out, "name", f->tracer_name);
+		json_str(out, "name", f->tracer_name.text);
 		json_close(out);
 	} else {
 		json_null(out, "tracer");

@@ -104,7 +104,7 @@ int64_t service_probation_left(const struct service *s)
 
 static void add_wait(const struct worker *w, struct strbuf *out)
 {
-	char tracer_name[32] = "";
+	struct proc_name name = { "" };
 	pid_t tracer = 0;
 	struct why_worker why = {
 		.state = w->state,
@@ -113,12 +113,12 @@ static void add_wait(const struct worker *w, struct strbuf *out)
 		.open = (int)w->open,
 		.check = w->check.awaited ? w->check.why : NULL,
 		.debugged = worker_is_traced(w, &tracer) || (w->held & HELD_BY_DEBUG),
-		.tracer_name = tracer_name,
+		.tracer_name = name.text,
 	};
 
 	why.tracer = tracer;
 	if (tracer)
-		proc_name(tracer, tracer_name, sizeof(tracer_name));
+		name = proc_name(tracer);
 	why_rollout_waits(&why, w->name, out);
 }
 

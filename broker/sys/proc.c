@@ -4,10 +4,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include "base/fd.h"
 
 #ifndef SYS_pidfd_getfd
@@ -245,14 +243,14 @@ bool proc_stays_stopped(pid_t pid, struct proc_look *last)
 	return look(pid, last, true);
 }
 
-void proc_name(pid_t pid, char *ret, size_t size)
+struct proc_name proc_name(pid_t pid)
 {
-	ssize_t n = proc_read(pid, "comm", ret, size);
+	struct proc_name name;
 
-	if (n <= 0)
-		snprintf(ret, size, "?");
-	else if (ret[n - 1] == '\n')
-		ret[n - 1] = '\0';
+	if (proc_read(pid, "comm", name.text, sizeof(name.text)) <= 0)
+		strcpy(name.text, "?");
+	name.text[strcspn(name.text, "\n")] = '\0';
+	return name;
 }
 
 enum { LINK_SIZE = 64 };
@@ -394,7 +392,7 @@ pid_t proc_find_socket_owner(uint64_t inode)
 	return 0;
 }
 
-static uint64_t count_own_fds(void)
+uint64_t proc_count_own_fds(void)
 {
 	_cleanup_dir_ DIR *dir = NULL;
 	char target[LINK_SIZE];
@@ -409,20 +407,4 @@ static uint64_t count_own_fds(void)
 	while (next_link(dir, &fd, target) > 0)
 		n++;
 	return dir ? n - 1 : 0; /* without the one that we looked with */
-}
-
-void proc_own_usage(struct proc_own_usage *ret)
-{
-	struct timespec cpu = { 0 };
-	struct rlimit limit = { 0 };
-
-	(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
-	(void)getrlimit(RLIMIT_NOFILE, &limit);
-	*ret = (struct proc_own_usage){
-		.cpu_ns =
-			(uint64_t)cpu.tv_sec * MSEC_PER_SEC * NSEC_PER_MSEC + (uint64_t)cpu.tv_nsec,
-		.rss_bytes = proc_stat(getpid()).rss_bytes,
-		.open_fds = count_own_fds(),
-		.max_fds = limit.rlim_cur,
-	};
 }

@@ -81,16 +81,14 @@ bool proc_is_stopped(pid_t pid, struct proc_look *last);
  */
 bool proc_stays_stopped(pid_t pid, struct proc_look *last);
 
-/* What the broker itself costs; what cannot be read is 0. */
-struct proc_own_usage {
-	uint64_t cpu_ns;    /* user and system */
-	uint64_t rss_bytes; /* resident memory */
-	uint64_t open_fds, max_fds;
-};
-void proc_own_usage(struct proc_own_usage *ret);
+/* How many descriptors the broker itself has open; 0 if that cannot be read. */
+uint64_t proc_count_own_fds(void);
 
 /* The short name as in /proc/PID/comm; "?" if it cannot be read. */
-void proc_name(pid_t pid, char *ret, size_t size);
+struct proc_name {
+	char text[32];
+};
+struct proc_name proc_name(pid_t pid);
 
 /*
  * The descriptors of @pid, to be closed with closedir(3). NULL with errno ENOENT: no such process.

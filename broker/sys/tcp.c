@@ -161,17 +161,14 @@ int tcp_try(const struct handoff_addr *addr, const struct service_conf *sc)
 static void add_user_of(const struct handoff_addr *addr, struct strbuf *out)
 {
 	_cleanup_sockets_ struct sockdiag_list listening = { 0 };
-	char name[32];
 	pid_t pid = 0;
 
 	(void)sockdiag_add(1u << TCP_LISTEN, addr->port, &listening);
 	for (size_t i = 0; !pid && i < listening.n; i++)
 		if (address_overlap(&listening.v[i].local, addr))
 			pid = proc_find_socket_owner(listening.v[i].inode);
-	if (!pid)
-		return;
-	proc_name(pid, name, sizeof(name));
-	strbuf_addf(out, " by %s (pid %d)", name, (int)pid);
+	if (pid)
+		strbuf_addf(out, " by %s (pid %d)", proc_name(pid).text, (int)pid);
 }
 
 int tcp_explain(const struct handoff_addr *addr, int r, struct strbuf *error)

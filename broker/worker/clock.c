@@ -14,12 +14,8 @@
 
 void tracer_add_words(pid_t tracer, struct strbuf *out)
 {
-	char name[32];
-
-	if (!tracer)
-		return;
-	proc_name(tracer, name, sizeof(name));
-	strbuf_addf(out, ": debugged by %s %d", name, (int)tracer);
+	if (tracer)
+		strbuf_addf(out, ": debugged by %s %d", proc_name(tracer).text, (int)tracer);
 }
 
 /*

@@ -21,10 +21,7 @@ static void look(const struct worker *w, pid_t pid, struct escape_facts *ret)
 
 static void add_process(pid_t pid, struct strbuf *out)
 {
-	char name[32];
-
-	proc_name(pid, name, sizeof(name));
-	strbuf_addf(out, "(%s, pid %d)", name, (int)pid);
+	strbuf_addf(out, "(%s, pid %d)", proc_name(pid).text, (int)pid);
 }
 
 /* --- what it listens on instead -------------------------------------------------------- */

@@ -61,7 +61,7 @@ void worker_look_at_processes(struct worker *w)
 			f->tracer = proc_status(all.pids[i]).tracer;
 	}
 	if (f->tracer)
-		proc_name(f->tracer, f->tracer_name, sizeof(f->tracer_name));
+		f->tracer_name = proc_name(f->tracer);
 }
 
 /* --- told to end ----------------------------------------------------------------------- */

@@ -65,7 +65,7 @@ struct worker_findings {
 	int open;	/* connections that its processes hold; negative: could not be read */
 	uint64_t rss_bytes, cpu_ms; /* of all its processes that live */
 	pid_t tracer;		    /* a debugger of one of them; 0: none */
-	char tracer_name[32];
+	struct proc_name tracer_name;
 };
 
 /* Its health check, see health.h. */

@@ -270,11 +270,9 @@ TEST(state_of_a_process_that_is_stopped_or_a_zombie)
 	struct proc_status said;
 	siginfo_t info;
 	int status;
-	char name[32];
 
 	family_start(&f);
-	proc_name(f.child, name, sizeof(name));
-	CHECK_STR(name, "a ) b (");
+	CHECK_STR(proc_name(f.child).text, "a ) b (");
 	CHECK(strchr("RSD", proc_stat(f.child).state));
 	CHECK(!proc_stat(f.child).ending);
 	CHECK_EQ(proc_stat(f.child).parent, getpid());
@@ -297,8 +295,7 @@ TEST(state_of_a_process_that_is_stopped_or_a_zombie)
 	CHECK(proc_stat(f.child).ending);
 	CHECK_EQ(waitpid(f.child, &status, 0), f.child);
 	CHECK_EQ(proc_stat(f.child).state, 0);
-	proc_name(f.child, name, sizeof(name));
-	CHECK_STR(name, "?");
+	CHECK_STR(proc_name(f.child).text, "?");
 }
 
 TEST(a_socket_of_a_process_is_copied)
