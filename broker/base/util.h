@@ -25,12 +25,17 @@
 #define NSEC_PER_MSEC 1000000
 
 /*
- * @array of @n elements of @size bytes, with room for one more; NULL: no memory, and it is as it
- * was. Its room doubles at each power of two, so nothing else may have allocated it.
+ * Makes room for one more element in @array, which has @n. False: no memory, and it is as it was.
+ * Its room doubles at each power of two, so nothing else may have allocated it.
  */
-static inline void *array_grow(void *array, size_t n, size_t size)
+#define array_grow(array, n) array_grow_bytes((void **)&(array), n, sizeof(*(array)))
+static inline bool array_grow_bytes(void **array, size_t n, size_t size)
 {
-	return (n & (n - 1)) == 0 ? realloc(array, (n ? 2 * n : 1) * size) : array;
+	void *grown = (n & (n - 1)) == 0 ? realloc(*array, (n ? 2 * n : 1) * size) : *array;
+
+	if (grown)
+		*array = grown;
+	return grown;
 }
 
 static inline void freep(void *p)

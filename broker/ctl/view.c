@@ -7,20 +7,17 @@
 static bool add_to_service(struct view *view)
 {
 	const struct view_row *row = &view->rows[view->n_rows - 1], *first = row;
-	struct view_service *services = view->services;
 
 	if (view->n_services)
-		first = &view->rows[services[view->n_services - 1].first];
+		first = &view->rows[view->services[view->n_services - 1].first];
 	if (!view->n_services || row->type == VIEW_SERVICE ||
 	    strcmp(json_doc_text(first->object, "service"),
 		   json_doc_text(row->object, "service")) != 0) {
-		services = array_grow(services, view->n_services, sizeof(*services));
-		if (!services)
+		if (!array_grow(view->services, view->n_services))
 			return false;
-		view->services = services;
-		services[view->n_services++].first = view->n_rows - 1;
+		view->services[view->n_services++].first = view->n_rows - 1;
 	}
-	services[view->n_services - 1].end = view->n_rows;
+	view->services[view->n_services - 1].end = view->n_rows;
 	return true;
 }
 
@@ -41,7 +38,6 @@ int view_add(struct view *view, const char *line, size_t len)
 {
 	_cleanup_free_ char *text = strndup(line, len);
 	struct json_value *values;
-	struct view_row *rows;
 	struct json_doc doc;
 	enum view_type type;
 
@@ -52,15 +48,14 @@ int view_add(struct view *view, const char *line, size_t len)
 	type = type_of(json_doc_text(doc.value, "type"));
 	if (type == VIEW_TYPES)
 		return 0;
-	rows = array_grow(view->rows, view->n_rows, sizeof(*rows));
-	if (!rows)
+	if (!array_grow(view->rows, view->n_rows))
 		return -ENOMEM;
-	view->rows = rows;
 	values = malloc(doc.n * sizeof(*values));
 	if (!values)
 		return -ENOMEM;
 	memcpy(values, doc.value, doc.n * sizeof(*values));
-	rows[view->n_rows++] = (struct view_row){ .type = type, .object = values, .text = text };
+	view->rows[view->n_rows++] =
+		(struct view_row){ .type = type, .object = values, .text = text };
 	text = NULL;
 	return type == VIEW_BROKER || add_to_service(view) ? 0 : -ENOMEM;
 }

@@ -173,12 +173,9 @@ static int add_processes(struct idle_end *e, const struct worker *w)
 	int r = worker_processes(w, &all);
 
 	for (size_t i = 0; r == 0 && i < all.n; i++) {
-		struct holder *v = array_grow(e->holders, e->n_holders, sizeof(*v));
-
-		if (!v)
+		if (!array_grow(e->holders, e->n_holders))
 			return -ENOMEM;
-		e->holders = v;
-		v[e->n_holders++] = (struct holder){
+		e->holders[e->n_holders++] = (struct holder){
 			.pid = all.pids[i],
 			.worker = w->id,
 			.quiet_ms = idle_quiet_ms(drains_ms(w) - begins_ms(live),
@@ -210,7 +207,7 @@ static void begin_process(struct idle_end *e, pid_t pid)
 static bool look_at_next(struct idle_end *e)
 {
 	const struct holder *by = e->n_holders ? &e->holders[e->n_holders - 1] : NULL;
-	struct held h = { 0 }, *known = NULL, *v;
+	struct held h = { 0 }, *known = NULL;
 	int fd = -1, r;
 
 	if (!by)
@@ -227,11 +224,9 @@ static bool look_at_next(struct idle_end *e)
 		known = bsearch(&h, e->known.v, e->known.n, sizeof(h), by_inode);
 	/* In its place: several processes may have it. */
 	look_at(e, by, fd, known ? known : &h);
-	v = array_grow(e->found.v, e->found.n, sizeof(*v));
-	if (!v)
+	if (!array_grow(e->found.v, e->found.n))
 		return false;
-	e->found.v = v;
-	v[e->found.n++] = known ? *known : h;
+	e->found.v[e->found.n++] = known ? *known : h;
 	return true;
 }
 

@@ -35,15 +35,11 @@ bool pid_set_has(const struct pid_set *set, pid_t pid)
 
 int pid_set_add(struct pid_set *set, pid_t pid)
 {
-	pid_t *pids;
-
 	if (pid_set_has(set, pid))
 		return 0;
-	pids = array_grow(set->pids, set->n, sizeof(*pids));
-	if (!pids)
+	if (!array_grow(set->pids, set->n))
 		return -ENOMEM;
-	set->pids = pids;
-	pids[set->n++] = pid;
+	set->pids[set->n++] = pid;
 	return 0;
 }
 

@@ -96,16 +96,14 @@ static int send_request(int fd, uint8_t family, unsigned states, uint16_t port)
 
 static int add_socket(const struct diag_msg *m, struct sockdiag_list *ret)
 {
-	struct sockdiag_socket *v = array_grow(ret->v, ret->n, sizeof(*v));
+	struct sockdiag_socket s = { .inode = m->inode };
 
-	if (!v)
+	s.local.family = m->family == AF_INET ? 4 : 6;
+	s.local.port = ntohs(m->id.sport);
+	memcpy(s.local.ip, m->id.src, s.local.family == 4 ? 4 : 16);
+	if (!array_grow(ret->v, ret->n))
 		return -ENOMEM;
-	ret->v = v;
-	v += ret->n++;
-	*v = (struct sockdiag_socket){ .inode = m->inode };
-	v->local.family = m->family == AF_INET ? 4 : 6;
-	v->local.port = ntohs(m->id.sport);
-	memcpy(v->local.ip, m->id.src, v->local.family == 4 ? 4 : 16);
+	ret->v[ret->n++] = s;
 	return 0;
 }
 
