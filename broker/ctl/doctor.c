@@ -204,7 +204,6 @@ static const char *read_file(struct doctor *d, const char *name)
 {
 	ssize_t n = proc_read(d->pid, name, d->text, TEXT_MAX);
 
-	d->text[n > 0 ? n : 0] = '\0';
 	return d->text + (n > 0 ? n : 0);
 }
 

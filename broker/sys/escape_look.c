@@ -1,12 +1,10 @@
 #include "escape_look.h"
 
 #include <elf.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "base/fd.h"
 #include "handoff_wire.h"
 #include "sys/proc.h"
 
@@ -62,11 +60,10 @@ void escape_look(pid_t pid, uid_t uid, const char *token, struct escape_facts *r
 
 bool escape_port_is_any(uint16_t port)
 {
-	_cleanup_fd_ int fd = open("/proc/sys/net/ipv4/ip_local_port_range", O_RDONLY | O_CLOEXEC);
-	char text[32] = "";
+	char text[32];
 	unsigned from, to;
 
-	return fd >= 0 && fd_read(fd, text, sizeof(text) - 1) > 0 &&
+	return proc_read_setting("net/ipv4/ip_local_port_range", text, sizeof(text)) > 0 &&
 	       sscanf(text, "%u %u", &from, &to) == 2 && port >= from && port <= to;
 }
 

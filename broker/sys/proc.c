@@ -43,20 +43,29 @@ int pid_set_add(struct pid_set *set, pid_t pid)
 	return 0;
 }
 
+static ssize_t read_file(const char *path, char *buf, size_t size)
+{
+	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -errno : fd_read(fd, buf, size - 1);
+
+	buf[n > 0 ? n : 0] = '\0';
+	return n;
+}
+
 ssize_t proc_read(pid_t pid, const char *name, char *buf, size_t size)
 {
-	_cleanup_fd_ int fd = -1;
 	char path[64];
-	ssize_t n;
 
 	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	n = fd_read(fd, buf, size - 1);
-	if (n >= 0)
-		buf[n] = '\0';
-	return n;
+	return read_file(path, buf, size);
+}
+
+ssize_t proc_read_setting(const char *name, char *buf, size_t size)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/sys/%s", name);
+	return read_file(path, buf, size);
 }
 
 ssize_t proc_read_link(pid_t pid, const char *name, char *buf, size_t size)
@@ -197,7 +206,7 @@ static unsigned long long status_number(const char *text, const char *label)
 struct proc_status proc_status(pid_t pid)
 {
 	/* Groups and processor masks can make it long: the counts of switches stand behind them. */
-	char text[16384] = "";
+	char text[16384];
 	const char *at;
 
 	(void)proc_read(pid, "status", text, sizeof(text));

@@ -1,7 +1,6 @@
 #include "core_dump.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <string.h>
@@ -10,7 +9,6 @@
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
-#include "base/fd.h"
 #include "policy/core_pattern.h"
 #include "sys/path_match.h"
 #include "sys/proc.h"
@@ -30,19 +28,6 @@ static bool dumps_by_default(int sig)
 		if (signals[i] == sig)
 			return true;
 	return false;
-}
-
-/* A line of /proc/sys/kernel; empty if it cannot be read. */
-static void read_setting(const char *name, char *buf, size_t size)
-{
-	_cleanup_fd_ int fd = -1;
-	STRBUF(path, 64);
-	ssize_t n;
-
-	strbuf_addf(&path, "/proc/sys/kernel/%s", name);
-	fd = open(path.text, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, buf, size - 1);
-	buf[n > 0 ? n : 0] = '\0';
 }
 
 static bool in_first_pid_namespace(void)
@@ -84,8 +69,8 @@ static enum core_place expand(const struct worker *w, struct strbuf *out)
 		.signal = WTERMSIG(w->exit_status),
 	};
 
-	read_setting("core_pattern", pattern, sizeof(pattern));
-	read_setting("core_uses_pid", uses_pid, sizeof(uses_pid));
+	(void)proc_read_setting("kernel/core_pattern", pattern, sizeof(pattern));
+	(void)proc_read_setting("kernel/core_uses_pid", uses_pid, sizeof(uses_pid));
 	facts.uses_pid = *uses_pid && *uses_pid != '0';
 	if (!facts.directory)
 		facts.directory = getcwd(here, sizeof(here));
