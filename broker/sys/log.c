@@ -177,35 +177,24 @@ static bool needs_quotes(const char *text)
 	return !*text || text[strcspn(text, " \"=()")] != '\0';
 }
 
-/* Escaped for one line of text: what cannot be printed as \xNN, lines of a message as " | ". */
-static void add_text(struct strbuf *b, const char *text, size_t n)
+/*
+ * Escaped for one line of text: what cannot be printed as \xNN, lines of a message as " | "; and
+ * if it stands in quotes, a quote and a backslash with a backslash.
+ */
+static void add_text(struct strbuf *b, const char *text, bool in_quotes)
 {
-	const char *nl;
+	for (;; text++) {
+		size_t n = strcspn(text, in_quotes ? "\n\"\\" : "\n");
 
-	while ((nl = memchr(text, '\n', n))) {
-		size_t len = (size_t)(nl - text);
-
-		strbuf_add_escaped(b, text, len);
-		text += len + 1;
-		n -= len + 1;
-		if (n)
+		strbuf_add_escaped(b, text, n);
+		text += n;
+		if (!*text)
+			return;
+		if (*text != '\n')
+			strbuf_addf(b, "\\%c", *text);
+		else if (text[1])
 			strbuf_add(b, " | ");
 	}
-	strbuf_add_escaped(b, text, n);
-}
-
-static void add_quoted(struct strbuf *b, const char *text)
-{
-	size_t n = strcspn(text, "\"\\");
-
-	strbuf_add(b, "\"");
-	add_text(b, text, n);
-	for (text += n; *text; text += n) {
-		strbuf_addf(b, "\\%c", *text++);
-		n = strcspn(text, "\"\\");
-		add_text(b, text, n);
-	}
-	strbuf_add(b, "\"");
 }
 
 /* Adds the entry, without a newline; text that is too long is cut. */
@@ -223,13 +212,13 @@ static void add_as_text(struct strbuf *b, const struct timeval *now, enum conf_l
 	add_time(b, &tm, now, ' ', "");
 	strbuf_addf(b, " %-5s ", level_names[level]);
 	if (owner && owner->kind == LOG_FIELD_STR) {
-		add_text(b, owner->str, strlen(owner->str));
+		add_text(b, owner->str, false);
 		strbuf_add(b, " ");
 	}
 	strbuf_add(b, event);
 	if (msg) {
 		strbuf_add(b, ": ");
-		add_text(b, msg->str, strlen(msg->str));
+		add_text(b, msg->str, false);
 	}
 	for (const struct log_field *f = fields; f->key; f++) {
 		/* A worker's name begins with that of its service. */
@@ -241,10 +230,12 @@ static void add_as_text(struct strbuf *b, const struct timeval *now, enum conf_l
 			strbuf_addf(b, "%lld", f->num);
 		} else if (f->kind == LOG_FIELD_BOOL) {
 			strbuf_add(b, f->num ? "yes" : "no");
-		} else if (needs_quotes(f->str)) {
-			add_quoted(b, f->str);
 		} else {
-			add_text(b, f->str, strlen(f->str));
+			bool in_quotes = needs_quotes(f->str);
+
+			strbuf_add(b, in_quotes ? "\"" : "");
+			add_text(b, f->str, in_quotes);
+			strbuf_add(b, in_quotes ? "\"" : "");
 		}
 	}
 	if (*sep == ' ' && sep[1] == '\0')
