@@ -35,16 +35,9 @@ static void take_process(const struct master *m, struct metrics_snapshot *s)
 
 static void take_listener(const struct listener *l, size_t service, struct metrics_listener *ret)
 {
-	struct tcp_counts counts;
-
 	*ret = (struct metrics_listener){ .service = service, .accepted = l->accepted };
 	memcpy(ret->address, address_text(&l->addr).text, sizeof(ret->address));
-	if (tcp_count(l->fd, &counts) < 0)
-		return;
-	ret->asked = true;
-	ret->backlog = counts.backlog;
-	ret->backlog_limit = counts.backlog_max;
-	ret->overflows = counts.overflows;
+	tcp_count(l->fd, ret);
 }
 
 /* A counter must not shrink, whatever a worker says or the kernel forgets. */

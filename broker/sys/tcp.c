@@ -324,24 +324,21 @@ void tcp_remove_filter(int fd)
 #define SO_MEMINFO 55
 #endif
 
-int tcp_count(int fd, struct tcp_counts *ret)
+void tcp_count(int fd, struct metrics_listener *ret)
 {
 	uint32_t meminfo[MEMINFO_VARS] = { 0 };
 	socklen_t len = sizeof(meminfo);
 	struct tcp_info info;
 	socklen_t info_len = sizeof(info);
 
-	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &info_len) < 0)
-		return -errno;
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &info_len) < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_MEMINFO, meminfo, &len) < 0)
+		return;
+	ret->asked = true;
+	ret->backlog = info.tcpi_unacked;
+	ret->backlog_limit = info.tcpi_sacked;
 	/* A listening socket drops nothing but connections (tcp_listendrop() of the kernel). */
-	if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, meminfo, &len) < 0)
-		return -errno;
-	*ret = (struct tcp_counts){
-		.backlog = info.tcpi_unacked,
-		.backlog_max = info.tcpi_sacked,
-		.overflows = meminfo[MEMINFO_DROPS],
-	};
-	return 0;
+	ret->overflows = meminfo[MEMINFO_DROPS];
 }
 
 uint16_t tcp_local_port(int fd)

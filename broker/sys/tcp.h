@@ -9,6 +9,7 @@
 #include "base/strbuf.h"
 #include "config/conf.h"
 #include "policy/idle.h"
+#include "policy/metrics.h"
 #include "sys/asked_socket.h"
 
 /*
@@ -65,13 +66,8 @@ enum accept_result tcp_accept(int fd, int *ret_fd, struct handoff_addr *ret_peer
 int tcp_connect_to_self(uint8_t family, int *ret_listener, int *ret_client,
 			struct handoff_addr *ret_peer);
 
-struct tcp_counts {
-	uint32_t backlog, backlog_max; /* connections that wait to be accepted, and how many may */
-	uint32_t overflows;	       /* connections dropped because no more could wait */
-};
-
-/* What the kernel says of a listening TCP socket now. 0 or -errno. */
-int tcp_count(int fd, struct tcp_counts *ret);
+/* Fills in what the kernel says of a listening TCP socket now, if it does. */
+void tcp_count(int fd, struct metrics_listener *ret);
 
 /*
  * Lets no further client in: SYNs are dropped in the kernel (clients try again a second
