@@ -106,19 +106,6 @@ int tcp_listen(int fd, const struct service_conf *sc)
 	return listen(fd, (int)sc->backlog) < 0 ? -errno : 0;
 }
 
-int tcp_open(const struct handoff_addr *addr, const struct service_conf *sc,
-	     const struct asked *asked, struct strbuf *error, int *ret_fd)
-{
-	_cleanup_fd_ int fd = -1;
-	int r = tcp_bind(addr, sc, asked, false, error, &fd);
-
-	if (r == 0)
-		r = tcp_listen(fd, sc);
-	if (r == 0)
-		*ret_fd = fd_take(&fd);
-	return r;
-}
-
 int tcp_bind(const struct handoff_addr *addr, const struct service_conf *sc,
 	     const struct asked *asked, bool shared, struct strbuf *error, int *ret_fd)
 {
@@ -227,7 +214,9 @@ int tcp_connect_to_self(uint8_t family, int *ret_listener, int *ret_client,
 		memcpy(addr.ip, (const uint8_t[]){ 127, 0, 0, 1 }, 4);
 	else
 		addr.ip[15] = 1;
-	r = tcp_open(&addr, &plain, &nothing, &error, &listener);
+	r = tcp_bind(&addr, &plain, &nothing, false, &error, &listener);
+	if (r == 0)
+		r = tcp_listen(listener, &plain);
 	if (r < 0 && family == 6)
 		return tcp_connect_to_self(4, ret_listener, ret_client, ret_peer);
 	if (r == 0)

@@ -25,11 +25,7 @@ int tcp_listen(int fd, const struct service_conf *sc); /* 0 or -errno */
 /* Lets the next tcp_bind() of an overlapping address have its port too. 0 or -errno. */
 int tcp_share(int fd);
 
-/* Both of them, not shared. Returns as tcp_bind(). */
-int tcp_open(const struct handoff_addr *addr, const struct service_conf *sc,
-	     const struct asked *asked, struct strbuf *error, int *ret_fd);
-
-/* Binds as tcp_open() does, but does not listen, and lets go again. 0 or -errno. */
+/* Binds, and lets go again. 0 or -errno. */
 int tcp_try(const struct handoff_addr *addr, const struct service_conf *sc);
 
 /* Says why that failed for @addr with @r, -errno, and what to do. Returns @r. */

@@ -241,8 +241,10 @@ static int open_address(struct master *m, const struct handoff_addr *addr, int *
 	static const struct service_conf plain = { .backlog = BACKLOG };
 	static const struct asked nothing;
 	const struct listener *other;
-	int r = tcp_open(addr, &plain, &nothing, error, ret_fd);
+	int r = tcp_bind(addr, &plain, &nothing, false, error, ret_fd);
 
+	if (r == 0)
+		r = tcp_listen(*ret_fd, &plain); /* the caller closes it on failure, too */
 	if (r == 0)
 		return 0;
 	other = r == -EADDRINUSE ? listener_find(&m->broker, addr, address_overlap) : NULL;

@@ -33,11 +33,12 @@ static const struct handoff_addr loopback = { .family = 4, .ip = { 127, 0, 0, 1 
 static int open_one(const struct handoff_addr *addr)
 {
 	STRBUF(why, 256);
-	int fd = -1, r = tcp_open(addr, &conf, &nothing, &why, &fd);
+	int fd = -1, r = tcp_bind(addr, &conf, &nothing, false, &why, &fd);
 
 	if (r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL)
 		SKIP("no loopback address of this family");
 	CHECK_EQ(r, 0);
+	CHECK_EQ(tcp_listen(fd, &conf), 0);
 	return fd;
 }
 
@@ -323,7 +324,7 @@ TEST(a_port_that_is_taken_is_said_and_nothing_is_left_open)
 
 	CHECK_EQ(getsockname(fd, (struct sockaddr *)&sin, &len), 0);
 	addr.port = ntohs(sin.sin_port);
-	CHECK_EQ(tcp_open(&addr, &conf, &nothing, &why, &again), -EADDRINUSE);
+	CHECK_EQ(tcp_bind(&addr, &conf, &nothing, false, &why, &again), -EADDRINUSE);
 	CHECK_EQ(again, -1);
 	close(fd);
 }
