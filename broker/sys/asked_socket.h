@@ -5,8 +5,6 @@
  * The app's own socket comes with HELLO, so it is the kernel that is asked, not the worker. What
  * the kernel does not tell (TCP_MD5SIG) or the broker cannot do (socket filters) the preload
  * library refuses by itself.
- *
- * Owns nothing, never logs, never blocks.
  */
 #pragma once
 

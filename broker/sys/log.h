@@ -13,8 +13,7 @@
  * what does not fit there is counted and reported ("log-lost") when there is room again.
  * Text from outside is escaped, so that no worker or peer can forge or break a line.
  *
- * One log a process, hence state in one static struct: a log that had to be handed to
- * every function would be the one argument that all of them have.
+ * One log a process, hence state in one static struct.
  */
 #pragma once
 
@@ -80,7 +79,7 @@ void log_close(int wait_ms);
 /* Gives the log file to @uid, @gid before the broker drops its privileges. 0 or -errno. */
 int log_chown(unsigned uid, unsigned gid);
 
-/* What a person who has just started the broker must see even if the log is elsewhere. */
+/* For the person who has just started the broker; nothing if that is where the log goes. */
 void log_also_on_stderr(const char *text);
 
 /* Descriptor of the log that waits to be writable, or -1: the loop may watch it. */

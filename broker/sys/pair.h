@@ -24,16 +24,10 @@ enum pair_result {
 
 enum pair_received { PAIR_RECEIVED, PAIR_EMPTY, PAIR_FAILED };
 
-/*
- * Makes a pair that @queue messages fit in, rx bound to @name. 0: both ends are the
- * caller's, close-on-exec. -errno: nothing is left open.
- */
+/* Makes a pair that @queue messages fit in, rx bound to @name. 0: both are the caller's. -errno. */
 int pair_open(const struct handoff_name *name, unsigned queue, int *ret_tx, int *ret_rx);
 
-/*
- * Passes @conn_fd on with @conn. PAIR_SENT: the caller now closes its copy. Else the caller still
- * owns @conn_fd. Never blocks.
- */
+/* Passes @conn_fd on with @conn, without blocking. It stays the caller's, also if it was sent. */
 enum pair_result pair_send(int tx, const struct handoff_conn *conn, int conn_fd);
 
 /*
@@ -50,8 +44,5 @@ void pair_nudge(int tx);
 /* How many connections wait in the channel, from the kernel. */
 unsigned pair_waiting(int rx);
 
-/*
- * Reads a request at the rendezvous, without blocking. The bytes read, 0 at end of file, -errno.
- * The kernel drops the descriptors that a hostile worker attaches.
- */
+/* Reads a request at the rendezvous, without blocking. The bytes read, 0 at end of file, -errno. */
 int rendezvous_receive(int fd, void *buf, size_t size);

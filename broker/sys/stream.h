@@ -44,10 +44,7 @@ struct stream {
  */
 int stream_open(struct stream *s, struct loop *loop, int fd, size_t in_max, size_t out_max);
 
-/*
- * Sends what is in .out: what the peer takes at once, the rest as it reads. If .out has
- * failed (out of bounds or memory) the stream is closed: half an answer is none.
- */
+/* Sends what is in .out. If that has failed, the stream is closed: half an answer is none. */
 void stream_flush(struct stream *s);
 
 void stream_close(struct stream *s); /* closes now; .closed comes with the next turn */

@@ -20,10 +20,9 @@
 int unix_bind(const char *path, int type, mode_t mask, int *ret_fd);
 
 /*
- * Listens on @path (SOCK_STREAM, non-blocking, close-on-exec), mode 0600; with @group that
- * group may connect too: 0660. Replaces a socket that a killed process has left, but not a
- * socket that a process listens on, nor a file that is not a socket. 0: *@ret_fd
- * is the caller's. -errno with @error: what was found and what to do.
+ * Listens on @path (SOCK_STREAM), mode 0600; with @group that group may connect too: 0660. Replaces
+ * a socket that a killed process has left, but not one that a process listens on, nor another file.
+ * As unix_bind(), with @error: what was found and what to do.
  */
 int unix_listen(const char *path, gid_t group, int *ret_fd, struct strbuf *error);
 
