@@ -1,6 +1,5 @@
 #include "proc.h"
 
-#include <ctype.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -81,17 +80,6 @@ ssize_t proc_read_link(pid_t pid, const char *name, char *buf, size_t size)
 	return n;
 }
 
-static bool parse_pid(const char *text, pid_t *ret)
-{
-	char *end;
-	long v = strtol(text, &end, 10);
-
-	if (!isdigit((unsigned char)*text) || *end || v <= 0 || v > INT32_MAX)
-		return false;
-	*ret = (pid_t)v;
-	return true;
-}
-
 static DIR *open_dir(pid_t pid, const char *name)
 {
 	char path[64];
@@ -104,9 +92,10 @@ static DIR *open_dir(pid_t pid, const char *name)
 static bool next_pid(DIR *dir, pid_t *ret)
 {
 	struct dirent *e;
+	char more;
 
 	while ((e = readdir(dir)))
-		if (parse_pid(e->d_name, ret))
+		if (sscanf(e->d_name, "%d%c", ret, &more) == 1)
 			return true;
 	return false;
 }
