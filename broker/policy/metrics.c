@@ -1,43 +1,49 @@
 #include "metrics.h"
 
+#include <stdio.h>
+#include <string.h>
+
 /* What a family is written of, once for each: the whole broker, each service, ... */
 enum scope { BROKER, SERVICE, LISTENER, WORKER };
 
-enum kind {
-	NUMBER, /* uint64_t, as all but FLAG and TIMES */
-	MILLISECONDS,
-	NANOSECONDS,
-	BY_LABEL, /* an array, a sample for each entry */
-	FLAG,	  /* bool */
-	TIMES,	  /* struct histogram */
-	STATES,	  /* an enum, named by a list that ends with NULL */
-	TEXT,	  /* const char *, which is not counted but tells something */
+/* The value of an INFO is a const char *, of a STATESET an enum, of a HISTOGRAM a histogram. */
+enum type { COUNTER, GAUGE, HISTOGRAM, INFO, STATESET };
+
+static const struct {
+	const char *name, *classic; /* in either format */
+	const char *suffix;	    /* of a sample; a histogram has several */
+} types[] = {
+	[COUNTER] = { "counter", "counter", "_total" }, [GAUGE] = { "gauge", "gauge", "" },
+	[HISTOGRAM] = { "histogram", "histogram", "" }, [INFO] = { "info", "gauge", "_info" },
+	[STATESET] = { "stateset", "gauge", "" },
 };
 
 struct family {
-	struct openmetrics_family head;
+	const char *name; /* without _total, _bucket and the like */
+	enum type type;
+	const char *unit; /* the last word of the name; NULL: none */
+	const char *help; /* one sentence, no full stop; no quote, backslash or newline */
 	enum scope scope;
-	enum kind kind;
-	size_t at;    /* of the value, in the record of its scope */
-	size_t known; /* of a flag that says whether there is a value; 0: there always is */
+	size_t at, size; /* of the value, in the record of its scope; an array is of uint64_t */
+	size_t known;	 /* of a flag that says whether there is a value; 0: there always is */
+	unsigned ns;	 /* a time, of which 1 is so many; 0: it is no time */
 	const char *label;
-	const char *const *names; /* BY_LABEL: of the entries; STATES: of the states */
-	size_t n;		  /* BY_LABEL: entries */
-	unsigned first, last;	  /* TIMES: see openmetrics_histogram() */
+	const char *const *names; /* values of the label, one for each number or state */
+	size_t n;
+	unsigned first, last; /* bounds of a histogram from 2^first to 2^last microseconds */
 };
 
 static const char *const broker_states[] = {
 	[METRICS_STARTING] = "starting",
 	[METRICS_RUNNING] = "running",
 	[METRICS_STOPPING] = "stopping",
-	NULL,
 };
 
 /* As worker_state_names, but for the last. */
-static const char *const slot_states[] = {
+static const char *const slot_states[WORKER_STATE_N] = {
 	[WORKER_STARTING] = "starting", [WORKER_READY] = "ready",	[WORKER_HELD] = "held",
 	[WORKER_CLOSED] = "closed",	[WORKER_DRAINING] = "draining", [WORKER_PARKED] = "parked",
-	[WORKER_STOPPING] = "stopping", [WORKER_DEAD] = "empty",	NULL,
+	[WORKER_STOPPING] = "stopping", [WORKER_DEAD] = "empty",
 };
 
 static const char *const refusals[METRICS_REFUSED_N] = {
@@ -57,11 +63,9 @@ static const char *const results[METRICS_RELOADS_N] = {
 
 /* --- all of them ----------------------------------------------------------------------- */
 
-#define COUNTER	  OPENMETRICS_COUNTER
-#define GAUGE	  OPENMETRICS_GAUGE
-#define HISTOGRAM OPENMETRICS_HISTOGRAM
-
-#define OF(record, field)  .at = offsetof(struct metrics_##record, field)
+#define RECORD(record) ((struct metrics_##record *)0)
+#define OF(record, field)                                                                          \
+	.at = offsetof(struct metrics_##record, field), .size = sizeof(RECORD(record)->field)
 #define IF(record, field)  .known = offsetof(struct metrics_##record, field)
 #define BY(label_name, of) .label = (label_name), .names = (of), .n = ARRAY_SIZE(of)
 #define BOUNDS(low, high)  .first = (low), .last = (high)
@@ -69,137 +73,238 @@ static const char *const results[METRICS_RELOADS_N] = {
 /* A table is read in columns. */
 /* clang-format off */
 static const struct family families[] = {
-	{ { "broker_build", OPENMETRICS_INFO, NULL, "Version of the broker" }, .scope = BROKER, .kind = TEXT, OF(snapshot, version), .label = "version" },
-	{ { "broker_state", OPENMETRICS_STATESET, NULL, "State of the broker" }, .scope = BROKER, .kind = STATES, OF(snapshot, state), .names = broker_states },
-	{ { "broker_reloads_refused", COUNTER, NULL, "Reloads that were refused because of their configuration" }, .scope = BROKER, OF(snapshot, reloads_refused) },
+	{ "broker_build", INFO, NULL, "Version of the broker", BROKER, OF(snapshot, version), .label = "version" },
+	{ "broker_state", STATESET, NULL, "State of the broker", BROKER, OF(snapshot, state), BY("broker_state", broker_states) },
+	{ "broker_reloads_refused", COUNTER, NULL, "Reloads that were refused because of their configuration", BROKER, OF(snapshot, reloads_refused) },
 
-	{ { "broker_connections_accepted", COUNTER, NULL, "Connections that the broker accepted" }, .scope = SERVICE, OF(service, accepted) },
-	{ { "broker_connections_sent", COUNTER, NULL, "Connections put into channels of workers" }, .scope = SERVICE, OF(service, sent) },
-	{ { "broker_connections_taken_back", COUNTER, NULL, "Connections taken back from channels, to be given to other workers" }, .scope = SERVICE, OF(service, taken_back) },
-	{ { "broker_connections_taken", COUNTER, NULL, "Connections that workers took" }, .scope = SERVICE, OF(service, taken) },
-	{ { "broker_connections_client_gone", COUNTER, NULL, "Connections whose client had gone while they waited in the broker" }, .scope = SERVICE, OF(service, client_gone) },
-	{ { "broker_connections_ended_idle", COUNTER, NULL, "Connections of draining workers that the broker ended between two requests" }, .scope = SERVICE, OF(service, ended_idle) },
-	{ { "broker_connections_refused", COUNTER, NULL, "Connections that the broker closed without a worker" }, .scope = SERVICE, .kind = BY_LABEL, OF(service, refused), BY("reason", refusals) },
-	{ { "broker_connections_waiting", GAUGE, NULL, "Connections that were accepted but not taken by a worker yet" }, .scope = SERVICE, .kind = BY_LABEL, OF(service, waiting), BY("place", places) },
-	{ { "broker_handoff_seconds", HISTOGRAM, "seconds", "Time from accepting a connection to sending it to a worker" }, .scope = SERVICE, .kind = TIMES, OF(service, handed), BOUNDS(0, 24) },
-	{ { "broker_wait_seconds", HISTOGRAM, "seconds", "Time from accepting a connection to the accept of the worker" }, .scope = SERVICE, .kind = TIMES, OF(service, waited), BOUNDS(3, 26) },
+	{ "broker_connections_accepted", COUNTER, NULL, "Connections that the broker accepted", SERVICE, OF(service, ledger.accepted) },
+	{ "broker_connections_sent", COUNTER, NULL, "Connections put into channels of workers", SERVICE, OF(service, ledger.sent) },
+	{ "broker_connections_taken_back", COUNTER, NULL, "Connections taken back from channels, to be given to other workers", SERVICE, OF(service, ledger.taken_back) },
+	{ "broker_connections_taken", COUNTER, NULL, "Connections that workers took", SERVICE, OF(service, taken) },
+	{ "broker_connections_client_gone", COUNTER, NULL, "Connections whose client had gone while they waited in the broker", SERVICE, OF(service, ledger.client_gone) },
+	{ "broker_connections_ended_idle", COUNTER, NULL, "Connections of draining workers that the broker ended between two requests", SERVICE, OF(service, ended_idle) },
+	{ "broker_connections_refused", COUNTER, NULL, "Connections that the broker closed without a worker", SERVICE, OF(service, refused), BY("reason", refusals) },
+	{ "broker_connections_waiting", GAUGE, NULL, "Connections that were accepted but not taken by a worker yet", SERVICE, OF(service, waiting), BY("place", places) },
+	{ "broker_handoff_seconds", HISTOGRAM, "seconds", "Time from accepting a connection to sending it to a worker", SERVICE, OF(service, handed), BOUNDS(0, 24) },
+	{ "broker_wait_seconds", HISTOGRAM, "seconds", "Time from accepting a connection to the accept of the worker", SERVICE, OF(service, waited), BOUNDS(3, 26) },
 
-	{ { "broker_service_serving", GAUGE, NULL, "1 if at least one worker of the service is ready, not stalled, and passes its check if it has one" }, .scope = SERVICE, .kind = FLAG, OF(service, serving) },
-	{ { "broker_service_generation", GAUGE, NULL, "Generation in force" }, .scope = SERVICE, OF(service, generation) },
-	{ { "broker_service_workers_wanted", GAUGE, NULL, "Workers that the service should have" }, .scope = SERVICE, OF(service, wanted) },
-	{ { "broker_service_workers", GAUGE, NULL, "Workers by state, including old generations" }, .scope = SERVICE, .kind = BY_LABEL, OF(service, by_state), .label = "state", .names = worker_state_names, .n = WORKER_DEAD },
-	{ { "broker_worker_start_seconds", HISTOGRAM, "seconds", "Time from the start of a worker until it was ready" }, .scope = SERVICE, .kind = TIMES, OF(service, started), BOUNDS(10, 27) },
-	{ { "broker_worker_restarts", COUNTER, NULL, "Workers that ended unexpectedly and were replaced" }, .scope = SERVICE, .kind = BY_LABEL, OF(service, restarts), BY("reason", worker_end_names) },
-	{ { "broker_reloads", COUNTER, NULL, "Reloads of the service that have ended" }, .scope = SERVICE, .kind = BY_LABEL, OF(service, reloads_ended), BY("result", results) },
-	{ { "broker_reload_duration_seconds", HISTOGRAM, "seconds", "Duration of completed reloads" }, .scope = SERVICE, .kind = TIMES, OF(service, reloads), BOUNDS(14, 30) },
+	{ "broker_service_serving", GAUGE, NULL, "1 if at least one worker of the service is ready, not stalled, and passes its check if it has one", SERVICE, OF(service, serving) },
+	{ "broker_service_generation", GAUGE, NULL, "Generation in force", SERVICE, OF(service, kept.generation) },
+	{ "broker_service_workers_wanted", GAUGE, NULL, "Workers that the service should have", SERVICE, OF(service, kept.want) },
+	{ "broker_service_workers", GAUGE, NULL, "Workers by state, including old generations", SERVICE, OF(service, by_state), .label = "state", .names = worker_state_names, .n = WORKER_DEAD },
+	{ "broker_worker_start_seconds", HISTOGRAM, "seconds", "Time from the start of a worker until it was ready", SERVICE, OF(service, started), BOUNDS(10, 27) },
+	{ "broker_worker_restarts", COUNTER, NULL, "Workers that ended unexpectedly and were replaced", SERVICE, OF(service, kept.ends), BY("reason", worker_end_names) },
+	{ "broker_reloads", COUNTER, NULL, "Reloads of the service that have ended", SERVICE, OF(service, reloads_ended), BY("result", results) },
+	{ "broker_reload_duration_seconds", HISTOGRAM, "seconds", "Duration of completed reloads", SERVICE, OF(service, reloads), BOUNDS(14, 30) },
 
-	{ { "broker_listener_accepted", COUNTER, NULL, "Connections accepted from the listener" }, .scope = LISTENER, OF(listener, accepted) },
-	{ { "broker_listener_backlog", GAUGE, NULL, "Connections that wait in the backlog of the kernel" }, .scope = LISTENER, OF(listener, backlog), IF(listener, asked) },
-	{ { "broker_listener_backlog_limit", GAUGE, NULL, "Limit of connections that wait in the backlog" }, .scope = LISTENER, OF(listener, backlog_limit), IF(listener, asked) },
-	{ { "broker_listener_overflows", COUNTER, NULL, "Packets that the kernel dropped at the listener, mostly because its backlog was full" }, .scope = LISTENER, OF(listener, overflows), IF(listener, asked) },
+	{ "broker_listener_accepted", COUNTER, NULL, "Connections accepted from the listener", LISTENER, OF(listener, accepted) },
+	{ "broker_listener_backlog", GAUGE, NULL, "Connections that wait in the backlog of the kernel", LISTENER, OF(listener, backlog), IF(listener, asked) },
+	{ "broker_listener_backlog_limit", GAUGE, NULL, "Limit of connections that wait in the backlog", LISTENER, OF(listener, backlog_limit), IF(listener, asked) },
+	{ "broker_listener_overflows", COUNTER, NULL, "Packets that the kernel dropped at the listener, mostly because its backlog was full", LISTENER, OF(listener, overflows), IF(listener, asked) },
 
-	{ { "broker_worker_up", GAUGE, NULL, "1 if the worker is ready" }, .scope = WORKER, .kind = FLAG, OF(worker, up) },
-	{ { "broker_worker_stalled", GAUGE, NULL, "1 if the worker takes no connections although some wait" }, .scope = WORKER, .kind = FLAG, OF(worker, stalled) },
-	{ { "broker_worker_healthy", GAUGE, NULL, "1 if the worker passes its health check" }, .scope = WORKER, .kind = FLAG, OF(worker, well), IF(worker, checked) },
-	{ { "broker_worker_state", OPENMETRICS_STATESET, NULL, "State of the newest worker in the slot" }, .scope = WORKER, .kind = STATES, OF(worker, state), .names = slot_states },
-	{ { "broker_worker_generation", GAUGE, NULL, "Generation of the newest worker in the slot" }, .scope = WORKER, OF(worker, generation), IF(worker, exists) },
-	{ { "broker_worker_taken", COUNTER, NULL, "Connections that workers in the slot took" }, .scope = WORKER, OF(worker, taken) },
-	{ { "broker_worker_waiting", GAUGE, NULL, "Connections that wait in channels of the slot" }, .scope = WORKER, OF(worker, waiting) },
-	{ { "broker_worker_open_connections", GAUGE, NULL, "Connections that workers in the slot have open" }, .scope = WORKER, OF(worker, open), IF(worker, open_found) },
-	{ { "broker_worker_resident_memory_bytes", GAUGE, "bytes", "Resident memory of all processes in the slot" }, .scope = WORKER, OF(worker, rss_bytes), IF(worker, found) },
-	{ { "broker_worker_cpu_seconds", COUNTER, "seconds", "CPU time of all processes in the slot" }, .scope = WORKER, .kind = MILLISECONDS, OF(worker, cpu_ms), IF(worker, found) },
+	{ "broker_worker_up", GAUGE, NULL, "1 if the worker is ready", WORKER, OF(worker, up) },
+	{ "broker_worker_stalled", GAUGE, NULL, "1 if the worker takes no connections although some wait", WORKER, OF(worker, stalled) },
+	{ "broker_worker_healthy", GAUGE, NULL, "1 if the worker passes its health check", WORKER, OF(worker, well), IF(worker, checked) },
+	{ "broker_worker_state", STATESET, NULL, "State of the newest worker in the slot", WORKER, OF(worker, state), BY("broker_worker_state", slot_states) },
+	{ "broker_worker_generation", GAUGE, NULL, "Generation of the newest worker in the slot", WORKER, OF(worker, generation), IF(worker, exists) },
+	{ "broker_worker_taken", COUNTER, NULL, "Connections that workers in the slot took", WORKER, OF(worker, taken) },
+	{ "broker_worker_waiting", GAUGE, NULL, "Connections that wait in channels of the slot", WORKER, OF(worker, waiting) },
+	{ "broker_worker_open_connections", GAUGE, NULL, "Connections that workers in the slot have open", WORKER, OF(worker, open), IF(worker, open_found) },
+	{ "broker_worker_resident_memory_bytes", GAUGE, "bytes", "Resident memory of all processes in the slot", WORKER, OF(worker, rss_bytes), IF(worker, found) },
+	{ "broker_worker_cpu_seconds", COUNTER, "seconds", "CPU time of all processes in the slot", WORKER, OF(worker, cpu_ms), IF(worker, found), .ns = NSEC_PER_MSEC },
 
-	{ { "process_start_time_seconds", GAUGE, "seconds", "Start time of the broker, in seconds since 1970" }, .scope = BROKER, .kind = MILLISECONDS, OF(snapshot, start_unix_ms) },
-	{ { "process_cpu_seconds", COUNTER, "seconds", "CPU time of the broker" }, .scope = BROKER, .kind = NANOSECONDS, OF(snapshot, cpu_ns) },
-	{ { "process_resident_memory_bytes", GAUGE, "bytes", "Resident memory of the broker" }, .scope = BROKER, OF(snapshot, rss_bytes) },
-	{ { "process_open_fds", GAUGE, NULL, "Open descriptors of the broker" }, .scope = BROKER, OF(snapshot, open_fds) },
-	{ { "process_max_fds", GAUGE, NULL, "Limit of open descriptors of the broker" }, .scope = BROKER, OF(snapshot, max_fds) },
+	{ "process_start_time_seconds", GAUGE, "seconds", "Start time of the broker, in seconds since 1970", BROKER, OF(snapshot, start_unix_ms), .ns = NSEC_PER_MSEC },
+	{ "process_cpu_seconds", COUNTER, "seconds", "CPU time of the broker", BROKER, OF(snapshot, cpu_ns), .ns = 1 },
+	{ "process_resident_memory_bytes", GAUGE, "bytes", "Resident memory of the broker", BROKER, OF(snapshot, rss_bytes) },
+	{ "process_open_fds", GAUGE, NULL, "Open descriptors of the broker", BROKER, OF(snapshot, open_fds) },
+	{ "process_max_fds", GAUGE, NULL, "Limit of open descriptors of the broker", BROKER, OF(snapshot, max_fds) },
 };
 /* clang-format on */
 
 /* --- one of them ----------------------------------------------------------------------- */
 
-static void write_value(struct openmetrics *om, const struct family *f,
-			const struct openmetrics_label *labels, const void *record)
+/* Where a family is written, and of what. */
+struct writer {
+	struct buf *out;
+	const struct family *family;
+	const char *labels; /* of the record; nothing in them needs to be escaped */
+};
+
+static void write_head(struct buf *out, const struct family *f, bool classic)
 {
-	const char *value = (const char *)record + f->at;
-	const uint64_t *number = (const uint64_t *)value;
+	const char *suffix = classic ? types[f->type].suffix : "";
+
+	buf_addf(out, "# TYPE %s%s %s\n", f->name, suffix,
+		 classic ? types[f->type].classic : types[f->type].name);
+	if (f->unit && !classic)
+		buf_addf(out, "# UNIT %s %s\n", f->name, f->unit);
+	buf_addf(out, "# HELP %s%s %s\n", f->name, suffix, f->help);
+}
+
+/* Up to the blank before the value. @label: one more, which is @value; or NULL. */
+static void begin(const struct writer *w, const char *suffix, const char *label, const char *value)
+{
+	const char *comma = *w->labels ? "," : "";
+
+	buf_addf(w->out, "%s%s", w->family->name, suffix);
+	if (label)
+		buf_addf(w->out, "{%s%s%s=\"%s\"} ", w->labels, comma, label, value);
+	else
+		buf_addf(w->out, *comma ? "{%s} " : "%s ", w->labels);
+}
+
+static void add_number(struct buf *out, uint64_t n)
+{
+	buf_addf(out, "%llu\n", (unsigned long long)n);
+}
+
+/* Seconds, exactly, with no more digits than needed. */
+static void add_seconds(struct buf *out, uint64_t ns)
+{
+	char text[48];
+	int n = snprintf(text, sizeof(text), "%llu.%09llu", (unsigned long long)(ns / 1000000000),
+			 (unsigned long long)(ns % 1000000000));
+
+	while (text[n - 1] == '0' && text[n - 2] != '.')
+		n--;
+	buf_addf(out, "%.*s\n", n, text);
+}
+
+static uint64_t number_of(const void *value, size_t size)
+{
+	switch (size) {
+	case sizeof(bool):
+		return *(const bool *)value;
+	case sizeof(unsigned):
+		return *(const unsigned *)value;
+	}
+	assert(size == sizeof(uint64_t));
+	return *(const uint64_t *)value;
+}
+
+static void write_numbers(const struct writer *w, const void *value)
+{
+	const struct family *f = w->family;
+	size_t n = f->n ? f->n : 1;
+
+	for (size_t i = 0; i < n; i++) {
+		uint64_t number = f->n ? ((const uint64_t *)value)[i] : number_of(value, f->size);
+
+		begin(w, types[f->type].suffix, f->label, f->n ? f->names[i] : NULL);
+		if (f->ns)
+			add_seconds(w->out, number * f->ns);
+		else
+			add_number(w->out, number);
+	}
+}
+
+/*
+ * A bound is part of the name of a series, so its form must be the one that all others write: that
+ * of Go's %g, and a number that looks whole gets ".0".
+ */
+static void format_bound(uint64_t us, char *ret, size_t size)
+{
+	int n = snprintf(ret, size - 2, "%.12g", (double)us / 1e6);
+
+	if (!strpbrk(ret, ".e"))
+		memcpy(ret + n, ".0", 3);
+}
+
+static void write_histogram(const struct writer *w, const struct histogram *h)
+{
+	uint64_t total = histogram_total(h), n = 0;
+	char bound[32];
+
+	/* What is below or above the bounds is in the first bucket or in +Inf. */
+	for (size_t i = 0; i <= w->family->last; i++) {
+		n += h->count[i];
+		if (i < w->family->first)
+			continue;
+		format_bound(histogram_bound_us(i), bound, sizeof(bound));
+		begin(w, "_bucket", "le", bound);
+		add_number(w->out, n);
+	}
+	begin(w, "_bucket", "le", "+Inf");
+	add_number(w->out, total);
+	begin(w, "_count", NULL, NULL);
+	add_number(w->out, total);
+	begin(w, "_sum", NULL, NULL);
+	add_seconds(w->out, h->sum_ns);
+}
+
+/* The samples of one @record, which has @labels. */
+static void write_record(struct buf *out, const struct family *f, const void *record,
+			 const char *labels)
+{
+	const struct writer w = { out, f, labels };
+	const void *value = (const char *)record + f->at;
 
 	if (f->known && !*((const bool *)record + f->known))
 		return;
-	switch (f->kind) {
-	case NUMBER:
-		openmetrics_number(om, labels, NULL, *number);
+	switch (f->type) {
+	case COUNTER:
+	case GAUGE:
+		write_numbers(&w, value);
 		return;
-	case FLAG:
-		openmetrics_number(om, labels, NULL, *(const bool *)value);
+	case HISTOGRAM:
+		write_histogram(&w, value);
 		return;
-	case MILLISECONDS:
-		openmetrics_ns(om, labels, *number * NSEC_PER_MSEC);
+	case INFO:
+		begin(&w, types[INFO].suffix, f->label, *(const char *const *)value);
+		add_number(out, 1);
 		return;
-	case NANOSECONDS:
-		openmetrics_ns(om, labels, *number);
-		return;
-	case BY_LABEL:
+	case STATESET:
 		for (size_t i = 0; i < f->n; i++) {
-			const struct openmetrics_label entry = { f->label, f->names[i] };
-
-			openmetrics_number(om, labels, &entry, number[i]);
+			begin(&w, "", f->label, f->names[i]);
+			add_number(out, i == *(const unsigned *)value);
 		}
-		return;
-	case TIMES:
-		openmetrics_histogram(om, labels, (const struct histogram *)value, f->first,
-				      f->last);
-		return;
-	case STATES:
-		openmetrics_stateset(om, labels, f->names, *(const unsigned *)value);
-		return;
-	case TEXT:
-		openmetrics_info(om, OPENMETRICS_LABELS({ f->label, *(const char *const *)value }));
 		return;
 	}
 }
 
-static void write_family(struct openmetrics *om, const struct family *f,
-			 const struct metrics_snapshot *s)
+static void write_records(struct buf *out, const struct family *f, const struct metrics_snapshot *s)
 {
-	const struct metrics_service *of = s->services;
+	const struct metrics_listener *l = s->listeners;
+	const struct metrics_worker *w = s->workers;
+	char labels[256];
 
 	switch (f->scope) {
 	case BROKER:
-		write_value(om, f, OPENMETRICS_NO_LABELS, s);
+		write_record(out, f, s, "");
 		return;
 	case SERVICE:
-		for (; of < s->services + s->n_services; of++)
-			write_value(om, f, OPENMETRICS_LABELS({ "service", of->name }), of);
+		for (size_t i = 0; i < s->n_services; i++) {
+			snprintf(labels, sizeof(labels), "service=\"%s\"",
+				 s->services[i].kept.name);
+			write_record(out, f, &s->services[i], labels);
+		}
 		return;
 	case LISTENER:
-		for (const struct metrics_listener *l = s->listeners;
-		     l < s->listeners + s->n_listeners; l++)
-			write_value(om, f,
-				    OPENMETRICS_LABELS({ "service", of[l->service].name },
-						       { "address", l->address }),
-				    l);
+		for (; l < s->listeners + s->n_listeners; l++) {
+			snprintf(labels, sizeof(labels), "service=\"%s\",address=\"%s\"",
+				 s->services[l->service].kept.name, l->address);
+			write_record(out, f, l, labels);
+		}
 		return;
 	case WORKER:
-		for (const struct metrics_worker *w = s->workers; w < s->workers + s->n_workers;
-		     w++)
-			write_value(om, f,
-				    OPENMETRICS_LABELS({ "service", of[w->service].name },
-						       { "worker", w->name }),
-				    w);
+		for (; w < s->workers + s->n_workers; w++) {
+			snprintf(labels, sizeof(labels), "service=\"%s\",worker=\"%s\"",
+				 s->services[w->service].kept.name, w->name);
+			write_record(out, f, w, labels);
+		}
 		return;
 	}
 }
 
-bool metrics_write(struct openmetrics *om, const struct metrics_snapshot *s, size_t at)
+bool metrics_write(struct buf *out, bool classic, const struct metrics_snapshot *s, size_t at)
 {
 	assert(at < ARRAY_SIZE(families));
-	openmetrics_family(om, &families[at].head);
-	write_family(om, &families[at], s);
+	write_head(out, &families[at], classic);
+	write_records(out, &families[at], s);
 	if (at + 1 < ARRAY_SIZE(families))
 		return true;
-	openmetrics_end(om);
+	if (!classic)
+		buf_add_str(out, "# EOF\n");
 	return false;
 }
 

@@ -4,14 +4,17 @@
  * A snapshot is taken in one go (report/snapshot.c) and written family by family, one each turn of
  * the loop: so however many workers there are, accepting goes on in between.
  *
- * Owns:   names, types, units, labels. Never: looks anything up.
+ * The text has the OpenMetrics format, version 1.0.0; or the "classic" one that was there before,
+ * Prometheus' text format 0.0.4. That has no units, no information and no sets of states (they
+ * become gauges), and a counter's family bears the name of its samples.
+ *
+ * Owns:   names, types, units, labels, the formats. Never: looks anything up.
  */
 #pragma once
 
-#include "policy/openmetrics.h"
-#include "policy/worker_end.h"
-#include "policy/worker_fsm.h"
-#include "handoff_wire.h"
+#include "base/buf.h"
+#include "policy/histogram.h"
+#include "policy/kept.h"
 
 #define METRICS_TEXT_MAX (16 * 1024 * 1024)
 
@@ -27,17 +30,16 @@ enum { METRICS_IN_BROKER, METRICS_IN_CHANNELS, METRICS_WAITING_N };
 enum { METRICS_DONE, METRICS_ABORTED, METRICS_RELOADS_N };
 
 struct metrics_service {
-	char name[HANDOFF_SERVICE_SIZE];
-	uint64_t accepted, sent, taken, taken_back, client_gone, ended_idle;
+	struct kept_service kept; /* as it was, as .ledger */
+	struct ledger ledger;
+	uint64_t taken, ended_idle;
 	uint64_t refused[METRICS_REFUSED_N];
 	uint64_t waiting[METRICS_WAITING_N];
 	uint64_t taken_now; /* as it adds up; .taken never falls, whatever a worker does */
 	bool balanced;	    /* accepted = taken now + waiting + client gone + refused */
-	uint64_t wanted, generation;
 	uint64_t by_state[WORKER_STATE_N]; /* workers, old generations too; none is DEAD */
 	bool serving;			   /* at least one worker is ready, and not stalled */
 	uint64_t reloads_ended[METRICS_RELOADS_N];
-	uint64_t restarts[WORKER_END_N];
 	struct histogram handed, waited, started, reloads;
 };
 
@@ -51,13 +53,13 @@ struct metrics_listener {
 /* A slot, with all processes that are in it: the old worker of a reload beside the new one. */
 struct metrics_worker {
 	size_t service; /* index */
-	char name[HANDOFF_SERVICE_SIZE + 20];
+	char name[PIN_WORKER_SIZE];
 	enum worker_state state; /* of the newest; DEAD: the slot is empty */
 	bool up;		 /* ... is READY */
 	bool stalled;		 /* ... takes no connections, though some wait */
 	bool checked, well;	 /* ... has a check, and does not fail it */
 	bool exists;		 /* there is one: .generation is its */
-	uint64_t generation;
+	unsigned generation;
 	uint64_t taken, waiting;
 	bool found, open_found; /* the next two, and .open, are known */
 	uint64_t rss_bytes, cpu_ms;
@@ -78,4 +80,4 @@ struct metrics_snapshot {
 void metrics_snapshot_deinit(struct metrics_snapshot *s);
 
 /* Writes family number @at, from 0 on. False: that was the last, and the text is complete. */
-bool metrics_write(struct openmetrics *om, const struct metrics_snapshot *s, size_t at);
+bool metrics_write(struct buf *out, bool classic, const struct metrics_snapshot *s, size_t at);

@@ -42,9 +42,8 @@ static void surveyed(struct survey_waiter *w)
 static void step_expired(struct loop_timer *timer)
 {
 	struct scrape *s = container_of(timer, struct scrape, step);
-	struct openmetrics om = { .out = &s->text, .classic = s->classic };
 
-	if (!metrics_write(&om, &s->snapshot, s->family++) || s->text.failed)
+	if (!metrics_write(&s->text, s->classic, &s->snapshot, s->family++) || s->text.failed)
 		finish(s, !s->text.failed);
 	else
 		loop_timer_arm(&s->master->broker.loop, timer, 0);

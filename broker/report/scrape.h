@@ -32,7 +32,7 @@ struct scrape {
 	bool running, classic;
 };
 
-/* @classic: in the older format; see openmetrics.h. */
+/* @classic: in the older format; see metrics.h. */
 void scrape_init(struct scrape *s, struct master *m, struct survey *survey, bool classic);
 void scrape_deinit(struct scrape *s); /* nobody waits any more */
 

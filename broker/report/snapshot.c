@@ -147,16 +147,12 @@ static void take_service(struct service *s, struct metrics_snapshot *ret)
 	const struct listener *listener;
 
 	*to = (struct metrics_service){
-		.accepted = l->accepted,
-		.sent = l->sent,
+		.kept = s->kept,
+		.ledger = *l,
 		.taken = s->served_by_gone,
-		.taken_back = l->taken_back,
-		.client_gone = l->client_gone,
 		.ended_idle = s->measured.ended_idle,
 		.refused = { [METRICS_NO_WORKER] = l->refused - l->no_memory,
 			     [METRICS_NO_MEMORY] = l->no_memory },
-		.wanted = s->want,
-		.generation = s->generation,
 		.serving = service_is_serving(s),
 		.reloads_ended = { [METRICS_DONE] = s->reloads_done,
 				   [METRICS_ABORTED] = s->reloads_aborted },
@@ -165,15 +161,13 @@ static void take_service(struct service *s, struct metrics_snapshot *ret)
 		.started = s->terms.started,
 		.reloads = s->measured.reloads,
 	};
-	snprintf(to->name, sizeof(to->name), "%s", service_name(s));
-	memcpy(to->restarts, s->ends, sizeof(to->restarts));
 	list_for_each (e, &s->dispatch.endpoints, link)
 		to->waiting[METRICS_IN_BROKER] += e->n_pending;
 	take_workers(s, at, ret);
 	to->taken_now = to->taken;
-	to->balanced = to->accepted == to->taken_now + to->waiting[METRICS_IN_BROKER] +
-					       to->waiting[METRICS_IN_CHANNELS] + l->client_gone +
-					       l->refused;
+	to->balanced = l->accepted == to->taken_now + to->waiting[METRICS_IN_BROKER] +
+					      to->waiting[METRICS_IN_CHANNELS] + l->client_gone +
+					      l->refused;
 	to->taken = never_less(to->taken, &s->measured.taken);
 	list_for_each (listener, &s->dispatch.listeners, link)
 		take_listener(listener, at, &ret->listeners[ret->n_listeners++]);

@@ -69,16 +69,16 @@ static void write_reload(const struct service *s, struct buf *out)
 static void write_ledger(const struct metrics_service *n, struct buf *out)
 {
 	json_object(out, "ledger");
-	json_uint(out, "accepted", n->accepted);
+	json_uint(out, "accepted", n->ledger.accepted);
 	json_uint(out, "taken", n->taken_now);
 	json_uint(out, "waiting", n->waiting[METRICS_IN_BROKER] + n->waiting[METRICS_IN_CHANNELS]);
-	json_uint(out, "client_gone", n->client_gone);
+	json_uint(out, "client_gone", n->ledger.client_gone);
 	json_object(out, "refused");
 	json_uint(out, "no-worker", n->refused[METRICS_NO_WORKER]);
 	json_uint(out, "no-memory", n->refused[METRICS_NO_MEMORY]);
 	json_close(out);
 	json_bool(out, "balanced", n->balanced);
-	json_uint(out, "taken_back", n->taken_back);
+	json_uint(out, "taken_back", n->ledger.taken_back);
 	json_close(out);
 }
 
@@ -89,9 +89,9 @@ static void write_service(const struct service *s, const struct metrics_service 
 
 	option_format(option_find(OPTION_SERVICE, "balance"), s->conf, 0, &balance);
 	json_begin(out, "service");
-	json_str(out, "service", n->name);
-	json_uint(out, "generation", n->generation);
-	json_uint(out, "workers", n->wanted);
+	json_str(out, "service", n->kept.name);
+	json_uint(out, "generation", n->kept.generation);
+	json_uint(out, "workers", n->kept.want);
 	json_uint(out, "ready", n->by_state[WORKER_READY]);
 	json_str(out, "state", service_state(s));
 	json_str(out, "balance", balance.text);
