@@ -63,9 +63,9 @@ void client_error(struct client *c, const char *code, const char *fmt, ...) PRIN
 /* --- its task -------------------------------------------------------------------------------- */
 
 /*
- * What a client is in the middle of: a status in slices, events that it follows, a reload that it
- * waits for, a worker that it debugs. It has one at a time and owns it, and reads no further
- * request meanwhile. The task ends with the answer, unless it lasts.
+ * What a client is in the middle of: a status that waits for the survey, events that it follows, a
+ * reload that it waits for, a worker that it debugs. It has one at a time and owns it, and reads no
+ * further request meanwhile. The task ends with the answer, unless it lasts.
  */
 struct task;
 

@@ -1,11 +1,12 @@
 #include "status.h"
 
-#include <errno.h>
+#include <limits.h>
 #include <unistd.h>
 #include "base/json.h"
 #include "config/option.h"
 #include "master/master.h"
 #include "report/snapshot.h"
+#include "report/workers.h"
 #include "service/in_force.h"
 #include "service/questions.h"
 #include "sys/log.h"
@@ -150,24 +151,21 @@ void status_write_pins(const struct service *s, struct buf *out)
 /* --- all of it ----------------------------------------------------------------------- */
 
 /* The lines of @s, whose numbers are @n and from @listeners on. */
-static int take_service(struct status *st, const struct service *s, const struct metrics_service *n,
-			const struct metrics_listener *listeners)
+static int write_all(const struct service *s, const struct metrics_service *n,
+		     const struct metrics_listener *listeners, struct buf *out)
 {
-	size_t row = st->rows.n;
 	const struct listener *l;
+	int r;
 
-	write_service(s, n, &st->lines);
+	write_service(s, n, out);
 	list_for_each (l, &s->dispatch.listeners, link)
-		write_listener(l, listeners++, &st->lines);
-	if (worker_rows_add(&st->rows, s) < 0)
-		return -ENOMEM;
-	for (; row < st->rows.n; row++)
-		st->rows.v[row].at = st->lines.len;
-	status_write_pins(s, &st->lines);
-	return st->lines.failed ? -ENOMEM : 0;
+		write_listener(l, listeners++, out);
+	r = workers_write(s, 0, UINT_MAX, out);
+	status_write_pins(s, out);
+	return r;
 }
 
-int status_take(struct status *st, const struct master *m, const struct service *only)
+int status_write(const struct master *m, const struct service *only, struct buf *out)
 {
 	struct metrics_snapshot numbers = { 0 };
 	int r = snapshot_take(m, &numbers);
@@ -176,31 +174,13 @@ int status_take(struct status *st, const struct master *m, const struct service 
 	const struct service *s;
 
 	if (r == 0 && !only)
-		write_broker(m, &st->lines);
+		write_broker(m, out);
 	list_for_each (s, &m->broker.services, link) {
 		if (r == 0 && (!only || s == only))
-			r = take_service(st, s, n, listeners);
+			r = write_all(s, n, listeners, out);
 		n++;
 		listeners += list_count(&s->dispatch.listeners);
 	}
 	metrics_snapshot_deinit(&numbers);
 	return r;
-}
-
-bool status_write(struct status *st, struct buf *out)
-{
-	bool last = st->next == st->rows.n;
-	size_t until = last ? st->lines.len : st->rows.v[st->next].at;
-
-	buf_add(out, st->lines.bytes + st->written, until - st->written);
-	st->written = until;
-	if (!last)
-		worker_row_write(&st->rows.v[st->next++], out);
-	return !last;
-}
-
-void status_deinit(struct status *st)
-{
-	buf_deinit(&st->lines);
-	free(st->rows.v);
 }

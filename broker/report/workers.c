@@ -12,6 +12,54 @@
 #include "service/listeners.h"
 #include "worker/clock.h"
 
+/* --- a line -------------------------------------------------------------------------- */
+
+/* A worker, or a slot that has none. */
+struct row {
+	const struct worker *worker; /* NULL: none */
+	const char *name, *state;
+	unsigned slot, generation, restarts, waiting;
+	int64_t state_ms;   /* negative: not known */
+	int64_t stalled_ms; /* has taken nothing for so long, while others did; 0: it does */
+	uint64_t given;
+};
+
+static void write_row(const struct row *row, const char *why, struct buf *out)
+{
+	static const struct worker none;
+	const struct worker *w = row->worker ? row->worker : &none;
+	const struct worker_findings *f = &w->found;
+
+	json_begin(out, "worker");
+	json_bytes(out, "service", row->name, strcspn(row->name, "."));
+	json_str(out, "worker", row->name);
+	json_int_if(out, "slot", !w->guest, row->slot);
+	json_bool(out, "guest", w->guest);
+	json_int_if(out, "pid", w->pid != 0, w->pid);
+	json_uint(out, "generation", row->generation);
+	json_str(out, "state", row->state);
+	json_int_if(out, "state_ms", row->state_ms >= 0, row->state_ms);
+	json_uint(out, "given", row->given);
+	json_uint(out, "waiting", row->waiting);
+	json_int_if(out, "open", f->round && f->open >= 0, f->open);
+	json_uint(out, "ended_idle", w->ended_idle);
+	json_int_if(out, "rss_bytes", f->round, (long long)f->rss_bytes);
+	json_int_if(out, "cpu_ms", f->round, (long long)f->cpu_ms);
+	json_uint(out, "restarts", row->restarts);
+	if (f->tracer) {
+		json_object(out, "tracer");
+		json_int(out, "pid", f->tracer);
+		json_str(out, "name", f->tracer_name.text);
+		json_close(out);
+	} else {
+		json_null(out, "tracer");
+	}
+	json_int_if(out, "stalled_ms", row->stalled_ms > 0, row->stalled_ms);
+	json_bool(out, "pinned_only", w->pinned_only);
+	json_str(out, "why", why);
+	json_end(out);
+}
+
 /* --- a worker ------------------------------------------------------------------------ */
 
 static void list_missing(const struct worker *w, struct strbuf *out)
@@ -31,7 +79,7 @@ static void add_port_of_others(const struct worker *w, struct strbuf *out)
 		strbuf_add(out, address_text(&e->app_addr).text);
 }
 
-static void explain_worker(const struct worker *w, const struct worker_row *row, struct strbuf *out)
+static void explain_worker(const struct worker *w, const struct row *row, struct strbuf *out)
 {
 	/* What a rollout has started does not replace one that has failed. */
 	const struct slot_trouble *trouble =
@@ -74,38 +122,32 @@ static void explain_worker(const struct worker *w, const struct worker_row *row,
 	why_worker(&why, out);
 }
 
-static void take_worker(const struct worker *w, struct worker_row *ret)
+void worker_write(const struct worker *w, struct buf *out)
 {
-	int64_t now = loop_now(service_loop(service_of(w))), since;
-	const struct channel *c;
-	struct strbuf why;
-
-	*ret = (struct worker_row){
-		.id = w->id,
+	int64_t now = loop_now(service_loop(service_of(w))), since = taker_stalled_since(&w->taker);
+	struct row row = {
+		.worker = w,
+		.name = w->name,
+		.state = worker_state_names[w->state],
 		.slot = w->slot,
 		.generation = w->generation,
 		.restarts = w->guest ? 0 : service_of(w)->slots[w->slot].restarts,
-		.guest = w->guest,
-		.pinned_only = w->pinned_only,
-		.pid = w->pid,
-		.state = worker_state_names[w->state],
 		.state_ms = now - w->state_since_ms,
+		.stalled_ms = since ? now - since : 0,
 		.given = w->served,
-		.ended_idle = w->ended_idle,
-		.found = w->found,
 	};
-	memcpy(ret->name, w->name, sizeof(ret->name));
+	const struct channel *c;
+	STRBUF(why, 512);
+
 	list_for_each (c, &w->taker.channels, link) {
 		/* Asked once: a worker takes some between two questions. */
 		unsigned waiting = channel_backlog(c);
 
-		ret->waiting += waiting;
-		ret->given += channel_taken(c, waiting);
+		row.waiting += waiting;
+		row.given += channel_taken(c, waiting);
 	}
-	since = taker_stalled_since(&w->taker);
-	ret->stalled_ms = since ? now - since : 0;
-	strbuf_init(&why, ret->why, sizeof(ret->why));
-	explain_worker(w, ret, &why);
+	explain_worker(w, &row, &why);
+	write_row(&row, why.text, out);
 }
 
 /* --- a slot without a worker --------------------------------------------------------- */
@@ -132,87 +174,65 @@ void slot_explain(const struct service *s, unsigned slot, struct strbuf *out)
 	why_slot(&why, out);
 }
 
-static void take_slot(const struct service *s, unsigned slot, struct worker_row *ret)
+static void write_slot(const struct service *s, unsigned slot, struct buf *out)
 {
 	int64_t now = loop_now(service_loop(s));
 	bool waits = !service_leaves(s) && backoff_wait(&s->backoff, now) > 0;
 	int64_t since = waits ? s->last_failure_ms : s->slots[slot].left_ms;
-	struct strbuf name, why;
+	STRBUF(name, PIN_WORKER_SIZE);
+	STRBUF(why, 512);
 
-	*ret = (struct worker_row){
-		.slot = slot,
-		.generation = s->generation,
-		.restarts = s->slots[slot].restarts,
-		.state = waits ? "back-off" : "empty",
-		.state_ms = since ? now - since : -1,
-	};
-	strbuf_init(&name, ret->name, sizeof(ret->name));
 	strbuf_addf(&name, "%s.%u", service_name(s), slot);
-	strbuf_init(&why, ret->why, sizeof(ret->why));
 	slot_explain(s, slot, &why);
+	write_row(&(struct row){ .name = name.text,
+				 .state = waits ? "back-off" : "empty",
+				 .slot = slot,
+				 .generation = s->generation,
+				 .restarts = s->slots[slot].restarts,
+				 .state_ms = since ? now - since : -1 },
+		  why.text, out);
 }
 
-/* --- the rows of a service, in order ------------------------------------------------- */
+/* --- the lines of a service, in order ------------------------------------------------ */
+
+struct place {
+	unsigned slot, generation;
+	const struct worker *worker; /* NULL: nobody is in the slot */
+};
 
 static int by_slot(const void *a, const void *b)
 {
-	const struct worker_row *x = a, *y = b;
+	const struct place *x = a, *y = b;
 
 	if (x->slot != y->slot)
 		return x->slot < y->slot ? -1 : 1;
 	if (x->generation != y->generation)
 		return x->generation < y->generation ? -1 : 1;
-	return x->id < y->id ? -1 : x->id > y->id;
+	if (!x->worker || !y->worker)
+		return x->worker ? 1 : -1;
+	return x->worker->id < y->worker->id ? -1 : 1;
 }
 
-int worker_rows_add(struct worker_rows *rows, const struct service *s)
+int workers_write(const struct service *s, unsigned first, unsigned last, struct buf *out)
 {
-	size_t first = rows->n, room = first + list_count(&s->workers) + s->want;
-	struct worker_row *v = reallocarray(rows->v, room, sizeof(*v));
+	_cleanup_free_ struct place *places =
+		calloc(list_count(&s->workers) + s->want + 1, sizeof(*places));
 	const struct worker *w;
+	size_t n = 0;
 
-	if (!v)
+	if (!places)
 		return -ENOMEM;
-	rows->v = v;
 	list_for_each (w, &s->workers, link)
-		take_worker(w, &v[rows->n++]);
-	for (unsigned slot = 0; slot < s->want; slot++)
+		if (w->slot >= first && w->slot <= last)
+			places[n++] = (struct place){ w->slot, w->generation, w };
+	for (unsigned slot = first; slot <= last && slot < s->want; slot++)
 		if (slot_is_empty(s, slot))
-			take_slot(s, slot, &v[rows->n++]);
-	qsort(v + first, rows->n - first, sizeof(*v), by_slot);
+			places[n++] = (struct place){ slot, s->generation, NULL };
+	qsort(places, n, sizeof(*places), by_slot);
+	for (size_t i = 0; i < n; i++)
+		if (places[i].worker)
+			worker_write(places[i].worker, out);
+		else
+			write_slot(s, places[i].slot, out);
 	return 0;
-}
-
-void worker_row_write(const struct worker_row *row, struct buf *out)
-{
-	const struct worker_findings *f = &row->found;
-
-	json_begin(out, "worker");
-	json_bytes(out, "service", row->name, strcspn(row->name, "."));
-	json_str(out, "worker", row->name);
-	json_int_if(out, "slot", !row->guest, row->slot);
-	json_bool(out, "guest", row->guest);
-	json_int_if(out, "pid", row->pid != 0, row->pid);
-	json_uint(out, "generation", row->generation);
-	json_str(out, "state", row->state);
-	json_int_if(out, "state_ms", row->state_ms >= 0, row->state_ms);
-	json_uint(out, "given", row->given);
-	json_uint(out, "waiting", row->waiting);
-	json_int_if(out, "open", f->round && f->open >= 0, f->open);
-	json_uint(out, "ended_idle", row->ended_idle);
-	json_int_if(out, "rss_bytes", f->round, (long long)f->rss_bytes);
-	json_int_if(out, "cpu_ms", f->round, (long long)f->cpu_ms);
-	json_uint(out, "restarts", row->restarts);
-	if (f->tracer) {
-		json_object(out, "tracer");
-		json_int(out, "pid", f->tracer);
-		json_str(out, "name", f->tracer_name.text);
-		json_close(out);
-	} else {
-		json_null(out, "tracer");
-	}
-	json_int_if(out, "stalled_ms", row->stalled_ms > 0, row->stalled_ms);
-	json_bool(out, "pinned_only", row->pinned_only);
-	json_str(out, "why", row->why);
-	json_end(out);
 }

@@ -109,20 +109,16 @@ static void fake_stop(void)
 		worker_leaves(w);
 }
 
-/* Of each line the slot and the pid: "0:1 1:- g:2", g is a guest and - nobody. Frees @rows. */
-static const char *lines_of(struct worker_rows *rows)
+/* Of each line the slot and the pid: "0:1 1:- g:2", g is a guest and - nobody. Frees @out. */
+static const char *lines_of(struct buf *out)
 {
 	static char said[256];
-	struct buf out = BUF_INIT(1 << 16);
 	char *line, *rest;
 
 	said[0] = '\0';
-	for (size_t i = 0; i < rows->n; i++)
-		worker_row_write(&rows->v[i], &out);
-	free(rows->v);
-	buf_add(&out, "", 1);
-	CHECK(!out.failed);
-	for (line = strtok_r(out.bytes, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+	buf_add(out, "", 1);
+	CHECK(!out->failed);
+	for (line = strtok_r(out->bytes, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
 		const char *slot = strstr(line, "\"slot\":"), *pid = strstr(line, "\"pid\":");
 		size_t n = strlen(said);
 
@@ -130,7 +126,7 @@ static const char *lines_of(struct worker_rows *rows)
 		(void)snprintf(said + n, sizeof(said) - n, "%s%c:%c", n ? " " : "",
 			       slot[7] == 'n' ? 'g' : slot[7], pid[6] == 'n' ? '-' : pid[6]);
 	}
-	buf_deinit(&out);
+	buf_deinit(out);
 	return said;
 }
 
@@ -138,61 +134,57 @@ static const char *lines_of(struct worker_rows *rows)
 
 TEST(each_slot_has_its_line_in_order_and_guests_are_last)
 {
-	struct worker_rows rows = { 0 };
+	struct buf out = BUF_INIT(1 << 16);
 
 	fake_start();
 	(void)worker_comes(UINT_MAX);
 	(void)worker_comes(2);
 	(void)worker_comes(0);
-	CHECK_EQ(worker_rows_add(&rows, &service), 0);
-	CHECK_STR(lines_of(&rows), "0:3 1:- 2:2 g:1");
+	CHECK_EQ(workers_write(&service, 0, UINT_MAX, &out), 0);
+	CHECK_STR(lines_of(&out), "0:3 1:- 2:2 g:1");
 	fake_stop();
 }
 
 TEST(the_older_of_a_slot_comes_first_and_rows_are_added_behind_others)
 {
-	struct worker_rows rows = { 0 };
+	struct buf out = BUF_INIT(1 << 16);
 
 	fake_start();
 	(void)worker_comes(1);
 	worker_comes(1)->generation = 0;
 	(void)worker_comes(0);
-	CHECK_EQ(worker_rows_add(&rows, &service), 0);
-	CHECK_EQ(worker_rows_add(&rows, &service), 0);
-	CHECK_STR(lines_of(&rows), "0:3 1:2 1:1 2:- 0:3 1:2 1:1 2:-");
+	CHECK_EQ(workers_write(&service, 0, UINT_MAX, &out), 0);
+	CHECK_EQ(workers_write(&service, 0, UINT_MAX, &out), 0);
+	CHECK_STR(lines_of(&out), "0:3 1:2 1:1 2:- 0:3 1:2 1:1 2:-");
 	fake_stop();
 }
 
-/* A long answer is written in pieces, and meanwhile workers come and go. */
-TEST(rows_are_of_one_moment_whatever_happens_since)
+TEST(one_slot_alone_has_those_in_it_or_that_it_is_empty)
 {
-	struct worker_rows rows = { 0 };
-	struct worker *zero, *one;
+	struct buf out = BUF_INIT(1 << 16);
 
 	fake_start();
-	zero = worker_comes(0);
-	one = worker_comes(1);
-	CHECK_EQ(worker_rows_add(&rows, &service), 0);
-	worker_leaves(zero);
-	worker_leaves(one);
+	(void)worker_comes(UINT_MAX);
+	(void)worker_comes(1);
+	worker_comes(1)->generation = 0;
 	(void)worker_comes(2);
-	CHECK_STR(lines_of(&rows), "0:1 1:2 2:-");
+	CHECK_EQ(workers_write(&service, 1, 1, &out), 0);
+	CHECK_STR(lines_of(&out), "1:3 1:2");
+	CHECK_EQ(workers_write(&service, 0, 0, &out), 0);
+	CHECK_STR(lines_of(&out), "0:-");
 	fake_stop();
 }
 
 static const char *line_of(unsigned slot)
 {
 	static char line[1024];
-	struct worker_rows rows = { 0 };
 	struct buf out = BUF_INIT(1 << 16);
 
-	CHECK_EQ(worker_rows_add(&rows, &service), 0);
-	worker_row_write(&rows.v[slot], &out);
+	CHECK_EQ(workers_write(&service, slot, slot, &out), 0);
 	CHECK(!out.failed && out.len < sizeof(line));
 	memcpy(line, out.bytes, out.len);
 	line[out.len] = '\0';
 	buf_deinit(&out);
-	free(rows.v);
 	return line;
 }
 
@@ -235,14 +227,14 @@ TEST(an_empty_slot_says_for_how_long_and_why)
 
 TEST(a_slot_that_is_not_wanted_any_more_has_a_line_while_somebody_is_in_it)
 {
-	struct worker_rows rows = { 0 };
+	struct buf out = BUF_INIT(1 << 16);
 
 	fake_start();
 	(void)worker_comes(0);
 	(void)worker_comes(2);
 	service.want = 1;
-	CHECK_EQ(worker_rows_add(&rows, &service), 0);
-	CHECK_STR(lines_of(&rows), "0:1 2:2");
+	CHECK_EQ(workers_write(&service, 0, UINT_MAX, &out), 0);
+	CHECK_STR(lines_of(&out), "0:1 2:2");
 	fake_stop();
 }
 
