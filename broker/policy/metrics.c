@@ -232,14 +232,13 @@ static void write_histogram(const struct writer *w, const struct histogram *h)
 	add_seconds(w->out, h->sum_ns);
 }
 
-/* The samples of one @record, which has @labels. */
-static void write_record(struct buf *out, const struct family *f, const void *record,
-			 const char *labels)
+/* The samples of one @record, which begins with its labels. */
+static void write_record(struct buf *out, const struct family *f, const char *record)
 {
-	const struct writer w = { out, f, labels };
-	const void *value = (const char *)record + f->at;
+	const struct writer w = { out, f, record };
+	const void *value = record + f->at;
 
-	if (f->known && !*((const bool *)record + f->known))
+	if (f->known && !*(const bool *)(record + f->known))
 		return;
 	switch (f->type) {
 	case COUNTER:
@@ -264,36 +263,18 @@ static void write_record(struct buf *out, const struct family *f, const void *re
 
 static void write_records(struct buf *out, const struct family *f, const struct metrics_snapshot *s)
 {
-	const struct metrics_listener *l = s->listeners;
-	const struct metrics_worker *w = s->workers;
-	char labels[256];
+	const struct {
+		const char (*labels)[METRICS_LABELS_SIZE]; /* the first field of each record */
+		size_t n, size;
+	} of[] = {
+		[BROKER] = { &s->labels, 1, sizeof(*s) },
+		[SERVICE] = { &s->services->labels, s->n_services, sizeof(*s->services) },
+		[LISTENER] = { &s->listeners->labels, s->n_listeners, sizeof(*s->listeners) },
+		[WORKER] = { &s->workers->labels, s->n_workers, sizeof(*s->workers) },
+	};
 
-	switch (f->scope) {
-	case BROKER:
-		write_record(out, f, s, "");
-		return;
-	case SERVICE:
-		for (size_t i = 0; i < s->n_services; i++) {
-			snprintf(labels, sizeof(labels), "service=\"%s\"",
-				 s->services[i].kept.name);
-			write_record(out, f, &s->services[i], labels);
-		}
-		return;
-	case LISTENER:
-		for (; l < s->listeners + s->n_listeners; l++) {
-			snprintf(labels, sizeof(labels), "service=\"%s\",address=\"%s\"",
-				 s->services[l->service].kept.name, l->address);
-			write_record(out, f, l, labels);
-		}
-		return;
-	case WORKER:
-		for (; w < s->workers + s->n_workers; w++) {
-			snprintf(labels, sizeof(labels), "service=\"%s\",worker=\"%s\"",
-				 s->services[w->service].kept.name, w->name);
-			write_record(out, f, w, labels);
-		}
-		return;
-	}
+	for (size_t i = 0; i < of[f->scope].n; i++)
+		write_record(out, f, (const char *)of[f->scope].labels + i * of[f->scope].size);
 }
 
 bool metrics_write(struct buf *out, bool classic, const struct metrics_snapshot *s, size_t at)

@@ -16,7 +16,8 @@
 #include "policy/histogram.h"
 #include "policy/kept.h"
 
-#define METRICS_TEXT_MAX (16 * 1024 * 1024)
+#define METRICS_TEXT_MAX    (16 * 1024 * 1024)
+#define METRICS_LABELS_SIZE 256
 
 enum metrics_broker_state {
 	METRICS_STARTING,
@@ -29,7 +30,12 @@ enum { METRICS_NO_WORKER, METRICS_NO_MEMORY, METRICS_REFUSED_N };
 enum { METRICS_IN_BROKER, METRICS_IN_CHANNELS, METRICS_WAITING_N };
 enum { METRICS_DONE, METRICS_ABORTED, METRICS_RELOADS_N };
 
+/*
+ * Each record begins with its labels: service="web",worker="web.0". Nothing in them needs to be
+ * escaped.
+ */
 struct metrics_service {
+	char labels[METRICS_LABELS_SIZE];
 	struct kept_service kept; /* as it was, as .ledger */
 	struct ledger ledger;
 	uint64_t taken, ended_idle;
@@ -44,16 +50,14 @@ struct metrics_service {
 };
 
 struct metrics_listener {
-	size_t service; /* index */
-	char address[64];
+	char labels[METRICS_LABELS_SIZE];
 	uint64_t accepted, backlog, backlog_limit, overflows;
 	bool asked; /* the kernel has told the last three */
 };
 
 /* A slot, with all processes that are in it: the old worker of a reload beside the new one. */
 struct metrics_worker {
-	size_t service; /* index */
-	char name[PIN_WORKER_SIZE];
+	char labels[METRICS_LABELS_SIZE];
 	enum worker_state state; /* of the newest; DEAD: the slot is empty */
 	bool up;		 /* ... is READY */
 	bool stalled;		 /* ... takes no connections, though some wait */
@@ -67,6 +71,7 @@ struct metrics_worker {
 };
 
 struct metrics_snapshot {
+	char labels[METRICS_LABELS_SIZE]; /* none */
 	const char *version;
 	enum metrics_broker_state state;
 	uint64_t reloads_refused;

@@ -33,10 +33,11 @@ static void take_process(const struct master *m, struct metrics_snapshot *s)
 	s->max_fds = nofile.rlim_cur;
 }
 
-static void take_listener(const struct listener *l, size_t service, struct metrics_listener *ret)
+static void take_listener(const struct listener *l, struct metrics_listener *ret)
 {
-	*ret = (struct metrics_listener){ .service = service, .accepted = l->accepted };
-	memcpy(ret->address, address_text(&l->addr).text, sizeof(ret->address));
+	ret->accepted = l->accepted;
+	snprintf(ret->labels, sizeof(ret->labels), "service=\"%s\",address=\"%s\"",
+		 l->dispatch->service, address_text(&l->addr).text);
 	tcp_count(l->fd, ret);
 }
 
@@ -103,7 +104,8 @@ static void hold_counters(struct metrics_worker *to, struct slot_measured *said)
 	to->cpu_ms = never_less(to->cpu_ms, &said->cpu_ms);
 }
 
-static void take_workers(struct service *s, size_t at, struct metrics_snapshot *ret)
+static void take_workers(struct service *s, struct metrics_service *service,
+			 struct metrics_snapshot *ret)
 {
 	struct metrics_worker *first = ret->workers + ret->n_workers, *record;
 	size_t n_slots = count_slots(s), n = n_slots, kept = 0;
@@ -111,20 +113,21 @@ static void take_workers(struct service *s, size_t at, struct metrics_snapshot *
 
 	for (size_t i = 0; i < n_slots; i++) {
 		first[i] = (struct metrics_worker){
-			.service = at,
 			.state = WORKER_DEAD,
 			.taken = s->slots[i].measured.taken_by_gone,
 			.cpu_ms = s->slots[i].measured.cpu_ms_by_gone,
 		};
-		snprintf(first[i].name, sizeof(first[i].name), "%s.%u", service_name(s),
-			 (unsigned)i);
+		snprintf(first[i].labels, METRICS_LABELS_SIZE, "service=\"%s\",worker=\"%s.%zu\"",
+			 service_name(s), service_name(s), i);
 	}
 	list_for_each (w, &s->workers, link) {
 		record = &first[w->guest ? n++ : w->slot];
-		if (w->guest)
-			*record = (struct metrics_worker){ .service = at };
-		memcpy(record->name, w->name, sizeof(record->name));
-		add_worker(w, &ret->services[at], record);
+		if (w->guest) {
+			*record = (struct metrics_worker){ .labels = "" };
+			snprintf(record->labels, METRICS_LABELS_SIZE,
+				 "service=\"%s\",worker=\"%s\"", service_name(s), w->name);
+		}
+		add_worker(w, service, record);
 		/* A guest's number is never used again, so its counters need not outlive it. */
 		if (w->guest)
 			hold_counters(record, &w->measured);
@@ -140,8 +143,7 @@ static void take_workers(struct service *s, size_t at, struct metrics_snapshot *
 
 static void take_service(struct service *s, struct metrics_snapshot *ret)
 {
-	size_t at = ret->n_services++;
-	struct metrics_service *to = &ret->services[at];
+	struct metrics_service *to = &ret->services[ret->n_services++];
 	const struct ledger *l = &s->dispatch.ledger;
 	const struct endpoint *e;
 	const struct listener *listener;
@@ -161,16 +163,17 @@ static void take_service(struct service *s, struct metrics_snapshot *ret)
 		.started = s->terms.started,
 		.reloads = s->measured.reloads,
 	};
+	snprintf(to->labels, sizeof(to->labels), "service=\"%s\"", service_name(s));
 	list_for_each (e, &s->dispatch.endpoints, link)
 		to->waiting[METRICS_IN_BROKER] += e->n_pending;
-	take_workers(s, at, ret);
+	take_workers(s, to, ret);
 	to->taken_now = to->taken;
 	to->balanced = l->accepted == to->taken_now + to->waiting[METRICS_IN_BROKER] +
 					      to->waiting[METRICS_IN_CHANNELS] + l->client_gone +
 					      l->refused;
 	to->taken = never_less(to->taken, &s->measured.taken);
 	list_for_each (listener, &s->dispatch.listeners, link)
-		take_listener(listener, at, &ret->listeners[ret->n_listeners++]);
+		take_listener(listener, &ret->listeners[ret->n_listeners++]);
 }
 
 static int make_room(const struct master *m, struct metrics_snapshot *ret)

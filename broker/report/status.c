@@ -2,6 +2,7 @@
 
 #include <limits.h>
 #include <unistd.h>
+#include "base/address.h"
 #include "base/json.h"
 #include "config/option.h"
 #include "master/master.h"
@@ -120,7 +121,7 @@ static void write_listener(const struct listener *l, const struct metrics_listen
 {
 	json_begin(out, "listener");
 	json_str(out, "service", l->dispatch->service);
-	json_str(out, "address", n->address);
+	json_str(out, "address", address_text(&l->addr).text);
 	json_uint(out, "app_port", l->app_port);
 	json_bool(out, "automatic", l->automatic);
 	json_str(out, "state", listener_state(l));

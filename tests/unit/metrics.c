@@ -25,14 +25,12 @@ static void start(void)
 	memset(services, 0, sizeof(services));
 	memset(listeners, 0, sizeof(listeners));
 	memset(workers, 0, sizeof(workers));
-	strcpy(services[0].kept.name, "web");
-	strcpy(services[1].kept.name, "api");
-	strcpy(listeners[0].address, "127.0.0.1:80");
-	strcpy(listeners[1].address, "[::]:81");
-	listeners[1].service = 1;
-	strcpy(workers[0].name, "web.0");
-	strcpy(workers[1].name, "api.0");
-	workers[1].service = 1;
+	strcpy(services[0].labels, "service=\"web\"");
+	strcpy(services[1].labels, "service=\"api\"");
+	strcpy(listeners[0].labels, "service=\"web\",address=\"127.0.0.1:80\"");
+	strcpy(listeners[1].labels, "service=\"api\",address=\"[::]:81\"");
+	strcpy(workers[0].labels, "service=\"web\",worker=\"web.0\"");
+	strcpy(workers[1].labels, "service=\"api\",worker=\"api.0\"");
 }
 
 static const char *text(bool classic)
