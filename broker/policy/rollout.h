@@ -47,9 +47,8 @@ enum rollout_action {
 
 struct rollout_slot {
 	enum rollout_phase phase;
-	bool old;      /* an old worker lives in it */
-	bool retire;   /* ... and must be told to leave now */
-	bool replaced; /* its new worker was proven in this rollout */
+	bool old; /* an old worker lives in it, and was not told to leave because a new one serves
+		   */
 };
 
 struct rollout {
@@ -59,19 +58,22 @@ struct rollout {
 	bool passed;
 	enum conf_strategy strategy;
 	unsigned surge;
-	size_t n;
-	size_t in_flight; /* slots RETIRING, STARTING or PROVING */
-	size_t of;	  /* slots to replace: all of them, or one */
-	size_t done;	  /* of those */
+	size_t first, of; /* slots to replace: .of them, from .first on */
+	size_t in_flight; /* of those RETIRING, STARTING or PROVING */
+	size_t done;
 	struct rollout_slot slots[ROLLOUT_MAX];
 };
 
-/* Begins: slots 0..@n-1, of which those with @has_old[i] have a worker to replace. */
-void rollout_begin(struct rollout *r, enum conf_strategy strategy, unsigned surge, size_t n,
-		   const bool *has_old);
+/* Begins: slots @first to @first + @of - 1. @has_old[i]: slot @first + i has a worker to replace.
+ */
+void rollout_begin(struct rollout *r, enum conf_strategy strategy, unsigned surge, size_t first,
+		   size_t of, const bool *has_old);
 
-/* The same for the old worker of @slot, of @n: all others count as DONE and are left alone. */
-void rollout_begin_one(struct rollout *r, enum conf_strategy strategy, size_t n, size_t slot);
+/* Whether a rollout is under way that replaces the worker of @slot, or has. */
+static inline bool rollout_has(const struct rollout *r, size_t slot)
+{
+	return r->active && slot >= r->first && slot - r->first < r->of;
+}
 
 /* What to do next; *@ret_slot says where, for START and RETIRE. */
 enum rollout_action rollout_next(struct rollout *r, size_t *ret_slot);
@@ -87,6 +89,3 @@ void rollout_passed(struct rollout *r);
 
 /* Ends it as if a new worker had failed: rollout_next() says ABORTED. */
 void rollout_abort(struct rollout *r);
-
-/* Ends it at once, with nothing to perform: shutdown. */
-void rollout_cancel(struct rollout *r);

@@ -171,7 +171,7 @@ static unsigned count_all_starting(const struct broker *b)
 /* In a slot that a reload has replaced already, the new version starts, even before its end. */
 static struct worker *start_for(struct service *s, unsigned slot)
 {
-	bool is_new = s->rollout.active && s->roll_kind == ROLL_RELOAD && slot < s->rollout.n;
+	bool is_new = s->roll_kind == ROLL_RELOAD && rollout_has(&s->rollout, slot);
 
 	return is_new ? worker_start(&s->terms, s->target, slot, s->target_generation)
 		      : worker_start(&s->terms, s->conf, slot, s->generation);

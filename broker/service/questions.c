@@ -60,8 +60,7 @@ bool service_slot_has_process(const struct service *s, unsigned slot)
 
 bool service_rollout_owns(const struct service *s, size_t slot)
 {
-	return s->rollout.active && slot < s->rollout.n &&
-	       s->rollout.slots[slot].phase != ROLLOUT_DONE;
+	return rollout_has(&s->rollout, slot) && s->rollout.slots[slot].phase != ROLLOUT_DONE;
 }
 
 const char *roll_kind_name(enum roll_kind kind)

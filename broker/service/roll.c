@@ -167,7 +167,7 @@ static void begin(struct service *s, struct service_conf *conf)
 		has_old[i] = conf->strategy == STRATEGY_STOP_FIRST ? service_slot_has_process(s, i)
 								   : s->slots[i].current != NULL;
 	}
-	rollout_begin(&s->rollout, conf->strategy, conf->surge, s->want, has_old);
+	rollout_begin(&s->rollout, conf->strategy, conf->surge, 0, s->want, has_old);
 	service_announce(s, ROLL_BEGIN, NULL);
 }
 
@@ -354,7 +354,7 @@ int service_restart_worker(struct worker *w, struct strbuf *error)
 				   "this process of %s is %s, and no longer the one that serves",
 				   w->name, worker_state_names[w->state]);
 	prepare(s, ROLL_RESTART, service_conf_ref(w->conf), w->generation);
-	rollout_begin_one(&s->rollout, s->conf->strategy, s->want, w->slot);
+	rollout_begin(&s->rollout, s->conf->strategy, 1, w->slot, 1, &(bool){ true });
 	service_announce(s, ROLL_BEGIN, w);
 	service_pump(s);
 	return 0;
@@ -379,7 +379,7 @@ void service_drop_rollout(struct service *s, const char *why)
 		note_reload(s, &s->reloads_aborted);
 		service_announce(s, ROLL_ABORTED, NULL);
 	}
-	rollout_cancel(&s->rollout);
+	s->rollout.active = false;
 	loop_timer_disarm(&s->probation);
 	service_conf_unref(s->target);
 	service_conf_unref(s->after);

@@ -38,7 +38,7 @@ static void begin(enum conf_strategy strategy, unsigned surge, size_t n, const b
 		places[i].old = has_old[i];
 		sim.begun_with += has_old[i];
 	}
-	rollout_begin(&r, strategy, surge, n, has_old);
+	rollout_begin(&r, strategy, surge, 0, n, has_old);
 }
 
 static unsigned count_serving(void)
@@ -416,8 +416,8 @@ TEST(one_slot_alone_and_no_other)
 	for (unsigned i = 0; i < 2; i++) {
 		bool stop_first = i == 1;
 
-		rollout_begin_one(&r, stop_first ? STRATEGY_STOP_FIRST : STRATEGY_START_FIRST, 5,
-				  3);
+		rollout_begin(&r, stop_first ? STRATEGY_STOP_FIRST : STRATEGY_START_FIRST, 1, 3, 1,
+			      all_old);
 		CHECK_EQ(r.of, 1);
 		if (stop_first) {
 			CHECK_NEXT(ROLLOUT_RETIRE, 3);
@@ -443,7 +443,7 @@ TEST(one_slot_alone_and_no_other)
 
 TEST(one_slot_alone_that_fails)
 {
-	rollout_begin_one(&r, STRATEGY_START_FIRST, 5, 3);
+	rollout_begin(&r, STRATEGY_START_FIRST, 1, 3, 1, all_old);
 	CHECK_NEXT(ROLLOUT_START, 3);
 	rollout_new_failed(&r, 3);
 	CHECK_NEXT(ROLLOUT_ABORTED, NOWHERE);
@@ -468,7 +468,7 @@ TEST(a_cancelled_one_says_nothing_more)
 	begin(STRATEGY_START_FIRST, 2, 3, all_old);
 	CHECK_NEXT(ROLLOUT_START, 0);
 	prove(0);
-	rollout_cancel(&r);
+	r.active = false;
 	CHECK_NEXT(ROLLOUT_NOTHING, NOWHERE);
 }
 
