@@ -1,5 +1,6 @@
 #include "command.h"
 
+#include <errno.h>
 #include <string.h>
 #include "base/nearest.h"
 #include "base/units.h"
@@ -134,24 +135,18 @@ const struct command *command_find(const char *name)
 	return NULL;
 }
 
-static void add_option_usage(const struct command_option *o, struct strbuf *out)
-{
-	if (o->letter)
-		strbuf_addf(out, " [-%c|%s", o->letter, o->name);
-	else
-		strbuf_addf(out, " [%s", o->name);
-	if (o->value != KIND_NONE)
-		strbuf_addf(out, " %s", o->value_name);
-	strbuf_add(out, "]");
-}
-
 void command_usage(const struct command *c, struct strbuf *out)
 {
 	strbuf_add(out, c->name);
 	for (size_t i = 0; i < COMMAND_ARGUMENTS && c->arguments[i].kind != KIND_NONE; i++)
 		strbuf_addf(out, c->arguments[i].optional ? " [%s]" : " %s", c->arguments[i].name);
-	for (size_t i = 0; i < COMMAND_OPTIONS && c->options[i].name; i++)
-		add_option_usage(&c->options[i], out);
+	for (size_t i = 0; i < COMMAND_OPTIONS && c->options[i].name; i++) {
+		const struct command_option *o = &c->options[i];
+		const char letter[] = { '-', o->letter, '|', '\0' };
+
+		strbuf_addf(out, " [%s%s%s%s]", o->letter ? letter : "", o->name,
+			    o->value_name ? " " : "", o->value_name ? o->value_name : "");
+	}
 	if (c->rest)
 		strbuf_addf(out, command_takes_program(c) ? " [%s]" : " [-- %s]", c->rest);
 }
@@ -198,64 +193,44 @@ static void add_unknown(const char *word, struct strbuf *error)
 }
 
 /*
- * The form of what stands for itself. Names are looked up by the broker. False here and below:
+ * The form of what stands for itself. Names are looked up by the broker. 0; here and below -EINVAL:
  * @error says what is wrong, without the usage.
  */
-static bool read_value(enum command_kind kind, const char *text, struct request_value *ret,
-		       struct strbuf *error)
+static int read_value(enum command_kind kind, const char *text, struct request_value *ret,
+		      struct strbuf *error)
 {
-	const char *wrong = NULL, *near = NULL;
-	int signal = 0;
+	const char *near;
+	int signal;
 
 	ret->text = text;
-	switch (kind) {
-	case KIND_COUNT:
-		if (units_parse_count(text, &ret->number) != 0)
-			wrong = " is not a number";
-		break;
-	case KIND_DURATION:
-		if (units_parse_duration(text, &ret->number) != 0 || ret->number <= 0)
-			wrong = " is not a duration such as 30s or 10m";
-		break;
-	case KIND_SINCE:
+	if (kind == KIND_COUNT && units_parse_count(text, &ret->number) != 0)
+		return strbuf_refuse(error, text, "is not a number");
+	if (kind == KIND_DURATION &&
+	    (units_parse_duration(text, &ret->number) != 0 || ret->number <= 0))
+		return strbuf_refuse(error, text, "is not a duration such as 30s or 10m");
+	if (kind == KIND_SINCE) {
 		ret->is_id = units_parse_count(text, &ret->number) == 0;
 		if (!ret->is_id && units_parse_duration(text, &ret->number) != 0)
-			wrong = " is neither a duration such as 10m nor the id of an event";
-		break;
-	case KIND_SIGNAL:
+			return strbuf_refuse(error, text,
+					     "is neither a duration such as 10m nor the id of an "
+					     "event");
+	}
+	if (kind == KIND_SIGNAL) {
 		if (units_parse_signal(text, &signal) != 0) {
-			wrong = " is not a signal";
 			near = nearest_signal(text);
+			return strbuf_refuse(error, text, "is not a signal%s%s%s",
+					     near ? "; did you mean " : "", near ? near : "",
+					     near ? "?" : "");
 		}
 		ret->number = signal;
-		break;
-	case KIND_SHELL:
-		if (strcmp(text, "bash") != 0 && strcmp(text, "zsh") != 0 &&
-		    strcmp(text, "fish") != 0)
-			wrong = " is not one of bash, zsh and fish";
-		break;
-	case KIND_NONE:
-	case KIND_SERVICE:
-	case KIND_WORKER:
-	case KIND_TARGET:
-	case KIND_SOURCE:
-	case KIND_PINNED:
-	case KIND_COMMAND:
-	case KIND_PROGRAM:
-	case KIND_FILE:
-	case KIND_COLOR:
-		break;
 	}
-	if (!wrong)
-		return true;
-	strbuf_add_quoted(error, text);
-	strbuf_add(error, wrong);
-	if (near)
-		strbuf_addf(error, "; did you mean %s?", near);
-	return false;
+	if (kind == KIND_SHELL && strcmp(text, "bash") != 0 && strcmp(text, "zsh") != 0 &&
+	    strcmp(text, "fish") != 0)
+		return strbuf_refuse(error, text, "is not one of bash, zsh and fish");
+	return 0;
 }
 
-static bool read_argument(struct request *r, const char *text, struct strbuf *error)
+static int read_argument(struct request *r, const char *text, struct strbuf *error)
 {
 	const struct command_argument *arguments = r->command->arguments;
 
@@ -271,12 +246,10 @@ static bool read_argument(struct request *r, const char *text, struct strbuf *er
 		named = command_find_longer(command_find(value->text), text);
 		if (named) {
 			value->text = named->name;
-			return true;
+			return 0;
 		}
 	}
-	strbuf_add_quoted(error, text);
-	strbuf_addf(error, " is one argument too many for %s", r->command->name);
-	return false;
+	return strbuf_refuse(error, text, "is one argument too many for %s", r->command->name);
 }
 
 /* The place of the option that @word names, as -f or --since=10m do. COMMAND_OPTIONS: of none. */
@@ -293,7 +266,7 @@ static size_t find_option(const struct command *c, const char *word)
 	return COMMAND_OPTIONS;
 }
 
-static bool unknown_option(const struct command *c, const char *word, struct strbuf *error)
+static int unknown_option(const struct command *c, const char *word, struct strbuf *error)
 {
 	const char *names[COMMAND_OPTIONS], *near;
 	size_t n = 0;
@@ -305,63 +278,57 @@ static bool unknown_option(const struct command *c, const char *word, struct str
 	strbuf_add_quoted(error, word);
 	if (near)
 		strbuf_addf(error, " (did you mean %s?)", near);
-	return false;
+	return -EINVAL;
 }
 
-/* @words[0] begins with "-". True: *@ret_used words are read. */
-static bool read_option(struct request *r, char *const *words, size_t n, size_t *ret_used,
-			struct strbuf *error)
+/* @words[0] begins with "-". 0: *@ret_used words are read. */
+static int read_option(struct request *r, char *const *words, size_t n, size_t *ret_used,
+		       struct strbuf *error)
 {
-	const struct command *c = r->command;
 	const char *equals = strchr(words[0], '=');
-	const struct command_option *o;
-	size_t i = find_option(c, words[0]);
+	size_t i = find_option(r->command, words[0]);
+	const struct command_option *o = &r->command->options[i];
 
 	if (i == COMMAND_OPTIONS)
-		return unknown_option(c, words[0], error);
-	o = &c->options[i];
-	*ret_used = o->value == KIND_NONE || equals ? 1 : 2;
+		return unknown_option(r->command, words[0], error);
 	if (o->value == KIND_NONE && equals)
-		strbuf_addf(error, "%s takes no value", o->name);
-	else if (*ret_used > n)
-		strbuf_addf(error, "%s needs %s", o->name, o->value_name);
-	else
-		return read_value(o->value, equals ? equals + 1 : words[*ret_used - 1],
-				  &r->options[i], error);
-	return false;
+		return strbuf_fail(error, -EINVAL, "%s takes no value", o->name);
+	*ret_used = o->value == KIND_NONE || equals ? 1 : 2;
+	if (*ret_used > n)
+		return strbuf_fail(error, -EINVAL, "%s needs %s", o->name, o->value_name);
+	return read_value(o->value, equals ? equals + 1 : words[*ret_used - 1], &r->options[i],
+			  error);
 }
 
-static bool read_words(struct request *r, char *const *words, size_t n, struct strbuf *error)
+static int read_words(struct request *r, char *const *words, size_t n, struct strbuf *error)
 {
-	const struct command_argument *arguments = r->command->arguments;
+	const struct command *c = r->command;
 
 	for (size_t at = 0, used = 1; at < n; at += used, used = 1) {
 		bool option = words[at][0] == '-' && words[at][1];
 		bool ends = !strcmp(words[at], "--");
 
-		if (r->command->rest &&
-		    (ends || (command_takes_program(r->command) && r->arguments[0].text))) {
+		if (c->rest && (ends || (command_takes_program(c) && r->arguments[0].text))) {
 			r->rest = words + at + ends;
 			break;
 		}
-		if (!(option ? read_option(r, words + at, n - at, &used, error)
-			     : read_argument(r, words[at], error)))
-			return false;
+		if ((option ? read_option(r, words + at, n - at, &used, error)
+			    : read_argument(r, words[at], error)) < 0)
+			return -EINVAL;
 	}
-	for (size_t i = 0; i < COMMAND_ARGUMENTS && arguments[i].kind != KIND_NONE; i++)
-		if (!arguments[i].optional && !r->arguments[i].text) {
-			strbuf_addf(error, "%s needs %s", r->command->name, arguments[i].name);
-			return false;
-		}
-	return true;
+	for (size_t i = 0; i < COMMAND_ARGUMENTS && c->arguments[i].kind != KIND_NONE; i++)
+		if (!c->arguments[i].optional && !r->arguments[i].text)
+			return strbuf_fail(error, -EINVAL, "%s needs %s", c->name,
+					   c->arguments[i].name);
+	return 0;
 }
 
 enum command_result command_parse(char *const *words, size_t n, struct request *ret,
 				  struct strbuf *error)
 {
-	const struct command *longer = NULL;
+	const struct command *longer;
 	struct request r = { 0 };
-	size_t used;
+	size_t used = 1;
 
 	if (n == 0) {
 		strbuf_add(error, "no command was given; help shows all");
@@ -373,12 +340,12 @@ enum command_result command_parse(char *const *words, size_t n, struct request *
 		add_unknown(words[0], error);
 		return COMMAND_UNKNOWN;
 	}
-	if (n > 1)
-		longer = command_find_longer(r.command, words[1]);
-	if (longer)
+	longer = n > 1 ? command_find_longer(r.command, words[1]) : NULL;
+	if (longer) {
 		r.command = longer;
-	used = longer ? 2 : 1;
-	if (!read_words(&r, words + used, n - used, error)) {
+		used = 2;
+	}
+	if (read_words(&r, words + used, n - used, error) < 0) {
 		strbuf_add(error, "; usage: ");
 		command_usage(r.command, error);
 		return COMMAND_BAD;
