@@ -27,7 +27,6 @@
 #include "base/strbuf.h"
 #include "policy/asked.h"
 #include "policy/backoff.h"
-#include "policy/ledger.h"
 #include "policy/pins.h"
 #include "policy/worker_end.h"
 #include "policy/worker_fsm.h"
@@ -57,6 +56,31 @@ enum kept_kind {
 	KEPT_HOLDER,
 	KEPT_KIND_N
 };
+
+/*
+ * Where every accepted connection has gone. At any time
+ *
+ *	accepted = (sent - taken_back) + client_gone + refused + those that wait in the broker
+ *	sent - taken_back = taken by workers + those that wait in channels
+ */
+struct ledger {
+	uint64_t accepted;
+	uint64_t sent;	      /* messages put into channels */
+	uint64_t taken_back;  /* messages received back from them */
+	uint64_t client_gone; /* found dead while the broker held them */
+	uint64_t refused;     /* closed by the broker: shutdown without a worker, no memory */
+	uint64_t no_memory;   /* of the refused, those for the latter */
+};
+
+static inline void ledger_add(struct ledger *to, const struct ledger *from)
+{
+	to->accepted += from->accepted;
+	to->sent += from->sent;
+	to->taken_back += from->taken_back;
+	to->client_gone += from->client_gone;
+	to->refused += from->refused;
+	to->no_memory += from->no_memory;
+}
 
 /* Numbers that are given out once in the life of a broker: the last of each. */
 struct kept_numbers {

@@ -4,7 +4,6 @@
 #include "dispatch/endpoint.h"
 #include "dispatch/flow.h"
 #include "dispatch/taker.h"
-#include "policy/stall.h"
 #include "service/recycle.h"
 #include "sys/log.h"
 #include "worker/aside.h"
@@ -77,15 +76,13 @@ static void hung(struct worker *w, int64_t stalled_ms)
 static void look_if_hung(const struct channel *c, int64_t now)
 {
 	struct worker *w = worker_of(c);
-	const struct stall_facts facts = {
-		.limit_ms = w->terms->live->stall_action_after_ms,
-		.stalled_ms = now - c->stalled_since_ms,
-		.waits_ms = now - c->moved_ms,
-		.n_untaken = c->n_untaken,
-	};
+	int64_t stalled_ms = now - c->stalled_since_ms;
 
-	if (!w->hung && w->state == WORKER_READY && stall_is_hang(&facts) && !worker_is_debugged(w))
-		hung(w, facts.stalled_ms);
+	if (!w->hung && w->state == WORKER_READY &&
+	    recycle_is_hung(w->terms->live->stall_action_after_ms, stalled_ms, now - c->moved_ms,
+			    c->n_untaken) &&
+	    !worker_is_debugged(w))
+		hung(w, stalled_ms);
 }
 
 /* --- stalled ---------------------------------------------------------------------------- */

@@ -1,6 +1,6 @@
 /*
  * stall - a worker that takes no connections, though some wait for it: it is said, what waits is
- * given to others that have room, and once it is hung (policy/stall.h), stall_command is run, and
+ * given to others that have room, and once it is hung (policy/recycle.h), stall_command is run, and
  * stall_action done.
  */
 #pragma once

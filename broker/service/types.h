@@ -10,7 +10,6 @@
  */
 #pragma once
 
-#include "policy/daily.h"
 #include "policy/rollout.h"
 #include "worker/types.h"
 
