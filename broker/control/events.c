@@ -95,11 +95,11 @@ static uint64_t first_event(const struct client *c, bool follow)
 	const struct event_ring *ring = &client_control(c)->events->ring;
 
 	if (!since->text)
-		return follow ? event_ring_next_id(ring) : ring->first;
+		return follow ? ring->next : ring->first;
 	if (!since->is_id)
 		return event_ring_since(ring, loop_now(&client_broker(c)->loop) - since->number);
 	/* The id comes from an earlier broker: all events are new. */
-	if ((uint64_t)since->number >= event_ring_next_id(ring))
+	if ((uint64_t)since->number >= ring->next)
 		return ring->first;
 	return (uint64_t)since->number + 1;
 }

@@ -34,12 +34,6 @@ struct event_ring {
 void event_ring_init(struct event_ring *r);
 void event_ring_deinit(struct event_ring *r);
 
-/* The id that the next event will have: it may stand in its text. */
-static inline uint64_t event_ring_next_id(const struct event_ring *r)
-{
-	return r->next;
-}
-
 /* @service, @worker: NULL for none. Without memory the event is lost, and its id a gap. */
 void event_ring_add(struct event_ring *r, int64_t at_ms, const char *service, const char *worker,
 		    const char *text, size_t len);

@@ -24,22 +24,19 @@ static uint64_t upper_us(size_t bucket)
 	return bucket < HISTOGRAM_BUCKETS - 1 ? histogram_bound_us(bucket) : LAST_BOUND_US;
 }
 
-/* @n times @us in nanoseconds, or the largest number that there is. */
-static uint64_t product_ns(uint64_t n, uint64_t us)
+/* @sum and @n times @us in nanoseconds, or the largest number that there is. */
+static uint64_t add_times(uint64_t sum, uint64_t n, uint64_t us)
 {
 	uint64_t ns;
 
-	return __builtin_mul_overflow(n, us * 1000, &ns) ? UINT64_MAX : ns;
-}
-
-static uint64_t add_up_to_max(uint64_t a, uint64_t b)
-{
-	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+	return __builtin_mul_overflow(n, us * 1000, &ns) || __builtin_add_overflow(sum, ns, &sum)
+		       ? UINT64_MAX
+		       : sum;
 }
 
 void histogram_believe(struct histogram *believed, const struct handoff_page *said, uint64_t limit)
 {
-	uint64_t total = histogram_total(believed), least = 0, most = 0, sum = believed->sum_ns;
+	uint64_t total = histogram_total(believed), least = 0, most = 0;
 
 	for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
 		uint64_t room = limit > total ? limit - total : 0, more = 0;
@@ -50,15 +47,14 @@ void histogram_believe(struct histogram *believed, const struct handoff_page *sa
 			more = room;
 		believed->count[i] += more;
 		total += more;
-		least = add_up_to_max(least,
-				      i ? product_ns(believed->count[i], upper_us(i - 1)) : 0);
-		most = add_up_to_max(most, product_ns(believed->count[i], upper_us(i)));
+		if (i)
+			least = add_times(least, believed->count[i], upper_us(i - 1));
+		most = add_times(most, believed->count[i], upper_us(i));
 	}
-	if (said->sum_ns > sum)
-		sum = said->sum_ns;
-	if (sum > most)
-		sum = most;
-	if (sum < least)
-		sum = least;
-	believed->sum_ns = sum;
+	if (said->sum_ns > believed->sum_ns)
+		believed->sum_ns = said->sum_ns;
+	if (believed->sum_ns > most)
+		believed->sum_ns = most;
+	if (believed->sum_ns < least)
+		believed->sum_ns = least;
 }

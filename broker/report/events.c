@@ -21,8 +21,7 @@ static void record(void *arg, const struct log_field *fields, const char *json, 
 	STRBUF(of_worker, HANDOFF_SERVICE_SIZE);
 	STRBUF(line, LINE_SIZE);
 
-	strbuf_addf(&line, "{\"type\":\"event\",\"id\":%llu,",
-		    (unsigned long long)event_ring_next_id(&e->ring));
+	strbuf_addf(&line, "{\"type\":\"event\",\"id\":%llu,", (unsigned long long)e->ring.next);
 	if (!service && worker) {
 		/* Its name says it: "web.1" is of "web". */
 		strbuf_add_bytes(&of_worker, worker, strcspn(worker, "."));

@@ -14,15 +14,9 @@ static void reset(struct scrape *s)
 
 static void finish(struct scrape *s, bool good)
 {
-	struct list waiters = LIST_INIT(waiters);
 	struct scrape_waiter *w;
 
-	/* Who asks from now on asks for a new one. */
 	while ((w = list_first(&s->waiters, struct scrape_waiter, link))) {
-		list_remove(&w->link);
-		list_append(&waiters, &w->link);
-	}
-	while ((w = list_first(&waiters, struct scrape_waiter, link))) {
 		list_remove(&w->link);
 		w->done(w, good ? &s->text : NULL);
 	}
