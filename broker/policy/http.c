@@ -4,111 +4,66 @@
 #include <string.h>
 #include <strings.h>
 
-struct span {
-	const char *at;
-	size_t n;
-};
-
-static bool span_is(struct span s, const char *text)
-{
-	return s.n == strlen(text) && !strncasecmp(s.at, text, s.n);
-}
-
 /* A token of RFC 9110: a method, or the name of a field. */
-static bool is_token(struct span s)
+static bool is_token(const char *s)
 {
 	static const char others[] = "!#$%&'*+-.^_`|~";
 
-	for (size_t i = 0; i < s.n; i++)
-		if (!isalnum((unsigned char)s.at[i]) &&
-		    !memchr(others, s.at[i], sizeof(others) - 1))
-			return false;
-	return s.n > 0;
+	if (!*s)
+		return false;
+	while (isalnum((unsigned char)*s) || (*s && strchr(others, *s)))
+		s++;
+	return !*s;
 }
 
-static bool is_blank(char c)
+static char *trim(char *s)
 {
-	return c == ' ' || c == '\t';
-}
+	size_t n;
 
-/* Cuts what stands before the first @c off the front of *@s; all of it if there is none. */
-static struct span cut(struct span *s, char c)
-{
-	const char *end = memchr(s->at, c, s->n);
-	struct span part = { s->at, end ? (size_t)(end - s->at) : s->n };
-	size_t used = part.n + (end != NULL);
-
-	s->at += used;
-	s->n -= used;
-	return part;
-}
-
-static struct span trim(struct span s)
-{
-	while (s.n && is_blank(*s.at)) {
-		s.at++;
-		s.n--;
-	}
-	while (s.n && is_blank(s.at[s.n - 1]))
-		s.n--;
+	s += strspn(s, " \t");
+	n = strlen(s);
+	while (n && (s[n - 1] == ' ' || s[n - 1] == '\t'))
+		s[--n] = '\0';
 	return s;
 }
 
-/* The next line, without its CR LF. False: it does not end so, or has a control character. */
-static bool cut_line(struct span *s, struct span *ret)
+/* The next line, without its CR LF. NULL: it does not end so, or has a control character. */
+static char *cut_line(char **head)
 {
-	struct span line = cut(s, '\n');
+	char *line = strsep(head, "\n");
+	size_t n = line ? strlen(line) : 0;
 
-	if (!line.n || line.at[line.n - 1] != '\r')
-		return false;
-	line.n--;
-	for (size_t i = 0; i < line.n; i++)
-		if (((unsigned char)line.at[i] < 0x20 && line.at[i] != '\t') || line.at[i] == 0x7f)
-			return false;
-	*ret = line;
-	return true;
+	if (!n || line[n - 1] != '\r')
+		return NULL;
+	line[n - 1] = '\0';
+	for (const char *c = line; *c; c++)
+		if (((unsigned char)*c < 0x20 && *c != '\t') || *c == 0x7f)
+			return NULL;
+	return line;
 }
 
-/* "/path?query", or "http://host/path?query" as a proxy is asked. */
-static bool parse_target(struct span target, struct http_request *ret)
+static enum http_status parse_request_line(char *line, struct http_request *ret, bool *ret_is_11)
 {
-	static const char scheme[] = "http://";
-	const size_t scheme_len = sizeof(scheme) - 1;
-	struct span path;
+	char *method = strsep(&line, " "), *target = strsep(&line, " ");
 
-	if (target.n > scheme_len && !strncasecmp(target.at, scheme, scheme_len)) {
-		const char *slash = memchr(target.at + scheme_len, '/', target.n - scheme_len);
-
-		if (!slash)
-			return false;
-		target.n -= (size_t)(slash - target.at);
-		target.at = slash;
-	}
-	if (!target.n || *target.at != '/')
-		return false;
-	path = cut(&target, '?');
-	ret->path = path.at;
-	ret->path_len = path.n;
-	return true;
-}
-
-static enum http_status parse_request_line(struct span line, struct http_request *ret,
-					   bool *ret_is_11)
-{
-	struct span method = cut(&line, ' '), target = cut(&line, ' ');
-
-	if (!is_token(method) || !target.n || line.n != 8 || memcmp(line.at, "HTTP/", 5) != 0 ||
-	    !isdigit((unsigned char)line.at[5]) || line.at[6] != '.' ||
-	    !isdigit((unsigned char)line.at[7]))
+	if (!is_token(method) || !target || !*target || !line || strlen(line) != 8 ||
+	    strncmp(line, "HTTP/", 5) != 0 || !isdigit((unsigned char)line[5]) || line[6] != '.' ||
+	    !isdigit((unsigned char)line[7]))
 		return HTTP_BAD_REQUEST;
-	if (line.at[5] != '1')
+	if (line[5] != '1')
 		return HTTP_BAD_VERSION;
-	*ret_is_11 = line.at[7] != '0';
+	*ret_is_11 = line[7] != '0';
 	/* The names of methods are case-sensitive. */
-	ret->head = method.n == 4 && !memcmp(method.at, "HEAD", 4);
-	if (!ret->head && !(method.n == 3 && !memcmp(method.at, "GET", 3)))
+	ret->head = !strcmp(method, "HEAD");
+	if (!ret->head && strcmp(method, "GET") != 0)
 		return HTTP_NOT_ALLOWED;
-	return parse_target(target, ret) ? HTTP_OK : HTTP_BAD_REQUEST;
+	/* "/path?query", or "http://host/path?query" as a proxy is asked. */
+	if (!strncasecmp(target, "http://", 7))
+		target = strchr(target + 7, '/');
+	if (!target || *target != '/')
+		return HTTP_BAD_REQUEST;
+	ret->path = strsep(&target, "?");
+	return HTTP_OK;
 }
 
 struct fields {
@@ -118,73 +73,70 @@ struct fields {
 };
 
 /* "q=0", "q=0.000": not wanted at all. */
-static bool is_refused(struct span parameters)
+static bool is_refused(char *parameters)
 {
-	while (parameters.n) {
-		struct span p = trim(cut(&parameters, ';'));
+	char *p;
 
-		if (p.n < 3 || strncasecmp(p.at, "q=", 2) != 0)
-			continue;
-		for (size_t i = 2; i < p.n; i++)
-			if (p.at[i] != '0' && p.at[i] != '.')
-				return false;
-		return true;
+	while ((p = strsep(&parameters, ";"))) {
+		p = trim(p);
+		if (!strncasecmp(p, "q=", 2) && p[2])
+			return !p[2 + strspn(p + 2, "0.")];
 	}
 	return false;
 }
 
-static void parse_accept(struct span value, struct fields *fields)
+static void parse_accept(char *value, struct fields *fields)
 {
-	while (value.n) {
-		struct span range = cut(&value, ',');
-		struct span type = trim(cut(&range, ';'));
+	char *range;
+
+	while ((range = strsep(&value, ","))) {
+		const char *type = trim(strsep(&range, ";"));
 
 		if (is_refused(range))
 			continue;
-		if (span_is(type, "application/openmetrics-text"))
+		if (!strcasecmp(type, "application/openmetrics-text"))
 			fields->openmetrics = true;
-		else if (span_is(type, "text/plain") || span_is(type, "text/*"))
+		else if (!strcasecmp(type, "text/plain") || !strcasecmp(type, "text/*"))
 			fields->text = true;
 	}
 }
 
 /* False: the line is no field. */
-static bool parse_field(struct span line, struct fields *fields)
+static bool parse_field(char *line, struct fields *fields)
 {
-	struct span value = line, name = cut(&value, ':');
+	char *value = line;
+	const char *name = strsep(&value, ":");
 
 	/* No blank in the name: neither a folded line nor "Name : value" gets through. */
-	if (name.n == line.n || !is_token(name))
+	if (!value || !is_token(name))
 		return false;
 	value = trim(value);
-	if (span_is(name, "Host"))
+	if (!strcasecmp(name, "Host"))
 		fields->hosts++;
-	else if (span_is(name, "Transfer-Encoding"))
+	else if (!strcasecmp(name, "Transfer-Encoding"))
 		fields->body = true;
-	else if (span_is(name, "Content-Length"))
-		fields->body = fields->body || !span_is(value, "0");
-	else if (span_is(name, "Accept"))
+	else if (!strcasecmp(name, "Content-Length"))
+		fields->body = fields->body || strcmp(value, "0") != 0;
+	else if (!strcasecmp(name, "Accept"))
 		parse_accept(value, fields);
 	return true;
 }
 
 /* All lines are there. */
-static enum http_status parse_head(struct span head, struct http_request *ret)
+static enum http_status parse_head(char *head, struct http_request *ret)
 {
 	struct fields fields = { 0 };
-	struct span line;
+	char *line = cut_line(&head);
 	bool is_11 = false;
-	enum http_status status;
+	enum http_status status = line ? parse_request_line(line, ret, &is_11) : HTTP_BAD_REQUEST;
 
-	if (!cut_line(&head, &line))
-		return HTTP_BAD_REQUEST;
-	status = parse_request_line(line, ret, &is_11);
 	if (status != HTTP_OK)
 		return status;
-	do
-		if (!cut_line(&head, &line) || (line.n && !parse_field(line, &fields)))
+	do {
+		line = cut_line(&head);
+		if (!line || (*line && !parse_field(line, &fields)))
 			return HTTP_BAD_REQUEST;
-	while (line.n);
+	} while (*line);
 	if (fields.body || fields.hosts > 1 || (is_11 && fields.hosts == 0))
 		return HTTP_BAD_REQUEST;
 	ret->accepts =
@@ -192,23 +144,24 @@ static enum http_status parse_head(struct span head, struct http_request *ret)
 	return HTTP_OK;
 }
 
-enum http_status http_parse(const char *bytes, size_t n, struct http_request *ret)
+enum http_status http_parse(char *bytes, size_t n, struct http_request *ret)
 {
-	struct http_request request = { 0 };
-	enum http_status status;
-
 	/* The head ends with an empty line, in whatever way its lines end. */
-	if (!memmem(bytes, n, "\r\n\r\n", 4) && !memmem(bytes, n, "\n\n", 2))
+	char *end = memmem(bytes, n, "\r\n\r\n", 4), *last = end ? end + 3 : NULL;
+	struct http_request request = { 0 };
+	enum http_status status = HTTP_BAD_REQUEST;
+
+	if (!end && (end = memmem(bytes, n, "\n\n", 2)))
+		last = end + 1;
+	if (!last)
 		return n >= HTTP_HEAD_MAX ? HTTP_TOO_LARGE : HTTP_INCOMPLETE;
-	status = parse_head((struct span){ bytes, n }, &request);
+	*last = '\0';
+	/* Else there is a zero byte in it. */
+	if (strlen(bytes) == (size_t)(last - bytes))
+		status = parse_head(bytes, &request);
 	if (status == HTTP_OK)
 		*ret = request;
 	return status;
-}
-
-bool http_path_is(const struct http_request *request, const char *path)
-{
-	return request->path_len == strlen(path) && !memcmp(request->path, path, request->path_len);
 }
 
 static const char *const reasons[] = {

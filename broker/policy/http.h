@@ -29,19 +29,17 @@ enum http_media { HTTP_MEDIA_OPENMETRICS, HTTP_MEDIA_TEXT, HTTP_MEDIA_N };
 
 struct http_request {
 	bool head;	  /* HEAD: the answer has no body */
-	const char *path; /* without the query; in the caller's bytes, not terminated */
-	size_t path_len;
+	const char *path; /* without the query; in the caller's bytes */
 	enum http_media
 		accepts; /* TEXT only where plain text is asked for and OpenMetrics is not */
 };
 
 /*
  * Reads the head of a request from the @n bytes at @bytes; what follows it is ignored. HTTP_OK:
- * *@ret is filled. HTTP_INCOMPLETE; or the status of the answer that it gets instead.
+ * *@ret is filled. HTTP_INCOMPLETE: @bytes are as they were; else they are not. Or the status of
+ * the answer that it gets instead.
  */
-enum http_status http_parse(const char *bytes, size_t n, struct http_request *ret);
-
-bool http_path_is(const struct http_request *request, const char *path);
+enum http_status http_parse(char *bytes, size_t n, struct http_request *ret);
 
 /* Head and, unless it is for HEAD, body of an answer after which the connection is closed. */
 void http_answer(struct buf *out, enum http_status status, const char *type, const char *body,

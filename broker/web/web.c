@@ -129,12 +129,12 @@ static void answer_ready(struct web_client *c)
 
 static void answer_request(struct web_client *c)
 {
-	if (http_path_is(&c->request, "/metrics")) {
+	if (!strcmp(c->request.path, "/metrics")) {
 		c->state = CLIENT_WAITS;
 		scrape_want(&c->web->scrapes[c->request.accepts], &c->scrape);
-	} else if (http_path_is(&c->request, "/healthz")) {
+	} else if (!strcmp(c->request.path, "/healthz")) {
 		answer_text(c, HTTP_OK, "ok\n");
-	} else if (http_path_is(&c->request, "/readyz")) {
+	} else if (!strcmp(c->request.path, "/readyz")) {
 		answer_ready(c);
 	} else {
 		answer_text(c, HTTP_NOT_FOUND, "not found; try /metrics, /healthz or /readyz\n");
