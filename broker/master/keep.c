@@ -60,7 +60,6 @@ void master_keep(const struct master *m, struct buf *out)
 {
 	const struct service *s;
 
-	kept_begin(out);
 	kept_add(out, KEPT_BROKER, &m->broker.kept);
 	kept_add(out, KEPT_MASTER, &m->kept);
 	list_for_each (s, &m->broker.services, link)

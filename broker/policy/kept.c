@@ -5,10 +5,10 @@
 
 #define MAGIC 0x6b657074u /* "kept" */
 
-struct header {
+/* What stands behind all records: bytes that were cut off have none. */
+struct trailer {
 	uint32_t magic, version;
-	uint64_t len; /* of all bytes, with this header */
-	uint64_t sum; /* of what follows it */
+	uint64_t sum; /* of the bytes before it */
 };
 
 /* What stands before each record; the record is filled up to ALIGN. */
@@ -33,24 +33,14 @@ static const uint32_t sizes[KEPT_KIND_N] = {
 	[KEPT_HOLDER] = sizeof(struct kept_holder),
 };
 
-static size_t filled_up(size_t size)
-{
-	return (size + ALIGN - 1) / ALIGN * ALIGN;
-}
-
 /* FNV-1a: against damage, not against people, who could write the memory as well. */
-static uint64_t sum_of(const unsigned char *bytes, size_t len)
+static uint64_t sum_of(const char *bytes, size_t len)
 {
 	uint64_t sum = 0xcbf29ce484222325u;
 
 	for (size_t i = 0; i < len; i++)
-		sum = (sum ^ bytes[i]) * 0x100000001b3u;
+		sum = (sum ^ (unsigned char)bytes[i]) * 0x100000001b3u;
 	return sum;
-}
-
-void kept_begin(struct buf *out)
-{
-	buf_add(out, &(struct header){ MAGIC, KEPT_VERSION, 0, 0 }, sizeof(struct header));
 }
 
 void kept_add(struct buf *out, enum kept_kind kind, const void *record)
@@ -60,17 +50,14 @@ void kept_add(struct buf *out, enum kept_kind kind, const void *record)
 
 	buf_add(out, &h, sizeof(h));
 	buf_add(out, record, h.size);
-	buf_add(out, zeros, filled_up(h.size) - h.size);
+	buf_add(out, zeros, -(size_t)h.size % ALIGN);
 }
 
 void kept_end(struct buf *out)
 {
-	struct header h = { MAGIC, KEPT_VERSION, out->len, 0 };
+	struct trailer t = { MAGIC, KEPT_VERSION, sum_of(out->bytes, out->len) };
 
-	if (out->failed)
-		return;
-	h.sum = sum_of((unsigned char *)out->bytes + sizeof(h), out->len - sizeof(h));
-	memcpy(out->bytes, &h, sizeof(h));
+	buf_add(out, &t, sizeof(t));
 }
 
 /* Whether the rest of the bytes is a row of records as this program has them. */
@@ -86,17 +73,17 @@ static bool is_whole(struct kept_reader r)
 
 int kept_open(struct kept_reader *r, const void *bytes, size_t len, struct strbuf *why)
 {
-	struct header h = { 0 };
+	struct trailer t = { 0 };
 
-	*r = (struct kept_reader){ bytes, sizeof(h), len };
-	if (len >= sizeof(h))
-		memcpy(&h, bytes, sizeof(h));
-	if (h.magic != MAGIC || h.len != len)
+	*r = (struct kept_reader){ bytes, 0, len >= sizeof(t) ? len - sizeof(t) : 0 };
+	if (len >= sizeof(t))
+		memcpy(&t, r->bytes + r->len, sizeof(t));
+	if (t.magic != MAGIC)
 		strbuf_add(why, "it is not a complete state of a broker");
-	else if (h.version != KEPT_VERSION)
-		strbuf_addf(why, "it is of version %u, and this broker reads version %u", h.version,
+	else if (t.version != KEPT_VERSION)
+		strbuf_addf(why, "it is of version %u, and this broker reads version %u", t.version,
 			    KEPT_VERSION);
-	else if (h.sum != sum_of(r->bytes + sizeof(h), len - sizeof(h)))
+	else if (t.sum != sum_of(r->bytes, r->len))
 		strbuf_add(why, "it is damaged: its checksum is wrong");
 	else if (!is_whole(*r))
 		strbuf_add(why, "a record in it does not have the size that this broker expects");
@@ -107,17 +94,18 @@ int kept_open(struct kept_reader *r, const void *bytes, size_t len, struct strbu
 
 const void *kept_next(struct kept_reader *r, enum kept_kind *ret_kind)
 {
+	size_t room = r->len - r->at, size;
 	struct record_header h;
 	const void *record;
 
-	if (r->len - r->at < sizeof(h))
+	if (room < sizeof(h))
 		return NULL;
 	memcpy(&h, r->bytes + r->at, sizeof(h));
-	if (h.kind >= KEPT_KIND_N || h.size != sizes[h.kind] ||
-	    r->len - r->at - sizeof(h) < filled_up(h.size))
+	size = sizeof(h) + h.size + -(size_t)h.size % ALIGN;
+	if (h.kind >= KEPT_KIND_N || h.size != sizes[h.kind] || room < size)
 		return NULL;
 	record = r->bytes + r->at + sizeof(h);
-	r->at += sizeof(h) + filled_up(h.size);
+	r->at += size;
 	*ret_kind = h.kind;
 	return record;
 }

@@ -82,14 +82,11 @@ static inline void ledger_add(struct ledger *to, const struct ledger *from)
 	to->no_memory += from->no_memory;
 }
 
-/* Numbers that are given out once in the life of a broker: the last of each. */
-struct kept_numbers {
-	uint64_t conn, channel, worker;
-	uint32_t listener, guest;
-};
-
 struct kept_broker {
-	struct kept_numbers given;
+	struct {
+		uint64_t conn, channel, worker;
+		uint32_t listener, guest;
+	} given;		/* numbers, each once in the life of a broker: the last ones */
 	struct ledger gone;	/* of services that have ended */
 	uint64_t taken_by_gone; /* connections that their workers took */
 };
@@ -199,13 +196,11 @@ struct kept_holder {
 	int fd;	   /* owned */
 };
 
-/* Begins the bytes; then records are added; then they are closed with size and checksum. */
-void kept_begin(struct buf *out);
 void kept_add(struct buf *out, enum kept_kind kind, const void *record);
-void kept_end(struct buf *out); /* for want of memory @out has failed */
+void kept_end(struct buf *out); /* closes the bytes with version and checksum */
 
 struct kept_reader {
-	const unsigned char *bytes;
+	const char *bytes;
 	size_t at, len;
 };
 

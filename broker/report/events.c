@@ -39,20 +39,14 @@ static void record(void *arg, const struct log_field *fields, const char *json, 
 static void deliver(struct loop_timer *timer)
 {
 	struct events *e = container_of(timer, struct events, delivery);
-	struct list done = LIST_INIT(done);
 	struct event_follower *f;
 
-	/* One by one from the front: a follower may take itself or another off the list. */
-	while ((f = list_first(&e->followers, struct event_follower, link))) {
+	/* Each comes to the end: it may take itself or another off the list. */
+	for (size_t n = list_count(&e->followers); n > 0 && !list_empty(&e->followers); n--) {
+		f = list_first(&e->followers, struct event_follower, link);
 		list_remove(&f->link);
-		list_append(&done, &f->link);
+		list_append(&e->followers, &f->link);
 		f->added(f);
-	}
-	while (!list_empty(&done)) {
-		struct list *link = done.next;
-
-		list_remove(link);
-		list_append(&e->followers, link);
 	}
 }
 
