@@ -17,17 +17,14 @@ struct reading {
 	uint64_t next; /* id */
 };
 
-/* The name of a worker begins with that of its service; not every event names both. */
+/* The name of a worker begins with that of its service, and a dot. */
 static bool is_wanted(const struct event *e, const char *target)
 {
 	size_t len = target ? strlen(target) : 0;
 
-	if (!target)
+	if (!target || !strcmp(e->name, target))
 		return true;
-	if (strchr(target, '.'))
-		return !strcmp(e->worker, target);
-	return !strcmp(e->service, target) ||
-	       (!strncmp(e->worker, target, len) && e->worker[len] == '.');
+	return !strchr(target, '.') && !strncmp(e->name, target, len) && e->name[len] == '.';
 }
 
 /* Returns whether none is left to write. */

@@ -23,8 +23,8 @@ void event_ring_deinit(struct event_ring *r)
 		drop_oldest(r);
 }
 
-void event_ring_add(struct event_ring *r, int64_t at_ms, const char *service, const char *worker,
-		    const char *text, size_t len)
+void event_ring_add(struct event_ring *r, int64_t at_ms, const char *name, const char *text,
+		    size_t len)
 {
 	struct event *e = len <= EVENT_RING_BYTES ? malloc(sizeof(*e) + len) : NULL;
 
@@ -34,10 +34,8 @@ void event_ring_add(struct event_ring *r, int64_t at_ms, const char *service, co
 	r->slots[r->next % EVENT_RING_MAX] = e;
 	if (e) {
 		*e = (struct event){ .id = r->next, .at_ms = at_ms, .len = len };
-		if (service)
-			strncpy(e->service, service, sizeof(e->service) - 1);
-		if (worker)
-			strncpy(e->worker, worker, sizeof(e->worker) - 1);
+		if (name)
+			strncpy(e->name, name, sizeof(e->name) - 1);
 		memcpy(e->text, text, len);
 		r->bytes += len;
 	}

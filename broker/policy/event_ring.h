@@ -14,13 +14,12 @@
 #define EVENT_RING_MAX	 1000
 #define EVENT_RING_BYTES (1 << 20)
 
-#define EVENT_WORKER_SIZE (HANDOFF_SERVICE_SIZE + 24)
+#define EVENT_NAME_SIZE (HANDOFF_SERVICE_SIZE + 24)
 
 struct event {
 	uint64_t id;
-	int64_t at_ms;			    /* monotonic */
-	char service[HANDOFF_SERVICE_SIZE]; /* empty: of the broker */
-	char worker[EVENT_WORKER_SIZE];	    /* empty: of no worker */
+	int64_t at_ms;		    /* monotonic */
+	char name[EVENT_NAME_SIZE]; /* of a worker or a service; empty: of the broker */
 	size_t len;
 	char text[]; /* not terminated */
 };
@@ -34,9 +33,9 @@ struct event_ring {
 void event_ring_init(struct event_ring *r);
 void event_ring_deinit(struct event_ring *r);
 
-/* @service, @worker: NULL for none. Without memory the event is lost, and its id a gap. */
-void event_ring_add(struct event_ring *r, int64_t at_ms, const char *service, const char *worker,
-		    const char *text, size_t len);
+/* @name: NULL for none. Without memory the event is lost, and its id a gap. */
+void event_ring_add(struct event_ring *r, int64_t at_ms, const char *name, const char *text,
+		    size_t len);
 
 /* The first event with at least @id, or NULL. */
 const struct event *event_ring_from(const struct event_ring *r, uint64_t id);

@@ -18,19 +18,15 @@ static void record(void *arg, const struct log_field *fields, const char *json, 
 {
 	const char *service = text_of(fields, "service"), *worker = text_of(fields, "worker");
 	struct events *e = arg;
-	STRBUF(of_worker, HANDOFF_SERVICE_SIZE);
 	STRBUF(line, LINE_SIZE);
 
 	strbuf_addf(&line, "{\"type\":\"event\",\"id\":%llu,", (unsigned long long)e->ring.next);
-	if (!service && worker) {
-		/* Its name says it: "web.1" is of "web". */
-		strbuf_add_bytes(&of_worker, worker, strcspn(worker, "."));
-		service = of_worker.text;
-		strbuf_addf(&line, "\"service\":\"%s\",", service);
-	}
+	/* Its name says it: "web.1" is of "web". */
+	if (!service && worker)
+		strbuf_addf(&line, "\"service\":\"%.*s\",", (int)strcspn(worker, "."), worker);
 	strbuf_add_bytes(&line, json + 1, len - 1);
 	strbuf_add(&line, "\n");
-	event_ring_add(&e->ring, loop_now(e->loop), service, worker, line.text, line.len);
+	event_ring_add(&e->ring, loop_now(e->loop), worker ? worker : service, line.text, line.len);
 	/* From the loop: whoever logs may stand in the middle of a change. */
 	if (!list_empty(&e->followers) && !loop_timer_armed(&e->delivery))
 		loop_timer_arm(e->loop, &e->delivery, 0);

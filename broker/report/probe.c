@@ -1,7 +1,5 @@
 #include "probe.h"
 
-#include <stdio.h>
-#include <string.h>
 #include "master/master.h"
 #include "service/questions.h"
 
@@ -35,7 +33,7 @@ bool probe_ready(const struct master *m, struct buf *out)
 	return ready;
 }
 
-void probe_agent(const struct master *m, char ret[PROBE_AGENT_BYTES])
+void probe_agent(const struct master *m, struct buf *out)
 {
 	uint64_t ready = 0, wanted = 0, percent;
 	bool down = false, open = false;
@@ -50,14 +48,11 @@ void probe_agent(const struct master *m, char ret[PROBE_AGENT_BYTES])
 		ready += service_count_well(s);
 		wanted += s->want;
 	}
-	if (m->broker.stopping || !open) {
-		strcpy(ret, "drain\n");
-		return;
-	}
-	if (down || wanted == 0) {
-		strcpy(ret, "down\n");
-		return;
-	}
-	percent = (ready * 100 + wanted / 2) / wanted;
-	snprintf(ret, PROBE_AGENT_BYTES, "ready up %u%%\n", percent < 1 ? 1 : (unsigned)percent);
+	percent = wanted ? (ready * 100 + wanted / 2) / wanted : 0;
+	if (m->broker.stopping || !open)
+		buf_add_str(out, "drain\n");
+	else if (down || wanted == 0)
+		buf_add_str(out, "down\n");
+	else
+		buf_addf(out, "ready up %u%%\n", percent < 1 ? 1 : (unsigned)percent);
 }

@@ -13,6 +13,5 @@ struct master;
  */
 bool probe_ready(const struct master *m, struct buf *out);
 
-/* The line for HAProxy: up with a weight, drain, or down. Terminated. */
-#define PROBE_AGENT_BYTES 32
-void probe_agent(const struct master *m, char ret[PROBE_AGENT_BYTES]);
+/* The line for HAProxy: up with a weight, drain, or down. */
+void probe_agent(const struct master *m, struct buf *out);

@@ -184,10 +184,7 @@ static bool make_room(struct web *web)
 /* Says its line at once; that of HAProxy fits into every socket's buffer. */
 static void answer_agent(struct web_client *c)
 {
-	char line[PROBE_AGENT_BYTES];
-
-	probe_agent(c->web->master, line);
-	buf_add_str(&c->stream.out, line);
+	probe_agent(c->web->master, &c->stream.out);
 	answered(c);
 }
 

@@ -8,7 +8,7 @@ static struct event_ring ring;
 
 static void add(int64_t at_ms, const char *text)
 {
-	event_ring_add(&ring, at_ms, "web", "web.0", text, strlen(text));
+	event_ring_add(&ring, at_ms, "web.0", text, strlen(text));
 }
 
 TEST(events_come_back_in_order_with_rising_ids)
@@ -19,14 +19,14 @@ TEST(events_come_back_in_order_with_rising_ids)
 	CHECK(event_ring_from(&ring, 0) == NULL);
 	CHECK_EQ(ring.next, 1);
 	add(10, "one");
-	event_ring_add(&ring, 20, NULL, NULL, "two", 3);
+	event_ring_add(&ring, 20, NULL, "two", 3);
 	e = event_ring_from(&ring, 0);
 	CHECK_EQ(e->id, 1);
-	CHECK_STR(e->worker, "web.0");
+	CHECK_STR(e->name, "web.0");
 	CHECK(!memcmp(e->text, "one", 3));
 	e = event_ring_from(&ring, e->id + 1);
 	CHECK_EQ(e->id, 2);
-	CHECK_STR(e->service, "");
+	CHECK_STR(e->name, "");
 	CHECK(event_ring_from(&ring, e->id + 1) == NULL);
 	event_ring_deinit(&ring);
 }
@@ -48,7 +48,7 @@ TEST(bytes_are_bounded_too)
 
 	event_ring_init(&ring);
 	for (int i = 0; i < 10; i++)
-		event_ring_add(&ring, i, "web", NULL, big, sizeof(big));
+		event_ring_add(&ring, i, "web", big, sizeof(big));
 	for (const struct event *e = event_ring_from(&ring, 0); e;
 	     e = event_ring_from(&ring, e->id + 1))
 		n++;
@@ -63,7 +63,7 @@ TEST(an_event_larger_than_the_ring_is_a_gap_and_no_more)
 	static char huge[EVENT_RING_BYTES + 1];
 
 	event_ring_init(&ring);
-	event_ring_add(&ring, 1, "web", NULL, huge, sizeof(huge));
+	event_ring_add(&ring, 1, "web", huge, sizeof(huge));
 	add(2, "after");
 	CHECK_EQ(event_ring_from(&ring, 1)->id, 2);
 	event_ring_deinit(&ring);
@@ -91,9 +91,8 @@ TEST(names_too_long_are_cut_not_overrun)
 	memset(name, 'n', sizeof(name) - 1);
 	name[sizeof(name) - 1] = '\0';
 	event_ring_init(&ring);
-	event_ring_add(&ring, 1, name, name, "x", 1);
-	CHECK_EQ(strlen(event_ring_from(&ring, 0)->service), HANDOFF_SERVICE_SIZE - 1);
-	CHECK_EQ(strlen(event_ring_from(&ring, 0)->worker), EVENT_WORKER_SIZE - 1);
+	event_ring_add(&ring, 1, name, "x", 1);
+	CHECK_EQ(strlen(event_ring_from(&ring, 0)->name), EVENT_NAME_SIZE - 1);
 	event_ring_deinit(&ring);
 }
 
