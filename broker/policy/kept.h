@@ -104,7 +104,6 @@ struct kept_service {
 	unsigned generation;	  /* in force */
 	unsigned last_generation; /* given out */
 	unsigned rollout_number;  /* of the rollout under way, or the last; they only grow */
-	int64_t last_reload_ms;	  /* how long it took, done or aborted; -1: none yet */
 	uint64_t reloads_done, reloads_aborted;
 	uint64_t ends[WORKER_END_N]; /* of workers that were replaced for it */
 	struct backoff backoff;

@@ -24,7 +24,6 @@ struct service *service_new(struct broker *b, struct service_conf *conf)
 	s->conf = service_conf_ref(conf);
 	s->want = conf->workers;
 	s->generation = s->last_generation = 1;
-	s->last_reload_ms = -1;
 	list_init(&s->workers);
 	list_init(&s->gone);
 	snprintf(s->name, sizeof(s->name), "%s", conf->name);

@@ -171,23 +171,17 @@ static void begin(struct service *s, struct service_conf *conf)
 	service_announce(s, ROLL_BEGIN, NULL);
 }
 
-static void note_reload(struct service *s, uint64_t *count)
-{
-	if (s->roll_kind != ROLL_RELOAD)
-		return;
-	(*count)++;
-	s->last_reload_ms = loop_now(service_loop(s)) - s->rollout_began_ms;
-}
-
 /* The new configuration is in force for all that follows. */
 static void take_over(struct service *s)
 {
 	struct service_conf *conf = s->target;
 
 	s->target = NULL;
-	note_reload(s, &s->reloads_done);
 	if (s->roll_kind == ROLL_RELOAD) {
-		histogram_add(&s->measured.reloads, (uint64_t)s->last_reload_ms * NSEC_PER_MSEC);
+		s->reloads_done++;
+		histogram_add(&s->measured.reloads,
+			      (uint64_t)(loop_now(service_loop(s)) - s->rollout_began_ms) *
+				      NSEC_PER_MSEC);
 		service_put_in_force(s, conf, s->target_generation);
 	} else {
 		service_conf_unref(conf);
@@ -218,7 +212,7 @@ static void give_up(struct service *s)
 	struct worker *w, *tmp;
 
 	loop_timer_disarm(&s->probation);
-	note_reload(s, &s->reloads_aborted);
+	s->reloads_aborted += s->roll_kind == ROLL_RELOAD;
 	/* A restart has replaced nobody for good: who is parked then is of the reload before it. */
 	if (s->roll_kind == ROLL_RELOAD)
 		s->restored = put_back(s);
@@ -376,7 +370,7 @@ void service_drop_rollout(struct service *s, const char *why)
 {
 	if (s->rollout.active) {
 		snprintf(s->abort_reason, sizeof(s->abort_reason), "%s", why);
-		note_reload(s, &s->reloads_aborted);
+		s->reloads_aborted += s->roll_kind == ROLL_RELOAD;
 		service_announce(s, ROLL_ABORTED, NULL);
 	}
 	s->rollout.active = false;
