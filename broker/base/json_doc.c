@@ -7,20 +7,7 @@
 struct reader {
 	unsigned char *at, *end;
 	struct json_doc *doc;
-	struct {
-		unsigned value; /* index of the array or object */
-		unsigned last;	/* index of the last value in it; 0: it is empty */
-	} open[JSON_DOC_DEPTH_MAX];
-	unsigned depth;
 };
-
-static void skip_blanks(struct reader *r)
-{
-	static const char blanks[] = { ' ', '\t', '\r', '\n' };
-
-	while (r->at < r->end && memchr(blanks, *r->at, sizeof(blanks)))
-		r->at++;
-}
 
 static bool take(struct reader *r, char c)
 {
@@ -28,6 +15,18 @@ static bool take(struct reader *r, char c)
 		return false;
 	r->at++;
 	return true;
+}
+
+static void skip_blanks(struct reader *r)
+{
+	while (take(r, ' ') || take(r, '\t') || take(r, '\r') || take(r, '\n'))
+		;
+}
+
+static bool take_mark(struct reader *r, char c)
+{
+	skip_blanks(r);
+	return take(r, c);
 }
 
 static bool take_word(struct reader *r, const char *word)
@@ -43,24 +42,17 @@ static bool take_word(struct reader *r, const char *word)
 /* The four digits of \uXXXX. -1: they are none. */
 static long take_hex(struct reader *r)
 {
-	static const char digits[] = "0123456789abcdef0123456789ABCDEF";
-	long code = 0;
+	char digits[5] = "";
 
 	if (r->end - r->at < 4)
 		return -1;
-	for (int i = 0; i < 4; i++) {
-		const char *digit = *r->at ? strchr(digits, *r->at) : NULL;
-
-		if (!digit)
-			return -1;
-		code = code << 4 | ((digit - digits) & 15);
-		r->at++;
-	}
-	return code;
+	memcpy(digits, r->at, 4);
+	r->at += 4;
+	return strspn(digits, "0123456789abcdefABCDEF") == 4 ? strtol(digits, NULL, 16) : -1;
 }
 
 /* Behind "\u". Writes UTF-8 to *@out, which is never longer than what it was read from. */
-static int take_unicode(struct reader *r, unsigned char **out)
+static bool take_unicode(struct reader *r, unsigned char **out)
 {
 	long code = take_hex(r), low;
 	unsigned char *o = *out;
@@ -68,13 +60,11 @@ static int take_unicode(struct reader *r, unsigned char **out)
 
 	/* A NUL would end the string for every reader. */
 	if (code <= 0 || (code >= 0xdc00 && code <= 0xdfff))
-		return -EINVAL;
+		return false;
 	if (code >= 0xd800 && code <= 0xdbff) {
-		if (!take_word(r, "\\u"))
-			return -EINVAL;
-		low = take_hex(r);
+		low = take_word(r, "\\u") ? take_hex(r) : -1;
 		if (low < 0xdc00 || low > 0xdfff)
-			return -EINVAL;
+			return false;
 		code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
 	}
 	if (code < 0x80) {
@@ -86,10 +76,10 @@ static int take_unicode(struct reader *r, unsigned char **out)
 			*o++ = (unsigned char)(0x80 | (code >> 6 * more & 0x3f));
 	}
 	*out = o;
-	return 0;
+	return true;
 }
 
-static int take_escape(struct reader *r, unsigned char **out)
+static bool take_escape(struct reader *r, unsigned char **out)
 {
 	static const char names[] = "\"\\/bfnrt", bytes[] = "\"\\/\b\f\n\r\t";
 	const char *name;
@@ -98,45 +88,38 @@ static int take_escape(struct reader *r, unsigned char **out)
 		return take_unicode(r, out);
 	name = r->at < r->end && *r->at ? strchr(names, *r->at) : NULL;
 	if (!name)
-		return -EINVAL;
+		return false;
 	r->at++;
 	*(*out)++ = (unsigned char)bytes[name - names];
-	return 0;
+	return true;
 }
 
-static int take_string(struct reader *r, const char **ret_text, size_t *ret_len)
+static bool take_string(struct reader *r, const char **ret_text, size_t *ret_len)
 {
 	unsigned char *start = r->at + 1, *out = start;
 
 	if (!take(r, '"'))
-		return -EINVAL;
-	while (r->at < r->end) {
+		return false;
+	while (!take(r, '"')) {
 		size_t len = 1;
-		int e;
 
-		if (take(r, '"')) {
-			*out = '\0';
-			*ret_text = (const char *)start;
-			*ret_len = (size_t)(out - start);
-			return 0;
-		}
 		if (take(r, '\\')) {
-			e = take_escape(r, &out);
-			if (e < 0)
-				return e;
+			if (!take_escape(r, &out))
+				return false;
 			continue;
 		}
-		if (*r->at < 0x20)
-			return -EINVAL;
-		if (*r->at >= 0x80)
+		if (r->at < r->end && *r->at >= 0x80)
 			len = utf8_len(r->at, (size_t)(r->end - r->at));
-		if (len == 0)
-			return -EINVAL;
+		if (r->at == r->end || *r->at < 0x20 || len == 0)
+			return false;
 		memmove(out, r->at, len);
 		out += len;
 		r->at += len;
 	}
-	return -EINVAL;
+	*out = '\0';
+	*ret_text = (const char *)start;
+	*ret_len = (size_t)(out - start);
+	return true;
 }
 
 static size_t take_digits(struct reader *r)
@@ -148,53 +131,45 @@ static size_t take_digits(struct reader *r)
 	return (size_t)(r->at - start);
 }
 
-static int take_number(struct reader *r, struct json_value *v)
+static bool take_number(struct reader *r, struct json_value *v)
 {
-	unsigned char *start = r->at, *digits;
-	bool minus = take(r, '-');
+	char *start = (char *)r->at, *rest;
+	unsigned char *digits;
 	size_t n;
 
+	(void)take(r, '-');
 	digits = r->at;
 	n = take_digits(r);
 	if (n == 0 || (n > 1 && *digits == '0'))
-		return -EINVAL;
-	v->is_integer = true;
-	for (size_t i = 0; i < n && v->is_integer; i++) {
-		/* Below zero all the way, as there is one number more. */
-		v->is_integer = !__builtin_mul_overflow(v->integer, 10, &v->integer) &&
-				!__builtin_sub_overflow(v->integer, digits[i] - '0', &v->integer);
-	}
-	if (v->is_integer && !minus)
-		v->is_integer = !__builtin_sub_overflow(0, v->integer, &v->integer);
-	if (take(r, '.')) {
-		v->is_integer = false;
-		if (take_digits(r) == 0)
-			return -EINVAL;
-	}
+		return false;
+	if (take(r, '.') && take_digits(r) == 0)
+		return false;
 	if (take(r, 'e') || take(r, 'E')) {
-		v->is_integer = false;
 		(void)(take(r, '+') || take(r, '-'));
 		if (take_digits(r) == 0)
-			return -EINVAL;
+			return false;
 	}
+	errno = 0;
+	v->integer = strtoll(start, &rest, 10);
+	v->is_integer = errno == 0 && rest == (char *)r->at;
 	v->kind = JSON_NUMBER;
-	v->text = (const char *)start;
-	v->len = (size_t)(r->at - start);
-	return 0;
+	v->text = start;
+	v->len = (size_t)((char *)r->at - start);
+	return true;
 }
 
-static int take_value(struct reader *r, struct json_value *v)
+static int take_all(struct reader *r, struct json_value *parent, unsigned depth);
+
+static int take_value(struct reader *r, struct json_value *v, unsigned depth)
 {
-	if (r->at == r->end)
-		return -EINVAL;
-	switch (*r->at) {
+	switch (r->at < r->end ? *r->at : '\0') {
 	case '"':
 		v->kind = JSON_STRING;
-		return take_string(r, &v->text, &v->len);
+		return take_string(r, &v->text, &v->len) ? 0 : -EINVAL;
 	case '{':
 	case '[':
 		v->kind = *r->at++ == '{' ? JSON_OBJECT : JSON_ARRAY;
-		return 0;
+		return take_all(r, v, depth);
 	case 't':
 	case 'f':
 		v->kind = JSON_BOOL;
@@ -203,65 +178,43 @@ static int take_value(struct reader *r, struct json_value *v)
 	case 'n':
 		return take_word(r, "null") ? 0 : -EINVAL;
 	default:
-		return take_number(r, v);
+		return take_number(r, v) ? 0 : -EINVAL;
 	}
 }
 
-/* Puts @v behind the last value of the innermost open array or object, and opens it if it is one.
- */
-static int add(struct reader *r, const struct json_value *v)
+/* What is in @parent, behind its bracket; it is at @depth itself. */
+static int take_all(struct reader *r, struct json_value *parent, unsigned depth)
 {
-	struct json_doc *doc = r->doc;
-	unsigned i = doc->n;
-
-	if (i == JSON_DOC_VALUES_MAX)
-		return -E2BIG;
-	doc->value[doc->n++] = *v;
-	if (r->depth > 0) {
-		unsigned last = r->open[r->depth - 1].last, parent = r->open[r->depth - 1].value;
-
-		if (last)
-			doc->value[last].next = i - last;
-		else
-			doc->value[parent].first = i - parent;
-		r->open[r->depth - 1].last = i;
-	}
-	if (v->kind != JSON_OBJECT && v->kind != JSON_ARRAY)
-		return 0;
-	if (r->depth == JSON_DOC_DEPTH_MAX)
-		return -E2BIG;
-	r->open[r->depth].value = i;
-	r->open[r->depth++].last = 0;
-	return 0;
-}
-
-/* The next member or element, or the end, of the innermost open array or object. */
-static int step(struct reader *r)
-{
-	bool object = r->doc->value[r->open[r->depth - 1].value].kind == JSON_OBJECT;
-	struct json_value v = { .kind = JSON_NULL };
+	bool object = parent->kind == JSON_OBJECT;
+	struct json_value *last = NULL;
 	size_t key_len;
-	int e;
 
-	skip_blanks(r);
-	if (take(r, object ? '}' : ']')) {
-		r->depth--;
-		return 0;
-	}
-	if (r->open[r->depth - 1].last && !take(r, ','))
-		return -EINVAL;
-	skip_blanks(r);
-	if (object) {
-		e = take_string(r, &v.key, &key_len);
-		if (e < 0)
-			return e;
-		skip_blanks(r);
-		if (!take(r, ':'))
+	if (depth == JSON_DOC_DEPTH_MAX)
+		return -E2BIG;
+	while (!take_mark(r, object ? '}' : ']')) {
+		struct json_value *v = &r->doc->value[r->doc->n];
+		int e;
+
+		if (r->doc->n == JSON_DOC_VALUES_MAX)
+			return -E2BIG;
+		r->doc->n++;
+		*v = (struct json_value){ .kind = JSON_NULL };
+		if (last && !take_mark(r, ','))
 			return -EINVAL;
 		skip_blanks(r);
+		if (object && (!take_string(r, &v->key, &key_len) || !take_mark(r, ':')))
+			return -EINVAL;
+		skip_blanks(r);
+		e = take_value(r, v, depth + 1);
+		if (e < 0)
+			return e;
+		if (last)
+			last->next = (unsigned)(v - last);
+		else
+			parent->first = (unsigned)(v - parent);
+		last = v;
 	}
-	e = take_value(r, &v);
-	return e < 0 ? e : add(r, &v);
+	return 0;
 }
 
 int json_doc_read(char *text, size_t len, struct json_doc *ret)
@@ -269,21 +222,16 @@ int json_doc_read(char *text, size_t len, struct json_doc *ret)
 	struct reader r = { .at = (unsigned char *)text,
 			    .end = (unsigned char *)text + len,
 			    .doc = ret };
-	struct json_value root = { .kind = JSON_OBJECT };
 	int e;
 
-	ret->n = 0;
+	/* Numbers end there, too. */
+	if (text[len])
+		text[len] = '\0';
+	ret->n = 1;
+	ret->value[0] = (struct json_value){ .kind = JSON_OBJECT };
+	e = take_mark(&r, '{') ? take_all(&r, &ret->value[0], 0) : -EINVAL;
 	skip_blanks(&r);
-	if (!take(&r, '{'))
-		return -EINVAL;
-	e = add(&r, &root);
-	/* Every turn takes at least one character. */
-	while (e == 0 && r.depth > 0)
-		e = step(&r);
-	if (e < 0)
-		return e;
-	skip_blanks(&r);
-	return r.at == r.end ? 0 : -EINVAL;
+	return e == 0 && r.at < r.end ? -EINVAL : e;
 }
 
 const struct json_value *json_doc_first(const struct json_value *container)

@@ -2,7 +2,7 @@
  * json_doc - reads one JSON object (RFC 8259), such as a line of an answer of the broker.
  *
  * Strict: what is not JSON is refused, as are a NUL in a string and text behind the object.
- * Bounded: so many values, so many levels, no recursion, no allocation. In place: the text is
+ * Bounded: so many values, so many levels, no allocation. In place: the text is
  * changed, strings are unescaped and terminated where they stand, and the values point into it.
  *
  * null means the same as absent to all that look a member up. Of members with the same name
