@@ -12,16 +12,6 @@ static size_t count(char *const *list)
 	return n;
 }
 
-int strlist_init(char ***list)
-{
-	char **empty = calloc(1, sizeof(*empty));
-
-	if (!empty)
-		return -ENOMEM;
-	*list = empty;
-	return 0;
-}
-
 int strlist_append(char ***list, const char *text)
 {
 	size_t n = count(*list);
@@ -43,17 +33,15 @@ int strlist_append(char ***list, const char *text)
 
 int strlist_copy(char *const *from, char ***ret)
 {
-	char **copy;
-	int r = strlist_init(&copy);
+	char **copy = NULL;
 
-	for (; r == 0 && *from; from++) {
-		r = strlist_append(&copy, *from);
-		if (r < 0)
+	for (; *from; from++)
+		if (strlist_append(&copy, *from) < 0) {
 			strlist_free(copy);
-	}
-	if (r == 0)
-		*ret = copy;
-	return r;
+			return -ENOMEM;
+		}
+	*ret = copy;
+	return 0;
 }
 
 void strlist_free(char **list)

@@ -6,6 +6,7 @@
 #include "base/strlist.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 struct builder {
@@ -79,13 +80,13 @@ static struct option_setting setting_of(const struct option *opt, const char *te
 	};
 }
 
-/* @text NULL: nothing is said. */
+/* @text NULL or empty: nothing is said. */
 static int apply_text(struct builder *b, const struct option *opt, const char *text,
 		      enum origin_kind kind, void *conf)
 {
 	struct option_setting setting = setting_of(opt, text ? text : "", kind);
 
-	return text ? apply(b, &setting, conf) : 0;
+	return setting.len ? apply(b, &setting, conf) : 0;
 }
 
 /* All that @section says of @opt. */
@@ -98,15 +99,6 @@ static int apply_section(struct builder *b, const struct option *opt,
 		if (section->settings[i].option == opt)
 			r = apply(b, &section->settings[i], conf);
 	return r;
-}
-
-static const char *variable_of(const struct option *opt, const struct conf_facts *facts)
-{
-	const char *value = NULL;
-
-	if (opt->variable && !strcmp(opt->variable, "WORKER_COUNT"))
-		value = facts->worker_count;
-	return value && *value ? value : NULL;
 }
 
 /*
@@ -126,9 +118,8 @@ static int fill(struct builder *b, enum option_section options, const struct con
 		bool own_has = conf_section_find(own, opt);
 		int r = apply_text(b, opt, opt->fallback, ORIGIN_DEFAULT, conf);
 
-		if (r == 0 && !own_has && !conf_section_find(defaults, opt))
-			r = apply_text(b, opt, variable_of(opt, b->facts), ORIGIN_ENVIRONMENT,
-				       conf);
+		if (r == 0 && opt->variable && !own_has && !conf_section_find(defaults, opt))
+			r = apply_text(b, opt, b->facts->worker_count, ORIGIN_ENVIRONMENT, conf);
 		if (r == 0 && (opt->type->list || !own_has))
 			r = apply_section(b, opt, defaults, conf);
 		if (r == 0)
@@ -144,24 +135,19 @@ static int fill(struct builder *b, enum option_section options, const struct con
 static const struct conf_section no_section;
 
 /* With room for the services. NULL: there is no memory. */
-static struct conf *conf_new(const char *file, size_t n_services)
+static struct conf *conf_new(const char *file)
 {
 	struct conf *conf = calloc(1, sizeof(*conf));
 
 	if (!conf)
 		return NULL;
-	conf->services = calloc(n_services + 1, sizeof(struct service_conf *));
+	conf->services = calloc(CONF_SERVICES_MAX, sizeof(struct service_conf *));
 	if (file)
 		conf->file = strdup(file);
 	if (conf->services && (!file || conf->file))
 		return conf;
 	conf_free(conf);
 	return NULL;
-}
-
-static int fill_broker(struct builder *b, struct conf *conf)
-{
-	return fill(b, OPTION_BROKER, &b->sections.broker, &no_section, &conf->broker);
 }
 
 static int make_service(struct builder *b, const struct conf_section *own,
@@ -174,11 +160,7 @@ static int make_service(struct builder *b, const struct conf_section *own,
 		return -ENOMEM;
 	sc->refs = 1;
 	sc->line = own->line;
-	strcpy(sc->name, own->name);
 	r = fill(b, OPTION_SERVICE, own, defaults, sc);
-	/* An empty list is NULL, which service_conf.environment must not be. */
-	if (r == 0 && !sc->environment)
-		r = strlist_init(&sc->environment);
 	if (r < 0) {
 		service_conf_unref(sc);
 		return r;
@@ -204,18 +186,19 @@ static int set_command(struct service_conf *sc, char *const *argv)
 static int add_service(struct builder *b, const struct conf_section *own, struct conf *conf)
 {
 	const struct option *command = option_find(OPTION_SERVICE, "command");
-	const struct conf_section *defaults = &b->sections.defaults;
+	const struct conf_section *defaults = &b->sections.of[SECTION_DEFAULTS];
 	struct service_conf *sc;
 	int r = make_service(b, own, defaults, &sc);
 
 	if (r < 0)
 		return r;
+	strcpy(sc->name, strchr(own->name, ':') + 1);
 	conf->services[conf->n_services++] = sc;
 	if (b->argv)
 		return set_command(sc, b->argv);
 	if (!conf_section_find(own, command) && !conf_section_find(defaults, command))
 		conf_errors_add(&b->errors, own->line,
-				"[service:%s] has no command; write command = PROGRAM ARGUMENTS",
+				"[%s] has no command; write command = PROGRAM ARGUMENTS",
 				own->name);
 	/* Where a value is bad already, a contradiction would blame the wrong line. */
 	if (b->clean)
@@ -223,22 +206,36 @@ static int add_service(struct builder *b, const struct conf_section *own, struct
 	return 0;
 }
 
-/* @file NULL: command line. -EINVAL if there are mistakes, which are in @error then. */
-static int build(struct builder *b, const char *file, struct conf **ret, struct strbuf *error)
+static int add_services(struct builder *b, struct conf *conf)
 {
-	struct conf *conf = conf_new(file, b->sections.n_services);
+	const struct conf_section *defaults = &b->sections.of[SECTION_DEFAULTS];
 	struct service_conf *tried = NULL;
-	int r = conf ? fill_broker(b, conf) : -ENOMEM;
+	int r = 0;
 
 	/* Mistakes in [defaults] are found even where no service inherits them. */
-	if (r == 0 && b->sections.defaults.line)
-		r = make_service(b, &b->sections.defaults, &no_section, &tried);
+	if (defaults->line)
+		r = make_service(b, defaults, &no_section, &tried);
 	service_conf_unref(tried);
-	for (size_t i = 0; r == 0 && i < b->sections.n_services; i++)
-		r = add_service(b, &b->sections.services[i], conf);
+	for (size_t i = SECTION_SERVICES; r == 0 && i < b->sections.n; i++)
+		r = add_service(b, &b->sections.of[i], conf);
 	if (r == 0)
 		conf_check_listeners(conf, &b->errors);
-	if (r == 0 && b->errors.n > 0) {
+	return r;
+}
+
+/*
+ * @file NULL: command line. -EINVAL if there are mistakes, which are in @error then. @error NULL:
+ * no services, and mistakes are passed over.
+ */
+static int build(struct builder *b, const char *file, struct conf **ret, struct strbuf *error)
+{
+	const struct conf_section *broker = &b->sections.of[SECTION_BROKER];
+	struct conf *conf = conf_new(file);
+	int r = conf ? fill(b, OPTION_BROKER, broker, &no_section, &conf->broker) : -ENOMEM;
+
+	if (r == 0 && error)
+		r = add_services(b, conf);
+	if (r == 0 && error && b->errors.n > 0) {
 		conf_errors_print(&b->errors, file ? file : "command line", error);
 		r = -EINVAL;
 	}
@@ -259,7 +256,7 @@ int conf_parse(const char *file, const char *text, size_t len, const struct conf
 	if (len > CONF_FILE_MAX)
 		return strbuf_fail(error, -EINVAL, "%s: the file is larger than 1 MiB", file);
 	r = conf_read(text, len, &b.errors, &b.sections);
-	if (r == 0 && b.sections.n_services == 0 && b.errors.n == 0)
+	if (r == 0 && b.sections.n == SECTION_SERVICES && b.errors.n == 0)
 		conf_errors_add(&b.errors, 0,
 				"%s: no service; write [service:NAME] and below it command = "
 				"PROGRAM ARGUMENTS",
@@ -273,17 +270,12 @@ int conf_parse(const char *file, const char *text, size_t len, const struct conf
 int conf_parse_broker(const char *text, size_t len, const struct conf_facts *facts,
 		      struct conf **ret)
 {
-	struct builder b = { .facts = facts }; /* its errors are passed over */
-	struct conf *conf = conf_new(NULL, 0);
+	struct builder b = { .facts = facts };
 	int r = conf_read(text, len, &b.errors, &b.sections);
 
 	if (r == 0)
-		r = conf ? fill_broker(&b, conf) : -ENOMEM;
+		r = build(&b, NULL, ret, NULL);
 	conf_sections_free(&b.sections);
-	if (r == 0)
-		*ret = conf;
-	else
-		conf_free(conf);
 	return r;
 }
 
@@ -292,21 +284,21 @@ int conf_from_command(char *const *argv, const char *workers, const char *const 
 		      struct strbuf *error)
 {
 	_cleanup_free_ struct option_setting *settings = calloc(n_listen + 1, sizeof(*settings));
-	struct conf_section service = { .kind = SECTION_SERVICE, .settings = settings };
-	struct builder b = { .facts = facts,
-			     .argv = argv,
-			     .sections = { .services = &service, .n_services = 1 } };
+	struct builder b = { .facts = facts, .argv = argv, .sections.n = SECTION_SERVICES + 1 };
+	struct conf_section *service = &b.sections.of[SECTION_SERVICES];
 	const char *slash = strrchr(argv[0], '/'), *name = slash ? slash + 1 : argv[0];
 
 	assert(facts->base_dir && facts->base_dir[0] == '/');
 	if (!settings)
 		return -ENOMEM;
-	strcpy(service.name, conf_name_ok(name, strlen(name)) ? name : "app");
+	service->settings = settings;
+	(void)snprintf(service->name, sizeof(service->name), "service:%s",
+		       conf_name_ok(name, strlen(name)) ? name : "app");
 	if (workers)
-		settings[service.n++] = setting_of(option_find(OPTION_SERVICE, "workers"), workers,
-						   ORIGIN_COMMAND_LINE);
+		settings[service->n++] = setting_of(option_find(OPTION_SERVICE, "workers"), workers,
+						    ORIGIN_COMMAND_LINE);
 	for (size_t i = 0; i < n_listen; i++)
-		settings[service.n++] = setting_of(option_find(OPTION_SERVICE, "listen"), listen[i],
-						   ORIGIN_COMMAND_LINE);
+		settings[service->n++] = setting_of(option_find(OPTION_SERVICE, "listen"),
+						    listen[i], ORIGIN_COMMAND_LINE);
 	return build(&b, NULL, ret, error);
 }

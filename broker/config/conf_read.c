@@ -89,22 +89,9 @@ static void add_name(const char *name, size_t len, struct strbuf *out)
 
 /* --- sections ------------------------------------------------------------------------ */
 
-/* As a header has them. */
-static const char *const kind_names[] = {
-	[SECTION_BROKER] = "broker",
-	[SECTION_DEFAULTS] = "defaults",
-	[SECTION_SERVICE] = "service",
-};
-
-/* "[service:web]", as the section's header has it. */
-static void add_header(struct strbuf *out, const struct conf_section *section)
-{
-	strbuf_addf(out, "[%s%s%s]", kind_names[section->kind], *section->name ? ":" : "",
-		    section->name);
-}
-
 static void unknown_section(struct reader *reader, const char *name)
 {
+	static const char *const known[] = { "broker", "defaults", "service" };
 	const char *colon = strchr(name, ':'), *rest = colon ? colon + 1 : name;
 	const char *near = NULL;
 	STRBUF(text, 300);
@@ -112,7 +99,7 @@ static void unknown_section(struct reader *reader, const char *name)
 
 	strbuf_add_bytes(&word, name, strcspn(name, ":"));
 	if (!word.cut)
-		near = nearest(word.text, kind_names, colon ? 3 : 2);
+		near = nearest(word.text, known, colon ? 3 : 2);
 	strbuf_add(&text, "unknown section ");
 	strbuf_add_quoted(&text, name);
 	/* [web], [servce:web]: somebody means a service of that name. */
@@ -126,77 +113,54 @@ static void unknown_section(struct reader *reader, const char *name)
 			text.text);
 }
 
-/* Sets kind and name; false if the header is bad, which has then been said. */
-static bool identify(struct reader *reader, const char *name, struct conf_section *ret)
+/* Whether @name is [service:NAME]; if it is not, that has been said. */
+static bool service_ok(struct reader *reader, const char *name)
 {
 	static const char prefix[] = "service:";
+	const char *own = name + strlen(prefix);
 
-	for (ret->kind = SECTION_BROKER; ret->kind < SECTION_SERVICE; ret->kind++)
-		if (!strcmp(name, kind_names[ret->kind]))
-			return true;
 	if (strncmp(name, prefix, strlen(prefix)) != 0) {
 		unknown_section(reader, name);
 		return false;
 	}
-	name += strlen(prefix);
-	if (conf_name_ok(name, strlen(name))) {
-		strcpy(ret->name, name);
+	if (conf_name_ok(own, strlen(own)))
 		return true;
-	}
 	static_assert(SERVICE_NAME_MAX == 32, "as the message says");
-	refuse(reader, "", name, strlen(name),
+	refuse(reader, "", own, strlen(own),
 	       " is not a service name; allowed: 1 to 32 letters, digits, \"_\" and \"-\"");
 	return false;
 }
 
-/* Where a section like @like has its place; NULL: it is a service, and new. */
-static struct conf_section *find_place(struct conf_sections *sections,
-				       const struct conf_section *like)
+static void add_section(struct reader *reader, const char *name)
 {
-	if (like->kind != SECTION_SERVICE)
-		return like->kind == SECTION_BROKER ? &sections->broker : &sections->defaults;
-	for (size_t i = 0; i < sections->n_services; i++)
-		if (!strcmp(sections->services[i].name, like->name))
-			return &sections->services[i];
-	return NULL;
-}
-
-static int add_section(struct reader *reader, const char *name)
-{
-	struct conf_section section = { .line = reader->line }, *place, *bigger;
 	struct conf_sections *sections = reader->sections;
+	struct conf_section *place;
+	size_t i = 0;
 
-	if (!identify(reader, name, &section))
-		return 0;
-	place = find_place(sections, &section);
-	if (place && place->line) {
-		STRBUF(header, 64);
-
-		add_header(&header, &section);
-		conf_errors_add(reader->errors, reader->line,
-				"%s appears a second time; the first is in line %u", header.text,
-				place->line);
-		return 0;
-	}
-	if (!place && sections->n_services == CONF_SERVICES_MAX) {
+	while (i < sections->n && strcmp(sections->of[i].name, name) != 0)
+		i++;
+	if (i == sections->n && !service_ok(reader, name))
+		return;
+	if (i == ARRAY_SIZE(sections->of)) {
 		conf_errors_add(reader->errors, reader->line, "more than %d services",
 				CONF_SERVICES_MAX);
-		return 0;
+		return;
 	}
-	if (!place) {
-		bigger = realloc(sections->services, (sections->n_services + 1) * sizeof(*bigger));
-		if (!bigger)
-			return -ENOMEM;
-		sections->services = bigger;
-		place = &bigger[sections->n_services++];
+	place = &sections->of[i];
+	if (place->line) {
+		conf_errors_add(reader->errors, reader->line,
+				"[%s] appears a second time; the first is in line %u", name,
+				place->line);
+		return;
 	}
-	*place = section;
+	strcpy(place->name, name);
+	place->line = reader->line;
+	sections->n += i == sections->n;
 	reader->section = place;
-	return 0;
 }
 
 /* @line begins with a bracket. */
-static int read_header(struct reader *reader, const char *line, size_t len)
+static void read_header(struct reader *reader, const char *line, size_t len)
 {
 	const char *close = memchr(line, ']', len), *after;
 	STRBUF(name, NAME_MAX_BYTES + 1);
@@ -206,17 +170,17 @@ static int read_header(struct reader *reader, const char *line, size_t len)
 	reader->section = NULL;
 	if (!close) {
 		refuse(reader, "", line, len, " has no closing bracket: write [section]");
-		return 0;
+		return;
 	}
 	after = close + 1;
 	left = len - (size_t)(after - line);
 	trim(&after, &left);
 	if (left > 0 && *after != '#' && *after != ';') {
 		refuse(reader, "nothing may follow [section], but there is ", after, left, "");
-		return 0;
+		return;
 	}
 	add_name(line + 1, (size_t)(close - line) - 1, &name);
-	return add_section(reader, name.text);
+	add_section(reader, name.text);
 }
 
 /* --- settings ------------------------------------------------------------------------ */
@@ -253,9 +217,9 @@ static void unknown_key(struct reader *reader, enum option_section options, cons
 	size_t n = 0;
 
 	if (option_find(broker ? OPTION_SERVICE : OPTION_BROKER, key)) {
-		strbuf_addf(&text, "%s belongs in %s, not in ", key,
-			    broker ? "[service:NAME] or [defaults]" : "[broker]");
-		add_header(&text, reader->section);
+		strbuf_addf(&text, "%s belongs in %s, not in [%s]", key,
+			    broker ? "[service:NAME] or [defaults]" : "[broker]",
+			    reader->section->name);
 	} else {
 		for_each_option (opt, options)
 			keys[n++] = opt->key;
@@ -264,8 +228,7 @@ static void unknown_key(struct reader *reader, enum option_section options, cons
 			near = nearest(key, keys, n);
 		strbuf_add(&text, "unknown key ");
 		strbuf_add_quoted(&text, key);
-		strbuf_add(&text, " in ");
-		add_header(&text, reader->section);
+		strbuf_addf(&text, " in [%s]", reader->section->name);
 		if (near)
 			strbuf_addf(&text, "; did you mean \"%s\"?", near);
 	}
@@ -275,8 +238,9 @@ static void unknown_key(struct reader *reader, enum option_section options, cons
 static int add_setting(struct reader *reader, const char *key, const char *text, size_t len)
 {
 	struct conf_section *section = reader->section;
+	const struct conf_section *of = reader->sections->of;
 	enum option_section options =
-		section->kind == SECTION_BROKER ? OPTION_BROKER : OPTION_SERVICE;
+		section == &of[SECTION_BROKER] ? OPTION_BROKER : OPTION_SERVICE;
 	const char *number;
 	const struct option *option = option_find_key(options, key, &number);
 	const struct option_setting *twin = NULL;
@@ -308,7 +272,7 @@ static int add_setting(struct reader *reader, const char *key, const char *text,
 		.option = option,
 		.text = text,
 		.len = len,
-		.origin.kind = section->kind == SECTION_DEFAULTS ? ORIGIN_DEFAULTS : ORIGIN_FILE,
+		.origin.kind = section == &of[SECTION_DEFAULTS] ? ORIGIN_DEFAULTS : ORIGIN_FILE,
 		.origin.line = reader->line,
 	};
 	/* Cut if it is too long, which is no number of a slot either way. */
@@ -353,7 +317,10 @@ static int read_line(struct reader *reader, const char *line, size_t len)
 	trim(&line, &len);
 	if (len == 0 || *line == '#' || *line == ';')
 		return 0;
-	return *line == '[' ? read_header(reader, line, len) : read_setting(reader, line, len);
+	if (*line != '[')
+		return read_setting(reader, line, len);
+	read_header(reader, line, len);
+	return 0;
 }
 
 int conf_read(const char *text, size_t len, struct conf_errors *errors, struct conf_sections *ret)
@@ -362,7 +329,8 @@ int conf_read(const char *text, size_t len, struct conf_errors *errors, struct c
 	const char *end = text + len;
 	int r = 0;
 
-	*ret = (struct conf_sections){ .defaults.kind = SECTION_DEFAULTS };
+	*ret = (struct conf_sections){ .of = { { .name = "broker" }, { .name = "defaults" } },
+				       .n = SECTION_SERVICES };
 	if (len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3))
 		text += 3;
 	while (r == 0 && text < end) {
@@ -381,12 +349,8 @@ int conf_read(const char *text, size_t len, struct conf_errors *errors, struct c
 
 void conf_sections_free(struct conf_sections *sections)
 {
-	free(sections->broker.settings);
-	free(sections->defaults.settings);
-	for (size_t i = 0; i < sections->n_services; i++)
-		free(sections->services[i].settings);
-	free(sections->services);
-	*sections = (struct conf_sections){ 0 };
+	for (size_t i = 0; i < sections->n; i++)
+		free(sections->of[i].settings);
 }
 
 const struct option_setting *conf_section_find(const struct conf_section *section,

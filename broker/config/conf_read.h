@@ -17,20 +17,19 @@
 #include "config/conf_error.h"
 #include "config/option.h"
 
-enum section_kind { SECTION_BROKER, SECTION_DEFAULTS, SECTION_SERVICE };
+/* The place of a section: services follow as in the file. */
+enum { SECTION_BROKER, SECTION_DEFAULTS, SECTION_SERVICES };
 
 struct conf_section {
-	enum section_kind kind;
-	char name[SERVICE_NAME_MAX + 1]; /* of a service, else empty */
-	unsigned line;			 /* of the header; 0: the file has no such section */
+	char name[sizeof("service:") + SERVICE_NAME_MAX]; /* as its header has it */
+	unsigned line; /* of the header; 0: the file has no such section */
 	struct option_setting *settings;
 	size_t n;
 };
 
 struct conf_sections {
-	struct conf_section broker, defaults;
-	struct conf_section *services; /* as in the file */
-	size_t n_services;
+	struct conf_section of[SECTION_SERVICES + CONF_SERVICES_MAX];
+	size_t n;
 };
 
 /* [A-Za-z0-9_-]{1,32}: it becomes part of messages, of file names and of the environment. */

@@ -34,7 +34,7 @@ struct option {
 	const char *const *words; /* NULL-terminated: the allowed words, whose index is the value;
 				   * of a number, those that may stand in its place */
 	const char *fallback;	  /* the default, parsed like user input; NULL: not set, or empty */
-	const char *variable;	  /* of the environment: takes the place of the default */
+	const char *variable;	  /* "WORKER_COUNT": takes the place of the default */
 	enum option_apply apply;
 };
 

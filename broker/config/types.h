@@ -120,10 +120,10 @@ struct service_conf {
 	 * may move, and all workers of a generation belong to one. NULL: as .directory.
 	 */
 	char *release;
-	char **environment; /* "NAME=value", NULL-terminated, never NULL itself */
+	char **environment; /* "NAME=value", NULL-terminated; NULL: none */
 	size_t n_environment;
 	char *environment_file;	 /* absolute; NULL: none */
-	char **file_environment; /* what it says, as .environment; NULL without it */
+	char **file_environment; /* what it says, as .environment */
 	bool clear_environment;
 	struct conf_process process;
 	char *user, *group; /* names or numbers; NULL: the broker's own */

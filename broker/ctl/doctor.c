@@ -355,15 +355,16 @@ static bool is_pid(const struct request *r, pid_t *ret)
 
 static int find_facts(struct doctor *d, const struct request *request, struct strbuf *error)
 {
+	static const char *const none = NULL; /* its words cannot be read */
 	const char *program = request->arguments[0].text;
 	bool runs = is_pid(request, &d->pid);
 	char image[PATH_MAX];
-	int r = strlist_init(&d->command);
+	int r;
 
-	if (r == 0 && runs) {
+	if (runs) {
 		r = find_command(d, image, error);
 		program = image;
-	} else if (r == 0) {
+	} else {
 		r = strlist_append(&d->command, program);
 		for (char *const *w = request->rest; r == 0 && w && *w; w++)
 			r = strlist_append(&d->command, *w);
@@ -372,7 +373,7 @@ static int find_facts(struct doctor *d, const struct request *request, struct st
 		r = ask_launcher(d, program, error);
 	if (r < 0)
 		return r;
-	d->facts.command = (const char *const *)d->command;
+	d->facts.command = d->command ? (const char *const *)d->command : &none;
 	if (runs)
 		r = add_process(d, error);
 	else

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "base/fd.h"
-#include "base/strlist.h"
 #include "config/conf_build.h"
 #include "config/env_file.h"
 
@@ -75,15 +74,13 @@ static ssize_t read_file(const char *path, char *text, size_t size, struct strbu
 static int look_around(struct service_conf *sc, char *text, size_t size, struct strbuf *error)
 {
 	ssize_t n;
-	int r;
 
 	if (sc->directory)
 		sc->release = realpath(sc->directory, NULL);
 	if (!sc->environment_file)
 		return 0;
 	n = read_file(sc->environment_file, text, size, error);
-	r = n < 0 ? (int)n : strlist_init(&sc->file_environment);
-	return r < 0 ? r
+	return n < 0 ? (int)n
 		     : env_file_parse(sc->environment_file, text, (size_t)n, &sc->file_environment,
 				      error);
 }

@@ -74,8 +74,8 @@ static void output_ready(struct loop_source *source, uint32_t events)
 /* The words of @command, with the pid of @w. 0 or -errno. */
 static int fill_in(const struct worker *w, char *const *command, char ***ret)
 {
-	int r = strlist_init(ret);
 	STRBUF(pid, 16);
+	int r = 0;
 
 	strbuf_addf(&pid, "%d", (int)w->pid);
 	for (; r == 0 && *command; command++) {

@@ -33,7 +33,7 @@ TEST(the_smallest_file_gives_a_whole_configuration)
 	CHECK_STR(sc->command[1], "app.js");
 	CHECK(!sc->command[2]);
 	CHECK(!sc->directory && !sc->user && !sc->group && !sc->output_path);
-	CHECK(sc->environment && !sc->environment[0]);
+	CHECK_EQ(sc->n_environment, 0);
 	CHECK(!sc->clear_environment);
 	CHECK_EQ(sc->n_listen, 0);
 	CHECK_EQ(sc->n_private_ports, 0);
@@ -101,7 +101,7 @@ TEST(a_service_inherits_and_overrides)
 	CHECK_STR(a->directory, "/srv");
 	CHECK(!b->directory);
 	/* An empty value restarts the list. */
-	CHECK(c->environment && !c->environment[0]);
+	CHECK_EQ(c->n_environment, 0);
 	CHECK_EQ(c->n_private_ports, 1);
 	CHECK(conf_port_is_private(c, 1));
 	conf_free(conf);

@@ -8,10 +8,10 @@
 
 #include <errno.h>
 
-static void add_section(const struct conf_section *section, const char *name, struct strbuf *out)
+static void add_section(const struct conf_section *section, struct strbuf *out)
 {
 	if (section->line)
-		strbuf_addf(out, "%u [%s]\n", section->line, name);
+		strbuf_addf(out, "%u [%s]\n", section->line, section->name);
 	for (size_t i = 0; i < section->n; i++) {
 		const struct option_setting *s = &section->settings[i];
 
@@ -31,10 +31,8 @@ static const char *read_all(const char *text, size_t len)
 	strbuf_init(&out, shown, sizeof(shown));
 	errors = (struct conf_errors){ 0 };
 	CHECK_EQ(conf_read(text, len, &errors, &sections), 0);
-	add_section(&sections.broker, "broker", &out);
-	add_section(&sections.defaults, "defaults", &out);
-	for (size_t i = 0; i < sections.n_services; i++)
-		add_section(&sections.services[i], sections.services[i].name, &out);
+	for (size_t i = 0; i < sections.n; i++)
+		add_section(&sections.of[i], &out);
 	conf_errors_print(&errors, "f", &out);
 	conf_sections_free(&sections);
 	return shown;
@@ -50,7 +48,7 @@ TEST(lines_become_settings)
 		{ "[broker]\nlog = c", "1 [broker]\n2 log|c\n" },
 		{ "\xef\xbb\xbf[broker]\r\nlog=c\r\n", "1 [broker]\n2 log|c\n" },
 		{ "  [ defaults ]  # x\n\t queue\t=\t c d \t\n", "1 [defaults]\n2 queue|c d\n" },
-		{ "[service:web]\n", "1 [web]\n" },
+		{ "[service:web]\n", "1 [service:web]\n" },
 		{ "[broker]\nlog = b = c # d", "1 [broker]\n2 log|b = c # d\n" },
 		{ "[defaults]\nqueue =\nenvironment=\t",
 		  "1 [defaults]\n2 queue|\n3 environment|\n" },
