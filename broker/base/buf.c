@@ -49,23 +49,19 @@ void buf_add_str(struct buf *b, const char *text)
 
 void buf_addf(struct buf *b, const char *fmt, ...)
 {
-	char small[256];
-	va_list ap, again;
+	_cleanup_free_ char *text = NULL;
+	va_list ap;
 	int n;
 
 	va_start(ap, fmt);
-	va_copy(again, ap);
-	n = vsnprintf(small, sizeof(small), fmt, ap);
+	n = vasprintf(&text, fmt, ap);
 	va_end(ap);
 	if (n < 0) {
+		text = NULL;
 		b->failed = true;
-	} else if ((size_t)n < sizeof(small)) {
-		buf_add(b, small, (size_t)n);
-	} else if (reserve(b, (size_t)n + 1)) {
-		(void)vsnprintf(b->bytes + b->len, (size_t)n + 1, fmt, again);
-		b->len += (size_t)n;
+	} else {
+		buf_add(b, text, (size_t)n);
 	}
-	va_end(again);
 }
 
 void buf_consume(struct buf *b, size_t n)

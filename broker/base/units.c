@@ -25,6 +25,7 @@ static const struct unit sizes[] = {
 	{ "g", 1 << 30 },
 	{ "m", 1 << 20 },
 	{ "k", 1 << 10 },
+	{ "", 1 },
 };
 
 /* As signal(7) has them; numbers differ between architectures, so they come from the header. */
@@ -45,21 +46,14 @@ static const struct {
 /* Digits at @text; *@ret_rest is what follows them. */
 static int parse_digits(const char *text, int64_t *ret, const char **ret_rest)
 {
-	int64_t value = 0;
-	const char *s = text;
+	char *rest;
 
-	for (; *s >= '0' && *s <= '9'; s++) {
-		int digit = *s - '0';
-
-		if (value > (INT64_MAX - digit) / 10)
-			return UNITS_TOO_BIG;
-		value = value * 10 + digit;
-	}
-	if (s == text)
+	if (*text < '0' || *text > '9')
 		return UNITS_MALFORMED;
-	*ret = value;
-	*ret_rest = s;
-	return 0;
+	errno = 0;
+	*ret = strtoll(text, &rest, 10);
+	*ret_rest = rest;
+	return errno ? UNITS_TOO_BIG : 0;
 }
 
 static int parse_with_unit(const char *text, const struct unit *units, size_t n, int64_t *ret)
@@ -107,9 +101,7 @@ int units_parse_duration(const char *text, int64_t *ret_ms)
 
 int units_parse_size(const char *text, int64_t *ret)
 {
-	int r = parse_with_unit(text, sizes, ARRAY_SIZE(sizes), ret);
-
-	return r == UNITS_NO_UNIT ? units_parse_count(text, ret) : r;
+	return parse_with_unit(text, sizes, ARRAY_SIZE(sizes), ret);
 }
 
 int units_parse_integer(const char *text, int base, int64_t *ret)
@@ -179,20 +171,6 @@ int units_parse_cpus(const char *text, struct units_cpus *ret)
 			ret->has[first] = true;
 	} while (*text++ == ',');
 	return text[-1] ? UNITS_MALFORMED : 0;
-}
-
-int units_parse_bool(const char *text, bool *ret)
-{
-	/* Every second one is true. */
-	static const char *const words[] = { "no", "yes", "false", "true", "off", "on", "0", "1" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
-		if (strcasecmp(text, words[i]) == 0) {
-			*ret = i % 2;
-			return 0;
-		}
-	}
-	return UNITS_MALFORMED;
 }
 
 int units_parse_signal(const char *text, int *ret)

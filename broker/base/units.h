@@ -1,5 +1,5 @@
 /*
- * units - numbers as people write them: 30s, 64k, yes, TERM.
+ * units - numbers as people write them: 30s, 64k, TERM.
  *
  * Every parser takes a whole word. 0: *@ret is set. A positive enum
  * units_error: *@ret is untouched. Bounds of an option are its own business;
@@ -19,7 +19,6 @@ enum units_error {
 int units_parse_count(const char *text, int64_t *ret);	     /* digits only */
 int units_parse_duration(const char *text, int64_t *ret_ms); /* digits, then ms s m h d */
 int units_parse_size(const char *text, int64_t *ret);	     /* bytes, or with k m g: times 1024 */
-int units_parse_bool(const char *text, bool *ret);	     /* yes no true false on off 1 0 */
 
 /* TERM, SIGTERM, 15, RTMIN+3: a number from 1 to 64, in any case of letters. */
 int units_parse_signal(const char *text, int *ret);

@@ -22,24 +22,23 @@ static int bad_shell(enum words_kind kind, char c, struct strbuf *ret_error)
 			   c);
 }
 
-/* Reads a quoted part, @*at just behind the opening quote. */
-static int read_quoted(char quote, const char *text, size_t len, size_t *at, char **out,
-		       struct strbuf *ret_error)
+bool words_read_quoted(char quote, const char *text, size_t len, size_t *at, char **out)
 {
-	for (size_t i = *at; i < len; i++) {
-		char c = text[i];
+	while (*at < len) {
+		char c = text[(*at)++];
 
-		if (c == quote) {
-			*at = i + 1;
-			return 0;
-		}
+		if (c == quote)
+			return true;
 		/* strchr() would find a NUL too.
 		 * NOLINTNEXTLINE(bugprone-not-null-terminated-result) */
-		if (quote == '"' && c == '\\' && i + 1 < len && memchr("\"\\$`", text[i + 1], 4))
-			c = text[++i];
+		if (quote == '"' && c == '\\' && *at < len && memchr("\"\\$`\n", text[*at], 5)) {
+			c = text[(*at)++];
+			if (c == '\n')
+				continue;
+		}
 		*(*out)++ = c;
 	}
-	return strbuf_fail(ret_error, -EINVAL, "a quote is opened with %c and never closed", quote);
+	return false;
 }
 
 /* Reads one word, @*at its first character. */
@@ -53,13 +52,11 @@ static int read_word(enum words_kind kind, const char *text, size_t len, size_t 
 
 		switch (c) {
 		case '\'':
-		case '"': {
-			int r = read_quoted(c, text, len, &i, out, ret_error);
-
-			if (r < 0)
-				return r;
-			continue;
-		}
+		case '"':
+			if (words_read_quoted(c, text, len, &i, out))
+				continue;
+			return strbuf_fail(ret_error, -EINVAL,
+					   "a quote is opened with %c and never closed", c);
 		case '\\':
 			if (i == len)
 				return strbuf_fail(

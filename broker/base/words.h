@@ -40,6 +40,12 @@ void words_free(struct words *words); /* an all-zero one is fine */
 /* For _cleanup_words_ struct words. */
 #define _cleanup_words_ __attribute__((cleanup(words_free)))
 
+/*
+ * Reads to the closing @quote; *@at is just behind the opening one. A line that ends with a
+ * backslash goes on in the next, in double quotes. Moves *@at and *@out. False: none closes it.
+ */
+bool words_read_quoted(char quote, const char *text, size_t len, size_t *at, char **out);
+
 /* The bytes of NAME, as a shell has it, where @n bytes @text begin with NAME=; else 0. */
 size_t words_name_len(const char *text, size_t n);
 

@@ -8,42 +8,14 @@
 #include <string.h>
 
 struct reader {
-	const char *at, *end;
-	unsigned line;
+	const char *text;
+	size_t at, len;
 	char *out; /* where the next character of an entry goes */
 };
-
-static char next(struct reader *r)
-{
-	char c = *r->at++;
-
-	r->line += c == '\n';
-	return c;
-}
 
 static bool is_blank(char c)
 {
 	return c == ' ' || c == '\t' || c == '\r';
-}
-
-/* Up to the same quote again. False: there is none. */
-static bool read_quoted(struct reader *r, char quote)
-{
-	while (r->at < r->end) {
-		char c = next(r);
-
-		if (c == quote)
-			return true;
-		if (c == '\\' && quote == '"' && r->at < r->end) {
-			c = next(r);
-			if (c == '\n')
-				continue;
-			if (!strchr("\"\\`$", c))
-				*r->out++ = '\\';
-		}
-		*r->out++ = c;
-	}
-	return false;
 }
 
 /* The rest of the line, and as many more as belong to it. False: a quote is open. */
@@ -51,21 +23,21 @@ static bool read_value(struct reader *r)
 {
 	char *kept = r->out; /* blanks behind it are dropped */
 
-	while (r->at < r->end && is_blank(*r->at))
+	while (r->at < r->len && is_blank(r->text[r->at]))
 		r->at++;
-	while (r->at < r->end) {
-		char c = next(r);
+	while (r->at < r->len) {
+		char c = r->text[r->at++];
 
 		if (c == '\n')
 			break;
 		if (c == '\'' || c == '"') {
-			if (!read_quoted(r, c))
+			if (!words_read_quoted(c, r->text, r->len, &r->at, &r->out))
 				return false;
 			kept = r->out;
 			continue;
 		}
-		if (c == '\\' && r->at < r->end) {
-			c = next(r);
+		if (c == '\\' && r->at < r->len) {
+			c = r->text[r->at++];
 			if (c == '\n')
 				continue;
 		}
@@ -77,16 +49,33 @@ static bool read_value(struct reader *r)
 	return true;
 }
 
-static void skip_line(struct reader *r)
+/* Behind comments and blanks. */
+static void skip(struct reader *r)
 {
-	while (r->at < r->end && next(r) != '\n')
-		;
+	const char *s = r->text;
+
+	for (bool comment = false; r->at < r->len; r->at++) {
+		char c = s[r->at];
+
+		comment = c != '\n' && (comment || c == '#' || c == ';');
+		if (!comment && c != '\n' && !is_blank(c))
+			return;
+	}
+}
+
+static unsigned line_at(const struct reader *r, size_t at)
+{
+	unsigned line = 1;
+
+	for (size_t i = 0; i < at; i++)
+		line += r->text[i] == '\n';
+	return line;
 }
 
 int env_file_parse(const char *file, const char *text, size_t len, char ***list,
 		   struct strbuf *error)
 {
-	struct reader r = { .at = text, .end = text + len, .line = 1 };
+	struct reader r = { .text = text, .len = len };
 	_cleanup_free_ char *entry = NULL;
 
 	if (memchr(text, '\0', len))
@@ -94,21 +83,11 @@ int env_file_parse(const char *file, const char *text, size_t len, char ***list,
 	entry = malloc(len + 1);
 	if (!entry)
 		return -ENOMEM;
-	while (r.at < r.end) {
+	for (skip(&r); r.at < len; skip(&r)) {
+		size_t start = r.at, name = words_name_len(text + start, len - start);
 		const char *wrong = NULL;
-		unsigned line = r.line;
-		size_t name;
 
-		if (is_blank(*r.at) || *r.at == '\n') {
-			(void)next(&r);
-			continue;
-		}
-		if (*r.at == '#' || *r.at == ';') {
-			skip_line(&r);
-			continue;
-		}
-		name = words_name_len(r.at, (size_t)(r.end - r.at));
-		memcpy(entry, r.at, name + 1);
+		memcpy(entry, text + start, name + 1);
 		r.out = entry + name + 1;
 		r.at += name + 1;
 		if (!name)
@@ -118,7 +97,8 @@ int env_file_parse(const char *file, const char *text, size_t len, char ***list,
 		else if (!read_value(&r))
 			wrong = "a quote is not closed";
 		if (wrong)
-			return strbuf_fail(error, -EINVAL, "%s:%u: %s", file, line, wrong);
+			return strbuf_fail(error, -EINVAL, "%s:%u: %s", file, line_at(&r, start),
+					   wrong);
 		*r.out = '\0';
 		if (strlist_append(list, entry) < 0)
 			return -ENOMEM;

@@ -3,14 +3,6 @@
 #include <errno.h>
 #include <string.h>
 
-static int hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* 0 with the bytes in @out, or -EINVAL. */
 static int unescape(const char *text, char *out, size_t *ret_n, struct strbuf *why)
 {
@@ -31,8 +23,8 @@ static int unescape(const char *text, char *out, size_t *ret_n, struct strbuf *w
 		known = *p ? strchr(from, *p) : NULL;
 		if (known) {
 			out[n++] = to[known - from];
-		} else if (*p == 'x' && hex(p[1]) >= 0 && hex(p[2]) >= 0) {
-			out[n++] = (char)(hex(p[1]) << 4 | hex(p[2]));
+		} else if (*p == 'x' && strspn(p + 1, "0123456789abcdefABCDEF") >= 2) {
+			out[n++] = (char)strtol((const char[]){ p[1], p[2], '\0' }, NULL, 16);
 			p += 2;
 		} else {
 			return strbuf_refuse(why, text,

@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <string.h>
+#include <strings.h>
 
 #define NAME_MAX_BYTES 64
 #define PATH_MAX_BYTES 4095 /* the kernel's PATH_MAX without the terminator */
@@ -63,9 +64,15 @@ static void word_format(const struct option *opt, const void *value, struct strb
 
 static int bool_parse(const struct option_input *in, void *ret)
 {
-	if (units_parse_bool(*in->word, ret) != 0)
-		return strbuf_refuse(in->why, *in->word, "is neither yes nor no");
-	return 0;
+	/* Every second one is true. */
+	static const char *const words[] = { "no", "yes", "false", "true", "off", "on", "0", "1" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (strcasecmp(*in->word, words[i]) == 0) {
+			*(bool *)ret = i % 2;
+			return 0;
+		}
+	return strbuf_refuse(in->why, *in->word, "is neither yes nor no");
 }
 
 static void bool_format(const struct option *opt, const void *value, struct strbuf *out)

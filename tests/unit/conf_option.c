@@ -170,6 +170,26 @@ static int set_and_read(const struct option *option, const char *text, struct st
 	return r;
 }
 
+TEST(yes_and_no_have_four_spellings)
+{
+	static const char *const yes[] = { "yes", "true", "on", "1", "YES", "True" };
+	static const char *const no[] = { "no", "false", "off", "0", "NO" };
+	static const char *const neither[] = { "''", "y", "2", "01", "yess", "enable" };
+	const struct option *option = option_find(OPTION_SERVICE, "v6only");
+	STRBUF(back, 256);
+	STRBUF(error, 512);
+
+	for (size_t i = 0; i < ARRAY_SIZE(yes); i++)
+		CHECK_EQ(set_and_read(option, yes[i], &back, &error), 0);
+	CHECK_STR(back.text, "yesyesyesyesyesyes");
+	strbuf_init(&back, back.text, back.size);
+	for (size_t i = 0; i < ARRAY_SIZE(no); i++)
+		CHECK_EQ(set_and_read(option, no[i], &back, &error), 0);
+	CHECK_STR(back.text, "nonononono");
+	for (size_t i = 0; i < ARRAY_SIZE(neither); i++)
+		CHECK_EQ(set_and_read(option, neither[i], &back, &error), -EINVAL);
+}
+
 /* @value of a number option as text; durations in milliseconds, whatever the field counts. */
 static void add_number(const struct option *option, const char *largest, int64_t value,
 		       struct strbuf *out)

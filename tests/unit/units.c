@@ -81,27 +81,6 @@ TEST(counts_are_digits_only)
 	CHECK_EQ(n, 42);
 }
 
-TEST(yes_and_no_have_four_spellings)
-{
-	static const char *const yes[] = { "yes", "true", "on", "1", "YES", "True" };
-	static const char *const no[] = { "no", "false", "off", "0", "NO" };
-	static const char *const neither[] = { "", "y", "2", "01", "yess", "enable" };
-	bool b;
-
-	for (size_t i = 0; i < ARRAY_SIZE(yes); i++) {
-		b = false;
-		CHECK_EQ(units_parse_bool(yes[i], &b), 0);
-		CHECK(b);
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(no); i++) {
-		b = true;
-		CHECK_EQ(units_parse_bool(no[i], &b), 0);
-		CHECK(!b);
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(neither); i++)
-		CHECK_EQ(units_parse_bool(neither[i], &b), UNITS_MALFORMED);
-}
-
 TEST(signals_have_names_and_numbers)
 {
 	static const struct {
