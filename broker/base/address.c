@@ -20,23 +20,18 @@ int address_parse_port(const char *text, uint16_t *ret)
 }
 
 /* @host is what stood between the brackets: an IPv6 address, perhaps with %ZONE. */
-static int parse_host6(const char *host, struct handoff_addr *addr)
+static int parse_host6(char *host, struct handoff_addr *addr)
 {
-	char ip[INET6_ADDRSTRLEN] = "";
-	const char *percent = strchr(host, '%');
-	size_t len = percent ? (size_t)(percent - host) : strlen(host);
+	char *percent = strchr(host, '%');
 	int64_t zone = 0;
 
-	if (len >= sizeof(ip))
-		return -EINVAL;
-	snprintf(ip, sizeof(ip), "%.*s", (int)len, host);
 	if (percent && (units_parse_count(percent + 1, &zone) != 0 || zone < 1 || zone > ZONE_MAX))
 		return -EINVAL;
-	if (inet_pton(AF_INET6, ip, addr->ip) != 1)
-		return -EINVAL;
+	if (percent)
+		*percent = '\0';
 	addr->family = 6;
 	addr->scope_id = (uint32_t)zone;
-	return 0;
+	return inet_pton(AF_INET6, host, addr->ip) == 1 ? 0 : -EINVAL;
 }
 
 /* Why @text, which has no port that can be read, is none: the mistakes that people make. */
@@ -81,8 +76,8 @@ int address_parse(const char *text, struct handoff_addr *ret, bool *ret_port_onl
 		if (parse_host6(host + 1, &addr) < 0)
 			return strbuf_refuse(ret_error, text,
 					     "has no IPv6 address %sin its brackets%s",
-					     strchr(host, '%') ? "with a numeric zone " : "",
-					     strchr(host, '%') ? ", as [fe80::1%2]:80" : "");
+					     strchr(text, '%') ? "with a numeric zone " : "",
+					     strchr(text, '%') ? ", as [fe80::1%2]:80" : "");
 	} else if (!port_only) {
 		if (inet_pton(AF_INET, host, addr.ip) != 1)
 			return strbuf_refuse(ret_error, text, "%s", diagnose(text));
@@ -115,27 +110,21 @@ struct address_text address_text(const struct handoff_addr *addr)
 	return text;
 }
 
-static bool all_zero(const uint8_t *bytes, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (bytes[i])
-			return false;
-	return true;
-}
+static const uint8_t zero[16];
 
 /* The IPv4 address that @a stands for: its own, or the mapped one (::ffff:1.2.3.4). */
 static const uint8_t *as_ipv4(const struct handoff_addr *a)
 {
+	static const uint8_t mapped[12] = { [10] = 0xff, 0xff };
+
 	if (a->family == 4)
 		return a->ip;
-	if (all_zero(a->ip, 10) && a->ip[10] == 0xff && a->ip[11] == 0xff)
-		return a->ip + 12;
-	return NULL;
+	return memcmp(a->ip, mapped, sizeof(mapped)) ? NULL : a->ip + sizeof(mapped);
 }
 
 static bool is_any6(const struct handoff_addr *a)
 {
-	return a->family == 6 && all_zero(a->ip, 16);
+	return a->family == 6 && !memcmp(a->ip, zero, sizeof(zero));
 }
 
 bool address_equal(const struct handoff_addr *a, const struct handoff_addr *b)
@@ -151,7 +140,7 @@ bool address_overlap(const struct handoff_addr *a, const struct handoff_addr *b)
 	if (a->port != b->port)
 		return false;
 	if (a4 && b4)
-		return all_zero(a4, 4) || all_zero(b4, 4) || !memcmp(a4, b4, 4);
+		return !memcmp(a4, zero, 4) || !memcmp(b4, zero, 4) || !memcmp(a4, b4, 4);
 	if (a4 || b4) {
 		const struct handoff_addr *six = a4 ? b : a;
 
@@ -164,7 +153,7 @@ bool address_overlap(const struct handoff_addr *a, const struct handoff_addr *b)
 
 bool address_contains(const struct handoff_addr *a, const struct handoff_addr *b)
 {
-	if (!all_zero(a->ip, sizeof(a->ip)) || !address_overlap(a, b))
+	if (memcmp(a->ip, zero, sizeof(zero)) != 0 || !address_overlap(a, b))
 		return false;
 	if (a->family == 4)
 		return as_ipv4(b) != NULL;

@@ -10,7 +10,7 @@
  * near: up to one edit in three letters, three at most. An edit is a letter
  * more, less or other, or two neighbours swapped (optimal string alignment).
  * Upper and lower case are the same letter, and so are '-' and '_'. The first
- * of equally near ones wins.
+ * of equally near ones wins. A NULL is near nothing.
  */
 const char *nearest(const char *word, const char *const *candidates, size_t n);
 

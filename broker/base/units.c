@@ -8,8 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define SIGNAL_MAX 64 /* of the kernel, on every architecture but MIPS */
-#define RTMIN	   34 /* the first one that neither libc uses for itself */
+#define RTMIN 34 /* the first one that neither libc uses for itself */
 
 struct unit {
 	const char *name;
@@ -28,19 +27,16 @@ static const struct unit sizes[] = {
 	{ "", 1 },
 };
 
-/* As signal(7) has them; numbers differ between architectures, so they come from the header. */
-static const struct {
-	const char *name;
-	int number;
-} signals[] = {
-	{ "HUP", SIGHUP },	 { "INT", SIGINT },	{ "QUIT", SIGQUIT }, { "ILL", SIGILL },
-	{ "TRAP", SIGTRAP },	 { "ABRT", SIGABRT },	{ "BUS", SIGBUS },   { "FPE", SIGFPE },
-	{ "KILL", SIGKILL },	 { "USR1", SIGUSR1 },	{ "SEGV", SIGSEGV }, { "USR2", SIGUSR2 },
-	{ "PIPE", SIGPIPE },	 { "ALRM", SIGALRM },	{ "TERM", SIGTERM }, { "CHLD", SIGCHLD },
-	{ "CONT", SIGCONT },	 { "STOP", SIGSTOP },	{ "TSTP", SIGTSTP }, { "TTIN", SIGTTIN },
-	{ "TTOU", SIGTTOU },	 { "URG", SIGURG },	{ "XCPU", SIGXCPU }, { "XFSZ", SIGXFSZ },
-	{ "VTALRM", SIGVTALRM }, { "PROF", SIGPROF },	{ "IO", SIGIO },     { "PWR", SIGPWR },
-	{ "SYS", SIGSYS },	 { "WINCH", SIGWINCH },
+/* As signal(7) has them; numbers differ between architectures. */
+const char *const units_signal_names[UNITS_SIGNALS] = {
+	[SIGHUP] = "HUP",	[SIGINT] = "INT",     [SIGQUIT] = "QUIT", [SIGILL] = "ILL",
+	[SIGTRAP] = "TRAP",	[SIGABRT] = "ABRT",   [SIGBUS] = "BUS",	  [SIGFPE] = "FPE",
+	[SIGKILL] = "KILL",	[SIGUSR1] = "USR1",   [SIGSEGV] = "SEGV", [SIGUSR2] = "USR2",
+	[SIGPIPE] = "PIPE",	[SIGALRM] = "ALRM",   [SIGTERM] = "TERM", [SIGCHLD] = "CHLD",
+	[SIGCONT] = "CONT",	[SIGSTOP] = "STOP",   [SIGTSTP] = "TSTP", [SIGTTIN] = "TTIN",
+	[SIGTTOU] = "TTOU",	[SIGURG] = "URG",     [SIGXCPU] = "XCPU", [SIGXFSZ] = "XFSZ",
+	[SIGVTALRM] = "VTALRM", [SIGPROF] = "PROF",   [SIGIO] = "IO",	  [SIGPWR] = "PWR",
+	[SIGSYS] = "SYS",	[SIGWINCH] = "WINCH",
 };
 
 /* Digits at @text; *@ret_rest is what follows them. */
@@ -179,20 +175,20 @@ int units_parse_signal(const char *text, int *ret)
 
 	if (strncasecmp(text, "SIG", 3) == 0)
 		text += 3;
-	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
-		if (strcasecmp(text, signals[i].name) == 0) {
-			*ret = signals[i].number;
+	for (int i = 1; i < UNITS_SIGNALS; i++) {
+		if (units_signal_names[i] && strcasecmp(text, units_signal_names[i]) == 0) {
+			*ret = i;
 			return 0;
 		}
 	}
 	if (strncasecmp(text, "RTMIN+", 6) == 0) {
-		if (units_parse_count(text + 6, &number) != 0 || number > SIGNAL_MAX - RTMIN)
+		if (units_parse_count(text + 6, &number) != 0 || number > UNITS_SIGNALS - 1 - RTMIN)
 			return UNITS_MALFORMED;
 		number += RTMIN;
 	} else if (units_parse_count(text, &number) != 0) {
 		return UNITS_MALFORMED;
 	}
-	if (number < 1 || number > SIGNAL_MAX)
+	if (number < 1 || number >= UNITS_SIGNALS)
 		return UNITS_MALFORMED;
 	*ret = (int)number;
 	return 0;
@@ -223,14 +219,9 @@ struct units_signal units_signal(int signal)
 {
 	struct units_signal name;
 
-	snprintf(name.text, sizeof(name.text), "%d", signal);
-	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
-		if (signals[i].number == signal)
-			strcpy(name.text, signals[i].name);
+	if (signal > 0 && signal < UNITS_SIGNALS && units_signal_names[signal])
+		strcpy(name.text, units_signal_names[signal]);
+	else
+		snprintf(name.text, sizeof(name.text), "%d", signal);
 	return name;
-}
-
-const char *units_signal_name(size_t n)
-{
-	return n < ARRAY_SIZE(signals) ? signals[n].name : NULL;
 }

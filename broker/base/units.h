@@ -49,5 +49,5 @@ struct units_signal {
 };
 struct units_signal units_signal(int signal);
 
-/* The n-th name of a signal, NULL after the last: for "did you mean". */
-const char *units_signal_name(size_t n);
+#define UNITS_SIGNALS 65 /* the kernel has 1 to 64 on every architecture but MIPS */
+extern const char *const units_signal_names[UNITS_SIGNALS]; /* NULL: it has none */
