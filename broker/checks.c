@@ -4,7 +4,7 @@
 #include <libgen.h>
 #include <string.h>
 #include <unistd.h>
-#include "config/conf_error.h"
+#include "config/conf_check.h"
 #include "config/option.h"
 #include "service/descriptors.h"
 #include "start.h"

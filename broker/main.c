@@ -12,7 +12,6 @@
 #include <unistd.h>
 #include "base/units.h"
 #include "config/conf_build.h"
-#include "config/conf_print.h"
 #include "checks.h"
 #include "run.h"
 #include "sys/config_file.h"

@@ -3,6 +3,7 @@
 #include "base/strlist.h"
 #include "config/option.h"
 
+#include <errno.h>
 #include <string.h>
 
 static void free_options(enum option_section section, void *conf)
@@ -67,4 +68,69 @@ bool conf_port_is_private(const struct service_conf *sc, uint16_t port)
 		if (port >= sc->private_ports[i].first && port <= sc->private_ports[i].last)
 			return true;
 	return false;
+}
+
+/* --- as text --- */
+
+#define FIRST_SIZE   (64 * 1024)
+#define LARGEST_SIZE ((size_t)1 << 30) /* 256 services that inherit a file full of variables */
+#define COLUMN	     40		       /* where the comments begin, if the value is shorter */
+
+static void print_entry(const struct conf *conf, const struct option *option, const void *values,
+			size_t entry, struct strbuf *out)
+{
+	size_t start = out->len, width;
+
+	option_add_key(option, values, entry, out);
+	strbuf_add(out, " = ");
+	option_format(option, values, entry, out);
+	width = out->len - start;
+	strbuf_addf(out, "%*s # ", width < COLUMN ? (int)(COLUMN - width) : 0, "");
+	if (option_origin(option, values, entry).kind == ORIGIN_DEFAULTS)
+		strbuf_add(out, "[defaults] ");
+	option_add_origin(option, values, entry, conf->file, out);
+	strbuf_add(out, "\n");
+}
+
+static void print_section(const struct conf *conf, enum option_section section, const void *values,
+			  struct strbuf *out)
+{
+	const struct option *option;
+
+	/* An empty list has its line too: every option is shown. */
+	for_each_option (option, section)
+		for (size_t i = 0; i == 0 || i < option_entries(option, values); i++)
+			print_entry(conf, option, values, i, out);
+}
+
+static void print(const struct conf *conf, struct strbuf *out)
+{
+	strbuf_add(out, "[broker]\n");
+	print_section(conf, OPTION_BROKER, &conf->broker, out);
+	for (size_t i = 0; i < conf->n_services; i++) {
+		const struct service_conf *sc = conf->services[i];
+
+		strbuf_addf(out, "\n[service:%s]\n", sc->name);
+		print_section(conf, OPTION_SERVICE, sc, out);
+	}
+}
+
+int conf_print(const struct conf *conf, char **ret_text)
+{
+	/* A strbuf says when it was too small: then once more, with twice the room. */
+	for (size_t size = FIRST_SIZE; size <= LARGEST_SIZE; size *= 2) {
+		_cleanup_free_ char *text = malloc(size);
+		struct strbuf out;
+
+		if (!text)
+			return -ENOMEM;
+		strbuf_init(&out, text, size);
+		print(conf, &out);
+		if (out.cut)
+			continue;
+		*ret_text = text;
+		text = NULL;
+		return 0;
+	}
+	return -ENOMEM;
 }

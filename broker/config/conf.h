@@ -1,5 +1,5 @@
 /*
- * conf - shares and frees a configuration, and finds things in it.
+ * conf - shares, prints and frees a configuration, and finds things in it.
  *
  * A struct conf is built whole or not at all (conf_build.h) and never changes
  * afterwards. A reload builds a second one beside it; workers keep the struct
@@ -23,7 +23,6 @@ static inline bool conf_serve_is_on(const struct conf_serve *serve)
 /* NULL if there is none of that name. */
 struct service_conf *conf_find_service(const struct conf *conf, const char *name);
 
-/* The words that come before the command in @slot; NULL: none do. */
 /* What the link in .directory led to; NULL: there is none on the way. */
 static inline const char *conf_release(const struct service_conf *sc)
 {
@@ -36,7 +35,17 @@ static inline const char *conf_directory(const struct service_conf *sc)
 	return sc->release ? sc->release : sc->directory;
 }
 
+/* The words that come before the command in @slot; NULL: none do. */
 char *const *conf_find_wrap(const struct service_conf *sc, unsigned slot);
 
 /* Whether @port is one of private_ports: the app binds it itself. */
 bool conf_port_is_private(const struct service_conf *sc, uint16_t port);
+
+/*
+ * Writes every option with its value and, in a comment, where that came from.
+ * The text is a valid file that means the same: [defaults] and what depends on
+ * the machine are in it as the values that they came to, paths are absolute.
+ * (Words of a command line may hold what cannot stand in a file; see
+ * words_add_quoted.) 0: *@ret_text is the caller's to free. -ENOMEM.
+ */
+int conf_print(const struct conf *conf, char **ret_text);

@@ -14,7 +14,7 @@
  */
 #pragma once
 
-#include "config/conf_error.h"
+#include "config/conf_check.h"
 #include "config/option.h"
 
 /* The place of a section: services follow as in the file. */

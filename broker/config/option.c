@@ -6,6 +6,54 @@
 #include <errno.h>
 #include <string.h>
 
+const struct option *option_next(enum option_section section, const struct option *opt)
+{
+	const struct option *end = option_table + option_count;
+
+	opt = opt ? opt + 1 : option_table;
+	while (opt < end && opt->section != section)
+		opt++;
+	return opt < end ? opt : NULL;
+}
+
+const struct option *option_find(enum option_section section, const char *key)
+{
+	const struct option *opt;
+
+	for_each_option (opt, section)
+		if (!strcmp(opt->key, key))
+			return opt;
+	return NULL;
+}
+
+const struct option *option_find_key(enum option_section section, const char *key,
+				     const char **ret_number)
+{
+	size_t len = strcspn(key, ".");
+	const struct option *opt;
+
+	*ret_number = key[len] ? key + len + 1 : NULL;
+	for_each_option (opt, section)
+		if (!strncmp(opt->key, key, len) && !opt->key[len] &&
+		    (!*ret_number || opt->type->numbered))
+			return opt;
+	return NULL;
+}
+
+const char *option_apply_name(enum option_apply apply)
+{
+	static const char *const names[APPLY_N] = {
+		[APPLY_LIVE] = "at once",
+		[APPLY_WORKERS] = "with new workers",
+		[APPLY_LISTENERS] = "with new listeners",
+		[APPLY_RESTART] = "after a restart",
+	};
+
+	return names[apply];
+}
+
+/* --- fields ----------------------------------------------------------------------- */
+
 static void *field_of(const struct option *opt, void *conf)
 {
 	return (char *)conf + opt->offset;

@@ -1,4 +1,7 @@
-#include "option_list.h"
+/*
+ * The option types whose value is many words: commands, addresses, ports.
+ */
+#include "config/option_type.h"
 
 #include "base/address.h"
 #include "base/strlist.h"

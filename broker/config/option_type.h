@@ -90,6 +90,32 @@ struct option_type {
 	extern const struct option_type type_##name;                                               \
 	typedef ctype field_of_##name
 
+OPTION_TYPE(count, unsigned); /* a word of the option, too */
+OPTION_TYPE(size, unsigned);  /* bytes */
+OPTION_TYPE(ms, int64_t);
+OPTION_TYPE(seconds, unsigned);
+OPTION_TYPE(word, unsigned); /* an enum, which gcc and clang make unsigned */
+OPTION_TYPE(bool, bool);
+OPTION_TYPE(signal, int);
+OPTION_TYPE(name, char *); /* a user or group */
+OPTION_TYPE(path, char *);
+OPTION_TYPE(limit, char *); /* this and the next four: texts, see units.h */
+OPTION_TYPE(integer, char *);
+OPTION_TYPE(octal, char *);
+OPTION_TYPE(clock, char *);
+OPTION_TYPE(cpus, char *);
+OPTION_TYPE(target, unsigned); /* an enum, as the first of a struct option_target */
+OPTION_TYPE(serve, struct conf_serve);
+OPTION_TYPE(environment, char **); /* a list */
+
+/* Of many words. */
+OPTION_TYPE(command, char **);
+OPTION_TYPE(wrap, struct conf_wrap *);		 /* a list */
+OPTION_TYPE(listen, struct conf_listen *);	 /* a list */
+OPTION_TYPE(ports, struct conf_port_range *);	 /* a list */
+OPTION_TYPE(statuses, struct conf_port_range *); /* a list */
+OPTION_TYPE(check, char **);			 /* as words: see health_probe.h */
+
 /* How lists, and words of which one stands for a path, lie in their structs. */
 struct option_list {
 	void *entries; /* with a zero behind the last, as environment needs it */
@@ -100,3 +126,11 @@ struct option_target {
 	unsigned word; /* an enum; the value behind the words is the path's */
 	char *path;
 };
+
+/*
+ * Everything that broker.ini can say. Parser, defaults, broker --print-config, the difference of a
+ * reload and the manual page all come from this table: a row added here is an option everywhere,
+ * and nowhere else is one known.
+ */
+extern const struct option option_table[];
+extern const size_t option_count;

@@ -1,4 +1,7 @@
-#include "option_word.h"
+/*
+ * The option types whose value is one word, and the environment, a list of such words.
+ */
+#include "config/option_type.h"
 
 #include "base/address.h"
 #include "base/nearest.h"

@@ -29,7 +29,7 @@ PURE = set(
     strcasestr strchr strrchr strchrnul strcmp strncmp strcasecmp strncasecmp strlen strnlen strcpy strncpy
     stpcpy strcat strstr strspn strcspn strpbrk strsep strtok_r strdup strndup
     strtol strtoul strtoll strtoull isoc23_strtol isoc23_strtoul isoc23_strtoll isoc23_strtoull
-    snprintf vsnprintf sscanf isoc99_sscanf isoc23_sscanf
+    snprintf vsnprintf vasprintf sscanf isoc99_sscanf isoc23_sscanf
     qsort bsearch malloc calloc realloc free
     ctype_b_loc ctype_tolower_loc ctype_toupper_loc tolower toupper isdigit isalpha isalnum isspace
     inet_pton inet_ntop errno_location

@@ -1,6 +1,6 @@
 /* links: broker/base/address broker/config/conf broker/config/conf_build */
-/* links: broker/config/conf_check broker/config/conf_error */
-/* links: broker/config/conf_print broker/config/conf_read */
+/* links: broker/config/conf_check */
+/* links: broker/config/conf_read */
 /* links: broker/base/nearest broker/config/option broker/config/option_table */
 /* links: broker/config/option_list broker/config/health_probe broker/config/option_word */
 /* links: broker/base/strlist broker/base/units broker/base/words */

@@ -1,4 +1,5 @@
-/* links: broker/config/conf_read broker/config/conf_error broker/config/option */
+/* links: broker/config/conf broker/config/conf_check broker/config/conf_read broker/config/option
+ */
 /* links: broker/config/option_table broker/config/option_list broker/config/option_word */
 /* links: broker/config/health_probe */
 /* links: broker/base/address broker/base/nearest broker/base/strlist broker/base/units */
