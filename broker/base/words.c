@@ -22,17 +22,18 @@ static int bad_shell(enum words_kind kind, char c, struct strbuf *ret_error)
 			   c);
 }
 
-bool words_read_quoted(char quote, const char *text, size_t len, size_t *at, char **out)
+bool words_read_quoted(const char **at, char **out)
 {
-	while (*at < len) {
-		char c = text[(*at)++];
+	const char *s = *at;
+	char quote = *s++, c;
 
-		if (c == quote)
+	while ((c = *s++)) {
+		if (c == quote) {
+			*at = s;
 			return true;
-		/* strchr() would find a NUL too.
-		 * NOLINTNEXTLINE(bugprone-not-null-terminated-result) */
-		if (quote == '"' && c == '\\' && *at < len && memchr("\"\\$`\n", text[*at], 5)) {
-			c = text[(*at)++];
+		}
+		if (quote == '"' && c == '\\' && *s && strchr("\"\\$`\n", *s)) {
+			c = *s++;
 			if (c == '\n')
 				continue;
 		}
@@ -41,56 +42,41 @@ bool words_read_quoted(char quote, const char *text, size_t len, size_t *at, cha
 	return false;
 }
 
-/* Reads one word, @*at its first character. */
-static int read_word(enum words_kind kind, const char *text, size_t len, size_t *at, char **out,
-		     struct strbuf *ret_error)
+/* Reads one word, *@at its first character. */
+static int read_word(enum words_kind kind, const char **at, char **out, struct strbuf *ret_error)
 {
-	size_t i = *at;
+	while (**at && !is_blank(**at)) {
+		char c = **at;
 
-	while (i < len && !is_blank(text[i])) {
-		char c = text[i++];
-
-		switch (c) {
-		case '\'':
-		case '"':
-			if (words_read_quoted(c, text, len, &i, out))
+		if (c == '\'' || c == '"') {
+			if (words_read_quoted(at, out))
 				continue;
 			return strbuf_fail(ret_error, -EINVAL,
 					   "a quote is opened with %c and never closed", c);
-		case '\\':
-			if (i == len)
+		}
+		++*at;
+		if (c == '\\') {
+			c = *(*at)++;
+			if (!c)
 				return strbuf_fail(
 					ret_error, -EINVAL,
 					"a backslash at the end: a line cannot be continued");
-			c = text[i++];
-			break;
-		case '$':
-		case '`':
+		} else if (strchr(kind == WORDS_COMMAND ? "$`|;&<>" : "$`", c)) {
 			return bad_shell(kind, c, ret_error);
-		case '|':
-		case ';':
-		case '&':
-		case '<':
-		case '>':
-			if (kind == WORDS_COMMAND)
-				return bad_shell(kind, c, ret_error);
-			break;
 		}
 		*(*out)++ = c;
 	}
 	*(*out)++ = '\0';
-	*at = i;
 	return 0;
 }
 
-int words_split(enum words_kind kind, const char *text, size_t len, struct words *ret,
-		struct strbuf *ret_error)
+int words_split(enum words_kind kind, const char *text, struct words *ret, struct strbuf *ret_error)
 {
 	/* Unquoting never makes text longer, and every word but the last has a blank behind it. */
-	size_t table = (WORDS_MAX + 1) * sizeof(char *);
-	_cleanup_free_ char **word = malloc(table + len + 1);
+	size_t table = (WORDS_MAX + 1) * sizeof(char *), n = 0, text_len = 0;
+	_cleanup_free_ char **word = malloc(table + strlen(text) + 1);
+	const char *at = text;
 	char *strings, *out;
-	size_t n = 0, at = 0, text_len = 0;
 
 	if (!word)
 		return -ENOMEM;
@@ -99,17 +85,16 @@ int words_split(enum words_kind kind, const char *text, size_t len, struct words
 	for (;;) {
 		int r;
 
-		while (at < len && is_blank(text[at]))
-			at++;
-		if (at == len || text[at] == '#')
+		at += strspn(at, " \t");
+		if (!*at || *at == '#')
 			break;
 		if (n == WORDS_MAX)
 			return strbuf_fail(ret_error, -EINVAL, "more than %d words", WORDS_MAX);
 		word[n++] = out;
-		r = read_word(kind, text, len, &at, &out, ret_error);
+		r = read_word(kind, &at, &out, ret_error);
 		if (r < 0)
 			return r;
-		text_len = at;
+		text_len = (size_t)(at - text);
 	}
 	if (out - strings > WORDS_BYTES_MAX)
 		return strbuf_fail(ret_error, -EINVAL, "more than %d bytes", WORDS_BYTES_MAX);
@@ -165,13 +150,10 @@ void words_add_quoted(struct strbuf *out, const char *word)
 	strbuf_add(out, "\"");
 }
 
-size_t words_name_len(const char *text, size_t n)
+size_t words_name_len(const char *text)
 {
-	static const char good[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
-	size_t len = 0;
+	size_t len =
+		strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789");
 
-	while (len < n && text[len] && strchr(good, text[len]))
-		len++;
-	return len < n && text[len] == '=' && (*text < '0' || *text > '9') ? len : 0;
+	return text[len] == '=' && (*text < '0' || *text > '9') ? len : 0;
 }

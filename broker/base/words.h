@@ -30,10 +30,10 @@ struct words {
 };
 
 /*
- * Splits @len bytes of @text. 0: *@ret is the caller's, see words_free. -EINVAL:
+ * Splits @text. 0: *@ret is the caller's, see words_free. -EINVAL:
  * @ret_error says what is wrong (a clause without a full stop). -ENOMEM.
  */
-int words_split(enum words_kind kind, const char *text, size_t len, struct words *ret,
+int words_split(enum words_kind kind, const char *text, struct words *ret,
 		struct strbuf *ret_error);
 void words_free(struct words *words); /* an all-zero one is fine */
 
@@ -41,13 +41,13 @@ void words_free(struct words *words); /* an all-zero one is fine */
 #define _cleanup_words_ __attribute__((cleanup(words_free)))
 
 /*
- * Reads to the closing @quote; *@at is just behind the opening one. A line that ends with a
- * backslash goes on in the next, in double quotes. Moves *@at and *@out. False: none closes it.
+ * Reads what is quoted, *@at at the quote, to *@out. In double quotes, a line that ends with a
+ * backslash goes on in the next. Moves *@at and *@out. False: the other quote is missing.
  */
-bool words_read_quoted(char quote, const char *text, size_t len, size_t *at, char **out);
+bool words_read_quoted(const char **at, char **out);
 
-/* The bytes of NAME, as a shell has it, where @n bytes @text begin with NAME=; else 0. */
-size_t words_name_len(const char *text, size_t n);
+/* The bytes of NAME, as a shell has it, where @text begins with NAME=; else 0. */
+size_t words_name_len(const char *text);
 
 /*
  * Writes @word so that words_split gives it back. A control character or a byte

@@ -75,7 +75,6 @@ static struct option_setting setting_of(const struct option *opt, const char *te
 	return (struct option_setting){
 		.option = opt,
 		.text = text,
-		.len = strlen(text),
 		.origin.kind = kind,
 	};
 }
@@ -86,7 +85,7 @@ static int apply_text(struct builder *b, const struct option *opt, const char *t
 {
 	struct option_setting setting = setting_of(opt, text ? text : "", kind);
 
-	return setting.len ? apply(b, &setting, conf) : 0;
+	return *setting.text ? apply(b, &setting, conf) : 0;
 }
 
 /* All that @section says of @opt. */

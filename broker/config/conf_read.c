@@ -4,16 +4,15 @@
 #include "base/utf8.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #define LINE_MAX_BYTES 65536
-#define NAME_MAX_BYTES 127 /* what is longer is cut: it is none of ours, and only shown */
 
 struct reader {
 	struct conf_errors *errors;
 	struct conf_sections *sections;
 	struct conf_section *section; /* takes the settings; NULL: they cannot be judged */
+	struct option_setting *free;  /* the next that is */
 	unsigned line;
 	bool begun; /* the file has had a header, good or bad, or a message that it has none */
 };
@@ -36,14 +35,17 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-static void trim(const char **text, size_t *len)
+/* @text without blanks around it, in place. */
+static char *trim(char *text)
 {
-	while (*len > 0 && is_blank(**text)) {
-		(*text)++;
-		(*len)--;
-	}
-	while (*len > 0 && is_blank((*text)[*len - 1]))
-		(*len)--;
+	size_t len;
+
+	text += strspn(text, " \t");
+	len = strlen(text);
+	while (len > 0 && is_blank(text[len - 1]))
+		len--;
+	text[len] = '\0';
+	return text;
 }
 
 /* What no line may hold, or NULL. */
@@ -70,21 +72,14 @@ static const char *bad_bytes(const char *line, size_t len)
 }
 
 /* "BEFORE", what is wrong in quotes, "AFTER" */
-static void refuse(struct reader *reader, const char *before, const char *what, size_t len,
-		   const char *after)
+static void refuse(struct reader *reader, const char *before, const char *what, const char *after)
 {
 	STRBUF(text, 512);
 
 	strbuf_add(&text, before);
-	strbuf_add_quoted_bytes(&text, what, len);
+	strbuf_add_quoted(&text, what);
 	strbuf_add(&text, after);
 	conf_errors_add(reader->errors, reader->line, "%s", text.text);
-}
-
-static void add_name(const char *name, size_t len, struct strbuf *out)
-{
-	trim(&name, &len);
-	strbuf_add_bytes(out, name, len);
 }
 
 /* --- sections ------------------------------------------------------------------------ */
@@ -126,7 +121,7 @@ static bool service_ok(struct reader *reader, const char *name)
 	if (conf_name_ok(own, strlen(own)))
 		return true;
 	static_assert(SERVICE_NAME_MAX == 32, "as the message says");
-	refuse(reader, "", own, strlen(own),
+	refuse(reader, "", own,
 	       " is not a service name; allowed: 1 to 32 letters, digits, \"_\" and \"-\"");
 	return false;
 }
@@ -155,32 +150,28 @@ static void add_section(struct reader *reader, const char *name)
 	}
 	strcpy(place->name, name);
 	place->line = reader->line;
+	place->settings = reader->free;
 	sections->n += i == sections->n;
 	reader->section = place;
 }
 
 /* @line begins with a bracket. */
-static void read_header(struct reader *reader, const char *line, size_t len)
+static void read_header(struct reader *reader, char *line)
 {
-	const char *close = memchr(line, ']', len), *after;
-	STRBUF(name, NAME_MAX_BYTES + 1);
-	size_t left;
+	char *close = strchr(line, ']'), *after;
 
 	reader->begun = true;
 	reader->section = NULL;
 	if (!close) {
-		refuse(reader, "", line, len, " has no closing bracket: write [section]");
+		refuse(reader, "", line, " has no closing bracket: write [section]");
 		return;
 	}
-	after = close + 1;
-	left = len - (size_t)(after - line);
-	trim(&after, &left);
-	if (left > 0 && *after != '#' && *after != ';') {
-		refuse(reader, "nothing may follow [section], but there is ", after, left, "");
-		return;
-	}
-	add_name(line + 1, (size_t)(close - line) - 1, &name);
-	add_section(reader, name.text);
+	*close = '\0';
+	after = trim(close + 1);
+	if (*after && *after != '#' && *after != ';')
+		refuse(reader, "nothing may follow [section], but there is ", after, "");
+	else
+		add_section(reader, trim(line + 1));
 }
 
 /* --- settings ------------------------------------------------------------------------ */
@@ -235,7 +226,7 @@ static void unknown_key(struct reader *reader, enum option_section options, cons
 	conf_errors_add(reader->errors, reader->line, "%s", text.text);
 }
 
-static int add_setting(struct reader *reader, const char *key, const char *text, size_t len)
+static void add_setting(struct reader *reader, const char *key, const char *text)
 {
 	struct conf_section *section = reader->section;
 	const struct conf_section *of = reader->sections->of;
@@ -244,11 +235,10 @@ static int add_setting(struct reader *reader, const char *key, const char *text,
 	const char *number;
 	const struct option *option = option_find_key(options, key, &number);
 	const struct option_setting *twin = NULL;
-	struct option_setting *added;
 
 	if (!option) {
 		unknown_key(reader, options, key);
-		return 0;
+		return;
 	}
 	if (!option->type->list)
 		twin = conf_section_find(section, option);
@@ -256,101 +246,91 @@ static int add_setting(struct reader *reader, const char *key, const char *text,
 		conf_errors_add(reader->errors, reader->line,
 				"%s is given a second time; the first is in line %u", key,
 				twin->origin.line);
-		return 0;
+		return;
 	}
 	if (section->n == CONF_SETTINGS_MAX) {
 		conf_errors_add(reader->errors, section->line, "more than %d lines in one section",
 				CONF_SETTINGS_MAX);
-		return 0;
+		return;
 	}
-	added = realloc(section->settings, (section->n + 1) * sizeof(*added));
-	if (!added)
-		return -ENOMEM;
-	section->settings = added;
-	added += section->n++;
-	*added = (struct option_setting){
+	*reader->free++ = (struct option_setting){
 		.option = option,
+		.number = number && !*number ? "?" : number,
 		.text = text,
-		.len = len,
 		.origin.kind = section == &of[SECTION_DEFAULTS] ? ORIGIN_DEFAULTS : ORIGIN_FILE,
 		.origin.line = reader->line,
 	};
-	/* Cut if it is too long, which is no number of a slot either way. */
-	if (number)
-		(void)snprintf(added->number, sizeof(added->number), "%s", *number ? number : "?");
-	return 0;
+	section->n++;
 }
 
-static int read_setting(struct reader *reader, const char *line, size_t len)
+static void read_setting(struct reader *reader, char *line)
 {
-	const char *equals = memchr(line, '=', len), *value;
-	STRBUF(key, NAME_MAX_BYTES + 1);
-	size_t left;
+	char *equals = strchr(line, '=');
 
 	if (!equals || equals == line) {
-		refuse(reader, "", line, len, " is neither [section] nor key = value");
-		return 0;
+		refuse(reader, "", line, " is neither [section] nor key = value");
+		return;
 	}
 	if (!reader->begun)
 		conf_errors_add(reader->errors, reader->line,
 				"a key before the first section; begin with [service:NAME]");
 	reader->begun = true;
 	if (!reader->section)
-		return 0;
-	add_name(line, (size_t)(equals - line), &key);
-	value = equals + 1;
-	left = len - (size_t)(value - line);
-	trim(&value, &left);
-	return add_setting(reader, key.text, value, left);
+		return;
+	*equals = '\0';
+	add_setting(reader, trim(line), trim(equals + 1));
 }
 
 /* --- the file ------------------------------------------------------------------------ */
 
-static int read_line(struct reader *reader, const char *line, size_t len)
+static void read_line(struct reader *reader, char *line, size_t len)
 {
 	const char *problem = bad_bytes(line, len);
 
 	if (problem) {
 		conf_errors_add(reader->errors, reader->line, "%s", problem);
-		return 0;
+		return;
 	}
-	trim(&line, &len);
-	if (len == 0 || *line == '#' || *line == ';')
-		return 0;
-	if (*line != '[')
-		return read_setting(reader, line, len);
-	read_header(reader, line, len);
-	return 0;
+	line[len] = '\0';
+	line = trim(line);
+	if (*line == '[')
+		read_header(reader, line);
+	else if (*line && *line != '#' && *line != ';')
+		read_setting(reader, line);
 }
 
 int conf_read(const char *text, size_t len, struct conf_errors *errors, struct conf_sections *ret)
 {
 	struct reader reader = { .errors = errors, .sections = ret };
-	const char *end = text + len;
-	int r = 0;
+	size_t lines = 1, next, n;
 
 	*ret = (struct conf_sections){ .of = { { .name = "broker" }, { .name = "defaults" } },
 				       .n = SECTION_SERVICES };
-	if (len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3))
-		text += 3;
-	while (r == 0 && text < end) {
-		const char *newline = memchr(text, '\n', (size_t)(end - text));
-		const char *line = text;
+	for (size_t i = 0; i < len; i++)
+		lines += text[i] == '\n';
+	ret->text = malloc(len + 1);
+	ret->settings = reader.free = calloc(lines, sizeof(*reader.free));
+	if (!ret->text || !ret->settings)
+		return -ENOMEM;
+	memcpy(ret->text, text, len);
+	for (size_t at = len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3) ? 3 : 0; at < len;
+	     at = next) {
+		const char *newline = memchr(text + at, '\n', len - at);
 
-		len = (size_t)((newline ? newline : end) - line);
-		text = newline ? newline + 1 : end;
-		if (len > 0 && line[len - 1] == '\r')
-			len--;
+		n = (newline ? (size_t)(newline - text) : len) - at;
+		next = at + n + 1;
+		if (n > 0 && text[at + n - 1] == '\r')
+			n--;
 		reader.line++;
-		r = read_line(&reader, line, len);
+		read_line(&reader, ret->text + at, n);
 	}
-	return r;
+	return 0;
 }
 
 void conf_sections_free(struct conf_sections *sections)
 {
-	for (size_t i = 0; i < sections->n; i++)
-		free(sections->of[i].settings);
+	free(sections->text);
+	free(sections->settings);
 }
 
 const struct option_setting *conf_section_find(const struct conf_section *section,

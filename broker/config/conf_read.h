@@ -9,8 +9,6 @@
  * A line cannot be continued. Blanks around names, "=" and values do not count. Lines end
  * with LF or CRLF; a byte order mark at the start is skipped. A bad line costs that line
  * only, and a bad [section] its settings too: reading goes on after them.
- *
- * Settings point into the text of the file.
  */
 #pragma once
 
@@ -22,12 +20,14 @@ enum { SECTION_BROKER, SECTION_DEFAULTS, SECTION_SERVICES };
 
 struct conf_section {
 	char name[sizeof("service:") + SERVICE_NAME_MAX]; /* as its header has it */
-	unsigned line; /* of the header; 0: the file has no such section */
-	struct option_setting *settings;
+	unsigned line;			 /* of the header; 0: the file has no such section */
+	struct option_setting *settings; /* in conf_sections.settings */
 	size_t n;
 };
 
 struct conf_sections {
+	char *text; /* of the file, in pieces that the settings point to */
+	struct option_setting *settings;
 	struct conf_section of[SECTION_SERVICES + CONF_SERVICES_MAX];
 	size_t n;
 };

@@ -15,8 +15,8 @@
 #include "base/strbuf.h"
 
 /*
- * Appends each NAME=value of @text, the whole file called @file in messages, to @list, see
- * strlist.h. 0; -ENOMEM; -EINVAL with @error: "FILE:LINE: what is wrong".
+ * Appends each NAME=value of @text, @len bytes and a NUL, the whole file called @file in messages,
+ * to @list, see strlist.h. 0; -ENOMEM; -EINVAL with @error: "FILE:LINE: what is wrong".
  */
 int env_file_parse(const char *file, const char *text, size_t len, char ***list,
 		   struct strbuf *error);

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define NUMBER_SHOWN 7 /* of a key: what is longer is none */
+
 const struct option *option_next(enum option_section section, const struct option *opt)
 {
 	const struct option *end = option_table + option_count;
@@ -252,17 +254,18 @@ int option_set(const struct option_setting *s, const struct conf_facts *facts, v
 	_cleanup_words_ struct words words = { 0 };
 	const struct option *opt = s->option;
 	STRBUF(why, 512);
-	struct option_input in = {
-		.opt = opt, .facts = facts, .number = *s->number ? s->number : NULL, .why = &why
-	};
-	int split = words_split(opt->type->command ? WORDS_COMMAND : WORDS_VALUE, s->text, s->len,
-				&words, &why);
+	struct option_input in = { .opt = opt, .facts = facts, .number = s->number, .why = &why };
+	int split = words_split(opt->type->command ? WORDS_COMMAND : WORDS_VALUE, s->text, &words,
+				&why);
 	int r = split == 0 ? set_words(s, &in, &words, conf) : split;
 
 	if (r != -EINVAL)
 		return r;
-	strbuf_addf(ret_error, "%s%s", opt->key, in.number ? "." : "");
-	strbuf_add_escaped(ret_error, s->number, strlen(s->number));
+	strbuf_add(ret_error, opt->key);
+	if (s->number) {
+		strbuf_add(ret_error, ".");
+		strbuf_add_escaped(ret_error, s->number, strnlen(s->number, NUMBER_SHOWN));
+	}
 	strbuf_addf(ret_error, ": %s", why.text);
 	/* A mistake of writing: what values are allowed is not the question. */
 	if (split == 0) {

@@ -31,9 +31,8 @@ const char *option_apply_name(enum option_apply apply); /* "with new workers" */
 /* What somebody says of an option: a line of a file, or what stands for one. */
 struct option_setting {
 	const struct option *option;
-	char number[8]; /* of a key that has one (wrap.1, see option_find_key), else empty */
+	const char *number; /* of a key that has one (wrap.1, see option_find_key), else NULL */
 	const char *text;
-	size_t len;
 	struct conf_origin origin;
 };
 

@@ -20,7 +20,7 @@ static int command_parse(const struct option_input *in, void *ret)
 
 	if (*program == '\0')
 		return strbuf_fail(in->why, -EINVAL, "the program's name is empty");
-	if (words_name_len(program, strlen(program))) {
+	if (words_name_len(program)) {
 		strbuf_refuse(in->why, program,
 			      "is not a program, and no shell is run: write environment = ");
 		strbuf_add_escaped(in->why, program, strlen(program));

@@ -181,7 +181,7 @@ void client_begin(struct client *c, struct task *t, const struct task_ops *ops)
 static void answer(struct client *c, const char *line)
 {
 	STRBUF(error, 1024);
-	int r = words_split(WORDS_COMMAND, line, strlen(line), &c->words, &error);
+	int r = words_split(WORDS_COMMAND, line, &c->words, &error);
 
 	if (r < 0) {
 		client_error(c, "bad-request", "%s", r == -ENOMEM ? "out of memory" : error.text);

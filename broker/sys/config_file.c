@@ -52,7 +52,7 @@ static int check(const char *path, const struct stat *st, struct strbuf *error)
 	return 0;
 }
 
-/* The bytes of all of it, if there are fewer than @size; -errno with @error. */
+/* The bytes of all of it, if there are fewer than @size, then a NUL; -errno with @error. */
 static ssize_t read_file(const char *path, char *text, size_t size, struct strbuf *error)
 {
 	/* Opened once: what is checked is what is read. O_NONBLOCK: a FIFO must not hang us. */
@@ -67,6 +67,7 @@ static ssize_t read_file(const char *path, char *text, size_t size, struct strbu
 	if (r < 0)
 		return r;
 	n = fd_read(fd, text, size);
+	text[n < 0 ? 0 : n] = '\0';
 	return n < 0 ? strbuf_fail(error, (int)n, "cannot read %s: %m", path) : n;
 }
 
@@ -88,7 +89,7 @@ static int look_around(struct service_conf *sc, char *text, size_t size, struct 
 static int load(const char *path, bool broker_alone, struct conf **ret, struct strbuf *error)
 {
 	const size_t size = CONF_FILE_MAX + 1; /* a larger file is refused by the parser */
-	_cleanup_free_ char *text = malloc(size);
+	_cleanup_free_ char *text = malloc(size + 1);
 	ssize_t n = text ? read_file(path, text, size, error) : -ENOMEM;
 	char base_dir[PATH_MAX];
 	struct conf *conf = NULL;

@@ -16,8 +16,7 @@ static void add_section(const struct conf_section *section, struct strbuf *out)
 	for (size_t i = 0; i < section->n; i++) {
 		const struct option_setting *s = &section->settings[i];
 
-		strbuf_addf(out, "%u %s|%.*s\n", s->origin.line, s->option->key, (int)s->len,
-			    s->text);
+		strbuf_addf(out, "%u %s|%s\n", s->origin.line, s->option->key, s->text);
 	}
 }
 

@@ -38,7 +38,7 @@ static inline struct conf *conf_good(const char *text)
 static inline int conf_set(const struct option *option, const char *text, void *conf,
 			   struct strbuf *error)
 {
-	struct option_setting setting = { .option = option, .text = text, .len = strlen(text) };
+	struct option_setting setting = { .option = option, .text = text };
 
 	return option_set(&setting, &conf_test_facts, conf, error);
 }

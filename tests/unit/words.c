@@ -11,7 +11,7 @@ static const char *split(enum words_kind kind, const char *text)
 	_cleanup_words_ struct words words = { 0 };
 	STRBUF(error, 512);
 	struct strbuf out;
-	int r = words_split(kind, text, strlen(text), &words, &error);
+	int r = words_split(kind, text, &words, &error);
 
 	strbuf_init(&out, shown, sizeof(shown));
 	if (r < 0) {
@@ -113,7 +113,7 @@ TEST(the_text_ends_before_a_comment)
 	_cleanup_words_ struct words words = { 0 };
 	STRBUF(error, 64);
 
-	CHECK_EQ(words_split(WORDS_VALUE, "a 'b '  # c", 11, &words, &error), 0);
+	CHECK_EQ(words_split(WORDS_VALUE, "a 'b '  # c", &words, &error), 0);
 	CHECK_EQ(words.text_len, 6);
 }
 
@@ -133,7 +133,7 @@ TEST(a_word_that_was_quoted_comes_back)
 			word[i] = letters[tap_random(&state, sizeof(letters) - 1)];
 		word[len] = '\0';
 		words_add_quoted(&text, word);
-		CHECK_EQ(words_split(WORDS_COMMAND, text.text, text.len, &words, &error), 0);
+		CHECK_EQ(words_split(WORDS_COMMAND, text.text, &words, &error), 0);
 		CHECK_EQ(words.n, 1);
 		CHECK_STR(words.word[0], word);
 	}
