@@ -175,52 +175,42 @@ void option_clear(const struct option *opt, void *conf)
 	*origins = (struct conf_origins){ 0 };
 }
 
-/* Takes over the @n values of @values, which has room for one more. 0 or -ENOMEM. */
-static int store(const struct option_setting *s, void *values, size_t n, void *conf)
+/* Each of @words is a value, or all are one: added to a list, else in place of the value so far. */
+static int store(const struct option_setting *s, struct option_input *in, const struct words *words,
+		 void *conf)
 {
 	const struct option_type *type = s->option->type;
-	struct option_list *list = field_of(s->option, conf);
-	size_t at = type->list ? list->n : 0;
-	char *to = (char *)list;
+	struct option_list *list = type->list ? field_of(s->option, conf) : NULL;
+	size_t n = type->list && !type->one_entry ? words->n : 1, at = list ? list->n : 0;
+	/* Lists have a zero behind the last entry. */
+	_cleanup_free_ char *values = calloc(n + 1, type->size);
+	char *to = field_of(s->option, conf);
+	int r = 0;
 
-	if (type->list) {
-		to = realloc(list->entries, (at + n + 1) * type->size);
-		if (!to)
-			return -ENOMEM;
-		list->entries = to;
-	}
-	if (set_origins(s->option, conf, at, n, s->origin) < 0)
+	if (!values)
 		return -ENOMEM;
-	if (type->list)
+	if (list && at + n > CONF_LIST_MAX)
+		return strbuf_fail(in->why, -EINVAL, "the list has more than %d entries",
+				   CONF_LIST_MAX);
+	in->word = words->word;
+	for (size_t i = 0; r == 0 && i < n; i++, in->word++)
+		r = type->parse(in, values + i * type->size);
+	if (r == 0 && list) {
+		to = realloc(list->entries, (at + n + 1) * type->size);
+		list->entries = to ? to : list->entries;
+	}
+	if (r == 0)
+		r = to ? set_origins(s->option, conf, at, n, s->origin) : -ENOMEM;
+	if (r < 0) {
+		free_values(type, values, n);
+		return r;
+	}
+	if (list)
 		list->n += n;
 	else
 		free_values(type, to, n);
-	memcpy(to + at * type->size, values, (type->list ? n + 1 : n) * type->size);
+	memcpy(to + at * type->size, values, (list ? n + 1 : n) * type->size);
 	return 0;
-}
-
-/* @in->word: all words of the text, @n of them. Each is a value, or all are one. */
-static int parse_words(const struct option_setting *s, struct option_input *in, size_t n,
-		       void *conf)
-{
-	const struct option_type *type = s->option->type;
-	size_t n_values = type->list && !type->one_entry ? n : 1;
-	_cleanup_free_ char *values = NULL;
-	int r = 0;
-
-	if (type->list && n_values + option_entries(s->option, conf) > CONF_LIST_MAX)
-		return strbuf_fail(in->why, -EINVAL, "the list has more than %d entries",
-				   CONF_LIST_MAX);
-	values = calloc(n_values + 1, type->size);
-	if (!values)
-		return -ENOMEM;
-	for (size_t i = 0; r == 0 && i < n_values; i++, in->word++)
-		r = type->parse(in, values + i * type->size);
-	if (r == 0)
-		r = store(s, values, n_values, conf);
-	if (r < 0)
-		free_values(type, values, n_values);
-	return r;
 }
 
 /* What holds for values of any type; then the type has its say. */
@@ -244,8 +234,7 @@ static int set_words(const struct option_setting *s, struct option_input *in,
 					    : " is more than one value (quote it if it is one)");
 		return -EINVAL;
 	}
-	in->word = words->word;
-	return parse_words(s, in, words->n, conf);
+	return store(s, in, words, conf);
 }
 
 int option_set(const struct option_setting *s, const struct conf_facts *facts, void *conf,
