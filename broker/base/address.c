@@ -90,23 +90,17 @@ int address_parse(const char *text, struct handoff_addr *ret, bool *ret_port_onl
 
 struct address_text address_text(const struct handoff_addr *addr)
 {
-	char ip[INET6_ADDRSTRLEN] = "";
-	struct address_text text = { "" };
-	struct strbuf out;
+	char ip[INET6_ADDRSTRLEN] = "", zone[12] = "";
+	struct address_text text = { "none" };
 
-	strbuf_init(&out, text.text, sizeof(text.text));
-	if (addr->family == 4) {
-		inet_ntop(AF_INET, addr->ip, ip, sizeof(ip));
-		strbuf_addf(&out, "%s:%u", ip, addr->port);
-	} else if (addr->family == 6) {
-		inet_ntop(AF_INET6, addr->ip, ip, sizeof(ip));
-		strbuf_addf(&out, "[%s", ip);
-		if (addr->scope_id)
-			strbuf_addf(&out, "%%%u", addr->scope_id);
-		strbuf_addf(&out, "]:%u", addr->port);
-	} else {
-		strbuf_add(&out, "none");
-	}
+	if (addr->family)
+		inet_ntop(addr->family == 4 ? AF_INET : AF_INET6, addr->ip, ip, sizeof(ip));
+	if (addr->scope_id)
+		snprintf(zone, sizeof(zone), "%%%u", addr->scope_id);
+	if (addr->family == 4)
+		snprintf(text.text, sizeof(text.text), "%s:%u", ip, addr->port);
+	else if (addr->family == 6)
+		snprintf(text.text, sizeof(text.text), "[%s%s]:%u", ip, zone, addr->port);
 	return text;
 }
 

@@ -21,7 +21,7 @@ int address_parse_port(const char *text, uint16_t *ret);
 
 /* 127.0.0.1:80, [::1]:80, [fe80::1%2]:80; "none" where family is 0. */
 struct address_text {
-	char text[64];
+	char text[72];
 };
 struct address_text address_text(const struct handoff_addr *addr);
 

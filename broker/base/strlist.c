@@ -3,32 +3,20 @@
 #include <errno.h>
 #include <string.h>
 
-static size_t count(char *const *list)
-{
-	size_t n = 0;
-
-	while (list && list[n])
-		n++;
-	return n;
-}
-
 int strlist_append(char ***list, const char *text)
 {
-	size_t n = count(*list);
-	char *copy = strdup(text);
 	char **bigger;
+	size_t n = 0;
 
-	if (!copy)
-		return -ENOMEM;
+	while (*list && (*list)[n])
+		n++;
 	bigger = realloc(*list, (n + 2) * sizeof(*bigger));
-	if (!bigger) {
-		free(copy);
+	if (!bigger)
 		return -ENOMEM;
-	}
-	bigger[n] = copy;
-	bigger[n + 1] = NULL;
 	*list = bigger;
-	return 0;
+	bigger[n + 1] = NULL;
+	bigger[n] = strdup(text);
+	return bigger[n] ? 0 : -ENOMEM;
 }
 
 int strlist_copy(char *const *from, char ***ret)
@@ -53,12 +41,8 @@ void strlist_free(char **list)
 
 bool strlist_equal(char *const *a, char *const *b)
 {
-	size_t n = count(a);
-
-	if (n != count(b))
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(a[i], b[i]) != 0)
+	for (; a && b && *a && *b; a++, b++)
+		if (strcmp(*a, *b) != 0)
 			return false;
-	return true;
+	return (!a || !*a) && (!b || !*b);
 }

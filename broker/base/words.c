@@ -110,44 +110,25 @@ void words_free(struct words *words)
 	*words = (struct words){ 0 };
 }
 
-/* Escapes what cannot stand in a file; a tab can. */
-static void add_verbatim(struct strbuf *out, const char *text, size_t len)
-{
-	while (len > 0) {
-		const char *tab = memchr(text, '\t', len);
-		size_t plain = tab ? (size_t)(tab - text) : len;
-
-		strbuf_add_escaped(out, text, plain);
-		if (tab)
-			strbuf_add(out, "\t");
-		plain += tab != NULL;
-		text += plain;
-		len -= plain;
-	}
-}
-
 void words_add_quoted(struct strbuf *out, const char *word)
 {
-	if (*word && *word != '#' && !strpbrk(word, " \t'\"\\$`|;&<>")) {
-		add_verbatim(out, word, strlen(word));
-		return;
-	}
-	if (!strchr(word, '\'')) {
-		strbuf_add(out, "'");
-		add_verbatim(out, word, strlen(word));
-		strbuf_add(out, "'");
-		return;
-	}
-	strbuf_add(out, "\"");
-	while (*word) {
-		size_t plain = strcspn(word, "\"\\$`");
+	bool bare = *word && *word != '#' && !strpbrk(word, " \t'\"\\$`|;&<>");
+	const char *quote = bare ? "" : strchr(word, '\'') ? "\"" : "'";
+	/* What is not escaped as a message would be: a tab can stand in a file. */
+	const char *own = *quote == '"' ? "\t\"\\$`" : "\t";
 
-		add_verbatim(out, word, plain);
-		word += plain;
-		if (*word)
-			strbuf_addf(out, "\\%c", *word++);
+	strbuf_add(out, quote);
+	for (;;) {
+		size_t n = strcspn(word, own);
+
+		strbuf_add_escaped(out, word, n);
+		word += n;
+		if (!*word)
+			break;
+		strbuf_addf(out, *word == '\t' ? "%c" : "\\%c", *word);
+		word++;
 	}
-	strbuf_add(out, "\"");
+	strbuf_add(out, quote);
 }
 
 size_t words_name_len(const char *text)

@@ -1,15 +1,13 @@
 /*
  * words - one value of the file, split as a shell would split it.
  *
- * Blanks separate words. '...' keeps everything, "..." keeps everything but
- * backslash before " \ $ `, a backslash outside quotes keeps the next character.
- * A # at the start of a word begins a comment. Nothing is expanded: no
- * variable, no pattern, no ~.
+ * Blanks separate words. '...' keeps everything, "..." keeps everything but backslash before
+ * " \ $ `, a backslash outside quotes keeps the next character. A # at the start of a word begins
+ * a comment. Nothing is expanded: no variable, no pattern, no ~.
  *
- * What a shell would act on is refused where passing it on would be a silent
- * surprise: an unquoted $ or ` everywhere, and | ; & < > in a command (the
- * program would get them as arguments). * ? [ { ~ ( ! pass as they are: a
- * program that gets one and cannot use it says so, and java expands a class path itself.
+ * What a shell would act on is refused where passing it on would be a silent surprise: an unquoted
+ * $ or ` everywhere, and | ; & < > in a command. * ? [ { ~ ( ! pass as they are: a program that
+ * gets one and cannot use it says so, and java expands a class path itself.
  */
 #pragma once
 
@@ -37,7 +35,6 @@ int words_split(enum words_kind kind, const char *text, struct words *ret,
 		struct strbuf *ret_error);
 void words_free(struct words *words); /* an all-zero one is fine */
 
-/* For _cleanup_words_ struct words. */
 #define _cleanup_words_ __attribute__((cleanup(words_free)))
 
 /*
@@ -50,8 +47,7 @@ bool words_read_quoted(const char **at, char **out);
 size_t words_name_len(const char *text);
 
 /*
- * Writes @word so that words_split gives it back. A control character or a byte
- * that is not UTF-8 cannot stand in a file (it can only come from a command
- * line): it is shown as \xNN, and does not come back.
+ * Writes @word so that words_split gives it back, but for what cannot stand in a file (it came from
+ * a command line): a control character or a byte that is not UTF-8 is shown as \xNN.
  */
 void words_add_quoted(struct strbuf *out, const char *word);

@@ -6,9 +6,8 @@
  *	[section]
  *	key = value		# value: raw, see words.h for comment and quotes
  *
- * A line cannot be continued. Blanks around names, "=" and values do not count. Lines end
- * with LF or CRLF; a byte order mark at the start is skipped. A bad line costs that line
- * only, and a bad [section] its settings too: reading goes on after them.
+ * A line cannot be continued. Lines end with LF or CRLF; a byte order mark at the start is skipped.
+ * A bad line costs that line only, and a bad [section] its settings too.
  */
 #pragma once
 

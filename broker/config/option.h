@@ -1,10 +1,8 @@
 /*
  * option - one option of one section: set, read, compared, freed.
  *
- * @conf is the struct broker_conf or service_conf that the option's section
- * goes into. How a value is read and written is its type's business, see
- * option_type.h; everything that holds for values of any type is here, and
- * where each value came from.
+ * @conf is the struct broker_conf or service_conf that the option's section goes into. How a value
+ * is read and written is its type's business, see option_type.h.
  */
 #pragma once
 
@@ -37,9 +35,8 @@ struct option_setting {
 };
 
 /*
- * Sets the field of its option in @conf to what the text says; adds to it where
- * it is a list, and empties the list where the text is empty. 0; -EINVAL:
- * @ret_error holds "KEY: what is wrong; what is allowed"; -ENOMEM. On failure
+ * Sets the field in @conf to what the text says; adds to a list, and empties it where the text is
+ * empty. 0; -EINVAL: @ret_error holds "KEY: what is wrong; what is allowed"; -ENOMEM. On failure
  * the field is untouched.
  */
 int option_set(const struct option_setting *setting, const struct conf_facts *facts, void *conf,
@@ -48,8 +45,7 @@ int option_set(const struct option_setting *setting, const struct conf_facts *fa
 /* For a value that is set without option_set(). 0 or -ENOMEM. */
 int option_set_origin(const struct option *opt, void *conf, struct conf_origin origin);
 
-/* Frees what the field holds and leaves it all zero. */
-void option_clear(const struct option *opt, void *conf);
+void option_clear(const struct option *opt, void *conf); /* to all zero */
 
 bool option_equal(const struct option *opt, const void *a, const void *b);
 
