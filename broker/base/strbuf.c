@@ -35,17 +35,11 @@ void strbuf_add(struct strbuf *b, const char *text)
 void strbuf_vaddf(struct strbuf *b, const char *fmt, va_list ap)
 {
 	size_t room = b->size - b->len;
-	int n = vsnprintf(b->text + b->len, room, fmt, ap);
+	/* Never below 0: there is no %ls. */
+	size_t n = (size_t)vsnprintf(b->text + b->len, room, fmt, ap);
 
-	if (n < 0) {
-		b->text[b->len] = '\0';
-		b->cut = true;
-	} else if ((size_t)n >= room) {
-		b->len = b->size - 1;
-		b->cut = true;
-	} else {
-		b->len += (size_t)n;
-	}
+	b->cut |= n >= room;
+	b->len += n < room ? n : room - 1;
 }
 
 void strbuf_addf(struct strbuf *b, const char *fmt, ...)

@@ -172,6 +172,7 @@ int units_parse_cpus(const char *text, struct units_cpus *ret)
 int units_parse_signal(const char *text, int *ret)
 {
 	int64_t number;
+	bool rt;
 
 	if (strncasecmp(text, "SIG", 3) == 0)
 		text += 3;
@@ -181,13 +182,10 @@ int units_parse_signal(const char *text, int *ret)
 			return 0;
 		}
 	}
-	if (strncasecmp(text, "RTMIN+", 6) == 0) {
-		if (units_parse_count(text + 6, &number) != 0 || number > UNITS_SIGNALS - 1 - RTMIN)
-			return UNITS_MALFORMED;
-		number += RTMIN;
-	} else if (units_parse_count(text, &number) != 0) {
+	rt = strncasecmp(text, "RTMIN+", 6) == 0;
+	if (units_parse_count(rt ? text + 6 : text, &number) != 0 || number >= UNITS_SIGNALS)
 		return UNITS_MALFORMED;
-	}
+	number += rt ? RTMIN : 0;
 	if (number < 1 || number >= UNITS_SIGNALS)
 		return UNITS_MALFORMED;
 	*ret = (int)number;
