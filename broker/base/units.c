@@ -78,16 +78,10 @@ static int parse_with_unit(const char *text, const struct unit *units, size_t n,
 
 int units_parse_count(const char *text, int64_t *ret)
 {
-	const char *rest;
-	int64_t value;
-	int r = parse_digits(text, &value, &rest);
+	static const struct unit none = { "", 1 };
+	int r = parse_with_unit(text, &none, 1, ret);
 
-	if (r != 0)
-		return r;
-	if (*rest)
-		return UNITS_MALFORMED;
-	*ret = value;
-	return 0;
+	return r == UNITS_BAD_UNIT ? UNITS_MALFORMED : r;
 }
 
 int units_parse_duration(const char *text, int64_t *ret_ms)

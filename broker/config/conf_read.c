@@ -134,25 +134,23 @@ static void add_section(struct reader *reader, const char *name)
 
 	while (i < sections->n && strcmp(sections->of[i].name, name) != 0)
 		i++;
+	place = &sections->of[i];
 	if (i == sections->n && !service_ok(reader, name))
 		return;
 	if (i == ARRAY_SIZE(sections->of)) {
 		conf_errors_add(reader->errors, reader->line, "more than %d services",
 				CONF_SERVICES_MAX);
-		return;
-	}
-	place = &sections->of[i];
-	if (place->line) {
+	} else if (place->line) {
 		conf_errors_add(reader->errors, reader->line,
 				"[%s] appears a second time; the first is in line %u", name,
 				place->line);
-		return;
+	} else {
+		strcpy(place->name, name);
+		place->line = reader->line;
+		place->settings = reader->free;
+		sections->n += i == sections->n;
+		reader->section = place;
 	}
-	strcpy(place->name, name);
-	place->line = reader->line;
-	place->settings = reader->free;
-	sections->n += i == sections->n;
-	reader->section = place;
 }
 
 /* @line begins with a bracket. */
@@ -236,31 +234,28 @@ static void add_setting(struct reader *reader, const char *key, const char *text
 	const struct option *option = option_find_key(options, key, &number);
 	const struct option_setting *twin = NULL;
 
+	if (option && !option->type->list)
+		twin = conf_section_find(section, option);
 	if (!option) {
 		unknown_key(reader, options, key);
-		return;
-	}
-	if (!option->type->list)
-		twin = conf_section_find(section, option);
-	if (twin) {
+	} else if (twin) {
 		conf_errors_add(reader->errors, reader->line,
 				"%s is given a second time; the first is in line %u", key,
 				twin->origin.line);
-		return;
-	}
-	if (section->n == CONF_SETTINGS_MAX) {
+	} else if (section->n == CONF_SETTINGS_MAX) {
 		conf_errors_add(reader->errors, section->line, "more than %d lines in one section",
 				CONF_SETTINGS_MAX);
-		return;
+	} else {
+		section->n++;
+		*reader->free++ = (struct option_setting){
+			.option = option,
+			.number = number && !*number ? "?" : number,
+			.text = text,
+			.origin.kind =
+				section == &of[SECTION_DEFAULTS] ? ORIGIN_DEFAULTS : ORIGIN_FILE,
+			.origin.line = reader->line,
+		};
 	}
-	*reader->free++ = (struct option_setting){
-		.option = option,
-		.number = number && !*number ? "?" : number,
-		.text = text,
-		.origin.kind = section == &of[SECTION_DEFAULTS] ? ORIGIN_DEFAULTS : ORIGIN_FILE,
-		.origin.line = reader->line,
-	};
-	section->n++;
 }
 
 static void read_setting(struct reader *reader, char *line)
