@@ -10,7 +10,7 @@
 #include "start.h"
 #include "sys/tcp.h"
 #include "sys/user.h"
-#include "worker/check.h"
+#include "worker/command.h"
 
 /* The section that is looked at. */
 struct section {

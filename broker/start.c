@@ -15,7 +15,7 @@
 #include "sys/log.h"
 #include "sys/user.h"
 #include "web/web.h"
-#include "worker/check.h"
+#include "worker/command.h"
 
 enum exit_code start_failed(enum exit_code code, const char *text)
 {

@@ -1,16 +1,41 @@
 #include "command.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "base/fd.h"
 #include "handoff_name.h"
 #include "sys/program.h"
+#include "sys/user.h"
+#include "worker/output.h"
 
-extern char **environ;
+/* The launcher looks at a command for at most so long. */
+#define CHECK_MS 10000
 
-PRINTF(2, 3) static void words_add(struct launch_words *w, const char *fmt, ...)
+/* A list of words that grows; the words are malloc'd. */
+struct words {
+	char **v; /* NULL-terminated once there is a word */
+	size_t n;
+	bool failed; /* for want of memory: launch() says so */
+};
+
+/* A process that is to be started for a service, as it asks for. */
+struct start {
+	struct words argv, env;
+	struct user_info user;
+	struct spawn_request req;
+};
+
+/* --- words ------------------------------------------------------------------------------- */
+
+PRINTF(2, 3) static void words_add(struct words *w, const char *fmt, ...)
 {
 	char **v = realloc(w->v, (w->n + 2) * sizeof(*v));
 	va_list ap;
@@ -31,18 +56,27 @@ PRINTF(2, 3) static void words_add(struct launch_words *w, const char *fmt, ...)
 	v[w->n] = NULL;
 }
 
-static void add_all(struct launch_words *argv, char *const *words)
+static void add_all(struct words *argv, char *const *words)
 {
 	for (; words && *words; words++)
 		words_add(argv, "%s", *words);
 }
 
-void launch_words_deinit(struct launch_words *w)
+static void words_deinit(struct words *w)
 {
 	for (size_t i = 0; i < w->n; i++)
 		free(w->v[i]);
 	free(w->v);
 }
+
+static void start_deinit(struct start *s)
+{
+	words_deinit(&s->argv);
+	words_deinit(&s->env);
+}
+#define _cleanup_start_ __attribute__((cleanup(start_deinit)))
+
+/* --- the environment --------------------------------------------------------------------- */
 
 static bool same_name(const char *a, const char *b)
 {
@@ -64,7 +98,7 @@ static bool is_ours(const char *entry)
 }
 
 /* Of each name the last entry stays, in the place of the first. */
-static void let_later_ones_win(struct launch_words *env)
+static void let_later_ones_win(struct words *env)
 {
 	size_t n = 0;
 
@@ -83,7 +117,7 @@ static void let_later_ones_win(struct launch_words *env)
 		env->v[--env->n] = NULL;
 }
 
-static void add_private_ports(struct launch_words *env, const struct service_conf *sc)
+static void add_private_ports(struct words *env, const struct service_conf *sc)
 {
 	STRBUF(text, 4096);
 
@@ -94,8 +128,8 @@ static void add_private_ports(struct launch_words *env, const struct service_con
 		words_add(env, HANDOFF_ENV_PRIVATE "=%s", text.text);
 }
 
-void launch_environment(const struct user_info *user, const struct service_conf *sc,
-			struct launch_words *env)
+static void add_environment(const struct user_info *user, const struct service_conf *sc,
+			    struct words *env)
 {
 	const char *path = getenv("PATH");
 
@@ -118,18 +152,16 @@ void launch_environment(const struct user_info *user, const struct service_conf 
 	let_later_ones_win(env);
 }
 
-static const char *value_of(const struct launch_words *env, const char *name)
+static const char *value_of(const struct words *env, const char *name)
 {
-	size_t n = strlen(name);
-
 	for (size_t i = 0; i < env->n; i++)
-		if (!strncmp(env->v[i], name, n) && env->v[i][n] == '=')
-			return env->v[i] + n + 1;
+		if (same_name(name, env->v[i]))
+			return strchr(env->v[i], '=') + 1;
 	return NULL;
 }
 
 /* A wrapper that listens (gdbserver) is not the app: the shim in it must know. */
-static void add_wrapper(char *const *wrap, const struct service_conf *sc, struct launch_words *env)
+static void add_wrapper(char *const *wrap, const struct service_conf *sc, struct words *env)
 {
 	char program[PATH_MAX];
 
@@ -137,7 +169,7 @@ static void add_wrapper(char *const *wrap, const struct service_conf *sc, struct
 		words_add(env, HANDOFF_ENV_WRAPPER "=%s", program);
 }
 
-static void add_names(const struct worker *w, struct launch_words *env)
+static void add_names(const struct worker *w, struct words *env)
 {
 	words_add(env, HANDOFF_ENV_SERVICE "=%s", w->conf->name);
 	words_add(env, HANDOFF_ENV_SLOT "=%u", w->slot);
@@ -145,87 +177,161 @@ static void add_names(const struct worker *w, struct launch_words *env)
 	words_add(env, HANDOFF_ENV_GENERATION "=%u", w->generation);
 }
 
-void launch_worker_environment(const struct worker *w, struct launch_words *env)
-{
-	char token[2 * HANDOFF_TOKEN_SIZE + 1] = "";
+/* --- started ------------------------------------------------------------------------------- */
 
-	handoff_hex_put(token, w->token, HANDOFF_TOKEN_SIZE);
-	add_names(w, env);
-	words_add(env, HANDOFF_ENV_RENDEZVOUS "=%s", w->terms->broker->launch.rendezvous);
-	words_add(env, HANDOFF_ENV_TOKEN "=%s", token);
-	add_private_ports(env, w->conf);
-	add_wrapper(conf_find_wrap(w->conf, w->slot), w->conf, env);
+/* 0 or -errno with @error. */
+static int begin(struct start *s, const struct broker *b, const struct service_conf *sc,
+		 struct strbuf *error)
+{
+	int r = user_lookup(sc->user, sc->group, &s->user, error);
+
+	if (r < 0)
+		return r;
+	add_environment(&s->user, sc, &s->env);
+	s->req.directory = conf_directory(sc);
+	s->req.ids = &s->user.ids;
+	s->req.nofile = b->launch.nofile;
+	s->req.output_fd = -1;
+	return 0;
 }
 
-void launch_arguments(const struct broker *b, const struct service_conf *sc, char *const *first,
-		      char *const *then, bool check, struct launch_words *argv)
+/* The launcher, told to execute or only to @check what is added next. */
+static void add_launcher(struct start *s, const struct broker *b, const struct service_conf *sc,
+			 bool check)
 {
-	words_add(argv, "%s", b->launch.shim);
-	words_add(argv, "--library");
-	words_add(argv, "%s", b->launch.library);
-	words_add(argv, "--status-fd");
-	words_add(argv, "%d", SPAWN_STATUS_FD);
-	words_add(argv, "--backend");
-	words_add(argv, "%s", sc->backend == BACKEND_PRELOAD ? "preload" : "auto");
+	s->req.program = b->launch.shim;
+	s->req.process = &sc->process;
+	words_add(&s->argv, "%s", b->launch.shim);
+	words_add(&s->argv, "--library");
+	words_add(&s->argv, "%s", b->launch.library);
+	words_add(&s->argv, "--status-fd");
+	words_add(&s->argv, "%d", SPAWN_STATUS_FD);
+	words_add(&s->argv, "--backend");
+	words_add(&s->argv, "%s", sc->backend == BACKEND_PRELOAD ? "preload" : "auto");
 	if (check)
-		words_add(argv, "--check");
-	words_add(argv, "--");
-	add_all(argv, first);
-	add_all(argv, then);
+		words_add(&s->argv, "--check");
+	words_add(&s->argv, "--");
 }
 
-int launch_spawn(const struct broker *b, const struct service_conf *sc,
-		 const struct launch_words *argv, const struct launch_words *env,
-		 const struct user_info *user, unsigned slot, int output_fd, pid_t *ret_pid,
-		 int *ret_status_fd)
+/* Returns as spawn_worker(). */
+static int launch(struct start *s, pid_t *ret_pid, int *ret_status_fd)
 {
-	const struct spawn_request req = {
-		.program = b->launch.shim,
-		.argv = argv->v,
-		.envp = env->v,
-		.directory = conf_directory(sc),
-		.output_fd = output_fd,
-		.ids = &user->ids,
-		.process = &sc->process,
-		.slot = slot,
-		.nofile = b->launch.nofile,
-	};
-
-	if (argv->failed || env->failed)
+	if (s->argv.failed || s->env.failed)
 		return -ENOMEM;
-	return spawn_worker(&req, ret_pid, ret_status_fd);
+	s->req.argv = s->argv.v;
+	s->req.envp = s->env.v;
+	return spawn_worker(&s->req, ret_pid, ret_status_fd);
+}
+
+int launch_worker(struct worker *w, struct strbuf *error)
+{
+	const struct broker *b = w->terms->broker;
+	char token[2 * HANDOFF_TOKEN_SIZE + 1] = "";
+	char *const *wrap = conf_find_wrap(w->conf, w->slot);
+	_cleanup_start_ struct start s = { 0 };
+	_cleanup_fd_ int output_fd = -1;
+	int r = begin(&s, b, w->conf, error);
+
+	if (r < 0)
+		return r;
+	w->uid = s.user.ids.uid;
+	add_launcher(&s, b, w->conf, false);
+	add_all(&s.argv, wrap);
+	add_all(&s.argv, w->conf->command);
+	handoff_hex_put(token, w->token, HANDOFF_TOKEN_SIZE);
+	add_names(w, &s.env);
+	words_add(&s.env, HANDOFF_ENV_RENDEZVOUS "=%s", b->launch.rendezvous);
+	words_add(&s.env, HANDOFF_ENV_TOKEN "=%s", token);
+	add_private_ports(&s.env, w->conf);
+	add_wrapper(wrap, w->conf, &s.env);
+	s.req.slot = w->slot;
+	r = worker_output_open(w, &output_fd, error);
+	s.req.output_fd = output_fd;
+	return r < 0 ? r : launch(&s, &w->pid, &w->status_fd);
 }
 
 int launch_helper(const struct worker *w, char *const *words, pid_t *ret_pid, int *ret_fd,
 		  struct strbuf *error)
 {
-	struct launch_words env = { 0 };
+	_cleanup_start_ struct start s = { 0 };
 	char program[PATH_MAX];
-	struct user_info user;
-	struct spawn_request req = {
-		.program = program,
-		.argv = words,
-		.directory = conf_directory(w->conf),
-		.output_fd = -1,
-		.output_to_status = true,
-		.ids = &user.ids,
-		.nofile = w->terms->broker->launch.nofile,
-	};
-	int r = user_lookup(w->conf->user, w->conf->group, &user, error);
+	int r = begin(&s, w->terms->broker, w->conf, error);
 
 	if (r < 0)
 		return r;
-	launch_environment(&user, w->conf, &env);
-	add_names(w, &env);
-	words_add(&env, "BROKER_PID=%d", (int)w->pid);
-	req.envp = env.v;
-	r = env.failed ? -ENOMEM
-		       : program_find(words[0], value_of(&env, "PATH"), conf_directory(w->conf),
-				      program);
+	add_names(w, &s.env);
+	words_add(&s.env, "BROKER_PID=%d", (int)w->pid);
+	add_all(&s.argv, words);
+	s.req.program = program;
+	s.req.output_to_status = true;
+	r = program_find(words[0], value_of(&s.env, "PATH"), conf_directory(w->conf), program);
 	if (r == 0)
-		r = spawn_worker(&req, ret_pid, ret_fd);
+		r = launch(&s, ret_pid, ret_fd);
+	return r < 0 ? strbuf_fail(error, r, "cannot execute %s: %m", words[0]) : 0;
+}
+
+/* --- can it be a worker? ------------------------------------------------------------------- */
+
+/* Collects the launcher's verdict: all of its status pipe, then its exit. */
+static int wait_for_check(pid_t pid, int status_fd, struct strbuf *error)
+{
+	struct pollfd p = { .fd = status_fd, .events = POLLIN };
+	int64_t end = loop_clock_ms() + CHECK_MS;
+	int status = 0;
+	char buf[512];
+	ssize_t n = -1;
+
+	while (loop_clock_ms() < end && n != 0)
+		if (poll(&p, 1, (int)(end - loop_clock_ms())) > 0 &&
+		    (n = read(status_fd, buf, sizeof(buf))) > 0)
+			strbuf_add_bytes(error, buf, (size_t)n);
+	if (n != 0) {
+		(void)spawn_kill(pid, SIGKILL);
+		strbuf_add(error, "the launcher did not answer");
+	}
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	while (error->len && error->text[error->len - 1] == '\n')
+		error->text[--error->len] = '\0';
+	if (n == 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return 0;
+	if (!error->len)
+		strbuf_add(error, "the launcher failed without a message");
+	return -EINVAL;
+}
+
+static int check(const struct broker *b, const struct service_conf *sc, char *const *words,
+		 struct strbuf *error)
+{
+	_cleanup_fd_ int status_fd = -1;
+	_cleanup_fd_ int null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	_cleanup_start_ struct start s = { 0 };
+	int r = begin(&s, b, sc, error);
+	pid_t pid;
+
 	if (r < 0)
-		(void)strbuf_fail(error, r, "cannot execute %s: %m", words[0]);
-	launch_words_deinit(&env);
+		return r;
+	add_launcher(&s, b, sc, true);
+	add_all(&s.argv, words);
+	s.req.output_fd = null_fd;
+	r = launch(&s, &pid, &status_fd);
+	if (r < 0)
+		return strbuf_fail(error, r, "cannot start the launcher: %m");
+	return wait_for_check(pid, status_fd, error);
+}
+
+/* Each program by itself: a wrapper is executed as an app is, and then executes the app. */
+int launch_check(const struct broker *b, const struct service_conf *sc, struct strbuf *error)
+{
+	STRBUF(reason, 512);
+	int r = check(b, sc, sc->command, &reason);
+
+	if (r < 0)
+		strbuf_addf(error, "command: %s", reason.text);
+	for (size_t i = 0; r == 0 && i < sc->n_wraps; i++) {
+		r = check(b, sc, sc->wraps[i].words, &reason);
+		if (r < 0)
+			strbuf_addf(error, "wrap.%u: %s", sc->wraps[i].slot, reason.text);
+	}
 	return r;
 }

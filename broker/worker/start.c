@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include "base/fd.h"
 #include "core/notice.h"
 #include "dispatch/taker.h"
 #include "sys/log.h"
@@ -70,30 +69,6 @@ void worker_free(struct worker *w)
 	free(w);
 }
 
-/* Starts the process of @w and fills its pid and descriptors. 0 or -errno with @error. */
-static int launch(struct worker *w, struct strbuf *error)
-{
-	struct launch_words argv = { 0 }, env = { 0 };
-	_cleanup_fd_ int child_output = -1;
-	struct user_info user;
-	int r = user_lookup(w->conf->user, w->conf->group, &user, error);
-
-	if (r < 0)
-		return r;
-	w->uid = user.ids.uid;
-	launch_arguments(w->terms->broker, w->conf, conf_find_wrap(w->conf, w->slot),
-			 w->conf->command, false, &argv);
-	launch_environment(&user, w->conf, &env);
-	launch_worker_environment(w, &env);
-	r = worker_output_open(w, &child_output, error);
-	if (r == 0)
-		r = launch_spawn(w->terms->broker, w->conf, &argv, &env, &user, w->slot,
-				 child_output, &w->pid, &w->status_fd);
-	launch_words_deinit(&argv);
-	launch_words_deinit(&env);
-	return r;
-}
-
 static void say_failed(const struct service_conf *conf, unsigned slot, unsigned generation,
 		       const char *reason)
 {
@@ -113,7 +88,7 @@ struct worker *worker_start(struct worker_terms *terms, struct service_conf *con
 	int r = -ENOMEM;
 
 	if (w && getrandom(w->token, sizeof(w->token), 0) == (ssize_t)sizeof(w->token))
-		r = launch(w, &error);
+		r = launch_worker(w, &error);
 	if (r == 0)
 		r = worker_output_watch(w);
 	if (r < 0) {
