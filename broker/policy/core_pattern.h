@@ -3,8 +3,8 @@
  * (core(5)).
  *
  * Some parts of a file name only the process knew: its name and program, thread, time, limit. In
- * their place the result has a pattern for glob(7). So it has for user and group: in a user
- * namespace the kernel writes other numbers than we know.
+ * their place the result has a *. So it has for user and group: in a user namespace the kernel
+ * writes other numbers than we know.
  *
  * Owns:   the specifiers and their meaning. Never: reads /proc, or checks whether the file exists.
  */
@@ -22,17 +22,9 @@ struct core_facts {
 	bool uses_pid;	       /* kernel.core_uses_pid */
 };
 
-enum core_place {
-	CORE_NOWHERE, /* the pattern is empty */
-	CORE_FILE,    /* a path */
-	CORE_GLOB,    /* a pattern of paths, as of glob(3) */
-	CORE_PROGRAM, /* the path of a program that is given the dump, and decides */
-	CORE_SOCKET,  /* the path of a socket that it is sent to */
-};
-
 /*
  * What @pattern, a line of /proc/sys/kernel/core_pattern, means for that process. @out gets the
- * path, and nothing with CORE_NOWHERE.
+ * path of the dump as a pattern of glob(7); "|PROGRAM", which is given it, and decides; "@SOCKET",
+ * which it is sent to; or nothing, as @pattern is empty.
  */
-enum core_place core_pattern_expand(const char *pattern, const struct core_facts *facts,
-				    struct strbuf *out);
+void core_pattern_expand(const char *pattern, const struct core_facts *facts, struct strbuf *out);

@@ -1,15 +1,30 @@
 #include "words.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 #include "dispatch/taker.h"
+#include "policy/core_pattern.h"
 #include "sys/log.h"
-#include "worker/core_dump.h"
+#include "sys/path_match.h"
+#include "sys/proc.h"
 #include "worker/output.h"
 #include "worker/processes.h"
+
+/* Of the first pid namespace, in which %P counts; a constant of the kernel (PROC_PID_INIT_INO). */
+#define FIRST_PID_NAMESPACE "pid:[4026531836]"
+
+/* Entries of directories that are looked at: a few milliseconds in which nobody is accepted. */
+#define LOOK_MAX 4096
 
 const char *worker_reason(const struct worker *w, enum worker_event ev)
 {
@@ -131,6 +146,120 @@ struct worker_end_facts worker_end_facts(const struct worker *w, bool starting)
 	};
 }
 
+/* --- where its core dump is ---------------------------------------------------------------- */
+
+static bool dumps_by_default(int sig)
+{
+	static const int signals[] = { SIGQUIT, SIGILL,	 SIGTRAP, SIGABRT, SIGBUS,
+				       SIGFPE,	SIGSEGV, SIGSYS,  SIGXCPU, SIGXFSZ };
+
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		if (signals[i] == sig)
+			return true;
+	return false;
+}
+
+static bool in_first_pid_namespace(void)
+{
+	char name[64];
+
+	return proc_read_link(getpid(), "ns/pid", name, sizeof(name)) > 0 &&
+	       !strcmp(name, FIRST_PID_NAMESPACE);
+}
+
+struct search {
+	time_t since, newest;
+	struct strbuf *path;
+};
+
+/* A file that was there before the worker is not its dump. */
+static void look_at(const char *path, void *arg)
+{
+	struct search *s = arg;
+	struct stat st;
+
+	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) || st.st_mtime < s->since ||
+	    st.st_mtime < s->newest)
+		return;
+	s->newest = st.st_mtime;
+	s->path->text[s->path->len = 0] = '\0';
+	strbuf_add(s->path, path);
+}
+
+static void expand(const struct worker *w, struct strbuf *out)
+{
+	char pattern[256] = "", uses_pid[8] = "", here[PATH_MAX];
+	struct utsname host = { .nodename = "" };
+	struct core_facts facts = {
+		.directory = conf_directory(w->conf),
+		.host = host.nodename,
+		.pid = w->main_was,
+		.global_pid = in_first_pid_namespace() ? w->main_was : 0,
+		.signal = WTERMSIG(w->exit_status),
+	};
+
+	(void)proc_read_setting("kernel/core_pattern", pattern, sizeof(pattern));
+	(void)proc_read_setting("kernel/core_uses_pid", uses_pid, sizeof(uses_pid));
+	facts.uses_pid = strtoul(uses_pid, NULL, 10);
+	if (!facts.directory)
+		facts.directory = getcwd(here, sizeof(here));
+	(void)uname(&host);
+	core_pattern_expand(pattern, &facts, out);
+}
+
+static void explain_none(struct strbuf *out)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_cur == 0)
+		strbuf_add(out, "; no core dump: their size limit is 0 (ulimit -c, LimitCORE=)");
+	else
+		strbuf_add(out, "; the kernel wrote no core dump");
+}
+
+/*
+ * For @w whose main process was reaped. @ret_where gets the path of the file, if it exists, or
+ * "|PROGRAM" that got the dump (by kernel.core_pattern), or "@SOCKET"; @ret_words gets a clause
+ * that begins with a semicolon. Both stay empty if no core dump was expected.
+ */
+static void find_core_dump(const struct worker *w, struct strbuf *ret_where,
+			   struct strbuf *ret_words)
+{
+	int64_t lived_ms = loop_now(worker_loop(w)) - w->started_ms;
+	time_t since = time(NULL) - (time_t)(lived_ms / MSEC_PER_SEC) - 1;
+	struct search search = { .since = since, .path = ret_where };
+	STRBUF(pattern, PATH_MAX);
+	int r;
+
+	if (!w->exited || !WIFSIGNALED(w->exit_status))
+		return;
+	if (!WCOREDUMP(w->exit_status)) {
+		if (dumps_by_default(WTERMSIG(w->exit_status)))
+			explain_none(ret_words);
+		return;
+	}
+	expand(w, &pattern);
+	if (*pattern.text == '|' || *pattern.text == '@') {
+		strbuf_add(ret_where, pattern.text);
+		strbuf_addf(ret_words, "; core dump %s %s",
+			    *pattern.text == '|' ? "given to" : "sent to the socket",
+			    pattern.text + 1);
+		return;
+	}
+	r = path_match(pattern.text, LOOK_MAX, look_at, &search);
+	if (ret_where->len)
+		strbuf_addf(ret_words, "; core dump: %s", ret_where->text);
+	else if (r == -E2BIG)
+		strbuf_addf(ret_words,
+			    "; core dumped, as %s, not searched for among more than %d files",
+			    pattern.text, LOOK_MAX);
+	else
+		strbuf_addf(ret_words,
+			    "; core dumped, but no file %s is found (the program may have changed "
+			    "its directory, or sees other files than the broker)",
+			    pattern.text);
+}
+
 /* --- why it has ended -------------------------------------------------------------------- */
 
 static void log_guest_left(const struct worker *w)
@@ -169,7 +298,7 @@ void worker_log_exit(const struct worker *w)
 		return;
 	}
 	describe(w, how, sizeof(how));
-	core_dump_find(w, &core, &core_words);
+	find_core_dump(w, &core, &core_words);
 	if (w->lines.n_tail)
 		strbuf_add_bytes(&tail, w->lines.tail, w->lines.n_tail - 1);
 
