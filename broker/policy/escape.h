@@ -21,22 +21,5 @@ struct escape_facts {
 	bool any_port;	   /* in the range from which the kernel chooses for port 0 */
 };
 
-enum escape {
-	ESCAPE_UNREADABLE,
-	ESCAPE_PRIVATE,
-	ESCAPE_STATIC,
-	ESCAPE_PRIVILEGED,
-	ESCAPE_ROOT,
-	ESCAPE_DECLINED,
-	ESCAPE_USER,
-	ESCAPE_CLEANED,
-	ESCAPE_IGNORED,
-	ESCAPE_PORT_0,
-	ESCAPE_RAW,
-	ESCAPE_N
-};
-
-enum escape escape_of(const struct escape_facts *facts);
-
 /* What was found and what to do, to follow a colon. */
-extern const char *const escape_texts[ESCAPE_N];
+const char *escape_text(const struct escape_facts *facts);

@@ -11,6 +11,7 @@
 #include "service/fill.h"
 #include "service/listeners.h"
 #include "worker/clock.h"
+#include "worker/explain.h"
 
 /* --- a line -------------------------------------------------------------------------- */
 
@@ -62,14 +63,6 @@ static void write_row(const struct row *row, const char *why, struct buf *out)
 
 /* --- a worker ------------------------------------------------------------------------ */
 
-static void list_missing(const struct worker *w, struct strbuf *out)
-{
-	for (size_t i = 0; i < w->conf->n_listen; i++)
-		if (!taker_listens_on(&w->taker, w->conf->listen[i].app_port))
-			strbuf_addf(out, "%sport %u", out->len ? ", " : "",
-				    w->conf->listen[i].app_port);
-}
-
 /* Some apps take the next port if theirs is taken: then it is not the same one for all workers. */
 static void add_port_of_others(const struct worker *w, struct strbuf *out)
 {
@@ -116,7 +109,7 @@ static void explain_worker(const struct worker *w, const struct row *row, struct
 		why.last_end_ms = loop_now(service_loop(service_of(w))) - trouble->at_ms;
 	}
 	if (w->state == WORKER_STARTING)
-		list_missing(w, &missing);
+		worker_add_missing(w, "port ", ", port ", &missing);
 	else if (w->state == WORKER_READY)
 		add_port_of_others(w, &missing);
 	why_worker(&why, out);

@@ -1,13 +1,13 @@
 #include "settle.h"
 
 #include "base/address.h"
-#include "dispatch/taker.h"
 #include "service/fill.h"
 #include "service/health.h"
 #include "service/listeners.h"
 #include "service/pin.h"
 #include "service/questions.h"
 #include "service/roll.h"
+#include "worker/explain.h"
 #include "worker/start.h"
 #include "worker/words.h"
 
@@ -36,25 +36,6 @@ static void leave_slot(struct worker *w)
 	}
 }
 
-/* What it should listen on, if that is known, and does listen on. */
-static void add_addresses(const struct worker *w, struct strbuf *out)
-{
-	const char *before = "; expected, because of `listen`: port ";
-	const struct channel *c;
-
-	for (size_t i = 0; i < w->conf->n_listen; i++) {
-		if (taker_listens_on(&w->taker, w->conf->listen[i].app_port))
-			continue;
-		strbuf_addf(out, "%s%u", before, w->conf->listen[i].app_port);
-		before = ", ";
-	}
-	before = "; it listens on ";
-	list_for_each (c, &w->taker.channels, link) {
-		strbuf_addf(out, "%s%s", before, address_text(&c->endpoint->app_addr).text);
-		before = ", ";
-	}
-}
-
 /* @w did not start, or has ended before the rollout was passed. */
 static void fail_rollout(struct worker *w, bool starting)
 {
@@ -73,8 +54,10 @@ static void fail_rollout(struct worker *w, bool starting)
 	} else {
 		worker_end_add_words(&facts, &how);
 	}
-	if (starting && !facts.exited && !facts.check)
-		add_addresses(w, &how);
+	if (starting && !facts.exited && !facts.check) {
+		worker_add_missing(w, "; expected, because of `listen`: port ", ", ", &how);
+		worker_add_addresses(w, "; it listens on ", &how);
+	}
 	service_fail_rollout(w, how.text);
 }
 

@@ -1,6 +1,8 @@
 #include "ends.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/fd.h"
@@ -11,8 +13,8 @@
 #include "dispatch/listener.h"
 #include "dispatch/taker.h"
 #include "handoff_name.h"
-#include "sys/escape_look.h"
 #include "sys/log.h"
+#include "sys/proc_fds.h"
 #include "worker/explain.h"
 #include "worker/output.h"
 #include "worker/processes.h"
@@ -24,8 +26,29 @@
 #define PROBE_MS   2000
 /* The dynamic linker of a program that was just executed may not have come to the library. */
 #define LOST_LOOKS 5
+/* A socket for passing descriptors is there before clients come, of whom there may be very many. */
+#define PASSING_FDS 256
 
 /* --- it does not listen any more ------------------------------------------------------- */
+
+/* Whether a message waits for @pid that has descriptors of sockets in it. */
+static bool has_rights_in_flight(pid_t pid)
+{
+	char path[64], text[1024];
+	unsigned left = PASSING_FDS;
+	_cleanup_dir_ DIR *dir = proc_fds_open(pid);
+	struct dirent *e;
+
+	while (dir && left-- && (e = readdir(dir))) {
+		const char *n;
+
+		snprintf(path, sizeof(path), "fdinfo/%.16s", e->d_name);
+		n = proc_read(pid, path, text, sizeof(text)) > 0 ? strstr(text, "scm_fds:") : NULL;
+		if (n && strtoul(n + strlen("scm_fds:"), NULL, 10) > 0)
+			return true;
+	}
+	return false;
+}
 
 /*
  * One that has it and does not say so has just been executed; or it never will, as it has lost the
@@ -41,7 +64,7 @@ static enum taker_holds holds(struct taker *t, const struct channel *c)
 	(void)worker_processes(w, &all);
 	for (size_t i = 0; i < all.n; i++) {
 		if (!proc_holds_socket(all.pids[i], c->rx_inode)) {
-			on_its_way = on_its_way || escape_has_rights_in_flight(all.pids[i]);
+			on_its_way = on_its_way || has_rights_in_flight(all.pids[i]);
 			continue;
 		}
 		if (w->state != WORKER_READY || w->guest ||

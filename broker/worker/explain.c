@@ -1,27 +1,96 @@
 #include "explain.h"
 
+#include <elf.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include "base/address.h"
 #include "config/conf.h"
 #include "dispatch/taker.h"
 #include "handoff_name.h"
-#include "sys/escape_look.h"
+#include "policy/escape.h"
 #include "sys/log.h"
 #include "sys/sockdiag.h"
 #include "worker/processes.h"
 
+#define LIBRARY "libworker-shim.so"
+
+/* Of one file in /proc; what is beyond that is not looked at. */
+#define FILE_MAX (1024 * 1024)
+
+static bool is_privileged(pid_t pid)
+{
+	unsigned long vector[2 * 64];
+	ssize_t n = proc_read(pid, "auxv", (char *)vector, sizeof(vector));
+
+	for (size_t i = 0; n > 0 && i + 1 < (size_t)n / sizeof(vector[0]); i += 2)
+		if (vector[i] == AT_SECURE)
+			return vector[i + 1] != 0;
+	return false;
+}
+
+static bool has_other_root(const char *dir)
+{
+	struct stat own, its;
+	char path[48];
+
+	snprintf(path, sizeof(path), "%s/root", dir);
+	return stat("/", &own) == 0 && stat(path, &its) == 0 &&
+	       (own.st_dev != its.st_dev || own.st_ino != its.st_ino);
+}
+
+/* What /proc shows of @pid, which ought to have the library; nothing of any socket. */
 static void look(const struct worker *w, pid_t pid, struct escape_facts *ret)
 {
+	_cleanup_free_ char *text = malloc(FILE_MAX);
 	char token[2 * HANDOFF_TOKEN_SIZE + 1] = "";
+	char dir[32];
+	struct stat st;
+	ssize_t n;
 
+	*ret = (struct escape_facts){ 0 };
+	if (!text || proc_read(pid, "maps", text, FILE_MAX) <= 0)
+		return;
+	ret->library = strstr(text, "/" LIBRARY);
+	ret->dynamic = strstr(text, ".so");
+	n = proc_read(pid, "environ", text, FILE_MAX);
+	ret->readable = n >= 0;
+	/* Where else would it be but in LD_PRELOAD? */
+	ret->preload = n > 0 && memmem(text, (size_t)n, LIBRARY, strlen(LIBRARY));
 	handoff_hex_put(token, w->token, HANDOFF_TOKEN_SIZE);
-	escape_look(pid, w->uid, token, ret);
+	ret->token = proc_environ_has(pid, HANDOFF_ENV_TOKEN, token);
+	ret->no_token = proc_environ_has(pid, HANDOFF_ENV_TOKEN, "");
+	ret->privileged = is_privileged(pid);
+	snprintf(dir, sizeof(dir), "/proc/%d", (int)pid);
+	ret->other_user = stat(dir, &st) < 0 || st.st_uid != w->uid;
+	ret->other_root = has_other_root(dir);
 }
 
 static void add_process(pid_t pid, struct strbuf *out)
 {
 	strbuf_addf(out, "(%s, pid %d)", proc_name(pid).text, (int)pid);
+}
+
+void worker_add_missing(const struct worker *w, const char *before, const char *between,
+			struct strbuf *out)
+{
+	for (size_t i = 0; i < w->conf->n_listen; i++) {
+		if (taker_listens_on(&w->taker, w->conf->listen[i].app_port))
+			continue;
+		strbuf_addf(out, "%s%u", before, w->conf->listen[i].app_port);
+		before = between;
+	}
+}
+
+void worker_add_addresses(const struct worker *w, const char *before, struct strbuf *out)
+{
+	const struct channel *c;
+
+	list_for_each (c, &w->taker.channels, link) {
+		strbuf_addf(out, "%s%s", before, address_text(&c->endpoint->app_addr).text);
+		before = ", ";
+	}
 }
 
 /* --- what it listens on instead -------------------------------------------------------- */
@@ -36,6 +105,16 @@ static bool was_bound(const struct handoff_addr *addr)
 		       : !memcmp(addr->ip, mapped, 12) && !memcmp(addr->ip + 12, ip, sizeof(ip));
 }
 
+/* Whether the kernel may choose @port for a socket that is bound to port 0. */
+static bool may_be_chosen(uint16_t port)
+{
+	char text[32] = "";
+	unsigned from, to;
+
+	return proc_read_setting("net/ipv4/ip_local_port_range", text, sizeof(text)) > 0 &&
+	       sscanf(text, "%u %u", &from, &to) == 2 && port >= from && port <= to;
+}
+
 static void add_own(const struct worker *w, pid_t pid, const struct handoff_addr *addr,
 		    struct strbuf *out)
 {
@@ -43,12 +122,12 @@ static void add_own(const struct worker *w, pid_t pid, const struct handoff_addr
 
 	look(w, pid, &facts);
 	facts.private_port = conf_port_is_private(w->conf, addr->port);
-	facts.any_port = !was_bound(addr) && escape_port_is_any(addr->port);
+	facts.any_port = !was_bound(addr) && may_be_chosen(addr->port);
 	strbuf_addf(out, "%s%s ", out->len ? "; and on " : "",
 		    was_bound(addr) ? "a socket that was bound before its program was executed"
 				    : address_text(addr).text);
 	add_process(pid, out);
-	strbuf_addf(out, ": %s", escape_texts[escape_of(&facts)]);
+	strbuf_addf(out, ": %s", escape_text(&facts));
 }
 
 static void list_own(const struct worker *w, const struct pid_set *processes, struct strbuf *out)
@@ -64,14 +143,6 @@ static void list_own(const struct worker *w, const struct pid_set *processes, st
 		if (i < processes->n)
 			add_own(w, processes->pids[i], &s->local, out);
 	}
-}
-
-/* The ports that the configuration expects the app to listen on and that it does not. */
-static void list_missing(const struct worker *w, struct strbuf *out)
-{
-	for (size_t i = 0; i < w->conf->n_listen; i++)
-		if (!taker_listens_on(&w->taker, w->conf->listen[i].app_port))
-			strbuf_addf(out, "%s%u", out->len ? ", " : "", w->conf->listen[i].app_port);
 }
 
 /* As far as apps go on when a port is taken. */
@@ -94,15 +165,36 @@ static void list_brokered(const struct worker *w, struct strbuf *out)
 	const struct channel *c;
 	bool next = false;
 
-	strbuf_add(out, "; it listens through the broker on ");
-	list_for_each (c, &w->taker.channels, link) {
-		strbuf_addf(out, "%s%s", c->link.prev != &w->taker.channels ? ", " : "",
-			    address_text(&c->endpoint->app_addr).text);
+	worker_add_addresses(w, "; it listens through the broker on ", out);
+	list_for_each (c, &w->taker.channels, link)
 		next = next || looks_like_next(w, c->endpoint->app_addr.port);
-	}
 	if (next)
 		strbuf_add(out, ": if it looks for a free port, it has found the expected one "
 				"taken, and must be told to use that alone");
+}
+
+#define UNIX_LISTENS 0x10000ul /* __SO_ACCEPTCON */
+
+/* Adds the name of a Unix socket on which @pid listens. False: there is none. */
+static bool add_unix_socket(pid_t pid, struct strbuf *out)
+{
+	_cleanup_free_ char *text = malloc(FILE_MAX);
+	char *rest = text, *line;
+
+	if (!text || proc_read(pid, "net/unix", text, FILE_MAX) <= 0)
+		return false;
+	while ((line = strsep(&rest, "\n"))) {
+		unsigned long long inode;
+		unsigned long flags;
+		char name[109] = "";
+
+		if (sscanf(line, "%*s %*s %*s %lx %*s %*s %llu %108s", &flags, &inode, name) < 2 ||
+		    !(flags & UNIX_LISTENS) || !proc_holds_socket(pid, inode))
+			continue;
+		strbuf_add(out, name);
+		return true;
+	}
+	return false;
 }
 
 /* It listens on no TCP port. */
@@ -115,10 +207,10 @@ static void add_none(const struct worker *w, const struct pid_set *processes, st
 		STRBUF(socket, 128);
 
 		look(w, pid, &facts);
-		if (escape_add_unix_socket(pid, &socket))
+		if (add_unix_socket(pid, &socket))
 			strbuf_addf(out, "; it listens on the Unix socket %s ", socket.text);
 		else if (!facts.readable)
-			strbuf_addf(out, "; %s: ", escape_texts[ESCAPE_UNREADABLE]);
+			strbuf_addf(out, "; %s: ", escape_text(&facts));
 		else if (facts.library && facts.other_root)
 			strbuf_add(out, "; its root directory was changed (chroot), and the "
 					"broker's socket is not there: let the app change it after "
@@ -137,7 +229,6 @@ static void add_none(const struct worker *w, const struct pid_set *processes, st
 void worker_explain_timeout(const struct worker *w)
 {
 	STRBUF(text, 2048);
-	STRBUF(missing, 256);
 	STRBUF(listens, 1024);
 	_cleanup_pids_ struct pid_set processes = { 0 };
 
@@ -150,14 +241,10 @@ void worker_explain_timeout(const struct worker *w)
 	}
 	(void)worker_processes(w, &processes);
 	list_own(w, &processes, &listens);
-	list_missing(w, &missing);
-
 	strbuf_addf(&text, "did not listen within start_timeout (%lld ms)",
 		    (long long)w->conf->start_timeout_ms);
-	if (missing.len)
-		strbuf_addf(&text, "; expected, because of `listen`: port %s", missing.text);
-	if (!list_empty(&w->taker.channels))
-		list_brokered(w, &text);
+	worker_add_missing(w, "; expected, because of `listen`: port ", ", ", &text);
+	list_brokered(w, &text);
 	if (listens.len)
 		strbuf_addf(&text, "; it listens by itself, past the broker, on %s", listens.text);
 	else if (list_empty(&w->taker.channels))
@@ -198,7 +285,7 @@ enum worker_lost worker_lost_library(const struct worker *w, const struct channe
 			    "its listening socket for %s is in a process without the library ",
 			    address_text(&c->endpoint->app_addr).text);
 		add_process(pid, ret_why);
-		strbuf_addf(ret_why, ", which cannot accept: %s", escape_texts[escape_of(&facts)]);
+		strbuf_addf(ret_why, ", which cannot accept: %s", escape_text(&facts));
 	}
 	return !without ? LOST_NONE : with ? LOST_SOME : LOST_ALL;
 }

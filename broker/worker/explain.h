@@ -4,7 +4,15 @@
  */
 #pragma once
 
+#include "base/strbuf.h"
 #include "worker/types.h"
+
+/* Adds the ports that its configuration expects it to listen on, and on which it does not. */
+void worker_add_missing(const struct worker *w, const char *before, const char *between,
+			struct strbuf *out);
+
+/* Adds what it listens on through the broker. Both add nothing if there is none. */
+void worker_add_addresses(const struct worker *w, const char *before, struct strbuf *out);
 
 /* Logs why @w, which has not become ready in time, may not have: what it listens on instead. */
 void worker_explain_timeout(const struct worker *w);

@@ -2,6 +2,36 @@
 #include "policy/escape.h"
 #include "tap.h"
 
+enum escape {
+	ESCAPE_UNREADABLE,
+	ESCAPE_PRIVATE,
+	ESCAPE_STATIC,
+	ESCAPE_PRIVILEGED,
+	ESCAPE_ROOT,
+	ESCAPE_DECLINED,
+	ESCAPE_USER,
+	ESCAPE_CLEANED,
+	ESCAPE_IGNORED,
+	ESCAPE_PORT_0,
+	ESCAPE_RAW,
+	ESCAPE_N
+};
+
+/* What only its own text has. */
+static const char *const words[ESCAPE_N] = {
+	[ESCAPE_UNREADABLE] = "/proc does not show",
+	[ESCAPE_PRIVATE] = "private_ports",
+	[ESCAPE_STATIC] = "it is static",
+	[ESCAPE_PRIVILEGED] = "gained privileges",
+	[ESCAPE_ROOT] = "chroot",
+	[ESCAPE_DECLINED] = "empty BROKER_TOKEN",
+	[ESCAPE_USER] = "its user was changed",
+	[ESCAPE_CLEANED] = "its environment was cleaned",
+	[ESCAPE_IGNORED] = "LD_PRELOAD names the library",
+	[ESCAPE_PORT_0] = "port 0",
+	[ESCAPE_RAW] = "system calls of its own",
+};
+
 /* A process as the broker starts it, that listens as if there was no library. */
 #define LOADED .readable = true, .library = true, .dynamic = true, .preload = true, .token = true
 /* The same without the library in it. */
@@ -40,20 +70,14 @@ TEST(the_cause_is_what_the_kernel_shows)
 	bool seen[ESCAPE_N] = { false };
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		CHECK_EQ(escape_of(&cases[i].facts), cases[i].cause);
+		const char *text = escape_text(&cases[i].facts);
+
+		for (size_t j = 0; j < ESCAPE_N; j++)
+			CHECK_EQ(strstr(text, words[j]) != NULL, j == cases[i].cause);
 		seen[cases[i].cause] = true;
 	}
 	for (size_t i = 0; i < ESCAPE_N; i++)
 		CHECK(seen[i]);
-}
-
-TEST(each_cause_has_its_own_words)
-{
-	for (size_t i = 0; i < ESCAPE_N; i++) {
-		CHECK(escape_texts[i] && *escape_texts[i]);
-		for (size_t j = 0; j < i; j++)
-			CHECK(strcmp(escape_texts[i], escape_texts[j]) != 0);
-	}
 }
 
 TAP_MAIN()
