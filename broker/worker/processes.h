@@ -26,3 +26,7 @@ void worker_tell_drain(struct worker *w);
 void worker_signal(struct worker *w);
 void worker_signal_kin(struct worker *w, const struct pid_set *told); /* ... but for those */
 void worker_kill(struct worker *w); /* SIGKILL to every process of the tree */
+
+/* It was told to end: a thread of it that still blocks in accept after a while is woken. */
+void worker_wake_soon(struct worker *w);
+void worker_wake_expired(struct loop_timer *timer); /* worker::wake */

@@ -15,8 +15,8 @@
 #include "worker/ends.h"
 #include "worker/health.h"
 #include "worker/output.h"
+#include "worker/processes.h"
 #include "worker/step.h"
-#include "worker/wake.h"
 
 struct worker *worker_new(struct worker_terms *terms, struct service_conf *conf, unsigned slot,
 			  unsigned generation)

@@ -8,7 +8,6 @@
 #include "worker/clock.h"
 #include "worker/processes.h"
 #include "worker/explain.h"
-#include "worker/wake.h"
 #include "worker/words.h"
 
 /* Translates an event that would end a worker of our own into one that fits a guest. */
