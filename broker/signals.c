@@ -9,7 +9,7 @@
 #include "service/stop.h"
 #include "sys/log.h"
 #include "worker/ends.h"
-#include "worker/health.h"
+#include "worker/helper.h"
 #include "worker/hold.h"
 
 static const int signals_handled[] = { SIGCHLD, SIGHUP,	 SIGTERM, SIGINT,  SIGQUIT,
@@ -29,17 +29,16 @@ static struct worker *find_by_pid(const struct broker *b, pid_t pid)
 	return NULL;
 }
 
-static bool check_reaped(const struct broker *b, pid_t pid, int status)
+static bool helper_was_reaped(const struct broker *b, pid_t pid, int status)
 {
 	struct service *s;
 	struct worker *w;
 
 	list_for_each (s, &b->services, link)
 		list_for_each (w, &s->workers, link)
-			if (w->check.pid == pid) {
-				worker_check_exited(w, status);
+			if (helper_reaped(&w->check.command, pid, status) ||
+			    helper_reaped(&w->aside, pid, status))
 				return true;
-			}
 	return false;
 }
 
@@ -70,7 +69,7 @@ static void reap(struct run *run)
 				worker_note_stopped(w, WIFSTOPPED(status));
 			continue;
 		}
-		if (guard_reaped(&run->guard, pid) || (!w && check_reaped(b, pid, status)))
+		if (guard_reaped(&run->guard, pid) || (!w && helper_was_reaped(b, pid, status)))
 			continue;
 		if (w)
 			worker_main_exited(w, status);

@@ -1,14 +1,17 @@
 #include "stall.h"
 
+#include <errno.h>
+#include "base/strlist.h"
 #include "dispatch/channel.h"
 #include "dispatch/endpoint.h"
 #include "dispatch/flow.h"
 #include "dispatch/taker.h"
 #include "service/recycle.h"
 #include "sys/log.h"
-#include "worker/aside.h"
 #include "worker/clock.h"
+#include "worker/helper.h"
 #include "worker/hold.h"
+#include "worker/output.h"
 
 /* A debugger that reads the symbols of a large program takes seconds, and the worker stands. */
 #define COMMAND_MS  30000
@@ -45,14 +48,42 @@ static void act(struct worker *w)
 	}
 }
 
-static void command_ended(struct worker *w, bool in_time, int64_t ms, const char *output)
+static void command_ended(struct worker *w, int status)
 {
-	log_event(LEVEL_INFO, "stall-command", LOG_WORKER(w), LOG_INT("ms", ms),
-		  LOG_STR("output", output),
-		  LOG_MSG("%s", in_time ? "has ended" : "took too long, and was killed"));
+	STRBUF(output, LINES_TAIL + 1);
+
+	worker_output_feed(w, "\n", w->lines.n > 0);
+	strbuf_add_bytes(&output, w->lines.tail, w->lines.n_tail);
+	log_event(LEVEL_INFO, "stall-command", LOG_WORKER(w),
+		  LOG_INT("ms", loop_now(worker_loop(w)) - w->aside.started_ms),
+		  LOG_STR("output", output.text),
+		  LOG_MSG("%s",
+			  status == HELPER_KILLED ? "took too long, and was killed" : "has ended"));
 	/* It may have taken some meanwhile. */
 	if (w->hung && w->state == WORKER_READY)
 		act(w);
+}
+
+/* What @command writes is output of @w, {pid} its main process. 0 or -errno with @error. */
+static int run(struct worker *w, char *const *command, struct strbuf *error)
+{
+	char **words = NULL;
+	int r = strlist_init(&words);
+	STRBUF(pid, 16);
+
+	strbuf_addf(&pid, "%d", (int)w->pid);
+	for (; r == 0 && *command; command++) {
+		STRBUF(word, 4096);
+
+		strbuf_add_filled(&word, *command, "{pid}", pid.text);
+		r = word.cut ? -E2BIG : strlist_append(&words, word.text);
+	}
+	w->lines.n_tail = 0;
+	w->aside.wrote = worker_output_feed;
+	w->aside.ended = command_ended;
+	r = r < 0 ? strbuf_fail(error, r, "%m") : helper_start(&w->aside, words, COMMAND_MS, error);
+	strlist_free(words);
+	return r;
 }
 
 static void hung(struct worker *w, int64_t stalled_ms)
@@ -64,8 +95,8 @@ static void hung(struct worker *w, int64_t stalled_ms)
 	log_event(LEVEL_ERROR, "hung", LOG_WORKER(w), LOG_INT("ms", stalled_ms),
 		  LOG_MSG("has taken no connection for %lld ms, though some wait",
 			  (long long)stalled_ms));
-	if (command && w->pid && !w->aside) {
-		if (aside_start(w, command, COMMAND_MS, command_ended, &error) == 0)
+	if (command && w->pid && !w->aside.pid) {
+		if (run(w, command, &error) == 0)
 			return;
 		log_event(LEVEL_ERROR, "stall-command", LOG_WORKER(w),
 			  LOG_MSG("cannot be run: %s", error.text));

@@ -170,7 +170,7 @@ static bool watch_channel(struct channel *c, int64_t now)
 		}
 		return c->shunned;
 	}
-	if (c->moved_ms != now && w->state == WORKER_READY && !w->aside && looks_stopped(c)) {
+	if (c->moved_ms != now && w->state == WORKER_READY && !w->aside.pid && looks_stopped(c)) {
 		worker_hold(w, HELD_BY_STOP);
 		return true;
 	}

@@ -1,7 +1,6 @@
 #include "health.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,10 +11,9 @@
 #include "dispatch/channel.h"
 #include "dispatch/taker.h"
 #include "sys/log.h"
-#include "sys/spawn.h"
 #include "sys/tcp.h"
 #include "worker/clock.h"
-#include "worker/command.h"
+#include "worker/helper.h"
 #include "worker/step.h"
 
 /* Checks follow each other faster where they are to decide something. */
@@ -23,20 +21,6 @@
 #define CONFIRM_MS 100 /* the last one has passed */
 /* No event says that a connection was taken. */
 #define TAKEN_LOOK_MS 10
-
-static struct health_probe probe_of(const struct worker *w)
-{
-	struct health_probe probe;
-	STRBUF(unused, 64);
-
-	(void)health_parse(w->conf->check, &probe, &unused); /* it was read before */
-	return probe;
-}
-
-static struct worker *worker_of_source(struct loop_source *source)
-{
-	return container_of(source, struct worker, check.source);
-}
 
 /* --- begun and ended ------------------------------------------------------------------- */
 
@@ -65,11 +49,7 @@ static void drop(struct worker *w)
 	fd_closep(&k->fd);
 	k->channel = 0;
 	k->n_answer = 0;
-	if (k->pid) {
-		(void)spawn_kill_group(k->pid, SIGKILL);
-		pid_set_remove(&w->terms->broker->started, k->pid);
-		k->pid = 0;
-	}
+	helper_kill(&k->command);
 }
 
 static void end(struct worker *w)
@@ -120,7 +100,7 @@ static void note_result(struct worker *w, bool passed, const char *why)
 	snprintf(k->why, sizeof(k->why), "%s", passed ? "" : why);
 	end(w);
 	/* The kernel says that it has taken the connection. */
-	if (passed && probe_of(w).kind != HEALTH_COMMAND)
+	if (passed && k->probe.kind != HEALTH_COMMAND)
 		w->proven = true;
 	if (!changed)
 		return;
@@ -132,15 +112,25 @@ static void note_result(struct worker *w, bool passed, const char *why)
 	w->terms->checked(w);
 }
 
-/* What is more than a check needs is read away. */
-static ssize_t read_some(struct worker_check *k)
+/* No more than a check needs. */
+static void keep(struct worker *w, const char *bytes, size_t n)
 {
+	struct worker_check *k = &w->check;
 	size_t room = sizeof(k->answer) - k->n_answer;
-	char rest[4096];
-	ssize_t n = read(k->fd, room ? k->answer + k->n_answer : rest, room ? room : sizeof(rest));
 
-	if (n > 0 && room)
-		k->n_answer += (size_t)n;
+	if (n > room)
+		n = room;
+	memcpy(k->answer + k->n_answer, bytes, n);
+	k->n_answer += n;
+}
+
+static ssize_t read_some(struct worker *w)
+{
+	char buf[4096];
+	ssize_t n = read(w->check.fd, buf, sizeof(buf));
+
+	if (n > 0)
+		keep(w, buf, (size_t)n);
 	return n;
 }
 
@@ -176,8 +166,8 @@ static bool was_taken_back(struct worker *w)
 /* A server of HTTP has said what we need, and closes when it has said the rest. */
 static void goes_on(struct loop_source *source, uint32_t events)
 {
-	struct worker *w = worker_of_source(source);
-	ssize_t n = read_some(&w->check);
+	struct worker *w = container_of(source, struct worker, check.source);
+	ssize_t n = read_some(w);
 
 	(void)events;
 	if (n == 0 || (n < 0 && errno != EAGAIN))
@@ -187,22 +177,16 @@ static void goes_on(struct loop_source *source, uint32_t events)
 /* Also between two checks: it was taken late. */
 static void answered(struct loop_source *source, uint32_t events)
 {
-	struct worker *w = worker_of_source(source);
+	struct worker *w = container_of(source, struct worker, check.source);
 	struct worker_check *k = &w->check;
-	struct health_probe probe = probe_of(w);
-	ssize_t n = read_some(k);
+	ssize_t n = read_some(w);
 	enum health_verdict verdict;
 	STRBUF(why, sizeof(k->why));
 
 	(void)events;
 	if (n < 0 && errno == EAGAIN)
 		return;
-	if (k->pid) {
-		if (n <= 0)
-			loop_remove(worker_loop(w), source); /* its exit is still to come */
-		return;
-	}
-	verdict = health_judge(&probe, w->conf->check_expect, w->conf->n_check_expect, k->answer,
+	verdict = health_judge(&k->probe, w->conf->check_expect, w->conf->n_check_expect, k->answer,
 			       k->n_answer, n <= 0, &why);
 	if (verdict == HEALTH_MORE)
 		return;
@@ -211,58 +195,44 @@ static void answered(struct loop_source *source, uint32_t events)
 		end(w);
 		return;
 	}
-	if (n <= 0 || probe.kind != HEALTH_HTTP)
+	if (n <= 0 || k->probe.kind != HEALTH_HTTP)
 		drop(w);
 	else
 		k->source.ready = goes_on;
 	note_result(w, verdict == HEALTH_PASSED, why.text);
 }
 
-/* @fd is the other end, and closed here: the worker gets a copy. */
-static void hand_over(struct worker *w, int fd, const struct handoff_addr *peer)
+/* The worker gets a copy of the other end. */
+static void connected(struct loop_source *source, uint32_t events)
 {
-	struct worker_check *k = &w->check;
-	struct health_probe probe = probe_of(w);
+	struct worker *w = container_of(source, struct worker, check.source);
 	struct channel *c = find_channel(w);
-	struct handoff_conn conn = { .id = ++w->terms->broker->given.conn, .peer = *peer };
+	struct worker_check *k = &w->check;
+	struct handoff_conn conn = { .accept_ns = loop_clock_ns() };
+	_cleanup_fd_ int fd = -1;
 	STRBUF(request, 1024);
+	int error;
 
+	(void)events;
+	/* For want of descriptors, until check_timeout; or it is a stranger. */
+	if (tcp_accept(k->listener, &fd, &conn.peer, &error) != ACCEPT_DONE ||
+	    !address_equal(&conn.peer, &k->addr))
+		return;
+	loop_remove(worker_loop(w), source);
+	fd_closep(&k->listener);
 	handoff_header_init(&conn.h, HANDOFF_CONN);
-	conn.accept_ns = loop_clock_ns();
-	health_request(&probe, &request);
+	conn.id = ++w->terms->broker->given.conn;
+	health_request(&k->probe, &request);
 	if (request.len)
 		(void)send(k->fd, request.text, request.len, MSG_NOSIGNAL);
 	if (!c || channel_give_check(c, &conn, fd) != PAIR_SENT) {
-		(void)close(fd);
 		cannot_check(w, "its channel takes no more messages");
 		return;
 	}
-	(void)close(fd);
 	k->channel = c->id;
-	k->source.ready = answered;
-	if (loop_add(worker_loop(w), &k->source, k->fd, EPOLLIN) < 0)
+	source->ready = answered;
+	if (loop_add(worker_loop(w), source, k->fd, EPOLLIN) < 0)
 		cannot_check(w, "out of memory");
-	else if (probe.kind == HEALTH_CONNECT)
-		loop_timer_arm(worker_loop(w), &k->next, TAKEN_LOOK_MS);
-}
-
-static void connected(struct loop_source *source, uint32_t events)
-{
-	struct worker *w = worker_of_source(source);
-	struct worker_check *k = &w->check;
-	struct handoff_addr peer;
-	int fd, error;
-
-	(void)events;
-	if (tcp_accept(k->listener, &fd, &peer, &error) != ACCEPT_DONE)
-		return; /* for want of descriptors: until check_timeout */
-	if (!address_equal(&peer, &k->addr)) {
-		(void)close(fd);
-		return;
-	}
-	loop_remove(worker_loop(w), source);
-	fd_closep(&k->listener);
-	hand_over(w, fd, &peer);
 }
 
 static int begin_connection(struct worker *w, const struct channel *c)
@@ -276,27 +246,29 @@ static int begin_connection(struct worker *w, const struct channel *c)
 
 /* --- a command ------------------------------------------------------------------------- */
 
-static int begin_command(struct worker *w, char *const *words, struct strbuf *error)
+static void fail_by_time(struct worker *w, const char *what)
 {
-	struct worker_check *k = &w->check;
-	int r = launch_helper(w, words, &k->pid, &k->fd, error);
+	STRBUF(why, sizeof(w->check.why));
 
-	if (r < 0)
-		return r;
-	(void)pid_set_add(&w->terms->broker->started, k->pid);
-	k->source.ready = answered;
-	return loop_add(worker_loop(w), &k->source, k->fd, EPOLLIN);
+	if (!may_be_checked(w)) {
+		end(w);
+		return;
+	}
+	strbuf_addf(&why, "it %s within check_timeout (%lld ms)", what,
+		    (long long)w->terms->live->check_timeout_ms);
+	note_result(w, false, why.text);
 }
 
-void worker_check_exited(struct worker *w, int status)
+static void command_ended(struct worker *w, int status)
 {
-	bool passed = WIFEXITED(status) && WEXITSTATUS(status) == 0;
 	struct worker_check *k = &w->check;
-	const char *line_end;
+	const char *line_end = memchr(k->answer, '\n', k->n_answer);
 	STRBUF(why, sizeof(k->why));
 
-	(void)read_some(k);
-	line_end = memchr(k->answer, '\n', k->n_answer);
+	if (status == HELPER_KILLED) {
+		fail_by_time(w, "did not end");
+		return;
+	}
 	if (WIFSIGNALED(status))
 		strbuf_addf(&why, "signal %d", WTERMSIG(status));
 	else
@@ -304,10 +276,7 @@ void worker_check_exited(struct worker *w, int status)
 	strbuf_add(&why, k->n_answer ? ": " : "");
 	strbuf_add_escaped(&why, k->answer,
 			   line_end ? (size_t)(line_end - k->answer) : k->n_answer);
-	pid_set_remove(&w->terms->broker->started, k->pid);
-	k->pid = 0;
-	drop(w);
-	note_result(w, passed, why.text);
+	note_result(w, status == 0, why.text);
 }
 
 /* --- the timer ------------------------------------------------------------------------- */
@@ -315,7 +284,6 @@ void worker_check_exited(struct worker *w, int status)
 static void begin(struct worker *w)
 {
 	int64_t timeout = w->terms->live->check_timeout_ms;
-	struct health_probe probe = probe_of(w);
 	struct worker_check *k = &w->check;
 	STRBUF(error, 256);
 	struct channel *c;
@@ -328,57 +296,44 @@ static void begin(struct worker *w)
 		return;
 	}
 	k->running = true;
-	if (is_untaken(w)) {
-		loop_timer_arm(worker_loop(w), &k->next,
-			       probe.kind == HEALTH_CONNECT ? TAKEN_LOOK_MS : timeout);
+	loop_timer_arm(worker_loop(w), &k->next,
+		       k->probe.kind == HEALTH_CONNECT ? TAKEN_LOOK_MS : timeout);
+	if (is_untaken(w))
 		return;
-	}
-	loop_timer_arm(worker_loop(w), &k->next, timeout);
 	drop(w);
 	c = find_channel(w);
-	if (probe.kind == HEALTH_COMMAND)
-		r = begin_command(w, probe.command, &error);
-	else if (c)
+	if (k->probe.kind == HEALTH_COMMAND) {
+		loop_timer_disarm(&k->next); /* it has a limit of its own */
+		r = helper_start(&k->command, k->probe.command, timeout, &error);
+	} else if (c) {
 		r = begin_connection(w, c);
-	else
+	} else {
 		r = strbuf_fail(&error, -ENOENT, "it does not listen on the port of its check");
+	}
 	if (r < 0)
 		cannot_check(w, error.len ? error.text : strerror(-r));
 }
 
-/* It has no result yet. */
+/* The connection has no result yet. */
 static void look(struct worker *w)
 {
 	int64_t timeout = w->terms->live->check_timeout_ms, now = loop_now(worker_loop(w));
 	struct worker_check *k = &w->check;
-	bool command = k->pid, untaken = is_untaken(w);
-	STRBUF(why, sizeof(k->why));
+	bool untaken = is_untaken(w);
 
-	if (probe_of(w).kind == HEALTH_CONNECT && k->channel && !untaken && !was_taken_back(w)) {
+	if (k->probe.kind == HEALTH_CONNECT && k->channel && !untaken && !was_taken_back(w)) {
 		drop(w);
 		note_result(w, true, "");
-		return;
-	}
-	if (now < k->began_ms + timeout) {
+	} else if (now < k->began_ms + timeout) {
 		loop_timer_arm(worker_loop(w), &k->next, TAKEN_LOOK_MS);
-		return;
-	}
-	if (!command && !k->channel) {
+	} else if (!k->channel) {
 		cannot_check(w, "no connection over loopback");
-		return;
-	}
-	if (!untaken)
+	} else if (untaken) {
+		fail_by_time(w, "did not take the connection");
+	} else {
 		drop(w);
-	if (!may_be_checked(w)) {
-		end(w);
-		return;
+		fail_by_time(w, "took the connection, and did not answer");
 	}
-	strbuf_addf(&why, "it %s within check_timeout (%lld ms)",
-		    command   ? "did not end"
-		    : untaken ? "did not take the connection"
-			      : "took the connection, and did not answer",
-		    (long long)timeout);
-	note_result(w, false, why.text);
 }
 
 static void expired(struct loop_timer *timer)
@@ -395,8 +350,16 @@ static void expired(struct loop_timer *timer)
 
 void worker_check_init(struct worker *w)
 {
-	w->check.source.fd = w->check.listener = w->check.fd = -1;
-	loop_timer_init(&w->check.next, expired);
+	struct worker_check *k = &w->check;
+	STRBUF(unused, 64);
+
+	k->source.fd = k->listener = k->fd = -1;
+	loop_timer_init(&k->next, expired);
+	helper_init(&k->command, w);
+	k->command.wrote = keep;
+	k->command.ended = command_ended;
+	if (w->conf->check)
+		(void)health_parse(w->conf->check, &k->probe, &unused); /* it was read before */
 }
 
 void worker_check_deinit(struct worker *w)

@@ -6,7 +6,7 @@
  *
  * It is checked from the moment that it listens: EV_LISTEN comes once it is well. A worker that is
  * held by hand, stopped or debugged is not checked, nor is one that leaves. What that does to a
- *check under way is no result.
+ * check under way is no result.
  *
  * A connection that the worker has not taken by check_timeout keeps its place in the channel, and
  * the next check waits for it too: there is at most one.
@@ -17,6 +17,3 @@
 
 void worker_check_init(struct worker *w);
 void worker_check_deinit(struct worker *w);
-
-/* The command of its check was reaped with @status. */
-void worker_check_exited(struct worker *w, int status);

@@ -10,10 +10,10 @@
 #include "dispatch/taker.h"
 #include "sys/log.h"
 #include "sys/spawn.h"
-#include "worker/aside.h"
 #include "worker/command.h"
 #include "worker/ends.h"
 #include "worker/health.h"
+#include "worker/helper.h"
 #include "worker/output.h"
 #include "worker/processes.h"
 #include "worker/step.h"
@@ -48,13 +48,14 @@ struct worker *worker_new(struct worker_terms *terms, struct service_conf *conf,
 	loop_timer_init(&w->wake, worker_wake_expired);
 	worker_output_init(w);
 	worker_check_init(w);
+	helper_init(&w->aside, w);
 	w->started_ms = w->state_since_ms = loop_now(&terms->broker->loop);
 	return w;
 }
 
 void worker_free(struct worker *w)
 {
-	aside_cancel(w);
+	helper_kill(&w->aside);
 	taker_deinit(&w->taker);
 	loop_timer_disarm(&w->deadline);
 	loop_timer_disarm(&w->settle);

@@ -68,8 +68,24 @@ struct worker_findings {
 	struct proc_name tracer_name;
 };
 
+#define HELPER_KILLED (-1) /* in place of its status: it took too long */
+
+/* A command that finds out about a worker, see helper.h. */
+struct helper {
+	struct worker *worker;
+	pid_t pid; /* 0: none runs */
+	int fd;	   /* owned; its processes have the other end */
+	struct loop_source source;
+	struct loop_timer limit;
+	int64_t started_ms;
+	/* Set before it is started. */
+	void (*wrote)(struct worker *w, const char *bytes, size_t n);
+	void (*ended)(struct worker *w, int status);
+};
+
 /* Its health check, see health.h. */
 struct worker_check {
+	struct health_probe probe;
 	struct health health;
 	bool awaited; /* it listens, and is STARTING until its check has passed */
 	bool running;
@@ -77,10 +93,10 @@ struct worker_check {
 	struct loop_timer next; /* begins one; or while one runs, looks at it */
 	int64_t began_ms;
 	struct loop_source source; /* on .listener, then on .fd */
-	int listener, fd;	   /* owned; -1: none. Our end of a connection, or a pipe */
+	int listener, fd;	   /* owned; -1: none. .fd is our end of a connection */
 	struct handoff_addr addr;  /* of our end */
 	uint64_t channel;	   /* that the other end went into; 0: it did not yet */
-	pid_t pid;		   /* of the command; 0: none runs */
+	struct helper command;
 	char answer[HEALTH_TEXT_MAX];
 	size_t n_answer;
 	char why[160]; /* the last one failed; empty: it has passed */
@@ -136,7 +152,7 @@ struct worker {
 
 	int64_t stall_said_ms; /* when the log last said that it is stalled; 0: never */
 	bool hung;	       /* it was said, and what is to be done was: see service/stall.h */
-	struct aside *aside;   /* what finds out about it: see aside.h */
+	struct helper aside;   /* what finds out about that */
 	enum recycle_reason recycle; /* it is to be replaced, and why: see service/recycle.h */
 };
 
