@@ -32,7 +32,8 @@ static void emit(struct lines *l, bool end, lines_fn *out, void *arg)
 		if (!l->part[i])
 			l->part[i] = ' ';
 	keep(l, l->part, n);
-	out(arg, l->part, n);
+	if (out)
+		out(arg, l->part, n);
 }
 
 void lines_feed(struct lines *l, const char *bytes, size_t n, lines_fn *out, void *arg)

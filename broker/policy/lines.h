@@ -21,7 +21,7 @@ struct lines {
 
 typedef void lines_fn(void *arg, const char *line, size_t n);
 
-/* Adds @n bytes and calls @out for each line they complete, without its line end. */
+/* Adds @n bytes and calls @out, if not NULL, for each line they complete, without its line end. */
 void lines_feed(struct lines *l, const char *bytes, size_t n, lines_fn *out, void *arg);
 
 /* The end: an unfinished line is a line. */

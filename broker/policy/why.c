@@ -109,22 +109,24 @@ static void why_ready(const struct why_worker *w, struct strbuf *out)
 
 static void why_held(const struct why_worker *w, struct strbuf *out)
 {
-	if (w->stopped && w->tracer)
+	bool stopped = w->held & HELD_BY_STOP;
+
+	if (stopped && w->tracer)
 		add_tracer(w, "stopped: ", out);
-	else if (w->stopped)
+	else if (stopped)
 		strbuf_add(out, "stopped by a signal, until SIGCONT");
-	if (w->held_by_debug)
-		strbuf_addf(out, "%sheld for a debugger", w->stopped ? "; " : "");
-	if (w->held_by_debug && w->tracer && !w->stopped)
+	if (w->held & HELD_BY_DEBUG)
+		strbuf_addf(out, "%sheld for a debugger", stopped ? "; " : "");
+	if ((w->held & HELD_BY_DEBUG) && w->tracer && !stopped)
 		add_tracer(w, ": ", out);
-	if (w->held_as_hung)
+	if (w->held & HELD_AS_HUNG)
 		strbuf_addf(out, "%sheld, as it took no connections", out->len ? "; " : "");
-	if (w->held_by_check) {
+	if (w->held & HELD_BY_CHECK) {
 		strbuf_add(out, out->len ? "; " : "");
 		if (!add_check(w, out))
 			strbuf_add(out, "check passes again, but not often enough yet");
 	}
-	if (w->held_by_hand)
+	if (w->held & HELD_BY_HAND)
 		strbuf_addf(out, "%sheld by hand", out->len ? "; " : "");
 }
 

@@ -17,7 +17,8 @@ struct why_worker {
 	int open;	     /* connections; negative: not known */
 	unsigned waiting;    /* in its channels */
 	unsigned ended_idle; /* connections that we ended between two requests */
-	bool held_by_hand, held_by_debug, held_as_hung, stopped, pinned_only;
+	unsigned held;	     /* of enum worker_hold */
+	bool pinned_only;
 	int64_t stalled_ms; /* has taken nothing for so long, though some waited; 0: it does */
 	bool debugged;	    /* by a person: its deadlines stand still */
 	int tracer;	    /* pid; 0: none. Also a tracer that it always runs under, which stops no
@@ -26,7 +27,6 @@ struct why_worker {
 	const char *tracer_name;
 	const char *check;	 /* why its last check failed; NULL or empty: it has passed */
 	unsigned check_failures; /* in a row; 0: it could not be checked */
-	bool held_by_check;	 /* it is out of the round for that */
 	const char *missing;	 /* ports it does not listen on yet, or, READY, an address on which
 				  * others do; empty: not known, or none */
 	const char *last_end;	 /* how the process before it ended, unasked; NULL: it did not */

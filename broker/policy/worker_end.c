@@ -21,19 +21,27 @@ enum worker_end worker_end_of(const struct worker_end_facts *facts)
 	return facts->listens ? WORKER_END_UNUSABLE : WORKER_END_CLOSED;
 }
 
+void worker_end_add_status(int status, struct strbuf *out)
+{
+	if (WIFSIGNALED(status))
+		strbuf_addf(out, "signal %d", WTERMSIG(status));
+	else
+		strbuf_addf(out, "exit %d", WEXITSTATUS(status));
+}
+
 void worker_end_add_words(const struct worker_end_facts *facts, struct strbuf *out)
 {
-	if (facts->exited && WIFSIGNALED(facts->status))
-		strbuf_addf(out, "signal %d (SIG%s)", WTERMSIG(facts->status),
-			    units_signal(WTERMSIG(facts->status)).text);
-	else if (facts->exited)
-		strbuf_addf(out, "exit %d", WEXITSTATUS(facts->status));
-	else if (facts->starting && facts->check)
+	if (facts->exited) {
+		worker_end_add_status(facts->status, out);
+		if (WIFSIGNALED(facts->status))
+			strbuf_addf(out, " (SIG%s)", units_signal(WTERMSIG(facts->status)).text);
+	} else if (facts->starting && facts->check) {
 		strbuf_addf(out, "its check has not passed: %s", facts->check);
-	else if (facts->starting)
+	} else if (facts->starting) {
 		strbuf_add(out, "did not listen in time");
-	else if (facts->listens)
+	} else if (facts->listens) {
 		strbuf_add(out, "accepts in a way that cannot be brokered");
-	else
+	} else {
 		strbuf_add(out, "closed its listening socket");
+	}
 }

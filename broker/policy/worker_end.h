@@ -20,18 +20,20 @@ enum worker_end {
 
 /* What is known of a worker when it ends. */
 struct worker_end_facts {
-	bool starting; /* it did not serve yet */
-	bool exited;   /* its main process has ended, with */
-	int status;    /* as waitpid(2) gives it */
-	bool listens;  /* some listening socket of it is still there */
-	const char
-		*check; /* why its check, which it needs to start, has failed; NULL: it has not */
+	bool starting;	   /* it did not serve yet */
+	bool exited;	   /* its main process has ended, with */
+	int status;	   /* as waitpid(2) gives it */
+	bool listens;	   /* some listening socket of it is still there */
+	const char *check; /* why that it needs to start has failed; NULL: it has not */
 };
 
 enum worker_end worker_end_of(const struct worker_end_facts *facts);
 
 /* "exit", "start-timeout": stable words, as labels of metrics. */
 extern const char *const worker_end_names[WORKER_END_N];
+
+/* Adds what waitpid(2) gave: "exit 1", "signal 11". */
+void worker_end_add_status(int status, struct strbuf *out);
 
 /* Adds one case in words: "exit 1", "signal 11 (SIGSEGV)", "did not listen in time". */
 void worker_end_add_words(const struct worker_end_facts *facts, struct strbuf *out);

@@ -40,6 +40,15 @@ enum worker_state {
 	WORKER_STATE_N
 };
 
+/* Reasons to be out of the round; the last that goes lets it in again. */
+enum worker_hold {
+	HELD_BY_HAND = 1 << 0,	/* until a person says otherwise */
+	HELD_BY_STOP = 1 << 1,	/* while its process is stopped */
+	HELD_BY_DEBUG = 1 << 2, /* while a debugging session lasts */
+	HELD_AS_HUNG = 1 << 3,	/* it took no connections: until a person says otherwise */
+	HELD_BY_CHECK = 1 << 4, /* while its check fails, and another worker is well */
+};
+
 enum worker_event {
 	EV_LISTEN,    /* the app listens on all that it is expected to */
 	EV_UNLISTEN,  /* it closed its listeners right after: it was a probe */

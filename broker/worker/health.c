@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include "base/address.h"
 #include "base/fd.h"
@@ -269,10 +268,7 @@ static void command_ended(struct worker *w, int status)
 		fail_by_time(w, "did not end");
 		return;
 	}
-	if (WIFSIGNALED(status))
-		strbuf_addf(&why, "signal %d", WTERMSIG(status));
-	else
-		strbuf_addf(&why, "exit %d", WEXITSTATUS(status));
+	worker_end_add_status(status, &why);
 	strbuf_add(&why, k->n_answer ? ": " : "");
 	strbuf_add_escaped(&why, k->answer,
 			   line_end ? (size_t)(line_end - k->answer) : k->n_answer);

@@ -5,26 +5,31 @@
 #include "worker/clock.h"
 #include "worker/step.h"
 
-static const char *word_of(unsigned held)
-{
-	return held & HELD_BY_HAND    ? "hand"
-	       : held & HELD_BY_DEBUG ? "debug"
-	       : held & HELD_AS_HUNG  ? "hung"
-	       : held & HELD_BY_CHECK ? "check"
-				      : "stop";
-}
+struct hold {
+	unsigned by;
+	const char *word, *reason, *until;
+};
 
-static const char *reason_of(unsigned held)
+/* The first that holds is told. */
+static const struct hold *hold_of(unsigned held)
 {
-	return held & HELD_BY_HAND    ? "held by hand"
-	       : held & HELD_BY_DEBUG ? "held for a debugger"
-	       : held & HELD_AS_HUNG  ? "hung"
-	       : held & HELD_BY_CHECK ? "its check fails"
-				      : "its process is stopped";
+	static const struct hold holds[] = {
+		{ HELD_BY_HAND, "hand", "held by hand", "is released" },
+		{ HELD_BY_DEBUG, "debug", "held for a debugger", "is released" },
+		{ HELD_AS_HUNG, "hung", "hung", "is released" },
+		{ HELD_BY_CHECK, "check", "its check fails", "passes" },
+		{ HELD_BY_STOP, "stop", "its process is stopped", "runs again" },
+	};
+	const struct hold *h = holds;
+
+	while (!(h->by & held))
+		h++;
+	return h;
 }
 
 void worker_hold(struct worker *w, enum worker_hold by)
 {
+	const struct hold *h = hold_of(by);
 	STRBUF(tracer_text, 64);
 	pid_t tracer = 0;
 
@@ -35,12 +40,9 @@ void worker_hold(struct worker *w, enum worker_hold by)
 	tracer_add_words(tracer, &tracer_text);
 	w->held |= by;
 	log_event(by == HELD_BY_STOP || by == HELD_BY_CHECK ? LEVEL_WARN : LEVEL_INFO,
-		  "worker-held", LOG_WORKER(w), LOG_STR("by", word_of(by)),
-		  LOG_INT("tracer", tracer),
-		  LOG_MSG("%s%s: gets no connections until it %s", reason_of(by), tracer_text.text,
-			  by == HELD_BY_STOP	? "runs again"
-			  : by == HELD_BY_CHECK ? "passes"
-						: "is released"));
+		  "worker-held", LOG_WORKER(w), LOG_STR("by", h->word), LOG_INT("tracer", tracer),
+		  LOG_MSG("%s%s: gets no connections until it %s", h->reason, tracer_text.text,
+			  h->until));
 	worker_event(w, EV_HOLD);
 	/* A worker that is held already takes no step, and yet the watch must see when it runs. */
 	broker_watch(w->terms->broker);
@@ -48,6 +50,7 @@ void worker_hold(struct worker *w, enum worker_hold by)
 
 void worker_unhold(struct worker *w, enum worker_hold by)
 {
+	const struct hold *h = hold_of(by);
 	const char *what = by == HELD_BY_STOP ? "its process runs again" : "released";
 
 	if (!(w->held & by))
@@ -55,11 +58,12 @@ void worker_unhold(struct worker *w, enum worker_hold by)
 	w->held &= ~(unsigned)by;
 	w->hung = w->held & HELD_AS_HUNG;
 	if (w->held) {
-		log_event(LEVEL_INFO, "worker-held", LOG_WORKER(w), LOG_STR("by", word_of(w->held)),
-			  LOG_MSG("%s; still out of the round: %s", what, reason_of(w->held)));
+		h = hold_of(w->held);
+		log_event(LEVEL_INFO, "worker-held", LOG_WORKER(w), LOG_STR("by", h->word),
+			  LOG_MSG("%s; still out of the round: %s", what, h->reason));
 		return;
 	}
-	log_event(LEVEL_INFO, "worker-released", LOG_WORKER(w), LOG_STR("by", word_of(by)),
+	log_event(LEVEL_INFO, "worker-released", LOG_WORKER(w), LOG_STR("by", h->word),
 		  LOG_MSG("%s%s", what, w->state == WORKER_HELD ? ": gets connections again" : ""));
 	worker_event(w, EV_RELEASE);
 }

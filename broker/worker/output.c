@@ -74,11 +74,6 @@ static void status_ready(struct loop_source *source, uint32_t events)
 	}
 }
 
-static void keep_line(void *arg, const char *line, size_t n)
-{
-	(void)arg, (void)line, (void)n; /* lines has kept it, and the log is not where it belongs */
-}
-
 void worker_output_look(struct worker *w)
 {
 	char buf[2 * LINES_TAIL];
@@ -103,8 +98,9 @@ void worker_output_look(struct worker *w)
 		text = nl ? nl + 1 : buf;
 	}
 	w->lines.n = w->lines.n_tail = 0;
-	lines_feed(&w->lines, text, (size_t)(buf + n - text), keep_line, NULL);
-	lines_finish(&w->lines, keep_line, NULL);
+	/* To be kept: the log is not where it belongs. */
+	lines_feed(&w->lines, text, (size_t)(buf + n - text), NULL, NULL);
+	lines_finish(&w->lines, NULL, NULL);
 }
 
 const char *worker_output_elsewhere(const struct worker *w)

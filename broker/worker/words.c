@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -273,71 +272,58 @@ static void log_guest_left(const struct worker *w)
 			  (unsigned long long)w->served));
 }
 
-static void describe(const struct worker *w, char *how, size_t size)
-{
-	if (!w->exited)
-		snprintf(how, size, "gone");
-	else if (WIFEXITED(w->exit_status))
-		snprintf(how, size, "exit %d", WEXITSTATUS(w->exit_status));
-	else
-		snprintf(how, size, "signal %d", WTERMSIG(w->exit_status));
-}
-
 void worker_log_exit(const struct worker *w)
 {
 	bool expected =
 		w->state_before_exit == WORKER_STOPPING || w->state_before_exit == WORKER_DRAINING;
-	STRBUF(tail, LINES_TAIL);
-	char how[32];
+	bool parked = w->state_before_exit == WORKER_PARKED, failed = !expected && !parked;
+	int64_t ms = loop_now(worker_loop(w)) - w->started_ms;
 	const char *elsewhere = worker_output_elsewhere(w);
+	STRBUF(tail, LINES_TAIL);
+	STRBUF(how, 32);
+	STRBUF(text, PATH_MAX + 512);
 	STRBUF(core, PATH_MAX);
-	STRBUF(core_words, PATH_MAX + 128);
 
 	if (w->guest) {
 		log_guest_left(w);
 		return;
 	}
-	describe(w, how, sizeof(how));
-	find_core_dump(w, &core, &core_words);
-	if (w->lines.n_tail)
-		strbuf_add_bytes(&tail, w->lines.tail, w->lines.n_tail - 1);
-
-	if (expected) {
-		log_event(LEVEL_INFO, "worker-exit", LOG_WORKER_PID(w, w->main_was),
-			  LOG_STR("how", how), LOG_BOOL("serving", false),
-			  LOG_INT("served", w->served), LOG_STR("core", core.text),
-			  LOG_MSG("ended (%s) after %lld s and %llu connections%s", how,
-				  (long long)(loop_now(worker_loop(w)) - w->started_ms) /
-					  MSEC_PER_SEC,
-				  (unsigned long long)w->served, core_words.text));
-		return;
-	}
-	if (w->state_before_exit == WORKER_PARKED) {
-		log_event(LEVEL_WARN, "worker-exit", LOG_WORKER_PID(w, w->main_was),
-			  LOG_STR("how", how), LOG_BOOL("serving", false),
-			  LOG_INT("served", w->served), LOG_STR("last_output", tail.text),
-			  LOG_STR("core", core.text),
-			  LOG_MSG("ended (%s) while it was kept for a rollback, which cannot put "
-				  "it back now%s",
-				  how, core_words.text));
-		return;
-	}
-	if (w->refusal[0] && !w->busy.family) {
+	if (failed && w->refusal[0] && !w->busy.family) {
 		log_event(LEVEL_ERROR, "worker-failed", LOG_WORKER_PID(w, w->main_was),
 			  LOG_MSG("%s", w->refusal));
 		return;
 	}
-	log_event(LEVEL_ERROR, w->ready_ms ? "worker-exit" : "worker-failed",
-		  LOG_WORKER_PID(w, w->main_was), LOG_STR("how", how),
-		  LOG_BOOL("serving", w->ready_ms != 0), LOG_INT("served", w->served),
-		  LOG_STR("last_output", tail.text), LOG_STR("core", core.text),
-		  LOG_MSG("%s %s (%s) after %lld ms%s%s%s",
-			  w->ready_ms ? "crashed:" : "failed to start:",
-			  WIFSIGNALED(w->exit_status) ? strsignal(WTERMSIG(w->exit_status))
-						      : "ended",
-			  how, (long long)(loop_now(worker_loop(w)) - w->started_ms),
-			  tail.len    ? ""
-			  : elsewhere ? "; its output goes to "
-				      : "; it wrote nothing",
-			  !tail.len && elsewhere ? elsewhere : "", core_words.text));
+	if (w->exited)
+		worker_end_add_status(w->exit_status, &how);
+	else
+		strbuf_add(&how, "gone");
+	if (w->lines.n_tail)
+		strbuf_add_bytes(&tail, w->lines.tail, w->lines.n_tail - 1);
+	if (expected)
+		strbuf_addf(&text, "ended (%s) after %lld s and %llu connections", how.text,
+			    (long long)ms / MSEC_PER_SEC, (unsigned long long)w->served);
+	else if (parked)
+		strbuf_addf(
+			&text,
+			"ended (%s) while it was kept for a rollback, which cannot put it back now",
+			how.text);
+	else
+		strbuf_addf(&text, "%s %s (%s) after %lld ms",
+			    w->ready_ms ? "crashed:" : "failed to start:",
+			    WIFSIGNALED(w->exit_status) ? strsignal(WTERMSIG(w->exit_status))
+							: "ended",
+			    how.text, (long long)ms);
+	if (failed && !tail.len && elsewhere)
+		strbuf_addf(&text, "; its output goes to %s", elsewhere);
+	else if (failed && !tail.len)
+		strbuf_add(&text, "; it wrote nothing");
+	find_core_dump(w, &core, &text);
+	log_event(expected ? LEVEL_INFO
+		  : parked ? LEVEL_WARN
+			   : LEVEL_ERROR,
+		  failed && !w->ready_ms ? "worker-failed" : "worker-exit",
+		  LOG_WORKER_PID(w, w->main_was), LOG_STR("how", how.text),
+		  LOG_BOOL("serving", failed && w->ready_ms), LOG_INT("served", w->served),
+		  LOG_STR("last_output", expected ? NULL : tail.text), LOG_STR("core", core.text),
+		  LOG_MSG("%s", text.text));
 }
