@@ -68,7 +68,7 @@ static bool find_launcher(char ret[PATH_MAX])
 static int run_launcher(char *const *words, char ret_report[TEXT_MAX])
 {
 	_cleanup_fd_ int ours = -1, theirs = -1, status = -1;
-	struct spawn_request req = { .program = words[0], .argv = words, .envp = environ };
+	struct spawn_request req = { .program = words[0], .argv = words };
 	const struct timeval patience = { .tv_sec = REPORT_S };
 	int ends[2], r;
 	ssize_t n;

@@ -119,6 +119,8 @@ static int execute(const struct spawn_request *req, pid_t broker, int null_fd, i
 	reset_signals();
 	if (setrlimit(RLIMIT_NOFILE, &req->nofile) < 0)
 		return strbuf_fail(error, -errno, "cannot restore the descriptor limit: %m");
+	if (req->set_environment && req->set_environment(req->environment_of) != 0)
+		return strbuf_fail(error, -errno, "cannot set the environment: %m");
 	if (req->process && confine(req->process, req->slot, error) < 0)
 		return -errno;
 	if (req->ids && req->ids->change && spawn_change_ids(req->ids, error) < 0)
@@ -134,7 +136,7 @@ static int execute(const struct spawn_request *req, pid_t broker, int null_fd, i
 	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != broker)
 		return -ESRCH;
-	execve(req->program, req->argv, req->envp);
+	execve(req->program, req->argv, environ);
 	return fail_at("cannot execute", req->program, error);
 }
 

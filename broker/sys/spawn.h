@@ -32,7 +32,9 @@ int spawn_change_ids(const struct spawn_ids *ids, struct strbuf *error);
 struct spawn_request {
 	const char *program; /* absolute path of the launcher */
 	char *const *argv;   /* with "3" as the descriptor number after --status-fd */
-	char *const *envp;
+	/* Called in the child, with our rights. 0, or not with errno. NULL: it stays as it is. */
+	int (*set_environment)(const void *environment_of);
+	const void *environment_of;
 	const char *directory; /* NULL: stay */
 	int output_fd;	       /* becomes 1 and 2; -1: they are inherited */
 	bool output_to_status; /* the status pipe becomes 1 and 2, too */

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/fd.h"
+#include "base/strlist.h"
 #include "handoff_name.h"
 #include "sys/program.h"
 #include "sys/user.h"
@@ -19,70 +20,33 @@
 /* The launcher looks at a command for at most so long. */
 #define CHECK_MS 10000
 
-/* A list of words that grows; the words are malloc'd. */
-struct words {
-	char **v; /* NULL-terminated once there is a word */
-	size_t n;
-	bool failed; /* for want of memory: launch() says so */
-};
-
-/* A process that is to be started for a service, as it asks for. */
+/* A process that is to be started for a service. */
 struct start {
-	struct words argv, env;
+	const struct service_conf *conf;
+	const struct worker *worker; /* that it is of, or NULL */
 	struct user_info user;
+	char **argv; /* of the launcher */
 	struct spawn_request req;
 };
 
-/* --- words ------------------------------------------------------------------------------- */
-
-PRINTF(2, 3) static void words_add(struct words *w, const char *fmt, ...)
-{
-	char **v = realloc(w->v, (w->n + 2) * sizeof(*v));
-	va_list ap;
-	int n;
-
-	if (!v) {
-		w->failed = true;
-		return;
-	}
-	w->v = v;
-	va_start(ap, fmt);
-	n = vasprintf(&v[w->n], fmt, ap);
-	va_end(ap);
-	if (n < 0)
-		w->failed = true;
-	else
-		w->n++;
-	v[w->n] = NULL;
-}
-
-static void add_all(struct words *argv, char *const *words)
-{
-	for (; words && *words; words++)
-		words_add(argv, "%s", *words);
-}
-
-static void words_deinit(struct words *w)
-{
-	for (size_t i = 0; i < w->n; i++)
-		free(w->v[i]);
-	free(w->v);
-}
-
 static void start_deinit(struct start *s)
 {
-	words_deinit(&s->argv);
-	words_deinit(&s->env);
+	strlist_free(s->argv);
 }
 #define _cleanup_start_ __attribute__((cleanup(start_deinit)))
 
-/* --- the environment --------------------------------------------------------------------- */
+/* --- its environment, made in the child ---------------------------------------------------- */
 
-static bool same_name(const char *a, const char *b)
+static const char *path_of(const struct service_conf *sc)
 {
-	size_t n = strcspn(a, "=");
+	char *const *lists[] = { sc->environment, sc->file_environment };
+	const char *path = getenv("PATH");
 
-	return !strncmp(a, b, n) && b[n] == '=';
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+		for (char *const *entry = lists[i]; entry && *entry; entry++)
+			if (!strncmp(*entry, "PATH=", 5))
+				path = *entry + 5;
+	return path ? path : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 }
 
 /* What speaks to the broker itself, not to its workers. */
@@ -97,84 +61,88 @@ static bool is_ours(const char *entry)
 	return false;
 }
 
-/* Of each name the last entry stays, in the place of the first. */
-static void let_later_ones_win(struct words *env)
+/* The last entry of a name is the one that stays. 0, or not with errno. */
+PRINTF(1, 2) static int put(const char *fmt, ...)
 {
-	size_t n = 0;
+	char *entry;
+	va_list ap;
+	int n;
 
-	for (size_t i = 0; i < env->n; i++) {
-		size_t k = 0;
-
-		while (k < n && !same_name(env->v[k], env->v[i]))
-			k++;
-		if (k < n)
-			free(env->v[k]);
-		else
-			n++;
-		env->v[k] = env->v[i];
-	}
-	while (env->n > n)
-		env->v[--env->n] = NULL;
+	va_start(ap, fmt);
+	n = vasprintf(&entry, fmt, ap);
+	va_end(ap);
+	return n < 0 ? n : putenv(entry);
 }
 
-static void add_private_ports(struct words *env, const struct service_conf *sc)
+static int put_all(char *const *entries)
+{
+	int r = 0;
+
+	for (; entries && *entries; entries++)
+		r |= putenv(*entries);
+	return r;
+}
+
+static int put_private_ports(const struct service_conf *sc)
 {
 	STRBUF(text, 4096);
 
 	for (size_t i = 0; i < sc->n_private_ports; i++)
 		strbuf_addf(&text, "%s%u-%u", i ? "," : "", sc->private_ports[i].first,
 			    sc->private_ports[i].last);
-	if (text.len)
-		words_add(env, HANDOFF_ENV_PRIVATE "=%s", text.text);
-}
-
-static void add_environment(const struct user_info *user, const struct service_conf *sc,
-			    struct words *env)
-{
-	const char *path = getenv("PATH");
-
-	words_add(env, "PATH=%s",
-		  path ? path : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-	if (!sc->clear_environment)
-		for (char **e = environ; *e; e++)
-			if (!is_ours(*e) && strchr(*e, '='))
-				words_add(env, "%s", *e);
-	if (user->ids.change && user->name[0]) {
-		words_add(env, "HOME=%s", user->home);
-		words_add(env, "USER=%s", user->name);
-		words_add(env, "LOGNAME=%s", user->name);
-	}
-	if (conf_directory(sc))
-		words_add(env, "PWD=%s", conf_directory(sc)); /* not where the broker is */
-	add_all(env, sc->environment);
-	add_all(env, sc->file_environment);
-	/* What stands in the file replaces what the broker was started with. */
-	let_later_ones_win(env);
-}
-
-static const char *value_of(const struct words *env, const char *name)
-{
-	for (size_t i = 0; i < env->n; i++)
-		if (same_name(name, env->v[i]))
-			return strchr(env->v[i], '=') + 1;
-	return NULL;
+	return text.len ? put(HANDOFF_ENV_PRIVATE "=%s", text.text) : 0;
 }
 
 /* A wrapper that listens (gdbserver) is not the app: the shim in it must know. */
-static void add_wrapper(char *const *wrap, const struct service_conf *sc, struct words *env)
+static int put_wrapper(const struct worker *w)
 {
-	char program[PATH_MAX];
+	char *const *wrap = conf_find_wrap(w->conf, w->slot);
+	char file[PATH_MAX];
 
-	if (wrap && program_find(wrap[0], value_of(env, "PATH"), conf_directory(sc), program) == 0)
-		words_add(env, HANDOFF_ENV_WRAPPER "=%s", program);
+	if (!wrap || program_find(wrap[0], getenv("PATH"), conf_directory(w->conf), file) < 0)
+		return 0;
+	return put(HANDOFF_ENV_WRAPPER "=%s", file);
 }
 
-static void add_names(const struct worker *w, struct words *env)
+static int put_worker(const struct worker *w, bool is_helper)
 {
-	words_add(env, HANDOFF_ENV_SERVICE "=%s", w->conf->name);
-	words_add(env, HANDOFF_ENV_SLOT "=%u", w->slot);
-	words_add(env, HANDOFF_ENV_WORKER "=%s", w->name);
-	words_add(env, HANDOFF_ENV_GENERATION "=%u", w->generation);
+	char token[2 * HANDOFF_TOKEN_SIZE + 1] = "";
+	int r = put(HANDOFF_ENV_SERVICE "=%s", w->conf->name);
+
+	r |= put(HANDOFF_ENV_SLOT "=%u", w->slot);
+	r |= put(HANDOFF_ENV_WORKER "=%s", w->name);
+	r |= put(HANDOFF_ENV_GENERATION "=%u", w->generation);
+	if (is_helper)
+		return r | put("BROKER_PID=%d", (int)w->pid);
+	handoff_hex_put(token, w->token, HANDOFF_TOKEN_SIZE);
+	r |= put(HANDOFF_ENV_RENDEZVOUS "=%s", w->terms->broker->launch.rendezvous);
+	r |= put(HANDOFF_ENV_TOKEN "=%s", token);
+	return r | put_private_ports(w->conf) | put_wrapper(w);
+}
+
+/* What the service says replaces what the broker was started with. */
+static int set_environment(const void *arg)
+{
+	const struct start *s = arg;
+	const struct service_conf *sc = s->conf;
+	const char *path = path_of(sc);
+	char **kept = environ;
+	int r = 0;
+
+	for (char **e = environ; e && *e; e++)
+		if (!sc->clear_environment && !is_ours(*e) && strchr(*e, '='))
+			*kept++ = *e;
+	if (kept)
+		*kept = NULL;
+	if (s->user.ids.change && s->user.name[0]) {
+		r |= put("HOME=%s", s->user.home);
+		r |= put("USER=%s", s->user.name);
+		r |= put("LOGNAME=%s", s->user.name);
+	}
+	if (conf_directory(sc))
+		r |= put("PWD=%s", conf_directory(sc)); /* not where the broker is */
+	r |= put_all(sc->environment) | put_all(sc->file_environment) | put("PATH=%s", path);
+	return s->worker ? r | put_worker(s->worker, s->req.output_to_status) : r;
 }
 
 /* --- started ------------------------------------------------------------------------------- */
@@ -183,90 +151,87 @@ static void add_names(const struct worker *w, struct words *env)
 static int begin(struct start *s, const struct broker *b, const struct service_conf *sc,
 		 struct strbuf *error)
 {
-	int r = user_lookup(sc->user, sc->group, &s->user, error);
-
-	if (r < 0)
-		return r;
-	add_environment(&s->user, sc, &s->env);
+	s->conf = sc;
 	s->req.directory = conf_directory(sc);
+	s->req.set_environment = set_environment;
+	s->req.environment_of = s;
+	s->req.output_fd = -1;
 	s->req.ids = &s->user.ids;
 	s->req.nofile = b->launch.nofile;
-	s->req.output_fd = -1;
-	return 0;
+	return user_lookup(sc->user, sc->group, &s->user, error);
 }
 
-/* The launcher, told to execute or only to @check what is added next. */
-static void add_launcher(struct start *s, const struct broker *b, const struct service_conf *sc,
-			 bool check)
+static int add_words(struct start *s, char *const *words)
 {
+	int r = 0;
+
+	for (; r == 0 && words && *words; words++)
+		r = strlist_append(&s->argv, *words);
+	return r;
+}
+
+/* The launcher, told to execute or only to @check what is added next. 0 or -ENOMEM. */
+static int add_launcher(struct start *s, const struct broker *b, bool check)
+{
+	STRBUF(status_fd, 16);
+	const char *const words[] = {
+		b->launch.shim,
+		"--library",
+		b->launch.library,
+		"--status-fd",
+		status_fd.text,
+		"--backend",
+		s->conf->backend == BACKEND_PRELOAD ? "preload" : "auto",
+		check ? "--check" : "--",
+		"--",
+	};
+	int r = strlist_init(&s->argv);
+
+	strbuf_addf(&status_fd, "%d", SPAWN_STATUS_FD);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(words) - !check; i++)
+		r = strlist_append(&s->argv, words[i]);
 	s->req.program = b->launch.shim;
-	s->req.process = &sc->process;
-	words_add(&s->argv, "%s", b->launch.shim);
-	words_add(&s->argv, "--library");
-	words_add(&s->argv, "%s", b->launch.library);
-	words_add(&s->argv, "--status-fd");
-	words_add(&s->argv, "%d", SPAWN_STATUS_FD);
-	words_add(&s->argv, "--backend");
-	words_add(&s->argv, "%s", sc->backend == BACKEND_PRELOAD ? "preload" : "auto");
-	if (check)
-		words_add(&s->argv, "--check");
-	words_add(&s->argv, "--");
-}
-
-/* Returns as spawn_worker(). */
-static int launch(struct start *s, pid_t *ret_pid, int *ret_status_fd)
-{
-	if (s->argv.failed || s->env.failed)
-		return -ENOMEM;
-	s->req.argv = s->argv.v;
-	s->req.envp = s->env.v;
-	return spawn_worker(&s->req, ret_pid, ret_status_fd);
+	s->req.process = &s->conf->process;
+	return r;
 }
 
 int launch_worker(struct worker *w, struct strbuf *error)
 {
 	const struct broker *b = w->terms->broker;
-	char token[2 * HANDOFF_TOKEN_SIZE + 1] = "";
-	char *const *wrap = conf_find_wrap(w->conf, w->slot);
-	_cleanup_start_ struct start s = { 0 };
+	_cleanup_start_ struct start s = { .worker = w };
 	_cleanup_fd_ int output_fd = -1;
 	int r = begin(&s, b, w->conf, error);
 
-	if (r < 0)
-		return r;
+	if (r == 0)
+		r = add_launcher(&s, b, false);
+	if (r == 0)
+		r = add_words(&s, conf_find_wrap(w->conf, w->slot));
+	if (r == 0)
+		r = add_words(&s, w->conf->command);
+	if (r == 0)
+		r = worker_output_open(w, &output_fd, error);
 	w->uid = s.user.ids.uid;
-	add_launcher(&s, b, w->conf, false);
-	add_all(&s.argv, wrap);
-	add_all(&s.argv, w->conf->command);
-	handoff_hex_put(token, w->token, HANDOFF_TOKEN_SIZE);
-	add_names(w, &s.env);
-	words_add(&s.env, HANDOFF_ENV_RENDEZVOUS "=%s", b->launch.rendezvous);
-	words_add(&s.env, HANDOFF_ENV_TOKEN "=%s", token);
-	add_private_ports(&s.env, w->conf);
-	add_wrapper(wrap, w->conf, &s.env);
 	s.req.slot = w->slot;
-	r = worker_output_open(w, &output_fd, error);
 	s.req.output_fd = output_fd;
-	return r < 0 ? r : launch(&s, &w->pid, &w->status_fd);
+	s.req.argv = s.argv;
+	return r < 0 ? r : spawn_worker(&s.req, &w->pid, &w->status_fd);
 }
 
 int launch_helper(const struct worker *w, char *const *words, pid_t *ret_pid, int *ret_fd,
 		  struct strbuf *error)
 {
-	_cleanup_start_ struct start s = { 0 };
+	_cleanup_start_ struct start s = { .worker = w };
 	char program[PATH_MAX];
 	int r = begin(&s, w->terms->broker, w->conf, error);
 
 	if (r < 0)
 		return r;
-	add_names(w, &s.env);
-	words_add(&s.env, "BROKER_PID=%d", (int)w->pid);
-	add_all(&s.argv, words);
+	r = program_find(words[0], path_of(w->conf), conf_directory(w->conf), program);
 	s.req.program = program;
+	s.req.argv = words;
 	s.req.output_to_status = true;
-	r = program_find(words[0], value_of(&s.env, "PATH"), conf_directory(w->conf), program);
 	if (r == 0)
-		r = launch(&s, ret_pid, ret_fd);
+		r = spawn_worker(&s.req, ret_pid, ret_fd);
 	return r < 0 ? strbuf_fail(error, r, "cannot execute %s: %m", words[0]) : 0;
 }
 
@@ -311,10 +276,13 @@ static int check(const struct broker *b, const struct service_conf *sc, char *co
 
 	if (r < 0)
 		return r;
-	add_launcher(&s, b, sc, true);
-	add_all(&s.argv, words);
+	r = add_launcher(&s, b, true);
+	if (r == 0)
+		r = add_words(&s, words);
 	s.req.output_fd = null_fd;
-	r = launch(&s, &pid, &status_fd);
+	s.req.argv = s.argv;
+	if (r == 0)
+		r = spawn_worker(&s.req, &pid, &status_fd);
 	if (r < 0)
 		return strbuf_fail(error, r, "cannot start the launcher: %m");
 	return wait_for_check(pid, status_fd, error);

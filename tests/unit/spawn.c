@@ -75,13 +75,18 @@ TEST(a_signal_by_pidfd_reaches_no_other_process)
 
 static char output[4096];
 
+static int set_environment(const void *environment_of)
+{
+	(void)environment_of;
+	return clearenv() || setenv("ONLY", "this", 1);
+}
+
 /* Runs @script; what it prints is in output. Returns its wait status, and the text of the pipe. */
 static int run(const char *program, const char *script, struct spawn_request *req, char *ret_text,
 	       size_t size)
 {
 	char *argv[] = { (char *)(uintptr_t) "sh", (char *)(uintptr_t) "-c",
 			 (char *)(uintptr_t)script, NULL };
-	char *envp[] = { (char *)(uintptr_t) "ONLY=this", NULL };
 	int out[2], status_fd, status;
 	struct pollfd p;
 	ssize_t n;
@@ -91,7 +96,7 @@ static int run(const char *program, const char *script, struct spawn_request *re
 	CHECK_EQ(pipe2(out, O_CLOEXEC), 0);
 	req->program = program;
 	req->argv = argv;
-	req->envp = envp;
+	req->set_environment = set_environment;
 	req->output_fd = out[1];
 	if (!req->nofile.rlim_cur)
 		CHECK_EQ(getrlimit(RLIMIT_NOFILE, &req->nofile), 0);
