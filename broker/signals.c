@@ -8,8 +8,8 @@
 #include "service/fill.h"
 #include "service/stop.h"
 #include "sys/log.h"
+#include "worker/command.h"
 #include "worker/ends.h"
-#include "worker/helper.h"
 #include "worker/hold.h"
 
 static const int signals_handled[] = { SIGCHLD, SIGHUP,	 SIGTERM, SIGINT,  SIGQUIT,

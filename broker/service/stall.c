@@ -9,7 +9,7 @@
 #include "service/recycle.h"
 #include "sys/log.h"
 #include "worker/clock.h"
-#include "worker/helper.h"
+#include "worker/command.h"
 #include "worker/hold.h"
 #include "worker/output.h"
 

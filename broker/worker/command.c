@@ -20,6 +20,10 @@
 /* The launcher looks at a command for at most so long. */
 #define CHECK_MS 10000
 
+/* As little in a turn of the loop as of a worker: see worker/output.c. */
+#define HELPER_TURN 512
+#define PIPE_BYTES  (64 << 10)
+
 /* A process that is to be started for a service. */
 struct start {
 	const struct service_conf *conf;
@@ -217,24 +221,6 @@ int launch_worker(struct worker *w, struct strbuf *error)
 	return r < 0 ? r : spawn_worker(&s.req, &w->pid, &w->status_fd);
 }
 
-int launch_helper(const struct worker *w, char *const *words, pid_t *ret_pid, int *ret_fd,
-		  struct strbuf *error)
-{
-	_cleanup_start_ struct start s = { .worker = w };
-	char program[PATH_MAX];
-	int r = begin(&s, w->terms->broker, w->conf, error);
-
-	if (r < 0)
-		return r;
-	r = program_find(words[0], path_of(w->conf), conf_directory(w->conf), program);
-	s.req.program = program;
-	s.req.argv = words;
-	s.req.output_to_status = true;
-	if (r == 0)
-		r = spawn_worker(&s.req, ret_pid, ret_fd);
-	return r < 0 ? strbuf_fail(error, r, "cannot execute %s: %m", words[0]) : 0;
-}
-
 /* --- can it be a worker? ------------------------------------------------------------------- */
 
 /* Collects the launcher's verdict: all of its status pipe, then its exit. */
@@ -302,4 +288,106 @@ int launch_check(const struct broker *b, const struct service_conf *sc, struct s
 			strbuf_addf(error, "wrap.%u: %s", sc->wraps[i].slot, reason.text);
 	}
 	return r;
+}
+
+/* --- helpers ------------------------------------------------------------------------------- */
+
+static bool read_output(struct helper *h)
+{
+	char buf[HELPER_TURN];
+	ssize_t n = read(h->fd, buf, sizeof(buf));
+
+	if (n > 0)
+		h->wrote(h->worker, buf, (size_t)n);
+	return n > 0;
+}
+
+/* Its end is told by its exit. */
+static void output_ready(struct loop_source *source, uint32_t events)
+{
+	struct helper *h = container_of(source, struct helper, source);
+
+	if (!read_output(h) && (events & (EPOLLHUP | EPOLLERR)))
+		loop_remove(worker_loop(h->worker), source);
+}
+
+static void forget(struct helper *h)
+{
+	loop_remove(worker_loop(h->worker), &h->source);
+	loop_timer_disarm(&h->limit);
+	fd_closep(&h->fd);
+	pid_set_remove(&h->worker->terms->broker->started, h->pid);
+	h->pid = 0;
+}
+
+void helper_kill(struct helper *h)
+{
+	if (!h->pid)
+		return;
+	(void)spawn_kill_group(h->pid, SIGKILL);
+	forget(h);
+}
+
+bool helper_reaped(struct helper *h, pid_t pid, int status)
+{
+	if (h->pid != pid)
+		return false;
+	/* All that a pipe holds, and no more: what it has started may go on writing into it. */
+	for (int i = 0; i < PIPE_BYTES / HELPER_TURN && read_output(h); i++)
+		;
+	forget(h);
+	h->ended(h->worker, status);
+	return true;
+}
+
+static void limit_expired(struct loop_timer *timer)
+{
+	struct helper *h = container_of(timer, struct helper, limit);
+
+	helper_kill(h);
+	h->ended(h->worker, HELPER_KILLED);
+}
+
+void helper_init(struct helper *h, struct worker *w)
+{
+	h->worker = w;
+	h->fd = -1;
+	h->source = (struct loop_source){ .fd = -1, .ready = output_ready };
+	loop_timer_init(&h->limit, limit_expired);
+}
+
+static int start_helper(struct helper *h, char *const *words, struct strbuf *error)
+{
+	const struct worker *w = h->worker;
+	_cleanup_start_ struct start s = { .worker = w };
+	char program[PATH_MAX];
+	int r = begin(&s, w->terms->broker, w->conf, error);
+
+	if (r < 0)
+		return r;
+	r = program_find(words[0], path_of(w->conf), conf_directory(w->conf), program);
+	s.req.program = program;
+	s.req.argv = words;
+	s.req.output_to_status = true;
+	if (r == 0)
+		r = spawn_worker(&s.req, &h->pid, &h->fd);
+	return r < 0 ? strbuf_fail(error, r, "cannot execute %s: %m", words[0]) : 0;
+}
+
+int helper_start(struct helper *h, char *const *words, int64_t limit_ms, struct strbuf *error)
+{
+	struct worker *w = h->worker;
+	int r = start_helper(h, words, error);
+
+	if (r < 0)
+		return r;
+	(void)pid_set_add(&w->terms->broker->started, h->pid);
+	r = loop_add(worker_loop(w), &h->source, h->fd, EPOLLIN);
+	if (r < 0) {
+		helper_kill(h);
+		return strbuf_fail(error, r, "%m");
+	}
+	h->started_ms = loop_now(worker_loop(w));
+	loop_timer_arm(worker_loop(w), &h->limit, limit_ms);
+	return 0;
 }

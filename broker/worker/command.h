@@ -1,5 +1,7 @@
 /*
- * command - the processes that are started for a service: with its user, directory and environment.
+ * command - the processes that are started for a service, with its user, directory and environment:
+ * workers, and helpers, which find out about a worker: the command of its check, a debugger that
+ * says where a hung one stands.
  */
 #pragma once
 
@@ -13,17 +15,24 @@
 int launch_worker(struct worker *w, struct strbuf *error);
 
 /*
- * Starts @words, a command that looks after @w: with the environment of its service,
- * BROKER_SERVICE, BROKER_SLOT, BROKER_WORKER, BROKER_GENERATION, and BROKER_PID, the main process.
- * 0: *@ret_pid leads a session of its own; what it writes, and why it could not be executed, comes
- * out of *@ret_fd, the caller's. -errno with @error.
- */
-int launch_helper(const struct worker *w, char *const *words, pid_t *ret_pid, int *ret_fd,
-		  struct strbuf *error);
-
-/*
  * Asks the launcher whether the command of @sc can be a worker, and each of its wrappers can be
  * executed, without running them: waits for the answers, at most ten seconds each. 0; -EINVAL with
  * @error: the key, what was found and what to do.
  */
 int launch_check(const struct broker *b, const struct service_conf *sc, struct strbuf *error);
+
+void helper_init(struct helper *h, struct worker *w);
+
+/*
+ * Starts @words, a command that looks after the worker: with the environment of its service,
+ * BROKER_SERVICE, BROKER_SLOT, BROKER_WORKER, BROKER_GENERATION, and BROKER_PID, the main process.
+ * .wrote and .ended are called from the loop; after @limit_ms it is killed. 0; -errno with @error:
+ * it was not started. None may run.
+ */
+int helper_start(struct helper *h, char *const *words, int64_t limit_ms, struct strbuf *error);
+
+/* Kills its processes; .ended is not called. Does nothing if none runs. */
+void helper_kill(struct helper *h);
+
+/* @pid was reaped with @status. False: it was another process. */
+bool helper_reaped(struct helper *h, pid_t pid, int status);

@@ -12,7 +12,7 @@
 #include "sys/log.h"
 #include "sys/tcp.h"
 #include "worker/clock.h"
-#include "worker/helper.h"
+#include "worker/command.h"
 #include "worker/step.h"
 
 /* Checks follow each other faster where they are to decide something. */

@@ -13,7 +13,6 @@
 #include "worker/command.h"
 #include "worker/ends.h"
 #include "worker/health.h"
-#include "worker/helper.h"
 #include "worker/output.h"
 #include "worker/processes.h"
 #include "worker/step.h"

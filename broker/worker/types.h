@@ -61,7 +61,7 @@ struct worker_findings {
 
 #define HELPER_KILLED (-1) /* in place of its status: it took too long */
 
-/* A command that finds out about a worker, see helper.h. */
+/* A command that finds out about a worker, see command.h. */
 struct helper {
 	struct worker *worker;
 	pid_t pid; /* 0: none runs */
