@@ -12,8 +12,8 @@ void service_rearm(struct service *s)
 
 	s->terms.live = s->target && s->roll_kind == ROLL_RELOAD ? s->target : s->conf;
 	s->dispatch.mode = s->conf->balance;
-	if (service_has_limits(s) && !loop_timer_armed(&s->recycle))
-		loop_timer_arm(service_loop(s), &s->recycle, RECYCLE_LOOK_MS);
+	if (!loop_timer_armed(&s->recycle))
+		loop_timer_arm(service_loop(s), &s->recycle, 0);
 	list_for_each (w, &s->workers, link)
 		if (w->state != WORKER_STARTING)
 			worker_rearm(w);

@@ -6,7 +6,6 @@
 #include "dispatch/listener.h"
 #include "service/fill.h"
 #include "service/idle_end.h"
-#include "service/health.h"
 #include "service/in_force.h"
 #include "service/pin.h"
 #include "service/proof.h"
@@ -32,7 +31,6 @@ struct service *service_new(struct broker *b, struct service_conf *conf)
 	s->terms.broker = b;
 	s->terms.dispatch = &s->dispatch;
 	s->terms.changed = service_worker_changed;
-	s->terms.checked = service_worker_checked;
 	loop_timer_init(&s->restart, service_restart_expired);
 	loop_timer_init(&s->closing_timer, service_closing_expired);
 	loop_timer_init(&s->rollback.over, service_window_expired);

@@ -2,10 +2,10 @@
 
 #include "base/address.h"
 #include "service/fill.h"
-#include "service/health.h"
 #include "service/listeners.h"
 #include "service/pin.h"
 #include "service/questions.h"
+#include "service/recycle.h"
 #include "service/roll.h"
 #include "worker/explain.h"
 #include "worker/start.h"
@@ -94,11 +94,11 @@ void service_worker_changed(struct worker *w, enum worker_state from)
 	struct service *s = service_of(w);
 	bool listens = w->state == WORKER_READY && from == WORKER_STARTING;
 
+	service_settle_soon(s);
 	if (w->state == from)
 		return;
 	if (w->state == WORKER_DEAD)
 		bury(w);
-	service_settle_soon(s);
 	if (w->guest)
 		return;
 	/* A worker that drained since an earlier reload is not what this rollout waits for. */

@@ -139,13 +139,3 @@ static inline const char *service_name(const struct service *s)
 {
 	return s->name;
 }
-
-/* How often workers are looked at while they have limits: see recycle.h. */
-#define RECYCLE_LOOK_MS 1000
-
-static inline bool service_has_limits(const struct service *s)
-{
-	const struct service_conf *sc = s->terms.live;
-
-	return sc->max_connections || sc->max_memory || sc->max_age_ms || sc->restart_at;
-}

@@ -8,7 +8,7 @@
 #include "service/idle_end.h"
 #include "service/in_force.h"
 #include "service/proof.h"
-#include "service/stall.h"
+#include "service/recycle.h"
 #include "service/survey.h"
 #include "sys/log.h"
 #include "worker/clock.h"

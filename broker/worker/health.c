@@ -108,7 +108,7 @@ static void note_result(struct worker *w, bool passed, const char *why)
 		k->awaited = false;
 		worker_event(w, EV_LISTEN);
 	}
-	w->terms->checked(w);
+	w->terms->changed(w, w->state);
 }
 
 /* No more than a check needs. */

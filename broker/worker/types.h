@@ -32,13 +32,12 @@ struct worker_terms {
 	struct park_terms park;
 	struct histogram started; /* start of a worker until it was ready */
 	/*
-	 * An event was applied to @w, which was @from. Records what that means; it starts, stops
+	 * An event was applied to @w, which was @from, or its check has made it well or ill.
+	 * Records what that means; it starts, stops
 	 * and frees nobody before the next turn of the loop. A worker that is DEAD is the service's
 	 * to free from then on.
 	 */
 	void (*changed)(struct worker *w, enum worker_state from);
-	/* Its check has made it well or ill. The same holds. */
-	void (*checked)(struct worker *w);
 };
 
 /* --- a worker -------------------------------------------------------------------------- */
@@ -142,7 +141,7 @@ struct worker {
 	struct lines lines;
 
 	int64_t stall_said_ms; /* when the log last said that it is stalled; 0: never */
-	bool hung;	       /* it was said, and what is to be done was: see service/stall.h */
+	bool hung;	       /* it was said, and what is to be done was: see service/recycle.h */
 	struct helper aside;   /* what finds out about that */
 	enum recycle_reason recycle; /* it is to be replaced, and why: see service/recycle.h */
 };
