@@ -50,12 +50,14 @@ static struct service *find_service(const struct master *m, const char *name)
 int master_open_services(struct master *m, struct strbuf *error)
 {
 	struct opened_list list = { 0 };
+	struct opened *opened;
 	int r = check_users(m->conf, error);
 
 	if (r == 0)
 		r = reload_open_all(&m->broker, m->conf, &list, error);
 	if (r < 0)
 		return r;
+	opened = list.v;
 	for (size_t i = 0; i < m->conf->n_services; i++) {
 		struct service *s = service_new(&m->broker, m->conf->services[i]);
 
@@ -63,7 +65,8 @@ int master_open_services(struct master *m, struct strbuf *error)
 			r = -ENOMEM;
 			break;
 		}
-		reload_take_listeners(s, s->conf, reload_opened_of(&list, m->conf, i));
+		reload_take_listeners(s, s->conf, opened, 0);
+		opened += s->conf->n_listen;
 	}
 	reload_close_opened(&list);
 	return r;
@@ -101,7 +104,7 @@ static void change_service(struct service *s, struct service_conf *sc, struct op
 	if (option_changes(OPTION_SERVICE, s->conf, sc, APPLY_N, &keys))
 		log_event(LEVEL_INFO, "config-changed", LOG_STR("service", sc->name),
 			  LOG_STR("keys", keys.text), LOG_MSG("changed: %s", keys.text));
-	reload_take_listeners(s, sc, opened);
+	reload_take_listeners(s, sc, opened, s->rollout_number + 1);
 	reload_drop_listeners(s, sc, opened, s->rollout_number + 1);
 	service_roll(s, sc);
 }
@@ -110,6 +113,7 @@ static void change_service(struct service *s, struct service_conf *sc, struct op
 static void apply(struct master *m, struct conf *conf, struct opened_list *list)
 {
 	struct conf *old = m->conf;
+	struct opened *next = list->v;
 	struct service *s, *tmp;
 	bool any_new = false;
 
@@ -120,8 +124,9 @@ static void apply(struct master *m, struct conf *conf, struct opened_list *list)
 
 	for (size_t i = 0; i < conf->n_services; i++) {
 		struct service_conf *sc = conf->services[i];
-		struct opened *opened = reload_opened_of(list, conf, i);
+		struct opened *opened = next;
 
+		next += sc->n_listen;
 		s = find_service(m, sc->name);
 		if (s) {
 			change_service(s, sc, opened);
@@ -134,7 +139,7 @@ static void apply(struct master *m, struct conf *conf, struct opened_list *list)
 				  LOG_MSG("out of memory: the service is not started"));
 			continue;
 		}
-		reload_take_listeners(s, sc, opened);
+		reload_take_listeners(s, sc, opened, 0);
 		reload_drop_listeners(s, sc, opened, 0);
 		service_fill(s);
 	}

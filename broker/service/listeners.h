@@ -8,7 +8,7 @@
 
 /*
  * A new listener on @addr, which owns @fd. @comes_with: the number of the rollout that brings it,
- * see publish.h; 0: none, and @fd listens. NULL: no memory, and @fd is still the caller's.
+ * see open.h; 0: none, and @fd listens. NULL: no memory, and @fd is still the caller's.
  */
 struct listener *service_add_listener(struct service *s, const struct handoff_addr *addr,
 				      uint16_t app_port, bool automatic, int fd,

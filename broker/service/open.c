@@ -1,16 +1,19 @@
 #include "open.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "base/address.h"
 #include "dispatch/listener.h"
+#include "service/closing.h"
 #include "service/listeners.h"
-#include "service/publish.h"
 #include "service/questions.h"
 #include "sys/log.h"
 #include "sys/tcp.h"
+
+/* --- opened ------------------------------------------------------------------------------ */
 
 /* The kernel does not let both be bound at once, and the one there is must not lose a client. */
 static void explain_overlap(const struct listener *l, const struct handoff_addr *addr,
@@ -24,8 +27,8 @@ static void explain_overlap(const struct listener *l, const struct handoff_addr 
 }
 
 /* [::]:80 for a bare port, or 0.0.0.0:80 where the kernel has no IPv6. */
-static int open_one(struct service *s, const struct conf_listen *cl, const struct service_conf *sc,
-		    struct opened *ret, struct strbuf *error)
+static int open_one(struct service *s, bool rolls, const struct conf_listen *cl,
+		    const struct service_conf *sc, struct opened *ret, struct strbuf *error)
 {
 	/* No app has asked for anything yet: service_attach_listeners() comes to that. */
 	static const struct asked nothing;
@@ -38,7 +41,7 @@ static int open_one(struct service *s, const struct conf_listen *cl, const struc
 		ret->addr = v4;
 		r = service_bind(s, sc, &nothing, &ret->addr, error, &ret->fd);
 	}
-	if (r == 0 && !ret->bound_only)
+	if (r == 0 && !rolls)
 		r = tcp_listen(ret->fd, sc);
 	return r;
 }
@@ -69,10 +72,10 @@ static int open_lines(struct broker *b, struct service *s, bool rolls,
 		struct listener *overlap;
 		int r;
 
-		*o = (struct opened){ .fd = -1, .addr = sc->listen[k].addr, .bound_only = rolls };
+		*o = (struct opened){ .fd = -1, .addr = sc->listen[k].addr };
 		if (listener_find(b, &o->addr, address_equal))
 			continue;
-		r = open_one(s, &sc->listen[k], sc, o, error);
+		r = open_one(s, rolls, &sc->listen[k], sc, o, error);
 		if (r == 0)
 			continue;
 		strbuf_addf(error, "[service:%s]: ", sc->name);
@@ -126,19 +129,11 @@ int reload_open_one(struct service *s, bool rolls, const struct service_conf *sc
 	return r;
 }
 
-struct opened *reload_opened_of(const struct opened_list *list, const struct conf *conf,
-				size_t service)
-{
-	size_t at = 0;
+/* --- given to a service, taken from it ---------------------------------------------------- */
 
-	for (size_t i = 0; i < service; i++)
-		at += conf->services[i]->n_listen;
-	return list->v + at;
-}
-
-void reload_take_listeners(struct service *s, const struct service_conf *sc, struct opened *opened)
+void reload_take_listeners(struct service *s, const struct service_conf *sc, struct opened *opened,
+			   unsigned rollout)
 {
-	assert(opened || sc->n_listen == 0);
 	for (size_t k = 0; k < sc->n_listen; k++) {
 		struct opened *o = &opened[k];
 		struct listener *l =
@@ -151,7 +146,7 @@ void reload_take_listeners(struct service *s, const struct service_conf *sc, str
 		}
 		o->fd = -1;
 		if (!service_add_listener(s, &o->addr, sc->listen[k].app_port, false, fd,
-					  o->bound_only ? s->rollout_number + 1 : 0)) {
+					  rollout)) {
 			log_event(LEVEL_ERROR, "listen", LOG_STR("service", sc->name),
 				  LOG_MSG("out of memory: a listener is missing"));
 			(void)close(fd);
@@ -160,10 +155,55 @@ void reload_take_listeners(struct service *s, const struct service_conf *sc, str
 	service_attach_listeners(s);
 }
 
+static void configure(struct listener *l, const struct service_conf *sc)
+{
+	STRBUF(error, 512);
+
+	/* Setting the backlog would let clients into one that is only bound. */
+	if (!l->bound_only && listener_configure(l, sc, &error) < 0)
+		log_event(LEVEL_WARN, "listen", LOG_STR("service", sc->name),
+			  LOG_INT("port", l->addr.port), LOG_MSG("%s", error.text));
+}
+
+static bool has_other_line(const struct service *s, const struct listener *l, uint16_t port)
+{
+	const struct listener *o;
+
+	return list_find(o, &s->dispatch.listeners, link,
+			 o != l && !o->automatic && !o->closing && !o->leaves_with &&
+				 o->app_port == port);
+}
+
+/*
+ * The `listen` line is gone, but the app itself asks for this address: then it is only the line
+ * that goes. To close the listener now and bind it again for the next worker would refuse clients
+ * in between.
+ */
+static bool keep_for_app(struct listener *l)
+{
+	struct service *s = service_of_dispatch(l->dispatch);
+	struct endpoint *e = service_find_endpoint(s, &l->addr);
+
+	if (!e || !service_wants_endpoint(s, e) || has_other_line(s, l, e->app_addr.port))
+		return false;
+	l->automatic = true;
+	l->app_port = e->app_addr.port;
+	if (l->endpoint != e)
+		listener_attach(l, e);
+	return true;
+}
+
+static void drop(struct listener *l)
+{
+	if (l->bound_only)
+		listener_free(l);
+	else if (!keep_for_app(l))
+		service_close_listener(l);
+}
+
 static bool is_wanted(const struct listener *l, const struct service_conf *sc,
 		      const struct opened *opened)
 {
-	assert(opened || sc->n_listen == 0);
 	for (size_t k = 0; k < sc->n_listen; k++)
 		if (address_equal(&l->addr, &opened[k].addr) ||
 		    address_equal(&l->addr, &sc->listen[k].addr))
@@ -177,22 +217,96 @@ void reload_drop_listeners(struct service *s, const struct service_conf *sc,
 	struct listener *l, *tmp;
 
 	list_for_each_safe (l, tmp, &s->dispatch.listeners, link) {
-		STRBUF(error, 512);
-		int r;
-
-		/* Setting the backlog would let clients into one that is only bound. */
 		if (l->closing || l->bound_only)
 			continue;
 		if (!l->automatic && !is_wanted(l, sc, opened)) {
 			if (rollout)
 				l->leaves_with = rollout;
 			else
-				publish_drop(l);
+				drop(l);
 			continue;
 		}
-		r = listener_configure(l, sc, &error);
-		if (r < 0)
-			log_event(LEVEL_WARN, "listen", LOG_STR("service", sc->name),
-				  LOG_INT("port", l->addr.port), LOG_MSG("%s", error.text));
+		configure(l, sc);
 	}
+}
+
+/* --- with a rollout ----------------------------------------------------------------------- */
+
+void publish_new(struct service *s)
+{
+	struct listener *l;
+	bool any = false;
+
+	list_for_each (l, &s->dispatch.listeners, link) {
+		int r;
+
+		if (!l->bound_only || l->comes_with != s->rollout_number)
+			continue;
+		r = tcp_listen(l->fd, s->target);
+		if (r == 0)
+			r = listener_publish(l);
+		if (r == 0) {
+			service_log_listener(l);
+			any = true;
+			continue;
+		}
+		snprintf(s->abort_reason, sizeof(s->abort_reason), "cannot listen on %s: %s",
+			 address_text(&l->addr).text, strerror(-r));
+		rollout_abort(&s->rollout);
+		return;
+	}
+	if (any)
+		service_attach_listeners(s);
+}
+
+void publish_done(struct service *s)
+{
+	struct listener *l, *tmp;
+
+	list_for_each_safe (l, tmp, &s->dispatch.listeners, link) {
+		if (l->comes_with == s->rollout_number)
+			l->comes_with = 0;
+		if (l->leaves_with != s->rollout_number)
+			continue;
+		l->leaves_with = 0;
+		drop(l);
+	}
+}
+
+/* As its `listen` line in force says, if it has one. */
+static void set_back(struct service *s, struct listener *l)
+{
+	const struct service_conf *sc = s->conf;
+
+	for (size_t k = 0; k < sc->n_listen; k++)
+		if (address_equal(&l->addr, &sc->listen[k].addr)) {
+			l->automatic = false;
+			l->app_port = sc->listen[k].app_port;
+		}
+	configure(l, sc);
+}
+
+void publish_undone(struct service *s)
+{
+	struct listener *l, *tmp;
+
+	list_for_each_safe (l, tmp, &s->dispatch.listeners, link) {
+		/* What a reload behind it has brought goes, too, unless that is still to come. */
+		bool goes = l->comes_with && (l->comes_with == s->rollout_number || !s->after);
+
+		if (l->closing)
+			continue;
+		if (l->leaves_with == s->rollout_number || !s->after)
+			l->leaves_with = 0;
+		if (!goes) {
+			set_back(s, l);
+			continue;
+		}
+		l->comes_with = 0;
+		if (l->bound_only)
+			listener_free(l);
+		else
+			service_close_listener(l);
+	}
+	service_attach_listeners(s);
 }

@@ -1,6 +1,9 @@
 /*
  * open - the addresses of a configuration: all that are missing are opened before anything
  * is changed, so that a reload fails whole or not at all.
+ *
+ * With a rollout, those that it brings are only bound, and refuse clients, until its first slot is
+ * proven. Those that it takes away are closed when it is done. If it is aborted, all are as before.
  */
 #pragma once
 
@@ -9,10 +12,9 @@
 struct opened {
 	int fd; /* owned; -1: taken, or never needed, as the broker has that address */
 	struct handoff_addr addr;
-	bool bound_only; /* the rollout that comes lets clients in: see publish.h */
 };
 
-/* One entry for each `listen` line of a configuration, or of one service, in its order. */
+/* One entry for each `listen` line, in the order of services and lines. */
 struct opened_list {
 	struct opened *v;
 	size_t n;
@@ -34,16 +36,22 @@ int reload_open_one(struct service *s, bool rolls, const struct service_conf *sc
 
 void reload_close_opened(struct opened_list *list);
 
-/* The entries of the service with that index in @conf. */
-struct opened *reload_opened_of(const struct opened_list *list, const struct conf *conf,
-				size_t service);
-
-/* Gives @s the listeners of @sc: those it has, those of others, and the new ones. */
-void reload_take_listeners(struct service *s, const struct service_conf *sc, struct opened *opened);
+/*
+ * Gives @s the listeners of @sc: those it has, those of others, and the new ones, whose entries are
+ * at @opened. @rollout: the number of the rollout that brings them, 0: none.
+ */
+void reload_take_listeners(struct service *s, const struct service_conf *sc, struct opened *opened,
+			   unsigned rollout);
 
 /*
- * Closes those that @sc does not want, or marks them to leave with the next rollout; sets the
- * socket options of the others.
+ * Closes those that @sc does not want, or if there is a @rollout, marks them to leave with it; sets
+ * the socket options of the others.
  */
 void reload_drop_listeners(struct service *s, const struct service_conf *sc,
 			   const struct opened *opened, unsigned rollout);
+
+/* The rollout under way has a proven worker. An address that cannot be listened on aborts it. */
+void publish_new(struct service *s);
+
+void publish_done(struct service *s);	/* it has ended so; its configuration is in force */
+void publish_undone(struct service *s); /* aborted or dropped: service::conf stays in force */
