@@ -1,6 +1,5 @@
 #include "idle_end.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -17,38 +16,12 @@
 /* Three times as long as a pass took; but that may have been for others on a busy machine. */
 #define PAUSE_MAX_MS 100
 
-/* A process of a worker whose connections are to end. */
-struct holder {
-	pid_t pid;
-	uint64_t worker; /* its id: it may be gone before it is looked at again */
-	uint32_t quiet_ms;
-};
-
-/* A socket that it holds. */
+/* A socket of a process that was looked at. */
 struct held {
 	uint64_t inode;
 	bool seen; /* .skip is known */
 	bool skip; /* it is none of our connections, or was ended already */
 	struct idle_track track;
-};
-
-struct held_set {
-	struct held *v; /* array_grow() */
-	size_t n;
-};
-
-struct idle_end {
-	struct service *service;
-	struct loop_timer step;
-	struct held_set known; /* of the last pass, sorted */
-	bool said;	       /* why it cannot be done */
-	/* The pass under way. */
-	uint64_t began_ns;	/* 0: there is none */
-	struct holder *holders; /* still to be looked at, the last of them first; array_grow() */
-	size_t n_holders;
-	DIR *dir;  /* of the last, or NULL */
-	int pidfd; /* ... or -1 */
-	struct held_set found;
 };
 
 /* --- whose time has come --------------------------------------------------------------- */
@@ -72,18 +45,9 @@ static bool is_due(const struct worker *w)
 	       drains_ms(w) >= begins_ms(w->terms->live);
 }
 
-static struct worker *due_by_id(const struct service *s, uint64_t id)
+static void refuse(struct idle_end *e, struct worker *w, int r)
 {
-	struct worker *w;
-
-	return list_find(w, &s->workers, link, w->id == id && is_due(w));
-}
-
-static void refuse(struct idle_end *e, uint64_t worker, int r)
-{
-	struct worker *w = due_by_id(e->service, worker);
-
-	if (!w || (r != -EPERM && r != -EACCES && r != -ENOSYS))
+	if (r != -EPERM && r != -EACCES && r != -ENOSYS)
 		return; /* it has ended, or descriptors are short */
 	w->idle_refused = true;
 	if (!e->said)
@@ -127,34 +91,29 @@ static bool lingers(int fd)
 }
 
 /* @h is the socket @fd of the process that is looked at. It is not ended at the first sight. */
-static void look_at(struct idle_end *e, const struct holder *by, int fd, struct held *h)
+static int look_at(struct idle_end *e, struct worker *w, int fd, struct held *h)
 {
 	_cleanup_fd_ int copy = -1;
 	struct idle_sample sample;
-	struct worker *w;
 	bool first = !h->seen;
 	int r;
 
 	if (h->skip)
-		return;
+		return 0;
 	r = proc_fds_copy(e->pidfd, fd, h->inode, &copy);
-	if (r == 0) {
-		h->seen = true;
-		h->skip = first &&
-			  (!is_of_service(e->service, tcp_local_port(copy)) || lingers(copy));
-		if (!h->skip)
-			r = tcp_sample(copy, &sample);
-	}
 	if (r < 0)
-		refuse(e, by->worker, r);
-	if (r < 0 || h->skip || !idle_now(&h->track, &sample, by->quiet_ms) || first)
-		return;
-	w = due_by_id(e->service, by->worker);
-	if (!w || shutdown(copy, SHUT_RD) < 0)
-		return;
+		return r;
+	h->seen = true;
+	h->skip = first && (!is_of_service(service_of(w), tcp_local_port(copy)) || lingers(copy));
+	if (!h->skip)
+		r = tcp_sample(copy, &sample);
+	if (r < 0 || h->skip || !idle_now(&h->track, &sample, e->quiet_ms) || first ||
+	    shutdown(copy, SHUT_RD) < 0)
+		return r;
 	h->skip = true;
 	w->ended_idle++;
-	e->service->measured.ended_idle++;
+	service_of(w)->measured.ended_idle++;
+	return 0;
 }
 
 /* --- a pass over all sockets ----------------------------------------------------------- */
@@ -166,106 +125,107 @@ static int by_inode(const void *a, const void *b)
 	return (x->inode > y->inode) - (x->inode < y->inode);
 }
 
-static int add_processes(struct idle_end *e, const struct worker *w)
-{
-	const struct service_conf *live = w->terms->live;
-	_cleanup_pids_ struct pid_set all = { 0 };
-	int r = worker_processes(w, &all);
-
-	for (size_t i = 0; r == 0 && i < all.n; i++) {
-		if (!array_grow(e->holders, e->n_holders))
-			return -ENOMEM;
-		e->holders[e->n_holders++] = (struct holder){
-			.pid = all.pids[i],
-			.worker = w->id,
-			.quiet_ms = idle_quiet_ms(drains_ms(w) - begins_ms(live),
-						  live->drain_timeout_ms - drains_ms(w)),
-		};
-	}
-	return r;
-}
-
 static void end_process(struct idle_end *e)
 {
-	if (e->dir)
-		(void)closedir(e->dir);
+	if (!e->dir)
+		return;
+	(void)closedir(e->dir);
+	(void)close(e->pidfd);
 	e->dir = NULL;
-	fd_closep(&e->pidfd);
-	if (e->n_holders)
-		e->n_holders--;
 }
 
-/* If it fails, errno says why, and there is no .dir. */
-static void begin_process(struct idle_end *e, pid_t pid)
+/* 0, or -errno and there is no .dir. */
+static int begin_process(struct idle_end *e, pid_t pid)
 {
-	e->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (e->pidfd >= 0)
+	_cleanup_fd_ int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	if (pidfd >= 0)
 		e->dir = proc_fds_open(pid);
+	if (!e->dir)
+		return -errno;
+	e->pidfd = fd_take(&pidfd);
+	return 0;
+}
+
+/*
+ * The worker whose process is looked at now or next, the one that was started after it if that was
+ * the last, or has ended; NULL: there is none.
+ */
+static struct worker *worker_of_pass(struct idle_end *e)
+{
+	struct service *s = container_of(e, struct service, idle_end);
+	struct worker *w;
+
+	w = list_find(w, &s->workers, link, w->id == e->worker && is_due(w));
+	if (w && (e->dir || e->pids.n))
+		return w;
+	end_process(e);
+	pid_set_deinit(&e->pids);
+	w = list_find(w, &s->workers, link,
+		      w->id > e->worker && is_due(w) && !worker_is_debugged(w));
+	if (!w)
+		return NULL;
+	e->worker = w->id;
+	e->quiet_ms = idle_quiet_ms(drains_ms(w) - begins_ms(w->terms->live),
+				    w->terms->live->drain_timeout_ms - drains_ms(w));
+	return worker_processes(w, &e->pids) == 0 && e->pids.n ? w : worker_of_pass(e);
 }
 
 /* The next socket. False: there is none, or no memory. */
 static bool look_at_next(struct idle_end *e)
 {
-	const struct holder *by = e->n_holders ? &e->holders[e->n_holders - 1] : NULL;
+	struct worker *w = worker_of_pass(e);
 	struct held h = { 0 }, *known = NULL;
-	int fd = -1, r;
+	int fd = -1, r = 0;
 
-	if (!by)
+	if (!w)
 		return false;
 	if (!e->dir)
-		begin_process(e, by->pid);
-	r = e->dir ? proc_fds_next(e->dir, &fd, &h.inode) : -errno;
+		r = begin_process(e, e->pids.pids[--e->pids.n]);
+	if (r == 0)
+		r = proc_fds_next(e->dir, &fd, &h.inode);
 	if (r <= 0) {
-		refuse(e, by->worker, r);
+		refuse(e, w, r);
 		end_process(e);
 		return true;
 	}
-	if (e->known.n)
-		known = bsearch(&h, e->known.v, e->known.n, sizeof(h), by_inode);
+	if (e->n_known)
+		known = bsearch(&h, e->known, e->n_known, sizeof(h), by_inode);
 	/* In its place: several processes may have it. */
-	look_at(e, by, fd, known ? known : &h);
-	if (!array_grow(e->found.v, e->found.n))
+	refuse(e, w, look_at(e, w, fd, known ? known : &h));
+	if (!array_grow(e->found, e->n_found))
 		return false;
-	e->found.v[e->found.n++] = known ? *known : h;
+	e->found[e->n_found++] = known ? *known : h;
 	return true;
-}
-
-/* False: no worker is due, or it cannot be done now. */
-static bool begin_pass(struct idle_end *e)
-{
-	const struct worker *w;
-	int r = 0;
-
-	e->began_ns = loop_clock_ns();
-	list_for_each (w, &e->service->workers, link)
-		if (r == 0 && is_due(w) && !worker_is_debugged(w))
-			r = add_processes(e, w);
-	return r == 0 && e->n_holders;
 }
 
 static void end_pass(struct idle_end *e)
 {
-	free(e->known.v);
-	e->known = e->found;
-	if (e->known.n)
-		qsort(e->known.v, e->known.n, sizeof(*e->known.v), by_inode);
-	e->found = (struct held_set){ 0 };
 	end_process(e);
-	free(e->holders);
-	e->holders = NULL;
-	e->n_holders = 0;
-	e->began_ns = 0;
+	pid_set_deinit(&e->pids);
+	free(e->known);
+	e->known = e->found;
+	e->n_known = e->n_found;
+	if (e->n_known)
+		qsort(e->known, e->n_known, sizeof(*e->known), by_inode);
+	e->found = NULL;
+	e->n_found = 0;
+	e->worker = e->began_ns = 0;
 }
 
-static void step_expired(struct loop_timer *timer)
+void service_idle_end_expired(struct loop_timer *timer)
 {
 	struct idle_end *e = container_of(timer, struct idle_end, step);
+	struct service *s = container_of(e, struct service, idle_end);
 	uint64_t began = loop_clock_ns();
-	bool more = e->began_ns || begin_pass(e);
 	int64_t pause_ms = 0;
+	bool more;
 
-	while (more && loop_clock_ns() - began < SLICE_NS)
+	if (!e->began_ns)
+		e->began_ns = began;
+	do
 		more = look_at_next(e);
+	while (more && loop_clock_ns() - began < SLICE_NS);
 	if (!more) {
 		pause_ms = (int64_t)(loop_clock_ns() - e->began_ns) * 3 / NSEC_PER_MSEC;
 		pause_ms = pause_ms < PAUSE_MS	     ? PAUSE_MS
@@ -274,38 +234,21 @@ static void step_expired(struct loop_timer *timer)
 		end_pass(e);
 	}
 	/* A pass that found nothing was the last: the watch begins the next. */
-	if (more || e->known.n)
-		loop_timer_arm(service_loop(e->service), &e->step, pause_ms);
+	if (more || e->n_known)
+		loop_timer_arm(service_loop(s), &e->step, pause_ms);
 }
 
 void service_end_idle(struct service *s)
 {
-	struct idle_end *e = s->idle_end;
 	const struct worker *w;
 
-	if ((e && loop_timer_armed(&e->step)) || !list_find(w, &s->workers, link, is_due(w)))
-		return;
-	if (!e) {
-		e = calloc(1, sizeof(*e));
-		if (!e)
-			return; /* the next look tries again */
-		e->service = s;
-		e->pidfd = -1;
-		loop_timer_init(&e->step, step_expired);
-		s->idle_end = e;
-	}
-	loop_timer_arm(service_loop(s), &e->step, 0);
+	if (!loop_timer_armed(&s->idle_end.step) && list_find(w, &s->workers, link, is_due(w)))
+		loop_timer_arm(service_loop(s), &s->idle_end.step, 0);
 }
 
-void service_idle_end_free(struct service *s)
+void idle_end_deinit(struct idle_end *e)
 {
-	struct idle_end *e = s->idle_end;
-
-	if (!e)
-		return;
 	loop_timer_disarm(&e->step);
 	end_pass(e);
-	free(e->known.v);
-	free(e);
-	s->idle_end = NULL;
+	free(e->known);
 }

@@ -16,4 +16,5 @@
 /* Begins as soon as the time of a worker of @s has come; goes on by itself while one drains. */
 void service_end_idle(struct service *s);
 
-void service_idle_end_free(struct service *s);
+void service_idle_end_expired(struct loop_timer *timer); /* idle_end::step */
+void idle_end_deinit(struct idle_end *e);

@@ -38,6 +38,7 @@ struct service *service_new(struct broker *b, struct service_conf *conf)
 	loop_timer_init(&s->settle, service_settle_expired);
 	loop_timer_init(&s->probation, service_probation_expired);
 	loop_timer_init(&s->recycle, service_recycle_expired);
+	loop_timer_init(&s->idle_end.step, service_idle_end_expired);
 	service_rearm(s);
 	list_append(&b->services, &s->link);
 	return s;
@@ -52,7 +53,7 @@ void service_free(struct service *s)
 	assert(list_empty(&s->workers) && list_empty(&s->gone));
 	service_close_window(s);
 	service_free_troubles(s);
-	service_idle_end_free(s);
+	idle_end_deinit(&s->idle_end);
 	list_for_each_safe (l, l_tmp, &s->dispatch.listeners, link)
 		listener_free(l);
 	list_for_each_safe (e, e_tmp, &s->dispatch.endpoints, link)

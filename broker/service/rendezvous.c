@@ -5,6 +5,7 @@
 #include "rendezvous.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -50,7 +51,6 @@ static void refuse(struct greeting *g, int error, const char *reason)
 	strncpy(msg.reason, reason, sizeof(msg.reason) - 1);
 	log_event(LEVEL_ERROR, "worker-failed", LOG_INT("pid", g->peer.pid), LOG_MSG("%s", reason));
 	(void)fdpass_send(g->fd, &msg, sizeof(msg), NULL, 0);
-	greeting_free(g);
 }
 
 /* The token is the proof; the rest of the message only says where to look. */
@@ -89,118 +89,109 @@ static int welcome(struct greeting *g, const struct channel *c)
 }
 
 /*
- * Gives the worker its ends of @c and makes its connection a holder of it. The greeting is
- * over, either way. False: the worker has not got it.
+ * Gives the worker its ends of @c and makes its connection a holder of it. False: the worker has
+ * not got it.
  */
 static bool hand_over(struct greeting *g, struct channel *c)
 {
-	int r = welcome(g, c);
-
-	if (r == 0) {
-		loop_remove(&g->rendezvous->broker->loop, &g->source);
-		r = channel_add_holder(c, g->fd, g->peer.pid);
-	}
-	if (r == 0) {
-		g->fd = -1; /* the channel's now */
-		if (c->taker->gate == TAKER_OPEN)
-			taker_publish(c->taker);
-	}
-	greeting_free(g);
-	return r == 0;
+	if (welcome(g, c) < 0)
+		return false;
+	loop_remove(&g->rendezvous->broker->loop, &g->source);
+	if (channel_add_holder(c, g->fd, g->peer.pid) < 0)
+		return false;
+	g->fd = -1; /* the channel's now */
+	if (c->taker->gate == TAKER_OPEN)
+		taker_publish(c->taker);
+	return true;
 }
 
 /* The listening socket came through exec(3), or by a descriptor passed: one more holder. */
-static void adopt(struct greeting *g, struct worker *w, const struct handoff_hello *hello,
-		  const struct asked *more)
+static int adopt(struct greeting *g, struct worker *w, const struct handoff_hello *hello,
+		 const struct asked *more, struct strbuf *reason)
 {
 	struct channel *c = taker_find_channel(&w->taker, hello->channel);
-	STRBUF(reason, HANDOFF_REASON_SIZE);
 	struct asked before;
 	int r;
 
-	if (!c) {
-		refuse(g, ENOENT, "the inherited listening socket is not one of this worker's");
-		return;
-	}
+	if (!c)
+		return strbuf_fail(reason, -ENOENT,
+				   "the inherited listening socket is not one of this worker's");
 	before = c->asked;
 	asked_add(&c->asked, more);
-	r = endpoint_ask(c->endpoint, NULL, more, w->conf, &reason);
-	if (r < 0) {
+	r = endpoint_ask(c->endpoint, NULL, more, w->conf, reason);
+	if (r < 0)
 		c->asked = before;
-		refuse(g, -r, reason.text);
-		return;
-	}
-	(void)hand_over(g, c);
+	else
+		(void)hand_over(g, c);
+	return r;
 }
 
 /* @r: what came of asking for @addr. It may go on with another one. */
 static void note_busy(struct worker *w, const struct handoff_addr *addr, int r,
 		      const struct strbuf *reason)
 {
-	struct strbuf refusal;
-
 	if (r != -EADDRINUSE && !w->busy.family)
 		return;
-	w->busy = (struct handoff_addr){ 0 };
-	strbuf_init(&refusal, w->refusal, sizeof(w->refusal));
-	if (r == -EADDRINUSE) {
-		w->busy = *addr;
-		strbuf_add(&refusal, reason->text);
-	}
+	w->busy = r == -EADDRINUSE ? *addr : (struct handoff_addr){ 0 };
+	snprintf(w->refusal, sizeof(w->refusal), "%s", r == -EADDRINUSE ? reason->text : "");
 }
 
-static void join(struct greeting *g, struct worker *w, const struct handoff_hello *hello,
-		 const struct asked *asked)
+static int join(struct greeting *g, struct worker *w, const struct handoff_hello *hello,
+		const struct asked *asked, struct strbuf *reason)
 {
-	STRBUF(reason, HANDOFF_REASON_SIZE);
-	const struct address_text text = address_text(&hello->addr);
 	struct endpoint *e;
 	struct channel *c;
-	pid_t pid = g->peer.pid;
-	int r = service_endpoint_for(w, &hello->addr, asked, &e, &reason);
+	int r = service_endpoint_for(w, &hello->addr, asked, &e, reason);
 
-	note_busy(w, &hello->addr, r, &reason);
-	if (r < 0) {
-		refuse(g, -r, reason.text);
-		return;
-	}
+	note_busy(w, &hello->addr, r, reason);
+	if (r < 0)
+		return r;
 	r = channel_new(&w->taker, e, &c);
-	if (r < 0) {
-		strbuf_addf(&reason, "the broker cannot make a channel: %s", strerror(-r));
-		refuse(g, -r, reason.text);
-		return;
-	}
+	if (r < 0)
+		return strbuf_fail(reason, r, "the broker cannot make a channel: %m");
 	c->asked = *asked;
 	if (!hand_over(g, c)) {
 		channel_close(c);
-		return;
+		return 0;
 	}
-	log_event(LEVEL_DEBUG, "channel", LOG_WORKER_PID(w, pid), LOG_STR("address", text.text),
-		  LOG_MSG("listens on %s", text.text));
+	log_event(LEVEL_DEBUG, "channel", LOG_WORKER_PID(w, g->peer.pid),
+		  LOG_STR("address", address_text(&hello->addr).text),
+		  LOG_MSG("listens on %s", address_text(&hello->addr).text));
 	service_worker_listens(w);
+	return 0;
 }
 
-/* Of a guest nothing is asked: it joins what is there. */
-static void greet(struct greeting *g, struct worker *w, const struct handoff_hello *hello)
+/* 0, and it has got what it asked for, or is gone; -errno with @reason: it is to be refused. */
+static int greet(struct greeting *g, const struct handoff_hello *hello, struct strbuf *reason)
 {
-	STRBUF(reason, HANDOFF_REASON_SIZE);
+	struct worker *w = find_worker(g->rendezvous->broker, hello);
 	struct asked asked = { 0 };
 	int r = 0;
 
-	if (w->guest)
-		fd_closep(&g->sock);
-	/* g->fd would not do: the kernel makes it in the network namespace of the worker. */
-	if (g->sock >= 0)
-		r = asked_read(g->sock, g->rendezvous->acceptor.source.fd, &asked, &reason);
+	if (!w)
+		return strbuf_fail(
+			reason, -EPERM,
+			"a process asked to be a worker with a token that no worker has");
+	if (!is_its_user(g, w))
+		return strbuf_fail(reason, -EPERM,
+				   "a process of another user asked to be a worker; if it is the "
+				   "app, which has changed its user itself, set user in its "
+				   "service instead");
+	/*
+	 * Of a guest nothing is asked: it joins what is there. g->fd would not do: the kernel makes
+	 * it in the network namespace of the worker.
+	 */
+	if (!w->guest && g->sock >= 0)
+		r = asked_read(g->sock, g->rendezvous->acceptor.source.fd, &asked, reason);
 	if (r < 0)
-		refuse(g, -r, reason.text);
-	else if (hello->flags & HANDOFF_HELLO_ADOPT)
-		adopt(g, w, hello, &asked);
+		return r;
+	if (hello->flags & HANDOFF_HELLO_ADOPT)
+		return adopt(g, w, hello, &asked, reason);
 	/* One that drains may open it again; it gets nothing by it. */
-	else if (!worker_state_is_current(w->state) && w->state != WORKER_DRAINING)
-		refuse(g, ECONNREFUSED, "a worker that was told to end wants to listen");
-	else
-		join(g, w, hello, &asked);
+	if (!worker_state_is_current(w->state) && w->state != WORKER_DRAINING)
+		return strbuf_fail(reason, -ECONNREFUSED,
+				   "a worker that was told to end wants to listen");
+	return join(g, w, hello, &asked, reason);
 }
 
 static void greeting_ready(struct loop_source *source, uint32_t events)
@@ -211,40 +202,27 @@ static void greeting_ready(struct loop_source *source, uint32_t events)
 		uint64_t align;
 		unsigned char bytes[HANDOFF_MAX_SIZE];
 	} buf;
+	STRBUF(reason, HANDOFF_REASON_SIZE);
 	struct fdpass_received got;
-	struct worker *w;
 	ssize_t n = fdpass_receive(g->fd, &buf, sizeof(buf), MSG_DONTWAIT, &got);
+	int r = 0;
 
 	(void)events;
 	if (n == -EAGAIN)
 		return;
 	g->sock = got.fd;
-	if (n <= 0) {
-		greeting_free(g);
-		return;
-	}
-	if (got.cut_fds) {
-		refuse(g, EMFILE, "the broker has no descriptor left to look at the app's socket");
-		return;
-	}
-	if (!handoff_check(&buf, (size_t)n, HANDOFF_HELLO)) {
-		refuse(g, EPROTO,
-		       "a message at the rendezvous is not a HELLO of this version: worker-shim "
-		       "and broker are of different builds");
-		return;
-	}
-	w = find_worker(g->rendezvous->broker, &buf.hello);
-	if (!w) {
-		refuse(g, EPERM, "a process asked to be a worker with a token that no worker has");
-		return;
-	}
-	if (!is_its_user(g, w)) {
-		refuse(g, EPERM,
-		       "a process of another user asked to be a worker; if it is the app, which "
-		       "has changed its user itself, set user in its service instead");
-		return;
-	}
-	greet(g, w, &buf.hello);
+	if (n > 0 && got.cut_fds)
+		r = strbuf_fail(&reason, -EMFILE,
+				"the broker has no descriptor left to look at the app's socket");
+	else if (n > 0 && !handoff_check(&buf, (size_t)n, HANDOFF_HELLO))
+		r = strbuf_fail(&reason, -EPROTO,
+				"a message at the rendezvous is not a HELLO of this version: "
+				"worker-shim and broker are of different builds");
+	else if (n > 0)
+		r = greet(g, &buf.hello, &reason);
+	if (r < 0)
+		refuse(g, -r, reason.text);
+	greeting_free(g);
 }
 
 static void greeting_expired(struct loop_timer *timer)

@@ -1,6 +1,5 @@
 #include "survey.h"
 
-#include <limits.h>
 #include <string.h>
 #include "worker/hold.h"
 #include "worker/processes.h"
@@ -26,14 +25,6 @@ int service_open_connections(const struct service *s, struct sockdiag_list *ret)
 	return r;
 }
 
-static void begin(struct survey *s)
-{
-	s->running = true;
-	s->round++;
-	s->service = NULL;
-	loop_timer_arm(&s->broker->loop, &s->step, 0);
-}
-
 static void end(struct survey *s)
 {
 	struct list told = LIST_INIT(told);
@@ -41,9 +32,8 @@ static void end(struct survey *s)
 
 	s->running = false;
 	/* A waiter that got fresh findings did not start a round. */
-	if (s->done_round != s->round)
+	if (!s->done_ms)
 		s->done_ms = loop_now(&s->broker->loop);
-	s->done_round = s->round;
 	/* The next round counts against a new dump of connections. */
 	s->service = NULL;
 	sockdiag_list_deinit(&s->connections);
@@ -91,10 +81,6 @@ void survey_look(struct survey *s, struct worker *w)
 {
 	s->service = NULL; /* what it has of connections may be old */
 	look_at(s, w);
-	if (!s->round)
-		w->found.round = UINT_MAX; /* of none, but looked at */
-	if (!s->running)
-		sockdiag_list_deinit(&s->connections);
 	s->service = NULL;
 }
 
@@ -120,17 +106,18 @@ void survey_want(struct survey *s, struct survey_waiter *w)
 	list_append(&s->waiters, &w->link);
 	if (s->running)
 		return;
-	if (s->done_ms && loop_now(&s->broker->loop) - s->done_ms < FRESH_MS) {
-		s->running = true; /* with nothing to do but to tell */
-		loop_timer_arm(&s->broker->loop, &s->step, 0);
-		return;
-	}
-	begin(s);
+	s->running = true;
+	loop_timer_arm(&s->broker->loop, &s->step, 0);
+	if (s->done_ms && loop_now(&s->broker->loop) - s->done_ms < FRESH_MS)
+		return; /* with nothing to do but to tell */
+	s->round++;
+	s->done_ms = 0;
+	s->service = NULL;
 }
 
 void survey_init(struct survey *s, struct broker *b)
 {
-	*s = (struct survey){ .broker = b };
+	*s = (struct survey){ .broker = b, .round = 1 };
 	list_init(&s->waiters);
 	loop_timer_init(&s->step, step_expired);
 }

@@ -20,9 +20,8 @@ struct survey {
 	struct broker *broker;
 	struct list waiters; /* survey_waiter::link */
 	struct loop_timer step;
-	unsigned round;	     /* of the latest that began; a worker has the round it was seen in */
-	unsigned done_round; /* of the latest that ended */
-	int64_t done_ms;     /* when that was; 0: none did */
+	unsigned round;	 /* of the latest that began; a worker has the round it was seen in */
+	int64_t done_ms; /* when that ended; 0: it has not */
 	bool running;
 	const struct service *service; /* whose connections are in .connections */
 	struct sockdiag_list connections;

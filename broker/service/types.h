@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include <dirent.h>
 #include "policy/rollout.h"
 #include "worker/types.h"
 
@@ -52,6 +53,23 @@ struct rollback {
 	struct loop_timer over;	   /* armed while the window is open: the rollout has ended */
 };
 
+/* See idle_end.h. */
+struct idle_end {
+	struct loop_timer step;
+	struct held *known; /* of the last pass, sorted */
+	size_t n_known;
+	bool said; /* why it cannot be done */
+	/* The pass under way. */
+	uint64_t began_ns;   /* 0: there is none */
+	uint64_t worker;     /* the id of the one that is looked at; those before it were */
+	uint32_t quiet_ms;   /* for its connections */
+	struct pid_set pids; /* its processes still to be looked at */
+	DIR *dir;	     /* of the one that is looked at, or NULL */
+	int pidfd;	     /* ... if there is .dir */
+	struct held *found;  /* array_grow() */
+	size_t n_found;
+};
+
 struct service {
 	KEPT(kept_service);
 	struct list link; /* broker::services */
@@ -90,7 +108,7 @@ struct service {
 	struct loop_timer closing_timer;
 	struct loop_timer pin_timer; /* the first of them expires */
 	struct service_measured measured;
-	struct idle_end *idle_end; /* owned; NULL: it was not needed yet */
+	struct idle_end idle_end;
 };
 
 static inline struct service *service_of(const struct worker *w)
