@@ -1,7 +1,6 @@
 #include "broker.h"
 
 #include <unistd.h>
-#include "base/address.h"
 #include "base/fd.h"
 #include "sys/loop.h"
 #include "sys/proc.h"
@@ -41,13 +40,4 @@ void broker_tidy(struct broker *b)
 {
 	if (!loop_timer_armed(&b->tidy))
 		loop_timer_arm(&b->loop, &b->tidy, 0);
-}
-
-const char *broker_own_address(const struct broker_conf *bc, const struct handoff_addr *addr)
-{
-	if (bc->metrics.addr.family && address_overlap(&bc->metrics.addr, addr))
-		return "metrics";
-	if (bc->agent_check.addr.family && address_overlap(&bc->agent_check.addr, addr))
-		return "agent_check";
-	return NULL;
 }

@@ -46,6 +46,3 @@ void broker_watch(struct broker *b);
  * caller may still stand in the middle of it.
  */
 void broker_tidy(struct broker *b);
-
-/* The option in [broker] whose address a listener on @addr would collide with, or NULL. */
-const char *broker_own_address(const struct broker_conf *bc, const struct handoff_addr *addr);

@@ -10,18 +10,13 @@
 #include "worker/ends.h"
 #include "worker/start.h"
 
-static unsigned count_guests(const struct service *s)
-{
-	const struct worker *w;
-	unsigned n = 0;
-
-	list_for_each (w, &s->workers, link)
-		n += w->guest;
-	return n;
-}
-
 static bool may_join(const struct service *s, struct strbuf *error)
 {
+	const struct worker *w;
+	unsigned guests = 0;
+
+	list_for_each (w, &s->workers, link)
+		guests += w->guest;
 	if (s->dispatch.stopping)
 		strbuf_addf(error, "[service:%s] is stopping", service_name(s));
 	else if (s->dispatch.paused)
@@ -32,7 +27,7 @@ static bool may_join(const struct service *s, struct strbuf *error)
 			    "[service:%s] has no address to join yet: it is known once one of its "
 			    "own workers has listened",
 			    service_name(s));
-	else if (count_guests(s) >= GUESTS_MAX)
+	else if (guests >= GUESTS_MAX)
 		strbuf_addf(error, "[service:%s] already has %d guests", service_name(s),
 			    GUESTS_MAX);
 	else

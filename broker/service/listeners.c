@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <unistd.h>
 #include "base/address.h"
+#include "base/fd.h"
 #include "dispatch/channel.h"
 #include "dispatch/endpoint.h"
 #include "dispatch/flow.h"
@@ -88,8 +89,10 @@ struct listener *service_add_listener(struct service *s, const struct handoff_ad
 	struct listener *l =
 		listener_new(&s->dispatch, addr, app_port, automatic, fd, comes_with != 0);
 
-	if (!l)
+	if (!l) {
+		(void)close(fd);
 		return NULL;
+	}
 	l->comes_with = comes_with;
 	if (!comes_with)
 		service_log_listener(l);
@@ -148,21 +151,37 @@ void service_close_unused(struct service *s)
 }
 
 int service_bind(struct service *s, const struct service_conf *sc, const struct asked *asked,
-		 const struct handoff_addr *addr, struct strbuf *error, int *ret_fd)
+		 const struct handoff_addr *addr, bool listens, struct strbuf *error, int *ret_fd)
 {
+	_cleanup_fd_ int fd = -1;
 	struct listener *l;
 	bool shared = false;
-	int r = tcp_bind(addr, sc, asked, false, error, ret_fd);
+	int r = tcp_bind(addr, sc, asked, false, error, &fd);
 
-	if (r != -EADDRINUSE || !s)
-		return r;
-	list_for_each (l, &s->dispatch.listeners, link)
-		if (address_overlap(&l->addr, addr))
-			shared = tcp_share(l->fd) == 0;
-	return shared ? tcp_bind(addr, sc, asked, true, error, ret_fd) : r;
+	if (r == -EADDRINUSE && s)
+		list_for_each (l, &s->dispatch.listeners, link)
+			if (address_overlap(&l->addr, addr))
+				shared = tcp_share(l->fd) == 0;
+	if (shared)
+		r = tcp_bind(addr, sc, asked, true, error, &fd);
+	if (r == 0 && listens)
+		r = tcp_listen(fd, sc);
+	if (r == 0)
+		*ret_fd = fd_take(&fd);
+	return r;
 }
 
 /* --- what apps ask for ------------------------------------------------------------------ */
+
+/* The option in [broker] whose address a listener on @addr would collide with, or NULL. */
+static const char *own_address(const struct broker_conf *bc, const struct handoff_addr *addr)
+{
+	if (bc->metrics.addr.family && address_overlap(&bc->metrics.addr, addr))
+		return "metrics";
+	if (bc->agent_check.addr.family && address_overlap(&bc->agent_check.addr, addr))
+		return "agent_check";
+	return NULL;
+}
 
 static bool has_listen_line_for(const struct service *s, uint16_t port)
 {
@@ -207,7 +226,7 @@ static int add_automatic(struct service *s, struct endpoint *e, unsigned comes_w
 			    l->addr.port, l->dispatch->service, e->app_addr.port);
 		return -EADDRINUSE;
 	}
-	own = broker_own_address(s->broker->conf, &e->app_addr);
+	own = own_address(s->broker->conf, &e->app_addr);
 	if (own) {
 		strbuf_addf(
 			reason,
@@ -215,30 +234,14 @@ static int add_automatic(struct service *s, struct endpoint *e, unsigned comes_w
 			e->app_addr.port, own);
 		return -EADDRINUSE;
 	}
-	r = service_bind(s, s->conf, &e->asked, &e->app_addr, reason, &fd);
-	if (r == 0 && !comes_with)
-		r = tcp_listen(fd, s->conf);
+	r = service_bind(s, s->conf, &e->asked, &e->app_addr, !comes_with, reason, &fd);
 	if (r < 0)
 		return reason->len ? r : tcp_explain(&e->app_addr, r, reason);
 	l = service_add_listener(s, &e->app_addr, e->app_addr.port, true, fd, comes_with);
-	if (!l) {
-		(void)close(fd);
-		strbuf_add(reason, "the broker is out of memory");
-		return -ENOMEM;
-	}
+	if (!l)
+		return strbuf_fail(reason, -ENOMEM, "the broker is out of memory");
 	listener_attach(l, e);
 	return 0;
-}
-
-static int refuse_elsewhere(uint16_t port, struct strbuf *reason)
-{
-	return strbuf_fail(reason, -EADDRNOTAVAIL,
-			   "the app listens in another network namespace than the broker, whose "
-			   "clients are not "
-			   "those of the app; start the broker in that namespace (ip netns exec "
-			   "NAME broker), or "
-			   "say with listen = ADDRESS:%u where in the broker's they are to connect",
-			   port);
 }
 
 static bool is_fed(const struct endpoint *e)
@@ -323,7 +326,12 @@ int service_endpoint_for(struct worker *w, const struct handoff_addr *addr,
 	if (w->guest)
 		return endpoint_for_guest(w, addr, ret, reason);
 	if (asked->elsewhere && !has_listen_line_for(s, addr->port))
-		return refuse_elsewhere(addr->port, reason);
+		return strbuf_fail(reason, -EADDRNOTAVAIL,
+				   "the app listens in another network namespace than the broker, "
+				   "whose clients are not those of the app; start the broker in "
+				   "that namespace (ip netns exec NAME broker), or say with "
+				   "listen = ADDRESS:%u where in the broker's they are to connect",
+				   addr->port);
 	*ret = e && fed ? e : comes_with ? NULL : find_in_the_way(w, addr);
 	if (*ret)
 		return endpoint_ask(*ret, NULL, asked, w->conf, reason);
@@ -389,26 +397,19 @@ static bool is_covered(const struct worker *w, const struct endpoint *e)
 			 c->endpoint == e || address_overlap(&c->endpoint->app_addr, &e->app_addr));
 }
 
-/* The first address on which @other listens and @w does not; NULL: there is none. */
-static const struct endpoint *missing_beside(const struct worker *w, const struct worker *other)
-{
-	const struct channel *c;
-
-	c = list_find(c, &other->taker.channels, link,
-		      channel_is_usable(c) && !is_covered(w, c->endpoint));
-	return c ? c->endpoint : NULL;
-}
-
 const struct endpoint *service_missing_endpoint(const struct worker *w)
 {
-	const struct endpoint *missing = NULL;
+	const struct channel *c;
 	const struct worker *o;
 
-	list_for_each (o, &service_of(w)->workers, link)
-		if (!missing && o != w && !o->guest &&
-		    (o->state == WORKER_READY || o->state == WORKER_HELD))
-			missing = missing_beside(w, o);
-	return missing;
+	list_for_each (o, &service_of(w)->workers, link) {
+		if (o->guest || (o->state != WORKER_READY && o->state != WORKER_HELD))
+			continue;
+		list_for_each (c, &o->taker.channels, link)
+			if (channel_is_usable(c) && !is_covered(w, c->endpoint))
+				return c->endpoint;
+	}
+	return NULL;
 }
 
 const struct endpoint *service_endpoint_of_others(const struct worker *w)
@@ -417,15 +418,6 @@ const struct endpoint *service_endpoint_of_others(const struct worker *w)
 
 	return list_find(e, &service_of(w)->dispatch.endpoints, link,
 			 !list_empty(&e->round.ring) && !is_covered(w, e));
-}
-
-/*
- * A reload replaces the workers that listen on the rest: without them nobody would. So it waits for
- * a new worker until start_timeout, unless the rest is given up.
- */
-static bool must_listen_on_all(const struct worker *w)
-{
-	return worker_is_of_rollout(w) && !service_of(w)->fewer_ports;
 }
 
 /* How long a worker that listens on some addresses may take for the rest. */
@@ -443,6 +435,10 @@ void service_worker_listens(struct worker *w)
 	loop_timer_disarm(&w->settle);
 	if (!service_missing_endpoint(w))
 		worker_event(w, EV_LISTEN);
-	else if (!must_listen_on_all(w))
+	/*
+	 * A reload replaces the workers that listen on the rest: without them nobody would. So it
+	 * waits for a new worker until start_timeout, unless the rest is given up.
+	 */
+	else if (!worker_is_of_rollout(w) || service_of(w)->fewer_ports)
 		loop_timer_arm(worker_loop(w), &w->settle, SETTLE_MS);
 }

@@ -8,7 +8,7 @@
 
 /*
  * A new listener on @addr, which owns @fd. @comes_with: the number of the rollout that brings it,
- * see open.h; 0: none, and @fd listens. NULL: no memory, and @fd is still the caller's.
+ * see open.h; 0: none, and @fd listens. NULL: no memory, and @fd is closed.
  */
 struct listener *service_add_listener(struct service *s, const struct handoff_addr *addr,
 				      uint16_t app_port, bool automatic, int fd,
@@ -22,10 +22,10 @@ void service_keep_listener(struct service *s, struct listener *l, uint16_t app_p
 
 /*
  * Binds @addr, also beside listeners of @s that overlap it: a reload moves from the one to the
- * other, and both serve meanwhile. As tcp_bind(). 0 or -errno.
+ * other, and both serve meanwhile. @listens: it lets clients in. As tcp_bind(). 0 or -errno.
  */
 int service_bind(struct service *s, const struct service_conf *sc, const struct asked *asked,
-		 const struct handoff_addr *addr, struct strbuf *error, int *ret_fd);
+		 const struct handoff_addr *addr, bool listens, struct strbuf *error, int *ret_fd);
 
 /*
  * Each configured listener goes to the endpoint of its port, the better one if another has come.

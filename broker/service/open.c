@@ -15,17 +15,6 @@
 
 /* --- opened ------------------------------------------------------------------------------ */
 
-/* The kernel does not let both be bound at once, and the one there is must not lose a client. */
-static void explain_overlap(const struct listener *l, const struct handoff_addr *addr,
-			    struct strbuf *error)
-{
-	strbuf_addf(
-		error,
-		"listen = %s cannot be bound beside %s, on which the broker listens now; such a "
-		"change takes a restart of the broker",
-		address_text(addr).text, address_text(&l->addr).text);
-}
-
 /* [::]:80 for a bare port, or 0.0.0.0:80 where the kernel has no IPv6. */
 static int open_one(struct service *s, bool rolls, const struct conf_listen *cl,
 		    const struct service_conf *sc, struct opened *ret, struct strbuf *error)
@@ -36,13 +25,11 @@ static int open_one(struct service *s, bool rolls, const struct conf_listen *cl,
 	int r;
 
 	ret->addr = cl->addr;
-	r = service_bind(s, sc, &nothing, &ret->addr, error, &ret->fd);
+	r = service_bind(s, sc, &nothing, &ret->addr, !rolls, error, &ret->fd);
 	if ((r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL) && cl->port_only && !sc->v6only) {
 		ret->addr = v4;
-		r = service_bind(s, sc, &nothing, &ret->addr, error, &ret->fd);
+		r = service_bind(s, sc, &nothing, &ret->addr, !rolls, error, &ret->fd);
 	}
-	if (r == 0 && !rolls)
-		r = tcp_listen(ret->fd, sc);
 	return r;
 }
 
@@ -57,9 +44,9 @@ void reload_close_opened(struct opened_list *list)
 
 /*
  * Appends what @sc wants to @list, and opens what is not there yet. @s: the service as it is, NULL:
- * it is new. @rolls: a rollout brings them.
+ * it is new. @rolls: a rollout brings them. @only: what another service has stays there.
  */
-static int open_lines(struct broker *b, struct service *s, bool rolls,
+static int open_lines(struct broker *b, struct service *s, bool rolls, bool only,
 		      const struct service_conf *sc, struct opened_list *list, struct strbuf *error)
 {
 	struct opened *v = realloc(list->v, (list->n + sc->n_listen + 1) * sizeof(*v));
@@ -69,22 +56,31 @@ static int open_lines(struct broker *b, struct service *s, bool rolls,
 	list->v = v;
 	for (size_t k = 0; k < sc->n_listen; k++) {
 		struct opened *o = &v[list->n++];
-		struct listener *overlap;
+		const struct listener *l;
 		int r;
 
 		*o = (struct opened){ .fd = -1, .addr = sc->listen[k].addr };
-		if (listener_find(b, &o->addr, address_equal))
+		l = listener_find(b, &o->addr, address_equal);
+		if (l && only && l->dispatch != &s->dispatch && !l->dispatch->stopping)
+			return strbuf_fail(error, -EADDRINUSE,
+					   "[service:%s]: %s belongs to [service:%s] now; only a "
+					   "reload of all services moves it",
+					   sc->name, address_text(&l->addr).text,
+					   l->dispatch->service);
+		if (l)
 			continue;
 		r = open_one(s, rolls, &sc->listen[k], sc, o, error);
 		if (r == 0)
 			continue;
 		strbuf_addf(error, "[service:%s]: ", sc->name);
-		overlap = r == -EADDRINUSE ? listener_find(b, &o->addr, address_overlap) : NULL;
-		if (overlap)
-			explain_overlap(overlap, &o->addr, error);
-		else
-			tcp_explain(&sc->listen[k].addr, r, error);
-		return r;
+		l = r == -EADDRINUSE ? listener_find(b, &o->addr, address_overlap) : NULL;
+		if (!l)
+			return tcp_explain(&sc->listen[k].addr, r, error);
+		/* Both cannot be bound at once, and the one there is must not lose a client. */
+		return strbuf_fail(error, r,
+				   "listen = %s cannot be bound beside %s, on which the broker "
+				   "listens now; such a change takes a restart of the broker",
+				   address_text(&o->addr).text, address_text(&l->addr).text);
 	}
 	return 0;
 }
@@ -100,7 +96,7 @@ int reload_open_all(struct broker *b, const struct conf *conf, struct opened_lis
 
 		if (s && s->dispatch.stopping)
 			s = NULL;
-		r = open_lines(b, s, s, sc, ret, error);
+		r = open_lines(b, s, s, false, sc, ret, error);
 	}
 	if (r < 0)
 		reload_close_opened(ret);
@@ -110,20 +106,8 @@ int reload_open_all(struct broker *b, const struct conf *conf, struct opened_lis
 int reload_open_one(struct service *s, bool rolls, const struct service_conf *sc,
 		    struct opened_list *ret, struct strbuf *error)
 {
-	int r;
+	int r = open_lines(s->broker, s, rolls, true, sc, ret, error);
 
-	for (size_t k = 0; k < sc->n_listen; k++) {
-		const struct listener *l =
-			listener_find(s->broker, &sc->listen[k].addr, address_equal);
-
-		if (!l || l->dispatch == &s->dispatch || l->dispatch->stopping)
-			continue;
-		return strbuf_fail(error, -EADDRINUSE,
-				   "[service:%s]: %s belongs to [service:%s] now; only a reload of "
-				   "all services moves it",
-				   sc->name, address_text(&l->addr).text, l->dispatch->service);
-	}
-	r = open_lines(s->broker, s, rolls, sc, ret, error);
 	if (r < 0)
 		reload_close_opened(ret);
 	return r;
@@ -145,12 +129,9 @@ void reload_take_listeners(struct service *s, const struct service_conf *sc, str
 			continue;
 		}
 		o->fd = -1;
-		if (!service_add_listener(s, &o->addr, sc->listen[k].app_port, false, fd,
-					  rollout)) {
+		if (!service_add_listener(s, &o->addr, sc->listen[k].app_port, false, fd, rollout))
 			log_event(LEVEL_ERROR, "listen", LOG_STR("service", sc->name),
 				  LOG_MSG("out of memory: a listener is missing"));
-			(void)close(fd);
-		}
 	}
 	service_attach_listeners(s);
 }
@@ -235,7 +216,6 @@ void reload_drop_listeners(struct service *s, const struct service_conf *sc,
 void publish_new(struct service *s)
 {
 	struct listener *l;
-	bool any = false;
 
 	list_for_each (l, &s->dispatch.listeners, link) {
 		int r;
@@ -247,7 +227,6 @@ void publish_new(struct service *s)
 			r = listener_publish(l);
 		if (r == 0) {
 			service_log_listener(l);
-			any = true;
 			continue;
 		}
 		snprintf(s->abort_reason, sizeof(s->abort_reason), "cannot listen on %s: %s",
@@ -255,8 +234,7 @@ void publish_new(struct service *s)
 		rollout_abort(&s->rollout);
 		return;
 	}
-	if (any)
-		service_attach_listeners(s);
+	service_attach_listeners(s);
 }
 
 void publish_done(struct service *s)

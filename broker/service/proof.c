@@ -23,14 +23,6 @@ static bool cannot_be_proven(const struct worker *w, int64_t now)
 				 now - w->ready_ms >= w->conf->proof_wait_ms);
 }
 
-static void go_on(struct worker *w)
-{
-	struct service *s = service_of(w);
-
-	rollout_new_proven(&s->rollout, w->slot);
-	service_settle_soon(s);
-}
-
 bool proof_is_awaited(const struct worker *w)
 {
 	const struct service *s = service_of(w);
@@ -41,32 +33,21 @@ bool proof_is_awaited(const struct worker *w)
 
 bool proof_look(struct worker *w, int64_t now)
 {
-	if (!w->proven && taker_taken(&w->taker) > 0)
-		w->proven = true;
+	w->proven = w->proven || taker_taken(&w->taker) > 0;
 	if (!proof_is_awaited(w))
 		return false;
-	if (w->proven || cannot_be_proven(w, now)) {
-		go_on(w);
-		return false;
-	}
-	if (was_given(w) && now - w->started_ms >= w->conf->start_timeout_ms) {
+	if (w->proven || cannot_be_proven(w, now))
+		rollout_new_proven(&service_of(w)->rollout, w->slot);
+	else if (was_given(w) && now - w->started_ms >= w->conf->start_timeout_ms)
 		service_fail_rollout(w,
 				     "listens, but has taken no connection within start_timeout");
-		service_settle_soon(service_of(w));
-		return false;
-	}
-	return true;
+	else
+		return true;
+	service_settle_soon(service_of(w));
+	return false;
 }
 
 /* --- probation ----------------------------------------------------------------------- */
-
-/* The channel of @w that takes nothing, though others do; or NULL. */
-static const struct channel *shunned_channel(const struct worker *w)
-{
-	const struct channel *c;
-
-	return list_find(c, &w->taker.channels, link, c->shunned);
-}
 
 /* A worker may be busy for a while: only one that stays stalled for start_timeout has failed. */
 void service_probation_expired(struct loop_timer *timer)
@@ -77,15 +58,15 @@ void service_probation_expired(struct loop_timer *timer)
 	struct worker *w;
 
 	list_for_each (w, &s->workers, link) {
-		const struct channel *c = w->guest ? NULL : shunned_channel(w);
+		const struct channel *c;
 
 		if (w->rollout_number != s->rollout_number)
 			continue;
 		wait |= !w->held && !worker_is_ill(w) && w->check.health.failed;
-		if (!c)
-			continue;
-		wait = true;
-		if (now - c->stalled_since_ms >= w->conf->start_timeout_ms)
+		/* It takes nothing, though others do. */
+		c = list_find(c, &w->taker.channels, link, c->shunned);
+		wait |= c != NULL;
+		if (c && now - c->stalled_since_ms >= w->conf->start_timeout_ms)
 			service_fail_rollout(w, "takes no connections while others do");
 	}
 	if (wait && !s->rollout.failed) {

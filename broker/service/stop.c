@@ -21,24 +21,19 @@ static void end_rollout(struct service *s)
 			worker_retire(w, EV_STOP);
 }
 
-/* What waits is served by every worker that can: a hold by hand was for the time of serving. */
-static void release_all(struct service *s)
+static void close_all(struct service *s, enum worker_event how)
 {
 	struct worker *w, *tmp;
 
-	list_for_each_safe (w, tmp, &s->workers, link)
-		worker_unhold(w, HELD_BY_HAND);
-}
-
-static void close_all(struct service *s, enum worker_event how)
-{
 	end_rollout(s);
 	if (how != EV_RETIRE) {
 		s->dispatch.paused |= !s->dispatch.stopping;
 		service_close_now(s);
 		service_retire_all(s, how);
 	} else if (!s->closing || s->handover_until_ms) {
-		release_all(s);
+		/* Every worker that can serves what waits: the hold was for other times. */
+		list_for_each_safe (w, tmp, &s->workers, link)
+			worker_unhold(w, HELD_BY_HAND);
 		s->closing = true;
 		service_close_all(s);
 	}
