@@ -93,21 +93,25 @@ static bool lingers(int fd)
 /* @h is the socket @fd of the process that is looked at. It is not ended at the first sight. */
 static int look_at(struct idle_end *e, struct worker *w, int fd, struct held *h)
 {
-	_cleanup_fd_ int copy = -1;
+	_cleanup_fd_ int copy = -1, pidfd = -1;
+	const struct service_conf *live = w->terms->live;
+	uint32_t quiet_ms = idle_quiet_ms(drains_ms(w) - begins_ms(live),
+					  live->drain_timeout_ms - drains_ms(w));
 	struct idle_sample sample;
 	bool first = !h->seen;
 	int r;
 
 	if (h->skip)
 		return 0;
-	r = proc_fds_copy(e->pidfd, fd, h->inode, &copy);
+	pidfd = (int)syscall(SYS_pidfd_open, e->pids.pids[e->pids.n - 1], 0);
+	r = pidfd < 0 ? -errno : proc_fds_copy(pidfd, fd, h->inode, &copy);
 	if (r < 0)
 		return r;
 	h->seen = true;
 	h->skip = first && (!is_of_service(service_of(w), tcp_local_port(copy)) || lingers(copy));
 	if (!h->skip)
 		r = tcp_sample(copy, &sample);
-	if (r < 0 || h->skip || !idle_now(&h->track, &sample, e->quiet_ms) || first ||
+	if (r < 0 || h->skip || !idle_now(&h->track, &sample, quiet_ms) || first ||
 	    shutdown(copy, SHUT_RD) < 0)
 		return r;
 	h->skip = true;
@@ -127,24 +131,10 @@ static int by_inode(const void *a, const void *b)
 
 static void end_process(struct idle_end *e)
 {
-	if (!e->dir)
-		return;
-	(void)closedir(e->dir);
-	(void)close(e->pidfd);
+	dir_closep(&e->dir);
 	e->dir = NULL;
-}
-
-/* 0, or -errno and there is no .dir. */
-static int begin_process(struct idle_end *e, pid_t pid)
-{
-	_cleanup_fd_ int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-
-	if (pidfd >= 0)
-		e->dir = proc_fds_open(pid);
-	if (!e->dir)
-		return -errno;
-	e->pidfd = fd_take(&pidfd);
-	return 0;
+	if (e->pids.n)
+		e->pids.n--;
 }
 
 /*
@@ -157,7 +147,7 @@ static struct worker *worker_of_pass(struct idle_end *e)
 	struct worker *w;
 
 	w = list_find(w, &s->workers, link, w->id == e->worker && is_due(w));
-	if (w && (e->dir || e->pids.n))
+	if (w && e->pids.n)
 		return w;
 	end_process(e);
 	pid_set_deinit(&e->pids);
@@ -166,8 +156,6 @@ static struct worker *worker_of_pass(struct idle_end *e)
 	if (!w)
 		return NULL;
 	e->worker = w->id;
-	e->quiet_ms = idle_quiet_ms(drains_ms(w) - begins_ms(w->terms->live),
-				    w->terms->live->drain_timeout_ms - drains_ms(w));
 	return worker_processes(w, &e->pids) == 0 && e->pids.n ? w : worker_of_pass(e);
 }
 
@@ -176,14 +164,13 @@ static bool look_at_next(struct idle_end *e)
 {
 	struct worker *w = worker_of_pass(e);
 	struct held h = { 0 }, *known = NULL;
-	int fd = -1, r = 0;
+	int fd = -1, r;
 
 	if (!w)
 		return false;
 	if (!e->dir)
-		r = begin_process(e, e->pids.pids[--e->pids.n]);
-	if (r == 0)
-		r = proc_fds_next(e->dir, &fd, &h.inode);
+		e->dir = proc_fds_open(e->pids.pids[e->pids.n - 1]);
+	r = e->dir ? proc_fds_next(e->dir, &fd, &h.inode) : -errno;
 	if (r <= 0) {
 		refuse(e, w, r);
 		end_process(e);

@@ -7,11 +7,11 @@
 #include "service/fill.h"
 #include "service/idle_end.h"
 #include "service/in_force.h"
+#include "service/open.h"
 #include "service/pin.h"
 #include "service/proof.h"
 #include "service/recycle.h"
 #include "service/settle.h"
-#include "service/closing.h"
 
 struct service *service_new(struct broker *b, struct service_conf *conf)
 {

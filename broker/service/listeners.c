@@ -357,14 +357,6 @@ static bool is_published(const struct service_conf *sc, uint16_t app_port)
 	return false;
 }
 
-static bool has_open_listener(const struct service *s, const struct handoff_addr *addr)
-{
-	const struct listener *l;
-
-	return list_find(l, &s->dispatch.listeners, link,
-			 !l->closing && address_equal(&l->addr, addr));
-}
-
 int service_reopen_for(struct worker *w, struct strbuf *error)
 {
 	const struct channel *c;
@@ -372,9 +364,11 @@ int service_reopen_for(struct worker *w, struct strbuf *error)
 
 	list_for_each (c, &w->taker.channels, link) {
 		struct endpoint *e = c->endpoint;
+		const struct listener *l =
+			listener_find(w->terms->broker, &e->app_addr, address_equal);
 
 		if (r == 0 && !is_published(w->conf, e->app_addr.port) &&
-		    !has_open_listener(service_of(w), &e->app_addr))
+		    (!l || l->closing || l->dispatch != w->terms->dispatch))
 			r = add_automatic(service_of(w), e, 0, error);
 	}
 	return r;

@@ -4,14 +4,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "base/address.h"
+#include "base/fd.h"
+#include "dispatch/endpoint.h"
 #include "dispatch/listener.h"
-#include "service/closing.h"
+#include "dispatch/pending.h"
 #include "service/listeners.h"
 #include "service/questions.h"
 #include "sys/log.h"
+#include "sys/sockdiag.h"
 #include "sys/tcp.h"
+#include "worker/step.h"
+
+/* How often the emptying of the backlogs is looked at. */
+#define CLOSING_STEP_MS 10
+/* A handshake that has not completed by then waits for a client that is gone. */
+#define HANDSHAKE_MS 1000
 
 /* --- opened ------------------------------------------------------------------------------ */
 
@@ -36,8 +44,7 @@ static int open_one(struct service *s, bool rolls, const struct conf_listen *cl,
 void reload_close_opened(struct opened_list *list)
 {
 	for (size_t i = 0; i < list->n; i++)
-		if (list->v[i].fd >= 0)
-			(void)close(list->v[i].fd);
+		fd_closep(&list->v[i].fd);
 	free(list->v);
 	*list = (struct opened_list){ 0 };
 }
@@ -122,14 +129,11 @@ void reload_take_listeners(struct service *s, const struct service_conf *sc, str
 		struct opened *o = &opened[k];
 		struct listener *l =
 			o->fd < 0 ? listener_find(s->broker, &o->addr, address_equal) : NULL;
-		int fd = o->fd;
 
-		if (l) {
+		if (l)
 			service_keep_listener(s, l, sc->listen[k].app_port, false);
-			continue;
-		}
-		o->fd = -1;
-		if (!service_add_listener(s, &o->addr, sc->listen[k].app_port, false, fd, rollout))
+		else if (!service_add_listener(s, &o->addr, sc->listen[k].app_port, false,
+					       fd_take(&o->fd), rollout))
 			log_event(LEVEL_ERROR, "listen", LOG_STR("service", sc->name),
 				  LOG_MSG("out of memory: a listener is missing"));
 	}
@@ -146,40 +150,76 @@ static void configure(struct listener *l, const struct service_conf *sc)
 			  LOG_INT("port", l->addr.port), LOG_MSG("%s", error.text));
 }
 
-static bool has_other_line(const struct service *s, const struct listener *l, uint16_t port)
+static bool overlaps_another(const struct listener *l)
 {
+	const struct service *s;
 	const struct listener *o;
 
-	return list_find(o, &s->dispatch.listeners, link,
-			 o != l && !o->automatic && !o->closing && !o->leaves_with &&
-				 o->app_port == port);
+	list_for_each (s, &l->dispatch->broker->services, link)
+		list_for_each (o, &s->dispatch.listeners, link)
+			if (o != l && !o->closing && !o->bound_only &&
+			    address_overlap(&o->addr, &l->addr))
+				return true;
+	return false;
+}
+
+static void begin_closing(struct listener *l)
+{
+	struct service *s = service_of_dispatch(l->dispatch);
+	int r;
+
+	l->hidden = overlaps_another(l) && tcp_hide(l->fd) == 0;
+	r = l->hidden ? 0 : tcp_stop_syns(l->fd);
+
+	l->closing = true;
+	s->closing_since_ms = loop_now(service_loop(s));
+	if (r < 0)
+		log_event(
+			LEVEL_WARN, "unlisten", LOG_STR("service", service_name(s)),
+			LOG_MSG("cannot keep new clients out while closing (%s): some that connect "
+				"just now may be reset",
+				strerror(-r)));
+	/* From the loop, not from here. */
+	loop_timer_arm(service_loop(s), &s->closing_timer, 0);
+}
+
+static void close_gently(struct listener *l)
+{
+	const struct address_text text = address_text(&l->addr);
+
+	if (l->bound_only) {
+		listener_free(l);
+		return;
+	}
+	if (l->closing)
+		return;
+	log_event(LEVEL_INFO, "unlisten", LOG_STR("service", l->dispatch->service),
+		  LOG_STR("address", text.text), LOG_MSG("closing %s", text.text));
+	begin_closing(l);
 }
 
 /*
- * The `listen` line is gone, but the app itself asks for this address: then it is only the line
- * that goes. To close the listener now and bind it again for the next worker would refuse clients
- * in between.
+ * The `listen` line is gone. If the app itself asks for this address, and has no other line, it is
+ * only the line that goes: to close the listener now and bind it again for the next worker would
+ * refuse clients in between.
  */
-static bool keep_for_app(struct listener *l)
+static void drop(struct listener *l)
 {
 	struct service *s = service_of_dispatch(l->dispatch);
 	struct endpoint *e = service_find_endpoint(s, &l->addr);
+	const struct listener *o;
 
-	if (!e || !service_wants_endpoint(s, e) || has_other_line(s, l, e->app_addr.port))
-		return false;
+	if (!e || !service_wants_endpoint(s, e) ||
+	    list_find(o, &s->dispatch.listeners, link,
+		      o != l && !o->automatic && !o->closing && !o->leaves_with &&
+			      o->app_port == e->app_addr.port)) {
+		close_gently(l);
+		return;
+	}
 	l->automatic = true;
 	l->app_port = e->app_addr.port;
 	if (l->endpoint != e)
 		listener_attach(l, e);
-	return true;
-}
-
-static void drop(struct listener *l)
-{
-	if (l->bound_only)
-		listener_free(l);
-	else if (!keep_for_app(l))
-		service_close_listener(l);
 }
 
 static bool is_wanted(const struct listener *l, const struct service_conf *sc,
@@ -200,14 +240,12 @@ void reload_drop_listeners(struct service *s, const struct service_conf *sc,
 	list_for_each_safe (l, tmp, &s->dispatch.listeners, link) {
 		if (l->closing || l->bound_only)
 			continue;
-		if (!l->automatic && !is_wanted(l, sc, opened)) {
-			if (rollout)
-				l->leaves_with = rollout;
-			else
-				drop(l);
-			continue;
-		}
-		configure(l, sc);
+		if (l->automatic || is_wanted(l, sc, opened))
+			configure(l, sc);
+		else if (rollout)
+			l->leaves_with = rollout;
+		else
+			drop(l);
 	}
 }
 
@@ -281,10 +319,117 @@ void publish_undone(struct service *s)
 			continue;
 		}
 		l->comes_with = 0;
-		if (l->bound_only)
-			listener_free(l);
-		else
-			service_close_listener(l);
+		close_gently(l);
 	}
 	service_attach_listeners(s);
+}
+
+/* --- emptied and closed -------------------------------------------------------------------- */
+
+/* Guests last: then it is known whether another worker is left to take what waits at them. */
+void service_retire_all(struct service *s, enum worker_event how)
+{
+	struct worker *w, *tmp;
+
+	for (int guests = 0; guests < 2; guests++)
+		list_for_each_safe (w, tmp, &s->workers, link)
+			if (w->guest == guests)
+				worker_retire(w, how);
+}
+
+/* True once the backlog of @l is empty and nothing more can come into it. */
+static bool is_empty(struct listener *l, bool patient)
+{
+	struct endpoint *e = l->endpoint;
+
+	if (!e || list_empty(&e->round.ring))
+		return true; /* nobody serves it: waiting helps no client */
+	/*
+	 * In this order: a handshake that completes after the backlog was seen empty would be
+	 * reset. Workers that are full set the pace.
+	 */
+	if (patient && !l->hidden && sockdiag_handshakes(l->addr.port) > 0)
+		return false;
+	/* Handshakes of the other are not told from those that have begun here. */
+	return endpoint_dispatch(e) && !(patient && l->hidden);
+}
+
+static void finish_closing(struct service *s)
+{
+	struct endpoint *e;
+
+	s->closing = false;
+	s->dispatch.paused |= !s->dispatch.stopping;
+	list_for_each (e, &s->dispatch.endpoints, link)
+		if (list_empty(&e->round.ring))
+			pending_refuse_all(e);
+	service_retire_all(s, EV_RETIRE);
+	broker_tidy(s->broker);
+}
+
+void service_close_all(struct service *s)
+{
+	struct listener *l;
+
+	s->handover_until_ms = 0;
+	s->closing_since_ms = loop_now(service_loop(s));
+	list_for_each (l, &s->dispatch.listeners, link)
+		begin_closing(l);
+	loop_timer_arm(service_loop(s), &s->closing_timer, 0);
+}
+
+static bool others_start(const struct service *s)
+{
+	const struct service *other;
+
+	return list_find(other, &s->broker->services, link,
+			 !other->dispatch.stopping && !service_is_ready(other));
+}
+
+static void closing_step(struct service *s)
+{
+	int64_t age = loop_now(service_loop(s)) - s->closing_since_ms;
+	bool late = age >= s->conf->drain_timeout_ms;
+	struct listener *l, *tmp;
+	bool left = false;
+	struct endpoint *e;
+
+	list_for_each_safe (l, tmp, &s->dispatch.listeners, link) {
+		if (!l->closing)
+			continue;
+		if (late || is_empty(l, age < HANDSHAKE_MS))
+			listener_free(l);
+		else
+			left = true;
+	}
+	list_for_each (e, &s->dispatch.endpoints, link)
+		left = left || (s->closing && !late && e->n_pending && !list_empty(&e->round.ring));
+	if (left)
+		loop_timer_arm(service_loop(s), &s->closing_timer, CLOSING_STEP_MS);
+	else if (s->closing)
+		finish_closing(s);
+}
+
+void service_closing_expired(struct loop_timer *timer)
+{
+	struct service *s = container_of(timer, struct service, closing_timer);
+
+	if (!s->handover_until_ms)
+		closing_step(s);
+	else if (loop_now(service_loop(s)) < s->handover_until_ms && others_start(s))
+		/* It still serves, until its successors are ready. */
+		loop_timer_arm(service_loop(s), &s->closing_timer, CLOSING_STEP_MS);
+	else
+		service_close_all(s);
+}
+
+void service_close_now(struct service *s)
+{
+	struct listener *l, *tmp;
+
+	loop_timer_disarm(&s->closing_timer);
+	s->closing = false;
+	s->handover_until_ms = 0;
+	list_for_each_safe (l, tmp, &s->dispatch.listeners, link)
+		listener_free(l);
 }

@@ -1,8 +1,8 @@
 #include "stop.h"
 
 #include "dispatch/endpoint.h"
-#include "service/closing.h"
 #include "service/in_force.h"
+#include "service/open.h"
 #include "service/questions.h"
 #include "service/roll.h"
 #include "sys/log.h"

@@ -1,6 +1,6 @@
 /*
  * stop - ends, stops or pauses a service without losing a client: its listeners are closed as
- * closing.h says, or stay, and then its workers leave.
+ * open.h says, or stay, and then its workers leave.
  */
 #pragma once
 

@@ -62,10 +62,8 @@ struct idle_end {
 	/* The pass under way. */
 	uint64_t began_ns;   /* 0: there is none */
 	uint64_t worker;     /* the id of the one that is looked at; those before it were */
-	uint32_t quiet_ms;   /* for its connections */
-	struct pid_set pids; /* its processes still to be looked at */
-	DIR *dir;	     /* of the one that is looked at, or NULL */
-	int pidfd;	     /* ... if there is .dir */
+	struct pid_set pids; /* its processes still to be looked at, the last of them now */
+	DIR *dir;	     /* of that, or NULL */
 	struct held *found;  /* array_grow() */
 	size_t n_found;
 };
