@@ -9,7 +9,6 @@
 #include "service/fill.h"
 #include "service/life.h"
 #include "service/questions.h"
-#include "service/stop.h"
 #include "service/watch.h"
 #include "signals.h"
 #include "start.h"

@@ -6,7 +6,7 @@
 #include "guard.h"
 #include "master/reload.h"
 #include "service/fill.h"
-#include "service/stop.h"
+#include "service/life.h"
 #include "sys/log.h"
 #include "worker/command.h"
 #include "worker/ends.h"

@@ -7,7 +7,7 @@
 #include "service/questions.h"
 #include "service/roll.h"
 #include "service/rollback.h"
-#include "service/stop.h"
+#include "service/life.h"
 #include "sys/spawn.h"
 #include "worker/hold.h"
 

@@ -17,7 +17,6 @@
 #include "service/open.h"
 #include "service/questions.h"
 #include "service/roll.h"
-#include "service/stop.h"
 #include "sys/config_file.h"
 #include "sys/log.h"
 #include "sys/user.h"

@@ -3,7 +3,7 @@
  */
 #include "base/units.h"
 #include "master/master.h"
-#include "service/stop.h"
+#include "service/life.h"
 #include "sys/log.h"
 
 /* timeout(1) signals the process, and then its group: one request that comes twice. */

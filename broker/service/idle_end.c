@@ -19,7 +19,6 @@
 /* A socket of a process that was looked at. */
 struct held {
 	uint64_t inode;
-	bool seen; /* .skip is known */
 	bool skip; /* it is none of our connections, or was ended already */
 	struct idle_track track;
 };
@@ -98,7 +97,7 @@ static int look_at(struct idle_end *e, struct worker *w, int fd, struct held *h)
 	uint32_t quiet_ms = idle_quiet_ms(drains_ms(w) - begins_ms(live),
 					  live->drain_timeout_ms - drains_ms(w));
 	struct idle_sample sample;
-	bool first = !h->seen;
+	bool first = !h->track.seen;
 	int r;
 
 	if (h->skip)
@@ -107,7 +106,6 @@ static int look_at(struct idle_end *e, struct worker *w, int fd, struct held *h)
 	r = pidfd < 0 ? -errno : proc_fds_copy(pidfd, fd, h->inode, &copy);
 	if (r < 0)
 		return r;
-	h->seen = true;
 	h->skip = first && (!is_of_service(service_of(w), tcp_local_port(copy)) || lingers(copy));
 	if (!h->skip)
 		r = tcp_sample(copy, &sample);
