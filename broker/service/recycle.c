@@ -259,6 +259,8 @@ static enum recycle_reason reason_for(struct worker *w)
 
 	if (w->recycle != RECYCLE_NOT)
 		return w->recycle;
+	if (w->started_ms < service_of(w)->restart_at_ms)
+		return RECYCLE_TIME;
 	if (limits.memory) {
 		worker_look_at_processes(w);
 		so_far.memory = w->found.rss_bytes;
@@ -287,27 +289,19 @@ static void replace(struct worker *w, enum recycle_reason reason)
 			  LOG_MSG("cannot be replaced: %s", error.text));
 }
 
-static bool is_bad(enum recycle_reason reason)
-{
-	return reason == RECYCLE_STALLED || reason == RECYCLE_UNHEALTHY;
-}
-
 /* Hung ones that are on their way out need memory: no more than one of each slot. */
 static bool one_still_leaves(const struct worker *w)
 {
 	const struct worker *other;
 
-	return is_bad(w->recycle) &&
-	       list_find(other, &service_of(w)->workers, link,
-			 other != w && other->slot == w->slot && is_bad(other->recycle));
+	return w->recycle && list_find(other, &service_of(w)->workers, link,
+				       other != w && other->slot == w->slot && other->recycle);
 }
 
 /* A bad one may be out of the round, but not because a person looks at it. */
 static bool may_be_replaced(const struct worker *w)
 {
-	bool by_us = w->state == WORKER_HELD && is_bad(w->recycle);
-
-	return (w->state == WORKER_READY || by_us) &&
+	return (w->state == WORKER_READY || (w->state == WORKER_HELD && w->recycle)) &&
 	       !(w->held & (HELD_BY_HAND | HELD_BY_STOP | HELD_BY_DEBUG)) && !one_still_leaves(w) &&
 	       !worker_is_debugged(w);
 }
@@ -315,8 +309,8 @@ static bool may_be_replaced(const struct worker *w)
 /* Whether @w goes before @other: bad ones do, then the oldest. */
 static bool goes_first(const struct worker *w, const struct worker *other)
 {
-	if (is_bad(w->recycle) != is_bad(other->recycle))
-		return is_bad(w->recycle);
+	if (!w->recycle != !other->recycle)
+		return w->recycle;
 	return w->started_ms < other->started_ms;
 }
 
@@ -337,7 +331,7 @@ static void look(struct service *s)
 		if (!w || (first && !goes_first(w, first)) || !may_be_replaced(w))
 			continue;
 		due = reason_for(w);
-		if (due != RECYCLE_NOT && (all_serve || is_bad(due))) {
+		if (due != RECYCLE_NOT && (all_serve || w->recycle)) {
 			first = w;
 			reason = due;
 		}
@@ -366,7 +360,6 @@ static void look_at_clock(struct service *s)
 {
 	const char *text = s->terms.live->restart_at;
 	struct daily_time now = { .unix_s = time(NULL) };
-	struct worker *w;
 	struct tm tm;
 	int at;
 
@@ -374,11 +367,8 @@ static void look_at_clock(struct service *s)
 		return;
 	now.day = tm.tm_year * 366 + tm.tm_yday;
 	now.minute = tm.tm_hour * 60 + tm.tm_min;
-	if (!daily_is_due(&s->restart_at, now, at))
-		return;
-	list_for_each (w, &s->workers, link)
-		if (worker_state_is_current(w->state) && !is_bad(w->recycle))
-			w->recycle = RECYCLE_TIME;
+	if (daily_is_due(&s->restart_at, now, at))
+		s->restart_at_ms = loop_now(service_loop(s));
 }
 
 void service_recycle_expired(struct loop_timer *timer)

@@ -98,11 +98,11 @@ struct service {
 	struct loop_timer probation; /* of the rollout under way */
 	struct loop_timer recycle;   /* while there are limits, or a worker is to be replaced */
 	struct daily restart_at;
+	int64_t restart_at_ms;	   /* workers that were started before then are due; 0: none */
 	struct loop_timer restart; /* the back-off ends */
 	bool closing;		   /* listeners are being emptied */
 	int64_t closing_since_ms;
-	int64_t handover_until_ms; /* serves on until then, or until others are ready; 0: does not
-				    */
+	int64_t handover_until_ms; /* until then, or until others are ready, it serves on; or 0 */
 	struct loop_timer closing_timer;
 	struct loop_timer pin_timer; /* the first of them expires */
 	struct service_measured measured;
