@@ -5,7 +5,7 @@
  * replacement that did not start the next try comes a minute later.
  *
  * A worker that takes no connections, though some wait for it: it is said, what waits is given to
- * others that have room, and once it is hung (policy/stall.h), stall_command is run, and
+ * others that have room, and once it is hung (policy/recycle.h), stall_command is run, and
  * stall_action done.
  *
  * A new worker that fails its check aborts the rollout. One that serves leaves the round, and is

@@ -189,7 +189,7 @@ static int add_launcher(struct start *s, const struct broker *b, bool check)
 		check ? "--check" : "--",
 		"--",
 	};
-	int r = strlist_init(&s->argv);
+	int r = 0;
 
 	strbuf_addf(&status_fd, "%d", SPAWN_STATUS_FD);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(words) - !check; i++)

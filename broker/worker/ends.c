@@ -14,7 +14,6 @@
 #include "dispatch/taker.h"
 #include "handoff_name.h"
 #include "sys/log.h"
-#include "sys/proc_fds.h"
 #include "worker/explain.h"
 #include "worker/output.h"
 #include "worker/processes.h"
