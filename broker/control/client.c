@@ -6,64 +6,15 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/utf8.h"
-#include "base/words.h"
-#include "sys/stream.h"
-
-struct client {
-	struct list link; /* control::clients */
-	struct control *control;
-	struct stream stream;
-	struct ucred peer;
-	bool wire;		/* it speaks handoff_wire.h: it joins, and has one answer */
-	bool working;		/* go_on() is on the stack, and answers what comes next */
-	struct words words;	/* of the request being answered */
-	struct request request; /* points into .words */
-	struct task *task;	/* owned; NULL: none, and the next request is read */
-};
-
-struct control *client_control(const struct client *c)
-{
-	return c->control;
-}
-
-struct broker *client_broker(const struct client *c)
-{
-	return &c->control->master->broker;
-}
-
-const struct ucred *client_peer(const struct client *c)
-{
-	return &c->peer;
-}
-
-int client_process(const struct client *c)
-{
-	return c->wire ? c->stream.fd : -1;
-}
 
 bool client_may_steer(const struct client *c)
 {
 	return c->peer.uid == 0 || c->peer.uid == geteuid();
 }
 
-const struct request *client_request(const struct client *c)
-{
-	return &c->request;
-}
-
-const char *client_argument(const struct client *c)
-{
-	return c->request.arguments[0].text;
-}
-
 /* --- answers ------------------------------------------------------------------------- */
 
 static void go_on(struct client *c);
-
-struct buf *client_out(struct client *c)
-{
-	return &c->stream.out;
-}
 
 struct buf *client_line(struct client *c, const char *type)
 {

@@ -9,11 +9,38 @@
 
 #include <sys/socket.h>
 #include "base/json.h"
+#include "base/words.h"
 #include "control/types.h"
 #include "policy/command.h"
+#include "sys/stream.h"
 
 #define CONTROL_REQUEST_MAX 4096 /* bytes of a request, with its newline */
 #define CONTROL_ANSWER_MAX  (8 << 20)
+
+struct client {
+	struct list link; /* control::clients */
+	struct control *control;
+	struct stream stream; /* .out is the answer, as far as it is not sent yet */
+	struct ucred peer;
+	bool wire;		/* it speaks handoff_wire.h: it joins, and has one answer */
+	bool working;		/* go_on() is on the stack, and answers what comes next */
+	struct words words;	/* of the request being answered */
+	struct request request; /* points into .words */
+	struct task *task;	/* owned; NULL: none, and the next request is read */
+};
+
+static inline struct broker *client_broker(const struct client *c)
+{
+	return &c->control->master->broker;
+}
+
+/* The first argument of its request; NULL: none was given. */
+static inline const char *client_argument(const struct client *c)
+{
+	return c->request.arguments[0].text;
+}
+
+bool client_may_steer(const struct client *c); /* root and the user of the broker may */
 
 /* --- for control.c --------------------------------------------------------------------- */
 
@@ -27,22 +54,7 @@ void client_free_all(struct control *ctl);
 /* The answer under way is the last: the connection is closed when it is written. */
 void client_finish(struct client *c);
 
-/* --- the client and its request ---------------------------------------------------------- */
-
-struct control *client_control(const struct client *c);
-struct broker *client_broker(const struct client *c);
-const struct ucred *client_peer(const struct client *c);
-bool client_may_steer(const struct client *c); /* root and the user of the broker may */
-const struct request *client_request(const struct client *c);
-const char *client_argument(const struct client *c); /* the first one; NULL: none was given */
-
-/* The connection, borrowed, of a process that joins in the wire's messages; -1: it is none. */
-int client_process(const struct client *c);
-
 /* --- the answer ---------------------------------------------------------------------------- */
-
-/* Output that is written, but not yet sent. */
-struct buf *client_out(struct client *c);
 
 /* Begins a line with {"type":@type. The caller adds the rest and calls json_end(). */
 struct buf *client_line(struct client *c, const char *type);

@@ -71,7 +71,7 @@ static const struct answerer {
 
 static void call(struct client *c)
 {
-	const struct request *r = client_request(c);
+	const struct request *r = &c->request;
 	const struct answerer *a = &answerers[r->command->id];
 	const char *name = r->arguments[r->command->arguments[1].kind == KIND_WORKER].text;
 	struct service *s = NULL;
@@ -94,10 +94,10 @@ static void call(struct client *c)
 
 void commands_answer(struct client *c, const char *line)
 {
-	const char *name = client_request(c)->command->name;
-	const struct ucred *peer = client_peer(c);
+	const char *name = c->request.command->name;
+	const struct ucred *peer = &c->peer;
 
-	switch (request_right(client_request(c))) {
+	switch (request_right(&c->request)) {
 	case RIGHT_LOCAL:
 		client_error(c, "bad-request", "%s is a command of brokerctl, not of the broker",
 			     name);

@@ -37,7 +37,7 @@ static void write_key(struct client *c, const struct section *section, const str
 	if (by_hand)
 		strbuf_add(&origin, "by hand");
 	else
-		option_add_origin(opt, now, i, client_control(c)->master->conf->file, &origin);
+		option_add_origin(opt, now, i, c->control->master->conf->file, &origin);
 	/* The others of its numbers may be the same. */
 	if (opt->type->numbered)
 		differs = strcmp(value.text, in_file.text) != 0;
@@ -84,7 +84,7 @@ static void write_service_section(struct client *c, const struct service *s,
 /* The file is read as a reload would read it; what is wrong with it is part of the answer. */
 void control_config(struct client *c)
 {
-	const struct master *m = client_control(c)->master;
+	const struct master *m = c->control->master;
 	STRBUF(error, CONF_ERROR_BYTES);
 	struct conf *file = NULL;
 	const struct service *s;

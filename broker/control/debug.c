@@ -72,7 +72,7 @@ static const struct task_ops session_ops = { .lasts = true, .drop = session_drop
 
 void control_debug(struct client *c, struct worker *w)
 {
-	const char *from = request_option(client_request(c), "--from")->text;
+	const char *from = request_option(&c->request, "--from")->text;
 	struct session *session;
 	struct pin_source source;
 	STRBUF(error, 512);

@@ -31,11 +31,11 @@ static bool is_wanted(const struct event *e, const char *target)
 static bool write_some(struct reading *reading)
 {
 	struct client *c = reading->task.client;
-	struct buf *out = client_out(c);
+	struct buf *out = &c->stream.out;
 	const struct event *e;
 
 	while (out->len < EVENTS_WAITING_MAX) {
-		e = event_ring_from(&client_control(c)->events->ring, reading->next);
+		e = event_ring_from(&c->control->events->ring, reading->next);
 		if (!e)
 			return true;
 		if (e->id > reading->next) {
@@ -67,7 +67,7 @@ static void events_added(struct event_follower *f)
 	struct reading *reading = container_of(f, struct reading, follower);
 
 	/* A client that reads slowly gets them when it has read. */
-	if (!client_out(reading->task.client)->len)
+	if (!reading->task.client->stream.out.len)
 		write_events(reading);
 }
 
@@ -88,8 +88,8 @@ static const struct task_ops reading_ops = { .drained = reading_drained, .drop =
 
 static uint64_t first_event(const struct client *c, bool follow)
 {
-	const struct request_value *since = request_option(client_request(c), "--since");
-	const struct event_ring *ring = &client_control(c)->events->ring;
+	const struct request_value *since = request_option(&c->request, "--since");
+	const struct event_ring *ring = &c->control->events->ring;
 
 	if (!since->text)
 		return follow ? ring->next : ring->first;
@@ -114,12 +114,12 @@ void control_events(struct client *c)
 	if (!reading)
 		return;
 	reading->target = target;
-	reading->follow = request_has(client_request(c), "--follow");
+	reading->follow = request_has(&c->request, "--follow");
 	reading->next = first_event(c, reading->follow);
 	reading->follower.added = events_added;
 	list_init(&reading->follower.link);
 	if (reading->follow)
-		events_follow(client_control(c)->events, &reading->follower);
+		events_follow(c->control->events, &reading->follower);
 	client_begin(c, &reading->task, &reading_ops);
 	write_events(reading);
 }

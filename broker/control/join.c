@@ -15,23 +15,23 @@ static void write_place(struct client *c, const struct worker *w)
 	strcpy(msg.service, service_name(service_of(w)));
 	strcpy(msg.worker, w->name);
 	strcpy(msg.rendezvous, w->terms->broker->launch.rendezvous);
-	buf_add(client_out(c), &msg, sizeof(msg));
+	buf_add(&c->stream.out, &msg, sizeof(msg));
 }
 
 void control_join(struct client *c, struct service *s)
 {
-	bool pinned_only = request_has(client_request(c), "--pinned-only");
+	bool pinned_only = request_has(&c->request, "--pinned-only");
 	STRBUF(error, 512);
 	struct worker *w;
 	int r;
 
-	if (client_process(c) < 0) {
+	if (!c->wire) {
 		client_error(
 			c, "bad-request",
 			"join turns the requesting process into a worker: use worker-shim --join");
 		return;
 	}
-	r = guest_join(s, client_process(c), pinned_only, &w, &error);
+	r = guest_join(s, c->stream.fd, pinned_only, &w, &error);
 	if (r < 0) {
 		client_error(c, r == -EBUSY ? "refused" : "failed", "%s", error.text);
 		return;

@@ -92,7 +92,7 @@ static void refuse_worker(struct client *c, const char *name)
 	STRBUF(slot, 128);
 
 	if (service_find(b, name)) {
-		bool restart = client_request(c)->command->id == COMMAND_RESTART;
+		bool restart = c->request.command->id == COMMAND_RESTART;
 
 		client_error(c, "unknown-worker",
 			     "there is no worker %s: that is a service; its workers are called "

@@ -19,7 +19,7 @@ static void pin(struct client *c, const struct worker *w, struct pin *p)
 
 void control_pin(struct client *c, struct worker *w)
 {
-	const struct request_value *time = request_option(client_request(c), "--for");
+	const struct request_value *time = request_option(&c->request, "--for");
 	struct pin p = { .kind = PIN_BY_HAND };
 	STRBUF(error, 512);
 
@@ -105,6 +105,6 @@ void control_pins(struct client *c)
 	const struct service *s;
 
 	list_for_each (s, &client_broker(c)->services, link)
-		status_write_pins(s, client_out(c));
+		status_write_pins(s, &c->stream.out);
 	client_end(c);
 }

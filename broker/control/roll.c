@@ -229,7 +229,7 @@ static void await(struct client *c, const char *only)
 	const struct service *s;
 	struct roll *roll;
 
-	if (request_has(client_request(c), "--no-wait")) {
+	if (request_has(&c->request, "--no-wait")) {
 		client_end(c);
 		return;
 	}
@@ -239,7 +239,7 @@ static void await(struct client *c, const char *only)
 	roll->observer.rollout = rollout_stepped;
 	notice_observe(b, &roll->observer);
 	roll->follower.added = events_added;
-	events_follow(client_control(c)->events, &roll->follower);
+	events_follow(c->control->events, &roll->follower);
 	loop_timer_init(&roll->tick, tick);
 	loop_timer_arm(&b->loop, &roll->tick, WAIT_MS);
 	client_begin(c, &roll->task, &roll_ops);
@@ -273,7 +273,7 @@ static void plan_surveyed(struct task *t)
 	struct client *c = t->client;
 	STRBUF(error, CONF_ERROR_BYTES);
 
-	if (master_plan(client_control(c)->master, client_argument(c), write_change, c, &error) < 0)
+	if (master_plan(c->control->master, client_argument(c), write_change, c, &error) < 0)
 		client_error(c, "refused", "%s", error.text);
 	else
 		client_end(c);
@@ -295,7 +295,7 @@ static void begin_plan(struct client *c)
 /* It has begun: of the service of that name, or of all (NULL). */
 static void begin_reload(struct client *c, const char *name)
 {
-	bool fewer = request_has(client_request(c), "--accept-fewer-ports");
+	bool fewer = request_has(&c->request, "--accept-fewer-ports");
 	struct service *s;
 
 	list_for_each (s, &client_broker(c)->services, link)
@@ -310,11 +310,11 @@ void control_reload(struct client *c, struct service *only)
 	const char *name = only ? client_argument(c) : NULL;
 	STRBUF(error, CONF_ERROR_BYTES);
 
-	if (request_has(client_request(c), "--plan"))
+	if (request_has(&c->request, "--plan"))
 		begin_plan(c);
 	else if (client_broker(c)->stopping)
 		client_error(c, "refused", "the broker is stopping");
-	else if (master_reload(client_control(c)->master, name, &error) < 0)
+	else if (master_reload(c->control->master, name, &error) < 0)
 		client_error(c, "refused", "%s", error.text);
 	else
 		begin_reload(c, name);
@@ -328,7 +328,7 @@ void control_start_service(struct client *c, struct service *s)
 
 	if (!s->dispatch.paused && !s->closing)
 		client_end_saying(c, "%s was running already", name);
-	else if (master_reload(client_control(c)->master, name, &error) < 0)
+	else if (master_reload(c->control->master, name, &error) < 0)
 		client_error(c, "refused", "%s", error.text);
 	else
 		await(c, name);

@@ -22,7 +22,7 @@ static void surveyed(struct task *t)
 	const struct service *only = name ? client_find_service(c, name) : NULL;
 
 	if (only || !name)
-		end(c, status_write(client_control(c)->master, only, client_out(c)));
+		end(c, status_write(c->control->master, only, &c->stream.out));
 }
 
 static const struct task_ops answer_ops = { .surveyed = surveyed };
@@ -36,14 +36,14 @@ static void answer_workers(struct client *c, const char *name)
 
 	/* Surveyed now: they are few. */
 	if (only) {
-		survey_look(client_control(c)->survey, only);
-		worker_write(only, client_out(c));
+		survey_look(c->control->survey, only);
+		worker_write(only, &c->stream.out);
 		client_end(c);
 	} else if (s) {
 		list_for_each (w, &s->workers, link)
 			if (w->slot == slot)
-				survey_look(client_control(c)->survey, w);
-		end(c, workers_write(s, slot, slot, client_out(c)));
+				survey_look(c->control->survey, w);
+		end(c, workers_write(s, slot, slot, &c->stream.out));
 	}
 }
 

@@ -18,7 +18,7 @@ bool hold_is_possible(struct client *c, const struct worker *w)
 	if (worker_state_is_current(w->state))
 		return true;
 	client_error(c, "refused", "%s is %s: there is nothing to %s", w->name,
-		     worker_state_names[w->state], client_request(c)->command->name);
+		     worker_state_names[w->state], c->request.command->name);
 	return false;
 }
 
@@ -77,7 +77,7 @@ void control_release(struct client *c, struct worker *w)
 
 void control_signal(struct client *c, struct worker *w)
 {
-	int sig = (int)client_request(c)->arguments[1].number, r;
+	int sig = (int)c->request.arguments[1].number, r;
 
 	if (!w->pid) {
 		client_error(c, "refused", "the main process of %s has ended", w->name);
@@ -98,7 +98,7 @@ void control_signal(struct client *c, struct worker *w)
 
 void control_scale(struct client *c, struct service *s)
 {
-	int64_t n = client_request(c)->arguments[1].number;
+	int64_t n = c->request.arguments[1].number;
 	STRBUF(error, 512);
 
 	if (n < 1 || n > ROLLOUT_MAX)
@@ -209,8 +209,8 @@ void control_rollback(struct client *c, struct service *only)
 
 static void stop_broker(struct client *c)
 {
-	struct master *m = client_control(c)->master;
-	bool now = request_has(client_request(c), "--now");
+	struct master *m = c->control->master;
+	bool now = request_has(&c->request, "--now");
 
 	/* First the answer: the end may be quick. */
 	if (m->broker.stopping)
@@ -222,7 +222,7 @@ static void stop_broker(struct client *c)
 
 void control_end(struct client *c, struct service *s)
 {
-	bool now = request_has(client_request(c), "--now");
+	bool now = request_has(&c->request, "--now");
 
 	if (!s) {
 		stop_broker(c);
