@@ -96,14 +96,6 @@ static void scale_all(struct broker *b, int by)
 	}
 }
 
-static void reload(struct master *m)
-{
-	STRBUF(error, CONF_ERROR_BYTES);
-
-	if (!m->broker.stopping)
-		(void)master_reload(m, NULL, &error);
-}
-
 static void reopen_logs(void)
 {
 	int r = log_reopen();
@@ -117,6 +109,7 @@ static void received(struct loop *loop, int signo)
 {
 	struct run *run = container_of(loop, struct run, master.broker.loop);
 	struct broker *b = &run->master.broker;
+	STRBUF(error, CONF_ERROR_BYTES);
 	struct service *s;
 
 	switch (signo) {
@@ -124,7 +117,7 @@ static void received(struct loop *loop, int signo)
 		reap(run);
 		return;
 	case SIGHUP:
-		reload(&run->master);
+		(void)master_reload(&run->master, NULL, &error);
 		return;
 	case SIGUSR1:
 		reopen_logs();

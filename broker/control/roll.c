@@ -123,9 +123,14 @@ static void judge(struct roll *roll, struct awaited *a)
 		fail(roll, a, service_end_text(s), "");
 	else if (!a->roll)
 		judge_new(roll, a, s);
-	else if (!s->rollout.active && !s->after)
-		/* Its end would have been announced: it never began. */
+	else if (s->rollout.active || (s->rollout_number < a->roll && s->after))
+		return; /* ours, or the one before it */
+	else if (s->rollout_number < a->roll)
 		fail(roll, a, "it was dropped because the previous reload was aborted", "");
+	else if (s->abort_reason[0])
+		fail(roll, a, s->abort_reason, s->abort_output);
+	else
+		a->over = true;
 }
 
 /* Ends the answer, and with it @roll, when nothing is awaited any more. */
@@ -170,7 +175,6 @@ static void rollout_stepped(struct observer *o, const struct service *s, enum ro
 			    const struct worker *w)
 {
 	struct roll *roll = container_of(o, struct roll, observer);
-	bool aborted = phase == ROLL_ABORTED;
 
 	for (size_t i = 0; i < roll->n; i++) {
 		struct awaited *a = &roll->awaited[i];
@@ -178,12 +182,10 @@ static void rollout_stepped(struct observer *o, const struct service *s, enum ro
 		if (strcmp(a->service, service_name(s)) != 0)
 			continue;
 		write_progress(roll->task.client, s, roll_phase_name(phase), w ? w->name : NULL,
-			       aborted ? s->abort_reason : NULL);
-		/* The rollout before ours is reported, but does not decide. */
-		if (a->roll == s->rollout_number && phase == ROLL_DONE)
-			a->over = true;
-		else if (a->roll == s->rollout_number && aborted)
-			fail(roll, a, s->abort_reason, s->abort_output);
+			       phase == ROLL_ABORTED ? s->abort_reason : NULL);
+		/* Now: another may begin at once. */
+		if (phase == ROLL_DONE || phase == ROLL_ABORTED)
+			judge(roll, a);
 	}
 }
 
@@ -207,18 +209,10 @@ static void await_service(struct roll *roll, const struct service *s)
 	STRBUF(begins, 64);
 
 	snprintf(a->service, sizeof(a->service), "%s", service_name(s));
-	if (s->after)
-		a->roll = s->rollout_number + 1;
-	else if (s->rollout.active)
-		a->roll = s->rollout_number;
-	else if (!s->rollout_number)
+	a->roll = s->rollout_number + (s->after != NULL);
+	if (!a->roll)
 		strbuf_addf(&begins, "the service is new: %u worker%s", s->want,
 			    s->want == 1 ? " starts" : "s start");
-	else if (s->abort_reason[0])
-		/* It is over already: its first process could not even be started. */
-		fail(roll, a, s->abort_reason, s->abort_output);
-	else
-		a->over = true;
 	write_progress(roll->task.client, s, "begin", NULL, begins.len ? begins.text : NULL);
 }
 
@@ -312,8 +306,6 @@ void control_reload(struct client *c, struct service *only)
 
 	if (request_has(&c->request, "--plan"))
 		begin_plan(c);
-	else if (client_broker(c)->stopping)
-		client_error(c, "refused", "the broker is stopping");
 	else if (master_reload(c->control->master, name, &error) < 0)
 		client_error(c, "refused", "%s", error.text);
 	else

@@ -4,10 +4,10 @@
 #include <string.h>
 #include "control/client.h"
 #include "service/fill.h"
+#include "service/in_force.h"
+#include "service/life.h"
 #include "service/questions.h"
 #include "service/roll.h"
-#include "service/rollback.h"
-#include "service/life.h"
 #include "sys/spawn.h"
 #include "worker/hold.h"
 

@@ -308,8 +308,8 @@ int master_reload(struct master *m, const char *only_service, struct strbuf *err
 		list_for_each (s, &m->broker.services, link)
 			if (!only || s == only)
 				service_roll(s, s->conf);
-	if (r == 0)
-		return 0;
+	if (r == 0 || m->broker.stopping)
+		return r;
 	m->reloads_refused++;
 	if (!error->len)
 		strbuf_add(error, strerror(-r));

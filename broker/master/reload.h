@@ -24,7 +24,7 @@ void master_apply_parts(struct master *m, const struct broker_conf *bc);
  * Reads the file again and applies the difference; SIGHUP, and by hand. Without a file all workers
  * are replaced. @only_service: the file must be right as a whole, but only its section is applied,
  * and only its workers are replaced; NULL: all. Returns when that has begun. 0; -errno with @error
- * (of CONF_ERROR_BYTES), which has been logged, and nothing is changed.
+ * (of CONF_ERROR_BYTES), and nothing is changed; it has been logged, unless the broker is stopping.
  */
 int master_reload(struct master *m, const char *only_service, struct strbuf *error);
 

@@ -42,8 +42,14 @@ bool service_any_may_return(const struct service *s);
 /* Whether @w, once drained, is kept for a rollback. */
 bool service_parks(const struct worker *w);
 
+/* All that may come back serve again, then those in whose slots they are leave. How many did. */
+unsigned service_restore_all(struct service *s);
+
 /*
- * All that may come back serve again; those in whose slot they are now are put into @ret_leaving,
- * by slot, which is all NULL before. Returns how many came back.
+ * Brings back the generation before the last reload. All its workers that still live serve again
+ * at once, then the new ones leave. Its configuration and its number of workers are in force
+ * again, whatever was set by hand since. Slots whose old worker has ended get a new one. 0; -errno
+ * with @error in words and nothing changed: as service_check_steering(); -ENOENT: there is nothing
+ * to go back to, or no old worker is left; or the reason why a listener cannot be opened.
  */
-unsigned service_restore_all(struct service *s, struct worker **ret_leaving);
+int service_rollback(struct service *s, struct strbuf *error);

@@ -87,15 +87,6 @@ const char *service_end_text(const struct service *s)
 	return "the service was told to end meanwhile";
 }
 
-int64_t service_probation_left(const struct service *s)
-{
-	int64_t left = s->probation.at_ms - loop_now(service_loop(s));
-
-	if (!loop_timer_armed(&s->probation))
-		return -1;
-	return left > 0 ? left : 0;
-}
-
 /* --- what a rollout waits for ---------------------------------------------------------- */
 
 /* If there are more than these, the text has only their number. */
@@ -147,13 +138,13 @@ static bool is_waited_for(const struct worker *w)
 
 void service_rollout_text(const struct service *s, struct strbuf *out)
 {
-	int64_t probation = service_probation_left(s);
+	int64_t left = s->probation.at_ms - loop_now(service_loop(s));
 	const struct worker *w;
 	unsigned n = 0;
 
-	if (probation >= 0)
+	if (loop_timer_armed(&s->probation))
 		strbuf_addf(out, "the probation of the new workers (%lld s left)",
-			    (long long)(probation + MSEC_PER_SEC - 1) / MSEC_PER_SEC);
+			    left > 0 ? (long long)(left + MSEC_PER_SEC - 1) / MSEC_PER_SEC : 0);
 	list_for_each (w, &s->workers, link) {
 		if (!is_waited_for(w) || n++ >= NAMED_MAX)
 			continue;

@@ -45,6 +45,3 @@ const char *service_end_text(const struct service *s);
  * nothing.
  */
 void service_rollout_text(const struct service *s, struct strbuf *out);
-
-/* Milliseconds until the probation is over; -1: there is none. */
-int64_t service_probation_left(const struct service *s);

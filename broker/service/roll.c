@@ -33,40 +33,38 @@ static void announce_begin(const struct service *s, const struct worker *w)
 		  LOG_MSG("replacing %s, %s", what.text, how));
 }
 
+/* With a worker; or the probation of all. */
 static void announce_step(const struct service *s, enum roll_phase phase, const struct worker *w)
 {
-	log_event(LEVEL_INFO, "reload-step", LOG_STR("service", service_name(s)),
-		  LOG_STR("worker", w->name), LOG_INT("generation", s->target_generation),
-		  LOG_STR("phase", roll_phase_name(phase)), LOG_INT("done", s->rollout.done),
-		  LOG_INT("of", s->rollout.of),
-		  LOG_MSG("%s: %zu of %zu done",
-			  phase == ROLL_START	? "its new worker starts"
-			  : phase == ROLL_READY ? "its new worker serves"
-						: "its old worker leaves",
-			  s->rollout.done, s->rollout.of));
-}
+	STRBUF(what, 128);
 
-static void announce_probation(const struct service *s)
-{
+	if (w)
+		strbuf_addf(&what, "%s: %zu of %zu done",
+			    phase == ROLL_START	  ? "its new worker starts"
+			    : phase == ROLL_READY ? "its new worker serves"
+						  : "its old worker leaves",
+			    s->rollout.done, s->rollout.of);
+	else
+		strbuf_addf(&what,
+			    "all workers are new; the old ones are kept for another %lld ms, in "
+			    "case a new one fails",
+			    (long long)s->target->probation_ms);
 	log_event(LEVEL_INFO, "reload-step", LOG_STR("service", service_name(s)),
+		  LOG_STR("worker", w ? w->name : NULL),
 		  LOG_INT("generation", s->target_generation),
-		  LOG_STR("phase", roll_phase_name(ROLL_PROBATION)),
-		  LOG_INT("done", s->rollout.done), LOG_INT("of", s->rollout.of),
-		  LOG_MSG("all workers are new; the old ones are kept for another %lld ms, in case "
-			  "a new one fails",
-			  (long long)s->target->probation_ms));
+		  LOG_STR("phase", roll_phase_name(phase)), LOG_INT("done", s->rollout.done),
+		  LOG_INT("of", s->rollout.of), LOG_MSG("%s", what.text));
 }
 
 static void announce_done(const struct service *s)
 {
-	bool restart = s->roll_kind == ROLL_RESTART;
-
 	log_event(LEVEL_INFO, "reload-done", LOG_STR("service", service_name(s)),
 		  LOG_STR("kind", roll_kind_name(s->roll_kind)),
 		  LOG_INT("generation", s->target_generation), LOG_INT("done", s->rollout.done),
 		  LOG_INT("of", s->rollout.of),
 		  LOG_INT("ms", loop_now(service_loop(s)) - s->rollout_began_ms),
-		  LOG_MSG("%s", restart ? "the worker is new" : "all workers are new"));
+		  LOG_MSG("%s", s->roll_kind == ROLL_RESTART ? "the worker is new"
+							     : "all workers are new"));
 }
 
 static void announce_aborted(const struct service *s)
@@ -96,8 +94,6 @@ void service_announce(struct service *s, enum roll_phase phase, const struct wor
 	notice_rollout(s->broker, s, phase, w);
 	if (phase == ROLL_BEGIN)
 		announce_begin(s, w);
-	else if (phase == ROLL_PROBATION)
-		announce_probation(s);
 	else if (phase == ROLL_DONE)
 		announce_done(s);
 	else if (phase == ROLL_ABORTED)
@@ -160,10 +156,8 @@ static void begin(struct service *s, struct service_conf *conf)
 	for (unsigned i = 0; i < ROLLOUT_MAX; i++) {
 		struct worker *w = s->slots[i].current;
 
-		if (w && i >= s->want)
+		if (w && (i >= s->want || w->state == WORKER_STARTING))
 			retire_old(w);
-		else if (w && w->state == WORKER_STARTING)
-			worker_retire(w, EV_STOP); /* serves nobody yet */
 		has_old[i] = conf->strategy == STRATEGY_STOP_FIRST ? service_slot_has_process(s, i)
 								   : s->slots[i].current != NULL;
 	}
@@ -176,6 +170,7 @@ static void take_over(struct service *s)
 {
 	struct service_conf *conf = s->target;
 
+	service_announce(s, ROLL_DONE, NULL);
 	s->target = NULL;
 	if (s->roll_kind == ROLL_RELOAD) {
 		s->reloads_done++;
@@ -183,51 +178,48 @@ static void take_over(struct service *s)
 			      (uint64_t)(loop_now(service_loop(s)) - s->rollout_began_ms) *
 				      NSEC_PER_MSEC);
 		service_put_in_force(s, conf, s->target_generation);
-	} else {
-		service_conf_unref(conf);
-	}
-	service_announce(s, ROLL_DONE, NULL);
-	if (s->roll_kind == ROLL_RELOAD) {
 		publish_done(s);
 		service_open_window(s);
+	} else {
+		service_conf_unref(conf);
 	}
 	service_close_unused(s);
 }
 
-/* Those that it has replaced serve again, and those in their slots leave. */
-static unsigned put_back(struct service *s)
+/* It ends for s->abort_reason, and what was in force stays so. */
+static void end_aborted(struct service *s)
 {
-	struct worker *leaving[ROLLOUT_MAX] = { NULL };
-	unsigned n = service_restore_all(s, leaving);
+	loop_timer_disarm(&s->probation);
+	s->reloads_aborted += s->roll_kind == ROLL_RELOAD;
+	service_announce(s, ROLL_ABORTED, NULL);
+	service_conf_unref(s->target);
+	s->target = NULL;
+}
 
-	for (unsigned i = 0; i < ROLLOUT_MAX; i++)
-		if (leaving[i])
-			worker_retire(leaving[i],
-				      leaving[i]->state == WORKER_STARTING ? EV_STOP : EV_RETIRE);
-	return n;
+/* After an abort: whether @w does not serve yet, has an old one beside it, or is one too many. */
+static bool is_undone(const struct worker *w)
+{
+	const struct service *s = service_of(w);
+	const struct slot *slot = &s->slots[w->slot];
+
+	if (w->guest || slot->current != w)
+		return !w->guest && slot->next == w;
+	return w->slot >= s->want ||
+	       (w->state == WORKER_STARTING && w->rollout_number == s->rollout_number);
 }
 
 static void give_up(struct service *s)
 {
 	struct worker *w, *tmp;
 
-	loop_timer_disarm(&s->probation);
-	s->reloads_aborted += s->roll_kind == ROLL_RELOAD;
 	/* A restart has replaced nobody for good: who is parked then is of the reload before it. */
 	if (s->roll_kind == ROLL_RELOAD)
-		s->restored = put_back(s);
-	service_announce(s, ROLL_ABORTED, NULL);
-	service_conf_unref(s->target);
-	s->target = NULL;
+		s->restored = service_restore_all(s);
+	end_aborted(s);
 	s->want = s->want_before;
 	list_for_each_safe (w, tmp, &s->workers, link)
-		if (w->rollout_number == s->rollout_number && w->state == WORKER_STARTING)
-			worker_retire(w, EV_STOP);
-		else if (!w->guest && s->slots[w->slot].next == w)
-			worker_retire(w, EV_RETIRE); /* the old one beside it stays */
-	for (unsigned i = s->want; i < ROLLOUT_MAX; i++)
-		if (s->slots[i].current)
-			worker_retire(s->slots[i].current, EV_RETIRE);
+		if (is_undone(w))
+			worker_retire(w, EV_RETIRE);
 	service_rearm(s);
 	if (s->roll_kind == ROLL_RELOAD) {
 		publish_undone(s);
@@ -299,33 +291,29 @@ static bool pump(struct service *s)
 void service_pump(struct service *s)
 {
 	while (pump(s)) {
-		if (!s->after) {
+		struct service_conf *conf = s->after;
+
+		if (!conf) {
 			s->fewer_ports = false;
 			return;
 		}
-		struct service_conf *conf = s->after;
-
 		s->after = NULL;
 		begin(s, conf);
 	}
 }
 
-unsigned service_roll(struct service *s, struct service_conf *conf)
+void service_roll(struct service *s, struct service_conf *conf)
 {
-	struct service_conf *held;
-
 	if (s->dispatch.stopping)
-		return 0;
-	held = service_conf_ref(conf);
+		return;
 	if (s->rollout.active) {
 		/* Any number of reloads during one is one more. */
 		service_conf_unref(s->after);
-		s->after = held;
-		return s->last_generation + 1;
+		s->after = service_conf_ref(conf);
+		return;
 	}
-	begin(s, held);
+	begin(s, service_conf_ref(conf));
 	service_pump(s);
-	return s->last_generation;
 }
 
 void service_accept_fewer_ports(struct service *s)
@@ -368,16 +356,13 @@ int service_abort_reload(struct service *s, struct strbuf *error)
 
 void service_drop_rollout(struct service *s, const char *why)
 {
-	if (s->rollout.active) {
-		snprintf(s->abort_reason, sizeof(s->abort_reason), "%s", why);
-		s->reloads_aborted += s->roll_kind == ROLL_RELOAD;
-		service_announce(s, ROLL_ABORTED, NULL);
-	}
-	s->rollout.active = false;
-	loop_timer_disarm(&s->probation);
-	service_conf_unref(s->target);
+	if (!s->rollout.active)
+		return;
+	snprintf(s->abort_reason, sizeof(s->abort_reason), "%s", why);
 	service_conf_unref(s->after);
-	s->target = s->after = NULL;
+	s->after = NULL;
+	rollout_cancel(&s->rollout);
+	end_aborted(s);
 	publish_undone(s);
 	service_rearm(s);
 }

@@ -8,10 +8,10 @@
 #include "service/types.h"
 
 /*
- * Rolls every worker to @conf (a reference is taken). During a rollout: once more afterwards.
- * Returns the generation that the new workers have or will have; 0: the service ends.
+ * Rolls every worker to @conf (a reference is taken), unless the service ends. During a rollout:
+ * once more afterwards.
  */
-unsigned service_roll(struct service *s, struct service_conf *conf);
+void service_roll(struct service *s, struct service_conf *conf);
 
 /*
  * The rollout under way, or the one that waits behind it: its workers need not listen on all
