@@ -124,13 +124,9 @@ enum exit_code checks_run(struct conf *conf, struct strbuf *found)
 	static struct run run;
 	static struct conf_errors errors;
 	STRBUF(text, 1024);
-	enum exit_code code;
 
 	run.master.conf = conf;
-	code = start_find_shim(&run, &text);
-	if (code == EXIT_CODE_OK)
-		code = start_raise_descriptor_limit(&run, &text);
-	if (code != EXIT_CODE_OK)
+	if (start_find_shim(&run, &text) < 0 || start_raise_descriptor_limit(&run, &text) < 0)
 		conf_errors_add(&errors, 0, "%s", text.text);
 	check_broker(&conf->broker, conf->services[0], &errors);
 	for (size_t i = 0; run.master.broker.launch.library && i < conf->n_services; i++)

@@ -3,16 +3,19 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include "base/fd.h"
+#include "master/reload.h"
 #include "service/fill.h"
 #include "service/life.h"
 #include "service/questions.h"
 #include "service/watch.h"
-#include "signals.h"
 #include "start.h"
 #include "sys/log.h"
+#include "worker/ends.h"
+#include "worker/hold.h"
 
 /* --- ready and gone ------------------------------------------------------------------ */
 
@@ -49,6 +52,122 @@ static void tidy_expired(struct loop_timer *timer)
 			service_free(s);
 	if (list_empty(&b->services) && b->stopping)
 		loop_stop(&b->loop);
+}
+
+/* --- children ------------------------------------------------------------------------ */
+
+/* The worker whose main process @pid is, or whose check runs it as a command; or NULL. */
+static struct worker *find_worker(const struct broker *b, pid_t pid)
+{
+	struct service *s;
+	struct worker *w;
+
+	list_for_each (s, &b->services, link)
+		list_for_each (w, &s->workers, link)
+			if ((w->pid == pid && !w->guest) || w->check.pid == pid)
+				return w;
+	return NULL;
+}
+
+/* Some process that we had not started, but were left with, has ended: was it the last one? */
+static void look_for_kin(struct broker *b)
+{
+	struct service *s, *s_tmp;
+	struct worker *w, *w_tmp;
+
+	list_for_each_safe (s, s_tmp, &b->services, link)
+		list_for_each_safe (w, w_tmp, &s->workers, link)
+			worker_look_for_kin(w);
+}
+
+static void reap(struct run *run)
+{
+	struct broker *b = &run->master.broker;
+	bool strangers = false;
+	int status;
+	pid_t pid;
+
+	/* SIGCHLDs coalesce: one may stand for many. */
+	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED)) > 0) {
+		struct worker *w = find_worker(b, pid);
+		bool is_check = w && w->check.pid == pid;
+
+		if (WIFSTOPPED(status) || WIFCONTINUED(status)) {
+			if (w && !is_check)
+				worker_note_stopped(w, WIFSTOPPED(status));
+			continue;
+		}
+		if (guard_reaped(&run->guard, pid))
+			continue;
+		if (is_check)
+			worker_check_exited(w, status);
+		else if (w)
+			worker_main_exited(w, status);
+		else
+			strangers = true;
+	}
+	if (strangers)
+		look_for_kin(b);
+}
+
+/* --- signals: broker(8) has the list
+ * ------------------------------------------------------------------------- */
+
+static const int signals_handled[] = { SIGCHLD, SIGHUP,	 SIGTERM, SIGINT,  SIGQUIT,
+				       SIGUSR1, SIGTTIN, SIGTTOU, SIGWINCH };
+
+static void scale_all(struct broker *b, int by)
+{
+	struct service *s;
+
+	list_for_each (s, &b->services, link) {
+		STRBUF(error, 256);
+
+		if (service_set_workers(s, s->want + (unsigned)by, &error) < 0)
+			log_event(LEVEL_WARN, "scale", LOG_STR("service", service_name(s)),
+				  LOG_INT("workers", s->want),
+				  LOG_MSG("stays at %u workers: %s", s->want, error.text));
+	}
+}
+
+static void reopen_logs(void)
+{
+	int r = log_reopen();
+
+	log_event(r < 0 ? LEVEL_ERROR : LEVEL_INFO, "log-reopened",
+		  LOG_MSG("%s", r < 0 ? strerror(-r) : "the log file was reopened"));
+}
+
+/* @loop is that of a struct run. */
+static void signalled(struct loop *loop, int signo)
+{
+	struct run *run = container_of(loop, struct run, master.broker.loop);
+	struct broker *b = &run->master.broker;
+	STRBUF(error, CONF_ERROR_BYTES);
+	struct service *s;
+
+	switch (signo) {
+	case SIGCHLD:
+		reap(run);
+		return;
+	case SIGHUP:
+		(void)master_reload(&run->master, NULL, &error);
+		return;
+	case SIGUSR1:
+		reopen_logs();
+		return;
+	case SIGTTIN:
+		scale_all(b, 1);
+		return;
+	case SIGTTOU:
+		scale_all(b, -1);
+		return;
+	case SIGWINCH:
+		list_for_each (s, &b->services, link)
+			service_pause(s);
+		return;
+	}
+	master_stop(&run->master, signo == SIGTERM, signo);
 }
 
 /* --- the log ------------------------------------------------------------------------- */
@@ -148,7 +267,6 @@ static void init(struct run *run, struct conf *conf, const struct run_options *o
 		.log_source = { .fd = -1, .ready = log_ready },
 		.ready_fd = options->ready_fd,
 	};
-	list_init(&run->master.parts);
 	list_init(&run->rendezvous.greetings);
 	broker_init(&run->master.broker);
 	loop_timer_init(&run->master.broker.watch, watch_expired);
@@ -200,7 +318,8 @@ enum exit_code run_broker(struct conf *conf, const struct run_options *options)
 	/* What a worker leaves behind comes to us, and not to init, where we could not see it end.
 	 */
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
-	r = signals_begin(&run.master.broker.loop);
+	r = loop_init(&run.master.broker.loop, signals_handled, ARRAY_SIZE(signals_handled),
+		      signalled);
 	if (r < 0) {
 		code = start_failed(EXIT_CODE_FAILURE, strerror(-r));
 		conf_free(conf);

@@ -49,22 +49,9 @@ static bool find_file(const char *name, int mode, char **ret)
 	return false;
 }
 
-/* EXIT_CODE_OK; else @error says what is missing. */
-typedef enum exit_code step_fn(struct run *run, struct strbuf *error);
+/* --- the steps: 0; -errno, with what is missing in @error unless the number says it ---------- */
 
-/* What came of a step: @code, with @error in words, if @r is -errno. */
-static enum exit_code result(int r, enum exit_code code, struct strbuf *error)
-{
-	if (r >= 0)
-		return EXIT_CODE_OK;
-	if (!error->len)
-		strbuf_add(error, strerror(-r));
-	return code;
-}
-
-/* --- the steps ------------------------------------------------------------------------- */
-
-enum exit_code start_find_shim(struct run *run, struct strbuf *error)
+int start_find_shim(struct run *run, struct strbuf *error)
 {
 	struct broker_launch *launch = &run->master.broker.launch;
 	const char *missing = NULL;
@@ -74,27 +61,25 @@ enum exit_code start_find_shim(struct run *run, struct strbuf *error)
 	else if (!find_file("libworker-shim.so", R_OK, &launch->library))
 		missing = "libworker-shim.so";
 	if (!missing)
-		return EXIT_CODE_OK;
-	strbuf_addf(error,
-		    "%s is missing: put it beside the broker's program, or into " BROKER_LIBEXECDIR
-		    "; build it (make) or install it (make install)",
-		    missing);
-	return EXIT_CODE_ENVIRONMENT;
+		return 0;
+	return strbuf_fail(error, -ENOENT,
+			   "%s is missing: put it beside the broker's program, or "
+			   "into " BROKER_LIBEXECDIR
+			   "; build it (make) or install it (make install)",
+			   missing);
 }
 
 /* Ours; workers get back what we were started with. */
-enum exit_code start_raise_descriptor_limit(struct run *run, struct strbuf *error)
+int start_raise_descriptor_limit(struct run *run, struct strbuf *error)
 {
 	struct rlimit *given = &run->master.broker.launch.nofile, limit;
 
-	if (getrlimit(RLIMIT_NOFILE, given) < 0) {
-		strbuf_add(error, "cannot read the descriptor limit");
-		return EXIT_CODE_FAILURE;
-	}
+	if (getrlimit(RLIMIT_NOFILE, given) < 0)
+		return strbuf_fail(error, -errno, "cannot read the descriptor limit: %m");
 	limit = *given;
 	limit.rlim_cur = limit.rlim_max;
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
-	return result(descriptors_check(run->master.conf, error), EXIT_CODE_ENVIRONMENT, error);
+	return descriptors_check(run->master.conf, error);
 }
 
 static bool workers_change_user(const struct conf *conf)
@@ -107,7 +92,7 @@ static bool workers_change_user(const struct conf *conf)
 	return false;
 }
 
-static enum exit_code open_rundir(struct run *run, struct strbuf *error)
+static int open_rundir(struct run *run, struct strbuf *error)
 {
 	struct master *m = &run->master;
 	const struct broker_conf *bc = &m->conf->broker;
@@ -115,40 +100,38 @@ static enum exit_code open_rundir(struct run *run, struct strbuf *error)
 		bc->run_dir ? strdup(bc->run_dir) : rundir_default(m->config_file);
 	int r;
 
-	if (!path) {
-		strbuf_add(error, "out of memory");
-		return EXIT_CODE_FAILURE;
-	}
+	if (!path)
+		return strbuf_fail(error, -ENOMEM, "out of memory");
 	r = rundir_open(&m->rundir, path, workers_change_user(m->conf), error);
 	if (r == 0 && bc->pid_file)
 		r = rundir_write_pid(&m->rundir, bc->pid_file, error);
 	if (r == 0)
 		r = control_open(&run->control, error);
 	m->broker.launch.rendezvous = m->rundir.rendezvous;
-	return result(r, r == -EBUSY ? EXIT_CODE_RUNNING : EXIT_CODE_ENVIRONMENT, error);
+	return r;
 }
 
-static enum exit_code open_services(struct run *run, struct strbuf *error)
+static int open_services(struct run *run, struct strbuf *error)
 {
-	return result(master_open_services(&run->master, error), EXIT_CODE_ENVIRONMENT, error);
+	return master_open_services(&run->master, error);
 }
 
 /* Behind the listeners of services: if both want an address, the service gets it. */
-static enum exit_code open_parts(struct run *run, struct strbuf *error)
+static int open_web(struct run *run, struct strbuf *error)
 {
 	struct master *m = &run->master;
-	int r = master_prepare_parts(m, NULL, &m->conf->broker, error);
+	int r = m->part->prepare(m->part, NULL, &m->conf->broker, error);
 
 	if (r == 0)
-		master_apply_parts(m, &m->conf->broker);
-	return result(r, EXIT_CODE_ENVIRONMENT, error);
+		m->part->apply(m->part, &m->conf->broker);
+	return r;
 }
 
 /*
  * Everything that needs the rights we were started with is done; workers that the broker
  * starts from now on can have no more than it has itself.
  */
-static enum exit_code drop_rights(struct run *run, struct strbuf *error)
+static int drop_rights(struct run *run, struct strbuf *error)
 {
 	struct master *m = &run->master;
 	const struct broker_conf *bc = &m->conf->broker;
@@ -156,7 +139,7 @@ static enum exit_code drop_rights(struct run *run, struct strbuf *error)
 	int r;
 
 	if (!bc->user && !bc->group)
-		return EXIT_CODE_OK;
+		return 0;
 	r = user_lookup(bc->user, bc->group, &user, error);
 	if (r == 0 && user.ids.change) {
 		r = rundir_chown(&m->rundir, user.ids.uid, user.ids.gid);
@@ -179,26 +162,25 @@ static enum exit_code drop_rights(struct run *run, struct strbuf *error)
 		r = -errno;
 		strbuf_addf(error, "cannot set the environment: %s", strerror(-r));
 	}
-	return result(r, EXIT_CODE_ENVIRONMENT, error);
+	return r;
 }
 
-static enum exit_code check_commands(struct run *run, struct strbuf *error)
+static int check_commands(struct run *run, struct strbuf *error)
 {
-	struct master *m = &run->master;
+	const struct conf *conf = run->master.conf;
 
-	for (size_t i = 0; i < m->conf->n_services; i++) {
-		const struct service_conf *sc = m->conf->services[i];
+	for (size_t i = 0; i < conf->n_services; i++) {
 		STRBUF(reason, 512);
+		int r = launch_check(&run->master.broker, conf->services[i], &reason);
 
-		if (launch_check(&m->broker, sc, &reason) == 0)
-			continue;
-		strbuf_addf(error, "[service:%s] %s", sc->name, reason.text);
-		return EXIT_CODE_ENVIRONMENT;
+		if (r < 0)
+			return strbuf_fail(error, r, "[service:%s] %s", conf->services[i]->name,
+					   reason.text);
 	}
-	return EXIT_CODE_OK;
+	return 0;
 }
 
-static enum exit_code begin(struct run *run, struct strbuf *error)
+static int begin(struct run *run, struct strbuf *error)
 {
 	struct broker *b = &run->master.broker;
 	int r = rendezvous_start(&run->rendezvous, b, run->master.rundir.rendezvous_fd);
@@ -208,24 +190,34 @@ static enum exit_code begin(struct run *run, struct strbuf *error)
 		r = guard_start(&run->guard, b);
 	if (r == 0)
 		r = control_start(&run->control);
-	return result(r, EXIT_CODE_FAILURE, error);
+	return r;
 }
 
 enum exit_code start_prepare(struct run *run)
 {
-	static step_fn *const steps[] = {
-		start_find_shim, start_raise_descriptor_limit,
-		open_rundir,	 open_services,
-		open_parts,	 drop_rights,
-		check_commands,	 begin,
+	static const struct {
+		int (*take)(struct run *run, struct strbuf *error);
+		enum exit_code failed;
+	} steps[] = {
+		{ start_find_shim, EXIT_CODE_ENVIRONMENT },
+		{ start_raise_descriptor_limit, EXIT_CODE_ENVIRONMENT },
+		{ open_rundir, EXIT_CODE_ENVIRONMENT },
+		{ open_services, EXIT_CODE_ENVIRONMENT },
+		{ open_web, EXIT_CODE_ENVIRONMENT },
+		{ drop_rights, EXIT_CODE_ENVIRONMENT },
+		{ check_commands, EXIT_CODE_ENVIRONMENT },
+		{ begin, EXIT_CODE_FAILURE },
 	};
 	STRBUF(error, 1024);
 
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
-		enum exit_code code = steps[i](run, &error);
+		int r = steps[i].take(run, &error);
 
-		if (code != EXIT_CODE_OK)
-			return start_failed(code, error.text);
+		if (r >= 0)
+			continue;
+		return start_failed(steps[i].take == open_rundir && r == -EBUSY ? EXIT_CODE_RUNNING
+										: steps[i].failed,
+				    error.len ? error.text : strerror(-r));
 	}
 	return EXIT_CODE_OK;
 }

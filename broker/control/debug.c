@@ -1,17 +1,155 @@
 #include "debug.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include "control/client.h"
 #include "control/steer.h"
 #include "core/notice.h"
-#include "service/debug.h"
+#include "service/pin.h"
+#include "service/questions.h"
+#include "worker/hold.h"
 #include "worker/processes.h"
+#include "worker/words.h"
 
 struct session {
 	struct task task;
 	struct observer observer;
-	struct worker *worker; /* held for the debugger; NULL: it has ended */
+	struct worker *worker;	/* held for the debugger; NULL: it has ended */
+	struct pin_source from; /* whose connections go to it all the same; family 0: nobody's */
 };
+
+/* --- what becomes of the worker meanwhile ----------------------------------------------- */
+
+static void add_end(const struct worker *w, struct strbuf *out)
+{
+	const struct worker_end_facts facts = worker_end_facts(w, false);
+
+	if (w->guest && w->pid) {
+		strbuf_add(out, " is left to itself: its service ends");
+		return;
+	}
+	strbuf_add(out, " has ended");
+	if (!w->exited)
+		return;
+	strbuf_add(out, ": ");
+	worker_end_add_words(&facts, out);
+}
+
+static void add_why_it_leaves(const struct worker *w, enum worker_state from, struct strbuf *out)
+{
+	const struct worker_end_facts facts = worker_end_facts(w, false);
+	const struct service *s = service_of(w);
+
+	if (s->broker->stopping) {
+		strbuf_add(out, " is to end with the broker");
+	} else if (service_leaves(s)) {
+		strbuf_addf(out, " is to end: %s %s", service_name(s),
+			    s->dispatch.stopping ? "ends" : "is paused");
+	} else if (!w->retired_by_us) {
+		strbuf_add(out, " no longer serves: ");
+		worker_end_add_words(&facts, out);
+	} else if (from == WORKER_STARTING) {
+		strbuf_add(out, " is to end before it has served");
+	} else if (w->slot >= s->want) {
+		strbuf_add(out, " is to end: there are fewer workers now");
+	} else {
+		strbuf_addf(out, " was replaced by a %s",
+			    s->target ? roll_kind_name(s->roll_kind) : "rollback");
+	}
+}
+
+/*
+ * Adds what has become of @w, which was @from and is debugged, in words for the person that debugs
+ * it. Nothing if nothing changes for that person.
+ */
+static void add_change(const struct worker *w, enum worker_state from, enum worker_event ev,
+		       const struct pin_source *source, struct strbuf *out)
+{
+	bool was = worker_state_is_current(from), is = worker_state_is_current(w->state);
+	bool dead = w->state == WORKER_DEAD;
+
+	/* After a kill its end comes in a moment, and is told then. */
+	if (!(w->held & HELD_BY_DEBUG) || (was == is && !dead) || (ev == EV_KILL && !dead))
+		return;
+	strbuf_add(out, w->name);
+	if (dead)
+		add_end(w, out);
+	else if (was)
+		add_why_it_leaves(w, from, out);
+	else
+		strbuf_add(out, " was put back by a rollback, and is held as before");
+	if (was != is && source->family && !service_leaves(service_of(w)))
+		strbuf_addf(out, "; connections of %s go %s again", pin_source_text(source).text,
+			    is ? "to it" : "round");
+	if (was && !dead && w->pid)
+		strbuf_add(out, "; this process is left to you until the debugger ends");
+}
+
+static void worker_changed(struct observer *o, const struct worker *w, enum worker_state from,
+			   enum worker_event ev)
+{
+	struct session *session = container_of(o, struct session, observer);
+	struct client *c = session->task.client;
+	STRBUF(words, 512);
+	struct buf *out;
+
+	if (w != session->worker)
+		return;
+	if (w->state == WORKER_DEAD)
+		session->worker = NULL;
+	add_change(w, from, ev, &session->from, &words);
+	if (!words.len)
+		return;
+	out = client_line(c, "debugged");
+	json_str(out, "worker", w->name);
+	json_int(out, "pid", w->pid ? w->pid : w->main_was);
+	json_uint(out, "generation", w->generation);
+	json_str(out, "state", worker_state_names[w->state]);
+	json_str(out, "message", words.text);
+	json_end(out);
+	client_flush(c);
+}
+
+static void session_drop(struct task *t)
+{
+	struct session *session = container_of(t, struct session, task);
+
+	list_remove(&session->observer.link);
+	if (session->worker) {
+		service_unpin_generation(session->worker, "the debugger is done");
+		worker_unhold(session->worker, HELD_BY_DEBUG);
+	}
+	free(session);
+}
+
+static const struct task_ops session_ops = { .lasts = true, .drop = session_drop };
+
+/* --- begin --------------------------------------------------------------------------------- */
+
+/*
+ * @w is held for a debugger. Connections of @from, if that is any, go to it all the same. 0;
+ * -EBUSY, or as service_pin(), with @error.
+ */
+static int begin(struct worker *w, const struct pin_source *from, struct strbuf *error)
+{
+	struct pin pin = { .kind = PIN_DEBUG, .generation = w->generation, .source = *from };
+	int r = 0;
+
+	if (w->held & HELD_BY_DEBUG)
+		return strbuf_fail(error, -EBUSY, "%s is already being debugged", w->name);
+	if (from->family && pins_find(&service_of(w)->dispatch.pins, PIN_DEBUG, from))
+		return strbuf_fail(error, -EBUSY,
+				   "another worker is already being debugged with that source");
+	/* First the pin: what waits there and has it need not leave. */
+	if (from->family) {
+		memcpy(pin.worker, w->name, sizeof(w->name));
+		r = service_pin(service_of(w), &pin, error);
+	}
+	if (r == 0)
+		worker_hold(w, HELD_BY_DEBUG);
+	return r;
+}
 
 static void write_session(struct client *c, const struct worker *w)
 {
@@ -33,48 +171,11 @@ static void write_session(struct client *c, const struct worker *w)
 	json_end(out);
 }
 
-static void worker_changed(struct observer *o, const struct worker *w, enum worker_state from,
-			   enum worker_event ev)
-{
-	struct session *session = container_of(o, struct session, observer);
-	struct client *c = session->task.client;
-	STRBUF(words, 512);
-	struct buf *out;
-
-	if (w != session->worker)
-		return;
-	if (w->state == WORKER_DEAD)
-		session->worker = NULL;
-	debug_add_change(w, from, ev, &words);
-	if (!words.len)
-		return;
-	out = client_line(c, "debugged");
-	json_str(out, "worker", w->name);
-	json_int(out, "pid", w->pid ? w->pid : w->main_was);
-	json_uint(out, "generation", w->generation);
-	json_str(out, "state", worker_state_names[w->state]);
-	json_str(out, "message", words.text);
-	json_end(out);
-	client_flush(c);
-}
-
-static void session_drop(struct task *t)
-{
-	struct session *session = container_of(t, struct session, task);
-
-	list_remove(&session->observer.link);
-	if (session->worker)
-		debug_end(session->worker);
-	free(session);
-}
-
-static const struct task_ops session_ops = { .lasts = true, .drop = session_drop };
-
 void control_debug(struct client *c, struct worker *w)
 {
 	const char *from = request_option(&c->request, "--from")->text;
+	struct pin_source source = { 0 };
 	struct session *session;
-	struct pin_source source;
 	STRBUF(error, 512);
 
 	if (!hold_is_possible(c, w))
@@ -90,12 +191,13 @@ void control_debug(struct client *c, struct worker *w)
 	session = client_alloc(c, sizeof(*session));
 	if (!session)
 		return;
-	if (debug_begin(w, from ? &source : NULL, &error) < 0) {
+	if (begin(w, &source, &error) < 0) {
 		free(session);
 		client_error(c, "refused", "%s", error.text);
 		return;
 	}
 	session->worker = w;
+	session->from = source;
 	session->observer.worker = worker_changed;
 	notice_observe(client_broker(c), &session->observer);
 	client_begin(c, &session->task, &session_ops);

@@ -7,12 +7,8 @@
 #include "core/broker.h"
 #include "sys/rundir.h"
 
-/*
- * A part of the broker above the services that a reload changes, too: all parts prepare; if one of
- * them cannot, all discard, and nothing has changed.
- */
+/* The part of the broker above the services that a reload changes, too: its own web server. */
 struct reload_part {
-	struct list link; /* master::parts, in the order in which they prepare */
 	/*
 	 * Opens what @bc wants and @old (NULL: nothing) does not have. 0: apply() or discard()
 	 * comes next. -errno with @error, and nothing is open.
@@ -32,7 +28,7 @@ struct master {
 	const char *entered; /* the link through which the broker came to its directory, or NULL */
 	int verbosity;	     /* -1 quiet, 0, 1 verbose */
 	struct rundir rundir;
-	struct list parts;     /* reload_part::link */
+	struct reload_part *part;
 	int64_t stop_asked_ms; /* when the end was asked for first */
 };
 

@@ -184,66 +184,23 @@ static void apply_one(struct master *m, struct service *s, struct conf *conf,
 	broker_tidy(&m->broker);
 }
 
-/* What may be wrong with a configuration that is right in itself. */
-static int check_conf(const struct conf *conf, struct strbuf *error)
-{
-	int r = descriptors_check(conf, error);
-
-	return r < 0 ? r : check_users(conf, error);
-}
-
-/* Of those before @end; NULL: all. */
-static void discard_parts(struct master *m, const struct broker_conf *bc, struct reload_part *end)
-{
-	struct reload_part *part;
-
-	list_for_each (part, &m->parts, link) {
-		if (part == end)
-			break;
-		part->discard(part, bc);
-	}
-}
-
-int master_prepare_parts(struct master *m, const struct broker_conf *old,
-			 const struct broker_conf *bc, struct strbuf *error)
-{
-	struct reload_part *part;
-
-	list_for_each (part, &m->parts, link) {
-		int r = part->prepare(part, old, bc, error);
-
-		if (r < 0) {
-			discard_parts(m, bc, part);
-			return r;
-		}
-	}
-	return 0;
-}
-
-void master_apply_parts(struct master *m, const struct broker_conf *bc)
-{
-	struct reload_part *part;
-
-	list_for_each (part, &m->parts, link)
-		part->apply(part, bc);
-}
-
 static int reload_all(struct master *m, struct conf *conf, struct strbuf *error)
 {
-	const struct broker_conf *old = &m->conf->broker;
+	const struct broker_conf *old = &m->conf->broker, *bc = &conf->broker;
+	struct reload_part *part = m->part;
 	struct opened_list list = { 0 };
 	int r = reload_open_all(&m->broker, conf, &list, error);
 
 	if (r == 0)
-		r = master_prepare_parts(m, old, &conf->broker, error);
+		r = part->prepare(part, old, bc, error);
 	if (r == 0) {
-		r = change_log(old, &conf->broker, error);
+		r = change_log(old, bc, error);
 		if (r < 0)
-			discard_parts(m, &conf->broker, NULL);
+			part->discard(part, bc);
 	}
 	if (r == 0) {
 		/* First: workers that start now are measured, or not, as the new one says. */
-		master_apply_parts(m, &conf->broker);
+		part->apply(part, bc);
 		apply(m, conf, &list);
 	}
 	reload_close_opened(&list);
@@ -270,13 +227,21 @@ static int reload_one(struct master *m, struct service *s, struct conf *conf, st
 	return r;
 }
 
+/* The file, and what may be wrong with a configuration that is right in itself. */
+static int load(const struct master *m, struct conf **ret, struct strbuf *error)
+{
+	int r = config_file_load(m->config_file, ret, error);
+
+	if (r == 0)
+		r = descriptors_check(*ret, error);
+	return r < 0 ? r : check_users(*ret, error);
+}
+
 static int reload_file(struct master *m, struct service *only, struct strbuf *error)
 {
 	struct conf *conf = NULL;
-	int r = config_file_load(m->config_file, &conf, error);
+	int r = load(m, &conf, error);
 
-	if (r == 0)
-		r = check_conf(conf, error);
 	if (r == 0)
 		r = only ? reload_one(m, only, conf, error) : reload_all(m, conf, error);
 	/* After a reload of all it is the one in force. */
@@ -322,16 +287,30 @@ int master_reload(struct master *m, const char *only_service, struct strbuf *err
 	return r;
 }
 
-/* What a person has done with single workers, and what becomes of that. */
-static void plan_held(const struct service *s, const char *section, conf_plan_fn *fn, void *arg)
+/* What conf_plan() cannot know: where links lead, and what a person has done with single workers.
+ */
+static void plan_service(const struct service *s, const struct conf *conf, conf_plan_fn *fn,
+			 void *arg)
 {
+	const struct service_conf *next = conf_find_service(conf, service_name(s));
+	const char *from = conf_directory(s->conf), *to = next ? conf_directory(next) : NULL;
+	STRBUF(section, 128);
+	const struct conf_change moves = { .section = section.text,
+					   .key = "directory",
+					   .from = from,
+					   .to = to,
+					   .applies = option_apply_name(APPLY_WORKERS) };
 	const struct worker *w;
 
+	strbuf_addf(&section, "service:%s", service_name(s));
+	/* A change of the setting itself has been told. */
+	if (from && to && strcmp(from, to) != 0 && !strcmp(s->conf->directory, next->directory))
+		fn(arg, &moves);
 	list_for_each (w, &s->workers, link) {
 		STRBUF(action, 256);
-		struct conf_change change = { .section = section, .action = action.text };
+		struct conf_change change = { .section = section.text, .action = action.text };
 
-		if (w->guest || !worker_state_is_current(w->state))
+		if (!next || w->guest || !worker_state_is_current(w->state))
 			continue;
 		if (worker_is_found_debugged(w))
 			strbuf_addf(&action,
@@ -344,21 +323,6 @@ static void plan_held(const struct service *s, const char *section, conf_plan_fn
 		if (action.len)
 			fn(arg, &change);
 	}
-}
-
-static void plan_directory(const struct service *s, const char *section,
-			   const struct service_conf *next, conf_plan_fn *fn, void *arg)
-{
-	const char *from = conf_directory(s->conf), *to = conf_directory(next);
-	const struct conf_change change = { .section = section,
-					    .key = "directory",
-					    .from = from,
-					    .to = to,
-					    .applies = option_apply_name(APPLY_WORKERS) };
-
-	/* A change of the setting itself has been told. */
-	if (from && to && strcmp(from, to) != 0 && !strcmp(s->conf->directory, next->directory))
-		fn(arg, &change);
 }
 
 /* The broker itself does not follow a link that leads to another release now. */
@@ -382,16 +346,20 @@ int master_plan(struct master *m, const char *only_service, conf_plan_fn *fn, vo
 		struct strbuf *error)
 {
 	/* What runs: after an aborted reload or a rollback that is not what was read last. */
-	struct service_conf *running[CONF_SERVICES_MAX], *again[CONF_SERVICES_MAX];
+	struct service_conf *running[CONF_SERVICES_MAX];
 	_cleanup_free_ struct service_conf *scaled = calloc(CONF_SERVICES_MAX, sizeof(*scaled));
 	struct conf now = { .broker = m->conf->broker, .services = running };
-	struct conf same = { .broker = m->conf->broker, .services = again };
+	/* Without a file a reload changes nothing. */
+	struct conf *file = NULL, *next = m->conf;
 	struct service *s, *only = NULL;
-	struct conf *conf = NULL;
 	int r = find_only(m, only_service, &only, error);
 
 	if (!scaled)
 		return -ENOMEM;
+	if (r == 0 && m->config_file) {
+		r = load(m, &file, error);
+		next = file;
+	}
 	list_for_each (s, &m->broker.services, link) {
 		struct service_conf *copy = &scaled[now.n_services];
 
@@ -401,31 +369,16 @@ int master_plan(struct master *m, const char *only_service, conf_plan_fn *fn, vo
 		*copy = *s->conf;
 		if (!s->rollout.active)
 			copy->workers = s->want;
-		again[now.n_services] = s->conf;
 		running[now.n_services++] = copy;
 	}
-	same.n_services = now.n_services;
-	if (r == 0 && m->config_file)
-		r = config_file_load(m->config_file, &conf, error);
-	if (r == 0 && conf)
-		r = check_conf(conf, error);
-	if (r == 0)
-		conf_plan(&now, &m->conf_start->broker, conf ? conf : &same, only_service, fn, arg);
-	if (r == 0)
+	if (r == 0) {
+		conf_plan(&now, &m->conf_start->broker, next, only_service, fn, arg);
 		plan_own_directory(m, fn, arg);
-	list_for_each (s, &m->broker.services, link) {
-		const struct service_conf *next =
-			conf ? conf_find_service(conf, service_name(s)) : s->conf;
-
-		STRBUF(section, 128);
-
-		if (r < 0 || s->dispatch.stopping || (only && s != only) || !next)
-			continue;
-		strbuf_addf(&section, "service:%s", service_name(s));
-		plan_directory(s, section.text, next, fn, arg);
-		plan_held(s, section.text, fn, arg);
+		list_for_each (s, &m->broker.services, link)
+			if (!s->dispatch.stopping && (!only || s == only))
+				plan_service(s, next, fn, arg);
 	}
-	conf_free(conf);
+	conf_free(file);
 	if (r < 0 && !error->len)
 		strbuf_add(error, strerror(-r));
 	return r;

@@ -13,14 +13,6 @@
 int master_open_services(struct master *m, struct strbuf *error);
 
 /*
- * All parts open what @bc wants and @old (NULL: nothing) does not have. 0: master_apply_parts()
- * comes next; -errno with @error, and nothing has changed.
- */
-int master_prepare_parts(struct master *m, const struct broker_conf *old,
-			 const struct broker_conf *bc, struct strbuf *error);
-void master_apply_parts(struct master *m, const struct broker_conf *bc);
-
-/*
  * Reads the file again and applies the difference; SIGHUP, and by hand. Without a file all workers
  * are replaced. @only_service: the file must be right as a whole, but only its section is applied,
  * and only its workers are replaced; NULL: all. Returns when that has begun. 0; -errno with @error

@@ -239,7 +239,7 @@ int service_rollback(struct service *s, struct strbuf *error)
 	undone = s->terms.park.undoes;
 	conf = service_conf_ref(s->rollback.conf);
 	s->want = s->rollback.want;
-	reload_take_listeners(s, conf, opened.v);
+	reload_take_listeners(s, conf, opened.v, 0);
 	service_put_in_force(s, conf, s->rollback.generation);
 	restored = service_restore_all(s);
 	retire_undone(s, undone);

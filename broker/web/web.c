@@ -367,7 +367,7 @@ void web_init(struct web *web, struct master *m, struct survey *survey)
 		.part = { .prepare = prepare, .apply = apply, .discard = discard },
 		.master = m,
 	};
-	list_append(&m->parts, &web->part.link);
+	m->part = &web->part;
 	list_init(&web->clients);
 	for (enum http_media media = 0; media < HTTP_MEDIA_N; media++)
 		scrape_init(&web->scrapes[media], m, survey, media == HTTP_MEDIA_TEXT);

@@ -36,7 +36,7 @@ struct web {
 	struct scrape scrapes[HTTP_MEDIA_N];
 };
 
-/* It becomes a part of @m that reloads change; nothing is open until that prepares. */
+/* It becomes the part of @m that reloads change; nothing is open until that is done. */
 void web_init(struct web *web, struct master *m, struct survey *survey);
 void web_deinit(struct web *web);
 

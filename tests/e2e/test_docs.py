@@ -80,9 +80,9 @@ def the_manual_page_has_the_exit_codes():
 
 @test
 def the_manual_page_has_the_signals():
-    handled = re.search(r"signals_handled\[\] = {(.*?)};", read("broker/signals.c"), re.S).group(1)
+    handled = re.search(r"signals_handled\[\] = {(.*?)};", read("broker/run.c"), re.S).group(1)
     items = " ".join(re.findall(r"^\.It Dv (.*)$", section("SIGNALS"), re.M))
-    same(re.findall(r"SIG\w+", handled), re.findall(r"SIG\w+", items), "signals.c and broker(8)")
+    same(re.findall(r"SIG\w+", handled), re.findall(r"SIG\w+", items), "run.c and broker(8)")
 
 
 # --- brokerctl(1) ---------------------------------------------------------------------------------
