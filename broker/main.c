@@ -12,8 +12,9 @@
 #include <unistd.h>
 #include "base/units.h"
 #include "config/conf_build.h"
-#include "checks.h"
+#include "config/conf_print.h"
 #include "run.h"
+#include "start.h"
 #include "sys/config_file.h"
 
 #define MAX_LISTEN 64
@@ -201,7 +202,7 @@ static int print(const struct conf *conf)
 static int check(struct conf *conf)
 {
 	STRBUF(found, CONF_ERROR_BYTES);
-	int code = (int)checks_run(conf, &found);
+	int code = (int)start_check(conf, &found);
 
 	if (code == EXIT_CODE_OK)
 		printf("%s: the configuration is valid\n",

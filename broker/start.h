@@ -9,9 +9,13 @@
 /* Prepares @run. Anything but EXIT_CODE_OK: what is missing has been logged, with what to do. */
 enum exit_code start_prepare(struct run *run);
 
-/* The first two steps: 0, or -errno with what is missing in @error. */
-int start_find_shim(struct run *run, struct strbuf *error);
-int start_raise_descriptor_limit(struct run *run, struct strbuf *error);
+/*
+ * `broker -t`: looks at what a start with @conf would fail at, and starts nothing: users and
+ * groups, directories, programs, files, addresses, the descriptor limit. Binds an address for a
+ * moment, but does not listen; one that is in use is no mistake: the broker itself may be running.
+ * EXIT_CODE_OK; else @found has a line for each mistake, with its line in the file.
+ */
+enum exit_code start_check(struct conf *conf, struct strbuf *found);
 
 /* Logs why the broker cannot start, or go on, and returns @code. */
 enum exit_code start_failed(enum exit_code code, const char *text);

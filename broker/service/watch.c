@@ -65,16 +65,13 @@ static int64_t stood_since(const struct channel *c)
 /*
  * A worker that has never taken a connection and has an io_uring accepts through that, which the
  * shim cannot translate: the kernel refuses it on what stands in for the listening socket. No
- * time mends that, so it is a failed start, said in words. True if @w was told to end; a guest is
- * not ours to end.
+ * time mends that, so it is a failed start, said in words. True if @w was told to end.
  */
 static bool refuse_io_uring(struct worker *w)
 {
 	_cleanup_pids_ struct pid_set all = { 0 };
 	pid_t user = 0;
 
-	if (w->guest || taker_taken(&w->taker) > 0)
-		return false;
 	(void)worker_processes(w, &all);
 	for (size_t i = 0; i < all.n && !user; i++)
 		if (proc_has_io_uring(all.pids[i]))
@@ -99,7 +96,7 @@ static bool refuse_lost(struct channel *c, int64_t now)
 	STRBUF(why, 512);
 	enum worker_lost lost;
 
-	if (w->guest || w->proven || taker_taken(&w->taker) > 0 || now < w->lost_look_ms)
+	if (now < w->lost_look_ms)
 		return false;
 	w->lost_look_ms = now + LOST_EACH_MS;
 	lost = worker_lost_library(w, c, &why);
@@ -176,14 +173,11 @@ static bool watch_channel(struct channel *c, int64_t now)
 	}
 	if (now - c->moved_ms < patience(c) || !channel_is_in_round(c))
 		return true;
+	/* A guest is not ours to end. It may use an io_uring for files, and still be loading. */
 	if (w->state == WORKER_READY && now - stood_since(c) >= w->conf->stall_timeout_ms &&
-	    !worker_is_debugged(w)) {
-		if (refuse_lost(c, now))
-			return true;
-		/* It may use that for files, and still be loading. */
-		if (!proof_is_awaited(w) && refuse_io_uring(w))
-			return true;
-	}
+	    !w->guest && !w->proven && taker_taken(&w->taker) == 0 && !worker_is_debugged(w) &&
+	    (refuse_lost(c, now) || (!proof_is_awaited(w) && refuse_io_uring(w))))
+		return true;
 	/* What is pinned to it would only come back. */
 	others = another_has_room(c, false) &&
 		 !(c->shunned && c->member.limit == 0 && !channel_has_unpinned(c));

@@ -5,6 +5,7 @@
 #include <unistd.h>
 #include "base/address.h"
 #include "base/fd.h"
+#include "config/option.h"
 #include "master/master.h"
 #include "report/probe.h"
 #include "report/scrape.h"
@@ -29,24 +30,23 @@ static const struct {
 	[WEB_AGENT] = { "agent_check", offsetof(struct broker_conf, agent_check) },
 };
 
-enum client_state {
-	CLIENT_ASKS,	/* its request is not whole yet */
-	CLIENT_WAITS,	/* for the scrape */
-	CLIENT_ANSWERED /* what it still sends is thrown away */
-};
-
 struct web_client {
 	struct list link; /* web::clients */
 	struct web *web;
-	enum client_state state;
+	bool answered; /* what it still sends is thrown away */
 	struct stream stream;
-	struct scrape_waiter scrape; /* while it waits */
+	struct scrape_waiter scrape; /* while it waits for that */
 	struct http_request request; /* once it is whole; without the path */
 };
 
 static struct loop *loop_of(const struct web *web)
 {
 	return &web->master->broker.loop;
+}
+
+static bool waits(const struct web_client *c)
+{
+	return !list_empty(&c->scrape.link);
 }
 
 /* --- a client ------------------------------------------------------------------------ */
@@ -83,7 +83,7 @@ static void linger(struct stream *stream)
 /* What is in .out goes out, and that was all. */
 static void answered(struct web_client *c)
 {
-	c->state = CLIENT_ANSWERED;
+	c->answered = true;
 	stream_flush(&c->stream);
 	if (stream_is_open(&c->stream) && c->stream.out.len == 0)
 		linger(&c->stream);
@@ -129,16 +129,14 @@ static void answer_ready(struct web_client *c)
 
 static void answer_request(struct web_client *c)
 {
-	if (!strcmp(c->request.path, "/metrics")) {
-		c->state = CLIENT_WAITS;
+	if (!strcmp(c->request.path, "/metrics"))
 		scrape_want(&c->web->scrapes[c->request.accepts], &c->scrape);
-	} else if (!strcmp(c->request.path, "/healthz")) {
+	else if (!strcmp(c->request.path, "/healthz"))
 		answer_text(c, HTTP_OK, "ok\n");
-	} else if (!strcmp(c->request.path, "/readyz")) {
+	else if (!strcmp(c->request.path, "/readyz"))
 		answer_ready(c);
-	} else {
+	else
 		answer_text(c, HTTP_NOT_FOUND, "not found; try /metrics, /healthz or /readyz\n");
-	}
 }
 
 static void client_received(struct stream *stream)
@@ -146,12 +144,9 @@ static void client_received(struct stream *stream)
 	struct web_client *c = container_of(stream, struct web_client, stream);
 	enum http_status status;
 
-	switch (c->state) {
-	case CLIENT_ASKS:
-		break;
-	case CLIENT_WAITS:
+	if (waits(c))
 		return; /* one request a connection: the rest stays in the kernel */
-	case CLIENT_ANSWERED:
+	if (c->answered) {
 		buf_consume(&stream->in, stream->in.len);
 		if (stream->eof)
 			stream_close(stream);
@@ -174,7 +169,7 @@ static bool make_room(struct web *web)
 	struct web_client *c;
 
 	list_for_each (c, &web->clients, link)
-		if (c->state != CLIENT_WAITS && c->stream.out.len == 0) {
+		if (!waits(c) && c->stream.out.len == 0) {
 			client_free(c);
 			return true;
 		}
@@ -222,13 +217,6 @@ static void server_accepted(struct acceptor *a, int fd)
 static const struct conf_serve *serve_of(const struct broker_conf *bc, enum web_kind kind)
 {
 	return (const void *)((const char *)bc + options[kind].at);
-}
-
-static bool is_same(const struct conf_serve *a, const struct conf_serve *b)
-{
-	if (a->path || b->path)
-		return a->path && b->path && !strcmp(a->path, b->path);
-	return address_equal(&a->addr, &b->addr);
 }
 
 static int open_address(struct master *m, const struct handoff_addr *addr, int *ret_fd,
@@ -285,7 +273,7 @@ static int prepare(struct reload_part *part, const struct broker_conf *old,
 		size_t said = error->len;
 		int r = 0;
 
-		if (old && is_same(serve, serve_of(old, kind)))
+		if (old && option_equal(option_find(OPTION_BROKER, options[kind].name), old, bc))
 			continue;
 		server->changes = true;
 		strbuf_addf(error, "[broker] %s: ", options[kind].name);
