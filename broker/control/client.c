@@ -187,7 +187,7 @@ static void next_message(struct client *c)
 	if (st->in.len < sizeof(msg) && !st->eof)
 		return;
 	c->wire = true;
-	client_finish(c);
+	st->finishing = true;
 	if (st->in.len != sizeof(msg) ||
 	    !handoff_check(memcpy(&msg, st->in.bytes, sizeof(msg)), sizeof(msg), HANDOFF_JOIN)) {
 		client_error(c, "bad-request",
@@ -217,7 +217,7 @@ static bool next_request(struct client *c)
 	end = st->in.len ? memchr(st->in.bytes, '\n', st->in.len) : NULL;
 	if (!end) {
 		if (st->in.len == st->in.max) {
-			client_finish(c);
+			st->finishing = true;
 			client_error(c, "bad-request", "a request may have at most %d bytes",
 				     CONTROL_REQUEST_MAX);
 		} else if (st->eof) {
@@ -236,7 +236,7 @@ static bool next_request(struct client *c)
 		answer(c, line);
 		return true;
 	}
-	client_finish(c);
+	st->finishing = true;
 	client_error(c, "bad-request", "a request must be one line of UTF-8 text");
 	return false;
 }
@@ -324,9 +324,4 @@ void client_free_all(struct control *ctl)
 
 	while ((c = list_first(&ctl->clients, struct client, link)))
 		client_free(c);
-}
-
-void client_finish(struct client *c)
-{
-	c->stream.finishing = true;
 }

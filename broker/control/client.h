@@ -51,9 +51,6 @@ struct client *client_new(struct control *ctl, int fd, const struct ucred *peer)
 bool client_free_idle(struct control *ctl);
 void client_free_all(struct control *ctl);
 
-/* The answer under way is the last: the connection is closed when it is written. */
-void client_finish(struct client *c);
-
 /* --- the answer ---------------------------------------------------------------------------- */
 
 /* Begins a line with {"type":@type. The caller adds the rest and calls json_end(). */

@@ -6,7 +6,6 @@
 #include "control/config.h"
 #include "control/debug.h"
 #include "control/events.h"
-#include "control/join.h"
 #include "control/names.h"
 #include "control/pins.h"
 #include "control/roll.h"

@@ -48,13 +48,13 @@ static void control_accepted(struct acceptor *a, int fd)
 	if (!c) {
 		(void)close(fd);
 	} else if (!client_may_steer(c) && !is_member(fd, &peer, ctl->group)) {
-		client_finish(c);
+		c->stream.finishing = true;
 		client_error(c, "not-allowed",
 			     "only root, the user of the broker (%u) and members of control_group "
 			     "may ask",
 			     (unsigned)geteuid());
 	} else if (!room) {
-		client_finish(c);
+		c->stream.finishing = true;
 		client_error(c, "busy",
 			     "%d clients are connected, and all of them wait for answers",
 			     CONTROL_CLIENTS_MAX);

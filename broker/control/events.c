@@ -12,12 +12,11 @@
 struct reading {
 	struct task task;
 	struct event_follower follower;
-	const char *target; /* of the request: a service or a worker; NULL: all events */
 	bool follow;
 	uint64_t next; /* id */
 };
 
-/* The name of a worker begins with that of its service, and a dot. */
+/* @target: a service or a worker; NULL: all. The name of a worker begins with its service's. */
 static bool is_wanted(const struct event *e, const char *target)
 {
 	size_t len = target ? strlen(target) : 0;
@@ -44,7 +43,7 @@ static bool write_some(struct reading *reading)
 			json_end(out);
 		}
 		reading->next = e->id + 1;
-		if (is_wanted(e, reading->target))
+		if (is_wanted(e, client_argument(c)))
 			buf_add(out, e->text, e->len);
 	}
 	return false;
@@ -113,7 +112,6 @@ void control_events(struct client *c)
 	reading = client_alloc(c, sizeof(*reading));
 	if (!reading)
 		return;
-	reading->target = target;
 	reading->follow = request_has(&c->request, "--follow");
 	reading->next = first_event(c, reading->follow);
 	reading->follower.added = events_added;

@@ -22,12 +22,9 @@
 #define ANSWER_MAX  (METRICS_TEXT_MAX + 1024)
 
 /* The option of [broker] that each kind is switched on by. */
-static const struct {
-	const char *name;
-	size_t at; /* of its struct conf_serve in a struct broker_conf */
-} options[WEB_N] = {
-	[WEB_METRICS] = { "metrics", offsetof(struct broker_conf, metrics) },
-	[WEB_AGENT] = { "agent_check", offsetof(struct broker_conf, agent_check) },
+static const char *const options[WEB_N] = {
+	[WEB_METRICS] = "metrics",
+	[WEB_AGENT] = "agent_check",
 };
 
 struct web_client {
@@ -216,7 +213,7 @@ static void server_accepted(struct acceptor *a, int fd)
 
 static const struct conf_serve *serve_of(const struct broker_conf *bc, enum web_kind kind)
 {
-	return (const void *)((const char *)bc + options[kind].at);
+	return kind == WEB_METRICS ? &bc->metrics : &bc->agent_check;
 }
 
 static int open_address(struct master *m, const struct handoff_addr *addr, int *ret_fd,
@@ -273,10 +270,10 @@ static int prepare(struct reload_part *part, const struct broker_conf *old,
 		size_t said = error->len;
 		int r = 0;
 
-		if (old && option_equal(option_find(OPTION_BROKER, options[kind].name), old, bc))
+		if (old && option_equal(option_find(OPTION_BROKER, options[kind]), old, bc))
 			continue;
 		server->changes = true;
-		strbuf_addf(error, "[broker] %s: ", options[kind].name);
+		strbuf_addf(error, "[broker] %s: ", options[kind]);
 		if (serve->path)
 			r = open_path(bc, serve->path, &server->next_fd, error);
 		else if (serve->addr.family)
@@ -314,12 +311,12 @@ static void server_open(struct web_server *server, const struct conf_serve *serv
 	r = acceptor_start(&server->acceptor, loop_of(server->web), server->fd, 1, server_accepted);
 	if (r < 0) {
 		log_event(LEVEL_ERROR, "metrics", LOG_STR("address", where.text),
-			  LOG_MSG("cannot serve %s: %s", options[server->kind].name, strerror(-r)));
+			  LOG_MSG("cannot serve %s: %s", options[server->kind], strerror(-r)));
 		server_close(server);
 		return;
 	}
 	log_event(LEVEL_INFO, "metrics", LOG_STR("address", where.text),
-		  LOG_MSG("serving %s on %s", options[server->kind].name, where.text));
+		  LOG_MSG("serving %s on %s", options[server->kind], where.text));
 }
 
 static void apply(struct reload_part *part, const struct broker_conf *bc)
