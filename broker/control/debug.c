@@ -114,11 +114,15 @@ static void worker_changed(struct observer *o, const struct worker *w, enum work
 static void session_drop(struct task *t)
 {
 	struct session *session = container_of(t, struct session, task);
+	struct worker *w = session->worker;
 
 	list_remove(&session->observer.link);
-	if (session->worker) {
-		service_unpin_generation(session->worker, "the debugger is done");
-		worker_unhold(session->worker, HELD_BY_DEBUG);
+	if (w) {
+		(void)service_unpin(service_of(w),
+				    &(struct pin_filter){ .worker = w->name,
+							  .generation = w->generation },
+				    "the debugger is done");
+		worker_unhold(w, HELD_BY_DEBUG);
 	}
 	free(session);
 }

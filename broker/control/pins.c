@@ -37,13 +37,13 @@ void control_next(struct client *c, struct worker *w)
 }
 
 /* Names the pins that fit, but belong to a debugging session. */
-static void add_left_alone(const struct service *s, const struct pin_source *source,
-			   const char *worker, struct strbuf *out)
+static void add_left_alone(const struct service *s, const struct pin_filter *which,
+			   struct strbuf *out)
 {
 	for (size_t i = 0; i < s->dispatch.pins.n; i++) {
 		const struct pin *p = &s->dispatch.pins.pin[i];
 
-		if (p->kind != PIN_DEBUG || !pin_fits(p, source, worker))
+		if (p->kind != PIN_DEBUG || !pin_fits(p, which->source, which->worker))
 			continue;
 		strbuf_addf(out, "%sthe pin of %s to %s stays until its debugging session ends",
 			    out->len ? "; " : "", pin_source_text(&p->source).text, p->worker);
@@ -72,8 +72,9 @@ static void refuse_unpin(struct client *c, const char *what)
 
 void control_unpin(struct client *c)
 {
-	const char *what = client_argument(c), *worker;
-	struct pin_source parsed, *source = &parsed;
+	const char *what = client_argument(c);
+	struct pin_source source;
+	struct pin_filter which = { 0 };
 	STRBUF(left, 512);
 	STRBUF(error, 512);
 	/* No worker's name is a source, but it may begin like one: 3d.0. */
@@ -81,12 +82,13 @@ void control_unpin(struct client *c)
 	struct service *s;
 	unsigned n = 0;
 
-	if (pin_source_parse(what, &parsed, &error) < 0)
-		source = NULL;
-	worker = source || !strcmp(what, "all") ? NULL : what;
+	if (pin_source_parse(what, &source, &error) == 0)
+		which.source = &source;
+	else if (strcmp(what, "all") != 0)
+		which.worker = what;
 	list_for_each (s, &client_broker(c)->services, link) {
-		n += service_unpin(s, source, worker);
-		add_left_alone(s, source, worker, &left);
+		n += service_unpin(s, &which, "taken off");
+		add_left_alone(s, &which, &left);
 	}
 	if (left.len && n > 0)
 		client_end_saying(c, "unpinned: %s; but %s", what, left.text);
@@ -94,7 +96,7 @@ void control_unpin(struct client *c)
 		client_error(c, "refused", "%s", left.text);
 	else if (n > 0 || !strcmp(what, "all"))
 		client_end(c);
-	else if (!source && looks_like_source)
+	else if (!which.source && looks_like_source)
 		client_error(c, "bad-request", "%s", error.text);
 	else
 		refuse_unpin(c, what);

@@ -151,36 +151,23 @@ static void take_out(struct pins *pins, size_t at)
 	memmove(&pins->pin[at], &pins->pin[at + 1], (--pins->n - at) * sizeof(pins->pin[0]));
 }
 
-static bool pop_at(struct pins *pins, size_t at, struct pin *ret)
+static bool goes(const struct pin *pin, const struct pin_filter *which)
 {
-	*ret = pins->pin[at];
-	take_out(pins, at);
-	return true;
+	if (which->now_ms)
+		return pin->expires_ms && pin->expires_ms <= which->now_ms;
+	if (which->generation)
+		return pin->generation && pin_names(pin, which->worker, which->generation);
+	return pin->kind != PIN_DEBUG && pin_fits(pin, which->source, which->worker);
 }
 
-bool pins_pop_expired(struct pins *pins, int64_t now_ms, struct pin *ret)
+bool pins_pop(struct pins *pins, const struct pin_filter *which, struct pin *ret)
 {
 	for (size_t i = 0; i < pins->n; i++)
-		if (pins->pin[i].expires_ms && pins->pin[i].expires_ms <= now_ms)
-			return pop_at(pins, i, ret);
-	return false;
-}
-
-bool pins_pop(struct pins *pins, const struct pin_source *source, const char *worker,
-	      struct pin *ret)
-{
-	for (size_t i = 0; i < pins->n; i++)
-		if (pins->pin[i].kind != PIN_DEBUG && pin_fits(&pins->pin[i], source, worker))
-			return pop_at(pins, i, ret);
-	return false;
-}
-
-bool pins_pop_generation(struct pins *pins, const char *worker, unsigned generation,
-			 struct pin *ret)
-{
-	for (size_t i = 0; i < pins->n; i++)
-		if (pins->pin[i].generation && pin_names(&pins->pin[i], worker, generation))
-			return pop_at(pins, i, ret);
+		if (goes(&pins->pin[i], which)) {
+			*ret = pins->pin[i];
+			take_out(pins, i);
+			return true;
+		}
 	return false;
 }
 

@@ -66,16 +66,19 @@ struct pin *pins_find(struct pins *pins, enum pin_kind kind, const struct pin_so
  */
 int pins_add(struct pins *pins, const struct pin *pin, struct pin *ret_old);
 
+/* The first of these that is set says which pins go; none: all but those of debuggers. */
+struct pin_filter {
+	int64_t now_ms;			 /* those that have expired by then */
+	unsigned generation;		 /* those that are for this one of .worker alone */
+	const struct pin_source *source; /* as pin_fits(); but that of a debugger goes with its */
+	const char *worker;		 /* worker's generation, and in no other way */
+};
+
 /*
- * Each takes one pin out and puts it into *@ret, until none is left that fits: false. The order of
- * the others stays. That of a debugger goes with its worker's generation and in no other way: who
- * sits there waits for what it leads to.
+ * Takes one that goes out and puts it into *@ret, until none is left: false. The order of the
+ * others stays.
  */
-bool pins_pop_expired(struct pins *pins, int64_t now_ms, struct pin *ret);
-bool pins_pop(struct pins *pins, const struct pin_source *source, const char *worker,
-	      struct pin *ret); /* as pin_fits() */
-bool pins_pop_generation(struct pins *pins, const char *worker, unsigned generation,
-			 struct pin *ret); /* made for that generation alone */
+bool pins_pop(struct pins *pins, const struct pin_filter *which, struct pin *ret);
 
 /* When the first of them expires; 0: none does. */
 int64_t pins_next_expiry(const struct pins *pins);

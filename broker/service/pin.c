@@ -101,35 +101,21 @@ int service_pin(struct service *s, const struct pin *pin, struct strbuf *error)
 	return 0;
 }
 
-unsigned service_unpin(struct service *s, const struct pin_source *source, const char *worker)
+unsigned service_unpin(struct service *s, const struct pin_filter *which, const char *reason)
 {
 	unsigned n = 0;
 	struct pin pin;
 
-	for (; pins_pop(&s->dispatch.pins, source, worker, &pin); n++)
-		taken_off(s, &pin, "taken off");
+	for (; pins_pop(&s->dispatch.pins, which, &pin); n++)
+		taken_off(s, &pin, reason);
 	changed(s);
 	return n;
-}
-
-void service_unpin_generation(const struct worker *w, const char *reason)
-{
-	struct service *s = service_of(w);
-	unsigned n = 0;
-	struct pin pin;
-
-	for (; pins_pop_generation(&s->dispatch.pins, w->name, w->generation, &pin); n++)
-		taken_off(s, &pin, reason);
-	if (n)
-		changed(s);
 }
 
 void service_pin_expired(struct loop_timer *timer)
 {
 	struct service *s = container_of(timer, struct service, pin_timer);
-	struct pin pin;
+	const struct pin_filter expired = { .now_ms = loop_now(service_loop(s)) };
 
-	while (pins_pop_expired(&s->dispatch.pins, loop_now(service_loop(s)), &pin))
-		taken_off(s, &pin, "its time is over");
-	changed(s);
+	(void)service_unpin(s, &expired, "its time is over");
 }

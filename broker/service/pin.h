@@ -13,10 +13,7 @@
  */
 int service_pin(struct service *s, const struct pin *pin, struct strbuf *error);
 
-/* Takes off the pins that pin_fits() finds, but for those of debuggers; how many that was. */
-unsigned service_unpin(struct service *s, const struct pin_source *source, const char *worker);
-
-/* What was made for the generation of @w alone. */
-void service_unpin_generation(const struct worker *w, const char *reason);
+/* Takes off those that @which means, and says @reason; how many that was. */
+unsigned service_unpin(struct service *s, const struct pin_filter *which, const char *reason);
 
 void service_pin_expired(struct loop_timer *timer); /* service::pin_timer */

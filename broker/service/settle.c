@@ -74,11 +74,13 @@ static void note_failure(struct worker *w, bool starting)
 /* Nothing of it is needed any more but for the books. */
 static void bury(struct worker *w)
 {
+	const struct pin_filter its_own = { .worker = w->name, .generation = w->generation };
 	struct service *s = service_of(w);
 
 	worker_log_exit(w);
 	if (w->guest) {
-		(void)service_unpin(s, NULL, w->name); /* nobody will have this name again */
+		/* Nobody will have this name again. */
+		(void)service_unpin(s, &(struct pin_filter){ .worker = w->name }, "taken off");
 	} else {
 		s->slots[w->slot].measured.taken_by_gone += w->served;
 		s->slots[w->slot].measured.cpu_ms_by_gone += w->found.cpu_ms;
@@ -86,7 +88,7 @@ static void bury(struct worker *w)
 	s->served_by_gone += w->served;
 	list_remove(&w->link);
 	list_append(&s->gone, &w->link);
-	service_unpin_generation(w, "the worker has ended");
+	(void)service_unpin(s, &its_own, "the worker has ended");
 }
 
 void service_worker_changed(struct worker *w, enum worker_state from)

@@ -65,6 +65,8 @@ static void worker_takes_all(unsigned i)
 	}
 }
 
+#define unpin(...) service_unpin(&service, &(struct pin_filter){ __VA_ARGS__ }, "test")
+
 TEST(a_pin_goes_past_the_round_and_takes_nobodys_turn)
 {
 	fake_start(3, MAX_QUEUE, 1);
@@ -301,7 +303,7 @@ TEST(a_pin_of_one_generation_does_not_mean_the_next)
 	connect_from(MINE, 2);
 	run_loop();
 	CHECK_EQ(workers[0].n, 4);
-	service_unpin_generation(&workers[0].w, "test");
+	(void)unpin(.worker = workers[0].w.name, .generation = 2);
 	CHECK_EQ(service.dispatch.pins.n, 0);
 	fake_stop();
 }
@@ -360,7 +362,7 @@ TEST(a_pin_that_is_taken_off_leaves_nobody_behind)
 	connect_from(MINE, QUEUE + 5);
 	run_loop();
 	CHECK_EQ(workers[0].n, QUEUE);
-	CHECK_EQ(service_unpin(&service, NULL, NULL), 1);
+	CHECK_EQ(unpin(.worker = NULL), 1);
 	CHECK(!is_armed(&listeners[0]));
 	CHECK_EQ(workers[0].c.wake.events, 0);
 	worker_joins(1);
@@ -472,7 +474,7 @@ static void random_step(unsigned long long *rnd)
 		break;
 	case 9:
 		if (tap_random(rnd, 4) == 0)
-			(void)service_unpin(&service, NULL, workers[i].w.name);
+			(void)unpin(.worker = workers[i].w.name);
 		break;
 	case 10:
 		workers[i].result = tap_random(rnd, 4) == 0 ? PAIR_BUSY : PAIR_SENT;

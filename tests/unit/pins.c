@@ -212,6 +212,8 @@ TEST(one_of_the_same_kind_and_source_is_replaced_and_the_table_ends)
 	CHECK_EQ(add_until(PIN_DEBUG, "10.0.0.7", "web.9", 0), -ENOSPC);
 }
 
+#define pop(...) pins_pop(&pins, &(struct pin_filter){ __VA_ARGS__ }, &out)
+
 TEST(they_are_taken_out_by_time_source_worker_or_all)
 {
 	struct pin_source ten = source_of("10.0.0.0/8");
@@ -224,27 +226,27 @@ TEST(they_are_taken_out_by_time_source_worker_or_all)
 	add(PIN_BY_HAND, "12.0.0.0/8", "web.1");
 	CHECK_EQ(pins_next_expiry(&pins), 300);
 
-	CHECK(!pins_pop_expired(&pins, 299, &out));
+	CHECK(!pop(.now_ms = 299));
 	CHECK_STR(out.worker, "");
-	CHECK(pins_pop_expired(&pins, 300, &out));
+	CHECK(pop(.now_ms = 300));
 	CHECK_STR(out.worker, "web.1");
-	CHECK(!pins_pop_expired(&pins, 300, &out));
+	CHECK(!pop(.now_ms = 300));
 	CHECK_EQ(pins_next_expiry(&pins), 500);
 
-	CHECK(pins_pop(&pins, &ten, NULL, &out));
+	CHECK(pop(.source = &ten));
 	CHECK_EQ(out.kind, PIN_BY_HAND);
-	CHECK(!pins_pop(&pins, &ten, NULL, &out));
+	CHECK(!pop(.source = &ten));
 
-	CHECK(!pins_pop(&pins, NULL, "web.0", &out));
-	CHECK(!pins_pop(&pins, NULL, "web.11", &out));
-	CHECK(pins_pop(&pins, NULL, "web.1", &out));
+	CHECK(!pop(.worker = "web.0"));
+	CHECK(!pop(.worker = "web.11"));
+	CHECK(pop(.worker = "web.1"));
 	CHECK_EQ(out.kind, PIN_BY_HAND);
-	CHECK(!pins_pop(&pins, NULL, "web.1", &out));
+	CHECK(!pop(.worker = "web.1"));
 	add(PIN_NEXT, "any", "web.0");
 	add(PIN_BY_HAND, "::1", "web.0");
-	CHECK(pins_pop(&pins, NULL, NULL, &out));
-	CHECK(pins_pop(&pins, NULL, NULL, &out));
-	CHECK(!pins_pop(&pins, NULL, NULL, &out));
+	CHECK(pop(.now_ms = 0));
+	CHECK(pop(.now_ms = 0));
+	CHECK(!pop(.now_ms = 0));
 	/* Of all these nothing was the debugger's. */
 	CHECK_EQ(pins.n, 1);
 	CHECK_STR(worker_for("10.0.0.1"), "web.1");
@@ -261,10 +263,10 @@ TEST(a_generation_is_meant_or_whoever_has_the_name)
 	one.source = any.source = source_of("::1");
 	CHECK_EQ(pins_add(&pins, &any, &old), 0);
 	CHECK_EQ(pins_add(&pins, &one, &old), 0);
-	CHECK(!pins_pop_generation(&pins, "web.1", 4, &out));
-	CHECK(pins_pop_generation(&pins, "web.1", 3, &out));
+	CHECK(!pop(.worker = "web.1", .generation = 4));
+	CHECK(pop(.worker = "web.1", .generation = 3));
 	CHECK_EQ(out.kind, PIN_DEBUG);
-	CHECK(!pins_pop_generation(&pins, "web.1", 3, &out)); /* the other outlives it */
+	CHECK(!pop(.worker = "web.1", .generation = 3)); /* the other outlives it */
 }
 
 TAP_MAIN()
