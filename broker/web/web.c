@@ -6,10 +6,8 @@
 #include "base/address.h"
 #include "base/fd.h"
 #include "config/option.h"
-#include "master/master.h"
-#include "report/probe.h"
-#include "report/scrape.h"
 #include "service/listeners.h"
+#include "service/questions.h"
 #include "sys/log.h"
 #include "sys/stream.h"
 #include "sys/tcp.h"
@@ -115,10 +113,44 @@ static void scraped(struct scrape_waiter *waiter, const struct buf *text)
 		answer_text(c, HTTP_UNAVAILABLE, "the broker is out of memory\n");
 }
 
+/*
+ * True, and "ok", if each service has a ready worker and the broker does not stop. Else one
+ * line for each thing that is missing.
+ */
+static bool is_ready(const struct master *m, struct buf *out)
+{
+	const struct service *s;
+	bool ready = true;
+
+	if (m->broker.stopping) {
+		buf_add_str(out, "the broker is stopping\n");
+		return false;
+	}
+	list_for_each (s, &m->broker.services, link) {
+		/* Gone from the configuration: it only finishes what it has. */
+		if (s->dispatch.stopping)
+			continue;
+		if (s->dispatch.paused) {
+			buf_addf(out, "%s: paused\n", service_name(s));
+			ready = false;
+		} else if (!service_is_serving(s)) {
+			buf_addf(out, "%s: %s (of %u)\n", service_name(s),
+				 s->all_ill		? "all workers fail their check"
+				 : service_has_round(s) ? "no ready worker takes connections"
+							: "no worker is ready",
+				 s->want);
+			ready = false;
+		}
+	}
+	if (ready)
+		buf_add_str(out, "ok\n");
+	return ready;
+}
+
 static void answer_ready(struct web_client *c)
 {
 	struct buf out = BUF_INIT(64 * 1024);
-	bool ready = probe_ready(c->web->master, &out);
+	bool ready = is_ready(c->web->master, &out);
 
 	answer(c, ready ? HTTP_OK : HTTP_UNAVAILABLE, TEXT_PLAIN, out.bytes, out.len);
 	buf_deinit(&out);
@@ -173,10 +205,31 @@ static bool make_room(struct web *web)
 	return false;
 }
 
-/* Says its line at once; that of HAProxy fits into every socket's buffer. */
+/* Says its line at once, which fits into every socket's buffer: up with a weight, drain, or down.
+ */
 static void answer_agent(struct web_client *c)
 {
-	probe_agent(c->web->master, &c->stream.out);
+	const struct master *m = c->web->master;
+	uint64_t ready = 0, wanted = 0, percent;
+	bool down = false, open = false;
+	const struct service *s;
+
+	list_for_each (s, &m->broker.services, link) {
+		if (s->dispatch.stopping)
+			continue;
+		/* One address stands for all services: what one of them lacks, the whole lacks. */
+		open = open || !s->dispatch.paused;
+		down = down || s->dispatch.paused || !service_is_serving(s);
+		ready += service_count_well(s);
+		wanted += s->want;
+	}
+	percent = wanted ? (ready * 100 + wanted / 2) / wanted : 0;
+	if (m->broker.stopping || !open)
+		buf_add_str(&c->stream.out, "drain\n");
+	else if (down || wanted == 0)
+		buf_add_str(&c->stream.out, "down\n");
+	else
+		buf_addf(&c->stream.out, "ready up %u%%\n", percent < 1 ? 1 : (unsigned)percent);
 	answered(c);
 }
 
