@@ -44,7 +44,6 @@ struct arguments {
 	size_t n_listen;
 	char *const *command; /* NULL: none */
 	bool check, print;
-	struct run_options run;
 };
 
 enum { OPT_PRINT_CONFIG = 256, OPT_READY_FD };
@@ -81,17 +80,17 @@ static bool enter(const char *directory)
 	return false;
 }
 
-static int check_arguments(const struct arguments *args)
+static int check_arguments(const struct run *run, const struct arguments *args)
 {
-	if (args->run.config_file && (args->command || args->workers || args->n_listen))
+	if (run->master.config_file && (args->command || args->workers || args->n_listen))
 		return usage_error("-c FILE excludes -w, -l and a command: put them in the file");
-	if (!args->run.config_file && !args->command)
+	if (!run->master.config_file && !args->command)
 		return usage_error("nothing to run: give -c FILE, or -- COMMAND");
 	return -1;
 }
 
 /* -1: go on; else the exit code. */
-static int parse_arguments(int argc, char **argv, struct arguments *ret)
+static int parse_arguments(int argc, char **argv, struct run *run, struct arguments *ret)
 {
 	static const struct option longs[] = {
 		{ "print-config", no_argument, NULL, OPT_PRINT_CONFIG },
@@ -102,7 +101,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *ret)
 	};
 	int c;
 
-	*ret = (struct arguments){ .run.ready_fd = -1 };
+	*ret = (struct arguments){ .command = NULL };
 	while ((c = getopt_long(argc, argv, "+C:c:w:l:tvqVh", longs, NULL)) != -1) {
 		switch (c) {
 		case 'C':
@@ -110,7 +109,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *ret)
 				return EXIT_CODE_CONFIG;
 			break;
 		case 'c':
-			ret->run.config_file = optarg;
+			run->master.config_file = optarg;
 			break;
 		case 'w':
 			ret->workers = optarg;
@@ -127,14 +126,14 @@ static int parse_arguments(int argc, char **argv, struct arguments *ret)
 			ret->print = true;
 			break;
 		case OPT_READY_FD:
-			if (parse_ready_fd(optarg, &ret->run.ready_fd) < 0)
+			if (parse_ready_fd(optarg, &run->ready_fd) < 0)
 				return usage_error("--ready-fd needs an open descriptor");
 			break;
 		case 'v':
-			ret->run.verbosity++;
+			run->master.verbosity++;
 			break;
 		case 'q':
-			ret->run.verbosity--;
+			run->master.verbosity--;
 			break;
 		case 'V':
 			printf("broker %s\n", BROKER_VERSION);
@@ -149,7 +148,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *ret)
 	}
 	if (optind < argc)
 		ret->command = argv + optind;
-	return check_arguments(ret);
+	return check_arguments(run, ret);
 }
 
 /*
@@ -167,15 +166,15 @@ static const char *entered_through(void)
 		       : NULL;
 }
 
-static int load(const struct arguments *args, struct conf **ret)
+static int load(const char *file, const struct arguments *args, struct conf **ret)
 {
 	char base_dir[PATH_MAX];
 	STRBUF(error, CONF_ERROR_BYTES);
 	struct conf_facts facts;
 	int r;
 
-	if (args->run.config_file) {
-		r = config_file_load(args->run.config_file, ret, &error);
+	if (file) {
+		r = config_file_load(file, ret, &error);
 	} else {
 		facts = config_file_facts(NULL, base_dir);
 		r = conf_from_command(args->command, args->workers, args->listen, args->n_listen,
@@ -199,14 +198,14 @@ static int print(const struct conf *conf)
 	return fputs(text, stdout) < 0 || fflush(stdout) != 0 ? EXIT_CODE_FAILURE : EXIT_CODE_OK;
 }
 
-static int check(struct conf *conf)
+static int check(struct run *run)
 {
 	STRBUF(found, CONF_ERROR_BYTES);
-	int code = (int)start_check(conf, &found);
+	int code = (int)start_check(run, &found);
 
 	if (code == EXIT_CODE_OK)
 		printf("%s: the configuration is valid\n",
-		       conf->file ? conf->file : "command line");
+		       run->master.conf->file ? run->master.conf->file : "command line");
 	else
 		fprintf(stderr, "%s\n", found.text);
 	return code;
@@ -226,21 +225,23 @@ static void open_standard_descriptors(void)
 
 int main(int argc, char **argv)
 {
+	/* Large, and there is one: not on the stack. */
+	static struct run run = { .ready_fd = -1 };
+	struct master *master = &run.master;
 	struct arguments args;
-	struct conf *conf;
 	int code;
 
 	open_standard_descriptors();
-	code = parse_arguments(argc, argv, &args);
+	code = parse_arguments(argc, argv, &run, &args);
 	if (code >= 0)
 		return code;
-	if (load(&args, &conf) < 0)
+	if (load(master->config_file, &args, &master->conf) < 0)
 		return EXIT_CODE_CONFIG;
 	if (args.check || args.print) {
-		code = args.print ? print(conf) : check(conf);
-		conf_free(conf);
+		code = args.print ? print(master->conf) : check(&run);
+		conf_free(master->conf);
 		return code;
 	}
-	args.run.entered = entered_through();
-	return run_broker(conf, &args.run);
+	master->entered = entered_through();
+	return run_broker(&run);
 }

@@ -253,24 +253,19 @@ static uint64_t unix_now_ms(void)
 	return (uint64_t)ts.tv_sec * MSEC_PER_SEC + (uint64_t)ts.tv_nsec / NSEC_PER_MSEC;
 }
 
-static void init(struct run *run, struct conf *conf, const struct run_options *options)
+static void init(struct run *run)
 {
-	*run = (struct run){
-		.master = { .broker.conf = &conf->broker,
-			    .conf = conf,
-			    .conf_start = conf,
-			    .config_file = options->config_file,
-			    .entered = options->entered,
-			    .verbosity = options->verbosity,
-			    .rundir = RUNDIR_INIT },
-		.guard = GUARD_INIT,
-		.log_source = { .fd = -1, .ready = log_ready },
-		.ready_fd = options->ready_fd,
-	};
+	struct master *m = &run->master;
+
+	m->broker.conf = &m->conf->broker;
+	m->conf_start = m->conf;
+	m->rundir = RUNDIR_INIT;
+	run->guard = GUARD_INIT;
+	run->log_source = (struct loop_source){ .fd = -1, .ready = log_ready };
 	list_init(&run->rendezvous.greetings);
-	broker_init(&run->master.broker);
-	loop_timer_init(&run->master.broker.watch, watch_expired);
-	loop_timer_init(&run->master.broker.tidy, tidy_expired);
+	broker_init(&m->broker);
+	loop_timer_init(&m->broker.watch, watch_expired);
+	loop_timer_init(&m->broker.tidy, tidy_expired);
 }
 
 /* Not before there is a loop. */
@@ -301,36 +296,34 @@ static enum exit_code open_log(const struct broker_conf *bc, int verbosity)
 	return start_failed(EXIT_CODE_ENVIRONMENT, text.text);
 }
 
-enum exit_code run_broker(struct conf *conf, const struct run_options *options)
+enum exit_code run_broker(struct run *run)
 {
-	/* Large, and there is one: not on the stack. */
-	static struct run run;
+	struct master *m = &run->master;
 	enum exit_code code;
 	int r;
 
-	init(&run, conf, options);
-	code = open_log(&conf->broker, options->verbosity);
+	init(run);
+	code = open_log(&m->conf->broker, m->verbosity);
 	if (code != EXIT_CODE_OK) {
-		conf_free(conf);
+		conf_free(m->conf);
 		return code;
 	}
 	(void)signal(SIGPIPE, SIG_IGN);
 	/* What a worker leaves behind comes to us, and not to init, where we could not see it end.
 	 */
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
-	r = loop_init(&run.master.broker.loop, signals_handled, ARRAY_SIZE(signals_handled),
-		      signalled);
+	r = loop_init(&m->broker.loop, signals_handled, ARRAY_SIZE(signals_handled), signalled);
 	if (r < 0) {
 		code = start_failed(EXIT_CODE_FAILURE, strerror(-r));
-		conf_free(conf);
+		conf_free(m->conf);
 		log_close(0);
 		return code;
 	}
-	init_parts(&run);
-	code = start_prepare(&run);
+	init_parts(run);
+	code = start_prepare(run);
 	if (code == EXIT_CODE_OK)
-		serve(&run);
-	tear_down(&run);
+		serve(run);
+	tear_down(run);
 	log_close(MSEC_PER_SEC);
 	return code;
 }

@@ -334,21 +334,20 @@ static void check_broker(const struct broker_conf *bc, const struct service_conf
 		add(&s, "control_group", 0, text.text);
 }
 
-enum exit_code start_check(struct conf *conf, struct strbuf *found)
+enum exit_code start_check(struct run *run, struct strbuf *found)
 {
-	/* Large, as in run_broker(). */
-	static struct run run;
 	static struct conf_errors errors;
+	struct broker *b = &run->master.broker;
+	struct conf *conf = run->master.conf;
 	STRBUF(text, 1024);
 
-	run.master.conf = conf;
-	if (find_shim(&run, &text) < 0 || raise_descriptor_limit(&run, &text) < 0)
+	if (find_shim(run, &text) < 0 || raise_descriptor_limit(run, &text) < 0)
 		conf_errors_add(&errors, 0, "%s", text.text);
 	check_broker(&conf->broker, conf->services[0], &errors);
-	for (size_t i = 0; run.master.broker.launch.library && i < conf->n_services; i++)
-		check_service(&run.master.broker, conf->services[i], &errors);
+	for (size_t i = 0; b->launch.library && i < conf->n_services; i++)
+		check_service(b, conf->services[i], &errors);
 	conf_errors_print(&errors, conf->file, found);
-	free(run.master.broker.launch.shim);
-	free(run.master.broker.launch.library);
+	free(b->launch.shim);
+	free(b->launch.library);
 	return errors.n ? EXIT_CODE_ENVIRONMENT : EXIT_CODE_OK;
 }

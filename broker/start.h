@@ -10,12 +10,12 @@
 enum exit_code start_prepare(struct run *run);
 
 /*
- * `broker -t`: looks at what a start with @conf would fail at, and starts nothing: users and
+ * `broker -t`: looks at what a start of @run would fail at, and starts nothing: users and
  * groups, directories, programs, files, addresses, the descriptor limit. Binds an address for a
  * moment, but does not listen; one that is in use is no mistake: the broker itself may be running.
  * EXIT_CODE_OK; else @found has a line for each mistake, with its line in the file.
  */
-enum exit_code start_check(struct conf *conf, struct strbuf *found);
+enum exit_code start_check(struct run *run, struct strbuf *found);
 
 /* Logs why the broker cannot start, or go on, and returns @code. */
 enum exit_code start_failed(enum exit_code code, const char *text);
