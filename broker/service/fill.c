@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include "base/address.h"
 #include "dispatch/taker.h"
@@ -66,41 +65,28 @@ static bool was_healthy(const struct worker *w)
 	return w->ready_ms && now - w->ready_ms >= w->conf->backoff_reset_ms;
 }
 
-/* NULL: no memory, so nothing is remembered. */
+/* Counts it. Its words are still to be added. */
 static struct slot_trouble *remember_end(struct service *s, unsigned slot, enum worker_end end)
 {
-	struct slot_trouble **t = &s->slots[slot].trouble;
+	struct slot_trouble *t = &s->troubles[slot];
 
 	s->ends[end]++;
 	s->slots[slot].restarts++;
-	if (!*t)
-		*t = calloc(1, sizeof(**t));
-	if (*t) {
-		(*t)->end = end;
-		(*t)->at_ms = loop_now(service_loop(s));
-		(*t)->in_a_row++;
-		(*t)->words[0] = (*t)->last_output[0] = '\0';
-	}
-	return *t;
-}
-
-static void forget(struct service *s, unsigned slot)
-{
-	free(s->slots[slot].trouble);
-	s->slots[slot].trouble = NULL;
+	t->at_ms = loop_now(service_loop(s));
+	t->in_a_row++;
+	t->words[0] = t->last_output[0] = '\0';
+	return t;
 }
 
 static void note_end(struct worker *w, bool starting)
 {
 	const struct worker_end_facts facts = worker_end_facts(w, starting);
-	struct slot_trouble *t;
+	struct slot_trouble *t = &service_of(w)->troubles[w->slot];
 	struct strbuf text;
 
 	if (was_healthy(w))
-		forget(service_of(w), w->slot);
-	t = remember_end(service_of(w), w->slot, worker_end_of(&facts));
-	if (!t)
-		return;
+		t->in_a_row = 0;
+	(void)remember_end(service_of(w), w->slot, worker_end_of(&facts));
 	strbuf_init(&text, t->words, sizeof(t->words));
 	worker_end_add_words(&facts, &text);
 	strbuf_init(&text, t->last_output, sizeof(t->last_output));
@@ -124,25 +110,12 @@ void service_note_failure(struct worker *w, bool starting)
 		back_off(s, starting || taker_taken(&w->taker) == 0);
 }
 
-static void note_no_start(struct service *s, unsigned slot)
-{
-	struct slot_trouble *t = remember_end(s, slot, WORKER_END_START_FAILED);
-
-	if (t)
-		strcpy(t->words, "could not be started");
-}
-
 const struct slot_trouble *service_trouble(const struct service *s, unsigned slot)
 {
 	const struct worker *w = s->slots[slot].current;
+	const struct slot_trouble *t = &s->troubles[slot];
 
-	return w && was_healthy(w) ? NULL : s->slots[slot].trouble;
-}
-
-void service_free_troubles(struct service *s)
-{
-	for (unsigned i = 0; i < ROLLOUT_MAX; i++)
-		forget(s, i);
+	return t->in_a_row && !(w && was_healthy(w)) ? t : NULL;
 }
 
 /* --- what is missing is started -------------------------------------------------------- */
@@ -228,7 +201,8 @@ void service_fill(struct service *s)
 			return;
 		slot->current = start_for(s, i);
 		if (!slot->current) {
-			note_no_start(s, i);
+			strcpy(remember_end(s, i, WORKER_END_START_FAILED)->words,
+			       "could not be started");
 			back_off(s, true);
 			(void)backs_off(s);
 			return;

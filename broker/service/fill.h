@@ -29,7 +29,6 @@ void service_note_failure(struct worker *w, bool starting);
  * served for backoff_reset.
  */
 const struct slot_trouble *service_trouble(const struct service *s, unsigned slot);
-void service_free_troubles(struct service *s);
 
 /*
  * @w, which the rollout under way has started, has failed: @how completes "web.0 of generation 2".

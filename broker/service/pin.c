@@ -1,8 +1,6 @@
 #include "pin.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
 #include "base/units.h"
 #include "dispatch/endpoint.h"
 #include "dispatch/flow.h"
@@ -55,22 +53,6 @@ static void taken_off(struct service *s, const struct pin *pin, const char *reas
 	let_go(s, pin);
 }
 
-/* By the name of a slot whose worker is about to start, too. */
-static bool knows(const struct service *s, const char *name)
-{
-	char slot[PIN_WORKER_SIZE];
-	const struct worker *w;
-
-	if (list_find(w, &s->workers, link, !strcmp(w->name, name)))
-		return true;
-	for (unsigned i = 0; i < s->want; i++) {
-		snprintf(slot, sizeof(slot), "%s.%u", service_name(s), i);
-		if (!strcmp(slot, name))
-			return true;
-	}
-	return false;
-}
-
 int service_pin(struct service *s, const struct pin *pin, struct strbuf *error)
 {
 	int64_t left = pin->expires_ms ? pin->expires_ms - loop_now(service_loop(s)) : 0;
@@ -78,9 +60,6 @@ int service_pin(struct service *s, const struct pin *pin, struct strbuf *error)
 	const struct pin_source_text source = pin_source_text(&pin->source);
 	STRBUF(until, 64);
 
-	if (!knows(s, pin->worker))
-		return strbuf_fail(error, -ENOENT, "service %s has no worker %s", service_name(s),
-				   pin->worker);
 	if (pins_add(&s->dispatch.pins, pin, &old) < 0)
 		return strbuf_fail(error, -ENOSPC,
 				   "service %s already has %d pins: remove one first",

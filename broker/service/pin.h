@@ -8,8 +8,7 @@
 
 /*
  * Makes @pin, of which a copy is taken; expires_ms is on the clock of loop_now(). One of the same
- * kind and source is replaced. 0; -ENOENT: @s has no worker and no slot of that name; -ENOSPC: the
- * table is full; both with @error in words.
+ * kind and source is replaced. 0; -ENOSPC with @error in words: the table is full.
  */
 int service_pin(struct service *s, const struct pin *pin, struct strbuf *error);
 

@@ -16,17 +16,15 @@
 
 /* How the last process of a slot ended that nobody had asked to. */
 struct slot_trouble {
-	enum worker_end end;
 	char words[64];	       /* "exit 1", "signal 11 (SIGSEGV)" */
 	char last_output[256]; /* the last line that it wrote; empty: none */
 	int64_t at_ms;	       /* of the loop's clock */
-	unsigned in_a_row;     /* it, and those before it, without a healthy one between */
+	unsigned in_a_row;     /* it, and those before it, without a healthy one between; 0: none */
 };
 
 struct slot {
 	KEPT(kept_slot);
 	struct worker *current, *next;
-	struct slot_trouble *trouble; /* NULL: never, or not worth a word; see service_trouble() */
 };
 
 /* For metrics alone: nothing is decided by it. */
@@ -81,8 +79,9 @@ struct service {
 	unsigned target_generation;
 	unsigned want_before; /* the rollout; an abort goes back to it */
 	struct slot slots[ROLLOUT_MAX];
-	struct list workers; /* worker::link, all that live */
-	struct list gone;    /* worker::link: DEAD, freed when the service settles */
+	struct slot_trouble troubles[ROLLOUT_MAX]; /* large, but in memory only where it is used */
+	struct list workers;			   /* worker::link, all that live */
+	struct list gone; /* worker::link: DEAD, freed when the service settles */
 	struct loop_timer settle;
 	struct handoff_addr busy; /* nothing is started before this is free; family 0: none */
 	bool all_ill;		  /* the checks of all workers fail, and the log has said so */

@@ -109,6 +109,8 @@ def what_is_wrong_is_said_with_the_nearest_name():
         ("events wbe", "unknown-service", "did you mean web?"),
         ("reload wbe", "unknown-service", "did you mean web?"),
         ("reload wbe --plan", "unknown-service", "did you mean web?"),
+        ("pin 10.0.0.0/8 web.7", "unknown-worker", "did you mean web.0?"),
+        ("next web.7", "unknown-worker", "did you mean web.0?"),
         ("hold web.0@1x", "unknown-worker", "did you mean web.0?"),
         ("hold web.0@0", "unknown-worker", "did you mean web.0?"),
         ("hold", "bad-request", "usage: hold WORKER"),

@@ -395,19 +395,13 @@ TEST(a_pin_ends_by_itself)
 	fake_stop();
 }
 
-TEST(a_worker_that_nobody_knows_is_no_place_for_a_pin)
+TEST(a_table_that_is_full_takes_no_pin)
 {
-	struct pin pin = pin_of(PIN_BY_HAND, "127.0.0.9", MAX_WORKERS);
+	struct pin pin = pin_of(PIN_DEBUG, "127.0.0.9", 0);
 	STRBUF(error, 256);
 
 	fake_start(1, QUEUE, 1);
-	CHECK_EQ(service_pin(&service, &pin, &error), -ENOENT);
-	CHECK_CONTAINS(error.text, "web.8");
-	service.want = MAX_WORKERS + 1; /* a slot that is about to get one */
-	CHECK_EQ(service_pin(&service, &pin, &error), 0);
 	service.dispatch.pins.n = PINS_MAX;
-	pin = pin_of(PIN_DEBUG, "127.0.0.9", 0);
-	error.len = 0;
 	CHECK_EQ(service_pin(&service, &pin, &error), -ENOSPC);
 	CHECK_CONTAINS(error.text, "64 pins");
 	service.dispatch.pins.n = 0;
