@@ -10,12 +10,31 @@
 #include <sys/socket.h>
 #include "base/json.h"
 #include "base/words.h"
-#include "control/types.h"
+#include "master/master.h"
 #include "policy/command.h"
+#include "report/events.h"
+#include "service/survey.h"
+#include "sys/acceptor.h"
 #include "sys/stream.h"
 
 #define CONTROL_REQUEST_MAX 4096 /* bytes of a request, with its newline */
 #define CONTROL_ANSWER_MAX  (8 << 20)
+
+struct client;
+
+/* The socket at which the broker is asked and steered. */
+struct control {
+	struct master *master;
+	struct events *events;
+	struct survey *survey;
+	/* Answers the request that @c has parsed; @line is the same as text. */
+	void (*answer)(struct client *c, const char *line);
+	struct acceptor acceptor;
+	struct list clients; /* client::link, oldest first */
+	int fd;		     /* owned; -1: switched off */
+	char *path;	     /* owned */
+	gid_t group;	     /* may look; UNIX_NO_GROUP: nobody */
+};
 
 struct client {
 	struct list link; /* control::clients */

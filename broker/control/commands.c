@@ -44,6 +44,7 @@ static const struct answerer {
 	void (*plain)(struct client *c);
 	void (*service)(struct client *c, struct service *s); /* NULL: all */
 	void (*worker)(struct client *c, struct worker *w);
+	bool of_current; /* it is refused for a worker that gets no connections anyway */
 } answerers[] = {
 	[COMMAND_STATUS] = { .plain = control_status },
 	[COMMAND_EVENTS] = { .plain = control_events },
@@ -52,13 +53,13 @@ static const struct answerer {
 	[COMMAND_ROLLBACK] = { .service = control_rollback },
 	[COMMAND_SCALE] = { .service = control_scale },
 	[COMMAND_RESTART] = { .worker = control_restart },
-	[COMMAND_HOLD] = { .worker = control_hold },
-	[COMMAND_RELEASE] = { .worker = control_release },
+	[COMMAND_HOLD] = { .worker = control_hold, .of_current = true },
+	[COMMAND_RELEASE] = { .worker = control_release, .of_current = true },
 	[COMMAND_PAUSE] = { .service = control_pause },
 	[COMMAND_START] = { .service = control_start_service },
 	[COMMAND_STOP] = { .service = control_end },
 	[COMMAND_SIGNAL] = { .worker = control_signal },
-	[COMMAND_DEBUG] = { .worker = control_debug },
+	[COMMAND_DEBUG] = { .worker = control_debug, .of_current = true },
 	[COMMAND_PIN] = { .worker = control_pin },
 	[COMMAND_NEXT] = { .worker = control_next },
 	[COMMAND_UNPIN] = { .plain = control_unpin },
@@ -81,7 +82,10 @@ static void call(struct client *c)
 		a->plain(c);
 	} else if (a->worker) {
 		w = client_find_worker(c, name);
-		if (w)
+		if (w && a->of_current && !worker_state_is_current(w->state))
+			client_error(c, "refused", "%s is %s: there is nothing to %s", w->name,
+				     worker_state_names[w->state], r->command->name);
+		else if (w)
 			a->worker(c, w);
 	} else {
 		if (name)

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/fd.h"
-#include "control/client.h"
 #include "control/commands.h"
 #include "core/limits.h"
 #include "sys/unix_socket.h"
@@ -69,17 +68,12 @@ int control_open(struct control *ctl, struct strbuf *error)
 	const struct broker_conf *bc = &m->conf->broker;
 	int r;
 
-	switch (bc->control) {
-	case CONTROL_OFF:
+	if (bc->control == CONTROL_OFF)
 		return 0;
-	case CONTROL_AUTO:
-		if (asprintf(&ctl->path, "%s/" CONTROL_NAME, m->rundir.path) < 0)
-			ctl->path = NULL;
-		break;
-	case CONTROL_PATH:
+	if (bc->control == CONTROL_PATH)
 		ctl->path = strdup(bc->control_path);
-		break;
-	}
+	else if (asprintf(&ctl->path, "%s/" CONTROL_NAME, m->rundir.path) < 0)
+		ctl->path = NULL;
 	if (!ctl->path)
 		return -ENOMEM;
 	if (bc->control_group) {

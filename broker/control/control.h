@@ -6,8 +6,7 @@
  */
 #pragma once
 
-#include "base/strbuf.h"
-#include "control/types.h"
+#include "control/client.h"
 
 void control_init(struct control *ctl, struct master *m, struct events *events,
 		  struct survey *survey);

@@ -182,8 +182,6 @@ void control_debug(struct client *c, struct worker *w)
 	struct session *session;
 	STRBUF(error, 512);
 
-	if (!hold_is_possible(c, w))
-		return;
 	if (!w->pid) {
 		client_error(c, "refused", "the main process of %s has ended", w->name);
 		return;

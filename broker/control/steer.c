@@ -14,15 +14,6 @@
 
 /* --- workers ------------------------------------------------------------------------- */
 
-bool hold_is_possible(struct client *c, const struct worker *w)
-{
-	if (worker_state_is_current(w->state))
-		return true;
-	client_error(c, "refused", "%s is %s: there is nothing to %s", w->name,
-		     worker_state_names[w->state], c->request.command->name);
-	return false;
-}
-
 /* The last one may be held too, but that is seldom what was meant. */
 void hold_end(struct client *c, const struct worker *w)
 {
@@ -37,16 +28,12 @@ void hold_end(struct client *c, const struct worker *w)
 
 void control_hold(struct client *c, struct worker *w)
 {
-	if (!hold_is_possible(c, w))
-		return;
 	worker_hold(w, HELD_BY_HAND);
 	hold_end(c, w);
 }
 
 void control_release(struct client *c, struct worker *w)
 {
-	if (!hold_is_possible(c, w))
-		return;
 	if (w->held & (HELD_BY_HAND | HELD_AS_HUNG)) {
 		worker_unhold(w, HELD_AS_HUNG);
 		worker_unhold(w, HELD_BY_HAND);

@@ -21,8 +21,5 @@ void control_scale(struct client *c, struct service *s);
 void control_reload_abort(struct client *c, struct service *only);
 void control_rollback(struct client *c, struct service *only);
 
-/* False: @w gets no connections anyway, so the command is refused; the client has been told. */
-bool hold_is_possible(struct client *c, const struct worker *w);
-
 /* Ends the answer, with a warning if @w was the last worker in the round. */
 void hold_end(struct client *c, const struct worker *w);

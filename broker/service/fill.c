@@ -48,14 +48,20 @@ static void back_off(struct service *s, bool doubling)
 				  : "; clients wait in the backlog until a worker is ready"));
 }
 
-/* The last line of @tail, which holds whole lines, each with its end. */
-static void add_last_line(const struct lines *lines, struct strbuf *out)
+/* Adds why @w was refused; or what it has written last: the last line, or @all that is kept. */
+static void add_output(struct worker *w, bool all, struct strbuf *out)
 {
-	size_t end = lines->n_tail ? lines->n_tail - 1 : 0, start = end;
+	const struct lines *lines = &w->lines;
+	size_t end, start;
 
-	while (start > 0 && lines->tail[start - 1] != '\n')
+	worker_output_look(w);
+	start = end = lines->n_tail ? lines->n_tail - 1 : 0; /* without its newline */
+	while (start > 0 && (all || lines->tail[start - 1] != '\n'))
 		start--;
-	strbuf_add_bytes(out, lines->tail + start, end - start);
+	if (w->refusal[0])
+		strbuf_add(out, w->refusal);
+	else
+		strbuf_add_bytes(out, lines->tail + start, end - start);
 }
 
 static bool was_healthy(const struct worker *w)
@@ -90,11 +96,7 @@ static void note_end(struct worker *w, bool starting)
 	strbuf_init(&text, t->words, sizeof(t->words));
 	worker_end_add_words(&facts, &text);
 	strbuf_init(&text, t->last_output, sizeof(t->last_output));
-	worker_output_look(w);
-	if (w->refusal[0])
-		strbuf_add(&text, w->refusal);
-	else
-		add_last_line(&w->lines, &text);
+	add_output(w, false, &text);
 }
 
 void service_note_failure(struct worker *w, bool starting)
@@ -245,15 +247,11 @@ void service_fail_rollout(struct worker *w, const char *how)
 	struct service *s = service_of(w);
 	struct strbuf output;
 
-	worker_output_look(w);
 	snprintf(s->abort_reason, sizeof(s->abort_reason), "%s of generation %u %s", w->name,
 		 w->generation, how);
 	strbuf_init(&output, s->abort_output, sizeof(s->abort_output));
-	if (w->refusal[0])
-		strbuf_add(&output, w->refusal);
-	else if (w->lines.n_tail)
-		strbuf_add_bytes(&output, w->lines.tail, w->lines.n_tail - 1);
-	else if (worker_output_elsewhere(w))
+	add_output(w, true, &output);
+	if (!output.len && worker_output_elsewhere(w))
 		strbuf_addf(&output, "(its output goes to %s)", worker_output_elsewhere(w));
 	rollout_new_failed(&s->rollout, w->slot);
 }

@@ -117,7 +117,6 @@ static void retire_old(struct worker *w)
 static void prepare(struct service *s, enum roll_kind kind, struct service_conf *conf,
 		    unsigned generation)
 {
-	service_conf_unref(s->target);
 	s->target = conf;
 	s->target_generation = generation;
 	s->roll_kind = kind;
