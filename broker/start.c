@@ -254,17 +254,6 @@ static bool check_user(const struct section *s, const char *user, const char *gr
 	return false;
 }
 
-static bool check_directory(const struct section *s, const char *key, const char *path)
-{
-	STRBUF(text, 512);
-
-	if (access(path, X_OK) == 0)
-		return true;
-	strbuf_addf(&text, "%s: %s", path, strerror(errno));
-	add(s, key, 0, text.text);
-	return false;
-}
-
 /* A file that will be appended to, or created. */
 static void check_file(const struct section *s, const char *key, const char *path)
 {
@@ -303,8 +292,11 @@ static void check_service(struct broker *b, const struct service_conf *sc,
 	bool there = check_user(&s, sc->user, sc->group);
 	STRBUF(text, 512);
 
-	if (sc->directory)
-		there &= check_directory(&s, "directory", sc->directory);
+	if (sc->directory && access(sc->directory, X_OK) < 0) {
+		there = false;
+		strbuf_addf(&text, "%s: %s", sc->directory, strerror(errno));
+		add(&s, "directory", 0, text.text);
+	}
 	check_file(&s, "output", sc->output_path);
 	for (size_t i = 0; i < sc->n_listen; i++)
 		check_address(&s, "listen", i, &sc->listen[i].addr, sc, sc->listen[i].port_only);

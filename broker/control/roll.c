@@ -286,14 +286,18 @@ static void begin_plan(struct client *c)
 
 /* --- the commands -------------------------------------------------------------------- */
 
-/* It has begun: of the service of that name, or of all (NULL). */
-static void begin_reload(struct client *c, const char *name)
+/* Of the service of that name, or of all (NULL). */
+static void reload(struct client *c, const char *name, bool fewer_ports)
 {
-	bool fewer = request_has(&c->request, "--accept-fewer-ports");
+	STRBUF(error, CONF_ERROR_BYTES);
 	struct service *s;
 
+	if (master_reload(c->control->master, name, &error) < 0) {
+		client_error(c, "refused", "%s", error.text);
+		return;
+	}
 	list_for_each (s, &client_broker(c)->services, link)
-		if (fewer && (!name || !strcmp(name, service_name(s))))
+		if (fewer_ports && (!name || !strcmp(name, service_name(s))))
 			service_accept_fewer_ports(s);
 	await(c, name);
 }
@@ -302,28 +306,22 @@ void control_reload(struct client *c, struct service *only)
 {
 	/* The reload may free the name of the service itself. */
 	const char *name = only ? client_argument(c) : NULL;
-	STRBUF(error, CONF_ERROR_BYTES);
 
 	if (request_has(&c->request, "--plan"))
 		begin_plan(c);
-	else if (master_reload(c->control->master, name, &error) < 0)
-		client_error(c, "refused", "%s", error.text);
 	else
-		begin_reload(c, name);
+		reload(c, name, request_has(&c->request, "--accept-fewer-ports"));
 }
 
 /* As its section in the file says now: whoever stops a service may well change it. */
 void control_start_service(struct client *c, struct service *s)
 {
 	const char *name = client_argument(c);
-	STRBUF(error, CONF_ERROR_BYTES);
 
 	if (!s->dispatch.paused && !s->closing)
 		client_end_saying(c, "%s was running already", name);
-	else if (master_reload(c->control->master, name, &error) < 0)
-		client_error(c, "refused", "%s", error.text);
 	else
-		await(c, name);
+		reload(c, name, false);
 }
 
 void control_restart(struct client *c, struct worker *w)

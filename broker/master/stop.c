@@ -9,19 +9,11 @@
 /* timeout(1) signals the process, and then its group: one request that comes twice. */
 #define SAME_REQUEST_MS 1000
 
-static bool is_same_request(struct master *m, int signo)
-{
-	int64_t now = loop_now(&m->broker.loop);
-
-	if (!m->broker.stopping)
-		m->stop_asked_ms = now;
-	return m->broker.stopping && signo && now - m->stop_asked_ms < SAME_REQUEST_MS;
-}
-
 void master_stop(struct master *m, bool drain, int signo)
 {
 	/* Asked twice, or more urgently: it ends now. */
 	enum worker_event how = m->broker.stopping ? EV_KILL : drain ? EV_RETIRE : EV_STOP;
+	int64_t now = loop_now(&m->broker.loop);
 	struct service *s, *tmp;
 	STRBUF(by, 32);
 
@@ -29,12 +21,14 @@ void master_stop(struct master *m, bool drain, int signo)
 		strbuf_addf(&by, "SIG%s", units_signal(signo).text);
 	else
 		strbuf_add(&by, "by hand");
-	if (is_same_request(m, signo)) {
+	if (m->broker.stopping && signo && now - m->stop_asked_ms < SAME_REQUEST_MS) {
 		log_event(LEVEL_INFO, "broker-stopping", LOG_INT("signal", signo),
 			  LOG_MSG("%s within a second of the first request: taken for the same",
 				  by.text));
 		return;
 	}
+	if (!m->broker.stopping)
+		m->stop_asked_ms = now;
 	m->broker.stopping = true;
 	log_event(LEVEL_INFO, "broker-stopping", LOG_INT("signal", signo),
 		  LOG_MSG("%s: %s", by.text,

@@ -46,7 +46,8 @@ static bool slot_is_free_for(const struct worker *w)
 	return !current || current->generation == w->terms->park.undoes;
 }
 
-bool service_may_return(const struct worker *w)
+/* Whether the last reload has replaced @w, and it could serve again. */
+static bool may_return(const struct worker *w)
 {
 	return service_of(w)->rollback.conf && w->replaced_by == w->terms->park.undoes && w->pid &&
 	       (w->state == WORKER_DRAINING || w->state == WORKER_PARKED) && slot_is_free_for(w) &&
@@ -57,12 +58,12 @@ bool service_any_may_return(const struct service *s)
 {
 	const struct worker *w;
 
-	return list_find(w, &s->workers, link, service_may_return(w));
+	return list_find(w, &s->workers, link, may_return(w));
 }
 
 bool service_parks(const struct worker *w)
 {
-	return service_may_return(w) && worker_parks_for(w) > 0;
+	return may_return(w) && worker_parks_for(w) > 0;
 }
 
 void service_window_expired(struct loop_timer *timer)
@@ -83,11 +84,6 @@ void service_close_window(struct service *s)
 	list_for_each (w, &s->workers, link)
 		if (w->state == WORKER_PARKED)
 			worker_rearm(w); /* its time is up: unless somebody looks at it */
-}
-
-bool service_window_is_open(const struct service *s)
-{
-	return loop_timer_armed(&s->rollback.over);
 }
 
 /* At least. How long the window is in the end is decided when it begins. */
@@ -131,7 +127,7 @@ int64_t service_rollback_left(const struct service *s)
 {
 	int64_t left = s->rollback.over.at_ms - loop_now(service_loop(s));
 
-	if (!service_window_is_open(s) || s->rollout.active || service_leaves(s) ||
+	if (!loop_timer_armed(&s->rollback.over) || s->rollout.active || service_leaves(s) ||
 	    !service_any_may_return(s))
 		return -1;
 	return left > 0 ? left : 0;
@@ -146,7 +142,7 @@ unsigned service_restore_all(struct service *s)
 	list_for_each_safe (w, tmp, &s->workers, link) {
 		struct slot *slot;
 
-		if (!service_may_return(w))
+		if (!may_return(w))
 			continue;
 		slot = &s->slots[w->slot];
 		leaving[w->slot] = slot->current;
@@ -183,7 +179,7 @@ static int check_rollback(const struct service *s, struct strbuf *error)
 
 	if (r < 0)
 		return r;
-	if (!service_window_is_open(s))
+	if (!loop_timer_armed(&s->rollback.over))
 		return strbuf_fail(error, -ENOENT, "%s has nothing to go back to: %s",
 				   service_name(s), no_window_text(s));
 	if (!service_any_may_return(s))
@@ -201,7 +197,7 @@ static int open_for_return(struct service *s, struct opened_list *ret, struct st
 	if (r < 0)
 		return r;
 	list_for_each (w, &s->workers, link)
-		if (r == 0 && service_may_return(w))
+		if (r == 0 && may_return(w))
 			r = service_reopen_for(w, error);
 	if (r < 0) {
 		reload_close_opened(ret);

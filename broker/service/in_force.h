@@ -30,13 +30,10 @@ void service_open_window(struct service *s);
 /* Nobody comes back: workers that are parked are told to end. */
 void service_close_window(struct service *s);
 
-bool service_window_is_open(const struct service *s);
-
 /* Milliseconds for which service_rollback() is possible; -1: it is not. */
 int64_t service_rollback_left(const struct service *s);
 
-/* Whether the last reload has replaced @w, and it could serve again. */
-bool service_may_return(const struct worker *w);
+/* Whether a worker that the last reload has replaced could serve again. */
 bool service_any_may_return(const struct service *s);
 
 /* Whether @w, once drained, is kept for a rollback. */

@@ -34,11 +34,6 @@ struct web_client {
 	struct http_request request; /* once it is whole; without the path */
 };
 
-static struct loop *loop_of(const struct web *web)
-{
-	return &web->master->broker.loop;
-}
-
 static bool waits(const struct web_client *c)
 {
 	return !list_empty(&c->scrape.link);
@@ -251,7 +246,7 @@ static void server_accepted(struct acceptor *a, int fd)
 				     .closed = client_closed };
 	list_init(&c->scrape.link);
 	c->scrape.done = scraped;
-	if (stream_open(&c->stream, loop_of(web), fd, HTTP_HEAD_MAX, ANSWER_MAX) < 0) {
+	if (stream_open(&c->stream, &web->master->broker.loop, fd, HTTP_HEAD_MAX, ANSWER_MAX) < 0) {
 		(void)close(fd);
 		free(c);
 		return;
@@ -361,7 +356,8 @@ static void server_open(struct web_server *server, const struct conf_serve *serv
 		strbuf_add_escaped(&where, serve->path, strlen(serve->path));
 	else
 		strbuf_add(&where, address_text(&serve->addr).text);
-	r = acceptor_start(&server->acceptor, loop_of(server->web), server->fd, 1, server_accepted);
+	r = acceptor_start(&server->acceptor, &server->web->master->broker.loop, server->fd, 1,
+			   server_accepted);
 	if (r < 0) {
 		log_event(LEVEL_ERROR, "metrics", LOG_STR("address", where.text),
 			  LOG_MSG("cannot serve %s: %s", options[server->kind], strerror(-r)));
