@@ -34,16 +34,6 @@ struct roll {
 
 /* --- what the client is told --------------------------------------------------------- */
 
-/* The workers that have started, of a service without a rollout. */
-static size_t count_started(const struct service *s)
-{
-	size_t n = 0;
-
-	for (unsigned i = 0; i < s->want; i++)
-		n += s->slots[i].current && s->slots[i].current->state != WORKER_STARTING;
-	return n;
-}
-
 static void write_progress(struct client *c, const struct service *s, const char *phase,
 			   const char *worker, const char *message)
 {
@@ -55,7 +45,7 @@ static void write_progress(struct client *c, const struct service *s, const char
 	json_uint(out, "generation", s->target ? s->target_generation : s->generation);
 	json_str(out, "phase", phase);
 	json_str(out, "worker", worker);
-	json_uint(out, "done", s->rollout_number ? s->rollout.done : count_started(s));
+	json_uint(out, "done", s->rollout_number ? s->rollout.done : service_count_started(s));
 	json_uint(out, "of", s->rollout_number ? s->rollout.of : s->want);
 	json_str(out, "waits_for", waits.len ? waits.text : NULL);
 	json_str(out, "message", message);
@@ -275,15 +265,6 @@ static void plan_surveyed(struct task *t)
 
 static const struct task_ops plan_ops = { .surveyed = plan_surveyed };
 
-/* Whether workers are debugged is asked in slices: there may be a thousand. */
-static void begin_plan(struct client *c)
-{
-	struct task *plan = client_alloc(c, sizeof(*plan));
-
-	if (plan)
-		client_begin(c, plan, &plan_ops);
-}
-
 /* --- the commands -------------------------------------------------------------------- */
 
 /* Of the service of that name, or of all (NULL). */
@@ -306,11 +287,16 @@ void control_reload(struct client *c, struct service *only)
 {
 	/* The reload may free the name of the service itself. */
 	const char *name = only ? client_argument(c) : NULL;
+	struct task *plan;
 
-	if (request_has(&c->request, "--plan"))
-		begin_plan(c);
-	else
+	if (!request_has(&c->request, "--plan")) {
 		reload(c, name, request_has(&c->request, "--accept-fewer-ports"));
+		return;
+	}
+	/* Whether workers are debugged is asked in slices: there may be a thousand. */
+	plan = client_alloc(c, sizeof(*plan));
+	if (plan)
+		client_begin(c, plan, &plan_ops);
 }
 
 /* As its section in the file says now: whoever stops a service may well change it. */

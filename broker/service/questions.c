@@ -41,12 +41,13 @@ bool service_has_round(const struct service *s)
 	return list_find(w, &s->workers, link, w->state == WORKER_READY && !w->pinned_only);
 }
 
-bool service_is_ready(const struct service *s)
+unsigned service_count_started(const struct service *s)
 {
+	unsigned n = 0;
+
 	for (size_t i = 0; i < s->want; i++)
-		if (!s->slots[i].current || s->slots[i].current->state == WORKER_STARTING)
-			return false;
-	return true;
+		n += s->slots[i].current && s->slots[i].current->state != WORKER_STARTING;
+	return n;
 }
 
 /* --- the right number of workers ----------------------------------------------------- */

@@ -8,7 +8,12 @@
 /* The service of that name; an ending one only if no other service has the name. NULL: none. */
 struct service *service_find(const struct broker *b, const char *name);
 
-bool service_is_ready(const struct service *s); /* all slots serve */
+unsigned service_count_started(const struct service *s); /* of the slots that are wanted */
+
+static inline bool service_is_ready(const struct service *s)
+{
+	return service_count_started(s) == s->want;
+}
 
 /* Slots whose worker is ready, takes connections as far as is known, and does not fail its check.
  */
