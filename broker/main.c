@@ -12,7 +12,6 @@
 #include <unistd.h>
 #include "base/units.h"
 #include "config/conf_build.h"
-#include "config/conf_print.h"
 #include "run.h"
 #include "start.h"
 #include "sys/config_file.h"

@@ -14,6 +14,7 @@
 #include "service/watch.h"
 #include "start.h"
 #include "sys/log.h"
+#include "worker/command.h"
 #include "worker/ends.h"
 #include "worker/hold.h"
 
@@ -56,7 +57,6 @@ static void tidy_expired(struct loop_timer *timer)
 
 /* --- children ------------------------------------------------------------------------ */
 
-/* The worker whose main process @pid is, or whose check runs it as a command; or NULL. */
 static struct worker *find_worker(const struct broker *b, pid_t pid)
 {
 	struct service *s;
@@ -64,9 +64,22 @@ static struct worker *find_worker(const struct broker *b, pid_t pid)
 
 	list_for_each (s, &b->services, link)
 		list_for_each (w, &s->workers, link)
-			if ((w->pid == pid && !w->guest) || w->check.pid == pid)
+			if (w->pid == pid && !w->guest)
 				return w;
 	return NULL;
+}
+
+static bool helper_was_reaped(const struct broker *b, pid_t pid, int status)
+{
+	struct service *s;
+	struct worker *w;
+
+	list_for_each (s, &b->services, link)
+		list_for_each (w, &s->workers, link)
+			if (helper_reaped(&w->check.command, pid, status) ||
+			    helper_reaped(&w->aside, pid, status))
+				return true;
+	return false;
 }
 
 /* Some process that we had not started, but were left with, has ended: was it the last one? */
@@ -90,18 +103,15 @@ static void reap(struct run *run)
 	/* SIGCHLDs coalesce: one may stand for many. */
 	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED)) > 0) {
 		struct worker *w = find_worker(b, pid);
-		bool is_check = w && w->check.pid == pid;
 
 		if (WIFSTOPPED(status) || WIFCONTINUED(status)) {
-			if (w && !is_check)
+			if (w)
 				worker_note_stopped(w, WIFSTOPPED(status));
 			continue;
 		}
-		if (guard_reaped(&run->guard, pid))
+		if (guard_reaped(&run->guard, pid) || (!w && helper_was_reaped(b, pid, status)))
 			continue;
-		if (is_check)
-			worker_check_exited(w, status);
-		else if (w)
+		if (w)
 			worker_main_exited(w, status);
 		else
 			strangers = true;
@@ -110,8 +120,7 @@ static void reap(struct run *run)
 		look_for_kin(b);
 }
 
-/* --- signals: broker(8) has the list
- * ------------------------------------------------------------------------- */
+/* --- signals: broker(8) has the list --------------------------------------------------- */
 
 static const int signals_handled[] = { SIGCHLD, SIGHUP,	 SIGTERM, SIGINT,  SIGQUIT,
 				       SIGUSR1, SIGTTIN, SIGTTOU, SIGWINCH };

@@ -360,7 +360,7 @@ void service_drop_rollout(struct service *s, const char *why)
 	snprintf(s->abort_reason, sizeof(s->abort_reason), "%s", why);
 	service_conf_unref(s->after);
 	s->after = NULL;
-	rollout_cancel(&s->rollout);
+	s->rollout.active = false;
 	end_aborted(s);
 	publish_undone(s);
 	service_rearm(s);
