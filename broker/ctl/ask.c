@@ -62,11 +62,12 @@ static enum ctl_exit print_error(const struct json_value *error)
 {
 	const struct json_value *v = json_doc_member(error, "output");
 	struct buf text = BUF_INIT(CLIENT_LINE_MAX * 4);
+	struct screen s = { .out = &text, .left = SIZE_MAX };
 
-	text_add_lines(&text, false, "", json_doc_text(error, "message"));
+	text_add_lines(&s, "", json_doc_text(error, "message"));
 	for (v = json_doc_first(v); v; v = json_doc_next(v))
 		if (v->kind == JSON_STRING)
-			text_add_lines(&text, false, "  | ", v->text);
+			text_add_lines(&s, "  | ", v->text);
 	if (text.failed)
 		out_error("out of memory");
 	else /* which adds the last newline itself */
@@ -78,27 +79,21 @@ static enum ctl_exit print_error(const struct json_value *error)
 /* Takes one line. MORE_FOLLOWS, or how the answer has ended: an enum ctl_exit. */
 static int take_line(struct ask *ask, const struct ctl *ctl, const char *raw, size_t len)
 {
-	_cleanup_free_ char *copy = strndup(raw, len);
-	struct json_doc doc;
-	const char *type;
+	int r = view_add(&ask->view, raw, len);
+	const struct json_value *line = r == 0 ? view_last(&ask->view) : NULL;
+	const char *type = json_doc_text(line, "type");
 
-	if (!copy || strlen(raw) != len || json_doc_read(copy, len, &doc) < 0 ||
-	    !*(type = json_doc_text(doc.value, "type")))
-		return ask_print_failure(ctl, copy ? -EPROTO : -ENOMEM);
+	if (r == -ENOMEM || !*type)
+		return ask_print_failure(ctl, r == -ENOMEM ? r : -EPROTO);
 	if (ctl->json) {
 		out_bytes(raw, len);
 		out_text("\n");
 	}
-	if (!strcmp(type, "end")) {
-		snprintf(ask->message, sizeof(ask->message), "%s",
-			 json_doc_text(doc.value, "message"));
+	if (!strcmp(type, "end"))
 		return CTL_OK;
-	}
 	if (!strcmp(type, "error"))
-		return ctl->json ? exit_of(json_doc_text(doc.value, "code"))
-				 : print_error(doc.value);
-	if (ctl->json || ((!ask->line || ask->line(ask, doc.value)) &&
-			  (!ask->view || view_add(ask->view, raw, len) == 0)))
+		return ctl->json ? exit_of(json_doc_text(line, "code")) : print_error(line);
+	if (ctl->json || !ask->line || ask->line(ask, line))
 		return MORE_FOLLOWS;
 	return ask_print_failure(ctl, -ENOMEM);
 }

@@ -17,7 +17,7 @@ struct ask {
 	 * makes no sense. NULL: such lines are passed over.
 	 */
 	bool (*line)(struct ask *ask, const struct json_value *line);
-	struct view *view; /* these lines are kept in it, too; NULL: they are not */
+	struct view view; /* the lines; after CTL_OK the last one is the end of the answer */
 	/* Ctrl-C. NULL: it ends brokerctl, as by default. */
 	void (*interrupted)(struct ask *ask);
 	/* Twice a second while nothing comes. */
@@ -26,12 +26,11 @@ struct ask {
 	/* Only the output matters: stop when nobody reads it any more. */
 	bool only_prints;
 	int patience_ms; /* give up after so long a silence; -1: never */
-	/* After CTL_OK: the message of the end of the answer, or empty. */
-	char message[1024];
 };
 
 /*
- * Connects, sends ctl->words and reads the answer. With --json every line is printed as it is, and
+ * Connects, sends ctl->words and reads the answer into ->view, the caller's. With --json every line
+ * is printed as it is, and
  * ->line is not called. Whatever goes wrong is printed, as is the error that the broker answers.
  */
 enum ctl_exit ask_run(struct ask *ask, struct ctl *ctl);

@@ -165,8 +165,7 @@ static void add_names(const struct view *names, enum view_type type, const char 
 static void add_known(struct ctl *ctl, enum command_kind kind, struct buf *out)
 {
 	char *const status[] = { (char[]){ "status" }, NULL };
-	struct view names = { .n_rows = 0 };
-	struct ask ask = { .view = &names, .patience_ms = ASK_PATIENCE_MS };
+	struct ask ask = { .patience_ms = ASK_PATIENCE_MS };
 	bool services = kind == KIND_SERVICE || kind == KIND_TARGET;
 	bool workers = kind == KIND_WORKER || kind == KIND_TARGET || kind == KIND_PINNED;
 
@@ -177,10 +176,10 @@ static void add_known(struct ctl *ctl, enum command_kind kind, struct buf *out)
 	/* Without a broker there are no names; all else is completed all the same. */
 	(void)ask_run(&ask, ctl);
 	if (services)
-		add_names(&names, VIEW_SERVICE, "service", out);
+		add_names(&ask.view, VIEW_SERVICE, "service", out);
 	if (workers)
-		add_names(&names, VIEW_WORKER, "worker", out);
-	view_deinit(&names);
+		add_names(&ask.view, VIEW_WORKER, "worker", out);
+	view_deinit(&ask.view);
 }
 
 static void add_values(struct ctl *ctl, enum command_kind kind, struct buf *out)

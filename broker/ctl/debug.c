@@ -63,6 +63,7 @@ static bool is_trusted(const struct ctl *ctl)
 static void announce(const struct ctl *ctl, const struct debug *d, char *const *tool)
 {
 	const char *from = request_option(&ctl->request, "--from")->text;
+	const char *message = json_doc_text(view_last(&d->ask.view), "message");
 	STRBUF(command, 4096);
 
 	for (size_t i = 0; tool[i]; i++) {
@@ -72,8 +73,8 @@ static void announce(const struct ctl *ctl, const struct debug *d, char *const *
 	out_error("%s (pid %" PRId64 ") is held: it gets no connections%s", d->worker, d->pid,
 		  from ? " but yours"
 		       : "; with --from CIDR it would still get those of one source");
-	if (d->ask.message[0])
-		out_error("%s", d->ask.message);
+	if (*message)
+		out_error("%s", message);
 	if (from)
 		out_error(
 			"send your own request from %s: it goes to this worker, and no other does",
@@ -84,28 +85,26 @@ static void announce(const struct ctl *ctl, const struct debug *d, char *const *
 /* --- while the debugger runs --------------------------------------------------------- */
 
 /* A newer broker may send lines that we do not know. They are passed over. */
-static void take_message(struct debug *d, char *line, size_t len)
-{
-	struct json_doc doc;
-	STRBUF(text, 512);
-	const char *message;
-
-	if (json_doc_read(line, len, &doc) < 0 ||
-	    strcmp(json_doc_text(doc.value, "type"), "debugged") != 0)
-		return;
-	message = json_doc_text(doc.value, "message");
-	snprintf(d->state, sizeof(d->state), "%s", json_doc_text(doc.value, "state"));
-	strbuf_add_escaped(&text, message, strlen(message));
-	out_error("%s", text.text);
-}
-
 static void take_messages(struct debug *d)
 {
+	const struct json_value *said;
+	const char *message;
 	char *line;
 	size_t len;
 
-	while (client_line(&d->ctl->client, &line, &len))
-		take_message(d, line, len);
+	while (client_line(&d->ctl->client, &line, &len)) {
+		STRBUF(text, 512);
+
+		if (view_add(&d->ask.view, line, len) < 0)
+			continue;
+		said = view_last(&d->ask.view);
+		if (strcmp(json_doc_text(said, "type"), "debugged") != 0)
+			continue;
+		message = json_doc_text(said, "message");
+		snprintf(d->state, sizeof(d->state), "%s", json_doc_text(said, "state"));
+		strbuf_add_escaped(&text, message, strlen(message));
+		out_error("%s", text.text);
+	}
 }
 
 static void read_messages(struct tool_watch *watch)
@@ -207,5 +206,6 @@ enum ctl_exit ctl_debug(struct ctl *ctl)
 	if (code == CTL_OK && !ctl->json)
 		code = start(ctl, &d);
 	strlist_free(d.words);
+	view_deinit(&d.ask.view);
 	return code;
 }

@@ -92,7 +92,8 @@ static void add_marked(struct buf *out, const char *mark, size_t column, const c
 {
 	size_t at = out->len;
 
-	text_wrap(out, WIDTH, (unsigned)column, true, text);
+	text_wrap(&(struct screen){ .columns = WIDTH, .out = out, .left = SIZE_MAX },
+		  (unsigned)column, true, text);
 	/* In the blanks that the first line begins with. */
 	if (!out->failed && out->len > at)
 		memcpy(out->bytes + at + INDENT, mark, strlen(mark));

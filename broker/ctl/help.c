@@ -25,18 +25,17 @@ static const char tail[] = "\n"
 			   "failed, 2 wrong usage,\n"
 			   "3 no broker could be reached, 4 the reload was aborted, 130 Ctrl-C.\n";
 
-static void add_row(const struct screen *screen, const char *name, const char *text,
-		    struct buf *out)
+static void add_row(struct screen *s, const char *name, const char *text)
 {
 	struct text_line line;
 
-	text_begin(&line, out, TEXT_UNLIMITED, screen->color);
-	text_pad(&line, 2);
+	(void)text_begin(&line, s, 2);
+	line.width = TEXT_UNLIMITED;
 	text_add(&line, TEXT_BOLD, name);
 	/* If both do not fit in one line, the text goes below the name. */
-	if (line.column + 2 > NAME_COLUMNS || NAME_COLUMNS + text_width(text) > screen->columns) {
+	if (line.column + 2 > NAME_COLUMNS || NAME_COLUMNS + text_width(text) > s->columns) {
 		text_end(&line);
-		text_wrap(out, screen->columns, 8, false, text);
+		text_wrap(s, 8, false, text);
 		return;
 	}
 	text_pad(&line, NAME_COLUMNS);
@@ -44,9 +43,9 @@ static void add_row(const struct screen *screen, const char *name, const char *t
 	text_end(&line);
 }
 
-static void add_all(const struct screen *screen, struct buf *out)
+static void add_all(struct screen *s)
 {
-	buf_add_str(out, head);
+	buf_add_str(s->out, head);
 	for (size_t i = 0; i < command_count; i++) {
 		const struct command *c = &command_table[i];
 		STRBUF(name, 128);
@@ -58,20 +57,20 @@ static void add_all(const struct screen *screen, struct buf *out)
 		for (size_t a = 0; a < COMMAND_ARGUMENTS && c->arguments[a].kind; a++)
 			strbuf_addf(&name, c->arguments[a].optional ? " [%s]" : " %s",
 				    c->arguments[a].name);
-		add_row(screen, name.text, c->help, out);
+		add_row(s, name.text, c->help);
 	}
-	buf_add_str(out, tail);
+	buf_add_str(s->out, tail);
 }
 
-static void add_command(const struct command *c, const struct screen *screen, struct buf *out)
+static void add_command(const struct command *c, struct screen *s)
 {
 	STRBUF(usage, 512);
 
 	command_usage(c, &usage);
-	buf_addf(out, "usage: brokerctl %s\n\n", usage.text);
-	text_wrap(out, screen->columns, 0, false, c->help);
+	buf_addf(s->out, "usage: brokerctl %s\n\n", usage.text);
+	text_wrap(s, 0, false, c->help);
 	if (c->options[0].name)
-		buf_add_str(out, "\n");
+		buf_add_str(s->out, "\n");
 	for (size_t i = 0; i < COMMAND_OPTIONS && c->options[i].name; i++) {
 		const struct command_option *o = &c->options[i];
 		STRBUF(name, 128);
@@ -81,25 +80,25 @@ static void add_command(const struct command *c, const struct screen *screen, st
 		strbuf_add(&name, o->name);
 		if (o->value != KIND_NONE)
 			strbuf_addf(&name, " %s", o->value_name);
-		add_row(screen, name.text, o->help, out);
+		add_row(s, name.text, o->help);
 	}
 	if (c->more) {
-		buf_add_str(out, "\n");
-		text_wrap(out, screen->columns, 0, false, c->more);
+		buf_add_str(s->out, "\n");
+		text_wrap(s, 0, false, c->more);
 	}
 }
 
 void help_print(const struct command *c)
 {
 	struct buf text = BUF_INIT(TEXT_MAX);
-	struct screen screen = out_screen();
+	struct screen screen = out_screen(&text);
 
 	if (screen.columns > WIDTH_MAX)
 		screen.columns = WIDTH_MAX;
 	if (c)
-		add_command(c, &screen, &text);
+		add_command(c, &screen);
 	else
-		add_all(&screen, &text);
+		add_all(&screen);
 	out_buf(&text);
 }
 

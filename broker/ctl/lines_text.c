@@ -84,79 +84,48 @@ static void add_time(const char *time, struct text_line *line)
 		text_addf(line, TEXT_DIM, "%s%.*s ", text, (int)strcspn(rest, "Z"), rest);
 }
 
-bool lines_add_event(const struct json_value *event, const struct screen *screen, struct buf *out)
+static void add_event(const struct json_value *event, struct screen *s)
 {
-	const char *type = json_doc_text(event, "type"), *level = json_doc_text(event, "level");
-	bool has_worker = *json_doc_text(event, "worker");
-	enum text_style style = style_of(level);
+	const char *level = json_doc_text(event, "level");
 	struct text_line line;
 
-	/* Never cut to the width of the screen: what matters may be at the end. */
-	text_begin(&line, out, TEXT_UNLIMITED, screen->color);
-	if (!strcmp(type, "lost")) {
-		text_fill(&line, TEXT_YELLOW, "$count events were lost: they came too fast", event);
-		text_end(&line);
-		return true;
-	}
-	if (strcmp(type, "event") != 0)
-		return false;
+	(void)text_begin(&line, s, 0);
 	add_time(json_doc_text(event, "time"), &line);
-	text_addf(&line, style, "%-5s ", level);
-	text_fill(&line, TEXT_BOLD, has_worker ? "$worker " : "{$service }", event);
-	text_fill(&line, style, "$event{: $message}", event);
+	text_addf(&line, style_of(level), "%-5s ", level);
+	text_fill(&line, style_of(level), "<bold>{$worker |$service |}<>$event{: $message}", event);
 	add_rest(event, &line);
 	text_end(&line);
 	/* What a worker wrote last before it ended, or why it did not start. */
-	text_add_lines(out, screen->color, "  | ", json_doc_text(event, "output"));
-	text_add_lines(out, screen->color, "  | ", json_doc_text(event, "last_output"));
-	return true;
+	text_add_lines(s, "  | ", json_doc_text(event, "output"));
+	text_add_lines(s, "  | ", json_doc_text(event, "last_output"));
 }
 
 /* --- settings ------------------------------------------------------------------------------ */
 
-/* An empty value would be invisible. */
-static const char *shown(const char *value)
+static void add_change(const struct json_value *change, struct screen *s)
 {
-	return *value ? value : "(none)";
+	/* An empty value would be invisible. */
+	text_print(s, 0,
+		   *json_doc_text(change, "key")
+			   ? "<bold>[$section]<> $key: {$from|(none)} -> {$to|(none)}"
+			   : "<bold>[$section]",
+		   change);
+	text_print(s, 4,
+		   *json_doc_text(change, "applies") ? "<cyan>$applies<>{: $action}" : "$action",
+		   change);
 }
 
-bool lines_add_change(const struct json_value *change, const struct screen *screen, struct buf *out)
-{
-	const char *key = json_doc_text(change, "key"), *applies = json_doc_text(change, "applies");
-	struct text_line line;
-
-	if (strcmp(json_doc_text(change, "type"), "change") != 0)
-		return false;
-	text_begin(&line, out, TEXT_UNLIMITED, screen->color);
-	text_fill(&line, TEXT_BOLD, "[$section]", change);
-	if (*key)
-		text_addf(&line, TEXT_PLAIN, " %s: %s -> %s", key,
-			  shown(json_doc_text(change, "from")), shown(json_doc_text(change, "to")));
-	text_end(&line);
-	text_begin(&line, out, TEXT_UNLIMITED, screen->color);
-	text_pad(&line, 4);
-	text_add(&line, TEXT_CYAN, applies);
-	text_fill(&line, TEXT_PLAIN, *applies ? "{: $action}" : "$action", change);
-	text_end(&line);
-	return true;
-}
-
-bool lines_add_option(const struct json_value *option, const struct screen *screen, char *section,
-		      size_t size, struct buf *out)
+static void add_option(const struct json_value *option, struct screen *s,
+		       char section[LINES_SECTION])
 {
 	struct text_line line;
 
-	if (strcmp(json_doc_text(option, "type"), "option") != 0)
-		return false;
-	text_begin(&line, out, TEXT_UNLIMITED, screen->color);
 	if (strcmp(section, json_doc_text(option, "section")) != 0) {
-		if (*section)
-			text_end(&line);
-		snprintf(section, size, "%s", json_doc_text(option, "section"));
-		text_addf(&line, TEXT_BOLD, "[%s]", section);
-		text_end(&line);
-		text_begin(&line, out, TEXT_UNLIMITED, screen->color);
+		text_add_lines(s, "", *section ? "\n" : "");
+		snprintf(section, LINES_SECTION, "%s", json_doc_text(option, "section"));
+		text_print(s, 0, "<bold>[$section]", option);
 	}
+	(void)text_begin(&line, s, 0);
 	text_fill(&line, TEXT_PLAIN, "$key", option);
 	text_pad(&line, KEY_COLUMNS);
 	text_fill(&line, TEXT_PLAIN, " = $value", option);
@@ -166,56 +135,60 @@ bool lines_add_option(const struct json_value *option, const struct screen *scre
 	if (json_doc_member(option, "file"))
 		text_fill(&line, TEXT_YELLOW, "; in the file: $file", option);
 	text_end(&line);
-	return true;
 }
 
 /* --- a reload, a restart --------------------------------------------------------------------- */
 
-/* Steps. Of all other phases, as "aborted" or those of a newer broker, the name is shown. */
+/* Of all other phases, as "aborted" or those of a newer broker, the name is shown. */
 static const struct {
-	const char *phase;
-	enum text_style style;
-	const char *words;
+	const char *phase, *words;
 } steps[] = {
-	{ "begin", TEXT_PLAIN, "generation $generation begins, workers to replace: $of" },
-	{ "start", TEXT_PLAIN, "$worker of generation $generation starts" },
-	{ "ready", TEXT_PLAIN, "$worker of generation $generation is ready ($done of $of)" },
-	{ "retire", TEXT_PLAIN, "the old $worker drains" },
-	{ "probation", TEXT_PLAIN, "all workers of generation $generation serve" },
-	{ "done", TEXT_GREEN, "generation $generation serves" },
+	{ "begin", "generation $generation begins, workers to replace: $of" },
+	{ "start", "$worker of generation $generation starts" },
+	{ "ready", "$worker of generation $generation is ready ($done of $of)" },
+	{ "retire", "the old $worker drains" },
+	{ "probation", "all workers of generation $generation serve" },
+	{ "done", "<green>generation $generation serves" },
 };
 
-void lines_add_step(const struct json_value *step, const struct screen *screen, struct buf *out)
+static void add_step(const struct json_value *step, struct screen *s)
 {
-	const char *phase = json_doc_text(step, "phase");
-	struct text_line line;
-	size_t i = 0;
-
-	text_begin(&line, out, TEXT_UNLIMITED, screen->color);
-	text_fill(&line, TEXT_BOLD, "$service: ", step);
+	const char *phase = json_doc_text(step, "phase"), *words = "<yellow>$phase";
 	/* The broker's own words come first. */
-	if (*json_doc_text(step, "message")) {
-		text_fill(&line, TEXT_PLAIN, "$message", step);
-		text_end(&line);
-		return;
-	}
-	while (i < ARRAY_SIZE(steps) && strcmp(steps[i].phase, phase) != 0)
-		i++;
-	if (i < ARRAY_SIZE(steps))
-		text_fill(&line, steps[i].style, steps[i].words, step);
-	else
-		text_add(&line, TEXT_YELLOW, phase);
-	text_fill(&line, TEXT_PLAIN, "{, waits for $waits_for}", step);
+	bool has_words = *json_doc_text(step, "message");
+	struct text_line line;
+
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
+		if (!strcmp(steps[i].phase, phase))
+			words = steps[i].words;
+	(void)text_begin(&line, s, 0);
+	text_fill(&line, TEXT_BOLD, "$service: ", step);
+	text_fill(&line, TEXT_PLAIN, has_words ? "$message" : words, step);
+	text_fill(&line, TEXT_PLAIN, has_words ? "" : "{, waits for $waits_for}", step);
 	text_end(&line);
 }
 
-void lines_bar_read(const struct json_value *step, struct lines_bar *ret)
+bool lines_add(const struct json_value *line, struct screen *s, char section[LINES_SECTION])
 {
-	snprintf(ret->service, sizeof(ret->service), "%s", json_doc_text(step, "service"));
-	snprintf(ret->waits_for, sizeof(ret->waits_for), "%s", json_doc_text(step, "waits_for"));
-	ret->generation = json_doc_number(step, "generation");
-	ret->done = json_doc_number(step, "done");
-	ret->of = json_doc_number(step, "of");
+	const char *type = json_doc_text(line, "type");
+	unsigned columns = s->columns;
+
+	/* Never cut to the width of the screen: what matters may be at the end. */
+	s->columns = TEXT_UNLIMITED;
+	if (!strcmp(type, "event"))
+		add_event(line, s);
+	else if (!strcmp(type, "lost"))
+		text_print(s, 0, "<yellow>$count events were lost: they came too fast", line);
+	else if (!strcmp(type, "change"))
+		add_change(line, s);
+	else if (!strcmp(type, "option"))
+		add_option(line, s, section);
+	else if (!strcmp(type, "progress"))
+		add_step(line, s);
+	else
+		return false;
+	s->columns = columns;
+	return true;
 }
 
 /* Slots as a bar of at most @room characters: # is new, > on the way, . still old. */
@@ -241,19 +214,19 @@ static void add_slots(struct text_line *line, int64_t done, int64_t of, unsigned
 	text_add(line, TEXT_PLAIN, "]");
 }
 
-void lines_add_bar(const struct lines_bar *bar, int64_t ms, const struct screen *screen,
-		   struct buf *out)
+void lines_add_bar(const struct json_value *step, int64_t ms, struct screen *s)
 {
 	struct text_line line;
 	STRBUF(age, 32);
 
+	(void)text_begin(&line, s, 0);
 	/* The last column stays free: some terminals would wrap the line. */
-	text_begin(&line, out, screen->columns - 1, screen->color);
-	text_addf(&line, TEXT_BOLD, "%s generation %" PRId64, bar->service, bar->generation);
-	text_add(&line, TEXT_PLAIN, "  ");
-	add_slots(&line, bar->done, bar->of, screen->columns / 4);
+	line.width--;
+	text_fill(&line, TEXT_PLAIN, "<bold>$service generation $generation<>  ", step);
+	add_slots(&line, json_doc_number(step, "done"), json_doc_number(step, "of"),
+		  s->columns / 4);
 	text_add_age(&age, ms);
-	text_addf(&line, TEXT_PLAIN, "  %" PRId64 "/%" PRId64 "  %s", bar->done, bar->of, age.text);
-	if (bar->waits_for[0])
-		text_addf(&line, TEXT_PLAIN, "  waits for %s", bar->waits_for);
+	text_fill(&line, TEXT_PLAIN, "  $done/$of", step);
+	text_addf(&line, TEXT_PLAIN, "  %s", age.text);
+	text_fill(&line, TEXT_PLAIN, "{  waits for $waits_for}", step);
 }

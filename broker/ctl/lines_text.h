@@ -20,34 +20,15 @@
 
 #include "ctl/text.h"
 
-/*
- * An event, with whatever else it says in brackets, and below it what a worker wrote last. False:
- * @event is neither an event nor the note that some were lost.
- */
-bool lines_add_event(const struct json_value *event, const struct screen *screen, struct buf *out);
-
-/* A change of `reload --plan`. False: @change is none. */
-bool lines_add_change(const struct json_value *change, const struct screen *screen,
-		      struct buf *out);
+#define LINES_SECTION 64 /* bytes */
 
 /*
- * An option of `config`. @section is that of the option before (at first ""), so that its name is
- * printed once above its options; it becomes that of this one. False: @option is none.
+ * Adds a line of the answer, by its type: "event" with whatever else it says in brackets, and below
+ * it what a worker wrote last; "lost"; "change" of `reload --plan`; "option" of `config`;
+ * "progress". @section is that of the option before (at first ""), so that its name is printed once
+ * above its options; it becomes that of this one. False: it is none of these.
  */
-bool lines_add_option(const struct json_value *option, const struct screen *screen, char *section,
-		      size_t size, struct buf *out);
+bool lines_add(const struct json_value *line, struct screen *s, char section[LINES_SECTION]);
 
-/* A line of type "progress". */
-void lines_add_step(const struct json_value *step, const struct screen *screen, struct buf *out);
-
-/* What the bar shows of the last step. */
-struct lines_bar {
-	char service[64], waits_for[256];
-	int64_t generation, done, of;
-};
-
-void lines_bar_read(const struct json_value *step, struct lines_bar *ret);
-
-/* Without a newline. @ms: how long ago the reload began. */
-void lines_add_bar(const struct lines_bar *bar, int64_t ms, const struct screen *screen,
-		   struct buf *out);
+/* A line of type "progress" as a bar, without a newline. @ms: how long ago the reload began. */
+void lines_add_bar(const struct json_value *step, int64_t ms, struct screen *s);

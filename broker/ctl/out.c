@@ -37,9 +37,9 @@ static unsigned columns_of_environment(void)
 	return n > 0 && n < 100000 ? (unsigned)n : TEXT_UNLIMITED;
 }
 
-struct screen out_screen(void)
+struct screen out_screen(struct buf *text)
 {
-	struct screen s = { .color = out.color };
+	struct screen s = { .color = out.color, .out = text, .left = SIZE_MAX };
 	struct winsize size;
 
 	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0) {

@@ -16,10 +16,10 @@ enum out_color { OUT_COLOR_AUTO, OUT_COLOR_ALWAYS, OUT_COLOR_NEVER };
 void out_init(enum out_color color);
 
 /*
- * Standard output: as wide as the terminal is now. If it is no terminal, as wide as COLUMNS says,
- * or TEXT_UNLIMITED, so that nothing is cut on its way to grep.
+ * For @text that goes to standard output: as wide as the terminal is now. If it is no terminal, as
+ * wide as COLUMNS says, or TEXT_UNLIMITED, so that nothing is cut on its way to grep.
  */
-struct screen out_screen(void);
+struct screen out_screen(struct buf *text);
 bool out_is_terminal(void); /* with cursor control: TERM is not dumb */
 
 void out_bytes(const char *bytes, size_t n);

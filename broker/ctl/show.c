@@ -18,26 +18,11 @@
 
 struct show {
 	struct ask ask;
-	struct view view; /* what is shown when the answer is complete */
-	char section[64]; /* of the configuration: that of the option printed last */
-	const char *name; /* of the command */
-	struct lines_bar bar;
-	bool has_bar;
+	char section[LINES_SECTION]; /* of the configuration: that of the option printed last */
+	const char *name;	     /* of the command */
 	int64_t began_ms;
 	unsigned n_lines, n_steps; /* printed as they came; of a reload */
 };
-
-static void show_bar(struct ask *ask)
-{
-	struct show *s = container_of(ask, struct show, ask);
-	struct buf text = BUF_INIT(LINE_TEXT_MAX);
-	struct screen screen = out_screen();
-
-	if (!s->has_bar || !out_is_terminal())
-		return;
-	lines_add_bar(&s->bar, loop_clock_ms() - s->began_ms, &screen, &text);
-	out_progress(&text);
-}
 
 static bool is_on_the_way(const char *phase)
 {
@@ -50,34 +35,34 @@ static bool is_on_the_way(const char *phase)
 	return false;
 }
 
-/* Of a reload. Adds what is to be printed for good. */
-static void take_step(struct show *s, const struct json_value *step, const struct screen *screen,
-		      struct buf *text)
+/* Steps on the way are in the bar. How a service ended stays to be read. */
+static void show_bar(struct ask *ask)
 {
-	const char *phase = json_doc_text(step, "phase");
+	struct show *s = container_of(ask, struct show, ask);
+	const struct json_value *step = view_last(&ask->view);
+	struct buf text = BUF_INIT(LINE_TEXT_MAX);
+	struct screen screen = out_screen(&text);
 
-	s->n_steps++;
-	/* Steps on the way are in the bar. How a service ended stays to be read. */
-	s->has_bar = is_on_the_way(phase);
-	lines_bar_read(step, &s->bar);
-	if (out_is_terminal() && s->has_bar)
-		show_bar(&s->ask);
-	else if (strcmp(phase, "wait") != 0) /* no step, but a sign of life, for the bar */
-		lines_add_step(step, screen, text);
+	if (!is_on_the_way(json_doc_text(step, "phase")) || !out_is_terminal())
+		return;
+	lines_add_bar(step, loop_clock_ms() - s->began_ms, &screen);
+	out_progress(&text);
 }
 
 /* Most lines are printed as they come; those of a status are kept for its end. */
 static bool take_line(struct ask *ask, const struct json_value *line)
 {
 	struct show *s = container_of(ask, struct show, ask);
-	const char *type = json_doc_text(line, "type");
+	const char *type = json_doc_text(line, "type"), *phase = json_doc_text(line, "phase");
 	struct buf text = BUF_INIT(LINE_TEXT_MAX);
-	struct screen screen = out_screen();
+	struct screen screen = out_screen(&text);
 
-	if (!strcmp(type, "progress"))
-		take_step(s, line, &screen, &text);
-	else if (lines_add_event(line, &screen, &text) || lines_add_change(line, &screen, &text) ||
-		 lines_add_option(line, &screen, s->section, sizeof(s->section), &text))
+	s->n_steps += !strcmp(type, "progress");
+	if (is_on_the_way(phase) && out_is_terminal())
+		show_bar(ask);
+	else if (!strcmp(phase, "wait"))
+		return true; /* no step, but a sign of life, for the bar */
+	else if (lines_add(line, &screen, s->section))
 		s->n_lines++;
 	/* Not the end: the options in force follow. */
 	else if (!strcmp(type, "file-error"))
@@ -95,16 +80,14 @@ static void interrupted(struct ask *ask)
 		  strcmp(s->name, "reload") == 0 ? ", brokerctl reload abort aborts it" : "");
 }
 
-static void add_pins(const struct show *s, struct buf *out)
+static void add_pins(const struct view *view, struct screen *s)
 {
-	struct frame f = { .screen = out_screen(), .out = out, .left = SIZE_MAX };
 	const struct view_row *row = NULL;
 
-	f.screen.columns = TEXT_UNLIMITED;
-	while ((row = view_next(&s->view, NULL, VIEW_PIN, row)))
-		status_add_pin(&f, 0, row->object);
-	if (!view_count(&s->view, NULL, VIEW_PIN))
-		buf_add_str(out, "nothing is pinned\n");
+	while ((row = view_next(view, NULL, VIEW_PIN, row)))
+		status_add_pin(s, 0, row->object);
+	if (!s->out->len)
+		text_printf(s, 0, TEXT_PLAIN, "nothing is pinned");
 }
 
 /*
@@ -161,16 +144,20 @@ static void confirm(const struct request *r, struct buf *out)
 
 static void add_end(struct show *s, const struct request *r, bool plan, struct buf *out)
 {
-	struct screen screen = out_screen();
+	const char *message = json_doc_text(view_last(&s->ask.view), "message");
+	struct screen screen = out_screen(out);
 
-	if (r->command->id == COMMAND_STATUS)
-		status_text(&s->view, &screen, out);
-	else if (r->command->id == COMMAND_PINS)
-		add_pins(s, out);
+	if (r->command->id == COMMAND_STATUS) {
+		status_text(&s->ask.view, &screen);
+		return;
+	}
+	screen.columns = TEXT_UNLIMITED;
+	if (r->command->id == COMMAND_PINS)
+		add_pins(&s->ask.view, &screen);
 	else if (plan && !s->n_lines)
 		buf_add_str(out, "no setting changes; a reload would replace the workers\n");
-	else if (!plan && s->ask.message[0])
-		text_wrap(out, TEXT_UNLIMITED, 0, false, s->ask.message);
+	else if (!plan && *message)
+		text_wrap(&screen, 0, false, message);
 	else if (!plan && !s->n_steps)
 		confirm(r, out);
 }
@@ -217,8 +204,7 @@ enum ctl_exit ctl_show(struct ctl *ctl)
 	bool follows = id == COMMAND_EVENTS && request_has(r, "--follow");
 	struct show s = {
 		.ask = { .line = take_line,
-			 .view = &s.view,
-			 .tick = show_bar,
+			 .tick = ctl->json ? NULL : show_bar,
 			 .interrupted = rolls || ends ? interrupted : NULL,
 			 .only_prints = id == COMMAND_EVENTS,
 			 .patience_ms = follows || (rolls && !plan) ? -1 : ASK_PATIENCE_MS },
@@ -235,7 +221,7 @@ enum ctl_exit ctl_show(struct ctl *ctl)
 		add_end(&s, r, plan, &text);
 		out_buf(&text);
 	}
-	view_deinit(&s.view);
+	view_deinit(&s.ask.view);
 	if (code == CTL_OK && ends) {
 		code = wait_for_end(&s.ask, ctl, watch);
 		if (code == CTL_OK && !ctl->json)

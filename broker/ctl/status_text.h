@@ -26,24 +26,16 @@
 
 #define STATUS_INDENT 2 /* of all lines of a service but its first */
 
-/* A screen that lines are added to, as long as they fit. */
-struct frame {
-	struct screen screen;
-	struct buf *out;
-	size_t left; /* lines that still fit */
-};
-
 /* Orders the services of @view. */
-void status_text(struct view *view, const struct screen *screen, struct buf *out);
-
-/* Begins a line; text_end() ends it. False: none fits any more, nothing of it will be shown. */
-bool status_begin_line(struct frame *f, unsigned indent, struct text_line *ret);
+void status_text(struct view *view, struct screen *s);
 
 /* Each adds a line, as long as one fits. */
-void status_add_broker(struct frame *f, const struct json_value *broker);
-void status_add_service(struct frame *f, const struct json_value *service,
+void status_add_broker(struct screen *s, const struct json_value *broker);
+void status_add_service(struct screen *s, const struct json_value *service,
 			const char *accepted_rate);
-void status_add_reload(struct frame *f, const struct json_value *reload, const char *slots);
-void status_add_ledger(struct frame *f, const struct json_value *ledger);
-void status_add_pin(struct frame *f, unsigned indent, const struct json_value *pin);
-void status_add_dim(struct frame *f, unsigned indent, const char *text);
+void status_add_reload(struct screen *s, const struct json_value *reload, const char *slots);
+void status_add_ledger(struct screen *s, const struct json_value *ledger);
+void status_add_pin(struct screen *s, unsigned indent, const struct json_value *pin);
+
+/* "12 more services, all well" for the last @n of @view, or how many of them are not. */
+void status_add_more(struct screen *s, const char *before, const struct view *view, size_t n);

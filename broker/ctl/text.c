@@ -8,10 +8,14 @@
 #define ELLIPSIS "..."
 #define DOTS_MIN 7 /* columns that a word needs to end in dots */
 
-static const char *const escapes[] = {
-	[TEXT_PLAIN] = "",	  [TEXT_BOLD] = "\033[1m",     [TEXT_DIM] = "\033[2m",
-	[TEXT_RED] = "\033[31m",  [TEXT_GREEN] = "\033[32m",   [TEXT_YELLOW] = "\033[33m",
-	[TEXT_BLUE] = "\033[34m", [TEXT_MAGENTA] = "\033[35m", [TEXT_CYAN] = "\033[36m",
+static const struct {
+	const char *tag, *escape;
+} styles[] = {
+	[TEXT_PLAIN] = { "<plain>", "" },	  [TEXT_BOLD] = { "<bold>", "\033[1m" },
+	[TEXT_DIM] = { "<dim>", "\033[2m" },	  [TEXT_RED] = { "<red>", "\033[31m" },
+	[TEXT_GREEN] = { "<green>", "\033[32m" }, [TEXT_YELLOW] = { "<yellow>", "\033[33m" },
+	[TEXT_BLUE] = { "<blue>", "\033[34m" },	  [TEXT_MAGENTA] = { "<magenta>", "\033[35m" },
+	[TEXT_CYAN] = { "<cyan>", "\033[36m" },
 };
 
 /* One character as it is shown. */
@@ -45,6 +49,25 @@ static const struct range {
 	{ 0x1f300, 0x1f64f, WIDE },    { 0x1f680, 0x1f6ff, WIDE },    { 0x1f900, 0x1f9ff, WIDE },
 	{ 0x20000, 0x3fffd, WIDE },    { 0xe0000, 0xe0fff, HIDDEN },
 };
+
+enum text_style text_state_style(const char *state)
+{
+	static const struct {
+		const char *state;
+		enum text_style style;
+	} looks[] = {
+		{ "ready", TEXT_GREEN },   { "serving", TEXT_GREEN },	 { "running", TEXT_GREEN },
+		{ "open", TEXT_GREEN },	   { "starting", TEXT_CYAN },	 { "draining", TEXT_BLUE },
+		{ "parked", TEXT_BLUE },   { "closing", TEXT_BLUE },	 { "held", TEXT_YELLOW },
+		{ "paused", TEXT_YELLOW }, { "stopping", TEXT_MAGENTA }, { "back-off", TEXT_RED },
+		{ "down", TEXT_RED },	   { "empty", TEXT_DIM },	 { "unused", TEXT_DIM },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(looks); i++)
+		if (strcmp(looks[i].state, state) == 0)
+			return looks[i].style;
+	return TEXT_PLAIN;
+}
 
 static enum look look_of(uint32_t cp)
 {
@@ -95,9 +118,20 @@ unsigned text_width(const char *text)
 	return columns;
 }
 
-void text_begin(struct text_line *line, struct buf *out, unsigned width, bool color)
+bool text_begin(struct text_line *line, struct screen *s, unsigned indent)
 {
-	*line = (struct text_line){ .out = out, .width = width, .color = color, .mark = out->len };
+	bool fits = s->left > 0;
+
+	*line = (struct text_line){ .out = s->out,
+				    .width = s->columns,
+				    .color = s->color,
+				    .full = !fits,
+				    .hidden = !fits,
+				    .column = indent,
+				    .blanks = indent,
+				    .mark = s->out->len };
+	s->left -= fits;
+	return fits;
 }
 
 /* Replaces the end of the line: the reader must see that something is missing. */
@@ -130,7 +164,7 @@ void text_add(struct text_line *line, enum text_style style, const char *text)
 	for (; line->blanks > 0; line->blanks--)
 		buf_add_str(line->out, " ");
 	if (line->color)
-		buf_add_str(line->out, escapes[style]);
+		buf_add_str(line->out, styles[style].escape);
 	while (*text) {
 		struct glyph g = next_glyph(text);
 
@@ -159,6 +193,20 @@ void text_addf(struct text_line *line, enum text_style style, const char *fmt, .
 	text_add(line, style, text.text);
 }
 
+void text_printf(struct screen *s, unsigned indent, enum text_style style, const char *fmt, ...)
+{
+	STRBUF(text, 4096);
+	struct text_line line;
+	va_list ap;
+
+	va_start(ap, fmt);
+	strbuf_vaddf(&text, fmt, ap);
+	va_end(ap);
+	(void)text_begin(&line, s, indent);
+	text_add(&line, style, text.text);
+	text_end(&line);
+}
+
 /* False: as if it were not there, see text_expand(). */
 static bool add_member(struct strbuf *out, const struct json_value *object, const char *key)
 {
@@ -177,22 +225,30 @@ static bool add_member(struct strbuf *out, const struct json_value *object, cons
 	       *json_doc_text(object, key);
 }
 
-void text_expand(struct strbuf *out, const char *words, const struct json_value *object)
+/* The words up to @end. */
+static void expand(struct strbuf *out, const char *words, const char *end,
+		   const struct json_value *object)
 {
 	size_t start = 0, n;
 	bool whole = true; /* the part in braces that began at @start */
 	char key[32];
 
-	for (;; words += n) {
-		n = strcspn(words, "${}");
+	for (; words < end; words += n) {
+		n = strcspn(words, "${|}<");
 		strbuf_add_bytes(out, words, n);
 		words += n;
 		n = 1;
 		switch (*words) {
-		case '\0':
-			return;
 		case '{':
 			start = out->len;
+			whole = true;
+			break;
+		case '|':
+			if (whole) {
+				n = strcspn(words, "}");
+				break;
+			}
+			out->text[out->len = start] = '\0';
 			whole = true;
 			break;
 		case '}':
@@ -208,13 +264,54 @@ void text_expand(struct strbuf *out, const char *words, const struct json_value 
 	}
 }
 
+void text_expand(struct strbuf *out, const char *words, const struct json_value *object)
+{
+	expand(out, words, words + strlen(words), object);
+}
+
+/* @tag: "<red>". "<>" and what is no style: @before. */
+static enum text_style style_of(const char *tag, enum text_style before,
+				const struct json_value *object)
+{
+	if (!strncmp(tag, "<state>", strlen("<state>")))
+		return text_state_style(json_doc_text(object, "state"));
+	for (size_t i = 0; i < ARRAY_SIZE(styles); i++)
+		if (!strncmp(tag, styles[i].tag, strlen(styles[i].tag)))
+			return (enum text_style)i;
+	return before;
+}
+
 void text_fill(struct text_line *line, enum text_style style, const char *words,
 	       const struct json_value *object)
 {
-	STRBUF(text, 4096);
+	enum text_style now = style;
 
-	text_expand(&text, words, object);
-	text_add(line, style, text.text);
+	while (*words) {
+		size_t n = strcspn(words, "<");
+		STRBUF(text, 4096);
+
+		expand(&text, words, words + n, object);
+		text_add(line, now, text.text);
+		words += n;
+		if (!*words)
+			break;
+		now = style_of(words, style, object);
+		words += strcspn(words, ">") + 1;
+	}
+}
+
+void text_print(struct screen *s, unsigned indent, const char *words,
+		const struct json_value *object)
+{
+	struct text_line line;
+	size_t before = s->out->len;
+
+	(void)text_begin(&line, s, indent);
+	text_fill(&line, TEXT_PLAIN, words, object);
+	if (line.full || s->out->len > before)
+		text_end(&line);
+	else
+		s->left += !line.hidden;
 }
 
 void text_pad(struct text_line *line, unsigned column)
@@ -254,34 +351,38 @@ static size_t fitting(const char *text, unsigned room, bool whole_words)
 	return at > text ? (size_t)(at - text) : next_glyph(text).source;
 }
 
-void text_wrap(struct buf *out, unsigned width, unsigned indent, bool whole_words, const char *text)
+/* A line that is not cut. */
+static void add_whole(struct screen *s, unsigned indent, const char *before, const char *text,
+		      size_t n)
 {
-	unsigned room = width > indent ? width - indent : 1;
+	struct text_line line;
+
+	(void)text_begin(&line, s, indent);
+	line.width = TEXT_UNLIMITED;
+	text_add(&line, TEXT_DIM, before);
+	text_addf(&line, TEXT_PLAIN, "%.*s", (int)n, text);
+	text_end(&line);
+}
+
+void text_wrap(struct screen *s, unsigned indent, bool whole_words, const char *text)
+{
+	unsigned room = s->columns > indent ? s->columns - indent : 1;
 
 	while (*text) {
-		size_t len = fitting(text, room, whole_words);
-		struct text_line line;
+		size_t n = fitting(text, room, whole_words);
 
-		text_begin(&line, out, TEXT_UNLIMITED, false);
-		text_pad(&line, indent);
-		text_addf(&line, TEXT_PLAIN, "%.*s", (int)len, text);
-		text_end(&line);
-		text += len;
-		while (*text == ' ')
-			text++;
+		add_whole(s, indent, "", text, n);
+		text += n;
+		text += strspn(text, " ");
 	}
 }
 
-void text_add_lines(struct buf *out, bool color, const char *before, const char *text)
+void text_add_lines(struct screen *s, const char *before, const char *text)
 {
 	while (*text) {
-		int n = (int)strcspn(text, "\n");
-		struct text_line line;
+		size_t n = strcspn(text, "\n");
 
-		text_begin(&line, out, TEXT_UNLIMITED, color);
-		text_add(&line, TEXT_DIM, before);
-		text_addf(&line, TEXT_PLAIN, "%.*s", n, text);
-		text_end(&line);
+		add_whole(s, 0, before, text, n);
 		text += n + (text[n] == '\n');
 	}
 }

@@ -27,11 +27,13 @@ enum text_style {
 	TEXT_CYAN,
 };
 
-/* The screen that text is made for. */
+/* Where text goes, and what it is made for. */
 struct screen {
 	unsigned columns; /* TEXT_UNLIMITED: not a terminal */
 	unsigned rows;
 	bool color;
+	struct buf *out;
+	size_t left; /* lines that may still be added; SIZE_MAX: any number */
 };
 
 /* A line that is being written. */
@@ -47,7 +49,9 @@ struct text_line {
 	size_t mark; /* length of out, up to which "..." fits behind it */
 };
 
-void text_begin(struct text_line *line, struct buf *out, unsigned width, bool color);
+/* Begins a line; text_end() ends it. False: none is left, nothing of it will be shown. */
+bool text_begin(struct text_line *line, struct screen *s, unsigned indent);
+void text_end(struct text_line *line);
 
 /* What does not fit is cut and becomes "...", if need be over the end of what is there already. */
 void text_add(struct text_line *line, enum text_style style, const char *text);
@@ -56,32 +60,43 @@ void text_addf(struct text_line *line, enum text_style style, const char *fmt, .
 /*
  * Adds @words, in which $KEY stands for that member of @object: a text, an integer, or, if KEY ends
  * in "ms", an age. Nothing stands for what is absent, and for a flag. What is in braces is left out
- * if a member in it is absent, empty, 0 or false: "up{, since $since}{, held$held}".
+ * if a member in it is absent, empty, 0 or false: "up{, since $since}{, held$held}"; "{$a|b}" is b
+ * then.
  */
 void text_expand(struct strbuf *out, const char *words, const struct json_value *object);
+
+/*
+ * Adds the same to a line. Outside of braces, "<red>" begins a style, "<state>" that of the member
+ * "state", and "<>" is @style again.
+ */
 void text_fill(struct text_line *line, enum text_style style, const char *words,
 	       const struct json_value *object);
 
+/* The same as a line of its own. None, if @words come to nothing. */
+void text_print(struct screen *s, unsigned indent, const char *words,
+		const struct json_value *object);
+
+/* A line of its own, also an empty one. */
+void text_printf(struct screen *s, unsigned indent, enum text_style style, const char *fmt, ...)
+	PRINTF(4, 5);
+
+/* How a state looks: green serves, yellow is held, red does not come up. */
+enum text_style text_state_style(const char *state);
+
 /* Blanks up to @column; none if the line is there already. */
 void text_pad(struct text_line *line, unsigned column);
-
-/* Ends the line with a newline, whatever is left of the width. */
-void text_end(struct text_line *line);
 
 /* Columns that text_add() needs for @text. */
 unsigned text_width(const char *text);
 
 /*
- * Adds @text in as many lines of @width columns as it needs, each after @indent blanks, wrapped at
- * blanks where possible. @whole_words: those too long for a line stay whole, so that a path can
- * still be copied.
+ * Adds @text in as many lines as it needs, each after @indent blanks, wrapped at blanks where
+ * possible. @whole_words: those too long for a line stay whole, so that a path can still be copied.
  */
-void text_wrap(struct buf *out, unsigned width, unsigned indent, bool whole_words,
-	       const char *text);
+void text_wrap(struct screen *s, unsigned indent, bool whole_words, const char *text);
 
-/* Adds the lines of @text, each after @before. It may come from outside: what is no line is
- * escaped. */
-void text_add_lines(struct buf *out, bool color, const char *before, const char *text);
+/* Adds the lines of @text, each after @before, uncut. */
+void text_add_lines(struct screen *s, const char *before, const char *text);
 
 /* Numbers for tables, short rather than exact. Below zero: "-", not known. */
 void text_add_count(struct strbuf *out, int64_t n);	/* 99999, 123k, 1.2M */

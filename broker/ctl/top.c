@@ -37,7 +37,6 @@ struct live {
 	int64_t now_at;		       /* when it was complete; 0: from another connection */
 	int64_t ask_at;		       /* when to ask or connect again */
 	int64_t asked_at;	       /* 0: nothing is asked */
-	char refusal[512];
 	char search[64];
 };
 
@@ -91,10 +90,10 @@ static void draw_lines(const struct buf *lines)
 
 static void draw(struct live *live)
 {
-	struct screen screen = out_screen();
 	struct buf text = BUF_INIT(TEXT_MAX);
+	struct screen screen = out_screen(&text);
 
-	top_text(&live->top, &screen, &text);
+	top_text(&live->top, &screen);
 	if (!text.failed)
 		draw_lines(&text);
 	buf_deinit(&text);
@@ -109,7 +108,7 @@ static enum top_end lose(struct live *live, const char *why)
 	view_deinit(&live->next);
 	live->asked_at = live->now_at = 0;
 	live->ask_at = loop_clock_ms() + INTERVAL_MS;
-	live->top.before = NULL;
+	live->top.live.before = NULL;
 	live->top.notice = why;
 	draw(live);
 	return TOP_GOES_ON;
@@ -141,36 +140,35 @@ static void take_answer(struct live *live)
 	live->before = live->now;
 	live->now = live->next;
 	live->next = (struct view){ 0 };
-	live->top.before = live->now_at ? &live->before : NULL;
-	live->top.ms = now - live->now_at;
+	live->top.live.before = live->now_at ? &live->before : NULL;
+	live->top.live.ms = now - live->now_at;
 	live->top.notice = NULL;
 	live->now_at = now;
 	live->asked_at = 0;
 	draw(live);
 }
 
-static enum top_end take_line(struct live *live, const char *raw, size_t len)
+static enum top_end take_line(struct live *live, const char *line, size_t len)
 {
-	_cleanup_free_ char *copy = strndup(raw, len);
-	struct json_doc doc;
-	struct strbuf refusal;
-	const char *type;
+	int r = view_add(&live->next, line, len);
+	const char *type = r == 0 ? json_doc_text(view_last(&live->next), "type") : "";
 
-	if (!copy || json_doc_read(copy, len, &doc) < 0)
-		return lose(live, "the program that answers is not a broker; trying again");
-	type = json_doc_text(doc.value, "type");
-	if (strcmp(type, "end") == 0) {
-		take_answer(live);
-	} else if (strcmp(type, "error") == 0) {
-		const char *message = json_doc_text(doc.value, "message");
-
-		strbuf_init(&refusal, live->refusal, sizeof(live->refusal));
-		strbuf_add_escaped(&refusal, message, strlen(message));
-		return TOP_REFUSED;
-	} else if (view_add(&live->next, raw, len) < 0) {
+	if (r == -ENOMEM)
 		return lose(live, "cannot read the broker's answer; trying again");
-	}
-	return TOP_GOES_ON;
+	if (r < 0)
+		return lose(live, "the program that answers is not a broker; trying again");
+	if (strcmp(type, "end") == 0)
+		take_answer(live);
+	return strcmp(type, "error") == 0 ? TOP_REFUSED : TOP_GOES_ON;
+}
+
+static void print_refusal(const struct live *live)
+{
+	const char *message = json_doc_text(view_last(&live->next), "message");
+	STRBUF(text, 512);
+
+	strbuf_add_escaped(&text, message, strlen(message));
+	out_error("%s", text.text);
 }
 
 static enum top_end take_answers(struct live *live)
@@ -244,7 +242,8 @@ static enum top_end take_key(struct live *live, const char *keys, size_t n, size
 		if (len > n || memcmp(keys, scrolls[i].sent, len) != 0 || (top->typing && len == 1))
 			continue;
 		*ret_used = len;
-		scroll(live, scrolls[i].lines + scrolls[i].pages * (int)(out_screen().rows / 2));
+		scroll(live,
+		       scrolls[i].lines + scrolls[i].pages * (int)(out_screen(NULL).rows / 2));
 		return TOP_GOES_ON;
 	}
 	/* A key that means nothing here. */
@@ -256,7 +255,7 @@ static enum top_end take_key(struct live *live, const char *keys, size_t n, size
 	else if (*keys == 'q' || *keys == 'Q')
 		return TOP_QUIT;
 	else if (*keys == 's')
-		top->sort = (top->sort + 1) % WORKERS_SORTS;
+		top->live.sort = (top->live.sort + 1) % WORKERS_SORTS;
 	else if (*keys == '/')
 		top->typing = true;
 	return TOP_GOES_ON;
@@ -340,7 +339,7 @@ static int open_signals(void)
 
 enum ctl_exit ctl_top(struct ctl *ctl)
 {
-	struct live live = { .ctl = ctl, .top = { .now = &live.now, .search = live.search } };
+	struct live live = { .ctl = ctl, .top = { .now = &live.now, .live.search = live.search } };
 	enum top_end end = TOP_GOES_ON;
 	_cleanup_fd_ int signals = -1;
 	struct termios before;
@@ -368,7 +367,7 @@ enum ctl_exit ctl_top(struct ctl *ctl)
 		end = turn(&live);
 	close_terminal(&before);
 	if (end == TOP_REFUSED)
-		out_error("%s", live.refusal);
+		print_refusal(&live);
 	view_deinit(&live.now);
 	view_deinit(&live.before);
 	view_deinit(&live.next);

@@ -2,8 +2,6 @@
 
 #include <string.h>
 #include "ctl/status_text.h"
-#include "ctl/trouble.h"
-#include "ctl/workers_table.h"
 
 #define SLOTS_MAX 60 /* of a reload, shown one by one */
 
@@ -18,14 +16,16 @@ static const struct json_value *ledger_of(const struct view *view, const char *n
 	return NULL;
 }
 
-static void add_service(struct frame *f, const struct top *top, const struct json_value *s)
+static void add_service(struct screen *s, const struct workers_live *live,
+			const struct json_value *service)
 {
-	const char *name = json_doc_text(s, "service");
+	const struct json_value *before =
+		ledger_of(live->before, json_doc_text(service, "service"));
 	STRBUF(rate, 32);
 
-	workers_add_rate(&rate, workers_rate(json_doc_member(s, "ledger"),
-					     ledger_of(top->before, name), "accepted", top->ms));
-	status_add_service(f, s, rate.text);
+	workers_add_rate(&rate, workers_rate(json_doc_member(service, "ledger"), before, "accepted",
+					     live->ms));
+	status_add_service(s, service, rate.text);
 }
 
 /* A character for each slot: # its new worker serves, > it starts, . the old one still serves. */
@@ -50,18 +50,18 @@ static void add_slots(const struct view *now, const struct view_service *s, int6
 	strbuf_addf(out, "[%s]  ", slots);
 }
 
-static void add_details(struct frame *f, const struct view *now, const struct view_service *s)
+static void add_details(struct screen *s, const struct view *now, const struct view_service *of)
 {
-	const struct json_value *service = now->rows[s->first].object;
+	const struct json_value *service = now->rows[of->first].object;
 	const struct json_value *reload = json_doc_member(service, "reload");
 	const struct view_row *row = NULL;
 	STRBUF(slots, SLOTS_MAX + 8);
 
-	add_slots(now, s, json_doc_number(reload, "generation"), &slots);
-	status_add_reload(f, reload, slots.text);
-	status_add_ledger(f, json_doc_member(service, "ledger"));
-	while ((row = view_next(now, s, VIEW_PIN, row)))
-		status_add_pin(f, STATUS_INDENT, row->object);
+	add_slots(now, of, json_doc_number(reload, "generation"), &slots);
+	status_add_reload(s, reload, slots.text);
+	status_add_ledger(s, json_doc_member(service, "ledger"));
+	while ((row = view_next(now, of, VIEW_PIN, row)))
+		status_add_pin(s, STATUS_INDENT, row->object);
 }
 
 /* The lines that add_service() and add_details() take for all services. */
@@ -75,31 +75,18 @@ static size_t lines_of(const struct view *view)
 	return n;
 }
 
-/* Whether the search finds @text. */
-static bool finds(const struct top *top, const char *text)
-{
-	return !*top->search || strcasestr(text, top->search);
-}
-
-static bool finds_worker(const struct top *top, const struct json_value *w)
-{
-	STRBUF(why, 1024);
-
-	workers_add_why(w, &why);
-	return finds(top, json_doc_text(w, "worker")) || finds(top, json_doc_text(w, "state")) ||
-	       finds(top, why.text);
-}
-
 /* With one of its workers a service is found, too. */
-static bool finds_service(const struct top *top, const struct view_service *s)
+static bool finds(const struct top *top, const struct view_service *s)
 {
 	const struct json_value *o = top->now->rows[s->first].object;
+	const char *search = top->live.search;
 	const struct view_row *row = NULL;
 
-	if (finds(top, json_doc_text(o, "service")) || finds(top, json_doc_text(o, "state")))
+	if (strcasestr(json_doc_text(o, "service"), search) ||
+	    strcasestr(json_doc_text(o, "state"), search))
 		return true;
 	while ((row = view_next(top->now, s, VIEW_WORKER, row)))
-		if (finds_worker(top, row->object))
+		if (workers_match(row->object, search))
 			return true;
 	return false;
 }
@@ -113,98 +100,80 @@ static size_t scrolled(size_t scroll, size_t n, size_t room)
 }
 
 /* At most half of the screen: people watch the workers. Returns how far it was scrolled. */
-static size_t add_services(struct frame *f, const struct top *top, const struct view *view)
+static size_t add_services(struct screen *s, const struct top *top, const struct view *view)
 {
-	size_t room = f->left / 2, n = view->n_services;
+	size_t room = s->left / 2, n = view->n_services;
 	bool details = lines_of(view) <= room;
 	size_t above = details ? 0 : scrolled(top->scroll, n, room);
-	STRBUF(more, 64);
 
-	strbuf_add(&more, "and ");
 	for (size_t i = above; i < n; i++) {
-		const struct view_service *s = &view->services[i];
+		const struct view_service *of = &view->services[i];
 
 		if (!details && i + 1 - above >= room && i + 1 < n) {
-			trouble_add_more(view, n - i, &more);
-			status_add_dim(f, 0, more.text);
+			status_add_more(s, "and ", view, n - i);
 			break;
 		}
 		/* Without a line of its own, if only a worker was asked for. */
-		if (view->rows[s->first].type != VIEW_SERVICE)
+		if (view->rows[of->first].type != VIEW_SERVICE)
 			continue;
-		add_service(f, top, view->rows[s->first].object);
+		add_service(s, &top->live, view->rows[of->first].object);
 		if (details)
-			add_details(f, view, s);
+			add_details(s, view, of);
 	}
 	return above;
 }
 
-/* Where WHY is narrow its words are cut. If there is room below the rows, they stand there whole.
+/*
+ * Where WHY is narrow its words are cut. If there is room below the rows, they stand there whole.
+ * Parked workers come last: each says the same, that it is kept for a rollback.
  */
-static void add_reason(struct frame *f, const struct json_value *w,
-		       const struct workers_table *table)
+static void add_reasons(struct screen *s, const struct workers_table *table)
 {
-	struct text_line line;
-	STRBUF(why, 1024);
+	for (size_t i = 0; i < 2 * table->n; i++) {
+		const struct json_value *w = table->rows[i % table->n].worker;
+		bool parked = !strcmp(json_doc_text(w, "state"), "parked");
+		struct text_line line;
+		STRBUF(why, 1024);
 
-	/* One line stays free between them and the foot. */
-	if (workers_why_fits(table, w, f->screen.columns, &why) || f->left < 2)
-		return;
-	(void)status_begin_line(f, STATUS_INDENT, &line);
-	text_fill(&line, TEXT_PLAIN, "$worker@$generation: ", w);
-	text_add(&line, TEXT_PLAIN, why.text);
-	text_end(&line);
-}
-
-/* Parked workers come last: each says the same, that it is kept for a rollback. */
-static void add_reasons(struct frame *f, const struct workers_table *table, size_t n)
-{
-	for (int parked = 0; parked <= 1; parked++)
-		for (size_t i = 0; i < n; i++) {
-			const struct json_value *w = table->rows[i].worker;
-
-			if (parked == !strcmp(json_doc_text(w, "state"), "parked"))
-				add_reason(f, w, table);
-		}
+		/* One line stays free between them and the foot. */
+		if (parked != (i >= table->n) || s->left < 2 ||
+		    workers_why_fits(table, w, s->columns, &why))
+			continue;
+		(void)text_begin(&line, s, STATUS_INDENT);
+		text_fill(&line, TEXT_PLAIN, "$worker@$generation: ", w);
+		text_add(&line, TEXT_PLAIN, why.text);
+		text_end(&line);
+	}
 }
 
 /* Scrolled by @scroll rows, or as far as it goes: that is returned. */
-static size_t add_workers(struct frame *f, const struct workers_row *rows, size_t n, size_t scroll)
+static size_t add_workers(struct screen *s, const struct workers_table *table, size_t scroll)
 {
-	struct workers_table table;
-	struct text_line line;
-	STRBUF(more, 64);
+	const struct workers_row *rows = table->rows;
+	size_t n = table->n, above, kept = 0;
 	STRBUF(why, 1024);
-	size_t above, kept = 0;
 
-	if (n == 0 || !status_begin_line(f, 0, &line))
+	if (n == 0 || s->left == 0)
 		return 0;
-	workers_table_make(rows, n, true, f->screen.columns, &table);
-	workers_table_add_row(&table, NULL, &line);
-	text_end(&line);
+	workers_table_add(table, NULL, true, s);
 	/* Room for the words about the first one that fails, however many follow. */
-	if (f->left > 4 && trouble_of_worker(rows[0].worker) == TROUBLE_FAULT &&
-	    !workers_why_fits(&table, rows[0].worker, f->screen.columns, &why))
+	if (s->left > 4 && view_trouble(rows[0].worker) == TROUBLE_FAULT &&
+	    !workers_why_fits(table, rows[0].worker, s->columns, &why))
 		kept = 2;
-	f->left -= kept;
-	above = scrolled(scroll, n, f->left);
-	for (size_t i = above; i < n; i++) {
-		if (f->left == 1 && i + 1 < n) {
-			strbuf_addf(&more, "and %zu more workers", n - i);
-			status_add_dim(f, 0, more.text);
-			break;
-		}
-		if (!status_begin_line(f, 0, &line))
-			break;
-		workers_table_add_row(&table, &rows[i], &line);
-		text_end(&line);
+	s->left -= kept;
+	above = scrolled(scroll, n, s->left);
+	for (size_t i = above; i < n && s->left > 0; i++) {
+		if (s->left == 1 && i + 1 < n)
+			text_printf(s, 0, TEXT_DIM, "and %zu more workers", n - i);
+		else
+			workers_table_add(table, &rows[i], true, s);
 	}
-	f->left += kept;
-	add_reasons(f, &table, n);
+	s->left += kept;
+	add_reasons(s, table);
 	return above;
 }
 
-static void add_foot(struct frame *f, const struct top *top)
+static void add_foot(struct screen *s, const struct top *top)
 {
 	static const char *const sorts[] = {
 		[SORT_BY_TROUBLE] = "trouble",
@@ -213,18 +182,18 @@ static void add_foot(struct frame *f, const struct top *top)
 		[SORT_BY_CPU] = "CPU",
 		[SORT_BY_OPEN] = "open connections",
 	};
+	const char *search = top->live.search;
 	struct text_line line;
 
-	if (!status_begin_line(f, 0, &line))
-		return;
+	(void)text_begin(&line, s, 0);
 	if (top->typing) {
-		text_addf(&line, TEXT_BOLD, "/%s_", top->search);
+		text_addf(&line, TEXT_BOLD, "/%s_", search);
 	} else if (top->notice) {
 		text_add(&line, TEXT_RED, top->notice);
 	} else {
-		text_addf(&line, TEXT_DIM, "q quits  s sorts (by %s)  ", sorts[top->sort]);
-		if (*top->search)
-			text_addf(&line, TEXT_BOLD, "only /%s (Esc: all)  ", top->search);
+		text_addf(&line, TEXT_DIM, "q quits  s sorts (by %s)  ", sorts[top->live.sort]);
+		if (*search)
+			text_addf(&line, TEXT_BOLD, "only /%s (Esc: all)  ", search);
 		else
 			text_add(&line, TEXT_DIM, "/ searches  ");
 		text_addf(&line, TEXT_DIM, "arrows, PgDn scroll (%zu above)", top->scroll);
@@ -232,49 +201,39 @@ static void add_foot(struct frame *f, const struct top *top)
 	text_end(&line);
 }
 
-/* Leaves out what the search does not find. @services has room for all of @top. */
-static void search(const struct top *top, struct view_service *services, struct view *ret,
-		   struct workers_row *rows, size_t *n_rows)
+void top_text(struct top *top, struct screen *s)
 {
-	size_t n = 0;
-
-	*ret = *top->now;
-	ret->services = services;
-	ret->n_services = 0;
-	for (size_t i = 0; i < top->now->n_services; i++)
-		if (finds_service(top, &top->now->services[i]))
-			services[ret->n_services++] = top->now->services[i];
-	for (size_t i = 0; i < *n_rows; i++)
-		if (finds_worker(top, rows[i].worker))
-			rows[n++] = rows[i];
-	*n_rows = n;
-}
-
-void top_text(struct top *top, const struct screen *screen, struct buf *out)
-{
-	/* The foot always has its line. */
-	struct frame f = { .screen = *screen, .out = out, .left = screen->rows - 1 };
-	size_t n_rows, above;
-	_cleanup_free_ struct workers_row *rows = NULL;
-	_cleanup_free_ struct view_service *services =
-		calloc(top->now->n_services + 1, sizeof(*services));
 	const struct view_row *broker = view_next(top->now, NULL, VIEW_BROKER, NULL);
-	struct view found;
+	struct view_service *services = top->now->services;
+	struct view found = *top->now;
+	struct workers_table table;
+	size_t above;
 
-	trouble_rank(top->now);
-	rows = workers_rows_make(top->now, top->before, top->ms, top->sort, &n_rows);
-	if (!rows || !services) {
-		out->failed = true;
+	view_rank(top->now);
+	if (!workers_table_make(top->now, &top->live, s->columns, &table)) {
+		s->out->failed = true;
 		return;
 	}
-	search(top, services, &found, rows, &n_rows);
+	/* Those that the search finds come first, in their order; the others are left out. */
+	found.n_services = 0;
+	for (size_t i = 0; i < top->now->n_services; i++) {
+		struct view_service of = services[i];
+
+		if (!finds(top, &of))
+			continue;
+		services[i] = services[found.n_services];
+		services[found.n_services++] = of;
+	}
+	/* The foot always has its line. */
+	s->left = s->rows - 1;
 	if (broker)
-		status_add_broker(&f, broker->object);
-	above = add_services(&f, top, &found);
-	top->scroll = above + add_workers(&f, rows, n_rows, top->scroll - above);
+		status_add_broker(s, broker->object);
+	above = add_services(s, top, &found);
+	top->scroll = above + add_workers(s, &table, top->scroll - above);
 	/* The foot is at the bottom, where the eye finds it. */
-	for (; f.left > 0; f.left--)
-		buf_add_str(out, "\n");
-	f.left = 1;
-	add_foot(&f, top);
+	while (s->left > 0)
+		text_add_lines(s, "", "\n");
+	s->left = 1;
+	add_foot(s, top);
+	free(table.rows);
 }

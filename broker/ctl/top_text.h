@@ -13,14 +13,11 @@
 #include "ctl/workers_table.h"
 
 struct top {
-	struct view *now;	   /* its services are ordered */
-	const struct view *before; /* NULL: no rates yet */
-	int64_t ms;		   /* between the two */
-	enum workers_sort sort;
+	struct view *now; /* its services are ordered */
+	struct workers_live live;
 	size_t scroll;	    /* lines; cut to what there is */
-	const char *search; /* show only what has this in its name, state or WHY; empty: all */
-	bool typing;	    /* ->search is being typed */
+	bool typing;	    /* ->live.search is being typed */
 	const char *notice; /* what is wrong, shown instead of the keys; NULL: nothing */
 };
 
-void top_text(struct top *top, const struct screen *screen, struct buf *out);
+void top_text(struct top *top, struct screen *s);

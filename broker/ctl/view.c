@@ -29,9 +29,15 @@ static enum view_type type_of(const char *name)
 	};
 	enum view_type type = VIEW_BROKER;
 
-	while (type < VIEW_TYPES && strcmp(names[type], name) != 0)
+	while (type < VIEW_OTHER && strcmp(names[type], name) != 0)
 		type++;
 	return type;
+}
+
+static void free_row(const struct view_row *row)
+{
+	free(row->text);
+	free((void *)(uintptr_t)row->object);
 }
 
 int view_add(struct view *view, const char *line, size_t len)
@@ -45,30 +51,34 @@ int view_add(struct view *view, const char *line, size_t len)
 		return -ENOMEM;
 	if (strlen(text) != len || json_doc_read(text, len, &doc) < 0)
 		return -EINVAL;
-	type = type_of(json_doc_text(doc.value, "type"));
-	if (type == VIEW_TYPES)
-		return 0;
 	if (!array_grow(view->rows, view->n_rows))
 		return -ENOMEM;
 	values = malloc(doc.n * sizeof(*values));
 	if (!values)
 		return -ENOMEM;
 	memcpy(values, doc.value, doc.n * sizeof(*values));
+	/* In the place of a line that nobody needs any more: the room is there. */
+	if (view->n_rows && view->rows[view->n_rows - 1].type == VIEW_OTHER)
+		free_row(&view->rows[--view->n_rows]);
+	type = type_of(json_doc_text(values, "type"));
 	view->rows[view->n_rows++] =
 		(struct view_row){ .type = type, .object = values, .text = text };
 	text = NULL;
-	return type == VIEW_BROKER || add_to_service(view) ? 0 : -ENOMEM;
+	return type == VIEW_BROKER || type == VIEW_OTHER || add_to_service(view) ? 0 : -ENOMEM;
 }
 
 void view_deinit(struct view *view)
 {
-	for (size_t i = 0; i < view->n_rows; i++) {
-		free(view->rows[i].text);
-		free((void *)(uintptr_t)view->rows[i].object);
-	}
+	for (size_t i = 0; i < view->n_rows; i++)
+		free_row(&view->rows[i]);
 	free(view->rows);
 	free(view->services);
 	*view = (struct view){ 0 };
+}
+
+const struct json_value *view_last(const struct view *view)
+{
+	return view->n_rows ? view->rows[view->n_rows - 1].object : NULL;
 }
 
 const struct view_row *view_next(const struct view *view, const struct view_service *service,
@@ -91,4 +101,81 @@ size_t view_count(const struct view *view, const struct view_service *service, e
 	while ((row = view_next(view, service, type, row)))
 		n++;
 	return n;
+}
+
+/* --- what needs a look ------------------------------------------------------------------ */
+
+static enum trouble trouble_of_worker(const struct json_value *worker)
+{
+	static const char *const changing[] = { "starting", "held",	"closed",
+						"draining", "stopping", "empty" };
+	const char *state = json_doc_text(worker, "state");
+
+	for (size_t i = 0; i < ARRAY_SIZE(changing); i++)
+		if (!strcmp(changing[i], state))
+			return TROUBLE_CHANGE;
+	/* Or it is ready, but takes nothing. */
+	return !strcmp(state, "back-off") || json_doc_number(worker, "stalled_ms") > 0
+		       ? TROUBLE_FAULT
+		       : TROUBLE_NONE;
+}
+
+static enum trouble trouble_of_service(const struct json_value *s)
+{
+	const char *state = json_doc_text(s, "state");
+	int64_t ready = json_doc_number(s, "ready"), workers = json_doc_number(s, "workers");
+
+	if (!strcmp(state, "down"))
+		return TROUBLE_OUTAGE;
+	return *state && (strcmp(state, "serving") != 0 || ready < workers ||
+			  json_doc_number(json_doc_member(s, "reload"), "of") > 0)
+		       ? TROUBLE_CHANGE
+		       : TROUBLE_NONE;
+}
+
+enum trouble view_trouble(const struct json_value *line)
+{
+	int64_t backlog_max = json_doc_number(line, "backlog_max");
+
+	switch (type_of(json_doc_text(line, "type"))) {
+	case VIEW_SERVICE:
+		return trouble_of_service(line);
+	case VIEW_LISTENER:
+		return backlog_max > 0 && json_doc_number(line, "backlog") * 2 > backlog_max
+			       ? TROUBLE_FAULT
+			       : TROUBLE_NONE;
+	case VIEW_WORKER:
+		return trouble_of_worker(line);
+	case VIEW_BROKER:
+	case VIEW_PIN:
+	case VIEW_OTHER:
+		break;
+	}
+	return TROUBLE_NONE;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct view_service *x = a, *y = b;
+
+	if (x->trouble != y->trouble)
+		return x->trouble > y->trouble ? -1 : 1;
+	return x->first < y->first ? -1 : x->first > y->first;
+}
+
+void view_rank(struct view *view)
+{
+	for (size_t i = 0; i < view->n_services; i++) {
+		struct view_service *s = &view->services[i];
+
+		s->trouble = TROUBLE_NONE;
+		for (size_t row = s->first; row < s->end; row++) {
+			enum trouble t = view_trouble(view->rows[row].object);
+
+			if (t > s->trouble)
+				s->trouble = t;
+		}
+	}
+	if (view->n_services)
+		qsort(view->services, view->n_services, sizeof(*view->services), compare);
 }

@@ -1,5 +1,6 @@
 /*
- * view - the answer to `status`: its lines, kept. The keys of their members are in docs/control.md.
+ * view - the answer to `status`: its lines, kept, and which services need a look. The keys of their
+ * members are in docs/control.md.
  *
  * Pure but for the heap.
  * Texts come from outside and must be escaped when they are shown, as text.h does.
@@ -14,7 +15,7 @@ enum view_type {
 	VIEW_LISTENER,
 	VIEW_WORKER,
 	VIEW_PIN,
-	VIEW_TYPES,
+	VIEW_OTHER, /* forgotten when the next line comes */
 };
 
 struct view_row {
@@ -23,26 +24,33 @@ struct view_row {
 	char *text;			 /* the strings in the values point into it */
 };
 
+enum trouble {
+	TROUBLE_NONE,	/* all is well */
+	TROUBLE_CHANGE, /* something is under way, or held by hand: not as usual, but no fault */
+	TROUBLE_FAULT,	/* a worker fails, or clients wait */
+	TROUBLE_OUTAGE, /* nobody serves */
+};
+
 /* The lines of one service: its own, if the broker sent it, and those about it that follow. */
 struct view_service {
-	size_t first, end; /* rows */
-	unsigned trouble;  /* enum trouble, once trouble_rank() has set it */
+	size_t first, end;    /* rows */
+	enum trouble trouble; /* once view_rank() has set it */
 };
 
 struct view {
 	struct view_row *rows;	       /* as they came */
-	struct view_service *services; /* as they came, or the worst first: trouble_rank() */
+	struct view_service *services; /* as they came, or the worst first: view_rank() */
 	size_t n_rows, n_services;
 };
 
 /* An all-zero view is empty. */
 void view_deinit(struct view *view);
 
-/*
- * Adds one line of the answer, @len bytes. 0; -EINVAL: it is not JSON; -ENOMEM. Lines of other
- * types, such as the end, add nothing.
- */
+/* Adds one line of the answer, @len bytes. 0; -EINVAL: it is not JSON; -ENOMEM. */
 int view_add(struct view *view, const char *line, size_t len);
+
+/* The line that came last, of whatever type. NULL: there is none. */
+const struct json_value *view_last(const struct view *view);
 
 /*
  * The first row of @type behind @after (NULL: from the beginning) in @service (NULL: in all). NULL:
@@ -51,3 +59,9 @@ int view_add(struct view *view, const char *line, size_t len);
 const struct view_row *view_next(const struct view *view, const struct view_service *service,
 				 enum view_type type, const struct view_row *after);
 size_t view_count(const struct view *view, const struct view_service *service, enum view_type type);
+
+/* Orders the services by the worst of what their lines say; equal ones stay as they are. */
+void view_rank(struct view *view);
+
+/* That of one line. */
+enum trouble view_trouble(const struct json_value *line);

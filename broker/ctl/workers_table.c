@@ -2,11 +2,11 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include "ctl/trouble.h"
 
-#define GAP	 2 /* blanks between two columns */
-#define CELL_MAX 1024
-#define WHY_MIN	 12 /* columns that WHY should have, if it has any text */
+#define GAP	    2 /* blanks between two columns */
+#define CELL_MAX    1024
+#define BAR_COLUMNS 10
+#define WHY_MIN	    12 /* columns that WHY should have, if it has any text */
 
 enum cell {
 	/* Words, at the left. */
@@ -52,12 +52,12 @@ static const struct workers_column top_columns[WORKERS_COLUMNS] = {
 
 /* --- rows -------------------------------------------------------------------------------- */
 
-double workers_rate(const struct json_value *now, const struct json_value *before, const char *key,
-		    int64_t ms)
+int64_t workers_rate(const struct json_value *now, const struct json_value *before, const char *key,
+		     int64_t ms)
 {
 	int64_t n = json_doc_number(now, key), was = json_doc_number(before, key);
 
-	return was < 0 || n < was || ms <= 0 ? -1 : (double)(n - was) * MSEC_PER_SEC / (double)ms;
+	return was < 0 || n < was || ms <= 0 ? -1 : (n - was) * 1000 * MSEC_PER_SEC / ms;
 }
 
 static bool is_same_process(const struct json_value *a, const struct json_value *b)
@@ -95,75 +95,64 @@ static int compare(const void *a, const void *b)
 	return x->at < y->at ? -1 : 1;
 }
 
-/* @before may be absent: its counts are -1 then, and no rate is known. */
-static struct workers_row make_row(const struct json_value *w, const struct json_value *before,
-				   int64_t ms, enum workers_sort sort)
+/* The answer before may be absent: its counts are -1 then, and no rate is known. */
+static struct workers_row make_row(const struct json_value *w, const struct workers_live *live,
+				   size_t *from)
 {
-	double given_rate = workers_rate(w, before, "given", ms);
-	/* Milliseconds of processor time a second are tenths of a percent. */
-	double cpu_percent = workers_rate(w, before, "cpu_ms", ms) / 10;
-	const double keys[WORKERS_SORTS] = {
-		[SORT_BY_TROUBLE] = trouble_of_worker(w),
-		[SORT_BY_RATE] = given_rate,
-		[SORT_BY_CPU] = cpu_percent,
-		[SORT_BY_OPEN] = (double)json_doc_number(w, "open"),
+	const struct json_value *before = find_before(live->before, w, from);
+	int64_t given = workers_rate(w, before, "given", live->ms);
+	int64_t cpu = workers_rate(w, before, "cpu_ms", live->ms);
+	const int64_t keys[WORKERS_SORTS] = {
+		[SORT_BY_TROUBLE] = view_trouble(w),
+		[SORT_BY_RATE] = given,
+		[SORT_BY_CPU] = cpu,
+		[SORT_BY_OPEN] = json_doc_number(w, "open"),
 	};
 
 	return (struct workers_row){
-		.worker = w, .given_rate = given_rate, .cpu_percent = cpu_percent, .key = keys[sort]
+		.worker = w, .given = given, .cpu = cpu, .key = keys[live->sort]
 	};
 }
 
-struct workers_row *workers_rows_make(const struct view *now, const struct view *before, int64_t ms,
-				      enum workers_sort sort, size_t *ret_n)
+bool workers_match(const struct json_value *worker, const char *search)
 {
-	struct workers_row *rows = calloc(view_count(now, NULL, VIEW_WORKER) + 1, sizeof(*rows));
-	size_t n = 0, from = 0;
-	double highest = 0;
+	STRBUF(why, 1024);
 
-	if (!rows)
-		return NULL;
+	workers_add_why(worker, &why);
+	return strcasestr(json_doc_text(worker, "worker"), search) ||
+	       strcasestr(json_doc_text(worker, "state"), search) || strcasestr(why.text, search);
+}
+
+static bool make_rows(const struct view *now, const struct workers_live *live,
+		      struct workers_table *t)
+{
+	int64_t highest = 1;
+	size_t from = 0;
+
+	t->rows = calloc(view_count(now, NULL, VIEW_WORKER) + 1, sizeof(*t->rows));
+	if (!t->rows)
+		return false;
 	for (size_t i = 0; i < now->n_services; i++) {
 		const struct view_row *line = NULL;
 
-		for (; (line = view_next(now, &now->services[i], VIEW_WORKER, line)); n++) {
-			rows[n] = make_row(line->object, find_before(before, line->object, &from),
-					   ms, sort);
-			rows[n].at = n;
-			if (rows[n].given_rate > highest)
-				highest = rows[n].given_rate;
+		while ((line = view_next(now, &now->services[i], VIEW_WORKER, line))) {
+			struct workers_row row = make_row(line->object, live, &from);
+
+			row.at = t->n;
+			if (row.given > highest)
+				highest = row.given;
+			if (workers_match(row.worker, live->search))
+				t->rows[t->n++] = row;
 		}
 	}
-	for (size_t i = 0; i < n; i++)
-		if (rows[i].given_rate > 0)
-			rows[i].bar =
-				(unsigned)(rows[i].given_rate / highest * WORKERS_BAR_COLUMNS +
-					   0.5);
-	qsort(rows, n, sizeof(*rows), compare);
-	*ret_n = n;
-	return rows;
+	for (struct workers_row *row = t->rows; row < t->rows + t->n; row++)
+		if (row->given > 0)
+			row->bar = (unsigned)((2 * BAR_COLUMNS * row->given / highest + 1) / 2);
+	qsort(t->rows, t->n, sizeof(*t->rows), compare);
+	return true;
 }
 
 /* --- cells ------------------------------------------------------------------------------- */
-
-enum text_style workers_state_style(const char *state)
-{
-	static const struct {
-		const char *state;
-		enum text_style style;
-	} styles[] = {
-		{ "ready", TEXT_GREEN },   { "serving", TEXT_GREEN },	 { "running", TEXT_GREEN },
-		{ "open", TEXT_GREEN },	   { "starting", TEXT_CYAN },	 { "draining", TEXT_BLUE },
-		{ "parked", TEXT_BLUE },   { "closing", TEXT_BLUE },	 { "held", TEXT_YELLOW },
-		{ "paused", TEXT_YELLOW }, { "stopping", TEXT_MAGENTA }, { "back-off", TEXT_RED },
-		{ "down", TEXT_RED },	   { "empty", TEXT_DIM },	 { "unused", TEXT_DIM },
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(styles); i++)
-		if (strcmp(styles[i].state, state) == 0)
-			return styles[i].style;
-	return TEXT_PLAIN;
-}
 
 void workers_add_why(const struct json_value *worker, struct strbuf *out)
 {
@@ -186,65 +175,65 @@ bool workers_why_fits(const struct workers_table *t, const struct json_value *wo
 	return !out->len || t->why_at + text_width(out->text) <= columns;
 }
 
-void workers_add_rate(struct strbuf *out, double rate)
+void workers_add_rate(struct strbuf *out, int64_t rate)
 {
-	if (rate < 9.95 && rate > 0)
-		strbuf_addf(out, "%.1f", rate);
+	if (rate < 9950 && rate > 0)
+		strbuf_addf(out, "%.1f", (double)rate / 1000);
 	else
-		text_add_count(out, rate < 0 ? -1 : (int64_t)(rate + 0.5));
+		text_add_count(out, rate < 0 ? -1 : (rate + 500) / 1000);
 }
+
+/* Milliseconds of processor time a second are tenths of a percent. */
+static void add_percent(struct strbuf *out, int64_t rate)
+{
+	if (rate < 0)
+		strbuf_add(out, "-");
+	else
+		strbuf_addf(out, "%.0f", (double)rate / 10000);
+}
+
+static void add_pid(struct strbuf *out, int64_t pid)
+{
+	if (pid <= 0)
+		strbuf_add(out, "-");
+	else
+		strbuf_addf(out, "%" PRId64, pid);
+}
+
+static void (*const add_number[])(struct strbuf *out, int64_t n) = {
+	[CELL_PID] = add_pid,
+	[CELL_COUNT] = text_add_count,
+	[CELL_WARNING] = text_add_count,
+	[CELL_BYTES] = text_add_bytes,
+	[CELL_AGE] = text_add_age,
+	[CELL_CPU_TIME] = text_add_cpu_time,
+	[CELL_RATE] = workers_add_rate,
+	[CELL_PERCENT] = add_percent,
+};
 
 /* The text of a cell into @out, which is empty. Returns how it looks. */
 static enum text_style add_cell(const struct workers_column *c, const struct workers_row *row,
 				struct strbuf *out)
 {
-	const char *text = c->key ? json_doc_text(row->worker, c->key) : "";
-	int64_t number = c->key ? json_doc_number(row->worker, c->key) : -1;
+	int64_t number = c->cell == CELL_RATE	   ? row->given
+			 : c->cell == CELL_PERCENT ? row->cpu
+			 : c->key		   ? json_doc_number(row->worker, c->key)
+						   : -1;
 
-	switch (c->cell) {
-	case CELL_TEXT:
-		strbuf_add(out, text);
-		break;
-	case CELL_STATE:
-		strbuf_add(out, text);
-		return workers_state_style(text);
-	case CELL_BAR:
-		for (unsigned i = 0; i < WORKERS_BAR_COLUMNS; i++)
-			strbuf_add(out, i < row->bar ? "|" : " ");
-		return TEXT_GREEN;
-	case CELL_WHY:
-		workers_add_why(row->worker, out);
-		break;
-	case CELL_PID:
-		if (number > 0)
-			strbuf_addf(out, "%" PRId64, number);
-		else
-			strbuf_add(out, "-");
-		break;
-	case CELL_COUNT:
-	case CELL_WARNING:
-		text_add_count(out, number);
+	if (c->cell > CELL_WHY) {
+		add_number[c->cell](out, number);
 		return c->cell == CELL_WARNING && number > 0 ? TEXT_YELLOW : TEXT_PLAIN;
-	case CELL_BYTES:
-		text_add_bytes(out, number);
-		break;
-	case CELL_AGE:
-		text_add_age(out, number);
-		break;
-	case CELL_CPU_TIME:
-		text_add_cpu_time(out, number);
-		break;
-	case CELL_RATE:
-		workers_add_rate(out, row->given_rate);
-		break;
-	case CELL_PERCENT:
-		if (row->cpu_percent >= 0)
-			strbuf_addf(out, "%.0f", row->cpu_percent);
-		else
-			strbuf_add(out, "-");
-		break;
 	}
-	return TEXT_PLAIN;
+	if (c->cell == CELL_WHY)
+		workers_add_why(row->worker, out);
+	else if (c->cell == CELL_BAR)
+		strbuf_addf(out, "%.*s%*s", (int)row->bar, "||||||||||",
+			    BAR_COLUMNS - (int)row->bar, "");
+	else
+		strbuf_add(out, json_doc_text(row->worker, c->key));
+	return c->cell == CELL_STATE ? text_state_style(out->text)
+	       : c->cell == CELL_BAR ? TEXT_GREEN
+				     : TEXT_PLAIN;
 }
 
 /* --- columns ----------------------------------------------------------------------------- */
@@ -263,12 +252,12 @@ static unsigned total(const struct workers_table *t)
 	return sum + (n ? n - 1 : 0) * GAP;
 }
 
-static void measure(struct workers_table *t, size_t n, unsigned width)
+static void measure(struct workers_table *t, unsigned width)
 {
 	for (size_t i = 0; i < WORKERS_COLUMNS; i++) {
 		unsigned title = (unsigned)strlen(t->columns[i].title);
 
-		for (size_t row = 0; row < n; row++) {
+		for (size_t row = 0; row < t->n; row++) {
 			STRBUF(text, CELL_MAX);
 			unsigned own;
 
@@ -291,36 +280,43 @@ static void measure(struct workers_table *t, size_t n, unsigned width)
 			t->why_at += t->width[i] + GAP;
 }
 
-void workers_table_make(const struct workers_row *rows, size_t n, bool live, unsigned width,
+bool workers_table_make(const struct view *now, const struct workers_live *live, unsigned width,
 			struct workers_table *ret)
 {
+	static const struct workers_live none = { .sort = SORT_BY_SLOT, .search = "" };
+
 	*ret = (struct workers_table){ .columns = live ? top_columns : status_columns,
-				       .rows = rows,
 				       .indent = live ? 0 : 2 };
-	measure(ret, n, width);
+	if (!make_rows(now, live ? live : &none, ret))
+		return false;
+	measure(ret, width);
+	return true;
 }
 
-void workers_table_add_row(const struct workers_table *t, const struct workers_row *row,
-			   struct text_line *line)
+void workers_table_add(const struct workers_table *t, const struct workers_row *row, bool why,
+		       struct screen *s)
 {
 	unsigned at = t->indent;
+	struct text_line line;
 
-	line->row = true;
+	(void)text_begin(&line, s, 0);
+	line.row = true;
 	for (size_t i = 0; i < WORKERS_COLUMNS; i++) {
 		const struct workers_column *c = &t->columns[i];
 		enum text_style style = TEXT_BOLD;
 		STRBUF(text, CELL_MAX);
 		unsigned own;
 
-		if (t->width[i] == 0)
+		if (t->width[i] == 0 || (c->cell == CELL_WHY && !why))
 			continue;
 		if (row)
 			style = add_cell(c, row, &text);
 		else
 			strbuf_add(&text, c->title);
 		own = text_width(text.text);
-		text_pad(line, at + (c->cell <= CELL_WHY ? 0 : t->width[i] - own));
-		text_add(line, style, text.text);
+		text_pad(&line, at + (c->cell <= CELL_WHY ? 0 : t->width[i] - own));
+		text_add(&line, style, text.text);
 		at += t->width[i] + GAP;
 	}
+	text_end(&line);
 }

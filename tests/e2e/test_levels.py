@@ -252,7 +252,7 @@ def policy_calls_nothing_but_itself_and_what_computes():
 def what_brokerctl_shows_is_computed():
     """Text in, text out: whatever is put on a screen can be tested without one."""
     shown = sources("broker/ctl/*_text.c", "broker/ctl/text.c", "broker/ctl/*_table.c",
-                    "broker/ctl/view.c", "broker/ctl/trouble.c", "broker/ctl/debugger.c")
+                    "broker/ctl/view.c", "broker/ctl/debugger.c")
     own = shown + sources(*PURE_ROOMS)
     # A time becomes local time: nothing but TZ stands beside the text.
     known = {plain(n) for n in definitions(*own)} | PURE | {"localtime_r", "strftime", "strptime", "timegm"}

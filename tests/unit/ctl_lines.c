@@ -6,8 +6,9 @@
 #include "ctl/lines_text.h"
 #include "tap.h"
 
-static const struct screen plain = { .columns = 80 };
 static struct buf out = BUF_INIT(1 << 20);
+static struct screen plain = { .columns = 80, .out = &out, .left = SIZE_MAX };
+static char section[LINES_SECTION];
 static struct json_doc doc;
 static char line[4096];
 
@@ -31,7 +32,7 @@ static const char *result(void)
 static const char *event(const char *json)
 {
 	read_line(json);
-	CHECK(lines_add_event(doc.value, &plain, &out));
+	CHECK(lines_add(doc.value, &plain, section));
 	return result();
 }
 
@@ -63,7 +64,7 @@ TEST(an_event_is_one_line)
 	CHECK_STR(event("{\"type\":\"lost\",\"count\":12}"),
 		  "12 events were lost: they came too fast\n");
 	read_line("{\"type\":\"end\",\"ok\":true}");
-	CHECK(!lines_add_event(doc.value, &plain, &out));
+	CHECK(!lines_add(doc.value, &plain, section));
 }
 
 TEST(the_last_words_of_a_worker_stand_below)
@@ -79,21 +80,20 @@ TEST(the_last_words_of_a_worker_stand_below)
 
 TEST(levels_have_colours)
 {
-	const struct screen color = { .columns = 80, .color = true };
+	struct screen color = plain;
 
+	color.color = true;
 	read_line("{\"type\":\"event\",\"time\":\"t\",\"level\":\"error\",\"event\":\"x\"}");
-	CHECK(lines_add_event(doc.value, &color, &out));
+	CHECK(lines_add(doc.value, &color, section));
 	CHECK_CONTAINS(result(), "\033[31merror \033[0m");
 }
 
 static const char *bar(const char *json, unsigned columns)
 {
-	const struct screen s = { .columns = columns };
-	struct lines_bar b;
+	struct screen s = { .columns = columns, .out = &out, .left = SIZE_MAX };
 
 	read_line(json);
-	lines_bar_read(doc.value, &b);
-	lines_add_bar(&b, 5200, &s, &out);
+	lines_add_bar(doc.value, 5200, &s);
 	return result();
 }
 
@@ -142,7 +142,7 @@ TEST(lines_tell_each_step)
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		read_line(cases[i].json);
-		lines_add_step(doc.value, &plain, &out);
+		CHECK(lines_add(doc.value, &plain, section));
 		CHECK_STR(result(), cases[i].text);
 	}
 }
@@ -153,30 +153,28 @@ TEST(a_plan_says_what_changes_and_when)
 		"{\"type\":\"change\",\"section\":\"service:web\",\"key\":\"workers\","
 		"\"from\":\"2\",\"to\":\"4\",\"applies\":\"at once\",\"action\":\"two workers are "
 		"started\"}");
-	CHECK(lines_add_change(doc.value, &plain, &out));
+	CHECK(lines_add(doc.value, &plain, section));
 	CHECK_STR(result(),
 		  "[service:web] workers: 2 -> 4\n    at once: two workers are started\n");
 	read_line("{\"type\":\"change\",\"section\":\"service:api\",\"key\":null,\"from\":null,"
 		  "\"to\":null,\"applies\":null,\"action\":\"the service begins\"}");
-	CHECK(lines_add_change(doc.value, &plain, &out));
+	CHECK(lines_add(doc.value, &plain, section));
 	CHECK_STR(result(), "[service:api]\n    the service begins\n");
 	read_line("{\"type\":\"change\",\"section\":\"broker\",\"key\":\"user\",\"from\":\"\","
 		  "\"to\":\"www\",\"applies\":\"after a restart\"}");
-	CHECK(lines_add_change(doc.value, &plain, &out));
+	CHECK(lines_add(doc.value, &plain, section));
 	CHECK_STR(result(), "[broker] user: (none) -> www\n    after a restart\n");
 }
 
 TEST(options_stand_under_their_section_with_what_differs)
 {
-	char section[64] = "";
-
 	read_line(
 		"{\"type\":\"option\",\"section\":\"broker\",\"key\":\"log\",\"value\":\"stderr\","
 		"\"origin\":\"default\",\"file\":null}");
-	CHECK(lines_add_option(doc.value, &plain, section, sizeof(section), &out));
+	CHECK(lines_add(doc.value, &plain, section));
 	read_line("{\"type\":\"option\",\"section\":\"service:web\",\"key\":\"workers\","
 		  "\"value\":\"2\",\"origin\":\"broker.ini:3\",\"file\":\"4 (differs)\"}");
-	CHECK(lines_add_option(doc.value, &plain, section, sizeof(section), &out));
+	CHECK(lines_add(doc.value, &plain, section));
 	CHECK_STR(result(),
 		  "[broker]\n"
 		  "log                  = stderr                     # default\n"
@@ -185,7 +183,7 @@ TEST(options_stand_under_their_section_with_what_differs)
 		  "workers              = 2                          # broker.ini:3; in the "
 		  "file: 4 (differs)\n");
 	read_line("{\"type\":\"end\"}");
-	CHECK(!lines_add_option(doc.value, &plain, section, sizeof(section), &out));
+	CHECK(!lines_add(doc.value, &plain, section));
 }
 
 TAP_MAIN()

@@ -1,5 +1,5 @@
-/* links: broker/ctl/status_text broker/ctl/workers_table broker/ctl/trouble broker/ctl/text */
-/* links: broker/ctl/view broker/base/json_doc broker/base/buf broker/base/strbuf */
+/* links: broker/ctl/status_text broker/ctl/workers_table broker/ctl/text broker/ctl/view */
+/* links: broker/base/json_doc broker/base/buf broker/base/strbuf */
 #include "ctl/status_text.h"
 #include "ctl/workers_table.h"
 #include "ctl_view.h"
@@ -11,9 +11,9 @@ static struct buf out = BUF_INIT(1 << 24);
 
 static const char *screen(unsigned columns)
 {
-	struct screen s = { .columns = columns };
+	struct screen s = { .columns = columns, .out = &out, .left = SIZE_MAX };
 
-	status_text(&view, &s, &out);
+	status_text(&view, &s);
 	return text_of(&out);
 }
 
@@ -171,7 +171,7 @@ TEST(what_is_cut_ends_in_dots)
 {
 	static const char whole[] = "  0.0.0.0:80 for 3000  open  backlog 0/4096  overflows 0  "
 				    "accepted 1204\n";
-	struct screen s = { .color = true };
+	struct screen s = { .color = true, .out = &out, .left = SIZE_MAX };
 	const char *text;
 
 	add_quiet_service();
@@ -190,7 +190,7 @@ TEST(what_is_cut_ends_in_dots)
 	}
 	/* The colour of a word that is cut ends with it. */
 	s.columns = 29;
-	status_text(&view, &s, &out);
+	status_text(&view, &s);
 	text = text_of(&out);
 	CHECK_CONTAINS(text, "3000  \033[32mope\033[0m...\n");
 }
@@ -250,11 +250,11 @@ TEST(services_share_the_columns)
 
 TEST(colours_are_there_if_wanted_and_take_no_room)
 {
-	struct screen s = { .columns = 100, .color = true };
+	struct screen s = { .columns = 100, .color = true, .out = &out, .left = SIZE_MAX };
 	const char *text;
 
 	add_quiet_service();
-	status_text(&view, &s, &out);
+	status_text(&view, &s);
 	text = text_of(&out);
 	CHECK_CONTAINS(text, "\033[1mweb\033[0m  \033[32mserving\033[0m  2/2 ready");
 	CHECK_CONTAINS(text, "  3  \033[32mready\033[0m  1m31s");
@@ -328,10 +328,11 @@ TEST(numbers_are_as_short_as_they_can_be)
 
 TEST(text_is_cut_by_columns_and_wrapped_at_blanks)
 {
+	struct screen s = { .columns = 5, .out = &out, .left = SIZE_MAX };
 	struct text_line line;
 
 	/* Two columns each: the third would need six. */
-	text_begin(&line, &out, 5, false);
+	text_begin(&line, &s, 0);
 	text_add(&line, TEXT_PLAIN, "\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e");
 	text_end(&line);
 	CHECK_STR(text_of(&out), "\xe6\x97\xa5\xe6\x9c\xac\n");
@@ -339,9 +340,11 @@ TEST(text_is_cut_by_columns_and_wrapped_at_blanks)
 	CHECK_EQ(text_width("e\xcc\x81"), 1);
 	CHECK_EQ(text_width("\033"), 4);
 
-	text_wrap(&out, 14, 4, false, "one two three fourandmorethanten x");
+	s.columns = 14;
+	text_wrap(&s, 4, false, "one two three fourandmorethanten x");
 	CHECK_STR(text_of(&out), "    one two\n    three\n    fourandmor\n    ethanten x\n");
-	text_wrap(&out, 3, 4, false, "ab");
+	s.columns = 3;
+	text_wrap(&s, 4, false, "ab");
 	CHECK_STR(text_of(&out), "    a\n    b\n");
 }
 
@@ -372,9 +375,9 @@ static void add_twelve(void)
 
 static const char *screen_of(unsigned rows)
 {
-	struct screen s = { .columns = 80, .rows = rows };
+	struct screen s = { .columns = 80, .rows = rows, .out = &out, .left = SIZE_MAX };
 
-	status_text(&view, &s, &out);
+	status_text(&view, &s);
 	return text_of(&out);
 }
 

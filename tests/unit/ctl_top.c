@@ -1,4 +1,4 @@
-/* links: broker/ctl/top_text broker/ctl/status_text broker/ctl/workers_table broker/ctl/trouble */
+/* links: broker/ctl/top_text broker/ctl/status_text broker/ctl/workers_table */
 /* links: broker/ctl/text broker/ctl/view */
 /* links: broker/base/json_doc broker/base/buf broker/base/strbuf */
 #include "ctl/top_text.h"
@@ -6,15 +6,15 @@
 
 static struct view now, before;
 static struct buf out = BUF_INIT(1 << 24);
-static struct top top = { .now = &now, .before = &before, .ms = 2000, .search = "" };
+static struct top top = { .now = &now, .live = { .before = &before, .ms = 2000, .search = "" } };
 
 #define FOOT "q quits  s sorts (by trouble)  / searches  arrows, PgDn scroll (0 above)\n"
 
 static const char *frame(unsigned columns, unsigned rows)
 {
-	struct screen s = { .columns = columns, .rows = rows };
+	struct screen s = { .columns = columns, .rows = rows, .out = &out };
 
-	top_text(&top, &s, &out);
+	top_text(&top, &s);
 	return text_of(&out);
 }
 
@@ -70,7 +70,7 @@ TEST(a_frame_fills_the_screen)
 TEST(without_an_answer_before_there_are_no_rates)
 {
 	add_both();
-	top.before = NULL;
+	top.live.before = NULL;
 	CHECK_CONTAINS(frame(80, 12), "round-robin  - accepted/s\n");
 	CHECK_CONTAINS(frame(80, 12), "web.0   300    3  ready  1m31s        -  ");
 }
@@ -156,16 +156,16 @@ TEST(rows_are_sorted_and_equal_ones_stay)
 		add_worker(&before, i, 3, "ready", 100, 0);
 		add_worker(&now, i, 3, "ready", i == 2 ? 300 : 200, i == 3 ? 100 : 0);
 	}
-	top.sort = SORT_BY_RATE;
+	top.live.sort = SORT_BY_RATE;
 	text = frame(80, 24);
 	CHECK(strstr(text, "web.2") < strstr(text, "web.0"));
 	CHECK(strstr(text, "web.0") < strstr(text, "web.1"));
 	CHECK(strstr(text, "web.1") < strstr(text, "web.3"));
 	CHECK_CONTAINS(text, "(by rate)");
-	top.sort = SORT_BY_CPU;
+	top.live.sort = SORT_BY_CPU;
 	text = frame(80, 24);
 	CHECK(strstr(text, "web.3") < strstr(text, "web.0"));
-	top.sort = SORT_BY_OPEN;
+	top.live.sort = SORT_BY_OPEN;
 	text = frame(80, 24);
 	CHECK(strstr(text, "web.2") < strstr(text, "web.0"));
 }
@@ -258,21 +258,21 @@ TEST(a_search_shows_what_it_finds)
 	const char *text;
 
 	add_twelve();
-	top.search = "SVC7";
+	top.live.search = "SVC7";
 	text = frame(80, 24);
 	CHECK(strstr(text, "svc7  serving") && strstr(text, "\nsvc7.1 "));
 	CHECK(!strstr(text, "svc12") && !strstr(text, "svc1."));
 	CHECK_CONTAINS(text, "only /SVC7 (Esc: all)");
-	top.search = "exit 1";
+	top.live.search = "exit 1";
 	text = frame(80, 24);
 	CHECK(strstr(text, "svc12  down") && strstr(text, "svc12.1"));
 	CHECK(!strstr(text, "svc7"));
 	top.typing = true;
 	CHECK_CONTAINS(frame(80, 24), "\n/exit 1_\n");
-	top.search = "nothing of that kind";
+	top.live.search = "nothing of that kind";
 	CHECK_EQ(count_lines(frame(80, 24)), 24);
 	top.typing = false;
-	top.search = "";
+	top.live.search = "";
 }
 
 TEST(a_worker_in_trouble_comes_first_in_its_service)
@@ -287,11 +287,11 @@ TEST(a_worker_in_trouble_comes_first_in_its_service)
 	text = frame(80, 24);
 	CHECK(strstr(text, "svc1.2") < strstr(text, "svc1.1"));
 	CHECK(strstr(text, "svc1.1") < strstr(text, "svc1.0"));
-	top.sort = SORT_BY_SLOT;
+	top.live.sort = SORT_BY_SLOT;
 	text = frame(80, 24);
 	CHECK(strstr(text, "svc1.0") < strstr(text, "svc1.1"));
 	CHECK(strstr(text, "svc1.1") < strstr(text, "svc1.2"));
-	top.sort = SORT_BY_TROUBLE;
+	top.live.sort = SORT_BY_TROUBLE;
 }
 
 TEST(what_does_not_fit_is_counted)
@@ -340,7 +340,7 @@ TEST(every_size_is_kept)
 
 TEST(nothing_has_come_yet)
 {
-	top.before = NULL;
+	top.live.before = NULL;
 	CHECK_STR(frame(40, 3), "\n\nq quits  s sorts (by trouble)  / sear...\n");
 }
 
