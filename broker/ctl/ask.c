@@ -16,7 +16,7 @@
 enum ctl_exit ask_connect(struct ctl *ctl)
 {
 	STRBUF(error, CONF_ERROR_BYTES + 1024);
-	int r = find_broker(&ctl->find, &ctl->client, &error);
+	int r = client_connect(&ctl->client, &ctl->find, &error);
 
 	if (r == 0)
 		return CTL_OK;
@@ -41,6 +41,7 @@ enum ctl_exit ask_print_failure(const struct ctl *ctl, int r)
 			  ctl->client.path);
 		return CTL_NO_BROKER;
 	case EPROTO:
+	case EBADMSG:
 		out_error("the program that answers at %s is not a broker", ctl->client.path);
 		return CTL_NO_BROKER;
 	default:
@@ -76,19 +77,16 @@ static enum ctl_exit print_error(const struct json_value *error)
 	return exit_of(json_doc_text(error, "code"));
 }
 
-/* Takes one line. MORE_FOLLOWS, or how the answer has ended: an enum ctl_exit. */
-static int take_line(struct ask *ask, const struct ctl *ctl, const char *raw, size_t len)
+/* Takes the line that came last. MORE_FOLLOWS, or how the answer has ended: an enum ctl_exit. */
+static int take_line(struct ask *ask, const struct ctl *ctl)
 {
-	int r = view_add(&ask->view, raw, len);
-	const struct json_value *line = r == 0 ? view_last(&ask->view) : NULL;
+	const struct json_value *line = view_last(&ask->view);
 	const char *type = json_doc_text(line, "type");
 
-	if (r == -ENOMEM || !*type)
-		return ask_print_failure(ctl, r == -ENOMEM ? r : -EPROTO);
-	if (ctl->json) {
-		out_bytes(raw, len);
-		out_text("\n");
-	}
+	if (!*type)
+		return ask_print_failure(ctl, -EPROTO);
+	if (ctl->json)
+		out_bytes(ctl->client.line, ctl->client.line_len);
 	if (!strcmp(type, "end"))
 		return CTL_OK;
 	if (!strcmp(type, "error"))
@@ -99,10 +97,10 @@ static int take_line(struct ask *ask, const struct ctl *ctl, const char *raw, si
 }
 
 /*
- * Waits for more of the answer. 0: look for a line; -EINTR: Ctrl-C; -ECANCELED: nobody reads our
- * output any more; else the error of client_read().
+ * Waits for more of the answer. 0; -EINTR: Ctrl-C; -ECANCELED: nobody reads our output any more;
+ * -ETIMEDOUT; -errno.
  */
-static int wait_more(struct ask *ask, struct client *client, int signals)
+static int wait_more(struct ask *ask, const struct client *client, int signals)
 {
 	struct pollfd fds[3] = { { .fd = client->fd, .events = POLLIN },
 				 { .fd = signals, .events = POLLIN },
@@ -131,7 +129,7 @@ static int wait_more(struct ask *ask, struct client *client, int signals)
 		if (fds[2].revents)
 			fds[2].fd = -1;
 		if (fds[0].revents)
-			return client_read(client);
+			return 0;
 		if (r > 0)
 			continue;
 		silent += TICK_MS;
@@ -145,15 +143,15 @@ static int wait_more(struct ask *ask, struct client *client, int signals)
 static enum ctl_exit read_answer(struct ask *ask, struct ctl *ctl, int signals)
 {
 	int r, code = MORE_FOLLOWS;
-	size_t len;
-	char *line;
 
 	do {
-		while (code == MORE_FOLLOWS && client_line(&ctl->client, &line, &len))
-			code = take_line(ask, ctl, line, len);
-		if (code != MORE_FOLLOWS)
-			return (enum ctl_exit)code;
-		r = wait_more(ask, &ctl->client, signals);
+		while ((r = client_next(&ctl->client, &ask->view)) == 0) {
+			code = take_line(ask, ctl);
+			if (code != MORE_FOLLOWS)
+				return (enum ctl_exit)code;
+		}
+		if (r == -EAGAIN)
+			r = wait_more(ask, &ctl->client, signals);
 	} while (r == 0);
 	if (r == -EINTR && ask->interrupted) {
 		ask->interrupted(ask);

@@ -43,6 +43,6 @@ enum ctl_exit ask_connect(struct ctl *ctl);
 
 /*
  * Says what is wrong with the request, or that the broker has ended, is silent, or is no broker. @r
- * as of client_ask() or client_read().
+ * as of client_ask() or client_next().
  */
 enum ctl_exit ask_print_failure(const struct ctl *ctl, int r);

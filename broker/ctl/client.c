@@ -1,13 +1,298 @@
 #include "client.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include "base/fd.h"
-#include "base/strbuf.h"
 #include "base/words.h"
+#include "sys/config_file.h"
+#include "sys/proc.h"
+#include "sys/rundir.h"
+#include "sys/unix_socket.h"
 
-#define READ_SIZE 65536
+#define READ_SIZE    65536
+#define CONTROL_NAME "control"
+#define DEFAULT_FILE "broker.ini"
+#define ENTRIES_MAX  1000 /* more in a directory of run directories are ignored */
+
+/* --- finding the broker ------------------------------------------------------------------ */
+
+static int explain(const char *path, int r, struct strbuf *error)
+{
+	switch (-r) {
+	case ENOENT:
+		return strbuf_fail(error, r, "no broker is running: there is no %s", path);
+	case ECONNREFUSED:
+		return strbuf_fail(error, r, "no broker is running: nothing listens on %s", path);
+	case EACCES:
+	case EPERM:
+		return strbuf_fail(
+			error, r,
+			"permission denied: %s belongs to another user; ask as that user or as "
+			"root (sudo), or be in control_group, which may look but not steer",
+			path);
+	case ENOTSOCK:
+	case EPROTOTYPE:
+		return strbuf_fail(error, r, "%s is not the control socket of a broker", path);
+	case EAGAIN:
+		return strbuf_fail(error, r,
+				   "the broker at %s accepts no more connections at the moment",
+				   path);
+	default:
+		return strbuf_fail(error, r, "cannot connect to %s: %m", path);
+	}
+}
+
+static int connect_to(const char *path, struct client *ret, struct strbuf *error)
+{
+	_cleanup_fd_ int fd = -1;
+	struct stat st;
+	int r = unix_connect(path, &fd);
+
+	/* connect(2) fails alike for a regular file and for a socket that nobody listens on. */
+	if (r == -ECONNREFUSED && stat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		r = -ENOTSOCK;
+	if (r < 0)
+		return explain(path, r, error);
+	ret->path = strdup(path);
+	if (!ret->path)
+		return -ENOMEM;
+	ret->fd = fd_take(&fd);
+	return 0;
+}
+
+static bool is_directory_of(const char *dir, uid_t uid)
+{
+	struct stat st;
+
+	return lstat(dir, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == uid;
+}
+
+/*
+ * For `sudo brokerctl`: connects root to the broker of the user who owns @file. That is safe, as
+ * this user could have written any socket into @file. @name: of the run directory, with a slash
+ * before it.
+ */
+static bool connect_as_owner(const char *file, const char *name, struct client *ret)
+{
+	struct stat st;
+
+	if (geteuid() != 0 || stat(file, &st) < 0 || st.st_uid == 0)
+		return false;
+	for (unsigned i = 0; i < 2; i++) {
+		STRBUF(path, PATH_MAX);
+		STRBUF(ignored, 1024);
+
+		strbuf_addf(&path, i == 0 ? "/run/user/%u/broker" : "/tmp/broker-%u",
+			    (unsigned)st.st_uid);
+		if (!is_directory_of(path.text, st.st_uid))
+			continue;
+		strbuf_addf(&path, "%s/" CONTROL_NAME, name);
+		if (connect_to(path.text, ret, &ignored) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Tries the run directory that a broker with @file chooses by itself: that of our user; then that
+ * of root, as we may be in its control_group; and for root that of the owner of @file.
+ */
+static int connect_by_name(const char *file, struct client *ret, struct strbuf *error)
+{
+	_cleanup_free_ char *own = rundir_default(file);
+	const char *name = own ? strrchr(own, '/') : NULL;
+	STRBUF(path, PATH_MAX);
+	STRBUF(of_root, PATH_MAX);
+	int r;
+
+	if (!own)
+		return -ENOMEM;
+	strbuf_addf(&path, "%s/" CONTROL_NAME, own);
+	strbuf_addf(&of_root, "/run/broker%s/" CONTROL_NAME, name);
+	/* A directory that we may not look into is root's: connecting fails, and says so. */
+	if (access(path.text, F_OK) < 0 && (access(of_root.text, F_OK) == 0 || errno == EACCES))
+		return connect_to(of_root.text, ret, error);
+	r = connect_to(path.text, ret, error);
+	if (r == 0 || connect_as_owner(file, name, ret))
+		return 0;
+	if (geteuid() == 0)
+		strbuf_add(error, "; name the broker of another user with -s");
+	return r;
+}
+
+static int connect_by_conf(const char *file, const struct broker_conf *bc, struct client *ret,
+			   struct strbuf *error)
+{
+	STRBUF(path, PATH_MAX);
+
+	switch (bc->control) {
+	case CONTROL_OFF:
+		return strbuf_fail(error, -ENOENT,
+				   "%s has control = off: this broker has no control socket", file);
+	case CONTROL_PATH:
+		return connect_to(bc->control_path, ret, error);
+	case CONTROL_AUTO:
+		break;
+	}
+	if (!bc->run_dir)
+		return connect_by_name(file, ret, error);
+	strbuf_addf(&path, "%s/" CONTROL_NAME, bc->run_dir);
+	return connect_to(path.text, ret, error);
+}
+
+/*
+ * The file may be faulty while a broker runs with its earlier content. Mostly its [broker] section
+ * is still good and says where to ask. If not, a broker that chose its own run directory is still
+ * found.
+ */
+static int connect_by_file(const char *file, struct client *ret, struct strbuf *error)
+{
+	STRBUF(ignored, 1024);
+	struct conf *conf;
+	int r = config_file_load(file, &conf, error);
+	bool whole = r == 0;
+
+	if (whole || config_file_load_broker(file, &conf) == 0) {
+		int found = connect_by_conf(file, &conf->broker, ret, whole ? error : &ignored);
+
+		conf_free(conf);
+		if (whole || found == 0)
+			return found;
+	}
+	if (access(file, F_OK) < 0)
+		return r;
+	if (connect_by_name(file, ret, &ignored) == 0)
+		return 0;
+	strbuf_addf(error,
+		    "%s\nwhere its broker listens is not known then; name the socket with -s",
+		    error->len ? "" : strerror(-r));
+	return r;
+}
+
+/* --- the only one that runs ------------------------------------------------------------- */
+
+struct search {
+	struct client *first;
+	unsigned n, denied;
+	struct strbuf *list; /* a line for each */
+};
+
+/* Its command line tells which broker it is, even if it is stopped and would not answer. */
+static void add_process(int fd, struct strbuf *out)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+	char command[200];
+	ssize_t n;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 || peer.pid <= 1)
+		return;
+	strbuf_addf(out, "  pid %d", (int)peer.pid);
+	n = proc_read(peer.pid, "cmdline", command, sizeof(command));
+	if (n <= 1)
+		return;
+	/* Its words end with a NUL each. */
+	for (ssize_t i = 0; i < n - 1; i++)
+		if (!command[i])
+			command[i] = ' ';
+	strbuf_add(out, ": ");
+	strbuf_add_escaped(out, command, strlen(command));
+}
+
+/* @path, which is malloc'd, becomes ours. */
+static void try_socket(char *path, struct search *s)
+{
+	_cleanup_fd_ int fd = -1;
+	int r = unix_connect(path, &fd);
+
+	if (r == 0 || r == -EACCES)
+		strbuf_addf(s->list, "\n  %s", path);
+	if (r == -EACCES) {
+		s->denied++;
+		strbuf_add(s->list, " (permission denied)");
+	} else if (r == 0) {
+		add_process(fd, s->list);
+		if (s->n++ == 0) {
+			s->first->fd = fd_take(&fd);
+			s->first->path = path;
+			return;
+		}
+	}
+	free(path);
+}
+
+/* In /tmp anybody could have made @base, to pose as a broker. */
+static void search_below(const char *base, struct search *s)
+{
+	bool trusted = is_directory_of(base, 0) || is_directory_of(base, geteuid());
+	DIR *dir = trusted ? opendir(base) : NULL;
+	const struct dirent *entry;
+	char *path;
+
+	for (unsigned i = 0; dir && i < ENTRIES_MAX && (entry = readdir(dir)); i++)
+		if (entry->d_name[0] != '.' &&
+		    asprintf(&path, "%s/%s/" CONTROL_NAME, base, entry->d_name) >= 0)
+			try_socket(path, s);
+	if (dir)
+		closedir(dir);
+}
+
+static int connect_to_the_only_one(struct client *ret, struct strbuf *error)
+{
+	const char *runtime = getenv("XDG_RUNTIME_DIR");
+	STRBUF(of_session, PATH_MAX);
+	STRBUF(in_tmp, 64);
+	STRBUF(list, 8192);
+	struct search found = { .first = ret, .list = &list };
+
+	if (runtime && *runtime == '/')
+		strbuf_addf(&of_session, "%s/broker", runtime);
+	strbuf_addf(&in_tmp, "/tmp/broker-%u", (unsigned)geteuid());
+	search_below("/run/broker", &found);
+	search_below(of_session.text, &found);
+	search_below(in_tmp.text, &found);
+	if (found.n == 1)
+		return 0;
+	client_close(ret);
+	if (found.n > 1)
+		return strbuf_fail(
+			error, -ENOENT,
+			"%u brokers are running; choose one with -s SOCKET or -c FILE:%s", found.n,
+			list.text);
+	if (found.denied > 0)
+		return strbuf_fail(
+			error, -EACCES,
+			"permission denied: run as the broker's user or as root (sudo):%s",
+			list.text);
+	return strbuf_fail(
+		error, -ENOENT,
+		"no broker is running: none was found in /run/broker%s%s and %s, and there is no "
+		"./" DEFAULT_FILE "; name one with -c FILE or -s SOCKET",
+		of_session.len ? ", " : "", of_session.text, in_tmp.text);
+}
+
+int client_connect(struct client *ret, const struct client_options *options, struct strbuf *error)
+{
+	const char *environment = getenv("BROKER_CONTROL");
+
+	if (options->socket)
+		return connect_to(options->socket, ret, error);
+	if (options->file)
+		return connect_by_file(options->file, ret, error);
+	if (environment && *environment)
+		return connect_to(environment, ret, error);
+	if (access(DEFAULT_FILE, F_OK) == 0)
+		return connect_by_file(DEFAULT_FILE, ret, error);
+	return connect_to_the_only_one(ret, error);
+}
+
+/* --- requests and lines ------------------------------------------------------------------- */
 
 void client_close(struct client *c)
 {
@@ -52,39 +337,31 @@ int client_ask(struct client *c, char *const *words, size_t n)
 	return 0;
 }
 
-bool client_line(struct client *c, char **ret_line, size_t *ret_len)
+int client_next(struct client *c, struct view *view)
 {
-	char *start, *end;
-
-	if (c->at == c->in.len)
-		return false;
-	start = c->in.bytes + c->at;
-	end = memchr(start, '\n', c->in.len - c->at);
-	if (!end)
-		return false;
-	*end = '\0';
-	*ret_line = start;
-	*ret_len = (size_t)(end - start);
-	c->at += *ret_len + 1;
-	return true;
-}
-
-int client_read(struct client *c)
-{
-	char bytes[READ_SIZE];
+	char bytes[READ_SIZE], *start, *end;
 	ssize_t n;
 
-	buf_consume(&c->in, c->at);
-	c->at = 0;
-	if (c->in.len > CLIENT_LINE_MAX)
-		return -EPROTO;
-	do
-		n = recv(c->fd, bytes, sizeof(bytes), 0);
-	while (n < 0 && errno == EINTR);
-	if (n == 0 || (n < 0 && errno == ECONNRESET))
-		return -EPIPE;
-	if (n < 0)
-		return -errno;
-	buf_add(&c->in, bytes, (size_t)n);
-	return c->in.failed ? -ENOMEM : 0;
+	for (;;) {
+		start = c->in.len ? c->in.bytes + c->at : NULL;
+		end = start ? memchr(start, '\n', c->in.len - c->at) : NULL;
+		if (end) {
+			c->line = start;
+			c->line_len = (size_t)(end - start) + 1;
+			c->at += c->line_len;
+			return view_add(view, start, c->line_len - 1);
+		}
+		buf_consume(&c->in, c->at);
+		c->at = 0;
+		if (c->in.len > CLIENT_LINE_MAX)
+			return -EPROTO;
+		n = recv(c->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+		if (n == 0 || (n < 0 && errno == ECONNRESET))
+			return -EPIPE;
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		buf_add(&c->in, bytes, n > 0 ? (size_t)n : 0);
+		if (c->in.failed)
+			return -ENOMEM;
+	}
 }

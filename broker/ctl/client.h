@@ -1,11 +1,13 @@
 /*
- * client - a connection to the control socket of a broker: requests out, lines in.
+ * client - finds the broker that is meant and connects to it: requests out, lines in.
  *
- * It does not trust the other end: lines are bounded, and the caller refuses what is not JSON.
+ * It does not trust the other end: lines are bounded, and what is not JSON is refused.
  */
 #pragma once
 
 #include "base/buf.h"
+#include "base/strbuf.h"
+#include "ctl/view.h"
 
 #define CLIENT_LINE_MAX	   (1 << 20) /* of an answer, bytes */
 #define CLIENT_REQUEST_MAX 4096	     /* the most that a broker takes, with the newline */
@@ -15,9 +17,24 @@ struct client {
 	char *path;    /* of the socket; NULL: closed */
 	struct buf in; /* what has come */
 	size_t at;     /* the lines in it before this were given out */
+	/* The last of them, as it came, with its newline. */
+	const char *line;
+	size_t line_len;
 };
 
 #define CLIENT_INIT ((struct client){ .fd = -1, .in = BUF_INIT(2 * CLIENT_LINE_MAX) })
+
+struct client_options {
+	const char *socket; /* -s */
+	const char *file;   /* -c */
+};
+
+/*
+ * Connects @c, which is closed, to the control socket: that of -s, of the configuration file of -c,
+ * of BROKER_CONTROL in the environment, of ./broker.ini, or of the only broker that runs here. The
+ * first of these that is given counts. 0, or -errno with @error: what was tried and what to do.
+ */
+int client_connect(struct client *c, const struct client_options *options, struct strbuf *error);
 
 void client_close(struct client *c);
 
@@ -28,13 +45,7 @@ void client_close(struct client *c);
 int client_ask(struct client *c, char *const *words, size_t n);
 
 /*
- * The next complete line, without its newline, terminated, valid until the next call. False: there
- * is none yet; see client_read().
+ * Adds the next line to @view. 0; -EAGAIN: none has come yet; -EBADMSG: it is no JSON;
+ * -EPIPE: the broker has closed the connection; -EPROTO: it is too long; -ENOMEM, -errno.
  */
-bool client_line(struct client *c, char **ret_line, size_t *ret_len);
-
-/*
- * Reads what has come, or waits for it. 0: look for a line; -EPIPE: the broker has closed the
- * connection; -EPROTO: a line is longer than CLIENT_LINE_MAX; -ENOMEM, -errno.
- */
-int client_read(struct client *c);
+int client_next(struct client *c, struct view *view);

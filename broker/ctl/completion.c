@@ -40,7 +40,7 @@ struct line {
 	size_t n_arguments;		     /* of the command, before the cursor */
 	const struct command_option *option; /* its value belongs at the cursor; NULL: none */
 	bool is_rest;			     /* the cursor is behind "--", or a program */
-	struct find_options find;	     /* the broker that the line names */
+	struct client_options find;	     /* the broker that the line names */
 };
 
 static const struct command unknown = { .name = "?" };

@@ -7,7 +7,6 @@
 #pragma once
 
 #include "ctl/client.h"
-#include "ctl/find.h"
 #include "policy/command.h"
 
 /* Documented in brokerctl(1). */
@@ -21,7 +20,7 @@ enum ctl_exit {
 };
 
 struct ctl {
-	struct find_options find;
+	struct client_options find;
 	bool json; /* print the broker's lines as they are */
 	struct request request;
 	char *const *words; /* the request as it is sent: without the words after "--" */

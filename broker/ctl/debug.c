@@ -84,36 +84,31 @@ static void announce(const struct ctl *ctl, const struct debug *d, char *const *
 
 /* --- while the debugger runs --------------------------------------------------------- */
 
-/* A newer broker may send lines that we do not know. They are passed over. */
-static void take_messages(struct debug *d)
+static void take_message(struct debug *d)
 {
-	const struct json_value *said;
-	const char *message;
-	char *line;
-	size_t len;
+	const struct json_value *line = view_last(&d->ask.view);
+	const char *message = json_doc_text(line, "message");
+	STRBUF(text, 512);
 
-	while (client_line(&d->ctl->client, &line, &len)) {
-		STRBUF(text, 512);
-
-		if (view_add(&d->ask.view, line, len) < 0)
-			continue;
-		said = view_last(&d->ask.view);
-		if (strcmp(json_doc_text(said, "type"), "debugged") != 0)
-			continue;
-		message = json_doc_text(said, "message");
-		snprintf(d->state, sizeof(d->state), "%s", json_doc_text(said, "state"));
-		strbuf_add_escaped(&text, message, strlen(message));
-		out_error("%s", text.text);
-	}
+	if (strcmp(json_doc_text(line, "type"), "debugged") != 0)
+		return;
+	snprintf(d->state, sizeof(d->state), "%s", json_doc_text(line, "state"));
+	strbuf_add_escaped(&text, message, strlen(message));
+	out_error("%s", text.text);
 }
 
 static void read_messages(struct tool_watch *watch)
 {
 	struct debug *d = container_of(watch, struct debug, watch);
-	int r = client_read(&d->ctl->client);
+	int r;
 
-	take_messages(d);
-	if (r == 0)
+	/* A newer broker may send lines that we do not know. They are passed over. */
+	do {
+		r = client_next(&d->ctl->client, &d->ask.view);
+		if (r == 0)
+			take_message(d);
+	} while (r == 0 || r == -EBADMSG);
+	if (r == -EAGAIN)
 		return;
 	(void)ask_print_failure(d->ctl, r);
 	watch->fd = -1;
@@ -151,7 +146,7 @@ static enum ctl_exit run(struct ctl *ctl, struct debug *d, char *const *tool)
 		return CTL_FAILED;
 	}
 	d->watch = (struct tool_watch){ .fd = ctl->client.fd, .ready = read_messages };
-	take_messages(d); /* what came with the answer */
+	read_messages(&d->watch); /* what came with the answer */
 	r = tool_run(tool, &d->watch, &status);
 	if (r == -ENOENT)
 		out_error("%s is not installed, so %s is released; others can follow --, as gdb, "

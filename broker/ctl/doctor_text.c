@@ -99,14 +99,14 @@ static void add_marked(struct buf *out, const char *mark, size_t column, const c
 		memcpy(out->bytes + at + INDENT, mark, strlen(mark));
 }
 
-/* Adds a note that @words make of @object, if it is @true. */
-static void note(struct answer *a, bool is_true, const struct json_value *object, const char *words)
+/* Adds a note, unless @words come to nothing. */
+static void note(struct answer *a, const struct json_value *object, const char *words)
 {
 	STRBUF(text, NOTE_SIZE);
 
-	if (!is_true || a->n_notes == DOCTOR_NOTES)
-		return;
 	text_expand(&text, words, object);
+	if (!text.len || a->n_notes == DOCTOR_NOTES)
+		return;
 	if (a->json) {
 		json_str(a->out, NULL, text.text);
 	} else {
@@ -128,89 +128,81 @@ static bool is_debug_port(const struct json_value *listener)
 
 static void judge_listener(struct answer *a, const struct json_value *l)
 {
-	bool debugs = is_debug_port(l), several = !debugs && json_doc_number(l, "sockets") > 1;
-	bool shared = !debugs && !several && json_doc_number(l, "holders") > 1;
-
-	note(a, debugs, l,
-	     "$address looks like its debugger's port: private_ports leaves it to the app, each "
-	     "worker then needs another one");
-	note(a, several, l,
-	     "$address is opened $sockets times (SO_REUSEPORT): its own workers share the port. "
-	     "Let it run one of them, and the broker run as many");
-	note(a, shared, l,
-	     "$holders processes share $address: it forks workers of its own. That works behind "
-	     "the broker too; one of them for each worker of the broker lets a drain finish "
-	     "sooner");
-}
-
-static void judge_sockets(struct answer *a, const struct json_value *p, int64_t unreadable)
-{
-	const struct json_value *l = json_doc_first(json_doc_member(p, "listens"));
-	bool is_seen = !json_doc_truth(p, "other_network");
-
-	note(a, !is_seen, p,
-	     "it is in another network namespace (a container): what it listens on cannot be seen "
-	     "from here");
-	note(a, is_seen && !l && !json_doc_member(p, "worker"), p,
-	     unreadable > 0 ? "it listens on no TCP port as far as can be seen"
-			    : "it listens on no TCP port");
-	for (; l; l = json_doc_next(l))
-		judge_listener(a, l);
+	if (is_debug_port(l))
+		note(a, l,
+		     "$address looks like its debugger's port: private_ports leaves it to the app, "
+		     "each worker then needs another one");
+	else if (json_doc_number(l, "sockets") > 1)
+		note(a, l,
+		     "$address is opened $sockets times (SO_REUSEPORT): its own workers share the "
+		     "port. Let it run one of them, and the broker run as many");
+	else if (json_doc_number(l, "holders") > 1)
+		note(a, l,
+		     "$holders processes share $address: it forks workers of its own. That works "
+		     "behind the broker too; one of them for each worker of the broker lets a "
+		     "drain finish sooner");
 }
 
 static void judge_process(struct answer *a, const struct json_value *p)
 {
+	const struct json_value *l = json_doc_first(json_doc_member(p, "listens"));
 	int64_t unreadable = json_doc_number(p, "unreadable");
 
-	note(a, json_doc_member(p, "worker"), p,
+	note(a, p,
 	     json_doc_truth(p, "library")
-		     ? "it is $worker of service $service: already a worker of a broker"
-		     : "it is $worker of service $service: already a worker of a broker; but the "
-		       "library is not loaded, so it uses its own sockets");
-	note(a, json_doc_truth(p, "io_uring"), p,
-	     "it has an io_uring open: accepting through it cannot be brokered. For node (libuv) "
-	     "UV_USE_IO_URING=0 switches it off");
-	note(a, json_doc_truth(p, "node_cluster"), p,
-	     "it is a worker of node's cluster module: start the app without it; the broker's "
-	     "workers take its place");
-	note(a, json_doc_truth(p, "pm2"), p,
-	     "PM2 runs it, and would start it again: `pm2 delete` it before the broker runs it, "
-	     "in fork mode of one process");
-	note(a, json_doc_truth(p, "listen_fds"), p,
-	     "it was given its sockets by socket activation (LISTEN_FDS): a worker must call "
-	     "listen() itself, or be told its port");
-	judge_sockets(a, p, unreadable);
-	note(a, json_doc_truth(p, "other_root"), p,
-	     "it is in another mount namespace (a container): paths are as it sees them");
-	note(a, unreadable == 1, p,
-	     "1 process of it cannot be read by this user: ask as root to see all");
-	note(a, unreadable > 1, p,
-	     "$unreadable processes of it cannot be read by this user: ask as root to see all");
-}
-
-static void judge_program(struct answer *a, const struct json_value *p)
-{
-	bool is_script = json_doc_first(json_doc_member(p, "scripts"));
-
-	note(a, json_doc_member(p, "sanitizer"), p,
-	     "it is built with a sanitizer ($sanitizer), which is preloaded before the library of "
-	     "the shim: nothing is to be done");
-	note(a, json_doc_truth(p, "io_uring"), p,
-	     "it is linked to liburing: if it accepts through io_uring, that must be switched off; "
-	     "accepting that way cannot be brokered");
-	/* The first script is the path. */
-	note(a, is_script && json_doc_truth(a->all, "served"), p,
-	     "$path is a script: what was looked at is its interpreter $binary. What the script "
-	     "starts inherits the preparation, but a program that is static, or written in Go, "
-	     "would not be served: ask about that one by its name");
+		     ? "{it is $worker of service $service: already a worker of a broker}"
+		     : "{it is $worker of service $service: already a worker of a broker; but the "
+		       "library is not loaded, so it uses its own sockets}");
+	note(a, p,
+	     "{it has an io_uring open: accepting through it cannot be brokered. For node (libuv) "
+	     "UV_USE_IO_URING=0 switches it off$io_uring}");
+	note(a, p,
+	     "{it is a worker of node's cluster module: start the app without it; the broker's "
+	     "workers take its place$node_cluster}");
+	note(a, p,
+	     "{PM2 runs it, and would start it again: `pm2 delete` it before the broker runs it, "
+	     "in fork mode of one process$pm2}");
+	note(a, p,
+	     "{it was given its sockets by socket activation (LISTEN_FDS): a worker must call "
+	     "listen() itself, or be told its port$listen_fds}");
+	note(a, p,
+	     "{it is in another network namespace (a container): what it listens on cannot be seen "
+	     "from here$other_network}");
+	if (!l && !json_doc_truth(p, "other_network") && !json_doc_member(p, "worker"))
+		note(a, p,
+		     unreadable > 0 ? "it listens on no TCP port as far as can be seen"
+				    : "it listens on no TCP port");
+	for (; l; l = json_doc_next(l))
+		judge_listener(a, l);
+	note(a, p,
+	     "{it is in another mount namespace (a container): paths are as it sees "
+	     "them$other_root}");
+	note(a, p,
+	     unreadable == 1
+		     ? "1 process of it cannot be read by this user: ask as root to see all"
+		     : "{$unreadable processes of it cannot be read by this user: ask as root to "
+		       "see all}");
 }
 
 /* What to know before it is put behind the broker, the most important first. */
 static void add_notes(struct answer *a)
 {
+	const struct json_value *p = a->program;
+
 	if (a->process)
 		judge_process(a, a->process);
-	judge_program(a, a->program);
+	note(a, p,
+	     "{it is built with a sanitizer ($sanitizer), which is preloaded before the library of "
+	     "the shim: nothing is to be done}");
+	note(a, p,
+	     "{it is linked to liburing: if it accepts through io_uring, that must be switched "
+	     "off; accepting that way cannot be brokered$io_uring}");
+	/* The first script is the path. */
+	if (json_doc_first(json_doc_member(p, "scripts")) && json_doc_truth(a->all, "served"))
+		note(a, p,
+		     "$path is a script: what was looked at is its interpreter $binary. What the "
+		     "script starts inherits the preparation, but a program that is static, or "
+		     "written in Go, would not be served: ask about that one by its name");
 }
 
 /* --- the section ----------------------------------------------------------------------- */
@@ -312,45 +304,13 @@ static void add_line(struct answer *a, const char *label, const char *words,
 	add_marked(a->out, label, TEXT_AT, text.text);
 }
 
-static void print_process(struct answer *a, const struct json_value *p)
-{
-	const struct json_value *l = json_doc_first(json_doc_member(p, "listens"));
-
-	add_line(a, "process",
-		 json_doc_number(p, "children") == 1
-			 ? "$pid ($name), user $user{, in $directory}, 1 process below it"
-			 : "$pid ($name), user $user{, in $directory}{, $children processes below "
-			   "it}",
-		 p);
-	for (; l; l = json_doc_next(l))
-		add_line(a, "listens on",
-			 json_doc_number(l, "holders") > 1
-				 ? "$address ($name, pid $pid, and others)"
-				 : "$address ($name, pid $pid)",
-			 l);
-}
-
-static void print_program(struct answer *a)
-{
-	const struct json_value *p = a->program;
-	const struct json_value *script = json_doc_first(json_doc_member(p, "scripts"));
-	STRBUF(text, 3 * PATH_MAX);
-
-	for (; script; script = json_doc_next(script))
-		add_marked(a->out, "script", TEXT_AT, script->text);
-	/* A process may run another file than the one that was looked at. */
-	text_expand(&text, a->process ? "$exe" : "$binary", a->process ? a->process : p);
-	if (text.len)
-		text_expand(
-			&text,
-			"{: $class-bit}{, $machine}{, $linkage}{, Go$go}{, $libc}{, $privilege}",
-			p);
-	add_marked(a->out, "program", TEXT_AT, text.text);
-	add_line(a, "linker", "$interpreter", p);
-}
-
 static void print_text(struct answer *a, const char *section)
 {
+	const struct json_value *program = a->program, *process = a->process;
+	const struct json_value *script = json_doc_first(json_doc_member(program, "scripts"));
+	const struct json_value *l = json_doc_first(json_doc_member(process, "listens"));
+	STRBUF(text, 3 * PATH_MAX);
+
 	print_title(a);
 	add_line(a, "served",
 		 a->facts->is_missing		    ? "not found"
@@ -358,9 +318,30 @@ static void print_text(struct answer *a, const char *section)
 						    : "no",
 		 a->all);
 	add_line(a, "why", "$reason", a->all);
-	print_program(a);
-	if (a->process)
-		print_process(a, a->process);
+	for (; script; script = json_doc_next(script))
+		add_marked(a->out, "script", TEXT_AT, script->text);
+	/* A process may run another file than the one that was looked at. */
+	text_expand(&text, process ? "$exe" : "$binary", process ? process : program);
+	if (text.len)
+		text_expand(
+			&text,
+			"{: $class-bit}{, $machine}{, $linkage}{, Go$go}{, $libc}{, $privilege}",
+			program);
+	add_marked(a->out, "program", TEXT_AT, text.text);
+	add_line(a, "linker", "$interpreter", program);
+	if (process)
+		add_line(a, "process",
+			 json_doc_number(process, "children") == 1
+				 ? "$pid ($name), user $user{, in $directory}, 1 process below it"
+				 : "$pid ($name), user $user{, in $directory}{, $children "
+				   "processes below it}",
+			 process);
+	for (; l; l = json_doc_next(l))
+		add_line(a, "listens on",
+			 json_doc_number(l, "holders") > 1
+				 ? "$address ($name, pid $pid, and others)"
+				 : "$address ($name, pid $pid)",
+			 l);
 	add_notes(a);
 	buf_add_str(a->out, *section ? "\nFor broker.ini:\n\n" : "");
 	buf_add_str(a->out, section);

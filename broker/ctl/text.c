@@ -256,7 +256,7 @@ static void expand(struct strbuf *out, const char *words, const char *end,
 				out->text[out->len = start] = '\0';
 			break;
 		case '$':
-			n += strspn(words + 1, "abcdefghijklmnopqrstuvwxyz_");
+			n += strspn(words + 1, "abcdefghijklmnopqrstuvwxyz_0123456789");
 			snprintf(key, sizeof(key), "%.*s", (int)n - 1, words + 1);
 			whole = add_member(out, object, key) && whole;
 			break;

@@ -120,7 +120,7 @@ static void ask(struct live *live)
 			  (char *)(uintptr_t)live->ctl->request.arguments[0].text };
 	struct client *client = &live->ctl->client;
 	STRBUF(ignored, 4096);
-	int r = client->fd < 0 ? find_broker(&live->ctl->find, client, &ignored) : 0;
+	int r = client->fd < 0 ? client_connect(client, &live->ctl->find, &ignored) : 0;
 	int64_t now = loop_clock_ms();
 
 	live->ask_at = now + INTERVAL_MS;
@@ -148,20 +148,6 @@ static void take_answer(struct live *live)
 	draw(live);
 }
 
-static enum top_end take_line(struct live *live, const char *line, size_t len)
-{
-	int r = view_add(&live->next, line, len);
-	const char *type = r == 0 ? json_doc_text(view_last(&live->next), "type") : "";
-
-	if (r == -ENOMEM)
-		return lose(live, "cannot read the broker's answer; trying again");
-	if (r < 0)
-		return lose(live, "the program that answers is not a broker; trying again");
-	if (strcmp(type, "end") == 0)
-		take_answer(live);
-	return strcmp(type, "error") == 0 ? TOP_REFUSED : TOP_GOES_ON;
-}
-
 static void print_refusal(const struct live *live)
 {
 	const char *message = json_doc_text(view_last(&live->next), "message");
@@ -173,15 +159,21 @@ static void print_refusal(const struct live *live)
 
 static enum top_end take_answers(struct live *live)
 {
-	enum top_end end = TOP_GOES_ON;
-	char *line;
-	size_t len;
+	int r;
 
-	if (client_read(&live->ctl->client) < 0)
-		return lose(live, "the broker has ended; waiting for it to come back");
-	while (end == TOP_GOES_ON && client_line(&live->ctl->client, &line, &len))
-		end = take_line(live, line, len);
-	return end;
+	while ((r = client_next(&live->ctl->client, &live->next)) == 0) {
+		const char *type = json_doc_text(view_last(&live->next), "type");
+
+		if (strcmp(type, "error") == 0)
+			return TOP_REFUSED;
+		if (strcmp(type, "end") == 0)
+			take_answer(live);
+	}
+	if (r == -EAGAIN)
+		return TOP_GOES_ON;
+	return lose(live, r == -EBADMSG	 ? "the program that answers is not a broker; trying again"
+			  : r == -ENOMEM ? "cannot read the broker's answer; trying again"
+					 : "the broker has ended; waiting for it to come back");
 }
 
 /* --- what comes -------------------------------------------------------------------------- */

@@ -50,7 +50,7 @@ int view_add(struct view *view, const char *line, size_t len)
 	if (!text)
 		return -ENOMEM;
 	if (strlen(text) != len || json_doc_read(text, len, &doc) < 0)
-		return -EINVAL;
+		return -EBADMSG;
 	if (!array_grow(view->rows, view->n_rows))
 		return -ENOMEM;
 	values = malloc(doc.n * sizeof(*values));

@@ -46,7 +46,7 @@ struct view {
 /* An all-zero view is empty. */
 void view_deinit(struct view *view);
 
-/* Adds one line of the answer, @len bytes. 0; -EINVAL: it is not JSON; -ENOMEM. */
+/* Adds one line of the answer, @len bytes. 0; -EBADMSG: it is not JSON; -ENOMEM. */
 int view_add(struct view *view, const char *line, size_t len);
 
 /* The line that came last, of whatever type. NULL: there is none. */

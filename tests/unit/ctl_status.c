@@ -285,8 +285,8 @@ TEST(a_thousand_workers_are_a_thousand_lines)
 
 TEST(lines_that_are_no_lines_are_refused_and_unknown_ones_passed_over)
 {
-	CHECK_EQ(view_add(&view, "{\"type\":\"wor", 12), -EINVAL);
-	CHECK_EQ(view_add(&view, "{}\0{}", 5), -EINVAL);
+	CHECK_EQ(view_add(&view, "{\"type\":\"wor", 12), -EBADMSG);
+	CHECK_EQ(view_add(&view, "{}\0{}", 5), -EBADMSG);
 	add_line(&view, "{}");
 	add_line(&view, "{\"type\":7}");
 	add_line(&view, "{\"type\":\"lamp\",\"service\":\"web\"}");
