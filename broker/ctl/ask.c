@@ -80,7 +80,7 @@ static enum ctl_exit print_error(const struct json_value *error)
 /* Takes the line that came last. MORE_FOLLOWS, or how the answer has ended: an enum ctl_exit. */
 static int take_line(struct ask *ask, const struct ctl *ctl)
 {
-	const struct json_value *line = view_last(&ask->view);
+	const struct json_value *line = view_last(&ctl->client.view);
 	const char *type = json_doc_text(line, "type");
 
 	if (!*type)
@@ -91,9 +91,9 @@ static int take_line(struct ask *ask, const struct ctl *ctl)
 		return CTL_OK;
 	if (!strcmp(type, "error"))
 		return ctl->json ? exit_of(json_doc_text(line, "code")) : print_error(line);
-	if (ctl->json || !ask->line || ask->line(ask, line))
-		return MORE_FOLLOWS;
-	return ask_print_failure(ctl, -ENOMEM);
+	if (!ctl->json && ask->line)
+		ask->line(ask, line);
+	return MORE_FOLLOWS;
 }
 
 /*
@@ -145,7 +145,7 @@ static enum ctl_exit read_answer(struct ask *ask, struct ctl *ctl, int signals)
 	int r, code = MORE_FOLLOWS;
 
 	do {
-		while ((r = client_next(&ctl->client, &ask->view)) == 0) {
+		while ((r = client_next(&ctl->client)) == 0) {
 			code = take_line(ask, ctl);
 			if (code != MORE_FOLLOWS)
 				return (enum ctl_exit)code;

@@ -6,18 +6,13 @@
 #pragma once
 
 #include "ctl/ctl.h"
-#include "ctl/view.h"
 
 /* A running broker answers within milliseconds, a stopped one (SIGSTOP) never. */
 #define ASK_PATIENCE_MS 10000
 
 struct ask {
-	/*
-	 * Takes a line that is neither the end nor an error. False: out of memory, or the line
-	 * makes no sense. NULL: such lines are passed over.
-	 */
-	bool (*line)(struct ask *ask, const struct json_value *line);
-	struct view view; /* the lines; after CTL_OK the last one is the end of the answer */
+	/* Takes a line that is neither the end nor an error. NULL: such lines are passed over. */
+	void (*line)(struct ask *ask, const struct json_value *line);
 	/* Ctrl-C. NULL: it ends brokerctl, as by default. */
 	void (*interrupted)(struct ask *ask);
 	/* Twice a second while nothing comes. */
@@ -29,8 +24,8 @@ struct ask {
 };
 
 /*
- * Connects, sends ctl->words and reads the answer into ->view, the caller's. With --json every line
- * is printed as it is, and
+ * Connects, sends ctl->words and reads the answer into the view of the client. With --json every
+ * line is printed as it is, and
  * ->line is not called. Whatever goes wrong is printed, as is the error that the broker answers.
  */
 enum ctl_exit ask_run(struct ask *ask, struct ctl *ctl);

@@ -298,6 +298,7 @@ void client_close(struct client *c)
 {
 	fd_closep(&c->fd);
 	buf_deinit(&c->in);
+	view_deinit(&c->view);
 	free(c->path);
 	*c = CLIENT_INIT;
 }
@@ -337,7 +338,7 @@ int client_ask(struct client *c, char *const *words, size_t n)
 	return 0;
 }
 
-int client_next(struct client *c, struct view *view)
+int client_next(struct client *c)
 {
 	char bytes[READ_SIZE], *start, *end;
 	ssize_t n;
@@ -349,7 +350,7 @@ int client_next(struct client *c, struct view *view)
 			c->line = start;
 			c->line_len = (size_t)(end - start) + 1;
 			c->at += c->line_len;
-			return view_add(view, start, c->line_len - 1);
+			return view_add(&c->view, start, c->line_len - 1);
 		}
 		buf_consume(&c->in, c->at);
 		c->at = 0;

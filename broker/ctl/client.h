@@ -20,6 +20,7 @@ struct client {
 	/* The last of them, as it came, with its newline. */
 	const char *line;
 	size_t line_len;
+	struct view view; /* what they say */
 };
 
 #define CLIENT_INIT ((struct client){ .fd = -1, .in = BUF_INIT(2 * CLIENT_LINE_MAX) })
@@ -45,7 +46,7 @@ void client_close(struct client *c);
 int client_ask(struct client *c, char *const *words, size_t n);
 
 /*
- * Adds the next line to @view. 0; -EAGAIN: none has come yet; -EBADMSG: it is no JSON;
+ * Adds the next line to ->view. 0; -EAGAIN: none has come yet; -EBADMSG: it is no JSON;
  * -EPIPE: the broker has closed the connection; -EPROTO: it is too long; -ENOMEM, -errno.
  */
-int client_next(struct client *c, struct view *view);
+int client_next(struct client *c);

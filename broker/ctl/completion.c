@@ -176,10 +176,9 @@ static void add_known(struct ctl *ctl, enum command_kind kind, struct buf *out)
 	/* Without a broker there are no names; all else is completed all the same. */
 	(void)ask_run(&ask, ctl);
 	if (services)
-		add_names(&ask.view, VIEW_SERVICE, "service", out);
+		add_names(&ctl->client.view, VIEW_SERVICE, "service", out);
 	if (workers)
-		add_names(&ask.view, VIEW_WORKER, "worker", out);
-	view_deinit(&ask.view);
+		add_names(&ctl->client.view, VIEW_WORKER, "worker", out);
 }
 
 static void add_values(struct ctl *ctl, enum command_kind kind, struct buf *out)

@@ -21,32 +21,12 @@
 #include "sys/tool.h"
 
 struct debug {
-	struct ask ask;
 	struct tool_watch watch;
 	struct ctl *ctl;
-	char state[16]; /* of the worker, as the broker last said; empty: still held */
-	char worker[128];
 	int64_t pid;
-	char **words; /* the debug_command of this service; NULL: it has none */
+	char worker[128]; /* escaped */
+	char state[16];	  /* of it, as the broker last said; empty: still held */
 };
-
-static bool take_line(struct ask *ask, const struct json_value *line)
-{
-	struct debug *d = container_of(ask, struct debug, ask);
-	const struct json_value *v = json_doc_member(line, "command");
-	struct strbuf worker;
-
-	if (strcmp(json_doc_text(line, "type"), "debug") != 0)
-		return true;
-	strbuf_init(&worker, d->worker, sizeof(d->worker));
-	strbuf_add_escaped(&worker, json_doc_text(line, "worker"),
-			   strlen(json_doc_text(line, "worker")));
-	d->pid = json_doc_number(line, "pid");
-	for (v = json_doc_first(v); v; v = json_doc_next(v))
-		if (v->kind != JSON_STRING || strlist_append(&d->words, v->text) < 0)
-			return false;
-	return true;
-}
 
 /* Root does not blindly run what another user's broker names as its debugger. */
 static bool is_trusted(const struct ctl *ctl)
@@ -63,7 +43,7 @@ static bool is_trusted(const struct ctl *ctl)
 static void announce(const struct ctl *ctl, const struct debug *d, char *const *tool)
 {
 	const char *from = request_option(&ctl->request, "--from")->text;
-	const char *message = json_doc_text(view_last(&d->ask.view), "message");
+	const char *message = json_doc_text(view_last(&ctl->client.view), "message");
 	STRBUF(command, 4096);
 
 	for (size_t i = 0; tool[i]; i++) {
@@ -86,7 +66,7 @@ static void announce(const struct ctl *ctl, const struct debug *d, char *const *
 
 static void take_message(struct debug *d)
 {
-	const struct json_value *line = view_last(&d->ask.view);
+	const struct json_value *line = view_last(&d->ctl->client.view);
 	const char *message = json_doc_text(line, "message");
 	STRBUF(text, 512);
 
@@ -104,7 +84,7 @@ static void read_messages(struct tool_watch *watch)
 
 	/* A newer broker may send lines that we do not know. They are passed over. */
 	do {
-		r = client_next(&d->ctl->client, &d->ask.view);
+		r = client_next(&d->ctl->client);
 		if (r == 0)
 			take_message(d);
 	} while (r == 0 || r == -EBADMSG);
@@ -159,7 +139,8 @@ static enum ctl_exit run(struct ctl *ctl, struct debug *d, char *const *tool)
 	return r < 0 ? CTL_FAILED : (enum ctl_exit)status;
 }
 
-static enum ctl_exit start(struct ctl *ctl, struct debug *d)
+/* @command is the debug_command of this service, or empty. */
+static enum ctl_exit start(struct ctl *ctl, struct debug *d, char *const *command)
 {
 	char *const *words = ctl->request.rest;
 	STRBUF(error, 512);
@@ -168,7 +149,7 @@ static enum ctl_exit start(struct ctl *ctl, struct debug *d)
 	int r;
 
 	if (!words || !words[0]) {
-		words = d->words;
+		words = command;
 		if (!is_trusted(ctl)) {
 			out_error(
 				"this broker belongs to another user, so root does not run what it "
@@ -193,14 +174,25 @@ static enum ctl_exit start(struct ctl *ctl, struct debug *d)
 
 enum ctl_exit ctl_debug(struct ctl *ctl)
 {
-	struct debug d = { .ask = { .line = take_line, .patience_ms = ASK_PATIENCE_MS },
-			   .ctl = ctl,
-			   .pid = -1 };
-	enum ctl_exit code = ask_run(&d.ask, ctl);
+	struct ask ask = { .patience_ms = ASK_PATIENCE_MS };
+	enum ctl_exit code = ask_run(&ask, ctl);
+	const struct view_row *row = view_next(&ctl->client.view, NULL, VIEW_DEBUG, NULL);
+	const struct json_value *held = row ? row->object : NULL, *word;
+	struct debug d = { .ctl = ctl, .pid = json_doc_number(held, "pid") };
+	struct strbuf worker;
+	char **words = NULL;
+	int r;
 
-	if (code == CTL_OK && !ctl->json)
-		code = start(ctl, &d);
-	strlist_free(d.words);
-	view_deinit(&d.ask.view);
+	if (code != CTL_OK || ctl->json)
+		return code;
+	strbuf_init(&worker, d.worker, sizeof(d.worker));
+	strbuf_add_escaped(&worker, json_doc_text(held, "worker"),
+			   strlen(json_doc_text(held, "worker")));
+	r = strlist_init(&words);
+	for (word = json_doc_first(json_doc_member(held, "command")); r == 0 && word;
+	     word = json_doc_next(word))
+		r = word->kind == JSON_STRING ? strlist_append(&words, word->text) : -EPROTO;
+	code = r == 0 ? start(ctl, &d, words) : ask_print_failure(ctl, r);
+	strlist_free(words);
 	return code;
 }

@@ -1,60 +1,189 @@
 /*
  * brokerctl - asks a running broker, and shows what it answers.
  *
- * This file reads the command line and calls the function of the command.
+ * This file reads the command line and calls the function of the command, or prints its help.
  */
 #include <getopt.h>
 #include <string.h>
 #include "base/nearest.h"
-
 #include "ctl/completion.h"
 #include "ctl/debug.h"
 #include "ctl/doctor.h"
-#include "ctl/help.h"
 #include "ctl/out.h"
 #include "ctl/show.h"
 #include "ctl/top.h"
+
+#define TEXT_MAX     (1 << 20)
+#define NAME_COLUMNS 28
+#define WIDTH_MAX    100 /* longer lines are hard to read, whatever the screen */
 
 struct arguments {
 	bool help, version;
 };
 
-static bool set_color(const char *text)
+/* --- help, from the table of commands ---------------------------------------------------- */
+
+static const char head[] =
+	"usage: brokerctl [options] COMMAND [ARGUMENT]...\n"
+	"\n"
+	"  -c FILE          talk to the broker with this configuration file\n"
+	"  -s SOCKET        talk to the broker with this control socket\n"
+	"  --json           print the broker's lines of JSON: see docs/control.md\n"
+	"  --color=WHEN     use colours: auto (on a terminal), always or never\n"
+	"  -V, --version    print the version\n"
+	"  -h, --help       print this\n"
+	"\n"
+	"Without -c and -s: $BROKER_CONTROL, ./broker.ini, or the only broker that runs here.\n"
+	"\n";
+
+static const char tail[] = "\n"
+			   "brokerctl help COMMAND says more. Exit status: 0 done, 1 refused or "
+			   "failed, 2 wrong usage,\n"
+			   "3 no broker could be reached, 4 the reload was aborted, 130 Ctrl-C.\n";
+
+static void add_row(struct screen *s, const char *name, const char *text)
 {
-	if (!strcmp(text, "auto")) {
-		out_init(OUT_COLOR_AUTO);
-	} else if (!strcmp(text, "always")) {
-		out_init(OUT_COLOR_ALWAYS);
-	} else if (!strcmp(text, "never")) {
-		out_init(OUT_COLOR_NEVER);
-	} else {
-		out_error("--color must be auto, always or never, not \"%s\"", text);
-		return false;
+	struct text_line line;
+
+	(void)text_begin(&line, s, 2);
+	line.width = TEXT_UNLIMITED;
+	text_add(&line, TEXT_BOLD, name);
+	/* If both do not fit in one line, the text goes below the name. */
+	if (line.column + 2 > NAME_COLUMNS || NAME_COLUMNS + text_width(text) > s->columns) {
+		text_end(&line);
+		text_wrap(s, 8, false, text);
+		return;
 	}
-	return true;
+	text_pad(&line, NAME_COLUMNS);
+	text_add(&line, TEXT_PLAIN, text);
+	text_end(&line);
 }
 
-/* Words behind a program and its first argument are the program's alone. */
-static bool is_of_program(const char *name)
+static void add_all(struct screen *s)
 {
-	const struct command *c = command_find(name);
+	buf_add_str(s->out, head);
+	for (size_t i = 0; i < command_count; i++) {
+		const struct command *c = &command_table[i];
+		STRBUF(name, 128);
 
-	return c && command_takes_program(c);
+		if (c->hidden)
+			continue;
+		/* Its arguments, but not its options: those are in its own help. */
+		strbuf_add(&name, c->name);
+		for (size_t a = 0; a < COMMAND_ARGUMENTS && c->arguments[a].kind; a++)
+			strbuf_addf(&name, c->arguments[a].optional ? " [%s]" : " %s",
+				    c->arguments[a].name);
+		add_row(s, name.text, c->help);
+	}
+	buf_add_str(s->out, tail);
+}
+
+static void add_command(const struct command *c, struct screen *s)
+{
+	STRBUF(usage, 512);
+
+	command_usage(c, &usage);
+	buf_addf(s->out, "usage: brokerctl %s\n\n", usage.text);
+	text_wrap(s, 0, false, c->help);
+	if (c->options[0].name)
+		buf_add_str(s->out, "\n");
+	for (size_t i = 0; i < COMMAND_OPTIONS && c->options[i].name; i++) {
+		const struct command_option *o = &c->options[i];
+		STRBUF(name, 128);
+
+		if (o->letter)
+			strbuf_addf(&name, "-%c, ", o->letter);
+		strbuf_add(&name, o->name);
+		if (o->value != KIND_NONE)
+			strbuf_addf(&name, " %s", o->value_name);
+		add_row(s, name.text, o->help);
+	}
+	if (c->more) {
+		buf_add_str(s->out, "\n");
+		text_wrap(s, 0, false, c->more);
+	}
+}
+
+/* The help of @c, or of all commands if it is NULL. */
+static void print_help(const struct command *c)
+{
+	struct buf text = BUF_INIT(TEXT_MAX);
+	struct screen screen = out_screen(&text);
+
+	if (screen.columns > WIDTH_MAX)
+		screen.columns = WIDTH_MAX;
+	if (c)
+		add_command(c, &screen);
+	else
+		add_all(&screen);
+	out_buf(&text);
+}
+
+static enum ctl_exit help(struct ctl *ctl)
+{
+	const char *name = ctl->request.arguments[0].text;
+	char *const words[] = { (char *)(uintptr_t)name, NULL };
+	size_t len = name ? strlen(name) : 0;
+	struct request request;
+	STRBUF(error, 512);
+
+	if (!name) {
+		print_help(NULL);
+		return CTL_OK;
+	}
+	if (!command_find(name)) {
+		/* This fails, with the same words as for any unknown command. */
+		(void)command_parse(words, 1, &request, &error);
+		out_error("%s", error.text);
+		return CTL_USAGE;
+	}
+	for (size_t i = 0; i < command_count; i++) {
+		const struct command *c = &command_table[i];
+
+		/* "reload" shows "reload abort" too. */
+		if (strncmp(c->name, name, len) != 0 || (c->name[len] && c->name[len] != ' '))
+			continue;
+		if (c->name[len])
+			out_text("\n");
+		print_help(c);
+	}
+	return CTL_OK;
+}
+
+/* --- the command line -------------------------------------------------------------------- */
+
+static bool set_color(const char *text)
+{
+	static const char *const names[] = { [OUT_COLOR_AUTO] = "auto",
+					     [OUT_COLOR_ALWAYS] = "always",
+					     [OUT_COLOR_NEVER] = "never" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (strcmp(text, names[i]) != 0)
+			continue;
+		out_init((enum out_color)i);
+		return true;
+	}
+	out_error("--color must be auto, always or never, not \"%s\"", text);
+	return false;
 }
 
 /*
  * Takes our own options out of the *@n words of the command: people write `status --json`. What
- * follows "--" is not ours. False: what is wrong was printed.
+ * follows "--" is not ours, nor are the words behind a program and its first argument. False: what
+ * is wrong was printed.
  */
 static bool take_own_options(char **words, size_t *n, struct ctl *ctl, struct arguments *args)
 {
+	const struct command *c = *n ? command_find(words[0]) : NULL;
 	size_t kept = 0;
 	bool ours = true;
 
 	for (size_t i = 0; i < *n; i++) {
 		char *word = words[i];
 
-		ours = ours && strcmp(word, "--") != 0 && !(kept > 2 && is_of_program(words[0]));
+		if (!strcmp(word, "--") || (kept > 2 && c && command_takes_program(c)))
+			ours = false;
 		if (ours && !strcmp(word, "--json"))
 			ctl->json = true;
 		else if (ours && (!strcmp(word, "--help") || !strcmp(word, "-h")))
@@ -139,23 +268,17 @@ static bool parse_options(int argc, char **argv, struct ctl *ctl, struct argumen
 static enum ctl_exit (*const commands[])(struct ctl *ctl) = {
 	[COMMAND_TOP] = ctl_top,	   [COMMAND_DEBUG] = ctl_debug,
 	[COMMAND_DOCTOR] = ctl_doctor,	   [COMMAND_COMPLETION] = ctl_completion,
-	[COMMAND_COMPLETE] = ctl_complete, [COMMAND_HELP] = ctl_help,
+	[COMMAND_COMPLETE] = ctl_complete, [COMMAND_HELP] = help,
 };
-
-static enum ctl_exit run_command(struct ctl *ctl)
-{
-	enum command_id id = ctl->request.command->id;
-
-	return (id < ARRAY_SIZE(commands) && commands[id] ? commands[id] : ctl_show)(ctl);
-}
 
 /* @words: the command and what follows it. */
 static enum ctl_exit run(struct ctl *ctl, char **words, size_t n, const struct arguments *args)
 {
+	enum command_id id;
 	STRBUF(error, 1024);
 
 	if (args->help) {
-		help_print(n ? command_find(words[0]) : NULL);
+		print_help(n ? command_find(words[0]) : NULL);
 		return CTL_OK;
 	}
 	if (command_parse(words, n, &ctl->request, &error) != COMMAND_OK) {
@@ -165,7 +288,8 @@ static enum ctl_exit run(struct ctl *ctl, char **words, size_t n, const struct a
 	ctl->words = words;
 	/* The broker does not get "--" and the words after it. */
 	ctl->n_words = ctl->request.rest ? (size_t)(ctl->request.rest - words) - 1 : n;
-	return run_command(ctl);
+	id = ctl->request.command->id;
+	return (id < ARRAY_SIZE(commands) && commands[id] ? commands[id] : ctl_show)(ctl);
 }
 
 int main(int argc, char **argv)

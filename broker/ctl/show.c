@@ -18,6 +18,7 @@
 
 struct show {
 	struct ask ask;
+	const struct view *view;     /* of the answer */
 	char section[LINES_SECTION]; /* of the configuration: that of the option printed last */
 	const char *name;	     /* of the command */
 	int64_t began_ms;
@@ -39,7 +40,7 @@ static bool is_on_the_way(const char *phase)
 static void show_bar(struct ask *ask)
 {
 	struct show *s = container_of(ask, struct show, ask);
-	const struct json_value *step = view_last(&ask->view);
+	const struct json_value *step = view_last(s->view);
 	struct buf text = BUF_INIT(LINE_TEXT_MAX);
 	struct screen screen = out_screen(&text);
 
@@ -50,7 +51,7 @@ static void show_bar(struct ask *ask)
 }
 
 /* Most lines are printed as they come; those of a status are kept for its end. */
-static bool take_line(struct ask *ask, const struct json_value *line)
+static void take_line(struct ask *ask, const struct json_value *line)
 {
 	struct show *s = container_of(ask, struct show, ask);
 	const char *type = json_doc_text(line, "type"), *phase = json_doc_text(line, "phase");
@@ -61,7 +62,7 @@ static bool take_line(struct ask *ask, const struct json_value *line)
 	if (is_on_the_way(phase) && out_is_terminal())
 		show_bar(ask);
 	else if (!strcmp(phase, "wait"))
-		return true; /* no step, but a sign of life, for the bar */
+		return; /* no step, but a sign of life, for the bar */
 	else if (lines_add(line, &screen, s->section))
 		s->n_lines++;
 	/* Not the end: the options in force follow. */
@@ -69,7 +70,6 @@ static bool take_line(struct ask *ask, const struct json_value *line)
 		out_error("what the file says is not known: %s", json_doc_text(line, "message"));
 	if (text.len || text.failed)
 		out_buf(&text);
-	return true;
 }
 
 static void interrupted(struct ask *ask)
@@ -142,24 +142,25 @@ static void confirm(const struct request *r, struct buf *out)
 	buf_add_str(out, "\n");
 }
 
-static void add_end(struct show *s, const struct request *r, bool plan, struct buf *out)
+static void add_end(const struct show *s, struct ctl *ctl, bool plan, struct buf *out)
 {
-	const char *message = json_doc_text(view_last(&s->ask.view), "message");
+	enum command_id id = ctl->request.command->id;
+	const char *message = json_doc_text(view_last(s->view), "message");
 	struct screen screen = out_screen(out);
 
-	if (r->command->id == COMMAND_STATUS) {
-		status_text(&s->ask.view, &screen);
+	if (id == COMMAND_STATUS) {
+		status_text(&ctl->client.view, &screen);
 		return;
 	}
 	screen.columns = TEXT_UNLIMITED;
-	if (r->command->id == COMMAND_PINS)
-		add_pins(&s->ask.view, &screen);
+	if (id == COMMAND_PINS)
+		add_pins(s->view, &screen);
 	else if (plan && !s->n_lines)
 		buf_add_str(out, "no setting changes; a reload would replace the workers\n");
 	else if (!plan && *message)
 		text_wrap(&screen, 0, false, message);
 	else if (!plan && !s->n_steps)
-		confirm(r, out);
+		confirm(&ctl->request, out);
 }
 
 /* What tells that the process of the broker has ended, or -1; the caller closes it. */
@@ -208,6 +209,7 @@ enum ctl_exit ctl_show(struct ctl *ctl)
 			 .interrupted = rolls || ends ? interrupted : NULL,
 			 .only_prints = id == COMMAND_EVENTS,
 			 .patience_ms = follows || (rolls && !plan) ? -1 : ASK_PATIENCE_MS },
+		.view = &ctl->client.view,
 		.name = r->command->name,
 		.began_ms = loop_clock_ms(),
 	};
@@ -218,10 +220,9 @@ enum ctl_exit ctl_show(struct ctl *ctl)
 	if (code == CTL_OK)
 		code = ask_again(&s.ask, ctl, ctl->words, ctl->n_words);
 	if (code == CTL_OK && !ctl->json) {
-		add_end(&s, r, plan, &text);
+		add_end(&s, ctl, plan, &text);
 		out_buf(&text);
 	}
-	view_deinit(&s.ask.view);
 	if (code == CTL_OK && ends) {
 		code = wait_for_end(&s.ask, ctl, watch);
 		if (code == CTL_OK && !ctl->json)

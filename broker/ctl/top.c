@@ -33,10 +33,10 @@ struct live {
 	struct ctl *ctl;
 	struct top top; /* what is shown */
 	int signals;
-	struct view now, before, next; /* next: the answer that is being read */
-	int64_t now_at;		       /* when it was complete; 0: from another connection */
-	int64_t ask_at;		       /* when to ask or connect again */
-	int64_t asked_at;	       /* 0: nothing is asked */
+	struct view now, before;
+	int64_t now_at;	  /* when it was complete; 0: from another connection */
+	int64_t ask_at;	  /* when to ask or connect again */
+	int64_t asked_at; /* 0: nothing is asked */
 	char search[64];
 };
 
@@ -105,7 +105,6 @@ static void draw(struct live *live)
 static enum top_end lose(struct live *live, const char *why)
 {
 	client_close(&live->ctl->client);
-	view_deinit(&live->next);
 	live->asked_at = live->now_at = 0;
 	live->ask_at = loop_clock_ms() + INTERVAL_MS;
 	live->top.live.before = NULL;
@@ -138,8 +137,8 @@ static void take_answer(struct live *live)
 
 	view_deinit(&live->before);
 	live->before = live->now;
-	live->now = live->next;
-	live->next = (struct view){ 0 };
+	live->now = live->ctl->client.view;
+	live->ctl->client.view = (struct view){ 0 };
 	live->top.live.before = live->now_at ? &live->before : NULL;
 	live->top.live.ms = now - live->now_at;
 	live->top.notice = NULL;
@@ -150,7 +149,7 @@ static void take_answer(struct live *live)
 
 static void print_refusal(const struct live *live)
 {
-	const char *message = json_doc_text(view_last(&live->next), "message");
+	const char *message = json_doc_text(view_last(&live->ctl->client.view), "message");
 	STRBUF(text, 512);
 
 	strbuf_add_escaped(&text, message, strlen(message));
@@ -161,8 +160,8 @@ static enum top_end take_answers(struct live *live)
 {
 	int r;
 
-	while ((r = client_next(&live->ctl->client, &live->next)) == 0) {
-		const char *type = json_doc_text(view_last(&live->next), "type");
+	while ((r = client_next(&live->ctl->client)) == 0) {
+		const char *type = json_doc_text(view_last(&live->ctl->client.view), "type");
 
 		if (strcmp(type, "error") == 0)
 			return TOP_REFUSED;
@@ -362,6 +361,5 @@ enum ctl_exit ctl_top(struct ctl *ctl)
 		print_refusal(&live);
 	view_deinit(&live.now);
 	view_deinit(&live.before);
-	view_deinit(&live.next);
 	return end == TOP_REFUSED ? CTL_FAILED : CTL_OK;
 }

@@ -24,10 +24,10 @@ static bool add_to_service(struct view *view)
 static enum view_type type_of(const char *name)
 {
 	static const char *const names[] = {
-		[VIEW_BROKER] = "broker", [VIEW_SERVICE] = "service", [VIEW_LISTENER] = "listener",
-		[VIEW_WORKER] = "worker", [VIEW_PIN] = "pin",
+		[VIEW_SERVICE] = "service", [VIEW_LISTENER] = "listener", [VIEW_WORKER] = "worker",
+		[VIEW_PIN] = "pin",	    [VIEW_BROKER] = "broker",	  [VIEW_DEBUG] = "debug",
 	};
-	enum view_type type = VIEW_BROKER;
+	enum view_type type = VIEW_SERVICE;
 
 	while (type < VIEW_OTHER && strcmp(names[type], name) != 0)
 		type++;
@@ -64,7 +64,7 @@ int view_add(struct view *view, const char *line, size_t len)
 	view->rows[view->n_rows++] =
 		(struct view_row){ .type = type, .object = values, .text = text };
 	text = NULL;
-	return type == VIEW_BROKER || type == VIEW_OTHER || add_to_service(view) ? 0 : -ENOMEM;
+	return type >= VIEW_BROKER || add_to_service(view) ? 0 : -ENOMEM;
 }
 
 void view_deinit(struct view *view)
@@ -146,8 +146,9 @@ enum trouble view_trouble(const struct json_value *line)
 			       : TROUBLE_NONE;
 	case VIEW_WORKER:
 		return trouble_of_worker(line);
-	case VIEW_BROKER:
 	case VIEW_PIN:
+	case VIEW_BROKER:
+	case VIEW_DEBUG:
 	case VIEW_OTHER:
 		break;
 	}

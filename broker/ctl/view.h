@@ -1,6 +1,6 @@
 /*
- * view - the answer to `status`: its lines, kept, and which services need a look. The keys of their
- * members are in docs/control.md.
+ * view - an answer of the broker: its lines, kept, and which services need a look. The keys of
+ * their members are in docs/control.md.
  *
  * Pure but for the heap.
  * Texts come from outside and must be escaped when they are shown, as text.h does.
@@ -10,11 +10,13 @@
 #include "base/json_doc.h"
 
 enum view_type {
-	VIEW_BROKER,
 	VIEW_SERVICE,
 	VIEW_LISTENER,
 	VIEW_WORKER,
 	VIEW_PIN,
+	/* Of no service. */
+	VIEW_BROKER,
+	VIEW_DEBUG,
 	VIEW_OTHER, /* forgotten when the next line comes */
 };
 
