@@ -34,7 +34,7 @@ struct listener {
 	pid_t pid; /* the one of them that was looked at last */
 };
 
-/* What is found out. On the heap, where untouched pages cost nothing. */
+/* What is found out. */
 struct doctor {
 	struct doctor_facts facts;
 	pid_t pid;	/* that the question is about; 0: it is about a command */
@@ -55,12 +55,10 @@ static bool find_launcher(char ret[PATH_MAX])
 	ssize_t n = proc_read_link(getpid(), "exe", ret, PATH_MAX - sizeof(name));
 	char *slash = n > 0 ? strrchr(ret, '/') : NULL;
 
-	if (slash) {
+	if (slash)
 		strcpy(slash + 1, name);
-		if (access(ret, X_OK) == 0)
-			return true;
-	}
-	strcpy(ret, BROKER_LIBEXECDIR "/worker-shim");
+	if (!slash || access(ret, X_OK) < 0)
+		strcpy(ret, BROKER_LIBEXECDIR "/worker-shim");
 	return access(ret, X_OK) == 0;
 }
 
@@ -384,24 +382,19 @@ static int find_facts(struct doctor *d, const struct request *request, struct st
 
 enum ctl_exit ctl_doctor(struct ctl *ctl)
 {
-	struct doctor *d = calloc(1, sizeof(*d));
+	static struct doctor d; /* all zero, and untouched pages cost nothing */
 	struct buf text = BUF_INIT(ANSWER_MAX);
 	bool served = false;
 	STRBUF(error, 1024);
 
-	if (!d) {
-		out_error("out of memory");
-		return CTL_FAILED;
-	}
-	d->facts = (struct doctor_facts){ .own_uid = geteuid(), .json = BUF_INIT(ANSWER_MAX) };
-	if (find_facts(d, &ctl->request, &error) < 0) {
+	d.facts = (struct doctor_facts){ .own_uid = geteuid(), .json = BUF_INIT(ANSWER_MAX) };
+	if (find_facts(&d, &ctl->request, &error) < 0) {
 		out_error("%s", error.len ? error.text : "out of memory");
 	} else {
-		served = doctor_text(&d->facts, ctl->json, &text);
+		served = doctor_text(&d.facts, ctl->json, &text);
 		out_buf(&text);
 	}
-	strlist_free(d->command);
-	buf_deinit(&d->facts.json);
-	free(d);
+	strlist_free(d.command);
+	buf_deinit(&d.facts.json);
 	return served ? CTL_OK : CTL_FAILED;
 }

@@ -34,36 +34,18 @@ static bool is_shown(const char *key)
 	return false;
 }
 
-/* Null and empty, as the core dump of an exit that left none, say nothing. */
-static void add_value(const struct json_value *v, struct strbuf *out)
-{
-	switch (v->kind) {
-	case JSON_STRING:
-	case JSON_NUMBER:
-		strbuf_add_bytes(out, v->text, v->len);
-		break;
-	case JSON_BOOL:
-		strbuf_add(out, v->is_true ? "yes" : "no");
-		break;
-	case JSON_NULL:
-	case JSON_ARRAY:
-	case JSON_OBJECT:
-		break;
-	}
-}
-
 static void add_rest(const struct json_value *event, struct text_line *line)
 {
 	const struct json_value *v = json_doc_first(event);
-	const char *before = " (";
+	const char *before = " (", *text;
 
 	for (; v; v = json_doc_next(v)) {
-		STRBUF(text, 4096);
-
-		add_value(v, &text);
-		if (!text.len || is_shown(v->key))
+		text = v->kind != JSON_BOOL ? v->text : v->is_true ? "yes" : "no";
+		/* Null and empty, as the core dump of an exit that left none, say nothing. */
+		if (!text || !*text || is_shown(v->key))
 			continue;
-		text_addf(line, TEXT_DIM, "%s%s %s", before, v->key, text.text);
+		text_addf(line, TEXT_DIM, "%s%s %.*s", before, v->key,
+			  (int)(v->kind == JSON_NUMBER ? v->len : strlen(text)), text);
 		before = ", ";
 	}
 	text_add(line, TEXT_DIM, *before == ',' ? ")" : "");

@@ -4,16 +4,18 @@
 #include <string.h>
 #include "ctl/workers_table.h"
 
-void status_add_broker(struct screen *s, const struct json_value *broker)
+void status_add_broker(struct screen *s, const struct view *view)
 {
-	text_print(s, 0,
-		   "<bold>broker $version<>  <state>$state<>  pid $pid  up $uptime_ms  "
-		   "{$config|command line}",
-		   broker);
+	const struct view_row *row = view_next(view, NULL, VIEW_BROKER, NULL);
+
+	if (row)
+		text_print(s, 0,
+			   "<bold>broker $version<>  <state>$state<>  pid $pid  up $uptime_ms  "
+			   "{$config|command line}",
+			   row->object);
 }
 
-void status_add_service(struct screen *s, const struct json_value *service,
-			const char *accepted_rate)
+static void add_first(struct screen *s, const struct json_value *service, const char *accepted_rate)
 {
 	bool all_ready = json_doc_number(service, "ready") >= json_doc_number(service, "workers");
 	struct text_line line;
@@ -42,7 +44,7 @@ static int64_t read_refused(const struct json_value *ledger, struct strbuf *reas
 	return sum;
 }
 
-void status_add_ledger(struct screen *s, const struct json_value *ledger)
+static void add_ledger(struct screen *s, const struct json_value *ledger)
 {
 	STRBUF(reasons, 160);
 	int64_t refused = read_refused(ledger, &reasons);
@@ -65,7 +67,7 @@ void status_add_ledger(struct screen *s, const struct json_value *ledger)
 	text_end(&line);
 }
 
-void status_add_reload(struct screen *s, const struct json_value *reload, const char *slots)
+static void add_reload(struct screen *s, const struct json_value *reload, const char *slots)
 {
 	struct text_line line;
 
@@ -91,22 +93,6 @@ void status_add_pin(struct screen *s, unsigned indent, const struct json_value *
 		   pin);
 }
 
-void status_add_more(struct screen *s, const char *before, const struct view *view, size_t n)
-{
-	size_t bad = 0;
-
-	for (size_t i = view->n_services - n; i < view->n_services; i++)
-		bad += view->services[i].trouble != TROUBLE_NONE;
-	if (bad)
-		text_printf(s, 0, TEXT_DIM, "%s%zu more service%s, %zu of them not as usual",
-			    before, n, n == 1 ? "" : "s", bad);
-	else
-		text_printf(s, 0, TEXT_DIM, "%s%zu more service%s, all well", before, n,
-			    n == 1 ? "" : "s");
-}
-
-/* --- of status alone ----------------------------------------------------------------------- */
-
 static void add_listener(struct screen *s, const struct json_value *l)
 {
 	const char *address = json_doc_text(l, "address"), *port = strrchr(address, ':');
@@ -125,21 +111,45 @@ static void add_listener(struct screen *s, const struct json_value *l)
 	text_end(&line);
 }
 
-static void add_head(struct screen *s, const struct view *view, const struct view_service *of)
+void status_add_service(struct screen *s, const struct view *view, const struct view_service *of,
+			enum status_part part, const char *accepted_rate, const char *slots)
 {
 	const struct json_value *service = view->rows[of->first].object;
 	const struct view_row *row = NULL;
 
-	status_add_service(s, service, NULL);
-	status_add_reload(s, json_doc_member(service, "reload"), "");
-	text_print(s, STATUS_INDENT, "{rollback is possible for $rollback_ms}", service);
-	text_print(s, STATUS_INDENT, "{runs in $release, where $directory led}", service);
-	while ((row = view_next(view, of, VIEW_LISTENER, row)))
-		add_listener(s, row->object);
-	status_add_ledger(s, json_doc_member(service, "ledger"));
+	/* Without a line of its own, if only a worker was asked for. */
+	if (view->rows[of->first].type != VIEW_SERVICE)
+		return;
+	add_first(s, service, accepted_rate);
+	if (part == STATUS_LINE)
+		return;
+	add_reload(s, json_doc_member(service, "reload"), slots);
+	if (part == STATUS_ALL) {
+		text_print(s, STATUS_INDENT, "{rollback is possible for $rollback_ms}", service);
+		text_print(s, STATUS_INDENT, "{runs in $release, where $directory led}", service);
+		while ((row = view_next(view, of, VIEW_LISTENER, row)))
+			add_listener(s, row->object);
+	}
+	add_ledger(s, json_doc_member(service, "ledger"));
 	while ((row = view_next(view, of, VIEW_PIN, row)))
 		status_add_pin(s, STATUS_INDENT, row->object);
 }
+
+void status_add_more(struct screen *s, const char *before, const struct view *view, size_t n)
+{
+	size_t bad = 0;
+
+	for (size_t i = view->n_services - n; i < view->n_services; i++)
+		bad += view->services[i].trouble != TROUBLE_NONE;
+	if (bad)
+		text_printf(s, 0, TEXT_DIM, "%s%zu more service%s, %zu of them not as usual",
+			    before, n, n == 1 ? "" : "s", bad);
+	else
+		text_printf(s, 0, TEXT_DIM, "%s%zu more service%s, all well", before, n,
+			    n == 1 ? "" : "s");
+}
+
+/* --- of status alone ----------------------------------------------------------------------- */
 
 /* A row of the table, and its reason, whole: if it does not fit, it stands below. */
 static void add_worker(struct screen *s, const struct workers_table *table,
@@ -181,7 +191,7 @@ static void add_well(struct screen *s, const struct view *view, size_t first, si
 	if (n > room)
 		status_add_more(s, "", view, n);
 	for (; n <= room && first < view->n_services; first++)
-		status_add_service(s, view->rows[view->services[first].first].object, NULL);
+		status_add_service(s, view, &view->services[first], STATUS_LINE, NULL, "");
 	text_printf(s, 0, TEXT_DIM,
 		    "brokerctl status SERVICE shows one whole, brokerctl status | cat all");
 }
@@ -189,22 +199,19 @@ static void add_well(struct screen *s, const struct view *view, size_t first, si
 static void add_all(struct screen *s, const struct view *view, const struct workers_table *table,
 		    bool fold)
 {
-	const struct view_row *broker = view_next(view, NULL, VIEW_BROKER, NULL);
 	const struct workers_row *rows = table->rows;
 	size_t i = 0, lines;
 
-	if (broker)
-		status_add_broker(s, broker->object);
+	status_add_broker(s, view);
 	for (; i < view->n_services; i++) {
 		const struct view_service *of = &view->services[i];
 		size_t n = view_count(view, of, VIEW_WORKER);
 
 		if (fold && of->trouble == TROUBLE_NONE)
 			break;
-		if (i > 0 || broker)
+		if (s->out->len)
 			text_add_lines(s, "", "\n");
-		if (view->rows[of->first].type == VIEW_SERVICE)
-			add_head(s, view, of);
+		status_add_service(s, view, of, STATUS_ALL, NULL, "");
 		add_workers(s, table, rows, n, fold);
 		rows += n;
 	}

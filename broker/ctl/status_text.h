@@ -29,12 +29,16 @@
 /* Orders the services of @view. */
 void status_text(struct view *view, struct screen *s);
 
-/* Each adds a line, as long as one fits. */
-void status_add_broker(struct screen *s, const struct json_value *broker);
-void status_add_service(struct screen *s, const struct json_value *service,
-			const char *accepted_rate);
-void status_add_reload(struct screen *s, const struct json_value *reload, const char *slots);
-void status_add_ledger(struct screen *s, const struct json_value *ledger);
+/* All below add lines, as long as they fit. */
+
+void status_add_broker(struct screen *s, const struct view *view);
+
+/* How much of a service is shown: its first line, what top has room for, all but its workers. */
+enum status_part { STATUS_LINE, STATUS_SOME, STATUS_ALL };
+
+/* @accepted_rate: NULL: none is known of. @slots: of a reload, or empty. */
+void status_add_service(struct screen *s, const struct view *view, const struct view_service *of,
+			enum status_part part, const char *accepted_rate, const char *slots);
 void status_add_pin(struct screen *s, unsigned indent, const struct json_value *pin);
 
 /* "12 more services, all well" for the last @n of @view, or how many of them are not. */

@@ -179,12 +179,9 @@ static enum top_end take_answers(struct live *live)
 
 static void scroll(struct live *live, int by)
 {
-	size_t back = by < 0 ? (size_t)-by : 0;
+	int64_t to = (int64_t)live->top.scroll + by;
 
-	if (back > live->top.scroll)
-		live->top.scroll = 0;
-	else
-		live->top.scroll = by < 0 ? live->top.scroll - back : live->top.scroll + (size_t)by;
+	live->top.scroll = to > 0 ? (size_t)to : 0;
 }
 
 /* A character of what is searched for, or one that ends it. */

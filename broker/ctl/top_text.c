@@ -16,18 +16,6 @@ static const struct json_value *ledger_of(const struct view *view, const char *n
 	return NULL;
 }
 
-static void add_service(struct screen *s, const struct workers_live *live,
-			const struct json_value *service)
-{
-	const struct json_value *before =
-		ledger_of(live->before, json_doc_text(service, "service"));
-	STRBUF(rate, 32);
-
-	workers_add_rate(&rate, workers_rate(json_doc_member(service, "ledger"), before, "accepted",
-					     live->ms));
-	status_add_service(s, service, rate.text);
-}
-
 /* A character for each slot: # its new worker serves, > it starts, . the old one still serves. */
 static void add_slots(const struct view *now, const struct view_service *s, int64_t generation,
 		      struct strbuf *out)
@@ -50,21 +38,24 @@ static void add_slots(const struct view *now, const struct view_service *s, int6
 	strbuf_addf(out, "[%s]  ", slots);
 }
 
-static void add_details(struct screen *s, const struct view *now, const struct view_service *of)
+static void add_service(struct screen *s, const struct top *top, const struct view_service *of,
+			bool details)
 {
-	const struct json_value *service = now->rows[of->first].object;
-	const struct json_value *reload = json_doc_member(service, "reload");
-	const struct view_row *row = NULL;
+	const struct json_value *service = top->now->rows[of->first].object;
+	const struct json_value *before =
+		ledger_of(top->live.before, json_doc_text(service, "service"));
 	STRBUF(slots, SLOTS_MAX + 8);
+	STRBUF(rate, 32);
 
-	add_slots(now, of, json_doc_number(reload, "generation"), &slots);
-	status_add_reload(s, reload, slots.text);
-	status_add_ledger(s, json_doc_member(service, "ledger"));
-	while ((row = view_next(now, of, VIEW_PIN, row)))
-		status_add_pin(s, STATUS_INDENT, row->object);
+	workers_add_rate(&rate, workers_rate(json_doc_member(service, "ledger"), before, "accepted",
+					     top->live.ms));
+	add_slots(top->now, of, json_doc_number(json_doc_member(service, "reload"), "generation"),
+		  &slots);
+	status_add_service(s, top->now, of, details ? STATUS_SOME : STATUS_LINE, rate.text,
+			   slots.text);
 }
 
-/* The lines that add_service() and add_details() take for all services. */
+/* The lines that all services take with details. */
 static size_t lines_of(const struct view *view)
 {
 	const struct view_row *row = NULL;
@@ -113,12 +104,7 @@ static size_t add_services(struct screen *s, const struct top *top, const struct
 			status_add_more(s, "and ", view, n - i);
 			break;
 		}
-		/* Without a line of its own, if only a worker was asked for. */
-		if (view->rows[of->first].type != VIEW_SERVICE)
-			continue;
-		add_service(s, &top->live, view->rows[of->first].object);
-		if (details)
-			add_details(s, view, of);
+		add_service(s, top, of, details);
 	}
 	return above;
 }
@@ -203,7 +189,6 @@ static void add_foot(struct screen *s, const struct top *top)
 
 void top_text(struct top *top, struct screen *s)
 {
-	const struct view_row *broker = view_next(top->now, NULL, VIEW_BROKER, NULL);
 	struct view_service *services = top->now->services;
 	struct view found = *top->now;
 	struct workers_table table;
@@ -226,8 +211,7 @@ void top_text(struct top *top, struct screen *s)
 	}
 	/* The foot always has its line. */
 	s->left = s->rows - 1;
-	if (broker)
-		status_add_broker(s, broker->object);
+	status_add_broker(s, top->now);
 	above = add_services(s, top, &found);
 	top->scroll = above + add_workers(s, &table, top->scroll - above);
 	/* The foot is at the bottom, where the eye finds it. */
