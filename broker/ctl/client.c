@@ -24,28 +24,26 @@
 
 static int explain(const char *path, int r, struct strbuf *error)
 {
-	switch (-r) {
-	case ENOENT:
-		return strbuf_fail(error, r, "no broker is running: there is no %s", path);
-	case ECONNREFUSED:
-		return strbuf_fail(error, r, "no broker is running: nothing listens on %s", path);
-	case EACCES:
-	case EPERM:
-		return strbuf_fail(
-			error, r,
-			"permission denied: %s belongs to another user; ask as that user or as "
-			"root (sudo), or be in control_group, which may look but not steer",
-			path);
-	case ENOTSOCK:
-	case EPROTOTYPE:
-		return strbuf_fail(error, r, "%s is not the control socket of a broker", path);
-	case EAGAIN:
-		return strbuf_fail(error, r,
-				   "the broker at %s accepts no more connections at the moment",
-				   path);
-	default:
-		return strbuf_fail(error, r, "cannot connect to %s: %m", path);
-	}
+	static const struct {
+		int error;
+		const char *words;
+	} known[] = {
+		{ ENOENT, "no broker is running: there is no {path}" },
+		{ ECONNREFUSED, "no broker is running: nothing listens on {path}" },
+		{ EACCES, "permission denied: {path} belongs to another user; ask as that user or "
+			  "as root (sudo), or be in control_group, which may look but not steer" },
+		{ ENOTSOCK, "{path} is not the control socket of a broker" },
+		{ EAGAIN, "the broker at {path} accepts no more connections at the moment" },
+	};
+
+	int e = r == -EPERM ? EACCES : r == -EPROTOTYPE ? ENOTSOCK : -r;
+
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		if (known[i].error == e) {
+			strbuf_add_filled(error, known[i].words, "{path}", path);
+			return r;
+		}
+	return strbuf_fail(error, r, "cannot connect to %s: %m", path);
 }
 
 static int connect_to(const char *path, struct client *ret, struct strbuf *error)

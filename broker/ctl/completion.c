@@ -57,29 +57,13 @@ static const struct command_option *option_of(const struct line *l, const char *
 	return NULL;
 }
 
-static void read_plain_word(struct line *l, const char *word)
+static void read_word(struct line *l, const char *word)
 {
 	const struct command *longer = NULL;
 
-	if (!l->command) {
-		l->command = command_find(word);
-		if (!l->command)
-			l->command = &unknown;
-		return;
-	}
 	/* "abort" after "reload" makes another command of it. */
 	if (l->n_arguments == 0)
 		longer = command_find_longer(l->command, word);
-	if (longer)
-		l->command = longer;
-	else
-		l->n_arguments++;
-	if (l->n_arguments)
-		l->is_rest = command_takes_program(l->command);
-}
-
-static void read_word(struct line *l, const char *word)
-{
 	if (l->option) {
 		if (!strcmp(l->option->name, "-c"))
 			l->find.file = word;
@@ -90,8 +74,15 @@ static void read_word(struct line *l, const char *word)
 		l->is_rest = true;
 	} else if (word[0] == '-') {
 		l->option = option_of(l, word);
+	} else if (!l->command) {
+		l->command = command_find(word);
+		if (!l->command)
+			l->command = &unknown;
+	} else if (longer) {
+		l->command = longer;
 	} else {
-		read_plain_word(l, word);
+		l->n_arguments++;
+		l->is_rest = command_takes_program(l->command);
 	}
 }
 
@@ -147,15 +138,14 @@ static void add_options(const struct command_option *options, size_t n, struct b
 static void add_names(const struct view *names, enum view_type type, const char *key,
 		      struct buf *out)
 {
-	const struct view_row *row = NULL;
+	const struct view_row *row = NULL, *first;
 
 	while ((row = view_next(names, NULL, type, row))) {
 		const char *name = json_doc_text(row->object, key);
-		const struct view_row *first = NULL;
 
-		do
+		first = view_next(names, NULL, type, NULL);
+		while (strcmp(json_doc_text(first->object, key), name) != 0)
 			first = view_next(names, NULL, type, first);
-		while (strcmp(json_doc_text(first->object, key), name) != 0);
 		if (first == row)
 			add(out, name, NULL);
 	}

@@ -67,14 +67,11 @@ static void announce(const struct ctl *ctl, const struct debug *d, char *const *
 static void take_message(struct debug *d)
 {
 	const struct json_value *line = view_last(&d->ctl->client.view);
-	const char *message = json_doc_text(line, "message");
-	STRBUF(text, 512);
 
 	if (strcmp(json_doc_text(line, "type"), "debugged") != 0)
 		return;
 	snprintf(d->state, sizeof(d->state), "%s", json_doc_text(line, "state"));
-	strbuf_add_escaped(&text, message, strlen(message));
-	out_error("%s", text.text);
+	out_error_from(json_doc_text(line, "message"));
 }
 
 static void read_messages(struct tool_watch *watch)

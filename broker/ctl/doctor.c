@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/strlist.h"
+#include "base/units.h"
 #include "ctl/doctor_text.h"
 #include "ctl/out.h"
 #include "sys/proc.h"
@@ -338,41 +339,33 @@ static int add_process(struct doctor *d, struct strbuf *error)
 
 /* --- the command ----------------------------------------------------------------------------- */
 
-/* What is a number, and has no arguments, is no command but the id of a process. */
-static bool is_pid(const struct request *r, pid_t *ret)
-{
-	const char *word = r->arguments[0].text;
-	size_t n = strspn(word, "0123456789");
-	long long value = strtoll(word, NULL, 10);
-
-	if ((r->rest && *r->rest) || !n || n > 10 || word[n])
-		return false;
-	*ret = value > 0 && value <= INT32_MAX ? (pid_t)value : 0;
-	return true;
-}
-
 static int find_facts(struct doctor *d, const struct request *request, struct strbuf *error)
 {
-	static const char *const none = NULL; /* its words cannot be read */
+	static char *const none[] = { NULL };
 	const char *program = request->arguments[0].text;
-	bool runs = is_pid(request, &d->pid);
+	char *const *rest = request->rest ? request->rest : none;
+	int64_t pid = 0;
+	/* What is a number, and has no arguments, is no command but the id of a process. */
+	bool is_pid = !*rest && units_parse_count(program, &pid) == 0;
 	char image[PATH_MAX];
 	int r;
 
-	if (runs) {
+	if (is_pid) {
+		d->pid = pid <= INT32_MAX ? (pid_t)pid : 0;
 		r = find_command(d, image, error);
 		program = image;
 	} else {
 		r = strlist_append(&d->command, program);
-		for (char *const *w = request->rest; r == 0 && w && *w; w++)
-			r = strlist_append(&d->command, *w);
+		for (; r == 0 && *rest; rest++)
+			r = strlist_append(&d->command, *rest);
 	}
 	if (r == 0)
 		r = ask_launcher(d, program, error);
 	if (r < 0)
 		return r;
-	d->facts.command = d->command ? (const char *const *)d->command : &none;
-	if (runs)
+	/* NULL: its words cannot be read. */
+	d->facts.command = (const char *const *)(d->command ? d->command : none);
+	if (is_pid)
 		r = add_process(d, error);
 	else
 		json_null(&d->facts.json, "process");

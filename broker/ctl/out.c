@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+#include "base/strbuf.h"
 
 static struct {
 	bool color;
@@ -111,4 +112,12 @@ void out_error(const char *fmt, ...)
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);
 	fputc('\n', stderr);
+}
+
+void out_error_from(const char *text)
+{
+	STRBUF(escaped, 512);
+
+	strbuf_add_escaped(&escaped, text, strlen(text));
+	out_error("%s", escaped.text);
 }

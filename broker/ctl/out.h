@@ -34,3 +34,6 @@ int out_flush(void);
 
 /* "brokerctl: ..." on standard error, after all that was printed before. */
 void out_error(const char *fmt, ...) PRINTF(1, 2);
+
+/* The same with text from outside, escaped, and cut where it gets long. */
+void out_error_from(const char *text);

@@ -147,15 +147,6 @@ static void take_answer(struct live *live)
 	draw(live);
 }
 
-static void print_refusal(const struct live *live)
-{
-	const char *message = json_doc_text(view_last(&live->ctl->client.view), "message");
-	STRBUF(text, 512);
-
-	strbuf_add_escaped(&text, message, strlen(message));
-	out_error("%s", text.text);
-}
-
 static enum top_end take_answers(struct live *live)
 {
 	int r;
@@ -355,7 +346,7 @@ enum ctl_exit ctl_top(struct ctl *ctl)
 		end = turn(&live);
 	close_terminal(&before);
 	if (end == TOP_REFUSED)
-		print_refusal(&live);
+		out_error_from(json_doc_text(view_last(&ctl->client.view), "message"));
 	view_deinit(&live.now);
 	view_deinit(&live.before);
 	return end == TOP_REFUSED ? CTL_FAILED : CTL_OK;
