@@ -162,12 +162,15 @@ static enum ctl_exit read_answer(struct ask *ask, struct ctl *ctl, int signals)
 	return r == -ECANCELED ? CTL_FAILED : ask_print_failure(ctl, r);
 }
 
-enum ctl_exit ask_again(struct ask *ask, struct ctl *ctl, char *const *words, size_t n)
+enum ctl_exit ask_run(struct ask *ask, struct ctl *ctl, char *const *words, size_t n)
 {
 	_cleanup_fd_ int signals = -1;
 	sigset_t mask;
-	int r = client_ask(&ctl->client, words, n);
+	int r;
 
+	if (ctl->client.fd < 0 && ask_connect(ctl) != CTL_OK)
+		return CTL_NO_BROKER;
+	r = client_ask(&ctl->client, words, n);
 	/* A broker that refuses a connection says why before it closes it: read that. */
 	if (r < 0 && r != -EPIPE)
 		return ask_print_failure(ctl, r);
@@ -179,11 +182,4 @@ enum ctl_exit ask_again(struct ask *ask, struct ctl *ctl, char *const *words, si
 		signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 	}
 	return read_answer(ask, ctl, signals);
-}
-
-enum ctl_exit ask_run(struct ask *ask, struct ctl *ctl)
-{
-	enum ctl_exit code = ask_connect(ctl);
-
-	return code == CTL_OK ? ask_again(ask, ctl, ctl->words, ctl->n_words) : code;
 }

@@ -24,14 +24,11 @@ struct ask {
 };
 
 /*
- * Connects, sends ctl->words and reads the answer into the view of the client. With --json every
- * line is printed as it is, and
- * ->line is not called. Whatever goes wrong is printed, as is the error that the broker answers.
+ * Connects if need be, sends @words and reads the answer into the view of the client. With --json
+ * every line is printed as it is, and ->line is not called. Whatever goes wrong is printed, as is
+ * the error that the broker answers.
  */
-enum ctl_exit ask_run(struct ask *ask, struct ctl *ctl);
-
-/* The same on the connection that ask_run() has left, with these words. */
-enum ctl_exit ask_again(struct ask *ask, struct ctl *ctl, char *const *words, size_t n);
+enum ctl_exit ask_run(struct ask *ask, struct ctl *ctl, char *const *words, size_t n);
 
 /* Finds the broker and connects. CTL_OK, or CTL_NO_BROKER with the reason printed. */
 enum ctl_exit ask_connect(struct ctl *ctl);

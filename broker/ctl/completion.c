@@ -161,10 +161,8 @@ static void add_known(struct ctl *ctl, enum command_kind kind, struct buf *out)
 
 	if (!services && !workers)
 		return;
-	ctl->words = status;
-	ctl->n_words = 1;
 	/* Without a broker there are no names; all else is completed all the same. */
-	(void)ask_run(&ask, ctl);
+	(void)ask_run(&ask, ctl, status, 1);
 	if (services)
 		add_names(&ctl->client.view, VIEW_SERVICE, "service", out);
 	if (workers)

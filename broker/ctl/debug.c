@@ -172,7 +172,7 @@ static enum ctl_exit start(struct ctl *ctl, struct debug *d, char *const *comman
 enum ctl_exit ctl_debug(struct ctl *ctl)
 {
 	struct ask ask = { .patience_ms = ASK_PATIENCE_MS };
-	enum ctl_exit code = ask_run(&ask, ctl);
+	enum ctl_exit code = ask_run(&ask, ctl, ctl->words, ctl->n_words);
 	const struct view_row *row = view_next(&ctl->client.view, NULL, VIEW_DEBUG, NULL);
 	const struct json_value *held = row ? row->object : NULL, *word;
 	struct debug d = { .ctl = ctl, .pid = json_doc_number(held, "pid") };

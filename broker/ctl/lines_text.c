@@ -121,10 +121,14 @@ static void add_option(const struct json_value *option, struct screen *s,
 
 /* --- a reload, a restart --------------------------------------------------------------------- */
 
-/* Of all other phases, as "aborted" or those of a newer broker, the name is shown. */
-static const struct {
+/*
+ * The phases on the way, and the last one. Of all others, as "aborted" or those of a newer broker,
+ * the name is shown.
+ */
+static const struct step {
 	const char *phase, *words;
 } steps[] = {
+	{ "wait", "" }, /* no step, but a sign of life, for the bar */
 	{ "begin", "generation $generation begins, workers to replace: $of" },
 	{ "start", "$worker of generation $generation starts" },
 	{ "ready", "$worker of generation $generation is ready ($done of $of)" },
@@ -133,21 +137,32 @@ static const struct {
 	{ "done", "<green>generation $generation serves" },
 };
 
-static void add_step(const struct json_value *step, struct screen *s)
+static const struct step *step_of(const struct json_value *line)
 {
-	const char *phase = json_doc_text(step, "phase"), *words = "<yellow>$phase";
-	/* The broker's own words come first. */
-	bool has_words = *json_doc_text(step, "message");
-	struct text_line line;
-
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
-		if (!strcmp(steps[i].phase, phase))
-			words = steps[i].words;
-	(void)text_begin(&line, s, 0);
-	text_fill(&line, TEXT_BOLD, "$service: ", step);
-	text_fill(&line, TEXT_PLAIN, has_words ? "$message" : words, step);
-	text_fill(&line, TEXT_PLAIN, has_words ? "" : "{, waits for $waits_for}", step);
-	text_end(&line);
+		if (!strcmp(json_doc_text(line, "phase"), steps[i].phase))
+			return &steps[i];
+	return NULL;
+}
+
+static void add_step(const struct json_value *line, struct screen *s)
+{
+	const struct step *step = step_of(line);
+	/* The broker's own words come first. */
+	bool has_words = *json_doc_text(line, "message");
+	struct text_line text;
+
+	if (step == &steps[0])
+		return;
+	(void)text_begin(&text, s, 0);
+	text_fill(&text, TEXT_BOLD, "$service: ", line);
+	text_fill(&text, TEXT_PLAIN,
+		  has_words ? "$message"
+		  : step    ? step->words
+			    : "<yellow>$phase",
+		  line);
+	text_fill(&text, TEXT_PLAIN, has_words ? "" : "{, waits for $waits_for}", line);
+	text_end(&text);
 }
 
 bool lines_add(const struct json_value *line, struct screen *s, char section[LINES_SECTION])
@@ -196,11 +211,15 @@ static void add_slots(struct text_line *line, int64_t done, int64_t of, unsigned
 	text_add(line, TEXT_PLAIN, "]");
 }
 
-void lines_add_bar(const struct json_value *step, int64_t ms, struct screen *s)
+bool lines_add_bar(const struct json_value *step, int64_t ms, struct screen *s)
 {
+	const struct step *at = step_of(step);
 	struct text_line line;
 	STRBUF(age, 32);
 
+	if (!at || at == &steps[ARRAY_SIZE(steps) - 1] ||
+	    strcmp(json_doc_text(step, "type"), "progress") != 0)
+		return false;
 	(void)text_begin(&line, s, 0);
 	/* The last column stays free: some terminals would wrap the line. */
 	line.width--;
@@ -211,4 +230,5 @@ void lines_add_bar(const struct json_value *step, int64_t ms, struct screen *s)
 	text_fill(&line, TEXT_PLAIN, "  $done/$of", step);
 	text_addf(&line, TEXT_PLAIN, "  %s", age.text);
 	text_fill(&line, TEXT_PLAIN, "{  waits for $waits_for}", step);
+	return true;
 }

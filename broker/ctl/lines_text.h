@@ -30,5 +30,8 @@
  */
 bool lines_add(const struct json_value *line, struct screen *s, char section[LINES_SECTION]);
 
-/* A line of type "progress" as a bar, without a newline. @ms: how long ago the reload began. */
-void lines_add_bar(const struct json_value *step, int64_t ms, struct screen *s);
+/*
+ * A step of a reload on the way as a bar, without a newline. @ms: how long ago the reload began.
+ * False: @line is none.
+ */
+bool lines_add_bar(const struct json_value *line, int64_t ms, struct screen *s);

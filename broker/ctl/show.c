@@ -18,52 +18,43 @@
 
 struct show {
 	struct ask ask;
-	const struct view *view;     /* of the answer */
+	const struct ctl *ctl;
 	char section[LINES_SECTION]; /* of the configuration: that of the option printed last */
-	const char *name;	     /* of the command */
 	int64_t began_ms;
 	unsigned n_lines, n_steps; /* printed as they came; of a reload */
 };
 
-static bool is_on_the_way(const char *phase)
+/* The line that came last, if it is a step on the way. */
+static bool show_bar(const struct show *s)
 {
-	static const char *const phases[] = { "begin", "wait",	 "start",
-					      "ready", "retire", "probation" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(phases); i++)
-		if (!strcmp(phases[i], phase))
-			return true;
-	return false;
-}
-
-/* Steps on the way are in the bar. How a service ended stays to be read. */
-static void show_bar(struct ask *ask)
-{
-	struct show *s = container_of(ask, struct show, ask);
-	const struct json_value *step = view_last(s->view);
 	struct buf text = BUF_INIT(LINE_TEXT_MAX);
 	struct screen screen = out_screen(&text);
 
-	if (!is_on_the_way(json_doc_text(step, "phase")) || !out_is_terminal())
-		return;
-	lines_add_bar(step, loop_clock_ms() - s->began_ms, &screen);
+	if (!out_is_terminal() ||
+	    !lines_add_bar(view_last(&s->ctl->client.view), loop_clock_ms() - s->began_ms, &screen))
+		return false;
 	out_progress(&text);
+	return true;
+}
+
+static void tick(struct ask *ask)
+{
+	(void)show_bar(container_of(ask, struct show, ask));
 }
 
 /* Most lines are printed as they come; those of a status are kept for its end. */
 static void take_line(struct ask *ask, const struct json_value *line)
 {
 	struct show *s = container_of(ask, struct show, ask);
-	const char *type = json_doc_text(line, "type"), *phase = json_doc_text(line, "phase");
+	const char *type = json_doc_text(line, "type");
 	struct buf text = BUF_INIT(LINE_TEXT_MAX);
 	struct screen screen = out_screen(&text);
 
 	s->n_steps += !strcmp(type, "progress");
-	if (is_on_the_way(phase) && out_is_terminal())
-		show_bar(ask);
-	else if (!strcmp(phase, "wait"))
-		return; /* no step, but a sign of life, for the bar */
-	else if (lines_add(line, &screen, s->section))
+	/* How a service ended stays to be read. */
+	if (show_bar(s))
+		return;
+	if (lines_add(line, &screen, s->section))
 		s->n_lines++;
 	/* Not the end: the options in force follow. */
 	else if (!strcmp(type, "file-error"))
@@ -75,9 +66,10 @@ static void take_line(struct ask *ask, const struct json_value *line)
 static void interrupted(struct ask *ask)
 {
 	const struct show *s = container_of(ask, struct show, ask);
+	const char *name = s->ctl->request.command->name;
 
-	out_error("the %s continues in the broker; brokerctl status shows it%s", s->name,
-		  strcmp(s->name, "reload") == 0 ? ", brokerctl reload abort aborts it" : "");
+	out_error("the %s continues in the broker; brokerctl status shows it%s", name,
+		  strcmp(name, "reload") == 0 ? ", brokerctl reload abort aborts it" : "");
 }
 
 static void add_pins(const struct view *view, struct screen *s)
@@ -145,7 +137,7 @@ static void confirm(const struct request *r, struct buf *out)
 static void add_end(const struct show *s, struct ctl *ctl, bool plan, struct buf *out)
 {
 	enum command_id id = ctl->request.command->id;
-	const char *message = json_doc_text(view_last(s->view), "message");
+	const char *message = json_doc_text(view_last(&ctl->client.view), "message");
 	struct screen screen = out_screen(out);
 
 	if (id == COMMAND_STATUS) {
@@ -154,7 +146,7 @@ static void add_end(const struct show *s, struct ctl *ctl, bool plan, struct buf
 	}
 	screen.columns = TEXT_UNLIMITED;
 	if (id == COMMAND_PINS)
-		add_pins(s->view, &screen);
+		add_pins(&ctl->client.view, &screen);
 	else if (plan && !s->n_lines)
 		buf_add_str(out, "no setting changes; a reload would replace the workers\n");
 	else if (!plan && *message)
@@ -187,7 +179,7 @@ static enum ctl_exit wait_for_end(struct ask *ask, struct ctl *ctl, int watch)
 
 	ask->broker_ends = true;
 	ask->patience_ms = -1;
-	code = ask_again(ask, ctl, words, ARRAY_SIZE(words));
+	code = ask_run(ask, ctl, words, ARRAY_SIZE(words));
 	/* The next broker must not find this one still running. */
 	if (code == CTL_OK && watch >= 0)
 		(void)poll(&end, 1, END_MS);
@@ -205,12 +197,11 @@ enum ctl_exit ctl_show(struct ctl *ctl)
 	bool follows = id == COMMAND_EVENTS && request_has(r, "--follow");
 	struct show s = {
 		.ask = { .line = take_line,
-			 .tick = ctl->json ? NULL : show_bar,
+			 .tick = ctl->json ? NULL : tick,
 			 .interrupted = rolls || ends ? interrupted : NULL,
 			 .only_prints = id == COMMAND_EVENTS,
 			 .patience_ms = follows || (rolls && !plan) ? -1 : ASK_PATIENCE_MS },
-		.view = &ctl->client.view,
-		.name = r->command->name,
+		.ctl = ctl,
 		.began_ms = loop_clock_ms(),
 	};
 	enum ctl_exit code = ask_connect(ctl);
@@ -218,7 +209,7 @@ enum ctl_exit ctl_show(struct ctl *ctl)
 	struct buf text = BUF_INIT(TEXT_MAX);
 
 	if (code == CTL_OK)
-		code = ask_again(&s.ask, ctl, ctl->words, ctl->n_words);
+		code = ask_run(&s.ask, ctl, ctl->words, ctl->n_words);
 	if (code == CTL_OK && !ctl->json) {
 		add_end(&s, ctl, plan, &text);
 		out_buf(&text);

@@ -32,11 +32,11 @@ enum top_end { TOP_GOES_ON, TOP_QUIT, TOP_REFUSED };
 struct live {
 	struct ctl *ctl;
 	struct top top; /* what is shown */
-	int signals;
+	enum top_end end;
 	struct view now, before;
-	int64_t now_at;	  /* when it was complete; 0: from another connection */
-	int64_t ask_at;	  /* when to ask or connect again */
-	int64_t asked_at; /* 0: nothing is asked */
+	int64_t now_at; /* when it was complete; 0: from another connection */
+	bool asked;	/* and not answered */
+	int64_t due;	/* when to ask or connect again, or to give up */
 	char search[64];
 };
 
@@ -102,15 +102,15 @@ static void draw(struct live *live)
 /* --- the broker -------------------------------------------------------------------------- */
 
 /* The figures stay on the screen. Those of a new broker cannot be compared with them. */
-static enum top_end lose(struct live *live, const char *why)
+static void lose(struct live *live, const char *why)
 {
 	client_close(&live->ctl->client);
-	live->asked_at = live->now_at = 0;
-	live->ask_at = loop_clock_ms() + INTERVAL_MS;
+	live->now_at = 0;
+	live->asked = false;
+	live->due = loop_clock_ms() + INTERVAL_MS;
 	live->top.live.before = NULL;
 	live->top.notice = why;
 	draw(live);
-	return TOP_GOES_ON;
 }
 
 static void ask(struct live *live)
@@ -119,15 +119,12 @@ static void ask(struct live *live)
 			  (char *)(uintptr_t)live->ctl->request.arguments[0].text };
 	struct client *client = &live->ctl->client;
 	STRBUF(ignored, 4096);
-	int r = client->fd < 0 ? client_connect(client, &live->ctl->find, &ignored) : 0;
-	int64_t now = loop_clock_ms();
 
-	live->ask_at = now + INTERVAL_MS;
-	if (r < 0)
-		return;
-	live->asked_at = now;
+	live->asked = client->fd >= 0 || client_connect(client, &live->ctl->find, &ignored) == 0;
+	live->due = loop_clock_ms() + (live->asked ? ASK_PATIENCE_MS : INTERVAL_MS);
 	/* Not checked: if the broker has closed the connection, reading it says so, and why. */
-	(void)client_ask(client, words, words[1] ? 2 : 1);
+	if (live->asked)
+		(void)client_ask(client, words, words[1] ? 2 : 1);
 }
 
 /* The answer is complete: show it. */
@@ -143,37 +140,33 @@ static void take_answer(struct live *live)
 	live->top.live.ms = now - live->now_at;
 	live->top.notice = NULL;
 	live->now_at = now;
-	live->asked_at = 0;
+	/* A second after it was asked. */
+	live->due += INTERVAL_MS - ASK_PATIENCE_MS;
+	live->asked = false;
 	draw(live);
 }
 
-static enum top_end take_answers(struct live *live)
+static void take_answers(struct live *live)
 {
-	int r;
+	int r = 0;
 
-	while ((r = client_next(&live->ctl->client)) == 0) {
+	while (live->end == TOP_GOES_ON && (r = client_next(&live->ctl->client)) == 0) {
 		const char *type = json_doc_text(view_last(&live->ctl->client.view), "type");
 
 		if (strcmp(type, "error") == 0)
-			return TOP_REFUSED;
-		if (strcmp(type, "end") == 0)
+			live->end = TOP_REFUSED;
+		else if (strcmp(type, "end") == 0)
 			take_answer(live);
 	}
-	if (r == -EAGAIN)
-		return TOP_GOES_ON;
-	return lose(live, r == -EBADMSG	 ? "the program that answers is not a broker; trying again"
-			  : r == -ENOMEM ? "cannot read the broker's answer; trying again"
-					 : "the broker has ended; waiting for it to come back");
+	if (r == -EBADMSG)
+		lose(live, "the program that answers is not a broker; trying again");
+	else if (r == -ENOMEM)
+		lose(live, "cannot read the broker's answer; trying again");
+	else if (r < 0 && r != -EAGAIN)
+		lose(live, "the broker has ended; waiting for it to come back");
 }
 
 /* --- what comes -------------------------------------------------------------------------- */
-
-static void scroll(struct live *live, int by)
-{
-	int64_t to = (int64_t)live->top.scroll + by;
-
-	live->top.scroll = to > 0 ? (size_t)to : 0;
-}
 
 /* A character of what is searched for, or one that ends it. */
 static void type_search(struct live *live, char key)
@@ -191,8 +184,11 @@ static void type_search(struct live *live, char key)
 	live->top.scroll = 0;
 }
 
-/* What a terminal sends for a key. A lone Esc comes last: the others begin with it. */
-static enum top_end take_key(struct live *live, const char *keys, size_t n, size_t *ret_used)
+/*
+ * Takes the first of the @n bytes that a terminal sends for keys, and returns how many it was. A
+ * lone Esc comes last: the others begin with it.
+ */
+static size_t take_key(struct live *live, const char *keys, size_t n)
 {
 	static const struct {
 		const char *sent;
@@ -213,88 +209,78 @@ static enum top_end take_key(struct live *live, const char *keys, size_t n, size
 		{ "\033[F", INT_MAX / 2, 0 },
 	};
 	struct top *top = &live->top;
+	size_t used = 1;
+	int64_t to;
 
-	*ret_used = 1;
 	for (size_t i = 0; i < ARRAY_SIZE(scrolls); i++) {
 		size_t len = strlen(scrolls[i].sent);
 
 		if (len > n || memcmp(keys, scrolls[i].sent, len) != 0 || (top->typing && len == 1))
 			continue;
-		*ret_used = len;
-		scroll(live,
-		       scrolls[i].lines + scrolls[i].pages * (int)(out_screen(NULL).rows / 2));
-		return TOP_GOES_ON;
+		to = (int64_t)top->scroll + scrolls[i].lines +
+		     scrolls[i].pages * (int64_t)(out_screen(NULL).rows / 2);
+		top->scroll = to > 0 ? (size_t)to : 0;
+		return len;
 	}
 	/* A key that means nothing here. */
 	if (n > 2 && *keys == KEY_ESCAPE && (keys[1] == '[' || keys[1] == 'O'))
-		for (*ret_used = 3; *ret_used < n && keys[*ret_used - 1] < '@';)
-			(*ret_used)++;
+		for (used = 3; used < n && keys[used - 1] < '@';)
+			used++;
 	else if (top->typing || *keys == KEY_ESCAPE)
 		type_search(live, *keys);
 	else if (*keys == 'q' || *keys == 'Q')
-		return TOP_QUIT;
+		live->end = TOP_QUIT;
 	else if (*keys == 's')
 		top->live.sort = (top->live.sort + 1) % WORKERS_SORTS;
 	else if (*keys == '/')
 		top->typing = true;
-	return TOP_GOES_ON;
+	return used;
 }
 
-static enum top_end take_keys(struct live *live)
+static void take_keys(struct live *live)
 {
-	enum top_end end = TOP_GOES_ON;
 	char keys[64];
 	ssize_t n = read(STDIN_FILENO, keys, sizeof(keys));
-	size_t used;
 
 	/* The terminal is gone. */
 	if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN))
-		return TOP_QUIT;
-	for (ssize_t i = 0; end == TOP_GOES_ON && i < n; i += (ssize_t)used)
-		end = take_key(live, keys + i, (size_t)(n - i), &used);
-	if (end == TOP_GOES_ON)
-		draw(live);
-	return end;
+		live->end = TOP_QUIT;
+	for (ssize_t i = 0; live->end == TOP_GOES_ON && i < n;)
+		i += (ssize_t)take_key(live, keys + i, (size_t)(n - i));
 }
 
-static enum top_end take_signal(struct live *live)
+static void take_signal(struct live *live, int signals)
 {
 	struct signalfd_siginfo info;
 
-	if (read(live->signals, &info, sizeof(info)) != (ssize_t)sizeof(info))
-		return TOP_GOES_ON;
-	if (info.ssi_signo != SIGWINCH)
-		return TOP_QUIT;
-	draw(live);
-	return TOP_GOES_ON;
+	if (read(signals, &info, sizeof(info)) == (ssize_t)sizeof(info) &&
+	    info.ssi_signo != SIGWINCH)
+		live->end = TOP_QUIT;
 }
 
-static enum top_end turn(struct live *live)
+static void turn(struct live *live, int signals)
 {
 	struct pollfd fds[] = {
-		{ .fd = live->signals, .events = POLLIN },
+		{ .fd = signals, .events = POLLIN },
 		{ .fd = STDIN_FILENO, .events = POLLIN },
 		{ .fd = live->ctl->client.fd, .events = POLLIN }, /* below 0: poll(2) ignores it */
 	};
-	int64_t now = loop_clock_ms(), until;
-	enum top_end end = TOP_GOES_ON;
+	int64_t now = loop_clock_ms();
 
-	if (live->asked_at && now - live->asked_at >= ASK_PATIENCE_MS)
-		return lose(live, "the broker does not answer; trying again");
-	if (!live->asked_at && now >= live->ask_at) {
+	if (now >= live->due && live->asked)
+		lose(live, "the broker does not answer; trying again");
+	else if (now >= live->due)
 		ask(live);
-		return TOP_GOES_ON;
-	}
-	until = live->asked_at ? live->asked_at + ASK_PATIENCE_MS : live->ask_at;
-	if (poll(fds, ARRAY_SIZE(fds), (int)(until - now)) <= 0)
-		return TOP_GOES_ON;
+	else if (poll(fds, ARRAY_SIZE(fds), (int)(live->due - now)) <= 0)
+		return;
 	if (fds[0].revents)
-		end = take_signal(live);
-	if (end == TOP_GOES_ON && fds[1].revents)
-		end = take_keys(live);
-	if (end == TOP_GOES_ON && fds[2].revents)
-		end = take_answers(live);
-	return end;
+		take_signal(live, signals);
+	if (fds[1].revents)
+		take_keys(live);
+	if (live->end == TOP_GOES_ON && (fds[0].revents || fds[1].revents))
+		draw(live);
+	if (fds[2].revents)
+		take_answers(live);
 }
 
 /*
@@ -319,7 +305,6 @@ static int open_signals(void)
 enum ctl_exit ctl_top(struct ctl *ctl)
 {
 	struct live live = { .ctl = ctl, .top = { .now = &live.now, .live.search = live.search } };
-	enum top_end end = TOP_GOES_ON;
 	_cleanup_fd_ int signals = -1;
 	struct termios before;
 	int r;
@@ -332,7 +317,7 @@ enum ctl_exit ctl_top(struct ctl *ctl)
 	}
 	if (ask_connect(ctl) != CTL_OK)
 		return CTL_NO_BROKER;
-	live.signals = signals = open_signals();
+	signals = open_signals();
 	if (signals < 0) {
 		out_error("top: %s", strerror(errno));
 		return CTL_FAILED;
@@ -342,12 +327,12 @@ enum ctl_exit ctl_top(struct ctl *ctl)
 		out_error("top: the terminal cannot be used: %s", strerror(-r));
 		return CTL_FAILED;
 	}
-	while (end == TOP_GOES_ON)
-		end = turn(&live);
+	while (live.end == TOP_GOES_ON)
+		turn(&live, signals);
 	close_terminal(&before);
-	if (end == TOP_REFUSED)
+	if (live.end == TOP_REFUSED)
 		out_error_from(json_doc_text(view_last(&ctl->client.view), "message"));
 	view_deinit(&live.now);
 	view_deinit(&live.before);
-	return end == TOP_REFUSED ? CTL_FAILED : CTL_OK;
+	return live.end == TOP_REFUSED ? CTL_FAILED : CTL_OK;
 }

@@ -93,7 +93,7 @@ static const char *bar(const char *json, unsigned columns)
 	struct screen s = { .columns = columns, .out = &out, .left = SIZE_MAX };
 
 	read_line(json);
-	lines_add_bar(doc.value, 5200, &s);
+	CHECK(lines_add_bar(doc.value, 5200, &s));
 	return result();
 }
 
@@ -117,6 +117,22 @@ TEST(a_bar_shows_how_far_it_is_and_what_it_waits_for)
 	CHECK_STR(bar(STEP("begin", "\"done\":0,\"of\":0"), 80), "web generation 4    0/0  5s");
 	for (unsigned columns = 1; columns < 100; columns++)
 		CHECK(strlen(bar(step, columns)) < columns);
+}
+
+TEST(what_is_no_step_on_the_way_has_no_bar)
+{
+	read_line(STEP("done", "\"done\":4,\"of\":4"));
+	CHECK(!lines_add_bar(doc.value, 0, &plain));
+	read_line(STEP("aborted", "\"done\":1,\"of\":4"));
+	CHECK(!lines_add_bar(doc.value, 0, &plain));
+	read_line("{\"type\":\"event\",\"phase\":\"start\"}");
+	CHECK(!lines_add_bar(doc.value, 0, &plain));
+	/* A sign of life is for the bar alone. */
+	CHECK_STR(bar(STEP("wait", "\"done\":2,\"of\":4"), 80),
+		  "web generation 4  [##>.]  2/4  5s");
+	read_line(STEP("wait", "\"done\":2,\"of\":4"));
+	CHECK(lines_add(doc.value, &plain, section));
+	CHECK_STR(result(), "");
 }
 
 TEST(lines_tell_each_step)
