@@ -2,15 +2,13 @@
 
 #include <poll.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 #include "base/fd.h"
 #include "ctl/ask.h"
 #include "ctl/lines_text.h"
 #include "ctl/out.h"
 #include "ctl/status_text.h"
 #include "sys/loop.h"
+#include "sys/unix_socket.h"
 
 #define LINE_TEXT_MAX (CLIENT_LINE_MAX * 8) /* escaped and in colour, a line grows */
 #define TEXT_MAX      (64 << 20)
@@ -79,7 +77,7 @@ static void add_pins(const struct view *view, struct screen *s)
 	while ((row = view_next(view, NULL, VIEW_PIN, row)))
 		status_add_pin(s, 0, row->object);
 	if (!s->out->len)
-		text_printf(s, 0, TEXT_PLAIN, "nothing is pinned");
+		text_print(s, 0, "nothing is pinned", NULL);
 }
 
 /*
@@ -155,19 +153,6 @@ static void add_end(const struct show *s, struct ctl *ctl, bool plan, struct buf
 		confirm(&ctl->request, out);
 }
 
-/* What tells that the process of the broker has ended, or -1; the caller closes it. */
-static int watch_end(const struct ctl *ctl)
-{
-	struct ucred broker;
-	socklen_t len = sizeof(broker);
-
-	/* In another pid namespace it has no number here. */
-	if (getsockopt(ctl->client.fd, SOL_SOCKET, SO_PEERCRED, &broker, &len) < 0 ||
-	    broker.pid <= 0)
-		return -1;
-	return (int)syscall(SYS_pidfd_open, broker.pid, 0);
-}
-
 /* The events show how far it is. CTL_OK: it has ended; CTL_INTERRUPTED: it goes on stopping. */
 static enum ctl_exit wait_for_end(struct ask *ask, struct ctl *ctl, int watch)
 {
@@ -205,9 +190,12 @@ enum ctl_exit ctl_show(struct ctl *ctl)
 		.began_ms = loop_clock_ms(),
 	};
 	enum ctl_exit code = ask_connect(ctl);
-	_cleanup_fd_ int watch = code == CTL_OK && ends ? watch_end(ctl) : -1;
+	struct unix_peer broker = { .pidfd = -1 };
 	struct buf text = BUF_INIT(TEXT_MAX);
 
+	/* In another pid namespace its end cannot be seen. */
+	if (code == CTL_OK && ends)
+		(void)unix_peer_get(ctl->client.fd, &broker);
 	if (code == CTL_OK)
 		code = ask_run(&s.ask, ctl, ctl->words, ctl->n_words);
 	if (code == CTL_OK && !ctl->json) {
@@ -215,9 +203,10 @@ enum ctl_exit ctl_show(struct ctl *ctl)
 		out_buf(&text);
 	}
 	if (code == CTL_OK && ends) {
-		code = wait_for_end(&s.ask, ctl, watch);
+		code = wait_for_end(&s.ask, ctl, broker.pidfd);
 		if (code == CTL_OK && !ctl->json)
 			out_text("the broker has ended\n");
 	}
+	fd_closep(&broker.pidfd);
 	return code;
 }

@@ -137,16 +137,18 @@ void status_add_service(struct screen *s, const struct view *view, const struct 
 
 void status_add_more(struct screen *s, const char *before, const struct view *view, size_t n)
 {
+	struct text_line line;
 	size_t bad = 0;
 
 	for (size_t i = view->n_services - n; i < view->n_services; i++)
 		bad += view->services[i].trouble != TROUBLE_NONE;
+	(void)text_begin(&line, s, 0);
+	text_addf(&line, TEXT_DIM, "%s%zu more service%s, ", before, n, n == 1 ? "" : "s");
 	if (bad)
-		text_printf(s, 0, TEXT_DIM, "%s%zu more service%s, %zu of them not as usual",
-			    before, n, n == 1 ? "" : "s", bad);
+		text_addf(&line, TEXT_DIM, "%zu of them not as usual", bad);
 	else
-		text_printf(s, 0, TEXT_DIM, "%s%zu more service%s, all well", before, n,
-			    n == 1 ? "" : "s");
+		text_add(&line, TEXT_DIM, "all well");
+	text_end(&line);
 }
 
 /* --- of status alone ----------------------------------------------------------------------- */
@@ -167,6 +169,7 @@ static void add_worker(struct screen *s, const struct workers_table *table,
 static void add_workers(struct screen *s, const struct workers_table *table,
 			const struct workers_row *rows, size_t n, bool fold)
 {
+	struct text_line line;
 	size_t shown = 0;
 
 	for (size_t i = 0; i < n; i++) {
@@ -176,15 +179,19 @@ static void add_workers(struct screen *s, const struct workers_table *table,
 			workers_table_add(table, NULL, true, s);
 		add_worker(s, table, &rows[i]);
 	}
-	if (shown < n)
-		text_printf(s, STATUS_INDENT, TEXT_DIM, "%zu more worker%s, all well", n - shown,
-			    n - shown == 1 ? "" : "s");
+	if (shown == n)
+		return;
+	(void)text_begin(&line, s, STATUS_INDENT);
+	text_addf(&line, TEXT_DIM, "%zu more worker%s, all well", n - shown,
+		  n - shown == 1 ? "" : "s");
+	text_end(&line);
 }
 
 /* The services from @first on, all of them well, in at most @room lines. */
 static void add_well(struct screen *s, const struct view *view, size_t first, size_t room)
 {
 	size_t n = view->n_services - first;
+	struct text_line line;
 
 	if (n)
 		text_add_lines(s, "", "\n");
@@ -192,8 +199,10 @@ static void add_well(struct screen *s, const struct view *view, size_t first, si
 		status_add_more(s, "", view, n);
 	for (; n <= room && first < view->n_services; first++)
 		status_add_service(s, view, &view->services[first], STATUS_LINE, NULL, "");
-	text_printf(s, 0, TEXT_DIM,
-		    "brokerctl status SERVICE shows one whole, brokerctl status | cat all");
+	(void)text_begin(&line, s, 0);
+	text_add(&line, TEXT_DIM,
+		 "brokerctl status SERVICE shows one whole, brokerctl status | cat all");
+	text_end(&line);
 }
 
 static void add_all(struct screen *s, const struct view *view, const struct workers_table *table,

@@ -193,20 +193,6 @@ void text_addf(struct text_line *line, enum text_style style, const char *fmt, .
 	text_add(line, style, text.text);
 }
 
-void text_printf(struct screen *s, unsigned indent, enum text_style style, const char *fmt, ...)
-{
-	STRBUF(text, 4096);
-	struct text_line line;
-	va_list ap;
-
-	va_start(ap, fmt);
-	strbuf_vaddf(&text, fmt, ap);
-	va_end(ap);
-	(void)text_begin(&line, s, indent);
-	text_add(&line, style, text.text);
-	text_end(&line);
-}
-
 /* False: as if it were not there, see text_expand(). */
 static bool add_member(struct strbuf *out, const struct json_value *object, const char *key)
 {

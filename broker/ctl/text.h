@@ -76,10 +76,6 @@ void text_fill(struct text_line *line, enum text_style style, const char *words,
 void text_print(struct screen *s, unsigned indent, const char *words,
 		const struct json_value *object);
 
-/* A line of its own, also an empty one. */
-void text_printf(struct screen *s, unsigned indent, enum text_style style, const char *fmt, ...)
-	PRINTF(4, 5);
-
 /* How a state looks: green serves, yellow is held, red does not come up. */
 enum text_style text_state_style(const char *state);
 

@@ -137,6 +137,7 @@ static size_t add_workers(struct screen *s, const struct workers_table *table, s
 {
 	const struct workers_row *rows = table->rows;
 	size_t n = table->n, above, kept = 0;
+	struct text_line line;
 	STRBUF(why, 1024);
 
 	if (n == 0 || s->left == 0)
@@ -149,10 +150,13 @@ static size_t add_workers(struct screen *s, const struct workers_table *table, s
 	s->left -= kept;
 	above = scrolled(scroll, n, s->left);
 	for (size_t i = above; i < n && s->left > 0; i++) {
-		if (s->left == 1 && i + 1 < n)
-			text_printf(s, 0, TEXT_DIM, "and %zu more workers", n - i);
-		else
+		if (s->left > 1 || i + 1 == n) {
 			workers_table_add(table, &rows[i], true, s);
+			continue;
+		}
+		(void)text_begin(&line, s, 0);
+		text_addf(&line, TEXT_DIM, "and %zu more workers", n - i);
+		text_end(&line);
 	}
 	s->left += kept;
 	add_reasons(s, table);
