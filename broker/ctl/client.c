@@ -203,11 +203,11 @@ static void add_process(int fd, struct strbuf *out)
 	strbuf_add_escaped(out, command, strlen(command));
 }
 
-/* @path, which is malloc'd, becomes ours. */
-static void try_socket(char *path, struct search *s)
+static void try_socket(const char *path, struct search *s)
 {
-	_cleanup_fd_ int fd = -1;
-	int r = unix_connect(path, &fd);
+	struct client c = CLIENT_INIT;
+	STRBUF(ignored, 1024);
+	int r = connect_to(path, &c, &ignored);
 
 	if (r == 0 || r == -EACCES)
 		strbuf_addf(s->list, "\n  %s", path);
@@ -215,30 +215,28 @@ static void try_socket(char *path, struct search *s)
 		s->denied++;
 		strbuf_add(s->list, " (permission denied)");
 	} else if (r == 0) {
-		add_process(fd, s->list);
-		if (s->n++ == 0) {
-			s->first->fd = fd_take(&fd);
-			s->first->path = path;
-			return;
-		}
+		add_process(c.fd, s->list);
+		if (s->n++ == 0)
+			*s->first = c;
+		else
+			client_close(&c);
 	}
-	free(path);
 }
 
 /* In /tmp anybody could have made @base, to pose as a broker. */
 static void search_below(const char *base, struct search *s)
 {
 	bool trusted = is_directory_of(base, 0) || is_directory_of(base, geteuid());
-	DIR *dir = trusted ? opendir(base) : NULL;
+	_cleanup_dir_ DIR *dir = trusted ? opendir(base) : NULL;
 	const struct dirent *entry;
-	char *path;
 
-	for (unsigned i = 0; dir && i < ENTRIES_MAX && (entry = readdir(dir)); i++)
-		if (entry->d_name[0] != '.' &&
-		    asprintf(&path, "%s/%s/" CONTROL_NAME, base, entry->d_name) >= 0)
-			try_socket(path, s);
-	if (dir)
-		closedir(dir);
+	for (unsigned i = 0; dir && i < ENTRIES_MAX && (entry = readdir(dir)); i++) {
+		STRBUF(path, PATH_MAX);
+
+		strbuf_addf(&path, "%s/%s/" CONTROL_NAME, base, entry->d_name);
+		if (entry->d_name[0] != '.')
+			try_socket(path.text, s);
+	}
 }
 
 static int connect_to_the_only_one(struct client *ret, struct strbuf *error)

@@ -77,7 +77,7 @@ static void take_message(struct debug *d)
 static void read_messages(struct tool_watch *watch)
 {
 	struct debug *d = container_of(watch, struct debug, watch);
-	int r;
+	int r = 0;
 
 	/* A newer broker may send lines that we do not know. They are passed over. */
 	do {
@@ -143,7 +143,7 @@ static enum ctl_exit start(struct ctl *ctl, struct debug *d, char *const *comman
 	STRBUF(error, 512);
 	enum ctl_exit code;
 	char **tool;
-	int r;
+	int r = 0;
 
 	if (!words || !words[0]) {
 		words = command;
@@ -178,14 +178,13 @@ enum ctl_exit ctl_debug(struct ctl *ctl)
 	struct debug d = { .ctl = ctl, .pid = json_doc_number(held, "pid") };
 	struct strbuf worker;
 	char **words = NULL;
-	int r;
+	int r = 0;
 
 	if (code != CTL_OK || ctl->json)
 		return code;
 	strbuf_init(&worker, d.worker, sizeof(d.worker));
 	strbuf_add_escaped(&worker, json_doc_text(held, "worker"),
 			   strlen(json_doc_text(held, "worker")));
-	r = strlist_init(&words);
 	for (word = json_doc_first(json_doc_member(held, "command")); r == 0 && word;
 	     word = json_doc_next(word))
 		r = word->kind == JSON_STRING ? strlist_append(&words, word->text) : -EPROTO;

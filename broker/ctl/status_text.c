@@ -234,9 +234,8 @@ void status_text(struct view *view, struct screen *s)
 {
 	struct workers_table table;
 
-	view_rank(view);
 	/* Over all services, so that their columns are below each other. */
-	if (!workers_table_make(view, NULL, s->columns, &table)) {
+	if (!view_rank(view) || !workers_table_make(view, NULL, s->columns, &table)) {
 		s->out->failed = true;
 		return;
 	}

@@ -122,11 +122,10 @@ bool text_begin(struct text_line *line, struct screen *s, unsigned indent)
 {
 	bool fits = s->left > 0;
 
-	*line = (struct text_line){ .out = s->out,
+	*line = (struct text_line){ .out = fits ? s->out : NULL,
 				    .width = s->columns,
 				    .color = s->color,
 				    .full = !fits,
-				    .hidden = !fits,
 				    .column = indent,
 				    .blanks = indent,
 				    .mark = s->out->len };
@@ -297,7 +296,7 @@ void text_print(struct screen *s, unsigned indent, const char *words,
 	if (line.full || s->out->len > before)
 		text_end(&line);
 	else
-		s->left += !line.hidden;
+		s->left++;
 }
 
 void text_pad(struct text_line *line, unsigned column)
@@ -310,7 +309,8 @@ void text_pad(struct text_line *line, unsigned column)
 
 void text_end(struct text_line *line)
 {
-	buf_add_str(line->out, line->hidden ? "" : "\n");
+	if (line->out)
+		buf_add_str(line->out, "\n");
 }
 
 /* The bytes of @text that fit into a line of @room columns; at least one character, or word. */

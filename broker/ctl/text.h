@@ -38,13 +38,13 @@ struct screen {
 
 /* A line that is being written. */
 struct text_line {
-	struct buf *out;
-	unsigned width;	 /* columns at most, or TEXT_UNLIMITED */
+	struct buf
+		*out;	/* NULL: there is no room for the line: it is full, and does not even end */
+	unsigned width; /* columns at most, or TEXT_UNLIMITED */
 	unsigned column; /* of what comes next */
 	unsigned blanks; /* to write before it, so that no line ends in blanks */
 	bool color;
 	bool full;   /* something was cut; what is added now is lost */
-	bool hidden; /* there is no room for the line: it is full, and does not even end */
 	bool row;    /* it has cells: one without room is left out, not "..." */
 	size_t mark; /* length of out, up to which "..." fits behind it */
 };

@@ -193,18 +193,19 @@ static void add_foot(struct screen *s, const struct top *top)
 
 void top_text(struct top *top, struct screen *s)
 {
-	struct view_service *services = top->now->services;
-	struct view found = *top->now;
+	struct view_service *services;
+	struct view found;
 	struct workers_table table;
 	size_t above;
 
-	view_rank(top->now);
-	if (!workers_table_make(top->now, &top->live, s->columns, &table)) {
+	if (!view_rank(top->now) || !workers_table_make(top->now, &top->live, s->columns, &table)) {
 		s->out->failed = true;
 		return;
 	}
 	/* Those that the search finds come first, in their order; the others are left out. */
+	found = *top->now;
 	found.n_services = 0;
+	services = found.services;
 	for (size_t i = 0; i < top->now->n_services; i++) {
 		struct view_service of = services[i];
 

@@ -3,24 +3,6 @@
 #include <errno.h>
 #include <string.h>
 
-/* The row that came last belongs to the last service, or begins one. */
-static bool add_to_service(struct view *view)
-{
-	const struct view_row *row = &view->rows[view->n_rows - 1], *first = row;
-
-	if (view->n_services)
-		first = &view->rows[view->services[view->n_services - 1].first];
-	if (!view->n_services || row->type == VIEW_SERVICE ||
-	    strcmp(json_doc_text(first->object, "service"),
-		   json_doc_text(row->object, "service")) != 0) {
-		if (!array_grow(view->services, view->n_services))
-			return false;
-		view->services[view->n_services++].first = view->n_rows - 1;
-	}
-	view->services[view->n_services - 1].end = view->n_rows;
-	return true;
-}
-
 static enum view_type type_of(const char *name)
 {
 	static const char *const names[] = {
@@ -64,7 +46,7 @@ int view_add(struct view *view, const char *line, size_t len)
 	view->rows[view->n_rows++] =
 		(struct view_row){ .type = type, .object = values, .text = text };
 	text = NULL;
-	return type >= VIEW_BROKER || add_to_service(view) ? 0 : -ENOMEM;
+	return 0;
 }
 
 void view_deinit(struct view *view)
@@ -164,19 +146,32 @@ static int compare(const void *a, const void *b)
 	return x->first < y->first ? -1 : x->first > y->first;
 }
 
-void view_rank(struct view *view)
+bool view_rank(struct view *view)
 {
-	for (size_t i = 0; i < view->n_services; i++) {
-		struct view_service *s = &view->services[i];
+	struct view_service *services = calloc(view->n_rows + 1, sizeof(*services));
+	struct view_service *s = NULL;
+	const char *name = "";
 
-		s->trouble = TROUBLE_NONE;
-		for (size_t row = s->first; row < s->end; row++) {
-			enum trouble t = view_trouble(view->rows[row].object);
+	free(view->services);
+	view->services = services;
+	view->n_services = 0;
+	for (size_t i = 0; services && i < view->n_rows; i++) {
+		const struct view_row *row = &view->rows[i];
+		const char *of = json_doc_text(row->object, "service");
+		enum trouble trouble = view_trouble(row->object);
 
-			if (t > s->trouble)
-				s->trouble = t;
+		if (row->type >= VIEW_BROKER)
+			continue;
+		if (!s || row->type == VIEW_SERVICE || strcmp(name, of) != 0) {
+			s = &services[view->n_services++];
+			s->first = i;
+			name = of;
 		}
+		s->end = i + 1;
+		if (trouble > s->trouble)
+			s->trouble = trouble;
 	}
 	if (view->n_services)
-		qsort(view->services, view->n_services, sizeof(*view->services), compare);
+		qsort(services, view->n_services, sizeof(*services), compare);
+	return services != NULL;
 }

@@ -35,13 +35,13 @@ enum trouble {
 
 /* The lines of one service: its own, if the broker sent it, and those about it that follow. */
 struct view_service {
-	size_t first, end;    /* rows */
-	enum trouble trouble; /* once view_rank() has set it */
+	size_t first, end; /* rows */
+	enum trouble trouble;
 };
 
 struct view {
 	struct view_row *rows;	       /* as they came */
-	struct view_service *services; /* as they came, or the worst first: view_rank() */
+	struct view_service *services; /* once view_rank() has found them */
 	size_t n_rows, n_services;
 };
 
@@ -62,8 +62,11 @@ const struct view_row *view_next(const struct view *view, const struct view_serv
 				 enum view_type type, const struct view_row *after);
 size_t view_count(const struct view *view, const struct view_service *service, enum view_type type);
 
-/* Orders the services by the worst of what their lines say; equal ones stay as they are. */
-void view_rank(struct view *view);
+/*
+ * Finds the services and orders them by the worst of what their lines say; equal ones stay as they
+ * came. False: out of memory.
+ */
+bool view_rank(struct view *view);
 
 /* That of one line. */
 enum trouble view_trouble(const struct json_value *line);
