@@ -5,7 +5,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/fd.h"
@@ -49,12 +48,15 @@ static int explain(const char *path, int r, struct strbuf *error)
 static int connect_to(const char *path, struct client *ret, struct strbuf *error)
 {
 	_cleanup_fd_ int fd = -1;
+	socklen_t len = sizeof(ret->peer);
 	struct stat st;
 	int r = unix_connect(path, &fd);
 
 	/* connect(2) fails alike for a regular file and for a socket that nobody listens on. */
 	if (r == -ECONNREFUSED && stat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
 		r = -ENOTSOCK;
+	if (r == 0 && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &ret->peer, &len) < 0)
+		r = -errno;
 	if (r < 0)
 		return explain(path, r, error);
 	ret->path = strdup(path);
@@ -182,17 +184,15 @@ struct search {
 };
 
 /* Its command line tells which broker it is, even if it is stopped and would not answer. */
-static void add_process(int fd, struct strbuf *out)
+static void add_process(pid_t pid, struct strbuf *out)
 {
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
 	char command[200];
 	ssize_t n;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 || peer.pid <= 1)
+	if (pid <= 1)
 		return;
-	strbuf_addf(out, "  pid %d", (int)peer.pid);
-	n = proc_read(peer.pid, "cmdline", command, sizeof(command));
+	strbuf_addf(out, "  pid %d", (int)pid);
+	n = proc_read(pid, "cmdline", command, sizeof(command));
 	if (n <= 1)
 		return;
 	/* Its words end with a NUL each. */
@@ -215,7 +215,7 @@ static void try_socket(const char *path, struct search *s)
 		s->denied++;
 		strbuf_add(s->list, " (permission denied)");
 	} else if (r == 0) {
-		add_process(c.fd, s->list);
+		add_process(c.peer.pid, s->list);
 		if (s->n++ == 0)
 			*s->first = c;
 		else

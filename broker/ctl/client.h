@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <sys/socket.h>
 #include "base/buf.h"
 #include "base/strbuf.h"
 #include "ctl/view.h"
@@ -13,10 +14,11 @@
 #define CLIENT_REQUEST_MAX 4096	     /* the most that a broker takes, with the newline */
 
 struct client {
-	int fd;	       /* -1: closed */
-	char *path;    /* of the socket; NULL: closed */
-	struct buf in; /* what has come */
-	size_t at;     /* the lines in it before this were given out */
+	int fd;		   /* -1: closed */
+	struct ucred peer; /* the broker; .pid 0: in another pid namespace */
+	char *path;	   /* of the socket; NULL: closed */
+	struct buf in;	   /* what has come */
+	size_t at;	   /* the lines in it before this were given out */
 	/* The last of them, as it came, with its newline. */
 	const char *line;
 	size_t line_len;

@@ -1,7 +1,6 @@
 #include "completion.h"
 
 #include <string.h>
-#include "ctl/ask.h"
 #include "ctl/out.h"
 
 #define TEXT_MAX (16 << 20)
@@ -151,24 +150,6 @@ static void add_names(const struct view *names, enum view_type type, const char 
 	}
 }
 
-/* The names of services and workers, which only a broker knows. */
-static void add_known(struct ctl *ctl, enum command_kind kind, struct buf *out)
-{
-	char *const status[] = { (char[]){ "status" }, NULL };
-	struct ask ask = { .patience_ms = ASK_PATIENCE_MS };
-	bool services = kind == KIND_SERVICE || kind == KIND_TARGET;
-	bool workers = kind == KIND_WORKER || kind == KIND_TARGET || kind == KIND_PINNED;
-
-	if (!services && !workers)
-		return;
-	/* Without a broker there are no names; all else is completed all the same. */
-	(void)ask_run(&ask, ctl, status, 1);
-	if (services)
-		add_names(&ctl->client.view, VIEW_SERVICE, "service", out);
-	if (workers)
-		add_names(&ctl->client.view, VIEW_WORKER, "worker", out);
-}
-
 static void add_values(struct ctl *ctl, enum command_kind kind, struct buf *out)
 {
 	static const char *const fixed[] = {
@@ -179,12 +160,22 @@ static void add_values(struct ctl *ctl, enum command_kind kind, struct buf *out)
 		[KIND_FILE] = ":files\n",
 		[KIND_COLOR] = "auto\nalways\nnever\n",
 	};
+	char *const status[] = { (char[]){ "status" } };
+	struct ask ask = { .patience_ms = ASK_PATIENCE_MS };
+	bool services = kind == KIND_SERVICE || kind == KIND_TARGET;
+	bool workers = kind == KIND_WORKER || kind == KIND_TARGET || kind == KIND_PINNED;
 
 	if (kind < ARRAY_SIZE(fixed) && fixed[kind])
 		buf_add_str(out, fixed[kind]);
 	if (kind == KIND_COMMAND)
 		add_commands(out, "");
-	add_known(ctl, kind, out);
+	/* Without a broker there are no names; all else is completed all the same. */
+	if (services || workers)
+		(void)ask_run(&ask, ctl, status, 1);
+	if (services)
+		add_names(&ctl->client.view, VIEW_SERVICE, "service", out);
+	if (workers)
+		add_names(&ctl->client.view, VIEW_WORKER, "worker", out);
 }
 
 enum ctl_exit ctl_complete(struct ctl *ctl)

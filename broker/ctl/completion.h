@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "ctl/ctl.h"
+#include "ctl/ask.h"
 
 /* `completion SHELL` prints the script for the shell, which knows no commands. */
 enum ctl_exit ctl_completion(struct ctl *ctl);

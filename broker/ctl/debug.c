@@ -11,9 +11,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
-#include "ctl/ask.h"
 #include "ctl/debugger.h"
 #include "ctl/out.h"
 #include "base/strlist.h"
@@ -27,18 +25,6 @@ struct debug {
 	char worker[128]; /* escaped */
 	char state[16];	  /* of it, as the broker last said; empty: still held */
 };
-
-/* Root does not blindly run what another user's broker names as its debugger. */
-static bool is_trusted(const struct ctl *ctl)
-{
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
-
-	if (geteuid() != 0)
-		return true;
-	return getsockopt(ctl->client.fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
-	       peer.uid == 0;
-}
 
 static void announce(const struct ctl *ctl, const struct debug *d, char *const *tool)
 {
@@ -147,7 +133,8 @@ static enum ctl_exit start(struct ctl *ctl, struct debug *d, char *const *comman
 
 	if (!words || !words[0]) {
 		words = command;
-		if (!is_trusted(ctl)) {
+		/* Root does not blindly run what another user's broker names. */
+		if (geteuid() == 0 && ctl->client.peer.uid != 0) {
 			out_error(
 				"this broker belongs to another user, so root does not run what it "
 				"names as its debugger; name one: -- gdb");

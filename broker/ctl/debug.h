@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "ctl/ctl.h"
+#include "ctl/ask.h"
 
 /* The exit status is the debugger's own, once it has started. */
 enum ctl_exit ctl_debug(struct ctl *ctl);

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "ctl/ctl.h"
+#include "ctl/ask.h"
 
 /* CTL_FAILED: it cannot be served, or the question could not be answered; both are explained. */
 enum ctl_exit ctl_doctor(struct ctl *ctl);

@@ -1,20 +1,6 @@
 /*
  * lines_text - what is printed line by line as it comes: events, the changes that a reload would
- *              make, the options in force, the steps of a reload. Pure.
- *
- *	2026-11-22 15:37:44.123Z info  web.0 worker-ready: listens on port 3000 (pid 812)
- *
- *	[service:web] workers: 2 -> 4
- *	    at once: two workers are started
- *
- *	[service:web]
- *	workers              = 2                       # broker.ini:3; in the file: 4
- *
- *	web: web.1 of generation 4 is ready (2 of 4)
- *
- * and, as one line of a terminal that changes:
- *
- *	web generation 4  [##>.]  2/4  5s  waits for web.2 to listen (2 s, 28 s left)
+ * make, the options in force, the steps of a reload. Pure.
  */
 #pragma once
 

@@ -3,7 +3,6 @@
 #include <poll.h>
 #include <string.h>
 #include "base/fd.h"
-#include "ctl/ask.h"
 #include "ctl/lines_text.h"
 #include "ctl/out.h"
 #include "ctl/status_text.h"

@@ -4,6 +4,6 @@
  */
 #pragma once
 
-#include "ctl/ctl.h"
+#include "ctl/ask.h"
 
 enum ctl_exit ctl_show(struct ctl *ctl);

@@ -13,7 +13,6 @@
 #include <termios.h>
 #include <unistd.h>
 #include "base/fd.h"
-#include "ctl/ask.h"
 #include "ctl/out.h"
 #include "ctl/top_text.h"
 #include "sys/loop.h"

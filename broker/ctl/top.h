@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "ctl/ctl.h"
+#include "ctl/ask.h"
 
 /* Ends with "q" or a signal. Needs a terminal. */
 enum ctl_exit ctl_top(struct ctl *ctl);

@@ -137,7 +137,7 @@ def the_page_of_brokerctl_has_its_own_options():
 
 @test
 def the_page_of_brokerctl_has_its_exit_codes():
-    enum = re.search(r"enum ctl_exit {(.*?)};", read("broker/ctl/ctl.h"), re.S).group(1)
+    enum = re.search(r"enum ctl_exit {(.*?)};", read("broker/ctl/ask.h"), re.S).group(1)
     codes = re.findall(r"CTL_\w+ = (\d+)", enum)
     assert len(codes) == 6, enum
     same(codes, re.findall(r"^\.It (\d+)$", section("EXIT STATUS", PAGE), re.M), "ctl.h and brokerctl(1)")
