@@ -26,10 +26,10 @@ struct debug {
 	char state[16];	  /* of it, as the broker last said; empty: still held */
 };
 
-static void announce(const struct ctl *ctl, const struct debug *d, char *const *tool)
+static void announce(const struct debug *d, char *const *tool)
 {
-	const char *from = request_option(&ctl->request, "--from")->text;
-	const char *message = json_doc_text(view_last(&ctl->client.view), "message");
+	const char *from = request_option(&d->ctl->request, "--from")->text;
+	const char *message = json_doc_text(view_last(&d->ctl->client.view), "message");
 	STRBUF(command, 4096);
 
 	for (size_t i = 0; tool[i]; i++) {
@@ -99,16 +99,16 @@ static void say_end(const struct debug *d, const char *tool)
 		out_error("%s has ended", tool);
 }
 
-static enum ctl_exit run(struct ctl *ctl, struct debug *d, char *const *tool)
+static enum ctl_exit run(struct debug *d, char *const *tool)
 {
-	int status = 0, r;
+	int fd = d->ctl->client.fd, status = 0, r;
 
-	announce(ctl, d, tool);
-	if (fcntl(ctl->client.fd, F_SETFD, 0) < 0) {
+	announce(d, tool);
+	if (fcntl(fd, F_SETFD, 0) < 0) {
 		out_error("cannot keep %s held: %s", d->worker, strerror(errno));
 		return CTL_FAILED;
 	}
-	d->watch = (struct tool_watch){ .fd = ctl->client.fd, .ready = read_messages };
+	d->watch = (struct tool_watch){ .fd = fd, .ready = read_messages };
 	read_messages(&d->watch); /* what came with the answer */
 	r = tool_run(tool, &d->watch, &status);
 	if (r == -ENOENT)
@@ -122,19 +122,23 @@ static enum ctl_exit run(struct ctl *ctl, struct debug *d, char *const *tool)
 	return r < 0 ? CTL_FAILED : (enum ctl_exit)status;
 }
 
-/* @command is the debug_command of this service, or empty. */
-static enum ctl_exit start(struct ctl *ctl, struct debug *d, char *const *command)
+/* @held: what the broker says of the worker. */
+static enum ctl_exit start(struct debug *d, const struct json_value *held)
 {
-	char *const *words = ctl->request.rest;
+	const struct json_value *v = json_doc_first(json_doc_member(held, "command"));
+	char *theirs[JSON_DOC_VALUES_MAX] = { NULL }, *const *words = d->ctl->request.rest, **tool;
 	STRBUF(error, 512);
 	enum ctl_exit code;
-	char **tool;
 	int r = 0;
 
+	/* The debug_command of this service. */
+	for (size_t i = 0; v; v = json_doc_next(v))
+		if (v->kind == JSON_STRING)
+			theirs[i++] = (char *)(uintptr_t)v->text;
 	if (!words || !words[0]) {
-		words = command;
+		words = theirs;
 		/* Root does not blindly run what another user's broker names. */
-		if (geteuid() == 0 && ctl->client.peer.uid != 0) {
+		if (geteuid() == 0 && d->ctl->client.peer.uid != 0) {
 			out_error(
 				"this broker belongs to another user, so root does not run what it "
 				"names as its debugger; name one: -- gdb");
@@ -151,7 +155,7 @@ static enum ctl_exit start(struct ctl *ctl, struct debug *d, char *const *comman
 		out_error("%s", error.len ? error.text : strerror(-r));
 		return CTL_USAGE;
 	}
-	code = run(ctl, d, tool);
+	code = run(d, tool);
 	strlist_free(tool);
 	return code;
 }
@@ -161,21 +165,12 @@ enum ctl_exit ctl_debug(struct ctl *ctl)
 	struct ask ask = { .patience_ms = ASK_PATIENCE_MS };
 	enum ctl_exit code = ask_run(&ask, ctl, ctl->words, ctl->n_words);
 	const struct view_row *row = view_next(&ctl->client.view, NULL, VIEW_DEBUG, NULL);
-	const struct json_value *held = row ? row->object : NULL, *word;
+	const struct json_value *held = row ? row->object : NULL;
+	const char *name = json_doc_text(held, "worker");
 	struct debug d = { .ctl = ctl, .pid = json_doc_number(held, "pid") };
 	struct strbuf worker;
-	char **words = NULL;
-	int r = 0;
 
-	if (code != CTL_OK || ctl->json)
-		return code;
 	strbuf_init(&worker, d.worker, sizeof(d.worker));
-	strbuf_add_escaped(&worker, json_doc_text(held, "worker"),
-			   strlen(json_doc_text(held, "worker")));
-	for (word = json_doc_first(json_doc_member(held, "command")); r == 0 && word;
-	     word = json_doc_next(word))
-		r = word->kind == JSON_STRING ? strlist_append(&words, word->text) : -EPROTO;
-	code = r == 0 ? start(ctl, &d, words) : ask_print_failure(ctl, r);
-	strlist_free(words);
-	return code;
+	strbuf_add_escaped(&worker, name, strlen(name));
+	return code == CTL_OK && !ctl->json ? start(&d, held) : code;
 }
