@@ -104,7 +104,7 @@ static void note(struct answer *a, const struct json_value *object, const char *
 {
 	STRBUF(text, NOTE_SIZE);
 
-	text_expand(&text, words, object);
+	(void)text_expand(&text, words, object);
 	if (!text.len || a->n_notes == DOCTOR_NOTES)
 		return;
 	if (a->json) {
@@ -268,14 +268,14 @@ static void add_section(const struct answer *a, struct strbuf *out)
 	}
 	/* A broker of the same user starts its workers as that user anyway. */
 	if (json_doc_number(p, "uid") != a->facts->own_uid)
-		text_expand(out, "{\nuser = $user}", p);
+		(void)text_expand(out, "{\nuser = $user}", p);
 	if (json_doc_truth(p, "io_uring") && !strcmp(base_of(json_doc_text(p, "exe")), "node"))
 		strbuf_add(out, "\nenvironment = UV_USE_IO_URING=0");
 	for (; l; l = json_doc_next(l))
-		text_expand(out,
-			    is_debug_port(l) ? "\nprivate_ports = $port"
-					     : "\nlisten = $address for $port",
-			    l);
+		(void)text_expand(out,
+				  is_debug_port(l) ? "\nprivate_ports = $port"
+						   : "\nlisten = $address for $port",
+				  l);
 	strbuf_add(out, "\n");
 }
 
@@ -300,7 +300,7 @@ static void add_line(struct answer *a, const char *label, const char *words,
 {
 	STRBUF(text, 3 * PATH_MAX);
 
-	text_expand(&text, words, object);
+	(void)text_expand(&text, words, object);
 	add_marked(a->out, label, TEXT_AT, text.text);
 }
 
@@ -321,9 +321,9 @@ static void print_text(struct answer *a, const char *section)
 	for (; script; script = json_doc_next(script))
 		add_marked(a->out, "script", TEXT_AT, script->text);
 	/* A process may run another file than the one that was looked at. */
-	text_expand(&text, process ? "$exe" : "$binary", process ? process : program);
+	(void)text_expand(&text, process ? "$exe" : "$binary", process ? process : program);
 	if (text.len)
-		text_expand(
+		(void)text_expand(
 			&text,
 			"{: $class-bit}{, $machine}{, $linkage}{, Go$go}{, $libc}{, $privilege}",
 			program);

@@ -210,35 +210,32 @@ static bool add_member(struct strbuf *out, const struct json_value *object, cons
 	       *json_doc_text(object, key);
 }
 
-/* The words up to @end. */
-static void expand(struct strbuf *out, const char *words, const char *end,
-		   const struct json_value *object)
+const char *text_expand(struct strbuf *out, const char *words, const struct json_value *object)
 {
 	size_t start = 0, n;
 	bool whole = true; /* the part in braces that began at @start */
 	char key[32];
 
-	for (; words < end; words += n) {
+	for (;; words += n) {
 		n = strcspn(words, "${|}<");
 		strbuf_add_bytes(out, words, n);
 		words += n;
 		n = 1;
 		switch (*words) {
+		case '\0':
+		case '<':
+			return words;
 		case '{':
 			start = out->len;
 			whole = true;
 			break;
 		case '|':
-			if (whole) {
-				n = strcspn(words, "}");
-				break;
-			}
-			out->text[out->len = start] = '\0';
-			whole = true;
-			break;
 		case '}':
 			if (!whole)
 				out->text[out->len = start] = '\0';
+			else if (*words == '|')
+				n = strcspn(words, "}");
+			whole = true;
 			break;
 		case '$':
 			n += strspn(words + 1, "abcdefghijklmnopqrstuvwxyz_0123456789");
@@ -247,11 +244,6 @@ static void expand(struct strbuf *out, const char *words, const char *end,
 			break;
 		}
 	}
-}
-
-void text_expand(struct strbuf *out, const char *words, const struct json_value *object)
-{
-	expand(out, words, words + strlen(words), object);
 }
 
 /* @tag: "<red>". "<>" and what is no style: @before. */
@@ -271,15 +263,13 @@ void text_fill(struct text_line *line, enum text_style style, const char *words,
 {
 	enum text_style now = style;
 
-	while (*words) {
-		size_t n = strcspn(words, "<");
+	for (;;) {
 		STRBUF(text, 4096);
 
-		expand(&text, words, words + n, object);
+		words = text_expand(&text, words, object);
 		text_add(line, now, text.text);
-		words += n;
 		if (!*words)
-			break;
+			return;
 		now = style_of(words, style, object);
 		words += strcspn(words, ">") + 1;
 	}

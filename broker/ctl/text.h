@@ -58,16 +58,16 @@ void text_add(struct text_line *line, enum text_style style, const char *text);
 void text_addf(struct text_line *line, enum text_style style, const char *fmt, ...) PRINTF(3, 4);
 
 /*
- * Adds @words, in which $KEY stands for that member of @object: a text, an integer, or, if KEY ends
- * in "ms", an age. Nothing stands for what is absent, and for a flag. What is in braces is left out
- * if a member in it is absent, empty, 0 or false: "up{, since $since}{, held$held}"; "{$a|b}" is b
- * then.
+ * Adds @words up to a '<' or the end, and returns where that is. In them $KEY stands for that
+ * member of @object: a text, an integer, or, if KEY ends in "ms", an age. Nothing stands for what
+ * is absent, and for a flag. What is in braces is left out if a member in it is absent, empty, 0 or
+ * false: "up{, since $since}{, held$held}"; "{$a|b}" is b then.
  */
-void text_expand(struct strbuf *out, const char *words, const struct json_value *object);
+const char *text_expand(struct strbuf *out, const char *words, const struct json_value *object);
 
 /*
- * Adds the same to a line. Outside of braces, "<red>" begins a style, "<state>" that of the member
- * "state", and "<>" is @style again.
+ * Adds all of them to a line. Outside of braces, "<red>" begins a style, "<state>" that of the
+ * member "state", and "<>" is @style again.
  */
 void text_fill(struct text_line *line, enum text_style style, const char *words,
 	       const struct json_value *object);

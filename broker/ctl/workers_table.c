@@ -95,25 +95,6 @@ static int compare(const void *a, const void *b)
 	return x->at < y->at ? -1 : 1;
 }
 
-/* The answer before may be absent: its counts are -1 then, and no rate is known. */
-static struct workers_row make_row(const struct json_value *w, const struct workers_live *live,
-				   size_t *from)
-{
-	const struct json_value *before = find_before(live->before, w, from);
-	int64_t given = workers_rate(w, before, "given", live->ms);
-	int64_t cpu = workers_rate(w, before, "cpu_ms", live->ms);
-	const int64_t keys[WORKERS_SORTS] = {
-		[SORT_BY_TROUBLE] = view_trouble(w),
-		[SORT_BY_RATE] = given,
-		[SORT_BY_CPU] = cpu,
-		[SORT_BY_OPEN] = json_doc_number(w, "open"),
-	};
-
-	return (struct workers_row){
-		.worker = w, .given = given, .cpu = cpu, .key = keys[live->sort]
-	};
-}
-
 bool workers_match(const struct json_value *worker, const char *search)
 {
 	STRBUF(why, 1024);
@@ -130,26 +111,34 @@ static bool make_rows(const struct view *now, const struct workers_live *live,
 	size_t from = 0;
 
 	t->rows = calloc(view_count(now, NULL, VIEW_WORKER) + 1, sizeof(*t->rows));
-	if (!t->rows)
-		return false;
-	for (size_t i = 0; i < now->n_services; i++) {
+	for (size_t i = 0; t->rows && i < now->n_services; i++) {
 		const struct view_row *line = NULL;
 
 		while ((line = view_next(now, &now->services[i], VIEW_WORKER, line))) {
-			struct workers_row row = make_row(line->object, live, &from);
+			/* It may be absent: its counts are -1 then, and no rate is known. */
+			const struct json_value *w = line->object,
+						*before = find_before(live->before, w, &from);
+			int64_t given = workers_rate(w, before, "given", live->ms);
+			int64_t cpu = workers_rate(w, before, "cpu_ms", live->ms);
+			const int64_t keys[WORKERS_SORTS] = {
+				[SORT_BY_TROUBLE] = view_trouble(w),
+				[SORT_BY_RATE] = given,
+				[SORT_BY_CPU] = cpu,
+				[SORT_BY_OPEN] = json_doc_number(w, "open"),
+			};
 
-			row.at = t->n;
-			if (row.given > highest)
-				highest = row.given;
-			if (workers_match(row.worker, live->search))
-				t->rows[t->n++] = row;
+			highest = given > highest ? given : highest;
+			t->rows[t->n] =
+				(struct workers_row){ w, given, cpu, 0, keys[live->sort], t->n };
+			t->n += workers_match(w, live->search);
 		}
 	}
 	for (struct workers_row *row = t->rows; row < t->rows + t->n; row++)
 		if (row->given > 0)
 			row->bar = (unsigned)((2 * BAR_COLUMNS * row->given / highest + 1) / 2);
-	qsort(t->rows, t->n, sizeof(*t->rows), compare);
-	return true;
+	if (t->n)
+		qsort(t->rows, t->n, sizeof(*t->rows), compare);
+	return t->rows != NULL;
 }
 
 /* --- cells ------------------------------------------------------------------------------- */
@@ -186,29 +175,19 @@ void workers_add_rate(struct strbuf *out, int64_t rate)
 /* Milliseconds of processor time a second are tenths of a percent. */
 static void add_percent(struct strbuf *out, int64_t rate)
 {
-	if (rate < 0)
-		strbuf_add(out, "-");
-	else
-		strbuf_addf(out, "%.0f", (double)rate / 10000);
+	strbuf_addf(out, "%.0f", (double)rate / 10000);
 }
 
-static void add_pid(struct strbuf *out, int64_t pid)
+static void add_whole(struct strbuf *out, int64_t n)
 {
-	if (pid <= 0)
-		strbuf_add(out, "-");
-	else
-		strbuf_addf(out, "%" PRId64, pid);
+	strbuf_addf(out, "%" PRId64, n);
 }
 
 static void (*const add_number[])(struct strbuf *out, int64_t n) = {
-	[CELL_PID] = add_pid,
-	[CELL_COUNT] = text_add_count,
-	[CELL_WARNING] = text_add_count,
-	[CELL_BYTES] = text_add_bytes,
-	[CELL_AGE] = text_add_age,
-	[CELL_CPU_TIME] = text_add_cpu_time,
-	[CELL_RATE] = workers_add_rate,
-	[CELL_PERCENT] = add_percent,
+	[CELL_PID] = add_whole,		 [CELL_COUNT] = text_add_count,
+	[CELL_WARNING] = text_add_count, [CELL_BYTES] = text_add_bytes,
+	[CELL_AGE] = text_add_age,	 [CELL_CPU_TIME] = text_add_cpu_time,
+	[CELL_RATE] = workers_add_rate,	 [CELL_PERCENT] = add_percent,
 };
 
 /* The text of a cell into @out, which is empty. Returns how it looks. */
@@ -221,7 +200,10 @@ static enum text_style add_cell(const struct workers_column *c, const struct wor
 						   : -1;
 
 	if (c->cell > CELL_WHY) {
-		add_number[c->cell](out, number);
+		if (number < 0)
+			strbuf_add(out, "-");
+		else
+			add_number[c->cell](out, number);
 		return c->cell == CELL_WARNING && number > 0 ? TEXT_YELLOW : TEXT_PLAIN;
 	}
 	if (c->cell == CELL_WHY)
@@ -238,22 +220,20 @@ static enum text_style add_cell(const struct workers_column *c, const struct wor
 
 /* --- columns ----------------------------------------------------------------------------- */
 
-/* The width of the table, if WHY has no more than it should have at least. */
-static unsigned total(const struct workers_table *t)
+static unsigned why_at(const struct workers_table *t)
 {
-	unsigned sum = t->indent, n = 0;
+	unsigned at = t->indent;
 
-	for (size_t i = 0; i < WORKERS_COLUMNS; i++) {
-		bool is_why = i == WORKERS_COLUMNS - 1;
-
-		sum += is_why && t->width[i] > WHY_MIN ? WHY_MIN : t->width[i];
-		n += t->width[i] > 0;
-	}
-	return sum + (n ? n - 1 : 0) * GAP;
+	for (size_t i = 0; i < WORKERS_COLUMNS - 1; i++)
+		if (t->width[i])
+			at += t->width[i] + GAP;
+	return at;
 }
 
 static void measure(struct workers_table *t, unsigned width)
 {
+	unsigned why;
+
 	for (size_t i = 0; i < WORKERS_COLUMNS; i++) {
 		unsigned title = (unsigned)strlen(t->columns[i].title);
 
@@ -270,14 +250,14 @@ static void measure(struct workers_table *t, unsigned width)
 		if (t->width[i] && t->width[i] < title)
 			t->width[i] = title;
 	}
-	for (unsigned drop = WORKERS_COLUMNS; drop > 0 && total(t) > width; drop--)
+	why = t->width[WORKERS_COLUMNS - 1];
+	why = !why ? 0 : why < WHY_MIN ? why + GAP : WHY_MIN + GAP;
+	for (unsigned drop = WORKERS_COLUMNS; drop > 0 && why_at(t) + why > (size_t)width + GAP;
+	     drop--)
 		for (size_t i = 0; i < WORKERS_COLUMNS; i++)
 			if (t->columns[i].drop == drop)
 				t->width[i] = 0;
-	t->why_at = t->indent;
-	for (size_t i = 0; i < WORKERS_COLUMNS - 1; i++)
-		if (t->width[i])
-			t->why_at += t->width[i] + GAP;
+	t->why_at = why_at(t);
 }
 
 bool workers_table_make(const struct view *now, const struct workers_live *live, unsigned width,
