@@ -38,8 +38,9 @@ struct listener {
 /* What is found out. */
 struct doctor {
 	struct doctor_facts facts;
-	pid_t pid;	/* that the question is about; 0: it is about a command */
-	char **command; /* of it, or what the question is about */
+	pid_t pid;	    /* that the question is about; 0: it is about a command */
+	char exe[PATH_MAX]; /* of this process */
+	char **command;	    /* of it, or what the question is about */
 	struct listener listeners[SOCKETS_MAX]; /* sorted by inode */
 	size_t n_listeners;
 	unsigned unreadable; /* processes of the tree whose sockets this user may not see */
@@ -159,41 +160,39 @@ static void find_listeners(struct doctor *d, const struct pid_set *tree)
 		look_at_sockets(d, tree->pids[i]);
 }
 
-/* The address of @first, which other sockets of the tree may have too: those are done with it. */
-static void add_address(struct doctor *d, const struct listener *first)
-{
-	const struct listener of = *first;
-	unsigned sockets = 0, holders = 0;
-	struct buf *out = &d->facts.json;
-	pid_t lowest = of.pid;
-
-	for (struct listener *l = d->listeners; l < d->listeners + d->n_listeners; l++) {
-		if (!l->holders || !address_equal(&l->addr, &of.addr))
-			continue;
-		sockets++;
-		holders += l->holders;
-		lowest = l->pid < lowest ? l->pid : lowest;
-		l->holders = 0;
-	}
-	json_object(out, NULL);
-	json_str(out, "address", address_text(&of.addr).text);
-	json_uint(out, "port", of.addr.port);
-	json_uint(out, "sockets", sockets); /* more than one: SO_REUSEPORT */
-	json_uint(out, "holders", holders); /* processes that have one of them */
-	json_int(out, "pid", lowest);
-	json_str(out, "name", proc_name(of.pid).text);
-	json_close(out);
-}
-
 static void add_listeners(struct doctor *d)
 {
+	const struct listener *end = d->listeners + d->n_listeners;
+	struct buf *out = &d->facts.json;
 	unsigned n = 0;
 
-	json_array(&d->facts.json, "listens");
-	for (size_t i = 0; i < d->n_listeners; i++)
-		if (d->listeners[i].holders && n++ < ADDRESSES_MAX)
-			add_address(d, &d->listeners[i]);
-	json_close_array(&d->facts.json);
+	json_array(out, "listens");
+	for (struct listener *first = d->listeners; first < end; first++) {
+		unsigned sockets = 0, holders = 0;
+		pid_t lowest = first->pid;
+
+		if (!first->holders || n == ADDRESSES_MAX)
+			continue;
+		n++;
+		/* Others of the tree may have the same address: those are done with it. */
+		for (struct listener *l = first; l < end; l++) {
+			if (!l->holders || !address_equal(&l->addr, &first->addr))
+				continue;
+			sockets++;
+			holders += l->holders;
+			lowest = l->pid < lowest ? l->pid : lowest;
+			l->holders = 0;
+		}
+		json_object(out, NULL);
+		json_str(out, "address", address_text(&first->addr).text);
+		json_uint(out, "port", first->addr.port);
+		json_uint(out, "sockets", sockets); /* more than one: SO_REUSEPORT */
+		json_uint(out, "holders", holders); /* processes that have one of them */
+		json_int(out, "pid", lowest);
+		json_str(out, "name", proc_name(first->pid).text);
+		json_close(out);
+	}
+	json_close_array(out);
 }
 
 /* --- what /proc says of the process itself -------------------------------------------------- */
@@ -248,14 +247,13 @@ static int explain(int pid, int r, struct strbuf *error)
 static int find_command(struct doctor *d, char ret_image[PATH_MAX], struct strbuf *error)
 {
 	int r = proc_stat(d->pid).state ? 0 : -ESRCH;
-	char exe[PATH_MAX];
 	const char *end;
 
 	if (r == 0)
-		r = (int)proc_read_link(d->pid, "exe", exe, sizeof(exe));
+		r = (int)proc_read_link(d->pid, "exe", d->exe, sizeof(d->exe));
 	if (r < 0)
 		return explain(d->pid, r, error);
-	name_image(d->pid, exe, ret_image);
+	name_image(d->pid, d->exe, ret_image);
 	end = read_file(d, "cmdline");
 	r = 0;
 	for (const char *w = NULL; r == 0 && (w = doctor_next(d->text, end, w));)
@@ -308,15 +306,13 @@ static void add_hints(struct doctor *d)
 static int add_process(struct doctor *d, struct strbuf *error)
 {
 	bool other_network = !same_namespace(d->pid, "ns/net");
-	char *cwd = d->facts.directory, exe[PATH_MAX];
+	char *cwd = d->facts.directory;
 	struct buf *out = &d->facts.json;
 	_cleanup_pids_ struct pid_set tree = { 0 };
 	int r = pid_set_add(&tree, d->pid);
 
 	if (r == 0)
 		r = proc_add_descendants(&tree);
-	if (r == 0)
-		r = (int)proc_read_link(d->pid, "exe", exe, sizeof(exe));
 	if (r < 0)
 		return explain(d->pid, r, error);
 	if (!other_network)
@@ -324,7 +320,7 @@ static int add_process(struct doctor *d, struct strbuf *error)
 	json_object(out, "process");
 	json_int(out, "pid", d->pid);
 	json_str(out, "name", proc_name(d->pid).text);
-	json_str(out, "exe", exe);
+	json_str(out, "exe", d->exe);
 	add_user(d);
 	json_str(out, "directory", proc_read_link(d->pid, "cwd", cwd, PATH_MAX) > 0 ? cwd : NULL);
 	json_uint(out, "children", tree.n - 1);

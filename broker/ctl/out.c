@@ -15,9 +15,9 @@ static struct {
 	int failed;    /* errno of the first write that failed; 0: none did */
 } out;
 
-static void note_failure(void)
+static void check(bool written)
 {
-	if (!out.failed)
+	if (!written && !out.failed)
 		out.failed = errno;
 }
 
@@ -60,16 +60,14 @@ bool out_is_terminal(void)
 
 static void clear_progress(void)
 {
-	if (out.progress && fputs("\r\033[K", stdout) < 0)
-		note_failure();
+	check(!out.progress || fputs("\r\033[K", stdout) >= 0);
 	out.progress = false;
 }
 
 void out_bytes(const char *bytes, size_t n)
 {
 	clear_progress();
-	if (n > 0 && fwrite(bytes, 1, n, stdout) != n)
-		note_failure();
+	check(n == 0 || fwrite(bytes, 1, n, stdout) == n);
 }
 
 void out_text(const char *text)
@@ -96,8 +94,7 @@ void out_progress(struct buf *line)
 
 int out_flush(void)
 {
-	if (fflush(stdout) != 0)
-		note_failure();
+	check(fflush(stdout) == 0);
 	return -out.failed;
 }
 

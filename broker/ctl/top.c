@@ -66,35 +66,24 @@ static void close_terminal(const struct termios *before)
 	(void)tcsetattr(STDIN_FILENO, TCSANOW, before);
 }
 
-/* Draws lines, each ended by a newline, over the old ones without flicker. */
-static void draw_lines(const struct buf *lines)
-{
-	const char *at = lines->bytes, *end = at + lines->len;
-
-	out_text("\033[H");
-	while (at < end) {
-		const char *newline = memchr(at, '\n', (size_t)(end - at));
-		size_t len = (size_t)((newline ? newline : end) - at);
-
-		out_bytes(at, len);
-		/* Erase the rest of the line. No newline after the last line: it would scroll. */
-		out_text("\033[K");
-		at += len + 1;
-		if (at < end)
-			out_text("\r\n");
-	}
-	out_text("\033[J");
-	(void)out_flush();
-}
-
+/* Draws over the old lines, without flicker. */
 static void draw(struct live *live)
 {
 	struct buf text = BUF_INIT(TEXT_MAX);
 	struct screen screen = out_screen(&text);
+	size_t len;
 
 	top_text(&live->top, &screen);
-	if (!text.failed)
-		draw_lines(&text);
+	out_text("\033[H");
+	/* Each line ends in a newline. The last one has none on the screen: that would scroll. */
+	for (size_t at = 0; !text.failed && at < text.len; at += len + 1) {
+		const char *line = text.bytes + at;
+
+		len = (size_t)((const char *)memchr(line, '\n', text.len - at) - line);
+		out_bytes(line, len);
+		out_text(at + len + 1 < text.len ? "\033[K\r\n" : "\033[K\033[J");
+	}
+	(void)out_flush();
 	buf_deinit(&text);
 }
 
