@@ -32,35 +32,25 @@ static void before_exec(void)
 	family_settle_all();
 }
 
-int hook_execve(const char *path, char *const argv[], char *const envp[])
-{
-	before_exec();
-	COMPLETE(&envp);
-	return real.execve(path, argv, envp);
-}
+/* A hook that is libc's function with another environment. */
+#define STARTING(type, name, parameters, ...)                                                      \
+	type hook_##name parameters                                                                \
+	{                                                                                          \
+		before_exec();                                                                     \
+		COMPLETE(&envp);                                                                   \
+		return real.name(__VA_ARGS__);                                                     \
+	}
+
+HOOKS_STARTING(STARTING)
 
 int hook_execv(const char *path, char *const argv[])
 {
 	return hook_execve(path, argv, environ);
 }
 
-int hook_execvpe(const char *file, char *const argv[], char *const envp[])
-{
-	before_exec();
-	COMPLETE(&envp);
-	return real.execvpe(file, argv, envp);
-}
-
 int hook_execvp(const char *file, char *const argv[])
 {
 	return hook_execvpe(file, argv, environ);
-}
-
-int hook_fexecve(int fd, char *const argv[], char *const envp[])
-{
-	before_exec();
-	COMPLETE(&envp);
-	return real.fexecve(fd, argv, envp);
 }
 
 /* Older libcs have no function for it. */
@@ -71,74 +61,42 @@ int hook_execveat(int dir, const char *path, char *const argv[], char *const env
 	return (int)real.syscall(SYS_execveat, dir, path, argv, envp, flags);
 }
 
-int hook_posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
-		     const posix_spawnattr_t *attr, char *const argv[], char *const envp[])
-{
-	before_exec();
-	COMPLETE(&envp);
-	return real.posix_spawn(pid, path, actions, attr, argv, envp);
-}
-
-int hook_posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
-		      const posix_spawnattr_t *attr, char *const argv[], char *const envp[])
-{
-	before_exec();
-	COMPLETE(&envp);
-	return real.posix_spawnp(pid, file, actions, attr, argv, envp);
-}
-
 /* --- arguments one by one -------------------------------------------------------------- */
 
 /* More than any call in a source file has. Small, as the stack may be that of a signal handler. */
 #define ARGUMENTS_MAX 256
 
-/* Copies the arguments of @ap, which begin after @first, and NULL. False: too many. */
-static bool collect(const char *first, va_list *ap, char *ret[ARGUMENTS_MAX])
+/*
+ * Hands the arguments of @ap, which begin after @first, to @start, with the environment that
+ * follows them or, without @has_environment, this process's.
+ */
+static int start_listed(int (*start)(const char *, char *const[], char *const[]), const char *name,
+			const char *first, va_list *ap, bool has_environment)
 {
+	char *argv[ARGUMENTS_MAX];
 	size_t n = 0;
 
 	for (const char *arg = first; n < ARGUMENTS_MAX; arg = va_arg(*ap, const char *)) {
-		ret[n++] = (char *)(uintptr_t)arg;
+		argv[n++] = (char *)(uintptr_t)arg;
 		if (!arg)
-			return true;
+			return start(name, argv,
+				     has_environment ? va_arg(*ap, char *const *) : environ);
 	}
-	return false;
+	return refuse(E2BIG);
 }
 
-int hook_execl(const char *path, const char *arg, ...)
-{
-	char *argv[ARGUMENTS_MAX];
-	bool fits;
-	va_list ap;
+#define LISTED(name, start, has_environment)                                                       \
+	int hook_##name(const char *file, const char *arg, ...)                                    \
+	{                                                                                          \
+		va_list ap;                                                                        \
+		int r;                                                                             \
+                                                                                                   \
+		va_start(ap, arg);                                                                 \
+		r = start_listed(start, file, arg, &ap, has_environment);                          \
+		va_end(ap);                                                                        \
+		return r;                                                                          \
+	}
 
-	va_start(ap, arg);
-	fits = collect(arg, &ap, argv);
-	va_end(ap);
-	return fits ? hook_execv(path, argv) : refuse(E2BIG);
-}
-
-int hook_execlp(const char *file, const char *arg, ...)
-{
-	char *argv[ARGUMENTS_MAX];
-	bool fits;
-	va_list ap;
-
-	va_start(ap, arg);
-	fits = collect(arg, &ap, argv);
-	va_end(ap);
-	return fits ? hook_execvp(file, argv) : refuse(E2BIG);
-}
-
-int hook_execle(const char *path, const char *arg, ...)
-{
-	char *argv[ARGUMENTS_MAX], *const *envp = NULL;
-	bool fits;
-	va_list ap;
-
-	va_start(ap, arg);
-	fits = collect(arg, &ap, argv);
-	if (fits)
-		envp = va_arg(ap, char *const *);
-	va_end(ap);
-	return fits ? hook_execve(path, argv, envp) : refuse(E2BIG);
-}
+LISTED(execl, hook_execve, false)
+LISTED(execlp, hook_execvpe, false)
+LISTED(execle, hook_execve, true)

@@ -11,21 +11,10 @@
 
 #include <errno.h>
 
-/* The functions that have a hook, `syscall` last: it tells real_ready() that all are looked up. */
-/* clang-format off */
-#define REAL_EACH(X) \
-	X(accept) X(accept4) X(bind) X(close) X(connect) X(dup) X(dup2) X(dup3) X(epoll_ctl) \
-	X(execve) X(execvpe) X(fcntl) X(fexecve) X(getpeername) X(getsockname) X(getsockopt) \
-	X(ioctl) X(read) X(readv) X(recv) X(recvfrom) X(recvmmsg) X(send) X(sendmsg) X(sendto) \
-	X(splice) X(write) X(writev) X(__read_chk) X(__recv_chk) X(__recvfrom_chk) \
-	X(listen) X(posix_spawn) X(posix_spawnp) X(recvmsg) X(setsockopt) \
-	X(shutdown) X(syscall)
-/* clang-format on */
-
-#define REAL_POINTER(name) __typeof__(hook_##name) *(name);
+#define REAL_POINTER(type, name, ...) __typeof__(hook_##name) *(name);
 
 struct real {
-	REAL_EACH(REAL_POINTER)
+	HOOKS(REAL_POINTER)
 };
 
 extern struct real real;
