@@ -1,6 +1,5 @@
-/* links: worker-shim/preload/addr worker-shim/preload/ports */
+/* links: worker-shim/preload/addr */
 #include "preload/addr.h"
-#include "preload/ports.h"
 #include "tap.h"
 
 #include <arpa/inet.h>
@@ -129,33 +128,37 @@ TEST(addresses_are_written_for_people)
 
 TEST(private_ports_are_single_or_ranges)
 {
-	struct ports ports;
+	static const char list[] = "9229,9400-9409 80";
+	static const uint16_t in[] = { 9229, 9400, 9405, 9409, 80 },
+			      out[] = { 9410, 9399, 9228, 0 };
 
-	ports_parse("9229,9400-9409 80", &ports);
-	CHECK_EQ(ports.n, 3);
-	CHECK(ports_has(&ports, 9229) && ports_has(&ports, 9400) && ports_has(&ports, 9409));
-	CHECK(ports_has(&ports, 80));
-	CHECK(!ports_has(&ports, 9410) && !ports_has(&ports, 9399) && !ports_has(&ports, 0));
-	ports_parse(NULL, &ports);
-	CHECK_EQ(ports.n, 0);
-	ports_parse("", &ports);
-	CHECK_EQ(ports.n, 0);
+	for (size_t i = 0; i < sizeof(in) / sizeof(in[0]); i++)
+		CHECK(addr_port_listed(list, in[i]));
+	for (size_t i = 0; i < sizeof(out) / sizeof(out[0]); i++)
+		CHECK(!addr_port_listed(list, out[i]));
+	CHECK(addr_port_listed("1-65535", 1) && addr_port_listed("1-65535", 65535));
+	CHECK(!addr_port_listed("", 80));
 }
 
 TEST(what_is_no_port_is_passed_over)
 {
-	static const char *const bad[] = { "x",	  "0",	   "65536",
-					   "5-4", "5-",	   "-5",
-					   "5x",  "5-6-7", "99999999999999999999" };
-	struct ports ports;
+	static const char *const bad[] = { "x",
+					   "0",
+					   "65536",
+					   "0-5",
+					   "5-4",
+					   "5-",
+					   "-5",
+					   "5-65536",
+					   "5x",
+					   "5-6-7",
+					   "99999999999999999999" };
 
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		ports_parse(bad[i], &ports);
-		CHECK_EQ(ports.n, 0);
-	}
-	ports_parse("1,x,2", &ports);
-	CHECK_EQ(ports.n, 2);
-	CHECK(ports_has(&ports, 1) && ports_has(&ports, 2));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		for (unsigned port = 0; port <= UINT16_MAX; port++)
+			CHECK(!addr_port_listed(bad[i], (uint16_t)port));
+	CHECK(addr_port_listed("1,x,2", 1) && addr_port_listed("1,x,2", 2));
+	CHECK(!addr_port_listed("1,x,2", 3));
 }
 
 TAP_MAIN()

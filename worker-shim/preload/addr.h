@@ -57,3 +57,9 @@ bool addr_equal(const struct handoff_addr *a, const struct handoff_addr *b);
  * Returns the terminating NUL.
  */
 char *addr_format(const struct handoff_addr *addr, char *out);
+
+/*
+ * Whether @port is in @list: "9229,9400-9409", as in BROKER_PRIVATE_PORTS. What is no port or range
+ * is passed over: the broker wrote the list, and there is nobody here to complain to.
+ */
+bool addr_port_listed(const char *list, uint16_t port);

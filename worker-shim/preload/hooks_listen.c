@@ -61,7 +61,7 @@ static bool is_ours(int fd, const struct sockaddr *addr, socklen_t len,
 		return false;
 	if (!addr_from_sockaddr(addr, len, ret_addr))
 		return false;
-	if (!ret_addr->port || ports_has(&shim.private_ports, ret_addr->port))
+	if (!ret_addr->port || addr_port_listed(shim.private_ports, ret_addr->port))
 		return false;
 	*ret_domain = tcp_domain(fd);
 	if (*ret_domain != addr->sa_family)

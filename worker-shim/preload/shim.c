@@ -24,6 +24,17 @@ static uint32_t number_from(const char *name)
 	return text && number_read(&text, 10, UINT32_MAX, &number) ? (uint32_t)number : 0;
 }
 
+/* False, with @ret as it is, if the variable is not set, or too long to be the broker's. */
+static bool copy_from(const char *name, char *ret, size_t size)
+{
+	const char *text = getenv(name);
+
+	if (!text || strlen(text) >= size)
+		return false;
+	strcpy(ret, text);
+	return true;
+}
+
 /*
  * The app's wrapper (a debugger's server, a tracer) listens for itself. Under a tool that runs the
  * app in its own process, as valgrind does, readlink(2) names the app, and that is served.
@@ -46,24 +57,20 @@ static bool is_wrapper(const char *wrapper)
 static void read_environment(void)
 {
 	const char *wrapper = getenv(HANDOFF_ENV_WRAPPER);
-	const char *path = getenv(HANDOFF_ENV_RENDEZVOUS);
-	const char *token = getenv(HANDOFF_ENV_TOKEN);
-	const char *service = getenv(HANDOFF_ENV_SERVICE);
+	char token[2 * HANDOFF_TOKEN_SIZE + 1], *path = shim.rendezvous.sun_path;
 
-	if (!path || !*path || strlen(path) >= sizeof(shim.rendezvous.sun_path))
+	if (!copy_from(HANDOFF_ENV_RENDEZVOUS, path, sizeof(shim.rendezvous.sun_path)) || !*path)
 		return;
-	if (!token || strlen(token) != 2 * HANDOFF_TOKEN_SIZE ||
-	    !handoff_hex_get(token, shim.token, HANDOFF_TOKEN_SIZE))
+	if (!copy_from(HANDOFF_ENV_TOKEN, token, sizeof(token)) ||
+	    !handoff_hex_get(token, shim.token, sizeof(shim.token)))
 		return;
 	if (wrapper && *wrapper && is_wrapper(wrapper))
 		return;
 	shim.rendezvous.sun_family = AF_UNIX;
-	strcpy(shim.rendezvous.sun_path, path);
-	if (service && strlen(service) < sizeof(shim.service))
-		strcpy(shim.service, service);
+	(void)copy_from(HANDOFF_ENV_SERVICE, shim.service, sizeof(shim.service));
+	(void)copy_from(HANDOFF_ENV_PRIVATE, shim.private_ports, sizeof(shim.private_ports));
 	shim.slot = number_from(HANDOFF_ENV_SLOT);
 	shim.generation = number_from(HANDOFF_ENV_GENERATION);
-	ports_parse(getenv(HANDOFF_ENV_PRIVATE), &shim.private_ports);
 	shim.active = true;
 }
 

@@ -4,7 +4,6 @@
 #pragma once
 
 #include "handoff_wire.h"
-#include "ports.h"
 
 #include <sys/un.h>
 
@@ -14,7 +13,7 @@ struct shim {
 	uint8_t token[HANDOFF_TOKEN_SIZE];
 	uint32_t slot, generation;
 	char service[HANDOFF_SERVICE_SIZE];
-	struct ports private_ports;
+	char private_ports[4096]; /* see addr_port_listed() */
 };
 
 /* Copied from the environment once, since an app may clear or overwrite that. */
