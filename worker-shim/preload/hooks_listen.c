@@ -5,7 +5,6 @@
 
 #include "addr.h"
 #include "adopt.h"
-#include "asked.h"
 #include "bound.h"
 #include "owner.h"
 #include "real.h"
@@ -135,12 +134,12 @@ static int take_over(struct slot *slot, int fd, struct meeting *m)
 static int meet_broker(struct slot *slot, int fd)
 {
 	int shadow = slot_hidden(slot, HIDDEN_SHADOW), own = shadow < 0 ? fd : shadow;
-	const char *unkept = asked_unkept(own);
+	const char *unkept = option_unkept(own);
 	struct meeting meeting;
 	int r;
 
 	if (unkept) {
-		say(slot, unkept, ASKED_REFUSAL);
+		say(slot, unkept, OPTION_REFUSAL);
 		return -EPERM;
 	}
 	/* May have been set between bind() and listen(). */

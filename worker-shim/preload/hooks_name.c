@@ -4,7 +4,7 @@
 #include "hooks.h"
 
 #include "addr.h"
-#include "asked.h"
+#include "options.h"
 #include "owner.h"
 #include "real.h"
 #include "rendezvous.h"
@@ -126,30 +126,26 @@ static int tell_broker(const struct slot *slot, int shadow)
 	return r;
 }
 
-static int set_unlistened(int fd, int level, int name, const void *value, socklen_t len)
-{
-	int r = real.setsockopt(fd, level, name, value, len);
-
-	if (r == 0 && shim.active)
-		asked_note(fd, level, name);
-	return r;
-}
-
 /*
  * The app's own socket takes the option, so the kernel itself says what is allowed and remembers
  * what was set; a Unix socket would refuse most.
  */
 int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
+	const struct socket_option *option = option_find(level, name);
+	int shadow, r, saved = errno;
 	struct slot *slot;
-	int shadow, saved = errno;
 
 	real_ready();
 	slot = channel_at(fd);
-	if (!slot)
-		return set_unlistened(fd, level, name, value, len);
-	if (asked_unkept_name(level, name)) {
-		say(slot, asked_unkept_name(level, name), ASKED_REFUSAL);
+	if (!slot) {
+		r = real.setsockopt(fd, level, name, value, len);
+		if (r == 0 && shim.active)
+			option_note(fd, option);
+		return r;
+	}
+	if (option->kind == OPTION_UNKEPT) {
+		say(slot, option->text, OPTION_REFUSAL);
 		return refuse(EPERM);
 	}
 	shadow = slot_hidden(slot, HIDDEN_SHADOW);
@@ -157,13 +153,10 @@ int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t le
 		return -1;
 	if (concerns_channel(level, name))
 		(void)real.setsockopt(fd, level, name, value, len);
-	options_update(&slot->options, shadow, level, name);
-	if (asked_is_kept(level, name)) {
-		int r = tell_broker(slot, shadow);
-
-		if (r < 0)
-			return refuse(-r);
-	}
+	options_note(&slot->options, option, shadow, -1);
+	r = option->kind == OPTION_KEPT ? tell_broker(slot, shadow) : 0;
+	if (r < 0)
+		return refuse(-r);
 	errno = saved;
 	return 0;
 }
