@@ -3,23 +3,13 @@
 #include "handoff_name.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
-
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 /* The broker allows no other names. */
 static bool name_is_plain(const char *name)
@@ -72,6 +62,7 @@ static enum launch_exit ask(int fd, const struct join *join)
 	strcpy(addr.sun_path, join->control);
 	/* Bounds connect() too, which waits while the backlog is full, and the request. */
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
 	do
 		r = connect(fd, (const struct sockaddr *)&addr, sizeof(addr));
 	while (r < 0 && errno == EINTR);
@@ -94,50 +85,33 @@ union answer {
 	char text[HANDOFF_MAX_SIZE + 1]; /* one byte more: terminated */
 };
 
-/* Everything that the broker says until it closes the connection. */
-static enum launch_exit collect(int fd, union answer *ret, size_t *ret_len)
+/* LAUNCH_GOOD: all that the broker says until it closes the connection is a place. */
+static enum launch_exit hear(int fd, union answer *ret)
 {
-	int64_t deadline_ms = now_ms() + JOIN_TIMEOUT_MS;
-	struct pollfd p = { .fd = fd, .events = POLLIN };
+	ssize_t n;
 
-	*ret_len = 0;
-	while (*ret_len < HANDOFF_MAX_SIZE) {
-		int64_t left = deadline_ms - now_ms();
-		ssize_t n = left > 0 ? poll(&p, 1, (int)left) : 0;
-
-		if (n == 0)
-			return reason_refuse("the broker has not answered within %d s; is its "
-					     "process stopped?",
-					     JOIN_TIMEOUT_MS / 1000);
-		if (n > 0)
-			n = read(fd, ret->text + *ret_len, HANDOFF_MAX_SIZE - *ret_len);
-		if (n < 0 && (errno == EINTR || errno == EAGAIN))
-			continue;
-		if (n < 0)
-			return reason_refuse("the broker has closed the control connection: %s",
-					     strerror(errno));
-		if (n == 0 && !*ret_len)
-			return reason_refuse("the broker has closed the control connection "
-					     "without an answer: it ends, or has no room for "
-					     "another client");
-		if (n == 0)
-			break;
-		*ret_len += (size_t)n;
-	}
-	ret->text[*ret_len] = '\0';
-	return LAUNCH_GOOD;
-}
-
-static enum launch_exit understand(const union answer *answer, size_t len)
-{
-	if (handoff_check(answer, len, HANDOFF_JOINED))
+	do
+		n = recv(fd, ret->text, HANDOFF_MAX_SIZE, MSG_WAITALL);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == EAGAIN)
+		return reason_refuse("the broker has not answered within %d s; is its process "
+				     "stopped?",
+				     JOIN_TIMEOUT_MS / 1000);
+	if (n < 0)
+		return reason_refuse("the broker has closed the control connection: %s",
+				     strerror(errno));
+	if (n == 0)
+		return reason_refuse("the broker has closed the control connection without an "
+				     "answer: it ends, or has no room for another client");
+	ret->text[n] = '\0';
+	if (handoff_check(ret, (size_t)n, HANDOFF_JOINED))
 		return LAUNCH_GOOD;
-	if (handoff_check(answer, len, HANDOFF_REFUSED))
-		return reason_refuse("the broker refuses: %s", answer->refused.reason);
+	if (handoff_check(ret, (size_t)n, HANDOFF_REFUSED))
+		return reason_refuse("the broker refuses: %s", ret->refused.reason);
 	/* A client that is not let in gets JSON at once, before the broker has read its request. */
-	if (answer->text[0] == '{')
-		return reason_refuse("the broker refuses: %.*s", (int)strcspn(answer->text, "\n"),
-				     answer->text);
+	if (ret->text[0] == '{')
+		return reason_refuse("the broker refuses: %.*s", (int)strcspn(ret->text, "\n"),
+				     ret->text);
 	return reason_refuse("the program at the control socket is not a broker of this version");
 }
 
@@ -189,7 +163,6 @@ enum launch_exit join_broker(const struct join *join)
 {
 	union answer answer = { .text = "" };
 	enum launch_exit code;
-	size_t len = 0;
 	int fd;
 
 	if (!name_is_plain(join->service))
@@ -200,10 +173,8 @@ enum launch_exit join_broker(const struct join *join)
 		return explain_connect(join->control, errno);
 	code = ask(fd, join);
 	if (code == LAUNCH_GOOD)
-		code = collect(fd, &answer, &len);
+		code = hear(fd, &answer);
 	(void)close(fd);
-	if (code == LAUNCH_GOOD)
-		code = understand(&answer, len);
 	if (code == LAUNCH_GOOD && !set_environment(&answer.joined))
 		code = reason_refuse("out of memory");
 	return code;
