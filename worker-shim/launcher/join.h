@@ -8,12 +8,10 @@
 
 #include "reason.h"
 
-#include <stdbool.h>
-
 struct join {
 	const char *control; /* path of the broker's control socket; NULL: this is no guest */
 	const char *service;
-	bool pinned_only; /* gets connections of pinned sources only */
+	int pinned_only; /* whether it gets connections of pinned sources only */
 };
 
 /*

@@ -7,7 +7,6 @@
 #include "handoff_wire.h"
 #include "join.h"
 #include "program.h"
-#include "report.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,13 +20,15 @@
 
 #define LIBRARY_NAME "libworker-shim.so"
 
-struct options {
-	char library[PATH_MAX];
-	int status_fd; /* -1: standard error */
-	bool check, report;
+static struct {
+	const char *library;
+	int status_fd;	   /* -1: standard error */
+	int check, report; /* whether */
 	struct join join;
 	char **command;
-};
+} options = { .status_fd = -1 };
+
+static struct program program;
 
 static const char usage[] =
 	"usage: worker-shim [--library PATH] [--status-fd N] [--backend auto|preload]\n"
@@ -38,17 +39,18 @@ static const char usage[] =
 	"       worker-shim -V | -h\n";
 
 /* Beside this program, as in a build tree and in LIBEXECDIR; else where `make install` puts it. */
-static void default_library(char ret[PATH_MAX])
+static const char *default_library(void)
 {
-	ssize_t n = readlink("/proc/self/exe", ret, PATH_MAX - sizeof("/" LIBRARY_NAME));
-	char *slash = n > 0 ? memrchr(ret, '/', (size_t)n) : NULL;
+	static char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - sizeof("/" LIBRARY_NAME));
+	char *slash = n > 0 ? memrchr(path, '/', (size_t)n) : NULL;
 
 	if (slash) {
 		strcpy(slash + 1, LIBRARY_NAME);
-		if (access(ret, F_OK) == 0)
-			return;
+		if (access(path, F_OK) == 0)
+			return path;
 	}
-	strcpy(ret, BROKER_LIBEXECDIR "/" LIBRARY_NAME);
+	return BROKER_LIBEXECDIR "/" LIBRARY_NAME;
 }
 
 static bool parse_fd(const char *text, int *ret)
@@ -70,26 +72,28 @@ static const struct option longs[] = {
 	{ "library", required_argument, NULL, 'l' },
 	{ "status-fd", required_argument, NULL, 's' },
 	{ "backend", required_argument, NULL, 'b' },
-	{ "check", no_argument, NULL, 'c' },
-	{ "report", no_argument, NULL, 'r' },
+	{ "check", no_argument, &options.check, true },
+	{ "report", no_argument, &options.report, true },
 	{ "join", required_argument, NULL, 'j' },
 	{ "service", required_argument, NULL, 'n' },
-	{ "pinned-only", no_argument, NULL, 'p' },
+	{ "pinned-only", no_argument, &options.join.pinned_only, true },
 	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
 
-static enum launch_exit take_option(int c, struct options *options)
+static enum launch_exit take_option(int c)
 {
 	switch (c) {
+	case 0: /* a flag in longs[] */
+		break;
 	case 'l':
 		if (strlen(optarg) >= PATH_MAX)
 			return reason_set(LAUNCH_USAGE, "--library: too long");
-		strcpy(options->library, optarg);
+		options.library = optarg;
 		break;
 	case 's':
-		if (!parse_fd(optarg, &options->status_fd))
+		if (!parse_fd(optarg, &options.status_fd))
 			return reason_set(LAUNCH_USAGE, "--status-fd %s: not an open descriptor",
 					  optarg);
 		break;
@@ -98,20 +102,11 @@ static enum launch_exit take_option(int c, struct options *options)
 			return reason_set(LAUNCH_USAGE, "--backend %s: must be auto or preload",
 					  optarg);
 		break;
-	case 'c':
-		options->check = true;
-		break;
-	case 'r':
-		options->report = true;
-		break;
 	case 'j':
-		options->join.control = optarg;
+		options.join.control = optarg;
 		break;
 	case 'n':
-		options->join.service = optarg;
-		break;
-	case 'p':
-		options->join.pinned_only = true;
+		options.join.service = optarg;
 		break;
 	case 'V':
 		(void)puts("worker-shim " BROKER_VERSION);
@@ -125,22 +120,22 @@ static enum launch_exit take_option(int c, struct options *options)
 	return LAUNCH_GOOD;
 }
 
-static enum launch_exit parse(int argc, char **argv, struct options *options)
+static enum launch_exit parse(int argc, char **argv)
 {
-	const struct join *join = &options->join;
+	const struct join *join = &options.join;
 	enum launch_exit code;
 	int c;
 
 	/* '+': what follows the command is the command's. */
 	while ((c = getopt_long(argc, argv, "+Vh", longs, NULL)) != -1) {
-		code = take_option(c, options);
+		code = take_option(c);
 		if (code != LAUNCH_GOOD)
 			return code;
 	}
 	if (optind >= argc)
 		return reason_set(LAUNCH_USAGE, "no command is given; see worker-shim -h");
-	options->command = argv + optind;
-	if (options->report && !options->check)
+	options.command = argv + optind;
+	if (options.report && !options.check)
 		return reason_set(LAUNCH_USAGE, "--report needs --check");
 	if (join->control && !join->service)
 		return reason_set(LAUNCH_USAGE, "--join needs --service");
@@ -153,15 +148,15 @@ static enum launch_exit parse(int argc, char **argv, struct options *options)
  * A library that is preloaded already stays, behind ours. A sanitizer's runtime goes first:
  * otherwise it ends the program.
  */
-static bool set_preload(const struct program *program, const char *library)
+static bool set_preload(void)
 {
 	const char *set = getenv("LD_PRELOAD"), *before = set ? set : "";
-	const char *first = program->elf.first;
+	const char *first = program.elf.first;
 	char *value;
 	bool good;
 
-	if (asprintf(&value, "%s%s%s%s%s", first, *first ? ":" : "", library, *before ? ":" : "",
-		     before) < 0)
+	if (asprintf(&value, "%s%s%s%s%s", first, *first ? ":" : "", options.library,
+		     *before ? ":" : "", before) < 0)
 		return false;
 	good = setenv("LD_PRELOAD", value, 1) == 0;
 	free(value);
@@ -181,57 +176,106 @@ static bool set_stderr(void)
 	return setenv(HANDOFF_ENV_STDERR, value, 1) == 0;
 }
 
-static enum launch_exit examine(const struct options *options, struct program *program)
+static enum launch_exit examine(void)
 {
-	enum launch_exit code = program_find(options->command[0], program->path);
+	enum launch_exit code = program_find(options.command[0], program.path);
 
 	if (code == LAUNCH_GOOD)
-		code = program_read(program);
+		code = program_read(&program);
 	if (code == LAUNCH_GOOD)
-		code = program_check(program, options->library);
+		code = program_check(&program, options.library);
 	return code;
 }
 
 /* Becomes the program, and returns only if that fails. */
-static enum launch_exit launch(const struct options *options, const struct program *program)
+static enum launch_exit launch(void)
 {
 	enum launch_exit code;
 
-	if (options->join.control) {
-		code = join_broker(&options->join);
+	if (options.join.control) {
+		code = join_broker(&options.join);
 		if (code != LAUNCH_GOOD)
 			return code;
 	}
-	if (!set_preload(program, options->library) || !set_stderr())
+	if (!set_preload() || !set_stderr())
 		return reason_refuse("no memory for the environment");
-	if (options->status_fd >= 0)
-		(void)fcntl(options->status_fd, F_SETFD, FD_CLOEXEC);
+	if (options.status_fd >= 0)
+		(void)fcntl(options.status_fd, F_SETFD, FD_CLOEXEC);
 	/*
 	 * The broker made this process end with it. The app must not: it may have connections to
 	 * finish. Only this process can undo that in time, since the setting belongs to the thread
 	 * that executes the program. A guest may have it from whatever started it, and keeps it.
 	 */
-	if (!options->join.control)
+	if (!options.join.control)
 		(void)prctl(PR_SET_PDEATHSIG, 0);
-	(void)execv(program->path, options->command);
+	(void)execv(program.path, options.command);
 	return reason_set(errno == ENOENT ? LAUNCH_MISSING : LAUNCH_REFUSED,
-			  "%s cannot be started: %s", program->path, strerror(errno));
+			  "%s cannot be started: %s", program.path, strerror(errno));
+}
+
+/* A line of the report. A file name may hold anything; the reader expects one line. */
+static void put(const char *key, const char *value)
+{
+	if (!*value)
+		return;
+	(void)printf("%s=", key);
+	for (; *value; value++)
+		(void)putchar((unsigned char)*value < ' ' || *value == 0x7f ? '?' : *value);
+	(void)putchar('\n');
+}
+
+static const char *libc_of(const struct elf_info *elf)
+{
+	if (strstr(elf->interp, "/ld-musl-"))
+		return "musl";
+	if (strstr(elf->interp, "/ld-linux") || strstr(elf->interp, "/ld64.so") ||
+	    strstr(elf->interp, "/ld-2."))
+		return "glibc";
+	return "";
+}
+
+static void put_elf(const struct elf_info *elf)
+{
+	put("class", elf->bits == 64 ? "64" : "32");
+	put("machine", program_machine(elf->machine));
+	/* Of another machine's file nothing else was read. */
+	if (!elf->whole)
+		return;
+	put("linkage", elf->dynamic ? "dynamic" : "static");
+	put("interpreter", elf->interp);
+	put("libc", libc_of(elf));
+	put("first", elf->first);
+	put("go", elf->go ? "yes" : "no");
+	put("io_uring", elf->io_uring ? "linked" : "");
+}
+
+/* What was found about the program, as far as it was, for another program to read. */
+static void put_report(enum launch_exit code)
+{
+	const char *mark = *program.binary ? program_privilege(program.binary) : NULL;
+
+	put("path", program.path);
+	for (int i = 0; i < program.n_scripts; i++)
+		put("script", program.scripts[i]);
+	put("binary", program.binary);
+	if (program.elf.bits)
+		put_elf(&program.elf);
+	put("privilege", mark ? mark : "");
+	put("verdict", code == LAUNCH_GOOD ? "yes" : code == LAUNCH_MISSING ? "missing" : "no");
+	put("backend", code == LAUNCH_GOOD ? "preload" : "");
+	put("reason", reason_text());
 }
 
 int main(int argc, char **argv)
 {
-	static struct program program;
-	static char text[REPORT_SIZE];
-	struct options options = { .status_fd = -1 };
 	enum launch_exit code;
 
-	default_library(options.library);
-	code = parse(argc, argv, &options);
+	options.library = default_library();
+	code = parse(argc, argv);
 	if (code == LAUNCH_GOOD)
-		code = examine(&options, &program);
+		code = examine();
 	if (options.report && code != LAUNCH_USAGE) {
-		report_text(&program, code, text);
-		(void)fputs(text, stdout); /* has the reason, too */
+		put_report(code);
 		return (int)code;
 	}
 	if (code == LAUNCH_GOOD && options.check) {
@@ -240,7 +284,7 @@ int main(int argc, char **argv)
 		return LAUNCH_GOOD;
 	}
 	if (code == LAUNCH_GOOD)
-		code = launch(&options, &program);
+		code = launch();
 	if (options.status_fd < 0)
 		(void)fprintf(stderr, "worker-shim: %s\n", reason_text());
 	else
