@@ -7,6 +7,8 @@
 #define MAX_HEADERS 4096
 #define MAX_DYNAMIC 65536
 
+#define NATIVE_ENDIAN (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? ELFDATA2LSB : ELFDATA2MSB)
+
 struct view {
 	const unsigned char *bytes;
 	size_t len;
@@ -138,11 +140,6 @@ static bool has_go_section(const struct view *v, const Elf64_Ehdr *eh)
 	return false;
 }
 
-static int native_endian(void)
-{
-	return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? ELFDATA2LSB : ELFDATA2MSB;
-}
-
 enum elf_result elf_parse(const void *buf, size_t len, struct elf_info *ret)
 {
 	const struct view v = { buf, len };
@@ -161,7 +158,7 @@ enum elf_result elf_parse(const void *buf, size_t len, struct elf_info *ret)
 	ret->bits = eh.e_ident[EI_CLASS] == ELFCLASS64 ? 64 : 32;
 	ret->endian = eh.e_ident[EI_DATA];
 	ret->machine = eh.e_machine;
-	if (ret->bits != 64 || ret->endian != native_endian())
+	if (ret->bits != 64 || ret->endian != NATIVE_ENDIAN)
 		return ELF_GOOD;
 
 	if (!view_read(&v, 0, &eh, sizeof(eh)))

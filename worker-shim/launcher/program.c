@@ -137,34 +137,27 @@ static void file_close(struct file *file)
 {
 	if (file->bytes)
 		(void)munmap(file->bytes, file->len);
-	file->bytes = NULL;
 }
 #define _cleanup_file_ __attribute__((cleanup(file_close)))
 
 /* 0 or an errno. An empty file has no bytes. */
-static int file_map(int fd, struct file *ret)
-{
-	struct stat st;
-	void *bytes;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return errno;
-	if (!S_ISREG(st.st_mode))
-		return EACCES;
-	if (st.st_size == 0)
-		return 0;
-	bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (bytes == MAP_FAILED)
-		return errno;
-	*ret = (struct file){ bytes, (size_t)st.st_size };
-	return 0;
-}
-
 static int file_open(const char *path, struct file *ret)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	int error = file_map(fd, ret);
+	int fd = open(path, O_RDONLY | O_CLOEXEC), error = 0;
+	struct stat st;
 
+	if (fd < 0 || fstat(fd, &st) < 0)
+		error = errno;
+	else if (!S_ISREG(st.st_mode))
+		error = EACCES;
+	else if (st.st_size > 0) {
+		ret->bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+		ret->len = (size_t)st.st_size;
+		if (ret->bytes == MAP_FAILED) {
+			error = errno;
+			*ret = (struct file){ NULL, 0 };
+		}
+	}
 	if (fd >= 0)
 		(void)close(fd);
 	return error;
