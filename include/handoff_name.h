@@ -16,6 +16,8 @@
 
 #include "handoff_wire.h"
 
+#include <endian.h>
+
 #define HANDOFF_NAME_PREFIX "\0handoff:"
 
 /*
@@ -44,30 +46,26 @@ struct handoff_name {
 };
 
 /* Writes 2 * @n digits; they are not terminated. */
-static inline void handoff_hex_put(char *out, const uint8_t *bytes, size_t n)
+static inline void handoff_hex_put(char *out, const void *from, size_t n)
 {
-	static const char digits[] = "0123456789abcdef";
+	const uint8_t *bytes = (const uint8_t *)from;
 
-	for (size_t i = 0; i < n; i++) {
-		*out++ = digits[bytes[i] >> 4];
-		*out++ = digits[bytes[i] & 15];
-	}
+	for (size_t i = 0; i < 2 * n; i++)
+		*out++ = "0123456789abcdef"[i % 2 ? bytes[i / 2] & 15 : bytes[i / 2] >> 4];
 }
 
-/* Reads @n bytes as 2 * @n lower-case hex digits. False, with @bytes undefined, if they are not. */
-static inline bool handoff_hex_get(const char *in, uint8_t *bytes, size_t n)
+/* Reads @n bytes as 2 * @n lower-case hex digits. False, with @ret undefined, if they are not. */
+static inline bool handoff_hex_get(const char *in, void *ret, size_t n)
 {
-	for (size_t i = 0; i < 2 * n; i++) {
-		char c = in[i];
-		unsigned v;
+	static const char digits[] = "0123456789abcdef";
+	uint8_t *bytes = (uint8_t *)ret;
 
-		if (c >= '0' && c <= '9')
-			v = (unsigned)(c - '0');
-		else if (c >= 'a' && c <= 'f')
-			v = (unsigned)(c - 'a') + 10;
-		else
+	for (size_t i = 0; i < 2 * n; i++) {
+		const char *digit = (const char *)memchr(digits, in[i], 16);
+
+		if (!digit)
 			return false;
-		bytes[i / 2] = (uint8_t)(i % 2 ? (bytes[i / 2] << 4 | v) : v);
+		bytes[i / 2] = (uint8_t)((i % 2 ? bytes[i / 2] << 4 : 0) | (digit - digits));
 	}
 	return true;
 }
@@ -76,24 +74,23 @@ static inline bool handoff_hex_get(const char *in, uint8_t *bytes, size_t n)
 static inline void handoff_name_put(char *out, const struct handoff_name *name)
 {
 	bool v6only = name->addr.family == 6 && (name->addr.flags & HANDOFF_V6ONLY);
-	uint8_t port[2] = { (uint8_t)(name->addr.port >> 8), (uint8_t)name->addr.port };
-	uint8_t channel[8];
+	uint64_t channel = htobe64(name->channel);
+	uint16_t port = htobe16(name->addr.port);
 
-	for (int i = 0; i < 8; i++)
-		channel[i] = (uint8_t)(name->channel >> (56 - 8 * i));
 	memset(out, ':', HANDOFF_NAME_SIZE);
 	memcpy(out, HANDOFF_NAME_PREFIX, HANDOFF_NAME_TOKEN);
 	handoff_hex_put(out + HANDOFF_NAME_TOKEN, name->token, sizeof(name->token));
-	handoff_hex_put(out + HANDOFF_NAME_CHANNEL, channel, sizeof(channel));
+	handoff_hex_put(out + HANDOFF_NAME_CHANNEL, &channel, sizeof(channel));
 	out[HANDOFF_NAME_FAMILY] = v6only ? '7' : (char)('0' + name->addr.family);
-	handoff_hex_put(out + HANDOFF_NAME_PORT, port, sizeof(port));
+	handoff_hex_put(out + HANDOFF_NAME_PORT, &port, sizeof(port));
 	handoff_hex_put(out + HANDOFF_NAME_IP, name->addr.ip, sizeof(name->addr.ip));
 }
 
 /* Reads a sun_path of @len bytes. False, with *@ret undefined, if it is not such a name. */
 static inline bool handoff_name_get(const char *in, size_t len, struct handoff_name *ret)
 {
-	uint8_t channel[8], port[2];
+	uint64_t channel;
+	uint16_t port;
 	char family;
 
 	if (len != HANDOFF_NAME_SIZE || memcmp(in, HANDOFF_NAME_PREFIX, HANDOFF_NAME_TOKEN) != 0 ||
@@ -102,17 +99,15 @@ static inline bool handoff_name_get(const char *in, size_t len, struct handoff_n
 		return false;
 	family = in[HANDOFF_NAME_FAMILY];
 	if (!handoff_hex_get(in + HANDOFF_NAME_TOKEN, ret->token, sizeof(ret->token)) ||
-	    !handoff_hex_get(in + HANDOFF_NAME_CHANNEL, channel, sizeof(channel)) ||
+	    !handoff_hex_get(in + HANDOFF_NAME_CHANNEL, &channel, sizeof(channel)) ||
 	    (family != '4' && family != '6' && family != '7') ||
-	    !handoff_hex_get(in + HANDOFF_NAME_PORT, port, sizeof(port)) ||
+	    !handoff_hex_get(in + HANDOFF_NAME_PORT, &port, sizeof(port)) ||
 	    !handoff_hex_get(in + HANDOFF_NAME_IP, ret->addr.ip, sizeof(ret->addr.ip)))
 		return false;
-	ret->channel = 0;
-	for (int i = 0; i < 8; i++)
-		ret->channel = ret->channel << 8 | channel[i];
+	ret->channel = be64toh(channel);
 	ret->addr.family = family == '4' ? 4 : 6;
 	ret->addr.flags = family == '7' ? HANDOFF_V6ONLY : 0;
-	ret->addr.port = (uint16_t)(port[0] << 8 | port[1]);
+	ret->addr.port = be16toh(port);
 	ret->addr.scope_id = 0;
 	return handoff_addr_ok(&ret->addr);
 }

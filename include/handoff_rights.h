@@ -17,29 +17,31 @@
 #include <sys/socket.h>
 
 /*
- * Fills @ret_fds, @max long, with the first descriptors of @msg, which recvmsg(2) has filled: the
- * caller's from now on. @close_fd closes every other. Returns how many were taken. Call it once
- * after each recvmsg(2) that did not fail.
+ * Fills @ret_fds, @max long, with the first descriptors of @msg, and gives every other to @rest.
+ * Returns how many were taken. After a recvmsg(2) that did not fail they are the caller's: call it
+ * once, with a @rest that closes. Lengths that nobody has checked yet, of a message to be sent, do
+ * no harm.
  */
 static inline size_t handoff_take_rights(struct msghdr *msg, int *ret_fds, size_t max,
-					 void (*close_fd)(int *fd))
+					 void (*rest)(int *fd))
 {
+	const unsigned char *limit = (unsigned char *)msg->msg_control + msg->msg_controllen;
 	size_t taken = 0;
 
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
-		size_t n;
+		const unsigned char *bytes = (unsigned char *)c;
 
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
+		    c->cmsg_len > (size_t)(limit - bytes))
 			continue;
-		n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (size_t i = 0; i < n; i++) {
+		for (size_t at = CMSG_LEN(0); at + sizeof(int) <= c->cmsg_len; at += sizeof(int)) {
 			int fd;
 
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
+			memcpy(&fd, bytes + at, sizeof(fd));
 			if (taken < max)
 				ret_fds[taken++] = fd;
 			else
-				close_fd(&fd);
+				rest(&fd);
 		}
 	}
 	return taken;

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <unistd.h>
 
 static int pair[2];
@@ -97,6 +98,30 @@ TEST(as_many_as_are_wanted_are_taken_and_every_other_is_closed)
 				}
 	CHECK_EQ(close(pair[0]), 0);
 	CHECK_EQ(close(pair[1]), 0);
+}
+
+static void is_not_called(int *fd)
+{
+	CHECK_EQ(*fd, -1);
+}
+
+/* Of a message that the kernel has not seen, as an app gives it to sendmsg(2). */
+TEST(lengths_that_lie_give_no_descriptor)
+{
+	static const size_t lengths[] = {
+		0, 1, CMSG_LEN(0), CMSG_LEN(0) + 3, CMSG_LEN(8) + 1, 4096, SIZE_MAX
+	};
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(2 * sizeof(int))];
+	} ctl = { .buf = { 0 } };
+	struct msghdr msg = { .msg_control = ctl.buf, .msg_controllen = CMSG_LEN(8) };
+
+	ctl.align = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		ctl.align.cmsg_len = lengths[i];
+		CHECK_EQ(handoff_take_rights(&msg, NULL, 0, is_not_called), 0);
+	}
 }
 
 TAP_MAIN()

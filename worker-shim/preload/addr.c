@@ -33,14 +33,6 @@ bool addr_from_sockaddr(const struct sockaddr *sa, socklen_t len, struct handoff
 	return false;
 }
 
-static bool is_zero(const uint8_t *bytes, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (bytes[i])
-			return false;
-	return true;
-}
-
 /* FNV-1a over the network part, folded to 28 bits: see the table in addr.h. */
 static void pseudo_ipv4(const uint8_t ip6[16], uint8_t ret[4])
 {
@@ -59,13 +51,15 @@ static void pseudo_ipv4(const uint8_t ip6[16], uint8_t ret[4])
 
 static void ipv4_of(const struct handoff_addr *addr, uint8_t ret[4])
 {
+	const struct in6_addr *ip6 = (const struct in6_addr *)addr->ip;
+
 	if (addr->family != 6)
 		memcpy(ret, addr->ip, 4);
-	else if (!memcmp(addr->ip, mapped_prefix, sizeof(mapped_prefix)))
+	else if (IN6_IS_ADDR_V4MAPPED(ip6))
 		memcpy(ret, addr->ip + 12, 4);
-	else if (is_zero(addr->ip, 16))
+	else if (IN6_IS_ADDR_UNSPECIFIED(ip6))
 		memset(ret, 0, 4);
-	else if (is_zero(addr->ip, 15) && addr->ip[15] == 1)
+	else if (IN6_IS_ADDR_LOOPBACK(ip6))
 		memcpy(ret, loopback, sizeof(loopback));
 	else
 		pseudo_ipv4(addr->ip, ret);
@@ -113,14 +107,14 @@ bool addr_equal(const struct handoff_addr *a, const struct handoff_addr *b)
 	       a->scope_id == b->scope_id && !memcmp(a->ip, b->ip, sizeof(a->ip));
 }
 
-static char *put_ipv6(char *out, const uint8_t ip[16])
+static char *put_ipv6(char *out, const struct in6_addr *ip)
 {
-	if (is_zero(ip, 15) && ip[15] < 2)
-		return stpcpy(out, ip[15] ? "::1" : "::");
-	for (int i = 0; i < 16; i += 2) {
+	if (IN6_IS_ADDR_UNSPECIFIED(ip) || IN6_IS_ADDR_LOOPBACK(ip))
+		return stpcpy(out, IN6_IS_ADDR_LOOPBACK(ip) ? "::1" : "::");
+	for (int i = 0; i < 8; i++) {
 		if (i)
 			*out++ = ':';
-		out = number_write(out, (unsigned)(ip[i] << 8 | ip[i + 1]), 16);
+		out = number_write(out, ntohs(ip->s6_addr16[i]), 16);
 	}
 	return out;
 }
@@ -129,7 +123,7 @@ char *addr_format(const struct handoff_addr *addr, char *out)
 {
 	if (addr->family == 6) {
 		*out++ = '[';
-		out = put_ipv6(out, addr->ip);
+		out = put_ipv6(out, (const struct in6_addr *)addr->ip);
 		*out++ = ']';
 	} else {
 		for (int i = 0; i < 4; i++) {

@@ -4,8 +4,6 @@
 #include "handoff_name.h"
 #include "real.h"
 
-#include <string.h>
-
 /* The kernel's ABI (linux/filter.h), spelled out: musl's compiler wrapper sees no kernel headers.
  */
 #define LOAD_NUMBER 0x00 /* BPF_LD | BPF_IMM */
@@ -45,9 +43,8 @@ static void attach_filter(int fd, const struct handoff_addr *addr)
 		unsigned short n;
 		struct instruction *at;
 	} program = { N_INSTRUCTIONS, filter };
-	uint32_t words[WORDS];
+	const uint32_t *words = (const uint32_t *)addr;
 
-	memcpy(words, addr, sizeof(words));
 	for (size_t i = 0; i < WORDS; i++)
 		filter[1 + i] = (struct instruction){ .code = LOAD_NUMBER, .number = words[i] };
 	filter[1 + WORDS].code = RETURN;
@@ -92,7 +89,7 @@ void bound_mark(int fd, int domain, const struct handoff_addr *addr)
 bool bound_read(int fd, struct handoff_addr *ret)
 {
 	_keep_errno_ int saved = errno;
-	uint32_t words[WORDS];
+	uint32_t *words = (uint32_t *)ret;
 	/* Initialised for valgrind, which takes the length for one in bytes. */
 	struct instruction filter[N_INSTRUCTIONS] = { { 0 } };
 
@@ -100,7 +97,6 @@ bool bound_read(int fd, struct handoff_addr *ret)
 		return false;
 	for (size_t i = 0; i < WORDS; i++)
 		words[i] = filter[1 + i].number;
-	memcpy(ret, words, sizeof(words));
 	return handoff_addr_ok(ret) && ret->family != 0 && ret->port != 0;
 }
 

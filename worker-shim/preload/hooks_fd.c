@@ -10,7 +10,7 @@
 #include "epollset.h"
 #include "family.h"
 #include "owner.h"
-#include "real.h"
+#include "receive.h"
 #include "rendezvous.h"
 #include "shim.h"
 #include "slot.h"
@@ -18,7 +18,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 
@@ -163,41 +162,26 @@ int hook_fcntl(int fd, int cmd, ...)
 /* The same call on 64-bit Linux, under the name that glibc's headers may choose. */
 int hook_fcntl64(int fd, int cmd, ...) __attribute__((alias("fcntl")));
 
-/* Calls @fn for the descriptors in @msg, which nobody need have checked. */
-static void each_passed(const struct msghdr *msg, void (*fn)(int fd))
+static void adopt_passed(int *fd)
 {
-	/* CMSG_NXTHDR() wants one that may be changed; nothing is. */
-	struct msghdr *m = (struct msghdr *)(uintptr_t)msg;
-	const unsigned char *limit = (unsigned char *)m->msg_control + m->msg_controllen;
-
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
-		const unsigned char *data = CMSG_DATA(c), *end = (unsigned char *)c + c->cmsg_len;
-		int fd;
-
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (; data + sizeof(fd) <= end && end <= limit; data += sizeof(fd)) {
-			memcpy(&fd, data, sizeof(fd));
-			fn(fd);
-		}
-	}
+	(void)adopt_fd(*fd);
 }
 
-static void adopt_passed(int fd)
+static void settle_passed(int *fd)
 {
-	(void)adopt_fd(fd);
+	family_settle(*fd);
 }
 
 /*
  * A listening or bound socket that another process has passed to this one: an app may ask at once
  * what it is (libuv does), so it is known before the app sees its number.
  */
-static void adopt_received(int fd, const struct msghdr *msg)
+static void adopt_received(int fd, struct msghdr *msg)
 {
 	_keep_errno_ int saved = errno;
 
 	if (shim.active && msg->msg_controllen && owner_is_me() && !rendezvous_is_peer(fd))
-		each_passed(msg, adopt_passed);
+		(void)handoff_take_rights(msg, NULL, 0, adopt_passed);
 }
 
 /* Connections that are about to be another process's, too. */
@@ -205,7 +189,7 @@ ssize_t hook_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
 	real_ready();
 	if (shim.active && msg && msg->msg_control)
-		each_passed(msg, family_settle);
+		(void)handoff_take_rights((struct msghdr *)(uintptr_t)msg, NULL, 0, settle_passed);
 	return real.sendmsg(slot_answering(fd), msg, flags);
 }
 

@@ -16,18 +16,6 @@
 
 #define NR_IO_URING_SETUP 425 /* the same on every architecture; musl has no name for it */
 
-/* Those of hooks_io.c that need nothing but another descriptor. */
-static bool is_answered(long nr)
-{
-	static const long numbers[] = { SYS_read,   SYS_readv,	SYS_recvfrom, SYS_recvmmsg,
-					SYS_splice, SYS_sendto, SYS_write,    SYS_writev };
-
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		if (numbers[i] == nr)
-			return true;
-	return false;
-}
-
 /* The hook of @nr, if there is one; else the kernel. */
 static long call(long nr, const long *a)
 {
@@ -84,8 +72,7 @@ static long call(long nr, const long *a)
 	case NR_IO_URING_SETUP:
 		return refuse(ENOSYS);
 	}
-	return real.syscall(nr, is_answered(nr) ? slot_answering(fd) : a[0], a[1], a[2], a[3], a[4],
-			    a[5]);
+	return real.syscall(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
 /* Six arguments are read whether given or not, as libc's own syscall() does. */
@@ -100,7 +87,16 @@ long hook_syscall(long nr, ...)
 	va_end(ap);
 
 	real_ready();
-	if (shim.active)
-		return call(nr, a);
-	return real.syscall(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+	switch (nr) {
+	case SYS_read:
+	case SYS_readv:
+	case SYS_recvfrom:
+	case SYS_recvmmsg:
+	case SYS_splice:
+	case SYS_sendto:
+	case SYS_write:
+	case SYS_writev:
+		a[0] = slot_answering((int)a[0]); /* all that their hooks do */
+	}
+	return shim.active ? call(nr, a) : real.syscall(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
