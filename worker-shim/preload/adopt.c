@@ -33,7 +33,7 @@ static void attach(struct slot *slot)
 
 	if (shadow >= 0)
 		(void)slot_hide(slot, HIDDEN_SHADOW, &shadow);
-	if (rendezvous_meet(slot, true, -1, MEET_ADOPT_MS, &meeting) < 0)
+	if (rendezvous_meet(slot, true, -1, &meeting) < 0)
 		return;
 	(void)slot_hide(slot, HIDDEN_TX, &meeting.tx);
 	(void)slot_hide(slot, HIDDEN_RENDEZVOUS, &meeting.rendezvous);

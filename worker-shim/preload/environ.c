@@ -13,18 +13,6 @@
 
 struct environ_kept environ_kept;
 
-static char *add_text(struct environ_kept *kept, const char *text)
-{
-	size_t n = strlen(text);
-	char *at = kept->text + kept->n_text;
-
-	if (n >= sizeof(kept->text) - kept->n_text)
-		return NULL;
-	memcpy(at, text, n + 1);
-	kept->n_text += n + 1;
-	return at;
-}
-
 void environ_keep(struct environ_kept *ret)
 {
 	static const char *const names[ENVIRON_VARIABLES] = {
@@ -34,21 +22,21 @@ void environ_keep(struct environ_kept *ret)
 		HANDOFF_ENV_PRIVATE, HANDOFF_ENV_WRAPPER,
 		HANDOFF_ENV_STDERR,  PRELOAD,
 	};
+	char *at = ret->text;
 	size_t n = 0;
 	Dl_info self;
 
 	if (!dladdr(ret, &self) || !self.dli_fname)
 		return;
-	ret->library = add_text(ret, self.dli_fname);
-	for (size_t i = 0; ret->library && i < ENVIRON_VARIABLES; i++) {
+	ret->library = self.dli_fname;
+	for (size_t i = 0; i < ENVIRON_VARIABLES; i++) {
 		const char *value = getenv(names[i]);
-		char *text = value ? add_text(ret, names[i]) : NULL;
+		size_t left = (size_t)(ret->text + sizeof(ret->text) - at);
 
-		if (!text)
+		if (!value || strlen(names[i]) + strlen(value) + sizeof("=") > left)
 			continue;
-		text[strlen(text)] = '='; /* its value follows in place of the terminator */
-		if (add_text(ret, value))
-			ret->variables[n++] = text;
+		ret->variables[n++] = at;
+		at = stpcpy(stpcpy(stpcpy(at, names[i]), "="), value) + 1;
 	}
 }
 

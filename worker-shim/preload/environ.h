@@ -18,14 +18,12 @@
 #include <stddef.h>
 
 #define ENVIRON_VARIABLES 10 /* those of handoff_wire.h, and LD_PRELOAD */
-#define ENVIRON_TEXT	  8192
 
 /* Of this process, when it began: an app may change it. All zero: nothing is put back. */
 struct environ_kept {
 	const char *variables[ENVIRON_VARIABLES + 1]; /* "NAME=value"; terminated by NULL */
 	const char *library;			      /* its path, as in LD_PRELOAD */
-	char text[ENVIRON_TEXT];
-	size_t n_text;
+	char text[8192];
 };
 
 extern struct environ_kept environ_kept;

@@ -145,11 +145,9 @@ static int meet_broker(struct slot *slot, int fd)
 	/* May have been set between bind() and listen(). */
 	if (slot->domain == AF_INET6)
 		slot->addr.flags = v6only_flag(own);
-	r = rendezvous_meet(slot, false, own, MEET_LISTEN_MS, &meeting);
-	if (r < 0) {
-		say(slot, meeting.reason, NULL);
+	r = rendezvous_meet(slot, false, own, &meeting);
+	if (r < 0)
 		return r;
-	}
 	r = take_over(slot, fd, &meeting);
 	meeting_close(&meeting);
 	return r;

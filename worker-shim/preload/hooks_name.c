@@ -118,10 +118,8 @@ static int tell_broker(const struct slot *slot, int shadow)
 
 	if (!owner_is_me() || atomic_load(&slot->state) != SLOT_LISTENING)
 		return 0;
-	r = rendezvous_meet(slot, true, shadow, MEET_ADOPT_MS, &meeting);
-	if (r < 0)
-		say(slot, meeting.reason, NULL);
-	else
+	r = rendezvous_meet(slot, true, shadow, &meeting);
+	if (r == 0)
 		meeting_close(&meeting);
 	return r;
 }

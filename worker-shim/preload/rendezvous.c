@@ -2,6 +2,7 @@
 
 #include "handoff_name.h"
 #include "receive.h"
+#include "say.h"
 #include "shim.h"
 
 #include <poll.h>
@@ -9,14 +10,6 @@
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
-
-static int fail(struct meeting *m, int error, const char *reason)
-{
-	strncpy(m->reason, reason, sizeof(m->reason) - 1);
-	m->reason[sizeof(m->reason) - 1] = '\0';
-	meeting_close(m);
-	return -error;
-}
 
 void meeting_close(struct meeting *m)
 {
@@ -69,7 +62,7 @@ static int dial(int timeout_ms)
 	return real_fd_take(&fd);
 }
 
-/* With the descriptor @own unless it is -1. */
+/* Sends HELLO, with the descriptor @own unless it is -1. */
 static bool say_hello(int fd, const struct slot *slot, bool adopt, int own)
 {
 	struct handoff_hello hello = {
@@ -82,6 +75,18 @@ static bool say_hello(int fd, const struct slot *slot, bool adopt, int own)
 		.flags = adopt ? HANDOFF_HELLO_ADOPT : 0,
 		.channel = adopt ? slot->channel : 0,
 	};
+	union {
+		struct cmsghdr head;
+		char buf[CMSG_SPACE(sizeof(own))];
+	} control = { .head = { .cmsg_level = SOL_SOCKET,
+				.cmsg_type = SCM_RIGHTS,
+				.cmsg_len = CMSG_LEN(sizeof(own)) } };
+	struct iovec iov = { .iov_base = &hello, .iov_len = sizeof(hello) };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = own < 0 ? NULL : control.buf,
+			      .msg_controllen = own < 0 ? 0 : sizeof(control.buf) };
+	ssize_t n;
 
 	handoff_header_init(&hello.h, HANDOFF_HELLO);
 	memcpy(hello.token, shim.token, sizeof(hello.token));
@@ -134,46 +139,66 @@ bool rendezvous_name_of(int fd, struct handoff_name *ret_name)
 	       !memcmp(ret_name->token, shim.token, sizeof(shim.token));
 }
 
-int rendezvous_meet(const struct slot *slot, bool adopt, int own, int timeout_ms,
-		    struct meeting *ret)
+/* NULL: WELCOME. Else one line that says why not, perhaps of @answer, and *@error as an errno. */
+static const char *meet(const struct slot *slot, bool adopt, int own, struct meeting *m,
+			union answer *answer, int *error)
 {
+	int timeout_ms = adopt ? MEET_ADOPT_MS : MEET_LISTEN_MS;
 	int64_t deadline_ms = now_ms() + timeout_ms;
 	struct handoff_name name;
-	union answer answer;
 	ssize_t n;
 
-	ret->rx = ret->tx = ret->page = -1;
-	ret->rendezvous = dial(timeout_ms);
-	if (ret->rendezvous == -EMFILE || ret->rendezvous == -ENFILE)
-		return fail(ret, -ret->rendezvous, "no descriptor is free");
-	if (ret->rendezvous == -EACCES)
-		return fail(ret, EADDRNOTAVAIL,
-			    "its present user may not reach the broker: set user in the service "
-			    "instead of having the program change its user");
-	if (ret->rendezvous == -ENOENT)
-		return fail(ret, EADDRNOTAVAIL,
-			    "the broker is not there, or its socket is outside of this program's "
-			    "root directory (chroot): it must listen before it changes that");
-	if (ret->rendezvous < 0)
-		return fail(ret, EADDRNOTAVAIL, "the broker is not there");
+	*error = EADDRNOTAVAIL;
+	m->rendezvous = dial(timeout_ms);
+	if (m->rendezvous == -EMFILE || m->rendezvous == -ENFILE) {
+		*error = -m->rendezvous;
+		return "no descriptor is free";
+	}
+	if (m->rendezvous == -EACCES)
+		return "its present user may not reach the broker: set user in the service "
+		       "instead of having the program change its user";
+	if (m->rendezvous == -ENOENT)
+		return "the broker is not there, or its socket is outside of this program's "
+		       "root directory (chroot): it must listen before it changes that";
+	if (m->rendezvous < 0)
+		return "the broker is not there";
 
-	if (!say_hello(ret->rendezvous, slot, adopt, own))
-		return fail(ret, EADDRNOTAVAIL, "the broker no longer listens");
-	if (!wait_readable(ret->rendezvous, deadline_ms))
-		return fail(ret, EADDRNOTAVAIL, "the broker did not answer in time");
+	if (!say_hello(m->rendezvous, slot, adopt, own))
+		return "the broker no longer listens";
+	if (!wait_readable(m->rendezvous, deadline_ms))
+		return "the broker did not answer in time";
 
-	n = receive_answer(ret, &answer);
-	if (n == -EMFILE)
-		return fail(ret, EMFILE, "no descriptor is free");
+	n = receive_answer(m, answer);
+	if (n == -EMFILE) {
+		*error = EMFILE;
+		return "no descriptor is free";
+	}
 	if (n <= 0)
-		return fail(ret, EADDRNOTAVAIL, "the broker closed the connection");
-	if (handoff_check(&answer, (size_t)n, HANDOFF_REFUSED))
-		return fail(ret, (int)answer.refused.error, answer.refused.reason);
-	if (!handoff_check(&answer, (size_t)n, HANDOFF_WELCOME) || ret->tx < 0)
-		return fail(ret, EADDRNOTAVAIL, "the broker sent an answer of an unknown version");
-	if (!rendezvous_name_of(ret->rx, &name) || name.channel != answer.welcome.channel)
-		return fail(ret, EADDRNOTAVAIL, "the broker sent a channel without its name");
+		return "the broker closed the connection";
+	if (handoff_check(answer, (size_t)n, HANDOFF_REFUSED)) {
+		*error = (int)answer->refused.error;
+		return answer->refused.reason;
+	}
+	if (!handoff_check(answer, (size_t)n, HANDOFF_WELCOME) || m->tx < 0)
+		return "the broker sent an answer of an unknown version";
+	if (!rendezvous_name_of(m->rx, &name) || name.channel != answer->welcome.channel)
+		return "the broker sent a channel without its name";
+	m->channel = name.channel;
+	return NULL;
+}
 
-	ret->channel = answer.welcome.channel;
-	return 0;
+int rendezvous_meet(const struct slot *slot, bool adopt, int own, struct meeting *ret)
+{
+	union answer answer;
+	const char *reason;
+	int error;
+
+	ret->rx = ret->tx = ret->page = -1;
+	reason = meet(slot, adopt, own, ret, &answer, &error);
+	if (!reason)
+		return 0;
+	meeting_close(ret);
+	if (own >= 0)
+		say(slot, reason, NULL);
+	return -error;
 }

@@ -15,18 +15,16 @@ struct meeting {
 	int page;	/* handoff_page.h; -1: the broker does not measure */
 	int rendezvous; /* to be kept open */
 	uint64_t channel;
-	char reason[HANDOFF_REASON_SIZE]; /* of a failure, one line */
 };
 
 /*
- * Says HELLO for @slot, with HANDOFF_HELLO_ADOPT and the slot's channel if @adopt, and
- * waits for the answer, at most @timeout_ms. @own, unless it is -1, is the app's socket, for the
- * broker to see what options it has. 0: WELCOME, the caller owns the descriptors, all
- * close-on-exec, and rx bears the name of this channel. -errno: nothing is left open, ret->reason
- * says why.
+ * Says HELLO for @slot, with HANDOFF_HELLO_ADOPT and the slot's channel if @adopt, and waits for
+ * the answer. @own is the app's socket, for the broker to see what options it has; -1: the app has
+ * not asked for anything just now. 0: WELCOME, the caller owns the descriptors, all close-on-exec,
+ * and rx bears the name of this channel. -errno: nothing is left open, and what the app has asked
+ * for it is told why not (say.h).
  */
-int rendezvous_meet(const struct slot *slot, bool adopt, int own, int timeout_ms,
-		    struct meeting *ret);
+int rendezvous_meet(const struct slot *slot, bool adopt, int own, struct meeting *ret);
 
 void meeting_close(struct meeting *m);
 
