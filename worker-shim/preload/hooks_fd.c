@@ -80,19 +80,16 @@ static int copied(int fd, int copy)
 	/* The copy may be for a program to be executed, after the original is closed. */
 	family_settle(fd);
 	mark = table_mark(fd);
-	if (copy >= 0 && copy != fd && (mark | table_mark(copy)) != 0 && owner_is_me()) {
-		/* A stale mark must not spread. Only sockets can be checked, and only they matter.
-		 */
-		if (mark_kind(mark) == MARK_SOCKET && !slot_at(fd))
-			mark = 0;
-		slot_mark(copy, mark);
-	}
+	if (copy < 0 || copy == fd ||
+	    !(mark | table_mark(copy) | epollset_of(fd) | epollset_of(copy)) || !owner_is_me())
+		return copy;
+	/* A stale mark must not spread. Only sockets can be checked, and only they matter. */
+	if (mark_kind(mark) == MARK_SOCKET && !slot_at(fd))
+		mark = 0;
+	slot_mark(copy, mark);
 	/* A copy keeps a connection in the set, as epoll(7) says: an app may count on it. */
-	if (copy >= 0 && copy != fd && (epollset_of(fd) | epollset_of(copy)) != 0 &&
-	    owner_is_me()) {
-		epollset_forget(fd);
-		epollset_forget(copy);
-	}
+	epollset_forget(fd);
+	epollset_forget(copy);
 	return copy;
 }
 
