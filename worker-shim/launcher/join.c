@@ -21,7 +21,7 @@ static bool name_is_plain(const char *name)
 		       n;
 }
 
-static enum launch_exit explain_connect(const char *path, int error)
+static bool explain_connect(const char *path, int error)
 {
 	const char *what = strerror(error);
 
@@ -50,7 +50,7 @@ static enum launch_exit explain_connect(const char *path, int error)
 	return reason_refuse("--join %s: %s", path, what);
 }
 
-static enum launch_exit ask(int fd, const struct join *join)
+static bool ask(int fd, const struct join *join)
 {
 	const struct timeval timeout = { .tv_sec = JOIN_TIMEOUT_MS / 1000 };
 	struct handoff_join msg = { .flags = join->pinned_only ? HANDOFF_JOIN_PINNED_ONLY : 0 };
@@ -74,7 +74,7 @@ static enum launch_exit ask(int fd, const struct join *join)
 	/* So little goes whole into an empty socket. */
 	if (send(fd, &msg, sizeof(msg), MSG_NOSIGNAL) != sizeof(msg))
 		return reason_refuse("--join %s: cannot ask: %s", join->control, strerror(errno));
-	return LAUNCH_GOOD;
+	return true;
 }
 
 union answer {
@@ -85,8 +85,8 @@ union answer {
 	char text[HANDOFF_MAX_SIZE + 1]; /* one byte more: terminated */
 };
 
-/* LAUNCH_GOOD: all that the broker says until it closes the connection is a place. */
-static enum launch_exit hear(int fd, union answer *ret)
+/* True: all that the broker says until it closes the connection is a place. */
+static bool hear(int fd, union answer *ret)
 {
 	ssize_t n;
 
@@ -105,7 +105,7 @@ static enum launch_exit hear(int fd, union answer *ret)
 				     "answer: it ends, or has no room for another client");
 	ret->text[n] = '\0';
 	if (handoff_check(ret, (size_t)n, HANDOFF_JOINED))
-		return LAUNCH_GOOD;
+		return true;
 	if (handoff_check(ret, (size_t)n, HANDOFF_REFUSED))
 		return reason_refuse("the broker refuses: %s", ret->refused.reason);
 	/* A client that is not let in gets JSON at once, before the broker has read its request. */
@@ -159,10 +159,10 @@ static bool set_environment(const struct handoff_joined *m)
 	return r == 0;
 }
 
-enum launch_exit join_broker(const struct join *join)
+bool join_broker(const struct join *join)
 {
 	union answer answer = { .text = "" };
-	enum launch_exit code;
+	bool good;
 	int fd;
 
 	if (!name_is_plain(join->service))
@@ -171,11 +171,7 @@ enum launch_exit join_broker(const struct join *join)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return explain_connect(join->control, errno);
-	code = ask(fd, join);
-	if (code == LAUNCH_GOOD)
-		code = hear(fd, &answer);
+	good = ask(fd, join) && hear(fd, &answer);
 	(void)close(fd);
-	if (code == LAUNCH_GOOD && !set_environment(&answer.joined))
-		code = reason_refuse("out of memory");
-	return code;
+	return good && (set_environment(&answer.joined) || reason_refuse("out of memory"));
 }

@@ -16,8 +16,8 @@ struct join {
 
 /*
  * Asks the broker, for at most JOIN_TIMEOUT_MS, and puts its answer into the environment.
- * LAUNCH_GOOD, or the reason says what was wrong. If the process ends without an exec, the broker
+ * False: the reason says what was wrong. If the process ends without an exec, the broker
  * sees that, and there is nothing to undo.
  */
 #define JOIN_TIMEOUT_MS 10000
-enum launch_exit join_broker(const struct join *join);
+bool join_broker(const struct join *join);

@@ -82,7 +82,7 @@ static const struct option longs[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
-static enum launch_exit take_option(int c)
+static bool take_option(int c)
 {
 	switch (c) {
 	case 0: /* a flag in longs[] */
@@ -117,21 +117,18 @@ static enum launch_exit take_option(int c)
 	default:
 		return reason_set(LAUNCH_USAGE, "see worker-shim -h");
 	}
-	return LAUNCH_GOOD;
+	return true;
 }
 
-static enum launch_exit parse(int argc, char **argv)
+static bool parse(int argc, char **argv)
 {
 	const struct join *join = &options.join;
-	enum launch_exit code;
 	int c;
 
 	/* '+': what follows the command is the command's. */
-	while ((c = getopt_long(argc, argv, "+Vh", longs, NULL)) != -1) {
-		code = take_option(c);
-		if (code != LAUNCH_GOOD)
-			return code;
-	}
+	while ((c = getopt_long(argc, argv, "+Vh", longs, NULL)) != -1)
+		if (!take_option(c))
+			return false;
 	if (optind >= argc)
 		return reason_set(LAUNCH_USAGE, "no command is given; see worker-shim -h");
 	options.command = argv + optind;
@@ -141,7 +138,7 @@ static enum launch_exit parse(int argc, char **argv)
 		return reason_set(LAUNCH_USAGE, "--join needs --service");
 	if (!join->control && (join->service || join->pinned_only))
 		return reason_set(LAUNCH_USAGE, "--service and --pinned-only need --join");
-	return LAUNCH_GOOD;
+	return true;
 }
 
 /*
@@ -176,27 +173,17 @@ static bool set_stderr(void)
 	return setenv(HANDOFF_ENV_STDERR, value, 1) == 0;
 }
 
-static enum launch_exit examine(void)
+static bool examine(void)
 {
-	enum launch_exit code = program_find(options.command[0], program.path);
-
-	if (code == LAUNCH_GOOD)
-		code = program_read(&program);
-	if (code == LAUNCH_GOOD)
-		code = program_check(&program, options.library);
-	return code;
+	return program_find(options.command[0], program.path) && program_read(&program) &&
+	       program_check(&program, options.library);
 }
 
 /* Becomes the program, and returns only if that fails. */
-static enum launch_exit launch(void)
+static bool launch(void)
 {
-	enum launch_exit code;
-
-	if (options.join.control) {
-		code = join_broker(&options.join);
-		if (code != LAUNCH_GOOD)
-			return code;
-	}
+	if (options.join.control && !join_broker(&options.join))
+		return false;
 	if (!set_preload() || !set_stderr())
 		return reason_refuse("no memory for the environment");
 	if (options.status_fd >= 0)
@@ -250,8 +237,9 @@ static void put_elf(const struct elf_info *elf)
 }
 
 /* What was found about the program, as far as it was, for another program to read. */
-static void put_report(enum launch_exit code)
+static void put_report(void)
 {
+	enum launch_exit code = reason_code();
 	const char *mark = *program.binary ? program_privilege(program.binary) : NULL;
 
 	put("path", program.path);
@@ -268,26 +256,24 @@ static void put_report(enum launch_exit code)
 
 int main(int argc, char **argv)
 {
-	enum launch_exit code;
+	bool good;
 
 	options.library = default_library();
-	code = parse(argc, argv);
-	if (code == LAUNCH_GOOD)
-		code = examine();
-	if (options.report && code != LAUNCH_USAGE) {
-		put_report(code);
-		return (int)code;
+	good = parse(argc, argv) && examine();
+	if (options.report && reason_code() != LAUNCH_USAGE) {
+		put_report();
+		return (int)reason_code();
 	}
-	if (code == LAUNCH_GOOD && options.check) {
+	if (good && options.check) {
 		(void)printf("%s: dynamic, interpreter %s: backend preload\n", program.binary,
 			     program.elf.interp);
 		return LAUNCH_GOOD;
 	}
-	if (code == LAUNCH_GOOD)
-		code = launch();
+	if (good)
+		(void)launch();
 	if (options.status_fd < 0)
 		(void)fprintf(stderr, "worker-shim: %s\n", reason_text());
 	else
 		(void)dprintf(options.status_fd, "%s\n", reason_text());
-	return (int)code;
+	return (int)reason_code();
 }

@@ -46,7 +46,7 @@ static int find_blocked(const char *path, char ret[PATH_MAX])
 }
 
 /* What is to blame for @error, which need not be the file itself. */
-static enum launch_exit explain(const char *path, int error)
+static bool explain(const char *path, int error)
 {
 	char other[PATH_MAX] = "";
 	int blocked = find_blocked(path, other);
@@ -83,7 +83,7 @@ static enum launch_exit explain(const char *path, int error)
 	return reason_refuse("%s: %s", path, strerror(error));
 }
 
-enum launch_exit program_find(const char *command, char ret[PATH_MAX])
+bool program_find(const char *command, char ret[PATH_MAX])
 {
 	const char *path = getenv("PATH"), *dir, *end;
 	char denied[PATH_MAX] = "";
@@ -98,7 +98,7 @@ enum launch_exit program_find(const char *command, char ret[PATH_MAX])
 		if (error)
 			return explain(command, error);
 		strcpy(ret, command);
-		return LAUNCH_GOOD;
+		return true;
 	}
 
 	if (!path)
@@ -115,7 +115,7 @@ enum launch_exit program_find(const char *command, char ret[PATH_MAX])
 			error = executable(candidate);
 			if (!error) {
 				strcpy(ret, candidate);
-				return LAUNCH_GOOD;
+				return true;
 			}
 			if (error == EACCES && !*denied)
 				strcpy(denied, candidate);
@@ -164,22 +164,19 @@ static int file_open(const char *path, struct file *ret)
 }
 
 /* Puts the interpreter of @script, or what env will run for it, into program->binary. */
-static enum launch_exit follow(struct program *program, const struct script *script)
+static bool follow(struct program *program, const struct script *script)
 {
 	char name[SCRIPT_LINE], from[PATH_MAX];
-	enum launch_exit code;
 
 	strcpy(from, program->binary);
-	code = program_find(script->interpreter, program->binary);
-	if (code == LAUNCH_GOOD && script_env_name(script, name))
-		code = program_find(name, program->binary);
-	if (code == LAUNCH_GOOD)
-		return code;
-	return reason_set(code, "%s: the interpreter in its first line: %.600s", from,
+	if (program_find(script->interpreter, program->binary) &&
+	    (!script_env_name(script, name) || program_find(name, program->binary)))
+		return true;
+	return reason_set(reason_code(), "%s: the interpreter in its first line: %.600s", from,
 			  reason_text());
 }
 
-enum launch_exit program_read(struct program *program)
+bool program_read(struct program *program)
 {
 	const char *binary = program->binary;
 
@@ -187,7 +184,6 @@ enum launch_exit program_read(struct program *program)
 	for (int i = 0; i <= PROGRAM_SCRIPTS; i++) {
 		_cleanup_file_ struct file file = { NULL, 0 };
 		struct script script;
-		enum launch_exit code;
 		int error = file_open(binary, &file);
 
 		if (error)
@@ -198,7 +194,7 @@ enum launch_exit program_read(struct program *program)
 			return reason_refuse("%s is empty", binary);
 		switch (elf_parse(file.bytes, file.len, &program->elf)) {
 		case ELF_GOOD:
-			return LAUNCH_GOOD;
+			return true;
 		case ELF_BROKEN:
 			return reason_refuse("%s is a damaged or incomplete program (ELF) file: "
 					     "build or copy it again",
@@ -212,9 +208,8 @@ enum launch_exit program_read(struct program *program)
 					     binary);
 		if (program->n_scripts < PROGRAM_SCRIPTS)
 			strcpy(program->scripts[program->n_scripts++], binary);
-		code = follow(program, &script);
-		if (code != LAUNCH_GOOD)
-			return code;
+		if (!follow(program, &script))
+			return false;
 	}
 	return reason_refuse("%s: its interpreter is a script, whose interpreter is a script, and "
 			     "so on, more than %d deep",
@@ -256,7 +251,7 @@ const char *program_privilege(const char *path)
 	return NULL;
 }
 
-static enum launch_exit check_library(const char *library, struct elf_info *ret)
+static bool check_library(const char *library, struct elf_info *ret)
 {
 	_cleanup_file_ struct file file = { NULL, 0 };
 	int error = file_open(library, &file);
@@ -274,18 +269,17 @@ static enum launch_exit check_library(const char *library, struct elf_info *ret)
 		return reason_refuse("the preload library %s: its path must not contain a space "
 				     "or a colon",
 				     library);
-	return LAUNCH_GOOD;
+	return true;
 }
 
-enum launch_exit program_check(const struct program *program, const char *library)
+bool program_check(const struct program *program, const char *library)
 {
 	const struct elf_info *elf = &program->elf;
 	const char *binary = program->binary, *what;
 	struct elf_info lib = { .bits = 0 };
-	enum launch_exit code = check_library(library, &lib);
 
-	if (code != LAUNCH_GOOD)
-		return code;
+	if (!check_library(library, &lib))
+		return false;
 	if (elf->bits != lib.bits || elf->machine != lib.machine || elf->endian != lib.endian)
 		return reason_refuse("%s is a %d-bit program for %s, but worker-shim is %d-bit "
 				     "for %s: use a build of the program for this machine",
@@ -309,5 +303,5 @@ enum launch_exit program_check(const struct program *program, const char *librar
 		return reason_refuse("%s needs the dynamic linker %s, which is not on this "
 				     "machine (%s): install the libc that it was built for",
 				     binary, elf->interp, strerror(errno));
-	return LAUNCH_GOOD;
+	return true;
 }

@@ -21,16 +21,16 @@ struct program {
 };
 
 /*
- * Looks for @command as a shell does: as a path if it has a slash, else in PATH. LAUNCH_GOOD fills
- * @ret; else the reason says what was looked for where.
+ * Looks for @command as a shell does: as a path if it has a slash, else in PATH. False: the
+ * reason says what was looked for where.
  */
-enum launch_exit program_find(const char *command, char ret[PATH_MAX]);
+bool program_find(const char *command, char ret[PATH_MAX]);
 
 /* Follows "#!" lines from ret->path to the ELF file and reads it: fills binary and elf. */
-enum launch_exit program_read(struct program *program);
+bool program_read(struct program *program);
 
 /* Whether @library, the preload library, will be loaded into @program and see its calls. */
-enum launch_exit program_check(const struct program *program, const char *library);
+bool program_check(const struct program *program, const char *library);
 
 /*
  * In "secure" execution, when a program gains privileges by being run, the dynamic linker drops

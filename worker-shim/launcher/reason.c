@@ -7,8 +7,9 @@
 #define REASON_SIZE 1024
 
 static char reason[REASON_SIZE];
+static enum launch_exit reason_exit;
 
-enum launch_exit reason_set(enum launch_exit code, const char *fmt, ...)
+bool reason_set(enum launch_exit code, const char *fmt, ...)
 {
 	char text[REASON_SIZE];
 	va_list ap;
@@ -21,10 +22,16 @@ enum launch_exit reason_set(enum launch_exit code, const char *fmt, ...)
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			*p = '?';
 	strcpy(reason, text);
-	return code;
+	reason_exit = code;
+	return false;
 }
 
 const char *reason_text(void)
 {
 	return reason;
+}
+
+enum launch_exit reason_code(void)
+{
+	return reason_exit;
 }

@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 enum launch_exit {
 	LAUNCH_GOOD = 0,
 	LAUNCH_USAGE = 2,
@@ -13,13 +15,13 @@ enum launch_exit {
 };
 
 /*
- * Writes the reason, made fit for one line, and returns @code. Text that is too long is cut. The
+ * Sets the reason, made fit for one line, and returns false. Text that is too long is cut. The
  * last reason may be among the arguments.
  */
-enum launch_exit reason_set(enum launch_exit code, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
+bool reason_set(enum launch_exit code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #define reason_refuse(...) reason_set(LAUNCH_REFUSED, __VA_ARGS__)
 
-/* "" until one was set. */
+/* Of the last one: "" and LAUNCH_GOOD until one was set. */
 const char *reason_text(void);
+enum launch_exit reason_code(void);
