@@ -35,6 +35,11 @@ bool addr_from_sockaddr(const struct sockaddr *sa, socklen_t len, struct handoff
 socklen_t addr_to_sockaddr(const struct handoff_addr *addr, int domain,
 			   struct sockaddr_storage *ret);
 
+static inline int addr_domain(const struct handoff_addr *addr)
+{
+	return addr->family == 6 ? AF_INET6 : AF_INET;
+}
+
 /* 0, or the errno of a call that is to write an address to @out, *@len bytes long. */
 static inline int addr_room(const struct sockaddr *out, const socklen_t *len)
 {

@@ -1,5 +1,6 @@
 #include "adopt.h"
 
+#include "addr.h"
 #include "bound.h"
 #include "fdinfo.h"
 #include "handoff_name.h"
@@ -45,7 +46,7 @@ static bool adopt_bound(int fd)
 {
 	struct handoff_addr addr;
 
-	return bound_read(fd, &addr) && slot_bind(fd, addr.family == 6 ? AF_INET6 : AF_INET, &addr);
+	return bound_read(fd, &addr) && slot_bind(fd, addr_domain(&addr), &addr);
 }
 
 bool adopt_fd(int fd)
@@ -62,7 +63,7 @@ bool adopt_fd(int fd)
 		slot_mark(fd, mark_make(MARK_SOCKET, slot));
 		return true;
 	}
-	slot = slot_bind(fd, name.addr.family == 6 ? AF_INET6 : AF_INET, &name.addr);
+	slot = slot_bind(fd, addr_domain(&name.addr), &name.addr);
 	if (!slot)
 		return false;
 	slot->channel = name.channel;

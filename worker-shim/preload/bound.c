@@ -76,14 +76,14 @@ static void bind_privately(int fd, int domain)
 		set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
 }
 
-void bound_mark(int fd, int domain, const struct handoff_addr *addr)
+void bound_mark(int fd, const struct handoff_addr *addr)
 {
 	_keep_errno_ int saved = errno;
 	struct instruction before[N_INSTRUCTIONS];
 
 	if (read_filter(fd, before) == 0)
 		attach_filter(fd, addr);
-	bind_privately(fd, domain);
+	bind_privately(fd, addr_domain(addr));
 }
 
 bool bound_read(int fd, struct handoff_addr *ret)

@@ -16,8 +16,8 @@
 
 #include "handoff_wire.h"
 
-/* Records in @fd, an unbound TCP socket of @domain, that the app binds it to @addr. */
-void bound_mark(int fd, int domain, const struct handoff_addr *addr);
+/* Records in @fd, an unbound TCP socket of that family, that the app binds it to @addr. */
+void bound_mark(int fd, const struct handoff_addr *addr);
 
 /* The record of @fd. False, with *@ret undefined, if it has none. */
 bool bound_read(int fd, struct handoff_addr *ret);

@@ -50,69 +50,56 @@ static bool is_taken(int fd, const struct handoff_addr *addr)
 }
 
 /*
- * True if this bind() is the broker's business: *@ret_addr and *@ret_domain say what it names.
+ * True if this bind() is the broker's business: *@ret says what it names.
  * What the kernel would refuse (a short address, another family) is left to the kernel.
  */
-static bool is_ours(int fd, const struct sockaddr *addr, socklen_t len,
-		    struct handoff_addr *ret_addr, int *ret_domain)
+static bool is_ours(int fd, const struct sockaddr *addr, socklen_t len, struct handoff_addr *ret)
 {
 	if (!shim.active || !addr || len < sizeof(sa_family_t) || (unsigned)fd >= TABLE_FDS)
 		return false;
-	if (!addr_from_sockaddr(addr, len, ret_addr))
+	if (!addr_from_sockaddr(addr, len, ret) || !ret->port)
 		return false;
-	if (!ret_addr->port || addr_port_listed(shim.private_ports, ret_addr->port))
+	if (addr_port_listed(shim.private_ports, ret->port) || tcp_domain(fd) != addr->sa_family)
 		return false;
-	*ret_domain = tcp_domain(fd);
-	if (*ret_domain != addr->sa_family)
-		return false;
-	if (ret_addr->family == 6)
-		ret_addr->flags = v6only_flag(fd);
+	if (ret->family == 6)
+		ret->flags = v6only_flag(fd);
 	return true;
 }
 
 int hook_bind(int fd, const struct sockaddr *addr, socklen_t len)
 {
 	struct handoff_addr wanted;
-	int domain, saved = errno;
+	int saved = errno;
 
 	real_ready();
 	if (slot_at(fd))
 		return refuse(EINVAL);
-	if (!is_ours(fd, addr, len, &wanted, &domain) || !owner_is_me()) {
+	if (!is_ours(fd, addr, len, &wanted) || !owner_is_me()) {
 		errno = saved;
 		return real.bind(fd, addr, len);
 	}
 	if (is_taken(fd, &wanted))
 		return refuse(EADDRINUSE);
-	if (!slot_bind(fd, domain, &wanted))
+	if (!slot_bind(fd, addr->sa_family, &wanted))
 		return refuse(ENOBUFS);
-	bound_mark(fd, domain, &wanted);
+	bound_mark(fd, &wanted);
 	errno = saved;
 	return 0;
 }
 
 /*
- * The app's own socket lives on as the shadow, and with it the options that it carries. A second
- * listen() after shutdown() finds the shadow in place: what stands at @fd then is the old channel.
+ * Puts what the broker gave into its places. -errno: the app's socket is as it was.
+ *
+ * That socket lives on as the shadow, and with it the options that it carries. A second listen()
+ * after shutdown() finds the shadow in place: what stands at @fd then is the old channel.
  */
-static int keep_shadow(struct slot *slot, int fd)
-{
-	int r;
-
-	if (slot_hidden(slot, HIDDEN_SHADOW) >= 0)
-		return 0;
-	r = slot_hide_copy(slot, HIDDEN_SHADOW, fd);
-	if (r == 0)
-		options_collect(&slot->options, slot_hidden(slot, HIDDEN_SHADOW), slot->domain);
-	return r;
-}
-
-/* Puts what the broker gave into its places. -errno: the app's socket is as it was. */
 static int take_over(struct slot *slot, int fd, struct meeting *m)
 {
 	bool had_shadow = slot_hidden(slot, HIDDEN_SHADOW) >= 0;
-	int r = keep_shadow(slot, fd);
+	int r = had_shadow ? 0 : slot_hide_copy(slot, HIDDEN_SHADOW, fd);
 
+	if (!had_shadow && r == 0)
+		options_collect(&slot->options, fd, slot->domain);
 	if (r == 0)
 		r = slot_hide(slot, HIDDEN_TX, &m->tx);
 	if (r == 0)

@@ -104,26 +104,6 @@ int hook_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 	return r;
 }
 
-/* Options that accept() itself obeys: the channel must have them, too. */
-static bool concerns_channel(int level, int name)
-{
-	return level == SOL_SOCKET && (name == SO_RCVTIMEO || name == OPT_RCVTIMEO_NEW);
-}
-
-/* Its listeners get what the app has just set on @slot's shadow. 0 or -errno. */
-static int tell_broker(const struct slot *slot, int shadow)
-{
-	struct meeting meeting;
-	int r;
-
-	if (!owner_is_me() || atomic_load(&slot->state) != SLOT_LISTENING)
-		return 0;
-	r = rendezvous_meet(slot, true, shadow, &meeting);
-	if (r == 0)
-		meeting_close(&meeting);
-	return r;
-}
-
 /*
  * The app's own socket takes the option, so the kernel itself says what is allowed and remembers
  * what was set; a Unix socket would refuse most.
@@ -132,6 +112,7 @@ int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t le
 {
 	const struct socket_option *option = option_find(level, name);
 	int shadow, r, saved = errno;
+	struct meeting meeting;
 	struct slot *slot;
 
 	real_ready();
@@ -149,12 +130,18 @@ int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t le
 	shadow = slot_hidden(slot, HIDDEN_SHADOW);
 	if (real.setsockopt(shadow, level, name, value, len) < 0)
 		return -1;
-	if (concerns_channel(level, name))
+	/* accept() itself obeys it: the channel must have it, too. */
+	if (level == SOL_SOCKET && (name == SO_RCVTIMEO || name == OPT_RCVTIMEO_NEW))
 		(void)real.setsockopt(fd, level, name, value, len);
 	options_note(&slot->options, option, shadow, -1);
-	r = option->kind == OPTION_KEPT ? tell_broker(slot, shadow) : 0;
-	if (r < 0)
-		return refuse(-r);
+	/* The broker's listeners get it, too. */
+	if (option->kind == OPTION_KEPT && owner_is_me() &&
+	    atomic_load(&slot->state) == SLOT_LISTENING) {
+		r = rendezvous_meet(slot, true, shadow, &meeting);
+		if (r < 0)
+			return refuse(-r);
+		meeting_close(&meeting);
+	}
 	errno = saved;
 	return 0;
 }
