@@ -4,11 +4,14 @@
 #include "bound.h"
 #include "fdinfo.h"
 #include "handoff_name.h"
+#include "owner.h"
 #include "real.h"
 #include "rendezvous.h"
 #include "slot.h"
 
 #include <netinet/in.h>
+
+#define OPT_ADDRFORM 1 /* IPV6_ADDRFORM */
 
 /* The slot that serves @channel already: another copy of the same descriptor was seen before. */
 static struct slot *find_channel(uint64_t channel)
@@ -82,4 +85,23 @@ static bool adopt_each(int fd, void *arg)
 void adopt_inherited(void)
 {
 	(void)fdinfo_each_fd(adopt_each, NULL);
+}
+
+void adopt_settle(int fd)
+{
+	_keep_errno_ int saved = errno;
+	const int family = AF_INET;
+
+	if (mark_kind(table_mark(fd)) == MARK_WANT_V4 &&
+	    real.setsockopt(fd, IPPROTO_IPV6, OPT_ADDRFORM, &family, sizeof(family)) == 0 &&
+	    owner_is_me())
+		slot_mark(fd, 0);
+}
+
+void adopt_settle_all(void)
+{
+	int end = atomic_load(&table_end);
+
+	for (int fd = 0; fd < end; fd++)
+		adopt_settle(fd);
 }

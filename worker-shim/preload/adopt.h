@@ -1,7 +1,14 @@
 /*
- * adopt.h - a listening or bound socket that came by another way than bind() and listen(): through
- * exec, SCM_RIGHTS or a descriptor copied behind our back. A channel tells by its name what it is,
- * a bound socket by its record (bound.h).
+ * adopt.h - sockets that come or go by another way than bind(), listen() and accept(): through
+ * exec, SCM_RIGHTS or a descriptor copied behind our back.
+ *
+ * What comes tells by itself what it is: a channel by its name, a bound socket by its record
+ * (bound.h).
+ *
+ * What goes where our tables do not is settled: the broker may listen on [::] for an app with an
+ * AF_INET socket, and in this process the names of such a connection are translated (MARK_WANT_V4).
+ * Before others see it, the kernel makes it an AF_INET socket. It cannot for a client that really
+ * is an IPv6 one, for one that has closed its half already, nor the other way round.
  */
 #pragma once
 
@@ -15,3 +22,9 @@ bool adopt_fd(int fd);
 
 /* adopt_fd() for all descriptors that the constructor finds open. */
 void adopt_inherited(void);
+
+/* Settles @fd, if it is a connection to be settled. Keeps errno; may run in a vfork child. */
+void adopt_settle(int fd);
+
+/* All that this process has. */
+void adopt_settle_all(void);

@@ -4,8 +4,8 @@
  */
 #include "hooks.h"
 
+#include "adopt.h"
 #include "environ.h"
-#include "family.h"
 #include "real.h"
 
 #include <stdarg.h>
@@ -29,7 +29,7 @@ extern char **environ;
 static void before_exec(void)
 {
 	real_ready();
-	family_settle_all();
+	adopt_settle_all();
 }
 
 /* A hook that is libc's function with another environment. */

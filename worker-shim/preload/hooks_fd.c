@@ -8,7 +8,6 @@
 
 #include "adopt.h"
 #include "epollset.h"
-#include "family.h"
 #include "owner.h"
 #include "receive.h"
 #include "rendezvous.h"
@@ -78,7 +77,7 @@ static int copied(int fd, int copy)
 	uint16_t mark;
 
 	/* The copy may be for a program to be executed, after the original is closed. */
-	family_settle(fd);
+	adopt_settle(fd);
 	mark = table_mark(fd);
 	if (copy < 0 || copy == fd ||
 	    !(mark | table_mark(copy) | epollset_of(fd) | epollset_of(copy)) || !owner_is_me())
@@ -166,7 +165,7 @@ static void adopt_passed(int *fd)
 
 static void settle_passed(int *fd)
 {
-	family_settle(*fd);
+	adopt_settle(*fd);
 }
 
 /*

@@ -13,23 +13,17 @@ static struct {
 	uint64_t dev, ino; /* 0: there is none */
 } standard_error;
 
-static bool read_variable(const char *text)
-{
-	return text && number_read(&text, 16, UINT64_MAX, &standard_error.dev) && *text++ == ':' &&
-	       number_read(&text, 16, UINT64_MAX, &standard_error.ino) && !*text;
-}
-
 void say_init(void)
 {
-	struct stat st;
+	const char *text = getenv(HANDOFF_ENV_STDERR);
+	struct stat st = { .st_dev = 0 };
 
-	if (read_variable(getenv(HANDOFF_ENV_STDERR)))
+	if (text && number_read(&text, 16, UINT64_MAX, &standard_error.dev) && *text++ == ':' &&
+	    number_read(&text, 16, UINT64_MAX, &standard_error.ino) && !*text)
 		return;
-	standard_error.dev = standard_error.ino = 0;
-	if (fstat(STDERR_FILENO, &st) == 0) {
-		standard_error.dev = st.st_dev;
-		standard_error.ino = st.st_ino;
-	}
+	(void)fstat(STDERR_FILENO, &st);
+	standard_error.dev = st.st_dev;
+	standard_error.ino = st.st_ino;
 }
 
 void say(const struct slot *slot, const char *text, const char *more)
