@@ -166,11 +166,9 @@ enum elf_result elf_parse(const void *buf, size_t len, struct elf_info *ret)
 	for (unsigned i = 0; i < eh.e_phnum; i++) {
 		if (!read_header(&v, &eh, i, &ph))
 			return ELF_BROKEN;
-		if (ph.p_type == PT_INTERP) {
-			if (!view_string(&v, ph.p_offset, ret->interp, sizeof(ret->interp)))
-				return ELF_BROKEN;
-			ret->dynamic = true;
-		}
+		if (ph.p_type == PT_INTERP &&
+		    !view_string(&v, ph.p_offset, ret->interp, sizeof(ret->interp)))
+			return ELF_BROKEN;
 		if (ph.p_type == PT_DYNAMIC)
 			read_dynamic(&v, &eh, &ph, ret);
 		if (ph.p_type == PT_NOTE && is_go_note(&v, &ph))

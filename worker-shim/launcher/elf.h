@@ -21,8 +21,7 @@ struct elf_info {
 	uint16_t machine; /* EM_X86_64, ... */
 	bool whole;	  /* for this machine, and read to its end: what follows is known */
 	bool go;	  /* built by the Go toolchain, with or without cgo */
-	bool dynamic;	  /* has an interpreter, that is a dynamic linker, which reads LD_PRELOAD */
-	char interp[256]; /* its path */
+	char interp[256]; /* path of the dynamic linker, which reads LD_PRELOAD; "": it is static */
 	bool io_uring;	  /* linked to liburing: it may accept by a way that cannot be brokered */
 	char first[64]; /* a library that must be loaded before any other: a sanitizer's runtime */
 };

@@ -132,31 +132,22 @@ static void list_private_ports(const struct handoff_joined *m, char *ret, size_t
 	}
 }
 
-/* Also removes what a worker's shell may have left: this process would look like that worker. */
 static bool set_environment(const struct handoff_joined *m)
 {
 	char token[2 * HANDOFF_TOKEN_SIZE + 1] = "", generation[16], private_ports[1024];
-	const struct {
-		const char *name, *value;
-	} variables[] = {
-		{ HANDOFF_ENV_SERVICE, m->service },
-		{ HANDOFF_ENV_WORKER, m->worker },
-		{ HANDOFF_ENV_GENERATION, generation },
-		{ HANDOFF_ENV_RENDEZVOUS, m->rendezvous },
-		{ HANDOFF_ENV_TOKEN, token },
-		{ HANDOFF_ENV_PRIVATE, private_ports },
-		{ HANDOFF_ENV_SLOT, "" },
-		{ HANDOFF_ENV_WRAPPER, "" },
-	};
-	int r = 0;
 
 	handoff_hex_put(token, m->token, sizeof(m->token));
 	(void)snprintf(generation, sizeof(generation), "%u", m->generation);
 	list_private_ports(m, private_ports, sizeof(private_ports));
-	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
-		r |= *variables[i].value ? setenv(variables[i].name, variables[i].value, 1)
-					 : unsetenv(variables[i].name);
-	return r == 0;
+	/* What a worker's shell may have left: this process would look like that worker. */
+	(void)unsetenv(HANDOFF_ENV_SLOT);
+	(void)unsetenv(HANDOFF_ENV_WRAPPER);
+	return setenv(HANDOFF_ENV_SERVICE, m->service, 1) == 0 &&
+	       setenv(HANDOFF_ENV_WORKER, m->worker, 1) == 0 &&
+	       setenv(HANDOFF_ENV_GENERATION, generation, 1) == 0 &&
+	       setenv(HANDOFF_ENV_RENDEZVOUS, m->rendezvous, 1) == 0 &&
+	       setenv(HANDOFF_ENV_TOKEN, token, 1) == 0 &&
+	       setenv(HANDOFF_ENV_PRIVATE, private_ports, 1) == 0;
 }
 
 bool join_broker(const struct join *join)

@@ -173,12 +173,6 @@ static bool set_stderr(void)
 	return setenv(HANDOFF_ENV_STDERR, value, 1) == 0;
 }
 
-static bool examine(void)
-{
-	return program_find(options.command[0], program.path) && program_read(&program) &&
-	       program_check(&program, options.library);
-}
-
 /* Becomes the program, and returns only if that fails. */
 static bool launch(void)
 {
@@ -228,7 +222,7 @@ static void put_elf(const struct elf_info *elf)
 	/* Of another machine's file nothing else was read. */
 	if (!elf->whole)
 		return;
-	put("linkage", elf->dynamic ? "dynamic" : "static");
+	put("linkage", *elf->interp ? "dynamic" : "static");
 	put("interpreter", elf->interp);
 	put("libc", libc_of(elf));
 	put("first", elf->first);
@@ -259,7 +253,8 @@ int main(int argc, char **argv)
 	bool good;
 
 	options.library = default_library();
-	good = parse(argc, argv) && examine();
+	good = parse(argc, argv) && program_find(options.command[0], program.path) &&
+	       program_read(&program) && program_check(&program, options.library);
 	if (options.report && reason_code() != LAUNCH_USAGE) {
 		put_report();
 		return (int)reason_code();

@@ -289,7 +289,7 @@ bool program_check(const struct program *program, const char *library)
 		return reason_refuse("%s is a Go program: it makes system calls without libc, so "
 				     "that the preload back end cannot see them",
 				     binary);
-	if (!elf->dynamic)
+	if (!*elf->interp)
 		return reason_refuse("%s is statically linked, so that no library can be "
 				     "preloaded: use a dynamically linked build of it",
 				     binary);

@@ -61,11 +61,3 @@ static inline void real_closep(int *fd)
 	*fd = -1;
 }
 #define _cleanup_real_fd_ __attribute__((cleanup(real_closep)))
-
-static inline int real_fd_take(int *fd)
-{
-	int out = *fd;
-
-	*fd = -1;
-	return out;
-}

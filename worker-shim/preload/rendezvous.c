@@ -43,23 +43,22 @@ static bool wait_readable(int fd, int64_t deadline_ms)
 	}
 }
 
-static int dial(int timeout_ms)
+/* 0 or an errno. Either way *@ret_fd is the caller's, if it is one. */
+static int dial(int timeout_ms, int *ret_fd)
 {
 	const struct timeval timeout = { .tv_sec = timeout_ms / 1000 };
-	_cleanup_real_fd_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	int r;
 
-	if (fd < 0)
-		return -errno;
+	*ret_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (*ret_fd < 0)
+		return errno;
 	/* Bounds connect() too, which waits while the broker's backlog is full. */
-	(void)real.setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+	(void)real.setsockopt(*ret_fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
 	do
-		r = real.connect(fd, (const struct sockaddr *)&shim.rendezvous,
+		r = real.connect(*ret_fd, (const struct sockaddr *)&shim.rendezvous,
 				 sizeof(shim.rendezvous));
 	while (r < 0 && errno == EINTR);
-	if (r < 0)
-		return -errno;
-	return real_fd_take(&fd);
+	return r < 0 ? errno : 0;
 }
 
 /* Sends HELLO, with the descriptor @own unless it is -1. */
@@ -105,10 +104,8 @@ static ssize_t receive_answer(struct meeting *m, union answer *ret)
 {
 	struct handoff_received got;
 
-	do
-		handoff_receive(m->rendezvous, ret, sizeof(*ret), MSG_CMSG_CLOEXEC | MSG_DONTWAIT,
-				HANDOFF_FDS_MAX, real_closep, &got);
-	while (got.n == -EINTR);
+	handoff_receive(m->rendezvous, ret, sizeof(*ret), MSG_CMSG_CLOEXEC | MSG_DONTWAIT,
+			HANDOFF_FDS_MAX, real_closep, &got);
 	m->rx = got.fds[0];
 	m->tx = got.fds[1];
 	m->page = got.fds[2];
@@ -146,21 +143,21 @@ static const char *meet(const struct slot *slot, bool adopt, int own, struct mee
 	int timeout_ms = adopt ? MEET_ADOPT_MS : MEET_LISTEN_MS;
 	int64_t deadline_ms = now_ms() + timeout_ms;
 	struct handoff_name name;
+	int dialed;
 	ssize_t n;
 
-	*error = EADDRNOTAVAIL;
-	m->rendezvous = dial(timeout_ms);
-	if (m->rendezvous == -EMFILE || m->rendezvous == -ENFILE) {
-		*error = -m->rendezvous;
+	*error = dial(timeout_ms, &m->rendezvous);
+	if (*error == EMFILE || *error == ENFILE)
 		return "no descriptor is free";
-	}
-	if (m->rendezvous == -EACCES)
+	dialed = *error;
+	*error = EADDRNOTAVAIL;
+	if (dialed == EACCES)
 		return "its present user may not reach the broker: set user in the service "
 		       "instead of having the program change its user";
-	if (m->rendezvous == -ENOENT)
+	if (dialed == ENOENT)
 		return "the broker is not there, or its socket is outside of this program's "
 		       "root directory (chroot): it must listen before it changes that";
-	if (m->rendezvous < 0)
+	if (dialed != 0)
 		return "the broker is not there";
 
 	if (!say_hello(m->rendezvous, slot, adopt, own))
