@@ -11,8 +11,7 @@
  *
  * Pure: the shim uses it where even snprintf(3) is not welcome.
  */
-#ifndef HANDOFF_NAME_H
-#define HANDOFF_NAME_H
+#pragma once
 
 #include "handoff_wire.h"
 
@@ -111,5 +110,3 @@ static inline bool handoff_name_get(const char *in, size_t len, struct handoff_n
 	ret->addr.scope_id = 0;
 	return handoff_addr_ok(&ret->addr);
 }
-
-#endif

@@ -9,8 +9,7 @@
  * not know it closes it. All processes that share a channel share its page. Counters are
  * in host byte order, only ever added to, and with atomic instructions.
  */
-#ifndef HANDOFF_PAGE_H
-#define HANDOFF_PAGE_H
+#pragma once
 
 #include <assert.h>
 #include <stddef.h>
@@ -47,5 +46,3 @@ static inline void handoff_page_add(struct handoff_page *page, uint64_t ns)
 	__atomic_fetch_add(&page->sum_ns, ns, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&page->count[handoff_page_bucket(ns)], 1, __ATOMIC_RELEASE);
 }
-
-#endif

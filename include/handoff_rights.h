@@ -6,8 +6,7 @@
  * are not taken must be closed, or they pile up until the table is full. The kernel has already
  * closed what MSG_CTRUNC cut off.
  */
-#ifndef HANDOFF_RIGHTS_H
-#define HANDOFF_RIGHTS_H
+#pragma once
 
 #include <errno.h>
 #include <stdbool.h>
@@ -118,5 +117,3 @@ static inline void handoff_receive(int sock, void *buf, size_t size, int flags, 
 	ret->control = msg.msg_controllen > 0 || (msg.msg_flags & MSG_CTRUNC);
 	(void)handoff_take_rights(&msg, ret->fds, max, close_fd);
 }
-
-#endif

@@ -215,33 +215,30 @@ static const char *libc_of(const struct elf_info *elf)
 	return "";
 }
 
-static void put_elf(const struct elf_info *elf)
-{
-	put("class", elf->bits == 64 ? "64" : "32");
-	put("machine", program_machine(elf->machine));
-	/* Of another machine's file nothing else was read. */
-	if (!elf->whole)
-		return;
-	put("linkage", *elf->interp ? "dynamic" : "static");
-	put("interpreter", elf->interp);
-	put("libc", libc_of(elf));
-	put("first", elf->first);
-	put("go", elf->go ? "yes" : "no");
-	put("io_uring", elf->io_uring ? "linked" : "");
-}
-
 /* What was found about the program, as far as it was, for another program to read. */
 static void put_report(void)
 {
 	enum launch_exit code = reason_code();
+	const struct elf_info *elf = &program.elf;
 	const char *mark = *program.binary ? program_privilege(program.binary) : NULL;
 
 	put("path", program.path);
 	for (int i = 0; i < program.n_scripts; i++)
 		put("script", program.scripts[i]);
 	put("binary", program.binary);
-	if (program.elf.bits)
-		put_elf(&program.elf);
+	if (elf->bits) {
+		put("class", elf->bits == 64 ? "64" : "32");
+		put("machine", program_machine(elf->machine));
+	}
+	/* Of another machine's file nothing else was read. */
+	if (elf->whole) {
+		put("linkage", *elf->interp ? "dynamic" : "static");
+		put("interpreter", elf->interp);
+		put("libc", libc_of(elf));
+		put("first", elf->first);
+		put("go", elf->go ? "yes" : "no");
+		put("io_uring", elf->io_uring ? "linked" : "");
+	}
 	put("privilege", mark ? mark : "");
 	put("verdict", code == LAUNCH_GOOD ? "yes" : code == LAUNCH_MISSING ? "missing" : "no");
 	put("backend", code == LAUNCH_GOOD ? "preload" : "");

@@ -45,22 +45,16 @@ static void attach(struct slot *slot)
 	meeting_close(&meeting);
 }
 
-static bool adopt_bound(int fd)
-{
-	struct handoff_addr addr;
-
-	return bound_read(fd, &addr) && slot_bind(fd, addr_domain(&addr), &addr);
-}
-
 bool adopt_fd(int fd)
 {
+	struct handoff_addr addr;
 	struct handoff_name name;
 	struct slot *slot;
 
 	if (slot_at(fd))
 		return true;
 	if (!rendezvous_name_of(fd, &name))
-		return adopt_bound(fd);
+		return bound_read(fd, &addr) && slot_bind(fd, addr_domain(&addr), &addr);
 	slot = find_channel(name.channel);
 	if (slot) {
 		slot_mark(fd, mark_make(MARK_SOCKET, slot));

@@ -40,20 +40,13 @@ void environ_keep(struct environ_kept *ret)
 	}
 }
 
-/* The value of "NAME=value" in @variable if that has the name of @named, up to '='; or NULL. */
-static const char *value_of(const char *variable, const char *named)
-{
-	size_t n = strcspn(named, "=");
-
-	return strncmp(variable, named, n) == 0 && variable[n] == '=' ? variable + n + 1 : NULL;
-}
-
-/* Where @envp has the variable of that name, or where it ends. */
+/* Where @envp has the variable that @named begins with, "NAME" or "NAME=value", or where it ends.
+ */
 static size_t find(char *const envp[], const char *named)
 {
-	size_t i = 0;
+	size_t i = 0, n = strcspn(named, "=");
 
-	while (envp[i] && !value_of(envp[i], named))
+	while (envp[i] && (strncmp(envp[i], named, n) != 0 || envp[i][n] != '='))
 		i++;
 	return i;
 }

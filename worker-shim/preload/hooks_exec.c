@@ -15,28 +15,28 @@
 
 extern char **environ;
 
-/*
- * Puts what is missing into *@envp, on the stack of the function that uses this. The size is
- * bounded, and mostly that of a small table, or 0.
- */
-#define COMPLETE(envp)                                                                             \
-	do {                                                                                       \
-		size_t room = environ_room(&environ_kept, *(envp));                                \
-		if (room)                                                                          \
-			*(envp) = environ_restore(&environ_kept, *(envp), __builtin_alloca(room)); \
-	} while (0)
-
-static void before_exec(void)
+static size_t room_for(char *const envp[])
 {
 	real_ready();
 	adopt_settle_all();
+	return environ_room(&environ_kept, envp);
 }
+
+/*
+ * What comes before exec: *@envp gets what is missing, on the stack of the function that uses this.
+ * The size is bounded, and mostly that of a small table, or 0.
+ */
+#define COMPLETE(envp)                                                                             \
+	do {                                                                                       \
+		size_t room = room_for(*(envp));                                                   \
+		if (room)                                                                          \
+			*(envp) = environ_restore(&environ_kept, *(envp), __builtin_alloca(room)); \
+	} while (0)
 
 /* A hook that is libc's function with another environment. */
 #define STARTING(type, name, parameters, ...)                                                      \
 	type hook_##name parameters                                                                \
 	{                                                                                          \
-		before_exec();                                                                     \
 		COMPLETE(&envp);                                                                   \
 		return real.name(__VA_ARGS__);                                                     \
 	}
@@ -56,7 +56,6 @@ int hook_execvp(const char *file, char *const argv[])
 /* Older libcs have no function for it. */
 int hook_execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags)
 {
-	before_exec();
 	COMPLETE(&envp);
 	return (int)real.syscall(SYS_execveat, dir, path, argv, envp, flags);
 }
