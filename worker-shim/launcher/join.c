@@ -1,6 +1,7 @@
 #include "join.h"
 
 #include "handoff_name.h"
+#include "reason.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,15 +12,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* The broker allows no other names. */
-static bool name_is_plain(const char *name)
-{
-	size_t n = strlen(name);
-
-	return n > 0 && n < HANDOFF_SERVICE_SIZE &&
-	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") ==
-		       n;
-}
+/* The broker allows no others in a service's name. */
+#define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
 
 static bool explain_connect(const char *path, int error)
 {
@@ -50,16 +44,16 @@ static bool explain_connect(const char *path, int error)
 	return reason_refuse("--join %s: %s", path, what);
 }
 
-static bool ask(int fd, const struct join *join)
+static bool ask(int fd, const char *control, const char *service, bool pinned_only)
 {
 	const struct timeval timeout = { .tv_sec = JOIN_TIMEOUT_MS / 1000 };
-	struct handoff_join msg = { .flags = join->pinned_only ? HANDOFF_JOIN_PINNED_ONLY : 0 };
+	struct handoff_join msg = { .flags = pinned_only ? HANDOFF_JOIN_PINNED_ONLY : 0 };
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	int r;
 
-	if (strlen(join->control) >= sizeof(addr.sun_path))
+	if (strlen(control) >= sizeof(addr.sun_path))
 		return reason_set(LAUNCH_USAGE, "--join: the path is too long for a socket");
-	strcpy(addr.sun_path, join->control);
+	strcpy(addr.sun_path, control);
 	/* Bounds connect() too, which waits while the backlog is full, and the request. */
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
@@ -67,13 +61,13 @@ static bool ask(int fd, const struct join *join)
 		r = connect(fd, (const struct sockaddr *)&addr, sizeof(addr));
 	while (r < 0 && errno == EINTR);
 	if (r < 0)
-		return explain_connect(join->control, errno);
+		return explain_connect(control, errno);
 
 	handoff_header_init(&msg.h, HANDOFF_JOIN);
-	strcpy(msg.service, join->service);
+	strcpy(msg.service, service);
 	/* So little goes whole into an empty socket. */
 	if (send(fd, &msg, sizeof(msg), MSG_NOSIGNAL) != sizeof(msg))
-		return reason_refuse("--join %s: cannot ask: %s", join->control, strerror(errno));
+		return reason_refuse("--join %s: cannot ask: %s", control, strerror(errno));
 	return true;
 }
 
@@ -150,19 +144,20 @@ static bool set_environment(const struct handoff_joined *m)
 	       setenv(HANDOFF_ENV_PRIVATE, private_ports, 1) == 0;
 }
 
-bool join_broker(const struct join *join)
+bool join_broker(const char *control, const char *service, bool pinned_only)
 {
+	size_t n = strspn(service, NAME_CHARACTERS);
 	union answer answer = { .text = "" };
 	bool good;
 	int fd;
 
-	if (!name_is_plain(join->service))
+	if (n == 0 || n >= HANDOFF_SERVICE_SIZE || service[n])
 		return reason_set(LAUNCH_USAGE, "--service %.80s: not a valid service name",
-				  join->service);
+				  service);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
-		return explain_connect(join->control, errno);
-	good = ask(fd, join) && hear(fd, &answer);
+		return explain_connect(control, errno);
+	good = ask(fd, control, service, pinned_only) && hear(fd, &answer);
 	(void)close(fd);
 	return good && (set_environment(&answer.joined) || reason_refuse("out of memory"));
 }

@@ -6,18 +6,13 @@
  */
 #pragma once
 
-#include "reason.h"
-
-struct join {
-	const char *control; /* path of the broker's control socket; NULL: this is no guest */
-	const char *service;
-	int pinned_only; /* whether it gets connections of pinned sources only */
-};
+#include <stdbool.h>
 
 /*
- * Asks the broker, for at most JOIN_TIMEOUT_MS, and puts its answer into the environment.
- * False: the reason says what was wrong. If the process ends without an exec, the broker
+ * Asks the broker at its socket @control for a place in @service, for at most JOIN_TIMEOUT_MS, and
+ * puts the answer into the environment. @pinned_only: one for connections of pinned sources alone.
+ * False: the reason (reason.h) says what was wrong. If the process ends without an exec, the broker
  * sees that, and there is nothing to undo.
  */
 #define JOIN_TIMEOUT_MS 10000
-bool join_broker(const struct join *join);
+bool join_broker(const char *control, const char *service, bool pinned_only);

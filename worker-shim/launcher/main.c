@@ -22,9 +22,10 @@
 
 static struct {
 	const char *library;
-	int status_fd;	   /* -1: standard error */
-	int check, report; /* whether */
-	struct join join;
+	int status_fd;		       /* -1: standard error */
+	int check, report;	       /* whether */
+	const char *control, *service; /* of --join; NULL: this is no guest */
+	int pinned_only;	       /* whether */
 	char **command;
 } options = { .status_fd = -1 };
 
@@ -76,7 +77,7 @@ static const struct option longs[] = {
 	{ "report", no_argument, &options.report, true },
 	{ "join", required_argument, NULL, 'j' },
 	{ "service", required_argument, NULL, 'n' },
-	{ "pinned-only", no_argument, &options.join.pinned_only, true },
+	{ "pinned-only", no_argument, &options.pinned_only, true },
 	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
@@ -103,10 +104,10 @@ static bool take_option(int c)
 					  optarg);
 		break;
 	case 'j':
-		options.join.control = optarg;
+		options.control = optarg;
 		break;
 	case 'n':
-		options.join.service = optarg;
+		options.service = optarg;
 		break;
 	case 'V':
 		(void)puts("worker-shim " BROKER_VERSION);
@@ -122,7 +123,6 @@ static bool take_option(int c)
 
 static bool parse(int argc, char **argv)
 {
-	const struct join *join = &options.join;
 	int c;
 
 	/* '+': what follows the command is the command's. */
@@ -134,9 +134,9 @@ static bool parse(int argc, char **argv)
 	options.command = argv + optind;
 	if (options.report && !options.check)
 		return reason_set(LAUNCH_USAGE, "--report needs --check");
-	if (join->control && !join->service)
+	if (options.control && !options.service)
 		return reason_set(LAUNCH_USAGE, "--join needs --service");
-	if (!join->control && (join->service || join->pinned_only))
+	if (!options.control && (options.service || options.pinned_only))
 		return reason_set(LAUNCH_USAGE, "--service and --pinned-only need --join");
 	return true;
 }
@@ -176,7 +176,7 @@ static bool set_stderr(void)
 /* Becomes the program, and returns only if that fails. */
 static bool launch(void)
 {
-	if (options.join.control && !join_broker(&options.join))
+	if (options.control && !join_broker(options.control, options.service, options.pinned_only))
 		return false;
 	if (!set_preload() || !set_stderr())
 		return reason_refuse("no memory for the environment");
@@ -187,7 +187,7 @@ static bool launch(void)
 	 * finish. Only this process can undo that in time, since the setting belongs to the thread
 	 * that executes the program. A guest may have it from whatever started it, and keeps it.
 	 */
-	if (!options.join.control)
+	if (!options.control)
 		(void)prctl(PR_SET_PDEATHSIG, 0);
 	(void)execv(program.path, options.command);
 	return reason_set(errno == ENOENT ? LAUNCH_MISSING : LAUNCH_REFUSED,

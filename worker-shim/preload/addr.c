@@ -88,12 +88,6 @@ void addr_copy_out(const struct sockaddr_storage *ss, socklen_t full, struct soc
 	*len = full;
 }
 
-bool addr_equal(const struct handoff_addr *a, const struct handoff_addr *b)
-{
-	return a->family == b->family && a->flags == b->flags && a->port == b->port &&
-	       a->scope_id == b->scope_id && !memcmp(a->ip, b->ip, sizeof(a->ip));
-}
-
 char *addr_format(const struct handoff_addr *addr, char *out)
 {
 	const struct in6_addr *ip6 = (const struct in6_addr *)addr->ip;

@@ -52,9 +52,6 @@ static inline int addr_room(const struct sockaddr *out, const socklen_t *len)
 void addr_copy_out(const struct sockaddr_storage *ss, socklen_t full, struct sockaddr *out,
 		   socklen_t *len);
 
-/* The same address and port, and both with or both without IPV6_V6ONLY. */
-bool addr_equal(const struct handoff_addr *a, const struct handoff_addr *b);
-
 #define ADDR_TEXT_SIZE 64 /* of the longest, terminated */
 
 /*

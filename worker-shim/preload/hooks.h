@@ -19,27 +19,23 @@ struct timespec;
 	X(ssize_t, read, (int fd, void *buf, size_t n), fd, buf, n) \
 	X(ssize_t, readv, (int fd, const struct iovec *v, int n), fd, v, n) \
 	X(ssize_t, recv, (int fd, void *buf, size_t n, int flags), fd, buf, n, flags) \
-	X(ssize_t, recvfrom, \
-	  (int fd, void *buf, size_t n, int flags, struct sockaddr *from, socklen_t *len), \
-	  fd, buf, n, flags, from, len) \
-	X(int, recvmmsg, \
-	  (int fd, struct mmsghdr *v, unsigned n, int flags, struct timespec *timeout), \
-	  fd, v, n, flags, timeout) \
+	X(ssize_t, recvfrom, (int fd, void *buf, size_t n, int flags, struct sockaddr *from, \
+	  socklen_t *len), fd, buf, n, flags, from, len) \
+	X(int, recvmmsg, (int fd, struct mmsghdr *v, unsigned n, int flags, \
+	  struct timespec *timeout), fd, v, n, flags, timeout) \
 	X(ssize_t, splice, (int fd, off_t *at, int to, off_t *to_at, size_t n, unsigned flags), \
 	  fd, at, to, to_at, n, flags) \
 	X(ssize_t, write, (int fd, const void *buf, size_t n), fd, buf, n) \
 	X(ssize_t, writev, (int fd, const struct iovec *v, int n), fd, v, n) \
 	X(ssize_t, send, (int fd, const void *buf, size_t n, int flags), fd, buf, n, flags) \
-	X(ssize_t, sendto, \
-	  (int fd, const void *buf, size_t n, int flags, const struct sockaddr *to, \
-	   socklen_t len), fd, buf, n, flags, to, len) \
+	X(ssize_t, sendto, (int fd, const void *buf, size_t n, int flags, \
+	  const struct sockaddr *to, socklen_t len), fd, buf, n, flags, to, len) \
 	/* What _FORTIFY_SOURCE makes of the first ones, with the size of the buffer. */ \
 	X(ssize_t, __read_chk, (int fd, void *buf, size_t n, size_t size), fd, buf, n, size) \
 	X(ssize_t, __recv_chk, (int fd, void *buf, size_t n, size_t size, int flags), \
 	  fd, buf, n, size, flags) \
-	X(ssize_t, __recvfrom_chk, \
-	  (int fd, void *buf, size_t n, size_t size, int flags, struct sockaddr *from, \
-	   socklen_t *len), fd, buf, n, size, flags, from, len)
+	X(ssize_t, __recvfrom_chk, (int fd, void *buf, size_t n, size_t size, int flags, \
+	  struct sockaddr *from, socklen_t *len), fd, buf, n, size, flags, from, len)
 
 #define SPAWN_PARAMETERS \
 	(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions, \

@@ -39,7 +39,8 @@ static bool is_taken(int fd, const struct handoff_addr *addr)
 	for (size_t i = 0; i < TABLE_SLOTS; i++) {
 		const struct slot *other = &table_slots[i];
 
-		if (atomic_load(&other->state) != SLOT_LISTENING || !addr_equal(&other->addr, addr))
+		if (atomic_load(&other->state) != SLOT_LISTENING ||
+		    memcmp(&other->addr, addr, sizeof(*addr)) != 0)
 			continue;
 		if (real_int_option(fd, SOL_SOCKET, SO_REUSEPORT) != 1 ||
 		    real_int_option(slot_hidden(other, HIDDEN_SHADOW), SOL_SOCKET, SO_REUSEPORT) !=

@@ -99,19 +99,6 @@ union answer {
 	unsigned char bytes[HANDOFF_MAX_SIZE];
 };
 
-/* Returns the length of the answer, with its descriptors in @m, or -errno. */
-static ssize_t receive_answer(struct meeting *m, union answer *ret)
-{
-	struct handoff_received got;
-
-	handoff_receive(m->rendezvous, ret, sizeof(*ret), MSG_CMSG_CLOEXEC | MSG_DONTWAIT,
-			HANDOFF_FDS_MAX, real_closep, &got);
-	m->rx = got.fds[0];
-	m->tx = got.fds[1];
-	m->page = got.fds[2];
-	return got.flags & MSG_CTRUNC ? -EMFILE : got.n;
-}
-
 bool rendezvous_is_peer(int fd)
 {
 	struct sockaddr_un name = { .sun_family = AF_UNSPEC };
@@ -143,8 +130,8 @@ static const char *meet(const struct slot *slot, bool adopt, int own, struct mee
 	int timeout_ms = adopt ? MEET_ADOPT_MS : MEET_LISTEN_MS;
 	int64_t deadline_ms = now_ms() + timeout_ms;
 	struct handoff_name name;
+	struct handoff_received got;
 	int dialed;
-	ssize_t n;
 
 	*error = dial(timeout_ms, &m->rendezvous);
 	if (*error == EMFILE || *error == ENFILE)
@@ -165,18 +152,22 @@ static const char *meet(const struct slot *slot, bool adopt, int own, struct mee
 	if (!wait_readable(m->rendezvous, deadline_ms))
 		return "the broker did not answer in time";
 
-	n = receive_answer(m, answer);
-	if (n == -EMFILE) {
+	handoff_receive(m->rendezvous, answer, sizeof(*answer), MSG_CMSG_CLOEXEC | MSG_DONTWAIT,
+			HANDOFF_FDS_MAX, real_closep, &got);
+	m->rx = got.fds[0];
+	m->tx = got.fds[1];
+	m->page = got.fds[2];
+	if (got.flags & MSG_CTRUNC) {
 		*error = EMFILE;
 		return "no descriptor is free";
 	}
-	if (n <= 0)
+	if (got.n <= 0)
 		return "the broker closed the connection";
-	if (handoff_check(answer, (size_t)n, HANDOFF_REFUSED)) {
+	if (handoff_check(answer, (size_t)got.n, HANDOFF_REFUSED)) {
 		*error = (int)answer->refused.error;
 		return answer->refused.reason;
 	}
-	if (!handoff_check(answer, (size_t)n, HANDOFF_WELCOME) || m->tx < 0)
+	if (!handoff_check(answer, (size_t)got.n, HANDOFF_WELCOME) || m->tx < 0)
 		return "the broker sent an answer of an unknown version";
 	if (!rendezvous_name_of(m->rx, &name) || name.channel != answer->welcome.channel)
 		return "the broker sent a channel without its name";
