@@ -56,11 +56,10 @@ static bool file_offset(const struct view *v, const Elf64_Ehdr *eh, uint64_t add
 	Elf64_Phdr ph;
 
 	for (unsigned i = 0; i < eh->e_phnum && read_header(v, eh, i, &ph); i++) {
-		if (ph.p_type != PT_LOAD || address < ph.p_vaddr ||
-		    address - ph.p_vaddr >= ph.p_filesz)
-			continue;
 		*ret = ph.p_offset + (address - ph.p_vaddr);
-		return true;
+		if (ph.p_type == PT_LOAD && address >= ph.p_vaddr &&
+		    address - ph.p_vaddr < ph.p_filesz)
+			return true;
 	}
 	return false;
 }

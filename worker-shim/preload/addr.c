@@ -112,26 +112,20 @@ char *addr_format(const struct handoff_addr *addr, char *out)
 
 #define SEPARATORS ", "
 
-/* Reads "9229" or "9400-9409" at *@p. False, with *@p anywhere in its word, if it is neither. */
-static bool read_range(const char **p, uint64_t *ret_first, uint64_t *ret_last)
-{
-	if (!number_read(p, 10, UINT16_MAX, ret_first))
-		return false;
-	*ret_last = *ret_first;
-	if (**p == '-') {
-		(*p)++;
-		if (!number_read(p, 10, UINT16_MAX, ret_last))
-			return false;
-	}
-	return *ret_first > 0 && strchr(SEPARATORS, **p); /* or its end */
-}
-
 bool addr_port_listed(const char *list, uint16_t port)
 {
-	uint64_t first, last;
+	for (const char *p = list; *(p += strspn(p, SEPARATORS)); p += strcspn(p, SEPARATORS)) {
+		uint64_t first, last;
+		bool good = number_read(&p, 10, UINT16_MAX, &first);
 
-	for (const char *p = list; *(p += strspn(p, SEPARATORS)); p += strcspn(p, SEPARATORS))
-		if (read_range(&p, &first, &last) && port >= first && port <= last)
+		last = first;
+		if (good && *p == '-') {
+			p++;
+			good = number_read(&p, 10, UINT16_MAX, &last);
+		}
+		/* The word ends with a separator, or the text. */
+		if (good && strchr(SEPARATORS, *p) && first > 0 && port >= first && port <= last)
 			return true;
+	}
 	return false;
 }

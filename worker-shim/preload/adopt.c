@@ -35,8 +35,7 @@ static void attach(struct slot *slot)
 	_cleanup_real_fd_ int shadow =
 		socket(slot->domain, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
 
-	if (shadow >= 0)
-		(void)slot_hide(slot, HIDDEN_SHADOW, &shadow);
+	(void)slot_hide(slot, HIDDEN_SHADOW, &shadow);
 	if (rendezvous_meet(slot, true, -1, &meeting) < 0)
 		return;
 	(void)slot_hide(slot, HIDDEN_TX, &meeting.tx);

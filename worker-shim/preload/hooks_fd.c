@@ -132,10 +132,9 @@ int hook_dup2(int from, int to)
 
 int hook_dup3(int from, int to, int flags)
 {
-	bool valid = !(flags & ~O_CLOEXEC);
-
 	real_ready();
-	return make_way(from, to, valid) ? copied(from, real.dup3(from, to, flags)) : -1;
+	return make_way(from, to, !(flags & ~O_CLOEXEC)) ? copied(from, real.dup3(from, to, flags))
+							 : -1;
 }
 
 /* The argument is an int, a pointer or absent: as wide as it can be, as libc itself reads it. */
@@ -168,18 +167,6 @@ static void settle_passed(int *fd)
 	adopt_settle(*fd);
 }
 
-/*
- * A listening or bound socket that another process has passed to this one: an app may ask at once
- * what it is (libuv does), so it is known before the app sees its number.
- */
-static void adopt_received(int fd, struct msghdr *msg)
-{
-	_keep_errno_ int saved = errno;
-
-	if (shim.active && msg->msg_controllen && owner_is_me() && !rendezvous_is_peer(fd))
-		(void)handoff_take_rights(msg, NULL, 0, adopt_passed);
-}
-
 /* Connections that are about to be another process's, too. */
 ssize_t hook_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
@@ -195,8 +182,16 @@ ssize_t hook_recvmsg(int fd, struct msghdr *msg, int flags)
 
 	real_ready();
 	n = real.recvmsg(slot_answering(fd), msg, flags);
-	if (n >= 0)
-		adopt_received(fd, msg);
+	if (n >= 0 && shim.active && msg->msg_controllen && owner_is_me()) {
+		_keep_errno_ int saved = errno;
+
+		/*
+		 * A listening or bound socket may be among them. An app may ask at once what it is
+		 * (libuv does), so it is known before the app sees its number.
+		 */
+		if (!rendezvous_is_peer(fd))
+			(void)handoff_take_rights(msg, NULL, 0, adopt_passed);
+	}
 	return n;
 }
 
