@@ -218,7 +218,6 @@ static const char *libc_of(const struct elf_info *elf)
 /* What was found about the program, as far as it was, for another program to read. */
 static void put_report(void)
 {
-	enum launch_exit code = reason_code();
 	const struct elf_info *elf = &program.elf;
 	const char *mark = *program.binary ? program_privilege(program.binary) : NULL;
 
@@ -240,9 +239,11 @@ static void put_report(void)
 		put("io_uring", elf->io_uring ? "linked" : "");
 	}
 	put("privilege", mark ? mark : "");
-	put("verdict", code == LAUNCH_GOOD ? "yes" : code == LAUNCH_MISSING ? "missing" : "no");
-	put("backend", code == LAUNCH_GOOD ? "preload" : "");
-	put("reason", reason_text());
+	put("verdict", reason.code == LAUNCH_GOOD      ? "yes"
+		       : reason.code == LAUNCH_MISSING ? "missing"
+						       : "no");
+	put("backend", reason.code == LAUNCH_GOOD ? "preload" : "");
+	put("reason", reason.text);
 }
 
 int main(int argc, char **argv)
@@ -252,9 +253,9 @@ int main(int argc, char **argv)
 	options.library = default_library();
 	good = parse(argc, argv) && program_find(options.command[0], program.path) &&
 	       program_read(&program) && program_check(&program, options.library);
-	if (options.report && reason_code() != LAUNCH_USAGE) {
+	if (options.report && reason.code != LAUNCH_USAGE) {
 		put_report();
-		return (int)reason_code();
+		return (int)reason.code;
 	}
 	if (good && options.check) {
 		(void)printf("%s: dynamic, interpreter %s: backend preload\n", program.binary,
@@ -264,8 +265,8 @@ int main(int argc, char **argv)
 	if (good)
 		(void)launch();
 	if (options.status_fd < 0)
-		(void)fprintf(stderr, "worker-shim: %s\n", reason_text());
+		(void)fprintf(stderr, "worker-shim: %s\n", reason.text);
 	else
-		(void)dprintf(options.status_fd, "%s\n", reason_text());
-	return (int)reason_code();
+		(void)dprintf(options.status_fd, "%s\n", reason.text);
+	return (int)reason.code;
 }

@@ -172,8 +172,8 @@ static bool follow(struct program *program, const struct script *script)
 	if (program_find(script->interpreter, program->binary) &&
 	    (!script_env_name(script, name) || program_find(name, program->binary)))
 		return true;
-	return reason_set(reason_code(), "%s: the interpreter in its first line: %.600s", from,
-			  reason_text());
+	return reason_set(reason.code, "%s: the interpreter in its first line: %.600s", from,
+			  reason.text);
 }
 
 bool program_read(struct program *program)

@@ -4,14 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#define REASON_SIZE 1024
-
-static char reason[REASON_SIZE];
-static enum launch_exit reason_exit;
+struct reason reason;
 
 bool reason_set(enum launch_exit code, const char *fmt, ...)
 {
-	char text[REASON_SIZE];
+	char text[sizeof(reason.text)];
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -21,17 +18,7 @@ bool reason_set(enum launch_exit code, const char *fmt, ...)
 	for (char *p = text; *p; p++)
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			*p = '?';
-	strcpy(reason, text);
-	reason_exit = code;
+	strcpy(reason.text, text);
+	reason.code = code;
 	return false;
-}
-
-const char *reason_text(void)
-{
-	return reason;
-}
-
-enum launch_exit reason_code(void)
-{
-	return reason_exit;
 }

@@ -14,6 +14,12 @@ enum launch_exit {
 	LAUNCH_MISSING = 127, /* not found */
 };
 
+/* The last one; "" and LAUNCH_GOOD until one was set. */
+extern struct reason {
+	enum launch_exit code;
+	char text[1024];
+} reason;
+
 /*
  * Sets the reason, made fit for one line, and returns false. Text that is too long is cut. The
  * last reason may be among the arguments.
@@ -21,7 +27,3 @@ enum launch_exit {
 bool reason_set(enum launch_exit code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #define reason_refuse(...) reason_set(LAUNCH_REFUSED, __VA_ARGS__)
-
-/* Of the last one: "" and LAUNCH_GOOD until one was set. */
-const char *reason_text(void);
-enum launch_exit reason_code(void);

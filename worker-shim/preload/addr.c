@@ -81,13 +81,6 @@ socklen_t addr_to_sockaddr(const struct handoff_addr *addr, int domain,
 	}
 }
 
-void addr_copy_out(const struct sockaddr_storage *ss, socklen_t full, struct sockaddr *out,
-		   socklen_t *len)
-{
-	memcpy(out, ss, *len < full ? *len : full);
-	*len = full;
-}
-
 char *addr_format(const struct handoff_addr *addr, char *out)
 {
 	const struct in6_addr *ip6 = (const struct in6_addr *)addr->ip;

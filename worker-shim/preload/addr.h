@@ -49,8 +49,12 @@ static inline int addr_room(const struct sockaddr *out, const socklen_t *len)
 }
 
 /* As the kernel does: at most *@len bytes are written, then *@len says how long it really is. */
-void addr_copy_out(const struct sockaddr_storage *ss, socklen_t full, struct sockaddr *out,
-		   socklen_t *len);
+static inline void addr_copy_out(const struct sockaddr_storage *ss, socklen_t full,
+				 struct sockaddr *out, socklen_t *len)
+{
+	memcpy(out, ss, *len < full ? *len : full);
+	*len = full;
+}
 
 #define ADDR_TEXT_SIZE 64 /* of the longest, terminated */
 

@@ -14,7 +14,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #define ENVIRON_VARIABLES 10 /* those of handoff_wire.h, and LD_PRELOAD */

@@ -13,8 +13,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-extern char **environ;
-
 static size_t room_for(char *const envp[])
 {
 	real_ready();

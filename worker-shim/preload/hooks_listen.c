@@ -28,6 +28,7 @@ static int tcp_domain(int fd)
 	return protocol == IPPROTO_TCP || protocol == PROTO_MPTCP ? domain : 0;
 }
 
+/* An IPv4 socket does not have the option. */
 static uint8_t v6only_flag(int fd)
 {
 	return real_int_option(fd, IPPROTO_IPV6, IPV6_V6ONLY) == 1 ? HANDOFF_V6ONLY : 0;
@@ -62,8 +63,7 @@ static bool is_ours(int fd, const struct sockaddr *addr, socklen_t len, struct h
 		return false;
 	if (addr_port_listed(shim.private_ports, ret->port) || tcp_domain(fd) != addr->sa_family)
 		return false;
-	if (ret->family == 6)
-		ret->flags = v6only_flag(fd);
+	ret->flags = v6only_flag(fd);
 	return true;
 }
 
@@ -131,8 +131,7 @@ static int meet_broker(struct slot *slot, int fd)
 		return -EPERM;
 	}
 	/* May have been set between bind() and listen(). */
-	if (slot->domain == AF_INET6)
-		slot->addr.flags = v6only_flag(own);
+	slot->addr.flags = v6only_flag(own);
 	r = rendezvous_meet(slot, false, own, &meeting);
 	if (r < 0)
 		return r;
@@ -171,15 +170,14 @@ int hook_connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
 	struct sockaddr_storage own;
 	struct slot *slot;
-	socklen_t own_len;
 
 	real_ready();
 	slot = slot_at(fd);
 	if (!slot || !owner_is_me() || atomic_load(&slot->state) != SLOT_BOUND)
 		return real.connect(fd, addr, len);
 	bound_unmark(fd);
-	own_len = addr_to_sockaddr(&slot->addr, slot->domain, &own);
-	if (real.bind(fd, (struct sockaddr *)&own, own_len) < 0)
+	if (real.bind(fd, (struct sockaddr *)&own,
+		      addr_to_sockaddr(&slot->addr, slot->domain, &own)) < 0)
 		return -1;
 	slot_mark(fd, 0);
 	return real.connect(fd, addr, len);
@@ -187,11 +185,11 @@ int hook_connect(int fd, const struct sockaddr *addr, socklen_t len)
 
 /*
  * The kernel lets shutdown(SHUT_RD) end a listening socket for everybody who shares it, and wakes
- * those who wait in accept() with EINVAL. The same is done here, on the channel: a thread that is
- * blocked in recvmsg() cannot be woken in another way. It does the broker no harm. What waits in
- * the channel can still be received, here or by the broker from its copy of rx; what the broker
- * sends next is refused with EPIPE while it still owns the connection; and the end of the
- * rendezvous tells it in the first place. The app may listen() again: that is a new channel.
+ * those who wait in accept() with EINVAL. The same is done to the channel: a thread that is blocked
+ * in recvmsg() cannot be woken in another way. It does the broker no harm. What waits there can
+ * still be received, here or by the broker from its copy of rx; what the broker sends next is
+ * refused with EPIPE while it still owns the connection; and the end of the rendezvous tells it in
+ * the first place. The app may listen() again: that is a new channel.
  */
 int hook_shutdown(int fd, int how)
 {

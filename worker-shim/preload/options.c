@@ -20,8 +20,8 @@ static const struct socket_option table[] = {
 	{ SOL_SOCKET, SO_LINGER, OPTION_INHERITED, NULL },
 	{ SOL_SOCKET, SO_OOBINLINE, OPTION_INHERITED, NULL },
 	{ SOL_SOCKET, SO_RCVLOWAT, OPTION_INHERITED, NULL },
-	{ SOL_SOCKET, SO_SNDBUF, OPTION_DOUBLED, NULL },
-	{ SOL_SOCKET, SO_RCVBUF, OPTION_DOUBLED, NULL },
+	{ SOL_SOCKET, SO_SNDBUF, OPTION_INHERITED, NULL },
+	{ SOL_SOCKET, SO_RCVBUF, OPTION_INHERITED, NULL },
 	{ SOL_SOCKET, SO_RCVTIMEO, OPTION_INHERITED, NULL },
 	{ SOL_SOCKET, SO_SNDTIMEO, OPTION_INHERITED, NULL },
 	{ IPPROTO_TCP, 1 /* TCP_NODELAY */, OPTION_INHERITED, NULL },
@@ -130,10 +130,11 @@ static socklen_t read_option(int sock, const struct socket_option *option, union
 	socklen_t len = sizeof(*ret);
 
 	memset(ret, 0, sizeof(*ret));
-	if ((option->kind != OPTION_INHERITED && option->kind != OPTION_DOUBLED) ||
+	if (option->kind != OPTION_INHERITED ||
 	    real.getsockopt(sock, option->level, option->name, ret, &len) < 0)
 		return 0;
-	if (option->kind == OPTION_DOUBLED)
+	/* It reports twice what was set: socket(7). */
+	if (option->level == SOL_SOCKET && (option->name == SO_SNDBUF || option->name == SO_RCVBUF))
 		ret->number /= 2;
 	return len;
 }

@@ -19,8 +19,7 @@
 enum option_kind {
 	OPTION_OTHER = 0,
 	OPTION_INHERITED,
-	OPTION_DOUBLED, /* inherited; getsockopt reports twice what setsockopt got: socket(7) */
-	OPTION_KEPT,	/* by the broker's listener, if the app's socket has it */
+	OPTION_KEPT, /* by the broker's listener, if the app's socket has it */
 	OPTION_UNKEPT,
 };
 

@@ -116,7 +116,6 @@ bool rendezvous_name_of(int fd, struct handoff_name *ret_name)
 	_keep_errno_ int saved = errno;
 
 	return real.getsockname(fd, (struct sockaddr *)&name, &len) == 0 &&
-	       len > offsetof(struct sockaddr_un, sun_path) && len <= sizeof(name) &&
 	       name.sun_family == AF_UNIX &&
 	       handoff_name_get(name.sun_path, len - offsetof(struct sockaddr_un, sun_path),
 				ret_name) &&

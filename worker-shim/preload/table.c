@@ -36,8 +36,7 @@ struct slot *table_set(int fd, uint16_t mark)
 
 	if ((unsigned)fd >= TABLE_FDS)
 		return NULL;
-	/* Counted before it can be seen, so that no other thread finds a slot without references.
-	 */
+	/* Counted before it is seen: no other thread finds a slot without references. */
 	if (mark_kind(mark) == MARK_SOCKET)
 		atomic_fetch_add(&mark_slot(mark)->refs, 1);
 	if (mark)
