@@ -26,7 +26,6 @@ static struct {
 	int check, report;	       /* whether */
 	const char *control, *service; /* of --join; NULL: this is no guest */
 	int pinned_only;	       /* whether */
-	char **command;
 } options = { .status_fd = -1 };
 
 static struct program program;
@@ -121,6 +120,7 @@ static bool take_option(int c)
 	return true;
 }
 
+/* The command begins at argv[optind] then. */
 static bool parse(int argc, char **argv)
 {
 	int c;
@@ -131,7 +131,6 @@ static bool parse(int argc, char **argv)
 			return false;
 	if (optind >= argc)
 		return reason_set(LAUNCH_USAGE, "no command is given; see worker-shim -h");
-	options.command = argv + optind;
 	if (options.report && !options.check)
 		return reason_set(LAUNCH_USAGE, "--report needs --check");
 	if (options.control && !options.service)
@@ -173,8 +172,8 @@ static bool set_stderr(void)
 	return setenv(HANDOFF_ENV_STDERR, value, 1) == 0;
 }
 
-/* Becomes the program, and returns only if that fails. */
-static bool launch(void)
+/* Becomes the program that runs @command, and returns only if that fails. */
+static bool launch(char **command)
 {
 	if (options.control && !join_broker(options.control, options.service, options.pinned_only))
 		return false;
@@ -189,7 +188,7 @@ static bool launch(void)
 	 */
 	if (!options.control)
 		(void)prctl(PR_SET_PDEATHSIG, 0);
-	(void)execv(program.path, options.command);
+	(void)execv(program.path, command);
 	return reason_set(errno == ENOENT ? LAUNCH_MISSING : LAUNCH_REFUSED,
 			  "%s cannot be started: %s", program.path, strerror(errno));
 }
@@ -251,7 +250,7 @@ int main(int argc, char **argv)
 	bool good;
 
 	options.library = default_library();
-	good = parse(argc, argv) && program_find(options.command[0], program.path) &&
+	good = parse(argc, argv) && program_find(argv[optind], program.path) &&
 	       program_read(&program) && program_check(&program, options.library);
 	if (options.report && reason.code != LAUNCH_USAGE) {
 		put_report();
@@ -263,7 +262,7 @@ int main(int argc, char **argv)
 		return LAUNCH_GOOD;
 	}
 	if (good)
-		(void)launch();
+		(void)launch(argv + optind);
 	if (options.status_fd < 0)
 		(void)fprintf(stderr, "worker-shim: %s\n", reason.text);
 	else
