@@ -74,18 +74,6 @@ static bool say_hello(int fd, const struct slot *slot, bool adopt, int own)
 		.flags = adopt ? HANDOFF_HELLO_ADOPT : 0,
 		.channel = adopt ? slot->channel : 0,
 	};
-	union {
-		struct cmsghdr head;
-		char buf[CMSG_SPACE(sizeof(own))];
-	} control = { .head = { .cmsg_level = SOL_SOCKET,
-				.cmsg_type = SCM_RIGHTS,
-				.cmsg_len = CMSG_LEN(sizeof(own)) } };
-	struct iovec iov = { .iov_base = &hello, .iov_len = sizeof(hello) };
-	struct msghdr msg = { .msg_iov = &iov,
-			      .msg_iovlen = 1,
-			      .msg_control = own < 0 ? NULL : control.buf,
-			      .msg_controllen = own < 0 ? 0 : sizeof(control.buf) };
-	ssize_t n;
 
 	handoff_header_init(&hello.h, HANDOFF_HELLO);
 	memcpy(hello.token, shim.token, sizeof(hello.token));
