@@ -21,16 +21,16 @@ static const struct {
 struct family {
 	const char *name; /* without _total, _bucket and the like */
 	enum type type;
+	enum scope scope;
 	const char *unit; /* the last word of the name; NULL: none */
 	const char *help; /* one sentence, no full stop; no quote, backslash or newline */
-	enum scope scope;
-	size_t at, size; /* of the value, in the record of its scope; an array is of uint64_t */
-	size_t known;	 /* of a flag that says whether there is a value; 0: there always is */
-	unsigned ns;	 /* a time, of which 1 is so many; 0: it is no time */
+	size_t at, size;  /* of the value, in the record of its scope; an array is of uint64_t */
+	size_t known;	  /* of a flag that says whether there is a value; 0: there always is */
 	const char *label;
 	const char *const *names; /* values of the label, one for each number or state */
 	size_t n;
 	unsigned first, last; /* bounds of a histogram from 2^first to 2^last microseconds */
+	unsigned ns;	      /* a time, of which 1 is so many; 0: it is no time */
 };
 
 static const char *const broker_states[] = {
@@ -73,51 +73,51 @@ static const char *const results[METRICS_RELOADS_N] = {
 /* A table is read in columns. */
 /* clang-format off */
 static const struct family families[] = {
-	{ "broker_build", INFO, NULL, "Version of the broker", BROKER, OF(snapshot, version), .label = "version" },
-	{ "broker_state", STATESET, NULL, "State of the broker", BROKER, OF(snapshot, state), BY("broker_state", broker_states) },
-	{ "broker_reloads_refused", COUNTER, NULL, "Reloads that were refused because of their configuration", BROKER, OF(snapshot, reloads_refused) },
+	{ "broker_build", INFO, BROKER, NULL, "Version of the broker", OF(snapshot, version), .label = "version" },
+	{ "broker_state", STATESET, BROKER, NULL, "State of the broker", OF(snapshot, state), BY("broker_state", broker_states) },
+	{ "broker_reloads_refused", COUNTER, BROKER, NULL, "Reloads that were refused because of their configuration", OF(snapshot, reloads_refused) },
 
-	{ "broker_connections_accepted", COUNTER, NULL, "Connections that the broker accepted", SERVICE, OF(service, ledger.accepted) },
-	{ "broker_connections_sent", COUNTER, NULL, "Connections put into channels of workers", SERVICE, OF(service, ledger.sent) },
-	{ "broker_connections_taken_back", COUNTER, NULL, "Connections taken back from channels, to be given to other workers", SERVICE, OF(service, ledger.taken_back) },
-	{ "broker_connections_taken", COUNTER, NULL, "Connections that workers took", SERVICE, OF(service, taken) },
-	{ "broker_connections_client_gone", COUNTER, NULL, "Connections whose client had gone while they waited in the broker", SERVICE, OF(service, ledger.client_gone) },
-	{ "broker_connections_ended_idle", COUNTER, NULL, "Connections of draining workers that the broker ended between two requests", SERVICE, OF(service, ended_idle) },
-	{ "broker_connections_refused", COUNTER, NULL, "Connections that the broker closed without a worker", SERVICE, OF(service, refused), BY("reason", refusals) },
-	{ "broker_connections_waiting", GAUGE, NULL, "Connections that were accepted but not taken by a worker yet", SERVICE, OF(service, waiting), BY("place", places) },
-	{ "broker_handoff_seconds", HISTOGRAM, "seconds", "Time from accepting a connection to sending it to a worker", SERVICE, OF(service, handed), BOUNDS(0, 24) },
-	{ "broker_wait_seconds", HISTOGRAM, "seconds", "Time from accepting a connection to the accept of the worker", SERVICE, OF(service, waited), BOUNDS(3, 26) },
+	{ "broker_connections_accepted", COUNTER, SERVICE, NULL, "Connections that the broker accepted", OF(service, ledger.accepted) },
+	{ "broker_connections_sent", COUNTER, SERVICE, NULL, "Connections put into channels of workers", OF(service, ledger.sent) },
+	{ "broker_connections_taken_back", COUNTER, SERVICE, NULL, "Connections taken back from channels, to be given to other workers", OF(service, ledger.taken_back) },
+	{ "broker_connections_taken", COUNTER, SERVICE, NULL, "Connections that workers took", OF(service, taken) },
+	{ "broker_connections_client_gone", COUNTER, SERVICE, NULL, "Connections whose client had gone while they waited in the broker", OF(service, ledger.client_gone) },
+	{ "broker_connections_ended_idle", COUNTER, SERVICE, NULL, "Connections of draining workers that the broker ended between two requests", OF(service, ended_idle) },
+	{ "broker_connections_refused", COUNTER, SERVICE, NULL, "Connections that the broker closed without a worker", OF(service, refused), BY("reason", refusals) },
+	{ "broker_connections_waiting", GAUGE, SERVICE, NULL, "Connections that were accepted but not taken by a worker yet", OF(service, waiting), BY("place", places) },
+	{ "broker_handoff_seconds", HISTOGRAM, SERVICE, "seconds", "Time from accepting a connection to sending it to a worker", OF(service, handed), BOUNDS(0, 24) },
+	{ "broker_wait_seconds", HISTOGRAM, SERVICE, "seconds", "Time from accepting a connection to the accept of the worker", OF(service, waited), BOUNDS(3, 26) },
 
-	{ "broker_service_serving", GAUGE, NULL, "1 if at least one worker of the service is ready, not stalled, and passes its check if it has one", SERVICE, OF(service, serving) },
-	{ "broker_service_generation", GAUGE, NULL, "Generation in force", SERVICE, OF(service, kept.generation) },
-	{ "broker_service_workers_wanted", GAUGE, NULL, "Workers that the service should have", SERVICE, OF(service, kept.want) },
-	{ "broker_service_workers", GAUGE, NULL, "Workers by state, including old generations", SERVICE, OF(service, by_state), .label = "state", .names = worker_state_names, .n = WORKER_DEAD },
-	{ "broker_worker_start_seconds", HISTOGRAM, "seconds", "Time from the start of a worker until it was ready", SERVICE, OF(service, started), BOUNDS(10, 27) },
-	{ "broker_worker_restarts", COUNTER, NULL, "Workers that ended unexpectedly and were replaced", SERVICE, OF(service, kept.ends), BY("reason", worker_end_names) },
-	{ "broker_reloads", COUNTER, NULL, "Reloads of the service that have ended", SERVICE, OF(service, reloads_ended), BY("result", results) },
-	{ "broker_reload_duration_seconds", HISTOGRAM, "seconds", "Duration of completed reloads", SERVICE, OF(service, reloads), BOUNDS(14, 30) },
+	{ "broker_service_serving", GAUGE, SERVICE, NULL, "1 if at least one worker of the service is ready, not stalled, and passes its check if it has one", OF(service, serving) },
+	{ "broker_service_generation", GAUGE, SERVICE, NULL, "Generation in force", OF(service, kept.generation) },
+	{ "broker_service_workers_wanted", GAUGE, SERVICE, NULL, "Workers that the service should have", OF(service, kept.want) },
+	{ "broker_service_workers", GAUGE, SERVICE, NULL, "Workers by state, including old generations", OF(service, by_state), .label = "state", .names = worker_state_names, .n = WORKER_DEAD },
+	{ "broker_worker_start_seconds", HISTOGRAM, SERVICE, "seconds", "Time from the start of a worker until it was ready", OF(service, started), BOUNDS(10, 27) },
+	{ "broker_worker_restarts", COUNTER, SERVICE, NULL, "Workers that ended unexpectedly and were replaced", OF(service, kept.ends), BY("reason", worker_end_names) },
+	{ "broker_reloads", COUNTER, SERVICE, NULL, "Reloads of the service that have ended", OF(service, reloads_ended), BY("result", results) },
+	{ "broker_reload_duration_seconds", HISTOGRAM, SERVICE, "seconds", "Duration of completed reloads", OF(service, reloads), BOUNDS(14, 30) },
 
-	{ "broker_listener_accepted", COUNTER, NULL, "Connections accepted from the listener", LISTENER, OF(listener, accepted) },
-	{ "broker_listener_backlog", GAUGE, NULL, "Connections that wait in the backlog of the kernel", LISTENER, OF(listener, backlog), IF(listener, asked) },
-	{ "broker_listener_backlog_limit", GAUGE, NULL, "Limit of connections that wait in the backlog", LISTENER, OF(listener, backlog_limit), IF(listener, asked) },
-	{ "broker_listener_overflows", COUNTER, NULL, "Packets that the kernel dropped at the listener, mostly because its backlog was full", LISTENER, OF(listener, overflows), IF(listener, asked) },
+	{ "broker_listener_accepted", COUNTER, LISTENER, NULL, "Connections accepted from the listener", OF(listener, accepted) },
+	{ "broker_listener_backlog", GAUGE, LISTENER, NULL, "Connections that wait in the backlog of the kernel", OF(listener, backlog), IF(listener, asked) },
+	{ "broker_listener_backlog_limit", GAUGE, LISTENER, NULL, "Limit of connections that wait in the backlog", OF(listener, backlog_limit), IF(listener, asked) },
+	{ "broker_listener_overflows", COUNTER, LISTENER, NULL, "Packets that the kernel dropped at the listener, mostly because its backlog was full", OF(listener, overflows), IF(listener, asked) },
 
-	{ "broker_worker_up", GAUGE, NULL, "1 if the worker is ready", WORKER, OF(worker, up) },
-	{ "broker_worker_stalled", GAUGE, NULL, "1 if the worker takes no connections although some wait", WORKER, OF(worker, stalled) },
-	{ "broker_worker_healthy", GAUGE, NULL, "1 if the worker passes its health check", WORKER, OF(worker, well), IF(worker, checked) },
-	{ "broker_worker_state", STATESET, NULL, "State of the newest worker in the slot", WORKER, OF(worker, state), BY("broker_worker_state", slot_states) },
-	{ "broker_worker_generation", GAUGE, NULL, "Generation of the newest worker in the slot", WORKER, OF(worker, generation), IF(worker, exists) },
-	{ "broker_worker_taken", COUNTER, NULL, "Connections that workers in the slot took", WORKER, OF(worker, taken) },
-	{ "broker_worker_waiting", GAUGE, NULL, "Connections that wait in channels of the slot", WORKER, OF(worker, waiting) },
-	{ "broker_worker_open_connections", GAUGE, NULL, "Connections that workers in the slot have open", WORKER, OF(worker, open), IF(worker, open_found) },
-	{ "broker_worker_resident_memory_bytes", GAUGE, "bytes", "Resident memory of all processes in the slot", WORKER, OF(worker, rss_bytes), IF(worker, found) },
-	{ "broker_worker_cpu_seconds", COUNTER, "seconds", "CPU time of all processes in the slot", WORKER, OF(worker, cpu_ms), IF(worker, found), .ns = NSEC_PER_MSEC },
+	{ "broker_worker_up", GAUGE, WORKER, NULL, "1 if the worker is ready", OF(worker, up) },
+	{ "broker_worker_stalled", GAUGE, WORKER, NULL, "1 if the worker takes no connections although some wait", OF(worker, stalled) },
+	{ "broker_worker_healthy", GAUGE, WORKER, NULL, "1 if the worker passes its health check", OF(worker, well), IF(worker, checked) },
+	{ "broker_worker_state", STATESET, WORKER, NULL, "State of the newest worker in the slot", OF(worker, state), BY("broker_worker_state", slot_states) },
+	{ "broker_worker_generation", GAUGE, WORKER, NULL, "Generation of the newest worker in the slot", OF(worker, generation), IF(worker, exists) },
+	{ "broker_worker_taken", COUNTER, WORKER, NULL, "Connections that workers in the slot took", OF(worker, taken) },
+	{ "broker_worker_waiting", GAUGE, WORKER, NULL, "Connections that wait in channels of the slot", OF(worker, waiting) },
+	{ "broker_worker_open_connections", GAUGE, WORKER, NULL, "Connections that workers in the slot have open", OF(worker, open), IF(worker, open_found) },
+	{ "broker_worker_resident_memory_bytes", GAUGE, WORKER, "bytes", "Resident memory of all processes in the slot", OF(worker, rss_bytes), IF(worker, found) },
+	{ "broker_worker_cpu_seconds", COUNTER, WORKER, "seconds", "CPU time of all processes in the slot", OF(worker, cpu_ms), IF(worker, found), .ns = NSEC_PER_MSEC },
 
-	{ "process_start_time_seconds", GAUGE, "seconds", "Start time of the broker, in seconds since 1970", BROKER, OF(snapshot, start_unix_ms), .ns = NSEC_PER_MSEC },
-	{ "process_cpu_seconds", COUNTER, "seconds", "CPU time of the broker", BROKER, OF(snapshot, cpu_ns), .ns = 1 },
-	{ "process_resident_memory_bytes", GAUGE, "bytes", "Resident memory of the broker", BROKER, OF(snapshot, rss_bytes) },
-	{ "process_open_fds", GAUGE, NULL, "Open descriptors of the broker", BROKER, OF(snapshot, open_fds) },
-	{ "process_max_fds", GAUGE, NULL, "Limit of open descriptors of the broker", BROKER, OF(snapshot, max_fds) },
+	{ "process_start_time_seconds", GAUGE, BROKER, "seconds", "Start time of the broker, in seconds since 1970", OF(snapshot, start_unix_ms), .ns = NSEC_PER_MSEC },
+	{ "process_cpu_seconds", COUNTER, BROKER, "seconds", "CPU time of the broker", OF(snapshot, cpu_ns), .ns = 1 },
+	{ "process_resident_memory_bytes", GAUGE, BROKER, "bytes", "Resident memory of the broker", OF(snapshot, rss_bytes) },
+	{ "process_open_fds", GAUGE, BROKER, NULL, "Open descriptors of the broker", OF(snapshot, open_fds) },
+	{ "process_max_fds", GAUGE, BROKER, NULL, "Limit of open descriptors of the broker", OF(snapshot, max_fds) },
 };
 /* clang-format on */
 
