@@ -1,8 +1,5 @@
 #include "histogram.h"
 
-/* A wait beyond the last bound is counted as up to this long: nobody can prove more. */
-#define LAST_BOUND_US ((uint64_t)1 << HISTOGRAM_BUCKETS)
-
 uint64_t histogram_total(const struct histogram *h)
 {
 	uint64_t n = 0;
@@ -17,11 +14,6 @@ void histogram_merge(struct histogram *into, const struct histogram *from)
 	for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++)
 		into->count[i] += from->count[i];
 	into->sum_ns += from->sum_ns;
-}
-
-static uint64_t upper_us(size_t bucket)
-{
-	return bucket < HISTOGRAM_BUCKETS - 1 ? histogram_bound_us(bucket) : LAST_BOUND_US;
 }
 
 /* @sum and @n times @us in nanoseconds, or the largest number that there is. */
@@ -48,8 +40,8 @@ void histogram_believe(struct histogram *believed, const struct handoff_page *sa
 		believed->count[i] += more;
 		total += more;
 		if (i)
-			least = add_times(least, believed->count[i], upper_us(i - 1));
-		most = add_times(most, believed->count[i], upper_us(i));
+			least = add_times(least, believed->count[i], histogram_bound_us(i - 1));
+		most = add_times(most, believed->count[i], histogram_bound_us(i));
 	}
 	if (said->sum_ns > believed->sum_ns)
 		believed->sum_ns = said->sum_ns;

@@ -88,6 +88,23 @@ TEST(a_page_never_counts_more_than_was_taken)
 	CHECK_EQ(histogram_total(&h), 12);
 }
 
+TEST(a_sum_is_at_most_what_the_counts_allow)
+{
+	static const struct {
+		size_t bucket;
+		uint64_t most_us;
+	} cases[] = { { 0, 1 }, { 10, 1024 }, { 31, (uint64_t)1 << 31 } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct handoff_page page = { .sum_ns = UINT64_MAX };
+		struct histogram h = { 0 };
+
+		page.count[cases[i].bucket] = 2;
+		histogram_believe(&h, &page, 2);
+		CHECK_EQ(h.sum_ns, 2 * cases[i].most_us * 1000);
+	}
+}
+
 TEST(counts_and_sum_of_a_lying_page_never_shrink_and_stay_possible)
 {
 	unsigned long long seed = tap_seed();
