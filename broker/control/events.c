@@ -117,7 +117,7 @@ void control_events(struct client *c)
 	reading->follower.added = events_added;
 	list_init(&reading->follower.link);
 	if (reading->follow)
-		events_follow(c->control->events, &reading->follower);
+		list_append(&c->control->events->followers, &reading->follower.link);
 	client_begin(c, &reading->task, &reading_ops);
 	write_events(reading);
 }

@@ -223,7 +223,7 @@ static void await(struct client *c, const char *only)
 	roll->observer.rollout = rollout_stepped;
 	notice_observe(b, &roll->observer);
 	roll->follower.added = events_added;
-	events_follow(c->control->events, &roll->follower);
+	list_append(&c->control->events->followers, &roll->follower.link);
 	loop_timer_init(&roll->tick, tick);
 	loop_timer_arm(&b->loop, &roll->tick, WAIT_MS);
 	client_begin(c, &roll->task, &roll_ops);

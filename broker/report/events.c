@@ -46,11 +46,6 @@ static void deliver(struct loop_timer *timer)
 	}
 }
 
-void events_follow(struct events *e, struct event_follower *f)
-{
-	list_append(&e->followers, &f->link);
-}
-
 void events_init(struct events *e, struct loop *loop)
 {
 	e->loop = loop;

@@ -14,7 +14,7 @@ struct events {
 	struct loop_timer delivery; /* to the followers, in the next turn of the loop */
 };
 
-/* Embedded in its owner. */
+/* On events::followers it is called from the loop whenever there are new events. */
 struct event_follower {
 	struct list link;
 	void (*added)(struct event_follower *f); /* may remove any follower */
@@ -23,6 +23,3 @@ struct event_follower {
 /* From now on every entry of the log becomes an event, in the form that docs/control.md names. */
 void events_init(struct events *e, struct loop *loop);
 void events_deinit(struct events *e);
-
-/* Called from the loop whenever there are new events, until list_remove(&@f->link). */
-void events_follow(struct events *e, struct event_follower *f);
