@@ -116,6 +116,7 @@ TEST(a_zero_byte_ends_no_line)
 	static const char *const texts[] = { "GET /~ HTTP/1.0\r\n\r\n",
 					     "GET / HTTP/1.0\r\n~\r\n\r\n",
 					     "GET / HTTP/1.0\r~\r\n\r\n",
+					     "GET / HTTP/1.0\r\n\r~X\r\n\r\n",
 					     "GET / HTTP/1.0\r\nX: ~\r\n\r\n" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
