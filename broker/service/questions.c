@@ -95,7 +95,7 @@ const char *service_end_text(const struct service *s)
 
 static void add_wait(const struct worker *w, struct strbuf *out)
 {
-	struct proc_name name = { "" };
+	struct proc_name name;
 	pid_t tracer = 0;
 	struct why_worker why = {
 		.state = w->state,
@@ -104,12 +104,11 @@ static void add_wait(const struct worker *w, struct strbuf *out)
 		.open = (int)w->open,
 		.check = w->check.awaited ? w->check.why : NULL,
 		.debugged = worker_is_traced(w, &tracer) || (w->held & HELD_BY_DEBUG),
-		.tracer_name = name.text,
 	};
 
 	why.tracer = tracer;
-	if (tracer)
-		name = proc_name(tracer);
+	name = proc_name(tracer);
+	why.tracer_name = name.text;
 	why_rollout_waits(&why, w->name, out);
 }
 

@@ -190,7 +190,7 @@ int tcp_configure(int fd, const struct service_conf *sc, const struct asked *ask
 
 static int own_address(int fd, struct handoff_addr *ret)
 {
-	union address address;
+	union address address = { 0 };
 	socklen_t len = sizeof(address);
 
 	if (getsockname(fd, &address.sa, &len) < 0)
