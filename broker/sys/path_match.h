@@ -11,10 +11,9 @@
 typedef void path_match_fn(const char *path, void *arg);
 
 /*
- * Calls @found with each path that fits @pattern, in no order: * ? [ and \ in it mean what they
- * mean to glob(3), and a period at the begin of a name is matched by a period only. What has none
- * of them is a path without being looked for, so there may be no such file. After @max entries of
- * directories, all together, it gives up.
+ * Calls @found with each path that fits @pattern as for glob(3), in no order. A pattern without any
+ * of * ? [ is not looked for, so there may be no such file. After @max entries of directories, all
+ * together, it gives up.
  *
  * 0; -E2BIG: there may be more. A directory that cannot be read has nothing that fits, nor has a
  * pattern that makes a path of more than PATH_MAX bytes.

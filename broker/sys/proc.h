@@ -1,8 +1,7 @@
 /*
  * proc - what /proc says about processes: parent, state, sockets; and a copy of a socket.
  *
- * The results are a snapshot: a process may end while it is read. What cannot be read is
- * reported as such, so that the caller can tell "holds nothing" from "unknown".
+ * It is a snapshot: a process may end while it is read.
  */
 #pragma once
 
@@ -91,23 +90,18 @@ struct proc_name {
 struct proc_name proc_name(pid_t pid);
 
 /*
- * The descriptors of @pid, to be closed with closedir(3). NULL with errno ENOENT: no such process.
- * EACCES: not ours to read. EMFILE, ...
+ * The sockets of @pid, one after the other. 1: the next descriptor that is one, and its inode. 0:
+ * there is none. -errno, also if proc_fds_open() has just failed and @dir is NULL: -ENOENT: no such
+ * process. -EACCES: not ours to read; or they may be listed, but not looked at: without
+ * CAP_SYS_PTRACE root is in that place.
  */
-DIR *proc_fds_open(pid_t pid);
-
-/*
- * 1: the next descriptor that is a socket, and its inode. 0: there is none. -EACCES: its
- * descriptors may be listed, but not looked at: without CAP_SYS_PTRACE root is in that place.
- * -errno: proc_fds_open() has just failed, and @dir is NULL.
- */
+DIR *proc_fds_open(pid_t pid); /* to be closed with closedir(3) */
 int proc_fds_next(DIR *dir, int *ret_fd, uint64_t *ret_inode);
 
 /*
  * Copies descriptor @fd of the process of @pidfd, if it is still the socket @inode. 0: *@ret_fd is
  * the caller's, close-on-exec. -EBADF, -ESRCH: not any more. -EPERM: not allowed to, as for
- * ptrace(2): another user, a security module. -ENOSYS: a kernel before 5.6, or seccomp. Else
- * -errno.
+ * ptrace(2): another user, a security module. -ENOSYS: a kernel before 5.6, or seccomp.
  */
 int proc_fds_copy(int pidfd, int fd, uint64_t inode, int *ret_fd);
 
