@@ -75,12 +75,6 @@ static bool is_connection(int fd)
 	       getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 && !listens;
 }
 
-static enum pair_received fail(int error, int *ret_errno)
-{
-	*ret_errno = error;
-	return PAIR_FAILED;
-}
-
 enum pair_received pair_receive(int rx, struct handoff_conn *ret_conn, int *ret_fd, int *ret_errno)
 {
 	struct fdpass_received got;
@@ -99,10 +93,10 @@ enum pair_received pair_receive(int rx, struct handoff_conn *ret_conn, int *ret_
 			continue; /* said once when the peer left unread data; messages follow */
 		if (n == -EAGAIN)
 			return PAIR_EMPTY;
-		if (n < 0)
-			return fail((int)-n, ret_errno);
-		if (got.cut_fds)
-			return fail(EMFILE, ret_errno);
+		if (n < 0 || got.cut_fds) {
+			*ret_errno = n < 0 ? (int)-n : EMFILE;
+			return PAIR_FAILED;
+		}
 
 		n = fdpass_receive(rx, &conn, sizeof(conn), MSG_DONTWAIT, &got);
 		if (n > 0 && got.fd >= 0 && handoff_check(&conn, (size_t)n, HANDOFF_CONN) &&

@@ -115,15 +115,13 @@ int user_lookup(const char *user, const char *group, struct user_info *ret, stru
 	unsigned id;
 
 	if (user) {
-		if (parse_id(user, &id)) {
-			info.ids.uid = id;
-			pw = find_user(NULL, id);
-		} else if ((pw = find_user(user, 0))) {
-			info.ids.uid = pw->pw_uid;
-		} else {
+		bool number = parse_id(user, &id);
+
+		pw = number ? find_user(NULL, id) : find_user(user, 0);
+		if (!pw && !number)
 			return strbuf_fail(error, -ENOENT,
 					   "there is no user \"%s\" on this machine", user);
-		}
+		info.ids.uid = number ? id : pw->pw_uid;
 	}
 	if (group) {
 		int r = user_find_group(group, &info.ids.gid, error);
