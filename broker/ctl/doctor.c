@@ -1,7 +1,6 @@
 #include "doctor.h"
 
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -150,7 +149,7 @@ static void find_listeners(struct doctor *d, const struct pid_set *tree)
 {
 	_cleanup_sockets_ struct sockdiag_list all = { 0 };
 
-	(void)sockdiag_add(1u << TCP_LISTEN, 0, &all);
+	(void)sockdiag_add(SOCKDIAG_LISTENS, 0, &all);
 	for (size_t i = 0; i < all.n && i < SOCKETS_MAX; i++)
 		d->listeners[d->n_listeners++] =
 			(struct listener){ .inode = all.v[i].inode, .addr = all.v[i].local };

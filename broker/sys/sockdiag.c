@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include "base/fd.h"
@@ -158,7 +157,7 @@ static int add_family(int fd, uint8_t family, unsigned states, uint16_t port,
 	return r < 0 ? r : 0;
 }
 
-int sockdiag_add(unsigned states, uint16_t port, struct sockdiag_list *ret)
+int sockdiag_add(enum sockdiag_states states, uint16_t port, struct sockdiag_list *ret)
 {
 	_cleanup_fd_ int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
 	int r;
@@ -169,19 +168,10 @@ int sockdiag_add(unsigned states, uint16_t port, struct sockdiag_list *ret)
 	return r < 0 ? r : add_family(fd, AF_INET6, states, port, ret);
 }
 
-int sockdiag_add_connections(uint16_t port, struct sockdiag_list *ret)
-{
-	/* Every state in which a process may still read or write. */
-	unsigned states = 1u << TCP_ESTABLISHED | 1u << TCP_FIN_WAIT1 | 1u << TCP_FIN_WAIT2 |
-			  1u << TCP_CLOSE_WAIT | 1u << TCP_LAST_ACK | 1u << TCP_CLOSING;
-
-	return sockdiag_add(states, port, ret);
-}
-
 int sockdiag_handshakes(uint16_t port)
 {
 	_cleanup_sockets_ struct sockdiag_list all = { 0 };
-	int r = sockdiag_add(1u << TCP_SYN_RECV, port, &all);
+	int r = sockdiag_add(SOCKDIAG_HANDSHAKE, port, &all);
 
 	return r < 0 ? r : (int)all.n;
 }

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <netinet/tcp.h>
 #include "base/util.h"
 #include "handoff_wire.h"
 
@@ -21,14 +22,19 @@ struct sockdiag_list {
 void sockdiag_list_deinit(struct sockdiag_list *list);
 #define _cleanup_sockets_ __attribute__((cleanup(sockdiag_list_deinit)))
 
-/*
- * Adds each TCP socket, IPv4 and IPv6, in one of the states of @states (bits 1 << TCP_*) and with
- * local port @port (0: any). 0; -errno: some may be missing.
- */
-int sockdiag_add(unsigned states, uint16_t port, struct sockdiag_list *ret);
+enum sockdiag_states {
+	SOCKDIAG_LISTENS = 1 << TCP_LISTEN,
+	SOCKDIAG_HANDSHAKE = 1 << TCP_SYN_RECV,
+	/* Every state in which a process may still read or write. */
+	SOCKDIAG_OPEN = 1 << TCP_ESTABLISHED | 1 << TCP_FIN_WAIT1 | 1 << TCP_FIN_WAIT2 |
+			1 << TCP_CLOSE_WAIT | 1 << TCP_LAST_ACK | 1 << TCP_CLOSING,
+};
 
-/* The same for all connections of @port that a process can still hold. */
-int sockdiag_add_connections(uint16_t port, struct sockdiag_list *ret);
+/*
+ * Adds each TCP socket, IPv4 and IPv6, in one of @states and with local port @port (0: any). 0;
+ * -errno: some may be missing.
+ */
+int sockdiag_add(enum sockdiag_states states, uint16_t port, struct sockdiag_list *ret);
 
 /* How many handshakes of @port are under way. -errno on failure. */
 int sockdiag_handshakes(uint16_t port);

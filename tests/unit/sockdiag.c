@@ -54,7 +54,7 @@ static int connect_to(int listener)
 }
 
 /* The only one in @states at @port; all zero: there is none. */
-static struct sockdiag_socket only(unsigned states, uint16_t port)
+static struct sockdiag_socket only(enum sockdiag_states states, uint16_t port)
 {
 	_cleanup_sockets_ struct sockdiag_list all = { 0 };
 
@@ -67,7 +67,7 @@ static bool has(uint16_t port, uint64_t inode)
 {
 	_cleanup_sockets_ struct sockdiag_list all = { 0 };
 
-	CHECK_EQ(sockdiag_add_connections(port, &all), 0);
+	CHECK_EQ(sockdiag_add(SOCKDIAG_OPEN, port, &all), 0);
 	sockdiag_sort(&all);
 	return sockdiag_has(&all, inode);
 }
@@ -79,7 +79,7 @@ static void check_family(int family)
 	uint16_t port;
 
 	listener = listen_on(family, &port);
-	found = only(1u << TCP_LISTEN, port);
+	found = only(SOCKDIAG_LISTENS, port);
 	CHECK_EQ(found.inode, inode_of(listener));
 	CHECK_EQ(found.local.family, family == AF_INET ? 4 : 6);
 	CHECK_EQ(found.local.port, port);
@@ -122,9 +122,9 @@ TEST(only_the_port_that_was_asked_for)
 	uint16_t port, other_port;
 	int a = listen_on(AF_INET, &port), b = listen_on(AF_INET, &other_port);
 
-	CHECK_EQ(only(1u << TCP_LISTEN, other_port).inode, inode_of(b));
+	CHECK_EQ(only(SOCKDIAG_LISTENS, other_port).inode, inode_of(b));
 	close(b);
-	CHECK_EQ(only(1u << TCP_LISTEN, other_port).inode, 0);
+	CHECK_EQ(only(SOCKDIAG_LISTENS, other_port).inode, 0);
 	close(a);
 }
 
@@ -135,11 +135,11 @@ TEST(of_any_port_and_added_to_what_is_there)
 	int a = listen_on(AF_INET, &port), b = listen_on(AF_INET6, &port);
 	size_t n;
 
-	CHECK_EQ(sockdiag_add(1u << TCP_LISTEN, 0, &all), 0);
+	CHECK_EQ(sockdiag_add(SOCKDIAG_LISTENS, 0, &all), 0);
 	n = all.n;
 	sockdiag_sort(&all);
 	CHECK(sockdiag_has(&all, inode_of(a)) && sockdiag_has(&all, inode_of(b)));
-	CHECK_EQ(sockdiag_add(1u << TCP_LISTEN, port, &all), 0);
+	CHECK_EQ(sockdiag_add(SOCKDIAG_LISTENS, port, &all), 0);
 	CHECK_EQ(all.n, n + 1);
 	close(a);
 	close(b);
@@ -159,7 +159,7 @@ TEST(many_connections_are_all_found)
 		conn[i] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 		CHECK(conn[i] >= 0);
 	}
-	CHECK_EQ(sockdiag_add_connections(port, &set), 0);
+	CHECK_EQ(sockdiag_add(SOCKDIAG_OPEN, port, &set), 0);
 	CHECK_EQ(set.n, N);
 	sockdiag_sort(&set);
 	for (int i = 0; i < N; i++)
