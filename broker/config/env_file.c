@@ -62,10 +62,11 @@ static unsigned line_at(const char *text, const char *at)
 int env_file_parse(const char *file, const char *text, size_t len, char ***list,
 		   struct strbuf *error)
 {
-	_cleanup_free_ char *entry = malloc(len + 1);
+	_cleanup_free_ char *entry = NULL;
 
 	if (strlen(text) != len)
 		return strbuf_fail(error, -EINVAL, "%s: is not a text", file);
+	entry = malloc(len + 1);
 	if (!entry)
 		return -ENOMEM;
 	for (const char *at = skip(text); *at; at = skip(at)) {

@@ -182,16 +182,16 @@ static int store(const struct option_setting *s, struct option_input *in, const 
 	const struct option_type *type = s->option->type;
 	struct option_list *list = type->list ? field_of(s->option, conf) : NULL;
 	size_t n = type->list && !type->one_entry ? words->n : 1, at = list ? list->n : 0;
-	/* Lists have a zero behind the last entry. */
-	_cleanup_free_ char *values = calloc(n + 1, type->size);
+	_cleanup_free_ char *values = NULL;
 	char *to = field_of(s->option, conf);
 	int r = 0;
 
-	if (!values)
-		return -ENOMEM;
 	if (list && at + n > CONF_LIST_MAX)
 		return strbuf_fail(in->why, -EINVAL, "the list has more than %d entries",
 				   CONF_LIST_MAX);
+	values = calloc(n + 1, type->size); /* lists have a zero behind the last entry */
+	if (!values)
+		return -ENOMEM;
 	in->word = words->word;
 	for (size_t i = 0; r == 0 && i < n; i++, in->word++)
 		r = type->parse(in, values + i * type->size);
