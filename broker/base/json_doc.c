@@ -4,23 +4,23 @@
 #include <errno.h>
 #include <string.h>
 
+/* The text ends with a NUL, which nothing takes. */
 struct reader {
-	unsigned char *at, *end;
+	char *at;
 	struct json_doc *doc;
 };
 
 static bool take(struct reader *r, char c)
 {
-	if (r->at == r->end || *r->at != (unsigned char)c)
-		return false;
-	r->at++;
-	return true;
+	bool there = *r->at == c;
+
+	r->at += there;
+	return there;
 }
 
 static void skip_blanks(struct reader *r)
 {
-	while (take(r, ' ') || take(r, '\t') || take(r, '\r') || take(r, '\n'))
-		;
+	r->at += strspn(r->at, " \t\r\n");
 }
 
 static bool take_mark(struct reader *r, char c)
@@ -32,11 +32,10 @@ static bool take_mark(struct reader *r, char c)
 static bool take_word(struct reader *r, const char *word)
 {
 	size_t len = strlen(word);
+	bool there = !strncmp(r->at, word, len);
 
-	if ((size_t)(r->end - r->at) < len || memcmp(r->at, word, len) != 0)
-		return false;
-	r->at += len;
-	return true;
+	r->at += there ? len : 0;
+	return there;
 }
 
 /* The four digits of \uXXXX. -1: they are none. */
@@ -44,18 +43,18 @@ static long take_hex(struct reader *r)
 {
 	char digits[5] = "";
 
-	if (r->end - r->at < 4)
+	if (strspn(r->at, "0123456789abcdefABCDEF") < 4)
 		return -1;
 	memcpy(digits, r->at, 4);
 	r->at += 4;
-	return strspn(digits, "0123456789abcdefABCDEF") == 4 ? strtol(digits, NULL, 16) : -1;
+	return strtol(digits, NULL, 16);
 }
 
 /* Behind "\u". Writes UTF-8 to *@out, which is never longer than what it was read from. */
-static bool take_unicode(struct reader *r, unsigned char **out)
+static bool take_unicode(struct reader *r, char **out)
 {
 	long code = take_hex(r), low;
-	unsigned char *o = *out;
+	char *o = *out;
 	int more; /* bytes behind the first */
 
 	/* A NUL would end the string for every reader. */
@@ -68,73 +67,70 @@ static bool take_unicode(struct reader *r, unsigned char **out)
 		code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
 	}
 	if (code < 0x80) {
-		*o++ = (unsigned char)code;
+		*o++ = (char)code;
 	} else {
 		more = code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
-		*o++ = (unsigned char)(0xf80 >> more | code >> 6 * more);
+		*o++ = (char)(0xf80 >> more | code >> 6 * more);
 		while (more--)
-			*o++ = (unsigned char)(0x80 | (code >> 6 * more & 0x3f));
+			*o++ = (char)(0x80 | (code >> 6 * more & 0x3f));
 	}
 	*out = o;
 	return true;
 }
 
-static bool take_escape(struct reader *r, unsigned char **out)
+static bool take_escape(struct reader *r, char **out)
 {
 	static const char names[] = "\"\\/bfnrt", bytes[] = "\"\\/\b\f\n\r\t";
 	const char *name;
 
 	if (take(r, 'u'))
 		return take_unicode(r, out);
-	name = r->at < r->end && *r->at ? strchr(names, *r->at) : NULL;
+	name = *r->at ? strchr(names, *r->at) : NULL;
 	if (!name)
 		return false;
 	r->at++;
-	*(*out)++ = (unsigned char)bytes[name - names];
+	*(*out)++ = bytes[name - names];
 	return true;
 }
 
 static bool take_string(struct reader *r, const char **ret_text, size_t *ret_len)
 {
-	unsigned char *start = r->at + 1, *out = start;
+	char *start = r->at + 1, *out = start;
 
 	if (!take(r, '"'))
 		return false;
 	while (!take(r, '"')) {
-		size_t len = 1;
+		const unsigned char *s = (const unsigned char *)r->at;
+		size_t len = *s < 0x20 ? 0 : *s < 0x80 ? 1 : utf8_len(s, 4); /* a NUL ends it */
 
 		if (take(r, '\\')) {
 			if (!take_escape(r, &out))
 				return false;
 			continue;
 		}
-		if (r->at < r->end && *r->at >= 0x80)
-			len = utf8_len(r->at, (size_t)(r->end - r->at));
-		if (r->at == r->end || *r->at < 0x20 || len == 0)
+		if (len == 0)
 			return false;
-		memmove(out, r->at, len);
+		memmove(out, s, len);
 		out += len;
 		r->at += len;
 	}
 	*out = '\0';
-	*ret_text = (const char *)start;
+	*ret_text = start;
 	*ret_len = (size_t)(out - start);
 	return true;
 }
 
 static size_t take_digits(struct reader *r)
 {
-	unsigned char *start = r->at;
+	size_t n = strspn(r->at, "0123456789");
 
-	while (r->at < r->end && *r->at >= '0' && *r->at <= '9')
-		r->at++;
-	return (size_t)(r->at - start);
+	r->at += n;
+	return n;
 }
 
 static bool take_number(struct reader *r, struct json_value *v)
 {
-	char *start = (char *)r->at, *rest;
-	unsigned char *digits;
+	char *start = r->at, *digits, *rest;
 	size_t n;
 
 	(void)take(r, '-');
@@ -151,10 +147,10 @@ static bool take_number(struct reader *r, struct json_value *v)
 	}
 	errno = 0;
 	v->integer = strtoll(start, &rest, 10);
-	v->is_integer = errno == 0 && rest == (char *)r->at;
+	v->is_integer = errno == 0 && rest == r->at;
 	v->kind = JSON_NUMBER;
 	v->text = start;
-	v->len = (size_t)((char *)r->at - start);
+	v->len = (size_t)(r->at - start);
 	return true;
 }
 
@@ -162,7 +158,7 @@ static int take_all(struct reader *r, struct json_value *parent, unsigned depth)
 
 static int take_value(struct reader *r, struct json_value *v, unsigned depth)
 {
-	switch (r->at < r->end ? *r->at : '\0') {
+	switch (*r->at) {
 	case '"':
 		v->kind = JSON_STRING;
 		return take_string(r, &v->text, &v->len) ? 0 : -EINVAL;
@@ -219,19 +215,16 @@ static int take_all(struct reader *r, struct json_value *parent, unsigned depth)
 
 int json_doc_read(char *text, size_t len, struct json_doc *ret)
 {
-	struct reader r = { .at = (unsigned char *)text,
-			    .end = (unsigned char *)text + len,
-			    .doc = ret };
+	struct reader r = { .at = text, .doc = ret };
 	int e;
 
-	/* Numbers end there, too. */
 	if (text[len])
 		text[len] = '\0';
 	ret->n = 1;
 	ret->value[0] = (struct json_value){ .kind = JSON_OBJECT };
 	e = take_mark(&r, '{') ? take_all(&r, &ret->value[0], 0) : -EINVAL;
 	skip_blanks(&r);
-	return e == 0 && r.at < r.end ? -EINVAL : e;
+	return e == 0 && r.at < text + len ? -EINVAL : e;
 }
 
 const struct json_value *json_doc_first(const struct json_value *container)
