@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ZONE_MAX UINT32_MAX
-
 int address_parse_port(const char *text, uint16_t *ret)
 {
 	int64_t port;
@@ -25,7 +23,8 @@ static int parse_host6(char *host, struct handoff_addr *addr)
 	char *percent = strchr(host, '%');
 	int64_t zone = 0;
 
-	if (percent && (units_parse_count(percent + 1, &zone) != 0 || zone < 1 || zone > ZONE_MAX))
+	if (percent &&
+	    (units_parse_count(percent + 1, &zone) != 0 || zone < 1 || zone > UINT32_MAX))
 		return -EINVAL;
 	if (percent)
 		*percent = '\0';

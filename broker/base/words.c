@@ -3,11 +3,6 @@
 #include <errno.h>
 #include <string.h>
 
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
 static int bad_shell(enum words_kind kind, char c, struct strbuf *ret_error)
 {
 	if (kind == WORDS_COMMAND)
@@ -45,7 +40,7 @@ bool words_read_quoted(const char **at, char **out)
 /* Reads one word, *@at its first character. */
 static int read_word(enum words_kind kind, const char **at, char **out, struct strbuf *ret_error)
 {
-	while (**at && !is_blank(**at)) {
+	while (**at && !strchr(" \t", **at)) {
 		char c = **at;
 
 		if (c == '\'' || c == '"') {

@@ -30,11 +30,6 @@ bool conf_name_ok(const char *name, size_t len)
 
 /* --- lines --------------------------------------------------------------------------- */
 
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
 /* @text without blanks around it, in place. */
 static char *trim(char *text)
 {
@@ -42,7 +37,7 @@ static char *trim(char *text)
 
 	text += strspn(text, " \t");
 	len = strlen(text);
-	while (len > 0 && is_blank(text[len - 1]))
+	while (len > 0 && strchr(" \t", text[len - 1]))
 		len--;
 	text[len] = '\0';
 	return text;

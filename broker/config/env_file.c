@@ -7,11 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r';
-}
-
 /* The rest of the line, and as many more as belong to it. False: a quote is open. */
 static bool read_value(const char **at, char **out)
 {
@@ -35,7 +30,7 @@ static bool read_value(const char **at, char **out)
 				continue;
 		}
 		*(*out)++ = c;
-		if (!is_blank(c))
+		if (!strchr(" \t\r", c))
 			kept = *out;
 	}
 	*kept = '\0';

@@ -18,16 +18,6 @@ const struct option *option_next(enum option_section section, const struct optio
 	return opt < end ? opt : NULL;
 }
 
-const struct option *option_find(enum option_section section, const char *key)
-{
-	const struct option *opt;
-
-	for_each_option (opt, section)
-		if (!strcmp(opt->key, key))
-			return opt;
-	return NULL;
-}
-
 const struct option *option_find_key(enum option_section section, const char *key,
 				     const char **ret_number)
 {
@@ -40,6 +30,14 @@ const struct option *option_find_key(enum option_section section, const char *ke
 		    (!*ret_number || opt->type->numbered))
 			return opt;
 	return NULL;
+}
+
+const struct option *option_find(enum option_section section, const char *key)
+{
+	const char *number;
+	const struct option *opt = option_find_key(section, key, &number);
+
+	return number ? NULL : opt;
 }
 
 const char *option_apply_name(enum option_apply apply)
