@@ -15,6 +15,7 @@ struct builder {
 	struct conf_sections sections;
 	char *const *argv; /* the one service's command; NULL: each section has its own */
 	bool clean;	   /* every value that was given to the last fill() is good */
+	bool no_memory;	   /* what was built is of no use */
 };
 
 /* --- from settings to one struct broker_conf or service_conf ------------------------- */
@@ -49,7 +50,7 @@ static void settle_names(struct builder *b, const struct option *opt, void *conf
 	}
 }
 
-static int apply(struct builder *b, const struct option_setting *setting, void *conf)
+static void apply(struct builder *b, const struct option_setting *setting, void *conf)
 {
 	const struct option *opt = setting->option;
 	size_t before = option_entries(opt, conf);
@@ -59,74 +60,58 @@ static int apply(struct builder *b, const struct option_setting *setting, void *
 	if (setting->origin.kind == ORIGIN_ENVIRONMENT)
 		strbuf_addf(&why, "$%s in the environment: ", opt->variable);
 	r = option_set(setting, b->facts, conf, &why);
+	b->no_memory |= r == -ENOMEM;
 	if (r == 0)
 		settle_names(b, opt, conf, before);
 	if (r != -EINVAL)
-		return r;
+		return;
 	assert(setting->origin.kind != ORIGIN_DEFAULT); /* our own table */
 	conf_errors_add(&b->errors, setting->origin.line, "%s", why.text);
 	b->clean = false;
-	return 0;
-}
-
-static struct option_setting setting_of(const struct option *opt, const char *text,
-					enum origin_kind kind)
-{
-	return (struct option_setting){
-		.option = opt,
-		.text = text,
-		.origin.kind = kind,
-	};
 }
 
 /* @text NULL or empty: nothing is said. */
-static int apply_text(struct builder *b, const struct option *opt, const char *text,
-		      enum origin_kind kind, void *conf)
+static void apply_text(struct builder *b, const struct option *opt, const char *text,
+		       enum origin_kind kind, void *conf)
 {
-	struct option_setting setting = setting_of(opt, text ? text : "", kind);
+	const struct option_setting setting = { .option = opt, .text = text, .origin.kind = kind };
 
-	return *setting.text ? apply(b, &setting, conf) : 0;
+	if (text && *text)
+		apply(b, &setting, conf);
 }
 
 /* All that @section says of @opt. */
-static int apply_section(struct builder *b, const struct option *opt,
-			 const struct conf_section *section, void *conf)
+static void apply_section(struct builder *b, const struct option *opt,
+			  const struct conf_section *section, void *conf)
 {
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < section->n; i++)
+	for (size_t i = 0; i < section->n; i++)
 		if (section->settings[i].option == opt)
-			r = apply(b, &section->settings[i], conf);
-	return r;
+			apply(b, &section->settings[i], conf);
 }
 
 /*
  * Fills @conf, which is new. A single value has the default first, so that a
  * bad one leaves a good one in its place and the checks that follow see no
  * nonsense. A list has that of [defaults] first, and the section's own is added
- * to it. 0 or -ENOMEM: a bad value is no failure of a step, it goes to the
- * errors, so that all of them are found.
+ * to it. A bad value is no failure of a step, it goes to the errors, so that
+ * all of them are found.
  */
-static int fill(struct builder *b, enum option_section options, const struct conf_section *own,
-		const struct conf_section *defaults, void *conf)
+static void fill(struct builder *b, enum option_section options, const struct conf_section *own,
+		 const struct conf_section *defaults, void *conf)
 {
 	const struct option *opt;
 
 	b->clean = true;
 	for_each_option (opt, options) {
 		bool own_has = conf_section_find(own, opt);
-		int r = apply_text(b, opt, opt->fallback, ORIGIN_DEFAULT, conf);
 
-		if (r == 0 && opt->variable && !own_has && !conf_section_find(defaults, opt))
-			r = apply_text(b, opt, b->facts->worker_count, ORIGIN_ENVIRONMENT, conf);
-		if (r == 0 && (opt->type->list || !own_has))
-			r = apply_section(b, opt, defaults, conf);
-		if (r == 0)
-			r = apply_section(b, opt, own, conf);
-		if (r < 0)
-			return r;
+		apply_text(b, opt, opt->fallback, ORIGIN_DEFAULT, conf);
+		if (opt->variable && !own_has && !conf_section_find(defaults, opt))
+			apply_text(b, opt, b->facts->worker_count, ORIGIN_ENVIRONMENT, conf);
+		if (opt->type->list || !own_has)
+			apply_section(b, opt, defaults, conf);
+		apply_section(b, opt, own, conf);
 	}
-	return 0;
 }
 
 /* --- from sections to a struct conf -------------------------------------------------- */
@@ -149,52 +134,42 @@ static struct conf *conf_new(const char *file)
 	return NULL;
 }
 
-static int make_service(struct builder *b, const struct conf_section *own,
-			const struct conf_section *defaults, struct service_conf **ret)
+/* NULL: there is no memory. */
+static struct service_conf *make_service(struct builder *b, const struct conf_section *own,
+					 const struct conf_section *defaults)
 {
 	struct service_conf *sc = calloc(1, sizeof(*sc));
-	int r;
 
-	if (!sc)
-		return -ENOMEM;
+	if (!sc) {
+		b->no_memory = true;
+		return NULL;
+	}
 	sc->refs = 1;
 	sc->line = own->line;
-	r = fill(b, OPTION_SERVICE, own, defaults, sc);
-	if (r < 0) {
-		service_conf_unref(sc);
-		return r;
-	}
+	fill(b, OPTION_SERVICE, own, defaults, sc);
 	for (size_t i = 0; sc->v6only && i < sc->n_listen; i++)
 		if (sc->listen[i].addr.family == 6)
 			sc->listen[i].addr.flags |= HANDOFF_V6ONLY;
-	*ret = sc;
-	return 0;
+	return sc;
 }
 
-/* In place of a `command` line: the words are there already. */
-static int set_command(struct service_conf *sc, char *const *argv)
-{
-	int r = strlist_copy(argv, &sc->command);
-
-	if (r < 0)
-		return r;
-	return option_set_origin(option_find(OPTION_SERVICE, "command"), sc,
-				 (struct conf_origin){ .kind = ORIGIN_COMMAND_LINE });
-}
-
-static int add_service(struct builder *b, const struct conf_section *own, struct conf *conf)
+static void add_service(struct builder *b, const struct conf_section *own, struct conf *conf)
 {
 	const struct option *command = option_find(OPTION_SERVICE, "command");
 	const struct conf_section *defaults = &b->sections.of[SECTION_DEFAULTS];
-	struct service_conf *sc;
-	int r = make_service(b, own, defaults, &sc);
+	const struct conf_origin given = { .kind = ORIGIN_COMMAND_LINE };
+	struct service_conf *sc = make_service(b, own, defaults);
 
-	if (r < 0)
-		return r;
+	if (!sc)
+		return;
 	strcpy(sc->name, strchr(own->name, ':') + 1);
 	conf->services[conf->n_services++] = sc;
-	if (b->argv)
-		return set_command(sc, b->argv);
+	if (b->argv) {
+		/* In place of a `command` line: the words are there already. */
+		b->no_memory |= strlist_copy(b->argv, &sc->command) < 0 ||
+				option_set_origin(command, sc, given) < 0;
+		return;
+	}
 	if (!conf_section_find(own, command) && !conf_section_find(defaults, command))
 		conf_errors_add(&b->errors, own->line,
 				"[%s] has no command; write command = PROGRAM ARGUMENTS",
@@ -202,24 +177,6 @@ static int add_service(struct builder *b, const struct conf_section *own, struct
 	/* Where a value is bad already, a contradiction would blame the wrong line. */
 	if (b->clean)
 		conf_check_service(sc, &b->errors);
-	return 0;
-}
-
-static int add_services(struct builder *b, struct conf *conf)
-{
-	const struct conf_section *defaults = &b->sections.of[SECTION_DEFAULTS];
-	struct service_conf *tried = NULL;
-	int r = 0;
-
-	/* Mistakes in [defaults] are found even where no service inherits them. */
-	if (defaults->line)
-		r = make_service(b, defaults, &no_section, &tried);
-	service_conf_unref(tried);
-	for (size_t i = SECTION_SERVICES; r == 0 && i < b->sections.n; i++)
-		r = add_service(b, &b->sections.of[i], conf);
-	if (r == 0)
-		conf_check_listeners(conf, &b->errors);
-	return r;
 }
 
 /*
@@ -229,20 +186,27 @@ static int add_services(struct builder *b, struct conf *conf)
 static int build(struct builder *b, const char *file, struct conf **ret, struct strbuf *error)
 {
 	const struct conf_section *broker = &b->sections.of[SECTION_BROKER];
+	const struct conf_section *defaults = &b->sections.of[SECTION_DEFAULTS];
 	struct conf *conf = conf_new(file);
-	int r = conf ? fill(b, OPTION_BROKER, broker, &no_section, &conf->broker) : -ENOMEM;
 
-	if (r == 0 && error)
-		r = add_services(b, conf);
-	if (r == 0 && error && b->errors.n > 0) {
-		conf_errors_print(&b->errors, file ? file : "command line", error);
-		r = -EINVAL;
-	}
-	if (r == 0)
+	if (!conf)
+		return -ENOMEM;
+	fill(b, OPTION_BROKER, broker, &no_section, &conf->broker);
+	/* Mistakes in [defaults] are found even where no service inherits them. */
+	if (error && defaults->line)
+		service_conf_unref(make_service(b, defaults, &no_section));
+	for (size_t i = SECTION_SERVICES; error && i < b->sections.n; i++)
+		add_service(b, &b->sections.of[i], conf);
+	conf_check_listeners(conf, &b->errors);
+	if (!b->no_memory && (!error || b->errors.n == 0)) {
 		*ret = conf;
-	else
-		conf_free(conf);
-	return r;
+		return 0;
+	}
+	conf_free(conf);
+	if (b->no_memory)
+		return -ENOMEM;
+	conf_errors_print(&b->errors, file ? file : "command line", error);
+	return -EINVAL;
 }
 
 int conf_parse(const char *file, const char *text, size_t len, const struct conf_facts *facts,
@@ -294,10 +258,16 @@ int conf_from_command(char *const *argv, const char *workers, const char *const 
 	(void)snprintf(service->name, sizeof(service->name), "service:%s",
 		       conf_name_ok(name, strlen(name)) ? name : "app");
 	if (workers)
-		settings[service->n++] = setting_of(option_find(OPTION_SERVICE, "workers"), workers,
-						    ORIGIN_COMMAND_LINE);
+		settings[service->n++] = (struct option_setting){
+			.option = option_find(OPTION_SERVICE, "workers"),
+			.text = workers,
+			.origin.kind = ORIGIN_COMMAND_LINE,
+		};
 	for (size_t i = 0; i < n_listen; i++)
-		settings[service->n++] = setting_of(option_find(OPTION_SERVICE, "listen"),
-						    listen[i], ORIGIN_COMMAND_LINE);
+		settings[service->n++] = (struct option_setting){
+			.option = option_find(OPTION_SERVICE, "listen"),
+			.text = listen[i],
+			.origin.kind = ORIGIN_COMMAND_LINE,
+		};
 	return build(&b, NULL, ret, error);
 }
