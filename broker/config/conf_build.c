@@ -118,22 +118,6 @@ static void fill(struct builder *b, enum option_section options, const struct co
 
 static const struct conf_section no_section;
 
-/* With room for the services. NULL: there is no memory. */
-static struct conf *conf_new(const char *file)
-{
-	struct conf *conf = calloc(1, sizeof(*conf));
-
-	if (!conf)
-		return NULL;
-	conf->services = calloc(CONF_SERVICES_MAX, sizeof(struct service_conf *));
-	if (file)
-		conf->file = strdup(file);
-	if (conf->services && (!file || conf->file))
-		return conf;
-	conf_free(conf);
-	return NULL;
-}
-
 /* NULL: there is no memory. */
 static struct service_conf *make_service(struct builder *b, const struct conf_section *own,
 					 const struct conf_section *defaults)
@@ -187,15 +171,18 @@ static int build(struct builder *b, const char *file, struct conf **ret, struct 
 {
 	const struct conf_section *broker = &b->sections.of[SECTION_BROKER];
 	const struct conf_section *defaults = &b->sections.of[SECTION_DEFAULTS];
-	struct conf *conf = conf_new(file);
+	struct conf *conf = calloc(1, sizeof(*conf));
 
 	if (!conf)
 		return -ENOMEM;
+	conf->services = calloc(CONF_SERVICES_MAX, sizeof(struct service_conf *));
+	conf->file = file ? strdup(file) : NULL;
+	b->no_memory = !conf->services || (file && !conf->file);
 	fill(b, OPTION_BROKER, broker, &no_section, &conf->broker);
 	/* Mistakes in [defaults] are found even where no service inherits them. */
 	if (error && defaults->line)
 		service_conf_unref(make_service(b, defaults, &no_section));
-	for (size_t i = SECTION_SERVICES; error && i < b->sections.n; i++)
+	for (size_t i = SECTION_SERVICES; error && !b->no_memory && i < b->sections.n; i++)
 		add_service(b, &b->sections.of[i], conf);
 	conf_check_listeners(conf, &b->errors);
 	if (!b->no_memory && (!error || b->errors.n == 0)) {
