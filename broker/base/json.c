@@ -62,10 +62,12 @@ void json_bytes(struct buf *out, const char *key, const char *value, size_t n)
 
 void json_str(struct buf *out, const char *key, const char *value)
 {
-	if (value)
+	if (value) {
 		json_bytes(out, key, value, strlen(value));
-	else
-		json_null(out, key);
+	} else {
+		open_member(out, key);
+		buf_add_str(out, "null");
+	}
 }
 
 void json_int(struct buf *out, const char *key, long long value)
@@ -79,7 +81,7 @@ void json_int_if(struct buf *out, const char *key, bool known, long long value)
 	if (known)
 		json_int(out, key, value);
 	else
-		json_null(out, key);
+		json_str(out, key, NULL);
 }
 
 void json_uint(struct buf *out, const char *key, unsigned long long value)
@@ -92,12 +94,6 @@ void json_bool(struct buf *out, const char *key, bool value)
 {
 	open_member(out, key);
 	buf_add_str(out, value ? "true" : "false");
-}
-
-void json_null(struct buf *out, const char *key)
-{
-	open_member(out, key);
-	buf_add_str(out, "null");
 }
 
 void json_object(struct buf *out, const char *key)

@@ -24,7 +24,6 @@ void json_int(struct buf *out, const char *key, long long value);
 void json_int_if(struct buf *out, const char *key, bool known, long long value); /* else null */
 void json_uint(struct buf *out, const char *key, unsigned long long value);
 void json_bool(struct buf *out, const char *key, bool value);
-void json_null(struct buf *out, const char *key);
 
 void json_object(struct buf *out, const char *key); /* ended by json_close() */
 void json_array(struct buf *out, const char *key);  /* ended by json_close_array() */

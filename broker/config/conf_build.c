@@ -18,6 +18,8 @@ struct builder {
 	bool no_memory;	   /* what was built is of no use */
 };
 
+static const struct conf_section no_section;
+
 /* --- from settings to one struct broker_conf or service_conf ------------------------- */
 
 /*
@@ -27,26 +29,22 @@ struct builder {
  */
 static void settle_names(struct builder *b, const struct option *opt, void *conf, size_t at)
 {
-	while (at < option_entries(opt, conf)) {
+	for (; at < option_entries(opt, conf); at++) {
 		size_t twin = option_find_same(opt, conf, at, conf);
 		struct conf_origin from = option_origin(opt, conf, at);
 		struct conf_origin first = option_origin(opt, conf, twin);
+		STRBUF(name, 300);
 
 		if (twin < at && from.kind != first.kind) {
-			/* All that follow move up by one, so the next is at @at already. */
 			option_remove(opt, conf, twin);
-			continue;
-		}
-		if (twin < at) {
-			STRBUF(name, 300);
-
+			at--; /* all that follow have moved up */
+		} else if (twin < at) {
 			option_add_entry_name(opt, conf, at, &name);
 			conf_errors_add(&b->errors, from.line,
 					"%s is set a second time; the first is in line %u",
 					name.text, first.line);
 			b->clean = false;
 		}
-		at++;
 	}
 }
 
@@ -80,13 +78,16 @@ static void apply_text(struct builder *b, const struct option *opt, const char *
 		apply(b, &setting, conf);
 }
 
-/* All that @section says of @opt. */
-static void apply_section(struct builder *b, const struct option *opt,
-			  const struct conf_section *section, void *conf)
+/* What @section says, and of single values @over does not. */
+static void apply_section(struct builder *b, const struct conf_section *section,
+			  const struct conf_section *over, void *conf)
 {
-	for (size_t i = 0; i < section->n; i++)
-		if (section->settings[i].option == opt)
+	for (size_t i = 0; i < section->n; i++) {
+		const struct option *opt = section->settings[i].option;
+
+		if (opt->type->list || !conf_section_find(over, opt))
 			apply(b, &section->settings[i], conf);
+	}
 }
 
 /*
@@ -103,20 +104,16 @@ static void fill(struct builder *b, enum option_section options, const struct co
 
 	b->clean = true;
 	for_each_option (opt, options) {
-		bool own_has = conf_section_find(own, opt);
-
 		apply_text(b, opt, opt->fallback, ORIGIN_DEFAULT, conf);
-		if (opt->variable && !own_has && !conf_section_find(defaults, opt))
+		if (opt->variable && !conf_section_find(own, opt) &&
+		    !conf_section_find(defaults, opt))
 			apply_text(b, opt, b->facts->worker_count, ORIGIN_ENVIRONMENT, conf);
-		if (opt->type->list || !own_has)
-			apply_section(b, opt, defaults, conf);
-		apply_section(b, opt, own, conf);
 	}
+	apply_section(b, defaults, own, conf);
+	apply_section(b, own, &no_section, conf);
 }
 
 /* --- from sections to a struct conf -------------------------------------------------- */
-
-static const struct conf_section no_section;
 
 /* NULL: there is no memory. */
 static struct service_conf *make_service(struct builder *b, const struct conf_section *own,
@@ -175,6 +172,7 @@ static int build(struct builder *b, const char *file, struct conf **ret, struct 
 
 	if (!conf)
 		return -ENOMEM;
+	assert(b->facts->base_dir && b->facts->base_dir[0] == '/');
 	conf->services = calloc(CONF_SERVICES_MAX, sizeof(struct service_conf *));
 	conf->file = file ? strdup(file) : NULL;
 	b->no_memory = !conf->services || (file && !conf->file);
@@ -202,7 +200,6 @@ int conf_parse(const char *file, const char *text, size_t len, const struct conf
 	struct builder b = { .facts = facts };
 	int r;
 
-	assert(facts->base_dir && facts->base_dir[0] == '/');
 	if (len > CONF_FILE_MAX)
 		return strbuf_fail(error, -EINVAL, "%s: the file is larger than 1 MiB", file);
 	r = conf_read(text, len, &b.errors, &b.sections);
@@ -238,7 +235,6 @@ int conf_from_command(char *const *argv, const char *workers, const char *const 
 	struct conf_section *service = &b.sections.of[SECTION_SERVICES];
 	const char *slash = strrchr(argv[0], '/'), *name = slash ? slash + 1 : argv[0];
 
-	assert(facts->base_dir && facts->base_dir[0] == '/');
 	if (!settings)
 		return -ENOMEM;
 	service->settings = settings;

@@ -280,7 +280,7 @@ static void add_name(struct buf *out, const char *key, const char *value)
 	if (value && *value)
 		json_bytes(out, key, value, strnlen(value, NAME_MAX));
 	else
-		json_null(out, key);
+		json_str(out, key, NULL);
 }
 
 static void add_hints(struct doctor *d)
@@ -363,7 +363,7 @@ static int find_facts(struct doctor *d, const struct request *request, struct st
 	if (is_pid)
 		r = add_process(d, error);
 	else
-		json_null(&d->facts.json, "process");
+		json_str(&d->facts.json, "process", NULL);
 	json_close(&d->facts.json);
 	return r;
 }

@@ -54,7 +54,7 @@ static void write_reload(const struct service *s, struct buf *out)
 	STRBUF(waits, 512);
 
 	if (!s->rollout.active) {
-		json_null(out, "reload");
+		json_str(out, "reload", NULL);
 		return;
 	}
 	json_object(out, "reload");

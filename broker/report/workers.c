@@ -53,7 +53,7 @@ static void write_row(const struct row *row, const char *why, struct buf *out)
 		json_str(out, "name", f->tracer_name.text);
 		json_close(out);
 	} else {
-		json_null(out, "tracer");
+		json_str(out, "tracer", NULL);
 	}
 	json_int_if(out, "stalled_ms", row->stalled_ms > 0, row->stalled_ms);
 	json_bool(out, "pinned_only", w->pinned_only);

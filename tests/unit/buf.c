@@ -63,7 +63,7 @@ TEST(json_has_its_commas_where_they_belong)
 	json_begin(&b, "worker");
 	json_int(&b, "pid", -1);
 	json_uint(&b, "big", 18446744073709551615ull);
-	json_null(&b, "open");
+	json_str(&b, "open", NULL);
 	json_object(&b, "ledger");
 	json_int(&b, "accepted", 9);
 	json_bool(&b, "balanced", true);
