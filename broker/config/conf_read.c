@@ -219,16 +219,23 @@ static void unknown_key(struct reader *reader, enum option_section options, cons
 	conf_errors_add(reader->errors, reader->line, "%s", text.text);
 }
 
-static void add_setting(struct reader *reader, const char *key, const char *text)
+static void add_setting(struct reader *reader, char *key, const char *text)
 {
 	struct conf_section *section = reader->section;
 	const struct conf_section *of = reader->sections->of;
 	enum option_section options =
 		section == &of[SECTION_BROKER] ? OPTION_BROKER : OPTION_SERVICE;
-	const char *number;
-	const struct option *option = option_find_key(options, key, &number);
 	const struct option_setting *twin = NULL;
+	const struct option *option;
+	char *dot = strchr(key, '.');
 
+	if (dot)
+		*dot = '\0';
+	option = option_find(options, key);
+	if (dot && !(option && option->type->numbered)) {
+		option = NULL;
+		*dot = '.';
+	}
 	if (option && !option->type->list)
 		twin = conf_section_find(section, option);
 	if (!option) {
@@ -244,7 +251,9 @@ static void add_setting(struct reader *reader, const char *key, const char *text
 		section->n++;
 		*reader->free++ = (struct option_setting){
 			.option = option,
-			.number = number && !*number ? "?" : number,
+			.number = !dot	   ? NULL
+				  : dot[1] ? dot + 1
+					   : "?",
 			.text = text,
 			.origin.kind =
 				section == &of[SECTION_DEFAULTS] ? ORIGIN_DEFAULTS : ORIGIN_FILE,

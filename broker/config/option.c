@@ -18,26 +18,14 @@ const struct option *option_next(enum option_section section, const struct optio
 	return opt < end ? opt : NULL;
 }
 
-const struct option *option_find_key(enum option_section section, const char *key,
-				     const char **ret_number)
-{
-	size_t len = strcspn(key, ".");
-	const struct option *opt;
-
-	*ret_number = key[len] ? key + len + 1 : NULL;
-	for_each_option (opt, section)
-		if (!strncmp(opt->key, key, len) && !opt->key[len] &&
-		    (!*ret_number || opt->type->numbered))
-			return opt;
-	return NULL;
-}
-
 const struct option *option_find(enum option_section section, const char *key)
 {
-	const char *number;
-	const struct option *opt = option_find_key(section, key, &number);
+	const struct option *opt;
 
-	return number ? NULL : opt;
+	for_each_option (opt, section)
+		if (!strcmp(opt->key, key))
+			return opt;
+	return NULL;
 }
 
 const char *option_apply_name(enum option_apply apply)

@@ -17,19 +17,12 @@ const struct option *option_next(enum option_section section, const struct optio
 /* NULL if there is no such key. */
 const struct option *option_find(enum option_section section, const char *key);
 
-/*
- * The same for a key as it stands in a file, where some have a number: wrap.1. *@ret_number points
- * at the number behind the dot; NULL if there is none.
- */
-const struct option *option_find_key(enum option_section section, const char *key,
-				     const char **ret_number);
-
 const char *option_apply_name(enum option_apply apply); /* "with new workers" */
 
 /* What somebody says of an option: a line of a file, or what stands for one. */
 struct option_setting {
 	const struct option *option;
-	const char *number; /* of a key that has one (wrap.1, see option_find_key), else NULL */
+	const char *number; /* behind the dot of a key that has one (wrap.1), else NULL */
 	const char *text;
 	struct conf_origin origin;
 };
