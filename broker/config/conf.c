@@ -76,31 +76,27 @@ bool conf_port_is_private(const struct service_conf *sc, uint16_t port)
 #define LARGEST_SIZE ((size_t)1 << 30) /* 256 services that inherit a file full of variables */
 #define COLUMN	     40		       /* where the comments begin, if the value is shorter */
 
-static void print_entry(const struct conf *conf, const struct option *option, const void *values,
-			size_t entry, struct strbuf *out)
-{
-	size_t start = out->len, width;
-
-	option_add_key(option, values, entry, out);
-	strbuf_add(out, " = ");
-	option_format(option, values, entry, out);
-	width = out->len - start;
-	strbuf_addf(out, "%*s # ", width < COLUMN ? (int)(COLUMN - width) : 0, "");
-	if (option_origin(option, values, entry).kind == ORIGIN_DEFAULTS)
-		strbuf_add(out, "[defaults] ");
-	option_add_origin(option, values, entry, conf->file, out);
-	strbuf_add(out, "\n");
-}
-
 static void print_section(const struct conf *conf, enum option_section section, const void *values,
 			  struct strbuf *out)
 {
-	const struct option *option;
+	const struct option *opt;
 
-	/* An empty list has its line too: every option is shown. */
-	for_each_option (option, section)
-		for (size_t i = 0; i == 0 || i < option_entries(option, values); i++)
-			print_entry(conf, option, values, i, out);
+	for_each_option (opt, section) {
+		/* An empty list has its line too: every option is shown. */
+		for (size_t i = 0; i == 0 || i < option_entries(opt, values); i++) {
+			size_t start = out->len, width;
+
+			option_add_key(opt, values, i, out);
+			strbuf_add(out, " = ");
+			option_format(opt, values, i, out);
+			width = out->len - start;
+			strbuf_addf(out, "%*s # ", width < COLUMN ? (int)(COLUMN - width) : 0, "");
+			if (option_origin(opt, values, i).kind == ORIGIN_DEFAULTS)
+				strbuf_add(out, "[defaults] ");
+			option_add_origin(opt, values, i, conf->file, out);
+			strbuf_add(out, "\n");
+		}
+	}
 }
 
 static void print(const struct conf *conf, struct strbuf *out)
