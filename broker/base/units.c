@@ -94,17 +94,6 @@ int units_parse_size(const char *text, int64_t *ret)
 	return parse_with_unit(text, sizes, ARRAY_SIZE(sizes), ret);
 }
 
-int units_parse_integer(const char *text, int base, int64_t *ret)
-{
-	char *end;
-
-	if (!text[*text == '-'] || strspn(text, "-0123456789") != strlen(text))
-		return UNITS_MALFORMED;
-	errno = 0;
-	*ret = strtoll(text, &end, base);
-	return *end ? UNITS_MALFORMED : errno ? UNITS_TOO_BIG : 0;
-}
-
 int units_parse_clock(const char *text, int *ret_minutes)
 {
 	int64_t hour, minute;

@@ -23,8 +23,7 @@ int units_parse_size(const char *text, int64_t *ret);	     /* bytes, or with k m
 /* TERM, SIGTERM, 15, RTMIN+3: a number from 1 to 64, in any case of letters. */
 int units_parse_signal(const char *text, int *ret);
 
-int units_parse_integer(const char *text, int base, int64_t *ret); /* with a '-', or none */
-int units_parse_clock(const char *text, int *ret_minutes);	   /* 03:00, from midnight */
+int units_parse_clock(const char *text, int *ret_minutes); /* 03:00, from midnight */
 
 /* 1024:64k, unlimited: the soft and the hard limit of setrlimit(2), or one for both. */
 #define UNITS_UNLIMITED INT64_MAX

@@ -216,6 +216,7 @@ static bool is_good(const struct option *opt, const char *text)
 	struct units_cpus cpus;
 	int64_t n, hard;
 	int minutes;
+	char *end;
 
 	if (type == &type_limit)
 		return units_parse_limit(text, &n, &hard) == 0;
@@ -223,8 +224,10 @@ static bool is_good(const struct option *opt, const char *text)
 		return units_parse_clock(text, &minutes) == 0;
 	if (type == &type_cpus)
 		return units_parse_cpus(text, &cpus) == 0;
-	return units_parse_integer(text, type == &type_octal ? 8 : 10, &n) == 0 && n >= opt->min &&
-	       n <= opt->max;
+	if (!text[*text == '-'] || strspn(text, "-0123456789") != strlen(text))
+		return false;
+	n = strtoll(text, &end, type == &type_octal ? 8 : 10);
+	return !*end && n >= opt->min && n <= opt->max;
 }
 
 static int checked_parse(const struct option_input *in, void *ret)

@@ -16,23 +16,16 @@ struct value {
 	int resource; /* of setrlimit(2) */
 };
 
-static int to_int(const char *text, int base)
-{
-	int64_t n = 0;
-
-	(void)units_parse_integer(text, base, &n);
-	return (int)n;
-}
-
+/* What is a number was looked at when the file was read. */
 static int set_umask(const struct value *v)
 {
-	(void)umask((mode_t)to_int(v->text, 8));
+	(void)umask((mode_t)strtol(v->text, NULL, 8));
 	return 0;
 }
 
 static int set_nice(const struct value *v)
 {
-	return setpriority(PRIO_PROCESS, 0, to_int(v->text, 10)) < 0 ? -errno : 0;
+	return setpriority(PRIO_PROCESS, 0, (int)strtol(v->text, NULL, 10)) < 0 ? -errno : 0;
 }
 
 static int set_oom_score(const struct value *v)
