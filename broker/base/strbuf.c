@@ -77,11 +77,8 @@ void strbuf_add_escaped(struct strbuf *b, const char *bytes, size_t n)
 {
 	const unsigned char *s = (const unsigned char *)bytes;
 
-	for (size_t i = 0; i < n;) {
-		size_t len = utf8_len(s + i, n - i);
-
-		if (s[i] >= 0x20 && s[i] < 0x7f)
-			len = 1;
+	for (size_t i = 0, len; i < n; i += len ? len : 1) {
+		len = s[i] >= 0x20 && s[i] < 0x7f ? 1 : utf8_len(s + i, n - i);
 		/* A sequence goes whole or not at all. */
 		if (len && b->len + len >= b->size) {
 			b->cut = true;
@@ -93,7 +90,6 @@ void strbuf_add_escaped(struct strbuf *b, const char *bytes, size_t n)
 			strbuf_add(b, "\\t");
 		else
 			strbuf_addf(b, "\\x%02x", s[i]);
-		i += len ? len : 1;
 	}
 }
 

@@ -50,18 +50,14 @@ static const char *bad_bytes(const char *line, size_t len)
 
 	if (len > LINE_MAX_BYTES)
 		return "the line is longer than 65536 bytes";
-	for (size_t i = 0; i < len;) {
-		size_t n = 1;
-
+	for (size_t i = 0, n; i < len; i += n) {
+		n = s[i] < 0x80 ? 1 : utf8_len(s + i, len - i);
 		if (s[i] == '\0')
 			return "the line holds a NUL byte: this is not a text file";
 		if ((s[i] < 0x20 && s[i] != '\t') || s[i] == 0x7f)
 			return "the line holds a control character";
-		if (s[i] >= 0x80)
-			n = utf8_len(s + i, len - i);
 		if (n == 0)
 			return "the line is not valid UTF-8";
-		i += n;
 	}
 	return NULL;
 }
