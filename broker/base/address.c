@@ -122,8 +122,7 @@ static bool is_any6(const struct handoff_addr *a)
 
 bool address_equal(const struct handoff_addr *a, const struct handoff_addr *b)
 {
-	return a->family == b->family && a->flags == b->flags && a->port == b->port &&
-	       a->scope_id == b->scope_id && !memcmp(a->ip, b->ip, sizeof(a->ip));
+	return !memcmp(a, b, sizeof(*a)); /* there is nothing between the members */
 }
 
 bool address_overlap(const struct handoff_addr *a, const struct handoff_addr *b)

@@ -22,36 +22,10 @@ static const struct conf_section no_section;
 
 /* --- from settings to one struct broker_conf or service_conf ------------------------- */
 
-/*
- * Two entries with one name: in one section that is a mistake, and against
- * [defaults] the service's own takes the place of the other. @at: the first
- * entry that is new.
- */
-static void settle_names(struct builder *b, const struct option *opt, void *conf, size_t at)
-{
-	for (; at < option_entries(opt, conf); at++) {
-		size_t twin = option_find_same(opt, conf, at, conf);
-		struct conf_origin from = option_origin(opt, conf, at);
-		struct conf_origin first = option_origin(opt, conf, twin);
-		STRBUF(name, 300);
-
-		if (twin < at && from.kind != first.kind) {
-			option_remove(opt, conf, twin);
-			at--; /* all that follow have moved up */
-		} else if (twin < at) {
-			option_add_entry_name(opt, conf, at, &name);
-			conf_errors_add(&b->errors, from.line,
-					"%s is set a second time; the first is in line %u",
-					name.text, first.line);
-			b->clean = false;
-		}
-	}
-}
-
 static void apply(struct builder *b, const struct option_setting *setting, void *conf)
 {
 	const struct option *opt = setting->option;
-	size_t before = option_entries(opt, conf);
+	size_t at = option_entries(opt, conf);
 	STRBUF(why, sizeof(((struct conf_error *)0)->text));
 	int r;
 
@@ -59,13 +33,13 @@ static void apply(struct builder *b, const struct option_setting *setting, void 
 		strbuf_addf(&why, "$%s in the environment: ", opt->variable);
 	r = option_set(setting, b->facts, conf, &why);
 	b->no_memory |= r == -ENOMEM;
-	if (r == 0)
-		settle_names(b, opt, conf, before);
-	if (r != -EINVAL)
-		return;
-	assert(setting->origin.kind != ORIGIN_DEFAULT); /* our own table */
-	conf_errors_add(&b->errors, setting->origin.line, "%s", why.text);
-	b->clean = false;
+	for (bool wrong = r == -EINVAL || option_settle(opt, conf, &at, &why); wrong;
+	     wrong = option_settle(opt, conf, &at, &why)) {
+		assert(setting->origin.kind != ORIGIN_DEFAULT); /* our own table */
+		conf_errors_add(&b->errors, setting->origin.line, "%s", why.text);
+		b->clean = false;
+		strbuf_init(&why, why.text, why.size);
+	}
 }
 
 /* @text NULL or empty: nothing is said. */

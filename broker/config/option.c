@@ -266,6 +266,22 @@ static bool value_equal(const struct option_type *type, const void *a, const voi
 	return type->owns == OWNS_NOTHING || strlist_equal(owned_by(type, a), owned_by(type, b));
 }
 
+/*
+ * The first entry of @other that has the name of @entry of @conf (a variable, or the slot of a
+ * wrapper); as many as @other has: none has, or entries of @opt have no names.
+ */
+static size_t find_same(const struct option *opt, const void *conf, size_t entry, const void *other)
+{
+	const void *value = value_in(opt, conf, entry);
+	size_t n = option_entries(opt, other), i = 0;
+
+	if (!opt->type->same_name)
+		return n;
+	while (i < n && !opt->type->same_name(value_in(opt, other, i), value))
+		i++;
+	return i;
+}
+
 bool option_equal(const struct option *opt, const void *a, const void *b)
 {
 	size_t n = option_entries(opt, a);
@@ -274,7 +290,7 @@ bool option_equal(const struct option *opt, const void *a, const void *b)
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		/* The order of numbered keys in the file means nothing. */
-		size_t same = opt->type->numbered ? option_find_same(opt, a, i, b) : i;
+		size_t same = opt->type->numbered ? find_same(opt, a, i, b) : i;
 
 		if (same == n ||
 		    !value_equal(opt->type, value_in(opt, a, i), value_in(opt, b, same)))
@@ -369,35 +385,17 @@ bool option_pair(const struct option *opt, const void *a, const void *b, size_t 
 	if (!opt->type->numbered || n_a + n_b == 0)
 		return n == 0;
 	if (n < n_a) {
-		*ret_b = option_find_same(opt, a, n, b);
+		*ret_b = find_same(opt, a, n, b);
 		return true;
 	}
 	for (*ret_b = 0; *ret_b < n_b; ++*ret_b)
-		if (option_find_same(opt, b, *ret_b, a) == n_a && in_b_only-- == 0)
+		if (find_same(opt, b, *ret_b, a) == n_a && in_b_only-- == 0)
 			return true;
 	return false;
 }
 
-size_t option_find_same(const struct option *opt, const void *conf, size_t entry, const void *other)
-{
-	const void *value = value_in(opt, conf, entry);
-	size_t n = option_entries(opt, other), i = 0;
-
-	if (!opt->type->same_name)
-		return n;
-	while (i < n && !opt->type->same_name(value_in(opt, other, i), value))
-		i++;
-	return i;
-}
-
-void option_add_entry_name(const struct option *opt, const void *conf, size_t entry,
-			   struct strbuf *out)
-{
-	strbuf_add(out, opt->key);
-	opt->type->add_name(value_in(opt, conf, entry), out);
-}
-
-void option_remove(const struct option *opt, void *conf, size_t entry)
+/* Frees one entry; those behind it move up. */
+static void remove_entry(const struct option *opt, void *conf, size_t entry)
 {
 	struct conf_origin *origin = origins_of(opt, conf)->of + entry;
 	struct option_list *list = field_of(opt, conf);
@@ -408,4 +406,25 @@ void option_remove(const struct option *opt, void *conf, size_t entry)
 	memmove(value, value + size, (behind + 1) * size); /* and the zero */
 	memmove(origin, origin + 1, behind * sizeof(*origin));
 	origins_of(opt, conf)->n--;
+}
+
+bool option_settle(const struct option *opt, void *conf, size_t *at, struct strbuf *ret_why)
+{
+	for (; *at < option_entries(opt, conf); ++*at) {
+		size_t twin = find_same(opt, conf, *at, conf);
+		struct conf_origin first = option_origin(opt, conf, twin);
+
+		if (twin >= *at)
+			continue;
+		if (option_origin(opt, conf, *at).kind == first.kind) {
+			strbuf_add(ret_why, opt->key);
+			opt->type->add_name(value_in(opt, conf, (*at)++), ret_why);
+			strbuf_addf(ret_why, " is set a second time; the first is in line %u",
+				    first.line);
+			return true;
+		}
+		remove_entry(opt, conf, twin);
+		--*at; /* all that follow have moved up */
+	}
+	return false;
 }

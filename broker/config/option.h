@@ -87,15 +87,8 @@ bool option_pair(const struct option *opt, const void *a, const void *b, size_t 
 		 size_t *ret_b);
 
 /*
- * The first entry of @other that has the name of @entry of @conf (a variable, or the slot of a
- * wrapper); as many as @other has: none has, or entries of @opt have no names.
+ * Looks for two entries with one name, from *@at on, the first that is new. Against [defaults] the
+ * service's own takes the place of the other. In one section that is a mistake: true, @ret_why says
+ * so, and what follows is still to be looked at.
  */
-size_t option_find_same(const struct option *opt, const void *conf, size_t entry,
-			const void *other);
-
-/* What a message calls an entry: "wrap.1", "environment: PATH". */
-void option_add_entry_name(const struct option *opt, const void *conf, size_t entry,
-			   struct strbuf *out);
-
-/* Frees one entry; those behind it move up. */
-void option_remove(const struct option *opt, void *conf, size_t entry);
+bool option_settle(const struct option *opt, void *conf, size_t *at, struct strbuf *ret_why);
