@@ -174,7 +174,7 @@ int conf_parse(const char *file, const char *text, size_t len, const struct conf
 	struct builder b = { .facts = facts };
 	int r;
 
-	if (len > CONF_FILE_MAX)
+	if (error && len > CONF_FILE_MAX)
 		return strbuf_fail(error, -EINVAL, "%s: the file is larger than 1 MiB", file);
 	r = conf_read(text, len, &b.errors, &b.sections);
 	if (r == 0 && b.sections.n == SECTION_SERVICES && b.errors.n == 0)
@@ -184,18 +184,6 @@ int conf_parse(const char *file, const char *text, size_t len, const struct conf
 				file);
 	if (r == 0)
 		r = build(&b, file, ret, error);
-	conf_sections_free(&b.sections);
-	return r;
-}
-
-int conf_parse_broker(const char *text, size_t len, const struct conf_facts *facts,
-		      struct conf **ret)
-{
-	struct builder b = { .facts = facts };
-	int r = conf_read(text, len, &b.errors, &b.sections);
-
-	if (r == 0)
-		r = build(&b, NULL, ret, NULL);
 	conf_sections_free(&b.sections);
 	return r;
 }

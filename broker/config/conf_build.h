@@ -13,17 +13,12 @@
  * conf_free. -EINVAL: @error holds one message a line, in the order of the file, each "FILE:LINE:
  * what is wrong, what was given, what is allowed" (without FILE:LINE where none is to blame, such
  * as $WORKER_COUNT); the last one ends without a newline. -ENOMEM: @error is empty.
+ *
+ * @error NULL: reads the [broker] section alone, as far as it can, and passes mistakes over. It
+ * serves to find a broker that runs with what the file was before.
  */
 int conf_parse(const char *file, const char *text, size_t len, const struct conf_facts *facts,
 	       struct conf **ret, struct strbuf *error);
-
-/*
- * Reads the [broker] section of such a text alone, as far as it can. Mistakes, there or anywhere,
- * are passed over, and no service is read. It serves to find a broker that runs with what the file
- * was before. 0: *@ret is the caller's; -ENOMEM.
- */
-int conf_parse_broker(const char *text, size_t len, const struct conf_facts *facts,
-		      struct conf **ret);
 
 /*
  * As conf_parse() from the command line: `broker -w N -l ADDRESS -- command...`. The service is

@@ -88,21 +88,17 @@ static void bool_format(const struct option *opt, const void *value, struct strb
 
 static int signal_parse(const struct option_input *in, void *ret)
 {
+	static const int harmless[] = {
+		SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT, SIGCHLD, SIGURG
+	};
 	const char *word = *in->word;
 	int number;
 
 	if (units_parse_signal(word, &number) != 0)
 		return refuse_near(in, "is not a signal", nearest_signal(word));
-	switch (number) {
-	case SIGSTOP:
-	case SIGTSTP:
-	case SIGTTIN:
-	case SIGTTOU:
-	case SIGCONT:
-	case SIGCHLD:
-	case SIGURG:
-		return strbuf_refuse(in->why, word, "ends no program");
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(harmless); i++)
+		if (number == harmless[i])
+			return strbuf_refuse(in->why, word, "ends no program");
 	*(int *)ret = number;
 	return 0;
 }

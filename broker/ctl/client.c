@@ -158,7 +158,7 @@ static int connect_by_file(const char *file, struct client *ret, struct strbuf *
 	int r = config_file_load(file, &conf, error);
 	bool whole = r == 0;
 
-	if (whole || config_file_load_broker(file, &conf) == 0) {
+	if (whole || config_file_load(file, &conf, NULL) == 0) {
 		int found = connect_by_conf(file, &conf->broker, ret, whole ? error : &ignored);
 
 		conf_free(conf);

@@ -86,11 +86,12 @@ static int look_around(struct service_conf *sc, char *text, size_t size, struct 
 				      error);
 }
 
-static int load(const char *path, bool broker_alone, struct conf **ret, struct strbuf *error)
+int config_file_load(const char *path, struct conf **ret, struct strbuf *error)
 {
 	const size_t size = CONF_FILE_MAX + 1; /* a larger file is refused by the parser */
 	_cleanup_free_ char *text = malloc(size + 1);
-	ssize_t n = text ? read_file(path, text, size, error) : -ENOMEM;
+	STRBUF(ignored, 1024);
+	ssize_t n = text ? read_file(path, text, size, error ? error : &ignored) : -ENOMEM;
 	char base_dir[PATH_MAX];
 	struct conf *conf = NULL;
 	struct conf_facts facts;
@@ -99,8 +100,6 @@ static int load(const char *path, bool broker_alone, struct conf **ret, struct s
 	if (n < 0)
 		return (int)n;
 	facts = config_file_facts(path, base_dir);
-	if (broker_alone)
-		return conf_parse_broker(text, (size_t)n, &facts, ret);
 	r = conf_parse(path, text, (size_t)n, &facts, &conf, error);
 	for (size_t i = 0; r == 0 && i < conf->n_services; i++)
 		r = look_around(conf->services[i], text, size, error);
@@ -109,16 +108,4 @@ static int load(const char *path, bool broker_alone, struct conf **ret, struct s
 	else
 		conf_free(conf);
 	return r;
-}
-
-int config_file_load(const char *path, struct conf **ret, struct strbuf *error)
-{
-	return load(path, false, ret, error);
-}
-
-int config_file_load_broker(const char *path, struct conf **ret)
-{
-	STRBUF(ignored, 1024);
-
-	return load(path, true, ret, &ignored);
 }

@@ -8,12 +8,10 @@
 
 /*
  * Reads and parses @path. 0: *@ret is the caller's. -EINVAL, -errno: @error says why, one message
- * a line. The files of variables that it names are read, too: they are part of it.
+ * a line. The files of variables that it names are read, too: they are part of it. @error NULL:
+ * its [broker] section alone, also if the file is wrong: see conf_parse().
  */
 int config_file_load(const char *path, struct conf **ret, struct strbuf *error);
-
-/* Its [broker] section alone, also if the file is wrong: see conf_parse_broker(). 0 or -errno. */
-int config_file_load_broker(const char *path, struct conf **ret);
 
 /* The facts of this machine that defaults depend on. @base_dir: storage for the directory. */
 struct conf_facts config_file_facts(const char *path, char base_dir[PATH_MAX]);
