@@ -14,17 +14,15 @@ void buf_deinit(struct buf *b)
 static bool reserve(struct buf *b, size_t n)
 {
 	size_t room = b->room ? b->room : FIRST_ROOM;
-	char *bytes;
+	char *bytes = NULL;
 
-	if (b->failed || n > b->max - b->len) {
-		b->failed = true;
-		return false;
+	if (!b->failed && n <= b->max - b->len) {
+		if (b->len + n <= b->room)
+			return true;
+		while (room < b->len + n)
+			room *= 2;
+		bytes = realloc(b->bytes, room);
 	}
-	if (b->len + n <= b->room)
-		return true;
-	while (room < b->len + n)
-		room *= 2;
-	bytes = realloc(b->bytes, room);
 	if (!bytes) {
 		b->failed = true;
 		return false;

@@ -39,12 +39,9 @@ static unsigned find_word(const struct option *opt, const char *word)
 	return i;
 }
 
-static int refuse_word(const struct option_input *in, const char *reason)
+/* @n: the number of words, of which it is none. */
+static int refuse_word(const struct option_input *in, unsigned n, const char *reason)
 {
-	size_t n = 0;
-
-	while (in->opt->words[n])
-		n++;
 	return refuse_near(in, reason, nearest(*in->word, in->opt->words, n));
 }
 
@@ -53,7 +50,7 @@ static int word_parse(const struct option_input *in, void *ret)
 	unsigned at = find_word(in->opt, *in->word);
 
 	if (!in->opt->words[at])
-		return refuse_word(in, "is unknown");
+		return refuse_word(in, at, "is unknown");
 	*(unsigned *)ret = at;
 	return 0;
 }
@@ -319,7 +316,8 @@ static int target_parse(const struct option_input *in, void *ret)
 		return 0;
 	/* Without this a mistyped word would quietly become a file of that name. */
 	if (!strchr(*in->word, '/'))
-		return refuse_word(in, "is unknown, and a path needs a \"/\" (./NAME)");
+		return refuse_word(in, target->word,
+				   "is unknown, and a path needs a \"/\" (./NAME)");
 	return path_parse(in, &target->path);
 }
 
