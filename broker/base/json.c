@@ -11,22 +11,19 @@ static void add_string(struct buf *out, const char *text, size_t n)
 	size_t plain = 0; /* where the part begins that goes out as it is */
 
 	buf_add(out, "\"", 1);
-	for (size_t i = 0; i < n;) {
-		size_t len = utf8_len(s + i, n - i);
+	for (size_t i = 0, len; i < n; i += len ? len : 1) {
+		bool same = s[i] >= 0x20 && s[i] < 0x7f && s[i] != '"' && s[i] != '\\';
 
-		if (s[i] >= 0x20 && s[i] < 0x7f && s[i] != '"' && s[i] != '\\')
-			len = 1;
-		if (len) {
-			i += len;
+		len = same ? 1 : utf8_len(s + i, n - i);
+		if (len)
 			continue;
-		}
 		buf_add(out, text + plain, i - plain);
 		found = memchr(special, s[i], sizeof(special) - 1);
 		if (found)
 			buf_addf(out, "\\%c", letters[found - special]);
 		else /* if not UTF-8, each byte as the character of its number (Latin-1) */
 			buf_addf(out, "\\u%04x", s[i]);
-		plain = ++i;
+		plain = i + 1;
 	}
 	buf_add(out, text + plain, n - plain);
 	buf_add(out, "\"", 1);

@@ -95,14 +95,11 @@ void strbuf_add_escaped(struct strbuf *b, const char *bytes, size_t n)
 
 void strbuf_add_quoted_bytes(struct strbuf *b, const char *text, size_t n)
 {
-	size_t shown = n;
+	size_t shown = n > QUOTED_MAX ? QUOTED_MAX : n;
 
-	if (n > QUOTED_MAX) {
-		shown = QUOTED_MAX;
-		/* Not in the middle of a UTF-8 sequence. */
-		while (shown > 0 && ((unsigned char)text[shown] & 0xc0) == 0x80)
-			shown--;
-	}
+	/* Not in the middle of a UTF-8 sequence. */
+	while (shown < n && shown > 0 && ((unsigned char)text[shown] & 0xc0) == 0x80)
+		shown--;
 	strbuf_add(b, "\"");
 	strbuf_add_escaped(b, text, shown);
 	strbuf_add(b, shown < n ? "...\"" : "\"");

@@ -188,11 +188,12 @@ static void check_own(const struct conf *conf, const char *key, const struct con
 	}
 }
 
-static void check_own_all(const struct conf *conf, struct conf_errors *errors)
+void conf_check_listeners(const struct conf *conf, struct conf_errors *errors)
 {
 	const struct broker_conf *bc = &conf->broker;
 	unsigned metrics_line = option_origin(option_find(OPTION_BROKER, "metrics"), bc, 0).line;
 	unsigned agent_line = option_origin(option_find(OPTION_BROKER, "agent_check"), bc, 0).line;
+	size_t n = 0;
 
 	if (same_place(&bc->metrics, &bc->agent_check))
 		conf_errors_add(errors, agent_line,
@@ -201,13 +202,6 @@ static void check_own_all(const struct conf *conf, struct conf_errors *errors)
 				metrics_line);
 	check_own(conf, "metrics", &bc->metrics, metrics_line, errors);
 	check_own(conf, "agent_check", &bc->agent_check, agent_line, errors);
-}
-
-void conf_check_listeners(const struct conf *conf, struct conf_errors *errors)
-{
-	size_t n = 0;
-
-	check_own_all(conf, errors);
 	for (size_t i = 0; i < conf->n_services; i++) {
 		const struct service_conf *sc = conf->services[i];
 

@@ -63,19 +63,13 @@ static void *owned_by(const struct option_type *type, const void *value)
 
 static void free_values(const struct option_type *type, const void *values, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		const void *value = (const char *)values + i * type->size;
+	for (size_t i = 0; type->owns != OWNS_NOTHING && i < n; i++) {
+		void *owned = owned_by(type, (const char *)values + i * type->size);
 
-		switch (type->owns) {
-		case OWNS_NOTHING:
-			break;
-		case OWNS_TEXT:
-			free(owned_by(type, value));
-			break;
-		case OWNS_WORDS:
-			strlist_free(owned_by(type, value));
-			break;
-		}
+		if (type->owns == OWNS_WORDS)
+			strlist_free(owned);
+		else
+			free(owned);
 	}
 }
 
