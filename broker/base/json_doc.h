@@ -26,15 +26,14 @@ enum json_kind {
 
 struct json_value {
 	enum json_kind kind;
-	bool is_true;	 /* BOOL */
-	bool is_integer; /* NUMBER: without fraction and exponent, and it fits */
-	unsigned first;	 /* ARRAY, OBJECT: how far behind this the first value in it is; 0: none */
-	unsigned next;	 /* how far behind this the next value in the same one is; 0: none */
-	int64_t integer; /* NUMBER, if is_integer */
-	const char *key; /* of a member of an object, else NULL */
-	const char
-		*text; /* STRING, unescaped and terminated; NUMBER: as it stands, not terminated */
-	size_t len;    /* of text */
+	bool is_true;	  /* BOOL */
+	bool is_integer;  /* NUMBER: without fraction and exponent, and it fits */
+	unsigned first;	  /* ARRAY, OBJECT: how far behind this the first value in it is; 0: none */
+	unsigned next;	  /* how far behind this the next value in the same one is; 0: none */
+	int64_t integer;  /* NUMBER, if is_integer */
+	const char *key;  /* of a member of an object, else NULL */
+	const char *text; /* STRING, unescaped; NUMBER: as it stands, not terminated */
+	size_t len;	  /* of text */
 };
 
 struct json_doc {
