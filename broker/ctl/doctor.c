@@ -3,13 +3,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/time.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include "base/address.h"
-#include "base/fd.h"
 #include "base/json.h"
 #include "base/strlist.h"
 #include "base/units.h"
@@ -20,7 +16,7 @@
 #include "sys/spawn.h"
 #include "sys/user.h"
 
-#define REPORT_S      10
+#define REPORT_MS     10000
 #define ANSWER_MAX    (1 << 20)
 #define TEXT_MAX      (1 << 20) /* of a file in /proc: a longer environment or map is cut */
 #define SOCKETS_MAX   65536	/* listening sockets of the machine: the rest is ignored */
@@ -63,38 +59,6 @@ static bool find_launcher(char ret[PATH_MAX])
 	return access(ret, X_OK) == 0;
 }
 
-/* Runs the launcher and reads its report. 0 or -errno; -ETIMEDOUT: nothing came for REPORT_S. */
-static int run_launcher(char *const *words, char ret_report[TEXT_MAX])
-{
-	_cleanup_fd_ int ours = -1, theirs = -1, status = -1;
-	struct spawn_request req = { .program = words[0], .argv = words };
-	const struct timeval patience = { .tv_sec = REPORT_S };
-	int ends[2], r;
-	ssize_t n;
-	pid_t pid;
-
-	/* A socket, because a pipe has no timeout. */
-	if (getrlimit(RLIMIT_NOFILE, &req.nofile) < 0 ||
-	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
-		return -errno;
-	ours = ends[0];
-	theirs = ends[1];
-	req.output_fd = theirs;
-	(void)setsockopt(ours, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	r = spawn_worker(&req, &pid, &status);
-	if (r < 0)
-		return r;
-	fd_closep(&theirs);
-	n = fd_read(ours, ret_report, TEXT_MAX - 1);
-	ret_report[n > 0 ? n : 0] = '\0';
-	fd_closep(&ours);
-	if (n < 0)
-		(void)spawn_kill(pid, SIGKILL);
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	return n == -EAGAIN ? -ETIMEDOUT : n < 0 ? (int)n : 0;
-}
-
 /*
  * Begins the facts with what the launcher says of @program. It looks at no argument of a command.
  * 0; -errno with @error.
@@ -106,13 +70,19 @@ static int ask_launcher(struct doctor *d, const char *program, struct strbuf *er
 		launcher,	  (char[]){ "--check" },      (char[]){ "--report" },
 		(char[]){ "--" }, (char *)(uintptr_t)program, NULL
 	};
-	int r;
+	struct spawn_request req = {
+		.program = launcher,
+		.argv = words,
+		.output_to_status = true,
+	};
+	int r = getrlimit(RLIMIT_NOFILE, &req.nofile) < 0 ? -errno : 0, status;
 
 	if (!find_launcher(launcher))
 		return strbuf_fail(error, -ENOENT,
 				   "worker-shim is missing: put it beside brokerctl, or "
 				   "into " BROKER_LIBEXECDIR);
-	r = run_launcher(words, d->text);
+	if (r == 0)
+		r = spawn_ask(&req, REPORT_MS, d->text, sizeof(d->text), &status);
 	if (r == 0 && !doctor_begin_facts(d->text, &d->facts))
 		r = -EPROTO;
 	return r < 0 ? strbuf_fail(error, r, "worker-shim does not answer: %m") : 0;

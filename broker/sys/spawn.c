@@ -3,10 +3,12 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include "base/fd.h"
 #include "sys/confine.h"
 
@@ -88,27 +90,30 @@ static int fail_at(const char *verb, const char *path, struct strbuf *error)
 	return r;
 }
 
-/* In the child: returns only if that fails, and then *@status_fd is where to say @error. */
-static int execute(const struct spawn_request *req, pid_t broker, int null_fd, int *status_fd,
-		   struct strbuf *error)
+/*
+ * In the child: /dev/null is its input and, with TO_NULL for @out, its output; -1 leaves that as it
+ * is. Of all others *@keep_fd stays open, as SPAWN_STATUS_FD. 0 or -errno with @error.
+ */
+#define TO_NULL (-2)
+static int set_up(int out, int *keep_fd, struct strbuf *error)
 {
-	int out = req->output_fd;
+	int null_fd = open("/dev/null", (out == TO_NULL ? O_RDWR : O_RDONLY) | O_CLOEXEC);
 
 	/*
-	 * The status pipe first leaves the way: below, 0 to 3 are overwritten. From then on
-	 * it is where the launcher looks for it.
+	 * What is kept first leaves the way: below, 0 to 3 are overwritten. From then on it is
+	 * where the launcher looks for it.
 	 */
+	if (out == TO_NULL)
+		out = null_fd;
 	if (out >= 0 && out <= SPAWN_STATUS_FD)
 		out = fcntl(out, F_DUPFD_CLOEXEC, SPAWN_STATUS_FD + 1);
-	if (null_fd <= SPAWN_STATUS_FD)
+	if (null_fd >= 0 && null_fd <= SPAWN_STATUS_FD)
 		null_fd = fcntl(null_fd, F_DUPFD_CLOEXEC, SPAWN_STATUS_FD + 1);
-	if (*status_fd == SPAWN_STATUS_FD)
-		(void)fcntl(*status_fd, F_SETFD, 0);
-	else if (dup2(*status_fd, SPAWN_STATUS_FD) < 0)
+	if (*keep_fd == SPAWN_STATUS_FD)
+		(void)fcntl(*keep_fd, F_SETFD, 0);
+	else if (dup2(*keep_fd, SPAWN_STATUS_FD) < 0)
 		return strbuf_fail(error, -errno, "cannot place the status pipe: %m");
-	*status_fd = SPAWN_STATUS_FD;
-	if (req->output_to_status)
-		out = SPAWN_STATUS_FD;
+	*keep_fd = SPAWN_STATUS_FD;
 
 	(void)setsid();
 	if (dup2(null_fd, STDIN_FILENO) < 0)
@@ -117,6 +122,18 @@ static int execute(const struct spawn_request *req, pid_t broker, int null_fd, i
 		return strbuf_fail(error, -errno, "cannot set up standard output: %m");
 	close_from(SPAWN_STATUS_FD + 1);
 	reset_signals();
+	return 0;
+}
+
+/* In the child: returns only if that fails, and then *@status_fd is where to say @error. */
+static int execute(const struct spawn_request *req, pid_t broker, int *status_fd,
+		   struct strbuf *error)
+{
+	int out = req->output_to_status ? *status_fd : req->output_fd;
+	int r = set_up(out, status_fd, error);
+
+	if (r < 0)
+		return r;
 	if (setrlimit(RLIMIT_NOFILE, &req->nofile) < 0)
 		return strbuf_fail(error, -errno, "cannot restore the descriptor limit: %m");
 	if (req->set_environment && req->set_environment(req->environment_of) != 0)
@@ -142,13 +159,10 @@ static int execute(const struct spawn_request *req, pid_t broker, int null_fd, i
 
 int spawn_worker(const struct spawn_request *req, pid_t *ret_pid, int *ret_status_fd)
 {
-	_cleanup_fd_ int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	_cleanup_fd_ int status_read = -1, status_write = -1;
 	pid_t broker = getpid(), pid;
 	int ends[2];
 
-	if (null_fd < 0)
-		return -errno;
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return -errno;
 	status_read = ends[0];
@@ -162,7 +176,7 @@ int spawn_worker(const struct spawn_request *req, pid_t *ret_pid, int *ret_statu
 	if (pid == 0) {
 		STRBUF(error, 1024);
 
-		(void)execute(req, broker, null_fd, &status_write, &error);
+		(void)execute(req, broker, &status_write, &error);
 		(void)!write(status_write, error.text, error.len);
 		_exit(126);
 	}
@@ -172,25 +186,42 @@ int spawn_worker(const struct spawn_request *req, pid_t *ret_pid, int *ret_statu
 	return 0;
 }
 
+int spawn_ask(const struct spawn_request *req, int limit_ms, char *ret_text, size_t size,
+	      int *ret_status)
+{
+	_cleanup_fd_ int fd = -1;
+	struct pollfd p = { .events = POLLIN };
+	size_t n = 0;
+	ssize_t got = -1;
+	pid_t pid;
+	int r = spawn_worker(req, &pid, &fd);
+
+	if (r < 0)
+		return r;
+	p.fd = fd;
+	while (got != 0 && n < size - 1 && poll(&p, 1, limit_ms) != 0) {
+		got = read(fd, ret_text + n, size - 1 - n);
+		n += got > 0 ? (size_t)got : 0;
+	}
+	ret_text[n] = '\0';
+	if (got != 0)
+		(void)spawn_kill(pid, SIGKILL);
+	while (waitpid(pid, ret_status, 0) < 0 && errno == EINTR)
+		;
+	return got == 0 || n == size - 1 ? 0 : -ETIMEDOUT;
+}
+
 int spawn_helper(int (*body)(int keep_fd), int keep_fd, pid_t *ret_pid)
 {
-	_cleanup_fd_ int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	pid_t pid;
+	pid_t pid = fork();
 
-	if (null_fd < 0)
-		return -errno;
-	pid = fork();
 	if (pid < 0)
 		return -errno;
 	if (pid == 0) {
+		STRBUF(unsaid, 64);
+
 		/* A reader of the broker's output must not wait for the end of a helper. */
-		if (dup2(keep_fd, SPAWN_STATUS_FD) < 0 || dup2(null_fd, STDIN_FILENO) < 0 ||
-		    dup2(null_fd, STDOUT_FILENO) < 0 || dup2(null_fd, STDERR_FILENO) < 0)
-			_exit(126);
-		close_from(SPAWN_STATUS_FD + 1);
-		(void)setsid();
-		reset_signals();
-		_exit(body(SPAWN_STATUS_FD));
+		_exit(set_up(TO_NULL, &keep_fd, &unsaid) < 0 ? 126 : body(keep_fd));
 	}
 	assert(pid > 1);
 	*ret_pid = pid;

@@ -54,6 +54,14 @@ struct spawn_request {
 int spawn_worker(const struct spawn_request *req, pid_t *ret_pid, int *ret_status_fd);
 
 /*
+ * Starts @req and waits for its end: *@ret_text is what came out of its status pipe, at most @size
+ * - 1 bytes, terminated, *@ret_status as waitpid(2) gives it. 0; -ETIMEDOUT: nothing came for
+ * @limit_ms, and it was killed; -errno: it was not started.
+ */
+int spawn_ask(const struct spawn_request *req, int limit_ms, char *ret_text, size_t size,
+	      int *ret_status);
+
+/*
  * Forks a helper that runs @body(fd) and exits with what it returns. It has @keep_fd as fd,
  * /dev/null as 0, 1 and 2, and nothing else of ours. 0 or -errno; *@ret_pid > 1.
  */

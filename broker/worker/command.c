@@ -3,12 +3,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include "base/fd.h"
 #include "base/strlist.h"
@@ -223,42 +221,13 @@ int launch_worker(struct worker *w, struct strbuf *error)
 
 /* --- can it be a worker? ------------------------------------------------------------------- */
 
-/* Collects the launcher's verdict: all of its status pipe, then its exit. */
-static int wait_for_check(pid_t pid, int status_fd, struct strbuf *error)
-{
-	struct pollfd p = { .fd = status_fd, .events = POLLIN };
-	int64_t end = loop_clock_ms() + CHECK_MS;
-	int status = 0;
-	char buf[512];
-	ssize_t n = -1;
-
-	while (loop_clock_ms() < end && n != 0)
-		if (poll(&p, 1, (int)(end - loop_clock_ms())) > 0 &&
-		    (n = read(status_fd, buf, sizeof(buf))) > 0)
-			strbuf_add_bytes(error, buf, (size_t)n);
-	if (n != 0) {
-		(void)spawn_kill(pid, SIGKILL);
-		strbuf_add(error, "the launcher did not answer");
-	}
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	while (error->len && error->text[error->len - 1] == '\n')
-		error->text[--error->len] = '\0';
-	if (n == 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		return 0;
-	if (!error->len)
-		strbuf_add(error, "the launcher failed without a message");
-	return -EINVAL;
-}
-
 static int check(const struct broker *b, const struct service_conf *sc, char *const *words,
 		 struct strbuf *error)
 {
-	_cleanup_fd_ int status_fd = -1;
 	_cleanup_fd_ int null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	_cleanup_start_ struct start s = { 0 };
-	int r = begin(&s, b, sc, error);
-	pid_t pid;
+	int r = begin(&s, b, sc, error), status;
+	char text[512];
 
 	if (r < 0)
 		return r;
@@ -268,10 +237,17 @@ static int check(const struct broker *b, const struct service_conf *sc, char *co
 	s.req.output_fd = null_fd;
 	s.req.argv = s.argv;
 	if (r == 0)
-		r = spawn_worker(&s.req, &pid, &status_fd);
-	if (r < 0)
+		r = spawn_ask(&s.req, CHECK_MS, text, sizeof(text), &status);
+	if (r < 0 && r != -ETIMEDOUT)
 		return strbuf_fail(error, r, "cannot start the launcher: %m");
-	return wait_for_check(pid, status_fd, error);
+	strbuf_add_bytes(error, text, strcspn(text, "\n"));
+	if (r < 0)
+		strbuf_add(error, "the launcher did not answer");
+	else if (status == 0)
+		return 0;
+	if (!error->len)
+		strbuf_add(error, "the launcher failed without a message");
+	return -EINVAL;
 }
 
 /* Each program by itself: a wrapper is executed as an app is, and then executes the app. */

@@ -14,12 +14,16 @@
 /* No kill(2) of this program reaches the kernel: a broken check must not cost the machine. */
 static pid_t killed_pid;
 static int killed_sig, kill_error;
+static bool delivers; /* but of the child of one test */
 
+int __real_kill(pid_t pid, int sig);
 int __wrap_kill(pid_t pid, int sig);
 int __wrap_kill(pid_t pid, int sig)
 {
 	killed_pid = pid;
 	killed_sig = sig;
+	if (delivers && pid > 1)
+		return __real_kill(pid, sig);
 	errno = kill_error;
 	return kill_error ? -1 : 0;
 }
@@ -185,6 +189,34 @@ TEST(what_fails_before_the_command_is_said)
 	req.directory = "/nowhere/else";
 	CHECK_EQ(run("/bin/sh", "", &req, text, sizeof(text)), 126 << 8);
 	CHECK_STR(text, "cannot change to directory /nowhere/else: No such file or directory");
+}
+
+static int ask(const char *script, int limit_ms, char *ret_text, size_t size, int *ret_status)
+{
+	char *argv[] = { (char *)(uintptr_t) "sh", (char *)(uintptr_t) "-c",
+			 (char *)(uintptr_t)script, NULL };
+	struct spawn_request req = { .program = "/bin/sh", .argv = argv, .output_to_status = true };
+
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &req.nofile), 0);
+	return spawn_ask(&req, limit_ms, ret_text, size, ret_status);
+}
+
+TEST(what_it_says_is_read_to_its_end)
+{
+	char text[16];
+	int status;
+
+	CHECK_EQ(ask("echo out; echo said >&3; exit 4", 60000, text, sizeof(text), &status), 0);
+	CHECK_STR(text, "out\nsaid\n");
+	CHECK_EQ(status, 4 << 8);
+	delivers = true;
+	CHECK_EQ(ask("echo begun; exec sleep 600", 300, text, sizeof(text), &status), -ETIMEDOUT);
+	CHECK_EQ(status, SIGKILL);
+	CHECK_EQ(ask("echo 0123456789abcdef; exec sleep 600", 60000, text, sizeof(text), &status),
+		 0);
+	delivers = false;
+	CHECK_STR(text, "0123456789abcde");
+	CHECK_EQ(status, SIGKILL);
 }
 
 TEST(the_directory_that_a_user_may_not_pass_is_named)
