@@ -9,17 +9,22 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
-#include "ctl/debugger.h"
-#include "ctl/out.h"
+#include "base/fd.h"
 #include "base/strlist.h"
 #include "base/words.h"
-#include "sys/tool.h"
+#include "ctl/debugger.h"
+#include "ctl/out.h"
 
 struct debug {
-	struct tool_watch watch;
+	int watched_fd; /* the broker's, while the tool runs; -1: at its end */
 	struct ctl *ctl;
 	int64_t pid;
 	char worker[128]; /* escaped */
@@ -60,9 +65,8 @@ static void take_message(struct debug *d)
 	out_error_from(json_doc_text(line, "message"));
 }
 
-static void read_messages(struct tool_watch *watch)
+static void read_messages(struct debug *d)
 {
-	struct debug *d = container_of(watch, struct debug, watch);
 	int r = 0;
 
 	/* A newer broker may send lines that we do not know. They are passed over. */
@@ -74,8 +78,85 @@ static void read_messages(struct tool_watch *watch)
 	if (r == -EAGAIN)
 		return;
 	(void)ask_print_failure(d->ctl, r);
-	watch->fd = -1;
+	d->watched_fd = -1;
 	strcpy(d->state, "unknown");
+}
+
+/* posix_spawn(3), as it reports a failed exec in the parent, and needs no code in the child. */
+static int spawn_tool(char *const *argv, pid_t *ret_pid)
+{
+	posix_spawnattr_t attr;
+	sigset_t defaults, none;
+	int e = posix_spawnattr_init(&attr);
+
+	if (e != 0)
+		return -e;
+	sigemptyset(&none);
+	sigemptyset(&defaults);
+	sigaddset(&defaults, SIGINT);
+	sigaddset(&defaults, SIGQUIT);
+	(void)posix_spawnattr_setsigmask(&attr, &none);
+	(void)posix_spawnattr_setsigdefault(&attr, &defaults);
+	(void)posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	e = posix_spawnp(ret_pid, argv[0], NULL, &attr, argv, environ);
+	(void)posix_spawnattr_destroy(&attr);
+	return -e;
+}
+
+/* Until @pid ends, or there is nothing left to watch. */
+static void read_until_end(struct debug *d, pid_t pid)
+{
+	_cleanup_fd_ int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	while (pidfd >= 0 && d->watched_fd >= 0) {
+		struct pollfd fds[2] = { { .fd = pidfd, .events = POLLIN },
+					 { .fd = d->watched_fd, .events = POLLIN } };
+
+		if (poll(fds, ARRAY_SIZE(fds), -1) < 0) {
+			if (errno != EINTR)
+				return;
+			continue;
+		}
+		/* In this order: what has ended it may have been told just before. */
+		if (fds[1].revents)
+			read_messages(d);
+		if (fds[0].revents)
+			return;
+	}
+}
+
+/*
+ * Runs @argv[0], found through PATH, with our environment, our standard descriptors and all others
+ * that are not close-on-exec. It is in our process group, so that the terminal is as much its as
+ * ours: what Ctrl-C means is its own business, and SIGINT and SIGQUIT are ignored here meanwhile.
+ *
+ * 0: it has ended, and *@ret_status is its exit status, or 128 and the number of the signal
+ * that ended it. -ENOENT: there is no such program; -errno: it could not be started.
+ */
+static int run_tool(struct debug *d, char *const *argv, int *ret_status)
+{
+	struct sigaction ignore = { .sa_handler = SIG_IGN }, old_int, old_quit;
+	pid_t pid = -1, ended;
+	int status = 0, r;
+
+	/* Before the start: a Ctrl-C meant for it must not find us unprepared. */
+	sigaction(SIGINT, &ignore, &old_int);
+	sigaction(SIGQUIT, &ignore, &old_quit);
+	r = spawn_tool(argv, &pid);
+	if (r == 0) {
+		read_until_end(d, pid);
+		do
+			ended = waitpid(pid, &status, 0);
+		while (ended < 0 && errno == EINTR);
+		if (ended < 0)
+			r = -errno;
+	}
+	sigaction(SIGINT, &old_int, NULL);
+	sigaction(SIGQUIT, &old_quit, NULL);
+	if (r < 0)
+		return r;
+	*ret_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	return 0;
 }
 
 /*
@@ -108,9 +189,9 @@ static enum ctl_exit run(struct debug *d, char *const *tool)
 		out_error("cannot keep %s held: %s", d->worker, strerror(errno));
 		return CTL_FAILED;
 	}
-	d->watch = (struct tool_watch){ .fd = fd, .ready = read_messages };
-	read_messages(&d->watch); /* what came with the answer */
-	r = tool_run(tool, &d->watch, &status);
+	d->watched_fd = fd;
+	read_messages(d); /* what came with the answer */
+	r = run_tool(d, tool, &status);
 	if (r == -ENOENT)
 		out_error("%s is not installed, so %s is released; others can follow --, as gdb, "
 			  "lldb, strace, perf, gdbserver or any that takes -p PID",
