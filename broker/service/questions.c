@@ -95,20 +95,19 @@ const char *service_end_text(const struct service *s)
 
 static void add_wait(const struct worker *w, struct strbuf *out)
 {
-	struct proc_name name;
-	pid_t tracer = 0;
+	pid_t tracer = worker_tracer(w);
+	const struct proc_name name = proc_name(tracer);
 	struct why_worker why = {
 		.state = w->state,
 		.state_ms = loop_now(worker_loop(w)) - w->state_since_ms,
 		.left_ms = worker_deadline_left(w),
 		.open = (int)w->open,
 		.check = w->check.awaited ? w->check.why : NULL,
-		.debugged = worker_is_traced(w, &tracer) || (w->held & HELD_BY_DEBUG),
+		.debugged = tracer || (w->held & HELD_BY_DEBUG),
+		.tracer = tracer,
+		.tracer_name = name.text,
 	};
 
-	why.tracer = tracer;
-	name = proc_name(tracer);
-	why.tracer_name = name.text;
 	why_rollout_waits(&why, w->name, out);
 }
 

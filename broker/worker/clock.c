@@ -30,7 +30,7 @@ static bool counts(const struct proc_status *status, const struct pid_set *tree)
 	       (!pid_set_has(tree, status->tracer) || proc_state_is_stopped(status->state));
 }
 
-bool worker_is_traced(const struct worker *w, pid_t *ret_tracer)
+pid_t worker_tracer(const struct worker *w)
 {
 	_cleanup_pids_ struct pid_set all = { 0 };
 
@@ -38,23 +38,20 @@ bool worker_is_traced(const struct worker *w, pid_t *ret_tracer)
 	for (size_t i = 0; i < all.n; i++) {
 		const struct proc_status status = proc_status(all.pids[i]);
 
-		if (!counts(&status, &all))
-			continue;
-		if (ret_tracer)
-			*ret_tracer = status.tracer;
-		return true;
+		if (counts(&status, &all))
+			return status.tracer;
 	}
-	return false;
+	return 0;
 }
 
 bool worker_is_debugged(const struct worker *w)
 {
-	return (w->held & HELD_BY_DEBUG) || worker_is_traced(w, NULL);
+	return (w->held & HELD_BY_DEBUG) || worker_tracer(w);
 }
 
 bool worker_is_found_debugged(const struct worker *w)
 {
-	return (w->held & HELD_BY_DEBUG) || (w->found.tracer && worker_is_traced(w, NULL));
+	return (w->held & HELD_BY_DEBUG) || (w->found.tracer && worker_tracer(w));
 }
 
 void worker_say_traced(struct worker *w)
@@ -62,11 +59,11 @@ void worker_say_traced(struct worker *w)
 	bool broker_waits = w->terms->broker->stopping;
 	enum traced_said now = broker_waits ? SAID_BROKER_WAITS : SAID_CLOCK_STOPPED;
 	STRBUF(by, 64);
-	pid_t tracer = 0;
+	pid_t tracer;
 
 	if (w->said_traced >= now || !worker_is_debugged(w))
 		return;
-	(void)worker_is_traced(w, &tracer);
+	tracer = worker_tracer(w);
 	w->said_traced = now;
 	tracer_add_words(tracer, &by);
 	log_event(LEVEL_WARN, "worker-traced", LOG_WORKER(w), LOG_INT("tracer", tracer),

@@ -29,11 +29,11 @@ void worker_signal_unless_debugged(struct worker *w);
 bool worker_time_is_up(struct worker *w);
 
 /*
- * Whether a debugger, strace(1) or another tracer is attached to a process of @w; *@ret_tracer
- * (may be NULL) is its pid. A tracer that belongs to the worker itself, as in `wrap.0 = strace -f`,
- * counts only while it keeps a process stopped. Reads /proc of every process of the tree.
+ * The debugger, strace(1) or other tracer of a process of @w; 0: none. One that belongs to the
+ * worker itself, as in `wrap.0 = strace -f`, counts only while it keeps a process stopped. Reads
+ * /proc of every process of the tree.
  */
-bool worker_is_traced(const struct worker *w, pid_t *ret_tracer);
+pid_t worker_tracer(const struct worker *w);
 
 /*
  * Whether that is so, or a debugging session lasts, which need not trace (perf). No clock ticks for

@@ -31,12 +31,11 @@ void worker_hold(struct worker *w, enum worker_hold by)
 {
 	const struct hold *h = hold_of(by);
 	STRBUF(tracer_text, 64);
-	pid_t tracer = 0;
+	pid_t tracer;
 
 	if (w->held & by)
 		return;
-	if (by == HELD_BY_STOP)
-		(void)worker_is_traced(w, &tracer);
+	tracer = by == HELD_BY_STOP ? worker_tracer(w) : 0;
 	tracer_add_words(tracer, &tracer_text);
 	w->held |= by;
 	log_event(by == HELD_BY_STOP || by == HELD_BY_CHECK ? LEVEL_WARN : LEVEL_INFO,

@@ -69,21 +69,11 @@ void worker_free(struct worker *w)
 	free(w);
 }
 
-static void say_failed(const struct service_conf *conf, unsigned slot, unsigned generation,
-		       const char *reason)
-{
-	STRBUF(name, PIN_WORKER_SIZE);
-
-	strbuf_addf(&name, "%s.%u", conf->name, slot);
-	log_event(LEVEL_ERROR, "worker-failed", LOG_STR("service", conf->name),
-		  LOG_STR("worker", name.text), LOG_INT("generation", generation),
-		  LOG_MSG("cannot start a worker: %s", reason));
-}
-
 struct worker *worker_start(struct worker_terms *terms, struct service_conf *conf, unsigned slot,
 			    unsigned generation)
 {
 	struct worker *w = worker_new(terms, conf, slot, generation);
+	STRBUF(name, PIN_WORKER_SIZE);
 	STRBUF(error, 512);
 	int r = -ENOMEM;
 
@@ -92,7 +82,11 @@ struct worker *worker_start(struct worker_terms *terms, struct service_conf *con
 	if (r == 0)
 		r = worker_output_watch(w);
 	if (r < 0) {
-		say_failed(conf, slot, generation, error.len ? error.text : strerror(-r));
+		strbuf_addf(&name, "%s.%u", conf->name, slot);
+		log_event(LEVEL_ERROR, "worker-failed", LOG_STR("service", conf->name),
+			  LOG_STR("worker", name.text), LOG_INT("generation", generation),
+			  LOG_MSG("cannot start a worker: %s",
+				  error.len ? error.text : strerror(-r)));
 		if (w && w->pid) {
 			(void)spawn_kill(w->pid, SIGKILL);
 			w->pid = 0;
