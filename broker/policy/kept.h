@@ -147,7 +147,7 @@ struct kept_worker {
 	bool retired_by_us;	      /* we asked it to leave: its end is no failure */
 	bool guest;    /* started by hand, and not ours to end: see guest.h. Its slot is no slot */
 	int pidfd;     /* of a guest's process, owned; -1: none, or it has ended */
-	int status_fd; /* pipe of the launcher, owned; -1 once read */
+	int status_fd; /* pipe of the launcher, owned; -1 once it is ready */
 	int output_fd; /* pipe of its output, owned; -1: none */
 	uint64_t served; /* connections taken by it, of channels that are closed */
 };

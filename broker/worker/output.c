@@ -49,6 +49,7 @@ static void output_ready(struct loop_source *source, uint32_t events)
 	}
 }
 
+/* Its launcher has ended; or there is nothing to read, as it became the app. */
 static void read_status(struct worker *w)
 {
 	size_t have = strlen(w->refusal);
@@ -61,17 +62,6 @@ static void read_status(struct worker *w)
 	}
 	while (have && w->refusal[have - 1] == '\n')
 		w->refusal[--have] = '\0';
-}
-
-static void status_ready(struct loop_source *source, uint32_t events)
-{
-	struct worker *w = container_of(source, struct worker, status_source);
-
-	read_status(w);
-	if (events & (EPOLLHUP | EPOLLERR)) {
-		loop_remove(worker_loop(w), &w->status_source);
-		fd_closep(&w->status_fd);
-	}
 }
 
 void worker_output_look(struct worker *w)
@@ -130,7 +120,6 @@ void worker_output_feed(struct worker *w, const char *bytes, size_t n)
 void worker_output_init(struct worker *w)
 {
 	w->status_fd = w->output_fd = -1;
-	w->status_source = (struct loop_source){ .fd = -1, .ready = status_ready };
 	w->output_source = (struct loop_source){ .fd = -1, .ready = output_ready };
 }
 
@@ -176,23 +165,15 @@ int worker_output_open(struct worker *w, int *ret_child, struct strbuf *error)
 		w->output_fd = ends[0];
 		*ret_child = ends[1];
 		/* Ours alone: the worker's end is another open file description. */
-		return fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
+		if (fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0)
+			return -errno;
+		return loop_add(worker_loop(w), &w->output_source, w->output_fd, EPOLLIN);
 	}
 	return -EINVAL;
 }
 
-int worker_output_watch(struct worker *w)
-{
-	int r = loop_add(worker_loop(w), &w->status_source, w->status_fd, EPOLLIN);
-
-	if (r == 0 && w->conf->output == OUTPUT_LOG)
-		r = loop_add(worker_loop(w), &w->output_source, w->output_fd, EPOLLIN);
-	return r;
-}
-
 void worker_output_deinit(struct worker *w)
 {
-	loop_remove(worker_loop(w), &w->status_source);
 	fd_closep(&w->status_fd);
 	loop_remove(worker_loop(w), &w->output_source);
 	fd_closep(&w->output_fd);

@@ -1,6 +1,6 @@
 /*
- * output - what comes out of a worker: the word of its launcher on the status pipe, and what the
- * app writes to its standard output and error.
+ * output - what comes out of a worker: the word of its launcher on the status pipe, which is read
+ * when that has ended, and what the app writes to its standard output and error.
  */
 #pragma once
 
@@ -14,7 +14,6 @@ void worker_output_init(struct worker *w);
  * there is something to read. 0; -errno, with @error if more is to be said.
  */
 int worker_output_open(struct worker *w, int *ret_child, struct strbuf *error);
-int worker_output_watch(struct worker *w); /* 0 or -errno */
 
 /* Takes @bytes for its output. */
 void worker_output_feed(struct worker *w, const char *bytes, size_t n);

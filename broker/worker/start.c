@@ -79,8 +79,6 @@ struct worker *worker_start(struct worker_terms *terms, struct service_conf *con
 
 	if (w && getrandom(w->token, sizeof(w->token), 0) == (ssize_t)sizeof(w->token))
 		r = launch_worker(w, &error);
-	if (r == 0)
-		r = worker_output_watch(w);
 	if (r < 0) {
 		strbuf_addf(&name, "%s.%u", conf->name, slot);
 		log_event(LEVEL_ERROR, "worker-failed", LOG_STR("service", conf->name),

@@ -1,5 +1,6 @@
 #include "step.h"
 
+#include "base/fd.h"
 #include "core/notice.h"
 #include "dispatch/channel.h"
 #include "dispatch/endpoint.h"
@@ -60,6 +61,7 @@ static void become_ready(struct worker *w)
 	if (w->ready_ms)
 		return;
 	w->ready_ms = loop_now(worker_loop(w));
+	fd_closep(&w->status_fd); /* its launcher has become the app */
 	histogram_add(&w->terms->started, (uint64_t)(w->ready_ms - w->started_ms) * NSEC_PER_MSEC);
 }
 

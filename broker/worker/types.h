@@ -131,7 +131,6 @@ struct worker {
 	struct worker_findings found;
 	struct slot_measured measured; /* of a guest, which has no slot */
 
-	struct loop_source status_source;
 	char refusal[512]; /* why the command was not executed, or what about .busy is in use */
 	struct handoff_addr busy; /* it asked for this last, and somebody else has it; family 0:
 				   * it did not */
