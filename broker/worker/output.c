@@ -53,15 +53,12 @@ static void output_ready(struct loop_source *source, uint32_t events)
 static void read_status(struct worker *w)
 {
 	size_t have = strlen(w->refusal);
-	ssize_t n;
+	ssize_t n = read(w->status_fd, w->refusal + have, sizeof(w->refusal) - 1 - have);
 
-	while (w->status_fd >= 0 && have < sizeof(w->refusal) - 1 &&
-	       (n = read(w->status_fd, w->refusal + have, sizeof(w->refusal) - 1 - have)) > 0) {
-		have += (size_t)n;
-		w->refusal[have] = '\0';
-	}
+	have += n > 0 ? (size_t)n : 0;
 	while (have && w->refusal[have - 1] == '\n')
-		w->refusal[--have] = '\0';
+		have--;
+	w->refusal[have] = '\0';
 }
 
 void worker_output_look(struct worker *w)

@@ -113,6 +113,7 @@ void worker_signal(struct worker *w)
 		tell_to_end(w, w->pid);
 	else
 		worker_signal_kin(w, &(struct pid_set){ 0 });
+	loop_timer_arm(worker_loop(w), &w->wake, WAKE_FIRST_MS);
 }
 
 void worker_kill(struct worker *w)
@@ -165,11 +166,6 @@ static bool wake(struct worker *w, struct channel *c)
 	return true;
 }
 
-void worker_wake_soon(struct worker *w)
-{
-	loop_timer_arm(worker_loop(w), &w->wake, WAKE_FIRST_MS);
-}
-
 void worker_wake_expired(struct loop_timer *timer)
 {
 	struct worker *w = container_of(timer, struct worker, wake);
@@ -178,8 +174,7 @@ void worker_wake_expired(struct loop_timer *timer)
 
 	if (w->state != WORKER_STOPPING)
 		return;
-	/* A debugged worker is told later. */
 	list_for_each (c, &w->taker.channels, link)
-		woken = (!w->signal_due && wake(w, c)) || woken;
+		woken = wake(w, c) || woken;
 	loop_timer_arm(worker_loop(w), &w->wake, woken ? WAKE_NEXT_MS : WAKE_FIRST_MS);
 }

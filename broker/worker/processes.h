@@ -22,11 +22,11 @@ void worker_look_at_processes(struct worker *w);
 /* drain_signal, if there is one: to main. */
 void worker_tell_drain(struct worker *w);
 
-/* stop_signal: to main alone, which knows how to end its children; to the rest once it is gone. */
+/*
+ * stop_signal: to main alone, which knows how to end its children; to the rest once it is gone. A
+ * thread that still blocks in accept after a while is woken.
+ */
 void worker_signal(struct worker *w);
 void worker_signal_kin(struct worker *w, const struct pid_set *told); /* ... but for those */
-void worker_kill(struct worker *w); /* SIGKILL to every process of the tree */
-
-/* It was told to end: a thread of it that still blocks in accept after a while is woken. */
-void worker_wake_soon(struct worker *w);
+void worker_kill(struct worker *w);		    /* SIGKILL to every process of the tree */
 void worker_wake_expired(struct loop_timer *timer); /* worker::wake */

@@ -126,8 +126,6 @@ void worker_event(struct worker *w, enum worker_event ev)
 		worker_tell_drain(w);
 	if (actions & ACT_SIGNAL)
 		worker_signal_unless_debugged(w);
-	if (w->state == WORKER_STOPPING && from != WORKER_STOPPING)
-		worker_wake_soon(w);
 	if (actions & ACT_KILL)
 		worker_kill(w);
 	/* The books of the channels must be closed before the service looks at them. */

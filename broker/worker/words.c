@@ -149,13 +149,12 @@ struct worker_end_facts worker_end_facts(const struct worker *w, bool starting)
 
 static bool dumps_by_default(int sig)
 {
-	static const int signals[] = { SIGQUIT, SIGILL,	 SIGTRAP, SIGABRT, SIGBUS,
-				       SIGFPE,	SIGSEGV, SIGSYS,  SIGXCPU, SIGXFSZ };
+	const uint64_t signals = 1ull << SIGQUIT | 1ull << SIGILL | 1ull << SIGTRAP |
+				 1ull << SIGABRT | 1ull << SIGBUS | 1ull << SIGFPE |
+				 1ull << SIGSEGV | 1ull << SIGSYS | 1ull << SIGXCPU |
+				 1ull << SIGXFSZ;
 
-	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
-		if (signals[i] == sig)
-			return true;
-	return false;
+	return signals >> sig & 1;
 }
 
 static bool in_first_pid_namespace(void)
