@@ -1,6 +1,7 @@
 #include "health_probe.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 /* 0 with the bytes in @out, or -EINVAL. */
@@ -57,12 +58,17 @@ int health_parse(char *const *word, struct health_probe *ret, struct strbuf *why
 	if (n == 1 && !strcmp(word[0], "connect"))
 		return 0;
 	if ((n == 2 || n == 3) && !strcmp(word[0], "GET")) {
+		const char *path = word[1], *host = n == 3 ? word[2] : "localhost";
+
+		if (*path != '/' || !is_plain(path) || !is_plain(host))
+			return strbuf_refuse(why, path, "is not a path, as in GET /healthz");
 		ret->kind = HEALTH_HTTP;
-		ret->path = word[1];
-		ret->host = n == 3 ? word[2] : "localhost";
-		return ret->path[0] == '/' && is_plain(ret->path) && is_plain(ret->host)
-			       ? 0
-			       : strbuf_refuse(why, word[1], "is not a path, as in GET /healthz");
+		ret->n_send = (size_t)
+			snprintf(ret->send, sizeof(ret->send),
+				 "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: broker-check\r\n"
+				 "Accept: */*\r\nConnection: close\r\n\r\n",
+				 path, host);
+		return 0;
 	}
 	if (n == 4 && !strcmp(word[0], "send")) {
 		r = unescape(word[1], ret->send, &ret->n_send, why);

@@ -18,9 +18,9 @@ enum health_kind { HEALTH_CONNECT, HEALTH_HTTP, HEALTH_TALK, HEALTH_COMMAND };
 
 struct health_probe {
 	enum health_kind kind;
-	const char *path, *host; /* HTTP */
-	char *const *command;	 /* as service_conf.command */
-	char send[HEALTH_TEXT_MAX], expect[HEALTH_TEXT_MAX];
+	char *const *command; /* as service_conf.command */
+	char send[1024];      /* of HTTP the whole request, RFC 9112 */
+	char expect[HEALTH_TEXT_MAX];
 	size_t n_send, n_expect;
 };
 

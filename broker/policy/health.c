@@ -2,17 +2,6 @@
 
 #include <string.h>
 
-void health_request(const struct health_probe *p, struct strbuf *out)
-{
-	if (p->kind == HEALTH_HTTP)
-		strbuf_addf(out,
-			    "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: broker-check\r\n"
-			    "Accept: */*\r\nConnection: close\r\n\r\n",
-			    p->path, p->host);
-	else
-		strbuf_add_bytes(out, p->send, p->n_send);
-}
-
 static enum health_verdict fail(struct strbuf *why, const char *text)
 {
 	strbuf_add(why, text);

@@ -1,9 +1,9 @@
 /*
- * health - what a health check sends, how its answer is judged, and when the results make a worker
- * well or ill.
+ * health - how the answer to a health check is judged, and when the results make a worker well or
+ * ill.
  *
- * Owns:   as much of HTTP as is needed to ask and to read a status line (RFC 9112, section 4); the
- *         counters. Never: reads, writes, reads a clock.
+ * Owns:   as much of HTTP as is needed to read a status line (RFC 9112, section 4); the counters.
+ * Never:  reads, writes, reads a clock.
  */
 #pragma once
 
@@ -11,9 +11,6 @@
 #include "config/types.h"
 
 enum health_verdict { HEALTH_MORE, HEALTH_PASSED, HEALTH_FAILED };
-
-/* The bytes to send. */
-void health_request(const struct health_probe *p, struct strbuf *out);
 
 /*
  * Judges the @n bytes at @bytes, all that has come so far. @ended: nothing more comes. FAILED: @why

@@ -209,7 +209,6 @@ static void connected(struct loop_source *source, uint32_t events)
 	struct worker_check *k = &w->check;
 	struct handoff_conn conn = { .accept_ns = loop_clock_ns() };
 	_cleanup_fd_ int fd = -1;
-	STRBUF(request, 1024);
 	int error;
 
 	(void)events;
@@ -221,9 +220,8 @@ static void connected(struct loop_source *source, uint32_t events)
 	fd_closep(&k->listener);
 	handoff_header_init(&conn.h, HANDOFF_CONN);
 	conn.id = ++w->terms->broker->given.conn;
-	health_request(&k->probe, &request);
-	if (request.len)
-		(void)send(k->fd, request.text, request.len, MSG_NOSIGNAL);
+	if (k->probe.n_send)
+		(void)send(k->fd, k->probe.send, k->probe.n_send, MSG_NOSIGNAL);
 	if (!c || channel_give_check(c, &conn, fd) != PAIR_SENT) {
 		cannot_check(w, "its channel takes no more messages");
 		return;
