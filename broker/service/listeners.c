@@ -198,9 +198,8 @@ static bool has_listen_line_for(const struct service *s, uint16_t port)
  */
 static bool may_take_over(const struct service *s, const struct listener *l)
 {
-	if (service_leaves(s) || s->broker->stopping)
-		return false;
-	return l->closing || l->leaves_with || l->dispatch->stopping;
+	return !service_leaves(s) && !s->broker->stopping &&
+	       (l->closing || l->leaves_with || l->dispatch->stopping);
 }
 
 /*
@@ -212,7 +211,7 @@ static int add_automatic(struct service *s, struct endpoint *e, unsigned comes_w
 {
 	struct listener *l = listener_find(s->broker, &e->app_addr, address_overlap);
 	const char *own;
-	int fd, r;
+	int fd = -1, r;
 
 	if (l && address_equal(&l->addr, &e->app_addr) && may_take_over(s, l)) {
 		service_keep_listener(s, l, e->app_addr.port, true);
@@ -242,13 +241,6 @@ static int add_automatic(struct service *s, struct endpoint *e, unsigned comes_w
 		return strbuf_fail(reason, -ENOMEM, "the broker is out of memory");
 	listener_attach(l, e);
 	return 0;
-}
-
-static bool is_fed(const struct endpoint *e)
-{
-	const struct listener *l;
-
-	return list_find(l, &e->listeners, endpoint_link, !l->closing);
 }
 
 /* Among those there are; the port decides. */
@@ -317,7 +309,9 @@ int service_endpoint_for(struct worker *w, const struct handoff_addr *addr,
 {
 	struct service *s = service_of(w);
 	struct endpoint *known = service_find_endpoint(s, addr), *e = known;
-	bool fed = has_listen_line_for(s, addr->port) || (e && is_fed(e));
+	const struct listener *l;
+	bool fed = has_listen_line_for(s, addr->port) ||
+		   (e && list_find(l, &e->listeners, endpoint_link, !l->closing));
 	/* What a new worker of a reload asks for is not published before that has got so far. */
 	unsigned comes_with =
 		worker_is_of_rollout(w) && s->roll_kind == ROLL_RELOAD ? s->rollout_number : 0;

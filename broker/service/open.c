@@ -290,10 +290,8 @@ void publish_done(struct service *s)
 }
 
 /* As its `listen` line in force says, if it has one. */
-static void set_back(struct service *s, struct listener *l)
+static void set_back(struct listener *l, const struct service_conf *sc)
 {
-	const struct service_conf *sc = s->conf;
-
 	for (size_t k = 0; k < sc->n_listen; k++)
 		if (address_equal(&l->addr, &sc->listen[k].addr)) {
 			l->automatic = false;
@@ -315,7 +313,7 @@ void publish_undone(struct service *s)
 		if (l->leaves_with == s->rollout_number || !s->after)
 			l->leaves_with = 0;
 		if (!goes) {
-			set_back(s, l);
+			set_back(l, s->conf);
 			continue;
 		}
 		l->comes_with = 0;

@@ -28,8 +28,7 @@ struct greeting {
 	struct rendezvous *rendezvous;
 	struct loop_source source;
 	struct loop_timer timer;
-	int fd;	  /* owned */
-	int sock; /* owned: the app's own socket, which came with HELLO; -1: none */
+	int fd; /* owned */
 	struct ucred peer;
 };
 
@@ -38,12 +37,11 @@ static void greeting_free(struct greeting *g)
 	loop_remove(&g->rendezvous->broker->loop, &g->source);
 	loop_timer_disarm(&g->timer);
 	fd_closep(&g->fd);
-	fd_closep(&g->sock);
 	list_remove(&g->link);
 	free(g);
 }
 
-static void refuse(struct greeting *g, int error, const char *reason)
+static void refuse(const struct greeting *g, int error, const char *reason)
 {
 	struct handoff_refused msg = { .error = (uint32_t)error };
 
@@ -161,8 +159,12 @@ static int join(struct greeting *g, struct worker *w, const struct handoff_hello
 	return 0;
 }
 
-/* 0, and it has got what it asked for, or is gone; -errno with @reason: it is to be refused. */
-static int greet(struct greeting *g, const struct handoff_hello *hello, struct strbuf *reason)
+/*
+ * @sock: the app's own socket, which came with @hello; -1: none did. 0, and it has got what it
+ * asked for, or is gone; -errno with @reason: it is to be refused.
+ */
+static int greet(struct greeting *g, const struct handoff_hello *hello, int sock,
+		 struct strbuf *reason)
 {
 	struct worker *w = find_worker(g->rendezvous->broker, hello);
 	struct asked asked = { 0 };
@@ -181,8 +183,8 @@ static int greet(struct greeting *g, const struct handoff_hello *hello, struct s
 	 * Of a guest nothing is asked: it joins what is there. g->fd would not do: the kernel makes
 	 * it in the network namespace of the worker.
 	 */
-	if (!w->guest && g->sock >= 0)
-		r = asked_read(g->sock, g->rendezvous->acceptor.source.fd, &asked, reason);
+	if (!w->guest && sock >= 0)
+		r = asked_read(sock, g->rendezvous->acceptor.source.fd, &asked, reason);
 	if (r < 0)
 		return r;
 	if (hello->flags & HANDOFF_HELLO_ADOPT)
@@ -205,12 +207,12 @@ static void greeting_ready(struct loop_source *source, uint32_t events)
 	STRBUF(reason, HANDOFF_REASON_SIZE);
 	struct fdpass_received got;
 	ssize_t n = fdpass_receive(g->fd, &buf, sizeof(buf), MSG_DONTWAIT, &got);
+	_cleanup_fd_ int sock = got.fd;
 	int r = 0;
 
 	(void)events;
 	if (n == -EAGAIN)
 		return;
-	g->sock = got.fd;
 	if (n > 0 && got.cut_fds)
 		r = strbuf_fail(&reason, -EMFILE,
 				"the broker has no descriptor left to look at the app's socket");
@@ -219,7 +221,7 @@ static void greeting_ready(struct loop_source *source, uint32_t events)
 				"a message at the rendezvous is not a HELLO of this version: "
 				"worker-shim and broker are of different builds");
 	else if (n > 0)
-		r = greet(g, &buf.hello, &reason);
+		r = greet(g, &buf.hello, sock, &reason);
 	if (r < 0)
 		refuse(g, -r, reason.text);
 	greeting_free(g);
@@ -246,7 +248,6 @@ static void rendezvous_accepted(struct acceptor *a, int fd)
 	}
 	g->rendezvous = rv;
 	g->fd = fd;
-	g->sock = -1;
 	g->source = (struct loop_source){ .fd = -1, .ready = greeting_ready };
 	loop_timer_init(&g->timer, greeting_expired);
 	list_append(&rv->greetings, &g->link);

@@ -27,7 +27,7 @@ int service_open_connections(const struct service *s, struct sockdiag_list *ret)
 
 static void end(struct survey *s)
 {
-	struct list told = LIST_INIT(told);
+	size_t n = list_count(&s->waiters);
 	struct survey_waiter *w;
 
 	s->running = false;
@@ -37,12 +37,9 @@ static void end(struct survey *s)
 	/* The next round counts against a new dump of connections. */
 	s->service = NULL;
 	sockdiag_list_deinit(&s->connections);
-	/* A waiter that asks again while it is told waits for the next round. */
-	while ((w = list_first(&s->waiters, struct survey_waiter, link))) {
-		list_remove(&w->link);
-		list_append(&told, &w->link);
-	}
-	while ((w = list_first(&told, struct survey_waiter, link))) {
+	/* A waiter that asks again while it is told is behind them, and waits for the next round.
+	 */
+	for (; n > 0 && (w = list_first(&s->waiters, struct survey_waiter, link)); n--) {
 		list_remove(&w->link);
 		w->done(w);
 	}
