@@ -6,7 +6,6 @@
 #include <unistd.h>
 #include "base/fd.h"
 #include "control/commands.h"
-#include "core/limits.h"
 #include "sys/unix_socket.h"
 #include "sys/user.h"
 

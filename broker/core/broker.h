@@ -10,6 +10,14 @@
 #include "sys/loop.h"
 #include "sys/proc.h"
 
+/*
+ * Clients of the broker's own servers at a time. WEB_DESCRIPTORS is they, one that was just
+ * accepted, and for each of two servers its old and new socket.
+ */
+#define CONTROL_CLIENTS_MAX 64
+#define WEB_CLIENTS_MAX	    64
+#define WEB_DESCRIPTORS	    (WEB_CLIENTS_MAX + 1 + 2 * 2)
+
 /* What every worker is started with. */
 struct broker_launch {
 	char *shim, *library;	/* paths of the launcher and the preloaded library; owned */

@@ -1,7 +1,6 @@
 #include "service/descriptors.h"
 
 #include <errno.h>
-#include "core/limits.h"
 
 static uint64_t descriptors_of_broker(const struct broker_conf *bc)
 {

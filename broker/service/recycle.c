@@ -49,21 +49,15 @@ static bool another_is_well(const struct worker *w)
 
 static void do_stall_action(struct worker *w)
 {
-	switch (w->terms->live->stall_action) {
-	case ACTION_LOG:
-		return;
-	case ACTION_HOLD:
-		if (another_is_well(w))
-			worker_hold(w, HELD_AS_HUNG);
-		else
-			log_event(LEVEL_WARN, "worker-held", LOG_WORKER(w),
-				  LOG_MSG("stays in the round although it is hung: no other is "
-					  "well"));
-		return;
-	case ACTION_REPLACE:
+	enum conf_action action = w->terms->live->stall_action;
+
+	if (action == ACTION_REPLACE)
 		ask(w, RECYCLE_STALLED);
-		return;
-	}
+	else if (action == ACTION_HOLD && another_is_well(w))
+		worker_hold(w, HELD_AS_HUNG);
+	else if (action == ACTION_HOLD)
+		log_event(LEVEL_WARN, "worker-held", LOG_WORKER(w),
+			  LOG_MSG("stays in the round although it is hung: no other is well"));
 }
 
 static void command_ended(struct worker *w, int status)

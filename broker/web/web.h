@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "core/limits.h"
+#include "core/broker.h"
 #include "report/scrape.h"
 #include "config/conf.h"
 #include "master/master.h"
