@@ -64,15 +64,6 @@ static struct worker *find_worker(struct broker *b, const struct handoff_hello *
 	return NULL;
 }
 
-/*
- * The token stands in the name of rx, and /proc/net/unix shows names to everybody: where workers
- * have a user of their own, and the rendezvous is open for that, it proves nothing by itself.
- */
-static bool is_its_user(const struct greeting *g, const struct worker *w)
-{
-	return g->peer.uid == w->uid || g->peer.uid == 0;
-}
-
 static int welcome(struct greeting *g, const struct channel *c)
 {
 	struct handoff_welcome msg = { .channel = c->id, .addr = c->endpoint->app_addr };
@@ -174,7 +165,12 @@ static int greet(struct greeting *g, const struct handoff_hello *hello, int sock
 		return strbuf_fail(
 			reason, -EPERM,
 			"a process asked to be a worker with a token that no worker has");
-	if (!is_its_user(g, w))
+	/*
+	 * The token stands in the name of rx, and /proc/net/unix shows names to everybody: where
+	 * workers have a user of their own, and the rendezvous is open for that, it proves nothing
+	 * by itself.
+	 */
+	if (g->peer.uid != w->uid && g->peer.uid != 0)
 		return strbuf_fail(reason, -EPERM,
 				   "a process of another user asked to be a worker; if it is the "
 				   "app, which has changed its user itself, set user in its "
