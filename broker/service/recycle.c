@@ -216,21 +216,18 @@ static void fail_if_new(struct worker *w)
 
 void service_weigh_checks(struct service *s)
 {
-	bool any_ill = false, any_well = false;
+	bool any_well, all_ill;
 	struct worker *w;
 
-	list_for_each (w, &s->workers, link) {
+	list_for_each (w, &s->workers, link)
 		fail_if_new(w);
-		if (serves_unless_ill(w)) {
-			any_ill |= worker_is_ill(w);
-			any_well |= !worker_is_ill(w);
-		}
-	}
-	if (any_ill && !any_well && !s->all_ill)
+	any_well = list_find(w, &s->workers, link, serves_unless_ill(w) && !worker_is_ill(w));
+	all_ill = !any_well && list_find(w, &s->workers, link, serves_unless_ill(w));
+	if (all_ill && !s->all_ill)
 		log_event(LEVEL_ERROR, "worker-check-failed", LOG_STR("service", service_name(s)),
 			  LOG_MSG("the checks of all workers fail: none is taken out of the round, "
 				  "and they serve as well as they can"));
-	s->all_ill = any_ill && !any_well;
+	s->all_ill = all_ill;
 	list_for_each (w, &s->workers, link)
 		if (serves_unless_ill(w))
 			weigh(w, any_well);
@@ -334,12 +331,6 @@ static void look(struct service *s)
 		replace(first, reason);
 }
 
-static bool last_one_failed(const struct service *s)
-{
-	return s->roll_kind == ROLL_RESTART && s->abort_reason[0] &&
-	       loop_now(service_loop(s)) - s->rollout_began_ms < PAUSE_MS;
-}
-
 static bool is_needed(const struct service *s)
 {
 	const struct service_conf *sc = s->terms.live;
@@ -368,12 +359,14 @@ static void look_at_clock(struct service *s)
 void service_recycle_expired(struct loop_timer *timer)
 {
 	struct service *s = container_of(timer, struct service, recycle);
+	bool last_failed = s->roll_kind == ROLL_RESTART && s->abort_reason[0];
 	STRBUF(unused, 256);
 
 	if (!is_needed(s))
 		return;
 	look_at_clock(s);
-	if (service_check_steering(s, &unused) == 0 && !last_one_failed(s))
+	if (service_check_steering(s, &unused) == 0 &&
+	    (!last_failed || loop_now(service_loop(s)) - s->rollout_began_ms >= PAUSE_MS))
 		look(s);
 	loop_timer_arm(service_loop(s), timer, LOOK_MS);
 }
