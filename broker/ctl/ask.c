@@ -140,33 +140,11 @@ static int wait_more(struct ask *ask, const struct client *client, int signals)
 	}
 }
 
-static enum ctl_exit read_answer(struct ask *ask, struct ctl *ctl, int signals)
-{
-	int r, code = MORE_FOLLOWS;
-
-	do {
-		while ((r = client_next(&ctl->client)) == 0) {
-			code = take_line(ask, ctl);
-			if (code != MORE_FOLLOWS)
-				return (enum ctl_exit)code;
-		}
-		if (r == -EAGAIN)
-			r = wait_more(ask, &ctl->client, signals);
-	} while (r == 0);
-	if (r == -EINTR && ask->interrupted) {
-		ask->interrupted(ask);
-		return CTL_INTERRUPTED;
-	}
-	if (r == -EPIPE && ask->broker_ends)
-		return CTL_OK;
-	return r == -ECANCELED ? CTL_FAILED : ask_print_failure(ctl, r);
-}
-
 enum ctl_exit ask_run(struct ask *ask, struct ctl *ctl, char *const *words, size_t n)
 {
 	_cleanup_fd_ int signals = -1;
+	int r, code = MORE_FOLLOWS;
 	sigset_t mask;
-	int r;
 
 	if (ctl->client.fd < 0 && ask_connect(ctl) != CTL_OK)
 		return CTL_NO_BROKER;
@@ -181,5 +159,20 @@ enum ctl_exit ask_run(struct ask *ask, struct ctl *ctl, char *const *words, size
 		sigprocmask(SIG_BLOCK, &mask, NULL);
 		signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 	}
-	return read_answer(ask, ctl, signals);
+	do {
+		r = client_next(&ctl->client);
+		if (r == 0)
+			code = take_line(ask, ctl);
+		else if (r == -EAGAIN)
+			r = wait_more(ask, &ctl->client, signals);
+	} while (r == 0 && code == MORE_FOLLOWS);
+	if (r == 0)
+		return (enum ctl_exit)code;
+	if (r == -EINTR && ask->interrupted) {
+		ask->interrupted(ask);
+		return CTL_INTERRUPTED;
+	}
+	if (r == -EPIPE && ask->broker_ends)
+		return CTL_OK;
+	return r == -ECANCELED ? CTL_FAILED : ask_print_failure(ctl, r);
 }

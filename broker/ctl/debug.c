@@ -55,26 +55,19 @@ static void announce(const struct debug *d, char *const *tool)
 
 /* --- while the debugger runs --------------------------------------------------------- */
 
-static void take_message(struct debug *d)
-{
-	const struct json_value *line = view_last(&d->ctl->client.view);
-
-	if (strcmp(json_doc_text(line, "type"), "debugged") != 0)
-		return;
-	snprintf(d->state, sizeof(d->state), "%s", json_doc_text(line, "state"));
-	out_error_from(json_doc_text(line, "message"));
-}
-
 static void read_messages(struct debug *d)
 {
-	int r = 0;
+	const struct json_value *line;
+	int r;
 
 	/* A newer broker may send lines that we do not know. They are passed over. */
-	do {
-		r = client_next(&d->ctl->client);
-		if (r == 0)
-			take_message(d);
-	} while (r == 0 || r == -EBADMSG);
+	while ((r = client_next(&d->ctl->client)) == 0 || r == -EBADMSG) {
+		line = view_last(&d->ctl->client.view);
+		if (r < 0 || strcmp(json_doc_text(line, "type"), "debugged") != 0)
+			continue;
+		snprintf(d->state, sizeof(d->state), "%s", json_doc_text(line, "state"));
+		out_error_from(json_doc_text(line, "message"));
+	}
 	if (r == -EAGAIN)
 		return;
 	(void)ask_print_failure(d->ctl, r);

@@ -69,16 +69,6 @@ static void interrupted(struct ask *ask)
 		  strcmp(name, "reload") == 0 ? ", brokerctl reload abort aborts it" : "");
 }
 
-static void add_pins(const struct view *view, struct screen *s)
-{
-	const struct view_row *row = NULL;
-
-	while ((row = view_next(view, NULL, VIEW_PIN, row)))
-		status_add_pin(s, 0, row->object);
-	if (!s->out->len)
-		text_print(s, 0, "nothing is pinned", NULL);
-}
-
 /*
  * What to say if the broker answers nothing but "ok". $1 and $2 are the arguments, $3 is what is
  * particular to a command: see confirm().
@@ -135,6 +125,7 @@ static void add_end(const struct show *s, struct ctl *ctl, bool plan, struct buf
 {
 	enum command_id id = ctl->request.command->id;
 	const char *message = json_doc_text(view_last(&ctl->client.view), "message");
+	const struct view_row *row = NULL;
 	struct screen screen = out_screen(out);
 
 	if (id == COMMAND_STATUS) {
@@ -142,8 +133,10 @@ static void add_end(const struct show *s, struct ctl *ctl, bool plan, struct buf
 		return;
 	}
 	screen.columns = TEXT_UNLIMITED;
+	while (id == COMMAND_PINS && (row = view_next(&ctl->client.view, NULL, VIEW_PIN, row)))
+		status_add_pin(&screen, 0, row->object);
 	if (id == COMMAND_PINS)
-		add_pins(&ctl->client.view, &screen);
+		buf_add_str(out, out->len ? "" : "nothing is pinned\n");
 	else if (plan && !s->n_lines)
 		buf_add_str(out, "no setting changes; a reload would replace the workers\n");
 	else if (!plan && *message)

@@ -237,15 +237,6 @@ static void take_keys(struct live *live)
 		i += (ssize_t)take_key(live, keys + i, (size_t)(n - i));
 }
 
-static void take_signal(struct live *live, int signals)
-{
-	struct signalfd_siginfo info;
-
-	if (read(signals, &info, sizeof(info)) == (ssize_t)sizeof(info) &&
-	    info.ssi_signo != SIGWINCH)
-		live->end = TOP_QUIT;
-}
-
 static void turn(struct live *live, int signals)
 {
 	struct pollfd fds[] = {
@@ -253,6 +244,7 @@ static void turn(struct live *live, int signals)
 		{ .fd = STDIN_FILENO, .events = POLLIN },
 		{ .fd = live->ctl->client.fd, .events = POLLIN }, /* below 0: poll(2) ignores it */
 	};
+	struct signalfd_siginfo info;
 	int64_t now = loop_clock_ms();
 
 	if (now >= live->due && live->asked)
@@ -261,8 +253,9 @@ static void turn(struct live *live, int signals)
 		ask(live);
 	else if (poll(fds, ARRAY_SIZE(fds), (int)(live->due - now)) <= 0)
 		return;
-	if (fds[0].revents)
-		take_signal(live, signals);
+	if (fds[0].revents && read(signals, &info, sizeof(info)) == (ssize_t)sizeof(info) &&
+	    info.ssi_signo != SIGWINCH)
+		live->end = TOP_QUIT;
 	if (fds[1].revents)
 		take_keys(live);
 	if (live->end == TOP_GOES_ON && (fds[0].revents || fds[1].revents))

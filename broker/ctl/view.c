@@ -87,54 +87,40 @@ size_t view_count(const struct view *view, const struct view_service *service, e
 
 /* --- what needs a look ------------------------------------------------------------------ */
 
-static enum trouble trouble_of_worker(const struct json_value *worker)
+enum trouble view_trouble(const struct json_value *line)
 {
 	static const char *const changing[] = { "starting", "held",	"closed",
 						"draining", "stopping", "empty" };
-	const char *state = json_doc_text(worker, "state");
-
-	for (size_t i = 0; i < ARRAY_SIZE(changing); i++)
-		if (!strcmp(changing[i], state))
-			return TROUBLE_CHANGE;
-	/* Or it is ready, but takes nothing. */
-	return !strcmp(state, "back-off") || json_doc_number(worker, "stalled_ms") > 0
-		       ? TROUBLE_FAULT
-		       : TROUBLE_NONE;
-}
-
-static enum trouble trouble_of_service(const struct json_value *s)
-{
-	const char *state = json_doc_text(s, "state");
-	int64_t ready = json_doc_number(s, "ready"), workers = json_doc_number(s, "workers");
-
-	if (!strcmp(state, "down"))
-		return TROUBLE_OUTAGE;
-	return *state && (strcmp(state, "serving") != 0 || ready < workers ||
-			  json_doc_number(json_doc_member(s, "reload"), "of") > 0)
-		       ? TROUBLE_CHANGE
-		       : TROUBLE_NONE;
-}
-
-enum trouble view_trouble(const struct json_value *line)
-{
+	const char *state = json_doc_text(line, "state");
 	int64_t backlog_max = json_doc_number(line, "backlog_max");
+	bool fails = false, changes = false;
 
 	switch (type_of(json_doc_text(line, "type"))) {
 	case VIEW_SERVICE:
-		return trouble_of_service(line);
+		if (!strcmp(state, "down"))
+			return TROUBLE_OUTAGE;
+		changes = *state &&
+			  (strcmp(state, "serving") != 0 ||
+			   json_doc_number(line, "ready") < json_doc_number(line, "workers") ||
+			   json_doc_number(json_doc_member(line, "reload"), "of") > 0);
+		break;
 	case VIEW_LISTENER:
-		return backlog_max > 0 && json_doc_number(line, "backlog") * 2 > backlog_max
-			       ? TROUBLE_FAULT
-			       : TROUBLE_NONE;
+		fails = backlog_max > 0 && json_doc_number(line, "backlog") * 2 > backlog_max;
+		break;
 	case VIEW_WORKER:
-		return trouble_of_worker(line);
+		for (size_t i = 0; i < ARRAY_SIZE(changing); i++)
+			changes = changes || !strcmp(changing[i], state);
+		/* Or it is ready, but takes nothing. */
+		fails = !changes &&
+			(!strcmp(state, "back-off") || json_doc_number(line, "stalled_ms") > 0);
+		break;
 	case VIEW_PIN:
 	case VIEW_BROKER:
 	case VIEW_DEBUG:
 	case VIEW_OTHER:
 		break;
 	}
-	return TROUBLE_NONE;
+	return fails ? TROUBLE_FAULT : changes ? TROUBLE_CHANGE : TROUBLE_NONE;
 }
 
 static int compare(const void *a, const void *b)
