@@ -29,30 +29,21 @@ static void add_first(struct screen *s, const struct json_value *service, const 
 	text_end(&line);
 }
 
-/* Adds "no-worker 2, no-memory 1" to @reasons. Returns their sum. */
-static int64_t read_refused(const struct json_value *ledger, struct strbuf *reasons)
+static void add_ledger(struct screen *s, const struct json_value *ledger)
 {
 	const struct json_value *v = json_doc_first(json_doc_member(ledger, "refused"));
-	int64_t sum = 0;
+	int64_t refused = 0, off;
+	STRBUF(reasons, 160); /* no-worker 2, no-memory 1 */
+	struct text_line line;
 
 	for (; v; v = json_doc_next(v)) {
 		if (!v->key || !v->is_integer || v->integer <= 0)
 			continue;
-		sum += v->integer;
-		strbuf_addf(reasons, "%s%s %" PRId64, reasons->len ? ", " : "", v->key, v->integer);
+		refused += v->integer;
+		strbuf_addf(&reasons, "%s%s %" PRId64, reasons.len ? ", " : "", v->key, v->integer);
 	}
-	return sum;
-}
-
-static void add_ledger(struct screen *s, const struct json_value *ledger)
-{
-	STRBUF(reasons, 160);
-	int64_t refused = read_refused(ledger, &reasons);
-	int64_t off = json_doc_number(ledger, "accepted") - json_doc_number(ledger, "taken") -
-		      json_doc_number(ledger, "waiting") - json_doc_number(ledger, "client_gone") -
-		      refused;
-	struct text_line line;
-
+	off = json_doc_number(ledger, "accepted") - json_doc_number(ledger, "taken") -
+	      json_doc_number(ledger, "waiting") - json_doc_number(ledger, "client_gone") - refused;
 	(void)text_begin(&line, s, STATUS_INDENT);
 	text_fill(&line, TEXT_PLAIN,
 		  "accepted $accepted = taken $taken + waiting $waiting + client gone $client_gone "

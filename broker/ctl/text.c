@@ -308,22 +308,18 @@ static size_t fitting(const char *text, unsigned room, bool whole_words)
 {
 	const char *at = text, *blank = text;
 
-	while (*at) {
-		struct glyph g = next_glyph(at);
-
+	for (struct glyph g; *at; at += g.source) {
+		g = next_glyph(at);
 		if (*at == ' ')
 			blank = at;
 		if (g.columns > room)
 			break;
 		room -= g.columns;
-		at += g.source;
 	}
-	if (!*at)
-		return (size_t)(at - text);
-	if (blank > text)
-		return (size_t)(blank - text);
-	if (whole_words)
-		return strcspn(text, " ");
+	if (*at && blank > text)
+		at = blank;
+	else if (*at && whole_words)
+		at = text + strcspn(text, " ");
 	return at > text ? (size_t)(at - text) : next_glyph(text).source;
 }
 

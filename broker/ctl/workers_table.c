@@ -60,13 +60,6 @@ int64_t workers_rate(const struct json_value *now, const struct json_value *befo
 	return was < 0 || n < was || ms <= 0 ? -1 : (n - was) * 1000 * MSEC_PER_SEC / ms;
 }
 
-static bool is_same_process(const struct json_value *a, const struct json_value *b)
-{
-	return json_doc_number(a, "pid") == json_doc_number(b, "pid") &&
-	       json_doc_number(a, "generation") == json_doc_number(b, "generation") &&
-	       strcmp(json_doc_text(a, "worker"), json_doc_text(b, "worker")) == 0;
-}
-
 /*
  * The same process in the answer before. Both answers have the same order, apart from workers that
  * came or went, so the search starts where the last one was found.
@@ -74,14 +67,18 @@ static bool is_same_process(const struct json_value *a, const struct json_value 
 static const struct json_value *find_before(const struct view *before, const struct json_value *w,
 					    size_t *from)
 {
+	int64_t pid = json_doc_number(w, "pid"), generation = json_doc_number(w, "generation");
+
 	for (size_t i = 0; before && i < before->n_rows; i++) {
 		size_t at = (*from + i) % before->n_rows;
-		const struct view_row *row = &before->rows[at];
+		const struct json_value *was = before->rows[at].object;
 
-		if (row->type != VIEW_WORKER || !is_same_process(row->object, w))
+		if (before->rows[at].type != VIEW_WORKER || json_doc_number(was, "pid") != pid ||
+		    json_doc_number(was, "generation") != generation ||
+		    strcmp(json_doc_text(was, "worker"), json_doc_text(w, "worker")) != 0)
 			continue;
 		*from = at + 1;
-		return row->object;
+		return was;
 	}
 	return NULL;
 }
