@@ -78,15 +78,24 @@ static void add_all(struct screen *s)
 	buf_add_str(s->out, tail);
 }
 
-static void add_command(const struct command *c, struct screen *s)
+/* The help of @c, or of all commands if it is NULL. */
+static void print_help(const struct command *c)
 {
+	struct buf text = BUF_INIT(TEXT_MAX);
+	struct screen s = out_screen(&text);
 	STRBUF(usage, 512);
 
+	if (s.columns > WIDTH_MAX)
+		s.columns = WIDTH_MAX;
+	if (!c) {
+		add_all(&s);
+		out_buf(&text);
+		return;
+	}
 	command_usage(c, &usage);
-	buf_addf(s->out, "usage: brokerctl %s\n\n", usage.text);
-	text_wrap(s, 0, false, c->help);
-	if (c->options[0].name)
-		buf_add_str(s->out, "\n");
+	buf_addf(&text, "usage: brokerctl %s\n\n", usage.text);
+	text_wrap(&s, 0, false, c->help);
+	text_add_lines(&s, "", c->options[0].name ? "\n" : "");
 	for (size_t i = 0; i < COMMAND_OPTIONS && c->options[i].name; i++) {
 		const struct command_option *o = &c->options[i];
 		STRBUF(name, 128);
@@ -96,26 +105,10 @@ static void add_command(const struct command *c, struct screen *s)
 		strbuf_add(&name, o->name);
 		if (o->value != KIND_NONE)
 			strbuf_addf(&name, " %s", o->value_name);
-		add_row(s, name.text, o->help);
+		add_row(&s, name.text, o->help);
 	}
-	if (c->more) {
-		buf_add_str(s->out, "\n");
-		text_wrap(s, 0, false, c->more);
-	}
-}
-
-/* The help of @c, or of all commands if it is NULL. */
-static void print_help(const struct command *c)
-{
-	struct buf text = BUF_INIT(TEXT_MAX);
-	struct screen screen = out_screen(&text);
-
-	if (screen.columns > WIDTH_MAX)
-		screen.columns = WIDTH_MAX;
-	if (c)
-		add_command(c, &screen);
-	else
-		add_all(&screen);
+	text_add_lines(&s, "", c->more ? "\n" : "");
+	text_wrap(&s, 0, false, c->more ? c->more : "");
 	out_buf(&text);
 }
 

@@ -69,15 +69,10 @@ static size_t lines_of(const struct view *view)
 /* With one of its workers a service is found, too. */
 static bool finds(const struct top *top, const struct view_service *s)
 {
-	const struct json_value *o = top->now->rows[s->first].object;
-	const char *search = top->live.search;
-	const struct view_row *row = NULL;
-
-	if (strcasestr(json_doc_text(o, "service"), search) ||
-	    strcasestr(json_doc_text(o, "state"), search))
-		return true;
-	while ((row = view_next(top->now, s, VIEW_WORKER, row)))
-		if (workers_match(row->object, search))
+	for (const struct view_row *row = &top->now->rows[s->first]; row < &top->now->rows[s->end];
+	     row++)
+		if ((row->type == VIEW_SERVICE || row->type == VIEW_WORKER) &&
+		    workers_match(row->object, top->live.search))
 			return true;
 	return false;
 }

@@ -92,13 +92,16 @@ static int compare(const void *a, const void *b)
 	return x->at < y->at ? -1 : 1;
 }
 
-bool workers_match(const struct json_value *worker, const char *search)
+bool workers_match(const struct json_value *line, const char *search)
 {
+	static const char *const keys[] = { "service", "worker", "state" };
 	STRBUF(why, 1024);
 
-	workers_add_why(worker, &why);
-	return strcasestr(json_doc_text(worker, "worker"), search) ||
-	       strcasestr(json_doc_text(worker, "state"), search) || strcasestr(why.text, search);
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (strcasestr(json_doc_text(line, keys[i]), search))
+			return true;
+	workers_add_why(line, &why);
+	return strcasestr(why.text, search);
 }
 
 static bool make_rows(const struct view *now, const struct workers_live *live,

@@ -61,8 +61,8 @@ void workers_add_why(const struct json_value *worker, struct strbuf *out);
 bool workers_why_fits(const struct workers_table *t, const struct json_value *worker,
 		      unsigned columns, struct strbuf *out);
 
-/* Whether @search, see above, finds @worker. */
-bool workers_match(const struct json_value *worker, const char *search);
+/* Whether @search, see above, finds the line of a worker, or of a service. */
+bool workers_match(const struct json_value *line, const char *search);
 
 /*
  * By how much @key has grown, from @before to @now, @ms later: thousandths a second. -1: it is not
