@@ -131,15 +131,11 @@ static int connect_by_conf(const char *file, const struct broker_conf *bc, struc
 {
 	STRBUF(path, PATH_MAX);
 
-	switch (bc->control) {
-	case CONTROL_OFF:
+	if (bc->control == CONTROL_OFF)
 		return strbuf_fail(error, -ENOENT,
 				   "%s has control = off: this broker has no control socket", file);
-	case CONTROL_PATH:
+	if (bc->control == CONTROL_PATH)
 		return connect_to(bc->control_path, ret, error);
-	case CONTROL_AUTO:
-		break;
-	}
 	if (!bc->run_dir)
 		return connect_by_name(file, ret, error);
 	strbuf_addf(&path, "%s/" CONTROL_NAME, bc->run_dir);

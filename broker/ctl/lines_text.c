@@ -168,7 +168,6 @@ static void add_step(const struct json_value *line, struct screen *s)
 bool lines_add(const struct json_value *line, struct screen *s, char section[LINES_SECTION])
 {
 	const char *type = json_doc_text(line, "type");
-	unsigned columns = s->columns;
 
 	/* Never cut to the width of the screen: what matters may be at the end. */
 	s->columns = TEXT_UNLIMITED;
@@ -184,7 +183,6 @@ bool lines_add(const struct json_value *line, struct screen *s, char section[LIN
 		add_step(line, s);
 	else
 		return false;
-	s->columns = columns;
 	return true;
 }
 

@@ -9,8 +9,8 @@
 #define LINES_SECTION 64 /* bytes */
 
 /*
- * Adds a line of the answer, by its type: "event" with whatever else it says in brackets, and below
- * it what a worker wrote last; "lost"; "change" of `reload --plan`; "option" of `config`;
+ * Adds a line of the answer, uncut, by its type: "event" with whatever else it says in brackets,
+ * and below it what a worker wrote last; "lost"; "change" of `reload --plan`; "option" of `config`;
  * "progress". @section is that of the option before (at first ""), so that its name is printed once
  * above its options; it becomes that of this one. False: it is none of these.
  */

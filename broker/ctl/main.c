@@ -151,12 +151,11 @@ static bool set_color(const char *text)
 					     [OUT_COLOR_ALWAYS] = "always",
 					     [OUT_COLOR_NEVER] = "never" };
 
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		if (strcmp(text, names[i]) != 0)
-			continue;
-		out_init((enum out_color)i);
-		return true;
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (!strcmp(text, names[i])) {
+			out_init((enum out_color)i);
+			return true;
+		}
 	out_error("--color must be auto, always or never, not \"%s\"", text);
 	return false;
 }
