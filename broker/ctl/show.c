@@ -18,7 +18,7 @@ struct show {
 	const struct ctl *ctl;
 	char section[LINES_SECTION]; /* of the configuration: that of the option printed last */
 	int64_t began_ms;
-	unsigned n_lines, n_steps; /* printed as they came; of a reload */
+	unsigned n_lines; /* shown as they came */
 };
 
 /* The line that came last, if it is a step on the way. */
@@ -43,18 +43,14 @@ static void tick(struct ask *ask)
 static void take_line(struct ask *ask, const struct json_value *line)
 {
 	struct show *s = container_of(ask, struct show, ask);
-	const char *type = json_doc_text(line, "type");
 	struct buf text = BUF_INIT(LINE_TEXT_MAX);
 	struct screen screen = out_screen(&text);
 
-	s->n_steps += !strcmp(type, "progress");
 	/* How a service ended stays to be read. */
-	if (show_bar(s))
-		return;
-	if (lines_add(line, &screen, s->section))
+	if (show_bar(s) || lines_add(line, &screen, s->section))
 		s->n_lines++;
 	/* Not the end: the options in force follow. */
-	else if (!strcmp(type, "file-error"))
+	else if (!strcmp(json_doc_text(line, "type"), "file-error"))
 		out_error("what the file says is not known: %s", json_doc_text(line, "message"));
 	if (text.len || text.failed)
 		out_buf(&text);
@@ -139,9 +135,9 @@ static void add_end(const struct show *s, struct ctl *ctl, bool plan, struct buf
 		buf_add_str(out, out->len ? "" : "nothing is pinned\n");
 	else if (plan && !s->n_lines)
 		buf_add_str(out, "no setting changes; a reload would replace the workers\n");
-	else if (!plan && *message)
+	else if (*message && !plan)
 		text_wrap(&screen, 0, false, message);
-	else if (!plan && !s->n_steps)
+	else if (!s->n_lines)
 		confirm(&ctl->request, out);
 }
 
