@@ -200,7 +200,9 @@ static enum ctl_exit run(struct debug *d, char *const *tool)
 static enum ctl_exit start(struct debug *d, const struct json_value *held)
 {
 	const struct json_value *v = json_doc_first(json_doc_member(held, "command"));
-	char *theirs[JSON_DOC_VALUES_MAX] = { NULL }, *const *words = d->ctl->request.rest, **tool;
+	char *const *words = d->ctl->request.rest;
+	char *theirs[JSON_DOC_VALUES_MAX] = { NULL };
+	char **tool;
 	STRBUF(error, 512);
 	enum ctl_exit code;
 	int r = 0;
