@@ -44,13 +44,16 @@ static const struct answerer {
 	void (*plain)(struct client *c);
 	void (*service)(struct client *c, struct service *s); /* NULL: all */
 	void (*worker)(struct client *c, struct worker *w);
-	bool of_current; /* it is refused for a worker that gets no connections anyway */
+	/* For the one service, or for all of them. */
+	int (*each)(struct service *s, struct strbuf *words);
+	bool of_current; /* it is refused for a worker that gets no connections anyway, */
+	bool of_main;	 /* or whose main process has ended */
 } answerers[] = {
 	[COMMAND_STATUS] = { .plain = control_status },
 	[COMMAND_EVENTS] = { .plain = control_events },
 	[COMMAND_RELOAD] = { .service = control_reload },
-	[COMMAND_RELOAD_ABORT] = { .service = control_reload_abort },
-	[COMMAND_ROLLBACK] = { .service = control_rollback },
+	[COMMAND_RELOAD_ABORT] = { .each = control_reload_abort },
+	[COMMAND_ROLLBACK] = { .each = control_rollback },
 	[COMMAND_SCALE] = { .service = control_scale },
 	[COMMAND_RESTART] = { .worker = control_restart },
 	[COMMAND_HOLD] = { .worker = control_hold, .of_current = true },
@@ -58,8 +61,8 @@ static const struct answerer {
 	[COMMAND_PAUSE] = { .service = control_pause },
 	[COMMAND_START] = { .service = control_start_service },
 	[COMMAND_STOP] = { .service = control_end },
-	[COMMAND_SIGNAL] = { .worker = control_signal },
-	[COMMAND_DEBUG] = { .worker = control_debug, .of_current = true },
+	[COMMAND_SIGNAL] = { .worker = control_signal, .of_main = true },
+	[COMMAND_DEBUG] = { .worker = control_debug, .of_current = true, .of_main = true },
 	[COMMAND_PIN] = { .worker = control_pin },
 	[COMMAND_NEXT] = { .worker = control_next },
 	[COMMAND_UNPIN] = { .plain = control_unpin },
@@ -68,6 +71,41 @@ static const struct answerer {
 	[COMMAND_HELP] = { .plain = control_help },
 	[COMMAND_JOIN] = { .service = control_join },
 };
+
+static void add_sentence(const char *text, struct strbuf *out)
+{
+	strbuf_addf(out, "%s%s", out->len ? "; " : "", text);
+}
+
+/*
+ * @fn changes one service and says what it has done, or with -errno why not. It is called for
+ * @only, or for all (NULL). The request is refused only if no service was changed; otherwise the
+ * answer names those that were not, too.
+ */
+static void for_services(struct client *c, const struct service *only,
+			 int (*fn)(struct service *, struct strbuf *))
+{
+	STRBUF(done, 512);
+	STRBUF(refused, 512);
+	struct service *s;
+
+	list_for_each (s, &client_broker(c)->services, link) {
+		STRBUF(words, 512);
+		int r;
+
+		if (only && s != only)
+			continue;
+		r = fn(s, &words);
+		add_sentence(words.text, r < 0 ? &refused : &done);
+	}
+	if (!done.len) {
+		client_error(c, "refused", "%s", refused.len ? refused.text : "no service is left");
+		return;
+	}
+	if (refused.len)
+		add_sentence(refused.text, &done);
+	client_end_saying(c, "%s", done.text);
+}
 
 static void call(struct client *c)
 {
@@ -85,12 +123,18 @@ static void call(struct client *c)
 		if (w && a->of_current && !worker_state_is_current(w->state))
 			client_error(c, "refused", "%s is %s: there is nothing to %s", w->name,
 				     worker_state_names[w->state], r->command->name);
+		else if (w && a->of_main && !w->pid)
+			client_error(c, "refused", "the main process of %s has ended", w->name);
 		else if (w)
 			a->worker(c, w);
 	} else {
 		if (name)
 			s = client_find_service(c, name);
-		if (s || !name)
+		if (name && !s)
+			return;
+		if (a->each)
+			for_services(c, s, a->each);
+		else
 			a->service(c, s);
 	}
 }

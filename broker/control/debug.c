@@ -182,10 +182,6 @@ void control_debug(struct client *c, struct worker *w)
 	struct session *session;
 	STRBUF(error, 512);
 
-	if (!w->pid) {
-		client_error(c, "refused", "the main process of %s has ended", w->name);
-		return;
-	}
 	if (from && pin_source_parse(from, &source, &error) < 0) {
 		client_error(c, "bad-request", "%s", error.text);
 		return;

@@ -67,10 +67,6 @@ void control_signal(struct client *c, struct worker *w)
 {
 	int sig = (int)c->request.arguments[1].number, r;
 
-	if (!w->pid) {
-		client_error(c, "refused", "the main process of %s has ended", w->name);
-		return;
-	}
 	/* A child keeps its number until we have waited for it; a guest is somebody else's. */
 	r = w->guest ? spawn_kill_pidfd(w->pidfd, sig) : spawn_kill(w->pid, sig);
 	if (r == -ESRCH)
@@ -103,42 +99,7 @@ void control_scale(struct client *c, struct service *s)
 		client_end(c);
 }
 
-static void add_sentence(const char *text, struct strbuf *out)
-{
-	strbuf_addf(out, "%s%s", out->len ? "; " : "", text);
-}
-
-/*
- * @fn changes one service and says what it has done, or with -errno why not. It is called for
- * @only, or for all (NULL). The request is refused only if no service was changed; otherwise the
- * answer names those that were not, too.
- */
-static void for_services(struct client *c, const struct service *only,
-			 int (*fn)(struct service *, struct strbuf *))
-{
-	STRBUF(done, 512);
-	STRBUF(refused, 512);
-	struct service *s;
-
-	list_for_each (s, &client_broker(c)->services, link) {
-		STRBUF(words, 512);
-		int r;
-
-		if (only && s != only)
-			continue;
-		r = fn(s, &words);
-		add_sentence(words.text, r < 0 ? &refused : &done);
-	}
-	if (!done.len) {
-		client_error(c, "refused", "%s", refused.len ? refused.text : "no service is left");
-		return;
-	}
-	if (refused.len)
-		add_sentence(refused.text, &done);
-	client_end_saying(c, "%s", done.text);
-}
-
-static int abort_reload(struct service *s, struct strbuf *words)
+int control_reload_abort(struct service *s, struct strbuf *words)
 {
 	int r = service_abort_reload(s, words);
 
@@ -148,22 +109,13 @@ static int abort_reload(struct service *s, struct strbuf *words)
 	return r;
 }
 
-void control_reload_abort(struct client *c, struct service *only)
-{
-	for_services(c, only, abort_reload);
-}
-
 /* Workers that were held when they were replaced still are: maybe none is in the round. */
 static void add_result(const struct service *s, struct strbuf *out)
 {
-	unsigned ready = 0, starting = 0;
+	unsigned ready = 0, starting = s->want - service_count_started(s);
 
-	for (unsigned i = 0; i < s->want; i++) {
-		const struct worker *w = s->slots[i].current;
-
-		ready += w && w->state == WORKER_READY;
-		starting += !w || w->state == WORKER_STARTING;
-	}
+	for (unsigned i = 0; i < s->want; i++)
+		ready += s->slots[i].current && s->slots[i].current->state == WORKER_READY;
 	strbuf_addf(out, "%s is back at generation %u: %u of %u workers are in the round",
 		    service_name(s), s->generation, ready, s->want);
 	/* Their processes have ended meanwhile. */
@@ -173,7 +125,7 @@ static void add_result(const struct service *s, struct strbuf *out)
 		strbuf_add(out, ", so clients wait; brokerctl status says why");
 }
 
-static int roll_back(struct service *s, struct strbuf *words)
+int control_rollback(struct service *s, struct strbuf *words)
 {
 	unsigned wanted = s->want;
 	int r = service_rollback(s, words);
@@ -186,11 +138,6 @@ static int roll_back(struct service *s, struct strbuf *words)
 		strbuf_addf(words, "; the number of workers is back to %u, from %u", s->want,
 			    wanted);
 	return 0;
-}
-
-void control_rollback(struct client *c, struct service *only)
-{
-	for_services(c, only, roll_back);
 }
 
 /* --- guests: what worker-shim --join asks for ----------------------------------------------- */

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "base/util.h"
+#include "base/strbuf.h"
 
 struct client;
 struct service;
@@ -17,9 +17,9 @@ void control_pause(struct client *c, struct service *s);
 void control_join(struct client *c, struct service *s); /* the client becomes a guest */
 void control_scale(struct client *c, struct service *s);
 
-/* Of service @only; NULL: of all. */
-void control_reload_abort(struct client *c, struct service *only);
-void control_rollback(struct client *c, struct service *only);
+/* 0 and what was done in @words, or -errno and why not. */
+int control_reload_abort(struct service *s, struct strbuf *words);
+int control_rollback(struct service *s, struct strbuf *words);
 
 /* Ends the answer, with a warning if @w was the last worker in the round. */
 void hold_end(struct client *c, const struct worker *w);
