@@ -49,9 +49,10 @@ static bool write_some(struct reading *reading)
 	return false;
 }
 
-static void write_events(struct reading *reading)
+static void write_events(struct task *t)
 {
-	struct client *c = reading->task.client;
+	struct reading *reading = container_of(t, struct reading, task);
+	struct client *c = t->client;
 	bool all;
 
 	do
@@ -67,12 +68,7 @@ static void events_added(struct event_follower *f)
 
 	/* A client that reads slowly gets them when it has read. */
 	if (!reading->task.client->stream.out.len)
-		write_events(reading);
-}
-
-static void reading_drained(struct task *t)
-{
-	write_events(container_of(t, struct reading, task));
+		write_events(&reading->task);
 }
 
 static void reading_drop(struct task *t)
@@ -83,7 +79,7 @@ static void reading_drop(struct task *t)
 	free(reading);
 }
 
-static const struct task_ops reading_ops = { .drained = reading_drained, .drop = reading_drop };
+static const struct task_ops reading_ops = { .drained = write_events, .drop = reading_drop };
 
 static uint64_t first_event(const struct client *c, bool follow)
 {
@@ -119,5 +115,5 @@ void control_events(struct client *c)
 	if (reading->follow)
 		list_append(&c->control->events->followers, &reading->follower.link);
 	client_begin(c, &reading->task, &reading_ops);
-	write_events(reading);
+	write_events(&reading->task);
 }
