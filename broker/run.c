@@ -262,6 +262,7 @@ static uint64_t unix_now_ms(void)
 	return (uint64_t)ts.tv_sec * MSEC_PER_SEC + (uint64_t)ts.tv_nsec / NSEC_PER_MSEC;
 }
 
+/* Not before there is a loop. */
 static void init(struct run *run)
 {
 	struct master *m = &run->master;
@@ -269,22 +270,15 @@ static void init(struct run *run)
 	m->broker.conf = &m->conf->broker;
 	m->conf_start = m->conf;
 	m->rundir = RUNDIR_INIT;
+	m->started_ms = loop_now(&m->broker.loop);
+	m->started_unix_ms = unix_now_ms();
 	run->guard = GUARD_INIT;
 	run->log_source = (struct loop_source){ .fd = -1, .ready = log_ready };
 	list_init(&run->rendezvous.greetings);
 	broker_init(&m->broker);
+	m->broker.loop.turn = watch_log;
 	loop_timer_init(&m->broker.watch, watch_expired);
 	loop_timer_init(&m->broker.tidy, tidy_expired);
-}
-
-/* Not before there is a loop. */
-static void init_parts(struct run *run)
-{
-	struct master *m = &run->master;
-
-	m->broker.loop.turn = watch_log;
-	m->started_ms = loop_now(&m->broker.loop);
-	m->started_unix_ms = unix_now_ms();
 	events_init(&run->events, &m->broker.loop);
 	survey_init(&run->survey, &m->broker);
 	control_init(&run->control, m, &run->events, &run->survey);
@@ -308,27 +302,24 @@ static enum exit_code open_log(const struct broker_conf *bc, int verbosity)
 enum exit_code run_broker(struct run *run)
 {
 	struct master *m = &run->master;
-	enum exit_code code;
-	int r;
+	enum exit_code code = open_log(&m->conf->broker, m->verbosity);
+	int r = 0;
 
-	init(run);
-	code = open_log(&m->conf->broker, m->verbosity);
-	if (code != EXIT_CODE_OK) {
-		conf_free(m->conf);
-		return code;
-	}
 	(void)signal(SIGPIPE, SIG_IGN);
 	/* What a worker leaves behind comes to us, and not to init, where we could not see it end.
 	 */
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
-	r = loop_init(&m->broker.loop, signals_handled, ARRAY_SIZE(signals_handled), signalled);
-	if (r < 0) {
+	if (code == EXIT_CODE_OK)
+		r = loop_init(&m->broker.loop, signals_handled, ARRAY_SIZE(signals_handled),
+			      signalled);
+	if (r < 0)
 		code = start_failed(EXIT_CODE_FAILURE, strerror(-r));
+	if (code != EXIT_CODE_OK) {
 		conf_free(m->conf);
 		log_close(0);
 		return code;
 	}
-	init_parts(run);
+	init(run);
 	code = start_prepare(run);
 	if (code == EXIT_CODE_OK)
 		serve(run);
