@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "base/fd.h"
+#include "control/commands.h"
 #include "master/reload.h"
 #include "service/fill.h"
 #include "service/life.h"
@@ -281,7 +282,7 @@ static void init(struct run *run)
 	loop_timer_init(&m->broker.tidy, tidy_expired);
 	events_init(&run->events, &m->broker.loop);
 	survey_init(&run->survey, &m->broker);
-	control_init(&run->control, m, &run->events, &run->survey);
+	control_init(&run->control, m, &run->events, &run->survey, commands_answer);
 	web_init(&run->web, m, &run->survey);
 }
 

@@ -1,8 +1,9 @@
 #include "commands.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
-#include "control/client.h"
+#include "control/control.h"
 #include "control/config.h"
 #include "control/debug.h"
 #include "control/events.h"
@@ -139,7 +140,7 @@ static void call(struct client *c)
 	}
 }
 
-void commands_answer(struct client *c, const char *line)
+static void answer(struct client *c, const char *line)
 {
 	const char *name = c->request.command->name;
 	const struct ucred *peer = &c->peer;
@@ -166,4 +167,26 @@ void commands_answer(struct client *c, const char *line)
 		break;
 	}
 	call(c);
+}
+
+void commands_answer(struct client *c, const char *line)
+{
+	STRBUF(error, 1024);
+	int r = words_split(WORDS_COMMAND, line, &c->words, &error);
+
+	if (r < 0) {
+		client_error(c, "bad-request", "%s", r == -ENOMEM ? "out of memory" : error.text);
+		return;
+	}
+	switch (command_parse(c->words.word, c->words.n, &c->request, &error)) {
+	case COMMAND_OK:
+		answer(c, line);
+		break;
+	case COMMAND_UNKNOWN:
+		client_error(c, "unknown-command", "%s", error.text);
+		break;
+	case COMMAND_BAD:
+		client_error(c, "bad-request", "%s", error.text);
+		break;
+	}
 }

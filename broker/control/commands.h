@@ -6,7 +6,7 @@
 struct client;
 
 /*
- * Answers the request of @c, if the client has the right to make it. Every request that changes
- * something is logged with its sender; @line is its text.
+ * Reads the request that is @line and answers it, if @c has the right to make it. Every request
+ * that changes something is logged with its sender.
  */
 void commands_answer(struct client *c, const char *line);

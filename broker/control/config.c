@@ -2,7 +2,7 @@
 
 #include <string.h>
 #include "config/option.h"
-#include "control/client.h"
+#include "control/control.h"
 #include "sys/config_file.h"
 
 /* A section of the configuration. Each pointer is to a struct broker_conf or service_conf. */

@@ -2,10 +2,11 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "base/fd.h"
-#include "control/commands.h"
+#include "base/utf8.h"
 #include "sys/unix_socket.h"
 #include "sys/user.h"
 
@@ -13,7 +14,296 @@
 #define GROUPS_MAX   256
 #define ACCEPT_BATCH 16
 
-/* --- clients -------------------------------------------------------------------------- */
+bool client_may_steer(const struct client *c)
+{
+	return c->peer.uid == 0 || c->peer.uid == geteuid();
+}
+
+/* --- answers ------------------------------------------------------------------------- */
+
+static void go_on(struct client *c);
+
+struct buf *client_line(struct client *c, const char *type)
+{
+	json_begin(&c->stream.out, type);
+	return &c->stream.out;
+}
+
+bool client_flush(struct client *c)
+{
+	stream_flush(&c->stream);
+	return stream_is_open(&c->stream) && !c->stream.out.len;
+}
+
+static void drop_task(struct client *c)
+{
+	struct task *t = c->task;
+
+	c->task = NULL;
+	if (!t)
+		return;
+	list_remove(&t->survey.link);
+	if (t->ops->drop)
+		t->ops->drop(t);
+	else
+		free(t);
+}
+
+void client_answered(struct client *c)
+{
+	if (c->task && !c->task->ops->lasts)
+		drop_task(c);
+	words_free(&c->words);
+	stream_flush(&c->stream);
+	/* Requests that came meanwhile have been read already. */
+	go_on(c);
+}
+
+void client_end(struct client *c)
+{
+	client_end_saying(c, "%s", "");
+}
+
+void client_end_saying(struct client *c, const char *fmt, ...)
+{
+	struct buf *out = client_line(c, "end");
+	STRBUF(text, 512);
+	va_list ap;
+
+	va_start(ap, fmt);
+	strbuf_vaddf(&text, fmt, ap);
+	va_end(ap);
+	json_bool(out, "ok", true);
+	if (text.len)
+		json_str(out, "message", text.text);
+	json_end(out);
+	client_answered(c);
+}
+
+static void refuse(struct client *c, const char *reason)
+{
+	struct handoff_refused msg = { .error = EPERM };
+
+	handoff_header_init(&msg.h, HANDOFF_REFUSED);
+	strncpy(msg.reason, reason, sizeof(msg.reason) - 1);
+	buf_add(&c->stream.out, &msg, sizeof(msg));
+}
+
+void client_error(struct client *c, const char *code, const char *fmt, ...)
+{
+	STRBUF(text, CONF_ERROR_BYTES);
+	va_list ap;
+
+	va_start(ap, fmt);
+	strbuf_vaddf(&text, fmt, ap);
+	va_end(ap);
+	if (c->wire) {
+		refuse(c, text.text);
+	} else {
+		struct buf *out = client_line(c, "error");
+
+		json_str(out, "code", code);
+		json_str(out, "message", text.text);
+		json_end(out);
+	}
+	client_answered(c);
+}
+
+void *client_alloc(struct client *c, size_t size)
+{
+	void *memory = calloc(1, size);
+
+	if (!memory)
+		client_error(c, "failed", "out of memory");
+	return memory;
+}
+
+static void surveyed(struct survey_waiter *waiter)
+{
+	struct task *t = container_of(waiter, struct task, survey);
+
+	t->ops->surveyed(t);
+}
+
+void client_begin(struct client *c, struct task *t, const struct task_ops *ops)
+{
+	*t = (struct task){ .ops = ops, .client = c, .survey.done = surveyed };
+	list_init(&t->survey.link);
+	c->task = t;
+	if (ops->surveyed)
+		survey_want(c->control->survey, &t->survey);
+}
+
+/* --- requests ------------------------------------------------------------------------ */
+
+/* Text in UTF-8 without control characters. */
+static bool is_text(const char *bytes, size_t n)
+{
+	const unsigned char *s = (const unsigned char *)bytes;
+
+	for (size_t i = 0; i < n;) {
+		size_t len =
+			(s[i] >= 0x20 && s[i] < 0x7f) || s[i] == '\t' ? 1 : utf8_len(s + i, n - i);
+
+		if (!len)
+			return false;
+		i += len;
+	}
+	return true;
+}
+
+/* Of whatever version. A line of text does not begin so. */
+static bool speaks_wire(const struct stream *st)
+{
+	struct handoff_header h = { 0 };
+
+	if (st->in.len >= sizeof(h))
+		memcpy(&h, st->in.bytes, sizeof(h));
+	return h.type == HANDOFF_JOIN;
+}
+
+/* One message, and the last: it becomes a line of the table, which has its right and is logged. */
+static void next_message(struct client *c)
+{
+	struct stream *st = &c->stream;
+	char line[HANDOFF_SERVICE_SIZE + 32];
+	struct handoff_join msg;
+
+	if (st->in.len < sizeof(msg) && !st->eof)
+		return;
+	c->wire = true;
+	st->finishing = true;
+	if (st->in.len != sizeof(msg) ||
+	    !handoff_check(memcpy(&msg, st->in.bytes, sizeof(msg)), sizeof(msg), HANDOFF_JOIN)) {
+		client_error(c, "bad-request",
+			     "the version of worker-shim differs from that of the broker");
+		return;
+	}
+	buf_consume(&st->in, sizeof(msg));
+	snprintf(line, sizeof(line), "join %s%s", msg.service,
+		 msg.flags & HANDOFF_JOIN_PINNED_ONLY ? " --pinned-only" : "");
+	c->control->answer(c, line);
+}
+
+/* Answers one request, if a whole one is there. Returns whether there may be more to do. */
+static bool next_request(struct client *c)
+{
+	struct stream *st = &c->stream;
+	char line[CONTROL_REQUEST_MAX + 1];
+	const char *end;
+	size_t n;
+
+	if (c->task || st->out.len || !stream_is_open(st) || st->finishing)
+		return false;
+	if (speaks_wire(st)) {
+		next_message(c);
+		return false;
+	}
+	end = st->in.len ? memchr(st->in.bytes, '\n', st->in.len) : NULL;
+	if (!end) {
+		if (st->in.len == st->in.max) {
+			st->finishing = true;
+			client_error(c, "bad-request", "a request may have at most %d bytes",
+				     CONTROL_REQUEST_MAX);
+		} else if (st->eof) {
+			/* Half a request is not answered: its end may be what matters most. */
+			stream_close(st);
+		}
+		return false;
+	}
+	n = (size_t)(end - st->in.bytes);
+	memcpy(line, st->in.bytes, n);
+	buf_consume(&st->in, n + 1);
+	if (n && line[n - 1] == '\r')
+		n--;
+	line[n] = '\0';
+	if (is_text(line, n)) {
+		c->control->answer(c, line);
+		return true;
+	}
+	st->finishing = true;
+	client_error(c, "bad-request", "a request must be one line of UTF-8 text");
+	return false;
+}
+
+static void go_on(struct client *c)
+{
+	if (c->working)
+		return;
+	c->working = true;
+	while (next_request(c))
+		;
+	c->working = false;
+}
+
+static void drained(struct stream *st)
+{
+	struct client *c = container_of(st, struct client, stream);
+
+	if (c->task && c->task->ops->drained)
+		c->task->ops->drained(c->task);
+	go_on(c);
+}
+
+static void received(struct stream *st)
+{
+	struct client *c = container_of(st, struct client, stream);
+
+	if (st->eof && c->task && c->task->ops->lasts)
+		stream_close(st);
+	else
+		go_on(c);
+}
+
+/* --- clients come and go --------------------------------------------------------------- */
+
+static void client_free(struct client *c)
+{
+	drop_task(c);
+	list_remove(&c->link);
+	stream_deinit(&c->stream);
+	words_free(&c->words);
+	free(c);
+}
+
+static void closed(struct stream *st)
+{
+	client_free(container_of(st, struct client, stream));
+}
+
+/* Appends a client to ctl->clients and takes over @fd. NULL: no memory; @fd stays the caller's. */
+static struct client *client_new(struct control *ctl, int fd, const struct ucred *peer)
+{
+	struct client *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->control = ctl;
+	c->peer = *peer;
+	c->stream.received = received;
+	c->stream.drained = drained;
+	c->stream.closed = closed;
+	if (stream_open(&c->stream, &ctl->master->broker.loop, fd, CONTROL_REQUEST_MAX,
+			CONTROL_ANSWER_MAX) < 0) {
+		free(c);
+		return NULL;
+	}
+	list_append(&ctl->clients, &c->link);
+	return c;
+}
+
+/* Frees the oldest client that waits for no answer. False: there is none. */
+static bool free_idle(struct control *ctl)
+{
+	struct client *c;
+
+	list_for_each (c, &ctl->clients, link)
+		if (!c->task && !c->stream.out.len && stream_is_open(&c->stream)) {
+			client_free(c);
+			return true;
+		}
+	return false;
+}
 
 static bool is_member(int fd, const struct ucred *peer, gid_t group)
 {
@@ -36,7 +326,7 @@ static bool is_member(int fd, const struct ucred *peer, gid_t group)
 static void control_accepted(struct acceptor *a, int fd)
 {
 	struct control *ctl = container_of(a, struct control, acceptor);
-	bool room = list_count(&ctl->clients) < CONTROL_CLIENTS_MAX || client_free_idle(ctl);
+	bool room = list_count(&ctl->clients) < CONTROL_CLIENTS_MAX || free_idle(ctl);
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
 	struct client *c = NULL;
@@ -97,13 +387,13 @@ int control_chown(struct control *ctl, uid_t uid)
 }
 
 void control_init(struct control *ctl, struct master *m, struct events *events,
-		  struct survey *survey)
+		  struct survey *survey, client_answer_fn *answer)
 {
 	*ctl = (struct control){
 		.master = m,
 		.events = events,
 		.survey = survey,
-		.answer = commands_answer,
+		.answer = answer,
 		.fd = -1,
 		.group = UNIX_NO_GROUP,
 	};
@@ -119,8 +409,11 @@ int control_start(struct control *ctl)
 
 void control_stop(struct control *ctl)
 {
+	struct client *c;
+
 	acceptor_stop(&ctl->acceptor);
-	client_free_all(ctl);
+	while ((c = list_first(&ctl->clients, struct client, link)))
+		client_free(c);
 	if (ctl->fd >= 0)
 		(void)unlink(ctl->path);
 	fd_closep(&ctl->fd);

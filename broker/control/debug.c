@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include "control/client.h"
+#include "control/control.h"
 #include "control/steer.h"
 #include "core/notice.h"
 #include "service/pin.h"

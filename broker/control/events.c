@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include "control/client.h"
+#include "control/control.h"
 #include "control/names.h"
 #include "report/events.h"
 

@@ -4,7 +4,7 @@
 #include <string.h>
 #include "base/nearest.h"
 #include "base/units.h"
-#include "control/client.h"
+#include "control/control.h"
 #include "report/workers.h"
 #include "service/questions.h"
 

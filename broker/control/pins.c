@@ -1,7 +1,7 @@
 #include "pins.h"
 
 #include <string.h>
-#include "control/client.h"
+#include "control/control.h"
 #include "control/names.h"
 #include "report/status.h"
 #include "service/pin.h"

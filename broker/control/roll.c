@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "control/client.h"
+#include "control/control.h"
 #include "core/notice.h"
 #include "master/reload.h"
 #include "report/events.h"

@@ -1,7 +1,7 @@
 #include "status.h"
 
 #include <string.h>
-#include "control/client.h"
+#include "control/control.h"
 #include "control/names.h"
 #include "report/status.h"
 #include "report/workers.h"

@@ -2,7 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
-#include "control/client.h"
+#include "control/control.h"
 #include "service/fill.h"
 #include "service/guest.h"
 #include "service/in_force.h"

@@ -363,7 +363,7 @@ FIGURES = [
     ("protocol", r"has not done so within (\d+) seconds", "broker/service/rendezvous.c", "GREETING_MS", 1000),
     ("protocol", r"a memfd of (\d+) bytes", "include/handoff_page.h", "HANDOFF_PAGE_SIZE", 1),
     ("protocol", r"at least (\d+) bytes, SHOULD", "include/handoff_wire.h", "HANDOFF_MAX_SIZE", 1),
-    ("control", r"at most (\d+) bytes with its newline", "broker/control/client.h", "CONTROL_REQUEST_MAX", 1),
+    ("control", r"at most (\d+) bytes with its newline", "broker/control/control.h", "CONTROL_REQUEST_MAX", 1),
     ("control", r"(\d+) clients may be connected", "broker/core/broker.h", "CONTROL_CLIENTS_MAX", 1),
     ("control", r"at most (\d+) ms old", "broker/service/survey.c", "FRESH_MS", 1),
     ("metrics", r"at most (\d+) clients at a time", "broker/core/broker.h", "WEB_CLIENTS_MAX", 1),
