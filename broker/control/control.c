@@ -381,9 +381,7 @@ int control_open(struct control *ctl, struct strbuf *error)
 
 int control_chown(struct control *ctl, uid_t uid)
 {
-	if (ctl->fd < 0 || lchown(ctl->path, uid, (gid_t)-1) == 0)
-		return 0;
-	return -errno;
+	return ctl->fd >= 0 && lchown(ctl->path, uid, (gid_t)-1) < 0 ? -errno : 0;
 }
 
 void control_init(struct control *ctl, struct master *m, struct events *events,

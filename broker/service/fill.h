@@ -9,7 +9,6 @@
 
 void service_restart_expired(struct loop_timer *timer); /* service::restart */
 
-/* Starts what is missing, as far as back-off and rollout allow. */
 void service_fill(struct service *s);
 
 /*

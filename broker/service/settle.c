@@ -13,15 +13,6 @@
 
 /* --- recorded ------------------------------------------------------------------------ */
 
-/* Of a process that the rollout under way has not started. */
-static bool slot_has_old_process(const struct service *s, unsigned slot)
-{
-	const struct worker *w;
-
-	return list_find(w, &s->workers, link,
-			 w->slot == slot && w->rollout_number != s->rollout_number);
-}
-
 /* The worker does not serve in its slot any more. */
 static void leave_slot(struct worker *w)
 {
@@ -95,6 +86,7 @@ void service_worker_changed(struct worker *w, enum worker_state from)
 {
 	struct service *s = service_of(w);
 	bool listens = w->state == WORKER_READY && from == WORKER_STARTING;
+	const struct worker *old;
 
 	service_settle_soon(s);
 	if (w->state == from)
@@ -104,7 +96,9 @@ void service_worker_changed(struct worker *w, enum worker_state from)
 	if (w->guest)
 		return;
 	/* A worker that drained since an earlier reload is not what this rollout waits for. */
-	if (w->state == WORKER_DEAD && !slot_has_old_process(s, w->slot))
+	if (w->state == WORKER_DEAD &&
+	    !list_find(old, &s->workers, link,
+		       old->slot == w->slot && old->rollout_number != s->rollout_number))
 		rollout_old_gone(&s->rollout, w->slot);
 	if (worker_state_is_current(from) && !worker_state_is_current(w->state)) {
 		leave_slot(w);
