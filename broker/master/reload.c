@@ -71,17 +71,6 @@ int master_open_services(struct master *m, struct strbuf *error)
 	return r;
 }
 
-static void say_what_waits(const struct broker_conf *a, const struct broker_conf *b)
-{
-	STRBUF(keys, 512);
-
-	if (option_changes(OPTION_BROKER, a, b, APPLY_RESTART, &keys))
-		log_event(LEVEL_WARN, "needs-restart", LOG_STR("keys", keys.text),
-			  LOG_MSG("[broker] %s: the change takes effect at the next start of the "
-				  "broker",
-				  keys.text));
-}
-
 /* The last that may fail: a log that was changed cannot be changed back. */
 static int change_log(const struct broker_conf *old, const struct broker_conf *bc,
 		      struct strbuf *error)
@@ -115,8 +104,14 @@ static void apply(struct master *m, struct conf *conf, struct opened_list *list)
 	struct opened *next = list->v;
 	struct service *s, *tmp;
 	bool any_new = false;
+	STRBUF(wait, 512);
 
-	say_what_waits(&m->conf_start->broker, &conf->broker);
+	if (option_changes(OPTION_BROKER, &m->conf_start->broker, &conf->broker, APPLY_RESTART,
+			   &wait))
+		log_event(LEVEL_WARN, "needs-restart", LOG_STR("keys", wait.text),
+			  LOG_MSG("[broker] %s: the change takes effect at the next start of the "
+				  "broker",
+				  wait.text));
 	m->conf = conf;
 	m->broker.conf = &conf->broker;
 	log_configure(&conf->broker, m->verbosity);
