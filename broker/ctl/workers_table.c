@@ -111,7 +111,9 @@ static bool make_rows(const struct view *now, const struct workers_live *live,
 	size_t from = 0;
 
 	t->rows = calloc(view_count(now, NULL, VIEW_WORKER) + 1, sizeof(*t->rows));
-	for (size_t i = 0; t->rows && i < now->n_services; i++) {
+	if (!t->rows)
+		return false;
+	for (size_t i = 0; i < now->n_services; i++) {
 		const struct view_row *line = NULL;
 
 		while ((line = view_next(now, &now->services[i], VIEW_WORKER, line))) {
@@ -136,9 +138,8 @@ static bool make_rows(const struct view *now, const struct workers_live *live,
 	for (struct workers_row *row = t->rows; row < t->rows + t->n; row++)
 		if (row->given > 0)
 			row->bar = (unsigned)((2 * BAR_COLUMNS * row->given / highest + 1) / 2);
-	if (t->n)
-		qsort(t->rows, t->n, sizeof(*t->rows), compare);
-	return t->rows != NULL;
+	qsort(t->rows, t->n, sizeof(*t->rows), compare);
+	return true;
 }
 
 /* --- cells ------------------------------------------------------------------------------- */
