@@ -45,7 +45,7 @@ static void add_row(struct screen *s, const char *name, const char *text)
 {
 	struct text_line line;
 
-	(void)text_begin(&line, s, 2);
+	text_begin(&line, s, 2);
 	line.width = TEXT_UNLIMITED;
 	text_add(&line, TEXT_BOLD, name);
 	/* If both do not fit in one line, the text goes below the name. */

@@ -20,7 +20,7 @@ static void add_first(struct screen *s, const struct json_value *service, const 
 	bool all_ready = json_doc_number(service, "ready") >= json_doc_number(service, "workers");
 	struct text_line line;
 
-	(void)text_begin(&line, s, 0);
+	text_begin(&line, s, 0);
 	text_fill(&line, TEXT_PLAIN, "<bold>$service<>  <state>$state<>  ", service);
 	text_fill(&line, all_ready ? TEXT_PLAIN : TEXT_YELLOW, "$ready/$workers ready", service);
 	text_fill(&line, TEXT_PLAIN, "  generation $generation  $balance", service);
@@ -44,7 +44,7 @@ static void add_ledger(struct screen *s, const struct json_value *ledger)
 	}
 	off = json_doc_number(ledger, "accepted") - json_doc_number(ledger, "taken") -
 	      json_doc_number(ledger, "waiting") - json_doc_number(ledger, "client_gone") - refused;
-	(void)text_begin(&line, s, STATUS_INDENT);
+	text_begin(&line, s, STATUS_INDENT);
 	text_fill(&line, TEXT_PLAIN,
 		  "accepted $accepted = taken $taken + waiting $waiting + client gone $client_gone "
 		  "+ ",
@@ -64,7 +64,7 @@ static void add_reload(struct screen *s, const struct json_value *reload, const 
 
 	if (!reload)
 		return;
-	(void)text_begin(&line, s, STATUS_INDENT);
+	text_begin(&line, s, STATUS_INDENT);
 	text_add(&line, TEXT_CYAN, slots);
 	text_fill(&line, TEXT_PLAIN,
 		  "<cyan>{$kind|reload} to generation $generation: $done of $of<>, $ms"
@@ -92,7 +92,7 @@ static void add_listener(struct screen *s, const struct json_value *l)
 	bool overflows = json_doc_number(l, "overflows") > 0;
 	struct text_line line;
 
-	(void)text_begin(&line, s, STATUS_INDENT);
+	text_begin(&line, s, STATUS_INDENT);
 	text_fill(&line, TEXT_PLAIN, same ? "$address" : "$address for $app_port", l);
 	text_fill(&line, TEXT_PLAIN, "{ (automatic)$automatic}  <state>$state<>  ", l);
 	text_fill(&line, half_full ? TEXT_YELLOW : TEXT_PLAIN, "backlog $backlog/$backlog_max", l);
@@ -133,7 +133,7 @@ void status_add_more(struct screen *s, const char *before, const struct view *vi
 
 	for (size_t i = view->n_services - n; i < view->n_services; i++)
 		bad += view->services[i].trouble != TROUBLE_NONE;
-	(void)text_begin(&line, s, 0);
+	text_begin(&line, s, 0);
 	text_addf(&line, TEXT_DIM, "%s%zu more service%s, ", before, n, n == 1 ? "" : "s");
 	if (bad)
 		text_addf(&line, TEXT_DIM, "%zu of them not as usual", bad);
@@ -172,7 +172,7 @@ static void add_workers(struct screen *s, const struct workers_table *table,
 	}
 	if (shown == n)
 		return;
-	(void)text_begin(&line, s, STATUS_INDENT);
+	text_begin(&line, s, STATUS_INDENT);
 	text_addf(&line, TEXT_DIM, "%zu more worker%s, all well", n - shown,
 		  n - shown == 1 ? "" : "s");
 	text_end(&line);
@@ -190,7 +190,7 @@ static void add_well(struct screen *s, const struct view *view, size_t first, si
 		status_add_more(s, "", view, n);
 	for (; n <= room && first < view->n_services; first++)
 		status_add_service(s, view, &view->services[first], STATUS_LINE, NULL, "");
-	(void)text_begin(&line, s, 0);
+	text_begin(&line, s, 0);
 	text_add(&line, TEXT_DIM,
 		 "brokerctl status SERVICE shows one whole, brokerctl status | cat all");
 	text_end(&line);

@@ -118,7 +118,7 @@ unsigned text_width(const char *text)
 	return columns;
 }
 
-bool text_begin(struct text_line *line, struct screen *s, unsigned indent)
+void text_begin(struct text_line *line, struct screen *s, unsigned indent)
 {
 	bool fits = s->left > 0;
 
@@ -130,7 +130,6 @@ bool text_begin(struct text_line *line, struct screen *s, unsigned indent)
 				    .blanks = indent,
 				    .mark = s->out->len };
 	s->left -= fits;
-	return fits;
 }
 
 /* Replaces the end of the line: the reader must see that something is missing. */
@@ -281,7 +280,7 @@ void text_print(struct screen *s, unsigned indent, const char *words,
 	struct text_line line;
 	size_t before = s->out->len;
 
-	(void)text_begin(&line, s, indent);
+	text_begin(&line, s, indent);
 	text_fill(&line, TEXT_PLAIN, words, object);
 	if (line.full || s->out->len > before)
 		text_end(&line);
@@ -329,7 +328,7 @@ static void add_whole(struct screen *s, unsigned indent, const char *before, con
 {
 	struct text_line line;
 
-	(void)text_begin(&line, s, indent);
+	text_begin(&line, s, indent);
 	line.width = TEXT_UNLIMITED;
 	text_add(&line, TEXT_DIM, before);
 	text_addf(&line, TEXT_PLAIN, "%.*s", (int)n, text);

@@ -49,8 +49,8 @@ struct text_line {
 	size_t mark; /* length of out, up to which "..." fits behind it */
 };
 
-/* Begins a line; text_end() ends it. False: none is left, nothing of it will be shown. */
-bool text_begin(struct text_line *line, struct screen *s, unsigned indent);
+/* Begins a line; text_end() ends it. If none is left, nothing of it will be shown. */
+void text_begin(struct text_line *line, struct screen *s, unsigned indent);
 void text_end(struct text_line *line);
 
 /* What does not fit is cut and becomes "...", if need be over the end of what is there already. */

@@ -280,7 +280,7 @@ void workers_table_add(const struct workers_table *t, const struct workers_row *
 	unsigned at = t->indent;
 	struct text_line line;
 
-	(void)text_begin(&line, s, 0);
+	text_begin(&line, s, 0);
 	line.row = true;
 	for (size_t i = 0; i < WORKERS_COLUMNS; i++) {
 		const struct workers_column *c = &t->columns[i];
