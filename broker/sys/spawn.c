@@ -193,7 +193,7 @@ int spawn_ask(const struct spawn_request *req, int limit_ms, char *ret_text, siz
 	struct pollfd p = { .events = POLLIN };
 	size_t n = 0;
 	ssize_t got = -1;
-	pid_t pid;
+	pid_t pid = 0;
 	int r = spawn_worker(req, &pid, &fd);
 
 	if (r < 0)

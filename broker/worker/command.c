@@ -226,8 +226,8 @@ static int check(const struct broker *b, const struct service_conf *sc, char *co
 {
 	_cleanup_fd_ int null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	_cleanup_start_ struct start s = { 0 };
-	int r = begin(&s, b, sc, error), status;
-	char text[512];
+	int r = begin(&s, b, sc, error), status = -1;
+	char text[512] = "";
 
 	if (r < 0)
 		return r;
