@@ -90,6 +90,8 @@ endif
 endef
 $(foreach name,COMPILE COMPILE_PRELOAD LINK PLACES,$(eval $(call remember,$(name))))
 
+.DEFAULT_GOAL := all
+
 # The sources that name the version or a place of the installation, and no others, are made again
 # for another PREFIX.
 WITH_PLACES := $(shell grep -lE 'BROKER_(VERSION|LIBEXECDIR)' broker/*.c broker/*/*.c worker-shim/*/*.c tests/unit/*.c)
