@@ -15,6 +15,7 @@
 #include "service/descriptors.h"
 #include "service/rendezvous.h"
 #include "sys/log.h"
+#include "sys/program.h"
 #include "sys/tcp.h"
 #include "sys/user.h"
 #include "web/web.h"
@@ -27,44 +28,22 @@ enum exit_code start_failed(enum exit_code code, const char *text)
 	return code;
 }
 
-/* The launcher and the library: beside this program, or where `make install` puts them. */
-static bool find_file(const char *name, int mode, char **ret)
-{
-	const char *directories[] = { BROKER_LIBEXECDIR, BROKER_LIBEXECDIR };
-	char self[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-	if (n > 0) {
-		self[n] = '\0';
-		directories[0] = dirname(self);
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(directories); i++) {
-		char *path;
-
-		if (asprintf(&path, "%s/%s", directories[i], name) < 0)
-			continue;
-		if (access(path, mode) == 0) {
-			*ret = path;
-			return true;
-		}
-		free(path);
-	}
-	return false;
-}
-
 /* --- the steps: 0; -errno, with what is missing in @error unless the number says it ---------- */
 
 static int find_shim(struct run *run, struct strbuf *error)
 {
 	struct broker_launch *launch = &run->master.broker.launch;
-	const char *missing = NULL;
+	const char *missing = "worker-shim";
+	char path[PATH_MAX];
 
-	if (!find_file("worker-shim", X_OK, &launch->shim))
-		missing = "worker-shim";
-	else if (!find_file("libworker-shim.so", R_OK, &launch->library))
+	if (program_find_ours(missing, X_OK, path)) {
+		launch->shim = strdup(path);
 		missing = "libworker-shim.so";
-	if (!missing)
-		return 0;
+		if (program_find_ours(missing, R_OK, path)) {
+			launch->library = strdup(path);
+			return launch->shim && launch->library ? 0 : -ENOMEM;
+		}
+	}
 	return strbuf_fail(error, -ENOENT,
 			   "%s is missing: put it beside the broker's program, or "
 			   "into " BROKER_LIBEXECDIR

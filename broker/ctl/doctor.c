@@ -12,6 +12,7 @@
 #include "ctl/doctor_text.h"
 #include "ctl/out.h"
 #include "sys/proc.h"
+#include "sys/program.h"
 #include "sys/sockdiag.h"
 #include "sys/spawn.h"
 #include "sys/user.h"
@@ -45,20 +46,6 @@ struct doctor {
 
 /* --- the launcher ------------------------------------------------------------------------- */
 
-/* It is beside this program, as in a build tree, or where `make install` puts it. */
-static bool find_launcher(char ret[PATH_MAX])
-{
-	static const char name[] = "worker-shim";
-	ssize_t n = proc_read_link(getpid(), "exe", ret, PATH_MAX - sizeof(name));
-	char *slash = n > 0 ? strrchr(ret, '/') : NULL;
-
-	if (slash)
-		strcpy(slash + 1, name);
-	if (!slash || access(ret, X_OK) < 0)
-		strcpy(ret, BROKER_LIBEXECDIR "/worker-shim");
-	return access(ret, X_OK) == 0;
-}
-
 /*
  * Begins the facts with what the launcher says of @program. It looks at no argument of a command.
  * 0; -errno with @error.
@@ -77,7 +64,7 @@ static int ask_launcher(struct doctor *d, const char *program, struct strbuf *er
 	};
 	int r = getrlimit(RLIMIT_NOFILE, &req.nofile) < 0 ? -errno : 0, status;
 
-	if (!find_launcher(launcher))
+	if (!program_find_ours("worker-shim", X_OK, launcher))
 		return strbuf_fail(error, -ENOENT,
 				   "worker-shim is missing: put it beside brokerctl, or "
 				   "into " BROKER_LIBEXECDIR);

@@ -1,6 +1,7 @@
 #include "program.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -42,4 +43,19 @@ int program_find(const char *name, const char *path, const char *directory, char
 			break;
 	}
 	return r == 0 || r == -EACCES ? r : -ENOENT;
+}
+
+bool program_find_ours(const char *name, int mode, char ret[PATH_MAX])
+{
+	ssize_t n = readlink("/proc/self/exe", ret, PATH_MAX - strlen(name) - 1);
+	char *slash;
+
+	ret[n > 0 ? n : 0] = '\0';
+	slash = strrchr(ret, '/');
+	if (slash)
+		strcpy(slash + 1, name);
+	if (slash && access(ret, mode) == 0)
+		return true;
+	snprintf(ret, PATH_MAX, BROKER_LIBEXECDIR "/%s", name);
+	return access(ret, mode) == 0;
 }
