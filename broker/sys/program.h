@@ -14,7 +14,7 @@
 int program_find(const char *name, const char *path, const char *directory, char ret[PATH_MAX]);
 
 /*
- * The path of one of our own files: beside this program, as in a build tree, or where `make install`
- * puts it. False: there is none for @mode, as for access(2).
+ * The path of one of our own files: beside this program, as in a build tree, or where `make
+ * install` puts it. False: there is none for @mode, as for access(2).
  */
 bool program_find_ours(const char *name, int mode, char ret[PATH_MAX]);
