@@ -199,10 +199,10 @@ static void end_aborted(struct service *s)
 static bool is_undone(const struct worker *w)
 {
 	const struct service *s = service_of(w);
-	const struct slot *slot = &s->slots[w->slot];
+	const struct slot *slot = w->guest ? NULL : &s->slots[w->slot]; /* a guest has none */
 
-	if (w->guest || slot->current != w)
-		return !w->guest && slot->next == w;
+	if (!slot || slot->current != w)
+		return slot && slot->next == w;
 	return w->slot >= s->want ||
 	       (w->state == WORKER_STARTING && w->rollout_number == s->rollout_number);
 }
