@@ -29,6 +29,18 @@ static void signals_ready(struct loop_source *source, uint32_t events)
 		loop->signalled(loop, (int)info.ssi_signo);
 }
 
+static struct loop_timer *timer_of(struct heap_node *node)
+{
+	return node ? container_of(node, struct loop_timer, node) : NULL;
+}
+
+static bool expires_before(struct heap_node *a, struct heap_node *b)
+{
+	const struct loop_timer *s = timer_of(a), *t = timer_of(b);
+
+	return s->at_ms != t->at_ms ? s->at_ms < t->at_ms : s->number < t->number;
+}
+
 int loop_init(struct loop *loop, const int *handled, size_t n,
 	      void (*signalled)(struct loop *loop, int signo))
 {
@@ -40,8 +52,7 @@ int loop_init(struct loop *loop, const int *handled, size_t n,
 		.signal_fd = -1,
 		.signal_source = { .fd = -1, .ready = signals_ready },
 		.signalled = signalled,
-		.timers = LIST_INIT(loop->timers),
-		.earliest_ms = INT64_MAX,
+		.timers = { .before = expires_before },
 		.now_ms = loop_clock_ms(),
 	};
 	sigemptyset(&mask);
@@ -104,59 +115,46 @@ void loop_remove(struct loop *loop, struct loop_source *source)
 
 void loop_timer_init(struct loop_timer *timer, void (*expired)(struct loop_timer *timer))
 {
-	list_init(&timer->link);
-	timer->at_ms = 0;
-	timer->expired = expired;
+	*timer = (struct loop_timer){ .expired = expired };
 }
 
 void loop_timer_arm(struct loop *loop, struct loop_timer *timer, int64_t delay_ms)
 {
-	list_remove(&timer->link);
+	loop_timer_disarm(timer);
+	timer->loop = loop;
 	timer->at_ms = loop->now_ms + (delay_ms > 0 ? delay_ms : 0);
-	list_append(&loop->timers, &timer->link);
-	if (timer->at_ms < loop->earliest_ms)
-		loop->earliest_ms = timer->at_ms;
+	timer->number = loop->n_armed++;
+	heap_insert(&loop->timers, &timer->node);
 }
 
 void loop_timer_disarm(struct loop_timer *timer)
 {
-	list_remove(&timer->link);
+	if (loop_timer_armed(timer))
+		heap_remove(&timer->loop->timers, &timer->node);
 }
 
-/*
- * Timers are few (deadlines of workers that are not simply serving), so a list is
- * walked rather than a heap kept; and only when the earliest may have come.
+/* Those that a handler arms meanwhile have their turn in the next turn, however soon they expire.
  */
 static void run_timers(struct loop *loop)
 {
-	struct list due = LIST_INIT(due);
-	struct loop_timer *timer, *tmp;
+	uint64_t end = loop->n_armed;
+	struct loop_timer *timer;
 
-	if (loop->now_ms < loop->earliest_ms)
-		return;
-	loop->earliest_ms = INT64_MAX;
-	list_for_each_safe (timer, tmp, &loop->timers, link) {
-		if (timer->at_ms <= loop->now_ms) {
-			list_remove(&timer->link);
-			list_append(&due, &timer->link);
-		} else if (timer->at_ms < loop->earliest_ms) {
-			loop->earliest_ms = timer->at_ms;
-		}
-	}
-	/* One by one from the front: a handler may disarm the others. */
-	while ((timer = list_first(&due, struct loop_timer, link))) {
-		list_remove(&timer->link);
+	while ((timer = timer_of(heap_first(&loop->timers))) && timer->at_ms <= loop->now_ms &&
+	       timer->number < end) {
+		heap_remove(&loop->timers, &timer->node);
 		timer->expired(timer);
 	}
 }
 
 static int wait_ms(const struct loop *loop)
 {
+	const struct loop_timer *timer = timer_of(heap_first(&loop->timers));
 	int64_t left;
 
-	if (loop->earliest_ms == INT64_MAX)
+	if (!timer)
 		return -1;
-	left = loop->earliest_ms - loop->now_ms;
+	left = timer->at_ms - loop->now_ms;
 	if (left < 0)
 		return 0;
 	return left > INT_MAX ? INT_MAX : (int)left;

@@ -12,6 +12,7 @@
 
 #include <signal.h>
 #include <sys/epoll.h>
+#include "base/heap.h"
 #include "base/list.h"
 
 struct loop_source {
@@ -21,8 +22,10 @@ struct loop_source {
 };
 
 struct loop_timer {
-	struct list link; /* loop::timers while armed */
+	struct heap_node node; /* loop::timers while armed */
+	struct loop *loop;     /* where it was armed last */
 	int64_t at_ms;
+	uint64_t number; /* timers of the same time expire in the order in which they were armed */
 	void (*expired)(struct loop_timer *timer);
 };
 
@@ -34,9 +37,9 @@ struct loop {
 	struct loop_source signal_source;
 	void (*signalled)(struct loop *loop, int signo);
 	void (*turn)(struct loop *loop); /* set by the owner, or NULL: before each wait */
-	struct list timers;		 /* armed, in no order */
-	int64_t earliest_ms;		 /* no timer expires before it: a lower bound */
-	int64_t now_ms;			 /* CLOCK_MONOTONIC, read once a turn */
+	struct heap timers;
+	uint64_t n_armed; /* since the loop exists */
+	int64_t now_ms;	  /* CLOCK_MONOTONIC, read once a turn */
 	struct epoll_event batch[LOOP_BATCH];
 	int n_batch;
 	bool stop;
@@ -71,5 +74,5 @@ void loop_timer_disarm(struct loop_timer *timer); /* not armed: nothing happens 
 
 static inline bool loop_timer_armed(const struct loop_timer *timer)
 {
-	return !list_empty(&timer->link);
+	return heap_linked(&timer->node);
 }

@@ -387,20 +387,18 @@ void loop_remove(struct loop *loop, struct loop_source *source)
 
 void loop_timer_init(struct loop_timer *timer, void (*expired)(struct loop_timer *timer))
 {
-	list_init(&timer->link);
-	timer->expired = expired;
+	*timer = (struct loop_timer){ .expired = expired };
 }
 
 void loop_timer_arm(struct loop *loop, struct loop_timer *timer, int64_t delay_ms)
 {
-	list_remove(&timer->link);
 	timer->at_ms = loop->now_ms + delay_ms;
-	list_append(&loop->timers, &timer->link);
+	timer->node.prev = &timer->node; /* linked, in a heap of its own */
 }
 
 void loop_timer_disarm(struct loop_timer *timer)
 {
-	list_remove(&timer->link);
+	timer->node.prev = NULL;
 }
 
 uint64_t loop_clock_ns(void)
@@ -420,7 +418,7 @@ static bool loop_catches_up(void)
 {
 	if (!loop_timer_armed(&endpoint->again) || endpoint->again.at_ms > broker.loop.now_ms)
 		return false;
-	list_remove(&endpoint->again.link);
+	loop_timer_disarm(&endpoint->again);
 	endpoint->again.expired(&endpoint->again);
 	return true;
 }
@@ -468,7 +466,7 @@ static bool loop_waits(void)
 		return false;
 	CHECK(endpoint->again.at_ms >= broker.loop.now_ms);
 	broker.loop.now_ms = endpoint->again.at_ms;
-	list_remove(&endpoint->again.link);
+	loop_timer_disarm(&endpoint->again);
 	endpoint->again.expired(&endpoint->again);
 	return true;
 }
@@ -520,7 +518,6 @@ static void fake_start(unsigned n_workers, unsigned queue, unsigned listen)
 	static char name[] = "web";
 	const struct handoff_addr addr = { .family = 4, .port = 80, .ip = { 127, 0, 0, 1 } };
 
-	list_init(&broker.loop.timers);
 	broker.spare_fd = FIRST_FD - 1; /* not needed here */
 	strcpy(conf.name, name);
 	conf.queue = queue;

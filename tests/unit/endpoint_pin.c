@@ -387,7 +387,7 @@ TEST(a_pin_ends_by_itself)
 	CHECK_EQ(service.pin_timer.at_ms, broker.loop.now_ms + 500);
 	make_pin(PIN_BY_HAND, "127.0.0.8", 1);
 	broker.loop.now_ms += 500;
-	list_remove(&service.pin_timer.link);
+	loop_timer_disarm(&service.pin_timer);
 	service.pin_timer.expired(&service.pin_timer);
 	CHECK_EQ(service.dispatch.pins.n, 1);
 	CHECK_STR(service.dispatch.pins.pin[0].worker, "web.1");

@@ -1,4 +1,4 @@
-/* links: broker/sys/loop */
+/* links: broker/sys/loop broker/base/heap */
 #include "sys/loop.h"
 #include "tap.h"
 
@@ -286,6 +286,32 @@ TEST(a_timer_may_arm_another)
 	loop_run(&loop);
 	CHECK_EQ(a.n, 1);
 	CHECK_EQ(b.n, 1);
+	loop_deinit(&loop);
+}
+
+static unsigned n_rung;
+
+static void ring_in_order(struct loop_timer *timer)
+{
+	container_of(timer, struct alarm, timer)->n = n_rung++;
+}
+
+TEST(timers_that_are_due_at_once_end_in_their_order)
+{
+	struct alarm a[20], stop = { 0 };
+
+	start();
+	for (unsigned i = 0; i < ARRAY_SIZE(a); i++) {
+		loop_timer_init(&a[i].timer, ring_in_order);
+		loop_timer_arm(&loop, &a[i].timer, 19 - i / 2 * 2);
+	}
+	loop_timer_init(&stop.timer, ring_and_stop);
+	loop_timer_arm(&loop, &stop.timer, 20);
+	while (loop_clock_ms() < stop.timer.at_ms)
+		;
+	loop_run(&loop);
+	for (unsigned i = 0; i < ARRAY_SIZE(a); i++) /* of the same time: as they were armed */
+		CHECK_EQ(a[i].n, 18 - i / 2 * 2 + i % 2);
 	loop_deinit(&loop);
 }
 

@@ -1,4 +1,4 @@
-/* links: broker/sys/stream broker/sys/loop broker/base/buf */
+/* links: broker/sys/stream broker/sys/loop broker/base/heap broker/base/buf */
 #include "sys/stream.h"
 #include "tap.h"
 

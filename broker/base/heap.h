@@ -1,0 +1,36 @@
+/*
+ * heap - an intrusive pairing heap: the first of many in an order.
+ *
+ * Nodes are embedded in their owners, so nothing is allocated. Inserting takes constant
+ * time; removing, of any node, O(log n) on average over many.
+ */
+#pragma once
+
+#include "base/util.h"
+
+struct heap_node {
+	struct heap_node *child; /* the first of those that come after it */
+	struct heap_node *next;	 /* the next of its siblings */
+	struct heap_node *
+		prev; /* the sibling before it, or its parent; the root: itself; NULL: in no heap */
+};
+
+struct heap {
+	struct heap_node *root;
+	/* True if @a comes before @b. Nodes that are equal come in any order. */
+	bool (*before)(struct heap_node *a, struct heap_node *b);
+};
+
+static inline struct heap_node *heap_first(const struct heap *h)
+{
+	return h->root;
+}
+
+static inline bool heap_linked(const struct heap_node *n)
+{
+	return n->prev;
+}
+
+/* @n is in no heap. */
+void heap_insert(struct heap *h, struct heap_node *n);
+void heap_remove(struct heap *h, struct heap_node *n); /* in no heap: nothing happens */
