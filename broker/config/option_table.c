@@ -64,6 +64,9 @@ const struct option option_table[] = {
 	{ BROKER("control_group", name, control_group, RESTART) },
 	{ BROKER("metrics", serve, metrics, LIVE) },
 	{ BROKER("agent_check", serve, agent_check, LIVE) },
+	{ BROKER("scheduling", word, scheduling, LIVE), DEFAULT("auto"),
+	  WORDS([SCHEDULING_AUTO] = "auto", [SCHEDULING_OTHER] = "other",
+		  [SCHEDULING_BATCH] = "batch") },
 	{ BROKER("user", name, user, RESTART) },
 	{ BROKER("group", name, group, RESTART) },
 

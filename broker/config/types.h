@@ -38,6 +38,9 @@ enum conf_control { CONTROL_AUTO, CONTROL_OFF, CONTROL_PATH };
 enum conf_log_target { LOG_TO_STDERR, LOG_TO_SYSLOG, LOG_TO_FILE };
 enum conf_log_level { LEVEL_ERROR, LEVEL_WARN, LEVEL_INFO, LEVEL_DEBUG };
 enum conf_log_format { FORMAT_TEXT, FORMAT_JSON };
+
+/* Of the broker itself; auto: as a batch process while connections come fast. */
+enum conf_scheduling { SCHEDULING_AUTO, SCHEDULING_OTHER, SCHEDULING_BATCH };
 enum conf_backend { BACKEND_AUTO, BACKEND_PRELOAD };
 
 /* listen = ADDRESS [for PORT] */
@@ -191,6 +194,7 @@ struct broker_conf {
 	char *log_path; /* with LOG_TO_FILE */
 	enum conf_log_level log_level;
 	enum conf_log_format log_format;
+	enum conf_scheduling scheduling;
 	char *user, *group; /* the broker itself, once its listeners are bound; NULL: unchanged */
 
 	struct conf_origins origins[CONF_OPTIONS_MAX];

@@ -1,9 +1,12 @@
 #include "broker.h"
 
+#include <string.h>
 #include <unistd.h>
 #include "base/fd.h"
+#include "sys/log.h"
 #include "sys/loop.h"
 #include "sys/proc.h"
+#include "sys/scheduler.h"
 
 /*
  * A stopped worker at which somebody waits is out of the round after three looks at the latest: one
@@ -40,4 +43,33 @@ void broker_tidy(struct broker *b)
 {
 	if (!loop_timer_armed(&b->tidy))
 		loop_timer_arm(&b->loop, &b->tidy, 0);
+}
+
+bool broker_schedule(struct broker *b)
+{
+	struct scheduling_sample now = { .ms = loop_now(&b->loop), .connections = b->given.conn };
+	bool batch = false;
+	int r;
+
+	switch (b->conf->scheduling) {
+	case SCHEDULING_OTHER:
+		break;
+	case SCHEDULING_BATCH:
+		batch = true;
+		break;
+	case SCHEDULING_AUTO:
+		/* Who cannot see that it is late does not risk it. */
+		batch = scheduler_read_delay(&now.runs, &now.delay_ns) &&
+			scheduling_next(&b->scheduling, &now);
+		break;
+	}
+	r = scheduler_set_batch(batch);
+	if (r < 0 && b->conf->scheduling == SCHEDULING_BATCH && !b->scheduling_said) {
+		b->scheduling_said = true;
+		log_event(LEVEL_WARN, "limit",
+			  LOG_MSG("scheduling = batch: %s; the broker was started with a policy of its "
+				  "own (chrt -m lists them), and keeps it",
+				  strerror(-r)));
+	}
+	return b->conf->scheduling == SCHEDULING_AUTO && batch;
 }

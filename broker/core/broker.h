@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include "config/conf.h"
 #include "policy/kept.h"
+#include "policy/scheduling.h"
 #include "sys/loop.h"
 #include "sys/proc.h"
 
@@ -33,12 +34,14 @@ struct broker {
 	struct list services;	 /* service::link */
 	struct list observers;	 /* observer::link, see notice.h */
 	struct pid_set started;	 /* processes of ours that nobody has to adopt: main ones, keeper */
+	struct scheduling scheduling;
 	int64_t evidence_ms;	 /* when connections were last counted */
 	struct loop_timer watch; /* what no event reports is looked at; see service/watch.c */
 	struct loop_timer tidy;	 /* .expired is run.c's: has a service ended, are all ready? */
 	int spare_fd;		 /* owned; -1: given up to take a connection back */
 	unsigned max_starting;	 /* workers that start at a time */
 	bool measuring;		 /* metrics are on: times are taken */
+	bool scheduling_said; /* that it cannot be what the file says */
 	bool stopping;		 /* the whole broker ends */
 };
 
@@ -54,3 +57,9 @@ void broker_watch(struct broker *b);
  * caller may still stand in the middle of it.
  */
 void broker_tidy(struct broker *b);
+
+/*
+ * Looks at how fast connections come, and makes the broker a batch process or an ordinary one.
+ * Returns whether it has to be asked again soon.
+ */
+bool broker_schedule(struct broker *b);

@@ -344,7 +344,7 @@ void watch_expired(struct loop_timer *timer)
 	int64_t now = loop_now(&b->loop);
 	bool evidence = now - b->evidence_ms >= EVIDENCE_MS;
 	struct service *s;
-	bool again = false;
+	bool again = broker_schedule(b);
 
 	if (evidence)
 		b->evidence_ms = now;

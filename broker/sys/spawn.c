@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include "base/fd.h"
 #include "sys/confine.h"
+#include "sys/scheduler.h"
 
 /*
  * The only caller of kill(2) in the tree. kill(-1, sig) signals every process that we may
@@ -34,15 +35,16 @@ int spawn_kill_pidfd(int pidfd, int sig)
 	return syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0) < 0 ? -errno : 0;
 }
 
-static void reset_signals(void)
+/* What a child does not share with the broker, and execve(2) would not change. */
+static void reset_inherited(void)
 {
 	sigset_t none;
 
-	/* The mask and ignored signals survive execve(2): a worker must not inherit ours. */
 	for (int sig = 1; sig < NSIG; sig++)
 		(void)signal(sig, SIG_DFL);
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	scheduler_reset();
 }
 
 static void close_from(int first)
@@ -121,7 +123,7 @@ static int set_up(int out, int *keep_fd, struct strbuf *error)
 	if (out >= 0 && (dup2(out, STDOUT_FILENO) < 0 || dup2(out, STDERR_FILENO) < 0))
 		return strbuf_fail(error, -errno, "cannot set up standard output: %m");
 	close_from(SPAWN_STATUS_FD + 1);
-	reset_signals();
+	reset_inherited();
 	return 0;
 }
 
