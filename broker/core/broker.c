@@ -67,7 +67,8 @@ bool broker_schedule(struct broker *b)
 	if (r < 0 && b->conf->scheduling == SCHEDULING_BATCH && !b->scheduling_said) {
 		b->scheduling_said = true;
 		log_event(LEVEL_WARN, "limit",
-			  LOG_MSG("scheduling = batch: %s; the broker was started with a policy of its "
+			  LOG_MSG("scheduling = batch: %s; the broker was started with a policy of "
+				  "its "
 				  "own (chrt -m lists them), and keeps it",
 				  strerror(-r)));
 	}

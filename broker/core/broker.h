@@ -31,9 +31,9 @@ struct broker {
 	struct loop loop;
 	const struct broker_conf *conf; /* [broker] as it was read last */
 	struct broker_launch launch;
-	struct list services;	 /* service::link */
-	struct list observers;	 /* observer::link, see notice.h */
-	struct pid_set started;	 /* processes of ours that nobody has to adopt: main ones, keeper */
+	struct list services;	/* service::link */
+	struct list observers;	/* observer::link, see notice.h */
+	struct pid_set started; /* processes of ours that nobody has to adopt: main ones, keeper */
 	struct scheduling scheduling;
 	int64_t evidence_ms;	 /* when connections were last counted */
 	struct loop_timer watch; /* what no event reports is looked at; see service/watch.c */
@@ -41,7 +41,7 @@ struct broker {
 	int spare_fd;		 /* owned; -1: given up to take a connection back */
 	unsigned max_starting;	 /* workers that start at a time */
 	bool measuring;		 /* metrics are on: times are taken */
-	bool scheduling_said; /* that it cannot be what the file says */
+	bool scheduling_said;	 /* that it cannot be what the file says */
 	bool stopping;		 /* the whole broker ends */
 };
 
