@@ -1,17 +1,24 @@
 /*
- * handoff_page.h - one page of counters that a worker shares with the broker.
+ * handoff_page.h - one page that a worker shares with the broker, for each channel.
  *
- * Only the worker knows how long a connection waited until the app accepted it. It counts
- * that here, in memory that it shares with the broker: no message, no system call, no lock.
+ * What one of them knows and the other needs for each connection is here, in memory: no message, no
+ * system call, no lock.
+ *
+ * - Only the worker knows how long a connection waited until the app accepted it. It counts that.
+ * - Only the worker knows whether the app wants connections with O_NONBLOCK. It says so, and the
+ *   broker accepts the next ones with that flag. That is a hint: CONN says what was done.
+ * - Only the broker knows when it has closed its own copy of a connection. Until then the app's
+ *   close() is not the last: see epollset.h.
  *
  * The page is a memfd of HANDOFF_PAGE_SIZE bytes, sealed against any change of its size, and comes
- * as the third descriptor of a WELCOME, if the broker measures at all. A worker that does
- * not know it closes it. All processes that share a channel share its page. Counters are
- * in host byte order, only ever added to, and with atomic instructions.
+ * as the third descriptor of a WELCOME. A worker that does not know it closes it; a broker may send
+ * none. All processes that share a channel share its page. Numbers are in host byte order, and are
+ * read and written with atomic instructions.
  */
 #pragma once
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,11 +31,20 @@
  * ends when the worker has received the connection, both by CLOCK_MONOTONIC.
  */
 struct handoff_page {
+	/* The worker's: it only ever adds. */
 	uint64_t count[HANDOFF_PAGE_BUCKETS];
-	uint64_t sum_ns; /* of all waits */
+	uint64_t sum_ns;	 /* of all waits */
+	uint32_t wants_nonblock; /* 1: the last accept asked for SOCK_NONBLOCK */
+	uint32_t reserved[13];
+	/*
+	 * The broker's, on a cache line of its own: it has closed its copies of all connections
+	 * of this channel up to this CONN.number.
+	 */
+	uint64_t closed;
 };
 
-static_assert(sizeof(struct handoff_page) == 264, "page layout");
+static_assert(offsetof(struct handoff_page, wants_nonblock) == 264, "page layout");
+static_assert(offsetof(struct handoff_page, closed) == 320, "page layout");
 static_assert(sizeof(struct handoff_page) <= HANDOFF_PAGE_SIZE, "it is one page");
 
 /* The bucket of a time: the first whose bound is at least the time. A few instructions. */
@@ -45,4 +61,11 @@ static inline void handoff_page_add(struct handoff_page *page, uint64_t ns)
 {
 	__atomic_fetch_add(&page->sum_ns, ns, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&page->count[handoff_page_bucket(ns)], 1, __ATOMIC_RELEASE);
+}
+
+/* Says whether the last accept asked for SOCK_NONBLOCK. Writes only if that is new. */
+static inline void handoff_page_want_nonblock(struct handoff_page *page, bool wanted)
+{
+	if (__atomic_load_n(&page->wants_nonblock, __ATOMIC_RELAXED) != wanted)
+		__atomic_store_n(&page->wants_nonblock, wanted, __ATOMIC_RELAXED);
 }

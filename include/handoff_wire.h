@@ -119,15 +119,17 @@ struct handoff_refused {
 	char reason[HANDOFF_REASON_SIZE]; /* terminated: what was found and what to do */
 };
 
+#define HANDOFF_CONN_NONBLOCK 0x1 /* O_NONBLOCK is set on the descriptor */
+
 /* One accepted connection. Always comes with exactly one descriptor. */
 struct handoff_conn {
 	struct handoff_header h;
 	uint64_t id;	    /* unique in the life of a broker, rising */
-	uint64_t accept_ns; /* CLOCK_MONOTONIC at accept */
+	uint64_t accept_ns; /* CLOCK_MONOTONIC at accept; 0: nobody measures how long it waits */
 	uint32_t listener;  /* the broker's number for the listener; 0: a health check */
-	uint32_t reserved;
+	uint32_t flags;	    /* HANDOFF_CONN_* */
 	struct handoff_addr peer; /* as accept(2) reported it: IPv4 over a dual stack socket is 4 */
-	uint64_t reserved2;
+	uint64_t number;	  /* of the message in its channel, from 1: see handoff_page.h */
 };
 
 /*
@@ -249,8 +251,11 @@ static inline bool handoff_check(const void *buf, size_t len, enum handoff_type 
 
 		return m->error != 0 && handoff_text_ok(m->reason, sizeof(m->reason));
 	}
-	case HANDOFF_CONN:
-		return handoff_addr_ok(&((const struct handoff_conn *)buf)->peer);
+	case HANDOFF_CONN: {
+		const struct handoff_conn *m = (const struct handoff_conn *)buf;
+
+		return handoff_addr_ok(&m->peer) && !(m->flags & ~(uint32_t)HANDOFF_CONN_NONBLOCK);
+	}
 	case HANDOFF_NUDGE:
 		return true;
 	case HANDOFF_JOIN: {

@@ -190,9 +190,8 @@ int channel_new(struct taker *t, struct endpoint *e, struct channel **ret_channe
 		free(c);
 		return r;
 	}
-	/* Without one its waiting times are not known: no reason to refuse a worker. */
-	if (b->measuring)
-		(void)page_open(&c->page);
+	/* Without one it is slower, and its waiting times are not known: no reason to refuse it. */
+	(void)page_open(&c->page);
 	e->n_channels++;
 	list_append(&t->channels, &c->link);
 	*ret_channel = c;
@@ -236,9 +235,16 @@ void channel_close(struct channel *c)
 
 /* --- given to, and looked at ------------------------------------------------------------ */
 
-enum pair_result channel_give(struct channel *c, const struct handoff_conn *conn, int fd)
+/* Sends @conn as the next message of @c. Our copy is closed before the next one is sent. */
+static enum pair_result send_next(struct channel *c, struct handoff_conn *conn, int fd)
 {
-	enum pair_result r = pair_send(c->tx, conn, fd);
+	conn->number = c->sent + c->checks + 1;
+	return pair_send(c->tx, conn, fd);
+}
+
+enum pair_result channel_give(struct channel *c, struct handoff_conn *conn, int fd)
+{
+	enum pair_result r = send_next(c, conn, fd);
 	struct dispatch *d = c->taker->dispatch;
 
 	if (r == PAIR_SENT) {
@@ -258,7 +264,7 @@ enum pair_result channel_give_check(struct channel *c, struct handoff_conn *conn
 	enum pair_result r;
 
 	conn->listener = 0;
-	r = pair_send(c->tx, conn, fd);
+	r = send_next(c, conn, fd);
 	if (r == PAIR_SENT) {
 		c->checks++;
 		c->check_at = c->sent + c->checks;
@@ -295,11 +301,13 @@ unsigned channel_look(struct channel *c)
 	struct handoff_page said;
 	unsigned waiting;
 
+	/* Reading makes it a page of ours: so only if it is wanted. */
+	if (!c->page.map || !c->taker->dispatch->broker->measuring)
+		return channel_backlog(c);
 	/* In this order: what the page has was taken before, so what is taken now is its limit. */
 	page_read(&c->page, &said);
 	waiting = channel_backlog(c);
-	if (c->page.map)
-		histogram_believe(&c->waited, &said, channel_taken(c, waiting));
+	histogram_believe(&c->waited, &said, channel_taken(c, waiting));
 	return waiting;
 }
 

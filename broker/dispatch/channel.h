@@ -30,8 +30,8 @@ void channel_break(struct channel *c);
 bool channel_is_stopped(struct channel *c);
 bool channel_stays_stopped(struct channel *c);
 
-/* Sends one connection, as pair_send(). On PAIR_SENT the books are kept. */
-enum pair_result channel_give(struct channel *c, const struct handoff_conn *conn, int fd);
+/* Sends one connection, as pair_send(), with its number. On PAIR_SENT the books are kept. */
+enum pair_result channel_give(struct channel *c, struct handoff_conn *conn, int fd);
 
 /*
  * The same for a connection of a health check, if none waits in @c. It is no client: no counter has

@@ -31,16 +31,19 @@ static void refresh(struct balancer_member *m)
 
 enum give_result { GIVEN, NO_ROOM, NOT_NOW };
 
-/* It is in the channel of a worker now: our copy goes. */
-static void given(struct endpoint *e, const struct handoff_conn *conn, int fd)
+/* It is in @c now: our copy goes. */
+static void given(struct channel *c, const struct handoff_conn *conn, int fd)
 {
+	struct endpoint *e = c->endpoint;
+
 	(void)close(fd);
-	if (e->dispatch->broker->measuring)
+	page_set_closed(&c->page, conn->number);
+	if (conn->accept_ns)
 		histogram_add(&e->dispatch->handed, loop_clock_ns() - conn->accept_ns);
 }
 
 /* To the worker that a pin names, if one does and there is room. As give(). */
-static enum give_result give_by_pin(struct endpoint *e, const struct handoff_conn *conn, int fd)
+static enum give_result give_by_pin(struct endpoint *e, struct handoff_conn *conn, int fd)
 {
 	struct pin *pin;
 	struct channel *c = route_find(e, &conn->peer, &pin);
@@ -55,7 +58,7 @@ static enum give_result give_by_pin(struct endpoint *e, const struct handoff_con
 	case PAIR_SENT:
 		balancer_given_by_pin(&c->member);
 		route_used(e->dispatch, pin);
-		given(e, conn, fd);
+		given(c, conn, fd);
 		return GIVEN;
 	case PAIR_FULL:
 		return NO_ROOM;
@@ -69,7 +72,7 @@ static enum give_result give_by_pin(struct endpoint *e, const struct handoff_con
 }
 
 /* Offers @fd round. GIVEN: our copy is closed. Else the caller still owns it. */
-static enum give_result give(struct endpoint *e, const struct handoff_conn *conn, int fd)
+static enum give_result give(struct endpoint *e, struct handoff_conn *conn, int fd)
 {
 	uint32_t source = balancer_source_hash(&conn->peer);
 	bool pins = e->dispatch->pins.n > 0;
@@ -88,7 +91,7 @@ static enum give_result give(struct endpoint *e, const struct handoff_conn *conn
 		case PAIR_SENT:
 			balancer_given(&e->round, m);
 			c->sent_unpinned = c->sent;
-			given(e, conn, fd);
+			given(c, conn, fd);
 			if (pins)
 				route_missed(e, &conn->peer);
 			return GIVEN;
@@ -158,16 +161,17 @@ static void shortage(struct endpoint *e)
 	endpoint_pause_for(e, SHORTAGE_MS);
 }
 
-static void fill_conn(struct listener *l, struct handoff_conn *conn)
+/* All but the peer. */
+static void fill_conn(struct listener *l, bool nonblock, struct handoff_conn *conn)
 {
 	struct broker *b = l->dispatch->broker;
 
 	handoff_header_init(&conn->h, HANDOFF_CONN);
 	conn->id = ++b->given.conn;
-	conn->accept_ns = loop_clock_ns();
+	conn->accept_ns = b->measuring ? loop_clock_ns() : 0;
 	conn->listener = l->id;
-	conn->reserved = 0;
-	conn->reserved2 = 0;
+	conn->flags = nonblock ? HANDOFF_CONN_NONBLOCK : 0;
+	conn->number = 0;
 }
 
 static bool pins_have_room(struct endpoint *e)
@@ -207,14 +211,20 @@ static bool goes_on(struct endpoint *e, enum give_result r)
 
 enum step { WENT_ON, BACKLOG_EMPTY, HALT };
 
+/* Whether the app wants O_NONBLOCK, if @next gets the connection. Another corrects it. */
+static bool wants_nonblock(struct balancer_member *next)
+{
+	return next && page_wants_nonblock(&container_of(next, struct channel, member)->page);
+}
+
 /* Accepts one connection of @l and sends it out. HALT: paused, nothing more now. */
-static enum step accept_one(struct endpoint *e, struct listener *l)
+static enum step accept_one(struct endpoint *e, struct listener *l, bool nonblock)
 {
 	struct handoff_conn conn;
 	enum give_result result;
 	int fd, error;
 
-	switch (tcp_accept(l->fd, &fd, &conn.peer, &error)) {
+	switch (tcp_accept(l->fd, nonblock ? SOCK_NONBLOCK : 0, &fd, &conn.peer, &error)) {
 	case ACCEPT_DONE:
 		break;
 	case ACCEPT_NONE:
@@ -230,7 +240,7 @@ static enum step accept_one(struct endpoint *e, struct listener *l)
 		shortage(e);
 		return HALT;
 	}
-	fill_conn(l, &conn);
+	fill_conn(l, nonblock, &conn);
 	l->accepted++;
 	e->dispatch->ledger.accepted++;
 	e->warned_full = false;
@@ -278,7 +288,9 @@ static bool dispatch_some(struct endpoint *e, struct listener *only)
 
 	for (int budget = only ? 1 : DISPATCH_BUDGET; budget > 0; budget--) {
 		/* Any client: the question is only whether to accept at all. */
-		if (!balancer_pick(&e->round, 0, refresh) && !may_give(e)) {
+		struct balancer_member *next = balancer_pick(&e->round, 0, refresh);
+
+		if (!next && !may_give(e)) {
 			endpoint_set_paused(e, true);
 			return false;
 		}
@@ -294,7 +306,7 @@ static bool dispatch_some(struct endpoint *e, struct listener *only)
 			finish_turn(e);
 			return !l && list_empty(&e->pending);
 		}
-		switch (l->bound_only ? BACKLOG_EMPTY : accept_one(e, l)) {
+		switch (l->bound_only ? BACKLOG_EMPTY : accept_one(e, l, wants_nonblock(next))) {
 		case WENT_ON:
 			continue;
 		case HALT:

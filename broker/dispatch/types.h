@@ -119,7 +119,7 @@ struct channel {
 	struct loop_timer verdict; /* from the end of the last of them to believing it */
 	unsigned maybe_looks;	   /* how often that was put off, as it may be on its way */
 
-	struct page page;	 /* what the worker counts; none unless metrics are on */
+	struct page page;
 	struct histogram waited; /* as much of it as is believed */
 
 	/* What the watch saw last. */

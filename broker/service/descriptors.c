@@ -13,11 +13,10 @@ static uint64_t descriptors_of_broker(const struct broker_conf *bc)
  * What @workers of @sc can need at the same time, generously: a reload doubles them, and with
  * a probation or a rollback_window those of the reload before it may still be there.
  */
-static uint64_t descriptors_of(const struct broker_conf *bc, const struct service_conf *sc,
-			       unsigned workers)
+static uint64_t descriptors_of(const struct service_conf *sc, unsigned workers)
 {
-	/* tx, rx, the rendezvous connection, and the page that is shared if times are taken. */
-	uint64_t of_channel = conf_serve_is_on(&bc->metrics) ? 4 : 3;
+	/* tx, rx, the rendezvous connection, and the page that is shared. */
+	const uint64_t of_channel = 4;
 	uint64_t channels = sc->n_listen ? sc->n_listen : 1;
 	uint64_t generations = sc->rollback_window_ms || sc->probation_ms ? 3 : 2;
 
@@ -49,8 +48,7 @@ int descriptors_check(const struct conf *conf, struct strbuf *error)
 	uint64_t need = descriptors_of_broker(&conf->broker);
 
 	for (size_t i = 0; i < conf->n_services; i++)
-		need += descriptors_of(&conf->broker, conf->services[i],
-				       conf->services[i]->workers);
+		need += descriptors_of(conf->services[i], conf->services[i]->workers);
 	return check_limit(need, error);
 }
 
@@ -61,6 +59,6 @@ int descriptors_check_workers(const struct service *s, unsigned workers, struct 
 	const struct service *other;
 
 	list_for_each (other, &s->broker->services, link)
-		need += descriptors_of(bc, other->conf, other == s ? workers : other->want);
+		need += descriptors_of(other->conf, other == s ? workers : other->want);
 	return check_limit(need, error);
 }

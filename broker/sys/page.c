@@ -29,7 +29,7 @@ int page_open(struct page *ret)
 	if (fd < 0 || ftruncate(fd, HANDOFF_PAGE_SIZE) < 0 ||
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
 		return -errno;
-	map = mmap(NULL, HANDOFF_PAGE_SIZE, PROT_READ, MAP_SHARED, fd, 0);
+	map = mmap(NULL, HANDOFF_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (map == MAP_FAILED)
 		return -errno;
 	*ret = (struct page){ .fd = fd_take(&fd), .map = map };
@@ -39,8 +39,7 @@ int page_open(struct page *ret)
 void page_close(struct page *p)
 {
 	if (p->map)
-		/* munmap(2) has no const; nothing is written. */
-		(void)munmap((void *)(uintptr_t)p->map, HANDOFF_PAGE_SIZE);
+		(void)munmap(p->map, HANDOFF_PAGE_SIZE);
 	fd_closep(&p->fd);
 	p->map = NULL;
 }

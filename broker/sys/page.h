@@ -1,5 +1,5 @@
 /*
- * page - the page of counters that a channel shares with its worker (handoff_page.h).
+ * page - the page that a channel shares with its worker (handoff_page.h).
  *
  * What is in it is the worker's word: policy/histogram.c says how much of it is believed.
  */
@@ -9,8 +9,8 @@
 #include "handoff_page.h"
 
 struct page {
-	int fd;				/* owned, to be given away again; -1: there is no page */
-	const struct handoff_page *map; /* read-only */
+	int fd; /* owned, to be given away again; -1: there is no page */
+	struct handoff_page *map;
 };
 
 #define PAGE_INIT ((struct page){ .fd = -1 })
@@ -24,3 +24,16 @@ void page_close(struct page *p); /* without a page nothing happens */
 
 /* The counters as they are now. All zero without a page. */
 void page_read(const struct page *p, struct handoff_page *ret);
+
+/* Whether the app wants its connections with O_NONBLOCK, as far as it has said. */
+static inline bool page_wants_nonblock(const struct page *p)
+{
+	return p->map && __atomic_load_n(&p->map->wants_nonblock, __ATOMIC_RELAXED) != 0;
+}
+
+/* Our copies of all connections up to @number are closed. */
+static inline void page_set_closed(struct page *p, uint64_t number)
+{
+	if (p->map)
+		__atomic_store_n(&p->map->closed, number, __ATOMIC_RELEASE);
+}

@@ -235,11 +235,12 @@ int tcp_connect_to_self(uint8_t family, int *ret_listener, int *ret_client,
 	return 0;
 }
 
-enum accept_result tcp_accept(int fd, int *ret_fd, struct handoff_addr *ret_peer, int *ret_errno)
+enum accept_result tcp_accept(int fd, int flags, int *ret_fd, struct handoff_addr *ret_peer,
+			      int *ret_errno)
 {
 	union address address = { 0 };
 	socklen_t len = sizeof(address);
-	int conn = accept4(fd, &address.sa, &len, SOCK_CLOEXEC);
+	int conn = accept4(fd, &address.sa, &len, SOCK_CLOEXEC | flags);
 
 	if (conn >= 0) {
 		get_address(&address, ret_peer);

@@ -51,7 +51,8 @@ enum accept_result {
  * close-on-exec and *blocking*: file status flags belong to the open file description,
  * which the worker will share, and it sets its own. Else only *@ret_errno is filled.
  */
-enum accept_result tcp_accept(int fd, int *ret_fd, struct handoff_addr *ret_peer, int *ret_errno);
+enum accept_result tcp_accept(int fd, int flags, int *ret_fd, struct handoff_addr *ret_peer,
+			      int *ret_errno);
 
 /*
  * Begins a connection of ours to ourselves over loopback, of @family (4, 6; of 4 where the machine

@@ -213,7 +213,7 @@ static void connected(struct loop_source *source, uint32_t events)
 
 	(void)events;
 	/* For want of descriptors, until check_timeout; or it is a stranger. */
-	if (tcp_accept(k->listener, &fd, &conn.peer, &error) != ACCEPT_DONE ||
+	if (tcp_accept(k->listener, 0, &fd, &conn.peer, &error) != ACCEPT_DONE ||
 	    !address_equal(&conn.peer, &k->addr))
 		return;
 	loop_remove(worker_loop(w), source);

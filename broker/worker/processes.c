@@ -154,7 +154,7 @@ static bool wake(struct worker *w, struct channel *c)
 
 	if (channel_check_waits(c, pair_waiting(c->rx)) || !blocks(w, c) ||
 	    tcp_connect_to_self(c->endpoint->app_addr.family, &listener, &client, &peer) < 0 ||
-	    tcp_accept(listener, &fd, &conn.peer, &error) != ACCEPT_DONE ||
+	    tcp_accept(listener, 0, &fd, &conn.peer, &error) != ACCEPT_DONE ||
 	    conn.peer.port != peer.port)
 		return false;
 	handoff_header_init(&conn.h, HANDOFF_CONN);

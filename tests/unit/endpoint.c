@@ -348,6 +348,22 @@ TEST(a_paused_service_gives_out_what_it_has_and_accepts_nothing)
 	fake_stop();
 }
 
+TEST(a_connection_is_accepted_as_the_next_worker_wants_it)
+{
+	struct handoff_page page = { .wants_nonblock = 1 };
+
+	fake_start(2, QUEUE, 1);
+	workers[0].c.page.map = &page;
+	clients_connect(&listeners[0], 4);
+	run_loop();
+	for (unsigned i = 0; i < 4; i++)
+		CHECK_EQ(clients[i].nonblock, i % 2 == 0);
+	/* Our copies are closed up to the second that it was given. */
+	CHECK_EQ(page.closed, 2);
+	check_books();
+	fake_stop();
+}
+
 TEST(all_listeners_are_emptied)
 {
 	fake_start(0, MAX_QUEUE, 3);

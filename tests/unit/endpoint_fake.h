@@ -41,6 +41,7 @@ static struct client {
 	enum owner owner;
 	bool reset; /* has gone away */
 	bool open;  /* the broker has a descriptor of it */
+	bool nonblock;
 	uint64_t id;
 	uint8_t host; /* it comes from 127.0.0.HOST */
 } clients[MAX_CLIENTS];
@@ -125,7 +126,8 @@ static unsigned backlog(const struct fake_listener *f)
 	return f->n - f->first;
 }
 
-enum accept_result tcp_accept(int fd, int *ret_fd, struct handoff_addr *ret_peer, int *ret_errno)
+enum accept_result tcp_accept(int fd, int flags, int *ret_fd, struct handoff_addr *ret_peer,
+			      int *ret_errno)
 {
 	struct fake_listener *f = &listeners[fd];
 	unsigned i;
@@ -142,6 +144,7 @@ enum accept_result tcp_accept(int fd, int *ret_fd, struct handoff_addr *ret_peer
 	CHECK_EQ(clients[i].owner, BACKLOG);
 	clients[i].owner = BROKER;
 	clients[i].open = true;
+	clients[i].nonblock = flags & SOCK_NONBLOCK;
 	*ret_fd = FIRST_FD + (int)i;
 	*ret_peer = peer_of(&clients[i]);
 	return ACCEPT_DONE;
@@ -214,6 +217,7 @@ enum pair_result pair_send(int tx, const struct handoff_conn *conn, int fd)
 	}
 	CHECK(f->n < MAX_QUEUE);
 	CHECK(handoff_check(conn, sizeof(*conn), HANDOFF_CONN));
+	CHECK_EQ(!!(conn->flags & HANDOFF_CONN_NONBLOCK), client->nonblock);
 	CHECK(conn->id != 0 && (client->id == 0 || client->id == conn->id));
 	client->id = conn->id;
 	if (f->result != PAIR_SENT)

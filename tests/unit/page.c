@@ -59,6 +59,26 @@ TEST(nobody_can_change_its_size)
 	page_close(&p);
 }
 
+TEST(each_side_tells_the_other)
+{
+	struct page p = PAGE_INIT;
+	struct handoff_page *worker;
+
+	CHECK_EQ(page_open(&p), 0);
+	worker = map_as_worker(&p);
+	CHECK(!page_wants_nonblock(&p));
+	handoff_page_want_nonblock(worker, true);
+	CHECK(page_wants_nonblock(&p));
+	handoff_page_want_nonblock(worker, false);
+	CHECK(!page_wants_nonblock(&p));
+	page_set_closed(&p, 12);
+	CHECK_EQ(worker->closed, 12);
+	page_close(&p);
+	/* Without a page: nothing. */
+	page_set_closed(&p, 13);
+	CHECK(!page_wants_nonblock(&p));
+}
+
 TEST(without_a_page_there_is_nothing_to_read)
 {
 	struct page p = PAGE_INIT;

@@ -8,6 +8,11 @@
 #define SET  4
 #define ME   100
 
+static void accepted(int fd)
+{
+	epollset_accepted(fd, &table_slots[0], 0);
+}
+
 TEST(what_was_never_accepted_is_not_remembered)
 {
 	CHECK_EQ(epollset_of(CONN), EPOLLSET_UNKNOWN);
@@ -23,7 +28,7 @@ TEST(what_was_never_accepted_is_not_remembered)
 
 TEST(a_set_is_taken_once)
 {
-	epollset_accepted(CONN);
+	accepted(CONN);
 	CHECK_EQ(epollset_of(CONN), EPOLLSET_NONE);
 	epollset_add(CONN, SET, ME);
 	CHECK_EQ(epollset_take(CONN, ME), SET);
@@ -33,10 +38,10 @@ TEST(a_set_is_taken_once)
 
 TEST(one_that_is_in_no_set)
 {
-	epollset_accepted(CONN);
+	accepted(CONN);
 	CHECK_EQ(epollset_take(CONN, ME), -1);
 	CHECK_EQ(epollset_take(CONN, 0), -1);
-	epollset_accepted(CONN);
+	accepted(CONN);
 	epollset_add(CONN, SET, ME);
 	epollset_remove(CONN, SET);
 	CHECK_EQ(epollset_of(CONN), EPOLLSET_NONE);
@@ -45,7 +50,7 @@ TEST(one_that_is_in_no_set)
 
 TEST(only_the_last_set_counts)
 {
-	epollset_accepted(CONN);
+	accepted(CONN);
 	epollset_add(CONN, SET, ME);
 	epollset_add(CONN, SET + 1, ME);
 	epollset_remove(CONN, SET);
@@ -54,22 +59,44 @@ TEST(only_the_last_set_counts)
 
 TEST(a_set_of_another_process_is_not_for_this_one)
 {
-	epollset_accepted(CONN);
+	accepted(CONN);
 	epollset_add(CONN, SET, ME);
 	CHECK_EQ(epollset_take(CONN, ME + 1), -1);
 	CHECK_EQ(epollset_of(CONN), EPOLLSET_UNKNOWN);
 	/* In the child's copy of the table: its own, in place of its parent's. */
-	epollset_accepted(CONN);
+	accepted(CONN);
 	epollset_add(CONN, SET, ME);
 	epollset_add(CONN, SET, ME + 1);
 	CHECK_EQ(epollset_take(CONN, ME + 1), SET);
 }
 
+TEST(the_broker_is_done_once_it_has_closed_its_copy)
+{
+	struct handoff_page page = { .closed = 6 };
+	struct slot *slot = &table_slots[TABLE_SLOTS - 1];
+
+	epollset_accepted(CONN, slot, 7);
+	CHECK(!epollset_broker_is_done(CONN)); /* it shares no page */
+	atomic_store(&slot->page, &page);
+	CHECK(!epollset_broker_is_done(CONN));
+	page.closed = 7;
+	CHECK(epollset_broker_is_done(CONN));
+	page.closed = 1000;
+	CHECK(epollset_broker_is_done(CONN));
+	/* A broker that gives no numbers is never done. */
+	epollset_accepted(CONN, slot, 0);
+	CHECK(!epollset_broker_is_done(CONN));
+	/* Each slot has its own. */
+	epollset_accepted(CONN, &table_slots[0], 7);
+	CHECK(!epollset_broker_is_done(CONN));
+	atomic_store(&slot->page, NULL);
+}
+
 TEST(accepting_forgets_what_was_at_the_number)
 {
-	epollset_accepted(CONN);
+	accepted(CONN);
 	epollset_add(CONN, SET, ME);
-	epollset_accepted(CONN);
+	accepted(CONN);
 	CHECK_EQ(epollset_take(CONN, ME), -1);
 }
 
@@ -78,11 +105,11 @@ TEST(the_first_and_the_last_number)
 	const int numbers[] = { 0, TABLE_FDS - 1 };
 
 	for (size_t i = 0; i < 2; i++) {
-		epollset_accepted(numbers[i]);
+		accepted(numbers[i]);
 		epollset_add(numbers[i], TABLE_FDS - 1, ME);
 		CHECK_EQ(atomic_load(&table_end), numbers[i] + 1);
 		CHECK_EQ(epollset_take(numbers[i], ME), TABLE_FDS - 1);
-		epollset_accepted(numbers[i]);
+		accepted(numbers[i]);
 		epollset_add(numbers[i], 0, ME);
 		CHECK_EQ(epollset_take(numbers[i], ME), 0);
 	}
@@ -93,7 +120,7 @@ TEST(numbers_out_of_range_are_left_alone)
 	const int numbers[] = { -1, TABLE_FDS };
 
 	for (size_t i = 0; i < 2; i++) {
-		epollset_accepted(numbers[i]);
+		accepted(numbers[i]);
 		epollset_add(numbers[i], SET, ME);
 		epollset_remove(numbers[i], SET);
 		epollset_forget(numbers[i]);
@@ -105,7 +132,7 @@ TEST(numbers_out_of_range_are_left_alone)
 
 TEST(a_number_that_is_no_set)
 {
-	epollset_accepted(CONN);
+	accepted(CONN);
 	epollset_add(CONN, -1, ME); /* the kernel refuses it, and the removal later */
 	CHECK_EQ(epollset_take(CONN, ME), -1);
 }
@@ -135,7 +162,7 @@ TEST(of_two_threads_one_takes_it)
 		intptr_t mine;
 
 		for (int fd = 0; fd < TABLE_FDS; fd++) {
-			epollset_accepted(fd);
+			accepted(fd);
 			epollset_add(fd, SET, ME);
 		}
 		CHECK_EQ(pthread_create(&other, NULL, take_all, NULL), 0);

@@ -28,7 +28,7 @@ int __wrap_accept4(int fd, struct sockaddr *sa, socklen_t *len, int flags)
 static struct service_conf conf = { .backlog = 16 };
 static int error; /* of tcp_accept() */
 static const struct asked nothing;
-static const struct handoff_addr loopback = { .family = 4, .ip = { 127, 0, 0, 1 } };
+static const struct handoff_addr loopback = { .family = 4, 0, .ip = { 127, 0, 0, 1 } };
 
 static int open_one(const struct handoff_addr *addr)
 {
@@ -106,11 +106,11 @@ TEST(a_connection_comes_out_blocking_with_its_peer)
 
 	CHECK(fcntl(fd, F_GETFD) & FD_CLOEXEC);
 	CHECK(fcntl(fd, F_GETFL) & O_NONBLOCK);
-	CHECK_EQ(tcp_accept(fd, &conn, &peer, &error), ACCEPT_NONE);
+	CHECK_EQ(tcp_accept(fd, 0, &conn, &peer, &error), ACCEPT_NONE);
 	CHECK_EQ(conn, -1);
 	client = start_connect(fd);
 	wait_connected(client);
-	CHECK_EQ(tcp_accept(fd, &conn, &peer, &error), ACCEPT_DONE);
+	CHECK_EQ(tcp_accept(fd, 0, &conn, &peer, &error), ACCEPT_DONE);
 	CHECK(fcntl(conn, F_GETFD) & FD_CLOEXEC);
 	CHECK(!(fcntl(conn, F_GETFL) & O_NONBLOCK));
 	CHECK_EQ(getsockname(client, (struct sockaddr *)&own, &len), 0);
@@ -137,7 +137,7 @@ TEST(a_client_over_a_dual_stack_listener_is_ipv4)
 	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	CHECK_EQ(connect(client, (struct sockaddr *)&to, sizeof(to)), 0);
-	CHECK_EQ(tcp_accept(fd, &conn, &peer, &error), ACCEPT_DONE);
+	CHECK_EQ(tcp_accept(fd, 0, &conn, &peer, &error), ACCEPT_DONE);
 	CHECK_EQ(peer.family, 4);
 	CHECK(!memcmp(peer.ip, loopback.ip, sizeof(peer.ip)));
 	close(conn);
@@ -157,7 +157,7 @@ TEST(we_connect_to_ourselves)
 		CHECK_EQ(tcp_connect_to_self(families[i], &listener, &client, &from), 0);
 		p.fd = listener;
 		CHECK_EQ(poll(&p, 1, 10000), 1);
-		CHECK_EQ(tcp_accept(listener, &fd, &peer, &error), ACCEPT_DONE);
+		CHECK_EQ(tcp_accept(listener, 0, &fd, &peer, &error), ACCEPT_DONE);
 		CHECK(address_equal(&peer, &from));
 		CHECK(peer.family == families[i] || peer.family == 4);
 		CHECK_EQ(send(client, "x", 1, 0), 1);
@@ -208,7 +208,7 @@ TEST(each_error_of_accept_means_what_it_should)
 		int fd = -7;
 
 		accept_error = cases[i].error;
-		CHECK_EQ(tcp_accept(3, &fd, &peer, &error), cases[i].want);
+		CHECK_EQ(tcp_accept(3, 0, &fd, &peer, &error), cases[i].want);
 		CHECK_EQ(error, cases[i].error);
 		CHECK_EQ(fd, -7);
 		CHECK_EQ(peer.port, 77);
@@ -230,17 +230,17 @@ TEST(no_syn_comes_in_but_what_is_in_the_backlog_comes_out)
 	CHECK_EQ(tcp_state(after), TCP_SYN_SENT);
 
 	/* Accepted now, it has no filter; it would not matter, as no more SYN is for it. */
-	CHECK_EQ(tcp_accept(fd, &conn, &peer, &error), ACCEPT_DONE);
+	CHECK_EQ(tcp_accept(fd, 0, &conn, &peer, &error), ACCEPT_DONE);
 	tcp_remove_filter(conn);
 	check_talk(before, conn);
-	CHECK_EQ(tcp_accept(fd, &late, &peer, &error), ACCEPT_NONE);
+	CHECK_EQ(tcp_accept(fd, 0, &late, &peer, &error), ACCEPT_NONE);
 	CHECK_EQ(tcp_state(after), TCP_SYN_SENT);
 
 	/* Let in again: the client tries once more by itself. */
 	tcp_remove_filter(fd);
 	tcp_remove_filter(fd);
 	wait_connected(after);
-	CHECK_EQ(tcp_accept(fd, &late, &peer, &error), ACCEPT_DONE);
+	CHECK_EQ(tcp_accept(fd, 0, &late, &peer, &error), ACCEPT_DONE);
 	check_talk(after, late);
 	close(late);
 	close(after);
@@ -260,7 +260,7 @@ TEST(a_sample_says_what_came_and_what_went)
 
 	CHECK_EQ(tcp_sample(listener, &s), -ENOTCONN);
 	wait_connected(client);
-	CHECK_EQ(tcp_accept(listener, &conn, &peer, &error), ACCEPT_DONE);
+	CHECK_EQ(tcp_accept(listener, 0, &conn, &peer, &error), ACCEPT_DONE);
 	CHECK_EQ(tcp_local_port(conn), tcp_local_port(listener));
 	CHECK_EQ(tcp_local_port(client), peer.port);
 	CHECK_EQ(tcp_sample(conn, &s), 0);
@@ -300,7 +300,7 @@ TEST(options_are_set_and_inherited)
 	CHECK_EQ(get_int(fd, SOL_SOCKET, SO_REUSEADDR), 1);
 	client = start_connect(fd);
 	wait_connected(client);
-	CHECK_EQ(tcp_accept(fd, &conn, &peer, &error), ACCEPT_DONE);
+	CHECK_EQ(tcp_accept(fd, 0, &conn, &peer, &error), ACCEPT_DONE);
 	CHECK_EQ(get_int(conn, IPPROTO_TCP, TCP_NODELAY), 1);
 	CHECK_EQ(get_int(conn, SOL_SOCKET, SO_KEEPALIVE), 1);
 	CHECK_EQ(get_int(conn, IPPROTO_TCP, TCP_KEEPIDLE), 123);

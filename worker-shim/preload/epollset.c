@@ -1,6 +1,18 @@
 #include "epollset.h"
 
 _Atomic uint64_t epollset_entries[TABLE_FDS];
+_Atomic uint64_t epollset_sources[TABLE_FDS];
+
+bool epollset_broker_is_done(int fd)
+{
+	uint64_t source = atomic_load_explicit(&epollset_sources[fd], memory_order_relaxed);
+	const struct handoff_page *page =
+		atomic_load_explicit(&table_slots[source & (TABLE_SLOTS - 1)].page,
+				     memory_order_acquire);
+
+	return source >> 8 && page &&
+	       __atomic_load_n(&page->closed, __ATOMIC_ACQUIRE) >= source >> 8;
+}
 
 void epollset_add(int fd, int epfd, pid_t pid)
 {

@@ -6,7 +6,8 @@
  * the broker loses the processor right there, an app that does not remove its descriptors gets an
  * event for a connection that it has closed and an object that it has freed. So the library
  * remembers the set, and removes the connection from it before the app closes it. Then close()
- * does what the app expects from epoll(7).
+ * does what the app expects from epoll(7). Mostly the broker has closed its copy long before: it
+ * says so in the page that it shares with us (handoff_page.h), and then there is nothing to do.
  *
  * The library knows only the last set that a connection was added to, and only by the number that
  * the set had then. An app that uses several sets, or moves a set to another number, is no worse
@@ -24,8 +25,11 @@
 #define EPOLLSET_UNKNOWN 0 /* no accepted connection, or none that the library answers for */
 #define EPOLLSET_NONE	 1 /* a connection that is in no set */
 
-/* By number of the connection: one of the above, or pid << 32 | number of the set. */
+/* By descriptor of the connection: one of the above, or pid << 32 | number of the set. */
 extern _Atomic uint64_t epollset_entries[TABLE_FDS];
+/* ... and where it came from: CONN.number << 8 | number of the slot. */
+extern _Atomic uint64_t epollset_sources[TABLE_FDS];
+static_assert(TABLE_SLOTS <= 1 << 8, "a slot fits into a source");
 
 /* The entry of @fd. For descriptors that are no connections of ours it is the only cost. */
 static inline uint64_t epollset_of(int fd)
@@ -35,14 +39,25 @@ static inline uint64_t epollset_of(int fd)
 	return atomic_load_explicit(&epollset_entries[fd], memory_order_acquire);
 }
 
-/* @fd was accepted just now. Drops what is left from a descriptor closed behind our back. */
-static inline void epollset_accepted(int fd)
+/*
+ * @fd was accepted just now from @slot, by message @number (0: not known). Drops what is left from
+ * a descriptor closed behind our back.
+ */
+static inline void epollset_accepted(int fd, const struct slot *slot, uint64_t number)
 {
 	if ((unsigned)fd >= TABLE_FDS)
 		return;
+	atomic_store_explicit(&epollset_sources[fd], number << 8 | (uint64_t)(slot - table_slots),
+			      memory_order_relaxed);
 	atomic_store_explicit(&epollset_entries[fd], EPOLLSET_NONE, memory_order_release);
 	table_raise_end(fd);
 }
+
+/*
+ * Whether the broker has closed its copy of @fd, which is an accepted connection, so that the app's
+ * close() is as good as without us.
+ */
+bool epollset_broker_is_done(int fd);
 
 /* Process @pid adds @fd to the set @epfd. Nothing happens if @fd is no accepted connection. */
 void epollset_add(int fd, int epfd, pid_t pid);

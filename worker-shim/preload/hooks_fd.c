@@ -23,9 +23,9 @@
 #define FLAG_UNSHARE 2 /* CLOSE_RANGE_UNSHARE: musl has no name for it */
 
 /*
- * The app is about to close @fd. An app that removes connections itself, or has no epoll, shall not
- * pay for a getpid(): what is in no set is forgotten without asking whose memory this is. The worst
- * that a vfork child can do in this way is that its parent is no better off than without us.
+ * The app is about to close @fd. What is in no set, or of no concern to the broker any more, is
+ * forgotten without a getpid() that asks whose memory this is. The worst that a vfork child can do
+ * in this way is that its parent is no better off than without us.
  */
 static void leave_set(int fd)
 {
@@ -34,9 +34,13 @@ static void leave_set(int fd)
 	struct epoll_event unused = { 0 };
 	int epfd;
 
-	if (entry == EPOLLSET_NONE)
+	if (entry == EPOLLSET_UNKNOWN)
+		return;
+	if (entry == EPOLLSET_NONE || epollset_broker_is_done(fd)) {
 		epollset_forget(fd);
-	if (entry <= EPOLLSET_NONE || !owner_is_me())
+		return;
+	}
+	if (!owner_is_me())
 		return;
 	epfd = epollset_take(fd, owner_pid());
 	/* The set may be closed, and its number be anything by now: then this fails. */

@@ -54,8 +54,8 @@ static inline int slot_answering(int fd)
 bool slot_hides(int fd);
 
 /*
- * Counts for @slot in the page @fd (handoff_page.h) from now on, or no more if it is -1 or no such
- * page. @fd stays the caller's. Never fails: what cannot be counted is not.
+ * @slot shares the page @fd (handoff_page.h) from now on, or none if it is -1 or no such
+ * page. @fd stays the caller's. Never fails: without a page all works, but slower.
  */
 void slot_map_page(struct slot *slot, int fd);
 

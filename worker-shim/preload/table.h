@@ -81,7 +81,7 @@ struct slot {
 	_Atomic uint64_t seen[SLOT_SEEN];
 	_Atomic unsigned seen_next;
 	struct options options;		   /* what accepted connections inherit */
-	struct handoff_page *_Atomic page; /* counts waiting times; NULL: nobody asks for them */
+	struct handoff_page *_Atomic page; /* shared with the broker; NULL: none */
 	void *mapped;			   /* where a page once was: the next one goes there too */
 };
 

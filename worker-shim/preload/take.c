@@ -95,6 +95,15 @@ static bool is_nudge_for_blocking(int rx, const union message *message, ssize_t 
 	       !(real.fcntl(rx, F_GETFL) & O_NONBLOCK);
 }
 
+/* The broker has guessed what the app wants here; mostly it is right, and nothing is to do. */
+static void set_nonblock(int fd, uint32_t conn_flags, int accept_flags)
+{
+	bool wanted = accept_flags & SOCK_NONBLOCK;
+
+	if (wanted != !!(conn_flags & HANDOFF_CONN_NONBLOCK))
+		(void)real.fcntl(fd, F_SETFL, O_RDWR | (wanted ? O_NONBLOCK : 0));
+}
+
 int take_conn(int rx, int flags, struct handoff_conn *ret_conn)
 {
 	int recv_flags = flags & SOCK_CLOEXEC ? MSG_CMSG_CLOEXEC : 0;
@@ -117,9 +126,7 @@ int take_conn(int rx, int flags, struct handoff_conn *ret_conn)
 		if (__builtin_expect(*conn >= 0, 1) && !(got.flags & MSG_TRUNC) &&
 		    handoff_check(&message, (size_t)got.n, HANDOFF_CONN)) {
 			received(*conn);
-			/* The broker passes connections without O_NONBLOCK: nothing to clear. */
-			if (flags & SOCK_NONBLOCK)
-				(void)real.fcntl(*conn, F_SETFL, O_RDWR | O_NONBLOCK);
+			set_nonblock(*conn, message.conn.flags, flags);
 			*ret_conn = message.conn;
 			return *conn;
 		}
