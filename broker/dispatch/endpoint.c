@@ -56,7 +56,7 @@ static enum give_result give_by_pin(struct endpoint *e, struct handoff_conn *con
 		return NOT_NOW;
 	switch (channel_give(c, conn, fd)) {
 	case PAIR_SENT:
-		balancer_given_by_pin(&c->member);
+		balancer_given_by_pin(&e->round, &c->member);
 		route_used(e->dispatch, pin);
 		given(c, conn, fd);
 		return GIVEN;
@@ -443,5 +443,6 @@ void endpoint_free(struct endpoint *e)
 	pending_refuse_all(e);
 	loop_timer_disarm(&e->again);
 	list_remove(&e->link);
+	balancer_deinit(&e->round);
 	free(e);
 }

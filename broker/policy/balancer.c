@@ -1,15 +1,89 @@
 #include "balancer.h"
 
-void balancer_init(struct balancer *b, enum conf_balance mode)
-{
-	list_init(&b->ring);
-	b->cursor = &b->ring;
-	b->mode = mode;
-}
+#include <stdlib.h>
 
 static struct balancer_member *member_of(struct list *link)
 {
 	return container_of(link, struct balancer_member, link);
+}
+
+static struct balancer_member *member_by_load(struct heap_node *node)
+{
+	return container_of(node, struct balancer_member, by_load);
+}
+
+static bool less_loaded(struct heap_node *a, struct heap_node *b)
+{
+	const struct balancer_member *m = member_by_load(a), *n = member_by_load(b);
+
+	if (m->load != n->load)
+		return m->load < n->load;
+	return m->turn != n->turn ? m->turn < n->turn : m->slot < n->slot;
+}
+
+/* --- by source ----------------------------------------------------------------------- */
+
+/* Mixes so that each bit of @x moves half of the result's (Mueller's 32-bit finaliser). */
+static uint32_t mix(uint32_t x)
+{
+	x = (x ^ (x >> 16)) * 0x45d9f3bu;
+	x = (x ^ (x >> 16)) * 0x45d9f3bu;
+	return x ^ (x >> 16);
+}
+
+/*
+ * Highest random weight: a slot that comes or goes moves only the clients of that slot. The first
+ * in the ring of two in the same slot.
+ */
+static bool is_better_home(uint32_t hash, const struct balancer_member *m,
+			   const struct balancer_member *best)
+{
+	return !best || mix(hash ^ mix(m->slot + 1)) > mix(hash ^ mix(best->slot + 1));
+}
+
+static void homes_add(struct balancer *b, struct balancer_member *m)
+{
+	for (uint32_t hash = 0; b->homes && hash < BALANCER_HOMES; hash++)
+		if (b->homes[hash] && is_better_home(hash, m, b->homes[hash]))
+			b->homes[hash] = m;
+}
+
+static void homes_remove(struct balancer *b, const struct balancer_member *m)
+{
+	for (uint32_t hash = 0; b->homes && hash < BALANCER_HOMES; hash++)
+		if (b->homes[hash] == m)
+			b->homes[hash] = NULL;
+}
+
+/* --- members ------------------------------------------------------------------------- */
+
+void balancer_init(struct balancer *b, enum conf_balance mode)
+{
+	*b = (struct balancer){ .mode = mode, .by_load = { .before = less_loaded } };
+	list_init(&b->ring);
+	b->cursor = &b->ring;
+}
+
+void balancer_deinit(struct balancer *b)
+{
+	free(b->homes);
+	b->homes = NULL;
+}
+
+void balancer_set_mode(struct balancer *b, enum conf_balance mode)
+{
+	struct balancer_member *m;
+
+	if (mode == b->mode)
+		return;
+	b->mode = mode;
+	balancer_deinit(b);
+	list_for_each (m, &b->ring, link) {
+		if (mode == BALANCE_LEAST_CONNECTIONS)
+			heap_insert(&b->by_load, &m->by_load);
+		else
+			heap_remove(&b->by_load, &m->by_load);
+	}
 }
 
 void balancer_add(struct balancer *b, struct balancer_member *m)
@@ -19,6 +93,9 @@ void balancer_add(struct balancer *b, struct balancer_member *m)
 	while (pos != &b->ring && member_of(pos)->slot <= m->slot)
 		pos = pos->next;
 	list_add_before(pos, &m->link);
+	if (b->mode == BALANCE_LEAST_CONNECTIONS)
+		heap_insert(&b->by_load, &m->by_load);
+	homes_add(b, m);
 }
 
 void balancer_remove(struct balancer *b, struct balancer_member *m)
@@ -26,7 +103,22 @@ void balancer_remove(struct balancer *b, struct balancer_member *m)
 	if (b->cursor == &m->link)
 		b->cursor = m->link.next;
 	list_remove(&m->link);
+	heap_remove(&b->by_load, &m->by_load);
+	homes_remove(b, m);
 }
+
+void balancer_set_load(struct balancer *b, struct balancer_member *m, uint32_t load)
+{
+	bool linked = heap_linked(&m->by_load);
+
+	if (linked)
+		heap_remove(&b->by_load, &m->by_load);
+	m->load = load;
+	if (linked)
+		heap_insert(&b->by_load, &m->by_load);
+}
+
+/* --- the choice ---------------------------------------------------------------------- */
 
 static bool has_room(struct balancer_member *m, balancer_refresh_fn *refresh)
 {
@@ -38,68 +130,92 @@ static bool has_room(struct balancer_member *m, balancer_refresh_fn *refresh)
 	return m->waiting < m->limit;
 }
 
-/* Mixes so that each bit of @x moves half of the result's (Mueller's 32-bit finaliser). */
-static uint32_t mix(uint32_t x)
+static struct balancer_member *next_in_ring(struct balancer *b, balancer_refresh_fn *refresh)
 {
-	x = (x ^ (x >> 16)) * 0x45d9f3bu;
-	x = (x ^ (x >> 16)) * 0x45d9f3bu;
-	return x ^ (x >> 16);
+	struct list *start = b->cursor == &b->ring ? b->ring.next : b->cursor;
+	struct list *at = start;
+
+	do
+		if (at != &b->ring && has_room(member_of(at), refresh))
+			return member_of(at);
+	while ((at = at->next) != start);
+	return NULL;
 }
 
-/*
- * True if @m should be preferred to @best, both having room, @m coming later in the ring
- * from the cursor on. Source: highest random weight, so that a slot that comes or goes
- * moves only the clients of that slot.
- */
-static bool better(const struct balancer *b, uint32_t source, const struct balancer_member *m,
-		   const struct balancer_member *best)
+static struct balancer_member *least_loaded(struct balancer *b, balancer_refresh_fn *refresh)
 {
-	switch (b->mode) {
-	case BALANCE_ROUND_ROBIN:
-		return false;
-	case BALANCE_LEAST_CONNECTIONS:
-		return m->load < best->load;
-	case BALANCE_SOURCE:
-		return mix(source ^ mix(m->slot + 1)) > mix(source ^ mix(best->slot + 1));
+	struct balancer_member *m = NULL;
+	struct heap_node *first, *full = NULL;
+
+	while ((first = heap_first(&b->by_load)) && !has_room(member_by_load(first), refresh)) {
+		heap_remove(&b->by_load, first);
+		first->next = full;
+		full = first;
 	}
-	return false;
+	if (first)
+		m = member_by_load(first);
+	while ((first = full)) {
+		full = first->next;
+		heap_insert(&b->by_load, first);
+	}
+	return m;
+}
+
+/* @refresh: only among those with room; NULL: among all. */
+static struct balancer_member *best_home(struct balancer *b, uint32_t hash,
+					 balancer_refresh_fn *refresh)
+{
+	struct balancer_member *m, *best = NULL;
+
+	list_for_each (m, &b->ring, link)
+		if (is_better_home(hash, m, best) && (!refresh || has_room(m, refresh)))
+			best = m;
+	return best;
+}
+
+static struct balancer_member *home_of(struct balancer *b, uint32_t source,
+				       balancer_refresh_fn *refresh)
+{
+	uint32_t hash = mix(source) % BALANCER_HOMES;
+	struct balancer_member *home;
+
+	if (!b->homes)
+		b->homes = calloc(BALANCER_HOMES, sizeof(b->homes[0]));
+	if (!b->homes)
+		return best_home(b, hash, refresh);
+	if (!b->homes[hash])
+		b->homes[hash] = best_home(b, hash, NULL);
+	home = b->homes[hash];
+	return has_room(home, refresh) ? home : best_home(b, hash, refresh);
 }
 
 struct balancer_member *balancer_pick(struct balancer *b, uint32_t source,
 				      balancer_refresh_fn *refresh)
 {
-	struct balancer_member *best = NULL;
-	struct list *start = b->cursor == &b->ring ? b->ring.next : b->cursor;
-	struct list *at = start;
-
 	if (list_empty(&b->ring))
 		return NULL;
-	do {
-		if (at == &b->ring)
-			continue;
-		struct balancer_member *m = member_of(at);
-
-		if (best && !better(b, source, m, best))
-			continue;
-		if (!has_room(m, refresh))
-			continue;
-		best = m;
-		if (b->mode == BALANCE_ROUND_ROBIN)
-			break;
-	} while ((at = at->next) != start);
-	return best;
+	switch (b->mode) {
+	case BALANCE_ROUND_ROBIN:
+		return next_in_ring(b, refresh);
+	case BALANCE_LEAST_CONNECTIONS:
+		return least_loaded(b, refresh);
+	case BALANCE_SOURCE:
+		return home_of(b, source, refresh);
+	}
+	return NULL;
 }
 
 void balancer_given(struct balancer *b, struct balancer_member *m)
 {
-	balancer_given_by_pin(m);
+	m->turn = ++b->turns;
+	balancer_given_by_pin(b, m);
 	b->cursor = m->link.next;
 }
 
-void balancer_given_by_pin(struct balancer_member *m)
+void balancer_given_by_pin(struct balancer *b, struct balancer_member *m)
 {
 	m->waiting++;
-	m->load++;
+	balancer_set_load(b, m, m->load + 1);
 }
 
 uint32_t balancer_source_hash(const struct handoff_addr *peer)

@@ -6,11 +6,16 @@
  * But only the broker adds to a channel, so the number it keeps itself is never too
  * low: it asks (@refresh) only when that number has reached the limit.
  *
+ * A choice costs the same with two members and with a thousand, while those that are first in the
+ * order of their mode have room: the next in the ring, the first of a heap, or the home of the
+ * client, which is looked up once and remembered until a member comes or goes.
+ *
  * Owns:   order, cursor, choice.
- * Never:  asks the kernel by itself, allocates, knows what a member is.
+ * Never:  asks the kernel by itself, knows what a member is.
  */
 #pragma once
 
+#include "base/heap.h"
 #include "base/list.h"
 #include "config/conf.h"
 
@@ -20,18 +25,33 @@ struct balancer_member {
 	uint32_t waiting; /* upper bound of the connections that wait in the channel */
 	uint32_t limit;	  /* how many may wait; 0: gets none for now */
 	uint32_t load;	  /* BALANCE_LEAST_CONNECTIONS: open now, as far as known */
+
+	struct heap_node by_load; /* balancer::by_load, in that mode */
+	uint64_t turn;		  /* when it was given one last: ties go round */
 };
 
+#define BALANCER_HOMES (1 << 14)
+
 struct balancer {
-	struct list ring;	/* of balancer_member::link */
-	struct list *cursor;	/* the member whose turn it is; &ring: the first */
-	enum conf_balance mode; /* may be changed at any time */
+	struct list ring;    /* of balancer_member::link */
+	struct list *cursor; /* the member whose turn it is; &ring: the first */
+	enum conf_balance mode;
+	struct heap by_load; /* all members, in BALANCE_LEAST_CONNECTIONS */
+	uint64_t turns;
+	/*
+	 * In BALANCE_SOURCE, by hash: the member that is best for it, room or not; NULL: to be
+	 * looked up. BALANCER_HOMES of them; NULL if there is no memory, and then each choice
+	 * looks.
+	 */
+	struct balancer_member **homes;
 };
 
 /* Lowers member->waiting to what the kernel says. */
 typedef void balancer_refresh_fn(struct balancer_member *m);
 
 void balancer_init(struct balancer *b, enum conf_balance mode);
+void balancer_deinit(struct balancer *b);
+void balancer_set_mode(struct balancer *b, enum conf_balance mode);
 
 /*
  * Adds @m behind all members of its own and lower slots. A worker that replaces another
@@ -53,7 +73,10 @@ struct balancer_member *balancer_pick(struct balancer *b, uint32_t source,
 void balancer_given(struct balancer *b, struct balancer_member *m);
 
 /* @m got one past the round, in it or not: nobody's turn is over. */
-void balancer_given_by_pin(struct balancer_member *m);
+void balancer_given_by_pin(struct balancer *b, struct balancer_member *m);
+
+/* @m, in the ring or not, has @load open connections. */
+void balancer_set_load(struct balancer *b, struct balancer_member *m, uint32_t load);
 
 /* Hash of a client address for BALANCE_SOURCE; IPv6 by its /64, the part a client cannot choose. */
 uint32_t balancer_source_hash(const struct handoff_addr *peer);

@@ -32,7 +32,7 @@ void service_put_in_force(struct service *s, struct service_conf *conf, unsigned
 	s->conf = conf;
 	s->generation = generation;
 	list_for_each (e, &s->dispatch.endpoints, link)
-		e->round.mode = s->conf->balance;
+		balancer_set_mode(&e->round, s->conf->balance);
 	service_rearm(s);
 }
 

@@ -1,4 +1,4 @@
-/* links: broker/policy/balancer */
+/* links: broker/policy/balancer broker/base/heap */
 #include "policy/balancer.h"
 #include "tap.h"
 
@@ -30,6 +30,7 @@ static void member_init(struct balancer_member *member, unsigned slot, uint32_t 
 
 static void make_ring(enum conf_balance mode, unsigned n, uint32_t limit)
 {
+	balancer_deinit(&b);
 	balancer_init(&b, mode);
 	for (unsigned i = 0; i < n; i++) {
 		member_init(&m[i], i, limit);
@@ -267,7 +268,7 @@ TEST(random_members_random_room)
 			in_kernel[i] -= in_kernel[i] > 0;
 			continue;
 		case 3:
-			b.mode = modes[tap_random(&rnd, 3)];
+			balancer_set_mode(&b, modes[tap_random(&rnd, 3)]);
 			continue;
 		}
 		for (unsigned k = 0; k < MAX; k++)
@@ -289,13 +290,38 @@ TEST(least_connections_takes_the_least_and_ties_go_round)
 	make_ring(BALANCE_LEAST_CONNECTIONS, 4, 100);
 	for (int i = 0; i < 8; i++)
 		CHECK_EQ(one(0, never), i % 4);
-	m[0].load = 5, m[1].load = 1, m[2].load = 7, m[3].load = 1;
+	balancer_set_load(&b, &m[0], 5);
+	balancer_set_load(&b, &m[1], 1);
+	balancer_set_load(&b, &m[2], 7);
+	balancer_set_load(&b, &m[3], 1);
 	CHECK_EQ(one(0, never), 1);
 	CHECK_EQ(one(0, never), 3);
 	CHECK_EQ(one(0, never), 1);
 	m[1].limit = 0;
 	CHECK_EQ(one(0, never), 3);
 	CHECK_EQ(one(0, never), 3);
+}
+
+/* As if each were asked: the least load, and of those the one whose last turn is longest ago. */
+TEST(least_connections_of_many)
+{
+	unsigned long long rnd = tap_seed();
+
+	make_ring(BALANCE_LEAST_CONNECTIONS, MAX, UINT32_MAX);
+	for (int step = 0; step < 20000; step++) {
+		struct balancer_member *want = &m[0];
+		unsigned i = tap_random(&rnd, MAX);
+
+		if (tap_random(&rnd, 2))
+			balancer_set_load(&b, &m[i], tap_random(&rnd, 20));
+		else
+			m[i].limit = tap_random(&rnd, 2) ? UINT32_MAX : 0;
+		for (i = 1; i < MAX; i++)
+			if (m[i].limit && (!want->limit || m[i].load < want->load ||
+					   (m[i].load == want->load && m[i].turn < want->turn)))
+				want = &m[i];
+		CHECK_EQ(one(0, never), want->limit ? (int)want->slot : -1);
+	}
 }
 
 static int slot_of(uint32_t source)
