@@ -125,6 +125,10 @@ def free_port():
         return s.getsockname()[1]
 
 
+def keys(options):
+    return ''.join(f'{key} = {value}\n' for key, value in options.items())
+
+
 class Contestant:
     """A server that says "listening PORT" on its standard output. `master` is the process whose
     CPU time and memory are reported: the one that accepts."""
@@ -168,10 +172,13 @@ class Contestant:
 class Broker(Contestant):
     """The broker in front of an app that it starts itself."""
 
-    def __init__(self, key, title, build, command):
+    def __init__(self, key, title, build, command, workers=WORKERS, broker=None, service=None):
         super().__init__(key, title, [os.path.join(build, 'broker')])
         self.command = command
         self.directory = None
+        self.own = {'log_level': 'warn', **(broker or {})}
+        # No probation: a reload must not leave the workers of five seconds behind.
+        self.service = {'workers': workers, 'probation': '0', **(service or {})}
 
     def start(self):
         if not os.access(self.argv[0], os.X_OK):
@@ -180,12 +187,9 @@ class Broker(Contestant):
         self.port = free_port()
         config = os.path.join(self.directory, 'broker.ini')
         with open(config, 'w') as f:
-            f.write('[broker]\n'
-                    'log_level = warn\n'
-                    f'run_dir = {self.directory}/run\n'
-                    '[service:app]\n'
-                    f'workers = {WORKERS}\n'
-                    f'command = {self.command} {self.port}\n')
+            f.write('[broker]\n' + keys({**self.own, 'run_dir': f'{self.directory}/run'}) +
+                    '[service:app]\n' +
+                    keys({**self.service, 'command': f'{self.command} {self.port}'}))
         os.mkdir(os.path.join(self.directory, 'run'), 0o755)
         ready, say_ready = os.pipe()
         try:
@@ -214,6 +218,60 @@ class Broker(Contestant):
             shutil.rmtree(self.directory, ignore_errors=True)
 
 
+class Proxy(Contestant):
+    """HAProxy in front of two processes of an app, as its manual shows it."""
+
+    def __init__(self, key, title, command):
+        super().__init__(key, title, ['haproxy'])
+        self.command = command
+        self.apps = []
+        self.directory = None
+
+    def start(self):
+        if not shutil.which('haproxy'):
+            raise Unusable('haproxy is not there')
+        self.directory = tempfile.mkdtemp(prefix='proxy-bench-')
+        self.port = free_port()
+        self.apps = [Contestant('', '', self.command + ['0']) for _ in range(WORKERS)]
+        for app in self.apps:
+            app.start()
+        config = os.path.join(self.directory, 'haproxy.cfg')
+        with open(config, 'w') as f:
+            f.write('defaults\n    mode http\n    timeout connect 5s\n    timeout client 5s\n'
+                    '    timeout server 5s\n'
+                    f'frontend in\n    bind 127.0.0.1:{self.port}\n    default_backend apps\n'
+                    'backend apps\n    balance roundrobin\n')
+            for i, app in enumerate(self.apps):
+                f.write(f'    server app{i} 127.0.0.1:{app.port}\n')
+        self.process = subprocess.Popen(['haproxy', '-db', '-f', config],
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.DEVNULL)
+        self.master = self.process.pid
+        self.wait_listening()
+
+    def wait_listening(self):
+        deadline = time.monotonic() + START_TIMEOUT
+        while True:
+            self.check()
+            with socket.socket() as s:
+                if s.connect_ex(('127.0.0.1', self.port)) == 0:
+                    return
+            if time.monotonic() > deadline:
+                raise Unusable(f'not ready after {START_TIMEOUT} s')
+            time.sleep(0.01)
+
+    def workers(self):
+        return [app.process.pid for app in self.apps]
+
+    def stop(self):
+        apps, self.apps = self.apps, []
+        super().stop()
+        for app in apps:
+            app.stop()
+        if self.directory:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+
 def all_contestants(build):
     direct = os.path.join(build, 'bench', 'direct')
     app = os.path.join(HERE, 'app.js')
@@ -225,8 +283,10 @@ def all_contestants(build):
         Contestant('B', 'floor, a second time',
                    [os.path.join(build, 'bench', 'floor'), '0', str(WORKERS)]),
         Broker('c', 'broker, C app', build, direct),
+        Broker('C', 'the same, scheduling = other', build, direct, broker={'scheduling': 'other'}),
         Contestant('d', "node's cluster, app.js",
                    ['node', os.path.join(HERE, 'cluster.js'), '0']),
         Broker('e', 'broker, app.js', build, f'node {app}'),
         Contestant('f', 'app.js alone, one process', ['node', app, '0']),
+        Proxy('h', 'HAProxy, two of app.js', ['node', app]),
     ]

@@ -23,7 +23,7 @@
 #include "answer.h"
 #include "handoff_wire.h"
 
-#define WORKERS_MAX 64
+#define WORKERS_MAX 1024
 
 union control {
 	struct cmsghdr header; /* for its alignment */

@@ -1,7 +1,14 @@
 /*
  * load - a client that keeps N connections in flight and measures each from connect to answer.
  *
- *	load PORT IN_FLIGHT SECONDS [CONNECTIONS]
+ *	load [-r RATE] [-s MS] PORT IN_FLIGHT SECONDS [CONNECTIONS]
+ *
+ * With -r it begins RATE connections each second, however slow the answers are, up to IN_FLIGHT at
+ * a time. Latency then counts from the time at which a connection was due, also if it could only
+ * be begun later: what nobody could send while the server stood still has waited, too.
+ *
+ * With -s it also gives the worst latency, and the errors, of each MS in which connections were
+ *due.
  *
  * Every connection is a fresh one to 127.0.0.1:PORT with one request. The answer is checked whole
  * (status, length, "pid N\n" and nothing after it), then the client waits for the server to close:
@@ -26,6 +33,7 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 #include "histogram.h"
@@ -37,7 +45,8 @@
 #define TIMEOUT_NS     (5 * NSEC_PER_SEC) /* of one connection */
 #define SOURCE_FIRST   2		  /* 127.0.0.2 */
 #define SOURCE_COUNT   16
-#define RESPONDERS_MAX 64
+#define RESPONDERS_MAX 2048
+#define SERIES_MAX     10000
 
 enum failure { FAIL_CONNECT, FAIL_SEND, FAIL_RESET, FAIL_SHORT, FAIL_WRONG, FAIL_TIMEOUT, FAIL_N };
 
@@ -63,9 +72,18 @@ struct responder {
 	uint64_t count;
 };
 
+/* What became of the connections that were due in one interval. */
+struct interval {
+	uint64_t max_ns;
+	unsigned errors;
+};
+
 struct load {
 	struct sockaddr_in server;
-	int epoll;
+	int epoll, timer;
+	uint64_t begin_ns, due_ns, period_ns; /* period_ns 0: the next is due when there is room */
+	uint64_t interval_ns;		      /* of the series; 0: none is wanted */
+	struct interval series[SERIES_MAX];
 	unsigned in_flight, active;
 	uint64_t started, finished, limit, failed[FAIL_N], failed_total;
 	struct responder responders[RESPONDERS_MAX];
@@ -91,11 +109,29 @@ static void slot_close(struct slot *s)
 	load.active--;
 }
 
+static struct interval *interval_of(const struct slot *s)
+{
+	uint64_t i = load.interval_ns ? (s->start_ns - load.begin_ns) / load.interval_ns : 0;
+
+	return &load.series[i < SERIES_MAX ? i : SERIES_MAX - 1];
+}
+
 static void slot_fail(struct slot *s, enum failure why)
 {
 	load.failed[why]++;
 	load.failed_total++;
+	interval_of(s)->errors++;
 	slot_close(s);
+}
+
+static void slot_measured(const struct slot *s)
+{
+	uint64_t ns = now() - s->start_ns;
+	struct interval *in = interval_of(s);
+
+	histogram_add(&load.latency, ns);
+	if (ns > in->max_ns)
+		in->max_ns = ns;
 }
 
 /* Sends the request if the connection is there, else leaves it to the next EPOLLOUT. */
@@ -130,12 +166,14 @@ static void slot_start(struct slot *s)
 	if (s->fd < 0) {
 		load.failed[FAIL_CONNECT]++;
 		load.failed_total++;
+		load.due_ns += load.period_ns;
 		return;
 	}
 	load.active++;
 	s->sent = s->answered = false;
 	s->have = 0;
-	s->start_ns = now();
+	s->start_ns = load.period_ns ? load.due_ns : now();
+	load.due_ns += load.period_ns;
 	/* NO_PORT: the port is chosen by connect(), which needs it to be free for this pair only.
 	 */
 	if (setsockopt(s->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one)) < 0 ||
@@ -218,7 +256,7 @@ static void slot_read(struct slot *s)
 		s->answer[s->have] = '\0';
 		switch (answer_check(s, &pid)) {
 		case 1:
-			histogram_add(&load.latency, now() - s->start_ns);
+			slot_measured(s);
 			count_responder(pid);
 			s->answered = true;
 			break;
@@ -236,6 +274,28 @@ static void expire(uint64_t time_ns)
 			slot_fail(&slots[i], FAIL_TIMEOUT);
 }
 
+/* Whether another connection is to be begun at @time_ns. */
+static bool is_due(uint64_t time_ns)
+{
+	return load.active < load.in_flight && load.started < load.limit &&
+	       (!load.period_ns || load.due_ns <= time_ns);
+}
+
+static void start_due(uint64_t time_ns)
+{
+	/* Only a finished or failed connection makes room, so this scan is short work. */
+	for (unsigned i = 0; i < load.in_flight && is_due(time_ns); i++)
+		if (slots[i].fd < 0)
+			slot_start(&slots[i]);
+}
+
+static void timer_ready(void)
+{
+	uint64_t n;
+
+	(void)!read(load.timer, &n, sizeof(n));
+}
+
 static void run(uint64_t start_ns, uint64_t end_ns)
 {
 	struct epoll_event events[256];
@@ -248,18 +308,17 @@ static void run(uint64_t start_ns, uint64_t end_ns)
 		bool more = time_ns < end_ns && load.failed_total < ERRORS_MAX;
 		int n;
 
-		/* Only a finished or failed connection makes room, so this scan is short work. */
-		for (unsigned i = 0; more && load.active < load.in_flight && i < load.in_flight;
-		     i++)
-			if (slots[i].fd < 0 && load.started < load.limit)
-				slot_start(&slots[i]);
+		if (more)
+			start_due(time_ns);
 		if (!load.active && (!more || load.started >= load.limit))
 			return;
 		n = epoll_wait(load.epoll, events, 256, 100);
 		for (int i = 0; i < n; i++) {
 			struct slot *s = events[i].data.ptr;
 
-			if (s->sent)
+			if (!s)
+				timer_ready();
+			else if (s->sent)
 				slot_read(s);
 			else
 				slot_send(s);
@@ -299,35 +358,77 @@ static void report(double seconds)
 	for (int i = 0; i < RESPONDERS_MAX && load.responders[i].count; i++)
 		printf("%s\"%ld\": %llu", i ? ", " : "", load.responders[i].pid,
 		       (unsigned long long)load.responders[i].count);
-	printf("}}\n");
+	printf("}");
+	if (load.interval_ns) {
+		uint64_t last = (uint64_t)(seconds * (double)NSEC_PER_SEC) / load.interval_ns;
+
+		printf(", \"series\": [");
+		for (uint64_t i = 0; i <= last && i < SERIES_MAX; i++)
+			printf("%s[%.1f, %u]", i ? ", " : "", (double)load.series[i].max_ns / 1000,
+			       load.series[i].errors);
+		printf("]");
+	}
+	printf("}\n");
+}
+
+/* Wakes us each time that a connection is due. */
+static bool open_timer(double rate)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = NULL };
+	struct itimerspec each = { 0 };
+
+	load.period_ns = (uint64_t)((double)NSEC_PER_SEC / rate);
+	each.it_value.tv_nsec = each.it_interval.tv_nsec = (long)load.period_ns;
+	load.timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	return load.timer >= 0 && timerfd_settime(load.timer, 0, &each, NULL) == 0 &&
+	       epoll_ctl(load.epoll, EPOLL_CTL_ADD, load.timer, &ev) == 0;
+}
+
+static int usage(void)
+{
+	fprintf(stderr, "usage: load [-r RATE] [-s MS] PORT IN_FLIGHT SECONDS [CONNECTIONS]\n");
+	return 2;
 }
 
 int main(int argc, char **argv)
 {
-	long port = argc > 1 ? atol(argv[1]) : 0;
-	long in_flight = argc > 2 ? atol(argv[2]) : 0;
-	double seconds = argc > 3 ? atof(argv[3]) : 0;
-	long long limit = argc > 4 ? atoll(argv[4]) : 1000000000;
-	uint64_t start_ns;
+	double rate = 0, seconds;
+	long port, in_flight;
+	long long limit;
+	int opt;
 
-	if (argc < 4 || argc > 5 || port < 1 || port > 65535 || in_flight < 1 ||
-	    in_flight > IN_FLIGHT_MAX || !(seconds > 0 && seconds <= SECONDS_MAX) || limit < 1) {
-		fprintf(stderr, "usage: load PORT IN_FLIGHT SECONDS [CONNECTIONS]\n");
-		return 2;
+	while ((opt = getopt(argc, argv, "r:s:")) >= 0) {
+		if (opt == 'r' && atof(optarg) >= 2)
+			rate = atof(optarg);
+		else if (opt == 's' && atof(optarg) > 0)
+			load.interval_ns = (uint64_t)(atof(optarg) * 1e6);
+		else
+			return usage();
 	}
+	argc -= optind;
+	argv += optind;
+	if (argc < 3 || argc > 4)
+		return usage();
+	port = atol(argv[0]);
+	in_flight = atol(argv[1]);
+	seconds = atof(argv[2]);
+	limit = argc > 3 ? atoll(argv[3]) : 1000000000;
+	if (port < 1 || port > 65535 || in_flight < 1 || in_flight > IN_FLIGHT_MAX ||
+	    !(seconds > 0 && seconds <= SECONDS_MAX) || limit < 1)
+		return usage();
 	load.server.sin_family = AF_INET;
 	load.server.sin_port = htons((uint16_t)port);
 	load.server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	load.in_flight = (unsigned)in_flight;
 	load.limit = (uint64_t)limit;
 	load.epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (load.epoll < 0) {
-		perror("load: epoll_create1");
+	if (load.epoll < 0 || (rate > 0 && !open_timer(rate))) {
+		perror("load");
 		return 3;
 	}
 
-	start_ns = now();
-	run(start_ns, start_ns + (uint64_t)(seconds * (double)NSEC_PER_SEC));
-	report((double)(now() - start_ns) / (double)NSEC_PER_SEC);
+	load.begin_ns = load.due_ns = now();
+	run(load.begin_ns, load.begin_ns + (uint64_t)(seconds * (double)NSEC_PER_SEC));
+	report((double)(now() - load.begin_ns) / (double)NSEC_PER_SEC);
 	return load.failed_total ? 1 : 0;
 }

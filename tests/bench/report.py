@@ -40,7 +40,7 @@ def make_ratio(samples, what, function, keys, level, **target):
     per_round = [function(*row) for row in zip(*columns)]
     per_round = [value for value in per_round if value is not None]
     medians = [{name: median([s[name] for s in column])
-                for name in ('per_second', 'p50_us', 'cpu_us')} for column in columns]
+                for name in ('per_second', 'p50_us', 'p99_us', 'cpu_us', 'all_us')} for column in columns]
     pooled = function(*medians)
     return Ratio(what, per_round, pooled, **target)
 
@@ -66,17 +66,31 @@ def ratios(samples):
                             quotient('per_second'), 'Bb', 64))
     for level in IN_FLIGHT:
         found.append(make_ratio(samples, f'c/b master CPU per connection, {level} in flight',
-                                quotient('cpu_us'), 'cb', level, target=1.25))
+                                quotient('cpu_us'), 'cb', level,
+                                target=1.1 if level == 1 else 0.8))
+    for level in IN_FLIGHT:
+        found.append(make_ratio(samples, f'c/C master CPU per connection, {level} in flight',
+                                quotient('cpu_us'), 'cC', level))
     found.append(make_ratio(samples, 'added p50, (c-a)/(b-a), 1 in flight', added_p50, 'cba', 1,
                             target=1.4))
+    found.append(make_ratio(samples, 'noise: B/b p99, 1 in flight', quotient('p99_us'), 'Bb', 1))
+    found.append(make_ratio(samples, 'c/b p99, 1 in flight', quotient('p99_us'), 'cb', 1,
+                            target=1.1))
     found.append(make_ratio(samples, 'c/b connections per second, 64 in flight',
-                            quotient('per_second'), 'cb', 64, target=0.95, at_most=False))
+                            quotient('per_second'), 'cb', 64, target=1.05, at_most=False))
+    for level in IN_FLIGHT:
+        found.append(make_ratio(samples, f'c/b CPU of all per connection, {level} in flight',
+                                quotient('all_us'), 'cb', level))
     for level in IN_FLIGHT:
         found.append(make_ratio(samples, f'c/a connections per second, {level} in flight',
                                 quotient('per_second'), 'ca', level))
     for level in IN_FLIGHT:
         found.append(make_ratio(samples, f'e/d connections per second, {level} in flight',
-                                quotient('per_second'), 'ed', level, target=2, at_most=False))
+                                quotient('per_second'), 'ed', level, at_most=False,
+                                target={1: 1.5, 64: 1.9}.get(level)))
+    for level in IN_FLIGHT:
+        found.append(make_ratio(samples, f'e/h connections per second, {level} in flight',
+                                quotient('per_second'), 'eh', level, target=2, at_most=False))
     for level in IN_FLIGHT:
         found.append(make_ratio(samples, f'd/e master CPU per connection, {level} in flight',
                                 quotient('cpu_us'), 'de', level))
@@ -101,7 +115,8 @@ def result_rows(run):
                          f"{median(pick('per_second')):.0f}", spread(pick('per_second'), 0),
                          f"{median(pick('p50_us')):.1f}", f"{median(pick('p99_us')):.0f}",
                          f"{median(pick('cpu_us')):.2f}", spread(pick('cpu_us'), 2),
-                         f"{median(pick('workers_us')):.1f}", str(sum(pick('errors')))])
+                         f"{median(pick('workers_us')):.1f}", f"{median(pick('all_us')):.1f}",
+                         str(sum(pick('errors')))])
     return rows
 
 
@@ -129,7 +144,7 @@ def ratio_rows(run):
 
 
 RESULT_HEAD = ['in flight', '', 'contestant', 'conn/s', 'min..max', 'p50 us', 'p99 us',
-               'master us/conn', 'min..max', 'workers us/conn', 'errors']
+               'master us/conn', 'min..max', 'workers us/conn', 'all us/conn', 'errors']
 RATIO_HEAD = ['ratio', 'median', 'min..max', 'of medians', 'target', 'verdict']
 MEMORY_HEAD = ['', 'contestant', 'master VmRSS KiB', 'of it RssAnon', 'answers per worker',
                'target']
@@ -158,6 +173,10 @@ def render(run, table, fence):
     if ratio_rows(run):
         parts.append(table(RATIO_HEAD, ratio_rows(run)))
     parts.append(table(MEMORY_HEAD, memory_rows(run)))
+    for section in run.sections:
+        parts.append(fence([section.title]))
+        if section.rows:
+            parts.append(table(section.head, section.rows))
     skipped = [f'skipped: {c.key} ({c.title}): {c.skipped}' for c in run.contestants if c.skipped]
     if skipped:
         parts.append('\n'.join(skipped))
