@@ -1,6 +1,21 @@
 #include "lines.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#define ROOM_STEP 128
+
+static bool make_room(struct lines *l, size_t n)
+{
+	size_t room = (l->n_tail + n + ROOM_STEP - 1) / ROOM_STEP * ROOM_STEP;
+	char *tail = room > l->room ? realloc(l->tail, room) : l->tail;
+
+	if (!tail)
+		return false;
+	l->room = room > l->room ? room : l->room;
+	l->tail = tail;
+	return true;
+}
 
 static void keep(struct lines *l, const char *line, size_t n)
 {
@@ -15,6 +30,8 @@ static void keep(struct lines *l, const char *line, size_t n)
 		memmove(l->tail, l->tail + first, l->n_tail - first);
 		l->n_tail -= first;
 	}
+	if (!make_room(l, n + 1))
+		return;
 	memcpy(l->tail + l->n_tail, line, n);
 	l->n_tail += n;
 	l->tail[l->n_tail++] = '\n';
@@ -36,9 +53,18 @@ static void emit(struct lines *l, bool end, lines_fn *out, void *arg)
 		out(arg, l->part, n);
 }
 
+static void free_part(struct lines *l)
+{
+	free(l->part);
+	l->part = NULL;
+	l->n = 0;
+}
+
 void lines_feed(struct lines *l, const char *bytes, size_t n, lines_fn *out, void *arg)
 {
-	while (n) {
+	if (!l->part)
+		l->part = malloc(LINES_MAX);
+	while (n && l->part) {
 		const char *nl = memchr(bytes, '\n', n);
 		size_t part = nl ? (size_t)(nl - bytes) : n;
 		size_t room = LINES_MAX - l->n;
@@ -58,10 +84,20 @@ void lines_feed(struct lines *l, const char *bytes, size_t n, lines_fn *out, voi
 			emit(l, true, out, arg);
 		}
 	}
+	if (!l->n)
+		free_part(l);
 }
 
 void lines_finish(struct lines *l, lines_fn *out, void *arg)
 {
 	if (l->n)
 		emit(l, true, out, arg);
+	free_part(l);
+}
+
+void lines_deinit(struct lines *l)
+{
+	free(l->part);
+	free(l->tail);
+	*l = (struct lines){ 0 };
 }

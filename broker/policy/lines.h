@@ -11,18 +11,23 @@
 #define LINES_MAX  2048
 #define LINES_TAIL 1024
 
-/* All zero at first. */
+/* All zero at first. What it needs it allocates: most workers say little, and then nothing more. */
 struct lines {
-	size_t n; /* bytes of an unfinished line */
-	char part[LINES_MAX];
-	size_t n_tail;
-	char tail[LINES_TAIL]; /* complete lines, each with its '\n' */
+	size_t n;   /* bytes of an unfinished line */
+	char *part; /* of LINES_MAX bytes while there is one */
+	size_t n_tail, room;
+	char *tail; /* complete lines, each with its '\n' */
 };
 
 typedef void lines_fn(void *arg, const char *line, size_t n);
 
-/* Adds @n bytes and calls @out, if not NULL, for each line they complete, without its line end. */
+/*
+ * Adds @n bytes and calls @out, if not NULL, for each line they complete, without its line end.
+ * Without memory they are lost.
+ */
 void lines_feed(struct lines *l, const char *bytes, size_t n, lines_fn *out, void *arg);
 
 /* The end: an unfinished line is a line. */
 void lines_finish(struct lines *l, lines_fn *out, void *arg);
+
+void lines_deinit(struct lines *l); /* all zero again */

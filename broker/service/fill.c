@@ -58,7 +58,7 @@ static void add_output(struct worker *w, bool all, struct strbuf *out)
 	start = end = lines->n_tail ? lines->n_tail - 1 : 0; /* without its newline */
 	while (start > 0 && (all || lines->tail[start - 1] != '\n'))
 		start--;
-	if (w->refusal[0])
+	if (w->refusal)
 		strbuf_add(out, w->refusal);
 	else
 		strbuf_add_bytes(out, lines->tail + start, end - start);

@@ -18,6 +18,7 @@
 #include "sys/asked_socket.h"
 #include "sys/fdpass.h"
 #include "sys/log.h"
+#include "worker/output.h"
 
 /* Connections that have not said HELLO yet: how many, and for how long. */
 #define MAX_GREETINGS 256
@@ -122,7 +123,7 @@ static void note_busy(struct worker *w, const struct handoff_addr *addr, int r,
 	if (r != -EADDRINUSE && !w->busy.family)
 		return;
 	w->busy = r == -EADDRINUSE ? *addr : (struct handoff_addr){ 0 };
-	snprintf(w->refusal, sizeof(w->refusal), "%s", r == -EADDRINUSE ? reason->text : "");
+	worker_output_refused(w, r == -EADDRINUSE ? reason->text : "");
 }
 
 static int join(struct greeting *g, struct worker *w, const struct handoff_hello *hello,

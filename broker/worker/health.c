@@ -99,7 +99,7 @@ static void note_result(struct worker *w, bool passed, const char *why)
 	snprintf(k->why, sizeof(k->why), "%s", passed ? "" : why);
 	end(w);
 	/* The kernel says that it has taken the connection. */
-	if (passed && k->probe.kind != HEALTH_COMMAND)
+	if (passed && k->probe->kind != HEALTH_COMMAND)
 		w->proven = true;
 	if (!changed)
 		return;
@@ -185,7 +185,7 @@ static void answered(struct loop_source *source, uint32_t events)
 	(void)events;
 	if (n < 0 && errno == EAGAIN)
 		return;
-	verdict = health_judge(&k->probe, w->conf->check_expect, w->conf->n_check_expect, k->answer,
+	verdict = health_judge(k->probe, w->conf->check_expect, w->conf->n_check_expect, k->answer,
 			       k->n_answer, n <= 0, &why);
 	if (verdict == HEALTH_MORE)
 		return;
@@ -194,7 +194,7 @@ static void answered(struct loop_source *source, uint32_t events)
 		end(w);
 		return;
 	}
-	if (n <= 0 || k->probe.kind != HEALTH_HTTP)
+	if (n <= 0 || k->probe->kind != HEALTH_HTTP)
 		drop(w);
 	else
 		k->source.ready = goes_on;
@@ -220,8 +220,8 @@ static void connected(struct loop_source *source, uint32_t events)
 	fd_closep(&k->listener);
 	handoff_header_init(&conn.h, HANDOFF_CONN);
 	conn.id = ++w->terms->broker->given.conn;
-	if (k->probe.n_send)
-		(void)send(k->fd, k->probe.send, k->probe.n_send, MSG_NOSIGNAL);
+	if (k->probe->n_send)
+		(void)send(k->fd, k->probe->send, k->probe->n_send, MSG_NOSIGNAL);
 	if (!c || channel_give_check(c, &conn, fd) != PAIR_SENT) {
 		cannot_check(w, "its channel takes no more messages");
 		return;
@@ -291,14 +291,14 @@ static void begin(struct worker *w)
 	}
 	k->running = true;
 	loop_timer_arm(worker_loop(w), &k->next,
-		       k->probe.kind == HEALTH_CONNECT ? TAKEN_LOOK_MS : timeout);
+		       k->probe->kind == HEALTH_CONNECT ? TAKEN_LOOK_MS : timeout);
 	if (is_untaken(w))
 		return;
 	drop(w);
 	c = find_channel(w);
-	if (k->probe.kind == HEALTH_COMMAND) {
+	if (k->probe->kind == HEALTH_COMMAND) {
 		loop_timer_disarm(&k->next); /* it has a limit of its own */
-		r = helper_start(&k->command, k->probe.command, timeout, &error);
+		r = helper_start(&k->command, k->probe->command, timeout, &error);
 	} else if (c) {
 		r = begin_connection(w, c);
 	} else {
@@ -315,7 +315,7 @@ static void look(struct worker *w)
 	struct worker_check *k = &w->check;
 	bool untaken = is_untaken(w);
 
-	if (k->probe.kind == HEALTH_CONNECT && k->channel && !untaken && !was_taken_back(w)) {
+	if (k->probe->kind == HEALTH_CONNECT && k->channel && !untaken && !was_taken_back(w)) {
 		drop(w);
 		note_result(w, true, "");
 	} else if (now < k->began_ms + timeout) {
@@ -342,7 +342,7 @@ static void expired(struct loop_timer *timer)
 		begin(w);
 }
 
-void worker_check_init(struct worker *w)
+bool worker_check_init(struct worker *w)
 {
 	struct worker_check *k = &w->check;
 	STRBUF(unused, 64);
@@ -352,12 +352,16 @@ void worker_check_init(struct worker *w)
 	helper_init(&k->command, w);
 	k->command.wrote = keep;
 	k->command.ended = command_ended;
-	if (w->conf->check)
-		(void)health_parse(w->conf->check, &k->probe, &unused); /* it was read before */
+	if (!w->conf->check)
+		return true;
+	k->probe = calloc(1, sizeof(*k->probe));
+	/* It was read before. */
+	return k->probe && health_parse(w->conf->check, k->probe, &unused) == 0;
 }
 
 void worker_check_deinit(struct worker *w)
 {
 	loop_timer_disarm(&w->check.next);
 	drop(w);
+	free(w->check.probe);
 }

@@ -15,5 +15,5 @@
 
 #include "worker/types.h"
 
-void worker_check_init(struct worker *w);
+bool worker_check_init(struct worker *w); /* false: no memory */
 void worker_check_deinit(struct worker *w);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -52,13 +53,22 @@ static void output_ready(struct loop_source *source, uint32_t events)
 /* Its launcher has ended; or there is nothing to read, as it became the app. */
 static void read_status(struct worker *w)
 {
-	size_t have = strlen(w->refusal);
-	ssize_t n = read(w->status_fd, w->refusal + have, sizeof(w->refusal) - 1 - have);
+	size_t have = w->refusal ? strlen(w->refusal) : 0;
+	char text[512];
+	ssize_t n = read(w->status_fd, text + have, sizeof(text) - 1 - have);
 
+	memcpy(text, w->refusal ? w->refusal : "", have);
 	have += n > 0 ? (size_t)n : 0;
-	while (have && w->refusal[have - 1] == '\n')
+	while (have && text[have - 1] == '\n')
 		have--;
-	w->refusal[have] = '\0';
+	text[have] = '\0';
+	worker_output_refused(w, text);
+}
+
+void worker_output_refused(struct worker *w, const char *text)
+{
+	free(w->refusal);
+	w->refusal = *text ? strdup(text) : NULL;
 }
 
 void worker_output_look(struct worker *w)
@@ -84,7 +94,7 @@ void worker_output_look(struct worker *w)
 
 		text = nl ? nl + 1 : buf;
 	}
-	w->lines.n = w->lines.n_tail = 0;
+	lines_deinit(&w->lines);
 	/* To be kept: the log is not where it belongs. */
 	lines_feed(&w->lines, text, (size_t)(buf + n - text), NULL, NULL);
 	lines_finish(&w->lines, NULL, NULL);
@@ -174,4 +184,6 @@ void worker_output_deinit(struct worker *w)
 	fd_closep(&w->status_fd);
 	loop_remove(worker_loop(w), &w->output_source);
 	fd_closep(&w->output_fd);
+	lines_deinit(&w->lines);
+	free(w->refusal);
 }

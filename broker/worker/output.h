@@ -15,6 +15,9 @@ void worker_output_init(struct worker *w);
  */
 int worker_output_open(struct worker *w, int *ret_child, struct strbuf *error);
 
+/* @text is why it was refused; empty: it was not. */
+void worker_output_refused(struct worker *w, const char *text);
+
 /* Takes @bytes for its output. */
 void worker_output_feed(struct worker *w, const char *bytes, size_t n);
 void worker_output_read_last(struct worker *w); /* main has ended: what is still in the pipes */

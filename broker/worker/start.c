@@ -46,10 +46,12 @@ struct worker *worker_new(struct worker_terms *terms, struct service_conf *conf,
 	loop_timer_init(&w->look, worker_look_expired);
 	loop_timer_init(&w->wake, worker_wake_expired);
 	worker_output_init(w);
-	worker_check_init(w);
 	helper_init(&w->aside, w);
 	w->started_ms = w->state_since_ms = loop_now(&terms->broker->loop);
-	return w;
+	if (worker_check_init(w))
+		return w;
+	worker_free(w);
+	return NULL;
 }
 
 void worker_free(struct worker *w)

@@ -75,7 +75,7 @@ struct helper {
 
 /* Its health check, see health.h. */
 struct worker_check {
-	struct health_probe probe;
+	struct health_probe *probe; /* owned; NULL: it has none */
 	struct health health;
 	bool awaited; /* it listens, and is STARTING until its check has passed */
 	bool running;
@@ -131,7 +131,7 @@ struct worker {
 	struct worker_findings found;
 	struct slot_measured measured; /* of a guest, which has no slot */
 
-	char refusal[512]; /* why the command was not executed, or what about .busy is in use */
+	char *refusal; /* why the command was not executed, or what about .busy is in use */
 	struct handoff_addr busy; /* it asked for this last, and somebody else has it; family 0:
 				   * it did not */
 

@@ -287,7 +287,7 @@ void worker_log_exit(const struct worker *w)
 		log_guest_left(w);
 		return;
 	}
-	if (failed && w->refusal[0] && !w->busy.family) {
+	if (failed && w->refusal && !w->busy.family) {
 		log_event(LEVEL_ERROR, "worker-failed", LOG_WORKER_PID(w, w->main_was),
 			  LOG_MSG("%s", w->refusal));
 		return;

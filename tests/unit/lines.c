@@ -43,11 +43,26 @@ static void feed(struct lines *l, const char *text)
 	lines_feed(l, text, strlen(text), collect, &got);
 }
 
+TEST(who_says_little_needs_little)
+{
+	static struct lines l;
+
+	CHECK(!l.part && !l.tail);
+	feed(&l, "listening on 3000\n");
+	CHECK(!l.part && l.room <= 128);
+	feed(&l, "begun");
+	CHECK(l.part);
+	feed(&l, ", and ended\n");
+	CHECK(!l.part);
+	lines_deinit(&l);
+	CHECK(!l.tail && !l.n_tail);
+}
+
 TEST(lines_are_given_out_when_they_end)
 {
 	static struct lines l;
 
-	l = (struct lines){ .n = 0 };
+	lines_deinit(&l);
 	feed(&l, "one\ntw");
 	CHECK_EQ(got.n, 1);
 	CHECK_STR(line(&got, 0), "one");
@@ -66,7 +81,7 @@ TEST(a_cr_before_the_line_end_belongs_to_it)
 {
 	static struct lines l;
 
-	l = (struct lines){ .n = 0 };
+	lines_deinit(&l);
 	feed(&l, "a\r\nb\rc\r");
 	feed(&l, "\n\r\n\r\r\nd\r");
 	lines_finish(&l, collect, &got);
@@ -88,7 +103,7 @@ TEST(a_long_line_comes_in_pieces_and_loses_nothing)
 		text[i] = (char)('a' + i % 26);
 	text[LINES_MAX - 1] = '\r'; /* at the end of a piece, not of the line */
 	text[sizeof(text) - 1] = '\n';
-	l = (struct lines){ .n = 0 };
+	lines_deinit(&l);
 	lines_feed(&l, text, sizeof(text), collect, &got);
 	CHECK_EQ(got.n, 4);
 	for (size_t i = 0; i < got.n; i++)
@@ -105,7 +120,7 @@ TEST(a_line_of_just_the_buffer_is_one_line)
 
 	memset(text, 'x', LINES_MAX);
 	text[LINES_MAX] = '\n';
-	l = (struct lines){ .n = 0 };
+	lines_deinit(&l);
 	lines_feed(&l, text, LINES_MAX, collect, &got);
 	lines_feed(&l, text + LINES_MAX, 1, collect, &got);
 	feed(&l, "next\n");
@@ -141,7 +156,7 @@ TEST(the_tail_holds_the_last_whole_lines)
 {
 	static struct lines l;
 
-	l = (struct lines){ .n = 0 };
+	lines_deinit(&l);
 	feed(&l, "first\nsecond\nunfinished");
 	CHECK_EQ(l.n_tail, strlen("first\nsecond\n"));
 	CHECK(!memcmp(l.tail, "first\nsecond\n", l.n_tail));
@@ -161,7 +176,7 @@ TEST(a_long_line_leaves_the_one_before_it_in_the_tail)
 	static char text[LINES_MAX];
 	static struct lines l;
 
-	l = (struct lines){ .n = 0 };
+	lines_deinit(&l);
 	feed(&l, "the reason\n");
 	memset(text, 'x', sizeof(text) - 1);
 	text[sizeof(text) - 1] = '\n';
@@ -211,7 +226,7 @@ TEST(however_the_bytes_are_cut_the_lines_are_the_same)
 		naive(text, n, &want);
 		for (size_t i = 0; i < want.used; i++)
 			want.text[i] = want.text[i] ? want.text[i] : ' ';
-		l = (struct lines){ .n = 0 };
+		lines_deinit(&l);
 		while (at < n) {
 			size_t part = 1 + tap_random(&rnd, run % 3 ? 5000 : LINES_MAX);
 
