@@ -4,6 +4,7 @@
 #include "service/fill.h"
 #include "service/listeners.h"
 #include "service/pin.h"
+#include "service/proof.h"
 #include "service/questions.h"
 #include "service/recycle.h"
 #include "service/roll.h"
@@ -108,6 +109,7 @@ void service_worker_changed(struct worker *w, enum worker_state from)
 	if (listens && worker_is_of_rollout(w)) {
 		rollout_new_ready(&s->rollout, w->slot);
 		service_announce(s, ROLL_READY, w);
+		(void)proof_look(w, loop_now(service_loop(s))); /* it may be that no client comes */
 	} else if (listens && !s->rollout_number) {
 		/* A reload may have made the service: there is no rollout, but somebody waits. */
 		notice_rollout(s->broker, s, ROLL_READY, w);

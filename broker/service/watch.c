@@ -21,6 +21,8 @@
 #define EVIDENCE_MS 200
 /* What waits for so long at a worker that drains or is held is given to others. */
 #define STUCK_MS 100
+/* So long a look at connections may take, while others that arrive wait. */
+#define SLICE_NS (2000 * 1000)
 /* Nobody had room for so long: worth a line in the log, once in a while. */
 #define FULL_MS	     2000
 #define FULL_EACH_MS 60000
@@ -243,13 +245,12 @@ static bool watch_held(struct worker *w)
 	return false;
 }
 
-static bool needs_evidence(const struct service *s)
+/* Whether it matters how many connections @w has. */
+static bool is_counted(const struct worker *w)
 {
-	bool by_load = s->conf->balance == BALANCE_LEAST_CONNECTIONS;
-	const struct worker *w;
-
-	return list_find(w, &s->workers, link,
-			 w->state == WORKER_DRAINING || (by_load && w->state == WORKER_READY));
+	return w->state == WORKER_DRAINING ||
+	       (w->state == WORKER_READY &&
+		service_of(w)->conf->balance == BALANCE_LEAST_CONNECTIONS);
 }
 
 /* While a whole service leaves, a worker that drains is given what waits in the broker, too. */
@@ -280,15 +281,42 @@ static void use_evidence(struct worker *w, const struct sockdiag_list *connectio
 		worker_event(w, service_parks(w) ? EV_PARK : EV_DRAINED);
 }
 
-static void watch_connections(struct service *s)
+/*
+ * With many workers this takes several looks. What has been given to one that drains is in the list
+ * only if that was taken afterwards. True: another look is needed, soon or with the next evidence.
+ */
+static bool watch_connections(struct service *s, bool may_begin, int64_t now)
 {
-	_cleanup_sockets_ struct sockdiag_list connections = { 0 };
+	uint64_t until = loop_clock_ns() + SLICE_NS;
+	struct evidence *e = &s->evidence;
 	struct worker *w, *tmp;
+	bool any = false;
 
-	if (service_open_connections(s, &connections) == 0)
-		list_for_each_safe (w, tmp, &s->workers, link)
-			if (w->state == WORKER_DRAINING || w->state == WORKER_READY)
-				use_evidence(w, &connections);
+	if (!e->taken_ms) {
+		if (!list_find(w, &s->workers, link, is_counted(w)))
+			return false;
+		if (!may_begin)
+			return true;
+		if (service_open_connections(s, &e->connections) < 0) {
+			sockdiag_list_deinit(&e->connections);
+			return true;
+		}
+		e->taken_ms = now;
+		e->worker = 0;
+	}
+	list_for_each_safe (w, tmp, &s->workers, link) {
+		if (w->id <= e->worker || !is_counted(w))
+			continue;
+		if (any && loop_clock_ns() > until)
+			return true;
+		any = true;
+		e->worker = w->id;
+		if (w->state != WORKER_DRAINING || w->state_since_ms < e->taken_ms)
+			use_evidence(w, &e->connections);
+	}
+	sockdiag_list_deinit(&e->connections);
+	e->taken_ms = 0;
+	return true;
 }
 
 static void watch_full(struct endpoint *e, int64_t now)
@@ -331,11 +359,7 @@ static bool watch_service(struct service *s, bool evidence, int64_t now)
 	list_for_each (e, &s->dispatch.endpoints, link)
 		watch_full(e, now);
 	service_end_idle(s);
-	if (evidence && needs_evidence(s)) {
-		watch_connections(s);
-		again = true;
-	}
-	return again;
+	return watch_connections(s, evidence, now) || again;
 }
 
 void watch_expired(struct loop_timer *timer)
