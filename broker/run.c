@@ -1,5 +1,6 @@
 #include "run.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -307,6 +308,13 @@ enum exit_code run_broker(struct run *run)
 	int r = 0;
 
 	(void)signal(SIGPIPE, SIG_IGN);
+#ifdef __GLIBC__
+	/*
+	 * A service is large, and little of it is used: pages of its own, which nobody touches, take
+	 * no memory. By itself glibc would go over to memory that it has used before.
+	 */
+	(void)mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+#endif
 	/* What a worker leaves behind comes to us, and not to init, where we could not see it end.
 	 */
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);

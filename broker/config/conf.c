@@ -73,7 +73,7 @@ bool conf_port_is_private(const struct service_conf *sc, uint16_t port)
 /* --- as text --- */
 
 #define FIRST_SIZE   (64 * 1024)
-#define LARGEST_SIZE ((size_t)1 << 30) /* 256 services that inherit a file full of variables */
+#define LARGEST_SIZE ((size_t)1 << 30) /* 1024 services that inherit many variables */
 #define COLUMN	     40		       /* where the comments begin, if the value is shorter */
 
 static void print_section(const struct conf *conf, enum option_section section, const void *values,

@@ -216,9 +216,9 @@ struct conf_facts {
 };
 
 #define CONF_FILE_MAX	  (1 << 20) /* bytes */
-#define CONF_SERVICES_MAX 256
+#define CONF_SERVICES_MAX 1024
 #define CONF_LIST_MAX	  256	      /* entries of one list, inherited ones included */
-#define CONF_LISTEN_MAX	  1024	      /* listen addresses of all services together */
+#define CONF_LISTEN_MAX	  2048	      /* listen addresses of all services together */
 #define CONF_SETTINGS_MAX 1024	      /* lines of one section */
 #define CONF_ERRORS_MAX	  20	      /* messages; one more line says that there are more */
 #define CONF_ERROR_BYTES  (24 * 1024) /* of @error: enough, with a file name of 400 bytes */

@@ -28,6 +28,7 @@ void broker_deinit(struct broker *b)
 	fd_closep(&b->spare_fd);
 	loop_timer_disarm(&b->watch);
 	loop_timer_disarm(&b->tidy);
+	sockdiag_list_deinit(&b->evidence.connections);
 	pid_set_deinit(&b->started);
 	free(b->launch.shim);
 	free(b->launch.library);

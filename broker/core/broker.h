@@ -10,6 +10,7 @@
 #include "policy/scheduling.h"
 #include "sys/loop.h"
 #include "sys/proc.h"
+#include "sys/sockdiag.h"
 
 /*
  * Clients of the broker's own servers at a time. WEB_DESCRIPTORS is they, one that was just
@@ -26,6 +27,12 @@ struct broker_launch {
 	struct rlimit nofile;	/* as the broker was started; workers get it back */
 };
 
+/* What the kernel says of connections, while workers are compared with it: see service/watch.c. */
+struct evidence {
+	struct sockdiag_list connections;
+	int64_t taken_ms; /* 0: there is none; else one that began to drain later is not in it */
+};
+
 struct broker {
 	KEPT(kept_broker);
 	struct loop loop;
@@ -35,6 +42,7 @@ struct broker {
 	struct list observers;	/* observer::link, see notice.h */
 	struct pid_set started; /* processes of ours that nobody has to adopt: main ones, keeper */
 	struct scheduling scheduling;
+	struct evidence evidence;
 	int64_t evidence_ms;	 /* when connections were last counted */
 	struct loop_timer watch; /* what no event reports is looked at; see service/watch.c */
 	struct loop_timer tidy;	 /* .expired is run.c's: has a service ended, are all ready? */

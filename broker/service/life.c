@@ -55,7 +55,6 @@ void service_free(struct service *s)
 
 	assert(list_empty(&s->workers) && list_empty(&s->gone));
 	service_close_window(s);
-	sockdiag_list_deinit(&s->evidence.connections);
 	idle_end_deinit(&s->idle_end);
 	service_close_now(s);
 	list_for_each_safe (e, tmp, &s->dispatch.endpoints, link)

@@ -12,7 +12,6 @@
 
 #include <dirent.h>
 #include "policy/rollout.h"
-#include "sys/sockdiag.h"
 #include "worker/types.h"
 
 /* How the last process of a slot ended that nobody had asked to. */
@@ -50,13 +49,6 @@ struct rollback {
 	unsigned generation;	   /* of conf */
 	unsigned want;		   /* workers wanted before the reload */
 	struct loop_timer over;	   /* armed while the window is open: the rollout has ended */
-};
-
-/* Connections as the kernel has them, counted for one worker after the other: see watch.c. */
-struct evidence {
-	struct sockdiag_list connections;
-	int64_t taken_ms; /* 0: none; the next pass begins with it */
-	uint64_t worker;  /* the last that was looked at, by id */
 };
 
 /* See idle_end.h. */
@@ -113,7 +105,6 @@ struct service {
 	struct loop_timer closing_timer;
 	struct loop_timer pin_timer; /* the first of them expires */
 	struct service_measured measured;
-	struct evidence evidence;
 	struct idle_end idle_end;
 };
 

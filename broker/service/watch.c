@@ -11,6 +11,7 @@
 #include "service/recycle.h"
 #include "service/survey.h"
 #include "sys/log.h"
+#include "sys/sockdiag.h"
 #include "worker/clock.h"
 #include "worker/ends.h"
 #include "worker/explain.h"
@@ -282,38 +283,70 @@ static void use_evidence(struct worker *w, const struct sockdiag_list *connectio
 }
 
 /*
- * With many workers this takes several looks. What has been given to one that drains is in the list
- * only if that was taken afterwards. True: another look is needed, soon or with the next evidence.
+ * The kernel walks through all sockets of the machine for each question: so it is asked once, and
+ * for the ports of a service only if no other asks. 0; -ENOENT: nobody
+ * asks; -EAGAIN: not yet; another -errno.
  */
-static bool watch_connections(struct service *s, bool may_begin, int64_t now)
+static int take_evidence(struct broker *b, bool may_begin, int64_t now)
 {
-	uint64_t until = loop_clock_ns() + SLICE_NS;
-	struct evidence *e = &s->evidence;
-	struct worker *w, *tmp;
-	bool any = false;
+	struct evidence *e = &b->evidence;
+	struct service *s, *only = NULL;
+	bool several = false;
+	struct worker *w;
+	int r;
 
-	if (!e->taken_ms) {
-		if (!list_find(w, &s->workers, link, is_counted(w)))
-			return false;
-		if (!may_begin)
-			return true;
-		if (service_open_connections(s, &e->connections) < 0) {
-			sockdiag_list_deinit(&e->connections);
-			return true;
+	list_for_each (s, &b->services, link)
+		if (list_find(w, &s->workers, link, is_counted(w))) {
+			several = only;
+			only = s;
 		}
-		e->taken_ms = now;
-		e->worker = 0;
+	if (!only || !may_begin)
+		return only ? -EAGAIN : -ENOENT;
+	if (!several) {
+		r = service_open_connections(only, &e->connections);
+	} else {
+		r = sockdiag_add(SOCKDIAG_OPEN, 0, &e->connections);
+		sockdiag_sort(&e->connections);
 	}
+	if (r < 0)
+		sockdiag_list_deinit(&e->connections);
+	else
+		e->taken_ms = now;
+	return r;
+}
+
+/* Of those that @s has, as many as there is time for. True: all. */
+static bool compare_workers(struct service *s, const struct evidence *e, uint64_t until)
+{
+	struct worker *w, *tmp;
+
 	list_for_each_safe (w, tmp, &s->workers, link) {
-		if (w->id <= e->worker || !is_counted(w))
+		if (w->counted_ms == e->taken_ms || !is_counted(w))
 			continue;
-		if (any && loop_clock_ns() > until)
-			return true;
-		any = true;
-		e->worker = w->id;
+		if (loop_clock_ns() > until)
+			return false;
+		w->counted_ms = e->taken_ms;
+		/* What was given to it later is not in there. */
 		if (w->state != WORKER_DRAINING || w->state_since_ms < e->taken_ms)
 			use_evidence(w, &e->connections);
 	}
+	return true;
+}
+
+/* With many workers this takes several looks. Returns whether there is to be another. */
+static bool watch_connections(struct broker *b, bool may_begin, int64_t now)
+{
+	struct evidence *e = &b->evidence;
+	struct service *s;
+	uint64_t until;
+	int r = e->taken_ms ? 0 : take_evidence(b, may_begin, now);
+
+	if (r < 0)
+		return r != -ENOENT;
+	until = loop_clock_ns() + SLICE_NS;
+	list_for_each (s, &b->services, link)
+		if (!compare_workers(s, e, until))
+			return true;
 	sockdiag_list_deinit(&e->connections);
 	e->taken_ms = 0;
 	return true;
@@ -334,7 +367,7 @@ static void watch_full(struct endpoint *e, int64_t now)
 }
 
 /* Returns whether @s needs to be looked at again. */
-static bool watch_service(struct service *s, bool evidence, int64_t now)
+static bool watch_service(struct service *s, int64_t now)
 {
 	struct worker *w, *tmp;
 	struct endpoint *e;
@@ -359,7 +392,7 @@ static bool watch_service(struct service *s, bool evidence, int64_t now)
 	list_for_each (e, &s->dispatch.endpoints, link)
 		watch_full(e, now);
 	service_end_idle(s);
-	return watch_connections(s, evidence, now) || again;
+	return again;
 }
 
 void watch_expired(struct loop_timer *timer)
@@ -373,7 +406,8 @@ void watch_expired(struct loop_timer *timer)
 	if (evidence)
 		b->evidence_ms = now;
 	list_for_each (s, &b->services, link)
-		again |= watch_service(s, evidence, now);
+		again |= watch_service(s, now);
+	again |= watch_connections(b, evidence, now);
 	if (again)
 		broker_watch(b);
 }

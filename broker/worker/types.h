@@ -125,6 +125,7 @@ struct worker {
 	struct loop_source process_source;
 
 	unsigned open;	      /* connections it holds, when last counted */
+	int64_t counted_ms;   /* evidence::taken_ms of what it was compared with last */
 	unsigned ended_idle;  /* of them, by us, while it drained */
 	bool idle_refused;    /* the kernel does not let us */
 	int64_t lost_look_ms; /* when it may be looked at again for the library */

@@ -410,7 +410,7 @@ TEST(size_and_number_are_bounded)
 		strbuf_addf(&out, "[service:s%d]\ncommand = x\n", i);
 	conf_free(conf_good(text));
 	strbuf_add(&out, "[service:one_more]\ncommand = x\n");
-	check_bad(text, "broker.ini:513: more than 256 services");
+	check_bad(text, "broker.ini:2049: more than 1024 services");
 
 	strbuf_init(&out, text, sizeof(text));
 	strbuf_add(&out, "[service:a]\ncommand = x\n[service:b]\ncommand = x\n");
@@ -422,12 +422,12 @@ TEST(size_and_number_are_bounded)
 			"[ADDRESS:]PORT [for PORT]");
 
 	strbuf_init(&out, text, sizeof(text));
-	for (int i = 0; i < 5; i++) {
+	for (int i = 0; i < 10; i++) {
 		strbuf_addf(&out, "[service:s%d]\ncommand = x\n", i);
 		for (int j = 0; j < 205; j++)
 			strbuf_addf(&out, "listen = %d\n", 1000 * (i + 1) + j);
 	}
-	check_bad(text, "broker.ini:829: listen: more than 1024 addresses in all services");
+	check_bad(text, "broker.ini:1864: listen: more than 2048 addresses in all services");
 
 	strbuf_init(&out, text, sizeof(text));
 	strbuf_add(&out, "[service:a]\ncommand = x\n");

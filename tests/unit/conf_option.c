@@ -28,6 +28,7 @@ static const struct {
 	{ OPTION_BROKER, "group", "33" },
 	{ OPTION_BROKER, "metrics", "127.0.0.1:9180" },
 	{ OPTION_BROKER, "agent_check", "/run/agent" },
+	{ OPTION_BROKER, "scheduling", "batch" },
 	{ OPTION_SERVICE, "command", "'my program' --flag '#1' \"it's\"" },
 	{ OPTION_SERVICE, "wrap", "strace -f -o '/tmp/a b'" },
 	{ OPTION_SERVICE, "debug_command", "lldb -p {pid}" },
@@ -483,7 +484,7 @@ TEST(a_large_configuration_is_printed_whole)
 		strbuf_addf(&out, "[service:s%d]\ncommand = x\n", i);
 	conf = conf_good(text);
 	CHECK_EQ(conf_print(conf, &printed), 0);
-	last = strstr(printed, "\n[service:s255]\ncommand = x");
+	last = strstr(printed, "\n[service:s1023]\ncommand = x");
 	CHECK(last && strstr(last, "\nip_freebind = no"));
 	free(printed);
 	conf_free(conf);
