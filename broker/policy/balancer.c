@@ -77,6 +77,7 @@ void balancer_set_mode(struct balancer *b, enum conf_balance mode)
 	if (mode == b->mode)
 		return;
 	b->mode = mode;
+	b->early = NULL;
 	balancer_deinit(b);
 	list_for_each (m, &b->ring, link) {
 		if (mode == BALANCE_LEAST_CONNECTIONS)
@@ -103,6 +104,8 @@ void balancer_remove(struct balancer *b, struct balancer_member *m)
 	if (b->cursor == &m->link)
 		b->cursor = m->link.next;
 	list_remove(&m->link);
+	if (b->early == m)
+		b->early = NULL;
 	heap_remove(&b->by_load, &m->by_load);
 	homes_remove(b, m);
 }
@@ -135,6 +138,8 @@ static struct balancer_member *next_in_ring(struct balancer *b, balancer_refresh
 	struct list *start = b->cursor == &b->ring ? b->ring.next : b->cursor;
 	struct list *at = start;
 
+	if (b->early && has_room(b->early, refresh))
+		return b->early;
 	do
 		if (at != &b->ring && has_room(member_of(at), refresh))
 			return member_of(at);
@@ -209,7 +214,15 @@ void balancer_given(struct balancer *b, struct balancer_member *m)
 {
 	m->turn = ++b->turns;
 	balancer_given_by_pin(b, m);
-	b->cursor = m->link.next;
+	if (b->early == m)
+		b->early = NULL;
+	else
+		b->cursor = m->link.next;
+}
+
+void balancer_hurry(struct balancer *b, struct balancer_member *m)
+{
+	b->early = m;
 }
 
 void balancer_given_by_pin(struct balancer *b, struct balancer_member *m)

@@ -31,18 +31,31 @@ bool proof_is_awaited(const struct worker *w)
 	       s->rollout.slots[w->slot].phase == ROLLOUT_PROVING;
 }
 
+/* With many workers and few clients its turn may be far away. */
+static void hurry(struct worker *w)
+{
+	struct channel *c;
+
+	list_for_each (c, &w->taker.channels, link)
+		if (channel_is_in_round(c) && !c->sent)
+			balancer_hurry(&c->endpoint->round, &c->member);
+}
+
 bool proof_look(struct worker *w, int64_t now)
 {
 	w->proven = w->proven || taker_taken(&w->taker) > 0;
 	if (!proof_is_awaited(w))
 		return false;
-	if (w->proven || cannot_be_proven(w, now))
+	if (w->proven || cannot_be_proven(w, now)) {
 		rollout_new_proven(&service_of(w)->rollout, w->slot);
-	else if (was_given(w) && now - w->started_ms >= w->conf->start_timeout_ms)
+	} else if (was_given(w) && now - w->started_ms >= w->conf->start_timeout_ms) {
 		service_fail_rollout(w,
 				     "listens, but has taken no connection within start_timeout");
-	else
+	} else {
+		if (now > w->ready_ms)
+			hurry(w);
 		return true;
+	}
 	service_settle_soon(service_of(w));
 	return false;
 }

@@ -185,7 +185,7 @@ class Broker(Contestant):
             raise Unusable('build/broker is not there')
         self.directory = tempfile.mkdtemp(prefix='broker-bench-')
         self.port = free_port()
-        config = os.path.join(self.directory, 'broker.ini')
+        self.config = config = os.path.join(self.directory, 'broker.ini')
         with open(config, 'w') as f:
             f.write('[broker]\n' + keys({**self.own, 'run_dir': f'{self.directory}/run'}) +
                     '[service:app]\n' +

@@ -20,12 +20,14 @@
  *last. Source addresses go round 127.0.0.2 to .17, so that no server is measured while the kernel
  * searches for a free port either.
  *
- * Stops after SECONDS or CONNECTIONS or ERRORS_MAX errors, whichever is first, and writes one JSON
- * object. Exit code: 0 every answer was right, 1 some were not, 2 usage, 3 cannot run.
+ * Stops after SECONDS or CONNECTIONS or ERRORS_MAX errors or SIGTERM, whichever is first, and
+ *writes one JSON object. Exit code: 0 every answer was right, 1 some were not, 2 usage, 3 cannot
+ *run.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -296,6 +298,14 @@ static void timer_ready(void)
 	(void)!read(load.timer, &n, sizeof(n));
 }
 
+static volatile sig_atomic_t told_to_end;
+
+static void end(int sig)
+{
+	(void)sig;
+	told_to_end = 1;
+}
+
 static void run(uint64_t start_ns, uint64_t end_ns)
 {
 	struct epoll_event events[256];
@@ -305,7 +315,7 @@ static void run(uint64_t start_ns, uint64_t end_ns)
 		slots[i].fd = -1;
 	for (;;) {
 		uint64_t time_ns = now();
-		bool more = time_ns < end_ns && load.failed_total < ERRORS_MAX;
+		bool more = time_ns < end_ns && load.failed_total < ERRORS_MAX && !told_to_end;
 		int n;
 
 		if (more)
@@ -427,6 +437,7 @@ int main(int argc, char **argv)
 		return 3;
 	}
 
+	(void)signal(SIGTERM, end);
 	load.begin_ns = load.due_ns = now();
 	run(load.begin_ns, load.begin_ns + (uint64_t)(seconds * (double)NSEC_PER_SEC));
 	report((double)(now() - load.begin_ns) / (double)NSEC_PER_SEC);

@@ -207,6 +207,36 @@ class Scenarios:
                 many.stop()
         return section
 
+    def big_reload(self):
+        """A reload starts each worker anew: how long beyond that does it take, and who notices?"""
+        n = 100 if self.quick else 1000
+        section = Section(f'Starting and reloading {n} workers, {RATE // 4} connections per second '
+                          'meanwhile', ['surge', 'start s', 'reload s', 'connections', 'failed',
+                                        'p99 us', 'max us'])
+        direct = os.path.join(self.run.build, 'bench', 'direct')
+        ctl = os.path.join(self.run.build, 'brokerctl')
+        for surge in (1, 8):
+            broker = Broker('', '', self.run.build, direct, workers=n, service={'surge': surge})
+            try:
+                began = time.monotonic()
+                broker.start()
+                started = time.monotonic() - began
+                load = subprocess.Popen([self.run.load_client, '-r', str(RATE // 4),
+                                         str(broker.port), str(IN_FLIGHT_MAX), '600'],
+                                        stdout=subprocess.PIPE)
+                began = time.monotonic()
+                subprocess.run([ctl, '-c', broker.config, 'reload'], stdout=subprocess.DEVNULL,
+                               check=True, timeout=300)
+                took = time.monotonic() - began
+                load.terminate()
+                sample = json.loads(load.communicate()[0])
+            finally:
+                broker.stop()
+            self.run.errors += sample['errors']
+            section.add(surge, f'{started:.1f}', f'{took:.1f}', sample['connections'],
+                        sample['errors'], f"{sample['p99_us']:.0f}", f"{sample['max_us']:.0f}")
+        return section
+
     def memory(self):
         """Of workers that have never had a connection, and of the broker that waits for one."""
         section = Section('Memory of the broker, idle', ['workers', 'VmRSS KiB', 'for each more'])
@@ -233,7 +263,7 @@ class Scenarios:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, need), max(hard, need)))
         except (ValueError, PermissionError):
-            n = hard - 1000
+            n = min(n, hard - 1000)
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         section = Section(f'{n} idle connections', ['', 'master VmRSS KiB', 'descriptors'])
         app = os.path.join(HERE, 'app.js')
@@ -257,15 +287,16 @@ class Scenarios:
             for s in clients:
                 s.close()
             broker.stop()
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, max(hard, need)))
+            hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         return section
 
     # --- all of them ----------------------------------------------------------------------
 
     def all(self):
         found = []
-        for scenario in (self.latency, self.hogs, self.reloads, self.many_workers, self.memory,
-                         self.idle):
+        for scenario in (self.latency, self.hogs, self.reloads, self.many_workers, self.big_reload,
+                         self.memory, self.idle):
             print(f'scenario: {scenario.__name__}', file=sys.stderr)
             try:
                 found.append(scenario())
