@@ -281,7 +281,7 @@ install: all
 	chmod 644 $(DESTDIR)$(UNITDIR)/broker.service
 # The documents as they lie here, so that their links work.
 	install -m 644 README.md LICENSE $(DESTDIR)$(DOCDIR)/
-	install -m 644 docs/*.md $(DESTDIR)$(DOCDIR)/docs/
+	install -m 644 docs/*.md docs/*.svg $(DESTDIR)$(DOCDIR)/docs/
 	install -m 644 docs/man/*.[1-8]* $(DESTDIR)$(DOCDIR)/docs/man/
 	install -m 644 docs/examples/* $(DESTDIR)$(DOCDIR)/docs/examples/
 	ln -sfn ../../../include $(DESTDIR)$(DOCDIR)/include
