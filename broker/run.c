@@ -310,8 +310,8 @@ enum exit_code run_broker(struct run *run)
 	(void)signal(SIGPIPE, SIG_IGN);
 #ifdef __GLIBC__
 	/*
-	 * A service is large, and little of it is used: pages of its own, which nobody touches, take
-	 * no memory. By itself glibc would go over to memory that it has used before.
+	 * A service is large, and little of it is used: pages of its own, which nobody touches,
+	 * take no memory. By itself glibc would go over to memory that it has used before.
 	 */
 	(void)mallopt(M_MMAP_THRESHOLD, 128 * 1024);
 #endif

@@ -1,4 +1,5 @@
-/* links: broker/sys/keeper broker/sys/confine broker/sys/spawn broker/sys/scheduler broker/sys/loop */
+/* links: broker/sys/keeper broker/sys/confine broker/sys/spawn broker/sys/scheduler */
+/* links: broker/sys/loop */
 /* links: broker/sys/fdpass broker/base/heap broker/base/strbuf broker/base/units */
 /* wrap: syscall */
 #include "sys/fdpass.h"
