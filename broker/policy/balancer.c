@@ -185,7 +185,7 @@ static struct balancer_member *home_of(struct balancer *b, uint32_t source,
 	struct balancer_member *home;
 
 	if (!b->homes)
-		b->homes = calloc(BALANCER_HOMES, sizeof(b->homes[0]));
+		b->homes = calloc(BALANCER_HOMES, sizeof(struct balancer_member *));
 	if (!b->homes)
 		return best_home(b, hash, refresh);
 	if (!b->homes[hash])

@@ -194,8 +194,9 @@ def main():
         os.execv(server, [server, str(port)])
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
     ctl, kind, fds = meet(hello(port))
-    assert kind == 2 and len(fds) == 2, (kind, fds)
-    rx, tx = (socket.socket(fileno=fd) for fd in fds)
+    assert kind == 2 and len(fds) == 3, (kind, fds)
+    rx, tx = (socket.socket(fileno=fd) for fd in fds[:2])
+    os.close(fds[2])  # the page, which it does without
     print("joined", flush=True)
     signal.sigwait({signal.SIGUSR1})
     getattr(Deeds, deed)(ctl, rx, tx, port)
