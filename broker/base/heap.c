@@ -54,7 +54,7 @@ static void set_root(struct heap *h, struct heap_node *root)
 
 void heap_insert(struct heap *h, struct heap_node *n)
 {
-	*n = (struct heap_node){ NULL };
+	*n = (struct heap_node){ .child = NULL };
 	set_root(h, meld(h, h->root, n));
 }
 
@@ -76,5 +76,5 @@ void heap_remove(struct heap *h, struct heap_node *n)
 			n->next->prev = n->prev;
 		set_root(h, meld(h, h->root, below));
 	}
-	*n = (struct heap_node){ NULL };
+	*n = (struct heap_node){ .child = NULL };
 }
