@@ -70,7 +70,7 @@ ROWS = [
     asgi("Uvicorn", "uvicorn", "asyncio", "uvicorn --app-dir {dir} --host 127.0.0.1 --port {port} --log-level warning asgiapp:app", keepalive=True),
     asgi("Uvicorn, --workers", "uvicorn", "the parent binds, spawned processes listen",
          "uvicorn --app-dir {dir} --host 127.0.0.1 --port {port} --log-level warning --workers 2 asgiapp:app",
-         keepalive=True, processes=2, broken="uvicorn --no-such-option"),
+         keepalive=True, processes=2, same_fds=False, broken="uvicorn --no-such-option"),
     asgi("Uvicorn, --reload", "uvicorn", "for development: one process binds, another listens, and is replaced when a file changes",
          "uvicorn --app-dir {dir} --host 127.0.0.1 --port {port} --log-level warning --reload --reload-dir {here}/rows asgiapp:app",
          keepalive=True, broken="uvicorn --no-such-option"),
