@@ -22,7 +22,8 @@ void strbuf_add_bytes(struct strbuf *b, const char *bytes, size_t n)
 		n = room;
 		b->cut = true;
 	}
-	memcpy(b->text + b->len, bytes, n);
+	if (n)
+		memcpy(b->text + b->len, bytes, n);
 	b->len += n;
 	b->text[b->len] = '\0';
 }

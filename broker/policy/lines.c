@@ -37,34 +37,30 @@ static void keep(struct lines *l, const char *line, size_t n)
 	l->tail[l->n_tail++] = '\n';
 }
 
-/* Gives out what is there: a piece of a long line, or the @end of one. */
-static void emit(struct lines *l, bool end, lines_fn *out, void *arg)
+/* Gives out @n bytes of @line: a piece of a long one, or the @end of one. */
+static void emit(struct lines *l, char *line, size_t n, bool end, lines_fn *out, void *arg)
+{
+	if (end && n && line[n - 1] == '\r')
+		n--;
+	for (size_t i = 0; i < n; i++)
+		if (!line[i])
+			line[i] = ' ';
+	keep(l, line, n);
+	if (out)
+		out(arg, line, n);
+}
+
+static void emit_part(struct lines *l, bool end, lines_fn *out, void *arg)
 {
 	size_t n = l->n;
 
-	if (end && n && l->part[n - 1] == '\r')
-		n--;
 	l->n = 0;
-	for (size_t i = 0; i < n; i++)
-		if (!l->part[i])
-			l->part[i] = ' ';
-	keep(l, l->part, n);
-	if (out)
-		out(arg, l->part, n);
-}
-
-static void free_part(struct lines *l)
-{
-	free(l->part);
-	l->part = NULL;
-	l->n = 0;
+	emit(l, l->part, n, end, out, arg);
 }
 
 void lines_feed(struct lines *l, const char *bytes, size_t n, lines_fn *out, void *arg)
 {
-	if (!l->part)
-		l->part = malloc(LINES_MAX);
-	while (n && l->part) {
+	while (n) {
 		const char *nl = memchr(bytes, '\n', n);
 		size_t part = nl ? (size_t)(nl - bytes) : n;
 		size_t room = LINES_MAX - l->n;
@@ -72,27 +68,31 @@ void lines_feed(struct lines *l, const char *bytes, size_t n, lines_fn *out, voi
 
 		if (full)
 			part = room;
-		memcpy(l->part + l->n, bytes, part);
-		l->n += part;
+		if (nl && !full && !l->n) {
+			char whole[LINES_MAX];
+
+			memcpy(whole, bytes, part);
+			emit(l, whole, part, true, out, arg);
+		} else {
+			if (!l->part)
+				l->part = malloc(LINES_MAX);
+			if (!l->part)
+				return;
+			memcpy(l->part + l->n, bytes, part);
+			l->n += part;
+			if (full || nl)
+				emit_part(l, !full, out, arg);
+		}
+		part += nl && !full;
 		bytes += part;
 		n -= part;
-		if (full) {
-			emit(l, false, out, arg);
-		} else if (nl) {
-			bytes++;
-			n--;
-			emit(l, true, out, arg);
-		}
 	}
-	if (!l->n)
-		free_part(l);
 }
 
 void lines_finish(struct lines *l, lines_fn *out, void *arg)
 {
 	if (l->n)
-		emit(l, true, out, arg);
-	free_part(l);
+		emit_part(l, true, out, arg);
 }
 
 void lines_deinit(struct lines *l)

@@ -14,7 +14,7 @@
 /* All zero at first. What it needs it allocates: most workers say little, and then nothing more. */
 struct lines {
 	size_t n;   /* bytes of an unfinished line */
-	char *part; /* of LINES_MAX bytes while there is one */
+	char *part; /* of LINES_MAX bytes, once a line has come in parts */
 	size_t n_tail, room;
 	char *tail; /* complete lines, each with its '\n' */
 };
