@@ -59,9 +59,11 @@ bool broker_schedule(struct broker *b)
 		batch = true;
 		break;
 	case SCHEDULING_AUTO:
+		batch = b->scheduling.batch;
 		/* Who cannot see that it is late does not risk it. */
-		batch = scheduler_read_delay(&now.runs, &now.delay_ns) &&
-			scheduling_next(&b->scheduling, &now);
+		if (scheduling_is_due(&b->scheduling, now.ms))
+			batch = scheduler_read_delay(&now.runs, &now.delay_ns) &&
+				scheduling_next(&b->scheduling, &now);
 		break;
 	}
 	r = scheduler_set_batch(batch);
@@ -69,8 +71,7 @@ bool broker_schedule(struct broker *b)
 		b->scheduling_said = true;
 		log_event(LEVEL_WARN, "limit",
 			  LOG_MSG("scheduling = batch: %s; the broker was started with a policy of "
-				  "its "
-				  "own (chrt -m lists them), and keeps it",
+				  "its own (chrt -m lists them), and keeps it",
 				  strerror(-r)));
 	}
 	return b->conf->scheduling == SCHEDULING_AUTO && batch;

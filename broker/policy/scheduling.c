@@ -8,12 +8,17 @@
 #define DELAY_MAX_NS ((uint64_t)NSEC_PER_MSEC)
 #define RETRY_MS     10000
 
+bool scheduling_is_due(const struct scheduling *s, int64_t now_ms)
+{
+	return now_ms - s->last.ms >= WINDOW_MS;
+}
+
 bool scheduling_next(struct scheduling *s, const struct scheduling_sample *now)
 {
 	int64_t window_ms = now->ms - s->last.ms;
 	uint64_t rate, runs;
 
-	if (window_ms < WINDOW_MS)
+	if (!scheduling_is_due(s, now->ms))
 		return s->batch;
 	rate = (now->connections - s->last.connections) * MSEC_PER_SEC / (uint64_t)window_ms;
 	runs = now->runs - s->last.runs;

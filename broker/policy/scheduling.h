@@ -28,6 +28,9 @@ struct scheduling {
 	struct scheduling_sample last;
 };
 
+/* Whether enough time has passed for a sample to say something. Until then nothing need be read. */
+bool scheduling_is_due(const struct scheduling *s, int64_t now_ms);
+
 /*
  * Whether it should be a batch process from now on; the same is in @s->batch. To be asked every few
  * milliseconds while connections come or @s->batch holds; more often than necessary does no harm.
