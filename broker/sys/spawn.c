@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include "base/fd.h"
 #include "sys/confine.h"
@@ -93,6 +94,22 @@ static int fail_at(const char *verb, const char *path, struct strbuf *error)
 }
 
 /*
+ * In the child: out of reach of the terminal, whose keys go to its foreground group. Not by
+ * setsid(2): the kernel shares a processor out by session first (sched(7), autogroup), and a worker
+ * in another session than the broker would interrupt it at each connection that wakes it.
+ */
+static void leave_terminal(void)
+{
+	int tty = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	(void)setpgid(0, 0);
+	if (tty < 0)
+		return;
+	(void)ioctl(tty, TIOCNOTTY); /* only this process's own: it leads no session */
+	(void)close(tty);
+}
+
+/*
  * In the child: /dev/null is its input and, with TO_NULL for @out, its output; -1 leaves that as it
  * is. Of all others *@keep_fd stays open, as SPAWN_STATUS_FD. 0 or -errno with @error.
  */
@@ -117,7 +134,7 @@ static int set_up(int out, int *keep_fd, struct strbuf *error)
 		return strbuf_fail(error, -errno, "cannot place the status pipe: %m");
 	*keep_fd = SPAWN_STATUS_FD;
 
-	(void)setsid();
+	leave_terminal();
 	if (dup2(null_fd, STDIN_FILENO) < 0)
 		return strbuf_fail(error, -errno, "cannot set up standard input: %m");
 	if (out >= 0 && (dup2(out, STDOUT_FILENO) < 0 || dup2(out, STDERR_FILENO) < 0))

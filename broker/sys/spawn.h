@@ -1,8 +1,8 @@
 /*
  * spawn - the only file that calls fork(2) and kill(2).
  *
- * A worker is a session of its own: Ctrl-C at the terminal of the broker reaches the
- * broker alone. It starts with default signal dispositions, an empty signal mask,
+ * A worker is a process group of its own, without a terminal: Ctrl-C at that of the broker reaches
+ * the broker alone. It starts with default signal dispositions, an empty signal mask,
  * /dev/null as input, and no descriptor but 0, 1, 2 and the status pipe of the launcher.
  */
 #pragma once
@@ -70,7 +70,7 @@ int spawn_helper(int (*body)(int keep_fd), int keep_fd, pid_t *ret_pid);
 /* Signals one process. @pid must be above 1. 0 or -errno. */
 int spawn_kill(pid_t pid, int sig);
 
-/* The same for all processes of the session that @pid leads, and that have not left its group. */
+/* The same for all processes of the group that @pid leads. */
 int spawn_kill_group(pid_t pid, int sig);
 
 /*

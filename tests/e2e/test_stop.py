@@ -5,6 +5,10 @@ import os
 import time
 
 from harness import *
+from lib import proc, tap
+from lib.paths import broker_program
+from lib.ports import free_port
+from lib.terminal import Terminal
 
 private_namespaces()
 
@@ -48,6 +52,30 @@ def sigterm_waits_for_what_is_open_and_no_longer():
     assert len(broker.events("worker-exit")) == 2
     last = broker.log.find(["worker-exit", "broker-stop"])
     assert last[-1]["event"] == "broker-stop"
+
+
+def group_session_and_terminal(pid):
+    with open("/proc/%d/stat" % pid) as f:
+        return [int(field) for field in f.read().rpartition(")")[2].split()[2:5]]
+
+
+@test
+def the_keys_of_a_terminal_reach_the_broker_alone():
+    port, ini = free_port(), tap.tmp("broker.ini")
+    with open(ini, "w") as f:
+        f.write("[broker]\nrun_dir = %s\n[service:web]\nlisten = 127.0.0.1:%d\ncommand = %s %d\n"
+                % (tap.tmp("run"), port, app("srv_poll")[0], port))
+    terminal = Terminal([broker_program(), "-c", ini], columns=200)
+    terminal.wait_for("services are ready")
+    workers = [pid for pid in proc.descendants(terminal.pid)
+               if "srv_poll" in proc.command_line(pid)]
+    assert len(workers) == 2, workers
+    for pid in workers:
+        # In the broker's session all the same: see leave_terminal().
+        assert group_session_and_terminal(pid) == [pid, terminal.pid, 0]
+    terminal.type("\x03")
+    terminal.wait_for("broker-stopping: SIGINT")
+    assert terminal.wait_exit() == 0
 
 
 def check_end(first, second, word):
@@ -179,13 +207,6 @@ def drain_timeout_ends_a_worker_whose_client_stays():
     broker.stop()
     assert held.recv(1) == b""
     held.close()
-
-
-@test
-def signals_of_the_terminal_do_not_reach_the_workers():
-    broker = Broker(app("srv_poll"), workers=2)
-    sessions = {os.getsid(pid) for pid in proc.descendants(broker.pid)}
-    assert os.getsid(broker.pid) not in sessions, sessions
 
 
 def orphans(broker):
