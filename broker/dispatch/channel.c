@@ -245,7 +245,7 @@ static enum pair_result send_next(struct channel *c, struct handoff_conn *conn, 
 enum pair_result channel_give(struct channel *c, struct handoff_conn *conn, int fd)
 {
 	enum pair_result r = send_next(c, conn, fd);
-	struct dispatch *d = c->taker->dispatch;
+	struct dispatch *d = c->endpoint->dispatch;
 
 	if (r == PAIR_SENT) {
 		/* The first that waits: it has not stood still before. */

@@ -3,19 +3,24 @@
 #include "dispatch/channel.h"
 #include "sys/log.h"
 
-/* The newest, if two of the name overlap in a reload. */
-static struct taker *taker_of(const struct dispatch *d, const struct pin *pin)
+/* The newest, if two of the name overlap in a reload. It is looked for when the takers have
+ * changed. */
+static struct taker *taker_of(const struct dispatch *d, struct pin *pin)
 {
 	struct taker *t, *best = NULL;
 
+	if (pin->way_at == d->taker_changes)
+		return pin->way;
 	list_for_each (t, &d->takers, link)
 		if (t->gate != TAKER_SHUT && pin_names(pin, t->self->name, t->self->generation) &&
 		    (!best || t->self->generation > best->self->generation))
 			best = t;
+	pin->way = best;
+	pin->way_at = d->taker_changes;
 	return best;
 }
 
-static struct channel *channel_of(const struct endpoint *e, const struct pin *pin)
+static struct channel *channel_of(const struct endpoint *e, struct pin *pin)
 {
 	struct taker *t = taker_of(e->dispatch, pin);
 	struct channel *c;

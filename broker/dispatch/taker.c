@@ -83,6 +83,7 @@ void taker_init(struct taker *t)
 {
 	list_init(&t->channels);
 	list_append(&t->dispatch->takers, &t->link);
+	t->dispatch->taker_changes++;
 }
 
 void taker_deinit(struct taker *t)
@@ -92,4 +93,5 @@ void taker_deinit(struct taker *t)
 	list_for_each_safe (c, tmp, &t->channels, link)
 		channel_close(c);
 	list_remove(&t->link);
+	t->dispatch->taker_changes++;
 }

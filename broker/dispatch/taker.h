@@ -9,6 +9,12 @@
 void taker_init(struct taker *t);
 void taker_deinit(struct taker *t); /* closes its channels */
 
+static inline void taker_set_gate(struct taker *t, enum taker_gate gate)
+{
+	t->dispatch->taker_changes += gate != t->gate;
+	t->gate = gate;
+}
+
 /* Into the round with those of its channels that are not in it, as far as the gate lets them. */
 void taker_publish(struct taker *t);
 void taker_withdraw(struct taker *t);

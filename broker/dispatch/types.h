@@ -40,6 +40,7 @@ struct dispatch {
 	struct list endpoints;	/* endpoint::link */
 	struct list listeners;	/* listener::link */
 	struct list takers;	/* taker::link, in the order of their start */
+	uint64_t taker_changes; /* grows when one comes, goes or opens its gate: see route.c */
 	enum conf_balance mode; /* of new endpoints */
 	struct pins pins;
 	struct histogram handed; /* accept to send, of each connection that was sent */
@@ -87,7 +88,7 @@ struct taker {
 	const struct taker_ops *ops;
 	struct kept_worker *self; /* what it is called, and the connections that it has served */
 	const struct service_conf *conf; /* its queue and stall_timeout */
-	enum taker_gate gate;
+	enum taker_gate gate;		 /* set by taker_set_gate() */
 };
 
 /* What names a taker in an entry of the log, and so in an event. */
@@ -109,22 +110,24 @@ struct channel_holder {
 };
 
 struct channel {
+	/* Each connection touches these, so they are beside each other. */
 	KEPT(kept_channel);
-	struct list link;	       /* taker::channels */
 	struct balancer_member member; /* endpoint::round while it is in it */
 	struct endpoint *endpoint;
+	struct page page;
+	int64_t moved_ms; /* when taken_seen last changed, or the channel was last empty */
+
+	struct list link; /* taker::channels */
 	struct taker *taker;
 	struct loop_source wake; /* on tx: a message was taken; armed while somebody waits */
 	struct list holders;	 /* channel_holder::link: processes that say they have the socket */
 	struct loop_timer verdict; /* from the end of the last of them to believing it */
 	unsigned maybe_looks;	   /* how often that was put off, as it may be on its way */
 
-	struct page page;
 	struct histogram waited; /* as much of it as is believed */
 
 	/* What the watch saw last. */
 	uint64_t taken_seen;
-	int64_t moved_ms;	  /* when taken_seen last changed, or the channel was last empty */
 	struct proc_look look;	  /* at the process that listens */
 	bool state_read;	  /* ... at the last look */
 	int64_t stalled_since_ms; /* took nothing for stall_timeout, though some wait; 0: it does */

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MAPPED_BITS 96 /* of ::ffff:0:0 */
@@ -123,17 +124,45 @@ static bool is_equal(const struct pin_source *a, const struct pin_source *b)
 
 /* --- the table ----------------------------------------------------------------------- */
 
+static uint16_t *count_of(struct pins *pins, const struct pin_source *source)
+{
+	return &pins->with_prefix[source->family == 6][source->prefix];
+}
+
+static int compare(const struct pin *pin, const struct pin_source *source, enum pin_kind kind)
+{
+	int order = memcmp(&pin->source, source, sizeof(*source));
+
+	return order ? order : (int)kind - (int)pin->kind;
+}
+
+/* Where that one is, or would be. */
+static size_t place_of(const struct pins *pins, const struct pin_source *source, enum pin_kind kind)
+{
+	size_t from = 0, to = pins->n;
+
+	while (from < to) {
+		size_t mid = (from + to) / 2;
+
+		if (compare(&pins->pin[mid], source, kind) < 0)
+			from = mid + 1;
+		else
+			to = mid;
+	}
+	return from;
+}
+
 struct pin *pins_find(struct pins *pins, enum pin_kind kind, const struct pin_source *source)
 {
-	for (size_t i = 0; i < pins->n; i++)
-		if (pins->pin[i].kind == kind && is_equal(&pins->pin[i].source, source))
-			return &pins->pin[i];
-	return NULL;
+	size_t at = place_of(pins, source, kind);
+
+	return at < pins->n && compare(&pins->pin[at], source, kind) == 0 ? &pins->pin[at] : NULL;
 }
 
 int pins_add(struct pins *pins, const struct pin *pin, struct pin *ret_old)
 {
 	struct pin *same = pins_find(pins, pin->kind, &pin->source);
+	size_t at = place_of(pins, &pin->source, pin->kind);
 
 	if (same) {
 		*ret_old = *same;
@@ -142,13 +171,31 @@ int pins_add(struct pins *pins, const struct pin *pin, struct pin *ret_old)
 	}
 	if (pins->n == PINS_MAX)
 		return -ENOSPC;
-	pins->pin[pins->n++] = *pin;
+	if (pins->n == pins->room) {
+		size_t room = 2 * pins->room + 8;
+		struct pin *bigger = realloc(pins->pin, room * sizeof(*bigger));
+
+		if (!bigger)
+			return -ENOMEM;
+		pins->pin = bigger;
+		pins->room = room;
+	}
+	memmove(&pins->pin[at + 1], &pins->pin[at], (pins->n++ - at) * sizeof(*pin));
+	pins->pin[at] = *pin;
+	++*count_of(pins, &pin->source);
 	return 0;
 }
 
 static void take_out(struct pins *pins, size_t at)
 {
+	--*count_of(pins, &pins->pin[at].source);
 	memmove(&pins->pin[at], &pins->pin[at + 1], (--pins->n - at) * sizeof(pins->pin[0]));
+}
+
+void pins_deinit(struct pins *pins)
+{
+	free(pins->pin);
+	*pins = (struct pins){ 0 };
 }
 
 static bool goes(const struct pin *pin, const struct pin_filter *which)
@@ -160,12 +207,13 @@ static bool goes(const struct pin *pin, const struct pin_filter *which)
 	return pin->kind != PIN_DEBUG && pin_fits(pin, which->source, which->worker);
 }
 
-bool pins_pop(struct pins *pins, const struct pin_filter *which, struct pin *ret)
+bool pins_pop(struct pins *pins, const struct pin_filter *which, size_t *at, struct pin *ret)
 {
-	for (size_t i = 0; i < pins->n; i++)
-		if (goes(&pins->pin[i], which)) {
-			*ret = pins->pin[i];
-			take_out(pins, i);
+	/* The last first: taking out all of them moves none. */
+	while (*at > 0)
+		if (goes(&pins->pin[--*at], which)) {
+			*ret = pins->pin[*at];
+			take_out(pins, *at);
 			return true;
 		}
 	return false;
@@ -186,33 +234,26 @@ int64_t pins_next_expiry(const struct pins *pins)
 
 /* --- which pin matches --------------------------------------------------------------- */
 
-static bool contains(const struct pin_source *source, unsigned family, const uint8_t *ip)
-{
-	unsigned bytes = source->prefix / 8, rest = source->prefix % 8;
-
-	if (!source->family)
-		return true;
-	return source->family == family && !memcmp(source->ip, ip, bytes) &&
-	       (!rest || (source->ip[bytes] ^ ip[bytes]) >> (8 - rest) == 0);
-}
-
 struct pin *pins_match(struct pins *pins, const struct handoff_addr *peer)
 {
 	bool mapped = peer->family == 6 && is_mapped(peer->ip);
-	const uint8_t *ip = mapped ? peer->ip + 12 : peer->ip;
-	unsigned family = mapped ? 4 : peer->family;
-	struct pin *best = NULL;
+	struct pin_source source = { .family = mapped ? 4 : peer->family };
+	const struct pin_source any = { .family = 0 };
 
-	for (size_t i = 0; i < pins->n; i++) {
-		struct pin *p = &pins->pin[i];
+	memcpy(source.ip, mapped ? peer->ip + 12 : peer->ip, bits_of(source.family) / 8);
+	for (int prefix = source.family ? (int)bits_of(source.family) : -1; prefix >= 0; prefix--) {
+		size_t at;
 
-		if (!contains(&p->source, family, ip))
+		source.prefix = (uint8_t)prefix;
+		if (!*count_of(pins, &source))
 			continue;
-		if (!best || p->source.prefix > best->source.prefix ||
-		    (p->source.prefix == best->source.prefix && p->kind > best->kind))
-			best = p;
+		(void)cut(source.ip, source.prefix);
+		at = place_of(pins, &source, PIN_DEBUG);
+		if (at < pins->n && is_equal(&pins->pin[at].source, &source))
+			return &pins->pin[at];
 	}
-	return best;
+	/* Everybody comes first in the order. */
+	return pins->n && is_equal(&pins->pin[0].source, &any) ? &pins->pin[0] : NULL;
 }
 
 bool pins_use(struct pins *pins, struct pin *pin)

@@ -5,19 +5,19 @@
  *	next	the next connection from any source goes to web.1, once
  *	debug	like hand, while that process is being debugged
  *
- * A small table with linear search, because people make pins. Of the pins that match a client,
- * the one with the longest prefix applies, so a host can be an exception from its network. Among
- * equal prefixes, debug comes before hand, and hand before next.
+ * Of the pins that match a client, the one with the longest prefix applies, so a host can be an
+ * exception from its network. Among equal prefixes, debug comes before hand, and hand before next.
+ * The table is sorted by source: a search for each length of prefix that there is finds the pin.
  *
  * Owns:   the table, what a source is as text, which pin matches a client.
- * Never:  looks for the worker, reads a clock, logs or allocates.
+ * Never:  looks for the worker, reads a clock or logs.
  */
 #pragma once
 
 #include "base/strbuf.h"
 #include "handoff_wire.h"
 
-#define PINS_MAX	64
+#define PINS_MAX	10000
 #define PIN_WORKER_SIZE (HANDOFF_SERVICE_SIZE + 20)
 
 enum pin_kind { PIN_NEXT, PIN_BY_HAND, PIN_DEBUG }; /* the last one first, see above */
@@ -29,7 +29,7 @@ struct pin_source {
 	uint8_t ip[16]; /* network order, what is behind the prefix is 0 */
 };
 
-struct pin {
+struct kept_pin { /* see kept.h */
 	enum pin_kind kind;
 	struct pin_source source;     /* everybody with PIN_NEXT */
 	char worker[PIN_WORKER_SIZE]; /* its name */
@@ -38,10 +38,22 @@ struct pin {
 	bool missed;		      /* the caller has said that it could not be kept */
 };
 
+struct pin {
+	struct kept_pin;
+	void *way;	 /* the caller's: where it leads to, */
+	uint64_t way_at; /* and since when; 0: that is to be found out */
+};
+
+/* All zero: an empty table. */
 struct pins {
 	size_t n; /* first: it is what the dispatcher looks at */
-	struct pin pin[PINS_MAX];
+	size_t room;
+	struct pin
+		*pin; /* owned: in the order of their sources; of equal ones, the last kind first */
+	uint16_t with_prefix[2][129]; /* how many, by family (4 first) and length of prefix */
 };
+
+void pins_deinit(struct pins *pins);
 
 /*
  * Reads 10.0.0.0/8, 10.1.2.3, ::1, 2001:db8::/32. 0; -EINVAL: @ret_error says what is wrong with
@@ -62,7 +74,7 @@ struct pin *pins_find(struct pins *pins, enum pin_kind kind, const struct pin_so
 
 /*
  * Adds a copy. One of the same kind and source is replaced, and then put into *@ret_old, which is
- * untouched otherwise. 0; -ENOSPC: the table is full.
+ * untouched otherwise. 0; -ENOSPC: the table is full; -ENOMEM.
  */
 int pins_add(struct pins *pins, const struct pin *pin, struct pin *ret_old);
 
@@ -75,10 +87,10 @@ struct pin_filter {
 };
 
 /*
- * Takes one that goes out and puts it into *@ret, until none is left: false. The order of the
- * others stays.
+ * Takes one that goes out and puts it into *@ret, until none is left: false. *@at, pins->n at
+ * first, is how many are still to be looked at.
  */
-bool pins_pop(struct pins *pins, const struct pin_filter *which, struct pin *ret);
+bool pins_pop(struct pins *pins, const struct pin_filter *which, size_t *at, struct pin *ret);
 
 /* When the first of them expires; 0: none does. */
 int64_t pins_next_expiry(const struct pins *pins);

@@ -59,6 +59,7 @@ void service_free(struct service *s)
 	service_close_now(s);
 	list_for_each_safe (e, tmp, &s->dispatch.endpoints, link)
 		endpoint_free(e);
+	pins_deinit(&s->dispatch.pins);
 	loop_timer_disarm(&s->restart);
 	loop_timer_disarm(&s->settle);
 	loop_timer_disarm(&s->probation);

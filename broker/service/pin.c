@@ -82,10 +82,11 @@ int service_pin(struct service *s, const struct pin *pin, struct strbuf *error)
 
 unsigned service_unpin(struct service *s, const struct pin_filter *which, const char *reason)
 {
+	size_t at = s->dispatch.pins.n;
 	unsigned n = 0;
 	struct pin pin;
 
-	for (; pins_pop(&s->dispatch.pins, which, &pin); n++)
+	for (; pins_pop(&s->dispatch.pins, which, &at, &pin); n++)
 		taken_off(s, &pin, reason);
 	changed(s);
 	return n;

@@ -74,7 +74,7 @@ static void move_connections(struct worker *w, enum worker_event ev, unsigned ac
 	 */
 	bool stays = w->state == WORKER_DRAINING && dispatch_leaves(w->terms->dispatch);
 
-	w->taker.gate = gate_of(w);
+	taker_set_gate(&w->taker, gate_of(w));
 	if ((actions & ACT_WITHDRAW) && !stays)
 		taker_withdraw(&w->taker);
 	if ((actions & ACT_PUBLISH) && !w->held)

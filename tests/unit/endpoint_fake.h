@@ -16,6 +16,7 @@
 #include "dispatch/flow.h"
 #include "dispatch/listener.h"
 #include "dispatch/pending.h"
+#include "dispatch/taker.h"
 #include "sys/tcp.h"
 #include "sys/log.h"
 #include "tap.h"
@@ -333,7 +334,7 @@ static void worker_joins(unsigned i)
 	f->c.member.waiting = f->n;
 	f->c.broken = false;
 	f->w.state = WORKER_READY;
-	f->w.taker.gate = f->w.pinned_only ? TAKER_PINNED : TAKER_OPEN;
+	taker_set_gate(&f->w.taker, f->w.pinned_only ? TAKER_PINNED : TAKER_OPEN);
 	endpoint_join(endpoint, &f->c);
 	if (endpoint->wakes)
 		endpoint_dispatch(endpoint);
@@ -342,7 +343,7 @@ static void worker_joins(unsigned i)
 static void worker_enters(unsigned i, enum worker_state state)
 {
 	workers[i].w.state = state;
-	workers[i].w.taker.gate = state == WORKER_HELD ? TAKER_PINNED : TAKER_SHUT;
+	taker_set_gate(&workers[i].w.taker, state == WORKER_HELD ? TAKER_PINNED : TAKER_SHUT);
 	endpoint_leave(endpoint, &workers[i].c);
 }
 
@@ -588,6 +589,7 @@ static void fake_stop(void)
 		free(l);
 	}
 	endpoint_free(endpoint);
+	pins_deinit(&service.dispatch.pins);
 }
 
 /* Every client is in one place, and the books say the same. */

@@ -300,7 +300,8 @@ TEST(a_pin_of_one_generation_does_not_mean_the_next)
 	connect_from(MINE, 4);
 	run_loop();
 	CHECK_EQ(workers[1].n, 2);
-	workers[0].w.generation = 2;
+	workers[0].w.generation = 2; /* as if it were another worker */
+	service.dispatch.taker_changes++;
 	connect_from(MINE, 2);
 	run_loop();
 	CHECK_EQ(workers[0].n, 4);
@@ -402,10 +403,14 @@ TEST(a_table_that_is_full_takes_no_pin)
 	STRBUF(error, 256);
 
 	fake_start(1, QUEUE, 1);
-	service.dispatch.pins.n = PINS_MAX;
+	for (unsigned i = 0; i < PINS_MAX; i++) {
+		struct pin other = { .source = {
+					     4, 32, { 10, 0, (uint8_t)(i >> 8), (uint8_t)i } } };
+
+		CHECK_EQ(pins_add(&service.dispatch.pins, &other, &other), 0);
+	}
 	CHECK_EQ(service_pin(&service, &pin, &error), -ENOSPC);
-	CHECK_CONTAINS(error.text, "64 pins");
-	service.dispatch.pins.n = 0;
+	CHECK_CONTAINS(error.text, "10000 pins");
 	fake_stop();
 }
 

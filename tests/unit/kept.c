@@ -18,6 +18,7 @@ static struct listener fed, unfed;
 static struct pending_conn pending;
 static struct channel channel;
 static struct channel_holder holder;
+static struct pin pin = { .kind = PIN_BY_HAND };
 
 static void start(void)
 {
@@ -36,7 +37,7 @@ static void start(void)
 	list_init(&service.dispatch.listeners);
 	list_init(&service.dispatch.takers);
 	service.dispatch.pins.n = 1;
-	service.dispatch.pins.pin[0].kind = PIN_BY_HAND;
+	service.dispatch.pins.pin = &pin;
 
 	worker.id = 9;
 	worker.pid = 4711;
@@ -101,7 +102,7 @@ TEST(what_is_kept_is_read_back)
 		{ KEPT_DISPATCH, &service.dispatch.kept, sizeof(service.dispatch.kept) },
 		{ KEPT_SLOT, &service.slots[0].kept, sizeof(service.slots[0].kept) },
 		{ KEPT_SLOT, &service.slots[1].kept, sizeof(service.slots[1].kept) },
-		{ KEPT_PIN, &service.dispatch.pins.pin[0], sizeof(struct pin) },
+		{ KEPT_PIN, &pin, sizeof(struct kept_pin) },
 		{ KEPT_WORKER, &worker.kept, sizeof(worker.kept) },
 		{ KEPT_LISTENER, &unfed.kept, sizeof(unfed.kept) },
 		{ KEPT_ENDPOINT, &endpoint.kept, sizeof(endpoint.kept) },

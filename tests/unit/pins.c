@@ -128,7 +128,7 @@ TEST(the_longest_prefix_counts)
 		struct handoff_addr in = { .family = 4 }, out = { .family = 4 };
 		STRBUF(text, 64);
 
-		pins.n = 0;
+		pins_deinit(&pins);
 		strbuf_addf(&text, "128.0.0.0/%u", bits);
 		add(PIN_BY_HAND, text.text, "web.0");
 		for (int i = 0; i < 4; i++) {
@@ -199,10 +199,10 @@ TEST(one_of_the_same_kind_and_source_is_replaced_and_the_table_ends)
 
 	for (unsigned i = 0; i < PINS_MAX; i++) {
 		text.len = 0;
-		strbuf_addf(&text, "10.0.0.%u", i);
+		strbuf_addf(&text, "10.0.%u.%u", i / 250, i % 250);
 		add(PIN_BY_HAND, text.text, "web.0");
 	}
-	CHECK_EQ(add_until(PIN_BY_HAND, "10.0.1.0", "web.0", 0), -ENOSPC);
+	CHECK_EQ(add_until(PIN_BY_HAND, "10.1.0.0", "web.0", 0), -ENOSPC);
 	CHECK_EQ(pins.n, PINS_MAX);
 	CHECK_STR(old.worker, "");
 	CHECK_EQ(add_until(PIN_BY_HAND, "10.0.0.7", "web.9", 5), 0);
@@ -212,7 +212,80 @@ TEST(one_of_the_same_kind_and_source_is_replaced_and_the_table_ends)
 	CHECK_EQ(add_until(PIN_DEBUG, "10.0.0.7", "web.9", 0), -ENOSPC);
 }
 
-#define pop(...) pins_pop(&pins, &(struct pin_filter){ __VA_ARGS__ }, &out)
+#define pop(...) pins_pop(&pins, &(struct pin_filter){ __VA_ARGS__ }, &(size_t){ pins.n }, &out)
+
+/* The one of @pins, found by looking at all of them. */
+static const struct pin *searched(const struct handoff_addr *peer)
+{
+	const struct pin *best = NULL;
+
+	for (size_t i = 0; i < pins.n; i++) {
+		const struct pin *p = &pins.pin[i];
+		unsigned bits = p->source.prefix, whole = bits / 8;
+
+		if (p->source.family &&
+		    (p->source.family != peer->family || memcmp(p->source.ip, peer->ip, whole) ||
+		     (bits % 8 && (p->source.ip[whole] ^ peer->ip[whole]) >> (8 - bits % 8))))
+			continue;
+		if (!best || bits > best->source.prefix ||
+		    (bits == best->source.prefix && p->kind > best->kind))
+			best = p;
+	}
+	return best;
+}
+
+static unsigned some(unsigned below)
+{
+	static unsigned long long state;
+
+	state = state ? state : tap_seed();
+	return tap_random(&state, below);
+}
+
+/* Few bits are set, so that networks lie in each other and are equal. */
+static void random_ip(uint8_t ip[16], unsigned family)
+{
+	memset(ip, 0, 16);
+	for (unsigned i = 0; i < (family == 4 ? 4 : 16); i++)
+		ip[i] = (uint8_t)(some(256) & some(256) & some(256) & 0x83);
+}
+
+TEST(the_sorted_table_finds_what_looking_at_all_finds)
+{
+	unsigned found = 0;
+
+	for (unsigned round = 0; round < 40; round++) {
+		for (unsigned i = 0; i < 100; i++) {
+			struct pin pin = { .kind = some(2) ? PIN_BY_HAND : PIN_DEBUG };
+			unsigned bits = some(some(2) ? 33 : 129);
+
+			pin.source.family = bits <= 32 && some(2) ? 4 : 6;
+			pin.source.prefix = (uint8_t)bits;
+			random_ip(pin.source.ip, pin.source.family);
+			for (unsigned b = bits; b < 128; b++)
+				pin.source.ip[b / 8] &= (uint8_t) ~(0x80 >> b % 8);
+			CHECK_EQ(pins_add(&pins, &pin, &old), 0);
+		}
+		for (unsigned i = 0; i < 200; i++) {
+			struct handoff_addr peer = { .family = some(2) ? 4 : 6 };
+
+			random_ip(peer.ip, peer.family);
+			found += pins_match(&pins, &peer) != NULL;
+			CHECK(pins_match(&pins, &peer) == searched(&peer));
+		}
+		for (unsigned i = 0; i < 30 && pins.n; i++) {
+			struct pin_filter which = {
+				.source = &pins.pin[some((unsigned)pins.n)].source
+			};
+			size_t at = pins.n;
+			struct pin out;
+
+			(void)pins_pop(&pins, &which, &at, &out);
+		}
+	}
+	CHECK(found > 1000);
+	pins_deinit(&pins);
+}
 
 TEST(they_are_taken_out_by_time_source_worker_or_all)
 {
