@@ -1,21 +1,11 @@
 #include "flow.h"
 
 #include "dispatch/listener.h"
+#include "dispatch/route.h"
 
 static struct loop *loop_of(const struct endpoint *e)
 {
 	return &e->dispatch->broker->loop;
-}
-
-/* Whether a pin leads to @t, and its gate lets that in. */
-static bool taker_is_pinned(const struct taker *t)
-{
-	const struct pins *pins = &t->dispatch->pins;
-
-	for (size_t i = 0; t->gate != TAKER_SHUT && i < pins->n; i++)
-		if (pin_names(&pins->pin[i], t->self->name, t->self->generation))
-			return true;
-	return false;
 }
 
 /*
@@ -30,7 +20,7 @@ static void arm_wake(struct channel *c, bool armed)
 /* Room in @c is of use to somebody: by the round, or by a pin. */
 static bool is_of_use(const struct channel *c)
 {
-	return channel_is_in_round(c) || taker_is_pinned(c->taker);
+	return channel_is_in_round(c) || route_leads_to(c->taker);
 }
 
 /* The channels that pins lead to and that are not in the round. */

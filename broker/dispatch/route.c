@@ -20,13 +20,18 @@ static struct taker *taker_of(const struct dispatch *d, struct pin *pin)
 	return best;
 }
 
-static struct channel *channel_of(const struct endpoint *e, struct pin *pin)
+static struct channel *channel_at(const struct endpoint *e, const struct taker *t)
 {
-	struct taker *t = taker_of(e->dispatch, pin);
 	struct channel *c;
 
-	return t ? list_find(c, &t->channels, link, c->endpoint == e && channel_is_usable(c))
-		 : NULL;
+	return list_find(c, &t->channels, link, c->endpoint == e && channel_is_usable(c));
+}
+
+static struct channel *channel_of(const struct endpoint *e, struct pin *pin)
+{
+	const struct taker *t = taker_of(e->dispatch, pin);
+
+	return t ? channel_at(e, t) : NULL;
 }
 
 /* By the queue that was configured: .limit is the round's, which may have shut it out. */
@@ -61,14 +66,25 @@ struct channel *route_find(struct endpoint *e, const struct handoff_addr *peer,
 	return c;
 }
 
+bool route_leads_to(const struct taker *t)
+{
+	struct dispatch *d = t->dispatch;
+
+	for (size_t i = 0; t->gate != TAKER_SHUT && i < d->pins.n; i++)
+		if (taker_of(d, &d->pins.pin[i]) == t)
+			return true;
+	return false;
+}
+
+/* There may be many more pins than takers. */
 bool route_has_room(struct endpoint *e)
 {
-	const struct pins *pins = &e->dispatch->pins;
+	struct channel *c;
+	struct taker *t;
 
-	for (size_t i = 0; i < pins->n; i++) {
-		struct channel *c = channel_of(e, &pins->pin[i]);
-
-		if (c && has_room(c))
+	list_for_each (t, &e->dispatch->takers, link) {
+		c = channel_at(e, t);
+		if (c && has_room(c) && route_leads_to(t))
 			return true;
 	}
 	return false;
