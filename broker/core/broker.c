@@ -19,6 +19,7 @@ void broker_init(struct broker *b)
 {
 	list_init(&b->services);
 	list_init(&b->observers);
+	b->evidence.walk = SOCKDIAG_WALK();
 	b->spare_fd = -1;
 	b->max_starting = 2 * (unsigned)sysconf(_SC_NPROCESSORS_ONLN) + 2;
 }
@@ -28,7 +29,7 @@ void broker_deinit(struct broker *b)
 	fd_closep(&b->spare_fd);
 	loop_timer_disarm(&b->watch);
 	loop_timer_disarm(&b->tidy);
-	sockdiag_list_deinit(&b->evidence.connections);
+	sockdiag_end(&b->evidence.walk);
 	pid_set_deinit(&b->started);
 	free(b->launch.shim);
 	free(b->launch.library);

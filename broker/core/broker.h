@@ -29,8 +29,9 @@ struct broker_launch {
 
 /* What the kernel says of connections, while workers are compared with it: see service/watch.c. */
 struct evidence {
-	struct sockdiag_list connections;
-	int64_t taken_ms; /* 0: there is none; else one that began to drain later is not in it */
+	struct sockdiag_walk walk;
+	int64_t begun_ms; /* one that began to drain later is not in it */
+	int64_t taken_ms; /* the same; 0: it is not complete */
 };
 
 struct broker {

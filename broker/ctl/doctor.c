@@ -106,7 +106,7 @@ static void find_listeners(struct doctor *d, const struct pid_set *tree)
 {
 	_cleanup_sockets_ struct sockdiag_list all = { 0 };
 
-	(void)sockdiag_add(SOCKDIAG_LISTENS, 0, &all);
+	(void)sockdiag_find(SOCKDIAG_LISTENS, 0, &all);
 	for (size_t i = 0; i < all.n && i < SOCKETS_MAX; i++)
 		d->listeners[d->n_listeners++] =
 			(struct listener){ .inode = all.v[i].inode, .addr = all.v[i].local };

@@ -171,15 +171,8 @@ int pins_add(struct pins *pins, const struct pin *pin, struct pin *ret_old)
 	}
 	if (pins->n == PINS_MAX)
 		return -ENOSPC;
-	if (pins->n == pins->room) {
-		size_t room = 2 * pins->room + 8;
-		struct pin *bigger = realloc(pins->pin, room * sizeof(*bigger));
-
-		if (!bigger)
-			return -ENOMEM;
-		pins->pin = bigger;
-		pins->room = room;
-	}
+	if (!array_grow(pins->pin, pins->n))
+		return -ENOMEM;
 	memmove(&pins->pin[at + 1], &pins->pin[at], (pins->n++ - at) * sizeof(*pin));
 	pins->pin[at] = *pin;
 	++*count_of(pins, &pin->source);

@@ -47,7 +47,6 @@ struct pin {
 /* All zero: an empty table. */
 struct pins {
 	size_t n; /* first: it is what the dispatcher looks at */
-	size_t room;
 	struct pin
 		*pin; /* owned: in the order of their sources; of equal ones, the last kind first */
 	uint16_t with_prefix[2][129]; /* how many, by family (4 first) and length of prefix */

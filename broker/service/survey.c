@@ -8,21 +8,23 @@
 /* A slice: connections that arrive meanwhile wait for so long. */
 #define SLICE_NS (500 * 1000)
 
-int service_open_connections(const struct service *s, struct sockdiag_list *ret)
+static void add_port(uint16_t port, struct sockdiag_walk *w)
+{
+	w->low = w->low < port ? w->low : port;
+	w->high = w->high > port ? w->high : port;
+}
+
+void survey_add_ports(const struct service *s, struct sockdiag_walk *w)
 {
 	const struct endpoint *e;
 	const struct listener *l;
-	int r = 0;
 
 	list_for_each (l, &s->dispatch.listeners, link)
-		if (r == 0)
-			r = sockdiag_add(SOCKDIAG_OPEN, l->addr.port, ret);
+		add_port(l->addr.port, w);
 	/* Listeners that are closed already, as at shutdown: their port is kept by the endpoint. */
 	list_for_each (e, &s->dispatch.endpoints, link)
-		for (size_t i = 0; r == 0 && i < e->n_ports; i++)
-			r = sockdiag_add(SOCKDIAG_OPEN, e->ports[i], ret);
-	sockdiag_sort(ret);
-	return r;
+		for (size_t i = 0; i < e->n_ports; i++)
+			add_port(e->ports[i], w);
 }
 
 static void end(struct survey *s)
@@ -34,9 +36,7 @@ static void end(struct survey *s)
 	/* A waiter that got fresh findings did not start a round. */
 	if (!s->done_ms)
 		s->done_ms = loop_now(&s->broker->loop);
-	/* The next round counts against a new dump of connections. */
-	s->service = NULL;
-	sockdiag_list_deinit(&s->connections);
+	sockdiag_end(&s->walk);
 	/* A waiter that asks again while it is told is behind them, and waits for the next round.
 	 */
 	for (; n > 0 && (w = list_first(&s->waiters, struct survey_waiter, link)); n--) {
@@ -57,28 +57,29 @@ static struct worker *next_unseen(const struct survey *s)
 	return NULL;
 }
 
-static void look_at(struct survey *s, struct worker *w)
+static void look_at(struct worker *w, unsigned round, const struct sockdiag_list *connections)
 {
-	int open = -1;
-
-	if (s->service != service_of(w)) {
-		s->service = service_of(w);
-		sockdiag_list_deinit(&s->connections);
-		if (service_open_connections(service_of(w), &s->connections) < 0)
-			s->service = NULL;
-	}
-	if (s->service)
-		open = worker_count_connections(w, &s->connections);
-	w->found = (struct worker_findings){ .round = s->round, .open = open };
+	w->found = (struct worker_findings){
+		.round = round,
+		.open = connections ? worker_count_connections(w, connections) : -1,
+	};
 	worker_look_at_processes(w);
 	worker_look_if_stopped(w);
 }
 
 void survey_look(struct survey *s, struct worker *w)
 {
-	s->service = NULL; /* what it has of connections may be old */
-	look_at(s, w);
-	s->service = NULL;
+	struct sockdiag_walk walk = SURVEY_WALK;
+	int r;
+
+	survey_add_ports(service_of(w), &walk);
+	r = sockdiag_begin(&walk);
+	if (r == 0)
+		do
+			r = sockdiag_step(&walk);
+		while (r > 0);
+	look_at(w, s->round, r == 0 ? &walk.found : NULL);
+	sockdiag_end(&walk);
 }
 
 static void step_expired(struct loop_timer *timer)
@@ -88,18 +89,24 @@ static void step_expired(struct loop_timer *timer)
 	struct worker *w;
 
 	do {
+		if (s->walk.fd >= 0) {
+			s->counted = sockdiag_step(&s->walk) == 0;
+			continue;
+		}
 		w = next_unseen(s);
 		if (!w) {
 			end(s);
 			return;
 		}
-		look_at(s, w);
+		look_at(w, s->round, s->counted ? &s->walk.found : NULL);
 	} while (loop_clock_ns() < until);
 	loop_timer_arm(&s->broker->loop, &s->step, 0);
 }
 
 void survey_want(struct survey *s, struct survey_waiter *w)
 {
+	const struct service *service;
+
 	list_append(&s->waiters, &w->link);
 	if (s->running)
 		return;
@@ -109,12 +116,16 @@ void survey_want(struct survey *s, struct survey_waiter *w)
 		return; /* with nothing to do but to tell */
 	s->round++;
 	s->done_ms = 0;
-	s->service = NULL;
+	s->counted = false;
+	s->walk = SURVEY_WALK;
+	list_for_each (service, &s->broker->services, link)
+		survey_add_ports(service, &s->walk);
+	(void)sockdiag_begin(&s->walk);
 }
 
 void survey_init(struct survey *s, struct broker *b)
 {
-	*s = (struct survey){ .broker = b, .round = 1 };
+	*s = (struct survey){ .broker = b, .round = 1, .walk = SOCKDIAG_WALK() };
 	list_init(&s->waiters);
 	loop_timer_init(&s->step, step_expired);
 }
@@ -122,5 +133,5 @@ void survey_init(struct survey *s, struct broker *b)
 void survey_deinit(struct survey *s)
 {
 	loop_timer_disarm(&s->step);
-	sockdiag_list_deinit(&s->connections);
+	sockdiag_end(&s->walk);
 }

@@ -23,12 +23,16 @@ struct survey {
 	unsigned round;	 /* of the latest that began; a worker has the round it was seen in */
 	int64_t done_ms; /* when that ended; 0: it has not */
 	bool running;
-	const struct service *service; /* whose connections are in .connections */
-	struct sockdiag_list connections;
+	struct sockdiag_walk walk; /* through the connections of all services */
+	bool counted;		   /* ... which is complete */
 };
 
-/* Connections of the listeners of @s that some process still has. Sorted. 0 or -errno. */
-int service_open_connections(const struct service *s, struct sockdiag_list *ret);
+#define SURVEY_WALK                                                                                \
+	SOCKDIAG_WALK(.states = SOCKDIAG_OPEN, .low = UINT16_MAX) /* of no ports yet               \
+								   */
+
+/* Widens the ports of @w, so that it finds the connections of @s that some process still has. */
+void survey_add_ports(const struct service *s, struct sockdiag_walk *w);
 
 void survey_init(struct survey *s, struct broker *b);
 void survey_deinit(struct survey *s);

@@ -283,36 +283,36 @@ static void use_evidence(struct worker *w, const struct sockdiag_list *connectio
 }
 
 /*
- * The kernel walks through all sockets of the machine for each question: so it is asked once, and
- * for the ports of a service only if no other asks. 0; -ENOENT: nobody
- * asks; -EAGAIN: not yet; another -errno.
+ * The kernel walks through all sockets of the machine for each question: so it is asked once for
+ * all services. 0; -ENOENT: nobody asks; -EAGAIN: not yet; another -errno.
  */
-static int take_evidence(struct broker *b, bool may_begin, int64_t now)
+static int take_evidence(struct broker *b, bool may_begin, uint64_t until, int64_t now)
 {
 	struct evidence *e = &b->evidence;
-	struct service *s, *only = NULL;
-	bool several = false;
+	bool asked = false;
+	struct service *s;
 	struct worker *w;
-	int r;
+	int r = 0;
 
-	list_for_each (s, &b->services, link)
-		if (list_find(w, &s->workers, link, is_counted(w))) {
-			several = only;
-			only = s;
-		}
-	if (!only || !may_begin)
-		return only ? -EAGAIN : -ENOENT;
-	if (!several) {
-		r = service_open_connections(only, &e->connections);
-	} else {
-		r = sockdiag_add(SOCKDIAG_OPEN, 0, &e->connections);
-		sockdiag_sort(&e->connections);
+	if (e->walk.fd < 0) {
+		e->walk = SURVEY_WALK;
+		list_for_each (s, &b->services, link)
+			if (list_find(w, &s->workers, link, is_counted(w))) {
+				survey_add_ports(s, &e->walk);
+				asked = true;
+			}
+		if (!asked || !may_begin)
+			return asked ? -EAGAIN : -ENOENT;
+		e->begun_ms = now;
+		r = sockdiag_begin(&e->walk);
 	}
-	if (r < 0)
-		sockdiag_list_deinit(&e->connections);
-	else
-		e->taken_ms = now;
-	return r;
+	if (r == 0)
+		do
+			r = sockdiag_step(&e->walk);
+		while (r > 0 && loop_clock_ns() < until);
+	if (r == 0)
+		e->taken_ms = e->begun_ms;
+	return r > 0 ? -EAGAIN : r;
 }
 
 /* Of those that @s has, as many as there is time for. True: all. */
@@ -327,8 +327,8 @@ static bool compare_workers(struct service *s, const struct evidence *e, uint64_
 			return false;
 		w->counted_ms = e->taken_ms;
 		/* What was given to it later is not in there. */
-		if (w->state != WORKER_DRAINING || w->state_since_ms < e->taken_ms)
-			use_evidence(w, &e->connections);
+		if (w->state_since_ms < e->taken_ms)
+			use_evidence(w, &e->walk.found);
 	}
 	return true;
 }
@@ -336,18 +336,17 @@ static bool compare_workers(struct service *s, const struct evidence *e, uint64_
 /* With many workers this takes several looks. Returns whether there is to be another. */
 static bool watch_connections(struct broker *b, bool may_begin, int64_t now)
 {
+	uint64_t until = loop_clock_ns() + SLICE_NS;
 	struct evidence *e = &b->evidence;
 	struct service *s;
-	uint64_t until;
-	int r = e->taken_ms ? 0 : take_evidence(b, may_begin, now);
+	int r = e->taken_ms ? 0 : take_evidence(b, may_begin, until, now);
 
 	if (r < 0)
 		return r != -ENOENT;
-	until = loop_clock_ns() + SLICE_NS;
 	list_for_each (s, &b->services, link)
 		if (!compare_workers(s, e, until))
 			return true;
-	sockdiag_list_deinit(&e->connections);
+	sockdiag_end(&e->walk);
 	e->taken_ms = 0;
 	return true;
 }

@@ -68,29 +68,30 @@ static_assert(sizeof(struct diag_request) == 56, "kernel ABI");
 static_assert(sizeof(struct diag_msg) == 72, "kernel ABI");
 static_assert(sizeof(struct port_filter) == 20, "kernel ABI");
 
-static int send_request(int fd, uint8_t family, unsigned states, uint16_t port)
+static int send_request(const struct sockdiag_walk *w)
 {
 	struct {
 		struct nl_header nl;
 		struct diag_request req;
 		struct port_filter filter;
 	} msg = {
-		.nl = { .type = SOCK_DIAG_BY_FAMILY, .flags = NLM_F_REQUEST | NLM_F_DUMP },
-		.req = { .family = family, .protocol = IPPROTO_TCP, .states = states },
-		/* port <= sport && sport <= port; a false test jumps behind the end: no match. */
+		.nl = { .len = sizeof(msg),
+			.type = SOCK_DIAG_BY_FAMILY,
+			.flags = NLM_F_REQUEST | NLM_F_DUMP },
+		.req = { .family = w->family, .protocol = IPPROTO_TCP, .states = w->states },
+		/* low <= sport && sport <= high; a false test jumps behind the end: no match. */
 		.filter = { .attr_len = sizeof(struct port_filter),
 			    .attr_type = INET_DIAG_REQ_BYTECODE,
 			    .ops = { { INET_DIAG_BC_S_GE, 8, 20 },
-				     { 0, 0, port },
+				     { 0, 0, w->low },
 				     { INET_DIAG_BC_S_LE, 8, 12 },
-				     { 0, 0, port } } },
+				     { 0, 0, w->high } } },
 	};
-	size_t len = port ? sizeof(msg) : offsetof(__typeof__(msg), filter);
 	struct nl_addr kernel = { .family = AF_NETLINK };
 
-	msg.nl.len = (uint32_t)len;
-	return sendto(fd, &msg, len, 0, (struct sockaddr *)&kernel, sizeof(kernel)) < 0 ? -errno
-											: 0;
+	return sendto(w->fd, &msg, sizeof(msg), 0, (struct sockaddr *)&kernel, sizeof(kernel)) < 0
+		       ? -errno
+		       : 0;
 }
 
 static int add_socket(const struct diag_msg *m, struct sockdiag_list *ret)
@@ -138,40 +139,74 @@ static int add_messages(const char *at, size_t left, struct sockdiag_list *ret)
 	return 0;
 }
 
-static int add_family(int fd, uint8_t family, unsigned states, uint16_t port,
-		      struct sockdiag_list *ret)
+static int compare(const void *a, const void *b)
 {
-	_Alignas(struct nl_header) char buf[32768];
-	int r = send_request(fd, family, states, port);
+	const struct sockdiag_socket *x = a, *y = b;
 
-	while (r == 0) {
-		ssize_t n = recv(fd, buf, sizeof(buf), 0);
-
-		if (n > 0)
-			r = add_messages(buf, (size_t)n, ret);
-		else if (n == 0)
-			r = -EIO;
-		else if (errno != EINTR)
-			r = -errno;
-	}
-	return r < 0 ? r : 0;
+	return (x->inode > y->inode) - (x->inode < y->inode);
 }
 
-int sockdiag_add(enum sockdiag_states states, uint16_t port, struct sockdiag_list *ret)
+int sockdiag_begin(struct sockdiag_walk *w)
 {
-	_cleanup_fd_ int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
 	int r;
 
-	if (fd < 0)
-		return -errno;
-	r = add_family(fd, AF_INET, states, port, ret);
-	return r < 0 ? r : add_family(fd, AF_INET6, states, port, ret);
+	sockdiag_end(w);
+	w->family = AF_INET;
+	w->fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	r = w->fd < 0 ? -errno : send_request(w);
+	if (r < 0)
+		sockdiag_end(w);
+	return r;
+}
+
+int sockdiag_step(struct sockdiag_walk *w)
+{
+	_Alignas(struct nl_header) char buf[32768];
+	ssize_t n = recv(w->fd, buf, sizeof(buf), 0);
+	int r = n > 0 ? add_messages(buf, (size_t)n, &w->found) : n == 0 ? -EIO : -errno;
+
+	if (r == 0 || r == -EINTR)
+		return 1;
+	if (r > 0 && w->family == AF_INET) {
+		w->family = AF_INET6;
+		r = send_request(w);
+		if (r == 0)
+			return 1;
+	}
+	if (r < 0) {
+		sockdiag_end(w);
+		return r;
+	}
+	fd_closep(&w->fd);
+	if (w->found.n)
+		qsort(w->found.v, w->found.n, sizeof(*w->found.v), compare);
+	return 0;
+}
+
+void sockdiag_end(struct sockdiag_walk *w)
+{
+	fd_closep(&w->fd);
+	sockdiag_list_deinit(&w->found);
+}
+
+int sockdiag_find(enum sockdiag_states states, uint16_t port, struct sockdiag_list *ret)
+{
+	struct sockdiag_walk w =
+		SOCKDIAG_WALK(.states = states, .low = port, .high = port ? port : UINT16_MAX);
+	int r = sockdiag_begin(&w);
+
+	if (r == 0)
+		do
+			r = sockdiag_step(&w);
+		while (r > 0);
+	*ret = w.found;
+	return r;
 }
 
 int sockdiag_handshakes(uint16_t port)
 {
 	_cleanup_sockets_ struct sockdiag_list all = { 0 };
-	int r = sockdiag_add(SOCKDIAG_HANDSHAKE, port, &all);
+	int r = sockdiag_find(SOCKDIAG_HANDSHAKE, port, &all);
 
 	return r < 0 ? r : (int)all.n;
 }
@@ -180,19 +215,6 @@ void sockdiag_list_deinit(struct sockdiag_list *list)
 {
 	free(list->v);
 	*list = (struct sockdiag_list){ 0 };
-}
-
-static int compare(const void *a, const void *b)
-{
-	const struct sockdiag_socket *x = a, *y = b;
-
-	return (x->inode > y->inode) - (x->inode < y->inode);
-}
-
-void sockdiag_sort(struct sockdiag_list *list)
-{
-	if (list->n)
-		qsort(list->v, list->n, sizeof(*list->v), compare);
 }
 
 bool sockdiag_has(const struct sockdiag_list *sorted, uint64_t inode)

@@ -13,7 +13,7 @@ struct sockdiag_socket {
 	struct handoff_addr local;
 };
 
-/* All zero at first. */
+/* All zero: empty. */
 struct sockdiag_list {
 	struct sockdiag_socket *v; /* array_grow() */
 	size_t n;
@@ -31,13 +31,32 @@ enum sockdiag_states {
 };
 
 /*
- * Adds each TCP socket, IPv4 and IPv6, in one of @states and with local port @port (0: any). 0;
- * -errno: some may be missing.
+ * Each TCP socket, IPv4 and IPv6, in one of @states and with local port @port (0: any), by inode,
+ * into
+ * *@ret, which is empty. 0; -errno: there is none.
  */
-int sockdiag_add(enum sockdiag_states states, uint16_t port, struct sockdiag_list *ret);
+int sockdiag_find(enum sockdiag_states states, uint16_t port, struct sockdiag_list *ret);
+
+/*
+ * The same in steps, for the loop: with thousands of sockets it takes several milliseconds, and
+ * half of one for each family if there is none.
+ */
+struct sockdiag_walk {
+	int fd; /* owned; -1: none is under way */
+	enum sockdiag_states states;
+	uint16_t low, high; /* local ports, both ends included; low > high: none */
+	uint8_t family;
+	struct sockdiag_list found; /* owned */
+};
+
+#define SOCKDIAG_WALK(...) ((struct sockdiag_walk){ .fd = -1, __VA_ARGS__ })
+
+int sockdiag_begin(struct sockdiag_walk *w); /* .states, .low and .high are set. 0 or -errno */
+/* 1: there is more; 0: .found is all there is, by inode; -errno: given up. */
+int sockdiag_step(struct sockdiag_walk *w);
+void sockdiag_end(struct sockdiag_walk *w); /* at any time */
 
 /* How many handshakes of @port are under way. -errno on failure. */
 int sockdiag_handshakes(uint16_t port);
 
-void sockdiag_sort(struct sockdiag_list *list); /* by inode */
 bool sockdiag_has(const struct sockdiag_list *sorted, uint64_t inode);

@@ -150,7 +150,7 @@ static void add_user_of(const struct handoff_addr *addr, struct strbuf *out)
 	_cleanup_sockets_ struct sockdiag_list listening = { 0 };
 	pid_t pid = 0;
 
-	(void)sockdiag_add(SOCKDIAG_LISTENS, addr->port, &listening);
+	(void)sockdiag_find(SOCKDIAG_LISTENS, addr->port, &listening);
 	for (size_t i = 0; !pid && i < listening.n; i++)
 		if (address_overlap(&listening.v[i].local, addr))
 			pid = proc_find_socket_owner(listening.v[i].inode);

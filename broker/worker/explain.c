@@ -133,7 +133,7 @@ static void list_own(const struct worker *w, const struct pid_set *processes, st
 {
 	_cleanup_sockets_ struct sockdiag_list all = { 0 };
 
-	(void)sockdiag_add(SOCKDIAG_LISTENS, 0, &all);
+	(void)sockdiag_find(SOCKDIAG_LISTENS, 0, &all);
 	for (const struct sockdiag_socket *s = all.v; s < all.v + all.n; s++) {
 		size_t i = 0;
 

@@ -143,10 +143,10 @@ TEST(a_worker_starts_with_a_clean_slate)
 		     "for f in 4 5 6 7 8 9; do [ -e /proc/$$/fd/$f ] && echo open $f; done;"
 		     "while read -r key value; do case $key in SigBlk:)"
 		     " echo $key $value;; esac; done </proc/$$/status;"
-		     "read -r stat </proc/$$/stat; set -- $stat; [ $6 = $$ ] && echo session",
+		     "read -r stat </proc/$$/stat; set -- $stat; [ $5 = $$ ] && echo group",
 		     &req, text, sizeof(text)),
 		 0);
-	CHECK_STR(output, "/\nthis .\n77\n/dev/null\nSigBlk: 0000000000000000\nsession\n");
+	CHECK_STR(output, "/\nthis .\n77\n/dev/null\nSigBlk: 0000000000000000\ngroup\n");
 	CHECK_STR(text, "");
 	for (size_t i = 0; i < ARRAY_SIZE(open_here); i++)
 		close(open_here[i]);
@@ -283,7 +283,7 @@ static int helper_body(int fd)
 	/* Only 0, 1, 2 and the one it was given. */
 	if (fcntl(other, F_GETFD) >= 0 && other != fd)
 		return 1;
-	return write(fd, "x", 1) == 1 && getsid(0) == getpid() ? 42 : 2;
+	return write(fd, "x", 1) == 1 && getpgrp() == getpid() ? 42 : 2;
 }
 
 TEST(a_helper_has_its_descriptor_and_no_other)
