@@ -1,11 +1,35 @@
 #include "flow.h"
 
 #include "dispatch/listener.h"
-#include "dispatch/route.h"
 
 static struct loop *loop_of(const struct endpoint *e)
 {
 	return &e->dispatch->broker->loop;
+}
+
+struct taker *pin_taker(const struct dispatch *d, struct pin *pin)
+{
+	struct taker *t, *best = NULL;
+
+	if (pin->way_at == d->taker_changes)
+		return pin->way;
+	list_for_each (t, &d->takers, link)
+		if (t->gate != TAKER_SHUT && pin_names(pin, t->self->name, t->self->generation) &&
+		    (!best || t->self->generation > best->self->generation))
+			best = t;
+	pin->way = best;
+	pin->way_at = d->taker_changes;
+	return best;
+}
+
+bool taker_is_pinned(const struct taker *t)
+{
+	struct dispatch *d = t->dispatch;
+
+	for (size_t i = 0; t->gate != TAKER_SHUT && i < d->pins.n; i++)
+		if (pin_taker(d, &d->pins.pin[i]) == t)
+			return true;
+	return false;
 }
 
 /*
@@ -20,7 +44,7 @@ static void arm_wake(struct channel *c, bool armed)
 /* Room in @c is of use to somebody: by the round, or by a pin. */
 static bool is_of_use(const struct channel *c)
 {
-	return channel_is_in_round(c) || route_leads_to(c->taker);
+	return channel_is_in_round(c) || taker_is_pinned(c->taker);
 }
 
 /* The channels that pins lead to and that are not in the round. */

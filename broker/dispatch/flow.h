@@ -26,5 +26,14 @@ void endpoint_wake(struct endpoint *e);
 void endpoint_join(struct endpoint *e, struct channel *c);
 void endpoint_leave(struct endpoint *e, struct channel *c);
 
+/*
+ * Where @pin leads to, past the gate: the newest, if two of the name overlap in a reload. It is
+ * looked for only when the takers have changed.
+ */
+struct taker *pin_taker(const struct dispatch *d, struct pin *pin);
+
+/* Whether any pin leads to @t. */
+bool taker_is_pinned(const struct taker *t);
+
 /* The pins of the service are others than before. */
 void endpoint_pins_changed(struct endpoint *e);

@@ -1,24 +1,8 @@
 #include "route.h"
 
 #include "dispatch/channel.h"
+#include "dispatch/flow.h"
 #include "sys/log.h"
-
-/* The newest, if two of the name overlap in a reload. It is looked for when the takers have
- * changed. */
-static struct taker *taker_of(const struct dispatch *d, struct pin *pin)
-{
-	struct taker *t, *best = NULL;
-
-	if (pin->way_at == d->taker_changes)
-		return pin->way;
-	list_for_each (t, &d->takers, link)
-		if (t->gate != TAKER_SHUT && pin_names(pin, t->self->name, t->self->generation) &&
-		    (!best || t->self->generation > best->self->generation))
-			best = t;
-	pin->way = best;
-	pin->way_at = d->taker_changes;
-	return best;
-}
 
 static struct channel *channel_at(const struct endpoint *e, const struct taker *t)
 {
@@ -29,7 +13,7 @@ static struct channel *channel_at(const struct endpoint *e, const struct taker *
 
 static struct channel *channel_of(const struct endpoint *e, struct pin *pin)
 {
-	const struct taker *t = taker_of(e->dispatch, pin);
+	const struct taker *t = pin_taker(e->dispatch, pin);
 
 	return t ? channel_at(e, t) : NULL;
 }
@@ -66,16 +50,6 @@ struct channel *route_find(struct endpoint *e, const struct handoff_addr *peer,
 	return c;
 }
 
-bool route_leads_to(const struct taker *t)
-{
-	struct dispatch *d = t->dispatch;
-
-	for (size_t i = 0; t->gate != TAKER_SHUT && i < d->pins.n; i++)
-		if (taker_of(d, &d->pins.pin[i]) == t)
-			return true;
-	return false;
-}
-
 /* There may be many more pins than takers. */
 bool route_has_room(struct endpoint *e)
 {
@@ -84,7 +58,7 @@ bool route_has_room(struct endpoint *e)
 
 	list_for_each (t, &e->dispatch->takers, link) {
 		c = channel_at(e, t);
-		if (c && has_room(c) && route_leads_to(t))
+		if (c && has_room(c) && taker_is_pinned(t))
 			return true;
 	}
 	return false;

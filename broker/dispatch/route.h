@@ -16,8 +16,7 @@
 struct channel *route_find(struct endpoint *e, const struct handoff_addr *peer,
 			   struct pin **ret_pin);
 
-/* Whether any pin leads to @t, whose gate lets that in; into a channel of @e that has room. */
-bool route_leads_to(const struct taker *t);
+/* Whether any pin leads into a channel of @e that has room. */
 bool route_has_room(struct endpoint *e);
 
 /*

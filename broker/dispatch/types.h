@@ -40,7 +40,7 @@ struct dispatch {
 	struct list endpoints;	/* endpoint::link */
 	struct list listeners;	/* listener::link */
 	struct list takers;	/* taker::link, in the order of their start */
-	uint64_t taker_changes; /* grows when one comes, goes or opens its gate: see route.c */
+	uint64_t taker_changes; /* grows when one comes, goes or moves its gate: see flow.h */
 	enum conf_balance mode; /* of new endpoints */
 	struct pins pins;
 	struct histogram handed; /* accept to send, of each connection that was sent */

@@ -319,7 +319,7 @@ def nothing_of_the_broker_leaks_into_a_worker():
     assert [fds[n] for n in range(4)] == ["/dev/null", "pipe", "pipe", "socket"], fds
     others = [kind for fd, kind in fds.items() if 4 <= fd]
     assert min(fd for fd in fds if fd > 3) >= 1000 and others == ["socket"] * 3, fds
-    assert os.getsid(pid) == pid != os.getsid(broker.pid)
+    assert os.getpgid(pid) == pid != os.getpgid(broker.pid)
     found = set(proc.environment(pid)) & set(env)
     assert not found, found
 
