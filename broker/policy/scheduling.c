@@ -1,5 +1,7 @@
 #include "scheduling.h"
 
+/* It begins soon, and is judged over a longer time. */
+#define BEGIN_MS  25
 #define WINDOW_MS 100
 /* Connections per second. */
 #define RATE_ON	 2000
@@ -10,7 +12,7 @@
 
 bool scheduling_is_due(const struct scheduling *s, int64_t now_ms)
 {
-	return now_ms - s->last.ms >= WINDOW_MS;
+	return now_ms - s->last.ms >= (s->batch ? WINDOW_MS : BEGIN_MS);
 }
 
 bool scheduling_next(struct scheduling *s, const struct scheduling_sample *now)
