@@ -112,8 +112,11 @@ COMPLETIONS := $(addprefix broker/ctl/completion.,bash zsh fish)
 CTL_SRC := $(sort $(wildcard broker/ctl/*.c $(PURE_ROOMS:%=broker/%/*.c))) $(CTL_SYS:%=broker/sys/%.c)
 CTL_OBJ := $(CTL_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/completion_scripts.o
 
+NATIVE_SRC := $(sort $(wildcard worker-shim/native/*.c))
+NATIVE_OBJ := $(NATIVE_SRC:%.c=$(BUILD)/obj/%.o)
+
 LAUNCHER_SRC := $(sort $(wildcard worker-shim/launcher/*.c))
-LAUNCHER_OBJ := $(LAUNCHER_SRC:%.c=$(BUILD)/obj/%.o)
+LAUNCHER_OBJ := $(LAUNCHER_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/worker-shim/native/meet.o
 
 PRELOAD_SRC := $(sort $(wildcard worker-shim/preload/*.c))
 PRELOAD_OBJ := $(PRELOAD_SRC:%.c=$(BUILD)/obj/%.o)
@@ -164,7 +167,11 @@ $(BUILD)/obj/completion_scripts.o: $(BUILD)/obj/completion_scripts.c $(BUILD)/fl
 
 $(BUILD)/obj/worker-shim/launcher/%.o: worker-shim/launcher/%.c $(BUILD)/flags/COMPILE
 	@mkdir -p $(@D)
-	$(call say,CC,$<)$(COMPILE) $(ERRORS) $(DEFS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)$(COMPILE) $(ERRORS) $(DEFS) -Iworker-shim -MMD -MP -c -o $@ $<
+
+$(BUILD)/obj/worker-shim/native/%.o: worker-shim/native/%.c $(BUILD)/flags/COMPILE
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(COMPILE) -fPIC $(ERRORS) $(DEFS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/obj/worker-shim/preload/%.o: worker-shim/preload/%.c $(BUILD)/flags/COMPILE_PRELOAD
 	@mkdir -p $(@D)

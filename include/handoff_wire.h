@@ -63,6 +63,7 @@ enum handoff_type {
 
 enum handoff_backend {
 	HANDOFF_BACKEND_PRELOAD = 1,
+	HANDOFF_BACKEND_NATIVE = 2, /* it speaks the protocol itself */
 };
 
 /* First in every message. */
