@@ -116,14 +116,17 @@ NATIVE_SRC := $(sort $(wildcard worker-shim/native/*.c))
 NATIVE_OBJ := $(NATIVE_SRC:%.c=$(BUILD)/obj/%.o)
 
 LAUNCHER_SRC := $(sort $(wildcard worker-shim/launcher/*.c))
-LAUNCHER_OBJ := $(LAUNCHER_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/worker-shim/native/meet.o
+LAUNCHER_OBJ := $(LAUNCHER_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/worker-shim/native/meet.o \
+	$(patsubst %,$(BUILD)/obj/worker-shim/inetd/%.o,park variables)
+
+INETD_OBJ := $(patsubst %,$(BUILD)/obj/worker-shim/inetd/%.o,library park variables)
 
 PRELOAD_SRC := $(sort $(wildcard worker-shim/preload/*.c))
 PRELOAD_OBJ := $(PRELOAD_SRC:%.c=$(BUILD)/obj/%.o)
 
 .PHONY: all
 all: $(BUILD)/broker $(BUILD)/brokerctl $(BUILD)/worker-shim $(BUILD)/libworker-shim.so \
-	$(BUILD)/man/broker.ini.5
+	$(BUILD)/libworker-inetd.so $(BUILD)/man/broker.ini.5
 
 $(BUILD)/broker: $(BROKER_OBJ) $(BUILD)/flags/LINK
 	$(call say,LD,$@)$(LINK) -o $@ $(BROKER_OBJ)
@@ -138,6 +141,9 @@ $(BUILD)/worker-shim: $(LAUNCHER_OBJ) $(BUILD)/flags/LINK
 $(BUILD)/libworker-shim.so: $(PRELOAD_OBJ) worker-shim/preload/exports.map $(BUILD)/flags/LINK
 	$(call say,LD,$@)$(CC) -shared -Wl,-soname,libworker-shim.so -Wl,--version-script=worker-shim/preload/exports.map \
 		-Wl,-z,relro -Wl,-z,now $(SAN_LD) $(LDFLAGS) -o $@ $(PRELOAD_OBJ)
+
+$(BUILD)/libworker-inetd.so: $(INETD_OBJ) $(BUILD)/flags/LINK
+	$(call say,LD,$@)$(CC) -shared -Wl,-soname,libworker-inetd.so -Wl,-z,relro -Wl,-z,now $(SAN_LD) $(LDFLAGS) -o $@ $(INETD_OBJ)
 
 # The manual page whose options come from their table. HOSTCC: builds what runs during the build.
 HOSTCC ?= $(CC)
@@ -168,6 +174,10 @@ $(BUILD)/obj/completion_scripts.o: $(BUILD)/obj/completion_scripts.c $(BUILD)/fl
 $(BUILD)/obj/worker-shim/launcher/%.o: worker-shim/launcher/%.c $(BUILD)/flags/COMPILE
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(COMPILE) $(ERRORS) $(DEFS) -Iworker-shim -MMD -MP -c -o $@ $<
+
+$(BUILD)/obj/worker-shim/inetd/%.o: worker-shim/inetd/%.c $(BUILD)/flags/COMPILE_PRELOAD
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(COMPILE_PRELOAD) $(ERRORS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/obj/worker-shim/native/%.o: worker-shim/native/%.c $(BUILD)/flags/COMPILE
 	@mkdir -p $(@D)
@@ -279,7 +289,7 @@ install: all
 	install -m 755 $(BUILD)/broker $(DESTDIR)$(BINDIR)/broker
 	install -m 755 $(BUILD)/brokerctl $(DESTDIR)$(BINDIR)/brokerctl
 	install -m 755 $(BUILD)/worker-shim $(DESTDIR)$(LIBEXECDIR)/worker-shim
-	install -m 644 $(BUILD)/libworker-shim.so $(DESTDIR)$(LIBEXECDIR)/libworker-shim.so
+	install -m 644 $(BUILD)/libworker-shim.so $(BUILD)/libworker-inetd.so $(DESTDIR)$(LIBEXECDIR)/
 	install -m 644 include/*.h $(DESTDIR)$(INCLUDEDIR)/
 	install -m 644 docs/man/brokerctl.1 docs/man/worker-shim.1 $(DESTDIR)$(MANDIR)/man1/
 	install -m 644 $(BUILD)/man/broker.ini.5 $(DESTDIR)$(MANDIR)/man5/

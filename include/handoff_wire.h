@@ -59,6 +59,7 @@ enum handoff_type {
 	HANDOFF_NUDGE = 5,
 	HANDOFF_JOIN = 6,
 	HANDOFF_JOINED = 7,
+	HANDOFF_NOTICE = 8,
 };
 
 enum handoff_backend {
@@ -143,6 +144,11 @@ struct handoff_nudge {
 	struct handoff_header h;
 };
 
+/* On the rendezvous: "look at my table of processes" (handoff_process.h). */
+struct handoff_notice {
+	struct handoff_header h;
+};
+
 #define HANDOFF_JOIN_PINNED_ONLY 0x1 /* connections of pinned sources alone */
 
 /* "Make me a worker of this service": the process that asks is the guest, by SO_PEERCRED. */
@@ -203,6 +209,8 @@ static inline size_t handoff_size(unsigned type)
 		return sizeof(struct handoff_join);
 	case HANDOFF_JOINED:
 		return sizeof(struct handoff_joined);
+	case HANDOFF_NOTICE:
+		return sizeof(struct handoff_notice);
 	}
 	return 0;
 }
@@ -258,6 +266,7 @@ static inline bool handoff_check(const void *buf, size_t len, enum handoff_type 
 		return handoff_addr_ok(&m->peer) && !(m->flags & ~(uint32_t)HANDOFF_CONN_NONBLOCK);
 	}
 	case HANDOFF_NUDGE:
+	case HANDOFF_NOTICE:
 		return true;
 	case HANDOFF_JOIN: {
 		const struct handoff_join *m = (const struct handoff_join *)buf;

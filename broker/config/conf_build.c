@@ -105,6 +105,9 @@ static struct service_conf *make_service(struct builder *b, const struct conf_se
 	for (size_t i = 0; sc->v6only && i < sc->n_listen; i++)
 		if (sc->listen[i].addr.family == 6)
 			sc->listen[i].addr.flags |= HANDOFF_V6ONLY;
+	/* It has no port of its own: whatever it is reached by goes the same way. */
+	for (size_t i = 0; sc->mode == MODE_INETD && i < sc->n_listen; i++)
+		sc->listen[i].app_port = sc->listen[0].addr.port;
 	return sc;
 }
 

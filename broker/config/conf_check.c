@@ -94,10 +94,31 @@ static void check_wraps(const struct service_conf *sc, struct conf_errors *error
 	}
 }
 
+/* What means something in one mode alone. */
+static void check_mode(const struct service_conf *sc, struct conf_errors *errors)
+{
+	static const char *const of_inetd[] = {
+		"park", "processes", "stderr", "log_connections", "zygote_connections", "zygote_age"
+	};
+
+	if (sc->mode == MODE_INETD && !sc->n_listen)
+		conf_errors_add(errors, line_of(sc, "mode", 0),
+				"mode = inetd: where do clients connect? Write listen = PORT");
+	for (size_t i = 0; sc->mode != MODE_INETD && i < ARRAY_SIZE(of_inetd); i++) {
+		struct conf_origin from =
+			option_origin(option_find(OPTION_SERVICE, of_inetd[i]), sc, 0);
+
+		if (from.kind == ORIGIN_FILE)
+			conf_errors_add(errors, from.line, "%s: means nothing without mode = inetd",
+					of_inetd[i]);
+	}
+}
+
 void conf_check_service(const struct service_conf *sc, struct conf_errors *errors)
 {
 	STRBUF(sentence, 64);
 
+	check_mode(sc, errors);
 	if (sc->backoff_min_ms > sc->backoff_max_ms) {
 		strbuf_add(&sentence, "is above backoff_max (");
 		option_format(option_find(OPTION_SERVICE, "backoff_max"), sc, 0, &sentence);

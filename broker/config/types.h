@@ -10,7 +10,17 @@
 /* How a worker gets connections. */
 enum conf_mode {
 	MODE_LISTEN, /* in place of its own listening socket */
+	MODE_INETD,  /* a process for each, which has it as its descriptors 0 and 1 */
 };
+
+/* When a program of MODE_INETD is stopped, to be forked for each connection. */
+enum conf_park { PARK_MAIN, PARK_FIRST_READ, PARK_EXEC };
+
+/* Where a program of MODE_INETD writes its errors. */
+enum conf_stderr { STDERR_LOG, STDERR_CONNECTION };
+
+/* Which ends of its processes are said in the log. */
+enum conf_log_ends { LOG_ENDS_NO, LOG_ENDS_FAILURES, LOG_ENDS_YES };
 
 enum conf_balance {
 	BALANCE_ROUND_ROBIN,
@@ -135,6 +145,14 @@ struct service_conf {
 	size_t n_listen;
 	struct conf_port_range *private_ports;
 	size_t n_private_ports;
+
+	/* With MODE_INETD. */
+	enum conf_park park;
+	unsigned processes; /* of the service at a time */
+	enum conf_stderr standard_error;
+	enum conf_log_ends log_connections;
+	unsigned zygote_connections; /* as max_connections, max_age */
+	int64_t zygote_age_ms;
 
 	unsigned workers;
 	enum conf_balance balance;

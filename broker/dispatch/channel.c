@@ -68,9 +68,11 @@ static void holder_ready(struct loop_source *source, uint32_t events)
 	char byte;
 
 	(void)events;
-	/* A worker has nothing to say here; what it says is read away and costs one turn each. */
-	if (rendezvous_receive(h->fd, &byte, sizeof(byte)) > 0)
+	/* Whatever it says is read away and costs one turn each: it means "look". */
+	if (rendezvous_receive(h->fd, &byte, sizeof(byte)) > 0) {
+		c->taker->ops->said(c->taker, c);
 		return;
+	}
 	holder_free(h);
 	if (list_empty(&c->holders))
 		verify_closed(c);
@@ -191,7 +193,7 @@ int channel_new(struct taker *t, struct endpoint *e, struct channel **ret_channe
 		return r;
 	}
 	/* Without one it is slower, and its waiting times are not known: no reason to refuse it. */
-	(void)page_open(&c->page);
+	(void)page_open(&c->page, t->processes);
 	e->n_channels++;
 	list_append(&t->channels, &c->link);
 	*ret_channel = c;
@@ -225,6 +227,7 @@ void channel_close(struct channel *c)
 	page_close(&c->page);
 	c->endpoint->served |= channel_taken(c, 0) > 0;
 	t->self->served += channel_taken(c, 0);
+	c->endpoint->dispatch->in_use -= channel_in_use(c);
 	c->endpoint->n_channels--;
 	loop_remove(channel_loop(c), &c->wake);
 	fd_closep(&c->tx);
@@ -253,10 +256,20 @@ enum pair_result channel_give(struct channel *c, struct handoff_conn *conn, int 
 			c->moved_ms = loop_now(&d->broker->loop);
 		c->sent++;
 		c->taken_back_since_given = false;
+		d->in_use++;
 		d->ledger.sent++;
 		broker_watch(d->broker);
 	}
 	return r;
+}
+
+void channel_ended(struct channel *c, unsigned n)
+{
+	n = n < channel_in_use(c) ? n : channel_in_use(c);
+	c->ended += n;
+	c->endpoint->dispatch->in_use -= n;
+	if (n && c->endpoint->dispatch->limit && c->endpoint->paused)
+		endpoint_wake(c->endpoint);
 }
 
 enum pair_result channel_give_check(struct channel *c, struct handoff_conn *conn, int fd)

@@ -57,6 +57,15 @@ unsigned channel_waiting(const struct channel *c);
  */
 unsigned channel_backlog(const struct channel *c);
 
+/* Connections that it was given, and whose process has not ended: see dispatch::in_use. */
+static inline unsigned channel_in_use(const struct channel *c)
+{
+	return (unsigned)(c->sent - c->taken_back - c->ended);
+}
+
+/* @n processes have ended. */
+void channel_ended(struct channel *c, unsigned n);
+
 /* How many have been taken out of @c, of which @waiting are still there. */
 static inline uint64_t channel_taken(const struct channel *c, unsigned waiting)
 {

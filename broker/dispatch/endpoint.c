@@ -31,6 +31,14 @@ static void refresh(struct balancer_member *m)
 
 enum give_result { GIVEN, NO_ROOM, NOT_NOW };
 
+/* As balancer_pick(), within the service's limit. */
+static struct balancer_member *pick(struct endpoint *e, uint32_t source)
+{
+	const struct dispatch *d = e->dispatch;
+
+	return d->limit && d->in_use >= d->limit ? NULL : balancer_pick(&e->round, source, refresh);
+}
+
 /* It is in @c now: our copy goes. */
 static void given(struct channel *c, const struct handoff_conn *conn, int fd)
 {
@@ -84,7 +92,7 @@ static enum give_result give(struct endpoint *e, struct handoff_conn *conn, int 
 		if (r != NO_ROOM)
 			return r;
 	}
-	while ((m = balancer_pick(&e->round, source, refresh))) {
+	while ((m = pick(e, source))) {
 		struct channel *c = container_of(m, struct channel, member);
 
 		switch (channel_give(c, conn, fd)) {
@@ -268,7 +276,7 @@ static void finish_turn(struct endpoint *e)
 		endpoint_set_paused(e, true);
 	} else if (list_empty(&e->pending)) {
 		endpoint_set_paused(e, false);
-	} else if (balancer_pick(&e->round, 0, refresh)) {
+	} else if (pick(e, 0)) {
 		endpoint_set_paused(e, false);
 		endpoint_pause_for(e, 0);
 	} else {
@@ -288,7 +296,7 @@ static bool dispatch_some(struct endpoint *e, struct listener *only)
 
 	for (int budget = only ? 1 : DISPATCH_BUDGET; budget > 0; budget--) {
 		/* Any client: the question is only whether to accept at all. */
-		struct balancer_member *next = balancer_pick(&e->round, 0, refresh);
+		struct balancer_member *next = pick(e, 0);
 
 		if (!next && !may_give(e)) {
 			endpoint_set_paused(e, true);
@@ -384,6 +392,7 @@ unsigned endpoint_take_back(struct channel *c, const char *reason)
 	if (d->broker->spare_fd < 0)
 		d->broker->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	c->taken_back += n;
+	d->in_use -= n;
 	c->taken_back_since_given = c->taken_back_since_given || n + dropped > 0;
 	d->ledger.taken_back += n;
 	c->member.waiting = r == PAIR_FAILED ? channel_waiting(c) : 0;

@@ -43,6 +43,11 @@ struct dispatch {
 	uint64_t taker_changes; /* grows when one comes, goes or moves its gate: see flow.h */
 	enum conf_balance mode; /* of new endpoints */
 	struct pins pins;
+	/*
+	 * Connections that were given away and whose process has not ended, of workers that have a
+	 * process for each; .limit: how many there may be. 0: any number, and .in_use says nothing.
+	 */
+	unsigned in_use, limit;
 	struct histogram handed; /* accept to send, of each connection that was sent */
 	struct histogram waited; /* accept to the worker's accept, of channels that are closed */
 };
@@ -78,6 +83,8 @@ struct taker_ops {
 	 * back, and the channel to be closed.
 	 */
 	void (*lost)(struct taker *t, struct channel *c);
+	/* From the loop: a process that has it has sent something, which is not believed. */
+	void (*said)(struct taker *t, struct channel *c);
 };
 
 /* Embedded in a worker. All but the gate stays as it is from the start on. */
@@ -88,6 +95,7 @@ struct taker {
 	const struct taker_ops *ops;
 	struct kept_worker *self; /* what it is called, and the connections that it has served */
 	const struct service_conf *conf; /* its queue and stall_timeout */
+	unsigned processes;		 /* that its page has a table for (handoff_process.h) */
 	enum taker_gate gate;		 /* set by taker_set_gate() */
 };
 
@@ -115,6 +123,7 @@ struct channel {
 	struct balancer_member member; /* endpoint::round while it is in it */
 	struct endpoint *endpoint;
 	struct page page;
+	uint64_t ended;	  /* connections whose process has ended */
 	int64_t moved_ms; /* when taken_seen last changed, or the channel was last empty */
 
 	struct list link; /* taker::channels */

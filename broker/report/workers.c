@@ -10,10 +10,22 @@
 #include "policy/why.h"
 #include "service/fill.h"
 #include "service/listeners.h"
+#include "worker/children.h"
 #include "worker/clock.h"
 #include "worker/explain.h"
 
 /* --- a line -------------------------------------------------------------------------- */
+
+/* Of an inetd service: the processes that serve somebody. */
+static void write_children(const struct worker *w, struct buf *out)
+{
+	uint64_t oldest_ns;
+	unsigned running = worker_children_running(w, &oldest_ns);
+
+	json_uint(out, "running", running);
+	json_int_if(out, "oldest_ms", running > 0,
+		    loop_now(worker_loop(w)) - (int64_t)(oldest_ns / NSEC_PER_MSEC));
+}
 
 /* A worker, or a slot that has none. */
 struct row {
@@ -43,6 +55,8 @@ static void write_row(const struct row *row, const char *why, struct buf *out)
 	json_uint(out, "given", row->given);
 	json_uint(out, "waiting", row->waiting);
 	json_int_if(out, "open", f->round && f->open >= 0, f->open);
+	if (row->worker && w->conf->mode == MODE_INETD)
+		write_children(w, out);
 	json_uint(out, "ended_idle", w->ended_idle);
 	json_int_if(out, "rss_bytes", f->round, (long long)f->rss_bytes);
 	json_int_if(out, "cpu_ms", f->round, (long long)f->cpu_ms);

@@ -17,6 +17,7 @@ void service_rearm(struct service *s)
 
 	s->terms.live = s->target && s->roll_kind == ROLL_RELOAD ? s->target : s->conf;
 	s->dispatch.mode = s->conf->balance;
+	s->dispatch.limit = s->conf->mode == MODE_INETD ? s->terms.live->processes : 0;
 	if (!loop_timer_armed(&s->recycle))
 		loop_timer_arm(service_loop(s), &s->recycle, 0);
 	list_for_each (w, &s->workers, link)

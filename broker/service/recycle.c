@@ -238,10 +238,11 @@ void service_weigh_checks(struct service *s)
 static enum recycle_reason reason_for(struct worker *w)
 {
 	const struct service_conf *sc = w->terms->live;
+	bool inetd = w->conf->mode == MODE_INETD;
 	const struct recycle_limits limits = {
-		.connections = sc->max_connections,
+		.connections = inetd ? sc->zygote_connections : sc->max_connections,
 		.memory = sc->max_memory,
-		.age_ms = sc->max_age_ms,
+		.age_ms = inetd ? sc->zygote_age_ms : sc->max_age_ms,
 	};
 	struct recycle_limits so_far = {
 		.connections = taker_taken(&w->taker),
@@ -336,7 +337,8 @@ static bool is_needed(const struct service *s)
 	const struct service_conf *sc = s->terms.live;
 	const struct worker *w;
 
-	return sc->max_connections || sc->max_memory || sc->max_age_ms || sc->restart_at ||
+	return sc->mode == MODE_INETD || sc->max_connections || sc->max_memory || sc->max_age_ms ||
+	       sc->restart_at ||
 	       list_find(w, &s->workers, link, w->recycle && worker_state_is_current(w->state));
 }
 

@@ -12,6 +12,7 @@
 #include "service/survey.h"
 #include "sys/log.h"
 #include "sys/sockdiag.h"
+#include "worker/children.h"
 #include "worker/clock.h"
 #include "worker/ends.h"
 #include "worker/explain.h"
@@ -266,6 +267,7 @@ static bool more_comes(const struct worker *w)
 static void use_evidence(struct worker *w, const struct sockdiag_list *connections)
 {
 	int open = worker_count_connections(w, connections);
+	uint64_t oldest_ns;
 	struct channel *c;
 
 	if (open < 0)
@@ -274,7 +276,7 @@ static void use_evidence(struct worker *w, const struct sockdiag_list *connectio
 	list_for_each (c, &w->taker.channels, link)
 		balancer_set_load(&c->endpoint->round, &c->member, w->open + c->member.waiting);
 	if (w->state != WORKER_DRAINING || open > 0 || taker_waiting(&w->taker) > 0 ||
-	    more_comes(w))
+	    more_comes(w) || worker_children_running(w, &oldest_ns))
 		return;
 	if (worker_is_debugged(w))
 		worker_say_traced(w);

@@ -20,26 +20,29 @@ static int make_memory(void)
 	return fd;
 }
 
-int page_open(struct page *ret)
+int page_open(struct page *ret, unsigned processes)
 {
+	size_t size = processes ? handoff_processes_size(processes) : HANDOFF_PAGE_SIZE;
 	_cleanup_fd_ int fd = make_memory();
 	void *map;
 
 	/* Sealed before anybody else has it: a shorter file would be a SIGBUS for its reader. */
-	if (fd < 0 || ftruncate(fd, HANDOFF_PAGE_SIZE) < 0 ||
+	if (fd < 0 || ftruncate(fd, (off_t)size) < 0 ||
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
 		return -errno;
-	map = mmap(NULL, HANDOFF_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (map == MAP_FAILED)
 		return -errno;
-	*ret = (struct page){ .fd = fd_take(&fd), .map = map };
+	*ret = (struct page){ .fd = fd_take(&fd), .map = map, .size = size };
+	if (processes)
+		handoff_processes_of(map)->n = processes;
 	return 0;
 }
 
 void page_close(struct page *p)
 {
 	if (p->map)
-		(void)munmap(p->map, HANDOFF_PAGE_SIZE);
+		(void)munmap(p->map, p->size);
 	fd_closep(&p->fd);
 	p->map = NULL;
 }

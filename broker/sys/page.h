@@ -6,20 +6,21 @@
 #pragma once
 
 #include "base/util.h"
-#include "handoff_page.h"
+#include "handoff_process.h"
 
 struct page {
 	int fd; /* owned, to be given away again; -1: there is no page */
 	struct handoff_page *map;
+	size_t size; /* HANDOFF_PAGE_SIZE, or with a table behind it */
 };
 
 #define PAGE_INIT ((struct page){ .fd = -1 })
 
 /*
- * Makes a page, all zero, of a size that nobody can change any more: reading it never fails.
- * 0 or -errno, with *@ret untouched.
+ * Makes a page, all zero, with a table of @processes (handoff_process.h; 0: without one), of a size
+ * that nobody can change any more: reading it never fails. 0 or -errno, with *@ret untouched.
  */
-int page_open(struct page *ret);
+int page_open(struct page *ret, unsigned processes);
 void page_close(struct page *p); /* without a page nothing happens */
 
 /* The counters as they are now. All zero without a page. */

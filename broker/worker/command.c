@@ -172,6 +172,34 @@ static int add_words(struct start *s, char *const *words)
 	return r;
 }
 
+/* How a program of MODE_INETD is stopped until a connection comes. */
+static int add_inetd(struct start *s)
+{
+	static const char *const parks[] = {
+		[PARK_MAIN] = "main", [PARK_FIRST_READ] = "first-read", [PARK_EXEC] = "exec"
+	};
+	const struct service_conf *sc = s->conf;
+	STRBUF(port, 16);
+	STRBUF(pool, 16);
+	const char *const words[] = { "--inetd",
+				      parks[sc->park],
+				      "--port",
+				      port.text,
+				      "--pool",
+				      pool.text,
+				      sc->standard_error == STDERR_CONNECTION ? "--own-stderr"
+									      : NULL };
+	int r = 0;
+
+	if (sc->mode != MODE_INETD)
+		return 0;
+	strbuf_addf(&port, "%u", sc->listen[0].app_port);
+	strbuf_addf(&pool, "%u", INETD_POOL);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(words) && words[i]; i++)
+		r = strlist_append(&s->argv, words[i]);
+	return r;
+}
+
 /* The launcher, told to execute or only to @check what is added next. 0 or -ENOMEM. */
 static int add_launcher(struct start *s, const struct broker *b, bool check)
 {
@@ -184,14 +212,18 @@ static int add_launcher(struct start *s, const struct broker *b, bool check)
 		status_fd.text,
 		"--backend",
 		s->conf->backend == BACKEND_PRELOAD ? "preload" : "auto",
-		check ? "--check" : "--",
-		"--",
 	};
 	int r = 0;
 
 	strbuf_addf(&status_fd, "%d", SPAWN_STATUS_FD);
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(words) - !check; i++)
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(words); i++)
 		r = strlist_append(&s->argv, words[i]);
+	if (r == 0)
+		r = add_inetd(s);
+	if (r == 0 && check)
+		r = strlist_append(&s->argv, "--check");
+	if (r == 0)
+		r = strlist_append(&s->argv, "--");
 	s->req.program = b->launch.shim;
 	s->req.process = &s->conf->process;
 	return r;

@@ -5,6 +5,9 @@
  */
 #pragma once
 
+/* Processes of an inetd worker that wait for a connection. */
+#define INETD_POOL 8
+
 #include "base/strbuf.h"
 #include "worker/types.h"
 

@@ -14,6 +14,7 @@
 #include "dispatch/taker.h"
 #include "handoff_name.h"
 #include "sys/log.h"
+#include "worker/children.h"
 #include "worker/explain.h"
 #include "worker/output.h"
 #include "worker/processes.h"
@@ -60,6 +61,9 @@ static enum taker_holds holds(struct taker *t, const struct channel *c)
 	bool on_its_way = false;
 	STRBUF(why, 512);
 
+	/* Children that are left of a zygote take nothing more. */
+	if (w->conf->mode == MODE_INETD && w->exited)
+		return HOLDS_NOT;
 	(void)worker_processes(w, &all);
 	for (size_t i = 0; i < all.n; i++) {
 		if (!proc_holds_socket(all.pids[i], c->rx_inode)) {
@@ -117,7 +121,11 @@ static void lost(struct taker *t, struct channel *c)
 		worker_event(w, EV_TIMEOUT);
 }
 
-const struct taker_ops worker_taker_ops = { .holds = holds, .lost = lost };
+const struct taker_ops worker_taker_ops = {
+	.holds = holds,
+	.lost = lost,
+	.said = worker_children_look,
+};
 
 /* --- its processes --------------------------------------------------------------------- */
 
@@ -208,8 +216,8 @@ static void judge_end(struct worker *w)
 	 * A server that daemonises: the process we started says "all is well" and leaves a child,
 	 * which is ours now (PR_SET_CHILD_SUBREAPER).
 	 */
-	if (w->kin.n && WIFEXITED(w->exit_status) && WEXITSTATUS(w->exit_status) == 0 &&
-	    worker_state_is_current(w->state)) {
+	if (w->conf->mode != MODE_INETD && w->kin.n && WIFEXITED(w->exit_status) &&
+	    WEXITSTATUS(w->exit_status) == 0 && worker_state_is_current(w->state)) {
 		w->pid = heir(w);
 		w->moved = w->ready_ms > 0;
 		w->exited = false;

@@ -5,6 +5,7 @@
  * is nothing to clean up here, and no child.
  */
 #include "handoff_wire.h"
+#include "inetd.h"
 #include "join.h"
 #include "program.h"
 
@@ -26,6 +27,7 @@ static struct {
 	int check, report;	       /* whether */
 	const char *control, *service; /* of --join; NULL: this is no guest */
 	int pinned_only;	       /* whether */
+	struct inetd inetd;
 } options = { .status_fd = -1 };
 
 static struct program program;
@@ -77,6 +79,10 @@ static const struct option longs[] = {
 	{ "join", required_argument, NULL, 'j' },
 	{ "service", required_argument, NULL, 'n' },
 	{ "pinned-only", no_argument, &options.pinned_only, true },
+	{ "inetd", required_argument, NULL, 'i' },
+	{ "port", required_argument, NULL, 'p' },
+	{ "pool", required_argument, NULL, 'k' },
+	{ "own-stderr", no_argument, &options.inetd.own_stderr, true },
 	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
@@ -107,6 +113,15 @@ static bool take_option(int c)
 		break;
 	case 'n':
 		options.service = optarg;
+		break;
+	case 'i':
+		options.inetd.park = optarg;
+		break;
+	case 'p':
+		options.inetd.port = (unsigned)strtoul(optarg, NULL, 10);
+		break;
+	case 'k':
+		options.inetd.pool = (unsigned)strtoul(optarg, NULL, 10);
 		break;
 	case 'V':
 		(void)puts("worker-shim " BROKER_VERSION);
@@ -177,8 +192,10 @@ static bool launch(char **command)
 {
 	if (options.control && !join_broker(options.control, options.service, options.pinned_only))
 		return false;
-	if (!set_preload() || !set_stderr())
-		return reason_refuse("no memory for the environment");
+	if (options.inetd.park
+		    ? !inetd_prepare(&options.inetd, &program, options.library, &options.status_fd)
+		    : !set_preload() || !set_stderr())
+		return *reason.text ? false : reason_refuse("no memory for the environment");
 	if (options.status_fd >= 0)
 		(void)fcntl(options.status_fd, F_SETFD, FD_CLOEXEC);
 	/*
@@ -251,7 +268,8 @@ int main(int argc, char **argv)
 
 	options.library = default_library();
 	good = parse(argc, argv) && program_find(argv[optind], program.path) &&
-	       program_read(&program) && program_check(&program, options.library);
+	       program_read(&program) &&
+	       (options.inetd.park || program_check(&program, options.library));
 	if (options.report && reason.code != LAUNCH_USAGE) {
 		put_report();
 		return (int)reason.code;

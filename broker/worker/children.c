@@ -1,0 +1,76 @@
+#include "children.h"
+
+#include <sys/wait.h>
+#include "base/address.h"
+#include "dispatch/channel.h"
+#include "policy/worker_end.h"
+#include "sys/log.h"
+
+static struct handoff_processes *table_of(const struct channel *c)
+{
+	return c->page.map && c->taker->processes ? handoff_processes_of(c->page.map) : NULL;
+}
+
+/* @e is a copy: the worker may write what it likes into its own meanwhile. */
+static void say_end(const struct worker *w, const struct handoff_process *e)
+{
+	const struct address_text client = address_text(&e->peer);
+	int64_t ms = (int64_t)((e->ended_ns - e->taken_ns) / NSEC_PER_MSEC);
+	bool good = WIFEXITED(e->status) && WEXITSTATUS(e->status) == 0;
+	enum conf_log_ends which = w->terms->live->log_connections;
+	STRBUF(how, 64);
+
+	if (which == LOG_ENDS_NO || (good && which == LOG_ENDS_FAILURES))
+		return;
+	worker_end_add_status(e->status, &how);
+	log_event(good ? LEVEL_INFO : LEVEL_WARN, "connection-end", LOG_WORKER_PID(w, e->pid),
+		  LOG_INT("connection", e->conn), LOG_STR("client", client.text),
+		  LOG_STR("how", how.text), LOG_INT("ms", ms), LOG_INT("cpu_us", e->cpu_us),
+		  LOG_MSG("connection %llu of %s: %s after %lld ms", (unsigned long long)e->conn,
+			  client.text, how.text, (long long)ms));
+}
+
+void worker_children_look(struct taker *t, struct channel *c)
+{
+	struct worker *w = container_of(t, struct worker, taker);
+	struct handoff_processes *table = table_of(c);
+	unsigned n = 0;
+
+	if (!table)
+		return;
+	/* First: an end that comes from now on is told again. */
+	__atomic_store_n(&table->told, 0, __ATOMIC_SEQ_CST);
+	for (unsigned i = 0; i < t->processes; i++) {
+		struct handoff_process *e = &table->of[i], copy;
+
+		if (__atomic_load_n(&e->state, __ATOMIC_ACQUIRE) != HANDOFF_PROCESS_ENDED)
+			continue;
+		copy = *e;
+		__atomic_store_n(&e->state, HANDOFF_PROCESS_FREE, __ATOMIC_RELEASE);
+		say_end(w, &copy);
+		n++;
+	}
+	channel_ended(c, n);
+}
+
+unsigned worker_children_running(const struct worker *w, uint64_t *ret_oldest_ns)
+{
+	const struct channel *c;
+	unsigned n = 0;
+
+	*ret_oldest_ns = 0;
+	list_for_each (c, &w->taker.channels, link) {
+		const struct handoff_processes *table = table_of(c);
+
+		for (unsigned i = 0; table && i < w->taker.processes; i++) {
+			const struct handoff_process *e = &table->of[i];
+
+			if (__atomic_load_n(&e->state, __ATOMIC_ACQUIRE) != HANDOFF_PROCESS_TAKEN)
+				continue;
+			if (!*ret_oldest_ns || e->taken_ns < *ret_oldest_ns)
+				*ret_oldest_ns = e->taken_ns;
+			n++;
+		}
+	}
+	return n;
+}

@@ -1,0 +1,16 @@
+/*
+ * children - the processes of an inetd worker, one for each connection: how they end, and how many
+ * there are.
+ *
+ * What the table says (handoff_process.h) is the worker's word. It is for the log, the metrics and
+ * the worker's own share of the service's `processes`.
+ */
+#pragma once
+
+#include "worker/types.h"
+
+/* Says the ends that are new in the table of @c, and frees their entries. As taker_ops::said. */
+void worker_children_look(struct taker *t, struct channel *c);
+
+/* Those that serve a connection now; *@ret_oldest_ns: since when the oldest does, 0: none. */
+unsigned worker_children_running(const struct worker *w, uint64_t *ret_oldest_ns);

@@ -1,0 +1,256 @@
+#include "park.h"
+
+#include "handoff_process.h"
+#include "handoff_rights.h"
+#include "variables.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+struct zygote {
+	struct park *park;
+	struct handoff_page *page;
+	struct handoff_processes *table;
+	size_t size;   /* of both */
+	int signals;   /* SIGCHLD */
+	int refill;    /* a child has seen that few are left */
+	sigset_t mask; /* of the program */
+	bool ends;     /* the broker has closed the channel */
+};
+
+static void close_fd(int *fd)
+{
+	int saved = errno;
+
+	if (*fd >= 0)
+		(void)close(*fd);
+	*fd = -1;
+	errno = saved;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static void set_state(struct handoff_process *e, enum handoff_process_state state)
+{
+	__atomic_store_n(&e->state, (uint32_t)state, __ATOMIC_RELEASE);
+}
+
+static enum handoff_process_state state_of(const struct handoff_process *e)
+{
+	return (enum handoff_process_state)__atomic_load_n(&e->state, __ATOMIC_ACQUIRE);
+}
+
+/* --- a child --------------------------------------------------------------------------- */
+
+/* Waits for a connection. There is none any more, or it cannot be taken: this child is of no use.
+ */
+static int take(int rx, struct handoff_conn *ret)
+{
+	union {
+		struct handoff_conn conn;
+		unsigned char bytes[HANDOFF_MAX_SIZE];
+	} message;
+	struct handoff_received got;
+
+	for (;;) {
+		handoff_receive(rx, &message, sizeof(message), 0, 1, close_fd, &got);
+		if (got.fds[0] >= 0 && handoff_check(&message, (size_t)got.n, HANDOFF_CONN)) {
+			*ret = message.conn;
+			return got.fds[0];
+		}
+		close_fd(&got.fds[0]);
+		if (got.n == 0 && !got.control)
+			_exit(0);
+		if (got.n < 0 && got.n != -EINTR && got.n != -ECONNRESET)
+			_exit(1);
+	}
+}
+
+/* Becomes a process that serves one connection, and knows nothing of where it came from. */
+static void serve(struct zygote *z, struct handoff_process *e)
+{
+	struct park *p = z->park;
+	const uint64_t one = 1;
+	struct handoff_conn conn;
+	int fd;
+
+	close_fd(&z->signals);
+	close_fd(&p->rendezvous);
+	close_fd(&p->page);
+	fd = take(p->rx, &conn);
+	e->pid = (int32_t)getpid();
+	e->conn = conn.id;
+	e->peer = conn.peer;
+	e->taken_ns = now_ns();
+	set_state(e, HANDOFF_PROCESS_TAKEN);
+	if (conn.accept_ns && conn.listener)
+		handoff_page_add(z->page, e->taken_ns - conn.accept_ns);
+	if (__atomic_sub_fetch(&z->table->idle, 1, __ATOMIC_RELAXED) == p->pool / 2)
+		(void)!write(z->refill, &one, sizeof(one));
+	close_fd(&z->refill);
+	close_fd(&p->rx);
+	variables_set(fd, &conn.peer);
+	for (int to = 0; to < (p->own_stderr ? 3 : 2); to++)
+		if (to != fd)
+			(void)dup2(fd, to);
+	if (fd > 2)
+		(void)close(fd);
+	(void)munmap(z->page, z->size);
+	(void)sigprocmask(SIG_SETMASK, &z->mask, NULL);
+}
+
+/* --- the zygote ------------------------------------------------------------------------ */
+
+static struct handoff_process *find(struct handoff_processes *t, enum handoff_process_state state,
+				    pid_t pid)
+{
+	for (uint32_t i = 0; i < t->n; i++)
+		if (pid ? t->of[i].pid == pid && state_of(&t->of[i]) != HANDOFF_PROCESS_ENDED
+			: state_of(&t->of[i]) == state)
+			return &t->of[i];
+	return NULL;
+}
+
+/* True in a child. */
+static bool fill(struct zygote *z)
+{
+	struct handoff_processes *t = z->table;
+
+	while (!z->ends && __atomic_load_n(&t->idle, __ATOMIC_RELAXED) < z->park->pool) {
+		struct handoff_process *e = find(t, HANDOFF_PROCESS_FREE, 0);
+		pid_t pid;
+
+		if (!e)
+			break; /* the broker will free some */
+		*e = (struct handoff_process){ .state = HANDOFF_PROCESS_FREE };
+		set_state(e, HANDOFF_PROCESS_IDLE);
+		(void)__atomic_add_fetch(&t->idle, 1, __ATOMIC_RELAXED);
+		pid = fork();
+		if (pid == 0) {
+			serve(z, e);
+			return true;
+		}
+		if (pid < 0) {
+			(void)__atomic_sub_fetch(&t->idle, 1, __ATOMIC_RELAXED);
+			set_state(e, HANDOFF_PROCESS_FREE);
+			break; /* tried again at the next end, or soon */
+		}
+		e->pid = (int32_t)pid;
+	}
+	return false;
+}
+
+static void tell(struct zygote *z)
+{
+	struct handoff_notice notice;
+
+	if (__atomic_exchange_n(&z->table->told, 1, __ATOMIC_ACQ_REL))
+		return;
+	handoff_header_init(&notice.h, HANDOFF_NOTICE);
+	if (handoff_send(z->park->rendezvous, &notice, sizeof(notice), NULL, 0, MSG_DONTWAIT) < 0)
+		__atomic_store_n(&z->table->told, 0, __ATOMIC_RELEASE);
+}
+
+static uint64_t microseconds(const struct timeval *tv)
+{
+	return (uint64_t)tv->tv_sec * 1000000u + (uint64_t)tv->tv_usec;
+}
+
+/* False: it has no child any more. */
+static bool reap(struct zygote *z)
+{
+	struct rusage used;
+	int status;
+	pid_t pid;
+
+	while ((pid = wait4(-1, &status, WNOHANG, &used)) > 0) {
+		struct handoff_process *e = find(z->table, HANDOFF_PROCESS_FREE, pid);
+
+		if (!e)
+			continue; /* the program's own, from before it was parked */
+		if (state_of(e) != HANDOFF_PROCESS_TAKEN) {
+			(void)__atomic_sub_fetch(&z->table->idle, 1, __ATOMIC_RELAXED);
+			e->pid = 0;
+			set_state(e, HANDOFF_PROCESS_FREE);
+			continue;
+		}
+		e->status = status;
+		e->ended_ns = now_ns();
+		e->cpu_us = microseconds(&used.ru_utime) + microseconds(&used.ru_stime);
+		set_state(e, HANDOFF_PROCESS_ENDED);
+		tell(z);
+	}
+	return pid == 0;
+}
+
+/* True in a child. */
+static bool keep_ready(struct zygote *z)
+{
+	struct pollfd polled[] = {
+		{ .fd = z->signals, .events = POLLIN },
+		{ .fd = z->refill, .events = POLLIN },
+		{ .fd = z->park->rendezvous, .events = POLLIN },
+	};
+	unsigned char unused[sizeof(struct signalfd_siginfo)];
+	bool any = true;
+
+	while (!z->ends || any) {
+		if (fill(z))
+			return true;
+		/* A fork that failed, or a full table, is tried again. */
+		(void)poll(polled, z->ends ? 1 : 3, 1000);
+		(void)!read(z->signals, unused, sizeof(unused));
+		(void)!read(z->refill, unused, sizeof(uint64_t));
+		any = reap(z);
+		if (polled[2].revents)
+			z->ends = true;
+	}
+	_exit(0);
+}
+
+static bool map(struct zygote *z)
+{
+	struct stat st;
+
+	if (fstat(z->park->page, &st) < 0)
+		return false;
+	z->size = (size_t)st.st_size;
+	if (z->size < handoff_processes_size(1)) {
+		errno = EPROTO;
+		return false;
+	}
+	z->page = mmap(NULL, z->size, PROT_READ | PROT_WRITE, MAP_SHARED, z->park->page, 0);
+	if (z->page == MAP_FAILED)
+		return false;
+	z->table = handoff_processes_of(z->page);
+	return true;
+}
+
+bool park(struct park *p)
+{
+	struct zygote z = { .park = p, .signals = -1, .refill = -1 };
+	sigset_t children;
+
+	sigemptyset(&children);
+	sigaddset(&children, SIGCHLD);
+	if (!map(&z) || sigprocmask(SIG_BLOCK, &children, &z.mask) < 0)
+		return false;
+	z.signals = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
+	z.refill = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return z.signals >= 0 && z.refill >= 0 && keep_ready(&z);
+}

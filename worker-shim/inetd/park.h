@@ -1,0 +1,28 @@
+/*
+ * park.h - the zygote of an inetd service: a process that keeps some children ready, each of which
+ * takes one connection.
+ *
+ * The zygote has whatever was loaded and computed until it is parked; so a child that takes a
+ * connection goes on at once. It never takes one itself, and so never has more than these
+ * descriptors: what the program had open, the channel, the page, the rendezvous.
+ *
+ * The library (library.c) parks a program before main, or at its first read; the launcher parks
+ * itself, and its children execute the program.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+struct park {
+	int rx, page, rendezvous; /* of the channel, see docs/protocol.md; -1 in a child */
+	unsigned pool;		  /* how many children wait for a connection */
+	bool own_stderr;	  /* descriptor 2 becomes the connection, too */
+};
+
+/*
+ * Returns in each child that has a connection, which is then its descriptors 0 and 1, and of which
+ * its environment speaks (variables.h); nothing else of @p is open. The zygote does not return: it
+ * ends when the broker has closed the channel and all that its children serve is served. False: it
+ * could not begin, with errno.
+ */
+bool park(struct park *p);

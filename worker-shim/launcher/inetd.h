@@ -1,0 +1,23 @@
+/*
+ * inetd.h - the launcher as an inetd service needs it: it asks for the channel, and the program is
+ * parked, by the library or, where that cannot be, by the launcher itself.
+ */
+#pragma once
+
+#include "program.h"
+
+struct inetd {
+	const char *park; /* main, first-read, exec; NULL: this is no inetd service */
+	unsigned port;	  /* that of the first `listen` line */
+	unsigned pool;
+	int own_stderr; /* whether */
+};
+
+/*
+ * @library: the preload library, beside which that of inetd stands. Prepares this process to
+ * execute
+ * @program, and returns true; or, with park = exec, returns true in each child that has a
+ * connection. False: the reason is set.
+ */
+bool inetd_prepare(const struct inetd *inetd, const struct program *program, const char *library,
+		   int *status_fd);
