@@ -265,10 +265,13 @@ enum pair_result channel_give(struct channel *c, struct handoff_conn *conn, int 
 
 void channel_ended(struct channel *c, unsigned n)
 {
+	struct dispatch *d = c->endpoint->dispatch;
+
 	n = n < channel_in_use(c) ? n : channel_in_use(c);
 	c->ended += n;
-	c->endpoint->dispatch->in_use -= n;
-	if (n && c->endpoint->dispatch->limit && c->endpoint->paused)
+	d->in_use -= n;
+	d->full_said &= d->in_use > d->limit / 2;
+	if (n && d->limit && c->endpoint->paused)
 		endpoint_wake(c->endpoint);
 }
 

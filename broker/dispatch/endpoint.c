@@ -36,7 +36,20 @@ static struct balancer_member *pick(struct endpoint *e, uint32_t source)
 {
 	const struct dispatch *d = e->dispatch;
 
-	return d->limit && d->in_use >= d->limit ? NULL : balancer_pick(&e->round, source, refresh);
+	return dispatch_is_full(d) ? NULL : balancer_pick(&e->round, source, refresh);
+}
+
+/* Somebody waits for a process to end. It is said again only when there was plenty of room since.
+ */
+static void say_full(struct dispatch *d)
+{
+	if (dispatch_is_full(d) && !d->full_said)
+		log_event(LEVEL_WARN, "limit", LOG_STR("service", d->service),
+			  LOG_MSG("%u connections have a process each: others wait in the backlog "
+				  "until one ends; raise processes in its section if the machine "
+				  "can run more",
+				  d->in_use));
+	d->full_said |= dispatch_is_full(d);
 }
 
 /* It is in @c now: our copy goes. */
@@ -299,6 +312,7 @@ static bool dispatch_some(struct endpoint *e, struct listener *only)
 		struct balancer_member *next = pick(e, 0);
 
 		if (!next && !may_give(e)) {
+			say_full(e->dispatch);
 			endpoint_set_paused(e, true);
 			return false;
 		}

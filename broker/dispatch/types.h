@@ -48,6 +48,7 @@ struct dispatch {
 	 * process for each; .limit: how many there may be. 0: any number, and .in_use says nothing.
 	 */
 	unsigned in_use, limit;
+	bool full_said;		 /* that .limit is reached */
 	struct histogram handed; /* accept to send, of each connection that was sent */
 	struct histogram waited; /* accept to the worker's accept, of channels that are closed */
 };
@@ -56,6 +57,12 @@ struct dispatch {
 static inline bool dispatch_leaves(const struct dispatch *d)
 {
 	return d->paused || d->stopping;
+}
+
+/* Each process that may run for a connection runs. */
+static inline bool dispatch_is_full(const struct dispatch *d)
+{
+	return d->limit && d->in_use >= d->limit;
 }
 
 /* --- takers ---------------------------------------------------------------------------- */

@@ -263,21 +263,29 @@ static enum recycle_reason reason_for(struct worker *w)
 static void replace(struct worker *w, enum recycle_reason reason)
 {
 	static const struct {
-		const char *word, *text;
-	} of[] = {
+		const char *word, *text; /* NULL: it has reached what the word says */
+	} listens[] = {
 		[RECYCLE_STALLED] = { "stalled", "takes no connections" },
 		[RECYCLE_UNHEALTHY] = { "check", "fails its check" },
-		[RECYCLE_TIME] = { "restart_at", "has reached its restart_at" },
-		[RECYCLE_CONNECTIONS] = { "max_connections", "has reached its max_connections" },
-		[RECYCLE_MEMORY] = { "max_memory", "has reached its max_memory" },
-		[RECYCLE_AGE] = { "max_age", "has reached its max_age" },
+		[RECYCLE_TIME] = { "restart_at", NULL },
+		[RECYCLE_CONNECTIONS] = { "max_connections", NULL },
+		[RECYCLE_MEMORY] = { "max_memory", NULL },
+		[RECYCLE_AGE] = { "max_age", NULL },
+	}, zygote[] = {
+		[RECYCLE_CONNECTIONS] = { "zygote_connections", NULL },
+		[RECYCLE_AGE] = { "zygote_age", NULL },
 	};
+	bool own =
+		w->conf->mode == MODE_INETD && reason < ARRAY_SIZE(zygote) && zygote[reason].word;
+	const char *word = own ? zygote[reason].word : listens[reason].word;
+	const char *text = listens[reason].text;
 	STRBUF(error, 256);
 
-	log_event(LEVEL_INFO, "recycle", LOG_WORKER(w), LOG_STR("reason", of[reason].word),
-		  LOG_MSG("%s, and is replaced", of[reason].text));
+	log_event(LEVEL_INFO, "recycle", LOG_WORKER(w), LOG_STR("reason", word),
+		  LOG_MSG("%s%s, and is replaced", text ? text : "has reached its ",
+			  text ? "" : word));
 	if (service_restart_worker(w, &error) < 0)
-		log_event(LEVEL_WARN, "recycle", LOG_WORKER(w), LOG_STR("reason", of[reason].word),
+		log_event(LEVEL_WARN, "recycle", LOG_WORKER(w), LOG_STR("reason", word),
 			  LOG_MSG("cannot be replaced: %s", error.text));
 }
 

@@ -3,13 +3,16 @@
 
 import os
 import re
+import shutil
+import subprocess
 import threading
 
 from harness import *
-from lib import proc
+from lib import proc, tap
 from lib.steering import ready_workers
 
 PROGRAM = "{apps}/inetd_line"
+SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../apps/inetd_line.c")
 
 
 def service(command=None, **options):
@@ -54,6 +57,165 @@ def its_environment_says_who_the_client_is():
         assert answer["local"] == "127.0.0.1:%d" % broker.port and answer["proto"] == "TCP", answer
         client.close()
         broker.stop()
+
+
+def ends(broker, n):
+    return wait_until(lambda: (lambda e: e if len(e) >= n else None)(
+        broker.events("connection-end")), what="%d ends" % n)
+
+
+@test
+def each_end_is_logged_with_its_status():
+    broker = service(workers=2, log_connections="yes")
+    asked = {ask(broker.port, line)["pid"]: how for line, how in
+             (("hello", "exit 0"), ("exit 3", "exit 3"), ("abort", "signal 6"))}
+    found = {str(e["pid"]): e for e in ends(broker, 3)}
+    assert {pid: e["how"] for pid, e in found.items()} == asked, (found, asked)
+    for e in found.values():
+        assert e["client"].startswith("127.0.0.1:") and e["ms"] >= 0 and e["connection"] > 0, e
+    levels = {e["how"]: e["level"] for e in found.values()}
+    assert levels["exit 0"] == "info" and levels["exit 3"] == levels["signal 6"] == "warn", levels
+
+
+@test
+def by_default_only_failures_are_logged():
+    broker = service(workers=1)
+    ask(broker.port, "hello")
+    ask(broker.port, "exit 7")
+    assert [e["how"] for e in ends(broker, 1)] == ["exit 7"]
+
+
+@test
+def at_the_limit_clients_wait_and_nobody_is_refused():
+    broker = service(workers=2, processes=3)
+    held = [ask(broker.port, "hold", keep=True)[1] for _ in range(3)]
+    late = connect(broker.port)
+    late.sendall(b"hello\n")
+    answers = []
+    threading.Thread(target=lambda: answers.append(late.recv(4096)), daemon=True).start()
+    assert "raise processes" in broker.wait_event("limit")["message"]
+    status = {w["worker"]: w for w in broker.control("status web") if w["type"] == "worker"}
+    assert sum(w["running"] for w in status.values()) == 3, status
+    assert max(w["oldest_ms"] for w in status.values()) > 0, status
+    assert not answers
+    held.pop().close()
+    wait_until(lambda: answers)
+    assert b"line=hello" in answers[0], answers
+    for client in held + [late]:
+        client.close()
+
+
+@test
+def a_reload_under_load_loses_nobody_and_children_finish():
+    broker = service(workers=2, drain_timeout="20s")
+    answer, held = ask(broker.port, "hold", keep=True)
+    stop, failed, asked = threading.Event(), [], []
+
+    def client():
+        while not stop.is_set():
+            try:
+                asked.append(ask(broker.port)["pid"])
+            except (OSError, AssertionError) as e:
+                failed.append(repr(e))
+
+    threads = [threading.Thread(target=client) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for _ in range(3):
+        broker.reload_and_wait()
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert not failed and len(asked) > 100, (failed[:3], len(asked))
+    # It was made by a zygote of the first generation, which waits for it.
+    held.sendall(b"x")
+    assert proc.alive(int(answer["pid"]))
+    held.close()
+
+
+@test
+def a_killed_zygote_loses_nothing_that_waits_and_its_children_go_on():
+    for park in ("main", "exec"):
+        broker = service(workers=1, park=park, processes=100)
+        answer, held = ask(broker.port, "hold", keep=True)
+        zygote = ready_workers(broker)["web.0"]
+        os.kill(zygote, signal.SIGSTOP)
+        idle = [pid for pid in proc.descendants(zygote) if pid != int(answer["pid"])]
+        for pid in idle:
+            os.kill(pid, signal.SIGKILL)
+        waiting = [connect(broker.port) for _ in range(10)]
+        for client in waiting:
+            client.sendall(b"hello\n")
+        os.kill(zygote, signal.SIGKILL)
+        for client in waiting:
+            assert b"line=hello" in client.recv(4096)
+            client.close()
+        assert proc.alive(int(answer["pid"]))
+        held.close()
+        broker.stop()
+
+
+@test
+def a_zygote_is_replaced_after_so_many_connections():
+    broker = service(workers=1, zygote_connections=20)
+    first = ready_workers(broker)["web.0"]
+    wait_until(lambda: ask(broker.port) and ready_workers(broker).get("web.0") not in (first, None))
+    (event,) = broker.log.find(["recycle"])[:1]
+    assert event["reason"] == "zygote_connections", event
+
+
+@test
+def what_cannot_be_parked_is_executed_for_each_connection():
+    static = tap.tmp("static")
+    built = subprocess.run(["cc", "-static", "-o", static, SOURCE], capture_output=True)
+    if built.returncode:
+        skip("no static libc here")
+    broker = service([static, "word"], workers=1)
+    pids = {ask(broker.port)["pid"] for _ in range(12)}
+    assert len(pids) == 12
+    broker.wait_event("output", text="%s is statically linked, so it is executed for each connection "
+                      "(park = exec)" % static)
+
+
+@test
+def errors_go_to_the_log_or_to_the_client():
+    broker = service(workers=1)
+    ask(broker.port, "error")
+    broker.wait_event("output", text="said to descriptor 2")
+    broker.stop()
+    broker = service(workers=1, stderr="connection")
+    with connect(broker.port) as client:
+        client.sendall(b"error\n")
+        text = b""
+        while b"said to" not in text:
+            part = client.recv(4096)
+            assert part, text
+            text += part
+
+
+@test
+def an_interpreter_is_parked_at_its_first_read():
+    scripts = {
+        "perl": """$n = rand(); $l = <STDIN>; print "pid=$$ line=$l";""",
+        "python3": """import os, sys
+l = sys.stdin.readline()
+print("pid=%d line=%s" % (os.getpid(), l), end="")""",
+        "sh": "read l; echo pid=$$ line=$l",
+    }
+    for program, script in scripts.items():
+        if not shutil.which(program):
+            continue
+        file = tap.tmp(program)
+        with open(file, "w") as f:
+            f.write(script + "\n")
+        for park in ("first-read", "main", "exec"):
+            broker = service([program, file], workers=1, park=park)
+            answers = [ask(broker.port) for _ in range(12)]
+            assert {a["line"] for a in answers} == {"hello"}, (program, park, answers)
+            # A shell has its own number from when it began: $$ is the zygote's.
+            assert len({a["pid"] for a in answers}) == (
+                1 if (program, park) == ("sh", "first-read") else 12), (program, park)
+            broker.stop()
 
 
 main()

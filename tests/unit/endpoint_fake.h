@@ -284,7 +284,8 @@ NOT_CALLED(int tcp_configure(int fd __attribute__((unused)),
 			     struct strbuf *error __attribute__((unused))))
 NOT_CALLED(int rendezvous_receive(int fd __attribute__((unused)), void *buf __attribute__((unused)),
 				  size_t size __attribute__((unused))))
-NOT_CALLED(int page_open(struct page *page __attribute__((unused))))
+NOT_CALLED(int page_open(struct page *page __attribute__((unused)),
+			 unsigned processes __attribute__((unused))))
 NOT_CALLED(void page_close(struct page *page __attribute__((unused))))
 NOT_CALLED(void page_read(const struct page *page __attribute__((unused)),
 			  struct handoff_page *ret __attribute__((unused))))

@@ -22,7 +22,7 @@ TEST(what_any_process_of_the_worker_counts_is_read)
 	struct handoff_page *worker, now;
 	uint64_t n = 0;
 
-	CHECK_EQ(page_open(&p), 0);
+	CHECK_EQ(page_open(&p, 0), 0);
 	worker = map_as_worker(&p);
 	for (int i = 0; i < 4; i++) {
 		pid_t pid = fork();
@@ -51,7 +51,7 @@ TEST(nobody_can_change_its_size)
 {
 	struct page p = PAGE_INIT;
 
-	CHECK_EQ(page_open(&p), 0);
+	CHECK_EQ(page_open(&p, 0), 0);
 	CHECK(ftruncate(p.fd, 0) < 0 && errno == EPERM);
 	CHECK(ftruncate(p.fd, 2 * HANDOFF_PAGE_SIZE) < 0 && errno == EPERM);
 	CHECK(fcntl(p.fd, F_ADD_SEALS, F_SEAL_WRITE) < 0 && errno == EPERM);
@@ -64,7 +64,7 @@ TEST(each_side_tells_the_other)
 	struct page p = PAGE_INIT;
 	struct handoff_page *worker;
 
-	CHECK_EQ(page_open(&p), 0);
+	CHECK_EQ(page_open(&p, 0), 0);
 	worker = map_as_worker(&p);
 	CHECK(!page_wants_nonblock(&p));
 	handoff_page_want_nonblock(worker, true);
