@@ -105,10 +105,12 @@ static void check_mode(const struct service_conf *sc, struct conf_errors *errors
 		conf_errors_add(errors, line_of(sc, "mode", 0),
 				"mode = inetd: where do clients connect? Write listen = PORT");
 	for (size_t i = 0; sc->mode != MODE_INETD && i < ARRAY_SIZE(of_inetd); i++) {
-		struct conf_origin from =
-			option_origin(option_find(OPTION_SERVICE, of_inetd[i]), sc, 0);
+		const struct option *option = option_find(OPTION_SERVICE, of_inetd[i]);
+		struct conf_origin from = option_origin(option, sc, 0);
+		STRBUF(value, 32);
 
-		if (from.kind == ORIGIN_FILE)
+		option_format(option, sc, 0, &value);
+		if (from.kind == ORIGIN_FILE && strcmp(value.text, option->fallback) != 0)
 			conf_errors_add(errors, from.line, "%s: means nothing without mode = inetd",
 					of_inetd[i]);
 	}

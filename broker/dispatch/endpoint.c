@@ -18,8 +18,6 @@
  * listener that is ready gives one, and only a caller that must empty the backlog asks on.
  */
 #define DISPATCH_BUDGET 64
-/* A shortage of descriptors or memory ends without an event: look again after this time. */
-#define SHORTAGE_MS	100
 #define FLIGHT_LIMIT_MS 10
 
 /* --- the dispatcher ------------------------------------------------------------------ */
@@ -37,19 +35,6 @@ static struct balancer_member *pick(struct endpoint *e, uint32_t source)
 	const struct dispatch *d = e->dispatch;
 
 	return dispatch_is_full(d) ? NULL : balancer_pick(&e->round, source, refresh);
-}
-
-/* Somebody waits for a process to end. It is said again only when there was plenty of room since.
- */
-static void say_full(struct dispatch *d)
-{
-	if (dispatch_is_full(d) && !d->full_said)
-		log_event(LEVEL_WARN, "limit", LOG_STR("service", d->service),
-			  LOG_MSG("%u connections have a process each: others wait in the backlog "
-				  "until one ends; raise processes in its section if the machine "
-				  "can run more",
-				  d->in_use));
-	d->full_said |= dispatch_is_full(d);
 }
 
 /* It is in @c now: our copy goes. */
@@ -170,18 +155,6 @@ static enum give_result give_pending(struct endpoint *e)
 	return NO_ROOM;
 }
 
-static void shortage(struct endpoint *e)
-{
-	if (!e->warned_full)
-		log_event(
-			LEVEL_WARN, "limit", LOG_STR("service", e->dispatch->service),
-			LOG_MSG("no descriptor or memory left to accept connections: clients wait "
-				"in the backlog; raise the descriptor limit of the broker (ulimit "
-				"-n, LimitNOFILE=)"));
-	e->warned_full = true;
-	endpoint_pause_for(e, SHORTAGE_MS);
-}
-
 /* All but the peer. */
 static void fill_conn(struct listener *l, bool nonblock, struct handoff_conn *conn)
 {
@@ -255,10 +228,10 @@ static enum step accept_one(struct endpoint *e, struct listener *l, bool nonbloc
 	case ACCEPT_FAILED:
 		log_event(LEVEL_ERROR, "limit", LOG_STR("service", e->dispatch->service),
 			  LOG_MSG("accept failed: %s", strerror(error)));
-		shortage(e);
+		endpoint_shortage(e);
 		return HALT;
 	case ACCEPT_EXHAUSTED:
-		shortage(e);
+		endpoint_shortage(e);
 		return HALT;
 	}
 	fill_conn(l, nonblock, &conn);
@@ -312,7 +285,7 @@ static bool dispatch_some(struct endpoint *e, struct listener *only)
 		struct balancer_member *next = pick(e, 0);
 
 		if (!next && !may_give(e)) {
-			say_full(e->dispatch);
+			endpoint_say_full(e);
 			endpoint_set_paused(e, true);
 			return false;
 		}

@@ -1,6 +1,10 @@
 #include "flow.h"
 
 #include "dispatch/listener.h"
+#include "sys/log.h"
+
+/* A shortage of descriptors or memory ends without an event: look again after this time. */
+#define SHORTAGE_MS 100
 
 static struct loop *loop_of(const struct endpoint *e)
 {
@@ -125,4 +129,31 @@ void endpoint_pins_changed(struct endpoint *e)
 	arm_wakes_outside(e);
 	if (e->wakes || !list_empty(&e->pending))
 		endpoint_wake(e);
+}
+
+/* Somebody waits for a process to end. It is said again only when there was plenty of room since.
+ */
+void endpoint_say_full(struct endpoint *e)
+{
+	struct dispatch *d = e->dispatch;
+
+	if (dispatch_is_full(d) && !d->full_said)
+		log_event(LEVEL_WARN, "limit", LOG_STR("service", d->service),
+			  LOG_MSG("%u connections have a process each: others wait in the backlog "
+				  "until one ends; raise processes in its section if the machine "
+				  "can run more",
+				  d->in_use));
+	d->full_said |= dispatch_is_full(d);
+}
+
+void endpoint_shortage(struct endpoint *e)
+{
+	if (!e->warned_full)
+		log_event(
+			LEVEL_WARN, "limit", LOG_STR("service", e->dispatch->service),
+			LOG_MSG("no descriptor or memory left to accept connections: clients wait "
+				"in the backlog; raise the descriptor limit of the broker (ulimit "
+				"-n, LimitNOFILE=)"));
+	e->warned_full = true;
+	endpoint_pause_for(e, SHORTAGE_MS);
 }

@@ -16,6 +16,15 @@ void endpoint_set_wakes(struct endpoint *e, bool wakes);
 /* Paused for @ms; then it dispatches. */
 void endpoint_pause_for(struct endpoint *e, int64_t ms);
 
+/* No descriptor or memory is left: says so, once, and pauses for a while. */
+void endpoint_shortage(struct endpoint *e);
+
+/*
+ * If that is what somebody waits for: each process that may run does. Said once, and again only
+ * when there was plenty of room since.
+ */
+void endpoint_say_full(struct endpoint *e);
+
 /* It dispatches in the next turn of the loop. The caller may stand in the middle of a change. */
 void endpoint_wake(struct endpoint *e);
 

@@ -351,7 +351,7 @@ def every_header_says_what_its_file_is_for():
 FIGURES = [
     ("architecture", r"has a timer of (\d+) ms", "broker/core/broker.c", "WATCH_MS", 1),
     ("architecture", r"the endpoint pauses for (\d+) ms", "broker/dispatch/endpoint.c", "FLIGHT_LIMIT_MS", 1),
-    ("architecture", r"descriptors or memory are short \((\d+) ms\)", "broker/dispatch/endpoint.c", "SHORTAGE_MS", 1),
+    ("architecture", r"descriptors or memory are short \((\d+) ms\)", "broker/dispatch/flow.c", "SHORTAGE_MS", 1),
     ("architecture", r"up to (\d+) at a time", "broker/dispatch/endpoint.c", "DISPATCH_BUDGET", 1),
     ("architecture", r"up to (\d+) of the others are accepted", "broker/dispatch/types.h", "ENDPOINT_AHEAD_MAX", 1),
     ("architecture", r"the verdict waits (\d+) ms", "broker/dispatch/channel.c", "VERDICT_MS", 1),

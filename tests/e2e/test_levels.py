@@ -131,7 +131,7 @@ def circles(arrows):
 
 def resolve(source, included):
     """An include is written from its own directory, from broker/, or from include/."""
-    for base in (os.path.dirname(source), "broker", "include"):
+    for base in (os.path.dirname(source), "broker", "include", "worker-shim"):
         path = os.path.normpath(os.path.join(base, included))
         if os.path.exists(os.path.join(ROOT, path)):
             return path
@@ -285,23 +285,28 @@ def policy_has_no_variable_of_its_own():
 @test
 def only_spawn_starts_and_signals_processes():
     # debug.c of brokerctl, which starts a debugger and signals nobody.
-    only({"broker/sys/spawn.c", "broker/ctl/debug.c"}, "starts or signals", STARTS | KILLS,
+    # park.c is the zygote of an inetd service, in its own process.
+    only({"broker/sys/spawn.c", "broker/ctl/debug.c", "worker-shim/inetd/park.c"},
+         "starts or signals", STARTS | KILLS,
          "broker/*.c", "broker/*/*.c", "worker-shim/*/*.c")
 
 
 @test
 def only_the_log_and_the_mains_print():
     # out.c: for all of brokerctl, its main included.
-    only({"broker/sys/log.c", "broker/main.c", "broker/ctl/out.c", "worker-shim/launcher/main.c"},
-         "prints", PRINTS,
+    # What the launcher and the library say of an inetd program goes to its own output.
+    only({"broker/sys/log.c", "broker/main.c", "broker/ctl/out.c", "worker-shim/launcher/main.c",
+          "worker-shim/launcher/inetd.c", "worker-shim/inetd/library.c"}, "prints", PRINTS,
          "broker/*.c", "broker/*/*.c", "worker-shim/*/*.c")
 
 
 @test
 def only_mains_exit():
     # spawn.c: in the child, before its exec. assert(3) is not meant here: __assert_fail.
-    only({"broker/sys/spawn.c", "broker/main.c", "worker-shim/launcher/main.c"}, "ends the process",
-         ENDS, "broker/*.c", "broker/*/*.c", "worker-shim/*/*.c")
+    # A zygote and its idle children are processes that run nothing else.
+    only({"broker/sys/spawn.c", "broker/main.c", "worker-shim/launcher/main.c",
+          "worker-shim/inetd/park.c", "worker-shim/inetd/library.c"}, "ends the process", ENDS,
+         "broker/*.c", "broker/*/*.c", "worker-shim/*/*.c")
     assert imports("broker/sys/spawn.c") & ENDS == {"_exit"}
 
 

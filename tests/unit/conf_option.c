@@ -32,7 +32,13 @@ static const struct {
 	{ OPTION_SERVICE, "command", "'my program' --flag '#1' \"it's\"" },
 	{ OPTION_SERVICE, "wrap", "strace -f -o '/tmp/a b'" },
 	{ OPTION_SERVICE, "debug_command", "lldb -p {pid}" },
-	{ OPTION_SERVICE, "mode", NULL }, /* has one value only */
+	{ OPTION_SERVICE, "mode", NULL }, /* another one needs a listen line, */
+	{ OPTION_SERVICE, "park", NULL }, /* and these another mode: see test_inetd.py */
+	{ OPTION_SERVICE, "processes", NULL },
+	{ OPTION_SERVICE, "stderr", NULL },
+	{ OPTION_SERVICE, "log_connections", NULL },
+	{ OPTION_SERVICE, "zygote_connections", NULL },
+	{ OPTION_SERVICE, "zygote_age", NULL },
 	{ OPTION_SERVICE, "directory", "'/srv/my app'" },
 	{ OPTION_SERVICE, "environment", "'MOTD=hello world'" },
 	{ OPTION_SERVICE, "environment_file", "/etc/my.env" },

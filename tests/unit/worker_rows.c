@@ -11,6 +11,7 @@
 #include "dispatch/taker.h"
 #include "service/fill.h"
 #include "service/listeners.h"
+#include "worker/children.h"
 #include "worker/clock.h"
 #include "worker/explain.h"
 #include "tap.h"
@@ -41,6 +42,13 @@ int64_t worker_deadline_left(const struct worker *w)
 {
 	(void)w;
 	return -1;
+}
+
+unsigned worker_children_running(const struct worker *w, uint64_t *ret_oldest_ns)
+{
+	(void)w;
+	*ret_oldest_ns = 0;
+	return 0;
 }
 
 bool worker_is_found_debugged(const struct worker *w)
