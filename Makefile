@@ -119,7 +119,8 @@ LAUNCHER_SRC := $(sort $(wildcard worker-shim/launcher/*.c))
 LAUNCHER_OBJ := $(LAUNCHER_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/worker-shim/native/meet.o \
 	$(patsubst %,$(BUILD)/obj/worker-shim/inetd/%.o,park variables)
 
-INETD_OBJ := $(patsubst %,$(BUILD)/obj/worker-shim/inetd/%.o,library park variables)
+INETD_SRC := $(sort $(wildcard worker-shim/inetd/*.c))
+INETD_OBJ := $(INETD_SRC:%.c=$(BUILD)/obj/%.o)
 
 PRELOAD_SRC := $(sort $(wildcard worker-shim/preload/*.c))
 PRELOAD_OBJ := $(PRELOAD_SRC:%.c=$(BUILD)/obj/%.o)
@@ -271,13 +272,13 @@ format-check:
 	clang-format --dry-run --Werror $(C_FILES)
 
 # Any text will do for the version; this one needs no quotes.
-LINT_FLAGS := -D_GNU_SOURCE -DBROKER_VERSION=__FILE__ -DBROKER_LIBEXECDIR=__FILE__ \
+LINT_FLAGS := -D_GNU_SOURCE -Iworker-shim -DBROKER_VERSION=__FILE__ -DBROKER_LIBEXECDIR=__FILE__ \
 	-Iinclude -Ibroker -Iworker-shim
 
 lint:
 	cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr --suppressions-list=.cppcheck \
 		--enable=warning,performance,portability -D__x86_64__ $(LINT_FLAGS) broker worker-shim
-	printf '%s\n' $(sort $(BROKER_SRC) $(CTL_SRC)) $(LAUNCHER_SRC) $(PRELOAD_SRC) | xargs -n 10 -P 2 sh -c \
+	printf '%s\n' $(sort $(BROKER_SRC) $(CTL_SRC)) $(LAUNCHER_SRC) $(NATIVE_SRC) $(PRELOAD_SRC) $(INETD_SRC) | xargs -n 10 -P 2 sh -c \
 		'clang-tidy --quiet --warnings-as-errors="*" "$$@" -- -std=gnu11 -fms-extensions -Wno-microsoft-anon-tag $(LINT_FLAGS)' sh
 
 # --- install -----------------------------------------------------------------------------------

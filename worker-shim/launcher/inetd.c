@@ -77,7 +77,7 @@ bool inetd_prepare(const struct inetd *inetd, const struct program *program, con
 {
 	const char *why = cannot_park(program);
 	struct park parked;
-	struct meeting m;
+	struct meeting m = { .page = -1 };
 
 	if (!meet(inetd->port, &m))
 		return false;

@@ -100,7 +100,7 @@ static int say_hello(const struct place *place, const struct handoff_addr *addr,
 /* Whether @fd is the channel of that number, and this worker's. */
 static bool is_channel(const struct place *place, int fd, uint64_t channel)
 {
-	struct sockaddr_un addr;
+	struct sockaddr_un addr = { .sun_family = AF_UNSPEC };
 	socklen_t len = sizeof(addr);
 	struct handoff_name name;
 
