@@ -133,10 +133,14 @@ static bool has_room(struct balancer_member *m, balancer_refresh_fn *refresh)
 	return m->waiting < m->limit;
 }
 
+static struct list *next_in_turn(const struct balancer *b)
+{
+	return b->cursor == &b->ring ? b->ring.next : b->cursor;
+}
+
 static struct balancer_member *next_in_ring(struct balancer *b, balancer_refresh_fn *refresh)
 {
-	struct list *start = b->cursor == &b->ring ? b->ring.next : b->cursor;
-	struct list *at = start;
+	struct list *start = next_in_turn(b), *at = start;
 
 	if (b->early && has_room(b->early, refresh))
 		return b->early;
@@ -212,11 +216,14 @@ struct balancer_member *balancer_pick(struct balancer *b, uint32_t source,
 
 void balancer_given(struct balancer *b, struct balancer_member *m)
 {
+	/* If it is its turn as well, it is not to be given another one at once. */
+	bool out_of_turn = b->early == m && next_in_turn(b) != &m->link;
+
 	m->turn = ++b->turns;
 	balancer_given_by_pin(b, m);
 	if (b->early == m)
 		b->early = NULL;
-	else
+	if (!out_of_turn)
 		b->cursor = m->link.next;
 }
 

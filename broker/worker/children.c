@@ -14,8 +14,11 @@ static struct handoff_processes *table_of(const struct channel *c)
 /* @e is a copy: the worker may write what it likes into its own meanwhile. */
 static void say_end(const struct worker *w, const struct handoff_process *e)
 {
-	const struct address_text client = address_text(&e->peer);
-	int64_t ms = (int64_t)((e->ended_ns - e->taken_ns) / NSEC_PER_MSEC);
+	static const struct handoff_addr unknown;
+	const struct address_text client =
+		address_text(handoff_addr_ok(&e->peer) ? &e->peer : &unknown);
+	uint64_t ns = e->ended_ns > e->taken_ns ? e->ended_ns - e->taken_ns : 0;
+	int64_t ms = (int64_t)(ns / NSEC_PER_MSEC);
 	bool good = WIFEXITED(e->status) && WEXITSTATUS(e->status) == 0;
 	enum conf_log_ends which = w->terms->live->log_connections;
 	STRBUF(how, 64);
@@ -40,7 +43,8 @@ void worker_children_look(struct taker *t, struct channel *c)
 		return;
 	/* First: an end that comes from now on is told again. */
 	__atomic_store_n(&table->told, 0, __ATOMIC_SEQ_CST);
-	for (unsigned i = 0; i < t->processes; i++) {
+	/* No more ends are believed than there can be. */
+	for (unsigned i = 0; i < t->processes && n < channel_in_use(c); i++) {
 		struct handoff_process *e = &table->of[i], copy;
 
 		if (__atomic_load_n(&e->state, __ATOMIC_ACQUIRE) != HANDOFF_PROCESS_ENDED)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """A process for each connection, made from one that is parked."""
 
+import mmap
 import os
 import re
 import shutil
@@ -144,6 +145,8 @@ def a_killed_zygote_loses_nothing_that_waits_and_its_children_go_on():
         idle = [pid for pid in proc.descendants(zygote) if pid != int(answer["pid"])]
         for pid in idle:
             os.kill(pid, signal.SIGKILL)
+        # Until it is dead, one that waits in the kernel may still take a message with it.
+        wait_until(lambda: not any(proc.alive(pid) for pid in idle))
         waiting = [connect(broker.port) for _ in range(10)]
         for client in waiting:
             client.sendall(b"hello\n")
@@ -176,6 +179,29 @@ def what_cannot_be_parked_is_executed_for_each_connection():
     assert len(pids) == 12
     broker.wait_event("output", text="%s is statically linked, so it is executed for each connection "
                       "(park = exec)" % static)
+
+
+@test
+def of_a_false_table_no_more_is_believed_than_can_be():
+    broker = service(workers=1, processes=50)
+    zygote = ready_workers(broker)["web.0"]
+    wait_until(lambda: len(proc.descendants(zygote)) == 8)
+    (fd,) = [fd for fd in os.listdir("/proc/%d/fd" % zygote)
+             if "broker-page" in os.readlink("/proc/%d/fd/%s" % (zygote, fd))]
+    with open("/proc/%d/fd/%s" % (zygote, fd), "r+b", buffering=0) as memory:
+        with mmap.mmap(memory.fileno(), 0) as table:
+            for at in range(4096 + 64, len(table) - 71, 72):
+                # ENDED, a pid, a status, then whatever: times before they began, no address.
+                table[at + 4:at + 72] = os.urandom(68)
+                table[at:at + 4] = (3).to_bytes(4, "little")
+            client = connect(broker.port)
+            client.sendall(b"exit 9\n")
+            assert b"line=exit" in client.recv(4096)
+            client.close()
+            # Its own end is not in the table any more; whichever it is that is said, it is one.
+            wait_until(lambda: broker.events("connection-end"))
+    assert len(broker.events("connection-end")) == 1
+    assert ask_control(broker, "status web")
 
 
 @test

@@ -194,6 +194,10 @@ TEST(who_is_hurried_gets_one_before_its_turn_and_nobody_loses_his)
 	CHECK_EQ(one(0, never), 3);
 	for (int i = 1; i < 8; i++)
 		CHECK_EQ(one(0, never), i % 4);
+	/* Nor is it given two in a row, if it is its turn as well. */
+	balancer_hurry(&b, &m[0]);
+	for (int i = 0; i < 8; i++)
+		CHECK_EQ(one(0, never), i % 4);
 	/* Without room, or gone: as if nothing had been said. */
 	m[2].limit = 0;
 	balancer_hurry(&b, &m[2]);

@@ -61,7 +61,7 @@ TEST(a_bad_value_names_the_key_what_was_given_and_what_is_allowed)
 				       "#); allowed: 1 to 1024, or cpus" },
 		{ "surge = some", "surge: \"some\" is not a number; allowed: 1 to 1024, or all" },
 		{ "queue = 129", "queue: \"129\" is out of range; allowed: 1 to 128" },
-		{ "mode = inetd", "mode: \"inetd\" is unknown; allowed: listen" },
+		{ "mode = fork", "mode: \"fork\" is unknown; allowed: listen, inetd" },
 		{ "balance = roundrobin", "balance: \"roundrobin\" is unknown; did you mean "
 					  "\"round-robin\"? Allowed: round-robin, "
 					  "least-connections, source" },
