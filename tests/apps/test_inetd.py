@@ -1,0 +1,168 @@
+#!/usr/bin/env python3
+"""Programs that were written for inetd, unmodified: a reload and the end of a zygote under clients."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../e2e"))
+from harness import *  # noqa: E402,F401,F403
+from lib.steering import ready_workers  # noqa: E402
+
+# PACKAGES: what tests/apps/install is to install for this file.
+PACKAGES = "micro-httpd fingerd finger git rsync subversion cvs popa3d pure-ftpd perl"
+
+CLIENTS = 6
+
+
+def until(client, pattern):
+    """Reads until it matches."""
+    text = b""
+    while not re.search(pattern, text):
+        part = client.recv(65536)
+        assert part, "ended after %r, before %r" % (text[-200:], pattern)
+        text += part
+    return text
+
+
+def talk(*steps):
+    """Of what is sent, and the pattern of what must come then, one after the other."""
+    def ask(port):
+        with connect(port) as client:
+            for step in steps:
+                if isinstance(step, bytes):
+                    client.sendall(step.replace(b"{tmp}", tmp().encode()))
+                else:
+                    until(client, step.encode())
+    return ask
+
+
+def command(*words):
+    """A client program, with {port} in its words: it must succeed."""
+    def ask(port):
+        done = subprocess.run([word.format(port=port, tmp=tmp()) for word in words],
+                              capture_output=True, timeout=30,
+                              env={**os.environ, "GIT_TERMINAL_PROMPT": "0"})
+        assert done.returncode == 0, done.stderr
+    return ask
+
+
+def git_repository():
+    for words in (["init", "-q", "--bare", tmp("r.git")], ["init", "-q", tmp("w")],
+                  ["-C", tmp("w"), "-c", "user.name=x", "-c", "user.email=x@y", "commit", "-q",
+                   "--allow-empty", "-m", "one"],
+                  ["-C", tmp("w"), "push", "-q", tmp("r.git"), "HEAD"]):
+        subprocess.run(["git"] + words, check=True, capture_output=True)
+
+
+def svn_repository():
+    subprocess.run(["svnadmin", "create", tmp("svn")], check=True)
+
+
+def cvs_repository():
+    os.mkdir(tmp("cvs"))
+    subprocess.run(["cvs", "-d", tmp("cvs"), "init"], check=True)
+    with open(tmp("cvs/CVSROOT/passwd"), "w") as f:
+        f.write("anonymous::nobody\n")
+
+
+def rsync_module():
+    os.mkdir(tmp("files"))
+    with open(tmp("files/one"), "w") as f:
+        f.write("one\n")
+    with open(tmp("rsyncd.conf"), "w") as f:
+        f.write("[files]\npath = %s\nuse chroot = no\nuid = 0\ngid = 0\n" % tmp("files"))
+
+
+def web_page():
+    os.mkdir(tmp("www"))
+    with open(tmp("www/index.html"), "w") as f:
+        f.write("<p>a page</p>\n")
+
+
+def script(name, text):
+    def write():
+        with open(tmp(name), "w") as f:
+            f.write(text)
+    return write
+
+
+PERL = "$| = 1; my $line = <STDIN>; print 'perl of ', $ENV{TCPREMOTEIP}, ' heard ', $line;\n"
+PYTHON = "import os, sys\nline = sys.stdin.readline()\nprint('python heard', line, end='')\n"
+SHELL = "read line\necho shell of $TCPREMOTEIP heard $line\n"
+
+# name: program that must be there, its command, what makes its files, a client
+PROGRAMS = {
+    "micro-httpd": ("micro-httpd", "{program} {tmp}/www", web_page,
+                    talk(b"GET /index.html HTTP/1.0\r\n\r\n", "a page")),
+    "fingerd": ("in.fingerd", "{program}", None, talk(b"root\r\n", "root")),
+    "git daemon": ("git", "{program} daemon --inetd --export-all --base-path={tmp}", git_repository,
+                   command("git", "ls-remote", "git://127.0.0.1:{port}/r.git")),
+    "rsync": ("rsync", "{program} --daemon --config={tmp}/rsyncd.conf", rsync_module,
+              command("rsync", "-q", "rsync://127.0.0.1:{port}/files/one", "{tmp}/got")),
+    "svnserve": ("svnserve", "{program} -i -r {tmp}/svn", svn_repository,
+                 command("svn", "ls", "--non-interactive", "svn://127.0.0.1:{port}/")),
+    "cvs pserver": ("cvs", "{program} -f --allow-root={tmp}/cvs pserver", cvs_repository,
+                    talk("BEGIN AUTH REQUEST\n{tmp}/cvs\nanonymous\nA\nEND AUTH REQUEST\n".encode(),
+                         "I LOVE YOU")),
+    "popa3d": ("popa3d", "{program}", None, talk(r"\+OK", b"QUIT\r\n", r"\+OK")),
+    "pure-ftpd": ("pure-ftpd", "{program}", None, talk("220", b"QUIT\r\n", "221")),
+    "perl": ("perl", "{program} {tmp}/server.pl", script("server.pl", PERL),
+             talk(b"hello\n", "perl of [0-9.#]+ heard hello")),
+    "python": ("python3", "{program} {tmp}/server.py", script("server.py", PYTHON),
+               talk(b"hello\n", "python heard hello")),
+    "shell": ("sh", "{program} {tmp}/server.sh", script("server.sh", SHELL),
+              talk(b"hello\n", "shell of 127.0.0.1 heard hello")),
+}
+
+
+def serves(name, park):
+    program, line, prepare, ask = PROGRAMS[name]
+    path = shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin:/sbin")
+    if not path:
+        assert os.environ.get("BROKER_APPS_REQUIRED") != "1", "not installed: %s" % program
+        skip("no %s here" % program)
+    if prepare:
+        prepare()
+    broker = Broker(line.format(program=path, tmp=tmp()).split(), mode="inetd", workers=2, park=park,
+                    listen="127.0.0.1:{port}", processes=100)
+    stop, failed, counts = threading.Event(), [], [0] * CLIENTS
+
+    def client(n):
+        while not stop.is_set() and not failed:
+            try:
+                ask(broker.port)
+                counts[n] += 1
+            except Exception as e:  # whatever it is, it is an answer that did not come
+                failed.append(repr(e))
+
+    ask(broker.port)
+    threads = [threading.Thread(target=client, args=(n,)) for n in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    try:
+        wait_until(lambda: failed or sum(counts) >= 20)
+        broker.reload_and_wait()
+        os.kill(ready_workers(broker)["web.1"], signal.SIGKILL)
+        broker.wait_event("worker-exit", how="signal 9")
+        seen = sum(counts)
+        wait_until(lambda: failed or sum(counts) >= seen + 20)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert not failed, failed[0]
+    note("%d connections" % sum(counts))
+
+
+if "--packages" in sys.argv:
+    print(PACKAGES)
+    sys.exit()
+for name in PROGRAMS:
+    for park in ("main", "first-read") if name in ("perl", "python", "shell") else ("main",):
+        add_test("%s, park = %s" % (name, park), lambda n=name, p=park: serves(n, p))
+
+main()
