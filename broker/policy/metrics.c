@@ -61,6 +61,12 @@ static const char *const results[METRICS_RELOADS_N] = {
 	[METRICS_ABORTED] = "aborted",
 };
 
+static const char *const ends[METRICS_ENDS_N] = {
+	[METRICS_GOOD] = "good",
+	[METRICS_FAILED] = "failed",
+	[METRICS_KILLED] = "killed",
+};
+
 /* --- all of them ----------------------------------------------------------------------- */
 
 #define RECORD(record) ((struct metrics_##record *)0)
@@ -96,6 +102,11 @@ static const struct family families[] = {
 	{ "broker_worker_restarts", COUNTER, SERVICE, NULL, "Workers that ended unexpectedly and were replaced", OF(service, kept.ends), BY("reason", worker_end_names) },
 	{ "broker_reloads", COUNTER, SERVICE, NULL, "Reloads of the service that have ended", OF(service, reloads_ended), BY("result", results) },
 	{ "broker_reload_duration_seconds", HISTOGRAM, SERVICE, "seconds", "Duration of completed reloads", OF(service, reloads), BOUNDS(14, 30) },
+
+	{ "broker_processes", GAUGE, SERVICE, NULL, "Connections that have or wait for a process of their own", OF(service, in_use), IF(service, inetd) },
+	{ "broker_processes_limit", GAUGE, SERVICE, NULL, "Limit of connections that have a process of their own", OF(service, limit), IF(service, inetd) },
+	{ "broker_process_ends", COUNTER, SERVICE, NULL, "Processes of one connection that have ended: with status 0, with another, by a signal", OF(service, ends), BY("how", ends), IF(service, inetd) },
+	{ "broker_process_seconds", HISTOGRAM, SERVICE, "seconds", "Time from taking a connection to the end of its process", OF(service, lasted), BOUNDS(8, 30), IF(service, inetd) },
 
 	{ "broker_listener_accepted", COUNTER, LISTENER, NULL, "Connections accepted from the listener", OF(listener, accepted) },
 	{ "broker_listener_backlog", GAUGE, LISTENER, NULL, "Connections that wait in the backlog of the kernel", OF(listener, backlog), IF(listener, asked) },

@@ -29,6 +29,7 @@ enum metrics_broker_state {
 enum { METRICS_NO_WORKER, METRICS_NO_MEMORY, METRICS_REFUSED_N };
 enum { METRICS_IN_BROKER, METRICS_IN_CHANNELS, METRICS_WAITING_N };
 enum { METRICS_DONE, METRICS_ABORTED, METRICS_RELOADS_N };
+enum { METRICS_GOOD, METRICS_FAILED, METRICS_KILLED, METRICS_ENDS_N };
 
 /*
  * Each record begins with its labels: service="web",worker="web.0". Nothing in them needs to be
@@ -47,6 +48,10 @@ struct metrics_service {
 	bool serving;			   /* at least one worker is ready, and not stalled */
 	uint64_t reloads_ended[METRICS_RELOADS_N];
 	struct histogram handed, waited, started, reloads;
+	bool inetd; /* it has a process for each connection, and the rest: */
+	unsigned in_use, limit;
+	uint64_t ends[METRICS_ENDS_N];
+	struct histogram lasted;
 };
 
 struct metrics_listener {

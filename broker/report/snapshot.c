@@ -162,7 +162,12 @@ static void take_service(struct service *s, struct metrics_snapshot *ret)
 		.waited = s->dispatch.waited,
 		.started = s->terms.started,
 		.reloads = s->measured.reloads,
+		.inetd = s->conf->mode == MODE_INETD,
+		.in_use = s->dispatch.in_use,
+		.limit = s->dispatch.limit,
+		.lasted = s->terms.lasted,
 	};
+	memcpy(to->ends, s->terms.ends, sizeof(to->ends));
 	snprintf(to->labels, sizeof(to->labels), "service=\"%s\"", service_name(s));
 	list_for_each (e, &s->dispatch.endpoints, link)
 		to->waiting[METRICS_IN_BROKER] += e->n_pending;

@@ -11,15 +11,19 @@ static struct handoff_processes *table_of(const struct channel *c)
 	return c->page.map && c->taker->processes ? handoff_processes_of(c->page.map) : NULL;
 }
 
+static uint64_t duration_of(const struct handoff_process *e)
+{
+	return e->ended_ns > e->taken_ns ? e->ended_ns - e->taken_ns : 0;
+}
+
 /* @e is a copy: the worker may write what it likes into its own meanwhile. */
 static void say_end(const struct worker *w, const struct handoff_process *e)
 {
 	static const struct handoff_addr unknown;
 	const struct address_text client =
 		address_text(handoff_addr_ok(&e->peer) ? &e->peer : &unknown);
-	uint64_t ns = e->ended_ns > e->taken_ns ? e->ended_ns - e->taken_ns : 0;
-	int64_t ms = (int64_t)(ns / NSEC_PER_MSEC);
-	bool good = WIFEXITED(e->status) && WEXITSTATUS(e->status) == 0;
+	int64_t ms = (int64_t)(duration_of(e) / NSEC_PER_MSEC);
+	bool good = e->status == 0;
 	enum conf_log_ends which = w->terms->live->log_connections;
 	STRBUF(how, 64);
 
@@ -51,6 +55,10 @@ void worker_children_look(struct taker *t, struct channel *c)
 			continue;
 		copy = *e;
 		__atomic_store_n(&e->state, HANDOFF_PROCESS_FREE, __ATOMIC_RELEASE);
+		w->terms->ends[copy.status == 0		? METRICS_GOOD
+			       : WIFEXITED(copy.status) ? METRICS_FAILED
+							: METRICS_KILLED]++;
+		histogram_add(&w->terms->lasted, duration_of(&copy));
 		say_end(w, &copy);
 		n++;
 	}

@@ -10,6 +10,7 @@
 #include "dispatch/types.h"
 #include "policy/health.h"
 #include "policy/lines.h"
+#include "policy/metrics.h"
 #include "policy/recycle.h"
 #include "policy/worker_fsm.h"
 
@@ -31,6 +32,9 @@ struct worker_terms {
 	const struct service_conf *live; /* settings that take effect at once */
 	struct park_terms park;
 	struct histogram started; /* start of a worker until it was ready */
+	/* Of processes of one connection: how they ended, and how long they lasted. */
+	uint64_t ends[METRICS_ENDS_N];
+	struct histogram lasted;
 	/*
 	 * An event was applied to @w, which was @from, or its check has made it well or ill.
 	 * Records what that means; it starts, stops

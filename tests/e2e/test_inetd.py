@@ -10,6 +10,8 @@ import threading
 
 from harness import *
 from lib import proc, tap
+from lib.metrics import Page
+from lib.ports import free_port
 from lib.control import ask as ask_control
 from lib.steering import ready_workers
 
@@ -68,13 +70,20 @@ def ends(broker, n):
 
 @test
 def each_end_is_logged_with_its_status():
-    broker = service(workers=2, log_connections="yes")
+    metrics_port = free_port()
+    broker = service(workers=2, log_connections="yes",
+                     broker={"metrics": "127.0.0.1:%d" % metrics_port})
     asked = {ask(broker.port, line)["pid"]: how for line, how in
              (("hello", "exit 0"), ("exit 3", "exit 3"), ("abort", "signal 6"))}
     found = {str(e["pid"]): e for e in ends(broker, 3)}
     assert {pid: e["how"] for pid, e in found.items()} == asked, (found, asked)
     for e in found.values():
         assert e["client"].startswith("127.0.0.1:") and e["ms"] >= 0 and e["connection"] > 0, e
+    metrics = Page(metrics_port).scrape()
+    for how in ("good", "failed", "killed"):
+        assert metrics.value("broker_process_ends_total", how=how) == 1, how
+    assert metrics.value("broker_process_seconds_count") == 3
+    assert metrics.value("broker_processes") == 0
     levels = {e["how"]: e["level"] for e in found.values()}
     assert levels["exit 0"] == "info" and levels["exit 3"] == levels["signal 6"] == "warn", levels
 

@@ -340,8 +340,13 @@ def read(name):
 def the_page_lists_exactly_what_is_served():
     broker = start(workers=1, check="connect")
     http_get(broker.port)
+    families = list(broker.page.scrape().families.values())
+    # What only a service of this mode has.
+    inetd = start(app("inetd_line")[0], workers=1, mode="inetd", listen="127.0.0.1:{port}")
+    families = [f for f in families if not f.name.startswith("broker_process")] + [
+        f for f in inetd.page.scrape().families.values() if f.name.startswith("broker_process")]
     served = {}
-    for family in broker.page.scrape().families.values():
+    for family in families:
         assert family.samples, "%s has no sample here" % family.name
         suffix = {"counter": "_total", "info": "_info"}.get(family.type, "")
         labels = {frozenset(s.labels) - {"le"} for s in family.samples}
