@@ -81,7 +81,7 @@ static void read_word(struct line *l, const char *word)
 		l->command = longer;
 	} else {
 		l->n_arguments++;
-		l->is_rest = command_takes_program(l->command);
+		l->is_rest = command_takes_rest(l->command);
 	}
 }
 
@@ -89,7 +89,7 @@ static void read_word(struct line *l, const char *word)
 static enum command_kind kind_of(const struct line *l)
 {
 	if (l->is_rest)
-		return KIND_PROGRAM;
+		return l->command->arguments[0].kind == KIND_FILE ? KIND_FILE : KIND_PROGRAM;
 	if (l->option)
 		return l->option->value;
 	if (!l->command)

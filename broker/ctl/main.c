@@ -7,6 +7,7 @@
 #include <string.h>
 #include "base/nearest.h"
 #include "ctl/completion.h"
+#include "ctl/convert.h"
 #include "ctl/debug.h"
 #include "ctl/doctor.h"
 #include "ctl/out.h"
@@ -174,7 +175,7 @@ static bool take_own_options(char **words, size_t *n, struct ctl *ctl, struct ar
 	for (size_t i = 0; i < *n; i++) {
 		char *word = words[i];
 
-		if (!strcmp(word, "--") || (kept > 2 && c && command_takes_program(c)))
+		if (!strcmp(word, "--") || (kept > 2 && c && command_takes_rest(c)))
 			ours = false;
 		if (ours && !strcmp(word, "--json"))
 			ctl->json = true;
@@ -258,9 +259,13 @@ static bool parse_options(int argc, char **argv, struct ctl *ctl, struct argumen
 
 /* All others are asked of the broker, and what it answers is shown. */
 static enum ctl_exit (*const commands[])(struct ctl *ctl) = {
-	[COMMAND_TOP] = ctl_top,	   [COMMAND_DEBUG] = ctl_debug,
-	[COMMAND_DOCTOR] = ctl_doctor,	   [COMMAND_COMPLETION] = ctl_completion,
-	[COMMAND_COMPLETE] = ctl_complete, [COMMAND_HELP] = help,
+	[COMMAND_TOP] = ctl_top,
+	[COMMAND_DEBUG] = ctl_debug,
+	[COMMAND_DOCTOR] = ctl_doctor,
+	[COMMAND_CONVERT] = ctl_convert,
+	[COMMAND_COMPLETION] = ctl_completion,
+	[COMMAND_COMPLETE] = ctl_complete,
+	[COMMAND_HELP] = help,
 };
 
 /* @words: the command and what follows it. */

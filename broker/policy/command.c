@@ -107,6 +107,12 @@ const struct command command_table[] = {
 	  .arguments = { ARG(KIND_PROGRAM, "COMMAND|PID") },
 	  .rest = "ARGUMENT...",
 	  .help = "tell whether a program can be served, how, and what it listens on" },
+	{ COMMAND_CONVERT, "convert", RIGHT_LOCAL,
+	  .arguments = { ARG(KIND_FILE, "FILE") },
+	  .rest = "FILE...",
+	  .help = "print a broker.ini for inetd.conf, or files of xinetd",
+	  .more = "What has no counterpart is a comment that says what to do instead. Mistakes in "
+		  "the files go to standard error, too." },
 	{ COMMAND_COMPLETION, "completion", RIGHT_LOCAL,
 	  .arguments = { ARG(KIND_SHELL, "bash|zsh|fish") },
 	  .help = "print a completion script for a shell" },
@@ -148,7 +154,7 @@ void command_usage(const struct command *c, struct strbuf *out)
 			    o->value_name ? " " : "", o->value_name ? o->value_name : "");
 	}
 	if (c->rest)
-		strbuf_addf(out, command_takes_program(c) ? " [%s]" : " [-- %s]", c->rest);
+		strbuf_addf(out, command_takes_rest(c) ? " [%s]" : " [-- %s]", c->rest);
 }
 
 /* --- reading a request --------------------------------------------------------------- */
@@ -308,7 +314,7 @@ static int read_words(struct request *r, char *const *words, size_t n, struct st
 		bool option = words[at][0] == '-' && words[at][1];
 		bool ends = !strcmp(words[at], "--");
 
-		if (c->rest && (ends || (command_takes_program(c) && r->arguments[0].text))) {
+		if (c->rest && (ends || (command_takes_rest(c) && r->arguments[0].text))) {
 			r->rest = words + at + ends;
 			break;
 		}

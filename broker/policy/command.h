@@ -37,6 +37,7 @@ enum command_id {
 	COMMAND_PINS,
 	COMMAND_CONFIG,
 	COMMAND_DOCTOR,
+	COMMAND_CONVERT,
 	COMMAND_COMPLETION,
 	COMMAND_COMPLETE,
 	COMMAND_HELP,
@@ -65,8 +66,8 @@ enum command_kind {
 	KIND_COMMAND,  /* a name out of this table */
 	KIND_SHELL,    /* bash, zsh, fish */
 	KIND_PROGRAM,  /* a command to run, or a process id */
-	KIND_FILE,     /* of brokerctl's own options: a path */
-	KIND_COLOR,    /* ... auto, always, never */
+	KIND_FILE,     /* a path */
+	KIND_COLOR,    /* of brokerctl's own options: auto, always, never */
 };
 
 struct command_argument {
@@ -94,7 +95,7 @@ struct command {
 	struct command_argument arguments[COMMAND_ARGUMENTS]; /* ended by KIND_NONE */
 	struct command_option options[COMMAND_OPTIONS];
 	const char *rest; /* name of free words behind "--", which brokerctl keeps; NULL: none; see
-			   * command_takes_program() */
+			   * command_takes_rest() */
 	bool hidden;	  /* for programs: not in help and completion */
 	const char *help; /* one line, no full stop */
 	const char *more; /* a paragraph, or NULL */
@@ -137,10 +138,10 @@ enum command_right request_right(const struct request *r);
 
 const struct command *command_find(const char *name); /* NULL: none of that name */
 
-/* Its argument is a program: the words behind that are the program's, with "--" or without. */
-static inline bool command_takes_program(const struct command *c)
+/* Its argument is a program or a file: the words behind that are free, with "--" or without. */
+static inline bool command_takes_rest(const struct command *c)
 {
-	return c->arguments[0].kind == KIND_PROGRAM;
+	return c->arguments[0].kind == KIND_PROGRAM || c->arguments[0].kind == KIND_FILE;
 }
 
 /* "reload abort" for @word "abort" behind "reload". NULL: it is no part of a name, or @c is NULL.
