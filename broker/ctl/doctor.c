@@ -1,8 +1,10 @@
 #include "doctor.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/address.h"
@@ -21,12 +23,14 @@
 #define ANSWER_MAX    (1 << 20)
 #define TEXT_MAX      (1 << 20) /* of a file in /proc: a longer environment or map is cut */
 #define SOCKETS_MAX   65536	/* listening sockets of the machine: the rest is ignored */
+#define LISTENS	      0x10000	/* among the flags of a socket in net/unix */
 #define ADDRESSES_MAX 64	/* of the answer, which json_doc must be able to read */
 
 /* A listening socket of this machine, and how many processes of the tree have it. */
 struct listener {
 	uint64_t inode;
 	struct handoff_addr addr;
+	const char *path; /* of a Unix socket; NULL: TCP */
 	unsigned holders;
 	pid_t pid; /* the one of them that was looked at last */
 };
@@ -39,9 +43,12 @@ struct doctor {
 	char **command;	    /* of it, or what the question is about */
 	struct listener listeners[SOCKETS_MAX]; /* sorted by inode */
 	size_t n_listeners;
+	struct pid_set tree; /* the process and its descendants */
+	bool other_network;
 	unsigned unreadable; /* processes of the tree whose sockets this user may not see */
 	bool io_uring;
-	char text[TEXT_MAX]; /* a file in /proc, or the launcher's report */
+	char unix_text[TEXT_MAX]; /* /proc/PID/net/unix, which .path of listeners points into */
+	char text[TEXT_MAX];	  /* a file in /proc, or the launcher's report */
 };
 
 /* --- the launcher ------------------------------------------------------------------------- */
@@ -77,6 +84,22 @@ static int ask_launcher(struct doctor *d, const char *program, struct strbuf *er
 
 /* --- what the processes of the tree listen on --------------------------------------------- */
 
+/* Where what is read of its file @name into ->text ends. */
+static const char *read_file(struct doctor *d, const char *name)
+{
+	ssize_t n = proc_read(d->pid, name, d->text, TEXT_MAX);
+
+	return d->text + (n > 0 ? n : 0);
+}
+
+/* Of its environment. */
+static const char *value_of(struct doctor *d, const char *key)
+{
+	const char *end = read_file(d, "environ");
+
+	return doctor_value(d->text, end, key);
+}
+
 static int compare_inodes(const void *a, const void *b)
 {
 	const struct listener *x = a, *y = b;
@@ -102,7 +125,61 @@ static void look_at_sockets(struct doctor *d, pid_t pid)
 	d->io_uring = d->io_uring || proc_has_io_uring(pid);
 }
 
-static void find_listeners(struct doctor *d, const struct pid_set *tree)
+/* Unix stream sockets that listen: a line for each socket in net/unix, as proc(5) says. */
+static void find_unix_listeners(struct doctor *d)
+{
+	char *at = d->unix_text, *line;
+
+	(void)proc_read(d->pid, "net/unix", d->unix_text, TEXT_MAX);
+	while ((line = strsep(&at, "\n")) && d->n_listeners < SOCKETS_MAX) {
+		unsigned flags = 0, type = 0;
+		uint64_t inode = 0;
+		int path = 0;
+
+		(void)sscanf(line, "%*s %*x %*x %x %x %*x %" SCNu64 " %n", &flags, &type, &inode,
+			     &path);
+		if (path && (flags & LISTENS) && type == SOCK_STREAM)
+			d->listeners[d->n_listeners++] =
+				(struct listener){ .inode = inode, .path = line + path };
+	}
+}
+
+/* Whether a TCP connection is its standard input: then something like inetd has started it. */
+static void look_at_input(struct doctor *d)
+{
+	_cleanup_sockets_ struct sockdiag_list open = { 0 };
+	char link[64];
+	uint64_t inode;
+
+	if (proc_read_link(d->pid, "fd/0", link, sizeof(link)) < 0 ||
+	    sscanf(link, "socket:[%" SCNu64 "]", &inode) != 1)
+		return;
+	(void)sockdiag_find(SOCKDIAG_OPEN, 0, &open);
+	for (size_t i = 0; i < open.n; i++)
+		if (open.v[i].inode == inode) {
+			d->facts.kind = DOCTOR_INETD;
+			d->facts.port = open.v[i].local.port;
+		}
+}
+
+/* What the sockets say of how it gets its clients. */
+static void find_kind(struct doctor *d)
+{
+	const struct listener *found = NULL;
+
+	/* TCP before Unix sockets. */
+	for (struct listener *l = d->listeners; l < d->listeners + d->n_listeners; l++)
+		if (l->holders && (!found || !l->path))
+			found = l;
+	if (!found) {
+		look_at_input(d);
+	} else if (found->path && !d->unreadable && !value_of(d, HANDOFF_ENV_WORKER)) {
+		d->facts.kind = DOCTOR_UNIX;
+		d->facts.unix_path = found->path;
+	}
+}
+
+static void find_listeners(struct doctor *d)
 {
 	_cleanup_sockets_ struct sockdiag_list all = { 0 };
 
@@ -110,10 +187,11 @@ static void find_listeners(struct doctor *d, const struct pid_set *tree)
 	for (size_t i = 0; i < all.n && i < SOCKETS_MAX; i++)
 		d->listeners[d->n_listeners++] =
 			(struct listener){ .inode = all.v[i].inode, .addr = all.v[i].local };
+	find_unix_listeners(d);
 	qsort(d->listeners, d->n_listeners, sizeof(*d->listeners), compare_inodes);
 	/* From the last to the first, so that .pid ends as that of the process asked about. */
-	for (size_t i = tree->n; i-- > 0;)
-		look_at_sockets(d, tree->pids[i]);
+	for (size_t i = d->tree.n; i-- > 0;)
+		look_at_sockets(d, d->tree.pids[i]);
 }
 
 static void add_listeners(struct doctor *d)
@@ -127,12 +205,12 @@ static void add_listeners(struct doctor *d)
 		unsigned sockets = 0, holders = 0;
 		pid_t lowest = first->pid;
 
-		if (!first->holders || n == ADDRESSES_MAX)
+		if (!first->holders || first->path || n == ADDRESSES_MAX)
 			continue;
 		n++;
 		/* Others of the tree may have the same address: those are done with it. */
 		for (struct listener *l = first; l < end; l++) {
-			if (!l->holders || !address_equal(&l->addr, &first->addr))
+			if (!l->holders || l->path || !address_equal(&l->addr, &first->addr))
 				continue;
 			sockets++;
 			holders += l->holders;
@@ -149,17 +227,21 @@ static void add_listeners(struct doctor *d)
 		json_close(out);
 	}
 	json_close_array(out);
+	json_array(out, "unix");
+	for (struct listener *l = d->listeners; l < end && n < ADDRESSES_MAX; l++) {
+		if (!l->holders || !l->path)
+			continue;
+		n++;
+		json_object(out, NULL);
+		json_str(out, "path", l->path);
+		json_int(out, "pid", l->pid);
+		json_str(out, "name", proc_name(l->pid).text);
+		json_close(out);
+	}
+	json_close_array(out);
 }
 
 /* --- what /proc says of the process itself -------------------------------------------------- */
-
-/* Where what is read of its file @name into ->text ends. */
-static const char *read_file(struct doctor *d, const char *name)
-{
-	ssize_t n = proc_read(d->pid, name, d->text, TEXT_MAX);
-
-	return d->text + (n > 0 ? n : 0);
-}
 
 static bool same_namespace(pid_t pid, const char *name)
 {
@@ -258,35 +340,42 @@ static void add_hints(struct doctor *d)
 	json_bool(out, "listen_fds", doctor_value(d->text, end, "LISTEN_FDS"));
 }
 
-/* Adds the member "process". 0; -errno with @error. */
-static int add_process(struct doctor *d, struct strbuf *error)
+/* Finds the processes, what they listen on, and ->kind. 0; -errno with @error. */
+static int look_at_process(struct doctor *d, struct strbuf *error)
 {
-	bool other_network = !same_namespace(d->pid, "ns/net");
-	char *cwd = d->facts.directory;
-	struct buf *out = &d->facts.json;
-	_cleanup_pids_ struct pid_set tree = { 0 };
-	int r = pid_set_add(&tree, d->pid);
+	int r = pid_set_add(&d->tree, d->pid);
 
 	if (r == 0)
-		r = proc_add_descendants(&tree);
+		r = proc_add_descendants(&d->tree);
 	if (r < 0)
 		return explain(d->pid, r, error);
-	if (!other_network)
-		find_listeners(d, &tree);
+	d->other_network = !same_namespace(d->pid, "ns/net");
+	if (d->other_network)
+		return 0;
+	find_listeners(d);
+	find_kind(d);
+	return 0;
+}
+
+/* Adds the member "process". */
+static void add_process(struct doctor *d)
+{
+	char *cwd = d->facts.directory;
+	struct buf *out = &d->facts.json;
+
 	json_object(out, "process");
 	json_int(out, "pid", d->pid);
 	json_str(out, "name", proc_name(d->pid).text);
 	json_str(out, "exe", d->exe);
 	add_user(d);
 	json_str(out, "directory", proc_read_link(d->pid, "cwd", cwd, PATH_MAX) > 0 ? cwd : NULL);
-	json_uint(out, "children", tree.n - 1);
+	json_uint(out, "children", d->tree.n - 1);
 	json_uint(out, "unreadable", d->unreadable);
 	add_hints(d);
-	json_bool(out, "other_network", other_network);
+	json_bool(out, "other_network", d->other_network);
 	json_bool(out, "other_root", !same_namespace(d->pid, "ns/mnt"));
 	add_listeners(d);
 	json_close(out);
-	return 0;
 }
 
 /* --- the command ----------------------------------------------------------------------------- */
@@ -305,24 +394,28 @@ static int find_facts(struct doctor *d, const struct request *request, struct st
 	if (is_pid) {
 		d->pid = pid <= INT32_MAX ? (pid_t)pid : 0;
 		r = find_command(d, image, error);
+		if (r == 0)
+			r = look_at_process(d, error);
 		program = image;
 	} else {
 		r = strlist_append(&d->command, program);
 		for (; r == 0 && *rest; rest++)
 			r = strlist_append(&d->command, *rest);
 	}
+	/* NULL: its words cannot be read. */
+	d->facts.command = (const char *const *)(d->command ? d->command : none);
+	if (!is_pid && doctor_is_for_inetd(d->facts.command))
+		d->facts.kind = DOCTOR_INETD;
 	if (r == 0)
 		r = ask_launcher(d, program, error);
 	if (r < 0)
 		return r;
-	/* NULL: its words cannot be read. */
-	d->facts.command = (const char *const *)(d->command ? d->command : none);
 	if (is_pid)
-		r = add_process(d, error);
+		add_process(d);
 	else
 		json_str(&d->facts.json, "process", NULL);
 	json_close(&d->facts.json);
-	return r;
+	return 0;
 }
 
 enum ctl_exit ctl_doctor(struct ctl *ctl)
@@ -339,6 +432,7 @@ enum ctl_exit ctl_doctor(struct ctl *ctl)
 		served = doctor_text(&d.facts, ctl->json, &text);
 		out_buf(&text);
 	}
+	pid_set_deinit(&d.tree);
 	strlist_free(d.command);
 	buf_deinit(&d.facts.json);
 	return served ? CTL_OK : CTL_FAILED;

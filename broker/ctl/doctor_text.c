@@ -51,13 +51,32 @@ static void add_program(const char *report, const char *end, struct buf *out)
 	json_bool(out, "go", go && !strcmp(go, "yes"));
 	json_str(out, "privilege", doctor_value(report, end, "privilege"));
 	json_bool(out, "io_uring", doctor_value(report, end, "io_uring"));
+	json_bool(out, "never_listens", doctor_value(report, end, "never_listens"));
 	json_close(out);
+}
+
+static const char *base_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+bool doctor_is_for_inetd(const char *const *command)
+{
+	if (!*command)
+		return false;
+	for (const char *const *word = command + 1; *word; word++)
+		if (**word == '-' && strstr(*word, "inetd"))
+			return true;
+	return !strncmp(base_of(*command), "in.", 3);
 }
 
 bool doctor_begin_facts(char *report, struct doctor_facts *ret)
 {
 	const char *end = report + strlen(report), *verdict;
 	struct buf *out = &ret->json;
+	STRBUF(reason, PATH_MAX + 256);
 	bool served;
 
 	for (char *c = report; c < end; c++)
@@ -65,13 +84,20 @@ bool doctor_begin_facts(char *report, struct doctor_facts *ret)
 	verdict = doctor_value(report, end, "verdict");
 	if (!verdict)
 		return false;
-	served = !strcmp(verdict, "yes");
+	served = !strcmp(verdict, "yes") && ret->kind != DOCTOR_UNIX;
+	if (!strcmp(verdict, "yes") && !served)
+		strbuf_addf(
+			&reason,
+			"it listens on the Unix socket %s and on no TCP port: the broker leaves "
+			"Unix sockets alone, so each worker would bind the same path. Let it "
+			"listen on a TCP port",
+			ret->unix_path);
 	ret->is_missing = !strcmp(verdict, "missing");
 	json_object(out, NULL);
 	json_bool(out, "served", served);
-	json_str(out, "backend", doctor_value(report, end, "backend"));
-	json_str(out, "mode", served ? "listen" : NULL);
-	json_str(out, "reason", doctor_value(report, end, "reason"));
+	json_str(out, "backend", served ? doctor_value(report, end, "backend") : NULL);
+	json_str(out, "mode", !served ? NULL : ret->kind == DOCTOR_INETD ? "inetd" : "listen");
+	json_str(out, "reason", reason.len ? reason.text : doctor_value(report, end, "reason"));
 	add_program(report, end, out);
 	return true;
 }
@@ -168,7 +194,13 @@ static void judge_process(struct answer *a, const struct json_value *p)
 	note(a, p,
 	     "{it is in another network namespace (a container): what it listens on cannot be seen "
 	     "from here$other_network}");
-	if (!l && !json_doc_truth(p, "other_network") && !json_doc_member(p, "worker"))
+	for (const struct json_value *u = json_doc_first(json_doc_member(p, "unix")); u && l;
+	     u = json_doc_next(u))
+		note(a, u,
+		     "it listens on the Unix socket $path too, which the broker leaves alone: each "
+		     "worker binds it again, and clients reach the last of them");
+	if (!l && !json_doc_truth(p, "other_network") && !json_doc_member(p, "worker") &&
+	    a->facts->kind == DOCTOR_LISTENS)
 		note(a, p,
 		     unreadable > 0 ? "it listens on no TCP port as far as can be seen"
 				    : "it listens on no TCP port");
@@ -183,29 +215,6 @@ static void judge_process(struct answer *a, const struct json_value *p)
 		     : "{$unreadable processes of it cannot be read by this user: ask as root to "
 		       "see all}");
 }
-
-/* What to know before it is put behind the broker, the most important first. */
-static void add_notes(struct answer *a)
-{
-	const struct json_value *p = a->program;
-
-	if (a->process)
-		judge_process(a, a->process);
-	note(a, p,
-	     "{it is built with a sanitizer ($sanitizer), which is preloaded before the library of "
-	     "the shim: nothing is to be done}");
-	note(a, p,
-	     "{it is linked to liburing: if it accepts through io_uring, that must be switched "
-	     "off; accepting that way cannot be brokered$io_uring}");
-	/* The first script is the path. */
-	if (json_doc_first(json_doc_member(p, "scripts")) && json_doc_truth(a->all, "served"))
-		note(a, p,
-		     "$path is a script: what was looked at is its interpreter $binary. What the "
-		     "script starts inherits the preparation, but a program that is static, or "
-		     "written in Go, would not be served: ask about that one by its name");
-}
-
-/* --- the section ----------------------------------------------------------------------- */
 
 /* Its first argument is the program that people mean. */
 static bool is_interpreter(const char *base)
@@ -224,14 +233,42 @@ static bool is_interpreter(const char *base)
 	return false;
 }
 
-static const char *base_of(const char *path)
+/* What to know before it is put behind the broker, the most important first. */
+static void add_notes(struct answer *a)
 {
-	const char *slash = strrchr(path, '/');
+	const struct json_value *p = a->program;
 
-	return slash ? slash + 1 : path;
+	if (a->facts->kind == DOCTOR_INETD)
+		note(a, a->all,
+		     a->facts->port ? "a connection is its standard input, as under inetd"
+				    : "by its words it is for inetd, with a connection as its "
+				      "standard input: `mode = inetd` runs one for each; write its "
+				      "port as listen = PORT");
+	if (a->process)
+		judge_process(a, a->process);
+	else if (a->facts->kind == DOCTOR_LISTENS && json_doc_truth(p, "never_listens") &&
+		 !is_interpreter(base_of(*a->facts->command)))
+		note(a, p,
+		     "it does not call listen(), nor does a library that it is linked to: if it "
+		     "talks to its standard input and ends, write `mode = inetd` and its port as "
+		     "listen = PORT; if it starts a server, ask about that one");
+	note(a, p,
+	     "{it is built with a sanitizer ($sanitizer), which is preloaded before the library of "
+	     "the shim: nothing is to be done}");
+	note(a, p,
+	     "{it is linked to liburing: if it accepts through io_uring, that must be switched "
+	     "off; accepting that way cannot be brokered$io_uring}");
+	/* The first script is the path. */
+	if (json_doc_first(json_doc_member(p, "scripts")) && json_doc_truth(a->all, "served"))
+		note(a, p,
+		     "$path is a script: what was looked at is its interpreter $binary. What the "
+		     "script starts inherits the preparation, but a program that is static, or "
+		     "written in Go, would not be served: ask about that one by its name");
 }
 
-/* `node /srv/app.js` becomes "app", /opt/my-server becomes "my-server". If nothing fits: "app". */
+/* --- the section ----------------------------------------------------------------------- */
+
+/* `node /srv/app.js` becomes "app", in.fingerd "fingerd". If nothing fits: "app". */
 static void add_name(const char *const *command, struct strbuf *out)
 {
 	const char *base = base_of(command[0]);
@@ -239,6 +276,7 @@ static void add_name(const char *const *command, struct strbuf *out)
 
 	if (is_interpreter(base) && command[1] && command[1][0] != '-')
 		base = base_of(command[1]);
+	base += strncmp(base, "in.", 3) ? 0 : 3;
 	n = strcspn(base, ".");
 	if (conf_name_ok(base, n) && !isdigit((unsigned char)*base))
 		strbuf_add_bytes(out, base, n);
@@ -266,6 +304,10 @@ static void add_section(const struct answer *a, struct strbuf *out)
 		strbuf_add(out, "\ndirectory = ");
 		words_add_quoted(out, directory);
 	}
+	if (a->facts->kind == DOCTOR_INETD)
+		strbuf_add(out, "\nmode = inetd");
+	if (a->facts->port)
+		strbuf_addf(out, "\nlisten = %u", a->facts->port);
 	/* A broker of the same user starts its workers as that user anyway. */
 	if (json_doc_number(p, "uid") != a->facts->own_uid)
 		(void)text_expand(out, "{\nuser = $user}", p);
@@ -342,6 +384,9 @@ static void print_text(struct answer *a, const char *section)
 				 ? "$address ($name, pid $pid, and others)"
 				 : "$address ($name, pid $pid)",
 			 l);
+	l = json_doc_first(json_doc_member(process, "unix"));
+	for (; l; l = json_doc_next(l))
+		add_line(a, "listens on", "$path ($name, pid $pid)", l);
 	add_notes(a);
 	buf_add_str(a->out, *section ? "\nFor broker.ini:\n\n" : "");
 	buf_add_str(a->out, section);

@@ -13,7 +13,17 @@
 
 #define DOCTOR_NOTES 16 /* no more are given */
 
+/* How the program gets its clients, as far as it can be seen without running it. */
+enum doctor_kind {
+	DOCTOR_LISTENS, /* it listens, or may */
+	DOCTOR_INETD,	/* a connection is its standard input */
+	DOCTOR_UNIX,	/* a process that listens on Unix sockets alone */
+};
+
 struct doctor_facts {
+	enum doctor_kind kind;
+	uint16_t port;		    /* DOCTOR_INETD: of the connection; 0: not known */
+	const char *unix_path;	    /* DOCTOR_UNIX: the first of them */
 	const char *const *command; /* NULL-terminated; empty: it cannot be read */
 	char directory[PATH_MAX];   /* of a process, byte for byte; empty: not known */
 	uid_t own_uid;		    /* of brokerctl */
@@ -28,9 +38,12 @@ struct doctor_facts {
 const char *doctor_next(const char *strings, const char *end, const char *at);
 const char *doctor_value(const char *strings, const char *end, const char *key);
 
+/* Whether a command says by its words that it is for inetd: in.fingerd, git daemon --inetd. */
+bool doctor_is_for_inetd(const char *const *command);
+
 /*
- * Begins the facts with the launcher's report, lines of KEY=VALUE, of which unknown ones are passed
- * over. Changes @report. False: there is no verdict in it.
+ * Begins the facts, whose ->kind is set, with the launcher's report, lines of KEY=VALUE, of which
+ * unknown ones are passed over. Changes @report. False: there is no verdict in it.
  */
 bool doctor_begin_facts(char *report, struct doctor_facts *ret);
 

@@ -151,6 +151,25 @@ def what_runtimes_are_proposed_as():
 
 
 @test
+def what_is_for_inetd_is_told_its_mode():
+    answer = doctor("/bin/cat", "--inetd")
+    assert answer["mode"] == "inetd" and "\nmode = inetd\n" in answer["section"], answer
+    assert "listen = PORT" in answer["notes"][0], answer["notes"]
+    # One that does not say it, but never calls listen().
+    program = compile_c("quotes", "#include <stdio.h>\nint main(void) { return puts(\"so\") < 0; }")
+    answer = doctor(program)
+    assert answer["mode"] == "listen" and answer["program"]["never_listens"], answer
+    assert any("`mode = inetd`" in n for n in answer["notes"]), answer["notes"]
+    # It is not run for that.
+    program = compile_c("touch", '#include <stdio.h>\nint main(void) { return !fopen("%s", "w"); }'
+                        % tmp("touched"))
+    doctor(program)
+    assert not os.path.exists(tmp("touched"))
+    answer = doctor(*app("srv_poll", 3000))
+    assert not answer["program"]["never_listens"] and "inetd" not in str(answer["notes"]), answer
+
+
+@test
 def words_that_cannot_stand_alone_are_quoted():
     answer = doctor("/bin/sh", "-c", "exec it; # 'not' that\x1b")
     assert "\x1b" not in answer["text"] and "\x1b" not in answer["section"], answer
@@ -231,6 +250,52 @@ class private_port:
     def __exit__(self, *_):
         self.server.kill()
         self.server.wait(10)
+
+
+@test
+def a_process_that_inetd_has_started_is_told_its_mode():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)), listener.accept()[0] as inside:
+            process = subprocess.Popen(["/bin/cat"], stdin=inside, stdout=inside,
+                                       preexec_fn=proc.die_with_parent)
+            try:
+                wait_until(lambda: os.readlink("/proc/%d/exe" % process.pid).endswith("cat"))
+                answer = doctor(process.pid)
+            finally:
+                process.kill()
+                process.wait(10)
+    assert answer["mode"] == "inetd", answer
+    assert "\nmode = inetd\nlisten = %d\n" % port in answer["section"], answer["section"]
+
+
+UNIX_SERVER = """
+import socket, sys, time
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen()
+if sys.argv[2:]: t = socket.create_server(("127.0.0.1", int(sys.argv[2])))
+print("ready", flush=True); time.sleep(1000)
+"""
+
+
+def on_unix_socket(*arguments):
+    server = started(os.path.realpath(sys.executable), "-c", UNIX_SERVER, *arguments,
+                     stdout=subprocess.PIPE)
+    assert server.stdout.readline() == b"ready\n"
+    server.stdout.close()
+    return server
+
+
+@test
+def a_server_on_a_unix_socket_is_not_served():
+    answer = doctor(on_unix_socket(tmp("x.sock")).pid, code=NO)
+    assert "Unix socket %s and on no TCP port" % tmp("x.sock") in answer["reason"], answer
+    assert [u["path"] for u in answer["process"]["unix"]] == [tmp("x.sock")], answer
+    assert (answer["mode"], answer["section"]) == (None, ""), answer
+    # One that serves a TCP port too is served there.
+    port = free_port()
+    answer = doctor(on_unix_socket(tmp("y.sock"), port).pid)
+    assert any("Unix socket %s too" % tmp("y.sock") in n for n in answer["notes"]), answer
+    assert "listen = 127.0.0.1:%d for %d\n" % (port, port) in answer["section"], answer
 
 
 @test

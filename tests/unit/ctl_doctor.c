@@ -26,10 +26,21 @@
 	"{\"address\":\"" address "\",\"port\":" port ",\"sockets\":" sockets                      \
 	",\"holders\":1,\"pid\":812,\"name\":\"node\"}"
 
+/* What was found without the launcher. */
+static struct {
+	enum doctor_kind kind;
+	uint16_t port;
+	const char *unix_path;
+} found;
+
 static const char *answer(bool json, const char *report, const char *process,
 			  const char *const *command)
 {
-	struct doctor_facts f = { .command = command, .json = BUF_INIT(1 << 20) };
+	struct doctor_facts f = { .command = command,
+				  .kind = found.kind,
+				  .port = found.port,
+				  .unix_path = found.unix_path,
+				  .json = BUF_INIT(1 << 20) };
 	const char *directory = process ? strstr(process, "\"directory\":\"") : NULL;
 	static char text[65536], copy[65536];
 	struct buf out = BUF_INIT(sizeof(text) - 1);
@@ -71,7 +82,8 @@ TEST(a_report_is_cut_into_what_is_known)
 		"\"scripts\":[\"/usr/bin/npm\",\"/usr/bin/env\"],\"binary\":\"/usr/bin/node\","
 		"\"class\":\"64\",\"machine\":\"x86-64\",\"linkage\":\"dynamic\","
 		"\"interpreter\":\"/lib64/ld-linux-x86-64.so.2\",\"libc\":\"glibc\","
-		"\"sanitizer\":null,\"go\":false,\"privilege\":null,\"io_uring\":false},"
+		"\"sanitizer\":null,\"go\":false,\"privilege\":null,\"io_uring\":false,"
+		"\"never_listens\":false},"
 		"\"process\":null,"
 		"\"notes\":[\"/usr/bin/npm is a script: what was looked at is its interpreter "
 		"/usr/bin/node. What the script starts inherits the preparation, but a program "
@@ -225,6 +237,7 @@ TEST(names_are_names_that_a_service_can_have)
 		{ { "/usr/bin/python3.11", "/srv/site.py" }, "site" },
 		{ { "python3", "-m" }, "python3" },
 		{ { "./my-server" }, "my-server" },
+		{ { "/usr/sbin/in.fingerd" }, "fingerd" },
 		{ { "./7" }, "app" },
 		{ { "./.hidden" }, "app" },
 		{ { "./\xc3\xa4" }, "app" },
@@ -256,6 +269,86 @@ TEST(nothing_from_outside_steers_the_terminal)
 	CHECK_CONTAINS(text, "  process      812 (n\\x1b), user root, in /d\\x1b\n");
 	CHECK_CONTAINS(text, "  why          \\x1b[1mbold\n");
 	CHECK(!strchr(json_of(report, process, "a\x1b[2J\n"), '\x1b'));
+}
+
+#define QUIET_REPORT "binary=/b\nnever_listens=yes\nverdict=yes\nbackend=preload\n"
+
+TEST(commands_that_are_for_inetd_say_so)
+{
+	static const struct {
+		bool inetd;
+		const char *command[5];
+	} cases[] = {
+		{ true, { "/usr/sbin/in.fingerd" } },
+		{ true, { "git", "daemon", "--inetd", "/srv" } },
+		{ true, { "svnserve", "--inetd" } },
+		{ false, { "git", "daemon", "/srv/inetd" } },
+		{ false, { "/usr/sbin/main.d" } },
+		{ false, { "/srv/in.d/app" } },
+		{ false, { NULL } },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		CHECK_EQ(doctor_is_for_inetd(cases[i].command), cases[i].inetd);
+}
+
+TEST(a_program_for_inetd_is_told_its_mode)
+{
+	const char *text;
+
+	found.kind = DOCTOR_INETD;
+	text = text_of(GOOD_REPORT, NULL, "/usr/sbin/in.fingerd", "-w");
+	CHECK_CONTAINS(text, "  served       yes: back end preload, mode inetd\n");
+	CHECK_CONTAINS(text, "\n  - by its words it is for inetd");
+	CHECK_CONTAINS(section_of(text), "]\ncommand = /usr/sbin/in.fingerd -w\nmode = inetd\n");
+	CHECK_CONTAINS(json_of(GOOD_REPORT, NULL, "in.fingerd"), ",\"mode\":\"inetd\",");
+	/* A process that inetd has started is asked for its port. */
+	found.port = 79;
+	text = text_of(GOOD_REPORT, PROCESS("\"listens\":[]"), "/usr/sbin/in.fingerd");
+	CHECK_CONTAINS(text, "\n  - a connection is its standard input");
+	CHECK_CONTAINS(section_of(text), "\nmode = inetd\nlisten = 79\nuser = www\n");
+	CHECK(!strstr(text, "listens on no TCP port"));
+	memset(&found, 0, sizeof(found));
+}
+
+TEST(a_program_that_never_listens_is_told_about_inetd)
+{
+	CHECK_CONTAINS(text_of(QUIET_REPORT, NULL, "/srv/quotes"),
+		       "\n  - it does not call listen(), nor does a library");
+	CHECK_CONTAINS(text_of(QUIET_REPORT, NULL, "/srv/quotes"), "`mode = inetd`");
+	CHECK(!strstr(text_of(GOOD_REPORT, NULL, "/srv/quotes"), "inetd"));
+	/* What it starts may do it; and a process is seen. */
+	CHECK(!strstr(text_of(QUIET_REPORT, NULL, "sh", "run.sh"), "inetd"));
+	CHECK(!strstr(text_of(QUIET_REPORT, PROCESS("\"listens\":[]"), "/srv/quotes"), "inetd"));
+}
+
+#define UNIX_SOCKET "\"unix\":[{\"path\":\"/run/x.sock\",\"pid\":812,\"name\":\"x\"}]"
+
+TEST(a_process_on_a_unix_socket_is_not_served)
+{
+	const char *text;
+
+	found.kind = DOCTOR_UNIX;
+	found.unix_path = "/run/x.sock";
+	text = text_of(GOOD_REPORT, PROCESS("\"listens\":[]," UNIX_SOCKET), "x");
+	CHECK_CONTAINS(text, "  served       no\n  why          it listens on the Unix socket "
+			     "/run/x.sock and on no TCP port:");
+	CHECK_CONTAINS(text, "  listens on   /run/x.sock (x, pid 812)\n");
+	CHECK(!strstr(text, "For broker.ini") && !strstr(text, "  - it listens on no TCP port"));
+	CHECK_CONTAINS(
+		json_of(GOOD_REPORT, PROCESS(UNIX_SOCKET), "x"),
+		"\"served\":false,\"backend\":null,\"mode\":null,\"reason\":\"it listens on");
+	/* What the launcher says comes first. */
+	CHECK_CONTAINS(text_of("verdict=no\nreason=static\n", PROCESS(UNIX_SOCKET), "x"),
+		       "  why          static\n");
+	memset(&found, 0, sizeof(found));
+	/* Beside a TCP port it is a remark. */
+	text = text_of(GOOD_REPORT,
+		       PROCESS("\"listens\":[" LISTENER("0.0.0.0:80", "80", "1") "]," UNIX_SOCKET),
+		       "x");
+	CHECK_CONTAINS(text, "  served       yes");
+	CHECK_CONTAINS(text, "\n  - it listens on the Unix socket /run/x.sock too");
+	CHECK_CONTAINS(section_of(text), "\nlisten = 0.0.0.0:80 for 80\n");
 }
 
 /* Wrapped, so that it can still be copied. */

@@ -9,7 +9,7 @@
 struct image {
 	Elf64_Ehdr eh;
 	Elf64_Phdr ph[4];
-	Elf64_Dyn dyn[3];
+	Elf64_Dyn dyn[4];
 	Elf64_Nhdr note;
 	char note_name[8];
 	char interp[32];
@@ -106,6 +106,41 @@ TEST(a_sanitizers_runtime_is_found_among_the_needed_libraries)
 	m.dyn[0].d_un.d_val = 11;
 	CHECK_EQ(elf_parse(&m, sizeof(m), &info), ELF_GOOD);
 	CHECK_STR(info.first, "libasan.so.8");
+}
+
+/* As the dynamic linker would find out, of a whole table of names. */
+TEST(what_never_listens_is_known_by_its_names)
+{
+	static const struct {
+		const char *names; /* behind libc.so.6 */
+		bool never;
+	} cases[] = {
+		{ "accept", true },   { "listen", false }, { "evlisten", false },
+		{ "listener", true }, { "dlopen", false }, { "", true },
+	};
+	struct elf_info info;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct image m = image();
+
+		memcpy(m.strings, "\0libc.so.6\0", 11);
+		memset(m.strings + 11, 0, sizeof(m.strings) - 11);
+		strcpy(m.strings + 11, cases[i].names);
+		m.dyn[2].d_tag = DT_STRSZ;
+		m.dyn[2].d_un.d_val = sizeof(m.strings);
+		CHECK_EQ(elf_parse(&m, sizeof(m), &info), ELF_GOOD);
+		CHECK_EQ(info.never_listens, cases[i].never);
+		/* Another library may do it, and a table without a size is not known. */
+		strcpy(m.strings + 1, "libuv.so");
+		CHECK_EQ(elf_parse(&m, sizeof(m), &info), ELF_GOOD);
+		CHECK(!info.never_listens);
+		strcpy(m.strings + 1, "libm.so.6");
+		m.dyn[2].d_un.d_val = UINT64_MAX;
+		CHECK_EQ(elf_parse(&m, sizeof(m), &info), ELF_GOOD);
+		m.dyn[2].d_tag = DT_NULL;
+		CHECK_EQ(elf_parse(&m, sizeof(m), &info), ELF_GOOD);
+		CHECK(!info.never_listens);
+	}
 }
 
 TEST(another_class_or_byte_order_is_named_and_not_read_further)

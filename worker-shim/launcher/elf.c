@@ -76,6 +76,25 @@ static bool must_be_first(const char *name)
 	return false;
 }
 
+/* Libraries that may be linked to what only talks to its standard input, and do not listen. */
+static bool is_quiet(const char *name)
+{
+	static const char *const prefixes[] = { "libc.",    "libm.",	"libcrypt.",
+						"libutil.", "libwrap.", "libident." };
+
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+		if (!strncmp(name, prefixes[i], strlen(prefixes[i])))
+			return true;
+	return false;
+}
+
+/* Whether a name that the program imports, of @n bytes at @strings, is @name, or ends with it. */
+static bool has_name(const struct view *v, uint64_t strings, uint64_t n, const char *name)
+{
+	return strings < v->len && n <= v->len - strings &&
+	       memmem(v->bytes + strings, n, name, strlen(name) + 1);
+}
+
 /* Entry @i of the dynamic section; false at its end. */
 static bool read_entry(const struct view *v, const Elf64_Phdr *ph, uint64_t i, Elf64_Dyn *ret)
 {
@@ -89,12 +108,17 @@ static void read_dynamic(const struct view *v, const Elf64_Ehdr *eh, const Elf64
 {
 	char name[sizeof(ret->first)];
 	bool has_strings = false;
-	uint64_t strings = 0;
+	uint64_t strings = 0, size = 0;
 	Elf64_Dyn dyn;
 
-	for (uint64_t i = 0; read_entry(v, ph, i, &dyn); i++)
+	for (uint64_t i = 0; read_entry(v, ph, i, &dyn); i++) {
 		if (dyn.d_tag == DT_STRTAB)
 			has_strings = file_offset(v, eh, dyn.d_un.d_ptr, &strings);
+		if (dyn.d_tag == DT_STRSZ)
+			size = dyn.d_un.d_val;
+	}
+	ret->never_listens = has_strings && size && !has_name(v, strings, size, "listen") &&
+			     !has_name(v, strings, size, "dlopen");
 	for (uint64_t i = 0; has_strings && read_entry(v, ph, i, &dyn); i++) {
 		if (dyn.d_tag != DT_NEEDED || dyn.d_un.d_val > v->len ||
 		    !view_string(v, strings + dyn.d_un.d_val, name, sizeof(name)))
@@ -103,6 +127,7 @@ static void read_dynamic(const struct view *v, const Elf64_Ehdr *eh, const Elf64
 			strcpy(ret->first, name);
 		if (!strncmp(name, "liburing.so", strlen("liburing.so")))
 			ret->io_uring = true;
+		ret->never_listens = ret->never_listens && is_quiet(name);
 	}
 }
 

@@ -253,6 +253,7 @@ static void put_report(void)
 		put("first", elf->first);
 		put("go", elf->go ? "yes" : "no");
 		put("io_uring", elf->io_uring ? "linked" : "");
+		put("never_listens", elf->never_listens ? "yes" : "");
 	}
 	put("privilege", mark ? mark : "");
 	put("verdict", reason.code == LAUNCH_GOOD      ? "yes"
