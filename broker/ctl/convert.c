@@ -14,34 +14,29 @@
 #define TEXT_MAX (16 << 20) /* of the result */
 #define DEPTH	 8	    /* of files that include each other */
 
-/* Reads what may be any file: what is in one of inetd decides nothing here. */
-static void read_one(struct convert *c, const char *path)
+/* The text of what may be any file: it decides nothing. NULL: *@ret_error says why. */
+static char *load(const char *path, int *ret_error)
 {
 	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	_cleanup_free_ char *text = malloc(CONF_FILE_MAX + 1);
+	char *text = calloc(1, CONF_FILE_MAX + 1);
 	ssize_t n = fd < 0 ? -errno : text ? fd_read(fd, text, CONF_FILE_MAX + 1) : -ENOMEM;
 
-	n = n > CONF_FILE_MAX ? -EFBIG : n;
-	if (n < 0) {
-		convert_fail(c, "cannot read %s: %s", path, strerror((int)-n));
-		return;
-	}
-	text[n] = '\0';
-	if (strlen(text) != (size_t)n)
-		convert_fail(c, "%s is not a text", path);
-	else
-		convert_read(c, path, text);
+	if (n >= 0 && n <= CONF_FILE_MAX)
+		return text;
+	*ret_error = n < 0 ? (int)-n : EFBIG;
+	free(text);
+	return NULL;
 }
 
-/* The text of /etc/services, whatever a static libc has of it. Never NULL. */
-static const char *read_services(void)
+static void read_one(struct convert *c, const char *path)
 {
-	static char text[CONF_FILE_MAX + 1];
-	_cleanup_fd_ int fd = open("/etc/services", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? 0 : fd_read(fd, text, CONF_FILE_MAX);
+	int error = 0;
+	_cleanup_free_ char *text = load(path, &error);
 
-	text[n < 0 ? 0 : n] = '\0';
-	return text;
+	if (text)
+		convert_read(c, path, text);
+	else
+		convert_fail(c, "cannot read %s: %s", path, strerror(error));
 }
 
 /* xinetd passes over what an editor or a package manager has left beside a file. */
@@ -76,27 +71,25 @@ static void include(struct convert *c, const char *path, bool is_directory)
 enum ctl_exit ctl_convert(struct ctl *ctl)
 {
 	static struct convert c; /* all zero, and too large for the stack */
-	static char *const none[] = { NULL };
-	char *const *rest = ctl->request.rest ? ctl->request.rest : none;
-	const char *path = ctl->request.arguments[0].text;
+	char *const *rest = ctl->request.rest;
+	int error = 0;
+	_cleanup_free_ char *services = load("/etc/services", &error);
 	bool good;
 
-	c = (struct convert){
-		.include = include,
-		.file = "convert",
-		.out = BUF_INIT(TEXT_MAX),
-		.errors = BUF_INIT(TEXT_MAX),
-		.services = read_services(),
-	};
-	for (; path; path = *rest++)
-		read_one(&c, path);
+	c.include = include;
+	c.file = "convert";
+	c.services = services ? services : "";
+	c.out = c.errors = BUF_INIT(TEXT_MAX);
+	read_one(&c, ctl->request.arguments[0].text);
+	while (rest && *rest)
+		read_one(&c, *rest++);
 	good = !c.errors.len && !c.out.failed;
-	if (!c.n_names)
+	if (!c.service.line)
 		buf_add_str(&c.out, "# There is no service in these files.\n");
 	out_buf(&c.out);
 	buf_add(&c.errors, "", 1);
 	for (char *at = c.errors.bytes, *line; at && (line = strsep(&at, "\n")) && *line;)
 		out_error("%s", line);
-	convert_deinit(&c);
+	buf_deinit(&c.errors);
 	return good ? CTL_OK : CTL_FAILED;
 }

@@ -1,7 +1,6 @@
 #include "convert_read.h"
 
 #include <string.h>
-#include "ctl/convert_section.h"
 
 #define BLANKS " \t\r"
 
@@ -80,29 +79,15 @@ static bool read_wait(struct convert *c, char *word)
 	return !strcmp(word, "wait") || !strcmp(word, "nowait");
 }
 
-/* user, user:group, user.group, user:group/class */
-static void read_user(struct convert *c, char *word)
-{
-	const char *class = cut_tail(word, "/");
-	char *group = cut_tail(word, ":");
-
-	if (class)
-		convert_remark(c, "login class %s: there is none on Linux", class);
-	set(c, "group", group ? group : cut_tail(word, "."));
-	set(c, "user", word);
-}
-
 static void read_service(struct convert *c, char *words[6], const char *arguments, bool is_off)
 {
 	bool is_unix = !strncmp(words[2], "unix", 4);
 	char *name = is_unix ? NULL : cut_tail(words[0], ":");
-	const char *hosts = name ? words[0] : NULL;
+	const char *hosts = name ? words[0] : NULL, *group;
 
 	if (!name)
 		name = words[0];
 	convert_begin(c, name);
-	for (char *at = words[0]; hosts && (at = strchr(at, ','));)
-		*at = ' ';
 	set(c, "disable", is_off ? "yes" : "no");
 	set(c, "bind", hosts);
 	set(c, "type", !strncmp(name, "tcpmux", 6) ? "TCPMUX" : NULL);
@@ -112,7 +97,9 @@ static void read_service(struct convert *c, char *words[6], const char *argument
 		convert_fail(c, "%s is neither wait nor nowait", words[3]);
 		return;
 	}
-	read_user(c, words[4]);
+	group = cut_tail(words[4], ":");
+	set(c, "group", group ? group : cut_tail(words[4], "."));
+	set(c, "user", words[4]);
 	if (!strcmp(words[5], "internal")) {
 		convert_set(c, &c->service, "type", "+=", "INTERNAL");
 	} else {
@@ -120,7 +107,7 @@ static void read_service(struct convert *c, char *words[6], const char *argument
 		set(c, "server_args", arguments);
 		set(c, "flags", "NAMEINARGS");
 	}
-	convert_section(c);
+	convert_end(c);
 }
 
 static void read_inetd_line(struct convert *c, char *line)
@@ -137,6 +124,8 @@ static void read_inetd_line(struct convert *c, char *line)
 		return;
 	while (n < ARRAY_SIZE(words) && *line)
 		words[n++] = cut_word(&line);
+	for (char *at = words[0]; (at = strchr(at, ','));)
+		*at = ' ';
 	/* An address alone is that of the lines below it. */
 	if (n == 1 && (after = cut_tail(words[0], ":")) && !*after)
 		convert_set(c, &c->defaults, "bind", "=", words[0]);
@@ -195,7 +184,7 @@ static void read_xinetd_line(struct convert *c, char *line, char **at)
 	if (!strcmp(word, "service") && *name) {
 		convert_begin(c, name);
 		read_block(c, &c->service, open, at);
-		convert_section(c);
+		convert_end(c);
 	} else if (!strcmp(word, "defaults")) {
 		read_block(c, &c->defaults, open, at);
 	} else if ((!strcmp(word, "include") || !strcmp(word, "includedir")) && *name) {

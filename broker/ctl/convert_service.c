@@ -1,8 +1,12 @@
 #include "convert_service.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include "base/address.h"
+#include "base/words.h"
+#include "config/conf_read.h"
 
 #define FIREWALL                                                                                   \
 	"the broker asks nobody where clients come from: write it as a rule of the firewall"
@@ -13,10 +17,14 @@
 /* clang-format off */
 #define READ(name) { .key = (name) }
 
-const struct convert_row convert_rows[CONVERT_KEYS] = {
+static const struct {
+	const char *key;    /* without a value below: it is read by this file */
+	const char *option; /* that has the same value */
+	const char *remark; /* why there is none, and what to do instead */
+} rows[CONVERT_KEYS] = {
 	READ("id"), READ("disable"), READ("enabled"), READ("disabled"), READ("type"), READ("flags"),
-	READ("socket_type"), READ("protocol"), READ("port"), READ("bind"), READ("wait"), READ("instances"),
-	READ("server"), READ("server_args"), READ("redirect"), READ("env"), READ("passenv"),
+	READ("socket_type"), READ("protocol"), READ("port"), READ("bind"), READ("wait"),
+	READ("server"), READ("server_args"), READ("redirect"), READ("env"),
 
 	{ "user", .option = "user" },
 	{ "group", .option = "group" },
@@ -24,6 +32,7 @@ const struct convert_row convert_rows[CONVERT_KEYS] = {
 	{ "nice", .option = "nice" },
 	{ "rlimit_as", .option = "limit_as" },
 	{ "rlimit_files", .option = "limit_nofile" },
+	{ "instances", .option = "processes" },
 	{ "v6only", .option = "v6only" },
 	{ "rcvbuf", .option = "so_rcvbuf" },
 	{ "sndbuf", .option = "so_sndbuf" },
@@ -45,6 +54,7 @@ const struct convert_row convert_rows[CONVERT_KEYS] = {
 	{ "rlimit_data", .remark = PRLIMIT },
 	{ "rlimit_rss", .remark = PRLIMIT },
 	{ "rlimit_stack", .remark = PRLIMIT },
+	{ "passenv", .remark = "write clear_environment = yes, and environment = NAME=value for each" },
 	{ "groups", .remark = "a user without group has all its groups, with group that one alone" },
 	{ "libwrap", .remark = "the broker does not ask hosts.allow: tcpd(8) or the program may" },
 	{ "mdns", .remark = "let avahi-daemon announce it: a file in /etc/avahi/services" },
@@ -52,13 +62,6 @@ const struct convert_row convert_rows[CONVERT_KEYS] = {
 	{ "rpc_number", .remark = "belongs to RPC" },
 };
 /* clang-format on */
-
-void convert_deinit(struct convert *c)
-{
-	buf_deinit(&c->out);
-	buf_deinit(&c->errors);
-	free(c->names);
-}
 
 /* --- words and remarks --------------------------------------------------------------------- */
 
@@ -71,14 +74,16 @@ void convert_say(struct convert *c, bool is_mistake, const char *fmt, ...)
 	va_start(ap, fmt);
 	strbuf_vaddf(&text, fmt, ap);
 	va_end(ap);
-	strbuf_addf(&line, c->line ? "%s:%u: " : "%s: ", c->file, c->line);
+	strbuf_add_escaped(&line, c->file, strlen(c->file));
+	strbuf_addf(&line, c->line ? ":%u: " : ": ", c->line);
 	strbuf_add_escaped(&line, text.text, text.len);
 	buf_addf(&c->out, "# %s\n", line.text);
 	if (is_mistake)
 		buf_addf(&c->errors, "%s\n", line.text);
 }
 
-bool convert_next_word(const char **at, char ret[CONVERT_TEXT_MAX])
+/* The next word of *@at, a value, into @ret; *@at moves behind it. False: there is none. */
+static bool next_word(const char **at, char ret[CONVERT_TEXT_MAX])
 {
 	size_t n;
 
@@ -90,11 +95,11 @@ bool convert_next_word(const char **at, char ret[CONVERT_TEXT_MAX])
 	return n > 0;
 }
 
-bool convert_has_word(const char *text, const char *wanted)
+static bool has_word(const char *text, const char *wanted)
 {
 	char word[CONVERT_TEXT_MAX];
 
-	while (convert_next_word(&text, word))
+	while (next_word(&text, word))
 		if (!strcasecmp(word, wanted))
 			return true;
 	return false;
@@ -109,16 +114,16 @@ void convert_begin(struct convert *c, const char *name)
 	(void)strncpy(c->service.name, name, CONVERT_TEXT_MAX - 1);
 }
 
-/* Its place in convert_rows; CONVERT_KEYS: there is no such key. */
+/* Its place in rows; CONVERT_KEYS: there is no such key. */
 static size_t find_key(const char *key)
 {
-	for (size_t i = 0; convert_rows[i].key; i++)
-		if (!strcmp(convert_rows[i].key, strcmp(key, "interface") ? key : "bind"))
+	for (size_t i = 0; rows[i].key; i++)
+		if (!strcmp(rows[i].key, strcmp(key, "interface") ? key : "bind"))
 			return i;
 	return CONVERT_KEYS;
 }
 
-const char *convert_get(const struct convert_service *s, const char *key)
+static const char *get(const struct convert_service *s, const char *key)
 {
 	size_t i = find_key(key);
 
@@ -130,7 +135,7 @@ void convert_set(struct convert *c, struct convert_service *s, const char *key, 
 		 const char *text)
 {
 	size_t i = find_key(key);
-	const char *remark = i < CONVERT_KEYS ? convert_rows[i].remark : "not a key of xinetd";
+	const char *remark = i < CONVERT_KEYS ? rows[i].remark : "not a key of xinetd";
 	char word[CONVERT_TEXT_MAX], *value;
 	STRBUF(made, CONVERT_TEXT_MAX);
 	const char *old;
@@ -148,11 +153,286 @@ void convert_set(struct convert *c, struct convert_service *s, const char *key, 
 		strbuf_addf(&made, "%s%s", value, *value ? " " : "");
 	if (*op != '-')
 		strbuf_add(&made, text);
-	while (*op == '-' && convert_next_word(&old, word))
-		if (!convert_has_word(text, word))
+	while (*op == '-' && next_word(&old, word))
+		if (!has_word(text, word))
 			strbuf_addf(&made, "%s%s", made.len ? " " : "", word);
 	if (made.cut)
 		convert_fail(c, "all words of %s are longer than %d bytes", key,
 			     CONVERT_TEXT_MAX - 1);
 	strcpy(value, made.text);
+}
+
+/* A section while it is made. */
+struct section {
+	struct convert *c;
+	const struct convert_service *s;
+	struct strbuf *why;   /* it is written in comments; empty: it is not */
+	struct strbuf *lines; /* of the section, below mode */
+	bool udp, wait;
+};
+
+/* It is written in comments: that is why. */
+static void refuse(struct section *x, const char *fmt, ...) PRINTF(2, 3);
+static void refuse(struct section *x, const char *fmt, ...)
+{
+	va_list ap;
+
+	strbuf_add(x->why, x->why->len ? "; " : "");
+	va_start(ap, fmt);
+	strbuf_vaddf(x->why, fmt, ap);
+	va_end(ap);
+}
+
+/* --- where clients connect ----------------------------------------------------------------- */
+
+/* The port of @name in /etc/services, 0: it has none. */
+static uint16_t find_port(const char *services, const char *name, const char *protocol)
+{
+	for (const char *at = services; *at; at += strcspn(at, "\n"), at += *at == '\n') {
+		char official[64], kind[8], aliases[256] = "";
+		uint16_t port;
+
+		if (sscanf(at, "%63s %hu/%7s%*[ \t]%255[^\n#]", official, &port, kind, aliases) >=
+			    3 &&
+		    !strcmp(kind, protocol) && (!strcmp(official, name) || has_word(aliases, name)))
+			return port;
+	}
+	return 0;
+}
+
+/* @family: "4", "6", or both. @host: "*" is every address. */
+static void add_listen(struct section *x, const char *family, const char *host, uint16_t port)
+{
+	STRBUF(address, 2 * CONVERT_TEXT_MAX);
+	STRBUF(error, 512);
+	struct handoff_addr addr;
+	bool port_only;
+
+	if (!strcmp(host, "*"))
+		host = !strcmp(family, "4") ? "0.0.0.0" : *family ? "[::]" : "*";
+	strbuf_addf(&address, strchr(host, ':') && *host != '[' ? "[%s]:%u" : "%s:%u", host, port);
+	if (address_parse(address.text, &addr, &port_only, &error) < 0)
+		refuse(x, "the broker looks up no names of hosts: write the address of %s", host);
+	strbuf_addf(x->lines, "listen = %s%s\n", x->udp ? "udp " : "",
+		    !strncmp(address.text, "*:", 2) ? address.text + 2 : address.text);
+}
+
+static void add_listens(struct section *x)
+{
+	const char *protocol = get(x->s, "protocol"), *hosts = get(x->s, "bind");
+	const char *name = *get(x->s, "port") ? get(x->s, "port") : x->s->name;
+	const char *flags_set = get(x->s, "flags"), *kind = x->udp ? "udp" : "tcp";
+	const char *family = has_word(flags_set, "IPv4")   ? "4"
+			     : has_word(flags_set, "IPv6") ? "46"
+							   : "";
+	char host[CONVERT_TEXT_MAX];
+	uint16_t port;
+
+	if (*protocol && protocol[3])
+		family = protocol + 3;
+	if (address_parse_port(name, &port) < 0)
+		port = find_port(x->c->services, name, kind);
+	if (!port) {
+		if (!x->why->len)
+			convert_fail(x->c, "there is no service %s/%s in /etc/services", name,
+				     kind);
+		refuse(x, "write its port");
+		return;
+	}
+	if (!next_word(&hosts, host))
+		strcpy(host, "*");
+	do
+		add_listen(x, family, host, port);
+	while (next_word(&hosts, host));
+	/* "6only" is inetutils'. */
+	if (!strcmp(family, "6") || !strcmp(family, "6only"))
+		strbuf_add(x->lines, "v6only = yes\n");
+}
+
+/* --- what runs ----------------------------------------------------------------------------- */
+
+static const char *base_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* The program, and its arguments without the first, which is its name (argv[0]). */
+static void add_program(struct section *x)
+{
+	const char *server = get(x->s, "server"), *args = get(x->s, "server_args");
+	char name[CONVERT_TEXT_MAX], word[CONVERT_TEXT_MAX];
+
+	if (!*server) {
+		if (!x->why->len)
+			convert_fail(x->c, "service %s has no server", x->s->name);
+		refuse(x, "write command = PROGRAM ARGUMENTS");
+		return;
+	}
+	if (!has_word(get(x->s, "flags"), "NAMEINARGS") || !next_word(&args, name))
+		strcpy(name, server);
+	strbuf_add(x->lines, "command = ");
+	if (!strcmp(base_of(server), "tcpd") && strcmp(name, server) != 0) {
+		convert_remark(x->c,
+			       "tcpd asked hosts.allow, and is left out: write rules of the "
+			       "firewall, or command = bash -c 'exec -a %s tcpd ...'",
+			       name);
+		strbuf_add(x->lines, *name == '/' ? "" : "/usr/sbin/");
+		server = name;
+	} else if (strcmp(base_of(server), base_of(name)) != 0) {
+		convert_remark(x->c,
+			       "argv[0] was %s, and is %s now: if the program looks at it, write "
+			       "command = bash -c 'exec -a %s %s ...'",
+			       name, server, name, server);
+	}
+	words_add_quoted(x->lines, server);
+	while (next_word(&args, word)) {
+		strbuf_add(x->lines, " ");
+		words_add_quoted(x->lines, word);
+	}
+	strbuf_add(x->lines, "\n");
+}
+
+static void add_command(struct section *x)
+{
+	const char *type = get(x->s, "type"), *to = get(x->s, "redirect");
+	char host[CONVERT_TEXT_MAX], port[CONVERT_TEXT_MAX];
+
+	if (has_word(type, "INTERNAL"))
+		refuse(x, "internal: the broker itself answers nobody; a program can (for echo: "
+			  "command = cat)");
+	else if (next_word(&to, host) && next_word(&to, port))
+		strbuf_addf(x->lines,
+			    strchr(host, ':') ? "command = socat STDIO TCP:[%s]:%s\n"
+					      : "command = socat STDIO TCP:%s:%s\n",
+			    host, port);
+	else
+		add_program(x);
+}
+
+/* --- the rest ------------------------------------------------------------------------------ */
+
+static void add_options(struct section *x)
+{
+	static const char *const lost[] = { "INTERCEPT", "IDONLY", "LABELED" };
+	const char *env = get(x->s, "env"), *flags = get(x->s, "flags");
+	char word[CONVERT_TEXT_MAX];
+
+	for (size_t i = 0; i < CONVERT_KEYS; i++) {
+		const char *option = rows[i].option, *value = x->s->of[i];
+		bool unlimited = !strcmp(value, "UNLIMITED");
+
+		/* With wait there is one process. */
+		if (!option || !*value || (!strcmp(option, "processes") && (x->wait || unlimited)))
+			continue;
+		strbuf_addf(x->lines, "%s = ", option);
+		words_add_quoted(x->lines, unlimited ? "unlimited" : value);
+		strbuf_add(x->lines, "\n");
+	}
+	while (next_word(&env, word)) {
+		strbuf_add(x->lines, "environment = ");
+		words_add_quoted(x->lines, word);
+		strbuf_add(x->lines, "\n");
+	}
+	strbuf_add(x->lines, has_word(flags, "NODELAY") ? "tcp_nodelay = yes\n" : "");
+	strbuf_add(x->lines, has_word(flags, "KEEPALIVE") ? "so_keepalive = yes\n" : "");
+	for (size_t i = 0; i < ARRAY_SIZE(lost); i++)
+		if (has_word(flags, lost[i]))
+			convert_remark(x->c, "flags = %s: has no counterpart", lost[i]);
+}
+
+/* Whether it can have a listener: what it is, and not how it is set. */
+static bool judge_kind(struct section *x)
+{
+	const char *type = get(x->s, "type"), *socket = get(x->s, "socket_type");
+	const char *protocol = get(x->s, "protocol");
+	bool known = !*socket || !strcmp(socket, "stream") || x->udp;
+
+	if (has_word(type, "RPC"))
+		refuse(x, "RPC: the broker does not register with rpcbind; let it run by itself");
+	else if (strstr(type, "TCPMUX"))
+		refuse(x, "tcpmux: give it a port of its own");
+	else if (has_word(get(x->s, "flags"), "SENSOR"))
+		refuse(x, "SENSOR: let fail2ban shut out clients that scan ports");
+	else if (!known || (*protocol && strncmp(protocol, x->udp ? "udp" : "tcp", 3) != 0))
+		refuse(x, "%s %s: mode = inetd serves TCP and UDP alone", socket, protocol);
+	else
+		return true;
+	return false;
+}
+
+static void judge_use(struct section *x)
+{
+	const struct convert_service *s = x->s;
+	const char *id = *get(s, "id") ? get(s, "id") : s->name;
+	const char *enabled = get(s, "enabled");
+
+	if (!strcasecmp(get(s, "disable"), "yes") || has_word(get(s, "flags"), "DISABLE") ||
+	    has_word(get(s, "disabled"), id) || (*enabled && !has_word(enabled, id)))
+		refuse(x, "disabled");
+}
+
+/* --- the section --------------------------------------------------------------------------- */
+
+/* A name that no section has yet. */
+static void name_section(const struct convert *c, char ret[SERVICE_NAME_MAX + 1])
+{
+	const char *id = get(&c->service, "id");
+	STRBUF(text, SERVICE_NAME_MAX - 4);
+	STRBUF(header, 64);
+
+	strbuf_add(&text, *id ? id : c->service.name);
+	for (char *at = text.text; *at; at++)
+		*at = conf_name_ok(at, 1) ? *at : '-';
+	for (unsigned n = 1;
+	     n == 1 || (c->out.len && memmem(c->out.bytes, c->out.len, header.text, header.len));
+	     n++) {
+		strbuf_init(&header, header.text, header.size);
+		strbuf_addf(&header, n > 1 ? "[service:%s-%u]" : "[service:%s]", text.text, n);
+	}
+	(void)sscanf(header.text, "[service:%32[^]]", ret);
+}
+
+static void write_section(struct section *x)
+{
+	struct buf *out = &x->c->out;
+	const char *mark = x->why->len ? "#" : "";
+	char name[SERVICE_NAME_MAX + 1];
+	size_t n;
+
+	name_section(x->c, name);
+	if (x->why->len)
+		convert_remark(x->c, "%s", x->why->text);
+	buf_addf(out, "%s[service:%s]\n%smode = inetd\n", mark, name, mark);
+	for (const char *at = x->lines->text; *at; at += n) {
+		n = strcspn(at, "\n") + 1;
+		buf_addf(out, "%s%.*s", mark, (int)n, at);
+	}
+	buf_add_str(out, "\n");
+}
+
+void convert_end(struct convert *c)
+{
+	STRBUF(why, 4 * CONVERT_TEXT_MAX);
+	STRBUF(lines, 32 * CONVERT_TEXT_MAX);
+	struct section x = { .c = c, .s = &c->service, .why = &why, .lines = &lines };
+	const char *wait = get(x.s, "wait");
+	unsigned line = c->line;
+
+	c->line = x.s->line;
+	x.udp = !strcmp(get(x.s, "socket_type"), "dgram");
+	x.wait = x.udp || !strcmp(wait, "yes");
+	if (x.udp && strcmp(wait, "yes") != 0)
+		convert_remark(c, "dgram without wait: one process at a time gets all datagrams");
+	judge_use(&x);
+	strbuf_add(&lines, x.wait ? "wait = yes\n" : "");
+	strbuf_add(&lines, x.wait && !x.udp ? "workers = 1\n" : "");
+	if (judge_kind(&x))
+		add_listens(&x);
+	add_command(&x);
+	strbuf_add(&lines, x.wait ? "" : "stderr = connection\n");
+	add_options(&x);
+	write_section(&x);
+	c->line = line;
 }

@@ -144,24 +144,6 @@ static void find_unix_listeners(struct doctor *d)
 	}
 }
 
-/* Whether a TCP connection is its standard input: then something like inetd has started it. */
-static void look_at_input(struct doctor *d)
-{
-	_cleanup_sockets_ struct sockdiag_list open = { 0 };
-	char link[64];
-	uint64_t inode;
-
-	if (proc_read_link(d->pid, "fd/0", link, sizeof(link)) < 0 ||
-	    sscanf(link, "socket:[%" SCNu64 "]", &inode) != 1)
-		return;
-	(void)sockdiag_find(SOCKDIAG_OPEN, 0, &open);
-	for (size_t i = 0; i < open.n; i++)
-		if (open.v[i].inode == inode) {
-			d->facts.kind = DOCTOR_INETD;
-			d->facts.port = open.v[i].local.port;
-		}
-}
-
 /* What the sockets say of how it gets its clients. */
 static void find_kind(struct doctor *d)
 {
@@ -171,9 +153,7 @@ static void find_kind(struct doctor *d)
 	for (struct listener *l = d->listeners; l < d->listeners + d->n_listeners; l++)
 		if (l->holders && (!found || !l->path))
 			found = l;
-	if (!found) {
-		look_at_input(d);
-	} else if (found->path && !d->unreadable && !value_of(d, HANDOFF_ENV_WORKER)) {
+	if (found && found->path && !d->unreadable && !value_of(d, HANDOFF_ENV_WORKER)) {
 		d->facts.kind = DOCTOR_UNIX;
 		d->facts.unix_path = found->path;
 	}

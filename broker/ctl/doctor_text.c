@@ -240,10 +240,8 @@ static void add_notes(struct answer *a)
 
 	if (a->facts->kind == DOCTOR_INETD)
 		note(a, a->all,
-		     a->facts->port ? "a connection is its standard input, as under inetd"
-				    : "by its words it is for inetd, with a connection as its "
-				      "standard input: `mode = inetd` runs one for each; write its "
-				      "port as listen = PORT");
+		     "by its words it is for inetd, with a connection as its standard input: `mode "
+		     "= inetd` runs one for each; write its port as listen = PORT");
 	if (a->process)
 		judge_process(a, a->process);
 	else if (a->facts->kind == DOCTOR_LISTENS && json_doc_truth(p, "never_listens") &&
@@ -306,8 +304,6 @@ static void add_section(const struct answer *a, struct strbuf *out)
 	}
 	if (a->facts->kind == DOCTOR_INETD)
 		strbuf_add(out, "\nmode = inetd");
-	if (a->facts->port)
-		strbuf_addf(out, "\nlisten = %u", a->facts->port);
 	/* A broker of the same user starts its workers as that user anyway. */
 	if (json_doc_number(p, "uid") != a->facts->own_uid)
 		(void)text_expand(out, "{\nuser = $user}", p);

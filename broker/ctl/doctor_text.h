@@ -16,7 +16,7 @@
 /* How the program gets its clients, as far as it can be seen without running it. */
 enum doctor_kind {
 	DOCTOR_LISTENS, /* it listens, or may */
-	DOCTOR_INETD,	/* a connection is its standard input */
+	DOCTOR_INETD,	/* a connection is its standard input: the words of the command say so */
 	DOCTOR_UNIX,	/* a process that listens on Unix sockets alone */
 };
 

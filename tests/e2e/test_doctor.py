@@ -252,23 +252,6 @@ class private_port:
         self.server.wait(10)
 
 
-@test
-def a_process_that_inetd_has_started_is_told_its_mode():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        with socket.create_connection(("127.0.0.1", port)), listener.accept()[0] as inside:
-            process = subprocess.Popen(["/bin/cat"], stdin=inside, stdout=inside,
-                                       preexec_fn=proc.die_with_parent)
-            try:
-                wait_until(lambda: os.readlink("/proc/%d/exe" % process.pid).endswith("cat"))
-                answer = doctor(process.pid)
-            finally:
-                process.kill()
-                process.wait(10)
-    assert answer["mode"] == "inetd", answer
-    assert "\nmode = inetd\nlisten = %d\n" % port in answer["section"], answer["section"]
-
-
 UNIX_SERVER = """
 import socket, sys, time
 s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen()

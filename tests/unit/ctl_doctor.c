@@ -29,7 +29,6 @@
 /* What was found without the launcher. */
 static struct {
 	enum doctor_kind kind;
-	uint16_t port;
 	const char *unix_path;
 } found;
 
@@ -38,7 +37,6 @@ static const char *answer(bool json, const char *report, const char *process,
 {
 	struct doctor_facts f = { .command = command,
 				  .kind = found.kind,
-				  .port = found.port,
 				  .unix_path = found.unix_path,
 				  .json = BUF_INIT(1 << 20) };
 	const char *directory = process ? strstr(process, "\"directory\":\"") : NULL;
@@ -302,12 +300,6 @@ TEST(a_program_for_inetd_is_told_its_mode)
 	CHECK_CONTAINS(text, "\n  - by its words it is for inetd");
 	CHECK_CONTAINS(section_of(text), "]\ncommand = /usr/sbin/in.fingerd -w\nmode = inetd\n");
 	CHECK_CONTAINS(json_of(GOOD_REPORT, NULL, "in.fingerd"), ",\"mode\":\"inetd\",");
-	/* A process that inetd has started is asked for its port. */
-	found.port = 79;
-	text = text_of(GOOD_REPORT, PROCESS("\"listens\":[]"), "/usr/sbin/in.fingerd");
-	CHECK_CONTAINS(text, "\n  - a connection is its standard input");
-	CHECK_CONTAINS(section_of(text), "\nmode = inetd\nlisten = 79\nuser = www\n");
-	CHECK(!strstr(text, "listens on no TCP port"));
 	memset(&found, 0, sizeof(found));
 }
 
