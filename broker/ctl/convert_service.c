@@ -213,8 +213,9 @@ static void add_listen(struct section *x, const char *family, const char *host, 
 	strbuf_addf(&address, strchr(host, ':') && *host != '[' ? "[%s]:%u" : "%s:%u", host, port);
 	if (address_parse(address.text, &addr, &port_only, &error) < 0)
 		refuse(x, "the broker looks up no names of hosts: write the address of %s", host);
-	strbuf_addf(x->lines, "listen = %s%s\n", x->udp ? "udp " : "",
-		    !strncmp(address.text, "*:", 2) ? address.text + 2 : address.text);
+	strbuf_add(x->lines, x->udp ? "listen = udp " : "listen = ");
+	words_add_quoted(x->lines, address.text + (*address.text == '*' ? 2 : 0));
+	strbuf_add(x->lines, "\n");
 }
 
 static void add_listens(struct section *x)
@@ -296,19 +297,21 @@ static void add_program(struct section *x)
 
 static void add_command(struct section *x)
 {
-	const char *type = get(x->s, "type"), *to = get(x->s, "redirect");
+	const char *to = get(x->s, "redirect");
 	char host[CONVERT_TEXT_MAX], port[CONVERT_TEXT_MAX];
+	STRBUF(address, 3 * CONVERT_TEXT_MAX);
 
-	if (has_word(type, "INTERNAL"))
+	if (has_word(get(x->s, "type"), "INTERNAL")) {
 		refuse(x, "internal: the broker itself answers nobody; a program can (for echo: "
 			  "command = cat)");
-	else if (next_word(&to, host) && next_word(&to, port))
-		strbuf_addf(x->lines,
-			    strchr(host, ':') ? "command = socat STDIO TCP:[%s]:%s\n"
-					      : "command = socat STDIO TCP:%s:%s\n",
-			    host, port);
-	else
+	} else if (next_word(&to, host) && next_word(&to, port)) {
+		strbuf_addf(&address, strchr(host, ':') ? "TCP:[%s]:%s" : "TCP:%s:%s", host, port);
+		strbuf_add(x->lines, "command = socat STDIO ");
+		words_add_quoted(x->lines, address.text);
+		strbuf_add(x->lines, "\n");
+	} else {
 		add_program(x);
+	}
 }
 
 /* --- the rest ------------------------------------------------------------------------------ */

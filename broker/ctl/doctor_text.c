@@ -245,7 +245,7 @@ static void add_notes(struct answer *a)
 	if (a->process)
 		judge_process(a, a->process);
 	else if (a->facts->kind == DOCTOR_LISTENS && json_doc_truth(p, "never_listens") &&
-		 !is_interpreter(base_of(*a->facts->command)))
+		 *a->facts->command && !is_interpreter(base_of(*a->facts->command)))
 		note(a, p,
 		     "it does not call listen(), nor does a library that it is linked to: if it "
 		     "talks to its standard input and ends, write `mode = inetd` and its port as "

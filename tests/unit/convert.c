@@ -319,7 +319,7 @@ TEST(services_of_xinetd_that_are_off)
 	CHECK_CONTAINS(converted("defaults\n{\nenabled = tftp\n}\n" SERVICE("")),
 		       "# f:5: disabled\n#[service:ftp]\n");
 	CHECK_CONTAINS(converted("defaults\n{\nenabled = tftp ftp\n}\n" SERVICE("")),
-		       "\n[service:ftp]\n" + 1);
+		       "[service:ftp]\nmode");
 	CHECK_CONTAINS(converted(SERVICE("type = RPC\nrpc_version = 1\n")), "# f:1: RPC: ");
 	CHECK_CONTAINS(converted(SERVICE("flags = SENSOR\n")), "# f:1: SENSOR: ");
 	CHECK_CONTAINS(converted(SERVICE("type = TCPMUX\n")), "# f:1: tcpmux: ");
@@ -389,6 +389,31 @@ TEST(control_characters_do_not_reach_a_terminal)
 	(void)converted(SERVICE("only_from = \033[2J\nenv = A=\033\nid = \033\n"));
 	CHECK(!strchr(out, '\033'));
 	CHECK_CONTAINS(out, "only_from = \\x1b[2J");
+}
+
+/* Whatever stands in a file, there is an end, and nothing is written that is no text. */
+TEST(random_damage_is_survived)
+{
+	static const char good[] = "defaults\n{\ninstances = 60\n}\n" SERVICE(
+		"env += A=1\nbind = ::1\nport = 7\n") "includedir /x\n";
+	static const char lines[] =
+		"127.0.0.1,[::1]:ftp stream tcp6,rcvbuf=1k nowait.5 a:b /x x y\n"
+		"#<off># tftp dgram udp wait root /x/tcpd in.tftpd\n*:\n";
+	unsigned long long state = tap_seed();
+	static const char marks[] = "\n\t :.,={}+-#/*[]\r\001\200a0";
+
+	for (int i = 0; i < 3000; i++) {
+		char text[sizeof(good) + sizeof(lines)];
+		size_t n;
+
+		strcpy(text, i % 2 ? good : lines);
+		n = strlen(text);
+		for (int k = 0; k < 1 + i % 8; k++)
+			text[tap_random(&state, (unsigned)n)] =
+				marks[tap_random(&state, sizeof(marks) - 1)];
+		(void)converted(text);
+		CHECK(!strchr(out, '\001') && !strchr(out, '\200'));
+	}
 }
 
 TAP_MAIN()
