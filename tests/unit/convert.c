@@ -246,6 +246,14 @@ TEST(keys_that_are_options)
 	}
 }
 
+/* It would mean nothing there. */
+TEST(one_process_that_waits_has_no_limit_of_processes)
+{
+	(void)converted(SERVICE("wait = yes\ninstances = 5\n"));
+	CHECK_CONTAINS(out, "\nwait = yes\nworkers = 1\n");
+	CHECK(!strstr(out, "processes"));
+}
+
 /* A comment for each, with its line, and the service is there all the same. */
 TEST(keys_without_counterpart)
 {
@@ -356,6 +364,8 @@ TEST(mistakes_of_xinetd)
 			  "f:5: server: neither service NAME, defaults, include nor includedir\n");
 	(void)converted("service ftp\nserver = /x\n}\n");
 	CHECK_STR(errors, "f:2: there is no { below line 1\nf:1: service ftp has no server\n");
+	(void)converted("service ftp\n}\nserver = /x\n}\n");
+	CHECK_CONTAINS(errors, "f:2: there is no { below line 1\n");
 	(void)converted("service\n{\n}\n");
 	CHECK_CONTAINS(errors, "f:1: service: neither");
 }
