@@ -271,13 +271,25 @@ static void log_guest_left(const struct worker *w)
 			  (unsigned long long)w->served));
 }
 
+/* What helps to find out why it failed. */
+static void add_advice(const struct worker *w, bool silent, struct strbuf *text)
+{
+	const char *elsewhere = worker_output_elsewhere(w);
+
+	if (silent && elsewhere)
+		strbuf_addf(text, "; its output goes to %s", elsewhere);
+	else if (silent)
+		strbuf_add(text, "; it wrote nothing");
+	if (!w->ready_ms && w->exited && w->exit_status == 0 && w->conf->mode == MODE_LISTEN)
+		strbuf_add(text, "; if it talks to its standard input, it needs mode = inetd");
+}
+
 void worker_log_exit(const struct worker *w)
 {
 	bool expected =
 		w->state_before_exit == WORKER_STOPPING || w->state_before_exit == WORKER_DRAINING;
 	bool parked = w->state_before_exit == WORKER_PARKED, failed = !expected && !parked;
 	int64_t ms = loop_now(worker_loop(w)) - w->started_ms;
-	const char *elsewhere = worker_output_elsewhere(w);
 	STRBUF(tail, LINES_TAIL);
 	STRBUF(how, 32);
 	STRBUF(text, PATH_MAX + 512);
@@ -312,10 +324,8 @@ void worker_log_exit(const struct worker *w)
 			    WIFSIGNALED(w->exit_status) ? strsignal(WTERMSIG(w->exit_status))
 							: "ended",
 			    how.text, (long long)ms);
-	if (failed && !tail.len && elsewhere)
-		strbuf_addf(&text, "; its output goes to %s", elsewhere);
-	else if (failed && !tail.len)
-		strbuf_add(&text, "; it wrote nothing");
+	if (failed)
+		add_advice(w, !tail.len, &text);
 	find_core_dump(w, &core, &text);
 	if (failed && !w->ready_ms)
 		log_event(LEVEL_ERROR, "worker-failed", LOG_WORKER_PID(w, w->main_was),

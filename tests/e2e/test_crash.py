@@ -165,6 +165,14 @@ def last_words_are_the_last():
 
 
 @test
+def a_program_that_reads_its_input_and_ends_is_told_about_mode_inetd():
+    broker = Broker(["/bin/cat"], workers=1, wait_ready=False)
+    assert "it needs mode = inetd" in broker.wait_event("worker-failed")["message"]
+    failing = Broker(Release("exit 5", name="failing").command(), workers=1, wait_ready=False)
+    assert "inetd" not in failing.wait_event("worker-failed")["message"]
+
+
+@test
 def a_daemon_is_followed():
     for extra in ([], ["listen-first"]):
         broker = Broker(app("srv_daemon", "{port}", *extra), workers=2)
