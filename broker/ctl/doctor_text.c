@@ -84,7 +84,9 @@ bool doctor_begin_facts(char *report, struct doctor_facts *ret)
 	verdict = doctor_value(report, end, "verdict");
 	if (!verdict)
 		return false;
-	served = !strcmp(verdict, "yes") && ret->kind != DOCTOR_UNIX;
+	ret->can_be_inetd = doctor_value(report, end, "inetd");
+	served = ret->kind == DOCTOR_INETD ? ret->can_be_inetd
+					   : !strcmp(verdict, "yes") && ret->kind != DOCTOR_UNIX;
 	if (!strcmp(verdict, "yes") && !served)
 		strbuf_addf(
 			&reason,
@@ -97,7 +99,10 @@ bool doctor_begin_facts(char *report, struct doctor_facts *ret)
 	json_bool(out, "served", served);
 	json_str(out, "backend", served ? doctor_value(report, end, "backend") : NULL);
 	json_str(out, "mode", !served ? NULL : ret->kind == DOCTOR_INETD ? "inetd" : "listen");
-	json_str(out, "reason", reason.len ? reason.text : doctor_value(report, end, "reason"));
+	json_str(out, "reason",
+		 reason.len ? reason.text
+		 : served   ? NULL
+			    : doctor_value(report, end, "reason"));
 	add_program(report, end, out);
 	return true;
 }
@@ -242,6 +247,14 @@ static void add_notes(struct answer *a)
 		note(a, a->all,
 		     "by its words it is for inetd, with a connection as its standard input: `mode "
 		     "= inetd` runs one for each; write its port as listen = PORT");
+	if (json_doc_truth(a->all, "served") && !json_doc_member(a->all, "backend"))
+		note(a, a->all,
+		     "no library can be loaded into it, so it is executed for each connection "
+		     "(park = exec)");
+	if (!json_doc_truth(a->all, "served") && a->facts->can_be_inetd && !a->process)
+		note(a, a->all,
+		     "if it talks to its standard input and ends, `mode = inetd` serves it all the "
+		     "same");
 	if (a->process)
 		judge_process(a, a->process);
 	else if (a->facts->kind == DOCTOR_LISTENS && json_doc_truth(p, "never_listens") &&
@@ -352,7 +365,7 @@ static void print_text(struct answer *a, const char *section)
 	print_title(a);
 	add_line(a, "served",
 		 a->facts->is_missing		    ? "not found"
-		 : json_doc_truth(a->all, "served") ? "yes: back end $backend, mode $mode"
+		 : json_doc_truth(a->all, "served") ? "yes: {back end $backend, }mode $mode"
 						    : "no",
 		 a->all);
 	add_line(a, "why", "$reason", a->all);

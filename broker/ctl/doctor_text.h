@@ -27,6 +27,7 @@ struct doctor_facts {
 	const char *const *command; /* NULL-terminated; empty: it cannot be read */
 	char directory[PATH_MAX];   /* of a process, byte for byte; empty: not known */
 	uid_t own_uid;		    /* of brokerctl */
+	bool can_be_inetd;	    /* mode = inetd could serve it */
 	bool is_missing;	    /* there is no such program */
 	struct buf json;	    /* one object */
 };

@@ -155,6 +155,12 @@ def what_is_for_inetd_is_told_its_mode():
     answer = doctor("/bin/cat", "--inetd")
     assert answer["mode"] == "inetd" and "\nmode = inetd\n" in answer["section"], answer
     assert "listen = PORT" in answer["notes"][0], answer["notes"]
+    # No library is needed for that.
+    still = compile_c("still", "int main(void) { return 0; }", "-static")
+    answer = doctor(still, "--inetd")
+    assert (answer["mode"], answer["backend"]) == ("inetd", None), answer
+    assert "`mode = inetd` serves it" in doctor(still, code=NO)["notes"][0]
+    assert doctor("no-such-program", "--inetd", code=NO)["mode"] is None
     # One that does not say it, but never calls listen().
     program = compile_c("quotes", "#include <stdio.h>\nint main(void) { return puts(\"so\") < 0; }")
     answer = doctor(program)

@@ -15,7 +15,7 @@
 	"path=/usr/bin/npm\nscript=/usr/bin/npm\nscript=/usr/bin/env\n"                            \
 	"binary=/usr/bin/node\nclass=64\nmachine=x86-64\nlinkage=dynamic\n"                        \
 	"interpreter=/lib64/ld-linux-x86-64.so.2\nlibc=glibc\ngo=no\nnews=1\n"                     \
-	"verdict=yes\nbackend=preload\n"
+	"inetd=yes\nverdict=yes\nbackend=preload\n"
 
 /* A process as doctor_add_process() adds it, with what a test is about in @members. */
 #define PROCESS(members)                                                                           \
@@ -295,6 +295,13 @@ TEST(a_program_for_inetd_is_told_its_mode)
 	const char *text;
 
 	found.kind = DOCTOR_INETD;
+	text = text_of("binary=/b\ninetd=yes\nverdict=no\nreason=/b is static\n", NULL, "in.x");
+	CHECK_CONTAINS(text, "  served       yes: mode inetd\n  program      /b\n");
+	CHECK_CONTAINS(text, "so it is executed for each connection (park = exec)\n");
+	CHECK_CONTAINS(section_of(text), "command = in.x\nmode = inetd\n");
+	text = text_of("verdict=missing\nreason=no such file\n", NULL, "in.x");
+	CHECK_CONTAINS(text, "  served       not found\n  why          no such file\n");
+	CHECK(!strstr(text, "park"));
 	text = text_of(GOOD_REPORT, NULL, "/usr/sbin/in.fingerd", "-w");
 	CHECK_CONTAINS(text, "  served       yes: back end preload, mode inetd\n");
 	CHECK_CONTAINS(text, "\n  - by its words it is for inetd");
@@ -309,6 +316,8 @@ TEST(a_program_that_never_listens_is_told_about_inetd)
 		       "\n  - it does not call listen(), nor does a library");
 	CHECK_CONTAINS(text_of(QUIET_REPORT, NULL, "/srv/quotes"), "`mode = inetd`");
 	CHECK(!strstr(text_of(GOOD_REPORT, NULL, "/srv/quotes"), "inetd"));
+	CHECK_CONTAINS(text_of("inetd=yes\nverdict=no\nreason=static\n", NULL, "/srv/quotes"),
+		       "\n  - if it talks to its standard input and ends, `mode = inetd`");
 	/* What it starts may do it; and a process is seen. */
 	CHECK(!strstr(text_of(QUIET_REPORT, NULL, "sh", "run.sh"), "inetd"));
 	CHECK(!strstr(text_of(QUIET_REPORT, PROCESS("\"listens\":[]"), "/srv/quotes"), "inetd"));

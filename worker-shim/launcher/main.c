@@ -232,7 +232,7 @@ static const char *libc_of(const struct elf_info *elf)
 }
 
 /* What was found about the program, as far as it was, for another program to read. */
-static void put_report(void)
+static void put_report(bool is_found)
 {
 	const struct elf_info *elf = &program.elf;
 	const char *mark = *program.binary ? program_privilege(program.binary) : NULL;
@@ -256,6 +256,7 @@ static void put_report(void)
 		put("never_listens", elf->never_listens ? "yes" : "");
 	}
 	put("privilege", mark ? mark : "");
+	put("inetd", is_found ? "yes" : ""); /* which needs no library */
 	put("verdict", reason.code == LAUNCH_GOOD      ? "yes"
 		       : reason.code == LAUNCH_MISSING ? "missing"
 						       : "no");
@@ -265,14 +266,14 @@ static void put_report(void)
 
 int main(int argc, char **argv)
 {
-	bool good;
+	bool found, good;
 
 	options.library = default_library();
-	good = parse(argc, argv) && program_find(argv[optind], program.path) &&
-	       program_read(&program) &&
-	       (options.inetd.park || program_check(&program, options.library));
+	found = parse(argc, argv) && program_find(argv[optind], program.path) &&
+		program_read(&program);
+	good = found && (options.inetd.park || program_check(&program, options.library));
 	if (options.report && reason.code != LAUNCH_USAGE) {
-		put_report();
+		put_report(found);
 		return (int)reason.code;
 	}
 	if (good && options.check) {
