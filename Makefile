@@ -1,6 +1,7 @@
 # broker
 #
-#   make                 builds build/broker, build/brokerctl, build/worker-shim, build/libworker-shim.so
+#   make                 builds build/broker, build/brokerctl, build/worker-shim, build/libworker-shim.so,
+#                        and build/libhandoff.a and .so for programs that are workers by themselves
 #   make run             runs the broker on a demo app, and prints what to try
 #   make check           runs all tests that need only the compiler, perl and python3
 #   make check-apps      installs the real apps with the package manager, then runs all their tests
@@ -27,6 +28,7 @@ MANDIR     := $(PREFIX)/share/man
 DOCDIR     := $(PREFIX)/share/doc/broker
 UNITDIR    := $(PREFIX)/lib/systemd/system
 INCLUDEDIR := $(PREFIX)/include
+LIBDIR     := $(PREFIX)/lib
 
 # --- warnings: each catches a mistake that this code base could make -----------------------
 WARN := -Wall -Wextra          # the usual
@@ -122,12 +124,17 @@ LAUNCHER_OBJ := $(LAUNCHER_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/worker-shim/na
 INETD_SRC := $(sort $(wildcard worker-shim/inetd/*.c))
 INETD_OBJ := $(INETD_SRC:%.c=$(BUILD)/obj/%.o)
 
+# The library for others. Its own names are not theirs: so it is one object, and only what handoff.h
+# declares can be seen of it.
+HANDOFF_SONAME := libhandoff.so.1
+OBJCOPY ?= objcopy
+
 PRELOAD_SRC := $(sort $(wildcard worker-shim/preload/*.c))
 PRELOAD_OBJ := $(PRELOAD_SRC:%.c=$(BUILD)/obj/%.o)
 
 .PHONY: all
 all: $(BUILD)/broker $(BUILD)/brokerctl $(BUILD)/worker-shim $(BUILD)/libworker-shim.so \
-	$(BUILD)/libworker-inetd.so $(BUILD)/man/broker.ini.5
+	$(BUILD)/libworker-inetd.so $(BUILD)/libhandoff.a $(BUILD)/libhandoff.so $(BUILD)/man/broker.ini.5
 
 $(BUILD)/broker: $(BROKER_OBJ) $(BUILD)/flags/LINK
 	$(call say,LD,$@)$(LINK) -o $@ $(BROKER_OBJ)
@@ -145,6 +152,14 @@ $(BUILD)/libworker-shim.so: $(PRELOAD_OBJ) worker-shim/preload/exports.map $(BUI
 
 $(BUILD)/libworker-inetd.so: $(INETD_OBJ) $(BUILD)/flags/LINK
 	$(call say,LD,$@)$(CC) -shared -Wl,-soname,libworker-inetd.so -Wl,-z,relro -Wl,-z,now $(SAN_LD) $(LDFLAGS) -o $@ $(INETD_OBJ)
+
+$(BUILD)/libhandoff.a: $(NATIVE_OBJ)
+	$(call say,AR,$@)rm -f $@ && $(LD) -r -o $(BUILD)/obj/libhandoff.o $(NATIVE_OBJ) && \
+		$(OBJCOPY) --localize-hidden $(BUILD)/obj/libhandoff.o && $(AR) rcs $@ $(BUILD)/obj/libhandoff.o
+
+$(BUILD)/libhandoff.so: $(NATIVE_OBJ) $(BUILD)/flags/LINK
+	$(call say,LD,$@)$(CC) -shared -Wl,-soname,$(HANDOFF_SONAME) -Wl,-z,relro -Wl,-z,now $(SAN_LD) $(LDFLAGS) \
+		-o $@ $(NATIVE_OBJ)
 
 # The manual page whose options come from their table. HOSTCC: builds what runs during the build.
 HOSTCC ?= $(CC)
@@ -180,9 +195,9 @@ $(BUILD)/obj/worker-shim/inetd/%.o: worker-shim/inetd/%.c $(BUILD)/flags/COMPILE
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(COMPILE_PRELOAD) $(ERRORS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/obj/worker-shim/native/%.o: worker-shim/native/%.c $(BUILD)/flags/COMPILE
+$(BUILD)/obj/worker-shim/native/%.o: worker-shim/native/%.c $(BUILD)/flags/COMPILE_PRELOAD
 	@mkdir -p $(@D)
-	$(call say,CC,$<)$(COMPILE) -fPIC $(ERRORS) $(DEFS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)$(COMPILE_PRELOAD) $(ERRORS) $(DEFS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/obj/worker-shim/preload/%.o: worker-shim/preload/%.c $(BUILD)/flags/COMPILE_PRELOAD
 	@mkdir -p $(@D)
@@ -218,6 +233,11 @@ $(BUILD)/apps/%: tests/apps/%.c $(wildcard tests/apps/*.h)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g $(WARN) -pthread -o $@ $<
 
+# With libhandoff, as handoff(3) says.
+$(BUILD)/apps/srv_native: tests/apps/srv_native.c tests/apps/app.h $(BUILD)/libhandoff.a
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g $(WARN) -Iinclude -o $@ $< $(BUILD)/libhandoff.a $(SAN_LD)
+
 TOOL_SRC := $(sort $(wildcard tests/bench/*.c))
 TOOL_BIN := $(TOOL_SRC:tests/bench/%.c=$(BUILD)/bench/%)
 
@@ -234,9 +254,13 @@ $(BUILD)/demo: docs/examples/demo.c
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 $(WARN) -o $@ $<
 
+$(BUILD)/worker: docs/examples/worker.c $(BUILD)/libhandoff.a
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) -O2 $(WARN) -Iinclude -o $@ $< $(BUILD)/libhandoff.a $(SAN_LD)
+
 .PHONY: unit tests-build run check check-unit check-e2e check-apps bench
 unit: $(UNIT_BIN)
-tests-build: all unit $(APP_BIN) $(TOOL_BIN) $(BUILD)/demo $(BUILD)/prices
+tests-build: all unit $(APP_BIN) $(TOOL_BIN) $(BUILD)/demo $(BUILD)/prices $(BUILD)/worker
 
 JOBS ?= 4
 PROVE := prove --exec '' -j $(JOBS) --timer
@@ -285,14 +309,23 @@ lint:
 .PHONY: install clean
 install: all
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(INCLUDEDIR) \
-		$(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 \
+		$(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man3 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 \
+		$(DESTDIR)$(LIBDIR)/pkgconfig \
 		$(DESTDIR)$(DOCDIR)/docs/man $(DESTDIR)$(DOCDIR)/docs/examples $(DESTDIR)$(UNITDIR)
 	install -m 755 $(BUILD)/broker $(DESTDIR)$(BINDIR)/broker
 	install -m 755 $(BUILD)/brokerctl $(DESTDIR)$(BINDIR)/brokerctl
 	install -m 755 $(BUILD)/worker-shim $(DESTDIR)$(LIBEXECDIR)/worker-shim
 	install -m 644 $(BUILD)/libworker-shim.so $(BUILD)/libworker-inetd.so $(DESTDIR)$(LIBEXECDIR)/
+	install -m 644 $(BUILD)/libhandoff.a $(DESTDIR)$(LIBDIR)/libhandoff.a
+	install -m 755 $(BUILD)/libhandoff.so $(DESTDIR)$(LIBDIR)/$(HANDOFF_SONAME)
+	ln -sf $(HANDOFF_SONAME) $(DESTDIR)$(LIBDIR)/libhandoff.so
+	printf '%s\n' 'Name: handoff' 'Description: workers of the connection handoff broker' \
+		'Version: $(VERSION)' 'Cflags: -I$(INCLUDEDIR)' 'Libs: -L$(LIBDIR) -lhandoff' \
+		>$(DESTDIR)$(LIBDIR)/pkgconfig/handoff.pc
+	chmod 644 $(DESTDIR)$(LIBDIR)/pkgconfig/handoff.pc
 	install -m 644 include/*.h $(DESTDIR)$(INCLUDEDIR)/
 	install -m 644 docs/man/brokerctl.1 docs/man/worker-shim.1 $(DESTDIR)$(MANDIR)/man1/
+	install -m 644 docs/man/handoff.3 $(DESTDIR)$(MANDIR)/man3/
 	install -m 644 $(BUILD)/man/broker.ini.5 $(DESTDIR)$(MANDIR)/man5/
 	install -m 644 docs/man/broker.8 $(DESTDIR)$(MANDIR)/man8/
 	sed 's|/usr/local/sbin|$(BINDIR)|' docs/examples/broker.service >$(DESTDIR)$(UNITDIR)/broker.service

@@ -7,6 +7,9 @@
  * - Only the worker knows how long a connection waited until the app accepted it. It counts that.
  * - Only the worker knows whether the app wants connections with O_NONBLOCK. It says so, and the
  *   broker accepts the next ones with that flag. That is a hint: CONN says what was done.
+ * - A worker that speaks the protocol itself (handoff.h) may say how busy it is, and that it wants
+ *   no more.
+ * - Only the broker knows whether the worker drains.
  * - Only the broker knows when it has closed its own copy of a connection. Until then the app's
  *   close() is not the last: see epollset.h.
  *
@@ -35,16 +38,21 @@ struct handoff_page {
 	uint64_t count[HANDOFF_PAGE_BUCKETS];
 	uint64_t sum_ns;	 /* of all waits */
 	uint32_t wants_nonblock; /* 1: the last accept asked for SOCK_NONBLOCK */
-	uint32_t reserved[13];
+	/* These two are read from workers of HANDOFF_BACKEND_NATIVE only. */
+	uint32_t load;	  /* in units of a connection; 0: it does not say */
+	uint32_t leaving; /* 1: it wants no more */
+	uint32_t reserved[11];
 	/*
 	 * The broker's, on a cache line of its own: it has closed its copies of all connections
 	 * of this channel up to this CONN.number.
 	 */
 	uint64_t closed;
+	uint32_t draining; /* 1: no more come, and the worker is to finish what it has */
 };
 
 static_assert(offsetof(struct handoff_page, wants_nonblock) == 264, "page layout");
 static_assert(offsetof(struct handoff_page, closed) == 320, "page layout");
+static_assert(offsetof(struct handoff_page, draining) == 328, "page layout");
 static_assert(sizeof(struct handoff_page) <= HANDOFF_PAGE_SIZE, "it is one page");
 
 /* The bucket of a time: the first whose bound is at least the time. A few instructions. */

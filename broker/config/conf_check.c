@@ -132,6 +132,16 @@ void conf_check_service(const struct service_conf *sc, struct conf_errors *error
 			   "needs strategy = start-first: with stop-first the old worker ends "
 			   "before the new one starts, so no old worker is left for a rollback",
 			   errors);
+	if (sc->mode == MODE_NATIVE && sc->backend != BACKEND_AUTO)
+		contradict(sc, "backend", "mode",
+			   "loads a library into the program, which mode = native does without: "
+			   "leave one of them out",
+			   errors);
+	if (sc->mode == MODE_NATIVE && sc->n_private_ports)
+		contradict(sc, "private_ports", "mode",
+			   "means nothing with mode = native: only what the program says to the "
+			   "broker is brokered",
+			   errors);
 	check_wraps(sc, errors);
 	check_private_ports(sc, errors);
 }

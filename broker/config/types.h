@@ -11,6 +11,7 @@
 enum conf_mode {
 	MODE_LISTEN, /* in place of its own listening socket */
 	MODE_INETD,  /* a process for each, which has it as its descriptors 0 and 1 */
+	MODE_NATIVE, /* it speaks the protocol itself, and nothing is loaded into it */
 };
 
 /* When a program of MODE_INETD is stopped, to be forked for each connection. */

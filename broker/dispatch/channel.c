@@ -71,6 +71,7 @@ static void holder_ready(struct loop_source *source, uint32_t events)
 	/* Whatever it says is read away and costs one turn each: it means "look". */
 	if (rendezvous_receive(h->fd, &byte, sizeof(byte)) > 0) {
 		c->taker->ops->said(c->taker, c);
+		broker_watch(c->taker->dispatch->broker);
 		return;
 	}
 	holder_free(h);
@@ -325,6 +326,23 @@ unsigned channel_look(struct channel *c)
 	waiting = channel_backlog(c);
 	histogram_believe(&c->waited, &said, channel_taken(c, waiting));
 	return waiting;
+}
+
+bool channel_hear(struct channel *c)
+{
+	if (!c->native)
+		return false;
+	balancer_set_said(&c->endpoint->round, &c->member, page_load(&c->page));
+	return page_leaves(&c->page);
+}
+
+void channel_tell_draining(struct channel *c, bool draining)
+{
+	if (!c->native || c->draining == draining)
+		return;
+	c->draining = draining;
+	page_set_draining(&c->page, draining);
+	pair_nudge(c->tx);
 }
 
 void channel_shun(struct channel *c)

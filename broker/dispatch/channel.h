@@ -48,6 +48,15 @@ bool channel_check_waits(const struct channel *c, unsigned messages);
  */
 unsigned channel_look(struct channel *c);
 
+/*
+ * What a native worker has said in its page: its load goes to the round. True: it wants no more.
+ * Nothing of any other is read.
+ */
+bool channel_hear(struct channel *c);
+
+/* Its worker drains, or serves again. Costs nothing but for a native one, which is woken. */
+void channel_tell_draining(struct channel *c, bool draining);
+
 /* How many clients wait in @c now, asked of the kernel. */
 unsigned channel_waiting(const struct channel *c);
 

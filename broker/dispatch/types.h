@@ -131,6 +131,8 @@ struct channel {
 	struct endpoint *endpoint;
 	struct page page;
 	uint64_t ended;	  /* connections whose process has ended */
+	bool native;	  /* the worker speaks the protocol itself: its page says more */
+	bool draining;	  /* ... and says this to it */
 	int64_t moved_ms; /* when taken_seen last changed, or the channel was last empty */
 
 	struct list link; /* taker::channels */

@@ -12,12 +12,17 @@ static struct balancer_member *member_by_load(struct heap_node *node)
 	return container_of(node, struct balancer_member, by_load);
 }
 
+static uint32_t load_of(const struct balancer_member *m)
+{
+	return m->load > m->said ? m->load : m->said;
+}
+
 static bool less_loaded(struct heap_node *a, struct heap_node *b)
 {
 	const struct balancer_member *m = member_by_load(a), *n = member_by_load(b);
 
-	if (m->load != n->load)
-		return m->load < n->load;
+	if (load_of(m) != load_of(n))
+		return load_of(m) < load_of(n);
 	return m->turn != n->turn ? m->turn < n->turn : m->slot < n->slot;
 }
 
@@ -110,15 +115,27 @@ void balancer_remove(struct balancer *b, struct balancer_member *m)
 	homes_remove(b, m);
 }
 
-void balancer_set_load(struct balancer *b, struct balancer_member *m, uint32_t load)
+static void set_weight(struct balancer *b, struct balancer_member *m, uint32_t *field, uint32_t to)
 {
 	bool linked = heap_linked(&m->by_load);
 
+	if (*field == to)
+		return;
 	if (linked)
 		heap_remove(&b->by_load, &m->by_load);
-	m->load = load;
+	*field = to;
 	if (linked)
 		heap_insert(&b->by_load, &m->by_load);
+}
+
+void balancer_set_load(struct balancer *b, struct balancer_member *m, uint32_t load)
+{
+	set_weight(b, m, &m->load, load);
+}
+
+void balancer_set_said(struct balancer *b, struct balancer_member *m, uint32_t said)
+{
+	set_weight(b, m, &m->said, said);
 }
 
 /* --- the choice ---------------------------------------------------------------------- */

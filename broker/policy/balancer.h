@@ -25,6 +25,7 @@ struct balancer_member {
 	uint32_t waiting; /* upper bound of the connections that wait in the channel */
 	uint32_t limit;	  /* how many may wait; 0: gets none for now */
 	uint32_t load;	  /* BALANCE_LEAST_CONNECTIONS: open now, as far as known */
+	uint32_t said;	  /* ... as busy as so many, by its own word: it can only add to .load */
 
 	struct heap_node by_load; /* balancer::by_load, in that mode */
 	uint64_t turn;		  /* when it was given one last: ties go round */
@@ -85,6 +86,9 @@ void balancer_given_by_pin(struct balancer *b, struct balancer_member *m);
 
 /* @m, in the ring or not, has @load open connections. */
 void balancer_set_load(struct balancer *b, struct balancer_member *m, uint32_t load);
+
+/* @m, in the ring or not, says that it is as busy as @said connections would make it. */
+void balancer_set_said(struct balancer *b, struct balancer_member *m, uint32_t said);
 
 /* Hash of a client address for BALANCE_SOURCE; IPv6 by its /64, the part a client cannot choose. */
 uint32_t balancer_source_hash(const struct handoff_addr *peer);

@@ -13,6 +13,9 @@ const char *escape_text(const struct escape_facts *f)
 {
 	if (f->private_port)
 		return "the port is in private_ports";
+	if (f->native)
+		return "with mode = native a program says to the broker where it listens "
+		       "(handoff(3)): one that opens sockets of its own needs mode = listen";
 	if (!f->readable)
 		return "why is not known, as /proc does not show this process to the broker";
 	if (!f->library && !f->dynamic)

@@ -18,6 +18,7 @@ struct escape_facts {
 	bool other_user;   /* not the worker's */
 	bool other_root;   /* not the broker's root directory */
 	bool private_port; /* of the socket: the library leaves it alone */
+	bool native;	   /* the service has mode = native */
 	bool any_port;	   /* in the range from which the kernel chooses for port 0 */
 };
 

@@ -140,6 +140,8 @@ static int join(struct greeting *g, struct worker *w, const struct handoff_hello
 	if (r < 0)
 		return strbuf_fail(reason, r, "the broker cannot make a channel: %m");
 	c->asked = *asked;
+	c->native = hello->backend == HANDOFF_BACKEND_NATIVE && w->conf->mode != MODE_INETD;
+	channel_tell_draining(c, w->state == WORKER_DRAINING);
 	if (!hand_over(g, c)) {
 		channel_close(c);
 		return 0;
@@ -214,9 +216,11 @@ static void greeting_ready(struct loop_source *source, uint32_t events)
 		r = strbuf_fail(&reason, -EMFILE,
 				"the broker has no descriptor left to look at the app's socket");
 	else if (n > 0 && !handoff_check(&buf, (size_t)n, HANDOFF_HELLO))
-		r = strbuf_fail(&reason, -EPROTO,
-				"a message at the rendezvous is not a HELLO of this version: "
-				"worker-shim and broker are of different builds");
+		r = strbuf_fail(
+			&reason, -EPROTO,
+			"a message at the rendezvous is not a HELLO of this version: "
+			"worker-shim (or the libhandoff that the program is built with) and broker "
+			"are of different builds");
 	else if (n > 0)
 		r = greet(g, &buf.hello, sock, &reason);
 	if (r < 0)

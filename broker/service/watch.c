@@ -179,7 +179,8 @@ static bool watch_channel(struct channel *c, int64_t now)
 		return true;
 	/* A guest is not ours to end. It may use an io_uring for files, and still be loading. */
 	if (w->state == WORKER_READY && now - stood_since(c) >= w->conf->stall_timeout_ms &&
-	    !w->guest && !w->proven && taker_taken(&w->taker) == 0 && !worker_is_debugged(w) &&
+	    !w->guest && !c->native && !w->proven && taker_taken(&w->taker) == 0 &&
+	    !worker_is_debugged(w) &&
 	    (refuse_lost(c, now) || (!proof_is_awaited(w) && refuse_io_uring(w))))
 		return true;
 	/* What is pinned to it would only come back. */
@@ -367,6 +368,18 @@ static void watch_full(struct endpoint *e, int64_t now)
 			  service_of_dispatch(e->dispatch)->conf->queue));
 }
 
+/* What a native worker says of itself. All its addresses leave together. */
+static void hear(struct worker *w)
+{
+	bool leaves = false;
+	struct channel *c;
+
+	list_for_each (c, &w->taker.channels, link)
+		leaves |= channel_hear(c);
+	if (leaves)
+		worker_leave(w);
+}
+
 /* Returns whether @s needs to be looked at again. */
 static bool watch_service(struct service *s, int64_t now)
 {
@@ -377,6 +390,7 @@ static bool watch_service(struct service *s, int64_t now)
 	list_for_each_safe (w, tmp, &s->workers, link) {
 		struct channel *c, *c_tmp;
 
+		hear(w);
 		list_for_each_safe (c, c_tmp, &w->taker.channels, link) {
 			if ((w->state == WORKER_DRAINING || w->state == WORKER_HELD) &&
 			    !channel_is_in_round(c))

@@ -32,6 +32,23 @@ static inline bool page_wants_nonblock(const struct page *p)
 	return p->map && __atomic_load_n(&p->map->wants_nonblock, __ATOMIC_RELAXED) != 0;
 }
 
+/* How busy the worker is, and whether it wants no more, as far as it has said. */
+static inline uint32_t page_load(const struct page *p)
+{
+	return p->map ? __atomic_load_n(&p->map->load, __ATOMIC_RELAXED) : 0;
+}
+
+static inline bool page_leaves(const struct page *p)
+{
+	return p->map && __atomic_load_n(&p->map->leaving, __ATOMIC_ACQUIRE) != 0;
+}
+
+static inline void page_set_draining(struct page *p, bool draining)
+{
+	if (p->map)
+		__atomic_store_n(&p->map->draining, draining, __ATOMIC_RELEASE);
+}
+
 /* Our copies of all connections up to @number are closed. */
 static inline void page_set_closed(struct page *p, uint64_t number)
 {

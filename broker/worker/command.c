@@ -200,18 +200,20 @@ static int add_inetd(struct start *s)
 	return r;
 }
 
+static const char *backend_word(const struct service_conf *sc)
+{
+	if (sc->mode == MODE_NATIVE)
+		return "native";
+	return sc->backend == BACKEND_PRELOAD ? "preload" : "auto";
+}
+
 /* The launcher, told to execute or only to @check what is added next. 0 or -ENOMEM. */
 static int add_launcher(struct start *s, const struct broker *b, bool check)
 {
 	STRBUF(status_fd, 16);
 	const char *const words[] = {
-		b->launch.shim,
-		"--library",
-		b->launch.library,
-		"--status-fd",
-		status_fd.text,
-		"--backend",
-		s->conf->backend == BACKEND_PRELOAD ? "preload" : "auto",
+		b->launch.shim, "--library", b->launch.library,	    "--status-fd",
+		status_fd.text, "--backend", backend_word(s->conf),
 	};
 	int r = 0;
 

@@ -41,6 +41,14 @@ static void take_back_all(struct worker *w, const char *reason)
 	}
 }
 
+static void tell_draining(struct worker *w)
+{
+	struct channel *c;
+
+	list_for_each (c, &w->taker.channels, link)
+		channel_tell_draining(c, !worker_state_is_current(w->state));
+}
+
 static void close_channels(struct worker *w)
 {
 	struct channel *c, *tmp;
@@ -120,6 +128,7 @@ void worker_event(struct worker *w, enum worker_event ev)
 	if (w->state == WORKER_READY)
 		become_ready(w);
 	move_connections(w, ev, actions);
+	tell_draining(w);
 	if (w->state == WORKER_DRAINING && from != WORKER_DRAINING)
 		taker_nudge(&w->taker);
 	if (actions & ACT_TELL_DRAIN)
@@ -135,6 +144,17 @@ void worker_event(struct worker *w, enum worker_event ev)
 	broker_watch(w->terms->broker);
 	if (w->state == WORKER_READY && w->held)
 		worker_event(w, EV_HOLD); /* it was held before it listened */
+}
+
+void worker_leave(struct worker *w)
+{
+	if (w->state != WORKER_READY && w->state != WORKER_HELD)
+		return;
+	w->leaves = true;
+	/* As if it had closed its listening socket, and would not open it again. */
+	worker_event(w, w->guest ? EV_EXIT : EV_CLOSED);
+	if (w->state == WORKER_CLOSED)
+		worker_event(w, EV_TIMEOUT);
 }
 
 void worker_retire(struct worker *w, enum worker_event how)

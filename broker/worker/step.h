@@ -18,3 +18,6 @@ void worker_event(struct worker *w, enum worker_event ev);
 
 /* Asks @w to leave, with or without a drain, as @how says: its end is then no failure. */
 void worker_retire(struct worker *w, enum worker_event how);
+
+/* @w has said that it wants no more: it drains, and is replaced as one that has ended by itself. */
+void worker_leave(struct worker *w);

@@ -147,6 +147,7 @@ struct worker {
 	int64_t stall_said_ms; /* when the log last said that it is stalled; 0: never */
 	bool hung;	       /* it was said, and what is to be done was: see service/recycle.h */
 	struct helper aside;   /* what finds out about that */
+	bool leaves;	       /* it has asked for no more: see worker_leave() */
 	enum recycle_reason recycle; /* it is bad, and to be replaced: see service/recycle.h */
 };
 

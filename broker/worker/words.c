@@ -43,6 +43,8 @@ const char *worker_reason(const struct worker *w, enum worker_event ev)
 
 	if (w->guest && w->retired_by_us)
 		return "the guest is left to itself";
+	if (w->leaves && ev == EV_CLOSED)
+		return "the worker has asked to leave";
 	return reasons[ev] ? reasons[ev] : "?";
 }
 
@@ -90,6 +92,8 @@ void worker_log_change(const struct worker *w, enum worker_state from, enum work
 		log_ready(w, from);
 		return;
 	case WORKER_CLOSED:
+		if (w->leaves)
+			return; /* it drains in the same step */
 		log_event(LEVEL_INFO, "worker-closed", LOG_WORKER(w),
 			  LOG_MSG("closed its listening socket: out of the round until it listens "
 				  "again"));
@@ -99,7 +103,8 @@ void worker_log_change(const struct worker *w, enum worker_state from, enum work
 			  LOG_MSG("gets no more connections, and has %lld s to finish the ones it "
 				  "has%s%s",
 				  (long long)w->terms->live->drain_timeout_ms / MSEC_PER_SEC,
-				  ev == EV_CLOSED || from == WORKER_CLOSED
+				  w->leaves ? " (it has asked to leave)"
+				  : ev == EV_CLOSED || from == WORKER_CLOSED
 					  ? " (it closed its listening socket)"
 					  : "",
 				  w->held & HELD_BY_HAND

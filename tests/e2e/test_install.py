@@ -19,7 +19,8 @@ class Tree:
         self.build = tmp("build")
         self.prefix = tmp("prefix")
         os.mkdir(self.build)
-        for name in ("obj", "flags", "broker", "brokerctl", "worker-shim", "libworker-shim.so"):
+        for name in ("obj", "flags", "broker", "brokerctl", "worker-shim", "libworker-shim.so", "libhandoff.a",
+                     "libhandoff.so", "man"):
             subprocess.check_call(["cp", "-a", os.path.join(BUILD, name), self.build])
 
     def make(self, *arguments):
@@ -41,7 +42,8 @@ def an_installed_broker_finds_its_parts_below_the_prefix():
     made = tree.make("install", "PREFIX=" + tree.prefix)
     assert "broker/start.c" in made and len(made) < 20, made
     for path in (("sbin", "broker"), ("sbin", "brokerctl"), ("lib", "broker", "worker-shim"),
-                 ("lib", "broker", "libworker-shim.so"), ("share", "man", "man8", "broker.8")):
+                 ("lib", "broker", "libworker-shim.so"), ("share", "man", "man8", "broker.8"),
+                 ("share", "man", "man3", "handoff.3"), ("include", "handoff.h")):
         assert os.path.exists(tree.installed(*path)), path
     with open(tree.installed("lib", "systemd", "system", "broker.service")) as f:
         started = [line.split("=", 1)[1].split()[0] for line in f if line.startswith("ExecStart")]
@@ -85,6 +87,31 @@ def each_header_stands_alone_in_c_and_in_cplusplus():
                 f.write('#include "%s"\n' % name)
             subprocess.check_call([compiler, "-std=" + standard, "-I", os.path.join(ROOT, "include"),
                                    "-c", "-o", os.devnull, source])
+
+
+@test
+def a_worker_is_built_with_what_is_installed():
+    """As handoff(3) says, with pkg-config and both libraries; and it runs."""
+    tree = Tree()
+    tree.make("install", "PREFIX=" + tree.prefix)
+    path = tree.installed("lib", "pkgconfig")
+    if shutil.which("pkg-config"):
+        flags = subprocess.check_output(["pkg-config", "--cflags", "--libs", "handoff"], text=True,
+                                        env=dict(os.environ, PKG_CONFIG_PATH=path)).split()
+    else:
+        with open(os.path.join(path, "handoff.pc")) as f:
+            lines = dict(line.strip().split(": ", 1) for line in f)
+        flags = (lines["Cflags"] + " " + lines["Libs"]).split()
+    worker = tmp("worker")
+    subprocess.check_call(["cc", os.path.join(ROOT, "docs/examples/worker.c"), *flags, "-o", worker,
+                           "-Wl,-rpath," + tree.installed("lib")])
+    assert "libhandoff.so.1" in subprocess.check_output(["ldd", worker], text=True)
+    broker = Broker([worker, "127.0.0.1:{port}"], workers=1, mode="native")
+    assert http_get(broker.port).pid == broker.worker_pid()
+    # Of the archive, a program sees what the header declares, and no other name.
+    names = subprocess.check_output(["nm", "-g", "--defined-only", tree.installed("lib", "libhandoff.a")], text=True)
+    names = [line.split()[-1] for line in names.splitlines() if " T " in line or " D " in line or " B " in line]
+    assert len(names) == 7 and all(name.startswith("handoff_") for name in names), names
 
 
 @test

@@ -329,6 +329,29 @@ TEST(least_connections_takes_the_least_and_ties_go_round)
 }
 
 /* As if each were asked: the least load, and of those the one whose last turn is longest ago. */
+/* It can say that it is busier than it looks, and never that it is less busy. */
+TEST(what_a_member_says_only_adds_to_its_load)
+{
+	make_ring(BALANCE_LEAST_CONNECTIONS, 2, 100);
+	balancer_set_said(&b, &m[0], 3);
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(one(0, never), 1);
+	CHECK_EQ(one(0, never), 0);
+	CHECK_EQ(one(0, never), 1); /* 3 and 3, and the other had the last one */
+	balancer_set_load(&b, &m[0], 9);
+	balancer_set_load(&b, &m[1], 8);
+	balancer_set_said(&b, &m[0], 1);
+	CHECK_EQ(one(0, never), 1);
+	balancer_set_said(&b, &m[0], 0);
+	balancer_set_load(&b, &m[0], 1);
+	CHECK_EQ(one(0, never), 0);
+	/* Out of the ring it is remembered. */
+	balancer_remove(&b, &m[0]);
+	balancer_set_said(&b, &m[0], 50);
+	balancer_add(&b, &m[0]);
+	CHECK_EQ(one(0, never), 1);
+}
+
 TEST(least_connections_of_many)
 {
 	unsigned long long rnd = tap_seed();

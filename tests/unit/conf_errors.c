@@ -61,7 +61,7 @@ TEST(a_bad_value_names_the_key_what_was_given_and_what_is_allowed)
 				       "#); allowed: 1 to 1024, or cpus" },
 		{ "surge = some", "surge: \"some\" is not a number; allowed: 1 to 1024, or all" },
 		{ "queue = 129", "queue: \"129\" is out of range; allowed: 1 to 128" },
-		{ "mode = fork", "mode: \"fork\" is unknown; allowed: listen, inetd" },
+		{ "mode = fork", "mode: \"fork\" is unknown; allowed: listen, inetd, native" },
 		{ "balance = roundrobin", "balance: \"roundrobin\" is unknown; did you mean "
 					  "\"round-robin\"? Allowed: round-robin, "
 					  "least-connections, source" },
@@ -307,6 +307,12 @@ TEST(values_that_contradict_each_other_are_refused)
 		  "broker.ini:4: rollback_window (1m) needs strategy = start-first: with "
 		  "stop-first the old worker ends before the new one starts, so no old worker is "
 		  "left for a rollback" },
+		{ "[service:a]\ncommand = x\nmode = native\nbackend = preload",
+		  "broker.ini:4: backend (preload) loads a library into the program, which mode = "
+		  "native does without: leave one of them out" },
+		{ "[defaults]\nprivate_ports = 9229\n[service:a]\ncommand = x\nmode = native",
+		  "broker.ini:5: private_ports (9229) means nothing with mode = native: only what "
+		  "the program says to the broker is brokered" },
 		{ "[defaults]\nrollback_window = 1m\n[service:a]\ncommand = x\n"
 		  "strategy = stop-first",
 		  "broker.ini:5: rollback_window (1m) needs strategy = start-first: with "

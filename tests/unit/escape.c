@@ -5,6 +5,7 @@
 enum escape {
 	ESCAPE_UNREADABLE,
 	ESCAPE_PRIVATE,
+	ESCAPE_NATIVE,
 	ESCAPE_STATIC,
 	ESCAPE_PRIVILEGED,
 	ESCAPE_ROOT,
@@ -21,6 +22,7 @@ enum escape {
 static const char *const words[ESCAPE_N] = {
 	[ESCAPE_UNREADABLE] = "/proc does not show",
 	[ESCAPE_PRIVATE] = "private_ports",
+	[ESCAPE_NATIVE] = "mode = native",
 	[ESCAPE_STATIC] = "it is static",
 	[ESCAPE_PRIVILEGED] = "gained privileges",
 	[ESCAPE_ROOT] = "chroot",
@@ -46,6 +48,9 @@ static const struct {
 	{ { LOADED, .private_port = true, .any_port = true }, ESCAPE_PRIVATE },
 	{ { .private_port = true }, ESCAPE_PRIVATE },
 	{ { .readable = false }, ESCAPE_UNREADABLE },
+	{ { .readable = true, .native = true }, ESCAPE_NATIVE },
+	{ { .native = true }, ESCAPE_NATIVE },
+	{ { .native = true, .private_port = true }, ESCAPE_PRIVATE },
 	/* The variables may well have been there. */
 	{ { .readable = true, .preload = true, .token = true }, ESCAPE_STATIC },
 	{ { .readable = true, .other_user = true }, ESCAPE_STATIC },

@@ -73,9 +73,22 @@ TEST(each_side_tells_the_other)
 	CHECK(!page_wants_nonblock(&p));
 	page_set_closed(&p, 12);
 	CHECK_EQ(worker->closed, 12);
+	CHECK_EQ(page_load(&p), 0);
+	CHECK(!page_leaves(&p));
+	worker->load = 7;
+	worker->leaving = 1;
+	CHECK_EQ(page_load(&p), 7);
+	CHECK(page_leaves(&p));
+	page_set_draining(&p, true);
+	CHECK_EQ(worker->draining, 1);
+	page_set_draining(&p, false);
+	CHECK_EQ(worker->draining, 0);
 	page_close(&p);
 	/* Without a page: nothing. */
 	page_set_closed(&p, 13);
+	page_set_draining(&p, true);
+	CHECK_EQ(page_load(&p), 0);
+	CHECK(!page_leaves(&p));
 	CHECK(!page_wants_nonblock(&p));
 }
 

@@ -25,6 +25,7 @@ static struct {
 	const char *library;
 	int status_fd;		       /* -1: standard error */
 	int check, report;	       /* whether */
+	bool native;		       /* no library is loaded */
 	const char *control, *service; /* of --join; NULL: this is no guest */
 	int pinned_only;	       /* whether */
 	struct inetd inetd;
@@ -33,7 +34,7 @@ static struct {
 static struct program program;
 
 static const char usage[] =
-	"usage: worker-shim [--library PATH] [--status-fd N] [--backend auto|preload]\n"
+	"usage: worker-shim [--library PATH] [--status-fd N] [--backend auto|preload|native]\n"
 	"                   -- command [argument ...]\n"
 	"       worker-shim --join CONTROL --service NAME [--pinned-only] [--library PATH]\n"
 	"                   -- command [argument ...]\n"
@@ -104,9 +105,11 @@ static bool take_option(int c)
 					  optarg);
 		break;
 	case 'b':
-		if (strcmp(optarg, "auto") != 0 && strcmp(optarg, "preload") != 0)
-			return reason_set(LAUNCH_USAGE, "--backend %s: must be auto or preload",
-					  optarg);
+		options.native = !strcmp(optarg, "native");
+		if (!options.native && strcmp(optarg, "auto") != 0 &&
+		    strcmp(optarg, "preload") != 0)
+			return reason_set(LAUNCH_USAGE,
+					  "--backend %s: must be auto, preload or native", optarg);
 		break;
 	case 'j':
 		options.control = optarg;
@@ -192,10 +195,13 @@ static bool launch(char **command)
 {
 	if (options.control && !join_broker(options.control, options.service, options.pinned_only))
 		return false;
-	if (options.inetd.park
-		    ? !inetd_prepare(&options.inetd, &program, options.library, &options.status_fd)
-		    : !set_preload() || !set_stderr())
-		return *reason.text ? false : reason_refuse("no memory for the environment");
+	if (options.inetd.park) {
+		if (!inetd_prepare(&options.inetd, &program, options.library, &options.status_fd))
+			return *reason.text ? false
+					    : reason_refuse("no memory for the environment");
+	} else if (!options.native && (!set_preload() || !set_stderr())) {
+		return reason_refuse("no memory for the environment");
+	}
 	if (options.status_fd >= 0)
 		(void)fcntl(options.status_fd, F_SETFD, FD_CLOEXEC);
 	/*
@@ -231,6 +237,11 @@ static const char *libc_of(const struct elf_info *elf)
 	return "";
 }
 
+static const char *backend_name(void)
+{
+	return options.native ? "native" : "preload";
+}
+
 /* What was found about the program, as far as it was, for another program to read. */
 static void put_report(bool is_found)
 {
@@ -260,7 +271,7 @@ static void put_report(bool is_found)
 	put("verdict", reason.code == LAUNCH_GOOD      ? "yes"
 		       : reason.code == LAUNCH_MISSING ? "missing"
 						       : "no");
-	put("backend", reason.code == LAUNCH_GOOD ? "preload" : "");
+	put("backend", reason.code == LAUNCH_GOOD ? backend_name() : "");
 	put("reason", reason.text);
 }
 
@@ -271,14 +282,16 @@ int main(int argc, char **argv)
 	options.library = default_library();
 	found = parse(argc, argv) && program_find(argv[optind], program.path) &&
 		program_read(&program);
-	good = found && (options.inetd.park || program_check(&program, options.library));
+	good = found && (options.inetd.park ||
+			 program_check(&program, options.native ? NULL : options.library));
 	if (options.report && reason.code != LAUNCH_USAGE) {
 		put_report(found);
 		return (int)reason.code;
 	}
 	if (good && options.check) {
-		(void)printf("%s: dynamic, interpreter %s: backend preload\n", program.binary,
-			     program.elf.interp);
+		(void)printf("%s: %s%s: backend %s\n", program.binary,
+			     *program.elf.interp ? "dynamic, interpreter " : "static",
+			     program.elf.interp, backend_name());
 		return LAUNCH_GOOD;
 	}
 	if (good)

@@ -272,7 +272,7 @@ static bool check_library(const char *library, struct elf_info *ret)
 	return true;
 }
 
-bool program_check(const struct program *program, const char *library)
+static bool check_preload(const struct program *program, const char *library)
 {
 	const struct elf_info *elf = &program->elf;
 	const char *binary = program->binary, *what;
@@ -291,7 +291,8 @@ bool program_check(const struct program *program, const char *library)
 				     binary);
 	if (!*elf->interp)
 		return reason_refuse("%s is statically linked, so that no library can be "
-				     "preloaded: use a dynamically linked build of it",
+				     "preloaded: use a dynamically linked build of it, or mode = "
+				     "native if it is built with libhandoff",
 				     binary);
 	what = program_privilege(binary);
 	if (what)
@@ -299,9 +300,18 @@ bool program_check(const struct program *program, const char *library)
 				     "worker as the user that it needs (user = in its service), "
 				     "or remove the mark (chmod u-s,g-s; setcap -r)",
 				     binary, what);
-	if (access(elf->interp, X_OK) < 0)
+	return true;
+}
+
+bool program_check(const struct program *program, const char *library)
+{
+	const struct elf_info *elf = &program->elf;
+
+	if (library && !check_preload(program, library))
+		return false;
+	if (*elf->interp && access(elf->interp, X_OK) < 0)
 		return reason_refuse("%s needs the dynamic linker %s, which is not on this "
 				     "machine (%s): install the libc that it was built for",
-				     binary, elf->interp, strerror(errno));
+				     program->binary, elf->interp, strerror(errno));
 	return true;
 }

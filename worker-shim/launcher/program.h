@@ -29,7 +29,10 @@ bool program_find(const char *command, char ret[PATH_MAX]);
 /* Follows "#!" lines from ret->path to the ELF file and reads it: fills binary and elf. */
 bool program_read(struct program *program);
 
-/* Whether @library, the preload library, will be loaded into @program and see its calls. */
+/*
+ * Whether @library, the preload library, will be loaded into @program and see its calls. NULL: none
+ * is to be loaded, and the question is only whether it can be executed.
+ */
 bool program_check(const struct program *program, const char *library);
 
 /*

@@ -111,10 +111,22 @@ static bool is_channel(const struct place *place, int fd, uint64_t channel)
 }
 
 union answer {
+	struct handoff_header h;
 	struct handoff_welcome welcome;
 	struct handoff_refused refused;
 	unsigned char bytes[HANDOFF_MAX_SIZE];
 };
+
+static int fail_version(char reason[HANDOFF_REASON_SIZE], const struct handoff_header *h)
+{
+	if (h->version == HANDOFF_VERSION)
+		return fail(reason, EPROTO, "the broker sent an answer that is none");
+	(void)snprintf(reason, HANDOFF_REASON_SIZE,
+		       "the broker speaks version %u of the handoff protocol, and this program "
+		       "version %d: build it with the library of the broker that runs",
+		       h->version, HANDOFF_VERSION);
+	return -EPROTO;
+}
 
 static int hear(const struct place *place, struct meeting *m, char reason[HANDOFF_REASON_SIZE])
 {
@@ -130,14 +142,14 @@ static int hear(const struct place *place, struct meeting *m, char reason[HANDOF
 	m->page = got.fds[2];
 	if (got.n == -EAGAIN)
 		return fail(reason, ETIMEDOUT, "the broker did not answer in time");
-	if (got.n <= 0)
+	if (got.n < (ssize_t)sizeof(answer.h))
 		return fail(reason, EADDRNOTAVAIL, "the broker closed the connection");
 	if (handoff_check(&answer, (size_t)got.n, HANDOFF_REFUSED))
 		return fail(reason, (int)answer.refused.error, answer.refused.reason);
 	if (got.flags & MSG_CTRUNC)
 		return fail(reason, EMFILE, "no descriptor is free");
 	if (!handoff_check(&answer, (size_t)got.n, HANDOFF_WELCOME) || m->tx < 0)
-		return fail(reason, EPROTO, "the broker sent an answer of an unknown version");
+		return fail_version(reason, &answer.h);
 	if (!is_channel(place, m->rx, answer.welcome.channel))
 		return fail(reason, EPROTO, "the broker sent a channel without its name");
 	m->channel = answer.welcome.channel;

@@ -1,67 +1,20 @@
 #include "take.h"
 
+#include "handoff_room.h"
 #include "receive.h"
 
 #include <fcntl.h>
-#include <limits.h>
-#include <stdatomic.h>
-#include <sys/resource.h>
 
 /* Broken messages passed over in one call. The broker sends none; a loop needs an end. */
 #define TRIES 64
 
-/*
- * Is this process near its limit of open descriptors?
- *
- * If the table is full when a message with a descriptor is received, the kernel closes
- * the descriptor, and the connection is lost. So near the limit accept() peeks first
- * (MSG_PEEK), which costs two more system calls. Far from the limit it must not.
- *
- * The kernel assigns the lowest free number. So a high number means that all lower ones are in
- * use. A low number says nothing about the higher ones: they may all be in use, and this one may
- * have been the last gap. So a process that was near the limit counts as near until high numbers
- * are seen to be free again. "Near" is half the limit: to be missed, an app would have to open the
- * other half between two accepts, without closing.
- */
-static struct {
-	_Atomic bool near;
-	_Atomic int from;	/* half the soft limit; 0: not read yet */
-	_Atomic unsigned count; /* of descriptors received */
-} limit;
+static struct handoff_room room;
 
 static bool is_free(int fd)
 {
 	_keep_errno_ int saved = errno;
 
 	return real.fcntl(fd, F_GETFD) < 0;
-}
-
-static void look_at_limit(int fd)
-{
-	struct rlimit soft;
-	int max;
-
-	if (getrlimit(RLIMIT_NOFILE, &soft) < 0)
-		return;
-	max = soft.rlim_cur > INT_MAX ? INT_MAX : (int)soft.rlim_cur;
-	limit.from = max / 2;
-	limit.near = fd >= max / 2 || (limit.near && !(is_free(max / 2) && is_free(max - 1)));
-}
-
-static bool is_near_limit(void)
-{
-	return __builtin_expect(atomic_load_explicit(&limit.near, memory_order_relaxed), 0);
-}
-
-/*
- * @fd was received just now. The limit is read again every 16th time, for apps that
- * change it while they run, and always when it seems near, for those that raise it.
- */
-static void received(int fd)
-{
-	if (atomic_fetch_add_explicit(&limit.count, 1, memory_order_relaxed) % 16 == 0 ||
-	    fd >= atomic_load_explicit(&limit.from, memory_order_relaxed) || is_near_limit())
-		look_at_limit(fd);
 }
 
 union message {
@@ -113,7 +66,7 @@ int take_conn(int rx, int flags, struct handoff_conn *ret_conn)
 		union message message;
 		int *conn = &got.fds[0];
 
-		if (is_near_limit() && !has_room(rx, recv_flags))
+		if (handoff_room_is_short(&room) && !has_room(rx, recv_flags))
 			return -EMFILE;
 		receive(rx, recv_flags, &message, &got);
 		/* The broker's end is gone; what it had sent comes after this error: unix(7). */
@@ -125,7 +78,7 @@ int take_conn(int rx, int flags, struct handoff_conn *ret_conn)
 			return -EINVAL;
 		if (__builtin_expect(*conn >= 0, 1) && !(got.flags & MSG_TRUNC) &&
 		    handoff_check(&message, (size_t)got.n, HANDOFF_CONN)) {
-			received(*conn);
+			handoff_room_received(&room, *conn, is_free);
 			set_nonblock(*conn, message.conn.flags, flags);
 			*ret_conn = message.conn;
 			return *conn;
@@ -134,7 +87,8 @@ int take_conn(int rx, int flags, struct handoff_conn *ret_conn)
 			return -ECONNABORTED;
 		real_closep(conn);
 		if (got.flags & MSG_CTRUNC) {
-			look_at_limit(INT_MAX); /* it is lost; the next ones are peeked at */
+			/* It is lost; the next ones are peeked at. */
+			handoff_room_look(&room, INT_MAX, is_free);
 			return -EMFILE;
 		}
 	}

@@ -1,0 +1,237 @@
+#!/usr/bin/env python3
+"""Programs that are workers by themselves, with libhandoff: mode = native, where nothing is loaded."""
+
+import os
+import re
+import socket
+import struct
+import subprocess
+
+from harness import *
+from lib.steering import answered_by, ask, hold, ready_workers, who_answers, workers
+
+EXAMPLE = os.path.join(BUILD, "worker")
+
+
+def native(program=EXAMPLE, **options):
+    return Broker([program, "127.0.0.1:{port}"], mode="native", **options)
+
+
+def srv(**options):
+    return native(app("srv_native")[0], **options)
+
+
+def said(broker, text, **fields):
+    """The output of a worker."""
+    return wait_until(lambda: [e for e in broker.events("output", **fields) if text in e["text"]], 20,
+                      lambda: "%r; it wrote %s" % (text, [e["text"] for e in broker.events("output")]))
+
+
+@test
+def the_example_serves_through_a_reload_under_load():
+    broker = native(workers=2)
+    load = Load(broker.port)
+    load.wait_answers(200)
+    old = set(ready_workers(broker).values())
+    assert set(load.wait_pids(100)) == old
+    with broker.same_fds():
+        broker.reload_and_wait()
+        for pid in old:
+            broker.wait_event("worker-exit", pid=pid)
+    assert not old & set(load.wait_pids(100))
+    load.assert_clean()
+    pid = broker.worker_pid()
+    with open("/proc/%d/environ" % pid) as f:
+        assert "LD_PRELOAD" not in f.read()
+    with open("/proc/%d/maps" % pid) as f:
+        assert "libworker-shim" not in f.read()
+
+
+@test
+def a_crash_loses_nothing_that_waited():
+    broker = native(workers=2, stall_timeout="1m")
+    silent = [connect(broker.port) for _ in range(2)]  # each keeps a worker busy
+    pids = [ready_workers(broker)["web.%d" % n] for n in range(2)]
+    for pid in pids:
+        wait_until(lambda: proc.held_connections([pid], broker.port))
+    clients = []
+    for n in range(6):
+        clients.append(connect(broker.port))
+        send_request(clients[-1], "/?id=%d" % n)
+    wait_until(lambda: sum(w["waiting"] for w in workers(broker)) == 6)
+    send_signal(pids[0], signal.SIGKILL)
+    assert broker.wait_event("taken-back", worker="web.0")["count"] == 3
+    for sock in silent:
+        sock.close()
+    assert [read_answer(c).id for c in clients] == [str(n) for n in range(6)]
+
+
+@test
+def it_sees_that_it_drains_and_is_woken_for_it():
+    broker = srv(workers=1, drain_timeout="1m", drain_idle="off")
+    kept, old = hold(broker.port)
+    broker.reload_and_wait()
+    said(broker, "drains")
+    assert {w["state"] for w in workers(broker) if w["pid"] == old} == {"draining"}
+    kept.close()
+    broker.wait_event("worker-exit", pid=old)
+
+
+@test
+def a_rollback_takes_that_back():
+    broker = srv(workers=1, drain_timeout="1m", drain_idle="off", rollback_window="1m")
+    kept, old = hold(broker.port)
+    broker.reload_and_wait()
+    said(broker, "drains")
+    ask(broker, "rollback")
+    said(broker, "drains no more")
+    answered_by(broker.port, {old})
+    kept.close()
+
+
+@test
+def leaving_gives_back_what_waits_and_another_comes():
+    broker = srv(workers=2, backoff_min="10ms", stall_timeout="1m")
+    slow = connect(broker.port)
+    send_request(slow, "/slow?ms=60000&id=slow")
+    old = wait_until(lambda: next((p for p in ready_workers(broker).values()
+                                   if proc.held_connections([p], broker.port)), None))
+    clients = []
+    for n in range(6):
+        clients.append(connect(broker.port))
+        send_request(clients[-1], "/?id=%d" % n)
+    wait_until(lambda: [w["waiting"] for w in workers(broker) if w["pid"] == old] == [3])
+    send_signal(old, signal.SIGUSR1)  # which also ends its waiting
+    event = broker.wait_event("taken-back", pid=old)
+    assert (event["count"], event["reason"]) == (3, "the worker has asked to leave"), event
+    assert "it has asked to leave" in broker.wait_event("worker-draining", pid=old)["message"]
+    answers = [read_answer(c) for c in clients]
+    assert [a.id for a in answers] == [str(n) for n in range(6)]
+    assert old not in {a.pid for a in answers}
+    assert read_answer(slow).pid == old
+    name = broker.events("worker-ready", pid=old)[0]["worker"]
+    broker.wait_event("worker-ready", worker=name, count=2)
+    broker.wait_event("worker-exit", pid=old)
+    assert len(who_answers(broker.port)) == 2
+
+
+@test
+def one_that_is_idle_leaves_at_once():
+    """No connection is under way, so that the broker would look at nothing."""
+    broker = srv(workers=1, backoff_min="10ms")
+    old = broker.worker_pid()
+    broker.settle()
+    send_signal(old, signal.SIGUSR1)
+    broker.wait_event("worker-draining", pid=old, timeout=5)
+    broker.wait_event("worker-exit", pid=old)
+    assert broker.wait_event("worker-ready", count=2)["pid"] != old
+
+
+@test
+def load_steers_least_connections():
+    broker = srv(workers=2, balance="least-connections")
+    first, second = (ready_workers(broker)["web.%d" % n] for n in range(2))
+    answered_by(broker.port, {first, second})
+    send_signal(first, signal.SIGUSR2)
+    answered_by(broker.port, {second})
+    held = [hold(broker.port) for _ in range(8)]
+    assert {pid for _, pid in held} == {second}
+
+
+@test
+def it_learns_where_its_clients_come_from():
+    broker = srv(workers=1, environment="SHOW_CLIENTS=yes")
+    sock = connect(broker.port)
+    said(broker, "client 127.0.0.1:%d listener yes" % sock.getsockname()[1])
+
+
+@test
+def a_static_program_serves():
+    program = tmp("static")
+    sources = [os.path.join(ROOT, "worker-shim/native", name) for name in ("handoff.c", "client.c", "meet.c")]
+    built = subprocess.run(["cc", "-static", "-std=gnu11", "-D_GNU_SOURCE", "-I", os.path.join(ROOT, "include"),
+                            os.path.join(ROOT, "docs/examples/worker.c"), *sources, "-o", program],
+                           stderr=subprocess.PIPE, text=True)
+    if "cannot find -lc" in built.stderr:
+        skip("no static libc here: libc6-dev")
+    assert built.returncode == 0, built.stderr
+    broker = native(program, workers=2)
+    load = Load(broker.port, total=500)
+    load.wait_end()
+    load.assert_clean()
+    assert broker_cli("-t", "-c", broker.file).returncode == 0
+    broker.configure([program, "127.0.0.1:{port}"], workers=2)
+    refusal = broker_cli("-t", "-c", broker.file).stderr
+    assert "statically linked" in refusal and "mode = native if it is built with libhandoff" in refusal, refusal
+
+
+@test
+def what_means_nothing_in_this_mode_is_refused():
+    for key, value in (("backend", "preload"), ("private_ports", "9229")):
+        path = write_file("bad.ini", "[service:web]\nmode = native\ncommand = true\n%s = %s\n" % (key, value))
+        done = broker_cli("-t", "-c", path)
+        assert done.returncode != 0 and re.search(r"bad.ini:4: %s \(%s\S* .*mode = native" % (key, value),
+                                                  done.stderr), done.stderr
+
+
+@test
+def a_program_that_listens_by_itself_is_told_so():
+    broker = Broker(app("srv_poll"), mode="native", workers=1, start_timeout="300ms", wait_ready=False)
+    message = broker.wait_event("worker-failed")["message"]
+    assert "127.0.0.1:%d" % broker.port in message and "needs mode = listen" in message, message
+
+
+# --- it cannot be opened ---------------------------------------------------------------------------
+
+
+def run_example(*arguments, **environment):
+    done = subprocess.run([EXAMPLE, *arguments], stderr=subprocess.PIPE, text=True, timeout=30,
+                          env=clean_environment(environment))
+    assert done.returncode == 1, done
+    return done.stderr
+
+
+PLACE = {"BROKER_TOKEN": 32 * "0", "BROKER_SERVICE": "web", "BROKER_SLOT": "0", "BROKER_GENERATION": "1"}
+
+
+@test
+def it_says_what_is_missing():
+    assert "no broker has started this program" in run_example("127.0.0.1:80")
+    assert "is no address" in run_example(PORT="")
+    os.environ.pop("PORT", None)
+    assert "no address is given, and PORT is not set" in run_example()
+    assert "localhost:80 is no address: write IP:PORT" in run_example("localhost:80")
+    assert "was changed on the way" in run_example("80", **dict(PLACE, BROKER_RENDEZVOUS="/x", BROKER_TOKEN="0"))
+    assert "the broker is not there" in run_example("80", **dict(PLACE, BROKER_RENDEZVOUS=tmp("none")))
+
+
+@test
+def it_says_that_the_versions_differ():
+    path = tmp("rendezvous")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(path)
+        listener.listen(1)
+        process = subprocess.Popen([EXAMPLE, "80"], stderr=subprocess.PIPE, text=True,
+                                   env=clean_environment(dict(PLACE, BROKER_RENDEZVOUS=path)))
+        broker = listener.accept()[0]
+        hello = broker.recv(500)
+        assert struct.unpack_from("=HHI", hello) == (1, 1, 144) and struct.unpack_from("=I", hello, 48) == (2,)
+        broker.send(struct.pack("=HHI", 7, 2, 48) + 40 * b"\0")
+        words = process.communicate(timeout=30)[1]
+    assert "speaks version 7 of the handoff protocol, and this program version 1" in words, words
+
+
+@test
+def it_says_why_the_broker_refuses():
+    program = app("srv_native")[0]
+    broker = Broker(text="[service:web]\nmode = native\ncommand = %s 127.0.0.1:{port}\n"
+                         "[service:other]\nmode = native\ncommand = %s 127.0.0.1:{port2}\n" % (program, program))
+    broker.configure(text="[service:web]\nmode = native\ncommand = %s 127.0.0.1:{port}\n"
+                          "[service:other]\nmode = native\nworkers = 1\ncommand = %s 127.0.0.1:{port}\n"
+                          % (program, program))
+    broker.reload_and_wait(want="reload-aborted", service="other")
+    found = said(broker, "error 98: ", worker="other.0")[0]["text"]
+    assert "web" in found, found
+
+
+main()

@@ -1,0 +1,100 @@
+/* links: worker-shim/native/client */
+#include "native/client.h"
+#include "tap.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+/* The address in text, or "none". */
+static const char *read_back(const char *text)
+{
+	static char out[80];
+	char ip[INET6_ADDRSTRLEN];
+	struct handoff_addr addr;
+
+	if (!client_read_address(text, &addr) || !handoff_addr_ok(&addr))
+		return "none";
+	CHECK(inet_ntop(addr.family == 4 ? AF_INET : AF_INET6, addr.ip, ip, sizeof(ip)));
+	snprintf(out, sizeof(out), "%d %s %d", addr.family, ip, addr.port);
+	return out;
+}
+
+TEST(an_address_is_read)
+{
+	static const char *const cases[][2] = {
+		{ "127.0.0.1:80", "4 127.0.0.1 80" },
+		{ "0.0.0.0:65535", "4 0.0.0.0 65535" },
+		{ "[::]:1", "6 :: 1" },
+		{ "[::1]:8080", "6 ::1 8080" },
+		{ "[2001:db8::1:2]:443", "6 2001:db8::1:2 443" },
+		{ "[1111:2222:3333:4444:5555:6666:123.123.123.123]:9",
+		  "6 1111:2222:3333:4444:5555:6666:7b7b:7b7b 9" },
+		{ "8080", "4 0.0.0.0 8080" },
+		{ "00080", "4 0.0.0.0 80" },
+		{ "", "none" },
+		{ "0", "none" },
+		{ ":", "none" },
+		{ ":80", "none" },
+		{ "65536", "none" },
+		{ "4294967376", "none" },
+		{ "80 ", "none" },
+		{ "-80", "none" },
+		{ "127.0.0.1", "none" },
+		{ "127.0.0.1:", "none" },
+		{ "127.0.0.1:0", "none" },
+		{ "127.0.0.1:http", "none" },
+		{ "127.0.0.256:80", "none" },
+		{ "localhost:80", "none" },
+		{ "::1:80", "none" },
+		{ "[::1]", "none" },
+		{ "[::1]80", "none" },
+		{ "[::1:80", "none" },
+		{ "[:80", "none" },
+		{ "[]:80", "none" },
+		{ "[127.0.0.1]:80", "none" },
+		{ "[11111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb]:80", "none" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		if (strcmp(read_back(cases[i][0]), cases[i][1]) != 0)
+			tap_fail(__FILE__, __LINE__, "\"%s\": %s", cases[i][0],
+				 read_back(cases[i][0]));
+}
+
+TEST(a_client_is_described)
+{
+	struct handoff_conn conn = {
+		.id = 7,
+		.accept_ns = 9,
+		.listener = 3,
+		.peer = { .family = 4, .port = 5000, .ip = { 192, 0, 2, 1 } },
+	};
+	struct handoff_client client;
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&client.addr;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&client.addr;
+
+	client_fill(&conn, &client);
+	CHECK_EQ(client.id, 7);
+	CHECK_EQ(client.accept_ns, 9);
+	CHECK_EQ(client.listener, 3);
+	CHECK_EQ(client.addr_len, sizeof(*v4));
+	CHECK_EQ(v4->sin_family, AF_INET);
+	CHECK_EQ(v4->sin_port, htons(5000));
+	CHECK_EQ(v4->sin_addr.s_addr, htonl(0xc0000201));
+
+	conn.peer =
+		(struct handoff_addr){ .family = 6, .port = 6000, .scope_id = 2, .ip = { 254 } };
+	client_fill(&conn, &client);
+	CHECK_EQ(client.addr_len, sizeof(*v6));
+	CHECK_EQ(v6->sin6_family, AF_INET6);
+	CHECK_EQ(v6->sin6_port, htons(6000));
+	CHECK_EQ(v6->sin6_scope_id, 2);
+	CHECK_EQ(v6->sin6_addr.s6_addr[0], 254);
+
+	conn.peer = (struct handoff_addr){ .family = 0 };
+	client_fill(&conn, &client);
+	CHECK_EQ(client.addr_len, 0);
+	CHECK_EQ(client.addr.ss_family, AF_UNSPEC);
+}
+
+TAP_MAIN()

@@ -1,0 +1,230 @@
+#include "handoff.h"
+
+#include "client.h"
+#include "handoff_page.h"
+#include "handoff_rights.h"
+#include "handoff_room.h"
+#include "meet.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+static_assert(HANDOFF_REASON_MAX == HANDOFF_REASON_SIZE, "handoff.h stands alone");
+
+/* Messages passed over in one call. The broker sends few; a loop needs an end. */
+#define TRIES 64
+
+/* As listen(2) has it; the backlog is the broker's. */
+#define BACKLOG 128
+
+struct handoff {
+	struct meeting m;	   /* without its page, which is mapped */
+	struct handoff_page *page; /* shared, or .own */
+	struct handoff_page own;   /* the broker gave none: nobody reads it */
+	struct handoff_room room;
+};
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		(void)close(*fd);
+	*fd = -1;
+}
+
+static bool is_free(int fd)
+{
+	return fcntl(fd, F_GETFD) < 0;
+}
+
+/* --- made and closed ----------------------------------------------------------------- */
+
+static int find_place(const char *address, struct place *ret, struct handoff_addr *ret_addr,
+		      char *reason)
+{
+	const char *text = address ? address : getenv("PORT");
+	int r;
+
+	if (!text || !client_read_address(text, ret_addr)) {
+		(void)snprintf(reason, HANDOFF_REASON_MAX,
+			       text ? "%.200s is no address: write IP:PORT, [IP]:PORT or PORT"
+				    : "%.200s no address is given, and PORT is not set",
+			       text ? text : "handoff_open:");
+		return -EINVAL;
+	}
+	r = place_read(ret);
+	if (r < 0)
+		(void)snprintf(
+			reason, HANDOFF_REASON_MAX, "%s",
+			r == -ENOENT
+				? "no broker has started this program: run it as the command of a "
+				  "service, as in: broker -- COMMAND"
+				: "BROKER_RENDEZVOUS or BROKER_TOKEN was changed on the way from "
+				  "the broker to this program: pass on its environment as it is");
+	return r;
+}
+
+/* Without a page the rest works: what it would say is then not known. */
+static void map_page(struct handoff *h)
+{
+	void *map = MAP_FAILED;
+
+	if (h->m.page >= 0)
+		map = mmap(NULL, HANDOFF_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, h->m.page,
+			   0);
+	close_fd(&h->m.page);
+	h->page = map == MAP_FAILED ? &h->own : map;
+}
+
+int handoff_open(const char *address, struct handoff **ret, char *reason)
+{
+	char unread[HANDOFF_REASON_MAX];
+	struct handoff_addr addr;
+	struct place place;
+	struct handoff *h;
+	int r;
+
+	reason = reason ? reason : unread;
+	r = find_place(address, &place, &addr, reason);
+	if (r < 0)
+		return r;
+	h = calloc(1, sizeof(*h));
+	if (!h) {
+		(void)snprintf(reason, HANDOFF_REASON_MAX, "no memory");
+		return -ENOMEM;
+	}
+	r = place_meet(&place, &addr, BACKLOG, &h->m, reason);
+	if (r < 0) {
+		free(h);
+		return r;
+	}
+	map_page(h);
+	*ret = h;
+	return 0;
+}
+
+void handoff_close(struct handoff *h)
+{
+	if (!h)
+		return;
+	if (h->page != &h->own)
+		(void)munmap(h->page, HANDOFF_PAGE_SIZE);
+	meeting_close(&h->m);
+	free(h);
+}
+
+int handoff_fd(const struct handoff *h)
+{
+	return h->m.rx;
+}
+
+/* --- connections --------------------------------------------------------------------- */
+
+union message {
+	struct handoff_conn conn;
+	unsigned char bytes[HANDOFF_MAX_SIZE];
+};
+
+static void receive(const struct handoff *h, int flags, union message *ret_message,
+		    struct handoff_received *ret)
+{
+	handoff_receive(h->m.rx, ret_message, sizeof(*ret_message), flags | MSG_CMSG_CLOEXEC, 1,
+			close_fd, ret);
+}
+
+/* Peeks: a descriptor that is only looked at must fit into the table, too. */
+static bool has_room(const struct handoff *h, int flags)
+{
+	struct handoff_received peeked;
+	union message unused;
+
+	receive(h, flags | MSG_PEEK, &unused, &peeked);
+	close_fd(&peeked.fds[0]);
+	return peeked.n <= 0 || !(peeked.flags & MSG_CTRUNC);
+}
+
+static void count_wait(struct handoff_page *page, const struct handoff_conn *conn)
+{
+	struct timespec now;
+	uint64_t now_ns;
+
+	if (!conn->listener || !conn->accept_ns || clock_gettime(CLOCK_MONOTONIC, &now) < 0)
+		return;
+	now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	handoff_page_add(page, now_ns > conn->accept_ns ? now_ns - conn->accept_ns : 0);
+}
+
+static int taken(struct handoff *h, int fd, const struct handoff_conn *conn, bool nonblock,
+		 struct handoff_client *ret_client)
+{
+	handoff_room_received(&h->room, fd, is_free);
+	if (nonblock != !!(conn->flags & HANDOFF_CONN_NONBLOCK))
+		(void)fcntl(fd, F_SETFL, O_RDWR | (nonblock ? O_NONBLOCK : 0));
+	handoff_page_want_nonblock(h->page, nonblock);
+	count_wait(h->page, conn);
+	if (ret_client)
+		client_fill(conn, ret_client);
+	return fd;
+}
+
+int handoff_next(struct handoff *h, int flags, struct handoff_client *ret_client)
+{
+	int recv_flags = flags & HANDOFF_WAIT ? 0 : MSG_DONTWAIT;
+
+	if (flags & ~(HANDOFF_WAIT | SOCK_NONBLOCK))
+		return -EINVAL;
+	for (int i = 0; i < TRIES; i++) {
+		struct handoff_received got;
+		union message message;
+
+		if (handoff_room_is_short(&h->room) && !has_room(h, recv_flags))
+			return -EMFILE;
+		receive(h, recv_flags, &message, &got);
+		/* The broker has ended; what it had sent comes after this error: unix(7). */
+		if (got.n == -ECONNRESET)
+			continue;
+		if (got.n < 0)
+			return (int)got.n;
+		if (got.fds[0] >= 0 && !(got.flags & MSG_TRUNC) &&
+		    handoff_check(&message, (size_t)got.n, HANDOFF_CONN))
+			return taken(h, got.fds[0], &message.conn, flags & SOCK_NONBLOCK,
+				     ret_client);
+		close_fd(&got.fds[0]);
+		if (got.flags & MSG_CTRUNC) {
+			/* It is lost; the next ones are peeked at. */
+			handoff_room_look(&h->room, INT_MAX, is_free);
+			return -EMFILE;
+		}
+		if ((flags & HANDOFF_WAIT) && handoff_check(&message, (size_t)got.n, HANDOFF_NUDGE))
+			return -EAGAIN;
+	}
+	return -EAGAIN;
+}
+
+/* --- what is said without a message -------------------------------------------------- */
+
+int handoff_is_draining(const struct handoff *h)
+{
+	return __atomic_load_n(&h->page->draining, __ATOMIC_ACQUIRE) != 0;
+}
+
+void handoff_set_load(struct handoff *h, uint32_t load)
+{
+	__atomic_store_n(&h->page->load, load, __ATOMIC_RELAXED);
+}
+
+int handoff_leave(struct handoff *h)
+{
+	struct handoff_notice notice;
+
+	if (h->page == &h->own)
+		return -EOPNOTSUPP;
+	__atomic_store_n(&h->page->leaving, 1, __ATOMIC_RELEASE);
+	/* It looks at pages while connections are under way: this wakes one that is idle. */
+	handoff_header_init(&notice.h, HANDOFF_NOTICE);
+	(void)handoff_send(h->m.rendezvous, &notice, sizeof(notice), NULL, 0, MSG_DONTWAIT);
+	return 0;
+}
