@@ -77,6 +77,14 @@ static void log_ready(const struct worker *w, enum worker_state from)
 							 : "listens, and is in the round"));
 }
 
+static const char *why_draining(const struct worker *w, enum worker_state from,
+				enum worker_event ev)
+{
+	if (w->leaves)
+		return " (it has asked to leave)";
+	return ev == EV_CLOSED || from == WORKER_CLOSED ? " (it closed its listening socket)" : "";
+}
+
 void worker_log_change(const struct worker *w, enum worker_state from, enum worker_event ev)
 {
 	STRBUF(ended, 64);
@@ -103,10 +111,7 @@ void worker_log_change(const struct worker *w, enum worker_state from, enum work
 			  LOG_MSG("gets no more connections, and has %lld s to finish the ones it "
 				  "has%s%s",
 				  (long long)w->terms->live->drain_timeout_ms / MSEC_PER_SEC,
-				  w->leaves ? " (it has asked to leave)"
-				  : ev == EV_CLOSED || from == WORKER_CLOSED
-					  ? " (it closed its listening socket)"
-					  : "",
+				  why_draining(w, from, ev),
 				  w->held & HELD_BY_HAND
 					  ? "; it is held by hand, its replacement is not"
 					  : ""));

@@ -3,13 +3,14 @@
 import ftplib
 import http.client
 import os
+import re
 import threading
 
 import recipes
 from asking import Talk, http as get
 from behind import ready_workers, wait_until
 from lib.paths import APPS as PROGRAMS
-from lib.paths import ROOT
+from lib.paths import BUILD, ROOT
 from row import NPM
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -162,6 +163,9 @@ FTP_FILES = "mkdir -p /srv/ftp; yes hello | head -n 1000 >/srv/ftp/file"
 FTP_USER = "; grep -q ^ftp: /etc/passwd || echo ftp:x:12345:12345::/srv/ftp:/bin/false >>/etc/passwd"
 
 WEB = App(3000, files={"app.js": NODE, "web.js": NODE}, needs="node")
+# The program of handoff(3), as the page has it.
+WORKER = re.search(r"^(#include <err.h>\n.*?)^\.Ed$", recipes.read("docs/man/handoff.3"), re.M | re.S).group(1)
+
 APPS = {
     "node app.js": WEB,
     "node web.js": WEB,
@@ -197,6 +201,9 @@ APPS = {
     "pure-ftpd": App(21, FTP, setup=FTP_FILES + FTP_USER, needs="pure-ftpd", check=passive_transfers),
     "python3 -m pyftpdlib -i 127.0.0.1 -p 2121 -r 41000-41100 -d /srv/ftp": App(
         2121, FTP, setup=FTP_FILES, check=passive_transfers),
+    "./worker": App(
+        3000, HELLO, files={"worker.c": WORKER.replace("\\e", "\\")}, needs="cc",
+        setup="cc -Wall -Werror -I%s/include worker.c %s/libhandoff.a -o worker" % (ROOT, BUILD)),
     "./server --port 7000": App(
         7000, files={"server": "#!/bin/sh\nexec %s/srv_poll $2\n" % PROGRAMS}, setup="chmod 755 server"),
 }
