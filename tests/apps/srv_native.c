@@ -57,6 +57,16 @@ static void take(struct handoff *h, struct pollfd *pfd)
 	pfd[i + 1].events = POLLIN;
 }
 
+/* More than its limit of descriptors, poll(2) takes none. */
+static nfds_t count(const struct pollfd *pfd)
+{
+	nfds_t n = APP_CONNS + 1;
+
+	while (n > 1 && pfd[n - 1].fd < 0)
+		n--;
+	return n;
+}
+
 int main(int argc, char **argv)
 {
 	static struct pollfd pfd[APP_CONNS + 1];
@@ -79,7 +89,7 @@ int main(int argc, char **argv)
 
 	for (;;) {
 		do_as_told(h, pfd);
-		if (poll(pfd, APP_CONNS + 1, -1) < 0) {
+		if (poll(pfd, count(pfd), -1) < 0) {
 			if (errno == EINTR)
 				continue;
 			app_die("poll");

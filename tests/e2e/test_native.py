@@ -146,6 +146,30 @@ def it_learns_where_its_clients_come_from():
 
 
 @test
+def without_a_free_descriptor_nothing_is_lost():
+    broker = srv(workers=1, limit_nofile=40, stall_timeout="1m")
+    clients = [connect(broker.port) for _ in range(80)]
+    for n, sock in enumerate(clients):
+        send_request(sock, "/?id=%d" % n, close=False)
+    pid = broker.worker_pid()
+    wait_until(lambda: proc.held_connections([pid], broker.port) >= 30)
+    for n, sock in enumerate(clients):
+        assert read_answer(sock).id == str(n)
+        sock.close()
+
+
+@test
+def its_waits_are_measured():
+    broker = native(workers=1, broker={"metrics": "127.0.0.1:%d" % free_port()})
+    for _ in range(20):
+        http_get(broker.port)
+    address = re.search(r"metrics = (\S+):(\d+)", open(broker.file).read())
+    page = http_get(int(address.group(2)), "/metrics").body
+    waited = re.search(r"^broker_wait_seconds_count\{.*\} (\d+)$", page, re.M)
+    assert waited and int(waited.group(1)) == 20, page
+
+
+@test
 def a_static_program_serves():
     program = tmp("static")
     sources = [os.path.join(ROOT, "worker-shim/native", name) for name in ("handoff.c", "client.c", "meet.c")]
