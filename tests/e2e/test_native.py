@@ -27,6 +27,18 @@ def said(broker, text, **fields):
                       lambda: "%r; it wrote %s" % (text, [e["text"] for e in broker.events("output")]))
 
 
+def wait_rest(broker):
+    """Until it has slept for ten looks: it does not look at its workers any more."""
+    seen = []
+
+    def sleeps():
+        with open("/proc/%d/status" % broker.pid) as f:
+            seen.append(re.search(r"^voluntary_ctxt_switches:\s*(\d+)", f.read(), re.M).group(1))
+        return len(seen) > 10 and len(set(seen[-10:])) == 1
+
+    wait_until(sleeps)
+
+
 @test
 def the_example_serves_through_a_reload_under_load():
     broker = native(workers=2)
@@ -119,8 +131,8 @@ def leaving_gives_back_what_waits_and_another_comes():
 def one_that_is_idle_leaves_at_once():
     """No connection is under way, so that the broker would look at nothing."""
     broker = srv(workers=1, backoff_min="10ms")
-    old = broker.worker_pid()
-    broker.settle()
+    old = http_get(broker.port).pid
+    wait_rest(broker)
     send_signal(old, signal.SIGUSR1)
     broker.wait_event("worker-draining", pid=old, timeout=5)
     broker.wait_event("worker-exit", pid=old)
