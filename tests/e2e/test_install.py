@@ -19,8 +19,7 @@ class Tree:
         self.build = tmp("build")
         self.prefix = tmp("prefix")
         os.mkdir(self.build)
-        for name in ("obj", "flags", "broker", "brokerctl", "worker-shim", "libworker-shim.so", "libhandoff.a",
-                     "libhandoff.so", "man"):
+        for name in ("obj", "flags", "broker", "brokerctl", "worker-shim", "libworker-shim.so"):
             subprocess.check_call(["cp", "-a", os.path.join(BUILD, name), self.build])
 
     def make(self, *arguments):

@@ -8,6 +8,7 @@ import struct
 import subprocess
 
 from harness import *
+from lib.guest import Guest
 from lib.steering import answered_by, ask, hold, ready_workers, who_answers, workers
 
 EXAMPLE = os.path.join(BUILD, "worker")
@@ -181,13 +182,17 @@ def its_waits_are_measured():
     assert waited and int(waited.group(1)) == 20, page
 
 
+def compile_native(program, source, *options):
+    """From the sources: the library may be built with a sanitizer, which cannot be static."""
+    library = [os.path.join(ROOT, "worker-shim/native", name) for name in ("handoff.c", "client.c", "meet.c")]
+    return subprocess.run(["cc", "-std=gnu11", "-D_GNU_SOURCE", "-I", os.path.join(ROOT, "include"), source,
+                           *library, *options, "-o", program], stderr=subprocess.PIPE, text=True)
+
+
 @test
 def a_static_program_serves():
     program = tmp("static")
-    sources = [os.path.join(ROOT, "worker-shim/native", name) for name in ("handoff.c", "client.c", "meet.c")]
-    built = subprocess.run(["cc", "-static", "-std=gnu11", "-D_GNU_SOURCE", "-I", os.path.join(ROOT, "include"),
-                            os.path.join(ROOT, "docs/examples/worker.c"), *sources, "-o", program],
-                           stderr=subprocess.PIPE, text=True)
+    built = compile_native(program, os.path.join(ROOT, "docs/examples/worker.c"), "-static")
     if "cannot find -lc" in built.stderr:
         skip("no static libc here: libc6-dev")
     assert built.returncode == 0, built.stderr
@@ -199,6 +204,66 @@ def a_static_program_serves():
     broker.configure([program, "127.0.0.1:{port}"], workers=2)
     refusal = broker_cli("-t", "-c", broker.file).stderr
     assert "statically linked" in refusal and "mode = native if it is built with libhandoff" in refusal, refusal
+
+
+FORKS = r"""
+#include <handoff.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+int main(int argc, char **argv)
+{
+	char request[4096], answer[256], id[64];
+	int parent = getpid();
+	struct handoff *h;
+
+	if (argc < 2 || handoff_open(argv[1], &h, NULL) < 0)
+		return 1;
+	for (int i = 0; i < 2; i++)
+		if (fork() == 0)
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;) {
+		int fd = handoff_next(h, HANDOFF_WAIT, NULL);
+
+		if (fd < 0)
+			continue;
+		if (read(fd, request, sizeof(request)) > 0 && sscanf(request, "GET /?id=%63[^ &]", id) == 1)
+			dprintf(fd, "HTTP/1.0 200 OK\r\nChild: %d\r\n\r\npid=%d id=%s\n", getpid(), parent, id);
+		close(fd);
+	}
+}
+"""
+
+
+@test
+def processes_that_it_forks_take_connections_too():
+    with open(tmp("forks.c"), "w") as f:
+        f.write(FORKS)
+    build = compile_native(tmp("forks"), tmp("forks.c"))
+    assert build.returncode == 0, build.stderr
+    broker = native(tmp("forks"), workers=1)
+    children = set()
+
+    def all_seen():
+        children.add(http_get(broker.port, "/?id=x").headers["child"])
+        return len(children) == 4
+
+    load = Load(broker.port)
+    wait_until(all_seen)
+    broker.reload_and_wait()
+    load.wait_answers(100)
+    load.assert_clean()
+
+
+@test
+def a_guest_may_be_native_and_leave():
+    broker = srv(workers=1)
+    guest = Guest(broker, [app("srv_native")[0], "127.0.0.1:%d" % broker.port], "--backend", "native")
+    answered_by(broker.port, {guest.pid, broker.worker_pid()})
+    guest.signal(signal.SIGUSR1)
+    broker.wait_event("guest-left", worker=guest.name)
+    assert who_answers(broker.port) == {broker.worker_pid()} and guest.alive()
 
 
 @test
