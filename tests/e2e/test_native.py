@@ -207,6 +207,7 @@ def a_static_program_serves():
 
 
 FORKS = r"""
+#include <errno.h>
 #include <handoff.h>
 #include <signal.h>
 #include <stdio.h>
@@ -226,6 +227,8 @@ int main(int argc, char **argv)
 	for (;;) {
 		int fd = handoff_next(h, HANDOFF_WAIT, NULL);
 
+		if (fd == -EAGAIN && handoff_is_draining(h))
+			write(1, "drains\n", 7);
 		if (fd < 0)
 			continue;
 		if (read(fd, request, sizeof(request)) > 0 && sscanf(request, "GET /?id=%63[^ &]", id) == 1)
@@ -247,11 +250,15 @@ def processes_that_it_forks_take_connections_too():
 
     def all_seen():
         children.add(http_get(broker.port, "/?id=x").headers["child"])
-        return len(children) == 4
+        return len(children) == 3
 
     load = Load(broker.port)
     wait_until(all_seen)
+    silent = connect(broker.port)  # which keeps one of them, and so the worker
+    wait_until(lambda: proc.held_connections(proc.descendants(broker.pid), broker.port))
     broker.reload_and_wait()
+    said(broker, "drains")  # one of those that wait for a connection is woken
+    silent.close()
     load.wait_answers(100)
     load.assert_clean()
 

@@ -2,8 +2,7 @@
 
 #include "client.h"
 #include "handoff_page.h"
-#include "handoff_rights.h"
-#include "handoff_room.h"
+#include "handoff_take.h"
 #include "meet.h"
 
 #include <fcntl.h>
@@ -14,9 +13,6 @@
 #include <unistd.h>
 
 static_assert(HANDOFF_REASON_MAX == HANDOFF_REASON_SIZE, "handoff.h stands alone");
-
-/* Messages passed over in one call. The broker sends few; a loop needs an end. */
-#define TRIES 64
 
 /* As listen(2) has it; the backlog is the broker's. */
 #define BACKLOG 128
@@ -39,6 +35,8 @@ static bool is_free(int fd)
 {
 	return fcntl(fd, F_GETFD) < 0;
 }
+
+static const struct handoff_calls calls = { .close_fd = close_fd, .is_free = is_free };
 
 /* --- made and closed ----------------------------------------------------------------- */
 
@@ -123,29 +121,6 @@ int handoff_fd(const struct handoff *h)
 
 /* --- connections --------------------------------------------------------------------- */
 
-union message {
-	struct handoff_conn conn;
-	unsigned char bytes[HANDOFF_MAX_SIZE];
-};
-
-static void receive(const struct handoff *h, int flags, union message *ret_message,
-		    struct handoff_received *ret)
-{
-	handoff_receive(h->m.rx, ret_message, sizeof(*ret_message), flags | MSG_CMSG_CLOEXEC, 1,
-			close_fd, ret);
-}
-
-/* Peeks: a descriptor that is only looked at must fit into the table, too. */
-static bool has_room(const struct handoff *h, int flags)
-{
-	struct handoff_received peeked;
-	union message unused;
-
-	receive(h, flags | MSG_PEEK, &unused, &peeked);
-	close_fd(&peeked.fds[0]);
-	return peeked.n <= 0 || !(peeked.flags & MSG_CTRUNC);
-}
-
 static void count_wait(struct handoff_page *page, const struct handoff_conn *conn)
 {
 	struct timespec now;
@@ -157,51 +132,31 @@ static void count_wait(struct handoff_page *page, const struct handoff_conn *con
 	handoff_page_add(page, now_ns > conn->accept_ns ? now_ns - conn->accept_ns : 0);
 }
 
-static int taken(struct handoff *h, int fd, const struct handoff_conn *conn, bool nonblock,
-		 struct handoff_client *ret_client)
+static void taken(struct handoff *h, int fd, const struct handoff_conn *conn, bool nonblock,
+		  struct handoff_client *ret_client)
 {
-	handoff_room_received(&h->room, fd, is_free);
 	if (nonblock != !!(conn->flags & HANDOFF_CONN_NONBLOCK))
 		(void)fcntl(fd, F_SETFL, O_RDWR | (nonblock ? O_NONBLOCK : 0));
 	handoff_page_want_nonblock(h->page, nonblock);
 	count_wait(h->page, conn);
 	if (ret_client)
 		client_fill(conn, ret_client);
-	return fd;
 }
 
 int handoff_next(struct handoff *h, int flags, struct handoff_client *ret_client)
 {
-	int recv_flags = flags & HANDOFF_WAIT ? 0 : MSG_DONTWAIT;
+	int recv_flags = MSG_CMSG_CLOEXEC | (flags & HANDOFF_WAIT ? 0 : MSG_DONTWAIT);
+	struct handoff_conn conn;
+	int fd;
 
 	if (flags & ~(HANDOFF_WAIT | SOCK_NONBLOCK))
 		return -EINVAL;
-	for (int i = 0; i < TRIES; i++) {
-		struct handoff_received got;
-		union message message;
-
-		if (handoff_room_is_short(&h->room) && !has_room(h, recv_flags))
-			return -EMFILE;
-		receive(h, recv_flags, &message, &got);
-		/* The broker has ended; what it had sent comes after this error: unix(7). */
-		if (got.n == -ECONNRESET)
-			continue;
-		if (got.n < 0)
-			return (int)got.n;
-		if (got.fds[0] >= 0 && !(got.flags & MSG_TRUNC) &&
-		    handoff_check(&message, (size_t)got.n, HANDOFF_CONN))
-			return taken(h, got.fds[0], &message.conn, flags & SOCK_NONBLOCK,
-				     ret_client);
-		close_fd(&got.fds[0]);
-		if (got.flags & MSG_CTRUNC) {
-			/* It is lost; the next ones are peeked at. */
-			handoff_room_look(&h->room, INT_MAX, is_free);
-			return -EMFILE;
-		}
-		if ((flags & HANDOFF_WAIT) && handoff_check(&message, (size_t)got.n, HANDOFF_NUDGE))
-			return -EAGAIN;
-	}
-	return -EAGAIN;
+	do
+		fd = handoff_take(h->m.rx, recv_flags, &h->room, &calls, &conn);
+	while (fd == -ENOMSG && !(flags & HANDOFF_WAIT));
+	if (fd >= 0)
+		taken(h, fd, &conn, flags & SOCK_NONBLOCK, ret_client);
+	return fd == -ENOMSG || fd == -ECONNABORTED ? -EAGAIN : fd;
 }
 
 /* --- what is said without a message -------------------------------------------------- */
