@@ -140,7 +140,7 @@ static int join(struct greeting *g, struct worker *w, const struct handoff_hello
 	if (r < 0)
 		return strbuf_fail(reason, r, "the broker cannot make a channel: %m");
 	c->asked = *asked;
-	c->native = hello->backend == HANDOFF_BACKEND_NATIVE && w->conf->mode != MODE_INETD;
+	c->native = hello->backend == HANDOFF_BACKEND_NATIVE;
 	channel_tell_draining(c, w->state == WORKER_DRAINING);
 	if (!hand_over(g, c)) {
 		channel_close(c);
