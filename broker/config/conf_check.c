@@ -116,6 +116,39 @@ static void check_mode(const struct service_conf *sc, struct conf_errors *errors
 	}
 }
 
+/*
+ * An activated program is started with one listener for each line: it cannot ask for one, and must
+ * be able to tell them from each other.
+ */
+static void check_activation(const struct service_conf *sc, struct conf_errors *errors)
+{
+	if (sc->activation == ACTIVATION_NONE) {
+		for (size_t i = 0; i < sc->n_listen; i++)
+			if (sc->listen[i].name[0])
+				conf_errors_add(errors, line_of(sc, "listen", i),
+						"listen: a name (as %s) is for the program that "
+						"activation = systemd starts",
+						sc->listen[i].name);
+		return;
+	}
+	if (sc->mode != MODE_LISTEN)
+		contradict(sc, "activation", "mode", "needs mode = listen", errors);
+	if (!sc->n_listen)
+		contradict(sc, "activation", "listen",
+			   "needs a listen line for each socket that the program expects, as in: "
+			   "listen = 8080",
+			   errors);
+	for (size_t i = 0; i < sc->n_listen; i++)
+		for (size_t j = 0; j < i; j++)
+			if (sc->listen[i].app_port == sc->listen[j].app_port &&
+			    !memcmp(sc->listen[i].addr.ip, sc->listen[j].addr.ip, 16) &&
+			    sc->listen[i].addr.family == sc->listen[j].addr.family)
+				conf_errors_add(errors, line_of(sc, "listen", i),
+						"listen: the same address for the program as in "
+						"line %u; an activated program needs two",
+						line_of(sc, "listen", j));
+}
+
 void conf_check_service(const struct service_conf *sc, struct conf_errors *errors)
 {
 	STRBUF(sentence, 64);
@@ -143,6 +176,7 @@ void conf_check_service(const struct service_conf *sc, struct conf_errors *error
 			   "broker is brokered",
 			   errors);
 	check_wraps(sc, errors);
+	check_activation(sc, errors);
 	check_private_ports(sc, errors);
 }
 

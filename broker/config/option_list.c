@@ -76,20 +76,33 @@ static void wrap_add_name(const void *value, struct strbuf *out)
 
 /* --- listen -------------------------------------------------------------------------- */
 
+#define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
+
 static int listen_parse(const struct option_input *in, void *ret)
 {
 	char *const *word = in->word;
 	struct conf_listen *l = ret;
-	int r;
+	int r = address_parse(word[0], &l->addr, &l->port_only, in->why);
 
-	if (word[1] && (strcmp(word[1], "for") != 0 || !word[2] || word[3]))
-		return strbuf_refuse(in->why, word[1], "after the address (one address a line)");
-	r = address_parse(word[0], &l->addr, &l->port_only, in->why);
 	if (r < 0)
 		return r;
 	l->app_port = l->addr.port;
-	if (word[1] && address_parse_port(word[2], &l->app_port) < 0)
-		return strbuf_refuse(in->why, word[2], "is not a port from 1 to 65535");
+	word++;
+	if (word[0] && !strcmp(word[0], "for") && word[1]) {
+		if (address_parse_port(word[1], &l->app_port) < 0)
+			return strbuf_refuse(in->why, word[1], "is not a port from 1 to 65535");
+		word += 2;
+	}
+	if (word[0] && !strcmp(word[0], "as") && word[1]) {
+		if (strspn(word[1], NAME_CHARACTERS) != strlen(word[1]) ||
+		    strlen(word[1]) > LISTEN_NAME_MAX)
+			return strbuf_refuse(in->why, word[1],
+					     "is not a name: letters, digits, - and _, at most 32");
+		strcpy(l->name, word[1]);
+		word += 2;
+	}
+	if (word[0])
+		return strbuf_refuse(in->why, word[0], "after the address (one address a line)");
 	return 0;
 }
 
@@ -104,6 +117,8 @@ static void listen_format(const struct option *opt, const void *value, struct st
 		strbuf_add(out, address_text(&l->addr).text);
 	if (l->app_port != l->addr.port)
 		strbuf_addf(out, " for %u", l->app_port);
+	if (l->name[0])
+		strbuf_addf(out, " as %s", l->name);
 }
 
 /* --- ports --------------------------------------------------------------------------- */
@@ -174,8 +189,8 @@ const struct option_type type_wrap = {
 	.same_name = wrap_same_name, .add_name = wrap_add_name,
 };
 const struct option_type type_listen = {
-	.allowed = "[ADDRESS:]PORT [for PORT]", .size = sizeof(struct conf_listen),
-	.plain = offsetof(struct conf_listen, port_only) + sizeof(bool),
+	.allowed = "[ADDRESS:]PORT [for PORT] [as NAME]", .size = sizeof(struct conf_listen),
+	.plain = offsetof(struct conf_listen, name) + LISTEN_NAME_MAX + 1,
 	.list = true, .one_entry = true, .parse = listen_parse, .format = listen_format,
 };
 const struct option_type type_ports = {

@@ -23,6 +23,14 @@ enum conf_stderr { STDERR_LOG, STDERR_CONNECTION };
 /* Which ends of its processes are said in the log. */
 enum conf_log_ends { LOG_ENDS_NO, LOG_ENDS_FAILURES, LOG_ENDS_YES };
 
+/* Whose conventions tell the program of the listeners that it is started with. */
+enum conf_activation {
+	ACTIVATION_NONE, /* it binds and listens by itself */
+	ACTIVATION_SYSTEMD,
+	ACTIVATION_EINHORN,
+	ACTIVATION_SERVER_STARTER,
+};
+
 enum conf_balance {
 	BALANCE_ROUND_ROBIN,
 	BALANCE_LEAST_CONNECTIONS, /* open now, by the kernel's count */
@@ -54,12 +62,15 @@ enum conf_log_format { FORMAT_TEXT, FORMAT_JSON };
 enum conf_scheduling { SCHEDULING_AUTO, SCHEDULING_OTHER, SCHEDULING_BATCH };
 enum conf_backend { BACKEND_AUTO, BACKEND_PRELOAD };
 
-/* listen = ADDRESS [for PORT] */
+#define LISTEN_NAME_MAX 32
+
+/* listen = ADDRESS [for PORT] [as NAME] */
 struct conf_listen {
 	struct handoff_addr addr; /* bound by the broker; [::] is dual stack unless V6ONLY */
 	uint16_t app_port;	  /* the port that the app itself listens on */
 	bool port_only;		  /* no address was given, so addr is [::]: 0.0.0.0 will do where
 				   * the machine has no IPv6 (unless v6only) */
+	char name[LISTEN_NAME_MAX + 1]; /* with .activation; empty: the service's */
 };
 
 /*
@@ -124,6 +135,7 @@ struct service_conf {
 	unsigned line; /* of the section header; 0: command line */
 
 	enum conf_mode mode;
+	enum conf_activation activation;
 	char **command; /* argv, NULL-terminated, at least one word */
 	struct conf_wrap *wraps;
 	size_t n_wraps;

@@ -21,15 +21,24 @@ struct endpoint *service_find_endpoint(struct service *s, const struct handoff_a
 	return list_find(e, &s->dispatch.endpoints, link, address_equal(&e->app_addr, addr));
 }
 
-/* Of @port, of @family if there is one. @served: only with a channel. */
-static struct endpoint *endpoint_on(struct service *s, uint16_t port, uint8_t family, bool served)
+/*
+ * Of @port, of the family of @like if there is one. @served: only with a channel. An activated
+ * program has one for each address, whatever the port.
+ */
+static struct endpoint *endpoint_on(struct service *s, uint16_t port,
+				    const struct handoff_addr *like, bool served)
 {
 	struct endpoint *e, *best = NULL;
 
-	list_for_each (e, &s->dispatch.endpoints, link)
-		if (e->app_addr.port == port && (e->n_channels || !served) &&
-		    (!best || e->app_addr.family == family))
+	list_for_each (e, &s->dispatch.endpoints, link) {
+		if (e->app_addr.port != port || (!e->n_channels && served))
+			continue;
+		if (!best || e->app_addr.family == like->family)
 			best = e;
+		if (s->conf->activation && e->app_addr.family == like->family &&
+		    !memcmp(e->app_addr.ip, like->ip, sizeof(like->ip)))
+			return e;
+	}
 	return best;
 }
 
@@ -49,9 +58,8 @@ void service_attach_listeners(struct service *s)
 
 	list_for_each (l, &s->dispatch.listeners, link) {
 		struct endpoint *was = l->endpoint;
-		struct endpoint *e = l->automatic
-					     ? endpoint_of_automatic(s, l)
-					     : endpoint_on(s, l->app_port, l->addr.family, true);
+		struct endpoint *e = l->automatic ? endpoint_of_automatic(s, l)
+						  : endpoint_on(s, l->app_port, &l->addr, true);
 		STRBUF(error, 512);
 
 		if (!e || e == was)
@@ -247,7 +255,7 @@ static int add_automatic(struct service *s, struct endpoint *e, unsigned comes_w
 static int endpoint_for_guest(const struct worker *w, const struct handoff_addr *addr,
 			      struct endpoint **ret, struct strbuf *reason)
 {
-	struct endpoint *e = endpoint_on(service_of(w), addr->port, addr->family, false);
+	struct endpoint *e = endpoint_on(service_of(w), addr->port, addr, false);
 
 	if (!e)
 		return strbuf_fail(reason, -EADDRNOTAVAIL,
@@ -421,7 +429,8 @@ void service_worker_listens(struct worker *w)
 	    !worker_listens_as_configured(w))
 		return;
 	loop_timer_disarm(&w->settle);
-	if (!service_missing_endpoint(w))
+	/* An activated program is given what its lines say, and cannot ask for the rest. */
+	if (w->conf->activation || !service_missing_endpoint(w))
 		worker_event(w, EV_LISTEN);
 	/*
 	 * A reload replaces the workers that listen on the rest: without them nobody would. So it

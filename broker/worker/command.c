@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "base/address.h"
 #include "base/fd.h"
 #include "base/strlist.h"
+#include "config/option.h"
 #include "handoff_name.h"
 #include "sys/program.h"
 #include "sys/user.h"
@@ -55,7 +57,8 @@ static const char *path_of(const struct service_conf *sc)
 static bool is_ours(const char *entry)
 {
 	static const char *const prefixes[] = { "BROKER_",	   "LISTEN_PID=",    "LISTEN_FDS=",
-						"LISTEN_FDNAMES=", "NOTIFY_SOCKET=", "WATCHDOG_" };
+						"LISTEN_FDNAMES=", "NOTIFY_SOCKET=", "WATCHDOG_",
+						"EINHORN_",	   "SERVER_STARTER_" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
 		if (!strncmp(entry, prefixes[i], strlen(prefixes[i])))
@@ -207,6 +210,39 @@ static const char *backend_word(const struct service_conf *sc)
 	return sc->backend == BACKEND_PRELOAD ? "preload" : "auto";
 }
 
+static int add_option(struct start *s, const char *name, const char *value)
+{
+	int r = strlist_append(&s->argv, name);
+
+	return r < 0 ? r : strlist_append(&s->argv, value);
+}
+
+/* What the program is to be started with: an address for each `listen` line, in their order. */
+static int add_activation(struct start *s)
+{
+	const struct service_conf *sc = s->conf;
+	STRBUF(word, 32);
+	int r = 0;
+
+	if (sc->activation == ACTIVATION_NONE)
+		return 0;
+	option_format(option_find(OPTION_SERVICE, "activation"), sc, 0, &word);
+	r = add_option(s, "--activation", word.text);
+	for (size_t i = 0; r == 0 && i < sc->n_listen; i++) {
+		struct handoff_addr addr = sc->listen[i].addr;
+		STRBUF(text, 128);
+
+		addr.port = sc->listen[i].app_port;
+		strbuf_addf(&text, "%s=", sc->listen[i].name[0] ? sc->listen[i].name : sc->name);
+		if (sc->listen[i].port_only)
+			strbuf_addf(&text, "%u", addr.port);
+		else
+			strbuf_add(&text, address_text(&addr).text);
+		r = add_option(s, "--listen", text.text);
+	}
+	return r == 0 && sc->v6only ? strlist_append(&s->argv, "--v6only") : r;
+}
+
 /* The launcher, told to execute or only to @check what is added next. 0 or -ENOMEM. */
 static int add_launcher(struct start *s, const struct broker *b, bool check)
 {
@@ -222,8 +258,8 @@ static int add_launcher(struct start *s, const struct broker *b, bool check)
 		r = strlist_append(&s->argv, words[i]);
 	if (r == 0)
 		r = add_inetd(s);
-	if (r == 0 && check)
-		r = strlist_append(&s->argv, "--check");
+	if (r == 0)
+		r = check ? strlist_append(&s->argv, "--check") : add_activation(s);
 	if (r == 0)
 		r = strlist_append(&s->argv, "--");
 	s->req.program = b->launch.shim;

@@ -130,8 +130,8 @@ def circles(arrows):
 
 
 def resolve(source, included):
-    """An include is written from its own directory, from broker/, or from include/."""
-    for base in (os.path.dirname(source), "broker", "include", "worker-shim"):
+    """An include is written from its own directory, from broker/, worker-shim/ or include/."""
+    for base in (os.path.dirname(source), "broker", "worker-shim", "include"):
         path = os.path.normpath(os.path.join(base, included))
         if os.path.exists(os.path.join(ROOT, path)):
             return path

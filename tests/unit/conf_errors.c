@@ -121,14 +121,14 @@ TEST(a_bad_value_names_the_key_what_was_given_and_what_is_allowed)
 		{ "listen = localhost:80",
 		  "listen: \"localhost:80\" is not a numeric address (names are not looked up): "
 		  "write 127.0.0.1:80, [::1]:80 or a port alone; allowed: [ADDRESS:]PORT [for "
-		  "PORT]" },
+		  "PORT] [as NAME]" },
 		{ "listen = 80 81",
 		  "listen: \"81\" after the address (one address a line); allowed: [ADDRESS:]PORT "
-		  "[for PORT]" },
+		  "[for PORT] [as NAME]" },
 		{ "listen = 80 for", "listen: \"for\" after the address (one address a line); "
-				     "allowed: [ADDRESS:]PORT [for PORT]" },
+				     "allowed: [ADDRESS:]PORT [for PORT] [as NAME]" },
 		{ "listen = 80 for x", "listen: \"x\" is not a port from 1 to 65535; allowed: "
-				       "[ADDRESS:]PORT [for PORT]" },
+				       "[ADDRESS:]PORT [for PORT] [as NAME]" },
 		{ "private_ports = 9-1", "private_ports: \"9-1\" ends before it begins; allowed: "
 					 "PORT ..., FIRST-LAST ..." },
 		{ "private_ports = 80,81",
@@ -351,7 +351,8 @@ TEST(all_faults_are_told_in_the_order_of_the_lines)
 		"broker.ini:3: queue: \"0\" is out of range; allowed: 1 to 128\n"
 		"broker.ini:4: [service:b] has no command; write command = PROGRAM ARGUMENTS\n"
 		"broker.ini:5: listen: \"x\" is not a numeric address (names are not looked up): "
-		"write 127.0.0.1:80, [::1]:80 or a port alone; allowed: [ADDRESS:]PORT [for PORT]\n"
+		"write 127.0.0.1:80, [::1]:80 or a port alone; allowed: [ADDRESS:]PORT [for PORT] "
+		"[as NAME]\n"
 		"broker.ini:6: unknown section \"nonsense\"; did you mean [service:nonsense]? "
 		"Allowed: [broker], [defaults], [service:NAME]");
 }
@@ -425,7 +426,7 @@ TEST(size_and_number_are_bounded)
 	conf_free(conf_good(text));
 	strbuf_add(&out, "listen = 80\n");
 	check_bad(text, "broker.ini:261: listen: the list has more than 256 entries; allowed: "
-			"[ADDRESS:]PORT [for PORT]");
+			"[ADDRESS:]PORT [for PORT] [as NAME]");
 
 	strbuf_init(&out, text, sizeof(text));
 	for (int i = 0; i < 10; i++) {

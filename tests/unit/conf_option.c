@@ -39,6 +39,7 @@ static const struct {
 	{ OPTION_SERVICE, "log_connections", NULL },
 	{ OPTION_SERVICE, "zygote_connections", NULL },
 	{ OPTION_SERVICE, "zygote_age", NULL },
+	{ OPTION_SERVICE, "activation", NULL }, /* needs another option: conf_activation.c */
 	{ OPTION_SERVICE, "directory", "'/srv/my app'" },
 	{ OPTION_SERVICE, "environment", "'MOTD=hello world'" },
 	{ OPTION_SERVICE, "environment_file", "/etc/my.env" },

@@ -4,6 +4,7 @@
  * The process stays the same: what the broker started is what it watches. So there
  * is nothing to clean up here, and no child.
  */
+#include "activate.h"
 #include "handoff_wire.h"
 #include "inetd.h"
 #include "join.h"
@@ -29,12 +30,15 @@ static struct {
 	const char *control, *service; /* of --join; NULL: this is no guest */
 	int pinned_only;	       /* whether */
 	struct inetd inetd;
+	int v6only; /* whether, with --listen */
+	bool activate;
 } options = { .status_fd = -1 };
 
 static struct program program;
 
 static const char usage[] =
 	"usage: worker-shim [--library PATH] [--status-fd N] [--backend auto|preload|native]\n"
+	"                   [--activation CONVENTIONS --listen [NAME=]ADDRESS ... [--v6only]]\n"
 	"                   -- command [argument ...]\n"
 	"       worker-shim --join CONTROL --service NAME [--pinned-only] [--library PATH]\n"
 	"                   -- command [argument ...]\n"
@@ -84,6 +88,9 @@ static const struct option longs[] = {
 	{ "port", required_argument, NULL, 'p' },
 	{ "pool", required_argument, NULL, 'k' },
 	{ "own-stderr", no_argument, &options.inetd.own_stderr, true },
+	{ "activation", required_argument, NULL, 'a' },
+	{ "listen", required_argument, NULL, 'L' },
+	{ "v6only", no_argument, &options.v6only, true },
 	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
@@ -126,6 +133,10 @@ static bool take_option(int c)
 	case 'k':
 		options.inetd.pool = (unsigned)strtoul(optarg, NULL, 10);
 		break;
+	case 'a':
+		return activate_set(optarg);
+	case 'L':
+		return activate_add(optarg);
 	case 'V':
 		(void)puts("worker-shim " BROKER_VERSION);
 		exit(LAUNCH_GOOD);
@@ -155,7 +166,7 @@ static bool parse(int argc, char **argv)
 		return reason_set(LAUNCH_USAGE, "--join needs --service");
 	if (!options.control && (options.service || options.pinned_only))
 		return reason_set(LAUNCH_USAGE, "--service and --pinned-only need --join");
-	return true;
+	return activate_complete(&options.activate);
 }
 
 /*
@@ -194,6 +205,8 @@ static bool set_stderr(void)
 static bool launch(char **command)
 {
 	if (options.control && !join_broker(options.control, options.service, options.pinned_only))
+		return false;
+	if (options.activate && !activate(options.v6only, &options.status_fd))
 		return false;
 	if (options.inetd.park) {
 		if (!inetd_prepare(&options.inetd, &program, options.library, &options.status_fd))

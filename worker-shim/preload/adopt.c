@@ -35,6 +35,8 @@ static void attach(struct slot *slot)
 	_cleanup_real_fd_ int shadow =
 		socket(slot->domain, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
 
+	if (slot->addr.flags & HANDOFF_V6ONLY)
+		(void)real.setsockopt(shadow, IPPROTO_IPV6, IPV6_V6ONLY, &(int){ 1 }, sizeof(int));
 	(void)slot_hide(slot, HIDDEN_SHADOW, &shadow);
 	if (rendezvous_meet(slot, true, -1, &meeting) < 0)
 		return;
@@ -75,9 +77,36 @@ static bool adopt_each(int fd, void *arg)
 	return true;
 }
 
+static bool drop_launchers(int fd, void *arg)
+{
+	(void)arg;
+	if (!table_mark(fd) && (rendezvous_is_peer(fd) || rendezvous_is_tx(fd)))
+		(void)real.close(fd);
+	return true;
+}
+
+/* Whether there are channels, and the broker has answered for all of them. */
+static bool has_attached(void)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < TABLE_SLOTS; i++) {
+		const struct slot *slot = &table_slots[i];
+
+		if (atomic_load(&slot->state) != SLOT_LISTENING)
+			continue;
+		if (slot_hidden(slot, HIDDEN_TX) < 0 || slot_hidden(slot, HIDDEN_RENDEZVOUS) < 0)
+			return false;
+		n++;
+	}
+	return n > 0;
+}
+
 void adopt_inherited(void)
 {
 	(void)fdinfo_each_fd(adopt_each, NULL);
+	if (has_attached())
+		(void)fdinfo_each_fd(drop_launchers, NULL);
 }
 
 void adopt_settle(int fd)

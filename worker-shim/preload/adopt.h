@@ -20,7 +20,11 @@
  */
 bool adopt_fd(int fd);
 
-/* adopt_fd() for all descriptors that the constructor finds open. */
+/*
+ * adopt_fd() for all descriptors that the constructor finds open. With them may have come what held
+ * the channels until now: the launcher's connections and tx of a program that is started with its
+ * listeners. This process has its own then, and closes those.
+ */
 void adopt_inherited(void);
 
 /* Settles @fd, if it is a connection to be settled. Keeps errno; may run in a vfork child. */

@@ -97,17 +97,29 @@ bool rendezvous_is_peer(int fd)
 	       !strncmp(name.sun_path, shim.rendezvous.sun_path, sizeof(name.sun_path));
 }
 
-bool rendezvous_name_of(int fd, struct handoff_name *ret_name)
+static bool is_channel(int (*name_of)(int, struct sockaddr *, socklen_t *), int fd,
+		       struct handoff_name *ret_name)
 {
 	struct sockaddr_un name;
 	socklen_t len = sizeof(name);
 	_keep_errno_ int saved = errno;
 
-	return real.getsockname(fd, (struct sockaddr *)&name, &len) == 0 &&
-	       name.sun_family == AF_UNIX &&
+	return name_of(fd, (struct sockaddr *)&name, &len) == 0 && name.sun_family == AF_UNIX &&
 	       handoff_name_get(name.sun_path, len - offsetof(struct sockaddr_un, sun_path),
 				ret_name) &&
 	       !memcmp(ret_name->token, shim.token, sizeof(shim.token));
+}
+
+bool rendezvous_name_of(int fd, struct handoff_name *ret_name)
+{
+	return is_channel(real.getsockname, fd, ret_name);
+}
+
+bool rendezvous_is_tx(int fd)
+{
+	struct handoff_name unused;
+
+	return is_channel(real.getpeername, fd, &unused);
 }
 
 /* NULL: WELCOME. Else one line that says why not, perhaps of @answer, and *@error as an errno. */

@@ -37,3 +37,6 @@ bool rendezvous_is_peer(int fd);
 /* True if @fd is a channel of this worker; then *@ret_name says which. */
 struct handoff_name;
 bool rendezvous_name_of(int fd, struct handoff_name *ret_name);
+
+/* True if @fd is the broker's end of such a channel, of which each listener has a copy. */
+bool rendezvous_is_tx(int fd);

@@ -39,10 +39,10 @@ static bool copy_from(const char *name, char *ret, size_t size)
  * The app's wrapper (a debugger's server, a tracer) listens for itself. Under a tool that runs the
  * app in its own process, as valgrind does, readlink(2) names the app, and that is served.
  */
-static bool is_wrapper(const char *wrapper)
+static bool is_wrapper(const char *process, const char *wrapper)
 {
 	char exe[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	ssize_t n = readlink(process, exe, sizeof(exe) - 1);
 	struct stat one, other;
 
 	if (n <= 0)
@@ -64,7 +64,7 @@ static void read_environment(void)
 	if (!copy_from(HANDOFF_ENV_TOKEN, token, sizeof(token)) ||
 	    !handoff_hex_get(token, shim.token, sizeof(shim.token)))
 		return;
-	if (wrapper && *wrapper && is_wrapper(wrapper))
+	if (wrapper && *wrapper && is_wrapper("/proc/self/exe", wrapper))
 		return;
 	shim.rendezvous.sun_family = AF_UNIX;
 	(void)copy_from(HANDOFF_ENV_SERVICE, shim.service, sizeof(shim.service));
@@ -72,6 +72,24 @@ static void read_environment(void)
 	shim.slot = number_from(HANDOFF_ENV_SLOT);
 	shim.generation = number_from(HANDOFF_ENV_GENERATION);
 	shim.active = true;
+}
+
+/*
+ * The listeners that the wrapper was started with are for the program that it runs, which would not
+ * take them for its own: sd_listen_fds(3) compares the process.
+ */
+static void claim_listeners(void)
+{
+	const char *wrapper = getenv(HANDOFF_ENV_WRAPPER);
+	char text[32];
+
+	if (!wrapper || !*wrapper || number_from("LISTEN_PID") != (uint32_t)getppid())
+		return;
+	strcpy(number_write(stpcpy(text, "/proc/"), (unsigned)getppid(), 10), "/exe");
+	if (!is_wrapper(text, wrapper))
+		return;
+	number_write(text, (unsigned)getpid(), 10);
+	(void)setenv("LISTEN_PID", text, 1);
 }
 
 __attribute__((constructor)) static void start(void)
@@ -85,5 +103,6 @@ __attribute__((constructor)) static void start(void)
 		environ_keep(&environ_kept);
 		say_init();
 		adopt_inherited();
+		claim_listeners();
 	}
 }

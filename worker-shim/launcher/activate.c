@@ -1,0 +1,266 @@
+#include "activate.h"
+
+#include "native/meet.h"
+#include "reason.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define FIRST_FD 3 /* SD_LISTEN_FDS_START */
+#define BACKLOG	 4096
+
+static struct listener {
+	const char *name; /* NULL: the service's */
+	const char *text; /* of the address, as it was given */
+	struct handoff_addr addr;
+	bool port_only;
+	int rx;
+} listeners[ACTIVATE_MAX];
+static size_t n_listeners;
+
+/* --- what is asked for ------------------------------------------------------------------ */
+
+static bool read_number(const char *text, unsigned long max, unsigned long *ret)
+{
+	char *end;
+
+	errno = 0;
+	*ret = strtoul(text, &end, 10);
+	return *text >= '0' && *text <= '9' && !*end && !errno && *ret <= max;
+}
+
+/* [fe80::1%2] without the brackets, or 127.0.0.1. */
+static bool read_host(char *host, struct handoff_addr *addr)
+{
+	size_t n = strlen(host);
+	unsigned long zone = 0;
+	char *percent;
+
+	if (*host != '[' || host[n - 1] != ']') {
+		addr->family = 4;
+		return inet_pton(AF_INET, host, addr->ip) == 1;
+	}
+	host[n - 1] = '\0';
+	percent = strchr(host, '%');
+	if (percent) {
+		*percent = '\0';
+		if (!read_number(percent + 1, UINT32_MAX, &zone))
+			return false;
+	}
+	addr->family = 6;
+	addr->scope_id = (uint32_t)zone;
+	return inet_pton(AF_INET6, host + 1, addr->ip) == 1;
+}
+
+static bool read_address(const char *text, struct listener *l)
+{
+	const char *colon = strrchr(text, ':');
+	char host[64] = "[::]";
+	unsigned long port;
+
+	l->port_only = !colon;
+	if (colon && (colon == text || snprintf(host, sizeof(host), "%.*s", (int)(colon - text),
+						text) >= (int)sizeof(host)))
+		return false;
+	if (!read_number(colon ? colon + 1 : text, UINT16_MAX, &port) || !port)
+		return false;
+	l->addr.port = (uint16_t)port;
+	return read_host(host, &l->addr);
+}
+
+bool activate_add(char *text)
+{
+	struct listener *l = &listeners[n_listeners];
+	char *equals = strchr(text, '=');
+
+	if (n_listeners == ACTIVATE_MAX)
+		return reason_set(LAUNCH_USAGE, "--listen: more than %d", ACTIVATE_MAX);
+	if (equals) {
+		*equals = '\0';
+		l->name = text;
+	}
+	l->text = equals ? equals + 1 : text;
+	if (!read_address(l->text, l))
+		return reason_set(LAUNCH_USAGE, "--listen %.80s: must be [NAME=][ADDRESS:]PORT",
+				  l->text);
+	n_listeners++;
+	return true;
+}
+
+/* --- what the program is told ----------------------------------------------------------- */
+
+/* Sets NAME, or NAME followed by @i if that is not negative. */
+__attribute__((format(printf, 3, 4))) static bool tell(const char *name, int i, const char *fmt,
+						       ...)
+{
+	char full[40], *value;
+	va_list ap;
+	bool good;
+	int n;
+
+	(void)snprintf(full, sizeof(full), i < 0 ? "%s" : "%s%d", name, i);
+	va_start(ap, fmt);
+	n = vasprintf(&value, fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		return false;
+	good = setenv(full, value, 1) == 0;
+	free(value);
+	return good;
+}
+
+/* What the names or the addresses of all listeners are put together in. */
+static struct {
+	char text[ACTIVATE_MAX * 100];
+	size_t n;
+} list;
+
+/* False: there is no room. */
+__attribute__((format(printf, 1, 2))) static bool list_add(const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(list.text + list.n, sizeof(list.text) - list.n, fmt, ap);
+	va_end(ap);
+	if (n < 0 || (size_t)n >= sizeof(list.text) - list.n)
+		return false;
+	list.n += (size_t)n;
+	return true;
+}
+
+static bool tell_systemd(void)
+{
+	const char *service = getenv(HANDOFF_ENV_SERVICE), *other = service ? service : "unknown";
+	bool good = true;
+
+	for (size_t i = 0; good && i < n_listeners; i++)
+		good = list_add("%s%s", i ? ":" : "",
+				listeners[i].name ? listeners[i].name : other);
+	return good && tell("LISTEN_FDS", -1, "%zu", n_listeners) &&
+	       tell("LISTEN_PID", -1, "%d", (int)getpid()) &&
+	       tell("LISTEN_FDNAMES", -1, "%s", list.text);
+}
+
+static bool tell_einhorn(void)
+{
+	bool good = tell("EINHORN_FD_COUNT", -1, "%zu", n_listeners) &&
+		    tell("EINHORN_MASTER_PID", -1, "%d", (int)getppid());
+
+	for (int i = 0; good && i < (int)n_listeners; i++)
+		good = tell("EINHORN_FD_", i, "%d", FIRST_FD + i) &&
+		       tell("EINHORN_FD_FAMILY_", i, "%s",
+			    listeners[i].addr.family == 6 ? "AF_INET6" : "AF_INET");
+	return good;
+}
+
+static bool tell_server_starter(void)
+{
+	const char *generation = getenv(HANDOFF_ENV_GENERATION);
+	bool good = true;
+
+	for (int i = 0; good && i < (int)n_listeners; i++)
+		good = list_add("%s%s=%d", i ? ";" : "", listeners[i].text, FIRST_FD + i);
+	return good && tell("SERVER_STARTER_PORT", -1, "%s", list.text) &&
+	       tell("SERVER_STARTER_GENERATION", -1, "%s", generation ? generation : "1");
+}
+
+static const struct convention {
+	const char *word;
+	bool (*tell)(void);
+} conventions[] = {
+	{ "systemd", tell_systemd },
+	{ "einhorn", tell_einhorn },
+	{ "server-starter", tell_server_starter },
+};
+static const struct convention *convention;
+
+bool activate_set(const char *word)
+{
+	for (size_t i = 0; i < sizeof(conventions) / sizeof(conventions[0]); i++)
+		if (!strcmp(word, conventions[i].word))
+			convention = &conventions[i];
+	return convention || reason_set(LAUNCH_USAGE,
+					"--activation %s: must be systemd, einhorn or "
+					"server-starter",
+					word);
+}
+
+bool activate_complete(bool *ret_wanted)
+{
+	*ret_wanted = convention && n_listeners;
+	return !convention == !n_listeners ||
+	       reason_set(LAUNCH_USAGE, "--activation and --listen need each other");
+}
+
+/* --- the listeners ---------------------------------------------------------------------- */
+
+/* Moves *@fd above all numbers that listeners get. The status descriptor ends with the exec. */
+static bool move(int *fd, bool close_on_exec)
+{
+	int moved =
+		fcntl(*fd, close_on_exec ? F_DUPFD_CLOEXEC : F_DUPFD, FIRST_FD + (int)n_listeners);
+
+	if (moved < 0)
+		return false;
+	(void)close(*fd);
+	*fd = moved;
+	return true;
+}
+
+/* As the broker does where the kernel has no IPv6. */
+static void choose_family(struct listener *l)
+{
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0)
+		(void)close(fd);
+	else if (l->port_only && errno == EAFNOSUPPORT)
+		l->addr.family = 4;
+}
+
+static bool meet(const struct place *place, struct listener *l)
+{
+	char why[HANDOFF_REASON_SIZE];
+	struct meeting m;
+
+	if (place_meet(place, &l->addr, BACKLOG, &m, why) < 0)
+		return reason_refuse("no listener on %s: %s", l->text, why);
+	if (m.page >= 0)
+		(void)close(m.page);
+	if (!move(&m.rx, false) || !move(&m.tx, false) || !move(&m.rendezvous, false))
+		return reason_refuse("no descriptor is free for the listener on %s", l->text);
+	l->rx = m.rx;
+	return true;
+}
+
+bool activate(bool v6only, int *status_fd)
+{
+	struct place place;
+
+	if (place_read(&place) < 0)
+		return reason_refuse("--activation: no broker has started this process");
+	if (*status_fd >= 0 && !move(status_fd, true))
+		return reason_refuse("no descriptor is free");
+	for (struct listener *l = listeners; l < listeners + n_listeners; l++) {
+		choose_family(l);
+		if (v6only && l->addr.family == 6)
+			l->addr.flags = HANDOFF_V6ONLY;
+		if (!meet(&place, l))
+			return false;
+	}
+	for (size_t i = 0; i < n_listeners; i++) {
+		if (dup2(listeners[i].rx, FIRST_FD + (int)i) < 0)
+			return reason_refuse("no descriptor is free");
+		(void)close(listeners[i].rx);
+	}
+	return convention->tell() || reason_refuse("the environment has no room for the listeners");
+}
