@@ -20,7 +20,7 @@ static uint64_t descriptors_of(const struct service_conf *sc, unsigned workers)
 	uint64_t channels = sc->n_listen ? sc->n_listen : 1;
 	uint64_t generations = sc->rollback_window_ms || sc->probation_ms ? 3 : 2;
 
-	uint64_t of_check = sc->check ? 3 : 0;
+	uint64_t of_check = sc->check || sc->activation ? 3 : 0;
 
 	/* idle_end.h takes three. */
 	return generations * workers * (2 + of_channel * channels + of_check) + channels +

@@ -1,6 +1,7 @@
 #include "health.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -93,7 +94,9 @@ static void note_result(struct worker *w, bool passed, const char *why)
 {
 	const struct service_conf *live = w->terms->live;
 	struct worker_check *k = &w->check;
-	bool changed = health_count(&k->health, passed, live->check_rise, live->check_fall);
+	bool asked_once = !w->conf->check;
+	bool changed = health_count(&k->health, passed, asked_once ? 1 : live->check_rise,
+				    asked_once ? UINT_MAX : live->check_fall);
 
 	k->said_cannot = false;
 	snprintf(k->why, sizeof(k->why), "%s", passed ? "" : why);
@@ -101,6 +104,8 @@ static void note_result(struct worker *w, bool passed, const char *why)
 	/* The kernel says that it has taken the connection. */
 	if (passed && k->probe->kind != HEALTH_COMMAND)
 		w->proven = true;
+	if (passed && asked_once)
+		loop_timer_disarm(&k->next);
 	if (!changed)
 		return;
 	say(w);
@@ -352,9 +357,13 @@ bool worker_check_init(struct worker *w)
 	helper_init(&k->command, w);
 	k->command.wrote = keep;
 	k->command.ended = command_ended;
-	if (!w->conf->check)
+	if (!w->conf->check && !w->conf->activation)
 		return true;
 	k->probe = calloc(1, sizeof(*k->probe));
+	if (k->probe && !w->conf->check) {
+		k->probe->kind = HEALTH_CONNECT;
+		return true;
+	}
 	/* It was read before. */
 	return k->probe && health_parse(w->conf->check, k->probe, &unused) == 0;
 }

@@ -10,6 +10,9 @@
  *
  * A connection that the worker has not taken by check_timeout keeps its place in the channel, and
  * the next check waits for it too: there is at most one.
+ *
+ * An activated program has its listeners before it runs. Without a check of its own it is asked
+ * once, whether it takes a connection.
  */
 #pragma once
 

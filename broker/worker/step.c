@@ -1,5 +1,6 @@
 #include "step.h"
 
+#include <stdio.h>
 #include "base/fd.h"
 #include "core/notice.h"
 #include "dispatch/channel.h"
@@ -98,10 +99,15 @@ static bool waits_for_check(struct worker *w)
 {
 	struct worker_check *k = &w->check;
 
-	if (w->guest || !w->conf->check || k->health.state == HEALTH_WELL)
+	if (w->guest || !k->probe || k->health.state == HEALTH_WELL)
+		return false;
+	/* In a debugger it is not asked, and not kept from its clients. */
+	if (!w->conf->check && worker_is_debugged(w))
 		return false;
 	if (!k->awaited && !k->running)
 		loop_timer_arm(worker_loop(w), &k->next, 0);
+	if (!w->conf->check && !k->awaited)
+		snprintf(k->why, sizeof(k->why), "the program has taken no connection yet");
 	k->awaited = true;
 	return true;
 }

@@ -187,18 +187,44 @@ def a_reload_to_other_lines_takes_what_is_there_now():
 
 @test
 def what_waits_at_one_that_is_killed_is_answered_by_others():
-    gate = Gate()
-    broker = start(activated("systemd", "slow", gate.path), workers=2, stall_timeout="1h")
+    broker = start(workers=2, stall_timeout="1h")
+    victim = broker.worker_pid("web.0")
+    busy = [connect(broker.port) for _ in range(2)]
+    for sock in busy:
+        send_request(sock, "/slow?ms=100000")
+    pids = victim, broker.worker_pid("web.1")
+    assert wait_until(lambda: all(proc.held_connections([p], broker.port) == 1 for p in pids))
+    # Both are busy now: what comes from here on waits in their channels.
     waiting = [connect(broker.port) for _ in range(8)]
     for n, sock in enumerate(waiting):
         send_request(sock, "/?id=%d" % n)
     wait_until(lambda: proc.held_connections([broker.pid], broker.port) == 0)
-    send_signal(broker.worker_pid("web.0"), signal.SIGKILL)
-    gate.open(3)
+    for pid in pids:
+        send_signal(pid, signal.SIGKILL)
     assert [read_answer(sock).id for sock in waiting] == [str(n) for n in range(8)]
-    assert broker.wait_event("taken-back")["count"] == 4
-    for sock in waiting:
+    assert sum(e["count"] for e in broker.events("taken-back")) >= 8
+    for sock in waiting + busy:
         sock.close()
+
+
+def slow(gate):
+    """It has its listeners, and comes to them when the gate is open."""
+    return "exec %s" % " ".join(activated("systemd", "slow", gate.path))
+
+
+@test
+def a_new_worker_serves_when_it_takes_connections_also_without_clients():
+    release, gate = Release("exec %s" % " ".join(activated())), Gate()
+    broker = start(release.command("x"), workers=2)
+    old = {broker.worker_pid("web.0"), broker.worker_pid("web.1")}
+    release.deploy(slow(gate))
+    broker.hup()
+    broker.wait_event("channel", generation=2)
+    assert {http_get(broker.port).pid for _ in range(8)} == old
+    assert not broker.events("worker-ready", generation=2)
+    gate.open(2)
+    broker.wait_event("reload-done")
+    assert not {http_get(broker.port).pid for _ in range(4)} & old
 
 
 @test
@@ -207,14 +233,22 @@ def a_deploy_that_never_accepts_is_aborted():
     broker = start(release.command("x"), start_timeout="1s")
     load = Load(broker.port, inflight=8)
     load.wait_answers(50)
-    release.deploy("exec %s" % " ".join(activated("systemd", "slow", Gate().path)))
+    release.deploy(slow(Gate()))
     broker.hup()
     aborted = broker.wait_event("reload-aborted")
-    assert "has taken no connection within start_timeout" in aborted["reason"], aborted
+    assert "the program has taken no connection yet" in aborted["reason"], aborted
     load.wait_answers(50)
     load.stop()
     load.assert_clean()
     assert {w["generation"] for w in workers(broker) if w["state"] == "ready"} == {1}
+
+
+@test
+def a_check_of_its_own_takes_the_place_of_that_question():
+    broker = start(check="GET /", check_interval="50ms")
+    broker.wait_event("worker-check-passed", count=2)
+    assert {http_get(broker.port).pid for _ in range(4)} == {
+        broker.worker_pid("web.0"), broker.worker_pid("web.1")}
 
 
 main()

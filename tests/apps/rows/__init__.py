@@ -1,6 +1,6 @@
 """The rows, by the headings that they have in docs/apps.md."""
 
-from . import data, languages, net, node, proxies, python, web
+from . import activated, data, languages, net, node, proxies, python, web
 
 GROUPS = {
     "Web servers": web.ROWS,
@@ -10,6 +10,7 @@ GROUPS = {
     "Java, Ruby, Perl, PHP and other languages": languages.ROWS,
     "Databases, queues, directories, name servers": data.ROWS,
     "Mail, files, shells, chat and other protocols": net.ROWS,
+    "Programs that are started with their sockets": activated.ROWS,
     "Refused": languages.REFUSED,
 }
 ROWS = [row for rows in GROUPS.values() for row in rows]

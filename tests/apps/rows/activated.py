@@ -1,0 +1,39 @@
+"""Programs that are started with their listening sockets: activation = ..."""
+
+from row import Row
+
+from .languages import PSGI, RACK
+from .node import HELLO
+from .python import ASGI, PYTHON, WSGI
+
+
+def activated(name, about, convention="systemd", keys=None, **more):
+    more.setdefault("load", "ask" not in more)
+    keys = dict({"activation": convention, "listen": "127.0.0.1:{port}"}, **keys or {})
+    return Row(name, about, keys=keys, **more)
+
+
+ROWS = [
+    activated("gunicorn, systemd", "`LISTEN_FDS`; without `-b`. Two pre-forked processes", apt="gunicorn",
+              command="gunicorn --chdir {dir} --log-level warning --graceful-timeout 5 -w 2 wsgiapp:app",
+              files={"wsgiapp.py": WSGI}, processes=2),
+    activated("Uvicorn, --fd", "`--fd 3`", apt="uvicorn", keepalive=True,
+              command="uvicorn --app-dir {dir} --fd 3 --log-level warning asgiapp:app", files={"asgiapp.py": ASGI}),
+    activated("Hypercorn, fd://", "`-b fd://3`", apt="python3-hypercorn",
+              command=PYTHON + " -m hypercorn -b fd://3 asgiapp:app", files={"asgiapp.py": ASGI}),
+    activated("socketserver, systemd", "its own `LISTEN_FDS`, by hand", apt="python3",
+              command=PYTHON + " {here}/py_activated.py", broken=PYTHON + " {here}/missing.py", env=True),
+    activated("Puma, systemd", "`LISTEN_FDS`; a bind with the same address takes the socket", apt="puma", keepalive=True,
+              command="puma -q -b tcp://127.0.0.1:{port} -t 4:4 {dir}/config.ru", files={"config.ru": RACK}),
+    activated("node, listen({fd: 3})", "`server.listen({ fd: 3 })`", apt="nodejs", keepalive=True,
+              command="node {dir}/app.js", files={"app.js": """
+require('http').createServer((req, res) => {
+  const id = new URL(req.url, 'http://x').searchParams.get('id');
+  res.end(%s);
+}).listen({ fd: 3 });
+""" % (HELLO % "id")}),
+    activated("Starman, server-starter", "`SERVER_STARTER_PORT`; pre-forked", "server-starter", apt="starman",
+              command="starman --workers 2 --preload-app {dir}/app.psgi", files={"app.psgi": PSGI}, processes=2),
+    activated("Twiggy, server-starter", "`SERVER_STARTER_PORT`; AnyEvent", "server-starter", apt="twiggy",
+              command="twiggy {dir}/app.psgi", files={"app.psgi": PSGI}),
+]
