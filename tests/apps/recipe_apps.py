@@ -183,6 +183,7 @@ APPS = {
     "gunicorn -w 4 -b 127.0.0.1:8000 app:application": App(8000, HELLO, files={"app.py": WSGI}, needs="gunicorn"),
     "gunicorn -w 4 -k gthread --threads 8 -b 127.0.0.1:8000 app:application": App(
         8000, HELLO, files={"app.py": WSGI}, needs="gunicorn"),
+    "gunicorn -w 4 app:application": App(8000, HELLO, files={"app.py": WSGI}, needs="gunicorn"),
     "puma -b tcp://127.0.0.1:9292 -t 8:8 config.ru": App(9292, HELLO, files={"config.ru": RACK}, needs="puma"),
     "java -jar store.jar": App(8080, setup=JAR % "store.jar", needs="java"),
     "java -Xmx512m -jar shop.jar": App(8080, setup=JAR % "shop.jar", needs="java"),
