@@ -429,8 +429,7 @@ void service_worker_listens(struct worker *w)
 	    !worker_listens_as_configured(w))
 		return;
 	loop_timer_disarm(&w->settle);
-	/* An activated program is given what its lines say, and cannot ask for the rest. */
-	if (w->conf->activation || !service_missing_endpoint(w))
+	if (!service_missing_endpoint(w))
 		worker_event(w, EV_LISTEN);
 	/*
 	 * A reload replaces the workers that listen on the rest: without them nobody would. So it
