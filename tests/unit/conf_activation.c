@@ -57,6 +57,8 @@ TEST(what_cannot_be_is_refused)
 	check_bad(WEB "activation = systemd",
 		  "broker.ini:3: activation (systemd) needs a listen line for each socket that the "
 		  "program expects, as in: listen = 8080");
+	check_bad(WEB "activation = systemd\nmode = inetd\nlisten = 80",
+		  "broker.ini:4: activation (systemd) needs mode = listen");
 	check_bad(WEB "listen = 80 as http",
 		  "broker.ini:3: listen: a name (as http) is for the program that activation = "
 		  "systemd starts");
