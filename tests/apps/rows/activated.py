@@ -1,10 +1,13 @@
 """Programs that are started with their listening sockets: activation = ..."""
 
+from asking import Talk
 from row import Row
 
 from .languages import PSGI, RACK
 from .node import HELLO
 from .python import ASGI, PYTHON, WSGI
+from .web import HELLO as HELLO_PAGE
+from .web import PAGE
 
 
 def activated(name, about, convention="systemd", keys=None, **more):
@@ -36,4 +39,23 @@ require('http').createServer((req, res) => {
               command="starman --workers 2 --preload-app {dir}/app.psgi", files={"app.psgi": PSGI}, processes=2),
     activated("Twiggy, server-starter", "`SERVER_STARTER_PORT`; AnyEvent", "server-starter", apt="twiggy",
               command="twiggy {dir}/app.psgi", files={"app.psgi": PSGI}),
+    activated("mpd, systemd", "libsystemd's `sd_listen_fds`; without `bind_to_address`", apt="mpd", shell="exec mpd --no-daemon --stderr {dir}/mpd.conf",
+              ask=Talk((None, rb"^OK MPD .*\n"), (b"ping\n", rb"^OK\n")), files={"mpd.conf": """
+audio_output {
+  type "null"
+  name "null"
+}
+max_connections "100"
+"""}),
+    activated("h2o, server-starter", "`SERVER_STARTER_PORT`; a `listen` with the same address takes the socket", "server-starter", apt="h2o",
+              command="h2o -c {dir}/h2o.conf", ask=HELLO_PAGE, files={"h2o.conf": """
+listen: { port: {port}, host: 127.0.0.1 }
+user: root
+num-threads: 2
+hosts: { localhost: { paths: { /: { file.dir: {dir}/www } } } }
+""", **PAGE}),
+    # No `activation`: it listens by itself, and executes the program for the first client.
+    Row("systemd-socket-activate", "as any program that listens; it executes another for the first client, and passes the socket", apt="systemd python3", load=True,
+        command="systemd-socket-activate -l 127.0.0.1:{port} " + PYTHON + " {here}/py_activated.py",
+        broken="systemd-socket-activate --no-such-option"),
 ]
