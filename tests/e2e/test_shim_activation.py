@@ -46,6 +46,8 @@ def the_channel_has_a_holder_from_the_launcher_to_the_program(broker):
         broker.welcome(adopt, channel)
     for hello, _ in first:
         assert hello.gone(), "what the launcher held stays behind"
+    p.stdin.write(b"sockname 3\n")
+    eq(p.stdout.readline(), b"0 2 127.0.0.1 3000 16\n")  # main() runs: the library is ready
     # rx twice; hidden: for each tx, the rendezvous connection and the program's own socket.
     eq({fd for fd in sockets(p.pid) if fd < 200}, {3, 4})
     eq(len(sockets(p.pid)), 8)

@@ -96,24 +96,17 @@ bool activate_add(char *text)
 
 /* --- what the program is told ----------------------------------------------------------- */
 
-/* Sets NAME, or NAME followed by @i if that is not negative. */
-__attribute__((format(printf, 3, 4))) static bool tell(const char *name, int i, const char *fmt,
-						       ...)
+/* Sets NAME=VALUE, which stays allocated. */
+__attribute__((format(printf, 1, 2))) static bool put(const char *fmt, ...)
 {
-	char full[40], *value;
+	char *entry;
 	va_list ap;
-	bool good;
 	int n;
 
-	(void)snprintf(full, sizeof(full), i < 0 ? "%s" : "%s%d", name, i);
 	va_start(ap, fmt);
-	n = vasprintf(&value, fmt, ap);
+	n = vasprintf(&entry, fmt, ap);
 	va_end(ap);
-	if (n < 0)
-		return false;
-	good = setenv(full, value, 1) == 0;
-	free(value);
-	return good;
+	return n >= 0 && putenv(entry) == 0;
 }
 
 /* What the names or the addresses of all listeners are put together in. */
@@ -145,20 +138,19 @@ static bool tell_systemd(void)
 	for (size_t i = 0; good && i < n_listeners; i++)
 		good = list_add("%s%s", i ? ":" : "",
 				listeners[i].name ? listeners[i].name : other);
-	return good && tell("LISTEN_FDS", -1, "%zu", n_listeners) &&
-	       tell("LISTEN_PID", -1, "%d", (int)getpid()) &&
-	       tell("LISTEN_FDNAMES", -1, "%s", list.text);
+	return good && put("LISTEN_FDS=%zu", n_listeners) && put("LISTEN_PID=%d", (int)getpid()) &&
+	       put("LISTEN_FDNAMES=%s", list.text);
 }
 
 static bool tell_einhorn(void)
 {
-	bool good = tell("EINHORN_FD_COUNT", -1, "%zu", n_listeners) &&
-		    tell("EINHORN_MASTER_PID", -1, "%d", (int)getppid());
+	bool good = put("EINHORN_FD_COUNT=%zu", n_listeners) &&
+		    put("EINHORN_MASTER_PID=%d", (int)getppid());
 
 	for (int i = 0; good && i < (int)n_listeners; i++)
-		good = tell("EINHORN_FD_", i, "%d", FIRST_FD + i) &&
-		       tell("EINHORN_FD_FAMILY_", i, "%s",
-			    listeners[i].addr.family == 6 ? "AF_INET6" : "AF_INET");
+		good = put("EINHORN_FD_%d=%d", i, FIRST_FD + i) &&
+		       put("EINHORN_FD_FAMILY_%d=%s", i,
+			   listeners[i].addr.family == 6 ? "AF_INET6" : "AF_INET");
 	return good;
 }
 
@@ -169,8 +161,8 @@ static bool tell_server_starter(void)
 
 	for (int i = 0; good && i < (int)n_listeners; i++)
 		good = list_add("%s%s=%d", i ? ";" : "", listeners[i].text, FIRST_FD + i);
-	return good && tell("SERVER_STARTER_PORT", -1, "%s", list.text) &&
-	       tell("SERVER_STARTER_GENERATION", -1, "%s", generation ? generation : "1");
+	return good && put("SERVER_STARTER_PORT=%s", list.text) &&
+	       put("SERVER_STARTER_GENERATION=%s", generation ? generation : "1");
 }
 
 static const struct convention {
@@ -203,11 +195,10 @@ bool activate_complete(bool *ret_wanted)
 
 /* --- the listeners ---------------------------------------------------------------------- */
 
-/* Moves *@fd above all numbers that listeners get. The status descriptor ends with the exec. */
-static bool move(int *fd, bool close_on_exec)
+/* Moves *@fd above all numbers that listeners get, and through the exec. */
+static bool move(int *fd)
 {
-	int moved =
-		fcntl(*fd, close_on_exec ? F_DUPFD_CLOEXEC : F_DUPFD, FIRST_FD + (int)n_listeners);
+	int moved = fcntl(*fd, F_DUPFD, FIRST_FD + (int)n_listeners);
 
 	if (moved < 0)
 		return false;
@@ -236,7 +227,7 @@ static bool meet(const struct place *place, struct listener *l)
 		return reason_refuse("no listener on %s: %s", l->text, why);
 	if (m.page >= 0)
 		(void)close(m.page);
-	if (!move(&m.rx, false) || !move(&m.tx, false) || !move(&m.rendezvous, false))
+	if (!move(&m.rx) || !move(&m.tx) || !move(&m.rendezvous))
 		return reason_refuse("no descriptor is free for the listener on %s", l->text);
 	l->rx = m.rx;
 	return true;
@@ -248,7 +239,7 @@ bool activate(bool v6only, int *status_fd)
 
 	if (place_read(&place) < 0)
 		return reason_refuse("--activation: no broker has started this process");
-	if (*status_fd >= 0 && !move(status_fd, true))
+	if (*status_fd >= 0 && !move(status_fd))
 		return reason_refuse("no descriptor is free");
 	for (struct listener *l = listeners; l < listeners + n_listeners; l++) {
 		choose_family(l);

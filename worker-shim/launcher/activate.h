@@ -15,7 +15,7 @@
 
 #include <stdbool.h>
 
-/* Below 3 + this many descriptors they stand. */
+/* How many at most. */
 #define ACTIVATE_MAX 256
 
 /* The conventions of @word. False, with the reason: there are no such. */
@@ -32,6 +32,7 @@ bool activate_complete(bool *ret_wanted);
 
 /*
  * Asks the broker for all listeners, puts them at 3 and above and sets the environment. Moves
- * *@status_fd out of the way, unless it is -1. False, with the reason: this worker cannot start.
+ * *@status_fd out of the way, unless it is -1; it is not close-on-exec then. False, with the
+ * reason: this worker cannot start.
  */
 bool activate(bool v6only, int *status_fd);
