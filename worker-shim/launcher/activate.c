@@ -239,6 +239,7 @@ bool activate(bool v6only, int *status_fd)
 
 	if (place_read(&place) < 0)
 		return reason_refuse("--activation: no broker has started this process");
+	place.backend = HANDOFF_BACKEND_PRELOAD; /* the library, in what is executed */
 	if (*status_fd >= 0 && !move(status_fd))
 		return reason_refuse("no descriptor is free");
 	for (struct listener *l = listeners; l < listeners + n_listeners; l++) {

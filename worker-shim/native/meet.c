@@ -47,7 +47,10 @@ int place_read(struct place *ret)
 {
 	char token[2 * HANDOFF_TOKEN_SIZE + 1];
 
-	*ret = (struct place){ .rendezvous = { .sun_family = AF_UNIX } };
+	*ret = (struct place){
+		.rendezvous = { .sun_family = AF_UNIX },
+		.backend = HANDOFF_BACKEND_NATIVE,
+	};
 	if (!getenv(HANDOFF_ENV_RENDEZVOUS) || !getenv(HANDOFF_ENV_TOKEN))
 		return -ENOENT;
 	if (!copy_from(HANDOFF_ENV_RENDEZVOUS, ret->rendezvous.sun_path,
@@ -78,7 +81,7 @@ static int say_hello(const struct place *place, const struct handoff_addr *addr,
 		.generation = place->generation,
 		.pid = (int32_t)getpid(),
 		.backlog = backlog,
-		.backend = HANDOFF_BACKEND_NATIVE,
+		.backend = place->backend,
 	};
 	int r;
 

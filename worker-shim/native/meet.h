@@ -16,6 +16,7 @@ struct place {
 	uint8_t token[HANDOFF_TOKEN_SIZE];
 	char service[HANDOFF_SERVICE_SIZE];
 	uint32_t slot, generation;
+	enum handoff_backend backend; /* what takes the connections: NATIVE, or as is set here */
 };
 
 /* 0; -ENOENT: no broker has started this process; -EINVAL: something has spoilt what it said. */
