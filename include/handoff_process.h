@@ -29,7 +29,7 @@ struct handoff_process {
 	int32_t pid;
 	int32_t status; /* ENDED: as waitpid(2) gives it */
 	uint32_t reserved;
-	uint64_t conn;		  /* CONN.id */
+	uint64_t conn;		  /* CONN.id; 0: a health check, which nobody counts */
 	uint64_t taken_ns;	  /* CLOCK_MONOTONIC */
 	uint64_t ended_ns;	  /* the same, ENDED */
 	uint64_t cpu_us;	  /* user and system time, ENDED */

@@ -79,7 +79,7 @@ const struct option option_table[] = {
 		  [MODE_NATIVE] = "native") },
 	{ SERVICE("park", word, park, WORKERS), DEFAULT("main"),
 	  WORDS([PARK_MAIN] = "main", [PARK_FIRST_READ] = "first-read", [PARK_EXEC] = "exec") },
-	{ SERVICE("processes", count, processes, LIVE), RANGE(1, 10000), DEFAULT("40") },
+	{ SERVICE("processes", count, processes, WORKERS), RANGE(1, 10000), DEFAULT("40") },
 	{ SERVICE("stderr", word, standard_error, WORKERS), DEFAULT("log"),
 	  WORDS([STDERR_LOG] = "log", [STDERR_CONNECTION] = "connection") },
 	{ SERVICE("log_connections", word, log_connections, LIVE), DEFAULT("failures"),

@@ -47,14 +47,16 @@ void worker_children_look(struct taker *t, struct channel *c)
 		return;
 	/* First: an end that comes from now on is told again. */
 	__atomic_store_n(&table->told, 0, __ATOMIC_SEQ_CST);
-	/* No more ends are believed than there can be. */
-	for (unsigned i = 0; i < t->processes && n < channel_in_use(c); i++) {
+	for (unsigned i = 0; i < t->processes; i++) {
 		struct handoff_process *e = &table->of[i], copy;
 
 		if (__atomic_load_n(&e->state, __ATOMIC_ACQUIRE) != HANDOFF_PROCESS_ENDED)
 			continue;
 		copy = *e;
 		__atomic_store_n(&e->state, HANDOFF_PROCESS_FREE, __ATOMIC_RELEASE);
+		/* No more ends are believed than there can be. */
+		if (!copy.conn || n == channel_in_use(c))
+			continue;
 		w->terms->ends[copy.status == 0		? METRICS_GOOD
 			       : WIFEXITED(copy.status) ? METRICS_FAILED
 							: METRICS_KILLED]++;

@@ -117,6 +117,23 @@ def at_the_limit_clients_wait_and_nobody_is_refused():
 
 
 @test
+def a_check_has_a_process_but_no_place_among_those_of_clients():
+    broker = service(workers=1, processes=2, check="connect", check_interval="10ms", log_connections="yes")
+    held = [ask(broker.port, "hold", keep=True)[1] for _ in range(2)]
+    children = lambda: set(proc.descendants(ready_workers(broker)["web.0"]))
+    before = children()
+    wait_until(lambda: len(children() - before) >= 8, what="processes that were made for checks")
+    late = connect(broker.port)
+    late.sendall(b"hello\n")
+    broker.wait_event("limit")
+    assert not broker.events("connection-end")
+    held.pop().close()
+    assert b"line=hello" in late.recv(4096)
+    for client in held + [late]:
+        client.close()
+
+
+@test
 def a_reload_under_load_loses_nobody_and_children_finish():
     broker = service(workers=2, drain_timeout="20s")
     answer, held = ask(broker.port, "hold", keep=True)

@@ -94,7 +94,7 @@ static void serve(struct zygote *z, struct handoff_process *e)
 	close_fd(&p->page);
 	fd = take(p->rx, &conn);
 	e->pid = (int32_t)getpid();
-	e->conn = conn.id;
+	e->conn = conn.listener ? conn.id : 0;
 	e->peer = conn.peer;
 	e->taken_ns = now_ns();
 	set_state(e, HANDOFF_PROCESS_TAKEN);
