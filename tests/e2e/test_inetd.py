@@ -39,6 +39,21 @@ def ask(port, line="hello", keep=False):
     return answer
 
 
+FREE, ENDED = (0).to_bytes(4, "little"), (3).to_bytes(4, "little")  # handoff_process.h
+
+
+def table_of(zygote):
+    """The page of its channel, and the table of processes behind it."""
+    (fd,) = [fd for fd in os.listdir("/proc/%d/fd" % zygote)
+             if "broker-page" in os.readlink("/proc/%d/fd/%s" % (zygote, fd))]
+    with open("/proc/%d/fd/%s" % (zygote, fd), "r+b", buffering=0) as memory:
+        return mmap.mmap(memory.fileno(), 0)
+
+
+def entries(table):
+    return range(4096 + 64, len(table) - 71, 72)
+
+
 @test
 def each_connection_has_a_process_of_its_own():
     for park in ("main", "exec"):
@@ -186,6 +201,34 @@ def a_killed_zygote_loses_nothing_that_waits_and_its_children_go_on():
 
 
 @test
+def a_killed_broker_leaves_what_waits_to_the_zygotes():
+    broker = service(workers=1, processes=100)
+    zygote = ready_workers(broker)["web.0"]
+    wait_until(lambda: len(proc.descendants(zygote)) == 8)
+    with table_of(zygote) as table:
+        # Without a free entry it does not fork.
+        for at in entries(table):
+            table[at:at + 4] = ENDED
+        idle = proc.descendants(zygote)
+        for pid in idle:
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not any(proc.alive(pid) for pid in idle))
+        for at in entries(table):
+            table[at:at + 4] = ENDED
+        waiting = [connect(broker.port) for _ in range(14)]
+        wait_until(lambda: [w["waiting"] for w in ask_control(broker, "status web")
+                            if w["type"] == "worker"] == [14])
+        broker.kill()
+        table[4096 + 8:4096 + 12] = FREE  # none is idle
+        for at in entries(table):
+            table[at:at + 4] = FREE
+    for client in waiting:
+        client.sendall(b"hello\n")
+        assert b"line=hello" in client.recv(4096)
+        client.close()
+
+
+@test
 def a_zygote_is_replaced_after_so_many_connections():
     broker = service(workers=1, zygote_connections=20)
     first = ready_workers(broker)["web.0"]
@@ -212,20 +255,17 @@ def of_a_false_table_no_more_is_believed_than_can_be():
     broker = service(workers=1, processes=50)
     zygote = ready_workers(broker)["web.0"]
     wait_until(lambda: len(proc.descendants(zygote)) == 8)
-    (fd,) = [fd for fd in os.listdir("/proc/%d/fd" % zygote)
-             if "broker-page" in os.readlink("/proc/%d/fd/%s" % (zygote, fd))]
-    with open("/proc/%d/fd/%s" % (zygote, fd), "r+b", buffering=0) as memory:
-        with mmap.mmap(memory.fileno(), 0) as table:
-            for at in range(4096 + 64, len(table) - 71, 72):
-                # ENDED, a pid, a status, then whatever: times before they began, no address.
-                table[at + 4:at + 72] = os.urandom(68)
-                table[at:at + 4] = (3).to_bytes(4, "little")
-            client = connect(broker.port)
-            client.sendall(b"exit 9\n")
-            assert b"line=exit" in client.recv(4096)
-            client.close()
-            # Its own end is not in the table any more; whichever it is that is said, it is one.
-            wait_until(lambda: broker.events("connection-end"))
+    with table_of(zygote) as table:
+        for at in entries(table):
+            # A pid, a status, then whatever: times before they began, no address.
+            table[at + 4:at + 72] = os.urandom(68)
+            table[at:at + 4] = ENDED
+        client = connect(broker.port)
+        client.sendall(b"exit 9\n")
+        assert b"line=exit" in client.recv(4096)
+        client.close()
+        # Its own end is not in the table any more; whichever it is that is said, it is one.
+        wait_until(lambda: broker.events("connection-end"))
     assert len(broker.events("connection-end")) == 1
     assert ask_control(broker, "status web")
 

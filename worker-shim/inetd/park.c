@@ -24,7 +24,7 @@ struct zygote {
 	int signals;   /* SIGCHLD */
 	int refill;    /* a child has seen that few are left */
 	sigset_t mask; /* of the program */
-	bool ends;     /* the broker has closed the channel */
+	bool ends;     /* a child has seen the end of the channel, behind all that was in it */
 };
 
 static void close_fd(int *fd)
@@ -185,6 +185,7 @@ static bool reap(struct zygote *z)
 			continue; /* the program's own, from before it was parked */
 		if (state_of(e) != HANDOFF_PROCESS_TAKEN) {
 			(void)__atomic_sub_fetch(&z->table->idle, 1, __ATOMIC_RELAXED);
+			z->ends |= status == 0;
 			e->pid = 0;
 			set_state(e, HANDOFF_PROCESS_FREE);
 			continue;
@@ -217,8 +218,10 @@ static bool keep_ready(struct zygote *z)
 		(void)!read(z->signals, unused, sizeof(unused));
 		(void)!read(z->refill, unused, sizeof(uint64_t));
 		any = reap(z);
+		/* The broker is gone, or has done with this channel; what is in it is served still.
+		 */
 		if (polled[2].revents)
-			z->ends = true;
+			polled[2].fd = -1;
 	}
 	_exit(0);
 }
