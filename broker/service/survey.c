@@ -70,15 +70,9 @@ static void look_at(struct worker *w, unsigned round, const struct sockdiag_list
 void survey_look(struct survey *s, struct worker *w)
 {
 	struct sockdiag_walk walk = SURVEY_WALK;
-	int r;
 
 	survey_add_ports(service_of(w), &walk);
-	r = sockdiag_begin(&walk);
-	if (r == 0)
-		do
-			r = sockdiag_step(&walk);
-		while (r > 0);
-	look_at(w, s->round, r == 0 ? &walk.found : NULL);
+	look_at(w, s->round, sockdiag_run(&walk) == 0 ? &walk.found : NULL);
 	sockdiag_end(&walk);
 }
 

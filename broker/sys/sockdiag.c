@@ -189,16 +189,23 @@ void sockdiag_end(struct sockdiag_walk *w)
 	sockdiag_list_deinit(&w->found);
 }
 
+int sockdiag_run(struct sockdiag_walk *w)
+{
+	int r = sockdiag_begin(w);
+
+	if (r == 0)
+		do
+			r = sockdiag_step(w);
+		while (r > 0);
+	return r;
+}
+
 int sockdiag_find(enum sockdiag_states states, uint16_t port, struct sockdiag_list *ret)
 {
 	struct sockdiag_walk w =
 		SOCKDIAG_WALK(.states = states, .low = port, .high = port ? port : UINT16_MAX);
-	int r = sockdiag_begin(&w);
+	int r = sockdiag_run(&w);
 
-	if (r == 0)
-		do
-			r = sockdiag_step(&w);
-		while (r > 0);
 	*ret = w.found;
 	return r;
 }

@@ -56,6 +56,8 @@ int sockdiag_begin(struct sockdiag_walk *w); /* .states, .low and .high are set.
 int sockdiag_step(struct sockdiag_walk *w);
 void sockdiag_end(struct sockdiag_walk *w); /* at any time */
 
+int sockdiag_run(struct sockdiag_walk *w); /* from its begin to its end, at once. 0 or -errno */
+
 /* How many handshakes of @port are under way. -errno on failure. */
 int sockdiag_handshakes(uint16_t port);
 

@@ -1,9 +1,10 @@
 #include "park.h"
 
 #include "handoff_process.h"
-#include "handoff_rights.h"
+#include "handoff_take.h"
 #include "variables.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -37,6 +38,11 @@ static void close_fd(int *fd)
 	errno = saved;
 }
 
+static bool is_free(int fd)
+{
+	return fcntl(fd, F_GETFD) < 0;
+}
+
 static uint64_t now_ns(void)
 {
 	struct timespec ts;
@@ -61,24 +67,16 @@ static enum handoff_process_state state_of(const struct handoff_process *e)
  */
 static int take(int rx, struct handoff_conn *ret)
 {
-	union {
-		struct handoff_conn conn;
-		unsigned char bytes[HANDOFF_MAX_SIZE];
-	} message;
-	struct handoff_received got;
+	static const struct handoff_calls calls = { .close_fd = close_fd, .is_free = is_free };
+	struct handoff_room room = { 0 };
+	int fd;
 
-	for (;;) {
-		handoff_receive(rx, &message, sizeof(message), 0, 1, close_fd, &got);
-		if (got.fds[0] >= 0 && handoff_check(&message, (size_t)got.n, HANDOFF_CONN)) {
-			*ret = message.conn;
-			return got.fds[0];
-		}
-		close_fd(&got.fds[0]);
-		if (got.n == 0 && !got.control)
-			_exit(0);
-		if (got.n < 0 && got.n != -EINTR && got.n != -ECONNRESET)
-			_exit(1);
-	}
+	do
+		fd = handoff_take(rx, 0, &room, &calls, ret);
+	while (fd == -EINTR || fd == -ENOMSG || fd == -ECONNABORTED);
+	if (fd < 0)
+		_exit(fd == -EINVAL ? 0 : 1);
+	return fd;
 }
 
 /* Becomes a process that serves one connection, and knows nothing of where it came from. */
