@@ -5,6 +5,7 @@ import socket
 import sys
 
 from harness import *
+from lib.faults import kill_both_while_eight_wait
 from lib.guest import Guest
 from lib.steering import workers
 
@@ -188,23 +189,7 @@ def a_reload_to_other_lines_takes_what_is_there_now():
 @test
 def what_waits_at_one_that_is_killed_is_answered_by_others():
     broker = start(workers=2, stall_timeout="1h")
-    victim = broker.worker_pid("web.0")
-    busy = [connect(broker.port) for _ in range(2)]
-    for sock in busy:
-        send_request(sock, "/slow?ms=100000")
-    pids = victim, broker.worker_pid("web.1")
-    assert wait_until(lambda: all(proc.held_connections([p], broker.port) == 1 for p in pids))
-    # Both are busy now: what comes from here on waits in their channels.
-    waiting = [connect(broker.port) for _ in range(8)]
-    for n, sock in enumerate(waiting):
-        send_request(sock, "/?id=%d" % n)
-    wait_until(lambda: proc.held_connections([broker.pid], broker.port) == 0)
-    for pid in pids:
-        send_signal(pid, signal.SIGKILL)
-    assert [read_answer(sock).id for sock in waiting] == [str(n) for n in range(8)]
-    assert sum(e["count"] for e in broker.events("taken-back")) >= 8
-    for sock in waiting + busy:
-        sock.close()
+    kill_both_while_eight_wait(broker)
 
 
 def slow(gate):

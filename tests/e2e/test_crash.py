@@ -4,6 +4,7 @@
 import os
 
 from harness import *
+from lib.faults import kill_both_while_eight_wait
 
 
 def who_answers(port, n):
@@ -34,25 +35,7 @@ def a_worker_that_crashes_is_replaced():
 @test
 def what_waits_at_a_worker_that_is_killed_is_answered_by_others():
     broker = Broker(app("srv_poll"), workers=2, stall_timeout="1h")
-    victim = broker.worker_pid("web.0")
-    busy = connect(broker.port)
-    send_request(busy, "/slow?ms=100000")
-    other = connect(broker.port)
-    send_request(other, "/slow?ms=100000")
-    pids = victim, broker.worker_pid("web.1")
-    assert wait_until(lambda: all(proc.held_connections([p], broker.port) == 1 for p in pids))
-    # Both workers are busy now: what comes from here on waits in their channels.
-    waiting = [connect(broker.port) for _ in range(8)]
-    for n, sock in enumerate(waiting):
-        send_request(sock, "/?id=%d" % n)
-    wait_until(lambda: proc.held_connections([broker.pid], broker.port) == 0)
-    for pid in pids:
-        send_signal(pid, signal.SIGKILL)
-    assert [read_answer(sock).id for sock in waiting] == [str(n) for n in range(8)]
-    taken = sum(e["count"] for e in broker.events("taken-back"))
-    assert taken >= 8, taken
-    for sock in waiting + [busy, other]:
-        sock.close()
+    kill_both_while_eight_wait(broker)
 
 
 @test
