@@ -23,6 +23,9 @@ enum cell {
 	CELL_CPU_TIME,
 	CELL_RATE,
 	CELL_PERCENT,
+	/* A count and an age of some workers: for others they are empty. */
+	CELL_SOME,
+	CELL_SINCE,
 };
 
 struct workers_column {
@@ -37,6 +40,7 @@ static const struct workers_column status_columns[WORKERS_COLUMNS] = {
 	{ "GEN", "generation", CELL_COUNT, 6 },	     { "STATE", "state", CELL_STATE, 0 },
 	{ "FOR", "state_ms", CELL_AGE, 4 },	     { "GIVEN", "given", CELL_COUNT, 5 },
 	{ "WAITING", "waiting", CELL_COUNT, 2 },     { "OPEN", "open", CELL_COUNT, 1 },
+	{ "RUNNING", "running", CELL_SOME, 1 },	     { "OLDEST", "oldest_ms", CELL_SINCE, 4 },
 	{ "MEMORY", "rss_bytes", CELL_BYTES, 8 },    { "CPU", "cpu_ms", CELL_CPU_TIME, 9 },
 	{ "RESTARTS", "restarts", CELL_WARNING, 7 }, { "WHY", NULL, CELL_WHY, 0 },
 };
@@ -46,6 +50,7 @@ static const struct workers_column top_columns[WORKERS_COLUMNS] = {
 	{ "GEN", "generation", CELL_COUNT, 5 }, { "STATE", "state", CELL_STATE, 0 },
 	{ "FOR", "state_ms", CELL_AGE, 7 },	{ "GIVEN/S", NULL, CELL_RATE, 1 },
 	{ "RATE", NULL, CELL_BAR, 6 },		{ "WAITING", "waiting", CELL_WARNING, 2 },
+	{ "RUNNING", "running", CELL_SOME, 3 }, { "OLDEST", "oldest_ms", CELL_SINCE, 4 },
 	{ "OPEN", "open", CELL_COUNT, 3 },	{ "MEMORY", "rss_bytes", CELL_BYTES, 8 },
 	{ "CPU%", NULL, CELL_PERCENT, 4 },	{ "WHY", NULL, CELL_WHY, 0 },
 };
@@ -189,6 +194,7 @@ static void (*const add_number[])(struct strbuf *out, int64_t n) = {
 	[CELL_WARNING] = text_add_count, [CELL_BYTES] = text_add_bytes,
 	[CELL_AGE] = text_add_age,	 [CELL_CPU_TIME] = text_add_cpu_time,
 	[CELL_RATE] = workers_add_rate,	 [CELL_PERCENT] = add_percent,
+	[CELL_SOME] = text_add_count,	 [CELL_SINCE] = text_add_age,
 };
 
 /* The text of a cell into @out, which is empty. Returns how it looks. */
@@ -201,10 +207,10 @@ static enum text_style add_cell(const struct workers_column *c, const struct wor
 						   : -1;
 
 	if (c->cell > CELL_WHY) {
-		if (number < 0)
-			strbuf_add(out, "-");
-		else
+		if (number >= 0)
 			add_number[c->cell](out, number);
+		else if (c->cell < CELL_SOME)
+			strbuf_add(out, "-");
 		return c->cell == CELL_WARNING && number > 0 ? TEXT_YELLOW : TEXT_PLAIN;
 	}
 	if (c->cell == CELL_WHY)

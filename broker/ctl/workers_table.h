@@ -10,7 +10,7 @@
 #include "ctl/text.h"
 #include "ctl/view.h"
 
-#define WORKERS_COLUMNS 12
+#define WORKERS_COLUMNS 14
 
 enum workers_sort {
 	SORT_BY_TROUBLE, /* what needs a look first, then by slot */

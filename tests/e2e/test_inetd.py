@@ -13,6 +13,7 @@ from lib import proc, tap
 from lib.metrics import Page
 from lib.ports import free_port
 from lib.control import ask as ask_control
+from lib.ctl import ctl
 from lib.steering import ready_workers
 
 PROGRAM = "{apps}/inetd_line"
@@ -123,6 +124,7 @@ def at_the_limit_clients_wait_and_nobody_is_refused():
     rows = [row for row in ask_control(broker, "status web") if row["type"] == "worker"]
     assert sum(row["running"] for row in rows) == 3, rows
     assert max(row.get("oldest_ms", -1) for row in rows) >= 0, rows
+    assert "RUNNING  OLDEST" in ctl("-c", broker.file, "status").stdout
     assert not answers
     held.pop().close()
     wait_until(lambda: answers)

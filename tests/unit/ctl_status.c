@@ -41,6 +41,25 @@ TEST(all_is_well)
 		"  web.1   812    3  ready  1m31s    602        2     1    1.2M  1.2s         0\n");
 }
 
+TEST(processes_of_an_inetd_service_are_shown_where_there_is_one)
+{
+	add_quiet_service();
+	add_line(&view, LINE_WORKER("in.0", "\"running\":12,\"oldest_ms\":61000," MEMBERS_READY));
+	add_line(&view, LINE_WORKER("in.1", "\"running\":0,\"oldest_ms\":null," MEMBERS_READY));
+	CHECK_CONTAINS(
+		screen(120),
+		"  WORKER  PID  GEN  STATE    FOR  GIVEN  WAITING  OPEN  RUNNING  OLDEST  MEMORY   "
+		"CPU  RESTARTS\n"
+		"  web.0   812    3  ready  1m31s    602        2     1                     1.2M  "
+		"1.2s         0\n"
+		"  web.1   812    3  ready  1m31s    602        2     1                     1.2M  "
+		"1.2s         0\n"
+		"  in.0    812    3  ready  1m31s    602        2     1       12   1m01s    1.2M  "
+		"1.2s         0\n"
+		"  in.1    812    3  ready  1m31s    602        2     1        0            1.2M  "
+		"1.2s         0\n");
+}
+
 static void add_busy_service(void)
 {
 	add_line(&view, LINE_BROKER);
