@@ -1,11 +1,39 @@
 #include "strbuf.h"
-#include "base/utf8.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #define QUOTED_MAX 80 /* bytes: enough to recognise one's own text by */
+
+size_t utf8_len(const char *text, size_t n)
+{
+	const unsigned char *s = (const unsigned char *)text;
+	unsigned long cp;
+	size_t len;
+
+	if (s[0] < 0x80)
+		return s[0] >= 0x20 && s[0] != 0x7f;
+	else if (s[0] >= 0xc2 && s[0] <= 0xdf)
+		len = 2;
+	else if (s[0] >= 0xe0 && s[0] <= 0xef)
+		len = 3;
+	else if (s[0] >= 0xf0 && s[0] <= 0xf4)
+		len = 4;
+	else
+		return 0;
+	if (len > n)
+		return 0;
+	cp = s[0] & (0xffu >> (len + 1));
+	for (size_t i = 1; i < len; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+		cp = cp << 6 | (s[i] & 0x3f);
+	}
+	if ((len == 3 && cp < 0x800) || (len == 4 && (cp < 0x10000 || cp > 0x10ffff)))
+		return 0;
+	return (cp >= 0xd800 && cp <= 0xdfff) || cp < 0xa0 ? 0 : len;
+}
 
 void strbuf_init(struct strbuf *b, char *storage, size_t size)
 {
@@ -76,10 +104,8 @@ void strbuf_add_filled(struct strbuf *b, const char *text, const char *place, co
 
 void strbuf_add_escaped(struct strbuf *b, const char *bytes, size_t n)
 {
-	const unsigned char *s = (const unsigned char *)bytes;
-
 	for (size_t i = 0, len; i < n; i += len ? len : 1) {
-		len = s[i] >= 0x20 && s[i] < 0x7f ? 1 : utf8_len(s + i, n - i);
+		len = utf8_len(bytes + i, n - i);
 		/* A sequence goes whole or not at all. */
 		if (len && b->len + len >= b->size) {
 			b->cut = true;
@@ -87,10 +113,10 @@ void strbuf_add_escaped(struct strbuf *b, const char *bytes, size_t n)
 		}
 		if (len)
 			strbuf_add_bytes(b, bytes + i, len);
-		else if (s[i] == '\t')
+		else if (bytes[i] == '\t')
 			strbuf_add(b, "\\t");
 		else
-			strbuf_addf(b, "\\x%02x", s[i]);
+			strbuf_addf(b, "\\x%02x", (unsigned char)bytes[i]);
 	}
 }
 

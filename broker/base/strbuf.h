@@ -9,6 +9,13 @@
 #include <stdarg.h>
 #include "base/util.h"
 
+/*
+ * Length of the character at @s, which has @n bytes, at least one; 0 if there is none that may be
+ * shown: a control character (C0, DEL, C1: they move a terminal's cursor), or what is no UTF-8 (RFC
+ * 3629: shortest form, no surrogates).
+ */
+size_t utf8_len(const char *s, size_t n);
+
 struct strbuf {
 	char *text; /* caller's storage */
 	size_t len; /* without the terminator */

@@ -1,5 +1,5 @@
 /*
- * words - one value of the file, split as a shell would split it.
+ * words - lists of words, and one value of the file, split into words as a shell would split it.
  *
  * Blanks separate words. '...' keeps everything, "..." keeps everything but backslash before
  * " \ $ `, a backslash outside quotes keeps the next character. A # at the start of a word begins
@@ -51,3 +51,35 @@ size_t words_name_len(const char *text);
  * a command line): a control character or a byte that is not UTF-8 is shown as \xNN.
  */
 void words_add_quoted(struct strbuf *out, const char *word);
+
+/*
+ * --- lists as execve(2) takes them: pointers, the last of them NULL. An empty one is NULL -------
+ *
+ * What allocates returns -ENOMEM and leaves the list as it was.
+ */
+
+int strlist_append(char ***list, const char *text);
+int strlist_copy(char *const *from, char ***ret);
+void strlist_free(char **list);
+bool strlist_equal(char *const *a, char *const *b);
+
+/* --- the word that was probably meant -------------------------------------------------------- */
+
+/*
+ * The one of @n @candidates that differs least from @word, or NULL if none is near: up to one edit
+ * in three letters, three at most. An edit is a letter more, less or other, or two neighbours
+ * swapped (optimal string alignment). Upper and lower case are the same letter, and so are '-' and
+ * '_'. The first of equally near ones wins. A NULL is near nothing.
+ */
+const char *nearest(const char *word, const char *const *candidates, size_t n);
+
+/* The same of the names of signals; @word may begin with SIG. */
+const char *nearest_signal(const char *word);
+
+/* A word of other programs of the kind, and what it is called here. */
+struct synonym {
+	const char *word, *here;
+};
+
+/* The name here of exactly @word; NULL: @synonyms, which ends with an empty one, has none. */
+const char *synonym_find(const struct synonym *synonyms, const char *word);

@@ -1,6 +1,6 @@
 #include "conf.h"
 
-#include "base/strlist.h"
+#include "base/words.h"
 #include "config/option.h"
 
 #include <errno.h>

@@ -3,7 +3,7 @@
 #include "config/conf.h"
 #include "config/conf_check.h"
 #include "config/conf_read.h"
-#include "base/strlist.h"
+#include "base/words.h"
 
 #include <errno.h>
 #include <stdio.h>

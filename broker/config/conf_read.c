@@ -1,7 +1,6 @@
 #include "conf_read.h"
 
-#include "base/nearest.h"
-#include "base/utf8.h"
+#include "base/words.h"
 
 #include <errno.h>
 #include <string.h>
@@ -46,18 +45,15 @@ static char *trim(char *text)
 /* What no line may hold, or NULL. */
 static const char *bad_bytes(const char *line, size_t len)
 {
-	const unsigned char *s = (const unsigned char *)line;
-
 	if (len > LINE_MAX_BYTES)
 		return "the line is longer than 65536 bytes";
 	for (size_t i = 0, n; i < len; i += n) {
-		n = s[i] < 0x80 ? 1 : utf8_len(s + i, len - i);
-		if (s[i] == '\0')
+		n = line[i] == '\t' ? 1 : utf8_len(line + i, len - i);
+		if (line[i] == '\0')
 			return "the line holds a NUL byte: this is not a text file";
-		if ((s[i] < 0x20 && s[i] != '\t') || s[i] == 0x7f)
-			return "the line holds a control character";
 		if (n == 0)
-			return "the line is not valid UTF-8";
+			return line[i] & 0x80 ? "the line is not valid UTF-8"
+					      : "the line holds a control character";
 	}
 	return NULL;
 }

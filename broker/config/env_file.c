@@ -1,6 +1,5 @@
 #include "env_file.h"
 
-#include "base/strlist.h"
 #include "base/words.h"
 
 #include <errno.h>

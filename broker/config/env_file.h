@@ -16,7 +16,7 @@
 
 /*
  * Appends each NAME=value of @text, @len bytes and a NUL, the whole file called @file in messages,
- * to @list, see strlist.h. 0; -ENOMEM; -EINVAL with @error: "FILE:LINE: what is wrong".
+ * to @list, see words.h. 0; -ENOMEM; -EINVAL with @error: "FILE:LINE: what is wrong".
  */
 int env_file_parse(const char *file, const char *text, size_t len, char ***list,
 		   struct strbuf *error);

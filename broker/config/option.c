@@ -1,6 +1,5 @@
 #include "option.h"
 
-#include "base/strlist.h"
 #include "base/words.h"
 
 #include <errno.h>

@@ -4,9 +4,8 @@
 #include "config/option_type.h"
 
 #include "base/address.h"
-#include "base/strlist.h"
-#include "base/units.h"
 #include "base/words.h"
+#include "base/units.h"
 #include "config/health_probe.h"
 
 #include <errno.h>

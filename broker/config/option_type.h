@@ -51,7 +51,7 @@ struct option_input {
 enum option_owns {
 	OWNS_NOTHING,
 	OWNS_TEXT,  /* char *, may be NULL */
-	OWNS_WORDS, /* char **, see strlist.h */
+	OWNS_WORDS, /* char **, see words.h */
 };
 
 struct option_type {

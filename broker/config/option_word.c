@@ -4,9 +4,8 @@
 #include "config/option_type.h"
 
 #include "base/address.h"
-#include "base/nearest.h"
-#include "base/units.h"
 #include "base/words.h"
+#include "base/units.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/fd.h"
-#include "base/utf8.h"
 #include "sys/unix_socket.h"
 #include "sys/user.h"
 
@@ -139,15 +138,10 @@ void client_begin(struct client *c, struct task *t, const struct task_ops *ops)
 /* Text in UTF-8 without control characters. */
 static bool is_text(const char *bytes, size_t n)
 {
-	const unsigned char *s = (const unsigned char *)bytes;
-
-	for (size_t i = 0; i < n;) {
-		size_t len =
-			(s[i] >= 0x20 && s[i] < 0x7f) || s[i] == '\t' ? 1 : utf8_len(s + i, n - i);
-
+	for (size_t i = 0, len; i < n; i += len) {
+		len = bytes[i] == '\t' ? 1 : utf8_len(bytes + i, n - i);
 		if (!len)
 			return false;
-		i += len;
 	}
 	return true;
 }

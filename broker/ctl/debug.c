@@ -18,7 +18,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/fd.h"
-#include "base/strlist.h"
 #include "base/words.h"
 #include "ctl/debugger.h"
 #include "ctl/out.h"

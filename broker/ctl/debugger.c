@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include "base/strlist.h"
+#include "base/words.h"
 
 #define PLACE "{pid}"
 

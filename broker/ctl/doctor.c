@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include "base/address.h"
 #include "base/json.h"
-#include "base/strlist.h"
+#include "base/words.h"
 #include "base/units.h"
 #include "ctl/doctor_text.h"
 #include "ctl/out.h"

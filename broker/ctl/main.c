@@ -5,7 +5,7 @@
  */
 #include <getopt.h>
 #include <string.h>
-#include "base/nearest.h"
+#include "base/words.h"
 #include "ctl/completion.h"
 #include "ctl/convert.h"
 #include "ctl/debug.h"

@@ -3,7 +3,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include "base/utf8.h"
 
 #define ELLIPSIS "..."
 #define DOTS_MIN 7 /* columns that a word needs to end in dots */
@@ -89,10 +88,9 @@ static uint32_t decode(const unsigned char *s, size_t len)
 /* The first character of @text, which is not empty. */
 static struct glyph next_glyph(const char *text)
 {
-	const unsigned char *s = (const unsigned char *)text;
-	size_t len = s[0] >= 0x80 ? utf8_len(s, strnlen(text, 4)) : s[0] >= 0x20 && s[0] != 0x7f;
+	size_t len = utf8_len(text, strnlen(text, 4));
 	struct glyph g = { .len = len, .source = len ? len : 1 };
-	uint32_t cp = decode(s, g.source);
+	uint32_t cp = decode((const unsigned char *)text, g.source);
 	enum look look = len ? look_of(cp) : HIDDEN;
 
 	g.columns = look;

@@ -10,7 +10,7 @@
 
 #include <limits.h>
 #include "base/buf.h"
-#include "base/json_doc.h"
+#include "base/json.h"
 #include "base/strbuf.h"
 
 #define TEXT_UNLIMITED UINT_MAX /* as a width: nothing is cut */

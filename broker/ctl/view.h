@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "base/json_doc.h"
+#include "base/json.h"
 
 enum view_type {
 	VIEW_SERVICE,

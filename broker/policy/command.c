@@ -2,7 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
-#include "base/nearest.h"
+#include "base/words.h"
 #include "base/units.h"
 
 /* A table is read in columns. */

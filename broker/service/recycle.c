@@ -2,7 +2,7 @@
 
 #include <errno.h>
 #include <time.h>
-#include "base/strlist.h"
+#include "base/words.h"
 #include "base/units.h"
 #include "dispatch/channel.h"
 #include "dispatch/endpoint.h"

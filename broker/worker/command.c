@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include "base/address.h"
 #include "base/fd.h"
-#include "base/strlist.h"
+#include "base/words.h"
 #include "config/option.h"
 #include "handoff_name.h"
 #include "sys/program.h"

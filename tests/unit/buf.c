@@ -1,4 +1,4 @@
-/* links: broker/base/buf broker/base/json */
+/* links: broker/base/buf broker/base/json broker/base/strbuf */
 #include "base/json.h"
 #include "tap.h"
 

@@ -1,5 +1,4 @@
-/* links: broker/policy/command broker/base/nearest */
-/* links: broker/base/units broker/base/strbuf */
+/* links: broker/policy/command broker/base/words broker/base/units broker/base/strbuf */
 #include "policy/command.h"
 #include "tap.h"
 

@@ -1,9 +1,7 @@
-/* links: broker/config/conf broker/config/conf_check broker/config/conf_read broker/config/option
- */
-/* links: broker/config/option_table broker/config/option_list broker/config/option_word */
-/* links: broker/config/health_probe */
-/* links: broker/base/address broker/base/nearest broker/base/strlist broker/base/units */
-/* links: broker/base/words broker/base/strbuf */
+/* links: broker/config/conf broker/config/conf_check broker/config/conf_read */
+/* links: broker/config/option broker/config/option_table broker/config/option_list */
+/* links: broker/config/option_word broker/config/health_probe broker/base/address */
+/* links: broker/base/words broker/base/units broker/base/strbuf */
 #include "config/conf_read.h"
 #include "tap.h"
 

@@ -1,8 +1,8 @@
 /* links: broker/ctl/convert_read broker/ctl/convert_service broker/base/buf broker/base/strbuf */
-/* links: broker/base/address broker/base/words broker/base/units broker/base/nearest */
-/* links: broker/base/strlist broker/config/conf_read broker/config/conf_check */
-/* links: broker/config/option broker/config/option_table broker/config/option_list */
-/* links: broker/config/option_word broker/config/health_probe broker/config/conf */
+/* links: broker/base/address broker/base/words broker/base/units broker/config/conf_read */
+/* links: broker/config/conf_check broker/config/option broker/config/option_table */
+/* links: broker/config/option_list broker/config/option_word broker/config/health_probe */
+/* links: broker/config/conf */
 #include "ctl/convert_read.h"
 #include "base/strbuf.h"
 

@@ -1,6 +1,6 @@
-/* links: broker/ctl/debugger broker/base/strbuf broker/base/strlist */
+/* links: broker/ctl/debugger broker/base/strbuf broker/base/words broker/base/units */
 #include "ctl/debugger.h"
-#include "base/strlist.h"
+#include "base/words.h"
 #include "tap.h"
 
 #include <errno.h>

@@ -1,11 +1,8 @@
-/* links: broker/ctl/doctor_text broker/ctl/text broker/base/json_doc */
-/* links: broker/base/buf broker/base/json broker/base/strbuf */
-/* links: broker/base/address broker/config/conf */
-/* links: broker/config/conf_check broker/config/conf_read broker/base/nearest broker/config/option
- */
+/* links: broker/ctl/doctor_text broker/ctl/text broker/base/json broker/base/buf */
+/* links: broker/base/strbuf broker/base/address broker/config/conf broker/config/conf_check */
+/* links: broker/config/conf_read broker/base/words broker/config/option */
 /* links: broker/config/option_table broker/config/option_list broker/config/health_probe */
-/* links: broker/config/option_word broker/base/strlist */
-/* links: broker/base/units broker/base/words */
+/* links: broker/config/option_word broker/base/units */
 #include "base/json.h"
 #include "ctl/doctor_text.h"
 

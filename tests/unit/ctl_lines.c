@@ -1,5 +1,5 @@
-/* links: broker/ctl/lines_text broker/ctl/text */
-/* links: broker/base/json_doc broker/base/buf broker/base/strbuf */
+/* links: broker/ctl/lines_text broker/ctl/text broker/base/json broker/base/buf */
+/* links: broker/base/strbuf */
 #include <stdlib.h>
 #include <time.h>
 #include "base/buf.h"

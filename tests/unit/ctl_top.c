@@ -1,6 +1,5 @@
-/* links: broker/ctl/top_text broker/ctl/status_text broker/ctl/workers_table */
-/* links: broker/ctl/text broker/ctl/view */
-/* links: broker/base/json_doc broker/base/buf broker/base/strbuf */
+/* links: broker/ctl/top_text broker/ctl/status_text broker/ctl/workers_table broker/ctl/text */
+/* links: broker/ctl/view broker/base/json broker/base/buf broker/base/strbuf */
 #include "ctl/top_text.h"
 #include "ctl_view.h"
 

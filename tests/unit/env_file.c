@@ -1,6 +1,6 @@
-/* links: broker/config/env_file broker/base/strlist broker/base/words broker/base/strbuf */
+/* links: broker/config/env_file broker/base/words broker/base/strbuf broker/base/units */
 #include "config/env_file.h"
-#include "base/strlist.h"
+#include "base/words.h"
 #include "tap.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
-/* links: broker/base/json_doc */
-#include "base/json_doc.h"
+/* links: broker/base/json broker/base/strbuf broker/base/buf */
+#include "base/json.h"
 #include "tap.h"
 
 #include <errno.h>

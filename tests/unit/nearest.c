@@ -1,5 +1,5 @@
-/* links: broker/base/nearest broker/base/units broker/base/strbuf */
-#include "base/nearest.h"
+/* links: broker/base/words broker/base/units broker/base/strbuf */
+#include "base/words.h"
 #include "tap.h"
 
 TEST(a_slip_is_recognised_and_another_word_is_not)

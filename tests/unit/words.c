@@ -1,4 +1,4 @@
-/* links: broker/base/words broker/base/strbuf */
+/* links: broker/base/words broker/base/strbuf broker/base/units */
 #include "base/words.h"
 #include "tap.h"
 
