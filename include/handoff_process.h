@@ -11,6 +11,10 @@
  *
  * When an entry has become ENDED and .told is 0, the zygote sets .told and sends one NOTICE on the
  * rendezvous connection. The broker clears it before it reads the table.
+ *
+ * The broker may set .debug to HANDOFF_DEBUG_NEXT. The next process that takes the connection of a
+ * client writes its pid there, and waits until a debugger is attached to it, until .debug is not
+ * its pid any more, or for HANDOFF_DEBUG_MS; then it clears .debug and goes on.
  */
 #pragma once
 
@@ -23,6 +27,9 @@ enum handoff_process_state {
 	HANDOFF_PROCESS_TAKEN = 2, /* it serves one */
 	HANDOFF_PROCESS_ENDED = 3, /* it has served one */
 };
+
+#define HANDOFF_DEBUG_NEXT 1
+#define HANDOFF_DEBUG_MS   60000
 
 struct handoff_process {
 	uint32_t state; /* enum handoff_process_state; written last */
@@ -41,7 +48,8 @@ struct handoff_processes {
 	uint32_t told; /* 1: a NOTICE is on its way */
 	uint32_t idle; /* that wait for a connection: the zygote adds, each that takes one subtracts
 			*/
-	uint32_t reserved[13];
+	int32_t debug; /* 0, HANDOFF_DEBUG_NEXT, or the pid of a process that waits */
+	uint32_t reserved[12];
 	struct handoff_process of[];
 };
 

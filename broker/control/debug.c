@@ -8,15 +8,21 @@
 #include "core/notice.h"
 #include "service/pin.h"
 #include "service/questions.h"
+#include "worker/children.h"
 #include "worker/hold.h"
 #include "worker/processes.h"
 #include "worker/words.h"
+
+#define TICK_MS 20
 
 struct session {
 	struct task task;
 	struct observer observer;
 	struct worker *worker;	/* held for the debugger; NULL: it has ended */
 	struct pin_source from; /* whose connections go to it all the same; family 0: nobody's */
+	/* Of an inetd service, one process is debugged, not the worker: the next that serves. */
+	int stopped;		/* as handoff_processes::debug should be now */
+	struct loop_timer tick; /* looks whether it has come */
 };
 
 /* --- what becomes of the worker meanwhile ----------------------------------------------- */
@@ -111,19 +117,28 @@ static void worker_changed(struct observer *o, const struct worker *w, enum work
 	client_flush(c);
 }
 
+static void let_go(struct worker *w)
+{
+	(void)service_unpin(service_of(w),
+			    &(struct pin_filter){ .worker = w->name, .generation = w->generation },
+			    "the debugger is done");
+	worker_unhold(w, HELD_BY_DEBUG);
+}
+
 static void session_drop(struct task *t)
 {
 	struct session *session = container_of(t, struct session, task);
 	struct worker *w = session->worker;
 
 	list_remove(&session->observer.link);
-	if (w) {
-		(void)service_unpin(service_of(w),
-				    &(struct pin_filter){ .worker = w->name,
-							  .generation = w->generation },
-				    "the debugger is done");
-		worker_unhold(w, HELD_BY_DEBUG);
-	}
+	loop_timer_disarm(&session->tick);
+	if (w && session->stopped <= HANDOFF_DEBUG_NEXT)
+		let_go(w);
+	/* It may have come just now. */
+	if (w && session->stopped == HANDOFF_DEBUG_NEXT)
+		session->stopped = worker_children_swap_debug(w, HANDOFF_DEBUG_NEXT, 0);
+	if (w && session->stopped > HANDOFF_DEBUG_NEXT)
+		(void)worker_children_swap_debug(w, session->stopped, 0);
 	free(session);
 }
 
@@ -140,7 +155,7 @@ static int begin(struct worker *w, const struct pin_source *from, struct strbuf 
 	struct pin pin = { .kind = PIN_DEBUG, .generation = w->generation, .source = *from };
 	int r = 0;
 
-	if (w->held & HELD_BY_DEBUG)
+	if ((w->held & HELD_BY_DEBUG) || worker_children_swap_debug(w, 0, 0) > 0)
 		return strbuf_fail(error, -EBUSY, "%s is already being debugged", w->name);
 	if (from->family && pins_find(&service_of(w)->dispatch.pins, PIN_DEBUG, from))
 		return strbuf_fail(error, -EBUSY,
@@ -150,23 +165,25 @@ static int begin(struct worker *w, const struct pin_source *from, struct strbuf 
 		memcpy(pin.worker, w->name, sizeof(w->name));
 		r = service_pin(service_of(w), &pin, error);
 	}
-	if (r == 0)
+	/* The next process of an inetd service may be of anybody. */
+	if (r == 0 && (from->family || worker_children_swap_debug(w, 0, 0) < 0))
 		worker_hold(w, HELD_BY_DEBUG);
 	return r;
 }
 
-static void write_session(struct client *c, const struct worker *w)
+/* The process @pid is to be debugged, one of @all. */
+static void write_session(struct client *c, const struct worker *w, pid_t pid,
+			  const struct pid_set *all)
 {
 	struct buf *out = client_line(c, "debug");
-	_cleanup_pids_ struct pid_set all = { 0 };
 
 	json_str(out, "worker", w->name);
-	json_int(out, "pid", w->pid);
+	json_int(out, "pid", pid);
 	json_uint(out, "generation", w->generation);
+	json_bool(out, "alone", pid != w->pid);
 	json_array(out, "pids");
-	if (worker_processes(w, &all) == 0)
-		for (size_t i = 0; i < all.n; i++)
-			json_int(out, NULL, all.pids[i]);
+	for (size_t i = 0; i < all->n; i++)
+		json_int(out, NULL, all->pids[i]);
 	json_close_array(out);
 	json_array(out, "command");
 	for (char **word = w->conf->debug_command; *word; word++)
@@ -175,10 +192,60 @@ static void write_session(struct client *c, const struct worker *w)
 	json_end(out);
 }
 
+/* Of an inetd worker: until a process of it has a connection, and waits for the debugger. */
+static void next_ticked(struct loop_timer *timer)
+{
+	struct session *session = container_of(timer, struct session, tick);
+	struct client *c = session->task.client;
+	struct worker *w = session->worker;
+	_cleanup_pids_ struct pid_set all = { 0 };
+
+	if (!w || !worker_state_is_current(w->state)) {
+		client_error(c, "refused", "the worker no longer serves, and has no next process");
+		return;
+	}
+	session->stopped = worker_children_swap_debug(w, HANDOFF_DEBUG_NEXT, HANDOFF_DEBUG_NEXT);
+	if (session->stopped == HANDOFF_DEBUG_NEXT) {
+		loop_timer_arm(&client_broker(c)->loop, timer, TICK_MS);
+		return;
+	}
+	let_go(w);
+	/* Its word: root is not to attach to any other process. */
+	if (worker_processes(w, &all) < 0 || !pid_set_has(&all, session->stopped)) {
+		client_error(c, "failed",
+			     "%s says that its next process is %d, which is none of "
+			     "its own",
+			     w->name, session->stopped);
+		return;
+	}
+	write_session(c, w, session->stopped, &all);
+	client_end(c);
+}
+
+static void wait_for_next(struct session *session)
+{
+	struct client *c = session->task.client;
+	struct buf *out = client_line(c, "waits");
+	STRBUF(text, 256);
+
+	session->stopped = HANDOFF_DEBUG_NEXT;
+	strbuf_addf(&text,
+		    "the next connection of %s%s gets a process that waits for the debugger%s",
+		    session->worker->name, session->from.family ? " from your source" : "",
+		    session->from.family ? ": send your own request"
+					 : "; with --from CIDR it would be one of that source");
+	json_str(out, "message", text.text);
+	json_end(out);
+	client_flush(c);
+	loop_timer_init(&session->tick, next_ticked);
+	loop_timer_arm(&client_broker(c)->loop, &session->tick, TICK_MS);
+}
+
 void control_debug(struct client *c, struct worker *w)
 {
 	const char *from = request_option(&c->request, "--from")->text;
 	struct pin_source source = { 0 };
+	_cleanup_pids_ struct pid_set all = { 0 };
 	struct session *session;
 	STRBUF(error, 512);
 
@@ -199,6 +266,12 @@ void control_debug(struct client *c, struct worker *w)
 	session->observer.worker = worker_changed;
 	notice_observe(client_broker(c), &session->observer);
 	client_begin(c, &session->task, &session_ops);
-	write_session(c, w);
+	if (worker_children_swap_debug(w, 0, HANDOFF_DEBUG_NEXT) == 0) {
+		wait_for_next(session);
+		return;
+	}
+	if (worker_processes(w, &all) < 0)
+		all.n = 0;
+	write_session(c, w, w->pid, &all);
 	hold_end(c, w);
 }

@@ -27,6 +27,7 @@ struct debug {
 	struct ctl *ctl;
 	int64_t pid;
 	char worker[128]; /* escaped */
+	bool alone;	  /* this process is debugged, and its worker is not held */
 	char state[16];	  /* of it, as the broker last said; empty: still held */
 };
 
@@ -40,12 +41,17 @@ static void announce(const struct debug *d, char *const *tool)
 		strbuf_add(&command, i ? " " : "");
 		words_add_quoted(&command, tool[i]);
 	}
-	out_error("%s (pid %" PRId64 ") is held: it gets no connections%s", d->worker, d->pid,
-		  from ? " but yours"
-		       : "; with --from CIDR it would still get those of one source");
+	if (d->alone)
+		out_error("process %" PRId64 " of %s has a connection, and waits", d->pid,
+			  d->worker);
+	else
+		out_error("%s (pid %" PRId64 ") is held: it gets no connections%s", d->worker,
+			  d->pid,
+			  from ? " but yours"
+			       : "; with --from CIDR it would still get those of one source");
 	if (*message)
 		out_error("%s", message);
-	if (from)
+	if (from && !d->alone)
 		out_error(
 			"send your own request from %s: it goes to this worker, and no other does",
 			from);
@@ -166,7 +172,7 @@ static void say_end(const struct debug *d, const char *tool)
 	if (fate)
 		out_error("%s has ended; process %" PRId64 ", which was %s, %s", tool, d->pid,
 			  d->worker, fate);
-	else if (!*state || !strcmp(state, "held") || !strcmp(state, "ready"))
+	else if (!d->alone && (!*state || !strcmp(state, "held") || !strcmp(state, "ready")))
 		out_error("%s has ended, %s is released", tool, d->worker);
 	else
 		out_error("%s has ended", tool);
@@ -235,14 +241,25 @@ static enum ctl_exit start(struct debug *d, const struct json_value *held)
 	return code;
 }
 
+/* There is a process to debug once a client comes, whenever that is. */
+static void take_line(struct ask *ask, const struct json_value *line)
+{
+	if (strcmp(json_doc_text(line, "type"), "waits") != 0)
+		return;
+	ask->patience_ms = -1;
+	out_error_from(json_doc_text(line, "message"));
+}
+
 enum ctl_exit ctl_debug(struct ctl *ctl)
 {
-	struct ask ask = { .patience_ms = ASK_PATIENCE_MS };
+	struct ask ask = { .patience_ms = ASK_PATIENCE_MS, .line = take_line };
 	enum ctl_exit code = ask_run(&ask, ctl, ctl->words, ctl->n_words);
 	const struct view_row *row = view_next(&ctl->client.view, NULL, VIEW_DEBUG, NULL);
 	const struct json_value *held = row ? row->object : NULL;
 	const char *name = json_doc_text(held, "worker");
-	struct debug d = { .ctl = ctl, .pid = json_doc_number(held, "pid") };
+	struct debug d = { .ctl = ctl,
+			   .pid = json_doc_number(held, "pid"),
+			   .alone = json_doc_truth(held, "alone") };
 	struct strbuf worker;
 
 	strbuf_init(&worker, d.worker, sizeof(d.worker));

@@ -86,7 +86,8 @@ const struct command command_table[] = {
 	  .help = "hold a worker, attach a debugger, and release the worker when the debugger ends",
 	  .more = "Without DEBUGGER it is debug_command of the service (gdb). The process id takes "
 		  "the place of {pid}, or is put where gdb, lldb, strace, perf and gdbserver want "
-		  "it. The others serve meanwhile." },
+		  "it. The others serve meanwhile. With mode = inetd it waits for the next "
+		  "connection, and debugs the process that has it." },
 	{ COMMAND_PIN, "pin", RIGHT_STEER,
 	  .arguments = { ARG(KIND_SOURCE, "CIDR"), ARG(KIND_WORKER, "WORKER") },
 	  .options = { { .name = "--for", .value = KIND_DURATION, .value_name = "DURATION",

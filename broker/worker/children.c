@@ -67,6 +67,17 @@ void worker_children_look(struct taker *t, struct channel *c)
 	channel_ended(c, n);
 }
 
+int worker_children_swap_debug(const struct worker *w, int from, int to)
+{
+	const struct channel *c = list_first(&w->taker.channels, struct channel, link);
+	struct handoff_processes *table = c ? table_of(c) : NULL;
+
+	if (table)
+		(void)__atomic_compare_exchange_n(&table->debug, &from, to, false, __ATOMIC_SEQ_CST,
+						  __ATOMIC_SEQ_CST);
+	return table ? from : -1;
+}
+
 unsigned worker_children_running(const struct worker *w, uint64_t *ret_oldest_ns)
 {
 	const struct channel *c;

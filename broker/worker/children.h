@@ -12,5 +12,11 @@
 /* Says the ends that are new in the table of @c, and frees their entries. As taker_ops::said. */
 void worker_children_look(struct taker *t, struct channel *c);
 
+/*
+ * If handoff_processes::debug of @w is @from, it becomes @to. Returns what it was: @from, or what
+ * the worker has written, to be doubted; -1: it has no such table.
+ */
+int worker_children_swap_debug(const struct worker *w, int from, int to);
+
 /* Those that serve a connection now; *@ret_oldest_ns: since when the oldest does, 0: none. */
 unsigned worker_children_running(const struct worker *w, uint64_t *ret_oldest_ns);

@@ -79,6 +79,36 @@ static int take(int rx, struct handoff_conn *ret)
 	return fd;
 }
 
+static bool is_traced(void)
+{
+	char text[1024] = "";
+	int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+	const char *tracer;
+
+	(void)!read(fd, text, sizeof(text) - 1);
+	close_fd(&fd);
+	tracer = strstr(text, "TracerPid:");
+	return tracer && strtol(tracer + strlen("TracerPid:"), NULL, 10);
+}
+
+/* If it is this process that somebody wants to debug: the program has not seen its connection. */
+static void wait_for_debugger(int32_t *debug)
+{
+	const struct timespec tick = { .tv_nsec = 10 * 1000 * 1000 };
+	int32_t next = HANDOFF_DEBUG_NEXT, own = (int32_t)getpid();
+
+	if (!__atomic_compare_exchange_n(debug, &next, own, false, __ATOMIC_SEQ_CST,
+					 __ATOMIC_SEQ_CST))
+		return;
+	for (int ms = 0; ms < HANDOFF_DEBUG_MS && !is_traced(); ms += 10) {
+		if (__atomic_load_n(debug, __ATOMIC_SEQ_CST) != own)
+			return;
+		(void)nanosleep(&tick, NULL);
+	}
+	(void)__atomic_compare_exchange_n(debug, &own, 0, false, __ATOMIC_SEQ_CST,
+					  __ATOMIC_SEQ_CST);
+}
+
 /* Becomes a process that serves one connection, and knows nothing of where it came from. */
 static void serve(struct zygote *z, struct handoff_process *e)
 {
@@ -108,6 +138,8 @@ static void serve(struct zygote *z, struct handoff_process *e)
 			(void)dup2(fd, to);
 	if (fd > 2)
 		(void)close(fd);
+	if (conn.listener && z->table->debug)
+		wait_for_debugger(&z->table->debug);
 	(void)munmap(z->page, z->size);
 	(void)sigprocmask(SIG_SETMASK, &z->mask, NULL);
 }
@@ -218,8 +250,10 @@ static bool keep_ready(struct zygote *z)
 		any = reap(z);
 		/* The broker is gone, or has done with this channel; what is in it is served still.
 		 */
-		if (polled[2].revents)
+		if (polled[2].revents) {
 			polled[2].fd = -1;
+			z->table->debug = 0;
+		}
 	}
 	_exit(0);
 }
