@@ -284,6 +284,7 @@ run: all $(BUILD)/demo
 
 bench: tests-build
 	tests/bench/run $(BUILD)
+	tests/bench/inetd $(BUILD)
 
 # --- formatting and static analysis ------------------------------------------------------------
 C_FILES := $(sort $(wildcard include/*.h broker/*.c broker/*/*.[ch] worker-shim/*/*.[ch] tests/*/*.[ch] docs/examples/*.c docs/man/*.c))

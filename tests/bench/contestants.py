@@ -36,6 +36,14 @@ def cpu_ns(pid):
     return time.clock_gettime_ns((~pid << 3) | 2)
 
 
+def machine_ticks():
+    """Busy, stolen by the hypervisor, and all CPU time of this machine so far, in ticks."""
+    with open('/proc/stat') as f:
+        user, nice, system, idle, iowait, irq, softirq, steal = map(int, f.readline().split()[1:9])
+    busy = user + nice + system + irq + softirq
+    return busy, steal, busy + steal + idle + iowait
+
+
 def family_cpu_ns(pids):
     """The same summed, without those that have ended."""
     total = 0
@@ -156,6 +164,18 @@ class Contestant:
         if self.process.poll() is not None:
             raise Unusable(f'ended with status {self.process.returncode} in the middle of the run')
 
+    def wait_listening(self):
+        """For those that do not say when they are ready."""
+        deadline = time.monotonic() + START_TIMEOUT
+        while True:
+            self.check()
+            with socket.socket() as s:
+                if s.connect_ex(('127.0.0.1', self.port)) == 0:
+                    return
+            if time.monotonic() > deadline:
+                raise Unusable(f'not ready after {START_TIMEOUT} s')
+            time.sleep(0.01)
+
     def stop(self):
         if not self.process or self.process.poll() is not None:
             return
@@ -189,7 +209,7 @@ class Broker(Contestant):
         with open(config, 'w') as f:
             f.write('[broker]\n' + keys({**self.own, 'run_dir': f'{self.directory}/run'}) +
                     '[service:app]\n' +
-                    keys({**self.service, 'command': f'{self.command} {self.port}'}))
+                    keys({**self.service, **self.command_and_port()}))
         os.mkdir(os.path.join(self.directory, 'run'), 0o755)
         ready, say_ready = os.pipe()
         try:
@@ -207,6 +227,9 @@ class Broker(Contestant):
             if say_ready >= 0:
                 os.close(say_ready)
         self.master = self.process.pid
+
+    def command_and_port(self):
+        return {'command': f'{self.command} {self.port}'}
 
     def last_words(self):
         with open(os.path.join(self.directory, 'log'), errors='replace') as f:
@@ -248,17 +271,6 @@ class Proxy(Contestant):
                                         stderr=subprocess.DEVNULL)
         self.master = self.process.pid
         self.wait_listening()
-
-    def wait_listening(self):
-        deadline = time.monotonic() + START_TIMEOUT
-        while True:
-            self.check()
-            with socket.socket() as s:
-                if s.connect_ex(('127.0.0.1', self.port)) == 0:
-                    return
-            if time.monotonic() > deadline:
-                raise Unusable(f'not ready after {START_TIMEOUT} s')
-            time.sleep(0.01)
 
     def workers(self):
         return [app.process.pid for app in self.apps]

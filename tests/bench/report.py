@@ -1,12 +1,41 @@
 """What the samples of a run say: medians, ratios with their spread, targets, two tables."""
 
+import datetime
+import os
+import platform
+import re
 import statistics
 
+DOC = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'docs', 'performance.md')
 IN_FLIGHT = (1, 16, 64)
 
 
 def median(values):
     return statistics.median(values)
+
+
+def machine_facts(program):
+    """When, and on what; @program was compiled with what all of tests/bench was."""
+    with open(program, 'rb') as f:
+        compilers = re.findall(rb'GCC: \([^)]*\) [\d.]+|clang version [\d.]+', f.read())
+    compiler = max(compilers, default=b'?').decode()  # clang links objects made by GCC
+    with open('/proc/cpuinfo') as f:
+        models = re.findall(r'^model name\s*: (.*)$', f.read(), re.M)
+    return [
+        f'date: {datetime.datetime.now().astimezone().isoformat(timespec="seconds")}',
+        f'kernel: {platform.release()} {platform.machine()}',
+        f'CPUs: {os.cpu_count()} x {models[0] if models else "?"}',
+        f'compiler: {compiler}',
+    ]
+
+
+def update_doc(name, markdown):
+    """Replaces what stands in the page between the comments of that name."""
+    begin, end = f'<!-- {name}: begin -->', f'<!-- {name}: end -->'
+    with open(DOC) as f:
+        head, rest = f.read().split(begin, 1)
+    with open(DOC, 'w') as f:
+        f.write(f'{head}{begin}\n\n{markdown}\n{end}{rest.split(end, 1)[1]}')
 
 
 class Ratio:
@@ -134,9 +163,9 @@ def memory_rows(run):
     return rows
 
 
-def ratio_rows(run):
+def ratio_rows(ratios):
     rows = []
-    for r in ratios(run.samples):
+    for r in ratios:
         middle = [f'{median(r.values):.2f}', spread(r.values, 2)] if r.values else ['-', '-']
         pooled = '-' if r.pooled is None else f'{r.pooled:.2f}'
         rows.append([r.what, *middle, pooled, r.target_text(), r.verdict()])
@@ -170,8 +199,9 @@ def markdown_table(head, rows):
 def render(run, table, fence):
     parts = [fence(run.facts)]
     parts.append(table(RESULT_HEAD, result_rows(run)))
-    if ratio_rows(run):
-        parts.append(table(RATIO_HEAD, ratio_rows(run)))
+    rows = ratio_rows(ratios(run.samples))
+    if rows:
+        parts.append(table(RATIO_HEAD, rows))
     parts.append(table(MEMORY_HEAD, memory_rows(run)))
     for section in run.sections:
         parts.append(fence([section.title]))
