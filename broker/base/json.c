@@ -3,74 +3,74 @@
 #include <errno.h>
 #include <string.h>
 
-static void add_string(struct buf *out, const char *text, size_t n)
+static void add_string(struct strbuf *out, const char *text, size_t n)
 {
 	static const char special[] = "\"\\\n\t", letters[] = "\"\\nt";
 	const char *found;
 	size_t plain = 0; /* where the part begins that goes out as it is */
 
-	buf_add(out, "\"", 1);
+	strbuf_add_bytes(out, "\"", 1);
 	for (size_t i = 0, len; i < n; i += len ? len : 1) {
 		len = text[i] == '"' || text[i] == '\\' ? 0 : utf8_len(text + i, n - i);
 		if (len)
 			continue;
-		buf_add(out, text + plain, i - plain);
+		strbuf_add_bytes(out, text + plain, i - plain);
 		found = memchr(special, text[i], sizeof(special) - 1);
 		if (found)
-			buf_addf(out, "\\%c", letters[found - special]);
+			strbuf_addf(out, "\\%c", letters[found - special]);
 		else /* if not UTF-8, each byte as the character of its number (Latin-1) */
-			buf_addf(out, "\\u%04x", (unsigned char)text[i]);
+			strbuf_addf(out, "\\u%04x", (unsigned char)text[i]);
 		plain = i + 1;
 	}
-	buf_add(out, text + plain, n - plain);
-	buf_add(out, "\"", 1);
+	strbuf_add_bytes(out, text + plain, n - plain);
+	strbuf_add_bytes(out, "\"", 1);
 }
 
 /* A comma, unless this is the first in its object or array; then the key. */
-static void open_member(struct buf *out, const char *key)
+static void open_member(struct strbuf *out, const char *key)
 {
-	if (out->len && out->bytes[out->len - 1] != '{' && out->bytes[out->len - 1] != '[')
-		buf_add(out, ",", 1);
+	if (out->len && out->text[out->len - 1] != '{' && out->text[out->len - 1] != '[')
+		strbuf_add_bytes(out, ",", 1);
 	if (!key)
 		return;
 	add_string(out, key, strlen(key));
-	buf_add(out, ":", 1);
+	strbuf_add_bytes(out, ":", 1);
 }
 
-void json_begin(struct buf *out, const char *type)
+void json_begin(struct strbuf *out, const char *type)
 {
-	buf_add(out, "{", 1);
+	strbuf_add_bytes(out, "{", 1);
 	json_str(out, "type", type);
 }
 
-void json_end(struct buf *out)
+void json_end(struct strbuf *out)
 {
-	buf_add(out, "}\n", 2);
+	strbuf_add_bytes(out, "}\n", 2);
 }
 
-void json_bytes(struct buf *out, const char *key, const char *value, size_t n)
+void json_bytes(struct strbuf *out, const char *key, const char *value, size_t n)
 {
 	open_member(out, key);
 	add_string(out, value, n);
 }
 
-void json_str(struct buf *out, const char *key, const char *value)
+void json_str(struct strbuf *out, const char *key, const char *value)
 {
 	if (value) {
 		json_bytes(out, key, value, strlen(value));
 	} else {
 		open_member(out, key);
-		buf_add_str(out, "null");
+		strbuf_add(out, "null");
 	}
 }
 
-void json_int(struct buf *out, const char *key, long long value)
+void json_int(struct strbuf *out, const char *key, long long value)
 {
 	open_member(out, key);
-	buf_addf(out, "%lld", value);
+	strbuf_addf(out, "%lld", value);
 }
 
-void json_int_if(struct buf *out, const char *key, bool known, long long value)
+void json_int_if(struct strbuf *out, const char *key, bool known, long long value)
 {
 	if (known)
 		json_int(out, key, value);
@@ -78,38 +78,38 @@ void json_int_if(struct buf *out, const char *key, bool known, long long value)
 		json_str(out, key, NULL);
 }
 
-void json_uint(struct buf *out, const char *key, unsigned long long value)
+void json_uint(struct strbuf *out, const char *key, unsigned long long value)
 {
 	open_member(out, key);
-	buf_addf(out, "%llu", value);
+	strbuf_addf(out, "%llu", value);
 }
 
-void json_bool(struct buf *out, const char *key, bool value)
+void json_bool(struct strbuf *out, const char *key, bool value)
 {
 	open_member(out, key);
-	buf_add_str(out, value ? "true" : "false");
+	strbuf_add(out, value ? "true" : "false");
 }
 
-void json_object(struct buf *out, const char *key)
+void json_object(struct strbuf *out, const char *key)
 {
 	open_member(out, key);
-	buf_add(out, "{", 1);
+	strbuf_add_bytes(out, "{", 1);
 }
 
-void json_array(struct buf *out, const char *key)
+void json_array(struct strbuf *out, const char *key)
 {
 	open_member(out, key);
-	buf_add(out, "[", 1);
+	strbuf_add_bytes(out, "[", 1);
 }
 
-void json_close(struct buf *out)
+void json_close(struct strbuf *out)
 {
-	buf_add(out, "}", 1);
+	strbuf_add_bytes(out, "}", 1);
 }
 
-void json_close_array(struct buf *out)
+void json_close_array(struct strbuf *out)
 {
-	buf_add(out, "]", 1);
+	strbuf_add_bytes(out, "]", 1);
 }
 
 /* --- reading one --------------------------------------------------------------------- */

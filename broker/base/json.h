@@ -1,5 +1,5 @@
 /*
- * json - writes JSON objects, one a line, into a buf; and reads one.
+ * json - writes JSON objects, one a line, into a strbuf; and reads one.
  *
  *	json_begin(out, "worker");
  *	json_int(out, "pid", 812);
@@ -13,23 +13,22 @@
  */
 #pragma once
 
-#include "base/buf.h"
 #include "base/strbuf.h"
 
-void json_begin(struct buf *out, const char *type); /* begins with "type":@type */
-void json_end(struct buf *out);			    /* and a newline */
+void json_begin(struct strbuf *out, const char *type); /* begins with "type":@type */
+void json_end(struct strbuf *out);		       /* and a newline */
 
-void json_str(struct buf *out, const char *key, const char *value); /* NULL: null */
-void json_bytes(struct buf *out, const char *key, const char *value, size_t n);
-void json_int(struct buf *out, const char *key, long long value);
-void json_int_if(struct buf *out, const char *key, bool known, long long value); /* else null */
-void json_uint(struct buf *out, const char *key, unsigned long long value);
-void json_bool(struct buf *out, const char *key, bool value);
+void json_str(struct strbuf *out, const char *key, const char *value); /* NULL: null */
+void json_bytes(struct strbuf *out, const char *key, const char *value, size_t n);
+void json_int(struct strbuf *out, const char *key, long long value);
+void json_int_if(struct strbuf *out, const char *key, bool known, long long value); /* else null */
+void json_uint(struct strbuf *out, const char *key, unsigned long long value);
+void json_bool(struct strbuf *out, const char *key, bool value);
 
-void json_object(struct buf *out, const char *key); /* ended by json_close() */
-void json_array(struct buf *out, const char *key);  /* ended by json_close_array() */
-void json_close(struct buf *out);
-void json_close_array(struct buf *out);
+void json_object(struct strbuf *out, const char *key); /* ended by json_close() */
+void json_array(struct strbuf *out, const char *key);  /* ended by json_close_array() */
+void json_close(struct strbuf *out);
+void json_close_array(struct strbuf *out);
 
 /* Elements of an array have no key: pass NULL. */
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define FIRST_SIZE 1024
 #define QUOTED_MAX 80 /* bytes: enough to recognise one's own text by */
 
 size_t utf8_len(const char *text, size_t n)
@@ -42,18 +43,57 @@ void strbuf_init(struct strbuf *b, char *storage, size_t size)
 	storage[0] = '\0';
 }
 
-void strbuf_add_bytes(struct strbuf *b, const char *bytes, size_t n)
+void strbuf_deinit(struct strbuf *b)
 {
-	size_t room = b->size - 1 - b->len;
+	free(b->text);
+	*b = STRBUF_GROWS(b->max);
+}
 
-	if (n > room) {
-		n = room;
-		b->cut = true;
-	}
-	if (n)
-		memcpy(b->text + b->len, bytes, n);
+static bool grow(struct strbuf *b, size_t n)
+{
+	size_t size = b->size ? b->size : FIRST_SIZE;
+	char *text = b->text;
+
+	if (b->cut || n > b->max - b->len)
+		return false;
+	while (size <= b->len + n)
+		size *= 2;
+	if (size != b->size)
+		text = realloc(b->text, size);
+	if (!text)
+		return false;
+	b->text = text;
+	b->size = size;
+	return true;
+}
+
+/* How many of @n bytes more, and a terminator, there is room for. */
+static size_t make_room(struct strbuf *b, size_t n)
+{
+	if (b->max ? grow(b, n) : n < b->size - b->len)
+		return n;
+	b->cut = true;
+	return b->max ? 0 : b->size - 1 - b->len;
+}
+
+void strbuf_add_bytes(struct strbuf *b, const void *bytes, size_t n)
+{
+	n = n ? make_room(b, n) : 0;
+	if (n == 0)
+		return;
+	memcpy(b->text + b->len, bytes, n);
 	b->len += n;
 	b->text[b->len] = '\0';
+}
+
+void strbuf_consume(struct strbuf *b, size_t n)
+{
+	assert(n <= b->len);
+	b->len -= n;
+	if (b->len == 0 && !b->cut)
+		strbuf_deinit(b);
+	else if (n > 0)
+		memmove(b->text, b->text + n, b->len + 1);
 }
 
 void strbuf_add(struct strbuf *b, const char *text)
@@ -63,12 +103,16 @@ void strbuf_add(struct strbuf *b, const char *text)
 
 void strbuf_vaddf(struct strbuf *b, const char *fmt, va_list ap)
 {
-	size_t room = b->size - b->len;
-	/* Never below 0: there is no %ls. */
-	size_t n = (size_t)vsnprintf(b->text + b->len, room, fmt, ap);
+	va_list again;
+	size_t n;
 
-	b->cut |= n >= room;
-	b->len += n < room ? n : room - 1;
+	va_copy(again, ap);
+	/* Never below 0: there is no %ls. */
+	n = make_room(b, (size_t)vsnprintf(NULL, 0, fmt, again));
+	va_end(again);
+	if (n > 0)
+		(void)vsnprintf(b->text + b->len, n + 1, fmt, ap);
+	b->len += n;
 }
 
 void strbuf_addf(struct strbuf *b, const char *fmt, ...)
@@ -107,10 +151,8 @@ void strbuf_add_escaped(struct strbuf *b, const char *bytes, size_t n)
 	for (size_t i = 0, len; i < n; i += len ? len : 1) {
 		len = utf8_len(bytes + i, n - i);
 		/* A sequence goes whole or not at all. */
-		if (len && b->len + len >= b->size) {
-			b->cut = true;
+		if (len && make_room(b, len) < len)
 			return;
-		}
 		if (len)
 			strbuf_add_bytes(b, bytes + i, len);
 		else if (bytes[i] == '\t')

@@ -1,8 +1,9 @@
 /*
- * strbuf - text built up in a buffer of fixed size that the caller owns.
+ * strbuf - text built up in a buffer of fixed size, or in one that grows on the heap.
  *
- * Always terminated. What does not fit is cut and remembered, never an error:
- * it is for messages, where a cut tail beats no message.
+ * What does not fit is cut and remembered, never an error. That is for messages, where a cut tail
+ * beats no message. One that grows is for answers that must be whole: once it could not, it takes
+ * nothing more, and its owner gives up the answer.
  */
 #pragma once
 
@@ -17,20 +18,28 @@
 size_t utf8_len(const char *s, size_t n);
 
 struct strbuf {
-	char *text; /* caller's storage */
+	char *text; /* terminated. The caller's storage; if it grows, owned, and NULL at first */
 	size_t len; /* without the terminator */
 	size_t size;
+	size_t max; /* it grows, but .len never beyond this; 0: it does not */
 	bool cut;
 };
+
+#define STRBUF_GROWS(max_len) ((struct strbuf){ .max = (max_len) })
 
 /* Declares a strbuf @name over an array of @bytes on the stack. */
 #define STRBUF(name, bytes)                                                                        \
 	char name##_storage_[bytes] = "";                                                          \
 	struct strbuf name = { .text = name##_storage_, .size = (bytes) }
 
+void strbuf_deinit(struct strbuf *b); /* of one that grows: frees; may be used again afterwards */
+
+/* Forgets the first @n bytes of one that grows. Frees the storage when nothing is left. */
+void strbuf_consume(struct strbuf *b, size_t n);
+
 void strbuf_init(struct strbuf *b, char *storage, size_t size);
 void strbuf_add(struct strbuf *b, const char *text);
-void strbuf_add_bytes(struct strbuf *b, const char *bytes, size_t n);
+void strbuf_add_bytes(struct strbuf *b, const void *bytes, size_t n);
 void strbuf_addf(struct strbuf *b, const char *fmt, ...) PRINTF(2, 3);
 void strbuf_vaddf(struct strbuf *b, const char *fmt, va_list ap) PRINTF(2, 0);
 

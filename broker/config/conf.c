@@ -72,9 +72,8 @@ bool conf_port_is_private(const struct service_conf *sc, uint16_t port)
 
 /* --- as text --- */
 
-#define FIRST_SIZE   (64 * 1024)
-#define LARGEST_SIZE ((size_t)1 << 30) /* 1024 services that inherit many variables */
-#define COLUMN	     40		       /* where the comments begin, if the value is shorter */
+#define TEXT_MAX ((size_t)1 << 30) /* 1024 services that inherit many variables */
+#define COLUMN	 40		   /* where the comments begin, if the value is shorter */
 
 static void print_section(const struct conf *conf, enum option_section section, const void *values,
 			  struct strbuf *out)
@@ -99,34 +98,20 @@ static void print_section(const struct conf *conf, enum option_section section, 
 	}
 }
 
-static void print(const struct conf *conf, struct strbuf *out)
+int conf_print(const struct conf *conf, char **ret_text)
 {
-	strbuf_add(out, "[broker]\n");
-	print_section(conf, OPTION_BROKER, &conf->broker, out);
+	struct strbuf out = STRBUF_GROWS(TEXT_MAX);
+
+	strbuf_add(&out, "[broker]\n");
+	print_section(conf, OPTION_BROKER, &conf->broker, &out);
 	for (size_t i = 0; i < conf->n_services; i++) {
 		const struct service_conf *sc = conf->services[i];
 
-		strbuf_addf(out, "\n[service:%s]\n", sc->name);
-		print_section(conf, OPTION_SERVICE, sc, out);
+		strbuf_addf(&out, "\n[service:%s]\n", sc->name);
+		print_section(conf, OPTION_SERVICE, sc, &out);
 	}
-}
-
-int conf_print(const struct conf *conf, char **ret_text)
-{
-	/* A strbuf says when it was too small: then once more, with twice the room. */
-	for (size_t size = FIRST_SIZE; size <= LARGEST_SIZE; size *= 2) {
-		_cleanup_free_ char *text = malloc(size);
-		struct strbuf out;
-
-		if (!text)
-			return -ENOMEM;
-		strbuf_init(&out, text, size);
-		print(conf, &out);
-		if (out.cut)
-			continue;
-		*ret_text = text;
-		text = NULL;
-		return 0;
-	}
-	return -ENOMEM;
+	if (out.cut)
+		strbuf_deinit(&out);
+	*ret_text = out.text;
+	return out.text ? 0 : -ENOMEM;
 }

@@ -25,7 +25,7 @@ static void control_help(struct client *c)
 	for (size_t i = 0; i < command_count; i++) {
 		const struct command *cmd = &command_table[i];
 		STRBUF(usage, 256);
-		struct buf *out;
+		struct strbuf *out;
 
 		if (cmd->right == RIGHT_LOCAL ||
 		    (only ? strcmp(only, cmd->name) != 0 : cmd->hidden))

@@ -25,7 +25,7 @@ static void write_key(struct client *c, const struct section *section, const str
 	bool names_only = !client_may_steer(c), in_now = i < option_entries(opt, now);
 	bool by_hand = section->is_scaled && !strcmp(opt->key, "workers");
 	bool differs = !option_equal(opt, now, file);
-	struct buf *out = client_line(c, "option");
+	struct strbuf *out = client_line(c, "option");
 	STRBUF(key, 64);
 	STRBUF(value, 4096);
 	STRBUF(in_file, 4096);
@@ -90,7 +90,7 @@ void control_config(struct client *c)
 	const struct service *s;
 
 	if (m->config_file && config_file_load(m->config_file, &file, &error) < 0) {
-		struct buf *out = client_line(c, "file-error");
+		struct strbuf *out = client_line(c, "file-error");
 
 		json_str(out, "message", error.text);
 		json_end(out);

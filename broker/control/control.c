@@ -22,7 +22,7 @@ bool client_may_steer(const struct client *c)
 
 static void go_on(struct client *c);
 
-struct buf *client_line(struct client *c, const char *type)
+struct strbuf *client_line(struct client *c, const char *type)
 {
 	json_begin(&c->stream.out, type);
 	return &c->stream.out;
@@ -65,7 +65,7 @@ void client_end(struct client *c)
 
 void client_end_saying(struct client *c, const char *fmt, ...)
 {
-	struct buf *out = client_line(c, "end");
+	struct strbuf *out = client_line(c, "end");
 	STRBUF(text, 512);
 	va_list ap;
 
@@ -85,7 +85,7 @@ static void refuse(struct client *c, const char *reason)
 
 	handoff_header_init(&msg.h, HANDOFF_REFUSED);
 	strncpy(msg.reason, reason, sizeof(msg.reason) - 1);
-	buf_add(&c->stream.out, &msg, sizeof(msg));
+	strbuf_add_bytes(&c->stream.out, &msg, sizeof(msg));
 }
 
 void client_error(struct client *c, const char *code, const char *fmt, ...)
@@ -99,7 +99,7 @@ void client_error(struct client *c, const char *code, const char *fmt, ...)
 	if (c->wire) {
 		refuse(c, text.text);
 	} else {
-		struct buf *out = client_line(c, "error");
+		struct strbuf *out = client_line(c, "error");
 
 		json_str(out, "code", code);
 		json_str(out, "message", text.text);
@@ -152,7 +152,7 @@ static bool speaks_wire(const struct stream *st)
 	struct handoff_header h = { 0 };
 
 	if (st->in.len >= sizeof(h))
-		memcpy(&h, st->in.bytes, sizeof(h));
+		memcpy(&h, st->in.text, sizeof(h));
 	return h.type == HANDOFF_JOIN;
 }
 
@@ -168,12 +168,12 @@ static void next_message(struct client *c)
 	c->wire = true;
 	st->finishing = true;
 	if (st->in.len != sizeof(msg) ||
-	    !handoff_check(memcpy(&msg, st->in.bytes, sizeof(msg)), sizeof(msg), HANDOFF_JOIN)) {
+	    !handoff_check(memcpy(&msg, st->in.text, sizeof(msg)), sizeof(msg), HANDOFF_JOIN)) {
 		client_error(c, "bad-request",
 			     "the version of worker-shim differs from that of the broker");
 		return;
 	}
-	buf_consume(&st->in, sizeof(msg));
+	strbuf_consume(&st->in, sizeof(msg));
 	snprintf(line, sizeof(line), "join %s%s", msg.service,
 		 msg.flags & HANDOFF_JOIN_PINNED_ONLY ? " --pinned-only" : "");
 	c->control->answer(c, line);
@@ -193,7 +193,7 @@ static bool next_request(struct client *c)
 		next_message(c);
 		return false;
 	}
-	end = st->in.len ? memchr(st->in.bytes, '\n', st->in.len) : NULL;
+	end = st->in.len ? memchr(st->in.text, '\n', st->in.len) : NULL;
 	if (!end) {
 		if (st->in.len == st->in.max) {
 			st->finishing = true;
@@ -205,9 +205,9 @@ static bool next_request(struct client *c)
 		}
 		return false;
 	}
-	n = (size_t)(end - st->in.bytes);
-	memcpy(line, st->in.bytes, n);
-	buf_consume(&st->in, n + 1);
+	n = (size_t)(end - st->in.text);
+	memcpy(line, st->in.text, n);
+	strbuf_consume(&st->in, n + 1);
 	if (n && line[n - 1] == '\r')
 		n--;
 	line[n] = '\0';

@@ -69,7 +69,7 @@ bool client_may_steer(const struct client *c); /* root and the user of the broke
 /* --- the answer ---------------------------------------------------------------------------- */
 
 /* Begins a line with {"type":@type. The caller adds the rest and calls json_end(). */
-struct buf *client_line(struct client *c, const char *type);
+struct strbuf *client_line(struct client *c, const char *type);
 
 /* Sends what the client takes now, the rest as it reads. True: it has taken all of it. */
 bool client_flush(struct client *c);

@@ -98,7 +98,7 @@ static void worker_changed(struct observer *o, const struct worker *w, enum work
 	struct session *session = container_of(o, struct session, observer);
 	struct client *c = session->task.client;
 	STRBUF(words, 512);
-	struct buf *out;
+	struct strbuf *out;
 
 	if (w != session->worker)
 		return;
@@ -175,7 +175,7 @@ static int begin(struct worker *w, const struct pin_source *from, struct strbuf 
 static void write_session(struct client *c, const struct worker *w, pid_t pid,
 			  const struct pid_set *all)
 {
-	struct buf *out = client_line(c, "debug");
+	struct strbuf *out = client_line(c, "debug");
 
 	json_str(out, "worker", w->name);
 	json_int(out, "pid", pid);
@@ -225,7 +225,7 @@ static void next_ticked(struct loop_timer *timer)
 static void wait_for_next(struct session *session)
 {
 	struct client *c = session->task.client;
-	struct buf *out = client_line(c, "waits");
+	struct strbuf *out = client_line(c, "waits");
 	STRBUF(text, 256);
 
 	session->stopped = HANDOFF_DEBUG_NEXT;

@@ -30,7 +30,7 @@ static bool is_wanted(const struct event *e, const char *target)
 static bool write_some(struct reading *reading)
 {
 	struct client *c = reading->task.client;
-	struct buf *out = &c->stream.out;
+	struct strbuf *out = &c->stream.out;
 	const struct event *e;
 
 	while (out->len < EVENTS_WAITING_MAX) {
@@ -44,7 +44,7 @@ static bool write_some(struct reading *reading)
 		}
 		reading->next = e->id + 1;
 		if (is_wanted(e, client_argument(c)))
-			buf_add(out, e->text, e->len);
+			strbuf_add_bytes(out, e->text, e->len);
 	}
 	return false;
 }

@@ -37,7 +37,7 @@ struct roll {
 static void write_progress(struct client *c, const struct service *s, const char *phase,
 			   const char *worker, const char *message)
 {
-	struct buf *out = client_line(c, "progress");
+	struct strbuf *out = client_line(c, "progress");
 	STRBUF(waits, 512);
 
 	service_rollout_text(s, &waits);
@@ -64,7 +64,7 @@ static void fail(struct roll *roll, struct awaited *a, const char *reason, const
 
 static void write_failure(struct roll *roll)
 {
-	struct buf *out = client_line(roll->task.client, "error");
+	struct strbuf *out = client_line(roll->task.client, "error");
 
 	json_str(out, "code", "aborted");
 	json_str(out, "message", roll->reason);
@@ -239,7 +239,7 @@ static void await(struct client *c, const char *only)
 static void write_change(void *arg, const struct conf_change *change)
 {
 	struct client *c = arg;
-	struct buf *out = client_line(c, "change");
+	struct strbuf *out = client_line(c, "change");
 	/* As in `config`: clients that may only look do not see what may be passwords. */
 	bool hidden = !client_may_steer(c) && change->key && !strcmp(change->key, "environment");
 

@@ -152,7 +152,7 @@ static void write_place(struct client *c, const struct worker *w)
 	strcpy(msg.service, service_name(service_of(w)));
 	strcpy(msg.worker, w->name);
 	strcpy(msg.rendezvous, w->terms->broker->launch.rendezvous);
-	buf_add(&c->stream.out, &msg, sizeof(msg));
+	strbuf_add_bytes(&c->stream.out, &msg, sizeof(msg));
 }
 
 void control_join(struct client *c, struct service *s)

@@ -62,18 +62,18 @@ static enum ctl_exit exit_of(const char *code)
 static enum ctl_exit print_error(const struct json_value *error)
 {
 	const struct json_value *v = json_doc_member(error, "output");
-	struct buf text = BUF_INIT(CLIENT_LINE_MAX * 4);
+	struct strbuf text = STRBUF_GROWS(CLIENT_LINE_MAX * 4);
 	struct screen s = { .out = &text, .left = SIZE_MAX };
 
 	text_add_lines(&s, "", json_doc_text(error, "message"));
 	for (v = json_doc_first(v); v; v = json_doc_next(v))
 		if (v->kind == JSON_STRING)
 			text_add_lines(&s, "  | ", v->text);
-	if (text.failed)
+	if (text.cut)
 		out_error("out of memory");
 	else /* which adds the last newline itself */
-		out_error("%.*s", text.len ? (int)text.len - 1 : 0, text.len ? text.bytes : "");
-	buf_deinit(&text);
+		out_error("%.*s", text.len ? (int)text.len - 1 : 0, text.len ? text.text : "");
+	strbuf_deinit(&text);
 	return exit_of(json_doc_text(error, "code"));
 }
 

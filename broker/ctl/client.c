@@ -289,7 +289,7 @@ int client_connect(struct client *ret, const struct client_options *options, str
 void client_close(struct client *c)
 {
 	fd_closep(&c->fd);
-	buf_deinit(&c->in);
+	strbuf_deinit(&c->in);
 	view_deinit(&c->view);
 	free(c->path);
 	*c = CLIENT_INIT;
@@ -336,7 +336,7 @@ int client_next(struct client *c)
 	ssize_t n;
 
 	for (;;) {
-		start = c->in.len ? c->in.bytes + c->at : NULL;
+		start = c->in.len ? c->in.text + c->at : NULL;
 		end = start ? memchr(start, '\n', c->in.len - c->at) : NULL;
 		if (end) {
 			c->line = start;
@@ -344,7 +344,7 @@ int client_next(struct client *c)
 			c->at += c->line_len;
 			return view_add(&c->view, start, c->line_len - 1);
 		}
-		buf_consume(&c->in, c->at);
+		strbuf_consume(&c->in, c->at);
 		c->at = 0;
 		if (c->in.len > CLIENT_LINE_MAX)
 			return -EPROTO;
@@ -353,8 +353,8 @@ int client_next(struct client *c)
 			return -EPIPE;
 		if (n < 0 && errno != EINTR)
 			return -errno;
-		buf_add(&c->in, bytes, n > 0 ? (size_t)n : 0);
-		if (c->in.failed)
+		strbuf_add_bytes(&c->in, bytes, n > 0 ? (size_t)n : 0);
+		if (c->in.cut)
 			return -ENOMEM;
 	}
 }

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <sys/socket.h>
-#include "base/buf.h"
 #include "base/strbuf.h"
 #include "ctl/view.h"
 
@@ -17,7 +16,7 @@ struct client {
 	int fd;		   /* -1: closed */
 	struct ucred peer; /* the broker; .pid 0: in another pid namespace */
 	char *path;	   /* of the socket; NULL: closed */
-	struct buf in;	   /* what has come */
+	struct strbuf in;  /* what has come */
 	size_t at;	   /* the lines in it before this were given out */
 	/* The last of them, as it came, with its newline. */
 	const char *line;
@@ -25,7 +24,7 @@ struct client {
 	struct view view; /* what they say */
 };
 
-#define CLIENT_INIT ((struct client){ .fd = -1, .in = BUF_INIT(2 * CLIENT_LINE_MAX) })
+#define CLIENT_INIT ((struct client){ .fd = -1, .in = STRBUF_GROWS(2 * CLIENT_LINE_MAX) })
 
 struct client_options {
 	const char *socket; /* -s */

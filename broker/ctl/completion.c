@@ -101,14 +101,14 @@ static enum command_kind kind_of(const struct line *l)
 
 /* --- the candidates ---------------------------------------------------------------------- */
 
-static void add(struct buf *out, const char *candidate, const char *description)
+static void add(struct strbuf *out, const char *candidate, const char *description)
 {
-	buf_addf(out, "%s%s%s\n", candidate, description ? "\t" : "",
-		 description ? description : "");
+	strbuf_addf(out, "%s%s%s\n", candidate, description ? "\t" : "",
+		    description ? description : "");
 }
 
 /* What may follow the words @first, which may be empty, in the names of commands. */
-static void add_commands(struct buf *out, const char *first)
+static void add_commands(struct strbuf *out, const char *first)
 {
 	size_t len = strlen(first);
 
@@ -122,7 +122,7 @@ static void add_commands(struct buf *out, const char *first)
 	}
 }
 
-static void add_options(const struct command_option *options, size_t n, struct buf *out)
+static void add_options(const struct command_option *options, size_t n, struct strbuf *out)
 {
 	for (size_t i = 0; i < n && options[i].name; i++) {
 		const char letter[] = { '-', options[i].letter, '\0' };
@@ -135,7 +135,7 @@ static void add_options(const struct command_option *options, size_t n, struct b
 
 /* Each name once: in a reload two generations have a worker. */
 static void add_names(const struct view *names, enum view_type type, const char *key,
-		      struct buf *out)
+		      struct strbuf *out)
 {
 	const struct view_row *row = NULL, *first;
 
@@ -150,7 +150,7 @@ static void add_names(const struct view *names, enum view_type type, const char 
 	}
 }
 
-static void add_values(struct ctl *ctl, enum command_kind kind, struct buf *out)
+static void add_values(struct ctl *ctl, enum command_kind kind, struct strbuf *out)
 {
 	static const char *const fixed[] = {
 		[KIND_SIGNAL] = "HUP\nINT\nQUIT\nUSR1\nUSR2\nTERM\nSTOP\nCONT\nKILL\nWINCH\n",
@@ -166,7 +166,7 @@ static void add_values(struct ctl *ctl, enum command_kind kind, struct buf *out)
 	bool workers = kind == KIND_WORKER || kind == KIND_TARGET || kind == KIND_PINNED;
 
 	if (kind < ARRAY_SIZE(fixed) && fixed[kind])
-		buf_add_str(out, fixed[kind]);
+		strbuf_add(out, fixed[kind]);
 	if (kind == KIND_COMMAND)
 		add_commands(out, "");
 	/* Without a broker there are no names; all else is completed all the same. */
@@ -181,7 +181,7 @@ static void add_values(struct ctl *ctl, enum command_kind kind, struct buf *out)
 enum ctl_exit ctl_complete(struct ctl *ctl)
 {
 	char *const *words = ctl->request.rest;
-	struct buf text = BUF_INIT(TEXT_MAX);
+	struct strbuf text = STRBUF_GROWS(TEXT_MAX);
 	struct line l = { .option = NULL };
 	size_t own;
 

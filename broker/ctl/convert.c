@@ -79,17 +79,17 @@ enum ctl_exit ctl_convert(struct ctl *ctl)
 	c.include = include;
 	c.file = "convert";
 	c.services = services ? services : "";
-	c.out = c.errors = BUF_INIT(TEXT_MAX);
+	c.out = c.errors = STRBUF_GROWS(TEXT_MAX);
 	read_one(&c, ctl->request.arguments[0].text);
 	while (rest && *rest)
 		read_one(&c, *rest++);
-	good = !c.errors.len && !c.out.failed;
+	good = !c.errors.len && !c.out.cut;
 	if (!c.service.line)
-		buf_add_str(&c.out, "# There is no service in these files.\n");
+		strbuf_add(&c.out, "# There is no service in these files.\n");
 	out_buf(&c.out);
-	buf_add(&c.errors, "", 1);
-	for (char *at = c.errors.bytes, *line; at && (line = strsep(&at, "\n")) && *line;)
+	strbuf_add_bytes(&c.errors, "", 1);
+	for (char *at = c.errors.text, *line; at && (line = strsep(&at, "\n")) && *line;)
 		out_error("%s", line);
-	buf_deinit(&c.errors);
+	strbuf_deinit(&c.errors);
 	return good ? CTL_OK : CTL_FAILED;
 }

@@ -77,9 +77,9 @@ void convert_say(struct convert *c, bool is_mistake, const char *fmt, ...)
 	strbuf_add_escaped(&line, c->file, strlen(c->file));
 	strbuf_addf(&line, c->line ? ":%u: " : ": ", c->line);
 	strbuf_add_escaped(&line, text.text, text.len);
-	buf_addf(&c->out, "# %s\n", line.text);
+	strbuf_addf(&c->out, "# %s\n", line.text);
 	if (is_mistake)
-		buf_addf(&c->errors, "%s\n", line.text);
+		strbuf_addf(&c->errors, "%s\n", line.text);
 }
 
 /* The next word of *@at, a value, into @ret; *@at moves behind it. False: there is none. */
@@ -389,7 +389,7 @@ static void name_section(const struct convert *c, char ret[SERVICE_NAME_MAX + 1]
 	for (char *at = text.text; *at; at++)
 		*at = conf_name_ok(at, 1) ? *at : '-';
 	for (unsigned n = 1;
-	     n == 1 || (c->out.len && memmem(c->out.bytes, c->out.len, header.text, header.len));
+	     n == 1 || (c->out.len && memmem(c->out.text, c->out.len, header.text, header.len));
 	     n++) {
 		strbuf_init(&header, header.text, header.size);
 		strbuf_addf(&header, n > 1 ? "[service:%s-%u]" : "[service:%s]", text.text, n);
@@ -399,7 +399,7 @@ static void name_section(const struct convert *c, char ret[SERVICE_NAME_MAX + 1]
 
 static void write_section(struct section *x)
 {
-	struct buf *out = &x->c->out;
+	struct strbuf *out = &x->c->out;
 	const char *mark = x->why->len ? "#" : "";
 	char name[SERVICE_NAME_MAX + 1];
 	size_t n;
@@ -407,12 +407,12 @@ static void write_section(struct section *x)
 	name_section(x->c, name);
 	if (x->why->len)
 		convert_remark(x->c, "%s", x->why->text);
-	buf_addf(out, "%s[service:%s]\n%smode = inetd\n", mark, name, mark);
+	strbuf_addf(out, "%s[service:%s]\n%smode = inetd\n", mark, name, mark);
 	for (const char *at = x->lines->text; *at; at += n) {
 		n = strcspn(at, "\n") + 1;
-		buf_addf(out, "%s%.*s", mark, (int)n, at);
+		strbuf_addf(out, "%s%.*s", mark, (int)n, at);
 	}
-	buf_add_str(out, "\n");
+	strbuf_add(out, "\n");
 }
 
 void convert_end(struct convert *c)

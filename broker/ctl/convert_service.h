@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "base/buf.h"
+#include "base/strbuf.h"
 
 #define CONVERT_TEXT_MAX 1024 /* of one value */
 #define CONVERT_KEYS	 64
@@ -24,8 +24,8 @@ struct convert {
 	void (*include)(struct convert *c, const char *path, bool is_directory);
 	const char *file; /* that is being read, and the line in it */
 	unsigned line;
-	struct buf out;
-	struct buf errors; /* lines, FILE:LINE: what is wrong; they are comments in .out, too */
+	struct strbuf out;
+	struct strbuf errors; /* lines, FILE:LINE: what is wrong; they are comments in .out, too */
 	struct convert_service defaults;
 	struct convert_service service;
 };

@@ -177,7 +177,7 @@ static void find_listeners(struct doctor *d)
 static void add_listeners(struct doctor *d)
 {
 	const struct listener *end = d->listeners + d->n_listeners;
-	struct buf *out = &d->facts.json;
+	struct strbuf *out = &d->facts.json;
 	unsigned n = 0;
 
 	json_array(out, "listens");
@@ -294,7 +294,7 @@ static void add_user(struct doctor *d)
 	json_str(&d->facts.json, "user", name);
 }
 
-static void add_name(struct buf *out, const char *key, const char *value)
+static void add_name(struct strbuf *out, const char *key, const char *value)
 {
 	if (value && *value)
 		json_bytes(out, key, value, strnlen(value, NAME_MAX));
@@ -304,7 +304,7 @@ static void add_name(struct buf *out, const char *key, const char *value)
 
 static void add_hints(struct doctor *d)
 {
-	struct buf *out = &d->facts.json;
+	struct strbuf *out = &d->facts.json;
 	const char *end;
 	bool library;
 
@@ -341,7 +341,7 @@ static int look_at_process(struct doctor *d, struct strbuf *error)
 static void add_process(struct doctor *d)
 {
 	char *cwd = d->facts.directory;
-	struct buf *out = &d->facts.json;
+	struct strbuf *out = &d->facts.json;
 
 	json_object(out, "process");
 	json_int(out, "pid", d->pid);
@@ -401,11 +401,11 @@ static int find_facts(struct doctor *d, const struct request *request, struct st
 enum ctl_exit ctl_doctor(struct ctl *ctl)
 {
 	static struct doctor d; /* all zero, and untouched pages cost nothing */
-	struct buf text = BUF_INIT(ANSWER_MAX);
+	struct strbuf text = STRBUF_GROWS(ANSWER_MAX);
 	bool served = false;
 	STRBUF(error, 1024);
 
-	d.facts = (struct doctor_facts){ .own_uid = geteuid(), .json = BUF_INIT(ANSWER_MAX) };
+	d.facts = (struct doctor_facts){ .own_uid = geteuid(), .json = STRBUF_GROWS(ANSWER_MAX) };
 	if (find_facts(&d, &ctl->request, &error) < 0) {
 		out_error("%s", error.len ? error.text : "out of memory");
 	} else {
@@ -414,6 +414,6 @@ enum ctl_exit ctl_doctor(struct ctl *ctl)
 	}
 	pid_set_deinit(&d.tree);
 	strlist_free(d.command);
-	buf_deinit(&d.facts.json);
+	strbuf_deinit(&d.facts.json);
 	return served ? CTL_OK : CTL_FAILED;
 }

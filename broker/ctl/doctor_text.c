@@ -33,7 +33,7 @@ const char *doctor_value(const char *strings, const char *end, const char *key)
 	return NULL;
 }
 
-static void add_program(const char *report, const char *end, struct buf *out)
+static void add_program(const char *report, const char *end, struct strbuf *out)
 {
 	static const char *const keys[] = { "binary",  "class",	      "machine",
 					    "linkage", "interpreter", "libc" };
@@ -75,7 +75,7 @@ bool doctor_is_for_inetd(const char *const *command)
 bool doctor_begin_facts(char *report, struct doctor_facts *ret)
 {
 	const char *end = report + strlen(report), *verdict;
-	struct buf *out = &ret->json;
+	struct strbuf *out = &ret->json;
 	STRBUF(reason, PATH_MAX + 256);
 	bool served;
 
@@ -113,21 +113,21 @@ bool doctor_begin_facts(char *report, struct doctor_facts *ret)
 struct answer {
 	const struct doctor_facts *facts;
 	const struct json_value *all, *program, *process; /* NULL: it is about a command */
-	struct buf *out;
+	struct strbuf *out;
 	bool json;
 	unsigned n_notes;
 };
 
 /* Adds @text, wrapped, from @column on, and @mark before it. */
-static void add_marked(struct buf *out, const char *mark, size_t column, const char *text)
+static void add_marked(struct strbuf *out, const char *mark, size_t column, const char *text)
 {
 	size_t at = out->len;
 
 	text_wrap(&(struct screen){ .columns = WIDTH, .out = out, .left = SIZE_MAX },
 		  (unsigned)column, true, text);
 	/* In the blanks that the first line begins with. */
-	if (!out->failed && out->len > at)
-		memcpy(out->bytes + at + INDENT, mark, strlen(mark));
+	if (!out->cut && out->len > at)
+		memcpy(out->text + at + INDENT, mark, strlen(mark));
 }
 
 /* Adds a note, unless @words come to nothing. */
@@ -141,7 +141,7 @@ static void note(struct answer *a, const struct json_value *object, const char *
 	if (a->json) {
 		json_str(a->out, NULL, text.text);
 	} else {
-		buf_add_str(a->out, a->n_notes ? "" : "\n");
+		strbuf_add(a->out, a->n_notes ? "" : "\n");
 		add_marked(a->out, "-", INDENT + 2, text.text);
 	}
 	a->n_notes++;
@@ -342,7 +342,7 @@ static void print_title(const struct answer *a)
 		strbuf_add(&text, text.len ? " " : "");
 		strbuf_add_escaped(&text, *word, strlen(*word));
 	}
-	buf_addf(a->out, "%s%s\n", text.text, text.cut ? "..." : "");
+	strbuf_addf(a->out, "%s%s\n", text.text, text.cut ? "..." : "");
 }
 
 /* Nothing, if @words come to nothing. */
@@ -397,14 +397,14 @@ static void print_text(struct answer *a, const char *section)
 	for (; l; l = json_doc_next(l))
 		add_line(a, "listens on", "$path ($name, pid $pid)", l);
 	add_notes(a);
-	buf_add_str(a->out, *section ? "\nFor broker.ini:\n\n" : "");
-	buf_add_str(a->out, section);
+	strbuf_add(a->out, *section ? "\nFor broker.ini:\n\n" : "");
+	strbuf_add(a->out, section);
 }
 
 static void print_json(struct answer *a, const char *section)
 {
-	const struct buf *facts = &a->facts->json;
-	struct buf *out = a->out;
+	const struct strbuf *facts = &a->facts->json;
+	struct strbuf *out = a->out;
 
 	json_begin(out, "doctor");
 	json_array(out, "command");
@@ -412,8 +412,8 @@ static void print_json(struct answer *a, const char *section)
 		json_str(out, NULL, *w);
 	json_close_array(out);
 	/* Its members, without the braces. */
-	buf_add_str(out, ",");
-	buf_add(out, facts->bytes + 1, facts->len - 2);
+	strbuf_add(out, ",");
+	strbuf_add_bytes(out, facts->text + 1, facts->len - 2);
 	json_array(out, "notes");
 	add_notes(a);
 	json_close_array(out);
@@ -421,17 +421,17 @@ static void print_json(struct answer *a, const char *section)
 	json_end(out);
 }
 
-bool doctor_text(const struct doctor_facts *facts, bool json, struct buf *out)
+bool doctor_text(const struct doctor_facts *facts, bool json, struct strbuf *out)
 {
 	struct answer a = { .facts = facts, .out = out, .json = json };
 	STRBUF(section, SECTION_SIZE);
 	_cleanup_free_ char *copy = NULL;
 	struct json_doc doc;
 
-	if (!facts->json.failed)
-		copy = strndup(facts->json.bytes, facts->json.len);
+	if (!facts->json.cut)
+		copy = strndup(facts->json.text, facts->json.len);
 	if (!copy || json_doc_read(copy, facts->json.len, &doc) < 0) {
-		out->failed = true;
+		out->cut = true;
 		return false;
 	}
 	a.all = doc.value;
@@ -439,5 +439,5 @@ bool doctor_text(const struct doctor_facts *facts, bool json, struct buf *out)
 	a.process = json_doc_member(a.all, "process");
 	add_section(&a, &section);
 	(json ? print_json : print_text)(&a, section.text);
-	return !out->failed && json_doc_truth(a.all, "served");
+	return !out->cut && json_doc_truth(a.all, "served");
 }

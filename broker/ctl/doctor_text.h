@@ -9,7 +9,7 @@
 
 #include <limits.h>
 #include <sys/types.h>
-#include "base/buf.h"
+#include "base/strbuf.h"
 
 #define DOCTOR_NOTES 16 /* no more are given */
 
@@ -29,7 +29,7 @@ struct doctor_facts {
 	uid_t own_uid;		    /* of brokerctl */
 	bool can_be_inetd;	    /* mode = inetd could serve it */
 	bool is_missing;	    /* there is no such program */
-	struct buf json;	    /* one object */
+	struct strbuf json;	    /* one object */
 };
 
 /*
@@ -49,4 +49,4 @@ bool doctor_is_for_inetd(const char *const *command);
 bool doctor_begin_facts(char *report, struct doctor_facts *ret);
 
 /* Answers. Returns whether it can be served. */
-bool doctor_text(const struct doctor_facts *facts, bool json, struct buf *out);
+bool doctor_text(const struct doctor_facts *facts, bool json, struct strbuf *out);

@@ -62,7 +62,7 @@ static void add_row(struct screen *s, const char *name, const char *text)
 
 static void add_all(struct screen *s)
 {
-	buf_add_str(s->out, head);
+	strbuf_add(s->out, head);
 	for (size_t i = 0; i < command_count; i++) {
 		const struct command *c = &command_table[i];
 		STRBUF(name, 128);
@@ -76,13 +76,13 @@ static void add_all(struct screen *s)
 				    c->arguments[a].name);
 		add_row(s, name.text, c->help);
 	}
-	buf_add_str(s->out, tail);
+	strbuf_add(s->out, tail);
 }
 
 /* The help of @c, or of all commands if it is NULL. */
 static void print_help(const struct command *c)
 {
-	struct buf text = BUF_INIT(TEXT_MAX);
+	struct strbuf text = STRBUF_GROWS(TEXT_MAX);
 	struct screen s = out_screen(&text);
 	STRBUF(usage, 512);
 
@@ -94,7 +94,7 @@ static void print_help(const struct command *c)
 		return;
 	}
 	command_usage(c, &usage);
-	buf_addf(&text, "usage: brokerctl %s\n\n", usage.text);
+	strbuf_addf(&text, "usage: brokerctl %s\n\n", usage.text);
 	text_wrap(&s, 0, false, c->help);
 	text_add_lines(&s, "", c->options[0].name ? "\n" : "");
 	for (size_t i = 0; i < COMMAND_OPTIONS && c->options[i].name; i++) {

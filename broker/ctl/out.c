@@ -38,7 +38,7 @@ static unsigned columns_of_environment(void)
 	return n > 0 && n < 100000 ? (unsigned)n : TEXT_UNLIMITED;
 }
 
-struct screen out_screen(struct buf *text)
+struct screen out_screen(struct strbuf *text)
 {
 	struct screen s = { .color = out.color, .out = text, .left = SIZE_MAX };
 	struct winsize size;
@@ -75,16 +75,16 @@ void out_text(const char *text)
 	out_bytes(text, strlen(text));
 }
 
-void out_buf(struct buf *b)
+void out_buf(struct strbuf *b)
 {
-	if (b->failed)
+	if (b->cut)
 		out_error("out of memory");
 	else
-		out_bytes(b->bytes, b->len);
-	buf_deinit(b);
+		out_bytes(b->text, b->len);
+	strbuf_deinit(b);
 }
 
-void out_progress(struct buf *line)
+void out_progress(struct strbuf *line)
 {
 	clear_progress();
 	out_buf(line);

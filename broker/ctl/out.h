@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "base/buf.h"
+#include "base/strbuf.h"
 #include "ctl/text.h"
 
 enum out_color { OUT_COLOR_AUTO, OUT_COLOR_ALWAYS, OUT_COLOR_NEVER };
@@ -19,15 +19,15 @@ void out_init(enum out_color color);
  * For @text that goes to standard output: as wide as the terminal is now. If it is no terminal, as
  * wide as COLUMNS says, or TEXT_UNLIMITED, so that nothing is cut on its way to grep.
  */
-struct screen out_screen(struct buf *text);
+struct screen out_screen(struct strbuf *text);
 bool out_is_terminal(void); /* with cursor control: TERM is not dumb */
 
 void out_bytes(const char *bytes, size_t n);
 void out_text(const char *text);
-void out_buf(struct buf *b); /* and empties it; says so if it has failed */
+void out_buf(struct strbuf *b); /* and empties it; says so if it has failed */
 
 /* A line of progress on a terminal. Whatever is printed next replaces it. */
-void out_progress(struct buf *line);
+void out_progress(struct strbuf *line);
 
 /* Writes what is still buffered. 0, or -errno of the first write that failed, now or earlier. */
 int out_flush(void);

@@ -24,7 +24,7 @@ struct show {
 /* The line that came last, if it is a step on the way. */
 static bool show_bar(const struct show *s)
 {
-	struct buf text = BUF_INIT(LINE_TEXT_MAX);
+	struct strbuf text = STRBUF_GROWS(LINE_TEXT_MAX);
 	struct screen screen = out_screen(&text);
 
 	if (!out_is_terminal() ||
@@ -43,7 +43,7 @@ static void tick(struct ask *ask)
 static void take_line(struct ask *ask, const struct json_value *line)
 {
 	struct show *s = container_of(ask, struct show, ask);
-	struct buf text = BUF_INIT(LINE_TEXT_MAX);
+	struct strbuf text = STRBUF_GROWS(LINE_TEXT_MAX);
 	struct screen screen = out_screen(&text);
 
 	/* How a service ended stays to be read. */
@@ -52,7 +52,7 @@ static void take_line(struct ask *ask, const struct json_value *line)
 	/* Not the end: the options in force follow. */
 	else if (!strcmp(json_doc_text(line, "type"), "file-error"))
 		out_error("what the file says is not known: %s", json_doc_text(line, "message"));
-	if (text.len || text.failed)
+	if (text.len || text.cut)
 		out_buf(&text);
 }
 
@@ -88,7 +88,7 @@ static const char *const confirmations[] = {
 	[COMMAND_JOIN] = "$1 accepts guests; use worker-shim --join, see worker-shim(1)",
 };
 
-static void confirm(const struct request *r, struct buf *out)
+static void confirm(const struct request *r, struct strbuf *out)
 {
 	enum command_id id = r->command->id;
 	const char *at = id < ARRAY_SIZE(confirmations) ? confirmations[id] : NULL;
@@ -110,14 +110,14 @@ static void confirm(const struct request *r, struct buf *out)
 	}
 	for (; *at; at++) {
 		if (*at == '$')
-			buf_add_str(out, *++at == '1' ? first : *at == '2' ? second : third.text);
+			strbuf_add(out, *++at == '1' ? first : *at == '2' ? second : third.text);
 		else
-			buf_add(out, at, 1);
+			strbuf_add_bytes(out, at, 1);
 	}
-	buf_add_str(out, "\n");
+	strbuf_add(out, "\n");
 }
 
-static void add_end(const struct show *s, struct ctl *ctl, bool plan, struct buf *out)
+static void add_end(const struct show *s, struct ctl *ctl, bool plan, struct strbuf *out)
 {
 	enum command_id id = ctl->request.command->id;
 	const char *message = json_doc_text(view_last(&ctl->client.view), "message");
@@ -132,9 +132,9 @@ static void add_end(const struct show *s, struct ctl *ctl, bool plan, struct buf
 	while (id == COMMAND_PINS && (row = view_next(&ctl->client.view, NULL, VIEW_PIN, row)))
 		status_add_pin(&screen, 0, row->object);
 	if (id == COMMAND_PINS)
-		buf_add_str(out, out->len ? "" : "nothing is pinned\n");
+		strbuf_add(out, out->len ? "" : "nothing is pinned\n");
 	else if (plan && !s->n_lines)
-		buf_add_str(out, "no setting changes; a reload would replace the workers\n");
+		strbuf_add(out, "no setting changes; a reload would replace the workers\n");
 	else if (*message && !plan)
 		text_wrap(&screen, 0, false, message);
 	else if (!s->n_lines)
@@ -179,7 +179,7 @@ enum ctl_exit ctl_show(struct ctl *ctl)
 	};
 	enum ctl_exit code = ask_connect(ctl);
 	struct unix_peer broker = { .pidfd = -1 };
-	struct buf text = BUF_INIT(TEXT_MAX);
+	struct strbuf text = STRBUF_GROWS(TEXT_MAX);
 
 	/* In another pid namespace its end cannot be seen. */
 	if (code == CTL_OK && ends)

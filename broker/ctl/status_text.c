@@ -227,7 +227,7 @@ void status_text(struct view *view, struct screen *s)
 
 	/* Over all services, so that their columns are below each other. */
 	if (!view_rank(view) || !workers_table_make(view, NULL, s->columns, &table)) {
-		s->out->failed = true;
+		s->out->cut = true;
 		return;
 	}
 	add_all(s, view, &table, false);

@@ -134,7 +134,7 @@ void text_begin(struct text_line *line, struct screen *s, unsigned indent)
 static void end_in_dots(struct text_line *line)
 {
 	line->out->len = line->mark;
-	buf_add_str(line->out, line->color ? "\033[0m" ELLIPSIS : ELLIPSIS);
+	strbuf_add(line->out, line->color ? "\033[0m" ELLIPSIS : ELLIPSIS);
 }
 
 void text_add(struct text_line *line, enum text_style style, const char *text)
@@ -158,24 +158,24 @@ void text_add(struct text_line *line, enum text_style style, const char *text)
 		room -= (unsigned)strlen(dots);
 	}
 	for (; line->blanks > 0; line->blanks--)
-		buf_add_str(line->out, " ");
+		strbuf_add(line->out, " ");
 	if (line->color)
-		buf_add_str(line->out, styles[style].escape);
+		strbuf_add(line->out, styles[style].escape);
 	while (*text) {
 		struct glyph g = next_glyph(text);
 
 		if (g.columns > room)
 			break;
-		buf_add(line->out, g.bytes, g.len);
+		strbuf_add_bytes(line->out, g.bytes, g.len);
 		room -= g.columns;
 		line->column += g.columns;
 		text += g.source;
 		if (line->column + strlen(ELLIPSIS) <= line->width)
 			line->mark = line->out->len;
 	}
-	buf_add_str(line->out, dots);
+	strbuf_add(line->out, dots);
 	if (line->color && style != TEXT_PLAIN)
-		buf_add_str(line->out, "\033[0m");
+		strbuf_add(line->out, "\033[0m");
 }
 
 void text_addf(struct text_line *line, enum text_style style, const char *fmt, ...)
@@ -297,7 +297,7 @@ void text_pad(struct text_line *line, unsigned column)
 void text_end(struct text_line *line)
 {
 	if (line->out)
-		buf_add_str(line->out, "\n");
+		strbuf_add(line->out, "\n");
 }
 
 /* The bytes of @text that fit into a line of @room columns; at least one character, or word. */

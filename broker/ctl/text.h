@@ -9,9 +9,8 @@
 #pragma once
 
 #include <limits.h>
-#include "base/buf.h"
-#include "base/json.h"
 #include "base/strbuf.h"
+#include "base/json.h"
 
 #define TEXT_UNLIMITED UINT_MAX /* as a width: nothing is cut */
 
@@ -32,13 +31,13 @@ struct screen {
 	unsigned columns; /* TEXT_UNLIMITED: not a terminal */
 	unsigned rows;
 	bool color;
-	struct buf *out;
+	struct strbuf *out;
 	size_t left; /* lines that may still be added; SIZE_MAX: any number */
 };
 
 /* A line that is being written. */
 struct text_line {
-	struct buf
+	struct strbuf
 		*out;	/* NULL: there is no room for the line: it is full, and does not even end */
 	unsigned width; /* columns at most, or TEXT_UNLIMITED */
 	unsigned column; /* of what comes next */

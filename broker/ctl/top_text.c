@@ -194,7 +194,7 @@ void top_text(struct top *top, struct screen *s)
 	size_t above;
 
 	if (!view_rank(top->now) || !workers_table_make(top->now, &top->live, s->columns, &table)) {
-		s->out->failed = true;
+		s->out->cut = true;
 		return;
 	}
 	/* Those that the search finds come first, in their order; the others are left out. */

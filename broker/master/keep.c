@@ -4,7 +4,7 @@
 #include "master/master.h"
 #include "service/types.h"
 
-static void keep_channel(const struct channel *c, struct buf *out)
+static void keep_channel(const struct channel *c, struct strbuf *out)
 {
 	const struct channel_holder *h;
 
@@ -13,7 +13,7 @@ static void keep_channel(const struct channel *c, struct buf *out)
 		kept_add(out, KEPT_HOLDER, &h->kept);
 }
 
-static void keep_endpoint(const struct endpoint *e, struct buf *out)
+static void keep_endpoint(const struct endpoint *e, struct strbuf *out)
 {
 	const struct pending_conn *p;
 	const struct listener *l;
@@ -31,7 +31,7 @@ static void keep_endpoint(const struct endpoint *e, struct buf *out)
 				keep_channel(c, out);
 }
 
-static void keep_service(const struct service *s, struct buf *out)
+static void keep_service(const struct service *s, struct strbuf *out)
 {
 	const struct dispatch *d = &s->dispatch;
 	unsigned n = ROLLOUT_MAX;
@@ -56,7 +56,7 @@ static void keep_service(const struct service *s, struct buf *out)
 		keep_endpoint(e, out);
 }
 
-void master_keep(const struct master *m, struct buf *out)
+void master_keep(const struct master *m, struct strbuf *out)
 {
 	const struct service *s;
 

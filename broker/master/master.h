@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "base/buf.h"
+#include "base/strbuf.h"
 #include "core/broker.h"
 #include "sys/rundir.h"
 
@@ -41,4 +41,4 @@ void master_stop(struct master *m, bool drain, int signo);
 
 /* Adds what outlives the broker: keep.c. Costs no system call; for want of memory @out has failed.
  */
-void master_keep(const struct master *m, struct buf *out);
+void master_keep(const struct master *m, struct strbuf *out);

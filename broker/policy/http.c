@@ -174,14 +174,14 @@ static const char *const reasons[] = {
 	[HTTP_BAD_VERSION] = "HTTP Version Not Supported",
 };
 
-void http_answer(struct buf *out, enum http_status status, const char *type, const char *body,
+void http_answer(struct strbuf *out, enum http_status status, const char *type, const char *body,
 		 size_t len, bool head)
 {
-	buf_addf(out, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n", (int)status,
-		 reasons[status], type, len);
+	strbuf_addf(out, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n",
+		    (int)status, reasons[status], type, len);
 	if (status == HTTP_NOT_ALLOWED)
-		buf_add_str(out, "Allow: GET, HEAD\r\n");
-	buf_add_str(out, "Cache-Control: no-store\r\nConnection: close\r\n\r\n");
+		strbuf_add(out, "Allow: GET, HEAD\r\n");
+	strbuf_add(out, "Cache-Control: no-store\r\nConnection: close\r\n\r\n");
 	if (!head)
-		buf_add(out, body, len);
+		strbuf_add_bytes(out, body, len);
 }

@@ -10,7 +10,7 @@
  */
 #pragma once
 
-#include "base/buf.h"
+#include "base/strbuf.h"
 
 #define HTTP_HEAD_MAX 8192 /* bytes of a request: beyond it the answer is 431 */
 
@@ -42,5 +42,5 @@ struct http_request {
 enum http_status http_parse(char *bytes, size_t n, struct http_request *ret);
 
 /* Head and, unless it is for HEAD, body of an answer after which the connection is closed. */
-void http_answer(struct buf *out, enum http_status status, const char *type, const char *body,
+void http_answer(struct strbuf *out, enum http_status status, const char *type, const char *body,
 		 size_t len, bool head);

@@ -43,21 +43,21 @@ static uint64_t sum_of(const char *bytes, size_t len)
 	return sum;
 }
 
-void kept_add(struct buf *out, enum kept_kind kind, const void *record)
+void kept_add(struct strbuf *out, enum kept_kind kind, const void *record)
 {
 	static const char zeros[ALIGN];
 	const struct record_header h = { kind, sizes[kind] };
 
-	buf_add(out, &h, sizeof(h));
-	buf_add(out, record, h.size);
-	buf_add(out, zeros, -(size_t)h.size % ALIGN);
+	strbuf_add_bytes(out, &h, sizeof(h));
+	strbuf_add_bytes(out, record, h.size);
+	strbuf_add_bytes(out, zeros, -(size_t)h.size % ALIGN);
 }
 
-void kept_end(struct buf *out)
+void kept_end(struct strbuf *out)
 {
-	struct trailer t = { MAGIC, KEPT_VERSION, sum_of(out->bytes, out->len) };
+	struct trailer t = { MAGIC, KEPT_VERSION, sum_of(out->text, out->len) };
 
-	buf_add(out, &t, sizeof(t));
+	strbuf_add_bytes(out, &t, sizeof(t));
 }
 
 /* Whether the rest of the bytes is a row of records as this program has them. */

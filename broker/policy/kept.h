@@ -23,7 +23,6 @@
 #pragma once
 
 #include <sys/types.h>
-#include "base/buf.h"
 #include "base/strbuf.h"
 #include "policy/asked.h"
 #include "policy/backoff.h"
@@ -195,8 +194,8 @@ struct kept_holder {
 	int fd;	   /* owned */
 };
 
-void kept_add(struct buf *out, enum kept_kind kind, const void *record);
-void kept_end(struct buf *out); /* closes the bytes with version and checksum */
+void kept_add(struct strbuf *out, enum kept_kind kind, const void *record);
+void kept_end(struct strbuf *out); /* closes the bytes with version and checksum */
 
 struct kept_reader {
 	const char *bytes;

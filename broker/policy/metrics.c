@@ -136,20 +136,20 @@ static const struct family families[] = {
 
 /* Where a family is written, and of what. */
 struct writer {
-	struct buf *out;
+	struct strbuf *out;
 	const struct family *family;
 	const char *labels; /* of the record; nothing in them needs to be escaped */
 };
 
-static void write_head(struct buf *out, const struct family *f, bool classic)
+static void write_head(struct strbuf *out, const struct family *f, bool classic)
 {
 	const char *suffix = classic ? types[f->type].suffix : "";
 
-	buf_addf(out, "# TYPE %s%s %s\n", f->name, suffix,
-		 classic ? types[f->type].classic : types[f->type].name);
+	strbuf_addf(out, "# TYPE %s%s %s\n", f->name, suffix,
+		    classic ? types[f->type].classic : types[f->type].name);
 	if (f->unit && !classic)
-		buf_addf(out, "# UNIT %s %s\n", f->name, f->unit);
-	buf_addf(out, "# HELP %s%s %s\n", f->name, suffix, f->help);
+		strbuf_addf(out, "# UNIT %s %s\n", f->name, f->unit);
+	strbuf_addf(out, "# HELP %s%s %s\n", f->name, suffix, f->help);
 }
 
 /* Up to the blank before the value. @label: one more, which is @value; or NULL. */
@@ -157,20 +157,20 @@ static void begin(const struct writer *w, const char *suffix, const char *label,
 {
 	const char *comma = *w->labels ? "," : "";
 
-	buf_addf(w->out, "%s%s", w->family->name, suffix);
+	strbuf_addf(w->out, "%s%s", w->family->name, suffix);
 	if (label)
-		buf_addf(w->out, "{%s%s%s=\"%s\"} ", w->labels, comma, label, value);
+		strbuf_addf(w->out, "{%s%s%s=\"%s\"} ", w->labels, comma, label, value);
 	else
-		buf_addf(w->out, *comma ? "{%s} " : "%s ", w->labels);
+		strbuf_addf(w->out, *comma ? "{%s} " : "%s ", w->labels);
 }
 
-static void add_number(struct buf *out, uint64_t n)
+static void add_number(struct strbuf *out, uint64_t n)
 {
-	buf_addf(out, "%llu\n", (unsigned long long)n);
+	strbuf_addf(out, "%llu\n", (unsigned long long)n);
 }
 
 /* Seconds, exactly, with no more digits than needed. */
-static void add_seconds(struct buf *out, uint64_t ns)
+static void add_seconds(struct strbuf *out, uint64_t ns)
 {
 	char text[48];
 	int n = snprintf(text, sizeof(text), "%llu.%09llu", (unsigned long long)(ns / 1000000000),
@@ -178,7 +178,7 @@ static void add_seconds(struct buf *out, uint64_t ns)
 
 	while (text[n - 1] == '0' && text[n - 2] != '.')
 		n--;
-	buf_addf(out, "%.*s\n", n, text);
+	strbuf_addf(out, "%.*s\n", n, text);
 }
 
 static uint64_t number_of(const void *value, size_t size)
@@ -244,7 +244,7 @@ static void write_histogram(const struct writer *w, const struct histogram *h)
 }
 
 /* The samples of one @record, which begins with its labels. */
-static void write_record(struct buf *out, const struct family *f, const char *record)
+static void write_record(struct strbuf *out, const struct family *f, const char *record)
 {
 	const struct writer w = { out, f, record };
 	const void *value = record + f->at;
@@ -272,7 +272,8 @@ static void write_record(struct buf *out, const struct family *f, const char *re
 	}
 }
 
-static void write_records(struct buf *out, const struct family *f, const struct metrics_snapshot *s)
+static void write_records(struct strbuf *out, const struct family *f,
+			  const struct metrics_snapshot *s)
 {
 	const struct {
 		const char (*labels)[METRICS_LABELS_SIZE]; /* the first field of each record */
@@ -288,7 +289,7 @@ static void write_records(struct buf *out, const struct family *f, const struct 
 		write_record(out, f, (const char *)of[f->scope].labels + i * of[f->scope].size);
 }
 
-bool metrics_write(struct buf *out, bool classic, const struct metrics_snapshot *s, size_t at)
+bool metrics_write(struct strbuf *out, bool classic, const struct metrics_snapshot *s, size_t at)
 {
 	assert(at < ARRAY_SIZE(families));
 	write_head(out, &families[at], classic);
@@ -296,7 +297,7 @@ bool metrics_write(struct buf *out, bool classic, const struct metrics_snapshot 
 	if (at + 1 < ARRAY_SIZE(families))
 		return true;
 	if (!classic)
-		buf_add_str(out, "# EOF\n");
+		strbuf_add(out, "# EOF\n");
 	return false;
 }
 

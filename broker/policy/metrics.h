@@ -12,7 +12,7 @@
  */
 #pragma once
 
-#include "base/buf.h"
+#include "base/strbuf.h"
 #include "policy/histogram.h"
 #include "policy/kept.h"
 
@@ -90,4 +90,4 @@ struct metrics_snapshot {
 void metrics_snapshot_deinit(struct metrics_snapshot *s);
 
 /* Writes family number @at, from 0 on. False: that was the last, and the text is complete. */
-bool metrics_write(struct buf *out, bool classic, const struct metrics_snapshot *s, size_t at);
+bool metrics_write(struct strbuf *out, bool classic, const struct metrics_snapshot *s, size_t at);

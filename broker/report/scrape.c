@@ -7,7 +7,7 @@ static void reset(struct scrape *s)
 {
 	loop_timer_disarm(&s->step);
 	metrics_snapshot_deinit(&s->snapshot);
-	buf_deinit(&s->text);
+	strbuf_deinit(&s->text);
 	s->family = 0;
 	s->running = false;
 }
@@ -37,8 +37,8 @@ static void step_expired(struct loop_timer *timer)
 {
 	struct scrape *s = container_of(timer, struct scrape, step);
 
-	if (!metrics_write(&s->text, s->classic, &s->snapshot, s->family++) || s->text.failed)
-		finish(s, !s->text.failed);
+	if (!metrics_write(&s->text, s->classic, &s->snapshot, s->family++) || s->text.cut)
+		finish(s, !s->text.cut);
 	else
 		loop_timer_arm(&s->master->broker.loop, timer, 0);
 }
@@ -57,7 +57,7 @@ void scrape_init(struct scrape *s, struct master *m, struct survey *survey, bool
 	*s = (struct scrape){ .master = m,
 			      .survey = survey,
 			      .classic = classic,
-			      .text = BUF_INIT(METRICS_TEXT_MAX) };
+			      .text = STRBUF_GROWS(METRICS_TEXT_MAX) };
 	list_init(&s->waiters);
 	list_init(&s->waiter.link);
 	s->waiter.done = surveyed;

@@ -17,7 +17,7 @@ struct master;
 struct scrape_waiter {
 	struct list link;
 	/* Called from the loop, once. @text NULL: there was no memory. */
-	void (*done)(struct scrape_waiter *w, const struct buf *text);
+	void (*done)(struct scrape_waiter *w, const struct strbuf *text);
 };
 
 struct scrape {
@@ -27,7 +27,7 @@ struct scrape {
 	struct survey_waiter waiter;
 	struct loop_timer step;
 	struct metrics_snapshot snapshot;
-	struct buf text;
+	struct strbuf text;
 	size_t family; /* that is written next */
 	bool running, classic;
 };

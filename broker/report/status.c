@@ -14,7 +14,7 @@
 
 #define SCHEMA 1
 
-static void write_broker(const struct master *m, struct buf *out)
+static void write_broker(const struct master *m, struct strbuf *out)
 {
 	struct timeval now;
 	STRBUF(time, 64);
@@ -49,7 +49,7 @@ static const char *service_state(const struct service *s)
 	return s->backoff.failures ? "down" : "starting";
 }
 
-static void write_reload(const struct service *s, struct buf *out)
+static void write_reload(const struct service *s, struct strbuf *out)
 {
 	STRBUF(waits, 512);
 
@@ -68,7 +68,7 @@ static void write_reload(const struct service *s, struct buf *out)
 	json_close(out);
 }
 
-static void write_ledger(const struct metrics_service *n, struct buf *out)
+static void write_ledger(const struct metrics_service *n, struct strbuf *out)
 {
 	json_object(out, "ledger");
 	json_uint(out, "accepted", n->ledger.accepted);
@@ -84,7 +84,8 @@ static void write_ledger(const struct metrics_service *n, struct buf *out)
 	json_close(out);
 }
 
-static void write_service(const struct service *s, const struct metrics_service *n, struct buf *out)
+static void write_service(const struct service *s, const struct metrics_service *n,
+			  struct strbuf *out)
 {
 	int64_t rollback_ms = service_rollback_left(s);
 	STRBUF(balance, 32);
@@ -117,7 +118,7 @@ static const char *listener_state(const struct listener *l)
 }
 
 static void write_listener(const struct listener *l, const struct metrics_listener *n,
-			   struct buf *out)
+			   struct strbuf *out)
 {
 	json_begin(out, "listener");
 	json_str(out, "service", l->dispatch->service);
@@ -132,7 +133,7 @@ static void write_listener(const struct listener *l, const struct metrics_listen
 	json_end(out);
 }
 
-void status_write_pins(const struct service *s, struct buf *out)
+void status_write_pins(const struct service *s, struct strbuf *out)
 {
 	int64_t now = loop_now(service_loop(s));
 
@@ -153,7 +154,7 @@ void status_write_pins(const struct service *s, struct buf *out)
 
 /* The lines of @s, whose numbers are @n and from @listeners on. */
 static int write_all(const struct service *s, const struct metrics_service *n,
-		     const struct metrics_listener *listeners, struct buf *out)
+		     const struct metrics_listener *listeners, struct strbuf *out)
 {
 	const struct listener *l;
 	int r;
@@ -166,7 +167,7 @@ static int write_all(const struct service *s, const struct metrics_service *n,
 	return r;
 }
 
-int status_write(const struct master *m, const struct service *only, struct buf *out)
+int status_write(const struct master *m, const struct service *only, struct strbuf *out)
 {
 	struct metrics_snapshot numbers = { 0 };
 	int r = snapshot_take(m, &numbers);

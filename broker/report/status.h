@@ -3,12 +3,12 @@
  */
 #pragma once
 
-#include "base/buf.h"
+#include "base/strbuf.h"
 #include "service/types.h"
 
 struct master;
 
 /* Of one service; or of all (NULL), after the line of the broker. 0 or -ENOMEM. */
-int status_write(const struct master *m, const struct service *only, struct buf *out);
+int status_write(const struct master *m, const struct service *only, struct strbuf *out);
 
-void status_write_pins(const struct service *s, struct buf *out);
+void status_write_pins(const struct service *s, struct strbuf *out);

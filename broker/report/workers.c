@@ -17,7 +17,7 @@
 /* --- a line -------------------------------------------------------------------------- */
 
 /* Of an inetd service: the processes that serve somebody. */
-static void write_children(const struct worker *w, struct buf *out)
+static void write_children(const struct worker *w, struct strbuf *out)
 {
 	uint64_t oldest_ns;
 	unsigned running = worker_children_running(w, &oldest_ns);
@@ -37,7 +37,7 @@ struct row {
 	uint64_t given;
 };
 
-static void write_row(const struct row *row, const char *why, struct buf *out)
+static void write_row(const struct row *row, const char *why, struct strbuf *out)
 {
 	static const struct worker none;
 	const struct worker *w = row->worker ? row->worker : &none;
@@ -125,7 +125,7 @@ static void explain_worker(const struct worker *w, const struct row *row, struct
 	why_worker(&why, out);
 }
 
-void worker_write(const struct worker *w, struct buf *out)
+void worker_write(const struct worker *w, struct strbuf *out)
 {
 	int64_t now = loop_now(service_loop(service_of(w))), since = taker_stalled_since(&w->taker);
 	struct row row = {
@@ -177,7 +177,7 @@ void slot_explain(const struct service *s, unsigned slot, struct strbuf *out)
 	why_slot(&why, out);
 }
 
-static void write_slot(const struct service *s, unsigned slot, struct buf *out)
+static void write_slot(const struct service *s, unsigned slot, struct strbuf *out)
 {
 	int64_t now = loop_now(service_loop(s));
 	bool waits = !service_leaves(s) && backoff_wait(&s->backoff, now) > 0;
@@ -216,7 +216,7 @@ static int by_slot(const void *a, const void *b)
 	return x->worker->id < y->worker->id ? -1 : 1;
 }
 
-int workers_write(const struct service *s, unsigned first, unsigned last, struct buf *out)
+int workers_write(const struct service *s, unsigned first, unsigned last, struct strbuf *out)
 {
 	_cleanup_free_ struct place *places =
 		calloc(list_count(&s->workers) + s->want + 1, sizeof(*places));

@@ -6,13 +6,13 @@
  */
 #pragma once
 
-#include "base/buf.h"
+#include "base/strbuf.h"
 #include "service/types.h"
 
 /* Those in slots @first to @last: by slot, older generations first, guests last. 0 or -ENOMEM. */
-int workers_write(const struct service *s, unsigned first, unsigned last, struct buf *out);
+int workers_write(const struct service *s, unsigned first, unsigned last, struct strbuf *out);
 
-void worker_write(const struct worker *w, struct buf *out);
+void worker_write(const struct worker *w, struct strbuf *out);
 
 /* Whether @slot should have a worker and has none, and why that is. */
 bool slot_is_empty(const struct service *s, unsigned slot);

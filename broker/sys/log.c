@@ -10,6 +10,7 @@
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
+#include "base/json.h"
 #include "sys/loop.h"
 
 #define LINE_SIZE 8192
@@ -242,50 +243,41 @@ static void add_as_text(struct strbuf *b, const struct timeval *now, enum conf_l
 		strbuf_add(b, ")");
 }
 
-static void add_json_text(struct strbuf *b, const char *text)
+static void add_json_text(struct strbuf *b, const char *key, const char *text)
 {
-	static const char special[] = "\"\\\n\t", letters[] = "\"\\nt";
-	char clean[LINE_SIZE];
-	struct strbuf c;
+	STRBUF(clean, LINE_SIZE);
 
 	/* First make it valid UTF-8 without controls, but keep line breaks and tabs. */
-	strbuf_init(&c, clean, sizeof(clean));
-	for (const char *at = text; *at;) {
-		size_t n = strcspn(at, "\n\t");
+	while (*text) {
+		size_t n = strcspn(text, "\n\t");
 
-		strbuf_add_escaped(&c, at, n);
-		at += n;
-		if (*at)
-			strbuf_add_bytes(&c, at++, 1);
+		strbuf_add_escaped(&clean, text, n);
+		text += n;
+		if (*text)
+			strbuf_add_bytes(&clean, text++, 1);
 	}
-	strbuf_add(b, "\"");
-	for (const char *at = clean; *at; at++) {
-		const char *found = strchr(special, *at);
-
-		if (found)
-			strbuf_addf(b, "\\%c", letters[found - special]);
-		else
-			strbuf_add_bytes(b, at, 1);
-	}
-	strbuf_add(b, "\"");
+	json_str(b, key, clean.text);
 }
 
 static void add_as_json(struct strbuf *b, const struct timeval *now, enum conf_log_level level,
 			const char *event, const struct log_field *fields)
 {
-	strbuf_add(b, "{\"time\":\"");
-	log_add_time(b, now);
-	strbuf_addf(b, "\",\"level\":\"%s\",\"event\":\"%s\"", level_names[level], event);
+	STRBUF(time, 32);
+
+	log_add_time(&time, now);
+	strbuf_add(b, "{");
+	json_str(b, "time", time.text);
+	json_str(b, "level", level_names[level]);
+	json_str(b, "event", event);
 	for (const struct log_field *f = fields; f->key; f++) {
 		if (is_left_out(f))
 			continue;
-		strbuf_addf(b, ",\"%s\":", f->key);
 		if (f->kind == LOG_FIELD_INT)
-			strbuf_addf(b, "%lld", f->num);
+			json_int(b, f->key, f->num);
 		else if (f->kind == LOG_FIELD_BOOL)
-			strbuf_add(b, f->num ? "true" : "false");
+			json_bool(b, f->key, f->num);
 		else
-			add_json_text(b, f->str);
+			add_json_text(b, f->key, f->str);
 	}
 	strbuf_add(b, "}");
 }

@@ -46,8 +46,8 @@ void stream_deinit(struct stream *s)
 		loop_remove(s->loop, &s->source);
 	fd_closep(&s->fd);
 	loop_timer_disarm(&s->timer);
-	buf_deinit(&s->in);
-	buf_deinit(&s->out);
+	strbuf_deinit(&s->in);
+	strbuf_deinit(&s->out);
 }
 
 static void expired(struct loop_timer *timer)
@@ -60,14 +60,14 @@ static void expired(struct loop_timer *timer)
 
 static void write_some(struct stream *s)
 {
-	ssize_t n = send(s->fd, s->out.bytes, s->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	ssize_t n = send(s->fd, s->out.text, s->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 	if (n < 0) {
 		if (errno != EAGAIN && errno != EINTR)
 			stream_close(s);
 		return;
 	}
-	buf_consume(&s->out, (size_t)n);
+	strbuf_consume(&s->out, (size_t)n);
 	s->stall_at_ms = s->out.len ? loop_now(s->loop) + s->stall_ms : 0;
 }
 
@@ -87,7 +87,7 @@ void stream_flush(struct stream *s)
 {
 	if (!stream_is_open(s))
 		return;
-	if (s->out.failed) {
+	if (s->out.cut) {
 		stream_close(s);
 		return;
 	}
@@ -123,8 +123,8 @@ static void read_some(struct stream *s)
 	}
 	if (n == 0)
 		s->eof = true;
-	buf_add(&s->in, bytes, (size_t)n);
-	if (s->in.failed)
+	strbuf_add_bytes(&s->in, bytes, (size_t)n);
+	if (s->in.cut)
 		stream_close(s);
 	else
 		s->received(s);
@@ -156,8 +156,8 @@ int stream_open(struct stream *s, struct loop *loop, int fd, size_t in_max, size
 	int r;
 
 	s->loop = loop;
-	s->in = BUF_INIT(in_max);
-	s->out = BUF_INIT(out_max);
+	s->in = STRBUF_GROWS(in_max);
+	s->out = STRBUF_GROWS(out_max);
 	s->source = (struct loop_source){ .fd = -1, .ready = stream_ready };
 	if (!s->stall_ms)
 		s->stall_ms = STREAM_STALL_MS;

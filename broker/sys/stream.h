@@ -11,18 +11,18 @@
  */
 #pragma once
 
-#include "base/buf.h"
+#include "base/strbuf.h"
 #include "sys/loop.h"
 
 struct stream {
 	struct loop *loop;
 	struct loop_source source;
 	struct loop_timer timer;
-	int fd;		/* owned; -1: over */
-	struct buf in;	/* received; the owner consumes it */
-	struct buf out; /* goes out by itself after stream_flush() */
-	bool eof;	/* the peer sends nothing more */
-	bool finishing; /* set by the owner: it is closed as soon as .out is written */
+	int fd;		   /* owned; -1: over */
+	struct strbuf in;  /* received; the owner consumes it */
+	struct strbuf out; /* goes out by itself after stream_flush() */
+	bool eof;	   /* the peer sends nothing more */
+	bool finishing;	   /* set by the owner: it is closed as soon as .out is written */
 
 	int64_t stall_ms;    /* set by the owner: time without progress of the output */
 	int64_t stall_at_ms; /* 0: no output waits */

@@ -65,7 +65,7 @@ static void linger(struct stream *stream)
 		stream_close(stream);
 		return;
 	}
-	buf_consume(&stream->in, stream->in.len);
+	strbuf_consume(&stream->in, stream->in.len);
 	(void)shutdown(stream->fd, SHUT_WR);
 	stream_limit(stream, LINGER_MS);
 }
@@ -93,7 +93,7 @@ static void answer_text(struct web_client *c, enum http_status status, const cha
 	answer(c, status, TEXT_PLAIN, text, strlen(text));
 }
 
-static void scraped(struct scrape_waiter *waiter, const struct buf *text)
+static void scraped(struct scrape_waiter *waiter, const struct strbuf *text)
 {
 	static const char *const types[HTTP_MEDIA_N] = {
 		[HTTP_MEDIA_OPENMETRICS] = "application/openmetrics-text; version=1.0.0; "
@@ -103,7 +103,7 @@ static void scraped(struct scrape_waiter *waiter, const struct buf *text)
 	struct web_client *c = container_of(waiter, struct web_client, scrape);
 
 	if (text)
-		answer(c, HTTP_OK, types[c->request.accepts], text->bytes, text->len);
+		answer(c, HTTP_OK, types[c->request.accepts], text->text, text->len);
 	else
 		answer_text(c, HTTP_UNAVAILABLE, "the broker is out of memory\n");
 }
@@ -112,13 +112,13 @@ static void scraped(struct scrape_waiter *waiter, const struct buf *text)
  * True, and "ok", if each service has a ready worker and the broker does not stop. Else one
  * line for each thing that is missing.
  */
-static bool is_ready(const struct master *m, struct buf *out)
+static bool is_ready(const struct master *m, struct strbuf *out)
 {
 	const struct service *s;
 	bool ready = true;
 
 	if (m->broker.stopping) {
-		buf_add_str(out, "the broker is stopping\n");
+		strbuf_add(out, "the broker is stopping\n");
 		return false;
 	}
 	list_for_each (s, &m->broker.services, link) {
@@ -126,29 +126,29 @@ static bool is_ready(const struct master *m, struct buf *out)
 		if (s->dispatch.stopping)
 			continue;
 		if (s->dispatch.paused) {
-			buf_addf(out, "%s: paused\n", service_name(s));
+			strbuf_addf(out, "%s: paused\n", service_name(s));
 			ready = false;
 		} else if (!service_is_serving(s)) {
-			buf_addf(out, "%s: %s (of %u)\n", service_name(s),
-				 s->all_ill		? "all workers fail their check"
-				 : service_has_round(s) ? "no ready worker takes connections"
-							: "no worker is ready",
-				 s->want);
+			strbuf_addf(out, "%s: %s (of %u)\n", service_name(s),
+				    s->all_ill		   ? "all workers fail their check"
+				    : service_has_round(s) ? "no ready worker takes connections"
+							   : "no worker is ready",
+				    s->want);
 			ready = false;
 		}
 	}
 	if (ready)
-		buf_add_str(out, "ok\n");
+		strbuf_add(out, "ok\n");
 	return ready;
 }
 
 static void answer_ready(struct web_client *c)
 {
-	struct buf out = BUF_INIT(64 * 1024);
+	struct strbuf out = STRBUF_GROWS(64 * 1024);
 	bool ready = is_ready(c->web->master, &out);
 
-	answer(c, ready ? HTTP_OK : HTTP_UNAVAILABLE, TEXT_PLAIN, out.bytes, out.len);
-	buf_deinit(&out);
+	answer(c, ready ? HTTP_OK : HTTP_UNAVAILABLE, TEXT_PLAIN, out.text, out.len);
+	strbuf_deinit(&out);
 }
 
 static void answer_request(struct web_client *c)
@@ -171,12 +171,12 @@ static void client_received(struct stream *stream)
 	if (waits(c))
 		return; /* one request a connection: the rest stays in the kernel */
 	if (c->answered) {
-		buf_consume(&stream->in, stream->in.len);
+		strbuf_consume(&stream->in, stream->in.len);
 		if (stream->eof)
 			stream_close(stream);
 		return;
 	}
-	status = http_parse(stream->in.bytes, stream->in.len, &c->request);
+	status = http_parse(stream->in.text, stream->in.len, &c->request);
 	if (status == HTTP_OK)
 		answer_request(c);
 	else if (status != HTTP_INCOMPLETE)
@@ -220,11 +220,11 @@ static void answer_agent(struct web_client *c)
 	}
 	percent = wanted ? (ready * 100 + wanted / 2) / wanted : 0;
 	if (m->broker.stopping || !open)
-		buf_add_str(&c->stream.out, "drain\n");
+		strbuf_add(&c->stream.out, "drain\n");
 	else if (down || wanted == 0)
-		buf_add_str(&c->stream.out, "down\n");
+		strbuf_add(&c->stream.out, "down\n");
 	else
-		buf_addf(&c->stream.out, "ready up %u%%\n", percent < 1 ? 1 : (unsigned)percent);
+		strbuf_addf(&c->stream.out, "ready up %u%%\n", percent < 1 ? 1 : (unsigned)percent);
 	answered(c);
 }
 

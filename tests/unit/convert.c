@@ -1,4 +1,4 @@
-/* links: broker/ctl/convert_read broker/ctl/convert_service broker/base/buf broker/base/strbuf */
+/* links: broker/ctl/convert_read broker/ctl/convert_service broker/base/strbuf */
 /* links: broker/base/address broker/base/words broker/base/units broker/config/conf_read */
 /* links: broker/config/conf_check broker/config/option broker/config/option_table */
 /* links: broker/config/option_list broker/config/option_word broker/config/health_probe */
@@ -33,18 +33,18 @@ static const char *converted(const char *text)
 	c = (struct convert){
 		.services = services,
 		.include = include,
-		.out = BUF_INIT(sizeof(out) - 1),
-		.errors = BUF_INIT(sizeof(errors) - 1),
+		.out = STRBUF_GROWS(sizeof(out) - 1),
+		.errors = STRBUF_GROWS(sizeof(errors) - 1),
 	};
 	assert(strlen(text) < sizeof(copy));
 	convert_read(&c, "f", strcpy(copy, text));
-	CHECK(!c.out.failed && !c.errors.failed);
-	buf_add(&c.out, "", 1);
-	buf_add(&c.errors, "", 1);
-	memcpy(out, c.out.bytes, c.out.len);
-	memcpy(errors, c.errors.bytes, c.errors.len);
-	buf_deinit(&c.out);
-	buf_deinit(&c.errors);
+	CHECK(!c.out.cut && !c.errors.cut);
+	strbuf_add_bytes(&c.out, "", 1);
+	strbuf_add_bytes(&c.errors, "", 1);
+	memcpy(out, c.out.text, c.out.len);
+	memcpy(errors, c.errors.text, c.errors.len);
+	strbuf_deinit(&c.out);
+	strbuf_deinit(&c.errors);
 	return out;
 }
 

@@ -1,8 +1,8 @@
-/* links: broker/ctl/doctor_text broker/ctl/text broker/base/json broker/base/buf */
-/* links: broker/base/strbuf broker/base/address broker/config/conf broker/config/conf_check */
-/* links: broker/config/conf_read broker/base/words broker/config/option */
-/* links: broker/config/option_table broker/config/option_list broker/config/health_probe */
-/* links: broker/config/option_word broker/base/units */
+/* links: broker/ctl/doctor_text broker/ctl/text broker/base/json broker/base/strbuf */
+/* links: broker/base/address broker/config/conf broker/config/conf_check broker/config/conf_read */
+/* links: broker/base/words broker/config/option broker/config/option_table */
+/* links: broker/config/option_list broker/config/health_probe broker/config/option_word */
+/* links: broker/base/units */
 #include "base/json.h"
 #include "ctl/doctor_text.h"
 
@@ -35,21 +35,21 @@ static const char *answer(bool json, const char *report, const char *process,
 	struct doctor_facts f = { .command = command,
 				  .kind = found.kind,
 				  .unix_path = found.unix_path,
-				  .json = BUF_INIT(1 << 20) };
+				  .json = STRBUF_GROWS(1 << 20) };
 	const char *directory = process ? strstr(process, "\"directory\":\"") : NULL;
 	static char text[65536], copy[65536];
-	struct buf out = BUF_INIT(sizeof(text) - 1);
+	struct strbuf out = STRBUF_GROWS(sizeof(text) - 1);
 
 	CHECK(doctor_begin_facts(strcpy(copy, report), &f));
-	buf_addf(&f.json, ",%s}", process ? process : "\"process\":null");
+	strbuf_addf(&f.json, ",%s}", process ? process : "\"process\":null");
 	if (directory)
 		(void)sscanf(directory, "\"directory\":\"%4000[^\"]", f.directory);
 	(void)doctor_text(&f, json, &out);
-	CHECK(!out.failed && out.len);
-	memcpy(text, out.bytes, out.len);
+	CHECK(!out.cut && out.len);
+	memcpy(text, out.text, out.len);
 	text[out.len] = '\0';
-	buf_deinit(&f.json);
-	buf_deinit(&out);
+	strbuf_deinit(&f.json);
+	strbuf_deinit(&out);
 	return text;
 }
 
@@ -89,7 +89,7 @@ TEST(a_report_is_cut_into_what_is_known)
 TEST(a_report_without_a_verdict_is_none)
 {
 	static const char *const reports[] = { "", "path=/bin/true\nbinary", "\n\n=\n==\nverdict" };
-	struct doctor_facts f = { .json = BUF_INIT(1024) };
+	struct doctor_facts f = { .json = STRBUF_GROWS(1024) };
 	char report[64];
 
 	for (size_t i = 0; i < ARRAY_SIZE(reports); i++)
@@ -193,18 +193,18 @@ TEST(a_process_of_the_same_user_needs_none)
 	struct doctor_facts f = { .command = (const char *const[]){ "app", NULL },
 				  .own_uid = 33,
 				  .directory = "/srv/\xe9",
-				  .json = BUF_INIT(8192) };
-	struct buf out = BUF_INIT(8192);
+				  .json = STRBUF_GROWS(8192) };
+	struct strbuf out = STRBUF_GROWS(8192);
 	char report[] = GOOD_REPORT;
 
 	CHECK(doctor_begin_facts(report, &f));
-	buf_add_str(&f.json, "," SHOP("") "}");
+	strbuf_add(&f.json, "," SHOP("") "}");
 	CHECK(doctor_text(&f, false, &out));
-	buf_add(&out, "", 1);
+	strbuf_add_bytes(&out, "", 1);
 	/* No file can hold that byte: it is shown, not guessed at. */
-	CHECK_CONTAINS(out.bytes, "directory = /srv/\\xe9\nenvironment = ");
-	buf_deinit(&f.json);
-	buf_deinit(&out);
+	CHECK_CONTAINS(out.text, "directory = /srv/\\xe9\nenvironment = ");
+	strbuf_deinit(&f.json);
+	strbuf_deinit(&out);
 }
 
 #define LISTENS(...) PROCESS("\"listens\":[" __VA_ARGS__ "]")

@@ -1,12 +1,11 @@
-/* links: broker/ctl/lines_text broker/ctl/text broker/base/json broker/base/buf */
-/* links: broker/base/strbuf */
+/* links: broker/ctl/lines_text broker/ctl/text broker/base/json broker/base/strbuf */
 #include <stdlib.h>
 #include <time.h>
-#include "base/buf.h"
+#include "base/strbuf.h"
 #include "ctl/lines_text.h"
 #include "tap.h"
 
-static struct buf out = BUF_INIT(1 << 20);
+static struct strbuf out = STRBUF_GROWS(1 << 20);
 static struct screen plain = { .columns = 80, .out = &out, .left = SIZE_MAX };
 static char section[LINES_SECTION];
 static struct json_doc doc;
@@ -22,10 +21,10 @@ static const char *result(void)
 {
 	static char text[8192];
 
-	CHECK(!out.failed && out.len < sizeof(text));
-	memcpy(text, out.bytes ? out.bytes : "", out.len);
+	CHECK(!out.cut && out.len < sizeof(text));
+	memcpy(text, out.text ? out.text : "", out.len);
 	text[out.len] = '\0';
-	buf_deinit(&out);
+	strbuf_deinit(&out);
 	return text;
 }
 

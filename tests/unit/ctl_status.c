@@ -1,5 +1,5 @@
 /* links: broker/ctl/status_text broker/ctl/workers_table broker/ctl/text broker/ctl/view */
-/* links: broker/base/json broker/base/buf broker/base/strbuf */
+/* links: broker/base/json broker/base/strbuf */
 #include "ctl/status_text.h"
 #include "ctl/workers_table.h"
 #include "ctl_view.h"
@@ -7,7 +7,7 @@
 #include <errno.h>
 
 static struct view view;
-static struct buf out = BUF_INIT(1 << 24);
+static struct strbuf out = STRBUF_GROWS(1 << 24);
 
 static const char *screen(unsigned columns)
 {

@@ -1,10 +1,10 @@
 /* links: broker/ctl/top_text broker/ctl/status_text broker/ctl/workers_table broker/ctl/text */
-/* links: broker/ctl/view broker/base/json broker/base/buf broker/base/strbuf */
+/* links: broker/ctl/view broker/base/json broker/base/strbuf */
 #include "ctl/top_text.h"
 #include "ctl_view.h"
 
 static struct view now, before;
-static struct buf out = BUF_INIT(1 << 24);
+static struct strbuf out = STRBUF_GROWS(1 << 24);
 static struct top top = { .now = &now, .live = { .before = &before, .ms = 2000, .search = "" } };
 
 #define FOOT "q quits  s sorts (by trouble)  / searches  arrows, PgDn scroll (0 above)\n"

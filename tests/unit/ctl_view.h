@@ -1,7 +1,7 @@
 /* ctl_view.h - for tests of screens: a view out of lines, a screen as text. */
 #pragma once
 
-#include "base/buf.h"
+#include "base/strbuf.h"
 #include "ctl/text.h"
 #include "ctl/view.h"
 #include "tap.h"
@@ -34,15 +34,15 @@ static inline void add_line(struct view *view, const char *line)
 }
 
 /* The text in @out, which is emptied and freed at the next call. */
-static inline const char *text_of(struct buf *out)
+static inline const char *text_of(struct strbuf *out)
 {
 	static char *text;
 
-	CHECK(!out->failed);
+	CHECK(!out->cut);
 	free(text);
-	text = strndup(out->bytes ? out->bytes : "", out->len);
+	text = strndup(out->text ? out->text : "", out->len);
 	CHECK(text);
-	buf_deinit(out);
+	strbuf_deinit(out);
 	return text;
 }
 

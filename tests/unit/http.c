@@ -1,4 +1,4 @@
-/* links: broker/policy/http broker/base/buf */
+/* links: broker/policy/http broker/base/strbuf */
 #include "policy/http.h"
 #include "tap.h"
 
@@ -182,12 +182,12 @@ TEST(any_bytes_at_all_are_survived)
 
 static const char *answer(enum http_status status, bool head)
 {
-	static struct buf out = BUF_INIT(4096);
+	static struct strbuf out = STRBUF_GROWS(4096);
 
-	buf_deinit(&out);
+	strbuf_deinit(&out);
 	http_answer(&out, status, "text/plain", "ok\n", 3, head);
-	buf_add(&out, "", 1);
-	return out.bytes;
+	strbuf_add_bytes(&out, "", 1);
+	return out.text;
 }
 
 TEST(an_answer_says_its_length_and_that_it_is_the_last)

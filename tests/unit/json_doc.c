@@ -1,4 +1,4 @@
-/* links: broker/base/json broker/base/strbuf broker/base/buf */
+/* links: broker/base/json broker/base/strbuf */
 #include "base/json.h"
 #include "tap.h"
 

@@ -1,4 +1,4 @@
-/* links: broker/policy/kept broker/master/keep broker/base/buf broker/base/strbuf */
+/* links: broker/policy/kept broker/master/keep broker/base/strbuf */
 #include "policy/kept.h"
 
 #include <errno.h>
@@ -75,14 +75,14 @@ static void start(void)
 	list_append(&channel.holders, &holder.link);
 }
 
-static struct buf keep(void)
+static struct strbuf keep(void)
 {
-	struct buf out = BUF_INIT(1 << 20);
+	struct strbuf out = STRBUF_GROWS(1 << 20);
 
 	if (!master.started_ms)
 		start();
 	master_keep(&master, &out);
-	CHECK(!out.failed);
+	CHECK(!out.cut);
 	return out;
 }
 
@@ -111,13 +111,13 @@ TEST(what_is_kept_is_read_back)
 		{ KEPT_CHANNEL, &channel.kept, sizeof(channel.kept) },
 		{ KEPT_HOLDER, &holder.kept, sizeof(holder.kept) },
 	};
-	struct buf out = keep();
+	struct strbuf out = keep();
 	bool seen[KEPT_KIND_N] = { false };
 	struct kept_reader r;
 	enum kept_kind kind;
 	STRBUF(why, 256);
 
-	CHECK_EQ(kept_open(&r, out.bytes, out.len, &why), 0);
+	CHECK_EQ(kept_open(&r, out.text, out.len, &why), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
 		const void *record = kept_next(&r, &kind);
 
@@ -130,7 +130,7 @@ TEST(what_is_kept_is_read_back)
 	CHECK(!kept_next(&r, &kind));
 	for (enum kept_kind k = 0; k < KEPT_KIND_N; k++)
 		CHECK(seen[k]);
-	buf_deinit(&out);
+	strbuf_deinit(&out);
 }
 
 /* An object's fields are its record's: there is no second copy that could differ. */
@@ -146,16 +146,16 @@ TEST(a_record_is_a_part_of_its_object)
 
 TEST(each_damaged_byte_is_found)
 {
-	struct buf out = keep();
+	struct strbuf out = keep();
 	struct kept_reader r;
 
 	for (size_t i = 0; i < out.len; i++) {
 		STRBUF(why, 256);
 
-		out.bytes[i] ^= 0x10;
-		CHECK_EQ(kept_open(&r, out.bytes, out.len, &why), -EPROTO);
+		out.text[i] ^= 0x10;
+		CHECK_EQ(kept_open(&r, out.text, out.len, &why), -EPROTO);
 		CHECK(why.len > 0);
-		out.bytes[i] ^= 0x10;
+		out.text[i] ^= 0x10;
 	}
 	for (size_t len = 0; len < out.len; len++) {
 		STRBUF(why, 256);
@@ -163,42 +163,42 @@ TEST(each_damaged_byte_is_found)
 		void *cut = malloc(len ? len : 1);
 
 		CHECK(cut);
-		memcpy(cut, out.bytes, len);
+		memcpy(cut, out.text, len);
 		CHECK_EQ(kept_open(&r, cut, len, &why), -EPROTO);
 		free(cut);
 	}
-	buf_deinit(&out);
+	strbuf_deinit(&out);
 }
 
 TEST(another_version_is_refused_by_its_number)
 {
-	struct buf out = keep();
+	struct strbuf out = keep();
 	struct kept_reader r;
 	STRBUF(why, 256);
 
-	out.bytes[out.len - 12]++;
-	CHECK_EQ(kept_open(&r, out.bytes, out.len, &why), -EPROTO);
+	out.text[out.len - 12]++;
+	CHECK_EQ(kept_open(&r, out.text, out.len, &why), -EPROTO);
 	CHECK(strstr(why.text, "version 3") && strstr(why.text, "version 2"));
-	buf_deinit(&out);
+	strbuf_deinit(&out);
 }
 
 /* The checksum is right, and yet a record has another size: a program that was built otherwise. */
 TEST(a_record_of_another_size_is_refused)
 {
-	struct buf out = BUF_INIT(4096);
+	struct strbuf out = STRBUF_GROWS(4096);
 	struct kept_reader r;
 	STRBUF(why, 256);
 	uint32_t size;
 
 	kept_add(&out, KEPT_HOLDER, &holder.kept);
-	memcpy(&size, out.bytes + 4, sizeof(size));
+	memcpy(&size, out.text + 4, sizeof(size));
 	CHECK_EQ(size, sizeof(holder.kept));
 	size += 8;
-	memcpy(out.bytes + 4, &size, sizeof(size));
+	memcpy(out.text + 4, &size, sizeof(size));
 	kept_end(&out);
-	CHECK_EQ(kept_open(&r, out.bytes, out.len, &why), -EPROTO);
+	CHECK_EQ(kept_open(&r, out.text, out.len, &why), -EPROTO);
 	CHECK(strstr(why.text, "size"));
-	buf_deinit(&out);
+	strbuf_deinit(&out);
 }
 
 TAP_MAIN()

@@ -1,4 +1,4 @@
-/* links: broker/sys/log broker/sys/loop broker/base/heap broker/base/strbuf */
+/* links: broker/sys/log broker/sys/loop broker/base/heap broker/base/strbuf broker/base/json */
 #include "sys/log.h"
 #include "tap.h"
 

@@ -1,5 +1,5 @@
 /* links: broker/policy/metrics broker/policy/histogram broker/policy/worker_fsm */
-/* links: broker/policy/worker_end broker/base/units broker/base/strbuf broker/base/buf */
+/* links: broker/policy/worker_end broker/base/units broker/base/strbuf */
 #include "policy/metrics.h"
 
 #include <string.h>
@@ -18,7 +18,7 @@ static struct metrics_snapshot all = {
 	.n_workers = 2,
 };
 
-static struct buf out = BUF_INIT(1 << 20);
+static struct strbuf out = STRBUF_GROWS(1 << 20);
 
 static void start(void)
 {
@@ -37,12 +37,12 @@ static const char *text(bool classic)
 {
 	size_t at = 0;
 
-	buf_deinit(&out);
+	strbuf_deinit(&out);
 	while (metrics_write(&out, classic, &all, at))
 		at++;
-	buf_add(&out, "", 1);
-	CHECK(!out.failed);
-	return out.bytes;
+	strbuf_add_bytes(&out, "", 1);
+	CHECK(!out.cut);
+	return out.text;
 }
 
 /* The family whose first line is @type, without those behind it. */
@@ -91,9 +91,9 @@ TEST(a_number_is_read_in_its_size_and_only_if_it_is_known)
 	listeners[1].backlog = 5;
 	listeners[1].asked = true;
 	CHECK_CONTAINS(text(false), "\nbroker_service_serving{service=\"web\"} 1\n");
-	CHECK_CONTAINS(out.bytes, "\nbroker_service_serving{service=\"api\"} 0\n");
-	CHECK_CONTAINS(out.bytes, "\nbroker_service_workers_wanted{service=\"web\"} 4294967295\n");
-	CHECK_CONTAINS(out.bytes, "\nbroker_service_generation{service=\"web\"} 7\n");
+	CHECK_CONTAINS(out.text, "\nbroker_service_serving{service=\"api\"} 0\n");
+	CHECK_CONTAINS(out.text, "\nbroker_service_workers_wanted{service=\"web\"} 4294967295\n");
+	CHECK_CONTAINS(out.text, "\nbroker_service_generation{service=\"web\"} 7\n");
 	CHECK_STR(strstr(family(false, "# TYPE broker_listener_backlog "), "\nbroker_"),
 		  "\nbroker_listener_backlog{service=\"api\",address=\"[::]:81\"} 5\n");
 }
@@ -127,7 +127,7 @@ TEST(no_text_needs_to_be_escaped)
 {
 	start();
 	CHECK(!strchr(text(false), '\\'));
-	for (char *line = strtok(out.bytes, "\n"); line; line = strtok(NULL, "\n"))
+	for (char *line = strtok(out.text, "\n"); line; line = strtok(NULL, "\n"))
 		CHECK(strncmp(line, "# HELP", 6) != 0 || !strchr(line, '"'));
 }
 
@@ -225,7 +225,7 @@ TEST(the_classic_format_names_families_as_their_samples)
 		  "# HELP broker_worker_state State of the newest worker in the slot\n");
 	CHECK_CONTAINS(family(true, "# TYPE broker_handoff_seconds "),
 		       "# TYPE broker_handoff_seconds histogram\n# HELP ");
-	CHECK(!strstr(text(true), "# EOF") && !strstr(out.bytes, "# UNIT"));
+	CHECK(!strstr(text(true), "# EOF") && !strstr(out.text, "# UNIT"));
 	all.n_workers = 2;
 	CHECK_STR(strstr(text(false), "# EOF"), "# EOF\n");
 }

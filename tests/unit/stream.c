@@ -1,4 +1,4 @@
-/* links: broker/sys/stream broker/sys/loop broker/base/heap broker/base/buf */
+/* links: broker/sys/stream broker/sys/loop broker/base/heap broker/base/strbuf */
 #include "sys/stream.h"
 #include "tap.h"
 
@@ -90,7 +90,7 @@ static void fill(struct stream *s, size_t n)
 
 	memset(part, 'x', sizeof(part));
 	for (size_t i = 0; i < n; i += sizeof(part))
-		buf_add(&s->out, part, sizeof(part));
+		strbuf_add_bytes(&s->out, part, sizeof(part));
 }
 
 static size_t read_all(int fd, size_t most)
@@ -118,7 +118,7 @@ TEST(what_comes_is_handed_on_and_never_more_than_the_bound)
 	CHECK_EQ(send(p.other, "123456789", 9, 0), 9);
 	run(&p);
 	CHECK_EQ(p.stream.in.len, 5);
-	CHECK(!memcmp(p.stream.in.bytes, "12345", 5));
+	CHECK(!memcmp(p.stream.in.text, "12345", 5));
 	/* Nothing is watched now: a peer that floods costs no turn. */
 	CHECK_EQ(p.stream.source.events, 0);
 	end(&p);
@@ -128,7 +128,7 @@ static void answer_and_finish(struct peer *p)
 {
 	if (!p->stream.eof)
 		return;
-	buf_add_str(&p->stream.out, "answer\n");
+	strbuf_add(&p->stream.out, "answer\n");
 	p->stream.finishing = true;
 	stream_flush(&p->stream);
 }
@@ -170,7 +170,7 @@ TEST(a_large_answer_goes_out_as_the_peer_reads_it)
 	sum += read_all(p.other, BIG);
 	CHECK_EQ(sum, BIG);
 	CHECK_EQ(p.closed, 0);
-	CHECK(p.stream.out.bytes == NULL);
+	CHECK(p.stream.out.text == NULL);
 	end(&p);
 }
 
@@ -209,8 +209,8 @@ TEST(half_an_answer_is_none)
 	char byte;
 
 	begin(&p, 100, 10);
-	buf_add_str(&p.stream.out, "123456789");
-	buf_add_str(&p.stream.out, "123456789");
+	strbuf_add(&p.stream.out, "123456789");
+	strbuf_add(&p.stream.out, "123456789");
 	stream_flush(&p.stream);
 	CHECK_EQ(p.closed, 0); /* not while the caller may still use it */
 	run(&p);

@@ -1,7 +1,5 @@
-/* links: broker/report/workers broker/policy/why broker/policy/worker_fsm broker/policy/backoff
- */
-/* links: broker/base/units broker/base/json broker/base/buf */
-/* links: broker/base/strbuf broker/base/address */
+/* links: broker/report/workers broker/policy/why broker/policy/worker_fsm broker/policy/backoff */
+/* links: broker/base/units broker/base/json broker/base/strbuf broker/base/address */
 #include "report/workers.h"
 
 #include <limits.h>
@@ -118,15 +116,15 @@ static void fake_stop(void)
 }
 
 /* Of each line the slot and the pid: "0:1 1:- g:2", g is a guest and - nobody. Frees @out. */
-static const char *lines_of(struct buf *out)
+static const char *lines_of(struct strbuf *out)
 {
 	static char said[256];
 	char *line, *rest;
 
 	said[0] = '\0';
-	buf_add(out, "", 1);
-	CHECK(!out->failed);
-	for (line = strtok_r(out->bytes, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+	strbuf_add_bytes(out, "", 1);
+	CHECK(!out->cut);
+	for (line = strtok_r(out->text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
 		const char *slot = strstr(line, "\"slot\":"), *pid = strstr(line, "\"pid\":");
 		size_t n = strlen(said);
 
@@ -134,7 +132,7 @@ static const char *lines_of(struct buf *out)
 		(void)snprintf(said + n, sizeof(said) - n, "%s%c:%c", n ? " " : "",
 			       slot[7] == 'n' ? 'g' : slot[7], pid[6] == 'n' ? '-' : pid[6]);
 	}
-	buf_deinit(out);
+	strbuf_deinit(out);
 	return said;
 }
 
@@ -142,7 +140,7 @@ static const char *lines_of(struct buf *out)
 
 TEST(each_slot_has_its_line_in_order_and_guests_are_last)
 {
-	struct buf out = BUF_INIT(1 << 16);
+	struct strbuf out = STRBUF_GROWS(1 << 16);
 
 	fake_start();
 	(void)worker_comes(UINT_MAX);
@@ -155,7 +153,7 @@ TEST(each_slot_has_its_line_in_order_and_guests_are_last)
 
 TEST(the_older_of_a_slot_comes_first_and_rows_are_added_behind_others)
 {
-	struct buf out = BUF_INIT(1 << 16);
+	struct strbuf out = STRBUF_GROWS(1 << 16);
 
 	fake_start();
 	(void)worker_comes(1);
@@ -169,7 +167,7 @@ TEST(the_older_of_a_slot_comes_first_and_rows_are_added_behind_others)
 
 TEST(one_slot_alone_has_those_in_it_or_that_it_is_empty)
 {
-	struct buf out = BUF_INIT(1 << 16);
+	struct strbuf out = STRBUF_GROWS(1 << 16);
 
 	fake_start();
 	(void)worker_comes(UINT_MAX);
@@ -186,13 +184,13 @@ TEST(one_slot_alone_has_those_in_it_or_that_it_is_empty)
 static const char *line_of(unsigned slot)
 {
 	static char line[1024];
-	struct buf out = BUF_INIT(1 << 16);
+	struct strbuf out = STRBUF_GROWS(1 << 16);
 
 	CHECK_EQ(workers_write(&service, slot, slot, &out), 0);
-	CHECK(!out.failed && out.len < sizeof(line));
-	memcpy(line, out.bytes, out.len);
+	CHECK(!out.cut && out.len < sizeof(line));
+	memcpy(line, out.text, out.len);
 	line[out.len] = '\0';
-	buf_deinit(&out);
+	strbuf_deinit(&out);
 	return line;
 }
 
@@ -235,7 +233,7 @@ TEST(an_empty_slot_says_for_how_long_and_why)
 
 TEST(a_slot_that_is_not_wanted_any_more_has_a_line_while_somebody_is_in_it)
 {
-	struct buf out = BUF_INIT(1 << 16);
+	struct strbuf out = STRBUF_GROWS(1 << 16);
 
 	fake_start();
 	(void)worker_comes(0);

@@ -1,64 +1,64 @@
-/* links: broker/base/buf broker/base/json broker/base/strbuf */
+/* links: broker/base/strbuf broker/base/json */
 #include "base/json.h"
 #include "tap.h"
 
 #include <string.h>
 
-static void check_text(struct buf *b, const char *want)
+static void check_text(struct strbuf *b, const char *want)
 {
-	buf_add(b, "", 1);
-	CHECK_STR(b->bytes, want);
-	buf_deinit(b);
+	strbuf_add_bytes(b, "", 1);
+	CHECK_STR(b->text, want);
+	strbuf_deinit(b);
 }
 
-TEST(a_buf_grows_and_keeps_what_it_has)
+TEST(text_grows_and_keeps_what_it_has)
 {
-	struct buf b = BUF_INIT(1 << 20);
+	struct strbuf b = STRBUF_GROWS(1 << 20);
 	char big[5000];
 
 	memset(big, 'x', sizeof(big));
-	buf_add_str(&b, "begin ");
-	buf_add(&b, big, sizeof(big));
-	buf_addf(&b, " %d %.*s end", 42, (int)sizeof(big), big);
-	CHECK(!b.failed);
+	strbuf_add(&b, "begin ");
+	strbuf_add_bytes(&b, big, sizeof(big));
+	strbuf_addf(&b, " %d %.*s end", 42, (int)sizeof(big), big);
+	CHECK(!b.cut);
 	CHECK_EQ(b.len, 6 + 5000 + 4 + 5000 + 4);
-	CHECK(!memcmp(b.bytes, "begin xx", 8));
-	CHECK(!memcmp(b.bytes + b.len - 5, "x end", 5));
-	buf_deinit(&b);
+	CHECK(!memcmp(b.text, "begin xx", 8));
+	CHECK(!memcmp(b.text + b.len - 5, "x end", 5));
+	strbuf_deinit(&b);
 }
 
-TEST(a_buf_never_passes_its_bound_and_remembers_that_it_would_have)
+TEST(text_never_passes_its_bound_and_remembers_that_it_would_have)
 {
-	struct buf b = BUF_INIT(10);
+	struct strbuf b = STRBUF_GROWS(10);
 
-	buf_add_str(&b, "12345678");
-	CHECK(!b.failed);
-	buf_add_str(&b, "123");
-	CHECK(b.failed);
+	strbuf_add(&b, "12345678");
+	CHECK(!b.cut);
+	strbuf_add(&b, "123");
+	CHECK(b.cut);
 	CHECK_EQ(b.len, 8);
 	/* A whole answer or none: what would fit again must not make a hole. */
-	buf_add_str(&b, "9");
+	strbuf_add(&b, "9");
 	CHECK_EQ(b.len, 8);
-	buf_deinit(&b);
-	CHECK(!b.failed);
+	strbuf_deinit(&b);
+	CHECK(!b.cut);
 }
 
 TEST(what_was_written_is_forgotten_and_the_rest_stays_in_order)
 {
-	struct buf b = BUF_INIT(100);
+	struct strbuf b = STRBUF_GROWS(100);
 
-	buf_add_str(&b, "one two");
-	buf_consume(&b, 4);
+	strbuf_add(&b, "one two");
+	strbuf_consume(&b, 4);
 	CHECK_EQ(b.len, 3);
-	CHECK(!memcmp(b.bytes, "two", 3));
-	buf_consume(&b, 3);
-	CHECK(b.bytes == NULL);
-	CHECK_EQ(b.room, 0);
+	CHECK(!memcmp(b.text, "two", 3));
+	strbuf_consume(&b, 3);
+	CHECK(b.text == NULL);
+	CHECK_EQ(b.size, 0);
 }
 
 TEST(json_has_its_commas_where_they_belong)
 {
-	struct buf b = BUF_INIT(1000);
+	struct strbuf b = STRBUF_GROWS(1000);
 
 	json_begin(&b, "worker");
 	json_int(&b, "pid", -1);
@@ -102,7 +102,7 @@ TEST(json_text_is_escaped_whatever_it_is)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct buf b = BUF_INIT(1000);
+		struct strbuf b = STRBUF_GROWS(1000);
 
 		json_bytes(&b, NULL, cases[i].in, cases[i].len);
 		check_text(&b, cases[i].out);
