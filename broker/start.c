@@ -17,6 +17,7 @@
 #include "sys/log.h"
 #include "sys/program.h"
 #include "sys/tcp.h"
+#include "sys/unix_listener.h"
 #include "sys/user.h"
 #include "web/web.h"
 #include "worker/command.h"
@@ -251,10 +252,12 @@ static void check_address(const struct section *s, const char *key, size_t entry
 			  const struct handoff_addr *addr, const struct service_conf *sc,
 			  bool port_only)
 {
-	int r = tcp_try(addr, sc);
 	STRBUF(text, 512);
+	int r = address_unix(addr) ? unix_listener_try(addr, sc, &text) : tcp_try(addr, sc);
 
-	if (r == 0 || r == -EADDRINUSE)
+	if (text.len)
+		add(s, key, entry, text.text);
+	if (text.len || r == 0 || r == -EADDRINUSE)
 		return;
 	/* Then 0.0.0.0 will do. */
 	if (port_only && (r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL))

@@ -76,9 +76,11 @@ struct handoff_header {
 
 #define HANDOFF_V6ONLY 0x1 /* handoff_addr.flags: IPV6_V6ONLY is set */
 
+#define HANDOFF_UNIX 1 /* handoff_addr.family: a Unix socket; the rest is 0 */
+
 /* An address as the application names it. */
 struct handoff_addr {
-	uint8_t family;	   /* 4 or 6; 0: none (a peer that is gone) */
+	uint8_t family;	   /* 4, 6 or HANDOFF_UNIX; 0: none (a peer that is gone) */
 	uint8_t flags;	   /* HANDOFF_V6ONLY */
 	uint16_t port;	   /* host byte order */
 	uint32_t scope_id; /* IPv6 link-local zone, else 0 */
@@ -109,7 +111,7 @@ struct handoff_hello {
 struct handoff_welcome {
 	struct handoff_header h;
 	uint64_t channel;
-	struct handoff_addr addr; /* where clients connect: the broker's first listener for it */
+	struct handoff_addr addr; /* where clients connect: its first TCP listener */
 };
 
 #define HANDOFF_REASON_SIZE 480
@@ -225,7 +227,7 @@ static inline bool handoff_addr_ok(const struct handoff_addr *a)
 				return false;
 		return a->scope_id == 0 && a->flags == 0;
 	}
-	return a->family == 6 || a->family == 0;
+	return a->family == 6 || a->family == HANDOFF_UNIX || a->family == 0;
 }
 
 static inline bool handoff_text_ok(const char *text, size_t size)

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define FIRST_UNIX_APP (UINT16_MAX + 1u)
+
 int address_parse_port(const char *text, uint16_t *ret)
 {
 	int64_t port;
@@ -40,7 +42,7 @@ static const char *diagnose(const char *text)
 	const char *colon = strrchr(text, ':');
 
 	if (strchr(text, '/'))
-		return "is neither an address nor a port (paths and URLs are not taken)";
+		return "is neither an address nor a port (a path begins with / or ./)";
 	if (inet_pton(AF_INET6, text, ip) == 1)
 		return "is an IPv6 address: write it in brackets and with a port, [::1]:80";
 	if (inet_pton(AF_INET, text, ip) == 1)
@@ -87,11 +89,68 @@ int address_parse(const char *text, struct handoff_addr *ret, bool *ret_port_onl
 	return 0;
 }
 
+int address_of_unix(const char *name, struct handoff_addr *ret)
+{
+	uint16_t number;
+	int r = paths_number(name, &number);
+
+	if (r < 0)
+		return r;
+	*ret = (struct handoff_addr){ .family = HANDOFF_UNIX };
+	memcpy(ret->ip, &number, sizeof(number));
+	return 0;
+}
+
+static uint16_t number_of(const struct handoff_addr *addr)
+{
+	uint16_t number;
+
+	memcpy(&number, addr->ip, sizeof(number));
+	return number;
+}
+
+const char *address_unix(const struct handoff_addr *addr)
+{
+	return addr->family == HANDOFF_UNIX ? paths_name(number_of(addr)) : NULL;
+}
+
+uint32_t address_app(const struct handoff_addr *addr)
+{
+	return addr->family == HANDOFF_UNIX ? FIRST_UNIX_APP + number_of(addr) : addr->port;
+}
+
+uint16_t address_app_port(uint32_t app)
+{
+	return app < FIRST_UNIX_APP ? (uint16_t)app : 0;
+}
+
+struct address_text address_app_text(uint32_t app)
+{
+	struct address_text text;
+
+	if (app < FIRST_UNIX_APP)
+		snprintf(text.text, sizeof(text.text), "%u", app);
+	else
+		strcpy(text.text, paths_name((uint16_t)(app - FIRST_UNIX_APP)));
+	return text;
+}
+
+struct address_text address_app_words(uint32_t app)
+{
+	struct address_text text = address_app_text(app);
+
+	if (app < FIRST_UNIX_APP)
+		snprintf(text.text, sizeof(text.text), "port %u", app);
+	return text;
+}
+
 struct address_text address_text(const struct handoff_addr *addr)
 {
 	char ip[INET6_ADDRSTRLEN] = "", zone[12] = "";
 	struct address_text text = { "none" };
 
+	if (addr->family == HANDOFF_UNIX)
+		return address_app_text(address_app(addr));
 	if (addr->family)
 		inet_ntop(addr->family == 4 ? AF_INET : AF_INET6, addr->ip, ip, sizeof(ip));
 	if (addr->scope_id)
@@ -129,6 +188,8 @@ bool address_overlap(const struct handoff_addr *a, const struct handoff_addr *b)
 {
 	const uint8_t *a4 = as_ipv4(a), *b4 = as_ipv4(b);
 
+	if (a->family == HANDOFF_UNIX || b->family == HANDOFF_UNIX)
+		return address_equal(a, b);
 	if (a->port != b->port)
 		return false;
 	if (a4 && b4)
@@ -145,7 +206,8 @@ bool address_overlap(const struct handoff_addr *a, const struct handoff_addr *b)
 
 bool address_contains(const struct handoff_addr *a, const struct handoff_addr *b)
 {
-	if (memcmp(a->ip, zero, sizeof(zero)) != 0 || !address_overlap(a, b))
+	if (a->family == HANDOFF_UNIX || memcmp(a->ip, zero, sizeof(zero)) != 0 ||
+	    !address_overlap(a, b))
 		return false;
 	if (a->family == 4)
 		return as_ipv4(b) != NULL;

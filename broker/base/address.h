@@ -1,10 +1,14 @@
 /*
- * address - IP addresses and ports as text.
+ * address - IP addresses and ports as text, and the names of Unix sockets in the same form.
  *
  * Numbers only: a name would need a lookup, which may block, fail or change.
+ *
+ * The address of a Unix socket has family HANDOFF_UNIX, no port, and in .ip the number of its name
+ * (paths.h): it is equal to itself alone, and overlaps and contains nothing else.
  */
 #pragma once
 
+#include "base/paths.h"
 #include "base/strbuf.h"
 #include "handoff_wire.h"
 
@@ -19,11 +23,23 @@ int address_parse(const char *text, struct handoff_addr *ret, bool *ret_port_onl
 /* 1 to 65535, digits only. 0 or -EINVAL, with *@ret untouched. */
 int address_parse_port(const char *text, uint16_t *ret);
 
-/* 127.0.0.1:80, [::1]:80, [fe80::1%2]:80; "none" where family is 0. */
+int address_of_unix(const char *name, struct handoff_addr *ret); /* as paths_number() */
+const char *address_unix(const struct handoff_addr *addr);	 /* its name; NULL: it is none */
+
+/* 127.0.0.1:80, [::1]:80, [fe80::1%2]:80, /run/web.sock, @web; "none" where family is 0. */
 struct address_text {
-	char text[72];
+	char text[PATHS_LEN + 1];
 };
 struct address_text address_text(const struct handoff_addr *addr);
+
+/*
+ * What an app listens on, whatever the address: a port, or a Unix socket, as a number above all
+ * ports. address_app_port() is 0 for that.
+ */
+uint32_t address_app(const struct handoff_addr *addr);
+uint16_t address_app_port(uint32_t app);
+struct address_text address_app_text(uint32_t app);  /* 3000, /run/app.sock */
+struct address_text address_app_words(uint32_t app); /* port 3000, /run/app.sock */
 
 /* Whether both are the same to bind: family, port, address, zone and v6only. */
 bool address_equal(const struct handoff_addr *a, const struct handoff_addr *b);

@@ -107,7 +107,7 @@ static struct service_conf *make_service(struct builder *b, const struct conf_se
 			sc->listen[i].addr.flags |= HANDOFF_V6ONLY;
 	/* It has no port of its own: whatever it is reached by goes the same way. */
 	for (size_t i = 0; sc->mode == MODE_INETD && i < sc->n_listen; i++)
-		sc->listen[i].app_port = sc->listen[0].addr.port;
+		sc->listen[i].app = sc->listen[0].addr.port ? sc->listen[0].addr.port : 1;
 	return sc;
 }
 

@@ -71,11 +71,11 @@ static void contradict(const struct service_conf *sc, const char *key, const cha
 static void check_private_ports(const struct service_conf *sc, struct conf_errors *errors)
 {
 	for (size_t i = 0; i < sc->n_listen; i++)
-		if (conf_port_is_private(sc, sc->listen[i].app_port))
+		if (conf_port_is_private(sc, address_app_port(sc->listen[i].app)))
 			conf_errors_add(errors, line_of(sc, "listen", i),
 					"listen: port %u of the program is in private_ports (line "
 					"%u), so no connection could reach it",
-					sc->listen[i].app_port, line_of(sc, "private_ports", 0));
+					sc->listen[i].app, line_of(sc, "private_ports", 0));
 }
 
 /* Counted from 1, the last would never run. [defaults] may be for services with more workers. */
@@ -140,7 +140,7 @@ static void check_activation(const struct service_conf *sc, struct conf_errors *
 			   errors);
 	for (size_t i = 0; i < sc->n_listen; i++)
 		for (size_t j = 0; j < i; j++)
-			if (sc->listen[i].app_port == sc->listen[j].app_port &&
+			if (sc->listen[i].app == sc->listen[j].app &&
 			    !memcmp(sc->listen[i].addr.ip, sc->listen[j].addr.ip, 16) &&
 			    sc->listen[i].addr.family == sc->listen[j].addr.family)
 				conf_errors_add(errors, line_of(sc, "listen", i),

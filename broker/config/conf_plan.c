@@ -41,12 +41,12 @@ static void add_replacing(const struct service_conf *sc, struct strbuf *out)
 		strbuf_addf(out, ", %u at a time", sc->surge);
 }
 
-/* The port of the program that @sc publishes on the address of @l, 0: it does not. */
-static uint16_t app_port_of(const struct service_conf *sc, const struct conf_listen *l)
+/* What of the program @sc publishes on the address of @l, 0: it does not. */
+static uint32_t app_of(const struct service_conf *sc, const struct conf_listen *l)
 {
 	for (size_t i = 0; i < sc->n_listen; i++)
 		if (address_equal(&sc->listen[i].addr, &l->addr))
-			return sc->listen[i].app_port;
+			return sc->listen[i].app;
 	return 0;
 }
 
@@ -61,17 +61,17 @@ static void add_listeners(const struct service_conf *a, const struct service_con
 {
 	for (size_t i = 0; i < b->n_listen; i++) {
 		const struct conf_listen *l = &b->listen[i];
-		uint16_t before = app_port_of(a, l);
+		uint32_t before = app_of(a, l);
 
 		if (!before) {
 			add_clause(out, l, " is opened");
-		} else if (before != l->app_port) {
+		} else if (before != l->app) {
 			add_clause(out, l, " stays open");
-			strbuf_addf(out, ", for port %u of the program", l->app_port);
+			strbuf_addf(out, ", for %s of the program", address_app_words(l->app).text);
 		}
 	}
 	for (size_t i = 0; i < a->n_listen; i++)
-		if (!app_port_of(b, &a->listen[i]))
+		if (!app_of(b, &a->listen[i]))
 			add_clause(out, &a->listen[i], " is emptied and closed");
 	/* The same addresses in another order. */
 	if (!out->len)

@@ -77,19 +77,54 @@ static void wrap_add_name(const void *value, struct strbuf *out)
 
 #define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
 
+static bool is_unix(const char *word)
+{
+	return *word == '@' || *word == '/' || !strncmp(word, "./", 2) || !strncmp(word, "../", 3);
+}
+
+static int unix_parse(const struct option_input *in, char *word, struct handoff_addr *ret)
+{
+	char *const words[] = { word, NULL };
+	const struct option_input path_in = { in->opt, in->facts, NULL, words, in->why };
+	_cleanup_free_ char *path = NULL;
+	int r = *word == '@' ? 0 : type_path.parse(&path_in, &path);
+
+	if (r < 0)
+		return r;
+	r = address_of_unix(path ? path : word, ret);
+	return r < 0 ? strbuf_refuse(in->why, word, "%s", paths_why(r)) : 0;
+}
+
+/* What the app listens on. */
+static int app_parse(const struct option_input *in, char *word, uint32_t *ret)
+{
+	struct handoff_addr addr = { 0 };
+	int r = is_unix(word) ? unix_parse(in, word, &addr) : address_parse_port(word, &addr.port);
+
+	if (r == 0)
+		*ret = address_app(&addr);
+	else if (!is_unix(word))
+		return strbuf_refuse(in->why, word,
+				     "is neither a port from 1 to 65535 nor the path of a Unix "
+				     "socket");
+	return r;
+}
+
 static int listen_parse(const struct option_input *in, void *ret)
 {
 	char *const *word = in->word;
 	struct conf_listen *l = ret;
-	int r = address_parse(word[0], &l->addr, &l->port_only, in->why);
+	int r = is_unix(word[0]) ? unix_parse(in, word[0], &l->addr)
+				 : address_parse(word[0], &l->addr, &l->port_only, in->why);
 
 	if (r < 0)
 		return r;
-	l->app_port = l->addr.port;
+	l->app = address_app(&l->addr);
 	word++;
 	if (word[0] && !strcmp(word[0], "for") && word[1]) {
-		if (address_parse_port(word[1], &l->app_port) < 0)
-			return strbuf_refuse(in->why, word[1], "is not a port from 1 to 65535");
+		r = app_parse(in, word[1], &l->app);
+		if (r < 0)
+			return r;
 		word += 2;
 	}
 	if (word[0] && !strcmp(word[0], "as") && word[1]) {
@@ -114,8 +149,8 @@ static void listen_format(const struct option *opt, const void *value, struct st
 		strbuf_addf(out, "%u", l->addr.port);
 	else
 		strbuf_add(out, address_text(&l->addr).text);
-	if (l->app_port != l->addr.port)
-		strbuf_addf(out, " for %u", l->app_port);
+	if (l->app != address_app(&l->addr))
+		strbuf_addf(out, " for %s", address_app_text(l->app).text);
 	if (l->name[0])
 		strbuf_addf(out, " as %s", l->name);
 }
@@ -188,7 +223,7 @@ const struct option_type type_wrap = {
 	.same_name = wrap_same_name, .add_name = wrap_add_name,
 };
 const struct option_type type_listen = {
-	.allowed = "[ADDRESS:]PORT [for PORT] [as NAME]", .size = sizeof(struct conf_listen),
+	.allowed = "[ADDRESS:]PORT|PATH|@NAME [for PORT|PATH|@NAME] [as NAME]", .size = sizeof(struct conf_listen),
 	.plain = offsetof(struct conf_listen, name) + LISTEN_NAME_MAX + 1,
 	.list = true, .one_entry = true, .parse = listen_parse, .format = listen_format,
 };

@@ -64,10 +64,11 @@ enum conf_backend { BACKEND_AUTO, BACKEND_PRELOAD };
 
 #define LISTEN_NAME_MAX 32
 
-/* listen = ADDRESS [for PORT] [as NAME] */
+/* listen = ADDRESS|PATH [for PORT|PATH] [as NAME] */
 struct conf_listen {
-	struct handoff_addr addr; /* bound by the broker; [::] is dual stack unless V6ONLY */
-	uint16_t app_port;	  /* the port that the app itself listens on */
+	struct handoff_addr addr; /* bound by the broker; [::] is dual stack unless V6ONLY; or a
+				   * Unix socket */
+	uint32_t app;		  /* what the app itself listens on: see address_app() */
 	bool port_only;		  /* no address was given, so addr is [::]: 0.0.0.0 will do where
 				   * the machine has no IPv6 (unless v6only) */
 	char name[LISTEN_NAME_MAX + 1]; /* with .activation; empty: the service's */
@@ -210,6 +211,9 @@ struct service_conf {
 	unsigned tcp_fastopen;				       /* queue length, 0: off */
 	unsigned so_rcvbuf, so_sndbuf;			       /* bytes, 0: the kernel's */
 	bool ip_freebind;
+
+	/* Of Unix sockets. NULL: the workers'. */
+	char *socket_mode, *socket_user, *socket_group;
 
 	struct conf_origins origins[CONF_OPTIONS_MAX]; /* as the rows of option_table */
 };

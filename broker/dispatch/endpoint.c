@@ -226,6 +226,8 @@ static enum step accept_one(struct endpoint *e, struct listener *l, bool nonbloc
 	case ACCEPT_RETRY:
 		return WENT_ON;
 	case ACCEPT_FAILED:
+		if (l->hidden) /* unix_listener_end() */
+			return BACKLOG_EMPTY;
 		log_event(LEVEL_ERROR, "limit", LOG_STR("service", e->dispatch->service),
 			  LOG_MSG("accept failed: %s", strerror(error)));
 		endpoint_shortage(e);

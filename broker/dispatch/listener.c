@@ -6,6 +6,7 @@
 #include "dispatch/pending.h"
 #include "sys/log.h"
 #include "sys/tcp.h"
+#include "sys/unix_listener.h"
 
 void listener_arm(struct listener *l)
 {
@@ -24,8 +25,8 @@ static void listener_ready(struct loop_source *source, uint32_t events)
 		(void)l->endpoint->dispatch_now(l->endpoint, l);
 }
 
-struct listener *listener_new(struct dispatch *d, const struct handoff_addr *addr,
-			      uint16_t app_port, bool automatic, int fd, bool bound_only)
+struct listener *listener_new(struct dispatch *d, const struct handoff_addr *addr, uint32_t app,
+			      bool automatic, int fd, bool bound_only)
 {
 	struct listener *l = calloc(1, sizeof(*l));
 
@@ -34,12 +35,13 @@ struct listener *listener_new(struct dispatch *d, const struct handoff_addr *add
 	l->dispatch = d;
 	l->fd = fd;
 	l->addr = *addr;
-	l->app_port = app_port;
+	l->app = app;
 	l->automatic = automatic;
 	l->id = ++d->broker->given.listener;
 	l->source.ready = listener_ready;
 	list_init(&l->endpoint_link);
 	l->bound_only = bound_only;
+	l->file = unix_listener_file(addr);
 	l->source.fd = -1;
 	/* epoll would report a socket on which nobody listens all the time. */
 	if (!bound_only && loop_add(&d->broker->loop, &l->source, fd, 0) < 0) {
@@ -64,6 +66,8 @@ int listener_publish(struct listener *l)
 /* The connections that came through it still show this port as theirs. */
 static void remember_port(struct endpoint *e, uint16_t port)
 {
+	if (!port) /* a Unix socket has none */
+		return;
 	for (size_t i = 0; i < e->n_ports; i++)
 		if (e->ports[i] == port)
 			return;
@@ -77,6 +81,7 @@ void listener_free(struct listener *l)
 	listener_detach(l);
 	list_remove(&l->link);
 	loop_remove(&l->dispatch->broker->loop, &l->source);
+	unix_listener_remove(&l->addr, l->file);
 	(void)close(l->fd);
 	free(l);
 }
@@ -102,13 +107,15 @@ int listener_configure(struct listener *l, const struct service_conf *sc, struct
 {
 	static const struct asked nothing;
 
+	if (address_unix(&l->addr))
+		return unix_listener_configure(l->fd, &l->addr, l->file, sc, error);
 	return tcp_configure(l->fd, sc, l->endpoint ? &l->endpoint->asked : &nothing, error);
 }
 
 static bool will_feed(const struct listener *l, const struct endpoint *e)
 {
 	return l->endpoint == e ||
-	       (!l->endpoint && !l->automatic && l->app_port == e->app_addr.port);
+	       (!l->endpoint && !l->automatic && l->app == address_app(&e->app_addr));
 }
 
 /* Later ones before earlier ones, as the workers were started. */

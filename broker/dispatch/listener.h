@@ -10,8 +10,8 @@
  * The listener owns @fd from now on. @bound_only: nobody listens on that yet. NULL: no memory or no
  * epoll slot; @fd stays the caller's.
  */
-struct listener *listener_new(struct dispatch *d, const struct handoff_addr *addr,
-			      uint16_t app_port, bool automatic, int fd, bool bound_only);
+struct listener *listener_new(struct dispatch *d, const struct handoff_addr *addr, uint32_t app,
+			      bool automatic, int fd, bool bound_only);
 
 /* What was only bound is listened on now: lets clients in. 0 or -errno. */
 int listener_publish(struct listener *l);

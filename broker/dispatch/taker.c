@@ -27,11 +27,11 @@ void taker_withdraw(struct taker *t)
 		endpoint_leave(c->endpoint, c);
 }
 
-bool taker_listens_on(const struct taker *t, uint16_t port)
+bool taker_listens_on(const struct taker *t, uint32_t app)
 {
 	const struct channel *c;
 
-	return list_find(c, &t->channels, link, c->endpoint->app_addr.port == port);
+	return list_find(c, &t->channels, link, address_app(&c->endpoint->app_addr) == app);
 }
 
 bool taker_serves(const struct taker *t, const struct endpoint *e)

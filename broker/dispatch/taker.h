@@ -20,7 +20,7 @@ void taker_publish(struct taker *t);
 void taker_withdraw(struct taker *t);
 
 /* Whether its app listens on @port, at whatever address; on what @e is for. */
-bool taker_listens_on(const struct taker *t, uint16_t port);
+bool taker_listens_on(const struct taker *t, uint32_t app);
 bool taker_serves(const struct taker *t, const struct endpoint *e);
 
 struct channel *taker_find_channel(struct taker *t, uint64_t id);

@@ -23,6 +23,7 @@
 #include "policy/balancer.h"
 #include "policy/histogram.h"
 #include "sys/page.h"
+#include "sys/unix_listener.h"
 
 #define ENDPOINT_AHEAD_MAX 64
 
@@ -209,6 +210,7 @@ struct listener {
 	struct loop_source source; /* armed only while its endpoint is not paused */
 	bool hidden;		   /* it is closing, and another has taken its place */
 	bool bound_only;	   /* clients are refused: see listener_publish() */
+	struct unix_file file;	   /* of a path: the one that is ours */
 	/* Numbers of rollouts, 0: none. It is closed if the one is aborted, or when the other is
 	 * done. */
 	unsigned comes_with, leaves_with;

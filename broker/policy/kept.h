@@ -31,7 +31,7 @@
 #include "policy/worker_fsm.h"
 
 /* Grows with every change of a record: bytes of another version are refused. */
-#define KEPT_VERSION 2
+#define KEPT_VERSION 3
 
 /* The fields of @record become those of the object around it; .kept is all of them. */
 #define KEPT(record)                                                                               \
@@ -163,7 +163,7 @@ struct kept_listener {
 	int fd; /* owned */
 	unsigned id;
 	struct handoff_addr addr;
-	uint16_t app_port;
+	uint32_t app;	/* see address_app() */
 	bool automatic; /* bound because the app asked, not by a `listen` line */
 	bool closing;	/* no new SYNs; emptied, then closed */
 	uint64_t accepted;

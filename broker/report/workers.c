@@ -119,7 +119,7 @@ static void explain_worker(const struct worker *w, const struct row *row, struct
 		why.last_end_ms = loop_now(service_loop(service_of(w))) - trouble->at_ms;
 	}
 	if (w->state == WORKER_STARTING)
-		worker_add_missing(w, "port ", ", port ", &missing);
+		worker_add_missing(w, "", &missing);
 	else if (w->state == WORKER_READY)
 		add_port_of_others(w, &missing);
 	why_worker(&why, out);

@@ -69,6 +69,8 @@ static bool is_of_service(const struct service *s, uint16_t port)
 	const struct listener *l;
 	const struct endpoint *e;
 
+	if (!port) /* what goes on in a Unix socket, the kernel does not say */
+		return false;
 	if (list_find(l, &s->dispatch.listeners, link, l->addr.port == port))
 		return true;
 	/* Listeners that are closed already, as at shutdown. */

@@ -12,6 +12,7 @@
 #include "dispatch/taker.h"
 #include "sys/log.h"
 #include "sys/tcp.h"
+#include "sys/unix_listener.h"
 #include "worker/step.h"
 
 struct endpoint *service_find_endpoint(struct service *s, const struct handoff_addr *addr)
@@ -22,16 +23,16 @@ struct endpoint *service_find_endpoint(struct service *s, const struct handoff_a
 }
 
 /*
- * Of @port, of the family of @like if there is one. @served: only with a channel. An activated
+ * Of @app, of the family of @like if there is one. @served: only with a channel. An activated
  * program has one for each address, whatever the port.
  */
-static struct endpoint *endpoint_on(struct service *s, uint16_t port,
+static struct endpoint *endpoint_on(struct service *s, uint32_t app,
 				    const struct handoff_addr *like, bool served)
 {
 	struct endpoint *e, *best = NULL;
 
 	list_for_each (e, &s->dispatch.endpoints, link) {
-		if (e->app_addr.port != port || (!e->n_channels && served))
+		if (address_app(&e->app_addr) != app || (!e->n_channels && served))
 			continue;
 		if (!best || e->app_addr.family == like->family)
 			best = e;
@@ -59,7 +60,7 @@ void service_attach_listeners(struct service *s)
 	list_for_each (l, &s->dispatch.listeners, link) {
 		struct endpoint *was = l->endpoint;
 		struct endpoint *e = l->automatic ? endpoint_of_automatic(s, l)
-						  : endpoint_on(s, l->app_port, &l->addr, true);
+						  : endpoint_on(s, l->app, &l->addr, true);
 		STRBUF(error, 512);
 
 		if (!e || e == was)
@@ -77,25 +78,23 @@ void service_attach_listeners(struct service *s)
 	}
 }
 
-void service_keep_listener(struct service *s, struct listener *l, uint16_t app_port, bool automatic)
+void service_keep_listener(struct service *s, struct listener *l, uint32_t app, bool automatic)
 {
 	if (l->closing)
 		tcp_remove_filter(l->fd);
 	l->closing = false;
 	l->leaves_with = 0;
 	l->automatic = automatic;
-	if (l->dispatch != &s->dispatch || l->app_port != app_port) {
+	if (l->dispatch != &s->dispatch || l->app != app) {
 		listener_move(l, &s->dispatch);
-		l->app_port = app_port;
+		l->app = app;
 	}
 }
 
 struct listener *service_add_listener(struct service *s, const struct handoff_addr *addr,
-				      uint16_t app_port, bool automatic, int fd,
-				      unsigned comes_with)
+				      uint32_t app, bool automatic, int fd, unsigned comes_with)
 {
-	struct listener *l =
-		listener_new(&s->dispatch, addr, app_port, automatic, fd, comes_with != 0);
+	struct listener *l = listener_new(&s->dispatch, addr, app, automatic, fd, comes_with != 0);
 
 	if (!l) {
 		(void)close(fd);
@@ -113,7 +112,7 @@ void service_log_listener(const struct listener *l)
 
 	log_event(LEVEL_INFO, "listen", LOG_STR("service", l->dispatch->service),
 		  LOG_STR("address", text.text), LOG_INT("port", l->addr.port),
-		  LOG_INT("app_port", l->app_port),
+		  LOG_INT("app_port", address_app_port(l->app)),
 		  LOG_MSG("listening on %s%s", text.text,
 			  l->automatic ? ", as the app asked" : ""));
 }
@@ -163,10 +162,11 @@ int service_bind(struct service *s, const struct service_conf *sc, const struct 
 {
 	_cleanup_fd_ int fd = -1;
 	struct listener *l;
-	bool shared = false;
-	int r = tcp_bind(addr, sc, asked, false, error, &fd);
+	bool shared = false, local = address_unix(addr);
+	int r = local ? unix_listener_bind(addr, sc, error, &fd)
+		      : tcp_bind(addr, sc, asked, false, error, &fd);
 
-	if (r == -EADDRINUSE && s)
+	if (r == -EADDRINUSE && s && !local)
 		list_for_each (l, &s->dispatch.listeners, link)
 			if (address_overlap(&l->addr, addr))
 				shared = tcp_share(l->fd) == 0;
@@ -191,12 +191,12 @@ static const char *own_address(const struct broker_conf *bc, const struct handof
 	return NULL;
 }
 
-static bool has_listen_line_for(const struct service *s, uint16_t port)
+static bool has_listen_line_for(const struct service *s, uint32_t app)
 {
 	const struct listener *l;
 
 	return list_find(l, &s->dispatch.listeners, link,
-			 !l->automatic && !l->closing && l->app_port == port);
+			 !l->automatic && !l->closing && l->app == app);
 }
 
 /*
@@ -222,15 +222,16 @@ static int add_automatic(struct service *s, struct endpoint *e, unsigned comes_w
 	int fd = -1, r;
 
 	if (l && address_equal(&l->addr, &e->app_addr) && may_take_over(s, l)) {
-		service_keep_listener(s, l, e->app_addr.port, true);
+		service_keep_listener(s, l, address_app(&e->app_addr), true);
 		listener_attach(l, e);
 		return 0;
 	}
 	if (l && l->dispatch != &s->dispatch) {
 		strbuf_addf(reason,
-			    "port %u is served for [service:%s] already; publish one of the two "
-			    "elsewhere, as in: listen = 8080 for %u",
-			    l->addr.port, l->dispatch->service, e->app_addr.port);
+			    "%s is served for [service:%s] already; publish one of the two "
+			    "elsewhere, as in: listen = 8080 for %s",
+			    address_app_words(address_app(&l->addr)).text, l->dispatch->service,
+			    address_app_text(address_app(&e->app_addr)).text);
 		return -EADDRINUSE;
 	}
 	own = own_address(s->broker->conf, &e->app_addr);
@@ -244,7 +245,7 @@ static int add_automatic(struct service *s, struct endpoint *e, unsigned comes_w
 	r = service_bind(s, s->conf, &e->asked, &e->app_addr, !comes_with, reason, &fd);
 	if (r < 0)
 		return reason->len ? r : tcp_explain(&e->app_addr, r, reason);
-	l = service_add_listener(s, &e->app_addr, e->app_addr.port, true, fd, comes_with);
+	l = service_add_listener(s, &e->app_addr, address_app(&e->app_addr), true, fd, comes_with);
 	if (!l)
 		return strbuf_fail(reason, -ENOMEM, "the broker is out of memory");
 	listener_attach(l, e);
@@ -255,12 +256,13 @@ static int add_automatic(struct service *s, struct endpoint *e, unsigned comes_w
 static int endpoint_for_guest(const struct worker *w, const struct handoff_addr *addr,
 			      struct endpoint **ret, struct strbuf *reason)
 {
-	struct endpoint *e = endpoint_on(service_of(w), addr->port, addr, false);
+	struct endpoint *e = endpoint_on(service_of(w), address_app(addr), addr, false);
 
 	if (!e)
 		return strbuf_fail(reason, -EADDRNOTAVAIL,
-				   "[service:%s] does not listen on port %u, so a guest cannot",
-				   service_name(service_of(w)), addr->port);
+				   "[service:%s] does not listen on %s, so a guest cannot",
+				   service_name(service_of(w)),
+				   address_app_words(address_app(addr)).text);
 	*ret = e;
 	return 0;
 }
@@ -318,7 +320,7 @@ int service_endpoint_for(struct worker *w, const struct handoff_addr *addr,
 	struct service *s = service_of(w);
 	struct endpoint *known = service_find_endpoint(s, addr), *e = known;
 	const struct listener *l;
-	bool fed = has_listen_line_for(s, addr->port) ||
+	bool fed = has_listen_line_for(s, address_app(addr)) ||
 		   (e && list_find(l, &e->listeners, endpoint_link, !l->closing));
 	/* What a new worker of a reload asks for is not published before that has got so far. */
 	unsigned comes_with =
@@ -327,7 +329,7 @@ int service_endpoint_for(struct worker *w, const struct handoff_addr *addr,
 
 	if (w->guest)
 		return endpoint_for_guest(w, addr, ret, reason);
-	if (asked->elsewhere && !has_listen_line_for(s, addr->port))
+	if (asked->elsewhere && !has_listen_line_for(s, address_app(addr)))
 		return strbuf_fail(reason, -EADDRNOTAVAIL,
 				   "the app listens in another network namespace than the broker, "
 				   "whose clients are not those of the app; start the broker in "
@@ -351,10 +353,10 @@ int service_endpoint_for(struct worker *w, const struct handoff_addr *addr,
 	return r;
 }
 
-static bool is_published(const struct service_conf *sc, uint16_t app_port)
+static bool is_published(const struct service_conf *sc, uint32_t app)
 {
 	for (size_t i = 0; i < sc->n_listen; i++)
-		if (sc->listen[i].app_port == app_port)
+		if (sc->listen[i].app == app)
 			return true;
 	return false;
 }
@@ -369,7 +371,7 @@ int service_reopen_for(struct worker *w, struct strbuf *error)
 		const struct listener *l =
 			listener_find(w->terms->broker, &e->app_addr, address_equal);
 
-		if (r == 0 && !is_published(w->conf, e->app_addr.port) &&
+		if (r == 0 && !is_published(w->conf, address_app(&e->app_addr)) &&
 		    (!l || l->closing || l->dispatch != w->terms->dispatch))
 			r = add_automatic(service_of(w), e, 0, error);
 	}
@@ -379,7 +381,7 @@ int service_reopen_for(struct worker *w, struct strbuf *error)
 bool worker_listens_as_configured(const struct worker *w)
 {
 	for (size_t i = 0; i < w->conf->n_listen; i++)
-		if (!taker_listens_on(&w->taker, w->conf->listen[i].app_port))
+		if (!taker_listens_on(&w->taker, w->conf->listen[i].app))
 			return false;
 	return !list_empty(&w->taker.channels);
 }

@@ -11,14 +11,12 @@
  * see open.h; 0: none, and @fd listens. NULL: no memory, and @fd is closed.
  */
 struct listener *service_add_listener(struct service *s, const struct handoff_addr *addr,
-				      uint16_t app_port, bool automatic, int fd,
-				      unsigned comes_with);
+				      uint32_t app, bool automatic, int fd, unsigned comes_with);
 
 void service_log_listener(const struct listener *l); /* clients can connect */
 
 /* @l, which may be closing or another service's, goes on as it is: for @app_port of @s. */
-void service_keep_listener(struct service *s, struct listener *l, uint16_t app_port,
-			   bool automatic);
+void service_keep_listener(struct service *s, struct listener *l, uint32_t app, bool automatic);
 
 /*
  * Binds @addr, also beside listeners of @s that overlap it: a reload moves from the one to the

@@ -14,6 +14,7 @@
 #include "sys/log.h"
 #include "sys/sockdiag.h"
 #include "sys/tcp.h"
+#include "sys/unix_listener.h"
 #include "worker/step.h"
 
 /* How often the emptying of the backlogs is looked at. */
@@ -43,8 +44,13 @@ static int open_one(struct service *s, bool rolls, const struct conf_listen *cl,
 
 void reload_close_opened(struct opened_list *list)
 {
-	for (size_t i = 0; i < list->n; i++)
-		fd_closep(&list->v[i].fd);
+	for (size_t i = 0; i < list->n; i++) {
+		struct opened *o = &list->v[i];
+
+		if (o->fd >= 0)
+			unix_listener_remove(&o->addr, unix_listener_file(&o->addr));
+		fd_closep(&o->fd);
+	}
 	free(list->v);
 	*list = (struct opened_list){ 0 };
 }
@@ -79,6 +85,8 @@ static int open_lines(struct broker *b, struct service *s, bool rolls, bool only
 		r = open_one(s, rolls, &sc->listen[k], sc, o, error);
 		if (r == 0)
 			continue;
+		if (error->len) /* it says so itself */
+			return r;
 		strbuf_addf(error, "[service:%s]: ", sc->name);
 		l = r == -EADDRINUSE ? listener_find(b, &o->addr, address_overlap) : NULL;
 		if (!l)
@@ -131,8 +139,8 @@ void reload_take_listeners(struct service *s, const struct service_conf *sc, str
 			o->fd < 0 ? listener_find(s->broker, &o->addr, address_equal) : NULL;
 
 		if (l)
-			service_keep_listener(s, l, sc->listen[k].app_port, false);
-		else if (!service_add_listener(s, &o->addr, sc->listen[k].app_port, false,
+			service_keep_listener(s, l, sc->listen[k].app, false);
+		else if (!service_add_listener(s, &o->addr, sc->listen[k].app, false,
 					       fd_take(&o->fd), rollout))
 			log_event(LEVEL_ERROR, "listen", LOG_STR("service", sc->name),
 				  LOG_MSG("out of memory: a listener is missing"));
@@ -168,7 +176,9 @@ static void begin_closing(struct listener *l)
 	struct service *s = service_of_dispatch(l->dispatch);
 	int r;
 
-	l->hidden = overlaps_another(l) && tcp_hide(l->fd) == 0;
+	unix_listener_remove(&l->addr, l->file);
+	l->hidden = address_unix(&l->addr) ? unix_listener_end(l->fd) == 0
+					   : overlaps_another(l) && tcp_hide(l->fd) == 0;
 	r = l->hidden ? 0 : tcp_stop_syns(l->fd);
 
 	l->closing = true;
@@ -212,12 +222,12 @@ static void drop(struct listener *l)
 	if (!e || !service_wants_endpoint(s, e) ||
 	    list_find(o, &s->dispatch.listeners, link,
 		      o != l && !o->automatic && !o->closing && !o->leaves_with &&
-			      o->app_port == e->app_addr.port)) {
+			      o->app == address_app(&e->app_addr))) {
 		close_gently(l);
 		return;
 	}
 	l->automatic = true;
-	l->app_port = e->app_addr.port;
+	l->app = address_app(&e->app_addr);
 	if (l->endpoint != e)
 		listener_attach(l, e);
 }
@@ -295,7 +305,7 @@ static void set_back(struct listener *l, const struct service_conf *sc)
 	for (size_t k = 0; k < sc->n_listen; k++)
 		if (address_equal(&l->addr, &sc->listen[k].addr)) {
 			l->automatic = false;
-			l->app_port = sc->listen[k].app_port;
+			l->app = sc->listen[k].app;
 		}
 	configure(l, sc);
 }
@@ -341,7 +351,9 @@ static bool is_empty(struct listener *l, bool patient)
 	struct endpoint *e = l->endpoint;
 
 	if (!e || list_empty(&e->round.ring))
-		return true; /* nobody serves it: waiting helps no client */
+		return true;	    /* nobody serves it: waiting helps no client */
+	if (address_unix(&l->addr)) /* which has no handshakes */
+		return endpoint_dispatch(e);
 	/*
 	 * In this order: a handshake that completes after the backlog was seen empty would be
 	 * reset. Workers that are full set the pace.

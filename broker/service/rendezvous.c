@@ -68,11 +68,11 @@ static struct worker *find_worker(struct broker *b, const struct handoff_hello *
 static int welcome(struct greeting *g, const struct channel *c)
 {
 	struct handoff_welcome msg = { .channel = c->id, .addr = c->endpoint->app_addr };
-	const struct listener *l =
-		list_first(&c->endpoint->listeners, struct listener, endpoint_link);
+	const struct listener *l;
 	const int fds[] = { c->rx, c->tx, c->page.fd };
 
 	handoff_header_init(&msg.h, HANDOFF_WELCOME);
+	l = list_find(l, &c->endpoint->listeners, endpoint_link, !address_unix(&l->addr));
 	if (l)
 		msg.addr = l->addr;
 	return fdpass_send(g->fd, &msg, sizeof(msg), fds, c->page.fd < 0 ? 2 : 3);

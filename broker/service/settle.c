@@ -47,7 +47,7 @@ static void fail_rollout(struct worker *w, bool starting)
 		worker_end_add_words(&facts, &how);
 	}
 	if (starting && !facts.exited && !facts.check) {
-		worker_add_missing(w, "; expected, because of `listen`: port ", ", ", &how);
+		worker_add_missing(w, "; expected, because of `listen`: ", &how);
 		worker_add_addresses(w, "; it listens on ", &how);
 	}
 	service_fail_rollout(w, how.text);

@@ -10,6 +10,8 @@
 
 static void add_port(uint16_t port, struct sockdiag_walk *w)
 {
+	if (!port) /* a Unix socket has none */
+		return;
 	w->low = w->low < port ? w->low : port;
 	w->high = w->high > port ? w->high : port;
 }

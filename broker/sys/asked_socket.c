@@ -136,8 +136,12 @@ int asked_apply(int fd, const struct asked *asked, const struct service_conf *sc
 		[ASKED_DEFER_ACCEPT] = (int)sc->tcp_defer_accept_s,
 		[ASKED_FASTOPEN] = (int)sc->tcp_fastopen,
 	};
-	int now, r = apply_device(fd, asked->device, error);
+	int now, r;
 
+	/* Its clients come by no network: no option of the app's is about them. */
+	if (domain_of(fd) == AF_UNIX)
+		return 0;
+	r = apply_device(fd, asked->device, error);
 	for (size_t i = 0; r == 0 && i < ASKED_N; i++) {
 		int wanted = (asked->values[i] ? asked->values[i] : file[i]) + options[i].unset;
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include "base/fd.h"
+#include "base/paths.h"
 
 /*
  * The kernel's ABI (linux/netlink.h, linux/sock_diag.h, linux/inet_diag.h), spelled out:
@@ -68,6 +69,53 @@ static_assert(sizeof(struct diag_request) == 56, "kernel ABI");
 static_assert(sizeof(struct diag_msg) == 72, "kernel ABI");
 static_assert(sizeof(struct port_filter) == 20, "kernel ABI");
 
+/* The kernel's ABI (linux/unix_diag.h). */
+struct unix_request {
+	uint8_t family, protocol;
+	uint16_t pad;
+	uint32_t states, inode, show, cookie[2];
+};
+
+struct unix_msg {
+	uint8_t family, type, state, pad;
+	uint32_t inode, cookie[2];
+};
+
+struct nl_attr {
+	uint16_t len, type;
+};
+
+#define UDIAG_SHOW_NAME 1
+#define UNIX_DIAG_NAME	0
+
+static_assert(sizeof(struct unix_request) == 24, "kernel ABI");
+static_assert(sizeof(struct unix_msg) == 16, "kernel ABI");
+
+static int send_bytes(const struct sockdiag_walk *w, const void *msg, size_t len)
+{
+	const struct nl_addr kernel = { .family = AF_NETLINK };
+	ssize_t n = sendto(w->fd, msg, len, 0, (const struct sockaddr *)&kernel, sizeof(kernel));
+
+	return n < 0 ? -errno : 0;
+}
+
+static int send_unix_request(const struct sockdiag_walk *w)
+{
+	const struct {
+		struct nl_header nl;
+		struct unix_request req;
+	} msg = {
+		.nl = { .len = sizeof(msg),
+			.type = SOCK_DIAG_BY_FAMILY,
+			.flags = NLM_F_REQUEST | NLM_F_DUMP },
+		.req = { .family = AF_UNIX,
+			 .states = 1 << TCP_ESTABLISHED,
+			 .show = UDIAG_SHOW_NAME },
+	};
+
+	return send_bytes(w, &msg, sizeof(msg));
+}
+
 static int send_request(const struct sockdiag_walk *w)
 {
 	struct {
@@ -87,20 +135,46 @@ static int send_request(const struct sockdiag_walk *w)
 				     { INET_DIAG_BC_S_LE, 8, 12 },
 				     { 0, 0, w->high } } },
 	};
-	struct nl_addr kernel = { .family = AF_NETLINK };
 
-	return sendto(w->fd, &msg, sizeof(msg), 0, (struct sockaddr *)&kernel, sizeof(kernel)) < 0
-		       ? -errno
-		       : 0;
+	if (w->family == AF_UNIX)
+		return send_unix_request(w);
+	return send_bytes(w, &msg, sizeof(msg));
 }
 
-static int add_socket(const struct diag_msg *m, struct sockdiag_list *ret)
+/* A connection has the name of the listener that it came by; its client's end has none. */
+static bool is_ours(const char *at, size_t left)
 {
-	struct sockdiag_socket s = { .inode = m->inode };
+	struct unix_msg m;
+	struct nl_attr a;
 
-	s.local.family = m->family == AF_INET ? 4 : 6;
-	s.local.port = ntohs(m->id.sport);
-	memcpy(s.local.ip, m->id.src, s.local.family == 4 ? 4 : 16);
+	if (left < sizeof(m) + sizeof(a))
+		return false;
+	memcpy(&m, at, sizeof(m));
+	memcpy(&a, at + sizeof(m), sizeof(a));
+	return m.type == SOCK_STREAM && a.type == UNIX_DIAG_NAME && a.len >= sizeof(a) &&
+	       a.len <= left - sizeof(m) &&
+	       paths_has(at + sizeof(m) + sizeof(a), a.len - sizeof(a));
+}
+
+/* @at: what the kernel says of one socket. */
+static int add_socket(const char *at, size_t left, struct sockdiag_list *ret)
+{
+	struct sockdiag_socket s = { .local.family = HANDOFF_UNIX };
+	struct diag_msg m;
+
+	if (left > 0 && *at == AF_UNIX) {
+		if (!is_ours(at, left))
+			return 0;
+		memcpy(&m.inode, at + offsetof(struct unix_msg, inode), sizeof(m.inode));
+	} else if (left >= sizeof(m)) {
+		memcpy(&m, at, sizeof(m));
+		s.local.family = m.family == AF_INET ? 4 : 6;
+		s.local.port = ntohs(m.id.sport);
+		memcpy(s.local.ip, m.id.src, s.local.family == 4 ? 4 : 16);
+	} else {
+		return 0;
+	}
+	s.inode = m.inode;
 	if (!array_grow(ret->v, ret->n))
 		return -ENOMEM;
 	ret->v[ret->n++] = s;
@@ -113,7 +187,6 @@ static int add_messages(const char *at, size_t left, struct sockdiag_list *ret)
 	while (left >= sizeof(struct nl_header)) {
 		const struct nl_header *h = (const struct nl_header *)(const void *)at;
 		size_t step = (h->len + 3u) & ~3u;
-		struct diag_msg m;
 		int error = 0;
 
 		if (h->len < sizeof(*h) || h->len > left)
@@ -125,10 +198,7 @@ static int add_messages(const char *at, size_t left, struct sockdiag_list *ret)
 				memcpy(&error, at + sizeof(*h), sizeof(error));
 			return error ? error : -EIO; /* already negative */
 		}
-		if (h->len >= sizeof(*h) + sizeof(m)) {
-			memcpy(&m, at + sizeof(*h), sizeof(m));
-			error = add_socket(&m, ret);
-		}
+		error = add_socket(at + sizeof(*h), h->len - sizeof(*h), ret);
 		if (error < 0)
 			return error;
 		if (step >= left)
@@ -167,8 +237,9 @@ int sockdiag_step(struct sockdiag_walk *w)
 
 	if (r == 0 || r == -EINTR)
 		return 1;
-	if (r > 0 && w->family == AF_INET) {
-		w->family = AF_INET6;
+	if (r > 0 && (w->family == AF_INET ||
+		      (w->family == AF_INET6 && w->states == SOCKDIAG_OPEN && paths_any()))) {
+		w->family = w->family == AF_INET ? AF_INET6 : AF_UNIX;
 		r = send_request(w);
 		if (r == 0)
 			return 1;

@@ -1,6 +1,7 @@
 /*
  * sockdiag - the kernel's list of TCP sockets (sock_diag(7)), for questions that no worker can be
- * asked.
+ * asked. With SOCKDIAG_OPEN also the connections of Unix sockets that are known by name (paths.h),
+ * whatever the ports.
  */
 #pragma once
 

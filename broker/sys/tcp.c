@@ -37,7 +37,8 @@ static socklen_t put_address(const struct handoff_addr *addr, union address *ret
 
 /*
  * An IPv4 address that a dual stack socket shows as ::ffff:a.b.c.d becomes the IPv4
- * address that it is. A family other than AF_INET and AF_INET6 gives family 0.
+ * address that it is. A Unix socket gives no name: clients rarely have one. Another family than
+ * these gives family 0.
  */
 static void get_address(const union address *a, struct handoff_addr *ret)
 {
@@ -53,6 +54,8 @@ static void get_address(const union address *a, struct handoff_addr *ret)
 		ret->port = ntohs(a->in6.sin6_port);
 		ret->scope_id = mapped ? 0 : a->in6.sin6_scope_id;
 		memcpy(ret->ip, &a->in6.sin6_addr.s6_addr[mapped ? 12 : 0], mapped ? 4 : 16);
+	} else if (a->sa.sa_family == AF_UNIX) {
+		ret->family = HANDOFF_UNIX;
 	}
 }
 

@@ -64,11 +64,30 @@ int unix_bind(const char *path, int type, mode_t mask, int *ret_fd)
 	return r;
 }
 
-/* Whether @path may be taken: nothing is there, or a socket that nobody listens on. */
-static int make_way(const char *path, struct strbuf *error)
+/* Whether nobody listens on @path; without waiting, as a backlog may be full. 0 or -errno. */
+static int try_stale(const char *path, struct strbuf *error)
 {
-	_cleanup_fd_ int fd = -1;
+	_cleanup_fd_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct sockaddr_un sun;
+	struct ucred cred = { 0 };
+	socklen_t len = sizeof(cred);
+
+	if (!fill_address(path, &sun))
+		return -ENAMETOOLONG;
+	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 && errno == ECONNREFUSED)
+		return 0;
+	(void)strbuf_fail(error, -EADDRINUSE, "another process listens on %s", path);
+	/* Of a connection: who called listen(2). */
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 && cred.pid > 0)
+		strbuf_addf(error, " (pid %d)", (int)cred.pid);
+	strbuf_add(error, "; stop it, or choose another path");
+	return -EADDRINUSE;
+}
+
+int unix_make_way(const char *path, struct strbuf *error)
+{
 	struct stat st;
+	int r;
 
 	if (lstat(path, &st) < 0)
 		return errno == ENOENT ? 0
@@ -78,10 +97,9 @@ static int make_way(const char *path, struct strbuf *error)
 				   "%s is there already and is no socket; remove it or choose "
 				   "another path",
 				   path);
-	if (unix_connect(path, &fd) != -ECONNREFUSED)
-		return strbuf_fail(error, -EADDRINUSE,
-				   "another process listens on %s; stop it, or choose another path",
-				   path);
+	r = try_stale(path, error);
+	if (r < 0)
+		return r;
 	if (unlink(path) < 0)
 		return strbuf_fail(error, -errno, "cannot remove the old socket %s: %m", path);
 	return 0;
@@ -97,7 +115,7 @@ int unix_listen(const char *path, gid_t group, int *ret_fd, struct strbuf *error
 		return strbuf_fail(error, -ENAMETOOLONG,
 				   "%s: the path is too long for a socket (at most %zu characters)",
 				   path, UNIX_PATH_LEN);
-	r = make_way(path, error);
+	r = unix_make_way(path, error);
 	if (r < 0)
 		return r;
 	r = unix_bind(path, SOCK_STREAM, shared ? 0117 : 0177, &fd);

@@ -27,6 +27,12 @@ int unix_bind(const char *path, int type, mode_t mask, int *ret_fd);
 int unix_listen(const char *path, gid_t group, int *ret_fd, struct strbuf *error);
 
 /*
+ * Makes way for a new socket at @path: removes one that nobody listens on. 0; -errno with @error:
+ * what is there must stay.
+ */
+int unix_make_way(const char *path, struct strbuf *error);
+
+/*
  * Connects to @path. A listener that is busy is waited for, at most five seconds (-EAGAIN). 0, with
  * *@ret_fd the caller's, or -errno.
  */

@@ -196,7 +196,7 @@ static int add_inetd(struct start *s)
 
 	if (sc->mode != MODE_INETD)
 		return 0;
-	strbuf_addf(&port, "%u", sc->listen[0].app_port);
+	strbuf_add(&port, address_app_text(sc->listen[0].app).text);
 	strbuf_addf(&pool, "%u", INETD_POOL);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(words) && words[i]; i++)
 		r = strlist_append(&s->argv, words[i]);
@@ -230,12 +230,13 @@ static int add_activation(struct start *s)
 	r = add_option(s, "--activation", word.text);
 	for (size_t i = 0; r == 0 && i < sc->n_listen; i++) {
 		struct handoff_addr addr = sc->listen[i].addr;
-		STRBUF(text, 128);
+		uint32_t app = sc->listen[i].app;
+		STRBUF(text, 256);
 
-		addr.port = sc->listen[i].app_port;
 		strbuf_addf(&text, "%s=", sc->listen[i].name[0] ? sc->listen[i].name : sc->name);
-		if (sc->listen[i].port_only)
-			strbuf_addf(&text, "%u", addr.port);
+		addr.port = address_app_port(app);
+		if (sc->listen[i].port_only || !addr.port || address_unix(&addr))
+			strbuf_add(&text, address_app_text(app).text);
 		else
 			strbuf_add(&text, address_text(&addr).text);
 		r = add_option(s, "--listen", text.text);

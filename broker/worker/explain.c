@@ -71,14 +71,13 @@ static void add_process(pid_t pid, struct strbuf *out)
 	strbuf_addf(out, "(%s, pid %d)", proc_name(pid).text, (int)pid);
 }
 
-void worker_add_missing(const struct worker *w, const char *before, const char *between,
-			struct strbuf *out)
+void worker_add_missing(const struct worker *w, const char *before, struct strbuf *out)
 {
 	for (size_t i = 0; i < w->conf->n_listen; i++) {
-		if (taker_listens_on(&w->taker, w->conf->listen[i].app_port))
+		if (taker_listens_on(&w->taker, w->conf->listen[i].app))
 			continue;
-		strbuf_addf(out, "%s%u", before, w->conf->listen[i].app_port);
-		before = between;
+		strbuf_addf(out, "%s%s", before, address_app_words(w->conf->listen[i].app).text);
+		before = ", ";
 	}
 }
 
@@ -151,9 +150,9 @@ static void list_own(const struct worker *w, const struct pid_set *processes, st
 static bool looks_like_next(const struct worker *w, uint16_t port)
 {
 	for (size_t i = 0; i < w->conf->n_listen; i++) {
-		uint16_t expected = w->conf->listen[i].app_port;
+		uint16_t expected = address_app_port(w->conf->listen[i].app);
 
-		if (!taker_listens_on(&w->taker, expected) && port > expected &&
+		if (expected && !taker_listens_on(&w->taker, expected) && port > expected &&
 		    port - expected <= NEXT_PORTS)
 			return true;
 	}
@@ -243,7 +242,7 @@ void worker_explain_timeout(const struct worker *w)
 	list_own(w, &processes, &listens);
 	strbuf_addf(&text, "did not listen within start_timeout (%lld ms)",
 		    (long long)w->conf->start_timeout_ms);
-	worker_add_missing(w, "; expected, because of `listen`: port ", ", ", &text);
+	worker_add_missing(w, "; expected, because of `listen`: ", &text);
 	list_brokered(w, &text);
 	if (listens.len)
 		strbuf_addf(&text, "; it listens by itself, past the broker, on %s", listens.text);

@@ -7,9 +7,8 @@
 #include "base/strbuf.h"
 #include "worker/types.h"
 
-/* Adds the ports that its configuration expects it to listen on, and on which it does not. */
-void worker_add_missing(const struct worker *w, const char *before, const char *between,
-			struct strbuf *out);
+/* Adds what its configuration expects it to listen on, and what it does not listen on. */
+void worker_add_missing(const struct worker *w, const char *before, struct strbuf *out);
 
 /* Adds what it listens on through the broker. Both add nothing if there is none. */
 void worker_add_addresses(const struct worker *w, const char *before, struct strbuf *out);

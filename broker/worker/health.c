@@ -142,13 +142,14 @@ static ssize_t read_some(struct worker *w)
 
 static struct channel *find_channel(struct worker *w)
 {
-	uint16_t port = (uint16_t)w->conf->check_port;
+	uint32_t app = w->conf->check_port;
 	struct channel *c;
 
-	if (!port && w->conf->n_listen)
-		port = w->conf->listen[0].app_port;
+	if (!app && w->conf->n_listen)
+		app = w->conf->listen[0].app;
 	return list_find(c, &w->taker.channels, link,
-			 channel_is_usable(c) && (!port || c->endpoint->app_addr.port == port));
+			 channel_is_usable(c) &&
+				 (!app || address_app(&c->endpoint->app_addr) == app));
 }
 
 /* Whether the worker has left it in its channel. */

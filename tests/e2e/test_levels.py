@@ -267,9 +267,10 @@ def what_brokerctl_shows_is_computed():
 
 @test
 def policy_has_no_variable_of_its_own():
-    """b, d, s: zeroed or initialised data that can be written. Tables are const."""
+    """b, d, s: zeroed or initialised data that can be written. Tables are const. paths: the names
+    of Unix sockets, whose numbers stand in addresses."""
     wrong = []
-    for source in sources(*PURE_ROOMS):
+    for source in sorted(set(sources(*PURE_ROOMS)) - {"broker/base/paths.c"}):
         for line in nm("--defined-only", "-f", "sysv", object_of(source)).splitlines():
             fields = [f.strip() for f in line.split("|")]
             if len(fields) < 7 or BUILT_IN.match(fields[0]):

@@ -1,4 +1,5 @@
 /* links: broker/base/address broker/base/units broker/base/strbuf */
+/* links: broker/base/paths */
 #include "base/address.h"
 #include "tap.h"
 
@@ -13,6 +14,37 @@ static struct handoff_addr parse(const char *text, bool *ret_port_only)
 	CHECK_EQ(address_parse(text, &addr, ret_port_only ? ret_port_only : &port_only, &error), 0);
 	CHECK(handoff_addr_ok(&addr));
 	return addr;
+}
+
+TEST(a_unix_socket_is_equal_to_itself_alone)
+{
+	struct handoff_addr a, b, other, tcp = parse("127.0.0.1:80", NULL);
+	struct handoff_addr client = { .family = HANDOFF_UNIX };
+
+	CHECK(!address_unix(&tcp));
+	CHECK_EQ(address_of_unix("/run/web.sock", &a), 0);
+	CHECK_EQ(address_of_unix("/run/web.sock", &b), 0);
+	CHECK_EQ(address_of_unix("@web", &other), 0);
+	CHECK(address_equal(&a, &b) && address_overlap(&a, &b));
+	CHECK(!address_overlap(&a, &other) && !address_contains(&a, &b));
+	CHECK(!address_overlap(&a, &tcp) && !address_overlap(&tcp, &a));
+	CHECK(!address_equal(&a, &client) && !address_equal(&other, &client));
+	CHECK_STR(address_text(&a).text, "/run/web.sock");
+	CHECK_STR(address_unix(&other), "@web");
+	CHECK_STR(address_text(&client).text, "unix");
+}
+
+TEST(what_an_app_listens_on_is_one_number)
+{
+	struct handoff_addr path, tcp = parse("[::1]:65535", NULL);
+
+	CHECK_EQ(address_of_unix("/run/app.sock", &path), 0);
+	CHECK(address_app(&path) > UINT16_MAX && address_app_port(address_app(&path)) == 0);
+	CHECK_STR(address_app_text(address_app(&path)).text, "/run/app.sock");
+	CHECK_STR(address_app_words(address_app(&path)).text, "/run/app.sock");
+	CHECK_EQ(address_app_port(address_app(&tcp)), 65535);
+	CHECK_STR(address_app_text(address_app(&tcp)).text, "65535");
+	CHECK_STR(address_app_words(address_app(&tcp)).text, "port 65535");
 }
 
 TEST(an_address_comes_back_as_it_was_written)
@@ -91,10 +123,9 @@ TEST(a_bad_address_says_what_to_write)
 		  "has no IPv6 address with a numeric zone in its brackets, as [fe80::1%2]:80" },
 		{ "[fe80::1%0]:80",
 		  "has no IPv6 address with a numeric zone in its brackets, as [fe80::1%2]:80" },
-		{ "unix:/run/x",
-		  "is neither an address nor a port (paths and URLs are not taken)" },
+		{ "unix:/run/x", "is neither an address nor a port (a path begins with / or ./)" },
 		{ "http://localhost:80",
-		  "is neither an address nor a port (paths and URLs are not taken)" },
+		  "is neither an address nor a port (a path begins with / or ./)" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {

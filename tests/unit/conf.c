@@ -2,6 +2,7 @@
 /* links: broker/config/conf_check broker/config/conf_read broker/base/words broker/config/option */
 /* links: broker/config/option_table broker/config/option_list broker/config/health_probe */
 /* links: broker/config/option_word broker/base/units broker/base/strbuf */
+/* links: broker/base/paths */
 #include "conf_util.h"
 
 #include "base/address.h"
@@ -109,7 +110,7 @@ TEST(listen_says_where_and_for_which_port)
 	static const struct {
 		const char *addr;
 		bool port_only, v6only;
-		uint16_t app_port;
+		uint32_t app;
 		unsigned line;
 	} want[] = {
 		{ "0.0.0.0:80", false, false, 3000, 3 },
@@ -128,10 +129,55 @@ TEST(listen_says_where_and_for_which_port)
 		CHECK_STR(address_text(&sc->listen[i].addr).text, want[i].addr);
 		CHECK_EQ(sc->listen[i].port_only, want[i].port_only);
 		CHECK_EQ(sc->listen[i].addr.flags, want[i].v6only ? HANDOFF_V6ONLY : 0);
-		CHECK_EQ(sc->listen[i].app_port, want[i].app_port);
+		CHECK_EQ(sc->listen[i].app, want[i].app);
 		CHECK_EQ(option_origin(option_find(OPTION_SERVICE, "listen"), sc, i).line,
 			 want[i].line);
 	}
+	conf_free(conf);
+}
+
+TEST(listen_takes_unix_sockets_on_both_sides)
+{
+	static const struct {
+		const char *addr, *app;
+	} want[] = {
+		{ "/run/web.sock", "3000" },
+		{ "/etc/broker/web.sock", "/etc/broker/web.sock" },
+		{ "@web", "/run/app.sock" },
+		{ "[::]:80", "@app" },
+	};
+	struct conf *conf = conf_good("[service:web]\ncommand = x\n"
+				      "listen = /run/web.sock for 3000\n"
+				      "listen = ./web.sock\n"
+				      "listen = @web for /run/app.sock\n"
+				      "listen = 80 for @app\n"
+				      "socket_group = www-data\n");
+	struct service_conf *sc = conf->services[0];
+	char *text = NULL;
+
+	CHECK_EQ(sc->n_listen, ARRAY_SIZE(want));
+	for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
+		CHECK_STR(address_text(&sc->listen[i].addr).text, want[i].addr);
+		CHECK_STR(address_app_text(sc->listen[i].app).text, want[i].app);
+	}
+	CHECK_STR(sc->socket_mode, "0660");
+	CHECK_STR(sc->socket_group, "www-data");
+	CHECK_EQ(conf_print(conf, &text), 0);
+	CHECK(strstr(text, "\nlisten = /run/web.sock for 3000"));
+	CHECK(strstr(text, "\nlisten = /etc/broker/web.sock\n") ||
+	      strstr(text, "\nlisten = /etc/broker/web.sock "));
+	CHECK(strstr(text, "\nlisten = 80 for @app"));
+	free(text);
+	conf_free(conf);
+}
+
+TEST(a_program_of_inetd_has_a_number_without_a_port_too)
+{
+	struct conf *conf = conf_good("[service:a]\ncommand = x\nmode = inetd\n"
+				      "listen = /run/a\nlisten = 79\n");
+
+	CHECK_EQ(conf->services[0]->listen[0].app, 1);
+	CHECK_EQ(conf->services[0]->listen[1].app, 1);
 	conf_free(conf);
 }
 
@@ -263,7 +309,7 @@ TEST(a_command_line_is_a_configuration_too)
 	CHECK_STR(sc->command[2], "a | b > $c"); /* as it is: a shell has been there already */
 	CHECK(!sc->command[3]);
 	CHECK_EQ(sc->n_listen, 2);
-	CHECK_EQ(sc->listen[0].app_port, 3000);
+	CHECK_EQ(sc->listen[0].app, 3000);
 	CHECK_EQ(option_origin(option_find(OPTION_SERVICE, "listen"), sc, 0).kind,
 		 ORIGIN_COMMAND_LINE);
 	conf_free(conf);
@@ -284,7 +330,7 @@ TEST(a_bad_command_line_says_so)
 		{ "1",
 		  { "::1" },
 		  "listen: \"::1\" is an IPv6 address: write it in brackets and with a port, "
-		  "[::1]:80; allowed: [ADDRESS:]PORT [for PORT] [as NAME]" },
+		  "[::1]:80; allowed: [ADDRESS:]PORT|PATH|@NAME [for PORT|PATH|@NAME] [as NAME]" },
 		{ "1",
 		  { "80", "0.0.0.0:80" },
 		  "listen: 0.0.0.0:80 cannot be bound beside port 80" },

@@ -2,6 +2,7 @@
 /* links: broker/config/conf_check broker/config/conf_read broker/base/words broker/config/option */
 /* links: broker/config/option_table broker/config/option_list broker/config/health_probe */
 /* links: broker/config/option_word broker/base/units broker/base/strbuf */
+/* links: broker/base/paths */
 #include "conf_util.h"
 
 #include <errno.h>
@@ -28,7 +29,7 @@ TEST(each_line_may_have_a_name)
 	CHECK_EQ(sc->activation, ACTIVATION_SYSTEMD);
 	CHECK_STR(sc->listen[0].name, "http");
 	CHECK_STR(sc->listen[1].name, "a-b_C");
-	CHECK_EQ(sc->listen[1].app_port, 82);
+	CHECK_EQ(sc->listen[1].app, 82);
 	CHECK_STR(sc->listen[2].name, "");
 	option_format(listen, sc, 1, &text);
 	CHECK_STR(text.text, "[::1]:81 for 82 as a-b_C");
@@ -64,14 +65,14 @@ TEST(what_cannot_be_is_refused)
 		  "activated program needs two");
 	check_bad(WEB "activation = systemd\nlisten = 80 as a:b",
 		  "broker.ini:4: listen: \"a:b\" is not a name: letters, digits, - and _, at most "
-		  "32; allowed: [ADDRESS:]PORT [for PORT] [as NAME]");
+		  "32; allowed: [ADDRESS:]PORT|PATH|@NAME [for PORT|PATH|@NAME] [as NAME]");
 	check_bad(WEB "activation = systemd\nlisten = 80 as abcdefghijklmnopqrstuvwxyz0123456",
 		  "broker.ini:4: listen: \"abcdefghijklmnopqrstuvwxyz0123456\" is not a name: "
-		  "letters, digits, - and _, at most 32; allowed: [ADDRESS:]PORT [for PORT] [as "
-		  "NAME]");
+		  "letters, digits, - and _, at most 32; allowed: [ADDRESS:]PORT|PATH|@NAME [for "
+		  "PORT|PATH|@NAME] [as NAME]");
 	check_bad(WEB "activation = systemd\nlisten = 80 as",
 		  "broker.ini:4: listen: \"as\" after the address (one address a line); allowed: "
-		  "[ADDRESS:]PORT [for PORT] [as NAME]");
+		  "[ADDRESS:]PORT|PATH|@NAME [for PORT|PATH|@NAME] [as NAME]");
 }
 
 TAP_MAIN()

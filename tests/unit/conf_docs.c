@@ -2,6 +2,7 @@
 /* links: broker/config/conf_check broker/config/conf_read broker/base/words broker/config/option */
 /* links: broker/config/option_table broker/config/option_list broker/config/health_probe */
 /* links: broker/config/option_word broker/base/units broker/base/strbuf */
+/* links: broker/base/paths */
 #include "conf_util.h"
 
 #include "config/option.h"

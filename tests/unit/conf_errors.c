@@ -2,6 +2,7 @@
 /* links: broker/config/conf_check broker/config/conf_read broker/base/words broker/config/option */
 /* links: broker/config/option_table broker/config/option_list broker/config/health_probe */
 /* links: broker/config/option_word broker/base/units broker/base/strbuf */
+/* links: broker/base/paths */
 #include "conf_util.h"
 
 #include <errno.h>
@@ -117,15 +118,26 @@ TEST(a_bad_value_names_the_key_what_was_given_and_what_is_allowed)
 						 "quotes if it is meant as it stands" },
 		{ "listen = localhost:80",
 		  "listen: \"localhost:80\" is not a numeric address (names are not looked up): "
-		  "write 127.0.0.1:80, [::1]:80 or a port alone; allowed: [ADDRESS:]PORT [for "
-		  "PORT] [as NAME]" },
+		  "write 127.0.0.1:80, [::1]:80 or a port alone; allowed: "
+		  "[ADDRESS:]PORT|PATH|@NAME [for PORT|PATH|@NAME] [as NAME]" },
 		{ "listen = 80 81",
-		  "listen: \"81\" after the address (one address a line); allowed: [ADDRESS:]PORT "
-		  "[for PORT] [as NAME]" },
-		{ "listen = 80 for", "listen: \"for\" after the address (one address a line); "
-				     "allowed: [ADDRESS:]PORT [for PORT] [as NAME]" },
-		{ "listen = 80 for x", "listen: \"x\" is not a port from 1 to 65535; allowed: "
-				       "[ADDRESS:]PORT [for PORT] [as NAME]" },
+		  "listen: \"81\" after the address (one address a line); allowed: "
+		  "[ADDRESS:]PORT|PATH|@NAME [for PORT|PATH|@NAME] [as NAME]" },
+		{ "listen = 80 for",
+		  "listen: \"for\" after the address (one address a line); "
+		  "allowed: [ADDRESS:]PORT|PATH|@NAME [for PORT|PATH|@NAME] [as NAME]" },
+		{ "listen = '/run/a b'",
+		  "listen: \"/run/a b\" is no name that a Unix socket may have here: a path or "
+		  "@NAME, of ASCII characters without blanks, quotes and backslashes; allowed: "
+		  "[ADDRESS:]PORT|PATH|@NAME [for PORT|PATH|@NAME] [as NAME]" },
+		{ "listen = 80 for @",
+		  "listen: \"@\" is no name that a Unix socket may have here: a path or "
+		  "@NAME, of ASCII characters without blanks, quotes and backslashes; allowed: "
+		  "[ADDRESS:]PORT|PATH|@NAME [for PORT|PATH|@NAME] [as NAME]" },
+		{ "listen = 80 for x",
+		  "listen: \"x\" is neither a port from 1 to 65535 nor the path of a Unix socket; "
+		  "allowed: "
+		  "[ADDRESS:]PORT|PATH|@NAME [for PORT|PATH|@NAME] [as NAME]" },
 		{ "private_ports = 9-1", "private_ports: \"9-1\" ends before it begins; allowed: "
 					 "PORT ..., FIRST-LAST ..." },
 		{ "private_ports = 80,81",
@@ -348,8 +360,8 @@ TEST(all_faults_are_told_in_the_order_of_the_lines)
 		"broker.ini:3: queue: \"0\" is out of range; allowed: 1 to 128\n"
 		"broker.ini:4: [service:b] has no command; write command = PROGRAM ARGUMENTS\n"
 		"broker.ini:5: listen: \"x\" is not a numeric address (names are not looked up): "
-		"write 127.0.0.1:80, [::1]:80 or a port alone; allowed: [ADDRESS:]PORT [for PORT] "
-		"[as NAME]\n"
+		"write 127.0.0.1:80, [::1]:80 or a port alone; allowed: [ADDRESS:]PORT|PATH|@NAME "
+		"[for PORT|PATH|@NAME] [as NAME]\n"
 		"broker.ini:6: unknown section \"nonsense\"; did you mean [service:nonsense]? "
 		"Allowed: [broker], [defaults], [service:NAME]");
 }
@@ -423,7 +435,7 @@ TEST(size_and_number_are_bounded)
 	conf_free(conf_good(text));
 	strbuf_add(&out, "listen = 80\n");
 	check_bad(text, "broker.ini:261: listen: the list has more than 256 entries; allowed: "
-			"[ADDRESS:]PORT [for PORT] [as NAME]");
+			"[ADDRESS:]PORT|PATH|@NAME [for PORT|PATH|@NAME] [as NAME]");
 
 	strbuf_init(&out, text, sizeof(text));
 	for (int i = 0; i < 10; i++) {

@@ -2,6 +2,7 @@
 /* links: broker/config/conf_check broker/config/conf_read broker/base/words broker/config/option */
 /* links: broker/config/option_table broker/config/option_list broker/config/health_probe */
 /* links: broker/config/option_word broker/base/units broker/base/strbuf */
+/* links: broker/base/paths */
 #include "conf_util.h"
 
 #include "config/option.h"
@@ -101,6 +102,9 @@ static const struct {
 	{ OPTION_SERVICE, "so_rcvbuf", "64k" },
 	{ OPTION_SERVICE, "so_sndbuf", "100000" },
 	{ OPTION_SERVICE, "ip_freebind", "yes" },
+	{ OPTION_SERVICE, "socket_mode", "0600" },
+	{ OPTION_SERVICE, "socket_user", "www-data" },
+	{ OPTION_SERVICE, "socket_group", "www-data" },
 };
 
 static const void *values_of(const struct conf *conf, enum option_section section)
@@ -489,7 +493,7 @@ TEST(a_large_configuration_is_printed_whole)
 	conf = conf_good(text);
 	CHECK_EQ(conf_print(conf, &printed), 0);
 	last = strstr(printed, "\n[service:s1023]\ncommand = x");
-	CHECK(last && strstr(last, "\nip_freebind = no"));
+	CHECK(last && strstr(last, "\nsocket_group ="));
 	free(printed);
 	conf_free(conf);
 }

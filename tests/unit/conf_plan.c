@@ -3,6 +3,7 @@
 /* links: broker/base/words broker/config/option broker/config/option_table */
 /* links: broker/config/option_list broker/config/health_probe broker/config/option_word */
 /* links: broker/base/units broker/base/strbuf */
+/* links: broker/base/paths */
 #include "conf_util.h"
 
 #include "config/conf_plan.h"

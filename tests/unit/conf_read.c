@@ -2,6 +2,7 @@
 /* links: broker/config/option broker/config/option_table broker/config/option_list */
 /* links: broker/config/option_word broker/config/health_probe broker/base/address */
 /* links: broker/base/words broker/base/units broker/base/strbuf */
+/* links: broker/base/paths */
 #include "config/conf_read.h"
 #include "tap.h"
 

@@ -151,6 +151,18 @@ enum accept_result tcp_accept(int fd, int flags, int *ret_fd, struct handoff_add
 	return ACCEPT_DONE;
 }
 
+struct unix_file unix_listener_file(const struct handoff_addr *addr)
+{
+	(void)addr;
+	return (struct unix_file){ 0 };
+}
+
+void unix_listener_remove(const struct handoff_addr *addr, struct unix_file file)
+{
+	(void)addr;
+	CHECK_EQ(file.inode, 0);
+}
+
 void tcp_remove_filter(int fd)
 {
 	CHECK_EQ(client_of(fd)->owner, BROKER);
@@ -282,6 +294,11 @@ NOT_CALLED(int tcp_configure(int fd __attribute__((unused)),
 			     const struct service_conf *sc __attribute__((unused)),
 			     const struct asked *asked __attribute__((unused)),
 			     struct strbuf *error __attribute__((unused))))
+NOT_CALLED(int unix_listener_configure(int fd __attribute__((unused)),
+				       const struct handoff_addr *addr __attribute__((unused)),
+				       struct unix_file file __attribute__((unused)),
+				       const struct service_conf *sc __attribute__((unused)),
+				       struct strbuf *error __attribute__((unused))))
 NOT_CALLED(int rendezvous_receive(int fd __attribute__((unused)), void *buf __attribute__((unused)),
 				  size_t size __attribute__((unused))))
 NOT_CALLED(int page_open(struct page *page __attribute__((unused)),

@@ -4,6 +4,7 @@
 /* links: broker/policy/asked broker/policy/balancer broker/base/heap broker/policy/pins */
 /* links: broker/policy/histogram */
 /* links: broker/base/units broker/base/strbuf broker/base/address */
+/* links: broker/base/paths */
 /* wrap: recv close */
 #include "endpoint_fake.h"
 

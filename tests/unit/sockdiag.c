@@ -1,4 +1,4 @@
-/* links: broker/sys/sockdiag */
+/* links: broker/sys/sockdiag broker/base/paths */
 #include "sys/sockdiag.h"
 #include "tap.h"
 

@@ -1,5 +1,6 @@
 /* links: broker/report/workers broker/policy/why broker/policy/worker_fsm broker/policy/backoff */
 /* links: broker/base/units broker/base/json broker/base/strbuf broker/base/address */
+/* links: broker/base/paths */
 #include "report/workers.h"
 
 #include <limits.h>
@@ -55,10 +56,9 @@ bool worker_is_found_debugged(const struct worker *w)
 	return false;
 }
 
-void worker_add_missing(const struct worker *w, const char *before, const char *between,
-			struct strbuf *out)
+void worker_add_missing(const struct worker *w, const char *before, struct strbuf *out)
 {
-	(void)w, (void)before, (void)between, (void)out;
+	(void)w, (void)before, (void)out;
 }
 
 unsigned channel_backlog(const struct channel *c)

@@ -44,6 +44,8 @@ static uint32_t ipv4_of(const struct handoff_addr *addr)
 	bool is_ipv6 = addr->family == 6;
 	uint32_t ip;
 
+	if (addr->family == HANDOFF_UNIX)
+		return INADDR_LOOPBACK;
 	if (is_ipv6 && IN6_IS_ADDR_UNSPECIFIED(ip6))
 		return INADDR_ANY;
 	if (is_ipv6 && IN6_IS_ADDR_LOOPBACK(ip6))
@@ -70,9 +72,11 @@ socklen_t addr_to_sockaddr(const struct handoff_addr *addr, int domain,
 
 		*in6 = (struct sockaddr_in6){ .sin6_family = AF_INET6,
 					      .sin6_port = htons(addr->port) };
-		if (addr->family == 4) {
+		if (addr->family != 6) {
+			uint32_t v4 = htonl(ipv4_of(addr));
+
 			ip[10] = ip[11] = 0xff;
-			memcpy(ip + 12, addr->ip, 4);
+			memcpy(ip + 12, &v4, 4);
 		} else {
 			memcpy(ip, addr->ip, 16);
 			in6->sin6_scope_id = addr->scope_id;

@@ -32,6 +32,18 @@ static int give(const struct sockaddr_storage *name, socklen_t full, struct sock
 	return 0;
 }
 
+/* Whether @fd came by a Unix socket of the broker's: that has a name, and so have these. */
+static bool came_by_unix(int fd)
+{
+	_keep_errno_ int saved = errno;
+	struct sockaddr_storage own;
+	socklen_t len = sizeof(own);
+
+	return mark_kind(table_mark(fd)) >= MARK_WANT_V6 &&
+	       real.getsockname(fd, (struct sockaddr *)&own, &len) == 0 &&
+	       own.ss_family == AF_UNIX && len > sizeof(own.ss_family);
+}
+
 typedef int name_fn(int, struct sockaddr *, socklen_t *);
 
 /* What @fn says. Names of an accepted connection are given in the app's family: see addr.h. */
@@ -50,6 +62,12 @@ static int name_of(name_fn *fn, int fd, struct sockaddr *addr, socklen_t *len)
 	/* Another kind of socket: the mark is left from one that was closed behind our back. */
 	if (ss.ss_family != domain && addr_from_sockaddr((struct sockaddr *)&ss, full, &parsed))
 		full = addr_to_sockaddr(&parsed, domain, &ss);
+	else if (ss.ss_family == AF_UNIX && came_by_unix(fd)) {
+		parsed = (struct handoff_addr){ .family = HANDOFF_UNIX };
+		if (fn == real.getsockname)
+			parsed.port = mark_slot(table_mark(fd))->addr.port;
+		full = addr_to_sockaddr(&parsed, domain, &ss);
+	}
 	return give(&ss, full, addr, len);
 }
 
@@ -119,6 +137,11 @@ int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t le
 	slot = channel_at(fd);
 	if (!slot) {
 		r = real.setsockopt(fd, level, name, value, len);
+		/* Of TCP or IP, and the app did not ask for a Unix socket: nothing to do there. */
+		if (r < 0 && level != SOL_SOCKET && came_by_unix(fd)) {
+			errno = saved;
+			return 0;
+		}
 		if (r == 0 && shim.active)
 			option_note(fd, option);
 		return r;

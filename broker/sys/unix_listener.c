@@ -1,0 +1,165 @@
+#include "unix_listener.h"
+
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/fd.h"
+#include "sys/tcp.h"
+#include "sys/unix_socket.h"
+#include "sys/user.h"
+
+/* The path of @addr; NULL: it has none. */
+static const char *path_of(const struct handoff_addr *addr)
+{
+	const char *name = address_unix(addr);
+
+	return name && *name == '/' ? name : NULL;
+}
+
+/* Without options of its own it is the workers'. A group that the broker is in needs no root. */
+static int find_owner(const struct service_conf *sc, uid_t *ret_uid, gid_t *ret_gid,
+		      struct strbuf *error)
+{
+	const char *user = sc->socket_user ? sc->socket_user : sc->user;
+	const char *group = sc->socket_group || sc->socket_user ? sc->socket_group : sc->group;
+	struct user_info info;
+	int r = user_lookup(user, NULL, &info, error);
+
+	if (r == 0 && group)
+		r = user_find_group(group, &info.ids.gid, error);
+	*ret_uid = info.ids.uid;
+	*ret_gid = info.ids.gid;
+	return r;
+}
+
+static bool same_file(const struct stat *st, struct unix_file file)
+{
+	return S_ISSOCK(st->st_mode) && st->st_ino == file.inode && st->st_dev == file.dev;
+}
+
+/* Through a descriptor: no link that somebody puts there meanwhile is followed. */
+static int set_rights(const char *path, struct unix_file file, const struct service_conf *sc,
+		      struct strbuf *error)
+{
+	_cleanup_fd_ int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	mode_t mode = (mode_t)strtoul(sc->socket_mode, NULL, 8);
+	char name[32];
+	struct stat st;
+	uid_t uid;
+	gid_t gid;
+	int r;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || !same_file(&st, file))
+		return strbuf_fail(error, -ESTALE,
+				   "the socket %s is there no longer: another process has removed "
+				   "or replaced it; restart the broker to have it back",
+				   path);
+	r = find_owner(sc, &uid, &gid, error);
+	if (r < 0)
+		return r;
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	if ((uid != st.st_uid || gid != st.st_gid) && fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0)
+		return strbuf_fail(error, -errno,
+				   "cannot give %s to user %u and group %u, as socket_user and "
+				   "socket_group say: %m",
+				   path, uid, gid);
+	if ((st.st_mode & 07777) != mode && chmod(name, mode) < 0)
+		return strbuf_fail(error, -errno, "cannot set the mode of %s: %m", path);
+	return 0;
+}
+
+static int bind_abstract(const char *name, struct strbuf *error, int *ret_fd)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	size_t len = strlen(name);
+	_cleanup_fd_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	memcpy(sun.sun_path + 1, name + 1, len - 1);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&sun,
+			   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) < 0)
+		return strbuf_fail(error, -errno, "cannot listen on %s: %m%s", name,
+				   errno == EADDRINUSE ? "; stop the program that uses it, or "
+							 "choose another name"
+						       : "");
+	*ret_fd = fd_take(&fd);
+	return 0;
+}
+
+int unix_listener_bind(const struct handoff_addr *addr, const struct service_conf *sc,
+		       struct strbuf *error, int *ret_fd)
+{
+	const char *path = path_of(addr);
+	_cleanup_fd_ int fd = -1;
+	int r;
+
+	if (!path)
+		return bind_abstract(address_unix(addr), error, ret_fd);
+	r = unix_make_way(path, error);
+	if (r < 0)
+		return r;
+	r = unix_bind(path, SOCK_STREAM, 0777, &fd);
+	if (r < 0)
+		return strbuf_fail(error, r, "cannot listen on %s: %m", path);
+	r = set_rights(path, unix_listener_file(addr), sc, error);
+	if (r < 0) {
+		(void)unlink(path);
+		return r;
+	}
+	*ret_fd = fd_take(&fd);
+	return 0;
+}
+
+int unix_listener_try(const struct handoff_addr *addr, const struct service_conf *sc,
+		      struct strbuf *error)
+{
+	const char *path = path_of(addr);
+	char copy[PATHS_LEN + 1];
+	struct stat st;
+	uid_t uid;
+	gid_t gid;
+	int r = find_owner(sc, &uid, &gid, error);
+
+	if (r < 0 || !path)
+		return r;
+	strcpy(copy, path);
+	if (access(dirname(copy), W_OK | X_OK) < 0)
+		return strbuf_fail(error, -errno, "cannot make the socket %s: %m", path);
+	return lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode) ? unix_make_way(path, error) : 0;
+}
+
+struct unix_file unix_listener_file(const struct handoff_addr *addr)
+{
+	const char *path = path_of(addr);
+	struct stat st;
+
+	if (!path || lstat(path, &st) < 0)
+		return (struct unix_file){ 0 };
+	return (struct unix_file){ st.st_dev, st.st_ino };
+}
+
+int unix_listener_configure(int fd, const struct handoff_addr *addr, struct unix_file file,
+			    const struct service_conf *sc, struct strbuf *error)
+{
+	int r = path_of(addr) ? set_rights(path_of(addr), file, sc, error) : 0;
+
+	if (r == 0)
+		r = tcp_listen(fd, sc);
+	return r < 0 && !error->len ? strbuf_fail(error, r, "cannot change the backlog: %m") : r;
+}
+
+void unix_listener_remove(const struct handoff_addr *addr, struct unix_file file)
+{
+	struct stat st;
+
+	if (path_of(addr) && lstat(path_of(addr), &st) == 0 && same_file(&st, file))
+		(void)unlink(path_of(addr));
+}
+
+int unix_listener_end(int fd)
+{
+	return shutdown(fd, SHUT_RD) < 0 ? -errno : 0;
+}

@@ -1,0 +1,230 @@
+#!/usr/bin/env python3
+"""A service on a Unix socket: the file, its rights, its connections, and what the app sees of them."""
+
+import grp
+import os
+import pwd
+import socket
+import stat
+import threading
+
+from harness import *
+from lib.steering import ask, workers
+
+
+def listeners(broker):
+    return {o["address"]: o["state"] for o in ask(broker, "status web") if o["type"] == "listener"}
+
+
+def connect_unix(path):
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(30)
+    s.connect("\0" + path[1:] if path[0] == "@" else path)
+    return s
+
+
+def get(path):
+    with connect_unix(path) as s:
+        return send_and_read(s)
+
+
+def send_and_read(s):
+    send_request(s)
+    return read_answer(s)
+
+
+# Says what it sees of its sockets: one thread for each connection, "hold" keeps it.
+SEES = """
+import socket, sys, threading, os
+family = socket.AF_INET6 if sys.argv[2] == "6" else socket.AF_INET
+s = socket.socket(family)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+s.bind(("::" if family == socket.AF_INET6 else "0.0.0.0", int(sys.argv[1])))
+s.listen(64)
+
+def serve(c, peer):
+    c.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    c.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30)
+    c.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, 16)
+    seen = c.getpeername()[:2], peer[:2], c.getsockname()[:2]
+    cred = c.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    for line in c.makefile():
+        c.sendall(("%d %r %d\\n" % (os.getpid(), seen, int.from_bytes(cred[:4], "little"))).encode())
+    c.close()
+
+while True:
+    threading.Thread(target=serve, args=s.accept(), daemon=True).start()
+"""
+
+
+def sees(family=4):
+    return ["python3", write_file("sees.py", SEES), "{port}", str(family)]
+
+
+def ask_app(s):
+    """pid, what it sees, the client's pid as the kernel says it"""
+    s.sendall(b"?\n")
+    answer = b""
+    while not answer.endswith(b"\n"):
+        part = s.recv(4096)
+        assert part, "the connection ended"
+        answer += part
+    pid, rest = answer.decode().split(" ", 1)
+    seen, client = rest.rsplit(" ", 1)
+    return int(pid), eval(seen), int(client)
+
+
+def wait_file_gone(path):
+    wait_until(lambda: not os.path.exists(path))
+
+
+@test
+def a_tcp_app_is_served_on_a_path_beside_its_port():
+    path = tmp("web.sock")
+    broker = Broker(app("srv_poll"), workers=2, listen=["{port}", path + " for {port}"])
+    assert len({get(path).pid for _ in range(4)}) == 2
+    assert http_get(broker.port).pid in {w["pid"] for w in workers(broker)}
+    assert listeners(broker)[path] == "open"
+    assert broker.events("listen", address=path)
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o660
+    broker.stop()
+    assert not os.path.lexists(path), "it goes with the broker"
+
+
+@test
+def the_app_sees_a_local_client_in_its_own_family():
+    for family, ip in (4, "127.0.0.1"), (6, "::ffff:127.0.0.1"):
+        path = tmp("family%d.sock" % family)
+        broker = Broker(sees(family), workers=1, listen=path + " for {port}")
+        with connect_unix(path) as s:
+            pid, (peer, accepted, own), client = ask_app(s)
+        assert peer == accepted == (ip, 0), (peer, accepted)
+        assert own == (ip, broker.port if hasattr(broker, "port") else own[1]), own
+        assert client == os.getpid(), "SO_PEERCRED is the client's"
+        broker.stop()
+
+
+@test
+def an_abstract_name_is_served_and_is_free_again_after_the_end():
+    name = "@broker-test-%d" % os.getpid()
+    broker = Broker(app("srv_poll"), workers=2, listen=name + " for {port}")
+    assert get(name).status == 200
+    assert listeners(broker) == {name: "open"}
+    broker.stop()
+    try:
+        connect_unix(name).close()
+    except ConnectionRefusedError:
+        return
+    raise AssertionError("somebody listens on %s" % name)
+
+
+@test
+def mode_user_and_group_are_there_before_a_client_and_change_with_a_reload():
+    path = tmp("rights.sock")
+    keys = dict(workers=1, listen=path + " for {port}", socket_mode="0620")
+    if os.geteuid() == 0:
+        keys.update(socket_user="nobody", socket_group="daemon")
+    broker = Broker(app("srv_poll"), **keys)
+    st = os.stat(path)
+    assert stat.S_IMODE(st.st_mode) == 0o620, oct(st.st_mode)
+    if os.geteuid() == 0:
+        assert (st.st_uid, st.st_gid) == (pwd.getpwnam("nobody").pw_uid, grp.getgrnam("daemon").gr_gid)
+    broker.configure(app("srv_poll"), **dict(keys, socket_mode="0600"))
+    broker.reload_and_wait()
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+    assert os.stat(path).st_ino == st.st_ino, "it is the same socket"
+
+
+@test
+def a_stale_socket_is_replaced_and_a_live_one_and_a_file_are_refused():
+    path = tmp("taken.sock")
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(path)
+        s.listen(1)
+        for what in "another process listens on", "is there already and is no socket":
+            broker = Broker(app("srv_poll"), workers=1, listen=path + " for {port}", wait_ready=False)
+            broker.wait_exit()
+            assert what in str(broker.log.lines()), what
+            assert os.path.lexists(path)
+            os.unlink(path)
+            write_file("taken.sock", "")
+        os.unlink(path)
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(path)
+    broker = Broker(app("srv_poll"), workers=1, listen=path + " for {port}")
+    assert get(path).status == 200
+
+
+@test
+def what_another_has_put_in_its_place_stays_there():
+    path = tmp("replaced.sock")
+    broker = Broker(app("srv_poll"), workers=1, listen=path + " for {port}")
+    os.unlink(path)
+    write_file("replaced.sock", "not yours")
+    broker.stop()
+    assert open(path).read() == "not yours"
+
+
+@test
+def a_reload_keeps_the_socket_and_loses_nobody():
+    path = tmp("reload.sock")
+    broker = Broker(app("srv_poll"), workers=2, listen=path + " for {port}")
+    inode, failed, done, over = os.stat(path).st_ino, [], [], threading.Event()
+
+    def load():
+        while not over.is_set():
+            try:
+                done.append(get(path).pid)
+            except (OSError, AssertionError) as e:
+                failed.append(e)
+
+    threads = [threading.Thread(target=load) for _ in range(8)]
+    for t in threads:
+        t.start()
+    try:
+        wait_until(lambda: len(done) > 50)
+        broker.reload_and_wait()
+        n = len(done)
+        wait_until(lambda: len(done) > n + 50)
+    finally:
+        over.set()
+        for t in threads:
+            t.join()
+    assert not failed, failed[:3]
+    assert len(set(done)) == 4 and os.stat(path).st_ino == inode
+
+
+@test
+def a_worker_that_drains_finishes_a_connection_that_came_by_the_socket():
+    path = tmp("drain.sock")
+    broker = Broker(sees(), workers=1, listen=path + " for {port}", drain_timeout="1h")
+    with connect_unix(path) as s:
+        old = ask_app(s)[0]
+        mark = broker.mark()
+        broker.hup()
+        broker.wait_event("worker-draining", since=mark)
+        # Two looks at least: without connections it would be ended at the first.
+        wait_until(lambda: [w for w in workers(broker) if w["pid"] == old and w["open"] == 1])
+        with connect_unix(path) as other:
+            assert ask_app(other)[0] != old
+        assert ask_app(s)[0] == old
+    broker.wait_event("worker-exit", since=mark, pid=old)
+
+
+@test
+def a_reload_opens_and_closes_paths_and_who_waits_at_one_is_served():
+    path, second = tmp("first.sock"), tmp("second.sock")
+    broker = Broker(app("srv_poll"), workers=1, listen=path + " for {port}")
+    broker.configure(app("srv_poll"), workers=1, listen=second + " for {port}")
+    broker.reload_and_wait()
+    wait_file_gone(path)
+    assert get(second).status == 200
+    wait_until(lambda: set(listeners(broker)) == {second})
+    broker.configure(app("srv_poll"), workers=1, listen=path + " for {port}")
+    broker.reload_and_wait()
+    assert get(path).status == 200
+    wait_file_gone(second)
+
+
+main()
