@@ -16,7 +16,7 @@
  * What other programs get through the preload library, this one does by itself: nothing is loaded
  * into it, so it may be static, of any language and libc. The service has `mode = native`
  * (broker.ini(5)). Link with `pkg-config --cflags --libs handoff`. docs/examples/worker.c is a
- *whole program, handoff(3) the manual page, docs/protocol.md what is spoken.
+ * whole program, handoff(3) the manual page, docs/protocol.md what is spoken.
  *
  * Errors are returned as -errno; errno itself means nothing. After handoff_open() nothing is
  * allocated. There is no thread, no signal and no global variable here.
@@ -60,7 +60,7 @@ struct handoff_client {
  *
  * 0: *@ret is the caller's, until handoff_close(). It has four descriptors, all close-on-exec.
  * Else *@ret is untouched, and @reason, of HANDOFF_REASON_MAX bytes or NULL, says in a sentence
- *why:
+ * why:
  *
  *	-EINVAL		@address is none, or $PORT is not set
  *	-ENOENT		no broker has started this program, or it has ended

@@ -7,7 +7,8 @@
  *     \0handoff:TOKEN:CHANNEL:FAMILY:PORT:IP        (all hex, fixed width)
  *
  * TOKEN is the worker's token (HANDOFF_ENV_TOKEN): a socket with another token
- * belongs to another worker. FAMILY is 4, 6 or 7 (6 with IPV6_V6ONLY).
+ * belongs to another worker. FAMILY is 4, 6, 7 (6 with IPV6_V6ONLY)
+ * or 1: a Unix socket, for whose path there is no room here.
  *
  * Pure: the shim uses it where even snprintf(3) is not welcome.
  */
@@ -99,12 +100,12 @@ static inline bool handoff_name_get(const char *in, size_t len, struct handoff_n
 	family = in[HANDOFF_NAME_FAMILY];
 	if (!handoff_hex_get(in + HANDOFF_NAME_TOKEN, ret->token, sizeof(ret->token)) ||
 	    !handoff_hex_get(in + HANDOFF_NAME_CHANNEL, &channel, sizeof(channel)) ||
-	    (family != '4' && family != '6' && family != '7') ||
+	    (family != '1' && family != '4' && family != '6' && family != '7') ||
 	    !handoff_hex_get(in + HANDOFF_NAME_PORT, &port, sizeof(port)) ||
 	    !handoff_hex_get(in + HANDOFF_NAME_IP, ret->addr.ip, sizeof(ret->addr.ip)))
 		return false;
 	ret->channel = be64toh(channel);
-	ret->addr.family = family == '4' ? 4 : 6;
+	ret->addr.family = family == '7' ? 6 : (uint8_t)(family - '0');
 	ret->addr.flags = family == '7' ? HANDOFF_V6ONLY : 0;
 	ret->addr.port = be16toh(port);
 	ret->addr.scope_id = 0;

@@ -38,7 +38,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define HANDOFF_VERSION 1
+#define HANDOFF_VERSION 2
 
 /* Environment of a worker: what the app may read, and what the shim needs. */
 #define HANDOFF_ENV_SERVICE    "BROKER_SERVICE"	      /* web */
@@ -76,7 +76,12 @@ struct handoff_header {
 
 #define HANDOFF_V6ONLY 0x1 /* handoff_addr.flags: IPV6_V6ONLY is set */
 
-#define HANDOFF_UNIX 1 /* handoff_addr.family: a Unix socket; the rest is 0 */
+/*
+ * handoff_addr.family: a Unix stream socket. The rest is 0, on the wire; its path, where it has one,
+ * stands beside it: absolute, or with a leading '@' for an abstract name. It is terminated.
+ */
+#define HANDOFF_UNIX	  1
+#define HANDOFF_PATH_SIZE 108
 
 /* An address as the application names it. */
 struct handoff_addr {
@@ -105,6 +110,8 @@ struct handoff_hello {
 	uint64_t channel; /* with ADOPT: from the name of rx, else 0 */
 	uint8_t token[HANDOFF_TOKEN_SIZE];
 	char service[HANDOFF_SERVICE_SIZE]; /* terminated, rest zero */
+	char path[HANDOFF_PATH_SIZE];	    /* of .addr */
+	uint32_t reserved;
 };
 
 /* Carries rx and tx. The worker puts rx where its listening socket was and keeps tx open. */
@@ -112,6 +119,8 @@ struct handoff_welcome {
 	struct handoff_header h;
 	uint64_t channel;
 	struct handoff_addr addr; /* where clients connect: its first TCP listener */
+	char path[HANDOFF_PATH_SIZE]; /* of .addr */
+	uint32_t reserved;
 };
 
 #define HANDOFF_REASON_SIZE 480
@@ -162,7 +171,6 @@ struct handoff_join {
 };
 
 #define HANDOFF_WORKER_SIZE 84
-#define HANDOFF_PATH_SIZE   108 /* of a Unix socket, as the kernel has it */
 #define HANDOFF_PORTS_MAX   63
 
 /* What the broker gives its own workers by their environment. */
@@ -181,8 +189,8 @@ struct handoff_joined {
 
 static_assert(sizeof(struct handoff_header) == 8, "wire layout");
 static_assert(sizeof(struct handoff_addr) == 24, "wire layout");
-static_assert(sizeof(struct handoff_hello) == 144, "wire layout");
-static_assert(sizeof(struct handoff_welcome) == 40, "wire layout");
+static_assert(sizeof(struct handoff_hello) == 256, "wire layout");
+static_assert(sizeof(struct handoff_welcome) == 152, "wire layout");
 static_assert(sizeof(struct handoff_refused) == 496, "wire layout");
 static_assert(sizeof(struct handoff_conn) == 64, "wire layout");
 static_assert(sizeof(struct handoff_join) == 80, "wire layout");
@@ -227,12 +235,26 @@ static inline bool handoff_addr_ok(const struct handoff_addr *a)
 				return false;
 		return a->scope_id == 0 && a->flags == 0;
 	}
-	return a->family == 6 || a->family == HANDOFF_UNIX || a->family == 0;
+	if (a->family == HANDOFF_UNIX) {
+		for (size_t i = 0; i < sizeof(a->ip); i++)
+			if (a->ip[i])
+				return false;
+		return a->port == 0 && a->scope_id == 0 && a->flags == 0;
+	}
+	return a->family == 6 || a->family == 0;
 }
 
 static inline bool handoff_text_ok(const char *text, size_t size)
 {
 	return memchr(text, '\0', size) != NULL;
+}
+
+/* An address with what stands beside it. */
+static inline bool handoff_place_ok(const struct handoff_addr *a, const char *path)
+{
+	if (!handoff_addr_ok(a) || !handoff_text_ok(path, HANDOFF_PATH_SIZE))
+		return false;
+	return a->family == HANDOFF_UNIX ? *path == '/' || (*path == '@' && path[1]) : !*path;
 }
 
 /*
@@ -251,12 +273,16 @@ static inline bool handoff_check(const void *buf, size_t len, enum handoff_type 
 	case HANDOFF_HELLO: {
 		const struct handoff_hello *m = (const struct handoff_hello *)buf;
 
-		return handoff_addr_ok(&m->addr) && m->addr.family != 0 && m->addr.port != 0 &&
+		return handoff_place_ok(&m->addr, m->path) && m->addr.family != 0 &&
+		       (m->addr.port != 0 || m->addr.family == HANDOFF_UNIX) &&
 		       !(m->flags & ~(uint32_t)HANDOFF_HELLO_ADOPT) &&
 		       handoff_text_ok(m->service, sizeof(m->service));
 	}
-	case HANDOFF_WELCOME:
-		return handoff_addr_ok(&((const struct handoff_welcome *)buf)->addr);
+	case HANDOFF_WELCOME: {
+		const struct handoff_welcome *m = (const struct handoff_welcome *)buf;
+
+		return handoff_place_ok(&m->addr, m->path);
+	}
 	case HANDOFF_REFUSED: {
 		const struct handoff_refused *m = (const struct handoff_refused *)buf;
 

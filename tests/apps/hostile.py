@@ -14,8 +14,8 @@ import socket
 import struct
 import sys
 
-VERSION, HELLO, CONN = 1, 1, 4
-HELLO_SIZE, CONN_SIZE = 144, 64
+VERSION, HELLO, CONN = 2, 1, 4
+HELLO_SIZE, CONN_SIZE = 256, 64
 
 
 def header(kind, size, version=VERSION):
@@ -29,7 +29,7 @@ def address(port):
 def hello(port, token=None, version=VERSION, flags=0, channel=0, pid=None):
     env = os.environ
     return header(HELLO, HELLO_SIZE, version) + address(port) + struct.pack(
-        "=IIiIIIQ16s64s",
+        "=IIiIIIQ16s64s112x",
         int(env["BROKER_SLOT"]), int(env["BROKER_GENERATION"]), pid or os.getpid(), 128, 1, flags,
         channel, token or bytes.fromhex(env["BROKER_TOKEN"]), env["BROKER_SERVICE"].encode(),
     )
@@ -92,7 +92,7 @@ class Deeds:
             expect_refusal(good[:n] or b"\0")
         expect_refusal(good + b"\0")
         expect_refusal(b"\xff" * HELLO_SIZE)
-        for version in (0, 2, 0xFFFF):
+        for version in (0, 1, 3, 0xFFFF):
             expect_refusal(hello(port, version=version))
         for kind in (0, 2, 3, 4, 5, 0xFFFF):
             expect_refusal(header(kind, HELLO_SIZE) + good[8:])

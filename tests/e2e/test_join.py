@@ -12,7 +12,7 @@ import threading
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../harness"))
 from fake_broker import *  # noqa: E402,F401,F403
 
-VERSION, REFUSED, JOIN, JOINED = 1, 3, 6, 7
+VERSION, REFUSED, JOIN, JOINED = 2, 3, 6, 7
 
 
 def message(kind, body, version=VERSION):
@@ -141,7 +141,7 @@ def whatever_is_wrong_is_said_in_one_line_and_nothing_is_started(broker):
         ([many[:100]], other),
         ([b"hello\n"], other),
         ([b"x" * 20000], other),
-        (place(broker, version=2), other),
+        (place(broker, version=1), other),
         (place(broker, rendezvous=b"relative"), other),
         (place(broker, worker=b"w" * 84), other),
         ([many + b"x"], other),

@@ -18,8 +18,8 @@ def hello(path, token, port):
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
         s.settimeout(30)
         s.connect(path)
-        head = struct.pack("=HHIBBHI4s12s", 1, 1, 144, 4, 0, port, 0, b"\x7f\0\0\1", b"")
-        s.send(head + struct.pack("=IIiIIIQ16s64s", 0, 1, 1, 128, 1, 0, 0, token, b"web"))
+        head = struct.pack("=HHIBBHI4s12s", 2, 1, 256, 4, 0, port, 0, b"\x7f\0\0\1", b"")
+        s.send(head + struct.pack("=IIiIIIQ16s64s112x", 0, 1, 1, 128, 1, 0, 0, token, b"web"))
         return struct.unpack_from("=HHI", s.recv(496))[1]
 
 
@@ -60,6 +60,18 @@ def another_user_cannot_be_a_worker_by_a_token_that_it_found():
     load = Load(broker.port)
     load.wait_answers(100)
     load.assert_clean()
+
+
+@test
+def the_library_of_an_older_build_is_told_so():
+    broker = Broker(app("srv_blocking"))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+        s.settimeout(30)
+        s.connect(broker.run_dir + "/rendezvous")
+        s.send(struct.pack("=HHI136x", 1, 1, 144))  # HELLO of version 1
+        answer = s.recv(496)
+    assert struct.unpack_from("=HH", answer)[1] == REFUSED, answer
+    assert b"are of different builds" in answer, answer
 
 
 @test

@@ -53,13 +53,14 @@ class Hello:
     def __init__(self, conn, data):
         self.conn = conn
         (self.version, self.type, self.size) = struct.unpack_from("=HHI", data)
-        assert (self.version, self.type, self.size, len(data)) == (1, 1, 144, 144), data
+        assert (self.version, self.type, self.size, len(data)) == (2, 1, 256, 256), data
         self.raw_addr = data[8:32]
         self.family, self.flags, self.port, self.ip = read_addr(self.raw_addr)
         (self.slot, self.generation, self.pid, self.backlog, self.backend, self.hello_flags,
          self.channel) = struct.unpack_from("=IIiIIIQ", data, 32)
         self.token = data[64:80]
         self.service = data[80:144].split(b"\0")[0].decode()
+        self.path = data[144:252].split(b"\0")[0].decode()
 
     def gone(self):
         """True when every process of the worker has let its end go."""
@@ -86,7 +87,7 @@ class Channel:
 
     def message(self, family, ip, port, listener=1):
         self.ids += 1
-        return struct.pack("=HHIQQII", 1, 4, 64, self.ids, time.monotonic_ns(), listener, 0) + (
+        return struct.pack("=HHIQQII", 2, 4, 64, self.ids, time.monotonic_ns(), listener, 0) + (
             wire_addr(family, ip, port)) + bytes(8)
 
     def send(self, broker, kind="4", listener=None, options=(), held=None):
@@ -177,12 +178,12 @@ class Broker:
             self.channels += 1
             channel = Channel(self, hello, self.channels, named)
             self.open.append(channel)
-        send_fds(hello.conn, struct.pack("=HHIQ", 1, 2, 40, channel.number) + hello.raw_addr,
+        send_fds(hello.conn, struct.pack("=HHIQ", 2, 2, 152, channel.number) + hello.raw_addr + hello.path.encode().ljust(112, b"\0"),
                  [channel.rx.fileno(), channel.tx.fileno()] + ([page] if page else []))
         return channel
 
     def refuse(self, hello, error, reason):
-        hello.conn.send(struct.pack("=HHIII480s", 1, 3, 496, error, 0, reason.encode()))
+        hello.conn.send(struct.pack("=HHIII480s", 2, 3, 496, error, 0, reason.encode()))
 
     def connect(self, kind):
         if kind not in self.listeners:

@@ -107,12 +107,43 @@ TEST(no_wrong_length_version_type_or_text_passes)
 	CHECK(!handoff_check(&r, sizeof(r), HANDOFF_REFUSED));
 }
 
+TEST(an_address_of_a_unix_socket_is_its_path_and_nothing_else)
+{
+	struct handoff_hello m = hello();
+	struct handoff_welcome w = { .addr = { .family = HANDOFF_UNIX }, .path = "@web" };
+
+	m.path[0] = '/'; /* beside an IPv4 address */
+	CHECK(!handoff_check(&m, sizeof(m), HANDOFF_HELLO));
+	m.addr = (struct handoff_addr){ .family = HANDOFF_UNIX };
+	CHECK(handoff_check(&m, sizeof(m), HANDOFF_HELLO));
+	m.path[0] = '\0';
+	CHECK(!handoff_check(&m, sizeof(m), HANDOFF_HELLO));
+	m.path[0] = '@';
+	CHECK(!handoff_check(&m, sizeof(m), HANDOFF_HELLO));
+	m.path[0] = 'w'; /* relative */
+	CHECK(!handoff_check(&m, sizeof(m), HANDOFF_HELLO));
+	memset(m.path, '/', sizeof(m.path));
+	CHECK(!handoff_check(&m, sizeof(m), HANDOFF_HELLO));
+	m.path[HANDOFF_PATH_SIZE - 1] = '\0';
+	CHECK(handoff_check(&m, sizeof(m), HANDOFF_HELLO));
+	m.addr.port = 1;
+	CHECK(!handoff_check(&m, sizeof(m), HANDOFF_HELLO));
+	m.addr = (struct handoff_addr){ .family = HANDOFF_UNIX, .ip = { [3] = 1 } };
+	CHECK(!handoff_check(&m, sizeof(m), HANDOFF_HELLO));
+
+	handoff_header_init(&w.h, HANDOFF_WELCOME);
+	CHECK(handoff_check(&w, sizeof(w), HANDOFF_WELCOME));
+	w.path[1] = '\0';
+	CHECK(!handoff_check(&w, sizeof(w), HANDOFF_WELCOME));
+}
+
 TEST(a_name_comes_back_as_it_was_written)
 {
 	static const struct handoff_addr addrs[] = {
 		{ .family = 4, .port = 80, .ip = { 10, 1, 2, 255 } },
 		{ .family = 6, .port = 65535, .ip = { [15] = 1 } },
 		{ .family = 6, .flags = HANDOFF_V6ONLY, .port = 1, .ip = { 0xfe, 0x80 } },
+		{ .family = HANDOFF_UNIX },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(addrs); i++) {
