@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include "base/fd.h"
 #include "service/types.h"
-#include "sys/fdpass.h"
+#include "sys/pair.h"
 #include "sys/keeper.h"
 #include "sys/log.h"
 #include "sys/spawn.h"
@@ -27,7 +27,8 @@ static void add(struct guard *g, const struct worker *w)
 	if (g->fd < 0)
 		return;
 	/* Never waits: a stopped keeper must not stop the broker. What it misses it misses. */
-	r = fdpass_send(g->fd, &entry, sizeof(entry), &w->output_fd, w->output_fd >= 0);
+	r = handoff_send(g->fd, &entry, sizeof(entry), &w->output_fd, w->output_fd >= 0,
+			 MSG_DONTWAIT);
 	if (r < 0)
 		log_event(LEVEL_WARN, "keeper", LOG_INT("pid", g->pid),
 			  LOG_MSG("the keeper does not respond: %s", strerror(-r)));

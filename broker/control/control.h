@@ -18,7 +18,6 @@
 #include "policy/command.h"
 #include "report/events.h"
 #include "service/survey.h"
-#include "sys/acceptor.h"
 #include "sys/stream.h"
 
 #define CONTROL_REQUEST_MAX 4096 /* bytes of a request, with its newline */

@@ -319,7 +319,7 @@ unsigned channel_look(struct channel *c)
 	unsigned waiting;
 
 	/* Reading makes it a page of ours: so only if it is wanted. */
-	if (!c->page.map || !c->taker->dispatch->broker->measuring)
+	if (c->page.fd < 0 || !c->taker->dispatch->broker->measuring)
 		return channel_backlog(c);
 	/* In this order: what the page has was taken before, so what is taken now is its limit. */
 	page_read(&c->page, &said);
@@ -332,8 +332,9 @@ bool channel_hear(struct channel *c)
 {
 	if (!c->native)
 		return false;
-	balancer_set_said(&c->endpoint->round, &c->member, page_load(&c->page));
-	return page_leaves(&c->page);
+	balancer_set_said(&c->endpoint->round, &c->member,
+			  __atomic_load_n(&c->page.map->load, __ATOMIC_RELAXED));
+	return __atomic_load_n(&c->page.map->leaving, __ATOMIC_ACQUIRE) != 0;
 }
 
 void channel_tell_draining(struct channel *c, bool draining)
@@ -341,7 +342,7 @@ void channel_tell_draining(struct channel *c, bool draining)
 	if (!c->native || c->draining == draining)
 		return;
 	c->draining = draining;
-	page_set_draining(&c->page, draining);
+	__atomic_store_n(&c->page.map->draining, draining, __ATOMIC_RELEASE);
 	pair_nudge(c->tx);
 }
 

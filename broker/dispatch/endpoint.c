@@ -43,7 +43,7 @@ static void given(struct channel *c, const struct handoff_conn *conn, int fd)
 	struct endpoint *e = c->endpoint;
 
 	(void)close(fd);
-	page_set_closed(&c->page, conn->number);
+	__atomic_store_n(&c->page.map->closed, conn->number, __ATOMIC_RELEASE);
 	if (conn->accept_ns)
 		histogram_add(&e->dispatch->handed, loop_clock_ns() - conn->accept_ns);
 }
@@ -208,7 +208,10 @@ enum step { WENT_ON, BACKLOG_EMPTY, HALT };
 /* Whether the app wants O_NONBLOCK, if @next gets the connection. Another corrects it. */
 static bool wants_nonblock(struct balancer_member *next)
 {
-	return next && page_wants_nonblock(&container_of(next, struct channel, member)->page);
+	return next &&
+	       __atomic_load_n(
+		       &container_of(next, struct channel, member)->page.map->wants_nonblock,
+		       __ATOMIC_RELAXED);
 }
 
 /* Accepts one connection of @l and sends it out. HALT: paused, nothing more now. */

@@ -22,7 +22,7 @@
 #include "core/broker.h"
 #include "policy/balancer.h"
 #include "policy/histogram.h"
-#include "sys/page.h"
+#include "sys/pair.h"
 #include "sys/unix_listener.h"
 
 #define ENDPOINT_AHEAD_MAX 64

@@ -16,7 +16,7 @@
 #include "dispatch/taker.h"
 #include "service/listeners.h"
 #include "sys/asked_socket.h"
-#include "sys/fdpass.h"
+#include "sys/pair.h"
 #include "sys/log.h"
 #include "worker/output.h"
 
@@ -49,7 +49,7 @@ static void refuse(const struct greeting *g, int error, const char *reason)
 	handoff_header_init(&msg.h, HANDOFF_REFUSED);
 	strncpy(msg.reason, reason, sizeof(msg.reason) - 1);
 	log_event(LEVEL_ERROR, "worker-failed", LOG_INT("pid", g->peer.pid), LOG_MSG("%s", reason));
-	(void)fdpass_send(g->fd, &msg, sizeof(msg), NULL, 0);
+	(void)handoff_send(g->fd, &msg, sizeof(msg), NULL, 0, MSG_DONTWAIT);
 }
 
 /* The token is the proof; the rest of the message only says where to look. */
@@ -75,7 +75,7 @@ static int welcome(struct greeting *g, const struct channel *c)
 	l = list_find(l, &c->endpoint->listeners, endpoint_link, !address_unix(&l->addr));
 	if (l)
 		msg.addr = l->addr;
-	return fdpass_send(g->fd, &msg, sizeof(msg), fds, c->page.fd < 0 ? 2 : 3);
+	return handoff_send(g->fd, &msg, sizeof(msg), fds, c->page.fd < 0 ? 2 : 3, MSG_DONTWAIT);
 }
 
 /*
@@ -204,8 +204,8 @@ static void greeting_ready(struct loop_source *source, uint32_t events)
 		unsigned char bytes[HANDOFF_MAX_SIZE];
 	} buf;
 	STRBUF(reason, HANDOFF_REASON_SIZE);
-	struct fdpass_received got;
-	ssize_t n = fdpass_receive(g->fd, &buf, sizeof(buf), MSG_DONTWAIT, &got);
+	struct pair_message got;
+	ssize_t n = pair_receive_any(g->fd, &buf, sizeof(buf), MSG_DONTWAIT, &got);
 	_cleanup_fd_ int sock = got.fd;
 	int r = 0;
 

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "core/broker.h"
-#include "sys/acceptor.h"
+#include "sys/stream.h"
 
 struct rendezvous {
 	struct broker *broker;

@@ -2,13 +2,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include "base/fd.h"
 #include "base/units.h"
+#include "sys/proc.h"
 
 struct value {
 	const char *text;
@@ -100,4 +104,30 @@ int confine(const struct conf_process *p, unsigned slot, struct strbuf *error)
 						   : "");
 	}
 	return 0;
+}
+
+static bool is_batch; /* by us */
+
+/* musl has the functions, but they only fail: sched_setscheduler(3) is of threads, POSIX says. */
+
+int scheduler_set_batch(bool batch)
+{
+	static const struct sched_param none;
+
+	if (batch == is_batch)
+		return 0;
+	if (batch && syscall(SYS_sched_getscheduler, 0) != SCHED_OTHER)
+		return -EPERM;
+	if (syscall(SYS_sched_setscheduler, 0, batch ? SCHED_BATCH : SCHED_OTHER, &none) < 0)
+		return -errno;
+	is_batch = batch;
+	return 0;
+}
+
+bool scheduler_read_delay(uint64_t *ret_runs, uint64_t *ret_delay_ns)
+{
+	char text[128];
+
+	return proc_read(getpid(), "schedstat", text, sizeof(text)) > 0 &&
+	       sscanf(text, "%*u %" SCNu64 " %" SCNu64, ret_delay_ns, ret_runs) == 2;
 }

@@ -1,5 +1,6 @@
 /*
- * confine - what the kernel lets a process have: limits, priority, processors.
+ * confine - what the kernel lets a process have: limits, priority, processors, and how it is
+ * scheduled. See policy/scheduling.h for when.
  */
 #pragma once
 
@@ -11,3 +12,15 @@
  * which names the option.
  */
 int confine(const struct conf_process *p, unsigned slot, struct strbuf *error);
+
+/*
+ * Makes this process a batch process, or what it was before. 0 or -errno; -EPERM if it was started
+ * with a policy of its own (chrt(1)), which is left alone. A child sets it back.
+ */
+int scheduler_set_batch(bool batch);
+
+/*
+ * How often this process had a processor, and how long it waited for one, since it began. False if
+ * the kernel does not say.
+ */
+bool scheduler_read_delay(uint64_t *ret_runs, uint64_t *ret_delay_ns);

@@ -4,7 +4,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include "base/fd.h"
-#include "sys/fdpass.h"
+#include "sys/pair.h"
 #include "sys/loop.h"
 #include "sys/spawn.h"
 
@@ -111,9 +111,9 @@ static void broker_ended(struct keeper *k)
 static void broker_ready(struct loop_source *source, uint32_t events)
 {
 	struct keeper *k = container_of(source, struct keeper, broker);
-	struct fdpass_received got;
+	struct pair_message got;
 	struct keeper_entry entry;
-	ssize_t n = fdpass_receive(source->fd, &entry, sizeof(entry), MSG_DONTWAIT, &got);
+	ssize_t n = pair_receive_any(source->fd, &entry, sizeof(entry), MSG_DONTWAIT, &got);
 
 	(void)events;
 	if (n == 0) {

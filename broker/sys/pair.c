@@ -1,11 +1,16 @@
 #include "pair.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include "base/fd.h"
-#include "sys/fdpass.h"
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
 
 #ifndef SO_PASSRIGHTS
 #define SO_PASSRIGHTS 83 /* Linux 6.16 */
@@ -15,6 +20,18 @@
 #define MESSAGE_CHARGE 1024
 /* More than fit into a channel: a worker that writes garbage while we read does not keep us. */
 #define MAX_DROPPED 1024
+
+ssize_t pair_receive_any(int sock, void *buf, size_t size, int flags, struct pair_message *ret)
+{
+	struct handoff_received got;
+
+	do
+		handoff_receive(sock, buf, size, MSG_CMSG_CLOEXEC | flags, 1, fd_closep, &got);
+	while (got.n == -EINTR);
+	ret->fd = got.fds[0];
+	ret->cut_fds = ret->fd < 0 && (got.flags & MSG_CTRUNC);
+	return got.n;
+}
 
 int pair_open(const struct handoff_name *name, unsigned queue, int *ret_tx, int *ret_rx)
 {
@@ -50,7 +67,7 @@ int pair_open(const struct handoff_name *name, unsigned queue, int *ret_tx, int 
 
 enum pair_result pair_send(int tx, const struct handoff_conn *conn, int conn_fd)
 {
-	switch (-fdpass_send(tx, conn, sizeof(*conn), &conn_fd, 1)) {
+	switch (-handoff_send(tx, conn, sizeof(*conn), &conn_fd, 1, MSG_DONTWAIT)) {
 	case 0:
 		return PAIR_SENT;
 	case EAGAIN:
@@ -77,7 +94,7 @@ static bool is_connection(int fd)
 
 enum pair_received pair_receive(int rx, struct handoff_conn *ret_conn, int *ret_fd, int *ret_errno)
 {
-	struct fdpass_received got;
+	struct pair_message got;
 	struct handoff_conn conn;
 	ssize_t n;
 
@@ -87,7 +104,7 @@ enum pair_received pair_receive(int rx, struct handoff_conn *ret_conn, int *ret_
 		 * closed (MSG_CTRUNC). So look first; what a look receives is a second
 		 * reference that must be closed.
 		 */
-		n = fdpass_receive(rx, &conn, sizeof(conn), MSG_DONTWAIT | MSG_PEEK, &got);
+		n = pair_receive_any(rx, &conn, sizeof(conn), MSG_DONTWAIT | MSG_PEEK, &got);
 		fd_closep(&got.fd);
 		if (n == -ECONNRESET)
 			continue; /* said once when the peer left unread data; messages follow */
@@ -98,7 +115,7 @@ enum pair_received pair_receive(int rx, struct handoff_conn *ret_conn, int *ret_
 			return PAIR_FAILED;
 		}
 
-		n = fdpass_receive(rx, &conn, sizeof(conn), MSG_DONTWAIT, &got);
+		n = pair_receive_any(rx, &conn, sizeof(conn), MSG_DONTWAIT, &got);
 		if (n > 0 && got.fd >= 0 && handoff_check(&conn, (size_t)n, HANDOFF_CONN) &&
 		    is_connection(got.fd)) {
 			*ret_conn = conn;
@@ -119,7 +136,7 @@ void pair_nudge(int tx)
 	struct handoff_nudge msg;
 
 	handoff_header_init(&msg.h, HANDOFF_NUDGE);
-	(void)fdpass_send(tx, &msg, sizeof(msg), NULL, 0);
+	(void)handoff_send(tx, &msg, sizeof(msg), NULL, 0, MSG_DONTWAIT);
 }
 
 unsigned pair_waiting(int rx)
@@ -141,4 +158,54 @@ int rendezvous_receive(int fd, void *buf, size_t size)
 		n = recv(fd, buf, size, MSG_DONTWAIT | MSG_TRUNC);
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : (int)n;
+}
+
+/* --- the page ------------------------------------------------------------------------ */
+
+struct handoff_page page_of_none;
+
+static int make_memory(void)
+{
+	int fd = memfd_create("broker-page", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+
+	/* Linux before 6.3 does not know it; later ones may insist on it (vm.memfd_noexec). */
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create("broker-page", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	return fd;
+}
+
+int page_open(struct page *ret, unsigned processes)
+{
+	size_t size = processes ? handoff_processes_size(processes) : HANDOFF_PAGE_SIZE;
+	_cleanup_fd_ int fd = make_memory();
+	void *map;
+
+	/* Sealed before anybody else has it: a shorter file would be a SIGBUS for its reader. */
+	if (fd < 0 || ftruncate(fd, (off_t)size) < 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		return -errno;
+	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		return -errno;
+	*ret = (struct page){ .fd = fd_take(&fd), .map = map, .size = size };
+	if (processes)
+		handoff_processes_of(map)->n = processes;
+	return 0;
+}
+
+void page_close(struct page *p)
+{
+	if (p->fd >= 0)
+		(void)munmap(p->map, p->size);
+	fd_closep(&p->fd);
+	*p = PAGE_INIT;
+}
+
+void page_read(const struct page *p, struct handoff_page *ret)
+{
+	/* Counts first: handoff_page_add() adds to the sum before, so that it is never too small.
+	 */
+	for (size_t i = 0; i < HANDOFF_PAGE_BUCKETS; i++)
+		ret->count[i] = __atomic_load_n(&p->map->count[i], __ATOMIC_ACQUIRE);
+	ret->sum_ns = __atomic_load_n(&p->map->sum_ns, __ATOMIC_ACQUIRE);
 }

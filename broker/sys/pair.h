@@ -1,5 +1,7 @@
 /*
- * pair - the two sockets of a channel: between the broker and one worker for one listening socket
+ * pair - what a channel is made of: two sockets, and a page that both sides share (handoff_page.h).
+ *
+ * The sockets are between the broker and one worker for one listening socket
  * of the app.
  *
  *	broker --tx)======= CONN + descriptor =======(rx-- worker
@@ -12,8 +14,22 @@
  */
 #pragma once
 
+#include <sys/types.h>
 #include "base/util.h"
 #include "handoff_name.h"
+#include "handoff_process.h"
+#include "handoff_rights.h"
+
+struct pair_message {
+	int fd; /* the first that came, the caller's, close-on-exec; -1: none. Others are closed */
+	bool cut_fds; /* a descriptor did not fit into our table: it is lost */
+};
+
+/*
+ * Receives one message of SOCK_SEQPACKET from any socket, @flags as for recvmsg(2). Its bytes, 0 at
+ * end of file, -errno; *@ret is filled in every case.
+ */
+ssize_t pair_receive_any(int sock, void *buf, size_t size, int flags, struct pair_message *ret);
 
 enum pair_result {
 	PAIR_SENT,
@@ -46,3 +62,28 @@ unsigned pair_waiting(int rx);
 
 /* Reads a request at the rendezvous, without blocking. The bytes read, 0 at end of file, -errno. */
 int rendezvous_receive(int fd, void *buf, size_t size);
+
+/*
+ * --- the page --------------------------------------------------------------------------------
+ *
+ * What is in it is the worker's word: policy/histogram.c says how much of it is believed.
+ */
+
+struct page {
+	int fd;			  /* owned, to be given away again; -1: there is no page */
+	struct handoff_page *map; /* without a page: one that nobody writes anything of use to */
+	size_t size;		  /* HANDOFF_PAGE_SIZE, or with a table behind it */
+};
+
+extern struct handoff_page page_of_none;
+#define PAGE_INIT ((struct page){ .fd = -1, .map = &page_of_none })
+
+/*
+ * Makes a page, all zero, with a table of @processes (handoff_process.h; 0: without one), of a size
+ * that nobody can change any more: reading it never fails. 0 or -errno, with *@ret untouched.
+ */
+int page_open(struct page *ret, unsigned processes);
+void page_close(struct page *p); /* without a page nothing happens */
+
+/* The counters as they are now. All zero without a page. */
+void page_read(const struct page *p, struct handoff_page *ret);

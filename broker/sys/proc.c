@@ -42,38 +42,34 @@ int pid_set_add(struct pid_set *set, pid_t pid)
 	return 0;
 }
 
-static ssize_t read_file(const char *path, char *buf, size_t size)
+struct path {
+	char text[64];
+};
+
+static struct path path_of(pid_t pid, const char *name)
 {
-	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct path path;
+
+	if (pid)
+		snprintf(path.text, sizeof(path.text), "/proc/%d/%s", (int)pid, name);
+	else
+		snprintf(path.text, sizeof(path.text), "/proc/%s", name);
+	return path;
+}
+
+ssize_t proc_read(pid_t pid, const char *name, char *buf, size_t size)
+{
+	_cleanup_fd_ int fd = open(path_of(pid, name).text, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -errno : fd_read(fd, buf, size - 1);
 
 	buf[n > 0 ? n : 0] = '\0';
 	return n;
 }
 
-ssize_t proc_read(pid_t pid, const char *name, char *buf, size_t size)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-	return read_file(path, buf, size);
-}
-
-ssize_t proc_read_setting(const char *name, char *buf, size_t size)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/sys/%s", name);
-	return read_file(path, buf, size);
-}
-
 ssize_t proc_read_link(pid_t pid, const char *name, char *buf, size_t size)
 {
-	char path[64];
-	ssize_t n;
+	ssize_t n = readlink(path_of(pid, name).text, buf, size - 1);
 
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-	n = readlink(path, buf, size - 1);
 	if (n < 0)
 		return -errno;
 	buf[n] = '\0';
@@ -82,10 +78,7 @@ ssize_t proc_read_link(pid_t pid, const char *name, char *buf, size_t size)
 
 static DIR *open_dir(pid_t pid, const char *name)
 {
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-	return opendir(path);
+	return opendir(path_of(pid, name).text);
 }
 
 /* The next entry of @dir that is a number; false at the end. */
@@ -130,7 +123,7 @@ struct proc_stat proc_stat(pid_t pid)
 /* Without CONFIG_PROC_CHILDREN: every process of the machine is asked for its parent. */
 static int add_children_by_parent(pid_t parent, struct pid_set *ret)
 {
-	_cleanup_dir_ DIR *dir = opendir("/proc");
+	_cleanup_dir_ DIR *dir = open_dir(0, "");
 	int r = 0;
 	pid_t pid;
 
@@ -377,7 +370,7 @@ bool proc_environ_has(pid_t pid, const char *name, const char *value)
 
 pid_t proc_find_socket_owner(uint64_t inode)
 {
-	_cleanup_dir_ DIR *dir = opendir("/proc");
+	_cleanup_dir_ DIR *dir = open_dir(0, "");
 	pid_t pid;
 
 	while (dir && next_pid(dir, &pid))

@@ -124,11 +124,10 @@ bool proc_is_in_exec(pid_t pid);
 bool proc_environ_has(pid_t pid, const char *name, const char *value);
 
 /*
- * Reads /proc/PID/@name or /proc/sys/@name into @buf, at most @size - 1 bytes, terminated; of a
+ * Reads /proc/PID/@name, or of 0 /proc/@name, into @buf, at most @size - 1 bytes, terminated; of a
  * link: where it points. The bytes or -errno; -EACCES: not ours to read.
  */
 ssize_t proc_read(pid_t pid, const char *name, char *buf, size_t size);
-ssize_t proc_read_setting(const char *name, char *buf, size_t size);
 ssize_t proc_read_link(pid_t pid, const char *name, char *buf, size_t size);
 
 /* The process that has the socket @inode open, searched among all; 0 if none is found. */

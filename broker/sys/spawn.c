@@ -12,7 +12,6 @@
 #include <sys/wait.h>
 #include "base/fd.h"
 #include "sys/confine.h"
-#include "sys/scheduler.h"
 
 /*
  * The only caller of kill(2) in the tree. kill(-1, sig) signals every process that we may
@@ -45,7 +44,7 @@ static void reset_inherited(void)
 		(void)signal(sig, SIG_DFL);
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	scheduler_reset();
+	(void)scheduler_set_batch(false);
 }
 
 static void close_from(int first)

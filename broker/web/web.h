@@ -12,7 +12,7 @@
 #include "config/conf.h"
 #include "master/master.h"
 #include "policy/http.h"
-#include "sys/acceptor.h"
+#include "sys/stream.h"
 
 enum web_kind { WEB_METRICS, WEB_AGENT, WEB_N };
 

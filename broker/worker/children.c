@@ -8,7 +8,7 @@
 
 static struct handoff_processes *table_of(const struct channel *c)
 {
-	return c->page.map && c->taker->processes ? handoff_processes_of(c->page.map) : NULL;
+	return c->page.fd >= 0 && c->taker->processes ? handoff_processes_of(c->page.map) : NULL;
 }
 
 static uint64_t duration_of(const struct handoff_process *e)

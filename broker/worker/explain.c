@@ -109,7 +109,7 @@ static bool may_be_chosen(uint16_t port)
 	char text[32] = "";
 	unsigned from, to;
 
-	return proc_read_setting("net/ipv4/ip_local_port_range", text, sizeof(text)) > 0 &&
+	return proc_read(0, "sys/net/ipv4/ip_local_port_range", text, sizeof(text)) > 0 &&
 	       sscanf(text, "%u %u", &from, &to) == 2 && port >= from && port <= to;
 }
 

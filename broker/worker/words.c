@@ -206,8 +206,8 @@ static void expand(const struct worker *w, struct strbuf *out)
 		.signal = WTERMSIG(w->exit_status),
 	};
 
-	(void)proc_read_setting("kernel/core_pattern", pattern, sizeof(pattern));
-	(void)proc_read_setting("kernel/core_uses_pid", uses_pid, sizeof(uses_pid));
+	(void)proc_read(0, "sys/kernel/core_pattern", pattern, sizeof(pattern));
+	(void)proc_read(0, "sys/kernel/core_uses_pid", uses_pid, sizeof(uses_pid));
 	facts.uses_pid = strtoul(uses_pid, NULL, 10);
 	if (!facts.directory)
 		facts.directory = getcwd(here, sizeof(here));

@@ -301,6 +301,7 @@ NOT_CALLED(int unix_listener_configure(int fd __attribute__((unused)),
 				       struct strbuf *error __attribute__((unused))))
 NOT_CALLED(int rendezvous_receive(int fd __attribute__((unused)), void *buf __attribute__((unused)),
 				  size_t size __attribute__((unused))))
+struct handoff_page page_of_none;
 NOT_CALLED(int page_open(struct page *page __attribute__((unused)),
 			 unsigned processes __attribute__((unused))))
 NOT_CALLED(void page_close(struct page *page __attribute__((unused))))
@@ -577,6 +578,7 @@ static void fake_start(unsigned n_workers, unsigned queue, unsigned listen)
 					     .self = &f->w.kept,
 					     .conf = &conf };
 		list_init(&f->w.taker.channels);
+		f->c.page = PAGE_INIT;
 		list_append(&service.dispatch.takers, &f->w.taker.link);
 		f->c.taker = &f->w.taker;
 		f->c.endpoint = endpoint;

@@ -1,8 +1,7 @@
-/* links: broker/sys/keeper broker/sys/confine broker/sys/spawn broker/sys/scheduler */
-/* links: broker/sys/loop */
-/* links: broker/sys/fdpass broker/base/heap broker/base/strbuf broker/base/units */
+/* links: broker/sys/keeper broker/sys/confine broker/sys/spawn broker/sys/loop broker/sys/pair */
+/* links: broker/base/heap broker/base/strbuf broker/base/units broker/sys/proc */
 /* wrap: syscall */
-#include "sys/fdpass.h"
+#include "sys/pair.h"
 #include "sys/keeper.h"
 #include "tap.h"
 
@@ -155,7 +154,7 @@ TEST(who_ends_while_the_broker_lives_is_forgotten)
 	CHECK_EQ(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
 	keeper_start();
 	tell(b, SIGTERM, 0, 0);
-	CHECK_EQ(fdpass_send(sock, &e, sizeof(e), ends, 1), 0);
+	CHECK_EQ(handoff_send(sock, &e, sizeof(e), ends, 1, MSG_DONTWAIT), 0);
 	close(ends[0]);
 	output = (struct pollfd){ .fd = ends[1] };
 	CHECK_EQ(poll(&output, 1, 0), 0);
@@ -263,7 +262,7 @@ TEST(a_worker_that_writes_outlives_the_reader_of_its_output)
 	close(done[0]);
 	keeper_start();
 	e.pid = pid;
-	CHECK_EQ(fdpass_send(sock, &e, sizeof(e), output, 1), 0);
+	CHECK_EQ(handoff_send(sock, &e, sizeof(e), output, 1, MSG_DONTWAIT), 0);
 	close(output[0]);
 	broker_dies();
 	close(done[1]);

@@ -1,5 +1,5 @@
-/* links: broker/sys/page */
-#include "sys/page.h"
+/* links: broker/sys/pair */
+#include "sys/pair.h"
 #include "tap.h"
 
 #include <errno.h>
@@ -66,30 +66,30 @@ TEST(each_side_tells_the_other)
 
 	CHECK_EQ(page_open(&p, 0), 0);
 	worker = map_as_worker(&p);
-	CHECK(!page_wants_nonblock(&p));
+	CHECK(!p.map->wants_nonblock);
 	handoff_page_want_nonblock(worker, true);
-	CHECK(page_wants_nonblock(&p));
+	CHECK(p.map->wants_nonblock);
 	handoff_page_want_nonblock(worker, false);
-	CHECK(!page_wants_nonblock(&p));
-	page_set_closed(&p, 12);
+	CHECK(!p.map->wants_nonblock);
+	p.map->closed = 12;
 	CHECK_EQ(worker->closed, 12);
-	CHECK_EQ(page_load(&p), 0);
-	CHECK(!page_leaves(&p));
+	CHECK_EQ(p.map->load, 0);
+	CHECK(!p.map->leaving);
 	worker->load = 7;
 	worker->leaving = 1;
-	CHECK_EQ(page_load(&p), 7);
-	CHECK(page_leaves(&p));
-	page_set_draining(&p, true);
+	CHECK_EQ(p.map->load, 7);
+	CHECK(p.map->leaving);
+	p.map->draining = true;
 	CHECK_EQ(worker->draining, 1);
-	page_set_draining(&p, false);
+	p.map->draining = false;
 	CHECK_EQ(worker->draining, 0);
 	page_close(&p);
 	/* Without a page: nothing. */
-	page_set_closed(&p, 13);
-	page_set_draining(&p, true);
-	CHECK_EQ(page_load(&p), 0);
-	CHECK(!page_leaves(&p));
-	CHECK(!page_wants_nonblock(&p));
+	p.map->closed = 13;
+	p.map->draining = true;
+	CHECK_EQ(p.map->load, 0);
+	CHECK(!p.map->leaving);
+	CHECK(!p.map->wants_nonblock);
 }
 
 TEST(without_a_page_there_is_nothing_to_read)

@@ -1,6 +1,5 @@
-/* links: broker/sys/pair  broker/sys/fdpass */
+/* links: broker/sys/pair */
 #include "sys/pair.h"
-#include "sys/fdpass.h"
 #include "tap.h"
 
 #include <errno.h>
@@ -386,15 +385,15 @@ TEST(a_rendezvous_answer_carries_two_descriptors_and_a_request_none)
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	CHECK_EQ(rendezvous_receive(pair[1], buf, sizeof(buf)), -EAGAIN);
 	fds[0] = fds[1] = conn_fd;
-	CHECK_EQ(fdpass_send(pair[0], "hello", 5, fds, 2), 0);
+	CHECK_EQ(handoff_send(pair[0], "hello", 5, fds, 2, MSG_DONTWAIT), 0);
 	CHECK_EQ(rendezvous_receive(pair[1], buf, sizeof(buf)), 5);
 	CHECK(!memcmp(buf, "hello", 5));
 	/* A message that is too long is known by its length, not taken for a shorter one. */
-	CHECK_EQ(fdpass_send(pair[0], "hello", 5, NULL, 0), 0);
+	CHECK_EQ(handoff_send(pair[0], "hello", 5, NULL, 0, MSG_DONTWAIT), 0);
 	CHECK_EQ(rendezvous_receive(pair[1], buf, 2), 5);
 	close(pair[0]);
 	CHECK_EQ(rendezvous_receive(pair[1], buf, sizeof(buf)), 0);
-	CHECK_EQ(fdpass_send(pair[1], "x", 1, NULL, 0), -EPIPE);
+	CHECK_EQ(handoff_send(pair[1], "x", 1, NULL, 0, MSG_DONTWAIT), -EPIPE);
 	close(pair[1]);
 	stop();
 }

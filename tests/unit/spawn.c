@@ -1,5 +1,5 @@
-/* links: broker/sys/spawn broker/sys/scheduler broker/sys/confine broker/base/strbuf */
-/* links: broker/base/units */
+/* links: broker/sys/spawn broker/sys/confine broker/base/strbuf broker/base/units */
+/* links: broker/sys/proc */
 /* wrap: kill */
 #include "sys/spawn.h"
 #include "tap.h"
