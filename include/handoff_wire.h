@@ -77,8 +77,8 @@ struct handoff_header {
 #define HANDOFF_V6ONLY 0x1 /* handoff_addr.flags: IPV6_V6ONLY is set */
 
 /*
- * handoff_addr.family: a Unix stream socket. The rest is 0, on the wire; its path, where it has one,
- * stands beside it: absolute, or with a leading '@' for an abstract name. It is terminated.
+ * handoff_addr.family: a Unix stream socket. The rest is 0, on the wire; its path, where it has
+ * one, stands beside it: absolute, or with a leading '@' for an abstract name. It is terminated.
  */
 #define HANDOFF_UNIX	  1
 #define HANDOFF_PATH_SIZE 108
@@ -118,7 +118,7 @@ struct handoff_hello {
 struct handoff_welcome {
 	struct handoff_header h;
 	uint64_t channel;
-	struct handoff_addr addr; /* where clients connect: its first TCP listener */
+	struct handoff_addr addr;     /* where clients connect: its first TCP listener */
 	char path[HANDOFF_PATH_SIZE]; /* of .addr */
 	uint32_t reserved;
 };
