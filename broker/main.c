@@ -11,8 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/units.h"
-#include "config/conf_build.h"
-#include "run.h"
+#include "config/conf.h"
 #include "start.h"
 #include "sys/config_file.h"
 

@@ -1,9 +1,11 @@
 #include "run.h"
 
+#include <errno.h>
 #include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,7 +17,10 @@
 #include "service/questions.h"
 #include "service/watch.h"
 #include "start.h"
+#include "sys/keeper.h"
 #include "sys/log.h"
+#include "sys/pair.h"
+#include "sys/spawn.h"
 #include "worker/command.h"
 #include "worker/ends.h"
 #include "worker/hold.h"
@@ -55,6 +60,96 @@ static void tidy_expired(struct loop_timer *timer)
 			service_free(s);
 	if (list_empty(&b->services) && b->stopping)
 		loop_stop(&b->loop);
+}
+
+/* --- the keeper ---------------------------------------------------------------------- */
+
+/* No observer of guests: their processes are somebody else's to end. */
+static void guard_add(struct guard *g, const struct worker *w)
+{
+	const struct keeper_entry entry = {
+		.pid = w->pid,
+		.stop_signal = w->conf->stop_signal,
+		.drain_ms = w->conf->drain_timeout_ms,
+		.stop_ms = w->conf->stop_timeout_ms,
+	};
+	int r;
+
+	if (g->fd < 0)
+		return;
+	/* Never waits: a stopped keeper must not stop the broker. What it misses it misses. */
+	r = handoff_send(g->fd, &entry, sizeof(entry), &w->output_fd, w->output_fd >= 0,
+			 MSG_DONTWAIT);
+	if (r < 0)
+		log_event(LEVEL_WARN, "keeper", LOG_INT("pid", g->pid),
+			  LOG_MSG("the keeper does not respond: %s", strerror(-r)));
+}
+
+static void worker_started(struct observer *o, const struct worker *w)
+{
+	guard_add(container_of(o, struct guard, observer), w);
+}
+
+static int start_keeper(struct guard *g)
+{
+	_cleanup_fd_ int theirs = -1, ours = -1;
+	const struct service *s;
+	const struct worker *w;
+	int ends[2], r;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return -errno;
+	theirs = ends[0];
+	ours = ends[1];
+	r = spawn_helper(keeper_run, theirs, &g->pid);
+	if (r < 0)
+		return r;
+	g->fd = fd_take(&ours);
+	(void)pid_set_add(&g->broker->started, g->pid);
+	list_for_each (s, &g->broker->services, link)
+		list_for_each (w, &s->workers, link)
+			if (w->pid && !w->guest)
+				guard_add(g, w);
+	return 0;
+}
+
+int guard_start(struct guard *g, struct broker *b)
+{
+	g->broker = b;
+	g->observer.process = worker_started;
+	notice_observe(b, &g->observer);
+	return start_keeper(g);
+}
+
+/* Whether child @pid, which has ended, was the keeper. Then a new one is started. */
+static bool guard_reaped(struct guard *g, pid_t pid)
+{
+	int r;
+
+	if (pid != g->pid)
+		return false;
+	pid_set_remove(&g->broker->started, pid);
+	g->pid = 0;
+	fd_closep(&g->fd);
+	r = start_keeper(g);
+	log_event(LEVEL_WARN, "keeper", LOG_INT("pid", g->pid),
+		  LOG_MSG("the keeper has exited; %s",
+			  r < 0 ? "a new one cannot be started" : "a new one is started"));
+	return true;
+}
+
+static void guard_stop(struct guard *g)
+{
+	pid_t pid = g->pid;
+
+	g->pid = 0;
+	fd_closep(&g->fd);
+	if (!pid)
+		return;
+	/* It has nobody to look after any more. */
+	(void)spawn_kill(pid, SIGKILL);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
 }
 
 /* --- children ------------------------------------------------------------------------ */
@@ -274,7 +369,7 @@ static void init(struct run *run)
 	m->rundir = RUNDIR_INIT;
 	m->started_ms = loop_now(&m->broker.loop);
 	m->started_unix_ms = unix_now_ms();
-	run->guard = GUARD_INIT;
+	run->guard.fd = -1;
 	run->log_source = (struct loop_source){ .fd = -1, .ready = log_ready };
 	list_init(&run->rendezvous.greetings);
 	broker_init(&m->broker);

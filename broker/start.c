@@ -10,7 +10,6 @@
 #include "config/conf_check.h"
 #include "config/option.h"
 #include "control/control.h"
-#include "guard.h"
 #include "master/reload.h"
 #include "service/descriptors.h"
 #include "service/rendezvous.h"

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "types.h"
+#include "run.h"
 
 /* Prepares @run. Anything but EXIT_CODE_OK: what is missing has been logged, with what to do. */
 enum exit_code start_prepare(struct run *run);
