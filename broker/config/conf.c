@@ -1,9 +1,12 @@
 #include "conf.h"
 
 #include "base/words.h"
+#include "config/conf_check.h"
+#include "config/conf_read.h"
 #include "config/option.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static void free_options(enum option_section section, void *conf)
@@ -70,7 +73,7 @@ bool conf_port_is_private(const struct service_conf *sc, uint16_t port)
 	return false;
 }
 
-/* --- as text --- */
+/* --- as text ------------------------------------------------------------------------- */
 
 #define TEXT_MAX ((size_t)1 << 30) /* 1024 services that inherit many variables */
 #define COLUMN	 40		   /* where the comments begin, if the value is shorter */
@@ -114,4 +117,215 @@ int conf_print(const struct conf *conf, char **ret_text)
 		strbuf_deinit(&out);
 	*ret_text = out.text;
 	return out.text ? 0 : -ENOMEM;
+}
+
+/* --- building one: from settings to one struct broker_conf or service_conf ------------ */
+
+struct builder {
+	const struct conf_facts *facts;
+	struct conf_errors errors;
+	struct conf_sections sections;
+	char *const *argv; /* the one service's command; NULL: each section has its own */
+	bool clean;	   /* every value that was given to the last fill() is good */
+	bool no_memory;	   /* what was built is of no use */
+};
+
+static const struct conf_section no_section;
+
+static void apply(struct builder *b, const struct option_setting *setting, void *conf)
+{
+	const struct option *opt = setting->option;
+	size_t at = option_entries(opt, conf);
+	STRBUF(why, sizeof(((struct conf_error *)0)->text));
+	int r;
+
+	if (setting->origin.kind == ORIGIN_ENVIRONMENT)
+		strbuf_addf(&why, "$%s in the environment: ", opt->variable);
+	r = option_set(setting, b->facts, conf, &why);
+	b->no_memory |= r == -ENOMEM;
+	for (bool wrong = r == -EINVAL || option_settle(opt, conf, &at, &why); wrong;
+	     wrong = option_settle(opt, conf, &at, &why)) {
+		assert(setting->origin.kind != ORIGIN_DEFAULT); /* our own table */
+		conf_errors_add(&b->errors, setting->origin.line, "%s", why.text);
+		b->clean = false;
+		strbuf_init(&why, why.text, why.size);
+	}
+}
+
+/* @text NULL or empty: nothing is said. */
+static void apply_text(struct builder *b, const struct option *opt, const char *text,
+		       enum origin_kind kind, void *conf)
+{
+	const struct option_setting setting = { .option = opt, .text = text, .origin.kind = kind };
+
+	if (text && *text)
+		apply(b, &setting, conf);
+}
+
+/* What @section says, and of single values @over does not. */
+static void apply_section(struct builder *b, const struct conf_section *section,
+			  const struct conf_section *over, void *conf)
+{
+	for (size_t i = 0; i < section->n; i++) {
+		const struct option *opt = section->settings[i].option;
+
+		if (opt->type->list || !conf_section_find(over, opt))
+			apply(b, &section->settings[i], conf);
+	}
+}
+
+/*
+ * Fills @conf, which is new. A single value has the default first, so that a
+ * bad one leaves a good one in its place and the checks that follow see no
+ * nonsense. A list has that of [defaults] first, and the section's own is added
+ * to it. A bad value is no failure of a step, it goes to the errors, so that
+ * all of them are found.
+ */
+static void fill(struct builder *b, enum option_section options, const struct conf_section *own,
+		 const struct conf_section *defaults, void *conf)
+{
+	const struct option *opt;
+
+	b->clean = true;
+	for_each_option (opt, options) {
+		apply_text(b, opt, opt->fallback, ORIGIN_DEFAULT, conf);
+		if (opt->variable && !conf_section_find(own, opt) &&
+		    !conf_section_find(defaults, opt))
+			apply_text(b, opt, b->facts->worker_count, ORIGIN_ENVIRONMENT, conf);
+	}
+	apply_section(b, defaults, own, conf);
+	apply_section(b, own, &no_section, conf);
+}
+
+/* --- from sections to a struct conf -------------------------------------------------- */
+
+/* NULL: there is no memory. */
+static struct service_conf *make_service(struct builder *b, const struct conf_section *own,
+					 const struct conf_section *defaults)
+{
+	struct service_conf *sc = calloc(1, sizeof(*sc));
+
+	if (!sc) {
+		b->no_memory = true;
+		return NULL;
+	}
+	sc->refs = 1;
+	sc->line = own->line;
+	fill(b, OPTION_SERVICE, own, defaults, sc);
+	for (size_t i = 0; sc->v6only && i < sc->n_listen; i++)
+		if (sc->listen[i].addr.family == 6)
+			sc->listen[i].addr.flags |= HANDOFF_V6ONLY;
+	/* It has no port of its own: whatever it is reached by goes the same way. */
+	for (size_t i = 0; sc->mode == MODE_INETD && i < sc->n_listen; i++)
+		sc->listen[i].app = sc->listen[0].addr.port ? sc->listen[0].addr.port : 1;
+	return sc;
+}
+
+static void add_service(struct builder *b, const struct conf_section *own, struct conf *conf)
+{
+	const struct option *command = option_find(OPTION_SERVICE, "command");
+	const struct conf_section *defaults = &b->sections.of[SECTION_DEFAULTS];
+	const struct conf_origin given = { .kind = ORIGIN_COMMAND_LINE };
+	struct service_conf *sc = make_service(b, own, defaults);
+
+	if (!sc)
+		return;
+	strcpy(sc->name, strchr(own->name, ':') + 1);
+	conf->services[conf->n_services++] = sc;
+	if (b->argv) {
+		/* In place of a `command` line: the words are there already. */
+		b->no_memory |= strlist_copy(b->argv, &sc->command) < 0 ||
+				option_set_origin(command, sc, given) < 0;
+		return;
+	}
+	if (!conf_section_find(own, command) && !conf_section_find(defaults, command))
+		conf_errors_add(&b->errors, own->line,
+				"[%s] has no command; write command = PROGRAM ARGUMENTS",
+				own->name);
+	/* Where a value is bad already, a contradiction would blame the wrong line. */
+	if (b->clean)
+		conf_check_service(sc, &b->errors);
+}
+
+/*
+ * @file NULL: command line. -EINVAL if there are mistakes, which are in @error then. @error NULL:
+ * no services, and mistakes are passed over.
+ */
+static int build(struct builder *b, const char *file, struct conf **ret, struct strbuf *error)
+{
+	const struct conf_section *broker = &b->sections.of[SECTION_BROKER];
+	const struct conf_section *defaults = &b->sections.of[SECTION_DEFAULTS];
+	struct conf *conf = calloc(1, sizeof(*conf));
+
+	if (!conf)
+		return -ENOMEM;
+	assert(b->facts->base_dir && b->facts->base_dir[0] == '/');
+	conf->services = calloc(CONF_SERVICES_MAX, sizeof(struct service_conf *));
+	conf->file = file ? strdup(file) : NULL;
+	b->no_memory = !conf->services || (file && !conf->file);
+	fill(b, OPTION_BROKER, broker, &no_section, &conf->broker);
+	/* Mistakes in [defaults] are found even where no service inherits them. */
+	if (error && defaults->line)
+		service_conf_unref(make_service(b, defaults, &no_section));
+	for (size_t i = SECTION_SERVICES; error && !b->no_memory && i < b->sections.n; i++)
+		add_service(b, &b->sections.of[i], conf);
+	conf_check_listeners(conf, &b->errors);
+	if (!b->no_memory && (!error || b->errors.n == 0)) {
+		*ret = conf;
+		return 0;
+	}
+	conf_free(conf);
+	if (b->no_memory)
+		return -ENOMEM;
+	conf_errors_print(&b->errors, file ? file : "command line", error);
+	return -EINVAL;
+}
+
+int conf_parse(const char *file, const char *text, size_t len, const struct conf_facts *facts,
+	       struct conf **ret, struct strbuf *error)
+{
+	struct builder b = { .facts = facts };
+	int r;
+
+	if (error && len > CONF_FILE_MAX)
+		return strbuf_fail(error, -EINVAL, "%s: the file is larger than 1 MiB", file);
+	r = conf_read(text, len, &b.errors, &b.sections);
+	if (r == 0 && b.sections.n == SECTION_SERVICES && b.errors.n == 0)
+		conf_errors_add(&b.errors, 0,
+				"%s: no service; write [service:NAME] and below it command = "
+				"PROGRAM ARGUMENTS",
+				file);
+	if (r == 0)
+		r = build(&b, file, ret, error);
+	conf_sections_free(&b.sections);
+	return r;
+}
+
+int conf_from_command(char *const *argv, const char *workers, const char *const *listen,
+		      size_t n_listen, const struct conf_facts *facts, struct conf **ret,
+		      struct strbuf *error)
+{
+	_cleanup_free_ struct option_setting *settings = calloc(n_listen + 1, sizeof(*settings));
+	struct builder b = { .facts = facts, .argv = argv, .sections.n = SECTION_SERVICES + 1 };
+	struct conf_section *service = &b.sections.of[SECTION_SERVICES];
+	const char *slash = strrchr(argv[0], '/'), *name = slash ? slash + 1 : argv[0];
+
+	if (!settings)
+		return -ENOMEM;
+	service->settings = settings;
+	(void)snprintf(service->name, sizeof(service->name), "service:%s",
+		       conf_name_ok(name, strlen(name)) ? name : "app");
+	if (workers)
+		settings[service->n++] = (struct option_setting){
+			.option = option_find(OPTION_SERVICE, "workers"),
+			.text = workers,
+			.origin.kind = ORIGIN_COMMAND_LINE,
+		};
+	for (size_t i = 0; i < n_listen; i++)
+		settings[service->n++] = (struct option_setting){
+			.option = option_find(OPTION_SERVICE, "listen"),
+			.text = listen[i],
+			.origin.kind = ORIGIN_COMMAND_LINE,
+		};
+	return build(&b, NULL, ret, error);
 }

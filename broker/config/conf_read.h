@@ -1,6 +1,6 @@
 /*
  * conf_read - from the lines of a file to sections of settings whose keys are
- * known, each with its option. What the values mean is conf_build.c's business.
+ * known, each with its option. What the values mean is conf.c's business.
  *
  *	# a comment, ; too
  *	[section]

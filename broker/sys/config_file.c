@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "base/fd.h"
-#include "config/conf_build.h"
+#include "config/conf.h"
 #include "config/env_file.h"
 
 static unsigned count_cpus(void)

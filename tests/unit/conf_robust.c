@@ -1,8 +1,7 @@
-/* links: broker/base/address broker/config/conf broker/config/conf_build */
-/* links: broker/config/conf_check broker/config/conf_read broker/base/words broker/config/option */
-/* links: broker/config/option_table broker/config/option_list broker/config/health_probe */
-/* links: broker/config/option_word broker/base/units broker/base/strbuf */
-/* links: broker/base/paths */
+/* links: broker/base/address broker/config/conf broker/config/conf_check broker/config/conf_read */
+/* links: broker/base/words broker/config/option broker/config/option_table */
+/* links: broker/config/option_list broker/config/health_probe broker/config/option_word */
+/* links: broker/base/units broker/base/strbuf broker/base/paths */
 /* wrap: malloc calloc realloc strdup */
 #include "conf_util.h"
 

@@ -4,7 +4,6 @@
 #pragma once
 
 #include "config/conf.h"
-#include "config/conf_build.h"
 #include "config/option.h"
 #include "tap.h"
 
