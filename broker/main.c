@@ -12,7 +12,7 @@
 #include <unistd.h>
 #include "base/units.h"
 #include "config/conf.h"
-#include "start.h"
+#include "run.h"
 #include "sys/config_file.h"
 
 #define MAX_LISTEN 64

@@ -16,7 +16,6 @@
 #include "service/life.h"
 #include "service/questions.h"
 #include "service/watch.h"
-#include "start.h"
 #include "sys/keeper.h"
 #include "sys/log.h"
 #include "sys/pair.h"
@@ -113,7 +112,7 @@ static int start_keeper(struct guard *g)
 	return 0;
 }
 
-int guard_start(struct guard *g, struct broker *b)
+static int guard_start(struct guard *g, struct broker *b)
 {
 	g->broker = b;
 	g->observer.process = worker_started;
@@ -425,6 +424,10 @@ enum exit_code run_broker(struct run *run)
 	}
 	init(run);
 	code = start_prepare(run);
+	if (code == EXIT_CODE_OK)
+		r = guard_start(&run->guard, &m->broker);
+	if (r < 0)
+		code = start_failed(EXIT_CODE_FAILURE, strerror(-r));
 	if (code == EXIT_CODE_OK)
 		serve(run);
 	tear_down(run);

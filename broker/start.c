@@ -170,8 +170,6 @@ static int begin(struct run *run, struct strbuf *error)
 	(void)error;
 	b->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (r == 0)
-		r = guard_start(&run->guard, b);
-	if (r == 0)
 		r = control_start(&run->control);
 	return r;
 }

@@ -65,14 +65,6 @@ char *const *conf_find_wrap(const struct service_conf *sc, unsigned slot)
 	return NULL;
 }
 
-bool conf_port_is_private(const struct service_conf *sc, uint16_t port)
-{
-	for (size_t i = 0; i < sc->n_private_ports; i++)
-		if (port >= sc->private_ports[i].first && port <= sc->private_ports[i].last)
-			return true;
-	return false;
-}
-
 /* --- as text ------------------------------------------------------------------------- */
 
 #define TEXT_MAX ((size_t)1 << 30) /* 1024 services that inherit many variables */

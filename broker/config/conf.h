@@ -62,9 +62,6 @@ static inline const char *conf_directory(const struct service_conf *sc)
 /* The words that come before the command in @slot; NULL: none do. */
 char *const *conf_find_wrap(const struct service_conf *sc, unsigned slot);
 
-/* Whether @port is one of private_ports: the app binds it itself. */
-bool conf_port_is_private(const struct service_conf *sc, uint16_t port);
-
 /*
  * Every option with its value and, in a comment, where that came from. The text is a valid file
  * that means the same: [defaults] and what depends on the machine are in it as the values that they

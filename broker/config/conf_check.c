@@ -1,7 +1,6 @@
 #include "conf_check.h"
 
 #include "base/address.h"
-#include "config/conf.h"
 #include "config/option.h"
 
 #include <string.h>
@@ -66,6 +65,14 @@ static void contradict(const struct service_conf *sc, const char *key, const cha
 	option_format(option_find(OPTION_SERVICE, key), sc, 0, &value);
 	conf_errors_add(errors, line > other_line ? line : other_line, "%s (%s) %s", key,
 			value.text, sentence);
+}
+
+bool conf_port_is_private(const struct service_conf *sc, uint16_t port)
+{
+	for (size_t i = 0; i < sc->n_private_ports; i++)
+		if (port >= sc->private_ports[i].first && port <= sc->private_ports[i].last)
+			return true;
+	return false;
 }
 
 static void check_private_ports(const struct service_conf *sc, struct conf_errors *errors)

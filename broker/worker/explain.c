@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "base/address.h"
-#include "config/conf.h"
+#include "config/conf_check.h"
 #include "dispatch/taker.h"
 #include "handoff_name.h"
 #include "policy/escape.h"

@@ -71,7 +71,7 @@ def the_manual_page_has_the_options_of_the_program():
 
 @test
 def the_manual_page_has_the_exit_codes():
-    enum = re.search(r"enum exit_code {(.*?)};", read("broker/run.h"), re.S).group(1)
+    enum = re.search(r"enum exit_code {(.*?)};", read("broker/start.h"), re.S).group(1)
     codes = re.findall(r"EXIT_CODE_\w+ = (\d+)", enum)
     assert len(codes) >= 5, enum
     same(codes, re.findall(r"^\.It (\d+)$", section("EXIT STATUS"), re.M), "types.h and broker(8)")
