@@ -5,6 +5,7 @@
 #include "conf_util.h"
 
 #include "base/address.h"
+#include "config/conf_check.h"
 
 #include <errno.h>
 #include <limits.h>
