@@ -48,8 +48,11 @@
 #define HANDOFF_ENV_RENDEZVOUS "BROKER_RENDEZVOUS"    /* path of the rendezvous socket */
 #define HANDOFF_ENV_TOKEN      "BROKER_TOKEN"	      /* 32 hex digits, one per worker */
 #define HANDOFF_ENV_PRIVATE    "BROKER_PRIVATE_PORTS" /* "9229,9400-9409": left to the app */
-#define HANDOFF_ENV_WRAPPER    "BROKER_WRAPPER" /* a program in front of the app: left alone */
-#define HANDOFF_ENV_STDERR     "BROKER_STDERR"	/* device and inode of descriptor 2: 1a:2b */
+/* Unix sockets of the service, or what the app may bind itself, as in fnmatch(3); with blanks. */
+#define HANDOFF_ENV_SOCKETS	    "BROKER_SOCKETS"
+#define HANDOFF_ENV_PRIVATE_SOCKETS "BROKER_PRIVATE_SOCKETS"
+#define HANDOFF_ENV_WRAPPER	    "BROKER_WRAPPER" /* a program in front of the app: left alone */
+#define HANDOFF_ENV_STDERR	    "BROKER_STDERR"  /* device and inode of descriptor 2: 1a:2b */
 
 enum handoff_type {
 	HANDOFF_HELLO = 1,
@@ -254,7 +257,8 @@ static inline bool handoff_place_ok(const struct handoff_addr *a, const char *pa
 {
 	if (!handoff_addr_ok(a) || !handoff_text_ok(path, HANDOFF_PATH_SIZE))
 		return false;
-	return a->family == HANDOFF_UNIX ? *path == '/' || (*path == '@' && path[1]) : !*path;
+	return a->family == HANDOFF_UNIX ? !*path || *path == '/' || (*path == '@' && path[1])
+					 : !*path;
 }
 
 /*
@@ -273,8 +277,9 @@ static inline bool handoff_check(const void *buf, size_t len, enum handoff_type 
 	case HANDOFF_HELLO: {
 		const struct handoff_hello *m = (const struct handoff_hello *)buf;
 
+		/* What is adopted is known by its number: the name of rx has no room for a path. */
 		return handoff_place_ok(&m->addr, m->path) && m->addr.family != 0 &&
-		       (m->addr.port != 0 || m->addr.family == HANDOFF_UNIX) &&
+		       (m->addr.port || *m->path || (m->addr.family == HANDOFF_UNIX && m->flags)) &&
 		       !(m->flags & ~(uint32_t)HANDOFF_HELLO_ADOPT) &&
 		       handoff_text_ok(m->service, sizeof(m->service));
 	}

@@ -118,6 +118,9 @@ TEST(an_address_of_a_unix_socket_is_its_path_and_nothing_else)
 	CHECK(handoff_check(&m, sizeof(m), HANDOFF_HELLO));
 	m.path[0] = '\0';
 	CHECK(!handoff_check(&m, sizeof(m), HANDOFF_HELLO));
+	m.flags = HANDOFF_HELLO_ADOPT; /* known by its number */
+	CHECK(handoff_check(&m, sizeof(m), HANDOFF_HELLO));
+	m.flags = 0;
 	m.path[0] = '@';
 	CHECK(!handoff_check(&m, sizeof(m), HANDOFF_HELLO));
 	m.path[0] = 'w'; /* relative */
