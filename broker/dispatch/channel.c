@@ -271,7 +271,6 @@ void channel_ended(struct channel *c, unsigned n)
 	n = n < channel_in_use(c) ? n : channel_in_use(c);
 	c->ended += n;
 	d->in_use -= n;
-	d->full_said &= d->in_use > d->limit / 2;
 	if (n && d->limit && c->endpoint->paused)
 		endpoint_wake(c->endpoint);
 }

@@ -131,19 +131,20 @@ void endpoint_pins_changed(struct endpoint *e)
 		endpoint_wake(e);
 }
 
-/* Somebody waits for a process to end. It is said again only when there was plenty of room since.
- */
+/* Somebody waits for a process to end. */
 void endpoint_say_full(struct endpoint *e)
 {
-	struct dispatch *d = e->dispatch;
+	const struct dispatch *d = e->dispatch;
+	int64_t now = loop_now(&d->broker->loop);
 
-	if (dispatch_is_full(d) && !d->full_said)
-		log_event(LEVEL_WARN, "limit", LOG_STR("service", d->service),
-			  LOG_MSG("%u connections have a process each: others wait in the backlog "
-				  "until one ends; raise processes in its section if the machine "
-				  "can run more",
-				  d->in_use));
-	d->full_said |= dispatch_is_full(d);
+	if (!dispatch_is_full(d) || (e->full_said_ms && now - e->full_said_ms < FULL_EACH_MS))
+		return;
+	e->full_said_ms = now;
+	log_event(LEVEL_WARN, "limit", LOG_STR("service", d->service),
+		  LOG_MSG("%u connections have a process each: others wait in the backlog "
+			  "until one ends; raise processes in its section if the machine "
+			  "can run more",
+			  d->in_use));
 }
 
 void endpoint_shortage(struct endpoint *e)

@@ -26,6 +26,7 @@
 #include "sys/unix_listener.h"
 
 #define ENDPOINT_AHEAD_MAX 64
+#define FULL_EACH_MS	   60000 /* that nobody has room is said so often */
 
 struct channel;
 struct endpoint;
@@ -49,7 +50,6 @@ struct dispatch {
 	 * process for each; .limit: how many there may be. 0: any number, and .in_use says nothing.
 	 */
 	unsigned in_use, limit;
-	bool full_said;		 /* that .limit is reached */
 	struct histogram handed; /* accept to send, of each connection that was sent */
 	struct histogram waited; /* accept to the worker's accept, of channels that are closed */
 };

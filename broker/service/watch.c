@@ -26,8 +26,7 @@
 /* So long a look at connections may take, while others that arrive wait. */
 #define SLICE_NS (2000 * 1000)
 /* Nobody had room for so long: worth a line in the log, once in a while. */
-#define FULL_MS	     2000
-#define FULL_EACH_MS 60000
+#define FULL_MS 2000
 /* To look into all processes of a worker takes time. */
 #define LOST_EACH_MS 1000
 
@@ -356,7 +355,8 @@ static bool watch_connections(struct broker *b, bool may_begin, int64_t now)
 
 static void watch_full(struct endpoint *e, int64_t now)
 {
-	if (!e->paused || list_empty(&e->round.ring) || now - e->paused_ms < FULL_MS ||
+	if (!e->paused || dispatch_is_full(e->dispatch) || list_empty(&e->round.ring) ||
+	    now - e->paused_ms < FULL_MS ||
 	    (e->full_said_ms && now - e->full_said_ms < FULL_EACH_MS))
 		return;
 	e->full_said_ms = now;

@@ -78,6 +78,22 @@ int worker_children_swap_debug(const struct worker *w, int from, int to)
 	return table ? from : -1;
 }
 
+bool worker_children_find(const struct worker *w, pid_t pid, struct handoff_process *ret)
+{
+	static const struct handoff_addr unknown;
+	const struct channel *c = list_first(&w->taker.channels, struct channel, link);
+	const struct handoff_processes *table = c ? table_of(c) : NULL;
+
+	for (unsigned i = 0; table && i < w->taker.processes; i++)
+		if (table->of[i].pid == pid) {
+			*ret = table->of[i];
+			if (!handoff_addr_ok(&ret->peer))
+				ret->peer = unknown;
+			return true;
+		}
+	return false;
+}
+
 unsigned worker_children_running(const struct worker *w, uint64_t *ret_oldest_ns)
 {
 	const struct channel *c;

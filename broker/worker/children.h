@@ -9,7 +9,7 @@
 
 #include "worker/types.h"
 
-/* Says the ends that are new in the table of @c, and frees their entries. As taker_ops::said. */
+/* Says the ends that are new in the table of @c, and frees their entries. */
 void worker_children_look(struct taker *t, struct channel *c);
 
 /*
@@ -17,6 +17,9 @@ void worker_children_look(struct taker *t, struct channel *c);
  * the worker has written, to be doubted; -1: it has no such table.
  */
 int worker_children_swap_debug(const struct worker *w, int from, int to);
+
+/* What the table says of @pid, also a while after its end. False: nothing. */
+bool worker_children_find(const struct worker *w, pid_t pid, struct handoff_process *ret);
 
 /* Those that serve a connection now; *@ret_oldest_ns: since when the oldest does, 0: none. */
 unsigned worker_children_running(const struct worker *w, uint64_t *ret_oldest_ns);

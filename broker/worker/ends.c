@@ -121,10 +121,16 @@ static void lost(struct taker *t, struct channel *c)
 		worker_event(w, EV_TIMEOUT);
 }
 
+static void said(struct taker *t, struct channel *c)
+{
+	worker_output_before_end(container_of(t, struct worker, taker));
+	worker_children_look(t, c);
+}
+
 const struct taker_ops worker_taker_ops = {
 	.holds = holds,
 	.lost = lost,
-	.said = worker_children_look,
+	.said = said,
 };
 
 /* --- its processes --------------------------------------------------------------------- */

@@ -4,20 +4,74 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/address.h"
 #include "base/fd.h"
 #include "sys/log.h"
+#include "worker/children.h"
+
+/* A program that was started for a connection may start others. */
+#define ANCESTORS_MAX 8
 
 static void output_line(void *arg, const char *line, size_t n)
 {
 	const struct worker *w = arg;
+	const struct handoff_process *of = &w->writer;
 	char text[LINES_MAX + 1];
 
 	memcpy(text, line, n);
 	text[n] = '\0';
+	/* Without a key the list ends. */
 	log_event(LEVEL_INFO, "output", LOG_STR("worker", w->name),
-		  { .key = "text", .kind = LOG_FIELD_MSG, .str = text });
+		  { .key = "text", .kind = LOG_FIELD_MSG, .str = text },
+		  LOG_INT(of->pid ? "pid" : NULL, of->pid),
+		  LOG_INT(of->conn ? "connection" : NULL, of->conn),
+		  LOG_STR("client", address_text(&of->peer).text));
+}
+
+/* What comes next was written by @pid, and so belongs to no line that another has begun. */
+static void set_writer(struct worker *w, pid_t pid)
+{
+	pid_t serves = pid;
+
+	lines_finish(&w->lines, output_line, w);
+	w->writer = (struct handoff_process){ .pid = 0 };
+	for (int i = 0; i < ANCESTORS_MAX && serves > 1; i++) {
+		if (worker_children_find(w, serves, &w->writer))
+			break;
+		serves = proc_stat(serves).parent;
+	}
+	w->writer.pid = pid;
+}
+
+/* As read(2). An inetd worker has a socket, which gives the bytes of one writer at a time. */
+static ssize_t receive(struct worker *w, char *buf, size_t size)
+{
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(sizeof(struct ucred))]; /* none for descriptors */
+	} control;
+	struct iovec iov = { buf, size };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = &control,
+			      .msg_controllen = sizeof(control) };
+	const struct cmsghdr *c;
+	struct ucred writer;
+	ssize_t n;
+
+	if (w->conf->mode != MODE_INETD)
+		return read(w->output_fd, buf, size);
+	n = recvmsg(w->output_fd, &msg, 0);
+	c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
+	if (c && c->cmsg_type == SCM_CREDENTIALS) {
+		memcpy(&writer, CMSG_DATA(c), sizeof(writer));
+		if (writer.pid != w->writer.pid)
+			set_writer(w, writer.pid);
+	}
+	return n;
 }
 
 /*
@@ -30,13 +84,26 @@ static void output_line(void *arg, const char *line, size_t n)
 static bool read_output(struct worker *w)
 {
 	char buf[OUTPUT_TURN];
-	ssize_t n = read(w->output_fd, buf, sizeof(buf));
+	ssize_t n = receive(w, buf, sizeof(buf));
 
 	if (n > 0) {
 		lines_feed(&w->lines, buf, (size_t)n, output_line, w);
 		return true;
 	}
 	return n < 0 && errno == EINTR;
+}
+
+/* All that a pipe holds, and no more: others may go on writing into it. */
+static void read_all(struct worker *w)
+{
+	for (int i = 0; i < (64 << 10) / OUTPUT_TURN && w->output_fd >= 0 && read_output(w); i++)
+		;
+}
+
+void worker_output_before_end(struct worker *w)
+{
+	if (w->writer.conn)
+		read_all(w);
 }
 
 static void output_ready(struct loop_source *source, uint32_t events)
@@ -113,9 +180,7 @@ void worker_output_read_last(struct worker *w)
 	worker_output_look(w);
 	if (w->conf->output != OUTPUT_LOG)
 		return;
-	/* All that a pipe holds, and no more: others may go on writing into it. */
-	for (int i = 0; i < (64 << 10) / OUTPUT_TURN && w->output_fd >= 0 && read_output(w); i++)
-		;
+	read_all(w);
 	lines_finish(&w->lines, output_line, w);
 }
 
@@ -152,7 +217,7 @@ static void open_to_look(struct worker *w, int child)
 int worker_output_open(struct worker *w, int *ret_child, struct strbuf *error)
 {
 	const struct service_conf *sc = w->conf;
-	int ends[2];
+	int ends[2], yes = 1, r;
 
 	switch (sc->output) {
 	case OUTPUT_INHERIT:
@@ -167,12 +232,17 @@ int worker_output_open(struct worker *w, int *ret_child, struct strbuf *error)
 		strbuf_addf(error, "cannot open output %s: %s", sc->output_path, strerror(errno));
 		return -errno;
 	case OUTPUT_LOG:
-		if (pipe2(ends, O_CLOEXEC) < 0)
+		r = sc->mode == MODE_INETD
+			    ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends)
+			    : pipe2(ends, O_CLOEXEC);
+		if (r < 0)
 			return -errno;
 		w->output_fd = ends[0];
 		*ret_child = ends[1];
 		/* Ours alone: the worker's end is another open file description. */
-		if (fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0)
+		if (fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0 ||
+		    (sc->mode == MODE_INETD &&
+		     setsockopt(ends[0], SOL_SOCKET, SO_PASSCRED, &yes, sizeof(yes)) < 0))
 			return -errno;
 		return loop_add(worker_loop(w), &w->output_source, w->output_fd, EPOLLIN);
 	}

@@ -143,6 +143,7 @@ struct worker {
 	struct loop_source output_source;
 	off_t output_start; /* with OUTPUT_FILE: what is before it in the file is not its own */
 	struct lines lines;
+	struct handoff_process writer; /* of the last, if it is one of many; .pid 0: not known */
 
 	int64_t stall_said_ms; /* when the log last said that it is stalled; 0: never */
 	bool hung;	       /* it was said, and what is to be done was: see service/recycle.h */

@@ -185,7 +185,7 @@ def events_of_the_code():
                 levels, fields = events.setdefault(word, (set(), set()))
                 levels |= {level.lower() for level in re.findall(r"LEVEL_(\w+)", arguments[0])}
                 rest = ",".join(arguments[2:])
-                fields |= set(re.findall(r'LOG_(?:STR|INT|BOOL)\("(\w+)"', rest))
+                fields |= set(re.findall(r'LOG_(?:STR|INT|BOOL)\((?:[^",()]*\? )?"(\w+)"', rest))
                 fields |= set(re.findall(r'\.key = "(\w+)"', rest))
                 if "LOG_WORKER" in rest or "LOG_TAKER" in rest:
                     fields |= {"service", "worker", "pid", "generation"}

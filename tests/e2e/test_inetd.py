@@ -1,12 +1,17 @@
 #!/usr/bin/env python3
 """A process for each connection, made from one that is parked."""
 
+import collections
 import mmap
 import os
 import re
+import resource
+import select
 import shutil
+import socket
 import subprocess
 import threading
+import time
 
 from harness import *
 from lib import proc, tap
@@ -38,6 +43,38 @@ def ask(port, line="hello", keep=False):
         return answer, client
     client.close()
     return answer
+
+
+def storm(port, lines, at_once):
+    """A connection for each of the lines, `at_once` of them at a time: [address, line, answer]."""
+    poll, open_now, answers, lines = select.epoll(), {}, [], iter(lines)
+
+    def begin():
+        line = next(lines, None)
+        if line is not None:
+            client = socket.socket()
+            client.setblocking(False)
+            client.connect_ex(("127.0.0.1", port))
+            open_now[client.fileno()] = client, line, []
+            poll.register(client, select.EPOLLOUT)
+
+    for _ in range(at_once):
+        begin()
+    while open_now:
+        for fd, events in poll.poll(30):
+            client, line, parts = open_now[fd]
+            if events & select.EPOLLOUT:
+                client.send(line.encode() + b"\n")
+                poll.modify(client, select.EPOLLIN)
+                continue
+            part = client.recv(4096)
+            parts.append(part)
+            if not part:
+                answers.append(("%s:%d" % client.getsockname(), line, b"".join(parts)))
+                del open_now[fd]
+                client.close()
+                begin()
+    return answers
 
 
 FREE, ENDED = (0).to_bytes(4, "little"), (3).to_bytes(4, "little")  # handoff_process.h
@@ -148,6 +185,40 @@ def a_check_has_a_process_but_no_place_among_those_of_clients():
     assert b"line=hello" in late.recv(4096)
     for client in held + [late]:
         client.close()
+
+
+WORDS = ["exit 1", "error", "hello", "exit 2"]
+
+
+@test
+def five_thousand_at_once_are_served_forty_at_a_time_and_each_end_is_logged():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 6000:
+        skip("only %d descriptors here" % hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 6000), hard))
+    broker = service(workers=2, log_connections="yes")
+    began = time.monotonic()
+    held = ask(broker.port, "hold", keep=True)[1]
+    answers = storm(broker.port, WORDS * 2500, 5000)
+    seconds = time.monotonic() - began
+    note("%d connections/s" % (len(answers) / seconds))
+    assert len(answers) == 10000 and all(b" line=" in text for _, _, text in answers)
+    answers.append(("%s:%d" % held.getsockname(), "hold", b""))
+    held.close()
+    answers.append((None, "hello", ask(broker.port)))  # at once
+    (said,) = broker.events("limit")
+    assert "raise processes" in said["message"], said
+    found = ends(broker, len(answers))
+    assert len({e["connection"] for e in found}) == len(answers) == len(found)
+    # The number of a port is used again.
+    assert collections.Counter((e["client"], e["how"]) for e in found) >= collections.Counter(
+        (client, line if line.startswith("exit") else "exit 0")
+        for client, line, _ in answers if client)
+    assert all(0 <= e["ms"] <= 1000 * seconds + 1000 and e["cpu_us"] > 0 for e in found)
+    assert max(e["ms"] for e in found) >= 1000 * seconds - 1000
+    # What a process has written is known to be its own, also if that is read after its end.
+    wrote = {e.get("connection", -i) for i, e in enumerate(broker.log.find(["output"]))}
+    assert len(wrote) == 2500 and wrote <= {e["connection"] for e in found}, len(wrote)
 
 
 @test
@@ -286,6 +357,40 @@ def errors_go_to_the_log_or_to_the_client():
             part = client.recv(4096)
             assert part, text
             text += part
+
+
+TALKS = """read a
+printf 'half of %s' $a >&2
+echo said
+read b
+echo 'the rest' >&2
+sh -c 'echo inner >&2; echo said; read x'
+exit 3
+"""
+
+
+@test
+def a_line_of_output_says_whose_connection_it_is_of():
+    with open(tap.tmp("talks"), "w") as f:
+        f.write(TALKS)
+    for park in ("main", "exec"):
+        broker = service(["sh", tap.tmp("talks")], workers=1, park=park)
+        clients = [connect(broker.port) for _ in range(2)]
+        for word in ("one", "two"):
+            for client in clients:
+                client.sendall(word.encode() + b"\n")
+                assert client.recv(4096) == b"said\n"
+        for client in clients:
+            name = "%s:%d" % client.getsockname()
+            client.sendall(b"three\n")
+            assert client.recv(4096) == b""
+            client.close()
+            end = broker.wait_event("connection-end", client=name)
+            said = [e for e in broker.log.find(["output"]) if e.get("client") == name]
+            assert [e["text"] for e in said] == ["half of one", "the rest", "inner"], said
+            assert {e["connection"] for e in said} == {end["connection"]}, (said, end)
+            assert [e["pid"] for e in said][:2] == 2 * [end["pid"]] != said[2]["pid"], (said, end)
+        broker.stop()
 
 
 @test

@@ -24,6 +24,7 @@ struct zygote {
 	size_t size;   /* of both */
 	int signals;   /* SIGCHLD */
 	int refill;    /* a child has seen that few are left */
+	uint32_t next; /* entry to be looked at first */
 	sigset_t mask; /* of the program */
 	bool ends;     /* a child has seen the end of the channel, behind all that was in it */
 };
@@ -146,13 +147,24 @@ static void serve(struct zygote *z, struct handoff_process *e)
 
 /* --- the zygote ------------------------------------------------------------------------ */
 
-static struct handoff_process *find(struct handoff_processes *t, enum handoff_process_state state,
-				    pid_t pid)
+/*
+ * @pid 0: an entry that is free, the one longest unused: the broker may still be asked what it was.
+ */
+static struct handoff_process *find(struct zygote *z, pid_t pid)
 {
-	for (uint32_t i = 0; i < t->n; i++)
-		if (pid ? t->of[i].pid == pid && state_of(&t->of[i]) != HANDOFF_PROCESS_ENDED
-			: state_of(&t->of[i]) == state)
-			return &t->of[i];
+	struct handoff_processes *t = z->table;
+
+	for (uint32_t i = 0; i < t->n; i++) {
+		struct handoff_process *e = &t->of[(z->next + i) % t->n];
+		enum handoff_process_state state = state_of(e);
+
+		if (pid ? e->pid == pid && (state == HANDOFF_PROCESS_IDLE ||
+					    state == HANDOFF_PROCESS_TAKEN)
+			: state == HANDOFF_PROCESS_FREE) {
+			z->next += pid ? 0 : i + 1;
+			return e;
+		}
+	}
 	return NULL;
 }
 
@@ -162,7 +174,7 @@ static bool fill(struct zygote *z)
 	struct handoff_processes *t = z->table;
 
 	while (!z->ends && __atomic_load_n(&t->idle, __ATOMIC_RELAXED) < z->park->pool) {
-		struct handoff_process *e = find(t, HANDOFF_PROCESS_FREE, 0);
+		struct handoff_process *e = find(z, 0);
 		pid_t pid;
 
 		if (!e)
@@ -209,7 +221,7 @@ static bool reap(struct zygote *z)
 	pid_t pid;
 
 	while ((pid = wait4(-1, &status, WNOHANG, &used)) > 0) {
-		struct handoff_process *e = find(z->table, HANDOFF_PROCESS_FREE, pid);
+		struct handoff_process *e = find(z, pid);
 
 		if (!e)
 			continue; /* the program's own, from before it was parked */
