@@ -114,6 +114,12 @@ const char *address_unix(const struct handoff_addr *addr)
 	return addr->family == HANDOFF_UNIX ? paths_name(number_of(addr)) : NULL;
 }
 
+struct handoff_addr address_outside(const struct handoff_addr *addr)
+{
+	return addr->family == HANDOFF_UNIX ? (struct handoff_addr){ .family = HANDOFF_UNIX }
+					    : *addr;
+}
+
 uint32_t address_app(const struct handoff_addr *addr)
 {
 	return addr->family == HANDOFF_UNIX ? FIRST_UNIX_APP + number_of(addr) : addr->port;

@@ -26,6 +26,9 @@ int address_parse_port(const char *text, uint16_t *ret);
 int address_of_unix(const char *name, struct handoff_addr *ret); /* as paths_number() */
 const char *address_unix(const struct handoff_addr *addr);	 /* its name; NULL: it is none */
 
+/* As it is told to others: what .ip of a Unix socket means is known here alone. */
+struct handoff_addr address_outside(const struct handoff_addr *addr);
+
 /* 127.0.0.1:80, [::1]:80, [fe80::1%2]:80, /run/web.sock, @web; "none" where family is 0. */
 struct address_text {
 	char text[PATHS_LEN + 1];

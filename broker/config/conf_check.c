@@ -3,6 +3,7 @@
 #include "base/address.h"
 #include "config/option.h"
 
+#include <fnmatch.h>
 #include <string.h>
 
 void conf_errors_add(struct conf_errors *errors, unsigned line, const char *fmt, ...)
@@ -67,22 +68,31 @@ static void contradict(const struct service_conf *sc, const char *key, const cha
 			value.text, sentence);
 }
 
-bool conf_port_is_private(const struct service_conf *sc, uint16_t port)
+bool conf_is_private(const struct service_conf *sc, uint32_t app)
 {
+	uint16_t port = address_app_port(app);
+
+	for (char **p = sc->private_sockets; !port && p && *p; p++)
+		if (fnmatch(*p, address_app_text(app).text, 0) == 0)
+			return true;
 	for (size_t i = 0; i < sc->n_private_ports; i++)
 		if (port >= sc->private_ports[i].first && port <= sc->private_ports[i].last)
 			return true;
 	return false;
 }
 
-static void check_private_ports(const struct service_conf *sc, struct conf_errors *errors)
+static void check_private(const struct service_conf *sc, struct conf_errors *errors)
 {
-	for (size_t i = 0; i < sc->n_listen; i++)
-		if (conf_port_is_private(sc, address_app_port(sc->listen[i].app)))
+	for (size_t i = 0; i < sc->n_listen; i++) {
+		uint32_t app = sc->listen[i].app;
+		const char *key = address_app_port(app) ? "private_ports" : "private_sockets";
+
+		if (conf_is_private(sc, app))
 			conf_errors_add(errors, line_of(sc, "listen", i),
-					"listen: port %u of the program is in private_ports (line "
-					"%u), so no connection could reach it",
-					sc->listen[i].app, line_of(sc, "private_ports", 0));
+					"listen: %s of the program is in %s (line %u), so no "
+					"connection could reach it",
+					address_app_words(app).text, key, line_of(sc, key, 0));
+	}
 }
 
 /* Counted from 1, the last would never run. [defaults] may be for services with more workers. */
@@ -177,14 +187,14 @@ void conf_check_service(const struct service_conf *sc, struct conf_errors *error
 			   "loads a library into the program, which mode = native does without: "
 			   "leave one of them out",
 			   errors);
-	if (sc->mode == MODE_NATIVE && sc->n_private_ports)
-		contradict(sc, "private_ports", "mode",
+	if (sc->mode == MODE_NATIVE && (sc->n_private_ports || sc->private_sockets))
+		contradict(sc, sc->n_private_ports ? "private_ports" : "private_sockets", "mode",
 			   "means nothing with mode = native: only what the program says to the "
 			   "broker is brokered",
 			   errors);
 	check_wraps(sc, errors);
 	check_activation(sc, errors);
-	check_private_ports(sc, errors);
+	check_private(sc, errors);
 }
 
 /* The first entry of @sc beside which @addr cannot be bound; n_listen: there is none. */

@@ -159,6 +159,7 @@ struct service_conf {
 	size_t n_listen;
 	struct conf_port_range *private_ports;
 	size_t n_private_ports;
+	char **private_sockets; /* patterns, see fnmatch(3); or NULL */
 
 	/* With MODE_INETD. */
 	enum conf_park park;

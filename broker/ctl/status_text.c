@@ -87,13 +87,15 @@ void status_add_pin(struct screen *s, unsigned indent, const struct json_value *
 static void add_listener(struct screen *s, const struct json_value *l)
 {
 	const char *address = json_doc_text(l, "address"), *port = strrchr(address, ':');
-	bool same = port && strtoll(port + 1, NULL, 10) == json_doc_number(l, "app_port");
+	bool same = (port && strtoll(port + 1, NULL, 10) == json_doc_number(l, "app_port")) ||
+		    !strcmp(address, json_doc_text(l, "app_path"));
 	bool half_full = view_trouble(l) != TROUBLE_NONE;
 	bool overflows = json_doc_number(l, "overflows") > 0;
 	struct text_line line;
 
 	text_begin(&line, s, STATUS_INDENT);
-	text_fill(&line, TEXT_PLAIN, same ? "$address" : "$address for $app_port", l);
+	text_fill(&line, TEXT_PLAIN, same ? "$address" : "$address{ for $app_port}{ for $app_path}",
+		  l);
 	text_fill(&line, TEXT_PLAIN, "{ (automatic)$automatic}  <state>$state<>  ", l);
 	text_fill(&line, half_full ? TEXT_YELLOW : TEXT_PLAIN, "backlog $backlog/$backlog_max", l);
 	text_add(&line, TEXT_PLAIN, "  ");

@@ -169,7 +169,8 @@ static int open_pair(struct channel *c, const struct handoff_name *name)
 int channel_new(struct taker *t, struct endpoint *e, struct channel **ret_channel)
 {
 	struct broker *b = t->dispatch->broker;
-	struct handoff_name name = { .channel = b->given.channel + 1, .addr = e->app_addr };
+	struct handoff_name name = { .channel = b->given.channel + 1,
+				     .addr = address_outside(&e->app_addr) };
 	struct channel *c = calloc(1, sizeof(*c));
 	int r;
 

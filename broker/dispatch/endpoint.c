@@ -80,7 +80,7 @@ static enum give_result give_by_pin(struct endpoint *e, struct handoff_conn *con
 /* Offers @fd round. GIVEN: our copy is closed. Else the caller still owns it. */
 static enum give_result give(struct endpoint *e, struct handoff_conn *conn, int fd)
 {
-	uint32_t source = balancer_source_hash(&conn->peer);
+	uint32_t source = balancer_source_hash(conn);
 	bool pins = e->dispatch->pins.n > 0;
 	struct balancer_member *m;
 

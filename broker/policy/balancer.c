@@ -255,12 +255,14 @@ void balancer_given_by_pin(struct balancer *b, struct balancer_member *m)
 	balancer_set_load(b, m, m->load + 1);
 }
 
-uint32_t balancer_source_hash(const struct handoff_addr *peer)
+uint32_t balancer_source_hash(const struct handoff_conn *conn)
 {
-	size_t n = peer->family == 4 ? 4 : 8;
+	const bool no_address = conn->peer.family == HANDOFF_UNIX;
+	const uint8_t *bytes = no_address ? (const uint8_t *)&conn->id : conn->peer.ip;
+	size_t n = conn->peer.family == 4 ? 4 : 8;
 	uint32_t h = 2166136261u; /* FNV-1a */
 
 	for (size_t i = 0; i < n; i++)
-		h = (h ^ peer->ip[i]) * 16777619u;
+		h = (h ^ bytes[i]) * 16777619u;
 	return h;
 }

@@ -90,5 +90,8 @@ void balancer_set_load(struct balancer *b, struct balancer_member *m, uint32_t l
 /* @m, in the ring or not, says that it is as busy as @said connections would make it. */
 void balancer_set_said(struct balancer *b, struct balancer_member *m, uint32_t said);
 
-/* Hash of a client address for BALANCE_SOURCE; IPv6 by its /64, the part a client cannot choose. */
-uint32_t balancer_source_hash(const struct handoff_addr *peer);
+/*
+ * Hash of the client's address for BALANCE_SOURCE; IPv6 by its /64, the part a client cannot
+ * choose. Clients of Unix sockets have none: each connection is a source of its own.
+ */
+uint32_t balancer_source_hash(const struct handoff_conn *conn);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include "dispatch/channel.h"
 #include "service/fill.h"
+#include "service/asks.h"
 #include "service/listeners.h"
 #include "service/open.h"
 #include "service/questions.h"

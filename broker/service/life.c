@@ -6,7 +6,7 @@
 #include "service/fill.h"
 #include "service/idle_end.h"
 #include "service/in_force.h"
-#include "service/open.h"
+#include "service/close.h"
 #include "service/pin.h"
 #include "service/proof.h"
 #include "service/questions.h"

@@ -1,6 +1,6 @@
 /*
- * listeners - the listeners of a service, which endpoint each of them feeds, which endpoint a
- * listen(2) of a worker belongs to, and whether the worker is ready with it.
+ * listeners - the listeners of a service, which endpoint each of them feeds, and whether a worker
+ * listens on all that it is to listen on.
  */
 #pragma once
 
@@ -39,6 +39,13 @@ void service_attach_listeners(struct service *s);
 typedef bool match_fn(const struct handoff_addr *a, const struct handoff_addr *b);
 struct listener *listener_find(struct broker *b, const struct handoff_addr *addr, match_fn *match);
 
+/*
+ * The endpoint of @app, of the family of @like if there is one. @served: only with a channel. An
+ * activated program has one for each address, whatever the port.
+ */
+struct endpoint *service_endpoint_on(struct service *s, uint32_t app,
+				     const struct handoff_addr *like, bool served);
+
 /* The endpoint of @s whose app asks for exactly @addr; or NULL. */
 struct endpoint *service_find_endpoint(struct service *s, const struct handoff_addr *addr);
 
@@ -47,20 +54,6 @@ bool service_wants_endpoint(const struct service *s, const struct endpoint *e);
 
 /* Closes the listeners that were bound for an app that does not ask for them any more. */
 void service_close_unused(struct service *s);
-
-/*
- * The app of @w listens on @addr: finds or makes the endpoint and its listeners; those of a guest
- * are there already. They become as @asked says, but not for a guest. 0 or -errno with @reason for
- * the app's owner.
- */
-int service_endpoint_for(struct worker *w, const struct handoff_addr *addr,
-			 const struct asked *asked, struct endpoint **ret, struct strbuf *reason);
-
-/*
- * Binds what the app of @w asks for and no listener provides any more, nor a `listen` line of its
- * configuration will. 0 or -errno with @error.
- */
-int service_reopen_for(struct worker *w, struct strbuf *error);
 
 /* Whether the app of @w listens on all that the `listen` lines name, and on anything at all. */
 bool worker_listens_as_configured(const struct worker *w);

@@ -9,6 +9,7 @@
 #include "dispatch/endpoint.h"
 #include "dispatch/listener.h"
 #include "dispatch/pending.h"
+#include "service/close.h"
 #include "service/listeners.h"
 #include "service/questions.h"
 #include "sys/log.h"
@@ -16,11 +17,6 @@
 #include "sys/tcp.h"
 #include "sys/unix_listener.h"
 #include "worker/step.h"
-
-/* How often the emptying of the backlogs is looked at. */
-#define CLOSING_STEP_MS 10
-/* A handshake that has not completed by then waits for a client that is gone. */
-#define HANDSHAKE_MS 1000
 
 /* --- opened ------------------------------------------------------------------------------ */
 
@@ -69,7 +65,7 @@ static int open_lines(struct broker *b, struct service *s, bool rolls, bool only
 	list->v = v;
 	for (size_t k = 0; k < sc->n_listen; k++) {
 		struct opened *o = &v[list->n++];
-		const struct listener *l;
+		struct listener *l;
 		int r;
 
 		*o = (struct opened){ .fd = -1, .addr = sc->listen[k].addr };
@@ -80,6 +76,9 @@ static int open_lines(struct broker *b, struct service *s, bool rolls, bool only
 					   "reload of all services moves it",
 					   sc->name, address_text(&l->addr).text,
 					   l->dispatch->service);
+		r = l ? service_restore(l, error) : 0;
+		if (r < 0)
+			return r;
 		if (l)
 			continue;
 		r = open_one(s, rolls, &sc->listen[k], sc, o, error);
@@ -158,56 +157,6 @@ static void configure(struct listener *l, const struct service_conf *sc)
 			  LOG_INT("port", l->addr.port), LOG_MSG("%s", error.text));
 }
 
-static bool overlaps_another(const struct listener *l)
-{
-	const struct service *s;
-	const struct listener *o;
-
-	list_for_each (s, &l->dispatch->broker->services, link)
-		list_for_each (o, &s->dispatch.listeners, link)
-			if (o != l && !o->closing && !o->bound_only &&
-			    address_overlap(&o->addr, &l->addr))
-				return true;
-	return false;
-}
-
-static void begin_closing(struct listener *l)
-{
-	struct service *s = service_of_dispatch(l->dispatch);
-	int r;
-
-	unix_listener_remove(&l->addr, l->file);
-	l->hidden = address_unix(&l->addr) ? unix_listener_end(l->fd) == 0
-					   : overlaps_another(l) && tcp_hide(l->fd) == 0;
-	r = l->hidden ? 0 : tcp_stop_syns(l->fd);
-
-	l->closing = true;
-	s->closing_since_ms = loop_now(service_loop(s));
-	if (r < 0)
-		log_event(
-			LEVEL_WARN, "unlisten", LOG_STR("service", service_name(s)),
-			LOG_MSG("cannot keep new clients out while closing (%s): some that connect "
-				"just now may be reset",
-				strerror(-r)));
-	/* From the loop, not from here. */
-	loop_timer_arm(service_loop(s), &s->closing_timer, 0);
-}
-
-static void close_gently(struct listener *l)
-{
-	const struct address_text text = address_text(&l->addr);
-
-	if (l->bound_only) {
-		listener_free(l);
-		return;
-	}
-	if (l->closing)
-		return;
-	log_event(LEVEL_INFO, "unlisten", LOG_STR("service", l->dispatch->service),
-		  LOG_STR("address", text.text), LOG_MSG("closing %s", text.text));
-	begin_closing(l);
-}
-
 /*
  * The `listen` line is gone. If the app itself asks for this address, and has no other line, it is
  * only the line that goes: to close the listener now and bind it again for the next worker would
@@ -223,7 +172,7 @@ static void drop(struct listener *l)
 	    list_find(o, &s->dispatch.listeners, link,
 		      o != l && !o->automatic && !o->closing && !o->leaves_with &&
 			      o->app == address_app(&e->app_addr))) {
-		close_gently(l);
+		service_close_gently(l);
 		return;
 	}
 	l->automatic = true;
@@ -327,119 +276,7 @@ void publish_undone(struct service *s)
 			continue;
 		}
 		l->comes_with = 0;
-		close_gently(l);
+		service_close_gently(l);
 	}
 	service_attach_listeners(s);
-}
-
-/* --- emptied and closed -------------------------------------------------------------------- */
-
-/* Guests last: then it is known whether another worker is left to take what waits at them. */
-void service_retire_all(struct service *s, enum worker_event how)
-{
-	struct worker *w, *tmp;
-
-	for (int guests = 0; guests < 2; guests++)
-		list_for_each_safe (w, tmp, &s->workers, link)
-			if (w->guest == guests)
-				worker_retire(w, how);
-}
-
-/* True once the backlog of @l is empty and nothing more can come into it. */
-static bool is_empty(struct listener *l, bool patient)
-{
-	struct endpoint *e = l->endpoint;
-
-	if (!e || list_empty(&e->round.ring))
-		return true;	    /* nobody serves it: waiting helps no client */
-	if (address_unix(&l->addr)) /* which has no handshakes */
-		return endpoint_dispatch(e);
-	/*
-	 * In this order: a handshake that completes after the backlog was seen empty would be
-	 * reset. Workers that are full set the pace.
-	 */
-	if (patient && !l->hidden && sockdiag_handshakes(l->addr.port) > 0)
-		return false;
-	/* Handshakes of the other are not told from those that have begun here. */
-	return endpoint_dispatch(e) && !(patient && l->hidden);
-}
-
-static void finish_closing(struct service *s)
-{
-	struct endpoint *e;
-
-	s->closing = false;
-	s->dispatch.paused |= !s->dispatch.stopping;
-	list_for_each (e, &s->dispatch.endpoints, link)
-		if (list_empty(&e->round.ring))
-			pending_refuse_all(e);
-	service_retire_all(s, EV_RETIRE);
-	broker_tidy(s->broker);
-}
-
-void service_close_all(struct service *s)
-{
-	struct listener *l;
-
-	s->handover_until_ms = 0;
-	s->closing_since_ms = loop_now(service_loop(s));
-	list_for_each (l, &s->dispatch.listeners, link)
-		begin_closing(l);
-	loop_timer_arm(service_loop(s), &s->closing_timer, 0);
-}
-
-static bool others_start(const struct service *s)
-{
-	const struct service *other;
-
-	return list_find(other, &s->broker->services, link,
-			 !other->dispatch.stopping && !service_is_ready(other));
-}
-
-static void closing_step(struct service *s)
-{
-	int64_t age = loop_now(service_loop(s)) - s->closing_since_ms;
-	bool late = age >= s->conf->drain_timeout_ms;
-	struct listener *l, *tmp;
-	bool left = false;
-	struct endpoint *e;
-
-	list_for_each_safe (l, tmp, &s->dispatch.listeners, link) {
-		if (!l->closing)
-			continue;
-		if (late || is_empty(l, age < HANDSHAKE_MS))
-			listener_free(l);
-		else
-			left = true;
-	}
-	list_for_each (e, &s->dispatch.endpoints, link)
-		left = left || (s->closing && !late && e->n_pending && !list_empty(&e->round.ring));
-	if (left)
-		loop_timer_arm(service_loop(s), &s->closing_timer, CLOSING_STEP_MS);
-	else if (s->closing)
-		finish_closing(s);
-}
-
-void service_closing_expired(struct loop_timer *timer)
-{
-	struct service *s = container_of(timer, struct service, closing_timer);
-
-	if (!s->handover_until_ms)
-		closing_step(s);
-	else if (loop_now(service_loop(s)) < s->handover_until_ms && others_start(s))
-		/* It still serves, until its successors are ready. */
-		loop_timer_arm(service_loop(s), &s->closing_timer, CLOSING_STEP_MS);
-	else
-		service_close_all(s);
-}
-
-void service_close_now(struct service *s)
-{
-	struct listener *l, *tmp;
-
-	loop_timer_disarm(&s->closing_timer);
-	s->closing = false;
-	s->handover_until_ms = 0;
-	list_for_each_safe (l, tmp, &s->dispatch.listeners, link)
-		listener_free(l);
 }

@@ -4,9 +4,6 @@
  *
  * With a rollout, those that it brings are only bound, and refuse clients, until its first slot is
  * proven. Those that it takes away are closed when it is done. If it is aborted, all are as before.
- *
- * None is closed with a client in it: first nobody new is let in, then those that wait are served,
- * then the socket goes.
  */
 #pragma once
 
@@ -58,11 +55,3 @@ void publish_new(struct service *s);
 
 void publish_done(struct service *s);	/* it has ended so; its configuration is in force */
 void publish_undone(struct service *s); /* aborted or dropped: service::conf stays in force */
-
-void service_closing_expired(struct loop_timer *timer); /* service::closing_timer */
-
-/* Empties and closes all; with service::closing the workers drain then. */
-void service_close_all(struct service *s);
-void service_close_now(struct service *s); /* at once: clients that wait are reset */
-
-void service_retire_all(struct service *s, enum worker_event how);

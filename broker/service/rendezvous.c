@@ -14,6 +14,7 @@
 #include "dispatch/channel.h"
 #include "dispatch/listener.h"
 #include "dispatch/taker.h"
+#include "service/asks.h"
 #include "service/listeners.h"
 #include "sys/asked_socket.h"
 #include "sys/pair.h"
@@ -67,14 +68,18 @@ static struct worker *find_worker(struct broker *b, const struct handoff_hello *
 
 static int welcome(struct greeting *g, const struct channel *c)
 {
-	struct handoff_welcome msg = { .channel = c->id, .addr = c->endpoint->app_addr };
+	struct handoff_welcome msg = { .channel = c->id };
+	const struct handoff_addr *addr = &c->endpoint->app_addr;
 	const struct listener *l;
 	const int fds[] = { c->rx, c->tx, c->page.fd };
 
 	handoff_header_init(&msg.h, HANDOFF_WELCOME);
 	l = list_find(l, &c->endpoint->listeners, endpoint_link, !address_unix(&l->addr));
-	if (l)
-		msg.addr = l->addr;
+	if (address_unix(addr))
+		strcpy(msg.path, address_unix(addr));
+	else if (l)
+		addr = &l->addr;
+	msg.addr = address_outside(addr);
 	return handoff_send(g->fd, &msg, sizeof(msg), fds, c->page.fd < 0 ? 2 : 3, MSG_DONTWAIT);
 }
 
@@ -129,11 +134,15 @@ static void note_busy(struct worker *w, const struct handoff_addr *addr, int r,
 static int join(struct greeting *g, struct worker *w, const struct handoff_hello *hello,
 		const struct asked *asked, struct strbuf *reason)
 {
+	struct handoff_addr addr = hello->addr;
 	struct endpoint *e;
 	struct channel *c;
-	int r = service_endpoint_for(w, &hello->addr, asked, &e, reason);
+	int r = addr.family == HANDOFF_UNIX ? address_of_unix(hello->path, &addr) : 0;
 
-	note_busy(w, &hello->addr, r, reason);
+	if (r < 0)
+		return strbuf_refuse(reason, hello->path, "%s", paths_why(r));
+	r = service_endpoint_for(w, &addr, asked, &e, reason);
+	note_busy(w, &addr, r, reason);
 	if (r < 0)
 		return r;
 	r = channel_new(&w->taker, e, &c);
@@ -147,8 +156,8 @@ static int join(struct greeting *g, struct worker *w, const struct handoff_hello
 		return 0;
 	}
 	log_event(LEVEL_DEBUG, "channel", LOG_WORKER_PID(w, g->peer.pid),
-		  LOG_STR("address", address_text(&hello->addr).text),
-		  LOG_MSG("listens on %s", address_text(&hello->addr).text));
+		  LOG_STR("address", address_text(&addr).text),
+		  LOG_MSG("listens on %s", address_text(&addr).text));
 	service_worker_listens(w);
 	return 0;
 }
@@ -182,7 +191,7 @@ static int greet(struct greeting *g, const struct handoff_hello *hello, int sock
 	 * Of a guest nothing is asked: it joins what is there. g->fd would not do: the kernel makes
 	 * it in the network namespace of the worker.
 	 */
-	if (!w->guest && sock >= 0)
+	if (!w->guest && sock >= 0 && hello->addr.family != HANDOFF_UNIX)
 		r = asked_read(sock, g->rendezvous->acceptor.source.fd, &asked, reason);
 	if (r < 0)
 		return r;

@@ -151,11 +151,16 @@ int unix_listener_configure(int fd, const struct handoff_addr *addr, struct unix
 	return r < 0 && !error->len ? strbuf_fail(error, r, "cannot change the backlog: %m") : r;
 }
 
-void unix_listener_remove(const struct handoff_addr *addr, struct unix_file file)
+bool unix_listener_is_lost(const struct handoff_addr *addr, struct unix_file file)
 {
 	struct stat st;
 
-	if (path_of(addr) && lstat(path_of(addr), &st) == 0 && same_file(&st, file))
+	return path_of(addr) && (lstat(path_of(addr), &st) < 0 || !same_file(&st, file));
+}
+
+void unix_listener_remove(const struct handoff_addr *addr, struct unix_file file)
+{
+	if (path_of(addr) && !unix_listener_is_lost(addr, file))
 		(void)unlink(path_of(addr));
 }
 

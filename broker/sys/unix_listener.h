@@ -31,6 +31,9 @@ int unix_listener_try(const struct handoff_addr *addr, const struct service_conf
 
 struct unix_file unix_listener_file(const struct handoff_addr *addr); /* just bound */
 
+/* Whether another process has removed or replaced it: then nobody can connect any more. */
+bool unix_listener_is_lost(const struct handoff_addr *addr, struct unix_file file);
+
 /* Gives @fd, which listens there, the backlog, mode and owner of @sc. 0; -errno with @error. */
 int unix_listener_configure(int fd, const struct handoff_addr *addr, struct unix_file file,
 			    const struct service_conf *sc, struct strbuf *error);

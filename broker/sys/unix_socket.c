@@ -1,5 +1,6 @@
 #include "unix_socket.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -37,6 +38,18 @@ int unix_connect(const char *path, int *ret_fd)
 	    connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0)
 		return -errno;
 	*ret_fd = fd_take(&fd);
+	return 0;
+}
+
+int unix_connect_to_self(int *ret_client, int *ret_accepted)
+{
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		return -errno;
+	(void)fcntl(ends[0], F_SETFL, O_NONBLOCK);
+	*ret_client = ends[0];
+	*ret_accepted = ends[1];
 	return 0;
 }
 

@@ -38,6 +38,12 @@ int unix_make_way(const char *path, struct strbuf *error);
  */
 int unix_connect(const char *path, int *ret_fd);
 
+/*
+ * A connection of ours to ourselves: one end that does not block, and the other to be passed on. 0,
+ * and both are the caller's; -errno.
+ */
+int unix_connect_to_self(int *ret_client, int *ret_accepted);
+
 struct unix_peer {
 	pid_t pid; /* > 1: the process that connected */
 	uid_t uid;

@@ -120,7 +120,7 @@ static void add_own(const struct worker *w, pid_t pid, const struct handoff_addr
 
 	look(w, pid, &facts);
 	facts.native = w->conf->mode == MODE_NATIVE;
-	facts.private_port = conf_port_is_private(w->conf, addr->port);
+	facts.private_port = conf_is_private(w->conf, addr->port);
 	facts.any_port = !was_bound(addr) && may_be_chosen(addr->port);
 	strbuf_addf(out, "%s%s ", out->len ? "; and on " : "",
 		    was_bound(addr) ? "a socket that was bound before its program was executed"

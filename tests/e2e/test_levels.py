@@ -32,7 +32,7 @@ PURE = set(
     snprintf vsnprintf vasprintf sscanf isoc99_sscanf isoc23_sscanf
     qsort bsearch malloc calloc realloc free
     ctype_b_loc ctype_tolower_loc ctype_toupper_loc tolower toupper isdigit isalpha isalnum isspace
-    inet_pton inet_ntop errno_location
+    inet_pton inet_ntop errno_location fnmatch
     assert_fail stack_chk_fail
     """.split()
 )

@@ -380,13 +380,20 @@ static int slot_of(uint32_t source)
 	return to ? (int)to->slot : -1;
 }
 
+static uint32_t hash(const struct handoff_addr *peer)
+{
+	const struct handoff_conn conn = { .peer = *peer };
+
+	return balancer_source_hash(&conn);
+}
+
 static uint32_t client(unsigned i)
 {
 	struct handoff_addr a = { .family = 4,
 				  .port = (uint16_t)i,
 				  .ip = { 10, (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i } };
 
-	return balancer_source_hash(&a);
+	return hash(&a);
 }
 
 TEST(source_keeps_a_client_at_its_slot_while_there_is_room)
@@ -440,17 +447,26 @@ TEST(an_address_counts_without_its_port_and_ipv6_by_its_64)
 
 	c.port = 2;
 	memset(c.ip + 8, 0xff, 8);
-	CHECK_EQ(balancer_source_hash(&a), balancer_source_hash(&c));
+	CHECK_EQ(hash(&a), hash(&c));
 	c.ip[7]++;
-	CHECK(balancer_source_hash(&a) != balancer_source_hash(&c));
+	CHECK(hash(&a) != hash(&c));
 	a = c = (struct handoff_addr){ .family = 4, .ip = { 127, 0, 0, 1 } };
 	c.port = 9;
-	CHECK_EQ(balancer_source_hash(&a), balancer_source_hash(&c));
+	CHECK_EQ(hash(&a), hash(&c));
 	for (int i = 0; i < 4; i++) {
 		c = a;
 		c.ip[i] ^= 1;
-		CHECK(balancer_source_hash(&a) != balancer_source_hash(&c));
+		CHECK(hash(&a) != hash(&c));
 	}
+}
+
+TEST(a_client_without_an_address_is_a_source_of_its_own)
+{
+	struct handoff_conn a = { .id = 1, .peer.family = HANDOFF_UNIX }, c = a;
+
+	CHECK_EQ(balancer_source_hash(&a), balancer_source_hash(&c));
+	c.id++;
+	CHECK(balancer_source_hash(&a) != balancer_source_hash(&c));
 }
 
 TAP_MAIN()

@@ -91,17 +91,17 @@ TEST(a_service_inherits_and_overrides)
 	CHECK_STR(b->environment[2], "C=4");
 	CHECK(!b->environment[3]);
 	CHECK_EQ(b->n_private_ports, 2);
-	CHECK(conf_port_is_private(b, 9229));
-	CHECK(conf_port_is_private(b, 9400));
-	CHECK(conf_port_is_private(b, 9409));
-	CHECK(!conf_port_is_private(b, 9399));
-	CHECK(!conf_port_is_private(b, 9410));
+	CHECK(conf_is_private(b, 9229));
+	CHECK(conf_is_private(b, 9400));
+	CHECK(conf_is_private(b, 9409));
+	CHECK(!conf_is_private(b, 9399));
+	CHECK(!conf_is_private(b, 9410));
 	CHECK_STR(a->directory, "/srv");
 	CHECK(!b->directory);
 	/* An empty value restarts the list. */
 	CHECK_EQ(c->n_environment, 0);
 	CHECK_EQ(c->n_private_ports, 1);
-	CHECK(conf_port_is_private(c, 1));
+	CHECK(conf_is_private(c, 1));
 	conf_free(conf);
 }
 

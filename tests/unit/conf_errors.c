@@ -133,6 +133,10 @@ TEST(a_bad_value_names_the_key_what_was_given_and_what_is_allowed)
 		  "listen: \"@\" is no name that a Unix socket may have here: a path or "
 		  "@NAME, of ASCII characters without blanks, quotes and backslashes; allowed: "
 		  "[ADDRESS:]PORT|PATH|@NAME [for PORT|PATH|@NAME] [as NAME]" },
+		{ "private_sockets = debug.*",
+		  "private_sockets: \"debug.*\" is no pattern of a path or @NAME: it begins with "
+		  "/, @ "
+		  "or *, and has no blanks; allowed: PATTERN ..., as /run/*.sock or @debug*" },
 		{ "listen = 80 for x",
 		  "listen: \"x\" is neither a port from 1 to 65535 nor the path of a Unix socket; "
 		  "allowed: "
@@ -326,6 +330,15 @@ TEST(values_that_contradict_each_other_are_refused)
 		  "broker.ini:5: rollback_window (1m) needs strategy = start-first: with "
 		  "stop-first the old worker ends before the new one starts, so no old worker is "
 		  "left for a rollback" },
+		{ "[service:a]\ncommand = x\nlisten = 80 for @debug.1\nprivate_sockets = /x "
+		  "@debug*",
+		  "broker.ini:3: listen: @debug.1 of the program is in private_sockets (line 4), "
+		  "so no "
+		  "connection could reach it" },
+		{ "[service:a]\ncommand = x\nlisten = /a for 1\n[service:b]\ncommand = x\n"
+		  "listen = /a for 2",
+		  "broker.ini:6: listen: /a of [service:b] cannot be bound beside /a of "
+		  "[service:a] in line 3" },
 		{ "[service:a]\ncommand = x\nlisten = 80 for 9229\nprivate_ports = 9000-9300",
 		  "broker.ini:3: listen: port 9229 of the program is in private_ports (line 4), so "
 		  "no "

@@ -1,0 +1,21 @@
+/*
+ * asks - what an app asks for by listen(2): the endpoint that it belongs to, and a listener where
+ * no `listen` line provides one.
+ */
+#pragma once
+
+#include "service/types.h"
+
+/*
+ * The app of @w listens on @addr: finds or makes the endpoint and its listeners; those of a guest
+ * are there already. They become as @asked says, but not for a guest. 0 or -errno with @reason for
+ * the app's owner.
+ */
+int service_endpoint_for(struct worker *w, const struct handoff_addr *addr,
+			 const struct asked *asked, struct endpoint **ret, struct strbuf *reason);
+
+/*
+ * Binds what the app of @w asks for and no listener provides any more, nor a `listen` line of its
+ * configuration will. 0 or -errno with @error.
+ */
+int service_reopen_for(struct worker *w, struct strbuf *error);
