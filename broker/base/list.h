@@ -13,8 +13,6 @@ struct list {
 	struct list *next, *prev;
 };
 
-#define LIST_INIT(name) ((struct list){ &(name), &(name) })
-
 static inline void list_init(struct list *l)
 {
 	l->next = l->prev = l;
@@ -26,17 +24,12 @@ static inline bool list_empty(const struct list *l)
 }
 
 /* Puts @item in front of @pos: with the head as @pos, at the end. */
-static inline void list_add_before(struct list *pos, struct list *item)
+static inline void list_append(struct list *pos, struct list *item)
 {
 	item->prev = pos->prev;
 	item->next = pos;
 	pos->prev->next = item;
 	pos->prev = item;
-}
-
-static inline void list_append(struct list *head, struct list *item)
-{
-	list_add_before(head, item);
 }
 
 static inline void list_remove(struct list *item)

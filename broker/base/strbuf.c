@@ -5,7 +5,6 @@
 #include <string.h>
 
 #define FIRST_SIZE 1024
-#define QUOTED_MAX 80 /* bytes: enough to recognise one's own text by */
 
 size_t utf8_len(const char *text, size_t n)
 {
@@ -162,29 +161,32 @@ void strbuf_add_escaped(struct strbuf *b, const char *bytes, size_t n)
 	}
 }
 
-void strbuf_add_quoted_bytes(struct strbuf *b, const char *text, size_t n)
+struct strbuf_quoted strbuf_quote_bytes(const char *text, size_t n)
 {
-	size_t shown = n > QUOTED_MAX ? QUOTED_MAX : n;
+	size_t shown = n > STRBUF_QUOTED_MAX ? STRBUF_QUOTED_MAX : n;
+	struct strbuf_quoted quoted;
+	struct strbuf b;
 
 	/* Not in the middle of a UTF-8 sequence. */
 	while (shown < n && shown > 0 && ((unsigned char)text[shown] & 0xc0) == 0x80)
 		shown--;
-	strbuf_add(b, "\"");
-	strbuf_add_escaped(b, text, shown);
-	strbuf_add(b, shown < n ? "...\"" : "\"");
+	strbuf_init(&b, quoted.text, sizeof(quoted.text));
+	strbuf_add(&b, "\"");
+	strbuf_add_escaped(&b, text, shown);
+	strbuf_add(&b, shown < n ? "...\"" : "\"");
+	return quoted;
 }
 
-void strbuf_add_quoted(struct strbuf *b, const char *text)
+struct strbuf_quoted strbuf_quote(const char *text)
 {
-	strbuf_add_quoted_bytes(b, text, strlen(text));
+	return strbuf_quote_bytes(text, strlen(text));
 }
 
 int strbuf_refuse(struct strbuf *b, const char *text, const char *fmt, ...)
 {
 	va_list ap;
 
-	strbuf_add_quoted(b, text);
-	strbuf_add(b, " ");
+	strbuf_addf(b, "%s ", strbuf_quote(text).text);
 	va_start(ap, fmt);
 	strbuf_vaddf(b, fmt, ap);
 	va_end(ap);

@@ -25,6 +25,7 @@ struct strbuf {
 	bool cut;
 };
 
+#define STRBUF_QUOTED_MAX     80 /* bytes: enough to recognise one's own text by */
 #define STRBUF_GROWS(max_len) ((struct strbuf){ .max = (max_len) })
 
 /* Declares a strbuf @name over an array of @bytes on the stack. */
@@ -61,8 +62,11 @@ void strbuf_add_escaped(struct strbuf *b, const char *bytes, size_t n);
 void strbuf_add_filled(struct strbuf *b, const char *text, const char *place, const char *value);
 
 /* Text that somebody gave, for a message: escaped, in double quotes, and cut where it gets long. */
-void strbuf_add_quoted(struct strbuf *b, const char *text);
-void strbuf_add_quoted_bytes(struct strbuf *b, const char *text, size_t n);
+struct strbuf_quoted {
+	char text[4 * STRBUF_QUOTED_MAX + sizeof("\"...\"")];
+};
+struct strbuf_quoted strbuf_quote_bytes(const char *text, size_t n);
+struct strbuf_quoted strbuf_quote(const char *text);
 
 /* Adds what is wrong with @text, after it: "@text" is not a port. Returns -EINVAL. */
 int strbuf_refuse(struct strbuf *b, const char *text, const char *fmt, ...) PRINTF(3, 4);

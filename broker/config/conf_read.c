@@ -58,17 +58,6 @@ static const char *bad_bytes(const char *line, size_t len)
 	return NULL;
 }
 
-/* "BEFORE", what is wrong in quotes, "AFTER" */
-static void refuse(struct reader *reader, const char *before, const char *what, const char *after)
-{
-	STRBUF(text, 512);
-
-	strbuf_add(&text, before);
-	strbuf_add_quoted(&text, what);
-	strbuf_add(&text, after);
-	conf_errors_add(reader->errors, reader->line, "%s", text.text);
-}
-
 /* --- sections ------------------------------------------------------------------------ */
 
 static void unknown_section(struct reader *reader, const char *name)
@@ -76,23 +65,22 @@ static void unknown_section(struct reader *reader, const char *name)
 	static const char *const known[] = { "broker", "defaults", "service" };
 	const char *colon = strchr(name, ':'), *rest = colon ? colon + 1 : name;
 	const char *near = NULL;
-	STRBUF(text, 300);
+	STRBUF(hint, 100);
 	STRBUF(word, 16);
 
 	strbuf_add_bytes(&word, name, strcspn(name, ":"));
 	if (!word.cut)
 		near = nearest(word.text, known, colon ? 3 : 2);
-	strbuf_add(&text, "unknown section ");
-	strbuf_add_quoted(&text, name);
 	/* [web], [servce:web]: somebody means a service of that name. */
 	if (near && strcmp(near, "service") != 0)
-		strbuf_addf(&text, "; did you mean [%s]? Allowed", near);
+		strbuf_addf(&hint, "; did you mean [%s]? Allowed", near);
 	else if ((near || !colon) && conf_name_ok(rest, strlen(rest)))
-		strbuf_addf(&text, "; did you mean [service:%s]? Allowed", rest);
+		strbuf_addf(&hint, "; did you mean [service:%s]? Allowed", rest);
 	else
-		strbuf_add(&text, "; allowed");
-	conf_errors_add(reader->errors, reader->line, "%s: [broker], [defaults], [service:NAME]",
-			text.text);
+		strbuf_add(&hint, "; allowed");
+	conf_errors_add(reader->errors, reader->line,
+			"unknown section %s%s: [broker], [defaults], [service:NAME]",
+			strbuf_quote(name).text, hint.text);
 }
 
 /* Whether @name is [service:NAME]; if it is not, that has been said. */
@@ -108,8 +96,10 @@ static bool service_ok(struct reader *reader, const char *name)
 	if (conf_name_ok(own, strlen(own)))
 		return true;
 	static_assert(SERVICE_NAME_MAX == 32, "as the message says");
-	refuse(reader, "", own,
-	       " is not a service name; allowed: 1 to 32 letters, digits, \"_\" and \"-\"");
+	conf_errors_add(
+		reader->errors, reader->line,
+		"%s is not a service name; allowed: 1 to 32 letters, digits, \"_\" and \"-\"",
+		strbuf_quote(own).text);
 	return false;
 }
 
@@ -148,13 +138,17 @@ static void read_header(struct reader *reader, char *line)
 	reader->begun = true;
 	reader->section = NULL;
 	if (!close) {
-		refuse(reader, "", line, " has no closing bracket: write [section]");
+		conf_errors_add(reader->errors, reader->line,
+				"%s has no closing bracket: write [section]",
+				strbuf_quote(line).text);
 		return;
 	}
 	*close = '\0';
 	after = trim(close + 1);
 	if (*after && *after != '#' && *after != ';')
-		refuse(reader, "nothing may follow [section], but there is ", after, "");
+		conf_errors_add(reader->errors, reader->line,
+				"nothing may follow [section], but there is %s",
+				strbuf_quote(after).text);
 	else
 		add_section(reader, trim(line + 1));
 }
@@ -189,26 +183,22 @@ static void unknown_key(struct reader *reader, enum option_section options, cons
 	bool broker = options == OPTION_BROKER;
 	const char *keys[CONF_OPTIONS_MAX], *near;
 	const struct option *opt;
-	STRBUF(text, 400);
 	size_t n = 0;
 
 	if (option_find(broker ? OPTION_SERVICE : OPTION_BROKER, key)) {
-		strbuf_addf(&text, "%s belongs in %s, not in [%s]", key,
-			    broker ? "[service:NAME] or [defaults]" : "[broker]",
-			    reader->section->name);
-	} else {
-		for_each_option (opt, options)
-			keys[n++] = opt->key;
-		near = broker ? NULL : synonym_find(elsewhere, key);
-		if (!near)
-			near = nearest(key, keys, n);
-		strbuf_add(&text, "unknown key ");
-		strbuf_add_quoted(&text, key);
-		strbuf_addf(&text, " in [%s]", reader->section->name);
-		if (near)
-			strbuf_addf(&text, "; did you mean \"%s\"?", near);
+		conf_errors_add(reader->errors, reader->line, "%s belongs in %s, not in [%s]", key,
+				broker ? "[service:NAME] or [defaults]" : "[broker]",
+				reader->section->name);
+		return;
 	}
-	conf_errors_add(reader->errors, reader->line, "%s", text.text);
+	for_each_option (opt, options)
+		keys[n++] = opt->key;
+	near = broker ? NULL : synonym_find(elsewhere, key);
+	if (!near)
+		near = nearest(key, keys, n);
+	conf_errors_add(reader->errors, reader->line, "unknown key %s in [%s]%s%s%s",
+			strbuf_quote(key).text, reader->section->name,
+			near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 }
 
 static void add_setting(struct reader *reader, char *key, const char *text)
@@ -259,7 +249,8 @@ static void read_setting(struct reader *reader, char *line)
 	char *equals = strchr(line, '=');
 
 	if (!equals || equals == line) {
-		refuse(reader, "", line, " is neither [section] nor key = value");
+		conf_errors_add(reader->errors, reader->line,
+				"%s is neither [section] nor key = value", strbuf_quote(line).text);
 		return;
 	}
 	if (!reader->begun)

@@ -206,12 +206,11 @@ static int set_words(const struct option_setting *s, struct option_input *in,
 		return strbuf_fail(in->why, -EINVAL, "the value is empty");
 	}
 	if (words->n > 1 && !type->list && !type->command) {
-		strbuf_add_quoted_bytes(in->why, s->text, words->text_len);
-		strbuf_add(in->why, words->word[1][0] == ';'
-					    ? " is more than one value (behind a value a comment "
-					      "begins with #)"
-					    : " is more than one value (quote it if it is one)");
-		return -EINVAL;
+		return strbuf_fail(in->why, -EINVAL, "%s is more than one value (%s)",
+				   strbuf_quote_bytes(s->text, words->text_len).text,
+				   words->word[1][0] == ';'
+					   ? "behind a value a comment begins with #"
+					   : "quote it if it is one");
 	}
 	return store(s, in, words, conf);
 }

@@ -33,7 +33,7 @@ void pending_add(struct endpoint *e, const struct handoff_conn *conn, int fd, bo
 			pos = &at->link;
 			break;
 		}
-	list_add_before(pos, &p->link);
+	list_append(pos, &p->link);
 	e->n_pending++;
 }
 

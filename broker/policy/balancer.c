@@ -98,7 +98,7 @@ void balancer_add(struct balancer *b, struct balancer_member *m)
 
 	while (pos != &b->ring && member_of(pos)->slot <= m->slot)
 		pos = pos->next;
-	list_add_before(pos, &m->link);
+	list_append(pos, &m->link);
 	if (b->mode == BALANCE_LEAST_CONNECTIONS)
 		heap_insert(&b->by_load, &m->by_load);
 	homes_add(b, m);

@@ -191,8 +191,7 @@ static void add_unknown(const char *word, struct strbuf *error)
 	near = synonym_find(elsewhere, word);
 	if (!near)
 		near = nearest(word, names, n);
-	strbuf_add(error, "there is no command ");
-	strbuf_add_quoted(error, word);
+	strbuf_addf(error, "there is no command %s", strbuf_quote(word).text);
 	if (near)
 		strbuf_addf(error, "; did you mean %s?", near);
 	else
@@ -281,8 +280,7 @@ static int unknown_option(const struct command *c, const char *word, struct strb
 	for (; n < COMMAND_OPTIONS && c->options[n].name; n++)
 		names[n] = c->options[n].name;
 	near = nearest(word, names, n);
-	strbuf_addf(error, "%s has no option ", c->name);
-	strbuf_add_quoted(error, word);
+	strbuf_addf(error, "%s has no option %s", c->name, strbuf_quote(word).text);
 	if (near)
 		strbuf_addf(error, " (did you mean %s?)", near);
 	return -EINVAL;

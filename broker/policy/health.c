@@ -49,8 +49,7 @@ static enum health_verdict judge_talk(const struct health_probe *p, const char *
 				      bool ended, struct strbuf *why)
 {
 	if (memcmp(bytes, p->expect, n < p->n_expect ? n : p->n_expect) != 0) {
-		strbuf_add(why, "it answered ");
-		strbuf_add_quoted_bytes(why, bytes, n);
+		strbuf_addf(why, "it answered %s", strbuf_quote_bytes(bytes, n).text);
 		return HEALTH_FAILED;
 	}
 	return n >= p->n_expect ? HEALTH_PASSED : too_short(n, ended, why);
