@@ -93,17 +93,14 @@ static int open_rundir(struct run *run, struct strbuf *error)
 	return r;
 }
 
-static int open_services(struct run *run, struct strbuf *error)
-{
-	return master_open_services(&run->master, error);
-}
-
-/* Behind the listeners of services: if both want an address, the service gets it. */
-static int open_web(struct run *run, struct strbuf *error)
+static int open_listeners(struct run *run, struct strbuf *error)
 {
 	struct master *m = &run->master;
-	int r = m->part->prepare(m->part, NULL, &m->conf->broker, error);
+	int r = master_open_services(m, error);
 
+	/* Behind those of services: if both want an address, the service gets it. */
+	if (r == 0)
+		r = m->part->prepare(m->part, NULL, &m->conf->broker, error);
 	if (r == 0)
 		m->part->apply(m->part, &m->conf->broker);
 	return r;
@@ -123,27 +120,23 @@ static int drop_rights(struct run *run, struct strbuf *error)
 	if (!bc->user && !bc->group)
 		return 0;
 	r = user_lookup(bc->user, bc->group, &user, error);
-	if (r == 0 && user.ids.change) {
-		r = rundir_chown(&m->rundir, user.ids.uid, user.ids.gid);
-		if (r == 0)
-			r = control_chown(&run->control, user.ids.uid);
-		if (r == 0)
-			r = log_chown(user.ids.uid, user.ids.gid);
-		if (r == 0)
-			r = web_chown(&run->web, user.ids.uid);
-		if (r < 0)
-			strbuf_addf(error, "cannot give its files to the broker's user: %s",
-				    strerror(-r));
-	}
+	if (r < 0 || !user.ids.change)
+		return r;
+	r = rundir_chown(&m->rundir, user.ids.uid, user.ids.gid);
 	if (r == 0)
-		r = user_become(&user.ids, error);
+		r = control_chown(&run->control, user.ids.uid);
+	if (r == 0)
+		r = log_chown(user.ids.uid, user.ids.gid);
+	if (r == 0)
+		r = web_chown(&run->web, user.ids.uid);
+	if (r < 0)
+		return strbuf_fail(error, r, "cannot give its files to the broker's user: %m");
+	r = user_become(&user.ids, error);
 	/* Workers get our environment: it must not name the user that we were. */
-	if (r == 0 && user.ids.change && user.name[0] &&
+	if (r == 0 && user.name[0] &&
 	    (setenv("HOME", user.home, 1) < 0 || setenv("USER", user.name, 1) < 0 ||
-	     setenv("LOGNAME", user.name, 1) < 0)) {
-		r = -errno;
-		strbuf_addf(error, "cannot set the environment: %s", strerror(-r));
-	}
+	     setenv("LOGNAME", user.name, 1) < 0))
+		r = strbuf_fail(error, -errno, "cannot set the environment: %m");
 	return r;
 }
 
@@ -176,31 +169,22 @@ static int begin(struct run *run, struct strbuf *error)
 
 enum exit_code start_prepare(struct run *run)
 {
-	static const struct {
-		int (*take)(struct run *run, struct strbuf *error);
-		enum exit_code failed;
-	} steps[] = {
-		{ find_shim, EXIT_CODE_ENVIRONMENT },
-		{ raise_descriptor_limit, EXIT_CODE_ENVIRONMENT },
-		{ open_rundir, EXIT_CODE_ENVIRONMENT },
-		{ open_services, EXIT_CODE_ENVIRONMENT },
-		{ open_web, EXIT_CODE_ENVIRONMENT },
-		{ drop_rights, EXIT_CODE_ENVIRONMENT },
-		{ check_commands, EXIT_CODE_ENVIRONMENT },
-		{ begin, EXIT_CODE_FAILURE },
+	static int (*const steps[])(struct run * run, struct strbuf * error) = {
+		find_shim,   raise_descriptor_limit, open_rundir, open_listeners,
+		drop_rights, check_commands,	     begin,
 	};
+	enum exit_code code = EXIT_CODE_ENVIRONMENT;
 	STRBUF(error, 1024);
+	int r = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
-		int r = steps[i].take(run, &error);
-
-		if (r >= 0)
-			continue;
-		return start_failed(steps[i].take == open_rundir && r == -EBUSY ? EXIT_CODE_RUNNING
-										: steps[i].failed,
-				    error.len ? error.text : strerror(-r));
+	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(steps); i++) {
+		r = steps[i](run, &error);
+		if (steps[i] == begin)
+			code = EXIT_CODE_FAILURE;
+		else if (steps[i] == open_rundir && r == -EBUSY)
+			code = EXIT_CODE_RUNNING;
 	}
-	return EXIT_CODE_OK;
+	return r < 0 ? start_failed(code, error.len ? error.text : strerror(-r)) : EXIT_CODE_OK;
 }
 
 /* --- `broker -t` ------------------------------------------------------------------------- */

@@ -227,7 +227,7 @@ static void add_service(struct builder *b, const struct conf_section *own, struc
 	if (b->argv) {
 		/* In place of a `command` line: the words are there already. */
 		b->no_memory |= strlist_copy(b->argv, &sc->command) < 0 ||
-				option_set_origin(command, sc, given) < 0;
+				option_set_origins(command, sc, 0, 1, given) < 0;
 		return;
 	}
 	if (!conf_section_find(own, command) && !conf_section_find(defaults, command))

@@ -120,7 +120,7 @@ static void tell_change(const struct plan *p, const struct option *opt, const vo
 		.key = key.text,
 		.from = from.text,
 		.to = to.text,
-		.applies = option_apply_name(opt->apply),
+		.applies = option_apply_names[opt->apply],
 		.action = action.text,
 	};
 

@@ -13,7 +13,7 @@ struct conf_change {
 	const char *key;     /* "queue", "wrap.1"; NULL: the section as a whole */
 	const char *from;    /* as in a file, entries of a list joined by ", "; NULL with @key */
 	const char *to;
-	const char *applies; /* option_apply_name(); NULL with @key */
+	const char *applies; /* option_apply_names; NULL with @key */
 	const char *action;  /* in words: "2 workers are started" */
 };
 

@@ -7,16 +7,6 @@
 
 #define NUMBER_SHOWN 7 /* of a key: what is longer is none */
 
-const struct option *option_next(enum option_section section, const struct option *opt)
-{
-	const struct option *end = option_table + option_count;
-
-	opt = opt ? opt + 1 : option_table;
-	while (opt < end && opt->section != section)
-		opt++;
-	return opt < end ? opt : NULL;
-}
-
 const struct option *option_find(enum option_section section, const char *key)
 {
 	const struct option *opt;
@@ -27,17 +17,12 @@ const struct option *option_find(enum option_section section, const char *key)
 	return NULL;
 }
 
-const char *option_apply_name(enum option_apply apply)
-{
-	static const char *const names[APPLY_N] = {
-		[APPLY_LIVE] = "at once",
-		[APPLY_WORKERS] = "with new workers",
-		[APPLY_LISTENERS] = "with new listeners",
-		[APPLY_RESTART] = "after a restart",
-	};
-
-	return names[apply];
-}
+const char *const option_apply_names[APPLY_N] = {
+	[APPLY_LIVE] = "at once",
+	[APPLY_WORKERS] = "with new workers",
+	[APPLY_LISTENERS] = "with new listeners",
+	[APPLY_RESTART] = "after a restart",
+};
 
 /* --- fields ----------------------------------------------------------------------- */
 
@@ -96,8 +81,7 @@ struct conf_origin option_origin(const struct option *opt, const void *conf, siz
 	return entry < origins->n ? origins->of[entry] : (struct conf_origin){ ORIGIN_DEFAULT, 0 };
 }
 
-/* Of @n entries from @at on, which are the last. 0 or -ENOMEM. */
-static int set_origins(const struct option *opt, void *conf, size_t at, size_t n,
+int option_set_origins(const struct option *opt, void *conf, size_t at, size_t n,
 		       struct conf_origin origin)
 {
 	struct conf_origins *origins = origins_of(opt, conf);
@@ -109,11 +93,6 @@ static int set_origins(const struct option *opt, void *conf, size_t at, size_t n
 		of[i] = origin;
 	*origins = (struct conf_origins){ .of = of, .n = at + n };
 	return 0;
-}
-
-int option_set_origin(const struct option *opt, void *conf, struct conf_origin origin)
-{
-	return set_origins(opt, conf, 0, 1, origin);
 }
 
 void option_add_origin(const struct option *opt, const void *conf, size_t entry, const char *file,
@@ -179,7 +158,7 @@ static int store(const struct option_setting *s, struct option_input *in, const 
 		list->entries = to ? to : list->entries;
 	}
 	if (r == 0)
-		r = to ? set_origins(s->option, conf, at, n, s->origin) : -ENOMEM;
+		r = to ? option_set_origins(s->option, conf, at, n, s->origin) : -ENOMEM;
 	if (r < 0) {
 		free_values(type, values, n);
 		return r;
@@ -201,7 +180,7 @@ static int set_words(const struct option_setting *s, struct option_input *in,
 	if (words->n == 0) {
 		if ((type->may_unset || in->opt->or_none || type->list) && !in->number) {
 			option_clear(s->option, conf);
-			return option_set_origin(s->option, conf, s->origin);
+			return option_set_origins(s->option, conf, 0, 1, s->origin);
 		}
 		return strbuf_fail(in->why, -EINVAL, "the value is empty");
 	}

@@ -8,16 +8,15 @@
 
 #include "config/option_type.h"
 
-/* The options of @section one after another, as in the table: the first with @opt NULL. */
-const struct option *option_next(enum option_section section, const struct option *opt);
-
-#define for_each_option(opt, section)                                                              \
-	for (opt = option_next(section, NULL); opt; opt = option_next(section, opt))
+/* The options of section @of one after another, as in the table. */
+#define for_each_option(opt, of)                                                                   \
+	for (opt = option_table; opt < option_table + option_count; opt++)                         \
+		if (opt->section == (of))
 
 /* NULL if there is no such key. */
 const struct option *option_find(enum option_section section, const char *key);
 
-const char *option_apply_name(enum option_apply apply); /* "with new workers" */
+extern const char *const option_apply_names[APPLY_N]; /* "with new workers" */
 
 /* What somebody says of an option: a line of a file, or what stands for one. */
 struct option_setting {
@@ -35,8 +34,9 @@ struct option_setting {
 int option_set(const struct option_setting *setting, const struct conf_facts *facts, void *conf,
 	       struct strbuf *ret_error);
 
-/* For a value that is set without option_set(). 0 or -ENOMEM. */
-int option_set_origin(const struct option *opt, void *conf, struct conf_origin origin);
+/* For values set without option_set(): @n entries from @at on, which are the last. 0 or -ENOMEM. */
+int option_set_origins(const struct option *opt, void *conf, size_t at, size_t n,
+		       struct conf_origin origin);
 
 void option_clear(const struct option *opt, void *conf); /* to all zero */
 

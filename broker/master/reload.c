@@ -294,7 +294,7 @@ static void plan_service(const struct service *s, const struct conf *conf, conf_
 					   .key = "directory",
 					   .from = from,
 					   .to = to,
-					   .applies = option_apply_name(APPLY_WORKERS) };
+					   .applies = option_apply_names[APPLY_WORKERS] };
 	const struct worker *w;
 
 	strbuf_addf(&section, "service:%s", service_name(s));

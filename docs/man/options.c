@@ -24,7 +24,7 @@ static void print_facts(const struct option *opt)
 	/* "A ..." ends a sentence as it is. */
 	printf("Value: %s%s Default: %s. Takes effect: %s.\n.Pp\n", allowed.text,
 	       allowed.text[allowed.len - 1] == '.' ? "" : ".",
-	       opt->fallback ? opt->fallback : "none", option_apply_name(opt->apply));
+	       opt->fallback ? opt->fallback : "none", option_apply_names[opt->apply]);
 }
 
 int main(void)
