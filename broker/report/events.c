@@ -7,16 +7,10 @@
 /* Room for the beginning of the line; an entry of the log has at most 8 KiB. */
 #define LINE_SIZE (8192 + 64 + HANDOFF_SERVICE_SIZE)
 
-static const char *text_of(const struct log_field *fields, const char *key)
-{
-	const struct log_field *f = log_find_field(fields, key);
-
-	return f && f->kind == LOG_FIELD_STR ? f->str : NULL;
-}
-
 static void record(void *arg, const struct log_field *fields, const char *json, size_t len)
 {
-	const char *service = text_of(fields, "service"), *worker = text_of(fields, "worker");
+	const char *service = log_find_text(fields, "service");
+	const char *worker = log_find_text(fields, "worker");
 	struct events *e = arg;
 	STRBUF(line, LINE_SIZE);
 

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/param.h>
 #include <sys/stat.h>
 #include <syslog.h>
 #include <time.h>
@@ -140,20 +141,11 @@ static bool is_left_out(const struct log_field *f)
 	return f->kind == LOG_FIELD_STR && !f->str;
 }
 
-const struct log_field *log_find_field(const struct log_field *fields, const char *key)
+const char *log_find_text(const struct log_field *fields, const char *key)
 {
 	for (; fields->key; fields++)
-		if (!strcmp(fields->key, key) && !is_left_out(fields))
-			return fields;
-	return NULL;
-}
-
-/* The sentence for people, under whatever key. */
-static const struct log_field *find_message(const struct log_field *fields)
-{
-	for (; fields->key; fields++)
-		if (fields->kind == LOG_FIELD_MSG)
-			return fields;
+		if (!strcmp(fields->key, key) && fields->str)
+			return fields->str;
 	return NULL;
 }
 
@@ -202,28 +194,28 @@ static void add_text(struct strbuf *b, const char *text, bool in_quotes)
 static void add_as_text(struct strbuf *b, const struct timeval *now, enum conf_log_level level,
 			const char *event, const struct log_field *fields)
 {
-	const struct log_field *owner = log_find_field(fields, "worker");
-	const struct log_field *msg = find_message(fields);
+	const char *worker = log_find_text(fields, "worker");
+	const char *owner = worker ? worker : log_find_text(fields, "service");
 	const char *sep = " (";
 	struct tm tm;
 
-	if (!owner)
-		owner = log_find_field(fields, "service");
 	localtime_r(&now->tv_sec, &tm);
 	add_time(b, &tm, now, ' ', "");
 	strbuf_addf(b, " %-5s ", level_names[level]);
-	if (owner && owner->kind == LOG_FIELD_STR) {
-		add_text(b, owner->str, false);
+	if (owner) {
+		add_text(b, owner, false);
 		strbuf_add(b, " ");
 	}
 	strbuf_add(b, event);
-	if (msg) {
-		strbuf_add(b, ": ");
-		add_text(b, msg->str, false);
-	}
+	for (const struct log_field *f = fields; f->key; f++)
+		if (f->kind == LOG_FIELD_MSG) {
+			strbuf_add(b, ": ");
+			add_text(b, f->str, false);
+		}
 	for (const struct log_field *f = fields; f->key; f++) {
 		/* A worker's name begins with that of its service. */
-		if (f == owner || f == msg || is_left_out(f) || !strcmp(f->key, "service"))
+		if (f->kind == LOG_FIELD_MSG || is_left_out(f) || !strcmp(f->key, "service") ||
+		    !strcmp(f->key, "worker"))
 			continue;
 		strbuf_addf(b, "%s%s=", sep, f->key);
 		sep = " ";
@@ -383,11 +375,7 @@ void log_configure(const struct broker_conf *bc, int level_bias)
 {
 	int level = (int)bc->log_level + level_bias;
 
-	if (level < LEVEL_ERROR)
-		level = LEVEL_ERROR;
-	if (level > LEVEL_DEBUG)
-		level = LEVEL_DEBUG;
-	lg.level = (enum conf_log_level)level;
+	lg.level = (enum conf_log_level)MAX(LEVEL_ERROR, MIN(LEVEL_DEBUG, level));
 	lg.format = bc->log_format;
 }
 

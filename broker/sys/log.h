@@ -49,8 +49,8 @@ struct log_field {
 typedef void log_sink_fn(void *arg, const struct log_field *fields, const char *json, size_t len);
 void log_set_sink(log_sink_fn *sink, void *arg);
 
-/* The field @key of an entry, or NULL. */
-const struct log_field *log_find_field(const struct log_field *fields, const char *key);
+/* The text of field @key of an entry, or NULL. */
+const char *log_find_text(const struct log_field *fields, const char *key);
 
 /* A moment as RFC 3339 writes it: 2026-11-22T15:37:44.123Z. */
 void log_add_time(struct strbuf *b, const struct timeval *when);
