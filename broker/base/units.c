@@ -10,21 +10,13 @@
 
 #define RTMIN 34 /* the first one that neither libc uses for itself */
 
-struct unit {
-	const char *name;
-	int64_t factor;
-};
-
 /* Largest first: the first that divides evenly is the one to print. */
-static const struct unit durations[] = {
-	{ "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 },
+const struct unit units_counts[] = { { "", 1 }, { 0 } };
+const struct unit units_durations[] = {
+	{ "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 }, { 0 },
 };
-
-static const struct unit sizes[] = {
-	{ "g", 1 << 30 },
-	{ "m", 1 << 20 },
-	{ "k", 1 << 10 },
-	{ "", 1 },
+const struct unit units_sizes[] = {
+	{ "g", 1 << 30 }, { "m", 1 << 20 }, { "k", 1 << 10 }, { "", 1 }, { 0 },
 };
 
 /* As signal(7) has them; numbers differ between architectures. */
@@ -52,46 +44,30 @@ static int parse_digits(const char *text, int64_t *ret, const char **ret_rest)
 	return errno ? UNITS_TOO_BIG : 0;
 }
 
-static int parse_with_unit(const char *text, const struct unit *units, size_t n, int64_t *ret)
+int units_parse(const struct unit *units, const char *text, int64_t *ret)
 {
+	const struct unit *unit = units;
 	const char *rest;
 	int64_t value;
 	int r = parse_digits(text, &value, &rest);
 
 	if (r != 0)
 		return r;
-	for (size_t i = 0; i < n; i++) {
-		if (strcasecmp(rest, units[i].name) != 0)
-			continue;
-		if (value > INT64_MAX / units[i].factor)
-			return UNITS_TOO_BIG;
-		*ret = value * units[i].factor;
-		return 0;
-	}
-	if (*rest)
-		return UNITS_BAD_UNIT;
-	if (value != 0)
+	while (unit->factor && strcasecmp(rest, unit->name) != 0)
+		unit++;
+	if (!unit->factor && *rest)
+		return units == units_counts ? UNITS_MALFORMED : UNITS_BAD_UNIT;
+	if (!unit->factor && value != 0)
 		return UNITS_NO_UNIT;
-	*ret = 0;
+	if (value != 0 && value > INT64_MAX / unit->factor)
+		return UNITS_TOO_BIG;
+	*ret = value * unit->factor;
 	return 0;
 }
 
 int units_parse_count(const char *text, int64_t *ret)
 {
-	static const struct unit none = { "", 1 };
-	int r = parse_with_unit(text, &none, 1, ret);
-
-	return r == UNITS_BAD_UNIT ? UNITS_MALFORMED : r;
-}
-
-int units_parse_duration(const char *text, int64_t *ret_ms)
-{
-	return parse_with_unit(text, durations, ARRAY_SIZE(durations), ret_ms);
-}
-
-int units_parse_size(const char *text, int64_t *ret)
-{
-	return parse_with_unit(text, sizes, ARRAY_SIZE(sizes), ret);
+	return units_parse(units_counts, text, ret);
 }
 
 int units_parse_clock(const char *text, int *ret_minutes)
@@ -110,7 +86,7 @@ int units_parse_clock(const char *text, int *ret_minutes)
 static int parse_one_limit(const char *text, int64_t *ret)
 {
 	*ret = UNITS_UNLIMITED;
-	return strcmp(text, "unlimited") ? units_parse_size(text, ret) : 0;
+	return strcmp(text, "unlimited") ? units_parse(units_sizes, text, ret) : 0;
 }
 
 int units_parse_limit(const char *text, int64_t *ret_soft, int64_t *ret_hard)
@@ -175,25 +151,12 @@ int units_parse_signal(const char *text, int *ret)
 	return 0;
 }
 
-static void add_with_unit(struct strbuf *out, const struct unit *units, size_t n, int64_t value)
+void units_add(struct strbuf *out, const struct unit *units, int64_t n)
 {
-	for (size_t i = 0; value != 0 && i < n; i++) {
-		if (value % units[i].factor == 0) {
-			strbuf_addf(out, "%" PRId64 "%s", value / units[i].factor, units[i].name);
-			return;
-		}
-	}
-	strbuf_addf(out, "%" PRId64, value);
-}
-
-void units_add_duration(struct strbuf *out, int64_t ms)
-{
-	add_with_unit(out, durations, ARRAY_SIZE(durations), ms);
-}
-
-void units_add_size(struct strbuf *out, int64_t bytes)
-{
-	add_with_unit(out, sizes, ARRAY_SIZE(sizes), bytes);
+	/* The last has factor 1. */
+	while (n % units->factor != 0)
+		units++;
+	strbuf_addf(out, "%" PRId64 "%s", n / units->factor, n ? units->name : "");
 }
 
 struct units_signal units_signal(int signal)

@@ -16,9 +16,19 @@ enum units_error {
 	UNITS_TOO_BIG,	     /* for 63 bits */
 };
 
-int units_parse_count(const char *text, int64_t *ret);	     /* digits only */
-int units_parse_duration(const char *text, int64_t *ret_ms); /* digits, then ms s m h d */
-int units_parse_size(const char *text, int64_t *ret);	     /* bytes, or with k m g: times 1024 */
+/* Digits, then the name of a unit. */
+struct unit {
+	const char *name;
+	int64_t factor; /* 0: the end of the table */
+};
+extern const struct unit units_counts[];    /* none: digits only */
+extern const struct unit units_durations[]; /* in ms: ms s m h d */
+extern const struct unit units_sizes[];	    /* in bytes: k m g, times 1024, or none */
+int units_parse(const struct unit *units, const char *text, int64_t *ret);
+int units_parse_count(const char *text, int64_t *ret);
+
+/* The shortest text that means the same: 60000 is "1m", 65536 is "64k". */
+void units_add(struct strbuf *out, const struct unit *units, int64_t n);
 
 /* TERM, SIGTERM, 15, RTMIN+3: a number from 1 to 64, in any case of letters. */
 int units_parse_signal(const char *text, int *ret);
@@ -37,10 +47,6 @@ struct units_cpus {
 	bool has[UNITS_CPUS];
 };
 int units_parse_cpus(const char *text, struct units_cpus *ret);
-
-/* The shortest text that means the same: 60000 is "1m", 65536 is "64k". */
-void units_add_duration(struct strbuf *out, int64_t ms);
-void units_add_size(struct strbuf *out, int64_t bytes);
 
 /* "TERM"; "35" where there is no name. */
 struct units_signal {

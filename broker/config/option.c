@@ -1,5 +1,6 @@
 #include "option.h"
 
+#include "base/units.h"
 #include "base/words.h"
 
 #include <errno.h>
@@ -295,14 +296,14 @@ void option_add_allowed(const struct option *opt, struct strbuf *out)
 {
 	const struct option_type *type = opt->type;
 
-	if (type->add_number) {
-		type->add_number(out, opt->min * type->scale);
+	if (type->units) {
+		units_add(out, type->units, opt->min * type->scale);
 		strbuf_add(out, " to ");
-		type->add_number(out, opt->max * type->scale);
+		units_add(out, type->units, opt->max * type->scale);
 		strbuf_add(out, opt->or_zero ? ", or 0" : "");
 	}
 	for (size_t i = 0; opt->words && opt->words[i]; i++)
-		strbuf_addf(out, "%s%s", type->add_number ? ", or " : i ? ", " : "", opt->words[i]);
+		strbuf_addf(out, "%s%s", type->units ? ", or " : i ? ", " : "", opt->words[i]);
 	if (type->allowed)
 		strbuf_add(out, type->allowed);
 	strbuf_add(out, opt->or_none ? "; or nothing" : "");

@@ -79,8 +79,7 @@ struct option_type {
 
 	/* Of a number: how text and number become each other, see units.h. */
 	const char *noun; /* "duration" */
-	int (*parse_number)(const char *text, int64_t *ret);
-	void (*add_number)(struct strbuf *out, int64_t number);
+	const struct unit *units;
 	const char *unit; /* for the example in a message */
 	int64_t scale;	  /* the value times this is what the text says */
 };

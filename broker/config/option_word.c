@@ -8,7 +8,6 @@
 #include "base/units.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <string.h>
@@ -160,7 +159,7 @@ static int number_parse(const struct option_input *in, void *ret)
 		put_number(opt, number_of_word(in, at), ret);
 		return 0;
 	}
-	r = opt->type->parse_number(*in->word, &number);
+	r = units_parse(opt->type->units, *in->word, &number);
 	if (r != 0)
 		return refuse_units(in, (enum units_error)r);
 	if (number % opt->type->scale != 0)
@@ -182,12 +181,7 @@ static void number_format(const struct option *opt, const void *value, struct st
 			strbuf_add(out, opt->words[i]);
 			return;
 		}
-	opt->type->add_number(out, number * opt->type->scale);
-}
-
-static void add_count(struct strbuf *out, int64_t count)
-{
-	strbuf_addf(out, "%" PRId64, count);
+	units_add(out, opt->type->units, number * opt->type->scale);
 }
 
 /* --- what a char * holds ------------------------------------------------------------- */
@@ -372,19 +366,19 @@ static void serve_format(const struct option *opt, const void *value, struct str
 /* clang-format off */
 const struct option_type type_count = {
 	NUMBER(unsigned), .noun = "number", .unit = "", .scale = 1,
-	.parse_number = units_parse_count, .add_number = add_count,
+	.units = units_counts,
 };
 const struct option_type type_size = {
 	NUMBER(unsigned), .noun = "size", .unit = "k", .scale = 1,
-	.parse_number = units_parse_size, .add_number = units_add_size,
+	.units = units_sizes,
 };
 const struct option_type type_ms = {
 	NUMBER(int64_t), .noun = "duration", .unit = "s", .scale = 1,
-	.parse_number = units_parse_duration, .add_number = units_add_duration,
+	.units = units_durations,
 };
 const struct option_type type_seconds = {
 	NUMBER(unsigned), .noun = "duration", .unit = "s", .scale = MSEC_PER_SEC,
-	.parse_number = units_parse_duration, .add_number = units_add_duration,
+	.units = units_durations,
 };
 const struct option_type type_word = {
 	PLAIN(unsigned), .parse = word_parse, .format = word_format,
@@ -411,7 +405,7 @@ const struct option_type type_limit = {
 	.allowed = "SOFT:HARD, or one for both; each a number, also with k, m, g, or unlimited",
 };
 const struct option_type type_integer = {
-	CHECKED("number in the range"), .scale = 1, .add_number = add_count,
+	CHECKED("number in the range"), .scale = 1, .units = units_counts,
 };
 const struct option_type type_octal = {
 	CHECKED("mask of rights"), .allowed = "an octal number such as 0027",

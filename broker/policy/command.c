@@ -212,11 +212,11 @@ static int read_value(enum command_kind kind, const char *text, struct request_v
 	if (kind == KIND_COUNT && units_parse_count(text, &ret->number) != 0)
 		return strbuf_refuse(error, text, "is not a number");
 	if (kind == KIND_DURATION &&
-	    (units_parse_duration(text, &ret->number) != 0 || ret->number <= 0))
+	    (units_parse(units_durations, text, &ret->number) != 0 || ret->number <= 0))
 		return strbuf_refuse(error, text, "is not a duration such as 30s or 10m");
 	if (kind == KIND_SINCE) {
 		ret->is_id = units_parse_count(text, &ret->number) == 0;
-		if (!ret->is_id && units_parse_duration(text, &ret->number) != 0)
+		if (!ret->is_id && units_parse(units_durations, text, &ret->number) != 0)
 			return strbuf_refuse(error, text,
 					     "is neither a duration such as 10m nor the id of an "
 					     "event");

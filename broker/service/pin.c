@@ -66,7 +66,7 @@ int service_pin(struct service *s, const struct pin *pin, struct strbuf *error)
 				   service_name(s), PINS_MAX);
 	if (left > 0) {
 		strbuf_add(&until, " for ");
-		units_add_duration(&until, left);
+		units_add(&until, units_durations, left);
 	}
 	log_event(LEVEL_INFO, "pin", LOG_STR("service", service_name(s)),
 		  LOG_STR("worker", pin->worker), LOG_STR("source", source.text),

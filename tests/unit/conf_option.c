@@ -204,7 +204,7 @@ static void add_number(const struct option *option, const char *largest, int64_t
 {
 	int64_t ms = 0;
 
-	if (units_parse_duration(largest, &ms) == 0)
+	if (units_parse(units_durations, largest, &ms) == 0)
 		strbuf_addf(out, "%lldms", (long long)(value * (ms / option->max)));
 	else
 		strbuf_addf(out, "%lld", (long long)value);

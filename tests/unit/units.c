@@ -38,7 +38,7 @@ TEST(durations_need_a_unit)
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		int64_t ms = -1;
 
-		CHECK_EQ(units_parse_duration(cases[i].text, &ms), cases[i].r);
+		CHECK_EQ(units_parse(units_durations, cases[i].text, &ms), cases[i].r);
 		CHECK_EQ(ms, cases[i].ms);
 	}
 }
@@ -64,7 +64,7 @@ TEST(sizes_are_bytes_or_powers_of_1024)
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		int64_t bytes = -1;
 
-		CHECK_EQ(units_parse_size(cases[i].text, &bytes), cases[i].r);
+		CHECK_EQ(units_parse(units_sizes, cases[i].text, &bytes), cases[i].r);
 		CHECK_EQ(bytes, cases[i].bytes);
 	}
 }
@@ -133,8 +133,8 @@ TEST(a_number_is_written_with_its_largest_unit)
 		STRBUF(duration, 32);
 		STRBUF(size, 32);
 
-		units_add_duration(&duration, cases[i].value);
-		units_add_size(&size, cases[i].value);
+		units_add(&duration, units_durations, cases[i].value);
+		units_add(&size, units_sizes, cases[i].value);
 		CHECK_STR(duration.text, cases[i].duration);
 		CHECK_STR(size.text, cases[i].size);
 	}
