@@ -9,11 +9,17 @@ import sys
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../e2e"))
+import private  # noqa: E402
 from harness import *  # noqa: E402,F401,F403
+from lib.paths import BUILD  # noqa: E402
 from lib.steering import ready_workers  # noqa: E402
 
-# PACKAGES: what tests/apps/install is to install for this file.
-PACKAGES = "micro-httpd fingerd finger git rsync subversion cvs popa3d pure-ftpd perl"
+# What tests/apps/install is to install for this file, and what it is to unpack below the build
+# directory: programs that Debian does not install beside others of these.
+PACKAGES = ("micro-httpd fingerd finger git rsync subversion cvs popa3d pure-ftpd perl oidentd exim4-daemon-light"
+            " dovecot-imapd openssh-server openssh-client dictd busybox libwrap0 libtirpc3")
+UNPACKED = "vsftpd xinetd"  # xinetd: for tests/bench/inetd
+PATH = os.pathsep.join((os.environ["PATH"], "/usr/sbin", "/sbin", os.path.join(BUILD, "unpacked/usr/sbin")))
 
 CLIENTS = 6
 
@@ -50,6 +56,13 @@ def command(*words):
     return ask
 
 
+def ident(port):
+    """The server is asked about the very connection on which it is asked: it is root's."""
+    with connect(port) as client:
+        client.sendall(b"%d , %d\r\n" % (client.getsockname()[1], port))
+        until(client, rb"USERID ?: ?UNIX ?: ?root")
+
+
 def git_repository():
     for words in (["init", "-q", "--bare", tmp("r.git")], ["init", "-q", tmp("w")],
                   ["-C", tmp("w"), "-c", "user.name=x", "-c", "user.email=x@y", "commit", "-q",
@@ -83,16 +96,45 @@ def web_page():
         f.write("<p>a page</p>\n")
 
 
+def host_key():
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp("key")], check=True)
+    os.makedirs("/run/sshd", exist_ok=True)
+    script("sshd.conf", "HostKey {tmp}/key\nUsePAM no\n")()
+
+
+def vsftpd_files():
+    os.makedirs("/run/vsftpd/empty", exist_ok=True)
+    script("vsftpd.conf", "listen=NO\nanonymous_enable=YES\nftp_username=nobody\nsecure_chroot_dir=/run/vsftpd/empty\n")()
+
+
+def dovecot_files():
+    os.mkdir(tmp("mail"))
+    shutil.chown(tmp("mail"), "nobody")
+    os.chmod(tmp(), 0o711)
+    script("dovecot.conf", DOVECOT)()
+
+
 def script(name, text):
     def write():
         with open(tmp(name), "w") as f:
-            f.write(text)
+            f.write(text.replace("{tmp}", tmp()))
     return write
 
 
 PERL = "$| = 1; my $line = <STDIN>; print 'perl of ', $ENV{TCPREMOTEIP}, ' heard ', $line;\n"
 PYTHON = "import os, sys\nline = sys.stdin.readline()\nprint('python heard', line, end='')\n"
 SHELL = "read line\necho shell of $TCPREMOTEIP heard $line\n"
+
+EXIM = "spool_directory = {tmp}/spool\nlog_file_path = syslog\nprimary_hostname = localhost\ntls_advertise_hosts =\nkeep_environment =\n"
+DOVECOT = """
+base_dir = {tmp}/dovecot
+state_dir = {tmp}
+log_path = /dev/stderr
+ssl = no
+mail_location = maildir:{tmp}/mail
+"""
+
+KEYS = {"dovecot imap": {"user": "nobody"}}
 
 # name: program that must be there, its command, what makes its files, a client
 PROGRAMS = {
@@ -110,6 +152,21 @@ PROGRAMS = {
                          "I LOVE YOU")),
     "popa3d": ("popa3d", "{program}", None, talk(r"\+OK", b"QUIT\r\n", r"\+OK")),
     "pure-ftpd": ("pure-ftpd", "{program}", None, talk("220", b"QUIT\r\n", "221")),
+    "vsftpd": ("vsftpd", "{program} {tmp}/vsftpd.conf", vsftpd_files,
+               talk("220", b"QUIT\r\n", "221")),
+    "oidentd": ("oidentd", "{program} --stdio --nosyslog", None, ident),
+    "exim -bs": ("exim4", "{program} -C {tmp}/exim.conf -bs", script("exim.conf", EXIM),
+                 talk("220 .*\r\n", b"EHLO x\r\n", "250 HELP\r\n", b"QUIT\r\n", "221")),
+    # It will not be root behind inetd: see KEYS.
+    "dovecot imap": ("doveadm", "{program} -c {tmp}/dovecot.conf exec imap", dovecot_files,
+                     talk(r"\* PREAUTH", b"a SELECT INBOX\r\n", "a OK", b"b LOGOUT\r\n", r"\* BYE")),
+    "sshd -i": ("sshd", "{program} -i -e -f {tmp}/sshd.conf", host_key,
+                command("ssh-keyscan", "-t", "ed25519", "-p", "{port}", "127.0.0.1")),
+    "dictd": ("dictd", "{program} -i -c {tmp}/dictd.conf",
+              script("dictd.conf", "global { pid_file {tmp}/pid }\ndatabase_exit\n"),
+              talk("220 ", b"QUIT\r\n", "221 ")),
+    "busybox httpd": ("busybox", "{program} httpd -i -h {tmp}/www", web_page,
+                      talk(b"GET /index.html HTTP/1.0\r\n\r\n", "a page")),
     "perl": ("perl", "{program} {tmp}/server.pl", script("server.pl", PERL),
              talk(b"hello\n", "perl of [0-9.#]+ heard hello")),
     "python": ("python3", "{program} {tmp}/server.py", script("server.py", PYTHON),
@@ -121,14 +178,14 @@ PROGRAMS = {
 
 def serves(name, park):
     program, line, prepare, ask = PROGRAMS[name]
-    path = shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin:/sbin")
+    path = shutil.which(program, path=PATH)
     if not path:
         assert os.environ.get("BROKER_APPS_REQUIRED") != "1", "not installed: %s" % program
         skip("no %s here" % program)
     if prepare:
         prepare()
     broker = Broker(line.format(program=path, tmp=tmp()).split(), mode="inetd", workers=2, park=park,
-                    listen="127.0.0.1:{port}", processes=100)
+                    listen="127.0.0.1:{port}", processes=100, **KEYS.get(name, {}))
     stop, failed, counts = threading.Event(), [], [0] * CLIENTS
 
     def client(n):
@@ -158,9 +215,11 @@ def serves(name, park):
     note("%d connections" % sum(counts))
 
 
-if "--packages" in sys.argv:
-    print(PACKAGES)
+if "--packages" in sys.argv or "--unpacked" in sys.argv:
+    print(PACKAGES if "--packages" in sys.argv else UNPACKED)
     sys.exit()
+if os.geteuid() == 0:
+    private.private_machine()
 for name in PROGRAMS:
     for park in ("main", "first-read") if name in ("perl", "python", "shell") else ("main",):
         add_test("%s, park = %s" % (name, park), lambda n=name, p=park: serves(n, p))
