@@ -4,6 +4,7 @@ from asking import Talk
 from row import Row
 
 from .languages import PSGI, RACK
+from .net import DOVECOT, IMAP
 from .node import HELLO
 from .python import ASGI, PYTHON, WSGI
 from .web import HELLO as HELLO_PAGE
@@ -54,6 +55,9 @@ user: root
 num-threads: 2
 hosts: { localhost: { paths: { /: { file.dir: {dir}/www } } } }
 """, **PAGE}),
+    activated("Dovecot imapd, systemd", "libsystemd's `sd_listen_fds`; an `inet_listener` with the same address takes the socket. It needs what Dovecot above"
+              " needs", apt="dovecot-imapd", setup="mkdir -p /run/dovecot", same_fds=False,
+              shell="exec dovecot -F -c {dir}/dovecot.conf -o base_dir=$W", files={"dovecot.conf": DOVECOT}, ask=IMAP),
     # No `activation`: it listens by itself, and executes the program for the first client.
     Row("systemd-socket-activate", "as any program that listens; it executes another for the first client, and passes the socket", apt="systemd python3", load=True,
         command="systemd-socket-activate -l 127.0.0.1:{port} " + PYTHON + " {here}/py_activated.py",

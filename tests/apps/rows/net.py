@@ -11,6 +11,30 @@ XMPP = (
 )
 ARIA = b'{"jsonrpc":"2.0","id":"x","method":"aria2.getVersion"}'
 
+DOVECOT = """
+listen = 127.0.0.1
+protocols = imap
+ssl = no
+log_path = /dev/stderr
+state_dir = {dir}
+passdb {
+  driver = static
+  args = nopassword=y
+}
+service imap-login {
+  chroot =
+  inet_listener imap {
+    port = {port}
+  }
+  inet_listener imaps {
+    port = 0
+  }
+  service_count = 0
+  process_min_avail = 1
+}
+"""
+IMAP = Talk((None, rb"^\* OK .*\r\n"), (b"a CAPABILITY\r\n", rb"a OK .*\r\n"), (b"b LOGOUT\r\n", rb"\* BYE .*\r\n"))
+
 ROWS = [
     Row(
         "OpenSSH sshd", "a process for each connection, which executes sshd again", apt="openssh-server",
@@ -33,28 +57,8 @@ UsePAM no
     Row(
         "Dovecot imapd", "the master listens, login processes accept. Each worker needs its own `base_dir`, and login processes no `chroot`. Dovecot"
         " empties the environment of its processes; the library puts its part back",
-        apt="dovecot-imapd", setup="mkdir -p /run/dovecot", same_fds=False, shell="exec dovecot -F -c {dir}/dovecot.conf -o base_dir=$W", files={"dovecot.conf": """
-listen = 127.0.0.1
-protocols = imap
-ssl = no
-log_path = /dev/stderr
-state_dir = {dir}
-passdb {
-  driver = static
-  args = nopassword=y
-}
-service imap-login {
-  chroot =
-  inet_listener imap {
-    port = {port}
-  }
-  inet_listener imaps {
-    port = 0
-  }
-  service_count = 0
-  process_min_avail = 1
-}
-"""}, ask=Talk((None, rb"^\* OK .*\r\n"), (b"a CAPABILITY\r\n", rb"a OK .*\r\n"), (b"b LOGOUT\r\n", rb"\* BYE .*\r\n")),
+        apt="dovecot-imapd", setup="mkdir -p /run/dovecot", same_fds=False,
+        shell="exec dovecot -F -c {dir}/dovecot.conf -o base_dir=$W", files={"dovecot.conf": DOVECOT}, ask=IMAP,
     ),
     Row(
         "Exim", "a process for each connection", apt="exim4-daemon-light",
