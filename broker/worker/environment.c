@@ -83,8 +83,10 @@ static int put_sockets(const struct worker *w)
 
 	for (char **p = w->conf->private_sockets; p && *p; p++)
 		strbuf_addf(&private, "%s%s", private.len ? " " : "", *p);
-	for (size_t i = 0; i < w->conf->n_listen; i++)
+	for (size_t i = 0; i < w->conf->n_listen; i++) {
 		add_socket(&ours, w->conf->listen[i].app);
+		add_socket(&ours, address_app(&w->conf->listen[i].addr));
+	}
 	list_for_each (e, &w->terms->dispatch->endpoints, link)
 		add_socket(&ours, address_app(&e->app_addr));
 	if (private.len)

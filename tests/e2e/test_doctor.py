@@ -290,7 +290,8 @@ def a_server_on_a_unix_socket_is_not_served():
 @test
 def a_worker_that_has_a_unix_socket_too_is_served():
     script = write_file("server.py", UNIX_SERVER)
-    broker = Broker([os.path.realpath(sys.executable), script, tmp("w.sock"), "{port}"], workers=1)
+    broker = Broker([os.path.realpath(sys.executable), script, tmp("w.sock"), "{port}"], workers=1,
+                    private_sockets="*")
     answer = doctor(broker.worker_pid())
     assert [u["path"] for u in answer["process"]["unix"]] == [tmp("w.sock")], answer
     assert answer["process"]["worker"] == "web.0" and answer["reason"] is None, answer

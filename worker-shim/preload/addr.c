@@ -59,7 +59,10 @@ static uint32_t ipv4_of(const struct handoff_addr *addr)
 socklen_t addr_to_sockaddr(const struct handoff_addr *addr, int domain,
 			   struct sockaddr_storage *ret)
 {
-	if (domain == AF_INET) {
+	if (domain == AF_UNIX) {
+		ret->ss_family = AF_UNIX;
+		return sizeof(ret->ss_family);
+	} else if (domain == AF_INET) {
 		struct sockaddr_in *in = (struct sockaddr_in *)ret;
 
 		*in = (struct sockaddr_in){ .sin_family = AF_INET,
@@ -72,7 +75,7 @@ socklen_t addr_to_sockaddr(const struct handoff_addr *addr, int domain,
 
 		*in6 = (struct sockaddr_in6){ .sin6_family = AF_INET6,
 					      .sin6_port = htons(addr->port) };
-		if (addr->family != 6) {
+		if (addr->family == 4 || addr->family == HANDOFF_UNIX) {
 			uint32_t v4 = htonl(ipv4_of(addr));
 
 			ip[10] = ip[11] = 0xff;

@@ -24,19 +24,27 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+/* What an app has bound a socket to. */
+struct app_addr {
+	struct handoff_addr addr;
+	char path[HANDOFF_PATH_SIZE]; /* of a Unix socket (unix_path.h) */
+};
+
 /* False, with *@ret undefined, if @sa is no whole IPv4 or IPv6 address. */
 bool addr_from_sockaddr(const struct sockaddr *sa, socklen_t len, struct handoff_addr *ret);
 
 /*
- * Writes @addr as an app with a socket of @domain (AF_INET or AF_INET6) expects
- * it, and returns its length. An @addr of family 0 becomes the unspecified
- * address with port 0.
+ * Writes @addr as an app with a socket of @domain (AF_INET, AF_INET6, AF_UNIX) expects it, and
+ * returns its length. An @addr of family 0 becomes the unspecified address with port 0. On a Unix
+ * socket every client is one without a name.
  */
 socklen_t addr_to_sockaddr(const struct handoff_addr *addr, int domain,
 			   struct sockaddr_storage *ret);
 
 static inline int addr_domain(const struct handoff_addr *addr)
 {
+	if (addr->family == HANDOFF_UNIX)
+		return AF_UNIX;
 	return addr->family == 6 ? AF_INET6 : AF_INET;
 }
 

@@ -10,6 +10,7 @@
 #include "slot.h"
 
 #include <netinet/in.h>
+#include <string.h>
 
 #define OPT_ADDRFORM 1 /* IPV6_ADDRFORM */
 
@@ -32,10 +33,9 @@ static struct slot *find_channel(uint64_t channel)
 static void attach(struct slot *slot)
 {
 	struct meeting meeting;
-	_cleanup_real_fd_ int shadow =
-		socket(slot->domain, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+	_cleanup_real_fd_ int shadow = socket(slot->domain, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	if (slot->addr.flags & HANDOFF_V6ONLY)
+	if (slot->app.addr.flags & HANDOFF_V6ONLY)
 		(void)real.setsockopt(shadow, IPPROTO_IPV6, IPV6_V6ONLY, &(int){ 1 }, sizeof(int));
 	(void)slot_hide(slot, HIDDEN_SHADOW, &shadow);
 	if (rendezvous_meet(slot, true, -1, &meeting) < 0)
@@ -43,25 +43,28 @@ static void attach(struct slot *slot)
 	(void)slot_hide(slot, HIDDEN_TX, &meeting.tx);
 	(void)slot_hide(slot, HIDDEN_RENDEZVOUS, &meeting.rendezvous);
 	slot_map_page(slot, meeting.page);
+	if (slot->domain == AF_UNIX)
+		strcpy(slot->app.path, meeting.path);
 	meeting_close(&meeting);
 }
 
 bool adopt_fd(int fd)
 {
-	struct handoff_addr addr;
+	struct app_addr app = { 0 };
 	struct handoff_name name;
 	struct slot *slot;
 
 	if (slot_at(fd))
 		return true;
 	if (!rendezvous_name_of(fd, &name))
-		return bound_read(fd, &addr) && slot_bind(fd, addr_domain(&addr), &addr);
+		return bound_read(fd, &app) && slot_bind(fd, addr_domain(&app.addr), &app);
 	slot = find_channel(name.channel);
 	if (slot) {
 		slot_mark(fd, mark_make(MARK_SOCKET, slot));
 		return true;
 	}
-	slot = slot_bind(fd, addr_domain(&name.addr), &name.addr);
+	app.addr = name.addr;
+	slot = slot_bind(fd, addr_domain(&app.addr), &app);
 	if (!slot)
 		return false;
 	slot->channel = name.channel;

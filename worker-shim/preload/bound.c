@@ -1,6 +1,5 @@
 #include "bound.h"
 
-#include "addr.h"
 #include "handoff_name.h"
 #include "real.h"
 
@@ -14,7 +13,7 @@
 #define OPT_BIND_ADDRESS_NO_PORT 24
 
 #define MAGIC 0x62726b72u /* "rkrb" */
-#define WORDS (sizeof(struct handoff_addr) / sizeof(uint32_t))
+#define WORDS (sizeof(struct app_addr) / sizeof(uint32_t))
 
 struct instruction {
 	uint16_t code;
@@ -26,7 +25,7 @@ struct instruction {
 #define N_INSTRUCTIONS (1 + WORDS + 1)
 
 static_assert(sizeof(struct instruction) == 8, "kernel ABI");
-static_assert(sizeof(struct handoff_addr) % sizeof(uint32_t) == 0, "whole words");
+static_assert(sizeof(struct app_addr) % sizeof(uint32_t) == 0, "whole words");
 
 /* How many instructions the filter of @fd has; 0: none. Negative: more than ours, or no socket. */
 static int read_filter(int fd, struct instruction ret[N_INSTRUCTIONS])
@@ -36,14 +35,14 @@ static int read_filter(int fd, struct instruction ret[N_INSTRUCTIONS])
 	return real.getsockopt(fd, SOL_SOCKET, OPT_ATTACH_FILTER, ret, &n) < 0 ? -1 : (int)n;
 }
 
-static void attach_filter(int fd, const struct handoff_addr *addr)
+static void attach_filter(int fd, const struct app_addr *app)
 {
 	struct instruction filter[N_INSTRUCTIONS] = { { .code = LOAD_NUMBER, .number = MAGIC } };
 	const struct {
 		unsigned short n;
 		struct instruction *at;
 	} program = { N_INSTRUCTIONS, filter };
-	const uint32_t *words = (const uint32_t *)addr;
+	const uint32_t *words = (const uint32_t *)app;
 
 	for (size_t i = 0; i < WORDS; i++)
 		filter[1 + i] = (struct instruction){ .code = LOAD_NUMBER, .number = words[i] };
@@ -76,17 +75,18 @@ static void bind_privately(int fd, int domain)
 		set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
 }
 
-void bound_mark(int fd, const struct handoff_addr *addr)
+void bound_mark(int fd, const struct app_addr *app)
 {
 	_keep_errno_ int saved = errno;
 	struct instruction before[N_INSTRUCTIONS];
 
 	if (read_filter(fd, before) == 0)
-		attach_filter(fd, addr);
-	bind_privately(fd, addr_domain(addr));
+		attach_filter(fd, app);
+	if (app->addr.family != HANDOFF_UNIX)
+		bind_privately(fd, addr_domain(&app->addr));
 }
 
-bool bound_read(int fd, struct handoff_addr *ret)
+bool bound_read(int fd, struct app_addr *ret)
 {
 	_keep_errno_ int saved = errno;
 	uint32_t *words = (uint32_t *)ret;
@@ -97,13 +97,13 @@ bool bound_read(int fd, struct handoff_addr *ret)
 		return false;
 	for (size_t i = 0; i < WORDS; i++)
 		words[i] = filter[1 + i].number;
-	return handoff_addr_ok(ret) && ret->family != 0 && ret->port != 0;
+	return handoff_place_ok(&ret->addr, ret->path) && (ret->addr.port || *ret->path);
 }
 
 void bound_unmark(int fd)
 {
 	_keep_errno_ int saved = errno;
-	struct handoff_addr unused;
+	struct app_addr unused;
 
 	if (bound_read(fd, &unused))
 		set_option(fd, SOL_SOCKET, OPT_DETACH_FILTER, 0);

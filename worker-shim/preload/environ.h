@@ -16,13 +16,13 @@
 
 #include <stddef.h>
 
-#define ENVIRON_VARIABLES 10 /* those of handoff_wire.h, and LD_PRELOAD */
+#define ENVIRON_VARIABLES 12 /* those of handoff_wire.h, and LD_PRELOAD */
 
 /* Of this process, when it began: an app may change it. All zero: nothing is put back. */
 struct environ_kept {
 	const char *variables[ENVIRON_VARIABLES + 1]; /* "NAME=value"; terminated by NULL */
 	const char *library;			      /* its path, as in LD_PRELOAD */
-	char text[8192];
+	char text[24576];
 };
 
 extern struct environ_kept environ_kept;

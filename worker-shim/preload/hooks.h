@@ -51,10 +51,29 @@ struct timespec;
 	X(int, posix_spawn, SPAWN_PARAMETERS, pid, file, actions, attr, argv, envp) \
 	X(int, posix_spawnp, SPAWN_PARAMETERS, pid, file, actions, attr, argv, envp)
 
+/*
+ * Those that hooks_path.c makes: what the name is, in which directory, and the parameters. Two are
+ * without a macro there.
+ */
+#define HOOKS_OF_PATHS(X) \
+	X(int, chmod, (const char *path, mode_t mode), AT_FDCWD, path, path, mode) \
+	X(int, chown, (const char *path, uid_t user, gid_t group), AT_FDCWD, path, \
+	  path, user, group) \
+	X(int, fchmodat, (int dir, const char *path, mode_t mode, int flags), dir, path, \
+	  dir, path, mode, flags) \
+	X(int, fchownat, (int dir, const char *path, uid_t user, gid_t group, int flags), dir, path, \
+	  dir, path, user, group, flags) \
+	X(int, lchown, (const char *path, uid_t user, gid_t group), AT_FDCWD, path, \
+	  path, user, group) \
+	X(int, remove, (const char *path), AT_FDCWD, path, path) \
+	X(int, unlink, (const char *path), AT_FDCWD, path, path) \
+	X(int, unlinkat, (int dir, const char *path, int flags), dir, path, dir, path, flags)
+
 /* All that call libc's function of the name (real.h). `syscall` is the last: see real_ready(). */
 #define HOOKS(X) \
 	HOOKS_ANSWERED(X) \
 	HOOKS_STARTING(X) \
+	HOOKS_OF_PATHS(X) \
 	X(int, accept, (int fd, struct sockaddr *addr, socklen_t *len)) \
 	X(int, accept4, (int fd, struct sockaddr *addr, socklen_t *len, int flags)) \
 	X(int, bind, (int fd, const struct sockaddr *addr, socklen_t len)) \
@@ -70,6 +89,8 @@ struct timespec;
 	X(int, getsockopt, (int fd, int level, int name, void *value, socklen_t *len)) \
 	X(int, ioctl, (int fd, unsigned long request, ...)) \
 	X(int, listen, (int fd, int backlog)) \
+	X(int, rename, (const char *from, const char *to)) \
+	X(int, renameat, (int from_dir, const char *from, int to_dir, const char *to)) \
 	X(ssize_t, recvmsg, (int fd, struct msghdr *msg, int flags)) \
 	X(ssize_t, sendmsg, (int fd, const struct msghdr *msg, int flags)) \
 	X(int, setsockopt, (int fd, int level, int name, const void *value, socklen_t len)) \

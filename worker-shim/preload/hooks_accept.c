@@ -45,7 +45,10 @@ static void mark_family(struct slot *slot, const struct handoff_conn *conn, int 
 	uint16_t mark = 0;
 
 	if (socket_domain(slot, conn, fd) != slot->domain)
-		mark = mark_make(slot->domain == AF_INET6 ? MARK_WANT_V6 : MARK_WANT_V4, slot);
+		mark = mark_make(slot->domain == AF_UNIX    ? MARK_WANT_UNIX
+				 : slot->domain == AF_INET6 ? MARK_WANT_V6
+							    : MARK_WANT_V4,
+				 slot);
 	/* Also drops a mark that is left from a descriptor closed behind our back. */
 	if (mark != table_mark(fd))
 		slot_mark(fd, mark);

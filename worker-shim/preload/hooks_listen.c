@@ -13,6 +13,10 @@
 #include "shim.h"
 #include "slot.h"
 #include "swap.h"
+#include "unix_path.h"
+
+#include <limits.h>
+#include <unistd.h>
 
 #define PROTO_MPTCP 262 /* IPPROTO_MPTCP: newer runtimes ask for it by default */
 
@@ -34,14 +38,20 @@ static uint8_t v6only_flag(int fd)
 	return real_int_option(fd, IPPROTO_IPV6, IPV6_V6ONLY) == 1 ? HANDOFF_V6ONLY : 0;
 }
 
-/* Whether the kernel would refuse a second listener on @addr: one of this process has it. */
-static bool is_taken(int fd, const struct handoff_addr *addr)
+/*
+ * Whether the kernel would refuse a second listener on @app: one of this process has it. On a path
+ * it would not, once the app has removed the old one, which it believes that it did.
+ */
+static bool is_taken(int fd, const struct app_addr *app)
 {
+	if (*app->path == '/')
+		return false;
 	for (size_t i = 0; i < TABLE_SLOTS; i++) {
 		const struct slot *other = &table_slots[i];
 
 		if (atomic_load(&other->state) != SLOT_LISTENING ||
-		    memcmp(&other->addr, addr, sizeof(*addr)) != 0)
+		    memcmp(&other->app.addr, &app->addr, sizeof(app->addr)) != 0 ||
+		    strcmp(other->app.path, app->path) != 0)
 			continue;
 		if (real_int_option(fd, SOL_SOCKET, SO_REUSEPORT) != 1 ||
 		    real_int_option(slot_hidden(other, HIDDEN_SHADOW), SOL_SOCKET, SO_REUSEPORT) !=
@@ -51,25 +61,45 @@ static bool is_taken(int fd, const struct handoff_addr *addr)
 	return false;
 }
 
+static bool is_ours_unix(int fd, const struct sockaddr *addr, socklen_t len, struct app_addr *ret)
+{
+	char directory[PATH_MAX];
+	const struct unix_place place = {
+		.directory = getcwd(directory, sizeof(directory)),
+		.sockets = shim.sockets,
+		.patterns = shim.private_sockets,
+		.pid = getpid(),
+	};
+
+	ret->addr.family = HANDOFF_UNIX;
+	return place.directory && real_int_option(fd, SOL_SOCKET, SO_DOMAIN) == AF_UNIX &&
+	       real_int_option(fd, SOL_SOCKET, SO_TYPE) == SOCK_STREAM &&
+	       unix_path_is_ours(addr, len, &place, ret->path);
+}
+
 /*
  * True if this bind() is the broker's business: *@ret says what it names.
  * What the kernel would refuse (a short address, another family) is left to the kernel.
  */
-static bool is_ours(int fd, const struct sockaddr *addr, socklen_t len, struct handoff_addr *ret)
+static bool is_ours(int fd, const struct sockaddr *addr, socklen_t len, struct app_addr *ret)
 {
+	*ret = (struct app_addr){ 0 };
 	if (!shim.active || !addr || len < sizeof(sa_family_t) || (unsigned)fd >= TABLE_FDS)
 		return false;
-	if (!addr_from_sockaddr(addr, len, ret) || !ret->port)
+	if (addr->sa_family == AF_UNIX)
+		return is_ours_unix(fd, addr, len, ret);
+	if (!addr_from_sockaddr(addr, len, &ret->addr) || !ret->addr.port)
 		return false;
-	if (addr_port_listed(shim.private_ports, ret->port) || tcp_domain(fd) != addr->sa_family)
+	if (addr_port_listed(shim.private_ports, ret->addr.port) ||
+	    tcp_domain(fd) != addr->sa_family)
 		return false;
-	ret->flags = v6only_flag(fd);
+	ret->addr.flags = v6only_flag(fd);
 	return true;
 }
 
 int hook_bind(int fd, const struct sockaddr *addr, socklen_t len)
 {
-	struct handoff_addr wanted;
+	struct app_addr wanted;
 	int saved = errno;
 
 	real_ready();
@@ -131,7 +161,7 @@ static int meet_broker(struct slot *slot, int fd)
 		return -EPERM;
 	}
 	/* May have been set between bind() and listen(). */
-	slot->addr.flags = v6only_flag(own);
+	slot->app.addr.flags = v6only_flag(own);
 	r = rendezvous_meet(slot, false, own, &meeting);
 	if (r < 0)
 		return r;
@@ -176,8 +206,7 @@ int hook_connect(int fd, const struct sockaddr *addr, socklen_t len)
 	if (!slot || !owner_is_me() || atomic_load(&slot->state) != SLOT_BOUND)
 		return real.connect(fd, addr, len);
 	bound_unmark(fd);
-	if (real.bind(fd, (struct sockaddr *)&own,
-		      addr_to_sockaddr(&slot->addr, slot->domain, &own)) < 0)
+	if (real.bind(fd, (struct sockaddr *)&own, slot_name(slot, &own)) < 0)
 		return -1;
 	slot_mark(fd, 0);
 	return real.connect(fd, addr, len);

@@ -32,14 +32,36 @@ static int give(const struct sockaddr_storage *name, socklen_t full, struct sock
 	return 0;
 }
 
-/* Whether @fd came by a Unix socket of the broker's: that has a name, and so have these. */
+/* The family in which the app sees the connection @fd; 0: its own. */
+static int shown_domain(int fd)
+{
+	switch (mark_kind(table_mark(fd))) {
+	case MARK_WANT_V6:
+		return AF_INET6;
+	case MARK_WANT_V4:
+		return AF_INET;
+	case MARK_WANT_UNIX:
+		return AF_UNIX;
+	case MARK_NONE:
+	case MARK_SOCKET:
+	case MARK_HIDDEN:
+		break;
+	}
+	return 0;
+}
+
+/*
+ * Whether the app of TCP sees the connection @fd as one of TCP, which came by a Unix socket of the
+ * broker's: that has a name, and so have these.
+ */
 static bool came_by_unix(int fd)
 {
 	_keep_errno_ int saved = errno;
+	int domain = shown_domain(fd);
 	struct sockaddr_storage own;
 	socklen_t len = sizeof(own);
 
-	return mark_kind(table_mark(fd)) >= MARK_WANT_V6 &&
+	return domain && domain != AF_UNIX &&
 	       real.getsockname(fd, (struct sockaddr *)&own, &len) == 0 &&
 	       own.ss_family == AF_UNIX && len > sizeof(own.ss_family);
 }
@@ -49,23 +71,24 @@ typedef int name_fn(int, struct sockaddr *, socklen_t *);
 /* What @fn says. Names of an accepted connection are given in the app's family: see addr.h. */
 static int name_of(name_fn *fn, int fd, struct sockaddr *addr, socklen_t *len)
 {
-	enum mark_kind kind = mark_kind(table_mark(fd));
-	int domain = kind == MARK_WANT_V6 ? AF_INET6 : AF_INET;
+	const struct slot *slot = mark_slot(table_mark(fd));
+	bool own = fn == real.getsockname;
+	int domain = shown_domain(fd);
 	struct sockaddr_storage ss;
 	struct handoff_addr parsed;
 	socklen_t full = sizeof(ss);
 
-	if (kind != MARK_WANT_V6 && kind != MARK_WANT_V4)
+	if (!domain)
 		return fn(fd, addr, len);
 	if (fn(fd, (struct sockaddr *)&ss, &full) < 0)
 		return -1;
 	/* Another kind of socket: the mark is left from one that was closed behind our back. */
-	if (ss.ss_family != domain && addr_from_sockaddr((struct sockaddr *)&ss, full, &parsed))
-		full = addr_to_sockaddr(&parsed, domain, &ss);
-	else if (ss.ss_family == AF_UNIX && came_by_unix(fd)) {
-		parsed = (struct handoff_addr){ .family = HANDOFF_UNIX };
-		if (fn == real.getsockname)
-			parsed.port = mark_slot(table_mark(fd))->addr.port;
+	if (ss.ss_family != domain && addr_from_sockaddr((struct sockaddr *)&ss, full, &parsed)) {
+		full = domain == AF_UNIX && own ? slot_name(slot, &ss)
+						: addr_to_sockaddr(&parsed, domain, &ss);
+	} else if (ss.ss_family == AF_UNIX && came_by_unix(fd)) {
+		parsed = (struct handoff_addr){ .family = HANDOFF_UNIX,
+						.port = own ? slot->app.addr.port : 0 };
 		full = addr_to_sockaddr(&parsed, domain, &ss);
 	}
 	return give(&ss, full, addr, len);
@@ -80,7 +103,7 @@ int hook_getsockname(int fd, struct sockaddr *addr, socklen_t *len)
 	slot = slot_at(fd);
 	if (!slot)
 		return name_of(real.getsockname, fd, addr, len);
-	return give(&own, addr_to_sockaddr(&slot->addr, slot->domain, &own), addr, len);
+	return give(&own, slot_name(slot, &own), addr, len);
 }
 
 int hook_getpeername(int fd, struct sockaddr *addr, socklen_t *len)
@@ -100,6 +123,29 @@ static struct slot *channel_at(int fd)
 		       : NULL;
 }
 
+/* An option of a connection that the app sees in another family than its own. */
+static int shown_option(int fd, int level, int name, void *value, socklen_t *len)
+{
+	const struct slot *slot = mark_slot(table_mark(fd));
+	int domain = shown_domain(fd), saved = errno;
+	int now = real_int_option(fd, SOL_SOCKET, SO_DOMAIN);
+	int r = real.getsockopt(fd, level, name, value, len);
+	bool other = now == AF_UNIX ? came_by_unix(fd) : domain == AF_UNIX && now > 0;
+
+	/* Of TCP or IP: what the listener has, as the connection would have inherited it. */
+	if (r < 0 && level != SOL_SOCKET && now == AF_UNIX && other) {
+		errno = saved;
+		return real.getsockopt(slot_hidden(slot, HIDDEN_SHADOW), level, name, value, len);
+	}
+	if (r == 0 && level == SOL_SOCKET && other && *len == sizeof(int)) {
+		if (name == SO_DOMAIN)
+			*(int *)value = domain;
+		else if (name == SO_PROTOCOL)
+			*(int *)value = domain == AF_UNIX ? 0 : IPPROTO_TCP;
+	}
+	return r;
+}
+
 int hook_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 {
 	struct slot *slot;
@@ -108,7 +154,9 @@ int hook_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 	real_ready();
 	slot = channel_at(fd);
 	if (!slot)
-		return real.getsockopt(fd, level, name, value, len);
+		return __builtin_expect(!shown_domain(fd), 1)
+			       ? real.getsockopt(fd, level, name, value, len)
+			       : shown_option(fd, level, name, value, len);
 	r = real.getsockopt(slot_hidden(slot, HIDDEN_SHADOW), level, name, value, len);
 	if (r < 0)
 		return r;

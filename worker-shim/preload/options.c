@@ -24,6 +24,7 @@ static const struct socket_option table[] = {
 	{ SOL_SOCKET, SO_RCVBUF, OPTION_INHERITED, NULL },
 	{ SOL_SOCKET, SO_RCVTIMEO, OPTION_INHERITED, NULL },
 	{ SOL_SOCKET, SO_SNDTIMEO, OPTION_INHERITED, NULL },
+	{ SOL_SOCKET, SO_PASSCRED, OPTION_INHERITED, NULL },
 	{ IPPROTO_TCP, 1 /* TCP_NODELAY */, OPTION_INHERITED, NULL },
 	{ IPPROTO_TCP, 3 /* TCP_CORK */, OPTION_INHERITED, NULL },
 	{ IPPROTO_TCP, 4 /* TCP_KEEPIDLE */, OPTION_INHERITED, NULL },
@@ -96,7 +97,7 @@ void option_note(int fd, const struct socket_option *option)
 /* The option that attached a filter of the app's, as that of bound.h is ours; 0: there is none. */
 static int filter_option(int fd)
 {
-	struct handoff_addr unused;
+	struct app_addr unused;
 	socklen_t n = 0;
 
 	/* What is no classic filter cannot be read. */
@@ -157,7 +158,7 @@ void options_note(struct options *options, const struct socket_option *option, i
 
 void options_collect(struct options *options, int sock, int domain)
 {
-	_cleanup_real_fd_ int fresh = socket(domain, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+	_cleanup_real_fd_ int fresh = socket(domain, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	for (size_t i = 0; fresh >= 0 && i < N_TABLE; i++)
 		options_note(options, &table[i], sock, fresh);

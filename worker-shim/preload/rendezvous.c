@@ -65,7 +65,7 @@ static int dial(int timeout_ms, int *ret_fd)
 static bool say_hello(int fd, const struct slot *slot, bool adopt, int own)
 {
 	struct handoff_hello hello = {
-		.addr = slot->addr,
+		.addr = slot->app.addr,
 		.slot = shim.slot,
 		.generation = shim.generation,
 		.pid = (int32_t)getpid(),
@@ -78,6 +78,7 @@ static bool say_hello(int fd, const struct slot *slot, bool adopt, int own)
 	handoff_header_init(&hello.h, HANDOFF_HELLO);
 	memcpy(hello.token, shim.token, sizeof(hello.token));
 	memcpy(hello.service, shim.service, sizeof(hello.service));
+	strcpy(hello.path, slot->app.path);
 	return handoff_send(fd, &hello, sizeof(hello), &own, own >= 0, 0) == 0;
 }
 
@@ -171,6 +172,7 @@ static const char *meet(const struct slot *slot, bool adopt, int own, struct mee
 	if (!rendezvous_name_of(m->rx, &name) || name.channel != answer->welcome.channel)
 		return "the broker sent a channel without its name";
 	m->channel = name.channel;
+	strcpy(m->path, answer->welcome.path);
 	return NULL;
 }
 

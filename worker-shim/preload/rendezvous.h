@@ -15,6 +15,7 @@ struct meeting {
 	int page;	/* handoff_page.h; -1: the broker does not measure */
 	int rendezvous; /* to be kept open */
 	uint64_t channel;
+	char path[HANDOFF_PATH_SIZE]; /* of WELCOME */
 };
 
 /*

@@ -28,7 +28,7 @@ void say_init(void)
 
 void say(const struct slot *slot, const char *text, const char *more)
 {
-	char line[ADDR_TEXT_SIZE + HANDOFF_REASON_SIZE + 320], *out;
+	char line[HANDOFF_PATH_SIZE + HANDOFF_REASON_SIZE + 320], *out;
 	_keep_errno_ int saved = errno;
 	struct stat st;
 
@@ -36,7 +36,7 @@ void say(const struct slot *slot, const char *text, const char *more)
 	    st.st_ino != standard_error.ino)
 		return;
 	out = stpcpy(line, "worker-shim: listen on ");
-	out = addr_format(&slot->addr, out);
+	out = *slot->app.path ? stpcpy(out, slot->app.path) : addr_format(&slot->app.addr, out);
 	out = stpcpy(out, ": ");
 	out = stpcpy(out, text);
 	out = stpcpy(out, more ? more : "");

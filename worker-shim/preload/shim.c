@@ -69,6 +69,9 @@ static void read_environment(void)
 	shim.rendezvous.sun_family = AF_UNIX;
 	(void)copy_from(HANDOFF_ENV_SERVICE, shim.service, sizeof(shim.service));
 	(void)copy_from(HANDOFF_ENV_PRIVATE, shim.private_ports, sizeof(shim.private_ports));
+	(void)copy_from(HANDOFF_ENV_PRIVATE_SOCKETS, shim.private_sockets,
+			sizeof(shim.private_sockets));
+	(void)copy_from(HANDOFF_ENV_SOCKETS, shim.sockets, sizeof(shim.sockets));
 	shim.slot = number_from(HANDOFF_ENV_SLOT);
 	shim.generation = number_from(HANDOFF_ENV_GENERATION);
 	shim.active = true;

@@ -2,6 +2,7 @@
 
 #include "owner.h"
 #include "real.h"
+#include "unix_path.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -79,17 +80,23 @@ void slot_mark(int fd, uint16_t mark)
 	atomic_store(&orphan->state, SLOT_FREE);
 }
 
-struct slot *slot_bind(int fd, int domain, const struct handoff_addr *addr)
+struct slot *slot_bind(int fd, int domain, const struct app_addr *app)
 {
 	struct slot *slot = table_slot_new();
 
 	if (!slot)
 		return NULL;
-	slot->addr = *addr;
+	slot->app = *app;
 	slot->domain = domain;
 	atomic_store(&slot->ino, slot_socket_ino(fd));
 	slot_mark(fd, mark_make(MARK_SOCKET, slot));
 	return slot;
+}
+
+socklen_t slot_name(const struct slot *slot, struct sockaddr_storage *ret)
+{
+	return slot->domain == AF_UNIX ? unix_path_to_sockaddr(slot->app.path, ret)
+				       : addr_to_sockaddr(&slot->app.addr, slot->domain, ret);
 }
 
 struct slot *slot_at(int fd)

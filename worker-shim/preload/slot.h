@@ -30,9 +30,12 @@ void slot_close_hidden(struct slot *slot, enum hidden_role role);
 /* table_set() and, if that took the last reference of a slot, the end of it. Keeps errno. */
 void slot_mark(int fd, uint16_t mark);
 
-/* Gives @fd a slot of its own, in state BOUND: the app has bound it to @addr. NULL: none is free.
+/* Gives @fd a slot of its own, in state BOUND: the app has bound it to @app. NULL: none is free.
  */
-struct slot *slot_bind(int fd, int domain, const struct handoff_addr *addr);
+struct slot *slot_bind(int fd, int domain, const struct app_addr *app);
+
+/* What getsockname(2) says of it; returns the length. */
+socklen_t slot_name(const struct slot *slot, struct sockaddr_storage *ret);
 
 /*
  * The slot at @fd, after a check of the inode. An app can close a descriptor without our

@@ -5,10 +5,10 @@
  * in any thread, and in a vfork child.
  *
  *   marks[fd]   0, or a kind and the number of a slot:
- *                 SOCKET   a TCP socket whose bind() we recorded, or the channel that
+ *                 SOCKET   a socket whose bind() we recorded, or the channel that
  *                          stands where it was since listen()
  *                 HIDDEN   a descriptor of our own (tx, rendezvous, shadow)
- *                 WANT_V6, WANT_V4   an accepted connection of the other family: its
+ *                 WANT_V6, WANT_V4, WANT_UNIX   an accepted connection of the other family: its
  *                          addresses are translated
  *   slots[]     one per recorded socket. refs counts the SOCKET marks on it in this
  *               process; when the last goes, so do this process's copies of tx, the
@@ -24,8 +24,8 @@
  */
 #pragma once
 
+#include "addr.h"
 #include "handoff_page.h"
-#include "handoff_wire.h"
 #include "options.h"
 
 #include <stdatomic.h>
@@ -43,6 +43,7 @@ enum mark_kind {
 	MARK_HIDDEN,
 	MARK_WANT_V6,
 	MARK_WANT_V4,
+	MARK_WANT_UNIX,
 };
 
 enum slot_state {
@@ -57,7 +58,7 @@ enum slot_state {
 enum hidden_role {
 	HIDDEN_RENDEZVOUS, /* open as long as anybody here listens: its end is the goodbye */
 	HIDDEN_TX,	   /* without a copy of it the broker's death is an endless EOF on rx */
-	HIDDEN_SHADOW,	   /* the app's own TCP socket: answers getsockopt, takes setsockopt */
+	HIDDEN_SHADOW,	   /* the app's own socket: answers getsockopt, takes setsockopt */
 	HIDDEN_N
 };
 
@@ -72,10 +73,10 @@ struct hidden {
 struct slot {
 	_Atomic int state; /* enum slot_state */
 	_Atomic int refs;  /* SOCKET marks on this slot */
-	int domain;	   /* of the app's socket: AF_INET, AF_INET6 */
+	int domain;	   /* of the app's socket: AF_INET, AF_INET6, AF_UNIX */
 	uint32_t backlog;
-	struct handoff_addr addr; /* as the app bound it */
-	_Atomic uint64_t ino;	  /* of the socket that stands at the descriptor */
+	struct app_addr app;  /* as the app bound it; stays in a slot that is free again */
+	_Atomic uint64_t ino; /* of the socket that stands at the descriptor */
 	uint64_t channel;
 	struct hidden hidden[HIDDEN_N];
 	_Atomic uint64_t seen[SLOT_SEEN];
