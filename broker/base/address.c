@@ -89,10 +89,10 @@ int address_parse(const char *text, struct handoff_addr *ret, bool *ret_port_onl
 	return 0;
 }
 
-int address_of_unix(const char *name, struct handoff_addr *ret)
+int address_of_unix(const char *name, struct handoff_addr *ret, struct strbuf *error)
 {
 	uint16_t number;
-	int r = paths_number(name, &number);
+	int r = paths_number(name, &number, error);
 
 	if (r < 0)
 		return r;

@@ -23,8 +23,9 @@ int address_parse(const char *text, struct handoff_addr *ret, bool *ret_port_onl
 /* 1 to 65535, digits only. 0 or -EINVAL, with *@ret untouched. */
 int address_parse_port(const char *text, uint16_t *ret);
 
-int address_of_unix(const char *name, struct handoff_addr *ret); /* as paths_number() */
-const char *address_unix(const struct handoff_addr *addr);	 /* its name; NULL: it is none */
+int address_of_unix(const char *name, struct handoff_addr *ret,
+		    struct strbuf *error);		   /* as paths_number() */
+const char *address_unix(const struct handoff_addr *addr); /* its name; NULL: it is none */
 
 /* As it is told to others: what .ip of a Unix socket means is known here alone. */
 struct handoff_addr address_outside(const struct handoff_addr *addr);

@@ -23,42 +23,26 @@ static bool is_good(const char *name)
 
 	while (*c > ' ' && *c <= '~' && *c != '"' && *c != '\\')
 		c++;
-	return !*c && name[0] && name[1];
+	return !*c && name[0] && name[1] && c <= name + PATHS_LEN;
 }
 
-int paths_number(const char *name, uint16_t *ret)
+int paths_number(const char *name, uint16_t *ret, struct strbuf *error)
 {
 	size_t at = find(name, strlen(name));
 
 	if (!is_good(name))
-		return -EINVAL;
-	if (strlen(name) > PATHS_LEN)
-		return -ENAMETOOLONG;
-	if (!at && n_paths == PATHS_MAX)
-		return -ENOSPC;
-	if (!at) {
-		at = n_paths + 1;
-		paths[at] = strdup(name);
-		if (!paths[at])
-			return -ENOMEM;
-		n_paths = at;
-	}
+		return strbuf_refuse(
+			error, name,
+			"is no name of a Unix socket: a path or @NAME of at most %d "
+			"characters, all of ASCII and none a blank, quote or backslash",
+			PATHS_LEN);
+	if (!at && n_paths < PATHS_MAX && (paths[n_paths + 1] = strdup(name)))
+		at = ++n_paths;
+	if (!at)
+		return strbuf_refuse(error, name, "is one Unix socket too many: %d are known",
+				     (int)n_paths);
 	*ret = (uint16_t)at;
 	return 0;
-}
-
-const char *paths_why(int r)
-{
-	switch (r) {
-	case -EINVAL:
-		return "is no name that a Unix socket may have here: a path or @NAME, of ASCII "
-		       "characters without blanks, quotes and backslashes";
-	case -ENAMETOOLONG:
-		return "is too long for a Unix socket (at most 107 characters)";
-	case -ENOSPC:
-		return "is one Unix socket too many for this broker (4096 names since its start)";
-	}
-	return "has no room in memory";
 }
 
 const char *paths_name(uint16_t number)

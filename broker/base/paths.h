@@ -8,18 +8,16 @@
  */
 #pragma once
 
-#include "base/util.h"
+#include "base/strbuf.h"
 
 #define PATHS_MAX 4096
 #define PATHS_LEN 107 /* characters of the longest name that the kernel takes */
 
 /*
- * The number of @name, which is not 0. 0; -EINVAL: it has a character that would have to be escaped
- * somewhere (a blank, a quote, a backslash, anything but ASCII), or names nothing; -ENAMETOOLONG;
- * -ENOSPC: there are PATHS_MAX already; -ENOMEM.
+ * The number of @name, which is not 0. -EINVAL with @error: it has a character that would have to
+ * be escaped somewhere, names nothing, is too long; or there are PATHS_MAX already, or no memory.
  */
-int paths_number(const char *name, uint16_t *ret);
-const char *paths_why(int r); /* what is wrong with a name that was refused so: "is too long" */
+int paths_number(const char *name, uint16_t *ret, struct strbuf *error);
 
 const char *paths_name(uint16_t number); /* 0, as of a client, which has no name: "unix" */
 

@@ -91,8 +91,7 @@ static int unix_parse(const struct option_input *in, char *word, struct handoff_
 
 	if (r < 0)
 		return r;
-	r = address_of_unix(path ? path : word, ret);
-	return r < 0 ? strbuf_refuse(in->why, word, "%s", paths_why(r)) : 0;
+	return address_of_unix(path ? path : word, ret, in->why);
 }
 
 /* What the app listens on. */

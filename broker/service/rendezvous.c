@@ -137,11 +137,10 @@ static int join(struct greeting *g, struct worker *w, const struct handoff_hello
 	struct handoff_addr addr = hello->addr;
 	struct endpoint *e;
 	struct channel *c;
-	int r = addr.family == HANDOFF_UNIX ? address_of_unix(hello->path, &addr) : 0;
+	int r = addr.family == HANDOFF_UNIX ? address_of_unix(hello->path, &addr, reason) : 0;
 
-	if (r < 0)
-		return strbuf_refuse(reason, hello->path, "%s", paths_why(r));
-	r = service_endpoint_for(w, &addr, asked, &e, reason);
+	if (r == 0)
+		r = service_endpoint_for(w, &addr, asked, &e, reason);
 	note_busy(w, &addr, r, reason);
 	if (r < 0)
 		return r;

@@ -206,14 +206,14 @@ int tcp_connect_to_self(uint8_t family, int *ret_listener, int *ret_client,
 			struct handoff_addr *ret_peer)
 {
 	static const struct service_conf plain = { .backlog = 16 };
-	struct handoff_addr addr = { .family = family };
+	struct handoff_addr addr = { .family = family == 6 ? 6 : 4 };
 	STRBUF(error, 512);
 	_cleanup_fd_ int listener = -1, client = -1;
 	union address to;
 	socklen_t len;
 	int r;
 
-	if (family == 4)
+	if (addr.family == 4)
 		memcpy(addr.ip, (const uint8_t[]){ 127, 0, 0, 1 }, 4);
 	else
 		addr.ip[15] = 1;

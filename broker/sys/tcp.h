@@ -55,10 +55,10 @@ enum accept_result tcp_accept(int fd, int flags, int *ret_fd, struct handoff_add
 			      int *ret_errno);
 
 /*
- * Begins a connection of ours to ourselves over loopback, of @family (4, 6; of 4 where the machine
- * has no IPv6). 0: both are the caller's and non-blocking, and *@ret_listener is for this one
- * alone: tcp_accept() gives its other end, whose peer is *@ret_peer; any other peer is a stranger.
- * -errno.
+ * Begins a connection of ours to ourselves over loopback, of @family (of 4 for a Unix socket, and
+ * where the machine has no IPv6). 0: both are the caller's and non-blocking, and *@ret_listener is
+ * for this one alone: tcp_accept() gives its other end, whose peer is *@ret_peer; any other peer is
+ * a stranger. -errno.
  */
 int tcp_connect_to_self(uint8_t family, int *ret_listener, int *ret_client,
 			struct handoff_addr *ret_peer);

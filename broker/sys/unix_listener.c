@@ -72,45 +72,24 @@ static int set_rights(const char *path, struct unix_file file, const struct serv
 	return 0;
 }
 
-static int bind_abstract(const char *name, struct strbuf *error, int *ret_fd)
-{
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	size_t len = strlen(name);
-	_cleanup_fd_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	memcpy(sun.sun_path + 1, name + 1, len - 1);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&sun,
-			   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) < 0)
-		return strbuf_fail(error, -errno, "cannot listen on %s: %m%s", name,
-				   errno == EADDRINUSE ? "; stop the program that uses it, or "
-							 "choose another name"
-						       : "");
-	*ret_fd = fd_take(&fd);
-	return 0;
-}
-
 int unix_listener_bind(const struct handoff_addr *addr, const struct service_conf *sc,
 		       struct strbuf *error, int *ret_fd)
 {
 	const char *path = path_of(addr);
 	_cleanup_fd_ int fd = -1;
-	int r;
+	int r = path ? unix_make_way(path, error) : 0;
 
-	if (!path)
-		return bind_abstract(address_unix(addr), error, ret_fd);
-	r = unix_make_way(path, error);
 	if (r < 0)
 		return r;
-	r = unix_bind(path, SOCK_STREAM, 0777, &fd);
+	r = unix_bind(address_unix(addr), SOCK_STREAM, 0777, &fd);
 	if (r < 0)
-		return strbuf_fail(error, r, "cannot listen on %s: %m", path);
-	r = set_rights(path, unix_listener_file(addr), sc, error);
-	if (r < 0) {
+		return strbuf_fail(error, r, "cannot listen on %s: %m", address_unix(addr));
+	r = path ? set_rights(path, unix_listener_file(addr), sc, error) : 0;
+	if (r < 0)
 		(void)unlink(path);
-		return r;
-	}
-	*ret_fd = fd_take(&fd);
-	return 0;
+	else
+		*ret_fd = fd_take(&fd);
+	return r;
 }
 
 int unix_listener_try(const struct handoff_addr *addr, const struct service_conf *sc,

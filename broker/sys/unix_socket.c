@@ -1,6 +1,5 @@
 #include "unix_socket.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -15,41 +14,35 @@
 #define BACKLOG	  128
 #define CONNECT_S 5
 
-static bool fill_address(const char *path, struct sockaddr_un *ret)
+/* @NAME is an abstract one. Returns the length for bind(2), 0: the name is too long. */
+static socklen_t fill_address(const char *name, struct sockaddr_un *ret)
 {
+	size_t len = strlen(name), end = *name != '@';
+
 	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	if (strlen(path) >= sizeof(ret->sun_path))
-		return false;
-	strcpy(ret->sun_path, path);
-	return true;
+	if (len > UNIX_PATH_LEN)
+		return 0;
+	memcpy(ret->sun_path, name, len);
+	if (!end)
+		ret->sun_path[0] = '\0';
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + end);
 }
 
 int unix_connect(const char *path, int *ret_fd)
 {
 	const struct timeval limit = { .tv_sec = CONNECT_S };
 	struct sockaddr_un sun;
+	socklen_t len = fill_address(path, &sun);
 	_cleanup_fd_ int fd = -1;
 
-	if (!fill_address(path, &sun))
+	if (!len)
 		return -ENAMETOOLONG;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	/* connect(2) waits while the backlog is full, and for so long. */
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0 ||
-	    connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0)
+	    connect(fd, (struct sockaddr *)&sun, len) < 0)
 		return -errno;
 	*ret_fd = fd_take(&fd);
-	return 0;
-}
-
-int unix_connect_to_self(int *ret_client, int *ret_accepted)
-{
-	int ends[2];
-
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
-		return -errno;
-	(void)fcntl(ends[0], F_SETFL, O_NONBLOCK);
-	*ret_client = ends[0];
-	*ret_accepted = ends[1];
 	return 0;
 }
 
@@ -57,10 +50,11 @@ int unix_bind(const char *path, int type, mode_t mask, int *ret_fd)
 {
 	_cleanup_fd_ int fd = -1;
 	struct sockaddr_un sun;
+	socklen_t len = fill_address(path, &sun);
 	mode_t old;
 	int r;
 
-	if (!fill_address(path, &sun))
+	if (!len)
 		return -ENAMETOOLONG;
 	fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
@@ -70,7 +64,7 @@ int unix_bind(const char *path, int type, mode_t mask, int *ret_fd)
 	 * chmod(2) follows a link that somebody has put there meanwhile.
 	 */
 	old = umask(mask);
-	r = bind(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 ? -errno : 0;
+	r = bind(fd, (struct sockaddr *)&sun, len) < 0 ? -errno : 0;
 	(void)umask(old);
 	if (r == 0)
 		*ret_fd = fd_take(&fd);
@@ -85,9 +79,8 @@ static int try_stale(const char *path, struct strbuf *error)
 	struct ucred cred = { 0 };
 	socklen_t len = sizeof(cred);
 
-	if (!fill_address(path, &sun))
-		return -ENAMETOOLONG;
-	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 && errno == ECONNREFUSED)
+	if (connect(fd, (struct sockaddr *)&sun, fill_address(path, &sun)) < 0 &&
+	    errno == ECONNREFUSED)
 		return 0;
 	(void)strbuf_fail(error, -EADDRINUSE, "another process listens on %s", path);
 	/* Of a connection: who called listen(2). */

@@ -14,8 +14,8 @@
 #define UNIX_PATH_LEN (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
 
 /*
- * A socket of @type at @path, non-blocking and close-on-exec, with the permissions that @mask
- * leaves, as for umask(2). 0, with *@ret_fd the caller's, or -errno.
+ * A socket of @type at @path, or of the abstract @NAME, non-blocking and close-on-exec, with the
+ * permissions that @mask leaves, as for umask(2). 0, with *@ret_fd the caller's, or -errno.
  */
 int unix_bind(const char *path, int type, mode_t mask, int *ret_fd);
 
@@ -37,12 +37,6 @@ int unix_make_way(const char *path, struct strbuf *error);
  * *@ret_fd the caller's, or -errno.
  */
 int unix_connect(const char *path, int *ret_fd);
-
-/*
- * A connection of ours to ourselves: one end that does not block, and the other to be passed on. 0,
- * and both are the caller's; -errno.
- */
-int unix_connect_to_self(int *ret_client, int *ret_accepted);
 
 struct unix_peer {
 	pid_t pid; /* > 1: the process that connected */

@@ -12,7 +12,6 @@
 #include "dispatch/taker.h"
 #include "sys/log.h"
 #include "sys/tcp.h"
-#include "sys/unix_socket.h"
 #include "worker/clock.h"
 #include "worker/command.h"
 #include "worker/step.h"
@@ -208,13 +207,23 @@ static void answered(struct loop_source *source, uint32_t events)
 	note_result(w, verdict == HEALTH_PASSED, why.text);
 }
 
-/* The worker gets a copy of @fd, the other end. */
-static void give(struct worker *w, const struct handoff_addr *peer, int fd)
+/* The worker gets a copy of the other end. */
+static void connected(struct loop_source *source, uint32_t events)
 {
+	struct worker *w = container_of(source, struct worker, check.source);
 	struct channel *c = find_channel(w);
 	struct worker_check *k = &w->check;
-	struct handoff_conn conn = { .accept_ns = loop_clock_ns(), .peer = *peer };
+	struct handoff_conn conn = { .accept_ns = loop_clock_ns() };
+	_cleanup_fd_ int fd = -1;
+	int error;
 
+	(void)events;
+	/* For want of descriptors, until check_timeout; or it is a stranger. */
+	if (tcp_accept(k->listener, 0, &fd, &conn.peer, &error) != ACCEPT_DONE ||
+	    !address_equal(&conn.peer, &k->addr))
+		return;
+	loop_remove(worker_loop(w), source);
+	fd_closep(&k->listener);
 	handoff_header_init(&conn.h, HANDOFF_CONN);
 	conn.id = ++w->terms->broker->given.conn;
 	if (k->probe->n_send)
@@ -224,43 +233,16 @@ static void give(struct worker *w, const struct handoff_addr *peer, int fd)
 		return;
 	}
 	k->channel = c->id;
-	k->source.ready = answered;
-	if (loop_add(worker_loop(w), &k->source, k->fd, EPOLLIN) < 0)
+	source->ready = answered;
+	if (loop_add(worker_loop(w), source, k->fd, EPOLLIN) < 0)
 		cannot_check(w, "out of memory");
-}
-
-static void connected(struct loop_source *source, uint32_t events)
-{
-	struct worker *w = container_of(source, struct worker, check.source);
-	struct worker_check *k = &w->check;
-	struct handoff_addr peer;
-	_cleanup_fd_ int fd = -1;
-	int error;
-
-	(void)events;
-	/* For want of descriptors, until check_timeout; or it is a stranger. */
-	if (tcp_accept(k->listener, 0, &fd, &peer, &error) != ACCEPT_DONE ||
-	    !address_equal(&peer, &k->addr))
-		return;
-	loop_remove(worker_loop(w), source);
-	fd_closep(&k->listener);
-	give(w, &peer, fd);
 }
 
 static int begin_connection(struct worker *w, const struct channel *c)
 {
-	static const struct handoff_addr peer = { .family = HANDOFF_UNIX };
 	struct worker_check *k = &w->check;
-	_cleanup_fd_ int fd = -1;
-	int r;
+	int r = tcp_connect_to_self(c->endpoint->app_addr.family, &k->listener, &k->fd, &k->addr);
 
-	if (address_unix(&c->endpoint->app_addr)) {
-		r = unix_connect_to_self(&k->fd, &fd);
-		if (r == 0)
-			give(w, &peer, fd);
-		return r;
-	}
-	r = tcp_connect_to_self(c->endpoint->app_addr.family, &k->listener, &k->fd, &k->addr);
 	k->source.ready = connected;
 	return r < 0 ? r : loop_add(worker_loop(w), &k->source, k->listener, EPOLLIN);
 }

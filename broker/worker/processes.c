@@ -3,13 +3,11 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
-#include "base/address.h"
 #include "base/fd.h"
 #include "dispatch/channel.h"
 #include "sys/log.h"
 #include "sys/spawn.h"
 #include "sys/tcp.h"
-#include "sys/unix_socket.h"
 
 /* Most end by themselves. Of many threads one is woken at a time. */
 #define WAKE_FIRST_MS 100
@@ -146,31 +144,18 @@ static bool blocks(const struct worker *w, const struct channel *c)
 	return false;
 }
 
-/* A connection of ours to ourselves of the kind that @c is for. */
-static bool connect_to_self(const struct channel *c, struct handoff_addr *ret_peer, int *ret_client,
-			    int *ret_fd)
-{
-	_cleanup_fd_ int listener = -1;
-	struct handoff_addr peer;
-	int error;
-
-	*ret_peer = (struct handoff_addr){ .family = HANDOFF_UNIX };
-	if (address_unix(&c->endpoint->app_addr))
-		return unix_connect_to_self(ret_client, ret_fd) == 0;
-	return tcp_connect_to_self(c->endpoint->app_addr.family, &listener, ret_client, &peer) ==
-		       0 &&
-	       tcp_accept(listener, 0, ret_fd, ret_peer, &error) == ACCEPT_DONE &&
-	       ret_peer->port == peer.port;
-}
-
 /* Whether it was woken. If not, for want of descriptors or an address, a later try may do it. */
 static bool wake(struct worker *w, struct channel *c)
 {
-	_cleanup_fd_ int client = -1, fd = -1;
+	_cleanup_fd_ int listener = -1, client = -1, fd = -1;
+	struct handoff_addr peer;
 	struct handoff_conn conn = { .accept_ns = loop_clock_ns() };
+	int error;
 
 	if (channel_check_waits(c, pair_waiting(c->rx)) || !blocks(w, c) ||
-	    !connect_to_self(c, &conn.peer, &client, &fd))
+	    tcp_connect_to_self(c->endpoint->app_addr.family, &listener, &client, &peer) < 0 ||
+	    tcp_accept(listener, 0, &fd, &conn.peer, &error) != ACCEPT_DONE ||
+	    conn.peer.port != peer.port)
 		return false;
 	handoff_header_init(&conn.h, HANDOFF_CONN);
 	if (channel_give_check(c, &conn, fd) != PAIR_SENT)

@@ -18,13 +18,14 @@ static struct handoff_addr parse(const char *text, bool *ret_port_only)
 
 TEST(a_unix_socket_is_equal_to_itself_alone)
 {
+	STRBUF(error, 256);
 	struct handoff_addr a, b, other, tcp = parse("127.0.0.1:80", NULL);
 	struct handoff_addr client = { .family = HANDOFF_UNIX };
 
 	CHECK(!address_unix(&tcp));
-	CHECK_EQ(address_of_unix("/run/web.sock", &a), 0);
-	CHECK_EQ(address_of_unix("/run/web.sock", &b), 0);
-	CHECK_EQ(address_of_unix("@web", &other), 0);
+	CHECK_EQ(address_of_unix("/run/web.sock", &a, &error), 0);
+	CHECK_EQ(address_of_unix("/run/web.sock", &b, &error), 0);
+	CHECK_EQ(address_of_unix("@web", &other, &error), 0);
 	CHECK(address_equal(&a, &b) && address_overlap(&a, &b));
 	CHECK(!address_overlap(&a, &other) && !address_contains(&a, &b));
 	CHECK(!address_overlap(&a, &tcp) && !address_overlap(&tcp, &a));
@@ -36,9 +37,10 @@ TEST(a_unix_socket_is_equal_to_itself_alone)
 
 TEST(what_an_app_listens_on_is_one_number)
 {
+	STRBUF(error, 256);
 	struct handoff_addr path, tcp = parse("[::1]:65535", NULL);
 
-	CHECK_EQ(address_of_unix("/run/app.sock", &path), 0);
+	CHECK_EQ(address_of_unix("/run/app.sock", &path, &error), 0);
 	CHECK(address_app(&path) > UINT16_MAX && address_app_port(address_app(&path)) == 0);
 	CHECK_STR(address_app_text(address_app(&path)).text, "/run/app.sock");
 	CHECK_STR(address_app_words(address_app(&path)).text, "/run/app.sock");

@@ -126,12 +126,12 @@ TEST(a_bad_value_names_the_key_what_was_given_and_what_is_allowed)
 		  "listen: \"for\" after the address (one address a line); "
 		  "allowed: [ADDRESS:]PORT|PATH|@NAME [for PORT|PATH|@NAME] [as NAME]" },
 		{ "listen = '/run/a b'",
-		  "listen: \"/run/a b\" is no name that a Unix socket may have here: a path or "
-		  "@NAME, of ASCII characters without blanks, quotes and backslashes; allowed: "
+		  "listen: \"/run/a b\" is no name of a Unix socket: a path or @NAME of at most "
+		  "107 characters, all of ASCII and none a blank, quote or backslash; allowed: "
 		  "[ADDRESS:]PORT|PATH|@NAME [for PORT|PATH|@NAME] [as NAME]" },
 		{ "listen = 80 for @",
-		  "listen: \"@\" is no name that a Unix socket may have here: a path or "
-		  "@NAME, of ASCII characters without blanks, quotes and backslashes; allowed: "
+		  "listen: \"@\" is no name of a Unix socket: a path or @NAME of at most 107 "
+		  "characters, all of ASCII and none a blank, quote or backslash; allowed: "
 		  "[ADDRESS:]PORT|PATH|@NAME [for PORT|PATH|@NAME] [as NAME]" },
 		{ "private_sockets = debug.*",
 		  "private_sockets: \"debug.*\" is no pattern of a path or @NAME: it begins with "

@@ -1,4 +1,4 @@
-/* links: broker/sys/sockdiag broker/base/paths */
+/* links: broker/sys/sockdiag broker/base/paths broker/base/strbuf */
 #include "sys/sockdiag.h"
 #include "tap.h"
 
