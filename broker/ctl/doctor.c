@@ -92,14 +92,6 @@ static const char *read_file(struct doctor *d, const char *name)
 	return d->text + (n > 0 ? n : 0);
 }
 
-/* Of its environment. */
-static const char *value_of(struct doctor *d, const char *key)
-{
-	const char *end = read_file(d, "environ");
-
-	return doctor_value(d->text, end, key);
-}
-
 static int compare_inodes(const void *a, const void *b)
 {
 	const struct listener *x = a, *y = b;
@@ -141,21 +133,6 @@ static void find_unix_listeners(struct doctor *d)
 		if (path && (flags & LISTENS) && type == SOCK_STREAM)
 			d->listeners[d->n_listeners++] =
 				(struct listener){ .inode = inode, .path = line + path };
-	}
-}
-
-/* What the sockets say of how it gets its clients. */
-static void find_kind(struct doctor *d)
-{
-	const struct listener *found = NULL;
-
-	/* TCP before Unix sockets. */
-	for (struct listener *l = d->listeners; l < d->listeners + d->n_listeners; l++)
-		if (l->holders && (!found || !l->path))
-			found = l;
-	if (found && found->path && !d->unreadable && !value_of(d, HANDOFF_ENV_WORKER)) {
-		d->facts.kind = DOCTOR_UNIX;
-		d->facts.unix_path = found->path;
 	}
 }
 
@@ -333,7 +310,6 @@ static int look_at_process(struct doctor *d, struct strbuf *error)
 	if (d->other_network)
 		return 0;
 	find_listeners(d);
-	find_kind(d);
 	return 0;
 }
 

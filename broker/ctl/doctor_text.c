@@ -76,7 +76,6 @@ bool doctor_begin_facts(char *report, struct doctor_facts *ret)
 {
 	const char *end = report + strlen(report), *verdict;
 	struct strbuf *out = &ret->json;
-	STRBUF(reason, PATH_MAX + 256);
 	bool served;
 
 	for (char *c = report; c < end; c++)
@@ -85,24 +84,13 @@ bool doctor_begin_facts(char *report, struct doctor_facts *ret)
 	if (!verdict)
 		return false;
 	ret->can_be_inetd = doctor_value(report, end, "inetd");
-	served = ret->kind == DOCTOR_INETD ? ret->can_be_inetd
-					   : !strcmp(verdict, "yes") && ret->kind != DOCTOR_UNIX;
-	if (!strcmp(verdict, "yes") && !served)
-		strbuf_addf(
-			&reason,
-			"it listens on the Unix socket %s and on no TCP port: the broker leaves "
-			"Unix sockets alone, so each worker would bind the same path. Let it "
-			"listen on a TCP port",
-			ret->unix_path);
+	served = ret->kind == DOCTOR_INETD ? ret->can_be_inetd : !strcmp(verdict, "yes");
 	ret->is_missing = !strcmp(verdict, "missing");
 	json_object(out, NULL);
 	json_bool(out, "served", served);
 	json_str(out, "backend", served ? doctor_value(report, end, "backend") : NULL);
 	json_str(out, "mode", !served ? NULL : ret->kind == DOCTOR_INETD ? "inetd" : "listen");
-	json_str(out, "reason",
-		 reason.len ? reason.text
-		 : served   ? NULL
-			    : doctor_value(report, end, "reason"));
+	json_str(out, "reason", served ? NULL : doctor_value(report, end, "reason"));
 	add_program(report, end, out);
 	return true;
 }
@@ -199,12 +187,8 @@ static void judge_process(struct answer *a, const struct json_value *p)
 	note(a, p,
 	     "{it is in another network namespace (a container): what it listens on cannot be seen "
 	     "from here$other_network}");
-	for (const struct json_value *u = json_doc_first(json_doc_member(p, "unix")); u && l;
-	     u = json_doc_next(u))
-		note(a, u,
-		     "it listens on the Unix socket $path too, which the broker leaves alone: each "
-		     "worker binds it again, and clients reach the last of them");
-	if (!l && !json_doc_truth(p, "other_network") && !json_doc_member(p, "worker") &&
+	if (!l && !json_doc_first(json_doc_member(p, "unix")) &&
+	    !json_doc_truth(p, "other_network") && !json_doc_member(p, "worker") &&
 	    a->facts->kind == DOCTOR_LISTENS)
 		note(a, p,
 		     unreadable > 0 ? "it listens on no TCP port as far as can be seen"
@@ -295,6 +279,15 @@ static void add_name(const char *const *command, struct strbuf *out)
 		strbuf_add(out, "app");
 }
 
+/* The number of the process in the name of a socket: each worker has its own. */
+static bool has_own_number(const struct json_value *socket)
+{
+	STRBUF(pid, 16);
+
+	strbuf_addf(&pid, "%lld", (long long)json_doc_number(socket, "pid"));
+	return strstr(json_doc_text(socket, "path"), pid.text);
+}
+
 /* Nothing if it cannot be served, or already is. */
 static void add_section(const struct answer *a, struct strbuf *out)
 {
@@ -327,6 +320,9 @@ static void add_section(const struct answer *a, struct strbuf *out)
 				  is_debug_port(l) ? "\nprivate_ports = $port"
 						   : "\nlisten = $address for $port",
 				  l);
+	for (l = json_doc_first(json_doc_member(p, "unix")); l; l = json_doc_next(l))
+		if (!has_own_number(l))
+			(void)text_expand(out, "\nlisten = $path", l);
 	strbuf_add(out, "\n");
 }
 

@@ -17,13 +17,11 @@
 enum doctor_kind {
 	DOCTOR_LISTENS, /* it listens, or may */
 	DOCTOR_INETD,	/* a connection is its standard input: the words of the command say so */
-	DOCTOR_UNIX,	/* a process that listens on Unix sockets alone */
 };
 
 struct doctor_facts {
 	enum doctor_kind kind;
 	uint16_t port;		    /* DOCTOR_INETD: of the connection; 0: not known */
-	const char *unix_path;	    /* DOCTOR_UNIX: the first of them */
 	const char *const *command; /* NULL-terminated; empty: it cannot be read */
 	char directory[PATH_MAX];   /* of a process, byte for byte; empty: not known */
 	uid_t own_uid;		    /* of brokerctl */

@@ -275,16 +275,13 @@ def on_unix_socket(*arguments):
 
 
 @test
-def a_server_on_a_unix_socket_is_not_served():
-    answer = doctor(on_unix_socket(tmp("x.sock")).pid, code=NO)
-    assert "Unix socket %s and on no TCP port" % tmp("x.sock") in answer["reason"], answer
+def a_server_on_a_unix_socket_is_served_on_it():
+    answer = doctor(on_unix_socket(tmp("x.sock")).pid)
     assert [u["path"] for u in answer["process"]["unix"]] == [tmp("x.sock")], answer
-    assert (answer["mode"], answer["section"]) == (None, ""), answer
-    # One that serves a TCP port too is served there.
+    assert answer["mode"] == "listen" and "\nlisten = %s\n" % tmp("x.sock") in answer["section"], answer
     port = free_port()
     answer = doctor(on_unix_socket(tmp("y.sock"), port).pid)
-    assert any("Unix socket %s too" % tmp("y.sock") in n for n in answer["notes"]), answer
-    assert "listen = 127.0.0.1:%d for %d\n" % (port, port) in answer["section"], answer
+    assert "listen = 127.0.0.1:%d for %d\nlisten = %s\n" % (port, port, tmp("y.sock")) in answer["section"], answer
 
 
 @test

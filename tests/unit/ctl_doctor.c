@@ -27,7 +27,6 @@
 /* What was found without the launcher. */
 static struct {
 	enum doctor_kind kind;
-	const char *unix_path;
 } found;
 
 static const char *answer(bool json, const char *report, const char *process,
@@ -35,7 +34,6 @@ static const char *answer(bool json, const char *report, const char *process,
 {
 	struct doctor_facts f = { .command = command,
 				  .kind = found.kind,
-				  .unix_path = found.unix_path,
 				  .json = STRBUF_GROWS(1 << 20) };
 	const char *directory = process ? strstr(process, "\"directory\":\"") : NULL;
 	static char text[65536], copy[65536];
@@ -323,31 +321,26 @@ TEST(a_program_that_never_listens_is_told_about_inetd)
 
 #define UNIX_SOCKET "\"unix\":[{\"path\":\"/run/x.sock\",\"pid\":812,\"name\":\"x\"}]"
 
-TEST(a_process_on_a_unix_socket_is_not_served)
+TEST(a_process_on_a_unix_socket_is_served_on_it)
 {
-	const char *text;
+	const char *text = text_of(GOOD_REPORT, PROCESS("\"listens\":[]," UNIX_SOCKET), "x");
 
-	found.kind = DOCTOR_UNIX;
-	found.unix_path = "/run/x.sock";
-	text = text_of(GOOD_REPORT, PROCESS("\"listens\":[]," UNIX_SOCKET), "x");
-	CHECK_CONTAINS(text, "  served       no\n  why          it listens on the Unix socket "
-			     "/run/x.sock and on no TCP port:");
+	CHECK_CONTAINS(text, "  served       yes");
 	CHECK_CONTAINS(text, "  listens on   /run/x.sock (x, pid 812)\n");
-	CHECK(!strstr(text, "For broker.ini") && !strstr(text, "  - it listens on no TCP port"));
-	CHECK_CONTAINS(
-		json_of(GOOD_REPORT, PROCESS(UNIX_SOCKET), "x"),
-		"\"served\":false,\"backend\":null,\"mode\":null,\"reason\":\"it listens on");
-	/* What the launcher says comes first. */
+	CHECK_CONTAINS(section_of(text), "\nlisten = /run/x.sock\n");
+	CHECK(!strstr(text, "  - it listens on no TCP port"));
 	CHECK_CONTAINS(text_of("verdict=no\nreason=static\n", PROCESS(UNIX_SOCKET), "x"),
 		       "  why          static\n");
-	memset(&found, 0, sizeof(found));
-	/* Beside a TCP port it is a remark. */
 	text = text_of(GOOD_REPORT,
 		       PROCESS("\"listens\":[" LISTENER("0.0.0.0:80", "80", "1") "]," UNIX_SOCKET),
 		       "x");
-	CHECK_CONTAINS(text, "  served       yes");
-	CHECK_CONTAINS(text, "\n  - it listens on the Unix socket /run/x.sock too");
-	CHECK_CONTAINS(section_of(text), "\nlisten = 0.0.0.0:80 for 80\n");
+	CHECK_CONTAINS(section_of(text), "\nlisten = 0.0.0.0:80 for 80\nlisten = /run/x.sock\n");
+	/* It is in the way of no other worker. */
+	text = text_of(GOOD_REPORT,
+		       PROCESS("\"listens\":[],\"unix\":[{\"path\":\"/run/x.812\",\"pid\":812,"
+			       "\"name\":\"x\"}]"),
+		       "x");
+	CHECK(!strstr(section_of(text), "listen ="));
 }
 
 /* Wrapped, so that it can still be copied. */
