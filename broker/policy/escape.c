@@ -12,7 +12,10 @@ static const char *cleaned(const struct escape_facts *f)
 const char *escape_text(const struct escape_facts *f)
 {
 	if (f->private_port)
-		return "the port is in private_ports";
+		return "it is in private_ports or private_sockets";
+	if (f->own_path)
+		return "the number of the process is in the path, which is taken for one that each "
+		       "worker has for itself: give it another one";
 	if (f->native)
 		return "with mode = native a program says to the broker where it listens "
 		       "(handoff(3)): one that opens sockets of its own needs mode = listen";

@@ -196,6 +196,23 @@ static bool add_unix_socket(pid_t pid, struct strbuf *out)
 	return false;
 }
 
+static void add_own_unix(const struct worker *w, pid_t pid, const char *name,
+			 struct escape_facts *facts, struct strbuf *out)
+{
+	struct handoff_addr addr = { 0 };
+	STRBUF(ignored, 8);
+	STRBUF(number, 16);
+
+	strbuf_addf(&number, "%d", (int)pid);
+	facts->native = w->conf->mode == MODE_NATIVE;
+	facts->own_path = strstr(name, number.text);
+	facts->private_port = address_of_unix(name, &addr, &ignored) == 0 &&
+			      conf_is_private(w->conf, address_app(&addr));
+	strbuf_addf(out, "; it listens by itself, past the broker, on the Unix socket %s ", name);
+	add_process(pid, out);
+	strbuf_addf(out, ": %s", escape_text(facts));
+}
+
 /* It listens on no TCP port. */
 static void add_none(const struct worker *w, const struct pid_set *processes, struct strbuf *out)
 {
@@ -206,9 +223,11 @@ static void add_none(const struct worker *w, const struct pid_set *processes, st
 		STRBUF(socket, 128);
 
 		look(w, pid, &facts);
-		if (add_unix_socket(pid, &socket))
-			strbuf_addf(out, "; it listens on the Unix socket %s ", socket.text);
-		else if (!facts.readable)
+		if (add_unix_socket(pid, &socket)) {
+			add_own_unix(w, pid, socket.text, &facts, out);
+			return;
+		}
+		if (!facts.readable)
 			strbuf_addf(out, "; %s: ", escape_text(&facts));
 		else if (facts.library && facts.other_root)
 			strbuf_add(out, "; its root directory was changed (chroot), and the "
@@ -217,12 +236,12 @@ static void add_none(const struct worker *w, const struct pid_set *processes, st
 		else
 			continue;
 		add_process(pid, out);
-		if (socket.len)
-			strbuf_add(out, ": the broker serves TCP ports only");
 		return;
 	}
-	strbuf_add(out, "; it listens on no TCP port at all: does it need longer (start_timeout), "
-			"or an argument?");
+	strbuf_add(
+		out,
+		"; it listens on no port and no Unix socket: does it need longer (start_timeout), "
+		"or an argument?");
 }
 
 void worker_explain_timeout(const struct worker *w)

@@ -130,7 +130,7 @@ def a_new_version_that_is_killed_aborts_the_reload():
 @test
 def a_new_version_that_hangs_aborts_the_reload():
     release = Release()
-    event_text = "it listens on no TCP port at all"
+    event_text = "it listens on no port and no Unix socket"
     # Time enough for those that do start, on a busy machine.
     aborts(release, lambda: release.deploy(HANGS), event_text, start_timeout="4s")
 
