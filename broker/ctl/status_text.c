@@ -97,10 +97,14 @@ static void add_listener(struct screen *s, const struct json_value *l)
 	text_fill(&line, TEXT_PLAIN, same ? "$address" : "$address{ for $app_port}{ for $app_path}",
 		  l);
 	text_fill(&line, TEXT_PLAIN, "{ (automatic)$automatic}  <state>$state<>  ", l);
-	text_fill(&line, half_full ? TEXT_YELLOW : TEXT_PLAIN, "backlog $backlog/$backlog_max", l);
-	text_add(&line, TEXT_PLAIN, "  ");
-	text_fill(&line, overflows ? TEXT_YELLOW : TEXT_PLAIN, "overflows $overflows", l);
-	text_fill(&line, TEXT_PLAIN, "  accepted $accepted", l);
+	/* Not known of a Unix socket. */
+	if (json_doc_number(l, "backlog_max") > 0) {
+		text_fill(&line, half_full ? TEXT_YELLOW : TEXT_PLAIN,
+			  "backlog $backlog/$backlog_max", l);
+		text_add(&line, TEXT_PLAIN, "  ");
+		text_fill(&line, overflows ? TEXT_YELLOW : TEXT_PLAIN, "overflows $overflows  ", l);
+	}
+	text_fill(&line, TEXT_PLAIN, "accepted $accepted", l);
 	text_end(&line);
 }
 

@@ -77,9 +77,9 @@ int service_restore(struct listener *l, struct strbuf *error)
 
 	if (l->bound_only || !unix_listener_is_lost(&l->addr, l->file))
 		return 0;
-	log_event(LEVEL_WARN, "unlisten", LOG_STR("service", service_name(s)),
+	log_event(LEVEL_INFO, "unlisten", LOG_STR("service", service_name(s)),
 		  LOG_STR("address", address_text(&l->addr).text),
-		  LOG_MSG("another process has removed %s: it is made again",
+		  LOG_MSG("%s was removed, as programs do before they bind it: it is made again",
 			  address_text(&l->addr).text));
 	r = service_bind(s, s->conf, &nothing, &l->addr, true, error, &fd);
 	if (r < 0)

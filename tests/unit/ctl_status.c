@@ -60,6 +60,25 @@ TEST(processes_of_an_inetd_service_are_shown_where_there_is_one)
 		"1.2s         0\n");
 }
 
+TEST(a_unix_socket_is_shown_with_what_it_is_for)
+{
+	add_line(&view, LINE_BROKER);
+	add_line(&view, LINE_SERVICE(MEMBERS_QUIET));
+	add_line(&view, "{\"type\":\"listener\",\"service\":\"web\",\"address\":\"/run/a.sock\","
+			"\"app_path\":\"/run/a.sock\",\"automatic\":true,\"state\":\"open\","
+			"\"backlog\":null,\"backlog_max\":null,\"overflows\":null,\"accepted\":1}");
+	add_line(&view, "{\"type\":\"listener\",\"service\":\"web\",\"address\":\"[::]:80\","
+			"\"app_path\":\"/run/a.sock\",\"automatic\":false,\"state\":\"open\","
+			"\"backlog\":0,\"backlog_max\":8,\"overflows\":0,\"accepted\":2}");
+	add_line(&view, "{\"type\":\"listener\",\"service\":\"web\",\"address\":\"@a\","
+			"\"app_port\":3000,\"automatic\":false,\"state\":\"open\","
+			"\"backlog\":null,\"backlog_max\":null,\"overflows\":null,\"accepted\":3}");
+	CHECK_CONTAINS(screen(100),
+		       "\n  /run/a.sock (automatic)  open  accepted 1\n"
+		       "  [::]:80 for /run/a.sock  open  backlog 0/8  overflows 0  accepted 2\n"
+		       "  @a for 3000  open  accepted 3\n");
+}
+
 static void add_busy_service(void)
 {
 	add_line(&view, LINE_BROKER);
