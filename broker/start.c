@@ -231,10 +231,10 @@ static void check_file(const struct section *s, const char *key, const char *pat
 
 static void check_address(const struct section *s, const char *key, size_t entry,
 			  const struct handoff_addr *addr, const struct service_conf *sc,
-			  bool port_only)
+			  const struct broker_conf *bc, bool port_only)
 {
 	STRBUF(text, 512);
-	int r = address_unix(addr) ? unix_listener_try(addr, sc, &text) : tcp_try(addr, sc);
+	int r = address_unix(addr) ? unix_listener_try(addr, sc, bc, &text) : tcp_try(addr, sc);
 
 	if (text.len)
 		add(s, key, entry, text.text);
@@ -262,7 +262,8 @@ static void check_service(struct broker *b, const struct service_conf *sc,
 	}
 	check_file(&s, "output", sc->output_path);
 	for (size_t i = 0; i < sc->n_listen; i++)
-		check_address(&s, "listen", i, &sc->listen[i].addr, sc, sc->listen[i].port_only);
+		check_address(&s, "listen", i, &sc->listen[i].addr, sc, b->conf,
+			      sc->listen[i].port_only);
 	if (there && launch_check(b, sc, &text) < 0)
 		conf_errors_add(errors,
 				option_origin(option_find(OPTION_SERVICE, "command"), sc, 0).line,
@@ -282,9 +283,9 @@ static void check_broker(const struct broker_conf *bc, const struct service_conf
 	check_file(&s, "pid_file", bc->pid_file);
 	check_file(&s, "run_dir", bc->run_dir);
 	if (bc->metrics.addr.family)
-		check_address(&s, "metrics", 0, &bc->metrics.addr, any, false);
+		check_address(&s, "metrics", 0, &bc->metrics.addr, any, bc, false);
 	if (bc->agent_check.addr.family)
-		check_address(&s, "agent_check", 0, &bc->agent_check.addr, any, false);
+		check_address(&s, "agent_check", 0, &bc->agent_check.addr, any, bc, false);
 	if (bc->control_group && user_find_group(bc->control_group, &gid, &text) < 0)
 		add(&s, "control_group", 0, text.text);
 }
@@ -298,7 +299,8 @@ enum exit_code start_check(struct run *run, struct strbuf *found)
 
 	if (find_shim(run, &text) < 0 || raise_descriptor_limit(run, &text) < 0)
 		conf_errors_add(&errors, 0, "%s", text.text);
-	check_broker(&conf->broker, conf->services[0], &errors);
+	b->conf = &conf->broker;
+	check_broker(b->conf, conf->services[0], &errors);
 	for (size_t i = 0; b->launch.library && i < conf->n_services; i++)
 		check_service(b, conf->services[i], &errors);
 	conf_errors_print(&errors, conf->file, found);

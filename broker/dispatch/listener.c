@@ -108,7 +108,8 @@ int listener_configure(struct listener *l, const struct service_conf *sc, struct
 	static const struct asked nothing;
 
 	if (address_unix(&l->addr))
-		return unix_listener_configure(l->fd, &l->addr, l->file, sc, error);
+		return unix_listener_configure(l->fd, &l->addr, l->file, sc,
+					       l->dispatch->broker->conf, error);
 	return tcp_configure(l->fd, sc, l->endpoint ? &l->endpoint->asked : &nothing, error);
 }
 

@@ -87,7 +87,7 @@ static int add_automatic(struct service *s, struct endpoint *e, unsigned comes_w
 			e->app_addr.port, own);
 		return -EADDRINUSE;
 	}
-	r = service_bind(s, s->conf, &e->asked, &e->app_addr, !comes_with, reason, &fd);
+	r = service_bind(s->broker, s, s->conf, &e->asked, &e->app_addr, !comes_with, reason, &fd);
 	if (r < 0)
 		return reason->len ? r : tcp_explain(&e->app_addr, r, reason);
 	l = service_add_listener(s, &e->app_addr, address_app(&e->app_addr), true, fd, comes_with);

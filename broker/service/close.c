@@ -81,7 +81,7 @@ int service_restore(struct listener *l, struct strbuf *error)
 		  LOG_STR("address", address_text(&l->addr).text),
 		  LOG_MSG("%s was removed, as programs do before they bind it: it is made again",
 			  address_text(&l->addr).text));
-	r = service_bind(s, s->conf, &nothing, &l->addr, true, error, &fd);
+	r = service_bind(s->broker, s, s->conf, &nothing, &l->addr, true, error, &fd);
 	if (r < 0)
 		return r;
 	if (!service_add_listener(s, &l->addr, l->app, l->automatic, fd, 0))

@@ -153,13 +153,14 @@ void service_close_unused(struct service *s)
 			endpoint_free(e);
 }
 
-int service_bind(struct service *s, const struct service_conf *sc, const struct asked *asked,
-		 const struct handoff_addr *addr, bool listens, struct strbuf *error, int *ret_fd)
+int service_bind(struct broker *b, struct service *s, const struct service_conf *sc,
+		 const struct asked *asked, const struct handoff_addr *addr, bool listens,
+		 struct strbuf *error, int *ret_fd)
 {
 	_cleanup_fd_ int fd = -1;
 	struct listener *l;
 	bool shared = false, local = address_unix(addr);
-	int r = local ? unix_listener_bind(addr, sc, error, &fd)
+	int r = local ? unix_listener_bind(addr, sc, b->conf, error, &fd)
 		      : tcp_bind(addr, sc, asked, false, error, &fd);
 
 	if (r == -EADDRINUSE && s && !local)

@@ -19,11 +19,13 @@ void service_log_listener(const struct listener *l); /* clients can connect */
 void service_keep_listener(struct service *s, struct listener *l, uint32_t app, bool automatic);
 
 /*
- * Binds @addr, also beside listeners of @s that overlap it: a reload moves from the one to the
- * other, and both serve meanwhile. @listens: it lets clients in. As tcp_bind(). 0 or -errno.
+ * Binds @addr for @s (NULL: it is new), also beside listeners of @s that overlap it: a reload moves
+ * from the one to the other, and both serve meanwhile. @listens: it lets clients in. As tcp_bind().
+ * 0 or -errno.
  */
-int service_bind(struct service *s, const struct service_conf *sc, const struct asked *asked,
-		 const struct handoff_addr *addr, bool listens, struct strbuf *error, int *ret_fd);
+int service_bind(struct broker *b, struct service *s, const struct service_conf *sc,
+		 const struct asked *asked, const struct handoff_addr *addr, bool listens,
+		 struct strbuf *error, int *ret_fd);
 
 /*
  * Each configured listener goes to the endpoint of its port, the better one if another has come.

@@ -21,7 +21,7 @@
 /* --- opened ------------------------------------------------------------------------------ */
 
 /* [::]:80 for a bare port, or 0.0.0.0:80 where the kernel has no IPv6. */
-static int open_one(struct service *s, bool rolls, const struct conf_listen *cl,
+static int open_one(struct broker *b, struct service *s, bool rolls, const struct conf_listen *cl,
 		    const struct service_conf *sc, struct opened *ret, struct strbuf *error)
 {
 	/* No app has asked for anything yet: service_attach_listeners() comes to that. */
@@ -30,10 +30,10 @@ static int open_one(struct service *s, bool rolls, const struct conf_listen *cl,
 	int r;
 
 	ret->addr = cl->addr;
-	r = service_bind(s, sc, &nothing, &ret->addr, !rolls, error, &ret->fd);
+	r = service_bind(b, s, sc, &nothing, &ret->addr, !rolls, error, &ret->fd);
 	if ((r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL) && cl->port_only && !sc->v6only) {
 		ret->addr = v4;
-		r = service_bind(s, sc, &nothing, &ret->addr, !rolls, error, &ret->fd);
+		r = service_bind(b, s, sc, &nothing, &ret->addr, !rolls, error, &ret->fd);
 	}
 	return r;
 }
@@ -81,7 +81,7 @@ static int open_lines(struct broker *b, struct service *s, bool rolls, bool only
 			return r;
 		if (l)
 			continue;
-		r = open_one(s, rolls, &sc->listen[k], sc, o, error);
+		r = open_one(b, s, rolls, &sc->listen[k], sc, o, error);
 		if (r == 0)
 			continue;
 		if (error->len) /* it says so itself */

@@ -21,11 +21,14 @@ static const char *path_of(const struct handoff_addr *addr)
 }
 
 /* Without options of its own it is the workers'. A group that the broker is in needs no root. */
-static int find_owner(const struct service_conf *sc, uid_t *ret_uid, gid_t *ret_gid,
-		      struct strbuf *error)
+static int find_owner(const struct service_conf *sc, const struct broker_conf *bc, uid_t *ret_uid,
+		      gid_t *ret_gid, struct strbuf *error)
 {
-	const char *user = sc->socket_user ? sc->socket_user : sc->user;
-	const char *group = sc->socket_group || sc->socket_user ? sc->socket_group : sc->group;
+	const bool as_broker = !sc->user && !sc->group;
+	const char *worker_user = as_broker ? bc->user : sc->user;
+	const char *worker_group = as_broker ? bc->group : sc->group;
+	const char *user = sc->socket_user ? sc->socket_user : worker_user;
+	const char *group = sc->socket_group || sc->socket_user ? sc->socket_group : worker_group;
 	struct user_info info;
 	int r = user_lookup(user, NULL, &info, error);
 
@@ -43,7 +46,7 @@ static bool same_file(const struct stat *st, struct unix_file file)
 
 /* Through a descriptor: no link that somebody puts there meanwhile is followed. */
 static int set_rights(const char *path, struct unix_file file, const struct service_conf *sc,
-		      struct strbuf *error)
+		      const struct broker_conf *bc, struct strbuf *error)
 {
 	_cleanup_fd_ int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	mode_t mode = (mode_t)strtoul(sc->socket_mode, NULL, 8);
@@ -58,7 +61,7 @@ static int set_rights(const char *path, struct unix_file file, const struct serv
 				   "the socket %s is there no longer: another process has removed "
 				   "or replaced it; restart the broker to have it back",
 				   path);
-	r = find_owner(sc, &uid, &gid, error);
+	r = find_owner(sc, bc, &uid, &gid, error);
 	if (r < 0)
 		return r;
 	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
@@ -73,7 +76,7 @@ static int set_rights(const char *path, struct unix_file file, const struct serv
 }
 
 int unix_listener_bind(const struct handoff_addr *addr, const struct service_conf *sc,
-		       struct strbuf *error, int *ret_fd)
+		       const struct broker_conf *bc, struct strbuf *error, int *ret_fd)
 {
 	const char *path = path_of(addr);
 	_cleanup_fd_ int fd = -1;
@@ -84,7 +87,7 @@ int unix_listener_bind(const struct handoff_addr *addr, const struct service_con
 	r = unix_bind(address_unix(addr), SOCK_STREAM, 0777, &fd);
 	if (r < 0)
 		return strbuf_fail(error, r, "cannot listen on %s: %m", address_unix(addr));
-	r = path ? set_rights(path, unix_listener_file(addr), sc, error) : 0;
+	r = path ? set_rights(path, unix_listener_file(addr), sc, bc, error) : 0;
 	if (r < 0)
 		(void)unlink(path);
 	else
@@ -93,14 +96,14 @@ int unix_listener_bind(const struct handoff_addr *addr, const struct service_con
 }
 
 int unix_listener_try(const struct handoff_addr *addr, const struct service_conf *sc,
-		      struct strbuf *error)
+		      const struct broker_conf *bc, struct strbuf *error)
 {
 	const char *path = path_of(addr);
 	char copy[PATHS_LEN + 1];
 	struct stat st;
 	uid_t uid;
 	gid_t gid;
-	int r = find_owner(sc, &uid, &gid, error);
+	int r = find_owner(sc, bc, &uid, &gid, error);
 
 	if (r < 0 || !path)
 		return r;
@@ -121,9 +124,10 @@ struct unix_file unix_listener_file(const struct handoff_addr *addr)
 }
 
 int unix_listener_configure(int fd, const struct handoff_addr *addr, struct unix_file file,
-			    const struct service_conf *sc, struct strbuf *error)
+			    const struct service_conf *sc, const struct broker_conf *bc,
+			    struct strbuf *error)
 {
-	int r = path_of(addr) ? set_rights(path_of(addr), file, sc, error) : 0;
+	int r = path_of(addr) ? set_rights(path_of(addr), file, sc, bc, error) : 0;
 
 	if (r == 0)
 		r = tcp_listen(fd, sc);

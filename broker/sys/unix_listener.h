@@ -18,16 +18,17 @@ struct unix_file {
 };
 
 /*
- * Binds @addr, with the mode and owner of @sc; clients are refused until tcp_listen(). Replaces a
- * socket that a killed process has left, but not one that a process listens on, nor another file.
- * 0: *@ret_fd is the caller's, close-on-exec, non-blocking. -errno with @error.
+ * Binds @addr, with the mode and owner that @sc says, or the user of the workers; clients are
+ * refused until tcp_listen(). Replaces a socket that a killed process has left, but not one that a
+ * process listens on, nor another file. 0: *@ret_fd is the caller's, close-on-exec, non-blocking.
+ * -errno with @error.
  */
 int unix_listener_bind(const struct handoff_addr *addr, const struct service_conf *sc,
-		       struct strbuf *error, int *ret_fd);
+		       const struct broker_conf *bc, struct strbuf *error, int *ret_fd);
 
 /* Whether that would do, as far as can be said. 0; -errno with @error. */
 int unix_listener_try(const struct handoff_addr *addr, const struct service_conf *sc,
-		      struct strbuf *error);
+		      const struct broker_conf *bc, struct strbuf *error);
 
 struct unix_file unix_listener_file(const struct handoff_addr *addr); /* just bound */
 
@@ -36,7 +37,8 @@ bool unix_listener_is_lost(const struct handoff_addr *addr, struct unix_file fil
 
 /* Gives @fd, which listens there, the backlog, mode and owner of @sc. 0; -errno with @error. */
 int unix_listener_configure(int fd, const struct handoff_addr *addr, struct unix_file file,
-			    const struct service_conf *sc, struct strbuf *error);
+			    const struct service_conf *sc, const struct broker_conf *bc,
+			    struct strbuf *error);
 
 void unix_listener_remove(const struct handoff_addr *addr, struct unix_file file); /* if there */
 

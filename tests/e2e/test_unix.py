@@ -4,6 +4,7 @@
 import grp
 import os
 import pwd
+import signal
 import socket
 import stat
 import threading
@@ -225,6 +226,153 @@ def a_reload_opens_and_closes_paths_and_who_waits_at_one_is_served():
     broker.reload_and_wait()
     assert get(path).status == 200
     wait_file_gone(second)
+
+
+@test
+def who_waits_at_a_path_that_a_reload_drops_is_served():
+    path = tmp("waits.sock")
+    broker = Broker(app("srv_poll"), workers=1, queue=1, listen=path + " for {port}")
+    os.kill(broker.worker_pid(), signal.SIGSTOP)
+    waiting = [connect_unix(path) for _ in range(5)]
+    for s in waiting:
+        send_request(s)
+    pid = broker.worker_pid()
+    broker.configure(app("srv_poll"), workers=1, queue=1, listen="{port}")
+    broker.reload_and_wait()
+    wait_file_gone(path)
+    assert {read_answer(s).status for s in waiting} == {200}
+    os.kill(pid, signal.SIGCONT)
+
+
+@test
+def the_socket_of_a_dead_broker_is_replaced():
+    path = tmp("dead.sock")
+    broker = Broker(app("srv_poll"), workers=1, listen=path + " for {port}", drain_timeout="100ms")
+    broker.kill()
+    assert stat.S_ISSOCK(os.stat(path).st_mode)
+    with socket.socket(socket.AF_UNIX) as s:
+        assert s.connect_ex(path) != 0
+    again = Broker(app("srv_poll"), workers=1, listen=path + " for {port}")
+    assert get(path).pid == again.worker_pid()
+
+
+@test
+def a_second_broker_is_told_who_has_the_socket_and_takes_nothing():
+    path = tmp("both.sock")
+    broker = Broker(app("srv_poll"), workers=1, listen=path + " for {port}")
+    other = Broker(app("srv_poll"), workers=1, listen=path + " for {port}", wait_ready=False)
+    assert other.wait_exit() != 0
+    assert "another process listens on %s (pid %d)" % (path, broker.pid) in str(other.log.lines())
+    assert get(path).pid == broker.worker_pid()
+
+
+@test
+def a_path_moves_to_another_service_without_a_gap():
+    path = tmp("moves.sock")
+    text = ("[service:a]\ncommand = {apps}/srv_poll {port}\nworkers = 1\nlisten = %s for {port}\n"
+            "[service:b]\ncommand = {apps}/srv_poll {port2}\nworkers = 1\nlisten = {port2}\n")
+    other = ("[service:a]\ncommand = {apps}/srv_poll {port}\nworkers = 1\nlisten = {port}\n"
+             "[service:b]\ncommand = {apps}/srv_poll {port2}\nworkers = 1\nlisten = {port2}\n"
+             "listen = %s for {port2}\n")
+    broker = Broker(text=text % path)
+    inode, first = os.stat(path).st_ino, get(path).pid
+    assert first == broker.worker_pid("a.0")
+    broker.configure(text=other % path)
+    broker.reload_and_wait(service="b")
+    wait_until(lambda: get(path).pid == broker.worker_pid("b.0"))
+    assert os.stat(path).st_ino == inode
+
+
+@test
+def a_reload_that_is_aborted_leaves_no_socket():
+    path, second = tmp("stays.sock"), tmp("never.sock")
+    broker = Broker(app("srv_poll"), workers=1, listen=path + " for {port}")
+    broker.configure(app("srv_poll", "no-port"), workers=1, start_timeout="300ms",
+                     listen=[path + " for {port}", second + " for {port}"])
+    broker.reload_and_wait(want="reload-aborted")
+    wait_file_gone(second)
+    assert get(path).status == 200
+
+
+@test
+def a_socket_that_was_removed_is_made_again_by_a_reload():
+    path = tmp("removed.sock")
+    broker = Broker(app("srv_poll"), workers=1, listen=path + " for {port}", socket_mode="0600")
+    os.unlink(path)
+    broker.reload_and_wait()
+    assert get(path).status == 200 and stat.S_IMODE(os.stat(path).st_mode) == 0o600
+    wait_until(lambda: [o for o in ask(broker, "status web") if o["type"] == "listener"
+                        and o["state"] == "closing"] == [])
+    # One of somebody else is not.
+    os.unlink(path)
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(path)
+        s.listen(1)
+        mark = broker.mark()
+        broker.hup()
+        event = broker.wait_event("reload-refused", since=mark)
+        assert "another process listens on %s (pid %d)" % (path, os.getpid()) in event["message"], event
+
+
+@test
+def without_options_the_socket_belongs_to_the_workers():
+    if os.geteuid() != 0:
+        return
+    path, nobody = tmp("owner.sock"), pwd.getpwnam("nobody")
+    broker = Broker(app("srv_poll"), workers=1, user="nobody", listen=path + " for {port}")
+    st = os.stat(path)
+    assert (st.st_uid, st.st_gid, stat.S_IMODE(st.st_mode)) == (nobody.pw_uid, nobody.pw_gid, 0o660)
+    broker.stop()
+    broker = Broker(app("srv_poll"), workers=1, user="nobody", socket_group="daemon",
+                    listen=path + " for {port}")
+    st = os.stat(path)
+    assert (st.st_uid, st.st_gid) == (nobody.pw_uid, grp.getgrnam("daemon").gr_gid)
+
+
+@test
+def a_broker_that_has_given_up_root_removes_its_socket():
+    if os.geteuid() != 0:
+        return
+    where, nobody = tmp("theirs"), pwd.getpwnam("nobody")
+    os.mkdir(where)
+    os.chown(where, nobody.pw_uid, nobody.pw_gid)
+    path = os.path.join(where, "s")
+    broker = Broker(app("srv_poll"), workers=1, broker={"user": "nobody"}, listen=path + " for {port}")
+    assert os.stat(path).st_uid == nobody.pw_uid and get(path).status == 200
+    os.chown(broker.dir, nobody.pw_uid, -1)  # for its run directory
+    broker.stop()
+    assert os.listdir(where) == []
+
+
+@test
+def what_cannot_be_bound_is_said_before_anything_starts():
+    for line, says in (
+        ("/nowhere/x.sock for {port}", "cannot listen on /nowhere/x.sock: No such file or directory"),
+        (tmp() + " for {port}", "is there already and is no socket"),
+    ):
+        broker = Broker(app("srv_poll"), workers=1, listen=line, wait_ready=False)
+        assert broker.wait_exit() != 0
+        assert says in str(broker.log.lines()), says
+        assert not broker.log.find(["worker-start"])
+        checked = broker_cli("-c", broker.file, "-t")
+        assert checked.returncode != 0 and line.split()[0] in checked.stderr, checked
+
+
+@test
+def clients_without_an_address_go_round_although_the_balance_is_by_source():
+    path = tmp("source.sock")
+    broker = Broker(app("srv_poll"), workers=2, balance="source", listen=path + " for {port}")
+    wait_until(lambda: len({get(path).pid for _ in range(20)}) == 2)
+    assert broker.events("listen", address=path)
+
+
+@test
+def a_health_check_of_a_published_program_is_no_client():
+    path = tmp("check.sock")
+    broker = Broker(app("srv_poll"), workers=1, check="GET /", check_interval="50ms",
+                    listen=path + " for {port}")
+    assert get(path).status == 200
+    assert [w["state"] for w in workers(broker)] == ["ready"]
 
 
 main()

@@ -298,6 +298,7 @@ NOT_CALLED(int unix_listener_configure(int fd __attribute__((unused)),
 				       const struct handoff_addr *addr __attribute__((unused)),
 				       struct unix_file file __attribute__((unused)),
 				       const struct service_conf *sc __attribute__((unused)),
+				       const struct broker_conf *bc __attribute__((unused)),
 				       struct strbuf *error __attribute__((unused))))
 NOT_CALLED(int rendezvous_receive(int fd __attribute__((unused)), void *buf __attribute__((unused)),
 				  size_t size __attribute__((unused))))
