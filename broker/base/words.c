@@ -67,7 +67,8 @@ static int read_word(enum words_kind kind, const char **at, char **out, struct s
 	return 0;
 }
 
-int words_split(enum words_kind kind, const char *text, struct words *ret, struct strbuf *ret_error)
+int words_split(enum words_kind kind, const char *text, char ***ret, size_t *ret_len,
+		struct strbuf *ret_error)
 {
 	/* Unquoting never makes text longer, and every word but the last has a blank behind it. */
 	size_t table = (WORDS_MAX + 1) * sizeof(char *), n = 0, text_len = 0;
@@ -96,15 +97,10 @@ int words_split(enum words_kind kind, const char *text, struct words *ret, struc
 	if (out - strings > WORDS_BYTES_MAX)
 		return strbuf_fail(ret_error, -EINVAL, "more than %d bytes", WORDS_BYTES_MAX);
 	word[n] = NULL;
-	*ret = (struct words){ .word = word, .n = n, .text_len = text_len };
+	*ret = word;
+	*ret_len = text_len;
 	word = NULL;
-	return 0;
-}
-
-void words_free(struct words *words)
-{
-	free(words->word);
-	*words = (struct words){ 0 };
+	return (int)n;
 }
 
 void words_add_quoted(struct strbuf *out, const char *word)

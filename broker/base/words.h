@@ -21,21 +21,13 @@ enum words_kind {
 	WORDS_COMMAND, /* also refuses | ; & < > */
 };
 
-struct words {
-	char **word; /* NULL-terminated; one allocation with its strings */
-	size_t n;
-	size_t text_len; /* of the text, without a comment and the blanks before it */
-};
-
 /*
- * Splits @text. 0: *@ret is the caller's, see words_free. -EINVAL:
- * @ret_error says what is wrong (a clause without a full stop). -ENOMEM.
+ * Splits @text, of which *@ret_len bytes come before a comment and the blanks there. The number of
+ * words: *@ret is the caller's to free(3), one allocation with the strings, and ends with NULL.
+ * -EINVAL: @ret_error says what is wrong (a clause without a full stop). -ENOMEM.
  */
-int words_split(enum words_kind kind, const char *text, struct words *ret,
+int words_split(enum words_kind kind, const char *text, char ***ret, size_t *ret_len,
 		struct strbuf *ret_error);
-void words_free(struct words *words); /* an all-zero one is fine */
-
-#define _cleanup_words_ __attribute__((cleanup(words_free)))
 
 /*
  * Reads what is quoted, *@at at the quote, to *@out. In double quotes, a line that ends with a

@@ -134,13 +134,13 @@ void option_clear(const struct option *opt, void *conf)
 	*origins = (struct conf_origins){ 0 };
 }
 
-/* Each of @words is a value, or all are one: added to a list, else in place of the value so far. */
-static int store(const struct option_setting *s, struct option_input *in, const struct words *words,
-		 void *conf)
+/* Each word of @in is a value, or all are one: added to a list, else in place of the value so far.
+ */
+static int store(const struct option_setting *s, struct option_input *in, int n_words, void *conf)
 {
 	const struct option_type *type = s->option->type;
 	struct option_list *list = type->list ? field_of(s->option, conf) : NULL;
-	size_t n = type->list && !type->one_entry ? words->n : 1, at = list ? list->n : 0;
+	size_t n = type->list && !type->one_entry ? (size_t)n_words : 1, at = list ? list->n : 0;
 	_cleanup_free_ char *values = NULL;
 	char *to = field_of(s->option, conf);
 	int r = 0;
@@ -151,7 +151,6 @@ static int store(const struct option_setting *s, struct option_input *in, const 
 	values = calloc(n + 1, type->size); /* lists have a zero behind the last entry */
 	if (!values)
 		return -ENOMEM;
-	in->word = words->word;
 	for (size_t i = 0; r == 0 && i < n; i++, in->word++)
 		r = type->parse(in, values + i * type->size);
 	if (r == 0 && list) {
@@ -173,38 +172,37 @@ static int store(const struct option_setting *s, struct option_input *in, const 
 }
 
 /* What holds for values of any type; then the type has its say. */
-static int set_words(const struct option_setting *s, struct option_input *in,
-		     const struct words *words, void *conf)
+static int set_words(const struct option_setting *s, struct option_input *in, int n_words,
+		     size_t text_len, void *conf)
 {
 	const struct option_type *type = s->option->type;
 
-	if (words->n == 0) {
+	if (n_words == 0) {
 		if ((type->may_unset || in->opt->or_none || type->list) && !in->number) {
 			option_clear(s->option, conf);
 			return option_set_origins(s->option, conf, 0, 1, s->origin);
 		}
 		return strbuf_fail(in->why, -EINVAL, "the value is empty");
 	}
-	if (words->n > 1 && !type->list && !type->command) {
+	if (n_words > 1 && !type->list && !type->command)
 		return strbuf_fail(in->why, -EINVAL, "%s is more than one value (%s)",
-				   strbuf_quote_bytes(s->text, words->text_len).text,
-				   words->word[1][0] == ';'
-					   ? "behind a value a comment begins with #"
-					   : "quote it if it is one");
-	}
-	return store(s, in, words, conf);
+				   strbuf_quote_bytes(s->text, text_len).text,
+				   in->word[1][0] == ';' ? "behind a value a comment begins with #"
+							 : "quote it if it is one");
+	return store(s, in, n_words, conf);
 }
 
 int option_set(const struct option_setting *s, const struct conf_facts *facts, void *conf,
 	       struct strbuf *ret_error)
 {
-	_cleanup_words_ struct words words = { 0 };
+	_cleanup_free_ char **words = NULL;
 	const struct option *opt = s->option;
 	STRBUF(why, 512);
-	struct option_input in = { .opt = opt, .facts = facts, .number = s->number, .why = &why };
+	size_t text_len;
 	int split = words_split(opt->type->command ? WORDS_COMMAND : WORDS_VALUE, s->text, &words,
-				&why);
-	int r = split == 0 ? set_words(s, &in, &words, conf) : split;
+				&text_len, &why);
+	struct option_input in = { opt, facts, s->number, words, &why };
+	int r = split < 0 ? split : set_words(s, &in, split, text_len, conf);
 
 	if (r != -EINVAL)
 		return r;
@@ -215,7 +213,7 @@ int option_set(const struct option_setting *s, const struct conf_facts *facts, v
 	}
 	strbuf_addf(ret_error, ": %s", why.text);
 	/* A mistake of writing: what values are allowed is not the question. */
-	if (split == 0) {
+	if (split >= 0) {
 		bool asks = why.len > 0 && why.text[why.len - 1] == '?'; /* did you mean ...? */
 
 		strbuf_add(ret_error, asks ? " Allowed: " : "; allowed: ");

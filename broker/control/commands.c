@@ -172,13 +172,14 @@ static void answer(struct client *c, const char *line)
 void commands_answer(struct client *c, const char *line)
 {
 	STRBUF(error, 1024);
-	int r = words_split(WORDS_COMMAND, line, &c->words, &error);
+	size_t len;
+	int n = words_split(WORDS_COMMAND, line, &c->words, &len, &error);
 
-	if (r < 0) {
-		client_error(c, "bad-request", "%s", r == -ENOMEM ? "out of memory" : error.text);
+	if (n < 0) {
+		client_error(c, "bad-request", "%s", n == -ENOMEM ? "out of memory" : error.text);
 		return;
 	}
-	switch (command_parse(c->words.word, c->words.n, &c->request, &error)) {
+	switch (command_parse(c->words, (size_t)n, &c->request, &error)) {
 	case COMMAND_OK:
 		answer(c, line);
 		break;

@@ -52,7 +52,8 @@ void client_answered(struct client *c)
 {
 	if (c->task && !c->task->ops->lasts)
 		drop_task(c);
-	words_free(&c->words);
+	free(c->words);
+	c->words = NULL;
 	stream_flush(&c->stream);
 	/* Requests that came meanwhile have been read already. */
 	go_on(c);
@@ -256,7 +257,7 @@ static void client_free(struct client *c)
 	drop_task(c);
 	list_remove(&c->link);
 	stream_deinit(&c->stream);
-	words_free(&c->words);
+	free(c->words);
 	free(c);
 }
 

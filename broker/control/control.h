@@ -47,7 +47,7 @@ struct client {
 	struct ucred peer;
 	bool wire;		/* it speaks handoff_wire.h: it joins, and has one answer */
 	bool working;		/* go_on() is on the stack, and answers what comes next */
-	struct words words;	/* of the request being answered */
+	char **words;		/* owned; of the request being answered */
 	struct request request; /* points into .words */
 	struct task *task;	/* owned; NULL: none, and the next request is read */
 };
