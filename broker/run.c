@@ -153,29 +153,25 @@ static void guard_stop(struct guard *g)
 
 /* --- children ------------------------------------------------------------------------ */
 
-static struct worker *find_worker(const struct broker *b, pid_t pid)
+/* Whether child @pid, which has ended, stopped or continued, is known, or none that matters. */
+static bool child_changed(const struct broker *b, pid_t pid, int status)
 {
+	bool ended = WIFEXITED(status) || WIFSIGNALED(status);
 	struct service *s;
 	struct worker *w;
 
 	list_for_each (s, &b->services, link)
-		list_for_each (w, &s->workers, link)
-			if (w->pid == pid && !w->guest)
-				return w;
-	return NULL;
-}
-
-static bool helper_was_reaped(const struct broker *b, pid_t pid, int status)
-{
-	struct service *s;
-	struct worker *w;
-
-	list_for_each (s, &b->services, link)
-		list_for_each (w, &s->workers, link)
-			if (helper_reaped(&w->check.command, pid, status) ||
-			    helper_reaped(&w->aside, pid, status))
-				return true;
-	return false;
+		list_for_each (w, &s->workers, link) {
+			if (w->pid == pid && !w->guest && ended)
+				worker_main_exited(w, status);
+			else if (w->pid == pid && !w->guest)
+				worker_note_stopped(w, WIFSTOPPED(status));
+			else if (!ended || (!helper_reaped(&w->check.command, pid, status) &&
+					    !helper_reaped(&w->aside, pid, status)))
+				continue;
+			return true;
+		}
+	return !ended;
 }
 
 /* Some process that we had not started, but were left with, has ended: was it the last one? */
@@ -197,21 +193,8 @@ static void reap(struct run *run)
 	pid_t pid;
 
 	/* SIGCHLDs coalesce: one may stand for many. */
-	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED)) > 0) {
-		struct worker *w = find_worker(b, pid);
-
-		if (WIFSTOPPED(status) || WIFCONTINUED(status)) {
-			if (w)
-				worker_note_stopped(w, WIFSTOPPED(status));
-			continue;
-		}
-		if (guard_reaped(&run->guard, pid) || (!w && helper_was_reaped(b, pid, status)))
-			continue;
-		if (w)
-			worker_main_exited(w, status);
-		else
-			strangers = true;
-	}
+	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED)) > 0)
+		strangers |= !child_changed(b, pid, status) && !guard_reaped(&run->guard, pid);
 	if (strangers)
 		look_for_kin(b);
 }
