@@ -81,15 +81,20 @@ enum pair_result pair_send(int tx, const struct handoff_conn *conn, int conn_fd)
 	return PAIR_GONE;
 }
 
+static bool is(int fd, int option, int want)
+{
+	socklen_t len = sizeof(int);
+	int value = -1;
+
+	return getsockopt(fd, SOL_SOCKET, option, &value, &len) == 0 && value == want;
+}
+
 /* A worker may send whatever it likes through its copy of tx; not everything goes to others. */
 static bool is_connection(int fd)
 {
-	socklen_t len = sizeof(int);
-	int protocol = 0, listens = 1;
-
-	return getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) == 0 &&
-	       protocol == IPPROTO_TCP &&
-	       getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 && !listens;
+	return is(fd, SO_ACCEPTCONN, 0) &&
+	       (is(fd, SO_PROTOCOL, IPPROTO_TCP) ||
+		(is(fd, SO_DOMAIN, AF_UNIX) && is(fd, SO_TYPE, SOCK_STREAM)));
 }
 
 enum pair_received pair_receive(int rx, struct handoff_conn *ret_conn, int *ret_fd, int *ret_errno)

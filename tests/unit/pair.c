@@ -88,14 +88,13 @@ static void tcp_pair(int pair[2])
 	close(listener);
 }
 
-TEST(what_is_sent_comes_back_as_it_was)
+static void check_comes_back(int pair[2])
 {
 	struct handoff_conn in = conn_of(42), out;
-	int pair[2], fd = -1;
+	int fd = -1;
 	char byte = 0;
 
 	start(16);
-	tcp_pair(pair);
 	CHECK_EQ(pair_send(tx, &in, pair[0]), PAIR_SENT);
 	close(pair[0]);
 	CHECK_EQ(pair_waiting(rx), 1);
@@ -110,6 +109,16 @@ TEST(what_is_sent_comes_back_as_it_was)
 	close(fd);
 	close(pair[1]);
 	stop();
+}
+
+TEST(what_is_sent_comes_back_as_it_was)
+{
+	int pair[2];
+
+	tcp_pair(pair);
+	check_comes_back(pair);
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	check_comes_back(pair);
 }
 
 TEST(the_ends_are_close_on_exec_and_rx_says_what_it_is)
@@ -255,7 +264,7 @@ TEST(what_is_no_connection_is_dropped_and_nothing_leaks)
 {
 	struct handoff_conn good = conn_of(9), bad = good;
 	char big[1000] = "";
-	int listener;
+	int listener, pair[2];
 
 	start(64);
 	put(&good, sizeof(good), 0);	 /* no descriptor */
@@ -271,12 +280,16 @@ TEST(what_is_no_connection_is_dropped_and_nothing_leaks)
 	bad = good;
 	bad.peer.family = 5;
 	put(&bad, sizeof(bad), 1);
-	/* No TCP connection: a listening socket, another kind of descriptor. */
+	/* No connection of clients: a listening socket, another kind of descriptor. */
 	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	CHECK_EQ(listen(listener, 1), 0);
 	CHECK_EQ(pair_send(tx, &good, listener), PAIR_SENT);
 	CHECK_EQ(pair_send(tx, &good, rx), PAIR_SENT);
 	close(listener);
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair), 0);
+	CHECK_EQ(pair_send(tx, &good, pair[0]), PAIR_SENT);
+	close(pair[0]);
+	close(pair[1]);
 	pair_nudge(tx);
 	put(&good, sizeof(good), 1);
 	/* One connection, one descriptor: the others are closed, as the runner of the tests sees.

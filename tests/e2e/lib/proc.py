@@ -172,9 +172,18 @@ def socket_inodes(pid):
     return found
 
 
+def unix_connections(path):
+    """The inodes of the accepted sockets of a Unix socket: these have its path."""
+    lines = [line.split(None, 7) for line in _read("/proc/net/unix").decode().splitlines()[1:]]
+    return {int(line[6]) for line in lines if line[7:] == [path] and line[5] == "03"}
+
+
 def held_connections(processes, port):
-    """How many TCP connections of local `port` these processes hold among them."""
-    connections = {s.inode for s in sockdiag.tcp(port, sockdiag.CONNECTED)}
+    """How many TCP connections of local `port`, or of a Unix path, these processes hold among them."""
+    if isinstance(port, str):
+        connections = unix_connections(port)
+    else:
+        connections = {s.inode for s in sockdiag.tcp(port, sockdiag.CONNECTED)}
     held = set()
     for pid in processes:
         held |= socket_inodes(pid) & connections
