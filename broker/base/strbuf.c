@@ -116,21 +116,13 @@ void strbuf_vaddf(struct strbuf *b, const char *fmt, va_list ap)
 
 void strbuf_addf(struct strbuf *b, const char *fmt, ...)
 {
-	va_list ap;
-
-	va_start(ap, fmt);
-	strbuf_vaddf(b, fmt, ap);
-	va_end(ap);
+	strbuf_add_arguments(b, fmt);
 }
 
 int strbuf_fail(struct strbuf *b, int r, const char *fmt, ...)
 {
-	va_list ap;
-
 	errno = -r;
-	va_start(ap, fmt);
-	strbuf_vaddf(b, fmt, ap);
-	va_end(ap);
+	strbuf_add_arguments(b, fmt);
 	return r;
 }
 
@@ -184,11 +176,7 @@ struct strbuf_quoted strbuf_quote(const char *text)
 
 int strbuf_refuse(struct strbuf *b, const char *text, const char *fmt, ...)
 {
-	va_list ap;
-
 	strbuf_addf(b, "%s ", strbuf_quote(text).text);
-	va_start(ap, fmt);
-	strbuf_vaddf(b, fmt, ap);
-	va_end(ap);
+	strbuf_add_arguments(b, fmt);
 	return -EINVAL;
 }

@@ -44,6 +44,15 @@ void strbuf_add_bytes(struct strbuf *b, const void *bytes, size_t n);
 void strbuf_addf(struct strbuf *b, const char *fmt, ...) PRINTF(2, 3);
 void strbuf_vaddf(struct strbuf *b, const char *fmt, va_list ap) PRINTF(2, 0);
 
+/* In a function that takes @fmt and what belongs to it: adds that. */
+#define strbuf_add_arguments(b, fmt)                                                               \
+	do {                                                                                       \
+		va_list ap_;                                                                       \
+		va_start(ap_, fmt);                                                                \
+		strbuf_vaddf(b, fmt, ap_);                                                         \
+		va_end(ap_);                                                                       \
+	} while (0)
+
 /*
  * Adds why something failed with @r, -errno, and returns @r. In @fmt %m is what @r means:
  *

@@ -11,12 +11,9 @@ void conf_errors_add(struct conf_errors *errors, unsigned line, const char *fmt,
 	struct conf_error add = { .line = line };
 	struct strbuf text;
 	size_t at = 0;
-	va_list ap;
 
 	strbuf_init(&text, add.text, sizeof(add.text));
-	va_start(ap, fmt);
-	strbuf_vaddf(&text, fmt, ap);
-	va_end(ap);
+	strbuf_add_arguments(&text, fmt);
 
 	while (at < errors->n && errors->error[at].line <= line) {
 		if (errors->error[at].line == line && !strcmp(errors->error[at].text, add.text))

@@ -68,11 +68,8 @@ void client_end_saying(struct client *c, const char *fmt, ...)
 {
 	struct strbuf *out = client_line(c, "end");
 	STRBUF(text, 512);
-	va_list ap;
 
-	va_start(ap, fmt);
-	strbuf_vaddf(&text, fmt, ap);
-	va_end(ap);
+	strbuf_add_arguments(&text, fmt);
 	json_bool(out, "ok", true);
 	if (text.len)
 		json_str(out, "message", text.text);
@@ -92,11 +89,8 @@ static void refuse(struct client *c, const char *reason)
 void client_error(struct client *c, const char *code, const char *fmt, ...)
 {
 	STRBUF(text, CONF_ERROR_BYTES);
-	va_list ap;
 
-	va_start(ap, fmt);
-	strbuf_vaddf(&text, fmt, ap);
-	va_end(ap);
+	strbuf_add_arguments(&text, fmt);
 	if (c->wire) {
 		refuse(c, text.text);
 	} else {

@@ -69,11 +69,8 @@ void convert_say(struct convert *c, bool is_mistake, const char *fmt, ...)
 {
 	STRBUF(text, 2 * CONVERT_TEXT_MAX);
 	STRBUF(line, 4 * CONVERT_TEXT_MAX);
-	va_list ap;
 
-	va_start(ap, fmt);
-	strbuf_vaddf(&text, fmt, ap);
-	va_end(ap);
+	strbuf_add_arguments(&text, fmt);
 	strbuf_add_escaped(&line, c->file, strlen(c->file));
 	strbuf_addf(&line, c->line ? ":%u: " : ": ", c->line);
 	strbuf_add_escaped(&line, text.text, text.len);
@@ -175,12 +172,8 @@ struct section {
 static void refuse(struct section *x, const char *fmt, ...) PRINTF(2, 3);
 static void refuse(struct section *x, const char *fmt, ...)
 {
-	va_list ap;
-
 	strbuf_add(x->why, x->why->len ? "; " : "");
-	va_start(ap, fmt);
-	strbuf_vaddf(x->why, fmt, ap);
-	va_end(ap);
+	strbuf_add_arguments(x->why, fmt);
 }
 
 /* --- where clients connect ----------------------------------------------------------------- */

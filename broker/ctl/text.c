@@ -181,11 +181,8 @@ void text_add(struct text_line *line, enum text_style style, const char *text)
 void text_addf(struct text_line *line, enum text_style style, const char *fmt, ...)
 {
 	STRBUF(text, 4096);
-	va_list ap;
 
-	va_start(ap, fmt);
-	strbuf_vaddf(&text, fmt, ap);
-	va_end(ap);
+	strbuf_add_arguments(&text, fmt);
 	text_add(line, style, text.text);
 }
 
