@@ -112,14 +112,6 @@ static int start_keeper(struct guard *g)
 	return 0;
 }
 
-static int guard_start(struct guard *g, struct broker *b)
-{
-	g->broker = b;
-	g->observer.process = worker_started;
-	notice_observe(b, &g->observer);
-	return start_keeper(g);
-}
-
 /* Whether child @pid, which has ended, was the keeper. Then a new one is started. */
 static bool guard_reaped(struct guard *g, pid_t pid)
 {
@@ -351,10 +343,13 @@ static void init(struct run *run)
 	m->rundir = RUNDIR_INIT;
 	m->started_ms = loop_now(&m->broker.loop);
 	m->started_unix_ms = unix_now_ms();
+	run->guard.broker = &m->broker;
+	run->guard.observer.process = worker_started;
 	run->guard.fd = -1;
 	run->log_source = (struct loop_source){ .fd = -1, .ready = log_ready };
 	list_init(&run->rendezvous.greetings);
 	broker_init(&m->broker);
+	notice_observe(&m->broker, &run->guard.observer);
 	m->broker.loop.turn = watch_log;
 	loop_timer_init(&m->broker.watch, watch_expired);
 	loop_timer_init(&m->broker.tidy, tidy_expired);
@@ -408,7 +403,7 @@ enum exit_code run_broker(struct run *run)
 	init(run);
 	code = start_prepare(run);
 	if (code == EXIT_CODE_OK)
-		r = guard_start(&run->guard, &m->broker);
+		r = start_keeper(&run->guard);
 	if (r < 0)
 		code = start_failed(EXIT_CODE_FAILURE, strerror(-r));
 	if (code == EXIT_CODE_OK)

@@ -308,16 +308,14 @@ int conf_from_command(char *const *argv, const char *workers, const char *const 
 	(void)snprintf(service->name, sizeof(service->name), "service:%s",
 		       conf_name_ok(name, strlen(name)) ? name : "app");
 	if (workers)
-		settings[service->n++] = (struct option_setting){
-			.option = option_find(OPTION_SERVICE, "workers"),
-			.text = workers,
-			.origin.kind = ORIGIN_COMMAND_LINE,
-		};
+		settings[service->n++].text = workers;
 	for (size_t i = 0; i < n_listen; i++)
-		settings[service->n++] = (struct option_setting){
-			.option = option_find(OPTION_SERVICE, "listen"),
-			.text = listen[i],
-			.origin.kind = ORIGIN_COMMAND_LINE,
-		};
+		settings[service->n++].text = listen[i];
+	for (size_t i = 0; i < service->n; i++) {
+		const char *key = workers && i == 0 ? "workers" : "listen";
+
+		settings[i].option = option_find(OPTION_SERVICE, key);
+		settings[i].origin.kind = ORIGIN_COMMAND_LINE;
+	}
 	return build(&b, NULL, ret, error);
 }
