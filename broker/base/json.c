@@ -43,11 +43,6 @@ void json_begin(struct strbuf *out, const char *type)
 	json_str(out, "type", type);
 }
 
-void json_end(struct strbuf *out)
-{
-	strbuf_add_bytes(out, "}\n", 2);
-}
-
 void json_bytes(struct strbuf *out, const char *key, const char *value, size_t n)
 {
 	open_member(out, key);
@@ -56,18 +51,16 @@ void json_bytes(struct strbuf *out, const char *key, const char *value, size_t n
 
 void json_str(struct strbuf *out, const char *key, const char *value)
 {
-	if (value) {
+	if (value)
 		json_bytes(out, key, value, strlen(value));
-	} else {
-		open_member(out, key);
-		strbuf_add(out, "null");
-	}
+	else
+		json_raw(out, key, "null");
 }
 
-void json_int(struct strbuf *out, const char *key, long long value)
+void json_raw(struct strbuf *out, const char *key, const char *fmt, ...)
 {
 	open_member(out, key);
-	strbuf_addf(out, "%lld", value);
+	strbuf_add_arguments(out, fmt);
 }
 
 void json_int_if(struct strbuf *out, const char *key, bool known, long long value)
@@ -76,40 +69,6 @@ void json_int_if(struct strbuf *out, const char *key, bool known, long long valu
 		json_int(out, key, value);
 	else
 		json_str(out, key, NULL);
-}
-
-void json_uint(struct strbuf *out, const char *key, unsigned long long value)
-{
-	open_member(out, key);
-	strbuf_addf(out, "%llu", value);
-}
-
-void json_bool(struct strbuf *out, const char *key, bool value)
-{
-	open_member(out, key);
-	strbuf_add(out, value ? "true" : "false");
-}
-
-void json_object(struct strbuf *out, const char *key)
-{
-	open_member(out, key);
-	strbuf_add_bytes(out, "{", 1);
-}
-
-void json_array(struct strbuf *out, const char *key)
-{
-	open_member(out, key);
-	strbuf_add_bytes(out, "[", 1);
-}
-
-void json_close(struct strbuf *out)
-{
-	strbuf_add_bytes(out, "}", 1);
-}
-
-void json_close_array(struct strbuf *out)
-{
-	strbuf_add_bytes(out, "]", 1);
 }
 
 /* --- reading one --------------------------------------------------------------------- */

@@ -16,19 +16,23 @@
 #include "base/strbuf.h"
 
 void json_begin(struct strbuf *out, const char *type); /* begins with "type":@type */
-void json_end(struct strbuf *out);		       /* and a newline */
 
 void json_str(struct strbuf *out, const char *key, const char *value); /* NULL: null */
 void json_bytes(struct strbuf *out, const char *key, const char *value, size_t n);
-void json_int(struct strbuf *out, const char *key, long long value);
 void json_int_if(struct strbuf *out, const char *key, bool known, long long value); /* else null */
-void json_uint(struct strbuf *out, const char *key, unsigned long long value);
-void json_bool(struct strbuf *out, const char *key, bool value);
 
-void json_object(struct strbuf *out, const char *key); /* ended by json_close() */
-void json_array(struct strbuf *out, const char *key);  /* ended by json_close_array() */
-void json_close(struct strbuf *out);
-void json_close_array(struct strbuf *out);
+/* What is no text, as @fmt makes it. */
+void json_raw(struct strbuf *out, const char *key, const char *fmt, ...) PRINTF(3, 4);
+
+#define json_int(out, key, value)  json_raw(out, key, "%lld", (long long)(value))
+#define json_uint(out, key, value) json_raw(out, key, "%llu", (unsigned long long)(value))
+#define json_bool(out, key, value) json_raw(out, key, "%s", (value) ? "true" : "false")
+
+#define json_object(out, key) json_raw(out, key, "{")
+#define json_array(out, key)  json_raw(out, key, "[")
+#define json_close(out)	      strbuf_add(out, "}")
+#define json_close_array(out) strbuf_add(out, "]")
+#define json_end(out)	      strbuf_add(out, "}\n")
 
 /* Elements of an array have no key: pass NULL. */
 
