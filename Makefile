@@ -193,7 +193,7 @@ $(BUILD)/obj/worker-shim/launcher/%.o: worker-shim/launcher/%.c $(BUILD)/flags/C
 
 $(BUILD)/obj/worker-shim/inetd/%.o: worker-shim/inetd/%.c $(BUILD)/flags/COMPILE_PRELOAD
 	@mkdir -p $(@D)
-	$(call say,CC,$<)$(COMPILE_PRELOAD) $(ERRORS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)$(COMPILE_PRELOAD) $(ERRORS) -Iworker-shim -MMD -MP -c -o $@ $<
 
 $(BUILD)/obj/worker-shim/native/%.o: worker-shim/native/%.c $(BUILD)/flags/COMPILE_PRELOAD
 	@mkdir -p $(@D)

@@ -16,6 +16,7 @@ import time
 from harness import *
 from lib import proc, tap
 from lib.metrics import Page
+from lib.paths import BUILD
 from lib.ports import free_port
 from lib.control import ask as ask_control
 from lib.ctl import ctl
@@ -261,7 +262,7 @@ def a_killed_zygote_loses_nothing_that_waits_and_its_children_go_on():
             os.kill(pid, signal.SIGKILL)
         # Until it is dead, one that waits in the kernel may still take a message with it.
         wait_until(lambda: not any(proc.alive(pid) for pid in idle))
-        waiting = [connect(broker.port) for _ in range(10)]
+        waiting = [connect(broker.port) for _ in range(20)]
         for client in waiting:
             client.sendall(b"hello\n")
         os.kill(zygote, signal.SIGKILL)
@@ -321,6 +322,49 @@ def what_cannot_be_parked_is_executed_for_each_connection():
     assert len(pids) == 12
     broker.wait_event("output", text="%s is statically linked, so it is executed for each connection "
                       "(park = exec)" % static)
+
+
+THREADS = """#include <pthread.h>
+#include <unistd.h>
+static void *wait_on(void *a) { for (;;) pause(); return a; }
+__attribute__((constructor)) static void begin(void) { pthread_t t; pthread_create(&t, 0, wait_on, 0); }
+"""
+
+
+@test
+def a_program_with_threads_before_it_is_parked_is_executed_for_each_connection():
+    with open(tap.tmp("threads.c"), "w") as f:
+        f.write(THREADS)
+    library, program = tap.tmp("libthreads.so"), tap.tmp("threads")
+    source = SOURCE.replace("inetd_line", "inetd_first")
+    subprocess.run(["cc", "-shared", "-fPIC", "-pthread", "-o", library, tap.tmp("threads.c")], check=True)
+    subprocess.run(["cc", "-D_GNU_SOURCE", "-o", program, source, "-Wl,--no-as-needed", library], check=True)
+    for park in ("main", "first-read"):
+        broker = service([program, "read"], workers=1, park=park)
+        answers = [ask(broker.port) for _ in range(6)]
+        assert len({a["pid"] for a in answers}) == 6
+        assert all(a["pid"] == a["began"] and a["line"] == "hello" for a in answers), answers
+        broker.wait_event("output", text="%s has threads before it begins, so it is executed for each "
+                          "connection (park = exec)" % program)
+        broker.stop()
+
+
+@test
+def a_program_that_gains_privileges_is_executed_for_each_connection():
+    if os.geteuid() != 0:
+        skip("needs root")
+    program = tap.tmp("setuid")
+    shutil.copy(os.path.join(BUILD, "apps", "inetd_line"), program)
+    os.chown(program, 65534, 65534)
+    os.chmod(program, 0o4755)
+    os.chmod(tap.tmp(), 0o755)
+    broker = service([program, "word"], workers=1)
+    answer, client = ask(broker.port, "hold", keep=True)
+    with open("/proc/%s/status" % answer["pid"]) as f:
+        assert re.search(r"^Uid:\t0\t65534\t", f.read(), re.M)
+    assert answer["ip"] == "127.0.0.1" and len({ask(broker.port)["pid"] for _ in range(6)}) == 6
+    assert "park = exec" in str(broker.events("output"))
+    client.close()
 
 
 @test
@@ -393,6 +437,49 @@ def a_line_of_output_says_whose_connection_it_is_of():
         broker.stop()
 
 
+CALLS = ("read", "readv", "recv", "recvfrom", "recvmsg", "getpeername", "getsockname", "getsockopt",
+         "poll", "ppoll", "select", "pselect", "epoll", "dup")
+
+
+@test
+def a_program_may_first_touch_its_connection_by_any_call():
+    for call in CALLS:
+        broker = service(["{apps}/inetd_first", call], workers=1, park="first-read")
+        zygote = str(ready_workers(broker)["web.0"])
+        answers = [ask(broker.port) for _ in range(3)]
+        assert {(a["began"], a["line"]) for a in answers} == {(zygote, "hello")}, (call, answers)
+        assert len({a["pid"] for a in answers} - {zygote}) == 3, (call, answers)
+        broker.stop()
+
+
+@test
+def a_program_may_want_its_connection_not_to_block():
+    broker = service(["{apps}/inetd_first", "nonblocking"], workers=1, park="first-read")
+    for _ in range(2):
+        with connect(broker.port) as client:
+            assert client.recv(100) == b"hello\n"
+            client.sendall(b"word\n")
+            assert b"line=word" in client.recv(100)
+
+
+@test
+def a_shell_leaves_what_it_has_not_read_to_what_it_starts():
+    if not shutil.which("bash"):
+        skip("no bash here")
+    with open(tap.tmp("script"), "w") as f:
+        f.write("read l; m=$(head -n1); echo $l $m\n")
+    broker = service(["bash", tap.tmp("script")], workers=1, park="first-read")
+    with connect(broker.port) as client:
+        client.sendall(b"one\ntwo\n")
+        assert client.recv(100) == b"one two\n"
+
+
+@test
+def a_program_whose_first_read_is_not_seen_is_told_to_be_parked_before_main():
+    broker = service(["{apps}/inetd_first", "stdio"], workers=1, park="first-read", wait_ready=False)
+    wait_until(lambda: "it needs park = main" in str(broker.events("output")))
+
+
 @test
 def an_interpreter_is_parked_at_its_first_read():
     scripts = {
@@ -400,7 +487,7 @@ def an_interpreter_is_parked_at_its_first_read():
         "python3": """import os, sys
 l = sys.stdin.readline()
 print("pid=%d line=%s" % (os.getpid(), l), end="")""",
-        "sh": "read l; echo pid=$$ line=$l",
+        "sh": "w=$(echo line); read l; echo pid=$$ $w=$l",
     }
     for program, script in scripts.items():
         if not shutil.which(program):

@@ -6,6 +6,7 @@
  * It hooks nothing else: a server behind inetd may listen and connect as it likes.
  */
 #include "park.h"
+#include "preload/hooks.h"
 #include "shared.h"
 
 #include <dirent.h>
@@ -17,12 +18,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 static struct park parked;
-static bool waits; /* for the first read */
+static pid_t waits; /* this process, for the first read; 0: it does not */
 
 /* What is to be removed from LD_PRELOAD: this library alone, so that others stay. */
 static void leave_preload(const char *own)
@@ -106,35 +109,82 @@ __attribute__((constructor)) static void start(void)
 	parked.own_stderr = own_stderr;
 	(void)unsetenv(PARK_VARIABLE);
 	leave_preload(own);
-	waits = !strcmp(when, "first-read");
-	if (!waits)
+	if (!strcmp(when, "first-read"))
+		waits = getpid();
+	else
 		park_here();
 }
 
-/* The program wants to talk: now it is ready, and a connection is what it needs. */
+/* The program wants to talk, not a fork of it: what it needs now is a connection. */
 static void touch(int fd)
 {
-	if (waits && (fd == STDIN_FILENO || fd == STDOUT_FILENO)) {
-		waits = false;
+	if (waits && (fd == STDIN_FILENO || fd == STDOUT_FILENO) && waits == getpid()) {
+		waits = 0;
 		park_here();
 	}
 }
 
-#define HOOK(type, name, params, args)                                                             \
-	__attribute__((visibility("default"))) type name params                                    \
+/* It ends without having wanted a connection, as far as can be seen: then it does so each time. */
+__attribute__((destructor)) static void end(void)
+{
+	if (waits && waits == getpid())
+		dprintf(STDERR_FILENO,
+			"the program has ended before it has read descriptor 0 by a call "
+			"that is seen: it needs park = main\n");
+}
+
+/* libc's own, for the hook of that name. */
+#define REAL(name)                                                                                 \
+	static __typeof__(&hook_##name) real;                                                      \
+	real = real ? real : (__typeof__(real))dlsym(RTLD_NEXT, #name)
+
+#define TOUCHING(type, name, parameters, ...)                                                      \
+	HOOK(type, name, parameters)                                                               \
+	type hook_##name parameters                                                                \
 	{                                                                                          \
-		static type(*real) params;                                                         \
+		REAL(name);                                                                        \
 		touch(fd);                                                                         \
-		if (!real)                                                                         \
-			real = (type(*) params)dlsym(RTLD_NEXT, #name);                            \
-		return real args;                                                                  \
+		return real(__VA_ARGS__);                                                          \
 	}
 
-HOOK(ssize_t, read, (int fd, void *buf, size_t n), (fd, buf, n))
-HOOK(ssize_t, write, (int fd, const void *buf, size_t n), (fd, buf, n))
-HOOK(ssize_t, readv, (int fd, const struct iovec *v, int n), (fd, v, n))
-HOOK(ssize_t, writev, (int fd, const struct iovec *v, int n), (fd, v, n))
-HOOK(ssize_t, recv, (int fd, void *buf, size_t n, int flags), (fd, buf, n, flags))
-HOOK(ssize_t, send, (int fd, const void *buf, size_t n, int flags), (fd, buf, n, flags))
-HOOK(int, getpeername, (int fd, struct sockaddr *addr, socklen_t *len), (fd, addr, len))
-HOOK(int, getsockname, (int fd, struct sockaddr *addr, socklen_t *len), (fd, addr, len))
+HOOKS_ANSWERED(TOUCHING)
+TOUCHING(int, dup, (int fd), fd)
+TOUCHING(int, epoll_ctl, (int epfd, int op, int fd, struct epoll_event *e), epfd, op, fd, e)
+TOUCHING(int, getpeername, (int fd, struct sockaddr *addr, socklen_t *len), fd, addr, len)
+TOUCHING(int, getsockname, (int fd, struct sockaddr *addr, socklen_t *len), fd, addr, len)
+TOUCHING(int, getsockopt, (int fd, int level, int name, void *value, socklen_t *len), fd, level,
+	 name, value, len)
+TOUCHING(ssize_t, recvmsg, (int fd, struct msghdr *msg, int flags), fd, msg, flags)
+TOUCHING(ssize_t, sendmsg, (int fd, const struct msghdr *msg, int flags), fd, msg, flags)
+TOUCHING(int, setsockopt, (int fd, int level, int name, const void *value, socklen_t len), fd,
+	 level, name, value, len)
+TOUCHING(int, shutdown, (int fd, int how), fd, how)
+
+#define POLLING(name, parameters, ...)                                                             \
+	HOOK(int, name, parameters)                                                                \
+	int hook_##name parameters                                                                 \
+	{                                                                                          \
+		REAL(name);                                                                        \
+		for (nfds_t i = 0; waits && i < n; i++)                                            \
+			touch(fds[i].fd);                                                          \
+		return real(__VA_ARGS__);                                                          \
+	}
+
+POLLING(poll, (struct pollfd * fds, nfds_t n, int ms), fds, n, ms)
+POLLING(ppoll, (struct pollfd * fds, nfds_t n, const struct timespec *t, const sigset_t *mask), fds,
+	n, t, mask)
+
+#define SELECTING(name, parameters, ...)                                                           \
+	HOOK(int, name, parameters)                                                                \
+	int hook_##name parameters                                                                 \
+	{                                                                                          \
+		REAL(name);                                                                        \
+		if ((r && FD_ISSET(STDIN_FILENO, r)) || (w && FD_ISSET(STDOUT_FILENO, w)))         \
+			touch(STDIN_FILENO);                                                       \
+		return real(__VA_ARGS__);                                                          \
+	}
+
+SELECTING(select, (int n, fd_set *r, fd_set *w, fd_set *e, struct timeval *t), n, r, w, e, t)
+SELECTING(pselect,
+	  (int n, fd_set *r, fd_set *w, fd_set *e, const struct timespec *t, const sigset_t *m), n,
+	  r, w, e, t, m)

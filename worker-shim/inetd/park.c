@@ -26,6 +26,7 @@ struct zygote {
 	int refill;    /* a child has seen that few are left */
 	uint32_t next; /* entry to be looked at first */
 	sigset_t mask; /* of the program */
+	bool nonblock; /* the program has set it for descriptor 0 before it was parked */
 	bool ends;     /* a child has seen the end of the channel, behind all that was in it */
 };
 
@@ -134,6 +135,8 @@ static void serve(struct zygote *z, struct handoff_process *e)
 	close_fd(&z->refill);
 	close_fd(&p->rx);
 	variables_set(fd, &conn.peer);
+	if (z->nonblock)
+		(void)fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK);
 	for (int to = 0; to < (p->own_stderr ? 3 : 2); to++)
 		if (to != fd)
 			(void)dup2(fd, to);
@@ -291,6 +294,7 @@ static bool map(struct zygote *z)
 bool park(struct park *p)
 {
 	struct zygote z = { .park = p, .signals = -1, .refill = -1 };
+	int flags = fcntl(STDIN_FILENO, F_GETFL);
 	sigset_t children;
 
 	sigemptyset(&children);
@@ -298,6 +302,7 @@ bool park(struct park *p)
 	if (!map(&z) || sigprocmask(SIG_BLOCK, &children, &z.mask) < 0)
 		return false;
 	z.signals = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
+	z.nonblock = flags >= 0 && flags & O_NONBLOCK;
 	z.refill = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	return z.signals >= 0 && z.refill >= 0 && keep_ready(&z);
 }

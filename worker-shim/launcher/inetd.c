@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* Of the kernel: more connections than that do not wait in a channel. */
@@ -47,6 +48,20 @@ static bool keep_open(int fd)
 	return fcntl(fd, F_SETFD, 0) == 0;
 }
 
+/*
+ * What the program finds at descriptor 0 until it is parked is a socket, too, as it may look: its
+ * kind, or that it cannot be sought in. Its other end is closed, so nothing waits for it.
+ */
+static bool place_socket(void)
+{
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		return false;
+	(void)close(ends[1]);
+	return dup2(ends[0], STDIN_FILENO) == STDIN_FILENO && close(ends[0]) == 0;
+}
+
 /* The library does the rest. */
 static bool prepare_program(const struct inetd *inetd, const struct meeting *m, const char *library)
 {
@@ -59,6 +74,8 @@ static bool prepare_program(const struct inetd *inetd, const struct meeting *m, 
 	       asprintf(&preload, "%s%s%s", own, set && *set ? ":" : "", set ? set : "") >= 0 &&
 	       asprintf(&text, "%s:%d:%d:%d:%u:%d:%s", inetd->park, m->rx, m->page, m->rendezvous,
 			inetd->pool, inetd->own_stderr, own) >= 0;
+	if (good && !strcmp(inetd->park, "first-read"))
+		good = place_socket();
 	if (good && access(own, R_OK) < 0)
 		good = reason_refuse("the library %s: %s: install it", own, strerror(errno));
 	else if (good)
