@@ -58,7 +58,7 @@ static void tidy_expired(struct loop_timer *timer)
 		if (service_is_gone(s))
 			service_free(s);
 	if (list_empty(&b->services) && b->stopping)
-		loop_stop(&b->loop);
+		b->loop.stop = true;
 }
 
 /* --- the keeper ---------------------------------------------------------------------- */

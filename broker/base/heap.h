@@ -16,15 +16,10 @@ struct heap_node {
 };
 
 struct heap {
-	struct heap_node *root;
+	struct heap_node *root; /* the first; NULL: there is none */
 	/* True if @a comes before @b. Nodes that are equal come in any order. */
 	bool (*before)(struct heap_node *a, struct heap_node *b);
 };
-
-static inline struct heap_node *heap_first(const struct heap *h)
-{
-	return h->root;
-}
 
 static inline bool heap_linked(const struct heap_node *n)
 {

@@ -38,12 +38,6 @@ void conf_free(struct conf *conf); /* NULL is fine. Services live on while someb
 struct service_conf *service_conf_ref(struct service_conf *sc);
 void service_conf_unref(struct service_conf *sc); /* NULL is fine */
 
-/* Whether anything is served there. */
-static inline bool conf_serve_is_on(const struct conf_serve *serve)
-{
-	return serve->addr.family != 0 || serve->path;
-}
-
 /* NULL if there is none of that name. */
 struct service_conf *conf_find_service(const struct conf *conf, const char *name);
 

@@ -118,25 +118,11 @@ int channel_add_holder(struct channel *c, int fd, pid_t pid)
 	return 0;
 }
 
-static pid_t holder_pid(const struct channel *c)
+bool channel_is_stopped(struct channel *c, bool was)
 {
 	const struct channel_holder *h = list_first(&c->holders, struct channel_holder, link);
 
-	return h ? h->pid : 0;
-}
-
-bool channel_is_stopped(struct channel *c)
-{
-	pid_t pid = holder_pid(c);
-
-	return pid && proc_is_stopped(pid, &c->look);
-}
-
-bool channel_stays_stopped(struct channel *c)
-{
-	pid_t pid = holder_pid(c);
-
-	return pid && proc_stays_stopped(pid, &c->look);
+	return h && h->pid && proc_is_stopped(h->pid, &c->look, was);
 }
 
 /* --- made and closed ----------------------------------------------------------------- */

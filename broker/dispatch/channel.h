@@ -26,9 +26,8 @@ bool channel_has_holder(struct channel *c);
 /* Nothing can be sent into @c any more. It gets none, and is lost when the loop runs next. */
 void channel_break(struct channel *c);
 
-/* Whether the process that listens is stopped: see proc_is_stopped(), proc_stays_stopped(). */
-bool channel_is_stopped(struct channel *c);
-bool channel_stays_stopped(struct channel *c);
+/* Whether the process that listens is stopped: see proc_is_stopped(). */
+bool channel_is_stopped(struct channel *c, bool was);
 
 /* Sends one connection, as pair_send(), with its number. On PAIR_SENT the books are kept. */
 enum pair_result channel_give(struct channel *c, struct handoff_conn *conn, int fd);

@@ -173,7 +173,7 @@ static struct balancer_member *least_loaded(struct balancer *b, balancer_refresh
 	struct balancer_member *m = NULL;
 	struct heap_node *first, *full = NULL;
 
-	while ((first = heap_first(&b->by_load)) && !has_room(member_by_load(first), refresh)) {
+	while ((first = b->by_load.root) && !has_room(member_by_load(first), refresh)) {
 		heap_remove(&b->by_load, first);
 		first->next = full;
 		full = first;

@@ -4,7 +4,8 @@
 
 static uint64_t descriptors_of_broker(const struct broker_conf *bc)
 {
-	bool serves = conf_serve_is_on(&bc->metrics) || conf_serve_is_on(&bc->agent_check);
+	bool serves = bc->metrics.addr.family || bc->metrics.path || bc->agent_check.addr.family ||
+		      bc->agent_check.path;
 
 	return 64 + CONTROL_CLIENTS_MAX + (serves ? WEB_DESCRIPTORS : 0);
 }

@@ -153,7 +153,7 @@ unsigned service_restore_all(struct service *s)
 		w->replaced_by = 0;
 		n++;
 		worker_event(w, EV_RESTORE);
-		if (channel_is_stopped(list_first(&w->taker.channels, struct channel, link)))
+		if (channel_is_stopped(list_first(&w->taker.channels, struct channel, link), false))
 			worker_note_stopped(w, true);
 	}
 	for (unsigned i = 0; i < ROLLOUT_MAX; i++)

@@ -117,7 +117,7 @@ static bool refuse_lost(struct channel *c, int64_t now)
 static bool looks_stopped(struct channel *c)
 {
 	c->state_read = !c->state_read || c->look.pid;
-	return c->state_read && channel_is_stopped(c);
+	return c->state_read && channel_is_stopped(c, false);
 }
 
 /* Whether something was taken out of @c, in which @waiting are left, since the last look. */
@@ -206,7 +206,7 @@ static void watch_leaving_channel(struct channel *c, int64_t now)
 		c->moved_ms = now;
 		return;
 	}
-	if ((now - c->moved_ms < STUCK_MS && !channel_is_stopped(c)) || !another_serves(c))
+	if ((now - c->moved_ms < STUCK_MS && !channel_is_stopped(c, false)) || !another_serves(c))
 		return;
 	/* What is pinned to it would only come back. */
 	if (w->state == WORKER_HELD && !channel_has_unpinned(c))
@@ -224,11 +224,11 @@ static void watch_leaving_channel(struct channel *c, int64_t now)
 
 static bool stays_stopped(struct worker *w)
 {
-	bool stopped = proc_stays_stopped(w->pid, &w->main_look);
+	bool stopped = proc_is_stopped(w->pid, &w->main_look, true);
 	struct channel *c;
 
 	list_for_each (c, &w->taker.channels, link)
-		stopped = channel_stays_stopped(c) || stopped;
+		stopped = channel_is_stopped(c, true) || stopped;
 	return stopped;
 }
 

@@ -29,7 +29,7 @@ struct kept {
 static void end_if_done(struct keeper *k)
 {
 	if (k->alone && list_empty(&k->all))
-		loop_stop(&k->loop);
+		k->loop.stop = true;
 }
 
 static void process_ended(struct loop_source *source, uint32_t events)
@@ -121,7 +121,7 @@ static void broker_ready(struct loop_source *source, uint32_t events)
 	} else if (n != (ssize_t)sizeof(entry) ||
 		   (entry.pid > 1 && !remember(k, &entry, &got.fd))) {
 		k->failed = true;
-		loop_stop(&k->loop);
+		k->loop.stop = true;
 	}
 	fd_closep(&got.fd);
 }

@@ -140,7 +140,7 @@ static void run_timers(struct loop *loop)
 	uint64_t end = loop->n_armed;
 	struct loop_timer *timer;
 
-	while ((timer = timer_of(heap_first(&loop->timers))) && timer->at_ms <= loop->now_ms &&
+	while ((timer = timer_of(loop->timers.root)) && timer->at_ms <= loop->now_ms &&
 	       timer->number < end) {
 		heap_remove(&loop->timers, &timer->node);
 		timer->expired(timer);
@@ -149,7 +149,7 @@ static void run_timers(struct loop *loop)
 
 static int wait_ms(const struct loop *loop)
 {
-	const struct loop_timer *timer = timer_of(heap_first(&loop->timers));
+	const struct loop_timer *timer = timer_of(loop->timers.root);
 	int64_t left;
 
 	if (!timer)
@@ -187,9 +187,4 @@ void loop_run(struct loop *loop)
 		loop->n_batch = 0;
 		run_timers(loop);
 	}
-}
-
-void loop_stop(struct loop *loop)
-{
-	loop->stop = true;
 }

@@ -50,9 +50,8 @@ int loop_init(struct loop *loop, const int *handled, size_t n,
 	      void (*signalled)(struct loop *loop, int signo));
 void loop_deinit(struct loop *loop);
 
-/* Runs until loop_stop(). */
+/* Runs until .stop is set. */
 void loop_run(struct loop *loop);
-void loop_stop(struct loop *loop);
 
 static inline int64_t loop_now(const struct loop *loop)
 {

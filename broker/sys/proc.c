@@ -204,8 +204,7 @@ struct proc_status proc_status(pid_t pid)
 	};
 }
 
-/* @was: it was found to be stopped before, and the first look with @last is believed. */
-static bool look(pid_t pid, struct proc_look *last, bool was)
+bool proc_is_stopped(pid_t pid, struct proc_look *last, bool was)
 {
 	const struct proc_look before = *last;
 	struct proc_status status = proc_status(pid);
@@ -218,16 +217,6 @@ static bool look(pid_t pid, struct proc_look *last, bool was)
 		return false;
 	*last = (struct proc_look){ .pid = pid, .scheduled = status.scheduled };
 	return before.pid == pid ? before.scheduled == status.scheduled : was;
-}
-
-bool proc_is_stopped(pid_t pid, struct proc_look *last)
-{
-	return look(pid, last, false);
-}
-
-bool proc_stays_stopped(pid_t pid, struct proc_look *last)
-{
-	return look(pid, last, true);
 }
 
 struct proc_name proc_name(pid_t pid)

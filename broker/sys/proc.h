@@ -67,18 +67,14 @@ struct proc_look {
 };
 
 /*
- * Whether @pid is stopped and stays stopped. Under strace(1), or at a conditional breakpoint, a
- * working process is stopped again and again for an instant. So a process that a tracer has
- * stopped must be seen twice, by calls with the same @last, without having run in between. And its
- * tracer must be asleep, as at a prompt: a tracer that waits for a processor will let it continue.
+ * Whether @pid is stopped and stays stopped; @was: it was found to be. Under strace(1), or at a
+ * conditional breakpoint, a working process is stopped again and again for an instant. So a process
+ * that a tracer has stopped must be seen twice, by calls with the same @last, without having run in
+ * between. And its tracer must be asleep, as at a prompt: a tracer that waits for a processor will
+ * let it continue. If it was stopped, what counts is that it has not run since: a debugger at work
+ * does not make it run. And the first look with @last is believed.
  */
-bool proc_is_stopped(pid_t pid, struct proc_look *last);
-
-/*
- * Whether @pid, which was found to be stopped, still is. A debugger at work does not make it run:
- * what counts is that it has not run since the last look with the same @last.
- */
-bool proc_stays_stopped(pid_t pid, struct proc_look *last);
+bool proc_is_stopped(pid_t pid, struct proc_look *last, bool was);
 
 /* How many descriptors the broker itself has open; 0 if that cannot be read. */
 uint64_t proc_count_own_fds(void);

@@ -28,7 +28,7 @@ static bool is_stopped(struct worker *w)
 {
 	struct channel *c;
 
-	return list_find(c, &w->taker.channels, link, channel_is_stopped(c));
+	return list_find(c, &w->taker.channels, link, channel_is_stopped(c, false));
 }
 
 static bool may_be_checked(struct worker *w)

@@ -81,6 +81,6 @@ void worker_look_if_stopped(struct worker *w)
 
 	/* Also while it is held for a debugger: does it stand at a prompt, or run? */
 	if ((w->state == WORKER_READY || w->state == WORKER_HELD) &&
-	    list_find(c, &w->taker.channels, link, channel_is_stopped(c)))
+	    list_find(c, &w->taker.channels, link, channel_is_stopped(c, false)))
 		worker_hold(w, HELD_BY_STOP);
 }

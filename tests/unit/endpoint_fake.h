@@ -309,9 +309,8 @@ NOT_CALLED(void page_close(struct page *page __attribute__((unused))))
 NOT_CALLED(void page_read(const struct page *page __attribute__((unused)),
 			  struct handoff_page *ret __attribute__((unused))))
 NOT_CALLED(bool proc_is_stopped(pid_t pid __attribute__((unused)),
-				struct proc_look *last __attribute__((unused))))
-NOT_CALLED(bool proc_stays_stopped(pid_t pid __attribute__((unused)),
-				   struct proc_look *last __attribute__((unused))))
+				struct proc_look *last __attribute__((unused)),
+				bool was __attribute__((unused))))
 
 void broker_watch(struct broker *b)
 {

@@ -32,22 +32,22 @@ static unsigned lowest(void)
 
 static unsigned first_key(void)
 {
-	return heap_first(&h) ? container_of(heap_first(&h), struct item, node)->key : UINT32_MAX;
+	return h.root ? container_of(h.root, struct item, node)->key : UINT32_MAX;
 }
 
 TEST(an_empty_heap_has_no_first)
 {
 	struct item alone = { .key = 1 };
 
-	CHECK(!heap_first(&h));
+	CHECK(!h.root);
 	CHECK(!heap_linked(&alone.node));
 	heap_remove(&h, &alone.node);
 	heap_insert(&h, &alone.node);
-	CHECK(heap_first(&h) == &alone.node);
+	CHECK(h.root == &alone.node);
 	CHECK(heap_linked(&alone.node));
 	heap_remove(&h, &alone.node);
 	heap_remove(&h, &alone.node);
-	CHECK(!heap_first(&h));
+	CHECK(!h.root);
 	CHECK(!heap_linked(&alone.node));
 }
 
@@ -70,9 +70,9 @@ TEST(the_first_is_the_lowest_whatever_comes_and_goes)
 		}
 		CHECK_EQ(first_key(), lowest());
 	}
-	while (heap_first(&h)) {
+	while (h.root) {
 		CHECK_EQ(first_key(), lowest());
-		heap_remove(&h, heap_first(&h));
+		heap_remove(&h, h.root);
 	}
 }
 
@@ -85,9 +85,9 @@ TEST(taking_the_first_costs_a_logarithm)
 	}
 	n_compared = 0;
 	for (unsigned i = 0; i < MAX; i++)
-		heap_remove(&h, heap_first(&h));
+		heap_remove(&h, h.root);
 	CHECK(n_compared < MAX * 20);
-	CHECK(!heap_first(&h));
+	CHECK(!h.root);
 }
 
 TAP_MAIN()

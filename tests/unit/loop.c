@@ -14,7 +14,7 @@ static void signalled(struct loop *l, int signo)
 {
 	CHECK(l == &loop);
 	n_signals[signo]++;
-	loop_stop(l);
+	l->stop = true;
 }
 
 static void start(void)
@@ -57,7 +57,7 @@ static void count(struct loop_source *source, uint32_t events)
 
 	e->n++;
 	e->events = events;
-	loop_stop(&loop);
+	loop.stop = true;
 }
 
 TEST(a_source_hears_of_its_events)
@@ -179,7 +179,7 @@ static void ring(struct loop_timer *timer)
 static void ring_and_stop(struct loop_timer *timer)
 {
 	ring(timer);
-	loop_stop(&loop);
+	loop.stop = true;
 }
 
 TEST(timers_end_once_and_not_early)

@@ -149,7 +149,7 @@ TEST(who_has_ended_has_no_children)
 	CHECK_EQ(none.rss_bytes, 0);
 	CHECK_EQ(none.cpu_ms, 0);
 	CHECK_EQ(proc_status(f.child).state, 0);
-	CHECK(!proc_is_stopped(f.child, &look));
+	CHECK(!proc_is_stopped(f.child, &look, false));
 	CHECK_EQ(proc_fds_next(proc_fds_open(f.child), &fd, &inode), -ENOENT);
 	CHECK(!proc_holds_socket(f.child, 1));
 	CHECK(!proc_environ_has(f.child, "PATH", ""));
@@ -217,31 +217,31 @@ TEST(one_that_a_tracer_has_stopped_is_seen_twice_before_it_is_believed)
 		said = proc_status(f.child);
 		CHECK_EQ(said.state, 't');
 		CHECK_EQ(said.tracer, tracer);
-		CHECK(!proc_is_stopped(f.child, &look));
+		CHECK(!proc_is_stopped(f.child, &look, false));
 		if (i < 2) /* it runs between the looks: stopped again, not still */
 			tell(fd, 'c');
 	}
-	CHECK(proc_is_stopped(f.child, &look));
-	CHECK(proc_is_stopped(f.child, &look));
+	CHECK(proc_is_stopped(f.child, &look, false));
+	CHECK(proc_is_stopped(f.child, &look, false));
 	/* Another process, or one seen running in between, starts from the beginning. */
 	look.pid = getpid();
-	CHECK(!proc_is_stopped(f.child, &look));
-	CHECK(proc_is_stopped(f.child, &look));
-	CHECK(!proc_is_stopped(getpid(), &look));
-	CHECK(!proc_is_stopped(f.child, &look));
-	CHECK(proc_is_stopped(f.child, &look));
+	CHECK(!proc_is_stopped(f.child, &look, false));
+	CHECK(proc_is_stopped(f.child, &look, false));
+	CHECK(!proc_is_stopped(getpid(), &look, false));
+	CHECK(!proc_is_stopped(f.child, &look, false));
+	CHECK(proc_is_stopped(f.child, &look, false));
 	/* A tracer that is at work, or would be if it had a processor, is not at a prompt. */
 	tell(fd, 'b');
 	wait_for_state(tracer, 'R');
-	CHECK(!proc_is_stopped(f.child, &look));
-	CHECK(!proc_is_stopped(f.child, &look));
+	CHECK(!proc_is_stopped(f.child, &look, false));
+	CHECK(!proc_is_stopped(f.child, &look, false));
 	/* ... but what it has stopped already stays so. */
-	CHECK(proc_stays_stopped(f.child, &look));
-	CHECK(proc_stays_stopped(f.child, &look));
+	CHECK(proc_is_stopped(f.child, &look, true));
+	CHECK(proc_is_stopped(f.child, &look, true));
 	look.scheduled--;
-	CHECK(!proc_stays_stopped(f.child, &look));
-	CHECK(proc_stays_stopped(f.child, &look));
-	CHECK(!proc_stays_stopped(getpid(), &look));
+	CHECK(!proc_is_stopped(f.child, &look, true));
+	CHECK(proc_is_stopped(f.child, &look, true));
+	CHECK(!proc_is_stopped(getpid(), &look, true));
 	CHECK(tracer > 1);
 	CHECK_EQ(kill(tracer, SIGKILL), 0);
 	CHECK_EQ(waitpid(tracer, NULL, 0), tracer);
@@ -285,7 +285,7 @@ TEST(state_of_a_process_that_is_stopped_or_a_zombie)
 	said = proc_status(f.child);
 	CHECK_EQ(said.state, 'T');
 	CHECK_EQ(said.tracer, 0);
-	CHECK(proc_is_stopped(f.child, &look));
+	CHECK(proc_is_stopped(f.child, &look, false));
 	CHECK_EQ(kill(f.child, SIGCONT), 0);
 	CHECK_EQ(waitpid(f.child, &status, WCONTINUED), f.child);
 	CHECK(proc_stat(f.child).state != 'T');
