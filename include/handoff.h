@@ -46,7 +46,7 @@ struct handoff;
 #define HANDOFF_WAIT 1
 
 struct handoff_client {
-	struct sockaddr_storage addr; /* as accept(2) reported it to the broker */
+	struct sockaddr_storage addr; /* as accept(2) reported it to the broker; Unix: no name */
 	socklen_t addr_len;	      /* 0: not known */
 	uint32_t listener;  /* the broker's number of the listener it came to; 0: a check */
 	uint64_t id;	    /* unique in the life of a broker, rising */
@@ -55,8 +55,9 @@ struct handoff_client {
 
 /*
  * Tells the broker that this program listens on @address, and so is ready: "127.0.0.1:8080",
- * "[::]:8080" (IPv4 too), or "8080" for 0.0.0.0:8080. NULL: the port in $PORT. The broker listens
- * there, or where the `listen` lines of the service say. Waits for its answer, at most 30 s.
+ * "[::]:8080" (IPv4 too), "8080" for 0.0.0.0:8080, or a Unix socket, "/run/app.sock" or "@app" for
+ * an abstract name. NULL: the port in $PORT. The broker listens there, or where the `listen` lines
+ *of the service say. Waits for its answer, at most 30 s.
  *
  * 0: *@ret is the caller's, until handoff_close(). It has four descriptors, all close-on-exec.
  * Else *@ret is untouched, and @reason, of HANDOFF_REASON_MAX bytes or NULL, says in a sentence
@@ -80,7 +81,8 @@ int handoff_open(const char *address, struct handoff **ret, char *reason);
 int handoff_fd(const struct handoff *h);
 
 /*
- * Takes the next connection: a connected TCP socket, close-on-exec, which is the caller's to close.
+ * Takes the next connection: a connected socket, of TCP or Unix, close-on-exec, which is the
+ *caller's to close.
  * @flags: SOCK_NONBLOCK sets O_NONBLOCK on it; HANDOFF_WAIT waits until there is one. *@ret_client,
  * unless that is NULL, says what it is. Or
  *

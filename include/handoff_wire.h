@@ -174,7 +174,7 @@ struct handoff_join {
 };
 
 #define HANDOFF_WORKER_SIZE 84
-#define HANDOFF_PORTS_MAX   63
+#define HANDOFF_PORTS_MAX   47
 
 /* What the broker gives its own workers by their environment. */
 struct handoff_joined {
@@ -187,6 +187,7 @@ struct handoff_joined {
 	char service[HANDOFF_SERVICE_SIZE]; /* texts are terminated */
 	char worker[HANDOFF_WORKER_SIZE];
 	char rendezvous[HANDOFF_PATH_SIZE]; /* an absolute path */
+	char path[HANDOFF_PATH_SIZE];	    /* a Unix socket of the service; empty: it has none */
 	uint32_t reserved2;
 };
 
@@ -197,7 +198,7 @@ static_assert(sizeof(struct handoff_welcome) == 152, "wire layout");
 static_assert(sizeof(struct handoff_refused) == 496, "wire layout");
 static_assert(sizeof(struct handoff_conn) == 64, "wire layout");
 static_assert(sizeof(struct handoff_join) == 80, "wire layout");
-static_assert(sizeof(struct handoff_joined) == 420, "wire layout");
+static_assert(sizeof(struct handoff_joined) == 496, "wire layout");
 static_assert(sizeof(struct handoff_nudge) < sizeof(struct handoff_conn),
 	      "bytes in a channel, divided by the size of CONN, are the connections that wait");
 
@@ -313,7 +314,8 @@ static inline bool handoff_check(const void *buf, size_t len, enum handoff_type 
 		return m->n_ports <= HANDOFF_PORTS_MAX && m->rendezvous[0] == '/' &&
 		       handoff_text_ok(m->service, sizeof(m->service)) &&
 		       handoff_text_ok(m->worker, sizeof(m->worker)) &&
-		       handoff_text_ok(m->rendezvous, sizeof(m->rendezvous));
+		       handoff_text_ok(m->rendezvous, sizeof(m->rendezvous)) &&
+		       handoff_text_ok(m->path, sizeof(m->path));
 	}
 	}
 	return false;

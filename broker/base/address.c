@@ -1,6 +1,7 @@
 #include "address.h"
 
 #include "base/units.h"
+#include "handoff_addr.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -17,22 +18,6 @@ int address_parse_port(const char *text, uint16_t *ret)
 		return -EINVAL;
 	*ret = (uint16_t)port;
 	return 0;
-}
-
-/* @host is what stood between the brackets: an IPv6 address, perhaps with %ZONE. */
-static int parse_host6(char *host, struct handoff_addr *addr)
-{
-	char *percent = strchr(host, '%');
-	int64_t zone = 0;
-
-	if (percent &&
-	    (units_parse_count(percent + 1, &zone) != 0 || zone < 1 || zone > UINT32_MAX))
-		return -EINVAL;
-	if (percent)
-		*percent = '\0';
-	addr->family = 6;
-	addr->scope_id = (uint32_t)zone;
-	return inet_pton(AF_INET6, host, addr->ip) == 1 ? 0 : -EINVAL;
 }
 
 /* Why @text, which has no port that can be read, is none: the mistakes that people make. */
@@ -62,27 +47,18 @@ static const char *diagnose(const char *text)
 int address_parse(const char *text, struct handoff_addr *ret, bool *ret_port_only,
 		  struct strbuf *ret_error)
 {
-	struct handoff_addr addr = { .family = 6 };
+	bool star = !strncmp(text, "*:", 2), port_only;
 	const char *colon = strrchr(text, ':');
-	/* A port alone, or with a star for the address. */
-	bool port_only = !colon || (colon == text + 1 && *text == '*');
-	size_t len = port_only ? 0 : (size_t)(colon - text);
-	char host[64] = "";
+	struct handoff_addr addr;
 
-	if (len >= sizeof(host) || address_parse_port(colon ? colon + 1 : text, &addr.port) < 0)
-		return strbuf_refuse(ret_error, text, "%s", diagnose(text));
-	memcpy(host, text, len);
-	if (*host == '[' && host[len - 1] == ']') {
-		host[len - 1] = '\0';
-		if (parse_host6(host + 1, &addr) < 0)
+	if (!handoff_read_addr(star ? text + 2 : text, &addr, &port_only) || (star && !port_only)) {
+		if (*text == '[' && colon && colon[-1] == ']' &&
+		    address_parse_port(colon + 1, &addr.port) == 0)
 			return strbuf_refuse(ret_error, text,
 					     "has no IPv6 address %sin its brackets%s",
 					     strchr(text, '%') ? "with a numeric zone " : "",
 					     strchr(text, '%') ? ", as [fe80::1%2]:80" : "");
-	} else if (!port_only) {
-		if (inet_pton(AF_INET, host, addr.ip) != 1)
-			return strbuf_refuse(ret_error, text, "%s", diagnose(text));
-		addr.family = 4;
+		return strbuf_refuse(ret_error, text, "%s", diagnose(text));
 	}
 	*ret = addr;
 	*ret_port_only = port_only;

@@ -147,7 +147,7 @@ static void write_place(struct client *c, const struct worker *w)
 	struct handoff_joined msg = { .generation = w->generation };
 
 	handoff_header_init(&msg.h, HANDOFF_JOINED);
-	msg.n_ports = guest_ports(service_of(w), msg.ports);
+	guest_places(service_of(w), &msg);
 	memcpy(msg.token, w->token, sizeof(msg.token));
 	strcpy(msg.service, service_name(service_of(w)));
 	strcpy(msg.worker, w->name);

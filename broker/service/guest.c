@@ -83,14 +83,14 @@ static int compare_ports(const void *a, const void *b)
 	return (int)*(const uint16_t *)a - (int)*(const uint16_t *)b;
 }
 
-uint16_t guest_ports(const struct service *s, uint16_t ret[HANDOFF_PORTS_MAX])
+void guest_places(const struct service *s, struct handoff_joined *ret)
 {
 	const struct endpoint *e;
-	uint16_t n = 0;
 
 	list_for_each (e, &s->dispatch.endpoints, link)
-		if (n < HANDOFF_PORTS_MAX)
-			ret[n++] = e->app_addr.port;
-	qsort(ret, n, sizeof(ret[0]), compare_ports);
-	return n;
+		if (address_unix(&e->app_addr))
+			strcpy(ret->path, address_unix(&e->app_addr));
+		else if (ret->n_ports < HANDOFF_PORTS_MAX)
+			ret->ports[ret->n_ports++] = e->app_addr.port;
+	qsort(ret->ports, ret->n_ports, sizeof(ret->ports[0]), compare_ports);
 }

@@ -28,5 +28,5 @@
 int guest_join(struct service *s, int peer, bool pinned_only, struct worker **ret,
 	       struct strbuf *error);
 
-/* The ports on which @s listens, ascending, as far as there is room; returns how many. */
-uint16_t guest_ports(const struct service *s, uint16_t ret[HANDOFF_PORTS_MAX]);
+/* Fills in where @s listens, as far as there is room: ports, ascending, and a Unix socket. */
+void guest_places(const struct service *s, struct handoff_joined *ret);

@@ -54,11 +54,11 @@ class Control:
         self.sock.close()
 
 
-def place(broker, ports=(3000,), version=VERSION, worker=b"web.guest.1", rendezvous=None):
+def place(broker, ports=(3000,), version=VERSION, worker=b"web.guest.1", rendezvous=None, path=b"/run/w"):
     """The answer to a join, in parts."""
     rendezvous = broker.path.encode() if rendezvous is None else rendezvous
-    body = struct.pack("=IH63HI16s64s84s108sI", 3, len(ports), *(list(ports) + [0] * (63 - len(ports))), 0,
-                       bytes.fromhex(broker.token), b"web", worker, rendezvous, 0)
+    body = struct.pack("=IH47HI16s64s84s108s108sI", 3, len(ports), *(list(ports) + [0] * (47 - len(ports))), 0,
+                       bytes.fromhex(broker.token), b"web", worker, rendezvous, path, 0)
     return [message(JOINED, body, version)]
 
 
@@ -81,7 +81,8 @@ def the_answer_becomes_the_environment_of_the_command(broker):
            k not in ("BROKER_BUILD", "BROKER_TOOLS_REQUIRED", "BROKER_STDERR")}
     eq(got, dict(BROKER_SERVICE="web", BROKER_WORKER="web.guest.1", BROKER_GENERATION="3",
                  BROKER_RENDEZVOUS=broker.path, BROKER_TOKEN=broker.token,
-                 BROKER_PRIVATE_PORTS="1-2999,3001-65535"))
+                 BROKER_PRIVATE_PORTS="1-2999,3001-65535", BROKER_SOCKETS="/run/w",
+                 BROKER_PRIVATE_SOCKETS="*"))
     eq(control.requests, [join_message()])
     assert "LD_PRELOAD=%s" % os.path.realpath(os.path.join(BUILD, "libworker-shim.so")) in out
 

@@ -96,7 +96,7 @@ def what_is_not_understood_is_said(broker):
     ]
     for bad in "", "x", "0", "65536", "1.2.3:80", "::1:80", "[::1]", "[::1%x]:80", "a=", ":80", "[]:80", "-1":
         cases.append((["--activation", "systemd", "--listen", bad],
-                      "--listen %s: must be [NAME=][ADDRESS:]PORT" % bad.replace("a=", "")))
+                      "--listen %s: must be [NAME=][ADDRESS:]PORT, /PATH or @NAME" % bad.replace("a=", "")))
     for options, want in cases:
         done = subprocess.run([SHIM, *options, "--", PUPPET], stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True, env=broker.env(), timeout=TIMEOUT)

@@ -9,6 +9,7 @@ import stat
 import threading
 
 from harness import *
+from lib.guest import Guest
 from lib.steering import ask, ready_workers, told, workers
 
 
@@ -261,6 +262,66 @@ def private_sockets_are_the_apps_own():
     wait_until(lambda: os.path.exists(path) and stat.S_IMODE(os.stat(path).st_mode) == 0o600)
     wait_until(lambda: get(path).status == 200)
     assert not listeners(broker), "the broker does not know it"
+
+
+# sd_is_socket_unix() does the same.
+ACTIVATED = """
+import os, socket, sys
+family = os.environ.get("EINHORN_FD_FAMILY_0", "none")
+s = socket.socket(fileno=3)
+option = lambda name: s.getsockopt(socket.SOL_SOCKET, name)
+facts = "accepting=%d type=%d domain=%d listener=%s family=%s names=%s" % (
+    option(socket.SO_ACCEPTCONN), option(socket.SO_TYPE), option(socket.SO_DOMAIN),
+    s.getsockname().decode() if isinstance(s.getsockname(), bytes) else s.getsockname(), family,
+    os.environ.get("LISTEN_FDNAMES", os.environ.get("SERVER_STARTER_PORT")))
+while True:
+    c, peer = s.accept()
+    body = "pid=%d id=none %s" % (os.getpid(), facts)
+    if c.recv(4096):  # else the broker has looked whether it serves
+        c.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n%s" % (len(body), body.replace("\\0", "@").encode()))
+    c.close()
+"""
+
+
+@test
+def an_activated_program_is_started_with_the_socket():
+    script, path, name = write_file("activated.py", ACTIVATED), tmp("activated.sock"), "@broker-act-%d" % os.getpid()
+    for convention, listen, says in (
+        ("systemd", path + " as http", {"names": "http"}), ("systemd", name, {"names": "web"}),
+        ("einhorn", path, {"family": "AF_UNIX"}), ("server-starter", path, {"names": path + "=3"}),
+    ):
+        broker = Broker(["python3", script], workers=2, activation=convention, listen=listen)
+        where = listen.split()[0]
+        got = seen(get(where))
+        want = dict(accepting="1", type="1", domain="1", listener=where, **says)
+        assert {k: got[k] for k in want} == want, got
+        assert len({get(where).pid for _ in range(4)}) == 2
+        broker.stop()
+
+
+@test
+def a_native_program_listens_on_it():
+    for path in tmp("native.sock"), "@broker-native-%d" % os.getpid():
+        broker = Broker([os.path.join(BUILD, "worker"), path], mode="native", workers=2)
+        wait_until(lambda: len({get(path).body for _ in range(4)}) == 2)
+        broker.stop()
+
+
+@test
+def a_guest_joins_the_socket_and_has_its_own_beside():
+    path, own = tmp("guest.sock"), tmp("own.sock")
+    broker = Broker(c_app(path), workers=1)
+    inode = os.stat(path).st_ino
+    with Load(path) as load:
+        guest = Guest(broker, c_app(path))
+        wait_until(lambda: guest.pid in load.done)
+    # Its handler of SIGTERM closes the socket and removes the file.
+    guest.signal(15)
+    guest.wait()
+    assert get(path).pid != guest.pid
+    assert not load.failed and os.stat(path).st_ino == inode, load.failed[:3]
+    stranger = Guest(broker, c_app(own), ready=False)
+    wait_until(lambda: os.path.exists(own) and get(own).pid == stranger.pid)
 
 
 main()

@@ -8,12 +8,15 @@
 /* The address in text, or "none". */
 static const char *read_back(const char *text)
 {
-	static char out[80];
+	static char out[HANDOFF_PATH_SIZE];
 	char ip[INET6_ADDRSTRLEN];
+	char path[HANDOFF_PATH_SIZE];
 	struct handoff_addr addr;
 
-	if (!client_read_address(text, &addr) || !handoff_addr_ok(&addr))
+	if (!client_read_address(text, &addr, path) || !handoff_place_ok(&addr, path))
 		return "none";
+	if (addr.family == HANDOFF_UNIX)
+		return strcpy(out, path);
 	CHECK(inet_ntop(addr.family == 4 ? AF_INET : AF_INET6, addr.ip, ip, sizeof(ip)));
 	snprintf(out, sizeof(out), "%d %s %d", addr.family, ip, addr.port);
 	return out;
@@ -31,6 +34,14 @@ TEST(an_address_is_read)
 		  "6 1111:2222:3333:4444:5555:6666:7b7b:7b7b 9" },
 		{ "8080", "4 0.0.0.0 8080" },
 		{ "00080", "4 0.0.0.0 80" },
+		{ "[fe80::1%2]:80", "6 fe80::1 80" },
+		{ "/run/x.sock", "/run/x.sock" },
+		{ "@web", "@web" },
+		{ "@", "none" },
+		{ "/", "none" },
+		{ "./x", "none" },
+		{ "[fe80::1%eth0]:80", "none" },
+		{ "[fe80::1%0]:80", "none" },
 		{ "", "none" },
 		{ "0", "none" },
 		{ ":", "none" },
@@ -90,6 +101,11 @@ TEST(a_client_is_described)
 	CHECK_EQ(v6->sin6_port, htons(6000));
 	CHECK_EQ(v6->sin6_scope_id, 2);
 	CHECK_EQ(v6->sin6_addr.s6_addr[0], 254);
+
+	conn.peer = (struct handoff_addr){ .family = HANDOFF_UNIX };
+	client_fill(&conn, &client);
+	CHECK_EQ(client.addr_len, sizeof(sa_family_t));
+	CHECK_EQ(client.addr.ss_family, AF_UNIX);
 
 	conn.peer = (struct handoff_addr){ .family = 0 };
 	client_fill(&conn, &client);

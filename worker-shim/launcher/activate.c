@@ -1,9 +1,9 @@
 #include "activate.h"
 
+#include "handoff_addr.h"
 #include "native/meet.h"
 #include "reason.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -20,60 +20,13 @@ static struct listener {
 	const char *name; /* NULL: the service's */
 	const char *text; /* of the address, as it was given */
 	struct handoff_addr addr;
+	char path[HANDOFF_PATH_SIZE];
 	bool port_only;
 	int rx;
 } listeners[ACTIVATE_MAX];
 static size_t n_listeners;
 
 /* --- what is asked for ------------------------------------------------------------------ */
-
-static bool read_number(const char *text, unsigned long max, unsigned long *ret)
-{
-	char *end;
-
-	errno = 0;
-	*ret = strtoul(text, &end, 10);
-	return *text >= '0' && *text <= '9' && !*end && !errno && *ret <= max;
-}
-
-/* [fe80::1%2] without the brackets, or 127.0.0.1. */
-static bool read_host(char *host, struct handoff_addr *addr)
-{
-	size_t n = strlen(host);
-	unsigned long zone = 0;
-	char *percent;
-
-	if (*host != '[' || host[n - 1] != ']') {
-		addr->family = 4;
-		return inet_pton(AF_INET, host, addr->ip) == 1;
-	}
-	host[n - 1] = '\0';
-	percent = strchr(host, '%');
-	if (percent) {
-		*percent = '\0';
-		if (!read_number(percent + 1, UINT32_MAX, &zone))
-			return false;
-	}
-	addr->family = 6;
-	addr->scope_id = (uint32_t)zone;
-	return inet_pton(AF_INET6, host + 1, addr->ip) == 1;
-}
-
-static bool read_address(const char *text, struct listener *l)
-{
-	const char *colon = strrchr(text, ':');
-	char host[64] = "[::]";
-	unsigned long port;
-
-	l->port_only = !colon;
-	if (colon && (colon == text || snprintf(host, sizeof(host), "%.*s", (int)(colon - text),
-						text) >= (int)sizeof(host)))
-		return false;
-	if (!read_number(colon ? colon + 1 : text, UINT16_MAX, &port) || !port)
-		return false;
-	l->addr.port = (uint16_t)port;
-	return read_host(host, &l->addr);
-}
 
 bool activate_add(char *text)
 {
@@ -87,8 +40,9 @@ bool activate_add(char *text)
 		l->name = text;
 	}
 	l->text = equals ? equals + 1 : text;
-	if (!read_address(l->text, l))
-		return reason_set(LAUNCH_USAGE, "--listen %.80s: must be [NAME=][ADDRESS:]PORT",
+	if (!handoff_read_place(l->text, &l->addr, l->path, &l->port_only))
+		return reason_set(LAUNCH_USAGE,
+				  "--listen %.80s: must be [NAME=][ADDRESS:]PORT, /PATH or @NAME",
 				  l->text);
 	n_listeners++;
 	return true;
@@ -150,7 +104,9 @@ static bool tell_einhorn(void)
 	for (int i = 0; good && i < (int)n_listeners; i++)
 		good = put("EINHORN_FD_%d=%d", i, FIRST_FD + i) &&
 		       put("EINHORN_FD_FAMILY_%d=%s", i,
-			   listeners[i].addr.family == 6 ? "AF_INET6" : "AF_INET");
+			   listeners[i].path[0]		   ? "AF_UNIX"
+			   : listeners[i].addr.family == 6 ? "AF_INET6"
+							   : "AF_INET");
 	return good;
 }
 
@@ -218,15 +174,14 @@ static void choose_family(struct listener *l)
 		l->addr.family = 4;
 }
 
-static bool meet(const struct place *place, struct listener *l)
+static bool meet(const struct handoff_home *home, struct listener *l)
 {
 	char why[HANDOFF_REASON_SIZE];
-	struct meeting m;
+	struct handoff_meeting m;
 
-	if (place_meet(place, &l->addr, BACKLOG, &m, why) < 0)
+	if (meet_broker(home, &l->addr, l->path, BACKLOG, &m, why) < 0)
 		return reason_refuse("no listener on %s: %s", l->text, why);
-	if (m.page >= 0)
-		(void)close(m.page);
+	meet_close_fd(&m.page);
 	if (!move(&m.rx) || !move(&m.tx) || !move(&m.rendezvous))
 		return reason_refuse("no descriptor is free for the listener on %s", l->text);
 	l->rx = m.rx;
@@ -235,18 +190,17 @@ static bool meet(const struct place *place, struct listener *l)
 
 bool activate(bool v6only, int *status_fd)
 {
-	struct place place;
+	struct handoff_home home;
 
-	if (place_read(&place) < 0)
+	if (handoff_find_home(HANDOFF_BACKEND_PRELOAD, &home) < 0)
 		return reason_refuse("--activation: no broker has started this process");
-	place.backend = HANDOFF_BACKEND_PRELOAD; /* the library, in what is executed */
 	if (*status_fd >= 0 && !move(status_fd))
 		return reason_refuse("no descriptor is free");
 	for (struct listener *l = listeners; l < listeners + n_listeners; l++) {
 		choose_family(l);
 		if (v6only && l->addr.family == 6)
 			l->addr.flags = HANDOFF_V6ONLY;
-		if (!meet(&place, l))
+		if (!meet(&home, l))
 			return false;
 	}
 	for (size_t i = 0; i < n_listeners; i++) {

@@ -16,22 +16,21 @@
 /* Of the kernel: more connections than that do not wait in a channel. */
 #define BACKLOG 128
 
-static bool meet(unsigned port, struct meeting *ret)
+static bool meet(unsigned port, struct handoff_meeting *ret)
 {
 	struct handoff_addr addr = { .family = 4, .port = (uint16_t)port };
 	char why[HANDOFF_REASON_SIZE];
-	struct place place;
+	struct handoff_home home;
 
-	if (place_read(&place) < 0)
+	if (handoff_find_home(HANDOFF_BACKEND_NATIVE, &home) < 0)
 		return reason_refuse("--inetd: no broker has started this process");
-	if (place_meet(&place, &addr, BACKLOG, ret, why) < 0)
+	if (meet_broker(&home, &addr, "", BACKLOG, ret, why) < 0)
 		return reason_refuse("%s", why);
 	/*
 	 * No child keeps it: with the broker's own, the end of the broker is the end of the
 	 * channel, once it is empty.
 	 */
-	(void)close(ret->tx);
-	ret->tx = -1;
+	meet_close_fd(&ret->tx);
 	return true;
 }
 
@@ -63,7 +62,8 @@ static bool place_socket(void)
 }
 
 /* The library does the rest. */
-static bool prepare_program(const struct inetd *inetd, const struct meeting *m, const char *library)
+static bool prepare_program(const struct inetd *inetd, const struct handoff_meeting *m,
+			    const char *library)
 {
 	const char *slash = strrchr(library, '/'), *set = getenv("LD_PRELOAD");
 	char *own = NULL, *preload = NULL, *text = NULL;
@@ -94,7 +94,7 @@ bool inetd_prepare(const struct inetd *inetd, const struct program *program, con
 {
 	const char *why = cannot_park(program);
 	struct park parked;
-	struct meeting m = { .page = -1 };
+	struct handoff_meeting m = { .page = -1 };
 
 	if (!meet(inetd->port, &m))
 		return false;

@@ -76,7 +76,7 @@ union answer {
 	struct handoff_joined joined;
 	struct handoff_refused refused;
 	uint64_t align;
-	char text[HANDOFF_MAX_SIZE + 1]; /* one byte more: terminated */
+	char text[HANDOFF_MAX_SIZE + 2]; /* one that is too long, terminated */
 };
 
 /* True: all that the broker says until it closes the connection is a place. */
@@ -85,7 +85,7 @@ static bool hear(int fd, union answer *ret)
 	ssize_t n;
 
 	do
-		n = recv(fd, ret->text, HANDOFF_MAX_SIZE, MSG_WAITALL);
+		n = recv(fd, ret->text, sizeof(ret->text) - 1, MSG_WAITALL);
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == EAGAIN)
 		return reason_refuse("the broker has not answered within %d s; is its process "
@@ -109,7 +109,8 @@ static bool hear(int fd, union answer *ret)
 	return reason_refuse("the program at the control socket is not a broker of this version");
 }
 
-/* All ports but those of the service are the app's own: a tool in front of it keeps its port. */
+/* All ports and sockets but those of the service are the app's own: a tool in front of it keeps its
+ * port. */
 static void list_private_ports(const struct handoff_joined *m, char *ret, size_t size)
 {
 	unsigned from = 1;
@@ -141,7 +142,9 @@ static bool set_environment(const struct handoff_joined *m)
 	       setenv(HANDOFF_ENV_GENERATION, generation, 1) == 0 &&
 	       setenv(HANDOFF_ENV_RENDEZVOUS, m->rendezvous, 1) == 0 &&
 	       setenv(HANDOFF_ENV_TOKEN, token, 1) == 0 &&
-	       setenv(HANDOFF_ENV_PRIVATE, private_ports, 1) == 0;
+	       setenv(HANDOFF_ENV_PRIVATE, private_ports, 1) == 0 &&
+	       setenv(HANDOFF_ENV_SOCKETS, m->path, 1) == 0 &&
+	       setenv(HANDOFF_ENV_PRIVATE_SOCKETS, "*", 1) == 0;
 }
 
 bool join_broker(const char *control, const char *service, bool pinned_only)

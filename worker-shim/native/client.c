@@ -1,37 +1,19 @@
 #include "client.h"
 
-#include <arpa/inet.h>
+#include "handoff_addr.h"
+
 #include <netinet/in.h>
-#include <stdio.h>
-#include <stdlib.h>
 
-/* The port is all of @text; 0 if it is none. */
-static uint16_t read_port(const char *text)
+bool client_read_address(const char *text, struct handoff_addr *ret,
+			 char ret_path[HANDOFF_PATH_SIZE])
 {
-	size_t digits = strspn(text, "0123456789");
-	unsigned long port = digits > 0 && digits <= 5 ? strtoul(text, NULL, 10) : 0;
+	bool port_only;
 
-	return !text[digits] && port <= UINT16_MAX ? (uint16_t)port : 0;
-}
-
-bool client_read_address(const char *text, struct handoff_addr *ret)
-{
-	const char *colon = strrchr(text, ':');
-	bool v6 = *text == '[';
-	char ip[INET6_ADDRSTRLEN + 2];
-
-	*ret = (struct handoff_addr){ .family = 4, .port = read_port(colon ? colon + 1 : text) };
-	if (!ret->port || !colon)
-		return ret->port != 0;
-	if ((size_t)snprintf(ip, sizeof(ip), "%.*s", (int)(colon - text), text) >= sizeof(ip))
+	if (!handoff_read_place(text, ret, ret_path, &port_only))
 		return false;
-	if (!v6)
-		return inet_pton(AF_INET, ip, ret->ip) == 1;
-	ret->family = 6;
-	if (ip[strlen(ip) - 1] != ']')
-		return false;
-	ip[strlen(ip) - 1] = '\0';
-	return inet_pton(AF_INET6, ip + 1, ret->ip) == 1;
+	if (port_only)
+		ret->family = 4;
+	return true;
 }
 
 static socklen_t fill_addr(const struct handoff_addr *from, struct sockaddr_storage *ret)
@@ -45,6 +27,10 @@ static socklen_t fill_addr(const struct handoff_addr *from, struct sockaddr_stor
 		v4->sin_port = htons(from->port);
 		memcpy(&v4->sin_addr, from->ip, sizeof(v4->sin_addr));
 		return sizeof(*v4);
+	}
+	if (from->family == HANDOFF_UNIX) {
+		ret->ss_family = AF_UNIX; /* without a name */
+		return sizeof(ret->ss_family);
 	}
 	if (from->family != 6)
 		return 0;

@@ -9,7 +9,11 @@
 #include "handoff.h"
 #include "handoff_wire.h"
 
-/* "IP:PORT", "[IP]:PORT", or "PORT" of all IPv4 addresses. False, with *@ret undefined: none. */
-bool client_read_address(const char *text, struct handoff_addr *ret);
+/*
+ * "IP:PORT", "[IP]:PORT", "PORT" of all IPv4 addresses, "/PATH" or "@NAME", which *@ret_path is
+ * then. False, with outputs undefined: none.
+ */
+bool client_read_address(const char *text, struct handoff_addr *ret,
+			 char ret_path[HANDOFF_PATH_SIZE]);
 
 void client_fill(const struct handoff_conn *conn, struct handoff_client *ret);

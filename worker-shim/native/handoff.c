@@ -18,42 +18,36 @@ static_assert(HANDOFF_REASON_MAX == HANDOFF_REASON_SIZE, "handoff.h stands alone
 #define BACKLOG 128
 
 struct handoff {
-	struct meeting m;	   /* without its page, which is mapped */
+	struct handoff_meeting m;  /* without its page, which is mapped */
 	struct handoff_page *page; /* shared, or .own */
 	struct handoff_page own;   /* the broker gave none: nobody reads it */
 	struct handoff_room room;
 };
-
-static void close_fd(int *fd)
-{
-	if (*fd >= 0)
-		(void)close(*fd);
-	*fd = -1;
-}
 
 static bool is_free(int fd)
 {
 	return fcntl(fd, F_GETFD) < 0;
 }
 
-static const struct handoff_calls calls = { .close_fd = close_fd, .is_free = is_free };
+static const struct handoff_calls calls = { .close_fd = meet_close_fd, .is_free = is_free };
 
 /* --- made and closed ----------------------------------------------------------------- */
 
-static int find_place(const char *address, struct place *ret, struct handoff_addr *ret_addr,
-		      char *reason)
+static int find_place(const char *address, struct handoff_home *ret, struct handoff_addr *ret_addr,
+		      char *ret_path, char *reason)
 {
 	const char *text = address ? address : getenv("PORT");
 	int r;
 
-	if (!text || !client_read_address(text, ret_addr)) {
+	if (!text || !client_read_address(text, ret_addr, ret_path)) {
 		(void)snprintf(reason, HANDOFF_REASON_MAX,
-			       text ? "%.200s is no address: write IP:PORT, [IP]:PORT or PORT"
+			       text ? "%.200s is no address: write IP:PORT, [IP]:PORT, PORT, /PATH "
+				      "or @NAME"
 				    : "%.200s no address is given, and PORT is not set",
 			       text ? text : "handoff_open:");
 		return -EINVAL;
 	}
-	r = place_read(ret);
+	r = handoff_find_home(HANDOFF_BACKEND_NATIVE, ret);
 	if (r < 0)
 		(void)snprintf(
 			reason, HANDOFF_REASON_MAX, "%s",
@@ -73,7 +67,7 @@ static void map_page(struct handoff *h)
 	if (h->m.page >= 0)
 		map = mmap(NULL, HANDOFF_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, h->m.page,
 			   0);
-	close_fd(&h->m.page);
+	meet_close_fd(&h->m.page);
 	h->page = map == MAP_FAILED ? &h->own : map;
 }
 
@@ -81,12 +75,13 @@ int handoff_open(const char *address, struct handoff **ret, char *reason)
 {
 	char unread[HANDOFF_REASON_MAX];
 	struct handoff_addr addr;
-	struct place place;
+	struct handoff_home home;
+	char path[HANDOFF_PATH_SIZE];
 	struct handoff *h;
 	int r;
 
 	reason = reason ? reason : unread;
-	r = find_place(address, &place, &addr, reason);
+	r = find_place(address, &home, &addr, path, reason);
 	if (r < 0)
 		return r;
 	h = calloc(1, sizeof(*h));
@@ -94,7 +89,7 @@ int handoff_open(const char *address, struct handoff **ret, char *reason)
 		(void)snprintf(reason, HANDOFF_REASON_MAX, "no memory");
 		return -ENOMEM;
 	}
-	r = place_meet(&place, &addr, BACKLOG, &h->m, reason);
+	r = meet_broker(&home, &addr, path, BACKLOG, &h->m, reason);
 	if (r < 0) {
 		free(h);
 		return r;
@@ -110,7 +105,7 @@ void handoff_close(struct handoff *h)
 		return;
 	if (h->page != &h->own)
 		(void)munmap(h->page, HANDOFF_PAGE_SIZE);
-	meeting_close(&h->m);
+	handoff_meeting_close(&h->m, meet_close_fd);
 	free(h);
 }
 

@@ -32,7 +32,7 @@ static struct slot *find_channel(uint64_t channel)
  */
 static void attach(struct slot *slot)
 {
-	struct meeting meeting;
+	struct handoff_meeting meeting;
 	_cleanup_real_fd_ int shadow = socket(slot->domain, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (slot->app.addr.flags & HANDOFF_V6ONLY)

@@ -124,7 +124,7 @@ int hook_bind(int fd, const struct sockaddr *addr, socklen_t len)
  * That socket lives on as the shadow, and with it the options that it carries. A second listen()
  * after shutdown() finds the shadow in place: what stands at @fd then is the old channel.
  */
-static int take_over(struct slot *slot, int fd, struct meeting *m)
+static int take_over(struct slot *slot, int fd, struct handoff_meeting *m)
 {
 	bool had_shadow = slot_hidden(slot, HIDDEN_SHADOW) >= 0;
 	int r = had_shadow ? 0 : slot_hide_copy(slot, HIDDEN_SHADOW, fd);
@@ -153,7 +153,7 @@ static int meet_broker(struct slot *slot, int fd)
 {
 	int shadow = slot_hidden(slot, HIDDEN_SHADOW), own = shadow < 0 ? fd : shadow;
 	const char *unkept = option_unkept(own);
-	struct meeting meeting;
+	struct handoff_meeting meeting;
 	int r;
 
 	if (unkept) {

@@ -178,7 +178,7 @@ int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t le
 {
 	const struct socket_option *option = option_find(level, name);
 	int shadow, r, saved = errno;
-	struct meeting meeting;
+	struct handoff_meeting meeting;
 	struct slot *slot;
 
 	real_ready();

@@ -3,20 +3,13 @@
  */
 #pragma once
 
+#include "receive.h"
 #include "table.h"
 
 /* listen() may wait this long: a broker that is busy rolling other workers answers late. */
 #define MEET_LISTEN_MS 30000
 /* A program that starts with an inherited listener does not: without an answer it serves too. */
 #define MEET_ADOPT_MS 5000
-
-struct meeting {
-	int rx, tx;	/* -1 until the broker has said WELCOME */
-	int page;	/* handoff_page.h; -1: the broker does not measure */
-	int rendezvous; /* to be kept open */
-	uint64_t channel;
-	char path[HANDOFF_PATH_SIZE]; /* of WELCOME */
-};
 
 /*
  * Says HELLO for @slot, with HANDOFF_HELLO_ADOPT and the slot's channel if @adopt, and waits for
@@ -25,9 +18,9 @@ struct meeting {
  * and rx bears the name of this channel. -errno: nothing is left open, and what the app has asked
  * for it is told why not (say.h).
  */
-int rendezvous_meet(const struct slot *slot, bool adopt, int own, struct meeting *ret);
+int rendezvous_meet(const struct slot *slot, bool adopt, int own, struct handoff_meeting *ret);
 
-void meeting_close(struct meeting *m);
+void meeting_close(struct handoff_meeting *m);
 
 /*
  * True if the other end of @fd is the broker's rendezvous: the app speaks the protocol itself, and
@@ -36,7 +29,6 @@ void meeting_close(struct meeting *m);
 bool rendezvous_is_peer(int fd);
 
 /* True if @fd is a channel of this worker; then *@ret_name says which. */
-struct handoff_name;
 bool rendezvous_name_of(int fd, struct handoff_name *ret_name);
 
 /* True if @fd is the broker's end of such a channel, of which each listener has a copy. */

@@ -2,7 +2,6 @@
 
 #include "adopt.h"
 #include "environ.h"
-#include "handoff_name.h"
 #include "number.h"
 #include "owner.h"
 #include "real.h"
@@ -15,25 +14,6 @@
 #include <unistd.h>
 
 struct shim shim;
-
-static uint32_t number_from(const char *name)
-{
-	const char *text = getenv(name);
-	uint64_t number;
-
-	return text && number_read(&text, 10, UINT32_MAX, &number) ? (uint32_t)number : 0;
-}
-
-/* False, with @ret as it is, if the variable is not set, or too long to be the broker's. */
-static bool copy_from(const char *name, char *ret, size_t size)
-{
-	const char *text = getenv(name);
-
-	if (!text || strlen(text) >= size)
-		return false;
-	strcpy(ret, text);
-	return true;
-}
 
 /*
  * The app's wrapper (a debugger's server, a tracer) listens for itself. Under a tool that runs the
@@ -57,23 +37,14 @@ static bool is_wrapper(const char *process, const char *wrapper)
 static void read_environment(void)
 {
 	const char *wrapper = getenv(HANDOFF_ENV_WRAPPER);
-	char token[2 * HANDOFF_TOKEN_SIZE + 1], *path = shim.rendezvous.sun_path;
 
-	if (!copy_from(HANDOFF_ENV_RENDEZVOUS, path, sizeof(shim.rendezvous.sun_path)) || !*path)
+	if (handoff_find_home(HANDOFF_BACKEND_PRELOAD, &shim.home) < 0 ||
+	    (wrapper && *wrapper && is_wrapper("/proc/self/exe", wrapper)))
 		return;
-	if (!copy_from(HANDOFF_ENV_TOKEN, token, sizeof(token)) ||
-	    !handoff_hex_get(token, shim.token, sizeof(shim.token)))
-		return;
-	if (wrapper && *wrapper && is_wrapper("/proc/self/exe", wrapper))
-		return;
-	shim.rendezvous.sun_family = AF_UNIX;
-	(void)copy_from(HANDOFF_ENV_SERVICE, shim.service, sizeof(shim.service));
-	(void)copy_from(HANDOFF_ENV_PRIVATE, shim.private_ports, sizeof(shim.private_ports));
-	(void)copy_from(HANDOFF_ENV_PRIVATE_SOCKETS, shim.private_sockets,
-			sizeof(shim.private_sockets));
-	(void)copy_from(HANDOFF_ENV_SOCKETS, shim.sockets, sizeof(shim.sockets));
-	shim.slot = number_from(HANDOFF_ENV_SLOT);
-	shim.generation = number_from(HANDOFF_ENV_GENERATION);
+	(void)handoff_copy_env(HANDOFF_ENV_PRIVATE, shim.private_ports, sizeof(shim.private_ports));
+	(void)handoff_copy_env(HANDOFF_ENV_PRIVATE_SOCKETS, shim.private_sockets,
+			       sizeof(shim.private_sockets));
+	(void)handoff_copy_env(HANDOFF_ENV_SOCKETS, shim.sockets, sizeof(shim.sockets));
 	shim.active = true;
 }
 
@@ -86,7 +57,7 @@ static void claim_listeners(void)
 	const char *wrapper = getenv(HANDOFF_ENV_WRAPPER);
 	char text[32];
 
-	if (!wrapper || !*wrapper || number_from("LISTEN_PID") != (uint32_t)getppid())
+	if (!wrapper || !*wrapper || handoff_env_number("LISTEN_PID") != (uint32_t)getppid())
 		return;
 	strcpy(number_write(stpcpy(text, "/proc/"), (unsigned)getppid(), 10), "/exe");
 	if (!is_wrapper(text, wrapper))

@@ -3,16 +3,11 @@
  */
 #pragma once
 
-#include "handoff_wire.h"
-
-#include <sys/un.h>
+#include "receive.h"
 
 struct shim {
 	bool active; /* a rendezvous and a token were in the environment, and this is no wrapper */
-	struct sockaddr_un rendezvous;
-	uint8_t token[HANDOFF_TOKEN_SIZE];
-	uint32_t slot, generation;
-	char service[HANDOFF_SERVICE_SIZE];
+	struct handoff_home home;
 	char private_ports[4096];		   /* see addr_port_listed() */
 	char private_sockets[4096], sockets[8192]; /* see unix_path.h */
 };

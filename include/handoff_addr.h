@@ -1,0 +1,83 @@
+/*
+ * handoff_addr.h - reads where to listen, as people write it. There is one version, for the broker,
+ * the launcher and libhandoff.
+ *
+ * Pure.
+ */
+#pragma once
+
+#include "handoff_wire.h"
+
+#include <arpa/inet.h>
+
+/* @text, @n bytes of it, is a number from 1 to @max, in digits alone. */
+static inline bool handoff_read_number(const char *text, size_t n, uint32_t max, uint32_t *ret)
+{
+	uint64_t number = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (text[i] < '0' || text[i] > '9' || number > max)
+			return false;
+		number = number * 10 + (uint64_t)(text[i] - '0');
+	}
+	*ret = (uint32_t)number;
+	return number > 0 && number <= max;
+}
+
+/* 127.0.0.1, or [fe80::1%2]: @text, @n bytes of it. */
+static inline bool handoff_read_host(const char *text, size_t n, struct handoff_addr *ret)
+{
+	char host[64] = "", *percent;
+
+	if (n < 2 || n >= sizeof(host))
+		return false;
+	memcpy(host, text, n);
+	ret->family = 4;
+	if (*host != '[')
+		return inet_pton(AF_INET, host, ret->ip) == 1;
+	if (host[n - 1] != ']')
+		return false;
+	host[n - 1] = '\0';
+	percent = strchr(host, '%');
+	if (percent &&
+	    !handoff_read_number(percent + 1, strlen(percent + 1), UINT32_MAX, &ret->scope_id))
+		return false;
+	if (percent)
+		*percent = '\0';
+	ret->family = 6;
+	return inet_pton(AF_INET6, host + 1, ret->ip) == 1;
+}
+
+/*
+ * Reads 127.0.0.1:80, [::]:80, [fe80::1%2]:80. A port alone is every address, [::]:80, and sets
+ * *@ret_port_only. False, with outputs undefined: it is none.
+ */
+static inline bool handoff_read_addr(const char *text, struct handoff_addr *ret,
+				     bool *ret_port_only)
+{
+	const char *colon = strrchr(text, ':'), *port_text = colon ? colon + 1 : text;
+	uint32_t port;
+
+	*ret = (struct handoff_addr){ .family = 6 };
+	*ret_port_only = !colon;
+	if (!handoff_read_number(port_text, strlen(port_text), UINT16_MAX, &port) ||
+	    (colon && !handoff_read_host(text, (size_t)(colon - text), ret)))
+		return false;
+	ret->port = (uint16_t)port;
+	return true;
+}
+
+/* The same, or a Unix socket: /PATH or @NAME, which *@ret_path is then. */
+static inline bool handoff_read_place(const char *text, struct handoff_addr *ret,
+				      char ret_path[HANDOFF_PATH_SIZE], bool *ret_port_only)
+{
+	memset(ret_path, 0, HANDOFF_PATH_SIZE);
+	if (*text != '/' && *text != '@')
+		return handoff_read_addr(text, ret, ret_port_only);
+	*ret = (struct handoff_addr){ .family = HANDOFF_UNIX };
+	*ret_port_only = false;
+	if (!text[1] || strlen(text) >= HANDOFF_PATH_SIZE)
+		return false;
+	strcpy(ret_path, text);
+	return true;
+}
