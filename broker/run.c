@@ -210,14 +210,6 @@ static void scale_all(struct broker *b, int by)
 	}
 }
 
-static void reopen_logs(void)
-{
-	int r = log_reopen();
-
-	log_event(r < 0 ? LEVEL_ERROR : LEVEL_INFO, "log-reopened",
-		  LOG_MSG("%s", r < 0 ? strerror(-r) : "the log file was reopened"));
-}
-
 /* @loop is that of a struct run. */
 static void signalled(struct loop *loop, int signo)
 {
@@ -225,6 +217,7 @@ static void signalled(struct loop *loop, int signo)
 	struct broker *b = &run->master.broker;
 	STRBUF(error, CONF_ERROR_BYTES);
 	struct service *s;
+	int r;
 
 	switch (signo) {
 	case SIGCHLD:
@@ -234,7 +227,9 @@ static void signalled(struct loop *loop, int signo)
 		(void)master_reload(&run->master, NULL, &error);
 		return;
 	case SIGUSR1:
-		reopen_logs();
+		r = log_reopen();
+		log_event(r < 0 ? LEVEL_ERROR : LEVEL_INFO, "log-reopened",
+			  LOG_MSG("%s", r < 0 ? strerror(-r) : "the log file was reopened"));
 		return;
 	case SIGTTIN:
 		scale_all(b, 1);
@@ -273,23 +268,13 @@ static void watch_log(struct loop *loop)
 		(void)loop_add(loop, &run->log_source, fd, EPOLLOUT);
 }
 
-static void log_ledger(const struct broker *b)
-{
-	const struct ledger *l = &b->gone;
-
-	log_event(LEVEL_INFO, "broker-stop", LOG_INT("accepted", l->accepted),
-		  LOG_INT("sent", l->sent), LOG_INT("taken_back", l->taken_back),
-		  LOG_INT("taken", b->taken_by_gone), LOG_INT("client_gone", l->client_gone),
-		  LOG_INT("refused", l->refused),
-		  LOG_MSG("ended; %llu connections accepted, %llu taken by workers",
-			  (unsigned long long)l->accepted, (unsigned long long)b->taken_by_gone));
-}
-
 /* --- begin and end ------------------------------------------------------------------- */
 
 static void serve(struct run *run)
 {
 	struct master *m = &run->master;
+	const struct broker *b = &m->broker;
+	const struct ledger *l = &b->gone;
 	struct service *s;
 
 	log_event(LEVEL_INFO, "broker-start", LOG_INT("pid", getpid()),
@@ -299,7 +284,12 @@ static void serve(struct run *run)
 	list_for_each (s, &m->broker.services, link)
 		service_fill(s);
 	loop_run(&m->broker.loop);
-	log_ledger(&m->broker);
+	log_event(LEVEL_INFO, "broker-stop", LOG_INT("accepted", l->accepted),
+		  LOG_INT("sent", l->sent), LOG_INT("taken_back", l->taken_back),
+		  LOG_INT("taken", b->taken_by_gone), LOG_INT("client_gone", l->client_gone),
+		  LOG_INT("refused", l->refused),
+		  LOG_MSG("ended; %llu connections accepted, %llu taken by workers",
+			  (unsigned long long)l->accepted, (unsigned long long)b->taken_by_gone));
 }
 
 static void tear_down(struct run *run)
@@ -325,24 +315,19 @@ static void tear_down(struct run *run)
 	conf_free(m->conf);
 }
 
-static uint64_t unix_now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * MSEC_PER_SEC + (uint64_t)ts.tv_nsec / NSEC_PER_MSEC;
-}
-
 /* Not before there is a loop. */
 static void init(struct run *run)
 {
 	struct master *m = &run->master;
+	struct timespec now;
 
 	m->broker.conf = &m->conf->broker;
 	m->conf_start = m->conf;
 	m->rundir = RUNDIR_INIT;
 	m->started_ms = loop_now(&m->broker.loop);
-	m->started_unix_ms = unix_now_ms();
+	clock_gettime(CLOCK_REALTIME, &now);
+	m->started_unix_ms =
+		(uint64_t)now.tv_sec * MSEC_PER_SEC + (uint64_t)now.tv_nsec / NSEC_PER_MSEC;
 	run->guard.broker = &m->broker;
 	run->guard.observer.process = worker_started;
 	run->guard.fd = -1;

@@ -60,25 +60,17 @@ static void free_values(const struct option_type *type, const void *values, size
 
 /* --- origins ------------------------------------------------------------------------- */
 
-/* Where they are in @opt's struct. */
-static size_t origins_offset(const struct option *opt)
-{
-	size_t all = opt->section == OPTION_BROKER ? offsetof(struct broker_conf, origins)
-						   : offsetof(struct service_conf, origins);
-
-	return all + (size_t)(opt - option_table) * sizeof(struct conf_origins);
-}
-
+/* Either struct begins with them. */
 static struct conf_origins *origins_of(const struct option *opt, void *conf)
 {
-	return (void *)((char *)conf + origins_offset(opt));
+	return (struct conf_origins *)conf + (opt - option_table);
 }
 
 struct conf_origin option_origin(const struct option *opt, const void *conf, size_t entry)
 {
-	const void *field = (const char *)conf + origins_offset(opt);
-	const struct conf_origins *origins = field;
+	const struct conf_origins *origins = conf;
 
+	origins += opt - option_table;
 	return entry < origins->n ? origins->of[entry] : (struct conf_origin){ ORIGIN_DEFAULT, 0 };
 }
 

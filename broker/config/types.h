@@ -131,6 +131,7 @@ struct conf_origins {
 #define DRAIN_IDLE_OFF	((int64_t)UINT32_MAX - 1)
 
 struct service_conf {
+	struct conf_origins origins[CONF_OPTIONS_MAX]; /* as the rows of option_table */
 	unsigned refs;
 	char name[SERVICE_NAME_MAX + 1];
 	unsigned line; /* of the section header; 0: command line */
@@ -215,11 +216,10 @@ struct service_conf {
 
 	/* Of Unix sockets. NULL: the workers'. */
 	char *socket_mode, *socket_user, *socket_group;
-
-	struct conf_origins origins[CONF_OPTIONS_MAX]; /* as the rows of option_table */
 };
 
 struct broker_conf {
+	struct conf_origins origins[CONF_OPTIONS_MAX];
 	char *pid_file; /* NULL: none */
 	char *run_dir;	/* NULL: the caller chooses from the name of the file */
 	enum conf_control control;
@@ -232,8 +232,6 @@ struct broker_conf {
 	enum conf_log_format log_format;
 	enum conf_scheduling scheduling;
 	char *user, *group; /* the broker itself, once its listeners are bound; NULL: unchanged */
-
-	struct conf_origins origins[CONF_OPTIONS_MAX];
 };
 
 struct conf {
