@@ -180,8 +180,7 @@ static int load(const char *file, const struct arguments *args, struct conf **re
 	}
 	if (r == 0)
 		return 0;
-	fprintf(stderr, "%s%s", error.len ? error.text : strerror(-r),
-		error.len && error.text[error.len - 1] == '\n' ? "" : "\n");
+	fprintf(stderr, "%s\n", error.len ? error.text : strerror(-r));
 	return r;
 }
 

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/param.h>
 
 #define NAME_MAX_BYTES 64
 #define PATH_MAX_BYTES 4095 /* the kernel's PATH_MAX without the terminator */
@@ -130,44 +131,32 @@ static int refuse_units(const struct option_input *in, enum units_error error)
 /* What word @at in place of a number stands for: the largest numbers, but for "cpus". */
 static int64_t number_of_word(const struct option_input *in, unsigned at)
 {
-	unsigned cpus = in->facts->cpus;
-
 	if (strcmp(*in->word, "cpus") != 0)
 		return UINT_MAX - at;
 	/* "One for each" holds as far as the limits go, on any machine. */
-	if (cpus < in->opt->min)
-		return in->opt->min;
-	return cpus > in->opt->max ? in->opt->max : cpus;
-}
-
-static void put_number(const struct option *opt, int64_t number, void *ret)
-{
-	if (opt->type->size == sizeof(int64_t))
-		*(int64_t *)ret = number;
-	else
-		*(unsigned *)ret = (unsigned)number;
+	return MAX(in->opt->min, MIN(in->opt->max, in->facts->cpus));
 }
 
 static int number_parse(const struct option_input *in, void *ret)
 {
 	const struct option *opt = in->opt;
 	unsigned at = opt->words ? find_word(opt, *in->word) : 0;
-	int64_t number;
-	int r;
+	bool is_word = opt->words && opt->words[at];
+	int64_t number = is_word ? number_of_word(in, at) : 0;
+	int r = is_word ? 0 : units_parse(opt->type->units, *in->word, &number);
 
-	if (opt->words && opt->words[at]) {
-		put_number(opt, number_of_word(in, at), ret);
-		return 0;
-	}
-	r = units_parse(opt->type->units, *in->word, &number);
 	if (r != 0)
 		return refuse_units(in, (enum units_error)r);
-	if (number % opt->type->scale != 0)
+	if (!is_word && number % opt->type->scale != 0)
 		return strbuf_refuse(in->why, *in->word, "is not a whole number of seconds");
-	number /= opt->type->scale;
-	if ((number < opt->min || number > opt->max) && !(number == 0 && opt->or_zero))
+	if (!is_word)
+		number /= opt->type->scale;
+	if (!is_word && (number < opt->min || number > opt->max) && !(number == 0 && opt->or_zero))
 		return strbuf_refuse(in->why, *in->word, "is out of range");
-	put_number(opt, number, ret);
+	if (opt->type->size == sizeof(int64_t))
+		*(int64_t *)ret = number;
+	else
+		*(unsigned *)ret = (unsigned)number;
 	return 0;
 }
 

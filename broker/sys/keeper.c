@@ -12,7 +12,6 @@ struct keeper {
 	struct loop loop;
 	struct loop_source broker;
 	struct list all; /* kept::link */
-	bool alone;	 /* the broker is gone */
 	bool failed;	 /* an entry cannot be received or remembered */
 };
 
@@ -28,7 +27,7 @@ struct kept {
 
 static void end_if_done(struct keeper *k)
 {
-	if (k->alone && list_empty(&k->all))
+	if (k->broker.fd < 0 && list_empty(&k->all)) /* it is gone */
 		k->loop.stop = true;
 }
 
@@ -99,7 +98,6 @@ static void broker_ended(struct keeper *k)
 	struct kept *w;
 
 	loop_remove(&k->loop, &k->broker);
-	k->alone = true;
 	list_for_each (w, &k->all, link) {
 		loop_timer_arm(&k->loop, &w->due, w->entry.drain_ms);
 		if (w->output_fd >= 0)

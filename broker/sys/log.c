@@ -251,6 +251,7 @@ static void add_json_text(struct strbuf *b, const char *key, const char *text)
 	json_str(b, key, clean.text);
 }
 
+/* A complete object: an entry that does not fit is replaced by one that says so. */
 static void add_as_json(struct strbuf *b, const struct timeval *now, enum conf_log_level level,
 			const char *event, const struct log_field *fields)
 {
@@ -272,14 +273,6 @@ static void add_as_json(struct strbuf *b, const struct timeval *now, enum conf_l
 			add_json_text(b, f->key, f->str);
 	}
 	strbuf_add(b, "}");
-}
-
-/* A complete object: an entry that does not fit is replaced by one that says so. */
-static void add_as_whole_json(struct strbuf *b, const struct timeval *now,
-			      enum conf_log_level level, const char *event,
-			      const struct log_field *fields)
-{
-	add_as_json(b, now, level, event, fields);
 	if (!b->cut)
 		return;
 	strbuf_init(b, b->text, b->size);
@@ -302,7 +295,7 @@ void log_write(enum conf_log_level level, const char *event, const struct log_fi
 	gettimeofday(&now, NULL);
 	line.size -= 4; /* for what must not be cut off */
 	if (noted || lg.format == FORMAT_JSON)
-		add_as_whole_json(&line, &now, level, event, fields);
+		add_as_json(&line, &now, level, event, fields);
 	if (noted)
 		lg.sink(lg.sink_arg, fields, line.text, line.len);
 	if (logged && lg.format != FORMAT_JSON) {
