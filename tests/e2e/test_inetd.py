@@ -2,7 +2,6 @@
 """A process for each connection, made from one that is parked."""
 
 import collections
-import mmap
 import os
 import re
 import resource
@@ -20,6 +19,7 @@ from lib.paths import BUILD
 from lib.ports import free_port
 from lib.control import ask as ask_control
 from lib.ctl import ctl
+from lib.inetd import ask, ends, table_of
 from lib.steering import ready_workers
 
 PROGRAM = "{apps}/inetd_line"
@@ -28,22 +28,6 @@ SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../apps/inetd
 
 def service(command=None, **options):
     return Broker(command or [PROGRAM, "word"], mode="inetd", listen="127.0.0.1:{port}", **options)
-
-
-def ask(port, line="hello", keep=False):
-    """The answer as a dictionary; with `keep`, and the socket."""
-    client = connect(port)
-    client.sendall(line.encode() + b"\n")
-    text = b""
-    while not text.endswith(b"\n"):
-        part = client.recv(4096)
-        assert part, "no answer: %r" % text
-        text += part
-    answer = dict(re.findall(r"(\w+)=(\S+)", text.decode()))
-    if keep:
-        return answer, client
-    client.close()
-    return answer
 
 
 def storm(port, lines, at_once):
@@ -81,14 +65,6 @@ def storm(port, lines, at_once):
 FREE, ENDED = (0).to_bytes(4, "little"), (3).to_bytes(4, "little")  # handoff_process.h
 
 
-def table_of(zygote):
-    """The page of its channel, and the table of processes behind it."""
-    (fd,) = [fd for fd in os.listdir("/proc/%d/fd" % zygote)
-             if "broker-page" in os.readlink("/proc/%d/fd/%s" % (zygote, fd))]
-    with open("/proc/%d/fd/%s" % (zygote, fd), "r+b", buffering=0) as memory:
-        return mmap.mmap(memory.fileno(), 0)
-
-
 def entries(table):
     return range(4096 + 64, len(table) - 71, 72)
 
@@ -115,11 +91,6 @@ def its_environment_says_who_the_client_is():
         assert answer["local"] == "127.0.0.1:%d" % broker.port and answer["proto"] == "TCP", answer
         client.close()
         broker.stop()
-
-
-def ends(broker, n):
-    return wait_until(lambda: (lambda e: e if len(e) >= n else None)(
-        broker.events("connection-end")), what="%d ends" % n)
 
 
 @test
@@ -436,73 +407,6 @@ def a_line_of_output_says_whose_connection_it_is_of():
             assert [e["pid"] for e in said][:2] == 2 * [end["pid"]] != said[2]["pid"], (said, end)
         broker.stop()
 
-
-CALLS = ("read", "readv", "recv", "recvfrom", "recvmsg", "getpeername", "getsockname", "getsockopt",
-         "poll", "ppoll", "select", "pselect", "epoll", "dup")
-
-
-@test
-def a_program_may_first_touch_its_connection_by_any_call():
-    for call in CALLS:
-        broker = service(["{apps}/inetd_first", call], workers=1, park="first-read")
-        zygote = str(ready_workers(broker)["web.0"])
-        answers = [ask(broker.port) for _ in range(3)]
-        assert {(a["began"], a["line"]) for a in answers} == {(zygote, "hello")}, (call, answers)
-        assert len({a["pid"] for a in answers} - {zygote}) == 3, (call, answers)
-        broker.stop()
-
-
-@test
-def a_program_may_want_its_connection_not_to_block():
-    broker = service(["{apps}/inetd_first", "nonblocking"], workers=1, park="first-read")
-    for _ in range(2):
-        with connect(broker.port) as client:
-            assert client.recv(100) == b"hello\n"
-            client.sendall(b"word\n")
-            assert b"line=word" in client.recv(100)
-
-
-@test
-def a_shell_leaves_what_it_has_not_read_to_what_it_starts():
-    if not shutil.which("bash"):
-        skip("no bash here")
-    with open(tap.tmp("script"), "w") as f:
-        f.write("read l; m=$(head -n1); echo $l $m\n")
-    broker = service(["bash", tap.tmp("script")], workers=1, park="first-read")
-    with connect(broker.port) as client:
-        client.sendall(b"one\ntwo\n")
-        assert client.recv(100) == b"one two\n"
-
-
-@test
-def a_program_whose_first_read_is_not_seen_is_told_to_be_parked_before_main():
-    broker = service(["{apps}/inetd_first", "stdio"], workers=1, park="first-read", wait_ready=False)
-    wait_until(lambda: "it needs park = main" in str(broker.events("output")))
-
-
-@test
-def an_interpreter_is_parked_at_its_first_read():
-    scripts = {
-        "perl": """$n = rand(); $l = <STDIN>; print "pid=$$ line=$l";""",
-        "python3": """import os, sys
-l = sys.stdin.readline()
-print("pid=%d line=%s" % (os.getpid(), l), end="")""",
-        "sh": "w=$(echo line); read l; echo pid=$$ $w=$l",
-    }
-    for program, script in scripts.items():
-        if not shutil.which(program):
-            continue
-        file = tap.tmp(program)
-        with open(file, "w") as f:
-            f.write(script + "\n")
-        for park in ("first-read", "main", "exec"):
-            broker = service([program, file], workers=1, park=park)
-            answers = [ask(broker.port) for _ in range(12)]
-            assert {a["line"] for a in answers} == {"hello"}, (program, park, answers)
-            # A shell has its own number from when it began: $$ is the zygote's.
-            assert len({a["pid"] for a in answers}) == (
-                1 if (program, park) == ("sh", "first-read") else 12), (program, park)
-            broker.stop()
 
 
 main()

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """brokerctl debug of an inetd service: the next process that serves somebody, before its main."""
 
-import mmap
 import os
 import socket
 
 from harness import *
 from lib.control import ask as ask_control
 from lib.ctl import ctl
+from lib.inetd import table_of
 from lib.steering import ready_workers
 from lib.tools import Gdb, Tool, debug, need
 
@@ -122,7 +122,7 @@ def whoever_waits_for_the_next_process_may_leave():
     assert "already being debugged" in got.stderr, got
     tool.signal(signal.SIGINT)
     tool.process.wait(10)
-    with open_table(ready_workers(broker)["web.0"]) as table:
+    with table_of(ready_workers(broker)["web.0"]) as table:
         wait_until(lambda: table[DEBUG:DEBUG + 4] == bytes(4))
     answer(begin(broker.port))
 
@@ -136,19 +136,12 @@ def a_worker_that_leaves_has_no_next_process():
     assert "no longer serves" in tool.end(1)
 
 
-def open_table(zygote):
-    (fd,) = [fd for fd in os.listdir("/proc/%d/fd" % zygote)
-             if "broker-page" in os.readlink("/proc/%d/fd/%s" % (zygote, fd))]
-    with open("/proc/%d/fd/%s" % (zygote, fd), "r+b", buffering=0) as memory:
-        return mmap.mmap(memory.fileno(), 0)
-
-
 @test
 def a_false_table_leads_no_debugger_to_a_process_of_others():
     broker = service(workers=1)
     tool = Tool(*debug(broker, "web.0"), "echo", "attached to {pid}")
     tool.expect("next connection of web.0")
-    with open_table(ready_workers(broker)["web.0"]) as table:
+    with table_of(ready_workers(broker)["web.0"]) as table:
         table[DEBUG:DEBUG + 4] = broker.pid.to_bytes(4, "little")
         text = tool.end(1)
         assert "says that its next process is %d, which is none of its own" % broker.pid in text

@@ -7,13 +7,16 @@
  */
 #include "park.h"
 #include "preload/hooks.h"
+#include "refresh.h"
 #include "shared.h"
 
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,12 +30,15 @@
 static struct park parked;
 static pid_t waits; /* this process, for the first read; 0: it does not */
 
+static char own[PATH_MAX]; /* of this library */
+
 /* What is to be removed from LD_PRELOAD: this library alone, so that others stay. */
-static void leave_preload(const char *own)
+static void leave_environment(void)
 {
 	char *list = getenv("LD_PRELOAD"), *at = list ? strstr(list, own) : NULL;
 	size_t len = strlen(own);
 
+	(void)unsetenv(PARK_VARIABLE);
 	if (!at)
 		return;
 	if (at[len] == ':')
@@ -89,6 +95,7 @@ static void execute_each(void)
 
 static void park_here(void)
 {
+	leave_environment();
 	if (has_threads())
 		execute_each();
 	if (!park(&parked)) {
@@ -100,17 +107,17 @@ static void park_here(void)
 __attribute__((constructor)) static void start(void)
 {
 	const char *text = getenv(PARK_VARIABLE);
-	char own[PATH_MAX], when[16];
-	int own_stderr;
+	int own_stderr, pid;
+	char when[16];
 
-	if (!text || sscanf(text, PARK_FORMAT, when, &parked.rx, &parked.page, &parked.rendezvous,
-			    &parked.pool, &own_stderr, own) != 7)
+	if (!text || sscanf(text, PARK_FORMAT, when, &pid, &parked.rx, &parked.page,
+			    &parked.rendezvous, &parked.pool, &own_stderr, own) != 8)
 		return;
 	parked.own_stderr = own_stderr;
-	(void)unsetenv(PARK_VARIABLE);
-	leave_preload(own);
-	if (!strcmp(when, "first-read"))
-		waits = getpid();
+	if (pid != getpid())
+		leave_environment();
+	else if (!strcmp(when, "first-read"))
+		waits = pid; /* or what it executes in its place, as env(1) does */
 	else
 		park_here();
 }
@@ -121,6 +128,7 @@ static void touch(int fd)
 	if (waits && (fd == STDIN_FILENO || fd == STDOUT_FILENO) && waits == getpid()) {
 		waits = 0;
 		park_here();
+		refresh();
 	}
 }
 
@@ -159,6 +167,24 @@ TOUCHING(ssize_t, sendmsg, (int fd, const struct msghdr *msg, int flags), fd, ms
 TOUCHING(int, setsockopt, (int fd, int level, int name, const void *value, socklen_t len), fd,
 	 level, name, value, len)
 TOUCHING(int, shutdown, (int fd, int how), fd, how)
+
+/* As python copies a descriptor. What else it does is asked of any descriptor at the start. */
+#define COPYING(name)                                                                              \
+	int hook_##name(int fd, int cmd, ...)                                                      \
+	{                                                                                          \
+		va_list ap;                                                                        \
+		void *arg;                                                                         \
+		REAL(name);                                                                        \
+		va_start(ap, cmd);                                                                 \
+		arg = va_arg(ap, void *);                                                          \
+		va_end(ap);                                                                        \
+		if (cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC)                                      \
+			touch(fd);                                                                 \
+		return real(fd, cmd, arg);                                                         \
+	}
+
+COPYING(fcntl)
+COPYING(fcntl64)
 
 #define POLLING(name, parameters, ...)                                                             \
 	HOOK(int, name, parameters)                                                                \

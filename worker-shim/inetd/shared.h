@@ -1,12 +1,13 @@
 /*
  * shared.h - what the launcher tells libworker-inetd.so, in one variable of the environment:
  *
- *	main or first-read : rx : page : rendezvous : pool : descriptor 2, too : the library's path
+ *	main or first-read : process : rx : page : rendezvous : pool : descriptor 2, too : the
+ *	library's path
  *
  * The descriptors are those of a channel, open in the program that is executed.
  */
 #pragma once
 
 #define PARK_VARIABLE "BROKER_PARK"
-#define PARK_FORMAT   "%15[^:]:%d:%d:%d:%u:%d:%4095s"
+#define PARK_FORMAT   "%15[^:]:%d:%d:%d:%d:%u:%d:%4095s"
 #define PARK_LIBRARY  "libworker-inetd.so"

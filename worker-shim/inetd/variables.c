@@ -74,3 +74,8 @@ void variables_set(int fd, const struct handoff_addr *peer)
 			strcpy(place, value);
 	}
 }
+
+const char *variables_name(size_t i)
+{
+	return i < sizeof(variables) / sizeof(variables[0]) ? variables[i].name : NULL;
+}

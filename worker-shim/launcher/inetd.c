@@ -72,8 +72,8 @@ static bool prepare_program(const struct inetd *inetd, const struct handoff_meet
 	good = asprintf(&own, "%.*s" PARK_LIBRARY, slash ? (int)(slash - library + 1) : 0,
 			library) >= 0 &&
 	       asprintf(&preload, "%s%s%s", own, set && *set ? ":" : "", set ? set : "") >= 0 &&
-	       asprintf(&text, "%s:%d:%d:%d:%u:%d:%s", inetd->park, m->rx, m->page, m->rendezvous,
-			inetd->pool, inetd->own_stderr, own) >= 0;
+	       asprintf(&text, "%s:%d:%d:%d:%d:%u:%d:%s", inetd->park, (int)getpid(), m->rx,
+			m->page, m->rendezvous, inetd->pool, inetd->own_stderr, own) >= 0;
 	if (good && !strcmp(inetd->park, "first-read"))
 		good = place_socket();
 	if (good && access(own, R_OK) < 0)
