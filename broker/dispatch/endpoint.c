@@ -229,7 +229,7 @@ static enum step accept_one(struct endpoint *e, struct listener *l, bool nonbloc
 	case ACCEPT_RETRY:
 		return WENT_ON;
 	case ACCEPT_FAILED:
-		if (l->hidden) /* unix_listener_end() */
+		if (listener_has_ended(l))
 			return BACKLOG_EMPTY;
 		log_event(LEVEL_ERROR, "limit", LOG_STR("service", e->dispatch->service),
 			  LOG_MSG("accept failed: %s", strerror(error)));

@@ -63,6 +63,15 @@ int listener_publish(struct listener *l)
 	return 0;
 }
 
+bool listener_has_ended(struct listener *l)
+{
+	if (!l->hidden)
+		return false;
+	l->bound_only = true;
+	loop_remove(&l->dispatch->broker->loop, &l->source); /* it would report it all the time */
+	return true;
+}
+
 /* The connections that came through it still show this port as theirs. */
 static void remember_port(struct endpoint *e, uint16_t port)
 {

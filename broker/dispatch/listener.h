@@ -16,6 +16,9 @@ struct listener *listener_new(struct dispatch *d, const struct handoff_addr *add
 /* What was only bound is listened on now: lets clients in. 0 or -errno. */
 int listener_publish(struct listener *l);
 
+/* @l has no more clients. True: it was closed by unix_listener_end(), and is asked no more. */
+bool listener_has_ended(struct listener *l);
+
 void listener_free(struct listener *l); /* closes it: clients in its backlog are reset */
 
 /* Watches it if its endpoint listens, else not. */

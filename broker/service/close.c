@@ -110,7 +110,7 @@ static bool is_empty(struct listener *l, bool patient)
 	if (!e || list_empty(&e->round.ring))
 		return true;	    /* nobody serves it: waiting helps no client */
 	if (address_unix(&l->addr)) /* which has no handshakes */
-		return endpoint_dispatch(e);
+		return endpoint_dispatch(e) || l->bound_only;
 	/*
 	 * In this order: a handshake that completes after the backlog was seen empty would be
 	 * reset. Workers that are full set the pace.

@@ -239,16 +239,37 @@ def a_reload_opens_and_closes_paths_and_who_waits_at_one_is_served():
 def who_waits_at_a_path_that_a_reload_drops_is_served():
     path = tmp("waits.sock")
     broker = Broker(app("srv_poll"), workers=1, queue=1, listen=path + " for {port}")
-    os.kill(broker.worker_pid(), signal.SIGSTOP)
+    pid = broker.worker_pid()
+    os.kill(pid, signal.SIGSTOP)
+    broker.wait_event("worker-held")
     waiting = [connect_unix(path) for _ in range(5)]
     for s in waiting:
         send_request(s)
-    pid = broker.worker_pid()
     broker.configure(app("srv_poll"), workers=1, queue=1, listen="{port}")
     broker.reload_and_wait()
     wait_file_gone(path)
     assert {read_answer(s).status for s in waiting} == {200}
     os.kill(pid, signal.SIGCONT)
+
+
+@test
+def what_waits_at_a_worker_that_is_killed_goes_to_another():
+    """As with TCP: see test_crash.py."""
+    path = tmp("taken-back.sock")
+    broker = Broker(app("srv_blocking"), workers=2, listen=path + " for {port}")
+    busy = {get(path).pid: None for _ in range(4)}
+    slow = [connect_unix(path) for _ in range(2)]
+    for s in slow:
+        send_request(s, "/slow?ms=60000")
+    wait_until(lambda: all(w["given"] > 2 and w["waiting"] == 0 for w in workers(broker)))
+    waiting = [connect_unix(path) for _ in range(6)]
+    for s in waiting:
+        send_request(s)
+    wait_until(lambda: sum(w["waiting"] for w in workers(broker)) == 6)
+    for pid in busy:
+        os.kill(pid, signal.SIGKILL)
+    assert {read_answer(s).status for s in waiting} == {200}
+    assert broker.events("taken-back")
 
 
 @test
