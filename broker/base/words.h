@@ -29,12 +29,6 @@ enum words_kind {
 int words_split(enum words_kind kind, const char *text, char ***ret, size_t *ret_len,
 		struct strbuf *ret_error);
 
-/*
- * Reads what is quoted, *@at at the quote, to *@out. In double quotes, a line that ends with a
- * backslash goes on in the next. Moves *@at and *@out. False: the other quote is missing.
- */
-bool words_read_quoted(const char **at, char **out);
-
 /* The bytes of NAME, as a shell has it, where @text begins with NAME=; else 0. */
 size_t words_name_len(const char *text);
 
@@ -54,6 +48,24 @@ int strlist_append(char ***list, const char *text);
 int strlist_copy(char *const *from, char ***ret);
 void strlist_free(char **list);
 bool strlist_equal(char *const *a, char *const *b);
+
+/*
+ * --- files of variables, as systemd's EnvironmentFile= reads them -------------------------------
+ *
+ *	# a comment, as is a line with ;
+ *	NAME=value
+ *	OTHER="a value with blanks,	# and more lines: up to the other quote
+ *	and \"escapes\""
+ *	LONG=goes on \
+ *		in the next line
+ *
+ * Nothing is expanded. But for that, what systemd passes over with a warning is refused here.
+ *
+ * Appends each NAME=value of @text, @len bytes and a NUL, the whole file called @file in messages,
+ * to @list. 0; -ENOMEM; -EINVAL with @error: "FILE:LINE: what is wrong".
+ */
+int env_file_parse(const char *file, const char *text, size_t len, char ***list,
+		   struct strbuf *error);
 
 /* --- the word that was probably meant -------------------------------------------------------- */
 

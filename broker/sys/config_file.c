@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include "base/fd.h"
 #include "config/conf.h"
-#include "config/env_file.h"
+#include "base/words.h"
 
 static unsigned count_cpus(void)
 {

@@ -13,7 +13,7 @@
 char *rundir_default(const char *config_file)
 {
 	char real[PATH_MAX];
-	const char *runtime = getenv("XDG_RUNTIME_DIR");
+	const char *runtime = geteuid() == 0 ? "/run" : getenv("XDG_RUNTIME_DIR");
 	uint32_t h = 2166136261u; /* FNV-1a of the file's real path */
 	char *path = NULL, name[32];
 	int n;
@@ -25,9 +25,7 @@ char *rundir_default(const char *config_file)
 	} else {
 		snprintf(name, sizeof(name), "pid-%d", (int)getpid());
 	}
-	if (geteuid() == 0)
-		n = asprintf(&path, "/run/broker/%s", name);
-	else if (runtime && *runtime == '/')
+	if (runtime && *runtime == '/')
 		n = asprintf(&path, "%s/broker/%s", runtime, name);
 	else
 		n = asprintf(&path, "/tmp/broker-%u/%s", (unsigned)geteuid(), name);

@@ -150,30 +150,16 @@ int user_lookup(const char *user, const char *group, struct user_info *ret, stru
 	return 0;
 }
 
-/* capset(2), which libc leaves to a library of its own. */
-struct cap_header {
-	uint32_t version;
-	int pid;
-};
-struct cap_data {
-	uint32_t effective, permitted, inheritable;
-};
-#define CAP_VERSION_3	     0x20080522
-#define CAP_NET_BIND_SERVICE 10
-
-/* 0, or -1 with errno. */
+/* By capset(2), which libc leaves to a library of its own. 0, or -1 with errno. */
 static int keep_bind_capability(void)
 {
-	struct cap_header h = { CAP_VERSION_3, 0 };
-	struct cap_data d[2] = { 0 };
-	uint32_t bit = 1u << CAP_NET_BIND_SERVICE;
+	enum { EFFECTIVE, PERMITTED, INHERITABLE, WORDS = 2 * 3, CAP_NET_BIND_SERVICE = 10 };
+	uint32_t version_and_pid[] = { 0x20080522, 0 }, had[WORDS], set[WORDS] = { 0 };
 
-	if (syscall(SYS_capget, &h, d) < 0)
+	if (syscall(SYS_capget, version_and_pid, had) < 0)
 		return -1;
-	d[0] = (struct cap_data){ .effective = d[0].permitted & bit,
-				  .permitted = d[0].permitted & bit };
-	d[1] = (struct cap_data){ 0 };
-	return (int)syscall(SYS_capset, &h, d);
+	set[EFFECTIVE] = set[PERMITTED] = had[PERMITTED] & 1u << CAP_NET_BIND_SERVICE;
+	return (int)syscall(SYS_capset, version_and_pid, set);
 }
 
 int user_become(const struct spawn_ids *ids, struct strbuf *error)

@@ -1,5 +1,4 @@
-/* links: broker/config/env_file broker/base/words broker/base/strbuf broker/base/units */
-#include "config/env_file.h"
+/* links: broker/base/words broker/base/strbuf broker/base/units */
 #include "base/words.h"
 #include "tap.h"
 
