@@ -22,7 +22,7 @@
 #include "sys/spawn.h"
 #include "worker/command.h"
 #include "worker/ends.h"
-#include "worker/hold.h"
+#include "worker/step.h"
 
 /* --- ready and gone ------------------------------------------------------------------ */
 

@@ -4,13 +4,10 @@
 #include <string.h>
 #include <unistd.h>
 #include "control/control.h"
-#include "control/config.h"
 #include "control/debug.h"
-#include "control/events.h"
 #include "control/names.h"
-#include "control/pins.h"
 #include "control/roll.h"
-#include "control/status.h"
+#include "control/show.h"
 #include "control/steer.h"
 #include "sys/log.h"
 

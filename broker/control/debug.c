@@ -9,7 +9,7 @@
 #include "service/pin.h"
 #include "service/questions.h"
 #include "worker/children.h"
-#include "worker/hold.h"
+#include "worker/step.h"
 #include "worker/processes.h"
 #include "worker/words.h"
 

@@ -16,6 +16,9 @@ void control_end(struct client *c, struct service *s); /* NULL: the broker */
 void control_pause(struct client *c, struct service *s);
 void control_join(struct client *c, struct service *s); /* the client becomes a guest */
 void control_scale(struct client *c, struct service *s);
+void control_pin(struct client *c, struct worker *w);
+void control_next(struct client *c, struct worker *w);
+void control_unpin(struct client *c);
 
 /* 0 and what was done in @words, or -errno and why not. */
 int control_reload_abort(struct service *s, struct strbuf *words);

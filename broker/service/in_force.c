@@ -9,7 +9,6 @@
 #include "service/questions.h"
 #include "sys/log.h"
 #include "worker/clock.h"
-#include "worker/hold.h"
 #include "worker/step.h"
 
 void service_rearm(struct service *s)

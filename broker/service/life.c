@@ -14,7 +14,6 @@
 #include "service/roll.h"
 #include "service/settle.h"
 #include "sys/log.h"
-#include "worker/hold.h"
 #include "worker/step.h"
 
 struct service *service_new(struct broker *b, struct service_conf *conf)

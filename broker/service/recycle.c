@@ -14,7 +14,7 @@
 #include "sys/log.h"
 #include "worker/clock.h"
 #include "worker/command.h"
-#include "worker/hold.h"
+#include "worker/step.h"
 #include "worker/output.h"
 #include "worker/processes.h"
 

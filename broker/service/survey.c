@@ -1,7 +1,7 @@
 #include "survey.h"
 
 #include <string.h>
-#include "worker/hold.h"
+#include "worker/step.h"
 #include "worker/processes.h"
 
 #define FRESH_MS 100

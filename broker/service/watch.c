@@ -16,9 +16,8 @@
 #include "worker/clock.h"
 #include "worker/ends.h"
 #include "worker/explain.h"
-#include "worker/hold.h"
-#include "worker/processes.h"
 #include "worker/step.h"
+#include "worker/processes.h"
 
 #define EVIDENCE_MS 200
 /* What waits for so long at a worker that drains or is held is given to others. */

@@ -1,0 +1,12 @@
+/*
+ * show - the commands that change nothing: what the broker does, what has happened and, with
+ * --follow, what happens from now on, and the configuration in force.
+ */
+#pragma once
+
+struct client;
+
+void control_status(struct client *c);
+void control_events(struct client *c);
+void control_config(struct client *c);
+void control_pins(struct client *c);
