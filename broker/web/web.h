@@ -8,7 +8,7 @@
 #pragma once
 
 #include "core/broker.h"
-#include "report/scrape.h"
+#include "report/snapshot.h"
 #include "config/conf.h"
 #include "master/master.h"
 #include "policy/http.h"
