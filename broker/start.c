@@ -102,7 +102,7 @@ static int open_listeners(struct run *run, struct strbuf *error)
 	if (r == 0)
 		r = m->part->prepare(m->part, NULL, &m->conf->broker, error);
 	if (r == 0)
-		m->part->apply(m->part, &m->conf->broker);
+		m->part->end(m->part, &m->conf->broker, true);
 	return r;
 }
 

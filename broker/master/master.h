@@ -10,13 +10,13 @@
 /* The part of the broker above the services that a reload changes, too: its own web server. */
 struct reload_part {
 	/*
-	 * Opens what @bc wants and @old (NULL: nothing) does not have. 0: apply() or discard()
-	 * comes next. -errno with @error, and nothing is open.
+	 * Opens what @bc wants and @old (NULL: nothing) does not have. 0: end() comes next. -errno
+	 * with @error, and nothing is open.
 	 */
 	int (*prepare)(struct reload_part *p, const struct broker_conf *old,
 		       const struct broker_conf *bc, struct strbuf *error);
-	void (*apply)(struct reload_part *p, const struct broker_conf *bc); /* cannot fail */
-	void (*discard)(struct reload_part *p, const struct broker_conf *bc);
+	/* @bc is in force now, or (not @good) it is given up. */
+	void (*end)(struct reload_part *p, const struct broker_conf *bc, bool good);
 };
 
 struct master {

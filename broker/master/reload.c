@@ -106,6 +106,8 @@ static void apply(struct master *m, struct conf *conf, struct opened_list *list)
 	bool any_new = false;
 	STRBUF(wait, 512);
 
+	/* First: workers that start now are measured, or not, as the new one says. */
+	m->part->end(m->part, &conf->broker, true);
 	if (option_changes(OPTION_BROKER, &m->conf_start->broker, &conf->broker, APPLY_RESTART,
 			   &wait))
 		log_event(LEVEL_WARN, "needs-restart", LOG_STR("keys", wait.text),
@@ -179,46 +181,31 @@ static void apply_one(struct master *m, struct service *s, struct conf *conf,
 	broker_tidy(&m->broker);
 }
 
-static int reload_all(struct master *m, struct conf *conf, struct strbuf *error)
+/* Opens what @conf wants, for @only or (NULL) for all. 0; -errno with @error: only @list is open.
+ */
+static int open_new(struct master *m, struct service *only, const struct conf *conf,
+		    struct opened_list *list, struct strbuf *error)
 {
 	const struct broker_conf *old = &m->conf->broker, *bc = &conf->broker;
-	struct reload_part *part = m->part;
-	struct opened_list list = { 0 };
-	int r = reload_open_all(&m->broker, conf, &list, error);
-
-	if (r == 0)
-		r = part->prepare(part, old, bc, error);
-	if (r == 0) {
-		r = change_log(old, bc, error);
-		if (r < 0)
-			part->discard(part, bc);
-	}
-	if (r == 0) {
-		/* First: workers that start now are measured, or not, as the new one says. */
-		part->apply(part, bc);
-		apply(m, conf, &list);
-	}
-	reload_close_opened(&list);
-	return r;
-}
-
-/* @conf stays the caller's. */
-static int reload_one(struct master *m, struct service *s, struct conf *conf, struct strbuf *error)
-{
-	const struct service_conf *sc = conf_find_service(conf, service_name(s));
-	struct opened_list list = { 0 };
+	const struct service_conf *sc = only ? conf_find_service(conf, service_name(only)) : NULL;
 	int r;
 
-	if (!sc)
+	if (sc)
+		return reload_open_one(only, true, sc, list, error);
+	if (only)
 		return strbuf_fail(
 			error, -EINVAL,
 			"%s: [service:%s] is gone from the file; a reload of all services "
 			"ends it",
-			conf->file, service_name(s));
-	r = reload_open_one(s, true, sc, &list, error);
+			conf->file, service_name(only));
+	r = reload_open_all(&m->broker, conf, list, error);
 	if (r == 0)
-		apply_one(m, s, conf, &list);
-	reload_close_opened(&list);
+		r = m->part->prepare(m->part, old, bc, error);
+	if (r < 0)
+		return r;
+	r = change_log(old, bc, error);
+	if (r < 0)
+		m->part->end(m->part, bc, false);
 	return r;
 }
 
@@ -234,11 +221,17 @@ static int load(const struct master *m, struct conf **ret, struct strbuf *error)
 
 static int reload_file(struct master *m, struct service *only, struct strbuf *error)
 {
+	struct opened_list list = { 0 };
 	struct conf *conf = NULL;
 	int r = load(m, &conf, error);
 
 	if (r == 0)
-		r = only ? reload_one(m, only, conf, error) : reload_all(m, conf, error);
+		r = open_new(m, only, conf, &list, error);
+	if (r == 0 && only)
+		apply_one(m, only, conf, &list);
+	else if (r == 0)
+		apply(m, conf, &list);
+	reload_close_opened(&list);
 	/* After a reload of all it is the one in force. */
 	if (r < 0 || only)
 		conf_free(conf);

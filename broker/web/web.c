@@ -295,46 +295,6 @@ static int open_path(const struct broker_conf *bc, const char *path, int *ret_fd
 	return r < 0 ? r : unix_listen(path, group, ret_fd, error);
 }
 
-static void discard(struct reload_part *part, const struct broker_conf *bc)
-{
-	struct web_server *servers = container_of(part, struct web, part)->servers;
-
-	for (enum web_kind kind = 0; kind < WEB_N; kind++) {
-		if (servers[kind].next_fd >= 0 && serve_of(bc, kind)->path)
-			(void)unlink(serve_of(bc, kind)->path);
-		fd_closep(&servers[kind].next_fd);
-		servers[kind].changes = false;
-	}
-}
-
-static int prepare(struct reload_part *part, const struct broker_conf *old,
-		   const struct broker_conf *bc, struct strbuf *error)
-{
-	struct web *web = container_of(part, struct web, part);
-
-	for (enum web_kind kind = 0; kind < WEB_N; kind++) {
-		const struct conf_serve *serve = serve_of(bc, kind);
-		struct web_server *server = &web->servers[kind];
-		size_t said = error->len;
-		int r = 0;
-
-		if (old && option_equal(option_find(OPTION_BROKER, options[kind]), old, bc))
-			continue;
-		server->changes = true;
-		strbuf_addf(error, "[broker] %s: ", options[kind]);
-		if (serve->path)
-			r = open_path(bc, serve->path, &server->next_fd, error);
-		else if (serve->addr.family)
-			r = open_address(web->master, &serve->addr, &server->next_fd, error);
-		if (r < 0) {
-			discard(part, bc);
-			return r;
-		}
-		error->text[error->len = said] = '\0';
-	}
-	return 0;
-}
-
 static void server_close(struct web_server *server)
 {
 	acceptor_stop(&server->acceptor);
@@ -368,20 +328,53 @@ static void server_open(struct web_server *server, const struct conf_serve *serv
 		  LOG_MSG("serving %s on %s", options[server->kind], where.text));
 }
 
-static void apply(struct reload_part *part, const struct broker_conf *bc)
+static void end(struct reload_part *part, const struct broker_conf *bc, bool good)
 {
 	struct web *web = container_of(part, struct web, part);
 
 	for (enum web_kind kind = 0; kind < WEB_N; kind++) {
+		const struct conf_serve *serve = serve_of(bc, kind);
 		struct web_server *server = &web->servers[kind];
 
-		if (server->changes)
+		if (good && server->changes)
 			server_close(server);
-		if (server->next_fd >= 0)
-			server_open(server, serve_of(bc, kind));
+		if (good && server->next_fd >= 0)
+			server_open(server, serve);
+		else if (server->next_fd >= 0 && serve->path)
+			(void)unlink(serve->path);
+		fd_closep(&server->next_fd);
 		server->changes = false;
 	}
-	web->master->broker.measuring = web->servers[WEB_METRICS].fd >= 0;
+	if (good)
+		web->master->broker.measuring = web->servers[WEB_METRICS].fd >= 0;
+}
+
+static int prepare(struct reload_part *part, const struct broker_conf *old,
+		   const struct broker_conf *bc, struct strbuf *error)
+{
+	struct web *web = container_of(part, struct web, part);
+
+	for (enum web_kind kind = 0; kind < WEB_N; kind++) {
+		const struct conf_serve *serve = serve_of(bc, kind);
+		struct web_server *server = &web->servers[kind];
+		size_t said = error->len;
+		int r = 0;
+
+		if (old && option_equal(option_find(OPTION_BROKER, options[kind]), old, bc))
+			continue;
+		server->changes = true;
+		strbuf_addf(error, "[broker] %s: ", options[kind]);
+		if (serve->path)
+			r = open_path(bc, serve->path, &server->next_fd, error);
+		else if (serve->addr.family)
+			r = open_address(web->master, &serve->addr, &server->next_fd, error);
+		if (r < 0) {
+			end(part, bc, false);
+			return r;
+		}
+		error->text[error->len = said] = '\0';
+	}
+	return 0;
 }
 
 int web_chown(struct web *web, uid_t uid)
@@ -398,7 +391,7 @@ int web_chown(struct web *web, uid_t uid)
 void web_init(struct web *web, struct master *m, struct survey *survey)
 {
 	*web = (struct web){
-		.part = { .prepare = prepare, .apply = apply, .discard = discard },
+		.part = { .prepare = prepare, .end = end },
 		.master = m,
 	};
 	m->part = &web->part;

@@ -31,6 +31,7 @@ struct start {
 	const struct worker *worker; /* that it is of, or NULL */
 	struct user_info user;
 	char **argv; /* of the launcher */
+	int r;	     /* the first failure: -errno */
 	struct spawn_request req;
 };
 
@@ -49,9 +50,9 @@ static int set_environment(const void *arg)
 
 /* --- started ------------------------------------------------------------------------------- */
 
-/* 0 or -errno with @error. */
-static int begin(struct start *s, const struct broker *b, const struct service_conf *sc,
-		 struct strbuf *error)
+/* Below, .r says whether all went well so far; @error what is to be said of a user. */
+static void begin(struct start *s, const struct broker *b, const struct service_conf *sc,
+		  struct strbuf *error)
 {
 	s->conf = sc;
 	s->req.directory = conf_directory(sc);
@@ -60,44 +61,44 @@ static int begin(struct start *s, const struct broker *b, const struct service_c
 	s->req.output_fd = -1;
 	s->req.ids = &s->user.ids;
 	s->req.nofile = b->launch.nofile;
-	return user_lookup(sc->user, sc->group, &s->user, error);
+	s->r = user_lookup(sc->user, sc->group, &s->user, error);
 }
 
-static int add_words(struct start *s, char *const *words)
+static void add(struct start *s, const char *word)
 {
-	int r = 0;
+	if (s->r == 0)
+		s->r = strlist_append(&s->argv, word);
+}
 
-	for (; r == 0 && words && *words; words++)
-		r = strlist_append(&s->argv, *words);
-	return r;
+static void add_words(struct start *s, char *const *words)
+{
+	for (; words && *words; words++)
+		add(s, *words);
+}
+
+static void add_option(struct start *s, const char *name, const char *value)
+{
+	add(s, name);
+	add(s, value);
 }
 
 /* How a program of MODE_INETD is stopped until a connection comes. */
-static int add_inetd(struct start *s)
+static void add_inetd(struct start *s)
 {
 	static const char *const parks[] = {
 		[PARK_MAIN] = "main", [PARK_FIRST_READ] = "first-read", [PARK_EXEC] = "exec"
 	};
 	const struct service_conf *sc = s->conf;
-	STRBUF(port, 16);
 	STRBUF(pool, 16);
-	const char *const words[] = { "--inetd",
-				      parks[sc->park],
-				      "--port",
-				      port.text,
-				      "--pool",
-				      pool.text,
-				      sc->standard_error == STDERR_CONNECTION ? "--own-stderr"
-									      : NULL };
-	int r = 0;
 
 	if (sc->mode != MODE_INETD)
-		return 0;
-	strbuf_add(&port, address_app_text(sc->listen[0].app).text);
+		return;
 	strbuf_addf(&pool, "%u", INETD_POOL);
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(words) && words[i]; i++)
-		r = strlist_append(&s->argv, words[i]);
-	return r;
+	add_option(s, "--inetd", parks[sc->park]);
+	add_option(s, "--port", address_app_text(sc->listen[0].app).text);
+	add_option(s, "--pool", pool.text);
+	if (sc->standard_error == STDERR_CONNECTION)
+		add(s, "--own-stderr");
 }
 
 static const char *backend_word(const struct service_conf *sc)
@@ -107,25 +108,17 @@ static const char *backend_word(const struct service_conf *sc)
 	return sc->backend == BACKEND_PRELOAD ? "preload" : "auto";
 }
 
-static int add_option(struct start *s, const char *name, const char *value)
-{
-	int r = strlist_append(&s->argv, name);
-
-	return r < 0 ? r : strlist_append(&s->argv, value);
-}
-
 /* What the program is to be started with: an address for each `listen` line, in their order. */
-static int add_activation(struct start *s)
+static void add_activation(struct start *s)
 {
 	const struct service_conf *sc = s->conf;
 	STRBUF(word, 32);
-	int r = 0;
 
 	if (sc->activation == ACTIVATION_NONE)
-		return 0;
+		return;
 	option_format(option_find(OPTION_SERVICE, "activation"), sc, 0, &word);
-	r = add_option(s, "--activation", word.text);
-	for (size_t i = 0; r == 0 && i < sc->n_listen; i++) {
+	add_option(s, "--activation", word.text);
+	for (size_t i = 0; i < sc->n_listen; i++) {
 		struct handoff_addr addr = sc->listen[i].addr;
 		uint32_t app = sc->listen[i].app;
 		STRBUF(text, 256);
@@ -136,33 +129,30 @@ static int add_activation(struct start *s)
 			strbuf_add(&text, address_app_text(app).text);
 		else
 			strbuf_add(&text, address_text(&addr).text);
-		r = add_option(s, "--listen", text.text);
+		add_option(s, "--listen", text.text);
 	}
-	return r == 0 && sc->v6only ? strlist_append(&s->argv, "--v6only") : r;
+	if (sc->v6only)
+		add(s, "--v6only");
 }
 
-/* The launcher, told to execute or only to @check what is added next. 0 or -ENOMEM. */
-static int add_launcher(struct start *s, const struct broker *b, bool check)
+/* The launcher, told to execute or only to @check what is added next. */
+static void add_launcher(struct start *s, const struct broker *b, bool check)
 {
 	STRBUF(status_fd, 16);
-	const char *const words[] = {
-		b->launch.shim, "--library", b->launch.library,	    "--status-fd",
-		status_fd.text, "--backend", backend_word(s->conf),
-	};
-	int r = 0;
 
 	strbuf_addf(&status_fd, "%d", SPAWN_STATUS_FD);
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(words); i++)
-		r = strlist_append(&s->argv, words[i]);
-	if (r == 0)
-		r = add_inetd(s);
-	if (r == 0)
-		r = check ? strlist_append(&s->argv, "--check") : add_activation(s);
-	if (r == 0)
-		r = strlist_append(&s->argv, "--");
+	add(s, b->launch.shim);
+	add_option(s, "--library", b->launch.library);
+	add_option(s, "--status-fd", status_fd.text);
+	add_option(s, "--backend", backend_word(s->conf));
+	add_inetd(s);
+	if (check)
+		add(s, "--check");
+	else
+		add_activation(s);
+	add(s, "--");
 	s->req.program = b->launch.shim;
 	s->req.process = &s->conf->process;
-	return r;
 }
 
 int launch_worker(struct worker *w, struct strbuf *error)
@@ -170,21 +160,18 @@ int launch_worker(struct worker *w, struct strbuf *error)
 	const struct broker *b = w->terms->broker;
 	_cleanup_start_ struct start s = { .worker = w };
 	_cleanup_fd_ int output_fd = -1;
-	int r = begin(&s, b, w->conf, error);
 
-	if (r == 0)
-		r = add_launcher(&s, b, false);
-	if (r == 0)
-		r = add_words(&s, conf_find_wrap(w->conf, w->slot));
-	if (r == 0)
-		r = add_words(&s, w->conf->command);
-	if (r == 0)
-		r = worker_output_open(w, &output_fd, error);
+	begin(&s, b, w->conf, error);
+	add_launcher(&s, b, false);
+	add_words(&s, conf_find_wrap(w->conf, w->slot));
+	add_words(&s, w->conf->command);
+	if (s.r == 0)
+		s.r = worker_output_open(w, &output_fd, error);
 	w->uid = s.user.ids.uid;
 	s.req.slot = w->slot;
 	s.req.output_fd = output_fd;
 	s.req.argv = s.argv;
-	return r < 0 ? r : spawn_worker(&s.req, &w->pid, &w->status_fd);
+	return s.r < 0 ? s.r : spawn_worker(&s.req, &w->pid, &w->status_fd);
 }
 
 /* --- can it be a worker? ------------------------------------------------------------------- */
@@ -194,18 +181,17 @@ static int check(const struct broker *b, const struct service_conf *sc, char *co
 {
 	_cleanup_fd_ int null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	_cleanup_start_ struct start s = { 0 };
-	int r = begin(&s, b, sc, error), status = -1;
+	int status = -1, r;
 	char text[512] = "";
 
-	if (r < 0)
-		return r;
-	r = add_launcher(&s, b, true);
-	if (r == 0)
-		r = add_words(&s, words);
+	begin(&s, b, sc, error);
+	if (s.r < 0)
+		return s.r;
+	add_launcher(&s, b, true);
+	add_words(&s, words);
 	s.req.output_fd = null_fd;
 	s.req.argv = s.argv;
-	if (r == 0)
-		r = spawn_ask(&s.req, CHECK_MS, text, sizeof(text), &status);
+	r = s.r < 0 ? s.r : spawn_ask(&s.req, CHECK_MS, text, sizeof(text), &status);
 	if (r < 0 && r != -ETIMEDOUT)
 		return strbuf_fail(error, r, "cannot start the launcher: %m");
 	strbuf_add_bytes(error, text, strcspn(text, "\n"));
@@ -305,10 +291,11 @@ static int start_helper(struct helper *h, char *const *words, struct strbuf *err
 	const struct worker *w = h->worker;
 	_cleanup_start_ struct start s = { .worker = w };
 	char program[PATH_MAX];
-	int r = begin(&s, w->terms->broker, w->conf, error);
+	int r;
 
-	if (r < 0)
-		return r;
+	begin(&s, w->terms->broker, w->conf, error);
+	if (s.r < 0)
+		return s.r;
 	r = program_find(words[0], environment_path(w->conf), conf_directory(w->conf), program);
 	s.req.program = program;
 	s.req.argv = words;
