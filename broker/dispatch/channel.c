@@ -318,7 +318,7 @@ bool channel_hear(struct channel *c)
 {
 	if (!c->native)
 		return false;
-	balancer_set_said(&c->endpoint->round, &c->member,
+	balancer_set_load(&c->endpoint->round, &c->member, c->member.load,
 			  __atomic_load_n(&c->page.map->load, __ATOMIC_RELAXED));
 	return __atomic_load_n(&c->page.map->leaving, __ATOMIC_ACQUIRE) != 0;
 }

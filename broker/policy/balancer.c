@@ -115,27 +115,18 @@ void balancer_remove(struct balancer *b, struct balancer_member *m)
 	homes_remove(b, m);
 }
 
-static void set_weight(struct balancer *b, struct balancer_member *m, uint32_t *field, uint32_t to)
+void balancer_set_load(struct balancer *b, struct balancer_member *m, uint32_t load, uint32_t said)
 {
 	bool linked = heap_linked(&m->by_load);
 
-	if (*field == to)
+	if (m->load == load && m->said == said)
 		return;
 	if (linked)
 		heap_remove(&b->by_load, &m->by_load);
-	*field = to;
+	m->load = load;
+	m->said = said;
 	if (linked)
 		heap_insert(&b->by_load, &m->by_load);
-}
-
-void balancer_set_load(struct balancer *b, struct balancer_member *m, uint32_t load)
-{
-	set_weight(b, m, &m->load, load);
-}
-
-void balancer_set_said(struct balancer *b, struct balancer_member *m, uint32_t said)
-{
-	set_weight(b, m, &m->said, said);
 }
 
 /* --- the choice ---------------------------------------------------------------------- */
@@ -252,7 +243,7 @@ void balancer_hurry(struct balancer *b, struct balancer_member *m)
 void balancer_given_by_pin(struct balancer *b, struct balancer_member *m)
 {
 	m->waiting++;
-	balancer_set_load(b, m, m->load + 1);
+	balancer_set_load(b, m, m->load + 1, m->said);
 }
 
 uint32_t balancer_source_hash(const struct handoff_conn *conn)

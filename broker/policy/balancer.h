@@ -84,11 +84,8 @@ void balancer_hurry(struct balancer *b, struct balancer_member *m);
 /* @m got one past the round, in it or not: nobody's turn is over. */
 void balancer_given_by_pin(struct balancer *b, struct balancer_member *m);
 
-/* @m, in the ring or not, has @load open connections. */
-void balancer_set_load(struct balancer *b, struct balancer_member *m, uint32_t load);
-
-/* @m, in the ring or not, says that it is as busy as @said connections would make it. */
-void balancer_set_said(struct balancer *b, struct balancer_member *m, uint32_t said);
+/* @m, in the ring or not, has that .load and .said now. */
+void balancer_set_load(struct balancer *b, struct balancer_member *m, uint32_t load, uint32_t said);
 
 /*
  * Hash of the client's address for BALANCE_SOURCE; IPv6 by its /64, the part a client cannot

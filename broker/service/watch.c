@@ -273,7 +273,8 @@ static void use_evidence(struct worker *w, const struct sockdiag_list *connectio
 		return;
 	w->open = (unsigned)open;
 	list_for_each (c, &w->taker.channels, link)
-		balancer_set_load(&c->endpoint->round, &c->member, w->open + c->member.waiting);
+		balancer_set_load(&c->endpoint->round, &c->member, w->open + c->member.waiting,
+				  c->member.said);
 	if (w->state != WORKER_DRAINING || open > 0 || taker_waiting(&w->taker) > 0 ||
 	    more_comes(w) || worker_children_running(w, &oldest_ns))
 		return;

@@ -316,10 +316,10 @@ TEST(least_connections_takes_the_least_and_ties_go_round)
 	make_ring(BALANCE_LEAST_CONNECTIONS, 4, 100);
 	for (int i = 0; i < 8; i++)
 		CHECK_EQ(one(0, never), i % 4);
-	balancer_set_load(&b, &m[0], 5);
-	balancer_set_load(&b, &m[1], 1);
-	balancer_set_load(&b, &m[2], 7);
-	balancer_set_load(&b, &m[3], 1);
+	balancer_set_load(&b, &m[0], 5, 0);
+	balancer_set_load(&b, &m[1], 1, 0);
+	balancer_set_load(&b, &m[2], 7, 0);
+	balancer_set_load(&b, &m[3], 1, 0);
 	CHECK_EQ(one(0, never), 1);
 	CHECK_EQ(one(0, never), 3);
 	CHECK_EQ(one(0, never), 1);
@@ -328,30 +328,35 @@ TEST(least_connections_takes_the_least_and_ties_go_round)
 	CHECK_EQ(one(0, never), 3);
 }
 
-/* As if each were asked: the least load, and of those the one whose last turn is longest ago. */
+static void set_said(struct balancer_member *member, uint32_t said)
+{
+	balancer_set_load(&b, member, member->load, said);
+}
+
 /* It can say that it is busier than it looks, and never that it is less busy. */
 TEST(what_a_member_says_only_adds_to_its_load)
 {
 	make_ring(BALANCE_LEAST_CONNECTIONS, 2, 100);
-	balancer_set_said(&b, &m[0], 3);
+	set_said(&m[0], 3);
 	for (int i = 0; i < 3; i++)
 		CHECK_EQ(one(0, never), 1);
 	CHECK_EQ(one(0, never), 0);
 	CHECK_EQ(one(0, never), 1); /* 3 and 3, and the other had the last one */
-	balancer_set_load(&b, &m[0], 9);
-	balancer_set_load(&b, &m[1], 8);
-	balancer_set_said(&b, &m[0], 1);
+	balancer_set_load(&b, &m[0], 9, 0);
+	balancer_set_load(&b, &m[1], 8, 0);
+	set_said(&m[0], 1);
 	CHECK_EQ(one(0, never), 1);
-	balancer_set_said(&b, &m[0], 0);
-	balancer_set_load(&b, &m[0], 1);
+	set_said(&m[0], 0);
+	balancer_set_load(&b, &m[0], 1, 0);
 	CHECK_EQ(one(0, never), 0);
 	/* Out of the ring it is remembered. */
 	balancer_remove(&b, &m[0]);
-	balancer_set_said(&b, &m[0], 50);
+	set_said(&m[0], 50);
 	balancer_add(&b, &m[0]);
 	CHECK_EQ(one(0, never), 1);
 }
 
+/* As if each were asked: the least load, and of those the one whose last turn is longest ago. */
 TEST(least_connections_of_many)
 {
 	unsigned long long rnd = tap_seed();
@@ -362,7 +367,7 @@ TEST(least_connections_of_many)
 		unsigned i = tap_random(&rnd, MAX);
 
 		if (tap_random(&rnd, 2))
-			balancer_set_load(&b, &m[i], tap_random(&rnd, 20));
+			balancer_set_load(&b, &m[i], tap_random(&rnd, 20), 0);
 		else
 			m[i].limit = tap_random(&rnd, 2) ? UINT32_MAX : 0;
 		for (i = 1; i < MAX; i++)
