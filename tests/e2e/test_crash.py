@@ -120,7 +120,7 @@ def fails_to_listen(command, **service):
 @test
 def a_worker_that_never_listens_is_told_what_it_does_instead():
     message = fails_to_listen(Release(HANGS).command())
-    assert "no TCP port at all" in message and "start_timeout" in message, message
+    assert "it listens on no port and no Unix socket" in message and "start_timeout" in message, message
 
     port, private = free_port(), free_port()
     message = fails_to_listen(
