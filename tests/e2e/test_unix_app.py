@@ -103,6 +103,29 @@ while True:
     c.close()
 """
 
+# Gives up if somebody serves there; what it runs, and it itself once it listens, are clients.
+ASKS = """
+import errno, os, socket, subprocess, sys
+path = sys.argv[1]
+s = socket.socket(socket.AF_UNIX)
+error = s.connect_ex(path)
+if error != errno.ECONNREFUSED:
+    sys.exit("somebody serves there: " + os.strerror(error))
+ask = "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])"
+subprocess.run([sys.executable, "-c", ask, path], check=True)
+s = socket.socket(socket.AF_UNIX)
+os.unlink(path)
+s.bind(path)
+s.listen(64)
+socket.socket(socket.AF_UNIX).connect(path)
+while True:
+    c, peer = s.accept()
+    body = b"pid=%d id=none" % os.getpid()
+    if c.recv(4096):
+        c.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n%s" % (len(body), body))
+    c.close()
+"""
+
 NODE = """
 const http = require('http'), fs = require('fs'), path = process.argv[2];
 try { fs.unlinkSync(path); } catch (e) { if (e.code != 'ENOENT') throw e; }
@@ -222,6 +245,18 @@ def its_file_is_the_brokers_by_whatever_name():
     broker = Broker(["python3", write_file("careful.py", CAREFUL), real + "/web.sock"], workers=1)
     wait_until(lambda: get(real + "/web.sock").status == 200)
     assert "cannot be renamed" in str(broker.log.lines())
+
+
+@test
+def an_app_that_asks_who_serves_there_finds_nobody():
+    path = tmp("asks.sock")
+    broker = Broker(["python3", write_file("asks.py", ASKS), path], workers=2, listen=path)
+    with Load(path) as load:
+        load.some()
+        broker.reload_and_wait()
+        load.some()
+    assert not load.failed, load.failed[:3]
+    assert not broker.events("worker-failed")
 
 
 @test

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <spawn.h>
+#include <stdbool.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
@@ -116,3 +117,9 @@ HOOK(int, execv, (const char *path, char *const argv[]))
 HOOK(int, execveat, (int dir, const char *path, char *const argv[], char *const envp[], int flags))
 HOOK(int, execvp, (const char *file, char *const argv[]))
 HOOK(int, fcntl64, (int fd, int cmd, ...))
+
+/*
+ * hooks_path.c: whether @addr is a Unix socket of the service on which this process, the first of
+ * its worker, has not listened yet. A program that the worker runs is a client like others.
+ */
+bool is_unserved_path(const struct sockaddr *addr, socklen_t len);

@@ -193,6 +193,8 @@ int hook_listen(int fd, int backlog)
 }
 
 /*
+ * An app that asks whether a server runs already is told that there is none: its own listens next.
+ *
  * A client with a port of its own choice. Its bind() was only recorded; now that it turns out
  * to be no server, the kernel must know it.
  */
@@ -202,6 +204,8 @@ int hook_connect(int fd, const struct sockaddr *addr, socklen_t len)
 	struct slot *slot;
 
 	real_ready();
+	if (is_unserved_path(addr, len))
+		return refuse(ECONNREFUSED);
 	slot = slot_at(fd);
 	if (!slot || !owner_is_me() || atomic_load(&slot->state) != SLOT_BOUND)
 		return real.connect(fd, addr, len);

@@ -13,8 +13,11 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 static const char *last_part(const char *path)
 {
@@ -67,6 +70,20 @@ static bool is_socket(int dir, const char *path)
 		if (is_same(dir, path, word))
 			return true;
 	return find_slot(dir, path);
+}
+
+/* The others of the service are not meant: an app that found them there would give up. */
+bool is_unserved_path(const struct sockaddr *addr, socklen_t len)
+{
+	const struct sockaddr_un *sun = (const struct sockaddr_un *)addr;
+	const size_t start = offsetof(struct sockaddr_un, sun_path);
+	char path[sizeof(sun->sun_path) + 1] = "";
+
+	if (!addr || len <= start || len > sizeof(*sun) || sun->sun_family != AF_UNIX ||
+	    getpid() != getpgrp())
+		return false;
+	memcpy(path, sun->sun_path, len - start);
+	return is_socket(AT_FDCWD, path) && !find_slot(AT_FDCWD, path);
 }
 
 #define UNLESS_SOCKET(type, name, parameters, dir, path, ...)                                      \
