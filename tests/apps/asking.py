@@ -28,9 +28,8 @@ class Talk:
         self.steps, self.tls, self.address = steps, tls, address
 
     def ask(self, port, token):
-        """The pid in the answer, or 0. Raises OSError, EOFError or Wrong."""
-        with socket.create_connection((self.address, port), timeout=30) as sock:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        """The pid in the answer, or 0. Raises OSError, EOFError or Wrong. A port may be a path."""
+        with self._connect(port) as sock:
             if self.tls:
                 context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
                 context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -39,6 +38,16 @@ class Talk:
                 return self._talk(sock, token.encode())
             finally:
                 sock.close()
+
+    def _connect(self, port):
+        if isinstance(port, str):
+            sock = socket.socket(socket.AF_UNIX)
+            sock.settimeout(30)
+            sock.connect(port)
+            return sock
+        sock = socket.create_connection((self.address, port), timeout=30)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return sock
 
     def _talk(self, sock, token):
         pid, rest = 0, b""

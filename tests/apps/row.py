@@ -45,6 +45,7 @@ class Row:
     refused     the broker refuses it, with this message (a regular expression)
 
     In commands, keys and files {port} and {port2} are free ports, {dir} is the folder of the test,
+    {socket} a path where the app listens instead of a port,
     {here} that of tests/apps, {npm} where npm's packages are, {pem} a file with a certificate and its
     key, {backend} the port of a server that answers each line with "echo LINE". In shell, $W is the
     worker's folder.
@@ -86,6 +87,8 @@ class Row:
             "{port}": str(ports[0]), "{port2}": str(ports[1]), "{dir}": self._dir, "{here}": HERE, "{npm}": NPM,
         }
         uses = repr((self._command, self._shell, self._keys, self._files, self._setup))
+        if "{socket}" in uses:
+            self._values["{socket}"] = ports[0] = os.path.join(self._dir, "app.socket")
         if "{pem}" in uses:
             self._values["{pem}"] = certificate(os.path.join(self._dir, "test.pem"))
         if "{backend}" in uses:

@@ -1,6 +1,6 @@
 """The rows, by the headings that they have in docs/apps.md."""
 
-from . import activated, data, languages, net, node, proxies, python, web
+from . import activated, data, languages, net, node, proxies, python, unix, web
 
 GROUPS = {
     "Web servers": web.ROWS,
@@ -11,6 +11,7 @@ GROUPS = {
     "Databases, queues, directories, name servers": data.ROWS,
     "Mail, files, shells, chat and other protocols": net.ROWS,
     "Programs that are started with their sockets": activated.ROWS,
+    "Programs on Unix sockets": unix.ROWS,
     "Refused": languages.REFUSED,
 }
 ROWS = [row for rows in GROUPS.values() for row in rows]

@@ -16,21 +16,23 @@ LDAP_BIND = b"\x30\x0c\2\1\1\x60\7\2\1\3\4\0\x80\0"
 DNS = Talk((b"\0\x18\x12\x34\1\0\0\1\0\0\0\0\0\0\1a\4test\0\0\1\0\1", rb"^..\x12\x34.*\xc0\x00\x02\x01"))
 ZONE = "$ORIGIN test.\n$TTL 60\n@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\nns A 192.0.2.2\na A 192.0.2.1\n"
 
+REDIS = Talk(
+    (b"PING\r\nINCR @ID@\r\nINFO server\r\n",
+     rb"^\+PONG\r\n:1\r\n\$.*process_id:(?P<pid>\d+)\r\n.*executable:[^\r]*\r\n"),
+    (b"QUIT\r\n", rb"\+OK\r\n"),
+)
+MEMCACHED = Talk((b"set @ID@ 0 0 2\r\nok\r\nstats\r\n", rb"^STORED\r\n.*STAT pid (?P<pid>\d+)\r\n.*END\r\n"))
+
 ROWS = [
     Row(
         "redis", "two listeners, epoll", apt="redis-server",
         shell="exec redis-server --port {port} --bind 127.0.0.1 -::1 --appendonly no --daemonize no --save ''",
-        ask=Talk(
-            (b"PING\r\nINCR @ID@\r\nINFO server\r\n",
-             rb"^\+PONG\r\n:1\r\n\$.*process_id:(?P<pid>\d+)\r\n.*executable:[^\r]*\r\n"),
-            (b"QUIT\r\n", rb"\+OK\r\n"),
-        ), tells_pid=True,
+        ask=REDIS, tells_pid=True,
     ),
     Row(
         "memcached", "epoll in threads. As root, set `user` in the service instead of its option `-u`",
         apt="memcached", command="memcached -p {port} -U 0 -l 127.0.0.1", keys={"user": "nobody"},
-        ask=Talk((b"set @ID@ 0 0 2\r\nok\r\nstats\r\n", rb"^STORED\r\n.*STAT pid (?P<pid>\d+)\r\n.*END\r\n")),
-        tells_pid=True,
+        ask=MEMCACHED, tells_pid=True,
     ),
     Row(
         "PostgreSQL", "a process for each connection. Each worker needs a data directory of its own. It listens before it can serve: the"

@@ -32,6 +32,20 @@ FPM_STATUS = b"".join(bytes([len(k), len(v)]) + k + v for k, v in (
 ))
 
 
+FPM = """
+[global]
+error_log = /dev/stderr
+daemonize = no
+[www]
+user = www-data
+listen = ADDRESS
+pm = static
+pm.max_children = 2
+pm.status_path = /status
+"""
+FPM_ASKED = Talk((fastcgi(1, b"\0\1\0\0\0\0\0\0") + fastcgi(4, FPM_STATUS) + fastcgi(4, b"") + fastcgi(5, b""), rb"pool: +www"))
+
+
 def rack(name, apt, about, command, files=None, **more):
     return Row(name, about, apt=apt, command=command, files={"config.ru": RACK, **(files or {})}, load=True, **more)
 
@@ -170,18 +184,7 @@ app->start;
     ),
     Row(
         "PHP-FPM", "pre-forked; FastCGI, for a web server in front", apt="php-fpm", command="php-fpm8.2 -F -O -R -y {dir}/fpm.conf",
-        files={"fpm.conf": """
-[global]
-error_log = /dev/stderr
-daemonize = no
-[www]
-user = www-data
-listen = 127.0.0.1:{port}
-pm = static
-pm.max_children = 2
-pm.status_path = /status
-"""},
-        ask=Talk((fastcgi(1, b"\0\1\0\0\0\0\0\0") + fastcgi(4, FPM_STATUS) + fastcgi(4, b"") + fastcgi(5, b""), rb"pool: +www")),
+        files={"fpm.conf": FPM.replace("ADDRESS", "127.0.0.1:{port}")}, ask=FPM_ASKED,
     ),
     Row(
         "LuaSocket", "select; one connection at a time", apt="lua-socket lua5.3", load=True, command="lua5.3 {dir}/app.lua",
