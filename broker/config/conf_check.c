@@ -112,7 +112,8 @@ static void check_wraps(const struct service_conf *sc, struct conf_errors *error
 static void check_mode(const struct service_conf *sc, struct conf_errors *errors)
 {
 	static const char *const of_inetd[] = {
-		"park", "processes", "stderr", "log_connections", "zygote_connections", "zygote_age"
+		"wait",	     "park", "processes", "stderr", "log_connections", "zygote_connections",
+		"zygote_age"
 	};
 
 	if (sc->mode == MODE_INETD && !sc->n_listen)
@@ -127,6 +128,27 @@ static void check_mode(const struct service_conf *sc, struct conf_errors *errors
 		if (from.kind == ORIGIN_FILE && strcmp(value.text, option->fallback) != 0)
 			conf_errors_add(errors, from.line, "%s: means nothing without mode = inetd",
 					of_inetd[i]);
+	}
+}
+
+/* What has no meaning for a program that a client starts, and that ends by itself. */
+static void check_wait(const struct service_conf *sc, struct conf_errors *errors)
+{
+	static const char *const without[] = {
+		"park",	      "processes",  "log_connections", "zygote_connections",
+		"zygote_age", "check",	    "max_connections", "max_memory",
+		"max_age",    "restart_at", "rollback_window",
+	};
+
+	for (size_t i = 0; sc->wait && sc->mode == MODE_INETD && i < ARRAY_SIZE(without); i++) {
+		struct conf_origin from =
+			option_origin(option_find(OPTION_SERVICE, without[i]), sc, 0);
+
+		if (from.kind == ORIGIN_FILE)
+			conf_errors_add(errors, from.line,
+					"%s: means nothing with wait = yes: a client starts the "
+					"program, which serves until it ends by itself",
+					without[i]);
 	}
 }
 
@@ -168,6 +190,7 @@ void conf_check_service(const struct service_conf *sc, struct conf_errors *error
 	STRBUF(sentence, 64);
 
 	check_mode(sc, errors);
+	check_wait(sc, errors);
 	if (sc->backoff_min_ms > sc->backoff_max_ms) {
 		strbuf_add(&sentence, "is above backoff_max (");
 		option_format(option_find(OPTION_SERVICE, "backoff_max"), sc, 0, &sentence);

@@ -77,6 +77,7 @@ const struct option option_table[] = {
 	{ SERVICE("mode", word, mode, WORKERS), DEFAULT("listen"),
 	  WORDS([MODE_LISTEN] = "listen", [MODE_INETD] = "inetd",
 		  [MODE_NATIVE] = "native") },
+	{ SERVICE("wait", bool, wait, WORKERS), DEFAULT("no") },
 	{ SERVICE("park", word, park, WORKERS), DEFAULT("main"),
 	  WORDS([PARK_MAIN] = "main", [PARK_FIRST_READ] = "first-read", [PARK_EXEC] = "exec") },
 	{ SERVICE("processes", count, processes, WORKERS), RANGE(1, 10000), DEFAULT("40") },

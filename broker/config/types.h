@@ -163,6 +163,7 @@ struct service_conf {
 	char **private_sockets; /* patterns, see fnmatch(3); or NULL */
 
 	/* With MODE_INETD. */
+	bool wait; /* one process for many connections, from the first client on */
 	enum conf_park park;
 	unsigned processes; /* of the service at a time */
 	enum conf_stderr standard_error;
@@ -217,6 +218,12 @@ struct service_conf {
 	/* Of Unix sockets. NULL: the workers'. */
 	char *socket_mode, *socket_user, *socket_group;
 };
+
+/* Whether it has a process for each connection. */
+static inline bool conf_forks(const struct service_conf *sc)
+{
+	return sc->mode == MODE_INETD && !sc->wait;
+}
 
 struct broker_conf {
 	struct conf_origins origins[CONF_OPTIONS_MAX];

@@ -55,11 +55,12 @@ enum text_style text_state_style(const char *state)
 		const char *state;
 		enum text_style style;
 	} looks[] = {
-		{ "ready", TEXT_GREEN },   { "serving", TEXT_GREEN },	 { "running", TEXT_GREEN },
-		{ "open", TEXT_GREEN },	   { "starting", TEXT_CYAN },	 { "draining", TEXT_BLUE },
-		{ "parked", TEXT_BLUE },   { "closing", TEXT_BLUE },	 { "held", TEXT_YELLOW },
-		{ "paused", TEXT_YELLOW }, { "stopping", TEXT_MAGENTA }, { "back-off", TEXT_RED },
-		{ "down", TEXT_RED },	   { "empty", TEXT_DIM },	 { "unused", TEXT_DIM },
+		{ "ready", TEXT_GREEN },   { "serving", TEXT_GREEN }, { "running", TEXT_GREEN },
+		{ "open", TEXT_GREEN },	   { "waiting", TEXT_DIM },   { "starting", TEXT_CYAN },
+		{ "draining", TEXT_BLUE }, { "parked", TEXT_BLUE },   { "closing", TEXT_BLUE },
+		{ "held", TEXT_YELLOW },   { "paused", TEXT_YELLOW }, { "stopping", TEXT_MAGENTA },
+		{ "back-off", TEXT_RED },  { "down", TEXT_RED },      { "empty", TEXT_DIM },
+		{ "unused", TEXT_DIM },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(looks); i++)

@@ -99,7 +99,7 @@ enum trouble view_trouble(const struct json_value *line)
 	case VIEW_SERVICE:
 		if (!strcmp(state, "down"))
 			return TROUBLE_OUTAGE;
-		changes = *state &&
+		changes = *state && strcmp(state, "waiting") != 0 &&
 			  (strcmp(state, "serving") != 0 ||
 			   json_doc_number(line, "ready") < json_doc_number(line, "workers") ||
 			   json_doc_number(json_doc_member(line, "reload"), "of") > 0);

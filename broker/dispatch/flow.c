@@ -90,6 +90,8 @@ void endpoint_set_listening(struct endpoint *e, bool listening)
 
 void endpoint_set_paused(struct endpoint *e, bool paused)
 {
+	if (paused && !e->paused && e->dispatch->wanted)
+		e->dispatch->wanted(e->dispatch);
 	endpoint_set_listening(e, !paused);
 	endpoint_set_wakes(e, paused);
 }

@@ -10,7 +10,7 @@
 
 void listener_arm(struct listener *l)
 {
-	bool armed = l->endpoint && !l->endpoint->paused;
+	bool armed = l->dispatch->asleep || (l->endpoint && !l->endpoint->paused);
 
 	if (!l->bound_only)
 		loop_modify(&l->dispatch->broker->loop, &l->source, armed ? EPOLLIN : 0);
@@ -21,7 +21,9 @@ static void listener_ready(struct loop_source *source, uint32_t events)
 	struct listener *l = container_of(source, struct listener, source);
 
 	(void)events;
-	if (l->endpoint)
+	if (l->dispatch->asleep)
+		l->dispatch->wanted(l->dispatch);
+	else if (l->endpoint)
 		(void)l->endpoint->dispatch_now(l->endpoint, l);
 }
 

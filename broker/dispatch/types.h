@@ -50,7 +50,10 @@ struct dispatch {
 	 * process for each; .limit: how many there may be. 0: any number, and .in_use says nothing.
 	 */
 	unsigned in_use, limit;
-	struct histogram handed; /* accept to send, of each connection that was sent */
+	/* Takers are started when a client comes, or when all are full: then it is called. */
+	void (*wanted)(struct dispatch *d); /* NULL: they are not */
+	bool asleep;			    /* there is none, and the listeners wait for the next */
+	struct histogram handed;	    /* accept to send, of each connection that was sent */
 	struct histogram waited; /* accept to the worker's accept, of channels that are closed */
 };
 

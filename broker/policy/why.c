@@ -231,6 +231,10 @@ void why_slot(const struct why_slot *s, struct strbuf *out)
 			    s->stopped ? "stopped" : "paused", s->service);
 		return;
 	}
+	if (s->asleep) {
+		strbuf_add(out, "waiting for a client");
+		return;
+	}
 	if (s->backoff_ms > 0)
 		strbuf_addf(out, "back-off %s", in_words(s->backoff_ms).text);
 	else

@@ -50,6 +50,7 @@ struct why_slot {
 	const char *last_end;  /* "exit 1"; NULL: none yet */
 	const char *last_line; /* of its output; NULL or empty: none */
 	const char *service;
+	bool asleep;   /* its service starts one when a client comes */
 	bool paused;   /* by hand, or by SIGWINCH */
 	bool stopped;  /* paused, and its listeners are closed */
 	bool stopping; /* its service ends: nobody is started in it any more */

@@ -162,7 +162,7 @@ static void take_service(struct service *s, struct metrics_snapshot *ret)
 		.waited = s->dispatch.waited,
 		.started = s->terms.started,
 		.reloads = s->measured.reloads,
-		.inetd = s->conf->mode == MODE_INETD,
+		.inetd = conf_forks(s->conf),
 		.in_use = s->dispatch.in_use,
 		.limit = s->dispatch.limit,
 		.lasted = s->terms.lasted,

@@ -41,6 +41,8 @@ static const char *service_state(const struct service *s)
 		return "stopping";
 	if (s->dispatch.paused)
 		return service_is_stopped(s) ? "stopped" : "paused";
+	if (s->dispatch.asleep)
+		return "waiting";
 	/* All there, and all held. */
 	if (service_is_ready(s))
 		return service_has_round(s) ? "serving" : "paused";
@@ -112,6 +114,8 @@ static const char *listener_state(const struct listener *l)
 		return "closing";
 	if (l->bound_only)
 		return "bound";
+	if (l->dispatch->asleep)
+		return "open";
 	if (!l->endpoint)
 		return "unused";
 	return l->endpoint->paused ? "paused" : "open";

@@ -55,7 +55,7 @@ static void write_row(const struct row *row, const char *why, struct strbuf *out
 	json_uint(out, "given", row->given);
 	json_uint(out, "waiting", row->waiting);
 	json_int_if(out, "open", f->round && f->open >= 0, f->open);
-	if (row->worker && w->conf->mode == MODE_INETD)
+	if (row->worker && conf_forks(w->conf))
 		write_children(w, out);
 	json_uint(out, "ended_idle", w->ended_idle);
 	json_int_if(out, "rss_bytes", f->round, (long long)f->rss_bytes);
@@ -169,6 +169,7 @@ void slot_explain(const struct service *s, unsigned slot, struct strbuf *out)
 		.last_end = trouble ? trouble->words : NULL,
 		.last_line = trouble ? trouble->last_output : NULL,
 		.service = service_name(s),
+		.asleep = s->conf->wait && !backoff_wait(&s->backoff, loop_now(service_loop(s))),
 		.paused = s->dispatch.paused,
 		.stopped = service_is_stopped(s),
 		.stopping = s->dispatch.stopping,
@@ -188,7 +189,9 @@ static void write_slot(const struct service *s, unsigned slot, struct strbuf *ou
 	strbuf_addf(&name, "%s.%u", service_name(s), slot);
 	slot_explain(s, slot, &why);
 	write_row(&(struct row){ .name = name.text,
-				 .state = waits ? "back-off" : "empty",
+				 .state = waits		  ? "back-off"
+					  : s->conf->wait ? "waiting"
+							  : "empty",
 				 .slot = slot,
 				 .generation = s->generation,
 				 .restarts = s->slots[slot].restarts,

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "base/address.h"
 #include "dispatch/taker.h"
+#include "service/demand.h"
 #include "service/descriptors.h"
 #include "service/questions.h"
 #include "sys/log.h"
@@ -186,7 +187,8 @@ void service_fill(struct service *s)
 {
 	unsigned own = count_starting(s), all = count_all_starting(s->broker);
 
-	if (service_leaves(s))
+	if (service_leaves(s) ||
+	    (s->conf->wait && (s->rollout.active || backs_off(s) || !service_wants_worker(s))))
 		return;
 	for (unsigned i = 0; i < s->want; i++) {
 		struct slot *slot = &s->slots[i];
@@ -210,6 +212,8 @@ void service_fill(struct service *s)
 			return;
 		}
 		list_append(&s->workers, &slot->current->link);
+		if (s->conf->wait)
+			return;
 		own++;
 		all++;
 	}

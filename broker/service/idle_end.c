@@ -40,7 +40,7 @@ static int64_t drains_ms(const struct worker *w)
 
 static bool is_due(const struct worker *w)
 {
-	return w->state == WORKER_DRAINING && !w->idle_refused &&
+	return w->state == WORKER_DRAINING && !worker_finishes_alone(w) && !w->idle_refused &&
 	       drains_ms(w) >= begins_ms(w->terms->live);
 }
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include "dispatch/channel.h"
+#include "service/demand.h"
 #include "service/fill.h"
 #include "service/asks.h"
 #include "service/listeners.h"
@@ -17,7 +18,9 @@ void service_rearm(struct service *s)
 
 	s->terms.live = s->target && s->roll_kind == ROLL_RELOAD ? s->target : s->conf;
 	s->dispatch.mode = s->conf->balance;
-	s->dispatch.limit = s->conf->mode == MODE_INETD ? s->terms.live->processes : 0;
+	s->dispatch.limit = conf_forks(s->conf) ? s->terms.live->processes : 0;
+	s->dispatch.wanted = s->conf->wait ? service_wanted : NULL;
+	s->dispatch.asleep &= s->conf->wait;
 	if (!loop_timer_armed(&s->recycle))
 		loop_timer_arm(service_loop(s), &s->recycle, 0);
 	list_for_each (w, &s->workers, link)
@@ -97,7 +100,7 @@ static int64_t park_ms(const struct service_conf *conf)
 void service_keep_for_rollback(struct service *s, const struct service_conf *conf)
 {
 	service_close_window(s);
-	if (conf->strategy == STRATEGY_STOP_FIRST || park_ms(conf) == 0)
+	if (conf->strategy == STRATEGY_STOP_FIRST || park_ms(conf) == 0 || conf->wait)
 		return;
 	s->rollback.conf = service_conf_ref(s->conf);
 	s->rollback.generation = s->generation;

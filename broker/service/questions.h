@@ -8,11 +8,17 @@
 /* The service of that name; an ending one only if no other service has the name. NULL: none. */
 struct service *service_find(const struct broker *b, const char *name);
 
+/* With `wait = yes`: a client that comes gets a worker, whether one runs now or not. */
+static inline bool service_awaits_client(const struct service *s)
+{
+	return s->conf->wait && !s->backoff.failures;
+}
+
 unsigned service_count_started(const struct service *s); /* of the slots that are wanted */
 
 static inline bool service_is_ready(const struct service *s)
 {
-	return service_count_started(s) == s->want;
+	return service_awaits_client(s) || service_count_started(s) == s->want;
 }
 
 /* Slots whose worker is ready, takes connections as far as is known, and does not fail its check.
@@ -21,7 +27,7 @@ unsigned service_count_well(const struct service *s);
 
 static inline bool service_is_serving(const struct service *s)
 {
-	return service_count_well(s) > 0;
+	return service_awaits_client(s) || service_count_well(s) > 0;
 }
 
 /* Whether anybody gets connections that are pinned to nobody: a guest may, too. */

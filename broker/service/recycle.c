@@ -238,7 +238,7 @@ void service_weigh_checks(struct service *s)
 static enum recycle_reason reason_for(struct worker *w)
 {
 	const struct service_conf *sc = w->terms->live;
-	bool inetd = w->conf->mode == MODE_INETD;
+	bool inetd = conf_forks(w->conf);
 	const struct recycle_limits limits = {
 		.connections = inetd ? sc->zygote_connections : sc->max_connections,
 		.memory = sc->max_memory,
@@ -275,8 +275,7 @@ static void replace(struct worker *w, enum recycle_reason reason)
 		[RECYCLE_CONNECTIONS] = { "zygote_connections", NULL },
 		[RECYCLE_AGE] = { "zygote_age", NULL },
 	};
-	bool own =
-		w->conf->mode == MODE_INETD && reason < ARRAY_SIZE(zygote) && zygote[reason].word;
+	bool own = conf_forks(w->conf) && reason < ARRAY_SIZE(zygote) && zygote[reason].word;
 	const char *word = own ? zygote[reason].word : listens[reason].word;
 	const char *text = listens[reason].text;
 	STRBUF(error, 256);
@@ -345,7 +344,7 @@ static bool is_needed(const struct service *s)
 	const struct service_conf *sc = s->terms.live;
 	const struct worker *w;
 
-	return sc->mode == MODE_INETD || sc->max_connections || sc->max_memory || sc->max_age_ms ||
+	return conf_forks(sc) || sc->max_connections || sc->max_memory || sc->max_age_ms ||
 	       sc->restart_at ||
 	       list_find(w, &s->workers, link, w->recycle && worker_state_is_current(w->state));
 }

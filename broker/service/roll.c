@@ -25,6 +25,8 @@ static void announce_begin(const struct service *s, const struct worker *w)
 		strbuf_add(&what, "it alone");
 	else
 		strbuf_addf(&what, "%u worker%s", s->want, s->want == 1 ? "" : "s");
+	if (s->target->wait)
+		how = "when the next client comes";
 	log_event(LEVEL_INFO, "reload-begin", LOG_STR("service", service_name(s)),
 		  LOG_STR("worker", w ? w->name : NULL),
 		  LOG_STR("kind", roll_kind_name(s->roll_kind)),
@@ -63,8 +65,9 @@ static void announce_done(const struct service *s)
 		  LOG_INT("generation", s->target_generation), LOG_INT("done", s->rollout.done),
 		  LOG_INT("of", s->rollout.of),
 		  LOG_INT("ms", loop_now(service_loop(s)) - s->rollout_began_ms),
-		  LOG_MSG("%s", s->roll_kind == ROLL_RESTART ? "the worker is new"
-							     : "all workers are new"));
+		  LOG_MSG("%s", s->target->wait ? "the next client starts a new worker"
+				: s->roll_kind == ROLL_RESTART ? "the worker is new"
+							       : "all workers are new"));
 }
 
 static void announce_aborted(const struct service *s)
@@ -155,12 +158,14 @@ static void begin(struct service *s, struct service_conf *conf)
 	for (unsigned i = 0; i < ROLLOUT_MAX; i++) {
 		struct worker *w = s->slots[i].current;
 
-		if (w && (i >= s->want || w->state == WORKER_STARTING))
+		if (w && (i >= s->want || w->state == WORKER_STARTING || conf->wait))
 			retire_old(w);
 		has_old[i] = conf->strategy == STRATEGY_STOP_FIRST ? service_slot_has_process(s, i)
 								   : s->slots[i].current != NULL;
 	}
-	rollout_begin(&s->rollout, conf->strategy, conf->surge, 0, s->want, has_old);
+	/* The next client starts the first new one. */
+	rollout_begin(&s->rollout, conf->strategy, conf->surge, 0, conf->wait ? 0 : s->want,
+		      has_old);
 	service_announce(s, ROLL_BEGIN, NULL);
 }
 
@@ -183,6 +188,7 @@ static void take_over(struct service *s)
 		service_conf_unref(conf);
 	}
 	service_close_unused(s);
+	service_settle_soon(s);
 }
 
 /* It ends for s->abort_reason, and what was in force stays so. */
@@ -262,7 +268,7 @@ static bool pump(struct service *s)
 	size_t i = 0;
 
 	for (;;) {
-		if (s->rollout.done && s->roll_kind == ROLL_RELOAD)
+		if ((s->rollout.done || !s->rollout.of) && s->target && s->roll_kind == ROLL_RELOAD)
 			publish_new(s);
 		switch (rollout_next(&s->rollout, &i)) {
 		case ROLLOUT_START:
@@ -335,8 +341,10 @@ int service_restart_worker(struct worker *w, struct strbuf *error)
 				   "this process of %s is %s, and no longer the one that serves",
 				   w->name, worker_state_names[w->state]);
 	prepare(s, ROLL_RESTART, service_conf_ref(w->conf), w->generation);
-	rollout_begin(&s->rollout, s->conf->strategy, 1, w->slot, 1, &(bool){ true });
+	rollout_begin(&s->rollout, s->conf->strategy, 1, w->slot, !s->conf->wait, &(bool){ true });
 	service_announce(s, ROLL_BEGIN, w);
+	if (s->conf->wait)
+		retire_old(w);
 	service_pump(s);
 	return 0;
 }

@@ -1,6 +1,7 @@
 #include "settle.h"
 
 #include "base/address.h"
+#include "service/demand.h"
 #include "service/fill.h"
 #include "service/listeners.h"
 #include "service/pin.h"
@@ -103,7 +104,9 @@ void service_worker_changed(struct worker *w, enum worker_state from)
 		rollout_old_gone(&s->rollout, w->slot);
 	if (worker_state_is_current(from) && !worker_state_is_current(w->state)) {
 		leave_slot(w);
-		if (!w->retired_by_us && !service_leaves(s))
+		if (!w->retired_by_us && service_ended_well(w))
+			backoff_reset(&s->backoff);
+		else if (!w->retired_by_us && !service_leaves(s))
 			note_failure(w, from == WORKER_STARTING);
 	}
 	if (listens && worker_is_of_rollout(w)) {

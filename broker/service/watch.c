@@ -249,7 +249,7 @@ static bool watch_held(struct worker *w)
 /* Whether it matters how many connections @w has. */
 static bool is_counted(const struct worker *w)
 {
-	return w->state == WORKER_DRAINING ||
+	return (w->state == WORKER_DRAINING && !worker_finishes_alone(w)) ||
 	       (w->state == WORKER_READY &&
 		service_of(w)->conf->balance == BALANCE_LEAST_CONNECTIONS);
 }
@@ -402,7 +402,7 @@ static bool watch_service(struct service *s, int64_t now)
 			again |= proof_look(w, now);
 		if (w->state == WORKER_HELD)
 			again |= watch_held(w) || taker_waiting(&w->taker) > 0;
-		again |= w->state == WORKER_DRAINING;
+		again |= w->state == WORKER_DRAINING && !worker_finishes_alone(w);
 	}
 	list_for_each (e, &s->dispatch.endpoints, link)
 		watch_full(e, now);

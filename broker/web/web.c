@@ -215,7 +215,7 @@ static void answer_agent(struct web_client *c)
 		/* One address stands for all services: what one of them lacks, the whole lacks. */
 		open = open || !s->dispatch.paused;
 		down = down || s->dispatch.paused || !service_is_serving(s);
-		ready += service_count_well(s);
+		ready += service_awaits_client(s) ? s->want : service_count_well(s);
 		wanted += s->want;
 	}
 	percent = wanted ? (ready * 100 + wanted / 2) / wanted : 0;

@@ -116,7 +116,7 @@ static int64_t deadline_of(const struct worker *w)
 void worker_arm(struct worker *w)
 {
 	/* A person types `run` when they like. */
-	if (w->guest && w->pid)
+	if ((w->guest && w->pid) || worker_finishes_alone(w))
 		return;
 	w->traced_since_ms = 0;
 	loop_timer_arm(worker_loop(w), &w->deadline, deadline_of(w));

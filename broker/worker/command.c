@@ -91,7 +91,7 @@ static void add_inetd(struct start *s)
 	const struct service_conf *sc = s->conf;
 	STRBUF(pool, 16);
 
-	if (sc->mode != MODE_INETD)
+	if (!conf_forks(sc))
 		return;
 	strbuf_addf(&pool, "%u", INETD_POOL);
 	add_option(s, "--inetd", parks[sc->park]);
@@ -114,11 +114,14 @@ static void add_activation(struct start *s)
 	const struct service_conf *sc = s->conf;
 	STRBUF(word, 32);
 
-	if (sc->activation == ACTIVATION_NONE)
+	if (sc->activation == ACTIVATION_NONE && !sc->wait)
 		return;
-	option_format(option_find(OPTION_SERVICE, "activation"), sc, 0, &word);
+	if (sc->wait)
+		strbuf_add(&word, sc->standard_error == STDERR_LOG ? "inetd" : "inetd-stderr");
+	else
+		option_format(option_find(OPTION_SERVICE, "activation"), sc, 0, &word);
 	add_option(s, "--activation", word.text);
-	for (size_t i = 0; i < sc->n_listen; i++) {
+	for (size_t i = 0; i < (sc->wait ? 1 : sc->n_listen); i++) {
 		struct handoff_addr addr = sc->listen[i].addr;
 		uint32_t app = sc->listen[i].app;
 		STRBUF(text, 256);

@@ -93,7 +93,7 @@ void worker_refuse(struct worker *w, const struct strbuf *why)
 /* To see whether a port is free nobody accepts. */
 static bool has_only_probed(const struct worker *w)
 {
-	return w->ready_ms && loop_now(worker_loop(w)) - w->ready_ms < PROBE_MS &&
+	return w->ready_ms && !w->conf->wait && loop_now(worker_loop(w)) - w->ready_ms < PROBE_MS &&
 	       taker_taken(&w->taker) == 0;
 }
 
@@ -102,7 +102,7 @@ static void lost(struct taker *t, struct channel *c)
 	struct worker *w = container_of(t, struct worker, taker);
 	struct endpoint *e = c->endpoint;
 	/* Shut down, or the process that listened has ended: nobody would open it again. */
-	bool for_good = c->broken || w->exited || w->moved;
+	bool for_good = c->broken || w->exited || w->moved || w->conf->wait;
 
 	endpoint_leave(e, c);
 	(void)endpoint_take_back(c, c->broken ? "the worker shut down its listening socket"

@@ -62,7 +62,7 @@ static ssize_t receive(struct worker *w, char *buf, size_t size)
 	struct ucred writer;
 	ssize_t n;
 
-	if (w->conf->mode != MODE_INETD)
+	if (!conf_forks(w->conf))
 		return read(w->output_fd, buf, size);
 	n = recvmsg(w->output_fd, &msg, 0);
 	c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
@@ -232,16 +232,15 @@ int worker_output_open(struct worker *w, int *ret_child, struct strbuf *error)
 		strbuf_addf(error, "cannot open output %s: %s", sc->output_path, strerror(errno));
 		return -errno;
 	case OUTPUT_LOG:
-		r = sc->mode == MODE_INETD
-			    ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends)
-			    : pipe2(ends, O_CLOEXEC);
+		r = conf_forks(sc) ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends)
+				   : pipe2(ends, O_CLOEXEC);
 		if (r < 0)
 			return -errno;
 		w->output_fd = ends[0];
 		*ret_child = ends[1];
 		/* Ours alone: the worker's end is another open file description. */
 		if (fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0 ||
-		    (sc->mode == MODE_INETD &&
+		    (conf_forks(sc) &&
 		     setsockopt(ends[0], SOL_SOCKET, SO_PASSCRED, &yes, sizeof(yes)) < 0))
 			return -errno;
 		return loop_add(worker_loop(w), &w->output_source, w->output_fd, EPOLLIN);

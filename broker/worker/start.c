@@ -39,7 +39,7 @@ struct worker *worker_new(struct worker_terms *terms, struct service_conf *conf,
 		.ops = &worker_taker_ops,
 		.self = &w->kept,
 		.conf = conf,
-		.processes = conf->mode == MODE_INETD ? conf->processes + 2 * INETD_POOL : 0,
+		.processes = conf_forks(conf) ? conf->processes + 2 * INETD_POOL : 0,
 	};
 	taker_init(&w->taker);
 	loop_timer_init(&w->deadline, worker_deadline_expired);

@@ -36,7 +36,7 @@ static void take_back_all(struct worker *w, const char *reason)
 
 	list_for_each (c, &w->taker.channels, link) {
 		c->moved_ms = loop_now(worker_loop(w));
-		if (worker_leaves_round(w) || guest_keeps(c))
+		if ((worker_leaves_round(w) && !worker_finishes_alone(w)) || guest_keeps(c))
 			continue;
 		if (endpoint_take_back(c, reason))
 			endpoint_wake(c->endpoint);
@@ -166,8 +166,15 @@ void worker_leave(struct worker *w)
 
 void worker_retire(struct worker *w, enum worker_event how)
 {
+	bool alone = worker_finishes_alone(w);
+
 	w->retired_by_us = true;
 	worker_event(w, how);
+	if (!alone || w->state != WORKER_DRAINING)
+		return;
+	w->state_since_ms = loop_now(worker_loop(w));
+	worker_arm(w);
+	broker_watch(w->terms->broker);
 }
 
 void worker_deadline_expired(struct loop_timer *timer)

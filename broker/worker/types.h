@@ -174,6 +174,12 @@ static inline bool worker_leaves_round(const struct worker *w)
 	       (w->state == WORKER_HELD && !(w->held & HELD_BY_STOP));
 }
 
+/* With `wait = yes`: nobody has told it to end, so it finishes what it has in its own time. */
+static inline bool worker_finishes_alone(const struct worker *w)
+{
+	return w->conf->wait && w->state == WORKER_DRAINING && !w->retired_by_us;
+}
+
 /*
  * What names a worker in an entry of the log, and so in an event: its service, which is what
  * `events SERVICE` goes by, its name, process and generation. The second form is for one whose

@@ -85,6 +85,22 @@ static const char *why_draining(const struct worker *w, enum worker_state from,
 	return ev == EV_CLOSED || from == WORKER_CLOSED ? " (it closed its listening socket)" : "";
 }
 
+static void log_draining(const struct worker *w, enum worker_state from, enum worker_event ev)
+{
+	if (worker_finishes_alone(w)) {
+		log_event(LEVEL_INFO, "worker-draining", LOG_WORKER(w),
+			  LOG_MSG("takes no more, and finishes what it has in its own time"));
+		return;
+	}
+	log_event(LEVEL_INFO, "worker-draining", LOG_WORKER(w),
+		  LOG_MSG("gets no more connections, and has %lld s to finish the ones it "
+			  "has%s%s",
+			  (long long)w->terms->live->drain_timeout_ms / MSEC_PER_SEC,
+			  why_draining(w, from, ev),
+			  w->held & HELD_BY_HAND ? "; it is held by hand, its replacement is not"
+						 : ""));
+}
+
 void worker_log_change(const struct worker *w, enum worker_state from, enum worker_event ev)
 {
 	STRBUF(ended, 64);
@@ -107,14 +123,7 @@ void worker_log_change(const struct worker *w, enum worker_state from, enum work
 				  "again"));
 		return;
 	case WORKER_DRAINING:
-		log_event(LEVEL_INFO, "worker-draining", LOG_WORKER(w),
-			  LOG_MSG("gets no more connections, and has %lld s to finish the ones it "
-				  "has%s%s",
-				  (long long)w->terms->live->drain_timeout_ms / MSEC_PER_SEC,
-				  why_draining(w, from, ev),
-				  w->held & HELD_BY_HAND
-					  ? "; it is held by hand, its replacement is not"
-					  : ""));
+		log_draining(w, from, ev);
 		return;
 	case WORKER_PARKED:
 		log_event(LEVEL_INFO, "worker-parked", LOG_WORKER(w),
@@ -268,6 +277,11 @@ static void find_core_dump(const struct worker *w, struct strbuf *ret_where,
 			    pattern.text);
 }
 
+bool worker_ended_well(const struct worker *w)
+{
+	return w->conf->wait && (w->exited ? w->exit_status == 0 : w->state == WORKER_DRAINING);
+}
+
 /* --- why it has ended -------------------------------------------------------------------- */
 
 static void log_guest_left(const struct worker *w)
@@ -296,8 +310,8 @@ static void add_advice(const struct worker *w, bool silent, struct strbuf *text)
 
 void worker_log_exit(const struct worker *w)
 {
-	bool expected =
-		w->state_before_exit == WORKER_STOPPING || w->state_before_exit == WORKER_DRAINING;
+	bool expected = w->state_before_exit == WORKER_STOPPING ||
+			w->state_before_exit == WORKER_DRAINING || worker_ended_well(w);
 	bool parked = w->state_before_exit == WORKER_PARKED, failed = !expected && !parked;
 	int64_t ms = loop_now(worker_loop(w)) - w->started_ms;
 	STRBUF(tail, LINES_TAIL);

@@ -20,4 +20,7 @@ void worker_log_change(const struct worker *w, enum worker_state from, enum work
 void worker_log_exit(const struct worker *w);
 
 /* How @w ended, or is about to. @starting: it has not served. */
+/* With `wait = yes`: it has taken what came, and has ended by itself or takes no more. */
+bool worker_ended_well(const struct worker *w);
+
 struct worker_end_facts worker_end_facts(const struct worker *w, bool starting);

@@ -30,6 +30,7 @@ static const struct {
 	{ OPTION_SERVICE, "wrap", "strace -f -o '/tmp/a b'" },
 	{ OPTION_SERVICE, "debug_command", "lldb -p {pid}" },
 	{ OPTION_SERVICE, "mode", NULL }, /* another one needs a listen line, */
+	{ OPTION_SERVICE, "wait", NULL },
 	{ OPTION_SERVICE, "park", NULL }, /* and these another mode: see test_inetd.py */
 	{ OPTION_SERVICE, "processes", NULL },
 	{ OPTION_SERVICE, "stderr", NULL },

@@ -121,13 +121,28 @@ static bool tell_server_starter(void)
 	       put("SERVER_STARTER_GENERATION=%s", generation ? generation : "1");
 }
 
+/* Its input and its output are the socket. */
+static bool tell_inetd(void)
+{
+	return dup2(STDIN_FILENO, STDOUT_FILENO) >= 0;
+}
+
+/* And where it writes errors. */
+static bool tell_inetd_stderr(void)
+{
+	return tell_inetd() && dup2(STDIN_FILENO, STDERR_FILENO) >= 0;
+}
+
 static const struct convention {
 	const char *word;
+	int first_fd;
 	bool (*tell)(void);
 } conventions[] = {
-	{ "systemd", tell_systemd },
-	{ "einhorn", tell_einhorn },
-	{ "server-starter", tell_server_starter },
+	{ "systemd", FIRST_FD, tell_systemd },
+	{ "einhorn", FIRST_FD, tell_einhorn },
+	{ "server-starter", FIRST_FD, tell_server_starter },
+	{ "inetd", STDIN_FILENO, tell_inetd },
+	{ "inetd-stderr", STDIN_FILENO, tell_inetd_stderr },
 };
 static const struct convention *convention;
 
@@ -204,7 +219,7 @@ bool activate(bool v6only, int *status_fd)
 			return false;
 	}
 	for (size_t i = 0; i < n_listeners; i++) {
-		if (dup2(listeners[i].rx, FIRST_FD + (int)i) < 0)
+		if (dup2(listeners[i].rx, convention->first_fd + (int)i) < 0)
 			return reason_refuse("no descriptor is free");
 		(void)close(listeners[i].rx);
 	}

@@ -6,6 +6,7 @@
  * sd_listen_fds(3) einhorn		EINHORN_FD_COUNT, EINHORN_FD_0, EINHORN_FD_FAMILY_0, ...,
  * EINHORN_MASTER_PID server-starter	SERVER_STARTER_PORT="8080=3;127.0.0.1:8081=4",
  * SERVER_STARTER_GENERATION
+ * inetd		descriptors 0 and 1; inetd-stderr: 2 as well
  *
  * Between the exec and the moment when the preload library in the program has connections of its
  * own, what the launcher said HELLO with keeps the channels alive: it is not close-on-exec. The

@@ -1,0 +1,228 @@
+#!/usr/bin/env python3
+"""mode = inetd with wait = yes: programs that a client starts, and that end by themselves."""
+
+import os
+import re
+import signal
+import sys
+import time
+
+from harness import *
+from lib import proc
+from lib.ctl import ctl
+from lib.steering import service as status_of, workers
+
+SERVER = "{apps}/wait_server"
+
+
+def waiting(idle_ms=60000, command=None, **options):
+    options = dict({"listen": "127.0.0.1:{port}", "workers": 1}, **options)
+    return Broker(command or [SERVER, str(idle_ms)], mode="inetd", wait="yes", **options)
+
+
+def ask(port, line="hello", keep=False):
+    """The pid that answers; with `keep`, and the connection."""
+    client = connect(port)
+    client.sendall(line.encode() + b"\n")
+    text = b""
+    while not text.endswith(b"\n"):
+        part = client.recv(4096)
+        assert part, "no answer: %r" % text
+        text += part
+    pid, got = re.fullmatch(r"pid=(\d+) line=(.*)\n", text.decode()).groups()
+    assert got == line, text
+    if keep:
+        return int(pid), client
+    client.close()
+    return int(pid)
+
+
+def sleeps(broker):
+    return wait_until(lambda: status_of(broker)["state"] == "waiting", what="no worker to run")
+
+
+@test
+def the_first_client_starts_it_and_it_serves_them_all():
+    broker = waiting()
+    assert not broker.events("worker-start") and status_of(broker)["state"] == "waiting"
+    (slot,) = workers(broker)
+    assert slot["state"] == "waiting" and slot["why"] == "waiting for a client", slot
+    assert "waiting for a client" in ctl("-c", broker.file, "status").stdout
+    first = ask(broker.port)
+    assert {ask(broker.port) for _ in range(20)} == {first}
+    assert len(broker.events("worker-start")) == len(broker.events("demand")) == 1
+    assert [w["pid"] for w in workers(broker)] == [first]
+    broker.stop()
+
+
+@test
+def after_its_end_the_next_client_starts_the_next():
+    broker = waiting(50)
+    pids = set()
+    for n in range(3):
+        pids.add(ask(broker.port))
+        broker.wait_event("worker-exit", count=n + 1)
+        sleeps(broker)
+    assert len(pids) == len(broker.events("worker-start")) == 3, pids
+    assert not broker.events("back-off") and not broker.events("worker-failed")
+    ends = broker.events("worker-exit")
+    assert {(e["level"], e["how"], e["served"]) for e in ends} == {("info", "exit 0", 1)}, ends
+    assert workers(broker)[0]["restarts"] == 0
+    broker.stop()
+
+
+@test
+def what_waits_at_its_end_starts_the_next():
+    broker = waiting()
+    first, holder = ask(broker.port, "hold", keep=True)
+    clients = [connect(broker.port) for _ in range(8)]
+    for c in clients:
+        c.sendall(b"hello\n")
+    wait_until(lambda: workers(broker)[0]["waiting"] == 8, what="eight to wait")
+    os.kill(first, signal.SIGSTOP)  # so that it takes none of them before it is gone
+    os.kill(first, signal.SIGKILL)
+    answers = [c.recv(4096) for c in clients]
+    assert len(set(answers)) == 1 and b"pid=%d " % first not in answers[0], answers
+    assert broker.wait_event("taken-back")["count"] == 8
+    broker.stop()
+
+
+@test
+def an_end_with_an_error_is_backed_off_and_one_with_status_0_ends_the_series():
+    broker = waiting(backoff_min="10ms", backoff_max="10ms")
+    ask(broker.port, "exit 3")
+    assert broker.wait_event("worker-exit")["level"] == "error"
+    assert "exit 3" in wait_until(lambda: broker.events("worker-exit"))[0]["how"]
+    ask(broker.port, "exit 0")
+    broker.wait_event("worker-exit", count=2)
+    sleeps(broker)
+    broker.stop()
+
+
+@test
+def a_program_that_takes_nothing_does_not_spin():
+    broker = waiting(-1, backoff_min="1s", backoff_max="1h")
+    client = connect(broker.port)
+    assert broker.wait_event("back-off")["failures"] == 1
+    starts = len(broker.events("worker-start"))
+    assert starts == 1, starts
+    (slot,) = workers(broker)
+    assert slot["state"] == "back-off" and "exit 0" in slot["why"], slot
+    assert broker.wait_event("back-off", count=2)["delay_ms"] == 2000
+    client.close()
+    broker.stop()
+
+
+@test
+def a_child_that_it_leaves_finishes_while_the_next_serves():
+    broker = waiting(drain_timeout="1s")
+    first, held = ask(broker.port, "fork", keep=True)
+    broker.wait_event("worker-draining")
+    second = ask(broker.port)
+    assert second != first
+    (child,) = [w for w in workers(broker) if w["state"] == "draining"]
+    assert child["state_ms"] >= 0 and not broker.events("back-off")
+    # Longer than drain_timeout, which is for those that were told to end.
+    wait_until(lambda: [w for w in workers(broker) if w["state"] == "draining"
+                        and w["state_ms"] > 1500], what="it to outlive drain_timeout")
+    held.close()
+    assert broker.wait_event("worker-exit")["level"] == "info"
+    broker.stop()
+
+
+@test
+def the_end_of_the_service_ends_a_child_too():
+    broker = waiting(drain_timeout="100ms", stop_timeout="5s")
+    _, held = ask(broker.port, "fork", keep=True)
+    broker.wait_event("worker-draining")
+    broker.stop()
+    held.close()
+
+
+@test
+def the_next_slot_is_used_when_the_first_is_full():
+    broker = waiting(workers=2, queue=1)
+    first, held = ask(broker.port, "hold", keep=True)
+    clients = [connect(broker.port) for _ in range(3)]
+    for c in clients:
+        c.sendall(b"hello\n")
+    broker.wait_event("worker-ready", worker="web.1")
+    held.close()
+    pids = {int(re.match(rb"pid=(\d+)", c.recv(4096)).group(1)) for c in clients}
+    assert len(pids) == 2 and first in pids, pids
+    broker.stop()
+
+
+@test
+def a_reload_with_nobody_running_takes_the_new_configuration():
+    broker = waiting(50)
+    broker.configure([SERVER, "40"], mode="inetd", wait="yes", workers=1, listen="127.0.0.1:{port}")
+    broker.reload_and_wait()
+    assert not broker.events("worker-start")
+    ask(broker.port)
+    assert broker.events("worker-start")[0]["generation"] == 2
+    broker.stop()
+
+
+@test
+def a_reload_lets_the_one_that_runs_finish_and_the_next_is_new():
+    broker = waiting()
+    first, held = ask(broker.port, "hold", keep=True)
+    broker.reload_and_wait()
+    second = ask(broker.port)
+    assert second != first and os.path.exists("/proc/%d" % first)
+    assert [e["generation"] for e in broker.events("worker-start")] == [1, 2]
+    held.close()
+    assert broker.wait_event("worker-exit")["pid"] == first
+    assert ask(broker.port) == second
+    # By hand, too: nothing is started before somebody comes.
+    assert ctl("-c", broker.file, "restart", "web.0").returncode == 0
+    broker.wait_event("worker-exit", count=2)
+    sleeps(broker)
+    assert ask(broker.port) not in (first, second)
+    broker.stop()
+
+
+@test
+def it_may_become_a_service_that_runs_always_and_back():
+    broker = waiting()
+    first = ask(broker.port)
+    broker.configure([app("srv_activated")[0], "systemd"], activation="systemd", workers=1,
+                     listen="127.0.0.1:{port}")
+    broker.reload_and_wait()
+    assert http_get(broker.port).status == 200
+    broker.wait_event("worker-exit", pid=first)
+    broker.configure([SERVER, "60000"], mode="inetd", wait="yes", workers=1,
+                     listen="127.0.0.1:{port}")
+    broker.reload_and_wait()
+    broker.wait_event("worker-exit", count=2)
+    sleeps(broker)
+    ask(broker.port)
+    broker.stop()
+
+
+@test
+def a_program_in_python_needs_no_change():
+    script = write_file(tmp("server"), """#!%s
+import os, socket, socketserver, sys
+class Handler(socketserver.StreamRequestHandler):
+    def handle(self):
+        self.wfile.write(b"pid=%%d line=%%s" %% (os.getpid(), self.rfile.readline()))
+class Server(socketserver.TCPServer):
+    timeout = 0.2
+    def handle_timeout(self):
+        sys.exit(0)
+server = Server(None, Handler, bind_and_activate=False)
+server.socket = socket.socket(fileno=0)
+while True:
+    server.handle_request()
+""" % sys.executable, 0o755)
+    broker = waiting(command=[script])
+    first = ask(broker.port)
+    assert broker.wait_event("worker-exit")["how"] == "exit 0"
+    sleeps(broker)
+    assert ask(broker.port) != first
+    broker.stop()
+
+
+main()
