@@ -9,7 +9,6 @@ import stat
 import threading
 
 from harness import *
-from lib.faults import kill_both_while_eight_wait
 from lib.steering import ask, workers
 
 
@@ -104,13 +103,6 @@ def the_app_sees_a_local_client_in_its_own_family():
         assert own == (ip, broker.port if hasattr(broker, "port") else own[1]), own
         assert client == os.getpid(), "SO_PEERCRED is the client's"
         broker.stop()
-
-
-@test
-def what_waits_at_a_worker_that_is_killed_is_answered_by_others():
-    path = tmp("back.sock")
-    broker = Broker(app("srv_poll"), workers=2, listen=path + " for {port}", stall_timeout="1h")
-    kill_both_while_eight_wait(broker, path, connect_unix)
 
 
 @test

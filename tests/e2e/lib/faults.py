@@ -21,22 +21,21 @@ _libc.ptrace.restype = ctypes.c_long
 # --- connections, as the kernel counts them ------------------------------------------------
 
 
-def kill_both_while_eight_wait(broker, at=None, connect=connect):
+def kill_both_while_eight_wait(broker):
     """
     Of a broker with two workers that have a stall_timeout of an hour and know /slow: what waits in
-    their channels when both are killed is answered by the next ones. `at`: another port, or a path.
+    their channels when both are killed is answered by the next ones.
     """
-    at = at or broker.port
-    busy = [connect(at) for _ in range(2)]
+    busy = [connect(broker.port) for _ in range(2)]
     for sock in busy:
         send_request(sock, "/slow?ms=100000")
     pids = broker.worker_pid("web.0"), broker.worker_pid("web.1")
-    assert proc.wait_until(lambda: all(proc.held_connections([p], at) == 1 for p in pids))
+    assert proc.wait_until(lambda: all(proc.held_connections([p], broker.port) == 1 for p in pids))
     # Both workers are busy now: what comes from here on waits in their channels.
-    waiting = [connect(at) for _ in range(8)]
+    waiting = [connect(broker.port) for _ in range(8)]
     for n, sock in enumerate(waiting):
         send_request(sock, "/?id=%d" % n)
-    proc.wait_until(lambda: proc.held_connections([broker.pid], at) == 0)
+    proc.wait_until(lambda: proc.held_connections([broker.pid], broker.port) == 0)
     for pid in pids:
         proc.send_signal(pid, signal.SIGKILL)
     assert [read_answer(sock).id for sock in waiting] == [str(n) for n in range(8)]
