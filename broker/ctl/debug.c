@@ -80,27 +80,6 @@ static void read_messages(struct debug *d)
 	strcpy(d->state, "unknown");
 }
 
-/* posix_spawn(3), as it reports a failed exec in the parent, and needs no code in the child. */
-static int spawn_tool(char *const *argv, pid_t *ret_pid)
-{
-	posix_spawnattr_t attr;
-	sigset_t defaults, none;
-	int e = posix_spawnattr_init(&attr);
-
-	if (e != 0)
-		return -e;
-	sigemptyset(&none);
-	sigemptyset(&defaults);
-	sigaddset(&defaults, SIGINT);
-	sigaddset(&defaults, SIGQUIT);
-	(void)posix_spawnattr_setsigmask(&attr, &none);
-	(void)posix_spawnattr_setsigdefault(&attr, &defaults);
-	(void)posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-	e = posix_spawnp(ret_pid, argv[0], NULL, &attr, argv, environ);
-	(void)posix_spawnattr_destroy(&attr);
-	return -e;
-}
-
 /* Until @pid ends, or there is nothing left to watch. */
 static void read_until_end(struct debug *d, pid_t pid)
 {
@@ -123,36 +102,35 @@ static void read_until_end(struct debug *d, pid_t pid)
 	}
 }
 
+static void pass_over(int signal)
+{
+	(void)signal;
+}
+
 /*
  * Runs @argv[0], found through PATH, with our environment, our standard descriptors and all others
  * that are not close-on-exec. It is in our process group, so that the terminal is as much its as
- * ours: what Ctrl-C means is its own business, and SIGINT and SIGQUIT are ignored here meanwhile.
+ * ours: what Ctrl-C means is its own business. So SIGINT and SIGQUIT do nothing here from now on,
+ * but have a handler: what is ignored would stay so in the tool.
  *
  * 0: it has ended, and *@ret_status is its exit status, or 128 and the number of the signal
  * that ended it. -ENOENT: there is no such program; -errno: it could not be started.
  */
 static int run_tool(struct debug *d, char *const *argv, int *ret_status)
 {
-	struct sigaction ignore = { .sa_handler = SIG_IGN }, old_int, old_quit;
-	pid_t pid = -1, ended;
-	int status = 0, r;
+	const struct sigaction nothing = { .sa_handler = pass_over, .sa_flags = SA_RESTART };
+	int status, e;
+	pid_t pid;
 
 	/* Before the start: a Ctrl-C meant for it must not find us unprepared. */
-	sigaction(SIGINT, &ignore, &old_int);
-	sigaction(SIGQUIT, &ignore, &old_quit);
-	r = spawn_tool(argv, &pid);
-	if (r == 0) {
-		read_until_end(d, pid);
-		do
-			ended = waitpid(pid, &status, 0);
-		while (ended < 0 && errno == EINTR);
-		if (ended < 0)
-			r = -errno;
-	}
-	sigaction(SIGINT, &old_int, NULL);
-	sigaction(SIGQUIT, &old_quit, NULL);
-	if (r < 0)
-		return r;
+	sigaction(SIGINT, &nothing, NULL);
+	sigaction(SIGQUIT, &nothing, NULL);
+	e = posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ);
+	if (e != 0)
+		return -e;
+	read_until_end(d, pid);
+	if (waitpid(pid, &status, 0) < 0)
+		return -errno;
 	*ret_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 	return 0;
 }
