@@ -151,22 +151,22 @@ static void find_listeners(struct doctor *d)
 		look_at_sockets(d, d->tree.pids[i]);
 }
 
-static void add_listeners(struct doctor *d)
+/* Adds those with a path, or those without; *@n is counted up to ADDRESSES_MAX. */
+static void add_listeners(struct doctor *d, const char *key, bool with_path, unsigned *n)
 {
 	const struct listener *end = d->listeners + d->n_listeners;
 	struct strbuf *out = &d->facts.json;
-	unsigned n = 0;
 
-	json_array(out, "listens");
-	for (struct listener *first = d->listeners; first < end; first++) {
+	json_array(out, key);
+	for (struct listener *first = d->listeners; first < end && *n < ADDRESSES_MAX; first++) {
 		unsigned sockets = 0, holders = 0;
 		pid_t lowest = first->pid;
 
-		if (!first->holders || first->path || n == ADDRESSES_MAX)
+		if (!first->holders || !first->path == with_path)
 			continue;
-		n++;
+		++*n;
 		/* Others of the tree may have the same address: those are done with it. */
-		for (struct listener *l = first; l < end; l++) {
+		for (struct listener *l = first; l < end && !with_path; l++) {
 			if (!l->holders || l->path || !address_equal(&l->addr, &first->addr))
 				continue;
 			sockets++;
@@ -175,24 +175,16 @@ static void add_listeners(struct doctor *d)
 			l->holders = 0;
 		}
 		json_object(out, NULL);
-		json_str(out, "address", address_text(&first->addr).text);
-		json_uint(out, "port", first->addr.port);
-		json_uint(out, "sockets", sockets); /* more than one: SO_REUSEPORT */
-		json_uint(out, "holders", holders); /* processes that have one of them */
+		if (with_path) {
+			json_str(out, "path", first->path);
+		} else {
+			json_str(out, "address", address_text(&first->addr).text);
+			json_uint(out, "port", first->addr.port);
+			json_uint(out, "sockets", sockets); /* more than one: SO_REUSEPORT */
+			json_uint(out, "holders", holders); /* processes that have one of them */
+		}
 		json_int(out, "pid", lowest);
 		json_str(out, "name", proc_name(first->pid).text);
-		json_close(out);
-	}
-	json_close_array(out);
-	json_array(out, "unix");
-	for (struct listener *l = d->listeners; l < end && n < ADDRESSES_MAX; l++) {
-		if (!l->holders || !l->path)
-			continue;
-		n++;
-		json_object(out, NULL);
-		json_str(out, "path", l->path);
-		json_int(out, "pid", l->pid);
-		json_str(out, "name", proc_name(l->pid).text);
 		json_close(out);
 	}
 	json_close_array(out);
@@ -297,7 +289,7 @@ static void add_hints(struct doctor *d)
 	json_bool(out, "listen_fds", doctor_value(d->text, end, "LISTEN_FDS"));
 }
 
-/* Finds the processes, what they listen on, and ->kind. 0; -errno with @error. */
+/* Finds the processes and what they listen on. 0; -errno with @error. */
 static int look_at_process(struct doctor *d, struct strbuf *error)
 {
 	int r = pid_set_add(&d->tree, d->pid);
@@ -307,9 +299,8 @@ static int look_at_process(struct doctor *d, struct strbuf *error)
 	if (r < 0)
 		return explain(d->pid, r, error);
 	d->other_network = !same_namespace(d->pid, "ns/net");
-	if (d->other_network)
-		return 0;
-	find_listeners(d);
+	if (!d->other_network)
+		find_listeners(d);
 	return 0;
 }
 
@@ -318,6 +309,7 @@ static void add_process(struct doctor *d)
 {
 	char *cwd = d->facts.directory;
 	struct strbuf *out = &d->facts.json;
+	unsigned n = 0;
 
 	json_object(out, "process");
 	json_int(out, "pid", d->pid);
@@ -330,7 +322,8 @@ static void add_process(struct doctor *d)
 	add_hints(d);
 	json_bool(out, "other_network", d->other_network);
 	json_bool(out, "other_root", !same_namespace(d->pid, "ns/mnt"));
-	add_listeners(d);
+	add_listeners(d, "listens", false, &n);
+	add_listeners(d, "unix", true, &n);
 	json_close(out);
 }
 
@@ -360,8 +353,7 @@ static int find_facts(struct doctor *d, const struct request *request, struct st
 	}
 	/* NULL: its words cannot be read. */
 	d->facts.command = (const char *const *)(d->command ? d->command : none);
-	if (!is_pid && doctor_is_for_inetd(d->facts.command))
-		d->facts.kind = DOCTOR_INETD;
+	d->facts.is_inetd = !is_pid && doctor_is_for_inetd(d->facts.command);
 	if (r == 0)
 		r = ask_launcher(d, program, error);
 	if (r < 0)

@@ -84,12 +84,12 @@ bool doctor_begin_facts(char *report, struct doctor_facts *ret)
 	if (!verdict)
 		return false;
 	ret->can_be_inetd = doctor_value(report, end, "inetd");
-	served = ret->kind == DOCTOR_INETD ? ret->can_be_inetd : !strcmp(verdict, "yes");
+	served = ret->is_inetd ? ret->can_be_inetd : !strcmp(verdict, "yes");
 	ret->is_missing = !strcmp(verdict, "missing");
 	json_object(out, NULL);
 	json_bool(out, "served", served);
 	json_str(out, "backend", served ? doctor_value(report, end, "backend") : NULL);
-	json_str(out, "mode", !served ? NULL : ret->kind == DOCTOR_INETD ? "inetd" : "listen");
+	json_str(out, "mode", !served ? NULL : ret->is_inetd ? "inetd" : "listen");
 	json_str(out, "reason", served ? NULL : doctor_value(report, end, "reason"));
 	add_program(report, end, out);
 	return true;
@@ -189,7 +189,7 @@ static void judge_process(struct answer *a, const struct json_value *p)
 	     "from here$other_network}");
 	if (!l && !json_doc_first(json_doc_member(p, "unix")) &&
 	    !json_doc_truth(p, "other_network") && !json_doc_member(p, "worker") &&
-	    a->facts->kind == DOCTOR_LISTENS)
+	    !a->facts->is_inetd)
 		note(a, p,
 		     unreadable > 0 ? "it listens on no TCP port as far as can be seen"
 				    : "it listens on no TCP port");
@@ -227,7 +227,7 @@ static void add_notes(struct answer *a)
 {
 	const struct json_value *p = a->program;
 
-	if (a->facts->kind == DOCTOR_INETD)
+	if (a->facts->is_inetd)
 		note(a, a->all,
 		     "by its words it is for inetd, with a connection as its standard input: `mode "
 		     "= inetd` runs one for each; write its port as listen = PORT");
@@ -241,8 +241,8 @@ static void add_notes(struct answer *a)
 		     "same");
 	if (a->process)
 		judge_process(a, a->process);
-	else if (a->facts->kind == DOCTOR_LISTENS && json_doc_truth(p, "never_listens") &&
-		 *a->facts->command && !is_interpreter(base_of(*a->facts->command)))
+	else if (!a->facts->is_inetd && json_doc_truth(p, "never_listens") && *a->facts->command &&
+		 !is_interpreter(base_of(*a->facts->command)))
 		note(a, p,
 		     "it does not call listen(), nor does a library that it is linked to: if it "
 		     "talks to its standard input and ends, write `mode = inetd` and its port as "
@@ -308,7 +308,7 @@ static void add_section(const struct answer *a, struct strbuf *out)
 		strbuf_add(out, "\ndirectory = ");
 		words_add_quoted(out, directory);
 	}
-	if (a->facts->kind == DOCTOR_INETD)
+	if (a->facts->is_inetd)
 		strbuf_add(out, "\nmode = inetd");
 	/* A broker of the same user starts its workers as that user anyway. */
 	if (json_doc_number(p, "uid") != a->facts->own_uid)

@@ -13,15 +13,8 @@
 
 #define DOCTOR_NOTES 16 /* no more are given */
 
-/* How the program gets its clients, as far as it can be seen without running it. */
-enum doctor_kind {
-	DOCTOR_LISTENS, /* it listens, or may */
-	DOCTOR_INETD,	/* a connection is its standard input: the words of the command say so */
-};
-
 struct doctor_facts {
-	enum doctor_kind kind;
-	uint16_t port;		    /* DOCTOR_INETD: of the connection; 0: not known */
+	bool is_inetd;		    /* the words of the command say so; else it may listen */
 	const char *const *command; /* NULL-terminated; empty: it cannot be read */
 	char directory[PATH_MAX];   /* of a process, byte for byte; empty: not known */
 	uid_t own_uid;		    /* of brokerctl */
@@ -41,8 +34,8 @@ const char *doctor_value(const char *strings, const char *end, const char *key);
 bool doctor_is_for_inetd(const char *const *command);
 
 /*
- * Begins the facts, whose ->kind is set, with the launcher's report, lines of KEY=VALUE, of which
- * unknown ones are passed over. Changes @report. False: there is no verdict in it.
+ * Begins the facts, whose ->is_inetd is set, with the launcher's report, lines of KEY=VALUE, of
+ * which unknown ones are passed over. Changes @report. False: there is no verdict in it.
  */
 bool doctor_begin_facts(char *report, struct doctor_facts *ret);
 

@@ -128,8 +128,7 @@ static void write_listener(const struct listener *l, const struct metrics_listen
 	json_str(out, "service", l->dispatch->service);
 	json_str(out, "address", address_text(&l->addr).text);
 	json_uint(out, "app_port", address_app_port(l->app));
-	json_str(out, "app_path",
-		 address_app_port(l->app) ? "" : address_app_text(l->app).text);
+	json_str(out, "app_path", address_app_port(l->app) ? "" : address_app_text(l->app).text);
 	json_bool(out, "automatic", l->automatic);
 	json_str(out, "state", listener_state(l));
 	json_int_if(out, "backlog", n->asked, (long long)n->backlog);

@@ -24,16 +24,13 @@
 	"{\"address\":\"" address "\",\"port\":" port ",\"sockets\":" sockets                      \
 	",\"holders\":1,\"pid\":812,\"name\":\"node\"}"
 
-/* What was found without the launcher. */
-static struct {
-	enum doctor_kind kind;
-} found;
+static bool is_inetd; /* what was found without the launcher */
 
 static const char *answer(bool json, const char *report, const char *process,
 			  const char *const *command)
 {
 	struct doctor_facts f = { .command = command,
-				  .kind = found.kind,
+				  .is_inetd = is_inetd,
 				  .json = STRBUF_GROWS(1 << 20) };
 	const char *directory = process ? strstr(process, "\"directory\":\"") : NULL;
 	static char text[65536], copy[65536];
@@ -290,7 +287,7 @@ TEST(a_program_for_inetd_is_told_its_mode)
 {
 	const char *text;
 
-	found.kind = DOCTOR_INETD;
+	is_inetd = true;
 	text = text_of("binary=/b\ninetd=yes\nverdict=no\nreason=/b is static\n", NULL, "in.x");
 	CHECK_CONTAINS(text, "  served       yes: mode inetd\n  program      /b\n");
 	CHECK_CONTAINS(text, "so it is executed for each connection (park = exec)\n");
@@ -303,7 +300,7 @@ TEST(a_program_for_inetd_is_told_its_mode)
 	CHECK_CONTAINS(text, "\n  - by its words it is for inetd");
 	CHECK_CONTAINS(section_of(text), "]\ncommand = /usr/sbin/in.fingerd -w\nmode = inetd\n");
 	CHECK_CONTAINS(json_of(GOOD_REPORT, NULL, "in.fingerd"), ",\"mode\":\"inetd\",");
-	memset(&found, 0, sizeof(found));
+	is_inetd = false;
 }
 
 TEST(a_program_that_never_listens_is_told_about_inetd)
