@@ -33,22 +33,16 @@ enum exit_code start_failed(enum exit_code code, const char *text)
 static int find_shim(struct run *run, struct strbuf *error)
 {
 	struct broker_launch *launch = &run->master.broker.launch;
-	const char *missing = "worker-shim";
-	char path[PATH_MAX];
 
-	if (program_find_ours(missing, X_OK, path)) {
-		launch->shim = strdup(path);
-		missing = "libworker-shim.so";
-		if (program_find_ours(missing, R_OK, path)) {
-			launch->library = strdup(path);
-			return launch->shim && launch->library ? 0 : -ENOMEM;
-		}
-	}
+	launch->shim = program_find_ours("worker-shim", X_OK);
+	launch->library = program_find_ours("libworker-shim.so", R_OK);
+	if (launch->shim && launch->library)
+		return 0;
 	return strbuf_fail(error, -ENOENT,
 			   "%s is missing: put it beside the broker's program, or "
 			   "into " BROKER_LIBEXECDIR
 			   "; build it (make) or install it (make install)",
-			   missing);
+			   launch->shim ? "libworker-shim.so" : "worker-shim");
 }
 
 /* Ours; workers get back what we were started with. */
@@ -301,7 +295,7 @@ enum exit_code start_check(struct run *run, struct strbuf *found)
 		conf_errors_add(&errors, 0, "%s", text.text);
 	b->conf = &conf->broker;
 	check_broker(b->conf, conf->services[0], &errors);
-	for (size_t i = 0; b->launch.library && i < conf->n_services; i++)
+	for (size_t i = 0; b->launch.shim && b->launch.library && i < conf->n_services; i++)
 		check_service(b, conf->services[i], &errors);
 	conf_errors_print(&errors, conf->file, found);
 	free(b->launch.shim);

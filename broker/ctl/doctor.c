@@ -59,7 +59,7 @@ struct doctor {
  */
 static int ask_launcher(struct doctor *d, const char *program, struct strbuf *error)
 {
-	char launcher[PATH_MAX];
+	_cleanup_free_ char *launcher = program_find_ours("worker-shim", X_OK);
 	char *const words[] = {
 		launcher,	  (char[]){ "--check" },      (char[]){ "--report" },
 		(char[]){ "--" }, (char *)(uintptr_t)program, NULL
@@ -71,7 +71,7 @@ static int ask_launcher(struct doctor *d, const char *program, struct strbuf *er
 	};
 	int r = getrlimit(RLIMIT_NOFILE, &req.nofile) < 0 ? -errno : 0, status;
 
-	if (!program_find_ours("worker-shim", X_OK, launcher))
+	if (!launcher)
 		return strbuf_fail(error, -ENOENT,
 				   "worker-shim is missing: put it beside brokerctl, or "
 				   "into " BROKER_LIBEXECDIR);

@@ -45,17 +45,16 @@ int program_find(const char *name, const char *path, const char *directory, char
 	return r == 0 || r == -EACCES ? r : -ENOENT;
 }
 
-bool program_find_ours(const char *name, int mode, char ret[PATH_MAX])
+char *program_find_ours(const char *name, int mode)
 {
-	ssize_t n = readlink("/proc/self/exe", ret, PATH_MAX - strlen(name) - 1);
-	char *slash;
+	char path[PATH_MAX], *slash;
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - strlen(name) - 1);
 
-	ret[n > 0 ? n : 0] = '\0';
-	slash = strrchr(ret, '/');
+	path[n > 0 ? n : 0] = '\0';
+	slash = strrchr(path, '/');
 	if (slash)
 		strcpy(slash + 1, name);
-	if (slash && access(ret, mode) == 0)
-		return true;
-	snprintf(ret, PATH_MAX, BROKER_LIBEXECDIR "/%s", name);
-	return access(ret, mode) == 0;
+	if (!slash || access(path, mode) < 0)
+		snprintf(path, sizeof(path), BROKER_LIBEXECDIR "/%s", name);
+	return access(path, mode) == 0 ? strdup(path) : NULL;
 }

@@ -15,6 +15,6 @@ int program_find(const char *name, const char *path, const char *directory, char
 
 /*
  * The path of one of our own files: beside this program, as in a build tree, or where `make
- * install` puts it. False: there is none for @mode, as for access(2).
+ * install` puts it; to be freed. NULL: there is none for @mode, as for access(2).
  */
-bool program_find_ours(const char *name, int mode, char ret[PATH_MAX]);
+char *program_find_ours(const char *name, int mode);
