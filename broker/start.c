@@ -3,22 +3,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
-#include <limits.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include "config/conf_check.h"
 #include "config/option.h"
-#include "control/control.h"
 #include "master/reload.h"
 #include "service/descriptors.h"
-#include "service/rendezvous.h"
 #include "sys/log.h"
 #include "sys/program.h"
 #include "sys/tcp.h"
 #include "sys/unix_listener.h"
 #include "sys/user.h"
-#include "web/web.h"
 #include "worker/command.h"
 
 enum exit_code start_failed(enum exit_code code, const char *text)

@@ -1,6 +1,5 @@
 #include "loop.h"
 
-#include <assert.h>
 #include <limits.h>
 #include <sys/signalfd.h>
 #include <time.h>
