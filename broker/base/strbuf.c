@@ -156,13 +156,12 @@ void strbuf_add_escaped(struct strbuf *b, const char *bytes, size_t n)
 struct strbuf_quoted strbuf_quote_bytes(const char *text, size_t n)
 {
 	size_t shown = n > STRBUF_QUOTED_MAX ? STRBUF_QUOTED_MAX : n;
-	struct strbuf_quoted quoted;
-	struct strbuf b;
+	struct strbuf_quoted quoted = { "" };
+	struct strbuf b = { .text = quoted.text, .size = sizeof(quoted.text) };
 
 	/* Not in the middle of a UTF-8 sequence. */
 	while (shown < n && shown > 0 && ((unsigned char)text[shown] & 0xc0) == 0x80)
 		shown--;
-	strbuf_init(&b, quoted.text, sizeof(quoted.text));
 	strbuf_add(&b, "\"");
 	strbuf_add_escaped(&b, text, shown);
 	strbuf_add(&b, shown < n ? "...\"" : "\"");
