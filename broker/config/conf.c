@@ -1,5 +1,6 @@
 #include "conf.h"
 
+#include "base/address.h"
 #include "base/words.h"
 #include "config/conf_check.h"
 #include "config/conf_read.h"
@@ -209,7 +210,7 @@ static struct service_conf *make_service(struct builder *b, const struct conf_se
 			sc->listen[i].addr.flags |= HANDOFF_V6ONLY;
 	/* It has no port of its own: whatever it is reached by goes the same way. */
 	for (size_t i = 0; sc->mode == MODE_INETD && i < sc->n_listen; i++)
-		sc->listen[i].app = sc->listen[0].addr.port ? sc->listen[0].addr.port : 1;
+		sc->listen[i].app = address_app(&sc->listen[0].addr);
 	return sc;
 }
 

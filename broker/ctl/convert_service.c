@@ -222,6 +222,12 @@ static void add_listens(struct section *x)
 	char host[CONVERT_TEXT_MAX];
 	uint16_t port;
 
+	if (*x->s->name == '/') {
+		strbuf_add(x->lines, "listen = ");
+		words_add_quoted(x->lines, x->s->name);
+		strbuf_add(x->lines, "\n");
+		return;
+	}
 	if (*protocol && protocol[3])
 		family = protocol + 3;
 	if (address_parse_port(name, &port) < 0)
@@ -351,8 +357,10 @@ static bool judge_kind(struct section *x)
 		refuse(x, "tcpmux: give it a port of its own");
 	else if (has_word(get(x->s, "flags"), "SENSOR"))
 		refuse(x, "SENSOR: let fail2ban shut out clients that scan ports");
-	else if (!known || (*protocol && strncmp(protocol, x->udp ? "udp" : "tcp", 3) != 0))
-		refuse(x, "%s %s: mode = inetd serves TCP and UDP alone", socket, protocol);
+	else if (!known || (*protocol && strncmp(protocol, x->udp ? "udp" : "tcp", 3) != 0 &&
+			    (x->udp || *x->s->name != '/')))
+		refuse(x, "%s %s: mode = inetd serves TCP, UDP and stream sockets at a path alone",
+		       socket, protocol);
 	else
 		return true;
 	return false;
@@ -374,11 +382,12 @@ static void judge_use(struct section *x)
 /* A name that no section has yet. */
 static void name_section(const struct convert *c, char ret[SERVICE_NAME_MAX + 1])
 {
-	const char *id = get(&c->service, "id");
+	const char *id = get(&c->service, "id"), *name = c->service.name;
 	STRBUF(text, SERVICE_NAME_MAX - 4);
 	STRBUF(header, 64);
 
-	strbuf_add(&text, *id ? id : c->service.name);
+	name = *name == '/' ? base_of(name) : name; /* a Unix socket */
+	strbuf_add(&text, *id ? id : name);
 	for (char *at = text.text; *at; at++)
 		*at = conf_name_ok(at, 1) ? *at : '-';
 	for (unsigned n = 1;

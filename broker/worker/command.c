@@ -95,7 +95,7 @@ static void add_inetd(struct start *s)
 		return;
 	strbuf_addf(&pool, "%u", INETD_POOL);
 	add_option(s, "--inetd", parks[sc->park]);
-	add_option(s, "--port", address_app_text(sc->listen[0].app).text);
+	add_option(s, "--inetd-listen", address_app_text(sc->listen[0].app).text);
 	add_option(s, "--pool", pool.text);
 	if (sc->standard_error == STDERR_CONNECTION)
 		add(s, "--own-stderr");

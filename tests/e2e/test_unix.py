@@ -9,6 +9,7 @@ import stat
 import threading
 
 from harness import *
+from lib.ctl import ctl
 from lib.steering import ask, workers
 
 
@@ -393,6 +394,36 @@ def a_health_check_of_a_published_program_is_no_client():
                     listen=path + " for {port}")
     assert get(path).status == 200
     assert [w["state"] for w in workers(broker)] == ["ready"]
+
+
+@test
+def an_inetd_program_is_served_on_a_path_and_a_port():
+    path = tmp("inetd.sock")
+    for listen in ([path], ["{port}", path], [path, "{port}"]):
+        broker = Broker(["cat"], mode="inetd", workers=1, listen=listen)
+        with connect_unix(path) as s:
+            s.sendall(b"over a path\n")
+            assert s.recv(100) == b"over a path\n"
+        if len(listen) > 1:
+            with connect(broker.port) as s:
+                s.sendall(b"over TCP\n")
+                assert s.recv(100) == b"over TCP\n"
+        broker.stop()
+        assert not os.path.lexists(path)
+
+
+@test
+def metrics_and_text_name_the_path():
+    path = tmp("named.sock")
+    broker = Broker(app("srv_poll"), workers=1, broker={"metrics": "127.0.0.1:{port2}"},
+                    listen=[path + " for {port}", "{port3} for {port}"])
+    assert get(path).status == 200
+    with connect(broker.port2) as s:
+        send_request(s, "/metrics")
+        assert 'address="%s"} 1\n' % path in read_answer(s).body
+    shown = ctl("-s", broker.run_dir + "/control", "status").stdout
+    assert "\n  %s for %d  open  accepted 1\n" % (path, broker.port) in shown, shown
+    broker.stop()
 
 
 main()

@@ -171,13 +171,13 @@ TEST(listen_takes_unix_sockets_on_both_sides)
 	conf_free(conf);
 }
 
-TEST(a_program_of_inetd_has_a_number_without_a_port_too)
+TEST(a_program_of_inetd_is_reached_by_its_first_line)
 {
 	struct conf *conf = conf_good("[service:a]\ncommand = x\nmode = inetd\n"
 				      "listen = /run/a\nlisten = 79\n");
 
-	CHECK_EQ(conf->services[0]->listen[0].app, 1);
-	CHECK_EQ(conf->services[0]->listen[1].app, 1);
+	for (size_t i = 0; i < 2; i++)
+		CHECK_STR(address_app_text(conf->services[0]->listen[i].app).text, "/run/a");
 	conf_free(conf);
 }
 

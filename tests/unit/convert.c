@@ -137,8 +137,10 @@ TEST(what_inetd_does_itself)
 		"# f:1: RPC: the broker does not register with rpcbind; let it run by "
 		"itself\n#[service:rstatd-1-3]\n");
 	CHECK_CONTAINS(converted("/run/x.sock stream unix nowait root /x x\n"),
-		       "# f:1: stream unix: mode = inetd serves TCP and UDP alone\n"
-		       "#[service:-run-x-sock]\n#mode = inetd\n#command = /x\n");
+		       "[service:x-sock]\nmode = inetd\nlisten = /run/x.sock\ncommand = /x\n");
+	CHECK_CONTAINS(converted("/run/x.sock dgram unix wait root /x x\n"),
+		       "# f:1: dgram unix: mode = inetd serves TCP, UDP and stream sockets at a "
+		       "path alone\n#[service:x-sock]\n");
 	CHECK_CONTAINS(converted("echo raw tcp nowait root /x x\n"), "# f:1: raw tcp: ");
 	CHECK_CONTAINS(converted("tftp dgram udp nowait root /x x\n"),
 		       "# f:1: dgram without wait: one process at a time gets all datagrams\n"

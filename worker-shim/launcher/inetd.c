@@ -1,5 +1,6 @@
 #include "inetd.h"
 
+#include "handoff_addr.h"
 #include "inetd/park.h"
 #include "inetd/shared.h"
 #include "inetd/variables.h"
@@ -16,15 +17,20 @@
 /* Of the kernel: more connections than that do not wait in a channel. */
 #define BACKLOG 128
 
-static bool meet(unsigned port, struct handoff_meeting *ret)
+static bool meet(const char *at, struct handoff_meeting *ret)
 {
-	struct handoff_addr addr = { .family = 4, .port = (uint16_t)port };
-	char why[HANDOFF_REASON_SIZE];
+	char why[HANDOFF_REASON_SIZE], path[HANDOFF_PATH_SIZE];
+	struct handoff_addr addr;
 	struct handoff_home home;
+	bool port_only;
 
+	if (!at || !handoff_read_place(at, &addr, path, &port_only))
+		return reason_refuse("--inetd-listen: must be a port, /PATH or @NAME");
+	if (addr.family == 6)
+		addr.family = 4;
 	if (handoff_find_home(HANDOFF_BACKEND_NATIVE, &home) < 0)
 		return reason_refuse("--inetd: no broker has started this process");
-	if (meet_broker(&home, &addr, "", BACKLOG, ret, why) < 0)
+	if (meet_broker(&home, &addr, path, BACKLOG, ret, why) < 0)
 		return reason_refuse("%s", why);
 	/*
 	 * No child keeps it: with the broker's own, the end of the broker is the end of the
@@ -96,7 +102,7 @@ bool inetd_prepare(const struct inetd *inetd, const struct program *program, con
 	struct park parked;
 	struct handoff_meeting m = { .page = -1 };
 
-	if (!meet(inetd->port, &m))
+	if (!meet(inetd->listen, &m))
 		return false;
 	if (m.page < 0)
 		return reason_refuse("the broker has no memory for the table of processes");

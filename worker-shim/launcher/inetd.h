@@ -7,8 +7,8 @@
 #include "program.h"
 
 struct inetd {
-	const char *park; /* main, first-read, exec; NULL: this is no inetd service */
-	unsigned port;	  /* that of the first `listen` line */
+	const char *park;   /* main, first-read, exec; NULL: this is no inetd service */
+	const char *listen; /* port or Unix socket of the first `listen` line */
 	unsigned pool;
 	int own_stderr; /* whether */
 };

@@ -85,7 +85,7 @@ static const struct option longs[] = {
 	{ "service", required_argument, NULL, 'n' },
 	{ "pinned-only", no_argument, &options.pinned_only, true },
 	{ "inetd", required_argument, NULL, 'i' },
-	{ "port", required_argument, NULL, 'p' },
+	{ "inetd-listen", required_argument, NULL, 'p' },
 	{ "pool", required_argument, NULL, 'k' },
 	{ "own-stderr", no_argument, &options.inetd.own_stderr, true },
 	{ "activation", required_argument, NULL, 'a' },
@@ -128,7 +128,7 @@ static bool take_option(int c)
 		options.inetd.park = optarg;
 		break;
 	case 'p':
-		options.inetd.port = (unsigned)strtoul(optarg, NULL, 10);
+		options.inetd.listen = optarg;
 		break;
 	case 'k':
 		options.inetd.pool = (unsigned)strtoul(optarg, NULL, 10);
