@@ -76,10 +76,10 @@ static inline uint32_t handoff_env_number(const char *name)
 /* 0; -ENOENT: no broker has started this process; -EINVAL: something has spoilt what it said. */
 static inline int handoff_find_home(enum handoff_backend backend, struct handoff_home *ret)
 {
-	char token[2 * HANDOFF_TOKEN_SIZE + 1];
-	char *path = ret->rendezvous.sun_path;
+	char token[2 * HANDOFF_TOKEN_SIZE + 1], *path;
 
 	*ret = (struct handoff_home){ .rendezvous.sun_family = AF_UNIX, .backend = backend };
+	path = ret->rendezvous.sun_path;
 	if (!getenv(HANDOFF_ENV_RENDEZVOUS) || !getenv(HANDOFF_ENV_TOKEN))
 		return -ENOENT;
 	if (!handoff_copy_env(HANDOFF_ENV_RENDEZVOUS, path, sizeof(ret->rendezvous.sun_path)) ||

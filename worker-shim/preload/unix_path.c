@@ -72,8 +72,7 @@ static bool make_absolute(const char *path, const char *directory, char ret[HAND
 		n--;
 	if (n + 1 + strlen(path) >= HANDOFF_PATH_SIZE)
 		return false;
-	memcpy(ret, directory, n);
-	ret[n] = '/';
+	*stpncpy(ret, directory, n) = '/';
 	strcpy(ret + n + 1, path);
 	return true;
 }
