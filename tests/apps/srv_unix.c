@@ -42,6 +42,7 @@ static int bind_it(void)
 	socklen_t len = make_name(&name);
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
+	(void)setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &(int){ 1 }, sizeof(int));
 	if (*path != '@' && unlink(path) < 0 && errno != ENOENT)
 		app_die("unlink");
 	if (fd < 0 || bind(fd, (struct sockaddr *)&name, len) < 0)
@@ -100,11 +101,11 @@ static void serve(int fd, const char *peer)
 	(void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len);
 	snprintf(body, sizeof(body),
 		 "pid=%d id=none accept=%s peer=%s own=%s cred=%d domain=%d protocol=%d "
-		 "listener=%s accepting=%d type=%d listener_domain=%d\n",
+		 "listener=%s accepting=%d type=%d listener_domain=%d passcred=%d\n",
 		 (int)app_pid, peer, name_of(getpeername, fd), name_of(getsockname, fd),
 		 (int)cred.pid, option(fd, SO_DOMAIN), option(fd, SO_PROTOCOL),
 		 name_of(getsockname, listener), option(listener, SO_ACCEPTCONN),
-		 option(listener, SO_TYPE), option(listener, SO_DOMAIN));
+		 option(listener, SO_TYPE), option(listener, SO_DOMAIN), option(fd, SO_PASSCRED));
 	snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n",
 		 strlen(body));
 	if (n) {

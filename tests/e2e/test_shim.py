@@ -229,6 +229,10 @@ def udp_and_private_unix_sockets_are_the_apps_own(broker):
         port = probe.getsockname()[1]
         fd = p.num("socket %d %d" % (INET, DGRAM))
         eq(p("bind %d 127.0.0.1 %d" % (fd, port)), "-1 EADDRINUSE")
+    for kind in DGRAM, socket.SOCK_SEQPACKET:
+        fd, path = p.num("socket %d %d" % (UNIX, kind)), os.path.join(broker.dir, "other%d" % kind)
+        eq(p("bindunix %d %s" % (fd, path)), "0")
+        assert os.path.exists(path)
     fd = p.num("socket %d %d" % (UNIX, STREAM))
     path = os.path.join(broker.dir, "app")
     eq(p("bindunix %d %s" % (fd, path)), "0")

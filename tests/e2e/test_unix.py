@@ -48,6 +48,9 @@ def serve(c, peer):
     c.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     c.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30)
     c.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, 16)
+    assert c.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) and c.family == family
+    assert c.getsockopt(socket.SOL_SOCKET, socket.SO_DOMAIN) == family
+    assert c.getsockopt(socket.SOL_SOCKET, socket.SO_PROTOCOL) == socket.IPPROTO_TCP
     seen = c.getpeername()[:2], peer[:2], c.getsockname()[:2]
     cred = c.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
     for line in c.makefile():

@@ -214,7 +214,7 @@ def what_it_sees_of_its_sockets_is_what_the_kernel_says():
         assert got["own"] == got["listener"] == unix_name(path), got
         assert got["cred"] == str(os.getpid()), got
         assert (got["domain"], got["protocol"], got["listener_domain"]) == ("1", "0", "1"), got
-        assert (got["accepting"], got["type"]) == ("1", "1"), got
+        assert (got["accepting"], got["type"], got["passcred"]) == ("1", "1", "1"), got
         broker.stop()
 
 
