@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include "base/fd.h"
 #include "control/commands.h"
-#include "master/reload.h"
+#include "master/master.h"
 #include "service/fill.h"
 #include "service/life.h"
 #include "service/questions.h"

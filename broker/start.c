@@ -7,7 +7,7 @@
 #include <unistd.h>
 #include "config/conf_check.h"
 #include "config/option.h"
-#include "master/reload.h"
+#include "master/master.h"
 #include "service/descriptors.h"
 #include "sys/log.h"
 #include "sys/program.h"

@@ -5,7 +5,7 @@
 #include <string.h>
 #include "control/control.h"
 #include "core/notice.h"
-#include "master/reload.h"
+#include "master/master.h"
 #include "report/events.h"
 #include "service/fill.h"
 #include "service/questions.h"

@@ -24,8 +24,7 @@ enum asked_option {
 struct asked {
 	char device[ASKED_DEVICE_SIZE]; /* clients of this one alone; "": of all */
 	int values[ASKED_N];		/* how far each is from what a new socket has */
-	bool elsewhere; /* its socket is in another network namespace: of this one alone, not of all
-			 */
+	bool elsewhere; /* its socket is in another network namespace: clients of this one alone */
 };
 
 bool asked_equal(const struct asked *a, const struct asked *b);

@@ -42,8 +42,7 @@ struct balancer {
 	uint64_t turns;
 	/*
 	 * In BALANCE_SOURCE, by hash: the member that is best for it, room or not; NULL: to be
-	 * looked up. BALANCER_HOMES of them; NULL if there is no memory, and then each choice
-	 * looks.
+	 * looked up. The array is NULL if there is no memory, and then each choice looks.
 	 */
 	struct balancer_member **homes;
 };
@@ -60,8 +59,7 @@ void balancer_set_mode(struct balancer *b, enum conf_balance mode);
  * in the same slot so takes over its turn, and the counts of the slots stay even.
  */
 void balancer_add(struct balancer *b, struct balancer_member *m);
-void balancer_remove(struct balancer *b,
-		     struct balancer_member *m); /* not on it: nothing happens */
+void balancer_remove(struct balancer *b, struct balancer_member *m); /* it may not be in it */
 
 /*
  * The member that should get the next connection, or NULL if none has room. Does not
@@ -76,8 +74,7 @@ void balancer_given(struct balancer *b, struct balancer_member *m);
 
 /*
  * In BALANCE_ROUND_ROBIN @m, which is in the ring, gets one before its turn, and nobody loses his:
- * a lap takes long where there are many members and few clients. In the other modes nothing
- * happens.
+ * a lap takes long where there are many members and few clients.
  */
 void balancer_hurry(struct balancer *b, struct balancer_member *m);
 

@@ -94,8 +94,7 @@ struct command {
 	enum command_right right;
 	struct command_argument arguments[COMMAND_ARGUMENTS]; /* ended by KIND_NONE */
 	struct command_option options[COMMAND_OPTIONS];
-	const char *rest; /* name of free words behind "--", which brokerctl keeps; NULL: none; see
-			   * command_takes_rest() */
+	const char *rest; /* name of free words behind "--", which brokerctl keeps; NULL: none */
 	bool hidden;	  /* for programs: not in help and completion */
 	const char *help; /* one line, no full stop */
 	const char *more; /* a paragraph, or NULL */
@@ -124,8 +123,8 @@ enum command_result {
 };
 
 /*
- * Reads @n words (and a NULL behind them). COMMAND_OK: *@ret points into @words. Else @error is a
- * sentence for people, with the nearest name or the usage.
+ * Reads @n words (and a NULL behind them). COMMAND_OK: *@ret points into @words. Else @error says
+ * why, with the nearest name or the usage.
  */
 enum command_result command_parse(char *const *words, size_t n, struct request *ret,
 				  struct strbuf *error);
@@ -144,8 +143,7 @@ static inline bool command_takes_rest(const struct command *c)
 	return c->arguments[0].kind == KIND_PROGRAM || c->arguments[0].kind == KIND_FILE;
 }
 
-/* "reload abort" for @word "abort" behind "reload". NULL: it is no part of a name, or @c is NULL.
- */
+/* "reload abort" for @word "abort" behind "reload". NULL: there is none, or @c is NULL. */
 const struct command *command_find_longer(const struct command *c, const char *word);
 
 /* "reload [SERVICE] [--no-wait]", without "brokerctl". */
