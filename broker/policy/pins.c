@@ -118,8 +118,7 @@ struct pin_source_text pin_source_text(const struct pin_source *source)
 
 static bool is_equal(const struct pin_source *a, const struct pin_source *b)
 {
-	return a->family == b->family && a->prefix == b->prefix &&
-	       !memcmp(a->ip, b->ip, sizeof(a->ip));
+	return !memcmp(a, b, sizeof(*a)); /* there is nothing between the members */
 }
 
 /* --- the table ----------------------------------------------------------------------- */

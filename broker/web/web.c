@@ -286,15 +286,6 @@ static int open_address(struct master *m, const struct handoff_addr *addr, int *
 	return r;
 }
 
-static int open_path(const struct broker_conf *bc, const char *path, int *ret_fd,
-		     struct strbuf *error)
-{
-	gid_t group = UNIX_NO_GROUP;
-	int r = bc->control_group ? user_find_group(bc->control_group, &group, error) : 0;
-
-	return r < 0 ? r : unix_listen(path, group, ret_fd, error);
-}
-
 static void server_close(struct web_server *server)
 {
 	acceptor_stop(&server->acceptor);
@@ -358,15 +349,18 @@ static int prepare(struct reload_part *part, const struct broker_conf *old,
 		const struct conf_serve *serve = serve_of(bc, kind);
 		struct web_server *server = &web->servers[kind];
 		size_t said = error->len;
+		gid_t group = UNIX_NO_GROUP;
 		int r = 0;
 
 		if (old && option_equal(option_find(OPTION_BROKER, options[kind]), old, bc))
 			continue;
 		server->changes = true;
 		strbuf_addf(error, "[broker] %s: ", options[kind]);
-		if (serve->path)
-			r = open_path(bc, serve->path, &server->next_fd, error);
-		else if (serve->addr.family)
+		if (serve->path && bc->control_group)
+			r = user_find_group(bc->control_group, &group, error);
+		if (serve->path && r == 0)
+			r = unix_listen(serve->path, group, &server->next_fd, error);
+		else if (r == 0 && serve->addr.family)
 			r = open_address(web->master, &serve->addr, &server->next_fd, error);
 		if (r < 0) {
 			end(part, bc, false);

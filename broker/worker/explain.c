@@ -272,13 +272,6 @@ void worker_explain_timeout(const struct worker *w)
 
 /* --- a listening socket without the library -------------------------------------------- */
 
-static bool has_said_hello(const struct channel *c, pid_t pid)
-{
-	const struct channel_holder *h;
-
-	return list_find(h, &c->holders, link, h->pid == pid);
-}
-
 enum worker_lost worker_lost_library(const struct worker *w, const struct channel *c,
 				     struct strbuf *ret_why)
 {
@@ -288,12 +281,14 @@ enum worker_lost worker_lost_library(const struct worker *w, const struct channe
 	(void)worker_processes(w, &all);
 	for (size_t i = 0; i < all.n; i++) {
 		pid_t pid = all.pids[i];
+		const struct channel_holder *h;
 		struct escape_facts facts;
 
 		if (!proc_holds_socket(pid, c->rx_inode) || proc_is_in_exec(pid))
 			continue;
 		look(w, pid, &facts);
-		if (facts.library || !facts.readable || has_said_hello(c, pid)) {
+		if (facts.library || !facts.readable || 
+		    list_find(h, &c->holders, link, h->pid == pid)) {
 			with++;
 			continue;
 		}

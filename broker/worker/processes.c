@@ -26,27 +26,19 @@ int worker_processes(const struct worker *w, struct pid_set *ret)
 
 /* --- what the kernel says of them ------------------------------------------------------ */
 
-static int count_connections(pid_t pid, const struct sockdiag_list *connections)
-{
-	_cleanup_dir_ DIR *dir = proc_fds_open(pid);
-	int fd, r, n = 0;
-	uint64_t inode;
-
-	while ((r = proc_fds_next(dir, &fd, &inode)) > 0)
-		n += sockdiag_has(connections, inode);
-	if (r == -ENOENT || r == -ESRCH)
-		r = 0; /* it has just ended */
-	return r < 0 ? r : n;
-}
-
 int worker_count_connections(const struct worker *w, const struct sockdiag_list *connections)
 {
 	_cleanup_pids_ struct pid_set all = { 0 };
-	int r = worker_processes(w, &all), n = 0;
+	int r = worker_processes(w, &all), n = 0, fd;
+	uint64_t inode;
 
 	for (size_t i = 0; r >= 0 && i < all.n; i++) {
-		r = count_connections(all.pids[i], connections);
-		n += r;
+		_cleanup_dir_ DIR *dir = proc_fds_open(all.pids[i]);
+
+		while ((r = proc_fds_next(dir, &fd, &inode)) > 0)
+			n += sockdiag_has(connections, inode);
+		if (r == -ENOENT || r == -ESRCH)
+			r = 0; /* it has just ended */
 	}
 	return r < 0 ? r : n;
 }

@@ -351,12 +351,17 @@ void worker_log_exit(const struct worker *w)
 	if (failed)
 		add_advice(w, !tail.len, &text);
 	find_core_dump(w, &core, &text);
-	log_event(expected ? LEVEL_INFO
-		  : parked ? LEVEL_WARN
-			   : LEVEL_ERROR,
-		  failed && !w->ready_ms ? "worker-failed" : "worker-exit",
-		  LOG_WORKER_PID(w, w->main_was), LOG_STR("how", how.text),
-		  LOG_BOOL("serving", failed && w->ready_ms), LOG_INT("served", w->served),
-		  LOG_STR("last_output", expected ? NULL : tail.text), LOG_STR("core", core.text),
-		  LOG_MSG("%s", text.text));
+	if (failed && !w->ready_ms)
+		log_event(LEVEL_ERROR, "worker-failed", LOG_WORKER_PID(w, w->main_was),
+			  LOG_STR("how", how.text), LOG_BOOL("serving", false),
+			  LOG_INT("served", w->served), LOG_STR("last_output", tail.text),
+			  LOG_STR("core", core.text), LOG_MSG("%s", text.text));
+	else
+		log_event(expected ? LEVEL_INFO
+			  : parked ? LEVEL_WARN
+				   : LEVEL_ERROR,
+			  "worker-exit", LOG_WORKER_PID(w, w->main_was), LOG_STR("how", how.text),
+			  LOG_BOOL("serving", failed), LOG_INT("served", w->served),
+			  LOG_STR("last_output", expected ? NULL : tail.text),
+			  LOG_STR("core", core.text), LOG_MSG("%s", text.text));
 }
