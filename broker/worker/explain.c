@@ -287,7 +287,7 @@ enum worker_lost worker_lost_library(const struct worker *w, const struct channe
 		if (!proc_holds_socket(pid, c->rx_inode) || proc_is_in_exec(pid))
 			continue;
 		look(w, pid, &facts);
-		if (facts.library || !facts.readable || 
+		if (facts.library || !facts.readable ||
 		    list_find(h, &c->holders, link, h->pid == pid)) {
 			with++;
 			continue;
