@@ -66,11 +66,11 @@ PYTHON = {
 SCRIPTS = {
     "perl": (PERL, """#!/usr/bin/env perl
 my $random = rand();
+END { $? = 7 }
 %s
 chomp $l;
 my @left = grep { /PRELOAD|PARK/ } keys %%ENV;
 print "pid=$$ line=$l ip=$ENV{TCPREMOTEIP} port=$ENV{REMOTE_PORT} random=", rand(), " left=0@left\n";
-exit 7;
 """),
     "python3": (PYTHON, """#!/usr/bin/env python3
 import os, random, select, socket, sys
@@ -79,7 +79,7 @@ random.random()
 left = [k for k in os.environ if "PRELOAD" in k or "PARK" in k]
 print("pid=%%d line=%%s ip=%%s port=%%s random=%%s left=%%d" %% (os.getpid(), l.strip(),
       os.environ["TCPREMOTEIP"], os.environ["REMOTE_PORT"], random.random(), len(left)), flush=True)
-os._exit(7)
+sys.exit(7)
 """),
 }
 
