@@ -171,25 +171,31 @@ static int begin(struct worker *w, const struct pin_source *from, struct strbuf 
 	return r;
 }
 
-/* The process @pid is to be debugged, one of @all. */
-static void write_session(struct client *c, const struct worker *w, pid_t pid,
-			  const struct pid_set *all)
+/* @pid is to be debugged. False: it is no process of @w, which may say what it likes. */
+static bool write_session(struct client *c, const struct worker *w, pid_t pid)
 {
-	struct strbuf *out = client_line(c, "debug");
+	_cleanup_pids_ struct pid_set all = { 0 };
+	bool known = worker_processes(w, &all) == 0;
+	struct strbuf *out;
 
+	/* Root is not to attach to just any process. */
+	if (pid != w->pid && !(known && pid_set_has(&all, pid)))
+		return false;
+	out = client_line(c, "debug");
 	json_str(out, "worker", w->name);
 	json_int(out, "pid", pid);
 	json_uint(out, "generation", w->generation);
 	json_bool(out, "alone", pid != w->pid);
 	json_array(out, "pids");
-	for (size_t i = 0; i < all->n; i++)
-		json_int(out, NULL, all->pids[i]);
+	for (size_t i = 0; known && i < all.n; i++)
+		json_int(out, NULL, all.pids[i]);
 	json_close_array(out);
 	json_array(out, "command");
 	for (char **word = w->conf->debug_command; *word; word++)
 		json_str(out, NULL, *word);
 	json_close_array(out);
 	json_end(out);
+	return true;
 }
 
 /* Of an inetd worker: until a process of it has a connection, and waits for the debugger. */
@@ -198,54 +204,42 @@ static void next_ticked(struct loop_timer *timer)
 	struct session *session = container_of(timer, struct session, tick);
 	struct client *c = session->task.client;
 	struct worker *w = session->worker;
-	_cleanup_pids_ struct pid_set all = { 0 };
+	bool serves = w && worker_state_is_current(w->state);
 
-	if (!w || !worker_state_is_current(w->state)) {
-		client_error(c, "refused", "the worker no longer serves, and has no next process");
-		return;
-	}
-	session->stopped = worker_children_swap_debug(w, HANDOFF_DEBUG_NEXT, HANDOFF_DEBUG_NEXT);
-	if (session->stopped == HANDOFF_DEBUG_NEXT) {
+	if (serves)
+		session->stopped =
+			worker_children_swap_debug(w, HANDOFF_DEBUG_NEXT, HANDOFF_DEBUG_NEXT);
+	if (serves && session->stopped == HANDOFF_DEBUG_NEXT) {
 		loop_timer_arm(&client_broker(c)->loop, timer, TICK_MS);
-		return;
+	} else if (!serves) {
+		client_error(c, "refused", "the worker no longer serves, and has no next process");
+	} else {
+		let_go(w);
+		if (write_session(c, w, session->stopped))
+			client_end(c);
+		else
+			client_error(c, "failed", "process %d is none of %s", session->stopped,
+				     w->name);
 	}
-	let_go(w);
-	/* Its word: root is not to attach to any other process. */
-	if (worker_processes(w, &all) < 0 || !pid_set_has(&all, session->stopped)) {
-		client_error(c, "failed",
-			     "%s says that its next process is %d, which is none of "
-			     "its own",
-			     w->name, session->stopped);
-		return;
-	}
-	write_session(c, w, session->stopped, &all);
-	client_end(c);
 }
 
 static void wait_for_next(struct session *session)
 {
 	struct client *c = session->task.client;
 	struct strbuf *out = client_line(c, "waits");
-	STRBUF(text, 256);
 
 	session->stopped = HANDOFF_DEBUG_NEXT;
-	strbuf_addf(&text,
-		    "the next connection of %s%s gets a process that waits for the debugger%s",
-		    session->worker->name, session->from.family ? " from your source" : "",
-		    session->from.family ? ": send your own request"
-					 : "; with --from CIDR it would be one of that source");
-	json_str(out, "message", text.text);
+	json_bool(out, "from", session->from.family);
 	json_end(out);
 	client_flush(c);
 	loop_timer_init(&session->tick, next_ticked);
-	loop_timer_arm(&client_broker(c)->loop, &session->tick, TICK_MS);
+	next_ticked(&session->tick);
 }
 
 void control_debug(struct client *c, struct worker *w)
 {
 	const char *from = request_option(&c->request, "--from")->text;
 	struct pin_source source = { 0 };
-	_cleanup_pids_ struct pid_set all = { 0 };
 	struct session *session;
 	STRBUF(error, 512);
 
@@ -268,10 +262,8 @@ void control_debug(struct client *c, struct worker *w)
 	client_begin(c, &session->task, &session_ops);
 	if (worker_children_swap_debug(w, 0, HANDOFF_DEBUG_NEXT) == 0) {
 		wait_for_next(session);
-		return;
+	} else {
+		(void)write_session(c, w, w->pid);
+		hold_end(c, w);
 	}
-	if (worker_processes(w, &all) < 0)
-		all.n = 0;
-	write_session(c, w, w->pid, &all);
-	hold_end(c, w);
 }

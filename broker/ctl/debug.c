@@ -225,7 +225,9 @@ static void take_line(struct ask *ask, const struct json_value *line)
 	if (strcmp(json_doc_text(line, "type"), "waits") != 0)
 		return;
 	ask->patience_ms = -1;
-	out_error_from(json_doc_text(line, "message"));
+	out_error("waiting for its next connection%s",
+		  json_doc_truth(line, "from") ? " from your source: send your own request"
+					       : "; --from CIDR waits for one of that source");
 }
 
 enum ctl_exit ctl_debug(struct ctl *ctl)

@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
@@ -112,31 +111,17 @@ static ssize_t first(const char *how)
 	return read(fd, line, sizeof(line));
 }
 
-static double draw(const char *how)
-{
-	return !strcmp(how, "srandom")	 ? (double)random()
-	       : !strcmp(how, "srand48") ? drand48()
-					 : (double)rand();
-}
-
 int main(int argc, char **argv)
 {
 	const char *how = argc > 1 ? argv[1] : "read";
 	int began = (int)getpid();
-	ssize_t n;
+	ssize_t n = first(how);
 
-	if (!strcmp(how, "srand"))
-		srand(42);
-	if (!strcmp(how, "srandom"))
-		srandom(42);
-	if (!strcmp(how, "srand48"))
-		srand48(42);
-	n = first(how);
 	if (n <= 0) {
 		(void)fprintf(stderr, "%s: %s\n", how, strerror(errno));
 		return 1;
 	}
 	line[strcspn(line, "\r\n")] = '\0';
-	(void)printf("pid=%d began=%d line=%s drawn=%f\n", (int)getpid(), began, line, draw(how));
+	(void)printf("pid=%d began=%d line=%s\n", (int)getpid(), began, line);
 	return 0;
 }

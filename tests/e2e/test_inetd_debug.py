@@ -57,7 +57,7 @@ def gdb_has_the_next_process_before_main_and_others_are_served():
     for park in ("main", "exec"):
         broker = service(workers=1, park=park)
         gdb = Tool(*debug(broker, "web.0", "--from", OWN), "gdb", *Gdb.OPTIONS)
-        gdb.expect("next connection of web.0 from your source")
+        gdb.expect("next connection from your source: send")
         mine = begin(broker.port, OWN)
         pid = int(gdb.expect(r"process (\d+) of web.0 has a connection")[1])
         gdb.expect(r"^\(gdb\) ", 60)
@@ -87,7 +87,7 @@ def the_program_has_done_nothing_when_the_debugger_comes():
     script = tmp("tool")
     write_file("tool", "#!/bin/sh\nshift\ncat /proc/$1/comm; ls -l /proc/$1/fd/0; read line; true\n", 0o755)
     tool = Tool(*debug(broker, "web.1"), script)
-    tool.expect("next connection of web.1 gets a process")
+    tool.expect("next connection; --from")
     clients = [begin(broker.port) for _ in range(2)]
     pid = int(tool.expect(r"process (\d+) of web.1 has a connection, and waits")[1])
     tool.expect("inetd_line")
@@ -117,7 +117,7 @@ def wait_quietly(client):
 def whoever_waits_for_the_next_process_may_leave():
     broker = service(workers=1)
     tool = Tool(*debug(broker, "web.0"), "true")
-    tool.expect("next connection of web.0")
+    tool.expect("next connection")
     got = ctl("-c", broker.file, "debug", "web.0", "--", "true")
     assert "already being debugged" in got.stderr, got
     tool.signal(signal.SIGINT)
@@ -131,7 +131,7 @@ def whoever_waits_for_the_next_process_may_leave():
 def a_worker_that_leaves_has_no_next_process():
     broker = service(workers=1)
     tool = Tool(*debug(broker, "web.0"), "true")
-    tool.expect("next connection of web.0")
+    tool.expect("next connection")
     broker.reload_and_wait()
     assert "no longer serves" in tool.end(1)
 
@@ -140,11 +140,11 @@ def a_worker_that_leaves_has_no_next_process():
 def a_false_table_leads_no_debugger_to_a_process_of_others():
     broker = service(workers=1)
     tool = Tool(*debug(broker, "web.0"), "echo", "attached to {pid}")
-    tool.expect("next connection of web.0")
+    tool.expect("next connection")
     with table_of(ready_workers(broker)["web.0"]) as table:
         table[DEBUG:DEBUG + 4] = broker.pid.to_bytes(4, "little")
         text = tool.end(1)
-        assert "says that its next process is %d, which is none of its own" % broker.pid in text
+        assert "process %d is none of web.0" % broker.pid in text
         assert "attached" not in text
     answer(begin(broker.port))
 

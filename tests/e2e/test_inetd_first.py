@@ -130,15 +130,6 @@ for name in SCRIPTS:
 
 
 @test
-def random_numbers_of_libc_are_drawn_again_if_the_program_had_seeded_them():
-    for how in ("srand", "srandom", "srand48", "unseeded"):
-        broker = service(["{apps}/inetd_first", how], workers=1, park="first-read")
-        drawn = {ask(broker.port)["drawn"] for _ in range(3)}
-        assert len(drawn) == (1 if how == "unseeded" else 3), (how, drawn)
-        broker.stop()
-
-
-@test
 def a_shell_leaves_what_it_has_not_read_to_what_it_starts():
     if not shutil.which("bash"):
         skip("no bash here")

@@ -38,7 +38,7 @@ TEST(it_needs_mode_inetd)
 TEST(what_has_no_meaning_is_refused)
 {
 	static const char *const keys[] = {
-		"park = exec",	"processes = 3",  "zygote_age = 2h",
+		"park = exec",	"processes = 3",   "zygote_age = 2h",
 		"max_age = 2h", "check = connect", "restart_at = 03:00"
 	};
 
@@ -47,10 +47,11 @@ TEST(what_has_no_meaning_is_refused)
 		STRBUF(want, 256);
 
 		strbuf_addf(&text, WAIT "%s\n", keys[i]);
-		strbuf_addf(&want,
-			    "broker.ini:6: %.*s: means nothing with wait = yes: a client starts the "
-			    "program, which serves until it ends by itself",
-			    (int)strcspn(keys[i], " "), keys[i]);
+		strbuf_addf(
+			&want,
+			"broker.ini:6: %.*s: means nothing with wait = yes: a client starts the "
+			"program, which serves until it ends by itself",
+			(int)strcspn(keys[i], " "), keys[i]);
 		check_bad(text.text, want.text);
 	}
 	/* [defaults] may be for other services. */

@@ -1,43 +1,16 @@
 #include "refresh.h"
 
-#include "preload/hooks.h"
 #include "shared.h"
 #include "variables.h"
 
 #include <dlfcn.h>
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
-static bool is_seeded; /* libc: the program does not count on the numbers that it has without */
-
-#define SEEDING(name, type)                                                                        \
-	HOOK(void, name, (type seed))                                                              \
-	void hook_##name(type seed)                                                                \
-	{                                                                                          \
-		static void (*real)(type);                                                         \
-		real = real ? real : (void (*)(type))dlsym(RTLD_NEXT, #name);                      \
-		is_seeded = true;                                                                  \
-		real(seed);                                                                        \
-	}
-
-SEEDING(srand, unsigned)
-SEEDING(srandom, unsigned)
-SEEDING(srand48, long)
-
-static void seed_libc(void)
-{
-	unsigned seed;
-
-	if (!is_seeded || getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
-		return;
-	srand(seed);
-	srandom(seed);
-	srand48((long)seed);
-}
+#define IMPORT(type, name, ...)                                                                    \
+	type (*name)(__VA_ARGS__) = (type(*)(__VA_ARGS__))dlsym(RTLD_DEFAULT, #name)
 
 /* Each has a list of names and values, which is one in both languages; empty: it is gone. */
 #define PERL                                                                                       \
@@ -65,36 +38,37 @@ static void tell_perl(const char *list)
 {
 	char code[2048];
 	const pthread_key_t *key = dlsym(RTLD_DEFAULT, "PL_thr_key");
-	void (*enter)(void *) = (void (*)(void *))dlsym(RTLD_DEFAULT, "Perl_push_scope");
-	void (*leave)(void *) = (void (*)(void *))dlsym(RTLD_DEFAULT, "Perl_pop_scope");
-	void *(*eval)(void *, const char *, int) =
-		(void *(*)(void *, const char *, int))dlsym(RTLD_DEFAULT, "Perl_eval_pv");
-	void *perl = key && enter && leave && eval ? pthread_getspecific(*key) : NULL;
+	IMPORT(void, Perl_push_scope, void *);
+	IMPORT(void, Perl_pop_scope, void *);
+	IMPORT(void *, Perl_eval_pv, void *, const char *, int);
+	void *perl = key && Perl_push_scope && Perl_pop_scope && Perl_eval_pv
+			     ? pthread_getspecific(*key)
+			     : NULL;
 
 	if (!perl)
 		return;
 	(void)snprintf(code, sizeof(code), PERL, list);
-	enter(perl); /* eval leaves the current operation changed: perlcall(1) */
-	(void)eval(perl, code, 0);
-	leave(perl);
+	Perl_push_scope(perl); /* eval leaves the current operation changed: perlcall(1) */
+	(void)Perl_eval_pv(perl, code, 0);
+	Perl_pop_scope(perl);
 }
 
 static void tell_python(const char *list)
 {
 	char code[2048];
-	int (*is_there)(void) = (int (*)(void))dlsym(RTLD_DEFAULT, "Py_IsInitialized");
-	int (*lock)(void) = (int (*)(void))dlsym(RTLD_DEFAULT, "PyGILState_Ensure");
-	void (*unlock)(int) = (void (*)(int))dlsym(RTLD_DEFAULT, "PyGILState_Release");
-	int (*run)(const char *, void *) =
-		(int (*)(const char *, void *))dlsym(RTLD_DEFAULT, "PyRun_SimpleStringFlags");
+	IMPORT(int, Py_IsInitialized, void);
+	IMPORT(int, PyGILState_Ensure, void);
+	IMPORT(void, PyGILState_Release, int);
+	IMPORT(int, PyRun_SimpleStringFlags, const char *, void *);
 	int state;
 
-	if (!is_there || !lock || !unlock || !run || !is_there())
+	if (!Py_IsInitialized || !PyGILState_Ensure || !PyGILState_Release ||
+	    !PyRun_SimpleStringFlags || !Py_IsInitialized())
 		return;
 	(void)snprintf(code, sizeof(code), PYTHON, list);
-	state = lock();
-	(void)run(code, NULL);
-	unlock(state);
+	state = PyGILState_Ensure();
+	(void)PyRun_SimpleStringFlags(code, NULL);
+	PyGILState_Release(state);
 }
 
 void refresh(void)
@@ -105,7 +79,6 @@ void refresh(void)
 		add(list, sizeof(list), variables_name(i));
 	add(list, sizeof(list), "LD_PRELOAD");
 	add(list, sizeof(list), PARK_VARIABLE);
-	seed_libc();
 	tell_perl(list);
 	tell_python(list);
 }

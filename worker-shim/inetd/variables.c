@@ -30,41 +30,31 @@ bool variables_prepare(void)
 }
 
 /* An IPv4 address however it is written. */
-static void put(const struct handoff_addr *addr, char ip[INET6_ADDRSTRLEN], char port[8])
+static void put(int family, const void *addr, unsigned port, char ip[INET6_ADDRSTRLEN],
+		char port_text[8])
 {
-	(void)inet_ntop(addr->family == 4 ? AF_INET : AF_INET6, addr->ip, ip, INET6_ADDRSTRLEN);
-	(void)snprintf(port, 8, "%u", addr->port);
+	*ip = '\0';
+	(void)inet_ntop(family, addr, ip, INET6_ADDRSTRLEN);
+	(void)snprintf(port_text, 8, "%u", port);
 	if (!strncmp(ip, "::ffff:", 7) && strchr(ip, '.'))
 		memmove(ip, ip + 7, strlen(ip + 7) + 1);
-}
-
-static void get_local(int fd, struct handoff_addr *ret)
-{
-	struct sockaddr_storage name = { .ss_family = AF_UNSPEC };
-	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&name;
-	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&name;
-	socklen_t len = sizeof(name);
-
-	*ret = (struct handoff_addr){ .family = 6 };
-	(void)getsockname(fd, (struct sockaddr *)&name, &len);
-	if (name.ss_family == AF_INET) {
-		ret->family = 4;
-		ret->port = ntohs(v4->sin_port);
-		memcpy(ret->ip, &v4->sin_addr, 4);
-	} else if (name.ss_family == AF_INET6) {
-		ret->port = ntohs(v6->sin6_port);
-		memcpy(ret->ip, &v6->sin6_addr, 16);
-	}
 }
 
 void variables_set(int fd, const struct handoff_addr *peer)
 {
 	char ip[2][INET6_ADDRSTRLEN], port[2][8];
-	struct handoff_addr local;
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6; /* with the port at the same place */
+	} local = { .any.sa_family = AF_UNSPEC };
+	socklen_t len = sizeof(local);
 
-	get_local(fd, &local);
-	put(peer, ip[0], port[0]);
-	put(&local, ip[1], port[1]);
+	(void)getsockname(fd, &local.any, &len);
+	put(peer->family == 4 ? AF_INET : AF_INET6, peer->ip, peer->port, ip[0], port[0]);
+	put(local.any.sa_family,
+	    local.any.sa_family == AF_INET ? (void *)&local.v4.sin_addr : &local.v6.sin6_addr,
+	    ntohs(local.v4.sin_port), ip[1], port[1]);
 	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
 		const struct variable *v = &variables[i];
 		const char *value = v->port ? port[v->local] : ip[v->local];
