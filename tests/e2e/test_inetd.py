@@ -94,6 +94,28 @@ def its_environment_says_who_the_client_is():
 
 
 @test
+def what_parks_it_is_gone_from_its_environment():
+    for park in ("main", "exec"):
+        broker = service(["sh", "-c", "read x; env"], workers=1, park=park)
+        with connect(broker.port) as client:
+            client.sendall(b"\n")
+            text = client.makefile("rb").read()
+        names = {line.split(b"=")[0] for line in text.splitlines()}
+        assert b"TCPREMOTEIP" in names and not {b"LD_PRELOAD", b"LD_BIND_NOW", b"BROKER_PARK"} & names, (park, text)
+        broker.stop()
+
+
+@test
+def functions_are_looked_up_before_it_is_parked_unless_the_service_says_no():
+    for own in ([], ["LD_BIND_NOW="]):
+        broker = service(workers=1, environment=own)
+        assert ask(broker.port)["line"] == "hello"
+        first = proc.environment(ready_workers(broker)["web.0"])
+        assert first.get("LD_BIND_NOW") == ("" if own else "parked"), first
+        broker.stop()
+
+
+@test
 def each_end_is_logged_with_its_status():
     metrics_port = free_port()
     broker = service(workers=2, log_connections="yes",

@@ -32,13 +32,16 @@ static pid_t waits; /* this process, for the first read; 0: it does not */
 
 static char own[PATH_MAX]; /* of this library */
 
-/* What is to be removed from LD_PRELOAD: this library alone, so that others stay. */
+/* Of LD_PRELOAD this library alone is removed, so that others stay. */
 static void leave_environment(void)
 {
 	char *list = getenv("LD_PRELOAD"), *at = list ? strstr(list, own) : NULL;
+	const char *bind = getenv("LD_BIND_NOW");
 	size_t len = strlen(own);
 
 	(void)unsetenv(PARK_VARIABLE);
+	if (bind && !strcmp(bind, PARK_BIND_NOW))
+		(void)unsetenv("LD_BIND_NOW");
 	if (!at)
 		return;
 	if (at[len] == ':')

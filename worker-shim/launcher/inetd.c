@@ -87,6 +87,8 @@ static bool prepare_program(const struct inetd *inetd, const struct handoff_meet
 	else if (good)
 		good = (keep_open(m->rx) && keep_open(m->page) && keep_open(m->rendezvous) &&
 			setenv("LD_PRELOAD", preload, 1) == 0 &&
+			(strcmp(inetd->park, "main") != 0 ||
+			 setenv("LD_BIND_NOW", PARK_BIND_NOW, 0) == 0) &&
 			setenv(PARK_VARIABLE, text, 1) == 0) ||
 		       reason_refuse("no memory for the environment");
 	free(own);
