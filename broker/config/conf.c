@@ -12,8 +12,6 @@
 
 static void free_options(enum option_section section, void *conf)
 {
-	const struct option *opt;
-
 	for_each_option (opt, section)
 		option_clear(opt, conf);
 }
@@ -74,8 +72,6 @@ char *const *conf_find_wrap(const struct service_conf *sc, unsigned slot)
 static void print_section(const struct conf *conf, enum option_section section, const void *values,
 			  struct strbuf *out)
 {
-	const struct option *opt;
-
 	for_each_option (opt, section) {
 		/* An empty list has its line too: every option is shown. */
 		for (size_t i = 0; i == 0 || i < option_entries(opt, values); i++) {
@@ -177,8 +173,6 @@ static void apply_section(struct builder *b, const struct conf_section *section,
 static void fill(struct builder *b, enum option_section options, const struct conf_section *own,
 		 const struct conf_section *defaults, void *conf)
 {
-	const struct option *opt;
-
 	b->clean = true;
 	for_each_option (opt, options) {
 		apply_text(b, opt, opt->fallback, ORIGIN_DEFAULT, conf);

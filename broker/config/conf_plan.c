@@ -140,7 +140,6 @@ static void tell_change(const struct plan *p, const struct option *opt, const vo
 static void plan_keys(const struct plan *p, enum option_section section, const void *a,
 		      const void *b)
 {
-	const struct option *opt;
 	size_t i, j;
 
 	for_each_option (opt, section) {

@@ -182,7 +182,6 @@ static void unknown_key(struct reader *reader, enum option_section options, cons
 {
 	bool broker = options == OPTION_BROKER;
 	const char *keys[CONF_OPTIONS_MAX], *near;
-	const struct option *opt;
 	size_t n = 0;
 
 	if (option_find(broker ? OPTION_SERVICE : OPTION_BROKER, key)) {

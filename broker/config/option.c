@@ -10,8 +10,6 @@
 
 const struct option *option_find(enum option_section section, const char *key)
 {
-	const struct option *opt;
-
 	for_each_option (opt, section)
 		if (!strcmp(opt->key, key))
 			return opt;
@@ -264,7 +262,6 @@ bool option_equal(const struct option *opt, const void *a, const void *b)
 bool option_changes(enum option_section section, const void *a, const void *b,
 		    enum option_apply apply, struct strbuf *ret_keys)
 {
-	const struct option *opt;
 	bool any = false;
 
 	for_each_option (opt, section) {

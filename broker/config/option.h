@@ -10,7 +10,7 @@
 
 /* The options of section @of one after another, as in the table. */
 #define for_each_option(opt, of)                                                                   \
-	for (opt = option_table; opt < option_table + option_count; opt++)                         \
+	for (const struct option *opt = option_table; opt < option_table + option_count; opt++)    \
 		if (opt->section == (of))
 
 /* NULL if there is no such key. */

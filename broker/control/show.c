@@ -237,7 +237,6 @@ static void write_key(struct client *c, const struct section *section, const str
 
 static void write_section(struct client *c, const struct section *section)
 {
-	const struct option *opt;
 	size_t i, j;
 
 	for_each_option (opt, section->kind) {
