@@ -429,4 +429,68 @@ def metrics_and_text_name_the_path():
     broker.stop()
 
 
+# Listens on a path as most do: removes what is there first.
+LISTENS = """
+import os, socket, sys
+try:
+    os.unlink(sys.argv[1])
+except FileNotFoundError:
+    pass
+s = socket.socket(socket.AF_UNIX)
+s.bind(sys.argv[1])
+s.listen()
+while True:
+    c = s.accept()[0]
+    c.sendall(b"%d" % os.getpid())
+    c.close()
+"""
+
+
+def answer(path):
+    with connect_unix(path) as s:
+        return int(s.recv(100))
+
+
+@test
+def workers_that_remove_the_socket_before_they_bind_it_share_it():
+    path, second = tmp("shared.sock"), tmp("moved.sock")
+    program = ["python3", write_file("listens.py", LISTENS)]
+    broker = Broker(program + [path], workers=4)
+    assert {answer(path) for _ in range(8)} == {w["pid"] for w in workers(broker)}
+    inode = os.stat(path).st_ino
+    broker.reload_and_wait()
+    assert os.stat(path).st_ino == inode, "the new workers were told whose it is"
+    assert {answer(path) for _ in range(8)} == {w["pid"] for w in workers(broker) if w["state"] == "ready"}
+    # It goes with the last program that asks for it.
+    broker.configure(program + [second], workers=1)
+    broker.reload_and_wait()
+    wait_file_gone(path)
+    answer(second)
+
+
+@test
+def a_program_of_another_user_needs_a_line():
+    if os.geteuid() != 0:
+        return
+    path = tmp("theirs.sock")
+    program = ["python3", write_file("listens.py", LISTENS), path]
+    broker = Broker(program, workers=1, user="nobody", wait_ready=False)
+    broker.wait_event("worker-failed")
+    assert "write listen = %s in [service:web]" % path in str(broker.log.lines())
+    assert not os.path.lexists(path)
+    broker.configure(program, workers=1, user="nobody", listen=path)
+    broker.reload_and_wait()
+    assert answer(path) == broker.worker_pid()
+    assert os.stat(path).st_uid == pwd.getpwnam("nobody").pw_uid
+
+
+@test
+def a_check_reaches_a_program_on_a_unix_socket():
+    path = tmp("checked.sock")
+    broker = Broker(["python3", write_file("listens.py", LISTENS), path], workers=2,
+                    check="connect", check_interval="50ms")
+    wait_until(lambda: answer(path))
+    assert {w["state"] for w in workers(broker)} == {"ready"}
+
+
 main()
