@@ -8,51 +8,62 @@
 #define BAR_COLUMNS 10
 #define WHY_MIN	    12 /* columns that WHY should have, if it has any text */
 
+/* --- columns ----------------------------------------------------------------------------- */
+
+void workers_add_rate(struct strbuf *out, int64_t rate)
+{
+	if (rate < 9950 && rate > 0)
+		strbuf_addf(out, "%.1f", (double)rate / 1000);
+	else
+		text_add_count(out, rate < 0 ? -1 : (rate + 500) / 1000);
+}
+
+/* Milliseconds of processor time a second are tenths of a percent. */
+static void add_percent(struct strbuf *out, int64_t rate)
+{
+	strbuf_addf(out, "%.0f", (double)rate / 10000);
+}
+
+static void add_whole(struct strbuf *out, int64_t n)
+{
+	strbuf_addf(out, "%" PRId64, n);
+}
+
 enum cell {
-	/* Words, at the left. */
-	CELL_TEXT,
-	CELL_STATE,
-	CELL_BAR,
-	CELL_WHY,
-	/* Numbers, at the right. */
-	CELL_PID,
-	CELL_COUNT,
-	CELL_WARNING, /* a count that is yellow, if it is not 0 */
-	CELL_BYTES,
-	CELL_AGE,
-	CELL_CPU_TIME,
-	CELL_RATE,
-	CELL_PERCENT,
-	/* A count and an age of some workers: for others they are empty. */
-	CELL_SOME,
-	CELL_SINCE,
+	CELL_ANY,
+	CELL_WARNING, /* it is yellow, if it is not 0 */
+	CELL_SOME,    /* of some workers: for others it is empty, not "-" */
 };
 
-struct workers_column {
+#define NOT_HERE WORKERS_COLUMNS
+
+/* Of status, and of top. */
+static const struct column {
 	const char *title;
-	const char *key; /* of the worker in the answer; NULL: it is made of several */
+	const char *key;			    /* of the worker in the answer */
+	void (*add)(struct strbuf *out, int64_t n); /* a number, at the right; NULL: words */
 	enum cell cell;
-	unsigned drop; /* the column with the highest number is left out first; 0: never left out */
-};
-
-static const struct workers_column status_columns[WORKERS_COLUMNS] = {
-	{ "WORKER", "worker", CELL_TEXT, 0 },	     { "PID", "pid", CELL_PID, 3 },
-	{ "GEN", "generation", CELL_COUNT, 6 },	     { "STATE", "state", CELL_STATE, 0 },
-	{ "FOR", "state_ms", CELL_AGE, 4 },	     { "GIVEN", "given", CELL_COUNT, 5 },
-	{ "WAITING", "waiting", CELL_COUNT, 2 },     { "OPEN", "open", CELL_COUNT, 1 },
-	{ "RUNNING", "running", CELL_SOME, 1 },	     { "OLDEST", "oldest_ms", CELL_SINCE, 4 },
-	{ "MEMORY", "rss_bytes", CELL_BYTES, 8 },    { "CPU", "cpu_ms", CELL_CPU_TIME, 9 },
-	{ "RESTARTS", "restarts", CELL_WARNING, 7 }, { "WHY", NULL, CELL_WHY, 0 },
-};
-
-static const struct workers_column top_columns[WORKERS_COLUMNS] = {
-	{ "WORKER", "worker", CELL_TEXT, 0 },	{ "PID", "pid", CELL_PID, 9 },
-	{ "GEN", "generation", CELL_COUNT, 5 }, { "STATE", "state", CELL_STATE, 0 },
-	{ "FOR", "state_ms", CELL_AGE, 7 },	{ "GIVEN/S", NULL, CELL_RATE, 1 },
-	{ "RATE", NULL, CELL_BAR, 6 },		{ "WAITING", "waiting", CELL_WARNING, 2 },
-	{ "RUNNING", "running", CELL_SOME, 3 }, { "OLDEST", "oldest_ms", CELL_SINCE, 4 },
-	{ "OPEN", "open", CELL_COUNT, 3 },	{ "MEMORY", "rss_bytes", CELL_BYTES, 8 },
-	{ "CPU%", NULL, CELL_PERCENT, 4 },	{ "WHY", NULL, CELL_WHY, 0 },
+	unsigned drop[2]; /* that with the highest number is left out first; 0: never left out */
+} known_columns[WORKERS_COLUMNS] = {
+	{ "WORKER", "worker", NULL, CELL_ANY, { 0, 0 } },
+	{ "PID", "pid", add_whole, CELL_ANY, { 3, 9 } },
+	{ "GEN", "generation", text_add_count, CELL_ANY, { 6, 5 } },
+	{ "STATE", "state", NULL, CELL_ANY, { 0, 0 } },
+	{ "FOR", "state_ms", text_add_age, CELL_ANY, { 4, 7 } },
+	{ "GIVEN", "given", text_add_count, CELL_ANY, { 5, NOT_HERE } },
+	{ "GIVEN/S", "given", workers_add_rate, CELL_ANY, { NOT_HERE, 1 } },
+	{ "RATE", "given", NULL, CELL_ANY, { NOT_HERE, 6 } },
+	{ "WAITING", "waiting", text_add_count, CELL_ANY, { 2, NOT_HERE } },
+	{ "WAITING", "waiting", text_add_count, CELL_WARNING, { NOT_HERE, 2 } },
+	{ "OPEN", "open", text_add_count, CELL_ANY, { 1, NOT_HERE } },
+	{ "RUNNING", "running", text_add_count, CELL_SOME, { 1, 3 } },
+	{ "OLDEST", "oldest_ms", text_add_age, CELL_SOME, { 4, 4 } },
+	{ "OPEN", "open", text_add_count, CELL_ANY, { NOT_HERE, 3 } },
+	{ "MEMORY", "rss_bytes", text_add_bytes, CELL_ANY, { 8, 8 } },
+	{ "CPU", "cpu_ms", text_add_cpu_time, CELL_ANY, { 9, NOT_HERE } },
+	{ "CPU%", "cpu_ms", add_percent, CELL_ANY, { NOT_HERE, 4 } },
+	{ "RESTARTS", "restarts", text_add_count, CELL_WARNING, { 7, NOT_HERE } },
+	{ "WHY", "why", NULL, CELL_ANY, { 0, 0 } },
 };
 
 /* --- rows -------------------------------------------------------------------------------- */
@@ -170,66 +181,35 @@ bool workers_why_fits(const struct workers_table *t, const struct json_value *wo
 	return !out->len || t->why_at + text_width(out->text) <= columns;
 }
 
-void workers_add_rate(struct strbuf *out, int64_t rate)
-{
-	if (rate < 9950 && rate > 0)
-		strbuf_addf(out, "%.1f", (double)rate / 1000);
-	else
-		text_add_count(out, rate < 0 ? -1 : (rate + 500) / 1000);
-}
-
-/* Milliseconds of processor time a second are tenths of a percent. */
-static void add_percent(struct strbuf *out, int64_t rate)
-{
-	strbuf_addf(out, "%.0f", (double)rate / 10000);
-}
-
-static void add_whole(struct strbuf *out, int64_t n)
-{
-	strbuf_addf(out, "%" PRId64, n);
-}
-
-static void (*const add_number[])(struct strbuf *out, int64_t n) = {
-	[CELL_PID] = add_whole,		 [CELL_COUNT] = text_add_count,
-	[CELL_WARNING] = text_add_count, [CELL_BYTES] = text_add_bytes,
-	[CELL_AGE] = text_add_age,	 [CELL_CPU_TIME] = text_add_cpu_time,
-	[CELL_RATE] = workers_add_rate,	 [CELL_PERCENT] = add_percent,
-	[CELL_SOME] = text_add_count,	 [CELL_SINCE] = text_add_age,
-};
-
 /* The text of a cell into @out, which is empty. Returns how it looks. */
-static enum text_style add_cell(const struct workers_column *c, const struct workers_row *row,
+static enum text_style add_cell(const struct column *c, const struct workers_row *row,
 				struct strbuf *out)
 {
-	int64_t number = c->cell == CELL_RATE	   ? row->given
-			 : c->cell == CELL_PERCENT ? row->cpu
-			 : c->key		   ? json_doc_number(row->worker, c->key)
-						   : -1;
+	int64_t number = c->add == workers_add_rate ? row->given
+			 : c->add == add_percent    ? row->cpu
+						    : json_doc_number(row->worker, c->key);
+	enum text_style style = c->cell == CELL_WARNING && number > 0 ? TEXT_YELLOW : TEXT_PLAIN;
 
-	if (c->cell > CELL_WHY) {
-		if (number >= 0)
-			add_number[c->cell](out, number);
-		else if (c->cell < CELL_SOME)
-			strbuf_add(out, "-");
-		return c->cell == CELL_WARNING && number > 0 ? TEXT_YELLOW : TEXT_PLAIN;
-	}
-	if (c->cell == CELL_WHY)
+	if (c->add && number >= 0) {
+		c->add(out, number);
+	} else if (c->add) {
+		strbuf_add(out, c->cell == CELL_SOME ? "" : "-");
+	} else if (!strcmp(c->key, "why")) {
 		workers_add_why(row->worker, out);
-	else if (c->cell == CELL_BAR)
+	} else if (!strcmp(c->key, "given")) {
 		strbuf_addf(out, "%.*s%*s", (int)row->bar, "||||||||||",
 			    BAR_COLUMNS - (int)row->bar, "");
-	else
+		style = TEXT_GREEN;
+	} else {
 		strbuf_add(out, json_doc_text(row->worker, c->key));
-	return c->cell == CELL_STATE ? text_state_style(out->text)
-	       : c->cell == CELL_BAR ? TEXT_GREEN
-				     : TEXT_PLAIN;
+		style = strcmp(c->key, "state") ? style : text_state_style(out->text);
+	}
+	return style;
 }
-
-/* --- columns ----------------------------------------------------------------------------- */
 
 static unsigned why_at(const struct workers_table *t)
 {
-	unsigned at = t->indent;
+	unsigned at = t->is_live ? 0 : 2;
 
 	for (size_t i = 0; i < WORKERS_COLUMNS - 1; i++)
 		if (t->width[i])
@@ -242,13 +222,14 @@ static void measure(struct workers_table *t, unsigned width)
 	unsigned why;
 
 	for (size_t i = 0; i < WORKERS_COLUMNS; i++) {
-		unsigned title = (unsigned)strlen(t->columns[i].title);
+		unsigned title = (unsigned)strlen(known_columns[i].title);
 
-		for (size_t row = 0; row < t->n; row++) {
+		for (size_t row = 0; known_columns[i].drop[t->is_live] != NOT_HERE && row < t->n;
+		     row++) {
 			STRBUF(text, CELL_MAX);
 			unsigned own;
 
-			(void)add_cell(&t->columns[i], &t->rows[row], &text);
+			(void)add_cell(&known_columns[i], &t->rows[row], &text);
 			own = text_width(text.text);
 			if (own > t->width[i])
 				t->width[i] = own;
@@ -259,10 +240,10 @@ static void measure(struct workers_table *t, unsigned width)
 	}
 	why = t->width[WORKERS_COLUMNS - 1];
 	why = !why ? 0 : why < WHY_MIN ? why + GAP : WHY_MIN + GAP;
-	for (unsigned drop = WORKERS_COLUMNS; drop > 0 && why_at(t) + why > (size_t)width + GAP;
+	for (unsigned drop = NOT_HERE - 1; drop > 0 && why_at(t) + why > (size_t)width + GAP;
 	     drop--)
 		for (size_t i = 0; i < WORKERS_COLUMNS; i++)
-			if (t->columns[i].drop == drop)
+			if (known_columns[i].drop[t->is_live] == drop)
 				t->width[i] = 0;
 	t->why_at = why_at(t);
 }
@@ -272,8 +253,7 @@ bool workers_table_make(const struct view *now, const struct workers_live *live,
 {
 	static const struct workers_live none = { .sort = SORT_BY_SLOT, .search = "" };
 
-	*ret = (struct workers_table){ .columns = live ? top_columns : status_columns,
-				       .indent = live ? 0 : 2 };
+	*ret = (struct workers_table){ .is_live = live };
 	if (!make_rows(now, live ? live : &none, ret))
 		return false;
 	measure(ret, width);
@@ -283,25 +263,25 @@ bool workers_table_make(const struct view *now, const struct workers_live *live,
 void workers_table_add(const struct workers_table *t, const struct workers_row *row, bool why,
 		       struct screen *s)
 {
-	unsigned at = t->indent;
+	unsigned at = t->is_live ? 0 : 2;
 	struct text_line line;
 
 	text_begin(&line, s, 0);
 	line.row = true;
 	for (size_t i = 0; i < WORKERS_COLUMNS; i++) {
-		const struct workers_column *c = &t->columns[i];
+		const struct column *c = &known_columns[i];
 		enum text_style style = TEXT_BOLD;
 		STRBUF(text, CELL_MAX);
 		unsigned own;
 
-		if (t->width[i] == 0 || (c->cell == CELL_WHY && !why))
+		if (t->width[i] == 0 || (i == WORKERS_COLUMNS - 1 && !why))
 			continue;
 		if (row)
 			style = add_cell(c, row, &text);
 		else
 			strbuf_add(&text, c->title);
 		own = text_width(text.text);
-		text_pad(&line, at + (c->cell <= CELL_WHY ? 0 : t->width[i] - own));
+		text_pad(&line, at + (c->add ? t->width[i] - own : 0));
 		text_add(&line, style, text.text);
 		at += t->width[i] + GAP;
 	}

@@ -10,7 +10,7 @@
 #include "ctl/text.h"
 #include "ctl/view.h"
 
-#define WORKERS_COLUMNS 14
+#define WORKERS_COLUMNS 19 /* of status and top together */
 
 enum workers_sort {
 	SORT_BY_TROUBLE, /* what needs a look first, then by slot */
@@ -38,10 +38,9 @@ struct workers_row {
 };
 
 struct workers_table {
-	const struct workers_column *columns; /* WORKERS_COLUMNS of them */
-	struct workers_row *rows;	      /* owned: free() them */
+	bool is_live;		  /* for top */
+	struct workers_row *rows; /* owned: free() them */
 	size_t n;
-	unsigned indent;
 	unsigned width[WORKERS_COLUMNS]; /* 0: left out */
 	unsigned why_at;		 /* where the last column begins */
 };
