@@ -69,9 +69,8 @@ static void add_time(const char *time, struct text_line *line)
 static void add_event(const struct json_value *event, struct screen *s)
 {
 	const char *level = json_doc_text(event, "level");
-	struct text_line line;
+	struct text_line line = text_begin(s, 0);
 
-	text_begin(&line, s, 0);
 	add_time(json_doc_text(event, "time"), &line);
 	text_addf(&line, style_of(level), "%-5s ", level);
 	text_fill(&line, style_of(level), "<bold>{$worker |$service |}<>$event{: $message}", event);
@@ -107,7 +106,7 @@ static void add_option(const struct json_value *option, struct screen *s,
 		snprintf(section, LINES_SECTION, "%s", json_doc_text(option, "section"));
 		text_print(s, 0, "<bold>[$section]", option);
 	}
-	text_begin(&line, s, 0);
+	line = text_begin(s, 0);
 	text_fill(&line, TEXT_PLAIN, "$key", option);
 	text_pad(&line, KEY_COLUMNS);
 	text_fill(&line, TEXT_PLAIN, " = $value", option);
@@ -154,7 +153,7 @@ static void add_step(const struct json_value *line, struct screen *s)
 
 	if (step == &steps[0])
 		return;
-	text_begin(&text, s, 0);
+	text = text_begin(s, 0);
 	text_fill(&text, TEXT_BOLD, "$service: ", line);
 	text_fill(&text, TEXT_PLAIN,
 		  has_words ? "$message"
@@ -218,7 +217,7 @@ bool lines_add_bar(const struct json_value *step, int64_t ms, struct screen *s)
 	if (!at || at == &steps[ARRAY_SIZE(steps) - 1] ||
 	    strcmp(json_doc_text(step, "type"), "progress") != 0)
 		return false;
-	text_begin(&line, s, 0);
+	line = text_begin(s, 0);
 	/* The last column stays free: some terminals would wrap the line. */
 	line.width--;
 	text_fill(&line, TEXT_PLAIN, "<bold>$service generation $generation<>  ", step);

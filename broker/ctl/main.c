@@ -44,9 +44,8 @@ static const char tail[] = "\n"
 
 static void add_row(struct screen *s, const char *name, const char *text)
 {
-	struct text_line line;
+	struct text_line line = text_begin(s, 2);
 
-	text_begin(&line, s, 2);
 	line.width = TEXT_UNLIMITED;
 	text_add(&line, TEXT_BOLD, name);
 	/* If both do not fit in one line, the text goes below the name. */

@@ -18,9 +18,8 @@ void status_add_broker(struct screen *s, const struct view *view)
 static void add_first(struct screen *s, const struct json_value *service, const char *accepted_rate)
 {
 	bool all_ready = json_doc_number(service, "ready") >= json_doc_number(service, "workers");
-	struct text_line line;
+	struct text_line line = text_begin(s, 0);
 
-	text_begin(&line, s, 0);
 	text_fill(&line, TEXT_PLAIN, "<bold>$service<>  <state>$state<>  ", service);
 	text_fill(&line, all_ready ? TEXT_PLAIN : TEXT_YELLOW, "$ready/$workers ready", service);
 	text_fill(&line, TEXT_PLAIN, "  generation $generation  $balance", service);
@@ -33,8 +32,8 @@ static void add_ledger(struct screen *s, const struct json_value *ledger)
 {
 	const struct json_value *v = json_doc_first(json_doc_member(ledger, "refused"));
 	int64_t refused = 0, off;
+	struct text_line line = text_begin(s, STATUS_INDENT);
 	STRBUF(reasons, 160); /* no-worker 2, no-memory 1 */
-	struct text_line line;
 
 	for (; v; v = json_doc_next(v)) {
 		if (!v->key || !v->is_integer || v->integer <= 0)
@@ -44,7 +43,6 @@ static void add_ledger(struct screen *s, const struct json_value *ledger)
 	}
 	off = json_doc_number(ledger, "accepted") - json_doc_number(ledger, "taken") -
 	      json_doc_number(ledger, "waiting") - json_doc_number(ledger, "client_gone") - refused;
-	text_begin(&line, s, STATUS_INDENT);
 	text_fill(&line, TEXT_PLAIN,
 		  "accepted $accepted = taken $taken + waiting $waiting + client gone $client_gone "
 		  "+ ",
@@ -60,11 +58,8 @@ static void add_ledger(struct screen *s, const struct json_value *ledger)
 
 static void add_reload(struct screen *s, const struct json_value *reload, const char *slots)
 {
-	struct text_line line;
+	struct text_line line = text_begin(s, STATUS_INDENT);
 
-	if (!reload)
-		return;
-	text_begin(&line, s, STATUS_INDENT);
 	text_add(&line, TEXT_CYAN, slots);
 	text_fill(&line, TEXT_PLAIN,
 		  "<cyan>{$kind|reload} to generation $generation: $done of $of<>, $ms"
@@ -91,9 +86,8 @@ static void add_listener(struct screen *s, const struct json_value *l)
 		    !strcmp(address, json_doc_text(l, "app_path"));
 	bool half_full = view_trouble(l) != TROUBLE_NONE;
 	bool overflows = json_doc_number(l, "overflows") > 0;
-	struct text_line line;
+	struct text_line line = text_begin(s, STATUS_INDENT);
 
-	text_begin(&line, s, STATUS_INDENT);
 	text_fill(&line, TEXT_PLAIN, same ? "$address" : "$address{ for $app_port}{ for $app_path}",
 		  l);
 	text_fill(&line, TEXT_PLAIN, "{ (automatic)$automatic}  <state>$state<>  ", l);
@@ -120,7 +114,8 @@ void status_add_service(struct screen *s, const struct view *view, const struct 
 	add_first(s, service, accepted_rate);
 	if (part == STATUS_LINE)
 		return;
-	add_reload(s, json_doc_member(service, "reload"), slots);
+	if (json_doc_member(service, "reload"))
+		add_reload(s, json_doc_member(service, "reload"), slots);
 	if (part == STATUS_ALL) {
 		text_print(s, STATUS_INDENT, "{rollback is possible for $rollback_ms}", service);
 		text_print(s, STATUS_INDENT, "{runs in $release, where $directory led}", service);
@@ -134,12 +129,11 @@ void status_add_service(struct screen *s, const struct view *view, const struct 
 
 void status_add_more(struct screen *s, const char *before, const struct view *view, size_t n)
 {
-	struct text_line line;
+	struct text_line line = text_begin(s, 0);
 	size_t bad = 0;
 
 	for (size_t i = view->n_services - n; i < view->n_services; i++)
 		bad += view->services[i].trouble != TROUBLE_NONE;
-	text_begin(&line, s, 0);
 	text_addf(&line, TEXT_DIM, "%s%zu more service%s, ", before, n, n == 1 ? "" : "s");
 	if (bad)
 		text_addf(&line, TEXT_DIM, "%zu of them not as usual", bad);
@@ -178,7 +172,7 @@ static void add_workers(struct screen *s, const struct workers_table *table,
 	}
 	if (shown == n)
 		return;
-	text_begin(&line, s, STATUS_INDENT);
+	line = text_begin(s, STATUS_INDENT);
 	text_addf(&line, TEXT_DIM, "%zu more worker%s, all well", n - shown,
 		  n - shown == 1 ? "" : "s");
 	text_end(&line);
@@ -188,7 +182,6 @@ static void add_workers(struct screen *s, const struct workers_table *table,
 static void add_well(struct screen *s, const struct view *view, size_t first, size_t room)
 {
 	size_t n = view->n_services - first;
-	struct text_line line;
 
 	if (n)
 		text_add_lines(s, "", "\n");
@@ -196,10 +189,9 @@ static void add_well(struct screen *s, const struct view *view, size_t first, si
 		status_add_more(s, "", view, n);
 	for (; n <= room && first < view->n_services; first++)
 		status_add_service(s, view, &view->services[first], STATUS_LINE, NULL, "");
-	text_begin(&line, s, 0);
-	text_add(&line, TEXT_DIM,
-		 "brokerctl status SERVICE shows one whole, brokerctl status | cat all");
-	text_end(&line);
+	text_print(s, 0,
+		   "<dim>brokerctl status SERVICE shows one whole, brokerctl status | cat all",
+		   NULL);
 }
 
 static void add_all(struct screen *s, const struct view *view, const struct workers_table *table,

@@ -117,18 +117,18 @@ unsigned text_width(const char *text)
 	return columns;
 }
 
-void text_begin(struct text_line *line, struct screen *s, unsigned indent)
+struct text_line text_begin(struct screen *s, unsigned indent)
 {
 	bool fits = s->left > 0;
 
-	*line = (struct text_line){ .out = fits ? s->out : NULL,
-				    .width = s->columns,
-				    .color = s->color,
-				    .full = !fits,
-				    .column = indent,
-				    .blanks = indent,
-				    .mark = s->out->len };
 	s->left -= fits;
+	return (struct text_line){ .out = fits ? s->out : NULL,
+				   .width = s->columns,
+				   .color = s->color,
+				   .full = !fits,
+				   .column = indent,
+				   .blanks = indent,
+				   .mark = s->out->len };
 }
 
 /* Replaces the end of the line: the reader must see that something is missing. */
@@ -273,10 +273,9 @@ void text_fill(struct text_line *line, enum text_style style, const char *words,
 void text_print(struct screen *s, unsigned indent, const char *words,
 		const struct json_value *object)
 {
-	struct text_line line;
+	struct text_line line = text_begin(s, indent);
 	size_t before = s->out->len;
 
-	text_begin(&line, s, indent);
 	text_fill(&line, TEXT_PLAIN, words, object);
 	if (line.full || s->out->len > before)
 		text_end(&line);
@@ -322,9 +321,8 @@ static size_t fitting(const char *text, unsigned room, bool whole_words)
 static void add_whole(struct screen *s, unsigned indent, const char *before, const char *text,
 		      size_t n)
 {
-	struct text_line line;
+	struct text_line line = text_begin(s, indent);
 
-	text_begin(&line, s, indent);
 	line.width = TEXT_UNLIMITED;
 	text_add(&line, TEXT_DIM, before);
 	text_addf(&line, TEXT_PLAIN, "%.*s", (int)n, text);

@@ -49,7 +49,7 @@ struct text_line {
 };
 
 /* Begins a line; text_end() ends it. If none is left, nothing of it will be shown. */
-void text_begin(struct text_line *line, struct screen *s, unsigned indent);
+struct text_line text_begin(struct screen *s, unsigned indent);
 void text_end(struct text_line *line);
 
 /* What does not fit is cut and becomes "...", if need be over the end of what is there already. */

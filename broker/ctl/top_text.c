@@ -120,7 +120,7 @@ static void add_reasons(struct screen *s, const struct workers_table *table)
 		if (parked != (i >= table->n) || s->left < 2 ||
 		    workers_why_fits(table, w, s->columns, &why))
 			continue;
-		text_begin(&line, s, STATUS_INDENT);
+		line = text_begin(s, STATUS_INDENT);
 		text_fill(&line, TEXT_PLAIN, "$worker@$generation: ", w);
 		text_add(&line, TEXT_PLAIN, why.text);
 		text_end(&line);
@@ -149,7 +149,7 @@ static size_t add_workers(struct screen *s, const struct workers_table *table, s
 			workers_table_add(table, &rows[i], true, s);
 			continue;
 		}
-		text_begin(&line, s, 0);
+		line = text_begin(s, 0);
 		text_addf(&line, TEXT_DIM, "and %zu more workers", n - i);
 		text_end(&line);
 	}
@@ -168,9 +168,8 @@ static void add_foot(struct screen *s, const struct top *top)
 		[SORT_BY_OPEN] = "open connections",
 	};
 	const char *search = top->live.search;
-	struct text_line line;
+	struct text_line line = text_begin(s, 0);
 
-	text_begin(&line, s, 0);
 	if (top->typing) {
 		text_addf(&line, TEXT_BOLD, "/%s_", search);
 	} else if (top->notice) {

@@ -264,9 +264,8 @@ void workers_table_add(const struct workers_table *t, const struct workers_row *
 		       struct screen *s)
 {
 	unsigned at = t->is_live ? 0 : 2;
-	struct text_line line;
+	struct text_line line = text_begin(s, 0);
 
-	text_begin(&line, s, 0);
 	line.row = true;
 	for (size_t i = 0; i < WORKERS_COLUMNS; i++) {
 		const struct column *c = &known_columns[i];

@@ -370,7 +370,7 @@ TEST(text_is_cut_by_columns_and_wrapped_at_blanks)
 	struct text_line line;
 
 	/* Two columns each: the third would need six. */
-	text_begin(&line, &s, 0);
+	line = text_begin(&s, 0);
 	text_add(&line, TEXT_PLAIN, "\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e");
 	text_end(&line);
 	CHECK_STR(text_of(&out), "\xe6\x97\xa5\xe6\x9c\xac\n");
