@@ -182,6 +182,7 @@ static void add_workers(struct screen *s, const struct workers_table *table,
 static void add_well(struct screen *s, const struct view *view, size_t first, size_t room)
 {
 	size_t n = view->n_services - first;
+	struct text_line line;
 
 	if (n)
 		text_add_lines(s, "", "\n");
@@ -189,9 +190,10 @@ static void add_well(struct screen *s, const struct view *view, size_t first, si
 		status_add_more(s, "", view, n);
 	for (; n <= room && first < view->n_services; first++)
 		status_add_service(s, view, &view->services[first], STATUS_LINE, NULL, "");
-	text_print(s, 0,
-		   "<dim>brokerctl status SERVICE shows one whole, brokerctl status | cat all",
-		   NULL);
+	line = text_begin(s, 0);
+	text_add(&line, TEXT_DIM,
+		 "brokerctl status SERVICE shows one whole, brokerctl status | cat all");
+	text_end(&line);
 }
 
 static void add_all(struct screen *s, const struct view *view, const struct workers_table *table,
