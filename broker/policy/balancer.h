@@ -9,9 +9,6 @@
  * A choice costs the same with two members and with a thousand, while those that are first in the
  * order of their mode have room: the next in the ring, the first of a heap, or the home of the
  * client, which is looked up once and remembered until a member comes or goes.
- *
- * Owns:   order, cursor, choice.
- * Never:  asks the kernel by itself, knows what a member is.
  */
 #pragma once
 

@@ -7,9 +7,6 @@
  *
  * A request is a list of words: `pin 10.0.0.0/8 web.1 --for 10m`. Options may stand
  * anywhere after the command's name; a value follows as the next word or after "=".
- *
- * Owns:   names, arguments, options, their form and help.
- * Never:  knows which services and workers exist: the broker does.
  */
 #pragma once
 

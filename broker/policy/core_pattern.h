@@ -5,8 +5,6 @@
  * Some parts of a file name only the process knew: its name and program, thread, time, limit. In
  * their place the result has a *. So it has for user and group: in a user namespace the kernel
  * writes other numbers than we know.
- *
- * Owns:   the specifiers and their meaning. Never: reads /proc, or checks whether the file exists.
  */
 #pragma once
 

@@ -3,8 +3,6 @@
  *
  * An event has an id that rises by one. The oldest makes room for the newest; a reader that
  * comes back for an id that is gone is told how many it missed by the id it gets instead.
- *
- * Owns:   the entries. Never: reads a clock, writes, knows its readers.
  */
 #pragma once
 

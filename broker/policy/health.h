@@ -1,9 +1,6 @@
 /*
  * health - how the answer to a health check is judged, and when the results make a worker well or
  * ill.
- *
- * Owns:   as much of HTTP as is needed to read a status line (RFC 9112, section 4); the counters.
- * Never:  reads, writes, reads a clock.
  */
 #pragma once
 

@@ -1,8 +1,6 @@
 /*
  * histogram - durations in buckets whose bounds are powers of two microseconds. A worker's page
  * (handoff_page.h) has the same buckets, so the two can be added.
- *
- * Owns:   the arithmetic. Never: reads a clock or another's memory; both are handed in.
  */
 #pragma once
 

@@ -5,8 +5,6 @@
  * Strict where being lenient has made others unsafe: lines end with CR LF, a field has no
  * blank before its colon and is never folded, HTTP/1.1 names exactly one Host, and a request with
  * a body is refused.
- *
- * Owns:   the grammar. Never: reads, writes, knows a path.
  */
 #pragma once
 

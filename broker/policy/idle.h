@@ -4,8 +4,6 @@
  * It is when nothing is unread or unacknowledged, the app owes no answer, and nothing was sent for
  * a while. The times of the kernel have the grain of a jiffy, in which many an app answers. So what
  * has changed from one sample to the next counts, too.
- *
- * Owns:   the rule. Never: asks the kernel.
  */
 #pragma once
 

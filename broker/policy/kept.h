@@ -16,9 +16,6 @@
  *		       (ENDPOINT LISTENER* PENDING* (CHANNEL HOLDER*)*)*)*
  *
  * Listeners directly after their service feed no endpoint yet.
- *
- * Owns:   the records, and the form of the bytes: versioned, each with its size, with a checksum.
- * Never:  opens or closes a descriptor, knows where the bytes go.
  */
 #pragma once
 

@@ -37,25 +37,19 @@ static void keep(struct lines *l, const char *line, size_t n)
 	l->tail[l->n_tail++] = '\n';
 }
 
-/* Gives out @n bytes of @line: a piece of a long one, or the @end of one. */
-static void emit(struct lines *l, char *line, size_t n, bool end, lines_fn *out, void *arg)
+/* Gives out the @n bytes: a piece of a long line, or the @end of one. There is no part then. */
+static void emit(struct lines *l, const char *bytes, size_t n, bool end, lines_fn *out, void *arg)
 {
-	if (end && n && line[n - 1] == '\r')
+	char line[LINES_MAX];
+
+	if (end && n && bytes[n - 1] == '\r')
 		n--;
 	for (size_t i = 0; i < n; i++)
-		if (!line[i])
-			line[i] = ' ';
+		line[i] = bytes[i] ? bytes[i] : ' ';
+	l->n = 0;
 	keep(l, line, n);
 	if (out)
 		out(arg, line, n);
-}
-
-static void emit_part(struct lines *l, bool end, lines_fn *out, void *arg)
-{
-	size_t n = l->n;
-
-	l->n = 0;
-	emit(l, l->part, n, end, out, arg);
 }
 
 void lines_feed(struct lines *l, const char *bytes, size_t n, lines_fn *out, void *arg)
@@ -69,10 +63,7 @@ void lines_feed(struct lines *l, const char *bytes, size_t n, lines_fn *out, voi
 		if (full)
 			part = room;
 		if (nl && !full && !l->n) {
-			char whole[LINES_MAX];
-
-			memcpy(whole, bytes, part);
-			emit(l, whole, part, true, out, arg);
+			emit(l, bytes, part, true, out, arg);
 		} else {
 			if (!l->part)
 				l->part = malloc(LINES_MAX);
@@ -81,7 +72,7 @@ void lines_feed(struct lines *l, const char *bytes, size_t n, lines_fn *out, voi
 			memcpy(l->part + l->n, bytes, part);
 			l->n += part;
 			if (full || nl)
-				emit_part(l, !full, out, arg);
+				emit(l, l->part, l->n, !full, out, arg);
 		}
 		part += nl && !full;
 		bytes += part;
@@ -92,7 +83,7 @@ void lines_feed(struct lines *l, const char *bytes, size_t n, lines_fn *out, voi
 void lines_finish(struct lines *l, lines_fn *out, void *arg)
 {
 	if (l->n)
-		emit_part(l, true, out, arg);
+		emit(l, l->part, l->n, true, out, arg);
 }
 
 void lines_deinit(struct lines *l)

@@ -7,8 +7,6 @@
  * The text has the OpenMetrics format, version 1.0.0; or the "classic" one that was there before,
  * Prometheus' text format 0.0.4. That has no units, no information and no sets of states (they
  * become gauges), and a counter's family bears the name of its samples.
- *
- * Owns:   names, types, units, labels, the formats. Never: looks anything up.
  */
 #pragma once
 

@@ -8,9 +8,6 @@
  * Of the pins that match a client, the one with the longest prefix applies, so a host can be an
  * exception from its network. Among equal prefixes, debug comes before hand, and hand before next.
  * The table is sorted by source: a search for each length of prefix that there is finds the pin.
- *
- * Owns:   the table, what a source is as text, which pin matches a client.
- * Never:  looks for the worker, reads a clock or logs.
  */
 #pragma once
 

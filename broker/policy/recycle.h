@@ -1,7 +1,5 @@
 /*
  * recycle - why a worker is replaced: it is hung, its work was enough, or its time has come.
- *
- * Owns:   the rules. Never: counts, reads a clock, knows a time zone.
  */
 #pragma once
 

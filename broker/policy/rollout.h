@@ -18,9 +18,6 @@
  * Guarantees: with start-first, no worker is told to leave before its replacement is proven.
  * With stop-first, at most `surge` workers are missing. After a failure, nobody is told to
  * leave.
- *
- * Owns:   the plan. Never: starts, stops, logs, reads a clock. The caller reports what
- *         happened and performs what rollout_next() says until it says NOTHING.
  */
 #pragma once
 
@@ -75,7 +72,7 @@ static inline bool rollout_has(const struct rollout *r, size_t slot)
 	return r->active && slot >= r->first && slot - r->first < r->of;
 }
 
-/* What to do next; *@ret_slot says where, for START and RETIRE. */
+/* What to do next, to be asked until it is NOTHING; *@ret_slot says where, for START and RETIRE. */
 enum rollout_action rollout_next(struct rollout *r, size_t *ret_slot);
 
 void rollout_new_ready(struct rollout *r, size_t slot);

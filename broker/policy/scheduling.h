@@ -6,8 +6,6 @@
  * workers are switched out for each of them. With few of them it would only be late; and beside
  * programs that use the processor without a break it would be as late as their time slices are
  * long.
- *
- * Owns:   the rule. Never: reads a clock, asks the kernel, changes anything.
  */
 #pragma once
 

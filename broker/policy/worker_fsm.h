@@ -19,10 +19,6 @@
  *
  * A worker is a tree of processes. "Main" is the one that the broker started, or the
  * one that took its place when the app daemonised. EXIT means that no process is left.
- *
- * Owns:   the legal (state, event) pairs and their actions.
- * Never:  sends a signal, reads a clock, logs or allocates. worker/step.c performs the
- *         returned actions, so tests can walk every edge without starting a process.
  */
 #pragma once
 
