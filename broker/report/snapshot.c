@@ -33,14 +33,6 @@ static void take_process(const struct master *m, struct metrics_snapshot *s)
 	s->max_fds = nofile.rlim_cur;
 }
 
-static void take_listener(const struct listener *l, struct metrics_listener *ret)
-{
-	ret->accepted = l->accepted;
-	snprintf(ret->labels, sizeof(ret->labels), "service=\"%s\",address=\"%s\"",
-		 l->dispatch->service, address_text(&l->addr).text);
-	tcp_count(l->fd, ret);
-}
-
 /* A counter must not shrink, whatever a worker says or the kernel forgets. */
 static uint64_t never_less(uint64_t now, uint64_t *said)
 {
@@ -177,8 +169,14 @@ static void take_service(struct service *s, struct metrics_snapshot *ret)
 					      to->waiting[METRICS_IN_CHANNELS] + l->client_gone +
 					      l->refused;
 	to->taken = never_less(to->taken, &s->measured.taken);
-	list_for_each (listener, &s->dispatch.listeners, link)
-		take_listener(listener, &ret->listeners[ret->n_listeners++]);
+	list_for_each (listener, &s->dispatch.listeners, link) {
+		struct metrics_listener *numbers = &ret->listeners[ret->n_listeners++];
+
+		numbers->accepted = listener->accepted;
+		snprintf(numbers->labels, sizeof(numbers->labels), "service=\"%s\",address=\"%s\"",
+			 service_name(s), address_text(&listener->addr).text);
+		tcp_count(listener->fd, numbers);
+	}
 }
 
 static int make_room(const struct master *m, struct metrics_snapshot *ret)

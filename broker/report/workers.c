@@ -77,15 +77,6 @@ static void write_row(const struct row *row, const char *why, struct strbuf *out
 
 /* --- a worker ------------------------------------------------------------------------ */
 
-/* Some apps take the next port if theirs is taken: then it is not the same one for all workers. */
-static void add_port_of_others(const struct worker *w, struct strbuf *out)
-{
-	const struct endpoint *e = w->guest ? NULL : service_endpoint_of_others(w);
-
-	if (e)
-		strbuf_add(out, address_text(&e->app_addr).text);
-}
-
 static void explain_worker(const struct worker *w, const struct row *row, struct strbuf *out)
 {
 	/* What a rollout has started does not replace one that has failed. */
@@ -93,6 +84,7 @@ static void explain_worker(const struct worker *w, const struct row *row, struct
 		worker_state_is_current(w->state) && !w->guest && !w->rollout_number
 			? service_trouble(service_of(w), w->slot)
 			: NULL;
+	const struct endpoint *others = NULL;
 	STRBUF(missing, 128);
 	struct why_worker why = {
 		.state = w->state,
@@ -120,8 +112,11 @@ static void explain_worker(const struct worker *w, const struct row *row, struct
 	}
 	if (w->state == WORKER_STARTING)
 		worker_add_missing(w, "", &missing);
-	else if (w->state == WORKER_READY)
-		add_port_of_others(w, &missing);
+	else if (w->state == WORKER_READY && !w->guest)
+		others = service_endpoint_of_others(w);
+	/* Some apps take the next port if theirs is taken. */
+	if (others)
+		strbuf_add(&missing, address_text(&others->app_addr).text);
 	why_worker(&why, out);
 }
 
