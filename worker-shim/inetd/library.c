@@ -2,15 +2,15 @@
  * libworker-inetd.so - parks the program into which it is loaded, before main or when it first
  * touches descriptor 0 or 1, so that each connection is served by a fork of it.
  *
- * It is loaded into the program that the service's command runs, and into nothing that this starts.
- * It hooks nothing else: a server behind inetd may listen and connect as it likes.
+ * It is loaded into the program that the service's command runs. What that starts before it is
+ * parked may load it, too, but only what is executed in its place is parked. It hooks nothing else:
+ * a server behind inetd may listen and connect as it likes.
  */
 #include "park.h"
 #include "preload/hooks.h"
 #include "refresh.h"
 #include "shared.h"
 
-#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -24,12 +24,12 @@
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 static struct park parked;
-static pid_t waits; /* this process, for the first read; 0: it does not */
-
+static pid_t waits;	   /* this process, for the first read; 0: it does not */
 static char own[PATH_MAX]; /* of this library */
 
 /* Of LD_PRELOAD this library alone is removed, so that others stay. */
@@ -53,14 +53,9 @@ static void leave_environment(void)
 
 static bool has_threads(void)
 {
-	DIR *tasks = opendir("/proc/self/task");
-	unsigned n = 0;
+	struct stat st;
 
-	while (tasks && readdir(tasks))
-		n++;
-	if (tasks)
-		(void)closedir(tasks);
-	return n > 3; /* with . and .. */
+	return stat("/proc/self/task", &st) == 0 && st.st_nlink > 3; /* with . and .. */
 }
 
 /* The arguments that this process was executed with. NULL: no memory, or no /proc. */
