@@ -118,20 +118,19 @@ static inline bool handoff_wait_readable(int fd, int64_t deadline_ms)
 	}
 }
 
-/* 0 or an errno. */
-static inline int handoff_dial(const struct handoff_home *home, int timeout_ms, int *ret_fd)
+/* 0 or an errno. Either way *@ret_fd is the caller's, if it is one. */
+static inline int handoff_dial(const struct sockaddr_un *to, int type, int timeout_ms, int *ret_fd)
 {
 	const struct timeval timeout = { .tv_sec = timeout_ms / 1000 };
 	int r;
 
-	*ret_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	*ret_fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
 	if (*ret_fd < 0)
 		return errno;
 	/* Bounds connect() too, which waits while the broker's backlog is full. */
 	(void)setsockopt(*ret_fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
 	do
-		r = connect(*ret_fd, (const struct sockaddr *)&home->rendezvous,
-			    sizeof(home->rendezvous));
+		r = connect(*ret_fd, (const struct sockaddr *)to, sizeof(*to));
 	while (r < 0 && errno == EINTR);
 	return r < 0 ? errno : 0;
 }
@@ -197,7 +196,7 @@ static inline const char *handoff_try(const struct handoff_home *home,
 	struct handoff_name name;
 	struct handoff_received got;
 
-	*error = handoff_dial(home, wish->timeout_ms, &m->rendezvous);
+	*error = handoff_dial(&home->rendezvous, SOCK_SEQPACKET, wish->timeout_ms, &m->rendezvous);
 	if (*error == EMFILE || *error == ENFILE)
 		return "no descriptor is free";
 	if (*error == EACCES)

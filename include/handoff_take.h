@@ -14,11 +14,13 @@
  */
 #pragma once
 
+#include "handoff_page.h"
 #include "handoff_rights.h"
 #include "handoff_wire.h"
 
 #include <limits.h>
 #include <sys/resource.h>
+#include <time.h>
 
 /* Messages passed over in one call. The broker sends few; a loop needs an end. */
 #define HANDOFF_TRIES 64
@@ -127,4 +129,21 @@ static inline int handoff_take(int rx, int flags, struct handoff_room *room,
 		}
 	}
 	return -ECONNABORTED;
+}
+
+/*
+ * What the broker learns of @conn, which was taken: whether O_NONBLOCK was wanted, and how long it
+ * waited. One clock read (in the vdso), two additions.
+ */
+static inline void handoff_taken(struct handoff_page *page, const struct handoff_conn *conn,
+				 bool nonblock)
+{
+	struct timespec now;
+	uint64_t now_ns;
+
+	handoff_page_want_nonblock(page, nonblock);
+	if (!conn->listener || !conn->accept_ns || clock_gettime(CLOCK_MONOTONIC, &now) < 0)
+		return;
+	now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	handoff_page_add(page, now_ns > conn->accept_ns ? now_ns - conn->accept_ns : 0);
 }

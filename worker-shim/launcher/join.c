@@ -1,6 +1,6 @@
 #include "join.h"
 
-#include "handoff_name.h"
+#include "native/meet.h"
 #include "reason.h"
 
 #include <errno.h>
@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 /* The broker allows no others in a service's name. */
@@ -44,29 +42,25 @@ static bool explain_connect(const char *path, int error)
 	return reason_refuse("--join %s: %s", path, what);
 }
 
-static bool ask(int fd, const char *control, const char *service, bool pinned_only)
+static bool ask(const char *control, const char *service, bool pinned_only, int *ret_fd)
 {
 	const struct timeval timeout = { .tv_sec = JOIN_TIMEOUT_MS / 1000 };
 	struct handoff_join msg = { .flags = pinned_only ? HANDOFF_JOIN_PINNED_ONLY : 0 };
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	int r;
+	int error;
 
 	if (strlen(control) >= sizeof(addr.sun_path))
 		return reason_set(LAUNCH_USAGE, "--join: the path is too long for a socket");
 	strcpy(addr.sun_path, control);
-	/* Bounds connect() too, which waits while the backlog is full, and the request. */
-	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
-	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
-	do
-		r = connect(fd, (const struct sockaddr *)&addr, sizeof(addr));
-	while (r < 0 && errno == EINTR);
-	if (r < 0)
-		return explain_connect(control, errno);
+	error = handoff_dial(&addr, SOCK_STREAM, JOIN_TIMEOUT_MS, ret_fd);
+	if (error)
+		return explain_connect(control, error);
+	(void)setsockopt(*ret_fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
 
 	handoff_header_init(&msg.h, HANDOFF_JOIN);
 	strcpy(msg.service, service);
 	/* So little goes whole into an empty socket. */
-	if (send(fd, &msg, sizeof(msg), MSG_NOSIGNAL) != sizeof(msg))
+	if (send(*ret_fd, &msg, sizeof(msg), MSG_NOSIGNAL) != sizeof(msg))
 		return reason_refuse("--join %s: cannot ask: %s", control, strerror(errno));
 	return true;
 }
@@ -152,15 +146,12 @@ bool join_broker(const char *control, const char *service, bool pinned_only)
 	size_t n = strspn(service, NAME_CHARACTERS);
 	union answer answer = { .text = "" };
 	bool good;
-	int fd;
+	int fd = -1;
 
 	if (n == 0 || n >= HANDOFF_SERVICE_SIZE || service[n])
 		return reason_set(LAUNCH_USAGE, "--service %.80s: not a valid service name",
 				  service);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return explain_connect(control, errno);
-	good = ask(fd, control, service, pinned_only) && hear(fd, &answer);
-	(void)close(fd);
+	good = ask(control, service, pinned_only, &fd) && hear(fd, &answer);
+	meet_close_fd(&fd);
 	return good && (set_environment(&answer.joined) || reason_refuse("out of memory"));
 }

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 static_assert(HANDOFF_REASON_MAX == HANDOFF_REASON_SIZE, "handoff.h stands alone");
@@ -116,24 +115,12 @@ int handoff_fd(const struct handoff *h)
 
 /* --- connections --------------------------------------------------------------------- */
 
-static void count_wait(struct handoff_page *page, const struct handoff_conn *conn)
-{
-	struct timespec now;
-	uint64_t now_ns;
-
-	if (!conn->listener || !conn->accept_ns || clock_gettime(CLOCK_MONOTONIC, &now) < 0)
-		return;
-	now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-	handoff_page_add(page, now_ns > conn->accept_ns ? now_ns - conn->accept_ns : 0);
-}
-
 static void taken(struct handoff *h, int fd, const struct handoff_conn *conn, bool nonblock,
 		  struct handoff_client *ret_client)
 {
 	if (nonblock != !!(conn->flags & HANDOFF_CONN_NONBLOCK))
 		(void)fcntl(fd, F_SETFL, O_RDWR | (nonblock ? O_NONBLOCK : 0));
-	handoff_page_want_nonblock(h->page, nonblock);
-	count_wait(h->page, conn);
+	handoff_taken(h->page, conn, nonblock);
 	if (ret_client)
 		client_fill(conn, ret_client);
 }

@@ -14,8 +14,6 @@
 #include "slot.h"
 #include "take.h"
 
-#include <time.h>
-
 /*
  * The family of the connection's own socket. It is that of the broker's listener, which the
  * message names by number but not by family, so each number is looked up once: a peer with an
@@ -54,30 +52,6 @@ static void mark_family(struct slot *slot, const struct handoff_conn *conn, int 
 		slot_mark(fd, mark);
 }
 
-/* How long it waited: one clock read (in the vdso), two additions. */
-static void count_wait(struct handoff_page *page, uint64_t accept_ns)
-{
-	struct timespec now;
-	uint64_t now_ns;
-
-	if (clock_gettime(CLOCK_MONOTONIC, &now) < 0)
-		return;
-	now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-	handoff_page_add(page, now_ns > accept_ns ? now_ns - accept_ns : 0);
-}
-
-/* What the broker learns of @conn, which was taken with @flags. */
-static void tell_broker(struct slot *slot, const struct handoff_conn *conn, int flags)
-{
-	struct handoff_page *page = atomic_load_explicit(&slot->page, memory_order_acquire);
-
-	if (!page)
-		return;
-	handoff_page_want_nonblock(page, flags & SOCK_NONBLOCK);
-	if (conn->listener && conn->accept_ns)
-		count_wait(page, conn->accept_ns);
-}
-
 static int accept_from(struct slot *slot, int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
 	int taken, error = addr ? addr_room(addr, len) : 0;
@@ -90,10 +64,10 @@ static int accept_from(struct slot *slot, int fd, struct sockaddr *addr, socklen
 	if (atomic_load_explicit(&slot->state, memory_order_acquire) == SLOT_SHUT)
 		return -EINVAL;
 
-	taken = take_conn(fd, flags, &conn);
+	taken = take_conn(fd, flags, atomic_load_explicit(&slot->page, memory_order_acquire),
+			  &conn);
 	if (taken < 0)
 		return taken;
-	tell_broker(slot, &conn, flags);
 	mark_family(slot, &conn, taken);
 	epollset_accepted(taken, slot, conn.number);
 	if (atomic_load_explicit(&slot->options.changed, memory_order_relaxed))

@@ -25,7 +25,7 @@ static void set_nonblock(int fd, uint32_t conn_flags, int accept_flags)
 		(void)real.fcntl(fd, F_SETFL, O_RDWR | (wanted ? O_NONBLOCK : 0));
 }
 
-int take_conn(int rx, int flags, struct handoff_conn *ret_conn)
+int take_conn(int rx, int flags, struct handoff_page *page, struct handoff_conn *ret_conn)
 {
 	int recv_flags = flags & SOCK_CLOEXEC ? MSG_CMSG_CLOEXEC : 0;
 	int fd;
@@ -37,5 +37,7 @@ int take_conn(int rx, int flags, struct handoff_conn *ret_conn)
 	while (fd == -ENOMSG && (real.fcntl(rx, F_GETFL) & O_NONBLOCK));
 	if (fd >= 0)
 		set_nonblock(fd, ret_conn->flags, flags);
+	if (fd >= 0 && page)
+		handoff_taken(page, ret_conn, flags & SOCK_NONBLOCK);
 	return fd == -ENOMSG ? -ECONNABORTED : fd;
 }
