@@ -30,11 +30,10 @@
 static void check_ready(struct run *run)
 {
 	struct master *m = &run->master;
-	struct service *s;
 
 	if (m->ready)
 		return;
-	list_for_each (s, &m->broker.services, link)
+	list_for_each (struct service, s, &m->broker.services, link)
 		if (!service_is_ready(s))
 			return;
 	m->ready = true;
@@ -51,10 +50,9 @@ static void tidy_expired(struct loop_timer *timer)
 {
 	struct run *run = container_of(timer, struct run, master.broker.tidy);
 	struct broker *b = &run->master.broker;
-	struct service *s, *tmp;
 
 	check_ready(run);
-	list_for_each_safe (s, tmp, &b->services, link)
+	list_for_each_safe (struct service, s, tmp, &b->services, link)
 		if (service_is_gone(s))
 			service_free(s);
 	if (list_empty(&b->services) && b->stopping)
@@ -92,8 +90,6 @@ static void worker_started(struct observer *o, const struct worker *w)
 static int start_keeper(struct guard *g)
 {
 	_cleanup_fd_ int theirs = -1, ours = -1;
-	const struct service *s;
-	const struct worker *w;
 	int ends[2], r;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
@@ -105,8 +101,8 @@ static int start_keeper(struct guard *g)
 		return r;
 	g->fd = fd_take(&ours);
 	(void)pid_set_add(&g->broker->started, g->pid);
-	list_for_each (s, &g->broker->services, link)
-		list_for_each (w, &s->workers, link)
+	list_for_each (const struct service, s, &g->broker->services, link)
+		list_for_each (const struct worker, w, &s->workers, link)
 			if (w->pid && !w->guest)
 				guard_add(g, w);
 	return 0;
@@ -149,11 +145,9 @@ static void guard_stop(struct guard *g)
 static bool child_changed(const struct broker *b, pid_t pid, int status)
 {
 	bool ended = WIFEXITED(status) || WIFSIGNALED(status);
-	struct service *s;
-	struct worker *w;
 
-	list_for_each (s, &b->services, link)
-		list_for_each (w, &s->workers, link) {
+	list_for_each (struct service, s, &b->services, link)
+		list_for_each (struct worker, w, &s->workers, link) {
 			if (w->pid == pid && !w->guest && ended)
 				worker_main_exited(w, status);
 			else if (w->pid == pid && !w->guest)
@@ -169,11 +163,8 @@ static bool child_changed(const struct broker *b, pid_t pid, int status)
 /* Some process that we had not started, but were left with, has ended: was it the last one? */
 static void look_for_kin(struct broker *b)
 {
-	struct service *s, *s_tmp;
-	struct worker *w, *w_tmp;
-
-	list_for_each_safe (s, s_tmp, &b->services, link)
-		list_for_each_safe (w, w_tmp, &s->workers, link)
+	list_for_each_safe (struct service, s, s_tmp, &b->services, link)
+		list_for_each_safe (struct worker, w, w_tmp, &s->workers, link)
 			worker_look_for_kin(w);
 }
 
@@ -198,9 +189,7 @@ static const int signals_handled[] = { SIGCHLD, SIGHUP,	 SIGTERM, SIGINT,  SIGQU
 
 static void scale_all(struct broker *b, int by)
 {
-	struct service *s;
-
-	list_for_each (s, &b->services, link) {
+	list_for_each (struct service, s, &b->services, link) {
 		STRBUF(error, 256);
 
 		if (service_set_workers(s, s->want + (unsigned)by, &error) < 0)
@@ -216,7 +205,6 @@ static void signalled(struct loop *loop, int signo)
 	struct run *run = container_of(loop, struct run, master.broker.loop);
 	struct broker *b = &run->master.broker;
 	STRBUF(error, CONF_ERROR_BYTES);
-	struct service *s;
 	int r;
 
 	switch (signo) {
@@ -238,7 +226,7 @@ static void signalled(struct loop *loop, int signo)
 		scale_all(b, -1);
 		return;
 	case SIGWINCH:
-		list_for_each (s, &b->services, link)
+		list_for_each (struct service, s, &b->services, link)
 			service_pause(s);
 		return;
 	}
@@ -275,13 +263,12 @@ static void serve(struct run *run)
 	struct master *m = &run->master;
 	const struct broker *b = &m->broker;
 	const struct ledger *l = &b->gone;
-	struct service *s;
 
 	log_event(LEVEL_INFO, "broker-start", LOG_INT("pid", getpid()),
 		  LOG_STR("version", BROKER_VERSION), LOG_STR("run_dir", m->rundir.path),
 		  LOG_MSG("broker " BROKER_VERSION " with %zu service%s", m->conf->n_services,
 			  m->conf->n_services == 1 ? "" : "s"));
-	list_for_each (s, &m->broker.services, link)
+	list_for_each (struct service, s, &m->broker.services, link)
 		service_fill(s);
 	loop_run(&m->broker.loop);
 	log_event(LEVEL_INFO, "broker-stop", LOG_INT("accepted", l->accepted),
@@ -295,9 +282,8 @@ static void serve(struct run *run)
 static void tear_down(struct run *run)
 {
 	struct master *m = &run->master;
-	struct service *s, *tmp;
 
-	list_for_each_safe (s, tmp, &m->broker.services, link)
+	list_for_each_safe (struct service, s, tmp, &m->broker.services, link)
 		service_free(s);
 	control_stop(&run->control);
 	survey_deinit(&run->survey);

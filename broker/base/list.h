@@ -51,11 +51,11 @@ static inline size_t list_count(const struct list *head)
 #define list_first(head, type, member)                                                             \
 	(list_empty(head) ? NULL : container_of((head)->next, type, member))
 
-/* The first for which @condition, an expression of @it, holds; NULL: none. */
-#define list_find(it, head, member, condition)                                                     \
+/* The first @type *@it for which @condition holds; NULL: none. */
+#define list_find(type, it, head, member, condition)                                               \
 	({                                                                                         \
-		__typeof__(it) found_ = NULL;                                                      \
-		list_for_each (it, head, member)                                                   \
+		type *found_ = NULL;                                                               \
+		list_for_each (type, it, head, member)                                             \
 			if (condition) {                                                           \
 				found_ = it;                                                       \
 				break;                                                             \
@@ -63,13 +63,12 @@ static inline size_t list_count(const struct list *head)
 		found_;                                                                            \
 	})
 
-/* The body must not remove @it; list_for_each_safe may. */
-#define list_for_each(it, head, member)                                                            \
-	for (it = container_of((head)->next, __typeof__(*it), member); &it->member != (head);      \
-	     it = container_of(it->member.next, __typeof__(*it), member))
+/* Declares @type *@it, for the loop. The body must not remove @it; list_for_each_safe may. */
+#define list_for_each(type, it, head, member)                                                      \
+	for (type *it = container_of((head)->next, type, member); &it->member != (head);           \
+	     it = container_of(it->member.next, type, member))
 
-#define list_for_each_safe(it, tmp, head, member)                                                  \
-	for (it = container_of((head)->next, __typeof__(*it), member),                             \
-	    tmp = container_of(it->member.next, __typeof__(*it), member);                          \
-	     &it->member != (head);                                                                \
-	     it = tmp, tmp = container_of(it->member.next, __typeof__(*it), member))
+#define list_for_each_safe(type, it, tmp, head, member)                                            \
+	for (type *it = container_of((head)->next, type, member),                                  \
+		  *tmp = container_of(it->member.next, type, member);                              \
+	     &it->member != (head); it = tmp, tmp = container_of(it->member.next, type, member))

@@ -85,9 +85,8 @@ static void for_services(struct client *c, const struct service *only,
 {
 	STRBUF(done, 512);
 	STRBUF(refused, 512);
-	struct service *s;
 
-	list_for_each (s, &client_broker(c)->services, link) {
+	list_for_each (struct service, s, &client_broker(c)->services, link) {
 		STRBUF(words, 512);
 		int r;
 

@@ -284,9 +284,7 @@ static struct client *client_new(struct control *ctl, int fd, const struct ucred
 /* Frees the oldest client that waits for no answer. False: there is none. */
 static bool free_idle(struct control *ctl)
 {
-	struct client *c;
-
-	list_for_each (c, &ctl->clients, link)
+	list_for_each (struct client, c, &ctl->clients, link)
 		if (!c->task && !c->stream.out.len && stream_is_open(&c->stream)) {
 			client_free(c);
 			return true;

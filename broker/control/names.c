@@ -25,12 +25,12 @@ static void refuse_name(struct client *c, const char *code, const char *what, co
 
 struct service *client_find_service(struct client *c, const char *name)
 {
-	struct service *found = service_find(client_broker(c), name), *s;
+	struct service *found = service_find(client_broker(c), name);
 	const char *near = NULL;
 
 	if (found)
 		return found;
-	list_for_each (s, &client_broker(c)->services, link)
+	list_for_each (struct service, s, &client_broker(c)->services, link)
 		near = names_nearer(name, near, service_name(s));
 	refuse_name(c, "unknown-service", "service", name, near);
 	return NULL;
@@ -86,8 +86,6 @@ static void refuse_empty_slot(struct client *c, const struct service *s, unsigne
 static void refuse_worker(struct client *c, const char *name)
 {
 	const struct broker *b = client_broker(c);
-	const struct service *s;
-	const struct worker *w;
 	const char *near = NULL;
 	STRBUF(slot, 128);
 
@@ -102,15 +100,15 @@ static void refuse_worker(struct client *c, const char *name)
 		return;
 	}
 	strbuf_add_bytes(&slot, name, strcspn(name, "@"));
-	list_for_each (s, &b->services, link)
-		list_for_each (w, &s->workers, link)
+	list_for_each (const struct service, s, &b->services, link)
+		list_for_each (const struct worker, w, &s->workers, link)
 			near = names_nearer(slot.text, near, w->name);
 	refuse_name(c, "unknown-worker", "worker", name, near);
 }
 
 struct worker *client_find_worker(struct client *c, const char *name)
 {
-	struct worker *w, *best = NULL;
+	struct worker *best = NULL;
 	struct service *s;
 	char wanted[128];
 	int64_t generation;
@@ -118,8 +116,8 @@ struct worker *client_find_worker(struct client *c, const char *name)
 
 	snprintf(wanted, sizeof(wanted), "%s", name);
 	generation = cut_generation(wanted);
-	list_for_each (s, &client_broker(c)->services, link)
-		list_for_each (w, &s->workers, link)
+	list_for_each (struct service, of, &client_broker(c)->services, link)
+		list_for_each (struct worker, w, &of->workers, link)
 			if (!strcmp(w->name, wanted) &&
 			    (!generation || w->generation == generation) && is_better(w, best))
 				best = w;

@@ -210,7 +210,6 @@ static void await_service(struct roll *roll, const struct service *s)
 static void await(struct client *c, const char *only)
 {
 	struct broker *b = client_broker(c);
-	const struct service *s;
 	struct roll *roll;
 
 	if (request_has(&c->request, "--no-wait")) {
@@ -227,7 +226,7 @@ static void await(struct client *c, const char *only)
 	loop_timer_init(&roll->tick, tick);
 	loop_timer_arm(&b->loop, &roll->tick, WAIT_MS);
 	client_begin(c, &roll->task, &roll_ops);
-	list_for_each (s, &b->services, link)
+	list_for_each (const struct service, s, &b->services, link)
 		if (!s->dispatch.stopping && (!only || !strcmp(only, service_name(s))))
 			await_service(roll, s);
 	/* Some may be over by now. */
@@ -271,13 +270,12 @@ static const struct task_ops plan_ops = { .surveyed = plan_surveyed };
 static void reload(struct client *c, const char *name, bool fewer_ports)
 {
 	STRBUF(error, CONF_ERROR_BYTES);
-	struct service *s;
 
 	if (master_reload(c->control->master, name, &error) < 0) {
 		client_error(c, "refused", "%s", error.text);
 		return;
 	}
-	list_for_each (s, &client_broker(c)->services, link)
+	list_for_each (struct service, s, &client_broker(c)->services, link)
 		if (fewer_ports && (!name || !strcmp(name, service_name(s))))
 			service_accept_fewer_ports(s);
 	await(c, name);

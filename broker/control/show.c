@@ -36,7 +36,7 @@ static void answer_workers(struct client *c, const char *name)
 {
 	unsigned slot = 0;
 	struct service *s = client_find_slot(c, name, &slot);
-	struct worker *only = s ? NULL : client_find_worker(c, name), *w;
+	struct worker *only = s ? NULL : client_find_worker(c, name);
 
 	/* Surveyed now: they are few. */
 	if (only) {
@@ -44,7 +44,7 @@ static void answer_workers(struct client *c, const char *name)
 		worker_write(only, &c->stream.out);
 		client_end(c);
 	} else if (s) {
-		list_for_each (w, &s->workers, link)
+		list_for_each (struct worker, w, &s->workers, link)
 			if (w->slot == slot)
 				survey_look(c->control->survey, w);
 		end(c, workers_write(s, slot, slot, &c->stream.out));
@@ -68,9 +68,7 @@ void control_status(struct client *c)
 
 void control_pins(struct client *c)
 {
-	const struct service *s;
-
-	list_for_each (s, &client_broker(c)->services, link)
+	list_for_each (const struct service, s, &client_broker(c)->services, link)
 		status_write_pins(s, &c->stream.out);
 	client_end(c);
 }
@@ -272,7 +270,6 @@ void control_config(struct client *c)
 	const struct master *m = c->control->master;
 	STRBUF(error, CONF_ERROR_BYTES);
 	struct conf *file = NULL;
-	const struct service *s;
 
 	if (m->config_file && config_file_load(m->config_file, &file, &error) < 0) {
 		struct strbuf *out = client_line(c, "file-error");
@@ -285,7 +282,7 @@ void control_config(struct client *c)
 					    .running = &m->conf->broker,
 					    .started = &m->conf_start->broker,
 					    .file = file ? &file->broker : NULL });
-	list_for_each (s, &m->broker.services, link)
+	list_for_each (const struct service, s, &m->broker.services, link)
 		write_service_section(c, s, file);
 	conf_free(file);
 	client_end(c);

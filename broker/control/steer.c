@@ -229,14 +229,12 @@ static void add_left_alone(const struct service *s, const struct pin_filter *whi
 static void refuse_unpin(struct client *c, const char *what)
 {
 	const char *near = NULL;
-	const struct service *s;
-	const struct worker *w;
 	bool is_worker = false;
 
-	list_for_each (s, &client_broker(c)->services, link) {
+	list_for_each (const struct service, s, &client_broker(c)->services, link) {
 		for (size_t i = 0; i < s->dispatch.pins.n; i++)
 			near = names_nearer(what, near, s->dispatch.pins.pin[i].worker);
-		list_for_each (w, &s->workers, link)
+		list_for_each (const struct worker, w, &s->workers, link)
 			is_worker = is_worker || !strcmp(w->name, what);
 	}
 	if (near && !is_worker)
@@ -254,14 +252,13 @@ void control_unpin(struct client *c)
 	STRBUF(error, 512);
 	/* No worker's name is a source, but it may begin like one: 3d.0. */
 	bool looks_like_source = strpbrk(what, ":/") || !what[strspn(what, "0123456789.")];
-	struct service *s;
 	unsigned n = 0;
 
 	if (pin_source_parse(what, &source, &error) == 0)
 		which.source = &source;
 	else if (strcmp(what, "all") != 0)
 		which.worker = what;
-	list_for_each (s, &client_broker(c)->services, link) {
+	list_for_each (struct service, s, &client_broker(c)->services, link) {
 		n += service_unpin(s, &which, "taken off");
 		add_left_alone(s, &which, &left);
 	}

@@ -20,20 +20,16 @@ void notice_observe(struct broker *b, struct observer *o)
 void notice_worker(struct broker *b, const struct worker *w, enum worker_state from,
 		   enum worker_event ev)
 {
-	struct observer *o;
-
-	list_for_each (o, &b->observers, link)
+	list_for_each (struct observer, o, &b->observers, link)
 		if (o->worker)
 			o->worker(o, w, from, ev);
 }
 
 void notice_process_started(struct broker *b, const struct worker *w, pid_t pid)
 {
-	struct observer *o;
-
 	/* Without memory it may be taken for a stranger while it has not executed its program. */
 	(void)pid_set_add(&b->started, pid);
-	list_for_each (o, &b->observers, link)
+	list_for_each (struct observer, o, &b->observers, link)
 		if (o->process)
 			o->process(o, w);
 }
@@ -41,9 +37,7 @@ void notice_process_started(struct broker *b, const struct worker *w, pid_t pid)
 void notice_rollout(struct broker *b, const struct service *s, enum roll_phase phase,
 		    const struct worker *w)
 {
-	struct observer *o;
-
-	list_for_each (o, &b->observers, link)
+	list_for_each (struct observer, o, &b->observers, link)
 		if (o->rollout)
 			o->rollout(o, s, phase, w);
 }

@@ -81,10 +81,9 @@ static void holder_ready(struct loop_source *source, uint32_t events)
 
 bool channel_has_holder(struct channel *c)
 {
-	struct channel_holder *h, *tmp;
 	bool had = !list_empty(&c->holders);
 
-	list_for_each_safe (h, tmp, &c->holders, link) {
+	list_for_each_safe (struct channel_holder, h, tmp, &c->holders, link) {
 		char byte;
 
 		if (rendezvous_receive(h->fd, &byte, sizeof(byte)) == 0)
@@ -202,13 +201,12 @@ static void unask(struct channel *c)
 
 void channel_close(struct channel *c)
 {
-	struct channel_holder *h, *tmp;
 	struct taker *t = c->taker;
 
 	unask(c);
 	endpoint_leave(c->endpoint, c);
 	loop_timer_disarm(&c->verdict);
-	list_for_each_safe (h, tmp, &c->holders, link)
+	list_for_each_safe (struct channel_holder, h, tmp, &c->holders, link)
 		holder_free(h);
 	(void)channel_look(c);
 	histogram_merge(&t->dispatch->waited, &c->waited);

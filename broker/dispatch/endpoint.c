@@ -149,9 +149,9 @@ static enum give_result give_pending(struct endpoint *e)
 
 	if (r != NO_ROOM || !e->dispatch->pins.n)
 		return r;
-	list_for_each (p, &e->pending, link)
-		if (route_find(e, &p->conn.peer, &pin))
-			return give_one_pending(e, p);
+	list_for_each (struct pending_conn, other, &e->pending, link)
+		if (route_find(e, &other->conn.peer, &pin))
+			return give_one_pending(e, other);
 	return NO_ROOM;
 }
 
@@ -436,10 +436,8 @@ struct endpoint *endpoint_new(struct dispatch *d, const struct handoff_addr *app
 
 void endpoint_free(struct endpoint *e)
 {
-	struct listener *l, *tmp;
-
 	assert(e->n_channels == 0);
-	list_for_each_safe (l, tmp, &e->listeners, endpoint_link)
+	list_for_each_safe (struct listener, l, tmp, &e->listeners, endpoint_link)
 		listener_detach(l);
 	pending_refuse_all(e);
 	loop_timer_disarm(&e->again);

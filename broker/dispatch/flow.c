@@ -13,11 +13,11 @@ static struct loop *loop_of(const struct endpoint *e)
 
 struct taker *pin_taker(const struct dispatch *d, struct pin *pin)
 {
-	struct taker *t, *best = NULL;
+	struct taker *best = NULL;
 
 	if (pin->way_at == d->taker_changes)
 		return pin->way;
-	list_for_each (t, &d->takers, link)
+	list_for_each (struct taker, t, &d->takers, link)
 		if (t->gate != TAKER_SHUT && pin_names(pin, t->self->name, t->self->generation) &&
 		    (!best || t->self->generation > best->self->generation))
 			best = t;
@@ -54,23 +54,18 @@ static bool is_of_use(const struct channel *c)
 /* The channels that pins lead to and that are not in the round. */
 static void arm_wakes_outside(struct endpoint *e)
 {
-	struct channel *c;
-	struct taker *t;
-
-	list_for_each (t, &e->dispatch->takers, link)
-		list_for_each (c, &t->channels, link)
+	list_for_each (struct taker, t, &e->dispatch->takers, link)
+		list_for_each (struct channel, c, &t->channels, link)
 			if (c->endpoint == e && !channel_is_in_round(c))
 				arm_wake(c, e->wakes && is_of_use(c));
 }
 
 void endpoint_set_wakes(struct endpoint *e, bool wakes)
 {
-	struct balancer_member *m;
-
 	if (e->wakes == wakes)
 		return;
 	e->wakes = wakes;
-	list_for_each (m, &e->round.ring, link)
+	list_for_each (struct balancer_member, m, &e->round.ring, link)
 		arm_wake(container_of(m, struct channel, member), wakes);
 	if (e->dispatch->pins.n)
 		arm_wakes_outside(e);
@@ -78,13 +73,11 @@ void endpoint_set_wakes(struct endpoint *e, bool wakes)
 
 void endpoint_set_listening(struct endpoint *e, bool listening)
 {
-	struct listener *l;
-
 	if (e->paused == !listening)
 		return;
 	e->paused = !listening;
 	e->paused_ms = loop_now(loop_of(e));
-	list_for_each (l, &e->listeners, endpoint_link)
+	list_for_each (struct listener, l, &e->listeners, endpoint_link)
 		listener_arm(l);
 }
 

@@ -133,12 +133,9 @@ static bool will_feed(const struct listener *l, const struct endpoint *e)
 /* Later ones before earlier ones, as the workers were started. */
 static void collect_asked(const struct endpoint *e, const struct channel *except, struct asked *ret)
 {
-	const struct taker *t;
-	const struct channel *c;
-
 	*ret = (struct asked){ 0 };
-	list_for_each (t, &e->dispatch->takers, link)
-		list_for_each (c, &t->channels, link)
+	list_for_each (const struct taker, t, &e->dispatch->takers, link)
+		list_for_each (const struct channel, c, &t->channels, link)
 			if (c->endpoint == e && c != except)
 				asked_add(ret, &c->asked);
 }
@@ -146,10 +143,9 @@ static void collect_asked(const struct endpoint *e, const struct channel *except
 static int apply(struct endpoint *e, const struct asked *asked, const struct service_conf *sc,
 		 struct strbuf *error)
 {
-	struct listener *l;
 	int r = 0;
 
-	list_for_each (l, &e->dispatch->listeners, link)
+	list_for_each (struct listener, l, &e->dispatch->listeners, link)
 		if (r == 0 && will_feed(l, e))
 			r = asked_apply(l->fd, asked, sc, error);
 	return r;
@@ -184,10 +180,7 @@ void listener_move(struct listener *l, struct dispatch *to)
 
 void endpoint_unlisten(struct endpoint *e)
 {
-	struct listener *l, *tmp;
-	struct endpoint *other;
-
-	list_for_each_safe (l, tmp, &e->listeners, endpoint_link) {
+	list_for_each_safe (struct listener, l, tmp, &e->listeners, endpoint_link) {
 		const struct address_text text = address_text(&l->addr);
 
 		if (!l->automatic)
@@ -198,7 +191,7 @@ void endpoint_unlisten(struct endpoint *e)
 				  text.text));
 		listener_free(l);
 	}
-	list_for_each (other, &e->dispatch->endpoints, link)
+	list_for_each (struct endpoint, other, &e->dispatch->endpoints, link)
 		if (other != e && other->n_channels && !list_empty(&e->pending) &&
 		    address_overlap(&other->app_addr, &e->app_addr)) {
 			pending_move_all(e, other);

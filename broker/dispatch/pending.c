@@ -15,7 +15,7 @@ void pending_free(struct endpoint *e, struct pending_conn *p)
 
 void pending_add(struct endpoint *e, const struct handoff_conn *conn, int fd, bool ahead)
 {
-	struct pending_conn *p = malloc(sizeof(*p)), *at;
+	struct pending_conn *p = malloc(sizeof(*p));
 	struct list *pos = &e->pending;
 
 	if (!p) {
@@ -28,7 +28,7 @@ void pending_add(struct endpoint *e, const struct handoff_conn *conn, int fd, bo
 	p->fd = fd;
 	p->ahead = ahead;
 	e->n_ahead += ahead;
-	list_for_each (at, &e->pending, link)
+	list_for_each (struct pending_conn, at, &e->pending, link)
 		if (at->conn.id > conn->id) {
 			pos = &at->link;
 			break;
@@ -39,9 +39,7 @@ void pending_add(struct endpoint *e, const struct handoff_conn *conn, int fd, bo
 
 void pending_move_all(struct endpoint *e, struct endpoint *to)
 {
-	struct pending_conn *p, *tmp;
-
-	list_for_each_safe (p, tmp, &e->pending, link) {
+	list_for_each_safe (struct pending_conn, p, tmp, &e->pending, link) {
 		pending_add(to, &p->conn, fd_take(&p->fd), p->ahead);
 		pending_free(e, p);
 	}
@@ -49,9 +47,7 @@ void pending_move_all(struct endpoint *e, struct endpoint *to)
 
 void pending_refuse_all(struct endpoint *e)
 {
-	struct pending_conn *p, *tmp;
-
-	list_for_each_safe (p, tmp, &e->pending, link) {
+	list_for_each_safe (struct pending_conn, p, tmp, &e->pending, link) {
 		e->dispatch->ledger.refused++;
 		pending_free(e, p);
 	}

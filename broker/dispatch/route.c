@@ -6,9 +6,8 @@
 
 static struct channel *channel_at(const struct endpoint *e, const struct taker *t)
 {
-	struct channel *c;
-
-	return list_find(c, &t->channels, link, c->endpoint == e && channel_is_usable(c));
+	return list_find(struct channel, c, &t->channels, link,
+			 c->endpoint == e && channel_is_usable(c));
 }
 
 static struct channel *channel_of(const struct endpoint *e, struct pin *pin)
@@ -54,9 +53,8 @@ struct channel *route_find(struct endpoint *e, const struct handoff_addr *peer,
 bool route_has_room(struct endpoint *e)
 {
 	struct channel *c;
-	struct taker *t;
 
-	list_for_each (t, &e->dispatch->takers, link) {
+	list_for_each (struct taker, t, &e->dispatch->takers, link) {
 		c = channel_at(e, t);
 		if (c && has_room(c) && taker_is_pinned(t))
 			return true;

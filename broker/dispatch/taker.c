@@ -5,9 +5,7 @@
 
 void taker_publish(struct taker *t)
 {
-	struct channel *c;
-
-	list_for_each (c, &t->channels, link) {
+	list_for_each (struct channel, c, &t->channels, link) {
 		if (channel_is_in_round(c) || !channel_is_usable(c))
 			continue;
 		c->member.waiting = channel_waiting(c);
@@ -21,39 +19,31 @@ void taker_publish(struct taker *t)
 
 void taker_withdraw(struct taker *t)
 {
-	struct channel *c;
-
-	list_for_each (c, &t->channels, link)
+	list_for_each (struct channel, c, &t->channels, link)
 		endpoint_leave(c->endpoint, c);
 }
 
 bool taker_listens_on(const struct taker *t, uint32_t app)
 {
-	const struct channel *c;
-
-	return list_find(c, &t->channels, link, address_app(&c->endpoint->app_addr) == app);
+	return list_find(const struct channel, c, &t->channels, link,
+			 address_app(&c->endpoint->app_addr) == app);
 }
 
 bool taker_serves(const struct taker *t, const struct endpoint *e)
 {
-	const struct channel *c;
-
-	return list_find(c, &t->channels, link, c->endpoint == e);
+	return list_find(const struct channel, c, &t->channels, link, c->endpoint == e);
 }
 
 struct channel *taker_find_channel(struct taker *t, uint64_t id)
 {
-	struct channel *c;
-
-	return list_find(c, &t->channels, link, c->id == id);
+	return list_find(struct channel, c, &t->channels, link, c->id == id);
 }
 
 uint64_t taker_taken(const struct taker *t)
 {
 	uint64_t n = t->self->served;
-	struct channel *c;
 
-	list_for_each (c, &t->channels, link)
+	list_for_each (struct channel, c, &t->channels, link)
 		n += channel_taken(c, channel_backlog(c));
 	return n;
 }
@@ -61,18 +51,15 @@ uint64_t taker_taken(const struct taker *t)
 unsigned taker_waiting(const struct taker *t)
 {
 	unsigned n = 0;
-	struct channel *c;
 
-	list_for_each (c, &t->channels, link)
+	list_for_each (struct channel, c, &t->channels, link)
 		n += channel_backlog(c);
 	return n;
 }
 
 void taker_nudge(struct taker *t)
 {
-	struct channel *c;
-
-	list_for_each (c, &t->channels, link) {
+	list_for_each (struct channel, c, &t->channels, link) {
 		if (c->taken_back_since_given)
 			pair_nudge(c->tx);
 		c->taken_back_since_given = false;
@@ -88,9 +75,7 @@ void taker_init(struct taker *t)
 
 void taker_deinit(struct taker *t)
 {
-	struct channel *c, *tmp;
-
-	list_for_each_safe (c, tmp, &t->channels, link)
+	list_for_each_safe (struct channel, c, tmp, &t->channels, link)
 		channel_close(c);
 	list_remove(&t->link);
 	t->dispatch->taker_changes++;

@@ -32,9 +32,8 @@ unsigned taker_waiting(const struct taker *t); /* in its channels now */
 static inline int64_t taker_stalled_since(const struct taker *t)
 {
 	int64_t since = 0;
-	const struct channel *c;
 
-	list_for_each (c, &t->channels, link)
+	list_for_each (const struct channel, c, &t->channels, link)
 		if (c->stalled_since_ms && (!since || c->stalled_since_ms < since))
 			since = c->stalled_since_ms;
 	return since;

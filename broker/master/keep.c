@@ -6,27 +6,20 @@
 
 static void keep_channel(const struct channel *c, struct strbuf *out)
 {
-	const struct channel_holder *h;
-
 	kept_add(out, KEPT_CHANNEL, &c->kept);
-	list_for_each (h, &c->holders, link)
+	list_for_each (const struct channel_holder, h, &c->holders, link)
 		kept_add(out, KEPT_HOLDER, &h->kept);
 }
 
 static void keep_endpoint(const struct endpoint *e, struct strbuf *out)
 {
-	const struct pending_conn *p;
-	const struct listener *l;
-	const struct channel *c;
-	const struct taker *t;
-
 	kept_add(out, KEPT_ENDPOINT, &e->kept);
-	list_for_each (l, &e->listeners, endpoint_link)
+	list_for_each (const struct listener, l, &e->listeners, endpoint_link)
 		kept_add(out, KEPT_LISTENER, &l->kept);
-	list_for_each (p, &e->pending, link)
+	list_for_each (const struct pending_conn, p, &e->pending, link)
 		kept_add(out, KEPT_PENDING, &p->kept);
-	list_for_each (t, &e->dispatch->takers, link)
-		list_for_each (c, &t->channels, link)
+	list_for_each (const struct taker, t, &e->dispatch->takers, link)
+		list_for_each (const struct channel, c, &t->channels, link)
 			if (c->endpoint == e)
 				keep_channel(c, out);
 }
@@ -35,9 +28,6 @@ static void keep_service(const struct service *s, struct strbuf *out)
 {
 	const struct dispatch *d = &s->dispatch;
 	unsigned n = ROLLOUT_MAX;
-	const struct endpoint *e;
-	const struct listener *l;
-	const struct worker *w;
 
 	kept_add(out, KEPT_SERVICE, &s->kept);
 	kept_add(out, KEPT_DISPATCH, &d->kept);
@@ -47,22 +37,20 @@ static void keep_service(const struct service *s, struct strbuf *out)
 		kept_add(out, KEPT_SLOT, &s->slots[i].kept);
 	for (size_t i = 0; i < d->pins.n; i++)
 		kept_add(out, KEPT_PIN, &d->pins.pin[i]);
-	list_for_each (w, &s->workers, link)
+	list_for_each (const struct worker, w, &s->workers, link)
 		kept_add(out, KEPT_WORKER, &w->kept);
-	list_for_each (l, &d->listeners, link)
+	list_for_each (const struct listener, l, &d->listeners, link)
 		if (!l->endpoint)
 			kept_add(out, KEPT_LISTENER, &l->kept);
-	list_for_each (e, &d->endpoints, link)
+	list_for_each (const struct endpoint, e, &d->endpoints, link)
 		keep_endpoint(e, out);
 }
 
 void master_keep(const struct master *m, struct strbuf *out)
 {
-	const struct service *s;
-
 	kept_add(out, KEPT_BROKER, &m->broker.kept);
 	kept_add(out, KEPT_MASTER, &m->kept);
-	list_for_each (s, &m->broker.services, link)
+	list_for_each (const struct service, s, &m->broker.services, link)
 		keep_service(s, out);
 	kept_end(out);
 }

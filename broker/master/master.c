@@ -103,7 +103,7 @@ static void apply(struct master *m, struct conf *conf, struct opened_list *list)
 {
 	struct conf *old = m->conf;
 	struct opened *next = list->v;
-	struct service *s, *tmp;
+	struct service *s;
 	bool any_new = false;
 	STRBUF(wait, 512);
 
@@ -140,15 +140,16 @@ static void apply(struct master *m, struct conf *conf, struct opened_list *list)
 		reload_drop_listeners(s, sc, opened, 0);
 		service_fill(s);
 	}
-	list_for_each_safe (s, tmp, &m->broker.services, link)
-		if (!s->dispatch.stopping && !conf_find_service(conf, service_name(s))) {
-			log_event(LEVEL_INFO, "service-stop", LOG_STR("service", service_name(s)),
+	list_for_each_safe (struct service, gone, tmp, &m->broker.services, link)
+		if (!gone->dispatch.stopping && !conf_find_service(conf, service_name(gone))) {
+			log_event(LEVEL_INFO, "service-stop",
+				  LOG_STR("service", service_name(gone)),
 				  LOG_MSG("its section was removed from the configuration"));
 			/* What takes its place may be one of those that start now. */
 			if (any_new)
-				service_hand_over(s);
+				service_hand_over(gone);
 			else
-				service_stop(s, EV_RETIRE);
+				service_stop(gone, EV_RETIRE);
 		}
 	if (old != m->conf_start)
 		conf_free(old);
@@ -252,14 +253,14 @@ static int find_only(struct master *m, const char *name, struct service **ret, s
 
 int master_reload(struct master *m, const char *only_service, struct strbuf *error)
 {
-	struct service *s, *only = NULL;
+	struct service *only = NULL;
 	int r = find_only(m, only_service, &only, error);
 
 	if (r == 0 && m->config_file)
 		r = reload_file(m, only, error);
 	else if (r == 0)
 		/* The command line cannot have changed, the app's code may have. */
-		list_for_each (s, &m->broker.services, link)
+		list_for_each (struct service, s, &m->broker.services, link)
 			if (!only || s == only)
 				service_roll(s, s->conf);
 	if (r == 0 || m->broker.stopping)
@@ -289,13 +290,12 @@ static void plan_service(const struct service *s, const struct conf *conf, conf_
 					   .from = from,
 					   .to = to,
 					   .applies = option_apply_names[APPLY_WORKERS] };
-	const struct worker *w;
 
 	strbuf_addf(&section, "service:%s", service_name(s));
 	/* A change of the setting itself has been told. */
 	if (from && to && strcmp(from, to) != 0 && !strcmp(s->conf->directory, next->directory))
 		fn(arg, &moves);
-	list_for_each (w, &s->workers, link) {
+	list_for_each (const struct worker, w, &s->workers, link) {
 		STRBUF(action, 256);
 		struct conf_change change = { .section = section.text, .action = action.text };
 
@@ -340,7 +340,7 @@ int master_plan(struct master *m, const char *only_service, conf_plan_fn *fn, vo
 	struct conf now = { .broker = m->conf->broker, .services = running };
 	/* Without a file a reload changes nothing. */
 	struct conf *file = NULL, *next = m->conf;
-	struct service *s, *only = NULL;
+	struct service *only = NULL;
 	int r = find_only(m, only_service, &only, error);
 
 	if (!scaled)
@@ -349,7 +349,7 @@ int master_plan(struct master *m, const char *only_service, conf_plan_fn *fn, vo
 		r = load(m, &file, error);
 		next = file;
 	}
-	list_for_each (s, &m->broker.services, link) {
+	list_for_each (struct service, s, &m->broker.services, link) {
 		struct service_conf *copy = &scaled[now.n_services];
 
 		if (s->dispatch.stopping || now.n_services == CONF_SERVICES_MAX)
@@ -363,7 +363,7 @@ int master_plan(struct master *m, const char *only_service, conf_plan_fn *fn, vo
 	if (r == 0) {
 		conf_plan(&now, &m->conf_start->broker, next, only_service, fn, arg);
 		plan_own_directory(m, fn, arg);
-		list_for_each (s, &m->broker.services, link)
+		list_for_each (struct service, s, &m->broker.services, link)
 			if (!s->dispatch.stopping && (!only || s == only))
 				plan_service(s, next, fn, arg);
 	}
@@ -383,7 +383,6 @@ void master_stop(struct master *m, bool drain, int signo)
 	/* Asked twice, or more urgently: it ends now. */
 	enum worker_event how = m->broker.stopping ? EV_KILL : drain ? EV_RETIRE : EV_STOP;
 	int64_t now = loop_now(&m->broker.loop);
-	struct service *s, *tmp;
 	STRBUF(by, 32);
 
 	if (signo)
@@ -404,7 +403,7 @@ void master_stop(struct master *m, bool drain, int signo)
 			  how == EV_KILL   ? "second request: killing all workers"
 			  : how == EV_STOP ? "telling all workers to end"
 					   : "serving waiting clients, then draining all workers"));
-	list_for_each_safe (s, tmp, &m->broker.services, link)
+	list_for_each_safe (struct service, s, tmp, &m->broker.services, link)
 		service_stop(s, how);
 	broker_tidy(&m->broker);
 }

@@ -77,14 +77,12 @@ void balancer_deinit(struct balancer *b)
 
 void balancer_set_mode(struct balancer *b, enum conf_balance mode)
 {
-	struct balancer_member *m;
-
 	if (mode == b->mode)
 		return;
 	b->mode = mode;
 	b->early = NULL;
 	balancer_deinit(b);
-	list_for_each (m, &b->ring, link) {
+	list_for_each (struct balancer_member, m, &b->ring, link) {
 		if (mode == BALANCE_LEAST_CONNECTIONS)
 			heap_insert(&b->by_load, &m->by_load);
 		else
@@ -182,9 +180,9 @@ static struct balancer_member *least_loaded(struct balancer *b, balancer_refresh
 static struct balancer_member *best_home(struct balancer *b, uint32_t hash,
 					 balancer_refresh_fn *refresh)
 {
-	struct balancer_member *m, *best = NULL;
+	struct balancer_member *best = NULL;
 
-	list_for_each (m, &b->ring, link)
+	list_for_each (struct balancer_member, m, &b->ring, link)
 		if (is_better_home(hash, m, best) && (!refresh || has_room(m, refresh)))
 			best = m;
 	return best;

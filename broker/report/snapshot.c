@@ -46,7 +46,6 @@ static void add_worker(const struct worker *w, struct metrics_service *service,
 		       struct metrics_worker *slot)
 {
 	uint64_t taken = w->served;
-	struct channel *c;
 
 	/* A guest is not one of those that are wanted. */
 	service->by_state[w->state] += !w->guest;
@@ -57,7 +56,7 @@ static void add_worker(const struct worker *w, struct metrics_service *service,
 	slot->well = w->check.health.state == HEALTH_WELL;
 	slot->exists = true;
 	slot->generation = w->generation;
-	list_for_each (c, &w->taker.channels, link) {
+	list_for_each (struct channel, c, &w->taker.channels, link) {
 		unsigned waiting = channel_look(c);
 
 		taken += channel_taken(c, waiting);
@@ -82,9 +81,8 @@ static void add_worker(const struct worker *w, struct metrics_service *service,
 static size_t count_slots(const struct service *s)
 {
 	size_t n = s->want;
-	const struct worker *w;
 
-	list_for_each (w, &s->workers, link)
+	list_for_each (const struct worker, w, &s->workers, link)
 		if (!w->guest && w->slot >= n)
 			n = w->slot + 1;
 	return n;
@@ -101,7 +99,6 @@ static void take_workers(struct service *s, struct metrics_service *service,
 {
 	struct metrics_worker *first = ret->workers + ret->n_workers, *record;
 	size_t n_slots = count_slots(s), n = n_slots, kept = 0;
-	struct worker *w;
 
 	for (size_t i = 0; i < n_slots; i++) {
 		first[i] = (struct metrics_worker){
@@ -112,7 +109,7 @@ static void take_workers(struct service *s, struct metrics_service *service,
 		snprintf(first[i].labels, METRICS_LABELS_SIZE, "service=\"%s\",worker=\"%s.%zu\"",
 			 service_name(s), service_name(s), i);
 	}
-	list_for_each (w, &s->workers, link) {
+	list_for_each (struct worker, w, &s->workers, link) {
 		record = &first[w->guest ? n++ : w->slot];
 		if (w->guest) {
 			*record = (struct metrics_worker){ .labels = "" };
@@ -137,8 +134,6 @@ static void take_service(struct service *s, struct metrics_snapshot *ret)
 {
 	struct metrics_service *to = &ret->services[ret->n_services++];
 	const struct ledger *l = &s->dispatch.ledger;
-	const struct endpoint *e;
-	const struct listener *listener;
 
 	*to = (struct metrics_service){
 		.kept = s->kept,
@@ -161,7 +156,7 @@ static void take_service(struct service *s, struct metrics_snapshot *ret)
 	};
 	memcpy(to->ends, s->terms.ends, sizeof(to->ends));
 	snprintf(to->labels, sizeof(to->labels), "service=\"%s\"", service_name(s));
-	list_for_each (e, &s->dispatch.endpoints, link)
+	list_for_each (const struct endpoint, e, &s->dispatch.endpoints, link)
 		to->waiting[METRICS_IN_BROKER] += e->n_pending;
 	take_workers(s, to, ret);
 	to->taken_now = to->taken;
@@ -169,7 +164,7 @@ static void take_service(struct service *s, struct metrics_snapshot *ret)
 					      to->waiting[METRICS_IN_CHANNELS] + l->client_gone +
 					      l->refused;
 	to->taken = never_less(to->taken, &s->measured.taken);
-	list_for_each (listener, &s->dispatch.listeners, link) {
+	list_for_each (const struct listener, listener, &s->dispatch.listeners, link) {
 		struct metrics_listener *numbers = &ret->listeners[ret->n_listeners++];
 
 		numbers->accepted = listener->accepted;
@@ -182,9 +177,8 @@ static void take_service(struct service *s, struct metrics_snapshot *ret)
 static int make_room(const struct master *m, struct metrics_snapshot *ret)
 {
 	size_t n_services = 0, n_listeners = 0, n_workers = 0;
-	const struct service *s;
 
-	list_for_each (s, &m->broker.services, link) {
+	list_for_each (const struct service, s, &m->broker.services, link) {
 		n_services++;
 		n_listeners += list_count(&s->dispatch.listeners);
 		n_workers += count_slots(s) + list_count(&s->workers);
@@ -197,13 +191,12 @@ static int make_room(const struct master *m, struct metrics_snapshot *ret)
 
 int snapshot_take(const struct master *m, struct metrics_snapshot *ret)
 {
-	struct service *s;
 	int r = make_room(m, ret);
 
 	if (r < 0)
 		return r;
 	take_process(m, ret);
-	list_for_each (s, &m->broker.services, link)
+	list_for_each (struct service, s, &m->broker.services, link)
 		take_service(s, ret);
 	return 0;
 }

@@ -161,11 +161,10 @@ void status_write_pins(const struct service *s, struct strbuf *out)
 static int write_all(const struct service *s, const struct metrics_service *n,
 		     const struct metrics_listener *listeners, struct strbuf *out)
 {
-	const struct listener *l;
 	int r;
 
 	write_service(s, n, out);
-	list_for_each (l, &s->dispatch.listeners, link)
+	list_for_each (const struct listener, l, &s->dispatch.listeners, link)
 		write_listener(l, listeners++, out);
 	r = workers_write(s, 0, UINT_MAX, out);
 	status_write_pins(s, out);
@@ -178,11 +177,10 @@ int status_write(const struct master *m, const struct service *only, struct strb
 	int r = snapshot_take(m, &numbers);
 	const struct metrics_service *n = numbers.services;
 	const struct metrics_listener *listeners = numbers.listeners;
-	const struct service *s;
 
 	if (r == 0 && !only)
 		write_broker(m, out);
-	list_for_each (s, &m->broker.services, link) {
+	list_for_each (const struct service, s, &m->broker.services, link) {
 		if (r == 0 && (!only || s == only))
 			r = write_all(s, n, listeners, out);
 		n++;

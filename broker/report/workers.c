@@ -134,10 +134,9 @@ void worker_write(const struct worker *w, struct strbuf *out)
 		.stalled_ms = since ? now - since : 0,
 		.given = w->served,
 	};
-	const struct channel *c;
 	STRBUF(why, 512);
 
-	list_for_each (c, &w->taker.channels, link) {
+	list_for_each (const struct channel, c, &w->taker.channels, link) {
 		/* Asked once: a worker takes some between two questions. */
 		unsigned waiting = channel_backlog(c);
 
@@ -218,12 +217,11 @@ int workers_write(const struct service *s, unsigned first, unsigned last, struct
 {
 	_cleanup_free_ struct place *places =
 		calloc(list_count(&s->workers) + s->want + 1, sizeof(*places));
-	const struct worker *w;
 	size_t n = 0;
 
 	if (!places)
 		return -ENOMEM;
-	list_for_each (w, &s->workers, link)
+	list_for_each (const struct worker, w, &s->workers, link)
 		if (w->slot >= first && w->slot <= last)
 			places[n++] = (struct place){ w->slot, w->generation, w };
 	for (unsigned slot = first; slot <= last && slot < s->want; slot++)

@@ -24,9 +24,7 @@ static const char *own_address(const struct broker_conf *bc, const struct handof
 
 static bool has_listen_line_for(const struct service *s, uint32_t app)
 {
-	const struct listener *l;
-
-	return list_find(l, &s->dispatch.listeners, link,
+	return list_find(const struct listener, l, &s->dispatch.listeners, link,
 			 !l->automatic && !l->closing && l->app == app);
 }
 
@@ -118,9 +116,7 @@ static int endpoint_for_guest(const struct worker *w, const struct handoff_addr 
  */
 static bool was_probe(struct worker *w, const struct endpoint *e)
 {
-	struct channel *c;
-
-	list_for_each (c, &w->taker.channels, link)
+	list_for_each (struct channel, c, &w->taker.channels, link)
 		if (c->endpoint == e && channel_has_holder(c))
 			return false;
 	return !e->served;
@@ -134,9 +130,8 @@ static bool was_probe(struct worker *w, const struct endpoint *e)
 static struct endpoint *find_in_the_way(struct worker *w, const struct handoff_addr *addr)
 {
 	struct service *s = service_of(w);
-	struct listener *l;
 
-	list_for_each (l, &s->dispatch.listeners, link) {
+	list_for_each (struct listener, l, &s->dispatch.listeners, link) {
 		struct endpoint *e = l->endpoint;
 
 		if (!l->automatic || !address_overlap(&l->addr, addr) || !e)
@@ -162,10 +157,9 @@ static struct endpoint *find_in_the_way(struct worker *w, const struct handoff_a
 /* An app may have removed the file of a socket before it binds it. */
 static int restore(struct endpoint *e, struct strbuf *reason)
 {
-	struct listener *l, *tmp;
 	int r = 0;
 
-	list_for_each_safe (l, tmp, &e->listeners, endpoint_link)
+	list_for_each_safe (struct listener, l, tmp, &e->listeners, endpoint_link)
 		if (r == 0 && !l->closing)
 			r = service_restore(l, reason);
 	return r;
@@ -176,9 +170,9 @@ int service_endpoint_for(struct worker *w, const struct handoff_addr *addr,
 {
 	struct service *s = service_of(w);
 	struct endpoint *known = service_find_endpoint(s, addr), *e = known;
-	const struct listener *l;
 	bool fed = has_listen_line_for(s, address_app(addr)) ||
-		   (e && list_find(l, &e->listeners, endpoint_link, !l->closing));
+		   (e &&
+		    list_find(const struct listener, l, &e->listeners, endpoint_link, !l->closing));
 	/* What a new worker of a reload asks for is not published before that has got so far. */
 	unsigned comes_with =
 		worker_is_of_rollout(w) && s->roll_kind == ROLL_RELOAD ? s->rollout_number : 0;
@@ -227,10 +221,9 @@ static bool is_published(const struct service_conf *sc, uint32_t app)
 
 int service_reopen_for(struct worker *w, struct strbuf *error)
 {
-	const struct channel *c;
 	int r = 0;
 
-	list_for_each (c, &w->taker.channels, link) {
+	list_for_each (const struct channel, c, &w->taker.channels, link) {
 		struct endpoint *e = c->endpoint;
 		const struct listener *l =
 			listener_find(w->terms->broker, &e->app_addr, address_equal);

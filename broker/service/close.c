@@ -21,11 +21,8 @@
 
 static bool overlaps_another(const struct listener *l)
 {
-	const struct service *s;
-	const struct listener *o;
-
-	list_for_each (s, &l->dispatch->broker->services, link)
-		list_for_each (o, &s->dispatch.listeners, link)
+	list_for_each (const struct service, s, &l->dispatch->broker->services, link)
+		list_for_each (const struct listener, o, &s->dispatch.listeners, link)
 			if (o != l && !o->closing && !o->bound_only &&
 			    address_overlap(&o->addr, &l->addr))
 				return true;
@@ -94,10 +91,8 @@ int service_restore(struct listener *l, struct strbuf *error)
 /* Guests last: then it is known whether another worker is left to take what waits at them. */
 void service_retire_all(struct service *s, enum worker_event how)
 {
-	struct worker *w, *tmp;
-
 	for (int guests = 0; guests < 2; guests++)
-		list_for_each_safe (w, tmp, &s->workers, link)
+		list_for_each_safe (struct worker, w, tmp, &s->workers, link)
 			if (w->guest == guests)
 				worker_retire(w, how);
 }
@@ -123,11 +118,9 @@ static bool is_empty(struct listener *l, bool patient)
 
 static void finish_closing(struct service *s)
 {
-	struct endpoint *e;
-
 	s->closing = false;
 	s->dispatch.paused |= !s->dispatch.stopping;
-	list_for_each (e, &s->dispatch.endpoints, link)
+	list_for_each (struct endpoint, e, &s->dispatch.endpoints, link)
 		if (list_empty(&e->round.ring))
 			pending_refuse_all(e);
 	service_retire_all(s, EV_RETIRE);
@@ -136,20 +129,16 @@ static void finish_closing(struct service *s)
 
 void service_close_all(struct service *s)
 {
-	struct listener *l;
-
 	s->handover_until_ms = 0;
 	s->closing_since_ms = loop_now(service_loop(s));
-	list_for_each (l, &s->dispatch.listeners, link)
+	list_for_each (struct listener, l, &s->dispatch.listeners, link)
 		begin_closing(l);
 	loop_timer_arm(service_loop(s), &s->closing_timer, 0);
 }
 
 static bool others_start(const struct service *s)
 {
-	const struct service *other;
-
-	return list_find(other, &s->broker->services, link,
+	return list_find(const struct service, other, &s->broker->services, link,
 			 !other->dispatch.stopping && !service_is_ready(other));
 }
 
@@ -157,11 +146,9 @@ static void closing_step(struct service *s)
 {
 	int64_t age = loop_now(service_loop(s)) - s->closing_since_ms;
 	bool late = age >= s->conf->drain_timeout_ms;
-	struct listener *l, *tmp;
 	bool left = false;
-	struct endpoint *e;
 
-	list_for_each_safe (l, tmp, &s->dispatch.listeners, link) {
+	list_for_each_safe (struct listener, l, tmp, &s->dispatch.listeners, link) {
 		if (!l->closing)
 			continue;
 		if (late || is_empty(l, age < HANDSHAKE_MS))
@@ -169,7 +156,7 @@ static void closing_step(struct service *s)
 		else
 			left = true;
 	}
-	list_for_each (e, &s->dispatch.endpoints, link)
+	list_for_each (struct endpoint, e, &s->dispatch.endpoints, link)
 		left = left || (s->closing && !late && e->n_pending && !list_empty(&e->round.ring));
 	if (left)
 		loop_timer_arm(service_loop(s), &s->closing_timer, CLOSING_STEP_MS);
@@ -192,11 +179,9 @@ void service_closing_expired(struct loop_timer *timer)
 
 void service_close_now(struct service *s)
 {
-	struct listener *l, *tmp;
-
 	loop_timer_disarm(&s->closing_timer);
 	s->closing = false;
 	s->handover_until_ms = 0;
-	list_for_each_safe (l, tmp, &s->dispatch.listeners, link)
+	list_for_each_safe (struct listener, l, tmp, &s->dispatch.listeners, link)
 		listener_free(l);
 }

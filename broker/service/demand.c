@@ -16,28 +16,22 @@ static bool is_readable(const struct listener *l)
 
 static bool clients_wait(const struct service *s)
 {
-	const struct listener *l;
-	const struct endpoint *e;
-
-	return list_find(e, &s->dispatch.endpoints, link, e->n_pending) ||
-	       list_find(l, &s->dispatch.listeners, link, is_readable(l));
+	return list_find(const struct endpoint, e, &s->dispatch.endpoints, link, e->n_pending) ||
+	       list_find(const struct listener, l, &s->dispatch.listeners, link, is_readable(l));
 }
 
 /* No endpoint that is served takes a client now. */
 static bool is_full(const struct service *s)
 {
-	const struct endpoint *e;
-
-	return list_find(e, &s->dispatch.endpoints, link, e->n_channels) &&
-	       !list_find(e, &s->dispatch.endpoints, link, e->n_channels && !e->paused);
+	return list_find(const struct endpoint, e, &s->dispatch.endpoints, link, e->n_channels) &&
+	       !list_find(const struct endpoint, e, &s->dispatch.endpoints, link,
+			  e->n_channels && !e->paused);
 }
 
 static void set_asleep(struct dispatch *d, bool asleep)
 {
-	struct listener *l;
-
 	d->asleep = asleep;
-	list_for_each (l, &d->listeners, link)
+	list_for_each (struct listener, l, &d->listeners, link)
 		listener_arm(l);
 }
 

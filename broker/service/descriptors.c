@@ -57,9 +57,8 @@ int descriptors_check_workers(const struct service *s, unsigned workers, struct 
 {
 	const struct broker_conf *bc = s->broker->conf;
 	uint64_t need = descriptors_of_broker(bc);
-	const struct service *other;
 
-	list_for_each (other, &s->broker->services, link)
+	list_for_each (const struct service, other, &s->broker->services, link)
 		need += descriptors_of(other->conf, other == s ? workers : other->want);
 	return check_limit(need, error);
 }

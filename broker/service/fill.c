@@ -125,10 +125,9 @@ const struct slot_trouble *service_trouble(const struct service *s, unsigned slo
 
 static unsigned count_starting(const struct service *s)
 {
-	const struct worker *w;
 	unsigned n = 0;
 
-	list_for_each (w, &s->workers, link)
+	list_for_each (const struct worker, w, &s->workers, link)
 		n += w->state == WORKER_STARTING && !w->guest;
 	return n;
 }
@@ -136,10 +135,9 @@ static unsigned count_starting(const struct service *s)
 /* Over all services: a machine that boots should not start a hundred runtimes at once. */
 static unsigned count_all_starting(const struct broker *b)
 {
-	const struct service *s;
 	unsigned n = 0;
 
-	list_for_each (s, &b->services, link)
+	list_for_each (const struct service, s, &b->services, link)
 		n += count_starting(s);
 	return n;
 }

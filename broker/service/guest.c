@@ -12,10 +12,9 @@
 
 static bool may_join(const struct service *s, struct strbuf *error)
 {
-	const struct worker *w;
 	unsigned guests = 0;
 
-	list_for_each (w, &s->workers, link)
+	list_for_each (const struct worker, w, &s->workers, link)
 		guests += w->guest;
 	if (s->dispatch.stopping)
 		strbuf_addf(error, "[service:%s] is stopping", service_name(s));
@@ -85,9 +84,7 @@ static int compare_ports(const void *a, const void *b)
 
 void guest_places(const struct service *s, struct handoff_joined *ret)
 {
-	const struct endpoint *e;
-
-	list_for_each (e, &s->dispatch.endpoints, link)
+	list_for_each (const struct endpoint, e, &s->dispatch.endpoints, link)
 		if (address_unix(&e->app_addr))
 			strcpy(ret->path, address_unix(&e->app_addr));
 		else if (ret->n_ports < HANDOFF_PORTS_MAX)

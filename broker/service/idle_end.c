@@ -66,15 +66,12 @@ static void refuse(struct idle_end *e, struct worker *w, int r)
 
 static bool is_of_service(const struct service *s, uint16_t port)
 {
-	const struct listener *l;
-	const struct endpoint *e;
-
 	if (!port) /* what goes on in a Unix socket, the kernel does not say */
 		return false;
-	if (list_find(l, &s->dispatch.listeners, link, l->addr.port == port))
+	if (list_find(const struct listener, l, &s->dispatch.listeners, link, l->addr.port == port))
 		return true;
 	/* Listeners that are closed already, as at shutdown. */
-	list_for_each (e, &s->dispatch.endpoints, link)
+	list_for_each (const struct endpoint, e, &s->dispatch.endpoints, link)
 		for (size_t i = 0; i < e->n_ports; i++)
 			if (e->ports[i] == port)
 				return true;
@@ -146,13 +143,13 @@ static struct worker *worker_of_pass(struct idle_end *e)
 	struct service *s = container_of(e, struct service, idle_end);
 	struct worker *w;
 
-	w = list_find(w, &s->workers, link, w->id == e->worker && is_due(w));
+	w = list_find(struct worker, it, &s->workers, link, it->id == e->worker && is_due(it));
 	if (w && e->pids.n)
 		return w;
 	end_process(e);
 	pid_set_deinit(&e->pids);
-	w = list_find(w, &s->workers, link,
-		      w->id > e->worker && is_due(w) && !worker_is_debugged(w));
+	w = list_find(struct worker, it, &s->workers, link,
+		      it->id > e->worker && is_due(it) && !worker_is_debugged(it));
 	if (!w)
 		return NULL;
 	e->worker = w->id;
@@ -227,9 +224,8 @@ void service_idle_end_expired(struct loop_timer *timer)
 
 void service_end_idle(struct service *s)
 {
-	const struct worker *w;
-
-	if (!loop_timer_armed(&s->idle_end.step) && list_find(w, &s->workers, link, is_due(w)))
+	if (!loop_timer_armed(&s->idle_end.step) &&
+	    list_find(const struct worker, w, &s->workers, link, is_due(w)))
 		loop_timer_arm(service_loop(s), &s->idle_end.step, 0);
 }
 

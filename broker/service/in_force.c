@@ -14,8 +14,6 @@
 
 void service_rearm(struct service *s)
 {
-	struct worker *w;
-
 	s->terms.live = s->target && s->roll_kind == ROLL_RELOAD ? s->target : s->conf;
 	s->dispatch.mode = s->conf->balance;
 	s->dispatch.limit = conf_forks(s->conf) ? s->terms.live->processes : 0;
@@ -23,19 +21,17 @@ void service_rearm(struct service *s)
 	s->dispatch.asleep &= s->conf->wait;
 	if (!loop_timer_armed(&s->recycle))
 		loop_timer_arm(service_loop(s), &s->recycle, 0);
-	list_for_each (w, &s->workers, link)
+	list_for_each (struct worker, w, &s->workers, link)
 		if (w->state != WORKER_STARTING)
 			worker_rearm(w);
 }
 
 void service_put_in_force(struct service *s, struct service_conf *conf, unsigned generation)
 {
-	struct endpoint *e;
-
 	service_conf_unref(s->conf);
 	s->conf = conf;
 	s->generation = generation;
-	list_for_each (e, &s->dispatch.endpoints, link)
+	list_for_each (struct endpoint, e, &s->dispatch.endpoints, link)
 		balancer_set_mode(&e->round, s->conf->balance);
 	service_rearm(s);
 }
@@ -60,9 +56,7 @@ static bool may_return(const struct worker *w)
 
 bool service_any_may_return(const struct service *s)
 {
-	const struct worker *w;
-
-	return list_find(w, &s->workers, link, may_return(w));
+	return list_find(const struct worker, w, &s->workers, link, may_return(w));
 }
 
 bool service_parks(const struct worker *w)
@@ -79,13 +73,11 @@ void service_window_expired(struct loop_timer *timer)
 
 void service_close_window(struct service *s)
 {
-	struct worker *w;
-
 	loop_timer_disarm(&s->rollback.over);
 	service_conf_unref(s->rollback.conf);
 	s->rollback.conf = NULL;
 	s->terms.park = (struct park_terms){ 0 };
-	list_for_each (w, &s->workers, link)
+	list_for_each (struct worker, w, &s->workers, link)
 		if (w->state == WORKER_PARKED)
 			worker_rearm(w); /* its time is up: unless somebody looks at it */
 }
@@ -140,10 +132,9 @@ int64_t service_rollback_left(const struct service *s)
 unsigned service_restore_all(struct service *s)
 {
 	struct worker *leaving[ROLLOUT_MAX] = { NULL };
-	struct worker *w, *tmp;
 	unsigned n = 0;
 
-	list_for_each_safe (w, tmp, &s->workers, link) {
+	list_for_each_safe (struct worker, w, tmp, &s->workers, link) {
 		struct slot *slot;
 
 		if (!may_return(w))
@@ -195,12 +186,11 @@ static int check_rollback(const struct service *s, struct strbuf *error)
 /* The addresses of the old configuration, and those that the old apps had asked for. */
 static int open_for_return(struct service *s, struct opened_list *ret, struct strbuf *error)
 {
-	struct worker *w;
 	int r = reload_open_one(s, false, s->rollback.conf, ret, error);
 
 	if (r < 0)
 		return r;
-	list_for_each (w, &s->workers, link)
+	list_for_each (struct worker, w, &s->workers, link)
 		if (r == 0 && may_return(w))
 			r = service_reopen_for(w, error);
 	if (r < 0) {

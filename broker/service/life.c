@@ -50,13 +50,12 @@ struct service *service_new(struct broker *b, struct service_conf *conf)
 void service_free(struct service *s)
 {
 	struct broker *b = s->broker;
-	struct endpoint *e, *tmp;
 
 	assert(list_empty(&s->workers) && list_empty(&s->gone));
 	service_close_window(s);
 	idle_end_deinit(&s->idle_end);
 	service_close_now(s);
-	list_for_each_safe (e, tmp, &s->dispatch.endpoints, link)
+	list_for_each_safe (struct endpoint, e, tmp, &s->dispatch.endpoints, link)
 		endpoint_free(e);
 	pins_deinit(&s->dispatch.pins);
 	loop_timer_disarm(&s->restart);
@@ -77,20 +76,16 @@ void service_free(struct service *s)
 
 static void end_rollout(struct service *s)
 {
-	struct worker *w, *tmp;
-
 	service_drop_rollout(s, service_end_text(s));
 	loop_timer_disarm(&s->restart);
 	service_close_window(s);
-	list_for_each_safe (w, tmp, &s->workers, link)
+	list_for_each_safe (struct worker, w, tmp, &s->workers, link)
 		if (w->state == WORKER_STARTING)
 			worker_retire(w, EV_STOP);
 }
 
 static void close_all(struct service *s, enum worker_event how)
 {
-	struct worker *w, *tmp;
-
 	end_rollout(s);
 	if (how != EV_RETIRE) {
 		s->dispatch.paused |= !s->dispatch.stopping;
@@ -98,7 +93,7 @@ static void close_all(struct service *s, enum worker_event how)
 		service_retire_all(s, how);
 	} else if (!s->closing || s->handover_until_ms) {
 		/* Every worker that can serves what waits: the hold was for other times. */
-		list_for_each_safe (w, tmp, &s->workers, link)
+		list_for_each_safe (struct worker, w, tmp, &s->workers, link)
 			worker_unhold(w, HELD_BY_HAND);
 		s->closing = true;
 		service_close_all(s);
@@ -137,15 +132,13 @@ bool service_is_gone(const struct service *s)
 
 void service_pause(struct service *s)
 {
-	struct endpoint *e;
-
 	if (service_leaves(s))
 		return;
 	s->dispatch.paused = true;
 	log_event(LEVEL_INFO, "service-pause", LOG_STR("service", service_name(s)),
 		  LOG_MSG("clients wait until it is started, or a reload"));
 	end_rollout(s);
-	list_for_each (e, &s->dispatch.endpoints, link)
+	list_for_each (struct endpoint, e, &s->dispatch.endpoints, link)
 		(void)endpoint_dispatch(e); /* disarms the listeners */
 	service_retire_all(s, EV_RETIRE);
 }

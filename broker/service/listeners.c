@@ -17,17 +17,16 @@
 
 struct endpoint *service_find_endpoint(struct service *s, const struct handoff_addr *addr)
 {
-	struct endpoint *e;
-
-	return list_find(e, &s->dispatch.endpoints, link, address_equal(&e->app_addr, addr));
+	return list_find(struct endpoint, e, &s->dispatch.endpoints, link,
+			 address_equal(&e->app_addr, addr));
 }
 
 struct endpoint *service_endpoint_on(struct service *s, uint32_t app,
 				     const struct handoff_addr *like, bool served)
 {
-	struct endpoint *e, *best = NULL;
+	struct endpoint *best = NULL;
 
-	list_for_each (e, &s->dispatch.endpoints, link) {
+	list_for_each (struct endpoint, e, &s->dispatch.endpoints, link) {
 		if (address_app(&e->app_addr) != app || (!e->n_channels && served))
 			continue;
 		if (!best || e->app_addr.family == like->family)
@@ -45,15 +44,13 @@ static struct endpoint *endpoint_of_automatic(struct service *s, const struct li
 
 	if (e && !list_empty(&e->round.ring))
 		return e;
-	return list_find(e, &s->dispatch.endpoints, link,
-			 !list_empty(&e->round.ring) && address_overlap(&e->app_addr, &l->addr));
+	return list_find(struct endpoint, it, &s->dispatch.endpoints, link,
+			 !list_empty(&it->round.ring) && address_overlap(&it->app_addr, &l->addr));
 }
 
 void service_attach_listeners(struct service *s)
 {
-	struct listener *l;
-
-	list_for_each (l, &s->dispatch.listeners, link) {
+	list_for_each (struct listener, l, &s->dispatch.listeners, link) {
 		struct endpoint *was = l->endpoint;
 		struct endpoint *e = l->automatic ? endpoint_of_automatic(s, l)
 						  : service_endpoint_on(s, l->app, &l->addr, true);
@@ -115,11 +112,8 @@ void service_log_listener(const struct listener *l)
 
 struct listener *listener_find(struct broker *b, const struct handoff_addr *addr, match_fn *match)
 {
-	struct service *s;
-	struct listener *l;
-
-	list_for_each (s, &b->services, link)
-		list_for_each (l, &s->dispatch.listeners, link)
+	list_for_each (struct service, s, &b->services, link)
+		list_for_each (struct listener, l, &s->dispatch.listeners, link)
 			if (!l->hidden && match(&l->addr, addr))
 				return l;
 	return NULL;
@@ -127,18 +121,13 @@ struct listener *listener_find(struct broker *b, const struct handoff_addr *addr
 
 bool service_wants_endpoint(const struct service *s, const struct endpoint *e)
 {
-	const struct worker *w;
-
-	return list_find(w, &s->workers, link,
+	return list_find(const struct worker, w, &s->workers, link,
 			 worker_state_is_current(w->state) && taker_serves(&w->taker, e));
 }
 
 void service_close_unused(struct service *s)
 {
-	struct listener *l, *l_tmp;
-	struct endpoint *e, *e_tmp;
-
-	list_for_each_safe (l, l_tmp, &s->dispatch.listeners, link) {
+	list_for_each_safe (struct listener, l, l_tmp, &s->dispatch.listeners, link) {
 		const struct address_text text = address_text(&l->addr);
 
 		if (!l->automatic || !l->endpoint || service_wants_endpoint(s, l->endpoint))
@@ -148,7 +137,7 @@ void service_close_unused(struct service *s)
 			  LOG_MSG("the app no longer asks for %s: closed", text.text));
 		listener_free(l);
 	}
-	list_for_each_safe (e, e_tmp, &s->dispatch.endpoints, link)
+	list_for_each_safe (struct endpoint, e, e_tmp, &s->dispatch.endpoints, link)
 		if (e->n_channels == 0 && list_empty(&e->listeners))
 			endpoint_free(e);
 }
@@ -158,13 +147,12 @@ int service_bind(struct broker *b, struct service *s, const struct service_conf 
 		 struct strbuf *error, int *ret_fd)
 {
 	_cleanup_fd_ int fd = -1;
-	struct listener *l;
 	bool shared = false, local = address_unix(addr);
 	int r = local ? unix_listener_bind(addr, sc, b->conf, error, &fd)
 		      : tcp_bind(addr, sc, asked, false, error, &fd);
 
 	if (r == -EADDRINUSE && s && !local)
-		list_for_each (l, &s->dispatch.listeners, link)
+		list_for_each (struct listener, l, &s->dispatch.listeners, link)
 			if (address_overlap(&l->addr, addr))
 				shared = tcp_share(l->fd) == 0;
 	if (shared)
@@ -187,21 +175,16 @@ bool worker_listens_as_configured(const struct worker *w)
 /* Also if @w listens on more, or less, of the same port: its clients go on. */
 static bool is_covered(const struct worker *w, const struct endpoint *e)
 {
-	const struct channel *c;
-
-	return list_find(c, &w->taker.channels, link,
+	return list_find(const struct channel, c, &w->taker.channels, link,
 			 c->endpoint == e || address_overlap(&c->endpoint->app_addr, &e->app_addr));
 }
 
 const struct endpoint *service_missing_endpoint(const struct worker *w)
 {
-	const struct channel *c;
-	const struct worker *o;
-
-	list_for_each (o, &service_of(w)->workers, link) {
+	list_for_each (const struct worker, o, &service_of(w)->workers, link) {
 		if (o->guest || (o->state != WORKER_READY && o->state != WORKER_HELD))
 			continue;
-		list_for_each (c, &o->taker.channels, link)
+		list_for_each (const struct channel, c, &o->taker.channels, link)
 			if (channel_is_usable(c) && !is_covered(w, c->endpoint))
 				return c->endpoint;
 	}
@@ -210,9 +193,7 @@ const struct endpoint *service_missing_endpoint(const struct worker *w)
 
 const struct endpoint *service_endpoint_of_others(const struct worker *w)
 {
-	const struct endpoint *e;
-
-	return list_find(e, &service_of(w)->dispatch.endpoints, link,
+	return list_find(const struct endpoint, e, &service_of(w)->dispatch.endpoints, link,
 			 !list_empty(&e->round.ring) && !is_covered(w, e));
 }
 

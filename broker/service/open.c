@@ -166,10 +166,9 @@ static void drop(struct listener *l)
 {
 	struct service *s = service_of_dispatch(l->dispatch);
 	struct endpoint *e = service_find_endpoint(s, &l->addr);
-	const struct listener *o;
 
 	if (!e || !service_wants_endpoint(s, e) ||
-	    list_find(o, &s->dispatch.listeners, link,
+	    list_find(const struct listener, o, &s->dispatch.listeners, link,
 		      o != l && !o->automatic && !o->closing && !o->leaves_with &&
 			      o->app == address_app(&e->app_addr))) {
 		service_close_gently(l);
@@ -194,9 +193,7 @@ static bool is_wanted(const struct listener *l, const struct service_conf *sc,
 void reload_drop_listeners(struct service *s, const struct service_conf *sc,
 			   const struct opened *opened, unsigned rollout)
 {
-	struct listener *l, *tmp;
-
-	list_for_each_safe (l, tmp, &s->dispatch.listeners, link) {
+	list_for_each_safe (struct listener, l, tmp, &s->dispatch.listeners, link) {
 		if (l->closing || l->bound_only)
 			continue;
 		if (l->automatic || is_wanted(l, sc, opened))
@@ -212,9 +209,7 @@ void reload_drop_listeners(struct service *s, const struct service_conf *sc,
 
 void publish_new(struct service *s)
 {
-	struct listener *l;
-
-	list_for_each (l, &s->dispatch.listeners, link) {
+	list_for_each (struct listener, l, &s->dispatch.listeners, link) {
 		int r;
 
 		if (!l->bound_only || l->comes_with != s->rollout_number)
@@ -236,9 +231,7 @@ void publish_new(struct service *s)
 
 void publish_done(struct service *s)
 {
-	struct listener *l, *tmp;
-
-	list_for_each_safe (l, tmp, &s->dispatch.listeners, link) {
+	list_for_each_safe (struct listener, l, tmp, &s->dispatch.listeners, link) {
 		if (l->comes_with == s->rollout_number)
 			l->comes_with = 0;
 		if (l->leaves_with != s->rollout_number)
@@ -261,9 +254,7 @@ static void set_back(struct listener *l, const struct service_conf *sc)
 
 void publish_undone(struct service *s)
 {
-	struct listener *l, *tmp;
-
-	list_for_each_safe (l, tmp, &s->dispatch.listeners, link) {
+	list_for_each_safe (struct listener, l, tmp, &s->dispatch.listeners, link) {
 		/* What a reload behind it has brought goes, too, unless that is still to come. */
 		bool goes = l->comes_with && (l->comes_with == s->rollout_number || !s->after);
 

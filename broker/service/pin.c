@@ -11,13 +11,12 @@
 static void changed(struct service *s)
 {
 	int64_t first = pins_next_expiry(&s->dispatch.pins);
-	struct endpoint *e;
 
 	if (first)
 		loop_timer_arm(service_loop(s), &s->pin_timer, first - loop_now(service_loop(s)));
 	else
 		loop_timer_disarm(&s->pin_timer);
-	list_for_each (e, &s->dispatch.endpoints, link)
+	list_for_each (struct endpoint, e, &s->dispatch.endpoints, link)
 		endpoint_pins_changed(e);
 }
 
@@ -28,12 +27,9 @@ static void changed(struct service *s)
  */
 static void let_go(struct service *s, const struct pin *pin)
 {
-	struct channel *c;
-	struct worker *w;
-
-	list_for_each (w, &s->workers, link)
+	list_for_each (struct worker, w, &s->workers, link)
 		if (pin_names(pin, w->name, w->generation))
-			list_for_each (c, &w->taker.channels, link) {
+			list_for_each (struct channel, c, &w->taker.channels, link) {
 				c->sent_unpinned = c->sent;
 				if (w->state == WORKER_HELD)
 					(void)endpoint_take_back(c, "the pin is removed");

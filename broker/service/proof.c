@@ -9,9 +9,7 @@
 
 static bool was_given(const struct worker *w)
 {
-	const struct channel *c;
-
-	return list_find(c, &w->taker.channels, link, c->sent);
+	return list_find(const struct channel, c, &w->taker.channels, link, c->sent);
 }
 
 /* No client has come since the rollout began, or none that was given to @w. */
@@ -34,9 +32,7 @@ bool proof_is_awaited(const struct worker *w)
 /* With many workers and few clients its turn may be far away. */
 static void hurry(struct worker *w)
 {
-	struct channel *c;
-
-	list_for_each (c, &w->taker.channels, link)
+	list_for_each (struct channel, c, &w->taker.channels, link)
 		if (channel_is_in_round(c) && !c->sent)
 			balancer_hurry(&c->endpoint->round, &c->member);
 }
@@ -68,16 +64,15 @@ void service_probation_expired(struct loop_timer *timer)
 	struct service *s = container_of(timer, struct service, probation);
 	int64_t now = loop_now(service_loop(s));
 	bool wait = false;
-	struct worker *w;
 
-	list_for_each (w, &s->workers, link) {
+	list_for_each (struct worker, w, &s->workers, link) {
 		const struct channel *c;
 
 		if (w->rollout_number != s->rollout_number)
 			continue;
 		wait |= !w->held && !worker_is_ill(w) && w->check.health.failed;
 		/* It takes nothing, though others do. */
-		c = list_find(c, &w->taker.channels, link, c->shunned);
+		c = list_find(struct channel, it, &w->taker.channels, link, it->shunned);
 		wait |= c != NULL;
 		if (c && now - c->stalled_since_ms >= w->conf->start_timeout_ms)
 			service_fail_rollout(w, "takes no connections while others do");

@@ -8,9 +8,9 @@
 
 struct service *service_find(const struct broker *b, const char *name)
 {
-	struct service *s, *leaving = NULL;
+	struct service *leaving = NULL;
 
-	list_for_each (s, &b->services, link) {
+	list_for_each (struct service, s, &b->services, link) {
 		if (strcmp(service_name(s), name) != 0)
 			continue;
 		/* A section may come back while the old service of its name still drains. */
@@ -36,9 +36,8 @@ unsigned service_count_well(const struct service *s)
 
 bool service_has_round(const struct service *s)
 {
-	const struct worker *w;
-
-	return list_find(w, &s->workers, link, w->state == WORKER_READY && !w->pinned_only);
+	return list_find(const struct worker, w, &s->workers, link,
+			 w->state == WORKER_READY && !w->pinned_only);
 }
 
 unsigned service_count_started(const struct service *s)
@@ -54,9 +53,7 @@ unsigned service_count_started(const struct service *s)
 
 bool service_slot_has_process(const struct service *s, unsigned slot)
 {
-	const struct worker *w;
-
-	return list_find(w, &s->workers, link, w->slot == slot);
+	return list_find(const struct worker, w, &s->workers, link, w->slot == slot);
 }
 
 bool service_rollout_owns(const struct service *s, size_t slot)
@@ -138,13 +135,12 @@ static bool is_waited_for(const struct worker *w)
 void service_rollout_text(const struct service *s, struct strbuf *out)
 {
 	int64_t left = s->probation.at_ms - loop_now(service_loop(s));
-	const struct worker *w;
 	unsigned n = 0;
 
 	if (loop_timer_armed(&s->probation))
 		strbuf_addf(out, "the probation of the new workers (%lld s left)",
 			    left > 0 ? (long long)(left + MSEC_PER_SEC - 1) / MSEC_PER_SEC : 0);
-	list_for_each (w, &s->workers, link) {
+	list_for_each (const struct worker, w, &s->workers, link) {
 		if (!is_waited_for(w) || n++ >= NAMED_MAX)
 			continue;
 		strbuf_add(out, n > 1 ? ", " : "");

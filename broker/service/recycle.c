@@ -40,9 +40,7 @@ static void ask(struct worker *w, enum recycle_reason reason)
 /* If all hang they may be waiting for the same thing: one that is held would not come back. */
 static bool another_is_well(const struct worker *w)
 {
-	const struct worker *other;
-
-	return list_find(other, &service_of(w)->workers, link,
+	return list_find(const struct worker, other, &service_of(w)->workers, link,
 			 other != w && other->state == WORKER_READY && !other->pinned_only &&
 				 !taker_stalled_since(&other->taker));
 }
@@ -217,18 +215,18 @@ static void fail_if_new(struct worker *w)
 void service_weigh_checks(struct service *s)
 {
 	bool any_well, all_ill;
-	struct worker *w;
 
-	list_for_each (w, &s->workers, link)
+	list_for_each (struct worker, w, &s->workers, link)
 		fail_if_new(w);
-	any_well = list_find(w, &s->workers, link, serves_unless_ill(w) && !worker_is_ill(w));
-	all_ill = !any_well && list_find(w, &s->workers, link, serves_unless_ill(w));
+	any_well = list_find(struct worker, w, &s->workers, link,
+			     serves_unless_ill(w) && !worker_is_ill(w));
+	all_ill = !any_well && list_find(struct worker, w, &s->workers, link, serves_unless_ill(w));
 	if (all_ill && !s->all_ill)
 		log_event(LEVEL_ERROR, "worker-check-failed", LOG_STR("service", service_name(s)),
 			  LOG_MSG("the checks of all workers fail: none is taken out of the round, "
 				  "and they serve as well as they can"));
 	s->all_ill = all_ill;
-	list_for_each (w, &s->workers, link)
+	list_for_each (struct worker, w, &s->workers, link)
 		if (serves_unless_ill(w))
 			weigh(w, any_well);
 }
@@ -291,9 +289,7 @@ static void replace(struct worker *w, enum recycle_reason reason)
 /* Hung ones that are on their way out need memory: no more than one of each slot. */
 static bool one_still_leaves(const struct worker *w)
 {
-	const struct worker *other;
-
-	return w->recycle && list_find(other, &service_of(w)->workers, link,
+	return w->recycle && list_find(const struct worker, other, &service_of(w)->workers, link,
 				       other != w && other->slot == w->slot && other->recycle);
 }
 
@@ -342,11 +338,11 @@ static void look(struct service *s)
 static bool is_needed(const struct service *s)
 {
 	const struct service_conf *sc = s->terms.live;
-	const struct worker *w;
 
 	return conf_forks(sc) || sc->max_connections || sc->max_memory || sc->max_age_ms ||
 	       sc->restart_at ||
-	       list_find(w, &s->workers, link, w->recycle && worker_state_is_current(w->state));
+	       list_find(const struct worker, w, &s->workers, link,
+			 w->recycle &&worker_state_is_current(w->state));
 }
 
 /* restart_at: each worker that serves then has its turn, as soon as it can. */

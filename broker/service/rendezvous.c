@@ -56,11 +56,8 @@ static void refuse(const struct greeting *g, int error, const char *reason)
 /* The token is the proof; the rest of the message only says where to look. */
 static struct worker *find_worker(struct broker *b, const struct handoff_hello *hello)
 {
-	struct service *s;
-	struct worker *w;
-
-	list_for_each (s, &b->services, link)
-		list_for_each (w, &s->workers, link)
+	list_for_each (struct service, s, &b->services, link)
+		list_for_each (struct worker, w, &s->workers, link)
 			if (!memcmp(w->token, hello->token, sizeof(w->token)))
 				return w;
 	return NULL;
@@ -74,7 +71,8 @@ static int welcome(struct greeting *g, const struct channel *c)
 	const int fds[] = { c->rx, c->tx, c->page.fd };
 
 	handoff_header_init(&msg.h, HANDOFF_WELCOME);
-	l = list_find(l, &c->endpoint->listeners, endpoint_link, !address_unix(&l->addr));
+	l = list_find(struct listener, it, &c->endpoint->listeners, endpoint_link,
+		      !address_unix(&it->addr));
 	if (address_unix(addr))
 		strcpy(msg.path, address_unix(addr));
 	else if (l)
@@ -276,9 +274,7 @@ int rendezvous_start(struct rendezvous *rv, struct broker *b, int fd)
 
 void rendezvous_stop(struct rendezvous *rv)
 {
-	struct greeting *g, *tmp;
-
 	acceptor_stop(&rv->acceptor);
-	list_for_each_safe (g, tmp, &rv->greetings, link)
+	list_for_each_safe (struct greeting, g, tmp, &rv->greetings, link)
 		greeting_free(g);
 }

@@ -215,14 +215,12 @@ static bool is_undone(const struct worker *w)
 
 static void give_up(struct service *s)
 {
-	struct worker *w, *tmp;
-
 	/* A restart has replaced nobody for good: who is parked then is of the reload before it. */
 	if (s->roll_kind == ROLL_RELOAD)
 		s->restored = service_restore_all(s);
 	end_aborted(s);
 	s->want = s->want_before;
-	list_for_each_safe (w, tmp, &s->workers, link)
+	list_for_each_safe (struct worker, w, tmp, &s->workers, link)
 		if (is_undone(w))
 			worker_retire(w, EV_RETIRE);
 	service_rearm(s);

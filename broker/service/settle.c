@@ -88,7 +88,6 @@ void service_worker_changed(struct worker *w, enum worker_state from)
 {
 	struct service *s = service_of(w);
 	bool listens = w->state == WORKER_READY && from == WORKER_STARTING;
-	const struct worker *old;
 
 	service_settle_soon(s);
 	if (w->state == from)
@@ -99,7 +98,7 @@ void service_worker_changed(struct worker *w, enum worker_state from)
 		return;
 	/* A worker that drained since an earlier reload is not what this rollout waits for. */
 	if (w->state == WORKER_DEAD &&
-	    !list_find(old, &s->workers, link,
+	    !list_find(const struct worker, old, &s->workers, link,
 		       old->slot == w->slot && old->rollout_number != s->rollout_number))
 		rollout_old_gone(&s->rollout, w->slot);
 	if (worker_state_is_current(from) && !worker_state_is_current(w->state)) {
@@ -129,10 +128,8 @@ void service_worker_changed(struct worker *w, enum worker_state from)
  */
 static void fill_others(struct service *s)
 {
-	struct service *other;
-
 	s->one_started_less = false;
-	list_for_each (other, &s->broker->services, link)
+	list_for_each (struct service, other, &s->broker->services, link)
 		if (other != s)
 			service_fill(other);
 }

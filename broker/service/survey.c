@@ -18,13 +18,10 @@ static void add_port(uint16_t port, struct sockdiag_walk *w)
 
 void survey_add_ports(const struct service *s, struct sockdiag_walk *w)
 {
-	const struct endpoint *e;
-	const struct listener *l;
-
-	list_for_each (l, &s->dispatch.listeners, link)
+	list_for_each (const struct listener, l, &s->dispatch.listeners, link)
 		add_port(l->addr.port, w);
 	/* Listeners that are closed already, as at shutdown: their port is kept by the endpoint. */
-	list_for_each (e, &s->dispatch.endpoints, link)
+	list_for_each (const struct endpoint, e, &s->dispatch.endpoints, link)
 		for (size_t i = 0; i < e->n_ports; i++)
 			add_port(e->ports[i], w);
 }
@@ -49,11 +46,8 @@ static void end(struct survey *s)
 
 static struct worker *next_unseen(const struct survey *s)
 {
-	struct service *service;
-	struct worker *w;
-
-	list_for_each (service, &s->broker->services, link)
-		list_for_each (w, &service->workers, link)
+	list_for_each (struct service, service, &s->broker->services, link)
+		list_for_each (struct worker, w, &service->workers, link)
 			if (w->found.round != s->round)
 				return w;
 	return NULL;
@@ -101,8 +95,6 @@ static void step_expired(struct loop_timer *timer)
 
 void survey_want(struct survey *s, struct survey_waiter *w)
 {
-	const struct service *service;
-
 	list_append(&s->waiters, &w->link);
 	if (s->running)
 		return;
@@ -114,7 +106,7 @@ void survey_want(struct survey *s, struct survey_waiter *w)
 	s->done_ms = 0;
 	s->counted = false;
 	s->walk = SURVEY_WALK;
-	list_for_each (service, &s->broker->services, link)
+	list_for_each (const struct service, service, &s->broker->services, link)
 		survey_add_ports(service, &s->walk);
 	(void)sockdiag_begin(&s->walk);
 }

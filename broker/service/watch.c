@@ -34,9 +34,8 @@
 /* Full or not: what waits in the broker itself is the first that it gets. */
 static bool another_serves(const struct channel *c)
 {
-	struct balancer_member *m;
-
-	return list_find(m, &c->endpoint->round.ring, link, m != &c->member && m->limit > 0);
+	return list_find(struct balancer_member, m, &c->endpoint->round.ring, link,
+			 m != &c->member && m->limit > 0);
 }
 
 static bool has_room(struct balancer_member *m)
@@ -53,9 +52,7 @@ static bool is_proven(struct balancer_member *m)
 
 static bool another_has_room(const struct channel *c, bool proven)
 {
-	struct balancer_member *m;
-
-	return list_find(m, &c->endpoint->round.ring, link,
+	return list_find(struct balancer_member, m, &c->endpoint->round.ring, link,
 			 m != &c->member && (!proven || is_proven(m)) && has_room(m));
 }
 
@@ -224,9 +221,8 @@ static void watch_leaving_channel(struct channel *c, int64_t now)
 static bool stays_stopped(struct worker *w)
 {
 	bool stopped = proc_is_stopped(w->pid, &w->main_look, true);
-	struct channel *c;
 
-	list_for_each (c, &w->taker.channels, link)
+	list_for_each (struct channel, c, &w->taker.channels, link)
 		stopped = channel_is_stopped(c, true) || stopped;
 	return stopped;
 }
@@ -257,9 +253,7 @@ static bool is_counted(const struct worker *w)
 /* While a whole service leaves, a worker that drains is given what waits in the broker, too. */
 static bool more_comes(const struct worker *w)
 {
-	const struct channel *c;
-
-	return list_find(c, &w->taker.channels, link,
+	return list_find(const struct channel, c, &w->taker.channels, link,
 			 channel_is_in_round(c) && c->endpoint->n_pending);
 }
 
@@ -267,12 +261,11 @@ static void use_evidence(struct worker *w, const struct sockdiag_list *connectio
 {
 	int open = worker_count_connections(w, connections);
 	uint64_t oldest_ns;
-	struct channel *c;
 
 	if (open < 0)
 		return;
 	w->open = (unsigned)open;
-	list_for_each (c, &w->taker.channels, link)
+	list_for_each (struct channel, c, &w->taker.channels, link)
 		balancer_set_load(&c->endpoint->round, &c->member, w->open + c->member.waiting,
 				  c->member.said);
 	if (w->state != WORKER_DRAINING || open > 0 || taker_waiting(&w->taker) > 0 ||
@@ -292,14 +285,12 @@ static int take_evidence(struct broker *b, bool may_begin, uint64_t until, int64
 {
 	struct evidence *e = &b->evidence;
 	bool asked = false;
-	struct service *s;
-	struct worker *w;
 	int r = 0;
 
 	if (e->walk.fd < 0) {
 		e->walk = SURVEY_WALK;
-		list_for_each (s, &b->services, link)
-			if (list_find(w, &s->workers, link, is_counted(w))) {
+		list_for_each (struct service, s, &b->services, link)
+			if (list_find(struct worker, w, &s->workers, link, is_counted(w))) {
 				survey_add_ports(s, &e->walk);
 				asked = true;
 			}
@@ -320,9 +311,7 @@ static int take_evidence(struct broker *b, bool may_begin, uint64_t until, int64
 /* Of those that @s has, as many as there is time for. True: all. */
 static bool compare_workers(struct service *s, const struct evidence *e, uint64_t until)
 {
-	struct worker *w, *tmp;
-
-	list_for_each_safe (w, tmp, &s->workers, link) {
+	list_for_each_safe (struct worker, w, tmp, &s->workers, link) {
 		if (w->counted_ms == e->taken_ms || !is_counted(w))
 			continue;
 		if (loop_clock_ns() > until)
@@ -340,12 +329,11 @@ static bool watch_connections(struct broker *b, bool may_begin, int64_t now)
 {
 	uint64_t until = loop_clock_ns() + SLICE_NS;
 	struct evidence *e = &b->evidence;
-	struct service *s;
 	int r = e->taken_ms ? 0 : take_evidence(b, may_begin, until, now);
 
 	if (r < 0)
 		return r != -ENOENT;
-	list_for_each (s, &b->services, link)
+	list_for_each (struct service, s, &b->services, link)
 		if (!compare_workers(s, e, until))
 			return true;
 	sockdiag_end(&e->walk);
@@ -372,9 +360,8 @@ static void watch_full(struct endpoint *e, int64_t now)
 static void hear(struct worker *w)
 {
 	bool leaves = false;
-	struct channel *c;
 
-	list_for_each (c, &w->taker.channels, link)
+	list_for_each (struct channel, c, &w->taker.channels, link)
 		leaves |= channel_hear(c);
 	if (leaves)
 		worker_leave(w);
@@ -383,15 +370,12 @@ static void hear(struct worker *w)
 /* Returns whether @s needs to be looked at again. */
 static bool watch_service(struct service *s, int64_t now)
 {
-	struct worker *w, *tmp;
-	struct endpoint *e;
 	bool again = false;
 
-	list_for_each_safe (w, tmp, &s->workers, link) {
-		struct channel *c, *c_tmp;
+	list_for_each_safe (struct worker, w, tmp, &s->workers, link) {
 
 		hear(w);
-		list_for_each_safe (c, c_tmp, &w->taker.channels, link) {
+		list_for_each_safe (struct channel, c, c_tmp, &w->taker.channels, link) {
 			if ((w->state == WORKER_DRAINING || w->state == WORKER_HELD) &&
 			    !channel_is_in_round(c))
 				watch_leaving_channel(c, now);
@@ -404,7 +388,7 @@ static bool watch_service(struct service *s, int64_t now)
 			again |= watch_held(w) || taker_waiting(&w->taker) > 0;
 		again |= w->state == WORKER_DRAINING && !worker_finishes_alone(w);
 	}
-	list_for_each (e, &s->dispatch.endpoints, link)
+	list_for_each (struct endpoint, e, &s->dispatch.endpoints, link)
 		watch_full(e, now);
 	service_end_idle(s);
 	return again;
@@ -415,12 +399,11 @@ void watch_expired(struct loop_timer *timer)
 	struct broker *b = container_of(timer, struct broker, watch);
 	int64_t now = loop_now(&b->loop);
 	bool evidence = now - b->evidence_ms >= EVIDENCE_MS;
-	struct service *s;
 	bool again = broker_schedule(b);
 
 	if (evidence)
 		b->evidence_ms = now;
-	list_for_each (s, &b->services, link)
+	list_for_each (struct service, s, &b->services, link)
 		again |= watch_service(s, now);
 	again |= watch_connections(b, evidence, now);
 	if (again)

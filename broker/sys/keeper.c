@@ -95,10 +95,8 @@ static bool remember(struct keeper *k, const struct keeper_entry *entry, int *ou
 /* Each worker ends in its time. */
 static void broker_ended(struct keeper *k)
 {
-	struct kept *w;
-
 	loop_remove(&k->loop, &k->broker);
-	list_for_each (w, &k->all, link) {
+	list_for_each (struct kept, w, &k->all, link) {
 		loop_timer_arm(&k->loop, &w->due, w->entry.drain_ms);
 		if (w->output_fd >= 0)
 			(void)loop_add(&k->loop, &w->output, w->output_fd, EPOLLIN);

@@ -114,14 +114,13 @@ static void scraped(struct scrape_waiter *waiter, const struct strbuf *text)
  */
 static bool is_ready(const struct master *m, struct strbuf *out)
 {
-	const struct service *s;
 	bool ready = true;
 
 	if (m->broker.stopping) {
 		strbuf_add(out, "the broker is stopping\n");
 		return false;
 	}
-	list_for_each (s, &m->broker.services, link) {
+	list_for_each (const struct service, s, &m->broker.services, link) {
 		/* Gone from the configuration: it only finishes what it has. */
 		if (s->dispatch.stopping)
 			continue;
@@ -190,9 +189,7 @@ static void client_received(struct stream *stream)
 /* The oldest of those that are not being answered goes. False: there is none. */
 static bool make_room(struct web *web)
 {
-	struct web_client *c;
-
-	list_for_each (c, &web->clients, link)
+	list_for_each (struct web_client, c, &web->clients, link)
 		if (!waits(c) && c->stream.out.len == 0) {
 			client_free(c);
 			return true;
@@ -207,9 +204,8 @@ static void answer_agent(struct web_client *c)
 	const struct master *m = c->web->master;
 	uint64_t ready = 0, wanted = 0, percent;
 	bool down = false, open = false;
-	const struct service *s;
 
-	list_for_each (s, &m->broker.services, link) {
+	list_for_each (const struct service, s, &m->broker.services, link) {
 		if (s->dispatch.stopping)
 			continue;
 		/* One address stands for all services: what one of them lacks, the whole lacks. */
@@ -401,9 +397,7 @@ void web_init(struct web *web, struct master *m, struct survey *survey)
 
 void web_deinit(struct web *web)
 {
-	struct web_client *c, *tmp;
-
-	list_for_each_safe (c, tmp, &web->clients, link)
+	list_for_each_safe (struct web_client, c, tmp, &web->clients, link)
 		client_free(c);
 	for (enum http_media media = 0; media < HTTP_MEDIA_N; media++)
 		scrape_deinit(&web->scrapes[media]);

@@ -96,11 +96,10 @@ bool worker_children_find(const struct worker *w, pid_t pid, struct handoff_proc
 
 unsigned worker_children_running(const struct worker *w, uint64_t *ret_oldest_ns)
 {
-	const struct channel *c;
 	unsigned n = 0;
 
 	*ret_oldest_ns = 0;
-	list_for_each (c, &w->taker.channels, link) {
+	list_for_each (const struct channel, c, &w->taker.channels, link) {
 		const struct handoff_processes *table = table_of(c);
 
 		for (unsigned i = 0; table && i < w->taker.processes; i++) {

@@ -139,11 +139,10 @@ const struct taker_ops worker_taker_ops = {
 static bool owns_child(const struct worker *w, pid_t pid)
 {
 	char token[2 * HANDOFF_TOKEN_SIZE + 1] = "";
-	struct channel *c;
 
 	if (pid == w->pid || pid_set_has(&w->kin, pid))
 		return true;
-	list_for_each (c, &w->taker.channels, link)
+	list_for_each (struct channel, c, &w->taker.channels, link)
 		if (proc_holds_socket(pid, c->rx_inode))
 			return true;
 	/* Not after setproctitle(3), which writes over it; but then it has been a child for long.
@@ -203,9 +202,7 @@ static bool find_kin_or_later(struct worker *w)
 /* The one of @w->kin that holds the listening socket, else the first: the app's new main. */
 static pid_t heir(const struct worker *w)
 {
-	struct channel *c;
-
-	list_for_each (c, &w->taker.channels, link)
+	list_for_each (struct channel, c, &w->taker.channels, link)
 		for (size_t i = 0; i < w->kin.n; i++)
 			if (proc_holds_socket(w->kin.pids[i], c->rx_inode))
 				return w->kin.pids[i];
@@ -303,12 +300,10 @@ void worker_unwatch_process(struct worker *w)
  */
 static void find_heir(struct worker *w)
 {
-	const struct channel_holder *h;
-	const struct channel *c;
 	struct unix_peer cred;
 
-	list_for_each (c, &w->taker.channels, link)
-		list_for_each (h, &c->holders, link) {
+	list_for_each (const struct channel, c, &w->taker.channels, link)
+		list_for_each (const struct channel_holder, h, &c->holders, link) {
 			if (proc_stat(h->pid).ending || unix_peer_get(h->fd, &cred) < 0)
 				continue;
 			if (worker_watch_process(w, &cred) == 0) {
@@ -326,7 +321,6 @@ static void find_heir(struct worker *w)
 static void process_ended(struct loop_source *source, uint32_t events)
 {
 	struct worker *w = container_of(source, struct worker, process_source);
-	struct channel *c;
 	bool held = false;
 
 	(void)events;
@@ -334,7 +328,7 @@ static void process_ended(struct loop_source *source, uint32_t events)
 	w->main_was = w->pid;
 	w->pid = 0;
 	/* The kernel closes the descriptors of a process before it reports its end. */
-	list_for_each (c, &w->taker.channels, link)
+	list_for_each (struct channel, c, &w->taker.channels, link)
 		held |= channel_has_holder(c);
 	if (held)
 		find_heir(w);

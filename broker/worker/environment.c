@@ -78,7 +78,6 @@ static void add_socket(struct strbuf *out, uint32_t app)
 static int put_sockets(const struct worker *w)
 {
 	struct strbuf ours = STRBUF_GROWS(1 << 20), private = STRBUF_GROWS(1 << 20);
-	const struct endpoint *e;
 	int r = 0;
 
 	for (char **p = w->conf->private_sockets; p && *p; p++)
@@ -87,7 +86,7 @@ static int put_sockets(const struct worker *w)
 		add_socket(&ours, w->conf->listen[i].app);
 		add_socket(&ours, address_app(&w->conf->listen[i].addr));
 	}
-	list_for_each (e, &w->terms->dispatch->endpoints, link)
+	list_for_each (const struct endpoint, e, &w->terms->dispatch->endpoints, link)
 		add_socket(&ours, address_app(&e->app_addr));
 	if (private.len)
 		r |= put(HANDOFF_ENV_PRIVATE_SOCKETS "=%s", private.text);

@@ -83,9 +83,7 @@ void worker_add_missing(const struct worker *w, const char *before, struct strbu
 
 void worker_add_addresses(const struct worker *w, const char *before, struct strbuf *out)
 {
-	const struct channel *c;
-
-	list_for_each (c, &w->taker.channels, link) {
+	list_for_each (const struct channel, c, &w->taker.channels, link) {
 		strbuf_addf(out, "%s%s", before, address_text(&c->endpoint->app_addr).text);
 		before = ", ";
 	}
@@ -161,11 +159,10 @@ static bool looks_like_next(const struct worker *w, uint16_t port)
 
 static void list_brokered(const struct worker *w, struct strbuf *out)
 {
-	const struct channel *c;
 	bool next = false;
 
 	worker_add_addresses(w, "; it listens through the broker on ", out);
-	list_for_each (c, &w->taker.channels, link)
+	list_for_each (const struct channel, c, &w->taker.channels, link)
 		next = next || looks_like_next(w, c->endpoint->app_addr.port);
 	if (next)
 		strbuf_add(out, ": if it looks for a free port, it has found the expected one "
@@ -281,14 +278,13 @@ enum worker_lost worker_lost_library(const struct worker *w, const struct channe
 	(void)worker_processes(w, &all);
 	for (size_t i = 0; i < all.n; i++) {
 		pid_t pid = all.pids[i];
-		const struct channel_holder *h;
 		struct escape_facts facts;
 
 		if (!proc_holds_socket(pid, c->rx_inode) || proc_is_in_exec(pid))
 			continue;
 		look(w, pid, &facts);
 		if (facts.library || !facts.readable ||
-		    list_find(h, &c->holders, link, h->pid == pid)) {
+		    list_find(const struct channel_holder, h, &c->holders, link, h->pid == pid)) {
 			with++;
 			continue;
 		}

@@ -26,9 +26,7 @@
 
 static bool is_stopped(struct worker *w)
 {
-	struct channel *c;
-
-	return list_find(c, &w->taker.channels, link, channel_is_stopped(c, false));
+	return list_find(struct channel, c, &w->taker.channels, link, channel_is_stopped(c, false));
 }
 
 static bool may_be_checked(struct worker *w)
@@ -143,11 +141,10 @@ static ssize_t read_some(struct worker *w)
 static struct channel *find_channel(struct worker *w)
 {
 	uint32_t app = w->conf->check_port;
-	struct channel *c;
 
 	if (!app && w->conf->n_listen)
 		app = w->conf->listen[0].app;
-	return list_find(c, &w->taker.channels, link,
+	return list_find(struct channel, c, &w->taker.channels, link,
 			 channel_is_usable(c) &&
 				 (!app || address_app(&c->endpoint->app_addr) == app));
 }

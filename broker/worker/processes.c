@@ -161,12 +161,11 @@ static bool wake(struct worker *w, struct channel *c)
 void worker_wake_expired(struct loop_timer *timer)
 {
 	struct worker *w = container_of(timer, struct worker, wake);
-	struct channel *c;
 	bool woken = false;
 
 	if (w->state != WORKER_STOPPING)
 		return;
-	list_for_each (c, &w->taker.channels, link)
+	list_for_each (struct channel, c, &w->taker.channels, link)
 		woken = wake(w, c) || woken;
 	loop_timer_arm(worker_loop(w), &w->wake, woken ? WAKE_NEXT_MS : WAKE_FIRST_MS);
 }

@@ -32,9 +32,7 @@ static bool guest_keeps(const struct channel *c)
 
 static void take_back_all(struct worker *w, const char *reason)
 {
-	struct channel *c;
-
-	list_for_each (c, &w->taker.channels, link) {
+	list_for_each (struct channel, c, &w->taker.channels, link) {
 		c->moved_ms = loop_now(worker_loop(w));
 		if ((worker_leaves_round(w) && !worker_finishes_alone(w)) || guest_keeps(c))
 			continue;
@@ -45,17 +43,13 @@ static void take_back_all(struct worker *w, const char *reason)
 
 static void tell_draining(struct worker *w)
 {
-	struct channel *c;
-
-	list_for_each (c, &w->taker.channels, link)
+	list_for_each (struct channel, c, &w->taker.channels, link)
 		channel_tell_draining(c, !worker_state_is_current(w->state));
 }
 
 static void close_channels(struct worker *w)
 {
-	struct channel *c, *tmp;
-
-	list_for_each_safe (c, tmp, &w->taker.channels, link)
+	list_for_each_safe (struct channel, c, tmp, &w->taker.channels, link)
 		channel_close(c);
 }
 
@@ -267,10 +261,8 @@ void worker_note_stopped(struct worker *w, bool stopped)
 
 void worker_look_if_stopped(struct worker *w)
 {
-	struct channel *c;
-
 	/* Also while it is held for a debugger: does it stand at a prompt, or run? */
 	if ((w->state == WORKER_READY || w->state == WORKER_HELD) &&
-	    list_find(c, &w->taker.channels, link, channel_is_stopped(c, false)))
+	    list_find(struct channel, c, &w->taker.channels, link, channel_is_stopped(c, false)))
 		worker_hold(w, HELD_BY_STOP);
 }

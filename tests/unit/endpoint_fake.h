@@ -617,11 +617,10 @@ static void check_books(void)
 {
 	const struct ledger *l = &service.dispatch.ledger;
 	unsigned in_channels = 0, by_owner[CLOSED + 1] = { 0 };
-	struct pending_conn *p;
 	uint64_t last = 0;
 	size_t n = 0;
 
-	list_for_each (p, &endpoint->pending, link) {
+	list_for_each (struct pending_conn, p, &endpoint->pending, link) {
 		CHECK_EQ(client_of(p->fd)->owner, BROKER);
 		if (!client_of(p->fd)->id) /* never offered to anybody yet */
 			client_of(p->fd)->id = p->conn.id;

@@ -109,9 +109,7 @@ static void worker_leaves(struct worker *w)
 
 static void fake_stop(void)
 {
-	struct worker *w, *tmp;
-
-	list_for_each_safe (w, tmp, &service.workers, link)
+	list_for_each_safe (struct worker, w, tmp, &service.workers, link)
 		worker_leaves(w);
 }
 
