@@ -92,8 +92,11 @@ const char *address_unix(const struct handoff_addr *addr)
 
 struct handoff_addr address_outside(const struct handoff_addr *addr)
 {
-	return addr->family == HANDOFF_UNIX ? (struct handoff_addr){ .family = HANDOFF_UNIX }
-					    : *addr;
+	struct handoff_addr outside = *addr;
+
+	if (addr->family == HANDOFF_UNIX)
+		memset(outside.ip, 0, sizeof(outside.ip));
+	return outside;
 }
 
 uint32_t address_app(const struct handoff_addr *addr)

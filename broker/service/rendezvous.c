@@ -133,7 +133,7 @@ static int join(struct greeting *g, struct worker *w, const struct handoff_hello
 		const struct asked *asked, struct strbuf *reason)
 {
 	struct handoff_addr addr = hello->addr;
-	struct endpoint *e;
+	struct endpoint *e = NULL;
 	struct channel *c;
 	int r = addr.family == HANDOFF_UNIX ? address_of_unix(hello->path, &addr, reason) : 0;
 
