@@ -8,7 +8,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -25,33 +24,39 @@
 struct debug {
 	int watched_fd; /* the broker's, while the tool runs; -1: at its end */
 	struct ctl *ctl;
-	int64_t pid;
-	char worker[128]; /* escaped */
-	bool alone;	  /* this process is debugged, and its worker is not held */
-	char state[16];	  /* of it, as the broker last said; empty: still held */
+	const struct json_value *held; /* what the broker says of the worker */
+	char state[16];		       /* of it, as the broker last said; empty: still held */
 };
+
+/* @words as for text_expand(), about the worker, and before them @tool, if there is one. */
+static void say(const struct debug *d, const char *tool, const char *words)
+{
+	STRBUF(text, 1024);
+
+	strbuf_add(&text, tool);
+	(void)text_expand(&text, words, d->held);
+	out_error_from(text.text);
+}
 
 static void announce(const struct debug *d, char *const *tool)
 {
 	const char *from = request_option(&d->ctl->request, "--from")->text;
 	const char *message = json_doc_text(view_last(&d->ctl->client.view), "message");
+	bool alone = json_doc_truth(d->held, "alone");
 	STRBUF(command, 4096);
 
 	for (size_t i = 0; tool[i]; i++) {
 		strbuf_add(&command, i ? " " : "");
 		words_add_quoted(&command, tool[i]);
 	}
-	if (d->alone)
-		out_error("process %" PRId64 " of %s has a connection, and waits", d->pid,
-			  d->worker);
-	else
-		out_error("%s (pid %" PRId64 ") is held: it gets no connections%s", d->worker,
-			  d->pid,
-			  from ? " but yours"
-			       : "; with --from CIDR it would still get those of one source");
+	say(d, "",
+	    alone  ? "process $pid of $worker has a connection, and waits"
+	    : from ? "$worker (pid $pid) is held: it gets no connections but yours"
+		   : "$worker (pid $pid) is held: it gets no connections; with --from CIDR it "
+		     "would still get those of one source");
 	if (*message)
 		out_error("%s", message);
-	if (from && !d->alone)
+	if (from && !alone)
 		out_error(
 			"send your own request from %s: it goes to this worker, and no other does",
 			from);
@@ -141,48 +146,47 @@ static int run_tool(struct debug *d, char *const *argv, int *ret_status)
  */
 static void say_end(const struct debug *d, const char *tool)
 {
-	const char *state = d->state, *fate = NULL;
+	const char *state = d->state;
 
 	if (!strcmp(state, "draining") || !strcmp(state, "stopping"))
-		fate = "is left to end";
+		say(d, tool, " has ended; process $pid, which was $worker, is left to end");
 	else if (!strcmp(state, "parked"))
-		fate = "is kept for a rollback";
-	if (fate)
-		out_error("%s has ended; process %" PRId64 ", which was %s, %s", tool, d->pid,
-			  d->worker, fate);
-	else if (!d->alone && (!*state || !strcmp(state, "held") || !strcmp(state, "ready")))
-		out_error("%s has ended, %s is released", tool, d->worker);
+		say(d, tool, " has ended; process $pid, which was $worker, is kept for a rollback");
+	else if (!json_doc_truth(d->held, "alone") &&
+		 (!*state || !strcmp(state, "held") || !strcmp(state, "ready")))
+		say(d, tool, " has ended, $worker is released");
 	else
-		out_error("%s has ended", tool);
+		say(d, tool, " has ended");
 }
 
 static enum ctl_exit run(struct debug *d, char *const *tool)
 {
-	int fd = d->ctl->client.fd, status = 0, r;
+	int status = 0, r;
+	STRBUF(before, 512);
 
 	announce(d, tool);
-	if (fcntl(fd, F_SETFD, 0) < 0) {
-		out_error("cannot keep %s held: %s", d->worker, strerror(errno));
-		return CTL_FAILED;
-	}
-	d->watched_fd = fd;
+	d->watched_fd = d->ctl->client.fd;
+	(void)fcntl(d->watched_fd, F_SETFD, 0);
 	read_messages(d); /* what came with the answer */
 	r = run_tool(d, tool, &status);
-	if (r == -ENOENT)
-		out_error("%s is not installed, so %s is released; others can follow --, as gdb, "
-			  "lldb, strace, perf, gdbserver or any that takes -p PID",
-			  tool[0], d->worker);
-	else if (r < 0)
-		out_error("cannot start %s: %s; %s is released", tool[0], strerror(-r), d->worker);
-	else
+	if (r == 0) {
 		say_end(d, tool[0]);
-	return r < 0 ? CTL_FAILED : (enum ctl_exit)status;
+		return (enum ctl_exit)status;
+	}
+	strbuf_addf(&before, "cannot start %s: %s", tool[0], strerror(-r));
+	if (r == -ENOENT)
+		say(d, tool[0],
+		    " is not installed, so $worker is released; others can follow --, as gdb, "
+		    "lldb, strace, perf, gdbserver or any that takes -p PID");
+	else
+		say(d, before.text, "; $worker is released");
+	return CTL_FAILED;
 }
 
-/* @held: what the broker says of the worker. */
-static enum ctl_exit start(struct debug *d, const struct json_value *held)
+static enum ctl_exit start(struct debug *d)
 {
-	const struct json_value *v = json_doc_first(json_doc_member(held, "command"));
+	const struct json_value *v = json_doc_first(json_doc_member(d->held, "command"));
+	int64_t pid = json_doc_number(d->held, "pid");
 	char *const *words = d->ctl->request.rest;
 	char *theirs[JSON_DOC_VALUES_MAX] = { NULL };
 	char **tool;
@@ -205,11 +209,11 @@ static enum ctl_exit start(struct debug *d, const struct json_value *held)
 		}
 	}
 	/* The pid comes from outside, and a tool would take 0 or -1 for something else. */
-	if (d->pid <= 1) {
-		out_error("%s has no process", d->worker);
+	if (pid <= 1) {
+		say(d, "", "$worker has no process");
 		return CTL_FAILED;
 	}
-	r = debugger_build(words, d->pid, &tool, &error);
+	r = debugger_build(words, pid, &tool, &error);
 	if (r < 0) {
 		out_error("%s", error.len ? error.text : strerror(-r));
 		return CTL_USAGE;
@@ -235,14 +239,7 @@ enum ctl_exit ctl_debug(struct ctl *ctl)
 	struct ask ask = { .patience_ms = ASK_PATIENCE_MS, .line = take_line };
 	enum ctl_exit code = ask_run(&ask, ctl, ctl->words, ctl->n_words);
 	const struct view_row *row = view_next(&ctl->client.view, NULL, VIEW_DEBUG, NULL);
-	const struct json_value *held = row ? row->object : NULL;
-	const char *name = json_doc_text(held, "worker");
-	struct debug d = { .ctl = ctl,
-			   .pid = json_doc_number(held, "pid"),
-			   .alone = json_doc_truth(held, "alone") };
-	struct strbuf worker;
+	struct debug d = { .ctl = ctl, .held = row ? row->object : NULL };
 
-	strbuf_init(&worker, d.worker, sizeof(d.worker));
-	strbuf_add_escaped(&worker, name, strlen(name));
-	return code == CTL_OK && !ctl->json ? start(&d, held) : code;
+	return code == CTL_OK && !ctl->json ? start(&d) : code;
 }
