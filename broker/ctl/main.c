@@ -147,15 +147,8 @@ static enum ctl_exit help(struct ctl *ctl)
 
 static bool set_color(const char *text)
 {
-	static const char *const names[] = { [OUT_COLOR_AUTO] = "auto",
-					     [OUT_COLOR_ALWAYS] = "always",
-					     [OUT_COLOR_NEVER] = "never" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (!strcmp(text, names[i])) {
-			out_init((enum out_color)i);
-			return true;
-		}
+	if (out_init(text))
+		return true;
 	out_error("--color must be auto, always or never, not \"%s\"", text);
 	return false;
 }
@@ -296,7 +289,7 @@ int main(int argc, char **argv)
 	size_t n;
 	int r;
 
-	out_init(OUT_COLOR_AUTO);
+	(void)out_init("auto");
 	if (!parse_options(argc, argv, &ctl, &args))
 		return CTL_USAGE;
 	n = (size_t)(argc - optind);

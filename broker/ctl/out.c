@@ -21,13 +21,14 @@ static void check(bool written)
 		out.failed = errno;
 }
 
-void out_init(enum out_color color)
+bool out_init(const char *color)
 {
 	const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
+	bool is_auto = !strcmp(color, "auto"), always = !strcmp(color, "always");
 
 	out.terminal = isatty(STDOUT_FILENO) && term && *term && strcmp(term, "dumb") != 0;
-	out.color = color == OUT_COLOR_ALWAYS ||
-		    (color == OUT_COLOR_AUTO && out.terminal && !(no_color && *no_color));
+	out.color = always || (is_auto && out.terminal && !(no_color && *no_color));
+	return is_auto || always || !strcmp(color, "never");
 }
 
 static unsigned columns_of_environment(void)

@@ -8,12 +8,11 @@
 #include "base/strbuf.h"
 #include "ctl/text.h"
 
-enum out_color { OUT_COLOR_AUTO, OUT_COLOR_ALWAYS, OUT_COLOR_NEVER };
-
 /*
- * AUTO: in colour on a terminal, unless NO_COLOR is set (to something) or TERM is dumb.
+ * @color: "always", "never", or "auto": in colour on a terminal, unless NO_COLOR is set (to
+ * something) or TERM is dumb. False: it is none of them.
  */
-void out_init(enum out_color color);
+bool out_init(const char *color);
 
 /*
  * For @text that goes to standard output: as wide as the terminal is now. If it is no terminal, as
