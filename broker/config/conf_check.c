@@ -108,47 +108,39 @@ static void check_wraps(const struct service_conf *sc, struct conf_errors *error
 	}
 }
 
-/* What means something in one mode alone. */
+/*
+ * What means something in one mode alone, or nothing for a program that a client starts, and that
+ * ends by itself.
+ */
 static void check_mode(const struct service_conf *sc, struct conf_errors *errors)
 {
-	static const char *const of_inetd[] = {
-		"wait",	     "park", "processes", "stderr", "log_connections", "zygote_connections",
-		"zygote_age"
+	enum { OF_INETD = 7, WITHOUT_WAIT = 2 }; /* so many at the start; from this place on */
+	static const char *const keys[] = {
+		"wait",		  "stderr",	     "park",
+		"processes",	  "log_connections", "zygote_connections",
+		"zygote_age",	  "check",	     "max_connections",
+		"max_memory",	  "max_age",	     "restart_at",
+		"rollback_window"
 	};
+	bool inetd = sc->mode == MODE_INETD;
+	size_t end = !inetd ? OF_INETD : sc->wait ? ARRAY_SIZE(keys) : 0;
 
-	if (sc->mode == MODE_INETD && !sc->n_listen)
+	if (inetd && !sc->n_listen)
 		conf_errors_add(errors, line_of(sc, "mode", 0),
 				"mode = inetd: where do clients connect? Write listen = PORT");
-	for (size_t i = 0; sc->mode != MODE_INETD && i < ARRAY_SIZE(of_inetd); i++) {
-		const struct option *option = option_find(OPTION_SERVICE, of_inetd[i]);
+	for (size_t i = inetd ? WITHOUT_WAIT : 0; i < end; i++) {
+		const struct option *option = option_find(OPTION_SERVICE, keys[i]);
 		struct conf_origin from = option_origin(option, sc, 0);
 		STRBUF(value, 32);
 
 		option_format(option, sc, 0, &value);
-		if (from.kind == ORIGIN_FILE && strcmp(value.text, option->fallback) != 0)
-			conf_errors_add(errors, from.line, "%s: means nothing without mode = inetd",
-					of_inetd[i]);
-	}
-}
-
-/* What has no meaning for a program that a client starts, and that ends by itself. */
-static void check_wait(const struct service_conf *sc, struct conf_errors *errors)
-{
-	static const char *const without[] = {
-		"park",	      "processes",  "log_connections", "zygote_connections",
-		"zygote_age", "check",	    "max_connections", "max_memory",
-		"max_age",    "restart_at", "rollback_window",
-	};
-
-	for (size_t i = 0; sc->wait && sc->mode == MODE_INETD && i < ARRAY_SIZE(without); i++) {
-		struct conf_origin from =
-			option_origin(option_find(OPTION_SERVICE, without[i]), sc, 0);
-
-		if (from.kind == ORIGIN_FILE)
-			conf_errors_add(errors, from.line,
-					"%s: means nothing with wait = yes: a client starts the "
-					"program, which serves until it ends by itself",
-					without[i]);
+		if (from.kind == ORIGIN_FILE && (inetd || strcmp(value.text, option->fallback)))
+			conf_errors_add(
+				errors, from.line,
+				inetd ? "%s: means nothing with wait = yes: a client starts "
+					"the program, which serves until it ends by itself"
+				      : "%s: means nothing without mode = inetd",
+				keys[i]);
 	}
 }
 
@@ -190,7 +182,6 @@ void conf_check_service(const struct service_conf *sc, struct conf_errors *error
 	STRBUF(sentence, 64);
 
 	check_mode(sc, errors);
-	check_wait(sc, errors);
 	if (sc->backoff_min_ms > sc->backoff_max_ms) {
 		strbuf_add(&sentence, "is above backoff_max (");
 		option_format(option_find(OPTION_SERVICE, "backoff_max"), sc, 0, &sentence);
