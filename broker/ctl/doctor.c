@@ -230,37 +230,31 @@ static int explain(int pid, int r, struct strbuf *error)
 	return strbuf_fail(error, r, "cannot inspect process %d: %m", pid);
 }
 
-/* Finds what the process runs: the file, and the words of its command. 0; -errno with @error. */
-static int find_command(struct doctor *d, char ret_image[PATH_MAX], struct strbuf *error)
+/*
+ * Finds what the process runs: the file, and the words of its command; and what it and those below
+ * it listen on. 0; -errno with @error.
+ */
+static int look_at_process(struct doctor *d, char ret_image[PATH_MAX], struct strbuf *error)
 {
 	int r = proc_stat(d->pid).state ? 0 : -ESRCH;
 	const char *end;
 
 	if (r == 0)
 		r = (int)proc_read_link(d->pid, "exe", d->exe, sizeof(d->exe));
+	if (r >= 0)
+		r = pid_set_add(&d->tree, d->pid);
+	if (r == 0)
+		r = proc_add_descendants(&d->tree);
 	if (r < 0)
 		return explain(d->pid, r, error);
+	d->other_network = !same_namespace(d->pid, "ns/net");
+	if (!d->other_network)
+		find_listeners(d);
 	name_image(d->pid, d->exe, ret_image);
 	end = read_file(d, "cmdline");
-	r = 0;
 	for (const char *w = NULL; r == 0 && (w = doctor_next(d->text, end, w));)
 		r = strlist_append(&d->command, w);
 	return r;
-}
-
-static void add_user(struct doctor *d)
-{
-	const char *line;
-	unsigned uid = 0;
-	char name[64];
-
-	(void)read_file(d, "status");
-	line = strstr(d->text, "\nUid:");
-	if (line)
-		(void)sscanf(line, "\nUid: %u", &uid);
-	user_name(uid, name, sizeof(name));
-	json_uint(&d->facts.json, "uid", uid);
-	json_str(&d->facts.json, "user", name);
 }
 
 static void add_name(struct strbuf *out, const char *key, const char *value)
@@ -289,33 +283,25 @@ static void add_hints(struct doctor *d)
 	json_bool(out, "listen_fds", doctor_value(d->text, end, "LISTEN_FDS"));
 }
 
-/* Finds the processes and what they listen on. 0; -errno with @error. */
-static int look_at_process(struct doctor *d, struct strbuf *error)
-{
-	int r = pid_set_add(&d->tree, d->pid);
-
-	if (r == 0)
-		r = proc_add_descendants(&d->tree);
-	if (r < 0)
-		return explain(d->pid, r, error);
-	d->other_network = !same_namespace(d->pid, "ns/net");
-	if (!d->other_network)
-		find_listeners(d);
-	return 0;
-}
-
 /* Adds the member "process". */
 static void add_process(struct doctor *d)
 {
-	char *cwd = d->facts.directory;
+	char *cwd = d->facts.directory, user[64];
 	struct strbuf *out = &d->facts.json;
-	unsigned n = 0;
+	unsigned uid = 0, n = 0;
+	const char *line;
 
+	(void)read_file(d, "status");
+	line = strstr(d->text, "\nUid:");
+	if (line)
+		(void)sscanf(line, "\nUid: %u", &uid);
+	user_name(uid, user, sizeof(user));
 	json_object(out, "process");
 	json_int(out, "pid", d->pid);
 	json_str(out, "name", proc_name(d->pid).text);
 	json_str(out, "exe", d->exe);
-	add_user(d);
+	json_uint(out, "uid", uid);
+	json_str(out, "user", user);
 	json_str(out, "directory", proc_read_link(d->pid, "cwd", cwd, PATH_MAX) > 0 ? cwd : NULL);
 	json_uint(out, "children", d->tree.n - 1);
 	json_uint(out, "unreadable", d->unreadable);
@@ -342,9 +328,7 @@ static int find_facts(struct doctor *d, const struct request *request, struct st
 
 	if (is_pid) {
 		d->pid = pid <= INT32_MAX ? (pid_t)pid : 0;
-		r = find_command(d, image, error);
-		if (r == 0)
-			r = look_at_process(d, error);
+		r = look_at_process(d, image, error);
 		program = image;
 	} else {
 		r = strlist_append(&d->command, program);

@@ -31,26 +31,19 @@ bool out_init(const char *color)
 	return is_auto || always || !strcmp(color, "never");
 }
 
-static unsigned columns_of_environment(void)
-{
-	const char *text = getenv("COLUMNS");
-	long n = text ? strtol(text, NULL, 10) : 0;
-
-	return n > 0 && n < 100000 ? (unsigned)n : TEXT_UNLIMITED;
-}
-
 struct screen out_screen(struct strbuf *text)
 {
 	struct screen s = { .color = out.color, .out = text, .left = SIZE_MAX };
+	const char *environment = getenv("COLUMNS");
+	long n = environment ? strtol(environment, NULL, 10) : 0;
 	struct winsize size;
 
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0) {
-		s.columns = columns_of_environment();
-		return s;
+	s.columns = n > 0 && n < 100000 ? (unsigned)n : TEXT_UNLIMITED;
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) {
+		/* A serial line does not know its size. */
+		s.columns = size.ws_col ? size.ws_col : 80;
+		s.rows = size.ws_row ? size.ws_row : 24;
 	}
-	/* A serial line does not know its size. */
-	s.columns = size.ws_col ? size.ws_col : 80;
-	s.rows = size.ws_row ? size.ws_row : 24;
 	return s;
 }
 

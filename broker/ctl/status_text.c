@@ -144,19 +144,10 @@ void status_add_more(struct screen *s, const char *before, const struct view *vi
 
 /* --- of status alone ----------------------------------------------------------------------- */
 
-/* A row of the table, and its reason, whole: if it does not fit, it stands below. */
-static void add_worker(struct screen *s, const struct workers_table *table,
-		       const struct workers_row *row)
-{
-	STRBUF(why, 1024);
-	bool fits = workers_why_fits(table, row->worker, s->columns, &why);
-
-	workers_table_add(table, row, fits, s);
-	if (!fits)
-		text_wrap(s, 2 * STATUS_INDENT, false, why.text);
-}
-
-/* @n rows of the table, from @rows on. @fold: only those that need a look. */
+/*
+ * @n rows of the table, from @rows on, each with its reason, whole: if it does not fit, it stands
+ * below. @fold: only those that need a look.
+ */
 static void add_workers(struct screen *s, const struct workers_table *table,
 			const struct workers_row *rows, size_t n, bool fold)
 {
@@ -164,11 +155,15 @@ static void add_workers(struct screen *s, const struct workers_table *table,
 	size_t shown = 0;
 
 	for (size_t i = 0; i < n; i++) {
+		STRBUF(why, 1024);
+		bool fits = workers_why_fits(table, rows[i].worker, s->columns, &why);
+
 		if (fold && view_trouble(rows[i].worker) == TROUBLE_NONE)
 			continue;
 		if (!shown++)
 			workers_table_add(table, NULL, true, s);
-		add_worker(s, table, &rows[i]);
+		workers_table_add(table, &rows[i], fits, s);
+		text_wrap(s, 2 * STATUS_INDENT, false, fits ? "" : why.text);
 	}
 	if (shown == n)
 		return;
