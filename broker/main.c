@@ -24,7 +24,7 @@ static const char usage_text[] =
 	"  -C DIR             change to DIR first\n"
 	"  -c FILE            read the configuration from FILE, see broker.ini(5)\n"
 	"  -w N               run N workers of COMMAND (default: $WORKER_COUNT, or 2)\n"
-	"  -l ADDRESS         listen on ADDRESS (8080, 0.0.0.0:80, \"80 for 3000\"); without it,\n"
+	"  -l ADDRESS         listen on ADDRESS (8080, /run/a.sock, \"80 for 3000\"); without it,\n"
 	"                     on what COMMAND itself listens on\n"
 	"  -t                 check the configuration, and what it names, and exit\n"
 	"      --print-config print every option with its value and its origin, and exit\n"

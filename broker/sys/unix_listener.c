@@ -34,9 +34,13 @@ static int find_owner(const struct service_conf *sc, const struct broker_conf *b
 
 	if (r == 0 && group)
 		r = user_find_group(group, &info.ids.gid, error);
+	if (r < 0) {
+		strbuf_add(error, " (for a Unix socket: socket_user, socket_group)");
+		return r;
+	}
 	*ret_uid = info.ids.uid;
 	*ret_gid = info.ids.gid;
-	return r;
+	return 0;
 }
 
 static bool same_file(const struct stat *st, struct unix_file file)

@@ -79,6 +79,8 @@ static int try_stale(const char *path, struct strbuf *error)
 	struct ucred cred = { 0 };
 	socklen_t len = sizeof(cred);
 
+	if (fd < 0)
+		return strbuf_fail(error, -errno, "cannot ask who listens on %s: %m", path);
 	if (connect(fd, (struct sockaddr *)&sun, fill_address(path, &sun)) < 0 &&
 	    errno == ECONNREFUSED)
 		return 0;

@@ -370,6 +370,11 @@ def a_broker_that_has_given_up_root_removes_its_socket():
 
 @test
 def what_cannot_be_bound_is_said_before_anything_starts():
+    broker = Broker(app("srv_poll"), workers=1, listen=tmp("x.sock") + " for {port}",
+                    socket_user="no-such-user", wait_ready=False)
+    assert broker.wait_exit() != 0
+    assert "no user" in str(broker.log.lines()) and "socket_user" in str(broker.log.lines())
+    assert not os.path.lexists(tmp("x.sock"))
     for line, says in (
         ("/nowhere/x.sock for {port}", "cannot listen on /nowhere/x.sock: No such file or directory"),
         (tmp() + " for {port}", "is there already and is no socket"),
