@@ -79,10 +79,10 @@ static void why_starting(const struct why_worker *w, struct strbuf *out)
 		add_debugged(w, "; ", out);
 	else
 		add_left(w, ", ", " left", out);
-	if (w->last_end)
-		strbuf_addf(out, "; before: %s", w->last_end);
-	if (w->last_end && w->failures > 1)
-		strbuf_addf(out, ", %u times", w->failures);
+	if (w->trouble)
+		strbuf_addf(out, "; before: %s", w->trouble->words);
+	if (w->trouble && w->trouble->in_a_row > 1)
+		strbuf_addf(out, ", %u times", w->trouble->in_a_row);
 }
 
 static void why_ready(const struct why_worker *w, struct strbuf *out)
@@ -102,9 +102,9 @@ static void why_ready(const struct why_worker *w, struct strbuf *out)
 		strbuf_add(out, "pinned sources only");
 	else if (w->tracer)
 		add_tracer(w, "runs under ", out);
-	else if (w->last_end && w->last_end_ms < 10 * 60 * MSEC_PER_SEC)
-		strbuf_addf(out, "replaced after %s, %s ago", w->last_end,
-			    in_words(w->last_end_ms).text);
+	else if (w->trouble && w->now_ms - w->trouble->at_ms < 10 * 60 * MSEC_PER_SEC)
+		strbuf_addf(out, "replaced after %s, %s ago", w->trouble->words,
+			    in_words(w->now_ms - w->trouble->at_ms).text);
 }
 
 static void why_held(const struct why_worker *w, struct strbuf *out)
@@ -222,6 +222,8 @@ static const char *ordinal(unsigned n)
 
 void why_slot(const struct why_slot *s, struct strbuf *out)
 {
+	const struct slot_trouble *t = s->trouble;
+
 	if (s->stopping) {
 		strbuf_add(out, "no worker: the service is stopping");
 		return;
@@ -239,12 +241,12 @@ void why_slot(const struct why_slot *s, struct strbuf *out)
 		strbuf_addf(out, "back-off %s", in_words(s->backoff_ms).text);
 	else
 		strbuf_add(out, "waits for its turn to start");
-	if (s->last_end)
-		strbuf_addf(out, " after %s", s->last_end);
+	if (t)
+		strbuf_addf(out, " after %s", t->words);
 	else if (s->backoff_ms > 0)
 		strbuf_add(out, ", as another worker has failed");
-	if (s->last_end && s->failures > 1)
-		strbuf_addf(out, ", %u%s time", s->failures, ordinal(s->failures));
-	if (s->last_line && *s->last_line)
-		strbuf_addf(out, ": %s", s->last_line);
+	if (t && t->in_a_row > 1)
+		strbuf_addf(out, ", %u%s time", t->in_a_row, ordinal(t->in_a_row));
+	if (t && *t->last_output)
+		strbuf_addf(out, ": %s", t->last_output);
 }

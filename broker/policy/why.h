@@ -9,6 +9,14 @@
 #include "base/strbuf.h"
 #include "policy/worker_fsm.h"
 
+/* How the last process of a slot ended that nobody had asked to. */
+struct slot_trouble {
+	char words[64];	       /* "exit 1", "signal 11 (SIGSEGV)" */
+	char last_output[256]; /* the last line that it wrote; empty: none */
+	int64_t at_ms;	       /* of the loop's clock */
+	unsigned in_a_row;     /* it, and those before it, without a healthy one between; 0: none */
+};
+
 struct why_worker {
 	enum worker_state state;
 	int64_t state_ms; /* for how long */
@@ -29,9 +37,8 @@ struct why_worker {
 	unsigned check_failures; /* in a row; 0: it could not be checked */
 	const char *missing;	 /* ports it does not listen on yet, or, READY, an address on which
 				  * others do; empty: not known, or none */
-	const char *last_end;	 /* how the process before it ended, unasked; NULL: it did not */
-	int64_t last_end_ms;	 /* how long ago */
-	unsigned failures;	 /* in a row, that one included */
+	const struct slot_trouble *trouble; /* of the slot before it; NULL: none */
+	int64_t now_ms;			    /* on the clock of that */
 };
 
 void why_worker(const struct why_worker *w, struct strbuf *out);
@@ -45,10 +52,8 @@ void why_rollout_waits(const struct why_worker *w, const char *name, struct strb
 
 /* A slot without a process. */
 struct why_slot {
-	int64_t backoff_ms;    /* until the next start; 0: no back-off */
-	unsigned failures;     /* in a row */
-	const char *last_end;  /* "exit 1"; NULL: none yet */
-	const char *last_line; /* of its output; NULL or empty: none */
+	int64_t backoff_ms;		    /* until the next start; 0: no back-off */
+	const struct slot_trouble *trouble; /* NULL: none yet */
 	const char *service;
 	bool asleep;   /* its service starts one when a client comes */
 	bool paused;   /* by hand, or by SIGWINCH */

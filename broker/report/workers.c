@@ -79,11 +79,6 @@ static void write_row(const struct row *row, const char *why, struct strbuf *out
 
 static void explain_worker(const struct worker *w, const struct row *row, struct strbuf *out)
 {
-	/* What a rollout has started does not replace one that has failed. */
-	const struct slot_trouble *trouble =
-		worker_state_is_current(w->state) && !w->guest && !w->rollout_number
-			? service_trouble(service_of(w), w->slot)
-			: NULL;
 	const struct endpoint *others = NULL;
 	STRBUF(missing, 128);
 	struct why_worker why = {
@@ -103,13 +98,12 @@ static void explain_worker(const struct worker *w, const struct row *row, struct
 		.tracer = w->found.tracer,
 		.tracer_name = w->found.tracer_name.text,
 		.missing = missing.text,
+		.now_ms = loop_now(service_loop(service_of(w))),
 	};
 
-	if (trouble) {
-		why.failures = trouble->in_a_row;
-		why.last_end = trouble->words;
-		why.last_end_ms = loop_now(service_loop(service_of(w))) - trouble->at_ms;
-	}
+	/* What a rollout has started does not replace one that has failed. */
+	if (worker_state_is_current(w->state) && !w->guest && !w->rollout_number)
+		why.trouble = service_trouble(service_of(w), w->slot);
 	if (w->state == WORKER_STARTING)
 		worker_add_missing(w, "", &missing);
 	else if (w->state == WORKER_READY && !w->guest)
@@ -156,12 +150,9 @@ bool slot_is_empty(const struct service *s, unsigned slot)
 
 void slot_explain(const struct service *s, unsigned slot, struct strbuf *out)
 {
-	const struct slot_trouble *trouble = service_trouble(s, slot);
 	struct why_slot why = {
 		.backoff_ms = backoff_wait(&s->backoff, loop_now(service_loop(s))),
-		.failures = trouble ? trouble->in_a_row : 0,
-		.last_end = trouble ? trouble->words : NULL,
-		.last_line = trouble ? trouble->last_output : NULL,
+		.trouble = service_trouble(s, slot),
 		.service = service_name(s),
 		.asleep = s->conf->wait && !backoff_wait(&s->backoff, loop_now(service_loop(s))),
 		.paused = s->dispatch.paused,

@@ -12,15 +12,8 @@
 
 #include <dirent.h>
 #include "policy/rollout.h"
+#include "policy/why.h"
 #include "worker/types.h"
-
-/* How the last process of a slot ended that nobody had asked to. */
-struct slot_trouble {
-	char words[64];	       /* "exit 1", "signal 11 (SIGSEGV)" */
-	char last_output[256]; /* the last line that it wrote; empty: none */
-	int64_t at_ms;	       /* of the loop's clock */
-	unsigned in_a_row;     /* it, and those before it, without a healthy one between; 0: none */
-};
 
 struct slot {
 	KEPT(kept_slot);

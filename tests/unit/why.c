@@ -6,7 +6,7 @@
 
 TEST(a_worker_says_why)
 {
-	static const struct {
+	const struct {
 		struct why_worker w;
 		const char *text;
 	} cases[] = {
@@ -76,14 +76,12 @@ TEST(a_worker_says_why)
 		{ { .state = WORKER_STARTING,
 		    .state_ms = 300,
 		    .left_ms = 29700,
-		    .last_end = "exit 7",
-		    .failures = 5 },
+		    .trouble = &(struct slot_trouble){ .words = "exit 7", .in_a_row = 5 } },
 		  "starting 300 ms: does not listen yet, 29 s left; before: exit 7, 5 times" },
 		{ { .state = WORKER_STARTING,
 		    .state_ms = 300,
 		    .left_ms = 29700,
-		    .last_end = "exit 7",
-		    .failures = 1 },
+		    .trouble = &(struct slot_trouble){ .words = "exit 7", .in_a_row = 1 } },
 		  "starting 300 ms: does not listen yet, 29 s left; before: exit 7" },
 		{ { .state = WORKER_STOPPING,
 		    .state_ms = 3000,
@@ -126,10 +124,14 @@ TEST(a_worker_says_why)
 		{ { .state = WORKER_READY, .tracer = 7, .tracer_name = "strace" },
 		  "runs under strace 7" },
 		{ { .state = WORKER_READY,
-		    .last_end = "signal 11 (SIGSEGV)",
-		    .last_end_ms = 20000 },
+		    .trouble =
+			    &(struct slot_trouble){ .words = "signal 11 (SIGSEGV)", .at_ms = 7000 },
+		    .now_ms = 27000 },
 		  "replaced after signal 11 (SIGSEGV), 20 s ago" },
-		{ { .state = WORKER_READY, .last_end = "exit 1", .last_end_ms = 3600000 }, "" },
+		{ { .state = WORKER_READY,
+		    .trouble = &(struct slot_trouble){ .words = "exit 1", .at_ms = 7000 },
+		    .now_ms = 3607000 },
+		  "" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -142,26 +144,32 @@ TEST(a_worker_says_why)
 
 TEST(an_empty_slot_says_why)
 {
-	static const struct {
+	const struct {
 		struct why_slot s;
 		const char *text;
 	} cases[] = {
 		{ { .backoff_ms = 4000,
-		    .failures = 3,
-		    .last_end = "exit 1",
-		    .last_line = "cannot find module" },
+		    .trouble = &(struct slot_trouble){ .words = "exit 1",
+						       .last_output = "cannot find module",
+						       .in_a_row = 3 } },
 		  "back-off 4 s after exit 1, 3rd time: cannot find module" },
-		{ { .backoff_ms = 100, .failures = 1, .last_end = "signal 9" },
+		{ { .backoff_ms = 100,
+		    .trouble = &(struct slot_trouble){ .words = "signal 9", .in_a_row = 1 } },
 		  "back-off 100 ms after signal 9" },
-		{ { .backoff_ms = 30000, .failures = 12, .last_end = "exit 2" },
+		{ { .backoff_ms = 30000,
+		    .trouble = &(struct slot_trouble){ .words = "exit 2", .in_a_row = 12 } },
 		  "back-off 30 s after exit 2, 12th time" },
-		{ { .failures = 0 }, "waits for its turn to start" },
+		{ { .backoff_ms = 0 }, "waits for its turn to start" },
 		{ { .backoff_ms = 23000 }, "back-off 23 s, as another worker has failed" },
-		{ { .paused = true, .service = "web", .last_end = "exit 0" },
+		{ { .paused = true,
+		    .service = "web",
+		    .trouble = &(struct slot_trouble){ .words = "exit 0" } },
 		  "paused: no workers until brokerctl start web, or a reload" },
 		{ { .paused = true, .stopped = true, .service = "web" },
 		  "stopped: no workers until brokerctl start web, or a reload" },
-		{ { .stopping = true, .backoff_ms = 4000, .last_end = "exit 1" },
+		{ { .stopping = true,
+		    .backoff_ms = 4000,
+		    .trouble = &(struct slot_trouble){ .words = "exit 1" } },
 		  "no worker: the service is stopping" },
 	};
 
