@@ -138,35 +138,33 @@ static void call(struct client *c)
 
 static void answer(struct client *c, const char *line)
 {
+	enum command_right right = request_right(&c->request);
 	const char *name = c->request.command->name;
 	const struct ucred *peer = &c->peer;
 
-	switch (request_right(&c->request)) {
-	case RIGHT_LOCAL:
+	if (right == RIGHT_LOCAL) {
 		client_error(c, "bad-request", "%s is a command of brokerctl, not of the broker",
 			     name);
 		return;
-	case RIGHT_STEER:
-		if (!client_may_steer(c)) {
-			client_error(c, "not-allowed",
-				     "%s takes root or the user of the broker (%u); control_group "
-				     "may only look",
-				     name, (unsigned)geteuid());
-			return;
-		}
+	}
+	if (right == RIGHT_STEER && !client_may_steer(c)) {
+		client_error(c, "not-allowed",
+			     "%s takes root or the user of the broker (%u); control_group may only "
+			     "look",
+			     name, (unsigned)geteuid());
+		return;
+	}
+	if (right == RIGHT_STEER)
 		log_event(LEVEL_INFO, "control", LOG_INT("uid", peer->uid),
 			  LOG_INT("client", peer->pid), LOG_STR("request", line),
 			  LOG_MSG("requested by process %d of user %u: %s", (int)peer->pid,
 				  (unsigned)peer->uid, line));
-		break;
-	case RIGHT_READ:
-		break;
-	}
 	call(c);
 }
 
 void commands_answer(struct client *c, const char *line)
 {
+	enum command_result result;
 	STRBUF(error, 1024);
 	size_t len;
 	int n = words_split(WORDS_COMMAND, line, &c->words, &len, &error);
@@ -175,15 +173,10 @@ void commands_answer(struct client *c, const char *line)
 		client_error(c, "bad-request", "%s", n == -ENOMEM ? "out of memory" : error.text);
 		return;
 	}
-	switch (command_parse(c->words, (size_t)n, &c->request, &error)) {
-	case COMMAND_OK:
+	result = command_parse(c->words, (size_t)n, &c->request, &error);
+	if (result == COMMAND_OK)
 		answer(c, line);
-		break;
-	case COMMAND_UNKNOWN:
-		client_error(c, "unknown-command", "%s", error.text);
-		break;
-	case COMMAND_BAD:
-		client_error(c, "bad-request", "%s", error.text);
-		break;
-	}
+	else
+		client_error(c, result == COMMAND_BAD ? "bad-request" : "unknown-command", "%s",
+			     error.text);
 }

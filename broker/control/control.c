@@ -260,27 +260,6 @@ static void closed(struct stream *st)
 	client_free(container_of(st, struct client, stream));
 }
 
-/* Appends a client to ctl->clients and takes over @fd. NULL: no memory; @fd stays the caller's. */
-static struct client *client_new(struct control *ctl, int fd, const struct ucred *peer)
-{
-	struct client *c = calloc(1, sizeof(*c));
-
-	if (!c)
-		return NULL;
-	c->control = ctl;
-	c->peer = *peer;
-	c->stream.received = received;
-	c->stream.drained = drained;
-	c->stream.closed = closed;
-	if (stream_open(&c->stream, &ctl->master->broker.loop, fd, CONTROL_REQUEST_MAX,
-			CONTROL_ANSWER_MAX) < 0) {
-		free(c);
-		return NULL;
-	}
-	list_append(&ctl->clients, &c->link);
-	return c;
-}
-
 /* Frees the oldest client that waits for no answer. False: there is none. */
 static bool free_idle(struct control *ctl)
 {
@@ -314,15 +293,23 @@ static void control_accepted(struct acceptor *a, int fd)
 {
 	struct control *ctl = container_of(a, struct control, acceptor);
 	bool room = list_count(&ctl->clients) < CONTROL_CLIENTS_MAX || free_idle(ctl);
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
-	struct client *c = NULL;
+	struct client *c = calloc(1, sizeof(*c));
+	socklen_t len = sizeof(c->peer);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0)
-		c = client_new(ctl, fd, &peer);
-	if (!c) {
+	if (c)
+		c->stream = (struct stream){ .received = received,
+					     .drained = drained,
+					     .closed = closed };
+	if (!c || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &c->peer, &len) < 0 ||
+	    stream_open(&c->stream, &ctl->master->broker.loop, fd, CONTROL_REQUEST_MAX,
+			CONTROL_ANSWER_MAX) < 0) {
+		free(c);
 		(void)close(fd);
-	} else if (!client_may_steer(c) && !is_member(fd, &peer, ctl->group)) {
+		return;
+	}
+	c->control = ctl;
+	list_append(&ctl->clients, &c->link);
+	if (!client_may_steer(c) && !is_member(fd, &c->peer, ctl->group)) {
 		c->stream.finishing = true;
 		client_error(c, "not-allowed",
 			     "only root, the user of the broker (%u) and members of control_group "

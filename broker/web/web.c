@@ -108,44 +108,32 @@ static void scraped(struct scrape_waiter *waiter, const struct strbuf *text)
 		answer_text(c, HTTP_UNAVAILABLE, "the broker is out of memory\n");
 }
 
-/*
- * True, and "ok", if each service has a ready worker and the broker does not stop. Else one
- * line for each thing that is missing.
+/* "ok", if each service has a ready worker and the broker does not stop; or a line for each lack.
  */
-static bool is_ready(const struct master *m, struct strbuf *out)
+static void answer_ready(struct web_client *c)
 {
-	bool ready = true;
+	const struct master *m = c->web->master;
+	struct strbuf out = STRBUF_GROWS(64 * 1024);
+	bool ready;
 
-	if (m->broker.stopping) {
-		strbuf_add(out, "the broker is stopping\n");
-		return false;
-	}
+	if (m->broker.stopping)
+		strbuf_add(&out, "the broker is stopping\n");
 	list_for_each (const struct service, s, &m->broker.services, link) {
 		/* Gone from the configuration: it only finishes what it has. */
-		if (s->dispatch.stopping)
+		if (m->broker.stopping || s->dispatch.stopping)
 			continue;
-		if (s->dispatch.paused) {
-			strbuf_addf(out, "%s: paused\n", service_name(s));
-			ready = false;
-		} else if (!service_is_serving(s)) {
-			strbuf_addf(out, "%s: %s (of %u)\n", service_name(s),
+		if (s->dispatch.paused)
+			strbuf_addf(&out, "%s: paused\n", service_name(s));
+		else if (!service_is_serving(s))
+			strbuf_addf(&out, "%s: %s (of %u)\n", service_name(s),
 				    s->all_ill		   ? "all workers fail their check"
 				    : service_has_round(s) ? "no ready worker takes connections"
 							   : "no worker is ready",
 				    s->want);
-			ready = false;
-		}
 	}
+	ready = !out.len && !out.cut;
 	if (ready)
-		strbuf_add(out, "ok\n");
-	return ready;
-}
-
-static void answer_ready(struct web_client *c)
-{
-	struct strbuf out = STRBUF_GROWS(64 * 1024);
-	bool ready = is_ready(c->web->master, &out);
-
+		strbuf_add(&out, "ok\n");
 	answer(c, ready ? HTTP_OK : HTTP_UNAVAILABLE, TEXT_PLAIN, out.text, out.len);
 	strbuf_deinit(&out);
 }
