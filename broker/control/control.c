@@ -77,22 +77,16 @@ void client_end_saying(struct client *c, const char *fmt, ...)
 	client_answered(c);
 }
 
-static void refuse(struct client *c, const char *reason)
-{
-	struct handoff_refused msg = { .error = EPERM };
-
-	handoff_header_init(&msg.h, HANDOFF_REFUSED);
-	strncpy(msg.reason, reason, sizeof(msg.reason) - 1);
-	strbuf_add_bytes(&c->stream.out, &msg, sizeof(msg));
-}
-
 void client_error(struct client *c, const char *code, const char *fmt, ...)
 {
+	struct handoff_refused msg = { .error = EPERM };
 	STRBUF(text, CONF_ERROR_BYTES);
 
 	strbuf_add_arguments(&text, fmt);
 	if (c->wire) {
-		refuse(c, text.text);
+		handoff_header_init(&msg.h, HANDOFF_REFUSED);
+		strncpy(msg.reason, text.text, sizeof(msg.reason) - 1);
+		strbuf_add_bytes(&c->stream.out, &msg, sizeof(msg));
 	} else {
 		struct strbuf *out = client_line(c, "error");
 

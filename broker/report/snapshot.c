@@ -174,7 +174,7 @@ static void take_service(struct service *s, struct metrics_snapshot *ret)
 	}
 }
 
-static int make_room(const struct master *m, struct metrics_snapshot *ret)
+int snapshot_take(const struct master *m, struct metrics_snapshot *ret)
 {
 	size_t n_services = 0, n_listeners = 0, n_workers = 0;
 
@@ -186,15 +186,8 @@ static int make_room(const struct master *m, struct metrics_snapshot *ret)
 	ret->services = calloc(n_services + 1, sizeof(*ret->services));
 	ret->listeners = calloc(n_listeners + 1, sizeof(*ret->listeners));
 	ret->workers = calloc(n_workers + 1, sizeof(*ret->workers));
-	return ret->services && ret->listeners && ret->workers ? 0 : -ENOMEM;
-}
-
-int snapshot_take(const struct master *m, struct metrics_snapshot *ret)
-{
-	int r = make_room(m, ret);
-
-	if (r < 0)
-		return r;
+	if (!ret->services || !ret->listeners || !ret->workers)
+		return -ENOMEM;
 	take_process(m, ret);
 	list_for_each (struct service, s, &m->broker.services, link)
 		take_service(s, ret);

@@ -16,17 +16,6 @@
 
 /* --- a line -------------------------------------------------------------------------- */
 
-/* Of an inetd service: the processes that serve somebody. */
-static void write_children(const struct worker *w, struct strbuf *out)
-{
-	uint64_t oldest_ns;
-	unsigned running = worker_children_running(w, &oldest_ns);
-
-	json_uint(out, "running", running);
-	json_int_if(out, "oldest_ms", running > 0,
-		    loop_now(worker_loop(w)) - (int64_t)(oldest_ns / NSEC_PER_MSEC));
-}
-
 /* A worker, or a slot that has none. */
 struct row {
 	const struct worker *worker; /* NULL: none */
@@ -42,6 +31,7 @@ static void write_row(const struct row *row, const char *why, struct strbuf *out
 	static const struct worker none;
 	const struct worker *w = row->worker ? row->worker : &none;
 	const struct worker_findings *f = &w->found;
+	uint64_t oldest_ns;
 
 	json_begin(out, "worker");
 	json_bytes(out, "service", row->name, strcspn(row->name, "."));
@@ -55,8 +45,13 @@ static void write_row(const struct row *row, const char *why, struct strbuf *out
 	json_uint(out, "given", row->given);
 	json_uint(out, "waiting", row->waiting);
 	json_int_if(out, "open", f->round && f->open >= 0, f->open);
-	if (row->worker && conf_forks(w->conf))
-		write_children(w, out);
+	if (row->worker && conf_forks(w->conf)) {
+		unsigned running = worker_children_running(w, &oldest_ns);
+
+		json_uint(out, "running", running);
+		json_int_if(out, "oldest_ms", running > 0,
+			    loop_now(worker_loop(w)) - (int64_t)(oldest_ns / NSEC_PER_MSEC));
+	}
 	json_uint(out, "ended_idle", w->ended_idle);
 	json_int_if(out, "rss_bytes", f->round, (long long)f->rss_bytes);
 	json_int_if(out, "cpu_ms", f->round, (long long)f->cpu_ms);

@@ -220,21 +220,19 @@ static void server_accepted(struct acceptor *a, int fd)
 
 	if (list_count(&web->clients) < WEB_CLIENTS_MAX || make_room(web))
 		c = calloc(1, sizeof(*c));
-	if (!c) {
-		(void)close(fd);
-		return;
-	}
-	c->web = web;
-	c->stream = (struct stream){ .received = client_received,
-				     .drained = linger,
-				     .closed = client_closed };
-	list_init(&c->scrape.link);
-	c->scrape.done = scraped;
-	if (stream_open(&c->stream, &web->master->broker.loop, fd, HTTP_HEAD_MAX, ANSWER_MAX) < 0) {
+	if (c)
+		c->stream = (struct stream){ .received = client_received,
+					     .drained = linger,
+					     .closed = client_closed };
+	if (!c ||
+	    stream_open(&c->stream, &web->master->broker.loop, fd, HTTP_HEAD_MAX, ANSWER_MAX) < 0) {
 		(void)close(fd);
 		free(c);
 		return;
 	}
+	c->web = web;
+	list_init(&c->scrape.link);
+	c->scrape.done = scraped;
 	list_append(&web->clients, &c->link);
 	stream_limit(&c->stream, EXCHANGE_MS);
 	if (server->kind == WEB_AGENT)

@@ -289,9 +289,9 @@ void helper_init(struct helper *h, struct worker *w)
 	loop_timer_init(&h->limit, limit_expired);
 }
 
-static int start_helper(struct helper *h, char *const *words, struct strbuf *error)
+int helper_start(struct helper *h, char *const *words, int64_t limit_ms, struct strbuf *error)
 {
-	const struct worker *w = h->worker;
+	struct worker *w = h->worker;
 	_cleanup_start_ struct start s = { .worker = w };
 	char program[PATH_MAX];
 	int r;
@@ -305,16 +305,8 @@ static int start_helper(struct helper *h, char *const *words, struct strbuf *err
 	s.req.output_to_status = true;
 	if (r == 0)
 		r = spawn_worker(&s.req, &h->pid, &h->fd);
-	return r < 0 ? strbuf_fail(error, r, "cannot execute %s: %m", words[0]) : 0;
-}
-
-int helper_start(struct helper *h, char *const *words, int64_t limit_ms, struct strbuf *error)
-{
-	struct worker *w = h->worker;
-	int r = start_helper(h, words, error);
-
 	if (r < 0)
-		return r;
+		return strbuf_fail(error, r, "cannot execute %s: %m", words[0]);
 	(void)pid_set_add(&w->terms->broker->started, h->pid);
 	r = loop_add(worker_loop(w), &h->source, h->fd, EPOLLIN);
 	if (r < 0) {

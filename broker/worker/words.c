@@ -224,16 +224,6 @@ static void expand(const struct worker *w, struct strbuf *out)
 	core_pattern_expand(pattern, &facts, out);
 }
 
-static void explain_none(struct strbuf *out)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_cur == 0)
-		strbuf_add(out, "; no core dump: their size limit is 0 (ulimit -c, LimitCORE=)");
-	else
-		strbuf_add(out, "; the kernel wrote no core dump");
-}
-
 /*
  * For @w whose main process was reaped. @ret_where gets the path of the file, if it exists, or
  * "|PROGRAM" that got the dump (by kernel.core_pattern), or "@SOCKET"; @ret_words gets a clause
@@ -246,13 +236,19 @@ static void find_core_dump(const struct worker *w, struct strbuf *ret_where,
 	time_t since = time(NULL) - (time_t)(lived_ms / MSEC_PER_SEC) - 1;
 	struct search search = { .since = since, .path = ret_where };
 	STRBUF(pattern, PATH_MAX);
+	struct rlimit limit;
 	int r;
 
 	if (!w->exited || !WIFSIGNALED(w->exit_status))
 		return;
 	if (!WCOREDUMP(w->exit_status)) {
-		if (dumps_by_default(WTERMSIG(w->exit_status)))
-			explain_none(ret_words);
+		if (!dumps_by_default(WTERMSIG(w->exit_status)))
+			return;
+		if (getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_cur == 0)
+			strbuf_add(ret_words, "; no core dump: their size limit is 0 (ulimit -c, "
+					      "LimitCORE=)");
+		else
+			strbuf_add(ret_words, "; the kernel wrote no core dump");
 		return;
 	}
 	expand(w, &pattern);
