@@ -78,6 +78,7 @@ struct handoff_header {
 };
 
 #define HANDOFF_V6ONLY 0x1 /* handoff_addr.flags: IPV6_V6ONLY is set */
+#define HANDOFF_UDP    0x2 /* ... it is for datagrams; in no message */
 
 /*
  * handoff_addr.family: a Unix stream socket. The rest is 0, on the wire; its path, where it has

@@ -132,6 +132,7 @@ struct address_text address_app_words(uint32_t app)
 struct address_text address_text(const struct handoff_addr *addr)
 {
 	char ip[INET6_ADDRSTRLEN] = "", zone[12] = "";
+	const char *udp = addr->flags & HANDOFF_UDP ? "udp " : "";
 	struct address_text text = { "none" };
 
 	if (addr->family == HANDOFF_UNIX)
@@ -141,9 +142,9 @@ struct address_text address_text(const struct handoff_addr *addr)
 	if (addr->scope_id)
 		snprintf(zone, sizeof(zone), "%%%u", addr->scope_id);
 	if (addr->family == 4)
-		snprintf(text.text, sizeof(text.text), "%s:%u", ip, addr->port);
+		snprintf(text.text, sizeof(text.text), "%s%s:%u", udp, ip, addr->port);
 	else if (addr->family == 6)
-		snprintf(text.text, sizeof(text.text), "[%s%s]:%u", ip, zone, addr->port);
+		snprintf(text.text, sizeof(text.text), "%s[%s%s]:%u", udp, ip, zone, addr->port);
 	return text;
 }
 
@@ -175,7 +176,7 @@ bool address_overlap(const struct handoff_addr *a, const struct handoff_addr *b)
 
 	if (a->family == HANDOFF_UNIX || b->family == HANDOFF_UNIX)
 		return address_equal(a, b);
-	if (a->port != b->port)
+	if (a->port != b->port || ((a->flags ^ b->flags) & HANDOFF_UDP))
 		return false;
 	if (a4 && b4)
 		return !memcmp(a4, zero, 4) || !memcmp(b4, zero, 4) || !memcmp(a4, b4, 4);

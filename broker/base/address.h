@@ -4,7 +4,8 @@
  * Numbers only: a name would need a lookup, which may block, fail or change.
  *
  * The address of a Unix socket has family HANDOFF_UNIX, no port, and in .ip the number of its name
- * (paths.h): it is equal to itself alone, and overlaps and contains nothing else.
+ * (paths.h): it is equal to itself alone, and overlaps and contains nothing else. With HANDOFF_UDP
+ * it is for datagrams: ports of the other protocol are others.
  */
 #pragma once
 
@@ -30,7 +31,8 @@ const char *address_unix(const struct handoff_addr *addr); /* its name; NULL: it
 /* As it is told to others: what .ip of a Unix socket means is known here alone. */
 struct handoff_addr address_outside(const struct handoff_addr *addr);
 
-/* 127.0.0.1:80, [::1]:80, [fe80::1%2]:80, /run/web.sock, @web; "none" where family is 0. */
+/* 127.0.0.1:80, [::1]:80, [fe80::1%2]:80, udp 127.0.0.1:69, /run/web.sock, @web; "none" where
+ * family is 0. */
 struct address_text {
 	char text[PATHS_LEN + 1];
 };

@@ -202,6 +202,10 @@ static struct service_conf *make_service(struct builder *b, const struct conf_se
 	for (size_t i = 0; sc->v6only && i < sc->n_listen; i++)
 		if (sc->listen[i].addr.family == 6)
 			sc->listen[i].addr.flags |= HANDOFF_V6ONLY;
+	/* One process reads the socket: no number of workers is meant by the default. */
+	if (conf_is_udp(sc) &&
+	    option_origin(option_find(OPTION_SERVICE, "workers"), sc, 0).kind != ORIGIN_FILE)
+		sc->workers = 1;
 	/* It has no port of its own: whatever it is reached by goes the same way. */
 	for (size_t i = 0; sc->mode == MODE_INETD && i < sc->n_listen; i++)
 		sc->listen[i].app = address_app(&sc->listen[0].addr);

@@ -144,6 +144,43 @@ static void check_mode(const struct service_conf *sc, struct conf_errors *errors
 	}
 }
 
+/* One socket, which a program that waits gets as it is. */
+static void check_udp(const struct service_conf *sc, struct conf_errors *errors)
+{
+	static const char *const of_connections[] = {
+		"backlog",	    "queue",	    "balance",
+		"tcp_nodelay",	    "so_keepalive", "tcp_keepidle",
+		"tcp_keepintvl",    "tcp_keepcnt",  "tcp_user_timeout",
+		"tcp_defer_accept", "tcp_fastopen", "stall_timeout",
+	};
+
+	for (size_t i = 0; i < sc->n_listen; i++) {
+		const struct conf_listen *l = &sc->listen[i];
+		unsigned line = line_of(sc, "listen", i);
+
+		if (!conf_is_udp(sc) && !(l->addr.flags & HANDOFF_UDP))
+			continue;
+		if (sc->n_listen > 1)
+			conf_errors_add(errors, line,
+					"listen: a service with udp has one line: write a section "
+					"for each");
+		else if (!sc->wait)
+			conf_errors_add(errors, line,
+					"listen: udp needs mode = inetd and wait = yes");
+	}
+	if (!conf_is_udp(sc))
+		return;
+	if (sc->workers > 1)
+		contradict(sc, "workers", "listen",
+			   "must be 1 with listen = udp: one process at a time has the socket",
+			   errors);
+	for (size_t i = 0; i < ARRAY_SIZE(of_connections); i++)
+		if (option_origin(option_find(OPTION_SERVICE, of_connections[i]), sc, 0).kind ==
+		    ORIGIN_FILE)
+			contradict(sc, of_connections[i], "listen",
+				   "is about connections, and listen = udp has none", errors);
+}
+
 /*
  * An activated program is started with one listener for each line: it cannot ask for one, and must
  * be able to tell them from each other.
@@ -182,6 +219,7 @@ void conf_check_service(const struct service_conf *sc, struct conf_errors *error
 	STRBUF(sentence, 64);
 
 	check_mode(sc, errors);
+	check_udp(sc, errors);
 	if (sc->backoff_min_ms > sc->backoff_max_ms) {
 		strbuf_add(&sentence, "is above backoff_max (");
 		option_format(option_find(OPTION_SERVICE, "backoff_max"), sc, 0, &sentence);
@@ -225,7 +263,8 @@ static void add_listen(const struct conf *conf, const struct service_conf *sc, s
 	const struct conf_listen *l = &sc->listen[at];
 
 	if (l->port_only)
-		strbuf_addf(out, "port %u", l->addr.port);
+		strbuf_addf(out, "%sport %u", l->addr.flags & HANDOFF_UDP ? "udp " : "",
+			    l->addr.port);
 	else
 		strbuf_add(out, address_text(&l->addr).text);
 	if (conf->file)

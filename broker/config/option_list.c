@@ -113,13 +113,24 @@ static int listen_parse(const struct option_input *in, void *ret)
 {
 	char *const *word = in->word;
 	struct conf_listen *l = ret;
-	int r = is_unix(word[0]) ? unix_parse(in, word[0], &l->addr)
-				 : address_parse(word[0], &l->addr, &l->port_only, in->why);
+	bool udp = !strcmp(word[0], "udp") && word[1] && !is_unix(word[1]);
+	int r;
+
+	word += udp;
+	r = is_unix(word[0]) ? unix_parse(in, word[0], &l->addr)
+			     : address_parse(word[0], &l->addr, &l->port_only, in->why);
 
 	if (r < 0)
 		return r;
+	/* As inetd's: programs that get the socket may know no other family. */
+	if (udp && l->port_only)
+		l->addr = (struct handoff_addr){ .family = 4, .port = l->addr.port };
+	l->addr.flags = udp ? HANDOFF_UDP : 0;
 	l->app = address_app(&l->addr);
 	word++;
+	if (udp && word[0])
+		return strbuf_refuse(in->why, word[0],
+				     "after an address of udp: its program gets the socket itself");
 	if (word[0] && !strcmp(word[0], "for") && word[1]) {
 		r = app_parse(in, word[1], &l->app);
 		if (r < 0)
@@ -145,7 +156,7 @@ static void listen_format(const struct option *opt, const void *value, struct st
 
 	(void)opt;
 	if (l->port_only)
-		strbuf_addf(out, "%u", l->addr.port);
+		strbuf_addf(out, "%s%u", l->addr.flags & HANDOFF_UDP ? "udp " : "", l->addr.port);
 	else
 		strbuf_add(out, address_text(&l->addr).text);
 	if (l->app != address_app(&l->addr))

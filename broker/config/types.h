@@ -64,7 +64,7 @@ enum conf_backend { BACKEND_AUTO, BACKEND_PRELOAD };
 
 #define LISTEN_NAME_MAX 32
 
-/* listen = ADDRESS|PATH [for PORT|PATH] [as NAME] */
+/* listen = [udp] ADDRESS|PATH [for PORT|PATH] [as NAME] */
 struct conf_listen {
 	struct handoff_addr addr; /* bound by the broker; [::] is dual stack unless V6ONLY; or a
 				   * Unix socket */
@@ -223,6 +223,12 @@ struct service_conf {
 static inline bool conf_forks(const struct service_conf *sc)
 {
 	return sc->mode == MODE_INETD && !sc->wait;
+}
+
+/* Whether its program gets the socket itself, for datagrams. */
+static inline bool conf_is_udp(const struct service_conf *sc)
+{
+	return sc->n_listen && (sc->listen[0].addr.flags & HANDOFF_UDP);
 }
 
 struct broker_conf {

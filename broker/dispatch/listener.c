@@ -11,9 +11,17 @@
 void listener_arm(struct listener *l)
 {
 	bool armed = l->dispatch->asleep || (l->endpoint && !l->endpoint->paused);
+	struct loop *loop = &l->dispatch->broker->loop;
 
+	/* Watched at all, it would wake us for each error that a program makes. */
+	if (l->addr.flags & HANDOFF_UDP) {
+		loop_remove(loop, &l->source);
+		if (armed)
+			(void)loop_add(loop, &l->source, l->fd, EPOLLIN);
+		return;
+	}
 	if (!l->bound_only)
-		loop_modify(&l->dispatch->broker->loop, &l->source, armed ? EPOLLIN : 0);
+		loop_modify(loop, &l->source, armed ? EPOLLIN : 0);
 }
 
 static void listener_ready(struct loop_source *source, uint32_t events)
@@ -46,7 +54,8 @@ struct listener *listener_new(struct dispatch *d, const struct handoff_addr *add
 	l->file = unix_listener_file(addr);
 	l->source.fd = -1;
 	/* epoll would report a socket on which nobody listens all the time. */
-	if (!bound_only && loop_add(&d->broker->loop, &l->source, fd, 0) < 0) {
+	if (!bound_only && !(addr->flags & HANDOFF_UDP) &&
+	    loop_add(&d->broker->loop, &l->source, fd, 0) < 0) {
 		free(l);
 		return NULL;
 	}
@@ -56,7 +65,9 @@ struct listener *listener_new(struct dispatch *d, const struct handoff_addr *add
 
 int listener_publish(struct listener *l)
 {
-	int r = loop_add(&l->dispatch->broker->loop, &l->source, l->fd, 0);
+	int r = l->addr.flags & HANDOFF_UDP
+			? 0
+			: loop_add(&l->dispatch->broker->loop, &l->source, l->fd, 0);
 
 	if (r < 0)
 		return r;

@@ -55,7 +55,7 @@ void service_close_gently(struct listener *l)
 {
 	const struct address_text text = address_text(&l->addr);
 
-	if (l->bound_only) {
+	if (l->bound_only || (l->addr.flags & HANDOFF_UDP)) {
 		listener_free(l);
 		return;
 	}
@@ -131,8 +131,11 @@ void service_close_all(struct service *s)
 {
 	s->handover_until_ms = 0;
 	s->closing_since_ms = loop_now(service_loop(s));
-	list_for_each (struct listener, l, &s->dispatch.listeners, link)
-		begin_closing(l);
+	list_for_each_safe (struct listener, l, tmp, &s->dispatch.listeners, link)
+		if (l->addr.flags & HANDOFF_UDP) /* what it holds is its program's, if one runs */
+			listener_free(l);
+		else
+			begin_closing(l);
 	loop_timer_arm(service_loop(s), &s->closing_timer, 0);
 }
 

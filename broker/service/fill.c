@@ -210,6 +210,8 @@ void service_fill(struct service *s)
 			return;
 		}
 		list_append(&s->workers, &slot->current->link);
+		if (conf_is_udp(s->conf)) /* it has its socket, and says nothing */
+			worker_event(slot->current, EV_LISTEN);
 		if (s->conf->wait)
 			return;
 		own++;

@@ -56,7 +56,7 @@ void service_attach_listeners(struct service *s)
 						  : service_endpoint_on(s, l->app, &l->addr, true);
 		STRBUF(error, 512);
 
-		if (!e || e == was)
+		if (!e || e == was || (l->addr.flags & HANDOFF_UDP))
 			continue;
 		/* Clients that the app does not want must not come to it. */
 		if (asked_apply(l->fd, &e->asked, s->conf, &error) < 0) {

@@ -77,6 +77,7 @@ struct service {
 	struct list gone; /* worker::link: DEAD, freed when the service settles */
 	struct loop_timer settle;
 	struct handoff_addr busy; /* nothing is started before this is free; family 0: none */
+	uint64_t first_datagram;  /* that its program was started for, see udp_head() */
 	bool all_ill;		  /* the checks of all workers fail, and the log has said so */
 	bool one_started_less;	  /* since it settled: other services may have waited for that */
 	struct rollout rollout;

@@ -5,6 +5,7 @@
 #include "dispatch/endpoint.h"
 #include "dispatch/flow.h"
 #include "dispatch/taker.h"
+#include "service/demand.h"
 #include "service/idle_end.h"
 #include "service/in_force.h"
 #include "service/proof.h"
@@ -245,7 +246,8 @@ static bool watch_held(struct worker *w)
 /* Whether it matters how many connections @w has. */
 static bool is_counted(const struct worker *w)
 {
-	return (w->state == WORKER_DRAINING && !worker_finishes_alone(w)) ||
+	return (w->state == WORKER_DRAINING && !worker_finishes_alone(w) &&
+		!conf_is_udp(w->conf)) ||
 	       (w->state == WORKER_READY &&
 		service_of(w)->conf->balance == BALANCE_LEAST_CONNECTIONS);
 }
@@ -386,7 +388,11 @@ static bool watch_service(struct service *s, int64_t now)
 			again |= proof_look(w, now);
 		if (w->state == WORKER_HELD)
 			again |= watch_held(w) || taker_waiting(&w->taker) > 0;
-		again |= w->state == WORKER_DRAINING && !worker_finishes_alone(w);
+		if (w->state == WORKER_DRAINING && !worker_finishes_alone(w)) {
+			again = true;
+			if (conf_is_udp(w->conf))
+				service_watch_udp(w, now);
+		}
 	}
 	list_for_each (struct endpoint, e, &s->dispatch.endpoints, link)
 		watch_full(e, now);

@@ -119,6 +119,9 @@ bool proc_is_in_exec(pid_t pid);
 /* Whether the environment that @pid was started with has "@name=@value". */
 bool proc_environ_has(pid_t pid, const char *name, const char *value);
 
+/* How long all threads of @pid have run so far; 0: not known. */
+uint64_t proc_run_ns(pid_t pid);
+
 /*
  * Reads /proc/PID/@name, or of 0 /proc/@name, into @buf, at most @size - 1 bytes, terminated; of a
  * link: where it points. The bytes or -errno; -EACCES: not ours to read.

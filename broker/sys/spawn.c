@@ -109,11 +109,12 @@ static void leave_terminal(void)
 }
 
 /*
- * In the child: /dev/null is its input and, with TO_NULL for @out, its output; -1 leaves that as it
- * is. Of all others *@keep_fd stays open, as SPAWN_STATUS_FD. 0 or -errno with @error.
+ * In the child: /dev/null, or @socket, is its input and, with TO_NULL for @out, its output; -1
+ * leaves that as it is. Of all others *@keep_fd stays open, as SPAWN_STATUS_FD. 0 or -errno with
+ * @error.
  */
 #define TO_NULL (-2)
-static int set_up(int out, int *keep_fd, struct strbuf *error)
+static int set_up(int out, const int *socket, int *keep_fd, struct strbuf *error)
 {
 	int null_fd = open("/dev/null", (out == TO_NULL ? O_RDWR : O_RDONLY) | O_CLOEXEC);
 
@@ -125,6 +126,9 @@ static int set_up(int out, int *keep_fd, struct strbuf *error)
 		out = null_fd;
 	if (out >= 0 && out <= SPAWN_STATUS_FD)
 		out = fcntl(out, F_DUPFD_CLOEXEC, SPAWN_STATUS_FD + 1);
+	/* A socket is the input. */
+	if (socket)
+		null_fd = *socket;
 	if (null_fd >= 0 && null_fd <= SPAWN_STATUS_FD)
 		null_fd = fcntl(null_fd, F_DUPFD_CLOEXEC, SPAWN_STATUS_FD + 1);
 	if (*keep_fd == SPAWN_STATUS_FD)
@@ -148,10 +152,13 @@ static int execute(const struct spawn_request *req, pid_t broker, int *status_fd
 		   struct strbuf *error)
 {
 	int out = req->output_to_status ? *status_fd : req->output_fd;
-	int r = set_up(out, status_fd, error);
+	int r = set_up(out, req->socket_fds ? &req->socket_fd : NULL, status_fd, error);
 
 	if (r < 0)
 		return r;
+	for (int fd = 1; fd < req->socket_fds; fd++)
+		if (dup2(STDIN_FILENO, fd) < 0)
+			return strbuf_fail(error, -errno, "cannot place the socket: %m");
 	if (setrlimit(RLIMIT_NOFILE, &req->nofile) < 0)
 		return strbuf_fail(error, -errno, "cannot restore the descriptor limit: %m");
 	if (req->set_environment && req->set_environment(req->environment_of) != 0)
@@ -239,7 +246,7 @@ int spawn_helper(int (*body)(int keep_fd), int keep_fd, pid_t *ret_pid)
 		STRBUF(unsaid, 64);
 
 		/* A reader of the broker's output must not wait for the end of a helper. */
-		_exit(set_up(TO_NULL, &keep_fd, &unsaid) < 0 ? 126 : body(keep_fd));
+		_exit(set_up(TO_NULL, NULL, &keep_fd, &unsaid) < 0 ? 126 : body(keep_fd));
 	}
 	assert(pid > 1);
 	*ret_pid = pid;

@@ -37,6 +37,8 @@ struct spawn_request {
 	const void *environment_of;
 	const char *directory; /* NULL: stay */
 	int output_fd;	       /* becomes 1 and 2; -1: they are inherited */
+	int socket_fd;	       /* becomes descriptors 0 and more, in front of all others: */
+	int socket_fds;	       /* so many; 0: there is none */
 	bool output_to_status; /* the status pipe becomes 1 and 2, too */
 	const struct spawn_ids *ids;
 	const struct conf_process *process; /* NULL: as the broker */

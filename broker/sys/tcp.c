@@ -1,5 +1,6 @@
 #include "tcp.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -72,24 +73,27 @@ struct option_value {
 	bool kept;	 /* 0 does not set it back: the last one is kept until the next start */
 };
 
-static int set_options(int fd, const struct service_conf *sc)
+static int set_options(int fd, const struct service_conf *sc, bool udp)
 {
 	const struct option_value options[] = {
+		{ SOL_SOCKET, SO_RCVBUF, sc->so_rcvbuf, true },
+		{ SOL_SOCKET, SO_SNDBUF, sc->so_sndbuf, true },
+		/* Of connections alone: */
 		{ IPPROTO_TCP, TCP_NODELAY, sc->tcp_nodelay, false },
 		{ SOL_SOCKET, SO_KEEPALIVE, sc->so_keepalive, false },
 		{ IPPROTO_TCP, TCP_KEEPIDLE, sc->tcp_keepidle_s, true },
 		{ IPPROTO_TCP, TCP_KEEPINTVL, sc->tcp_keepintvl_s, true },
 		{ IPPROTO_TCP, TCP_KEEPCNT, sc->tcp_keepcnt, true },
 		{ IPPROTO_TCP, TCP_USER_TIMEOUT, sc->tcp_user_timeout_ms, false },
-		{ SOL_SOCKET, SO_RCVBUF, sc->so_rcvbuf, true },
-		{ SOL_SOCKET, SO_SNDBUF, sc->so_sndbuf, true },
 	};
 	int r = 0;
 
-	for (const struct option_value *o = options; r == 0 && o < options + ARRAY_SIZE(options);
-	     o++)
+	for (size_t i = 0; r == 0 && i < (udp ? 2 : ARRAY_SIZE(options)); i++) {
+		const struct option_value *o = &options[i];
+
 		if (o->value || !o->kept)
 			r = set_int(fd, o->level, o->name, o->value);
+	}
 	return r;
 }
 
@@ -106,7 +110,47 @@ int tcp_hide(int fd)
 
 int tcp_listen(int fd, const struct service_conf *sc)
 {
-	return listen(fd, (int)sc->backlog) < 0 ? -errno : 0;
+	/* A socket for datagrams gets them from the bind on. */
+	return listen(fd, (int)sc->backlog) < 0 && errno != EOPNOTSUPP ? -errno : 0;
+}
+
+static bool is_udp(int fd)
+{
+	int type = 0;
+
+	(void)getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &(socklen_t){ sizeof(type) });
+	return type == SOCK_DGRAM;
+}
+
+void udp_reset(int fd)
+{
+	struct sockaddr nobody = { .sa_family = AF_UNSPEC };
+	int error;
+
+	(void)connect(fd, &nobody, sizeof(nobody));
+	(void)getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &(socklen_t){ sizeof(error) });
+	(void)fcntl(fd, F_SETFL, 0);
+}
+
+uint64_t udp_head(int fd)
+{
+	unsigned char bytes[64] = { 0 };
+	union address from = { 0 };
+	struct iovec iov = { bytes, sizeof(bytes) };
+	struct msghdr msg = {
+		.msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov, .msg_iovlen = 1
+	};
+	ssize_t n = recvmsg(fd, &msg, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
+	const unsigned char *address = (const unsigned char *)&from;
+	uint64_t hash = 14695981039346656037u ^ (uint64_t)n;
+
+	if (n < 0)
+		return 0;
+	for (size_t i = 0; i < sizeof(from); i++)
+		hash = (hash ^ address[i]) * 1099511628211u;
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		hash = (hash ^ bytes[i]) * 1099511628211u;
+	return hash;
 }
 
 int tcp_bind(const struct handoff_addr *addr, const struct service_conf *sc,
@@ -114,23 +158,29 @@ int tcp_bind(const struct handoff_addr *addr, const struct service_conf *sc,
 {
 	union address address;
 	socklen_t len = put_address(addr, &address);
+	bool udp = addr->flags & HANDOFF_UDP;
 	_cleanup_fd_ int fd = -1;
-	int r;
+	int r = 0;
 
-	fd = socket(address.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket(address.sa.sa_family,
+		    (udp ? SOCK_DGRAM : SOCK_STREAM | SOCK_NONBLOCK) | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	/* A broker that starts again must not wait for the TIME_WAIT of its former life. */
-	r = set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	/*
+	 * A broker that starts again must not wait for the TIME_WAIT of its former life. With UDP
+	 * it would let others have the port, too.
+	 */
+	if (!udp)
+		r = set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	if (r == 0 && addr->family == 6)
 		r = set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, !!(addr->flags & HANDOFF_V6ONLY));
 	if (r == 0 && sc->ip_freebind)
 		r = set_int(fd, IPPROTO_IP, IP_FREEBIND, 1);
 	if (r == 0)
-		r = set_options(fd, sc);
+		r = set_options(fd, sc, udp);
 	if (r == 0 && shared)
 		r = tcp_share(fd);
-	if (r == 0)
+	if (r == 0 && !udp)
 		r = asked_apply(fd, asked, sc, error);
 	if (r < 0)
 		return r;
@@ -165,7 +215,8 @@ int tcp_explain(const struct handoff_addr *addr, int r, struct strbuf *error)
 {
 	(void)strbuf_fail(error, r, "cannot listen on %s: %m", address_text(addr).text);
 	if (r == -EADDRINUSE) {
-		add_user_of(addr, error);
+		if (!(addr->flags & HANDOFF_UDP))
+			add_user_of(addr, error);
 		strbuf_add(error, "; stop the program that uses it, or choose another port");
 	} else if (r == -EACCES) {
 		strbuf_add(error, "; ports below 1024 need root or CAP_NET_BIND_SERVICE");
@@ -179,8 +230,11 @@ int tcp_explain(const struct handoff_addr *addr, int r, struct strbuf *error)
 int tcp_configure(int fd, const struct service_conf *sc, const struct asked *asked,
 		  struct strbuf *error)
 {
-	int r = set_options(fd, sc);
+	bool udp = is_udp(fd);
+	int r = set_options(fd, sc, udp);
 
+	if (r == 0 && udp)
+		return 0;
 	if (r < 0)
 		return strbuf_fail(error, r, "cannot change the socket options: %m");
 	r = asked_apply(fd, asked, sc, error);

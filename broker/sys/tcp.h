@@ -1,6 +1,6 @@
 /*
- * tcp - a listening TCP socket: how it is made, asked for a connection, and ended
- * without losing one.
+ * tcp - a listening TCP socket, or one for datagrams: how it is made, asked for a connection, and
+ * ended without losing one.
  *
  * Owns nothing: descriptors go out to the caller. Never logs, never blocks.
  */
@@ -21,6 +21,14 @@
 int tcp_bind(const struct handoff_addr *addr, const struct service_conf *sc,
 	     const struct asked *asked, bool shared, struct strbuf *error, int *ret_fd);
 int tcp_listen(int fd, const struct service_conf *sc); /* 0 or -errno */
+
+/* With HANDOFF_UDP, tcp_bind() gives a socket for datagrams, which blocks. */
+
+/* What a program may have done to it is undone: it is connected to nobody, and blocks. */
+void udp_reset(int fd);
+
+/* A number for the first datagram that waits, from its sender, length and beginning; 0: none. */
+uint64_t udp_head(int fd);
 
 /* Lets the next tcp_bind() of an overlapping address have its port too. 0 or -errno. */
 int tcp_share(int fd);

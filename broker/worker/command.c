@@ -103,7 +103,7 @@ static void add_inetd(struct start *s)
 
 static const char *backend_word(const struct service_conf *sc)
 {
-	if (sc->mode == MODE_NATIVE)
+	if (sc->mode == MODE_NATIVE || conf_is_udp(sc)) /* what is received is nothing of ours */
 		return "native";
 	return sc->backend == BACKEND_PRELOAD ? "preload" : "auto";
 }
@@ -114,7 +114,7 @@ static void add_activation(struct start *s)
 	const struct service_conf *sc = s->conf;
 	STRBUF(word, 32);
 
-	if (sc->activation == ACTIVATION_NONE && !sc->wait)
+	if ((sc->activation == ACTIVATION_NONE && !sc->wait) || conf_is_udp(sc))
 		return;
 	if (sc->wait)
 		strbuf_add(&word, sc->standard_error == STDERR_LOG ? "inetd" : "inetd-stderr");
@@ -158,6 +158,22 @@ static void add_launcher(struct start *s, const struct broker *b, bool check)
 	s->req.process = &s->conf->process;
 }
 
+/* The socket of UDP is the program's until it ends. */
+static void add_udp_socket(struct start *s, const struct dispatch *d)
+{
+	const struct listener *l = list_find(const struct listener, o, &d->listeners, link,
+					     (o->addr.flags & HANDOFF_UDP) && !o->leaves_with);
+
+	if (!conf_is_udp(s->conf))
+		return;
+	if (!l) {
+		s->r = -ENOTCONN;
+		return;
+	}
+	s->req.socket_fd = l->fd;
+	s->req.socket_fds = s->conf->standard_error == STDERR_CONNECTION ? 3 : 2;
+}
+
 int launch_worker(struct worker *w, struct strbuf *error)
 {
 	const struct broker *b = w->terms->broker;
@@ -168,6 +184,7 @@ int launch_worker(struct worker *w, struct strbuf *error)
 	add_launcher(&s, b, false);
 	add_words(&s, conf_find_wrap(w->conf, w->slot));
 	add_words(&s, w->conf->command);
+	add_udp_socket(&s, w->terms->dispatch);
 	if (s.r == 0)
 		s.r = worker_output_open(w, &output_fd, error);
 	w->uid = s.user.ids.uid;

@@ -65,7 +65,8 @@ static void become_ready(struct worker *w)
 	if (w->ready_ms)
 		return;
 	w->ready_ms = loop_now(worker_loop(w));
-	fd_closep(&w->status_fd); /* its launcher has become the app */
+	if (!conf_is_udp(w->conf))	  /* where nothing else tells whether it was executed */
+		fd_closep(&w->status_fd); /* its launcher has become the app */
 	histogram_add(&w->terms->started, (uint64_t)(w->ready_ms - w->started_ms) * NSEC_PER_MSEC);
 }
 

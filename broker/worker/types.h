@@ -128,6 +128,8 @@ struct worker {
 
 	struct loop_source process_source;
 
+	uint64_t ran_ns;      /* with UDP, while it drains: how long its processes have run, ... */
+	int64_t ran_ms;	      /* ... and when that was last seen to change */
 	unsigned open;	      /* connections it holds, when last counted */
 	int64_t counted_ms;   /* evidence::taken_ms of what it was compared with last */
 	unsigned ended_idle;  /* of them, by us, while it drained */

@@ -72,7 +72,8 @@ static void log_ready(const struct worker *w, enum worker_state from)
 	else
 		log_event(LEVEL_INFO, "worker-ready", LOG_WORKER(w),
 			  LOG_INT("ms", loop_now(worker_loop(w)) - w->started_ms),
-			  LOG_MSG("%s", w->held ? "listens, and is held: gets no connections"
+			  LOG_MSG("%s", conf_is_udp(w->conf) ? "has the socket"
+					: w->held ? "listens, and is held: gets no connections"
 					: w->pinned_only ? "listens, and gets pinned sources only"
 							 : "listens, and is in the round"));
 }
@@ -93,8 +94,9 @@ static void log_draining(const struct worker *w, enum worker_state from, enum wo
 		return;
 	}
 	log_event(LEVEL_INFO, "worker-draining", LOG_WORKER(w),
-		  LOG_MSG("gets no more connections, and has %lld s to finish the ones it "
-			  "has%s%s",
+		  LOG_MSG("%s, and has %lld s to finish the ones it has%s%s",
+			  conf_is_udp(w->conf) ? "is to serve no more clients"
+					       : "gets no more connections",
 			  (long long)w->terms->live->drain_timeout_ms / MSEC_PER_SEC,
 			  why_draining(w, from, ev),
 			  w->held & HELD_BY_HAND ? "; it is held by hand, its replacement is not"

@@ -29,16 +29,16 @@ static void read_to_end(int fd)
 }
 
 /* A child has @fd, and answers once more when the client has closed or written. */
-static void leave_to_child(int fd, const struct sockaddr *to, socklen_t len)
+static void leave_to_child(int fd, int again)
 {
 	char byte;
 
 	if (fork() != 0)
 		exit(0);
-	if (!to)
+	if (!again)
 		read_to_end(fd);
 	else if (read(fd, &byte, 1) >= 0)
-		answer(fd, "child", to, len);
+		answer(fd, "child", NULL, 0);
 	exit(0);
 }
 
@@ -59,7 +59,7 @@ static void serve_stream(void)
 	if (!strcmp(line, "hold"))
 		read_to_end(fd);
 	if (!strcmp(line, "fork"))
-		leave_to_child(fd, NULL, 0);
+		leave_to_child(fd, 0);
 	(void)close(fd);
 }
 
@@ -82,7 +82,7 @@ static void serve_datagram(void)
 		if (fd < 0 || connect(fd, to, len) < 0)
 			exit(1);
 		answer(fd, line, NULL, 0);
-		leave_to_child(fd, to, 0);
+		leave_to_child(fd, 1);
 	}
 	answer(STDIN_FILENO, line, to, len);
 	if (!strncmp(line, "exit ", 5))

@@ -4,12 +4,13 @@
 import os
 import re
 import signal
+import socket
 import sys
-import time
 
 from harness import *
-from lib import proc
+from lib.broker import broker_cli
 from lib.ctl import ctl
+from lib.ports import free_port
 from lib.steering import service as status_of, workers
 
 SERVER = "{apps}/wait_server"
@@ -223,6 +224,149 @@ while True:
     sleeps(broker)
     assert ask(broker.port) != first
     broker.stop()
+
+
+
+# --- datagrams --------------------------------------------------------------------------------
+
+
+def udp(idle_ms=60000, **options):
+    port = free_port()
+    broker = waiting(idle_ms, **dict({"listen": "udp 127.0.0.1:%d" % port}, **options))
+    broker.udp = port
+    return broker
+
+
+def datagram(port, line="hello", sock=None):
+    """The pid that answers."""
+    sock = sock or socket.socket(type=socket.SOCK_DGRAM)
+    sock.settimeout(30)
+    sock.sendto(line.encode() + b"\n", ("127.0.0.1", port))
+    pid, got = re.fullmatch(r"pid=(\d+) line=(.*)\n", sock.recv(4096).decode()).groups()
+    assert got == line
+    return int(pid)
+
+
+@test
+def the_first_datagram_starts_a_program_that_has_the_socket():
+    broker = udp()
+    assert status_of(broker)["state"] == "waiting"
+    first = datagram(broker.udp)
+    assert {datagram(broker.udp) for _ in range(20)} == {first}
+    assert len(broker.events("worker-start")) == len(broker.events("demand")) == 1
+    text = ctl("-c", broker.file, "status").stdout
+    assert "udp 127.0.0.1:%d" % broker.udp in text, text
+    broker.stop()
+
+
+@test
+def after_its_end_the_next_datagram_starts_the_next():
+    broker = udp(50, output="log")
+    pids = set()
+    for n in range(3):
+        pids.add(datagram(broker.udp))
+        broker.wait_event("worker-exit", count=n + 1)
+        sleeps(broker)
+    assert len(pids) == len(broker.events("worker-start")) == 3, pids
+    assert not broker.events("back-off")
+    assert {e["how"] for e in broker.events("worker-exit")} == {"exit 0"}
+    broker.stop()
+
+
+@test
+def datagrams_that_wait_at_its_end_start_the_next():
+    broker = udp()
+    first = datagram(broker.udp)
+    os.kill(first, signal.SIGSTOP)
+    socks = [socket.socket(type=socket.SOCK_DGRAM) for _ in range(8)]
+    for s in socks:
+        s.settimeout(30)
+        s.sendto(b"hello\n", ("127.0.0.1", broker.udp))
+    os.kill(first, signal.SIGKILL)
+    answers = {s.recv(4096) for s in socks}
+    assert len(answers) == 1 and b"pid=%d " % first not in answers.pop()
+    broker.stop()
+
+
+@test
+def one_that_reads_nothing_does_not_spin():
+    broker = udp(-1, backoff_min="1s", backoff_max="1h")
+    with socket.socket(type=socket.SOCK_DGRAM) as s:
+        s.sendto(b"hello\n", ("127.0.0.1", broker.udp))
+        assert broker.wait_event("back-off")["failures"] == 1
+        assert len(broker.events("worker-start")) == 1
+        assert broker.wait_event("back-off", count=2)["delay_ms"] == 2000
+    broker.stop()
+
+
+@test
+def one_datagram_and_the_end_is_no_failure():
+    broker = udp(backoff_min="1h", backoff_max="1h")
+    assert len({datagram(broker.udp, "exit 0") for _ in range(10)}) == 10
+    assert not broker.events("back-off")
+    broker.stop()
+
+
+@test
+def a_child_that_has_a_client_goes_on_through_the_next_and_a_reload():
+    broker = udp(drain_timeout="200ms")
+    sock = socket.socket(type=socket.SOCK_DGRAM)
+    sock.settimeout(30)
+    sock.sendto(b"fork\n", ("127.0.0.1", broker.udp))
+    answer, child = sock.recvfrom(4096)
+    assert child[1] != broker.udp and b"line=fork" in answer
+    first = datagram(broker.udp)
+    broker.reload_and_wait()
+    broker.wait_event("worker-exit", pid=first)
+    assert datagram(broker.udp) != first
+    sock.sendto(b"x", child)
+    assert b"line=child" in sock.recv(4096)
+    broker.stop()
+
+
+@test
+def a_reload_waits_for_the_one_that_has_the_socket():
+    broker = udp(drain_timeout="1h")
+    first = datagram(broker.udp)
+    broker.reload_and_wait()
+    # It reads what comes, as the socket is its own, and is the only one.
+    assert datagram(broker.udp) == first
+    assert len(broker.events("worker-start")) == 1
+    datagram(broker.udp, "exit 0")
+    assert datagram(broker.udp) != first
+    assert broker.events("worker-start")[1]["generation"] == 2
+    broker.stop(signal.SIGQUIT)
+
+
+@test
+def a_socket_that_its_program_has_connected_serves_everybody_again():
+    script = write_file(tmp("one"), """#!%s
+import os, socket
+s = socket.socket(fileno=0)
+line, peer = s.recvfrom(1000)
+s.connect(peer)
+s.setblocking(False)
+s.send(b"pid=%%d line=%%s" %% (os.getpid(), line))
+""" % sys.executable, 0o755)
+    port = free_port()
+    broker = waiting(command=[script], listen="udp 127.0.0.1:%d" % port)
+    first = datagram(port)
+    broker.wait_event("worker-exit")
+    sleeps(broker)  # until then the kernel lets nobody else in
+    assert datagram(port) != first
+    assert not broker.events("back-off")
+    broker.stop()
+
+
+@test
+def what_udp_cannot_have_is_refused():
+    for keys, why in (({"workers": 2}, "must be 1"), ({"tcp_nodelay": "no"}, "has none"),
+                      ({"listen": "udp 127.0.0.1:%d for 80" % free_port()}, "gets the socket itself")):
+        keys = dict({"listen": "udp 127.0.0.1:%d" % free_port(), "workers": 1}, **keys)
+        path = write_file("bad.ini", "[service:web]\ncommand = /bin/cat\nmode = inetd\nwait = yes\n"
+                          + "".join("%s = %s\n" % k for k in keys.items()))
+        done = broker_cli("-t", "-c", path)
+        assert done.returncode != 0 and why in done.stderr + done.stdout, (keys, done)
 
 
 main()
