@@ -99,6 +99,7 @@ struct handoff_addr {
 #define HANDOFF_TOKEN_SIZE   16
 #define HANDOFF_SERVICE_SIZE 64
 
+#define HANDOFF_HELLO_ASK   0x2 /* REFUSED says whether .path is the service's: EEXIST or ENOENT */
 #define HANDOFF_HELLO_ADOPT 0x1 /* the listening socket was inherited (exec): .channel names it */
 
 /* "The app has called listen() on this address." */
@@ -282,7 +283,7 @@ static inline bool handoff_check(const void *buf, size_t len, enum handoff_type 
 		/* What is adopted is known by its number: the name of rx has no room for a path. */
 		return handoff_place_ok(&m->addr, m->path) && m->addr.family != 0 &&
 		       (m->addr.port || *m->path || (m->addr.family == HANDOFF_UNIX && m->flags)) &&
-		       !(m->flags & ~(uint32_t)HANDOFF_HELLO_ADOPT) &&
+		       !(m->flags & ~(uint32_t)(HANDOFF_HELLO_ADOPT | HANDOFF_HELLO_ASK)) &&
 		       handoff_text_ok(m->service, sizeof(m->service));
 	}
 	case HANDOFF_WELCOME: {

@@ -49,7 +49,9 @@ static void refuse(const struct greeting *g, int error, const char *reason)
 
 	handoff_header_init(&msg.h, HANDOFF_REFUSED);
 	strncpy(msg.reason, reason, sizeof(msg.reason) - 1);
-	log_event(LEVEL_ERROR, "worker-failed", LOG_INT("pid", g->peer.pid), LOG_MSG("%s", reason));
+	if (*reason)
+		log_event(LEVEL_ERROR, "worker-failed", LOG_INT("pid", g->peer.pid),
+			  LOG_MSG("%s", reason));
 	(void)handoff_send(g->fd, &msg, sizeof(msg), NULL, 0, MSG_DONTWAIT);
 }
 
@@ -159,6 +161,12 @@ static int join(struct greeting *g, struct worker *w, const struct handoff_hello
 	return 0;
 }
 
+static bool has_path(const struct worker *w, const char *path)
+{
+	return list_find(struct endpoint, e, &w->terms->dispatch->endpoints, link,
+			 address_unix(&e->app_addr) && !strcmp(address_unix(&e->app_addr), path));
+}
+
 /*
  * @sock: the app's own socket, which came with @hello; -1: none did. 0, and it has got what it
  * asked for, or is gone; -errno with @reason: it is to be refused.
@@ -184,6 +192,8 @@ static int greet(struct greeting *g, const struct handoff_hello *hello, int sock
 				   "a process of another user asked to be a worker; if it is the "
 				   "app, which has changed its user itself, set user in its "
 				   "service instead");
+	if (hello->flags & HANDOFF_HELLO_ASK)
+		return has_path(w, hello->path) ? -EEXIST : -ENOENT;
 	/*
 	 * Of a guest nothing is asked: it joins what is there. g->fd would not do: the kernel makes
 	 * it in the network namespace of the worker.

@@ -95,7 +95,7 @@ TEST(no_wrong_length_version_type_or_text_passes)
 	m.addr.port = 0;
 	CHECK(!handoff_check(&m, sizeof(m), HANDOFF_HELLO));
 	m = hello();
-	m.flags = 2;
+	m.flags = 4;
 	CHECK(!handoff_check(&m, sizeof(m), HANDOFF_HELLO));
 
 	handoff_header_init(&r.h, HANDOFF_REFUSED);

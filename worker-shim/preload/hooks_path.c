@@ -6,6 +6,7 @@
 #include "hooks.h"
 
 #include "real.h"
+#include "rendezvous.h"
 #include "say.h"
 #include "shim.h"
 #include "table.h"
@@ -58,6 +59,19 @@ static const struct slot *find_slot(int dir, const char *path)
 	return NULL;
 }
 
+/*
+ * Whether another worker has listened on it since this one was started: all of them begin at the
+ * same time. Afterwards nothing is asked, as a program that serves may remove files often.
+ */
+static bool is_new_socket(const char *path)
+{
+	struct stat st;
+
+	return *path == '/' && strlen(path) < HANDOFF_PATH_SIZE &&
+	       !atomic_load(&table_slots[0].ino) && lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) &&
+	       rendezvous_ask(path);
+}
+
 static bool is_socket(int dir, const char *path)
 {
 	_keep_errno_ int saved = errno;
@@ -69,7 +83,7 @@ static bool is_socket(int dir, const char *path)
 	while (unix_path_next(&list, word))
 		if (is_same(dir, path, word))
 			return true;
-	return find_slot(dir, path);
+	return find_slot(dir, path) || is_new_socket(path);
 }
 
 /* The others of the service are not meant: an app that found them there would give up. */

@@ -20,6 +20,9 @@
  */
 int rendezvous_meet(const struct slot *slot, bool adopt, int own, struct handoff_meeting *ret);
 
+/* Whether the broker listens on @path for this service; false, too, without an answer. */
+bool rendezvous_ask(const char *path);
+
 void meeting_close(struct handoff_meeting *m);
 
 /*
