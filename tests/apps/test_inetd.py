@@ -4,6 +4,7 @@
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -18,8 +19,9 @@ from lib.steering import ready_workers  # noqa: E402
 # directory: programs that Debian does not install beside others of these.
 PACKAGES = ("micro-httpd fingerd finger git rsync subversion cvs popa3d pure-ftpd perl oidentd exim4-daemon-light"
             " dovecot-imapd openssh-server openssh-client dictd busybox libwrap0 libtirpc3")
-UNPACKED = "vsftpd xinetd"  # xinetd: for tests/bench/inetd
-PATH = os.pathsep.join((os.environ["PATH"], "/usr/sbin", "/sbin", os.path.join(BUILD, "unpacked/usr/sbin")))
+UNPACKED = "vsftpd tftpd-hpa atftpd xinetd"  # xinetd: for tests/bench/inetd
+PATH = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin"] +
+                       [os.path.join(BUILD, "unpacked", package, "usr/sbin") for package in UNPACKED.split()])
 
 CLIENTS = 6
 
@@ -90,6 +92,29 @@ def rsync_module():
         f.write("[files]\npath = %s\nuse chroot = no\nuid = 0\ngid = 0\n" % tmp("files"))
 
 
+def tftp(port):
+    """Fetches a file. As TFTP's clients do, it asks again if nothing comes."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(2)
+        for _ in range(5):
+            client.sendto(b"\0\1one\0octet\0", ("127.0.0.1", port))
+            try:
+                data, peer = client.recvfrom(600)
+            except TimeoutError:
+                note("asked again")
+                continue
+            assert data == b"\0\3\0\1one\n", data
+            client.sendto(b"\0\4\0\1", peer)
+            return
+        raise AssertionError("no answer")
+
+
+def tftp_files():
+    os.chmod(tmp(), 0o711)
+    os.mkdir(tmp("tftp"), 0o755)
+    script("tftp/one", "one\n")()
+
+
 def web_page():
     os.mkdir(tmp("www"))
     with open(tmp("www/index.html"), "w") as f:
@@ -136,7 +161,8 @@ mail_location = maildir:{tmp}/mail
 
 # Asks the kernel to be ended with its parent (PR_SET_PDEATHSIG): that is the zygote.
 ENDS_WITH_ZYGOTE = {"vsftpd"}
-KEYS = {"dovecot imap": {"user": "nobody"}}
+WAITS = {"wait": "yes", "workers": 1, "listen": "udp 127.0.0.1:{port}", "park": None, "processes": None}
+KEYS = {"dovecot imap": {"user": "nobody"}, "tftpd-hpa": WAITS, "atftpd": WAITS}
 
 # name: program that must be there, its command, what makes its files, a client
 PROGRAMS = {
@@ -169,6 +195,8 @@ PROGRAMS = {
               talk("220 ", b"QUIT\r\n", "221 ")),
     "busybox httpd": ("busybox", "{program} httpd -i -h {tmp}/www", web_page,
                       talk(b"GET /index.html HTTP/1.0\r\n\r\n", "a page")),
+    "tftpd-hpa": ("in.tftpd", "{program} -s {tmp}/tftp", tftp_files, tftp),
+    "atftpd": ("atftpd", "{program} {tmp}/tftp", tftp_files, tftp),
     "perl": ("perl", "{program} {tmp}/server.pl", script("server.pl", PERL),
              talk(b"hello\n", "perl of 127.0.0.1 heard hello")),
     "python": ("python3", "{program} {tmp}/server.py", script("server.py", PYTHON),
@@ -186,8 +214,9 @@ def serves(name, park):
         skip("no %s here" % program)
     if prepare:
         prepare()
-    broker = Broker(line.format(program=path, tmp=tmp()).split(), mode="inetd", workers=2, park=park,
-                    listen="127.0.0.1:{port}", processes=100, **KEYS.get(name, {}))
+    keys = {"workers": 2, "park": park, "listen": "127.0.0.1:{port}", "processes": 100, **KEYS.get(name, {})}
+    broker = Broker(line.format(program=path, tmp=tmp()).split(), mode="inetd",
+                    **{key: value for key, value in keys.items() if value})
     stop, killed, failed, counts = threading.Event(), threading.Event(), [], [0] * CLIENTS
 
     def client(n):
@@ -209,7 +238,7 @@ def serves(name, park):
         wait_until(lambda: failed or sum(counts) >= 20)
         broker.reload_and_wait()
         killed.set()
-        os.kill(ready_workers(broker)["web.1"], signal.SIGKILL)
+        os.kill(sorted(ready_workers(broker).items())[-1][1], signal.SIGKILL)
         broker.wait_event("worker-exit", how="signal 9")
         seen = sum(counts)
         wait_until(lambda: failed or sum(counts) >= seen + 20)
