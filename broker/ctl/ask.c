@@ -86,7 +86,7 @@ static int take_line(struct ask *ask, const struct ctl *ctl)
 	if (!*type)
 		return ask_print_failure(ctl, -EPROTO);
 	if (ctl->json)
-		out_bytes(ctl->client.line, ctl->client.line_len);
+		out_bytes(ctl->client.in.text, ctl->client.line_len);
 	if (!strcmp(type, "end"))
 		return CTL_OK;
 	if (!strcmp(type, "error"))

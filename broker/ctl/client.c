@@ -332,20 +332,13 @@ int client_ask(struct client *c, char *const *words, size_t n)
 
 int client_next(struct client *c)
 {
-	char bytes[READ_SIZE], *start, *end;
+	char bytes[READ_SIZE];
+	const char *end;
 	ssize_t n;
 
-	for (;;) {
-		start = c->in.len ? c->in.text + c->at : NULL;
-		end = start ? memchr(start, '\n', c->in.len - c->at) : NULL;
-		if (end) {
-			c->line = start;
-			c->line_len = (size_t)(end - start) + 1;
-			c->at += c->line_len;
-			return view_add(&c->view, start, c->line_len - 1);
-		}
-		strbuf_consume(&c->in, c->at);
-		c->at = 0;
+	strbuf_consume(&c->in, c->line_len);
+	c->line_len = 0;
+	while (!(end = c->in.len ? memchr(c->in.text, '\n', c->in.len) : NULL)) {
 		if (c->in.len > CLIENT_LINE_MAX)
 			return -EPROTO;
 		n = recv(c->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
@@ -357,4 +350,6 @@ int client_next(struct client *c)
 		if (c->in.cut)
 			return -ENOMEM;
 	}
+	c->line_len = (size_t)(end - c->in.text) + 1;
+	return view_add(&c->view, c->in.text, c->line_len - 1);
 }

@@ -16,12 +16,9 @@ struct client {
 	int fd;		   /* -1: closed */
 	struct ucred peer; /* the broker; .pid 0: in another pid namespace */
 	char *path;	   /* of the socket; NULL: closed */
-	struct strbuf in;  /* what has come */
-	size_t at;	   /* the lines in it before this were given out */
-	/* The last of them, as it came, with its newline. */
-	const char *line;
-	size_t line_len;
-	struct view view; /* what they say */
+	struct strbuf in;  /* what has come: first the last line that was given out, as it came */
+	size_t line_len;   /* of it, with its newline */
+	struct view view;  /* what they say */
 };
 
 #define CLIENT_INIT ((struct client){ .fd = -1, .in = STRBUF_GROWS(2 * CLIENT_LINE_MAX) })

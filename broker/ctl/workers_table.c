@@ -108,6 +108,21 @@ static int compare(const void *a, const void *b)
 	return x->at < y->at ? -1 : 1;
 }
 
+/* The words of WHY, with what a row must not hide: a tracer, or that only pins lead to it. */
+static void add_why(const struct json_value *worker, struct strbuf *out)
+{
+	const struct json_value *tracer = json_doc_member(worker, "tracer");
+	const char *why = json_doc_text(worker, "why"), *name = json_doc_text(tracer, "name");
+	int64_t pid = json_doc_number(tracer, "pid");
+
+	strbuf_add(out, why);
+	/* Mostly the broker's own words name these. If they do not, they are added. */
+	if (pid > 0 && !strstr(why, name))
+		strbuf_addf(out, "%straced by %s %" PRId64, out->len ? "; " : "", name, pid);
+	if (json_doc_truth(worker, "pinned_only") && !strstr(why, "pinned sources only"))
+		strbuf_addf(out, "%spinned sources only", out->len ? "; " : "");
+}
+
 bool workers_match(const struct json_value *line, const char *search)
 {
 	static const char *const keys[] = { "service", "worker", "state" };
@@ -116,7 +131,7 @@ bool workers_match(const struct json_value *line, const char *search)
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		if (strcasestr(json_doc_text(line, keys[i]), search))
 			return true;
-	workers_add_why(line, &why);
+	add_why(line, &why);
 	return strcasestr(why.text, search);
 }
 
@@ -160,24 +175,10 @@ static bool make_rows(const struct view *now, const struct workers_live *live,
 
 /* --- cells ------------------------------------------------------------------------------- */
 
-void workers_add_why(const struct json_value *worker, struct strbuf *out)
-{
-	const struct json_value *tracer = json_doc_member(worker, "tracer");
-	const char *why = json_doc_text(worker, "why"), *name = json_doc_text(tracer, "name");
-	int64_t pid = json_doc_number(tracer, "pid");
-
-	strbuf_add(out, why);
-	/* Mostly the broker's own words name these. If they do not, they are added. */
-	if (pid > 0 && !strstr(why, name))
-		strbuf_addf(out, "%straced by %s %" PRId64, out->len ? "; " : "", name, pid);
-	if (json_doc_truth(worker, "pinned_only") && !strstr(why, "pinned sources only"))
-		strbuf_addf(out, "%spinned sources only", out->len ? "; " : "");
-}
-
 bool workers_why_fits(const struct workers_table *t, const struct json_value *worker,
 		      unsigned columns, struct strbuf *out)
 {
-	workers_add_why(worker, out);
+	add_why(worker, out);
 	return !out->len || t->why_at + text_width(out->text) <= columns;
 }
 
@@ -195,7 +196,7 @@ static enum text_style add_cell(const struct column *c, const struct workers_row
 	} else if (c->add) {
 		strbuf_add(out, c->cell == CELL_SOME ? "" : "-");
 	} else if (!strcmp(c->key, "why")) {
-		workers_add_why(row->worker, out);
+		add_why(row->worker, out);
 	} else if (!strcmp(c->key, "given")) {
 		strbuf_addf(out, "%.*s%*s", (int)row->bar, "||||||||||",
 			    BAR_COLUMNS - (int)row->bar, "");

@@ -53,10 +53,7 @@ bool workers_table_make(const struct view *now, const struct workers_live *live,
 void workers_table_add(const struct workers_table *t, const struct workers_row *row, bool why,
 		       struct screen *s);
 
-/* The words of WHY, with what a row must not hide: a tracer, or that only pins lead to it. */
-void workers_add_why(const struct json_value *worker, struct strbuf *out);
-
-/* The same, and whether they fit into a row of @columns. */
+/* Adds the words of WHY to @out, and returns whether they fit into a row of @columns. */
 bool workers_why_fits(const struct workers_table *t, const struct json_value *worker,
 		      unsigned columns, struct strbuf *out);
 

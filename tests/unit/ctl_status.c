@@ -132,7 +132,7 @@ TEST(what_the_broker_says_is_not_said_twice)
 
 	add_line(&view,
 		 LINE_WORKER("web.0", "\"pinned_only\":true,\"why\":\"pinned sources only\""));
-	workers_add_why(view.rows[0].object, &text);
+	CHECK(workers_why_fits(&(struct workers_table){ 0 }, view.rows[0].object, 19, &text));
 	CHECK_STR(text.text, "pinned sources only");
 }
 
