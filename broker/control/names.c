@@ -73,16 +73,6 @@ struct service *client_find_slot(const struct client *c, const char *name, unsig
 	return s && *ret_slot < s->want ? s : NULL;
 }
 
-static void refuse_empty_slot(struct client *c, const struct service *s, unsigned slot)
-{
-	STRBUF(why, 512);
-
-	slot_explain(s, slot, &why);
-	client_error(c, "refused", "%s.%u has no process now: %s%s%s", service_name(s), slot,
-		     why.text, s->backoff.failures ? "; a reload starts it at once: reload " : "",
-		     s->backoff.failures ? service_name(s) : "");
-}
-
 static void refuse_worker(struct client *c, const char *name)
 {
 	const struct broker *b = client_broker(c);
@@ -110,6 +100,7 @@ struct worker *client_find_worker(struct client *c, const char *name)
 {
 	struct worker *best = NULL;
 	struct service *s;
+	STRBUF(why, 512);
 	char wanted[128];
 	int64_t generation;
 	unsigned slot;
@@ -124,9 +115,13 @@ struct worker *client_find_worker(struct client *c, const char *name)
 	if (best)
 		return best;
 	s = client_find_slot(c, name, &slot);
-	if (s && !s->dispatch.stopping && slot_is_empty(s, slot))
-		refuse_empty_slot(c, s, slot);
-	else
+	if (!s || s->dispatch.stopping || !slot_is_empty(s, slot)) {
 		refuse_worker(c, name);
+		return NULL;
+	}
+	slot_explain(s, slot, &why);
+	client_error(c, "refused", "%s.%u has no process now: %s%s%s", service_name(s), slot,
+		     why.text, s->backoff.failures ? "; a reload starts it at once: reload " : "",
+		     s->backoff.failures ? service_name(s) : "");
 	return NULL;
 }

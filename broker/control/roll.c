@@ -62,9 +62,10 @@ static void fail(struct roll *roll, struct awaited *a, const char *reason, const
 	snprintf(roll->output, sizeof(roll->output), "%s", output);
 }
 
-static void write_failure(struct roll *roll)
+static void end_failed(struct roll *roll)
 {
-	struct strbuf *out = client_line(roll->task.client, "error");
+	struct client *c = roll->task.client;
+	struct strbuf *out = client_line(c, "error");
 
 	json_str(out, "code", "aborted");
 	json_str(out, "message", roll->reason);
@@ -77,6 +78,7 @@ static void write_failure(struct roll *roll)
 	}
 	json_close_array(out);
 	json_end(out);
+	client_answered(c);
 }
 
 /* --- how far it is ------------------------------------------------------------------- */
@@ -126,19 +128,16 @@ static void judge(struct roll *roll, struct awaited *a)
 /* Ends the answer, and with it @roll, when nothing is awaited any more. */
 static void finish_if_over(struct roll *roll)
 {
-	struct client *c = roll->task.client;
 	bool over = true;
 
 	for (size_t i = 0; i < roll->n; i++) {
 		judge(roll, &roll->awaited[i]);
 		over = over && roll->awaited[i].over;
 	}
-	if (over && roll->reason[0]) {
-		write_failure(roll);
-		client_answered(c);
-	} else if (over) {
-		client_end(c);
-	}
+	if (over && roll->reason[0])
+		end_failed(roll);
+	else if (over)
+		client_end(roll->task.client);
 }
 
 static void events_added(struct event_follower *f)

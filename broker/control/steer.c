@@ -144,22 +144,10 @@ int control_rollback(struct service *s, struct strbuf *words)
 
 /* --- guests: what worker-shim --join asks for ----------------------------------------------- */
 
-static void write_place(struct client *c, const struct worker *w)
-{
-	struct handoff_joined msg = { .generation = w->generation };
-
-	handoff_header_init(&msg.h, HANDOFF_JOINED);
-	guest_places(service_of(w), &msg);
-	memcpy(msg.token, w->token, sizeof(msg.token));
-	strcpy(msg.service, service_name(service_of(w)));
-	strcpy(msg.worker, w->name);
-	strcpy(msg.rendezvous, w->terms->broker->launch.rendezvous);
-	strbuf_add_bytes(&c->stream.out, &msg, sizeof(msg));
-}
-
 void control_join(struct client *c, struct service *s)
 {
 	bool pinned_only = request_has(&c->request, "--pinned-only");
+	struct handoff_joined msg = { .n_ports = 0 };
 	STRBUF(error, 512);
 	struct worker *w;
 	int r;
@@ -175,7 +163,14 @@ void control_join(struct client *c, struct service *s)
 		client_error(c, r == -EBUSY ? "refused" : "failed", "%s", error.text);
 		return;
 	}
-	write_place(c, w);
+	handoff_header_init(&msg.h, HANDOFF_JOINED);
+	guest_places(s, &msg);
+	msg.generation = w->generation;
+	memcpy(msg.token, w->token, sizeof(msg.token));
+	strcpy(msg.service, service_name(s));
+	strcpy(msg.worker, w->name);
+	strcpy(msg.rendezvous, client_broker(c)->launch.rendezvous);
+	strbuf_add_bytes(&c->stream.out, &msg, sizeof(msg));
 	client_answered(c);
 }
 

@@ -4,13 +4,6 @@
 #include "master/master.h"
 #include "service/types.h"
 
-static void keep_channel(const struct channel *c, struct strbuf *out)
-{
-	kept_add(out, KEPT_CHANNEL, &c->kept);
-	list_for_each (const struct channel_holder, h, &c->holders, link)
-		kept_add(out, KEPT_HOLDER, &h->kept);
-}
-
 static void keep_endpoint(const struct endpoint *e, struct strbuf *out)
 {
 	kept_add(out, KEPT_ENDPOINT, &e->kept);
@@ -19,9 +12,13 @@ static void keep_endpoint(const struct endpoint *e, struct strbuf *out)
 	list_for_each (const struct pending_conn, p, &e->pending, link)
 		kept_add(out, KEPT_PENDING, &p->kept);
 	list_for_each (const struct taker, t, &e->dispatch->takers, link)
-		list_for_each (const struct channel, c, &t->channels, link)
-			if (c->endpoint == e)
-				keep_channel(c, out);
+		list_for_each (const struct channel, c, &t->channels, link) {
+			if (c->endpoint != e)
+				continue;
+			kept_add(out, KEPT_CHANNEL, &c->kept);
+			list_for_each (const struct channel_holder, h, &c->holders, link)
+				kept_add(out, KEPT_HOLDER, &h->kept);
+		}
 }
 
 static void keep_service(const struct service *s, struct strbuf *out)

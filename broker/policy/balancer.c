@@ -46,20 +46,6 @@ static bool is_better_home(uint32_t hash, const struct balancer_member *m,
 	return !best || mix(hash ^ mix(m->slot + 1)) > mix(hash ^ mix(best->slot + 1));
 }
 
-static void homes_add(struct balancer *b, struct balancer_member *m)
-{
-	for (uint32_t hash = 0; b->homes && hash < BALANCER_HOMES; hash++)
-		if (b->homes[hash] && is_better_home(hash, m, b->homes[hash]))
-			b->homes[hash] = m;
-}
-
-static void homes_remove(struct balancer *b, const struct balancer_member *m)
-{
-	for (uint32_t hash = 0; b->homes && hash < BALANCER_HOMES; hash++)
-		if (b->homes[hash] == m)
-			b->homes[hash] = NULL;
-}
-
 /* --- members ------------------------------------------------------------------------- */
 
 void balancer_init(struct balancer *b, enum conf_balance mode)
@@ -99,7 +85,9 @@ void balancer_add(struct balancer *b, struct balancer_member *m)
 	list_append(pos, &m->link);
 	if (b->mode == BALANCE_LEAST_CONNECTIONS)
 		heap_insert(&b->by_load, &m->by_load);
-	homes_add(b, m);
+	for (uint32_t hash = 0; b->homes && hash < BALANCER_HOMES; hash++)
+		if (b->homes[hash] && is_better_home(hash, m, b->homes[hash]))
+			b->homes[hash] = m;
 }
 
 void balancer_remove(struct balancer *b, struct balancer_member *m)
@@ -110,7 +98,9 @@ void balancer_remove(struct balancer *b, struct balancer_member *m)
 	if (b->early == m)
 		b->early = NULL;
 	heap_remove(&b->by_load, &m->by_load);
-	homes_remove(b, m);
+	for (uint32_t hash = 0; b->homes && hash < BALANCER_HOMES; hash++)
+		if (b->homes[hash] == m)
+			b->homes[hash] = NULL;
 }
 
 void balancer_set_load(struct balancer *b, struct balancer_member *m, uint32_t load, uint32_t said)

@@ -21,21 +21,10 @@ static bool find(const struct rollout *r, enum rollout_phase phase, bool old, si
 	return false;
 }
 
-static enum rollout_action begin_slot(struct rollout *r, size_t i)
-{
-	struct rollout_slot *s = &r->slots[i];
-
-	r->in_flight++;
-	if (s->old && r->strategy == STRATEGY_STOP_FIRST) {
-		s->phase = ROLLOUT_RETIRING;
-		return ROLLOUT_RETIRE;
-	}
-	s->phase = ROLLOUT_STARTING;
-	return ROLLOUT_START;
-}
-
 enum rollout_action rollout_next(struct rollout *r, size_t *ret_slot)
 {
+	bool stop_first;
+
 	if (!r->active)
 		return ROLLOUT_NOTHING;
 
@@ -60,10 +49,13 @@ enum rollout_action rollout_next(struct rollout *r, size_t *ret_slot)
 		r->slots[*ret_slot].phase = ROLLOUT_STARTING;
 		return ROLLOUT_START;
 	}
-	if (r->in_flight < r->surge &&
-	    (find(r, ROLLOUT_PENDING, false, ret_slot) || find(r, ROLLOUT_PENDING, true, ret_slot)))
-		return begin_slot(r, *ret_slot);
-	return ROLLOUT_NOTHING;
+	if (r->in_flight >= r->surge || (!find(r, ROLLOUT_PENDING, false, ret_slot) &&
+					 !find(r, ROLLOUT_PENDING, true, ret_slot)))
+		return ROLLOUT_NOTHING;
+	stop_first = r->slots[*ret_slot].old && r->strategy == STRATEGY_STOP_FIRST;
+	r->slots[*ret_slot].phase = stop_first ? ROLLOUT_RETIRING : ROLLOUT_STARTING;
+	r->in_flight++;
+	return stop_first ? ROLLOUT_RETIRE : ROLLOUT_START;
 }
 
 static bool is_in(const struct rollout *r, size_t slot, enum rollout_phase phase)

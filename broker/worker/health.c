@@ -235,15 +235,6 @@ static void connected(struct loop_source *source, uint32_t events)
 		cannot_check(w, "out of memory");
 }
 
-static int begin_connection(struct worker *w, const struct channel *c)
-{
-	struct worker_check *k = &w->check;
-	int r = tcp_connect_to_self(c->endpoint->app_addr.family, &k->listener, &k->fd, &k->addr);
-
-	k->source.ready = connected;
-	return r < 0 ? r : loop_add(worker_loop(w), &k->source, k->listener, EPOLLIN);
-}
-
 /* --- a command ------------------------------------------------------------------------- */
 
 static void fail_by_time(struct worker *w, const char *what)
@@ -303,7 +294,11 @@ static void begin(struct worker *w)
 		loop_timer_disarm(&k->next); /* it has a limit of its own */
 		r = helper_start(&k->command, k->probe->command, timeout, &error);
 	} else if (c) {
-		r = begin_connection(w, c);
+		r = tcp_connect_to_self(c->endpoint->app_addr.family, &k->listener, &k->fd,
+					&k->addr);
+		k->source.ready = connected;
+		if (r == 0)
+			r = loop_add(worker_loop(w), &k->source, k->listener, EPOLLIN);
 	} else {
 		r = strbuf_fail(&error, -ENOENT, "it does not listen on the port of its check");
 	}

@@ -41,18 +41,6 @@ static void take_back_all(struct worker *w, const char *reason)
 	}
 }
 
-static void tell_draining(struct worker *w)
-{
-	list_for_each (struct channel, c, &w->taker.channels, link)
-		channel_tell_draining(c, !worker_state_is_current(w->state));
-}
-
-static void close_channels(struct worker *w)
-{
-	list_for_each_safe (struct channel, c, tmp, &w->taker.channels, link)
-		channel_close(c);
-}
-
 static enum taker_gate gate_of(const struct worker *w)
 {
 	if (w->state == WORKER_READY && !w->held && !w->pinned_only)
@@ -130,7 +118,8 @@ void worker_event(struct worker *w, enum worker_event ev)
 	if (w->state == WORKER_READY)
 		become_ready(w);
 	move_connections(w, ev, actions);
-	tell_draining(w);
+	list_for_each (struct channel, c, &w->taker.channels, link)
+		channel_tell_draining(c, !worker_state_is_current(w->state));
 	if (w->state == WORKER_DRAINING && from != WORKER_DRAINING)
 		taker_nudge(&w->taker);
 	if (actions & ACT_TELL_DRAIN)
@@ -141,7 +130,8 @@ void worker_event(struct worker *w, enum worker_event ev)
 		worker_kill(w);
 	/* The books of the channels must be closed before the service looks at them. */
 	if (actions & ACT_RELEASE)
-		close_channels(w);
+		list_for_each_safe (struct channel, c, tmp, &w->taker.channels, link)
+			channel_close(c);
 	w->terms->changed(w, from);
 	broker_watch(w->terms->broker);
 	if (w->state == WORKER_READY && w->held)
