@@ -91,7 +91,7 @@ static int take_line(struct ask *ask, const struct ctl *ctl)
 		return CTL_OK;
 	if (!strcmp(type, "error"))
 		return ctl->json ? exit_of(json_doc_text(line, "code")) : print_error(line);
-	if (!ctl->json && ask->line)
+	if (ask->line)
 		ask->line(ask, line);
 	return MORE_FOLLOWS;
 }
@@ -135,8 +135,8 @@ static int wait_more(struct ask *ask, const struct client *client, int signals)
 		silent += TICK_MS;
 		if (ask->patience_ms >= 0 && silent >= ask->patience_ms)
 			return -ETIMEDOUT;
-		if (ask->tick)
-			ask->tick(ask);
+		if (ask->line)
+			ask->line(ask, NULL);
 	}
 }
 
@@ -152,7 +152,7 @@ enum ctl_exit ask_run(struct ask *ask, struct ctl *ctl, char *const *words, size
 	/* A broker that refuses a connection says why before it closes it: read that. */
 	if (r < 0 && r != -EPIPE)
 		return ask_print_failure(ctl, r);
-	if (ask->interrupted) {
+	if (ask->ends_at_interrupt) {
 		/* For good: a second Ctrl-C must not cut off our last words, and we end anyway. */
 		sigemptyset(&mask);
 		sigaddset(&mask, SIGINT);
@@ -168,10 +168,8 @@ enum ctl_exit ask_run(struct ask *ask, struct ctl *ctl, char *const *words, size
 	} while (r == 0 && code == MORE_FOLLOWS);
 	if (r == 0)
 		return (enum ctl_exit)code;
-	if (r == -EINTR && ask->interrupted) {
-		ask->interrupted(ask);
+	if (r == -EINTR)
 		return CTL_INTERRUPTED;
-	}
 	if (r == -EPIPE && ask->broker_ends)
 		return CTL_OK;
 	return r == -ECANCELED ? CTL_FAILED : ask_print_failure(ctl, r);

@@ -33,13 +33,14 @@ struct ctl {
 #define ASK_PATIENCE_MS 10000
 
 struct ask {
-	/* Takes a line that is neither the end nor an error. NULL: such lines are passed over. */
+	/*
+	 * Takes a line that is neither the end nor an error; and NULL twice a second while nothing
+	 * comes. NULL: such lines are passed over.
+	 */
 	void (*line)(struct ask *ask, const struct json_value *line);
-	/* Ctrl-C. NULL: it ends brokerctl, as by default. */
-	void (*interrupted)(struct ask *ask);
-	/* Twice a second while nothing comes. */
-	void (*tick)(struct ask *ask);
-	bool broker_ends; /* the end of the broker is the end of the answer, and no failure */
+	bool ends_at_interrupt; /* with CTL_INTERRUPTED; else Ctrl-C ends brokerctl, as by default
+				 */
+	bool broker_ends;	/* the end of the broker is the end of the answer, and no failure */
 	/* Only the output matters: stop when nobody reads it any more. */
 	bool only_prints;
 	int patience_ms; /* give up after so long a silence; -1: never */
@@ -47,7 +48,7 @@ struct ask {
 
 /*
  * Connects if need be, sends @words and reads the answer into the view of the client. With --json
- * every line is printed as it is, and ->line is not called. Whatever goes wrong is printed, as is
+ * every line is printed as it is, and ->line must be NULL. Whatever goes wrong is printed, as is
  * the error that the broker answers.
  */
 enum ctl_exit ask_run(struct ask *ask, struct ctl *ctl, char *const *words, size_t n);

@@ -34,11 +34,6 @@ static bool show_bar(const struct show *s)
 	return true;
 }
 
-static void tick(struct ask *ask)
-{
-	(void)show_bar(container_of(ask, struct show, ask));
-}
-
 /* Most lines are printed as they come; those of a status are kept for its end. */
 static void take_line(struct ask *ask, const struct json_value *line)
 {
@@ -54,15 +49,6 @@ static void take_line(struct ask *ask, const struct json_value *line)
 		out_error("what the file says is not known: %s", json_doc_text(line, "message"));
 	if (text.len || text.cut)
 		out_buf(&text);
-}
-
-static void interrupted(struct ask *ask)
-{
-	const struct show *s = container_of(ask, struct show, ask);
-	const char *name = s->ctl->request.command->name;
-
-	out_error("the %s continues in the broker; brokerctl status shows it%s", name,
-		  strcmp(name, "reload") == 0 ? ", brokerctl reload abort aborts it" : "");
 }
 
 /*
@@ -169,9 +155,8 @@ enum ctl_exit ctl_show(struct ctl *ctl)
 	bool ends = id == COMMAND_STOP && !r->arguments[0].text && !request_has(r, "--no-wait");
 	bool follows = id == COMMAND_EVENTS && request_has(r, "--follow");
 	struct show s = {
-		.ask = { .line = take_line,
-			 .tick = ctl->json ? NULL : tick,
-			 .interrupted = rolls || ends ? interrupted : NULL,
+		.ask = { .line = ctl->json ? NULL : take_line,
+			 .ends_at_interrupt = rolls || ends,
 			 .only_prints = id == COMMAND_EVENTS,
 			 .patience_ms = follows || (rolls && !plan) ? -1 : ASK_PATIENCE_MS },
 		.ctl = ctl,
@@ -195,6 +180,10 @@ enum ctl_exit ctl_show(struct ctl *ctl)
 		if (code == CTL_OK && !ctl->json)
 			out_text("the broker has ended\n");
 	}
+	if (code == CTL_INTERRUPTED)
+		out_error("the %s continues in the broker; brokerctl status shows it%s",
+			  r->command->name,
+			  id == COMMAND_RELOAD ? ", brokerctl reload abort aborts it" : "");
 	fd_closep(&broker.pidfd);
 	return code;
 }
