@@ -295,9 +295,9 @@ void sockdiag_list_deinit(struct sockdiag_list *list)
 	*list = (struct sockdiag_list){ 0 };
 }
 
-bool sockdiag_has(const struct sockdiag_list *sorted, uint64_t inode)
+const struct sockdiag_socket *sockdiag_get(const struct sockdiag_list *sorted, uint64_t inode)
 {
 	const struct sockdiag_socket key = { .inode = inode };
 
-	return sorted->n && bsearch(&key, sorted->v, sorted->n, sizeof(key), compare);
+	return sorted->n ? bsearch(&key, sorted->v, sorted->n, sizeof(key), compare) : NULL;
 }

@@ -62,4 +62,5 @@ int sockdiag_run(struct sockdiag_walk *w); /* from its begin to its end, at once
 /* How many handshakes of @port are under way. -errno on failure. */
 int sockdiag_handshakes(uint16_t port);
 
-bool sockdiag_has(const struct sockdiag_list *sorted, uint64_t inode);
+/* NULL: it is not there. */
+const struct sockdiag_socket *sockdiag_get(const struct sockdiag_list *sorted, uint64_t inode);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include "base/fd.h"
 #include "dispatch/channel.h"
@@ -28,15 +29,22 @@ int worker_processes(const struct worker *w, struct pid_set *ret)
 
 int worker_count_connections(const struct worker *w, const struct sockdiag_list *connections)
 {
+	_cleanup_free_ bool *seen = calloc(connections->n + 1, sizeof(*seen));
 	_cleanup_pids_ struct pid_set all = { 0 };
-	int r = worker_processes(w, &all), n = 0, fd;
+	int r = seen ? worker_processes(w, &all) : -ENOMEM, n = 0, fd;
 	uint64_t inode;
 
 	for (size_t i = 0; r >= 0 && i < all.n; i++) {
 		_cleanup_dir_ DIR *dir = proc_fds_open(all.pids[i]);
 
-		while ((r = proc_fds_next(dir, &fd, &inode)) > 0)
-			n += sockdiag_has(connections, inode);
+		while ((r = proc_fds_next(dir, &fd, &inode)) > 0) {
+			const struct sockdiag_socket *s = sockdiag_get(connections, inode);
+
+			if (!s || seen[s - connections->v])
+				continue; /* of a fork, or a copy */
+			seen[s - connections->v] = true;
+			n++;
+		}
 		if (r == -ENOENT || r == -ESRCH)
 			r = 0; /* it has just ended */
 	}

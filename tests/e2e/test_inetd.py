@@ -154,6 +154,7 @@ def at_the_limit_clients_wait_and_nobody_is_refused():
     assert "raise processes" in broker.wait_event("limit")["message"]
     rows = [row for row in ask_control(broker, "status web") if row["type"] == "worker"]
     assert sum(row["running"] for row in rows) == 3, rows
+    assert sum(row["open"] for row in rows) == 3, rows  # not one for each descriptor
     assert max(row.get("oldest_ms", -1) for row in rows) >= 0, rows
     assert "RUNNING  OLDEST" in ctl("-c", broker.file, "status").stdout
     assert not answers

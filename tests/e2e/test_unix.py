@@ -373,6 +373,7 @@ def what_cannot_be_bound_is_said_before_anything_starts():
     broker = Broker(app("srv_poll"), workers=1, listen=tmp("x.sock") + " for {port}",
                     socket_user="no-such-user", wait_ready=False)
     assert broker.wait_exit() != 0
+    broker.log.wait(["start-failed"])
     assert "no user" in str(broker.log.lines()) and "socket_user" in str(broker.log.lines())
     assert not os.path.lexists(tmp("x.sock"))
     for line, says in (
@@ -381,6 +382,7 @@ def what_cannot_be_bound_is_said_before_anything_starts():
     ):
         broker = Broker(app("srv_poll"), workers=1, listen=line, wait_ready=False)
         assert broker.wait_exit() != 0
+        broker.log.wait(["start-failed"])
         assert says in str(broker.log.lines()), says
         assert not broker.log.find(["worker-start"])
         checked = broker_cli("-c", broker.file, "-t")
@@ -402,6 +404,20 @@ def a_health_check_of_a_published_program_is_no_client():
                     listen=path + " for {port}")
     assert get(path).status == 200
     assert [w["state"] for w in workers(broker)] == ["ready"]
+
+
+@test
+def an_inetd_program_sees_no_addresses_of_a_unix_socket():
+    names = "PROTO TCPREMOTEIP TCPREMOTEPORT TCPLOCALIP TCPLOCALPORT REMOTE_ADDR SERVER_ADDR SERVER_PORT"
+    script = "print <STDIN> . join(',', map { $_ . '=' . $ENV{$_} } qw(%s))" % names
+    path = tmp("inetd_env.sock")
+    for park in ("main", "exec", "first-read"):
+        broker = Broker(["perl", "-e", script], mode="inetd", workers=1, listen=path, park=park)
+        with connect_unix(path) as s:
+            s.sendall(b"x\n")
+            answer = s.makefile().read()
+        assert answer == "x\nPROTO=UNIX," + ",".join(n + "=" for n in names.split()[1:]), answer
+        broker.stop()
 
 
 @test

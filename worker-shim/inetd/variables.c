@@ -6,23 +6,25 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* The longest of an address, or of a port. */
+/* Room for any value. */
 #define ROOM "##############################################"
+
+enum what { REMOTE_IP, REMOTE_PORT, LOCAL_IP, LOCAL_PORT, PROTO, N_WHAT };
 
 static const struct variable {
 	const char *name;
-	bool local, port;
+	enum what what;
 } variables[] = {
-	{ "TCPREMOTEIP", false, false }, { "TCPREMOTEPORT", false, true },
-	{ "TCPLOCALIP", true, false },	 { "TCPLOCALPORT", true, true },
-	{ "REMOTE_ADDR", false, false }, { "REMOTE_HOST", false, false },
-	{ "REMOTE_PORT", false, true },	 { "SERVER_ADDR", true, false },
-	{ "SERVER_PORT", true, true },
+	{ "TCPREMOTEIP", REMOTE_IP },	{ "TCPREMOTEPORT", REMOTE_PORT },
+	{ "TCPLOCALIP", LOCAL_IP },	{ "TCPLOCALPORT", LOCAL_PORT },
+	{ "REMOTE_ADDR", REMOTE_IP },	{ "REMOTE_HOST", REMOTE_IP },
+	{ "REMOTE_PORT", REMOTE_PORT }, { "SERVER_ADDR", LOCAL_IP },
+	{ "SERVER_PORT", LOCAL_PORT },	{ "PROTO", PROTO },
 };
 
 bool variables_prepare(void)
 {
-	bool good = setenv("PROTO", "TCP", 1) == 0;
+	bool good = true;
 
 	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
 		good &= setenv(variables[i].name, ROOM, 1) == 0;
@@ -42,7 +44,8 @@ static void put(int family, const void *addr, unsigned port, char ip[INET6_ADDRS
 
 void variables_set(int fd, const struct handoff_addr *peer)
 {
-	char ip[2][INET6_ADDRSTRLEN], port[2][8];
+	char ip[2][INET6_ADDRSTRLEN] = { 0 }, port[2][8] = { 0 };
+	const char *value[N_WHAT] = { ip[0], port[0], ip[1], port[1], "UNIX" };
 	union {
 		struct sockaddr any;
 		struct sockaddr_in v4;
@@ -51,17 +54,20 @@ void variables_set(int fd, const struct handoff_addr *peer)
 	socklen_t len = sizeof(local);
 
 	(void)getsockname(fd, &local.any, &len);
-	put(peer->family == 4 ? AF_INET : AF_INET6, peer->ip, peer->port, ip[0], port[0]);
-	put(local.any.sa_family,
-	    local.any.sa_family == AF_INET ? (void *)&local.v4.sin_addr : &local.v6.sin6_addr,
-	    ntohs(local.v4.sin_port), ip[1], port[1]);
+	if (peer->family != HANDOFF_UNIX) {
+		value[PROTO] = "TCP";
+		put(peer->family == 4 ? AF_INET : AF_INET6, peer->ip, peer->port, ip[0], port[0]);
+		put(local.any.sa_family,
+		    local.any.sa_family == AF_INET ? (void *)&local.v4.sin_addr
+						   : &local.v6.sin6_addr,
+		    ntohs(local.v4.sin_port), ip[1], port[1]);
+	}
 	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
-		const struct variable *v = &variables[i];
-		const char *value = v->port ? port[v->local] : ip[v->local];
-		char *place = getenv(v->name);
+		const char *text = value[variables[i].what];
+		char *place = getenv(variables[i].name);
 
-		if (place && !strncmp(place, ROOM, strlen(value)))
-			strcpy(place, value);
+		if (place && !strncmp(place, ROOM, strlen(text)))
+			strcpy(place, text);
 	}
 }
 
