@@ -2,19 +2,163 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include "base/address.h"
 #include "dispatch/endpoint.h"
+#include "service/close.h"
+#include "service/demand.h"
 #include "service/fill.h"
 #include "service/idle_end.h"
 #include "service/in_force.h"
-#include "service/close.h"
+#include "service/listeners.h"
 #include "service/pin.h"
 #include "service/proof.h"
 #include "service/questions.h"
 #include "service/recycle.h"
 #include "service/roll.h"
-#include "service/settle.h"
 #include "sys/log.h"
+#include "worker/explain.h"
+#include "worker/start.h"
 #include "worker/step.h"
+#include "worker/words.h"
+
+/* --- recorded ------------------------------------------------------------------------ */
+
+/* The worker does not serve in its slot any more. */
+static void leave_slot(struct worker *w)
+{
+	struct slot *slot = &service_of(w)->slots[w->slot];
+
+	if (slot->next == w)
+		slot->next = NULL;
+	if (slot->current == w) {
+		slot->current = slot->next;
+		slot->next = NULL;
+		slot->left_ms = loop_now(worker_loop(w));
+	}
+}
+
+/* @w did not start, or has ended before the rollout was passed. */
+static void fail_rollout(struct worker *w, bool starting)
+{
+	const struct worker_end_facts facts = worker_end_facts(w, starting);
+	const struct endpoint *missing = NULL;
+	STRBUF(how, 512);
+
+	strbuf_add(&how, starting ? "did not start: " : "ended by itself: ");
+	if (starting && !facts.exited && !facts.check && !list_empty(&w->taker.channels))
+		missing = service_missing_endpoint(w);
+	if (missing) {
+		strbuf_addf(&how,
+			    "it does not listen on %s, as the workers before it do (if the new "
+			    "version gives that up: brokerctl reload --accept-fewer-ports)",
+			    address_text(&missing->app_addr).text);
+	} else {
+		worker_end_add_words(&facts, &how);
+	}
+	if (starting && !facts.exited && !facts.check) {
+		worker_add_missing(w, "; expected, because of `listen`: ", &how);
+		worker_add_addresses(w, "; it listens on ", &how);
+	}
+	service_fail_rollout(w, how.text);
+}
+
+static void note_failure(struct worker *w, bool starting)
+{
+	struct service *s = service_of(w);
+
+	if (worker_is_of_rollout(w) && (!starting || service_rollout_owns(s, w->slot)))
+		fail_rollout(w, starting); /* the rollout ends: that is its back-off */
+	else
+		service_note_failure(w, starting);
+}
+
+/* Nothing of it is needed any more but for the books. */
+static void bury(struct worker *w)
+{
+	const struct pin_filter its_own = { .worker = w->name, .generation = w->generation };
+	struct service *s = service_of(w);
+
+	worker_log_exit(w);
+	if (w->guest) {
+		/* Nobody will have this name again. */
+		(void)service_unpin(s, &(struct pin_filter){ .worker = w->name }, "taken off");
+	} else {
+		s->slots[w->slot].measured.taken_by_gone += w->served;
+		s->slots[w->slot].measured.cpu_ms_by_gone += w->found.cpu_ms;
+	}
+	s->served_by_gone += w->served;
+	list_remove(&w->link);
+	list_append(&s->gone, &w->link);
+	(void)service_unpin(s, &its_own, "the worker has ended");
+}
+
+static void worker_changed(struct worker *w, enum worker_state from)
+{
+	struct service *s = service_of(w);
+	bool listens = w->state == WORKER_READY && from == WORKER_STARTING;
+
+	service_settle_soon(s);
+	if (w->state == from)
+		return;
+	if (w->state == WORKER_DEAD)
+		bury(w);
+	if (w->guest)
+		return;
+	/* A worker that drained since an earlier reload is not what this rollout waits for. */
+	if (w->state == WORKER_DEAD &&
+	    !list_find(const struct worker, old, &s->workers, link,
+		       old->slot == w->slot && old->rollout_number != s->rollout_number))
+		rollout_old_gone(&s->rollout, w->slot);
+	if (worker_state_is_current(from) && !worker_state_is_current(w->state)) {
+		leave_slot(w);
+		if (!w->retired_by_us && service_ended_well(w))
+			backoff_reset(&s->backoff);
+		else if (!w->retired_by_us && !service_leaves(s))
+			note_failure(w, from == WORKER_STARTING);
+	}
+	if (listens && worker_is_of_rollout(w)) {
+		rollout_new_ready(&s->rollout, w->slot);
+		service_announce(s, ROLL_READY, w);
+		(void)proof_look(w, loop_now(service_loop(s))); /* it may be that no client comes */
+	} else if (listens && !s->rollout_number) {
+		/* A reload may have made the service: there is no rollout, but somebody waits. */
+		notice_rollout(s->broker, s, ROLL_READY, w);
+	}
+	s->one_started_less |= from == WORKER_STARTING;
+}
+
+/* --- settled ------------------------------------------------------------------------- */
+
+/*
+ * One worker less is starting: a service that had to wait for that hears of it from nobody else.
+ * They come before @s, which has just had a turn, so that a service of hundreds does not keep them
+ * waiting.
+ */
+static void fill_others(struct service *s)
+{
+	s->one_started_less = false;
+	list_for_each (struct service, other, &s->broker->services, link)
+		if (other != s)
+			service_fill(other);
+}
+
+static void settle_expired(struct loop_timer *timer)
+{
+	struct service *s = container_of(timer, struct service, settle);
+	struct worker *w;
+
+	while ((w = list_first(&s->gone, struct worker, link)))
+		worker_free(w);
+	service_weigh_checks(s);
+	service_pump(s);
+	service_attach_listeners(s);
+	if (s->one_started_less)
+		fill_others(s);
+	service_fill(s);
+	broker_tidy(s->broker);
+}
+
+/* --- made and freed ------------------------------------------------------------------ */
 
 struct service *service_new(struct broker *b, struct service_conf *conf)
 {
@@ -33,12 +177,12 @@ struct service *service_new(struct broker *b, struct service_conf *conf)
 	dispatch_init(&s->dispatch, b);
 	s->terms.broker = b;
 	s->terms.dispatch = &s->dispatch;
-	s->terms.changed = service_worker_changed;
+	s->terms.changed = worker_changed;
 	loop_timer_init(&s->restart, service_restart_expired);
 	loop_timer_init(&s->closing_timer, service_closing_expired);
 	loop_timer_init(&s->rollback.over, service_window_expired);
 	loop_timer_init(&s->pin_timer, service_pin_expired);
-	loop_timer_init(&s->settle, service_settle_expired);
+	loop_timer_init(&s->settle, settle_expired);
 	loop_timer_init(&s->probation, service_probation_expired);
 	loop_timer_init(&s->recycle, service_recycle_expired);
 	loop_timer_init(&s->idle_end.step, service_idle_end_expired);

@@ -1,6 +1,12 @@
 /*
- * life - a service begins; and pauses, stops or ends without losing a client: its listeners are
- * closed as open.h says, or stay, and then its workers leave.
+ * life - a service begins; what a change of a worker means for it; and it pauses, stops or ends
+ * without losing a client: its listeners are closed as open.h says, or stay, and then its workers
+ * leave.
+ *
+ * A change of a worker is recorded at once: in the slot, in the rollout, in the back-off. Acting on
+ * it waits for the next turn of the loop, where the service settles, in this order: the dead are
+ * freed, the rollout goes on, what is missing is started. So nothing that a worker reports starts,
+ * stops or frees another in the middle of whatever brought the report.
  */
 #pragma once
 

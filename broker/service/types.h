@@ -6,7 +6,7 @@
  *	workers            all that live, also those that drain or stop
  *
  * What a worker reports is recorded at once, and acted on when the service settles, in the next
- * turn of the loop: see settle.h.
+ * turn of the loop: see life.h.
  */
 #pragma once
 
@@ -125,7 +125,7 @@ static inline struct loop *service_loop(const struct service *s)
 	return &s->dispatch.broker->loop;
 }
 
-/* What was recorded is acted on in the next turn of the loop: see settle.h. */
+/* What was recorded is acted on in the next turn of the loop: see life.h. */
 static inline void service_settle_soon(struct service *s)
 {
 	if (!loop_timer_armed(&s->settle))
