@@ -8,7 +8,6 @@
 #include <unistd.h>
 #include "base/address.h"
 #include "dispatch/channel.h"
-#include "dispatch/taker.h"
 #include "master/master.h"
 #include "service/questions.h"
 #include "sys/proc.h"

@@ -6,7 +6,6 @@
 #include "base/address.h"
 #include "base/json.h"
 #include "dispatch/channel.h"
-#include "dispatch/taker.h"
 #include "policy/why.h"
 #include "service/fill.h"
 #include "service/listeners.h"

@@ -2,7 +2,7 @@
 
 #include <poll.h>
 #include "dispatch/listener.h"
-#include "dispatch/taker.h"
+#include "dispatch/channel.h"
 #include "policy/demand.h"
 #include "sys/log.h"
 #include "sys/tcp.h"

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/address.h"
-#include "dispatch/taker.h"
+#include "dispatch/channel.h"
 #include "service/demand.h"
 #include "service/descriptors.h"
 #include "service/questions.h"

@@ -9,7 +9,6 @@
 #include "dispatch/flow.h"
 #include "dispatch/listener.h"
 #include "dispatch/pending.h"
-#include "dispatch/taker.h"
 #include "sys/log.h"
 #include "sys/tcp.h"
 #include "sys/unix_listener.h"

@@ -1,6 +1,6 @@
 #include "proof.h"
 
-#include "dispatch/taker.h"
+#include "dispatch/channel.h"
 #include "service/fill.h"
 #include "service/in_force.h"
 

@@ -2,7 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
-#include "dispatch/taker.h"
+#include "dispatch/channel.h"
 #include "policy/why.h"
 #include "worker/clock.h"
 

@@ -7,7 +7,6 @@
 #include "dispatch/channel.h"
 #include "dispatch/endpoint.h"
 #include "dispatch/flow.h"
-#include "dispatch/taker.h"
 #include "service/fill.h"
 #include "service/questions.h"
 #include "service/roll.h"

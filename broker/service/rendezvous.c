@@ -13,7 +13,6 @@
 #include "base/fd.h"
 #include "dispatch/channel.h"
 #include "dispatch/listener.h"
-#include "dispatch/taker.h"
 #include "service/asks.h"
 #include "service/listeners.h"
 #include "sys/asked_socket.h"

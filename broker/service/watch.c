@@ -4,7 +4,6 @@
 #include "dispatch/channel.h"
 #include "dispatch/endpoint.h"
 #include "dispatch/flow.h"
-#include "dispatch/taker.h"
 #include "service/demand.h"
 #include "service/idle_end.h"
 #include "service/in_force.h"

@@ -11,7 +11,6 @@
 #include "dispatch/endpoint.h"
 #include "dispatch/flow.h"
 #include "dispatch/listener.h"
-#include "dispatch/taker.h"
 #include "handoff_name.h"
 #include "sys/log.h"
 #include "worker/children.h"

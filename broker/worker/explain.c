@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include "base/address.h"
 #include "config/conf_check.h"
-#include "dispatch/taker.h"
+#include "dispatch/channel.h"
 #include "handoff_name.h"
 #include "policy/escape.h"
 #include "sys/log.h"

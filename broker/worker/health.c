@@ -9,7 +9,6 @@
 #include "base/address.h"
 #include "base/fd.h"
 #include "dispatch/channel.h"
-#include "dispatch/taker.h"
 #include "sys/log.h"
 #include "sys/tcp.h"
 #include "worker/clock.h"

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include "core/notice.h"
-#include "dispatch/taker.h"
+#include "dispatch/channel.h"
 #include "sys/log.h"
 #include "sys/spawn.h"
 #include "worker/command.h"

@@ -6,7 +6,6 @@
 #include "dispatch/channel.h"
 #include "dispatch/endpoint.h"
 #include "dispatch/flow.h"
-#include "dispatch/taker.h"
 #include "sys/log.h"
 #include "worker/clock.h"
 #include "worker/processes.h"

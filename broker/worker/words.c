@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#include "dispatch/taker.h"
+#include "dispatch/channel.h"
 #include "policy/core_pattern.h"
 #include "sys/log.h"
 #include "sys/path_match.h"

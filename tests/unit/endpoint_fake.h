@@ -16,7 +16,6 @@
 #include "dispatch/flow.h"
 #include "dispatch/listener.h"
 #include "dispatch/pending.h"
-#include "dispatch/taker.h"
 #include "sys/tcp.h"
 #include "sys/log.h"
 #include "tap.h"

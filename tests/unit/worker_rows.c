@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include "dispatch/channel.h"
-#include "dispatch/taker.h"
 #include "service/fill.h"
 #include "service/listeners.h"
 #include "worker/children.h"
