@@ -8,7 +8,7 @@
 #include "config/conf_check.h"
 #include "config/option.h"
 #include "master/master.h"
-#include "service/descriptors.h"
+#include "service/fill.h"
 #include "sys/log.h"
 #include "sys/program.h"
 #include "sys/tcp.h"

@@ -276,7 +276,8 @@ static void reload(struct client *c, const char *name, bool fewer_ports)
 	}
 	list_for_each (struct service, s, &client_broker(c)->services, link)
 		if (fewer_ports && (!name || !strcmp(name, service_name(s))))
-			service_accept_fewer_ports(s);
+			s->fewer_ports |=
+				s->rollout.active; /* or of the one that waits behind it */
 	await(c, name);
 }
 

@@ -37,39 +37,22 @@ static struct balancer_member *pick(struct endpoint *e, uint32_t source)
 	return dispatch_is_full(d) ? NULL : balancer_pick(&e->round, source, refresh);
 }
 
-/* It is in @c now: our copy goes. */
-static void given(struct channel *c, const struct handoff_conn *conn, int fd)
+/* To the worker of @c. As give(), but what fails is NO_ROOM. */
+static enum give_result offer(struct channel *c, struct handoff_conn *conn, int fd)
 {
-	struct endpoint *e = c->endpoint;
-
-	(void)close(fd);
-	__atomic_store_n(&c->page.map->closed, conn->number, __ATOMIC_RELEASE);
-	if (conn->accept_ns)
-		histogram_add(&e->dispatch->handed, loop_clock_ns() - conn->accept_ns);
-}
-
-/* To the worker that a pin names, if one does and there is room. As give(). */
-static enum give_result give_by_pin(struct endpoint *e, struct handoff_conn *conn, int fd)
-{
-	struct pin *pin;
-	struct channel *c = route_find(e, &conn->peer, &pin);
-
-	if (!c)
-		return NO_ROOM;
-	/* What was there is pending now, and may be pinned too: in the order of acceptance, then.
-	 */
-	if (route_must_make_room(c) && endpoint_take_back(c, "room for one that is pinned"))
-		return NOT_NOW;
 	switch (channel_give(c, conn, fd)) {
 	case PAIR_SENT:
-		balancer_given_by_pin(&e->round, &c->member);
-		route_used(e->dispatch, pin);
-		given(c, conn, fd);
+		/* It is in @c now: our copy goes. */
+		(void)close(fd);
+		__atomic_store_n(&c->page.map->closed, conn->number, __ATOMIC_RELEASE);
+		if (conn->accept_ns)
+			histogram_add(&c->endpoint->dispatch->handed,
+				      loop_clock_ns() - conn->accept_ns);
 		return GIVEN;
-	case PAIR_FULL:
-		return NO_ROOM;
 	case PAIR_BUSY:
 		return NOT_NOW;
+	case PAIR_FULL:
+		return NO_ROOM;
 	case PAIR_GONE:
 		break;
 	}
@@ -77,42 +60,50 @@ static enum give_result give_by_pin(struct endpoint *e, struct handoff_conn *con
 	return NO_ROOM;
 }
 
+/* To the worker that a pin names, if one does and there is room. As give(). */
+static enum give_result give_by_pin(struct endpoint *e, struct handoff_conn *conn, int fd)
+{
+	struct pin *pin;
+	struct channel *c = route_find(e, &conn->peer, &pin);
+	enum give_result r;
+
+	if (!c)
+		return NO_ROOM;
+	/* What was there is pending now, and may be pinned too: in the order of acceptance, then.
+	 */
+	if (route_must_make_room(c) && endpoint_take_back(c, "room for one that is pinned"))
+		return NOT_NOW;
+	r = offer(c, conn, fd);
+	if (r == GIVEN) {
+		balancer_given_by_pin(&e->round, &c->member);
+		route_used(e->dispatch, pin);
+	}
+	return r;
+}
+
 /* Offers @fd round. GIVEN: our copy is closed. Else the caller still owns it. */
 static enum give_result give(struct endpoint *e, struct handoff_conn *conn, int fd)
 {
 	uint32_t source = balancer_source_hash(conn);
 	bool pins = e->dispatch->pins.n > 0;
+	enum give_result r = pins ? give_by_pin(e, conn, fd) : NO_ROOM;
 	struct balancer_member *m;
 
-	if (pins) {
-		enum give_result r = give_by_pin(e, conn, fd);
-
-		if (r != NO_ROOM)
-			return r;
-	}
-	while ((m = pick(e, source))) {
+	while (r == NO_ROOM && (m = pick(e, source))) {
 		struct channel *c = container_of(m, struct channel, member);
 
-		switch (channel_give(c, conn, fd)) {
-		case PAIR_SENT:
+		r = offer(c, conn, fd);
+		if (r == GIVEN) {
 			balancer_given(&e->round, m);
 			c->sent_unpinned = c->sent;
-			given(c, conn, fd);
 			if (pins)
 				route_missed(e, &conn->peer);
-			return GIVEN;
-		case PAIR_FULL:
+		} else if (r == NO_ROOM && !c->broken) {
 			/* Less room than counted: it is filled with what we did not send. */
 			channel_shun(c);
-			continue;
-		case PAIR_BUSY:
-			return NOT_NOW;
-		case PAIR_GONE:
-			break;
 		}
-		channel_break(c);
 	}
-	return NO_ROOM;
+	return r;
 }
 
 static bool client_is_gone(int fd)

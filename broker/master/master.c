@@ -12,7 +12,6 @@
 #include <unistd.h>
 #include "base/units.h"
 #include "config/option.h"
-#include "service/descriptors.h"
 #include "service/fill.h"
 #include "service/life.h"
 #include "service/open.h"

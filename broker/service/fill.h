@@ -11,6 +11,9 @@ void service_restart_expired(struct loop_timer *timer); /* service::restart */
 
 void service_fill(struct service *s);
 
+/* Whether the descriptor limit is enough for @conf. 0; -EMFILE, or -errno, with @error. */
+int descriptors_check(const struct conf *conf, struct strbuf *error);
+
 /*
  * @n workers from now on, 1 to ROLLOUT_MAX; until the next reload or rollback. 0; -errno with
  * @error in words and nothing changed: -EINVAL, what service_check_steering() says, or -EMFILE.

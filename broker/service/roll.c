@@ -319,11 +319,6 @@ void service_roll(struct service *s, struct service_conf *conf)
 	service_pump(s);
 }
 
-void service_accept_fewer_ports(struct service *s)
-{
-	s->fewer_ports |= s->rollout.active;
-}
-
 int service_restart_worker(struct worker *w, struct strbuf *error)
 {
 	struct service *s = service_of(w);

@@ -14,12 +14,6 @@
 void service_roll(struct service *s, struct service_conf *conf);
 
 /*
- * The rollout under way, or the one that waits behind it: its workers need not listen on all
- * addresses on which the old ones do.
- */
-void service_accept_fewer_ports(struct service *s);
-
-/*
  * Replaces @w with a new process of the same generation and configuration, in the order of
  * `strategy`. Returns when that has begun. @w must be the current worker of its slot. With
  * start-first, @w keeps serving if the new one does not start. 0; -errno with @error in words:
