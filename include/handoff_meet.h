@@ -41,8 +41,8 @@ struct handoff_wish {
 
 /* What came of it. Descriptors are close-on-exec and the caller's; -1: none. */
 struct handoff_meeting {
-	int rx, tx;
-	int page;	/* handoff_page.h */
+	int rx, tx; /* with HANDOFF_HELLO_UDP, rx is the socket, and the only one but .rendezvous */
+	int page;   /* handoff_page.h */
 	int rendezvous; /* to be kept open: its end is the goodbye */
 	uint64_t channel;
 	struct handoff_addr addr; /* where clients connect */
@@ -233,6 +233,9 @@ static inline const char *handoff_try(const struct handoff_home *home,
 		return answer->refused.reason;
 	}
 	*error = EPROTO;
+	if ((wish->flags & HANDOFF_HELLO_UDP) && m->rx >= 0 && m->tx < 0 &&
+	    handoff_check(answer, (size_t)got.n, HANDOFF_WELCOME))
+		return NULL;
 	if (!handoff_check(answer, (size_t)got.n, HANDOFF_WELCOME) || m->tx < 0)
 		return "the broker sent an answer of an unknown version";
 	if (!handoff_is_channel(home, m->rx, &name) || name.channel != answer->welcome.channel)

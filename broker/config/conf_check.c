@@ -168,6 +168,9 @@ static void check_udp(const struct service_conf *sc, struct conf_errors *errors)
 			conf_errors_add(errors, line,
 					"listen: udp needs mode = inetd and wait = yes");
 	}
+	if (sc->udp && sc->mode != MODE_LISTEN)
+		contradict(sc, "udp", "mode", "needs mode = listen: the program binds its sockets",
+			   errors);
 	if (!conf_is_udp(sc))
 		return;
 	if (sc->workers > 1)

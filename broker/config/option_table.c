@@ -182,6 +182,7 @@ const struct option option_table[] = {
 	{ SERVICE("so_rcvbuf", size, so_rcvbuf, LISTENERS), ZERO_OR(4096, 1 << 30) },
 	{ SERVICE("so_sndbuf", size, so_sndbuf, LISTENERS), ZERO_OR(4096, 1 << 30) },
 	{ SERVICE("ip_freebind", bool, ip_freebind, LISTENERS), DEFAULT("no") },
+	{ SERVICE("udp", bool, udp, WORKERS), DEFAULT("no") },
 	{ SERVICE("socket_mode", octal, socket_mode, LISTENERS), RANGE(0, 0777), DEFAULT("0660") },
 	{ SERVICE("socket_user", name, socket_user, LISTENERS) },
 	{ SERVICE("socket_group", name, socket_group, LISTENERS) },

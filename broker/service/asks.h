@@ -15,6 +15,13 @@ int service_endpoint_for(struct worker *w, const struct handoff_addr *addr,
 			 const struct asked *asked, struct endpoint **ret, struct strbuf *reason);
 
 /*
+ * The app of @w has bound @addr, which is for datagrams: *@ret_fd is the socket of its service,
+ * which stays the broker's. 0 or -errno with @reason.
+ */
+int service_share_udp(struct worker *w, const struct handoff_addr *addr, int *ret_fd,
+		      struct strbuf *reason);
+
+/*
  * Binds what the app of @w asks for and no listener provides any more, nor a `listen` line of its
  * configuration will. 0 or -errno with @error.
  */

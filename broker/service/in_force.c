@@ -51,7 +51,7 @@ static bool may_return(const struct worker *w)
 {
 	return service_of(w)->rollback.conf && w->replaced_by == w->terms->park.undoes && w->pid &&
 	       (w->state == WORKER_DRAINING || w->state == WORKER_PARKED) && slot_is_free_for(w) &&
-	       worker_listens_as_configured(w);
+	       worker_listens_as_configured(w) && !w->has_udp; /* it would go on reading */
 }
 
 bool service_any_may_return(const struct service *s)

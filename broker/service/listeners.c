@@ -168,7 +168,7 @@ bool worker_listens_as_configured(const struct worker *w)
 	for (size_t i = 0; i < w->conf->n_listen; i++)
 		if (!taker_listens_on(&w->taker, w->conf->listen[i].app))
 			return false;
-	return !list_empty(&w->taker.channels);
+	return w->has_udp || !list_empty(&w->taker.channels);
 }
 
 /* Also if @w listens on more, or less, of the same port: its clients go on. */

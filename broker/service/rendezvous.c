@@ -166,6 +166,25 @@ static bool has_path(const struct worker *w, const char *path)
 			 address_unix(&e->app_addr) && !strcmp(address_unix(&e->app_addr), path));
 }
 
+/* The app waits for the socket before it goes on, so that it is ready with that. */
+static int share_udp(struct greeting *g, struct worker *w, const struct handoff_hello *hello,
+		     struct strbuf *reason)
+{
+	struct handoff_welcome msg = { .addr = hello->addr };
+	struct handoff_addr addr = hello->addr;
+	int fd, r;
+
+	addr.flags |= HANDOFF_UDP;
+	r = service_share_udp(w, &addr, &fd, reason);
+	note_busy(w, &addr, r, reason);
+	if (r < 0)
+		return r;
+	handoff_header_init(&msg.h, HANDOFF_WELCOME);
+	if (handoff_send(g->fd, &msg, sizeof(msg), &fd, 1, MSG_DONTWAIT) == 0)
+		service_worker_listens(w);
+	return 0;
+}
+
 /*
  * @sock: the app's own socket, which came with @hello; -1: none did. 0, and it has got what it
  * asked for, or is gone; -errno with @reason: it is to be refused.
@@ -207,6 +226,8 @@ static int greet(struct greeting *g, const struct handoff_hello *hello, int sock
 	if (!worker_state_is_current(w->state) && w->state != WORKER_DRAINING)
 		return strbuf_fail(reason, -ECONNREFUSED,
 				   "a worker that was told to end wants to listen");
+	if (hello->flags & HANDOFF_HELLO_UDP)
+		return share_udp(g, w, hello, reason);
 	return join(g, w, hello, &asked, reason);
 }
 

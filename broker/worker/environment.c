@@ -121,6 +121,7 @@ static int put_worker(const struct worker *w, bool is_helper)
 	handoff_hex_put(token, w->token, HANDOFF_TOKEN_SIZE);
 	r |= put(HANDOFF_ENV_RENDEZVOUS "=%s", w->terms->broker->launch.rendezvous);
 	r |= put(HANDOFF_ENV_TOKEN "=%s", token);
+	r |= w->conf->udp ? put(HANDOFF_ENV_UDP "=1") : 0;
 	return r | put_private_ports(w->conf) | put_sockets(w) | put_wrapper(w);
 }
 

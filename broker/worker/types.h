@@ -121,6 +121,7 @@ struct worker {
 	pid_t main_was;		/* the last main process: for messages */
 	int exit_status;	/* of main, as waitpid(2) gives it */
 	bool exited;		/* exit_status is valid */
+	bool has_udp;		/* it shares a socket for datagrams (asks.h) */
 	bool moved;		/* main has ended after it listened: a child took its place */
 	unsigned exec_looks;	/* as often a child that may be in execve(2) is waited for */
 	bool undecided;		/* main has ended; what is left of it is not known yet */

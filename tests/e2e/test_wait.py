@@ -369,4 +369,102 @@ def what_udp_cannot_have_is_refused():
         assert done.returncode != 0 and why in done.stderr + done.stdout, (keys, done)
 
 
+
+# --- programs that bind by themselves, and share ------------------------------------------------
+
+SHARER = """#!%s
+import fcntl, os, select, signal, socket, sys
+s = socket.socket(type=socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 100000)
+s.setblocking(False)
+s.bind(("127.0.0.1", int(sys.argv[1])))
+nonblock = bool(fcntl.fcntl(s, fcntl.F_GETFL) & os.O_NONBLOCK)
+broadcast = s.getsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST)
+size = s.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+try:
+    s.connect(("127.0.0.1", 9))
+    refused = "connected"
+except OSError as e:
+    refused = os.strerror(e.errno)
+free = socket.socket(type=socket.SOCK_DGRAM)
+free.bind(("127.0.0.1", 0))
+free.connect(("127.0.0.1", 9))
+def leave(*_):
+    os._exit(0)
+signal.signal(signal.SIGTERM, leave)
+while True:
+    select.select([s], [], [])
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    try:
+        line, peer = s.recvfrom(1000)
+    except BlockingIOError:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+        continue  # the other has it
+    if line == b"what\\n":
+        line = ("%%s %%d %%d %%s\\n" %% (nonblock, broadcast, size, refused)).encode()
+    s.sendto(b"pid=%%d line=%%s" %% (os.getpid(), line), peer)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+""" % sys.executable
+
+
+def sharing(**options):
+    port = free_port()
+    script = write_file(tmp("sharer"), SHARER, 0o755)
+    broker = Broker([script, str(port)], udp="yes", workers=1, **options)
+    broker.udp = port
+    return broker
+
+
+@test
+def old_and_new_share_a_socket_that_is_never_closed():
+    broker = sharing()
+    # Connected: a closed port would be an error.
+    client = socket.socket(type=socket.SOCK_DGRAM)
+    client.connect(("127.0.0.1", broker.udp))
+    client.settimeout(30)
+    first = broker.worker_pid()
+
+    def ask_once():
+        client.send(b"hello\n")
+        return int(re.match(rb"pid=(\d+)", client.recv(100)).group(1))
+
+    assert ask_once() == first
+    broker.hup()
+    seen = set()
+    while not broker.events("reload-done") or not broker.events("worker-exit"):
+        seen.add(ask_once())
+    second = ask_once()
+    assert second != first and seen <= {first, second}, (seen, first, second)
+    # One that is gone: what comes meanwhile waits for the next.
+    os.kill(second, signal.SIGKILL)
+    broker.wait_event("worker-exit", pid=second)
+    assert ask_once() not in (first, second)
+    broker.stop()
+
+
+@test
+def what_the_app_set_before_bind_is_kept_and_connect_is_refused():
+    broker = sharing()
+    with socket.socket(type=socket.SOCK_DGRAM) as client:
+        client.settimeout(30)
+        client.sendto(b"what\n", ("127.0.0.1", broker.udp))
+        answer = client.recv(1000).decode()
+    assert answer.split("line=")[1] == "True 1 200000 Operation not supported\n", answer
+    broker.stop()
+
+
+@test
+def without_udp_a_worker_binds_its_own():
+    port = free_port()
+    script = write_file(tmp("sharer"), SHARER.replace("import fcntl", "import http.server, threading, fcntl", 1)
+                        .replace("while True", """web = http.server.HTTPServer(("127.0.0.1", %d), http.server.SimpleHTTPRequestHandler)
+threading.Thread(target=web.serve_forever, daemon=True).start()
+s = socket.socket(type=socket.SOCK_DGRAM)
+while True""" % free_port()), 0o755)
+    broker = Broker([script, str(port)], workers=1)
+    assert not [e for e in broker.events("listen") if "udp" in e["address"]]
+    broker.stop()
+
+
 main()

@@ -95,7 +95,15 @@ TEST(no_wrong_length_version_type_or_text_passes)
 	m.addr.port = 0;
 	CHECK(!handoff_check(&m, sizeof(m), HANDOFF_HELLO));
 	m = hello();
-	m.flags = 4;
+	m.flags = 8;
+	CHECK(!handoff_check(&m, sizeof(m), HANDOFF_HELLO));
+	m.flags = HANDOFF_HELLO_UDP;
+	CHECK(handoff_check(&m, sizeof(m), HANDOFF_HELLO));
+	m.flags = HANDOFF_HELLO_UDP | HANDOFF_HELLO_ADOPT; /* nothing of it is a channel */
+	CHECK(!handoff_check(&m, sizeof(m), HANDOFF_HELLO));
+	m.flags = HANDOFF_HELLO_UDP;
+	m.addr = (struct handoff_addr){ .family = HANDOFF_UNIX };
+	strcpy(m.path, "/run/web.sock");
 	CHECK(!handoff_check(&m, sizeof(m), HANDOFF_HELLO));
 
 	handoff_header_init(&r.h, HANDOFF_REFUSED);

@@ -6,6 +6,7 @@
 #include "addr.h"
 #include "adopt.h"
 #include "bound.h"
+#include "datagram.h"
 #include "owner.h"
 #include "real.h"
 #include "rendezvous.h"
@@ -100,11 +101,15 @@ static bool is_ours(int fd, const struct sockaddr *addr, socklen_t len, struct a
 int hook_bind(int fd, const struct sockaddr *addr, socklen_t len)
 {
 	struct app_addr wanted;
-	int saved = errno;
+	int saved = errno, error;
 
 	real_ready();
 	if (slot_at(fd))
 		return refuse(EINVAL);
+	if (owner_is_me() && datagram_bind(fd, addr, len, &error)) {
+		errno = error ? error : saved;
+		return error ? -1 : 0;
+	}
 	if (!is_ours(fd, addr, len, &wanted) || !owner_is_me()) {
 		errno = saved;
 		return real.bind(fd, addr, len);
@@ -206,6 +211,8 @@ int hook_connect(int fd, const struct sockaddr *addr, socklen_t len)
 	real_ready();
 	if (is_unserved_path(addr, len))
 		return refuse(ECONNREFUSED);
+	if (datagram_is_shared(fd))
+		return refuse(EOPNOTSUPP);
 	slot = slot_at(fd);
 	if (!slot || !owner_is_me() || atomic_load(&slot->state) != SLOT_BOUND)
 		return real.connect(fd, addr, len);

@@ -45,6 +45,7 @@ static void read_environment(void)
 	(void)handoff_copy_env(HANDOFF_ENV_PRIVATE_SOCKETS, shim.private_sockets,
 			       sizeof(shim.private_sockets));
 	(void)handoff_copy_env(HANDOFF_ENV_SOCKETS, shim.sockets, sizeof(shim.sockets));
+	shim.udp = handoff_env_number(HANDOFF_ENV_UDP) == 1;
 	shim.active = true;
 }
 

@@ -6,6 +6,7 @@
 #include "receive.h"
 
 struct shim {
+	bool udp;    /* sockets for datagrams are the broker's: see datagram.h */
 	bool active; /* a rendezvous and a token were in the environment, and this is no wrapper */
 	struct handoff_home home;
 	char private_ports[4096];		   /* see addr_port_listed() */
