@@ -21,28 +21,22 @@ struct show {
 	unsigned n_lines; /* shown as they came */
 };
 
-/* The line that came last, if it is a step on the way. */
-static bool show_bar(const struct show *s)
-{
-	struct strbuf text = STRBUF_GROWS(LINE_TEXT_MAX);
-	struct screen screen = out_screen(&text);
-
-	if (!out_is_terminal() ||
-	    !lines_add_bar(view_last(&s->ctl->client.view), loop_clock_ms() - s->began_ms, &screen))
-		return false;
-	out_progress(&text);
-	return true;
-}
-
 /* Most lines are printed as they come; those of a status are kept for its end. */
 static void take_line(struct ask *ask, const struct json_value *line)
 {
 	struct show *s = container_of(ask, struct show, ask);
+	const struct json_value *last = view_last(&s->ctl->client.view);
 	struct strbuf text = STRBUF_GROWS(LINE_TEXT_MAX);
 	struct screen screen = out_screen(&text);
 
+	/* A step on the way is a bar, which moves while nothing comes. */
+	if (out_is_terminal() && lines_add_bar(last, loop_clock_ms() - s->began_ms, &screen)) {
+		s->n_lines++;
+		out_progress(&text);
+		return;
+	}
 	/* How a service ended stays to be read. */
-	if (show_bar(s) || lines_add(line, &screen, s->section))
+	if (lines_add(line, &screen, s->section))
 		s->n_lines++;
 	/* Not the end: the options in force follow. */
 	else if (!strcmp(json_doc_text(line, "type"), "file-error"))
