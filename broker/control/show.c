@@ -246,24 +246,6 @@ static void write_section(struct client *c, const struct section *section)
 	}
 }
 
-static void write_service_section(struct client *c, const struct service *s,
-				  const struct conf *file)
-{
-	struct service_conf now = *s->conf;
-	STRBUF(name, 128);
-
-	if (!s->rollout.active)
-		now.workers = s->want;
-	strbuf_addf(&name, "service:%s", service_name(s));
-	write_section(c, &(struct section){ .name = name.text,
-					    .kind = OPTION_SERVICE,
-					    .running = &now,
-					    .started = &now,
-					    .file = file ? conf_find_service(file, service_name(s))
-							 : NULL,
-					    .is_scaled = now.workers != s->conf->workers });
-}
-
 /* The file is read as a reload would read it; what is wrong with it is part of the answer. */
 void control_config(struct client *c)
 {
@@ -282,8 +264,22 @@ void control_config(struct client *c)
 					    .running = &m->conf->broker,
 					    .started = &m->conf_start->broker,
 					    .file = file ? &file->broker : NULL });
-	list_for_each (const struct service, s, &m->broker.services, link)
-		write_service_section(c, s, file);
+	list_for_each (const struct service, s, &m->broker.services, link) {
+		struct service_conf now = *s->conf;
+		STRBUF(name, 128);
+
+		if (!s->rollout.active)
+			now.workers = s->want;
+		strbuf_addf(&name, "service:%s", service_name(s));
+		write_section(c, &(struct section){
+					 .name = name.text,
+					 .kind = OPTION_SERVICE,
+					 .running = &now,
+					 .started = &now,
+					 .file = file ? conf_find_service(file, service_name(s))
+						      : NULL,
+					 .is_scaled = now.workers != s->conf->workers });
+	}
 	conf_free(file);
 	client_end(c);
 }

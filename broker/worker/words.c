@@ -168,15 +168,10 @@ struct worker_end_facts worker_end_facts(const struct worker *w, bool starting)
 
 /* --- where its core dump is ---------------------------------------------------------------- */
 
-static bool dumps_by_default(int sig)
-{
-	const uint64_t signals = 1ull << SIGQUIT | 1ull << SIGILL | 1ull << SIGTRAP |
-				 1ull << SIGABRT | 1ull << SIGBUS | 1ull << SIGFPE |
-				 1ull << SIGSEGV | 1ull << SIGSYS | 1ull << SIGXCPU |
-				 1ull << SIGXFSZ;
-
-	return signals >> sig & 1;
-}
+/* Those that dump core unless they are handled. */
+static const uint64_t dumping =
+	1ull << SIGQUIT | 1ull << SIGILL | 1ull << SIGTRAP | 1ull << SIGABRT | 1ull << SIGBUS |
+	1ull << SIGFPE | 1ull << SIGSEGV | 1ull << SIGSYS | 1ull << SIGXCPU | 1ull << SIGXFSZ;
 
 static bool in_first_pid_namespace(void)
 {
@@ -244,7 +239,7 @@ static void find_core_dump(const struct worker *w, struct strbuf *ret_where,
 	if (!w->exited || !WIFSIGNALED(w->exit_status))
 		return;
 	if (!WCOREDUMP(w->exit_status)) {
-		if (!dumps_by_default(WTERMSIG(w->exit_status)))
+		if (!(dumping >> WTERMSIG(w->exit_status) & 1))
 			return;
 		if (getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_cur == 0)
 			strbuf_add(ret_words, "; no core dump: their size limit is 0 (ulimit -c, "
