@@ -3,10 +3,10 @@
 #include "addr.h"
 #include "bound.h"
 #include "fdinfo.h"
-#include "handoff_name.h"
 #include "owner.h"
 #include "real.h"
 #include "rendezvous.h"
+#include "shim.h"
 #include "slot.h"
 
 #include <netinet/in.h>
@@ -56,7 +56,7 @@ bool adopt_fd(int fd)
 
 	if (slot_at(fd))
 		return true;
-	if (!rendezvous_name_of(fd, &name))
+	if (!handoff_is_channel(&shim.home, fd, &name))
 		return bound_read(fd, &app) && slot_bind(fd, addr_domain(&app.addr), &app);
 	slot = find_channel(name.channel);
 	if (slot) {
@@ -80,10 +80,22 @@ static bool adopt_each(int fd, void *arg)
 	return true;
 }
 
+/* Whether @fd is the broker's end of a channel, of which each listener has a copy. */
+static bool is_tx(int fd)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNSPEC };
+	socklen_t len = sizeof(name);
+	struct handoff_name unused;
+	_keep_errno_ int saved = errno;
+
+	return real.getpeername(fd, (struct sockaddr *)&name, &len) == 0 &&
+	       handoff_is_name(&shim.home, &name, len, &unused);
+}
+
 static bool drop_launchers(int fd, void *arg)
 {
 	(void)arg;
-	if (!table_mark(fd) && (rendezvous_is_peer(fd) || rendezvous_is_tx(fd)))
+	if (!table_mark(fd) && (rendezvous_is_peer(fd) || is_tx(fd)))
 		(void)real.close(fd);
 	return true;
 }

@@ -7,12 +7,57 @@
 #include "adopt.h"
 #include "epollset.h"
 #include "owner.h"
-#include "handoff_name.h"
 #include "real.h"
-#include "rendezvous.h"
 #include "shim.h"
 #include "slot.h"
-#include "take.h"
+
+#include "handoff_take.h"
+
+#include <fcntl.h>
+
+static bool is_free(int fd)
+{
+	_keep_errno_ int saved = errno;
+
+	return real.fcntl(fd, F_GETFD) < 0;
+}
+
+static const struct handoff_calls calls = { .close_fd = real_closep, .is_free = is_free };
+static struct handoff_room room;
+
+/* The broker has guessed what the app wants here; mostly it is right, and nothing is to do. */
+static void set_nonblock(int fd, uint32_t conn_flags, int accept_flags)
+{
+	bool wanted = accept_flags & SOCK_NONBLOCK;
+
+	if (wanted != !!(conn_flags & HANDOFF_CONN_NONBLOCK))
+		(void)real.fcntl(fd, F_SETFL, O_RDWR | (wanted ? O_NONBLOCK : 0));
+}
+
+/*
+ * Takes the next connection from the channel @rx. @flags: SOCK_CLOEXEC, SOCK_NONBLOCK.
+ * What the broker may know of it is in @page then, unless that is NULL.
+ * Returns the descriptor, which the caller owns, and fills *@ret_conn; or -errno:
+ * EAGAIN, EINTR as recvmsg(2) says, EINVAL at the end of the channel, EMFILE if there is
+ * no room for a descriptor (the connection stays in the channel), ECONNABORTED if
+ * nothing but broken messages came. Anything else: @rx is no channel.
+ */
+static int take_conn(int rx, int flags, struct handoff_page *page, struct handoff_conn *ret_conn)
+{
+	int recv_flags = flags & SOCK_CLOEXEC ? MSG_CMSG_CLOEXEC : 0;
+	int fd;
+
+	/* What the app saw was taken back. Only an accept that would wait for it must hear of that.
+	 */
+	do
+		fd = handoff_take(rx, recv_flags, &room, &calls, ret_conn);
+	while (fd == -ENOMSG && (real.fcntl(rx, F_GETFL) & O_NONBLOCK));
+	if (fd >= 0)
+		set_nonblock(fd, ret_conn->flags, flags);
+	if (fd >= 0 && page)
+		handoff_taken(page, ret_conn, flags & SOCK_NONBLOCK);
+	return fd == -ENOMSG ? -ECONNABORTED : fd;
+}
 
 /*
  * The family of the connection's own socket. It is that of the broker's listener, which the
@@ -93,7 +138,7 @@ static bool is_channel_after_all(int fd, const struct slot *slot)
 
 	if (!shim.active || (errno != EINVAL && errno != EOPNOTSUPP))
 		return false;
-	return slot ? rendezvous_name_of(fd, &name) : owner_is_me() && adopt_fd(fd);
+	return slot ? handoff_is_channel(&shim.home, fd, &name) : owner_is_me() && adopt_fd(fd);
 }
 
 /* @four: the app called accept4(). What is not ours must reach libc as it was called. */

@@ -20,22 +20,6 @@ bool rendezvous_is_peer(int fd)
 	       name.sun_family == AF_UNIX && !strncmp(name.sun_path, path, sizeof(name.sun_path));
 }
 
-bool rendezvous_name_of(int fd, struct handoff_name *ret_name)
-{
-	return handoff_is_channel(&shim.home, fd, ret_name);
-}
-
-bool rendezvous_is_tx(int fd)
-{
-	struct sockaddr_un name = { .sun_family = AF_UNSPEC };
-	socklen_t len = sizeof(name);
-	struct handoff_name unused;
-	_keep_errno_ int saved = errno;
-
-	return real.getpeername(fd, (struct sockaddr *)&name, &len) == 0 &&
-	       handoff_is_name(&shim.home, &name, len, &unused);
-}
-
 int rendezvous_meet(const struct slot *slot, bool adopt, int own, struct handoff_meeting *ret)
 {
 	struct handoff_wish wish = {

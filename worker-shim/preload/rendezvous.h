@@ -30,9 +30,3 @@ void meeting_close(struct handoff_meeting *m);
  * reads from its channel as it is.
  */
 bool rendezvous_is_peer(int fd);
-
-/* True if @fd is a channel of this worker; then *@ret_name says which. */
-bool rendezvous_name_of(int fd, struct handoff_name *ret_name);
-
-/* True if @fd is the broker's end of such a channel, of which each listener has a copy. */
-bool rendezvous_is_tx(int fd);

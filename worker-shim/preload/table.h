@@ -67,7 +67,7 @@ struct hidden {
 	_Atomic uint64_t ino;
 };
 
-/* Families of the broker's listeners whose connections came here lately: see take.c. */
+/* Families of the broker's listeners whose connections came here lately: see hooks_accept.c. */
 #define SLOT_SEEN 4
 
 struct slot {
