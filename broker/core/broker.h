@@ -31,7 +31,7 @@ struct broker_launch {
 struct evidence {
 	struct sockdiag_walk walk;
 	int64_t begun_ms; /* one that began to drain later is not in it */
-	int64_t taken_ms; /* the same; 0: it is not complete */
+	bool complete;	  /* and workers are compared with it */
 };
 
 struct broker {
@@ -44,7 +44,6 @@ struct broker {
 	struct pid_set started; /* processes of ours that nobody has to adopt: main ones, keeper */
 	struct scheduling scheduling;
 	struct evidence evidence;
-	int64_t evidence_ms;	 /* when connections were last counted */
 	struct loop_timer watch; /* what no event reports is looked at; see service/watch.c */
 	struct loop_timer tidy;	 /* .expired is run.c's: has a service ended, are all ready? */
 	int spare_fd;		 /* owned; -1: given up to take a connection back */

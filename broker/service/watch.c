@@ -282,7 +282,7 @@ static void use_evidence(struct worker *w, const struct sockdiag_list *connectio
  * The kernel walks through all sockets of the machine for each question: so it is asked once for
  * all services. 0; -ENOENT: nobody asks; -EAGAIN: not yet; another -errno.
  */
-static int take_evidence(struct broker *b, bool may_begin, uint64_t until, int64_t now)
+static int take_evidence(struct broker *b, uint64_t until, int64_t now)
 {
 	struct evidence *e = &b->evidence;
 	bool asked = false;
@@ -295,8 +295,10 @@ static int take_evidence(struct broker *b, bool may_begin, uint64_t until, int64
 				survey_add_ports(s, &e->walk);
 				asked = true;
 			}
-		if (!asked || !may_begin)
-			return asked ? -EAGAIN : -ENOENT;
+		if (!asked)
+			return -ENOENT;
+		if (now - e->begun_ms < EVIDENCE_MS)
+			return -EAGAIN;
 		e->begun_ms = now;
 		r = sockdiag_begin(&e->walk);
 	}
@@ -304,8 +306,7 @@ static int take_evidence(struct broker *b, bool may_begin, uint64_t until, int64
 		do
 			r = sockdiag_step(&e->walk);
 		while (r > 0 && loop_clock_ns() < until);
-	if (r == 0)
-		e->taken_ms = e->begun_ms;
+	e->complete = r == 0;
 	return r > 0 ? -EAGAIN : r;
 }
 
@@ -313,24 +314,24 @@ static int take_evidence(struct broker *b, bool may_begin, uint64_t until, int64
 static bool compare_workers(struct service *s, const struct evidence *e, uint64_t until)
 {
 	list_for_each_safe (struct worker, w, tmp, &s->workers, link) {
-		if (w->counted_ms == e->taken_ms || !is_counted(w))
+		if (w->counted_ms == e->begun_ms || !is_counted(w))
 			continue;
 		if (loop_clock_ns() > until)
 			return false;
-		w->counted_ms = e->taken_ms;
+		w->counted_ms = e->begun_ms;
 		/* What was given to it later is not in there. */
-		if (w->state_since_ms < e->taken_ms)
+		if (w->state_since_ms < e->begun_ms)
 			use_evidence(w, &e->walk.found);
 	}
 	return true;
 }
 
 /* With many workers this takes several looks. Returns whether there is to be another. */
-static bool watch_connections(struct broker *b, bool may_begin, int64_t now)
+static bool watch_connections(struct broker *b, int64_t now)
 {
 	uint64_t until = loop_clock_ns() + SLICE_NS;
 	struct evidence *e = &b->evidence;
-	int r = e->taken_ms ? 0 : take_evidence(b, may_begin, until, now);
+	int r = e->complete ? 0 : take_evidence(b, until, now);
 
 	if (r < 0)
 		return r != -ENOENT;
@@ -338,7 +339,7 @@ static bool watch_connections(struct broker *b, bool may_begin, int64_t now)
 		if (!compare_workers(s, e, until))
 			return true;
 	sockdiag_end(&e->walk);
-	e->taken_ms = 0;
+	e->complete = false;
 	return true;
 }
 
@@ -403,14 +404,11 @@ void watch_expired(struct loop_timer *timer)
 {
 	struct broker *b = container_of(timer, struct broker, watch);
 	int64_t now = loop_now(&b->loop);
-	bool evidence = now - b->evidence_ms >= EVIDENCE_MS;
 	bool again = broker_schedule(b);
 
-	if (evidence)
-		b->evidence_ms = now;
 	list_for_each (struct service, s, &b->services, link)
 		again |= watch_service(s, now);
-	again |= watch_connections(b, evidence, now);
+	again |= watch_connections(b, now);
 	if (again)
 		broker_watch(b);
 }

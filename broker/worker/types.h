@@ -132,7 +132,7 @@ struct worker {
 	uint64_t ran_ns;      /* with UDP, while it drains: how long its processes have run, ... */
 	int64_t ran_ms;	      /* ... and when that was last seen to change */
 	unsigned open;	      /* connections it holds, when last counted */
-	int64_t counted_ms;   /* evidence::taken_ms of what it was compared with last */
+	int64_t counted_ms;   /* evidence::begun_ms of what it was compared with last */
 	unsigned ended_idle;  /* of them, by us, while it drained */
 	bool idle_refused;    /* the kernel does not let us */
 	int64_t lost_look_ms; /* when it may be looked at again for the library */
