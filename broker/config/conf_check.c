@@ -134,7 +134,8 @@ static void check_mode(const struct service_conf *sc, struct conf_errors *errors
 		STRBUF(value, 32);
 
 		option_format(option, sc, 0, &value);
-		if (from.kind == ORIGIN_FILE && (inetd || strcmp(value.text, option->fallback)))
+		if (from.kind == ORIGIN_FILE &&
+		    (inetd || strcmp(value.text, option->fallback) != 0))
 			conf_errors_add(
 				errors, from.line,
 				inetd ? "%s: means nothing with wait = yes: a client starts "
