@@ -19,8 +19,8 @@ with open(os.environ["TOOL_SAYS"], "w") as f:
     ignored = [s for s in (signal.SIGINT, signal.SIGQUIT) if signal.getsignal(s) == signal.SIG_IGN]
     f.write("\\nignored %%d, foreground %%s\\n" %% (
         len(ignored), sys.stdin.isatty() and os.tcgetpgrp(0) == os.getpgrp()))
-os.rename(os.environ["TOOL_SAYS"], os.environ["TOOL_SAYS"] + ".done")
 signal.signal(signal.SIGINT, lambda *_: sys.exit(7))
+os.rename(os.environ["TOOL_SAYS"], os.environ["TOOL_SAYS"] + ".done")
 if "--leave" in sys.argv:
     sys.exit(3)
 if "--close" in sys.argv:
