@@ -185,6 +185,18 @@ def a_reload_lets_the_one_that_runs_finish_and_the_next_is_new():
 
 
 @test
+def a_paused_service_starts_nobody():
+    broker = waiting()
+    assert ctl("-c", broker.file, "pause", "web").returncode == 0
+    client = connect(broker.port)
+    client.sendall(b"hello\n")
+    assert status_of(broker)["state"] == "paused" and not broker.events("worker-start")
+    assert ctl("-c", broker.file, "start", "web").returncode == 0
+    assert b"line=hello" in client.recv(100)
+    broker.stop()
+
+
+@test
 def it_may_become_a_service_that_runs_always_and_back():
     broker = waiting()
     first = ask(broker.port)
