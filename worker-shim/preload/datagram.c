@@ -3,27 +3,18 @@
 #include "real.h"
 #include "rendezvous.h"
 #include "shim.h"
+#include "slot.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <stdatomic.h>
-#include <string.h>
-#include <sys/stat.h>
 
 #define SHARED_MAX 64
 
-static atomic_ulong shared[SHARED_MAX]; /* inodes; 0: none */
-
-static unsigned long inode_of(int fd)
-{
-	struct stat st;
-
-	return fstat(fd, &st) == 0 ? (unsigned long)st.st_ino : 0;
-}
+static _Atomic uint64_t shared[SHARED_MAX]; /* inodes; 0: none */
 
 bool datagram_is_shared(int fd)
 {
-	unsigned long inode = shim.udp ? inode_of(fd) : 0;
+	uint64_t inode = shim.udp ? slot_socket_ino(fd) : 0;
 
 	for (size_t i = 0; inode && i < SHARED_MAX; i++)
 		if (atomic_load(&shared[i]) == inode)
@@ -33,7 +24,7 @@ bool datagram_is_shared(int fd)
 
 static void note_shared(int fd)
 {
-	unsigned long inode = inode_of(fd), none;
+	uint64_t inode = slot_socket_ino(fd), none;
 
 	for (size_t i = 0; i < SHARED_MAX && !datagram_is_shared(fd); i++) {
 		none = 0;
