@@ -6,7 +6,6 @@
 #include "dispatch/channel.h"
 #include "dispatch/endpoint.h"
 #include "dispatch/listener.h"
-#include "service/close.h"
 #include "service/listeners.h"
 #include "sys/log.h"
 #include "sys/tcp.h"

@@ -9,7 +9,6 @@
 #include "dispatch/endpoint.h"
 #include "dispatch/listener.h"
 #include "dispatch/pending.h"
-#include "service/close.h"
 #include "service/listeners.h"
 #include "service/questions.h"
 #include "sys/log.h"
