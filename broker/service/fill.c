@@ -176,7 +176,7 @@ static bool backs_off(struct service *s)
 	if (wait <= 0 && waits_for_address(s))
 		wait = ADDRESS_LOOK_MS;
 	if (wait > 0)
-		loop_timer_arm(service_loop(s), &s->restart, wait);
+		service_settle_within(s, wait);
 	return wait > 0;
 }
 
@@ -302,11 +302,6 @@ int service_set_workers(struct service *s, unsigned n, struct strbuf *error)
 			worker_retire(s->slots[i].current, EV_RETIRE);
 	service_fill(s);
 	return 0;
-}
-
-void service_restart_expired(struct loop_timer *timer)
-{
-	service_fill(container_of(timer, struct service, restart));
 }
 
 void service_fail_rollout(struct worker *w, const char *how)

@@ -7,8 +7,6 @@
 
 #include "service/types.h"
 
-void service_restart_expired(struct loop_timer *timer); /* service::restart */
-
 void service_fill(struct service *s);
 
 /* Whether the descriptor limit is enough for @conf. 0; -EMFILE, or -errno, with @error. */

@@ -237,7 +237,6 @@ int service_rollback(struct service *s, struct strbuf *error)
 	reload_close_opened(&opened);
 	service_close_window(s);
 	backoff_reset(&s->backoff);
-	loop_timer_disarm(&s->restart);
 
 	service_close_unused(s);
 	if (s->want != wanted)

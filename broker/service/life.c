@@ -177,7 +177,6 @@ struct service *service_new(struct broker *b, struct service_conf *conf)
 	s->terms.broker = b;
 	s->terms.dispatch = &s->dispatch;
 	s->terms.changed = worker_changed;
-	loop_timer_init(&s->restart, service_restart_expired);
 	loop_timer_init(&s->closing_timer, service_closing_expired);
 	loop_timer_init(&s->rollback.over, service_window_expired);
 	loop_timer_init(&s->pin_timer, service_pin_expired);
@@ -201,7 +200,6 @@ void service_free(struct service *s)
 	list_for_each_safe (struct endpoint, e, tmp, &s->dispatch.endpoints, link)
 		endpoint_free(e);
 	pins_deinit(&s->dispatch.pins);
-	loop_timer_disarm(&s->restart);
 	loop_timer_disarm(&s->settle);
 	loop_timer_disarm(&s->probation);
 	loop_timer_disarm(&s->recycle);
@@ -220,7 +218,6 @@ void service_free(struct service *s)
 static void end_rollout(struct service *s)
 {
 	service_drop_rollout(s, service_end_text(s));
-	loop_timer_disarm(&s->restart);
 	service_close_window(s);
 	list_for_each_safe (struct worker, w, tmp, &s->workers, link)
 		if (w->state == WORKER_STARTING)

@@ -152,7 +152,6 @@ static void begin(struct service *s, struct service_conf *conf)
 	s->dispatch.paused = s->closing = false;
 	backoff_reset(&s->backoff);
 	s->busy.family = 0; /* it may ask for another address now */
-	loop_timer_disarm(&s->restart);
 	service_keep_for_rollback(s, conf);
 	service_rearm(s);
 	for (unsigned i = 0; i < ROLLOUT_MAX; i++) {

@@ -91,9 +91,8 @@ struct service {
 	struct loop_timer probation; /* of the rollout under way */
 	struct loop_timer recycle;   /* while there are limits, or a worker is to be replaced */
 	struct daily restart_at;
-	int64_t restart_at_ms;	   /* workers that were started before then are due; 0: none */
-	struct loop_timer restart; /* the back-off ends */
-	bool closing;		   /* listeners are being emptied */
+	int64_t restart_at_ms; /* workers that were started before then are due; 0: none */
+	bool closing;	       /* listeners are being emptied */
 	int64_t closing_since_ms;
 	int64_t handover_until_ms; /* until then, or until others are ready, it serves on; or 0 */
 	struct loop_timer closing_timer;
@@ -125,11 +124,16 @@ static inline struct loop *service_loop(const struct service *s)
 	return &s->dispatch.broker->loop;
 }
 
-/* What was recorded is acted on in the next turn of the loop: see life.h. */
+/* What was recorded is acted on: see life.h. */
+static inline void service_settle_within(struct service *s, int64_t ms)
+{
+	if (!loop_timer_armed(&s->settle) || s->settle.at_ms > loop_now(service_loop(s)) + ms)
+		loop_timer_arm(service_loop(s), &s->settle, ms);
+}
+
 static inline void service_settle_soon(struct service *s)
 {
-	if (!loop_timer_armed(&s->settle))
-		loop_timer_arm(service_loop(s), &s->settle, 0);
+	service_settle_within(s, 0);
 }
 
 /* All of it goes: nothing new is accepted, and what was accepted has nobody else to go to. */
