@@ -8,7 +8,6 @@
 #include "owner.h"
 #include "real.h"
 #include "rendezvous.h"
-#include "say.h"
 #include "shim.h"
 #include "slot.h"
 

@@ -7,7 +7,6 @@
 
 #include "real.h"
 #include "rendezvous.h"
-#include "say.h"
 #include "shim.h"
 #include "table.h"
 #include "unix_path.h"

@@ -1,6 +1,5 @@
 #include "rendezvous.h"
 
-#include "say.h"
 #include "shim.h"
 
 #include <string.h>

@@ -16,7 +16,7 @@
  * the answer. @own is the app's socket, for the broker to see what options it has; -1: the app has
  * not asked for anything just now. 0: WELCOME, the caller owns the descriptors, all close-on-exec,
  * and rx bears the name of this channel. -errno: nothing is left open, and what the app has asked
- * for it is told why not (say.h).
+ * for it is told why not (shim.h).
  */
 int rendezvous_meet(const struct slot *slot, bool adopt, int own, struct handoff_meeting *ret);
 

@@ -1,11 +1,12 @@
 #include "shim.h"
 
+#include "addr.h"
 #include "adopt.h"
 #include "environ.h"
 #include "number.h"
 #include "owner.h"
 #include "real.h"
-#include "say.h"
+#include "table.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -14,6 +15,43 @@
 #include <unistd.h>
 
 struct shim shim;
+
+static struct {
+	uint64_t dev, ino; /* 0: there is none */
+} standard_error;
+
+/* Learns what descriptor 2 is, from BROKER_STDERR or, without it, by looking now. */
+static void find_standard_error(void)
+{
+	const char *text = getenv(HANDOFF_ENV_STDERR);
+	struct stat st = { .st_dev = 0 };
+
+	if (text && number_read(&text, 16, UINT64_MAX, &standard_error.dev) && *text++ == ':' &&
+	    number_read(&text, 16, UINT64_MAX, &standard_error.ino) && !*text)
+		return;
+	(void)fstat(STDERR_FILENO, &st);
+	standard_error.dev = st.st_dev;
+	standard_error.ino = st.st_ino;
+}
+
+void say(const struct slot *slot, const char *text, const char *more)
+{
+	char line[HANDOFF_PATH_SIZE + HANDOFF_REASON_SIZE + 320], *out;
+	_keep_errno_ int saved = errno;
+	struct stat st;
+
+	if (fstat(STDERR_FILENO, &st) < 0 || st.st_dev != standard_error.dev ||
+	    st.st_ino != standard_error.ino)
+		return;
+	out = stpcpy(line, "worker-shim: listen on ");
+	out = *slot->app.path ? stpcpy(out, slot->app.path) : addr_format(&slot->app.addr, out);
+	out = stpcpy(out, ": ");
+	out = stpcpy(out, text);
+	out = stpcpy(out, more ? more : "");
+	*out++ = '\n';
+	if (real.write(STDERR_FILENO, line, (size_t)(out - line)) < 0)
+		return; /* nowhere to say it */
+}
 
 /*
  * The app's wrapper (a debugger's server, a tracer) listens for itself. Under a tool that runs the
@@ -76,7 +114,7 @@ __attribute__((constructor)) static void start(void)
 	if (shim.active) {
 		owner_init();
 		environ_keep(&environ_kept);
-		say_init();
+		find_standard_error();
 		adopt_inherited();
 		claim_listeners();
 	}

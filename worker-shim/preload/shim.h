@@ -1,5 +1,6 @@
 /*
- * shim.h - what the broker told this process, read once.
+ * shim.h - what the broker told this process, read once; and the lines that this library writes,
+ * without which nobody would know why a call failed.
  */
 #pragma once
 
@@ -15,3 +16,12 @@ struct shim {
 
 /* Copied from the environment once, since an app may clear or overwrite that. */
 extern struct shim shim;
+
+struct slot;
+
+/*
+ * "worker-shim: listen on ADDRESS: ", @text, @more (NULL: nothing), and a newline, to the standard
+ * error that the worker was started with. An app may have put something else at that number, a
+ * client's connection even: then nowhere. Keeps errno.
+ */
+void say(const struct slot *slot, const char *text, const char *more);
