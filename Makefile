@@ -115,10 +115,10 @@ CTL_SRC := $(sort $(wildcard broker/ctl/*.c $(PURE_ROOMS:%=broker/%/*.c))) $(CTL
 CTL_OBJ := $(CTL_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/completion_scripts.o
 
 NATIVE_SRC := $(sort $(wildcard worker-shim/native/*.c))
-NATIVE_OBJ := $(NATIVE_SRC:%.c=$(BUILD)/obj/%.o)
+NATIVE_OBJ := $(NATIVE_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/worker-shim/preload/addr.o
 
 LAUNCHER_SRC := $(sort $(wildcard worker-shim/launcher/*.c))
-LAUNCHER_OBJ := $(LAUNCHER_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/worker-shim/native/meet.o \
+LAUNCHER_OBJ := $(LAUNCHER_SRC:%.c=$(BUILD)/obj/%.o) \
 	$(patsubst %,$(BUILD)/obj/worker-shim/inetd/%.o,park variables)
 
 INETD_SRC := $(sort $(wildcard worker-shim/inetd/*.c))
@@ -197,7 +197,7 @@ $(BUILD)/obj/worker-shim/inetd/%.o: worker-shim/inetd/%.c $(BUILD)/flags/COMPILE
 
 $(BUILD)/obj/worker-shim/native/%.o: worker-shim/native/%.c $(BUILD)/flags/COMPILE_PRELOAD
 	@mkdir -p $(@D)
-	$(call say,CC,$<)$(COMPILE_PRELOAD) $(ERRORS) $(DEFS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)$(COMPILE_PRELOAD) $(ERRORS) $(DEFS) -Iworker-shim -MMD -MP -c -o $@ $<
 
 $(BUILD)/obj/worker-shim/preload/%.o: worker-shim/preload/%.c $(BUILD)/flags/COMPILE_PRELOAD
 	@mkdir -p $(@D)

@@ -1,7 +1,7 @@
 /*
  * handoff_meet.h - the worker's side of the rendezvous, as docs/protocol.md asks. There is one
  * version, for the launcher, libhandoff and the preload library, which defines connect(2),
- * getsockname(2) and setsockopt(2) as libc's own functions before it includes this: its hooks bear
+ * close(2) and others as libc's own functions before it includes this (receive.h): its hooks bear
  * these names.
  *
  * Never:  allocates, writes anywhere, calls what a vfork child may not.
@@ -188,9 +188,8 @@ union handoff_answer {
 
 /* NULL: WELCOME. Else why not, perhaps in @answer, and *@error as an errno. */
 static inline const char *handoff_try(const struct handoff_home *home,
-				      const struct handoff_wish *wish, void (*close_fd)(int *fd),
-				      struct handoff_meeting *m, union handoff_answer *answer,
-				      int *error)
+				      const struct handoff_wish *wish, struct handoff_meeting *m,
+				      union handoff_answer *answer, int *error)
 {
 	int64_t deadline_ms = handoff_now_ms() + wish->timeout_ms;
 	struct handoff_name name;
@@ -216,7 +215,7 @@ static inline const char *handoff_try(const struct handoff_home *home,
 		return "the broker did not answer in time";
 	}
 	handoff_receive(m->rendezvous, answer, sizeof(*answer), MSG_CMSG_CLOEXEC | MSG_DONTWAIT,
-			HANDOFF_FDS_MAX, close_fd, &got);
+			HANDOFF_FDS_MAX, &got);
 	m->rx = got.fds[0];
 	m->tx = got.fds[1];
 	m->page = got.fds[2];
@@ -246,32 +245,30 @@ static inline const char *handoff_try(const struct handoff_home *home,
 	return NULL;
 }
 
-static inline void handoff_meeting_close(struct handoff_meeting *m, void (*close_fd)(int *fd))
+static inline void handoff_meeting_close(struct handoff_meeting *m)
 {
-	close_fd(&m->rx);
-	close_fd(&m->tx);
-	close_fd(&m->page);
-	close_fd(&m->rendezvous);
+	handoff_close_fd(&m->rx);
+	handoff_close_fd(&m->tx);
+	handoff_close_fd(&m->page);
+	handoff_close_fd(&m->rendezvous);
 }
 
 /*
  * Says HELLO and waits for the answer. 0: *@ret is what the broker gave. -errno: nothing is left
- * open, and @ret_reason says why in a sentence. @close_fd closes *@fd if it is not -1, makes it -1
- * and keeps errno.
+ * open, and @ret_reason says why in a sentence.
  */
 static inline int handoff_meet(const struct handoff_home *home, const struct handoff_wish *wish,
-			       void (*close_fd)(int *fd), struct handoff_meeting *ret,
-			       char ret_reason[HANDOFF_REASON_SIZE])
+			       struct handoff_meeting *ret, char ret_reason[HANDOFF_REASON_SIZE])
 {
 	union handoff_answer answer;
 	const char *why;
 	int error;
 
 	*ret = (struct handoff_meeting){ .rx = -1, .tx = -1, .page = -1, .rendezvous = -1 };
-	why = handoff_try(home, wish, close_fd, ret, &answer, &error);
+	why = handoff_try(home, wish, ret, &answer, &error);
 	if (!why)
 		return 0;
-	handoff_meeting_close(ret, close_fd);
+	handoff_meeting_close(ret);
 	strcpy(ret_reason, why);
 	return -error;
 }

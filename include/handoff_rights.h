@@ -14,6 +14,18 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
+
+/* Closes *@fd if it is open and leaves -1. Keeps errno. */
+static inline void handoff_close_fd(int *fd)
+{
+	int saved = errno;
+
+	if (*fd >= 0)
+		(void)close(*fd);
+	*fd = -1;
+	errno = saved;
+}
 
 /*
  * Fills @ret_fds, @max long, with the first descriptors of @msg, and gives every other to @rest.
@@ -89,11 +101,11 @@ struct handoff_received {
 
 /*
  * One recvmsg(2) from @sock, @flags as for it. At most @max descriptors are taken, the others
- * closed by @close_fd. There is room for one more than HANDOFF_FDS_MAX, so that MSG_CTRUNC on a
+ * closed. There is room for one more than HANDOFF_FDS_MAX, so that MSG_CTRUNC on a
  * message with as many means that the table of descriptors is full.
  */
 static inline void handoff_receive(int sock, void *buf, size_t size, int flags, size_t max,
-				   void (*close_fd)(int *fd), struct handoff_received *ret)
+				   struct handoff_received *ret)
 {
 	union {
 		struct cmsghdr align; /* char arrays alone are not aligned for this */
@@ -115,5 +127,5 @@ static inline void handoff_receive(int sock, void *buf, size_t size, int flags, 
 	}
 	ret->flags = msg.msg_flags;
 	ret->control = msg.msg_controllen > 0 || (msg.msg_flags & MSG_CTRUNC);
-	(void)handoff_take_rights(&msg, ret->fds, max, close_fd);
+	(void)handoff_take_rights(&msg, ret->fds, max, handoff_close_fd);
 }

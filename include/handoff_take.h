@@ -18,18 +18,13 @@
 #include "handoff_rights.h"
 #include "handoff_wire.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <sys/resource.h>
 #include <time.h>
 
 /* Messages passed over in one call. The broker sends few; a loop needs an end. */
 #define HANDOFF_TRIES 64
-
-/* The callers' own, as a hook may stand before close(2) and fcntl(2). They keep errno. */
-struct handoff_calls {
-	void (*close_fd)(int *fd);
-	bool (*is_free)(int fd); /* no descriptor is there */
-};
 
 /* All zero at first. Any number of threads may use it at the same time. */
 struct handoff_room {
@@ -44,17 +39,17 @@ static inline bool handoff_room_is_short(const struct handoff_room *room)
 }
 
 /* Reads the limit. @fd is open, or INT_MAX: it did not fit. */
-static inline void handoff_room_look(struct handoff_room *room, int fd,
-				     const struct handoff_calls *calls)
+static inline void handoff_room_look(struct handoff_room *room, int fd)
 {
 	struct rlimit soft;
-	int max, is_near;
+	int max, is_near, saved = errno;
 
 	if (getrlimit(RLIMIT_NOFILE, &soft) < 0)
 		return;
 	max = soft.rlim_cur > INT_MAX ? INT_MAX : (int)soft.rlim_cur;
 	is_near = fd >= max / 2 || (handoff_room_is_short(room) &&
-				    !(calls->is_free(max / 2) && calls->is_free(max - 1)));
+				    (fcntl(max / 2, F_GETFD) >= 0 || fcntl(max - 1, F_GETFD) >= 0));
+	errno = saved;
 	__atomic_store_n(&room->from, max / 2, __ATOMIC_RELAXED);
 	__atomic_store_n(&room->near_limit, is_near, __ATOMIC_RELAXED);
 }
@@ -63,12 +58,11 @@ static inline void handoff_room_look(struct handoff_room *room, int fd,
  * @fd was received just now. The limit is read again every 16th time, for programs that change it
  * while they run, and always when it seems near, for those that raise it.
  */
-static inline void handoff_room_received(struct handoff_room *room, int fd,
-					 const struct handoff_calls *calls)
+static inline void handoff_room_received(struct handoff_room *room, int fd)
 {
 	if (__atomic_fetch_add(&room->count, 1, __ATOMIC_RELAXED) % 16 == 0 ||
 	    fd >= __atomic_load_n(&room->from, __ATOMIC_RELAXED) || handoff_room_is_short(room))
-		handoff_room_look(room, fd, calls);
+		handoff_room_look(room, fd);
 }
 
 union handoff_message {
@@ -80,13 +74,13 @@ union handoff_message {
  * Looks at the next message without taking it. A peeked descriptor is really put into the table, so
  * whether it fits is known, not guessed. False: it does not.
  */
-static inline bool handoff_has_room(int rx, int flags, const struct handoff_calls *calls)
+static inline bool handoff_has_room(int rx, int flags)
 {
 	struct handoff_received peeked;
 	union handoff_message unused;
 
-	handoff_receive(rx, &unused, sizeof(unused), flags | MSG_PEEK, 1, calls->close_fd, &peeked);
-	calls->close_fd(&peeked.fds[0]);
+	handoff_receive(rx, &unused, sizeof(unused), flags | MSG_PEEK, 1, &peeked);
+	handoff_close_fd(&peeked.fds[0]);
 	return peeked.n <= 0 || !(peeked.flags & MSG_CTRUNC);
 }
 
@@ -97,15 +91,15 @@ static inline bool handoff_has_room(int rx, int flags, const struct handoff_call
  * -ENOMSG after a NUDGE, -ECONNABORTED if nothing but broken messages came.
  */
 static inline int handoff_take(int rx, int flags, struct handoff_room *room,
-			       const struct handoff_calls *calls, struct handoff_conn *ret_conn)
+			       struct handoff_conn *ret_conn)
 {
 	for (int i = 0; i < HANDOFF_TRIES; i++) {
 		struct handoff_received got;
 		union handoff_message message;
 
-		if (handoff_room_is_short(room) && !handoff_has_room(rx, flags, calls))
+		if (handoff_room_is_short(room) && !handoff_has_room(rx, flags))
 			return -EMFILE;
-		handoff_receive(rx, &message, sizeof(message), flags, 1, calls->close_fd, &got);
+		handoff_receive(rx, &message, sizeof(message), flags, 1, &got);
 		/* The broker's end is gone; what it had sent comes after this error: unix(7). */
 		if (got.n == -ECONNRESET)
 			continue;
@@ -115,16 +109,16 @@ static inline int handoff_take(int rx, int flags, struct handoff_room *room,
 			return -EINVAL;
 		if (__builtin_expect(got.fds[0] >= 0, 1) && !(got.flags & MSG_TRUNC) &&
 		    handoff_check(&message, (size_t)got.n, HANDOFF_CONN)) {
-			handoff_room_received(room, got.fds[0], calls);
+			handoff_room_received(room, got.fds[0]);
 			*ret_conn = message.conn;
 			return got.fds[0];
 		}
 		if (got.fds[0] < 0 && handoff_check(&message, (size_t)got.n, HANDOFF_NUDGE))
 			return -ENOMSG;
-		calls->close_fd(&got.fds[0]);
+		handoff_close_fd(&got.fds[0]);
 		if (got.flags & MSG_CTRUNC) {
 			/* It is lost; the next ones are peeked at. */
-			handoff_room_look(room, INT_MAX, calls);
+			handoff_room_look(room, INT_MAX);
 			return -EMFILE;
 		}
 	}

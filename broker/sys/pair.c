@@ -26,7 +26,7 @@ ssize_t pair_receive_any(int sock, void *buf, size_t size, int flags, struct pai
 	struct handoff_received got;
 
 	do
-		handoff_receive(sock, buf, size, MSG_CMSG_CLOEXEC | flags, 1, fd_closep, &got);
+		handoff_receive(sock, buf, size, MSG_CMSG_CLOEXEC | flags, 1, &got);
 	while (got.n == -EINTR);
 	ret->fd = got.fds[0];
 	ret->cut_fds = ret->fd < 0 && (got.flags & MSG_CTRUNC);

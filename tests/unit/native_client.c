@@ -1,5 +1,6 @@
-/* links: worker-shim/native/client */
-#include "native/client.h"
+/* links: worker-shim/preload/addr */
+#include "handoff_addr.h"
+#include "preload/addr.h"
 #include "tap.h"
 
 #include <arpa/inet.h>
@@ -12,9 +13,12 @@ static const char *read_back(const char *text)
 	char ip[INET6_ADDRSTRLEN];
 	char path[HANDOFF_PATH_SIZE];
 	struct handoff_addr addr;
+	bool port_only;
 
-	if (!client_read_address(text, &addr, path) || !handoff_place_ok(&addr, path))
+	if (!handoff_read_place(text, &addr, path, &port_only) || !handoff_place_ok(&addr, path))
 		return "none";
+	if (port_only)
+		addr.family = 4;
 	if (addr.family == HANDOFF_UNIX)
 		return strcpy(out, path);
 	CHECK(inet_ntop(addr.family == 4 ? AF_INET : AF_INET6, addr.ip, ip, sizeof(ip)));
@@ -74,43 +78,26 @@ TEST(an_address_is_read)
 
 TEST(a_client_is_described)
 {
-	struct handoff_conn conn = {
-		.id = 7,
-		.accept_ns = 9,
-		.listener = 3,
-		.peer = { .family = 4, .port = 5000, .ip = { 192, 0, 2, 1 } },
-	};
-	struct handoff_client client;
-	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&client.addr;
-	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&client.addr;
+	struct handoff_addr peer = { .family = 4, .port = 5000, .ip = { 192, 0, 2, 1 } };
+	struct sockaddr_storage ss = { 0 };
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&ss;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&ss;
 
-	client_fill(&conn, &client);
-	CHECK_EQ(client.id, 7);
-	CHECK_EQ(client.accept_ns, 9);
-	CHECK_EQ(client.listener, 3);
-	CHECK_EQ(client.addr_len, sizeof(*v4));
+	CHECK_EQ(addr_to_sockaddr(&peer, addr_domain(&peer), &ss), sizeof(*v4));
 	CHECK_EQ(v4->sin_family, AF_INET);
 	CHECK_EQ(v4->sin_port, htons(5000));
 	CHECK_EQ(v4->sin_addr.s_addr, htonl(0xc0000201));
 
-	conn.peer =
-		(struct handoff_addr){ .family = 6, .port = 6000, .scope_id = 2, .ip = { 254 } };
-	client_fill(&conn, &client);
-	CHECK_EQ(client.addr_len, sizeof(*v6));
+	peer = (struct handoff_addr){ .family = 6, .port = 6000, .scope_id = 2, .ip = { 254 } };
+	CHECK_EQ(addr_to_sockaddr(&peer, addr_domain(&peer), &ss), sizeof(*v6));
 	CHECK_EQ(v6->sin6_family, AF_INET6);
 	CHECK_EQ(v6->sin6_port, htons(6000));
 	CHECK_EQ(v6->sin6_scope_id, 2);
 	CHECK_EQ(v6->sin6_addr.s6_addr[0], 254);
 
-	conn.peer = (struct handoff_addr){ .family = HANDOFF_UNIX };
-	client_fill(&conn, &client);
-	CHECK_EQ(client.addr_len, sizeof(sa_family_t));
-	CHECK_EQ(client.addr.ss_family, AF_UNIX);
-
-	conn.peer = (struct handoff_addr){ .family = 0 };
-	client_fill(&conn, &client);
-	CHECK_EQ(client.addr_len, 0);
-	CHECK_EQ(client.addr.ss_family, AF_UNSPEC);
+	peer = (struct handoff_addr){ .family = HANDOFF_UNIX };
+	CHECK_EQ(addr_to_sockaddr(&peer, addr_domain(&peer), &ss), sizeof(sa_family_t));
+	CHECK_EQ(ss.ss_family, AF_UNIX);
 }
 
 TAP_MAIN()

@@ -30,21 +30,6 @@ struct zygote {
 	bool ends;     /* a child has seen the end of the channel, behind all that was in it */
 };
 
-static void close_fd(int *fd)
-{
-	int saved = errno;
-
-	if (*fd >= 0)
-		(void)close(*fd);
-	*fd = -1;
-	errno = saved;
-}
-
-static bool is_free(int fd)
-{
-	return fcntl(fd, F_GETFD) < 0;
-}
-
 static uint64_t now_ns(void)
 {
 	struct timespec ts;
@@ -69,12 +54,11 @@ static enum handoff_process_state state_of(const struct handoff_process *e)
  */
 static int take(int rx, struct handoff_conn *ret)
 {
-	static const struct handoff_calls calls = { .close_fd = close_fd, .is_free = is_free };
 	struct handoff_room room = { 0 };
 	int fd;
 
 	do
-		fd = handoff_take(rx, 0, &room, &calls, ret);
+		fd = handoff_take(rx, 0, &room, ret);
 	while (fd == -EINTR || fd == -ENOMSG || fd == -ECONNABORTED);
 	if (fd < 0)
 		_exit(fd == -EINVAL ? 0 : 1);
@@ -88,7 +72,7 @@ static bool is_traced(void)
 	const char *tracer;
 
 	(void)!read(fd, text, sizeof(text) - 1);
-	close_fd(&fd);
+	handoff_close_fd(&fd);
 	tracer = strstr(text, "TracerPid:");
 	return tracer && strtol(tracer + strlen("TracerPid:"), NULL, 10);
 }
@@ -119,9 +103,9 @@ static void serve(struct zygote *z, struct handoff_process *e)
 	struct handoff_conn conn;
 	int fd;
 
-	close_fd(&z->signals);
-	close_fd(&p->rendezvous);
-	close_fd(&p->page);
+	handoff_close_fd(&z->signals);
+	handoff_close_fd(&p->rendezvous);
+	handoff_close_fd(&p->page);
 	fd = take(p->rx, &conn);
 	e->pid = (int32_t)getpid();
 	e->conn = conn.listener ? conn.id : 0;
@@ -132,8 +116,8 @@ static void serve(struct zygote *z, struct handoff_process *e)
 		handoff_page_add(z->page, e->taken_ns - conn.accept_ns);
 	if (__atomic_sub_fetch(&z->table->idle, 1, __ATOMIC_RELAXED) == p->pool / 2)
 		(void)!write(z->refill, &one, sizeof(one));
-	close_fd(&z->refill);
-	close_fd(&p->rx);
+	handoff_close_fd(&z->refill);
+	handoff_close_fd(&p->rx);
 	variables_set(fd, &conn.peer);
 	if (z->nonblock)
 		(void)fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK);

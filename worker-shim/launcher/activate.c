@@ -196,7 +196,7 @@ static bool meet(const struct handoff_home *home, struct listener *l)
 
 	if (meet_broker(home, &l->addr, l->path, BACKLOG, &m, why) < 0)
 		return reason_refuse("no listener on %s: %s", l->text, why);
-	meet_close_fd(&m.page);
+	handoff_close_fd(&m.page);
 	if (!move(&m.rx) || !move(&m.tx) || !move(&m.rendezvous))
 		return reason_refuse("no descriptor is free for the listener on %s", l->text);
 	l->rx = m.rx;

@@ -36,7 +36,7 @@ static bool meet(const char *at, struct handoff_meeting *ret)
 	 * No child keeps it: with the broker's own, the end of the broker is the end of the
 	 * channel, once it is empty.
 	 */
-	meet_close_fd(&ret->tx);
+	handoff_close_fd(&ret->tx);
 	return true;
 }
 

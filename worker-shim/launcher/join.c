@@ -1,6 +1,6 @@
 #include "join.h"
 
-#include "native/meet.h"
+#include "handoff_meet.h"
 #include "reason.h"
 
 #include <errno.h>
@@ -152,6 +152,6 @@ bool join_broker(const char *control, const char *service, bool pinned_only)
 		return reason_set(LAUNCH_USAGE, "--service %.80s: not a valid service name",
 				  service);
 	good = ask(control, service, pinned_only, &fd) && hear(fd, &answer);
-	meet_close_fd(&fd);
+	handoff_close_fd(&fd);
 	return good && (set_environment(&answer.joined) || reason_refuse("out of memory"));
 }

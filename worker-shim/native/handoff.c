@@ -1,9 +1,10 @@
 #include "handoff.h"
 
-#include "client.h"
+#include "handoff_addr.h"
 #include "handoff_page.h"
 #include "handoff_take.h"
 #include "meet.h"
+#include "preload/addr.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -23,22 +24,16 @@ struct handoff {
 	struct handoff_room room;
 };
 
-static bool is_free(int fd)
-{
-	return fcntl(fd, F_GETFD) < 0;
-}
-
-static const struct handoff_calls calls = { .close_fd = meet_close_fd, .is_free = is_free };
-
 /* --- made and closed ----------------------------------------------------------------- */
 
 static int find_place(const char *address, struct handoff_home *ret, struct handoff_addr *ret_addr,
 		      char *ret_path, char *reason)
 {
 	const char *text = address ? address : getenv("PORT");
+	bool port_only;
 	int r;
 
-	if (!text || !client_read_address(text, ret_addr, ret_path)) {
+	if (!text || !handoff_read_place(text, ret_addr, ret_path, &port_only)) {
 		(void)snprintf(reason, HANDOFF_REASON_MAX,
 			       text ? "%.200s is no address: write IP:PORT, [IP]:PORT, PORT, /PATH "
 				      "or @NAME"
@@ -46,6 +41,8 @@ static int find_place(const char *address, struct handoff_home *ret, struct hand
 			       text ? text : "handoff_open:");
 		return -EINVAL;
 	}
+	if (port_only)
+		ret_addr->family = 4;
 	r = handoff_find_home(HANDOFF_BACKEND_NATIVE, ret);
 	if (r < 0)
 		(void)snprintf(
@@ -66,7 +63,7 @@ static void map_page(struct handoff *h)
 	if (h->m.page >= 0)
 		map = mmap(NULL, HANDOFF_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, h->m.page,
 			   0);
-	meet_close_fd(&h->m.page);
+	handoff_close_fd(&h->m.page);
 	h->page = map == MAP_FAILED ? &h->own : map;
 }
 
@@ -104,7 +101,7 @@ void handoff_close(struct handoff *h)
 		return;
 	if (h->page != &h->own)
 		(void)munmap(h->page, HANDOFF_PAGE_SIZE);
-	handoff_meeting_close(&h->m, meet_close_fd);
+	handoff_meeting_close(&h->m);
 	free(h);
 }
 
@@ -121,8 +118,14 @@ static void taken(struct handoff *h, int fd, const struct handoff_conn *conn, bo
 	if (nonblock != !!(conn->flags & HANDOFF_CONN_NONBLOCK))
 		(void)fcntl(fd, F_SETFL, O_RDWR | (nonblock ? O_NONBLOCK : 0));
 	handoff_taken(h->page, conn, nonblock);
-	if (ret_client)
-		client_fill(conn, ret_client);
+	if (!ret_client)
+		return;
+	*ret_client = (struct handoff_client){ .listener = conn->listener,
+					       .id = conn->id,
+					       .accept_ns = conn->accept_ns };
+	if (conn->peer.family)
+		ret_client->addr_len =
+			addr_to_sockaddr(&conn->peer, addr_domain(&conn->peer), &ret_client->addr);
 }
 
 int handoff_next(struct handoff *h, int flags, struct handoff_client *ret_client)
@@ -134,7 +137,7 @@ int handoff_next(struct handoff *h, int flags, struct handoff_client *ret_client
 	if (flags & ~(HANDOFF_WAIT | SOCK_NONBLOCK))
 		return -EINVAL;
 	do
-		fd = handoff_take(h->m.rx, recv_flags, &h->room, &calls, &conn);
+		fd = handoff_take(h->m.rx, recv_flags, &h->room, &conn);
 	while (fd == -ENOMSG && !(flags & HANDOFF_WAIT));
 	if (fd >= 0)
 		taken(h, fd, &conn, flags & SOCK_NONBLOCK, ret_client);

@@ -6,12 +6,30 @@
 
 #include "handoff_meet.h"
 
-/* Closes *@fd if it is open and leaves -1. Keeps errno. */
-void meet_close_fd(int *fd);
+#include <stdio.h>
+
+#define MEET_TIMEOUT_MS 30000
 
 /*
  * Says HELLO for @addr and @path, and waits for the answer, at most 30 s. 0: *@ret is what the
- * broker gave. -errno: nothing is open, and @reason says why in a sentence.
+ * broker gave. -errno: nothing is open, and @ret_reason says why in a sentence.
  */
-int meet_broker(const struct handoff_home *home, const struct handoff_addr *addr, const char *path,
-		uint32_t backlog, struct handoff_meeting *ret, char reason[HANDOFF_REASON_SIZE]);
+static inline int meet_broker(const struct handoff_home *home, const struct handoff_addr *addr,
+			      const char *path, uint32_t backlog, struct handoff_meeting *ret,
+			      char ret_reason[HANDOFF_REASON_SIZE])
+{
+	struct handoff_wish wish = {
+		.addr = *addr, .backlog = backlog, .own = -1, .timeout_ms = MEET_TIMEOUT_MS
+	};
+	int r;
+
+	strcpy(wish.path, path);
+	r = handoff_meet(home, &wish, ret, ret_reason);
+	if (r == -EPROTO && ret->version != HANDOFF_VERSION)
+		(void)snprintf(ret_reason, HANDOFF_REASON_SIZE,
+			       "the broker speaks version %u of the handoff protocol, and this "
+			       "program version %d: build it with the library of the broker that "
+			       "runs",
+			       ret->version, HANDOFF_VERSION);
+	return r;
+}

@@ -45,7 +45,7 @@ static void attach(struct slot *slot)
 	slot_map_page(slot, meeting.page);
 	if (slot->domain == AF_UNIX)
 		strcpy(slot->app.path, meeting.path);
-	meeting_close(&meeting);
+	handoff_meeting_close(&meeting);
 }
 
 bool adopt_fd(int fd)

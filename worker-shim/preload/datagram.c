@@ -102,10 +102,10 @@ bool datagram_bind(int fd, const struct sockaddr *addr, socklen_t len, int *ret_
 		return false;
 	if (real_int_option(fd, IPPROTO_IPV6, IPV6_V6ONLY) == 1)
 		wish.addr.flags = HANDOFF_V6ONLY;
-	*ret_error = -handoff_meet(&shim.home, &wish, real_closep, &m, reason);
+	*ret_error = -handoff_meet(&shim.home, &wish, &m, reason);
 	if (*ret_error)
 		return true;
 	*ret_error = take_over(fd, m.rx);
-	meeting_close(&m);
+	handoff_meeting_close(&m);
 	return true;
 }

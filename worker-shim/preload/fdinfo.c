@@ -1,7 +1,7 @@
 #include "fdinfo.h"
 
 #include "number.h"
-#include "real.h"
+#include "receive.h"
 
 #include <fcntl.h>
 #include <string.h>

@@ -11,18 +11,8 @@
 #include "shim.h"
 #include "slot.h"
 
-#include "handoff_take.h"
-
 #include <fcntl.h>
 
-static bool is_free(int fd)
-{
-	_keep_errno_ int saved = errno;
-
-	return real.fcntl(fd, F_GETFD) < 0;
-}
-
-static const struct handoff_calls calls = { .close_fd = real_closep, .is_free = is_free };
 static struct handoff_room room;
 
 /* The broker has guessed what the app wants here; mostly it is right, and nothing is to do. */
@@ -50,7 +40,7 @@ static int take_conn(int rx, int flags, struct handoff_page *page, struct handof
 	/* What the app saw was taken back. Only an accept that would wait for it must hear of that.
 	 */
 	do
-		fd = handoff_take(rx, recv_flags, &room, &calls, ret_conn);
+		fd = handoff_take(rx, recv_flags, &room, ret_conn);
 	while (fd == -ENOMSG && (real.fcntl(rx, F_GETFL) & O_NONBLOCK));
 	if (fd >= 0)
 		set_nonblock(fd, ret_conn->flags, flags);

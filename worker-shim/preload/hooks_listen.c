@@ -292,7 +292,7 @@ static int meet_broker(struct slot *slot, int fd)
 	if (r < 0)
 		return r;
 	r = take_over(slot, fd, &meeting);
-	meeting_close(&meeting);
+	handoff_meeting_close(&meeting);
 	return r;
 }
 

@@ -210,7 +210,7 @@ int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t le
 		r = rendezvous_meet(slot, true, shadow, &meeting);
 		if (r < 0)
 			return refuse(-r);
-		meeting_close(&meeting);
+		handoff_meeting_close(&meeting);
 	}
 	errno = saved;
 	return 0;

@@ -1,7 +1,7 @@
 #include "options.h"
 
 #include "bound.h"
-#include "real.h"
+#include "receive.h"
 #include "slot.h"
 
 #include <netinet/in.h>

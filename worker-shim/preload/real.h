@@ -50,14 +50,3 @@ static inline int refuse(int error)
 	errno = error;
 	return -1;
 }
-
-/* Closes *@fd if it is open and leaves -1. Keeps errno. */
-static inline void real_closep(int *fd)
-{
-	_keep_errno_ int saved = errno;
-
-	if (*fd >= 0)
-		(void)real.close(*fd);
-	*fd = -1;
-}
-#define _cleanup_real_fd_ __attribute__((cleanup(real_closep)))

@@ -4,11 +4,6 @@
 
 #include <string.h>
 
-void meeting_close(struct handoff_meeting *m)
-{
-	handoff_meeting_close(m, real_closep);
-}
-
 bool rendezvous_is_peer(int fd)
 {
 	struct sockaddr_un name = { .sun_family = AF_UNSPEC };
@@ -33,7 +28,7 @@ int rendezvous_meet(const struct slot *slot, bool adopt, int own, struct handoff
 	int r;
 
 	strcpy(wish.path, slot->app.path);
-	r = handoff_meet(&shim.home, &wish, real_closep, ret, reason);
+	r = handoff_meet(&shim.home, &wish, ret, reason);
 	if (r < 0 && own >= 0)
 		say(slot, reason, NULL);
 	/* What an app may expect of listen(2). */
@@ -52,6 +47,5 @@ bool rendezvous_ask(const char *path)
 	struct handoff_meeting meeting;
 
 	strcpy(wish.path, path);
-	return handoff_meet(&shim.home, &wish, real_closep, &meeting, unused) == -EEXIST &&
-	       meeting.refused;
+	return handoff_meet(&shim.home, &wish, &meeting, unused) == -EEXIST && meeting.refused;
 }

@@ -23,8 +23,6 @@ int rendezvous_meet(const struct slot *slot, bool adopt, int own, struct handoff
 /* Whether the broker listens on @path for this service; false, too, without an answer. */
 bool rendezvous_ask(const char *path);
 
-void meeting_close(struct handoff_meeting *m);
-
 /*
  * True if the other end of @fd is the broker's rendezvous: the app speaks the protocol itself, and
  * reads from its channel as it is.

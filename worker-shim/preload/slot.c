@@ -1,7 +1,7 @@
 #include "slot.h"
 
 #include "owner.h"
-#include "real.h"
+#include "receive.h"
 #include "unix_path.h"
 
 #include <fcntl.h>
@@ -39,7 +39,7 @@ int slot_hide(struct slot *slot, enum hidden_role role, int *fd)
 	int r = slot_hide_copy(slot, role, *fd);
 
 	if (r == 0)
-		real_closep(fd);
+		handoff_close_fd(fd);
 	return r;
 }
 
