@@ -18,7 +18,7 @@ static bool is_readable(const struct listener *l)
 {
 	struct pollfd p = { .fd = l->fd, .events = POLLIN };
 
-	return !l->bound_only && !l->closing && poll(&p, 1, 0) > 0;
+	return !l->bound_only && !l->closing && poll(&p, 1, 0) > 0 && (p.revents & POLLIN);
 }
 
 static bool clients_wait(const struct service *s)

@@ -127,6 +127,9 @@ void udp_reset(int fd)
 	struct sockaddr nobody = { .sa_family = AF_UNSPEC };
 	int error;
 
+	/* The errors of what it has sent go, too. */
+	(void)set_int(fd, IPPROTO_IP, IP_RECVERR, 0);
+	(void)set_int(fd, IPPROTO_IPV6, IPV6_RECVERR, 0);
 	(void)connect(fd, &nobody, sizeof(nobody));
 	(void)getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &(socklen_t){ sizeof(error) });
 	(void)fcntl(fd, F_SETFL, 0);

@@ -24,7 +24,8 @@ int tcp_listen(int fd, const struct service_conf *sc); /* 0 or -errno */
 
 /* With HANDOFF_UDP, tcp_bind() gives a socket for datagrams, which blocks. */
 
-/* What a program may have done to it is undone: it is connected to nobody, and blocks. */
+/* What a program may have done to it is undone: it is connected to nobody, has no error, and
+ * blocks. */
 void udp_reset(int fd);
 
 /* A number for the first datagram that waits, from its sender, length and beginning; 0: none. */

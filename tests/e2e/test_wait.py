@@ -371,6 +371,29 @@ s.send(b"pid=%%d line=%%s" %% (os.getpid(), line))
 
 
 @test
+def errors_that_it_leaves_start_nobody():
+    script = write_file(tmp("errors"), """#!%s
+import os, select, socket
+s = socket.socket(fileno=0)
+s.setsockopt(socket.IPPROTO_IP, 11, 1)  # IP_RECVERR
+line, peer = s.recvfrom(1000)
+s.sendto(b"pid=%%d line=%%s" %% (os.getpid(), line), peer)
+s.sendto(b"x", ("127.0.0.1", %d))
+p = select.poll()
+p.register(s, 0)
+assert p.poll(30000)[0][1] & select.POLLERR
+""" % (sys.executable, free_port()), 0o755)
+    port = free_port()
+    broker = waiting(command=[script], listen="udp 127.0.0.1:%d" % port)
+    first = datagram(port)
+    assert broker.wait_event("worker-exit")["how"] == "exit 0"
+    sleeps(broker)
+    assert datagram(port) != first
+    assert len(broker.events("worker-start")) == 2
+    broker.stop()
+
+
+@test
 def what_udp_cannot_have_is_refused():
     for keys, why in (({"workers": 2}, "must be 1"), ({"tcp_nodelay": "no"}, "has none"),
                       ({"listen": "udp 127.0.0.1:%d for 80" % free_port()}, "gets the socket itself")):
