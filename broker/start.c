@@ -69,10 +69,15 @@ static int open_rundir(struct run *run, struct strbuf *error)
 	const struct broker_conf *bc = &m->conf->broker;
 	_cleanup_free_ char *path =
 		bc->run_dir ? strdup(bc->run_dir) : rundir_default(m->config_file);
+	struct user_info user = { 0 };
 	int r;
 
 	if (!path)
 		return strbuf_fail(error, -ENOMEM, "out of memory");
+	r = bc->user ? user_lookup(bc->user, bc->group, &user, error) : 0;
+	if (r < 0)
+		return r;
+	m->rundir.heir = user.ids.uid;
 	r = rundir_open(&m->rundir, path, workers_change_user(m->conf), error);
 	if (r == 0 && bc->pid_file)
 		r = rundir_write_pid(&m->rundir, bc->pid_file, error);

@@ -84,8 +84,8 @@ static int lock_file(const char *path, mode_t mode, int *ret_fd, pid_t *ret_hold
 		}
 		if (fstat(fd, &st) < 0)
 			return -errno;
-		if (!S_ISREG(st.st_mode))
-			return -EINVAL;
+		if (!S_ISREG(st.st_mode) || st.st_nlink > 1)
+			return -EINVAL; /* made to be another file, which is not ours to write */
 		if (st.st_nlink > 0) {
 			*ret_fd = fd_take(&fd);
 			return write_own_pid(*ret_fd);
@@ -112,6 +112,19 @@ static int open_rendezvous(struct rundir *rd, bool shared, struct strbuf *error)
 	return r < 0 ? strbuf_fail(error, r, "cannot listen on %s: %m", rd->rendezvous) : 0;
 }
 
+/*
+ * A broker that has given it to its user, and has become that user, cannot remove it from a
+ * directory of root's. Where others may write, anybody could have moved it there.
+ */
+static bool is_left_over(const struct rundir *rd, const struct stat *st)
+{
+	_cleanup_free_ char *above = NULL;
+	struct stat dir;
+
+	return rd->heir && st->st_uid == rd->heir && asprintf(&above, "%s/..", rd->path) > 0 &&
+	       stat(above, &dir) == 0 && dir.st_uid == geteuid() && !(dir.st_mode & 0022);
+}
+
 int rundir_open(struct rundir *rd, const char *path, bool shared, struct strbuf *error)
 {
 	struct stat st;
@@ -128,7 +141,8 @@ int rundir_open(struct rundir *rd, const char *path, bool shared, struct strbuf 
 			error, r, "cannot create the run directory %s: %m; set run_dir in [broker]",
 			path);
 	/* In /tmp anybody could have made it before us, to be the one who answers our workers. */
-	if (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode) || st.st_uid != geteuid())
+	if (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode) ||
+	    (st.st_uid != geteuid() && !is_left_over(rd, &st)))
 		return strbuf_fail(
 			error, -EPERM,
 			"run directory %s is not a directory that belongs to this user; remove it "
@@ -149,6 +163,9 @@ int rundir_open(struct rundir *rd, const char *path, bool shared, struct strbuf 
 			(int)holder, path);
 	if (r < 0)
 		return strbuf_fail(error, r, "cannot lock %s: %m", rd->lock);
+	/* What we make in it is not changed under our hands. */
+	if (st.st_uid != geteuid() && lchown(path, geteuid(), (gid_t)-1) < 0)
+		return -errno;
 	return open_rendezvous(rd, shared, error);
 }
 

@@ -10,6 +10,7 @@
 #define RENDEZVOUS_NAME "rendezvous"
 
 struct rundir {
+	uid_t heir;	   /* it will be given to; one of his may be left over from the last time */
 	char *path, *lock; /* of the directory, and of the lock in it */
 	int lock_fd;
 	char *pid_file; /* NULL: none */

@@ -354,6 +354,15 @@ def a_broker_with_a_user_of_its_own_is_steered_by_it():
     # It has no right to remove the directory itself: that lies in one of root.
     broker.signal(signal.SIGTERM)
     assert broker.wait_exit() == 0
+    assert os.stat(broker.run_dir).st_uid == nobody.pw_uid
+    broker._start([], None, None)  # what is left over does not keep it from the next start
+    broker.wait_ready()
+    assert "serving" in as_other(broker, "status", nobody.pw_uid, nobody.pw_gid)
+    broker.signal(signal.SIGTERM)
+    assert broker.wait_exit() == 0
+    os.chmod(broker.dir, 0o757)  # others may have put it there
+    refused = broker_cli("-c", broker.file)
+    assert refused.returncode == 3 and "belongs to this user" in refused.stderr, refused
     broker.stopped = {}
 
 
