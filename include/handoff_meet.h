@@ -78,7 +78,9 @@ static inline int handoff_find_home(enum handoff_backend backend, struct handoff
 {
 	char token[2 * HANDOFF_TOKEN_SIZE + 1], *path;
 
-	*ret = (struct handoff_home){ .rendezvous.sun_family = AF_UNIX, .backend = backend };
+	memset(ret, 0, sizeof(*ret));
+	ret->rendezvous.sun_family = AF_UNIX;
+	ret->backend = backend;
 	path = ret->rendezvous.sun_path;
 	if (!getenv(HANDOFF_ENV_RENDEZVOUS) || !getenv(HANDOFF_ENV_TOKEN))
 		return -ENOENT;
