@@ -236,7 +236,6 @@ int service_reopen_for(struct worker *w, struct strbuf *error)
 int service_share_udp(struct worker *w, const struct handoff_addr *addr, int *ret_fd,
 		      struct strbuf *reason)
 {
-	static const struct asked nothing;
 	struct service *s = service_of(w);
 	struct listener *l = listener_find(s->broker, addr, address_equal);
 	int fd, r;
@@ -247,7 +246,7 @@ int service_share_udp(struct worker *w, const struct handoff_addr *addr, int *re
 		return strbuf_fail(reason, -EADDRINUSE, "%s is that of [service:%s] already",
 				   address_text(addr).text, l->dispatch->service);
 	if (!l) {
-		r = service_bind(s->broker, s, w->conf, &nothing, addr, true, reason, &fd);
+		r = service_bind(s->broker, s, w->conf, NULL, addr, true, reason, &fd);
 		if (r < 0)
 			return tcp_explain(addr, r, reason);
 		l = service_add_listener(s, addr, address_app(addr), true, fd, 0);

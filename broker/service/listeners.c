@@ -153,17 +153,18 @@ int service_bind(struct broker *b, struct service *s, const struct service_conf 
 		 const struct asked *asked, const struct handoff_addr *addr, bool listens,
 		 struct strbuf *error, int *ret_fd)
 {
+	static const struct asked nothing;
 	_cleanup_fd_ int fd = -1;
 	bool shared = false, local = address_unix(addr);
 	int r = local ? unix_listener_bind(addr, sc, b->conf, error, &fd)
-		      : tcp_bind(addr, sc, asked, false, error, &fd);
+		      : tcp_bind(addr, sc, asked ? asked : &nothing, false, error, &fd);
 
 	if (r == -EADDRINUSE && s && !local)
 		list_for_each (struct listener, l, &s->dispatch.listeners, link)
 			if (address_overlap(&l->addr, addr))
 				shared = tcp_share(l->fd) == 0;
 	if (shared)
-		r = tcp_bind(addr, sc, asked, true, error, &fd);
+		r = tcp_bind(addr, sc, asked ? asked : &nothing, true, error, &fd);
 	if (r == 0 && listens)
 		r = tcp_listen(fd, sc);
 	if (r == 0)
@@ -278,7 +279,6 @@ void service_close_gently(struct listener *l)
 
 int service_restore(struct listener *l, struct strbuf *error)
 {
-	static const struct asked nothing;
 	struct service *s = service_of_dispatch(l->dispatch);
 	int fd, r;
 
@@ -288,7 +288,7 @@ int service_restore(struct listener *l, struct strbuf *error)
 		  LOG_STR("address", address_text(&l->addr).text),
 		  LOG_MSG("%s was removed, as programs do before they bind it: it is made again",
 			  address_text(&l->addr).text));
-	r = service_bind(s->broker, s, s->conf, &nothing, &l->addr, true, error, &fd);
+	r = service_bind(s->broker, s, s->conf, NULL, &l->addr, true, error, &fd);
 	if (r < 0)
 		return r;
 	if (!service_add_listener(s, &l->addr, l->app, l->automatic, fd, 0))

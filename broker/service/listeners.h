@@ -21,7 +21,8 @@ void service_keep_listener(struct service *s, struct listener *l, uint32_t app, 
 
 /*
  * Binds @addr for @s (NULL: it is new), also beside listeners of @s that overlap it: a reload moves
- * from the one to the other, and both serve meanwhile. @listens: it lets clients in. As tcp_bind().
+ * from the one to the other, and both serve meanwhile. @asked: NULL, no app has asked for anything
+ * yet. @listens: it lets clients in. As tcp_bind().
  * 0 or -errno.
  */
 int service_bind(struct broker *b, struct service *s, const struct service_conf *sc,

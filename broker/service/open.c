@@ -23,16 +23,14 @@
 static int open_one(struct broker *b, struct service *s, bool rolls, const struct conf_listen *cl,
 		    const struct service_conf *sc, struct opened *ret, struct strbuf *error)
 {
-	/* No app has asked for anything yet: service_attach_listeners() comes to that. */
-	static const struct asked nothing;
 	struct handoff_addr v4 = { .family = 4, .port = cl->addr.port };
 	int r;
 
 	ret->addr = cl->addr;
-	r = service_bind(b, s, sc, &nothing, &ret->addr, !rolls, error, &ret->fd);
+	r = service_bind(b, s, sc, NULL, &ret->addr, !rolls, error, &ret->fd);
 	if ((r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL) && cl->port_only && !sc->v6only) {
 		ret->addr = v4;
-		r = service_bind(b, s, sc, &nothing, &ret->addr, !rolls, error, &ret->fd);
+		r = service_bind(b, s, sc, NULL, &ret->addr, !rolls, error, &ret->fd);
 	}
 	return r;
 }

@@ -261,20 +261,18 @@ static void replace(struct worker *w, enum recycle_reason reason)
 {
 	static const struct {
 		const char *word, *text; /* NULL: it has reached what the word says */
-	} listens[] = {
-		[RECYCLE_STALLED] = { "stalled", "takes no connections" },
-		[RECYCLE_UNHEALTHY] = { "check", "fails its check" },
-		[RECYCLE_TIME] = { "restart_at", NULL },
-		[RECYCLE_CONNECTIONS] = { "max_connections", NULL },
-		[RECYCLE_MEMORY] = { "max_memory", NULL },
-		[RECYCLE_AGE] = { "max_age", NULL },
-	}, zygote[] = {
-		[RECYCLE_CONNECTIONS] = { "zygote_connections", NULL },
-		[RECYCLE_AGE] = { "zygote_age", NULL },
+		const char *of_zygote;	 /* NULL: the same word */
+	} texts[] = {
+		[RECYCLE_STALLED] = { "stalled", "takes no connections", NULL },
+		[RECYCLE_UNHEALTHY] = { "check", "fails its check", NULL },
+		[RECYCLE_TIME] = { "restart_at", NULL, NULL },
+		[RECYCLE_CONNECTIONS] = { "max_connections", NULL, "zygote_connections" },
+		[RECYCLE_MEMORY] = { "max_memory", NULL, NULL },
+		[RECYCLE_AGE] = { "max_age", NULL, "zygote_age" },
 	};
-	bool own = conf_forks(w->conf) && reason < ARRAY_SIZE(zygote) && zygote[reason].word;
-	const char *word = own ? zygote[reason].word : listens[reason].word;
-	const char *text = listens[reason].text;
+	bool own = conf_forks(w->conf) && texts[reason].of_zygote;
+	const char *word = own ? texts[reason].of_zygote : texts[reason].word;
+	const char *text = texts[reason].text;
 	STRBUF(error, 256);
 
 	log_event(LEVEL_INFO, "recycle", LOG_WORKER(w), LOG_STR("reason", word),

@@ -71,7 +71,7 @@ struct found {
 	uint64_t ino;
 };
 
-static bool count_item(const struct epoll_item *item, void *arg)
+static void count_item(const struct epoll_item *item, void *arg)
 {
 	struct found *found = arg;
 
@@ -79,16 +79,14 @@ static bool count_item(const struct epoll_item *item, void *arg)
 		found->n++;
 		found->sum += item->data;
 	}
-	return true;
 }
 
-static bool count_fd(int fd, void *arg)
+static void count_fd(int fd, void *arg)
 {
 	struct found *found = arg;
 
 	found->n++;
 	found->sum += (uint64_t)fd;
-	return true;
 }
 
 TEST(the_kernel_writes_what_we_read)

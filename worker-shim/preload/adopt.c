@@ -73,11 +73,10 @@ bool adopt_fd(int fd)
 	return true;
 }
 
-static bool adopt_each(int fd, void *arg)
+static void adopt_each(int fd, void *arg)
 {
 	(void)arg;
 	(void)adopt_fd(fd);
-	return true;
 }
 
 /* Whether @fd is the broker's end of a channel, of which each listener has a copy. */
@@ -92,12 +91,11 @@ static bool is_tx(int fd)
 	       handoff_is_name(&shim.home, &name, len, &unused);
 }
 
-static bool drop_launchers(int fd, void *arg)
+static void drop_launchers(int fd, void *arg)
 {
 	(void)arg;
 	if (!table_mark(fd) && (rendezvous_is_peer(fd) || is_tx(fd)))
 		(void)real.close(fd);
-	return true;
 }
 
 /* Whether there are channels, and the broker has answered for all of them. */

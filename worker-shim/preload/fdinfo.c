@@ -69,10 +69,8 @@ int fdinfo_each_fd(fdinfo_fd_fn *fn, void *arg)
 			uint64_t fd;
 
 			at += entry->reclen;
-			if (!number_read(&p, 10, INT32_MAX, &fd) || (int)fd == dir)
-				continue;
-			if (!fn((int)fd, arg))
-				return 0;
+			if (number_read(&p, 10, INT32_MAX, &fd) && (int)fd != dir)
+				fn((int)fd, arg);
 		}
 	}
 }
@@ -107,8 +105,8 @@ int fdinfo_each_item(int epfd, fdinfo_item_fn *fn, void *arg)
 			}
 			line[len] = '\0';
 			item.epfd = epfd;
-			if (fdinfo_parse_epoll(line, &item) && !fn(&item, arg))
-				return 0;
+			if (fdinfo_parse_epoll(line, &item))
+				fn(&item, arg);
 			len = 0;
 		}
 	}

@@ -25,14 +25,14 @@ struct epoll_item {
  */
 bool fdinfo_parse_epoll(const char *line, struct epoll_item *ret);
 
-/* Called with each open descriptor; false ends the walk. */
-typedef bool fdinfo_fd_fn(int fd, void *arg);
+/* Called with each open descriptor. */
+typedef void fdinfo_fd_fn(int fd, void *arg);
 
 /* Walks the descriptors of this process, except its own directory. 0 or -errno. */
 int fdinfo_each_fd(fdinfo_fd_fn *fn, void *arg);
 
-/* Called with each registration of an epoll instance; false ends the walk. */
-typedef bool fdinfo_item_fn(const struct epoll_item *item, void *arg);
+/* Called with each registration of an epoll instance. */
+typedef void fdinfo_item_fn(const struct epoll_item *item, void *arg);
 
 /* Walks the registrations of @epfd. 0, also if it is no epoll instance, or -errno. */
 int fdinfo_each_item(int epfd, fdinfo_item_fn *fn, void *arg);

@@ -144,26 +144,25 @@ struct swap {
 	bool overflow;
 };
 
-static bool collect_item(const struct epoll_item *item, void *arg)
+static void collect_item(const struct epoll_item *item, void *arg)
 {
 	struct swap *swap = arg;
 
 	if (item->ino != swap->ino)
-		return true;
+		return;
 	if (swap->n_items == MAX_ITEMS)
 		swap->overflow = true;
 	else
 		swap->items[swap->n_items++] = *item;
-	return !swap->overflow;
 }
 
 /* A copy of the socket, an epoll instance with registrations of it, or neither. */
-static bool collect_fd(int fd, void *arg)
+static void collect_fd(int fd, void *arg)
 {
 	struct swap *swap = arg;
 
 	if (mark_kind(table_mark(fd)) == MARK_HIDDEN)
-		return true;
+		return;
 	if (slot_socket_ino(fd) == swap->ino) {
 		if (swap->n_copies == MAX_COPIES)
 			swap->overflow = true;
@@ -172,7 +171,6 @@ static bool collect_fd(int fd, void *arg)
 	} else {
 		(void)fdinfo_each_item(fd, collect_item, swap);
 	}
-	return !swap->overflow;
 }
 
 static void move_flags(int from, int rx)
