@@ -280,7 +280,7 @@ void service_close_gently(struct listener *l)
 int service_restore(struct listener *l, struct strbuf *error)
 {
 	struct service *s = service_of_dispatch(l->dispatch);
-	int fd, r;
+	int fd = -1, r;
 
 	if (l->bound_only || !unix_listener_is_lost(&l->addr, l->file))
 		return 0;
