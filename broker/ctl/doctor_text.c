@@ -309,7 +309,7 @@ static void add_section(const struct answer *a, struct strbuf *out)
 		words_add_quoted(out, directory);
 	}
 	if (a->facts->is_inetd)
-		strbuf_add(out, "\nmode = inetd");
+		strbuf_add(out, "\nmode = inetd\nlisten = PORT");
 	/* A broker of the same user starts its workers as that user anyway. */
 	if (json_doc_number(p, "uid") != a->facts->own_uid)
 		(void)text_expand(out, "{\nuser = $user}", p);

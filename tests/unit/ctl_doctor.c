@@ -291,14 +291,14 @@ TEST(a_program_for_inetd_is_told_its_mode)
 	text = text_of("binary=/b\ninetd=yes\nverdict=no\nreason=/b is static\n", NULL, "in.x");
 	CHECK_CONTAINS(text, "  served       yes: mode inetd\n  program      /b\n");
 	CHECK_CONTAINS(text, "so it is executed for each connection (park = exec)\n");
-	CHECK_CONTAINS(section_of(text), "command = in.x\nmode = inetd\n");
+	CHECK_CONTAINS(section_of(text), "command = in.x\nmode = inetd\nlisten = PORT\n");
 	text = text_of("verdict=missing\nreason=no such file\n", NULL, "in.x");
 	CHECK_CONTAINS(text, "  served       not found\n  why          no such file\n");
 	CHECK(!strstr(text, "park"));
 	text = text_of(GOOD_REPORT, NULL, "/usr/sbin/in.fingerd", "-w");
 	CHECK_CONTAINS(text, "  served       yes: back end preload, mode inetd\n");
 	CHECK_CONTAINS(text, "\n  - by its words it is for inetd");
-	CHECK_CONTAINS(section_of(text), "]\ncommand = /usr/sbin/in.fingerd -w\nmode = inetd\n");
+	CHECK_CONTAINS(section_of(text), "]\ncommand = /usr/sbin/in.fingerd -w\nmode = inetd\nlisten = PORT\n");
 	CHECK_CONTAINS(json_of(GOOD_REPORT, NULL, "in.fingerd"), ",\"mode\":\"inetd\",");
 	is_inetd = false;
 }
