@@ -245,7 +245,7 @@ const struct option_type type_wrap = {
 	.same_name = wrap_same_name, .add_name = wrap_add_name,
 };
 const struct option_type type_listen = {
-	.allowed = "[ADDRESS:]PORT|PATH|@NAME [for PORT|PATH|@NAME] [as NAME]", .size = sizeof(struct conf_listen),
+	.allowed = "[ADDRESS:]PORT|PATH|@NAME [for PORT|PATH|@NAME] [as NAME]; or udp [ADDRESS:]PORT", .size = sizeof(struct conf_listen),
 	.plain = offsetof(struct conf_listen, name) + LISTEN_NAME_MAX + 1,
 	.list = true, .one_entry = true, .parse = listen_parse, .format = listen_format,
 };

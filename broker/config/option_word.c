@@ -397,7 +397,7 @@ const struct option_type type_integer = {
 	CHECKED("number in the range"), .scale = 1, .units = units_counts,
 };
 const struct option_type type_octal = {
-	CHECKED("mask of rights"), .allowed = "an octal number such as 0027",
+	CHECKED("set of rights"), .allowed = "an octal number such as 0027 or 0660",
 };
 const struct option_type type_clock = {
 	CHECKED("time of day"), .allowed = "a time such as 03:00, up to 23:59",

@@ -92,7 +92,7 @@ void control_scale(struct client *c, struct service *s)
 			     "a service has 1 to %d workers; `stop` stops them all", ROLLOUT_MAX);
 	else if (service_set_workers(s, (unsigned)n, &error) < 0)
 		client_error(c, "refused", "%s", error.text);
-	else if (!service_has_round(s))
+	else if (!service_has_round(s) && !s->conf->wait) /* a client starts a program with wait */
 		client_end_saying(c,
 				  "%s is to have %u worker%s until the next reload, and none of "
 				  "them is in the round now: its clients wait",

@@ -114,8 +114,8 @@ static const char *listener_state(const struct listener *l)
 		return "closing";
 	if (l->bound_only)
 		return "bound";
-	if (l->dispatch->asleep)
-		return "open";
+	if (l->dispatch->asleep || l->addr.flags & HANDOFF_UDP)
+		return "open"; /* whoever reads datagrams asks the broker for nothing */
 	if (!l->endpoint)
 		return "unused";
 	return l->endpoint->paused ? "paused" : "open";

@@ -289,6 +289,10 @@ int service_set_workers(struct service *s, unsigned n, struct strbuf *error)
 	if (n < 1 || n > ROLLOUT_MAX)
 		return strbuf_fail(error, -EINVAL, "%s can have 1 to %d workers, not %u",
 				   service_name(s), ROLLOUT_MAX, n);
+	if (n > 1 && conf_is_udp(s->conf))
+		return strbuf_fail(error, -EINVAL,
+				   "%s has 1 worker: one process at a time has its socket",
+				   service_name(s));
 	r = service_check_steering(s, error);
 	if (r == 0 && n > s->want)
 		r = descriptors_check_workers(s, n, error);

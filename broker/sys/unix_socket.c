@@ -84,9 +84,14 @@ static int try_stale(const char *path, struct strbuf *error)
 	if (connect(fd, (struct sockaddr *)&sun, fill_address(path, &sun)) < 0 &&
 	    errno == ECONNREFUSED)
 		return 0;
-	(void)strbuf_fail(error, -EADDRINUSE, "another process listens on %s", path);
 	/* Of a connection: who called listen(2). */
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 && cred.pid > 0)
+	(void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len);
+	if (cred.pid == getpid())
+		return strbuf_fail(error, -EADDRINUSE,
+				   "the broker listens on %s already, for another name of it",
+				   path);
+	(void)strbuf_fail(error, -EADDRINUSE, "another process listens on %s", path);
+	if (cred.pid > 0)
 		strbuf_addf(error, " (pid %d)", (int)cred.pid);
 	strbuf_add(error, "; stop it, or choose another path");
 	return -EADDRINUSE;

@@ -281,6 +281,14 @@ def the_socket_of_a_dead_broker_is_replaced():
 
 
 @test
+def two_names_of_one_path_are_not_taken_for_another_process():
+    lines = [tmp("twice.sock") + " for {port}", tmp("./twice.sock") + " for 2"]
+    broker = Broker(app("srv_poll"), workers=1, listen=lines, wait_ready=False)
+    assert broker.wait_exit() != 0
+    assert "listens on %s already, for another name" % tmp("./twice.sock") in str(broker.log.lines())
+
+
+@test
 def a_second_broker_is_told_who_has_the_socket_and_takes_nothing():
     path = tmp("both.sock")
     broker = Broker(app("srv_poll"), workers=1, listen=path + " for {port}")

@@ -267,7 +267,20 @@ def the_first_datagram_starts_a_program_that_has_the_socket():
     assert {datagram(broker.udp) for _ in range(20)} == {first}
     assert len(broker.events("worker-start")) == len(broker.events("demand")) == 1
     text = ctl("-c", broker.file, "status").stdout
-    assert "udp 127.0.0.1:%d" % broker.udp in text, text
+    assert "udp 127.0.0.1:%d  open" % broker.udp in text, text
+    broker.stop()
+
+
+@test
+def what_has_one_socket_is_not_scaled_and_what_waits_for_a_client_is():
+    broker = udp()
+    done = ctl("-c", broker.file, "scale", "web", "2")
+    assert done.returncode and "one process at a time has its socket" in done.stderr, vars(done)
+    assert datagram(broker.udp)
+    broker.stop()
+    broker = waiting()
+    done = ctl("-c", broker.file, "scale", "web", "2")
+    assert done.returncode == 0 and "its clients wait" not in done.stdout + done.stderr, vars(done)
     broker.stop()
 
 
@@ -465,6 +478,7 @@ def old_and_new_share_a_socket_that_is_never_closed():
         return int(re.match(rb"pid=(\d+)", client.recv(100)).group(1))
 
     assert ask_once() == first
+    assert "udp 127.0.0.1:%d (automatic)  open" % broker.udp in ctl("-c", broker.file, "status").stdout
     broker.hup()
     seen = set()
     while not broker.events("reload-done") or not broker.events("worker-exit"):

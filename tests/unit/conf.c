@@ -330,7 +330,8 @@ TEST(a_bad_command_line_says_so)
 		{ "1",
 		  { "::1" },
 		  "listen: \"::1\" is an IPv6 address: write it in brackets and with a port, "
-		  "[::1]:80; allowed: [ADDRESS:]PORT|PATH|@NAME [for PORT|PATH|@NAME] [as NAME]" },
+		  "[::1]:80; allowed: [ADDRESS:]PORT|PATH|@NAME [for PORT|PATH|@NAME] [as NAME]; "
+		  "or udp [ADDRESS:]PORT" },
 		{ "1",
 		  { "80", "0.0.0.0:80" },
 		  "listen: 0.0.0.0:80 cannot be bound beside port 80" },

@@ -64,14 +64,16 @@ TEST(what_cannot_be_is_refused)
 		  "activated program needs two");
 	check_bad(WEB "activation = systemd\nlisten = 80 as a:b",
 		  "broker.ini:4: listen: \"a:b\" is not a name: letters, digits, - and _, at most "
-		  "32; allowed: [ADDRESS:]PORT|PATH|@NAME [for PORT|PATH|@NAME] [as NAME]");
+		  "32; allowed: [ADDRESS:]PORT|PATH|@NAME [for PORT|PATH|@NAME] [as NAME]; or udp "
+		  "[ADDRESS:]PORT");
 	check_bad(WEB "activation = systemd\nlisten = 80 as abcdefghijklmnopqrstuvwxyz0123456",
 		  "broker.ini:4: listen: \"abcdefghijklmnopqrstuvwxyz0123456\" is not a name: "
 		  "letters, digits, - and _, at most 32; allowed: [ADDRESS:]PORT|PATH|@NAME [for "
-		  "PORT|PATH|@NAME] [as NAME]");
-	check_bad(WEB "activation = systemd\nlisten = 80 as",
-		  "broker.ini:4: listen: \"as\" after the address (one address a line); allowed: "
-		  "[ADDRESS:]PORT|PATH|@NAME [for PORT|PATH|@NAME] [as NAME]");
+		  "PORT|PATH|@NAME] [as NAME]; or udp [ADDRESS:]PORT");
+	check_bad(
+		WEB "activation = systemd\nlisten = 80 as",
+		"broker.ini:4: listen: \"as\" after the address (one address a line); allowed: "
+		"[ADDRESS:]PORT|PATH|@NAME [for PORT|PATH|@NAME] [as NAME]; or udp [ADDRESS:]PORT");
 }
 
 TAP_MAIN()

@@ -118,21 +118,25 @@ TEST(a_bad_value_names_the_key_what_was_given_and_what_is_allowed)
 		{ "listen = localhost:80",
 		  "listen: \"localhost:80\" is not a numeric address (names are not looked up): "
 		  "write 127.0.0.1:80, [::1]:80 or a port alone; allowed: "
-		  "[ADDRESS:]PORT|PATH|@NAME [for PORT|PATH|@NAME] [as NAME]" },
+		  "[ADDRESS:]PORT|PATH|@NAME [for PORT|PATH|@NAME] [as NAME]; or udp "
+		  "[ADDRESS:]PORT" },
 		{ "listen = 80 81",
 		  "listen: \"81\" after the address (one address a line); allowed: "
-		  "[ADDRESS:]PORT|PATH|@NAME [for PORT|PATH|@NAME] [as NAME]" },
-		{ "listen = 80 for",
-		  "listen: \"for\" after the address (one address a line); "
-		  "allowed: [ADDRESS:]PORT|PATH|@NAME [for PORT|PATH|@NAME] [as NAME]" },
+		  "[ADDRESS:]PORT|PATH|@NAME [for PORT|PATH|@NAME] [as NAME]; or udp "
+		  "[ADDRESS:]PORT" },
+		{ "listen = 80 for", "listen: \"for\" after the address (one address a line); "
+				     "allowed: [ADDRESS:]PORT|PATH|@NAME [for PORT|PATH|@NAME] [as "
+				     "NAME]; or udp [ADDRESS:]PORT" },
 		{ "listen = '/run/a b'",
 		  "listen: \"/run/a b\" is no name of a Unix socket: a path or @NAME of at most "
 		  "107 characters, all of ASCII and none a blank, quote or backslash; allowed: "
-		  "[ADDRESS:]PORT|PATH|@NAME [for PORT|PATH|@NAME] [as NAME]" },
+		  "[ADDRESS:]PORT|PATH|@NAME [for PORT|PATH|@NAME] [as NAME]; or udp "
+		  "[ADDRESS:]PORT" },
 		{ "listen = 80 for @",
 		  "listen: \"@\" is no name of a Unix socket: a path or @NAME of at most 107 "
 		  "characters, all of ASCII and none a blank, quote or backslash; allowed: "
-		  "[ADDRESS:]PORT|PATH|@NAME [for PORT|PATH|@NAME] [as NAME]" },
+		  "[ADDRESS:]PORT|PATH|@NAME [for PORT|PATH|@NAME] [as NAME]; or udp "
+		  "[ADDRESS:]PORT" },
 		{ "private_sockets = debug.*",
 		  "private_sockets: \"debug.*\" is no pattern of a path or @NAME: it begins with "
 		  "/, @ "
@@ -140,7 +144,8 @@ TEST(a_bad_value_names_the_key_what_was_given_and_what_is_allowed)
 		{ "listen = 80 for x",
 		  "listen: \"x\" is neither a port from 1 to 65535 nor the path of a Unix socket; "
 		  "allowed: "
-		  "[ADDRESS:]PORT|PATH|@NAME [for PORT|PATH|@NAME] [as NAME]" },
+		  "[ADDRESS:]PORT|PATH|@NAME [for PORT|PATH|@NAME] [as NAME]; or udp "
+		  "[ADDRESS:]PORT" },
 		{ "private_ports = 9-1", "private_ports: \"9-1\" ends before it begins; allowed: "
 					 "PORT ..., FIRST-LAST ..." },
 		{ "private_ports = 80,81",
@@ -158,10 +163,10 @@ TEST(a_bad_value_names_the_key_what_was_given_and_what_is_allowed)
 		{ "nice = 20", "nice: \"20\" is not a number in the range; allowed: -20 to 19" },
 		{ "nice = +1", "nice: \"+1\" is not a number in the range; allowed: -20 to 19" },
 		{ "nice = -", "nice: \"-\" is not a number in the range; allowed: -20 to 19" },
-		{ "umask = 0888", "umask: \"0888\" is not a mask of rights; allowed: an octal "
-				  "number such as 0027" },
-		{ "umask = 1000", "umask: \"1000\" is not a mask of rights; allowed: an octal "
-				  "number such as 0027" },
+		{ "umask = 0888", "umask: \"0888\" is not a set of rights; allowed: an octal "
+				  "number such as 0027 or 0660" },
+		{ "umask = 1000", "umask: \"1000\" is not a set of rights; allowed: an octal "
+				  "number such as 0027 or 0660" },
 		{ "cpu_affinity = 3-1",
 		  "cpu_affinity: \"3-1\" is not a list of processors; allowed: "
 		  "a list such as 0-3,8; or per-worker, or per-worker:0-3" },
@@ -373,7 +378,7 @@ TEST(all_faults_are_told_in_the_order_of_the_lines)
 		"broker.ini:4: [service:b] has no command; write command = PROGRAM ARGUMENTS\n"
 		"broker.ini:5: listen: \"x\" is not a numeric address (names are not looked up): "
 		"write 127.0.0.1:80, [::1]:80 or a port alone; allowed: [ADDRESS:]PORT|PATH|@NAME "
-		"[for PORT|PATH|@NAME] [as NAME]\n"
+		"[for PORT|PATH|@NAME] [as NAME]; or udp [ADDRESS:]PORT\n"
 		"broker.ini:6: unknown section \"nonsense\"; did you mean [service:nonsense]? "
 		"Allowed: [broker], [defaults], [service:NAME]");
 }
@@ -446,8 +451,10 @@ TEST(size_and_number_are_bounded)
 		strbuf_addf(&out, "listen = %d for 1\n", 1000 + i);
 	conf_free(conf_good(text));
 	strbuf_add(&out, "listen = 80\n");
-	check_bad(text, "broker.ini:261: listen: the list has more than 256 entries; allowed: "
-			"[ADDRESS:]PORT|PATH|@NAME [for PORT|PATH|@NAME] [as NAME]");
+	check_bad(
+		text,
+		"broker.ini:261: listen: the list has more than 256 entries; allowed: "
+		"[ADDRESS:]PORT|PATH|@NAME [for PORT|PATH|@NAME] [as NAME]; or udp [ADDRESS:]PORT");
 
 	strbuf_init(&out, text, sizeof(text));
 	for (int i = 0; i < 10; i++) {
