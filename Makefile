@@ -119,10 +119,10 @@ NATIVE_OBJ := $(NATIVE_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/worker-shim/preloa
 
 LAUNCHER_SRC := $(sort $(wildcard worker-shim/launcher/*.c))
 LAUNCHER_OBJ := $(LAUNCHER_SRC:%.c=$(BUILD)/obj/%.o) \
-	$(patsubst %,$(BUILD)/obj/worker-shim/inetd/%.o,park variables)
+	$(patsubst %,$(BUILD)/obj/worker-shim/%.o,inetd/park inetd/variables preload/addr)
 
 INETD_SRC := $(sort $(wildcard worker-shim/inetd/*.c))
-INETD_OBJ := $(INETD_SRC:%.c=$(BUILD)/obj/%.o)
+INETD_OBJ := $(INETD_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/worker-shim/preload/addr.o
 
 # The library for others. Its own names are not theirs: so it is one object, and only what handoff.h
 # declares can be seen of it.

@@ -8,7 +8,9 @@
  */
 #pragma once
 
+#include "handoff_addr.h"
 #include "handoff_name.h"
+#include "handoff_page.h"
 #include "handoff_rights.h"
 #include "handoff_wire.h"
 
@@ -16,7 +18,6 @@
 #include <stdlib.h>
 #include <sys/time.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Where this process belongs: what the broker has put into its environment. */
@@ -66,11 +67,9 @@ static inline bool handoff_copy_env(const char *name, char *ret, size_t size)
 static inline uint32_t handoff_env_number(const char *name)
 {
 	const char *text = getenv(name);
-	uint64_t n = 0;
+	uint32_t n;
 
-	while (text && *text >= '0' && *text <= '9' && n <= UINT32_MAX)
-		n = n * 10 + (uint64_t)(*text++ - '0');
-	return n <= UINT32_MAX ? (uint32_t)n : 0;
+	return text && handoff_read_number(text, strlen(text), UINT32_MAX, &n) ? n : 0;
 }
 
 /* 0; -ENOENT: no broker has started this process; -EINVAL: something has spoilt what it said. */
@@ -97,10 +96,7 @@ static inline int handoff_find_home(enum handoff_backend backend, struct handoff
 
 static inline int64_t handoff_now_ms(void)
 {
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+	return (int64_t)(handoff_now_ns() / 1000000);
 }
 
 /* A signal handler of the app may run meanwhile; listen(2) never fails with EINTR, nor does this.

@@ -24,6 +24,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #define HANDOFF_PAGE_SIZE    4096
 #define HANDOFF_PAGE_BUCKETS 32
@@ -54,6 +55,14 @@ static_assert(offsetof(struct handoff_page, wants_nonblock) == 264, "page layout
 static_assert(offsetof(struct handoff_page, closed) == 320, "page layout");
 static_assert(offsetof(struct handoff_page, draining) == 328, "page layout");
 static_assert(sizeof(struct handoff_page) <= HANDOFF_PAGE_SIZE, "it is one page");
+
+static inline uint64_t handoff_now_ns(void)
+{
+	struct timespec ts = { 0 };
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
 
 /* The bucket of a time: the first whose bound is at least the time. A few instructions. */
 static inline unsigned handoff_page_bucket(uint64_t ns)

@@ -21,7 +21,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/resource.h>
-#include <time.h>
 
 /* Messages passed over in one call. The broker sends few; a loop needs an end. */
 #define HANDOFF_TRIES 64
@@ -132,12 +131,11 @@ static inline int handoff_take(int rx, int flags, struct handoff_room *room,
 static inline void handoff_taken(struct handoff_page *page, const struct handoff_conn *conn,
 				 bool nonblock)
 {
-	struct timespec now;
 	uint64_t now_ns;
 
 	handoff_page_want_nonblock(page, nonblock);
-	if (!conn->listener || !conn->accept_ns || clock_gettime(CLOCK_MONOTONIC, &now) < 0)
+	if (!conn->listener || !conn->accept_ns)
 		return;
-	now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	now_ns = handoff_now_ns();
 	handoff_page_add(page, now_ns > conn->accept_ns ? now_ns - conn->accept_ns : 0);
 }

@@ -212,44 +212,31 @@ static_assert(sizeof(struct handoff_nudge) < sizeof(struct handoff_conn),
 /* 0: there is no such type. */
 static inline size_t handoff_size(unsigned type)
 {
-	switch (type) {
-	case HANDOFF_HELLO:
-		return sizeof(struct handoff_hello);
-	case HANDOFF_WELCOME:
-		return sizeof(struct handoff_welcome);
-	case HANDOFF_REFUSED:
-		return sizeof(struct handoff_refused);
-	case HANDOFF_CONN:
-		return sizeof(struct handoff_conn);
-	case HANDOFF_NUDGE:
-		return sizeof(struct handoff_nudge);
-	case HANDOFF_JOIN:
-		return sizeof(struct handoff_join);
-	case HANDOFF_JOINED:
-		return sizeof(struct handoff_joined);
-	case HANDOFF_NOTICE:
-		return sizeof(struct handoff_notice);
-	}
-	return 0;
+	static const uint16_t sizes[] = {
+		[HANDOFF_HELLO] = sizeof(struct handoff_hello),
+		[HANDOFF_WELCOME] = sizeof(struct handoff_welcome),
+		[HANDOFF_REFUSED] = sizeof(struct handoff_refused),
+		[HANDOFF_CONN] = sizeof(struct handoff_conn),
+		[HANDOFF_NUDGE] = sizeof(struct handoff_nudge),
+		[HANDOFF_JOIN] = sizeof(struct handoff_join),
+		[HANDOFF_JOINED] = sizeof(struct handoff_joined),
+		[HANDOFF_NOTICE] = sizeof(struct handoff_notice),
+	};
+
+	return type < sizeof(sizes) / sizeof(sizes[0]) ? sizes[type] : 0;
 }
 
 static inline bool handoff_addr_ok(const struct handoff_addr *a)
 {
-	if (a->flags & ~HANDOFF_V6ONLY)
-		return false;
-	if (a->family == 4) {
-		for (size_t i = 4; i < sizeof(a->ip); i++)
-			if (a->ip[i])
-				return false;
-		return a->scope_id == 0 && a->flags == 0;
-	}
-	if (a->family == HANDOFF_UNIX) {
-		for (size_t i = 0; i < sizeof(a->ip); i++)
-			if (a->ip[i])
-				return false;
-		return a->port == 0 && a->scope_id == 0 && a->flags == 0;
-	}
-	return a->family == 6 || a->family == 0;
+	size_t used = a->family == 4 ? 4 : 0;
+
+	if (a->family == 6 || a->family == 0)
+		return !(a->flags & ~HANDOFF_V6ONLY);
+	for (size_t i = used; i < sizeof(a->ip); i++)
+		if (a->ip[i])
+			return false;
+	return (a->family == 4 || (a->family == HANDOFF_UNIX && a->port == 0)) &&
+	       a->scope_id == 0 && a->flags == 0;
 }
 
 static inline bool handoff_text_ok(const char *text, size_t size)

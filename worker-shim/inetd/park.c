@@ -30,14 +30,6 @@ struct zygote {
 	bool ends;     /* a child has seen the end of the channel, behind all that was in it */
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 static void set_state(struct handoff_process *e, enum handoff_process_state state)
 {
 	__atomic_store_n(&e->state, (uint32_t)state, __ATOMIC_RELEASE);
@@ -110,7 +102,7 @@ static void serve(struct zygote *z, struct handoff_process *e)
 	e->pid = (int32_t)getpid();
 	e->conn = conn.listener ? conn.id : 0;
 	e->peer = conn.peer;
-	e->taken_ns = now_ns();
+	e->taken_ns = handoff_now_ns();
 	set_state(e, HANDOFF_PROCESS_TAKEN);
 	if (conn.accept_ns && conn.listener)
 		handoff_page_add(z->page, e->taken_ns - conn.accept_ns);
@@ -220,7 +212,7 @@ static bool reap(struct zygote *z)
 			continue;
 		}
 		e->status = status;
-		e->ended_ns = now_ns();
+		e->ended_ns = handoff_now_ns();
 		e->cpu_us = microseconds(&used.ru_utime) + microseconds(&used.ru_stime);
 		set_state(e, HANDOFF_PROCESS_ENDED);
 		tell(z);

@@ -1,5 +1,7 @@
 #include "variables.h"
 
+#include "preload/addr.h"
+
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,12 +34,10 @@ bool variables_prepare(void)
 }
 
 /* An IPv4 address however it is written. */
-static void put(int family, const void *addr, unsigned port, char ip[INET6_ADDRSTRLEN],
-		char port_text[8])
+static void put(const struct handoff_addr *addr, char ip[INET6_ADDRSTRLEN], char port_text[8])
 {
-	*ip = '\0';
-	(void)inet_ntop(family, addr, ip, INET6_ADDRSTRLEN);
-	(void)snprintf(port_text, 8, "%u", port);
+	(void)inet_ntop(addr->family == 4 ? AF_INET : AF_INET6, addr->ip, ip, INET6_ADDRSTRLEN);
+	(void)snprintf(port_text, 8, "%u", addr->port);
 	if (!strncmp(ip, "::ffff:", 7) && strchr(ip, '.'))
 		memmove(ip, ip + 7, strlen(ip + 7) + 1);
 }
@@ -46,21 +46,16 @@ void variables_set(int fd, const struct handoff_addr *peer)
 {
 	char ip[2][INET6_ADDRSTRLEN] = { 0 }, port[2][8] = { 0 };
 	const char *value[N_WHAT] = { ip[0], port[0], ip[1], port[1], "UNIX" };
-	union {
-		struct sockaddr any;
-		struct sockaddr_in v4;
-		struct sockaddr_in6 v6; /* with the port at the same place */
-	} local = { .any.sa_family = AF_UNSPEC };
-	socklen_t len = sizeof(local);
+	struct handoff_addr local = { 0 };
+	struct sockaddr_storage ss = { 0 };
+	socklen_t len = sizeof(ss);
 
-	(void)getsockname(fd, &local.any, &len);
+	(void)getsockname(fd, (struct sockaddr *)&ss, &len);
 	if (peer->family != HANDOFF_UNIX) {
 		value[PROTO] = "TCP";
-		put(peer->family == 4 ? AF_INET : AF_INET6, peer->ip, peer->port, ip[0], port[0]);
-		put(local.any.sa_family,
-		    local.any.sa_family == AF_INET ? (void *)&local.v4.sin_addr
-						   : &local.v6.sin6_addr,
-		    ntohs(local.v4.sin_port), ip[1], port[1]);
+		put(peer, ip[0], port[0]);
+		(void)addr_from_sockaddr((struct sockaddr *)&ss, len, &local);
+		put(&local, ip[1], port[1]);
 	}
 	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
 		const char *text = value[variables[i].what];

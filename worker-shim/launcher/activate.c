@@ -64,36 +64,19 @@ __attribute__((format(printf, 1, 2))) static bool put(const char *fmt, ...)
 }
 
 /* What the names or the addresses of all listeners are put together in. */
-static struct {
-	char text[ACTIVATE_MAX * 100];
-	size_t n;
-} list;
-
-/* False: there is no room. */
-__attribute__((format(printf, 1, 2))) static bool list_add(const char *fmt, ...)
-{
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vsnprintf(list.text + list.n, sizeof(list.text) - list.n, fmt, ap);
-	va_end(ap);
-	if (n < 0 || (size_t)n >= sizeof(list.text) - list.n)
-		return false;
-	list.n += (size_t)n;
-	return true;
-}
+static char *list;
+static size_t list_size;
 
 static bool tell_systemd(void)
 {
 	const char *service = getenv(HANDOFF_ENV_SERVICE), *other = service ? service : "unknown";
-	bool good = true;
+	FILE *to = open_memstream(&list, &list_size);
 
-	for (size_t i = 0; good && i < n_listeners; i++)
-		good = list_add("%s%s", i ? ":" : "",
-				listeners[i].name ? listeners[i].name : other);
-	return good && put("LISTEN_FDS=%zu", n_listeners) && put("LISTEN_PID=%d", (int)getpid()) &&
-	       put("LISTEN_FDNAMES=%s", list.text);
+	for (size_t i = 0; to && i < n_listeners; i++)
+		(void)fprintf(to, "%s%s", i ? ":" : "",
+			      listeners[i].name ? listeners[i].name : other);
+	return to && fclose(to) == 0 && put("LISTEN_FDS=%zu", n_listeners) &&
+	       put("LISTEN_PID=%d", (int)getpid()) && put("LISTEN_FDNAMES=%s", list);
 }
 
 static bool tell_einhorn(void)
@@ -113,11 +96,11 @@ static bool tell_einhorn(void)
 static bool tell_server_starter(void)
 {
 	const char *generation = getenv(HANDOFF_ENV_GENERATION);
-	bool good = true;
+	FILE *to = open_memstream(&list, &list_size);
 
-	for (int i = 0; good && i < (int)n_listeners; i++)
-		good = list_add("%s%s=%d", i ? ";" : "", listeners[i].text, FIRST_FD + i);
-	return good && put("SERVER_STARTER_PORT=%s", list.text) &&
+	for (int i = 0; to && i < (int)n_listeners; i++)
+		(void)fprintf(to, "%s%s=%d", i ? ";" : "", listeners[i].text, FIRST_FD + i);
+	return to && fclose(to) == 0 && put("SERVER_STARTER_PORT=%s", list) &&
 	       put("SERVER_STARTER_GENERATION=%s", generation ? generation : "1");
 }
 

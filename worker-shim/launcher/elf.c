@@ -65,27 +65,20 @@ static bool file_offset(const struct view *v, const Elf64_Ehdr *eh, uint64_t add
 }
 
 /* The sanitizers whose runtime refuses to start behind another preloaded library. */
-static bool must_be_first(const char *name)
-{
-	static const char *const prefixes[] = { "libasan.so", "libtsan.so", "libhwasan.so",
-						"libclang_rt.asan", "libclang_rt.tsan" };
-
-	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
-		if (!strncmp(name, prefixes[i], strlen(prefixes[i])))
-			return true;
-	return false;
-}
+static const char *const first[] = { "libasan.so",	 "libtsan.so",	     "libhwasan.so",
+				     "libclang_rt.asan", "libclang_rt.tsan", NULL };
 
 /* Libraries that may be linked to what only talks to its standard input, and do not listen. */
-static bool is_quiet(const char *name)
-{
-	static const char *const prefixes[] = { "libc.",    "libm.",	"libcrypt.",
-						"libutil.", "libwrap.", "libident." };
+static const char *const quiet[] = { "libc.",	 "libm.",     "libcrypt.", "libutil.",
+				     "libwrap.", "libident.", NULL };
 
-	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
-		if (!strncmp(name, prefixes[i], strlen(prefixes[i])))
-			return true;
-	return false;
+static const char *const io_uring[] = { "liburing.so", NULL };
+
+static bool begins_as(const char *name, const char *const *prefix)
+{
+	while (*prefix && strncmp(name, *prefix, strlen(*prefix)) != 0)
+		prefix++;
+	return *prefix;
 }
 
 /* Whether a name that the program imports, of @n bytes at @strings, is @name, or ends with it. */
@@ -123,11 +116,10 @@ static void read_dynamic(const struct view *v, const Elf64_Ehdr *eh, const Elf64
 		if (dyn.d_tag != DT_NEEDED || dyn.d_un.d_val > v->len ||
 		    !view_string(v, strings + dyn.d_un.d_val, name, sizeof(name)))
 			continue;
-		if (!*ret->first && must_be_first(name))
+		if (!*ret->first && begins_as(name, first))
 			strcpy(ret->first, name);
-		if (!strncmp(name, "liburing.so", strlen("liburing.so")))
-			ret->io_uring = true;
-		ret->never_listens = ret->never_listens && is_quiet(name);
+		ret->io_uring = ret->io_uring || begins_as(name, io_uring);
+		ret->never_listens = ret->never_listens && begins_as(name, quiet);
 	}
 }
 
