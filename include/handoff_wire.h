@@ -213,6 +213,7 @@ static_assert(sizeof(struct handoff_nudge) < sizeof(struct handoff_conn),
 static inline size_t handoff_size(unsigned type)
 {
 	static const uint16_t sizes[] = {
+		[0] = 0, /* C++ wants all of them, in order */
 		[HANDOFF_HELLO] = sizeof(struct handoff_hello),
 		[HANDOFF_WELCOME] = sizeof(struct handoff_welcome),
 		[HANDOFF_REFUSED] = sizeof(struct handoff_refused),
