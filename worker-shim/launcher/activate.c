@@ -63,20 +63,15 @@ __attribute__((format(printf, 1, 2))) static bool put(const char *fmt, ...)
 	return n >= 0 && putenv(entry) == 0;
 }
 
-/* What the names or the addresses of all listeners are put together in. */
-static char *list;
-static size_t list_size;
-
 static bool tell_systemd(void)
 {
 	const char *service = getenv(HANDOFF_ENV_SERVICE), *other = service ? service : "unknown";
-	FILE *to = open_memstream(&list, &list_size);
+	bool good = put("LISTEN_FDNAMES=");
 
-	for (size_t i = 0; to && i < n_listeners; i++)
-		(void)fprintf(to, "%s%s", i ? ":" : "",
-			      listeners[i].name ? listeners[i].name : other);
-	return to && fclose(to) == 0 && put("LISTEN_FDS=%zu", n_listeners) &&
-	       put("LISTEN_PID=%d", (int)getpid()) && put("LISTEN_FDNAMES=%s", list);
+	for (size_t i = 0; good && i < n_listeners; i++)
+		good = put("LISTEN_FDNAMES=%s%s%s", getenv("LISTEN_FDNAMES"), i ? ":" : "",
+			   listeners[i].name ? listeners[i].name : other);
+	return good && put("LISTEN_FDS=%zu", n_listeners) && put("LISTEN_PID=%d", (int)getpid());
 }
 
 static bool tell_einhorn(void)
@@ -96,12 +91,12 @@ static bool tell_einhorn(void)
 static bool tell_server_starter(void)
 {
 	const char *generation = getenv(HANDOFF_ENV_GENERATION);
-	FILE *to = open_memstream(&list, &list_size);
+	bool good = put("SERVER_STARTER_PORT=");
 
-	for (int i = 0; to && i < (int)n_listeners; i++)
-		(void)fprintf(to, "%s%s=%d", i ? ";" : "", listeners[i].text, FIRST_FD + i);
-	return to && fclose(to) == 0 && put("SERVER_STARTER_PORT=%s", list) &&
-	       put("SERVER_STARTER_GENERATION=%s", generation ? generation : "1");
+	for (int i = 0; good && i < (int)n_listeners; i++)
+		good = put("SERVER_STARTER_PORT=%s%s%s=%d", getenv("SERVER_STARTER_PORT"),
+			   i ? ";" : "", listeners[i].text, FIRST_FD + i);
+	return good && put("SERVER_STARTER_GENERATION=%s", generation ? generation : "1");
 }
 
 /* Its input and its output are the socket. */
