@@ -1,11 +1,13 @@
 #include "fill.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/address.h"
 #include "dispatch/channel.h"
-#include "service/demand.h"
+#include "dispatch/listener.h"
+#include "policy/demand.h"
 #include "service/questions.h"
 #include "sys/log.h"
 #include "sys/tcp.h"
@@ -120,6 +122,94 @@ const struct slot_trouble *service_trouble(const struct service *s, unsigned slo
 	return t->in_a_row && !(w && was_healthy(w)) ? t : NULL;
 }
 
+/* --- with wait = yes, when a client comes ------------------------------------------------ */
+
+static bool is_readable(const struct listener *l)
+{
+	struct pollfd p = { .fd = l->fd, .events = POLLIN };
+
+	return !l->bound_only && !l->closing && poll(&p, 1, 0) > 0 && (p.revents & POLLIN);
+}
+
+static bool clients_wait(const struct service *s)
+{
+	return list_find(const struct endpoint, e, &s->dispatch.endpoints, link, e->n_pending) ||
+	       list_find(const struct listener, l, &s->dispatch.listeners, link, is_readable(l));
+}
+
+static uint64_t first_datagram(const struct service *s, bool reset)
+{
+	const struct listener *l = list_find(const struct listener, o, &s->dispatch.listeners, link,
+					     (o->addr.flags & HANDOFF_UDP) != 0);
+
+	if (l && reset)
+		udp_reset(l->fd);
+	return l ? udp_head(l->fd) : 0;
+}
+
+/* No endpoint that is served takes a client now. */
+static bool is_full(const struct service *s)
+{
+	return list_find(const struct endpoint, e, &s->dispatch.endpoints, link, e->n_channels) &&
+	       !list_find(const struct endpoint, e, &s->dispatch.endpoints, link,
+			  e->n_channels && !e->paused);
+}
+
+static void set_asleep(struct dispatch *d, bool asleep)
+{
+	d->asleep = asleep;
+	list_for_each (struct listener, l, &d->listeners, link)
+		listener_arm(l);
+}
+
+void service_wanted(struct dispatch *d)
+{
+	if (d->asleep)
+		set_asleep(d, false);
+	service_settle_soon(service_of_dispatch(d));
+}
+
+static enum demand_answer ask(const struct service *s)
+{
+	struct demand demand = { .wanted = s->want };
+
+	/* A program that is to end has the socket of UDP until it does; its children do no harm. */
+	list_for_each (const struct worker, w, &s->workers, link) {
+		bool current = worker_state_is_current(w->state);
+
+		demand.starting += w->state == WORKER_STARTING;
+		demand.running += (current && w->state != WORKER_STARTING) ||
+				  (!current && conf_is_udp(w->conf) && w->pid);
+	}
+	demand.clients = clients_wait(s);
+	demand.full = is_full(s);
+	return demand_answer(&demand);
+}
+
+/* Whether one more worker is to be started now. If not, the next client may be waited for. */
+static bool wants_worker(struct service *s)
+{
+	enum demand_answer answer = ask(s);
+
+	if (answer != DEMAND_NOTHING && conf_is_udp(s->conf))
+		s->first_datagram = first_datagram(s, true);
+	set_asleep(&s->dispatch, answer == DEMAND_SLEEP);
+	broker_tidy(s->broker); /* the service may be ready by that */
+	if (answer == DEMAND_START)
+		log_event(LEVEL_INFO, "demand", LOG_STR("service", s->name),
+			  LOG_MSG("a client waits: a worker is started"));
+	return answer == DEMAND_START;
+}
+
+bool service_ended_well(const struct worker *w)
+{
+	const struct service *s = service_of(w);
+	bool taken = conf_is_udp(w->conf) ? first_datagram(s, false) != s->first_datagram
+					  : taker_taken(&w->taker) > 0;
+
+	return worker_ended_well(w) && demand_ended_well(taken, clients_wait(s));
+}
+
 /* --- what is missing is started -------------------------------------------------------- */
 
 static unsigned count_starting(const struct service *s)
@@ -185,7 +275,7 @@ void service_fill(struct service *s)
 	unsigned own = count_starting(s), all = count_all_starting(s->broker);
 
 	if (service_leaves(s) ||
-	    (s->conf->wait && (s->rollout.active || backs_off(s) || !service_wants_worker(s))))
+	    (s->conf->wait && (s->rollout.active || backs_off(s) || !wants_worker(s))))
 		return;
 	for (unsigned i = 0; i < s->want; i++) {
 		struct slot *slot = &s->slots[i];

@@ -7,7 +7,16 @@
 
 #include "service/types.h"
 
+/*
+ * With `wait = yes` the next worker is started when a client comes. While none runs, the listeners
+ * are armed, and nothing is accepted: that they are readable starts the next. See policy/demand.h.
+ */
 void service_fill(struct service *s);
+
+void service_wanted(struct dispatch *d); /* dispatch::wanted */
+
+/* @w, of a service with `wait = yes`, has left its slot: as it should. */
+bool service_ended_well(const struct worker *w);
 
 /* Whether the descriptor limit is enough for @conf. 0; -EMFILE, or -errno, with @error. */
 int descriptors_check(const struct conf *conf, struct strbuf *error);

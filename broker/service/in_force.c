@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include "dispatch/channel.h"
-#include "service/demand.h"
 #include "service/fill.h"
 #include "service/asks.h"
 #include "service/listeners.h"

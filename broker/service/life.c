@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include "base/address.h"
 #include "dispatch/endpoint.h"
-#include "service/demand.h"
 #include "service/fill.h"
 #include "service/idle_end.h"
 #include "service/in_force.h"

@@ -4,7 +4,6 @@
 #include "dispatch/channel.h"
 #include "dispatch/endpoint.h"
 #include "dispatch/flow.h"
-#include "service/demand.h"
 #include "service/idle_end.h"
 #include "service/in_force.h"
 #include "service/proof.h"
@@ -26,6 +25,9 @@
 #define SLICE_NS (2000 * 1000)
 /* Nobody had room for so long: worth a line in the log, once in a while. */
 #define FULL_MS 2000
+/* A client of UDP asks again after a second, mostly. */
+#define UDP_QUIET_MS 2000
+#define UDP_LOOK_MS  200
 /* To look into all processes of a worker takes time. */
 #define LOST_EACH_MS 1000
 
@@ -242,6 +244,29 @@ static bool watch_held(struct worker *w)
 	return false;
 }
 
+/*
+ * @w has a socket for datagrams, and drains. The kernel does not say whom it serves; but while it
+ * does, it runs now and then. When it has not for a while, it has drained.
+ */
+static void watch_udp(struct worker *w, int64_t now)
+{
+	_cleanup_pids_ struct pid_set all = { 0 };
+	uint64_t ran_ns = 0;
+
+	if (now - w->counted_ms < UDP_LOOK_MS)
+		return;
+	w->counted_ms = now;
+	(void)worker_processes(w, &all);
+	for (size_t i = 0; i < all.n; i++)
+		ran_ns += proc_run_ns(all.pids[i]);
+	if (ran_ns != w->ran_ns || !ran_ns) {
+		w->ran_ns = ran_ns;
+		w->ran_ms = now;
+	} else if (now - w->ran_ms >= UDP_QUIET_MS) {
+		worker_event(w, EV_DRAINED);
+	}
+}
+
 /* Whether it matters how many connections @w has. */
 static bool is_counted(const struct worker *w)
 {
@@ -391,7 +416,7 @@ static bool watch_service(struct service *s, int64_t now)
 		if (w->state == WORKER_DRAINING && !worker_finishes_alone(w)) {
 			again = true;
 			if (conf_is_udp(w->conf))
-				service_watch_udp(w, now);
+				watch_udp(w, now);
 		}
 	}
 	list_for_each (struct endpoint, e, &s->dispatch.endpoints, link)
