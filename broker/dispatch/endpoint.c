@@ -421,6 +421,7 @@ struct endpoint *endpoint_new(struct dispatch *d, const struct handoff_addr *app
 	loop_timer_init(&e->again, again_expired);
 	e->dispatch_now = dispatch;
 	e->paused = e->wakes = true; /* until a worker is in the round */
+	e->paused_ms = loop_now(&d->broker->loop);
 	list_append(&d->endpoints, &e->link);
 	return e;
 }

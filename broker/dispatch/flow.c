@@ -83,7 +83,8 @@ void endpoint_set_listening(struct endpoint *e, bool listening)
 
 void endpoint_set_paused(struct endpoint *e, bool paused)
 {
-	if (paused && !e->paused && e->dispatch->wanted)
+	/* Also if it is paused: it may have been since before its first worker. */
+	if (paused && e->dispatch->wanted)
 		e->dispatch->wanted(e->dispatch);
 	endpoint_set_listening(e, !paused);
 	endpoint_set_wakes(e, paused);
