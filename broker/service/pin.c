@@ -56,6 +56,13 @@ int service_pin(struct service *s, const struct pin *pin, struct strbuf *error)
 	const struct pin_source_text source = pin_source_text(&pin->source);
 	STRBUF(until, 64);
 
+	if (pin->source.family && !list_empty(&s->dispatch.listeners) &&
+	    !list_find(const struct listener, l, &s->dispatch.listeners, link,
+		       l->addr.family != HANDOFF_UNIX))
+		return strbuf_fail(error, -EAFNOSUPPORT,
+				   "clients of %s have no address, as they come by Unix sockets: "
+				   "`next %s` leads one of them to this worker",
+				   service_name(s), pin->worker);
 	if (pins_add(&s->dispatch.pins, pin, &old) < 0)
 		return strbuf_fail(error, -ENOSPC,
 				   "service %s already has %d pins: remove one first",

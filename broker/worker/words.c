@@ -299,6 +299,9 @@ static void add_advice(const struct worker *w, bool silent, struct strbuf *text)
 		strbuf_add(text, "; it wrote nothing");
 	if (!w->ready_ms && w->exited && w->exit_status == 0 && w->conf->mode == MODE_LISTEN)
 		strbuf_add(text, "; if it talks to its standard input, it needs mode = inetd");
+	if (silent && w->exited && !w->served && w->conf->park == PARK_FIRST_READ)
+		strbuf_add(text,
+			   "; if it has not touched descriptor 0 by then, it needs park = main");
 }
 
 void worker_log_exit(const struct worker *w)

@@ -145,6 +145,8 @@ def a_shell_leaves_what_it_has_not_read_to_what_it_starts():
 def a_program_whose_first_read_is_not_seen_is_told_to_be_parked_before_main():
     broker = service(["{apps}/inetd_first", "stdio"], workers=1, park="first-read", wait_ready=False)
     wait_until(lambda: "it needs park = main" in str(broker.events("output")))
+    broker = service(["sh", "-c", "exit 3"], workers=1, park="first-read", wait_ready=False)
+    assert "it needs park = main" in broker.wait_event("worker-exit")["message"]
 
 
 @test

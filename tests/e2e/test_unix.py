@@ -415,6 +415,18 @@ def a_health_check_of_a_published_program_is_no_client():
 
 
 @test
+def a_pin_of_clients_that_have_no_address_is_refused():
+    path = tmp("pinned.sock")
+    broker = Broker(app("srv_poll"), workers=1, listen=path + " for {port}")
+    for words in (("pin", "127.0.0.1", "web.0"),
+                  ("debug", "web.0", "--from", "127.0.0.1", "--", "true")):
+        done = ctl("-c", broker.file, *words)
+        assert done.returncode == 1 and "`next web.0`" in done.stderr, done
+    assert ctl("-c", broker.file, "next", "web.0").returncode == 0 and get(path).status == 200
+    broker.stop()
+
+
+@test
 def an_inetd_program_sees_no_addresses_of_a_unix_socket():
     names = "PROTO TCPREMOTEIP TCPREMOTEPORT TCPLOCALIP TCPLOCALPORT REMOTE_ADDR SERVER_ADDR SERVER_PORT"
     script = "print <STDIN> . join(',', map { $_ . '=' . $ENV{$_} } qw(%s))" % names
