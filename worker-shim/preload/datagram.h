@@ -6,11 +6,9 @@
 
 #include "addr.h"
 
-/*
- * Whether a bind() of @fd to @addr is the broker's business. Then *@ret_error is 0, and its socket
- * is at @fd, with the options that the app has set; or why not, as an errno.
+/* Puts the broker's socket for @addr at @fd, with the options that the app has set. 0 or an errno.
  */
-bool datagram_bind(int fd, const struct sockaddr *addr, socklen_t len, int *ret_error);
+int datagram_bind(int fd, const struct handoff_addr *addr);
 
 /* Such a socket must not be connected to one client: that would take it from all others. */
 bool datagram_is_shared(int fd);

@@ -26,16 +26,17 @@
 
 #define PROTO_MPTCP 262 /* IPPROTO_MPTCP: newer runtimes ask for it by default */
 
-/* AF_INET or AF_INET6 if @fd is a TCP socket, else 0. */
-static int tcp_domain(int fd)
+static bool is_tcp(int fd)
 {
-	int domain = real_int_option(fd, SOL_SOCKET, SO_DOMAIN);
 	int protocol = real_int_option(fd, SOL_SOCKET, SO_PROTOCOL);
 
-	if ((domain != AF_INET && domain != AF_INET6) ||
-	    real_int_option(fd, SOL_SOCKET, SO_TYPE) != SOCK_STREAM)
-		return 0;
-	return protocol == IPPROTO_TCP || protocol == PROTO_MPTCP ? domain : 0;
+	return real_int_option(fd, SOL_SOCKET, SO_TYPE) == SOCK_STREAM &&
+	       (protocol == IPPROTO_TCP || protocol == PROTO_MPTCP);
+}
+
+static bool is_shared_udp(int fd)
+{
+	return shim.udp && real_int_option(fd, SOL_SOCKET, SO_TYPE) == SOCK_DGRAM;
 }
 
 /* An IPv4 socket does not have the option. */
@@ -97,7 +98,8 @@ static bool is_ours(int fd, const struct sockaddr *addr, socklen_t len, struct a
 	if (!addr_from_sockaddr(addr, len, &ret->addr) || !ret->addr.port)
 		return false;
 	if (addr_port_listed(shim.private_ports, ret->addr.port) ||
-	    tcp_domain(fd) != addr->sa_family)
+	    real_int_option(fd, SOL_SOCKET, SO_DOMAIN) != addr->sa_family ||
+	    (!is_tcp(fd) && !is_shared_udp(fd)))
 		return false;
 	ret->addr.flags = v6only_flag(fd);
 	return true;
@@ -111,13 +113,14 @@ int hook_bind(int fd, const struct sockaddr *addr, socklen_t len)
 	real_ready();
 	if (slot_at(fd))
 		return refuse(EINVAL);
-	if (owner_is_me() && datagram_bind(fd, addr, len, &error)) {
-		errno = error ? error : saved;
-		return error ? -1 : 0;
-	}
 	if (!is_ours(fd, addr, len, &wanted) || !owner_is_me()) {
 		errno = saved;
 		return real.bind(fd, addr, len);
+	}
+	if (is_shared_udp(fd)) {
+		error = datagram_bind(fd, &wanted.addr);
+		errno = error ? error : saved;
+		return error ? -1 : 0;
 	}
 	if (is_taken(fd, &wanted))
 		return refuse(EADDRINUSE);
@@ -254,7 +257,7 @@ static int take_over(struct slot *slot, int fd, struct handoff_meeting *m)
 	int r = had_shadow ? 0 : slot_hide_copy(slot, HIDDEN_SHADOW, fd);
 
 	if (!had_shadow && r == 0)
-		options_collect(&slot->options, fd, slot->domain);
+		options_collect(&slot->options, fd, slot->domain, SOCK_STREAM);
 	if (r == 0)
 		r = slot_hide(slot, HIDDEN_TX, &m->tx);
 	if (r == 0)

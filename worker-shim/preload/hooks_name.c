@@ -203,7 +203,8 @@ int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t le
 	/* accept() itself obeys it: the channel must have it, too. */
 	if (level == SOL_SOCKET && (name == SO_RCVTIMEO || name == OPT_RCVTIMEO_NEW))
 		(void)real.setsockopt(fd, level, name, value, len);
-	options_note(&slot->options, option, shadow, -1);
+	if (option->kind == OPTION_INHERITED)
+		options_note(&slot->options, option, shadow, -1);
 	/* The broker's listeners get it, too. */
 	if (option->kind == OPTION_KEPT && owner_is_me() &&
 	    atomic_load(&slot->state) == SLOT_LISTENING) {

@@ -39,6 +39,19 @@ static const struct socket_option table[] = {
 	{ IPPROTO_IPV6, 16 /* IPV6_UNICAST_HOPS */, OPTION_INHERITED, NULL },
 	{ IPPROTO_IPV6, 67 /* IPV6_TCLASS */, OPTION_INHERITED, NULL },
 
+	{ SOL_SOCKET, SO_BROADCAST, OPTION_DATAGRAM, NULL },
+	{ SOL_SOCKET, SO_PRIORITY, OPTION_DATAGRAM, NULL },
+	{ SOL_SOCKET, SO_TIMESTAMP, OPTION_DATAGRAM, NULL },
+	{ SOL_SOCKET, SO_TIMESTAMPNS, OPTION_DATAGRAM, NULL },
+	{ SOL_SOCKET, SO_RXQ_OVFL, OPTION_DATAGRAM, NULL },
+	{ IPPROTO_IP, IP_PKTINFO, OPTION_DATAGRAM, NULL },
+	{ IPPROTO_IP, IP_RECVTOS, OPTION_DATAGRAM, NULL },
+	{ IPPROTO_IP, IP_RECVTTL, OPTION_DATAGRAM, NULL },
+	{ IPPROTO_IP, IP_MTU_DISCOVER, OPTION_DATAGRAM, NULL },
+	{ IPPROTO_IPV6, IPV6_RECVPKTINFO, OPTION_DATAGRAM, NULL },
+	{ IPPROTO_IPV6, IPV6_RECVTCLASS, OPTION_DATAGRAM, NULL },
+	{ IPPROTO_IPV6, IPV6_MTU_DISCOVER, OPTION_DATAGRAM, NULL },
+
 	{ SOL_SOCKET, SO_BINDTODEVICE, OPTION_KEPT, NULL },
 	{ SOL_SOCKET, 62 /* SO_BINDTOIFINDEX */, OPTION_KEPT, NULL },
 	{ SOL_SOCKET, 36 /* SO_MARK */, OPTION_KEPT, NULL },
@@ -125,14 +138,13 @@ const char *option_unkept(int fd)
 
 /* --- what is inherited -------------------------------------------------------------------- */
 
-/* Returns the size of the value in @ret, or 0 if it is not inherited, or @sock does not have it. */
+/* Returns the size of the value in @ret, or 0 if @sock does not have it. */
 static socklen_t read_option(int sock, const struct socket_option *option, union option_value *ret)
 {
 	socklen_t len = sizeof(*ret);
 
 	memset(ret, 0, sizeof(*ret));
-	if (option->kind != OPTION_INHERITED ||
-	    real.getsockopt(sock, option->level, option->name, ret, &len) < 0)
+	if (real.getsockopt(sock, option->level, option->name, ret, &len) < 0)
 		return 0;
 	/* It reports twice what was set: socket(7). */
 	if (option->level == SOL_SOCKET && (option->name == SO_SNDBUF || option->name == SO_RCVBUF))
@@ -156,12 +168,14 @@ void options_note(struct options *options, const struct socket_option *option, i
 	atomic_fetch_or_explicit(&options->changed, 1ull << i, memory_order_release);
 }
 
-void options_collect(struct options *options, int sock, int domain)
+void options_collect(struct options *options, int sock, int domain, int type)
 {
-	_cleanup_real_fd_ int fresh = socket(domain, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	_cleanup_real_fd_ int fresh = socket(domain, type | SOCK_CLOEXEC, 0);
 
 	for (size_t i = 0; fresh >= 0 && i < N_TABLE; i++)
-		options_note(options, &table[i], sock, fresh);
+		if (table[i].kind == OPTION_INHERITED ||
+		    (table[i].kind == OPTION_DATAGRAM && type == SOCK_DGRAM))
+			options_note(options, &table[i], sock, fresh);
 }
 
 void options_apply(const struct options *options, int conn)

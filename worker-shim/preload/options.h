@@ -19,7 +19,8 @@
 enum option_kind {
 	OPTION_OTHER = 0,
 	OPTION_INHERITED,
-	OPTION_KEPT, /* by the broker's listener, if the app's socket has it */
+	OPTION_DATAGRAM, /* no connection's */
+	OPTION_KEPT,	 /* by the broker's listener, if the app's socket has it */
 	OPTION_UNKEPT,
 };
 
@@ -42,7 +43,7 @@ const char *option_unkept(int fd);
 	" is set, and the broker's listener would let in whom it keeps out; private_ports = PORT " \
 	"leaves the port to the app, which then serves it without the broker"
 
-#define OPTIONS_MAX 48
+#define OPTIONS_MAX 56
 
 union option_value {
 	int number;
@@ -56,14 +57,14 @@ struct options {
 	union option_value values[OPTIONS_MAX];
 };
 
-/* Notes @option of @sock if it is inherited, unless it is as @fresh has it (-1: in any case). */
+/* Notes @option of @sock, if it has that, unless it is as @fresh has it (-1: in any case). */
 void options_note(struct options *options, const struct socket_option *option, int sock, int fresh);
 
 /*
- * Notes in @options every inherited option of @sock that differs from a fresh socket
- * of @domain. Without a descriptor to make that one, nothing is noted.
+ * Notes in @options what is inherited from @sock, or is for datagrams if @type is SOCK_DGRAM, and
+ * differs from a fresh socket of @domain. Without a descriptor to make that one, nothing is noted.
  */
-void options_collect(struct options *options, int sock, int domain);
+void options_collect(struct options *options, int sock, int domain, int type);
 
 /* Sets what was noted on @conn. Errors are passed over: the kernel inherits silently too. */
 void options_apply(const struct options *options, int conn);
