@@ -36,8 +36,7 @@ struct handoff_wish {
 	uint32_t backlog;
 	uint32_t flags;	  /* HANDOFF_HELLO_* */
 	uint64_t channel; /* with ADOPT */
-	int own;	/* the app's socket, for the broker to see what options it has; -1: none */
-	int timeout_ms; /* a broker that is busy rolling other workers answers late */
+	int own; /* the app's socket, for the broker to see what options it has; -1: none */
 };
 
 /* What came of it. Descriptors are close-on-exec and the caller's; -1: none. */
@@ -46,7 +45,6 @@ struct handoff_meeting {
 	int page;   /* handoff_page.h */
 	int rendezvous; /* to be kept open: its end is the goodbye */
 	uint64_t channel;
-	struct handoff_addr addr; /* where clients connect */
 	char path[HANDOFF_PATH_SIZE];
 	bool refused;	  /* the broker has said so */
 	uint16_t version; /* of its answer */
@@ -189,11 +187,14 @@ static inline const char *handoff_try(const struct handoff_home *home,
 				      const struct handoff_wish *wish, struct handoff_meeting *m,
 				      union handoff_answer *answer, int *error)
 {
-	int64_t deadline_ms = handoff_now_ms() + wish->timeout_ms;
+	/* listen() may wait: a broker that is busy rolling other workers answers late. A program
+	 * that starts with an inherited listener does not: without an answer it serves too. */
+	int timeout_ms = wish->flags & (HANDOFF_HELLO_ADOPT | HANDOFF_HELLO_ASK) ? 5000 : 30000;
+	int64_t deadline_ms = handoff_now_ms() + timeout_ms;
 	struct handoff_name name;
 	struct handoff_received got;
 
-	*error = handoff_dial(&home->rendezvous, SOCK_SEQPACKET, wish->timeout_ms, &m->rendezvous);
+	*error = handoff_dial(&home->rendezvous, SOCK_SEQPACKET, timeout_ms, &m->rendezvous);
 	if (*error == EMFILE || *error == ENFILE)
 		return "no descriptor is free";
 	if (*error == EACCES)
@@ -238,7 +239,6 @@ static inline const char *handoff_try(const struct handoff_home *home,
 	if (!handoff_is_channel(home, m->rx, &name) || name.channel != answer->welcome.channel)
 		return "the broker sent a channel without its name";
 	m->channel = name.channel;
-	m->addr = answer->welcome.addr;
 	strcpy(m->path, answer->welcome.path);
 	return NULL;
 }

@@ -90,7 +90,7 @@ def the_flag_of_ipv6_only_comes_through(broker):
 @test
 def what_is_not_understood_is_said(broker):
     cases = [
-        (["--activation", "inetd", "--listen", "1"], "--activation inetd: must be systemd, einhorn or server-starter"),
+        (["--activation", "launchd", "--listen", "1"], "--activation launchd: must be systemd, einhorn or server-starter"),
         (["--activation", "systemd"], "--activation and --listen need each other"),
         (["--listen", "80"], "--activation and --listen need each other"),
     ]

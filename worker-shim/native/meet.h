@@ -8,8 +8,6 @@
 
 #include <stdio.h>
 
-#define MEET_TIMEOUT_MS 30000
-
 /*
  * Says HELLO for @addr and @path, and waits for the answer, at most 30 s. 0: *@ret is what the
  * broker gave. -errno: nothing is open, and @ret_reason says why in a sentence.
@@ -18,9 +16,7 @@ static inline int meet_broker(const struct handoff_home *home, const struct hand
 			      const char *path, uint32_t backlog, struct handoff_meeting *ret,
 			      char ret_reason[HANDOFF_REASON_SIZE])
 {
-	struct handoff_wish wish = {
-		.addr = *addr, .backlog = backlog, .own = -1, .timeout_ms = MEET_TIMEOUT_MS
-	};
+	struct handoff_wish wish = { .addr = *addr, .backlog = backlog, .own = -1 };
 	int r;
 
 	strcpy(wish.path, path);

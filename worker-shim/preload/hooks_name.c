@@ -34,19 +34,13 @@ static int give(const struct sockaddr_storage *name, socklen_t full, struct sock
 /* The family in which the app sees the connection @fd; 0: its own. */
 static int shown_domain(int fd)
 {
-	switch (mark_kind(table_mark(fd))) {
-	case MARK_WANT_V6:
-		return AF_INET6;
-	case MARK_WANT_V4:
-		return AF_INET;
-	case MARK_WANT_UNIX:
-		return AF_UNIX;
-	case MARK_NONE:
-	case MARK_SOCKET:
-	case MARK_HIDDEN:
-		break;
-	}
-	return 0;
+	static const int domains[16] = {
+		[MARK_WANT_V6] = AF_INET6,
+		[MARK_WANT_V4] = AF_INET,
+		[MARK_WANT_UNIX] = AF_UNIX,
+	};
+
+	return domains[mark_kind(table_mark(fd))];
 }
 
 /*

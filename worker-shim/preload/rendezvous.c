@@ -22,7 +22,6 @@ int rendezvous_meet(const struct slot *slot, bool adopt, int own, struct handoff
 		.flags = adopt ? HANDOFF_HELLO_ADOPT : 0,
 		.channel = adopt ? slot->channel : 0,
 		.own = own,
-		.timeout_ms = adopt ? MEET_ADOPT_MS : MEET_LISTEN_MS,
 	};
 	char reason[HANDOFF_REASON_SIZE];
 	int r;
@@ -41,7 +40,6 @@ bool rendezvous_ask(const char *path)
 		.addr.family = HANDOFF_UNIX,
 		.flags = HANDOFF_HELLO_ASK,
 		.own = -1,
-		.timeout_ms = MEET_ADOPT_MS,
 	};
 	char unused[HANDOFF_REASON_SIZE];
 	struct handoff_meeting meeting;

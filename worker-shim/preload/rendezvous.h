@@ -6,11 +6,6 @@
 #include "receive.h"
 #include "table.h"
 
-/* listen() may wait this long: a broker that is busy rolling other workers answers late. */
-#define MEET_LISTEN_MS 30000
-/* A program that starts with an inherited listener does not: without an answer it serves too. */
-#define MEET_ADOPT_MS 5000
-
 /*
  * Says HELLO for @slot, with HANDOFF_HELLO_ADOPT and the slot's channel if @adopt, and waits for
  * the answer. @own is the app's socket, for the broker to see what options it has; -1: the app has
