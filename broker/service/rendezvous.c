@@ -31,6 +31,7 @@ struct greeting {
 	struct loop_timer timer;
 	int fd; /* owned */
 	struct ucred peer;
+	const struct worker *worker; /* while it is answered; NULL: not known */
 };
 
 static void greeting_free(struct greeting *g)
@@ -48,7 +49,10 @@ static void refuse(const struct greeting *g, int error, const char *reason)
 
 	handoff_header_init(&msg.h, HANDOFF_REFUSED);
 	strncpy(msg.reason, reason, sizeof(msg.reason) - 1);
-	if (*reason)
+	if (*reason && g->worker)
+		log_event(LEVEL_ERROR, "worker-failed", LOG_WORKER_PID(g->worker, g->peer.pid),
+			  LOG_MSG("%s", reason));
+	else if (*reason)
 		log_event(LEVEL_ERROR, "worker-failed", LOG_INT("pid", g->peer.pid),
 			  LOG_MSG("%s", reason));
 	(void)handoff_send(g->fd, &msg, sizeof(msg), NULL, 0, MSG_DONTWAIT);
@@ -196,6 +200,7 @@ static int greet(struct greeting *g, const struct handoff_hello *hello, int sock
 	struct asked asked = { 0 };
 	int r = 0;
 
+	g->worker = w;
 	if (!w)
 		return strbuf_fail(
 			reason, -EPERM,

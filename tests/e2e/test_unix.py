@@ -516,7 +516,7 @@ def a_program_of_another_user_needs_a_line():
     path = tmp("theirs.sock")
     program = ["python3", write_file("listens.py", LISTENS), path]
     broker = Broker(program, workers=1, user="nobody", wait_ready=False)
-    broker.wait_event("worker-failed")
+    assert broker.wait_event("worker-failed")["worker"] == "web.0"  # as events of it are asked for
     assert "write listen = %s in [service:web]" % path in str(broker.log.lines())
     assert not os.path.lexists(path)
     broker.configure(program, workers=1, user="nobody", listen=path)
