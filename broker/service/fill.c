@@ -169,17 +169,26 @@ void service_wanted(struct dispatch *d)
 	service_settle_soon(service_of_dispatch(d));
 }
 
+/*
+ * A program that is to end has the socket of UDP until it does; its children do no harm. One of an
+ * address that a reload has left is in nobody's way.
+ */
+static bool keeps_socket(const struct service *s, const struct worker *w)
+{
+	return conf_is_udp(w->conf) && w->pid && s->conf->n_listen &&
+	       address_equal(&w->conf->listen[0].addr, &s->conf->listen[0].addr);
+}
+
 static enum demand_answer ask(const struct service *s)
 {
 	struct demand demand = { .wanted = s->want };
 
-	/* A program that is to end has the socket of UDP until it does; its children do no harm. */
 	list_for_each (const struct worker, w, &s->workers, link) {
 		bool current = worker_state_is_current(w->state);
 
 		demand.starting += w->state == WORKER_STARTING;
 		demand.running += (current && w->state != WORKER_STARTING) ||
-				  (!current && conf_is_udp(w->conf) && w->pid);
+				  (!current && keeps_socket(s, w));
 	}
 	demand.clients = clients_wait(s);
 	demand.full = is_full(s);

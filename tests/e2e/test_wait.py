@@ -333,6 +333,23 @@ def one_datagram_and_the_end_is_no_failure():
 
 
 @test
+def a_client_of_a_new_address_does_not_wait_for_the_program_of_the_old_one():
+    broker = udp(drain_timeout="1h", stop_timeout="1h")
+    first = datagram(broker.udp)
+    # It cannot follow a signal to end.
+    os.kill(first, signal.SIGSTOP)
+    port = free_port()
+    broker.configure([SERVER, "60000"], mode="inetd", wait="yes", workers=1, drain_timeout="1h",
+                     stop_timeout="1h", listen="udp 127.0.0.1:%d" % port)
+    broker.reload_and_wait()
+    second = datagram(port)
+    assert second != first and not broker.events("worker-exit", pid=first)
+    os.kill(first, signal.SIGCONT)
+    broker.wait_event("worker-exit", pid=first)
+    broker.stop()
+
+
+@test
 def a_child_that_has_a_client_goes_on_through_the_next_and_a_reload():
     broker = udp(drain_timeout="200ms")
     sock = socket.socket(type=socket.SOCK_DGRAM)
