@@ -175,17 +175,10 @@ static inline bool handoff_is_channel(const struct handoff_home *home, int fd,
 	return good;
 }
 
-union handoff_answer {
-	struct handoff_header h;
-	struct handoff_welcome welcome;
-	struct handoff_refused refused;
-	unsigned char bytes[HANDOFF_MAX_SIZE];
-};
-
 /* NULL: WELCOME. Else why not, perhaps in @answer, and *@error as an errno. */
 static inline const char *handoff_try(const struct handoff_home *home,
 				      const struct handoff_wish *wish, struct handoff_meeting *m,
-				      union handoff_answer *answer, int *error)
+				      union handoff_message *answer, int *error)
 {
 	/* listen() may wait: a broker that is busy rolling other workers answers late. A program
 	 * that starts with an inherited listener does not: without an answer it serves too. */
@@ -258,7 +251,7 @@ static inline void handoff_meeting_close(struct handoff_meeting *m)
 static inline int handoff_meet(const struct handoff_home *home, const struct handoff_wish *wish,
 			       struct handoff_meeting *ret, char ret_reason[HANDOFF_REASON_SIZE])
 {
-	union handoff_answer answer;
+	union handoff_message answer;
 	const char *why;
 	int error;
 

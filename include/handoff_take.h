@@ -64,11 +64,6 @@ static inline void handoff_room_received(struct handoff_room *room, int fd)
 		handoff_room_look(room, fd);
 }
 
-union handoff_message {
-	struct handoff_conn conn;
-	unsigned char bytes[HANDOFF_MAX_SIZE];
-};
-
 /*
  * Looks at the next message without taking it. A peeked descriptor is really put into the table, so
  * whether it fits is known, not guessed. False: it does not.
@@ -125,14 +120,19 @@ static inline int handoff_take(int rx, int flags, struct handoff_room *room,
 }
 
 /*
- * What the broker learns of @conn, which was taken: whether O_NONBLOCK was wanted, and how long it
- * waited. One clock read (in the vdso), two additions.
+ * @fd of @conn was taken. The broker has guessed whether O_NONBLOCK is wanted; mostly it is right,
+ * and nothing is to do. What it learns, unless @page is NULL: that, and how long @conn waited. One
+ * clock read (in the vdso), two additions.
  */
-static inline void handoff_taken(struct handoff_page *page, const struct handoff_conn *conn,
+static inline void handoff_taken(int fd, struct handoff_page *page, const struct handoff_conn *conn,
 				 bool nonblock)
 {
 	uint64_t now_ns;
 
+	if (nonblock != !!(conn->flags & HANDOFF_CONN_NONBLOCK))
+		(void)fcntl(fd, F_SETFL, O_RDWR | (nonblock ? O_NONBLOCK : 0));
+	if (!page)
+		return;
 	handoff_page_want_nonblock(page, nonblock);
 	if (!conn->listener || !conn->accept_ns)
 		return;

@@ -209,6 +209,15 @@ static_assert(sizeof(struct handoff_nudge) < sizeof(struct handoff_conn),
 /* Of the largest message: a receive buffer of this size never truncates. */
 #define HANDOFF_MAX_SIZE 496
 
+/* What a worker receives. */
+union handoff_message {
+	struct handoff_header h;
+	struct handoff_welcome welcome;
+	struct handoff_refused refused;
+	struct handoff_conn conn;
+	unsigned char bytes[HANDOFF_MAX_SIZE];
+};
+
 /* 0: there is no such type. */
 static inline size_t handoff_size(unsigned type)
 {

@@ -1,5 +1,6 @@
 #include "program.h"
 
+#include "handoff_rights.h"
 #include "script.h"
 
 #include <elf.h>
@@ -143,24 +144,21 @@ static void file_close(struct file *file)
 /* 0 or an errno. An empty file has no bytes. */
 static int file_open(const char *path, struct file *ret)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC), error = 0;
+	__attribute__((cleanup(handoff_close_fd))) int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct stat st;
+	void *bytes;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
-		error = errno;
-	else if (!S_ISREG(st.st_mode))
-		error = EACCES;
-	else if (st.st_size > 0) {
-		ret->bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-		ret->len = (size_t)st.st_size;
-		if (ret->bytes == MAP_FAILED) {
-			error = errno;
-			*ret = (struct file){ NULL, 0 };
-		}
-	}
-	if (fd >= 0)
-		(void)close(fd);
-	return error;
+		return errno;
+	if (!S_ISREG(st.st_mode))
+		return EACCES;
+	if (st.st_size == 0)
+		return 0;
+	bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (bytes == MAP_FAILED)
+		return errno;
+	*ret = (struct file){ bytes, (size_t)st.st_size };
+	return 0;
 }
 
 /* Puts the interpreter of @script, or what env will run for it, into program->binary. */

@@ -115,9 +115,7 @@ int handoff_fd(const struct handoff *h)
 static void taken(struct handoff *h, int fd, const struct handoff_conn *conn, bool nonblock,
 		  struct handoff_client *ret_client)
 {
-	if (nonblock != !!(conn->flags & HANDOFF_CONN_NONBLOCK))
-		(void)fcntl(fd, F_SETFL, O_RDWR | (nonblock ? O_NONBLOCK : 0));
-	handoff_taken(h->page, conn, nonblock);
+	handoff_taken(fd, h->page, conn, nonblock);
 	if (!ret_client)
 		return;
 	*ret_client = (struct handoff_client){ .listener = conn->listener,

@@ -15,22 +15,9 @@
 
 static struct handoff_room room;
 
-/* The broker has guessed what the app wants here; mostly it is right, and nothing is to do. */
-static void set_nonblock(int fd, uint32_t conn_flags, int accept_flags)
-{
-	bool wanted = accept_flags & SOCK_NONBLOCK;
-
-	if (wanted != !!(conn_flags & HANDOFF_CONN_NONBLOCK))
-		(void)real.fcntl(fd, F_SETFL, O_RDWR | (wanted ? O_NONBLOCK : 0));
-}
-
 /*
- * Takes the next connection from the channel @rx. @flags: SOCK_CLOEXEC, SOCK_NONBLOCK.
- * What the broker may know of it is in @page then, unless that is NULL.
- * Returns the descriptor, which the caller owns, and fills *@ret_conn; or -errno:
- * EAGAIN, EINTR as recvmsg(2) says, EINVAL at the end of the channel, EMFILE if there is
- * no room for a descriptor (the connection stays in the channel), ECONNABORTED if
- * nothing but broken messages came. Anything else: @rx is no channel.
+ * handoff_take() for accept(2). @flags: SOCK_CLOEXEC, SOCK_NONBLOCK. -errno: any other than EAGAIN,
+ * EINTR, EINVAL, EMFILE or ECONNABORTED says that @rx is no channel.
  */
 static int take_conn(int rx, int flags, struct handoff_page *page, struct handoff_conn *ret_conn)
 {
@@ -43,9 +30,7 @@ static int take_conn(int rx, int flags, struct handoff_page *page, struct handof
 		fd = handoff_take(rx, recv_flags, &room, ret_conn);
 	while (fd == -ENOMSG && (real.fcntl(rx, F_GETFL) & O_NONBLOCK));
 	if (fd >= 0)
-		set_nonblock(fd, ret_conn->flags, flags);
-	if (fd >= 0 && page)
-		handoff_taken(page, ret_conn, flags & SOCK_NONBLOCK);
+		handoff_taken(fd, page, ret_conn, flags & SOCK_NONBLOCK);
 	return fd == -ENOMSG ? -ECONNABORTED : fd;
 }
 
