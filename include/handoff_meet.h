@@ -20,6 +20,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+/* How long the broker may take to answer. */
+#define HANDOFF_MEET_LISTEN_MS 30000
+#define HANDOFF_MEET_ADOPT_MS  5000 /* also for ASK */
+
 /* Where this process belongs: what the broker has put into its environment. */
 struct handoff_home {
 	struct sockaddr_un rendezvous;
@@ -182,7 +186,8 @@ static inline const char *handoff_try(const struct handoff_home *home,
 {
 	/* listen() may wait: a broker that is busy rolling other workers answers late. A program
 	 * that starts with an inherited listener does not: without an answer it serves too. */
-	int timeout_ms = wish->flags & (HANDOFF_HELLO_ADOPT | HANDOFF_HELLO_ASK) ? 5000 : 30000;
+	bool soon = wish->flags & (HANDOFF_HELLO_ADOPT | HANDOFF_HELLO_ASK);
+	int timeout_ms = soon ? HANDOFF_MEET_ADOPT_MS : HANDOFF_MEET_LISTEN_MS;
 	int64_t deadline_ms = handoff_now_ms() + timeout_ms;
 	struct handoff_name name;
 	struct handoff_received got;
