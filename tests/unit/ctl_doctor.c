@@ -298,7 +298,8 @@ TEST(a_program_for_inetd_is_told_its_mode)
 	text = text_of(GOOD_REPORT, NULL, "/usr/sbin/in.fingerd", "-w");
 	CHECK_CONTAINS(text, "  served       yes: back end preload, mode inetd\n");
 	CHECK_CONTAINS(text, "\n  - by its words it is for inetd");
-	CHECK_CONTAINS(section_of(text), "]\ncommand = /usr/sbin/in.fingerd -w\nmode = inetd\nlisten = PORT\n");
+	CHECK_CONTAINS(section_of(text),
+		       "]\ncommand = /usr/sbin/in.fingerd -w\nmode = inetd\nlisten = PORT\n");
 	CHECK_CONTAINS(json_of(GOOD_REPORT, NULL, "in.fingerd"), ",\"mode\":\"inetd\",");
 	is_inetd = false;
 }
