@@ -186,15 +186,17 @@ WORDS = ["exit 1", "error", "hello", "exit 2"]
 
 
 @test
-def five_thousand_at_once_are_served_forty_at_a_time_and_each_end_is_logged():
+def thousands_at_once_are_served_forty_at_a_time_and_each_end_is_logged():
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard < 6000:
+    # The backlog has room for 4096. Beyond it the kernel forgets handshakes, and may reset them.
+    at_once = 4000
+    if hard < 5000:
         skip("only %d descriptors here" % hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 6000), hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 5000), hard))
     broker = service(workers=2, log_connections="yes")
     began = time.monotonic()
     held = ask(broker.port, "hold", keep=True)[1]
-    answers = storm(broker.port, WORDS * 2500, 5000)
+    answers = storm(broker.port, WORDS * 2500, at_once)
     seconds = time.monotonic() - began
     note("%d connections/s" % (len(answers) / seconds))
     assert len(answers) == 10000 and all(b" line=" in text for _, _, text in answers)
@@ -418,6 +420,8 @@ def a_line_of_output_says_whose_connection_it_is_of():
             for client in clients:
                 client.sendall(word.encode() + b"\n")
                 assert client.recv(4096) == b"said\n"
+        # Whose an inner one is can be seen as long as it lives.
+        wait_until(lambda: len(broker.log.find(["output"], fields={"text": "inner"})) == 2, 20, "the inner lines")
         for client in clients:
             name = "%s:%d" % client.getsockname()
             client.sendall(b"three\n")
