@@ -81,14 +81,13 @@ bool conf_is_private(const struct service_conf *sc, uint32_t app)
 static void check_private(const struct service_conf *sc, struct conf_errors *errors)
 {
 	for (size_t i = 0; i < sc->n_listen; i++) {
-		uint32_t app = sc->listen[i].app;
-		const char *key = address_app_port(app) ? "private_ports" : "private_sockets";
+		uint16_t port = address_app_port(sc->listen[i].app);
 
-		if (conf_is_private(sc, app))
+		if (port && conf_is_private(sc, port))
 			conf_errors_add(errors, line_of(sc, "listen", i),
-					"listen: %s of the program is in %s (line %u), so no "
-					"connection could reach it",
-					address_app_words(app).text, key, line_of(sc, key, 0));
+					"listen: port %u of the program is in private_ports (line "
+					"%u), so no connection could reach it",
+					port, line_of(sc, "private_ports", 0));
 	}
 }
 
@@ -240,8 +239,8 @@ void conf_check_service(const struct service_conf *sc, struct conf_errors *error
 			   "loads a library into the program, which mode = native does without: "
 			   "leave one of them out",
 			   errors);
-	if (sc->mode == MODE_NATIVE && (sc->n_private_ports || sc->private_sockets))
-		contradict(sc, sc->n_private_ports ? "private_ports" : "private_sockets", "mode",
+	if (sc->mode == MODE_NATIVE && sc->n_private_ports)
+		contradict(sc, "private_ports", "mode",
 			   "means nothing with mode = native: only what the program says to the "
 			   "broker is brokered",
 			   errors);

@@ -27,7 +27,7 @@ void conf_errors_print(const struct conf_errors *errors, const char *file, struc
 
 /*
  * Whether @app, a port or see address_app(), is one of private_ports or private_sockets: the app
- * binds it itself.
+ * binds it itself, unless it is a Unix socket that a `listen` line names.
  */
 bool conf_is_private(const struct service_conf *sc, uint32_t app);
 

@@ -12,7 +12,9 @@ static const char *cleaned(const struct escape_facts *f)
 const char *escape_text(const struct escape_facts *f)
 {
 	if (f->private_port)
-		return "it is in private_ports or private_sockets";
+		return "it is in private_ports or private_sockets; a Unix socket that a listen "
+		       "line "
+		       "names is the broker's";
 	if (f->own_path)
 		return "the number of the process is in the path, which is taken for one that each "
 		       "worker has for itself: give it another one";

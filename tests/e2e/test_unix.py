@@ -496,14 +496,14 @@ def answer(path):
 def workers_that_remove_the_socket_before_they_bind_it_share_it():
     path, second = tmp("shared.sock"), tmp("moved.sock")
     program = ["python3", write_file("listens.py", LISTENS)]
-    broker = Broker(program + [path], workers=4)
+    broker = Broker(program + [path], workers=4, private_sockets="")
     assert {answer(path) for _ in range(8)} == {w["pid"] for w in workers(broker)}
     inode = os.stat(path).st_ino
     broker.reload_and_wait()
     assert os.stat(path).st_ino == inode, "the new workers were told whose it is"
     assert {answer(path) for _ in range(8)} == {w["pid"] for w in workers(broker) if w["state"] == "ready"}
     # It goes with the last program that asks for it.
-    broker.configure(program + [second], workers=1)
+    broker.configure(program + [second], workers=1, private_sockets="")
     broker.reload_and_wait()
     wait_file_gone(path)
     answer(second)
@@ -515,7 +515,7 @@ def a_program_of_another_user_needs_a_line():
         return
     path = tmp("theirs.sock")
     program = ["python3", write_file("listens.py", LISTENS), path]
-    broker = Broker(program, workers=1, user="nobody", wait_ready=False)
+    broker = Broker(program, workers=1, user="nobody", private_sockets="", wait_ready=False)
     assert broker.wait_event("worker-failed")["worker"] == "web.0"  # as events of it are asked for
     assert "write listen = %s in [service:web]" % path in str(broker.log.lines())
     assert not os.path.lexists(path)
@@ -529,7 +529,7 @@ def a_program_of_another_user_needs_a_line():
 def a_check_reaches_a_program_on_a_unix_socket():
     path = tmp("checked.sock")
     broker = Broker(["python3", write_file("listens.py", LISTENS), path], workers=2,
-                    check="connect", check_interval="50ms")
+                    listen=path, check="connect", check_interval="50ms")
     wait_until(lambda: answer(path))
     assert {w["state"] for w in workers(broker)} == {"ready"}
 

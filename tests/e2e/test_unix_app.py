@@ -192,7 +192,7 @@ class Load:
 def an_app_on_a_path_is_served_by_turns_reloaded_and_replaced():
     for name, make in APPS_OF.items():
         path = tmp(name + ".sock")
-        broker = Broker(make(path), workers=2)
+        broker = Broker(make(path), workers=2, private_sockets="")
         assert listeners(broker) == {path: "open"}, name
         assert not broker.events("unlisten"), "nobody has removed what another worker listens on"
         assert [get(path).pid for _ in range(4)] == 2 * [get(path).pid for _ in range(2)], name
@@ -217,7 +217,7 @@ def an_app_on_a_path_is_served_by_turns_reloaded_and_replaced():
 @test
 def what_it_sees_of_its_sockets_is_what_the_kernel_says():
     for path in tmp("c.sock"), "@broker-app-%d" % os.getpid():
-        broker = Broker(c_app(path), workers=2)
+        broker = Broker(c_app(path), workers=2, private_sockets="")
         got = seen(get(path))
         assert got["accept"] == got["peer"] == "1:/2", got
         assert got["own"] == got["listener"] == unix_name(path), got
@@ -230,7 +230,7 @@ def what_it_sees_of_its_sockets_is_what_the_kernel_says():
 @test
 def its_own_unlink_chmod_and_chown_do_no_harm():
     path = tmp("own.sock")
-    broker = Broker(c_app(path), workers=1, socket_mode="0622")
+    broker = Broker(c_app(path), workers=1, private_sockets="", socket_mode="0622")
     before = os.stat(path)
     assert stat.S_IMODE(before.st_mode) == 0o622, oct(before.st_mode)
     with Load(path) as load:
@@ -251,7 +251,7 @@ def its_file_is_the_brokers_by_whatever_name():
     real = tmp("real")
     os.mkdir(real)
     os.symlink(real, real + "-link")
-    broker = Broker(["python3", write_file("careful.py", CAREFUL), real + "/web.sock"], workers=1)
+    broker = Broker(["python3", write_file("careful.py", CAREFUL), real + "/web.sock"], workers=1, private_sockets="")
     wait_until(lambda: get(real + "/web.sock").status == 200)
     wait_until(lambda: "cannot be renamed" in str(broker.log.lines()))
 
@@ -287,7 +287,7 @@ def an_app_on_a_path_is_published_on_a_port_and_on_another_path():
 def the_listening_socket_goes_on_through_exec_and_fork():
     for how in "exec", "exec-bound", "fork":
         for path in tmp(how + ".sock"), "@broker-app-%s-%d" % (how, os.getpid()):
-            broker = Broker(c_app(path, how), workers=2)
+            broker = Broker(c_app(path, how), workers=2, private_sockets="")
             got = seen(get(path))
             assert got["listener"] == unix_name(path), (how, got)
             wait_until(lambda: len({get(path).pid for _ in range(4)}) == 2)
@@ -354,7 +354,7 @@ def a_native_program_listens_on_it():
 @test
 def a_guest_joins_the_socket_and_has_its_own_beside():
     path, own = tmp("guest.sock"), tmp("own.sock")
-    broker = Broker(c_app(path), workers=1)
+    broker = Broker(c_app(path), workers=1, private_sockets="")
     inode = os.stat(path).st_ino
     with Load(path) as load:
         guest = Guest(broker, c_app(path))

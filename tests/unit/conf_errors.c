@@ -335,11 +335,6 @@ TEST(values_that_contradict_each_other_are_refused)
 		  "broker.ini:5: rollback_window (1m) needs strategy = start-first: with "
 		  "stop-first the old worker ends before the new one starts, so no old worker is "
 		  "left for a rollback" },
-		{ "[service:a]\ncommand = x\nlisten = 80 for @debug.1\nprivate_sockets = /x "
-		  "@debug*",
-		  "broker.ini:3: listen: @debug.1 of the program is in private_sockets (line 4), "
-		  "so no "
-		  "connection could reach it" },
 		{ "[service:a]\ncommand = x\nlisten = /a for 1\n[service:b]\ncommand = x\n"
 		  "listen = /a for 2",
 		  "broker.ini:6: listen: /a of [service:b] cannot be bound beside /a of "

@@ -1,4 +1,4 @@
-"""Programs that listen on a Unix socket. Those without a `listen` line are found by their bind."""
+"""Programs that listen on a Unix socket."""
 
 from asking import echo_http
 from row import Row
@@ -11,7 +11,7 @@ from .web import NGINX
 
 
 def http_app(name, about, **more):
-    return Row(name, about, ask=echo_http(), tells_pid=True, **more)
+    return Row(name, about, ask=echo_http(), tells_pid=True, keys={"listen": "{socket}"}, **more)
 
 
 ROWS = [
@@ -22,7 +22,7 @@ ROWS = [
              command="uvicorn --app-dir {dir} --uds {socket} --log-level warning asgiapp:app", files={"asgiapp.py": ASGI}),
     http_app("Waitress, --unix-socket", "asks for the file between `bind` and `listen`", apt="python3-waitress",
              shell="cd {dir} && exec waitress-serve --unix-socket={socket} wsgiapp:app", files={"wsgiapp.py": WSGI}),
-    http_app("Puma, unix://", "ends if somebody answers there, and with a `listen` line nobody seems to", apt="puma", keys={"listen": "{socket}"},
+    http_app("Puma, unix://", "ends if somebody answers there, and with a `listen` line nobody seems to", apt="puma",
              command="puma -q -b unix://{socket} -t 4:4 {dir}/config.ru", files={"config.ru": RACK}),
     http_app("node, listen(path)", "ends if the file is there", apt="nodejs", command="node {dir}/app.js", files={"app.js": """
 require('http').createServer((req, res) => {
@@ -39,7 +39,7 @@ require('http').createServer((req, res) => {
         files={"fpm.conf": FPM.replace("ADDRESS", "{socket}\nlisten.owner = www-data\nlisten.mode = 0660")}),
     Row("redis, unixsocket", "as two caches: each worker has its own data, and must not save them to one file (`save ''`)",
         apt="redis-server", shell="exec redis-server --port 0 --unixsocket {socket} --unixsocketperm 770 --daemonize no --save ''",
-        ask=REDIS, tells_pid=True),
+        keys={"listen": "{socket}"}, ask=REDIS, tells_pid=True),
     Row("memcached, -s", "as two caches. `socket_mode` instead of its option `-a`, and `user` instead of `-u`", apt="memcached",
         command="memcached -s {socket} -a 0770", keys={"user": "nobody", "listen": "{socket}", "socket_mode": "0666"},
         ask=MEMCACHED, tells_pid=True),
