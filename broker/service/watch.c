@@ -285,6 +285,8 @@ static bool more_comes(const struct worker *w)
 
 static void use_evidence(struct worker *w, const struct sockdiag_list *connections)
 {
+	/* In this order: what a process takes meanwhile is among those that it has. */
+	bool waits = taker_waiting(&w->taker) > 0 || more_comes(w);
 	int open = worker_count_connections(w, connections);
 	uint64_t oldest_ns;
 
@@ -294,8 +296,8 @@ static void use_evidence(struct worker *w, const struct sockdiag_list *connectio
 	list_for_each (struct channel, c, &w->taker.channels, link)
 		balancer_set_load(&c->endpoint->round, &c->member, w->open + c->member.waiting,
 				  c->member.said);
-	if (w->state != WORKER_DRAINING || open > 0 || taker_waiting(&w->taker) > 0 ||
-	    more_comes(w) || worker_children_running(w, &oldest_ns))
+	if (w->state != WORKER_DRAINING || open > 0 || waits ||
+	    worker_children_running(w, &oldest_ns))
 		return;
 	if (worker_is_debugged(w))
 		worker_say_traced(w);

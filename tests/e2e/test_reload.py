@@ -538,7 +538,7 @@ def the_end_of_a_worker_of_an_earlier_reload_is_no_news_to_this_one():
 
 @test
 def a_worker_that_does_not_finish_is_told_to_end_after_drain_timeout():
-    broker = Broker(app("srv_poll"), workers=1, drain_timeout="300ms")
+    broker = Broker(app("srv_poll"), workers=1, drain_timeout="300ms", drain_idle="off")
     sock, pid = hold(broker.port)
     broker.reload_and_wait()
     draining = broker.wait_event("worker-draining", pid=pid)
@@ -559,11 +559,11 @@ def a_new_drain_timeout_is_for_running_workers_too():
 
 @test
 def a_new_drain_timeout_is_for_workers_that_drain_already():
-    broker = Broker(app("srv_poll"), workers=1, drain_timeout="1h")
+    broker = Broker(app("srv_poll"), workers=1, drain_timeout="1h", drain_idle="off")
     sock, pid = hold(broker.port)
     broker.reload_and_wait()
     broker.wait_event("worker-draining", pid=pid)
-    broker.configure(app("srv_poll"), workers=1, drain_timeout="100ms")
+    broker.configure(app("srv_poll"), workers=1, drain_timeout="100ms", drain_idle="off")
     broker.reload_and_wait()
     assert "time is up" in broker.wait_event("worker-stopping", pid=pid)["message"]
     broker.wait_event("worker-exit", pid=pid)

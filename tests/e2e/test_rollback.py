@@ -246,7 +246,7 @@ def the_end_of_the_broker_does_not_wait_for_parked_workers():
 
 @test
 def one_that_does_not_finish_within_drain_timeout_is_told_to_end_all_the_same():
-    broker = Broker(app("srv_poll"), workers=1, rollback_window="1h", drain_timeout="300ms")
+    broker = Broker(app("srv_poll"), workers=1, rollback_window="1h", drain_timeout="300ms", drain_idle="off")
     sock, pid = hold(broker.port)
     broker.reload_and_wait()
     assert "time is up" in broker.wait_event("worker-stopping", pid=pid)["message"]
