@@ -10,6 +10,7 @@ import sys
 from harness import *
 from lib.broker import broker_cli
 from lib.ctl import ctl
+from lib.inetd import ask_line
 from lib.ports import free_port
 from lib.steering import service as status_of, workers
 
@@ -23,14 +24,8 @@ def waiting(idle_ms=60000, command=None, **options):
 
 def ask(port, line="hello", keep=False):
     """The pid that answers; with `keep`, and the connection."""
-    client = connect(port)
-    client.sendall(line.encode() + b"\n")
-    text = b""
-    while not text.endswith(b"\n"):
-        part = client.recv(4096)
-        assert part, "no answer: %r" % text
-        text += part
-    pid, got = re.fullmatch(r"pid=(\d+) line=(.*)\n", text.decode()).groups()
+    text, client = ask_line(port, line)
+    pid, got = re.fullmatch(r"pid=(\d+) line=(.*)\n", text).groups()
     assert got == line, text
     if keep:
         return int(pid), client

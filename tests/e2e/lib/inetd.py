@@ -8,8 +8,8 @@ from .clients import connect
 from .proc import wait_until
 
 
-def ask(port, line="hello", keep=False):
-    """The answer as a dictionary; with `keep`, and the socket."""
+def ask_line(port, line):
+    """The line that answers, and the socket."""
     client = connect(port)
     client.sendall(line.encode() + b"\n")
     text = b""
@@ -17,7 +17,13 @@ def ask(port, line="hello", keep=False):
         part = client.recv(4096)
         assert part, "no answer: %r" % text
         text += part
-    answer = dict(re.findall(r"(\w+)=(\S+)", text.decode()))
+    return text.decode(), client
+
+
+def ask(port, line="hello", keep=False):
+    """The answer as a dictionary; with `keep`, and the socket."""
+    text, client = ask_line(port, line)
+    answer = dict(re.findall(r"(\w+)=(\S+)", text))
     if keep:
         return answer, client
     client.close()
