@@ -209,9 +209,11 @@ static void signalled(struct loop *loop, int signo)
 
 	switch (signo) {
 	case SIGCHLD:
+		loop_note(loop, "children that ended");
 		reap(run);
 		return;
 	case SIGHUP:
+		loop_note(loop, "reload");
 		(void)master_reload(&run->master, NULL, &error);
 		return;
 	case SIGUSR1:
@@ -254,6 +256,19 @@ static void watch_log(struct loop *loop)
 	/* A regular file cannot be watched (EPERM), and does not keep anybody waiting. */
 	if (fd >= 0)
 		(void)loop_add(loop, &run->log_source, fd, EPOLLOUT);
+}
+
+/* Nobody was served meanwhile. */
+static void turn_late(struct loop *loop, uint64_t ns, const struct loop_noted *noted)
+{
+	const char *what = noted->longest_ns > ns / 2 ? noted->longest : NULL;
+	unsigned long long ms = ns / NSEC_PER_MSEC;
+
+	log_event(LEVEL_WARN, "loop-late", LOG_INT("ms", ms), LOG_STR("what", what),
+		  LOG_MSG("the broker looked at no connection for %llu ms: %s%s", ms,
+			  what ? "most of that went into one thing, " : "",
+			  what ? what : "it was stopped, had no processor, or had much to do"));
+	watch_log(loop); /* this turn's look is over */
 }
 
 /* --- begin and end ------------------------------------------------------------------- */
@@ -322,6 +337,7 @@ static void init(struct run *run)
 	broker_init(&m->broker);
 	notice_observe(&m->broker, &run->guard.observer);
 	m->broker.loop.turn = watch_log;
+	m->broker.loop.late = turn_late;
 	loop_timer_init(&m->broker.watch, watch_expired);
 	loop_timer_init(&m->broker.tidy, tidy_expired);
 	events_init(&run->events, &m->broker.loop);

@@ -159,6 +159,7 @@ static void answer(struct client *c, const char *line)
 			  LOG_INT("client", peer->pid), LOG_STR("request", line),
 			  LOG_MSG("requested by process %d of user %u: %s", (int)peer->pid,
 				  (unsigned)peer->uid, line));
+	loop_note(&client_broker(c)->loop, name);
 	call(c);
 }
 

@@ -82,6 +82,7 @@ static const struct family families[] = {
 	{ "broker_build", INFO, BROKER, NULL, "Version of the broker", OF(snapshot, version), .label = "version" },
 	{ "broker_state", STATESET, BROKER, NULL, "State of the broker", OF(snapshot, state), BY("broker_state", broker_states) },
 	{ "broker_reloads_refused", COUNTER, BROKER, NULL, "Reloads that were refused because of their configuration", OF(snapshot, reloads_refused) },
+	{ "broker_loop_turn_seconds", HISTOGRAM, BROKER, "seconds", "Time in which the broker did what its events asked for, before it waited for the next", OF(snapshot, turns), BOUNDS(0, 24) },
 
 	{ "broker_connections_accepted", COUNTER, SERVICE, NULL, "Connections that the broker accepted", OF(service, ledger.accepted) },
 	{ "broker_connections_sent", COUNTER, SERVICE, NULL, "Connections put into channels of workers", OF(service, ledger.sent) },

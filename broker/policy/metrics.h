@@ -79,6 +79,7 @@ struct metrics_snapshot {
 	enum metrics_broker_state state;
 	uint64_t reloads_refused;
 	uint64_t start_unix_ms, cpu_ns, rss_bytes, open_fds, max_fds;
+	struct histogram turns;
 	struct metrics_service *services; /* owned, as the next two */
 	struct metrics_listener *listeners;
 	struct metrics_worker *workers;

@@ -30,6 +30,7 @@ static void take_process(const struct master *m, struct metrics_snapshot *s)
 	s->rss_bytes = proc_stat(getpid()).rss_bytes;
 	s->open_fds = proc_count_own_fds();
 	s->max_fds = nofile.rlim_cur;
+	s->turns = m->broker.loop.turns.took;
 }
 
 /* A counter must not shrink, whatever a worker says or the kernel forgets. */

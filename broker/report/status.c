@@ -28,6 +28,7 @@ static void write_broker(const struct master *m, struct strbuf *out)
 	json_str(out, "state", m->broker.stopping ? "stopping" : m->ready ? "running" : "starting");
 	json_int(out, "uptime_ms", loop_now(&m->broker.loop) - m->started_ms);
 	json_str(out, "time", time.text);
+	json_uint(out, "longest_turn_ms", m->broker.loop.turns.longest_ns / NSEC_PER_MSEC);
 	json_str(out, "config", m->config_file);
 	json_str(out, "run_dir", m->rundir.path);
 	json_end(out);

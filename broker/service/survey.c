@@ -78,6 +78,7 @@ static void step_expired(struct loop_timer *timer)
 	uint64_t until = loop_clock_ns() + SLICE_NS;
 	struct worker *w;
 
+	loop_note(&s->broker->loop, "survey of all processes");
 	do {
 		if (s->walk.fd >= 0) {
 			s->counted = sockdiag_step(&s->walk) == 0;

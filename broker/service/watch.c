@@ -433,6 +433,7 @@ void watch_expired(struct loop_timer *timer)
 	int64_t now = loop_now(&b->loop);
 	bool again = broker_schedule(b);
 
+	loop_note(&b->loop, "watch");
 	list_for_each (struct service, s, &b->services, link)
 		again |= watch_service(s, now);
 	again |= watch_connections(b, now);

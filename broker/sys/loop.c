@@ -132,6 +132,29 @@ void loop_timer_disarm(struct loop_timer *timer)
 		heap_remove(&timer->loop->timers, &timer->node);
 }
 
+void loop_note(struct loop *loop, const char *what)
+{
+	if (loop->noted.what)
+		return;
+	loop->noted.what = what;
+	loop->noted.since_ns = loop_clock_ns();
+}
+
+static void end_note(struct loop *loop)
+{
+	struct loop_noted *n = &loop->noted;
+	uint64_t ns;
+
+	if (!n->what)
+		return;
+	ns = loop_clock_ns() - n->since_ns;
+	if (ns >= n->longest_ns) {
+		n->longest_ns = ns;
+		n->longest = n->what;
+	}
+	n->what = NULL;
+}
+
 /* Those that a handler arms meanwhile have their turn in the next turn, however soon they expire.
  */
 static void run_timers(struct loop *loop)
@@ -143,31 +166,55 @@ static void run_timers(struct loop *loop)
 	       timer->number < end) {
 		heap_remove(&loop->timers, &timer->node);
 		timer->expired(timer);
+		end_note(loop);
 	}
 }
 
-static int wait_ms(const struct loop *loop)
+/* From the end of this turn, at @now_ms. */
+static int wait_ms(const struct loop *loop, int64_t now_ms)
 {
 	const struct loop_timer *timer = timer_of(loop->timers.root);
 	int64_t left;
 
 	if (!timer)
 		return -1;
-	left = timer->at_ms - loop->now_ms;
+	left = timer->at_ms - now_ms;
 	if (left < 0)
 		return 0;
 	return left > INT_MAX ? INT_MAX : (int)left;
 }
 
+static void begin_turn(struct loop *loop)
+{
+	loop->turn_ns = loop_clock_ns();
+	loop->now_ms = (int64_t)(loop->turn_ns / NSEC_PER_MSEC);
+}
+
+/* How long to wait for the next. */
+static int end_turn(struct loop *loop)
+{
+	uint64_t now = loop_clock_ns(), ns = now - loop->turn_ns;
+
+	histogram_add(&loop->turns.took, ns);
+	if (ns > loop->turns.longest_ns)
+		loop->turns.longest_ns = ns;
+	if (ns > LOOP_LATE_MS * NSEC_PER_MSEC && loop->late)
+		loop->late(loop, ns, &loop->noted);
+	loop->noted = (struct loop_noted){ 0 };
+	return wait_ms(loop, (int64_t)(now / NSEC_PER_MSEC));
+}
+
 void loop_run(struct loop *loop)
 {
+	begin_turn(loop);
 	while (!loop->stop) {
-		int n;
+		int n, wait;
 
 		if (loop->turn)
 			loop->turn(loop);
-		n = epoll_wait(loop->epoll_fd, loop->batch, LOOP_BATCH, wait_ms(loop));
-		loop->now_ms = loop_clock_ms();
+		wait = end_turn(loop);
+		n = epoll_wait(loop->epoll_fd, loop->batch, LOOP_BATCH, wait);
+		begin_turn(loop);
 		if (n < 0) {
 			/*
 			 * All else would be a mistake of ours. A tracer that lets go in the middle
@@ -182,6 +229,7 @@ void loop_run(struct loop *loop)
 
 			if (source)
 				source->ready(source, loop->batch[i].events);
+			end_note(loop);
 		}
 		loop->n_batch = 0;
 		run_timers(loop);

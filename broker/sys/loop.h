@@ -5,6 +5,9 @@
  * back), so watching something never allocates. A handler may remove and free any
  * source or timer, its own or another's: what is still queued for it is dropped.
  *
+ * It measures its own turns: one is what happens between two waits. While it lasts nobody else is
+ * served, so nothing in it may block.
+ *
  * Never: an accepted connection goes into the epoll set. The worker keeps the open file
  * description alive after the hand-off, so a registration would outlive our close(2).
  */
@@ -14,6 +17,7 @@
 #include <sys/epoll.h>
 #include "base/heap.h"
 #include "base/list.h"
+#include "policy/histogram.h"
 
 struct loop_source {
 	int fd; /* not owned; -1: not watched */
@@ -29,7 +33,22 @@ struct loop_timer {
 	void (*expired)(struct loop_timer *timer);
 };
 
-#define LOOP_BATCH 64
+#define LOOP_BATCH   64
+#define LOOP_LATE_MS 250 /* a turn above it is told of */
+
+/* The turns so far. */
+struct loop_turns {
+	struct histogram took;
+	uint64_t longest_ns;
+};
+
+/* What is noted of the present turn: see loop_note(). */
+struct loop_noted {
+	const char *what; /* NULL: nothing, or it is over */
+	uint64_t since_ns;
+	const char *longest; /* NULL: nothing was noted */
+	uint64_t longest_ns;
+};
 
 struct loop {
 	int epoll_fd;
@@ -37,9 +56,14 @@ struct loop {
 	struct loop_source signal_source;
 	void (*signalled)(struct loop *loop, int signo);
 	void (*turn)(struct loop *loop); /* set by the owner, or NULL: before each wait */
+	/* The same: the turn that has just ended took @ns, and what took longest in it. */
+	void (*late)(struct loop *loop, uint64_t ns, const struct loop_noted *noted);
 	struct heap timers;
 	uint64_t n_armed; /* since the loop exists */
-	int64_t now_ms;	  /* CLOCK_MONOTONIC, read once a turn */
+	int64_t now_ms;	  /* CLOCK_MONOTONIC, read when a turn begins */
+	uint64_t turn_ns; /* the same */
+	struct loop_turns turns;
+	struct loop_noted noted;
 	struct epoll_event batch[LOOP_BATCH];
 	int n_batch;
 	bool stop;
@@ -52,6 +76,13 @@ void loop_deinit(struct loop *loop);
 
 /* Runs until .stop is set. */
 void loop_run(struct loop *loop);
+
+/*
+ * Says what the handler that runs is going to do, for the report of a late turn; until it returns,
+ * and unless something is noted already. @what lives as long as the program. Reads the clock: not
+ * for the path of a connection.
+ */
+void loop_note(struct loop *loop, const char *what);
 
 static inline int64_t loop_now(const struct loop *loop)
 {

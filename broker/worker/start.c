@@ -80,6 +80,7 @@ struct worker *worker_start(struct worker_terms *terms, struct service_conf *con
 	STRBUF(error, 512);
 	int r = -ENOMEM;
 
+	loop_note(&terms->broker->loop, "start of a worker");
 	if (w && getrandom(w->token, sizeof(w->token), 0) == (ssize_t)sizeof(w->token))
 		r = launch_worker(w, &error);
 	if (r < 0) {

@@ -315,6 +315,64 @@ TEST(timers_that_are_due_at_once_end_in_their_order)
 	loop_deinit(&loop);
 }
 
+/* --- its own turns -------------------------------------------------------------------- */
+
+static struct {
+	unsigned n;
+	uint64_t ns;
+	struct loop_noted noted;
+} told;
+
+static void tell_late(struct loop *l, uint64_t ns, const struct loop_noted *noted)
+{
+	CHECK(l == &loop);
+	told.n++;
+	told.ns = ns;
+	told.noted = *noted;
+}
+
+static void block_for(int64_t ms)
+{
+	int64_t end = loop_clock_ms() + ms;
+
+	while (loop_clock_ms() < end)
+		;
+}
+
+static void sleep_noted(struct loop_timer *timer)
+{
+	loop_note(&loop, "long");
+	loop_note(&loop, "a part of it"); /* the first says more */
+	ring(timer);
+	block_for(LOOP_LATE_MS + 10);
+}
+
+static void note_short(struct loop_timer *timer)
+{
+	loop_note(&loop, "short");
+	ring_and_stop(timer);
+}
+
+TEST(a_turn_is_measured_and_a_late_one_is_told)
+{
+	struct alarm a = { 0 }, stop = { 0 };
+
+	start();
+	loop.late = tell_late;
+	loop_timer_init(&a.timer, sleep_noted);
+	loop_timer_init(&stop.timer, note_short);
+	loop_timer_arm(&loop, &a.timer, 0);
+	loop_timer_arm(&loop, &stop.timer, LOOP_LATE_MS); /* in the turn after that */
+	loop_run(&loop);
+	CHECK_EQ(told.n, 1);
+	CHECK(told.ns > LOOP_LATE_MS * (uint64_t)NSEC_PER_MSEC);
+	CHECK_STR(told.noted.longest, "long");
+	CHECK(told.noted.longest_ns <= told.ns);
+	CHECK_EQ(loop.turns.longest_ns, told.ns);
+	CHECK_EQ(loop.turns.took.count[handoff_page_bucket(told.ns)], 1);
+	loop_deinit(&loop);
+}
+
 /* --- edges --------------------------------------------------------------------------- */
 
 static void count_only(struct loop_source *source, uint32_t events)
