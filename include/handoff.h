@@ -56,8 +56,8 @@ struct handoff_client {
 /*
  * Tells the broker that this program listens on @address, and so is ready: "127.0.0.1:8080",
  * "[::]:8080" (IPv4 too), "8080" for 0.0.0.0:8080, or a Unix socket, "/run/app.sock" or "@app" for
- * an abstract name. NULL: the port in $PORT. The broker listens there, or where the `listen` lines
- *of the service say. Waits for its answer, at most 30 s.
+ * an abstract name, that a `listen` line names. NULL: the port in $PORT. The broker listens there,
+ * or where the `listen` lines of the service say. Waits for its answer, at most 30 s.
  *
  * 0: *@ret is the caller's, until handoff_close(). It has four descriptors, all close-on-exec.
  * Else *@ret is untouched, and @reason, of HANDOFF_REASON_MAX bytes or NULL, says in a sentence

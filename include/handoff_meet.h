@@ -22,7 +22,7 @@
 
 /* How long the broker may take to answer. */
 #define HANDOFF_MEET_LISTEN_MS 30000
-#define HANDOFF_MEET_ADOPT_MS  5000 /* also for ASK */
+#define HANDOFF_MEET_ADOPT_MS  5000
 
 /* Where this process belongs: what the broker has put into its environment. */
 struct handoff_home {
@@ -186,8 +186,8 @@ static inline const char *handoff_try(const struct handoff_home *home,
 {
 	/* listen() may wait: a broker that is busy rolling other workers answers late. A program
 	 * that starts with an inherited listener does not: without an answer it serves too. */
-	bool soon = wish->flags & (HANDOFF_HELLO_ADOPT | HANDOFF_HELLO_ASK);
-	int timeout_ms = soon ? HANDOFF_MEET_ADOPT_MS : HANDOFF_MEET_LISTEN_MS;
+	int timeout_ms =
+		wish->flags & HANDOFF_HELLO_ADOPT ? HANDOFF_MEET_ADOPT_MS : HANDOFF_MEET_LISTEN_MS;
 	int64_t deadline_ms = handoff_now_ms() + timeout_ms;
 	struct handoff_name name;
 	struct handoff_received got;

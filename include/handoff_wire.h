@@ -49,11 +49,10 @@
 #define HANDOFF_ENV_TOKEN      "BROKER_TOKEN"	      /* 32 hex digits, one per worker */
 #define HANDOFF_ENV_PRIVATE    "BROKER_PRIVATE_PORTS" /* "9229,9400-9409": left to the app */
 /* Unix sockets of the service, or what the app may bind itself, as in fnmatch(3); with blanks. */
-#define HANDOFF_ENV_SOCKETS	    "BROKER_SOCKETS"
-#define HANDOFF_ENV_PRIVATE_SOCKETS "BROKER_PRIVATE_SOCKETS"
-#define HANDOFF_ENV_UDP		    "BROKER_UDP"     /* 1: sockets for datagrams are shared */
-#define HANDOFF_ENV_WRAPPER	    "BROKER_WRAPPER" /* a program in front of the app: left alone */
-#define HANDOFF_ENV_STDERR	    "BROKER_STDERR"  /* device and inode of descriptor 2: 1a:2b */
+#define HANDOFF_ENV_SOCKETS "BROKER_SOCKETS"
+#define HANDOFF_ENV_UDP	    "BROKER_UDP"     /* 1: sockets for datagrams are shared */
+#define HANDOFF_ENV_WRAPPER "BROKER_WRAPPER" /* a program in front of the app: left alone */
+#define HANDOFF_ENV_STDERR  "BROKER_STDERR"  /* device and inode of descriptor 2: 1a:2b */
 
 enum handoff_type {
 	HANDOFF_HELLO = 1,
@@ -100,8 +99,7 @@ struct handoff_addr {
 #define HANDOFF_TOKEN_SIZE   16
 #define HANDOFF_SERVICE_SIZE 64
 
-#define HANDOFF_HELLO_ASK   0x2 /* REFUSED says whether .path is the service's: EEXIST or ENOENT */
-#define HANDOFF_HELLO_UDP   0x4 /* .addr is for datagrams: the service's socket is wanted */
+#define HANDOFF_HELLO_UDP   0x2 /* .addr is for datagrams: the service's socket is wanted */
 #define HANDOFF_HELLO_ADOPT 0x1 /* the listening socket was inherited (exec): .channel names it */
 
 /* "The app has called listen() on this address." */
@@ -282,7 +280,7 @@ static inline bool handoff_check(const void *buf, size_t len, enum handoff_type 
 		/* What is adopted is known by its number: the name of rx has no room for a path. */
 		return handoff_place_ok(&m->addr, m->path) && m->addr.family != 0 &&
 		       (m->addr.port || *m->path || (m->addr.family == HANDOFF_UNIX && m->flags)) &&
-		       (!(m->flags & ~(uint32_t)(HANDOFF_HELLO_ADOPT | HANDOFF_HELLO_ASK)) ||
+		       (!(m->flags & ~(uint32_t)HANDOFF_HELLO_ADOPT) ||
 			(m->flags == HANDOFF_HELLO_UDP && m->addr.family != HANDOFF_UNIX)) &&
 		       handoff_text_ok(m->service, sizeof(m->service));
 	}

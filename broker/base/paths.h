@@ -2,8 +2,8 @@
  * paths - the names of Unix sockets as numbers, so that the address of one is as small as any: a
  * path, or @NAME for an abstract one.
  *
- * A name keeps its number for good: those that ever are in use come from configurations and from
- * what programs listen on, and they are few. The one table is for the whole process, and the only
+ * A name keeps its number for good: those that ever are in use come from configurations, and they
+ * are few. The one table is for the whole process, and the only
  * variable of the pure rooms.
  */
 #pragma once

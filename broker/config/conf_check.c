@@ -3,7 +3,6 @@
 #include "base/address.h"
 #include "config/option.h"
 
-#include <fnmatch.h>
 #include <string.h>
 
 void conf_errors_add(struct conf_errors *errors, unsigned line, const char *fmt, ...)
@@ -65,13 +64,8 @@ static void contradict(const struct service_conf *sc, const char *key, const cha
 			value.text, sentence);
 }
 
-bool conf_is_private(const struct service_conf *sc, uint32_t app)
+bool conf_is_private(const struct service_conf *sc, uint16_t port)
 {
-	uint16_t port = address_app_port(app);
-
-	for (char **p = sc->private_sockets; !port && p && *p; p++)
-		if (fnmatch(*p, address_app_text(app).text, 0) == 0)
-			return true;
 	for (size_t i = 0; i < sc->n_private_ports; i++)
 		if (port >= sc->private_ports[i].first && port <= sc->private_ports[i].last)
 			return true;

@@ -25,11 +25,8 @@ void conf_errors_add(struct conf_errors *errors, unsigned line, const char *fmt,
 /* One "FILE:LINE: text" a line, or "text" where there is no line. */
 void conf_errors_print(const struct conf_errors *errors, const char *file, struct strbuf *out);
 
-/*
- * Whether @app, a port or see address_app(), is one of private_ports or private_sockets: the app
- * binds it itself, unless it is a Unix socket that a `listen` line names.
- */
-bool conf_is_private(const struct service_conf *sc, uint32_t app);
+/* Whether @port is one of private_ports: the app binds it itself. */
+bool conf_is_private(const struct service_conf *sc, uint16_t port);
 
 void conf_check_service(const struct service_conf *sc, struct conf_errors *errors);
 

@@ -216,18 +216,6 @@ static int check_parse(const struct option_input *in, void *ret)
 	return r < 0 ? r : strlist_copy(in->word, ret);
 }
 
-/* --- patterns of the names of Unix sockets --------------------------------------------- */
-
-static int sockets_parse(const struct option_input *in, void *ret)
-{
-	for (char *const *word = in->word; *word; word++)
-		if (!strchr("/@*", **word) || strpbrk(*word, " \t\n"))
-			return strbuf_refuse(in->why, *word,
-					     "is no pattern of a path or @NAME: it begins with /, "
-					     "@ or *, and has no blanks");
-	return strlist_copy(in->word, ret);
-}
-
 /* --- the types ----------------------------------------------------------------------- */
 
 /* A table is read in columns. */
@@ -263,9 +251,5 @@ const struct option_type type_check = {
 	.allowed = "connect, GET PATH [HOST], [send BYTES] expect BYTES, command PROGRAM ...",
 	.size = sizeof(char **), .owns = OWNS_WORDS, .may_unset = true,
 	.command = true, .parse = check_parse, .format = command_format,
-};
-const struct option_type type_sockets = {
-	.allowed = "PATTERN ..., as /run/*.sock or @debug*", .size = sizeof(char **), .owns = OWNS_WORDS,
-	.may_unset = true, .command = true, .parse = sockets_parse, .format = command_format,
 };
 /* clang-format on */

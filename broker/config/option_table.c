@@ -115,7 +115,6 @@ const struct option option_table[] = {
 	/* Where clients connect. */
 	{ SERVICE_LIST("listen", listen, listen, LISTENERS) },
 	{ SERVICE_LIST("private_ports", ports, private_ports, WORKERS), RANGE(1, 65535) },
-	{ SERVICE("private_sockets", sockets, private_sockets, WORKERS), DEFAULT("*") },
 
 	/* How connections are shared. */
 	{ SERVICE("workers", count, workers, LIVE), RANGE(1, 1024), WORDS("cpus"), DEFAULT("2"),

@@ -114,7 +114,6 @@ OPTION_TYPE(listen, struct conf_listen *);	 /* a list */
 OPTION_TYPE(ports, struct conf_port_range *);	 /* a list */
 OPTION_TYPE(statuses, struct conf_port_range *); /* a list */
 OPTION_TYPE(check, char **);			 /* as words: see health_probe.h */
-OPTION_TYPE(sockets, char **);			 /* as words: patterns of names */
 
 /* How lists, and words of which one stands for a path, lie in their structs. */
 struct option_list {

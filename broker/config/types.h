@@ -161,7 +161,6 @@ struct service_conf {
 	struct conf_port_range *private_ports;
 	size_t n_private_ports;
 	bool udp; /* what it binds for datagrams is the broker's, and shared by its workers */
-	char **private_sockets; /* patterns, see fnmatch(3); or NULL */
 
 	/* With MODE_INETD. */
 	bool wait; /* one process for many connections, from the first client on */

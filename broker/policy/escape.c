@@ -12,15 +12,13 @@ static const char *cleaned(const struct escape_facts *f)
 const char *escape_text(const struct escape_facts *f)
 {
 	if (f->private_port)
-		return "it is in private_ports or private_sockets; a Unix socket that a listen "
-		       "line "
-		       "names is the broker's";
-	if (f->own_path)
-		return "the number of the process is in the path, which is taken for one that each "
-		       "worker has for itself: give it another one";
+		return "it is in private_ports";
 	if (f->native)
 		return "with mode = native a program says to the broker where it listens "
 		       "(handoff(3)): one that opens sockets of its own needs mode = listen";
+	if (f->unlisted)
+		return "no listen line names it: write listen = and its whole path in the service, "
+		       "and it is the broker's";
 	if (!f->readable)
 		return "why is not known, as /proc does not show this process to the broker";
 	if (!f->library && !f->dynamic)

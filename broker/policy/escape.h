@@ -17,8 +17,8 @@ struct escape_facts {
 	bool no_token;	   /* ... or an empty one */
 	bool other_user;   /* not the worker's */
 	bool other_root;   /* not the broker's root directory */
-	bool private_port; /* of the socket, or its path: the library leaves it alone */
-	bool own_path;	   /* of a Unix socket: the number of the process is in it */
+	bool private_port; /* of the socket: the library leaves it alone */
+	bool unlisted;	   /* a Unix socket that no `listen` line names: likewise */
 	bool native;	   /* the service has mode = native */
 	bool any_port;	   /* in the range from which the kernel chooses for port 0 */
 };

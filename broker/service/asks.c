@@ -37,20 +37,6 @@ static bool may_take_over(const struct service *s, const struct listener *l)
 	       (l->closing || l->leaves_with || l->dispatch->stopping);
 }
 
-/* A root broker makes no files where the program of another user says. */
-static int check_may_make(const struct worker *w, const struct handoff_addr *addr,
-			  struct strbuf *reason)
-{
-	const char *path = address_unix(addr);
-
-	if (!path || *path != '/' || w->uid == geteuid())
-		return 0;
-	return strbuf_fail(reason, -EACCES,
-			   "the program runs as another user than the broker, which does not make "
-			   "the socket %s for it unasked: write listen = %s in [service:%s]",
-			   path, path, service_name(service_of(w)));
-}
-
 /*
  * Binds what the app asked for and no `listen` line provides. @comes_with as of
  * service_add_listener().
@@ -163,6 +149,13 @@ static int restore(struct endpoint *e, struct strbuf *reason)
 	return r;
 }
 
+int service_refuse_unlisted(const struct worker *w, const char *socket, struct strbuf *reason)
+{
+	return strbuf_fail(reason, -EADDRNOTAVAIL,
+			   "no listen line names the socket %s: write listen = %s in [service:%s]",
+			   socket, socket, service_name(service_of(w)));
+}
+
 int service_endpoint_for(struct worker *w, const struct handoff_addr *addr,
 			 const struct asked *asked, struct endpoint **ret, struct strbuf *reason)
 {
@@ -199,9 +192,8 @@ int service_endpoint_for(struct worker *w, const struct handoff_addr *addr,
 		return strbuf_fail(reason, -ENOMEM, "the broker is out of memory");
 	r = endpoint_ask(e, NULL, asked, w->conf, reason);
 	if (r == 0 && !fed)
-		r = check_may_make(w, addr, reason);
-	if (r == 0 && !fed)
-		r = add_automatic(s, e, comes_with, reason);
+		r = address_unix(addr) ? service_refuse_unlisted(w, address_unix(addr), reason)
+				       : add_automatic(s, e, comes_with, reason);
 	if (r < 0 && !known)
 		endpoint_free(e);
 	else

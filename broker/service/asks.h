@@ -14,6 +14,9 @@
 int service_endpoint_for(struct worker *w, const struct handoff_addr *addr,
 			 const struct asked *asked, struct endpoint **ret, struct strbuf *reason);
 
+/* Unix sockets are the broker's where a `listen` line names them. -EADDRNOTAVAIL with @reason. */
+int service_refuse_unlisted(const struct worker *w, const char *socket, struct strbuf *reason);
+
 /*
  * The app of @w has bound @addr, which is for datagrams: *@ret_fd is the socket of its service,
  * which stays the broker's. 0 or -errno with @reason.

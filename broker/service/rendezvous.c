@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include "base/address.h"
 #include "base/fd.h"
+#include "base/paths.h"
 #include "dispatch/channel.h"
 #include "dispatch/listener.h"
 #include "service/asks.h"
@@ -140,8 +141,13 @@ static int join(struct greeting *g, struct worker *w, const struct handoff_hello
 	struct handoff_addr addr = hello->addr;
 	struct endpoint *e = NULL;
 	struct channel *c;
-	int r = addr.family == HANDOFF_UNIX ? address_of_unix(hello->path, &addr, reason) : 0;
+	int r = 0;
 
+	/* Only configurations make names known: a program could make up any number. */
+	if (addr.family == HANDOFF_UNIX && !paths_has(hello->path, strlen(hello->path)))
+		r = service_refuse_unlisted(w, hello->path, reason);
+	else if (addr.family == HANDOFF_UNIX)
+		r = address_of_unix(hello->path, &addr, reason);
 	if (r == 0)
 		r = service_endpoint_for(w, &addr, asked, &e, reason);
 	note_busy(w, &addr, r, reason);
@@ -162,12 +168,6 @@ static int join(struct greeting *g, struct worker *w, const struct handoff_hello
 		  LOG_MSG("listens on %s", address_text(&addr).text));
 	service_worker_listens(w);
 	return 0;
-}
-
-static bool has_path(const struct worker *w, const char *path)
-{
-	return list_find(struct endpoint, e, &w->terms->dispatch->endpoints, link,
-			 address_unix(&e->app_addr) && !strcmp(address_unix(&e->app_addr), path));
 }
 
 /* The app waits for the socket before it goes on, so that it is ready with that. */
@@ -215,8 +215,6 @@ static int greet(struct greeting *g, const struct handoff_hello *hello, int sock
 				   "a process of another user asked to be a worker; if it is the "
 				   "app, which has changed its user itself, set user in its "
 				   "service instead");
-	if (hello->flags & HANDOFF_HELLO_ASK)
-		return has_path(w, hello->path) ? -EEXIST : -ENOENT;
 	/*
 	 * Of a guest nothing is asked: it joins what is there. g->fd would not do: the kernel makes
 	 * it in the network namespace of the worker.

@@ -74,25 +74,18 @@ static void add_socket(struct strbuf *out, uint32_t app)
 		strbuf_addf(out, "%s%s", out->len ? " " : "", address_app_text(app).text);
 }
 
-/* Nothing in them needs to be quoted: see base/paths.h and the option. */
+/* Nothing in them needs to be quoted: see base/paths.h. */
 static int put_sockets(const struct worker *w)
 {
-	struct strbuf ours = STRBUF_GROWS(1 << 20), private = STRBUF_GROWS(1 << 20);
+	struct strbuf ours = STRBUF_GROWS(1 << 20);
 	int r = 0;
 
-	for (char **p = w->conf->private_sockets; p && *p; p++)
-		strbuf_addf(&private, "%s%s", private.len ? " " : "", *p);
 	for (size_t i = 0; i < w->conf->n_listen; i++) {
 		add_socket(&ours, w->conf->listen[i].app);
 		add_socket(&ours, address_app(&w->conf->listen[i].addr));
 	}
-	list_for_each (const struct endpoint, e, &w->terms->dispatch->endpoints, link)
-		add_socket(&ours, address_app(&e->app_addr));
-	if (private.len)
-		r |= put(HANDOFF_ENV_PRIVATE_SOCKETS "=%s", private.text);
 	if (ours.len)
-		r |= put(HANDOFF_ENV_SOCKETS "=%s", ours.text);
-	strbuf_deinit(&private);
+		r = put(HANDOFF_ENV_SOCKETS "=%s", ours.text);
 	strbuf_deinit(&ours);
 	return r;
 }

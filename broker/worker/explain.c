@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "base/address.h"
+#include "base/paths.h"
 #include "config/conf_check.h"
 #include "dispatch/channel.h"
 #include "handoff_name.h"
@@ -196,15 +197,9 @@ static bool add_unix_socket(pid_t pid, struct strbuf *out)
 static void add_own_unix(const struct worker *w, pid_t pid, const char *name,
 			 struct escape_facts *facts, struct strbuf *out)
 {
-	struct handoff_addr addr = { 0 };
-	STRBUF(ignored, 8);
-	STRBUF(number, 16);
-
-	strbuf_addf(&number, "%d", (int)pid);
 	facts->native = w->conf->mode == MODE_NATIVE;
-	facts->own_path = strstr(name, number.text);
-	facts->private_port = address_of_unix(name, &addr, &ignored) == 0 &&
-			      conf_is_private(w->conf, address_app(&addr));
+	/* A relative one cannot be compared. */
+	facts->unlisted = strchr("/@", *name) && !paths_has(name, strlen(name));
 	strbuf_addf(out, "; it listens by itself, past the broker, on the Unix socket %s ", name);
 	add_process(pid, out);
 	strbuf_addf(out, ": %s", escape_text(facts));

@@ -287,8 +287,7 @@ def a_server_on_a_unix_socket_is_served_on_it():
 @test
 def a_worker_that_has_a_unix_socket_too_is_served():
     script = write_file("server.py", UNIX_SERVER)
-    broker = Broker([os.path.realpath(sys.executable), script, tmp("w.sock"), "{port}"], workers=1,
-                    private_sockets="*")
+    broker = Broker([os.path.realpath(sys.executable), script, tmp("w.sock"), "{port}"], workers=1)
     answer = doctor(broker.worker_pid())
     assert [u["path"] for u in answer["process"]["unix"]] == [tmp("w.sock")], answer
     assert answer["process"]["worker"] == "web.0" and answer["reason"] is None, answer

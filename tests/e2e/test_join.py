@@ -81,8 +81,7 @@ def the_answer_becomes_the_environment_of_the_command(broker):
            k not in ("BROKER_BUILD", "BROKER_TOOLS_REQUIRED", "BROKER_STDERR")}
     eq(got, dict(BROKER_SERVICE="web", BROKER_WORKER="web.guest.1", BROKER_GENERATION="3",
                  BROKER_RENDEZVOUS=broker.path, BROKER_TOKEN=broker.token,
-                 BROKER_PRIVATE_PORTS="1-2999,3001-65535", BROKER_SOCKETS="/run/w",
-                 BROKER_PRIVATE_SOCKETS="*"))
+                 BROKER_PRIVATE_PORTS="1-2999,3001-65535", BROKER_SOCKETS="/run/w"))
     eq(control.requests, [join_message()])
     assert "LD_PRELOAD=%s" % os.path.realpath(os.path.join(BUILD, "libworker-shim.so")) in out
 

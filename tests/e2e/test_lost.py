@@ -218,9 +218,9 @@ def connects(port):
 @test
 def a_unix_socket_is_said_to_be_one():
     path = tmp("app.sock")
-    message = explained(relay("unix", path), private_sockets=path)
+    message = explained(relay("unix", path))
     assert "past the broker, on the Unix socket %s (srv_relay" % path in message, message
-    assert "private_ports or private_sockets" in message, message
+    assert "no listen line names it" in message, message
 
 
 @test

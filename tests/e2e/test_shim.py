@@ -222,8 +222,8 @@ def port_0_and_private_ports_are_the_apps_own(broker):
 
 
 @test
-def udp_and_private_unix_sockets_are_the_apps_own(broker):
-    p = broker.puppet(BROKER_PRIVATE_SOCKETS="@x " + broker.dir + "/a*")
+def udp_and_unix_sockets_that_no_line_names_are_the_apps_own(broker):
+    p = broker.puppet(BROKER_SOCKETS="@app " + broker.dir + "/app2")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -23,7 +23,7 @@ class App:
 
     def __init__(self, broker):
         self.broker = broker
-        self.puppet = broker.puppet(BROKER_PRIVATE_SOCKETS="*")
+        self.puppet = broker.puppet()
         self.listener, _, self.channel = self.puppet.listen()
         self.set = self.puppet.num("epoll")
         self.held = []

@@ -90,7 +90,7 @@ def a_number_that_was_reused_behind_our_back_is_not_the_listener(broker):
 
 @test
 def a_stale_listener_is_found_out_by_accept_itself(broker):
-    p = broker.puppet(BROKER_PRIVATE_SOCKETS="*")
+    p = broker.puppet()
     fd, hello, _ = p.listen("::", 3000)
     path = os.path.join(broker.dir, "fds")
     fds = p.num("socket %d %d" % (UNIX, STREAM))

@@ -119,7 +119,7 @@ def a_close_on_exec_listener_is_gone_after_exec(broker):
 
 @test
 def a_listener_that_came_over_a_socket_is_recognised(broker):
-    p = broker.puppet(BROKER_PRIVATE_SOCKETS="*")
+    p = broker.puppet()
     _, _, channel = p.listen()
     path = os.path.join(broker.dir, "fds")
     with socket.socket(socket.AF_UNIX) as server:
@@ -142,7 +142,7 @@ def a_listener_that_came_over_a_socket_is_recognised(broker):
 def a_listener_from_another_process_says_hello_when_it_arrives(broker):
     p = broker.puppet()
     _, _, channel = p.listen()
-    q = broker.puppet(BROKER_PRIVATE_SOCKETS="*")
+    q = broker.puppet()
     path = os.path.join(broker.dir, "fds")
     fd = q.num("socket %d %d" % (UNIX, STREAM))
     eq(q("bindunix %d %s" % (fd, path)), "0")

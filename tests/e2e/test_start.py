@@ -285,7 +285,7 @@ def a_worker_knows_who_it_is():
         assert env["BROKER_WORKER"] == "front." + env["BROKER_SLOT"], env
         assert env["BROKER_SERVICE"] == "front" and env["BROKER_GENERATION"] == "1", env
         assert set(env) == {"BROKER_" + name for name in (
-            "SERVICE", "SLOT", "WORKER", "GENERATION", "RENDEZVOUS", "TOKEN", "STDERR", "PRIVATE_SOCKETS")}, env
+            "SERVICE", "SLOT", "WORKER", "GENERATION", "RENDEZVOUS", "TOKEN", "STDERR")}, env
         seen.add(env["BROKER_WORKER"])
     assert seen == {"front.0", "front.1"}, seen
     broker.reload_and_wait()

@@ -496,31 +496,34 @@ def answer(path):
 def workers_that_remove_the_socket_before_they_bind_it_share_it():
     path, second = tmp("shared.sock"), tmp("moved.sock")
     program = ["python3", write_file("listens.py", LISTENS)]
-    broker = Broker(program + [path], workers=4, private_sockets="")
+    broker = Broker(program + [path], workers=4, listen=path)
     assert {answer(path) for _ in range(8)} == {w["pid"] for w in workers(broker)}
     inode = os.stat(path).st_ino
     broker.reload_and_wait()
     assert os.stat(path).st_ino == inode, "the new workers were told whose it is"
     assert {answer(path) for _ in range(8)} == {w["pid"] for w in workers(broker) if w["state"] == "ready"}
-    # It goes with the last program that asks for it.
-    broker.configure(program + [second], workers=1, private_sockets="")
+    # It goes with its line.
+    broker.configure(program + [second], workers=1, listen=second)
     broker.reload_and_wait()
     wait_file_gone(path)
     answer(second)
 
 
 @test
-def a_program_of_another_user_needs_a_line():
+def a_native_program_on_a_socket_needs_a_line():
+    path = tmp("unlisted.sock")
+    broker = Broker([os.path.join(BUILD, "worker"), path], mode="native", workers=1, wait_ready=False)
+    broker.wait_event("worker-failed")
+    assert "no listen line names the socket %s: write listen = %s in [service:web]" % (path, path) in str(broker.log.lines())
+    assert not os.path.lexists(path)
+
+
+@test
+def a_socket_of_a_service_of_another_user_is_that_users():
     if os.geteuid() != 0:
         return
     path = tmp("theirs.sock")
-    program = ["python3", write_file("listens.py", LISTENS), path]
-    broker = Broker(program, workers=1, user="nobody", private_sockets="", wait_ready=False)
-    assert broker.wait_event("worker-failed")["worker"] == "web.0"  # as events of it are asked for
-    assert "write listen = %s in [service:web]" % path in str(broker.log.lines())
-    assert not os.path.lexists(path)
-    broker.configure(program, workers=1, user="nobody", listen=path)
-    broker.reload_and_wait()
+    broker = Broker(["python3", write_file("listens.py", LISTENS), path], workers=1, user="nobody", listen=path)
     assert answer(path) == broker.worker_pid()
     assert os.stat(path).st_uid == pwd.getpwnam("nobody").pw_uid
 

@@ -192,7 +192,7 @@ class Load:
 def an_app_on_a_path_is_served_by_turns_reloaded_and_replaced():
     for name, make in APPS_OF.items():
         path = tmp(name + ".sock")
-        broker = Broker(make(path), workers=2, private_sockets="")
+        broker = Broker(make(path), workers=2, listen=path)
         assert listeners(broker) == {path: "open"}, name
         assert not broker.events("unlisten"), "nobody has removed what another worker listens on"
         assert [get(path).pid for _ in range(4)] == 2 * [get(path).pid for _ in range(2)], name
@@ -217,7 +217,7 @@ def an_app_on_a_path_is_served_by_turns_reloaded_and_replaced():
 @test
 def what_it_sees_of_its_sockets_is_what_the_kernel_says():
     for path in tmp("c.sock"), "@broker-app-%d" % os.getpid():
-        broker = Broker(c_app(path), workers=2, private_sockets="")
+        broker = Broker(c_app(path), workers=2, listen=path)
         got = seen(get(path))
         assert got["accept"] == got["peer"] == "1:/2", got
         assert got["own"] == got["listener"] == unix_name(path), got
@@ -230,7 +230,7 @@ def what_it_sees_of_its_sockets_is_what_the_kernel_says():
 @test
 def its_own_unlink_chmod_and_chown_do_no_harm():
     path = tmp("own.sock")
-    broker = Broker(c_app(path), workers=1, private_sockets="", socket_mode="0622")
+    broker = Broker(c_app(path), workers=1, listen=path, socket_mode="0622")
     before = os.stat(path)
     assert stat.S_IMODE(before.st_mode) == 0o622, oct(before.st_mode)
     with Load(path) as load:
@@ -251,9 +251,19 @@ def its_file_is_the_brokers_by_whatever_name():
     real = tmp("real")
     os.mkdir(real)
     os.symlink(real, real + "-link")
-    broker = Broker(["python3", write_file("careful.py", CAREFUL), real + "/web.sock"], workers=1, private_sockets="")
+    broker = Broker(["python3", write_file("careful.py", CAREFUL), real + "/web.sock"], workers=1, listen=real + "/web.sock")
     wait_until(lambda: get(real + "/web.sock").status == 200)
     wait_until(lambda: "cannot be renamed" in str(broker.log.lines()))
+
+
+@test
+def an_app_binds_it_by_another_name_of_its_directory():
+    real = tmp("dir")
+    os.mkdir(real)
+    os.symlink(real, real + "-link")
+    broker = Broker(c_app(real + "-link/web.sock"), workers=2, listen=real + "/web.sock")
+    assert len({get(real + "/web.sock").pid for _ in range(4)}) == 2
+    assert listeners(broker) == {real + "/web.sock": "open"}
 
 
 @test
@@ -287,7 +297,7 @@ def an_app_on_a_path_is_published_on_a_port_and_on_another_path():
 def the_listening_socket_goes_on_through_exec_and_fork():
     for how in "exec", "exec-bound", "fork":
         for path in tmp(how + ".sock"), "@broker-app-%s-%d" % (how, os.getpid()):
-            broker = Broker(c_app(path, how), workers=2, private_sockets="")
+            broker = Broker(c_app(path, how), workers=2, listen=path)
             got = seen(get(path))
             assert got["listener"] == unix_name(path), (how, got)
             wait_until(lambda: len({get(path).pid for _ in range(4)}) == 2)
@@ -300,9 +310,9 @@ def the_listening_socket_goes_on_through_exec_and_fork():
 
 
 @test
-def private_sockets_are_the_apps_own():
-    path = tmp("private.sock")
-    broker = Broker(c_app(path), workers=1, private_sockets=tmp() + "/priv*", wait_ready=False)
+def a_socket_that_no_line_names_is_the_apps_own():
+    path = tmp("own.sock")
+    broker = Broker(c_app(path), workers=1, wait_ready=False)
     wait_until(lambda: own_answer(path))
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
     assert not listeners(broker), "the broker does not know it"
@@ -346,7 +356,7 @@ def an_activated_program_is_started_with_the_socket():
 @test
 def a_native_program_listens_on_it():
     for path in tmp("native.sock"), "@broker-native-%d" % os.getpid():
-        broker = Broker([os.path.join(BUILD, "worker"), path], mode="native", workers=2)
+        broker = Broker([os.path.join(BUILD, "worker"), path], mode="native", workers=2, listen=path)
         wait_until(lambda: len({get(path).body for _ in range(4)}) == 2)
         broker.stop()
 
@@ -354,7 +364,7 @@ def a_native_program_listens_on_it():
 @test
 def a_guest_joins_the_socket_and_has_its_own_beside():
     path, own = tmp("guest.sock"), tmp("own.sock")
-    broker = Broker(c_app(path), workers=1, private_sockets="")
+    broker = Broker(c_app(path), workers=1, listen=path)
     inode = os.stat(path).st_ino
     with Load(path) as load:
         guest = Guest(broker, c_app(path))

@@ -137,10 +137,6 @@ TEST(a_bad_value_names_the_key_what_was_given_and_what_is_allowed)
 		  "characters, all of ASCII and none a blank, quote or backslash; allowed: "
 		  "[ADDRESS:]PORT|PATH|@NAME [for PORT|PATH|@NAME] [as NAME]; or udp "
 		  "[ADDRESS:]PORT" },
-		{ "private_sockets = debug.*",
-		  "private_sockets: \"debug.*\" is no pattern of a path or @NAME: it begins with "
-		  "/, @ "
-		  "or *, and has no blanks; allowed: PATTERN ..., as /run/*.sock or @debug*" },
 		{ "listen = 80 for x",
 		  "listen: \"x\" is neither a port from 1 to 65535 nor the path of a Unix socket; "
 		  "allowed: "

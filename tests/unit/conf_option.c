@@ -103,7 +103,6 @@ static const struct {
 	{ OPTION_SERVICE, "so_sndbuf", "100000" },
 	{ OPTION_SERVICE, "ip_freebind", "yes" },
 	{ OPTION_SERVICE, "udp", "yes" },
-	{ OPTION_SERVICE, "private_sockets", "/run/debug.* @probe" },
 	{ OPTION_SERVICE, "socket_mode", "0600" },
 	{ OPTION_SERVICE, "socket_user", "www-data" },
 	{ OPTION_SERVICE, "socket_group", "www-data" },

@@ -13,7 +13,7 @@ enum escape {
 	ESCAPE_USER,
 	ESCAPE_CLEANED,
 	ESCAPE_IGNORED,
-	ESCAPE_OWN_PATH,
+	ESCAPE_UNLISTED,
 	ESCAPE_PORT_0,
 	ESCAPE_RAW,
 	ESCAPE_N
@@ -31,7 +31,7 @@ static const char *const words[ESCAPE_N] = {
 	[ESCAPE_USER] = "its user was changed",
 	[ESCAPE_CLEANED] = "its environment was cleaned",
 	[ESCAPE_IGNORED] = "LD_PRELOAD names the library",
-	[ESCAPE_OWN_PATH] = "number of the process is in the path",
+	[ESCAPE_UNLISTED] = "no listen line names it",
 	[ESCAPE_PORT_0] = "port 0",
 	[ESCAPE_RAW] = "system calls of its own",
 };
@@ -48,7 +48,7 @@ static const struct {
 	{ { LOADED }, ESCAPE_RAW },
 	{ { LOADED, .any_port = true }, ESCAPE_PORT_0 },
 	{ { LOADED, .private_port = true, .any_port = true }, ESCAPE_PRIVATE },
-	{ { LOADED, .own_path = true }, ESCAPE_OWN_PATH },
+	{ { LOADED, .unlisted = true }, ESCAPE_UNLISTED },
 	{ { .private_port = true }, ESCAPE_PRIVATE },
 	{ { .readable = false }, ESCAPE_UNREADABLE },
 	{ { .readable = true, .native = true }, ESCAPE_NATIVE },

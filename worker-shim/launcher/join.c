@@ -103,8 +103,7 @@ static bool hear(int fd, union answer *ret)
 	return reason_refuse("the program at the control socket is not a broker of this version");
 }
 
-/* All ports and sockets but those of the service are the app's own: a tool in front of it keeps its
- * port. */
+/* All ports but those of the service are the app's own: a tool in front of it keeps its port. */
 static void list_private_ports(const struct handoff_joined *m, char *ret, size_t size)
 {
 	unsigned from = 1;
@@ -137,8 +136,7 @@ static bool set_environment(const struct handoff_joined *m)
 	       setenv(HANDOFF_ENV_RENDEZVOUS, m->rendezvous, 1) == 0 &&
 	       setenv(HANDOFF_ENV_TOKEN, token, 1) == 0 &&
 	       setenv(HANDOFF_ENV_PRIVATE, private_ports, 1) == 0 &&
-	       setenv(HANDOFF_ENV_SOCKETS, m->path, 1) == 0 &&
-	       setenv(HANDOFF_ENV_PRIVATE_SOCKETS, "*", 1) == 0;
+	       setenv(HANDOFF_ENV_SOCKETS, m->path, 1) == 0;
 }
 
 bool join_broker(const char *control, const char *service, bool pinned_only)

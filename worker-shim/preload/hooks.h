@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include "handoff_wire.h"
+
 #include <spawn.h>
 #include <stdbool.h>
 #include <sys/socket.h>
@@ -118,8 +120,11 @@ HOOK(int, execveat, (int dir, const char *path, char *const argv[], char *const 
 HOOK(int, execvp, (const char *file, char *const argv[]))
 HOOK(int, fcntl64, (int fd, int cmd, ...))
 
+/* hooks_path.c: whether @addr is one of the Unix sockets that the broker has; @ret names it. */
+bool find_socket_at(const struct sockaddr *addr, socklen_t len, char ret[HANDOFF_PATH_SIZE]);
+
 /*
- * hooks_path.c: whether @addr is a Unix socket of the service on which this process, the first of
+ * Whether @addr is a Unix socket of the service on which this process, the first of
  * its worker, has not listened yet. A program that the worker runs is a client like others.
  */
 bool is_unserved_path(const struct sockaddr *addr, socklen_t len);

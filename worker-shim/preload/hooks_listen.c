@@ -70,18 +70,10 @@ static bool is_taken(int fd, const struct app_addr *app)
 
 static bool is_ours_unix(int fd, const struct sockaddr *addr, socklen_t len, struct app_addr *ret)
 {
-	char directory[PATH_MAX];
-	const struct unix_place place = {
-		.directory = getcwd(directory, sizeof(directory)),
-		.sockets = shim.sockets,
-		.patterns = shim.private_sockets,
-		.pid = getpid(),
-	};
-
 	ret->addr.family = HANDOFF_UNIX;
-	return place.directory && real_int_option(fd, SOL_SOCKET, SO_DOMAIN) == AF_UNIX &&
+	return real_int_option(fd, SOL_SOCKET, SO_DOMAIN) == AF_UNIX &&
 	       real_int_option(fd, SOL_SOCKET, SO_TYPE) == SOCK_STREAM &&
-	       unix_path_is_ours(addr, len, &place, ret->path);
+	       find_socket_at(addr, len, ret->path);
 }
 
 /*

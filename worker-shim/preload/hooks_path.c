@@ -6,7 +6,6 @@
 #include "hooks.h"
 
 #include "real.h"
-#include "rendezvous.h"
 #include "shim.h"
 #include "table.h"
 #include "unix_path.h"
@@ -48,55 +47,52 @@ static bool is_same(int dir, const char *path, const char *socket)
 	       one.st_dev == other.st_dev && one.st_ino == other.st_ino;
 }
 
-/* Where this process has listened on it: an app may remove it after it has closed the socket. */
-static const struct slot *find_slot(int dir, const char *path)
+/* The one of the broker's that @path is, a file below @dir or with @is_name perhaps an abstract
+ * one. */
+static bool find_socket(int dir, const char *path, bool is_name, char ret[HANDOFF_PATH_SIZE])
 {
-	/* They are used in their order. */
-	for (size_t i = 0; i < TABLE_SLOTS && atomic_load(&table_slots[i].ino); i++)
-		if (is_same(dir, path, table_slots[i].app.path))
-			return &table_slots[i];
-	return NULL;
+	_keep_errno_ int saved = errno;
+	const char *list = shim.sockets;
+
+	if (!shim.active || !path)
+		return false;
+	while (unix_path_next(&list, ret))
+		if (is_name && *path == '@' ? !strcmp(path, ret) : is_same(dir, path, ret))
+			return true;
+	return false;
 }
 
-/*
- * Whether another worker has listened on it since this one was started: all of them begin at the
- * same time. Afterwards nothing is asked, as a program that serves may remove files often.
- */
-static bool is_new_socket(const char *path)
+bool find_socket_at(const struct sockaddr *addr, socklen_t len, char ret[HANDOFF_PATH_SIZE])
 {
-	struct stat st;
+	char path[HANDOFF_PATH_SIZE];
 
-	return *path == '/' && strlen(path) < HANDOFF_PATH_SIZE &&
-	       !atomic_load(&table_slots[0].ino) && lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) &&
-	       rendezvous_ask(path);
+	return unix_path_from_sockaddr(addr, len, path) && find_socket(AT_FDCWD, path, true, ret);
 }
 
 static bool is_socket(int dir, const char *path)
 {
-	_keep_errno_ int saved = errno;
-	const char *list = shim.sockets;
-	char word[HANDOFF_PATH_SIZE];
+	char unused[HANDOFF_PATH_SIZE];
 
-	if (!shim.active || !path)
-		return false;
-	while (unix_path_next(&list, word))
-		if (is_same(dir, path, word))
-			return true;
-	return find_slot(dir, path) || is_new_socket(path);
+	return find_socket(dir, path, false, unused);
+}
+
+/* Where this process has listened on it: an app may remove it after it has closed the socket. */
+static const struct slot *find_slot(const char *socket)
+{
+	/* They are used in their order. */
+	for (size_t i = 0; i < TABLE_SLOTS && atomic_load(&table_slots[i].ino); i++)
+		if (!strcmp(table_slots[i].app.path, socket))
+			return &table_slots[i];
+	return NULL;
 }
 
 /* The others of the service are not meant: an app that found them there would give up. */
 bool is_unserved_path(const struct sockaddr *addr, socklen_t len)
 {
-	const struct sockaddr_un *sun = (const struct sockaddr_un *)addr;
-	const size_t start = offsetof(struct sockaddr_un, sun_path);
-	char path[sizeof(sun->sun_path) + 1] = "";
+	char socket[HANDOFF_PATH_SIZE];
 
-	if (!addr || len <= start || len > sizeof(*sun) || sun->sun_family != AF_UNIX ||
-	    getpid() != getpgrp())
-		return false;
-	memcpy(path, sun->sun_path, len - start);
-	return is_socket(AT_FDCWD, path) && !find_slot(AT_FDCWD, path);
+	return addr && len >= sizeof(sa_family_t) && addr->sa_family == AF_UNIX &&
+	       getpid() == getpgrp() && find_socket_at(addr, len, socket) && !find_slot(socket);
 }
 
 #define UNLESS_SOCKET(type, name, parameters, dir, path, ...)                                      \
@@ -116,14 +112,15 @@ int hook_rename(const char *from, const char *to)
 /* A new name for a socket is nothing that the broker can be told. */
 int hook_renameat(int from_dir, const char *from, int to_dir, const char *to)
 {
+	char socket[HANDOFF_PATH_SIZE];
 	const struct slot *slot;
 
 	real_ready();
 	if (is_socket(to_dir, to))
 		return 0;
-	if (!is_socket(from_dir, from))
+	if (!find_socket(from_dir, from, false, socket))
 		return real.renameat(from_dir, from, to_dir, to);
-	slot = find_slot(from_dir, from);
+	slot = find_slot(socket);
 	if (slot)
 		say(slot,
 		    "the broker's socket cannot be renamed: say in the service where clients "

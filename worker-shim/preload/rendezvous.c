@@ -33,17 +33,3 @@ int rendezvous_meet(const struct slot *slot, bool adopt, int own, struct handoff
 	/* What an app may expect of listen(2). */
 	return r < 0 && r != -EMFILE && r != -ENFILE && !ret->refused ? -EADDRNOTAVAIL : r;
 }
-
-bool rendezvous_ask(const char *path)
-{
-	struct handoff_wish wish = {
-		.addr.family = HANDOFF_UNIX,
-		.flags = HANDOFF_HELLO_ASK,
-		.own = -1,
-	};
-	char unused[HANDOFF_REASON_SIZE];
-	struct handoff_meeting meeting;
-
-	strcpy(wish.path, path);
-	return handoff_meet(&shim.home, &wish, &meeting, unused) == -EEXIST && meeting.refused;
-}

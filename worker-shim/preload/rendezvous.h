@@ -15,9 +15,6 @@
  */
 int rendezvous_meet(const struct slot *slot, bool adopt, int own, struct handoff_meeting *ret);
 
-/* Whether the broker listens on @path for this service; false, too, without an answer. */
-bool rendezvous_ask(const char *path);
-
 /*
  * True if the other end of @fd is the broker's rendezvous: the app speaks the protocol itself, and
  * reads from its channel as it is.

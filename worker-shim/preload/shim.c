@@ -80,8 +80,6 @@ static void read_environment(void)
 	    (wrapper && *wrapper && is_wrapper("/proc/self/exe", wrapper)))
 		return;
 	(void)handoff_copy_env(HANDOFF_ENV_PRIVATE, shim.private_ports, sizeof(shim.private_ports));
-	(void)handoff_copy_env(HANDOFF_ENV_PRIVATE_SOCKETS, shim.private_sockets,
-			       sizeof(shim.private_sockets));
 	(void)handoff_copy_env(HANDOFF_ENV_SOCKETS, shim.sockets, sizeof(shim.sockets));
 	shim.udp = handoff_env_number(HANDOFF_ENV_UDP) == 1;
 	shim.active = true;

@@ -10,8 +10,8 @@ struct shim {
 	bool udp;    /* sockets for datagrams are the broker's: see datagram.h */
 	bool active; /* a rendezvous and a token were in the environment, and this is no wrapper */
 	struct handoff_home home;
-	char private_ports[4096];		   /* see addr_port_listed() */
-	char private_sockets[4096], sockets[8192]; /* see unix_path.h */
+	char private_ports[4096]; /* see addr_port_listed() */
+	char sockets[8192];	  /* see unix_path.h */
 };
 
 /* Copied from the environment once, since an app may clear or overwrite that. */

@@ -1,7 +1,6 @@
 /*
- * unix_path.h - the names of Unix sockets as text, and which of them the broker is to listen on.
- *
- * A name is an absolute path, or @NAME for an abstract one, as in /proc/net/unix.
+ * unix_path.h - the names of Unix sockets as text: a path, or @NAME for an abstract one, as in
+ * /proc/net/unix. Those of BROKER_SOCKETS are the broker's; all others are left to the app.
  *
  * Pure: no system call, no allocation.
  */
@@ -10,24 +9,14 @@
 #include "handoff_wire.h"
 
 #include <sys/socket.h>
-#include <sys/types.h>
-
-/* What is known of the process that binds. */
-struct unix_place {
-	const char *directory; /* its own, absolute */
-	const char *sockets;   /* of the service, with blanks: BROKER_SOCKETS */
-	const char *patterns;  /* of those that are the app's own: BROKER_PRIVATE_SOCKETS */
-	pid_t pid;
-};
 
 /*
- * Whether the broker is to listen where a stream socket is bound to @addr; then @ret is its name.
- * Those of BROKER_SOCKETS are, in any case. Left to the app: what has no text (the kernel chooses
- * the name, a zero byte is in it, or it is too long), what fits one of the patterns, and what is
- * for this process alone: its pid stands in the name, or Python's multiprocessing made it.
+ * The name as an app gives it, so that a path may be relative. False: it has no text, as the kernel
+ * chooses it, a zero byte is in it, it looks like an abstract one, or it is too long for one of the
+ * broker's.
  */
-bool unix_path_is_ours(const struct sockaddr *addr, socklen_t len, const struct unix_place *place,
-		       char ret[HANDOFF_PATH_SIZE]);
+bool unix_path_from_sockaddr(const struct sockaddr *addr, socklen_t len,
+			     char ret[HANDOFF_PATH_SIZE]);
 
 /* The name as the kernel gives it, with its length; "" is no name, as of a client. */
 socklen_t unix_path_to_sockaddr(const char *path, struct sockaddr_storage *ret);
