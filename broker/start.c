@@ -9,8 +9,10 @@
 #include "config/option.h"
 #include "master/master.h"
 #include "service/fill.h"
+#include "sys/confine.h"
 #include "sys/log.h"
 #include "sys/program.h"
+#include "sys/rights.h"
 #include "sys/tcp.h"
 #include "sys/unix_listener.h"
 #include "sys/user.h"
@@ -24,6 +26,14 @@ enum exit_code start_failed(enum exit_code code, const char *text)
 }
 
 /* --- the steps: 0; -errno, with what is missing in @error unless the number says it ---------- */
+
+/* As root, whose processes only root may look into. */
+static int protect(struct run *run, struct strbuf *error)
+{
+	if (geteuid() == 0)
+		rights_hide();
+	return confine_broker(run->master.conf->broker.oom_score_adj, error);
+}
 
 static int find_shim(struct run *run, struct strbuf *error)
 {
@@ -164,8 +174,8 @@ static int begin(struct run *run, struct strbuf *error)
 enum exit_code start_prepare(struct run *run)
 {
 	static int (*const steps[])(struct run * run, struct strbuf * error) = {
-		find_shim,   raise_descriptor_limit, open_rundir, open_listeners,
-		drop_rights, check_commands,	     begin,
+		protect,	find_shim,   raise_descriptor_limit, open_rundir,
+		open_listeners, drop_rights, check_commands,	     begin,
 	};
 	enum exit_code code = EXIT_CODE_ENVIRONMENT;
 	STRBUF(error, 1024);

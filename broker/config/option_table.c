@@ -67,6 +67,7 @@ const struct option option_table[] = {
 	{ BROKER("scheduling", word, scheduling, LIVE), DEFAULT("auto"),
 	  WORDS([SCHEDULING_AUTO] = "auto", [SCHEDULING_OTHER] = "other",
 		  [SCHEDULING_BATCH] = "batch") },
+	{ BROKER("oom_score_adj", integer, oom_score_adj, RESTART), RANGE(-1000, 1000) },
 	{ BROKER("user", name, user, RESTART) },
 	{ BROKER("group", name, group, RESTART) },
 
@@ -110,6 +111,8 @@ const struct option option_table[] = {
 	{ SERVICE("nice", integer, process.nice, WORKERS), RANGE(-20, 19) },
 	{ SERVICE("oom_score_adj", integer, process.oom_score_adj, WORKERS), RANGE(-1000, 1000) },
 	{ SERVICE("cpu_affinity", cpus, process.cpu_affinity, WORKERS) },
+	{ SERVICE("no_new_privs", word, gain, WORKERS), DEFAULT("auto"),
+	  WORDS([GAIN_YES] = "no", [GAIN_NO] = "yes", [GAIN_AUTO] = "auto") },
 	{ SERVICE("umask", octal, process.umask, WORKERS), RANGE(0, 0777) },
 
 	/* Where clients connect. */

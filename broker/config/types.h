@@ -88,6 +88,9 @@ struct conf_wrap {
 	char **words; /* as service_conf.command */
 };
 
+/* Whether a worker may gain rights by executing a file; auto: if its command is such a file. */
+enum conf_gain { GAIN_YES, GAIN_NO, GAIN_AUTO };
+
 /* What a worker's process gets from the kernel: see sys/confine.h. NULL: as the broker. */
 struct conf_process {
 	char *limit_nofile, *limit_core, *limit_as;
@@ -154,6 +157,7 @@ struct service_conf {
 	char **file_environment; /* what it says, as .environment */
 	bool clear_environment;
 	struct conf_process process;
+	enum conf_gain gain;
 	char *user, *group; /* names or numbers; NULL: the broker's own */
 
 	struct conf_listen *listen;
@@ -244,7 +248,8 @@ struct broker_conf {
 	enum conf_log_level log_level;
 	enum conf_log_format log_format;
 	enum conf_scheduling scheduling;
-	char *user, *group; /* the broker itself, once its listeners are bound; NULL: unchanged */
+	char *oom_score_adj; /* of the broker and its keeper; NULL: as it was started */
+	char *user, *group;  /* the broker itself, once its listeners are bound; NULL: unchanged */
 };
 
 struct conf {

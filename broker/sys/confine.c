@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -34,8 +35,15 @@ static int set_nice(const struct value *v)
 
 static int set_oom_score(const struct value *v)
 {
-	_cleanup_fd_ int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	_cleanup_fd_ int fd = -1;
 
+	/*
+	 * A process that hides (sys/rights.h) may write its own file only as root. This one, of a
+	 * broker that has changed its user, executes a command of the same user soon.
+	 */
+	if (geteuid() != 0)
+		(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+	fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 	return fd < 0 || write(fd, v->text, strlen(v->text)) < 0 ? -errno : 0;
 }
 
@@ -88,6 +96,24 @@ static const struct {
 	{ SETTING(limit_core), set_limit, RLIMIT_CORE },
 	{ SETTING(limit_as), set_limit, RLIMIT_AS },
 };
+
+static char given_oom_score[16]; /* what the broker was started with, if that was changed */
+
+int confine_broker(const char *oom_score, struct strbuf *error)
+{
+	struct conf_process own = { .oom_score_adj = (char *)(uintptr_t)oom_score };
+
+	if (!oom_score)
+		return 0;
+	if (proc_read(getpid(), "oom_score_adj", given_oom_score, sizeof(given_oom_score)) < 0)
+		return strbuf_fail(error, -errno, "cannot read oom_score_adj: %m");
+	return confine(&own, 0, error);
+}
+
+int confine_restore(void)
+{
+	return *given_oom_score ? set_oom_score(&(struct value){ .text = given_oom_score }) : 0;
+}
 
 int confine(const struct conf_process *p, unsigned slot, struct strbuf *error)
 {

@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "sys/pair.h"
 #include "sys/loop.h"
+#include "sys/rights.h"
 #include "sys/spawn.h"
 
 struct keeper {
@@ -128,7 +129,9 @@ int keeper_run(int sock)
 
 	(void)prctl(PR_SET_NAME, "broker-keeper");
 	list_init(&k.all);
-	if (loop_init(&k.loop, NULL, 0, NULL) < 0 ||
+	/* Workers may be of other users. */
+	if (rights_gain_none(RIGHT_KILL) < 0 || rights_reduce(RIGHT_KILL) < 0 ||
+	    loop_init(&k.loop, NULL, 0, NULL) < 0 ||
 	    loop_add(&k.loop, &k.broker, sock, EPOLLIN) < 0)
 		return 1;
 	loop_run(&k.loop);

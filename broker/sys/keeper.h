@@ -12,6 +12,8 @@
  * the worker's output pipe. Without a reader, SIGPIPE would kill a worker at its next line of
  * output, in the middle of a request. So after the broker's end the keeper reads and drops the
  * output.
+ *
+ * Of root's rights it keeps the one to signal processes of other users, and can gain no more.
  */
 #pragma once
 

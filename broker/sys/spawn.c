@@ -12,6 +12,8 @@
 #include <sys/wait.h>
 #include "base/fd.h"
 #include "sys/confine.h"
+#include "sys/program.h"
+#include "sys/rights.h"
 
 /*
  * The only caller of kill(2) in the tree. kill(-1, sig) signals every process that we may
@@ -147,6 +149,23 @@ static int set_up(int out, const int *socket, int *keep_fd, struct strbuf *error
 	return 0;
 }
 
+/*
+ * In the child, which has the environment of the command, and still our rights. No file can give
+ * one to a worker then; that of ping(8), which often has a mark, can do without where ICMP sockets
+ * are open to all.
+ */
+static int refuse_gain(const struct spawn_request *req)
+{
+	bool as_root = (req->ids && req->ids->change ? req->ids->uid : geteuid()) == 0;
+	bool gain = req->gain == GAIN_YES;
+	char file[PATH_MAX];
+
+	for (size_t i = 0; req->gain == GAIN_AUTO && req->commands[i]; i++)
+		gain |= program_find(req->commands[i], getenv("PATH"), req->directory, file) == 0 &&
+			rights_are_given_by(file);
+	return gain ? 0 : rights_gain_none(as_root ? RIGHTS_ALL : RIGHT_NET_RAW);
+}
+
 /* In the child: returns only if that fails, and then *@status_fd is where to say @error. */
 static int execute(const struct spawn_request *req, pid_t broker, int *status_fd,
 		   struct strbuf *error)
@@ -163,8 +182,14 @@ static int execute(const struct spawn_request *req, pid_t broker, int *status_fd
 		return strbuf_fail(error, -errno, "cannot restore the descriptor limit: %m");
 	if (req->set_environment && req->set_environment(req->environment_of) != 0)
 		return strbuf_fail(error, -errno, "cannot set the environment: %m");
+	r = confine_restore();
+	if (r < 0)
+		return strbuf_fail(error, r, "cannot restore oom_score_adj: %m");
 	if (req->process && confine(req->process, req->slot, error) < 0)
 		return -errno;
+	r = refuse_gain(req);
+	if (r < 0)
+		return strbuf_fail(error, r, "cannot set no_new_privs: %m");
 	if (req->ids && req->ids->change && spawn_change_ids(req->ids, error) < 0)
 		return -errno;
 	if (req->directory && chdir(req->directory) < 0)

@@ -42,6 +42,8 @@ struct spawn_request {
 	bool output_to_status; /* the status pipe becomes 1 and 2, too */
 	const struct spawn_ids *ids;
 	const struct conf_process *process; /* NULL: as the broker */
+	enum conf_gain gain;
+	const char *commands[3]; /* names of what it will execute, up to a NULL: for .gain */
 	unsigned slot;
 	struct rlimit nofile; /* what the broker itself was started with */
 };

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 #include "base/units.h"
+#include "sys/rights.h"
 
 #ifdef BROKER_STATIC
 /* A static glibc has no NSS: only the files are read, which is what is said in the manual. */
@@ -150,18 +150,6 @@ int user_lookup(const char *user, const char *group, struct user_info *ret, stru
 	return 0;
 }
 
-/* By capset(2), which libc leaves to a library of its own. 0, or -1 with errno. */
-static int keep_bind_capability(void)
-{
-	enum { EFFECTIVE, PERMITTED, INHERITABLE, WORDS = 2 * 3, CAP_NET_BIND_SERVICE = 10 };
-	uint32_t version_and_pid[] = { 0x20080522, 0 }, had[WORDS], set[WORDS] = { 0 };
-
-	if (syscall(SYS_capget, version_and_pid, had) < 0)
-		return -1;
-	set[EFFECTIVE] = set[PERMITTED] = had[PERMITTED] & 1u << CAP_NET_BIND_SERVICE;
-	return (int)syscall(SYS_capset, version_and_pid, set);
-}
-
 int user_become(const struct spawn_ids *ids, struct strbuf *error)
 {
 	int r;
@@ -171,7 +159,9 @@ int user_become(const struct spawn_ids *ids, struct strbuf *error)
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		return strbuf_fail(error, -errno, "cannot keep the right to bind low ports: %m");
 	r = spawn_change_ids(ids, error);
-	if (r == 0 && keep_bind_capability() < 0)
-		r = strbuf_fail(error, -errno, "cannot reduce the capabilities: %m");
-	return r;
+	if (r < 0)
+		return r;
+	rights_hide(); /* the change of the user has reset that */
+	r = rights_reduce(RIGHT_NET_BIND_SERVICE);
+	return r < 0 ? strbuf_fail(error, r, "cannot reduce the capabilities: %m") : 0;
 }

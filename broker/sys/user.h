@@ -26,6 +26,7 @@ int user_find_group(const char *group, gid_t *ret, struct strbuf *error);
 
 /*
  * Changes the broker itself to @ids, as spawn_change_ids(). CAP_NET_BIND_SERVICE is kept if it was
- * there, so that a listener on a port below 1024 can still be added. 0 or -errno with @error.
+ * there, so that a listener on a port below 1024 can still be added; see also rights_hide(). 0 or
+ * -errno with @error.
  */
 int user_become(const struct spawn_ids *ids, struct strbuf *error);

@@ -61,6 +61,7 @@ static void begin(struct start *s, const struct broker *b, const struct service_
 	s->req.output_fd = -1;
 	s->req.ids = &s->user.ids;
 	s->req.nofile = b->launch.nofile;
+	s->req.gain = sc->gain;
 	s->r = user_lookup(sc->user, sc->group, &s->user, error);
 }
 
@@ -70,8 +71,10 @@ static void add(struct start *s, const char *word)
 		s->r = strlist_append(&s->argv, word);
 }
 
-static void add_words(struct start *s, char *const *words)
+static void add_command(struct start *s, char *const *words)
 {
+	if (words)
+		s->req.commands[s->req.commands[0] ? 1 : 0] = *words;
 	for (; words && *words; words++)
 		add(s, *words);
 }
@@ -182,8 +185,8 @@ int launch_worker(struct worker *w, struct strbuf *error)
 
 	begin(&s, b, w->conf, error);
 	add_launcher(&s, b, false);
-	add_words(&s, conf_find_wrap(w->conf, w->slot));
-	add_words(&s, w->conf->command);
+	add_command(&s, conf_find_wrap(w->conf, w->slot));
+	add_command(&s, w->conf->command);
 	add_udp_socket(&s, w->terms->dispatch);
 	if (s.r == 0)
 		s.r = worker_output_open(w, &output_fd, error);
@@ -208,7 +211,7 @@ static int check(const struct broker *b, const struct service_conf *sc, char *co
 	if (s.r < 0)
 		return s.r;
 	add_launcher(&s, b, true);
-	add_words(&s, words);
+	add_command(&s, words);
 	s.req.output_fd = null_fd;
 	s.req.argv = s.argv;
 	r = s.r < 0 ? s.r : spawn_ask(&s.req, CHECK_MS, text, sizeof(text), &status);
@@ -319,6 +322,7 @@ int helper_start(struct helper *h, char *const *words, int64_t limit_ms, struct 
 	r = program_find(words[0], environment_path(w->conf), conf_directory(w->conf), program);
 	s.req.program = program;
 	s.req.argv = words;
+	s.req.commands[0] = words[0];
 	s.req.output_to_status = true;
 	if (r == 0)
 		r = spawn_worker(&s.req, &h->pid, &h->fd);

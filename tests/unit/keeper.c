@@ -1,5 +1,6 @@
 /* links: broker/sys/keeper broker/sys/confine broker/sys/spawn broker/sys/loop broker/sys/pair */
 /* links: broker/base/heap broker/base/strbuf broker/base/units broker/sys/proc */
+/* links: broker/sys/program broker/sys/rights */
 /* wrap: syscall */
 #include "sys/pair.h"
 #include "sys/keeper.h"

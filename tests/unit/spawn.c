@@ -1,4 +1,5 @@
-/* links: broker/sys/spawn broker/sys/confine broker/base/strbuf broker/base/units */
+/* links: broker/sys/spawn broker/sys/confine broker/sys/program broker/sys/rights */
+/* links: broker/base/strbuf broker/base/units */
 /* links: broker/sys/proc */
 /* wrap: kill */
 #include "sys/spawn.h"

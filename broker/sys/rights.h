@@ -1,0 +1,31 @@
+/*
+ * rights - what a process may do as root, and giving it up for good.
+ */
+#pragma once
+
+#include "base/util.h"
+
+/* The kernel's ABI (linux/capability.h), as a set of one. */
+#define RIGHT_KILL	       (1ull << 5)
+#define RIGHT_NET_BIND_SERVICE (1ull << 10)
+#define RIGHT_NET_RAW	       (1ull << 13)
+#define RIGHTS_ALL	       UINT64_MAX
+
+/* Whether the file @path gives rights to a user that executes it: setuid, setgid, capabilities. */
+bool rights_are_given_by(const char *path);
+
+/* Of the capabilities that this process has, it keeps those in @keep. 0 or -errno. */
+int rights_reduce(uint64_t keep);
+
+/*
+ * From now on neither this process nor one that it starts gains rights by executing a file. A file
+ * that has others than @bound as capabilities cannot be executed at all, and root loses the others
+ * when it executes any. 0 or -errno.
+ */
+int rights_gain_none(uint64_t bound);
+
+/*
+ * From now on only root (CAP_SYS_PTRACE) can trace this process, read its memory or take its
+ * descriptors, whatever user it becomes. The kernel writes no core file of it.
+ */
+void rights_hide(void);

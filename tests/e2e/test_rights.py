@@ -1,0 +1,272 @@
+#!/usr/bin/env python3
+"""What the processes of the broker can do with root's rights, and can never get back."""
+
+import ctypes
+import os
+import pwd
+import resource
+import shutil
+import signal
+import struct
+
+from harness import *
+from lib.steering import ready_workers
+
+CAP_KILL, CAP_NET_BIND_SERVICE, CAP_NET_RAW = 1 << 5, 1 << 10, 1 << 13
+KINDS = ("NoNewPrivs", "CapBnd", "CapPrm", "CapEff", "CapInh", "CapAmb")
+NONE = dict.fromkeys(KINDS, 0)
+PTRACE_SEIZE, SYS_PIDFD_GETFD = 0x4206, 438
+ALL = ["environ", "mem", "fd/0", "trace", "getfd"]
+
+
+def as_root(function):
+    """A test that only root can make."""
+
+    def tried():
+        if os.geteuid() != 0:
+            skip("root only")
+        function()
+
+    tried.__name__, tried.__doc__ = function.__name__, function.__doc__
+    return test(tried)
+
+
+def rights(pid):
+    """{kind: number}, of its status."""
+    with open("/proc/%d/status" % pid) as f:
+        lines = dict(line.rstrip("\n").split(":\t", 1) for line in f)
+    return {kind: int(lines[kind], 16) for kind in KINDS}
+
+
+def comm(pid):
+    with open("/proc/%d/comm" % pid) as f:
+        return f.read().strip()
+
+
+def keeper(broker):
+    return next(pid for pid in proc.descendants(broker.pid) if comm(pid) == "broker-keeper")
+
+
+def end(broker):
+    """One that may not remove its run directory, which lies in one of root."""
+    broker.signal(signal.SIGTERM)
+    assert broker.wait_exit() == 0
+    broker.stopped = {}
+
+
+def oom_score(pid):
+    with open("/proc/%d/oom_score_adj" % pid) as f:
+        return int(f.read())
+
+
+def copy(program, mode, name=None):
+    """Of a program, with such rights, owned by us."""
+    path = shutil.copy(program, tmp(name or "copy"))
+    os.chmod(path, mode)
+    return path
+
+
+# --- workers --------------------------------------------------------------------------------------
+
+
+@test
+def a_worker_can_gain_no_rights_unless_its_service_says_so():
+    broker = Broker(app("srv_poll"), workers=1)
+    own = rights(os.getpid())
+    assert rights(broker.worker_pid()) == dict(own, NoNewPrivs=1), "root stays root"
+    broker.configure(app("srv_poll"), workers=1, no_new_privs="no")
+    broker.reload_and_wait()
+    assert rights(broker.wait_event("worker-ready", generation=2)["pid"]) == own
+
+
+@test
+def a_command_that_is_there_to_gain_rights_may():
+    own, port = rights(os.getpid()), app("srv_poll")[1:]
+    marked = copy(app("srv_poll")[0], 0o4755, "setuid")
+    for key, want in (("auto", 0), ("yes", 1)):
+        broker = Broker([marked] + port, workers=1, no_new_privs=key)
+        assert rights(broker.worker_pid()) == dict(own, NoNewPrivs=want), key
+    group = copy(app("srv_poll")[0], 0o2755, "setgid")
+    broker = Broker([group] + port, workers=1)
+    assert rights(broker.worker_pid())["NoNewPrivs"] == 0
+    env = copy(shutil.which("env"), 0o4755, "env")
+    broker = Broker(app("srv_poll"), workers=2, **{"wrap.1": env})
+    workers = ready_workers(broker)
+    assert [rights(workers["web.%d" % i])["NoNewPrivs"] for i in (0, 1)] == [1, 0], "only under the wrapper"
+
+
+@as_root
+def a_command_with_file_capabilities_may_use_them():
+    marked = copy(shutil.which("sleep"), 0o755)
+    try:
+        os.setxattr(marked, "security.capability", struct.pack("<5I", 0x02000001, CAP_NET_RAW, 0, 0, 0))
+    except OSError as error:
+        skip("no file capabilities here: %s" % error)
+    text = "[service:web]\ncommand = %s 100\nlisten = {port}\nmode = native\nuser = nobody\nworkers = 1\n"
+    for key, want in (("auto", CAP_NET_RAW), ("yes", 0)):
+        broker = Broker(text=text % marked + "no_new_privs = %s\n" % key, wait_ready=False)
+        pid = broker.wait_event("worker-start")["pid"]
+        wait_until(lambda: comm(pid) == "copy", 10, "the command, which is executed all the same")
+        assert rights(pid)["CapEff"] == want, (key, rights(pid))
+
+
+@as_root
+def a_worker_of_another_user_has_nothing_of_root():
+    own = rights(os.getpid())
+    broker = Broker(app("srv_poll"), workers=1, user="nobody")
+    assert rights(broker.worker_pid()) == dict(NONE, NoNewPrivs=1, CapBnd=CAP_NET_RAW)
+    broker.configure(app("srv_poll"), workers=1, user="nobody", no_new_privs="no")
+    broker.reload_and_wait()
+    got = rights(broker.wait_event("worker-ready", generation=2)["pid"])
+    assert got == dict(NONE, CapBnd=own["CapBnd"]), got
+
+
+@as_root
+def sudo_and_its_like_are_of_no_use_in_a_worker():
+    who = copy(shutil.which("id"), 0o4755, "who")
+    os.mkdir(tmp("said"))
+    os.chmod(tmp("said"), 0o777)
+    for key, want in (("auto", pwd.getpwnam("nobody").pw_uid), ("no", 0)):
+        said = tmp("said", key)
+        program = "%s -u >%s; exec %s" % (who, said, " ".join(app("srv_poll")))
+        Broker(["sh", "-c", program], workers=1, user="nobody", no_new_privs=key)
+        with open(said) as f:
+            assert f.read() == "%d\n" % want, key
+
+
+@as_root
+def a_helper_of_a_worker_has_no_more_than_the_worker():
+    said = tmp("helper")
+    script = write_file("check", "#!/bin/sh\ngrep NoNewPrivs /proc/self/status >%s\n" % said, 0o755)
+    broker = Broker(app("srv_poll"), workers=1, check="command %s" % script)
+    with open(said) as f:
+        assert f.read().split() == ["NoNewPrivs:", "1"]
+    assert broker.worker_pid()
+
+
+# --- the keeper and the broker --------------------------------------------------------------------
+
+
+@test
+def the_keeper_can_only_signal():
+    broker = Broker(app("srv_poll"), workers=1)
+    kill = CAP_KILL if os.geteuid() == 0 else 0
+    bound = CAP_KILL if os.geteuid() == 0 else rights(os.getpid())["CapBnd"]
+    assert rights(keeper(broker)) == dict(NONE, NoNewPrivs=1, CapBnd=bound, CapPrm=kill, CapEff=kill)
+
+
+@as_root
+def the_keeper_ends_workers_of_other_users():
+    broker = Broker(app("srv_poll"), workers=1, user="nobody", drain_timeout="0")
+    worker = broker.worker_pid()
+    broker.kill()
+    wait_until(lambda: not proc.alive(worker), 10, "the end of the worker")
+
+
+@as_root
+def a_broker_with_a_user_of_its_own_has_one_right_and_no_process_of_root():
+    broker = Broker(app("srv_poll"), workers=1, broker={"user": "nobody"})
+    nobody = pwd.getpwnam("nobody").pw_uid
+    got = rights(broker.pid)
+    assert got["CapPrm"] == got["CapEff"] == CAP_NET_BIND_SERVICE and not got["CapInh"] | got["CapAmb"], got
+    assert rights(keeper(broker))["CapEff"] == 0
+    for pid in [broker.pid] + proc.descendants(broker.pid):
+        with open("/proc/%d/status" % pid) as f:
+            ids = next(line.split()[1:] for line in f if line.startswith("Uid:"))
+        assert set(ids) == {str(nobody)}, (pid, ids)
+    end(broker)
+
+
+def _look_into(pid):
+    libc, could = ctypes.CDLL(None), []
+    for name in ("environ", "mem", "fd/0"):
+        try:
+            os.close(os.open("/proc/%d/%s" % (pid, name), os.O_RDONLY | os.O_NONBLOCK))
+            could.append(name)
+        except OSError:
+            pass
+    if libc.ptrace(PTRACE_SEIZE, pid, None, None) == 0:
+        could.append("trace")
+    if libc.syscall(SYS_PIDFD_GETFD, os.pidfd_open(pid), 0, 0) >= 0:
+        could.append("getfd")
+    return could
+
+
+def could_do_to(pid, user=None):
+    """What a process of that user (a line of passwd) could do to process `pid`."""
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            if user:
+                os.setgroups([])
+                os.setresgid(*3 * [user.pw_gid])
+                os.setresuid(*3 * [user.pw_uid])
+            os.write(write, " ".join(_look_into(pid)).encode())
+        finally:
+            os._exit(0)
+    os.close(write)
+    with os.fdopen(read) as f:
+        said = f.read()
+    os.waitpid(child, 0)
+    return said.split()
+
+
+@as_root
+def who_has_its_user_cannot_look_into_a_broker_that_root_started():
+    nobody = pwd.getpwnam("nobody")
+    broker = Broker(app("srv_poll"), workers=1, broker={"user": "nobody"})
+    assert could_do_to(broker.worker_pid(), nobody) == ALL, "as always"
+    for pid in broker.pid, keeper(broker):
+        assert could_do_to(pid, nobody) == [], pid
+        assert could_do_to(pid) == ALL, "root may debug it"
+    end(broker)
+
+
+@as_root
+def root_may_debug_a_broker():
+    broker = Broker(app("srv_poll"), workers=1)
+    assert [could_do_to(pid) for pid in (broker.pid, keeper(broker))] == [ALL] * 2
+
+
+@test
+def a_crash_of_a_root_broker_leaves_no_core():
+    broker = Broker(app("srv_poll"), workers=1, drain_timeout="0", cwd=tmp())
+    limits = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+    if resource.getrlimit(resource.RLIMIT_CORE)[1] != resource.RLIM_INFINITY:
+        skip("no core files here")
+    resource.prlimit(broker.pid, resource.RLIMIT_CORE, limits)
+    send_signal(broker.pid, signal.SIGABRT)
+    _, status = os.waitpid(broker.pid, 0)
+    broker.process.returncode, broker.stopped = -signal.SIGABRT, {}
+    assert os.WIFSIGNALED(status) and os.WCOREDUMP(status) == (os.geteuid() != 0), status
+
+
+# --- memory that runs out -------------------------------------------------------------------------
+
+
+@test
+def the_broker_and_its_keeper_have_their_own_score():
+    own = oom_score(os.getpid())
+    for user in ("nobody", None) if os.geteuid() == 0 else (None,):
+        broker = Broker(app("srv_poll"), workers=1, broker=dict({"user": user} if user else {}, oom_score_adj=own + 300))
+        assert [oom_score(pid) for pid in (broker.pid, keeper(broker))] == [own + 300] * 2
+        assert oom_score(broker.worker_pid()) == own
+        broker.configure(app("srv_poll"), workers=1, oom_score_adj=own + 500,
+                         broker=dict({"user": user} if user else {}, oom_score_adj=own + 300))
+        broker.reload_and_wait()
+        assert oom_score(broker.wait_event("worker-ready", generation=2)["pid"]) == own + 500
+        end(broker)
+
+
+@test
+def a_score_that_the_kernel_does_not_give_is_refused():
+    if int(rights(os.getpid())["CapEff"]) >> 24 & 1:
+        skip("CAP_SYS_RESOURCE gives any")
+    got = broker_cli("-c", write_file("broker.ini", "[broker]\noom_score_adj = -900\n[service:web]\ncommand = %s 1\n"
+                                      % app("srv_poll")[0]))
+    assert got.returncode == 3, got
+    assert "cannot set oom_score_adj = -900: Permission denied (the broker may not give that much)" in got.stderr, got
+
+
+main()
