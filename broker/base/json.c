@@ -7,20 +7,22 @@ static void add_string(struct strbuf *out, const char *text, size_t n)
 {
 	static const char special[] = "\"\\\n\t", letters[] = "\"\\nt";
 	const char *found;
+	uint32_t cp;
 	size_t plain = 0; /* where the part begins that goes out as it is */
 
 	strbuf_add_bytes(out, "\"", 1);
 	for (size_t i = 0, len; i < n; i += len ? len : 1) {
 		len = text[i] == '"' || text[i] == '\\' ? 0 : utf8_len(text + i, n - i);
-		if (len)
+		cp = utf8_decode(text + i, len ? len : 1);
+		if (len && !utf8_reorders(cp))
 			continue;
 		strbuf_add_bytes(out, text + plain, i - plain);
 		found = memchr(special, text[i], sizeof(special) - 1);
 		if (found)
 			strbuf_addf(out, "\\%c", letters[found - special]);
 		else /* if not UTF-8, each byte as the character of its number (Latin-1) */
-			strbuf_addf(out, "\\u%04x", (unsigned char)text[i]);
-		plain = i + 1;
+			strbuf_addf(out, "\\u%04x", (unsigned)cp);
+		plain = i + (len ? len : 1);
 	}
 	strbuf_add_bytes(out, text + plain, n - plain);
 	strbuf_add_bytes(out, "\"", 1);

@@ -6,10 +6,20 @@
 
 #define FIRST_SIZE 1024
 
+uint32_t utf8_decode(const char *text, size_t len)
+{
+	const unsigned char *s = (const unsigned char *)text;
+	uint32_t cp = len == 1 ? s[0] : s[0] & (0xffu >> (len + 1));
+
+	for (size_t i = 1; i < len; i++)
+		cp = cp << 6 | (s[i] & 0x3f);
+	return cp;
+}
+
 size_t utf8_len(const char *text, size_t n)
 {
 	const unsigned char *s = (const unsigned char *)text;
-	unsigned long cp;
+	uint32_t cp;
 	size_t len;
 
 	if (s[0] < 0x80)
@@ -24,15 +34,19 @@ size_t utf8_len(const char *text, size_t n)
 		return 0;
 	if (len > n)
 		return 0;
-	cp = s[0] & (0xffu >> (len + 1));
-	for (size_t i = 1; i < len; i++) {
+	for (size_t i = 1; i < len; i++)
 		if ((s[i] & 0xc0) != 0x80)
 			return 0;
-		cp = cp << 6 | (s[i] & 0x3f);
-	}
+	cp = utf8_decode(text, len);
 	if ((len == 3 && cp < 0x800) || (len == 4 && (cp < 0x10000 || cp > 0x10ffff)))
 		return 0;
 	return (cp >= 0xd800 && cp <= 0xdfff) || cp < 0xa0 ? 0 : len;
+}
+
+bool utf8_reorders(uint32_t cp)
+{
+	return cp == 0x61c || cp == 0x200e || cp == 0x200f || (cp >= 0x2028 && cp <= 0x202e) ||
+	       (cp >= 0x2066 && cp <= 0x2069);
 }
 
 void strbuf_init(struct strbuf *b, char *storage, size_t size)
@@ -141,6 +155,8 @@ void strbuf_add_escaped(struct strbuf *b, const char *bytes, size_t n)
 {
 	for (size_t i = 0, len; i < n; i += len ? len : 1) {
 		len = utf8_len(bytes + i, n - i);
+		if (len && utf8_reorders(utf8_decode(bytes + i, len)))
+			len = 0;
 		/* A sequence goes whole or not at all. */
 		if (len && make_room(b, len) < len)
 			return;

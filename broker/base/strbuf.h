@@ -17,6 +17,15 @@
  */
 size_t utf8_len(const char *s, size_t n);
 
+/* The number of the character at @s, of which utf8_len() is @len; with 1: the byte. */
+uint32_t utf8_decode(const char *s, size_t len);
+
+/*
+ * Whether @cp would make a reader see a line in another order, or as two: the directional controls
+ * of UAX #9 (U+202E turns "gnp.exe" round), and the line and paragraph separators.
+ */
+bool utf8_reorders(uint32_t cp);
+
 struct strbuf {
 	char *text; /* terminated. The caller's storage; if it grows, owned, and NULL at first */
 	size_t len; /* without the terminator */
@@ -61,9 +70,9 @@ void strbuf_vaddf(struct strbuf *b, const char *fmt, va_list ap) PRINTF(2, 0);
 int strbuf_fail(struct strbuf *b, int r, const char *fmt, ...) PRINTF(3, 4);
 
 /*
- * Adds @n bytes that may come from a hostile peer or file: what is not
- * printable ASCII or valid UTF-8 becomes \xNN, so that a terminal or a log
- * reader cannot be steered by it.
+ * Adds @n bytes that may come from a hostile peer or file: what is not printable ASCII or valid
+ * UTF-8, or utf8_reorders(), becomes \xNN, so that neither a terminal nor the reader of a log is
+ * steered by it.
  */
 void strbuf_add_escaped(struct strbuf *b, const char *bytes, size_t n);
 

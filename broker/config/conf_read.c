@@ -294,8 +294,8 @@ int conf_read(const char *text, size_t len, struct conf_errors *errors, struct c
 	if (!ret->text || !ret->settings)
 		return -ENOMEM;
 	memcpy(ret->text, text, len);
-	for (size_t at = len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3) ? 3 : 0; at < len;
-	     at = next) {
+	for (size_t at = len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3) ? 3 : 0;
+	     at < len && !errors->more; at = next) {
 		const char *newline = memchr(text + at, '\n', len - at);
 
 		n = (newline ? (size_t)(newline - text) : len) - at;

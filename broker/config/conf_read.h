@@ -7,7 +7,8 @@
  *	key = value		# value: raw, see words.h for comment and quotes
  *
  * A line cannot be continued. Lines end with LF or CRLF; a byte order mark at the start is skipped.
- * A bad line costs that line only, and a bad [section] its settings too.
+ * A bad line costs that line only, and a bad [section] its settings too; what follows one bad line
+ * more than there is room for messages is not read.
  */
 #pragma once
 

@@ -28,30 +28,36 @@ static void add_first(struct screen *s, const struct json_value *service, const 
 	text_end(&line);
 }
 
+static uint64_t number(const struct json_value *object, const char *key)
+{
+	return (uint64_t)json_doc_number(object, key);
+}
+
 static void add_ledger(struct screen *s, const struct json_value *ledger)
 {
 	const struct json_value *v = json_doc_first(json_doc_member(ledger, "refused"));
-	int64_t refused = 0, off;
+	/* Without a sign: sums of what a broker says may be beyond any number. */
+	uint64_t refused = 0, off;
 	struct text_line line = text_begin(s, STATUS_INDENT);
 	STRBUF(reasons, 160); /* no-worker 2, no-memory 1 */
 
 	for (; v; v = json_doc_next(v)) {
 		if (!v->key || !v->is_integer || v->integer <= 0)
 			continue;
-		refused += v->integer;
+		refused += (uint64_t)v->integer;
 		strbuf_addf(&reasons, "%s%s %" PRId64, reasons.len ? ", " : "", v->key, v->integer);
 	}
-	off = json_doc_number(ledger, "accepted") - json_doc_number(ledger, "taken") -
-	      json_doc_number(ledger, "waiting") - json_doc_number(ledger, "client_gone") - refused;
+	off = number(ledger, "accepted") - number(ledger, "taken") - number(ledger, "waiting") -
+	      number(ledger, "client_gone") - refused;
 	text_fill(&line, TEXT_PLAIN,
 		  "accepted $accepted = taken $taken + waiting $waiting + client gone $client_gone "
 		  "+ ",
 		  ledger);
-	text_addf(&line, refused ? TEXT_YELLOW : TEXT_PLAIN, "refused %" PRId64, refused);
+	text_addf(&line, refused ? TEXT_YELLOW : TEXT_PLAIN, "refused %" PRIu64, refused);
 	if (reasons.len)
 		text_addf(&line, TEXT_YELLOW, " (%s)", reasons.text);
 	if (!json_doc_truth(ledger, "balanced") || off != 0)
-		text_addf(&line, TEXT_RED, "  DOES NOT BALANCE: off by %" PRId64, off);
+		text_addf(&line, TEXT_RED, "  DOES NOT BALANCE: off by %" PRId64, (int64_t)off);
 	text_fill(&line, TEXT_PLAIN, "{; $taken_back taken back and given again}", ledger);
 	text_end(&line);
 }

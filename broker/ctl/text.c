@@ -30,23 +30,22 @@ enum look { COMBINING = 0, PLAIN = 1, WIDE = 2, HIDDEN };
 
 /*
  * Unicode blocks (UAX #11) that terminals draw over the character before, or two columns wide. And
- * characters that are invisible, or change how others look.
+ * characters that are invisible; see also utf8_reorders().
  */
 static const struct range {
 	uint32_t first, last;
 	enum look look;
 } ranges[] = {
 	{ 0xad, 0xad, HIDDEN },	       { 0x300, 0x36f, COMBINING },   { 0x483, 0x489, COMBINING },
-	{ 0x591, 0x5bd, COMBINING },   { 0x61c, 0x61c, HIDDEN },      { 0x64b, 0x65f, COMBINING },
-	{ 0x1100, 0x115f, WIDE },      { 0x180e, 0x180e, HIDDEN },    { 0x1ab0, 0x1aff, COMBINING },
-	{ 0x1dc0, 0x1dff, COMBINING }, { 0x200b, 0x200f, HIDDEN },    { 0x2028, 0x202e, HIDDEN },
-	{ 0x2060, 0x206f, HIDDEN },    { 0x20d0, 0x20ff, COMBINING }, { 0x231a, 0x231b, WIDE },
-	{ 0x2e80, 0x303e, WIDE },      { 0x3041, 0xa4cf, WIDE },      { 0xa960, 0xa97f, WIDE },
-	{ 0xac00, 0xd7a3, WIDE },      { 0xf900, 0xfaff, WIDE },      { 0xfe00, 0xfe0f, COMBINING },
-	{ 0xfe20, 0xfe2f, COMBINING }, { 0xfe30, 0xfe6f, WIDE },      { 0xfeff, 0xfeff, HIDDEN },
-	{ 0xff00, 0xff60, WIDE },      { 0xffe0, 0xffe6, WIDE },      { 0xfff9, 0xfffb, HIDDEN },
-	{ 0x1f300, 0x1f64f, WIDE },    { 0x1f680, 0x1f6ff, WIDE },    { 0x1f900, 0x1f9ff, WIDE },
-	{ 0x20000, 0x3fffd, WIDE },    { 0xe0000, 0xe0fff, HIDDEN },
+	{ 0x591, 0x5bd, COMBINING },   { 0x64b, 0x65f, COMBINING },   { 0x1100, 0x115f, WIDE },
+	{ 0x180e, 0x180e, HIDDEN },    { 0x1ab0, 0x1aff, COMBINING }, { 0x1dc0, 0x1dff, COMBINING },
+	{ 0x200b, 0x200d, HIDDEN },    { 0x2060, 0x206f, HIDDEN },    { 0x20d0, 0x20ff, COMBINING },
+	{ 0x231a, 0x231b, WIDE },      { 0x2e80, 0x303e, WIDE },      { 0x3041, 0xa4cf, WIDE },
+	{ 0xa960, 0xa97f, WIDE },      { 0xac00, 0xd7a3, WIDE },      { 0xf900, 0xfaff, WIDE },
+	{ 0xfe00, 0xfe0f, COMBINING }, { 0xfe20, 0xfe2f, COMBINING }, { 0xfe30, 0xfe6f, WIDE },
+	{ 0xfeff, 0xfeff, HIDDEN },    { 0xff00, 0xff60, WIDE },      { 0xffe0, 0xffe6, WIDE },
+	{ 0xfff9, 0xfffb, HIDDEN },    { 0x1f300, 0x1f64f, WIDE },    { 0x1f680, 0x1f6ff, WIDE },
+	{ 0x1f900, 0x1f9ff, WIDE },    { 0x20000, 0x3fffd, WIDE },    { 0xe0000, 0xe0fff, HIDDEN },
 };
 
 enum text_style text_state_style(const char *state)
@@ -77,22 +76,13 @@ static enum look look_of(uint32_t cp)
 	return PLAIN;
 }
 
-static uint32_t decode(const unsigned char *s, size_t len)
-{
-	uint32_t cp = len == 1 ? s[0] : s[0] & (0xffu >> (len + 1));
-
-	for (size_t i = 1; i < len; i++)
-		cp = cp << 6 | (s[i] & 0x3f);
-	return cp;
-}
-
 /* The first character of @text, which is not empty. */
 static struct glyph next_glyph(const char *text)
 {
 	size_t len = utf8_len(text, strnlen(text, 4));
 	struct glyph g = { .len = len, .source = len ? len : 1 };
-	uint32_t cp = decode((const unsigned char *)text, g.source);
-	enum look look = len ? look_of(cp) : HIDDEN;
+	uint32_t cp = utf8_decode(text, g.source);
+	enum look look = len && !utf8_reorders(cp) ? look_of(cp) : HIDDEN;
 
 	g.columns = look;
 	if (look == HIDDEN)

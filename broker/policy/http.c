@@ -147,11 +147,11 @@ static enum http_status parse_head(char *head, struct http_request *ret)
 enum http_status http_parse(char *bytes, size_t n, struct http_request *ret)
 {
 	/* The head ends with an empty line, in whatever way its lines end. */
-	char *end = memmem(bytes, n, "\r\n\r\n", 4), *last = end ? end + 3 : NULL;
+	char *end = n ? memmem(bytes, n, "\r\n\r\n", 4) : NULL, *last = end ? end + 3 : NULL;
 	struct http_request request = { 0 };
 	enum http_status status = HTTP_BAD_REQUEST;
 
-	if (!end && (end = memmem(bytes, n, "\n\n", 2)))
+	if (n && !end && (end = memmem(bytes, n, "\n\n", 2)))
 		last = end + 1;
 	if (!last)
 		return n >= HTTP_HEAD_MAX ? HTTP_TOO_LARGE : HTTP_INCOMPLETE;

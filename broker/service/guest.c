@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include "base/fd.h"
 #include "sys/log.h"
 #include "worker/ends.h"
@@ -60,11 +59,12 @@ int guest_join(struct service *s, int peer, bool pinned_only, struct worker **re
 	w->pinned_only = pinned_only;
 	w->uid = cred.uid;
 	r = worker_watch_process(w, &cred);
-	if (r == 0 && getrandom(w->token, sizeof(w->token), 0) != (ssize_t)sizeof(w->token))
-		r = -EIO;
+	if (r < 0)
+		(void)strbuf_fail(error, r, "the broker cannot watch the guest: %m");
+	else
+		r = worker_make_token(w, error);
 	if (r < 0) {
 		worker_free(w);
-		strbuf_addf(error, "the broker cannot watch the guest: %s", strerror(-r));
 		return r;
 	}
 	s->broker->given.guest = number;

@@ -7,7 +7,9 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include "base/fd.h"
+#include "sys/proc.h"
 #include "sys/unix_socket.h"
 
 char *rundir_default(const char *config_file)
@@ -59,15 +61,20 @@ static int write_own_pid(int fd)
 	return 0;
 }
 
+#define LOCK_STEP_MS 10
+#define LOCK_STEPS   300
+
 /*
- * Opens and locks @path, and writes our pid into it. -EBUSY: somebody has it; *@ret_holder is the
+ * Opens and locks @path, and writes our pid into it. A broker that was killed while it started a
+ * worker is waited for: that child has its lock and its sockets until it is about to execute its
+ * program. -EBUSY: somebody has it; *@ret_holder is the
  * pid written in it, or 0. Such a file is removed only under its lock. So a file that we have
  * locked but that has no name any more was removed between our open and our lock, and the name is
  * tried again.
  */
 static int lock_file(const char *path, mode_t mode, int *ret_fd, pid_t *ret_holder)
 {
-	for (int tries = 0; tries < 100; tries++) {
+	for (int tries = 0; tries < LOCK_STEPS; tries++) {
 		_cleanup_fd_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, mode);
 		struct stat st;
 
@@ -80,7 +87,10 @@ static int lock_file(const char *path, mode_t mode, int *ret_fd, pid_t *ret_hold
 				return -errno;
 			if (read(fd, text, sizeof(text) - 1) > 0)
 				*ret_holder = atoi(text);
-			return -EBUSY;
+			if (*ret_holder <= 0 || !proc_stat(*ret_holder).ending)
+				return -EBUSY;
+			(void)usleep(LOCK_STEP_MS * 1000);
+			continue;
 		}
 		if (fstat(fd, &st) < 0)
 			return -errno;
@@ -91,7 +101,7 @@ static int lock_file(const char *path, mode_t mode, int *ret_fd, pid_t *ret_hold
 			return write_own_pid(*ret_fd);
 		}
 	}
-	return -EAGAIN;
+	return *ret_holder ? -EBUSY : -EAGAIN;
 }
 
 static int open_rendezvous(struct rundir *rd, bool shared, struct strbuf *error)

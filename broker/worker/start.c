@@ -72,6 +72,13 @@ void worker_free(struct worker *w)
 	free(w);
 }
 
+int worker_make_token(struct worker *w, struct strbuf *error)
+{
+	if (getrandom(w->token, sizeof(w->token), 0) == (ssize_t)sizeof(w->token))
+		return 0;
+	return strbuf_fail(error, -errno, "the kernel gives no random numbers (getrandom: %m)");
+}
+
 struct worker *worker_start(struct worker_terms *terms, struct service_conf *conf, unsigned slot,
 			    unsigned generation)
 {
@@ -81,7 +88,9 @@ struct worker *worker_start(struct worker_terms *terms, struct service_conf *con
 	int r = -ENOMEM;
 
 	loop_note(&terms->broker->loop, "start of a worker");
-	if (w && getrandom(w->token, sizeof(w->token), 0) == (ssize_t)sizeof(w->token))
+	if (w)
+		r = worker_make_token(w, &error);
+	if (r == 0)
 		r = launch_worker(w, &error);
 	if (r < 0) {
 		strbuf_addf(&name, "%s.%u", conf->name, slot);

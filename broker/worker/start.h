@@ -10,6 +10,9 @@ struct worker *worker_new(struct worker_terms *terms, struct service_conf *conf,
 			  unsigned generation);
 void worker_free(struct worker *w);
 
+/* Its token: what it proves by that it is this worker. 0 or -errno with @error. */
+int worker_make_token(struct worker *w, struct strbuf *error);
+
 /*
  * Starts the process. NULL, with the reason logged, if that failed: nothing is left behind. It is
  * in no list and belongs to no rollout yet.

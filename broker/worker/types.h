@@ -185,10 +185,10 @@ static inline bool worker_finishes_alone(const struct worker *w)
 
 /*
  * What names a worker in an entry of the log, and so in an event: its service, which is what
- * `events SERVICE` goes by, its name, process and generation. The second form is for one whose
- * process has ended, or where another of its processes is meant.
+ * `events SERVICE` goes by, its name, its main process (the one it had, once that has ended) and
+ * generation. The first form is for where another of its processes is meant.
  */
 #define LOG_WORKER_PID(w, process)                                                                 \
 	LOG_STR("service", (w)->conf->name), LOG_STR("worker", (w)->name),                         \
 		LOG_INT("pid", (process)), LOG_INT("generation", (w)->generation)
-#define LOG_WORKER(w) LOG_WORKER_PID(w, (w)->pid)
+#define LOG_WORKER(w) LOG_WORKER_PID(w, (w)->pid ? (w)->pid : (w)->main_was)

@@ -281,8 +281,8 @@ static void log_guest_left(const struct worker *w)
 {
 	int64_t ms = loop_now(worker_loop(w)) - w->started_ms;
 
-	log_event(LEVEL_INFO, "guest-left", LOG_WORKER_PID(w, w->pid ? w->pid : w->main_was),
-		  LOG_BOOL("ended", !w->pid), LOG_INT("served", w->served),
+	log_event(LEVEL_INFO, "guest-left", LOG_WORKER(w), LOG_BOOL("ended", !w->pid),
+		  LOG_INT("served", w->served),
 		  LOG_MSG("%s after %lld s and %llu connections",
 			  w->pid ? "is left to itself" : "ended", (long long)ms / MSEC_PER_SEC,
 			  (unsigned long long)w->served));

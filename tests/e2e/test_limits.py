@@ -175,6 +175,18 @@ def fork_fails_and_is_tried_again():
 
 
 @test
+def without_random_numbers_the_cause_is_named():
+    broker = Broker(app("srv_poll"), workers=2, **QUICK)
+    workers = pids(broker, 2)
+    mark = broker.mark()
+    with faults.Strace(broker.pid, "getrandom", inject="getrandom:error=EPERM:when=1..2"):
+        send_signal(workers[0], signal.SIGKILL)
+        message = broker.wait_event("worker-failed", since=mark)["message"]
+        assert "getrandom: Operation not permitted" in message, message
+        broker.wait_event("worker-ready", since=mark, worker="web.0", timeout=30)
+
+
+@test
 def a_user_with_few_descriptors_in_flight():
     """ETOOMANYREFS counts all that is in flight of one user; root with its rights is exempt."""
     nobody = 65534

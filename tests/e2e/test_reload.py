@@ -631,6 +631,15 @@ def a_worker_that_ignores_the_signal_is_killed():
 
 
 @test
+def a_kill_of_what_the_main_process_left_names_that():
+    release = Release("trap 'exit 0' TERM\n(trap '' TERM; %s) &\nwait\n" % GOOD)
+    broker = Broker(release.command(), workers=1, stop_timeout="200ms")
+    pid = broker.wait_event("worker-ready")["pid"]
+    broker.reload_and_wait()
+    assert broker.wait_event("worker-kill", generation=1)["pid"] == pid
+
+
+@test
 def sigterm_answers_everybody_who_is_connected():
     broker = Broker(app("srv_threads"), workers=2, queue=1)
     slow = [connect(broker.port) for _ in range(30)]

@@ -2,7 +2,7 @@
 /* links: broker/base/words broker/config/option broker/config/option_table */
 /* links: broker/config/option_list broker/config/health_probe broker/config/option_word */
 /* links: broker/base/units broker/base/strbuf broker/base/paths */
-/* wrap: malloc calloc realloc strdup */
+/* wrap: malloc calloc realloc strdup nearest */
 #include "conf_util.h"
 
 #include "config/option.h"
@@ -45,6 +45,19 @@ void *__wrap_realloc(void *p, size_t size)
 char *__wrap_strdup(const char *s)
 {
 	return fails() ? NULL : __real_strdup(s);
+}
+
+/* --- how often a word is compared with all that there are ------------------------------ */
+
+static unsigned compared;
+
+const char *__real_nearest(const char *word, const char *const *candidates, size_t n);
+const char *__wrap_nearest(const char *word, const char *const *candidates, size_t n);
+
+const char *__wrap_nearest(const char *word, const char *const *candidates, size_t n)
+{
+	compared++;
+	return __real_nearest(word, candidates, n);
 }
 
 static const char good[] = "\xef\xbb\xbf# all of it\r\n"
@@ -132,6 +145,24 @@ TEST(every_allocation_may_fail)
 	} while (r == -ENOMEM);
 	CHECK_EQ(r, -EINVAL);
 	fail_in = -1;
+}
+
+/* A megabyte of misspelt keys took a second: what is not told is not searched for. */
+TEST(the_work_for_messages_is_bounded_like_the_messages)
+{
+	struct strbuf text = STRBUF_GROWS(CONF_FILE_MAX);
+	STRBUF(error, CONF_ERROR_BYTES);
+	struct conf *conf;
+
+	strbuf_add(&text, "[service:web]\ncommand = x\n");
+	while (text.len < CONF_FILE_MAX - 20)
+		strbuf_add(&text, "drain_timeour = 1\n");
+	compared = 0;
+	CHECK_EQ(conf_parse("f", text.text, text.len, &conf_test_facts, &conf, &error), -EINVAL);
+	CHECK_CONTAINS(error.text, "f:22: unknown key");
+	CHECK_CONTAINS(error.text, "there are more errors");
+	CHECK(compared > CONF_ERRORS_MAX && compared < 2 * CONF_ERRORS_MAX);
+	strbuf_deinit(&text);
 }
 
 TEST(a_value_that_cannot_be_stored_changes_nothing)

@@ -248,6 +248,17 @@ TEST(the_sum_is_checked_here_too)
 	CHECK_CONTAINS(screen(100), "DOES NOT BALANCE: off by 2\n");
 }
 
+/* A sanitizer sees an overflow. */
+TEST(sums_beyond_any_number_are_survived)
+{
+	add_line(&view, LINE_SERVICE("\"ledger\":{\"accepted\":-9223372036854775807,"
+				     "\"taken\":9223372036854775807,\"waiting\":3,"
+				     "\"client_gone\":1,\"refused\":{\"a\":9223372036854775807,"
+				     "\"b\":9223372036854775807},\"balanced\":true}"));
+	CHECK_CONTAINS(screen(300), "refused 18446744073709551614 ");
+	CHECK_CONTAINS(screen(300), "DOES NOT BALANCE: off by ");
+}
+
 TEST(what_comes_from_outside_cannot_steer_the_terminal)
 {
 	const char *text;

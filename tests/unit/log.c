@@ -192,6 +192,9 @@ static const char *const hostile[] = {
 	"\xff\xfe\xc0\x80\xed\xa0\x80",
 	"\xc3",
 	"\xe2\x82",
+	"exe.\xe2\x80\xae"
+	"gnp\xe2\x80\xa8"
+	"forged",
 	"\xf0\x9f\x98",
 	"gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80",
 	"\302\23331m",
@@ -210,6 +213,7 @@ static void check_lines(enum conf_log_format format, size_t want)
 		if (format == FORMAT_JSON && !json_line(line))
 			tap_fail(__FILE__, __LINE__, "no JSON: %s", line);
 		CHECK(!strstr(line, "\xc2\x9b"));
+		CHECK(!strstr(line, "\xe2\x80\xae") && !strstr(line, "\xe2\x80\xa8"));
 	}
 	CHECK_EQ(*line, '\0');
 	CHECK_EQ(n, want);

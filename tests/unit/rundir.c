@@ -1,12 +1,15 @@
-/* links: broker/sys/rundir broker/sys/unix_socket broker/base/strbuf */
+/* links: broker/sys/rundir broker/sys/unix_socket broker/sys/proc broker/base/strbuf */
 #include "sys/rundir.h"
 #include "tap.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char base[] = "/tmp/broker-rundir-XXXXXX";
@@ -119,6 +122,49 @@ TEST(a_second_broker_is_told_who_has_it)
 
 	CHECK_EQ(rundir_open(&second, path, false, &error), 0);
 	rundir_close(&second);
+	stop();
+}
+
+/* A child of a broker that holds @rd, and ends once somebody has tried to take it. */
+static void hold_until_tried(const struct rundir *rd, int ready)
+{
+	struct pollfd tried = { .fd = inotify_init1(IN_CLOEXEC), .events = POLLIN };
+
+	(void)inotify_add_watch(tried.fd, rd->lock, IN_OPEN);
+	(void)!write(ready, "", 1);
+	(void)poll(&tried, 1, 10000);
+	(void)usleep(20000); /* open(2) is not all of the try */
+	_exit(0);
+}
+
+/*
+ * SIGKILL while it starts a worker: the child that is to be the worker has the same open files
+ * until it has closed them.
+ */
+TEST(the_child_of_a_killed_broker_is_waited_for)
+{
+	struct rundir rd = RUNDIR_INIT;
+	STRBUF(error, 512);
+	int ready[2];
+	pid_t broker;
+	char byte;
+
+	start();
+	CHECK_EQ(pipe2(ready, O_CLOEXEC), 0);
+	broker = fork();
+	CHECK(broker >= 0);
+	if (broker == 0) {
+		if (rundir_open(&rd, path, false, &error) == 0 && fork() == 0)
+			hold_until_tried(&rd, ready[1]);
+		(void)!read(ready[0], &byte, 1);
+		_exit(0);
+	}
+	CHECK_EQ(waitpid(broker, NULL, 0), broker);
+	CHECK_EQ(rundir_open(&rd, path, false, &error), 0);
+	CHECK_EQ(try_connect(), 0);
+	close(ready[0]);
+	close(ready[1]);
+	rundir_close(&rd);
 	stop();
 }
 

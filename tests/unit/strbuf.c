@@ -45,6 +45,14 @@ TEST(what_could_steer_a_terminal_is_escaped)
 		{ "\xed\xa0\x80", 3, "\\xed\\xa0\\x80" }, /* surrogate */
 		{ "\xe2\x82", 2, "\\xe2\\x82" },	  /* cut short */
 		{ "\t\x7f\0z", 4, "\\t\\x7f\\x00z" },
+		/* The order of what follows: RIGHT-TO-LEFT OVERRIDE and its like; two lines. */
+		{ "\xe2\x80\xaetxt", 6, "\\xe2\\x80\\xaetxt" },
+		{ "\xe2\x80\xa8", 3, "\\xe2\\x80\\xa8" },
+		{ "\xe2\x81\xa9", 3, "\\xe2\\x81\\xa9" },
+		{ "\xd8\x9c", 2, "\\xd8\\x9c" },
+		{ "\xe2\x80\x8f", 3, "\\xe2\\x80\\x8f" },
+		/* Their neighbours: the joiner of an emoji, a narrow blank, a letter. */
+		{ "\xe2\x80\x8d\xe2\x80\xaf\xd8\x9b", 8, "\xe2\x80\x8d\xe2\x80\xaf\xd8\x9b" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {

@@ -71,7 +71,7 @@ TEST(json_has_its_commas_where_they_belong)
 	json_array(&b, "pids");
 	json_int(&b, NULL, 1);
 	json_int(&b, NULL, 2);
-	json_str(&b, NULL, "x");
+	json_str(&b, NULL, "x\xe2\x80\xae");
 	json_close_array(&b);
 	json_object(&b, "empty");
 	json_close(&b);
@@ -79,7 +79,7 @@ TEST(json_has_its_commas_where_they_belong)
 	json_end(&b);
 	check_text(&b, "{\"type\":\"worker\",\"pid\":-1,\"big\":18446744073709551615,"
 		       "\"open\":null,\"ledger\":{\"accepted\":9,\"balanced\":true},"
-		       "\"pids\":[1,2,\"x\"],\"empty\":{},\"last\":null}\n");
+		       "\"pids\":[1,2,\"x\\u202e\"],\"empty\":{},\"last\":null}\n");
 }
 
 TEST(json_text_is_escaped_whatever_it_is)
