@@ -236,7 +236,8 @@ static int explain(int pid, int r, struct strbuf *error)
  */
 static int look_at_process(struct doctor *d, char ret_image[PATH_MAX], struct strbuf *error)
 {
-	int r = proc_stat(d->pid).state ? 0 : -ESRCH;
+	const struct proc_stat stat = proc_stat(d->pid);
+	int r = stat.state ? 0 : stat.ending ? -ESRCH : -EACCES;
 	const char *end;
 
 	if (r == 0)

@@ -81,6 +81,17 @@ static DIR *open_dir(pid_t pid, const char *name)
 	return opendir(path_of(pid, name).text);
 }
 
+/*
+ * /proc has not shown @pid, for @r. 0: it has ended; else -errno, which is -EACCES if it is only
+ * hidden: with hidepid=2 that looks the same.
+ */
+static int why_unseen(pid_t pid, int r)
+{
+	if (r != -ENOENT && r != -ESRCH)
+		return r;
+	return getpgid(pid) < 0 && errno == ESRCH ? 0 : -EACCES;
+}
+
 /* The next entry of @dir that is a number; false at the end. */
 static bool next_pid(DIR *dir, pid_t *ret)
 {
@@ -103,10 +114,14 @@ struct proc_stat proc_stat(pid_t pid)
 	char text[512];
 	const char *paren;
 	unsigned flags;
+	ssize_t n;
 	long pages;
 
-	if (proc_read(pid, "stat", text, sizeof(text)) < 0)
+	n = proc_read(pid, "stat", text, sizeof(text));
+	if (n < 0) {
+		st.ending = why_unseen(pid, (int)n) == 0;
 		return st;
+	}
 	paren = strrchr(text, ')'); /* the name may hold anything */
 	/* proc(5): fields 3, 4, 9, 14, 15, 24. */
 	if (!paren || sscanf(paren + 1,
@@ -142,7 +157,7 @@ int proc_add_children(pid_t pid, struct pid_set *ret)
 	pid_t tid;
 
 	if (!dir)
-		return errno_is_shortage(errno) ? -errno : 0; /* it has ended */
+		return why_unseen(pid, -errno);
 	while (r == 0 && next_pid(dir, &tid)) {
 		char file[128];
 		int child;
@@ -167,14 +182,15 @@ int proc_add_children(pid_t pid, struct pid_set *ret)
 
 int proc_add_descendants(struct pid_set *set)
 {
-	/* The set grows while it is walked; a pid is added once, so this ends. */
-	for (size_t i = 0; i < set->n; i++) {
-		int r = proc_add_children(set->pids[i], set);
+	int r = 0;
 
-		if (r < 0)
-			return r;
+	/* The set grows while it is walked; a pid is added once, so this ends. */
+	for (size_t i = 0; i < set->n && (r == 0 || r == -EACCES); i++) {
+		int one = proc_add_children(set->pids[i], set);
+
+		r = one < 0 ? one : r;
 	}
-	return 0;
+	return r;
 }
 
 /* The number behind @label; 0 if the kernel does not say. */
@@ -264,7 +280,12 @@ static bool is_socket(const char *link, uint64_t *ret_inode)
 
 DIR *proc_fds_open(pid_t pid)
 {
-	return open_dir(pid, "fd");
+	DIR *dir = open_dir(pid, "fd");
+	int r = dir ? 0 : why_unseen(pid, -errno);
+
+	if (!dir)
+		errno = r < 0 ? -r : ENOENT;
+	return dir;
 }
 
 int proc_fds_next(DIR *dir, int *ret_fd, uint64_t *ret_inode)
@@ -291,16 +312,16 @@ int proc_fds_copy(int pidfd, int fd, uint64_t inode, int *ret_fd)
 	return 0;
 }
 
-bool proc_holds_socket(pid_t pid, uint64_t inode)
+enum proc_seen proc_holds_socket(pid_t pid, uint64_t inode)
 {
 	_cleanup_dir_ DIR *dir = proc_fds_open(pid);
 	uint64_t found;
-	int fd;
+	int fd, r;
 
-	while (proc_fds_next(dir, &fd, &found) > 0)
+	while ((r = proc_fds_next(dir, &fd, &found)) > 0)
 		if (found == inode)
-			return true;
-	return false;
+			return PROC_YES;
+	return r == 0 || r == -ENOENT ? PROC_NO : PROC_UNKNOWN;
 }
 
 bool proc_has_io_uring(pid_t pid)
@@ -344,17 +365,17 @@ bool proc_is_in_exec(pid_t pid)
 	return proc_read(pid, "cmdline", text, sizeof(text)) == 0;
 }
 
-bool proc_environ_has(pid_t pid, const char *name, const char *value)
+enum proc_seen proc_environ_has(pid_t pid, const char *name, const char *value)
 {
 	enum { SIZE = 256 * 1024 };
 	_cleanup_free_ char *text = malloc(SIZE);
 	size_t n_name = strlen(name);
-	ssize_t n = text ? proc_read(pid, "environ", text, SIZE) : 0;
+	ssize_t n = text ? proc_read(pid, "environ", text, SIZE) : -ENOMEM;
 
 	for (ssize_t at = 0; at < n; at += (ssize_t)strlen(text + at) + 1)
 		if (!strncmp(text + at, name, n_name) && text[at + (ssize_t)n_name] == '=')
-			return !strcmp(text + at + n_name + 1, value);
-	return false;
+			return strcmp(text + at + n_name + 1, value) ? PROC_NO : PROC_YES;
+	return n < 0 && why_unseen(pid, (int)n) < 0 ? PROC_UNKNOWN : PROC_NO;
 }
 
 pid_t proc_find_socket_owner(uint64_t inode)
@@ -363,7 +384,7 @@ pid_t proc_find_socket_owner(uint64_t inode)
 	pid_t pid;
 
 	while (dir && next_pid(dir, &pid))
-		if (proc_holds_socket(pid, inode))
+		if (proc_holds_socket(pid, inode) == PROC_YES)
 			return pid;
 	return 0;
 }

@@ -1,7 +1,8 @@
 /*
  * proc - what /proc says about processes: parent, state, sockets; and a copy of a socket.
  *
- * It is a snapshot: a process may end while it is read.
+ * It is a snapshot: a process may end while it is read. And it may hide processes of others
+ * (hidepid=2, one that is not dumpable): "cannot be seen" is never "is not there".
  */
 #pragma once
 
@@ -29,16 +30,16 @@ bool pid_set_has(const struct pid_set *set, pid_t pid);
 
 /*
  * Adds the children of all threads of @pid, but not their children. 0, also if @pid has ended;
- * -ENOMEM, -EMFILE, -ENFILE: they cannot be read now.
+ * -ENOMEM, -EMFILE, -ENFILE: they cannot be read now; -EACCES: @pid lives, and is hidden.
  */
 int proc_add_children(pid_t pid, struct pid_set *ret);
 
-/* Adds all descendants of those already in @set. Returns as proc_add_children(). */
+/* Adds all descendants of those already in @set. As proc_add_children(): then some are missing. */
 int proc_add_descendants(struct pid_set *set);
 
 /* What /proc/PID/stat says at this moment. */
 struct proc_stat {
-	char state;  /* 'R', 'S', 'T', 't', 'Z', ...; 0: there is no such process */
+	char state;  /* 'R', 'S', 'T', 't', 'Z', ...; 0: there is none, or it is hidden */
 	bool ending; /* or has ended: what it was and had can no longer be read */
 	pid_t parent;
 	uint64_t rss_bytes; /* resident memory, shared pages included */
@@ -88,7 +89,7 @@ struct proc_name proc_name(pid_t pid);
 /*
  * The sockets of @pid, one after the other. 1: the next descriptor that is one, and its inode. 0:
  * there is none. -errno, also if proc_fds_open() has just failed and @dir is NULL: -ENOENT: no such
- * process. -EACCES: not ours to read; or they may be listed, but not looked at: without
+ * process. -EACCES: not ours to see or read; or they may be listed, but not looked at: without
  * CAP_SYS_PTRACE root is in that place.
  */
 DIR *proc_fds_open(pid_t pid); /* to be closed with closedir(3) */
@@ -101,8 +102,10 @@ int proc_fds_next(DIR *dir, int *ret_fd, uint64_t *ret_inode);
  */
 int proc_fds_copy(int pidfd, int fd, uint64_t inode, int *ret_fd);
 
-/* Whether @pid has the socket @inode open. False also when it cannot be read. */
-bool proc_holds_socket(pid_t pid, uint64_t inode);
+enum proc_seen { PROC_NO, PROC_YES, PROC_UNKNOWN };
+
+/* Whether @pid has the socket @inode open. PROC_UNKNOWN: it lives, but cannot be read. */
+enum proc_seen proc_holds_socket(pid_t pid, uint64_t inode);
 
 /*
  * Whether a thread of @pid waits in recvmsg(2) on the socket @inode. False also when it cannot be
@@ -117,7 +120,7 @@ bool proc_has_io_uring(pid_t pid);
 bool proc_is_in_exec(pid_t pid);
 
 /* Whether the environment that @pid was started with has "@name=@value". */
-bool proc_environ_has(pid_t pid, const char *name, const char *value);
+enum proc_seen proc_environ_has(pid_t pid, const char *name, const char *value);
 
 /* How long all threads of @pid have run so far; 0: not known. */
 uint64_t proc_run_ns(pid_t pid);

@@ -63,10 +63,14 @@ static enum taker_holds holds(struct taker *t, const struct channel *c)
 	/* Children that are left of a zygote take nothing more. */
 	if (w->conf->mode == MODE_INETD && w->exited)
 		return HOLDS_NOT;
-	(void)worker_processes(w, &all);
+	/* Of those that cannot be seen one may have it. */
+	on_its_way = worker_processes(w, &all) < 0;
 	for (size_t i = 0; i < all.n; i++) {
-		if (!proc_holds_socket(all.pids[i], c->rx_inode)) {
-			on_its_way = on_its_way || has_rights_in_flight(all.pids[i]);
+		enum proc_seen seen = proc_holds_socket(all.pids[i], c->rx_inode);
+
+		if (seen != PROC_YES) {
+			on_its_way = on_its_way || seen == PROC_UNKNOWN ||
+				     has_rights_in_flight(all.pids[i]);
 			continue;
 		}
 		if (w->state != WORKER_READY || w->guest ||
@@ -135,19 +139,33 @@ const struct taker_ops worker_taker_ops = {
 /* --- its processes --------------------------------------------------------------------- */
 
 /* Whether our child @pid belongs to @w, by the kernel's evidence. */
-static bool owns_child(const struct worker *w, pid_t pid)
+static enum proc_seen owns_child(const struct worker *w, pid_t pid)
 {
 	char token[2 * HANDOFF_TOKEN_SIZE + 1] = "";
+	enum proc_seen seen = PROC_NO, has;
 
 	if (pid == w->pid || pid_set_has(&w->kin, pid))
-		return true;
-	list_for_each (struct channel, c, &w->taker.channels, link)
-		if (proc_holds_socket(pid, c->rx_inode))
-			return true;
+		return PROC_YES;
+	list_for_each (struct channel, c, &w->taker.channels, link) {
+		seen = proc_holds_socket(pid, c->rx_inode);
+		if (seen == PROC_YES ||
+		    list_find(struct channel_holder, h, &c->holders, link, h->pid == pid))
+			return PROC_YES;
+	}
 	/* Not after setproctitle(3), which writes over it; but then it has been a child for long.
 	 */
 	handoff_hex_put(token, w->token, HANDOFF_TOKEN_SIZE);
-	return proc_environ_has(pid, HANDOFF_ENV_TOKEN, token);
+	has = proc_environ_has(pid, HANDOFF_ENV_TOKEN, token);
+	return has == PROC_NO ? seen : has;
+}
+
+static bool is_held(const struct worker *w)
+{
+	bool held = false;
+
+	list_for_each (struct channel, c, &w->taker.channels, link)
+		held |= channel_has_holder(c);
+	return held;
 }
 
 /*
@@ -158,13 +176,15 @@ static bool owns_child(const struct worker *w, pid_t pid)
  * False: not known yet. No child belongs to @w, but one is just ending: it may have been of @w,
  * and may leave us its own children, as a daemon forks twice. Its reaping will tell. Or one is in
  * the middle of execve(2), and has no environment by which it could be known; but it may also be a
- * process that never has one, so that ends after a few looks. The same if descriptors or memory are
- * short: "could not look" is not "none".
+ * process that never has one, so that ends after a few looks. The same of one that cannot be seen,
+ * which is waited for as long as some process holds the listening socket, unless it was told to
+ * end; and if descriptors or memory are short: "could not look" is not "none".
  */
 static bool find_kin(struct worker *w)
 {
 	_cleanup_pids_ struct pid_set children = { 0 };
-	bool ending = false, executes = false;
+	bool ending = false, executes = false, unseen = false;
+	enum proc_seen owns;
 	int r;
 
 	w->kin.n = 0;
@@ -174,13 +194,16 @@ static bool find_kin(struct worker *w)
 
 		if (pid_set_has(&w->terms->broker->started, pid))
 			continue;
-		if (proc_stat(pid).state == 'Z' || !owns_child(w, pid)) {
+		owns = proc_stat(pid).state == 'Z' ? PROC_NO : owns_child(w, pid);
+		if (owns != PROC_YES) {
+			unseen = unseen || owns == PROC_UNKNOWN;
 			ending = ending || proc_stat(pid).ending;
-			executes = executes || proc_is_in_exec(pid);
+			executes = executes || unseen || proc_is_in_exec(pid);
 		} else if (pid_set_add(&w->kin, pid) < 0) {
 			r = -ENOMEM;
 		}
 	}
+	ending = ending || (unseen && w->state != WORKER_STOPPING && is_held(w));
 	executes = executes && w->exec_looks;
 	w->exec_looks -= executes;
 	return w->kin.n > 0 || (r == 0 && !ending && !executes);
@@ -203,7 +226,7 @@ static pid_t heir(const struct worker *w)
 {
 	list_for_each (struct channel, c, &w->taker.channels, link)
 		for (size_t i = 0; i < w->kin.n; i++)
-			if (proc_holds_socket(w->kin.pids[i], c->rx_inode))
+			if (proc_holds_socket(w->kin.pids[i], c->rx_inode) == PROC_YES)
 				return w->kin.pids[i];
 	return w->kin.pids[0];
 }
@@ -224,6 +247,7 @@ static void judge_end(struct worker *w)
 		w->moved = w->ready_ms > 0;
 		w->exited = false;
 		w->kin.n = 0;
+		(void)pid_set_add(&w->terms->broker->started, w->pid);
 		notice_process_started(w->terms->broker, w, w->pid);
 		log_event(LEVEL_INFO, "worker-daemonised", LOG_WORKER(w),
 			  LOG_MSG("process %d moved into the background as process %d",
@@ -320,16 +344,13 @@ static void find_heir(struct worker *w)
 static void process_ended(struct loop_source *source, uint32_t events)
 {
 	struct worker *w = container_of(source, struct worker, process_source);
-	bool held = false;
 
 	(void)events;
 	worker_unwatch_process(w);
 	w->main_was = w->pid;
 	w->pid = 0;
 	/* The kernel closes the descriptors of a process before it reports its end. */
-	list_for_each (struct channel, c, &w->taker.channels, link)
-		held |= channel_has_holder(c);
-	if (held)
+	if (is_held(w))
 		find_heir(w);
 	else
 		worker_event(w, EV_EXIT);

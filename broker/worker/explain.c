@@ -59,8 +59,8 @@ static void look(const struct worker *w, pid_t pid, struct escape_facts *ret)
 	/* Where else would it be but in LD_PRELOAD? */
 	ret->preload = n > 0 && memmem(text, (size_t)n, LIBRARY, strlen(LIBRARY));
 	handoff_hex_put(token, w->token, HANDOFF_TOKEN_SIZE);
-	ret->token = proc_environ_has(pid, HANDOFF_ENV_TOKEN, token);
-	ret->no_token = proc_environ_has(pid, HANDOFF_ENV_TOKEN, "");
+	ret->token = proc_environ_has(pid, HANDOFF_ENV_TOKEN, token) == PROC_YES;
+	ret->no_token = proc_environ_has(pid, HANDOFF_ENV_TOKEN, "") == PROC_YES;
 	ret->privileged = is_privileged(pid);
 	snprintf(dir, sizeof(dir), "/proc/%d", (int)pid);
 	ret->other_user = stat(dir, &st) < 0 || st.st_uid != w->uid;
@@ -136,7 +136,8 @@ static void list_own(const struct worker *w, const struct pid_set *processes, st
 	for (const struct sockdiag_socket *s = all.v; s < all.v + all.n; s++) {
 		size_t i = 0;
 
-		while (i < processes->n && !proc_holds_socket(processes->pids[i], s->inode))
+		while (i < processes->n &&
+		       proc_holds_socket(processes->pids[i], s->inode) != PROC_YES)
 			i++;
 		if (i < processes->n)
 			add_own(w, processes->pids[i], &s->local, out);
@@ -186,7 +187,7 @@ static bool add_unix_socket(pid_t pid, struct strbuf *out)
 		char name[109] = "";
 
 		if (sscanf(line, "%*s %*s %*s %lx %*s %*s %llu %108s", &flags, &inode, name) < 2 ||
-		    !(flags & UNIX_LISTENS) || !proc_holds_socket(pid, inode))
+		    !(flags & UNIX_LISTENS) || proc_holds_socket(pid, inode) != PROC_YES)
 			continue;
 		strbuf_add(out, name);
 		return true;
@@ -275,7 +276,7 @@ enum worker_lost worker_lost_library(const struct worker *w, const struct channe
 		pid_t pid = all.pids[i];
 		struct escape_facts facts;
 
-		if (!proc_holds_socket(pid, c->rx_inode) || proc_is_in_exec(pid))
+		if (proc_holds_socket(pid, c->rx_inode) != PROC_YES || proc_is_in_exec(pid))
 			continue;
 		look(w, pid, &facts);
 		if (facts.library || !facts.readable ||

@@ -22,7 +22,8 @@ int worker_processes(const struct worker *w, struct pid_set *ret)
 		r = pid_set_add(ret, w->pid);
 	for (size_t i = 0; r == 0 && i < w->kin.n; i++)
 		r = pid_set_add(ret, w->kin.pids[i]);
-	return r < 0 ? r : proc_add_descendants(ret);
+	r = r < 0 ? r : proc_add_descendants(ret);
+	return r == 0 && w->undecided ? -EAGAIN : r;
 }
 
 /* --- what the kernel says of them ------------------------------------------------------ */

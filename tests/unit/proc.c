@@ -151,8 +151,8 @@ TEST(who_has_ended_has_no_children)
 	CHECK_EQ(proc_status(f.child).state, 0);
 	CHECK(!proc_is_stopped(f.child, &look, false));
 	CHECK_EQ(proc_fds_next(proc_fds_open(f.child), &fd, &inode), -ENOENT);
-	CHECK(!proc_holds_socket(f.child, 1));
-	CHECK(!proc_environ_has(f.child, "PATH", ""));
+	CHECK_EQ(proc_holds_socket(f.child, 1), PROC_NO);
+	CHECK_EQ(proc_environ_has(f.child, "PATH", ""), PROC_NO);
 }
 
 /* A tracer of @pid, which does as it is told: i(nterrupt), c(ontinue), b(usy from now on). */
@@ -338,13 +338,13 @@ TEST(sockets_of_a_process)
 	closedir(dir);
 
 	family_start(&f); /* they inherit it */
-	CHECK(proc_holds_socket(f.child, st.st_ino));
-	CHECK(proc_holds_socket(f.grandchild, st.st_ino));
+	CHECK_EQ(proc_holds_socket(f.child, st.st_ino), PROC_YES);
+	CHECK_EQ(proc_holds_socket(f.grandchild, st.st_ino), PROC_YES);
 	CHECK(proc_find_socket_owner(st.st_ino) > 0);
 	close(pair[0]);
 	close(pair[1]);
-	CHECK(!proc_holds_socket(getpid(), st.st_ino));
-	CHECK(proc_holds_socket(proc_find_socket_owner(st.st_ino), st.st_ino));
+	CHECK_EQ(proc_holds_socket(getpid(), st.st_ino), PROC_NO);
+	CHECK_EQ(proc_holds_socket(proc_find_socket_owner(st.st_ino), st.st_ino), PROC_YES);
 	family_end(&f);
 	CHECK_EQ(proc_find_socket_owner(st.st_ino), 0);
 }
@@ -368,10 +368,10 @@ TEST(the_environment_a_process_was_started_with)
 	const char *value = getenv("PATH");
 
 	CHECK(value);
-	CHECK(proc_environ_has(getpid(), "PATH", value));
-	CHECK(!proc_environ_has(getpid(), "PATH", "no"));
+	CHECK_EQ(proc_environ_has(getpid(), "PATH", value), PROC_YES);
+	CHECK_EQ(proc_environ_has(getpid(), "PATH", "no"), PROC_NO);
 	CHECK(!proc_environ_has(getpid(), "PAT", value));
-	CHECK(!proc_environ_has(getpid(), "THERE_IS_NO_SUCH", ""));
+	CHECK_EQ(proc_environ_has(getpid(), "THERE_IS_NO_SUCH", ""), PROC_NO);
 }
 
 /* "None" and "could not look" lead to opposite ends. */
