@@ -6,6 +6,7 @@
 #   make check           runs all tests that need only the compiler, perl and python3
 #   make check-apps      installs the real apps with the package manager, then runs all their tests
 #   make bench           compares the broker with its peers; results in build/bench/
+#   make fuzz FUZZ_S=60  feeds random bytes to all that reads what others wrote, 60 s each (clang)
 #   make install         installs below PREFIX; honours DESTDIR
 #   make STATIC=1        builds a static broker (CC=musl-gcc works too)
 #   make SAN=address     builds with a sanitizer (also undefined, thread); set another BUILD= to keep both
@@ -221,6 +222,22 @@ endef
 comma := ,
 $(foreach t,$(UNIT_SRC),$(eval $(call unit_rule,$(t))))
 
+# Fuzz targets, linked as unit tests are. Their main feeds them the files of their corpus; with
+# SAN=fuzzer-no-link,... (`make fuzz`) it is that of libFuzzer.
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/*.c))
+FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/fuzz/%)
+FUZZ_MAIN := $(if $(findstring fuzzer,$(SAN)),-fsanitize=fuzzer,$(BUILD)/obj/tests/harness/replay.o)
+$(BUILD)/obj/tests/harness/replay.o: DEFS := -DFUZZ_CORPUS='"$(abspath tests/fuzz/corpus)"'
+
+define fuzz_rule
+$(BUILD)/fuzz/$(notdir $(1:.c=)): $(1:%.c=$(BUILD)/obj/%.o) $(filter %.o,$(FUZZ_MAIN)) \
+		$(patsubst %,$(BUILD)/obj/%.o,$(call links,$(1))) $(BUILD)/flags/LINK
+	@mkdir -p $$(@D)
+	$$(call say,LD,$$@)$$(LINK) $(filter-out %.o,$(FUZZ_MAIN)) \
+		$(patsubst %,-Wl$(comma)--wrap=%,$(call wraps,$(1))) -o $$@ $$(filter %.o,$$^)
+endef
+$(foreach t,$(FUZZ_SRC),$(eval $(call fuzz_rule,$(t))))
+
 $(BUILD)/obj/tests/%.o: tests/%.c $(BUILD)/flags/COMPILE
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(COMPILE) $(ERRORS) $(DEFS) -Ibroker -Itests/harness -Iworker-shim -MMD -MP -c -o $@ $<
@@ -258,8 +275,8 @@ $(BUILD)/worker: docs/examples/worker.c $(BUILD)/libhandoff.a
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) -O2 $(WARN) -Iinclude -o $@ $< $(BUILD)/libhandoff.a $(SAN_LD)
 
-.PHONY: unit tests-build run check check-unit check-e2e check-apps bench
-unit: $(UNIT_BIN)
+.PHONY: unit tests-build run check check-unit check-e2e check-apps bench fuzz fuzz-build
+unit: $(UNIT_BIN) $(FUZZ_BIN)
 tests-build: all unit $(APP_BIN) $(TOOL_BIN) $(BUILD)/demo $(BUILD)/prices $(BUILD)/worker
 
 JOBS ?= 4
@@ -267,10 +284,10 @@ PROVE := prove --exec '' -j $(JOBS) --timer
 export BROKER_BUILD = $(abspath $(BUILD))
 
 check: tests-build
-	$(PROVE) $(UNIT_BIN) $(sort $(wildcard tests/e2e/test_*.py))
+	$(PROVE) $(UNIT_BIN) $(FUZZ_BIN) $(sort $(wildcard tests/e2e/test_*.py))
 
 check-unit: unit
-	$(PROVE) $(UNIT_BIN)
+	$(PROVE) $(UNIT_BIN) $(FUZZ_BIN)
 
 check-e2e: tests-build
 	$(PROVE) $(sort $(wildcard tests/e2e/test_*.py))
@@ -285,6 +302,13 @@ run: all $(BUILD)/demo
 bench: tests-build
 	tests/bench/run $(BUILD)
 	tests/bench/inetd $(BUILD)
+
+# FUZZ_S: seconds for each target. FUZZ: their names, all by default.
+FUZZ_S ?= 60
+fuzz:
+	tests/fuzz/run $(BUILD) $(FUZZ_S) $(FUZZ)
+
+fuzz-build: $(FUZZ_BIN)
 
 # --- formatting and static analysis ------------------------------------------------------------
 C_FILES := $(sort $(wildcard include/*.h broker/*.c broker/*/*.[ch] worker-shim/*/*.[ch] tests/*/*.[ch] docs/examples/*.c docs/man/*.c))

@@ -33,10 +33,12 @@ static void *field_of(const struct option *opt, void *conf)
 static const void *value_in(const struct option *opt, const void *conf, size_t entry)
 {
 	const void *field = (const char *)conf + opt->offset;
+	const char *entries;
 
 	if (!opt->type->list)
 		return field;
-	return (const char *)((const struct option_list *)field)->entries + entry * opt->type->size;
+	entries = ((const struct option_list *)field)->entries;
+	return entries ? entries + entry * opt->type->size : NULL;
 }
 
 static void *owned_by(const struct option_type *type, const void *value)
