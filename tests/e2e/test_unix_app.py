@@ -65,6 +65,14 @@ async def main():
 asyncio.run(main())
 """
 
+BINDS = """
+import signal, socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.bind(sys.argv[1])
+s.listen()
+signal.pause()
+"""
+
 # As a program that is careful with the file, and has more than one name for it.
 CAREFUL = """
 import os, socket, sys
@@ -316,6 +324,14 @@ def a_socket_that_no_line_names_is_the_apps_own():
     wait_until(lambda: own_answer(path))
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
     assert not listeners(broker), "the broker does not know it"
+
+
+@test
+def the_second_worker_on_a_socket_without_a_line_says_what_to_do():
+    path = tmp("own.sock")
+    broker = Broker(["python3", write_file("binds.py", BINDS), path], workers=2, wait_ready=False)
+    broker.wait_event("worker-failed")
+    assert "listen on %s: an earlier run has left it" % path in str(broker.log.lines())
 
 
 # sd_is_socket_unix() does the same.

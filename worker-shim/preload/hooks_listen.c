@@ -97,6 +97,22 @@ static bool is_ours(int fd, const struct sockaddr *addr, socklen_t len, struct a
 	return true;
 }
 
+/* Of a path that no `listen` line names, only the first worker can have it. */
+static int explain_taken(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	struct app_addr app = { .addr.family = HANDOFF_UNIX };
+
+	if (errno == EADDRINUSE && shim.active && addr->sa_family == AF_UNIX &&
+	    real_int_option(fd, SOL_SOCKET, SO_TYPE) == SOCK_STREAM &&
+	    unix_path_from_sockaddr(addr, len, app.path))
+		say(&app,
+		    "an earlier run has left it, or another process has it, as another worker: if "
+		    "clients connect there, name it with listen = in the service, and the broker "
+		    "has it for all",
+		    NULL);
+	return -1;
+}
+
 int hook_bind(int fd, const struct sockaddr *addr, socklen_t len)
 {
 	struct app_addr wanted;
@@ -107,7 +123,7 @@ int hook_bind(int fd, const struct sockaddr *addr, socklen_t len)
 		return refuse(EINVAL);
 	if (!is_ours(fd, addr, len, &wanted) || !owner_is_me()) {
 		errno = saved;
-		return real.bind(fd, addr, len);
+		return real.bind(fd, addr, len) == 0 ? 0 : explain_taken(fd, addr, len);
 	}
 	if (is_shared_udp(fd)) {
 		error = datagram_bind(fd, &wanted.addr);
@@ -276,7 +292,7 @@ static int meet_broker(struct slot *slot, int fd)
 	int r;
 
 	if (unkept) {
-		say(slot, unkept, OPTION_REFUSAL);
+		say(&slot->app, unkept, OPTION_REFUSAL);
 		return -EPERM;
 	}
 	/* May have been set between bind() and listen(). */

@@ -188,7 +188,7 @@ int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t le
 		return r;
 	}
 	if (option->kind == OPTION_UNKEPT) {
-		say(slot, option->text, OPTION_REFUSAL);
+		say(&slot->app, option->text, OPTION_REFUSAL);
 		return refuse(EPERM);
 	}
 	shadow = slot_hidden(slot, HIDDEN_SHADOW);

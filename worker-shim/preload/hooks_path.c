@@ -122,7 +122,7 @@ int hook_renameat(int from_dir, const char *from, int to_dir, const char *to)
 		return real.renameat(from_dir, from, to_dir, to);
 	slot = find_slot(socket);
 	if (slot)
-		say(slot,
+		say(&slot->app,
 		    "the broker's socket cannot be renamed: say in the service where clients "
 		    "connect, with listen = NEW for OLD",
 		    NULL);

@@ -29,7 +29,7 @@ int rendezvous_meet(const struct slot *slot, bool adopt, int own, struct handoff
 	strcpy(wish.path, slot->app.path);
 	r = handoff_meet(&shim.home, &wish, ret, reason);
 	if (r < 0 && own >= 0)
-		say(slot, reason, NULL);
+		say(&slot->app, reason, NULL);
 	/* What an app may expect of listen(2). */
 	return r < 0 && r != -EMFILE && r != -ENFILE && !ret->refused ? -EADDRNOTAVAIL : r;
 }

@@ -34,7 +34,7 @@ static void find_standard_error(void)
 	standard_error.ino = st.st_ino;
 }
 
-void say(const struct slot *slot, const char *text, const char *more)
+void say(const struct app_addr *app, const char *text, const char *more)
 {
 	char line[HANDOFF_PATH_SIZE + HANDOFF_REASON_SIZE + 320], *out;
 	_keep_errno_ int saved = errno;
@@ -44,7 +44,7 @@ void say(const struct slot *slot, const char *text, const char *more)
 	    st.st_ino != standard_error.ino)
 		return;
 	out = stpcpy(line, "worker-shim: listen on ");
-	out = *slot->app.path ? stpcpy(out, slot->app.path) : addr_format(&slot->app.addr, out);
+	out = *app->path ? stpcpy(out, app->path) : addr_format(&app->addr, out);
 	out = stpcpy(out, ": ");
 	out = stpcpy(out, text);
 	out = stpcpy(out, more ? more : "");
