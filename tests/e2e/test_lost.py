@@ -184,7 +184,7 @@ def a_setuid_program_is_said_to_be_one():
     shutil.copy(RELAY, program)
     os.chmod(program, 0o4755)
     script = Release("exec %s $1 then none -1" % program)
-    message = past(explained(script.command(str(port)), user="nobody"), "127.0.0.1:%d" % port)
+    message = past(explained(script.command(str(port)), user="nobody", no_new_privs="no"), "127.0.0.1:%d" % port)
     assert "it gained privileges when it was executed" in message, message
     assert "set user in the service" in message, message
 
