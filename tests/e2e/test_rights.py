@@ -4,15 +4,19 @@
 import ctypes
 import os
 import pwd
+import re
 import resource
 import shutil
 import signal
 import struct
+import subprocess
 
 from harness import *
 from lib.steering import ready_workers
 
-CAP_KILL, CAP_NET_BIND_SERVICE, CAP_NET_RAW = 1 << 5, 1 << 10, 1 << 13
+CAPS = dict(CHOWN=0, DAC_OVERRIDE=1, FOWNER=3, KILL=5, SETGID=6, SETUID=7, SETPCAP=8,
+            NET_BIND_SERVICE=10, NET_RAW=13, SYS_PTRACE=19, SYS_NICE=23, SYS_RESOURCE=24)
+CAP_KILL, CAP_NET_BIND_SERVICE, CAP_NET_RAW = (1 << CAPS[name] for name in ("KILL", "NET_BIND_SERVICE", "NET_RAW"))
 KINDS = ("NoNewPrivs", "CapBnd", "CapPrm", "CapEff", "CapInh", "CapAmb")
 NONE = dict.fromkeys(KINDS, 0)
 PTRACE_SEIZE, SYS_PIDFD_GETFD = 0x4206, 438
@@ -267,6 +271,63 @@ def a_score_that_the_kernel_does_not_give_is_refused():
                                       % app("srv_poll")[0]))
     assert got.returncode == 3, got
     assert "cannot set oom_score_adj = -900: Permission denied (the broker may not give that much)" in got.stderr, got
+
+
+# --- the unit of systemd --------------------------------------------------------------------------
+
+UNIT = os.path.join(ROOT, "docs/examples/broker.service")
+EXPOSURE = 3.6  # as systemd 252 counts it; without what the unit takes away it would be 9.6
+
+
+def exposure(unit):
+    """The figure of systemd-analyze for the file, and what it says about each line."""
+    got = subprocess.run(["systemd-analyze", "security", "--offline=yes", "--no-pager", unit], timeout=60,
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    found = re.search(r"Overall exposure level for \S+ ([\d.]+) ", got.stdout)
+    assert got.returncode == 0 and found, got
+    return float(found.group(1)), got.stdout
+
+
+@test
+def the_unit_takes_away_what_can_be_taken():
+    if not shutil.which("systemd-analyze"):
+        skip("NO systemd-analyze ON THIS MACHINE: the exposure of the unit was not measured")
+    got, lines = exposure(UNIT)
+    assert got <= EXPOSURE, lines
+    # As the unit says for a single user.
+    with open(UNIT) as f:
+        text = re.sub(r"^CapabilityBoundingSet=.*\n", "", f.read(), flags=re.M)
+    text, n = re.subn(r"^# ((User|AmbientCapabilities|CapabilityBoundingSet|RuntimeDirectory)=)", r"\1", text, flags=re.M)
+    assert n == 4, text
+    got, lines = exposure(write_file("broker.service", text))
+    assert got <= 2.2, lines
+
+
+@as_root
+def the_unit_leaves_the_broker_what_it_needs():
+    """Its bounding set and no_new_privs, for all that a root broker does with the users of its workers."""
+    if not shutil.which("setpriv"):
+        skip("NO setpriv ON THIS MACHINE: the bounding set of the unit was not tried")
+    with open(UNIT) as f:
+        named = re.findall(r"CAP_(\w+)", " ".join(re.findall(r"^CapabilityBoundingSet=(.*)", f.read(), re.M)))
+    missing = [name for name in named if not rights(os.getpid())["CapBnd"] >> CAPS[name] & 1]
+    kept = ",".join(["-all"] + ["+" + name.lower() for name in named if name not in missing])
+    program = write_file("confined", "#!/bin/sh\nexec setpriv --no-new-privs --bounding-set %s -- %s \"$@\"\n"
+                         % (kept, broker_program()), 0o755)
+    os.mkdir(tmp("out"))
+    os.chown(tmp("out"), pwd.getpwnam("nobody").pw_uid, -1)
+    broker = Broker(app("srv_poll"), workers=2, user="nobody", nice=-1, output=tmp("out", "log"), program=program,
+                    listen=[tmp("socket") + " for {port}", "{port}"], socket_user="nobody")
+    assert rights(broker.pid)["CapBnd"] == sum(1 << CAPS[name] for name in named if name not in missing)
+    with connect(broker.port) as held:
+        broker.hup()
+        broker.wait_event("reload-done")
+        send_request(held)
+        assert read_answer(held).status == 200
+    assert os.stat(tmp("out", "log")) and os.stat(tmp("socket")).st_uid == pwd.getpwnam("nobody").pw_uid
+    said = [line for line in broker.log.tail().splitlines()
+            if re.search('"level":"(warn|error)"', line) and "loop-late" not in line]
+    assert not said, said
 
 
 main()
