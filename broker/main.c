@@ -28,6 +28,8 @@ static const char usage_text[] =
 	"                     on what COMMAND itself listens on\n"
 	"  -t                 check the configuration, and what it names, and exit\n"
 	"      --print-config print every option with its value and its origin, and exit\n"
+	"      --no-strict-modes\n"
+	"                     as root, take a configuration that others can write, too\n"
 	"      --ready-fd N   write a line to descriptor N when all services are ready\n"
 	"  -v, -q             log more, or less\n"
 	"  -V                 print the version\n"
@@ -44,7 +46,7 @@ struct arguments {
 	bool check, print;
 };
 
-enum { OPT_PRINT_CONFIG = 256, OPT_READY_FD };
+enum { OPT_PRINT_CONFIG = 256, OPT_READY_FD, OPT_NO_STRICT_MODES };
 
 static int usage_error(const char *what)
 {
@@ -87,16 +89,18 @@ static int check_arguments(const struct run *run, const struct arguments *args)
 	return -1;
 }
 
+static const struct option longs[] = {
+	{ "print-config", no_argument, NULL, OPT_PRINT_CONFIG },
+	{ "ready-fd", required_argument, NULL, OPT_READY_FD },
+	{ "no-strict-modes", no_argument, NULL, OPT_NO_STRICT_MODES },
+	{ "version", no_argument, NULL, 'V' },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
 /* -1: go on; else the exit code. */
 static int parse_arguments(int argc, char **argv, struct run *run, struct arguments *ret)
 {
-	static const struct option longs[] = {
-		{ "print-config", no_argument, NULL, OPT_PRINT_CONFIG },
-		{ "ready-fd", required_argument, NULL, OPT_READY_FD },
-		{ "version", no_argument, NULL, 'V' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
 	int c;
 
 	*ret = (struct arguments){ .command = NULL };
@@ -126,6 +130,9 @@ static int parse_arguments(int argc, char **argv, struct run *run, struct argume
 		case OPT_READY_FD:
 			if (parse_ready_fd(optarg, &run->ready_fd) < 0)
 				return usage_error("--ready-fd needs an open descriptor");
+			break;
+		case OPT_NO_STRICT_MODES:
+			run->master.trusting = true;
 			break;
 		case 'v':
 			run->master.verbosity++;
@@ -164,19 +171,20 @@ static const char *entered_through(void)
 		       : NULL;
 }
 
-static int load(const char *file, const struct arguments *args, struct conf **ret)
+static int load(struct master *m, const struct arguments *args)
 {
 	char base_dir[PATH_MAX];
 	STRBUF(error, CONF_ERROR_BYTES);
 	struct conf_facts facts;
 	int r;
 
-	if (file) {
-		r = config_file_load(file, ret, &error);
+	if (m->config_file) {
+		r = config_file_load(m->config_file, !m->trusting && !args->print, &m->conf,
+				     &error);
 	} else {
 		facts = config_file_facts(NULL, base_dir);
 		r = conf_from_command(args->command, args->workers, args->listen, args->n_listen,
-				      &facts, ret, &error);
+				      &facts, &m->conf, &error);
 	}
 	if (r == 0)
 		return 0;
@@ -232,7 +240,7 @@ int main(int argc, char **argv)
 	code = parse_arguments(argc, argv, &run, &args);
 	if (code >= 0)
 		return code;
-	if (load(master->config_file, &args, &master->conf) < 0)
+	if (load(master, &args) < 0)
 		return EXIT_CODE_CONFIG;
 	if (args.check || args.print) {
 		code = args.print ? print(master->conf) : check(&run);

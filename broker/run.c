@@ -217,9 +217,9 @@ static void signalled(struct loop *loop, int signo)
 		(void)master_reload(&run->master, NULL, &error);
 		return;
 	case SIGUSR1:
-		r = log_reopen();
+		r = log_reopen(&error);
 		log_event(r < 0 ? LEVEL_ERROR : LEVEL_INFO, "log-reopened",
-			  LOG_MSG("%s", r < 0 ? strerror(-r) : "the log file was reopened"));
+			  LOG_MSG("%s", r < 0 ? error.text : "the log file was reopened"));
 		return;
 	case SIGTTIN:
 		scale_all(b, 1);
@@ -346,24 +346,30 @@ static void init(struct run *run)
 	web_init(&run->web, m, &run->survey);
 }
 
-static enum exit_code open_log(const struct broker_conf *bc, int verbosity)
+static enum exit_code open_log(struct master *m)
 {
+	const struct broker_conf *bc = &m->conf->broker;
 	STRBUF(text, 512);
-	int r;
+	STRBUF(why, 512);
+	int r = 0;
 
-	log_configure(bc, verbosity);
-	r = log_open(bc);
+	log_configure(bc, m->verbosity);
+	if (bc->user || bc->group)
+		r = user_lookup(bc->user, bc->group, &m->heir, &text);
+	if (r < 0)
+		return start_failed(EXIT_CODE_ENVIRONMENT, text.text);
+	r = log_open(bc, m->heir.ids.change ? &m->heir.ids : NULL, &why);
 	if (r == 0)
 		return EXIT_CODE_OK;
 	strbuf_addf(&text, "cannot open the log %s: %s; set log in [broker]",
-		    bc->log_path ? bc->log_path : "", strerror(-r));
+		    bc->log_path ? bc->log_path : "", why.text);
 	return start_failed(EXIT_CODE_ENVIRONMENT, text.text);
 }
 
 enum exit_code run_broker(struct run *run)
 {
 	struct master *m = &run->master;
-	enum exit_code code = open_log(&m->conf->broker, m->verbosity);
+	enum exit_code code = open_log(m);
 	int r = 0;
 
 	(void)signal(SIGPIPE, SIG_IGN);

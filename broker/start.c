@@ -79,15 +79,11 @@ static int open_rundir(struct run *run, struct strbuf *error)
 	const struct broker_conf *bc = &m->conf->broker;
 	_cleanup_free_ char *path =
 		bc->run_dir ? strdup(bc->run_dir) : rundir_default(m->config_file);
-	struct user_info user = { 0 };
 	int r;
 
 	if (!path)
 		return strbuf_fail(error, -ENOMEM, "out of memory");
-	r = bc->user ? user_lookup(bc->user, bc->group, &user, error) : 0;
-	if (r < 0)
-		return r;
-	m->rundir.heir = user.ids.uid;
+	m->rundir.heir = m->heir.ids.change ? &m->heir.ids : NULL;
 	r = rundir_open(&m->rundir, path, workers_change_user(m->conf), error);
 	if (r == 0 && bc->pid_file)
 		r = rundir_write_pid(&m->rundir, bc->pid_file, error);
@@ -117,29 +113,19 @@ static int open_listeners(struct run *run, struct strbuf *error)
 static int drop_rights(struct run *run, struct strbuf *error)
 {
 	struct master *m = &run->master;
-	const struct broker_conf *bc = &m->conf->broker;
-	struct user_info user;
+	const struct user_info *user = &m->heir;
 	int r;
 
-	if (!bc->user && !bc->group)
+	if (!user->ids.change)
 		return 0;
-	r = user_lookup(bc->user, bc->group, &user, error);
-	if (r < 0 || !user.ids.change)
-		return r;
-	r = rundir_chown(&m->rundir, user.ids.uid, user.ids.gid);
-	if (r == 0)
-		r = control_chown(&run->control, user.ids.uid);
-	if (r == 0)
-		r = log_chown(user.ids.uid, user.ids.gid);
-	if (r == 0)
-		r = web_chown(&run->web, user.ids.uid);
+	r = rundir_hand_over(&m->rundir);
 	if (r < 0)
 		return strbuf_fail(error, r, "cannot give its files to the broker's user: %m");
-	r = user_become(&user.ids, error);
+	r = user_become(&user->ids, error);
 	/* Workers get our environment: it must not name the user that we were. */
-	if (r == 0 && user.name[0] &&
-	    (setenv("HOME", user.home, 1) < 0 || setenv("USER", user.name, 1) < 0 ||
-	     setenv("LOGNAME", user.name, 1) < 0))
+	if (r == 0 && user->name[0] &&
+	    (setenv("HOME", user->home, 1) < 0 || setenv("USER", user->name, 1) < 0 ||
+	     setenv("LOGNAME", user->name, 1) < 0))
 		r = strbuf_fail(error, -errno, "cannot set the environment: %m");
 	return r;
 }

@@ -70,6 +70,7 @@ const struct option option_table[] = {
 	{ BROKER("oom_score_adj", integer, oom_score_adj, RESTART), RANGE(-1000, 1000) },
 	{ BROKER("user", name, user, RESTART) },
 	{ BROKER("group", name, group, RESTART) },
+	{ BROKER("strict_modes", bool, strict_modes, LIVE), DEFAULT("yes") },
 
 	/* What a worker is. */
 	{ SERVICE("command", command, command, WORKERS) },

@@ -341,15 +341,10 @@ int control_open(struct control *ctl, struct strbuf *error)
 		if (r < 0)
 			return r;
 	}
-	r = unix_listen(ctl->path, ctl->group, &ctl->fd, error);
+	r = unix_listen(ctl->path, m->rundir.heir, ctl->group, &ctl->fd, error);
 	if (r < 0)
 		strbuf_add(error, "; set control in [broker]");
 	return r;
-}
-
-int control_chown(struct control *ctl, uid_t uid)
-{
-	return ctl->fd >= 0 && lchown(ctl->path, uid, (gid_t)-1) < 0 ? -errno : 0;
 }
 
 void control_init(struct control *ctl, struct master *m, struct events *events,

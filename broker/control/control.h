@@ -119,6 +119,5 @@ void control_init(struct control *ctl, struct master *m, struct events *events,
 
 /* Opens the socket. 0 or -errno with @error. control = off: nothing, and 0. */
 int control_open(struct control *ctl, struct strbuf *error);
-int control_chown(struct control *ctl, uid_t uid); /* before the broker drops its rights */
-int control_start(struct control *ctl);		   /* begins to accept. 0 or -errno */
+int control_start(struct control *ctl); /* begins to accept. 0 or -errno */
 void control_stop(struct control *ctl);

@@ -151,10 +151,10 @@ static int connect_by_file(const char *file, struct client *ret, struct strbuf *
 {
 	STRBUF(ignored, 1024);
 	struct conf *conf;
-	int r = config_file_load(file, &conf, error);
+	int r = config_file_load(file, false, &conf, error);
 	bool whole = r == 0;
 
-	if (whole || config_file_load(file, &conf, NULL) == 0) {
+	if (whole || config_file_load(file, false, &conf, NULL) == 0) {
 		int found = connect_by_conf(file, &conf->broker, ret, whole ? error : &ignored);
 
 		conf_free(conf);

@@ -75,12 +75,14 @@ int master_open_services(struct master *m, struct strbuf *error)
 static int change_log(const struct broker_conf *old, const struct broker_conf *bc,
 		      struct strbuf *error)
 {
+	STRBUF(why, PATH_MAX + 256);
 	int r;
 
 	if (old->log == bc->log && (bc->log != LOG_TO_FILE || !strcmp(old->log_path, bc->log_path)))
 		return 0;
-	r = log_open(bc);
-	return r < 0 ? strbuf_fail(error, r, "cannot open the log %s: %m", bc->log_path) : 0;
+	r = log_open(bc, NULL, &why);
+	return r < 0 ? strbuf_fail(error, r, "cannot open the log %s: %s", bc->log_path, why.text)
+		     : 0;
 }
 
 /* @s goes from what is in force to @sc, whose listeners are @opened. */
@@ -213,7 +215,7 @@ static int open_new(struct master *m, struct service *only, const struct conf *c
 /* The file, and what may be wrong with a configuration that is right in itself. */
 static int load(const struct master *m, struct conf **ret, struct strbuf *error)
 {
-	int r = config_file_load(m->config_file, ret, error);
+	int r = config_file_load(m->config_file, !m->trusting, ret, error);
 
 	if (r == 0)
 		r = descriptors_check(*ret, error);

@@ -26,7 +26,9 @@ struct master {
 	struct conf *conf_start; /* as read first: its [broker] options that take a restart hold */
 	const char *config_file; /* NULL: the configuration came from the command line */
 	const char *entered; /* the link through which the broker came to its directory, or NULL */
+	bool trusting;	     /* whoever may write the file: --no-strict-modes */
 	int verbosity;	     /* -1 quiet, 0, 1 verbose */
+	struct user_info heir; /* as [broker] user says; .ids.change: it will be */
 	struct rundir rundir;
 	struct reload_part *part;
 	int64_t stop_asked_ms; /* when the end was asked for first */

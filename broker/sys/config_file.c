@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "config/conf.h"
 #include "base/words.h"
+#include "sys/safe_path.h"
 
 static unsigned count_cpus(void)
 {
@@ -36,43 +37,69 @@ struct conf_facts config_file_facts(const char *path, char base_dir[PATH_MAX])
 	};
 }
 
-static int check(const char *path, const struct stat *st, struct strbuf *error)
+/* What is read, and why root should not trust it. */
+struct reading {
+	bool strict;
+	bool itself; /* the configuration's own file: nor what it says of that */
+	struct strbuf *doubt;
+	size_t size; /* of each storage */
+};
+
+/* Opened once: what is checked is what is read. @sc: that it belongs to, or NULL. */
+static int open_file(const char *path, const struct service_conf *sc, struct reading *reading,
+		     int *ret_fd, struct strbuf *error)
 {
-	if (!S_ISREG(st->st_mode))
-		return strbuf_fail(error, -EINVAL, "%s is not a regular file", path);
-	/* The file decides which programs run as root: then not everybody may write it. */
-	if (geteuid() == 0 && (st->st_mode & S_IWOTH))
-		return strbuf_fail(
-			error, -EPERM,
-			"%s is writable by everybody, and the broker runs as root: chmod o-w %s",
-			path, path);
-	if (st->st_size > CONF_FILE_MAX)
-		return strbuf_fail(error, -EFBIG, "%s is larger than %d bytes", path,
-				   CONF_FILE_MAX);
+	struct user_info user;
+	STRBUF(why, PATH_MAX + 256);
+	struct stat st;
+	int r = -EPERM;
+
+	if (reading->strict)
+		r = safe_path_open(path, O_RDONLY, 0, NULL, ret_fd, &why);
+	if (r == -EPERM && reading->strict && sc && (sc->user || sc->group)) {
+		r = user_lookup(sc->user, sc->group, &user, error);
+		if (r == 0)
+			r = safe_path_open(path, O_RDONLY, 0, &user.ids, ret_fd, &why);
+	}
+	if (r != -EPERM)
+		return r < 0 ? strbuf_fail(error, r, "cannot read %s: %s", path, why.text) : 0;
+	*ret_fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (*ret_fd < 0)
+		return strbuf_fail(error, -errno, "cannot read %s: %m", path);
+	if (reading->strict && !reading->doubt->len) {
+		reading->itself = !sc && fstat(*ret_fd, &st) == 0 && !safe_path_is_ours(&st);
+		strbuf_addf(reading->doubt, "%s: %s. The broker runs as root: %s allows it", path,
+			    why.text,
+			    reading->itself ? "--no-strict-modes"
+					    : "strict_modes = no in [broker]");
+	}
 	return 0;
 }
 
 /* The bytes of all of it, if there are fewer than @size, then a NUL; -errno with @error. */
-static ssize_t read_file(const char *path, char *text, size_t size, struct strbuf *error)
+static ssize_t read_file(const char *path, const struct service_conf *sc, struct reading *reading,
+			 char *text, struct strbuf *error)
 {
-	/* Opened once: what is checked is what is read. O_NONBLOCK: a FIFO must not hang us. */
-	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	_cleanup_fd_ int fd = -1;
 	struct stat st;
 	ssize_t n;
-	int r;
+	int r = open_file(path, sc, reading, &fd, error);
 
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return strbuf_fail(error, -errno, "cannot read %s: %m", path);
-	r = check(path, &st, error);
 	if (r < 0)
 		return r;
-	n = fd_read(fd, text, size);
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return strbuf_fail(error, -EINVAL, "%s is not a regular file", path);
+	if (st.st_size > CONF_FILE_MAX)
+		return strbuf_fail(error, -EFBIG, "%s is larger than %d bytes", path,
+				   CONF_FILE_MAX);
+	n = fd_read(fd, text, reading->size);
 	text[n < 0 ? 0 : n] = '\0';
 	return n < 0 ? strbuf_fail(error, (int)n, "cannot read %s: %m", path) : n;
 }
 
-/* Where its directory leads, and its file of variables. @text: storage of @size. */
-static int look_around(struct service_conf *sc, char *text, size_t size, struct strbuf *error)
+/* Where its directory leads, and its file of variables. @text: storage. */
+static int look_around(struct service_conf *sc, struct reading *reading, char *text,
+		       struct strbuf *error)
 {
 	ssize_t n;
 
@@ -80,18 +107,22 @@ static int look_around(struct service_conf *sc, char *text, size_t size, struct 
 		sc->release = realpath(sc->directory, NULL);
 	if (!sc->environment_file)
 		return 0;
-	n = read_file(sc->environment_file, text, size, error);
+	n = read_file(sc->environment_file, sc, reading, text, error);
 	return n < 0 ? (int)n
 		     : env_file_parse(sc->environment_file, text, (size_t)n, &sc->file_environment,
 				      error);
 }
 
-int config_file_load(const char *path, struct conf **ret, struct strbuf *error)
+int config_file_load(const char *path, bool strict, struct conf **ret, struct strbuf *error)
 {
-	const size_t size = CONF_FILE_MAX + 1; /* a larger file is refused by the parser */
-	_cleanup_free_ char *text = malloc(size + 1);
 	STRBUF(ignored, 1024);
-	ssize_t n = text ? read_file(path, text, size, error ? error : &ignored) : -ENOMEM;
+	STRBUF(doubt, 2 * PATH_MAX);
+	struct reading reading = { .strict = strict && geteuid() == 0,
+				   .doubt = &doubt,
+				   .size = CONF_FILE_MAX + 1 }; /* a larger one is refused */
+	_cleanup_free_ char *text = malloc(reading.size + 1);
+	ssize_t n =
+		text ? read_file(path, NULL, &reading, text, error ? error : &ignored) : -ENOMEM;
 	char base_dir[PATH_MAX];
 	struct conf *conf = NULL;
 	struct conf_facts facts;
@@ -102,7 +133,9 @@ int config_file_load(const char *path, struct conf **ret, struct strbuf *error)
 	facts = config_file_facts(path, base_dir);
 	r = conf_parse(path, text, (size_t)n, &facts, &conf, error);
 	for (size_t i = 0; r == 0 && i < conf->n_services; i++)
-		r = look_around(conf->services[i], text, size, error);
+		r = look_around(conf->services[i], &reading, text, error);
+	if (r == 0 && doubt.len && (conf->broker.strict_modes || reading.itself))
+		r = strbuf_fail(error, -EPERM, "%s", doubt.text);
 	if (r == 0)
 		*ret = conf;
 	else

@@ -10,8 +10,10 @@
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
+#include "base/fd.h"
 #include "base/json.h"
 #include "sys/loop.h"
+#include "sys/safe_path.h"
 
 #define LINE_SIZE 8192
 /* What a reader that stopped reading may leave waiting before entries are dropped. */
@@ -323,38 +325,42 @@ static void release(void)
 	free(lg.path);
 }
 
-/* @path may be NULL: standard error. 0, or -errno and all is as it was. */
-static int switch_to(const char *path, bool to_syslog)
+/* @path may be NULL: standard error. 0, or -errno with @error and all is as it was. */
+static int switch_to(const char *path, bool to_syslog, const struct spawn_ids *heir,
+		     struct strbuf *error)
 {
-	int fd = STDERR_FILENO;
-	char *copy = NULL;
+	_cleanup_fd_ int fd = -1;
+	_cleanup_free_ char *copy = path ? strdup(path) : NULL;
+	struct stat st;
+	int r;
 
-	if (path)
-		fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
-	if (fd < 0)
-		return -errno;
-	copy = path ? strdup(path) : NULL;
-	if (path && !copy) {
-		(void)close(fd);
+	if (path && !copy)
 		return -ENOMEM;
-	}
+	r = path ? safe_path_open(path, O_WRONLY | O_APPEND | O_CREAT, 0640, heir, &fd, error) : 0;
+	if (r < 0)
+		return r;
+	if (fd >= 0 && heir && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	    fchown(fd, heir->uid, heir->gid) < 0)
+		return strbuf_fail(error, -errno, "%m");
 	release();
-	lg.fd = fd;
+	lg.fd = path ? fd_take(&fd) : STDERR_FILENO;
 	lg.path = copy;
+	copy = NULL;
 	lg.syslog = to_syslog;
 	if (to_syslog)
 		openlog("broker", LOG_PID | LOG_NDELAY, LOG_DAEMON);
 	return 0;
 }
 
-int log_open(const struct broker_conf *bc)
+int log_open(const struct broker_conf *bc, const struct spawn_ids *heir, struct strbuf *error)
 {
-	return switch_to(bc->log == LOG_TO_FILE ? bc->log_path : NULL, bc->log == LOG_TO_SYSLOG);
+	return switch_to(bc->log == LOG_TO_FILE ? bc->log_path : NULL, bc->log == LOG_TO_SYSLOG,
+			 heir, error);
 }
 
-int log_reopen(void)
+int log_reopen(struct strbuf *error)
 {
-	return lg.path ? switch_to(lg.path, false) : 0;
+	return lg.path ? switch_to(lg.path, false, NULL, error) : 0;
 }
 
 void log_also_on_stderr(const char *text)
@@ -371,11 +377,6 @@ void log_configure(const struct broker_conf *bc, int level_bias)
 	lg.format = bc->log_format;
 }
 
-int log_chown(unsigned uid, unsigned gid)
-{
-	return lg.path && fchown(lg.fd, uid, gid) < 0 ? -errno : 0;
-}
-
 void log_close(int wait_ms)
 {
 	struct pollfd p = { .fd = lg.fd, .events = POLLOUT };
@@ -389,5 +390,5 @@ void log_close(int wait_ms)
 		log_flush();
 		left = end - loop_clock_ms();
 	}
-	(void)switch_to(NULL, false);
+	(void)switch_to(NULL, false, NULL, NULL);
 }

@@ -19,6 +19,7 @@
 
 #include <sys/time.h>
 #include "config/conf.h"
+#include "sys/user.h"
 
 struct log_field {
 	const char *key; /* NULL ends the list */
@@ -63,21 +64,19 @@ const char *log_format(const char *fmt, ...) PRINTF(1, 2);
 
 /*
  * Opens the log that @bc asks for, in place of the one there was; at first that is standard
- * error. -errno if the file cannot be opened for appending: then nothing has changed.
+ * error. @heir, or NULL: the user that the broker becomes, who gets a regular file. -errno with
+ * @error if the file cannot be opened for appending: then nothing has changed.
  */
-int log_open(const struct broker_conf *bc);
+int log_open(const struct broker_conf *bc, const struct spawn_ids *heir, struct strbuf *error);
 
-/* Opens the file again under the same name (log rotation). The old one stays on failure. */
-int log_reopen(void);
+/* Opens the file again under the same name (log rotation). As log_open(). */
+int log_reopen(struct strbuf *error);
 
 /* Level and format may change at a reload. -v and -q give @level_bias +1 or -1. */
 void log_configure(const struct broker_conf *bc, int level_bias);
 
 /* Writes what still waits, for at most @wait_ms, and closes the file. */
 void log_close(int wait_ms);
-
-/* Gives the log file to @uid, @gid before the broker drops its privileges. 0 or -errno. */
-int log_chown(unsigned uid, unsigned gid);
 
 /* For the person who has just started the broker; nothing if that is where the log goes. */
 void log_also_on_stderr(const char *text);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include "base/fd.h"
 #include "sys/proc.h"
+#include "sys/safe_path.h"
 #include "sys/unix_socket.h"
 
 char *rundir_default(const char *config_file)
@@ -34,21 +35,6 @@ char *rundir_default(const char *config_file)
 	return n < 0 ? NULL : path;
 }
 
-/* mkdir -p, without a say on what exists already. */
-static int make_dirs(char *path)
-{
-	for (char *slash = path + 1; (slash = strchr(slash, '/')); slash++) {
-		int r;
-
-		*slash = '\0';
-		r = mkdir(path, 0755) < 0 && errno != EEXIST ? -errno : 0;
-		*slash = '/';
-		if (r < 0)
-			return r;
-	}
-	return mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
-}
-
 static int write_own_pid(int fd)
 {
 	char text[32];
@@ -65,43 +51,56 @@ static int write_own_pid(int fd)
 #define LOCK_STEPS   300
 
 /*
+ * Whether @fd holds nothing but the number of a process, which goes to *@ret_pid. An empty one may
+ * be ours, too; any other file is somebody's who has named it by mistake.
+ */
+static bool has_pid_alone(int fd, pid_t *ret_pid)
+{
+	char text[32] = "", *end = text;
+	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+
+	*ret_pid = (pid_t)strtol(text, &end, 10);
+	return n >= 0 && end + strspn(end, "\n") == text + n;
+}
+
+/*
  * Opens and locks @path, and writes our pid into it. A broker that was killed while it started a
  * worker is waited for: that child has its lock and its sockets until it is about to execute its
- * program. -EBUSY: somebody has it; *@ret_holder is the
- * pid written in it, or 0. Such a file is removed only under its lock. So a file that we have
- * locked but that has no name any more was removed between our open and our lock, and the name is
- * tried again.
+ * program. -EBUSY: somebody has it; *@ret_holder is the pid written in it, or 0. Such a file is
+ * removed only under its lock. So a file that we have locked but that has no name any more was
+ * removed between our open and our lock, and the name is tried again.
  */
-static int lock_file(const char *path, mode_t mode, int *ret_fd, pid_t *ret_holder)
+static int lock_file(const char *path, mode_t mode, const struct spawn_ids *as, int *ret_fd,
+		     pid_t *ret_holder, struct strbuf *error)
 {
 	for (int tries = 0; tries < LOCK_STEPS; tries++) {
-		_cleanup_fd_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, mode);
+		_cleanup_fd_ int fd = -1;
 		struct stat st;
+		bool pid_alone, locked;
+		int r = safe_path_open(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode, as, &fd, error);
 
-		if (fd < 0)
-			return -errno;
-		if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-			char text[32] = "";
-
-			if (errno != EWOULDBLOCK)
-				return -errno;
-			if (read(fd, text, sizeof(text) - 1) > 0)
-				*ret_holder = atoi(text);
-			if (*ret_holder <= 0 || !proc_stat(*ret_holder).ending)
-				return -EBUSY;
-			(void)usleep(LOCK_STEP_MS * 1000);
-			continue;
-		}
-		if (fstat(fd, &st) < 0)
-			return -errno;
-		if (!S_ISREG(st.st_mode) || st.st_nlink > 1)
-			return -EINVAL; /* made to be another file, which is not ours to write */
-		if (st.st_nlink > 0) {
+		if (r < 0)
+			return r;
+		locked = flock(fd, LOCK_EX | LOCK_NB) == 0;
+		if ((!locked && errno != EWOULDBLOCK) || fstat(fd, &st) < 0)
+			return strbuf_fail(error, -errno, "%m");
+		pid_alone = has_pid_alone(fd, ret_holder);
+		if (!S_ISREG(st.st_mode) || st.st_nlink > 1 || !pid_alone)
+			return strbuf_fail(error, -EINVAL,
+					   "it is not a file with the number of a process and "
+					   "nothing else, and stays as it is");
+		if (!locked && (*ret_holder <= 0 || !proc_stat(*ret_holder).ending))
+			return -EBUSY;
+		if (locked && st.st_nlink > 0) {
+			r = write_own_pid(fd);
+			if (r < 0)
+				return strbuf_fail(error, r, "%m");
 			*ret_fd = fd_take(&fd);
-			return write_own_pid(*ret_fd);
+			return 0;
 		}
+		(void)usleep(LOCK_STEP_MS * 1000);
 	}
-	return *ret_holder ? -EBUSY : -EAGAIN;
+	return -EBUSY;
 }
 
 static int open_rendezvous(struct rundir *rd, bool shared, struct strbuf *error)
@@ -122,49 +121,33 @@ static int open_rendezvous(struct rundir *rd, bool shared, struct strbuf *error)
 	return r < 0 ? strbuf_fail(error, r, "cannot listen on %s: %m", rd->rendezvous) : 0;
 }
 
-/*
- * A broker that has given it to its user, and has become that user, cannot remove it from a
- * directory of root's. Where others may write, anybody could have moved it there.
- */
-static bool is_left_over(const struct rundir *rd, const struct stat *st)
-{
-	_cleanup_free_ char *above = NULL;
-	struct stat dir;
-
-	return rd->heir && st->st_uid == rd->heir && asprintf(&above, "%s/..", rd->path) > 0 &&
-	       stat(above, &dir) == 0 && dir.st_uid == geteuid() && !(dir.st_mode & 0022);
-}
-
 int rundir_open(struct rundir *rd, const char *path, bool shared, struct strbuf *error)
 {
-	struct stat st;
+	const uid_t heir = rd->heir ? rd->heir->uid : geteuid();
 	pid_t holder = 0;
+	struct stat st;
+	STRBUF(why, PATH_MAX + 256);
 	int r;
 
+	rd->shared = shared;
 	rd->path = strdup(path);
 	if (!rd->path || asprintf(&rd->lock, "%s/lock", path) < 0 ||
 	    asprintf(&rd->rendezvous, "%s/" RENDEZVOUS_NAME, path) < 0)
 		return -ENOMEM;
-	r = make_dirs(rd->path);
+	r = safe_path_make_dir(path, &rd->dir_fd, &why);
 	if (r < 0)
-		return strbuf_fail(
-			error, r, "cannot create the run directory %s: %m; set run_dir in [broker]",
-			path);
-	/* In /tmp anybody could have made it before us, to be the one who answers our workers. */
-	if (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode) ||
-	    (st.st_uid != geteuid() && !is_left_over(rd, &st)))
-		return strbuf_fail(
-			error, -EPERM,
-			"run directory %s is not a directory that belongs to this user; remove it "
-			"or set run_dir in [broker]",
-			path);
-	/*
-	 * 0711: others may pass through to the rendezvous socket, but not look around. What must
-	 * stay private in it has a mode of its own.
-	 */
-	if (chmod(path, shared ? 0711 : 0700) < 0)
-		return -errno;
-	r = lock_file(rd->lock, 0600, &rd->lock_fd, &holder);
+		return strbuf_fail(error, r,
+				   "cannot use the run directory %s: %s; set run_dir in [broker]",
+				   path, why.text);
+	/* One that was given to the broker's user is left over, as he could not remove it. */
+	if (fstat(rd->dir_fd, &st) < 0 || (st.st_mode & S_IWOTH) ||
+	    (st.st_uid != geteuid() && st.st_uid != heir))
+		return strbuf_fail(error, -EPERM,
+				   "run directory %s is not a directory that belongs to this user "
+				   "alone; remove it "
+				   "or set run_dir in [broker]",
+				   path);
+	r = lock_file(rd->lock, 0600, rd->heir, &rd->lock_fd, &holder, &why);
 	if (r == -EBUSY)
 		return strbuf_fail(
 			error, r,
@@ -172,17 +155,23 @@ int rundir_open(struct rundir *rd, const char *path, bool shared, struct strbuf 
 			"this one its own with run_dir in [broker]",
 			(int)holder, path);
 	if (r < 0)
-		return strbuf_fail(error, r, "cannot lock %s: %m", rd->lock);
-	/* What we make in it is not changed under our hands. */
-	if (st.st_uid != geteuid() && lchown(path, geteuid(), (gid_t)-1) < 0)
-		return -errno;
+		return strbuf_fail(error, r, "cannot lock %s: %s", rd->lock, why.text);
+	/*
+	 * What we make in it is not changed under our hands. 0711: others may pass through to the
+	 * rendezvous socket, but not look around. What must stay private in it has a mode of its
+	 * own.
+	 */
+	if (fchown(rd->dir_fd, geteuid(), (gid_t)-1) < 0 ||
+	    fchmod(rd->dir_fd, shared ? 0711 : 0700) < 0)
+		return strbuf_fail(error, -errno, "cannot take the run directory %s: %m", path);
 	return open_rendezvous(rd, shared, error);
 }
 
 int rundir_write_pid(struct rundir *rd, const char *pid_file, struct strbuf *error)
 {
 	pid_t holder = 0;
-	int r = lock_file(pid_file, 0644, &rd->pid_fd, &holder);
+	STRBUF(why, PATH_MAX + 256);
+	int r = lock_file(pid_file, 0644, NULL, &rd->pid_fd, &holder, &why);
 
 	if (r == -EBUSY)
 		return strbuf_fail(error, r,
@@ -191,40 +180,46 @@ int rundir_write_pid(struct rundir *rd, const char *pid_file, struct strbuf *err
 				   (int)holder, pid_file);
 	if (r < 0)
 		return strbuf_fail(error, r,
-				   "cannot write the pid file %s: %m; set pid_file in [broker]",
-				   pid_file);
+				   "cannot write the pid file %s: %s; set pid_file in [broker]",
+				   pid_file, why.text);
 	rd->pid_file = strdup(pid_file);
 	return rd->pid_file ? 0 : -ENOMEM;
 }
 
 int rundir_let_group_through(struct rundir *rd, gid_t group, struct strbuf *error)
 {
-	struct stat st;
-
-	if (stat(rd->path, &st) == 0 && chown(rd->path, (uid_t)-1, group) == 0 &&
-	    chmod(rd->path, (st.st_mode & 0711) | 0010) == 0)
+	if (fchown(rd->dir_fd, (uid_t)-1, group) == 0 &&
+	    fchmod(rd->dir_fd, rd->shared ? 0711 : 0710) == 0)
 		return 0;
 	return strbuf_fail(error, -errno, "cannot open the run directory %s for control_group: %m",
 			   rd->path);
 }
 
-int rundir_chown(struct rundir *rd, uid_t uid, gid_t gid)
+int rundir_hand_over(struct rundir *rd)
 {
-	/* Its group may be the one that is let through; otherwise it means nothing. */
-	if (chown(rd->path, uid, (gid_t)-1) < 0 || chown(rd->rendezvous, uid, gid) < 0 ||
-	    fchown(rd->lock_fd, uid, gid) < 0 ||
-	    (rd->pid_fd >= 0 && fchown(rd->pid_fd, uid, gid) < 0))
+	const uid_t uid = rd->heir->uid;
+
+	/*
+	 * The directory last: what is in it is under our hands. Its group may be the one that is
+	 * let through; otherwise it means nothing.
+	 */
+	if (lchown(rd->rendezvous, uid, rd->heir->gid) < 0 ||
+	    fchown(rd->lock_fd, uid, rd->heir->gid) < 0 || fchown(rd->dir_fd, uid, (gid_t)-1) < 0)
 		return -errno;
 	return 0;
 }
 
 void rundir_close(struct rundir *rd)
 {
+	struct stat st;
+
 	if (rd->rendezvous_fd >= 0)
 		(void)unlink(rd->rendezvous);
-	if (rd->pid_file && unlink(rd->pid_file) < 0 && rd->pid_fd >= 0)
-		(void)!ftruncate(rd->pid_fd,
-				 0); /* no right to the directory: at least no stale pid */
+	if (rd->pid_file && fstat(rd->pid_fd, &st) == 0) {
+		/* Where we have no right to the directory: at least no stale pid. */
+		(void)!ftruncate(rd->pid_fd, 0);
+		safe_path_remove(rd->pid_file, st.st_dev, st.st_ino);
+	}
 	if (rd->lock_fd >= 0) {
 		/* While the lock is held: whatever opens the name next gets a file of its own. */
 		(void)unlink(rd->lock);
@@ -233,6 +228,7 @@ void rundir_close(struct rundir *rd)
 	fd_closep(&rd->rendezvous_fd);
 	fd_closep(&rd->pid_fd);
 	fd_closep(&rd->lock_fd);
+	fd_closep(&rd->dir_fd);
 	free(rd->path);
 	free(rd->lock);
 	free(rd->rendezvous);

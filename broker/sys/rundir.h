@@ -6,11 +6,16 @@
 
 #include <sys/types.h>
 #include "base/strbuf.h"
+#include "sys/user.h"
 
 #define RENDEZVOUS_NAME "rendezvous"
 
 struct rundir {
-	uid_t heir;	   /* it will be given to; one of his may be left over from the last time */
+	/* NULL, or it will be given to this user; one of his may be left over from the last time.
+	 */
+	const struct spawn_ids *heir;
+	bool shared;
+	int dir_fd;
 	char *path, *lock; /* of the directory, and of the lock in it */
 	int lock_fd;
 	char *pid_file; /* NULL: none */
@@ -19,7 +24,8 @@ struct rundir {
 	char *rendezvous;  /* its path */
 };
 
-#define RUNDIR_INIT ((struct rundir){ .lock_fd = -1, .pid_fd = -1, .rendezvous_fd = -1 })
+#define RUNDIR_INIT                                                                                \
+	((struct rundir){ .dir_fd = -1, .lock_fd = -1, .pid_fd = -1, .rendezvous_fd = -1 })
 
 /*
  * The directory that a broker without `run_dir` uses: below /run/broker for root, else below
@@ -34,14 +40,17 @@ char *rundir_default(const char *config_file);
  */
 int rundir_open(struct rundir *rd, const char *path, bool shared, struct strbuf *error);
 
-/* Creates, locks and fills the pid file. As rundir_open(). */
+/*
+ * Creates, locks and fills the pid file, which stays ours. A file that holds anything but the
+ * number of a process is left as it is, and refused. As rundir_open().
+ */
 int rundir_write_pid(struct rundir *rd, const char *pid_file, struct strbuf *error);
 
 /* Members of @group may pass through to a socket in it. 0 or -errno with @error. */
 int rundir_let_group_through(struct rundir *rd, gid_t group, struct strbuf *error);
 
-/* Gives all of it to @uid, @gid, before the broker drops its privileges. 0 or -errno. */
-int rundir_chown(struct rundir *rd, uid_t uid, gid_t gid);
+/* Gives it, but for the pid file, to .heir, before the broker becomes that user. 0 or -errno. */
+int rundir_hand_over(struct rundir *rd);
 
 /* Removes what was made and closes everything. */
 void rundir_close(struct rundir *rd);

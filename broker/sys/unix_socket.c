@@ -1,11 +1,13 @@
 #include "unix_socket.h"
 
+#include <limits.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include "base/fd.h"
+#include "sys/safe_path.h"
 
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77
@@ -118,24 +120,30 @@ int unix_make_way(const char *path, struct strbuf *error)
 	return 0;
 }
 
-int unix_listen(const char *path, gid_t group, int *ret_fd, struct strbuf *error)
+int unix_listen(const char *path, const struct spawn_ids *owner, gid_t group, int *ret_fd,
+		struct strbuf *error)
 {
+	_cleanup_safe_path_ struct safe_path scope = { .as_other = false };
 	_cleanup_fd_ int fd = -1;
-	bool shared = group != UNIX_NO_GROUP;
+	const uid_t uid = owner && geteuid() == 0 ? owner->uid : (uid_t)-1;
+	STRBUF(why, PATH_MAX + 256);
 	int r;
 
 	if (strlen(path) > UNIX_PATH_LEN)
 		return strbuf_fail(error, -ENAMETOOLONG,
 				   "%s: the path is too long for a socket (at most %zu characters)",
 				   path, UNIX_PATH_LEN);
+	r = safe_path_begin(path, owner, &scope, &why);
+	if (r < 0)
+		return strbuf_fail(error, r, "cannot listen on %s: %s", path, why.text);
 	r = unix_make_way(path, error);
 	if (r < 0)
 		return r;
-	r = unix_bind(path, SOCK_STREAM, shared ? 0117 : 0177, &fd);
+	r = unix_bind(path, SOCK_STREAM, group != UNIX_NO_GROUP ? 0117 : 0177, &fd);
 	if (r < 0)
 		return strbuf_fail(error, r, "cannot bind %s: %m", path);
-	/* Nobody can connect before listen(2): so the group comes in between. */
-	if ((shared && lchown(path, (uid_t)-1, group) < 0) || listen(fd, BACKLOG) < 0) {
+	/* Nobody can connect before listen(2): so its owner comes in between. */
+	if (lchown(path, uid, group) < 0 || listen(fd, BACKLOG) < 0) {
 		r = strbuf_fail(error, -errno, "cannot listen on %s: %m", path);
 		(void)unlink(path);
 		return r;

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 #include <sys/un.h>
 #include "base/strbuf.h"
+#include "sys/user.h"
 
 #define UNIX_NO_GROUP ((gid_t)-1)
 
@@ -20,11 +21,12 @@
 int unix_bind(const char *path, int type, mode_t mask, int *ret_fd);
 
 /*
- * Listens on @path (SOCK_STREAM), mode 0600; with @group that group may connect too: 0660. Replaces
- * a socket that a killed process has left, but not one that a process listens on, nor another file.
- * As unix_bind(), with @error: what was found and what to do.
+ * Listens on @path (SOCK_STREAM), mode 0600; with @group that group may connect too: 0660. It is of
+ * user @owner, or (NULL) ours. Replaces a socket that a killed process has left, but not one that a
+ * process listens on, nor another file. As unix_bind(), with @error: what was found and what to do.
  */
-int unix_listen(const char *path, gid_t group, int *ret_fd, struct strbuf *error);
+int unix_listen(const char *path, const struct spawn_ids *owner, gid_t group, int *ret_fd,
+		struct strbuf *error);
 
 /*
  * Makes way for a new socket at @path: removes one that nobody listens on. 0; -errno with @error:

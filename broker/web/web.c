@@ -341,7 +341,8 @@ static int prepare(struct reload_part *part, const struct broker_conf *old,
 		if (serve->path && bc->control_group)
 			r = user_find_group(bc->control_group, &group, error);
 		if (serve->path && r == 0)
-			r = unix_listen(serve->path, group, &server->next_fd, error);
+			r = unix_listen(serve->path, web->master->rundir.heir, group,
+					&server->next_fd, error);
 		else if (r == 0 && serve->addr.family)
 			r = open_address(web->master, &serve->addr, &server->next_fd, error);
 		if (r < 0) {
@@ -349,17 +350,6 @@ static int prepare(struct reload_part *part, const struct broker_conf *old,
 			return r;
 		}
 		error->text[error->len = said] = '\0';
-	}
-	return 0;
-}
-
-int web_chown(struct web *web, uid_t uid)
-{
-	for (enum web_kind kind = 0; kind < WEB_N; kind++) {
-		const char *path = web->servers[kind].path;
-
-		if (path && lchown(path, uid, (gid_t)-1) < 0)
-			return -errno;
 	}
 	return 0;
 }

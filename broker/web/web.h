@@ -39,6 +39,3 @@ struct web {
 /* It becomes the part of @m that reloads change; nothing is open until that is done. */
 void web_init(struct web *web, struct master *m, struct survey *survey);
 void web_deinit(struct web *web);
-
-/* Gives Unix sockets to @uid before the broker drops its privileges. 0 or -errno. */
-int web_chown(struct web *web, uid_t uid);

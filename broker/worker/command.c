@@ -189,7 +189,7 @@ int launch_worker(struct worker *w, struct strbuf *error)
 	add_command(&s, w->conf->command);
 	add_udp_socket(&s, w->terms->dispatch);
 	if (s.r == 0)
-		s.r = worker_output_open(w, &output_fd, error);
+		s.r = worker_output_open(w, &s.user.ids, &output_fd, error);
 	w->uid = s.user.ids.uid;
 	s.req.slot = w->slot;
 	s.req.output_fd = output_fd;

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -10,6 +12,7 @@
 #include "base/address.h"
 #include "base/fd.h"
 #include "sys/log.h"
+#include "sys/safe_path.h"
 #include "worker/children.h"
 
 /* A program that was started for a connection may start others. */
@@ -201,36 +204,36 @@ void worker_output_init(struct worker *w)
  */
 static void open_to_look(struct worker *w, int child)
 {
-	_cleanup_fd_ int fd = -1;
-	struct stat st, other;
+	char same[32];
+	struct stat st;
 
 	if (fstat(child, &st) < 0 || !S_ISREG(st.st_mode))
 		return;
-	fd = open(w->conf->output_path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (fd < 0 || fstat(fd, &other) < 0 || other.st_ino != st.st_ino ||
-	    other.st_dev != st.st_dev)
-		return; /* worker_output_elsewhere() says where it is */
+	snprintf(same, sizeof(same), "/proc/self/fd/%d", child);
 	w->output_start = st.st_size;
-	w->output_fd = fd_take(&fd);
+	/* If that fails, worker_output_elsewhere() says where it is. */
+	w->output_fd = open(same, O_RDONLY | O_CLOEXEC);
 }
 
-int worker_output_open(struct worker *w, int *ret_child, struct strbuf *error)
+int worker_output_open(struct worker *w, const struct spawn_ids *ids, int *ret_child,
+		       struct strbuf *error)
 {
 	const struct service_conf *sc = w->conf;
+	STRBUF(why, PATH_MAX + 256);
 	int ends[2], yes = 1, r;
 
 	switch (sc->output) {
 	case OUTPUT_INHERIT:
 		return 0;
 	case OUTPUT_FILE:
-		*ret_child = open(sc->output_path,
-				  O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
-		if (*ret_child >= 0) {
-			open_to_look(w, *ret_child);
-			return 0;
-		}
-		strbuf_addf(error, "cannot open output %s: %s", sc->output_path, strerror(errno));
-		return -errno;
+		r = safe_path_open(sc->output_path, O_WRONLY | O_APPEND | O_CREAT, 0640, ids,
+				   ret_child, &why);
+		if (r < 0)
+			return strbuf_fail(error, r, "cannot open output %s: %s", sc->output_path,
+					   why.text);
+		(void)fcntl(*ret_child, F_SETFL, O_APPEND); /* programs expect it to wait */
+		open_to_look(w, *ret_child);
+		return 0;
 	case OUTPUT_LOG:
 		r = conf_forks(sc) ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends)
 				   : pipe2(ends, O_CLOEXEC);

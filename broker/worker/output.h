@@ -5,15 +5,17 @@
 #pragma once
 
 #include "base/strbuf.h"
+#include "sys/user.h"
 #include "worker/types.h"
 
 void worker_output_init(struct worker *w);
 
 /*
  * Where its output goes: *@ret_child for it, -1: as the broker's own. w->output_fd is our end, if
- * there is something to read. 0; -errno, with @error if more is to be said.
+ * there is something to read. @ids: of its processes. 0; -errno, with @error if more is to be said.
  */
-int worker_output_open(struct worker *w, int *ret_child, struct strbuf *error);
+int worker_output_open(struct worker *w, const struct spawn_ids *ids, int *ret_child,
+		       struct strbuf *error);
 
 /* @text is why it was refused; empty: it was not. */
 void worker_output_refused(struct worker *w, const char *text);

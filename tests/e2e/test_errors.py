@@ -104,7 +104,7 @@ def a_file_that_everybody_may_write_is_not_for_root():
     needs_root()
     path = write_file("open.ini", "[service:web]\ncommand = true\n", 0o666)
     done = broker_cli("-c", path)
-    assert done.returncode == CONFIG and "chmod o-w %s" % path in done.stderr, vars(done)
+    assert done.returncode == CONFIG and "chmod go-w %s" % path in done.stderr, vars(done)
     os.chmod(path, 0o664)
     assert broker_cli("-c", path, "-t").returncode == 0
 

@@ -23,6 +23,7 @@ static const struct {
 	{ OPTION_BROKER, "control_group", "adm" },
 	{ OPTION_BROKER, "user", "www" },
 	{ OPTION_BROKER, "group", "33" },
+	{ OPTION_BROKER, "strict_modes", "no" },
 	{ OPTION_BROKER, "metrics", "127.0.0.1:9180" },
 	{ OPTION_BROKER, "agent_check", "/run/agent" },
 	{ OPTION_BROKER, "scheduling", "batch" },

@@ -1,4 +1,5 @@
 /* links: broker/sys/log broker/sys/loop broker/base/heap broker/base/strbuf broker/base/json */
+/* links: broker/sys/safe_path */
 #include "sys/log.h"
 #include "tap.h"
 
@@ -20,7 +21,7 @@ static void start_file(enum conf_log_format format)
 	snprintf(old_path, sizeof(old_path), "%s.1", path);
 	conf.log_path = path;
 	conf.log_format = format;
-	CHECK_EQ(log_open(&conf), 0);
+	CHECK_EQ(log_open(&conf, NULL, NULL), 0);
 	log_configure(&conf, 0);
 }
 
@@ -41,7 +42,7 @@ static int start_pipe(enum conf_log_format format)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", ends[1]);
 	conf.log_path = path;
 	conf.log_format = format;
-	CHECK_EQ(log_open(&conf), 0);
+	CHECK_EQ(log_open(&conf, NULL, NULL), 0);
 	log_configure(&conf, 0);
 	close(ends[1]);
 	return ends[0];
@@ -315,7 +316,7 @@ TEST(a_rotated_file_is_opened_anew)
 	log_event(LEVEL_INFO, "first", LOG_MSG("x"));
 	CHECK_EQ(rename(path, old_path), 0);
 	log_event(LEVEL_INFO, "second", LOG_MSG("x"));
-	CHECK_EQ(log_reopen(), 0);
+	CHECK_EQ(log_reopen(NULL), 0);
 	log_event(LEVEL_INFO, "third", LOG_MSG("x"));
 	CHECK_CONTAINS(contents(old_path), "first");
 	CHECK_CONTAINS(contents(old_path), "second");
@@ -326,10 +327,12 @@ TEST(a_rotated_file_is_opened_anew)
 
 TEST(a_file_that_cannot_be_opened_anew_leaves_the_old_one)
 {
+	STRBUF(why, 256);
+
 	start_file(FORMAT_TEXT);
 	CHECK_EQ(rename(path, old_path), 0);
 	CHECK_EQ(mkdir(path, 0700), 0);
-	CHECK_EQ(log_reopen(), -EISDIR);
+	CHECK_EQ(log_reopen(&why), -EISDIR);
 	log_event(LEVEL_INFO, "later", LOG_MSG("x"));
 	CHECK_CONTAINS(contents(old_path), "later");
 	CHECK_EQ(rmdir(path), 0);
@@ -338,17 +341,19 @@ TEST(a_file_that_cannot_be_opened_anew_leaves_the_old_one)
 
 TEST(a_file_is_appended_to)
 {
+	STRBUF(why, 256);
+
 	start_file(FORMAT_TEXT);
 	log_event(LEVEL_INFO, "first", LOG_MSG("x"));
 	log_close(0);
-	CHECK_EQ(log_open(&conf), 0);
+	CHECK_EQ(log_open(&conf, NULL, NULL), 0);
 	log_event(LEVEL_INFO, "second", LOG_MSG("x"));
 	CHECK_CONTAINS(contents(path), "first");
 	CHECK_CONTAINS(contents(path), "second");
 	stop_file();
 	conf.log_path = path;
 	snprintf(path, sizeof(path), "/proc/nowhere/log");
-	CHECK_EQ(log_open(&conf), -ENOENT);
+	CHECK_EQ(log_open(&conf, NULL, &why), -ENOENT);
 }
 
 /* --- a reader that is slow, or gone --- */
