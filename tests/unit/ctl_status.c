@@ -252,7 +252,7 @@ TEST(the_sum_is_checked_here_too)
 TEST(sums_beyond_any_number_are_survived)
 {
 	add_line(&view, LINE_SERVICE("\"ledger\":{\"accepted\":-9223372036854775807,"
-				     "\"taken\":9223372036854775807,\"waiting\":3,"
+				     "\"taken\":9223372036854775806,\"waiting\":3,"
 				     "\"client_gone\":1,\"refused\":{\"a\":9223372036854775807,"
 				     "\"b\":9223372036854775807},\"balanced\":true}"));
 	CHECK_CONTAINS(screen(300), "refused 18446744073709551614 ");

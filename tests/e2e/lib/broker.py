@@ -162,11 +162,14 @@ class Broker:
         assert said == b"ready\n", "the broker is not ready, it said %r on --ready-fd" % said
 
     def wait_exit(self, timeout=60):
-        """The exit code (negative: the signal)."""
+        """The exit code (negative: the signal). After a start that failed, all that was said is read."""
         try:
-            return self.process.wait(timeout)
+            code = self.process.wait(timeout)
         except subprocess.TimeoutExpired:
             raise AssertionError("the broker still runs after %g s" % timeout) from None
+        if code > 0:
+            self.log.close()
+        return code
 
     def signal(self, sig):
         assert self.process.poll() is None, "the broker has ended: %s" % self.process.returncode
