@@ -222,8 +222,10 @@ static enum step accept_one(struct endpoint *e, struct listener *l, bool nonbloc
 	case ACCEPT_FAILED:
 		if (listener_has_ended(l))
 			return BACKLOG_EMPTY;
-		log_event(LEVEL_ERROR, "limit", LOG_STR("service", e->dispatch->service),
-			  LOG_MSG("accept failed: %s", strerror(error)));
+		if (!e->warned_full)
+			log_event(LEVEL_ERROR, "limit", LOG_STR("service", e->dispatch->service),
+				  LOG_MSG("accept failed: %s", strerror(error)));
+		e->warned_full = true;
 		endpoint_shortage(e);
 		return HALT;
 	case ACCEPT_EXHAUSTED:

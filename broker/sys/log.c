@@ -31,6 +31,8 @@ static struct {
 	enum conf_log_format format;
 	char backlog[BACKLOG_SIZE];
 	size_t n_backlog;
+	bool gone; /* the reader of the backlog, or the terminal: always writable, and never written
+		    */
 	unsigned long long lost;
 	log_sink_fn *sink;
 	void *sink_arg;
@@ -78,6 +80,7 @@ static size_t write_some(const char *text, size_t n)
 
 		if (w < 0 && errno == EINTR)
 			continue;
+		lg.gone = w < 0 && errno != EAGAIN;
 		if (w <= 0)
 			break;
 		done += (size_t)w;
@@ -125,7 +128,7 @@ static void put_line(const char *text, size_t n, size_t room)
 
 int log_pending_fd(void)
 {
-	return lg.n_backlog ? lg.fd : -1;
+	return lg.n_backlog && !lg.gone ? lg.fd : -1;
 }
 
 /* --- an entry ------------------------------------------------------------------------ */

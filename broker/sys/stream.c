@@ -185,7 +185,8 @@ static void acceptor_ready(struct loop_source *source, uint32_t events)
 			a->accepted(a, fd);
 			continue;
 		}
-		if (errno_is_shortage(errno)) {
+		/* EACCES: a security module forbids it, and the connection stays, too. */
+		if (errno_is_shortage(errno) || errno == EACCES) {
 			loop_modify(a->loop, source, 0);
 			loop_timer_arm(a->loop, &a->retry, SHORTAGE_MS);
 		}

@@ -313,6 +313,7 @@ enum accept_result tcp_accept(int fd, int flags, int *ret_fd, struct handoff_add
 	switch (errno) {
 	case EAGAIN:
 		return ACCEPT_NONE;
+	case EACCES:
 	case EBADF:
 	case EFAULT:
 	case EINVAL:

@@ -52,7 +52,7 @@ enum accept_result {
 	ACCEPT_NONE,	  /* nobody waits */
 	ACCEPT_RETRY,	  /* this one connection failed on its way, accept(2); ask again */
 	ACCEPT_EXHAUSTED, /* no descriptor or memory: the connection stays in the backlog */
-	ACCEPT_FAILED,	  /* the descriptor is no listening socket: a bug of ours */
+	ACCEPT_FAILED,	  /* a security module forbids it; or it is no listening socket: a bug */
 };
 
 /*
