@@ -8,6 +8,7 @@
 #include "dispatch/channel.h"
 #include "dispatch/listener.h"
 #include "policy/demand.h"
+#include "service/listeners.h"
 #include "service/questions.h"
 #include "sys/log.h"
 #include "sys/tcp.h"
@@ -255,9 +256,14 @@ static struct worker *start_for(struct service *s, unsigned slot)
  */
 static bool waits_for_address(struct service *s)
 {
+	const struct listener *ours;
+
 	if (!s->busy.family)
 		return false;
-	if (tcp_try(&s->busy, s->conf) == -EADDRINUSE) {
+	/* Another slot may have got it meanwhile, and so the service. */
+	ours = listener_find(s->broker, &s->busy, address_equal);
+	if (!(ours && ours->dispatch == &s->dispatch) &&
+	    tcp_try(&s->busy, s->conf) == -EADDRINUSE) {
 		s->backoff.until_ms = loop_now(service_loop(s)) + ADDRESS_LOOK_MS;
 		return true;
 	}

@@ -250,6 +250,22 @@ def the_app_is_not_started_again_before_its_port_is_free():
     broker.stop()
 
 
+@test
+def a_port_that_another_slot_has_got_meanwhile_is_not_waited_for():
+    """The first worker finds it in use, and the second, which asks later, does not."""
+    port = free_port()
+    holder = socket.create_server(("127.0.0.1", port))
+    at_end(holder.close)
+    late = "[ $BROKER_SLOT = 0 ] || while [ ! -e %s ]; do sleep 0.01; done; exec %s" % (
+        tmp("go"), " ".join(app("srv_poll", port)))
+    broker = Broker(["sh", "-c", late], workers=2, wait_ready=False)
+    broker.wait_event("back-off")
+    holder.close()
+    write_file("go", "")
+    broker.wait_ready()
+    broker.stop()
+
+
 def as_nobody():
     os.setgroups([])
     os.setresgid(NOBODY, NOBODY, NOBODY)
