@@ -7,6 +7,8 @@
 #   make check-apps      installs the real apps with the package manager, then runs all their tests
 #   make bench           compares the broker with its peers; results in build/bench/
 #   make fuzz FUZZ_S=60  feeds random bytes to all that reads what others wrote, 60 s each (clang)
+#   make torture         lets each system call of the broker fail, one after the other (strace, root)
+#   make soak N=1000000  so many connections through a reload each 200 ms
 #   make install         installs below PREFIX; honours DESTDIR
 #   make STATIC=1        builds a static broker (CC=musl-gcc works too)
 #   make SAN=address     builds with a sanitizer (also undefined, thread); set another BUILD= to keep both
@@ -275,7 +277,7 @@ $(BUILD)/worker: docs/examples/worker.c $(BUILD)/libhandoff.a
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) -O2 $(WARN) -Iinclude -o $@ $< $(BUILD)/libhandoff.a $(SAN_LD)
 
-.PHONY: unit tests-build run check check-unit check-e2e check-apps bench fuzz fuzz-build
+.PHONY: unit tests-build run check check-unit check-e2e check-apps bench fuzz fuzz-build torture soak
 unit: $(UNIT_BIN) $(FUZZ_BIN)
 tests-build: all unit $(APP_BIN) $(TOOL_BIN) $(BUILD)/demo $(BUILD)/prices $(BUILD)/worker
 
@@ -309,6 +311,15 @@ fuzz:
 	tests/fuzz/run $(BUILD) $(FUZZ_S) $(FUZZ)
 
 fuzz-build: $(FUZZ_BIN)
+
+# MOST: at most so many times of each system call. SCENE: their names, all by default.
+MOST ?= 8
+torture: tests-build
+	tests/torture/run $(BUILD) $(MOST) $(SCENE)
+
+N ?= 1000000
+soak: tests-build
+	tests/torture/soak $(BUILD) $(N)
 
 # --- formatting and static analysis ------------------------------------------------------------
 C_FILES := $(sort $(wildcard include/*.h broker/*.c broker/*/*.[ch] worker-shim/*/*.[ch] tests/*/*.[ch] docs/examples/*.c docs/man/*.c))
