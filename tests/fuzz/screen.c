@@ -15,15 +15,17 @@ static void show(struct view *view, unsigned columns, bool color)
 			    .color = color,
 			    .out = &out,
 			    .left = columns == TEXT_UNLIMITED ? SIZE_MAX : 23 };
-	size_t width = 0;
+	size_t width = 0; /* of a line of ASCII; other characters may have two columns, or none */
+	bool ascii = true;
 
 	status_text(view, &s);
 	for (size_t i = 0; i < out.len && !color; i++) {
 		unsigned char c = (unsigned char)out.text[i];
 
 		MUST(c == '\n' || (c >= 0x20 && c != 0x7f));
-		width = c == '\n' ? 0 : width + ((c & 0xc0) != 0x80);
-		MUST(columns == TEXT_UNLIMITED || width <= columns);
+		width = c == '\n' ? 0 : width + 1;
+		ascii = c == '\n' || (ascii && c < 0x80);
+		MUST(columns == TEXT_UNLIMITED || !ascii || width <= columns);
 	}
 	strbuf_deinit(&out);
 }

@@ -57,7 +57,7 @@ ERRORS = {
     "poll": ["EINTR"],
     "ppoll": ["EINTR"],
 }
-for _name in ("socket", "socketpair", "pipe2", "eventfd2", "epoll_create1", "timerfd_create", "signalfd4", "dup", "dup3"):
+for _name in "socket socketpair pipe2 eventfd2 epoll_create1 timerfd_create signalfd4 dup dup3".split():
     ERRORS[_name] = SHORT
 OTHERS = ["EPERM", "ENOMEM"]
 
@@ -65,7 +65,8 @@ OTHERS = ["EPERM", "ENOMEM"]
 NEVER = {
     "exit_group", "exit", "rt_sigreturn", "restart_syscall", "getpid", "gettid", "getppid", "getuid",
     "geteuid", "getgid", "getegid", "getpgrp", "getpgid", "getsid", "umask", "sched_yield", "alarm",
-    "wait4", "brk", "clock_gettime", "gettimeofday", "munmap", "rt_sigprocmask", "rt_sigaction", "uname", "sysinfo",
+    "wait4", "brk", "clock_gettime", "gettimeofday", "munmap", "rt_sigprocmask", "rt_sigaction",
+    "uname", "sysinfo",
     "set_tid_address", "set_robust_list", "rseq", "arch_prctl", "times", "getrusage",
 }
 # Of a call that may fail, what cannot: the kernel needs nothing for it.

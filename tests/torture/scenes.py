@@ -117,15 +117,22 @@ def crash(broker, clients):
 
 
 def control(broker, clients):
-    clients.ask(
-        broker, "status", "pin 10.0.0.0/8 web.1", "pins", "config", "events", "reload --plan", "unpin all"
-    )
+    clients.ask(broker, "status", "pin 10.0.0.0/8 web.1", "pins", "unpin all")
+    clients.ask(broker, "config", "events", "reload --plan")
 
 
 def scale(broker, clients):
     """A worker more, and one less."""
     clients.ask(broker, "scale web 3", "scale web 2")
     clients.get(broker.port)
+
+
+def spawn(broker, clients):
+    """A worker more, which may not come up, and one less."""
+    mark = broker.log.mark()
+    clients.ask(broker, "scale web 3")
+    wait_said(broker, clients, ["worker-ready", "worker-failed"], mark, service="web")
+    clients.ask(broker, "scale web 2")
 
 
 def metrics(broker, clients):
@@ -152,4 +159,5 @@ def undo(broker):
         ask(broker, "unpin all")
 
 
-SCENES = {scene.__name__: scene for scene in (serve, reload, crash, control, scale, metrics, drain)}
+SCENES = {scene.__name__: scene for scene in (
+    serve, reload, crash, control, scale, spawn, metrics, drain)}

@@ -152,18 +152,19 @@ def watched(pid):
 
 class Strace:
     """
-    strace(1) attached to a running process, itself and not its children:
+    strace(1) attached to a running process, itself and not its children, unless `follow`:
 
         with Strace(broker.pid, "accept4", inject="accept4:error=EMFILE:when=1..20") as s:
             ...
         s.lines("EMFILE")
     """
 
-    def __init__(self, pid, calls, inject=None):
+    def __init__(self, pid, calls, inject=None, follow=False):
         if not shutil.which("strace"):
             tap.skip("needs strace(1)")
         self._file = tap.tmp("strace.%d" % id(self))
         argv = ["strace", "-p", str(pid), "-o", self._file, "-e", "trace=" + calls]
+        argv += ["-f"] if follow else []
         for one in [inject] if isinstance(inject, str) else inject or []:
             argv += ["-e", "inject=" + one]
         self._process = subprocess.Popen(
