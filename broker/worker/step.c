@@ -169,6 +169,14 @@ void worker_deadline_expired(struct loop_timer *timer)
 		return;
 	if (w->state == WORKER_STARTING && !w->guest)
 		worker_explain_timeout(w);
+	/* Its main process has ended, and /proc does not say what that has left: it was killed. */
+	if (w->state == WORKER_STOPPING && w->undecided &&
+	    loop_now(worker_loop(w)) - w->state_since_ms >= 2 * w->terms->live->stop_timeout_ms) {
+		loop_timer_disarm(&w->look);
+		w->undecided = false;
+		worker_event(w, EV_EXIT);
+		return;
+	}
 	worker_event(w, EV_TIMEOUT);
 }
 

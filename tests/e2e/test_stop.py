@@ -35,6 +35,17 @@ def sigterm_under_load_answers_everybody_who_was_connected():
 
 
 @test
+def processes_that_cannot_be_seen_are_waited_for_for_their_time_only():
+    """What the main process has left is looked up in /proc, for which no descriptor is free."""
+    broker = Broker(app("srv_poll"), workers=2, drain_timeout="200ms", stop_timeout="200ms")
+    with faults.Strace(broker.pid, "openat", inject="openat:error=EMFILE:when=1+") as trace:
+        broker.signal(signal.SIGTERM)
+        broker.wait_exit(20)
+        assert trace.lines("INJECTED")
+    broker.wait_stopped()
+
+
+@test
 def sigterm_waits_for_what_is_open_and_no_longer():
     broker = Broker(app("srv_poll"), workers=2)
     held = connect(broker.port)
