@@ -1,6 +1,7 @@
 #include "asks.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <unistd.h>
 #include "base/address.h"
 #include "dispatch/channel.h"
@@ -8,6 +9,7 @@
 #include "dispatch/listener.h"
 #include "service/listeners.h"
 #include "sys/log.h"
+#include "sys/proc.h"
 #include "sys/tcp.h"
 
 /* The option in [broker] whose address a listener on @addr would collide with, or NULL. */
@@ -35,6 +37,52 @@ static bool may_take_over(const struct service *s, const struct listener *l)
 {
 	return !service_leaves(s) && !s->broker->stopping &&
 	       (l->closing || l->leaves_with || l->dispatch->stopping);
+}
+
+static bool is_published(const struct service_conf *sc, uint32_t app)
+{
+	for (size_t i = 0; i < sc->n_listen; i++)
+		if (sc->listen[i].app == app)
+			return true;
+	return false;
+}
+
+/* See ip(7), ip_unprivileged_port_start. */
+static bool is_privileged(uint16_t port)
+{
+	char text[16];
+	ssize_t n = proc_read(0, "sys/net/ipv4/ip_unprivileged_port_start", text, sizeof(text));
+
+	return port < (n > 0 ? atoi(text) : 1024);
+}
+
+/*
+ * Whether @w may have @addr for its app. The broker's rights are not for the program of another
+ * user: a port that this could not bind itself takes a `listen` line. And what such a line of
+ * another service names is that service's, whether it has it at the moment or not.
+ */
+static int check_claim(const struct worker *w, const struct handoff_addr *addr,
+		       struct strbuf *reason)
+{
+	const char *udp = addr->flags & HANDOFF_UDP ? "udp " : "";
+	const struct service *s = service_of(w), *owner;
+
+	if (address_unix(addr) || is_published(w->conf, address_app(addr)))
+		return 0;
+	if (w->uid != geteuid() && is_privileged(addr->port))
+		return strbuf_fail(reason, -EACCES,
+				   "port %u is privileged, and the program runs as another user "
+				   "than the broker, which does not bind it unasked: write "
+				   "listen = %s%s in [service:%s]",
+				   addr->port, udp, address_text(addr).text, service_name(s));
+	owner = service_named_for(s->broker, addr, s);
+	if (owner)
+		return strbuf_fail(reason, -EADDRINUSE,
+				   "%s belongs to [service:%s], which has a listen line for it; "
+				   "publish this one elsewhere, as in: listen = %s8080 for %s",
+				   address_text(addr).text, service_name(owner), udp,
+				   address_app_text(address_app(addr)).text);
+	return 0;
 }
 
 /*
@@ -178,11 +226,11 @@ int service_endpoint_for(struct worker *w, const struct handoff_addr *addr,
 				   "that namespace (ip netns exec NAME broker), or say with "
 				   "listen = ADDRESS:%u where in the broker's they are to connect",
 				   addr->port);
-	if (e && fed) {
+	r = check_claim(w, addr, reason);
+	if (r == 0 && e && fed)
 		r = restore(e, reason);
-		if (r < 0)
-			return r;
-	}
+	if (r < 0)
+		return r;
 	*ret = e && fed ? e : comes_with ? NULL : find_in_the_way(w, addr);
 	if (*ret)
 		return endpoint_ask(*ret, NULL, asked, w->conf, reason);
@@ -199,14 +247,6 @@ int service_endpoint_for(struct worker *w, const struct handoff_addr *addr,
 	else
 		*ret = e;
 	return r;
-}
-
-static bool is_published(const struct service_conf *sc, uint32_t app)
-{
-	for (size_t i = 0; i < sc->n_listen; i++)
-		if (sc->listen[i].app == app)
-			return true;
-	return false;
 }
 
 int service_reopen_for(struct worker *w, struct strbuf *error)
@@ -234,6 +274,9 @@ int service_share_udp(struct worker *w, const struct handoff_addr *addr, int *re
 
 	if (!w->conf->udp)
 		return strbuf_fail(reason, -EOPNOTSUPP, "%s: udp = yes is not set for it", w->name);
+	r = check_claim(w, addr, reason);
+	if (r < 0)
+		return r;
 	if (l && l->dispatch != &s->dispatch)
 		return strbuf_fail(reason, -EADDRINUSE, "%s is that of [service:%s] already",
 				   address_text(addr).text, l->dispatch->service);

@@ -262,8 +262,9 @@ static bool waits_for_address(struct service *s)
 		return false;
 	/* Another slot may have got it meanwhile, and so the service. */
 	ours = listener_find(s->broker, &s->busy, address_equal);
-	if (!(ours && ours->dispatch == &s->dispatch) &&
-	    tcp_try(&s->busy, s->conf) == -EADDRINUSE) {
+	if (service_named_for(s->broker, &s->busy, s) ||
+	    (!(ours && ours->dispatch == &s->dispatch) &&
+	     tcp_try(&s->busy, s->conf) == -EADDRINUSE)) {
 		s->backoff.until_ms = loop_now(service_loop(s)) + ADDRESS_LOOK_MS;
 		return true;
 	}

@@ -106,6 +106,23 @@ struct listener *service_add_listener(struct service *s, const struct handoff_ad
 	return l;
 }
 
+/* The apps of other services may have asked for it before a `listen` line named it. */
+static void end_squatters(const struct listener *l)
+{
+	list_for_each (struct service, s, &l->dispatch->broker->services, link)
+		list_for_each_safe (struct listener, o, tmp, &s->dispatch.listeners, link) {
+			if (&s->dispatch == l->dispatch || !o->automatic || o->closing ||
+			    !address_overlap(&o->addr, &l->addr))
+				continue;
+			log_event(LEVEL_WARN, "listen", LOG_STR("service", service_name(s)),
+				  LOG_INT("port", o->addr.port),
+				  LOG_MSG("%s, for which the app asked, is that of [service:%s] "
+					  "now, which has a listen line for it",
+					  address_text(&o->addr).text, l->dispatch->service));
+			service_close_gently(o);
+		}
+}
+
 void service_log_listener(const struct listener *l)
 {
 	const struct address_text text = address_text(&l->addr);
@@ -115,6 +132,23 @@ void service_log_listener(const struct listener *l)
 		  LOG_INT("app_port", address_app_port(l->app)),
 		  LOG_MSG("listening on %s%s", text.text,
 			  l->automatic ? ", as the app asked" : ""));
+	if (!l->automatic)
+		end_squatters(l);
+}
+
+const struct service *service_named_for(const struct broker *b, const struct handoff_addr *addr,
+					const struct service *except)
+{
+	list_for_each (const struct service, s, &b->services, link) {
+		const struct service_conf *sc = s->after    ? s->after
+						: s->target ? s->target
+							    : s->conf;
+
+		for (size_t i = 0; s != except && !s->dispatch.stopping && i < sc->n_listen; i++)
+			if (address_overlap(&sc->listen[i].addr, addr))
+				return s;
+	}
+	return NULL;
 }
 
 struct listener *listener_find(struct broker *b, const struct handoff_addr *addr, match_fn *match)
@@ -155,14 +189,16 @@ int service_bind(struct broker *b, struct service *s, const struct service_conf 
 {
 	static const struct asked nothing;
 	_cleanup_fd_ int fd = -1;
-	bool shared = false, local = address_unix(addr);
+	bool shared = false, local = address_unix(addr), line = !asked;
 	int r = local ? unix_listener_bind(addr, sc, b->conf, error, &fd)
 		      : tcp_bind(addr, sc, asked ? asked : &nothing, false, error, &fd);
 
-	if (r == -EADDRINUSE && s && !local)
-		list_for_each (struct listener, l, &s->dispatch.listeners, link)
-			if (address_overlap(&l->addr, addr))
-				shared = tcp_share(l->fd) == 0;
+	if (r == -EADDRINUSE && !local)
+		list_for_each (struct service, o, &b->services, link)
+			list_for_each (struct listener, l, &o->dispatch.listeners, link)
+				if (address_overlap(&l->addr, addr) &&
+				    (o == s || (line && l->automatic)))
+					shared = tcp_share(l->fd) == 0;
 	if (shared)
 		r = tcp_bind(addr, sc, asked ? asked : &nothing, true, error, &fd);
 	if (r == 0 && listens)

@@ -14,14 +14,19 @@
 struct listener *service_add_listener(struct service *s, const struct handoff_addr *addr,
 				      uint32_t app, bool automatic, int fd, unsigned comes_with);
 
-void service_log_listener(const struct listener *l); /* clients can connect */
+/*
+ * Clients can connect to @l. If a `listen` line names it, what the apps of other services had by
+ * themselves of its address ends.
+ */
+void service_log_listener(const struct listener *l);
 
 /* @l, which may be closing or another service's, goes on as it is: for @app_port of @s. */
 void service_keep_listener(struct service *s, struct listener *l, uint32_t app, bool automatic);
 
 /*
  * Binds @addr for @s (NULL: it is new), also beside listeners of @s that overlap it: a reload moves
- * from the one to the other, and both serve meanwhile. @asked: NULL, no app has asked for anything
+ * from the one to the other, and both serve meanwhile. And beside automatic ones of others, if no
+ * app has asked: see service_log_listener(). @asked: NULL, no app has asked for anything
  * yet. @listens: it lets clients in. As tcp_bind().
  * 0 or -errno.
  */
@@ -42,6 +47,13 @@ void service_attach_listeners(struct service *s);
  */
 typedef bool match_fn(const struct handoff_addr *a, const struct handoff_addr *b);
 struct listener *listener_find(struct broker *b, const struct handoff_addr *addr, match_fn *match);
+
+/*
+ * The service of which a `listen` line names what overlaps with @addr, other than @except: in its
+ * newest configuration, whether that is in force yet or not. NULL: none.
+ */
+const struct service *service_named_for(const struct broker *b, const struct handoff_addr *addr,
+					const struct service *except);
 
 /*
  * The endpoint of @app, of the family of @like if there is one. @served: only with a channel. An

@@ -67,7 +67,8 @@ static int open_lines(struct broker *b, struct service *s, bool rolls, bool only
 
 		*o = (struct opened){ .fd = -1, .addr = sc->listen[k].addr };
 		l = listener_find(b, &o->addr, address_equal);
-		if (l && only && l->dispatch != &s->dispatch && !l->dispatch->stopping)
+		if (l && only && l->dispatch != &s->dispatch && !l->dispatch->stopping &&
+		    !l->automatic)
 			return strbuf_fail(error, -EADDRINUSE,
 					   "[service:%s]: %s belongs to [service:%s] now; only a "
 					   "reload of all services moves it",

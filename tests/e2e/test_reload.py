@@ -228,7 +228,7 @@ def a_wrong_file_changes_nothing():
     os.chmod(broker.file, 0o666)
     if os.geteuid() == 0:
         message = broker.reload_and_wait(want="reload-refused")["message"]
-        assert "chmod o-w" in message, message
+        assert "chmod go-w" in message, message
     os.chmod(broker.file, 0o600)
     assert {e["event"] for e in broker.events("worker-start", since=mark)} == set()
     assert who_answers(broker.port, 4) == pids
