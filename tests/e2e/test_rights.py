@@ -20,7 +20,7 @@ CAP_KILL, CAP_NET_BIND_SERVICE, CAP_NET_RAW = (1 << CAPS[name] for name in ("KIL
 KINDS = ("NoNewPrivs", "CapBnd", "CapPrm", "CapEff", "CapInh", "CapAmb")
 NONE = dict.fromkeys(KINDS, 0)
 PTRACE_SEIZE, SYS_PIDFD_GETFD = 0x4206, 438
-ALL = ["environ", "mem", "fd/0", "trace", "getfd"]
+ALL = ["environ", "mem", "fd/0", "trace", "getfd", "signal"]
 
 
 def as_root(function):
@@ -193,6 +193,11 @@ def _look_into(pid):
         could.append("trace")
     if libc.syscall(SYS_PIDFD_GETFD, os.pidfd_open(pid), 0, 0) >= 0:
         could.append("getfd")
+    try:
+        os.kill(pid, 0)
+        could.append("signal")
+    except PermissionError:
+        pass
     return could
 
 
@@ -222,9 +227,18 @@ def who_has_its_user_cannot_look_into_a_broker_that_root_started():
     broker = Broker(app("srv_poll"), workers=1, broker={"user": "nobody"})
     assert could_do_to(broker.worker_pid(), nobody) == ALL, "as always"
     for pid in broker.pid, keeper(broker):
-        assert could_do_to(pid, nobody) == [], pid
+        assert could_do_to(pid, nobody) == ["signal"], pid
         assert could_do_to(pid) == ALL, "root may debug it"
     end(broker)
+
+
+@as_root
+def a_worker_of_another_user_cannot_touch_the_broker():
+    nobody = pwd.getpwnam("nobody")
+    broker = Broker(app("srv_poll"), workers=1, user="nobody")
+    assert could_do_to(broker.worker_pid(), nobody) == ALL, "its own"
+    for pid in broker.pid, keeper(broker):
+        assert could_do_to(pid, nobody) == [], pid
 
 
 @as_root
