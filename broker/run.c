@@ -15,6 +15,7 @@
 #include "service/fill.h"
 #include "service/life.h"
 #include "service/questions.h"
+#include "service/evidence.h"
 #include "service/watch.h"
 #include "sys/keeper.h"
 #include "sys/log.h"
@@ -339,6 +340,7 @@ static void init(struct run *run)
 	m->broker.loop.turn = watch_log;
 	m->broker.loop.late = turn_late;
 	loop_timer_init(&m->broker.watch, watch_expired);
+	loop_timer_init(&m->broker.evidence.step, evidence_expired);
 	loop_timer_init(&m->broker.tidy, tidy_expired);
 	events_init(&run->events, &m->broker.loop);
 	survey_init(&run->survey, &m->broker);

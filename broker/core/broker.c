@@ -19,7 +19,7 @@ void broker_init(struct broker *b)
 {
 	list_init(&b->services);
 	list_init(&b->observers);
-	b->evidence.walk = SOCKDIAG_WALK();
+	b->evidence.sockets = SOCKDIAG_WALK();
 	b->spare_fd = -1;
 	b->max_starting = 2 * (unsigned)sysconf(_SC_NPROCESSORS_ONLN) + 2;
 }
@@ -29,10 +29,19 @@ void broker_deinit(struct broker *b)
 	fd_closep(&b->spare_fd);
 	loop_timer_disarm(&b->watch);
 	loop_timer_disarm(&b->tidy);
-	sockdiag_end(&b->evidence.walk);
+	loop_timer_disarm(&b->evidence.step);
+	evidence_end(&b->evidence);
 	pid_set_deinit(&b->started);
 	free(b->launch.shim);
 	free(b->launch.library);
+}
+
+void evidence_end(struct evidence *e)
+{
+	sockdiag_end(&e->sockets);
+	tree_end(&e->tree);
+	e->complete = false;
+	e->worker = 0;
 }
 
 void broker_watch(struct broker *b)

@@ -11,6 +11,7 @@
 #include "sys/loop.h"
 #include "sys/proc.h"
 #include "sys/sockdiag.h"
+#include "sys/tree.h"
 
 /*
  * Clients of the broker's own servers at a time. WEB_DESCRIPTORS is they, one that was just
@@ -27,12 +28,20 @@ struct broker_launch {
 	struct rlimit nofile;	/* as the broker was started; workers get it back */
 };
 
-/* What the kernel says of connections, while workers are compared with it: see service/watch.c. */
+/* What the kernel says of connections, and a worker that is compared with it: service/evidence.c.
+ */
 struct evidence {
-	struct sockdiag_walk walk;
+	struct loop_timer step;
+	struct sockdiag_walk sockets;
 	int64_t begun_ms; /* one that began to drain later is not in it */
-	bool complete;	  /* and workers are compared with it */
+	int64_t next_ms;  /* it may begin again */
+	bool complete;	  /* .sockets is, and workers are compared with it */
+	struct tree_walk tree;
+	int64_t tree_ms; /* that was begun */
+	uint64_t worker; /* that it is of; 0: none */
 };
+
+void evidence_end(struct evidence *e); /* at any time */
 
 struct broker {
 	KEPT(kept_broker);

@@ -18,7 +18,6 @@
  * listener that is ready gives one, and only a caller that must empty the backlog asks on.
  */
 #define DISPATCH_BUDGET 64
-#define FLIGHT_LIMIT_MS 10
 
 /* --- the dispatcher ------------------------------------------------------------------ */
 
@@ -44,6 +43,7 @@ static enum give_result offer(struct channel *c, struct handoff_conn *conn, int 
 	case PAIR_SENT:
 		/* It is in @c now: our copy goes. */
 		(void)close(fd);
+		c->endpoint->rest_ms = 0;
 		__atomic_store_n(&c->page.map->closed, conn->number, __ATOMIC_RELEASE);
 		if (conn->accept_ns)
 			histogram_add(&c->endpoint->dispatch->handed,
@@ -188,7 +188,7 @@ static bool goes_on(struct endpoint *e, enum give_result r)
 		endpoint_set_paused(e, true);
 		return false;
 	case NOT_NOW:
-		endpoint_pause_for(e, FLIGHT_LIMIT_MS);
+		endpoint_rest(e);
 		return false;
 	}
 	return false;

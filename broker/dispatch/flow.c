@@ -5,6 +5,8 @@
 
 /* A shortage of descriptors or memory ends without an event: look again after this time. */
 #define SHORTAGE_MS 100
+/* One of what is in flight ends soon, as workers take it: at first. */
+#define FLIGHT_LIMIT_MS 10
 
 static struct loop *loop_of(const struct endpoint *e)
 {
@@ -94,6 +96,20 @@ void endpoint_pause_for(struct endpoint *e, int64_t ms)
 {
 	endpoint_set_paused(e, true);
 	loop_timer_arm(loop_of(e), &e->again, ms);
+}
+
+/*
+ * No wake-ups either: the kernel gives the buffer of a message back that it did not send, which
+ * looks like one that was taken.
+ */
+void endpoint_rest(struct endpoint *e)
+{
+	e->rest_ms = e->rest_ms ? e->rest_ms * 2 : FLIGHT_LIMIT_MS;
+	if (e->rest_ms > SHORTAGE_MS)
+		e->rest_ms = SHORTAGE_MS;
+	endpoint_set_listening(e, false);
+	endpoint_set_wakes(e, false);
+	loop_timer_arm(loop_of(e), &e->again, e->rest_ms);
 }
 
 void endpoint_wake(struct endpoint *e)

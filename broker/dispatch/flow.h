@@ -16,6 +16,9 @@ void endpoint_set_wakes(struct endpoint *e, bool wakes);
 /* Paused for @ms; then it dispatches. */
 void endpoint_pause_for(struct endpoint *e, int64_t ms);
 
+/* Too much is in flight: the same without wake-ups, for longer each time until one was sent. */
+void endpoint_rest(struct endpoint *e);
+
 /* No descriptor or memory is left: says so, once, and pauses for a while. */
 void endpoint_shortage(struct endpoint *e);
 

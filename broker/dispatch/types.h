@@ -194,6 +194,7 @@ struct endpoint {
 	int64_t full_said_ms; /* when the log last said that all workers are full; 0: never */
 	bool warned_full;
 	struct loop_timer again; /* dispatches: soon, or when a shortage may be over */
+	int64_t rest_ms; /* too much was in flight at the last attempt, and it rests for so long */
 
 	/* The dispatcher's, called by what stands below it: @only accepts, or NULL, all of it. */
 	bool (*dispatch_now)(struct endpoint *e, struct listener *only);

@@ -173,6 +173,8 @@ static bool look_at_next(struct idle_end *e)
 		end_process(e);
 		return true;
 	}
+	if (!h.inode)
+		return true;
 	if (e->n_known)
 		known = bsearch(&h, e->known, e->n_known, sizeof(h), by_inode);
 	/* In its place: several processes may have it. */

@@ -1,12 +1,13 @@
 #include "survey.h"
 
-#include <string.h>
-#include "worker/step.h"
+#include <errno.h>
+#include "policy/pace.h"
 #include "worker/processes.h"
+#include "worker/step.h"
 
 #define FRESH_MS 100
-/* A slice: connections that arrive meanwhile wait for so long. */
-#define SLICE_NS (500 * 1000)
+/* Between two looks at the clock. */
+#define STEPS 16
 
 static void add_port(uint16_t port, struct sockdiag_walk *w)
 {
@@ -26,6 +27,13 @@ void survey_add_ports(const struct service *s, struct sockdiag_walk *w)
 			add_port(e->ports[i], w);
 }
 
+static void drop(struct survey *s)
+{
+	sockdiag_end(&s->walk);
+	tree_end(&s->tree);
+	s->worker = 0;
+}
+
 static void end(struct survey *s)
 {
 	size_t n = list_count(&s->waiters);
@@ -35,7 +43,7 @@ static void end(struct survey *s)
 	/* A waiter that got fresh findings did not start a round. */
 	if (!s->done_ms)
 		s->done_ms = loop_now(&s->broker->loop);
-	sockdiag_end(&s->walk);
+	drop(s);
 	/* A waiter that asks again while it is told is behind them, and waits for the next round.
 	 */
 	for (; n > 0 && (w = list_first(&s->waiters, struct survey_waiter, link)); n--) {
@@ -44,54 +52,91 @@ static void end(struct survey *s)
 	}
 }
 
-static struct worker *next_unseen(const struct survey *s)
+static bool begin_tree(const struct worker *w, struct sockdiag_list *connections,
+		       struct tree_walk *ret)
 {
-	list_for_each (struct service, service, &s->broker->services, link)
-		list_for_each (struct worker, w, &service->workers, link)
-			if (w->found.round != s->round)
-				return w;
-	return NULL;
+	*ret = (struct tree_walk){ .figures = true,
+				   .connections = connections,
+				   .open = connections ? 0 : -ENODATA };
+	return !w->undecided && worker_add_roots(w, &ret->pids) == 0;
 }
 
-static void look_at(struct worker *w, unsigned round, const struct sockdiag_list *connections)
+static void use(struct worker *w, unsigned round, const struct tree_walk *tree, bool complete)
 {
-	w->found = (struct worker_findings){
-		.round = round,
-		.open = connections ? worker_count_connections(w, connections) : -1,
-	};
-	worker_look_at_processes(w);
+	if (complete)
+		worker_set_found(w, tree);
+	w->found.round = round;
+	w->found.open = complete ? tree->open : -1;
 	worker_look_if_stopped(w);
 }
 
 void survey_look(struct survey *s, struct worker *w)
 {
 	struct sockdiag_walk walk = SURVEY_WALK;
+	_cleanup_tree_ struct tree_walk tree = { 0 };
 
 	survey_add_ports(service_of(w), &walk);
-	look_at(w, s->round, sockdiag_run(&walk) == 0 ? &walk.found : NULL);
+	use(w, s->round, &tree,
+	    begin_tree(w, sockdiag_run(&walk) == 0 ? &walk.found : NULL, &tree) &&
+		    tree_steps(&tree, SIZE_MAX) == 0);
 	sockdiag_end(&walk);
+}
+
+/* The one that is looked at, else the next that was not. */
+static struct worker *worker_of_round(struct survey *s)
+{
+	struct worker *next = NULL;
+
+	list_for_each (struct service, service, &s->broker->services, link)
+		list_for_each (struct worker, w, &service->workers, link)
+			if (w->id == s->worker)
+				return w;
+			else if (!next && w->found.round != s->round)
+				next = w;
+	tree_end(&s->tree);
+	if (next)
+		s->worker = next->id;
+	if (next && !begin_tree(next, s->counted ? &s->walk.found : NULL, &s->tree))
+		s->tree.missing = -EAGAIN;
+	return next;
+}
+
+/* False: all is known. */
+static bool take_step(struct survey *s)
+{
+	struct worker *w;
+	int r;
+
+	if (s->walk.fd >= 0) {
+		s->counted = sockdiag_step(&s->walk) == 0;
+		return true;
+	}
+	w = worker_of_round(s);
+	if (!w)
+		return false;
+	r = tree_steps(&s->tree, STEPS);
+	if (r > 0)
+		return true;
+	use(w, s->round, &s->tree, r == 0);
+	s->worker = 0;
+	return true;
 }
 
 static void step_expired(struct loop_timer *timer)
 {
 	struct survey *s = container_of(timer, struct survey, step);
-	uint64_t until = loop_clock_ns() + SLICE_NS;
-	struct worker *w;
+	uint64_t began = loop_clock_ns();
+	bool more;
 
-	loop_note(&s->broker->loop, "survey of all processes");
-	do {
-		if (s->walk.fd >= 0) {
-			s->counted = sockdiag_step(&s->walk) == 0;
-			continue;
-		}
-		w = next_unseen(s);
-		if (!w) {
-			end(s);
-			return;
-		}
-		look_at(w, s->round, s->counted ? &s->walk.found : NULL);
-	} while (loop_clock_ns() < until);
-	loop_timer_arm(&s->broker->loop, &s->step, 0);
+	loop_note(&s->broker->loop, "survey of workers");
+	do
+		more = take_step(s);
+	while (more && loop_clock_ns() - began < PACE_SLICE_NS);
+	if (more)
+		loop_timer_arm(&s->broker->loop, &s->step,
+			       pace_rest_ms(PACE_SURVEY, loop_clock_ns() - began));
+	else
+		end(s);
 }
 
 void survey_want(struct survey *s, struct survey_waiter *w)
@@ -122,5 +167,5 @@ void survey_init(struct survey *s, struct broker *b)
 void survey_deinit(struct survey *s)
 {
 	loop_timer_disarm(&s->step);
-	sockdiag_end(&s->walk);
+	drop(s);
 }

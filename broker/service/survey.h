@@ -2,13 +2,14 @@
  * survey - what the kernel knows of every worker, asked on demand: open connections, memory,
  * processor time, tracers.
  *
- * With a thousand workers that takes a while, so it is done in slices between which the loop
- * goes on accepting. All waiters share one survey, and what is fresh enough is not asked again.
+ * With a thousand workers, or 100,000 connections, that takes a while, so it is done in slices
+ * with a rest after each, in which the loop goes on accepting. All waiters share one survey, and
+ * what is fresh enough is not asked again.
  */
 #pragma once
 
 #include "service/types.h"
-#include "sys/sockdiag.h"
+#include "sys/tree.h"
 
 /* Waits for a survey. Embedded in its owner, which gives up with list_remove(&w->link). */
 struct survey_waiter {
@@ -25,6 +26,8 @@ struct survey {
 	bool running;
 	struct sockdiag_walk walk; /* through the connections of all services */
 	bool counted;		   /* ... which is complete */
+	struct tree_walk tree;	   /* through a worker ... */
+	uint64_t worker;	   /* ... with this id; 0: none */
 };
 
 #define SURVEY_WALK                                                                                \

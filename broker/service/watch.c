@@ -4,25 +4,19 @@
 #include "dispatch/channel.h"
 #include "dispatch/endpoint.h"
 #include "dispatch/flow.h"
+#include "service/evidence.h"
 #include "service/idle_end.h"
-#include "service/in_force.h"
 #include "service/proof.h"
 #include "service/recycle.h"
-#include "service/survey.h"
 #include "sys/log.h"
-#include "sys/sockdiag.h"
-#include "worker/children.h"
 #include "worker/clock.h"
 #include "worker/ends.h"
 #include "worker/explain.h"
 #include "worker/step.h"
 #include "worker/processes.h"
 
-#define EVIDENCE_MS 200
 /* What waits for so long at a worker that drains or is held is given to others. */
 #define STUCK_MS 100
-/* So long a look at connections may take, while others that arrive wait. */
-#define SLICE_NS (2000 * 1000)
 /* Nobody had room for so long: worth a line in the log, once in a while. */
 #define FULL_MS 2000
 /* A client of UDP asks again after a second, mostly. */
@@ -267,109 +261,6 @@ static void watch_udp(struct worker *w, int64_t now)
 	}
 }
 
-/* Whether it matters how many connections @w has. */
-static bool is_counted(const struct worker *w)
-{
-	return (w->state == WORKER_DRAINING && !worker_finishes_alone(w) &&
-		!conf_is_udp(w->conf)) ||
-	       (w->state == WORKER_READY &&
-		service_of(w)->conf->balance == BALANCE_LEAST_CONNECTIONS);
-}
-
-/* While a whole service leaves, a worker that drains is given what waits in the broker, too. */
-static bool more_comes(const struct worker *w)
-{
-	return list_find(const struct channel, c, &w->taker.channels, link,
-			 channel_is_in_round(c) && c->endpoint->n_pending);
-}
-
-static void use_evidence(struct worker *w, const struct sockdiag_list *connections)
-{
-	/* In this order: what a process takes meanwhile is among those that it has. */
-	bool waits = taker_waiting(&w->taker) > 0 || more_comes(w);
-	int open = worker_count_connections(w, connections);
-	uint64_t oldest_ns;
-
-	if (open < 0)
-		return;
-	w->open = (unsigned)open;
-	list_for_each (struct channel, c, &w->taker.channels, link)
-		balancer_set_load(&c->endpoint->round, &c->member, w->open + c->member.waiting,
-				  c->member.said);
-	if (w->state != WORKER_DRAINING || open > 0 || waits ||
-	    worker_children_running(w, &oldest_ns))
-		return;
-	if (worker_is_debugged(w))
-		worker_say_traced(w);
-	else
-		worker_event(w, service_parks(w) ? EV_PARK : EV_DRAINED);
-}
-
-/*
- * The kernel walks through all sockets of the machine for each question: so it is asked once for
- * all services. 0; -ENOENT: nobody asks; -EAGAIN: not yet; another -errno.
- */
-static int take_evidence(struct broker *b, uint64_t until, int64_t now)
-{
-	struct evidence *e = &b->evidence;
-	bool asked = false;
-	int r = 0;
-
-	if (e->walk.fd < 0) {
-		e->walk = SURVEY_WALK;
-		list_for_each (struct service, s, &b->services, link)
-			if (list_find(struct worker, w, &s->workers, link, is_counted(w))) {
-				survey_add_ports(s, &e->walk);
-				asked = true;
-			}
-		if (!asked)
-			return -ENOENT;
-		if (now - e->begun_ms < EVIDENCE_MS)
-			return -EAGAIN;
-		e->begun_ms = now;
-		r = sockdiag_begin(&e->walk);
-	}
-	if (r == 0)
-		do
-			r = sockdiag_step(&e->walk);
-		while (r > 0 && loop_clock_ns() < until);
-	e->complete = r == 0;
-	return r > 0 ? -EAGAIN : r;
-}
-
-/* Of those that @s has, as many as there is time for. True: all. */
-static bool compare_workers(struct service *s, const struct evidence *e, uint64_t until)
-{
-	list_for_each_safe (struct worker, w, tmp, &s->workers, link) {
-		if (w->counted_ms == e->begun_ms || !is_counted(w))
-			continue;
-		if (loop_clock_ns() > until)
-			return false;
-		w->counted_ms = e->begun_ms;
-		/* What was given to it later is not in there. */
-		if (w->state_since_ms < e->begun_ms)
-			use_evidence(w, &e->walk.found);
-	}
-	return true;
-}
-
-/* With many workers this takes several looks. Returns whether there is to be another. */
-static bool watch_connections(struct broker *b, int64_t now)
-{
-	uint64_t until = loop_clock_ns() + SLICE_NS;
-	struct evidence *e = &b->evidence;
-	int r = e->complete ? 0 : take_evidence(b, until, now);
-
-	if (r < 0)
-		return r != -ENOENT;
-	list_for_each (struct service, s, &b->services, link)
-		if (!compare_workers(s, e, until))
-			return true;
-	sockdiag_end(&e->walk);
-	e->complete = false;
-	return true;
-}
-
 static void watch_full(struct endpoint *e, int64_t now)
 {
 	if (!e->paused || dispatch_is_full(e->dispatch) || list_empty(&e->round.ring) ||
@@ -436,7 +327,7 @@ void watch_expired(struct loop_timer *timer)
 	loop_note(&b->loop, "watch");
 	list_for_each (struct service, s, &b->services, link)
 		again |= watch_service(s, now);
-	again |= watch_connections(b, now);
+	again |= evidence_want(b);
 	if (again)
 		broker_watch(b);
 }

@@ -150,33 +150,46 @@ static int add_children_by_parent(pid_t parent, struct pid_set *ret)
 	return r;
 }
 
-int proc_add_children(pid_t pid, struct pid_set *ret)
+DIR *proc_threads_open(pid_t pid)
 {
-	_cleanup_dir_ DIR *dir = open_dir(pid, "task");
-	int r = 0;
+	return open_dir(pid, "task");
+}
+
+int proc_threads_next(DIR *dir, pid_t pid, struct pid_set *ret)
+{
+	char file[128];
+	int child, r = 0;
 	pid_t tid;
+	FILE *f;
 
 	if (!dir)
 		return why_unseen(pid, -errno);
-	while (r == 0 && next_pid(dir, &tid)) {
-		char file[128];
-		int child;
-		FILE *f;
-
-		snprintf(file, sizeof(file), "/proc/%d/task/%d/children", pid, tid);
-		f = fopen(file, "re");
-		if (!f) {
-			if (errno_is_shortage(errno))
-				return -errno;
-			if (errno != ENOENT || access("/proc/thread-self/children", F_OK) == 0)
-				continue;
-			return add_children_by_parent(pid, ret);
-		}
-		while (r == 0 && fscanf(f, "%d", &child) == 1)
-			if (child > 1)
-				r = pid_set_add(ret, child);
-		fclose(f);
+	if (!next_pid(dir, &tid))
+		return 0;
+	snprintf(file, sizeof(file), "/proc/%d/task/%d/children", pid, tid);
+	f = fopen(file, "re");
+	if (!f) {
+		if (errno_is_shortage(errno))
+			return -errno;
+		if (errno != ENOENT || access("/proc/thread-self/children", F_OK) == 0)
+			return 1;
+		return add_children_by_parent(pid, ret);
 	}
+	while (r == 0 && fscanf(f, "%d", &child) == 1)
+		if (child > 1)
+			r = pid_set_add(ret, child);
+	fclose(f);
+	return r < 0 ? r : 1;
+}
+
+int proc_add_children(pid_t pid, struct pid_set *ret)
+{
+	_cleanup_dir_ DIR *dir = proc_threads_open(pid);
+	int r;
+
+	do
+		r = proc_threads_next(dir, pid, ret);
+	while (r > 0);
 	return r;
 }
 
@@ -291,11 +304,10 @@ DIR *proc_fds_open(pid_t pid)
 int proc_fds_next(DIR *dir, int *ret_fd, uint64_t *ret_inode)
 {
 	char link[LINK_SIZE];
-	int r;
+	int r = next_link(dir, ret_fd, link);
 
-	do
-		r = next_link(dir, ret_fd, link);
-	while (r > 0 && !is_socket(link, ret_inode));
+	if (r > 0 && !is_socket(link, ret_inode))
+		*ret_inode = 0;
 	return r;
 }
 
@@ -310,6 +322,16 @@ int proc_fds_copy(int pidfd, int fd, uint64_t inode, int *ret_fd)
 		return -EBADF;
 	*ret_fd = fd_take(&copy);
 	return 0;
+}
+
+bool proc_fd_is(const struct proc_fd *s)
+{
+	char name[32], link[LINK_SIZE];
+	uint64_t found;
+
+	snprintf(name, sizeof(name), "fd/%d", s->fd);
+	return proc_read_link(s->pid, name, link, sizeof(link)) > 0 && is_socket(link, &found) &&
+	       found == s->inode;
 }
 
 enum proc_seen proc_holds_socket(pid_t pid, uint64_t inode)
@@ -339,8 +361,8 @@ bool proc_has_io_uring(pid_t pid)
 bool proc_receives(pid_t pid, uint64_t inode)
 {
 	_cleanup_dir_ DIR *dir = open_dir(pid, "task");
-	char name[32], text[256], link[LINK_SIZE];
-	uint64_t found;
+	struct proc_fd socket = { .pid = pid, .inode = inode };
+	char name[32], text[256];
 	unsigned fd;
 	int call;
 	pid_t tid;
@@ -350,9 +372,8 @@ bool proc_receives(pid_t pid, uint64_t inode)
 		if (proc_read(pid, name, text, sizeof(text)) <= 0 ||
 		    sscanf(text, "%d %x", &call, &fd) != 2 || call != SYS_recvmsg)
 			continue;
-		snprintf(name, sizeof(name), "fd/%u", fd);
-		if (proc_read_link(pid, name, link, sizeof(link)) > 0 && is_socket(link, &found) &&
-		    found == inode)
+		socket.fd = (int)fd;
+		if (proc_fd_is(&socket))
 			return true;
 	}
 	return false;

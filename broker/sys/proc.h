@@ -34,6 +34,14 @@ bool pid_set_has(const struct pid_set *set, pid_t pid);
  */
 int proc_add_children(pid_t pid, struct pid_set *ret);
 
+/*
+ * The same in steps, a thread each, of which there may be thousands. 1: the children of the next
+ * are added. 0: there is none. -errno as above, also if proc_threads_open() has just failed and
+ * @dir is NULL.
+ */
+DIR *proc_threads_open(pid_t pid); /* to be closed with closedir(3) */
+int proc_threads_next(DIR *dir, pid_t pid, struct pid_set *ret);
+
 /* Adds all descendants of those already in @set. As proc_add_children(): then some are missing. */
 int proc_add_descendants(struct pid_set *set);
 
@@ -87,10 +95,10 @@ struct proc_name {
 struct proc_name proc_name(pid_t pid);
 
 /*
- * The sockets of @pid, one after the other. 1: the next descriptor that is one, and its inode. 0:
- * there is none. -errno, also if proc_fds_open() has just failed and @dir is NULL: -ENOENT: no such
- * process. -EACCES: not ours to see or read; or they may be listed, but not looked at: without
- * CAP_SYS_PTRACE root is in that place.
+ * The descriptors of @pid, one after the other. 1: the next one, and the inode if it is a socket,
+ * else 0. 0: there is none. -errno, also if proc_fds_open() has just failed and @dir is NULL:
+ * -ENOENT: no such process. -EACCES: not ours to see or read; or they may be listed, but not looked
+ * at: without CAP_SYS_PTRACE root is in that place.
  */
 DIR *proc_fds_open(pid_t pid); /* to be closed with closedir(3) */
 int proc_fds_next(DIR *dir, int *ret_fd, uint64_t *ret_inode);
@@ -101,6 +109,16 @@ int proc_fds_next(DIR *dir, int *ret_fd, uint64_t *ret_inode);
  * ptrace(2): another user, a security module. -ENOSYS: a kernel before 5.6, or seccomp.
  */
 int proc_fds_copy(int pidfd, int fd, uint64_t inode, int *ret_fd);
+
+/* A socket of a process. */
+struct proc_fd {
+	pid_t pid;
+	int fd;
+	uint64_t inode;
+};
+
+/* Whether it still is. False also when it cannot be read. */
+bool proc_fd_is(const struct proc_fd *socket);
 
 enum proc_seen { PROC_NO, PROC_YES, PROC_UNKNOWN };
 

@@ -91,6 +91,11 @@ struct nl_attr {
 static_assert(sizeof(struct unix_request) == 24, "kernel ABI");
 static_assert(sizeof(struct unix_msg) == 16, "kernel ABI");
 
+/* The kernel puts as many sockets into an answer as fit: a step is to be short. */
+#define STEP_BYTES 8192
+/* Chains of sockets by inode: to sort 100,000 of them at the end would be one long step. */
+#define HEADS 16384
+
 static int send_bytes(const struct sockdiag_walk *w, const void *msg, size_t len)
 {
 	const struct nl_addr kernel = { .family = AF_NETLINK };
@@ -161,6 +166,7 @@ static int add_socket(const char *at, size_t left, struct sockdiag_list *ret)
 {
 	struct sockdiag_socket s = { .local.family = HANDOFF_UNIX };
 	struct diag_msg m;
+	uint32_t *head;
 
 	if (left > 0 && *at == AF_UNIX) {
 		if (!is_ours(at, left))
@@ -175,9 +181,14 @@ static int add_socket(const char *at, size_t left, struct sockdiag_list *ret)
 		return 0;
 	}
 	s.inode = m.inode;
-	if (!array_grow(ret->v, ret->n))
+	if (!ret->first)
+		ret->first = calloc(HEADS, sizeof(*ret->first));
+	if (!ret->first || !array_grow(ret->v, ret->n))
 		return -ENOMEM;
+	head = &ret->first[s.inode % HEADS];
+	s.next = *head;
 	ret->v[ret->n++] = s;
+	*head = (uint32_t)ret->n;
 	return 0;
 }
 
@@ -209,13 +220,6 @@ static int add_messages(const char *at, size_t left, struct sockdiag_list *ret)
 	return 0;
 }
 
-static int compare(const void *a, const void *b)
-{
-	const struct sockdiag_socket *x = a, *y = b;
-
-	return (x->inode > y->inode) - (x->inode < y->inode);
-}
-
 int sockdiag_begin(struct sockdiag_walk *w)
 {
 	int r;
@@ -231,7 +235,7 @@ int sockdiag_begin(struct sockdiag_walk *w)
 
 int sockdiag_step(struct sockdiag_walk *w)
 {
-	_Alignas(struct nl_header) char buf[32768];
+	_Alignas(struct nl_header) char buf[STEP_BYTES];
 	ssize_t n = recv(w->fd, buf, sizeof(buf), 0);
 	int r = n > 0 ? add_messages(buf, (size_t)n, &w->found) : n == 0 ? -EIO : -errno;
 
@@ -249,8 +253,6 @@ int sockdiag_step(struct sockdiag_walk *w)
 		return r;
 	}
 	fd_closep(&w->fd);
-	if (w->found.n)
-		qsort(w->found.v, w->found.n, sizeof(*w->found.v), compare);
 	return 0;
 }
 
@@ -292,12 +294,15 @@ int sockdiag_handshakes(uint16_t port)
 void sockdiag_list_deinit(struct sockdiag_list *list)
 {
 	free(list->v);
+	free(list->first);
 	*list = (struct sockdiag_list){ 0 };
 }
 
-const struct sockdiag_socket *sockdiag_get(const struct sockdiag_list *sorted, uint64_t inode)
+struct sockdiag_socket *sockdiag_get(const struct sockdiag_list *list, uint64_t inode)
 {
-	const struct sockdiag_socket key = { .inode = inode };
+	uint32_t at = list->first ? list->first[inode % HEADS] : 0;
 
-	return sorted->n ? bsearch(&key, sorted->v, sorted->n, sizeof(key), compare) : NULL;
+	while (at && list->v[at - 1].inode != inode)
+		at = list->v[at - 1].next;
+	return at ? &list->v[at - 1] : NULL;
 }

@@ -12,12 +12,16 @@
 struct sockdiag_socket {
 	uint64_t inode; /* as in /proc/PID/fd; 0: closed by its process, the kernel ends it */
 	struct handoff_addr local;
+	unsigned mark; /* the caller's; 0 at first */
+	uint32_t next; /* in its chain, from 1; 0: it is the last */
 };
 
 /* All zero: empty. */
 struct sockdiag_list {
 	struct sockdiag_socket *v; /* array_grow() */
 	size_t n;
+	uint32_t *first; /* of the chains of sockdiag_get(), from 1; owned */
+	unsigned marks;	 /* the caller's: how many times sockets were marked */
 };
 
 void sockdiag_list_deinit(struct sockdiag_list *list);
@@ -32,15 +36,14 @@ enum sockdiag_states {
 };
 
 /*
- * Each TCP socket, IPv4 and IPv6, in one of @states and with local port @port (0: any), by inode,
- * into
- * *@ret, which is empty. 0; -errno: there is none.
+ * Each TCP socket, IPv4 and IPv6, in one of @states and with local port @port (0: any),
+ * into *@ret, which is empty. 0; -errno: there is none.
  */
 int sockdiag_find(enum sockdiag_states states, uint16_t port, struct sockdiag_list *ret);
 
 /*
- * The same in steps, for the loop: with thousands of sockets it takes several milliseconds, and
- * half of one for each family if there is none.
+ * The same in steps, for the loop: with 100,000 sockets it takes 60 ms, and half of one for each
+ * family if there is none.
  */
 struct sockdiag_walk {
 	int fd; /* owned; -1: none is under way */
@@ -53,7 +56,7 @@ struct sockdiag_walk {
 #define SOCKDIAG_WALK(...) ((struct sockdiag_walk){ .fd = -1, __VA_ARGS__ })
 
 int sockdiag_begin(struct sockdiag_walk *w); /* .states, .low and .high are set. 0 or -errno */
-/* 1: there is more; 0: .found is all there is, by inode; -errno: given up. */
+/* 1: there is more; 0: .found is all there is; -errno: given up. */
 int sockdiag_step(struct sockdiag_walk *w);
 void sockdiag_end(struct sockdiag_walk *w); /* at any time */
 
@@ -63,4 +66,4 @@ int sockdiag_run(struct sockdiag_walk *w); /* from its begin to its end, at once
 int sockdiag_handshakes(uint16_t port);
 
 /* NULL: it is not there. */
-const struct sockdiag_socket *sockdiag_get(const struct sockdiag_list *sorted, uint64_t inode);
+struct sockdiag_socket *sockdiag_get(const struct sockdiag_list *list, uint64_t inode);

@@ -14,7 +14,7 @@
 #define WAKE_FIRST_MS 100
 #define WAKE_NEXT_MS  10
 
-int worker_processes(const struct worker *w, struct pid_set *ret)
+int worker_add_roots(const struct worker *w, struct pid_set *ret)
 {
 	int r = 0;
 
@@ -22,54 +22,33 @@ int worker_processes(const struct worker *w, struct pid_set *ret)
 		r = pid_set_add(ret, w->pid);
 	for (size_t i = 0; r == 0 && i < w->kin.n; i++)
 		r = pid_set_add(ret, w->kin.pids[i]);
+	return r;
+}
+
+int worker_processes(const struct worker *w, struct pid_set *ret)
+{
+	int r = worker_add_roots(w, ret);
+
 	r = r < 0 ? r : proc_add_descendants(ret);
 	return r == 0 && w->undecided ? -EAGAIN : r;
 }
 
-/* --- what the kernel says of them ------------------------------------------------------ */
-
-int worker_count_connections(const struct worker *w, const struct sockdiag_list *connections)
+void worker_set_found(struct worker *w, const struct tree_walk *tree)
 {
-	_cleanup_free_ bool *seen = calloc(connections->n + 1, sizeof(*seen));
-	_cleanup_pids_ struct pid_set all = { 0 };
-	int r = seen ? worker_processes(w, &all) : -ENOMEM, n = 0, fd;
-	uint64_t inode;
-
-	for (size_t i = 0; r >= 0 && i < all.n; i++) {
-		_cleanup_dir_ DIR *dir = proc_fds_open(all.pids[i]);
-
-		while ((r = proc_fds_next(dir, &fd, &inode)) > 0) {
-			const struct sockdiag_socket *s = sockdiag_get(connections, inode);
-
-			if (!s || seen[s - connections->v])
-				continue; /* of a fork, or a copy */
-			seen[s - connections->v] = true;
-			n++;
-		}
-		if (r == -ENOENT || r == -ESRCH)
-			r = 0; /* it has just ended */
-	}
-	return r < 0 ? r : n;
+	w->found.rss_bytes = tree->rss_bytes;
+	w->found.cpu_ms = tree->cpu_ms;
+	w->found.tracer = tree->tracer;
+	if (tree->tracer)
+		w->found.tracer_name = proc_name(tree->tracer);
 }
 
 void worker_look_at_processes(struct worker *w)
 {
-	struct worker_findings *f = &w->found;
-	_cleanup_pids_ struct pid_set all = { 0 };
+	_cleanup_tree_ struct tree_walk tree = { .figures = true };
 
-	if (worker_processes(w, &all) < 0)
-		return;
-	*f = (struct worker_findings){ .round = f->round, .open = f->open };
-	for (size_t i = 0; i < all.n; i++) {
-		const struct proc_stat stat = proc_stat(all.pids[i]);
-
-		f->rss_bytes += stat.rss_bytes;
-		f->cpu_ms += stat.cpu_ms;
-		if (!f->tracer)
-			f->tracer = proc_status(all.pids[i]).tracer;
-	}
-	if (f->tracer)
-		f->tracer_name = proc_name(f->tracer);
+	if (!w->undecided && worker_add_roots(w, &tree.pids) == 0 &&
+	    tree_steps(&tree, SIZE_MAX) == 0)
+		worker_set_found(w, &tree);
 }
 
 /* --- told to end ----------------------------------------------------------------------- */

@@ -4,19 +4,18 @@
  */
 #pragma once
 
-#include "sys/sockdiag.h"
+#include "sys/tree.h"
 #include "worker/types.h"
 
 /* Fills @ret with every process of the tree. 0; -errno: some may be missing. */
 int worker_processes(const struct worker *w, struct pid_set *ret);
 
-/*
- * How many of @connections, sorted, the processes of @w hold. Negative: some process could not be
- * read, so nothing is known.
+/* Adds those that are ours to look after, from which all others descend: for tree.h. Same result.
  */
-int worker_count_connections(const struct worker *w, const struct sockdiag_list *connections);
+int worker_add_roots(const struct worker *w, struct pid_set *ret);
 
-/* Fills w->found with all but .round and .open. */
+/* Fills w->found with all but .round and .open: with what was found, or from a look at once. */
+void worker_set_found(struct worker *w, const struct tree_walk *tree);
 void worker_look_at_processes(struct worker *w);
 
 /* drain_signal, if there is one: to main. */

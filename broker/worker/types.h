@@ -62,6 +62,9 @@ struct worker_findings {
 	struct proc_name tracer_name;
 };
 
+/* While a worker drains, no more connections are counted than one above this. */
+#define WORKER_OPEN_MAX 1000
+
 #define HELPER_KILLED (-1) /* in place of its status: it took too long */
 
 /* A command that finds out about a worker, see command.h. */
@@ -129,10 +132,16 @@ struct worker {
 
 	struct loop_source process_source;
 
-	uint64_t ran_ns;      /* with UDP, while it drains: how long its processes have run, ... */
-	int64_t ran_ms;	      /* ... and when that was last seen to change */
-	unsigned open;	      /* connections it holds, when last counted */
-	int64_t counted_ms;   /* evidence::begun_ms of what it was compared with last */
+	uint64_t ran_ns; /* with UDP, while it drains: how long its processes have run, ... */
+	int64_t ran_ms;	 /* ... and when that was last seen to change */
+	/* Of service/evidence.c. */
+	unsigned open;		/* connections it holds, when last counted */
+	int64_t counted_ms;	/* evidence::begun_ms of what it was compared with last */
+	uint64_t taken_before;	/* that: connections that it had taken by then */
+	struct proc_fd witness; /* one that it held ... */
+	int64_t witness_ms;	/* ... at this time; 0: it held none */
+	bool found_none;	/* it drains and holds none, as far as was seen in several turns */
+
 	unsigned ended_idle;  /* of them, by us, while it drained */
 	bool idle_refused;    /* the kernel does not let us */
 	int64_t lost_look_ms; /* when it may be looked at again for the library */

@@ -1,0 +1,20 @@
+/*
+ * pace - how long work that nobody waits for rests, so that its cost has a limit for each second,
+ * however much there is of it. It is done in slices, each followed by its rest.
+ */
+#pragma once
+
+#include "base/util.h"
+
+/* What a turn of the loop may be longer for it: the next connection waits for so long. */
+#define PACE_SLICE_NS (200 * 1000)
+
+/* How many times as long as a slice its rest is. */
+enum pace {
+	PACE_EVIDENCE = 20, /* below 5 % of a processor */
+	PACE_IDLE_END = 9,  /* 10 %: the end of drain_timeout comes nearer */
+	PACE_SURVEY = 2,    /* a third: a person waits for it */
+};
+
+/* In milliseconds, the grain of timers: at least so long. */
+int64_t pace_rest_ms(enum pace pace, uint64_t worked_ns);
