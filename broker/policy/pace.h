@@ -10,11 +10,9 @@
 #define PACE_SLICE_NS (200 * 1000)
 
 /* How many times as long as a slice its rest is. */
-enum pace {
-	PACE_EVIDENCE = 20, /* below 5 % of a processor */
-	PACE_IDLE_END = 9,  /* 10 %: the end of drain_timeout comes nearer */
-	PACE_SURVEY = 2,    /* a third: a person waits for it */
-};
+#define PACE_EVIDENCE 20 /* below 5 % of a processor */
+#define PACE_IDLE_END 5	 /* 17 %: the end of drain_timeout comes nearer */
+#define PACE_SURVEY   2	 /* a third: a person waits for it */
 
-/* In milliseconds, the grain of timers: at least so long. */
-int64_t pace_rest_ms(enum pace pace, uint64_t worked_ns);
+/* @times as long, in milliseconds, the grain of timers: at least so long. */
+int64_t pace_rest_ms(uint64_t worked_ns, unsigned times);

@@ -43,7 +43,7 @@ static bool is_known_to_have_some(const struct worker *w, int64_t now)
  * @w was looked at. A process may pass a connection to one that was looked at before it. Within
  * one turn of the loop that is next to impossible; else nothing has to be found twice.
  */
-static void judge(struct worker *w, const struct evidence *e)
+static void judge_worker(struct worker *w, const struct evidence *e)
 {
 	uint64_t came = taker_taken(&w->taker) - w->taken_before, oldest_ns;
 	bool at_once = e->tree_ms == loop_now(worker_loop(w));
@@ -121,7 +121,7 @@ static bool take_step(struct broker *b)
 	if (r > 0 && !is_enough(w, &e->tree))
 		return true;
 	if (r >= 0 && e->tree.open >= 0)
-		judge(w, e);
+		judge_worker(w, e);
 	e->worker = 0;
 	return true;
 }
@@ -168,7 +168,7 @@ void evidence_expired(struct loop_timer *timer)
 	do
 		more = take_step(b);
 	while (more && loop_clock_ns() - began < PACE_SLICE_NS);
-	rest = pace_rest_ms(PACE_EVIDENCE, loop_clock_ns() - began);
+	rest = pace_rest_ms(loop_clock_ns() - began, PACE_EVIDENCE);
 	if (!more) {
 		evidence_end(e);
 		left = e->begun_ms + ROUND_MS - loop_now(&b->loop);

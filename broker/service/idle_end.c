@@ -5,16 +5,14 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include "base/fd.h"
+#include "policy/pace.h"
 #include "sys/log.h"
 #include "sys/proc.h"
 #include "sys/tcp.h"
 #include "worker/clock.h"
 #include "worker/processes.h"
 
-#define SLICE_NS (500 * 1000)
 #define PAUSE_MS 4 /* a jiffy: no sooner can a sample say more than the one before */
-/* Three times as long as a pass took; but that may have been for others on a busy machine. */
-#define PAUSE_MAX_MS 100
 
 /* A socket of a process that was looked at. */
 struct held {
@@ -88,6 +86,11 @@ static bool lingers(int fd)
 	       (linger.l_onoff && linger.l_linger);
 }
 
+static pid_t process_of(const struct idle_end *e)
+{
+	return e->tree.pids.pids[e->tree.pids.n - 1];
+}
+
 /* @h is the socket @fd of the process that is looked at. It is not ended at the first sight. */
 static int look_at(struct idle_end *e, struct worker *w, int fd, struct held *h)
 {
@@ -101,7 +104,7 @@ static int look_at(struct idle_end *e, struct worker *w, int fd, struct held *h)
 
 	if (h->skip)
 		return 0;
-	pidfd = (int)syscall(SYS_pidfd_open, e->pids.pids[e->pids.n - 1], 0);
+	pidfd = (int)syscall(SYS_pidfd_open, process_of(e), 0);
 	r = pidfd < 0 ? -errno : proc_fds_copy(pidfd, fd, h->inode, &copy);
 	if (r < 0)
 		return r;
@@ -130,8 +133,8 @@ static void end_process(struct idle_end *e)
 {
 	dir_closep(&e->dir);
 	e->dir = NULL;
-	if (e->pids.n)
-		e->pids.n--;
+	if (e->tree.pids.n)
+		e->tree.pids.n--;
 }
 
 /*
@@ -144,16 +147,30 @@ static struct worker *worker_of_pass(struct idle_end *e)
 	struct worker *w;
 
 	w = list_find(struct worker, it, &s->workers, link, it->id == e->worker && is_due(it));
-	if (w && e->pids.n)
+	if (w && e->tree.pids.n)
 		return w;
 	end_process(e);
-	pid_set_deinit(&e->pids);
+	tree_end(&e->tree);
 	w = list_find(struct worker, it, &s->workers, link,
-		      it->id > e->worker && is_due(it) && !worker_is_debugged(it));
+		      it->id > e->worker && is_due(it) && !it->undecided);
 	if (!w)
 		return NULL;
 	e->worker = w->id;
-	return worker_processes(w, &e->pids) == 0 && e->pids.n ? w : worker_of_pass(e);
+	e->listed = false;
+	e->tree.figures = true;
+	return worker_add_roots(w, &e->tree.pids) == 0 ? w : NULL;
+}
+
+/* One step to find its processes, of which none is looked at while it is debugged. */
+static void list_processes(struct idle_end *e, struct worker *w)
+{
+	int r = tree_steps(&e->tree, 1);
+
+	if (r > 0)
+		return;
+	e->listed = true;
+	if (r < 0 || (w->held & HELD_BY_DEBUG) || (e->tree.tracer && worker_is_debugged(w)))
+		e->tree.pids.n = 0;
 }
 
 /* The next socket. False: there is none, or no memory. */
@@ -165,8 +182,12 @@ static bool look_at_next(struct idle_end *e)
 
 	if (!w)
 		return false;
+	if (!e->listed) {
+		list_processes(e, w);
+		return true;
+	}
 	if (!e->dir)
-		e->dir = proc_fds_open(e->pids.pids[e->pids.n - 1]);
+		e->dir = proc_fds_open(process_of(e));
 	r = e->dir ? proc_fds_next(e->dir, &fd, &h.inode) : -errno;
 	if (r <= 0) {
 		refuse(e, w, r);
@@ -188,7 +209,7 @@ static bool look_at_next(struct idle_end *e)
 static void end_pass(struct idle_end *e)
 {
 	end_process(e);
-	pid_set_deinit(&e->pids);
+	tree_end(&e->tree);
 	free(e->known);
 	e->known = e->found;
 	e->n_known = e->n_found;
@@ -196,7 +217,7 @@ static void end_pass(struct idle_end *e)
 		qsort(e->known, e->n_known, sizeof(*e->known), by_inode);
 	e->found = NULL;
 	e->n_found = 0;
-	e->worker = e->began_ns = 0;
+	e->worker = 0;
 }
 
 void service_idle_end_expired(struct loop_timer *timer)
@@ -204,19 +225,16 @@ void service_idle_end_expired(struct loop_timer *timer)
 	struct idle_end *e = container_of(timer, struct idle_end, step);
 	struct service *s = container_of(e, struct service, idle_end);
 	uint64_t began = loop_clock_ns();
-	int64_t pause_ms = 0;
+	int64_t pause_ms;
 	bool more;
 
-	if (!e->began_ns)
-		e->began_ns = began;
+	loop_note(service_loop(s), "end of idle connections");
 	do
 		more = look_at_next(e);
-	while (more && loop_clock_ns() - began < SLICE_NS);
+	while (more && loop_clock_ns() - began < PACE_SLICE_NS);
+	pause_ms = pace_rest_ms(loop_clock_ns() - began, PACE_IDLE_END);
 	if (!more) {
-		pause_ms = (int64_t)(loop_clock_ns() - e->began_ns) * 3 / NSEC_PER_MSEC;
-		pause_ms = pause_ms < PAUSE_MS	     ? PAUSE_MS
-			   : pause_ms > PAUSE_MAX_MS ? PAUSE_MAX_MS
-						     : pause_ms;
+		pause_ms = pause_ms < PAUSE_MS ? PAUSE_MS : pause_ms;
 		end_pass(e);
 	}
 	/* A pass that found nothing was the last: the watch begins the next. */

@@ -134,7 +134,7 @@ static void step_expired(struct loop_timer *timer)
 	while (more && loop_clock_ns() - began < PACE_SLICE_NS);
 	if (more)
 		loop_timer_arm(&s->broker->loop, &s->step,
-			       pace_rest_ms(PACE_SURVEY, loop_clock_ns() - began));
+			       pace_rest_ms(loop_clock_ns() - began, PACE_SURVEY));
 	else
 		end(s);
 }

@@ -51,11 +51,12 @@ struct idle_end {
 	size_t n_known;
 	bool said; /* why it cannot be done */
 	/* The pass under way. */
-	uint64_t began_ns;   /* 0: there is none */
-	uint64_t worker;     /* the id of the one that is looked at; those before it were */
-	struct pid_set pids; /* its processes still to be looked at, the last of them now */
-	DIR *dir;	     /* of that, or NULL */
-	struct held *found;  /* array_grow() */
+	uint64_t worker; /* the id of the one that is looked at; those before it were */
+	struct tree_walk
+		tree;	    /* .pids: its processes still to be looked at, the last of them now */
+	bool listed;	    /* all of them are in it */
+	DIR *dir;	    /* of the last, or NULL */
+	struct held *found; /* array_grow() */
 	size_t n_found;
 };
 

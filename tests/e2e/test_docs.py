@@ -350,7 +350,7 @@ def every_header_says_what_its_file_is_for():
 # Document, what it says with the figure in parentheses, and the constant that defines it, in its unit.
 FIGURES = [
     ("architecture", r"has a timer of (\d+) ms", "broker/core/broker.c", "WATCH_MS", 1),
-    ("architecture", r"the endpoint pauses for (\d+) ms", "broker/dispatch/endpoint.c", "FLIGHT_LIMIT_MS", 1),
+    ("architecture", r"the endpoint rests for (\d+) ms", "broker/dispatch/flow.c", "FLIGHT_LIMIT_MS", 1),
     ("architecture", r"descriptors or memory are short \((\d+) ms\)", "broker/dispatch/flow.c", "SHORTAGE_MS", 1),
     ("architecture", r"up to (\d+) at a time", "broker/dispatch/endpoint.c", "DISPATCH_BUDGET", 1),
     ("architecture", r"up to (\d+) of the others are accepted", "broker/dispatch/types.h", "ENDPOINT_AHEAD_MAX", 1),
@@ -377,7 +377,12 @@ FIGURES = [
     ("protocol", r"and (\d+) s for ADOPT", "include/handoff_meet.h", "HANDOFF_MEET_ADOPT_MS", 1000),
     ("control", r"drops it after (five) seconds", "broker/sys/stream.h", "STREAM_STALL_MS", 1000),
     ("control", r"events, at most (a thousand)", "broker/policy/event_ring.h", "EVENT_RING_MAX", 1),
-    ("control", r"slices of (half a) millisecond", "broker/service/survey.c", "SLICE_NS", 1000000),
+    ("control", r"slices of (\d+) µs", "broker/policy/pace.h", "PACE_SLICE_NS", 1000),
+    ("architecture", r"slices of (\d+) µs", "broker/policy/pace.h", "PACE_SLICE_NS", 1000),
+    ("architecture", r"rests from it for (\d+) times", "broker/policy/pace.h", "PACE_EVIDENCE", 1),
+    ("architecture", r"A round begins (\d+) ms after", "broker/service/evidence.c", "ROUND_MS", 1),
+    ("architecture", r"a round counts (\d+) of them", "broker/worker/types.h", "WORKER_OPEN_MAX", 1),
+    ("architecture", r"looked at again, for (\d+) seconds", "broker/service/evidence.c", "WITNESS_MS", 1000),
     ("control", r"nothing has changed for (half a) second", "broker/control/roll.c", "WAIT_MS", 1000),
     ("man/brokerctl.1", r"events, at most (a thousand)", "broker/policy/event_ring.h", "EVENT_RING_MAX", 1),
     ("man/broker.8", r"workers have been full for (\d+) seconds", "broker/service/watch.c", "FULL_MS", 1000),
