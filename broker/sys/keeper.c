@@ -127,11 +127,10 @@ int keeper_run(int sock)
 {
 	struct keeper k = { .broker = { .fd = -1, .ready = broker_ready } };
 
-	(void)prctl(PR_SET_NAME, "broker-keeper");
 	list_init(&k.all);
 	/* Workers may be of other users. */
 	if (rights_gain_none(RIGHT_KILL) < 0 || rights_reduce(RIGHT_KILL) < 0 ||
-	    loop_init(&k.loop, NULL, 0, NULL) < 0 ||
+	    prctl(PR_SET_NAME, "broker-keeper") < 0 || loop_init(&k.loop, NULL, 0, NULL) < 0 ||
 	    loop_add(&k.loop, &k.broker, sock, EPOLLIN) < 0)
 		return 1;
 	loop_run(&k.loop);

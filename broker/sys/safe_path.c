@@ -5,7 +5,6 @@
 #include <grp.h>
 #include <libgen.h>
 #include <limits.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/fsuid.h>
@@ -14,7 +13,8 @@
 #include <unistd.h>
 #include "base/fd.h"
 
-#define LINKS_MAX 40 /* as the kernel */
+#define LINKS_MAX	 40	/* as the kernel */
+#define PROC_SUPER_MAGIC 0x9fa0 /* linux/magic.h, which musl's compiler wrapper does not find */
 
 enum {
 	FOLLOW = 1 << 0,   /* the last part may be a link */
@@ -159,9 +159,11 @@ static int walk(struct walk *w, const char *path, unsigned how, struct strbuf *e
 	int r;
 
 	*w = (struct walk){ .how = how, .dir = -1 };
-	if (strlen(path) >= sizeof(w->left))
+	if (*path != '/' && !getcwd(w->left, sizeof(w->left)))
+		return strbuf_fail(error, -errno, "%m");
+	if (strlen(w->left) + 1 + strlen(path) >= sizeof(w->left))
 		return strbuf_fail(error, -ENAMETOOLONG, "%m");
-	strcpy(w->left, path);
+	strcpy(stpcpy(w->left + strlen(w->left), "/"), path);
 	r = enter(w, "/", true, error);
 	while (r == 0) {
 		bool last = take_name(w), into_last = last && (how & INTO_LAST), missing, link;

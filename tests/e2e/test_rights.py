@@ -48,7 +48,10 @@ def comm(pid):
 
 
 def keeper(broker):
-    return next(pid for pid in proc.descendants(broker.pid) if comm(pid) == "broker-keeper")
+    """It has its name as soon as it has given up its rights."""
+    found = lambda: [pid for pid in proc.descendants(broker.pid) if comm(pid) == "broker-keeper"]
+    wait_until(found)
+    return found()[0]
 
 
 def end(broker):
