@@ -93,9 +93,15 @@ def all_workers(app, broker, load):
 
 def all_took(broker, load):
     """The same for an app whose answers are all alike: the broker knows what each has taken."""
+    before = {}
+
     # Some apps listen once more after a first try, and are not ready in between.
-    wait_until(lambda: len(ready_workers(broker)) == WORKERS, 30, lambda: ready_workers(broker))
-    before = ready_workers(broker)
+    def all_ready():
+        before.clear()
+        before.update(ready_workers(broker))
+        return len(before) == WORKERS
+
+    wait_until(all_ready, 30, lambda: before)
     load.wait_answers(20)
     wait_until(
         lambda: all(n > before.get(pid, n) for pid, n in ready_workers(broker).items()),

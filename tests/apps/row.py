@@ -72,16 +72,16 @@ class Row:
         return [package for package in self.apt + self.npm if not installed.get(package)]
 
     def version(self, installed):
-        """Major and minor of the package that is tested."""
+        """Major and minor of the package that is tested; of systemd the minor is Debian's fixes."""
         package = (self.npm or self.apt)[0]
-        return re.match(r"(?:\d+:)?(\d+(?:\.\d+)?)", installed[package]).group(1)
+        return re.match(r"(?:\d+:)?(\d{3}|\d+(?:\.\d+)?)(?!\d)", installed[package]).group(1)
 
     # --- what behind.check() asks for --------------------------------------------------------
 
     def prepare(self):
         self._dir = tmp("app")
         os.mkdir(self._dir)
-        os.chmod(self._dir, 0o777)
+        os.chmod(self._dir, 0o1777)  # apps of other users write there
         ports = [free_port() for _ in range(max(2, self._n))]
         self._values = {
             "{port}": str(ports[0]), "{port2}": str(ports[1]), "{dir}": self._dir, "{here}": HERE, "{npm}": NPM,
