@@ -64,25 +64,33 @@ static bool is_privileged(uint16_t port)
 static int check_claim(const struct worker *w, const struct handoff_addr *addr,
 		       struct strbuf *reason)
 {
-	const char *udp = addr->flags & HANDOFF_UDP ? "udp " : "";
 	const struct service *s = service_of(w), *owner;
+	bool udp = addr->flags & HANDOFF_UDP; /* the lines of its service are not about that */
 
-	if (address_unix(addr) || is_published(w->conf, address_app(addr)))
+	if (address_unix(addr) || (!udp && is_published(w->conf, address_app(addr))))
 		return 0;
-	if (w->uid != geteuid() && is_privileged(addr->port))
-		return strbuf_fail(reason, -EACCES,
-				   "port %u is privileged, and the program runs as another user "
-				   "than the broker, which does not bind it unasked: write "
-				   "listen = %s%s in [service:%s]",
-				   addr->port, udp, address_text(addr).text, service_name(s));
+	if (w->uid != geteuid() && is_privileged(addr->port)) {
+		strbuf_addf(reason,
+			    "port %u is privileged, and the program runs as another user than the "
+			    "broker, which does not bind it unasked: ",
+			    addr->port);
+		if (udp)
+			strbuf_add(reason, "let the program itself change its user, or lower "
+					   "net.ipv4.ip_unprivileged_port_start");
+		else
+			strbuf_addf(reason, "write listen = %s in [service:%s]",
+				    address_text(addr).text, service_name(s));
+		return -EACCES;
+	}
 	owner = service_named_for(s->broker, addr, s);
-	if (owner)
-		return strbuf_fail(reason, -EADDRINUSE,
-				   "%s belongs to [service:%s], which has a listen line for it; "
-				   "publish this one elsewhere, as in: listen = %s8080 for %s",
-				   address_text(addr).text, service_name(owner), udp,
-				   address_app_text(address_app(addr)).text);
-	return 0;
+	if (!owner)
+		return 0;
+	strbuf_addf(reason, "%s belongs to [service:%s], which has a listen line for it",
+		    address_text(addr).text, service_name(owner));
+	if (!udp)
+		strbuf_addf(reason, "; publish this one elsewhere, as in: listen = 8080 for %s",
+			    address_app_text(address_app(addr)).text);
+	return -EADDRINUSE;
 }
 
 /*

@@ -54,6 +54,21 @@ def the_programs_of_the_brokers_own_user_need_no_line():
     assert http_get(23).id
 
 
+BINDS_UDP = "import socket; socket.socket(type=socket.SOCK_DGRAM).bind(('127.0.0.1', 53))"
+
+
+@test
+def nor_a_privileged_port_for_datagrams():
+    if os.geteuid() != 0:
+        skip("only root starts workers of another user")
+    # A line for connections says nothing about datagrams.
+    broker = Broker(["python3", "-c", BINDS_UDP], workers=1, user="nobody", udp="yes",
+                    listen="127.0.0.1:53", wait_ready=False)
+    message = why_refused(broker, "web")
+    assert "port 53 is privileged" in message, message
+    assert "let the program itself change its user" in message, message
+
+
 @test
 def what_is_privileged_the_kernel_says():
     with open(FIRST_UNPRIVILEGED) as f:
