@@ -12,6 +12,7 @@
 #include "sys/config_file.h"
 #include "sys/proc.h"
 #include "sys/rundir.h"
+#include "sys/safe_path.h"
 #include "sys/unix_socket.h"
 
 #define READ_SIZE    65536
@@ -45,10 +46,49 @@ static int explain(const char *path, int r, struct strbuf *error)
 	return strbuf_fail(error, r, "cannot connect to %s: %m", path);
 }
 
+/* Whether a directory above @path is @uid's, and only root or we could have put it there. */
+static bool is_given(const char *path, uid_t uid)
+{
+	for (const char *end = path; (end = strchr(end + 1, '/'));) {
+		_cleanup_free_ char *dir = strndup(path, (size_t)(end - path));
+		_cleanup_fd_ int fd = -1;
+		STRBUF(ignored, 512);
+		struct stat st, above;
+
+		if (!dir || stat(dir, &st) < 0)
+			return false;
+		if (st.st_uid == uid)
+			return safe_path_make_dir(dir, &fd, &ignored) == 0 && fstat(fd, &st) == 0 &&
+			       fstatat(fd, "..", &above, 0) == 0 && st.st_uid == uid &&
+			       safe_path_is_ours(&above);
+	}
+	return false;
+}
+
+/* Whether the user that answers at @path may; its name goes to @ret_name, of @size, if not. */
+static bool is_expected(const struct client *c, const char *path, char *ret_name, size_t size)
+{
+	_cleanup_free_ char *here = *path == '/' ? NULL : getcwd(NULL, 0);
+	STRBUF(full, 2 * PATH_MAX);
+	uid_t uid = c->peer.uid;
+	char number[16];
+
+	if (uid == 0 || uid == geteuid() || uid == c->owner)
+		return true;
+	user_name(uid, ret_name, size);
+	snprintf(number, sizeof(number), "%u", (unsigned)uid);
+	if (!strcmp(c->user, ret_name) || !strcmp(c->user, number))
+		return true;
+	/* As it was named: links on the way may be anybody's. An abstract name is nobody's. */
+	strbuf_addf(&full, "%s%s%s", here ? here : "", here ? "/" : "", path);
+	return *path != '@' && is_given(full.text, uid);
+}
+
 static int connect_to(const char *path, struct client *ret, struct strbuf *error)
 {
 	_cleanup_fd_ int fd = -1;
 	socklen_t len = sizeof(ret->peer);
+	char name[sizeof(ret->user)];
 	struct stat st;
 	int r = unix_connect(path, &fd);
 
@@ -59,6 +99,14 @@ static int connect_to(const char *path, struct client *ret, struct strbuf *error
 		r = -errno;
 	if (r < 0)
 		return explain(path, r, error);
+	if (!is_expected(ret, path, name, sizeof(name)))
+		return strbuf_fail(error, -EPERM,
+				   "a process of user %s answers at %s, where anybody could have "
+				   "put it: that user is neither root, nor you, nor the owner of a "
+				   "configuration file that you named, nor has root given the "
+				   "directory to that user. If it is the broker that you mean, ask "
+				   "as that user, or name its file with -c",
+				   name, path);
 	ret->path = strdup(path);
 	if (!ret->path)
 		return -ENOMEM;
@@ -151,11 +199,18 @@ static int connect_by_file(const char *file, struct client *ret, struct strbuf *
 {
 	STRBUF(ignored, 1024);
 	struct conf *conf;
+	struct stat st;
 	int r = config_file_load(file, false, &conf, error);
 	bool whole = r == 0;
 
+	ret->file = file;
+	ret->owner = stat(file, &st) == 0 ? st.st_uid : 0;
 	if (whole || config_file_load(file, false, &conf, NULL) == 0) {
-		int found = connect_by_conf(file, &conf->broker, ret, whole ? error : &ignored);
+		int found;
+
+		if (conf->broker.user)
+			snprintf(ret->user, sizeof(ret->user), "%s", conf->broker.user);
+		found = connect_by_conf(file, &conf->broker, ret, whole ? error : &ignored);
 
 		conf_free(conf);
 		if (whole || found == 0)

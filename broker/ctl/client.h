@@ -1,7 +1,10 @@
 /*
  * client - finds the broker that is meant and connects to it: requests out, lines in.
  *
- * It does not trust the other end: lines are bounded, and what is not JSON is refused.
+ * It does not trust the other end: lines are bounded, and what is not JSON is refused. And it asks
+ * nobody but a process of root, of our user, of the owner of the configuration file or of the user
+ * that this names, or of the user to whom root has given the directory of the socket: in /tmp,
+ * anybody could have made it. Nothing is executed because the other end says so.
  */
 #pragma once
 
@@ -15,6 +18,9 @@
 struct client {
 	int fd;		   /* -1: closed */
 	struct ucred peer; /* the broker; .pid 0: in another pid namespace */
+	const char *file;  /* the configuration that says where it is; NULL: none does */
+	uid_t owner;	   /* of that */
+	char user[64];	   /* that it names, or the number; empty: none */
 	char *path;	   /* of the socket; NULL: closed */
 	struct strbuf in;  /* what has come: first the last line that was given out, as it came */
 	size_t line_len;   /* of it, with its newline */

@@ -18,8 +18,12 @@
 #include <unistd.h>
 #include "base/fd.h"
 #include "base/words.h"
+#include "config/conf.h"
+#include "config/option.h"
 #include "ctl/debugger.h"
 #include "ctl/out.h"
+#include "sys/config_file.h"
+#include "sys/safe_path.h"
 
 struct debug {
 	int watched_fd; /* the broker's, while the tool runs; -1: at its end */
@@ -183,38 +187,93 @@ static enum ctl_exit run(struct debug *d, char *const *tool)
 	return CTL_FAILED;
 }
 
-static enum ctl_exit start(struct debug *d)
+/*
+ * The debug_command of the service as @file has it: from the command line of brokerctl, or in the
+ * current directory. Nobody but root and we can have written that. 0 or -errno with @error.
+ */
+static int read_command(const struct debug *d, const char *file, char ***ret, struct strbuf *error)
+{
+	const char *worker = json_doc_text(d->held, "worker");
+	_cleanup_fd_ int fd = -1;
+	struct service_conf *sc;
+	struct conf *conf = NULL;
+	STRBUF(name, SERVICE_NAME_MAX + 1);
+	int r = safe_path_open(file, O_RDONLY, 0, NULL, &fd, error);
+
+	if (r == 0)
+		r = config_file_load(file, true, &conf, error);
+	if (r < 0)
+		return r;
+	strbuf_add_bytes(&name, worker, strcspn(worker, "."));
+	sc = conf_find_service(conf, name.text);
+	r = sc ? strlist_copy(sc->debug_command, ret)
+	       : strbuf_fail(error, -ENOENT, "it has no [service:%s]", name.text);
+	conf_free(conf);
+	return r;
+}
+
+/*
+ * What is executed is what we have read ourselves: the broker may be of another user, or taken
+ * over, and its word for it is only compared. *@ret is strlist_free()'d. 0 or -errno with @error.
+ */
+static int find_command(const struct debug *d, char ***ret, struct strbuf *error)
 {
 	const struct json_value *v = json_doc_first(json_doc_member(d->held, "command"));
+	const struct option *option = option_find(OPTION_SERVICE, "debug_command");
+	const char *file = d->ctl->client.file;
+	STRBUF(named, 1024);
+	STRBUF(why, CONF_ERROR_BYTES);
+	char **theirs = NULL;
+	int r = file ? read_command(d, file, ret, &why) : -ENOENT, added = 0;
+
+	if (r == 0)
+		return 0;
+	for (; v && added == 0; v = json_doc_next(v)) {
+		const char *word = v->kind == JSON_STRING ? v->text : "";
+
+		strbuf_add(&named, named.len ? " " : "");
+		words_add_quoted(&named, word);
+		added = strlist_append(&theirs, word);
+	}
+	if (added == 0 && !strcmp(named.text, option->fallback)) {
+		*ret = theirs;
+		return 0;
+	}
+	strlist_free(theirs);
+	if (added < 0)
+		return added;
+	strbuf_addf(error,
+		    "the broker names %s as its debugger, and brokerctl executes only what it has "
+		    "read itself: name ",
+		    named.text);
+	if (file)
+		strbuf_addf(error, "a tool (-- gdb), as %s does not count: %s", file,
+			    why.len ? why.text : strerror(-r));
+	else
+		strbuf_add(error, "its file with -c, or a tool: -- gdb");
+	return -EPERM;
+}
+
+static enum ctl_exit start(struct debug *d)
+{
 	int64_t pid = json_doc_number(d->held, "pid");
 	char *const *words = d->ctl->request.rest;
-	char *theirs[JSON_DOC_VALUES_MAX] = { NULL };
-	char **tool;
-	STRBUF(error, 512);
+	char **own = NULL, **tool = NULL;
+	STRBUF(error, CONF_ERROR_BYTES + 1024);
 	enum ctl_exit code;
 	int r = 0;
 
-	/* The debug_command of this service. */
-	for (size_t i = 0; v; v = json_doc_next(v))
-		if (v->kind == JSON_STRING)
-			theirs[i++] = (char *)(uintptr_t)v->text;
-	if (!words || !words[0]) {
-		words = theirs;
-		/* Root does not blindly run what another user's broker names. */
-		if (geteuid() == 0 && d->ctl->client.peer.uid != 0) {
-			out_error(
-				"this broker belongs to another user, so root does not run what it "
-				"names as its debugger; name one: -- gdb");
-			return CTL_USAGE;
-		}
-	}
 	/* The pid comes from outside, and a tool would take 0 or -1 for something else. */
 	if (pid <= 1) {
 		say(d, "", "$worker has no process");
 		return CTL_FAILED;
 	}
-	r = debugger_build(words, pid, &tool, &error);
-	if (r < 0) {
+	if (!words || !words[0])
+		r = find_command(d, &own, &error);
+	if (r == 0)
+		r = debugger_build(own ? own : words, pid, &tool, &error);
+	strlist_free(own);
+	if (!tool) {
 		out_error("%s", error.len ? error.text : strerror(-r));
 		return CTL_USAGE;
 	}

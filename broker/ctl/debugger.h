@@ -6,7 +6,7 @@
 #include "base/strbuf.h"
 
 /*
- * @words, NULL-terminated, are those of the user, or the debug_command that the broker sent. {pid}
+ * @words, NULL-terminated, are those of the user, or the debug_command of its service. {pid}
  * in them becomes @pid. If there is none, the process id goes where the tool wants it: for perf
  * after its subcommand, for gdbserver after HOST:PORT, for all others at the end as -p PID. 0, with
  * *@ret the caller's, see strlist_free(); -EINVAL: @error says why this tool cannot attach and what

@@ -5,6 +5,7 @@
 #include <grp.h>
 #include <libgen.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/fsuid.h>
@@ -13,8 +14,7 @@
 #include <unistd.h>
 #include "base/fd.h"
 
-#define LINKS_MAX	 40	/* as the kernel */
-#define PROC_SUPER_MAGIC 0x9fa0 /* linux/magic.h, which musl's compiler wrapper does not find */
+#define LINKS_MAX 40 /* as the kernel */
 
 enum {
 	FOLLOW = 1 << 0,   /* the last part may be a link */
@@ -161,9 +161,10 @@ static int walk(struct walk *w, const char *path, unsigned how, struct strbuf *e
 	*w = (struct walk){ .how = how, .dir = -1 };
 	if (*path != '/' && !getcwd(w->left, sizeof(w->left)))
 		return strbuf_fail(error, -errno, "%m");
-	if (strlen(w->left) + 1 + strlen(path) >= sizeof(w->left))
+	if (strlen(w->left) + strlen(path) + 1 >= sizeof(w->left))
 		return strbuf_fail(error, -ENAMETOOLONG, "%m");
-	strcpy(stpcpy(w->left + strlen(w->left), "/"), path);
+	strcat(w->left, "/");
+	strcat(w->left, path);
 	r = enter(w, "/", true, error);
 	while (r == 0) {
 		bool last = take_name(w), into_last = last && (how & INTO_LAST), missing, link;

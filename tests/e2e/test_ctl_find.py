@@ -218,6 +218,68 @@ def a_directory_of_somebody_else_is_not_searched():
     fails(ask("status"), 3, "no broker is running")
 
 
+STRANGER = 65432  # nor has anybody that
+
+
+def stranger_at(*path, own=True, mode=0o755):
+    """A process of another user answers in that directory, which is that user's or everybody's."""
+    os.makedirs(tmp(*path))
+    fake = fake_control(STATUS, os.path.join(*path, "control"))
+    os.chmod(fake.path, 0o666)
+    fake_becomes(fake, STRANGER)
+    os.chown(tmp(*path), STRANGER if own else 0, 0)
+    os.chmod(tmp(*path), mode)
+    return fake
+
+
+@test
+def in_a_directory_of_everybody_a_stranger_is_not_asked():
+    as_user(USER)
+    fake = stranger_at("tmp", own=False, mode=0o1777)
+    # As it happens: the name was taken before the broker came, and its directory exchanged later.
+    os.mkdir(tmp("tmp", "broker"))
+    write_file("web.ini", "[service:web]\ncommand = x\n")
+    os.chown(tmp("web.ini"), USER, USER)
+    default = stranger_at("tmp", "broker", name_of(tmp("web.ini")))
+    os.chown(tmp("tmp", "broker"), STRANGER, 0)
+    os.symlink(tmp("tmp", "broker"), tmp("tmp", "link"))
+    os.lchown(tmp("tmp", "link"), STRANGER, 0)
+
+    def ask_there(*arguments, env=None):
+        return ctl(*arguments, cwd="/", prepare=as_user(USER), env=env)
+
+    own = {"XDG_RUNTIME_DIR": tmp("tmp")}
+    why = "a process of user %d answers at " % STRANGER
+    fails(ask_there("-c", tmp("web.ini"), "status", env=own), 3, why + default.path)
+    fails(ask_there("-s", fake.path, "status"), 3, why + fake.path, "with -c")
+    linked = default.path.replace("/broker/", "/link/")
+    fails(ask_there("-s", linked, "status"), 3, why + linked)
+    fails(ask_there("status", env={"BROKER_CONTROL": fake.path}), 3, why + fake.path)
+    fails(ctl("-s", "tmp/control", "status", cwd=tmp(), prepare=as_user(USER)), 3, why)
+    # Nor by root.
+    fails(ctl("-s", fake.path, "status"), 3, why + fake.path)
+    # Its configuration says who may be there: by its owner, or by its user.
+    write_file("there.ini", "[broker]\ncontrol = %s\n[service:web]\ncommand = x\n" % fake.path)
+    fails(ask_there("-c", tmp("there.ini"), "status"), 3, why + fake.path)
+    os.chown(tmp("there.ini"), STRANGER, 0)
+    shows(ask_there("-c", tmp("there.ini"), "status"))
+    write_file("user.ini", "[broker]\ncontrol = %s\nuser = %d\ngroup = 0\n[service:web]\n"
+               "command = x\n" % (fake.path, STRANGER))
+    shows(ask_there("-c", tmp("user.ini"), "status"))
+
+
+@test
+def where_root_has_put_a_user_that_one_is_asked():
+    user = as_user(USER)
+    os.chown(tmp(), 0, 0)
+    os.chmod(tmp(), 0o755)
+    fake = stranger_at("run", "web", "deeper")
+    os.chown(tmp("run", "web"), STRANGER, 0)
+    for who in (None, user):
+        shows(ctl("-s", fake.path, "status", cwd="/", prepare=who))
+        shows(ctl("-s", "run/web/deeper/control", "status", cwd=tmp(), prepare=who))
+
+
 @test
 def no_right_to_ask():
     as_user(USER)

@@ -61,3 +61,15 @@ def fake_control(answers=None, name="control"):
     fake = FakeControl(tap.tmp(name), answers)
     tap.at_end(fake.stop)
     return fake
+
+
+def fake_becomes(fake, uid):
+    """Of another user: the rights of a listening socket are those of the process that listens."""
+    if os.geteuid() != 0:
+        tap.skip("only root can be somebody else")
+    pid = os.fork()
+    if pid == 0:
+        os.setuid(uid)
+        fake._listener.listen(16)
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
