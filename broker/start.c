@@ -114,6 +114,7 @@ static int drop_rights(struct run *run, struct strbuf *error)
 {
 	struct master *m = &run->master;
 	const struct user_info *user = &m->heir;
+	bool gain = false;
 	int r;
 
 	if (!user->ids.change)
@@ -121,6 +122,11 @@ static int drop_rights(struct run *run, struct strbuf *error)
 	r = rundir_hand_over(&m->rundir);
 	if (r < 0)
 		return strbuf_fail(error, r, "cannot give its files to the broker's user: %m");
+	for (size_t i = 0; i < m->conf->n_services; i++)
+		gain |= launch_may_gain(m->conf->services[i]);
+	r = gain ? 0 : rights_gain_none(RIGHT_NET_RAW);
+	if (r < 0)
+		return strbuf_fail(error, r, "cannot set no_new_privs: %m");
 	r = user_become(&user->ids, error);
 	/* Workers get our environment: it must not name the user that we were. */
 	if (r == 0 && user->name[0] &&

@@ -6,17 +6,19 @@
 #include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
+#include "sys/program.h"
 
-bool rights_are_given_by(const char *path)
+bool rights_are_given_by(const char *name, const char *path, const char *directory)
 {
+	char file[PATH_MAX];
 	struct stat st;
 
-	if (stat(path, &st) < 0)
+	if (program_find(name, path, directory, file) < 0 || stat(file, &st) < 0)
 		return false;
 	/* Without the x bit the setgid bit means mandatory locking. */
 	return (st.st_mode & S_ISUID) ||
 	       (st.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) ||
-	       getxattr(path, "security.capability", NULL, 0) > 0;
+	       getxattr(file, "security.capability", NULL, 0) > 0;
 }
 
 /* By capset(2), which libc leaves to a library of its own. */

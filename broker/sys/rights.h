@@ -11,8 +11,11 @@
 #define RIGHT_NET_RAW	       (1ull << 13)
 #define RIGHTS_ALL	       UINT64_MAX
 
-/* Whether the file @path gives rights to a user that executes it: setuid, setgid, capabilities. */
-bool rights_are_given_by(const char *path);
+/*
+ * Whether the command @name, looked up as program_find() does, gives rights to a user that executes
+ * it: setuid, setgid, capabilities.
+ */
+bool rights_are_given_by(const char *name, const char *path, const char *directory);
 
 /* Of the capabilities that this process has, it keeps those in @keep. 0 or -errno. */
 int rights_reduce(uint64_t keep);

@@ -12,7 +12,6 @@
 #include <sys/wait.h>
 #include "base/fd.h"
 #include "sys/confine.h"
-#include "sys/program.h"
 #include "sys/rights.h"
 
 /*
@@ -158,11 +157,11 @@ static int refuse_gain(const struct spawn_request *req)
 {
 	bool as_root = (req->ids && req->ids->change ? req->ids->uid : geteuid()) == 0;
 	bool gain = req->gain == GAIN_YES;
-	char file[PATH_MAX];
 
+	if (gain && prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
+		return -EPERM;
 	for (size_t i = 0; req->gain == GAIN_AUTO && req->commands[i]; i++)
-		gain |= program_find(req->commands[i], getenv("PATH"), req->directory, file) == 0 &&
-			rights_are_given_by(file);
+		gain |= rights_are_given_by(req->commands[i], getenv("PATH"), req->directory);
 	return gain ? 0 : rights_gain_none(as_root ? RIGHTS_ALL : RIGHT_NET_RAW);
 }
 
@@ -189,7 +188,11 @@ static int execute(const struct spawn_request *req, pid_t broker, int *status_fd
 		return -errno;
 	r = refuse_gain(req);
 	if (r < 0)
-		return strbuf_fail(error, r, "cannot set no_new_privs: %m");
+		return strbuf_fail(
+			error, r,
+			"cannot set no_new_privs = no: the broker has yes, as it was "
+			"started so (NoNewPrivileges= of its unit) or has become another "
+			"user: restart it");
 	if (req->ids && req->ids->change && spawn_change_ids(req->ids, error) < 0)
 		return -errno;
 	if (req->directory && chdir(req->directory) < 0)

@@ -14,6 +14,7 @@
 #include "config/option.h"
 #include "handoff_name.h"
 #include "sys/program.h"
+#include "sys/rights.h"
 #include "sys/user.h"
 #include "worker/environment.h"
 #include "worker/output.h"
@@ -241,6 +242,16 @@ int launch_check(const struct broker *b, const struct service_conf *sc, struct s
 			strbuf_addf(error, "wrap.%u: %s", sc->wraps[i].slot, reason.text);
 	}
 	return r;
+}
+
+bool launch_may_gain(const struct service_conf *sc)
+{
+	const char *path = environment_path(sc), *directory = conf_directory(sc);
+	bool gain = rights_are_given_by(sc->command[0], path, directory);
+
+	for (size_t i = 0; i < sc->n_wraps; i++)
+		gain |= rights_are_given_by(sc->wraps[i].words[0], path, directory);
+	return sc->gain == GAIN_YES || (sc->gain == GAIN_AUTO && gain);
 }
 
 /* --- helpers ------------------------------------------------------------------------------- */

@@ -24,6 +24,9 @@ int launch_worker(struct worker *w, struct strbuf *error);
  */
 int launch_check(const struct broker *b, const struct service_conf *sc, struct strbuf *error);
 
+/* Whether a process of @sc may gain rights, or is to: see no_new_privs in broker.ini(5). */
+bool launch_may_gain(const struct service_conf *sc);
+
 void helper_init(struct helper *h, struct worker *w);
 
 /*

@@ -175,12 +175,19 @@ def a_broker_with_a_user_of_its_own_has_one_right_and_no_process_of_root():
     broker = Broker(app("srv_poll"), workers=1, broker={"user": "nobody"})
     nobody = pwd.getpwnam("nobody").pw_uid
     got = rights(broker.pid)
-    assert got["CapPrm"] == got["CapEff"] == CAP_NET_BIND_SERVICE and not got["CapInh"] | got["CapAmb"], got
-    assert rights(keeper(broker))["CapEff"] == 0
+    assert got == dict(NONE, NoNewPrivs=1, CapBnd=CAP_NET_RAW, CapPrm=CAP_NET_BIND_SERVICE, CapEff=CAP_NET_BIND_SERVICE)
+    assert rights(keeper(broker)) == dict(NONE, NoNewPrivs=1, CapBnd=CAP_NET_RAW)
     for pid in [broker.pid] + proc.descendants(broker.pid):
         with open("/proc/%d/status" % pid) as f:
             ids = next(line.split()[1:] for line in f if line.startswith("Uid:"))
         assert set(ids) == {str(nobody)}, (pid, ids)
+    # It can give no worker what it has not.
+    broker.configure(app("srv_poll"), workers=1, broker={"user": "nobody"}, no_new_privs="no")
+    broker.reload_and_wait(want="reload-aborted")
+    assert "has become another user: restart it" in broker.events("worker-failed")[-1]["message"]
+    end(broker)
+    broker = Broker(app("srv_poll"), workers=1, broker={"user": "nobody"}, no_new_privs="no")
+    assert rights(broker.pid)["NoNewPrivs"] == rights(broker.worker_pid())["NoNewPrivs"] == 0
     end(broker)
 
 
