@@ -163,7 +163,7 @@ static inline bool handoff_is_name(const struct handoff_home *home, const struct
 	return name->sun_family == AF_UNIX &&
 	       handoff_name_get(name->sun_path, len - offsetof(struct sockaddr_un, sun_path),
 				ret) &&
-	       !memcmp(ret->token, home->token, sizeof(home->token));
+	       !memcmp(ret->worker, home->token, sizeof(ret->worker));
 }
 
 static inline bool handoff_is_channel(const struct handoff_home *home, int fd,

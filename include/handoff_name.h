@@ -4,11 +4,12 @@
  * A descriptor that arrived through execve(2) or SCM_RIGHTS identifies itself:
  * getsockname(2) returns an abstract Unix address
  *
- *     \0handoff:TOKEN:CHANNEL:FAMILY:PORT:IP        (all hex, fixed width)
+ *     \0handoff:WORKER RANDOM:CHANNEL:FAMILY:PORT:IP        (all hex, fixed width, no blank)
  *
- * TOKEN is the worker's token (HANDOFF_ENV_TOKEN): a socket with another token
- * belongs to another worker. FAMILY is 4, 6, 7 (6 with IPV6_V6ONLY)
- * or 1: a Unix socket, for whose path there is no room here.
+ * WORKER is the public part of the worker's token (HANDOFF_ENV_TOKEN): a socket with another one
+ * belongs to another worker. /proc/net/unix shows names to everybody, so the secret part is in
+ * none. RANDOM is there so that nobody can have taken the name before. FAMILY is 4, 6, 7 (6 with
+ * IPV6_V6ONLY) or 1: a Unix socket, for whose path there is no room here.
  *
  * Pure: the shim uses it where even snprintf(3) is not welcome.
  */
@@ -31,8 +32,9 @@
 
 /* Where each part begins; a colon stands before each. */
 enum {
-	HANDOFF_NAME_TOKEN = sizeof(HANDOFF_NAME_PREFIX) - 1,
-	HANDOFF_NAME_CHANNEL = HANDOFF_NAME_TOKEN + 32 + 1,
+	HANDOFF_NAME_WORKER = sizeof(HANDOFF_NAME_PREFIX) - 1,
+	HANDOFF_NAME_RANDOM = HANDOFF_NAME_WORKER + 16,
+	HANDOFF_NAME_CHANNEL = HANDOFF_NAME_RANDOM + 16 + 1,
 	HANDOFF_NAME_FAMILY = HANDOFF_NAME_CHANNEL + 16 + 1,
 	HANDOFF_NAME_PORT = HANDOFF_NAME_FAMILY + 1 + 1,
 	HANDOFF_NAME_IP = HANDOFF_NAME_PORT + 4 + 1,
@@ -40,7 +42,8 @@ enum {
 };
 
 struct handoff_name {
-	uint8_t token[HANDOFF_TOKEN_SIZE];
+	uint8_t worker[HANDOFF_TOKEN_PUBLIC];
+	uint64_t random;
 	uint64_t channel;
 	struct handoff_addr addr; /* scope_id is not kept */
 };
@@ -78,8 +81,9 @@ static inline void handoff_name_put(char *out, const struct handoff_name *name)
 	uint16_t port = htobe16(name->addr.port);
 
 	memset(out, ':', HANDOFF_NAME_SIZE);
-	memcpy(out, HANDOFF_NAME_PREFIX, HANDOFF_NAME_TOKEN);
-	handoff_hex_put(out + HANDOFF_NAME_TOKEN, name->token, sizeof(name->token));
+	memcpy(out, HANDOFF_NAME_PREFIX, HANDOFF_NAME_WORKER);
+	handoff_hex_put(out + HANDOFF_NAME_WORKER, name->worker, sizeof(name->worker));
+	handoff_hex_put(out + HANDOFF_NAME_RANDOM, &name->random, sizeof(name->random));
 	handoff_hex_put(out + HANDOFF_NAME_CHANNEL, &channel, sizeof(channel));
 	out[HANDOFF_NAME_FAMILY] = v6only ? '7' : (char)('0' + name->addr.family);
 	handoff_hex_put(out + HANDOFF_NAME_PORT, &port, sizeof(port));
@@ -93,12 +97,13 @@ static inline bool handoff_name_get(const char *in, size_t len, struct handoff_n
 	uint16_t port;
 	char family;
 
-	if (len != HANDOFF_NAME_SIZE || memcmp(in, HANDOFF_NAME_PREFIX, HANDOFF_NAME_TOKEN) != 0 ||
+	if (len != HANDOFF_NAME_SIZE || memcmp(in, HANDOFF_NAME_PREFIX, HANDOFF_NAME_WORKER) != 0 ||
 	    in[HANDOFF_NAME_CHANNEL - 1] != ':' || in[HANDOFF_NAME_FAMILY - 1] != ':' ||
 	    in[HANDOFF_NAME_PORT - 1] != ':' || in[HANDOFF_NAME_IP - 1] != ':')
 		return false;
 	family = in[HANDOFF_NAME_FAMILY];
-	if (!handoff_hex_get(in + HANDOFF_NAME_TOKEN, ret->token, sizeof(ret->token)) ||
+	if (!handoff_hex_get(in + HANDOFF_NAME_WORKER, ret->worker, sizeof(ret->worker)) ||
+	    !handoff_hex_get(in + HANDOFF_NAME_RANDOM, &ret->random, sizeof(ret->random)) ||
 	    !handoff_hex_get(in + HANDOFF_NAME_CHANNEL, &channel, sizeof(channel)) ||
 	    (family != '1' && family != '4' && family != '6' && family != '7') ||
 	    !handoff_hex_get(in + HANDOFF_NAME_PORT, &port, sizeof(port)) ||

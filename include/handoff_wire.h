@@ -38,7 +38,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define HANDOFF_VERSION 2
+#define HANDOFF_VERSION 3
 
 /* Environment of a worker: what the app may read, and what the shim needs. */
 #define HANDOFF_ENV_SERVICE    "BROKER_SERVICE"	      /* web */
@@ -96,7 +96,10 @@ struct handoff_addr {
 	uint8_t ip[16];	   /* network order; IPv4 uses the first four, the rest is 0 */
 };
 
-#define HANDOFF_TOKEN_SIZE   16
+#define HANDOFF_TOKEN_SIZE 16
+#define HANDOFF_TOKEN_PUBLIC                                                                       \
+	8 /* it begins with the worker's name for itself; the rest is secret                       \
+	   */
 #define HANDOFF_SERVICE_SIZE 64
 
 #define HANDOFF_HELLO_UDP   0x2 /* .addr is for datagrams: the service's socket is wanted */

@@ -134,7 +134,7 @@ static void woken(struct loop_source *source, uint32_t events)
 	(void)e->dispatch_now(e, NULL);
 }
 
-static int open_pair(struct channel *c, const struct handoff_name *name)
+static int open_pair(struct channel *c, struct handoff_name *name)
 {
 	struct stat st = { 0 };
 	int r = pair_open(name, c->taker->conf->queue, &c->tx, &c->rx);
@@ -161,7 +161,7 @@ int channel_new(struct taker *t, struct endpoint *e, struct channel **ret_channe
 
 	if (!c)
 		return -ENOMEM;
-	memcpy(name.token, t->self->token, sizeof(name.token));
+	memcpy(name.worker, t->self->token, sizeof(name.worker));
 	list_init(&c->link);
 	list_init(&c->member.link);
 	c->member.slot = t->self->slot;

@@ -205,11 +205,7 @@ static int greet(struct greeting *g, const struct handoff_hello *hello, int sock
 		return strbuf_fail(
 			reason, -EPERM,
 			"a process asked to be a worker with a token that no worker has");
-	/*
-	 * The token stands in the name of rx, and /proc/net/unix shows names to everybody: where
-	 * workers have a user of their own, and the rendezvous is open for that, it proves nothing
-	 * by itself.
-	 */
+	/* It may have leaked: by a log that has the environment, say. */
 	if (g->peer.uid != w->uid && g->peer.uid != 0)
 		return strbuf_fail(reason, -EPERM,
 				   "a process of another user asked to be a worker; if it is the "

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include "base/fd.h"
@@ -20,6 +21,8 @@
 #define MESSAGE_CHARGE 1024
 /* More than fit into a channel: a worker that writes garbage while we read does not keep us. */
 #define MAX_DROPPED 1024
+/* One of them is free, unless the random numbers are not. */
+#define MAX_NAMES 8
 
 ssize_t pair_receive_any(int sock, void *buf, size_t size, int flags, struct pair_message *ret)
 {
@@ -33,9 +36,23 @@ ssize_t pair_receive_any(int sock, void *buf, size_t size, int flags, struct pai
 	return got.n;
 }
 
-int pair_open(const struct handoff_name *name, unsigned queue, int *ret_tx, int *ret_rx)
+static int bind_fresh(int rx, struct handoff_name *name)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	const socklen_t len = offsetof(struct sockaddr_un, sun_path) + HANDOFF_NAME_SIZE;
+	int r = -EADDRINUSE;
+
+	for (int i = 0; i < MAX_NAMES && r == -EADDRINUSE; i++) {
+		if (getrandom(&name->random, sizeof(name->random), 0) != sizeof(name->random))
+			return -EAGAIN;
+		handoff_name_put(sun.sun_path, name);
+		r = bind(rx, (struct sockaddr *)&sun, len) < 0 ? -errno : 0;
+	}
+	return r;
+}
+
+int pair_open(struct handoff_name *name, unsigned queue, int *ret_tx, int *ret_rx)
+{
 	/*
 	 * POLLOUT comes only while at most a quarter of the buffer is in use, and the
 	 * dispatcher wants it at every message taken: hence four times the queue. setsockopt
@@ -43,7 +60,7 @@ int pair_open(const struct handoff_name *name, unsigned queue, int *ret_tx, int 
 	 * the largest queue that can be configured.
 	 */
 	int sndbuf = (int)queue * MESSAGE_CHARGE * 4 / 2;
-	int no = 0;
+	int no = 0, r;
 	int pair[2];
 	_cleanup_fd_ int tx = -1, rx = -1;
 
@@ -56,10 +73,9 @@ int pair_open(const struct handoff_name *name, unsigned queue, int *ret_tx, int 
 	/* We never read tx, so a worker that sends descriptors into it could only pile them up. */
 	(void)setsockopt(tx, SOL_SOCKET, SO_PASSRIGHTS, &no, sizeof(no));
 
-	handoff_name_put(sun.sun_path, name);
-	if (bind(rx, (struct sockaddr *)&sun,
-		 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + HANDOFF_NAME_SIZE)) < 0)
-		return -errno;
+	r = bind_fresh(rx, name);
+	if (r < 0)
+		return r;
 	*ret_tx = fd_take(&tx);
 	*ret_rx = fd_take(&rx);
 	return 0;

@@ -40,8 +40,12 @@ enum pair_result {
 
 enum pair_received { PAIR_RECEIVED, PAIR_EMPTY, PAIR_FAILED };
 
-/* Makes a pair that @queue messages fit in, rx bound to @name. 0: both are the caller's. -errno. */
-int pair_open(const struct handoff_name *name, unsigned queue, int *ret_tx, int *ret_rx);
+/*
+ * Makes a pair that @queue messages fit in, rx bound to @name, of which .random is chosen here: all
+ * of it is to be seen once it is bound, and nobody can have guessed it. 0: both are the caller's.
+ * -errno.
+ */
+int pair_open(struct handoff_name *name, unsigned queue, int *ret_tx, int *ret_rx);
 
 /* Passes @conn_fd on with @conn, without blocking. It stays the caller's, also if it was sent. */
 enum pair_result pair_send(int tx, const struct handoff_conn *conn, int conn_fd);

@@ -14,7 +14,7 @@ import socket
 import struct
 import sys
 
-VERSION, HELLO, CONN = 2, 1, 4
+VERSION, HELLO, CONN = 3, 1, 4
 HELLO_SIZE, CONN_SIZE = 256, 64
 
 

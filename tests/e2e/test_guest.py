@@ -352,22 +352,22 @@ def children_that_have_said_nothing_keep_it_until_the_last_has_ended():
 @test
 def a_join_that_is_none_is_refused_in_words_and_makes_no_guest():
     broker = Broker(app("srv_poll"), workers=1)
-    join = struct.pack("=HHIII64s", 2, 6, 80, 0, 0, b"web")
+    join = struct.pack("=HHIII64s", 3, 6, 80, 0, 0, b"web")
     for sent, says in (
         (struct.pack("=HH", 1, 6) + join[4:], "version of worker-shim differs"),
         (join[:40], "version of worker-shim differs"),
         (join + b"x", "version of worker-shim differs"),
         (join[:8] + b"\xff" + join[9:], "version of worker-shim differs"),
         (join[:16] + b"x" * 64, "version of worker-shim differs"),
-        (struct.pack("=HHIII64s", 2, 6, 80, 0, 0, b"wob"), "no service wob"),
-        (struct.pack("=HHIII64s", 2, 6, 80, 0, 0, b"web --no-wait"), "join"),
+        (struct.pack("=HHIII64s", 3, 6, 80, 0, 0, b"wob"), "no service wob"),
+        (struct.pack("=HHIII64s", 3, 6, 80, 0, 0, b"web --no-wait"), "join"),
     ):
         with socket.socket(socket.AF_UNIX) as s:
             s.connect(os.path.join(broker.run_dir, "control"))
             s.sendall(sent)
             s.shutdown(socket.SHUT_WR)
             got = b"".join(iter(lambda: s.recv(4096), b""))
-        assert struct.unpack("=HHI", got[:8]) == (2, 3, 496) and len(got) == 496, (sent, got)
+        assert struct.unpack("=HHI", got[:8]) == (3, 3, 496) and len(got) == 496, (sent, got)
         assert says in got[16:].rstrip(b"\0").decode(), (sent, got)
     with socket.socket(socket.AF_UNIX) as s:
         s.connect(os.path.join(broker.run_dir, "control"))

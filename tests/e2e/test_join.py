@@ -12,7 +12,7 @@ import threading
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../harness"))
 from fake_broker import *  # noqa: E402,F401,F403
 
-VERSION, REFUSED, JOIN, JOINED = 2, 3, 6, 7
+VERSION, REFUSED, JOIN, JOINED = 3, 3, 6, 7
 
 
 def message(kind, body, version=VERSION):

@@ -261,7 +261,7 @@ def receive(sock):
 rendezvous = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 rendezvous.connect(env["BROKER_RENDEZVOUS"])
 rendezvous.send(struct.pack(
-    "=HHIBBHI16sIIiIIIQ16s64s112x", 2, 1, 256, 4, 0, int(sys.argv[1]), 0, socket.inet_aton("127.0.0.1"),
+    "=HHIBBHI16sIIiIIIQ16s64s112x", 3, 1, 256, 4, 0, int(sys.argv[1]), 0, socket.inet_aton("127.0.0.1"),
     0, 1, os.getpid(), 128, 1, 0, 0, bytes.fromhex(env["BROKER_TOKEN"]), env["BROKER_SERVICE"].encode()))
 data, fds = receive(rendezvous)
 rx, tx = socket.socket(fileno=fds[0]), fds[1]

@@ -323,10 +323,10 @@ def it_says_that_the_versions_differ():
                                    env=clean_environment(dict(PLACE, BROKER_RENDEZVOUS=path)))
         broker = listener.accept()[0]
         hello = broker.recv(500)
-        assert struct.unpack_from("=HHI", hello) == (2, 1, 256) and struct.unpack_from("=I", hello, 48) == (2,)
+        assert struct.unpack_from("=HHI", hello) == (3, 1, 256) and struct.unpack_from("=I", hello, 48) == (2,)
         broker.send(struct.pack("=HHI", 7, 2, 48) + 40 * b"\0")
         words = process.communicate(timeout=30)[1]
-    assert "speaks version 7 of the handoff protocol, and this program version 2" in words, words
+    assert "speaks version 7 of the handoff protocol, and this program version 3" in words, words
 
 
 @test

@@ -18,16 +18,25 @@ def hello(path, token, port):
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
         s.settimeout(30)
         s.connect(path)
-        head = struct.pack("=HHIBBHI4s12s", 2, 1, 256, 4, 0, port, 0, b"\x7f\0\0\1", b"")
+        head = struct.pack("=HHIBBHI4s12s", 3, 1, 256, 4, 0, port, 0, b"\x7f\0\0\1", b"")
         s.send(head + struct.pack("=IIiIIIQ16s64s112x", 0, 1, 1, 128, 1, 0, 0, token, b"web"))
         return struct.unpack_from("=HHI", s.recv(496))[1]
 
 
-def hello_as(user, broker):
-    """With a token out of the names of sockets, which every user of the machine can read."""
+def token_of(broker):
+    """As its worker has it, and nobody else but root can read."""
+    with open("/proc/%d/environ" % broker.worker_pid()) as f:
+        return re.search("BROKER_TOKEN=([0-9a-f]{32})\\0", f.read()).group(1)
+
+
+def names(port):
+    """Of all channels for that port, as every user of the machine can read them."""
     with open("/proc/net/unix") as f:
-        name = re.search("@handoff:([0-9a-f]{32}):[0-9a-f]{16}:4:%04x:" % broker.port, f.read())
-    ids = pwd.getpwnam(user)
+        return re.findall("@(handoff:[0-9a-f]{32}:[0-9a-f]{16}:4:%04x:[0-9a-f]*)" % port, f.read())
+
+
+def hello_as(user, broker, token=None):
+    ids, token = pwd.getpwnam(user), bytes.fromhex(token or token_of(broker))
     pid = os.fork()
     if pid == 0:
         answer = 0
@@ -35,7 +44,7 @@ def hello_as(user, broker):
             os.setgroups([])
             os.setgid(ids.pw_gid)
             os.setuid(ids.pw_uid)
-            answer = hello(broker.run_dir + "/rendezvous", bytes.fromhex(name.group(1)), broker.port)
+            answer = hello(broker.run_dir + "/rendezvous", token, broker.port)
         finally:
             os._exit(answer)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
@@ -49,11 +58,55 @@ def broker_of_nobody():
             pwd.getpwnam(user)
         except KeyError:
             skip("no user " + user)
-    return Broker(app("srv_blocking"), user="nobody")
+    return Broker(app("srv_blocking"), workers=1, user="nobody")
 
 
 @test
-def another_user_cannot_be_a_worker_by_a_token_that_it_found():
+def what_everybody_can_read_makes_nobody_a_worker():
+    broker = broker_of_nobody()
+    (name,) = names(broker.port)
+    token, found = token_of(broker), name.split(":")[1]
+    assert token[16:] not in name
+    # Of the token's own user: what is missing is the secret half.
+    for guess in (found, found[:16] + 16 * "0"):
+        assert hello_as("nobody", broker, guess) == REFUSED
+    assert hello_as("nobody", broker, token) == WELCOME
+
+
+@test
+def names_that_are_taken_in_advance_stop_nobody():
+    """As the names of a worker's next channels could be told from that of its first."""
+    go_on = tmp("go-on")
+    app = write_file("two.py", """
+import os, socket, sys, time
+sockets = []
+for port in sys.argv[1:]:
+    sockets.append(socket.socket())
+    sockets[-1].bind(("127.0.0.1", int(port)))
+    sockets[-1].listen()
+    while not os.path.exists("%s"):
+        time.sleep(0.01)
+while True:
+    sockets[0].accept()[0].close()
+""" % go_on)
+    broker = Broker([sys.executable, app, "{port}", "{port2}"], wait_ready=False,
+                    listen=["127.0.0.1:{port}", "127.0.0.1:{port2}"])
+    (name,) = wait_until(lambda: names(broker.port))
+    part = name.split(":")
+    squatters = []
+    for n in range(1, 20):
+        part[2], part[4] = "%016x" % (int(name.split(":")[2], 16) + n), "%04x" % broker.port2
+        squatters.append(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+        squatters[-1].bind("\0" + ":".join(part))
+    write_file("go-on", "")
+    broker.wait_ready()
+    assert not broker.events("worker-failed")
+    for squatter in squatters:
+        squatter.close()
+
+
+@test
+def another_user_cannot_be_a_worker_by_a_token_that_leaked():
     broker = broker_of_nobody()
     assert hello_as("daemon", broker) == REFUSED
     broker.wait_event("worker-failed")

@@ -53,7 +53,7 @@ class Hello:
     def __init__(self, conn, data):
         self.conn = conn
         (self.version, self.type, self.size) = struct.unpack_from("=HHI", data)
-        assert (self.version, self.type, self.size, len(data)) == (2, 1, 256, 256), data
+        assert (self.version, self.type, self.size, len(data)) == (3, 1, 256, 256), data
         self.raw_addr = data[8:32]
         self.family, self.flags, self.port, self.ip = read_addr(self.raw_addr)
         (self.slot, self.generation, self.pid, self.backlog, self.backend, self.hello_flags,
@@ -80,14 +80,14 @@ class Channel:
         self.family = hello.family
         kind = "7" if hello.flags & 1 else str(hello.family)
         name = "\0handoff:%s:%016x:%s:%04x:%s" % (
-            broker.token, number, kind, hello.port, hello.raw_addr[8:24].hex())
+            broker.token[:16] + os.urandom(8).hex(), number, kind, hello.port, hello.raw_addr[8:24].hex())
         if named:
             self.rx.bind(name)
         self.ids = 0
 
     def message(self, family, ip, port, listener=1):
         self.ids += 1
-        return struct.pack("=HHIQQII", 2, 4, 64, self.ids, time.monotonic_ns(), listener, 0) + (
+        return struct.pack("=HHIQQII", 3, 4, 64, self.ids, time.monotonic_ns(), listener, 0) + (
             wire_addr(family, ip, port)) + bytes(8)
 
     def send(self, broker, kind="4", listener=None, options=(), held=None):
@@ -178,12 +178,12 @@ class Broker:
             self.channels += 1
             channel = Channel(self, hello, self.channels, named)
             self.open.append(channel)
-        send_fds(hello.conn, struct.pack("=HHIQ", 2, 2, 152, channel.number) + hello.raw_addr + hello.path.encode().ljust(112, b"\0"),
+        send_fds(hello.conn, struct.pack("=HHIQ", 3, 2, 152, channel.number) + hello.raw_addr + hello.path.encode().ljust(112, b"\0"),
                  [channel.rx.fileno(), channel.tx.fileno()] + ([page] if page else []))
         return channel
 
     def refuse(self, hello, error, reason):
-        hello.conn.send(struct.pack("=HHIII480s", 2, 3, 496, error, 0, reason.encode()))
+        hello.conn.send(struct.pack("=HHIII480s", 3, 3, 496, error, 0, reason.encode()))
 
     def connect(self, kind):
         if kind not in self.listeners:

@@ -282,7 +282,7 @@ void pair_nudge(int tx)
 	{                                                                                          \
 		tap_fail(__FILE__, __LINE__, "%s is called", #call);                               \
 	}
-NOT_CALLED(int pair_open(const struct handoff_name *name __attribute__((unused)),
+NOT_CALLED(int pair_open(struct handoff_name *name __attribute__((unused)),
 			 unsigned queue __attribute__((unused)), int *tx __attribute__((unused)),
 			 int *rx __attribute__((unused))))
 NOT_CALLED(int asked_apply(int fd __attribute__((unused)),

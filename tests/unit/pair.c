@@ -1,4 +1,5 @@
 /* links: broker/sys/pair */
+/* wrap: getrandom */
 #include "sys/pair.h"
 #include "tap.h"
 
@@ -8,6 +9,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -15,12 +17,26 @@
 #include <unistd.h>
 
 static const struct handoff_name name = {
-	.token = { 1, 2, 3 },
+	.worker = { 1, 2, 3 },
 	.channel = 7,
 	.addr = { .family = 4, .port = 80, .ip = { 127, 0, 0, 1 } },
 };
 
 static int tx, rx, conn_fd, error;
+
+/* As often the same number comes. */
+static int repeated;
+
+ssize_t __real_getrandom(void *buf, size_t size, unsigned flags);
+ssize_t __wrap_getrandom(void *buf, size_t size, unsigned flags);
+
+ssize_t __wrap_getrandom(void *buf, size_t size, unsigned flags)
+{
+	if (repeated-- <= 0)
+		return __real_getrandom(buf, size, flags);
+	memset(buf, 1, size);
+	return (ssize_t)size;
+}
 
 /* The name is the kernel's to keep unique: tests run side by side, so each has its own. */
 static void start(unsigned queue)
@@ -28,7 +44,7 @@ static void start(unsigned queue)
 	struct handoff_name own = name;
 	pid_t pid = getpid();
 
-	memcpy(own.token + 4, &pid, sizeof(pid));
+	memcpy(own.worker + 4, &pid, sizeof(pid));
 	CHECK_EQ(pair_open(&own, queue, &tx, &rx), 0);
 	/* What a connection is known by. */
 	conn_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -138,15 +154,36 @@ TEST(the_ends_are_close_on_exec_and_rx_says_what_it_is)
 	stop();
 }
 
-TEST(a_name_that_is_taken_leaves_nothing_open)
+TEST(a_name_that_is_taken_is_not_the_last)
 {
 	struct handoff_name own = name;
 	pid_t pid = getpid();
 	int a = -1, b = -1;
 
+	repeated = 1;
 	start(16);
-	memcpy(own.token + 4, &pid, sizeof(pid));
+	memcpy(own.worker + 4, &pid, sizeof(pid));
+	repeated = 3;
+	CHECK_EQ(pair_open(&own, 16, &a, &b), 0);
+	CHECK_EQ(repeated, -1);
+	close(a);
+	close(b);
+	stop();
+}
+
+TEST(names_that_are_all_taken_leave_nothing_open)
+{
+	struct handoff_name own = name;
+	pid_t pid = getpid();
+	int a = -1, b = -1;
+
+	repeated = 1;
+	start(16);
+	memcpy(own.worker + 4, &pid, sizeof(pid));
+	repeated = 1000;
 	CHECK_EQ(pair_open(&own, 16, &a, &b), -EADDRINUSE);
+	CHECK(repeated > 900);
+	repeated = 0;
 	CHECK_EQ(a, -1);
 	CHECK_EQ(b, -1);
 	stop();

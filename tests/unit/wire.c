@@ -162,11 +162,13 @@ TEST(a_name_comes_back_as_it_was_written)
 		struct handoff_name out;
 		char text[HANDOFF_NAME_SIZE];
 
-		for (size_t k = 0; k < sizeof(in.token); k++)
-			in.token[k] = (uint8_t)(k * 17 + i);
+		for (size_t k = 0; k < sizeof(in.worker); k++)
+			in.worker[k] = (uint8_t)(k * 17 + i);
+		in.random = 0xfedcba9876543210ULL - i;
 		handoff_name_put(text, &in);
 		CHECK(handoff_name_get(text, sizeof(text), &out));
-		CHECK_EQ(memcmp(in.token, out.token, sizeof(in.token)), 0);
+		CHECK_EQ(memcmp(in.worker, out.worker, sizeof(in.worker)), 0);
+		CHECK_EQ(in.random, out.random);
 		CHECK_EQ(in.channel, out.channel);
 		CHECK_EQ(memcmp(&in.addr, &out.addr, sizeof(in.addr)), 0);
 	}
