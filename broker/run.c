@@ -101,6 +101,7 @@ static int start_keeper(struct guard *g)
 	if (r < 0)
 		return r;
 	g->fd = fd_take(&ours);
+	g->began_ms = loop_now(&g->broker->loop);
 	(void)pid_set_add(&g->broker->started, g->pid);
 	list_for_each (const struct service, s, &g->broker->services, link)
 		list_for_each (const struct worker, w, &s->workers, link)
@@ -109,20 +110,48 @@ static int start_keeper(struct guard *g)
 	return 0;
 }
 
-/* Whether child @pid, which has ended, was the keeper. Then a new one is started. */
-static bool guard_reaped(struct guard *g, pid_t pid)
+#define KEEPER_MIN_MS	 100
+#define KEEPER_MAX_MS	 (60 * MSEC_PER_SEC)
+#define KEEPER_STEADY_MS (10 * MSEC_PER_SEC) /* it has lived so long: no failure before counts */
+
+static void start_next_later(struct guard *g, const char *what, const char *why)
 {
-	int r;
+	int64_t now = loop_now(&g->broker->loop), delay;
+
+	if (now - g->began_ms >= KEEPER_STEADY_MS)
+		backoff_reset(&g->backoff);
+	delay = backoff_failed(&g->backoff, now, KEEPER_MIN_MS, KEEPER_MAX_MS);
+	loop_timer_arm(&g->broker->loop, &g->next, delay);
+	log_event(LEVEL_WARN, "keeper", LOG_INT("delay_ms", delay),
+		  LOG_MSG("the keeper %s (%s): the next one is started in %lld ms; nobody ends the "
+			  "workers if the broker is killed before that",
+			  what, why, (long long)delay));
+}
+
+static void keeper_due(struct loop_timer *timer)
+{
+	struct guard *g = container_of(timer, struct guard, next);
+	int r = start_keeper(g);
+
+	if (r < 0)
+		start_next_later(g, "cannot be started", strerror(-r));
+}
+
+/* Whether child @pid, which has ended, was the keeper. Then a new one is started. */
+static bool guard_reaped(struct guard *g, pid_t pid, int status)
+{
+	STRBUF(why, 128);
 
 	if (pid != g->pid)
 		return false;
 	pid_set_remove(&g->broker->started, pid);
 	g->pid = 0;
 	fd_closep(&g->fd);
-	r = start_keeper(g);
-	log_event(LEVEL_WARN, "keeper", LOG_INT("pid", g->pid),
-		  LOG_MSG("the keeper has exited; %s",
-			  r < 0 ? "a new one cannot be started" : "a new one is started"));
+	if (WIFSIGNALED(status))
+		strbuf_addf(&why, "signal %d", WTERMSIG(status));
+	else
+		strbuf_add(&why, strerror(WEXITSTATUS(status)));
+	start_next_later(g, "has ended", why.text);
 	return true;
 }
 
@@ -130,6 +159,7 @@ static void guard_stop(struct guard *g)
 {
 	pid_t pid = g->pid;
 
+	loop_timer_disarm(&g->next);
 	g->pid = 0;
 	fd_closep(&g->fd);
 	if (!pid)
@@ -178,7 +208,8 @@ static void reap(struct run *run)
 
 	/* SIGCHLDs coalesce: one may stand for many. */
 	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED)) > 0)
-		strangers |= !child_changed(b, pid, status) && !guard_reaped(&run->guard, pid);
+		strangers |=
+			!child_changed(b, pid, status) && !guard_reaped(&run->guard, pid, status);
 	if (strangers)
 		look_for_kin(b);
 }
@@ -333,6 +364,7 @@ static void init(struct run *run)
 	run->guard.broker = &m->broker;
 	run->guard.observer.process = worker_started;
 	run->guard.fd = -1;
+	loop_timer_init(&run->guard.next, keeper_due);
 	run->log_source = (struct loop_source){ .fd = -1, .ready = log_ready };
 	list_init(&run->rendezvous.greetings);
 	broker_init(&m->broker);

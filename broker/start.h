@@ -28,6 +28,9 @@ struct guard {
 	struct broker *broker;
 	int fd;	   /* pipe to the keeper, owned; -1: there is none */
 	pid_t pid; /* of the keeper; 0: there is none */
+	struct backoff backoff;
+	struct loop_timer next; /* armed: the next one is started then */
+	int64_t began_ms;
 };
 
 struct run {

@@ -13,7 +13,7 @@ struct keeper {
 	struct loop loop;
 	struct loop_source broker;
 	struct list all; /* kept::link */
-	bool failed;	 /* an entry cannot be received or remembered */
+	int error;	 /* an errno: an entry cannot be received or remembered */
 };
 
 struct kept {
@@ -71,17 +71,17 @@ static void signal_due(struct loop_timer *timer)
 	loop_timer_arm(&w->keeper->loop, &w->due, w->entry.stop_ms);
 }
 
-/* Takes *@output_fd, if the worker lives. False: there is no memory or descriptor for it. */
-static bool remember(struct keeper *k, const struct keeper_entry *entry, int *output_fd)
+/* Takes *@output_fd, if the worker lives. 0, or an errno: it cannot be looked after. */
+static int remember(struct keeper *k, const struct keeper_entry *entry, int *output_fd)
 {
 	_cleanup_fd_ int pidfd = (int)syscall(SYS_pidfd_open, entry->pid, 0);
 	struct kept *w;
 
 	if (pidfd < 0)
-		return errno == ESRCH; /* it has ended */
+		return errno == ESRCH ? 0 : errno; /* it has ended */
 	w = calloc(1, sizeof(*w));
 	if (!w)
-		return false;
+		return ENOMEM;
 	w->keeper = k;
 	w->entry = *entry;
 	w->process = (struct loop_source){ .fd = -1, .ready = process_ended };
@@ -90,7 +90,7 @@ static bool remember(struct keeper *k, const struct keeper_entry *entry, int *ou
 	w->output_fd = fd_take(output_fd);
 	loop_timer_init(&w->due, signal_due);
 	list_append(&k->all, &w->link);
-	return loop_add(&k->loop, &w->process, w->pidfd, EPOLLIN) == 0;
+	return -loop_add(&k->loop, &w->process, w->pidfd, EPOLLIN);
 }
 
 /* Each worker ends in its time. */
@@ -115,10 +115,11 @@ static void broker_ready(struct loop_source *source, uint32_t events)
 	(void)events;
 	if (n == 0) {
 		broker_ended(k);
-	} else if (n != (ssize_t)sizeof(entry) ||
-		   (entry.pid > 1 && !remember(k, &entry, &got.fd))) {
-		k->failed = true;
-		k->loop.stop = true;
+	} else {
+		k->error = n != (ssize_t)sizeof(entry) ? EBADMSG
+			   : entry.pid > 1	       ? remember(k, &entry, &got.fd)
+						       : 0;
+		k->loop.stop = k->error;
 	}
 	fd_closep(&got.fd);
 }
@@ -126,13 +127,18 @@ static void broker_ready(struct loop_source *source, uint32_t events)
 int keeper_run(int sock)
 {
 	struct keeper k = { .broker = { .fd = -1, .ready = broker_ready } };
+	int r = rights_gain_none(RIGHT_KILL); /* workers may be of other users */
 
 	list_init(&k.all);
-	/* Workers may be of other users. */
-	if (rights_gain_none(RIGHT_KILL) < 0 || rights_reduce(RIGHT_KILL) < 0 ||
-	    prctl(PR_SET_NAME, "broker-keeper") < 0 || loop_init(&k.loop, NULL, 0, NULL) < 0 ||
-	    loop_add(&k.loop, &k.broker, sock, EPOLLIN) < 0)
-		return 1;
+	if (r == 0)
+		r = rights_reduce(RIGHT_KILL);
+	(void)prctl(PR_SET_NAME, "broker-keeper");
+	if (r == 0)
+		r = loop_init(&k.loop, NULL, 0, NULL);
+	if (r == 0)
+		r = loop_add(&k.loop, &k.broker, sock, EPOLLIN);
+	if (r < 0)
+		return -r;
 	loop_run(&k.loop);
-	return k.failed; /* and so ends the process, with all that it has */
+	return k.error; /* and so ends the process, with all that it has */
 }

@@ -26,7 +26,8 @@ struct keeper_entry {
 };
 
 /*
- * The body of the keeper process, for spawn_helper(). @sock is SOCK_SEQPACKET; each message names a
- * worker, with the read end of its output, if it has one, as descriptor.
+ * The body of the keeper process, for spawn_helper(): it ends with 0 or an errno. @sock is
+ * SOCK_SEQPACKET; each message names a worker, with the read end of its output, if it has one, as
+ * descriptor.
  */
 int keeper_run(int sock);

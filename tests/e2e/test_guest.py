@@ -419,6 +419,7 @@ def the_keeper_leaves_it_alone_when_the_broker_is_killed():
     assert len(keeper) == 1, keeper
     send_signal(keeper[0], signal.SIGKILL)
     broker.wait_event("keeper")
+    wait_until(lambda: [p for p in proc.descendants(broker.pid) if p not in (own, keeper[0])])
     broker.kill()
     wait_until(lambda: not proc.alive(own), 30, "end of the broker's own worker")
     assert guest.alive()

@@ -291,6 +291,18 @@ def a_killed_broker_is_started_again_on_the_same_port():
 
 
 @test
+def keepers_that_end_again_and_again_are_started_less_and_less_often():
+    broker = Broker(app("srv_poll"), workers=1)
+    for delay in 100, 200, 400:
+        keeper, mark = keeper_of(broker), broker.mark()
+        send_signal(keeper, signal.SIGKILL)
+        said = broker.wait_event("keeper", since=mark)
+        assert said["delay_ms"] == delay and "(signal 9)" in said["message"], said
+        wait_until(lambda: not proc.alive(keeper))
+    keeper_of(broker)
+
+
+@test
 def a_killed_keeper_is_replaced_and_does_its_duty():
     broker = Broker(app("srv_poll"), workers=2, drain_timeout="100ms", stop_timeout="1s")
     with broker.same_fds():

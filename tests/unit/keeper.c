@@ -230,7 +230,7 @@ TEST(half_a_message_touches_nobody)
 	tell(a, SIGTERM, 0, 0);
 	CHECK_EQ(write(sock, "half", 4), 4);
 	broker_dies();
-	CHECK_EQ(keeper_status(), 1 << 8);
+	CHECK_EQ(keeper_status(), EBADMSG << 8);
 	end_worker(a);
 }
 
