@@ -1,6 +1,7 @@
 /*
  * pace - how long work that nobody waits for rests, so that its cost has a limit for each second,
- * however much there is of it. It is done in slices, each followed by its rest.
+ * however much there is of it. It is done in slices, each followed by its rest. Times are those of
+ * the processor: on a busy machine the broker waits for it, and that costs nobody anything.
  */
 #pragma once
 

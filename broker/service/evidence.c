@@ -50,7 +50,7 @@ static void judge_worker(struct worker *w, const struct evidence *e)
 
 	w->open = (unsigned)e->tree.open;
 	w->witness = e->tree.last;
-	w->witness_ms = w->open ? e->begun_ms : 0;
+	w->witness_ms = w->open ? loop_now(worker_loop(w)) : 0;
 	/* What came since the round began is not in there, or was when it was waiting. */
 	list_for_each (struct channel, c, &w->taker.channels, link)
 		balancer_set_load(&c->endpoint->round, &c->member,
@@ -158,7 +158,7 @@ void evidence_expired(struct loop_timer *timer)
 {
 	struct broker *b = container_of(timer, struct broker, evidence.step);
 	struct evidence *e = &b->evidence;
-	uint64_t began = loop_clock_ns();
+	uint64_t began = loop_cpu_ns();
 	int64_t rest, left;
 	bool more;
 
@@ -167,8 +167,8 @@ void evidence_expired(struct loop_timer *timer)
 		begin(b);
 	do
 		more = take_step(b);
-	while (more && loop_clock_ns() - began < PACE_SLICE_NS);
-	rest = pace_rest_ms(loop_clock_ns() - began, PACE_EVIDENCE);
+	while (more && loop_cpu_ns() - began < PACE_SLICE_NS);
+	rest = pace_rest_ms(loop_cpu_ns() - began, PACE_EVIDENCE);
 	if (!more) {
 		evidence_end(e);
 		left = e->begun_ms + ROUND_MS - loop_now(&b->loop);

@@ -224,15 +224,15 @@ void service_idle_end_expired(struct loop_timer *timer)
 {
 	struct idle_end *e = container_of(timer, struct idle_end, step);
 	struct service *s = container_of(e, struct service, idle_end);
-	uint64_t began = loop_clock_ns();
+	uint64_t began = loop_cpu_ns();
 	int64_t pause_ms;
 	bool more;
 
 	loop_note(service_loop(s), "end of idle connections");
 	do
 		more = look_at_next(e);
-	while (more && loop_clock_ns() - began < PACE_SLICE_NS);
-	pause_ms = pace_rest_ms(loop_clock_ns() - began, PACE_IDLE_END);
+	while (more && loop_cpu_ns() - began < PACE_SLICE_NS);
+	pause_ms = pace_rest_ms(loop_cpu_ns() - began, PACE_IDLE_END);
 	if (!more) {
 		pause_ms = pause_ms < PAUSE_MS ? PAUSE_MS : pause_ms;
 		end_pass(e);

@@ -125,16 +125,16 @@ static bool take_step(struct survey *s)
 static void step_expired(struct loop_timer *timer)
 {
 	struct survey *s = container_of(timer, struct survey, step);
-	uint64_t began = loop_clock_ns();
+	uint64_t began = loop_cpu_ns();
 	bool more;
 
 	loop_note(&s->broker->loop, "survey of workers");
 	do
 		more = take_step(s);
-	while (more && loop_clock_ns() - began < PACE_SLICE_NS);
+	while (more && loop_cpu_ns() - began < PACE_SLICE_NS);
 	if (more)
 		loop_timer_arm(&s->broker->loop, &s->step,
-			       pace_rest_ms(loop_clock_ns() - began, PACE_SURVEY));
+			       pace_rest_ms(loop_cpu_ns() - began, PACE_SURVEY));
 	else
 		end(s);
 }

@@ -92,6 +92,7 @@ static inline int64_t loop_now(const struct loop *loop)
 /* Reads the clock: for the few callers that may have blocked since the turn began. */
 int64_t loop_clock_ms(void);
 uint64_t loop_clock_ns(void);
+uint64_t loop_cpu_ns(void); /* that this thread has had: what others were given does not count */
 
 /* @source->ready is set by the caller before. 0 or -errno (ENOSPC, ENOMEM: limits of epoll). */
 int loop_add(struct loop *loop, struct loop_source *source, int fd, uint32_t events);

@@ -5,7 +5,6 @@
 #include <grp.h>
 #include <libgen.h>
 #include <limits.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/fsuid.h>
@@ -14,7 +13,8 @@
 #include <unistd.h>
 #include "base/fd.h"
 
-#define LINKS_MAX 40 /* as the kernel */
+#define LINKS_MAX	 40	/* as the kernel */
+#define PROC_SUPER_MAGIC 0x9fa0 /* linux/magic.h, which musl's compiler wrapper does not find */
 
 enum {
 	FOLLOW = 1 << 0,   /* the last part may be a link */

@@ -154,7 +154,7 @@ def without_any_old_worker_a_rollback_is_refused():
 
 @test
 def when_the_window_is_over_the_old_workers_end():
-    broker, old, new = reloaded(window="400ms")
+    broker, old, new = reloaded(window="5s")
     for pid in old.values():
         event = broker.wait_event("worker-stopping", pid=pid)
         assert "rollback" in event["message"], event
