@@ -44,12 +44,45 @@ static void greeting_free(struct greeting *g)
 	free(g);
 }
 
+static void minute_over(struct loop_timer *timer)
+{
+	struct rendezvous *rv = container_of(timer, struct rendezvous, minute);
+
+	for (struct refused *by = rv->refused; by < rv->refused + ARRAY_SIZE(rv->refused); by++)
+		if (by->n > REFUSALS_SAID)
+			log_event(LEVEL_ERROR, "worker-failed",
+				  LOG_MSG("%u more times in this minute %s was refused",
+					  by->n - REFUSALS_SAID, by->who));
+	memset(rv->refused, 0, sizeof(rv->refused));
+}
+
+/* Any process that reaches the rendezvous can cause thousands of lines a second. */
+static bool is_said(const struct greeting *g)
+{
+	struct rendezvous *rv = g->rendezvous;
+	struct refused *by = rv->refused;
+	STRBUF(who, sizeof(by->who));
+
+	if (g->worker)
+		strbuf_add(&who, g->worker->name);
+	else
+		strbuf_addf(&who, "what is no worker, of user %u", (unsigned)g->peer.uid);
+	while (by < rv->refused + REFUSED_OTHERS && *by->who && strcmp(by->who, who.text) != 0)
+		by++;
+	strcpy(by->who, by < rv->refused + REFUSED_OTHERS || !*by->who ? who.text : "another");
+	if (!loop_timer_armed(&rv->minute))
+		loop_timer_arm(&rv->broker->loop, &rv->minute, 60 * MSEC_PER_SEC);
+	return ++by->n <= REFUSALS_SAID;
+}
+
 static void refuse(const struct greeting *g, int error, const char *reason)
 {
 	struct handoff_refused msg = { .error = (uint32_t)error };
 
 	handoff_header_init(&msg.h, HANDOFF_REFUSED);
 	strncpy(msg.reason, reason, sizeof(msg.reason) - 1);
+	if (*reason && !is_said(g))
+		reason = ""; /* in the log; the process is told */
 	if (*reason && g->worker)
 		log_event(LEVEL_ERROR, "worker-failed", LOG_WORKER_PID(g->worker, g->peer.pid),
 			  LOG_MSG("%s", reason));
@@ -298,12 +331,14 @@ static void rendezvous_accepted(struct acceptor *a, int fd)
 int rendezvous_start(struct rendezvous *rv, struct broker *b, int fd)
 {
 	rv->broker = b;
+	loop_timer_init(&rv->minute, minute_over);
 	return acceptor_start(&rv->acceptor, &b->loop, fd, 1, rendezvous_accepted);
 }
 
 void rendezvous_stop(struct rendezvous *rv)
 {
 	acceptor_stop(&rv->acceptor);
+	loop_timer_disarm(&rv->minute);
 	list_for_each_safe (struct greeting, g, tmp, &rv->greetings, link)
 		greeting_free(g);
 }

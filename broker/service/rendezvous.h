@@ -7,10 +7,21 @@
 #include "core/broker.h"
 #include "sys/stream.h"
 
+/* Whom the broker refuses is logged so often in a minute, and the rest counted. */
+#define REFUSALS_SAID  10
+#define REFUSED_OTHERS 31 /* in the last place are all that have no place of their own */
+
+struct refused {
+	char who[64]; /* a worker's name, or that of no worker with its user; empty: nobody */
+	unsigned n;
+};
+
 struct rendezvous {
 	struct broker *broker;
 	struct acceptor acceptor;
 	struct list greetings; /* greeting::link: connections without a HELLO yet, oldest first */
+	struct refused refused[REFUSED_OTHERS + 1]; /* since .minute was armed */
+	struct loop_timer minute;
 };
 
 /* Begins to accept on @fd, which stays the caller's. @rv->greetings is a list already. 0 or -errno.

@@ -92,7 +92,7 @@ class Deeds:
             expect_refusal(good[:n] or b"\0")
         expect_refusal(good + b"\0")
         expect_refusal(b"\xff" * HELLO_SIZE)
-        for version in (0, 1, 3, 0xFFFF):
+        for version in (0, 1, VERSION - 1, VERSION + 1, 0xFFFF):
             expect_refusal(hello(port, version=version))
         for kind in (0, 2, 3, 4, 5, 0xFFFF):
             expect_refusal(header(kind, HELLO_SIZE) + good[8:])

@@ -143,4 +143,21 @@ def an_app_that_changes_its_user_by_itself_is_told_what_to_do():
     assert "set user in the service" in failed["last_output"], failed
 
 
+@test
+def refusals_beyond_some_are_counted_and_not_said():
+    broker = Broker(app("srv_blocking"), workers=1)
+    mark = broker.mark()
+    for _ in range(200):
+        assert hello(broker.run_dir + "/rendezvous", bytes(16), broker.port) == REFUSED
+    # A worker's own refusals have lines of their own.
+    token = bytes.fromhex(token_of(broker))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+        s.connect(broker.run_dir + "/rendezvous")
+        s.send(struct.pack("=HHIBBHI4s12s", 3, 1, 256, 4, 0, broker.port, 0, b"\x7f\0\0\1", b"") +
+               struct.pack("=IIiIIIQ16s64s112x", 0, 1, 1, 128, 1, 1, 77, token, b"web"))
+        assert struct.unpack_from("=HHI", s.recv(496))[1] == REFUSED
+    broker.wait_event("worker-failed", since=mark, worker="web.0")
+    assert len(broker.log.find(["worker-failed"], mark)) == 10 + 1
+
+
 main()
