@@ -254,11 +254,15 @@ static void closed(struct stream *st)
 	client_free(container_of(st, struct client, stream));
 }
 
-/* Frees the oldest client that waits for no answer. False: there is none. */
-static bool free_idle(struct control *ctl)
+/*
+ * Frees the oldest client that waits for no answer, for one that may steer or not: such a one makes
+ * no room for one that may not. False: there is none.
+ */
+static bool free_idle(struct control *ctl, bool may_steer)
 {
 	list_for_each (struct client, c, &ctl->clients, link)
-		if (!c->task && !c->stream.out.len && stream_is_open(&c->stream)) {
+		if (!c->task && !c->stream.out.len && stream_is_open(&c->stream) &&
+		    client_may_steer(c) <= may_steer) {
 			client_free(c);
 			return true;
 		}
@@ -286,9 +290,9 @@ static bool is_member(int fd, const struct ucred *peer, gid_t group)
 static void control_accepted(struct acceptor *a, int fd)
 {
 	struct control *ctl = container_of(a, struct control, acceptor);
-	bool room = list_count(&ctl->clients) < CONTROL_CLIENTS_MAX || free_idle(ctl);
 	struct client *c = calloc(1, sizeof(*c));
 	socklen_t len = sizeof(c->peer);
+	bool may_steer, room;
 
 	if (c)
 		c->stream = (struct stream){ .received = received,
@@ -302,8 +306,12 @@ static void control_accepted(struct acceptor *a, int fd)
 		return;
 	}
 	c->control = ctl;
+	may_steer = client_may_steer(c);
+	room = list_count(&ctl->clients) <
+		       (may_steer ? CONTROL_CLIENTS_MAX : CONTROL_READERS_MAX) ||
+	       free_idle(ctl, may_steer);
 	list_append(&ctl->clients, &c->link);
-	if (!client_may_steer(c) && !is_member(fd, &c->peer, ctl->group)) {
+	if (!may_steer && !is_member(fd, &c->peer, ctl->group)) {
 		c->stream.finishing = true;
 		client_error(c, "not-allowed",
 			     "only root, the user of the broker (%u) and members of control_group "
@@ -313,7 +321,7 @@ static void control_accepted(struct acceptor *a, int fd)
 		c->stream.finishing = true;
 		client_error(c, "busy",
 			     "%d clients are connected, and all of them wait for answers",
-			     CONTROL_CLIENTS_MAX);
+			     may_steer ? CONTROL_CLIENTS_MAX : CONTROL_READERS_MAX);
 	}
 }
 

@@ -18,6 +18,7 @@
  * accepted, and for each of two servers its old and new socket.
  */
 #define CONTROL_CLIENTS_MAX 64
+#define CONTROL_READERS_MAX 48 /* so many, and members of control_group are no more let in */
 #define WEB_CLIENTS_MAX	    64
 #define WEB_DESCRIPTORS	    (WEB_CLIENTS_MAX + 1 + 2 * 2)
 

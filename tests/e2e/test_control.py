@@ -555,6 +555,35 @@ def is_open(s):
         return False
 
 
+@as_root
+def readers_leave_places_for_those_who_steer():
+    broker = small(broker={"control_group": "4242"})
+    own = os.getegid()
+    followers = []
+    os.setegid(4242)
+    os.seteuid(65534)
+    try:
+        for _ in range(CLIENTS):
+            followers.append(Control(broker))
+    finally:
+        os.seteuid(0)
+        os.setegid(own)
+    following = 0
+    for c in followers:
+        try:
+            c.send("events --follow --since 1h")
+            following += (c.line() or {}).get("type") == "event"
+        except OSError:
+            pass  # it was refused before it could ask
+    assert following == 48, following
+    with Control(broker) as c:
+        assert c.ask("status")[0]["pid"] == broker.pid
+    ask(broker, "scale web 1")
+    broker.wait_event("scale")
+    for c in followers:
+        c.close()
+
+
 @test
 def all_places_taken_by_followers_is_said():
     broker = small()
