@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "base/address.h"
@@ -222,6 +223,26 @@ static int share_udp(struct greeting *g, struct worker *w, const struct handoff_
 	return 0;
 }
 
+/* What a worker may make the broker hold in any case, as one with a few listeners and processes. */
+#define HELD_MIN 64
+
+/*
+ * Whether @w has what is its share of the broker's descriptors: all workers together leave half of
+ * them for clients and for what the broker needs itself.
+ */
+static bool holds_its_share(const struct worker *w)
+{
+	struct rlimit limit = { .rlim_cur = 0 };
+	size_t held = 0, workers = 0;
+
+	list_for_each (const struct channel, c, &w->taker.channels, link)
+		held += 3 + list_count(&c->holders);
+	list_for_each (const struct service, s, &w->terms->broker->services, link)
+		workers += list_count(&s->workers);
+	return held >= HELD_MIN && getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+	       held >= limit.rlim_cur / 2 / workers;
+}
+
 /*
  * @sock: the app's own socket, which came with @hello; -1: none did. 0, and it has got what it
  * asked for, or is gone; -errno with @reason: it is to be refused.
@@ -244,6 +265,12 @@ static int greet(struct greeting *g, const struct handoff_hello *hello, int sock
 				   "a process of another user asked to be a worker; if it is the "
 				   "app, which has changed its user itself, set user in its "
 				   "service instead");
+	if (holds_its_share(w))
+		return strbuf_fail(
+			reason, -EMFILE,
+			"it has as many listening sockets and processes that hold them "
+			"as the limit of open files leaves for each worker: close some, or "
+			"raise LimitNOFILE of the broker");
 	/*
 	 * Of a guest nothing is asked: it joins what is there. g->fd would not do: the kernel makes
 	 * it in the network namespace of the worker.

@@ -4,6 +4,7 @@
 import os
 import pwd
 import re
+import resource
 import socket
 import struct
 import sys
@@ -89,7 +90,7 @@ for port in sys.argv[1:]:
 while True:
     sockets[0].accept()[0].close()
 """ % go_on)
-    broker = Broker([sys.executable, app, "{port}", "{port2}"], wait_ready=False,
+    broker = Broker([sys.executable, app, "{port}", "{port2}"], workers=1, wait_ready=False,
                     listen=["127.0.0.1:{port}", "127.0.0.1:{port2}"])
     (name,) = wait_until(lambda: names(broker.port))
     part = name.split(":")
@@ -158,6 +159,30 @@ def refusals_beyond_some_are_counted_and_not_said():
         assert struct.unpack_from("=HHI", s.recv(496))[1] == REFUSED
     broker.wait_event("worker-failed", since=mark, worker="web.0")
     assert len(broker.log.find(["worker-failed"], mark)) == 10 + 1
+
+
+@test
+def a_worker_gets_its_share_of_the_brokers_descriptors():
+    hard = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 20000)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    broker = Broker(app("srv_blocking"), workers=2)
+    token, held = bytes.fromhex(token_of(broker)), []
+    with broker.same_fds():
+        while len(held) < hard:
+            s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            s.settimeout(30)
+            s.connect(broker.run_dir + "/rendezvous")
+            held.append(s)
+            s.send(struct.pack("=HHIBBHI4s12s", 3, 1, 256, 4, 0, broker.port, 0, b"\x7f\0\0\1", b"") +
+                   struct.pack("=IIiIIIQ16s64s112x", 0, 1, 1, 128, 1, 0, 0, token, b"web"))
+            if struct.unpack_from("=HHI", s.recv(496))[1] == REFUSED:
+                break
+        # Three for the channel, and the connection; of half the limit for both workers.
+        assert hard // 16 - 20 <= len(held) <= hard // 16 + 1, len(held)
+        assert "leaves for each worker" in broker.wait_event("worker-failed", worker="web.0")["message"]
+        assert http_get(broker.port).status == 200
+        for s in held:
+            s.close()
 
 
 main()
