@@ -338,6 +338,7 @@ static int find_facts(struct doctor *d, const struct request *request, struct st
 	}
 	/* NULL: its words cannot be read. */
 	d->facts.command = (const char *const *)(d->command ? d->command : none);
+	d->facts.is_process = is_pid;
 	d->facts.is_inetd = !is_pid && doctor_is_for_inetd(d->facts.command);
 	if (r == 0)
 		r = ask_launcher(d, program, error);

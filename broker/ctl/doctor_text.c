@@ -72,6 +72,23 @@ bool doctor_is_for_inetd(const char *const *command)
 	return !strncmp(base_of(*command), "in.", 3);
 }
 
+/* Its first argument is the program that people mean. */
+static bool is_interpreter(const char *base)
+{
+	static const char *const names[] = { "node", "python", "perl", "ruby", "php",  "sh",
+					     "bash", "dash",   "npm",  "npx",  "deno", "bun" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		size_t n = strlen(names[i]);
+
+		/* python3.11 */
+		if (!strncmp(base, names[i], n) &&
+		    strspn(base + n, "0123456789.") == strlen(base + n))
+			return true;
+	}
+	return false;
+}
+
 bool doctor_begin_facts(char *report, struct doctor_facts *ret)
 {
 	const char *end = report + strlen(report), *verdict;
@@ -84,12 +101,19 @@ bool doctor_begin_facts(char *report, struct doctor_facts *ret)
 	if (!verdict)
 		return false;
 	ret->can_be_inetd = doctor_value(report, end, "inetd");
+	ret->only_reads = ret->can_be_inetd && !ret->is_process && *ret->command &&
+			  !is_interpreter(base_of(*ret->command)) &&
+			  doctor_value(report, end, "never_listens") &&
+			  doctor_value(report, end, "never_executes");
 	served = ret->is_inetd ? ret->can_be_inetd : !strcmp(verdict, "yes");
 	ret->is_missing = !strcmp(verdict, "missing");
 	json_object(out, NULL);
 	json_bool(out, "served", served);
 	json_str(out, "backend", served ? doctor_value(report, end, "backend") : NULL);
-	json_str(out, "mode", !served ? NULL : ret->is_inetd ? "inetd" : "listen");
+	json_str(out, "mode",
+		 !served			    ? NULL
+		 : ret->is_inetd || ret->only_reads ? "inetd"
+						    : "listen");
 	json_str(out, "reason", served ? NULL : doctor_value(report, end, "reason"));
 	add_program(report, end, out);
 	return true;
@@ -205,23 +229,6 @@ static void judge_process(struct answer *a, const struct json_value *p)
 		       "see all}");
 }
 
-/* Its first argument is the program that people mean. */
-static bool is_interpreter(const char *base)
-{
-	static const char *const names[] = { "node", "python", "perl", "ruby", "php",  "sh",
-					     "bash", "dash",   "npm",  "npx",  "deno", "bun" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		size_t n = strlen(names[i]);
-
-		/* python3.11 */
-		if (!strncmp(base, names[i], n) &&
-		    strspn(base + n, "0123456789.") == strlen(base + n))
-			return true;
-	}
-	return false;
-}
-
 /* What to know before it is put behind the broker, the most important first. */
 static void add_notes(struct answer *a)
 {
@@ -241,6 +248,10 @@ static void add_notes(struct answer *a)
 		     "same");
 	if (a->process)
 		judge_process(a, a->process);
+	else if (a->facts->only_reads)
+		note(a, p,
+		     "it calls neither listen() nor another program, so it can only serve its "
+		     "standard input; write its port as listen = PORT");
 	else if (!a->facts->is_inetd && json_doc_truth(p, "never_listens") && *a->facts->command &&
 		 !is_interpreter(base_of(*a->facts->command)))
 		note(a, p,
@@ -308,7 +319,7 @@ static void add_section(const struct answer *a, struct strbuf *out)
 		strbuf_add(out, "\ndirectory = ");
 		words_add_quoted(out, directory);
 	}
-	if (a->facts->is_inetd)
+	if (a->facts->is_inetd || a->facts->only_reads)
 		strbuf_add(out, "\nmode = inetd\nlisten = PORT");
 	/* A broker of the same user starts its workers as that user anyway. */
 	if (json_doc_number(p, "uid") != a->facts->own_uid)

@@ -15,6 +15,8 @@
 
 struct doctor_facts {
 	bool is_inetd;		    /* the words of the command say so; else it may listen */
+	bool is_process;	    /* that runs: what it listens on is seen */
+	bool only_reads;	    /* as the launcher sees, it can do nothing but serve inetd */
 	const char *const *command; /* NULL-terminated; empty: it cannot be read */
 	char directory[PATH_MAX];   /* of a process, byte for byte; empty: not known */
 	uid_t own_uid;		    /* of brokerctl */
@@ -34,8 +36,9 @@ const char *doctor_value(const char *strings, const char *end, const char *key);
 bool doctor_is_for_inetd(const char *const *command);
 
 /*
- * Begins the facts, whose ->is_inetd is set, with the launcher's report, lines of KEY=VALUE, of
- * which unknown ones are passed over. Changes @report. False: there is no verdict in it.
+ * Begins the facts, whose first two and ->command are set, with the launcher's report, lines of
+ * KEY=VALUE, of which unknown ones are passed over. Changes @report. False: there is no verdict in
+ * it.
  */
 bool doctor_begin_facts(char *report, struct doctor_facts *ret);
 

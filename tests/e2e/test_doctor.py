@@ -164,6 +164,8 @@ def what_is_for_inetd_is_told_its_mode():
     # One that does not say it, but never calls listen().
     program = compile_c("quotes", "#include <stdio.h>\nint main(void) { return puts(\"so\") < 0; }")
     answer = doctor(program)
+    assert answer["mode"] == "inetd" and "\nmode = inetd\n" in answer["section"], answer
+    answer = doctor("/usr/bin/env", "x")
     assert answer["mode"] == "listen" and answer["program"]["never_listens"], answer
     assert any("`mode = inetd`" in n for n in answer["notes"]), answer["notes"]
     # It is not run for that.

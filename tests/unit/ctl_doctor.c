@@ -31,6 +31,7 @@ static const char *answer(bool json, const char *report, const char *process,
 {
 	struct doctor_facts f = { .command = command,
 				  .is_inetd = is_inetd,
+				  .is_process = process,
 				  .json = STRBUF_GROWS(1 << 20) };
 	const char *directory = process ? strstr(process, "\"directory\":\"") : NULL;
 	static char text[65536], copy[65536];
@@ -302,6 +303,22 @@ TEST(a_program_for_inetd_is_told_its_mode)
 		       "]\ncommand = /usr/sbin/in.fingerd -w\nmode = inetd\nlisten = PORT\n");
 	CHECK_CONTAINS(json_of(GOOD_REPORT, NULL, "in.fingerd"), ",\"mode\":\"inetd\",");
 	is_inetd = false;
+}
+
+#define CAT_REPORT QUIET_REPORT "inetd=yes\nnever_executes=yes\n"
+
+TEST(a_program_that_can_only_read_gets_the_section_for_it)
+{
+	const char *text = text_of(CAT_REPORT, NULL, "/bin/cat");
+
+	CHECK_CONTAINS(text, "\n  - it calls neither listen() nor another program");
+	CHECK(!strstr(text, "if it starts a server"));
+	CHECK_CONTAINS(section_of(text_of(CAT_REPORT, NULL, "/bin/cat")),
+		       "command = /bin/cat\nmode = inetd\nlisten = PORT\n");
+	CHECK_CONTAINS(json_of(CAT_REPORT, NULL, "/bin/cat"), ",\"mode\":\"inetd\",");
+	/* env(1) never listens either, but what it executes may. */
+	CHECK(!strstr(section_of(text_of(QUIET_REPORT "inetd=yes\n", NULL, "env", "x")), "inetd"));
+	CHECK(!strstr(section_of(text_of(CAT_REPORT, NULL, "node", "x")), "inetd"));
 }
 
 TEST(a_program_that_never_listens_is_told_about_inetd)

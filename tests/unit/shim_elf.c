@@ -118,6 +118,8 @@ TEST(what_never_listens_is_known_by_its_names)
 		{ "accept", true },   { "listen", false }, { "evlisten", false },
 		{ "listener", true }, { "dlopen", false }, { "", true },
 	};
+	static const char *const executing[] = { "execvp", "execve", "posix_spawn", "popen",
+						 "system" };
 	struct elf_info info;
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -130,6 +132,7 @@ TEST(what_never_listens_is_known_by_its_names)
 		m.dyn[2].d_un.d_val = sizeof(m.strings);
 		CHECK_EQ(elf_parse(&m, sizeof(m), &info), ELF_GOOD);
 		CHECK_EQ(info.never_listens, cases[i].never);
+		CHECK(info.never_executes);
 		/* Another library may do it, and a table without a size is not known. */
 		strcpy(m.strings + 1, "libuv.so");
 		CHECK_EQ(elf_parse(&m, sizeof(m), &info), ELF_GOOD);
@@ -139,7 +142,12 @@ TEST(what_never_listens_is_known_by_its_names)
 		CHECK_EQ(elf_parse(&m, sizeof(m), &info), ELF_GOOD);
 		m.dyn[2].d_tag = DT_NULL;
 		CHECK_EQ(elf_parse(&m, sizeof(m), &info), ELF_GOOD);
-		CHECK(!info.never_listens);
+		CHECK(!info.never_listens && !info.never_executes);
+		m.dyn[2].d_tag = DT_STRSZ;
+		m.dyn[2].d_un.d_val = sizeof(m.strings);
+		strcpy(m.strings + 11, executing[i % (sizeof(executing) / sizeof(executing[0]))]);
+		CHECK_EQ(elf_parse(&m, sizeof(m), &info), ELF_GOOD);
+		CHECK(info.never_listens && !info.never_executes);
 	}
 }
 

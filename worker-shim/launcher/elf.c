@@ -72,6 +72,9 @@ static const char *const first[] = { "libasan.so",	 "libtsan.so",	     "libhwasa
 static const char *const quiet[] = { "libc.",	 "libm.",     "libcrypt.", "libutil.",
 				     "libwrap.", "libident.", NULL };
 
+static const char *const executing[] = { "execve", "execv", "execvp",	   "execl",	  "execlp",
+					 "system", "popen", "posix_spawn", "posix_spawnp" };
+
 static const char *const io_uring[] = { "liburing.so", NULL };
 
 static bool begins_as(const char *name, const char *const *prefix)
@@ -112,6 +115,10 @@ static void read_dynamic(const struct view *v, const Elf64_Ehdr *eh, const Elf64
 	}
 	ret->never_listens = has_strings && size && !has_name(v, strings, size, "listen") &&
 			     !has_name(v, strings, size, "dlopen");
+	ret->never_executes = has_strings && size;
+	for (size_t i = 0; i < sizeof(executing) / sizeof(*executing); i++)
+		ret->never_executes =
+			ret->never_executes && !has_name(v, strings, size, executing[i]);
 	for (uint64_t i = 0; has_strings && read_entry(v, ph, i, &dyn); i++) {
 		if (dyn.d_tag != DT_NEEDED || dyn.d_un.d_val > v->len ||
 		    !view_string(v, strings + dyn.d_un.d_val, name, sizeof(name)))

@@ -23,7 +23,8 @@ struct elf_info {
 	bool go;	  /* built by the Go toolchain, with or without cgo */
 	char interp[256]; /* path of the dynamic linker, which reads LD_PRELOAD; "": it is static */
 	bool io_uring;	  /* linked to liburing: it may accept by a way that cannot be brokered */
-	bool never_listens; /* nor do its libraries, and it loads no others: it serves no port */
+	bool never_listens;  /* nor do its libraries, and it loads no others: it serves no port */
+	bool never_executes; /* another program */
 	char first[64]; /* a library that must be loaded before any other: a sanitizer's runtime */
 };
 

@@ -278,6 +278,7 @@ static void put_report(bool is_found)
 		put("go", elf->go ? "yes" : "no");
 		put("io_uring", elf->io_uring ? "linked" : "");
 		put("never_listens", elf->never_listens ? "yes" : "");
+		put("never_executes", elf->never_executes ? "yes" : "");
 	}
 	put("privilege", mark ? mark : "");
 	put("inetd", is_found ? "yes" : ""); /* which needs no library */
