@@ -5,14 +5,11 @@ rests between them, and asks no more than it has to. Counted in system calls, no
 are in docs/performance.md, from tests/bench/scale.
 """
 
-import os
 import resource
 
 from harness import *
-from lib.paths import TESTS
 from lib.steering import ready_workers, workers
 
-HOLDS = ("python3", os.path.join(TESTS, "apps", "holds.py"), "{port}")
 MANY = 6000
 LOOKS = "readlink,readlinkat,recvfrom,epoll_wait"
 IN_A_TURN = 400  # a slice is of 200 us
@@ -60,7 +57,7 @@ def is_quiet(calls):
 @test
 def idle_connections_of_workers_that_drain_are_not_looked_at_again_and_again():
     room_for_many()
-    broker = Broker(HOLDS, workers=2, drain_timeout="10m", drain_idle="off")
+    broker = Broker(app("srv_holds"), workers=2, drain_timeout="10m", drain_idle="off")
     held = hold(broker, MANY)
     old = ready_workers(broker)
     send_signal(broker.pid, signal.SIGHUP)
@@ -83,7 +80,7 @@ def idle_connections_of_workers_that_drain_are_not_looked_at_again_and_again():
 @test
 def counting_connections_takes_short_turns():
     room_for_many()
-    broker = Broker(HOLDS, workers=2, balance="least-connections")
+    broker = Broker(app("srv_holds"), workers=2, balance="least-connections")
     held = hold(broker, MANY)
     trace = watch(broker, 100)
     assert looks(trace)
@@ -94,7 +91,7 @@ def counting_connections_takes_short_turns():
 
 @test
 def the_tree_of_a_worker_is_looked_at_in_parts():
-    broker = Broker((*HOLDS, "200", "100"), workers=1, drain_timeout="10m", drain_idle="off")
+    broker = Broker(app("srv_holds", "{port}", 200, 100), workers=1, drain_timeout="10m", drain_idle="off")
     held = hold(broker, 1)
     pid = broker.worker_pid("web.0")
     send_signal(broker.pid, signal.SIGHUP)
