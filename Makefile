@@ -304,6 +304,7 @@ run: all $(BUILD)/demo
 bench: tests-build
 	tests/bench/run $(BUILD)
 	tests/bench/inetd $(BUILD)
+	tests/bench/scale $(BUILD)
 
 # FUZZ_S: seconds for each target. FUZZ: their names, all by default.
 FUZZ_S ?= 60
