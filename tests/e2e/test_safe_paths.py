@@ -4,21 +4,19 @@ No other user has a say on which file the broker writes, makes, removes or gives
 start leaves is what the next one accepts. As root, in a /run and /var/log of its own.
 """
 
-import grp
 import itertools
 import os
 import pwd
-import shutil
 import signal
 import socket
-import stat
 import subprocess
 import sys
-import threading
 
 from harness import *
 from lib.paths import BUILD
+from lib import proc
 from lib.plain import Plain
+from lib.ports import free_port
 
 if os.geteuid() != 0:
     skip_all("needs root, to be another user")
@@ -91,6 +89,36 @@ def check_output(other):
 
 for word in ("SECRET", "fifo"):
     add_test("a worker cannot lead root from its log to a " + word.lower(), lambda word=word: check_output(word))
+
+
+# --- what a start leaves is what the next one accepts ----------------------------------------------
+
+
+def check_starts(keys):
+    home = directory("+".join(sorted(keys)) or "nothing")
+    port = free_port()
+    conf = write_file(os.path.basename(home) + ".ini", "[broker]\n%s\n[service:web]\ncommand = %s\ndrain_timeout = 0\n"
+                      % ("\n".join("%s = %s" % (k, v.replace("HOME", home)) for k, v in keys.items()),
+                         " ".join(app("srv_poll", port))))
+    for end in signal.SIGTERM, signal.SIGKILL, signal.SIGKILL, signal.SIGTERM:
+        broker = Plain("-c", conf)
+        assert http_get(port).status == 200
+        if "pid_file" in keys:
+            path = keys["pid_file"].replace("HOME", home)
+            assert content(path) == "%d\n" % broker.pid and os.stat(path).st_uid == 0
+        below = proc.descendants(broker.pid)
+        broker.signal(end)
+        assert broker.wait_exit() == (0 if end == signal.SIGTERM else -end)
+        # After SIGKILL the keeper ends the workers.
+        wait_until(lambda: proc.reap_adopted() or not [pid for pid in below if proc.alive(pid)], 20)
+
+
+KEYS = {"user": "nobody", "run_dir": "HOME/run", "pid_file": "HOME/broker.pid", "log": "HOME/broker.log"}
+
+for chosen in itertools.product((False, True), repeat=len(KEYS)):
+    some = {key: KEYS[key] for key, there in zip(KEYS, chosen) if there}
+    add_test("the next start accepts what one leaves with " + (", ".join(some) or "none of the options"),
+             lambda some=some: check_starts(some))
 
 
 main()
