@@ -240,7 +240,7 @@ static bool holds_its_share(const struct worker *w)
 	list_for_each (const struct service, s, &w->terms->broker->services, link)
 		workers += list_count(&s->workers);
 	return held >= HELD_MIN && getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
-	       held >= limit.rlim_cur / 2 / workers;
+	       held * workers * 2 >= limit.rlim_cur;
 }
 
 /*
