@@ -194,10 +194,21 @@ static int wait_ms(const struct loop *loop, int64_t now_ms)
 	return left > INT_MAX ? INT_MAX : (int)left;
 }
 
+#define CATCH_UP_TURNS 64
+
 static void begin_turn(struct loop *loop)
 {
+	const struct loop_timer *timer = timer_of(loop->timers.root);
+	int64_t late;
+
 	loop->turn_ns = loop_clock_ns();
-	loop->now_ms = (int64_t)(loop->turn_ns / NSEC_PER_MSEC);
+	loop->now_ms = (int64_t)(loop->turn_ns / NSEC_PER_MSEC) - loop->given_ms;
+	late = timer ? loop->now_ms - timer->at_ms : 0;
+	if (late <= LOOP_LATE_MS)
+		return;
+	loop->given_ms += late;
+	loop->now_ms -= late;
+	loop->behind = CATCH_UP_TURNS;
 }
 
 /* How long to wait for the next. */
@@ -211,7 +222,7 @@ static int end_turn(struct loop *loop)
 	if (ns > LOOP_LATE_MS * NSEC_PER_MSEC && loop->late)
 		loop->late(loop, ns, &loop->noted);
 	loop->noted = (struct loop_noted){ 0 };
-	return wait_ms(loop, (int64_t)(now / NSEC_PER_MSEC));
+	return loop->behind ? 0 : wait_ms(loop, (int64_t)(now / NSEC_PER_MSEC) - loop->given_ms);
 }
 
 void loop_run(struct loop *loop)
@@ -242,6 +253,8 @@ void loop_run(struct loop *loop)
 			end_note(loop);
 		}
 		loop->n_batch = 0;
-		run_timers(loop);
+		loop->behind = n && loop->behind ? loop->behind - 1 : 0;
+		if (!loop->behind)
+			run_timers(loop);
 	}
 }

@@ -5,6 +5,9 @@
  * back), so watching something never allocates. A handler may remove and free any
  * source or timer, its own or another's: what is still queued for it is dropped.
  *
+ * A turn that comes late (the broker was stopped, or had no processor) costs nobody a deadline:
+ * all are put off by as much, and what has happened in the meantime is seen before they expire.
+ *
  * It measures its own turns: one is what happens between two waits. While it lasts nobody else is
  * served, so nothing in it may block.
  *
@@ -60,7 +63,9 @@ struct loop {
 	void (*late)(struct loop *loop, uint64_t ns, const struct loop_noted *noted);
 	struct heap timers;
 	uint64_t n_armed; /* since the loop exists */
-	int64_t now_ms;	  /* CLOCK_MONOTONIC, read when a turn begins */
+	int64_t now_ms;	  /* CLOCK_MONOTONIC when a turn begins, less .given_ms */
+	int64_t given_ms; /* to all deadlines, by turns that came late */
+	unsigned behind;  /* so many turns, at most, see events alone */
 	uint64_t turn_ns; /* the same */
 	struct loop_turns turns;
 	struct loop_noted noted;

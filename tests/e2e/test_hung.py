@@ -7,6 +7,7 @@ srv_blocking hangs as long as one silent client holds it.
 """
 
 import shutil
+import time
 
 from harness import *
 from lib import control
@@ -235,6 +236,22 @@ def a_stalled_worker_is_not_ready():
     for sock in clients:
         answered(sock)
     wait_until(lambda: page.get("/readyz").status == 200)
+
+
+@test
+def a_broker_that_was_stopped_takes_it_out_on_no_worker():
+    """It was stopped for longer than its workers may take to start; they started meanwhile."""
+    go = tmp("go")
+    script = write_file("starts.sh", "#!/bin/sh\nuntil [ -e %s ]; do sleep 0.02; done\nexec \"$@\"\n" % go)
+    broker = Broker(["sh", script, *app("srv_poll")], workers=2, start_timeout="1s", wait_ready=False)
+    pids = [broker.wait_event("worker-start", worker="web.%d" % n)["pid"] for n in range(2)]
+    send_signal(broker.pid, signal.SIGSTOP)
+    stopped = time.monotonic()
+    write_file("go", "")
+    wait_until(lambda: time.monotonic() - stopped > 1.5)
+    send_signal(broker.pid, signal.SIGCONT)
+    broker.wait_ready()
+    assert not broker.events("worker-failed") and set(ready_workers(broker).values()) == set(pids)
 
 
 main()

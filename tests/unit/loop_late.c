@@ -1,0 +1,71 @@
+/* links: broker/sys/loop broker/base/heap */
+#include "sys/loop.h"
+#include "tap.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define STOPPED_MS 400
+
+static struct loop loop;
+static struct loop_source first = { .fd = -1 }, second = { .fd = -1 };
+static struct loop_timer due, later;
+static int ends[2][2];
+static unsigned n_seen;
+static int64_t began_ms;
+
+static void second_ready(struct loop_source *source, uint32_t events)
+{
+	(void)events;
+	n_seen++;
+	loop_remove(&loop, source);
+}
+
+/* As a connection, of which only the next turn hears what it says. */
+static void first_ready(struct loop_source *source, uint32_t events)
+{
+	(void)events;
+	n_seen++;
+	loop_remove(&loop, source);
+	CHECK_EQ(loop_add(&loop, &second, ends[1][0], EPOLLIN), 0);
+}
+
+static void expired(struct loop_timer *timer)
+{
+	(void)timer;
+	CHECK_EQ(n_seen, 2);
+}
+
+static void expired_later(struct loop_timer *timer)
+{
+	(void)timer;
+	CHECK(loop_clock_ms() - began_ms >= STOPPED_MS + 100 - 20);
+	loop.stop = true;
+}
+
+TEST(a_turn_that_comes_late_costs_no_deadline)
+{
+	CHECK_EQ(loop_init(&loop, NULL, 0, NULL), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends[i]), 0);
+		CHECK_EQ(write(ends[i][1], "x", 1), 1);
+	}
+	first.ready = first_ready;
+	second.ready = second_ready;
+	CHECK_EQ(loop_add(&loop, &first, ends[0][0], EPOLLIN), 0);
+	loop_timer_init(&due, expired);
+	loop_timer_init(&later, expired_later);
+	loop_timer_arm(&loop, &due, 20);
+	loop_timer_arm(&loop, &later, 120);
+	began_ms = loop_clock_ms();
+	(void)usleep(STOPPED_MS * 1000);
+	loop_run(&loop);
+	CHECK_EQ(n_seen, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		close(ends[i][0]);
+		close(ends[i][1]);
+	}
+	loop_deinit(&loop);
+}
+
+TAP_MAIN()
