@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/param.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,7 +28,8 @@
 static struct {
 	int fd;
 	bool syslog;
-	char *path; /* of the file that .fd is; NULL: it is standard error */
+	int syslog_fd; /* connected; -1: not yet, or no longer */
+	char *path;    /* of the file that .fd is; NULL: it is standard error */
 	enum conf_log_level level;
 	enum conf_log_format format;
 	char backlog[BACKLOG_SIZE];
@@ -36,7 +39,7 @@ static struct {
 	unsigned long long lost;
 	log_sink_fn *sink;
 	void *sink_arg;
-} lg = { .fd = STDERR_FILENO, .level = LEVEL_INFO };
+} lg = { .fd = STDERR_FILENO, .syslog_fd = -1, .level = LEVEL_INFO };
 
 bool log_enabled(enum conf_log_level level)
 {
@@ -88,6 +91,18 @@ static size_t write_some(const char *text, size_t n)
 	return done;
 }
 
+static void tell_lost(void)
+{
+	unsigned long long lost = lg.lost;
+
+	lg.lost = 0;
+	if (lost)
+		log_event(LEVEL_WARN, "log-lost", LOG_INT("entries", lost),
+			  LOG_MSG("%llu log entries were dropped: the reader of the log is too "
+				  "slow, or was not there",
+				  lost));
+}
+
 void log_flush(void)
 {
 	size_t done;
@@ -97,15 +112,48 @@ void log_flush(void)
 	done = write_some(lg.backlog, lg.n_backlog);
 	memmove(lg.backlog, lg.backlog + done, lg.n_backlog - done);
 	lg.n_backlog -= done;
-	if (lg.n_backlog == 0 && lg.lost) {
-		unsigned long long lost = lg.lost;
+	if (lg.n_backlog == 0)
+		tell_lost();
+}
 
-		lg.lost = 0;
-		log_event(
-			LEVEL_WARN, "log-lost", LOG_INT("entries", lost),
-			LOG_MSG("%llu log entries were dropped: the reader of the log is too slow",
-				lost));
+static int connect_syslog(void)
+{
+	static const struct sockaddr_un to = { .sun_family = AF_UNIX, .sun_path = "/dev/log" };
+
+	lg.syslog_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (connect(lg.syslog_fd, (const struct sockaddr *)&to, sizeof(to)) < 0)
+		fd_closep(&lg.syslog_fd);
+	return lg.syslog_fd;
+}
+
+/*
+ * syslog(3) would wait for a daemon that does not read. What does not go out is counted; one that
+ * was started again has another socket.
+ */
+static void send_to_syslog(int priority, const struct timeval *now, const struct strbuf *line)
+{
+	char head[64], when[32];
+	struct iovec parts[] = { { head, 0 }, { line->text, line->len } };
+	struct msghdr msg = { .msg_iov = parts, .msg_iovlen = ARRAY_SIZE(parts) };
+	struct tm tm;
+
+	/* RFC 3164, in the C locale, which is ours. */
+	(void)strftime(when, sizeof(when), "%b %e %T", localtime_r(&now->tv_sec, &tm));
+	parts[0].iov_len =
+		(size_t)snprintf(head, sizeof(head), "<%d>%s broker[%d]: ", LOG_DAEMON | priority,
+				 when, (int)getpid());
+	for (int tries = 0; tries < 2; tries++) {
+		if (lg.syslog_fd < 0 && connect_syslog() < 0)
+			break;
+		if (sendmsg(lg.syslog_fd, &msg, MSG_NOSIGNAL) >= 0) {
+			tell_lost();
+			return;
+		}
+		if (errno == EAGAIN || errno == EMSGSIZE)
+			break;
+		fd_closep(&lg.syslog_fd);
 	}
+	lg.lost++;
 }
 
 static void put_line(const char *text, size_t n, size_t room)
@@ -308,7 +356,7 @@ void log_write(enum conf_log_level level, const char *event, const struct log_fi
 	}
 	line.size += 4;
 	if (logged && lg.syslog) {
-		syslog(priority[level], "%s", line.text);
+		send_to_syslog(priority[level], &now, &line);
 	} else if (logged) {
 		strbuf_add(&line, "\n");
 		put_line(line.text, line.len, is_output ? OUTPUT_SIZE : BACKLOG_SIZE);
@@ -323,8 +371,7 @@ static void release(void)
 	log_flush();
 	if (lg.path)
 		close(lg.fd);
-	if (lg.syslog)
-		closelog();
+	fd_closep(&lg.syslog_fd);
 	free(lg.path);
 }
 
@@ -350,8 +397,6 @@ static int switch_to(const char *path, bool to_syslog, const struct spawn_ids *h
 	lg.path = copy;
 	copy = NULL;
 	lg.syslog = to_syslog;
-	if (to_syslog)
-		openlog("broker", LOG_PID | LOG_NDELAY, LOG_DAEMON);
 	return 0;
 }
 

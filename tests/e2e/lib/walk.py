@@ -51,7 +51,8 @@ def expression(shown):
             found.append(NUMBER)
         else:
             found.append(re.escape(part))
-    return re.compile("".join(found))
+    # gdb leaves "0x... in " out where a line begins.
+    return re.compile(re.sub(r"^\.\*\\s\+", r"(?:.*\\s)?", "".join(found)))
 
 
 class Terminal:
