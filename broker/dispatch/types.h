@@ -193,6 +193,7 @@ struct endpoint {
 	int64_t paused_ms;    /* when .paused last changed */
 	int64_t full_said_ms; /* when the log last said that all workers are full; 0: never */
 	bool warned_full;
+	int64_t left_ms; /* the last who listened, and had no client, closed it then; 0: nobody */
 	struct loop_timer again; /* dispatches: soon, or when a shortage may be over */
 	int64_t rest_ms; /* too much was in flight at the last attempt, and it rests for so long */
 

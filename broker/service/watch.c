@@ -3,6 +3,7 @@
 #include <errno.h>
 #include "dispatch/channel.h"
 #include "dispatch/endpoint.h"
+#include "dispatch/listener.h"
 #include "dispatch/flow.h"
 #include "service/evidence.h"
 #include "service/idle_end.h"
@@ -276,6 +277,21 @@ static void watch_full(struct endpoint *e, int64_t now)
 			  service_of_dispatch(e->dispatch)->conf->queue));
 }
 
+/* As long as an app may take to listen again, perhaps in its children: its clients wait. */
+#define LEFT_MS 1000
+
+/* Whether @e has been left and may still be listened on again. */
+static bool watch_left(struct endpoint *e, int64_t now)
+{
+	if (!e->left_ms || e->n_channels > 0)
+		e->left_ms = 0;
+	else if (now - e->left_ms >= LEFT_MS) {
+		e->left_ms = 0;
+		endpoint_unlisten(e);
+	}
+	return e->left_ms;
+}
+
 /* What a native worker says of itself. All its addresses leave together. */
 static void hear(struct worker *w)
 {
@@ -312,8 +328,10 @@ static bool watch_service(struct service *s, int64_t now)
 				watch_udp(w, now);
 		}
 	}
-	list_for_each (struct endpoint, e, &s->dispatch.endpoints, link)
+	list_for_each (struct endpoint, e, &s->dispatch.endpoints, link) {
 		watch_full(e, now);
+		again |= watch_left(e, now);
+	}
 	service_end_idle(s);
 	return again;
 }

@@ -112,8 +112,10 @@ static void lost(struct taker *t, struct channel *c)
 					      : "the worker closed its listening socket");
 	channel_close(c);
 	/* A worker that ends closes it, too, and others come for it. */
-	if (worker_state_is_current(w->state) && !e->served && e->n_channels == 0)
-		endpoint_unlisten(e);
+	if (worker_state_is_current(w->state) && !e->served && e->n_channels == 0) {
+		e->left_ms = loop_now(worker_loop(w));
+		broker_watch(w->terms->broker);
+	}
 	endpoint_wake(e);
 	if (!list_empty(&t->channels))
 		return;

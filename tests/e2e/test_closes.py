@@ -24,6 +24,38 @@ def a_probe_publishes_nothing():
 
 
 @test
+def clients_wait_for_an_app_that_listens_again_at_its_start():
+    """As hitch does: it listens to see that it can, and its children listen once more."""
+    script = write_file("again.py", """
+import os, socket, sys
+def listen():
+    s = socket.socket()
+    s.bind(("127.0.0.1", int(sys.argv[1])))
+    s.listen(64)
+    return s
+listen().close()
+while not os.path.exists(sys.argv[2]):
+    pass
+s = listen()
+while True:
+    c = s.accept()[0]
+    if c.recv(4096):
+        c.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 10\\r\\n\\r\\npid=%06d" % os.getpid())
+    c.close()
+""")
+    broker = Broker(["python3", script, "{port}", tmp("go")], workers=2)
+    # Both have closed it: the clients come in between.
+    wait_until(lambda: set(states(broker).values()) == {"starting"})
+    clients = [connect(broker.port) for _ in range(8)]
+    for client in clients:
+        send_request(client)
+    write_file("go", "")
+    for client in clients:
+        assert read_answer(client).status == 200
+    assert not broker.events("unlisten")
+
+
+@test
 def a_worker_that_has_enough_clients_is_out_of_the_round_until_it_listens_again():
     broker = Broker(app("srv_limit"), workers=1)
     old = ready_workers(broker)
