@@ -148,6 +148,12 @@ void worker_leave(struct worker *w)
 		worker_event(w, EV_TIMEOUT);
 }
 
+void worker_leave_round(struct worker *w, const char *reason)
+{
+	taker_withdraw(&w->taker);
+	take_back_all(w, reason);
+}
+
 void worker_retire(struct worker *w, enum worker_event how)
 {
 	bool alone = worker_finishes_alone(w);

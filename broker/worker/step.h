@@ -19,6 +19,9 @@ void worker_event(struct worker *w, enum worker_event ev);
 /* Asks @w to leave, with or without a drain, as @how says: its end is then no failure. */
 void worker_retire(struct worker *w, enum worker_event how);
 
+/* @w drains, and had stayed in the round as its service left. What waits in it goes to others. */
+void worker_leave_round(struct worker *w, const char *reason);
+
 /* @w has said that it wants no more: it drains, and is replaced as one that has ended by itself. */
 void worker_leave(struct worker *w);
 

@@ -553,6 +553,22 @@ def a_service_that_is_started_while_it_stops_serves_on():
 
 
 @test
+def a_worker_that_still_drains_gets_nothing_when_its_service_starts_again():
+    for leave, state in (("stop", "stopped"), ("pause", "paused")):
+        broker = Broker(app("srv_poll"), workers=2, listen="{port}")
+        sock, pid = hold(broker.port)
+        old = {w["pid"] for w in workers(broker)}
+        ask(broker, leave + " web")
+        broker.wait_event("worker-draining", pid=pid)
+        wait_until(lambda: service(broker)["state"] == state)
+        ask(broker, "start web")
+        assert proc.alive(pid)
+        assert not old & who_answers(broker.port, 12), (leave, pid)
+        sock.close()
+        broker.stop()
+
+
+@test
 def a_reload_that_brings_a_service_back_is_waited_for():
     section = "[service:%%s]\nworkers = 1\ncommand = %s\n" % " ".join(app("srv_poll", "{port%s}"))
     both = section % ("web", "") + section % ("api", "2")
