@@ -154,14 +154,15 @@ static uint64_t first_event(const struct client *c, bool follow)
 {
 	const struct request_value *since = request_option(&c->request, "--since");
 	const struct event_ring *ring = &c->control->events->ring;
+	uint64_t oldest = event_ring_since(ring, 0);
 
 	if (!since->text)
-		return follow ? ring->next : ring->first;
+		return follow ? ring->next : oldest;
 	if (!since->is_id)
 		return event_ring_since(ring, loop_now(&client_broker(c)->loop) - since->number);
 	/* The id comes from an earlier broker: all events are new. */
 	if ((uint64_t)since->number >= ring->next)
-		return ring->first;
+		return oldest;
 	return (uint64_t)since->number + 1;
 }
 

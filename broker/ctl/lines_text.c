@@ -173,7 +173,9 @@ bool lines_add(const struct json_value *line, struct screen *s, char section[LIN
 	if (!strcmp(type, "event"))
 		add_event(line, s);
 	else if (!strcmp(type, "lost"))
-		text_print(s, 0, "<yellow>$count events were lost: they came too fast", line);
+		text_print(s, 0,
+			   "<yellow>$count events were lost: newer ones have taken their place",
+			   line);
 	else if (!strcmp(type, "change"))
 		add_change(line, s);
 	else if (!strcmp(type, "option"))

@@ -4,57 +4,83 @@
 
 void event_ring_init(struct event_ring *r)
 {
-	*r = (struct event_ring){ .first = 1, .next = 1 };
+	*r = (struct event_ring){ .next = 1 };
 }
 
-static void drop_oldest(struct event_ring *r)
+static void drop(struct event_ring *r, size_t i)
 {
-	struct event **slot = &r->slots[r->first++ % EVENT_RING_MAX];
-
-	if (*slot)
-		r->bytes -= (*slot)->len;
-	free(*slot);
-	*slot = NULL;
+	r->bytes -= r->slots[i].event->len;
+	free(r->slots[i].event);
+	memmove(r->slots + i, r->slots + i + 1, (--r->n - i) * sizeof(*r->slots));
 }
 
 void event_ring_deinit(struct event_ring *r)
 {
-	while (r->first < r->next)
-		drop_oldest(r);
+	while (r->n)
+		drop(r, r->n - 1);
 }
 
-void event_ring_add(struct event_ring *r, int64_t at_ms, const char *name, const char *text,
-		    size_t len)
+/*
+ * The oldest that its kind can spare; if none can spare any, the oldest of the largest kind. So it
+ * is always the oldest of its kind, and "newer" stays right.
+ */
+static void make_room(struct event_ring *r)
+{
+	size_t oldest = 0;
+
+	for (size_t i = 1; i < r->n && r->slots[oldest].newer < EVENT_RING_KEPT; i++)
+		if (r->slots[i].newer > r->slots[oldest].newer)
+			oldest = i;
+	drop(r, oldest);
+}
+
+static uint32_t hash(uint32_t h, const char *text)
+{
+	for (; *text; text++)
+		h = (h ^ (unsigned char)*text) * 16777619u; /* FNV-1a */
+	return h;
+}
+
+void event_ring_add(struct event_ring *r, int64_t at_ms, const char *word, const char *name,
+		    const char *text, size_t len)
 {
 	struct event *e = len <= EVENT_RING_BYTES ? malloc(sizeof(*e) + len) : NULL;
+	uint32_t kind = hash(hash(2166136261u, word), name ? name : "");
 
-	while (r->first < r->next &&
-	       (r->next - r->first == EVENT_RING_MAX || r->bytes + len > EVENT_RING_BYTES))
-		drop_oldest(r);
-	r->slots[r->next % EVENT_RING_MAX] = e;
-	if (e) {
-		*e = (struct event){ .id = r->next, .at_ms = at_ms, .len = len };
-		if (name)
-			strncpy(e->name, name, sizeof(e->name) - 1);
-		memcpy(e->text, text, len);
-		r->bytes += len;
-	}
 	r->next++;
+	if (!e)
+		return;
+	*e = (struct event){ .id = r->next - 1, .at_ms = at_ms, .len = len };
+	if (name)
+		strncpy(e->name, name, sizeof(e->name) - 1);
+	memcpy(e->text, text, len);
+	for (size_t i = 0; i < r->n; i++)
+		r->slots[i].newer += r->slots[i].kind == kind;
+	while (r->n == EVENT_RING_MAX || r->bytes + len > EVENT_RING_BYTES)
+		make_room(r);
+	r->slots[r->n++] = (struct event_slot){ .event = e, .kind = kind };
+	r->bytes += len;
 }
 
 const struct event *event_ring_from(const struct event_ring *r, uint64_t id)
 {
-	for (uint64_t i = id > r->first ? id : r->first; i < r->next; i++)
-		if (r->slots[i % EVENT_RING_MAX])
-			return r->slots[i % EVENT_RING_MAX];
-	return NULL;
+	size_t low = 0, high = r->n;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (r->slots[middle].event->id < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < r->n ? r->slots[low].event : NULL;
 }
 
 uint64_t event_ring_since(const struct event_ring *r, int64_t at_ms)
 {
-	const struct event *e = event_ring_from(r, r->first);
-
-	while (e && e->at_ms < at_ms)
-		e = event_ring_from(r, e->id + 1);
-	return e ? e->id : r->next;
+	for (size_t i = 0; i < r->n; i++)
+		if (r->slots[i].event->at_ms >= at_ms)
+			return r->slots[i].event->id;
+	return r->next;
 }

@@ -1,8 +1,10 @@
 /*
  * event_ring - the latest events, bounded in number and bytes.
  *
- * An event has an id that rises by one. The oldest makes room for the newest; a reader that
- * comes back for an id that is gone is told how many it missed by the id it gets instead.
+ * An event has an id that rises by one. The oldest makes room for the newest, except that the
+ * last ones of each kind stay: a flood of one kind pushes out only its own. Of a kind are events
+ * with the same word about the same worker or service. A reader that asks for an id that is gone
+ * is told how many it missed by the id it gets instead.
  */
 #pragma once
 
@@ -11,6 +13,7 @@
 
 #define EVENT_RING_MAX	 1000
 #define EVENT_RING_BYTES (1 << 20)
+#define EVENT_RING_KEPT	 8 /* of each kind, while there is room for so many */
 
 #define EVENT_NAME_SIZE (HANDOFF_SERVICE_SIZE + 24)
 
@@ -23,17 +26,25 @@ struct event {
 };
 
 struct event_ring {
-	struct event *slots[EVENT_RING_MAX]; /* id % EVENT_RING_MAX */
-	uint64_t first, next;		     /* ids: the oldest that is here, the next to come */
+	struct event_slot {
+		struct event *event; /* owned */
+		uint32_t kind;
+		uint32_t newer;	 /* events of its kind behind it */
+	} slots[EVENT_RING_MAX]; /* the oldest first */
+	size_t n;
+	uint64_t next; /* id */
 	size_t bytes;
 };
 
 void event_ring_init(struct event_ring *r);
 void event_ring_deinit(struct event_ring *r);
 
-/* @name: NULL for none. Without memory the event is lost, and its id a gap. */
-void event_ring_add(struct event_ring *r, int64_t at_ms, const char *name, const char *text,
-		    size_t len);
+/*
+ * @word: what happened, of the log. @name: of whom; NULL for none. Without memory the event is
+ * lost, and its id a gap.
+ */
+void event_ring_add(struct event_ring *r, int64_t at_ms, const char *word, const char *name,
+		    const char *text, size_t len);
 
 /* The first event with at least @id, or NULL. */
 const struct event *event_ring_from(const struct event_ring *r, uint64_t id);

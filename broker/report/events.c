@@ -7,7 +7,8 @@
 /* Room for the beginning of the line; an entry of the log has at most 8 KiB. */
 #define LINE_SIZE (8192 + 64 + HANDOFF_SERVICE_SIZE)
 
-static void record(void *arg, const struct log_field *fields, const char *json, size_t len)
+static void record(void *arg, const char *event, const struct log_field *fields, const char *json,
+		   size_t len)
 {
 	const char *service = log_find_text(fields, "service");
 	const char *worker = log_find_text(fields, "worker");
@@ -20,7 +21,8 @@ static void record(void *arg, const struct log_field *fields, const char *json, 
 		strbuf_addf(&line, "\"service\":\"%.*s\",", (int)strcspn(worker, "."), worker);
 	strbuf_add_bytes(&line, json + 1, len - 1);
 	strbuf_add(&line, "\n");
-	event_ring_add(&e->ring, loop_now(e->loop), worker ? worker : service, line.text, line.len);
+	event_ring_add(&e->ring, loop_now(e->loop), event, worker ? worker : service, line.text,
+		       line.len);
 	/* From the loop: whoever logs may stand in the middle of a change. */
 	if (!list_empty(&e->followers) && !loop_timer_armed(&e->delivery))
 		loop_timer_arm(e->loop, &e->delivery, 0);

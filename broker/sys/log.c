@@ -349,7 +349,7 @@ void log_write(enum conf_log_level level, const char *event, const struct log_fi
 	if (noted || lg.format == FORMAT_JSON)
 		add_as_json(&line, &now, level, event, fields);
 	if (noted)
-		lg.sink(lg.sink_arg, fields, line.text, line.len);
+		lg.sink(lg.sink_arg, event, fields, line.text, line.len);
 	if (logged && lg.format != FORMAT_JSON) {
 		strbuf_init(&line, line.text, line.size);
 		add_as_text(&line, &now, level, event, fields);

@@ -47,7 +47,8 @@ struct log_field {
  * Told of every entry of level info and above, whether it is logged or not; not of the output
  * of workers. @json is the entry as one JSON object of @len bytes. NULL: nobody.
  */
-typedef void log_sink_fn(void *arg, const struct log_field *fields, const char *json, size_t len);
+typedef void log_sink_fn(void *arg, const char *event, const struct log_field *fields,
+			 const char *json, size_t len);
 void log_set_sink(log_sink_fn *sink, void *arg);
 
 /* The text of field @key of an entry, or NULL. */

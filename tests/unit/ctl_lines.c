@@ -61,7 +61,7 @@ TEST(an_event_is_one_line)
 			"\"event\":\"x\"}"),
 		  "t warn  web x\n");
 	CHECK_STR(event("{\"type\":\"lost\",\"count\":12}"),
-		  "12 events were lost: they came too fast\n");
+		  "12 events were lost: newer ones have taken their place\n");
 	read_line("{\"type\":\"end\",\"ok\":true}");
 	CHECK(!lines_add(doc.value, &plain, section));
 }
