@@ -381,8 +381,12 @@ void control_stop(struct control *ctl)
 	struct client *c;
 
 	acceptor_stop(&ctl->acceptor);
-	while ((c = list_first(&ctl->clients, struct client, link)))
+	while ((c = list_first(&ctl->clients, struct client, link))) {
+		c->stream.finishing = true; /* no request follows */
+		if (c->task && c->task->ops->broker_ends)
+			c->task->ops->broker_ends(c->task);
 		client_free(c);
+	}
 	if (ctl->fd >= 0)
 		(void)unlink(ctl->path);
 	fd_closep(&ctl->fd);

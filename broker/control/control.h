@@ -94,8 +94,9 @@ struct task;
 
 struct task_ops {
 	bool lasts; /* beyond the answer, until the client closes its side of the connection */
-	void (*surveyed)(struct task *t); /* client_begin() asks for a survey; NULL: for none */
-	void (*drained)(struct task *t);  /* the client has read all: write more. May be NULL */
+	void (*surveyed)(struct task *t);    /* client_begin() asks for a survey; NULL: for none */
+	void (*drained)(struct task *t);     /* the client has read all: write more. May be NULL */
+	void (*broker_ends)(struct task *t); /* no worker is left: end the answer. May be NULL */
 	/* The answer is over, or the client has left: free it. NULL: that is free(3). */
 	void (*drop)(struct task *t);
 };

@@ -269,24 +269,6 @@ void control_unpin(struct client *c)
 		refuse_unpin(c, what);
 }
 
-/* --- the end ---------------------------------------------------------------------- */
-
-void control_end(struct client *c, struct service *s)
-{
-	struct master *m = c->control->master;
-	bool now = request_has(&c->request, "--now");
-
-	/* First the answer: the end may be quick. */
-	if (!s && m->broker.stopping)
-		client_end_saying(c, "the broker was already stopping: it now kills all workers");
-	else
-		client_end(c);
-	if (s)
-		service_stop_by_hand(s, now ? EV_STOP : EV_RETIRE);
-	else
-		master_stop(m, !now, 0);
-}
-
 void control_pause(struct client *c, struct service *s)
 {
 	service_pause(s);

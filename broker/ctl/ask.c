@@ -1,6 +1,7 @@
 #include "ask.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include "base/fd.h"
 #include "config/conf.h"
 #include "ctl/out.h"
+#include "sys/loop.h"
 
 #define TICK_MS	     500
 #define MORE_FOLLOWS (-1)
@@ -54,6 +56,8 @@ static enum ctl_exit exit_of(const char *code)
 {
 	if (!strcmp(code, "aborted"))
 		return CTL_ABORTED;
+	if (!strcmp(code, "unfinished"))
+		return CTL_UNFINISHED;
 	if (!strcmp(code, "bad-request") || !strcmp(code, "unknown-command"))
 		return CTL_USAGE;
 	return CTL_FAILED;
@@ -96,9 +100,28 @@ static int take_line(struct ask *ask, const struct ctl *ctl)
 	return MORE_FOLLOWS;
 }
 
+int ask_wait_ms(const struct ask *ask, int ms)
+{
+	int64_t left = ask->until_ms - loop_clock_ms();
+
+	if (!ask->until_ms || (ms >= 0 && left > ms))
+		return ms;
+	return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
+}
+
+int ask_signals(void)
+{
+	sigset_t mask;
+
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGINT);
+	sigprocmask(SIG_BLOCK, &mask, NULL);
+	return signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
 /*
  * Waits for more of the answer. 0; -EINTR: Ctrl-C; -ECANCELED: nobody reads our output any more;
- * -ETIMEDOUT; -errno.
+ * -ETIMEDOUT: silence; -ETIME: ->until_ms; -errno.
  */
 static int wait_more(struct ask *ask, const struct client *client, int signals)
 {
@@ -111,7 +134,7 @@ static int wait_more(struct ask *ask, const struct client *client, int signals)
 	if (out_flush() < 0 && ask->only_prints)
 		return -ECANCELED;
 	for (;;) {
-		int r = poll(fds, ARRAY_SIZE(fds), TICK_MS);
+		int wait_ms = ask_wait_ms(ask, TICK_MS), r = poll(fds, ARRAY_SIZE(fds), wait_ms);
 
 		if (r < 0 && errno != EINTR)
 			return -errno;
@@ -132,6 +155,8 @@ static int wait_more(struct ask *ask, const struct client *client, int signals)
 			return 0;
 		if (r > 0)
 			continue;
+		if (wait_ms < TICK_MS)
+			return -ETIME;
 		silent += TICK_MS;
 		if (ask->patience_ms >= 0 && silent >= ask->patience_ms)
 			return -ETIMEDOUT;
@@ -144,7 +169,6 @@ enum ctl_exit ask_run(struct ask *ask, struct ctl *ctl, char *const *words, size
 {
 	_cleanup_fd_ int signals = -1;
 	int r, code = MORE_FOLLOWS;
-	sigset_t mask;
 
 	if (ctl->client.fd < 0 && ask_connect(ctl) != CTL_OK)
 		return CTL_NO_BROKER;
@@ -152,13 +176,8 @@ enum ctl_exit ask_run(struct ask *ask, struct ctl *ctl, char *const *words, size
 	/* A broker that refuses a connection says why before it closes it: read that. */
 	if (r < 0 && r != -EPIPE)
 		return ask_print_failure(ctl, r);
-	if (ask->ends_at_interrupt) {
-		/* For good: a second Ctrl-C must not cut off our last words, and we end anyway. */
-		sigemptyset(&mask);
-		sigaddset(&mask, SIGINT);
-		sigprocmask(SIG_BLOCK, &mask, NULL);
-		signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
-	}
+	if (ask->ends_at_interrupt)
+		signals = ask_signals();
 	do {
 		r = client_next(&ctl->client);
 		if (r == 0)
@@ -170,7 +189,7 @@ enum ctl_exit ask_run(struct ask *ask, struct ctl *ctl, char *const *words, size
 		return (enum ctl_exit)code;
 	if (r == -EINTR)
 		return CTL_INTERRUPTED;
-	if (r == -EPIPE && ask->broker_ends)
-		return CTL_OK;
+	if (r == -ETIME)
+		return CTL_TOO_LONG;
 	return r == -ECANCELED ? CTL_FAILED : ask_print_failure(ctl, r);
 }

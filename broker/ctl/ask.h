@@ -17,6 +17,8 @@ enum ctl_exit {
 	CTL_USAGE = 2,	       /* what was typed has no such form */
 	CTL_NO_BROKER = 3,     /* none could be reached, or it ended before it had answered */
 	CTL_ABORTED = 4,       /* a reload began and did not get through */
+	CTL_UNFINISHED = 5,    /* the broker has ended, and something was cut off */
+	CTL_TOO_LONG = 6,      /* it has not ended within --timeout */
 	CTL_INTERRUPTED = 130, /* Ctrl-C; the broker goes on with what it was asked for */
 };
 
@@ -40,18 +42,27 @@ struct ask {
 	void (*line)(struct ask *ask, const struct json_value *line);
 	bool ends_at_interrupt; /* with CTL_INTERRUPTED; else Ctrl-C ends brokerctl, as by default
 				 */
-	bool broker_ends;	/* the end of the broker is the end of the answer, and no failure */
 	/* Only the output matters: stop when nobody reads it any more. */
 	bool only_prints;
-	int patience_ms; /* give up after so long a silence; -1: never */
+	int patience_ms;  /* give up after so long a silence; -1: never */
+	int64_t until_ms; /* and then, by loop_clock_ms(), with CTL_TOO_LONG; 0: never */
 };
 
 /*
  * Connects if need be, sends @words and reads the answer into the view of the client. With --json
- * every line is printed as it is, and ->line must be NULL. Whatever goes wrong is printed, as is
- * the error that the broker answers.
+ * every line is printed as it is, and ->line must print nothing. Whatever goes wrong is printed, as
+ * is the error that the broker answers.
  */
 enum ctl_exit ask_run(struct ask *ask, struct ctl *ctl, char *const *words, size_t n);
+
+/* For poll(2): at most @ms (-1: any time), and not beyond ->until_ms. */
+int ask_wait_ms(const struct ask *ask, int ms);
+
+/*
+ * From now on Ctrl-C makes the descriptor readable that is returned, the caller's. For good: a
+ * second one must not cut off our last words, and we end anyway.
+ */
+int ask_signals(void);
 
 /* Finds the broker and connects. CTL_OK, or CTL_NO_BROKER with the reason printed. */
 enum ctl_exit ask_connect(struct ctl *ctl);

@@ -12,6 +12,7 @@
 #include "ctl/doctor.h"
 #include "ctl/out.h"
 #include "ctl/show.h"
+#include "ctl/stop.h"
 #include "ctl/top.h"
 
 #define TEXT_MAX     (1 << 20)
@@ -40,7 +41,8 @@ static const char head[] =
 static const char tail[] = "\n"
 			   "brokerctl help COMMAND says more. Exit status: 0 done, 1 refused or "
 			   "failed, 2 wrong usage,\n"
-			   "3 no broker could be reached, 4 the reload was aborted, 130 Ctrl-C.\n";
+			   "3 no broker could be reached, 4 the reload was aborted, 5 the stop cut "
+			   "something off,\n6 it goes on after --timeout, 130 Ctrl-C.\n";
 
 static void add_row(struct screen *s, const char *name, const char *text)
 {
@@ -251,13 +253,10 @@ static bool parse_options(int argc, char **argv, struct ctl *ctl, struct argumen
 
 /* All others are asked of the broker, and what it answers is shown. */
 static enum ctl_exit (*const commands[])(struct ctl *ctl) = {
-	[COMMAND_TOP] = ctl_top,
-	[COMMAND_DEBUG] = ctl_debug,
-	[COMMAND_DOCTOR] = ctl_doctor,
-	[COMMAND_CONVERT] = ctl_convert,
-	[COMMAND_COMPLETION] = ctl_completion,
-	[COMMAND_COMPLETE] = ctl_complete,
-	[COMMAND_HELP] = help,
+	[COMMAND_TOP] = ctl_top,	   [COMMAND_STOP] = ctl_stop,
+	[COMMAND_DEBUG] = ctl_debug,	   [COMMAND_DOCTOR] = ctl_doctor,
+	[COMMAND_CONVERT] = ctl_convert,   [COMMAND_COMPLETION] = ctl_completion,
+	[COMMAND_COMPLETE] = ctl_complete, [COMMAND_HELP] = help,
 };
 
 /* @words: the command and what follows it. */

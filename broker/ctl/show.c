@@ -1,17 +1,13 @@
 #include "show.h"
 
-#include <poll.h>
 #include <string.h>
-#include "base/fd.h"
 #include "ctl/lines_text.h"
 #include "ctl/out.h"
 #include "ctl/status_text.h"
 #include "sys/loop.h"
-#include "sys/unix_socket.h"
 
 #define LINE_TEXT_MAX (CLIENT_LINE_MAX * 8) /* escaped and in colour, a line grows */
 #define TEXT_MAX      (64 << 20)
-#define END_MS	      10000 /* from the close of a broker's control socket to its end */
 
 struct show {
 	struct ask ask;
@@ -121,24 +117,6 @@ static void add_end(const struct show *s, struct ctl *ctl, bool plan, struct str
 		confirm(&ctl->request, out);
 }
 
-/* The events show how far it is. CTL_OK: it has ended; CTL_INTERRUPTED: it goes on stopping. */
-static enum ctl_exit wait_for_end(struct ask *ask, struct ctl *ctl, int watch)
-{
-	/* From the stop on: that was just now. */
-	char *const words[] = { (char[]){ "events" }, (char[]){ "--follow" }, (char[]){ "--since" },
-				(char[]){ "1s" } };
-	struct pollfd end = { .fd = watch, .events = POLLIN };
-	enum ctl_exit code;
-
-	ask->broker_ends = true;
-	ask->patience_ms = -1;
-	code = ask_run(ask, ctl, words, ARRAY_SIZE(words));
-	/* The next broker must not find this one still running. */
-	if (code == CTL_OK && watch >= 0)
-		(void)poll(&end, 1, END_MS);
-	return code;
-}
-
 enum ctl_exit ctl_show(struct ctl *ctl)
 {
 	const struct request *r = &ctl->request;
@@ -146,38 +124,27 @@ enum ctl_exit ctl_show(struct ctl *ctl)
 	bool rolls = id == COMMAND_RELOAD || id == COMMAND_RESTART || id == COMMAND_ROLLBACK ||
 		     id == COMMAND_START;
 	bool plan = id == COMMAND_RELOAD && request_has(r, "--plan");
-	bool ends = id == COMMAND_STOP && !r->arguments[0].text && !request_has(r, "--no-wait");
 	bool follows = id == COMMAND_EVENTS && request_has(r, "--follow");
 	struct show s = {
 		.ask = { .line = ctl->json ? NULL : take_line,
-			 .ends_at_interrupt = rolls || ends,
+			 .ends_at_interrupt = rolls,
 			 .only_prints = id == COMMAND_EVENTS,
 			 .patience_ms = follows || (rolls && !plan) ? -1 : ASK_PATIENCE_MS },
 		.ctl = ctl,
 		.began_ms = loop_clock_ms(),
 	};
 	enum ctl_exit code = ask_connect(ctl);
-	struct unix_peer broker = { .pidfd = -1 };
 	struct strbuf text = STRBUF_GROWS(TEXT_MAX);
 
-	/* In another pid namespace its end cannot be seen. */
-	if (code == CTL_OK && ends)
-		(void)unix_peer_get(ctl->client.fd, &broker);
 	if (code == CTL_OK)
 		code = ask_run(&s.ask, ctl, ctl->words, ctl->n_words);
 	if (code == CTL_OK && !ctl->json) {
 		add_end(&s, ctl, plan, &text);
 		out_buf(&text);
 	}
-	if (code == CTL_OK && ends) {
-		code = wait_for_end(&s.ask, ctl, broker.pidfd);
-		if (code == CTL_OK && !ctl->json)
-			out_text("the broker has ended\n");
-	}
 	if (code == CTL_INTERRUPTED)
 		out_error("the %s continues in the broker; brokerctl status shows it%s",
 			  r->command->name,
 			  id == COMMAND_RELOAD ? ", brokerctl reload abort aborts it" : "");
-	fd_closep(&broker.pidfd);
 	return code;
 }

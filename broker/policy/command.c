@@ -70,10 +70,15 @@ const struct command command_table[] = {
 	  .help = "start a service that was paused or stopped" },
 	{ COMMAND_STOP, "stop", RIGHT_STEER,
 	  .arguments = { OPTIONAL(KIND_SERVICE, "SERVICE") },
-	  .options = { { .name = "--now", .help = "do not wait for open connections" }, NO_WAIT },
+	  .options = { { .name = "--now", .help = "do not wait for open connections" },
+		       NO_WAIT,
+		       { .name = "--timeout", .value = KIND_DURATION, .value_name = "DURATION",
+			 .help = "wait no longer for the end of the broker" } },
 	  .help = "stop a service, or the broker with all workers",
 	  .more = "A service that is stopped refuses clients until it is started, or a reload. "
-		  "Without SERVICE, waits until the broker has ended." },
+		  "Without SERVICE, waits until the broker has ended. Exit status 0 means that it "
+		  "has ended in order; 5, that something was cut off; 6, that it goes on stopping "
+		  "after --timeout." },
 	{ COMMAND_SIGNAL, "signal", RIGHT_STEER,
 	  .arguments = { ARG(KIND_WORKER, "WORKER"), ARG(KIND_SIGNAL, "SIGNAL") },
 	  .help = "send a signal to the main process of a worker" },

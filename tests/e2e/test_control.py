@@ -157,6 +157,9 @@ def the_page_has_every_key_and_no_other():
     inetd = Broker([app("inetd_line")[0]], mode="inetd", listen="127.0.0.1:{port}", workers=1)
     for line in ask(inetd, "status"):
         seen[line.pop("type")].update(line)
+    for line in ask(inetd, "stop"):
+        seen.setdefault(line.pop("type"), set()).update(line)
+    inetd.wait_stopped()
     for kind in want:
         assert seen[kind] == want[kind], (
             kind, "only documented", want[kind] - seen[kind], "only there", seen[kind] - want[kind])

@@ -114,7 +114,7 @@ def a_reload_that_the_end_of_the_broker_cuts_short_has_an_end():
     with Control(broker) as waiting:
         waiting.send("reload")
         broker.wait_event("worker-start", generation=2)
-        ask(broker, "stop")
+        ask(broker, "stop --no-wait")
         end = waiting.answer()[-1]
     assert (end.get("code"), end.get("message")) == ("aborted", ENDS), end
     broker.wait_stopped()
@@ -251,9 +251,9 @@ def an_abort_leaves_the_number_that_was_set_by_hand():
 def who_asks_for_the_end_again_is_told_what_that_does():
     broker = Broker(app("srv_poll"), workers=1)
     sock, _ = hold(broker.port)
-    assert told(broker, "stop") is None
+    assert told(broker, "stop --no-wait") is None
     broker.wait_event("worker-draining")
-    assert "now kills all workers" in told(broker, "stop")
+    assert "now kills all workers" in told(broker, "stop --no-wait")
     broker.wait_stopped()
     sock.close()
 
@@ -484,7 +484,7 @@ def a_slot_tells_how_its_workers_ended():
 def stop_ends_the_broker_with_and_without_a_drain():
     broker = Broker(app("srv_poll"), workers=1)
     sock, pid = hold(broker.port)
-    ask(broker, "stop")
+    ask(broker, "stop --no-wait")
     broker.wait_event("worker-draining", pid=pid)
     sock.close()
     broker.wait_stopped()

@@ -48,7 +48,7 @@ def a_slot_whose_process_has_ended_with_the_broker_says_so():
         send_request(client, close=False)
         pid = read_answer(client).pid
         (gone,) = [w for w in ("web.0", "web.1") if broker.worker_pid(w) != pid]
-        ask(broker, "stop")
+        ask(broker, "stop --no-wait")
         broker.wait_event("worker-exit", worker=gone)
         line = worker(broker, gone)
         assert (line["state"], line["pid"]) == ("empty", None), line

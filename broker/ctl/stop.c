@@ -1,0 +1,206 @@
+/*
+ * The broker says itself how far it is and how it ends. But it still runs then, and the next broker
+ * must find nothing of it: so its processes, and the lock in its run directory, are waited for.
+ */
+#include "stop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "base/fd.h"
+#include "ctl/out.h"
+#include "ctl/show.h"
+#include "sys/loop.h"
+#include "sys/proc.h"
+#include "sys/spawn.h"
+#include "sys/unix_socket.h"
+
+/* What is readable once it has ended. */
+enum { THE_BROKER, ITS_PARENT, ITS_LOCK, SIGNALS, ENDS };
+
+struct stop {
+	struct ask ask;
+	const struct ctl *ctl;
+	int64_t began_ms;
+	pid_t broker;
+	struct pollfd ends[ENDS]; /* .fd is owned; -1: cannot be seen, or is over */
+	pid_t helper;		  /* it waits for the lock; 0: there is none */
+	bool begun;		  /* the broker has answered */
+	struct strbuf left;	  /* the last that it said, in words */
+};
+
+/* --- its processes and its lock -------------------------------------------------------------- */
+
+static void watch_process(struct stop *s, int which, pid_t pid)
+{
+	s->ends[which].fd = (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+static int wait_for_lock(int fd)
+{
+	return flock(fd, LOCK_SH) < 0;
+}
+
+/* flock(2) cannot be polled, so a process of ours waits in it. */
+static void watch_lock(struct stop *s, const char *path)
+{
+	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	struct stat st;
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	    spawn_helper(wait_for_lock, fd, &s->helper) == 0)
+		watch_process(s, ITS_LOCK, s->helper);
+}
+
+/*
+ * From the first line: the process that people know as the broker may be the parent of the one that
+ * we talk to. In another pid namespace the numbers mean nothing, and only the lock is seen.
+ */
+static void watch(struct stop *s, const struct json_value *line)
+{
+	pid_t pid = (pid_t)json_doc_number(line, "pid");
+
+	if (pid > 1 && s->broker > 1 && proc_stat(s->broker).parent == pid)
+		watch_process(s, ITS_PARENT, pid);
+	if (*json_doc_text(line, "lock"))
+		watch_lock(s, json_doc_text(line, "lock"));
+}
+
+static bool is_over(const struct stop *s)
+{
+	for (size_t i = 0; i < SIGNALS; i++)
+		if (s->ends[i].fd >= 0)
+			return false;
+	return true;
+}
+
+/* CTL_OK, CTL_INTERRUPTED or CTL_TOO_LONG. */
+static enum ctl_exit wait_for_ends(struct stop *s)
+{
+	while (!is_over(s)) {
+		int n = poll(s->ends, ENDS, ask_wait_ms(&s->ask, -1));
+
+		if (n == 0)
+			return CTL_TOO_LONG;
+		if (n > 0 && s->ends[SIGNALS].revents)
+			return CTL_INTERRUPTED;
+		for (size_t i = 0; n > 0 && i < SIGNALS; i++)
+			if (s->ends[i].revents)
+				fd_closep(&s->ends[i].fd);
+	}
+	return CTL_OK;
+}
+
+/* --- what is shown --------------------------------------------------------------------------- */
+
+static void show_progress(const struct stop *s)
+{
+	struct strbuf text = STRBUF_GROWS(4096);
+	struct screen screen = out_screen(&text);
+	struct text_line line = text_begin(&screen, 0);
+	STRBUF(age, 32);
+
+	/* The last column stays free: some terminals would wrap the line. */
+	line.width--;
+	text_add_age(&age, loop_clock_ms() - s->began_ms);
+	text_addf(&line, TEXT_PLAIN, "the broker stops  %s  %s", age.text, s->left.text);
+	out_progress(&text);
+}
+
+static void take_line(struct ask *ask, const struct json_value *line)
+{
+	struct stop *s = container_of(ask, struct stop, ask);
+	const char *message = json_doc_text(line, "message");
+
+	if (!strcmp(json_doc_text(line, "type"), "stopping")) {
+		if (!s->begun)
+			watch(s, line);
+		s->begun = true;
+		ask->patience_ms = -1;
+		strbuf_deinit(&s->left);
+		(void)text_expand(&s->left,
+				  "workers left: $workers{, open connections: $connections}"
+				  "{, the first is $worker}",
+				  line);
+		if (*message && !s->ctl->json)
+			out_error_from(message);
+	}
+	if (s->begun && !s->ctl->json && out_is_terminal())
+		show_progress(s);
+}
+
+/* --- the command ----------------------------------------------------------------------------- */
+
+/* Which broker it is must be known before it may be gone. */
+static void meet(struct stop *s, const struct client *client)
+{
+	struct unix_peer peer;
+
+	for (size_t i = 0; i < ENDS; i++)
+		s->ends[i] = (struct pollfd){ .fd = -1, .events = POLLIN };
+	if (unix_peer_get(client->fd, &peer) < 0)
+		return;
+	s->broker = peer.pid;
+	s->ends[THE_BROKER].fd = peer.pidfd;
+}
+
+static void leave(struct stop *s)
+{
+	if (s->ends[ITS_LOCK].fd >= 0)
+		(void)spawn_kill_pidfd(s->ends[ITS_LOCK].fd, SIGKILL);
+	for (size_t i = 0; i < ENDS; i++)
+		fd_closep(&s->ends[i].fd);
+	strbuf_deinit(&s->left);
+}
+
+static enum ctl_exit stop_broker(struct ctl *ctl)
+{
+	const char *timeout = request_option(&ctl->request, "--timeout")->text;
+	int64_t limit_ms = request_option(&ctl->request, "--timeout")->number;
+	struct stop s = { .ask = { .line = take_line,
+				   .ends_at_interrupt = true,
+				   .patience_ms = ASK_PATIENCE_MS },
+			  .ctl = ctl,
+			  .began_ms = loop_clock_ms(),
+			  .left = STRBUF_GROWS(1024) };
+	enum ctl_exit code = ask_connect(ctl), waited;
+	STRBUF(late, 512);
+
+	if (code != CTL_OK)
+		return code;
+	meet(&s, &ctl->client);
+	s.ask.until_ms = timeout ? s.began_ms + limit_ms : 0;
+	code = ask_run(&s.ask, ctl, ctl->words, ctl->n_words);
+	/* Killed in the middle: that was said. */
+	if (code == CTL_NO_BROKER && s.begun)
+		code = CTL_UNFINISHED;
+	if (code == CTL_OK || code == CTL_UNFINISHED) {
+		s.ends[SIGNALS].fd = ask_signals();
+		waited = wait_for_ends(&s);
+		if (waited != CTL_OK)
+			code = waited;
+		else if (!ctl->json)
+			out_text("the broker has ended\n");
+	}
+	strbuf_addf(&late, "the broker has not ended within %s, and goes on stopping; %s",
+		    timeout ? timeout : "", s.left.len ? s.left.text : "it has said nothing");
+	if (code == CTL_TOO_LONG)
+		out_error_from(late.text);
+	else if (code == CTL_INTERRUPTED)
+		out_error("the stop continues in the broker; brokerctl status shows it");
+	leave(&s);
+	return code;
+}
+
+enum ctl_exit ctl_stop(struct ctl *ctl)
+{
+	bool waits = !ctl->request.arguments[0].text && !request_has(&ctl->request, "--no-wait");
+
+	return waits ? stop_broker(ctl) : ctl_show(ctl);
+}
