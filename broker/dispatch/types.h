@@ -108,6 +108,7 @@ struct taker {
 	const struct service_conf *conf; /* its queue and stall_timeout */
 	unsigned processes;		 /* that its page has a table for (handoff_process.h) */
 	enum taker_gate gate;		 /* set by taker_set_gate() */
+	uint64_t even_ns; /* when looking for its channels is made up for: policy/pace.h */
 };
 
 /* What names a taker in an entry of the log, and so in an event. */

@@ -15,6 +15,7 @@
 #include "base/paths.h"
 #include "dispatch/channel.h"
 #include "dispatch/listener.h"
+#include "policy/pace.h"
 #include "service/asks.h"
 #include "service/listeners.h"
 #include "sys/asked_socket.h"
@@ -25,6 +26,8 @@
 /* Connections that have not said HELLO yet: how many, and for how long. */
 #define MAX_GREETINGS 256
 #define GREETING_MS   5000
+/* So much work is done at once: a thousand workers may start together. */
+#define GREETINGS_NS (200 * NSEC_PER_MSEC)
 
 struct greeting {
 	struct list link; /* rendezvous::greetings */
@@ -290,9 +293,21 @@ static int greet(struct greeting *g, const struct handoff_hello *hello, int sock
 	return join(g, w, hello, &asked, reason);
 }
 
+/* A process that greets in a loop takes its share of the loop's time, and no more. */
+static void count_work(struct rendezvous *rv, uint64_t began_ns)
+{
+	int64_t rest_ms = pace_debt_ms(&rv->even_ns, loop_clock_ns(), loop_cpu_ns() - began_ns,
+				       PACE_EVIDENCE, GREETINGS_NS);
+
+	if (rest_ms)
+		acceptor_rest(&rv->acceptor, rest_ms);
+}
+
 static void greeting_ready(struct loop_source *source, uint32_t events)
 {
 	struct greeting *g = container_of(source, struct greeting, source);
+	struct rendezvous *rv = g->rendezvous;
+	uint64_t began_ns = loop_cpu_ns();
 	union {
 		struct handoff_hello hello;
 		uint64_t align;
@@ -321,6 +336,7 @@ static void greeting_ready(struct loop_source *source, uint32_t events)
 	if (r < 0)
 		refuse(g, -r, reason.text);
 	greeting_free(g);
+	count_work(rv, began_ns);
 }
 
 static void greeting_expired(struct loop_timer *timer)
@@ -331,6 +347,7 @@ static void greeting_expired(struct loop_timer *timer)
 static void rendezvous_accepted(struct acceptor *a, int fd)
 {
 	struct rendezvous *rv = container_of(a, struct rendezvous, acceptor);
+	uint64_t began_ns = loop_cpu_ns();
 	struct greeting *g;
 	socklen_t len = sizeof(g->peer);
 
@@ -353,6 +370,7 @@ static void rendezvous_accepted(struct acceptor *a, int fd)
 		return;
 	}
 	loop_timer_arm(&rv->broker->loop, &g->timer, GREETING_MS);
+	count_work(rv, began_ns);
 }
 
 int rendezvous_start(struct rendezvous *rv, struct broker *b, int fd)

@@ -19,6 +19,7 @@ struct refused {
 struct rendezvous {
 	struct broker *broker;
 	struct acceptor acceptor;
+	uint64_t even_ns;      /* when what greetings have cost is made up for: policy/pace.h */
 	struct list greetings; /* greeting::link: connections without a HELLO yet, oldest first */
 	struct refused refused[REFUSED_OTHERS + 1]; /* since .minute was armed */
 	struct loop_timer minute;

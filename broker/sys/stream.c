@@ -173,6 +173,12 @@ int stream_open(struct stream *s, struct loop *loop, int fd, size_t in_max, size
 
 #define SHORTAGE_MS 100
 
+void acceptor_rest(struct acceptor *a, int64_t ms)
+{
+	loop_modify(a->loop, &a->source, 0);
+	loop_timer_arm(a->loop, &a->retry, ms);
+}
+
 static void acceptor_ready(struct loop_source *source, uint32_t events)
 {
 	struct acceptor *a = container_of(source, struct acceptor, source);
@@ -186,10 +192,8 @@ static void acceptor_ready(struct loop_source *source, uint32_t events)
 			continue;
 		}
 		/* EACCES: a security module forbids it, and the connection stays, too. */
-		if (errno_is_shortage(errno) || errno == EACCES) {
-			loop_modify(a->loop, source, 0);
-			loop_timer_arm(a->loop, &a->retry, SHORTAGE_MS);
-		}
+		if (errno_is_shortage(errno) || errno == EACCES)
+			acceptor_rest(a, SHORTAGE_MS);
 		return;
 	}
 }

@@ -85,5 +85,8 @@ struct acceptor {
 int acceptor_start(struct acceptor *a, struct loop *loop, int fd, unsigned batch,
 		   void (*accepted)(struct acceptor *a, int fd));
 
+/* Takes nothing for the next @ms. */
+void acceptor_rest(struct acceptor *a, int64_t ms);
+
 /* Before @fd is closed. Not started: nothing happens. */
 void acceptor_stop(struct acceptor *a);

@@ -187,6 +187,23 @@ class Deeds:
                 os.close(fd)
             s.close()
 
+    def hidden_listeners(ctl, rx, tx, port):
+        """It has many, as far as can be seen, and says so of none."""
+        resource.setrlimit(resource.RLIMIT_NOFILE, (10000, 10000))
+        for _ in range(600):
+            s, kind, fds = meet(hello(port))
+            s.close()
+
+    def greetings(ctl, rx, tx, port):
+        """Says that it listens, and that it does not, in two processes without end."""
+        for _ in range(2):
+            if os.fork() == 0:
+                while True:
+                    s, kind, fds = meet(hello(port))
+                    for fd in fds:
+                        os.close(fd)
+                    s.close()
+
 
 def main():
     deed, port, server = sys.argv[1], int(sys.argv[2]), sys.argv[3]

@@ -5,8 +5,10 @@ worker and nobody else: the others serve, and the broker holds no more descripto
 """
 
 import os
+import time
 
 from harness import *
+from lib import faults
 from lib.paths import TESTS
 
 private_namespaces()
@@ -115,6 +117,27 @@ def many_listeners_of_one_worker_end_with_their_connections():
         h.do()
         h.others_serve()
     h.unharmed()
+
+
+def check_cost(deed):
+    """After the burst that it is allowed: of a processor, whatever it asks for."""
+    h = Hostile(deed)
+    send_signal(h.pid, signal.SIGUSR1)
+    time.sleep(3)  # not for something to happen: it goes on and on
+    before = faults.cpu_ticks(h.broker.pid)
+    time.sleep(3)
+    cost = (faults.cpu_ticks(h.broker.pid) - before) / os.sysconf("SC_CLK_TCK") / 3
+    note("%s: %.0f %% of a processor" % (deed, cost * 100))
+    assert cost < 0.3, cost
+    # A worker that is new is heard meanwhile.
+    mark = h.broker.mark()
+    send_signal(min(h.good), signal.SIGKILL)
+    h.broker.wait_event("worker-ready", since=mark)
+    Load(h.port, inflight=16, total=500).wait_end()
+
+
+add_test("a worker that greets without end has its share", lambda: check_cost("greetings"))
+add_test("and so has one of whose listeners nobody says so", lambda: check_cost("hidden_listeners"))
 
 
 @test

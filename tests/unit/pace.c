@@ -27,6 +27,27 @@ TEST(one_slice_that_was_late_is_made_up_for)
 	CHECK_EQ(pace_rest_ms(10 * NSEC_PER_MSEC, PACE_SURVEY), 20);
 }
 
+TEST(a_burst_does_not_rest_and_what_goes_on_has_its_share)
+{
+	const uint64_t work = 100 * 1000, burst = 5 * NSEC_PER_MSEC;
+	uint64_t even = 0, now = NSEC_PER_MSEC, done = 0, end = now + 10000ull * NSEC_PER_MSEC;
+	int64_t rest;
+
+	for (; done < burst; done += work)
+		CHECK_EQ(pace_debt_ms(&even, now, work, PACE_EVIDENCE, burst), 0);
+	CHECK(pace_debt_ms(&even, now, work, PACE_EVIDENCE, burst) > 0);
+	while (now < end) {
+		rest = pace_debt_ms(&even, now, work, PACE_EVIDENCE, burst);
+		now += work + (uint64_t)rest * NSEC_PER_MSEC;
+		done += work;
+	}
+	CHECK(done * PACE_EVIDENCE <= end + burst * PACE_EVIDENCE);
+	CHECK(done * PACE_EVIDENCE >= end / 2);
+	/* Whoever waits until all is made up for may do it again. */
+	CHECK_EQ(pace_debt_ms(&even, even, burst, PACE_EVIDENCE, burst), 0);
+	CHECK_EQ(pace_debt_ms(&even, end * 2, 0, PACE_EVIDENCE, burst), 0);
+}
+
 TEST(there_is_always_a_rest)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(paces); i++)
