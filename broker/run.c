@@ -246,6 +246,7 @@ static void signalled(struct loop *loop, int signo)
 		return;
 	case SIGHUP:
 		loop_note(loop, "reload");
+		start_restore(b);
 		(void)master_reload(&run->master, NULL, &error);
 		return;
 	case SIGUSR1:

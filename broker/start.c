@@ -5,6 +5,7 @@
 #include <libgen.h>
 #include <string.h>
 #include <unistd.h>
+#include "base/fd.h"
 #include "config/conf_check.h"
 #include "config/option.h"
 #include "master/master.h"
@@ -90,6 +91,7 @@ static int open_rundir(struct run *run, struct strbuf *error)
 	if (r == 0)
 		r = control_open(&run->control, error);
 	m->broker.launch.rendezvous = m->rundir.rendezvous;
+	m->broker.launch.restore = start_restore;
 	return r;
 }
 
@@ -181,6 +183,31 @@ enum exit_code start_prepare(struct run *run)
 			code = EXIT_CODE_RUNNING;
 	}
 	return r < 0 ? start_failed(code, error.len ? error.text : strerror(-r)) : EXIT_CODE_OK;
+}
+
+void start_restore(struct broker *b)
+{
+	struct run *run = container_of(b, struct run, master.broker);
+	struct rundir *rd = &run->master.rundir;
+	_cleanup_fd_ int old = -1;
+	STRBUF(made, 4 * PATH_MAX);
+	STRBUF(error, 1024);
+	int r = rundir_restore(rd, &old, &made, &error), rest = 0;
+
+	if (old >= 0)
+		rest = acceptor_move(&run->rendezvous.acceptor, rd->rendezvous_fd);
+	if (rest == 0 && rundir_is_ours(rd))
+		rest = control_restore(&run->control, &made, &error);
+	if (!made.len)
+		return;
+	r = r < 0 ? r : rest;
+	log_event(r < 0 ? LEVEL_ERROR : LEVEL_WARN, "run-directory", LOG_STR("run_dir", rd->path),
+		  LOG_STR("made", made.text),
+		  LOG_MSG("%s was removed: %s: %s", r < 0 ? "cannot make again what" : "what",
+			  r == 0      ? "it is made again"
+			  : error.len ? error.text
+				      : strerror(-r),
+			  made.text));
 }
 
 /* --- `broker -t` ------------------------------------------------------------------------- */

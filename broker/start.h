@@ -49,6 +49,12 @@ struct run {
 enum exit_code start_prepare(struct run *run);
 
 /*
+ * Makes again what was removed of the run directory, the control socket and the pid file, and says
+ * so. @b is that of a struct run.
+ */
+void start_restore(struct broker *b);
+
+/*
  * `broker -t`: looks at what a start of @run would fail at, and starts nothing: users and
  * groups, directories, programs, files, addresses, the descriptor limit. Binds an address for a
  * moment, but does not listen; one that is in use is no mistake: the broker itself may be running.

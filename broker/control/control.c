@@ -327,6 +327,18 @@ static void control_accepted(struct acceptor *a, int fd)
 
 /* --- begin and end ------------------------------------------------------------------- */
 
+static int open_socket(struct control *ctl, struct strbuf *error)
+{
+	struct rundir *rd = &ctl->master->rundir;
+	int r = 0;
+
+	if (ctl->group != UNIX_NO_GROUP)
+		r = rundir_let_group_through(rd, ctl->group, error);
+	if (r == 0)
+		r = unix_listen(ctl->path, rd->heir, ctl->group, &ctl->fd, error);
+	return r;
+}
+
 int control_open(struct control *ctl, struct strbuf *error)
 {
 	struct master *m = ctl->master;
@@ -345,11 +357,8 @@ int control_open(struct control *ctl, struct strbuf *error)
 		r = user_find_group(bc->control_group, &ctl->group, error);
 		if (r < 0)
 			return r;
-		r = rundir_let_group_through(&m->rundir, ctl->group, error);
-		if (r < 0)
-			return r;
 	}
-	r = unix_listen(ctl->path, m->rundir.heir, ctl->group, &ctl->fd, error);
+	r = open_socket(ctl, error);
 	if (r < 0)
 		strbuf_add(error, "; set control in [broker]");
 	return r;
@@ -376,6 +385,24 @@ int control_start(struct control *ctl)
 					    ACCEPT_BATCH, control_accepted);
 }
 
+int control_restore(struct control *ctl, struct strbuf *made, struct strbuf *error)
+{
+	_cleanup_fd_ int was = ctl->fd;
+	int r;
+
+	if (ctl->fd < 0 || access(ctl->path, F_OK) == 0) {
+		was = -1;
+		return 0;
+	}
+	strbuf_addf(made, "%s%s", made->len ? ", " : "", ctl->path);
+	r = open_socket(ctl, error);
+	if (ctl->fd == was)
+		was = -1;
+	else if (r == 0)
+		r = acceptor_move(&ctl->acceptor, ctl->fd);
+	return r;
+}
+
 void control_stop(struct control *ctl)
 {
 	struct client *c;
@@ -387,7 +414,8 @@ void control_stop(struct control *ctl)
 			c->task->ops->broker_ends(c->task);
 		client_free(c);
 	}
-	if (ctl->fd >= 0)
+	/* If the directory vanished, another broker may have one of that name. */
+	if (ctl->fd >= 0 && rundir_is_ours(&ctl->master->rundir))
 		(void)unlink(ctl->path);
 	fd_closep(&ctl->fd);
 	free(ctl->path);

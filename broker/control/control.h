@@ -121,4 +121,7 @@ void control_init(struct control *ctl, struct master *m, struct events *events,
 /* Opens the socket. 0 or -errno with @error. control = off: nothing, and 0. */
 int control_open(struct control *ctl, struct strbuf *error);
 int control_start(struct control *ctl); /* begins to accept. 0 or -errno */
+
+/* Opens it again if its file was removed, whose path is added to @made then. As control_open(). */
+int control_restore(struct control *ctl, struct strbuf *made, struct strbuf *error);
 void control_stop(struct control *ctl);

@@ -22,11 +22,14 @@
 #define WEB_CLIENTS_MAX	    64
 #define WEB_DESCRIPTORS	    (WEB_CLIENTS_MAX + 1 + 2 * 2)
 
+struct broker;
+
 /* What every worker is started with. */
 struct broker_launch {
 	char *shim, *library;	/* paths of the launcher and the preloaded library; owned */
 	const char *rendezvous; /* path of the socket */
-	struct rlimit nofile;	/* as the broker was started; workers get it back */
+	void (*restore)(struct broker *b); /* makes it again if it has vanished; run.c's */
+	struct rlimit nofile;		   /* as the broker was started; workers get it back */
 };
 
 /* What the kernel says of connections, and a worker that is compared with it: service/evidence.c.

@@ -35,6 +35,20 @@ char *rundir_default(const char *config_file)
 	return n < 0 ? NULL : path;
 }
 
+/* Whether @path still names the file of @fd. */
+static bool is_named(const char *path, int fd)
+{
+	struct stat named, opened;
+
+	return lstat(path, &named) == 0 && fstat(fd, &opened) == 0 &&
+	       named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;
+}
+
+bool rundir_is_ours(const struct rundir *rd)
+{
+	return rd->lock_fd >= 0 && is_named(rd->lock, rd->lock_fd);
+}
+
 static int write_own_pid(int fd)
 {
 	char text[32];
@@ -103,7 +117,7 @@ static int lock_file(const char *path, mode_t mode, const struct spawn_ids *as, 
 	return -EBUSY;
 }
 
-static int open_rendezvous(struct rundir *rd, bool shared, struct strbuf *error)
+static int open_rendezvous(struct rundir *rd, struct strbuf *error)
 {
 	int r;
 
@@ -115,26 +129,22 @@ static int open_rendezvous(struct rundir *rd, bool shared, struct strbuf *error)
 			rd->path, UNIX_PATH_LEN - strlen("/" RENDEZVOUS_NAME));
 	/* We hold the lock, so a socket of that name is left over from a broker that was killed. */
 	(void)unlink(rd->rendezvous);
-	r = unix_bind(rd->rendezvous, SOCK_SEQPACKET, shared ? 0111 : 0177, &rd->rendezvous_fd);
+	r = unix_bind(rd->rendezvous, SOCK_SEQPACKET, rd->shared ? 0111 : 0177, &rd->rendezvous_fd);
 	if (r == 0 && listen(rd->rendezvous_fd, 512) < 0)
 		r = -errno;
 	return r < 0 ? strbuf_fail(error, r, "cannot listen on %s: %m", rd->rendezvous) : 0;
 }
 
-int rundir_open(struct rundir *rd, const char *path, bool shared, struct strbuf *error)
+/* Makes and locks the directory. */
+static int take_directory(struct rundir *rd, struct strbuf *error)
 {
+	const char *path = rd->path;
 	const uid_t heir = rd->heir ? rd->heir->uid : geteuid();
 	pid_t holder = 0;
 	struct stat st;
 	STRBUF(why, PATH_MAX + 256);
-	int r;
+	int r = safe_path_make_dir(path, &rd->dir_fd, &why);
 
-	rd->shared = shared;
-	rd->path = strdup(path);
-	if (!rd->path || asprintf(&rd->lock, "%s/lock", path) < 0 ||
-	    asprintf(&rd->rendezvous, "%s/" RENDEZVOUS_NAME, path) < 0)
-		return -ENOMEM;
-	r = safe_path_make_dir(path, &rd->dir_fd, &why);
 	if (r < 0)
 		return strbuf_fail(error, r,
 				   "cannot use the run directory %s: %s; set run_dir in [broker]",
@@ -162,9 +172,22 @@ int rundir_open(struct rundir *rd, const char *path, bool shared, struct strbuf 
 	 * own.
 	 */
 	if (fchown(rd->dir_fd, geteuid(), (gid_t)-1) < 0 ||
-	    fchmod(rd->dir_fd, shared ? 0711 : 0700) < 0)
+	    fchmod(rd->dir_fd, rd->shared ? 0711 : 0700) < 0)
 		return strbuf_fail(error, -errno, "cannot take the run directory %s: %m", path);
-	return open_rendezvous(rd, shared, error);
+	return 0;
+}
+
+int rundir_open(struct rundir *rd, const char *path, bool shared, struct strbuf *error)
+{
+	int r;
+
+	rd->shared = shared;
+	rd->path = strdup(path);
+	if (!rd->path || asprintf(&rd->lock, "%s/lock", path) < 0 ||
+	    asprintf(&rd->rendezvous, "%s/" RENDEZVOUS_NAME, path) < 0)
+		return -ENOMEM;
+	r = take_directory(rd, error);
+	return r < 0 ? r : open_rendezvous(rd, error);
 }
 
 int rundir_write_pid(struct rundir *rd, const char *pid_file, struct strbuf *error)
@@ -184,6 +207,37 @@ int rundir_write_pid(struct rundir *rd, const char *pid_file, struct strbuf *err
 				   pid_file, why.text);
 	rd->pid_file = strdup(pid_file);
 	return rd->pid_file ? 0 : -ENOMEM;
+}
+
+static void add_made(struct strbuf *made, const char *path)
+{
+	strbuf_addf(made, "%s%s", made->len ? ", " : "", path);
+}
+
+int rundir_restore(struct rundir *rd, int *ret_old, struct strbuf *made, struct strbuf *error)
+{
+	_cleanup_free_ char *pid_file = NULL;
+	int was = rd->rendezvous_fd, r = 0;
+
+	if (!rundir_is_ours(rd)) {
+		fd_closep(&rd->dir_fd);
+		fd_closep(&rd->lock_fd);
+		add_made(made, access(rd->path, F_OK) == 0 ? rd->lock : rd->path);
+		r = take_directory(rd, error);
+	}
+	if (r == 0 && (made->len || access(rd->rendezvous, F_OK) < 0)) {
+		add_made(made, rd->rendezvous);
+		r = open_rendezvous(rd, error);
+	}
+	*ret_old = rd->rendezvous_fd == was ? -1 : was;
+	if (r == 0 && rd->pid_file && !is_named(rd->pid_file, rd->pid_fd)) {
+		add_made(made, rd->pid_file);
+		fd_closep(&rd->pid_fd);
+		pid_file = rd->pid_file;
+		rd->pid_file = NULL;
+		r = rundir_write_pid(rd, pid_file, error);
+	}
+	return r;
 }
 
 int rundir_let_group_through(struct rundir *rd, gid_t group, struct strbuf *error)
@@ -213,14 +267,15 @@ void rundir_close(struct rundir *rd)
 {
 	struct stat st;
 
-	if (rd->rendezvous_fd >= 0)
-		(void)unlink(rd->rendezvous);
 	if (rd->pid_file && fstat(rd->pid_fd, &st) == 0) {
 		/* Where we have no right to the directory: at least no stale pid. */
 		(void)!ftruncate(rd->pid_fd, 0);
 		safe_path_remove(rd->pid_file, st.st_dev, st.st_ino);
 	}
-	if (rd->lock_fd >= 0) {
+	/* If it vanished, another broker may have one of that name. */
+	if (rundir_is_ours(rd)) {
+		if (rd->rendezvous_fd >= 0)
+			(void)unlink(rd->rendezvous);
 		/* While the lock is held: whatever opens the name next gets a file of its own. */
 		(void)unlink(rd->lock);
 		(void)rmdir(rd->path);

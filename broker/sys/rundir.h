@@ -46,6 +46,17 @@ int rundir_open(struct rundir *rd, const char *path, bool shared, struct strbuf 
  */
 int rundir_write_pid(struct rundir *rd, const char *pid_file, struct strbuf *error);
 
+/* Whether it still is where it was made, and its lock with it. */
+bool rundir_is_ours(const struct rundir *rd);
+
+/*
+ * Makes again what was removed behind our back: the directory with all that is in it, or some of
+ * that. @made names it; empty: nothing was missing. *@ret_old: the rendezvous socket that has a
+ * successor now, the caller's; -1: it has none. 0 or -errno with @error, as rundir_open(). A pid
+ * file that cannot be made again is given up.
+ */
+int rundir_restore(struct rundir *rd, int *ret_old, struct strbuf *made, struct strbuf *error);
+
 /* Members of @group may pass through to a socket in it. 0 or -errno with @error. */
 int rundir_let_group_through(struct rundir *rd, gid_t group, struct strbuf *error);
 

@@ -216,6 +216,16 @@ int acceptor_start(struct acceptor *a, struct loop *loop, int fd, unsigned batch
 	return loop_add(loop, &a->source, fd, EPOLLIN);
 }
 
+int acceptor_move(struct acceptor *a, int fd)
+{
+	int client;
+
+	while ((client = accept4(a->source.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0)
+		a->accepted(a, client);
+	acceptor_stop(a);
+	return acceptor_start(a, a->loop, fd, a->batch, a->accepted);
+}
+
 void acceptor_stop(struct acceptor *a)
 {
 	if (!a->loop)

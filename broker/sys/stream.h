@@ -88,5 +88,8 @@ int acceptor_start(struct acceptor *a, struct loop *loop, int fd, unsigned batch
 /* Takes nothing for the next @ms. */
 void acceptor_rest(struct acceptor *a, int64_t ms);
 
+/* Goes over to the listening @fd, as above, once what waits at the old socket is accepted. */
+int acceptor_move(struct acceptor *a, int fd);
+
 /* Before @fd is closed. Not started: nothing happens. */
 void acceptor_stop(struct acceptor *a);

@@ -88,6 +88,7 @@ struct worker *worker_start(struct worker_terms *terms, struct service_conf *con
 	int r = -ENOMEM;
 
 	loop_note(&terms->broker->loop, "start of a worker");
+	terms->broker->launch.restore(terms->broker);
 	if (w)
 		r = worker_make_token(w, &error);
 	if (r == 0)

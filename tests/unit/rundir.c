@@ -76,6 +76,43 @@ TEST(it_is_made_and_all_of_it_removed)
 	stop();
 }
 
+TEST(what_was_removed_is_made_again_and_no_more)
+{
+	struct rundir rd = RUNDIR_INIT;
+	int old, was;
+	STRBUF(made, 512);
+	STRBUF(error, 512);
+
+	start();
+	CHECK_EQ(rundir_open(&rd, path, true, &error), 0);
+	CHECK_EQ(rundir_write_pid(&rd, pid_file, &error), 0);
+	was = rd.rendezvous_fd;
+	CHECK_EQ(rundir_restore(&rd, &old, &made, &error), 0);
+	CHECK_EQ(made.len, 0);
+	CHECK_EQ(old, -1);
+	CHECK_EQ(unlink(pid_file), 0);
+	CHECK_EQ(rundir_restore(&rd, &old, &made, &error), 0);
+	CHECK_STR(made.text, pid_file);
+	CHECK_EQ(rd.rendezvous_fd, was);
+	/* The old socket is the caller's: clients may wait at it. */
+	CHECK_EQ(unlink(sock), 0);
+	CHECK_EQ(rundir_restore(&rd, &old, &made, &error), 0);
+	CHECK_EQ(old, was);
+	CHECK(rd.rendezvous_fd != was);
+	CHECK_EQ(try_connect(), 0);
+	CHECK_EQ(close(old), 0);
+	CHECK_EQ(unlink(sock) + unlink(lock) + rmdir(path), 0);
+	CHECK(!rundir_is_ours(&rd));
+	CHECK_EQ(rundir_restore(&rd, &old, &made, &error), 0);
+	CHECK_EQ(close(old), 0);
+	CHECK(rundir_is_ours(&rd));
+	CHECK_EQ(mode_of(path), 0711);
+	CHECK_EQ(mode_of(lock), 0600);
+	CHECK_EQ(mode_of(sock), 0666);
+	rundir_close(&rd);
+	stop();
+}
+
 TEST(workers_of_another_user_reach_the_socket_and_no_more)
 {
 	struct rundir rd = RUNDIR_INIT;

@@ -4,6 +4,8 @@
 
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 #include "base/fd.h"
 
 #define BIG (4 << 20)
@@ -241,6 +243,46 @@ TEST(a_peer_that_goes_away_ends_it)
 	run(&p);
 	CHECK_EQ(p.closed, 1);
 	end(&p);
+}
+
+static unsigned n_accepted;
+
+static void count(struct acceptor *a, int fd)
+{
+	(void)a;
+	n_accepted++;
+	(void)close(fd);
+}
+
+TEST(an_acceptor_that_moves_takes_what_waits_with_it)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	struct acceptor a;
+	int listeners[2], clients[3];
+	struct loop loop;
+	socklen_t len;
+
+	CHECK_EQ(loop_init(&loop, NULL, 0, nothing), 0);
+	for (int i = 0; i < 2; i++) {
+		listeners[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		CHECK_EQ(bind(listeners[i], (struct sockaddr *)&sun, sizeof(sun.sun_family)), 0);
+		CHECK_EQ(listen(listeners[i], 8), 0);
+	}
+	CHECK_EQ(acceptor_start(&a, &loop, listeners[0], 1, count), 0);
+	for (int i = 0; i < 3; i++) {
+		len = sizeof(sun);
+		CHECK_EQ(getsockname(listeners[0], (struct sockaddr *)&sun, &len), 0);
+		clients[i] = socket(AF_UNIX, SOCK_STREAM, 0);
+		CHECK_EQ(connect(clients[i], (struct sockaddr *)&sun, len), 0);
+	}
+	CHECK_EQ(acceptor_move(&a, listeners[1]), 0);
+	CHECK_EQ(n_accepted, 3);
+	CHECK_EQ(a.source.fd, listeners[1]);
+	acceptor_stop(&a);
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(close(clients[i]), 0);
+	CHECK_EQ(close(listeners[0]) + close(listeners[1]), 0);
+	loop_deinit(&loop);
 }
 
 TAP_MAIN()
