@@ -207,9 +207,12 @@ static void reap(struct run *run)
 	pid_t pid;
 
 	/* SIGCHLDs coalesce: one may stand for many. */
-	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED)) > 0)
-		strangers |=
-			!child_changed(b, pid, status) && !guard_reaped(&run->guard, pid, status);
+	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED)) > 0) {
+		if (child_changed(b, pid, status) || guard_reaped(&run->guard, pid, status))
+			continue;
+		pid_set_remove(&b->started, pid); /* of a worker that was left to itself */
+		strangers = true;
+	}
 	if (strangers)
 		look_for_kin(b);
 }

@@ -66,7 +66,13 @@ static void signal_due(struct loop_timer *timer)
 {
 	struct kept *w = container_of(timer, struct kept, due);
 
-	(void)spawn_kill_pidfd(w->pidfd, w->told ? SIGKILL : w->entry.stop_signal);
+	int r = spawn_kill_pidfd(w->pidfd, w->told ? SIGKILL : w->entry.stop_signal);
+
+	/* It has become another user: there is nothing that we could wait for. */
+	if (w->told && r == -EPERM) {
+		process_ended(&w->process, 0);
+		return;
+	}
 	w->told = true;
 	loop_timer_arm(&w->keeper->loop, &w->due, w->entry.stop_ms);
 }

@@ -53,14 +53,17 @@ void worker_look_at_processes(struct worker *w)
 
 /* --- told to end ----------------------------------------------------------------------- */
 
-static void signal_pid(const struct worker *w, pid_t pid, int sig)
+static int signal_pid(const struct worker *w, pid_t pid, int sig)
 {
 	int r = spawn_kill(pid, sig);
 
 	if (r < 0 && r != -ESRCH)
 		log_event(LEVEL_ERROR, "worker-failed", LOG_WORKER_PID(w, pid),
-			  LOG_MSG("cannot send signal %d to process %d: %s", sig, (int)pid,
-				  strerror(-r)));
+			  LOG_MSG("cannot send signal %d to process %d: %s%s", sig, (int)pid,
+				  strerror(-r),
+				  r == -EPERM ? " (it has become another user than the broker)"
+					      : ""));
+	return r;
 }
 
 void worker_tell_drain(struct worker *w)
@@ -68,15 +71,15 @@ void worker_tell_drain(struct worker *w)
 	int sig = w->terms->live->drain_signal;
 
 	if (sig && w->pid && !w->guest)
-		signal_pid(w, w->pid, sig);
+		(void)signal_pid(w, w->pid, sig);
 }
 
 static void tell_to_end(const struct worker *w, pid_t pid)
 {
-	signal_pid(w, pid, w->terms->live->stop_signal);
+	(void)signal_pid(w, pid, w->terms->live->stop_signal);
 	/* A stopped process would get it only when it is continued. */
 	if (proc_stat(pid).state == 'T')
-		signal_pid(w, pid, SIGCONT);
+		(void)signal_pid(w, pid, SIGCONT);
 }
 
 void worker_signal_kin(struct worker *w, const struct pid_set *told)
@@ -99,11 +102,19 @@ void worker_signal(struct worker *w)
 void worker_kill(struct worker *w)
 {
 	_cleanup_pids_ struct pid_set all = { 0 };
+	bool killed = false, refused = false;
+	int r;
 
 	assert(!w->guest);
 	(void)worker_processes(w, &all);
-	for (size_t i = 0; i < all.n; i++)
-		signal_pid(w, all.pids[i], SIGKILL);
+	for (size_t i = 0; i < all.n; i++) {
+		r = signal_pid(w, all.pids[i], SIGKILL);
+		killed = killed || r == 0;
+		refused = refused || r == -EPERM;
+	}
+	w->beyond_us = refused && !killed;
+	if (w->beyond_us)
+		loop_timer_arm(worker_loop(w), &w->deadline, 0);
 }
 
 /* --- woken to see it ------------------------------------------------------------------- */

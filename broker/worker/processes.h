@@ -27,5 +27,5 @@ void worker_tell_drain(struct worker *w);
  */
 void worker_signal(struct worker *w);
 void worker_signal_kin(struct worker *w, const struct pid_set *told); /* ... but for those */
-void worker_kill(struct worker *w);		    /* SIGKILL to every process of the tree */
+void worker_kill(struct worker *w); /* SIGKILL to every process of the tree; .beyond_us is set */
 void worker_wake_expired(struct loop_timer *timer); /* worker::wake */

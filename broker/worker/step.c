@@ -167,6 +167,28 @@ void worker_retire(struct worker *w, enum worker_event how)
 	broker_watch(w->terms->broker);
 }
 
+/* Nothing that we can do ends what is left of it. */
+static void give_up(struct worker *w)
+{
+	loop_timer_disarm(&w->look);
+	w->undecided = false;
+	worker_event(w, EV_EXIT);
+}
+
+/* What is left of it runs as another user, so that the kernel does not let us end it. */
+static void leave_alone(struct worker *w)
+{
+	pid_t pid = w->pid ? w->pid : w->kin.pids[0];
+
+	log_event(LEVEL_ERROR, "worker-failed", LOG_WORKER_PID(w, pid),
+		  LOG_MSG("is left to itself, as the broker may not end it: end process %d by hand",
+			  (int)pid));
+	w->main_was = pid;
+	w->pid = 0;
+	w->state_before_exit = w->state;
+	give_up(w);
+}
+
 void worker_deadline_expired(struct loop_timer *timer)
 {
 	struct worker *w = container_of(timer, struct worker, deadline);
@@ -177,13 +199,12 @@ void worker_deadline_expired(struct loop_timer *timer)
 		worker_explain_timeout(w);
 	/* Its main process has ended, and /proc does not say what that has left: it was killed. */
 	if (w->state == WORKER_STOPPING && w->undecided &&
-	    loop_now(worker_loop(w)) - w->state_since_ms >= 2 * w->terms->live->stop_timeout_ms) {
-		loop_timer_disarm(&w->look);
-		w->undecided = false;
-		worker_event(w, EV_EXIT);
-		return;
-	}
-	worker_event(w, EV_TIMEOUT);
+	    loop_now(worker_loop(w)) - w->state_since_ms >= 2 * w->terms->live->stop_timeout_ms)
+		give_up(w);
+	else if (w->state == WORKER_STOPPING && w->beyond_us)
+		leave_alone(w);
+	else
+		worker_event(w, EV_TIMEOUT);
 }
 
 void worker_settle_expired(struct loop_timer *timer)

@@ -128,6 +128,7 @@ struct worker {
 	bool moved;		/* main has ended after it listened: a child took its place */
 	unsigned exec_looks;	/* as often a child that may be in execve(2) is waited for */
 	bool undecided;		/* main has ended; what is left of it is not known yet */
+	bool beyond_us;		/* the kernel has refused to kill any process of it */
 	enum worker_state state_before_exit;
 
 	struct loop_source process_source;

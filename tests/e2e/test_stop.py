@@ -6,6 +6,7 @@ import time
 
 from harness import *
 from lib import proc, tap
+from lib.control import ask
 from lib.paths import broker_program
 from lib.ports import free_port
 from lib.terminal import Terminal
@@ -44,6 +45,30 @@ def processes_that_cannot_be_seen_are_waited_for_for_their_time_only():
         broker.signal(signal.SIGTERM)
         broker.wait_exit(20)
         assert trace.lines("INJECTED")
+    broker.wait_stopped()
+
+
+@test
+def a_worker_that_the_broker_may_not_signal_is_left_to_itself():
+    """As one that has become root by a setuid program, while the broker is not."""
+    env = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"}
+    broker = Broker(app("srv_poll"), workers=1, drain_timeout="200ms", stop_timeout="200ms", env=env)
+    first = broker.worker_pid("web.0")
+    with faults.Strace(broker.pid, "kill", inject="kill:error=EPERM:when=1+"):
+        ask(broker, "restart web.0")
+        broker.wait_event("worker-exit", worker="web.0", pid=first)
+    said = broker.log.find(["worker-failed"])[-1]
+    assert "end process %d by hand" % first in said["message"] and said["pid"] == first, said
+    # Its end is no surprise to the broker, which is its parent.
+    send_signal(first, signal.SIGKILL)
+    wait_until(lambda: proc.stat(first)[0] is None)
+    second = broker.worker_pid("web.0")
+    assert http_get(broker.port).pid == second
+    with faults.Strace(broker.pid, "kill", inject="kill:error=EPERM:when=1+"):
+        broker.signal(signal.SIGTERM)
+        broker.wait_exit(20)
+    assert "end process %d by hand" % second in broker.log.find(["worker-failed"])[-1]["message"]
+    send_signal(second, signal.SIGKILL)
     broker.wait_stopped()
 
 

@@ -18,6 +18,8 @@
 #include "sys/loop.h"
 #include "sys/spawn.h"
 
+static bool refused;
+
 /* A keeper that is wrong about a pid must not reach it: init, or everybody. */
 long __real_syscall(long n, ...);
 long __wrap_syscall(long n, ...);
@@ -34,6 +36,10 @@ long __wrap_syscall(long n, ...)
 	va_end(ap);
 	if (n == SYS_pidfd_open && (pid_t)a <= 1)
 		_exit(99);
+	if (n == SYS_pidfd_send_signal && refused) {
+		errno = EPERM;
+		return -1;
+	}
 	return __real_syscall(n, a, b, c, d);
 }
 
@@ -145,6 +151,18 @@ TEST(who_ignores_the_signal_is_killed_after_its_stop_time)
 }
 
 /* What it has of a worker does not pile up while the broker lives. */
+TEST(who_may_not_be_signalled_is_not_waited_for)
+{
+	pid_t w = worker(false);
+
+	refused = true;
+	keeper_start();
+	tell(w, SIGTERM, 0, 20);
+	broker_dies();
+	CHECK_EQ(keeper_status(), 0);
+	end_worker(w);
+}
+
 TEST(who_ends_while_the_broker_lives_is_forgotten)
 {
 	pid_t a = worker(false), b = worker(false);
