@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "config/option.h"
 #include "control/control.h"
 #include "core/notice.h"
 #include "master/master.h"
@@ -125,6 +126,23 @@ static void judge(struct roll *roll, struct awaited *a)
 		a->over = true;
 }
 
+/* What was asked for is done; but what a reload has read may take more than that. */
+static void end_done(struct client *c)
+{
+	const struct master *m = c->control->master;
+	STRBUF(keys, 512);
+
+	if (c->request.command->id == COMMAND_RELOAD &&
+	    option_changes(OPTION_BROKER, &m->conf_start->broker, &m->conf->broker, APPLY_RESTART,
+			   &keys))
+		client_end_saying(c,
+				  "[broker] %s: the change takes effect at the next start of "
+				  "the broker",
+				  keys.text);
+	else
+		client_end(c);
+}
+
 /* Ends the answer, and with it @roll, when nothing is awaited any more. */
 static void finish_if_over(struct roll *roll)
 {
@@ -137,7 +155,7 @@ static void finish_if_over(struct roll *roll)
 	if (over && roll->reason[0])
 		end_failed(roll);
 	else if (over)
-		client_end(roll->task.client);
+		end_done(roll->task.client);
 }
 
 static void events_added(struct event_follower *f)
@@ -212,7 +230,7 @@ static void await(struct client *c, const char *only)
 	struct roll *roll;
 
 	if (request_has(&c->request, "--no-wait")) {
-		client_end(c);
+		end_done(c);
 		return;
 	}
 	roll = client_alloc(c, sizeof(*roll) + list_count(&b->services) * sizeof(roll->awaited[0]));

@@ -191,8 +191,8 @@ static int connect_by_conf(const char *file, const struct broker_conf *bc, struc
 }
 
 /*
- * The file may be faulty while a broker runs with its earlier content. Mostly its [broker] section
- * is still good and says where to ask. If not, a broker that chose its own run directory is still
+ * The file may have changed since the broker was started, and be faulty. Mostly its [broker]
+ * section still says where to ask. If not, a broker that chose its own run directory is still
  * found.
  */
 static int connect_by_file(const char *file, struct client *ret, struct strbuf *error)
@@ -201,25 +201,29 @@ static int connect_by_file(const char *file, struct client *ret, struct strbuf *
 	struct conf *conf;
 	struct stat st;
 	int r = config_file_load(file, false, &conf, error);
-	bool whole = r == 0;
+	bool whole = r == 0, placed = false;
+	int found = 0;
 
 	ret->file = file;
 	ret->owner = stat(file, &st) == 0 ? st.st_uid : 0;
 	if (whole || config_file_load(file, false, &conf, NULL) == 0) {
-		int found;
-
 		if (conf->broker.user)
 			snprintf(ret->user, sizeof(ret->user), "%s", conf->broker.user);
 		found = connect_by_conf(file, &conf->broker, ret, whole ? error : &ignored);
-
+		placed = conf->broker.run_dir || conf->broker.control == CONTROL_PATH;
 		conf_free(conf);
-		if (whole || found == 0)
+		if (found == 0 || (whole && found != -ENOENT && found != -ECONNREFUSED))
 			return found;
 	}
 	if (access(file, F_OK) < 0)
 		return r;
 	if (connect_by_name(file, ret, &ignored) == 0)
 		return 0;
+	if (whole && placed)
+		strbuf_add(error, "; if it was started while the file had another run_dir or "
+				  "control, name the socket with -s");
+	if (whole)
+		return found;
 	strbuf_addf(error,
 		    "%s\nwhere its broker listens is not known then; name the socket with -s",
 		    error->len ? "" : strerror(-r));

@@ -165,7 +165,13 @@ static void apply_one(struct master *m, struct service *s, struct conf *conf,
 		      struct opened_list *list)
 {
 	struct service_conf *sc = conf_find_service(conf, service_name(s));
+	STRBUF(own, 1024);
 
+	if (option_changes(OPTION_BROKER, &m->conf->broker, &conf->broker, APPLY_N, &own))
+		log_event(LEVEL_INFO, "config-waits", LOG_STR("keys", own.text),
+			  LOG_MSG("[broker] differs in the file (%s), and waits for a reload of "
+				  "all services",
+				  own.text));
 	for (size_t i = 0; i < conf->n_services; i++) {
 		const struct service_conf *other = conf->services[i];
 		const struct service *running = find_service(m, other->name);

@@ -101,6 +101,21 @@ def the_socket_of_a_configuration_file():
     fails(ctl("status", env={"XDG_RUNTIME_DIR": tmp()}, prepare=hide_run), 3)
 
 
+@test
+def a_broker_that_was_started_with_another_file_is_found_where_it_is_by_itself():
+    broker = Broker(app("srv_poll"), workers=1, broker={"run_dir": ""})
+    shows = lambda: ctl("-c", broker.file, "status").stdout
+    assert "web  serving" in shows()
+    for key, value in (("control", tmp("new")), ("run_dir", tmp("run")), ("control", "off")):
+        broker.configure(app("srv_poll"), workers=1, broker={"run_dir": "", key: value})
+        assert "web  serving" in shows(), (key, value)
+    broker.signal(signal.SIGTERM)
+    assert broker.wait_exit() == 0
+    broker.stopped = {}
+    broker.configure(app("srv_poll"), workers=1, broker={"run_dir": tmp("run")})
+    fails(ctl("-c", broker.file, "status"), 3, tmp("run"), "started while the file had another")
+
+
 def name_of(path):
     h = 2166136261
     for c in os.path.realpath(path).encode():

@@ -361,6 +361,15 @@ def one_service_alone_is_reloaded():
 
 
 @test
+def one_service_alone_leaves_the_broker_as_it_is():
+    broker = Broker(text=TWO % (1, 1))
+    broker.configure(text=TWO % (1, 1), broker={"log_level": "error"})
+    ask(broker, "reload a")
+    waits = broker.wait_event("config-waits")
+    assert waits["keys"] == "log_level" and waits["message"].startswith("[broker] differs"), waits
+
+
+@test
 def one_service_alone_needs_a_file_that_is_right_as_a_whole():
     broker = Broker(text=TWO % (1, 1))
     pids = who_answers(broker.port, 2) | who_answers(broker.port2, 2)

@@ -240,13 +240,17 @@ def what_takes_a_restart_is_shown_until_there_is_one():
     for _ in range(2):
         assert shown() == ("", "default", path, [path])
         mark = broker.mark()
-        ask(broker, "reload")
+        with Control(broker) as c:
+            c.send("reload")
+            assert c.answer()[-1]["message"].startswith("[broker] pid_file: the change takes effect at")
         assert broker.wait_event("needs-restart", since=mark)["keys"] == "pid_file"
     assert not os.path.exists(path)
     # Nothing waits any more once the file is as it was.
     broker.configure(app("srv_poll"), workers=1)
     mark = broker.mark()
-    ask(broker, "reload")
+    with Control(broker) as c:
+        c.send("reload")
+        assert c.answer()[-1] == {"type": "end", "ok": True}
     broker.settle()
     assert shown() == ("", "default", None, []) and not broker.events("needs-restart", since=mark)
 
