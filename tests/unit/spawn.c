@@ -1,7 +1,7 @@
 /* links: broker/sys/spawn broker/sys/confine broker/sys/program broker/sys/rights */
 /* links: broker/base/strbuf broker/base/units */
 /* links: broker/sys/proc */
-/* wrap: kill */
+/* wrap: kill syscall close */
 #include "sys/spawn.h"
 #include "tap.h"
 
@@ -28,6 +28,29 @@ int __wrap_kill(pid_t pid, int sig)
 		return __real_kill(pid, sig);
 	errno = kill_error;
 	return kill_error ? -1 : 0;
+}
+
+/* As a filter of system calls of a container may have it. */
+static bool no_close_range;
+
+long __real_syscall(long n, long a, long b, long c, long d, long e);
+long __wrap_syscall(long n, long a, long b, long c, long d, long e);
+long __wrap_syscall(long n, long a, long b, long c, long d, long e)
+{
+	if (n != SYS_close_range || !no_close_range)
+		return __real_syscall(n, a, b, c, d, e);
+	errno = EPERM;
+	return -1;
+}
+
+static unsigned n_closed;
+
+int __real_close(int fd);
+int __wrap_close(int fd);
+int __wrap_close(int fd)
+{
+	n_closed++;
+	return __real_close(fd);
 }
 
 TEST(a_signal_goes_to_one_process)
@@ -284,10 +307,12 @@ static int helper_body(int fd)
 	/* Only 0, 1, 2 and the one it was given. */
 	if (fcntl(other, F_GETFD) >= 0 && other != fd)
 		return 1;
+	if (n_closed > 100)
+		return 3;
 	return write(fd, "x", 1) == 1 && getpgrp() == getpid() ? 42 : 2;
 }
 
-TEST(a_helper_has_its_descriptor_and_no_other)
+static void check_helper(void)
 {
 	int pair[2], status;
 	pid_t pid;
@@ -303,6 +328,22 @@ TEST(a_helper_has_its_descriptor_and_no_other)
 	CHECK_EQ(read(pair[0], &byte, 1), 1);
 	close(pair[0]);
 	close(other);
+}
+
+TEST(a_helper_has_its_descriptor_and_no_other)
+{
+	check_helper();
+}
+
+TEST(without_close_range_only_what_is_open_is_closed)
+{
+	struct rlimit limit;
+
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = limit.rlim_max;
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	no_close_range = true;
+	check_helper();
 }
 
 TAP_MAIN()
