@@ -48,6 +48,21 @@ int unix_connect(const char *path, int *ret_fd)
 	return 0;
 }
 
+int unix_connect_datagrams(const char *path, int *ret_fd)
+{
+	struct sockaddr_un sun;
+	socklen_t len = fill_address(path, &sun);
+	_cleanup_fd_ int fd = -1;
+
+	if (!len)
+		return -ENAMETOOLONG;
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&sun, len) < 0)
+		return -errno;
+	*ret_fd = fd_take(&fd);
+	return 0;
+}
+
 int unix_bind(const char *path, int type, mode_t mask, int *ret_fd)
 {
 	_cleanup_fd_ int fd = -1;

@@ -40,6 +40,9 @@ int unix_make_way(const char *path, struct strbuf *error);
  */
 int unix_connect(const char *path, int *ret_fd);
 
+/* A datagram socket that sends to @path, or to the abstract @NAME. As unix_bind(). */
+int unix_connect_datagrams(const char *path, int *ret_fd);
+
 struct unix_peer {
 	pid_t pid; /* > 1: the process that connected */
 	uid_t uid;
