@@ -14,6 +14,7 @@
 #include "config/conf.h"
 #include "run.h"
 #include "sys/config_file.h"
+#include "sys/given.h"
 
 #define MAX_LISTEN 64
 
@@ -248,5 +249,6 @@ int main(int argc, char **argv)
 		return code;
 	}
 	master->entered = entered_through();
+	given_read(); /* here, since the environment names this process */
 	return run_broker(&run);
 }

@@ -4,6 +4,7 @@
 #include <unistd.h>
 #include "base/address.h"
 #include "dispatch/pending.h"
+#include "sys/given.h"
 #include "sys/log.h"
 #include "sys/tcp.h"
 #include "sys/unix_listener.h"
@@ -59,6 +60,7 @@ struct listener *listener_new(struct dispatch *d, const struct handoff_addr *add
 		free(l);
 		return NULL;
 	}
+	l->given = given_keep(fd);
 	list_append(&d->listeners, &l->link);
 	return l;
 }
@@ -98,13 +100,21 @@ static void remember_port(struct endpoint *e, uint16_t port)
 	e->ports[e->n_ports++] = port;
 }
 
+bool listener_outlives(const struct listener *l)
+{
+	return l->given == GIVEN_UNIT || (l->given == GIVEN_STORE && l->dispatch->broker->stopping);
+}
+
 void listener_free(struct listener *l)
 {
+	bool stays = listener_outlives(l);
+
 	listener_detach(l);
 	list_remove(&l->link);
 	loop_remove(&l->dispatch->broker->loop, &l->source);
-	unix_listener_remove(&l->addr, l->file);
-	(void)close(l->fd);
+	if (!stays)
+		unix_listener_remove(&l->addr, l->file);
+	given_close(l->fd, l->given, stays);
 	free(l);
 }
 
@@ -129,6 +139,8 @@ int listener_configure(struct listener *l, const struct service_conf *sc, struct
 {
 	static const struct asked nothing;
 
+	if (address_unix(&l->addr) && l->given == GIVEN_UNIT) /* its file is systemd's */
+		return tcp_listen(l->fd, sc);
 	if (address_unix(&l->addr))
 		return unix_listener_configure(l->fd, &l->addr, l->file, sc,
 					       l->dispatch->broker->conf, error);

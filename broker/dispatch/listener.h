@@ -19,6 +19,12 @@ int listener_publish(struct listener *l);
 /* @l has no more clients. True: it was closed by unix_listener_end(), and is asked no more. */
 bool listener_has_ended(struct listener *l);
 
+/*
+ * Its socket stays open without us, and who connects waits: that of a socket unit always, and what
+ * is stored for the next broker if the whole broker ends.
+ */
+bool listener_outlives(const struct listener *l);
+
 void listener_free(struct listener *l); /* closes it: clients in its backlog are reset */
 
 /* Watches it if its endpoint listens, else not. */

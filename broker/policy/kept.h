@@ -28,7 +28,7 @@
 #include "policy/worker_fsm.h"
 
 /* Grows with every change of a record: bytes of another version are refused. */
-#define KEPT_VERSION 3
+#define KEPT_VERSION 4
 
 /* The fields of @record become those of the object around it; .kept is all of them. */
 #define KEPT(record)                                                                               \
@@ -156,8 +156,16 @@ struct kept_endpoint {
 	struct asked asked; /* in force at its listeners */
 };
 
+/* Whether a listening socket outlives the broker, as the service manager has it, too. */
+enum given_by {
+	GIVEN_NOT,
+	GIVEN_UNIT,  /* it has made it: see sys/given.h */
+	GIVEN_STORE, /* it keeps it for us */
+};
+
 struct kept_listener {
 	int fd; /* owned */
+	enum given_by given;
 	unsigned id;
 	struct handoff_addr addr;
 	uint32_t app;	/* see address_app() */

@@ -7,6 +7,7 @@
 #include "dispatch/channel.h"
 #include "dispatch/endpoint.h"
 #include "dispatch/listener.h"
+#include "service/bind.h"
 #include "service/listeners.h"
 #include "sys/log.h"
 #include "sys/proc.h"

@@ -2,15 +2,15 @@
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 #include "base/address.h"
-#include "base/fd.h"
 #include "dispatch/channel.h"
 #include "dispatch/endpoint.h"
 #include "dispatch/flow.h"
 #include "dispatch/listener.h"
 #include "dispatch/pending.h"
+#include "service/bind.h"
 #include "service/questions.h"
+#include "sys/given.h"
 #include "sys/log.h"
 #include "sys/sockdiag.h"
 #include "sys/tcp.h"
@@ -97,7 +97,7 @@ struct listener *service_add_listener(struct service *s, const struct handoff_ad
 	struct listener *l = listener_new(&s->dispatch, addr, app, automatic, fd, comes_with != 0);
 
 	if (!l) {
-		(void)close(fd);
+		given_close(fd, given_by(fd), true);
 		return NULL;
 	}
 	l->comes_with = comes_with;
@@ -126,12 +126,16 @@ static void end_squatters(const struct listener *l)
 void service_log_listener(const struct listener *l)
 {
 	const struct address_text text = address_text(&l->addr);
+	enum given_by by = given_by(l->fd);
 
 	log_event(LEVEL_INFO, "listen", LOG_STR("service", l->dispatch->service),
 		  LOG_STR("address", text.text), LOG_INT("port", l->addr.port),
 		  LOG_INT("app_port", address_app_port(l->app)),
-		  LOG_MSG("listening on %s%s", text.text,
-			  l->automatic ? ", as the app asked" : ""));
+		  LOG_MSG("listening on %s%s%s", text.text,
+			  l->automatic ? ", as the app asked" : "",
+			  by == GIVEN_UNIT    ? ", by the socket of the service manager"
+			  : by == GIVEN_STORE ? ", which has been open since the last broker"
+					      : ""));
 	if (!l->automatic)
 		end_squatters(l);
 }
@@ -181,31 +185,6 @@ void service_close_unused(struct service *s)
 	list_for_each_safe (struct endpoint, e, e_tmp, &s->dispatch.endpoints, link)
 		if (e->n_channels == 0 && list_empty(&e->listeners))
 			endpoint_free(e);
-}
-
-int service_bind(struct broker *b, struct service *s, const struct service_conf *sc,
-		 const struct asked *asked, const struct handoff_addr *addr, bool listens,
-		 struct strbuf *error, int *ret_fd)
-{
-	static const struct asked nothing;
-	_cleanup_fd_ int fd = -1;
-	bool shared = false, local = address_unix(addr), line = !asked;
-	int r = local ? unix_listener_bind(addr, sc, b->conf, error, &fd)
-		      : tcp_bind(addr, sc, asked ? asked : &nothing, false, error, &fd);
-
-	if (r == -EADDRINUSE && !local)
-		list_for_each (struct service, o, &b->services, link)
-			list_for_each (struct listener, l, &o->dispatch.listeners, link)
-				if (address_overlap(&l->addr, addr) &&
-				    (o == s || (line && l->automatic)))
-					shared = tcp_share(l->fd) == 0;
-	if (shared)
-		r = tcp_bind(addr, sc, asked ? asked : &nothing, true, error, &fd);
-	if (r == 0 && listens)
-		r = tcp_listen(fd, sc);
-	if (r == 0)
-		*ret_fd = fd_take(&fd);
-	return r;
 }
 
 bool worker_listens_as_configured(const struct worker *w)
@@ -276,16 +255,22 @@ static bool overlaps_another(const struct listener *l)
 	return false;
 }
 
-static void begin_closing(struct listener *l)
+/* New clients. */
+static int keep_out(struct listener *l)
 {
-	struct service *s = service_of_dispatch(l->dispatch);
-	int r;
-
 	unix_listener_remove(&l->addr, l->file);
 	l->hidden = address_unix(&l->addr) ? unix_listener_end(l->fd) == 0
 					   : overlaps_another(l) && tcp_hide(l->fd) == 0;
-	r = l->hidden ? 0 : tcp_stop_syns(l->fd);
+	return l->hidden ? 0 : tcp_stop_syns(l->fd);
+}
 
+static void begin_closing(struct listener *l)
+{
+	struct service *s = service_of_dispatch(l->dispatch);
+	int r = 0;
+
+	if (!listener_outlives(l))
+		r = keep_out(l);
 	l->closing = true;
 	s->closing_since_ms = loop_now(service_loop(s));
 	if (r < 0)
@@ -309,7 +294,11 @@ void service_close_gently(struct listener *l)
 	if (l->closing)
 		return;
 	log_event(LEVEL_INFO, "unlisten", LOG_STR("service", l->dispatch->service),
-		  LOG_STR("address", text.text), LOG_MSG("closing %s", text.text));
+		  LOG_STR("address", text.text),
+		  LOG_MSG("closing %s%s", text.text,
+			  l->given == GIVEN_UNIT ? ", but its socket is the service manager's: it "
+						   "stays open, and who connects waits"
+						 : ""));
 	begin_closing(l);
 }
 
@@ -349,7 +338,10 @@ static bool is_empty(struct listener *l, bool patient)
 	struct endpoint *e = l->endpoint;
 
 	if (!e || list_empty(&e->round.ring))
-		return true;	    /* nobody serves it: waiting helps no client */
+		return true; /* nobody serves it: waiting helps no client */
+	/* What comes from now on is the next broker's. */
+	if (listener_outlives(l))
+		return !patient || endpoint_dispatch(e);
 	if (address_unix(&l->addr)) /* which has no handshakes */
 		return endpoint_dispatch(e) || l->bound_only;
 	/*

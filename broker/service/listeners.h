@@ -24,17 +24,6 @@ void service_log_listener(const struct listener *l);
 void service_keep_listener(struct service *s, struct listener *l, uint32_t app, bool automatic);
 
 /*
- * Binds @addr for @s (NULL: it is new), also beside listeners of @s that overlap it: a reload moves
- * from the one to the other, and both serve meanwhile. And beside automatic ones of others, if no
- * app has asked: see service_log_listener(). @asked: NULL, no app has asked for anything
- * yet. @listens: it lets clients in. As tcp_bind().
- * 0 or -errno.
- */
-int service_bind(struct broker *b, struct service *s, const struct service_conf *sc,
-		 const struct asked *asked, const struct handoff_addr *addr, bool listens,
-		 struct strbuf *error, int *ret_fd);
-
-/*
  * Each configured listener goes to the endpoint of its port, the better one if another has come.
  * Automatic ones go where they were made for; if nobody serves that, to an endpoint that overlaps:
  * the app has moved from 127.0.0.1 to all addresses, say.

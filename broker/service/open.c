@@ -9,8 +9,10 @@
 #include "dispatch/endpoint.h"
 #include "dispatch/listener.h"
 #include "dispatch/pending.h"
+#include "service/bind.h"
 #include "service/listeners.h"
 #include "service/questions.h"
+#include "sys/given.h"
 #include "sys/log.h"
 #include "sys/sockdiag.h"
 #include "sys/tcp.h"
@@ -40,9 +42,11 @@ void reload_close_opened(struct opened_list *list)
 	for (size_t i = 0; i < list->n; i++) {
 		struct opened *o = &list->v[i];
 
-		if (o->fd >= 0)
+		if (o->fd < 0)
+			continue;
+		if (given_by(o->fd) == GIVEN_NOT)
 			unix_listener_remove(&o->addr, unix_listener_file(&o->addr));
-		fd_closep(&o->fd);
+		given_close(o->fd, given_by(o->fd), true);
 	}
 	free(list->v);
 	*list = (struct opened_list){ 0 };

@@ -248,7 +248,7 @@ int tcp_configure(int fd, const struct service_conf *sc, const struct asked *ask
 	return r;
 }
 
-static int own_address(int fd, struct handoff_addr *ret)
+int tcp_own_address(int fd, struct handoff_addr *ret)
 {
 	union address address = { 0 };
 	socklen_t len = sizeof(address);
@@ -280,14 +280,14 @@ int tcp_connect_to_self(uint8_t family, int *ret_listener, int *ret_client,
 	if (r < 0 && family == 6)
 		return tcp_connect_to_self(4, ret_listener, ret_client, ret_peer);
 	if (r == 0)
-		r = own_address(listener, &addr);
+		r = tcp_own_address(listener, &addr);
 	if (r < 0)
 		return r;
 	len = put_address(&addr, &to);
 	client = socket(to.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (client < 0 || (connect(client, &to.sa, len) < 0 && errno != EINPROGRESS))
 		return -errno;
-	r = own_address(client, ret_peer);
+	r = tcp_own_address(client, ret_peer);
 	if (r < 0)
 		return r;
 	*ret_listener = fd_take(&listener);
@@ -396,7 +396,7 @@ uint16_t tcp_local_port(int fd)
 {
 	struct handoff_addr addr = { 0 };
 
-	(void)own_address(fd, &addr);
+	(void)tcp_own_address(fd, &addr);
 	return addr.port;
 }
 

@@ -26,9 +26,9 @@ const char *environment_path(const struct service_conf *sc)
 /* What speaks to the broker itself, not to its workers. */
 static bool is_ours(const char *entry)
 {
-	static const char *const prefixes[] = { "BROKER_",	   "LISTEN_PID=",    "LISTEN_FDS=",
-						"LISTEN_FDNAMES=", "NOTIFY_SOCKET=", "WATCHDOG_",
-						"EINHORN_",	   "SERVER_STARTER_" };
+	static const char *const prefixes[] = { "BROKER_",	   "LISTEN_PID=",     "LISTEN_FDS=",
+						"LISTEN_FDNAMES=", "NOTIFY_SOCKET=",  "WATCHDOG_",
+						"EINHORN_",	   "SERVER_STARTER_", "FDSTORE=" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
 		if (!strncmp(entry, prefixes[i], strlen(prefixes[i])))

@@ -16,6 +16,7 @@
 #include "dispatch/flow.h"
 #include "dispatch/listener.h"
 #include "dispatch/pending.h"
+#include "sys/given.h"
 #include "sys/tcp.h"
 #include "sys/log.h"
 #include "tap.h"
@@ -299,8 +300,23 @@ NOT_CALLED(int unix_listener_configure(int fd __attribute__((unused)),
 				       const struct service_conf *sc __attribute__((unused)),
 				       const struct broker_conf *bc __attribute__((unused)),
 				       struct strbuf *error __attribute__((unused))))
+NOT_CALLED(int tcp_listen(int fd __attribute__((unused)),
+			  const struct service_conf *sc __attribute__((unused))))
 NOT_CALLED(int rendezvous_receive(int fd __attribute__((unused)), void *buf __attribute__((unused)),
 				  size_t size __attribute__((unused))))
+enum given_by given_keep(int fd)
+{
+	(void)fd;
+	return GIVEN_NOT;
+}
+
+void given_close(int fd, enum given_by by, bool stays)
+{
+	(void)by;
+	(void)stays;
+	(void)close(fd);
+}
+
 struct handoff_page page_of_none;
 NOT_CALLED(int page_open(struct page *page __attribute__((unused)),
 			 unsigned processes __attribute__((unused))))

@@ -178,7 +178,7 @@ TEST(another_version_is_refused_by_its_number)
 
 	out.text[out.len - 12]++;
 	CHECK_EQ(kept_open(&r, out.text, out.len, &why), -EPROTO);
-	CHECK(strstr(why.text, "version 4") && strstr(why.text, "version 3"));
+	CHECK(strstr(why.text, "version 5") && strstr(why.text, "version 4"));
 	strbuf_deinit(&out);
 }
 
