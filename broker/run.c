@@ -41,6 +41,7 @@ static void check_ready(struct run *run)
 	log_event(LEVEL_INFO, "broker-ready",
 		  LOG_INT("ms", loop_now(&m->broker.loop) - m->started_ms),
 		  LOG_MSG("all services are ready"));
+	systemd_report_unused(true);
 	if (run->ready_fd >= 0) {
 		(void)!write(run->ready_fd, "ready\n", 6);
 		fd_closep(&run->ready_fd);
@@ -53,6 +54,7 @@ static void tidy_expired(struct loop_timer *timer)
 	struct broker *b = &run->master.broker;
 
 	check_ready(run);
+	systemd_changed(&run->systemd);
 	list_for_each_safe (struct service, s, tmp, &b->services, link)
 		if (service_is_gone(s))
 			service_free(s);
@@ -382,6 +384,7 @@ static void init(struct run *run)
 	survey_init(&run->survey, &m->broker);
 	control_init(&run->control, m, &run->events, &run->survey, commands_answer);
 	web_init(&run->web, m, &run->survey);
+	systemd_init(&run->systemd, m);
 }
 
 static enum exit_code open_log(struct master *m)

@@ -105,6 +105,8 @@ static int open_listeners(struct run *run, struct strbuf *error)
 		r = m->part->prepare(m->part, NULL, &m->conf->broker, error);
 	if (r == 0)
 		m->part->end(m->part, &m->conf->broker, true);
+	else /* one may be the cause */
+		systemd_report_unused(false);
 	return r;
 }
 

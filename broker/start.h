@@ -11,6 +11,7 @@
 #include "report/events.h"
 #include "service/rendezvous.h"
 #include "service/survey.h"
+#include "systemd.h"
 #include "web/web.h"
 
 /* How the broker ends; also what broker(8) documents. */
@@ -41,6 +42,7 @@ struct run {
 	struct survey survey;
 	struct control control;
 	struct web web;
+	struct systemd systemd;
 	struct loop_source log_source; /* a slow log reader is waited for */
 	int ready_fd;		       /* owned; -1: none, or told */
 };

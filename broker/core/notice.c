@@ -41,3 +41,10 @@ void notice_rollout(struct broker *b, const struct service *s, enum roll_phase p
 		if (o->rollout)
 			o->rollout(o, s, phase, w);
 }
+
+void notice_asked(struct broker *b)
+{
+	list_for_each (struct observer, o, &b->observers, link)
+		if (o->asked)
+			o->asked(o);
+}

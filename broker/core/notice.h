@@ -40,6 +40,8 @@ struct observer {
 	/* A step of the rollout of @s; @w is the worker of that step, or NULL. */
 	void (*rollout)(struct observer *o, const struct service *s, enum roll_phase phase,
 			const struct worker *w);
+	/* The broker as a whole is asked to reload, which may be refused; or to end. */
+	void (*asked)(struct observer *o);
 };
 
 void notice_observe(struct broker *b, struct observer *o);
@@ -50,3 +52,4 @@ void notice_worker(struct broker *b, const struct worker *w, enum worker_state f
 void notice_process_started(struct broker *b, const struct worker *w, pid_t pid);
 void notice_rollout(struct broker *b, const struct service *s, enum roll_phase phase,
 		    const struct worker *w);
+void notice_asked(struct broker *b);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include "base/units.h"
 #include "config/option.h"
+#include "core/notice.h"
 #include "service/fill.h"
 #include "service/life.h"
 #include "service/open.h"
@@ -263,6 +264,7 @@ int master_reload(struct master *m, const char *only_service, struct strbuf *err
 	struct service *only = NULL;
 	int r = find_only(m, only_service, &only, error);
 
+	notice_asked(&m->broker);
 	if (r == 0 && m->config_file)
 		r = reload_file(m, only, error);
 	else if (r == 0)
@@ -405,6 +407,7 @@ void master_stop(struct master *m, bool drain, int signo)
 	if (!m->broker.stopping)
 		m->stop_asked_ms = now;
 	m->broker.stopping = true;
+	notice_asked(&m->broker);
 	log_event(LEVEL_INFO, "broker-stopping", LOG_INT("signal", signo),
 		  LOG_MSG("%s: %s", by.text,
 			  how == EV_KILL   ? "second request: killing all workers"

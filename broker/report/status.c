@@ -1,6 +1,7 @@
 #include "status.h"
 
 #include <limits.h>
+#include <string.h>
 #include <unistd.h>
 #include "base/address.h"
 #include "base/json.h"
@@ -14,6 +15,11 @@
 
 #define SCHEMA 1
 
+static const char *broker_state(const struct master *m)
+{
+	return m->broker.stopping ? "stopping" : m->ready ? "running" : "starting";
+}
+
 static void write_broker(const struct master *m, struct strbuf *out)
 {
 	struct timeval now;
@@ -25,7 +31,7 @@ static void write_broker(const struct master *m, struct strbuf *out)
 	json_int(out, "schema", SCHEMA);
 	json_str(out, "version", BROKER_VERSION);
 	json_int(out, "pid", getpid());
-	json_str(out, "state", m->broker.stopping ? "stopping" : m->ready ? "running" : "starting");
+	json_str(out, "state", broker_state(m));
 	json_int(out, "uptime_ms", loop_now(&m->broker.loop) - m->started_ms);
 	json_str(out, "time", time.text);
 	json_uint(out, "longest_turn_ms", m->broker.loop.turns.longest_ns / NSEC_PER_MSEC);
@@ -189,4 +195,25 @@ int status_write(const struct master *m, const struct service *only, struct strb
 	}
 	metrics_snapshot_deinit(&numbers);
 	return r;
+}
+
+void status_add_line(const struct master *m, struct strbuf *out)
+{
+	strbuf_add(out, broker_state(m));
+	for (int last = 0; last < 2; last++)
+		list_for_each (const struct service, s, &m->broker.services, link) {
+			const char *state = service_state(s);
+			bool serves = strcmp(state, "serving") == 0;
+			unsigned ready = 0;
+
+			if (serves != last)
+				continue;
+			list_for_each (const struct worker, w, &s->workers, link)
+				ready += w->state == WORKER_READY;
+			strbuf_addf(out, "; %s %s %u/%u ready", service_name(s), state, ready,
+				    s->want);
+			if (s->rollout.active)
+				strbuf_addf(out, ", %s %zu of %zu", roll_kind_name(s->roll_kind),
+					    s->rollout.done, s->rollout.of);
+		}
 }

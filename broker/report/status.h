@@ -12,3 +12,6 @@ struct master;
 int status_write(const struct master *m, const struct service *only, struct strbuf *out);
 
 void status_write_pins(const struct service *s, struct strbuf *out);
+
+/* In one line for people: "running; web serving 2/2 ready". What does not serve comes first. */
+void status_add_line(const struct master *m, struct strbuf *out);

@@ -304,7 +304,7 @@ def nothing_of_the_broker_leaks_into_a_worker():
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2, signal.SIGTERM})
 
-    env = {"NOTIFY_SOCKET": "/x", "LISTEN_FDS": "1", "LISTEN_PID": "1", "WATCHDOG_USEC": "1"}
+    env = {"NOTIFY_SOCKET": "/x", "LISTEN_FDS": "1", "LISTEN_PID": "1", "WATCHDOG_USEC": "1", "FDSTORE": "1"}
     broker = Plain(
         "-w", "1", "--", *app("srv_poll", port), prepare=prepare, keep=(leak,), env=env
     )

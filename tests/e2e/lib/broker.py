@@ -56,7 +56,7 @@ class Broker:
 
     def __init__(
         self, command=None, text=None, name="web", broker=None, wait_ready=True, env=None, cwd=None,
-        arguments=(), timeout=60, program=None, **service
+        arguments=(), timeout=60, program=None, pass_fds=(), **service
     ):
         self.program = program or broker_program()
         self.dir = tap.tmp("broker.%d" % id(self))
@@ -67,7 +67,7 @@ class Broker:
         self._ports = {}
         self.stopped = None  # the ledger, once stop() has returned it
         self.configure(command, text, name, broker, **service)
-        self._start(list(arguments), env, cwd)
+        self._start(list(arguments), env, cwd, pass_fds)
         if wait_ready:
             self.wait_ready(timeout)
             # Its first words are read, so that settle() knows that it logs to us.
@@ -117,7 +117,7 @@ class Broker:
 
     # --- the process -------------------------------------------------------------------------
 
-    def _start(self, arguments, env, cwd):
+    def _start(self, arguments, env, cwd, pass_fds=()):
         context = tap.current()
         log_read, log_write = os.pipe()
         self._ready_fd, ready_write = os.pipe()
@@ -127,7 +127,7 @@ class Broker:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log_write,
-                pass_fds=(ready_write,),
+                pass_fds=(ready_write, *pass_fds),
                 env=clean_environment(env),
                 cwd=cwd,
                 preexec_fn=proc.die_with_parent,
