@@ -15,6 +15,7 @@
 #include "run.h"
 #include "sys/config_file.h"
 #include "sys/given.h"
+#include "sys/name_service.h"
 
 #define MAX_LISTEN 64
 
@@ -112,7 +113,7 @@ static int parse_arguments(int argc, char **argv, struct run *run, struct argume
 				return EXIT_CODE_CONFIG;
 			break;
 		case 'c':
-			run->master.config_file = optarg;
+			run->master.config_file = run->master.names.file = optarg;
 			break;
 		case 'w':
 			ret->workers = optarg;
@@ -172,25 +173,28 @@ static const char *entered_through(void)
 		       : NULL;
 }
 
+/* EXIT_CODE_OK, or what is wrong is printed. */
 static int load(struct master *m, const struct arguments *args)
 {
 	char base_dir[PATH_MAX];
 	STRBUF(error, CONF_ERROR_BYTES);
 	struct conf_facts facts;
-	int r;
+	/* Nobody is served yet: it may wait. */
+	int r = args->print ? 0 : names_look_up(&m->names, &error);
+	enum exit_code code = r < 0 ? EXIT_CODE_ENVIRONMENT : EXIT_CODE_CONFIG;
 
-	if (m->config_file) {
-		r = config_file_load(m->config_file, !m->trusting && !args->print, &m->conf,
-				     &error);
-	} else {
+	if (r == 0 && m->config_file) {
+		r = config_file_load(m->config_file, !m->trusting && !args->print, m->names.known,
+				     &m->conf, &error);
+	} else if (r == 0) {
 		facts = config_file_facts(NULL, base_dir);
 		r = conf_from_command(args->command, args->workers, args->listen, args->n_listen,
 				      &facts, &m->conf, &error);
 	}
 	if (r == 0)
-		return 0;
+		return EXIT_CODE_OK;
 	fprintf(stderr, "%s\n", error.len ? error.text : strerror(-r));
-	return r;
+	return code;
 }
 
 static int print(const struct conf *conf)
@@ -238,11 +242,14 @@ int main(int argc, char **argv)
 	int code;
 
 	open_standard_descriptors();
+	if (argc > 1 && !strcmp(argv[1], LOOK_UP_OPTION))
+		return name_service_answer(argv + 2);
 	code = parse_arguments(argc, argv, &run, &args);
 	if (code >= 0)
 		return code;
-	if (load(master, &args) < 0)
-		return EXIT_CODE_CONFIG;
+	code = load(master, &args);
+	if (code != EXIT_CODE_OK)
+		return code;
 	if (args.check || args.print) {
 		code = args.print ? print(master->conf) : check(&run);
 		conf_free(master->conf);

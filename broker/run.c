@@ -175,11 +175,11 @@ static void guard_stop(struct guard *g)
 /* --- children ------------------------------------------------------------------------ */
 
 /* Whether child @pid, which has ended, stopped or continued, is known, or none that matters. */
-static bool child_changed(const struct broker *b, pid_t pid, int status)
+static bool child_changed(struct master *m, pid_t pid, int status)
 {
 	bool ended = WIFEXITED(status) || WIFSIGNALED(status);
 
-	list_for_each (struct service, s, &b->services, link)
+	list_for_each (struct service, s, &m->broker.services, link)
 		list_for_each (struct worker, w, &s->workers, link) {
 			if (w->pid == pid && !w->guest && ended)
 				worker_main_exited(w, status);
@@ -190,7 +190,7 @@ static bool child_changed(const struct broker *b, pid_t pid, int status)
 				continue;
 			return true;
 		}
-	return !ended;
+	return !ended || helper_reaped(&m->names.asker, pid, status);
 }
 
 /* Some process that we had not started, but were left with, has ended: was it the last one? */
@@ -210,7 +210,8 @@ static void reap(struct run *run)
 
 	/* SIGCHLDs coalesce: one may stand for many. */
 	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED)) > 0) {
-		if (child_changed(b, pid, status) || guard_reaped(&run->guard, pid, status))
+		if (child_changed(&run->master, pid, status) ||
+		    guard_reaped(&run->guard, pid, status))
 			continue;
 		pid_set_remove(&b->started, pid); /* of a worker that was left to itself */
 		strangers = true;
@@ -241,7 +242,7 @@ static void signalled(struct loop *loop, int signo)
 {
 	struct run *run = container_of(loop, struct run, master.broker.loop);
 	struct broker *b = &run->master.broker;
-	STRBUF(error, CONF_ERROR_BYTES);
+	STRBUF(error, 512);
 	int r;
 
 	switch (signo) {
@@ -252,7 +253,7 @@ static void signalled(struct loop *loop, int signo)
 	case SIGHUP:
 		loop_note(loop, "reload");
 		start_restore(b);
-		(void)master_reload(&run->master, NULL, &error);
+		master_hang_up(&run->master);
 		return;
 	case SIGUSR1:
 		r = log_reopen(&error);
@@ -380,6 +381,7 @@ static void init(struct run *run)
 	loop_timer_init(&m->broker.watch, watch_expired);
 	loop_timer_init(&m->broker.evidence.step, evidence_expired);
 	loop_timer_init(&m->broker.tidy, tidy_expired);
+	master_init(m);
 	events_init(&run->events, &m->broker.loop);
 	survey_init(&run->survey, &m->broker);
 	control_init(&run->control, m, &run->events, &run->survey, commands_answer);
@@ -396,7 +398,7 @@ static enum exit_code open_log(struct master *m)
 
 	log_configure(bc, m->verbosity);
 	if (bc->user || bc->group)
-		r = user_lookup(bc->user, bc->group, &m->heir, &text);
+		r = user_lookup(bc->names, bc->user, bc->group, &m->heir, &text);
 	if (r < 0)
 		return start_failed(EXIT_CODE_ENVIRONMENT, text.text);
 	r = log_open(bc, m->heir.ids.change ? &m->heir.ids : NULL, &why);

@@ -229,12 +229,13 @@ static void add(const struct section *s, const char *key, size_t entry, const ch
 	conf_errors_add(s->errors, line, "%s: %s", key, text);
 }
 
-static bool check_user(const struct section *s, const char *user, const char *group)
+static bool check_user(const struct section *s, const struct conf_names *names, const char *user,
+		       const char *group)
 {
 	struct user_info info;
 	STRBUF(text, 512);
 
-	if (user_lookup(user, group, &info, &text) == 0)
+	if (user_lookup(names, user, group, &info, &text) == 0)
 		return true;
 	add(s, user && !strstr(text.text, "group") ? "user" : "group", 0, text.text);
 	return false;
@@ -277,7 +278,7 @@ static void check_service(struct broker *b, const struct service_conf *sc,
 			  struct conf_errors *errors)
 {
 	struct section s = { .kind = OPTION_SERVICE, .values = sc, .errors = errors };
-	bool there = check_user(&s, sc->user, sc->group);
+	bool there = check_user(&s, sc->names, sc->user, sc->group);
 	STRBUF(text, 512);
 
 	if (sc->directory && access(sc->directory, X_OK) < 0) {
@@ -303,7 +304,7 @@ static void check_broker(const struct broker_conf *bc, const struct service_conf
 	STRBUF(text, 512);
 	gid_t gid;
 
-	(void)check_user(&s, bc->user, bc->group);
+	(void)check_user(&s, bc->names, bc->user, bc->group);
 	check_file(&s, "log", bc->log_path);
 	check_file(&s, "pid_file", bc->pid_file);
 	check_file(&s, "run_dir", bc->run_dir);
@@ -311,7 +312,7 @@ static void check_broker(const struct broker_conf *bc, const struct service_conf
 		check_address(&s, "metrics", 0, &bc->metrics.addr, any, bc, false);
 	if (bc->agent_check.addr.family)
 		check_address(&s, "agent_check", 0, &bc->agent_check.addr, any, bc, false);
-	if (bc->control_group && user_find_group(bc->control_group, &gid, &text) < 0)
+	if (bc->control_group && user_find_group(bc->names, bc->control_group, &gid, &text) < 0)
 		add(&s, "control_group", 0, text.text);
 }
 

@@ -16,6 +16,21 @@ static void free_options(enum option_section section, void *conf)
 		option_clear(opt, conf);
 }
 
+void conf_names_unref(struct conf_names *names)
+{
+	if (names && --names->refs == 0)
+		free(names);
+}
+
+void conf_set_names(struct conf *conf, struct conf_names *names)
+{
+	conf->broker.names = names;
+	for (size_t i = 0; i < conf->n_services; i++)
+		conf->services[i]->names = names;
+	if (names)
+		names->refs += (unsigned)conf->n_services + 1;
+}
+
 struct service_conf *service_conf_ref(struct service_conf *sc)
 {
 	assert(sc->refs > 0);
@@ -31,6 +46,7 @@ void service_conf_unref(struct service_conf *sc)
 	if (--sc->refs > 0)
 		return;
 	free_options(OPTION_SERVICE, sc);
+	conf_names_unref(sc->names);
 	free(sc->release);
 	strlist_free(sc->file_environment);
 	free(sc);
@@ -44,6 +60,7 @@ void conf_free(struct conf *conf)
 		service_conf_unref(conf->services[i]);
 	free(conf->services);
 	free_options(OPTION_BROKER, &conf->broker);
+	conf_names_unref(conf->broker.names);
 	free(conf->file);
 	free(conf);
 }

@@ -35,6 +35,10 @@ int conf_from_command(char *const *argv, const char *workers, const char *const 
 
 void conf_free(struct conf *conf); /* NULL is fine. Services live on while somebody holds them. */
 
+/* @conf and all in it hold @names, which may be NULL. */
+void conf_set_names(struct conf *conf, struct conf_names *names);
+void conf_names_unref(struct conf_names *names); /* NULL is fine */
+
 struct service_conf *service_conf_ref(struct service_conf *sc);
 void service_conf_unref(struct service_conf *sc); /* NULL is fine */
 

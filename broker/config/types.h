@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <sys/types.h>
 #include "base/strbuf.h"
 #include "handoff_wire.h"
 
@@ -127,6 +128,31 @@ struct conf_origins {
 
 #define CONF_OPTIONS_MAX 96
 
+#define CONF_NAME_SIZE	256
+#define CONF_GROUPS_MAX 64
+
+/* What the name service of the machine says of a user, by name or number, or of a group. */
+enum conf_name_state { NAME_UNANSWERED, NAME_UNKNOWN, NAME_KNOWN };
+struct conf_name {
+	uid_t uid; /* this, .groups and what follows: of a user */
+	char asked[CONF_NAME_SIZE];
+	bool is_group;
+	gid_t gid, groups[CONF_GROUPS_MAX];
+	int n_groups;
+	char name[64], home[256];
+	enum conf_name_state state; /* the last that an answer brings */
+};
+
+/*
+ * All that one configuration names: asked once, when it is read, as an answer may take long. See
+ * master/names.h; sys/user.h finds something in it.
+ */
+struct conf_names {
+	unsigned refs;
+	size_t n;
+	struct conf_name of[];
+};
+
 #define SERVICE_NAME_MAX 32
 
 /* Idle connections of workers that drain are ended in the last quarter of it, or never. */
@@ -158,7 +184,8 @@ struct service_conf {
 	bool clear_environment;
 	struct conf_process process;
 	enum conf_gain gain;
-	char *user, *group; /* names or numbers; NULL: the broker's own */
+	char *user, *group;	  /* names or numbers; NULL: the broker's own */
+	struct conf_names *names; /* held; NULL: they have not been asked for yet */
 
 	struct conf_listen *listen;
 	size_t n_listen;
@@ -251,6 +278,7 @@ struct broker_conf {
 	char *oom_score_adj; /* of the broker and its keeper; NULL: as it was started */
 	bool strict_modes;   /* as root, others must not be able to change the file */
 	char *user, *group;  /* the broker itself, once its listeners are bound; NULL: unchanged */
+	struct conf_names *names; /* as that of a service */
 };
 
 struct conf {

@@ -115,6 +115,7 @@ static void surveyed(struct survey_waiter *waiter)
 
 void client_begin(struct client *c, struct task *t, const struct task_ops *ops)
 {
+	drop_task(c);
 	*t = (struct task){ .ops = ops, .client = c, .survey.done = surveyed };
 	list_init(&t->survey.link);
 	c->task = t;
@@ -354,7 +355,7 @@ int control_open(struct control *ctl, struct strbuf *error)
 	if (!ctl->path)
 		return -ENOMEM;
 	if (bc->control_group) {
-		r = user_find_group(bc->control_group, &ctl->group, error);
+		r = user_find_group(bc->names, bc->control_group, &ctl->group, error);
 		if (r < 0)
 			return r;
 	}

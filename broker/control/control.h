@@ -110,7 +110,7 @@ struct task {
 /* Memory for a task, all zero. NULL: there is none, and the client has been told. */
 void *client_alloc(struct client *c, size_t size);
 
-/* @t is the client's from now on. */
+/* @t is the client's from now on, in place of what it was in the middle of. */
 void client_begin(struct client *c, struct task *t, const struct task_ops *ops);
 
 /* --- the socket ------------------------------------------------------------------------------ */

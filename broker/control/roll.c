@@ -283,12 +283,64 @@ static const struct task_ops plan_ops = { .surveyed = plan_surveyed };
 
 /* --- the commands -------------------------------------------------------------------- */
 
-/* Of the service of that name, or of all (NULL). */
-static void reload(struct client *c, const char *name, bool fewer_ports)
+/* Waits until it is known what the users and groups in the file mean. */
+struct naming {
+	struct task task;
+	struct names_waiter waiter;
+	void (*then)(struct client *c, int named, const char *why);
+};
+
+static void naming_drop(struct task *t)
 {
+	struct naming *naming = container_of(t, struct naming, task);
+
+	list_remove(&naming->waiter.link);
+	free(naming);
+}
+
+static const struct task_ops naming_ops = { .drop = naming_drop };
+
+static void named(struct names_waiter *waiter, int r, const char *why)
+{
+	struct naming *naming = container_of(waiter, struct naming, waiter);
+
+	naming->then(naming->task.client, r, why);
+}
+
+/* By then a service may be gone: its name counts, which is in the request. */
+static void once_named(struct client *c, void (*then)(struct client *c, int named, const char *why))
+{
+	struct naming *naming = client_alloc(c, sizeof(*naming));
+
+	if (!naming)
+		return;
+	naming->then = then;
+	naming->waiter.done = named;
+	list_init(&naming->waiter.link);
+	client_begin(c, &naming->task, &naming_ops);
+	names_want(&c->control->master->names, &naming->waiter);
+}
+
+/* Whether debuggers are at work is asked in slices: there may be a thousand workers. */
+static void plan(struct client *c, int named, const char *why)
+{
+	struct task *plan = named < 0 ? NULL : client_alloc(c, sizeof(*plan));
+
+	if (named < 0)
+		client_error(c, "refused", "%s", why);
+	else if (plan)
+		client_begin(c, plan, &plan_ops);
+}
+
+/* Of the service that the request names, or of all. */
+static void reload(struct client *c, int named, const char *why)
+{
+	bool fewer_ports = c->request.command->id == COMMAND_RELOAD &&
+			   request_has(&c->request, "--accept-fewer-ports");
+	const char *name = client_argument(c);
 	STRBUF(error, CONF_ERROR_BYTES);
 
-	if (master_reload(c->control->master, name, &error) < 0) {
+	if (master_reload(c->control->master, name, named, why, &error) < 0) {
 		client_error(c, "refused", "%s", error.text);
 		return;
 	}
@@ -301,29 +353,17 @@ static void reload(struct client *c, const char *name, bool fewer_ports)
 
 void control_reload(struct client *c, struct service *only)
 {
-	/* The reload may free the name of the service itself. */
-	const char *name = only ? client_argument(c) : NULL;
-	struct task *plan;
-
-	if (!request_has(&c->request, "--plan")) {
-		reload(c, name, request_has(&c->request, "--accept-fewer-ports"));
-		return;
-	}
-	/* Whether workers are debugged is asked in slices: there may be a thousand. */
-	plan = client_alloc(c, sizeof(*plan));
-	if (plan)
-		client_begin(c, plan, &plan_ops);
+	(void)only;
+	once_named(c, request_has(&c->request, "--plan") ? plan : reload);
 }
 
 /* As its section in the file says now: whoever stops a service may well change it. */
 void control_start_service(struct client *c, struct service *s)
 {
-	const char *name = client_argument(c);
-
 	if (!s->dispatch.paused && !s->closing)
-		client_end_saying(c, "%s was running already", name);
+		client_end_saying(c, "%s was running already", client_argument(c));
 	else
-		reload(c, name, false);
+		once_named(c, reload);
 }
 
 void control_restart(struct client *c, struct worker *w)

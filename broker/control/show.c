@@ -254,7 +254,8 @@ void control_config(struct client *c)
 	STRBUF(error, CONF_ERROR_BYTES);
 	struct conf *file = NULL;
 
-	if (m->config_file && config_file_load(m->config_file, !m->trusting, &file, &error) < 0) {
+	if (m->config_file &&
+	    config_file_load(m->config_file, !m->trusting, m->names.known, &file, &error) < 0) {
 		struct strbuf *out = client_line(c, "file-error");
 
 		json_str(out, "message", error.text);

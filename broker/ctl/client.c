@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/words.h"
 #include "sys/config_file.h"
+#include "sys/name_service.h"
 #include "sys/proc.h"
 #include "sys/rundir.h"
 #include "sys/safe_path.h"
@@ -75,7 +76,7 @@ static bool is_expected(const struct client *c, const char *path, char *ret_name
 
 	if (uid == 0 || uid == geteuid() || uid == c->owner)
 		return true;
-	user_name(uid, ret_name, size);
+	name_service_name(uid, ret_name, size);
 	snprintf(number, sizeof(number), "%u", (unsigned)uid);
 	if (!strcmp(c->user, ret_name) || !strcmp(c->user, number))
 		return true;
@@ -200,13 +201,13 @@ static int connect_by_file(const char *file, struct client *ret, struct strbuf *
 	STRBUF(ignored, 1024);
 	struct conf *conf;
 	struct stat st;
-	int r = config_file_load(file, false, &conf, error);
+	int r = config_file_load(file, false, NULL, &conf, error);
 	bool whole = r == 0, placed = false;
 	int found = 0;
 
 	ret->file = file;
 	ret->owner = stat(file, &st) == 0 ? st.st_uid : 0;
-	if (whole || config_file_load(file, false, &conf, NULL) == 0) {
+	if (whole || config_file_load(file, false, NULL, &conf, NULL) == 0) {
 		if (conf->broker.user)
 			snprintf(ret->user, sizeof(ret->user), "%s", conf->broker.user);
 		found = connect_by_conf(file, &conf->broker, ret, whole ? error : &ignored);

@@ -201,7 +201,7 @@ static int read_command(const struct debug *d, const char *file, char ***ret, st
 	int r = safe_path_open(file, O_RDONLY, 0, NULL, &fd, error);
 
 	if (r == 0)
-		r = config_file_load(file, true, &conf, error);
+		r = config_file_load(file, true, NULL, &conf, error);
 	if (r < 0)
 		return r;
 	strbuf_add_bytes(&name, worker, strcspn(worker, "."));

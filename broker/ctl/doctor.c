@@ -13,11 +13,11 @@
 #include "base/units.h"
 #include "ctl/doctor_text.h"
 #include "ctl/out.h"
+#include "sys/name_service.h"
 #include "sys/proc.h"
 #include "sys/program.h"
 #include "sys/sockdiag.h"
 #include "sys/spawn.h"
-#include "sys/user.h"
 
 #define REPORT_MS     10000
 #define ANSWER_MAX    (1 << 20)
@@ -296,7 +296,7 @@ static void add_process(struct doctor *d)
 	line = strstr(d->text, "\nUid:");
 	if (line)
 		(void)sscanf(line, "\nUid: %u", &uid);
-	user_name(uid, user, sizeof(user));
+	name_service_name(uid, user, sizeof(user));
 	json_object(out, "process");
 	json_int(out, "pid", d->pid);
 	json_str(out, "name", proc_name(d->pid).text);

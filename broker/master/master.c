@@ -23,22 +23,6 @@
 #include "sys/user.h"
 #include "worker/clock.h"
 
-static int check_users(const struct conf *conf, struct strbuf *error)
-{
-	for (size_t i = 0; i < conf->n_services; i++) {
-		const struct service_conf *sc = conf->services[i];
-		struct user_info user;
-		int r;
-
-		strbuf_addf(error, "[service:%s]: ", sc->name);
-		r = user_lookup(sc->user, sc->group, &user, error);
-		if (r < 0)
-			return r;
-		error->text[error->len = 0] = '\0';
-	}
-	return 0;
-}
-
 /* Only a service that stays. */
 static struct service *find_service(const struct master *m, const char *name)
 {
@@ -51,7 +35,7 @@ int master_open_services(struct master *m, struct strbuf *error)
 {
 	struct opened_list list = { 0 };
 	struct opened *opened;
-	int r = check_users(m->conf, error);
+	int r = user_check_services(m->conf, error);
 
 	if (r == 0)
 		r = reload_open_all(&m->broker, m->conf, &list, error);
@@ -222,11 +206,11 @@ static int open_new(struct master *m, struct service *only, const struct conf *c
 /* The file, and what may be wrong with a configuration that is right in itself. */
 static int load(const struct master *m, struct conf **ret, struct strbuf *error)
 {
-	int r = config_file_load(m->config_file, !m->trusting, ret, error);
+	int r = config_file_load(m->config_file, !m->trusting, m->names.known, ret, error);
 
 	if (r == 0)
 		r = descriptors_check(*ret, error);
-	return r < 0 ? r : check_users(*ret, error);
+	return r < 0 ? r : user_check_services(*ret, error);
 }
 
 static int reload_file(struct master *m, struct service *only, struct strbuf *error)
@@ -259,12 +243,15 @@ static int find_only(struct master *m, const char *name, struct service **ret, s
 	return strbuf_fail(error, -ENOENT, "there is no service %s, or it is ending", name);
 }
 
-int master_reload(struct master *m, const char *only_service, struct strbuf *error)
+int master_reload(struct master *m, const char *only_service, int named, const char *why,
+		  struct strbuf *error)
 {
 	struct service *only = NULL;
 	int r = find_only(m, only_service, &only, error);
 
 	notice_asked(&m->broker);
+	if (r == 0 && named < 0)
+		r = strbuf_fail(error, named, "%s", why);
 	if (r == 0 && m->config_file)
 		r = reload_file(m, only, error);
 	else if (r == 0)
@@ -284,6 +271,33 @@ int master_reload(struct master *m, const char *only_service, struct strbuf *err
 			  "changed",
 			  error->text));
 	return r;
+}
+
+static void hung_up(struct names_waiter *waiter, int named, const char *why)
+{
+	struct master *m = container_of(waiter, struct master, hangup);
+	bool again = m->hangs_up_again;
+	STRBUF(error, CONF_ERROR_BYTES);
+
+	m->hangs_up_again = false;
+	(void)master_reload(m, NULL, named, why, &error);
+	if (again)
+		master_hang_up(m);
+}
+
+void master_hang_up(struct master *m)
+{
+	/* Any number of them while one waits is one reload more. */
+	m->hangs_up_again = !list_empty(&m->hangup.link);
+	if (!m->hangs_up_again)
+		names_want(&m->names, &m->hangup);
+}
+
+void master_init(struct master *m)
+{
+	names_init(&m->names, &m->broker);
+	m->hangup.done = hung_up;
+	list_init(&m->hangup.link);
 }
 
 /* What conf_plan() cannot know: where links lead, and what a person has done with single workers.
@@ -413,6 +427,7 @@ void master_stop(struct master *m, bool drain, int signo)
 			  how == EV_KILL   ? "second request: killing all workers"
 			  : how == EV_STOP ? "telling all workers to end"
 					   : "serving waiting clients, then draining all workers"));
+	names_stop(&m->names);
 	list_for_each_safe (struct service, s, tmp, &m->broker.services, link)
 		service_stop(s, how);
 	broker_tidy(&m->broker);

@@ -5,6 +5,7 @@
 
 #include "config/conf_plan.h"
 #include "core/broker.h"
+#include "master/names.h"
 #include "sys/rundir.h"
 
 /* The part of the broker above the services that a reload changes, too: its own web server. */
@@ -31,8 +32,14 @@ struct master {
 	struct user_info heir; /* as [broker] user says; .ids.change: it will be */
 	struct rundir rundir;
 	struct reload_part *part;
-	int64_t stop_asked_ms; /* when the end was asked for first */
+	struct names names;
+	struct names_waiter hangup; /* SIGHUP */
+	bool hangs_up_again;	    /* another one came while it waits */
+	int64_t stop_asked_ms;	    /* when the end was asked for first */
 };
+
+/* Once there is a loop. */
+void master_init(struct master *m);
 
 /*
  * Ends the broker: @drain first, or telling all workers to end at once. While it is ending already:
@@ -51,18 +58,22 @@ void master_keep(const struct master *m, struct strbuf *out);
  */
 int master_open_services(struct master *m, struct strbuf *error);
 
+void master_hang_up(struct master *m); /* SIGHUP: master_reload(), once names_want() is over */
+
 /*
- * Reads the file again and applies the difference; SIGHUP, and by hand. Without a file all workers
- * are replaced. @only_service: the file must be right as a whole, but only its section is applied,
- * and only its workers are replaced; NULL: all. Returns when that has begun. 0; -errno with @error
- * (of CONF_ERROR_BYTES), and nothing is changed; it has been logged, unless the broker is stopping.
+ * Reads the file again and applies the difference. @named and @why are what names_want() has come
+ * to: -errno refuses the reload. Without a file all workers are replaced. @only_service: the file
+ * must be right as a whole, but only its section is applied, and only its workers are replaced;
+ * NULL: all. Returns when that has begun. 0; -errno with @error (of CONF_ERROR_BYTES), and nothing
+ * is changed; it has been logged, unless the broker is stopping.
  */
-int master_reload(struct master *m, const char *only_service, struct strbuf *error);
+int master_reload(struct master *m, const char *only_service, int named, const char *why,
+		  struct strbuf *error);
 
 /*
  * Tells what master_reload() would do, and changes nothing. 0; -errno with @error: what it would
  * be refused for, as far as that can be seen without opening a listener. Debuggers are those that
- * the last survey has found.
+ * the last survey has found. After names_want(), too.
  */
 int master_plan(struct master *m, const char *only_service, conf_plan_fn *fn, void *arg,
 		struct strbuf *error);

@@ -57,8 +57,14 @@ static void do_stall_action(struct worker *w)
 			  LOG_MSG("stays in the round although it is hung: no other is well"));
 }
 
-static void command_ended(struct worker *w, int status)
+static void command_wrote(struct helper *h, const char *bytes, size_t n)
 {
+	worker_output_feed(h->worker, bytes, n);
+}
+
+static void command_ended(struct helper *h, int status)
+{
+	struct worker *w = h->worker;
 	STRBUF(output, LINES_TAIL + 1);
 
 	worker_output_feed(w, "\n", w->lines.n > 0);
@@ -88,7 +94,7 @@ static int run_command(struct worker *w, char *const *command, struct strbuf *er
 		r = word.cut ? -E2BIG : strlist_append(&words, word.text);
 	}
 	w->lines.n_tail = 0;
-	w->aside.wrote = worker_output_feed;
+	w->aside.wrote = command_wrote;
 	w->aside.ended = command_ended;
 	r = r < 0 ? strbuf_fail(error, r, "%m") : helper_start(&w->aside, words, COMMAND_MS, error);
 	strlist_free(words);

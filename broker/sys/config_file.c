@@ -57,7 +57,7 @@ static int open_file(const char *path, const struct service_conf *sc, struct rea
 	if (reading->strict)
 		r = safe_path_open(path, O_RDONLY, 0, NULL, ret_fd, &why);
 	if (r == -EPERM && reading->strict && sc && (sc->user || sc->group)) {
-		r = user_lookup(sc->user, sc->group, &user, error);
+		r = user_lookup(sc->names, sc->user, sc->group, &user, error);
 		if (r == 0)
 			r = safe_path_open(path, O_RDONLY, 0, &user.ids, ret_fd, &why);
 	}
@@ -113,25 +113,42 @@ static int look_around(struct service_conf *sc, struct reading *reading, char *t
 				      error);
 }
 
-int config_file_load(const char *path, bool strict, struct conf **ret, struct strbuf *error)
+/* @text: storage. */
+static int parse(const char *path, struct reading *reading, char *text, struct conf **ret,
+		 struct strbuf *error)
 {
 	STRBUF(ignored, 1024);
+	ssize_t n = text ? read_file(path, NULL, reading, text, error ? error : &ignored) : -ENOMEM;
+	char base_dir[PATH_MAX];
+	struct conf_facts facts;
+
+	if (n < 0)
+		return (int)n;
+	facts = config_file_facts(path, base_dir);
+	return conf_parse(path, text, (size_t)n, &facts, ret, error);
+}
+
+int config_file_parse(const char *path, struct conf **ret, struct strbuf *error)
+{
+	struct reading reading = { .size = CONF_FILE_MAX + 1 };
+	_cleanup_free_ char *text = malloc(reading.size + 1);
+
+	return parse(path, &reading, text, ret, error);
+}
+
+int config_file_load(const char *path, bool strict, struct conf_names *names, struct conf **ret,
+		     struct strbuf *error)
+{
 	STRBUF(doubt, 2 * PATH_MAX);
 	struct reading reading = { .strict = strict && geteuid() == 0,
 				   .doubt = &doubt,
 				   .size = CONF_FILE_MAX + 1 }; /* a larger one is refused */
 	_cleanup_free_ char *text = malloc(reading.size + 1);
-	ssize_t n =
-		text ? read_file(path, NULL, &reading, text, error ? error : &ignored) : -ENOMEM;
-	char base_dir[PATH_MAX];
 	struct conf *conf = NULL;
-	struct conf_facts facts;
-	int r;
+	int r = parse(path, &reading, text, &conf, error);
 
-	if (n < 0)
-		return (int)n;
-	facts = config_file_facts(path, base_dir);
-	r = conf_parse(path, text, (size_t)n, &facts, &conf, error);
+	if (r == 0)
+		conf_set_names(conf, names);
 	for (size_t i = 0; r == 0 && i < conf->n_services; i++)
 		r = look_around(conf->services[i], &reading, text, error);
 	if (r == 0 && doubt.len && (conf->broker.strict_modes || reading.itself))

@@ -246,7 +246,7 @@ int spawn_worker(const struct spawn_request *req, pid_t *ret_pid, int *ret_statu
 
 		(void)execute(req, broker, &status_write, &error);
 		(void)!write(status_write, error.text, error.len);
-		_exit(126);
+		_exit(SPAWN_EXIT_FAILED);
 	}
 	assert(pid > 1);
 	*ret_pid = pid;

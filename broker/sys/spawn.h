@@ -48,7 +48,8 @@ struct spawn_request {
 	struct rlimit nofile; /* what the broker itself was started with */
 };
 
-#define SPAWN_STATUS_FD 3 /* where the launcher finds its status pipe */
+#define SPAWN_STATUS_FD	  3   /* where the launcher finds its status pipe */
+#define SPAWN_EXIT_FAILED 126 /* the program was not executed: why not is in that pipe */
 
 /*
  * Starts @req. 0: *@ret_pid is the child, > 1; *@ret_status_fd is the read end of its status

@@ -31,11 +31,13 @@ static int find_owner(const struct service_conf *sc, const struct broker_conf *b
 	const char *worker_group = as_broker ? bc->group : sc->group;
 	const char *user = sc->socket_user ? sc->socket_user : worker_user;
 	const char *group = sc->socket_group || sc->socket_user ? sc->socket_group : worker_group;
+	const struct conf_names *worker_names = as_broker ? bc->names : sc->names;
 	struct user_info info;
-	int r = user_lookup(user, NULL, &info, error);
+	int r = user_lookup(sc->socket_user ? sc->names : worker_names, user, NULL, &info, error);
 
 	if (r == 0 && group)
-		r = user_find_group(group, &info.ids.gid, error);
+		r = user_find_group(group == worker_group ? worker_names : sc->names, group,
+				    &info.ids.gid, error);
 	if (r < 0) {
 		strbuf_add(error, " (for a Unix socket: socket_user, socket_group)");
 		return r;

@@ -1,8 +1,6 @@
 #include "user.h"
 
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -10,134 +8,93 @@
 #include "base/units.h"
 #include "sys/rights.h"
 
-#ifdef BROKER_STATIC
-/* A static glibc has no NSS: only the files are read, which is what is said in the manual. */
-static struct passwd *find_user(const char *name, uid_t uid)
-{
-	FILE *f = fopen("/etc/passwd", "re");
-	struct passwd *pw = NULL;
+static_assert(SPAWN_MAX_GROUPS == CONF_GROUPS_MAX, "all of them are copied");
 
-	while (f && (pw = fgetpwent(f)))
-		if (name ? !strcmp(pw->pw_name, name) : pw->pw_uid == uid)
-			break;
-	if (f)
-		fclose(f);
-	return pw;
-}
-
-static struct group *find_group(const char *name)
-{
-	FILE *f = fopen("/etc/group", "re");
-	struct group *gr = NULL;
-
-	while (f && (gr = fgetgrent(f)))
-		if (!strcmp(gr->gr_name, name))
-			break;
-	if (f)
-		fclose(f);
-	return gr;
-}
-
-static void add_groups(const struct passwd *pw, struct spawn_ids *ids)
-{
-	FILE *f = fopen("/etc/group", "re");
-	struct group *gr;
-
-	while (f && ids->n_groups < SPAWN_MAX_GROUPS && (gr = fgetgrent(f)))
-		for (char **m = gr->gr_mem; *m; m++)
-			if (!strcmp(*m, pw->pw_name) && gr->gr_gid != ids->gid)
-				ids->groups[ids->n_groups++] = gr->gr_gid;
-	if (f)
-		fclose(f);
-}
-#else
-static struct passwd *find_user(const char *name, uid_t uid)
-{
-	return name ? getpwnam(name) : getpwuid(uid);
-}
-
-static struct group *find_group(const char *name)
-{
-	return getgrnam(name);
-}
-
-static void add_groups(const struct passwd *pw, struct spawn_ids *ids)
-{
-	int n = SPAWN_MAX_GROUPS;
-
-	if (getgrouplist(pw->pw_name, ids->gid, ids->groups, &n) >= 0)
-		ids->n_groups = n;
-}
-#endif
-
-static bool parse_id(const char *text, unsigned *ret)
+bool user_parse_id(const char *text, unsigned *ret)
 {
 	int64_t id;
 
-	/* (uid_t)-1 means "leave it" to setresuid(2). */
 	if (units_parse_count(text, &id) != 0 || id >= UINT32_MAX)
 		return false;
 	*ret = (unsigned)id;
 	return true;
 }
 
-void user_name(uid_t uid, char *ret, size_t size)
+static const struct conf_name *find(const struct conf_names *names, bool is_group,
+				    const char *asked)
 {
-	const struct passwd *pw = find_user(NULL, uid);
-
-	if (pw)
-		snprintf(ret, size, "%s", pw->pw_name);
-	else
-		snprintf(ret, size, "%u", (unsigned)uid);
+	for (size_t i = 0; names && i < names->n; i++)
+		if (names->of[i].is_group == is_group && !strcmp(names->of[i].asked, asked))
+			return &names->of[i];
+	return NULL;
 }
 
-int user_find_group(const char *group, gid_t *ret, struct strbuf *error)
+/* @name: what is known of it, or NULL. */
+static int fail(const struct conf_name *name, const char *kind, const char *asked,
+		struct strbuf *error)
 {
-	struct group *gr;
+	if (name || strlen(asked) >= CONF_NAME_SIZE)
+		return strbuf_fail(error, -ENOENT, "there is no %s \"%s\" on this machine", kind,
+				   asked);
+	return strbuf_fail(
+		error, -ENOENT,
+		"%s \"%s\" was not looked up: the file did not have it then; reload again", kind,
+		asked);
+}
+
+int user_find_group(const struct conf_names *names, const char *group, gid_t *ret,
+		    struct strbuf *error)
+{
+	const struct conf_name *name;
 	unsigned id;
 
-	if (parse_id(group, &id)) {
+	if (user_parse_id(group, &id)) {
 		*ret = id;
 		return 0;
 	}
-	gr = find_group(group);
-	if (!gr)
-		return strbuf_fail(error, -ENOENT, "there is no group \"%s\" on this machine",
-				   group);
-	*ret = gr->gr_gid;
+	name = find(names, true, group);
+	if (!name || name->state != NAME_KNOWN)
+		return fail(name, "group", group, error);
+	*ret = name->gid;
 	return 0;
 }
 
-int user_lookup(const char *user, const char *group, struct user_info *ret, struct strbuf *error)
+int user_lookup(const struct conf_names *names, const char *user, const char *group,
+		struct user_info *ret, struct strbuf *error)
 {
 	struct user_info info = { .ids = { .uid = geteuid(), .gid = getegid() } };
-	struct passwd *pw = NULL;
-	unsigned id;
+	const struct conf_name *name = NULL;
+	unsigned id, gid;
 
 	if (user) {
-		bool number = parse_id(user, &id);
+		bool number = user_parse_id(user, &id);
 
-		pw = number ? find_user(NULL, id) : find_user(user, 0);
-		if (!pw && !number)
-			return strbuf_fail(error, -ENOENT,
-					   "there is no user \"%s\" on this machine", user);
-		info.ids.uid = number ? id : pw->pw_uid;
+		/* Numbers for both are taken as they are, whoever else asks for this user. */
+		if (!number || !group || !user_parse_id(group, &gid))
+			name = find(names, false, user);
+		if (!number && (!name || name->state != NAME_KNOWN))
+			return fail(name, "user", user, error);
+		if (name && name->state != NAME_KNOWN)
+			name = NULL;
+		info.ids.uid = number ? id : name->uid;
 	}
 	if (group) {
-		int r = user_find_group(group, &info.ids.gid, error);
+		int r = user_find_group(names, group, &info.ids.gid, error);
 
 		if (r < 0)
 			return r;
-	} else if (pw) {
-		info.ids.gid = pw->pw_gid;
+	} else if (name) {
+		info.ids.gid = name->gid;
 	}
-	if (pw) {
-		snprintf(info.name, sizeof(info.name), "%s", pw->pw_name);
-		snprintf(info.home, sizeof(info.home), "%s", pw->pw_dir);
-		add_groups(pw, &info.ids);
+	if (name) {
+		memcpy(info.name, name->name, sizeof(info.name));
+		memcpy(info.home, name->home, sizeof(info.home));
+		memcpy(info.ids.groups, name->groups, sizeof(info.ids.groups));
+		info.ids.n_groups = name->n_groups;
 	}
-	if (info.ids.n_groups == 0)
-		info.ids.groups[info.ids.n_groups++] = info.ids.gid;
+	/* It is the first of them, or in the place of the user's own. */
+	info.ids.groups[0] = info.ids.gid;
+	info.ids.n_groups += info.ids.n_groups == 0;
 
 	info.ids.change = info.ids.uid != geteuid() || info.ids.gid != getegid();
 	if (info.ids.change && geteuid() != 0)
@@ -147,6 +104,22 @@ int user_lookup(const char *user, const char *group, struct user_info *ret, stru
 			"remove user and group",
 			user ? user : "(unchanged)", group ? group : "(of the user)");
 	*ret = info;
+	return 0;
+}
+
+int user_check_services(const struct conf *conf, struct strbuf *error)
+{
+	for (size_t i = 0; i < conf->n_services; i++) {
+		const struct service_conf *sc = conf->services[i];
+		struct user_info user;
+		int r;
+
+		strbuf_addf(error, "[service:%s]: ", sc->name);
+		r = user_lookup(sc->names, sc->user, sc->group, &user, error);
+		if (r < 0)
+			return r;
+		error->text[error->len = 0] = '\0';
+	}
 	return 0;
 }
 

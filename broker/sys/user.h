@@ -1,9 +1,9 @@
 /*
- * user - names of users and groups to numbers, and giving up the broker's own rights.
+ * user - what the users and groups of a configuration are, by what the name service has said of
+ * them (name_service.h); and giving up the broker's own rights.
  */
 #pragma once
 
-#include "base/strbuf.h"
 #include "sys/spawn.h"
 
 struct user_info {
@@ -13,16 +13,22 @@ struct user_info {
 };
 
 /*
- * Looks up @user and @group, names or numbers; NULL: the broker's own, and ids.change stays
- * false if both are. A user without @group gets its own groups. 0; -ENOENT, -EPERM with @error.
+ * Finds @user and @group, names or numbers, in @names; NULL: the broker's own, and ids.change stays
+ * false if both are. A user without @group gets its own groups; with numbers for both it has no
+ * other, no name and no home. 0; -ENOENT, -EPERM with @error.
  */
-int user_lookup(const char *user, const char *group, struct user_info *ret, struct strbuf *error);
-
-/* The name of @uid; its number where it has none. */
-void user_name(uid_t uid, char *ret, size_t size);
+int user_lookup(const struct conf_names *names, const char *user, const char *group,
+		struct user_info *ret, struct strbuf *error);
 
 /* A group by its name or number. 0, or -ENOENT with @error. */
-int user_find_group(const char *group, gid_t *ret, struct strbuf *error);
+int user_find_group(const struct conf_names *names, const char *group, gid_t *ret,
+		    struct strbuf *error);
+
+/* The users and groups of all services. 0; -ENOENT, -EPERM with @error: the first that is none. */
+int user_check_services(const struct conf *conf, struct strbuf *error);
+
+/* A number that stands for itself: no user -1, which means "leave it" to setresuid(2). */
+bool user_parse_id(const char *text, unsigned *ret);
 
 /*
  * Changes the broker itself to @ids, as spawn_change_ids(). CAP_NET_BIND_SERVICE is kept if it was

@@ -339,7 +339,7 @@ static int prepare(struct reload_part *part, const struct broker_conf *old,
 		server->changes = true;
 		strbuf_addf(error, "[broker] %s: ", options[kind]);
 		if (serve->path && bc->control_group)
-			r = user_find_group(bc->control_group, &group, error);
+			r = user_find_group(bc->names, bc->control_group, &group, error);
 		if (serve->path && r == 0)
 			r = unix_listen(serve->path, web->master->rundir.heir, group,
 					&server->next_fd, error);

@@ -63,7 +63,7 @@ static void begin(struct start *s, const struct broker *b, const struct service_
 	s->req.ids = &s->user.ids;
 	s->req.nofile = b->launch.nofile;
 	s->req.gain = sc->gain;
-	s->r = user_lookup(sc->user, sc->group, &s->user, error);
+	s->r = user_lookup(sc->names, sc->user, sc->group, &s->user, error);
 }
 
 static void add(struct start *s, const char *word)
@@ -262,7 +262,7 @@ static bool read_output(struct helper *h)
 	ssize_t n = read(h->fd, buf, sizeof(buf));
 
 	if (n > 0)
-		h->wrote(h->worker, buf, (size_t)n);
+		h->wrote(h, buf, (size_t)n);
 	return n > 0;
 }
 
@@ -272,15 +272,15 @@ static void output_ready(struct loop_source *source, uint32_t events)
 	struct helper *h = container_of(source, struct helper, source);
 
 	if (!read_output(h) && (events & (EPOLLHUP | EPOLLERR)))
-		loop_remove(worker_loop(h->worker), source);
+		loop_remove(&h->broker->loop, source);
 }
 
 static void forget(struct helper *h)
 {
-	loop_remove(worker_loop(h->worker), &h->source);
+	loop_remove(&h->broker->loop, &h->source);
 	loop_timer_disarm(&h->limit);
 	fd_closep(&h->fd);
-	pid_set_remove(&h->worker->terms->broker->started, h->pid);
+	pid_set_remove(&h->broker->started, h->pid);
 	h->pid = 0;
 }
 
@@ -300,7 +300,7 @@ bool helper_reaped(struct helper *h, pid_t pid, int status)
 	for (int i = 0; i < PIPE_BYTES / HELPER_TURN && read_output(h); i++)
 		;
 	forget(h);
-	h->ended(h->worker, status);
+	h->ended(h, status);
 	return true;
 }
 
@@ -309,15 +309,34 @@ static void limit_expired(struct loop_timer *timer)
 	struct helper *h = container_of(timer, struct helper, limit);
 
 	helper_kill(h);
-	h->ended(h->worker, HELPER_KILLED);
+	h->ended(h, HELPER_KILLED);
 }
 
-void helper_init(struct helper *h, struct worker *w)
+void helper_init(struct helper *h, struct broker *b, struct worker *w)
 {
+	h->broker = b;
 	h->worker = w;
 	h->fd = -1;
 	h->source = (struct loop_source){ .fd = -1, .ready = output_ready };
 	loop_timer_init(&h->limit, limit_expired);
+}
+
+int helper_spawn(struct helper *h, const struct spawn_request *req, int64_t limit_ms)
+{
+	struct broker *b = h->broker;
+	int r = spawn_worker(req, &h->pid, &h->fd);
+
+	if (r < 0)
+		return r;
+	(void)pid_set_add(&b->started, h->pid);
+	r = loop_add(&b->loop, &h->source, h->fd, EPOLLIN);
+	if (r < 0) {
+		helper_kill(h);
+		return r;
+	}
+	h->started_ms = loop_now(&b->loop);
+	loop_timer_arm(&b->loop, &h->limit, limit_ms);
+	return 0;
 }
 
 int helper_start(struct helper *h, char *const *words, int64_t limit_ms, struct strbuf *error)
@@ -327,7 +346,7 @@ int helper_start(struct helper *h, char *const *words, int64_t limit_ms, struct 
 	char program[PATH_MAX];
 	int r;
 
-	begin(&s, w->terms->broker, w->conf, error);
+	begin(&s, h->broker, w->conf, error);
 	if (s.r < 0)
 		return s.r;
 	r = program_find(words[0], environment_path(w->conf), conf_directory(w->conf), program);
@@ -336,16 +355,6 @@ int helper_start(struct helper *h, char *const *words, int64_t limit_ms, struct 
 	s.req.commands[0] = words[0];
 	s.req.output_to_status = true;
 	if (r == 0)
-		r = spawn_worker(&s.req, &h->pid, &h->fd);
-	if (r < 0)
-		return strbuf_fail(error, r, "cannot execute %s: %m", words[0]);
-	(void)pid_set_add(&w->terms->broker->started, h->pid);
-	r = loop_add(worker_loop(w), &h->source, h->fd, EPOLLIN);
-	if (r < 0) {
-		helper_kill(h);
-		return strbuf_fail(error, r, "%m");
-	}
-	h->started_ms = loop_now(worker_loop(w));
-	loop_timer_arm(worker_loop(w), &h->limit, limit_ms);
-	return 0;
+		r = helper_spawn(h, &s.req, limit_ms);
+	return r < 0 ? strbuf_fail(error, r, "cannot execute %s: %m", words[0]) : 0;
 }

@@ -9,6 +9,7 @@
 #define INETD_POOL 8
 
 #include "base/strbuf.h"
+#include "sys/spawn.h"
 #include "worker/types.h"
 
 /*
@@ -27,13 +28,18 @@ int launch_check(const struct broker *b, const struct service_conf *sc, struct s
 /* Whether a process of @sc may gain rights, or is to: see no_new_privs in broker.ini(5). */
 bool launch_may_gain(const struct service_conf *sc);
 
-void helper_init(struct helper *h, struct worker *w);
+void helper_init(struct helper *h, struct broker *b, struct worker *w);
+
+/*
+ * Starts @req. .wrote, with what came out of its status pipe, and .ended are called from the loop;
+ * after @limit_ms it is killed. 0; -errno: it was not started. None may run.
+ */
+int helper_spawn(struct helper *h, const struct spawn_request *req, int64_t limit_ms);
 
 /*
  * Starts @words, a command that looks after the worker: with the environment of its service,
  * BROKER_SERVICE, BROKER_SLOT, BROKER_WORKER, BROKER_GENERATION, and BROKER_PID, the main process.
- * .wrote and .ended are called from the loop; after @limit_ms it is killed. 0; -errno with @error:
- * it was not started. None may run.
+ * As helper_spawn(), with what it writes; -errno with @error.
  */
 int helper_start(struct helper *h, char *const *words, int64_t limit_ms, struct strbuf *error);
 

@@ -114,9 +114,9 @@ static void note_result(struct worker *w, bool passed, const char *why)
 }
 
 /* No more than a check needs. */
-static void keep(struct worker *w, const char *bytes, size_t n)
+static void keep(struct helper *h, const char *bytes, size_t n)
 {
-	struct worker_check *k = &w->check;
+	struct worker_check *k = &h->worker->check;
 	size_t room = sizeof(k->answer) - k->n_answer;
 
 	if (n > room)
@@ -131,7 +131,7 @@ static ssize_t read_some(struct worker *w)
 	ssize_t n = read(w->check.fd, buf, sizeof(buf));
 
 	if (n > 0)
-		keep(w, buf, (size_t)n);
+		keep(&w->check.command, buf, (size_t)n);
 	return n;
 }
 
@@ -249,8 +249,9 @@ static void fail_by_time(struct worker *w, const char *what)
 	note_result(w, false, why.text);
 }
 
-static void command_ended(struct worker *w, int status)
+static void command_ended(struct helper *h, int status)
 {
+	struct worker *w = h->worker;
 	struct worker_check *k = &w->check;
 	const char *line_end = memchr(k->answer, '\n', k->n_answer);
 	STRBUF(why, sizeof(k->why));
@@ -346,7 +347,7 @@ bool worker_check_init(struct worker *w)
 
 	k->source.fd = k->listener = k->fd = -1;
 	loop_timer_init(&k->next, expired);
-	helper_init(&k->command, w);
+	helper_init(&k->command, w->terms->broker, w);
 	k->command.wrote = keep;
 	k->command.ended = command_ended;
 	if (!w->conf->check && !w->conf->activation)

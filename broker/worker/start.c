@@ -47,7 +47,7 @@ struct worker *worker_new(struct worker_terms *terms, struct service_conf *conf,
 	loop_timer_init(&w->look, worker_look_expired);
 	loop_timer_init(&w->wake, worker_wake_expired);
 	worker_output_init(w);
-	helper_init(&w->aside, w);
+	helper_init(&w->aside, w->terms->broker, w);
 	w->started_ms = w->state_since_ms = loop_now(&terms->broker->loop);
 	if (worker_check_init(w))
 		return w;

@@ -69,15 +69,16 @@ struct worker_findings {
 
 /* A command that finds out about a worker, see command.h. */
 struct helper {
-	struct worker *worker;
-	pid_t pid; /* 0: none runs */
-	int fd;	   /* owned; its processes have the other end */
+	struct broker *broker;
+	struct worker *worker; /* that it looks after; NULL: none */
+	pid_t pid;	       /* 0: none runs */
+	int fd;		       /* owned; its processes have the other end */
 	struct loop_source source;
 	struct loop_timer limit;
 	int64_t started_ms;
 	/* Set before it is started. */
-	void (*wrote)(struct worker *w, const char *bytes, size_t n);
-	void (*ended)(struct worker *w, int status);
+	void (*wrote)(struct helper *h, const char *bytes, size_t n);
+	void (*ended)(struct helper *h, int status);
 };
 
 /* Its health check, see health.h. */

@@ -48,6 +48,14 @@ PRINTS = set(
 )
 STARTS = {"fork", "vfork", "clone", "posix_spawn", "posix_spawnp", "system", "popen", "daemon"}
 KILLS = {"kill", "killpg", "tgkill", "raise", "pthread_kill", "sigqueue"}
+# What may ask a server somewhere, and wait for it.
+ASKS = set(
+    """
+    getpwnam getpwuid getpwent getpwnam_r getpwuid_r getgrnam getgrgid getgrent getgrnam_r getgrgid_r getgrouplist
+    initgroups getlogin getlogin_r getaddrinfo getnameinfo gethostbyname gethostbyname2 gethostbyaddr gethostbyname_r
+    getservbyname getservbyport getprotobyname getnetbyname getnetgrent innetgr wordexp glob cuserid
+    """.split()
+)
 ENDS = {"exit", "_exit", "_Exit", "quick_exit", "abort", "err", "errx"}
 
 
@@ -290,6 +298,15 @@ def only_spawn_starts_and_signals_processes():
     only({"broker/sys/spawn.c", "broker/ctl/debug.c", "worker-shim/inetd/park.c"},
          "starts or signals", STARTS | KILLS,
          "broker/*.c", "broker/*/*.c", "worker-shim/*/*.c")
+
+
+@test
+def only_one_file_asks_the_name_service_and_the_broker_does_not_call_it():
+    """main.c: in the process that is started for that. ctl: brokerctl may wait."""
+    only({"broker/sys/name_service.c"}, "asks the name service", ASKS,
+         "broker/*.c", "broker/*/*.c", "worker-shim/*/*.c")
+    only({"broker/main.c", "broker/ctl/client.c", "broker/ctl/doctor.c"}, "waits for the name service",
+         exports("broker/sys/name_service.c"), "broker/*.c", "broker/*/*.c")
 
 
 @test
