@@ -126,9 +126,9 @@ def reload(app, broker, old):
     for load in loads:
         load.wait_answers(50)
     mark = broker.mark()
-    broker.reload_and_wait()
+    broker.reload_and_wait(timeout=300)
     # They go by themselves once the kernel shows no connection in their hands.
-    broker.wait_event("worker-exit", since=mark, count=WORKERS, generation=1, timeout=60)
+    broker.wait_event("worker-exit", since=mark, count=WORKERS, generation=1, timeout=120)
     new = all_workers(app, broker, loads[0])
     assert not new & old, "old workers still answer: %s, %s" % (old, new)
     for load in loads:
@@ -143,7 +143,7 @@ def broken_deploy(app, broker, workers):
     load.wait_answers(20)
     app.break_files()
     broker.configure(**app.broken)
-    broker.reload_and_wait(want="reload-aborted")
+    broker.reload_and_wait(timeout=300, want="reload-aborted")
     app.mend_files()
     broker.configure(**app.settings)
     assert all_workers(app, broker, load) == workers
