@@ -34,11 +34,16 @@ class Hostile:
         self.broker.wait_event("output", since=self.mark, text="done")
 
     def others_serve(self, n=500):
-        load = Load(self.port, inflight=16, total=n)
-        load.wait_end()
-        load.assert_clean()
-        assert self.good <= set(load.summary["pids"]), load.summary
-        return load.summary
+        """Both of them; one that a busy machine has kept from it is out of the round for a while."""
+        seen = set()
+        for _ in range(20):
+            load = Load(self.port, inflight=16, total=n)
+            load.wait_end()
+            load.assert_clean()
+            seen |= set(load.summary["pids"])
+            if self.good <= seen:
+                return load.summary
+        raise AssertionError("%s of %s have served" % (seen & self.good, self.good))
 
     def unharmed(self):
         """The good ones are still the same, and nothing was killed."""
