@@ -17,9 +17,7 @@ struct stopping {
 	int64_t began_ms;
 	uint64_t refused; /* connections, before the broker was told to end */
 	bool drains;
-	/* What was not finished: workers, by their first process, and connections. */
-	struct pid_set killed, cut;
-	unsigned cut_open;
+	unsigned killed, cut, cut_open; /* what was not finished: workers, and connections */
 };
 
 static uint64_t count_refused(const struct broker *b)
@@ -85,16 +83,14 @@ static void worker_stepped(struct observer *o, const struct worker *w, enum work
 			   enum worker_event ev)
 {
 	struct stopping *s = container_of(o, struct stopping, observer);
-	pid_t pid = w->pid ? w->pid : w->main_was;
 
 	if (w->guest)
 		return;
-	if (ev == EV_KILL || (ev == EV_TIMEOUT && from == WORKER_STOPPING)) {
-		(void)pid_set_add(&s->killed, pid);
-	} else if (ev == EV_TIMEOUT && from == WORKER_DRAINING) {
-		(void)pid_set_add(&s->cut, pid);
-		s->cut_open += w->open;
-	}
+	s->killed += ev == EV_KILL || (ev == EV_TIMEOUT && from == WORKER_STOPPING);
+	if (ev != EV_TIMEOUT || from != WORKER_DRAINING)
+		return;
+	s->cut++;
+	s->cut_open += w->open;
 }
 
 static void broker_ends(struct task *t)
@@ -104,13 +100,13 @@ static void broker_ends(struct task *t)
 	uint64_t refused = count_refused(client_broker(c)) - s->refused;
 	STRBUF(left, 512);
 
-	if (s->killed.n)
-		strbuf_addf(&left, "; workers that had to be killed: %zu", s->killed.n);
-	if (s->cut.n)
+	if (s->killed)
+		strbuf_addf(&left, "; workers that had to be killed: %u", s->killed);
+	if (s->cut)
 		strbuf_addf(&left,
-			    "; workers that had not finished when drain_timeout was over: %zu, "
+			    "; workers that had not finished when drain_timeout was over: %u, "
 			    "open connections in them: %u",
-			    s->cut.n, s->cut_open);
+			    s->cut, s->cut_open);
 	/* Without a drain nobody is to be served. */
 	if (refused && s->drains)
 		strbuf_addf(&left, "; connections without a worker to go to: %llu",
@@ -127,8 +123,6 @@ static void stopping_drop(struct task *t)
 
 	list_remove(&s->observer.link);
 	loop_timer_disarm(&s->tick);
-	pid_set_deinit(&s->killed);
-	pid_set_deinit(&s->cut);
 	free(s);
 }
 

@@ -4,7 +4,6 @@
  */
 #include "stop.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -21,25 +20,24 @@
 #include "sys/spawn.h"
 #include "sys/unix_socket.h"
 
-/* What is readable once it has ended. */
-enum { THE_BROKER, ITS_PARENT, ITS_LOCK, SIGNALS, ENDS };
+/* What has to end. */
+enum { THE_BROKER, ITS_PARENT, ITS_LOCK, ENDS };
 
 struct stop {
 	struct ask ask;
 	const struct ctl *ctl;
 	int64_t began_ms;
 	pid_t broker;
-	struct pollfd ends[ENDS]; /* .fd is owned; -1: cannot be seen, or is over */
-	pid_t helper;		  /* it waits for the lock; 0: there is none */
-	bool begun;		  /* the broker has answered */
-	struct strbuf left;	  /* the last that it said, in words */
+	int ends[ENDS];	    /* owned; readable once it has ended; -1: that cannot be seen */
+	bool begun;	    /* the broker has answered */
+	struct strbuf left; /* the last that it said, in words */
 };
 
 /* --- its processes and its lock -------------------------------------------------------------- */
 
-static void watch_process(struct stop *s, int which, pid_t pid)
+static int open_process(pid_t pid)
 {
-	s->ends[which].fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	return (int)syscall(SYS_pidfd_open, pid, 0);
 }
 
 static int wait_for_lock(int fd)
@@ -52,10 +50,11 @@ static void watch_lock(struct stop *s, const char *path)
 {
 	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 	struct stat st;
+	pid_t helper;
 
 	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-	    spawn_helper(wait_for_lock, fd, &s->helper) == 0)
-		watch_process(s, ITS_LOCK, s->helper);
+	    spawn_helper(wait_for_lock, fd, &helper) == 0)
+		s->ends[ITS_LOCK] = open_process(helper);
 }
 
 /*
@@ -67,32 +66,25 @@ static void watch(struct stop *s, const struct json_value *line)
 	pid_t pid = (pid_t)json_doc_number(line, "pid");
 
 	if (pid > 1 && s->broker > 1 && proc_stat(s->broker).parent == pid)
-		watch_process(s, ITS_PARENT, pid);
+		s->ends[ITS_PARENT] = open_process(pid);
 	if (*json_doc_text(line, "lock"))
 		watch_lock(s, json_doc_text(line, "lock"));
 }
 
-static bool is_over(const struct stop *s)
-{
-	for (size_t i = 0; i < SIGNALS; i++)
-		if (s->ends[i].fd >= 0)
-			return false;
-	return true;
-}
-
 /* CTL_OK, CTL_INTERRUPTED or CTL_TOO_LONG. */
-static enum ctl_exit wait_for_ends(struct stop *s)
+static enum ctl_exit wait_for_ends(const struct stop *s, int signals)
 {
-	while (!is_over(s)) {
-		int n = poll(s->ends, ENDS, ask_wait_ms(&s->ask, -1));
+	for (size_t i = 0; i < ENDS; i++) {
+		struct pollfd fds[] = { { .fd = s->ends[i], .events = POLLIN },
+					{ .fd = signals, .events = POLLIN } };
+		int n = s->ends[i] < 0 ? 1 : -1;
 
+		while (n < 0)
+			n = poll(fds, ARRAY_SIZE(fds), ask_wait_ms(&s->ask, -1));
 		if (n == 0)
 			return CTL_TOO_LONG;
-		if (n > 0 && s->ends[SIGNALS].revents)
+		if (fds[1].revents)
 			return CTL_INTERRUPTED;
-		for (size_t i = 0; n > 0 && i < SIGNALS; i++)
-			if (s->ends[i].revents)
-				fd_closep(&s->ends[i].fd);
 	}
 	return CTL_OK;
 }
@@ -142,32 +134,31 @@ static void meet(struct stop *s, const struct client *client)
 {
 	struct unix_peer peer;
 
-	for (size_t i = 0; i < ENDS; i++)
-		s->ends[i] = (struct pollfd){ .fd = -1, .events = POLLIN };
 	if (unix_peer_get(client->fd, &peer) < 0)
 		return;
 	s->broker = peer.pid;
-	s->ends[THE_BROKER].fd = peer.pidfd;
+	s->ends[THE_BROKER] = peer.pidfd;
 }
 
 static void leave(struct stop *s)
 {
-	if (s->ends[ITS_LOCK].fd >= 0)
-		(void)spawn_kill_pidfd(s->ends[ITS_LOCK].fd, SIGKILL);
+	if (s->ends[ITS_LOCK] >= 0)
+		(void)spawn_kill_pidfd(s->ends[ITS_LOCK], SIGKILL);
 	for (size_t i = 0; i < ENDS; i++)
-		fd_closep(&s->ends[i].fd);
+		fd_closep(&s->ends[i]);
 	strbuf_deinit(&s->left);
 }
 
 static enum ctl_exit stop_broker(struct ctl *ctl)
 {
-	const char *timeout = request_option(&ctl->request, "--timeout")->text;
-	int64_t limit_ms = request_option(&ctl->request, "--timeout")->number;
+	const struct request_value *timeout = request_option(&ctl->request, "--timeout");
+	_cleanup_fd_ int signals = -1;
 	struct stop s = { .ask = { .line = take_line,
 				   .ends_at_interrupt = true,
 				   .patience_ms = ASK_PATIENCE_MS },
 			  .ctl = ctl,
 			  .began_ms = loop_clock_ms(),
+			  .ends = { -1, -1, -1 },
 			  .left = STRBUF_GROWS(1024) };
 	enum ctl_exit code = ask_connect(ctl), waited;
 	STRBUF(late, 512);
@@ -175,21 +166,22 @@ static enum ctl_exit stop_broker(struct ctl *ctl)
 	if (code != CTL_OK)
 		return code;
 	meet(&s, &ctl->client);
-	s.ask.until_ms = timeout ? s.began_ms + limit_ms : 0;
+	s.ask.until_ms = timeout->text ? s.began_ms + timeout->number : 0;
 	code = ask_run(&s.ask, ctl, ctl->words, ctl->n_words);
 	/* Killed in the middle: that was said. */
 	if (code == CTL_NO_BROKER && s.begun)
 		code = CTL_UNFINISHED;
 	if (code == CTL_OK || code == CTL_UNFINISHED) {
-		s.ends[SIGNALS].fd = ask_signals();
-		waited = wait_for_ends(&s);
+		signals = ask_signals();
+		waited = wait_for_ends(&s, signals);
 		if (waited != CTL_OK)
 			code = waited;
 		else if (!ctl->json)
 			out_text("the broker has ended\n");
 	}
 	strbuf_addf(&late, "the broker has not ended within %s, and goes on stopping; %s",
-		    timeout ? timeout : "", s.left.len ? s.left.text : "it has said nothing");
+		    timeout->text ? timeout->text : "",
+		    s.left.len ? s.left.text : "it has said nothing");
 	if (code == CTL_TOO_LONG)
 		out_error_from(late.text);
 	else if (code == CTL_INTERRUPTED)
