@@ -1,7 +1,5 @@
 #include "paths.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 static char *paths[PATHS_MAX + 1]; /* from 1 */

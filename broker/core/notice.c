@@ -1,6 +1,5 @@
 #include "notice.h"
 
-#include "core/broker.h"
 const char *roll_phase_name(enum roll_phase phase)
 {
 	static const char *const names[] = {

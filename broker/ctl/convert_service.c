@@ -1,6 +1,5 @@
 #include "convert_service.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>

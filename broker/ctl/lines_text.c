@@ -1,6 +1,5 @@
 #include "lines_text.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>

@@ -1,6 +1,5 @@
 #include "asked.h"
 
-#include <stddef.h>
 #include <string.h>
 
 bool asked_equal(const struct asked *a, const struct asked *b)

@@ -1,6 +1,5 @@
 #include "watch.h"
 
-#include <errno.h>
 #include "dispatch/channel.h"
 #include "dispatch/endpoint.h"
 #include "dispatch/listener.h"

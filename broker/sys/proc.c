@@ -429,18 +429,13 @@ uint64_t proc_count_own_fds(void)
 
 uint64_t proc_run_ns(pid_t pid)
 {
-	char path[64], text[128];
-	struct dirent *entry;
+	_cleanup_dir_ DIR *dir = proc_threads_open(pid);
+	char text[128];
 	uint64_t sum = 0;
-	_cleanup_dir_ DIR *dir = NULL;
+	pid_t thread;
 
-	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
-	dir = opendir(path);
-	while (dir && (entry = readdir(dir))) {
-		pid_t thread = (pid_t)strtol(entry->d_name, NULL, 10);
-
-		if (thread > 0 && proc_read(thread, "schedstat", text, sizeof(text)) > 0)
+	while (dir && next_pid(dir, &thread))
+		if (proc_read(thread, "schedstat", text, sizeof(text)) > 0)
 			sum += strtoull(text, NULL, 10);
-	}
 	return sum;
 }

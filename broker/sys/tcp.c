@@ -1,7 +1,6 @@
 #include "tcp.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -137,23 +136,21 @@ void udp_reset(int fd)
 
 uint64_t udp_head(int fd)
 {
-	unsigned char bytes[64] = { 0 };
-	union address from = { 0 };
-	struct iovec iov = { bytes, sizeof(bytes) };
-	struct msghdr msg = {
-		.msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov, .msg_iovlen = 1
-	};
+	struct {
+		union address from;
+		unsigned char bytes[64];
+	} head = { 0 };
+	struct iovec iov = { head.bytes, sizeof(head.bytes) };
+	struct msghdr msg = { .msg_name = &head.from,
+			      .msg_namelen = sizeof(head.from),
+			      .msg_iov = &iov,
+			      .msg_iovlen = 1 };
 	ssize_t n = recvmsg(fd, &msg, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
-	const unsigned char *address = (const unsigned char *)&from;
 	uint64_t hash = 14695981039346656037u ^ (uint64_t)n;
 
-	if (n < 0)
-		return 0;
-	for (size_t i = 0; i < sizeof(from); i++)
-		hash = (hash ^ address[i]) * 1099511628211u;
-	for (size_t i = 0; i < sizeof(bytes); i++)
-		hash = (hash ^ bytes[i]) * 1099511628211u;
-	return hash;
+	for (size_t i = 0; i < sizeof(head); i++)
+		hash = (hash ^ ((const unsigned char *)&head)[i]) * 1099511628211u;
+	return n < 0 ? 0 : hash;
 }
 
 int tcp_bind(const struct handoff_addr *addr, const struct service_conf *sc,

@@ -17,7 +17,6 @@
 #include "sys/path_match.h"
 #include "sys/proc.h"
 #include "worker/output.h"
-#include "worker/processes.h"
 
 /* Of the first pid namespace, in which %P counts; a constant of the kernel (PROC_PID_INIT_INO). */
 #define FIRST_PID_NAMESPACE "pid:[4026531836]"
