@@ -176,4 +176,5 @@ void systemd_init(struct systemd *sd, struct master *m)
 	sd->watchdog_ms = notify_watchdog_ms(getpid());
 	if (!notify_is_off() && sd->watchdog_ms > 1)
 		loop_timer_arm(&m->broker.loop, &sd->watchdog, sd->watchdog_ms / 2);
+	systemd_changed(sd);
 }

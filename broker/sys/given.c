@@ -51,6 +51,8 @@ void given_read(void)
 	size_t n = ours ? strtoul(fds, NULL, 10) : 0;
 
 	store_max = max ? strtoul(max, NULL, 10) : 0;
+	(void)unsetenv(
+		"LISTEN_PID"); /* a program that we execute in our place has other descriptors */
 	given = n && n < FDS_MAX ? calloc(n, sizeof(*given)) : NULL;
 	for (size_t i = 0; given && i < n; i++) {
 		struct given *g = &given[n_given];
