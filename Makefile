@@ -365,8 +365,9 @@ install: all
 	install -m 644 docs/man/handoff.3 $(DESTDIR)$(MANDIR)/man3/
 	install -m 644 $(BUILD)/man/broker.ini.5 $(DESTDIR)$(MANDIR)/man5/
 	install -m 644 docs/man/broker.8 $(DESTDIR)$(MANDIR)/man8/
-	sed 's|/usr/local/sbin|$(BINDIR)|' docs/examples/broker.service >$(DESTDIR)$(UNITDIR)/broker.service
-	chmod 644 $(DESTDIR)$(UNITDIR)/broker.service
+	for unit in broker.service broker@.service; do \
+		sed 's|/usr/local/sbin|$(BINDIR)|' docs/examples/$$unit >$(DESTDIR)$(UNITDIR)/$$unit && \
+		chmod 644 $(DESTDIR)$(UNITDIR)/$$unit || exit 1; done
 # The documents as they lie here, so that their links work.
 	install -m 644 README.md LICENSE $(DESTDIR)$(DOCDIR)/
 	install -m 644 docs/*.md docs/*.svg $(DESTDIR)$(DOCDIR)/docs/

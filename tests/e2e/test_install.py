@@ -44,9 +44,10 @@ def an_installed_broker_finds_its_parts_below_the_prefix():
                  ("lib", "broker", "libworker-shim.so"), ("share", "man", "man8", "broker.8"),
                  ("share", "man", "man3", "handoff.3"), ("include", "handoff.h")):
         assert os.path.exists(tree.installed(*path)), path
-    with open(tree.installed("lib", "systemd", "system", "broker.service")) as f:
-        started = [line.split("=", 1)[1].split()[0] for line in f if line.startswith("ExecStart")]
-    assert started == [tree.installed("sbin", "broker")] * 2, started
+    for unit in ("broker.service", "broker@.service"):
+        with open(tree.installed("lib", "systemd", "system", unit)) as f:
+            started = [line.split("=", 1)[1].split()[0] for line in f if line.startswith("Exec")]
+        assert started == [tree.installed("sbin", name) for name in ("broker", "broker", "brokerctl")], started
     # It must not find them by chance: not beside itself, not where it was built.
     shutil.rmtree(tree.build)
     broker = Broker(app("srv_poll"), workers=1, program=tree.installed("sbin", "broker"))
@@ -56,6 +57,23 @@ def an_installed_broker_finds_its_parts_below_the_prefix():
     said = subprocess.run([tree.installed("sbin", "brokerctl"), "doctor", app("srv_poll")[0], "--", "8080"],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
     assert said.returncode == 0, said.stdout
+
+
+@test
+def systemd_finds_nothing_wrong_with_the_installed_units():
+    if not shutil.which("systemd-analyze"):
+        skip("NO systemd-analyze ON THIS MACHINE: the units were not verified")
+    tree = Tree()
+    tree.make("install", "PREFIX=" + tree.prefix)
+    for unit in ("broker.service", "broker@.service"):
+        path = tree.installed("lib", "systemd", "system", unit)
+        done = subprocess.run(["systemd-analyze", "verify", "--man=no", path], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True)
+        # It also looks at what other units of the machine say.
+        own = [line for line in done.stdout.splitlines() if "broker" in line]
+        assert not own and done.returncode == 0, done.stdout
+        # A word that it does not know it does not fail for, but says.
+        assert "Unknown" not in done.stdout, done.stdout
 
 
 @test
