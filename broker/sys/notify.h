@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <sys/types.h>
 #include "base/strbuf.h"
 
 /* Connects to the socket that the environment names, if it does. 0; -errno with @error. */
