@@ -3,7 +3,7 @@
  * that broker: one request, and its answer line by line to the end.
  *
  * A command is a function ctl_COMMAND() in a file of its own, or ctl_show() if its answer is only
- * printed.
+ * printed: a screen, a list, events as they arrive, the steps of a reload, or a confirmation.
  */
 #pragma once
 
@@ -72,3 +72,30 @@ enum ctl_exit ask_connect(struct ctl *ctl);
  * as of client_ask() or client_next().
  */
 enum ctl_exit ask_print_failure(const struct ctl *ctl, int r);
+
+/* --- the commands ---------------------------------------------------------------------------- */
+
+enum ctl_exit ctl_show(struct ctl *ctl);
+enum ctl_exit ctl_stop(struct ctl *ctl); /* a service, or the broker, whose end it sees */
+
+/* The status as a live screen. Ends with "q" or a signal. Needs a terminal. */
+enum ctl_exit ctl_top(struct ctl *ctl);
+
+/* Holds a worker while a debugger runs on it, whose exit status is its own, once it has started. */
+enum ctl_exit ctl_debug(struct ctl *ctl);
+
+/* These ask no broker. CTL_FAILED is explained: no program that can be served; a mistake in a file.
+ */
+enum ctl_exit ctl_doctor(struct ctl *ctl);
+enum ctl_exit ctl_convert(struct ctl *ctl);
+
+/* `completion SHELL` prints the script for the shell, which knows no commands. */
+enum ctl_exit ctl_completion(struct ctl *ctl);
+
+/*
+ * `complete -- WORD...`: that script asks this when the user presses the tab key. The words are
+ * those of the line up to the cursor, without "brokerctl"; the last one is being typed. Prints all
+ * that may stand in its place, whatever it begins with: one candidate a line, and behind a tab its
+ * description, if there is one. ":files" and ":programs" let the shell itself complete these.
+ */
+enum ctl_exit ctl_complete(struct ctl *ctl);

@@ -1,4 +1,4 @@
-#include "completion.h"
+#include "ask.h"
 
 #include <string.h>
 #include "ctl/out.h"

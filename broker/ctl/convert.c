@@ -1,4 +1,4 @@
-#include "convert.h"
+#include "ask.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,4 +1,4 @@
-#include "debug.h"
+#include "ask.h"
 
 /*
  * The broker holds the worker as long as anybody has this connection open. The debugger inherits

@@ -1,4 +1,4 @@
-#include "doctor.h"
+#include "ask.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -6,14 +6,8 @@
 #include <getopt.h>
 #include <string.h>
 #include "base/words.h"
-#include "ctl/completion.h"
-#include "ctl/convert.h"
-#include "ctl/debug.h"
-#include "ctl/doctor.h"
+#include "ctl/ask.h"
 #include "ctl/out.h"
-#include "ctl/show.h"
-#include "ctl/stop.h"
-#include "ctl/top.h"
 
 #define TEXT_MAX     (1 << 20)
 #define NAME_COLUMNS 28

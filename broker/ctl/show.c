@@ -1,4 +1,4 @@
-#include "show.h"
+#include "ask.h"
 
 #include <string.h>
 #include "ctl/lines_text.h"

@@ -2,7 +2,7 @@
  * The broker says itself how far it is and how it ends. But it still runs then, and the next broker
  * must find nothing of it: so its processes, and the lock in its run directory, are waited for.
  */
-#include "stop.h"
+#include "ask.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -14,7 +14,6 @@
 #include <unistd.h>
 #include "base/fd.h"
 #include "ctl/out.h"
-#include "ctl/show.h"
 #include "sys/loop.h"
 #include "sys/proc.h"
 #include "sys/spawn.h"

@@ -1,4 +1,4 @@
-#include "top.h"
+#include "ask.h"
 
 /*
  * Asks for the status once a second over one connection and draws it. If the broker goes away, the
