@@ -9,7 +9,6 @@
 #include "control/roll.h"
 #include "control/show.h"
 #include "control/steer.h"
-#include "control/stop.h"
 #include "sys/log.h"
 
 static void control_help(struct client *c)

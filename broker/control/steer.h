@@ -13,6 +13,8 @@ void control_hold(struct client *c, struct worker *w);
 void control_release(struct client *c, struct worker *w);
 void control_signal(struct client *c, struct worker *w);
 void control_pause(struct client *c, struct service *s);
+void control_end(struct client *c,
+		 struct service *s); /* NULL: the broker, whose end is waited for */
 void control_join(struct client *c, struct service *s); /* the client becomes a guest */
 void control_scale(struct client *c, struct service *s);
 void control_pin(struct client *c, struct worker *w);

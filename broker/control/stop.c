@@ -1,4 +1,7 @@
-#include "stop.h"
+/*
+ * A client may wait for the end of the broker: it is told how far that is, and what was cut off.
+ */
+#include "steer.h"
 
 #include <stdlib.h>
 #include <unistd.h>
