@@ -128,6 +128,14 @@ void words_add_quoted(struct strbuf *out, const char *word)
 	strbuf_add(out, quote);
 }
 
+void words_add_command(struct strbuf *out, char *const *words)
+{
+	for (size_t i = 0; words && words[i]; i++) {
+		strbuf_add(out, i ? " " : "");
+		words_add_quoted(out, words[i]);
+	}
+}
+
 size_t words_name_len(const char *text)
 {
 	size_t len =

@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include <string.h>
 #include "base/strbuf.h"
 
 #define WORDS_MAX	256
@@ -37,6 +38,15 @@ size_t words_name_len(const char *text);
  * a command line): a control character or a byte that is not UTF-8 is shown as \xNN.
  */
 void words_add_quoted(struct strbuf *out, const char *word);
+void words_add_command(struct strbuf *out, char *const *words); /* all of them; NULL: none */
+
+/* The last part of @path. */
+static inline const char *words_base(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
 
 /*
  * --- lists as execve(2) takes them: pointers, the last of them NULL. An empty one is NULL -------

@@ -316,7 +316,7 @@ int conf_from_command(char *const *argv, const char *workers, const char *const 
 	_cleanup_free_ struct option_setting *settings = calloc(n_listen + 1, sizeof(*settings));
 	struct builder b = { .facts = facts, .argv = argv, .sections.n = SECTION_SERVICES + 1 };
 	struct conf_section *service = &b.sections.of[SECTION_SERVICES];
-	const char *slash = strrchr(argv[0], '/'), *name = slash ? slash + 1 : argv[0];
+	const char *name = words_base(argv[0]);
 
 	if (!settings)
 		return -ENOMEM;

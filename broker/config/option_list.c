@@ -30,14 +30,8 @@ static int command_parse(const struct option_input *in, void *ret)
 
 static void command_format(const struct option *opt, const void *value, struct strbuf *out)
 {
-	char *const *word = *(char **const *)value;
-
 	(void)opt;
-	for (size_t i = 0; word && word[i]; i++) {
-		if (i)
-			strbuf_add(out, " ");
-		words_add_quoted(out, word[i]);
-	}
+	words_add_command(out, *(char **const *)value);
 }
 
 /* --- wrap ---------------------------------------------------------------------------- */

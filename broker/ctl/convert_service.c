@@ -250,13 +250,6 @@ static void add_listens(struct section *x)
 
 /* --- what runs ----------------------------------------------------------------------------- */
 
-static const char *base_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
 /* The program, and its arguments without the first, which is its name (argv[0]). */
 static void add_program(struct section *x)
 {
@@ -272,14 +265,14 @@ static void add_program(struct section *x)
 	if (!has_word(get(x->s, "flags"), "NAMEINARGS") || !next_word(&args, name))
 		strcpy(name, server);
 	strbuf_add(x->lines, "command = ");
-	if (!strcmp(base_of(server), "tcpd") && strcmp(name, server) != 0) {
+	if (!strcmp(words_base(server), "tcpd") && strcmp(name, server) != 0) {
 		convert_remark(x->c,
 			       "tcpd asked hosts.allow, and is left out: write rules of the "
 			       "firewall, or command = bash -c 'exec -a %s tcpd ...'",
 			       name);
 		strbuf_add(x->lines, *name == '/' ? "" : "/usr/sbin/");
 		server = name;
-	} else if (strcmp(base_of(server), base_of(name)) != 0) {
+	} else if (strcmp(words_base(server), words_base(name)) != 0) {
 		convert_remark(x->c,
 			       "argv[0] was %s, and is %s now: if the program looks at it, write "
 			       "command = bash -c 'exec -a %s %s ...'",
@@ -385,7 +378,7 @@ static void name_section(const struct convert *c, char ret[SERVICE_NAME_MAX + 1]
 	STRBUF(text, SERVICE_NAME_MAX - 4);
 	STRBUF(header, 64);
 
-	name = *name == '/' ? base_of(name) : name; /* a Unix socket */
+	name = *name == '/' ? words_base(name) : name; /* a Unix socket */
 	strbuf_add(&text, *id ? id : name);
 	for (char *at = text.text; *at; at++)
 		*at = conf_name_ok(at, 1) ? *at : '-';

@@ -49,10 +49,7 @@ static void announce(const struct debug *d, char *const *tool)
 	bool alone = json_doc_truth(d->held, "alone");
 	STRBUF(command, 4096);
 
-	for (size_t i = 0; tool[i]; i++) {
-		strbuf_add(&command, i ? " " : "");
-		words_add_quoted(&command, tool[i]);
-	}
+	words_add_command(&command, tool);
 	say(d, "",
 	    alone  ? "process $pid of $worker has a connection, and waits"
 	    : from ? "$worker (pid $pid) is held: it gets no connections but yours"
@@ -228,13 +225,9 @@ static int find_command(const struct debug *d, char ***ret, struct strbuf *error
 
 	if (r == 0)
 		return 0;
-	for (; v && added == 0; v = json_doc_next(v)) {
-		const char *word = v->kind == JSON_STRING ? v->text : "";
-
-		strbuf_add(&named, named.len ? " " : "");
-		words_add_quoted(&named, word);
-		added = strlist_append(&theirs, word);
-	}
+	for (; v && added == 0; v = json_doc_next(v))
+		added = strlist_append(&theirs, v->kind == JSON_STRING ? v->text : "");
+	words_add_command(&named, theirs);
 	if (added == 0 && !strcmp(named.text, option->fallback)) {
 		*ret = theirs;
 		return 0;

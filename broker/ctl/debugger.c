@@ -66,7 +66,6 @@ static int build(struct line *line, const char *tool, char *const *words, struct
 
 int debugger_build(char *const *words, int64_t pid, char ***ret, struct strbuf *error)
 {
-	const char *slash = words && words[0] ? strrchr(words[0], '/') : NULL;
 	STRBUF(number, 24);
 	struct line line = { .pid = number.text };
 	int r;
@@ -74,7 +73,7 @@ int debugger_build(char *const *words, int64_t pid, char ***ret, struct strbuf *
 	strbuf_addf(&number, "%" PRId64, pid);
 	if (!words || !words[0])
 		return strbuf_fail(error, -EINVAL, "no debugger is named: put one after --");
-	r = build(&line, slash ? slash + 1 : words[0], words, error);
+	r = build(&line, words_base(words[0]), words, error);
 	if (r == 0)
 		*ret = line.words;
 	else

@@ -55,13 +55,6 @@ static void add_program(const char *report, const char *end, struct strbuf *out)
 	json_close(out);
 }
 
-static const char *base_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
 bool doctor_is_for_inetd(const char *const *command)
 {
 	if (!*command)
@@ -69,7 +62,7 @@ bool doctor_is_for_inetd(const char *const *command)
 	for (const char *const *word = command + 1; *word; word++)
 		if (**word == '-' && strstr(*word, "inetd"))
 			return true;
-	return !strncmp(base_of(*command), "in.", 3);
+	return !strncmp(words_base(*command), "in.", 3);
 }
 
 /* Its first argument is the program that people mean. */
@@ -102,7 +95,7 @@ bool doctor_begin_facts(char *report, struct doctor_facts *ret)
 		return false;
 	ret->can_be_inetd = doctor_value(report, end, "inetd");
 	ret->only_reads = ret->can_be_inetd && !ret->is_process && *ret->command &&
-			  !is_interpreter(base_of(*ret->command)) &&
+			  !is_interpreter(words_base(*ret->command)) &&
 			  doctor_value(report, end, "never_listens") &&
 			  doctor_value(report, end, "never_executes");
 	served = ret->is_inetd ? ret->can_be_inetd : !strcmp(verdict, "yes");
@@ -253,7 +246,7 @@ static void add_notes(struct answer *a)
 		     "it calls neither listen() nor another program, so it can only serve its "
 		     "standard input; write its port as listen = PORT");
 	else if (!a->facts->is_inetd && json_doc_truth(p, "never_listens") && *a->facts->command &&
-		 !is_interpreter(base_of(*a->facts->command)))
+		 !is_interpreter(words_base(*a->facts->command)))
 		note(a, p,
 		     "it does not call listen(), nor does a library that it is linked to: if it "
 		     "talks to its standard input and ends, write `mode = inetd` and its port as "
@@ -277,11 +270,11 @@ static void add_notes(struct answer *a)
 /* `node /srv/app.js` becomes "app", in.fingerd "fingerd". If nothing fits: "app". */
 static void add_name(const char *const *command, struct strbuf *out)
 {
-	const char *base = base_of(command[0]);
+	const char *base = words_base(command[0]);
 	size_t n;
 
 	if (is_interpreter(base) && command[1] && command[1][0] != '-')
-		base = base_of(command[1]);
+		base = words_base(command[1]);
 	base += strncmp(base, "in.", 3) ? 0 : 3;
 	n = strcspn(base, ".");
 	if (conf_name_ok(base, n) && !isdigit((unsigned char)*base))
@@ -310,11 +303,8 @@ static void add_section(const struct answer *a, struct strbuf *out)
 		return;
 	strbuf_add(out, "[service:");
 	add_name(command, out);
-	strbuf_add(out, "]\ncommand =");
-	for (; *command; command++) {
-		strbuf_add(out, " ");
-		words_add_quoted(out, *command);
-	}
+	strbuf_add(out, "]\ncommand = ");
+	words_add_command(out, (char *const *)(uintptr_t)command);
 	if (*directory && strcmp(directory, "/") != 0) {
 		strbuf_add(out, "\ndirectory = ");
 		words_add_quoted(out, directory);
@@ -324,7 +314,7 @@ static void add_section(const struct answer *a, struct strbuf *out)
 	/* A broker of the same user starts its workers as that user anyway. */
 	if (json_doc_number(p, "uid") != a->facts->own_uid)
 		(void)text_expand(out, "{\nuser = $user}", p);
-	if (json_doc_truth(p, "io_uring") && !strcmp(base_of(json_doc_text(p, "exe")), "node"))
+	if (json_doc_truth(p, "io_uring") && !strcmp(words_base(json_doc_text(p, "exe")), "node"))
 		strbuf_add(out, "\nenvironment = UV_USE_IO_URING=0");
 	for (; l; l = json_doc_next(l))
 		(void)text_expand(out,
