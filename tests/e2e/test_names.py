@@ -289,6 +289,41 @@ def a_user_that_is_new_in_the_file_is_looked_up_before_it_is_read():
 
 
 @test
+def a_file_that_changes_meanwhile_is_not_taken_with_users_that_nobody_has_looked_up():
+    if os.geteuid() != 0:
+        skip("root only")
+    names = Names()
+    broker = names.broker()
+    n = len(names.asked())
+    names.is_("slow")
+    broker.hup()
+    names.wait_asked(n + 1)
+    broker.configure(app("srv_poll"), workers=2, user="daemon")
+    mark = broker.mark()
+    names.is_not("slow")
+    told = broker.wait_event("reload-refused", since=mark)["message"]
+    assert 'user "daemon" was not looked up: the file did not have it then; reload again' in told, told
+    broker.reload_and_wait()
+    assert uid_of(broker, "web.0", mark) == pwd.getpwnam("daemon").pw_uid
+
+
+@test
+def a_process_that_cannot_be_started_is_the_end_of_the_reload_only():
+    names = Names()
+    os.mkdir(tmp("bin"))
+    for part in ("broker", "worker-shim", "libworker-shim.so"):
+        shutil.copy(os.path.join(BUILD, part), tmp("bin"))
+    broker = names.broker(program=tmp("bin", "broker"))
+    os.chmod(tmp("bin", "broker"), 0o600)
+    told = broker.reload_and_wait(want="reload-refused")["message"]
+    assert "cannot execute /proc/self/exe: Permission denied" in told, told
+    os.chmod(tmp("bin", "broker"), 0o700)
+    os.rename(tmp("bin", "broker"), tmp("bin", "removed"))
+    os.unlink(tmp("bin", "removed"))
+    broker.reload_and_wait()  # by the program that runs, whatever is in its place now
+
+
+@test
 def numbers_for_both_are_taken_as_they_are():
     names = Names()
     names.is_("slow")
