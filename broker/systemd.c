@@ -92,24 +92,6 @@ void systemd_changed(struct systemd *sd)
 		loop_timer_arm(&sd->master->broker.loop, &sd->tick, 0);
 }
 
-static void worker_changed(struct observer *o, const struct worker *w, enum worker_state from,
-			   enum worker_event ev)
-{
-	(void)w;
-	(void)ev;
-	(void)from;
-	systemd_changed(container_of(o, struct systemd, observer));
-}
-
-static void rollout_changed(struct observer *o, const struct service *s, enum roll_phase phase,
-			    const struct worker *w)
-{
-	(void)s;
-	(void)phase;
-	(void)w;
-	systemd_changed(container_of(o, struct systemd, observer));
-}
-
 static void asked(struct observer *o)
 {
 	struct systemd *sd = container_of(o, struct systemd, observer);
@@ -164,8 +146,6 @@ void systemd_init(struct systemd *sd, struct master *m)
 	STRBUF(error, 512);
 
 	sd->master = m;
-	sd->observer.worker = worker_changed;
-	sd->observer.rollout = rollout_changed;
 	sd->observer.asked = asked;
 	loop_timer_init(&sd->tick, tick_expired);
 	loop_timer_init(&sd->watchdog, watchdog_expired);

@@ -91,7 +91,7 @@ static int connect_to(const char *path, struct client *ret, struct strbuf *error
 	socklen_t len = sizeof(ret->peer);
 	char name[sizeof(ret->user)];
 	struct stat st;
-	int r = unix_connect(path, &fd);
+	int r = unix_connect(path, SOCK_STREAM, &fd);
 
 	/* connect(2) fails alike for a regular file and for a socket that nobody listens on. */
 	if (r == -ECONNREFUSED && stat(path, &st) == 0 && !S_ISSOCK(st.st_mode))

@@ -17,7 +17,7 @@ int notify_open(struct strbuf *error)
 
 	if (!name || !*name)
 		return 0;
-	r = *name == '/' || *name == '@' ? unix_connect_datagrams(name, &sock) : -EAFNOSUPPORT;
+	r = *name == '/' || *name == '@' ? unix_connect(name, SOCK_DGRAM, &sock) : -EAFNOSUPPORT;
 	return r < 0 ? strbuf_fail(error, r, "NOTIFY_SOCKET=%s: %m", strbuf_quote(name).text) : 0;
 }
 

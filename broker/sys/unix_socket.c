@@ -30,7 +30,7 @@ static socklen_t fill_address(const char *name, struct sockaddr_un *ret)
 	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + end);
 }
 
-int unix_connect(const char *path, int *ret_fd)
+int unix_connect(const char *path, int type, int *ret_fd)
 {
 	const struct timeval limit = { .tv_sec = CONNECT_S };
 	struct sockaddr_un sun;
@@ -39,25 +39,10 @@ int unix_connect(const char *path, int *ret_fd)
 
 	if (!len)
 		return -ENAMETOOLONG;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
 	/* connect(2) waits while the backlog is full, and for so long. */
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0 ||
 	    connect(fd, (struct sockaddr *)&sun, len) < 0)
-		return -errno;
-	*ret_fd = fd_take(&fd);
-	return 0;
-}
-
-int unix_connect_datagrams(const char *path, int *ret_fd)
-{
-	struct sockaddr_un sun;
-	socklen_t len = fill_address(path, &sun);
-	_cleanup_fd_ int fd = -1;
-
-	if (!len)
-		return -ENAMETOOLONG;
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&sun, len) < 0)
 		return -errno;
 	*ret_fd = fd_take(&fd);
 	return 0;

@@ -35,13 +35,10 @@ int unix_listen(const char *path, const struct spawn_ids *owner, gid_t group, in
 int unix_make_way(const char *path, struct strbuf *error);
 
 /*
- * Connects to @path. A listener that is busy is waited for, at most five seconds (-EAGAIN). 0, with
- * *@ret_fd the caller's, or -errno.
+ * Connects a socket of @type to @path, or to the abstract @NAME. A listener that is busy is waited
+ * for, at most five seconds (-EAGAIN). 0, with *@ret_fd the caller's, or -errno.
  */
-int unix_connect(const char *path, int *ret_fd);
-
-/* A datagram socket that sends to @path, or to the abstract @NAME. As unix_bind(). */
-int unix_connect_datagrams(const char *path, int *ret_fd);
+int unix_connect(const char *path, int type, int *ret_fd);
 
 struct unix_peer {
 	pid_t pid; /* > 1: the process that connected */
