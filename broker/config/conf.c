@@ -4,6 +4,7 @@
 #include "base/words.h"
 #include "config/conf_check.h"
 #include "config/conf_read.h"
+#include "config/conf_source.h"
 #include "config/option.h"
 
 #include <errno.h>
@@ -49,6 +50,7 @@ void service_conf_unref(struct service_conf *sc)
 	conf_names_unref(sc->names);
 	free(sc->release);
 	strlist_free(sc->file_environment);
+	conf_source_unref(sc->source);
 	free(sc);
 }
 
@@ -61,6 +63,7 @@ void conf_free(struct conf *conf)
 	free(conf->services);
 	free_options(OPTION_BROKER, &conf->broker);
 	conf_names_unref(conf->broker.names);
+	conf_source_unref(conf->source);
 	free(conf->file);
 	free(conf);
 }
@@ -129,6 +132,7 @@ int conf_print(const struct conf *conf, char **ret_text)
 
 struct builder {
 	const struct conf_facts *facts;
+	struct conf_source *source; /* owned */
 	struct conf_errors errors;
 	struct conf_sections sections;
 	char *const *argv; /* the one service's command; NULL: each section has its own */
@@ -214,6 +218,7 @@ static struct service_conf *make_service(struct builder *b, const struct conf_se
 		return NULL;
 	}
 	sc->refs = 1;
+	sc->source = conf_source_ref(b->source);
 	sc->line = own->line;
 	fill(b, OPTION_SERVICE, own, defaults, sc);
 	for (size_t i = 0; sc->v6only && i < sc->n_listen; i++)
@@ -265,9 +270,12 @@ static int build(struct builder *b, const char *file, struct conf **ret, struct 
 	const struct conf_section *defaults = &b->sections.of[SECTION_DEFAULTS];
 	struct conf *conf = calloc(1, sizeof(*conf));
 
-	if (!conf)
+	if (!conf || !b->source) {
+		free(conf);
 		return -ENOMEM;
+	}
 	assert(b->facts->base_dir && b->facts->base_dir[0] == '/');
+	conf->source = conf_source_ref(b->source);
 	conf->services = calloc(CONF_SERVICES_MAX, sizeof(struct service_conf *));
 	conf->file = file ? strdup(file) : NULL;
 	b->no_memory = !conf->services || (file && !conf->file);
@@ -303,8 +311,11 @@ int conf_parse(const char *file, const char *text, size_t len, const struct conf
 				"%s: no service; write [service:NAME] and below it command = "
 				"PROGRAM ARGUMENTS",
 				file);
-	if (r == 0)
+	if (r == 0) {
+		b.source = conf_source_new(file, text, len, facts);
 		r = build(&b, file, ret, error);
+	}
+	conf_source_unref(b.source);
 	conf_sections_free(&b.sections);
 	return r;
 }
@@ -317,6 +328,7 @@ int conf_from_command(char *const *argv, const char *workers, const char *const 
 	struct builder b = { .facts = facts, .argv = argv, .sections.n = SECTION_SERVICES + 1 };
 	struct conf_section *service = &b.sections.of[SECTION_SERVICES];
 	const char *name = words_base(argv[0]);
+	int r;
 
 	if (!settings)
 		return -ENOMEM;
@@ -333,5 +345,8 @@ int conf_from_command(char *const *argv, const char *workers, const char *const 
 		settings[i].option = option_find(OPTION_SERVICE, key);
 		settings[i].origin.kind = ORIGIN_COMMAND_LINE;
 	}
-	return build(&b, NULL, ret, error);
+	b.source = conf_source_new(NULL, "", 0, facts);
+	r = build(&b, NULL, ret, error);
+	conf_source_unref(b.source);
+	return r;
 }

@@ -153,6 +153,17 @@ struct conf_names {
 	struct conf_name of[];
 };
 
+/*
+ * What a configuration was read from, so that another program can read it again and get the same:
+ * text of a file and the facts of the machine; of a command line the facts alone.
+ */
+struct conf_source {
+	unsigned refs;
+	unsigned number; /* while it is written: see conf_keep(); 0: it was not yet */
+	size_t len;
+	char bytes[];
+};
+
 #define SERVICE_NAME_MAX 32
 
 /* Idle connections of workers that drain are ended in the last quarter of it, or never. */
@@ -162,6 +173,8 @@ struct conf_names {
 struct service_conf {
 	struct conf_origins origins[CONF_OPTIONS_MAX]; /* as the rows of option_table */
 	unsigned refs;
+	unsigned number;	    /* as conf_source.number */
+	struct conf_source *source; /* held */
 	char name[SERVICE_NAME_MAX + 1];
 	unsigned line; /* of the section header; 0: command line */
 
@@ -282,7 +295,8 @@ struct broker_conf {
 };
 
 struct conf {
-	char *file; /* as given; NULL: command line */
+	char *file;		    /* as given; NULL: command line */
+	struct conf_source *source; /* held */
 	struct broker_conf broker;
 	struct service_conf **services; /* in the order of the file */
 	size_t n_services;
