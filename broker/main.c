@@ -8,8 +8,10 @@
 #include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "adopt.h"
 #include "base/units.h"
 #include "config/conf.h"
 #include "run.h"
@@ -33,12 +35,17 @@ static const char usage_text[] =
 	"      --no-strict-modes\n"
 	"                     as root, take a configuration that others can write, too\n"
 	"      --ready-fd N   write a line to descriptor N when all services are ready\n"
+	"      --adopt N      by the broker alone, when it executes another program,\n"
+	"      --check-upgrade\n"
+	"                     and when it tries one\n"
 	"  -v, -q             log more, or less\n"
 	"  -V                 print the version\n"
 	"  -h                 print this\n"
 	"\n"
 	"signals: HUP reload, TERM end gracefully, INT or QUIT end at once, USR1 reopen the log,\n"
-	"         TTIN/TTOU one worker more/fewer, WINCH drain all workers until the next HUP\n";
+	"         USR2 execute the program again, TTIN/TTOU one worker more/fewer, WINCH drain "
+	"all\n"
+	"         workers until the next HUP\n";
 
 struct arguments {
 	const char *workers;
@@ -46,9 +53,10 @@ struct arguments {
 	size_t n_listen;
 	char *const *command; /* NULL: none */
 	bool check, print;
+	int state; /* of another program, which is adopted: its descriptor; -1: none */
 };
 
-enum { OPT_PRINT_CONFIG = 256, OPT_READY_FD, OPT_NO_STRICT_MODES };
+enum { OPT_PRINT_CONFIG = 256, OPT_READY_FD, OPT_NO_STRICT_MODES, OPT_ADOPT, OPT_CHECK_UPGRADE };
 
 static int usage_error(const char *what)
 {
@@ -95,6 +103,8 @@ static const struct option longs[] = {
 	{ "print-config", no_argument, NULL, OPT_PRINT_CONFIG },
 	{ "ready-fd", required_argument, NULL, OPT_READY_FD },
 	{ "no-strict-modes", no_argument, NULL, OPT_NO_STRICT_MODES },
+	{ "adopt", required_argument, NULL, OPT_ADOPT }, /* both come first: by upgrade.c */
+	{ "check-upgrade", no_argument, NULL, OPT_CHECK_UPGRADE },
 	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
@@ -105,11 +115,11 @@ static int parse_arguments(int argc, char **argv, struct run *run, struct argume
 {
 	int c;
 
-	*ret = (struct arguments){ .command = NULL };
+	*ret = (struct arguments){ .state = -1 };
 	while ((c = getopt_long(argc, argv, "+C:c:w:l:tvqVh", longs, NULL)) != -1) {
 		switch (c) {
 		case 'C':
-			if (!enter(optarg))
+			if (ret->state < 0 && !enter(optarg))
 				return EXIT_CODE_CONFIG;
 			break;
 		case 'c':
@@ -130,17 +140,20 @@ static int parse_arguments(int argc, char **argv, struct run *run, struct argume
 			ret->print = true;
 			break;
 		case OPT_READY_FD:
-			if (parse_ready_fd(optarg, &run->ready_fd) < 0)
+			if (ret->state < 0 && parse_ready_fd(optarg, &run->ready_fd) < 0)
 				return usage_error("--ready-fd needs an open descriptor");
 			break;
 		case OPT_NO_STRICT_MODES:
 			run->master.trusting = true;
 			break;
-		case 'v':
-			run->master.verbosity++;
+		case OPT_ADOPT:
+		case OPT_CHECK_UPGRADE:
+			ret->state = optarg ? atoi(optarg) : STDIN_FILENO;
+			run->trial = !optarg;
 			break;
+		case 'v':
 		case 'q':
-			run->master.verbosity--;
+			run->master.verbosity += c == 'v' ? 1 : -1;
 			break;
 		case 'V':
 			printf("broker %s\n", BROKER_VERSION);
@@ -221,6 +234,20 @@ static int check(struct run *run)
 	return code;
 }
 
+static int adopt(struct run *run, const struct arguments *args)
+{
+	const struct conf_command command = { args->command, args->workers, args->listen,
+					      args->n_listen };
+	STRBUF(error, CONF_ERROR_BYTES);
+	int r = adopt_read(run, args->state, &command, &error);
+
+	if (r == 0)
+		return EXIT_CODE_OK;
+	fprintf(stderr, "broker: it cannot go on with the state of another: %s\n",
+		error.len ? error.text : strerror(-r));
+	return EXIT_CODE_FAILURE;
+}
+
 /* Descriptors 0, 1, 2 must be something, or the next socket becomes standard error. */
 static void open_standard_descriptors(void)
 {
@@ -247,7 +274,8 @@ int main(int argc, char **argv)
 	code = parse_arguments(argc, argv, &run, &args);
 	if (code >= 0)
 		return code;
-	code = load(master, &args);
+	run.argv = argv;
+	code = args.state < 0 ? load(master, &args) : adopt(&run, &args);
 	if (code != EXIT_CODE_OK)
 		return code;
 	if (args.check || args.print) {
@@ -256,6 +284,7 @@ int main(int argc, char **argv)
 		return code;
 	}
 	master->entered = entered_through();
-	given_read(); /* here, since the environment names this process */
+	if (args.state < 0)
+		given_read(); /* here, since the environment names this process */
 	return run_broker(&run);
 }

@@ -9,8 +9,10 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "adopt.h"
 #include "base/fd.h"
 #include "control/commands.h"
+#include "loop_log.h"
 #include "master/master.h"
 #include "service/fill.h"
 #include "service/life.h"
@@ -23,6 +25,7 @@
 #include "sys/spawn.h"
 #include "worker/command.h"
 #include "worker/ends.h"
+#include "upgrade.h"
 #include "worker/step.h"
 
 /* --- ready and gone ------------------------------------------------------------------ */
@@ -211,7 +214,8 @@ static void reap(struct run *run)
 	/* SIGCHLDs coalesce: one may stand for many. */
 	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED)) > 0) {
 		if (child_changed(&run->master, pid, status) ||
-		    guard_reaped(&run->guard, pid, status))
+		    guard_reaped(&run->guard, pid, status) ||
+		    upgrade_reaped(&run->upgrade, pid, status))
 			continue;
 		pid_set_remove(&b->started, pid); /* of a worker that was left to itself */
 		strangers = true;
@@ -223,7 +227,7 @@ static void reap(struct run *run)
 /* --- signals: broker(8) has the list --------------------------------------------------- */
 
 static const int signals_handled[] = { SIGCHLD, SIGHUP,	 SIGTERM, SIGINT,  SIGQUIT,
-				       SIGUSR1, SIGTTIN, SIGTTOU, SIGWINCH };
+				       SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU, SIGWINCH };
 
 static void scale_all(struct broker *b, int by)
 {
@@ -260,6 +264,9 @@ static void signalled(struct loop *loop, int signo)
 		log_event(r < 0 ? LEVEL_ERROR : LEVEL_INFO, "log-reopened",
 			  LOG_MSG("%s", r < 0 ? error.text : "the log file was reopened"));
 		return;
+	case SIGUSR2:
+		(void)upgrade_begin(&run->upgrade, NULL, &error);
+		return;
 	case SIGTTIN:
 		scale_all(b, 1);
 		return;
@@ -274,57 +281,31 @@ static void signalled(struct loop *loop, int signo)
 	master_stop(&run->master, signo == SIGTERM, signo);
 }
 
-/* --- the log ------------------------------------------------------------------------- */
-
-static void log_ready(struct loop_source *source, uint32_t events)
-{
-	(void)source;
-	(void)events;
-	log_flush();
-}
-
-/* What waits for a slow reader of the log goes out as soon as it reads, not with the next entry. */
-static void watch_log(struct loop *loop)
-{
-	struct run *run = container_of(loop, struct run, master.broker.loop);
-	int fd = log_pending_fd();
-
-	if (fd == run->log_source.fd)
-		return;
-	loop_remove(loop, &run->log_source);
-	/* A regular file cannot be watched (EPERM), and does not keep anybody waiting. */
-	if (fd >= 0)
-		(void)loop_add(loop, &run->log_source, fd, EPOLLOUT);
-}
-
-/* Nobody was served meanwhile. */
-static void turn_late(struct loop *loop, uint64_t ns, const struct loop_noted *noted)
-{
-	const char *what = noted->longest_ns > ns / 2 ? noted->longest : NULL;
-	unsigned long long ms = ns / NSEC_PER_MSEC;
-
-	log_event(LEVEL_WARN, "loop-late", LOG_INT("ms", ms), LOG_STR("what", what),
-		  LOG_MSG("the broker looked at no connection for %llu ms: %s%s", ms,
-			  what ? "most of that went into one thing, " : "",
-			  what ? what : "it was stopped, had no processor, or had much to do"));
-	watch_log(loop); /* this turn's look is over */
-}
-
 /* --- begin and end ------------------------------------------------------------------- */
 
-static void serve(struct run *run)
+static void begin(struct run *run)
 {
 	struct master *m = &run->master;
-	const struct broker *b = &m->broker;
-	const struct ledger *l = &b->gone;
 
+	if (run->adopting) {
+		adopt_finish(run);
+		return;
+	}
 	log_event(LEVEL_INFO, "broker-start", LOG_INT("pid", getpid()),
 		  LOG_STR("version", BROKER_VERSION), LOG_STR("run_dir", m->rundir.path),
 		  LOG_MSG("broker " BROKER_VERSION " with %zu service%s", m->conf->n_services,
 			  m->conf->n_services == 1 ? "" : "s"));
 	list_for_each (struct service, s, &m->broker.services, link)
 		service_fill(s);
-	loop_run(&m->broker.loop);
+}
+
+static void serve(struct run *run)
+{
+	const struct broker *b = &run->master.broker;
+	const struct ledger *l = &b->gone;
+
+	begin(run);
+	loop_run(&run->master.broker.loop);
 	log_event(LEVEL_INFO, "broker-stop", LOG_INT("accepted", l->accepted),
 		  LOG_INT("sent", l->sent), LOG_INT("taken_back", l->taken_back),
 		  LOG_INT("taken", b->taken_by_gone), LOG_INT("client_gone", l->client_gone),
@@ -345,6 +326,7 @@ static void tear_down(struct run *run)
 		rendezvous_stop(&run->rendezvous);
 	web_deinit(&run->web);
 	guard_stop(&run->guard);
+	upgrade_deinit(&run->upgrade);
 	broker_deinit(&m->broker);
 	events_deinit(&run->events);
 	rundir_close(&m->rundir);
@@ -362,22 +344,22 @@ static void init(struct run *run)
 	struct timespec now;
 
 	m->broker.conf = &m->conf->broker;
-	m->conf_start = m->conf;
 	m->rundir = RUNDIR_INIT;
-	m->started_ms = loop_now(&m->broker.loop);
-	clock_gettime(CLOCK_REALTIME, &now);
-	m->started_unix_ms =
-		(uint64_t)now.tv_sec * MSEC_PER_SEC + (uint64_t)now.tv_nsec / NSEC_PER_MSEC;
+	if (!run->adopting) {
+		m->conf_start = m->conf;
+		m->started_ms = loop_now(&m->broker.loop);
+		clock_gettime(CLOCK_REALTIME, &now);
+		m->started_unix_ms =
+			(uint64_t)now.tv_sec * MSEC_PER_SEC + (uint64_t)now.tv_nsec / NSEC_PER_MSEC;
+	}
 	run->guard.broker = &m->broker;
 	run->guard.observer.process = worker_started;
 	run->guard.fd = -1;
 	loop_timer_init(&run->guard.next, keeper_due);
-	run->log_source = (struct loop_source){ .fd = -1, .ready = log_ready };
 	list_init(&run->rendezvous.greetings);
 	broker_init(&m->broker);
 	notice_observe(&m->broker, &run->guard.observer);
-	m->broker.loop.turn = watch_log;
-	m->broker.loop.late = turn_late;
+	loop_log_begin(run);
 	loop_timer_init(&m->broker.watch, watch_expired);
 	loop_timer_init(&m->broker.evidence.step, evidence_expired);
 	loop_timer_init(&m->broker.tidy, tidy_expired);
@@ -386,17 +368,22 @@ static void init(struct run *run)
 	survey_init(&run->survey, &m->broker);
 	control_init(&run->control, m, &run->events, &run->survey, commands_answer);
 	web_init(&run->web, m, &run->survey);
-	systemd_init(&run->systemd, m);
+	if (!run->adopting)
+		systemd_init(&run->systemd, m);
+	upgrade_init(&run->upgrade, run);
 }
 
-static enum exit_code open_log(struct master *m)
+static enum exit_code open_log(struct run *run)
 {
+	struct master *m = &run->master;
 	const struct broker_conf *bc = &m->conf->broker;
 	STRBUF(text, 512);
 	STRBUF(why, 512);
 	int r = 0;
 
-	log_configure(bc, m->verbosity);
+	log_configure(bc, run->trial ? -LEVEL_DEBUG : m->verbosity);
+	if (run->adopting)
+		return adopt_log(run) < 0 ? EXIT_CODE_FAILURE : EXIT_CODE_OK;
 	if (bc->user || bc->group)
 		r = user_lookup(bc->names, bc->user, bc->group, &m->heir, &text);
 	if (r < 0)
@@ -409,10 +396,22 @@ static enum exit_code open_log(struct master *m)
 	return start_failed(EXIT_CODE_ENVIRONMENT, text.text);
 }
 
+static enum exit_code prepare(struct run *run)
+{
+	STRBUF(error, 1024);
+	enum exit_code code = run->adopting ? EXIT_CODE_OK : start_prepare(run);
+	int r = run->adopting ? adopt_all(run, &error) : 0;
+
+	if (r == 0 && code == EXIT_CODE_OK && !run->guard.pid && !run->trial)
+		r = start_keeper(&run->guard);
+	return r < 0 ? start_failed(EXIT_CODE_FAILURE, error.len ? error.text : strerror(-r))
+		     : code;
+}
+
 enum exit_code run_broker(struct run *run)
 {
 	struct master *m = &run->master;
-	enum exit_code code = open_log(m);
+	enum exit_code code = open_log(run);
 	int r = 0;
 
 	(void)signal(SIGPIPE, SIG_IGN);
@@ -437,11 +436,10 @@ enum exit_code run_broker(struct run *run)
 		return code;
 	}
 	init(run);
-	code = start_prepare(run);
-	if (code == EXIT_CODE_OK)
-		r = start_keeper(&run->guard);
-	if (r < 0)
-		code = start_failed(EXIT_CODE_FAILURE, strerror(-r));
+	m->broker.loop.dry = run->trial;
+	code = prepare(run);
+	if (run->trial)
+		return code == EXIT_CODE_OK ? upgrade_answer(run) : code;
 	if (code == EXIT_CODE_OK)
 		serve(run);
 	tear_down(run);

@@ -36,7 +36,7 @@ static int protect(struct run *run, struct strbuf *error)
 	return confine_broker(run->master.conf->broker.oom_score_adj, error);
 }
 
-static int find_shim(struct run *run, struct strbuf *error)
+int start_find_shim(struct run *run, struct strbuf *error)
 {
 	struct broker_launch *launch = &run->master.broker.launch;
 
@@ -170,8 +170,8 @@ static int begin(struct run *run, struct strbuf *error)
 enum exit_code start_prepare(struct run *run)
 {
 	static int (*const steps[])(struct run * run, struct strbuf * error) = {
-		protect,	find_shim,   raise_descriptor_limit, open_rundir,
-		open_listeners, drop_rights, check_commands,	     begin,
+		protect,	start_find_shim, raise_descriptor_limit, open_rundir,
+		open_listeners, drop_rights,	 check_commands,	 begin,
 	};
 	enum exit_code code = EXIT_CODE_ENVIRONMENT;
 	STRBUF(error, 1024);
@@ -323,7 +323,7 @@ enum exit_code start_check(struct run *run, struct strbuf *found)
 	struct conf *conf = run->master.conf;
 	STRBUF(text, 1024);
 
-	if (find_shim(run, &text) < 0 || raise_descriptor_limit(run, &text) < 0)
+	if (start_find_shim(run, &text) < 0 || raise_descriptor_limit(run, &text) < 0)
 		conf_errors_add(&errors, 0, "%s", text.text);
 	b->conf = &conf->broker;
 	check_broker(b->conf, conf->services[0], &errors);

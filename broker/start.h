@@ -8,6 +8,7 @@
 #include "control/control.h"
 #include "core/notice.h"
 #include "master/master.h"
+#include "policy/kept.h"
 #include "report/events.h"
 #include "service/rendezvous.h"
 #include "service/survey.h"
@@ -34,6 +35,21 @@ struct guard {
 	int64_t began_ms;
 };
 
+/* Another program is to go on as the broker: upgrade.h. */
+struct upgrade {
+	struct run *run;
+	char *program; /* owned; NULL: none is under way */
+	pid_t pid;     /* of the trial; 0: none runs */
+	int fd;	       /* owned: what it says */
+	struct loop_source source;
+	struct loop_timer timer; /* its limit; then, when it is looked again whether it may be */
+	int64_t began_ms;
+	bool late;
+	char text[2048];
+	size_t n;
+	unsigned given[KEPT_RUN]; /* records in the state that it was given */
+};
+
 struct run {
 	struct master master;
 	struct rendezvous rendezvous;
@@ -45,7 +61,14 @@ struct run {
 	struct systemd systemd;
 	struct loop_source log_source; /* a slow log reader is waited for */
 	int ready_fd;		       /* owned; -1: none, or told */
+	struct upgrade upgrade;
+	char *const *argv;	   /* as it was started */
+	struct adopting *adopting; /* it goes on with what another has left; else NULL */
+	bool trial;		   /* ... and says whether it could */
 };
+
+/* Where the launcher and the library are. 0; -ENOENT with @error. */
+int start_find_shim(struct run *run, struct strbuf *error);
 
 /* Prepares @run. Anything but EXIT_CODE_OK: what is missing has been logged, with what to do. */
 enum exit_code start_prepare(struct run *run);

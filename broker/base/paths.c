@@ -62,7 +62,7 @@ bool paths_has(const char *sun_path, size_t len)
 	return find(text, len);
 }
 
-bool paths_any(void)
+size_t paths_count(void)
 {
-	return n_paths != 0;
+	return n_paths;
 }

@@ -23,4 +23,4 @@ const char *paths_name(uint16_t number); /* 0, as of a client, which has no name
 
 /* Whether the kernel's @sun_path, of @len bytes, is one of them. */
 bool paths_has(const char *sun_path, size_t len);
-bool paths_any(void);
+size_t paths_count(void); /* they have the numbers from 1 on */

@@ -9,6 +9,7 @@
 #include "control/roll.h"
 #include "control/show.h"
 #include "control/steer.h"
+#include "control/upgrade.h"
 #include "sys/log.h"
 
 static void control_help(struct client *c)
@@ -68,6 +69,7 @@ static const struct answerer {
 	[COMMAND_CONFIG] = { .plain = control_config },
 	[COMMAND_HELP] = { .plain = control_help },
 	[COMMAND_JOIN] = { .service = control_join },
+	[COMMAND_UPGRADE] = { .plain = control_upgrade },
 };
 
 static void add_sentence(const char *text, struct strbuf *out)

@@ -20,8 +20,6 @@ bool client_may_steer(const struct client *c)
 
 /* --- answers ------------------------------------------------------------------------- */
 
-static void go_on(struct client *c);
-
 struct strbuf *client_line(struct client *c, const char *type)
 {
 	json_begin(&c->stream.out, type);
@@ -56,7 +54,7 @@ void client_answered(struct client *c)
 	c->words = NULL;
 	stream_flush(&c->stream);
 	/* Requests that came meanwhile have been read already. */
-	go_on(c);
+	client_go_on(c);
 }
 
 void client_end(struct client *c)
@@ -210,7 +208,7 @@ static bool next_request(struct client *c)
 	return false;
 }
 
-static void go_on(struct client *c)
+void client_go_on(struct client *c)
 {
 	if (c->working)
 		return;
@@ -226,7 +224,7 @@ static void drained(struct stream *st)
 
 	if (c->task && c->task->ops->drained)
 		c->task->ops->drained(c->task);
-	go_on(c);
+	client_go_on(c);
 }
 
 static void received(struct stream *st)
@@ -236,7 +234,7 @@ static void received(struct stream *st)
 	if (st->eof && c->task && c->task->ops->lasts)
 		stream_close(st);
 	else
-		go_on(c);
+		client_go_on(c);
 }
 
 /* --- clients come and go --------------------------------------------------------------- */
@@ -287,26 +285,40 @@ static bool is_member(int fd, const struct ucred *peer, gid_t group)
 	return false;
 }
 
+struct client *client_new(struct control *ctl, int fd, const struct ucred *peer)
+{
+	struct client *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->control = ctl;
+	c->peer = *peer;
+	c->stream = (struct stream){ .received = received, .drained = drained, .closed = closed };
+	if (stream_open(&c->stream, &ctl->master->broker.loop, fd, CONTROL_REQUEST_MAX,
+			CONTROL_ANSWER_MAX) < 0) {
+		free(c);
+		return NULL;
+	}
+	list_append(&ctl->clients, &c->link);
+	return c;
+}
+
 /* A client that may not ask, or for which there is no room, is told so. */
 static void control_accepted(struct acceptor *a, int fd)
 {
 	struct control *ctl = container_of(a, struct control, acceptor);
-	struct client *c = calloc(1, sizeof(*c));
-	socklen_t len = sizeof(c->peer);
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
 	bool may_steer, room;
+	struct client *c = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0
+				   ? NULL
+				   : client_new(ctl, fd, &peer);
 
-	if (c)
-		c->stream = (struct stream){ .received = received,
-					     .drained = drained,
-					     .closed = closed };
-	if (!c || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &c->peer, &len) < 0 ||
-	    stream_open(&c->stream, &ctl->master->broker.loop, fd, CONTROL_REQUEST_MAX,
-			CONTROL_ANSWER_MAX) < 0) {
-		free(c);
+	if (!c) {
 		(void)close(fd);
 		return;
 	}
-	c->control = ctl;
+	list_remove(&c->link);
 	may_steer = client_may_steer(c);
 	room = list_count(&ctl->clients) <
 		       (may_steer ? CONTROL_CLIENTS_MAX : CONTROL_READERS_MAX) ||
@@ -340,6 +352,22 @@ static int open_socket(struct control *ctl, struct strbuf *error)
 	return r;
 }
 
+static int set_path(struct control *ctl, const struct broker_conf *bc)
+{
+	if (bc->control == CONTROL_PATH)
+		ctl->path = strdup(bc->control_path);
+	else if (asprintf(&ctl->path, "%s/" CONTROL_NAME, ctl->master->rundir.path) < 0)
+		ctl->path = NULL;
+	return ctl->path ? 0 : -ENOMEM;
+}
+
+int control_adopt_socket(struct control *ctl, int fd, gid_t group)
+{
+	ctl->fd = fd;
+	ctl->group = group;
+	return fd < 0 ? 0 : set_path(ctl, &ctl->master->conf_start->broker);
+}
+
 int control_open(struct control *ctl, struct strbuf *error)
 {
 	struct master *m = ctl->master;
@@ -348,12 +376,9 @@ int control_open(struct control *ctl, struct strbuf *error)
 
 	if (bc->control == CONTROL_OFF)
 		return 0;
-	if (bc->control == CONTROL_PATH)
-		ctl->path = strdup(bc->control_path);
-	else if (asprintf(&ctl->path, "%s/" CONTROL_NAME, m->rundir.path) < 0)
-		ctl->path = NULL;
-	if (!ctl->path)
-		return -ENOMEM;
+	r = set_path(ctl, bc);
+	if (r < 0)
+		return r;
 	if (bc->control_group) {
 		r = user_find_group(bc->names, bc->control_group, &ctl->group, error);
 		if (r < 0)

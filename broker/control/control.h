@@ -38,6 +38,11 @@ struct control {
 	int fd;		     /* owned; -1: switched off */
 	char *path;	     /* owned */
 	gid_t group;	     /* may look; UNIX_NO_GROUP: nobody */
+	/*
+	 * Set by whoever can execute another program: @program, or (NULL) what the broker was
+	 * started from. 0: control_upgraded() says what has come of it; -errno with @error.
+	 */
+	int (*upgrade)(struct control *ctl, const char *program, struct strbuf *error);
 };
 
 struct client {
@@ -63,6 +68,9 @@ static inline const char *client_argument(const struct client *c)
 	return c->request.arguments[0].text;
 }
 
+/* @fd is its connection from now on. NULL: no memory, or no epoll slot. */
+struct client *client_new(struct control *ctl, int fd, const struct ucred *peer);
+void client_go_on(struct client *c);	       /* with the next request, if it has one and may */
 bool client_may_steer(const struct client *c); /* root and the user of the broker may */
 
 /* --- the answer ---------------------------------------------------------------------------- */
@@ -99,6 +107,8 @@ struct task_ops {
 	void (*broker_ends)(struct task *t); /* no worker is left: end the answer. May be NULL */
 	/* The answer is over, or the client has left: free it. NULL: that is free(3). */
 	void (*drop)(struct task *t);
+	/* Adds a record: another program goes on with it. NULL: its end is waited for. */
+	void (*keep)(struct task *t, struct strbuf *out);
 };
 
 struct task {
@@ -120,6 +130,8 @@ void control_init(struct control *ctl, struct master *m, struct events *events,
 
 /* Opens the socket. 0 or -errno with @error. control = off: nothing, and 0. */
 int control_open(struct control *ctl, struct strbuf *error);
+/* The same with the socket of another program, -1: it has none. 0 or -ENOMEM. */
+int control_adopt_socket(struct control *ctl, int fd, gid_t group);
 int control_start(struct control *ctl); /* begins to accept. 0 or -errno */
 
 /* Opens it again if its file was removed, whose path is added to @made then. As control_open(). */

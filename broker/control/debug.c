@@ -142,7 +142,27 @@ static void session_drop(struct task *t)
 	free(session);
 }
 
-static const struct task_ops session_ops = { .lasts = true, .drop = session_drop };
+struct kept_session {
+	uint64_t worker; /* its id; 0: it has ended */
+	struct pin_source from;
+	int stopped;
+	bool ticks;
+};
+
+static void session_keep(struct task *t, struct strbuf *out)
+{
+	const struct session *session = container_of(t, struct session, task);
+	const struct kept_session k = { .worker = session->worker ? session->worker->id : 0,
+					.from = session->from,
+					.stopped = session->stopped,
+					.ticks = loop_timer_armed(&session->tick) };
+
+	kept_add_text(out, KEPT_SESSION, &k, sizeof(k));
+}
+
+static const struct task_ops session_ops = { .lasts = true,
+					     .drop = session_drop,
+					     .keep = session_keep };
 
 /* --- begin --------------------------------------------------------------------------------- */
 
@@ -232,8 +252,42 @@ static void wait_for_next(struct session *session)
 	json_bool(out, "from", session->from.family);
 	json_end(out);
 	client_flush(c);
-	loop_timer_init(&session->tick, next_ticked);
 	next_ticked(&session->tick);
+}
+
+static struct session *begin_session(struct client *c, struct worker *w,
+				     const struct pin_source *from)
+{
+	struct session *session = client_alloc(c, sizeof(*session));
+
+	if (!session)
+		return NULL;
+	session->worker = w;
+	session->from = *from;
+	session->observer.worker = worker_changed;
+	notice_observe(client_broker(c), &session->observer);
+	loop_timer_init(&session->tick, next_ticked);
+	client_begin(c, &session->task, &session_ops);
+	return session;
+}
+
+int session_resume(struct client *c, const char *text, size_t size)
+{
+	struct kept_session k = { 0 };
+	struct session *session;
+	struct worker *w = NULL;
+
+	memcpy(&k, text, size < sizeof(k) ? size : sizeof(k));
+	list_for_each (struct service, s, &client_broker(c)->services, link)
+		if (!w)
+			w = list_find(struct worker, it, &s->workers, link, it->id == k.worker);
+	session = begin_session(c, w, &k.from);
+	if (!session)
+		return -ENOMEM;
+	session->stopped = k.stopped;
+	if (k.ticks)
+		loop_timer_arm(&client_broker(c)->loop, &session->tick, TICK_MS);
+	return 0;
 }
 
 void control_debug(struct client *c, struct worker *w)
@@ -247,19 +301,15 @@ void control_debug(struct client *c, struct worker *w)
 		client_error(c, "bad-request", "%s", error.text);
 		return;
 	}
-	session = client_alloc(c, sizeof(*session));
-	if (!session)
-		return;
 	if (begin(w, &source, &error) < 0) {
-		free(session);
 		client_error(c, "refused", "%s", error.text);
 		return;
 	}
-	session->worker = w;
-	session->from = source;
-	session->observer.worker = worker_changed;
-	notice_observe(client_broker(c), &session->observer);
-	client_begin(c, &session->task, &session_ops);
+	session = begin_session(c, w, &source);
+	if (!session) {
+		let_go(w);
+		return;
+	}
 	if (worker_children_swap_debug(w, 0, HANDOFF_DEBUG_NEXT) == 0) {
 		wait_for_next(session);
 	} else {

@@ -1,5 +1,6 @@
 #include "roll.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,7 @@ struct roll {
 	struct observer observer;
 	struct event_follower follower;
 	struct loop_timer tick;
+	/* From here on it is a record. */
 	char reason[512];	     /* of the first that failed */
 	char output[LINES_TAIL + 1]; /* what its worker wrote last */
 	size_t n;
@@ -206,7 +208,17 @@ static void roll_drop(struct task *t)
 	free(roll);
 }
 
-static const struct task_ops roll_ops = { .drop = roll_drop };
+#define ROLL_KEPT offsetof(struct roll, reason)
+
+static void roll_keep(struct task *t, struct strbuf *out)
+{
+	const struct roll *roll = container_of(t, struct roll, task);
+
+	kept_add_text(out, KEPT_ROLL, roll->reason,
+		      sizeof(*roll) - ROLL_KEPT + roll->n * sizeof(roll->awaited[0]));
+}
+
+static const struct task_ops roll_ops = { .drop = roll_drop, .keep = roll_keep };
 
 /* --- waiting --------------------------------------------------------------------------- */
 
@@ -223,6 +235,36 @@ static void await_service(struct roll *roll, const struct service *s)
 	write_progress(roll->task.client, s, "begin", NULL, begins.len ? begins.text : NULL);
 }
 
+/* For @n services at most. */
+static struct roll *begin(struct client *c, size_t n)
+{
+	struct broker *b = client_broker(c);
+	struct roll *roll = client_alloc(c, sizeof(*roll) + n * sizeof(roll->awaited[0]));
+
+	if (!roll)
+		return NULL;
+	roll->observer.rollout = rollout_stepped;
+	notice_observe(b, &roll->observer);
+	roll->follower.added = events_added;
+	list_append(&c->control->events->followers, &roll->follower.link);
+	loop_timer_init(&roll->tick, tick);
+	loop_timer_arm(&b->loop, &roll->tick, WAIT_MS);
+	client_begin(c, &roll->task, &roll_ops);
+	return roll;
+}
+
+int roll_resume(struct client *c, const char *text, size_t size)
+{
+	size_t head = sizeof(struct roll) - ROLL_KEPT;
+	size_t n = size < head ? 0 : (size - head) / sizeof(struct awaited);
+	struct roll *roll = n ? begin(c, n) : NULL;
+
+	if (!roll)
+		return -ENOMEM;
+	memcpy(roll->reason, text, size);
+	return roll->n == n ? 0 : -EPROTO;
+}
+
 /* The rollout of the service of that name, or of all (NULL), has begun: waits for its end. */
 static void await(struct client *c, const char *only)
 {
@@ -233,16 +275,9 @@ static void await(struct client *c, const char *only)
 		end_done(c);
 		return;
 	}
-	roll = client_alloc(c, sizeof(*roll) + list_count(&b->services) * sizeof(roll->awaited[0]));
+	roll = begin(c, list_count(&b->services));
 	if (!roll)
 		return;
-	roll->observer.rollout = rollout_stepped;
-	notice_observe(b, &roll->observer);
-	roll->follower.added = events_added;
-	list_append(&c->control->events->followers, &roll->follower.link);
-	loop_timer_init(&roll->tick, tick);
-	loop_timer_arm(&b->loop, &roll->tick, WAIT_MS);
-	client_begin(c, &roll->task, &roll_ops);
 	list_for_each (const struct service, s, &b->services, link)
 		if (!s->dispatch.stopping && (!only || !strcmp(only, service_name(s))))
 			await_service(roll, s);

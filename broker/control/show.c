@@ -1,5 +1,6 @@
 #include "show.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include "config/option.h"
@@ -148,7 +149,16 @@ static void reading_drop(struct task *t)
 	free(reading);
 }
 
-static const struct task_ops reading_ops = { .drained = write_events, .drop = reading_drop };
+static void reading_keep(struct task *t, struct strbuf *out)
+{
+	const struct reading *reading = container_of(t, struct reading, task);
+
+	kept_add_text(out, KEPT_EVENTS, &reading->next, sizeof(reading->next));
+}
+
+static const struct task_ops reading_ops = { .drained = write_events,
+					     .drop = reading_drop,
+					     .keep = reading_keep };
 
 static uint64_t first_event(const struct client *c, bool follow)
 {
@@ -166,26 +176,40 @@ static uint64_t first_event(const struct client *c, bool follow)
 	return (uint64_t)since->number + 1;
 }
 
+static struct reading *begin_reading(struct client *c, bool follow, uint64_t next)
+{
+	struct reading *reading = client_alloc(c, sizeof(*reading));
+
+	if (!reading)
+		return NULL;
+	reading->follow = follow;
+	reading->next = next;
+	reading->follower.added = events_added;
+	list_init(&reading->follower.link);
+	if (follow)
+		list_append(&c->control->events->followers, &reading->follower.link);
+	client_begin(c, &reading->task, &reading_ops);
+	return reading;
+}
+
+int events_resume(struct client *c, uint64_t next)
+{
+	return begin_reading(c, request_has(&c->request, "--follow"), next) ? 0 : -ENOMEM;
+}
+
 void control_events(struct client *c)
 {
 	const char *target = client_argument(c);
 	struct reading *reading;
+	bool follow = request_has(&c->request, "--follow");
 
 	/* A worker may be gone while its events are still there; an unknown service is a mistake.
 	 */
 	if (target && !strchr(target, '.') && !client_find_service(c, target))
 		return;
-	reading = client_alloc(c, sizeof(*reading));
-	if (!reading)
-		return;
-	reading->follow = request_has(&c->request, "--follow");
-	reading->next = first_event(c, reading->follow);
-	reading->follower.added = events_added;
-	list_init(&reading->follower.link);
-	if (reading->follow)
-		list_append(&c->control->events->followers, &reading->follower.link);
-	client_begin(c, &reading->task, &reading_ops);
-	write_events(&reading->task);
+	reading = begin_reading(c, follow, first_event(c, follow));
+	if (reading)
+		write_events(&reading->task);
 }
 
 /* --- config ---------------------------------------------------------------------------- */

@@ -4,9 +4,12 @@
  */
 #pragma once
 
+#include <stdint.h>
+
 struct client;
 
 void control_status(struct client *c);
+int events_resume(struct client *c, uint64_t next); /* from that id on. 0 or -ENOMEM */
 void control_events(struct client *c);
 void control_config(struct client *c);
 void control_pins(struct client *c);

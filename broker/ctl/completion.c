@@ -158,6 +158,7 @@ static void add_values(struct ctl *ctl, enum command_kind kind, struct strbuf *o
 		[KIND_SHELL] = "bash\nzsh\nfish\n",
 		[KIND_PROGRAM] = ":programs\n",
 		[KIND_FILE] = ":files\n",
+		[KIND_PATH] = ":files\n",
 		[KIND_COLOR] = "auto\nalways\nnever\n",
 	};
 	char *const status[] = { (char[]){ "status" } };

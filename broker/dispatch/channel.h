@@ -14,6 +14,9 @@
  */
 int channel_new(struct taker *t, struct endpoint *e, struct channel **ret_channel);
 
+/* Of the same, without its descriptors and on no list: to be filled. NULL: no memory. */
+struct channel *channel_make(struct taker *t, struct endpoint *e);
+
 /* What still waits in it is gone with it: take it back before. Frees @c. */
 void channel_close(struct channel *c);
 

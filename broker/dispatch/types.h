@@ -53,8 +53,6 @@ struct dispatch {
 	/* Takers are started when a client comes, or when all are full: then it is called. */
 	void (*wanted)(struct dispatch *d); /* NULL: they are not */
 	bool asleep;			    /* there is none, and the listeners wait for the next */
-	struct histogram handed;	    /* accept to send, of each connection that was sent */
-	struct histogram waited; /* accept to the worker's accept, of channels that are closed */
 };
 
 /* Nothing new is accepted: a worker that drains stays in the round for what was. */
@@ -135,29 +133,16 @@ struct channel {
 	struct balancer_member member; /* endpoint::round while it is in it */
 	struct endpoint *endpoint;
 	struct page page;
-	uint64_t ended;	  /* connections whose process has ended */
-	bool native;	  /* the worker speaks the protocol itself: its page says more */
-	bool draining;	  /* ... and says this to it */
-	int64_t moved_ms; /* when taken_seen last changed, or the channel was last empty */
 
 	struct list link; /* taker::channels */
 	struct taker *taker;
 	struct loop_source wake; /* on tx: a message was taken; armed while somebody waits */
 	struct list holders;	 /* channel_holder::link: processes that say they have the socket */
 	struct loop_timer verdict; /* from the end of the last of them to believing it */
-	unsigned maybe_looks;	   /* how often that was put off, as it may be on its way */
-
-	struct histogram waited; /* as much of it as is believed */
 
 	/* What the watch saw last. */
-	uint64_t taken_seen;
-	struct proc_look look;	  /* at the process that listens */
-	bool state_read;	  /* ... at the last look */
-	int64_t stalled_since_ms; /* took nothing for stall_timeout, though some wait; 0: it does */
-	bool shunned;		  /* ... while others had room: gets one now and then */
-	unsigned n_untaken;	  /* of those it has left: one at a time */
-	int64_t probe_ms;	  /* when a shunned channel is given its next one */
-	int64_t probe_delay_ms;
+	struct proc_look look; /* at the process that listens */
+	bool state_read;       /* ... at the last look */
 };
 
 /* Whether it may have connections: some process says that it has the other end. */
@@ -191,10 +176,8 @@ struct endpoint {
 	bool paused;	   /* the listeners are disarmed */
 	bool dispatching;  /* a dispatch is under way, and another does not begin within it */
 	bool wakes; /* what a worker takes wakes us: while it is paused, or somebody is pending */
-	int64_t paused_ms;    /* when .paused last changed */
-	int64_t full_said_ms; /* when the log last said that all workers are full; 0: never */
+	int64_t paused_ms; /* when .paused last changed */
 	bool warned_full;
-	int64_t left_ms; /* the last who listened, and had no client, closed it then; 0: nobody */
 	struct loop_timer again; /* dispatches: soon, or when a shortage may be over */
 	int64_t rest_ms; /* too much was in flight at the last attempt, and it rests for so long */
 
@@ -214,10 +197,5 @@ struct listener {
 	struct dispatch *dispatch;
 	struct endpoint *endpoint;
 	struct loop_source source; /* armed only while its endpoint is not paused */
-	bool hidden;		   /* it is closing, and another has taken its place */
-	bool bound_only;	   /* clients are refused: see listener_publish() */
 	struct unix_file file;	   /* of a path: the one that is ours */
-	/* Numbers of rollouts, 0: none. It is closed if the one is aborted, or when the other is
-	 * done. */
-	unsigned comes_with, leaves_with;
 };

@@ -79,6 +79,11 @@ const struct command command_table[] = {
 		  "Without SERVICE, waits until the broker has ended. Exit status 0 means that it "
 		  "has ended in order; 5, that something was cut off; 6, that it goes on stopping "
 		  "after --timeout." },
+	{ COMMAND_UPGRADE, "upgrade", RIGHT_STEER,
+	  .arguments = { OPTIONAL(KIND_PATH, "PROGRAM") },
+	  .help = "let another program go on as the broker, with all workers and connections",
+	  .more = "PROGRAM is an absolute path; without it, the file that the broker was started "
+		  "from. It is tried first: if it would not do, the broker goes on as it is." },
 	{ COMMAND_SIGNAL, "signal", RIGHT_STEER,
 	  .arguments = { ARG(KIND_WORKER, "WORKER"), ARG(KIND_SIGNAL, "SIGNAL") },
 	  .help = "send a signal to the main process of a worker" },

@@ -39,6 +39,7 @@ enum command_id {
 	COMMAND_COMPLETE,
 	COMMAND_HELP,
 	COMMAND_JOIN,
+	COMMAND_UPGRADE,
 };
 
 /* The right that a command takes. */
@@ -64,6 +65,7 @@ enum command_kind {
 	KIND_SHELL,    /* bash, zsh, fish */
 	KIND_PROGRAM,  /* a command to run, or a process id */
 	KIND_FILE,     /* a path */
+	KIND_PATH,     /* a path, of a file on the side of the broker */
 	KIND_COLOR,    /* of brokerctl's own options: auto, always, never */
 };
 

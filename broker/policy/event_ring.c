@@ -62,6 +62,21 @@ void event_ring_add(struct event_ring *r, int64_t at_ms, const char *word, const
 	r->bytes += len;
 }
 
+bool event_ring_restore(struct event_ring *r, const struct event_slot *slot,
+			const struct event *event)
+{
+	struct event *e = r->n < EVENT_RING_MAX ? malloc(sizeof(*e) + event->len) : NULL;
+
+	if (!e)
+		return false;
+	memcpy(e, event, sizeof(*e) + event->len);
+	r->slots[r->n] = *slot;
+	r->slots[r->n++].event = e;
+	r->bytes += e->len;
+	r->next = e->id + 1;
+	return true;
+}
+
 const struct event *event_ring_from(const struct event_ring *r, uint64_t id)
 {
 	size_t low = 0, high = r->n;

@@ -46,6 +46,10 @@ void event_ring_deinit(struct event_ring *r);
 void event_ring_add(struct event_ring *r, int64_t at_ms, const char *word, const char *name,
 		    const char *text, size_t len);
 
+/* The next one of another ring, with all that stands in its slot. False: no room, or no memory. */
+bool event_ring_restore(struct event_ring *r, const struct event_slot *slot,
+			const struct event *event);
+
 /* The first event with at least @id, or NULL. */
 const struct event *event_ring_from(const struct event_ring *r, uint64_t id);
 

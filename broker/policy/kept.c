@@ -18,6 +18,7 @@ struct record_header {
 
 #define ALIGN 8
 
+/* 0: a text. */
 static const uint32_t sizes[KEPT_KIND_N] = {
 	[KEPT_BROKER] = sizeof(struct kept_broker),
 	[KEPT_MASTER] = sizeof(struct kept_master),
@@ -31,7 +32,105 @@ static const uint32_t sizes[KEPT_KIND_N] = {
 	[KEPT_PENDING] = sizeof(struct kept_pending),
 	[KEPT_CHANNEL] = sizeof(struct kept_channel),
 	[KEPT_HOLDER] = sizeof(struct kept_holder),
+	[KEPT_RUN] = sizeof(struct kept_run),
+	[KEPT_TERMS] = sizeof(struct kept_terms),
+	[KEPT_TROUBLE] = sizeof(struct slot_trouble),
+	[KEPT_GREETING] = sizeof(struct kept_greeting),
+	[KEPT_GIVEN] = sizeof(struct kept_given),
+	[KEPT_CLIENT] = sizeof(struct kept_client),
 };
+
+static_assert(sizeof(struct kept_service) <= sizeof(((struct kept_reader *)0)->room), "room");
+
+const char *const kept_kind_names[KEPT_KIND_N] = {
+	[KEPT_BROKER] = "broker",
+	[KEPT_MASTER] = "master",
+	[KEPT_SERVICE] = "service",
+	[KEPT_DISPATCH] = "dispatch",
+	[KEPT_SLOT] = "slot",
+	[KEPT_PIN] = "pin",
+	[KEPT_WORKER] = "worker",
+	[KEPT_ENDPOINT] = "endpoint",
+	[KEPT_LISTENER] = "listener",
+	[KEPT_PENDING] = "pending connection",
+	[KEPT_CHANNEL] = "channel",
+	[KEPT_HOLDER] = "holder of a channel",
+	[KEPT_RUN] = "run",
+	[KEPT_RUN_DIR] = "run directory",
+	[KEPT_PATH] = "path",
+	[KEPT_CONF] = "configuration",
+	[KEPT_TERMS] = "terms",
+	[KEPT_SERVICE_CONF] = "configuration of a service",
+	[KEPT_EVENT] = "event",
+	[KEPT_ROLLOUT] = "rollout",
+	[KEPT_TROUBLE] = "trouble",
+	[KEPT_NAMES] = "name of a user",
+	[KEPT_GIVEN] = "given socket",
+	[KEPT_KIN] = "kin of a worker",
+	[KEPT_OUTPUT] = "output",
+	[KEPT_REFUSAL] = "refusal",
+	[KEPT_GREETING] = "greeting",
+	[KEPT_CLIENT] = "client",
+	[KEPT_LOG] = "log",
+	[KEPT_FDS] = "descriptors",
+	[KEPT_CLIENT_IN] = "input of a client",
+	[KEPT_CLIENT_OUT] = "answer",
+	[KEPT_REQUEST] = "request",
+	[KEPT_EVENTS] = "follower",
+	[KEPT_ROLL] = "wait for a reload",
+	[KEPT_SESSION] = "debugging session",
+	[KEPT_UPGRADE] = "wait for an upgrade",
+};
+
+#define FD(k, record, field)                                                                       \
+	{                                                                                          \
+		KEPT_##k, offsetof(struct record, field)                                           \
+	}
+
+static const struct {
+	enum kept_kind kind;
+	size_t at;
+} fd_fields[] = {
+	FD(WORKER, kept_worker, pidfd),
+	FD(WORKER, kept_worker, status_fd),
+	FD(WORKER, kept_worker, output_fd),
+	FD(LISTENER, kept_listener, fd),
+	FD(PENDING, kept_pending, fd),
+	FD(CHANNEL, kept_channel, tx),
+	FD(CHANNEL, kept_channel, rx),
+	FD(CHANNEL, kept_channel, page_fd),
+	FD(HOLDER, kept_holder, fd),
+	FD(RUN, kept_run, dir_fd),
+	FD(RUN, kept_run, lock_fd),
+	FD(RUN, kept_run, pid_fd),
+	FD(RUN, kept_run, rendezvous_fd),
+	FD(RUN, kept_run, control_fd),
+	FD(RUN, kept_run, log_fd),
+	FD(RUN, kept_run, ready_fd),
+	FD(RUN, kept_run, web_fd[0]),
+	FD(RUN, kept_run, web_fd[1]),
+	FD(RUN, kept_run, keeper_fd),
+	FD(GREETING, kept_greeting, fd),
+	FD(GIVEN, kept_given, fd),
+	FD(CLIENT, kept_client, fd),
+	FD(WORKER, kept_worker, helper.fd),
+	FD(WORKER, kept_worker, checked.fd),
+	FD(WORKER, kept_worker, checked.listener),
+	FD(WORKER, kept_worker, checked.helper.fd),
+};
+
+size_t kept_fds(enum kept_kind kind, const void *record, int ret[KEPT_FDS_MAX])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(fd_fields); i++) {
+		if (fd_fields[i].kind != kind)
+			continue;
+		memcpy(&ret[n], (const char *)record + fd_fields[i].at, sizeof(int));
+		n += ret[n] > 2; /* or it is none */
+	}
+	return n;
+}
 
 /* FNV-1a: against damage, not against people, who could write the memory as well. */
 static uint64_t sum_of(const char *bytes, size_t len)
@@ -43,31 +142,88 @@ static uint64_t sum_of(const char *bytes, size_t len)
 	return sum;
 }
 
-void kept_add(struct strbuf *out, enum kept_kind kind, const void *record)
+static void add(struct strbuf *out, enum kept_kind kind, const void *bytes, size_t n)
 {
 	static const char zeros[ALIGN];
-	const struct record_header h = { kind, sizes[kind] };
+	const struct record_header h = { kind, (uint32_t)n };
 
 	strbuf_add_bytes(out, &h, sizeof(h));
-	strbuf_add_bytes(out, record, h.size);
-	strbuf_add_bytes(out, zeros, -(size_t)h.size % ALIGN);
+	strbuf_add_bytes(out, bytes, n);
+	strbuf_add_bytes(out, zeros, -n % ALIGN);
+}
+
+void kept_add(struct strbuf *out, enum kept_kind kind, const void *record)
+{
+	assert(sizes[kind]);
+	add(out, kind, record, sizes[kind]);
+}
+
+void kept_add_text(struct strbuf *out, enum kept_kind kind, const void *text, size_t len)
+{
+	assert(!sizes[kind]);
+	if (len)
+		add(out, kind, text, len);
+}
+
+static void add_fds(struct strbuf *out)
+{
+	struct kept_reader r = { .bytes = out->text, .len = out->len };
+	struct strbuf fds = STRBUF_GROWS(1 << 24);
+	int of_record[KEPT_FDS_MAX];
+	enum kept_kind kind;
+	const void *record;
+
+	while ((record = kept_next(&r, &kind)))
+		strbuf_add_bytes(&fds, of_record, kept_fds(kind, record, of_record) * sizeof(int));
+	kept_add_text(out, KEPT_FDS, fds.text, fds.len);
+	out->cut |= fds.cut;
+	strbuf_deinit(&fds);
 }
 
 void kept_end(struct strbuf *out)
 {
-	struct trailer t = { MAGIC, KEPT_VERSION, sum_of(out->text, out->len) };
+	struct trailer t = { MAGIC, KEPT_VERSION, 0 };
 
+	if (!out->cut)
+		add_fds(out);
+	t.sum = sum_of(out->text, out->len);
 	strbuf_add_bytes(out, &t, sizeof(t));
 }
 
-/* Whether the rest of the bytes is a row of records as this program has them. */
-static bool is_whole(struct kept_reader r)
+/* The header at r->at. False: what is there is no record. */
+static bool read_header(const struct kept_reader *r, struct record_header *ret)
 {
-	enum kept_kind kind;
+	size_t room = r->len - r->at;
 
-	while (r.at < r.len)
-		if (!kept_next(&r, &kind))
+	if (room < sizeof(*ret))
+		return false;
+	memcpy(ret, r->bytes + r->at, sizeof(*ret));
+	return room - sizeof(*ret) >= ret->size + -(size_t)ret->size % ALIGN;
+}
+
+static bool is_known(const struct record_header *h)
+{
+	return h->kind < KEPT_KIND_N;
+}
+
+/* Whether the bytes are a row of records, and all that matter are known here. */
+static bool is_whole(struct kept_reader r, struct strbuf *why)
+{
+	struct record_header h;
+
+	for (; r.at < r.len; r.at += sizeof(h) + h.size + -(size_t)h.size % ALIGN) {
+		if (!read_header(&r, &h)) {
+			strbuf_add(why, "it is no row of records");
 			return false;
+		}
+		if (!is_known(&h) && !(h.kind & KEPT_OPTIONAL)) {
+			strbuf_addf(why,
+				    "it has a record of kind %u, which this broker does not "
+				    "know",
+				    h.kind);
+			return false;
+		}
+	}
 	return true;
 }
 
@@ -75,7 +231,7 @@ int kept_open(struct kept_reader *r, const void *bytes, size_t len, struct strbu
 {
 	struct trailer t = { 0 };
 
-	*r = (struct kept_reader){ bytes, 0, len >= sizeof(t) ? len - sizeof(t) : 0 };
+	*r = (struct kept_reader){ .bytes = bytes, .len = len >= sizeof(t) ? len - sizeof(t) : 0 };
 	if (len >= sizeof(t))
 		memcpy(&t, r->bytes + r->len, sizeof(t));
 	if (t.magic != MAGIC)
@@ -85,27 +241,26 @@ int kept_open(struct kept_reader *r, const void *bytes, size_t len, struct strbu
 			    KEPT_VERSION);
 	else if (t.sum != sum_of(r->bytes, r->len))
 		strbuf_add(why, "it is damaged: its checksum is wrong");
-	else if (!is_whole(*r))
-		strbuf_add(why, "a record in it does not have the size that this broker expects");
-	else
+	else if (is_whole(*r, why))
 		return 0;
 	return -EPROTO;
 }
 
 const void *kept_next(struct kept_reader *r, enum kept_kind *ret_kind)
 {
-	size_t room = r->len - r->at, size;
 	struct record_header h;
-	const void *record;
+	const char *record;
 
-	if (room < sizeof(h))
-		return NULL;
-	memcpy(&h, r->bytes + r->at, sizeof(h));
-	size = sizeof(h) + h.size + -(size_t)h.size % ALIGN;
-	if (h.kind >= KEPT_KIND_N || h.size != sizes[h.kind] || room < size)
-		return NULL;
-	record = r->bytes + r->at + sizeof(h);
-	r->at += size;
+	do {
+		if (!read_header(r, &h))
+			return NULL;
+		record = r->bytes + r->at + sizeof(h);
+		r->at += sizeof(h) + h.size + -(size_t)h.size % ALIGN;
+	} while (!is_known(&h));
 	*ret_kind = h.kind;
-	return record;
+	r->size = h.size;
+	if (h.size >= sizes[h.kind])
+		return record;
+	memset(r->room, 0, sizeof(r->room));
+	return memcpy(r->room, record, h.size);
 }

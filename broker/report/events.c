@@ -1,7 +1,9 @@
 #include "events.h"
 
+#include <errno.h>
 #include <string.h>
 #include "base/strbuf.h"
+#include "policy/kept.h"
 #include "sys/log.h"
 
 /* Room for the beginning of the line; an entry of the log has at most 8 KiB. */
@@ -49,6 +51,32 @@ void events_init(struct events *e, struct loop *loop)
 	list_init(&e->followers);
 	loop_timer_init(&e->delivery, deliver);
 	log_set_sink(record, e);
+}
+
+void events_keep(const struct events *e, struct strbuf *out)
+{
+	for (size_t i = 0; i < e->ring.n; i++) {
+		const struct event_slot *slot = &e->ring.slots[i];
+		struct strbuf text = STRBUF_GROWS(2 * EVENT_RING_BYTES);
+
+		strbuf_add_bytes(&text, slot, sizeof(*slot));
+		strbuf_add_bytes(&text, slot->event, sizeof(*slot->event) + slot->event->len);
+		kept_add_text(out, KEPT_EVENT, text.text, text.len);
+		out->cut |= text.cut;
+		strbuf_deinit(&text);
+	}
+}
+
+int events_adopt(struct events *e, const void *record, size_t size)
+{
+	const struct event_slot *slot = record;
+	const struct event *event = (const void *)(slot + 1);
+
+	if (size < sizeof(*slot) + sizeof(*event) ||
+	    size - sizeof(*slot) - sizeof(*event) < event->len ||
+	    !event_ring_restore(&e->ring, slot, event))
+		return -EPROTO;
+	return 0;
 }
 
 void events_deinit(struct events *e)

@@ -79,6 +79,12 @@ static void command_ended(struct helper *h, int status)
 		do_stall_action(w);
 }
 
+void recycle_resume(struct worker *w)
+{
+	w->aside.wrote = command_wrote;
+	w->aside.ended = command_ended;
+}
+
 /* What @command writes is output of @w, {pid} its main process. 0 or -errno with @error. */
 static int run_command(struct worker *w, char *const *command, struct strbuf *error)
 {
@@ -94,8 +100,7 @@ static int run_command(struct worker *w, char *const *command, struct strbuf *er
 		r = word.cut ? -E2BIG : strlist_append(&words, word.text);
 	}
 	w->lines.n_tail = 0;
-	w->aside.wrote = command_wrote;
-	w->aside.ended = command_ended;
+	recycle_resume(w);
 	r = r < 0 ? strbuf_fail(error, r, "%m") : helper_start(&w->aside, words, COMMAND_MS, error);
 	strlist_free(words);
 	return r;

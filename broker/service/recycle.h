@@ -20,6 +20,9 @@
 void stall_seen(struct channel *c, bool others, int64_t now);
 void stall_over(struct channel *c); /* it has taken one */
 
+/* The end of a stall_command that another program has started is heard of, too. */
+void recycle_resume(struct worker *w);
+
 /* Does what the checks of the workers of @s call for. */
 void service_weigh_checks(struct service *s);
 

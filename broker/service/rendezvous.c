@@ -373,6 +373,17 @@ static void rendezvous_accepted(struct acceptor *a, int fd)
 	count_work(rv, began_ns);
 }
 
+void rendezvous_keep(const struct rendezvous *rv, struct strbuf *out)
+{
+	list_for_each (const struct greeting, g, &rv->greetings, link)
+		kept_add(out, KEPT_GREETING, &(struct kept_greeting){ .fd = g->fd });
+}
+
+void rendezvous_adopt(struct rendezvous *rv, const struct kept_greeting *k)
+{
+	rendezvous_accepted(&rv->acceptor, k->fd);
+}
+
 int rendezvous_start(struct rendezvous *rv, struct broker *b, int fd)
 {
 	rv->broker = b;

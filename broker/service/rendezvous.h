@@ -29,3 +29,7 @@ struct rendezvous {
  */
 int rendezvous_start(struct rendezvous *rv, struct broker *b, int fd);
 void rendezvous_stop(struct rendezvous *rv);
+
+/* Connections without a HELLO, for another program; and one of its. */
+void rendezvous_keep(const struct rendezvous *rv, struct strbuf *out);
+void rendezvous_adopt(struct rendezvous *rv, const struct kept_greeting *k);

@@ -20,13 +20,6 @@ struct slot {
 	struct worker *current, *next;
 };
 
-/* For metrics alone: nothing is decided by it. */
-struct service_measured {
-	struct histogram reloads; /* duration of those that were done */
-	uint64_t taken;		  /* as said last */
-	uint64_t ended_idle;	  /* connections that were ended between two requests */
-};
-
 /* Why workers are replaced. Both go the same way, slot by slot. */
 enum roll_kind {
 	ROLL_RELOAD,  /* all of them, to a configuration that then is in force */
@@ -69,36 +62,18 @@ struct service {
 	struct service_conf *conf;   /* in force: what a crashed worker is replaced by */
 	struct service_conf *target; /* of the rollout under way, else NULL */
 	struct service_conf *after;  /* a reload came during it: the next target, else NULL */
-	enum roll_kind roll_kind;    /* of the rollout under way, or the last */
-	unsigned target_generation;
-	unsigned want_before; /* the rollout; an abort goes back to it */
 	struct slot slots[ROLLOUT_MAX];
 	struct slot_trouble troubles[ROLLOUT_MAX]; /* large, but in memory only where it is used */
 	struct list workers;			   /* worker::link, all that live */
 	struct list gone; /* worker::link: DEAD, freed when the service settles */
 	struct loop_timer settle;
-	struct handoff_addr busy; /* nothing is started before this is free; family 0: none */
-	uint64_t first_datagram;  /* that its program was started for, see udp_head() */
-	bool all_ill;		  /* the checks of all workers fail, and the log has said so */
-	bool one_started_less;	  /* since it settled: other services may have waited for that */
+	bool one_started_less; /* since it settled: other services may have waited for that */
 	struct rollout rollout;
-	char abort_reason[512];		   /* of the rollout under way, or the last; empty: none */
-	char abort_output[LINES_TAIL + 1]; /* what the worker that failed wrote last */
-	int64_t rollout_began_ms;
 	struct rollback rollback;
-	bool fewer_ports;	     /* the rollout is to give up addresses of the old workers */
-	unsigned restored;	     /* workers that the abort of the last rollout put back */
-	uint64_t accepted_before;    /* the rollout began: of the ledger */
 	struct loop_timer probation; /* of the rollout under way */
 	struct loop_timer recycle;   /* while there are limits, or a worker is to be replaced */
-	struct daily restart_at;
-	int64_t restart_at_ms; /* workers that were started before then are due; 0: none */
-	bool closing;	       /* listeners are being emptied */
-	int64_t closing_since_ms;
-	int64_t handover_until_ms; /* until then, or until others are ready, it serves on; or 0 */
 	struct loop_timer closing_timer;
 	struct loop_timer pin_timer; /* the first of them expires */
-	struct service_measured measured;
 	struct idle_end idle_end;
 };
 

@@ -97,7 +97,7 @@ static const struct {
 	{ SETTING(limit_as), set_limit, RLIMIT_AS },
 };
 
-static char given_oom_score[16]; /* what the broker was started with, if that was changed */
+char given_oom_score[16];
 
 int confine_broker(const char *oom_score, struct strbuf *error)
 {

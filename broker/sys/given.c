@@ -17,14 +17,8 @@
 #define FIRST_FD 3     /* SD_LISTEN_FDS_START */
 #define FDS_MAX	 65536 /* more is no number of descriptors */
 
-struct given {
-	int fd;
-	enum given_by by;
-	bool taken; /* by a listener, which gives it back to given_close() */
-};
-
 /* There is one environment, and so one of these for the whole process. */
-static struct given *given;
+static struct kept_given *given;
 static size_t n_given;
 static size_t n_stored, store_max;
 
@@ -55,7 +49,7 @@ void given_read(void)
 		"LISTEN_PID"); /* a program that we execute in our place has other descriptors */
 	given = n && n < FDS_MAX ? calloc(n, sizeof(*given)) : NULL;
 	for (size_t i = 0; given && i < n; i++) {
-		struct given *g = &given[n_given];
+		struct kept_given *g = &given[n_given];
 		size_t len = name ? strcspn(name, ":") : 0;
 		struct store_name own;
 
@@ -81,7 +75,7 @@ static int option(int fd, int level, int name)
 }
 
 /* A Unix socket has its name in @path. False: it is none that a service listens on. */
-static bool bound_to(const struct given *g, struct handoff_addr *ret,
+static bool bound_to(const struct kept_given *g, struct handoff_addr *ret,
 		     char path[sizeof(struct sockaddr_un)])
 {
 	struct sockaddr_un sun = { 0 };
@@ -107,7 +101,7 @@ static bool bound_to(const struct given *g, struct handoff_addr *ret,
 	return type == SOCK_STREAM || type == SOCK_DGRAM;
 }
 
-static bool is_at(const struct given *g, const struct handoff_addr *addr)
+static bool is_at(const struct kept_given *g, const struct handoff_addr *addr)
 {
 	static const uint8_t every[16];
 	char path[sizeof(struct sockaddr_un)] = "";
@@ -125,7 +119,7 @@ static bool is_at(const struct given *g, const struct handoff_addr *addr)
 
 int given_take(const struct handoff_addr *addr)
 {
-	for (struct given *g = given; g < given + n_given; g++) {
+	for (struct kept_given *g = given; g < given + n_given; g++) {
 		if (!is_at(g, addr))
 			continue;
 		g->taken = true;
@@ -140,9 +134,9 @@ int given_take(const struct handoff_addr *addr)
 	return -1;
 }
 
-static struct given *find(int fd)
+static struct kept_given *find(int fd)
 {
-	for (struct given *g = given; g < given + n_given; g++)
+	for (struct kept_given *g = given; g < given + n_given; g++)
 		if (g->fd == fd)
 			return g;
 	return NULL;
@@ -150,7 +144,7 @@ static struct given *find(int fd)
 
 enum given_by given_by(int fd)
 {
-	const struct given *g = find(fd);
+	const struct kept_given *g = find(fd);
 
 	return g ? g->by : GIVEN_NOT;
 }
@@ -182,7 +176,7 @@ static void leave_store(int fd)
 
 void given_close(int fd, enum given_by by, bool stays)
 {
-	struct given *g = find(fd);
+	struct kept_given *g = find(fd);
 
 	if (by == GIVEN_UNIT || (g && stays)) {
 		if (g)
@@ -196,10 +190,30 @@ void given_close(int fd, enum given_by by, bool stays)
 	(void)close(fd);
 }
 
+size_t given_save(struct strbuf *out)
+{
+	for (size_t i = 0; i < n_given; i++)
+		kept_add(out, KEPT_GIVEN, &given[i]);
+	return n_stored;
+}
+
+int given_adopt(const struct kept_given *k, size_t stored)
+{
+	const char *max = getenv("FDSTORE");
+
+	store_max = max ? strtoul(max, NULL, 10) : 0;
+	n_stored = stored;
+	if (k && !array_grow(given, n_given))
+		return -ENOMEM;
+	if (k)
+		given[n_given++] = *k;
+	return 0;
+}
+
 void given_report(bool end, void (*fn)(enum given_by by, const char *address))
 {
 	for (size_t i = n_given; i-- > 0;) {
-		const struct given g = given[i];
+		const struct kept_given g = given[i];
 		char path[sizeof(struct sockaddr_un)] = "";
 		STRBUF(text, 256);
 		struct handoff_addr addr;

@@ -15,6 +15,13 @@
 void given_read(void);
 
 /*
+ * For another program, in place of the environment: a record for each, and how many are in the
+ * store. One of them there, or NULL. 0 or -ENOMEM.
+ */
+size_t given_save(struct strbuf *out);
+int given_adopt(const struct kept_given *k, size_t stored);
+
+/*
  * The socket that is bound to @addr and that nobody has taken; it listens, or will with
  * tcp_listen(), and is as tcp_bind() and unix_listener_bind() make one. -1: there is none. Later it
  * goes to given_close().

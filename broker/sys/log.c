@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "sys/loop.h"
 #include "sys/safe_path.h"
+#include "sys/syslog_socket.h"
 
 #define LINE_SIZE 8192
 /* What a reader that stopped reading may leave waiting before entries are dropped. */
@@ -114,46 +115,6 @@ void log_flush(void)
 	lg.n_backlog -= done;
 	if (lg.n_backlog == 0)
 		tell_lost();
-}
-
-static int connect_syslog(void)
-{
-	static const struct sockaddr_un to = { .sun_family = AF_UNIX, .sun_path = "/dev/log" };
-
-	lg.syslog_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (connect(lg.syslog_fd, (const struct sockaddr *)&to, sizeof(to)) < 0)
-		fd_closep(&lg.syslog_fd);
-	return lg.syslog_fd;
-}
-
-/*
- * syslog(3) would wait for a daemon that does not read. What does not go out is counted; one that
- * was started again has another socket.
- */
-static void send_to_syslog(int priority, const struct timeval *now, const struct strbuf *line)
-{
-	char head[64], when[32];
-	struct iovec parts[] = { { head, 0 }, { line->text, line->len } };
-	struct msghdr msg = { .msg_iov = parts, .msg_iovlen = ARRAY_SIZE(parts) };
-	struct tm tm;
-
-	/* RFC 3164, in the C locale, which is ours. */
-	(void)strftime(when, sizeof(when), "%b %e %T", localtime_r(&now->tv_sec, &tm));
-	parts[0].iov_len =
-		(size_t)snprintf(head, sizeof(head), "<%d>%s broker[%d]: ", LOG_DAEMON | priority,
-				 when, (int)getpid());
-	for (int tries = 0; tries < 2; tries++) {
-		if (lg.syslog_fd < 0 && connect_syslog() < 0)
-			break;
-		if (sendmsg(lg.syslog_fd, &msg, MSG_NOSIGNAL) >= 0) {
-			tell_lost();
-			return;
-		}
-		if (errno == EAGAIN || errno == EMSGSIZE)
-			break;
-		fd_closep(&lg.syslog_fd);
-	}
-	lg.lost++;
 }
 
 static void put_line(const char *text, size_t n, size_t room)
@@ -356,7 +317,10 @@ void log_write(enum conf_log_level level, const char *event, const struct log_fi
 	}
 	line.size += 4;
 	if (logged && lg.syslog) {
-		send_to_syslog(priority[level], &now, &line);
+		if (syslog_send(&lg.syslog_fd, priority[level], &now, &line))
+			tell_lost();
+		else
+			lg.lost++;
 	} else if (logged) {
 		strbuf_add(&line, "\n");
 		put_line(line.text, line.len, is_output ? OUTPUT_SIZE : BACKLOG_SIZE);
@@ -409,6 +373,31 @@ int log_open(const struct broker_conf *bc, const struct spawn_ids *heir, struct 
 int log_reopen(struct strbuf *error)
 {
 	return lg.path ? switch_to(lg.path, false, NULL, error) : 0;
+}
+
+int log_keep(const char **ret_text, size_t *ret_len, uint64_t *ret_lost)
+{
+	*ret_text = lg.backlog;
+	*ret_len = lg.n_backlog;
+	*ret_lost = lg.lost;
+	return lg.path ? lg.fd : -1;
+}
+
+int log_adopt(const struct broker_conf *bc, int fd, uint64_t lost)
+{
+	lg.lost = lost;
+	lg.syslog = bc->log == LOG_TO_SYSLOG;
+	if (fd < 0)
+		return 0;
+	lg.fd = fd;
+	lg.path = strdup(bc->log_path ? bc->log_path : "");
+	return lg.path ? 0 : -ENOMEM;
+}
+
+void log_adopt_text(const char *text, size_t len)
+{
+	lg.n_backlog = len < sizeof(lg.backlog) ? len : sizeof(lg.backlog);
+	memcpy(lg.backlog, text, lg.n_backlog);
 }
 
 void log_also_on_stderr(const char *text)

@@ -76,6 +76,16 @@ int log_reopen(struct strbuf *error);
 /* Level and format may change at a reload. -v and -q give @level_bias +1 or -1. */
 void log_configure(const struct broker_conf *bc, int level_bias);
 
+/*
+ * For another program that goes on with it: the file, or -1 if it is none; what its reader has not
+ * taken yet, until the next entry; and the number of entries that were dropped.
+ */
+int log_keep(const char **ret_text, size_t *ret_len, uint64_t *ret_lost);
+
+/* The same there, in place of log_open(). @fd -1: no file. 0 or -ENOMEM. */
+int log_adopt(const struct broker_conf *bc, int fd, uint64_t lost);
+void log_adopt_text(const char *text, size_t len);
+
 /* Writes what still waits, for at most @wait_ms, and closes the file. */
 void log_close(int wait_ms);
 

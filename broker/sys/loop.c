@@ -91,7 +91,7 @@ int loop_add(struct loop *loop, struct loop_source *source, int fd, uint32_t eve
 {
 	struct epoll_event ev = { .events = events, .data.ptr = source };
 
-	if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0)
+	if (!loop->dry && epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0)
 		return -errno;
 	source->fd = fd;
 	source->events = events;
@@ -106,7 +106,7 @@ void loop_modify(struct loop *loop, struct loop_source *source, uint32_t events)
 	 * No shortcut for "unchanged": with EPOLLET a repeated MOD is what asks for the
 	 * present state once more.
 	 */
-	if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, source->fd, &ev) < 0)
+	if (!loop->dry && epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, source->fd, &ev) < 0)
 		assert(!"EPOLL_CTL_MOD of a watched descriptor failed");
 	source->events = events;
 }
@@ -140,6 +140,17 @@ void loop_timer_disarm(struct loop_timer *timer)
 {
 	if (loop_timer_armed(timer))
 		heap_remove(&timer->loop->timers, &timer->node);
+}
+
+int64_t loop_timer_at(const struct loop_timer *timer)
+{
+	return loop_timer_armed(timer) ? timer->at_ms : 0;
+}
+
+void loop_timer_resume(struct loop *loop, struct loop_timer *timer, int64_t at_ms)
+{
+	if (at_ms)
+		loop_timer_arm(loop, timer, at_ms - loop->now_ms);
 }
 
 void loop_note(struct loop *loop, const char *what)

@@ -72,6 +72,7 @@ struct loop {
 	struct epoll_event batch[LOOP_BATCH];
 	int n_batch;
 	bool stop;
+	bool dry; /* descriptors are only numbers: what would be watched is not */
 };
 
 /* Blocks the signals of @handled and delivers them to @signalled from the loop. 0 or -errno. */
@@ -107,6 +108,10 @@ void loop_remove(struct loop *loop, struct loop_source *source); /* not watched:
 void loop_timer_init(struct loop_timer *timer, void (*expired)(struct loop_timer *timer));
 void loop_timer_arm(struct loop *loop, struct loop_timer *timer, int64_t delay_ms);
 void loop_timer_disarm(struct loop_timer *timer); /* not armed: nothing happens */
+
+/* When it expires, on CLOCK_MONOTONIC less .given_ms; 0: it is not armed. */
+int64_t loop_timer_at(const struct loop_timer *timer);
+void loop_timer_resume(struct loop *loop, struct loop_timer *timer, int64_t at_ms);
 
 static inline bool loop_timer_armed(const struct loop_timer *timer)
 {

@@ -199,18 +199,28 @@ int page_open(struct page *ret, unsigned processes)
 {
 	size_t size = processes ? handoff_processes_size(processes) : HANDOFF_PAGE_SIZE;
 	_cleanup_fd_ int fd = make_memory();
-	void *map;
+	int r;
 
 	/* Sealed before anybody else has it: a shorter file would be a SIGBUS for its reader. */
 	if (fd < 0 || ftruncate(fd, (off_t)size) < 0 ||
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
 		return -errno;
-	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	r = page_adopt(ret, fd, size);
+	if (r < 0)
+		return r;
+	fd = -1;
+	if (processes)
+		handoff_processes_of(ret->map)->n = processes;
+	return 0;
+}
+
+int page_adopt(struct page *ret, int fd, size_t size)
+{
+	void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
 	if (map == MAP_FAILED)
 		return -errno;
-	*ret = (struct page){ .fd = fd_take(&fd), .map = map, .size = size };
-	if (processes)
-		handoff_processes_of(map)->n = processes;
+	*ret = (struct page){ .fd = fd, .map = map, .size = size };
 	return 0;
 }
 

@@ -87,6 +87,8 @@ extern struct handoff_page page_of_none;
  * that nobody can change any more: reading it never fails. 0 or -errno, with *@ret untouched.
  */
 int page_open(struct page *ret, unsigned processes);
+/* Maps that of @fd, which it owns then. 0 or -errno. */
+int page_adopt(struct page *ret, int fd, size_t size);
 void page_close(struct page *p); /* without a page nothing happens */
 
 /* The counters as they are now. All zero without a page. */

@@ -37,6 +37,25 @@ int rights_reduce(uint64_t keep)
 	return syscall(SYS_capset, version_and_pid, sets) < 0 ? -errno : 0;
 }
 
+int rights_pass_on(bool on)
+{
+	enum { EFFECTIVE, PERMITTED, INHERITABLE, SETS };
+	uint32_t version_and_pid[] = { 0x20080522, 0 }, sets[2][SETS];
+
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 ||
+	    syscall(SYS_capget, version_and_pid, sets) < 0)
+		return -errno;
+	for (unsigned i = 0; i < ARRAY_SIZE(sets); i++)
+		sets[i][INHERITABLE] = on ? sets[i][PERMITTED] : 0;
+	if (syscall(SYS_capset, version_and_pid, sets) < 0)
+		return -errno;
+	for (unsigned cap = 0; on && cap < 64; cap++)
+		if ((sets[cap / 32][PERMITTED] >> cap % 32 & 1) &&
+		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0)
+			return -errno;
+	return 0;
+}
+
 int rights_gain_none(uint64_t bound)
 {
 	/* Who has no right to do so (CAP_SETPCAP) is no root that could use them. */

@@ -28,6 +28,12 @@ int rights_reduce(uint64_t keep);
 int rights_gain_none(uint64_t bound);
 
 /*
+ * Whether a program that we execute keeps the capabilities that we have, though we are not root:
+ * not @on, they end with this one. 0 or -errno.
+ */
+int rights_pass_on(bool on);
+
+/*
  * From now on only root (CAP_SYS_PTRACE) can trace this process, read its memory or take its
  * descriptors, whatever user it becomes. The kernel writes no core file of it.
  */

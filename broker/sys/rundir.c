@@ -135,6 +135,22 @@ static int open_rendezvous(struct rundir *rd, struct strbuf *error)
 	return r < 0 ? strbuf_fail(error, r, "cannot listen on %s: %m", rd->rendezvous) : 0;
 }
 
+static int set_names(struct rundir *rd, const char *path)
+{
+	rd->path = strdup(path);
+	if (!rd->path || asprintf(&rd->lock, "%s/lock", path) < 0 ||
+	    asprintf(&rd->rendezvous, "%s/" RENDEZVOUS_NAME, path) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+int rundir_adopt(struct rundir *rd, const char *path, const char *pid_file)
+{
+	if (pid_file && !(rd->pid_file = strdup(pid_file)))
+		return -ENOMEM;
+	return set_names(rd, path);
+}
+
 /* Makes and locks the directory. */
 static int take_directory(struct rundir *rd, struct strbuf *error)
 {
@@ -182,11 +198,9 @@ int rundir_open(struct rundir *rd, const char *path, bool shared, struct strbuf 
 	int r;
 
 	rd->shared = shared;
-	rd->path = strdup(path);
-	if (!rd->path || asprintf(&rd->lock, "%s/lock", path) < 0 ||
-	    asprintf(&rd->rendezvous, "%s/" RENDEZVOUS_NAME, path) < 0)
-		return -ENOMEM;
-	r = take_directory(rd, error);
+	r = set_names(rd, path);
+	if (r == 0)
+		r = take_directory(rd, error);
 	return r < 0 ? r : open_rendezvous(rd, error);
 }
 

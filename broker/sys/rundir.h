@@ -57,6 +57,12 @@ bool rundir_is_ours(const struct rundir *rd);
  */
 int rundir_restore(struct rundir *rd, int *ret_old, struct strbuf *made, struct strbuf *error);
 
+/*
+ * Goes on with that of another program, which is @path: .shared, the descriptors and @pid_file
+ * (NULL: none) are the caller's to set and to give. 0 or -ENOMEM.
+ */
+int rundir_adopt(struct rundir *rd, const char *path, const char *pid_file);
+
 /* Members of @group may pass through to a socket in it. 0 or -errno with @error. */
 int rundir_let_group_through(struct rundir *rd, gid_t group, struct strbuf *error);
 

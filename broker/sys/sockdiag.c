@@ -242,7 +242,7 @@ int sockdiag_step(struct sockdiag_walk *w)
 	if (r == 0 || r == -EINTR)
 		return 1;
 	if (r > 0 && (w->family == AF_INET ||
-		      (w->family == AF_INET6 && w->states == SOCKDIAG_OPEN && paths_any()))) {
+		      (w->family == AF_INET6 && w->states == SOCKDIAG_OPEN && paths_count()))) {
 		w->family = w->family == AF_INET ? AF_INET6 : AF_UNIX;
 		r = send_request(w);
 		if (r == 0)

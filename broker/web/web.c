@@ -371,6 +371,31 @@ void web_init(struct web *web, struct master *m, struct survey *survey)
 	}
 }
 
+int web_adopt(struct web *web, const int fds[WEB_N])
+{
+	struct master *m = web->master;
+	int r = 0;
+
+	for (enum web_kind kind = 0; kind < WEB_N; kind++) {
+		const char *path = serve_of(&m->conf->broker, kind)->path;
+		struct web_server *server = &web->servers[kind];
+
+		server->fd = fds[kind];
+		if (server->fd < 0 || r < 0)
+			continue;
+		server->path = path ? strdup(path) : NULL;
+		r = acceptor_start(&server->acceptor, &m->broker.loop, server->fd, 1,
+				   server_accepted);
+	}
+	m->broker.measuring = web->servers[WEB_METRICS].fd >= 0;
+	return r;
+}
+
+bool web_is_answering(const struct web *web)
+{
+	return !list_empty(&web->clients);
+}
+
 void web_deinit(struct web *web)
 {
 	list_for_each_safe (struct web_client, c, tmp, &web->clients, link)

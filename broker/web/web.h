@@ -38,4 +38,7 @@ struct web {
 
 /* It becomes the part of @m that reloads change; nothing is open until that is done. */
 void web_init(struct web *web, struct master *m, struct survey *survey);
+/* Goes on with the sockets of another program, -1: it has none; those that m->conf asks for. */
+int web_adopt(struct web *web, const int fds[WEB_N]); /* 0 or -errno */
+bool web_is_answering(const struct web *web);
 void web_deinit(struct web *web);

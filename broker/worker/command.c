@@ -339,6 +339,17 @@ int helper_spawn(struct helper *h, const struct spawn_request *req, int64_t limi
 	return 0;
 }
 
+int helper_adopt(struct helper *h, const struct kept_helper *k)
+{
+	h->kept = *k;
+	if (!h->pid)
+		return 0;
+	loop_timer_resume(&h->broker->loop, &h->limit, k->limit_at_ms);
+	if (pid_set_add(&h->broker->started, h->pid) < 0)
+		return -ENOMEM;
+	return loop_add(&h->broker->loop, &h->source, h->fd, EPOLLIN);
+}
+
 int helper_start(struct helper *h, char *const *words, int64_t limit_ms, struct strbuf *error)
 {
 	struct worker *w = h->worker;

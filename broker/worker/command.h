@@ -43,6 +43,9 @@ int helper_spawn(struct helper *h, const struct spawn_request *req, int64_t limi
  */
 int helper_start(struct helper *h, char *const *words, int64_t limit_ms, struct strbuf *error);
 
+/* Goes on with one that was started by another program. 0 or -errno. */
+int helper_adopt(struct helper *h, const struct kept_helper *k);
+
 /* Kills its processes; .ended is not called. Does nothing if none runs. */
 void helper_kill(struct helper *h);
 

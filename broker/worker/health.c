@@ -46,6 +46,7 @@ static void drop(struct worker *w)
 	fd_closep(&k->fd);
 	k->channel = 0;
 	k->n_answer = 0;
+	k->judged = false;
 	helper_kill(&k->command);
 }
 
@@ -196,10 +197,11 @@ static void answered(struct loop_source *source, uint32_t events)
 		end(w);
 		return;
 	}
-	if (n <= 0 || k->probe->kind != HEALTH_HTTP)
-		drop(w);
-	else
+	k->judged = n > 0 && k->probe->kind == HEALTH_HTTP;
+	if (k->judged)
 		k->source.ready = goes_on;
+	else
+		drop(w);
 	note_result(w, verdict == HEALTH_PASSED, why.text);
 }
 
@@ -359,6 +361,19 @@ bool worker_check_init(struct worker *w)
 	}
 	/* It was read before. */
 	return k->probe && health_parse(w->conf->check, k->probe, &unused) == 0;
+}
+
+int worker_check_adopt(struct worker *w, const struct kept_check *k, int64_t next_at_ms)
+{
+	struct worker_check *c = &w->check;
+
+	c->kept = *k;
+	c->source.ready = k->listener >= 0 ? connected : k->judged ? goes_on : answered;
+	loop_timer_resume(worker_loop(w), &c->next, next_at_ms);
+	return k->listener < 0 && k->fd < 0
+		       ? 0
+		       : loop_add(worker_loop(w), &c->source,
+				  k->listener >= 0 ? k->listener : k->fd, EPOLLIN);
 }
 
 void worker_check_deinit(struct worker *w)

@@ -19,4 +19,6 @@
 #include "worker/types.h"
 
 bool worker_check_init(struct worker *w); /* false: no memory */
+/* Goes on with that of another program. 0 or -errno. */
+int worker_check_adopt(struct worker *w, const struct kept_check *k, int64_t next_at_ms);
 void worker_check_deinit(struct worker *w);

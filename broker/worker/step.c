@@ -40,7 +40,7 @@ static void take_back_all(struct worker *w, const char *reason)
 	}
 }
 
-static enum taker_gate gate_of(const struct worker *w)
+enum taker_gate worker_gate(const struct worker *w)
 {
 	if (w->state == WORKER_READY && !w->held && !w->pinned_only)
 		return TAKER_OPEN;
@@ -66,7 +66,7 @@ static void move_connections(struct worker *w, enum worker_event ev, unsigned ac
 	 */
 	bool stays = w->state == WORKER_DRAINING && dispatch_leaves(w->terms->dispatch);
 
-	taker_set_gate(&w->taker, gate_of(w));
+	taker_set_gate(&w->taker, worker_gate(w));
 	if ((actions & ACT_WITHDRAW) && !stays)
 		taker_withdraw(&w->taker);
 	if ((actions & ACT_PUBLISH) && !w->held)

@@ -16,6 +16,9 @@ void worker_settle_expired(struct loop_timer *timer);
  */
 void worker_event(struct worker *w, enum worker_event ev);
 
+/* What its state and what holds it let it have. */
+enum taker_gate worker_gate(const struct worker *w);
+
 /* Asks @w to leave, with or without a drain, as @how says: its end is then no failure. */
 void worker_retire(struct worker *w, enum worker_event how);
 

@@ -18,23 +18,12 @@
 
 struct worker;
 
-/* Workers that a rollback may put back are parked, not told to end. */
-struct park_terms {
-	unsigned undoes;   /* those that made way for this generation; 0: none */
-	int64_t window_ms; /* for so long, from the end of the rollout on */
-	int64_t until_ms;  /* the end of that, once it has begun; else 0 */
-};
-
 /* Embedded in a service; a worker reads it, and calls nothing of the service but .changed. */
 struct worker_terms {
+	KEPT(kept_terms);
 	struct broker *broker;
 	struct dispatch *dispatch;
 	const struct service_conf *live; /* settings that take effect at once */
-	struct park_terms park;
-	struct histogram started; /* start of a worker until it was ready */
-	/* Of processes of one connection: how they ended, and how long they lasted. */
-	uint64_t ends[METRICS_ENDS_N];
-	struct histogram lasted;
 	/*
 	 * An event was applied to @w, which was @from, or its check has made it well or ill.
 	 * Records what that means; it starts, stops
@@ -69,13 +58,11 @@ struct worker_findings {
 
 /* A command that finds out about a worker, see command.h. */
 struct helper {
+	KEPT(kept_helper);
 	struct broker *broker;
 	struct worker *worker; /* that it looks after; NULL: none */
-	pid_t pid;	       /* 0: none runs */
-	int fd;		       /* owned; its processes have the other end */
 	struct loop_source source;
 	struct loop_timer limit;
-	int64_t started_ms;
 	/* Set before it is started. */
 	void (*wrote)(struct helper *h, const char *bytes, size_t n);
 	void (*ended)(struct helper *h, int status);
@@ -83,21 +70,11 @@ struct helper {
 
 /* Its health check, see health.h. */
 struct worker_check {
+	KEPT(kept_check);
 	struct health_probe *probe; /* owned; NULL: it has none */
-	struct health health;
-	bool awaited; /* it listens, and is STARTING until its check has passed */
-	bool running;
-	bool said_cannot;	/* the log has it that it could not be checked */
-	struct loop_timer next; /* begins one; or while one runs, looks at it */
-	int64_t began_ms;
-	struct loop_source source; /* on .listener, then on .fd */
-	int listener, fd;	   /* owned; -1: none. .fd is our end of a connection */
-	struct handoff_addr addr;  /* of our end */
-	uint64_t channel;	   /* that the other end went into; 0: it did not yet */
+	struct loop_timer next;	    /* begins one; or while one runs, looks at it */
+	struct loop_source source;  /* on .listener, then on .fd */
 	struct helper command;
-	char answer[HEALTH_TEXT_MAX];
-	size_t n_answer;
-	char why[160]; /* the last one failed; empty: it has passed */
 };
 
 struct worker {
@@ -114,23 +91,9 @@ struct worker {
 
 	struct worker_check check; /* idle, unless its configuration has one */
 
-	bool seen_running;	    /* HELD_BY_STOP, and at the last look it was not stopped */
 	struct proc_look main_look; /* at main, while HELD_BY_STOP */
 
-	bool signal_due; /* stop_signal waits until a debugger detaches */
-	enum traced_said said_traced;
-	int64_t traced_since_ms; /* its clock stands still since then; 0: it runs */
-
 	struct loop_timer look; /* armed while it is unknown what is left of it */
-	pid_t main_was;		/* the last main process: for messages */
-	int exit_status;	/* of main, as waitpid(2) gives it */
-	bool exited;		/* exit_status is valid */
-	bool has_udp;		/* it shares a socket for datagrams (asks.h) */
-	bool moved;		/* main has ended after it listened: a child took its place */
-	unsigned exec_looks;	/* as often a child that may be in execve(2) is waited for */
-	bool undecided;		/* main has ended; what is left of it is not known yet */
-	bool beyond_us;		/* the kernel has refused to kill any process of it */
-	enum worker_state state_before_exit;
 
 	struct loop_source process_source;
 
@@ -144,26 +107,15 @@ struct worker {
 	int64_t witness_ms;	/* ... at this time; 0: it held none */
 	bool found_none;	/* it drains and holds none, as far as was seen in several turns */
 
-	unsigned ended_idle;  /* of them, by us, while it drained */
-	bool idle_refused;    /* the kernel does not let us */
 	int64_t lost_look_ms; /* when it may be looked at again for the library */
 	struct worker_findings found;
-	struct slot_measured measured; /* of a guest, which has no slot */
 
 	char *refusal; /* why the command was not executed, or what about .busy is in use */
-	struct handoff_addr busy; /* it asked for this last, and somebody else has it; family 0:
-				   * it did not */
 
 	struct loop_source output_source;
-	off_t output_start; /* with OUTPUT_FILE: what is before it in the file is not its own */
 	struct lines lines;
-	struct handoff_process writer; /* of the last, if it is one of many; .pid 0: not known */
 
-	int64_t stall_said_ms; /* when the log last said that it is stalled; 0: never */
-	bool hung;	       /* it was said, and what is to be done was: see service/recycle.h */
-	struct helper aside;   /* what finds out about that */
-	bool leaves;	       /* it has asked for no more: see worker_leave() */
-	enum recycle_reason recycle; /* it is bad, and to be replaced: see service/recycle.h */
+	struct helper aside; /* what finds out about one that is .hung */
 };
 
 static inline struct worker *worker_of(const struct channel *c)

@@ -1,4 +1,5 @@
 /* links: broker/sys/log broker/sys/loop broker/base/heap broker/base/strbuf broker/base/json */
+/* links: broker/sys/syslog_socket */
 /* links: broker/sys/safe_path */
 #include "sys/log.h"
 #include "tap.h"

@@ -30,10 +30,10 @@ TEST(a_name_keeps_its_number)
 {
 	uint16_t a, b;
 
-	CHECK(!paths_any());
+	CHECK(!paths_count());
 	a = number("/run/a.sock");
 	b = number("@a");
-	CHECK(paths_any() && a && b && a != b);
+	CHECK(paths_count() && a && b && a != b);
 	CHECK_EQ(number("/run/a.sock"), a);
 	CHECK_EQ(number("@a"), b);
 	CHECK_STR(paths_name(a), "/run/a.sock");

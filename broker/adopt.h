@@ -1,0 +1,32 @@
+/*
+ * adopt - a broker that goes on with what another program has left: descriptors, and its state in a
+ * memfd (policy/kept.h). The same is done in a trial, in which descriptors are only numbers.
+ */
+#pragma once
+
+#include "config/conf_keep.h"
+#include "start.h"
+
+/*
+ * Reads the state behind @fd, which is closed, and the configuration that was in force: the master
+ * has it then. 0; -errno with @error.
+ */
+int adopt_read(struct run *run, int fd, const struct conf_command *command, struct strbuf *error);
+
+/* In place of opening the log. 0 or -ENOMEM. */
+int adopt_log(struct run *run);
+
+/* In place of start_prepare(): makes all of it. 0; -errno with @error. */
+int adopt_all(struct run *run, struct strbuf *error);
+
+/* Says in the log what was adopted, and to those who wait for it. Frees run->adopting. */
+void adopt_finish(struct run *run);
+
+/* All that another program needs, and nothing of what a trial may not touch. */
+void adopt_keep(const struct run *run, struct strbuf *out);
+
+/*
+ * How many records of each kind are in @bytes, as a text; for the kinds that a trial can say. So
+ * the program that is tried says what it would go on with.
+ */
+void adopt_count(const void *bytes, size_t len, unsigned ret[KEPT_RUN]);

@@ -1,0 +1,14 @@
+/*
+ * keep - the clients of the control socket as records, and made of those of another program: what
+ * they wait for, they get.
+ */
+#pragma once
+
+#include "control/control.h"
+
+/* A client is answered just now, with what ends soon by itself. */
+bool control_is_answering(const struct control *ctl);
+
+void control_keep(const struct control *ctl, struct strbuf *out);
+int control_adopt(struct control *ctl, enum kept_kind kind, const void *record, size_t size);
+void control_adopted(struct control *ctl); /* all of them */

@@ -1,0 +1,370 @@
+#include "upgrade.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "adopt.h"
+#include "base/fd.h"
+#include "control/keep.h"
+#include "control/upgrade.h"
+#include "sys/confine.h"
+#include "sys/log.h"
+#include "sys/rights.h"
+#include "sys/safe_path.h"
+#include "sys/spawn.h"
+
+#define TRIAL_MS 5000
+/* What ends soon by itself is waited for, but not for longer. */
+#define WAIT_MS	  5000
+#define STEP_MS	  10
+#define STATE_MAX ((size_t)1 << 30)
+#define ANSWER	  "adopts:"
+
+/* --- the end of one, unless it is executed ------------------------------------------------- */
+
+static void forget(struct upgrade *u)
+{
+	loop_remove(&u->run->master.broker.loop, &u->source);
+	loop_timer_disarm(&u->timer);
+	fd_closep(&u->fd);
+	free(u->program);
+	u->program = NULL;
+	u->pid = 0;
+}
+
+static void fail(struct upgrade *u, const char *why)
+{
+	STRBUF(words, sizeof(u->text) + PATH_MAX);
+
+	strbuf_addf(&words, "%s: %s; the broker goes on as it is", u->program, why);
+	log_event(LEVEL_ERROR, "upgrade-refused", LOG_STR("program", u->program),
+		  LOG_STR("error", why), LOG_MSG("%s", words.text));
+	forget(u);
+	control_upgraded(&u->run->control, false, words.text);
+}
+
+/* --- executed ------------------------------------------------------------------------------ */
+
+/* argv[0], @option with @value (NULL: none), and what the broker was started with. To be freed. */
+static char **arguments(const struct run *run, char *option, char *value)
+{
+	char *const *given = run->argv + 1;
+	size_t n = 0;
+	char **argv;
+
+	if (*given && !strcmp(*given, "--adopt"))
+		given += 2;
+	while (given[n])
+		n++;
+	argv = calloc(n + 4, sizeof(*argv));
+	if (!argv)
+		return NULL;
+	argv[0] = run->argv[0];
+	argv[1] = option;
+	argv[2] = value;
+	memcpy(argv + 2 + (value != NULL), given, n * sizeof(*argv));
+	return argv;
+}
+
+/* A memfd with the state: its descriptor, or -errno. */
+static int write_state(const struct run *run, unsigned *ret_counts)
+{
+	struct strbuf state = STRBUF_GROWS(STATE_MAX);
+	_cleanup_fd_ int fd = memfd_create("broker-state", MFD_CLOEXEC);
+	size_t done = 0;
+	ssize_t n = 0;
+
+	if (fd < 0)
+		return -errno;
+	adopt_keep(run, &state);
+	while (!state.cut && done < state.len &&
+	       (n = write(fd, state.text + done, state.len - done)) > 0)
+		done += (size_t)n;
+	if (ret_counts && !state.cut)
+		adopt_count(state.text, state.len, ret_counts);
+	strbuf_deinit(&state);
+	return state.cut ? -ENOMEM : n < 0 ? -errno : fd_take(&fd);
+}
+
+/* All that the state behind @fd names: @keep, it is still there in the program that is executed. */
+static int set_descriptors(int fd, bool keep)
+{
+	off_t size = lseek(fd, 0, SEEK_END);
+	char *bytes = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0);
+	struct kept_reader r;
+	enum kept_kind kind;
+	const int *fds;
+	STRBUF(unsaid, 64);
+	int result;
+
+	if (bytes == MAP_FAILED)
+		return -errno;
+	result = kept_open(&r, bytes, (size_t)size, &unsaid);
+	while (result == 0 && (fds = kept_next(&r, &kind)))
+		for (size_t i = 0; kind == KEPT_FDS && i < r.size / sizeof(int); i++)
+			if (fcntl(fds[i], F_SETFD, keep ? 0 : FD_CLOEXEC) < 0)
+				result = -errno;
+	(void)munmap(bytes, (size_t)size);
+	return result;
+}
+
+/* Returns only if that fails: -errno. */
+static int execute(const struct upgrade *u)
+{
+	_cleanup_fd_ int fd = write_state(u->run, NULL);
+	_cleanup_free_ char **argv = NULL;
+	char number[16];
+	int r = fd;
+
+	if (fd < 0)
+		return r;
+	snprintf(number, sizeof(number), "%d", fd);
+	argv = arguments(u->run, (char[]){ "--adopt" }, number);
+	r = argv ? set_descriptors(fd, true) : -ENOMEM;
+	if (r == 0 && fcntl(fd, F_SETFD, 0) == 0) {
+		(void)scheduler_set_batch(false);
+		if (geteuid() != 0)
+			(void)rights_pass_on(true);
+		execve(u->program, argv, environ);
+		r = -errno;
+	}
+	(void)rights_pass_on(false);
+	(void)set_descriptors(fd, false);
+	return r;
+}
+
+/* What has to be over first, in words; NULL: nothing. */
+static const char *obstacle(const struct run *run)
+{
+	const struct broker *b = &run->master.broker;
+
+	if (b->stopping)
+		return "the broker is stopping";
+	if (control_is_answering(&run->control))
+		return "a client of the control socket waits for its answer: try again later";
+	if (web_is_answering(&run->web))
+		return "a client of metrics or agent_check waits for its answer: try again later";
+	if (run->master.names.asker.pid)
+		return "users and groups are looked up for a reload: try again when it is under "
+		       "way";
+	list_for_each (const struct service, s, &b->services, link)
+		if (!list_empty(&s->gone))
+			return "a worker has just ended: try again later";
+	return NULL;
+}
+
+static void try_to_execute(struct upgrade *u)
+{
+	struct loop *loop = &u->run->master.broker.loop;
+	const char *why = obstacle(u->run);
+	int r = why ? 0 : execute(u);
+
+	if (why && !u->run->master.broker.stopping && loop_now(loop) - u->began_ms < WAIT_MS)
+		loop_timer_arm(loop, &u->timer, STEP_MS);
+	else
+		fail(u, why ? why : strerror(-r));
+}
+
+/* --- tried --------------------------------------------------------------------------------- */
+
+static void read_more(struct upgrade *u)
+{
+	ssize_t n = read(u->fd, u->text + u->n, sizeof(u->text) - 1 - u->n);
+
+	u->n += n > 0 ? (size_t)n : 0;
+	u->text[u->n] = '\0';
+}
+
+static void said(struct loop_source *source, uint32_t events)
+{
+	struct upgrade *u = container_of(source, struct upgrade, source);
+
+	read_more(u);
+	/* Its end is told by its exit. */
+	if ((events & (EPOLLHUP | EPOLLERR)) || u->n == sizeof(u->text) - 1)
+		loop_remove(&u->run->master.broker.loop, source);
+}
+
+enum exit_code upgrade_answer(const struct run *run)
+{
+	struct strbuf state = STRBUF_GROWS(STATE_MAX);
+	unsigned n[KEPT_RUN];
+	STRBUF(answer, 1024);
+
+	master_keep(&run->master, &state);
+	kept_end(&state);
+	if (state.cut)
+		return EXIT_CODE_FAILURE;
+	adopt_count(state.text, state.len, n);
+	strbuf_add(&answer, ANSWER);
+	for (size_t i = 0; i < KEPT_RUN; i++)
+		strbuf_addf(&answer, " %u", n[i]);
+	strbuf_add(&answer, "\n");
+	return write(STDOUT_FILENO, answer.text, answer.len) == (ssize_t)answer.len
+		       ? EXIT_CODE_OK
+		       : EXIT_CODE_FAILURE;
+}
+
+/* Whether it goes on with all that it was given; else adds what it would lose. */
+static bool loses_nothing(const struct upgrade *u, const char *answer, struct strbuf *why)
+{
+	char *at = (char *)(uintptr_t)answer + strlen(ANSWER);
+
+	for (size_t i = 0; i < KEPT_RUN; i++) {
+		unsigned long n = strtoul(at, &at, 10);
+
+		if (n >= u->given[i])
+			continue;
+		strbuf_addf(why, "it would lose a %s: of %u it knows %lu", kept_kind_names[i],
+			    u->given[i], n);
+		return false;
+	}
+	return true;
+}
+
+bool upgrade_reaped(struct upgrade *u, pid_t pid, int status)
+{
+	const char *answer;
+	STRBUF(why, sizeof(u->text) + 128);
+
+	if (!u->pid || pid != u->pid)
+		return false;
+	pid_set_remove(&u->run->master.broker.started, pid);
+	u->pid = 0;
+	read_more(u);
+	answer = strstr(u->text, ANSWER);
+	if (u->late)
+		strbuf_addf(&why, "it did not answer within %d s", TRIAL_MS / 1000);
+	else if (WIFSIGNALED(status))
+		strbuf_addf(&why, "it crashed when it was tried (signal %d)", WTERMSIG(status));
+	else if (!answer)
+		strbuf_addf(&why, "it does not do when it is tried (exit status %d)",
+			    WEXITSTATUS(status));
+	else if (WEXITSTATUS(status) == 0 && loses_nothing(u, answer, &why)) {
+		u->began_ms = loop_now(&u->run->master.broker.loop);
+		loop_timer_arm(&u->run->master.broker.loop, &u->timer, 0);
+		return true;
+	}
+	if (!answer && u->n) {
+		strbuf_add(&why, ": ");
+		strbuf_add_escaped(&why, u->text, strcspn(u->text, "\n"));
+	}
+	fail(u, why.text);
+	return true;
+}
+
+static void timer_expired(struct loop_timer *timer)
+{
+	struct upgrade *u = container_of(timer, struct upgrade, timer);
+
+	if (!u->pid) {
+		try_to_execute(u);
+		return;
+	}
+	u->late = true;
+	(void)spawn_kill_group(u->pid, SIGKILL);
+}
+
+static int try(struct upgrade *u, struct strbuf *error)
+{
+	struct broker *b = &u->run->master.broker;
+	_cleanup_free_ char **argv = arguments(u->run, (char[]){ "--check-upgrade" }, NULL);
+	_cleanup_fd_ int state = write_state(u->run, u->given);
+	const struct spawn_request req = {
+		.program = u->program,
+		.argv = argv,
+		.output_fd = -1,
+		.socket_fd = state,
+		.socket_fds = 1,
+		.output_to_status = true,
+		.gain = GAIN_NO,
+		.nofile = b->launch.nofile,
+	};
+	int r = state < 0 ? state : argv ? spawn_worker(&req, &u->pid, &u->fd) : -ENOMEM;
+
+	if (r < 0)
+		return strbuf_fail(error, r, "it cannot be tried: %m");
+	(void)pid_set_add(&b->started, u->pid);
+	u->n = 0;
+	u->late = false;
+	loop_timer_arm(&b->loop, &u->timer, TRIAL_MS);
+	return loop_add(&b->loop, &u->source, u->fd, EPOLLIN);
+}
+
+/* Whoever may write it would be the broker. */
+static int find_program(const char *given, char *ret, struct strbuf *error)
+{
+	static const char deleted[] = " (deleted)";
+	_cleanup_fd_ int fd = -1;
+	STRBUF(why, PATH_MAX + 256);
+	size_t len;
+	ssize_t n;
+	int r;
+
+	if (given && (*given != '/' || strlen(given) >= PATH_MAX))
+		return strbuf_fail(error, -EINVAL, "%s is no absolute path", given);
+	n = given ? (ssize_t)strlen(strcpy(ret, given))
+		  : readlink("/proc/self/exe", ret, PATH_MAX - 1);
+	if (n < 0)
+		return strbuf_fail(error, -errno,
+				   "cannot tell what the broker was started from: %m");
+	ret[n] = '\0';
+	/* Another file has its name. */
+	len = (size_t)n;
+	if (!given && len > strlen(deleted) && !strcmp(ret + len - strlen(deleted), deleted))
+		ret[len - strlen(deleted)] = '\0';
+	r = safe_path_open(ret, O_RDONLY, 0, NULL, &fd, &why);
+	return r < 0 ? strbuf_fail(error, r, "%s: %s", ret, why.text) : 0;
+}
+
+int upgrade_begin(struct upgrade *u, const char *program, struct strbuf *error)
+{
+	char path[PATH_MAX] = "";
+	int r = 0;
+
+	if (u->program)
+		r = strbuf_fail(error, -EBUSY, "an upgrade is under way");
+	else if (u->run->master.broker.stopping)
+		r = strbuf_fail(error, -ESHUTDOWN, "the broker is stopping");
+	if (r == 0)
+		r = find_program(program, path, error);
+	if (r == 0 && !(u->program = strdup(path)))
+		r = -ENOMEM;
+	if (r == 0)
+		r = try(u, error);
+	if (r == 0) {
+		log_event(LEVEL_INFO, "upgrade", LOG_STR("program", path),
+			  LOG_MSG("%s is tried", path));
+		return 0;
+	}
+	log_event(LEVEL_ERROR, "upgrade-refused", LOG_STR("program", path),
+		  LOG_STR("error", error->text), LOG_MSG("%s", error->text));
+	if (r != -EBUSY)
+		forget(u);
+	return r;
+}
+
+static int asked(struct control *ctl, const char *program, struct strbuf *error)
+{
+	return upgrade_begin(&container_of(ctl, struct run, control)->upgrade, program, error);
+}
+
+void upgrade_init(struct upgrade *u, struct run *run)
+{
+	*u = (struct upgrade){ .run = run, .fd = -1, .source = { .fd = -1, .ready = said } };
+	loop_timer_init(&u->timer, timer_expired);
+	run->control.upgrade = asked;
+}
+
+void upgrade_deinit(struct upgrade *u)
+{
+	if (u->pid)
+		(void)spawn_kill_group(u->pid, SIGKILL);
+	forget(u);
+}
