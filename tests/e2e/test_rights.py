@@ -144,7 +144,7 @@ def sudo_and_its_like_are_of_no_use_in_a_worker():
 @as_root
 def a_helper_of_a_worker_has_no_more_than_the_worker():
     said = tmp("helper")
-    script = write_file("check", "#!/bin/sh\ngrep NoNewPrivs /proc/self/status >%s\n" % said, 0o755)
+    script = write_file("check", "#!/bin/sh\ngrep NoNewPrivs /proc/self/status >%s.$$ && mv %s.$$ %s\n" % (said, said, said), 0o755)
     broker = Broker(app("srv_poll"), workers=1, check="command %s" % script)
     with open(said) as f:
         assert f.read().split() == ["NoNewPrivs:", "1"]

@@ -337,10 +337,19 @@ def workers_get_back_the_descriptor_limit_that_the_broker_was_started_with():
     assert resource.prlimit(broker.pid, resource.RLIMIT_NOFILE)[0] == 400
 
 
+def taken_port():
+    """A socket that listens on a port which was free; another program may be quicker."""
+    for _ in range(100):
+        try:
+            return socket.create_server(("127.0.0.1", free_port()))
+        except OSError:
+            continue
+    raise AssertionError("no port is free")
+
+
 @test
 def workers_that_took_different_ports_are_said_to_be_so():
     """An app that takes the next port if its own is taken: here, by a program that ends meanwhile."""
-    port = free_port()
     next_port = write_file("next.py", """
 import socket, sys
 port = int(sys.argv[1])
@@ -356,9 +365,8 @@ while True:
     c.sendall(b"HTTP/1.0 200 OK\\r\\n\\r\\n")
     c.close()
 """)
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", port))
-        other.listen()
+    with taken_port() as other:
+        port = other.getsockname()[1]
         broker = Broker([sys.executable, next_port, port], workers=1)
         broker.wait_event("broker-ready")
     ask(broker, "scale web 2")
