@@ -23,10 +23,21 @@ static const char *own_address(const struct broker_conf *bc, const struct handof
 	return NULL;
 }
 
-static bool has_listen_line_for(const struct service *s, uint32_t app)
+/*
+ * Whether @l will have clients for @w, which asks for @addr. One that leaves with the rollout that
+ * has started @w has not; but if it is at @addr, only its line goes.
+ */
+static bool is_for(const struct listener *l, const struct worker *w,
+		   const struct handoff_addr *addr)
 {
-	return list_find(const struct listener, l, &s->dispatch.listeners, link,
-			 !l->automatic && !l->closing && l->app == app);
+	return !l->closing &&
+	       (!l->leaves_with || !worker_is_of_rollout(w) || address_equal(&l->addr, addr));
+}
+
+static bool has_listen_line_for(const struct worker *w, const struct handoff_addr *addr)
+{
+	return list_find(const struct listener, l, &service_of(w)->dispatch.listeners, link,
+			 !l->automatic && l->app == address_app(addr) && is_for(l, w, addr));
 }
 
 /*
@@ -218,9 +229,9 @@ int service_endpoint_for(struct worker *w, const struct handoff_addr *addr,
 {
 	struct service *s = service_of(w);
 	struct endpoint *known = service_find_endpoint(s, addr), *e = known;
-	bool fed = has_listen_line_for(s, address_app(addr)) ||
-		   (e &&
-		    list_find(const struct listener, l, &e->listeners, endpoint_link, !l->closing));
+	bool fed = has_listen_line_for(w, addr) ||
+		   (e && list_find(const struct listener, l, &e->listeners, endpoint_link,
+				   is_for(l, w, addr)));
 	/* What a new worker of a reload asks for is not published before that has got so far. */
 	unsigned comes_with =
 		worker_is_of_rollout(w) && s->roll_kind == ROLL_RELOAD ? s->rollout_number : 0;
@@ -228,7 +239,7 @@ int service_endpoint_for(struct worker *w, const struct handoff_addr *addr,
 
 	if (w->guest)
 		return endpoint_for_guest(w, addr, ret, reason);
-	if (asked->elsewhere && !has_listen_line_for(s, address_app(addr)))
+	if (asked->elsewhere && !has_listen_line_for(w, addr))
 		return strbuf_fail(reason, -EADDRNOTAVAIL,
 				   "the app listens in another network namespace than the broker, "
 				   "whose clients are not those of the app; start the broker in "

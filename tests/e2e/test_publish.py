@@ -79,6 +79,32 @@ def an_address_that_goes_serves_until_the_reload_is_done():
 
 
 @test
+def without_its_only_line_an_app_has_what_it_asks_for():
+    """The line published another address. The new workers have none, and the old ones keep it."""
+    gate = Gate()
+    command = gated(gate).command()
+    broker = Broker(command, workers=2, listen="127.0.0.1:{port2} for {port}")
+    load = Load(broker.port2, inflight=4)
+    broker.configure(command, workers=2)
+    mark = broker.mark()
+    broker.hup()
+    gate.open()
+    broker.wait_event("reload-step", since=mark, phase="retire")
+    assert http_get(broker.port2).pid and http_get(broker.port).pid
+    ask(broker, "reload abort web")
+    broker.wait_event("reload-aborted", since=mark)
+    wait_until(lambda: refused(broker.port))
+    load.wait_answers(20)
+    load.assert_clean()
+    # The worker that ends still waits at the gate, and must not take what is for the next.
+    broker.wait_event("worker-exit", since=mark, generation=2)
+    gate.open(2)
+    broker.reload_and_wait()
+    assert http_get(broker.port).pid
+    wait_until(lambda: refused(broker.port2))
+
+
+@test
 def a_port_that_a_failed_version_opened_is_closed_again():
     """It listens elsewhere, and then not on all that is expected."""
     broker = Broker(app("srv_poll"), workers=1)
