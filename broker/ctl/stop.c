@@ -26,9 +26,9 @@ struct stop {
 	struct ask ask;
 	const struct ctl *ctl;
 	int64_t began_ms;
-	pid_t broker;
-	int ends[ENDS];	    /* owned; readable once it has ended; -1: that cannot be seen */
-	bool begun;	    /* the broker has answered */
+	pid_t parent;	/* of the process that we talk to, as long as that may be what is meant */
+	int ends[ENDS]; /* owned; readable once it has ended; -1: that cannot be seen */
+	bool begun;	/* the broker has answered */
 	struct strbuf left; /* the last that it said, in words */
 };
 
@@ -44,6 +44,13 @@ static int wait_for_lock(int fd)
 	return flock(fd, LOCK_SH) < 0;
 }
 
+static bool has_ended(int pidfd)
+{
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+	return pidfd >= 0 && poll(&p, 1, 0) > 0;
+}
+
 /* flock(2) cannot be polled, so a process of ours waits in it. */
 static void watch_lock(struct stop *s, const char *path)
 {
@@ -51,8 +58,9 @@ static void watch_lock(struct stop *s, const char *path)
 	struct stat st;
 	pid_t helper;
 
+	/* The lock of an ended broker may be the next one's by now. */
 	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-	    spawn_helper(wait_for_lock, fd, &helper) == 0)
+	    !has_ended(s->ends[THE_BROKER]) && spawn_helper(wait_for_lock, fd, &helper) == 0)
 		s->ends[ITS_LOCK] = open_process(helper);
 }
 
@@ -62,10 +70,8 @@ static void watch_lock(struct stop *s, const char *path)
  */
 static void watch(struct stop *s, const struct json_value *line)
 {
-	pid_t pid = (pid_t)json_doc_number(line, "pid");
-
-	if (pid > 1 && s->broker > 1 && proc_stat(s->broker).parent == pid)
-		s->ends[ITS_PARENT] = open_process(pid);
+	if (json_doc_number(line, "pid") != s->parent)
+		fd_closep(&s->ends[ITS_PARENT]);
 	if (*json_doc_text(line, "lock"))
 		watch_lock(s, json_doc_text(line, "lock"));
 }
@@ -135,8 +141,10 @@ static void meet(struct stop *s, const struct client *client)
 
 	if (unix_peer_get(client->fd, &peer) < 0)
 		return;
-	s->broker = peer.pid;
 	s->ends[THE_BROKER] = peer.pidfd;
+	s->parent = proc_stat(peer.pid).parent;
+	if (s->parent > 1)
+		s->ends[ITS_PARENT] = open_process(s->parent);
 }
 
 static void leave(struct stop *s)
@@ -167,6 +175,8 @@ static enum ctl_exit stop_broker(struct ctl *ctl)
 	meet(&s, &ctl->client);
 	s.ask.until_ms = timeout->text ? s.began_ms + timeout->number : 0;
 	code = ask_run(&s.ask, ctl, ctl->words, ctl->n_words);
+	if (!s.begun) /* of an older version: its parent may be anybody */
+		fd_closep(&s.ends[ITS_PARENT]);
 	/* Killed in the middle: that was said. */
 	if (code == CTL_NO_BROKER && s.begun)
 		code = CTL_UNFINISHED;

@@ -312,7 +312,7 @@ def who_debugs_is_told_when_the_worker_ends_or_leaves():
     for request, worker, words in (
         ("restart web.1", "web.1", "was replaced by a restart"),
         ("scale web 3", "web.3", "is to end: there are fewer workers now"),
-        ("stop", "web.2", "is to end with the broker; this process is left to you"),
+        ("stop --no-wait", "web.2", "is to end with the broker; this process is left to you"),
     ):
         tool = debugger(broker, worker)
         control.ask(broker, request)
