@@ -85,7 +85,7 @@ static void guard_add(struct guard *g, const struct worker *w)
 			 MSG_DONTWAIT);
 	if (r < 0)
 		log_event(LEVEL_WARN, "keeper", LOG_INT("pid", g->pid),
-			  LOG_MSG("the keeper does not respond: %s", strerror(-r)));
+			  LOG_MSG("the keeper cannot be told of %s: %s", w->name, strerror(-r)));
 }
 
 static void worker_started(struct observer *o, const struct worker *w)
@@ -196,32 +196,32 @@ static bool child_changed(struct master *m, pid_t pid, int status)
 	return !ended || helper_reaped(&m->names.asker, pid, status);
 }
 
-/* Some process that we had not started, but were left with, has ended: was it the last one? */
-static void look_for_kin(struct broker *b)
+/*
+ * One child in a turn: it takes a millisecond if /proc was read for its descriptors. Those that we
+ * had not started we were left with: was it the last of a worker?
+ */
+static void reap(struct loop_timer *timer)
 {
-	list_for_each_safe (struct service, s, s_tmp, &b->services, link)
-		list_for_each_safe (struct worker, w, w_tmp, &s->workers, link)
-			worker_look_for_kin(w);
-}
-
-static void reap(struct run *run)
-{
+	struct run *run = container_of(timer, struct run, reap);
 	struct broker *b = &run->master.broker;
-	bool strangers = false;
 	int status;
-	pid_t pid;
+	pid_t pid = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED);
 
-	/* SIGCHLDs coalesce: one may stand for many. */
-	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED)) > 0) {
+	loop_note(&b->loop, "children that ended");
+	if (pid > 0) {
+		loop_timer_arm(&b->loop, timer, 0);
 		if (child_changed(&run->master, pid, status) ||
 		    guard_reaped(&run->guard, pid, status) ||
 		    upgrade_reaped(&run->upgrade, pid, status))
-			continue;
+			return;
 		pid_set_remove(&b->started, pid); /* of a worker that was left to itself */
-		strangers = true;
+		run->strangers = true;
+	} else if (run->strangers) {
+		run->strangers = false;
+		list_for_each_safe (struct service, s, s_tmp, &b->services, link)
+			list_for_each_safe (struct worker, w, w_tmp, &s->workers, link)
+				worker_look_for_kin(w);
 	}
-	if (strangers)
-		look_for_kin(b);
 }
 
 /* --- signals: broker(8) has the list --------------------------------------------------- */
@@ -251,8 +251,7 @@ static void signalled(struct loop *loop, int signo)
 
 	switch (signo) {
 	case SIGCHLD:
-		loop_note(loop, "children that ended");
-		reap(run);
+		loop_timer_arm(&b->loop, &run->reap, 0);
 		return;
 	case SIGHUP:
 		loop_note(loop, "reload");
@@ -305,6 +304,8 @@ static void serve(struct run *run)
 	const struct ledger *l = &b->gone;
 
 	begin(run);
+	/* What one before us was told of, but did not come to. */
+	loop_timer_arm(&run->master.broker.loop, &run->reap, 0);
 	loop_run(&run->master.broker.loop);
 	log_event(LEVEL_INFO, "broker-stop", LOG_INT("accepted", l->accepted),
 		  LOG_INT("sent", l->sent), LOG_INT("taken_back", l->taken_back),
@@ -363,6 +364,7 @@ static void init(struct run *run)
 	loop_timer_init(&m->broker.watch, watch_expired);
 	loop_timer_init(&m->broker.evidence.step, evidence_expired);
 	loop_timer_init(&m->broker.tidy, tidy_expired);
+	loop_timer_init(&run->reap, reap);
 	master_init(m);
 	events_init(&run->events, &m->broker.loop);
 	survey_init(&run->survey, &m->broker);

@@ -65,6 +65,8 @@ struct run {
 	char *const *argv;	   /* as it was started */
 	struct adopting *adopting; /* it goes on with what another has left; else NULL */
 	bool trial;		   /* ... and says whether it could */
+	struct loop_timer reap;	       /* the next child */
+	bool strangers; /* children have ended that were no worker's main process */
 };
 
 /* Where the launcher and the library are. 0; -ENOENT with @error. */

@@ -5,15 +5,12 @@
 #include "base/fd.h"
 #include "dispatch/flow.h"
 #include "dispatch/listener.h"
-#include "policy/pace.h"
 #include "sys/log.h"
 
 #define PROBE_MAX_MS 30000
 #define VERDICT_MS   100
 /* A process that is to receive it may have to start first. */
 #define MAYBE_LOOKS 100
-/* So much looking at one worker is done at once: it may have very many channels and processes. */
-#define LOOKS_NS (5 * NSEC_PER_MSEC)
 
 /* --- its holders --------------------------------------------------------------------- */
 
@@ -26,7 +23,7 @@ static void verdict_expired(struct loop_timer *timer)
 {
 	struct channel *c = container_of(timer, struct channel, verdict);
 	struct taker *t = c->taker;
-	int64_t rest_ms = pace_debt_ms(&t->even_ns, loop_clock_ns(), 0, PACE_EVIDENCE, LOOKS_NS);
+	int64_t rest_ms = taker_look_rest(t, 0);
 	uint64_t began_ns = loop_cpu_ns();
 	enum taker_holds holds;
 
@@ -35,8 +32,7 @@ static void verdict_expired(struct loop_timer *timer)
 		return;
 	}
 	holds = c->broken ? HOLDS_NOT : t->ops->holds(t, c);
-	(void)pace_debt_ms(&t->even_ns, loop_clock_ns(), loop_cpu_ns() - began_ns, PACE_EVIDENCE,
-			   LOOKS_NS);
+	(void)taker_look_rest(t, loop_cpu_ns() - began_ns);
 	if (holds == HOLDS_MAYBE && c->maybe_looks++ < MAYBE_LOOKS) {
 		loop_timer_arm(channel_loop(c), &c->verdict, VERDICT_MS);
 		return;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "dispatch/types.h"
+#include "policy/pace.h"
 #include "sys/pair.h"
 
 /*
@@ -134,3 +135,15 @@ static inline int64_t taker_stalled_since(const struct taker *t)
  * that it has would wait with it: so it is nudged.
  */
 void taker_nudge(struct taker *t);
+
+/* So much looking at the processes of one taker is done at once: it may have very many. */
+#define TAKER_LOOKS_NS (5 * NSEC_PER_MSEC)
+
+/*
+ * For how many milliseconds no process of @t is to be looked at after @worked_ns of that; 0: it may
+ * be done at once.
+ */
+static inline int64_t taker_look_rest(struct taker *t, uint64_t worked_ns)
+{
+	return pace_debt_ms(&t->even_ns, loop_clock_ns(), worked_ns, PACE_EVIDENCE, TAKER_LOOKS_NS);
+}

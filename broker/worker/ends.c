@@ -148,16 +148,18 @@ static enum proc_seen owns_child(const struct worker *w, pid_t pid)
 
 	if (pid == w->pid || pid_set_has(&w->kin, pid))
 		return PROC_YES;
+	/* It may have written over it, as setproctitle(3) does. That is one file, and those are
+	 * many. */
+	handoff_hex_put(token, w->token, HANDOFF_TOKEN_SIZE);
+	has = proc_environ_has(pid, HANDOFF_ENV_TOKEN, token);
+	if (has == PROC_YES)
+		return PROC_YES;
 	list_for_each (struct channel, c, &w->taker.channels, link) {
 		seen = proc_holds_socket(pid, c->rx_inode);
 		if (seen == PROC_YES ||
 		    list_find(struct channel_holder, h, &c->holders, link, h->pid == pid))
 			return PROC_YES;
 	}
-	/* Not after setproctitle(3), which writes over it; but then it has been a child for long.
-	 */
-	handoff_hex_put(token, w->token, HANDOFF_TOKEN_SIZE);
-	has = proc_environ_has(pid, HANDOFF_ENV_TOKEN, token);
 	return has == PROC_NO ? seen : has;
 }
 
@@ -214,8 +216,10 @@ static bool find_kin(struct worker *w)
 /* The end of a process is reported; the end of a shortage is not, so that it is looked again. */
 static bool find_kin_or_later(struct worker *w)
 {
+	uint64_t began_ns = loop_cpu_ns();
 	bool known = find_kin(w);
 
+	(void)taker_look_rest(&w->taker, loop_cpu_ns() - began_ns);
 	if (known)
 		loop_timer_disarm(&w->look);
 	else
@@ -262,9 +266,14 @@ static void judge_end(struct worker *w)
 void worker_look_for_kin(struct worker *w)
 {
 	_cleanup_pids_ struct pid_set told = { 0 };
+	int64_t rest_ms = taker_look_rest(&w->taker, 0);
 
 	if (w->pid || w->guest)
 		return;
+	if (rest_ms) {
+		loop_timer_arm(worker_loop(w), &w->look, rest_ms);
+		return;
+	}
 	if (w->undecided) {
 		judge_end(w);
 		return;

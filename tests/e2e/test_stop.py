@@ -73,6 +73,26 @@ def a_worker_that_the_broker_may_not_signal_is_left_to_itself():
 
 
 @test
+def the_end_of_very_many_processes_takes_many_turns_and_few_looks():
+    env = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"}
+    broker = Broker([*app("srv_holds"), "60", "200"], workers=1, env=env)
+    main = broker.worker_pid("web.0")
+    wait_until(lambda: len(proc.descendants(main)) == 60)
+    for pid in proc.descendants(main):  # so that they live when they are looked for
+        send_signal(pid, signal.SIGSTOP)
+    with faults.Strace(broker.pid, "wait4,epoll_wait,readlinkat") as trace:
+        broker.signal(signal.SIGINT)
+        broker.wait_exit(20)
+        lines = trace.lines("(")
+    broker.wait_stopped()
+    ends = [line for line in lines if "WIF" in line or "epoll_wait" in line]
+    pairs = [pair for pair in zip(ends, ends[1:]) if all("WIF" in line for line in pair)]
+    assert sum("WIF" in line for line in ends) > 60 and len(pairs) <= 1, pairs  # the keeper's
+    looks = sum("readlinkat" in line for line in lines)
+    assert looks < 60 * 200 / 2, looks
+
+
+@test
 def sigterm_waits_for_what_is_open_and_no_longer():
     broker = Broker(app("srv_poll"), workers=2)
     held = connect(broker.port)
