@@ -44,6 +44,12 @@ static inline ssize_t fd_read(int fd, char *buf, size_t size)
 	return (ssize_t)n;
 }
 
+/* There is no such file. Of any other error a look at it says nothing. */
+static inline bool errno_is_absence(int error)
+{
+	return error == ENOENT || error == ENOTDIR;
+}
+
 /* No descriptor or memory is free, for now: an error of ours, not of the other side. */
 static inline bool errno_is_shortage(int error)
 {

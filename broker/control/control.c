@@ -416,7 +416,7 @@ int control_restore(struct control *ctl, struct strbuf *made, struct strbuf *err
 	_cleanup_fd_ int was = ctl->fd;
 	int r;
 
-	if (ctl->fd < 0 || access(ctl->path, F_OK) == 0) {
+	if (ctl->fd < 0 || access(ctl->path, F_OK) == 0 || !errno_is_absence(errno)) {
 		was = -1;
 		return 0;
 	}

@@ -35,13 +35,15 @@ char *rundir_default(const char *config_file)
 	return n < 0 ? NULL : path;
 }
 
-/* Whether @path still names the file of @fd. */
+/* Whether @path still names the file of @fd, as far as can be seen. */
 static bool is_named(const char *path, int fd)
 {
 	struct stat named, opened;
 
-	return lstat(path, &named) == 0 && fstat(fd, &opened) == 0 &&
-	       named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;
+	if (lstat(path, &named) < 0)
+		return !errno_is_absence(errno);
+	return fstat(fd, &opened) < 0 ||
+	       (named.st_dev == opened.st_dev && named.st_ino == opened.st_ino);
 }
 
 bool rundir_is_ours(const struct rundir *rd)
@@ -239,7 +241,8 @@ int rundir_restore(struct rundir *rd, int *ret_old, struct strbuf *made, struct 
 		add_made(made, access(rd->path, F_OK) == 0 ? rd->lock : rd->path);
 		r = take_directory(rd, error);
 	}
-	if (r == 0 && (made->len || access(rd->rendezvous, F_OK) < 0)) {
+	if (r == 0 &&
+	    (made->len || (access(rd->rendezvous, F_OK) < 0 && errno_is_absence(errno)))) {
 		add_made(made, rd->rendezvous);
 		r = open_rendezvous(rd, error);
 	}

@@ -1,5 +1,6 @@
 /* links: broker/sys/rundir broker/sys/unix_socket broker/sys/proc broker/base/strbuf */
 /* links: broker/sys/safe_path */
+/* wrap: lstat access */
 #include "sys/rundir.h"
 #include "tap.h"
 
@@ -15,6 +16,25 @@
 
 static char base[] = "/tmp/broker-rundir-XXXXXX";
 static char path[64], lock[80], sock[80], pid_file[80];
+
+/* What every look at a name fails with; 0: it does not. */
+static int unseen;
+
+int __real_lstat(const char *name, struct stat *st);
+int __wrap_lstat(const char *name, struct stat *st);
+int __wrap_lstat(const char *name, struct stat *st)
+{
+	errno = unseen;
+	return unseen ? -1 : __real_lstat(name, st);
+}
+
+int __real_access(const char *name, int mode);
+int __wrap_access(const char *name, int mode);
+int __wrap_access(const char *name, int mode)
+{
+	errno = unseen;
+	return unseen ? -1 : __real_access(name, mode);
+}
 
 static void start(void)
 {
@@ -109,6 +129,28 @@ TEST(what_was_removed_is_made_again_and_no_more)
 	CHECK_EQ(mode_of(path), 0711);
 	CHECK_EQ(mode_of(lock), 0600);
 	CHECK_EQ(mode_of(sock), 0666);
+	rundir_close(&rd);
+	stop();
+}
+
+TEST(what_cannot_be_looked_at_was_not_removed)
+{
+	struct rundir rd = RUNDIR_INIT;
+	STRBUF(error, 512);
+	STRBUF(made, 512);
+	int old, lock_fd;
+
+	start();
+	CHECK_EQ(rundir_open(&rd, path, false, &error), 0);
+	CHECK_EQ(rundir_write_pid(&rd, pid_file, &error), 0);
+	lock_fd = rd.lock_fd;
+	unseen = EACCES;
+	CHECK(rundir_is_ours(&rd));
+	CHECK_EQ(rundir_restore(&rd, &old, &made, &error), 0);
+	CHECK_STR(made.text, "");
+	CHECK_EQ(old, -1);
+	CHECK_EQ(rd.lock_fd, lock_fd);
+	unseen = 0;
 	rundir_close(&rd);
 	stop();
 }
