@@ -356,7 +356,7 @@ static int check_limit(uint64_t need, struct strbuf *error)
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return -errno;
+		return strbuf_fail(error, -errno, "cannot read the limit of open files: %m");
 	if (limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= need)
 		return 0;
 	strbuf_addf(

@@ -125,20 +125,25 @@ static int welcome(struct greeting *g, const struct channel *c)
 }
 
 /*
- * Gives the worker its ends of @c and makes its connection a holder of it. False: the worker has
- * not got it.
+ * Gives the worker its ends of @c and makes its connection a holder of it. -errno, and with @reason
+ * unless it is gone: the worker has not got it.
  */
-static bool hand_over(struct greeting *g, struct channel *c)
+static int hand_over(struct greeting *g, struct channel *c, struct strbuf *reason)
 {
-	if (welcome(g, c) < 0)
-		return false;
+	int r = welcome(g, c);
+
+	if (r == -EPIPE || r == -ECONNRESET)
+		return r;
+	if (r < 0)
+		return strbuf_fail(reason, r, "the broker cannot pass it a channel: %m");
 	loop_remove(&g->rendezvous->broker->loop, &g->source);
-	if (channel_add_holder(c, g->fd, g->peer.pid) < 0)
-		return false;
+	r = channel_add_holder(c, g->fd, g->peer.pid);
+	if (r < 0)
+		return strbuf_fail(reason, r, "the broker cannot watch its connection: %m");
 	g->fd = -1; /* the channel's now */
 	if (c->taker->gate == TAKER_OPEN)
 		taker_publish(c->taker);
-	return true;
+	return 0;
 }
 
 /* The listening socket came through exec(3), or by a descriptor passed: one more holder. */
@@ -157,9 +162,7 @@ static int adopt(struct greeting *g, struct worker *w, const struct handoff_hell
 	r = endpoint_ask(c->endpoint, NULL, more, w->conf, reason);
 	if (r < 0)
 		c->asked = before;
-	else
-		(void)hand_over(g, c);
-	return r;
+	return r < 0 ? r : hand_over(g, c, reason);
 }
 
 /* @r: what came of asking for @addr. It may go on with another one. */
@@ -196,9 +199,10 @@ static int join(struct greeting *g, struct worker *w, const struct handoff_hello
 	c->asked = *asked;
 	c->native = hello->backend == HANDOFF_BACKEND_NATIVE;
 	channel_tell_draining(c, w->state == WORKER_DRAINING);
-	if (!hand_over(g, c)) {
+	r = hand_over(g, c, reason);
+	if (r < 0) {
 		channel_close(c);
-		return 0;
+		return r;
 	}
 	log_event(LEVEL_DEBUG, "channel", LOG_WORKER_PID(w, g->peer.pid),
 		  LOG_STR("address", address_text(&addr).text),
@@ -350,6 +354,8 @@ static void rendezvous_accepted(struct acceptor *a, int fd)
 	uint64_t began_ns = loop_cpu_ns();
 	struct greeting *g;
 	socklen_t len = sizeof(g->peer);
+	STRBUF(reason, HANDOFF_REASON_SIZE);
+	int r;
 
 	/* Too many silent ones: the oldest makes room, so that they cannot lock workers out. */
 	if (list_count(&rv->greetings) >= MAX_GREETINGS)
@@ -364,8 +370,14 @@ static void rendezvous_accepted(struct acceptor *a, int fd)
 	g->source = (struct loop_source){ .fd = -1, .ready = greeting_ready };
 	loop_timer_init(&g->timer, greeting_expired);
 	list_append(&rv->greetings, &g->link);
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &g->peer, &len) < 0 ||
-	    loop_add(&rv->broker->loop, &g->source, fd, EPOLLIN) < 0) {
+	r = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &g->peer, &len) < 0
+		    ? -errno
+		    : loop_add(&rv->broker->loop, &g->source, fd, EPOLLIN);
+	if (r < 0) {
+		(void)strbuf_fail(&reason, r,
+				  "the broker cannot watch a connection to the rendezvous: %m%s",
+				  r == -ENOSPC ? " (raise fs.epoll.max_user_watches)" : "");
+		refuse(g, -r, reason.text);
 		greeting_free(g);
 		return;
 	}

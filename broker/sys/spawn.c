@@ -134,6 +134,8 @@ static int set_up(int out, const int *socket, int *keep_fd, struct strbuf *error
 {
 	int null_fd = open("/dev/null", (out == TO_NULL ? O_RDWR : O_RDONLY) | O_CLOEXEC);
 
+	if (null_fd < 0 && !socket)
+		return strbuf_fail(error, -errno, "cannot open /dev/null: %m");
 	/*
 	 * What is kept first leaves the way: below, 0 to 3 are overwritten. From then on it is
 	 * where the launcher looks for it.
@@ -202,6 +204,8 @@ static int execute(const struct spawn_request *req, pid_t broker, int *status_fd
 	if (req->process && confine(req->process, req->slot, error) < 0)
 		return -errno;
 	r = refuse_gain(req);
+	if (r < 0 && req->gain != GAIN_YES)
+		return strbuf_fail(error, r, "cannot set no_new_privs = yes: %m");
 	if (r < 0)
 		return strbuf_fail(
 			error, r,

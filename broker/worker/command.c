@@ -195,7 +195,14 @@ int launch_worker(struct worker *w, struct strbuf *error)
 	s.req.slot = w->slot;
 	s.req.output_fd = output_fd;
 	s.req.argv = s.argv;
-	return s.r < 0 ? s.r : spawn_worker(&s.req, &w->pid, &w->status_fd);
+	if (s.r == 0)
+		s.r = spawn_worker(&s.req, &w->pid, &w->status_fd);
+	if (s.r < 0 && !error->len)
+		strbuf_addf(error, "cannot make its process or pipes: %s%s", strerror(-s.r),
+			    s.r == -EAGAIN   ? " (ulimit -u, TasksMax=)"
+			    : s.r == -EMFILE ? " (ulimit -n, LimitNOFILE=)"
+					     : "");
+	return s.r;
 }
 
 /* --- can it be a worker? ------------------------------------------------------------------- */

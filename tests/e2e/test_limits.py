@@ -167,12 +167,37 @@ def fork_fails_and_is_tried_again():
     inject = ["%s:error=EAGAIN:when=1..4" % call for call in ("clone", "clone3", "fork", "vfork")]
     with faults.Strace(broker.pid, calls, inject=inject) as trace:
         send_signal(workers[0], signal.SIGKILL)
-        broker.wait_event("worker-failed", since=mark)
+        message = broker.wait_event("worker-failed", since=mark)["message"]
+        assert "cannot make its process" in message and "ulimit -u" in message, message
         assert http_get(broker.port).pid == workers[1]
         broker.wait_event("worker-ready", since=mark, worker="web.0", timeout=30)
         assert len(trace.lines("EAGAIN", "INJECTED")) == 4
         assert not trace.lines("kill(-") and not trace.lines("kill(0"), trace.lines("kill")
     assert broker.events("back-off", since=mark)
+
+
+@test
+def a_greeting_that_cannot_be_taken_is_answered_with_the_cause():
+    """As when the user has as many watches of epoll as fs.epoll.max_user_watches allows."""
+    broker = Broker(app("srv_poll"), workers=1, **QUICK)
+    mark = broker.mark()
+    with faults.Strace(broker.pid, "epoll_ctl", inject="epoll_ctl:error=ENOSPC:when=1..1"):
+        ask_refused = visit(broker)
+        with ask_refused as visitor:
+            visitor.settimeout(20)
+            assert b"max_user_watches" in visitor.recv(512)
+    assert "max_user_watches" in broker.wait_event("worker-failed", since=mark)["message"]
+
+
+@test
+def a_channel_that_cannot_be_passed_is_no_worker_that_does_not_listen():
+    broker = Broker(app("srv_poll"), workers=1, **QUICK)
+    mark = broker.mark()
+    with faults.Strace(broker.pid, "sendmsg", inject="sendmsg:error=ETOOMANYREFS:when=1+"):
+        send_signal(broker.worker_pid("web.0"), signal.SIGKILL)
+        wait_until(lambda: [e for e in broker.events("worker-failed", since=mark)
+                            if "cannot pass it a channel: Too many references" in e["message"]])
+    broker.wait_event("worker-ready", since=mark)
 
 
 @test

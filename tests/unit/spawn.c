@@ -207,13 +207,23 @@ TEST(the_status_pipe_is_where_the_launcher_looks_for_it)
 TEST(what_fails_before_the_command_is_said)
 {
 	struct spawn_request req = { 0 };
+	struct rlimit limit;
 	char text[256];
+	int free_fd;
 
 	CHECK_EQ(run("/nowhere/worker-shim", "", &req, text, sizeof(text)), 126 << 8);
 	CHECK_STR(text, "cannot execute /nowhere/worker-shim: No such file or directory");
 	req.directory = "/nowhere/else";
 	CHECK_EQ(run("/bin/sh", "", &req, text, sizeof(text)), 126 << 8);
 	CHECK_STR(text, "cannot change to directory /nowhere/else: No such file or directory");
+	/* Two pipes, and no more. */
+	free_fd = dup(STDERR_FILENO);
+	CHECK_EQ(close(free_fd), 0);
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = (rlim_t)free_fd + 4;
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	CHECK_EQ(run("/bin/sh", "", &req, text, sizeof(text)), 126 << 8);
+	CHECK_STR(text, "cannot open /dev/null: Too many open files");
 }
 
 static int ask(const char *script, int limit_ms, char *ret_text, size_t size, int *ret_status)
