@@ -168,7 +168,7 @@ void evidence_expired(struct loop_timer *timer)
 	do
 		more = take_step(b);
 	while (more && loop_cpu_ns() - began < PACE_SLICE_NS);
-	rest = pace_rest_ms(loop_cpu_ns() - began, PACE_EVIDENCE);
+	rest = pace_rest_ms(loop_cpu_ns() - began, b->stopping ? PACE_SURVEY : PACE_EVIDENCE);
 	if (!more) {
 		evidence_end(e);
 		left = e->begun_ms + ROUND_MS - loop_now(&b->loop);

@@ -143,7 +143,7 @@ def a_new_version_that_listens_elsewhere_aborts_the_reload():
         lambda: release.deploy('exec %s/srv_odd "$1" elsewhere %d' % (APPS, port)),
         "127.0.0.1:%d" % port,
         listen="127.0.0.1:{port2} for {port}, 127.0.0.1:{port}".split(", "),
-        private_ports=port,
+        private_ports=port, start_timeout="4s",
     )
 
 
