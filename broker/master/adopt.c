@@ -182,11 +182,16 @@ static int adopt_endpoint(struct adoption *a, const struct kept_endpoint *k)
 /* The worker with @id: the next one after the last, mostly. */
 static struct worker *find_worker(const struct adoption *a, uint64_t id)
 {
-	struct list *all = &a->service->workers, *at = a->worker ? &a->worker->link : all;
+	struct list *all = &a->service->workers;
+	struct list *first = a->worker ? &a->worker->link : all, *at = first;
 
-	for (size_t n = list_count(all) + 1; n > 0; n--, at = at->next)
-		if (at != all && container_of(at, struct worker, link)->id == id)
-			return container_of(at, struct worker, link);
+	do {
+		struct worker *w = container_of(at, struct worker, link);
+
+		if (at != all && w->id == id)
+			return w;
+		at = at->next;
+	} while (at != first);
 	return NULL;
 }
 

@@ -78,10 +78,11 @@ void balancer_set_mode(struct balancer *b, enum conf_balance mode)
 
 void balancer_add(struct balancer *b, struct balancer_member *m)
 {
-	struct list *pos = b->ring.next;
+	struct list *pos = &b->ring;
 
-	while (pos != &b->ring && member_of(pos)->slot <= m->slot)
-		pos = pos->next;
+	/* Mostly, the last to come has the highest. */
+	while (pos->prev != &b->ring && member_of(pos->prev)->slot > m->slot)
+		pos = pos->prev;
 	list_append(pos, &m->link);
 	if (b->mode == BALANCE_LEAST_CONNECTIONS)
 		heap_insert(&b->by_load, &m->by_load);
