@@ -128,6 +128,8 @@ static int drop_rights(struct run *run, struct strbuf *error)
 		return strbuf_fail(error, r, "cannot give its files to the broker's user: %m");
 	for (size_t i = 0; i < m->conf->n_services; i++)
 		gain |= launch_may_gain(m->conf->services[i]);
+	/* For the program that an upgrade executes. */
+	(void)rights_inherit(RIGHT_NET_BIND_SERVICE);
 	r = gain ? 0 : rights_gain_none(RIGHT_NET_RAW);
 	if (r < 0)
 		return strbuf_fail(error, r, "cannot set no_new_privs: %m");

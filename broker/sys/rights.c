@@ -21,10 +21,11 @@ bool rights_are_given_by(const char *name, const char *path, const char *directo
 	       getxattr(file, "security.capability", NULL, 0) > 0;
 }
 
+enum { EFFECTIVE, PERMITTED, INHERITABLE, SETS };
+
 /* By capset(2), which libc leaves to a library of its own. */
 int rights_reduce(uint64_t keep)
 {
-	enum { EFFECTIVE, PERMITTED, INHERITABLE, SETS };
 	uint32_t version_and_pid[] = { 0x20080522, 0 }, sets[2][SETS];
 
 	if (syscall(SYS_capget, version_and_pid, sets) < 0)
@@ -32,27 +33,29 @@ int rights_reduce(uint64_t keep)
 	for (unsigned i = 0; i < ARRAY_SIZE(sets); i++) {
 		sets[i][PERMITTED] &= (uint32_t)(keep >> 32 * i);
 		sets[i][EFFECTIVE] = sets[i][PERMITTED];
-		sets[i][INHERITABLE] = 0;
+		sets[i][INHERITABLE] &= sets[i][PERMITTED];
 	}
+	return syscall(SYS_capset, version_and_pid, sets) < 0 ? -errno : 0;
+}
+
+int rights_inherit(uint64_t inherit)
+{
+	uint32_t version_and_pid[] = { 0x20080522, 0 }, sets[2][SETS];
+
+	if (syscall(SYS_capget, version_and_pid, sets) < 0)
+		return -errno;
+	for (unsigned i = 0; i < ARRAY_SIZE(sets); i++)
+		sets[i][INHERITABLE] = sets[i][PERMITTED] & (uint32_t)(inherit >> 32 * i);
 	return syscall(SYS_capset, version_and_pid, sets) < 0 ? -errno : 0;
 }
 
 int rights_pass_on(bool on)
 {
-	enum { EFFECTIVE, PERMITTED, INHERITABLE, SETS };
-	uint32_t version_and_pid[] = { 0x20080522, 0 }, sets[2][SETS];
-
-	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 ||
-	    syscall(SYS_capget, version_and_pid, sets) < 0)
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
 		return -errno;
-	for (unsigned i = 0; i < ARRAY_SIZE(sets); i++)
-		sets[i][INHERITABLE] = on ? sets[i][PERMITTED] : 0;
-	if (syscall(SYS_capset, version_and_pid, sets) < 0)
-		return -errno;
+	/* What may not be passed on is refused, and stays behind. */
 	for (unsigned cap = 0; on && cap < 64; cap++)
-		if ((sets[cap / 32][PERMITTED] >> cap % 32 & 1) &&
-		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0)
-			return -errno;
+		(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0);
 	return 0;
 }
 

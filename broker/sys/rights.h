@@ -28,8 +28,13 @@ int rights_reduce(uint64_t keep);
 int rights_gain_none(uint64_t bound);
 
 /*
- * Whether a program that we execute keeps the capabilities that we have, though we are not root:
- * not @on, they end with this one. 0 or -errno.
+ * Of the capabilities that this process has, those in @inherit are inheritable, to be passed on. To
+ * be called before rights_gain_none(), but for none. 0 or -errno.
+ */
+int rights_inherit(uint64_t inherit);
+
+/*
+ * Whether a program that we execute has the inheritable ones, though we are not root. 0 or -errno.
  */
 int rights_pass_on(bool on);
 

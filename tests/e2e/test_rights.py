@@ -175,7 +175,8 @@ def a_broker_with_a_user_of_its_own_has_one_right_and_no_process_of_root():
     broker = Broker(app("srv_poll"), workers=1, broker={"user": "nobody"})
     nobody = pwd.getpwnam("nobody").pw_uid
     got = rights(broker.pid)
-    assert got == dict(NONE, NoNewPrivs=1, CapBnd=CAP_NET_RAW, CapPrm=CAP_NET_BIND_SERVICE, CapEff=CAP_NET_BIND_SERVICE)
+    assert got == dict(NONE, NoNewPrivs=1, CapBnd=CAP_NET_RAW, CapPrm=CAP_NET_BIND_SERVICE, CapEff=CAP_NET_BIND_SERVICE, CapInh=CAP_NET_BIND_SERVICE)
+    assert rights(broker.worker_pid()) == dict(NONE, NoNewPrivs=1, CapBnd=CAP_NET_RAW)
     assert rights(keeper(broker)) == dict(NONE, NoNewPrivs=1, CapBnd=CAP_NET_RAW)
     for pid in [broker.pid] + proc.descendants(broker.pid):
         with open("/proc/%d/status" % pid) as f:

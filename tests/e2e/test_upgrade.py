@@ -11,6 +11,7 @@ import threading
 from harness import *
 from lib import control, metrics, proc
 from lib.guest import Guest
+from lib.inetd import ask_line
 from lib.steering import answered_by, ask, refusal, service, told, who_answers, workers
 
 
@@ -344,6 +345,127 @@ def metrics_go_on():
     metrics.check_grown(before, after)
     start = "process_start_time_seconds"
     assert after.sum(start) == before.sum(start)
+
+
+# --- workers of all kinds ----------------------------------------------------------------------
+
+
+@test
+def processes_of_inetd_services_go_on_and_are_counted():
+    broker = Broker(["{apps}/inetd_line", "word"], mode="inetd", listen="127.0.0.1:{port}", processes=4)
+    text, held = ask_line(broker.port, "hello")
+    upgrade(broker, 3)
+    answers = [ask_line(broker.port, "line %d" % n) for n in range(6)]
+    for _, client in answers:
+        client.close()
+    held.close()
+    wait_until(lambda: balanced(broker)["taken"] == 7, 20, "seven that were taken")
+    assert "hello" in text
+
+
+@test
+def a_program_that_a_client_starts_is_started_by_the_next_program_too():
+    broker = Broker(
+        ["{apps}/wait_server", "60000"], mode="inetd", wait="yes", listen="127.0.0.1:{port}",
+        workers=1,
+    )
+    upgrade(broker)
+    text, client = ask_line(broker.port, "hello")
+    client.close()
+    upgrade(broker)
+    again, client = ask_line(broker.port, "hello")
+    client.close()
+    assert again == text
+
+
+@test
+def unix_sockets_and_datagrams_stay_open():
+    path = tmp("web.sock")
+    broker = Broker(app("srv_poll", "{port}"), workers=2, listen=[path + " for {port}", "{port}"])
+    upgrade(broker)
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(path)
+        send_request(s)
+        assert read_answer(s).pid
+    broker.reload_and_wait()
+    upgrade(broker)
+    assert http_get(broker.port).pid
+    broker.stop()
+    assert not os.path.exists(path)
+
+
+@test
+def a_guest_goes_on_and_its_end_is_seen():
+    broker = Broker(app("srv_poll"), workers=1)
+    guest = Guest(broker, [os.path.join(APPS, "srv_poll"), broker.port])
+    upgrade(broker, 2)
+    assert guest.pid in who_answers(broker.port)
+    guest.end()
+    broker.wait_event("guest-left", worker=guest.name)
+    assert guest.pid not in who_answers(broker.port)
+
+
+@test
+def checks_go_on_and_make_a_worker_ill():
+    where = tmp("patient")
+    os.mkdir(where)
+    broker = Broker(
+        ["python3", os.path.join(ROOT, "tests/apps/py_health.py"), "{port}", where], workers=1,
+        check="GET /healthz", check_interval="50ms", check_timeout="20s",
+    )
+    for _ in range(5):
+        upgrade(broker, 4)
+    assert not broker.events("worker-check-failed")
+    open(os.path.join(where, "ill"), "w").close()
+    upgrade(broker)
+    broker.wait_event("worker-check-failed")
+    balanced(broker)
+
+
+@test
+def half_a_line_of_output_is_completed():
+    gate = Gate()
+    broker = Broker(
+        Release("printf begun; %s; echo ' and done'\n%s" % (gate, GOOD)).command(), workers=1,
+        wait_ready=False, listen="{port}",
+    )
+    broker.wait_event("worker-start")
+    wait_until(lambda: proc.stat(workers(broker)[0]["pid"]), 10)
+    upgrade(broker)
+    gate.open()
+    broker.wait_ready()
+    assert [e["text"] for e in broker.events("output")] == ["begun and done"]
+
+
+@test
+def a_broker_with_a_user_of_its_own_keeps_the_right_to_low_ports():
+    if os.geteuid() != 0:
+        skip("root only")
+    broker = Broker(app("srv_poll"), workers=1, broker={"user": "nobody"})
+    def rights():
+        with open("/proc/%d/status" % broker.pid) as f:
+            return [l for l in f if l.startswith(("Uid", "Gid", "Groups", "Cap", "NoNew"))]
+    before = rights()
+    os.chmod(broker.dir, 0o755)
+    upgrade(broker, 2)
+    assert rights() == before, (before, rights())
+    assert http_get(broker.port).pid
+    broker.signal(signal.SIGTERM)
+    assert broker.wait_exit() == 0
+    broker.stopped = {}
+
+
+@test
+def a_thousand_workers_are_adopted_in_time():
+    broker = Broker(
+        ["{apps}/srv_poll", "{port}"], workers=1000, start_timeout="120s", timeout=200,
+        broker={"log_level": "info"},
+    )
+    upgrade(broker)
+    took = [e["us"] for e in broker.events("upgrade") if e.get("workers")]
+    note("from the writing of the state to its use: %s us" % took)
+    assert len(workers(broker)) == 1000
+    assert http_get(broker.port).pid
 
 
 # --- programs that would not do ----------------------------------------------------------------
