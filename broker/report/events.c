@@ -1,13 +1,12 @@
 #include "events.h"
 
 #include <errno.h>
-#include <string.h>
 #include "base/strbuf.h"
 #include "policy/kept.h"
 #include "sys/log.h"
 
 /* Room for the beginning of the line; an entry of the log has at most 8 KiB. */
-#define LINE_SIZE (8192 + 64 + HANDOFF_SERVICE_SIZE)
+#define LINE_SIZE (8192 + 64)
 
 static void record(void *arg, const char *event, const struct log_field *fields, const char *json,
 		   size_t len)
@@ -18,9 +17,6 @@ static void record(void *arg, const char *event, const struct log_field *fields,
 	STRBUF(line, LINE_SIZE);
 
 	strbuf_addf(&line, "{\"type\":\"event\",\"id\":%llu,", (unsigned long long)e->ring.next);
-	/* Its name says it: "web.1" is of "web". */
-	if (!service && worker)
-		strbuf_addf(&line, "\"service\":\"%.*s\",", (int)strcspn(worker, "."), worker);
 	strbuf_add_bytes(&line, json + 1, len - 1);
 	strbuf_add(&line, "\n");
 	event_ring_add(&e->ring, loop_now(e->loop), event, worker ? worker : service, line.text,
