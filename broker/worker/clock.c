@@ -134,7 +134,8 @@ static void arm_again(struct worker *w)
 
 void worker_rearm(struct worker *w)
 {
-	if (loop_timer_armed(&w->deadline))
+	/* While its clock stands still, the timer only looks whether it runs on. */
+	if (loop_timer_armed(&w->deadline) && !w->traced_since_ms)
 		arm_again(w);
 }
 

@@ -302,6 +302,18 @@ def who_debugs_is_told_when_a_reload_replaces_the_worker():
 
 
 @test
+def a_reload_does_not_put_off_the_end_that_waits_for_a_debugger():
+    broker = Broker(app("srv_poll"), workers=2, stop_timeout="1m")
+    pid = broker.worker_pid("web.1")
+    client = debugger(broker)
+    control.ask(broker, "stop web --now --no-wait")
+    broker.wait_event("worker-traced", pid=pid)
+    broker.reload_and_wait()
+    client.end()
+    broker.wait_event("worker-exit", pid=pid, timeout=20)
+
+
+@test
 def who_debugs_is_told_when_the_worker_ends_or_leaves():
     broker = Broker(app("srv_poll"), workers=4, rollback_window="1h", drain_timeout="100ms")
     tool = debugger(broker, "web.0")

@@ -22,16 +22,19 @@ WORKERS = 4
 # A generation that cannot start, while the file is there.
 BODY = "[ -e %s ] && { echo told to fail; exit 1; }\n" + GOOD
 
+# How it fails to reach a service that is stopped.
+STOPPED = {"refused", "reset", "closed"}
+
 # What a reload, a signal or a hold must not cost: a request that is answered late is none.
 PATIENT = dict(drain_timeout="60s", stop_timeout="60s", start_timeout="60s", stall_timeout="100ms")
 
 
 class Storm:
-    def __init__(self, kills=False, **options):
+    def __init__(self, kills=False, stops=False, **options):
         self.seed = int(os.environ.get("STORM_SEED") or random.randrange(1 << 32))
         note("STORM_SEED=%d" % self.seed)
         self.random = random.Random(self.seed)
-        self.kills = kills
+        self.kills, self.stops = kills, stops
         self.fails = tmp("fails")
         options = dict(dict(PATIENT, queue=4, backoff_min="10ms", backoff_max="50ms"), **options)
         self.options = options
@@ -133,6 +136,22 @@ class Storm:
         if len(self.visitors) > 4:
             self.visitors.pop(0).close()
 
+    def pause(self):
+        if self.random.random() < 0.2:
+            self.broker.signal(signal.SIGWINCH)
+        else:
+            self.ask("pause web")
+
+    def start(self):
+        self.ask("start web --no-wait")
+
+    def hang_up(self):
+        self.broker.signal(signal.SIGHUP)
+
+    def stop(self):
+        if self.stops:
+            self.ask("stop web" + self.random.choice(["", " --now", " --no-wait"]))
+
     def kill_one(self):
         if self.kills:
             self.ask("signal %s KILL" % self.name())
@@ -147,6 +166,7 @@ class Storm:
         (hold, 4), (release, 4), (pin, 4), (unpin, 3), (next, 2), (restart, 3), (scale, 2),
         (reload, 3), (reload_wrong, 1), (abort, 2), (rollback, 2), (look, 3), (stop_one, 2),
         (continue_all, 4), (debug, 2), (end_debug, 4), (visit, 2), (kill_one, 1),
+        (pause, 2), (start, 6), (hang_up, 1), (stop, 2),
     ]
 
     def rage(self):
@@ -183,13 +203,18 @@ class Storm:
         )
 
 
-def storm(kills=False, **options):
-    s = Storm(kills, **options)
+def storm(kills=False, stops=False, **options):
+    s = Storm(kills, stops, **options)
     load = Load(s.broker.port, inflight=16, request_timeout=60)
     load.wait_answers(100)
     before = s.broker.fds_at_rest()
     s.rage()
     s.calm()
+    if stops:
+        # Who comes while there is no listener is refused; with --now, the backlog is reset.
+        errors = load.stop()["errors"]
+        assert not [kind for kind, n in errors.items() if n and kind not in STOPPED], load.summary
+        load = Load(s.broker.port, inflight=16, request_timeout=60)
     load.wait_answers(500)
     if kills:
         failed = load.stop()["failed"]
@@ -223,6 +248,11 @@ def steered_at_random_with_stop_first():
 @test
 def steered_at_random_while_workers_are_killed():
     storm(kills=True, rollback_window="300ms")
+
+
+@test
+def steered_at_random_while_it_is_stopped_and_started():
+    storm(stops=True, rollback_window="300ms")
 
 
 main()

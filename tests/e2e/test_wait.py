@@ -8,6 +8,7 @@ import socket
 import sys
 
 from harness import *
+from lib import control
 from lib.broker import broker_cli
 from lib.ctl import ctl
 from lib.inetd import ask_line
@@ -48,6 +49,31 @@ def the_first_client_starts_it_and_it_serves_them_all():
     assert {ask(broker.port) for _ in range(20)} == {first}
     assert len(broker.events("worker-start")) == len(broker.events("demand")) == 1
     assert [w["pid"] for w in workers(broker)] == [first]
+    broker.stop()
+
+
+@test
+def who_comes_while_it_is_paused_or_after_a_stop_is_answered_when_it_is_started():
+    broker = waiting(50)
+    for halt in ("pause web", "stop web --no-wait", "stop web --now --no-wait"):
+        for again in ("start web --no-wait", "reload --no-wait"):
+            for before in ("nobody", "a worker", "a client"):
+                if before == "a worker":
+                    ask(broker.port)
+                elif before == "a client":
+                    held = ask(broker.port, keep=True)[1]
+                control.ask(broker, halt)
+                if halt == "pause web":
+                    early = socket.create_connection(("127.0.0.1", broker.port), 30)
+                    early.sendall(b"early\n")
+                control.ask(broker, again)
+                if halt == "pause web":
+                    assert b"line=early" in early.recv(100), (halt, again, before)
+                    early.close()
+                ask(broker.port)
+                if before == "a client":
+                    held.close()
+                sleeps(broker)
     broker.stop()
 
 
