@@ -87,6 +87,11 @@ def neither_descriptors_nor_memory_grow():
     before = memory(broker.pid)
     with broker.same_fds():
         upgrade(broker, 50)
+    # None of them would go to a worker.
+    for fd in proc.fds(broker.pid):
+        with open("/proc/%d/fdinfo/%s" % (broker.pid, fd)) as f:
+            flags = next(int(line.split()[1], 8) for line in f if line.startswith("flags:"))
+        assert int(fd) <= 2 or flags & os.O_CLOEXEC, (fd, os.readlink("/proc/%d/fd/%s" % (broker.pid, fd)))
     after = memory(broker.pid)
     assert after < before + 512, (before, after)
 
@@ -168,6 +173,31 @@ def a_worker_that_drains_finishes_and_ends():
     assert read_answer(held).pid == old
     broker.wait_event("worker-exit", pid=old)
     balanced(broker)
+
+
+@test
+def deadlines_run_on():
+    broker = Broker(app("srv_poll"), workers=1, drain_timeout="1s", stop_timeout="1s")
+    held = connect(broker.port)
+    send_request(held, path="/slow?ms=60000")
+    wait_until(lambda: workers(broker)[0]["given"] == 1, 10, "a request that lasts")
+    old = broker.worker_pid()
+    broker.reload_and_wait()
+    upgrade(broker)
+    broker.wait_event("worker-stopping", pid=old)
+    upgrade(broker)
+    broker.wait_event("worker-exit", pid=old)
+
+
+@test
+def the_keeper_still_knows_all_workers():
+    broker = Broker(app("srv_poll"), workers=2, drain_timeout="0", stop_timeout="1s")
+    upgrade(broker, 2)
+    broker.reload_and_wait()
+    pids = who_answers(broker.port)
+    upgrade(broker)
+    broker.kill()
+    wait_until(lambda: not any(map(proc.alive, pids)), 20, "the end of the workers")
 
 
 @test
@@ -352,7 +382,10 @@ def metrics_go_on():
 
 @test
 def processes_of_inetd_services_go_on_and_are_counted():
-    broker = Broker(["{apps}/inetd_line", "word"], mode="inetd", listen="127.0.0.1:{port}", processes=4)
+    broker = Broker(
+        ["{apps}/inetd_line", "word"], mode="inetd", listen="127.0.0.1:{port}", processes=4,
+        log_connections="yes",
+    )
     text, held = ask_line(broker.port, "hello")
     upgrade(broker, 3)
     answers = [ask_line(broker.port, "line %d" % n) for n in range(6)]
@@ -360,6 +393,8 @@ def processes_of_inetd_services_go_on_and_are_counted():
         client.close()
     held.close()
     wait_until(lambda: balanced(broker)["taken"] == 7, 20, "seven that were taken")
+    ended = broker.wait_event("connection-end", count=7) and broker.events("connection-end")
+    assert sorted(e["connection"] for e in ended) == list(range(1, 8)), ended
     assert "hello" in text
 
 

@@ -78,12 +78,14 @@ TEST(descriptors_below_3_and_none_are_not_ours)
 	CHECK_EQ(kept_fds(KEPT_SLOT, &(struct kept_slot){ .restarts = 1 }, fds), 0);
 }
 
+struct object {
+	KEPT(kept_listener);
+};
+
 /* An object's fields are its record's: there is no second copy that could differ. */
 TEST(a_record_is_a_part_of_its_object)
 {
-	struct {
-		KEPT(kept_listener);
-	} l = { .fd = 5 };
+	struct object l = { .kept = { .fd = 5 } };
 
 	CHECK_EQ(l.kept.fd, 5);
 	l.kept.accepted = 6;
