@@ -137,6 +137,24 @@ def a_broker_that_was_killed_is_started_again_and_refuses_nobody_meanwhile():
 
 
 @test
+def after_an_upgrade_in_place_it_is_the_same_service():
+    unit = Unit(dropin="WatchdogSec=2\n")
+    unit.ctl("start")
+    before = unit.show("MainPID")
+    load = Load(unit.port, inflight=4)
+    said = unit.systemd.run(os.path.join(BUILD, "brokerctl"), "-c", FILE, "upgrade")
+    assert said.returncode == 0, said
+    load.wait_answers(50)
+    unit.ctl("reload")
+    unit.wait("StatusText", "running; web serving 2/2 ready")
+    time.sleep(4)  # fed as before: nothing happens, for twice its time
+    assert (unit.show("MainPID"), unit.show("NRestarts"), unit.show("NFileDescriptorStore")) == (before, "0", "1")
+    unit.ctl("restart")
+    load.wait_answers(50)
+    load.assert_clean()
+
+
+@test
 def a_loop_that_does_not_turn_is_replaced():
     unit = Unit(dropin="WatchdogSec=1\n")
     unit.ctl("start")

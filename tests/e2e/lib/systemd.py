@@ -63,7 +63,7 @@ class Systemd:
             stdin=subprocess.DEVNULL, stdout=self._said, stderr=subprocess.STDOUT, preexec_fn=proc.die_with_parent,
         )
         tap.at_end(self._end)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not self._runs():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self._said.seek(0)
