@@ -9,7 +9,7 @@ from lib.paths import TESTS
 from lib.server import Server
 from lib.tools import Tool, need
 
-CONNECTIONS = 200
+CONNECTIONS = 100
 MORE = 0.5  # of them for each connection, at most
 # What the library may call. How often an app waits, or asks for memory, depends on the machine.
 CALLS = "accept accept4 recvmsg fcntl getpid epoll_ctl close fstat newfstatat getsockopt ioctl prlimit64".split()

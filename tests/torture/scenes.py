@@ -109,6 +109,7 @@ def reload(broker, clients):
 
 def crash(broker, clients):
     """A worker is killed, and another one comes."""
+    broker.log.wait(["broker-ready"])
     mark = broker.log.mark()
     victim = broker.log.find(["worker-ready"], 0, {"service": "web"})[-1]
     proc.send_signal(victim["pid"], signal.SIGKILL)
