@@ -15,6 +15,7 @@
 #include "sys/given.h"
 #include "sys/log.h"
 #include "sys/rights.h"
+#include "sys/starter.h"
 
 #define STATE_MAX ((size_t)1 << 30)
 
@@ -51,14 +52,12 @@ void adopt_keep(const struct run *run, struct strbuf *out)
 		.control_group = run->control.group,
 		.ready_fd = run->ready_fd,
 		.web_fd = { run->web.servers[WEB_METRICS].fd, run->web.servers[WEB_AGENT].fd },
-		.keeper_fd = run->guard.fd,
-		.keeper = run->guard.pid,
-		.keeper_began_ms = run->guard.began_ms,
 		.shared = rd->shared,
 		.written_ns = loop_clock_ns(),
 		.told = run->systemd.told,
 	};
 
+	starter_save(&k);
 	memcpy(k.given_oom_score, given_oom_score, sizeof(k.given_oom_score));
 	k.n_stored = given_save(out);
 	k.log_fd = log_keep(&log_text, &log_len, &k.log_lost);
@@ -130,12 +129,14 @@ static int read_first(struct run *run, enum kept_kind kind, const void *record, 
 {
 	struct adopting *a = run->adopting;
 
-	if (kind == KEPT_RUN)
+	if (kind == KEPT_RUN) {
 		memcpy(&a->kept, record, sizeof(a->kept));
-	else if (kind == KEPT_RUN_DIR && !(a->run_dir = strndup(record, size)))
+		starter_adopt(&a->kept, run->trial);
+	} else if (kind == KEPT_RUN_DIR && !(a->run_dir = strndup(record, size))) {
 		return -ENOMEM;
-	else if (kind == KEPT_FDS && !run->trial)
+	} else if (kind == KEPT_FDS && !run->trial) {
 		return take_descriptors(a, record, size / sizeof(int), error);
+	}
 	return master_adopt_conf(&a->of_master, kind, record, size, error);
 }
 
@@ -192,11 +193,6 @@ static int adopt_places(struct run *run, struct strbuf *error)
 		r = control_start(&run->control);
 	if (r == 0)
 		r = web_adopt(&run->web, k->web_fd);
-	run->guard.fd = k->keeper_fd;
-	run->guard.pid = k->keeper;
-	run->guard.began_ms = k->keeper_began_ms;
-	if (r == 0 && k->keeper)
-		r = pid_set_add(&b->started, k->keeper);
 	b->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	return r;
 }
@@ -303,7 +299,7 @@ void adopt_finish(struct run *run)
 	if (unclaimed)
 		strbuf_addf(&words, "; %u descriptors were of no use to it, and are closed",
 			    unclaimed);
-	log_event(unclaimed ? LEVEL_WARN : LEVEL_INFO, "upgrade", LOG_INT("pid", getpid()),
+	log_event(unclaimed ? LEVEL_WARN : LEVEL_INFO, "upgrade", LOG_INT("pid", starter_pid()),
 		  LOG_STR("version", BROKER_VERSION), LOG_INT("us", us),
 		  LOG_INT("workers", n[KEPT_WORKER]), LOG_INT("unadopted", unclaimed),
 		  LOG_MSG("%s", words.text));

@@ -14,10 +14,12 @@
 #include "adopt.h"
 #include "base/units.h"
 #include "config/conf.h"
+#include "parent.h"
 #include "run.h"
 #include "sys/config_file.h"
 #include "sys/given.h"
 #include "sys/name_service.h"
+#include "sys/starter.h"
 
 #define MAX_LISTEN 64
 
@@ -84,7 +86,8 @@ static bool enter(const char *directory)
 	if (*directory != '/')
 		strbuf_addf(&name, "%s/", getcwd(here, sizeof(here)) ? here : "");
 	strbuf_add(&name, directory);
-	if (chdir(directory) == 0 && setenv("PWD", name.text, 1) == 0)
+	if (chdir(directory) == 0 && setenv("PWD", name.text, 1) == 0 &&
+	    (errno = -starter_enter()) == 0)
 		return true;
 	fprintf(stderr, "broker: cannot change to directory %s: %s\n", directory, strerror(errno));
 	return false;
@@ -266,11 +269,21 @@ int main(int argc, char **argv)
 	static struct run run = { .ready_fd = -1 };
 	struct master *master = &run.master;
 	struct arguments args;
-	int code;
+	int code, r;
+	bool adopts;
 
 	open_standard_descriptors();
 	if (argc > 1 && !strcmp(argv[1], LOOK_UP_OPTION))
 		return name_service_answer(argv + 2);
+	/* Of an upgrade: it has one already, or is only tried. */
+	adopts = argc > 1 && (!strcmp(argv[1], "--adopt") || !strcmp(argv[1], "--check-upgrade"));
+	r = adopts ? 1 : parent_run(&code);
+	if (r == 0)
+		return code;
+	if (r < 0) {
+		fprintf(stderr, "broker: cannot start: %s\n", strerror(-r));
+		return EXIT_CODE_FAILURE;
+	}
 	code = parse_arguments(argc, argv, &run, &args);
 	if (code >= 0)
 		return code;

@@ -4,8 +4,6 @@
 #include <malloc.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,10 +17,7 @@
 #include "service/questions.h"
 #include "service/evidence.h"
 #include "service/watch.h"
-#include "sys/keeper.h"
 #include "sys/log.h"
-#include "sys/pair.h"
-#include "sys/spawn.h"
 #include "worker/command.h"
 #include "worker/ends.h"
 #include "upgrade.h"
@@ -65,119 +60,24 @@ static void tidy_expired(struct loop_timer *timer)
 		b->loop.stop = true;
 }
 
-/* --- the keeper ---------------------------------------------------------------------- */
+/* --- the parent, which has the processes --------------------------------------------- */
 
 /* No observer of guests: their processes are somebody else's to end. */
-static void guard_add(struct guard *g, const struct worker *w)
-{
-	const struct keeper_entry entry = {
-		.pid = w->pid,
-		.stop_signal = w->conf->stop_signal,
-		.drain_ms = w->conf->drain_timeout_ms,
-		.stop_ms = w->conf->stop_timeout_ms,
-	};
-	int r;
-
-	if (g->fd < 0)
-		return;
-	/* Never waits: a stopped keeper must not stop the broker. What it misses it misses. */
-	r = handoff_send(g->fd, &entry, sizeof(entry), &w->output_fd, w->output_fd >= 0,
-			 MSG_DONTWAIT);
-	if (r < 0)
-		log_event(LEVEL_WARN, "keeper", LOG_INT("pid", g->pid),
-			  LOG_MSG("the keeper cannot be told of %s: %s", w->name, strerror(-r)));
-}
-
 static void worker_started(struct observer *o, const struct worker *w)
 {
-	guard_add(container_of(o, struct guard, observer), w);
-}
+	const struct service_conf *sc = w->conf;
+	/* Never waits: a stopped parent must not stop the broker. What it misses it misses. */
+	int r = starter_keep(w->pid, sc->stop_signal, sc->drain_timeout_ms, sc->stop_timeout_ms,
+			     w->output_fd);
 
-static int start_keeper(struct guard *g)
-{
-	_cleanup_fd_ int theirs = -1, ours = -1;
-	int ends[2], r;
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-		return -errno;
-	theirs = ends[0];
-	ours = ends[1];
-	r = spawn_helper(keeper_run, theirs, &g->pid);
+	(void)o;
 	if (r < 0)
-		return r;
-	g->fd = fd_take(&ours);
-	g->began_ms = loop_now(&g->broker->loop);
-	(void)pid_set_add(&g->broker->started, g->pid);
-	list_for_each (const struct service, s, &g->broker->services, link)
-		list_for_each (const struct worker, w, &s->workers, link)
-			if (w->pid && !w->guest)
-				guard_add(g, w);
-	return 0;
+		log_event(LEVEL_WARN, "parent", LOG_WORKER(w),
+			  LOG_MSG("the broker's parent process does not take it: %s",
+				  strerror(-r)));
 }
 
-#define KEEPER_MIN_MS	 100
-#define KEEPER_MAX_MS	 (60 * MSEC_PER_SEC)
-#define KEEPER_STEADY_MS (10 * MSEC_PER_SEC) /* it has lived so long: no failure before counts */
-
-static void start_next_later(struct guard *g, const char *what, const char *why)
-{
-	int64_t now = loop_now(&g->broker->loop), delay;
-
-	if (now - g->began_ms >= KEEPER_STEADY_MS)
-		backoff_reset(&g->backoff);
-	delay = backoff_failed(&g->backoff, now, KEEPER_MIN_MS, KEEPER_MAX_MS);
-	loop_timer_arm(&g->broker->loop, &g->next, delay);
-	log_event(LEVEL_WARN, "keeper", LOG_INT("delay_ms", delay),
-		  LOG_MSG("the keeper %s (%s): the next one is started in %lld ms; nobody ends the "
-			  "workers if the broker is killed before that",
-			  what, why, (long long)delay));
-}
-
-static void keeper_due(struct loop_timer *timer)
-{
-	struct guard *g = container_of(timer, struct guard, next);
-	int r = start_keeper(g);
-
-	if (r < 0)
-		start_next_later(g, "cannot be started", strerror(-r));
-}
-
-/* Whether child @pid, which has ended, was the keeper. Then a new one is started. */
-static bool guard_reaped(struct guard *g, pid_t pid, int status)
-{
-	STRBUF(why, 128);
-
-	if (pid != g->pid)
-		return false;
-	pid_set_remove(&g->broker->started, pid);
-	g->pid = 0;
-	fd_closep(&g->fd);
-	if (WIFSIGNALED(status))
-		strbuf_addf(&why, "signal %d", WTERMSIG(status));
-	else
-		strbuf_add(&why, strerror(WEXITSTATUS(status)));
-	start_next_later(g, "has ended", why.text);
-	return true;
-}
-
-static void guard_stop(struct guard *g)
-{
-	pid_t pid = g->pid;
-
-	loop_timer_disarm(&g->next);
-	g->pid = 0;
-	fd_closep(&g->fd);
-	if (!pid)
-		return;
-	/* It has nobody to look after any more. */
-	(void)spawn_kill(pid, SIGKILL);
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
-}
-
-/* --- children ------------------------------------------------------------------------ */
-
-/* Whether child @pid, which has ended, stopped or continued, is known, or none that matters. */
+/* Whether process @pid, which has ended, stopped or continued, is known, or none that matters. */
 static bool child_changed(struct master *m, pid_t pid, int status)
 {
 	bool ended = WIFEXITED(status) || WIFSIGNALED(status);
@@ -196,38 +96,48 @@ static bool child_changed(struct master *m, pid_t pid, int status)
 	return !ended || helper_reaped(&m->names.asker, pid, status);
 }
 
-/*
- * One child in a turn: it takes a millisecond if /proc was read for its descriptors. Those that we
- * had not started we were left with: was it the last of a worker?
- */
-static void reap(struct loop_timer *timer)
+static void process_changed(struct starter_events *events, pid_t pid, int status)
 {
-	struct run *run = container_of(timer, struct run, reap);
-	struct broker *b = &run->master.broker;
-	int status;
-	pid_t pid = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED);
+	struct master *m = &container_of(events, struct run, processes)->master;
+	struct broker *b = &m->broker;
 
-	loop_note(&b->loop, "children that ended");
-	if (pid > 0) {
-		loop_timer_arm(&b->loop, timer, 0);
-		if (child_changed(&run->master, pid, status) ||
-		    guard_reaped(&run->guard, pid, status) ||
-		    upgrade_reaped(&run->upgrade, pid, status))
-			return;
-		pid_set_remove(&b->started, pid); /* of a worker that was left to itself */
-		run->strangers = true;
-	} else if (run->strangers) {
-		run->strangers = false;
-		list_for_each_safe (struct service, s, s_tmp, &b->services, link)
-			list_for_each_safe (struct worker, w, w_tmp, &s->workers, link)
-				worker_look_for_kin(w);
-	}
+	loop_note(&b->loop, "processes that ended");
+	if (child_changed(m, pid, status) ||
+	    upgrade_reaped(&container_of(m, struct run, master)->upgrade, pid, status))
+		return;
+	pid_set_remove(&b->started, pid); /* of a worker that was left to itself */
+	loop_timer_arm(&b->loop, &container_of(m, struct run, master)->look, 0);
+}
+
+/* Some processes that were left to the parent have ended: was one the last of a worker? */
+static void look_for_kin(struct loop_timer *timer)
+{
+	struct broker *b = &container_of(timer, struct run, look)->master.broker;
+
+	list_for_each_safe (struct service, s, s_tmp, &b->services, link)
+		list_for_each_safe (struct worker, w, w_tmp, &s->workers, link)
+			worker_look_for_kin(w);
+}
+
+/* Without it nothing can be started. What is there serves what it has. */
+static void parent_gone(struct starter_events *events)
+{
+	struct master *m = &container_of(events, struct run, processes)->master;
+
+	log_event(
+		LEVEL_ERROR, "parent", LOG_INT("pid", starter_pid()),
+		LOG_MSG("the broker's parent process has ended: the broker ends, too, as no worker "
+			"can be started any more"));
+	list_for_each_safe (struct service, s, s_tmp, &m->broker.services, link)
+		list_for_each_safe (struct worker, w, w_tmp, &s->workers, link)
+			worker_watch_alone(w);
+	master_stop(m, true, 0);
 }
 
 /* --- signals: broker(8) has the list --------------------------------------------------- */
 
-static const int signals_handled[] = { SIGCHLD, SIGHUP,	 SIGTERM, SIGINT,  SIGQUIT,
-				       SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU, SIGWINCH };
+static const int signals_handled[] = { SIGHUP,	SIGTERM, SIGINT,  SIGQUIT, SIGUSR1,
+				       SIGUSR2, SIGTTIN, SIGTTOU, SIGWINCH };
 
 static void scale_all(struct broker *b, int by)
 {
@@ -250,9 +160,6 @@ static void signalled(struct loop *loop, int signo)
 	int r;
 
 	switch (signo) {
-	case SIGCHLD:
-		loop_timer_arm(&b->loop, &run->reap, 0);
-		return;
 	case SIGHUP:
 		loop_note(loop, "reload");
 		start_restore(b);
@@ -290,8 +197,9 @@ static void begin(struct run *run)
 		adopt_finish(run);
 		return;
 	}
-	log_event(LEVEL_INFO, "broker-start", LOG_INT("pid", getpid()),
-		  LOG_STR("version", BROKER_VERSION), LOG_STR("run_dir", m->rundir.path),
+	log_event(LEVEL_INFO, "broker-start", LOG_INT("pid", starter_pid()),
+		  LOG_INT("broker_pid", getpid()), LOG_STR("version", BROKER_VERSION),
+		  LOG_STR("run_dir", m->rundir.path),
 		  LOG_MSG("broker " BROKER_VERSION " with %zu service%s", m->conf->n_services,
 			  m->conf->n_services == 1 ? "" : "s"));
 	list_for_each (struct service, s, &m->broker.services, link)
@@ -305,7 +213,7 @@ static void serve(struct run *run)
 
 	begin(run);
 	/* What one before us was told of, but did not come to. */
-	loop_timer_arm(&run->master.broker.loop, &run->reap, 0);
+	loop_timer_arm(&run->master.broker.loop, &run->look, 0);
 	loop_run(&run->master.broker.loop);
 	log_event(LEVEL_INFO, "broker-stop", LOG_INT("accepted", l->accepted),
 		  LOG_INT("sent", l->sent), LOG_INT("taken_back", l->taken_back),
@@ -326,7 +234,7 @@ static void tear_down(struct run *run)
 	if (run->rendezvous.broker)
 		rendezvous_stop(&run->rendezvous);
 	web_deinit(&run->web);
-	guard_stop(&run->guard);
+	starter_close();
 	upgrade_deinit(&run->upgrade);
 	broker_deinit(&m->broker);
 	events_deinit(&run->events);
@@ -353,18 +261,17 @@ static void init(struct run *run)
 		m->started_unix_ms =
 			(uint64_t)now.tv_sec * MSEC_PER_SEC + (uint64_t)now.tv_nsec / NSEC_PER_MSEC;
 	}
-	run->guard.broker = &m->broker;
-	run->guard.observer.process = worker_started;
-	run->guard.fd = -1;
-	loop_timer_init(&run->guard.next, keeper_due);
+	run->observer.process = worker_started;
+	run->processes = (struct starter_events){ process_changed, parent_gone };
 	list_init(&run->rendezvous.greetings);
 	broker_init(&m->broker);
-	notice_observe(&m->broker, &run->guard.observer);
+	notice_observe(&m->broker, &run->observer);
+	(void)pid_set_add(&m->broker.started, getpid()); /* the parent did */
 	loop_log_begin(run);
 	loop_timer_init(&m->broker.watch, watch_expired);
 	loop_timer_init(&m->broker.evidence.step, evidence_expired);
 	loop_timer_init(&m->broker.tidy, tidy_expired);
-	loop_timer_init(&run->reap, reap);
+	loop_timer_init(&run->look, look_for_kin);
 	master_init(m);
 	events_init(&run->events, &m->broker.loop);
 	survey_init(&run->survey, &m->broker);
@@ -404,8 +311,6 @@ static enum exit_code prepare(struct run *run)
 	enum exit_code code = run->adopting ? EXIT_CODE_OK : start_prepare(run);
 	int r = run->adopting ? adopt_all(run, &error) : 0;
 
-	if (r == 0 && code == EXIT_CODE_OK && !run->guard.pid && !run->trial)
-		r = start_keeper(&run->guard);
 	return r < 0 ? start_failed(EXIT_CODE_FAILURE, error.len ? error.text : strerror(-r))
 		     : code;
 }
@@ -424,9 +329,6 @@ enum exit_code run_broker(struct run *run)
 	 */
 	(void)mallopt(M_MMAP_THRESHOLD, 128 * 1024);
 #endif
-	/* What a worker leaves behind comes to us, and not to init, where we could not see it end.
-	 */
-	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
 	if (code == EXIT_CODE_OK)
 		r = loop_init(&m->broker.loop, signals_handled, ARRAY_SIZE(signals_handled),
 			      signalled);
@@ -439,7 +341,9 @@ enum exit_code run_broker(struct run *run)
 	}
 	init(run);
 	m->broker.loop.dry = run->trial;
-	code = prepare(run);
+	if (!run->trial)
+		r = starter_listen(&m->broker.loop, &run->processes);
+	code = r < 0 ? start_failed(EXIT_CODE_FAILURE, strerror(-r)) : prepare(run);
 	if (run->trial)
 		return code == EXIT_CODE_OK ? upgrade_answer(run) : code;
 	if (code == EXIT_CODE_OK)

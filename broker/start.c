@@ -33,7 +33,7 @@ static int protect(struct run *run, struct strbuf *error)
 {
 	if (geteuid() == 0)
 		rights_hide();
-	return confine_broker(run->master.conf->broker.oom_score_adj, error);
+	return confine_broker(run->master.conf->broker.oom_score_adj, starter_pid(), error);
 }
 
 int start_find_shim(struct run *run, struct strbuf *error)
@@ -110,15 +110,49 @@ static int open_listeners(struct run *run, struct strbuf *error)
 	return r;
 }
 
+/* Adds @ids, if they are not in @all. 0 or -E2BIG with @error. */
+static int add_ids(struct starter_rights *all, const struct spawn_ids *ids, struct strbuf *error)
+{
+	for (size_t i = 0; i < all->n; i++)
+		if (all->ids[i].uid == ids->uid && all->ids[i].gid == ids->gid)
+			return 0;
+	if (all->n == ARRAY_SIZE(all->ids))
+		return strbuf_fail(error, -E2BIG, "services have more than %zu users and groups",
+				   ARRAY_SIZE(all->ids));
+	all->stay = all->n > 0;
+	all->ids[all->n++] = *ids;
+	return 0;
+}
+
+/* Who will have to be started, once we are @heir. */
+static int list_rights(const struct conf *conf, const struct user_info *heir,
+		       struct starter_rights *ret, struct strbuf *error)
+{
+	int r = add_ids(ret, &heir->ids, error);
+
+	for (size_t i = 0; r == 0 && i < conf->n_services; i++) {
+		const struct service_conf *sc = conf->services[i];
+		struct user_info user;
+
+		ret->gain |= launch_may_gain(sc);
+		if (!sc->user && !sc->group)
+			continue;
+		r = user_lookup(sc->names, sc->user, sc->group, &user, error);
+		if (r == 0)
+			r = add_ids(ret, &user.ids, error);
+	}
+	return r;
+}
+
 /*
- * Everything that needs the rights we were started with is done; workers that the broker
- * starts from now on can have no more than it has itself.
+ * Everything that needs the rights we were started with is done, but for starting workers of other
+ * users, which our parent does.
  */
 static int drop_rights(struct run *run, struct strbuf *error)
 {
+	static struct starter_rights rights;
 	struct master *m = &run->master;
 	const struct user_info *user = &m->heir;
-	bool gain = false;
 	int r;
 
 	if (!user->ids.change)
@@ -126,11 +160,14 @@ static int drop_rights(struct run *run, struct strbuf *error)
 	r = rundir_hand_over(&m->rundir);
 	if (r < 0)
 		return strbuf_fail(error, r, "cannot give its files to the broker's user: %m");
-	for (size_t i = 0; i < m->conf->n_services; i++)
-		gain |= launch_may_gain(m->conf->services[i]);
+	r = list_rights(m->conf, user, &rights, error);
+	if (r == 0)
+		r = starter_limit(&rights, error);
+	if (r < 0)
+		return r;
 	/* For the program that an upgrade executes. */
 	(void)rights_inherit(RIGHT_NET_BIND_SERVICE);
-	r = gain ? 0 : rights_gain_none(RIGHT_NET_RAW);
+	r = rights.gain ? 0 : rights_gain_none(RIGHT_NET_RAW);
 	if (r < 0)
 		return strbuf_fail(error, r, "cannot set no_new_privs: %m");
 	r = user_become(&user->ids, error);

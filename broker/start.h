@@ -12,6 +12,7 @@
 #include "report/events.h"
 #include "service/rendezvous.h"
 #include "service/survey.h"
+#include "sys/starter.h"
 #include "systemd.h"
 #include "web/web.h"
 
@@ -22,17 +23,6 @@ enum exit_code {
 	EXIT_CODE_CONFIG = 2,	   /* usage or configuration */
 	EXIT_CODE_ENVIRONMENT = 3, /* port, permission, file, program, limit */
 	EXIT_CODE_RUNNING = 4,	   /* another broker is here already */
-};
-
-/* Tells the keeper (sys/keeper.h) which processes it would have to end if the broker could not. */
-struct guard {
-	struct observer observer;
-	struct broker *broker;
-	int fd;	   /* pipe to the keeper, owned; -1: there is none */
-	pid_t pid; /* of the keeper; 0: there is none */
-	struct backoff backoff;
-	struct loop_timer next; /* armed: the next one is started then */
-	int64_t began_ms;
 };
 
 /* Another program is to go on as the broker: upgrade.h. */
@@ -53,7 +43,8 @@ struct upgrade {
 struct run {
 	struct master master;
 	struct rendezvous rendezvous;
-	struct guard guard;
+	struct observer observer;	/* of processes: the parent is told of them, */
+	struct starter_events processes; /* and tells of their ends */
 	struct events events;
 	struct survey survey;
 	struct control control;
@@ -65,8 +56,7 @@ struct run {
 	char *const *argv;	   /* as it was started */
 	struct adopting *adopting; /* it goes on with what another has left; else NULL */
 	bool trial;		   /* ... and says whether it could */
-	struct loop_timer reap;	       /* the next child */
-	bool strangers; /* children have ended that were no worker's main process */
+	struct loop_timer look;	       /* for processes that are left of a worker */
 };
 
 /* Where the launcher and the library are. 0; -ENOENT with @error. */

@@ -8,6 +8,7 @@
 #include "sys/given.h"
 #include "sys/log.h"
 #include "sys/notify.h"
+#include "sys/starter.h"
 
 #define STATUS_EACH_MS 1000
 #define AGAIN_MS       100 /* the manager did not read */
@@ -79,7 +80,7 @@ static void tick_expired(struct loop_timer *timer)
 	if ((sd->told == TOLD_NOTHING && m->ready) ||
 	    (sd->told == TOLD_RELOADING && !reloads(&m->broker))) {
 		sd->told = TOLD_READY;
-		snprintf(sd->owed, sizeof(sd->owed), "READY=1\nMAINPID=%d", (int)getpid());
+		snprintf(sd->owed, sizeof(sd->owed), "READY=1\nMAINPID=%d", (int)starter_pid());
 		if (!pay(sd))
 			return;
 	}
@@ -153,7 +154,7 @@ void systemd_init(struct systemd *sd, struct master *m)
 	if (notify_open(&error) < 0)
 		log_event(LEVEL_WARN, "service-manager",
 			  LOG_MSG("the service manager is told nothing: %s", error.text));
-	sd->watchdog_ms = notify_watchdog_ms(getpid());
+	sd->watchdog_ms = notify_watchdog_ms(starter_pid());
 	if (!notify_is_off() && sd->watchdog_ms > 1)
 		loop_timer_arm(&m->broker.loop, &sd->watchdog, sd->watchdog_ms / 2);
 	systemd_changed(sd);

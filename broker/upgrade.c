@@ -17,7 +17,7 @@
 #include "sys/log.h"
 #include "sys/rights.h"
 #include "sys/safe_path.h"
-#include "sys/spawn.h"
+#include "sys/starter.h"
 
 #define TRIAL_MS 5000
 /* What ends soon by itself is waited for, but not for longer. */
@@ -153,6 +153,8 @@ static const char *obstacle(const struct run *run)
 	if (run->master.names.asker.pid)
 		return "users and groups are looked up for a reload: try again when it is under "
 		       "way";
+	if (!starter_is_idle())
+		return "a process has just ended: try again later";
 	list_for_each (const struct service, s, &b->services, link)
 		if (!list_empty(&s->gone))
 			return "a worker has just ended: try again later";
@@ -268,7 +270,7 @@ static void timer_expired(struct loop_timer *timer)
 		return;
 	}
 	u->late = true;
-	(void)spawn_kill_group(u->pid, SIGKILL);
+	(void)starter_kill(u->pid, true, SIGKILL);
 }
 
 static int try(struct upgrade *u, struct strbuf *error)
@@ -286,10 +288,10 @@ static int try(struct upgrade *u, struct strbuf *error)
 		.gain = GAIN_NO,
 		.nofile = b->launch.nofile,
 	};
-	int r = state < 0 ? state : argv ? spawn_worker(&req, &u->pid, &u->fd) : -ENOMEM;
+	int r = state < 0 ? state : argv ? starter_start(&req, &u->pid, &u->fd, error) : -ENOMEM;
 
 	if (r < 0)
-		return strbuf_fail(error, r, "it cannot be tried: %m");
+		return error->len ? r : strbuf_fail(error, r, "it cannot be tried: %m");
 	(void)pid_set_add(&b->started, u->pid);
 	u->n = 0;
 	u->late = false;
@@ -365,6 +367,6 @@ void upgrade_init(struct upgrade *u, struct run *run)
 void upgrade_deinit(struct upgrade *u)
 {
 	if (u->pid)
-		(void)spawn_kill_group(u->pid, SIGKILL);
+		(void)starter_kill(u->pid, true, SIGKILL);
 	forget(u);
 }

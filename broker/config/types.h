@@ -288,7 +288,7 @@ struct broker_conf {
 	enum conf_log_level log_level;
 	enum conf_log_format log_format;
 	enum conf_scheduling scheduling;
-	char *oom_score_adj; /* of the broker and its keeper; NULL: as it was started */
+	char *oom_score_adj; /* of the broker and its parent; NULL: as it was started */
 	bool strict_modes;   /* as root, others must not be able to change the file */
 	char *user, *group;  /* the broker itself, once its listeners are bound; NULL: unchanged */
 	struct conf_names *names; /* as that of a service */

@@ -11,7 +11,7 @@
 #include "service/pin.h"
 #include "service/questions.h"
 #include "service/roll.h"
-#include "sys/spawn.h"
+#include "sys/starter.h"
 #include "worker/step.h"
 
 /* --- workers ------------------------------------------------------------------------- */
@@ -69,8 +69,7 @@ void control_signal(struct client *c, struct worker *w)
 {
 	int sig = (int)c->request.arguments[1].number, r;
 
-	/* A child keeps its number until we have waited for it; a guest is somebody else's. */
-	r = w->guest ? spawn_kill_pidfd(w->pidfd, sig) : spawn_kill(w->pid, sig);
+	r = w->guest ? spawn_kill_pidfd(w->pidfd, sig) : starter_kill(w->pid, false, sig);
 	if (r == -ESRCH)
 		client_error(c, "refused", "%s has just ended", w->name);
 	else if (r < 0)

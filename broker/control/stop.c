@@ -9,6 +9,7 @@
 #include "core/notice.h"
 #include "dispatch/channel.h"
 #include "service/life.h"
+#include "sys/starter.h"
 
 #define LINE_MS 500
 
@@ -57,7 +58,7 @@ static void write_line(struct stopping *s, bool first, const char *message)
 	json_int_if(out, "connections", known, connections);
 	json_str(out, "worker", name);
 	if (first) {
-		json_int(out, "pid", getpid());
+		json_int(out, "pid", starter_pid());
 		json_str(out, "lock", m->rundir.lock);
 		json_str(out, "message", message);
 	}

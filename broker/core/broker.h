@@ -1,6 +1,6 @@
 /*
  * broker - what every part of a running broker shares, and nothing that only one of them needs. It
- * knows no control socket, no web server and no keeper.
+ * knows no control socket, no web server and no parent.
  */
 #pragma once
 
@@ -54,7 +54,7 @@ struct broker {
 	struct broker_launch launch;
 	struct list services;	/* service::link */
 	struct list observers;	/* observer::link, see notice.h */
-	struct pid_set started; /* processes of ours that nobody has to adopt: main ones, keeper */
+	struct pid_set started; /* processes of ours that nobody has to adopt: main ones, we */
 	struct scheduling scheduling;
 	struct evidence evidence;
 	struct loop_timer watch; /* what no event reports is looked at; see service/watch.c */

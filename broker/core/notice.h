@@ -1,5 +1,5 @@
 /*
- * notice - tells later rooms what happens to workers and rollouts: the keeper, and clients that
+ * notice - tells later rooms what happens to workers and rollouts: the parent, and clients that
  * wait for a reload or debug a worker.
  *
  * Observers are called at once and in order. An observer records or sends; it does not change

@@ -17,7 +17,7 @@
 #include "sys/proc.h"
 #include "sys/program.h"
 #include "sys/sockdiag.h"
-#include "sys/spawn.h"
+#include "sys/starter.h"
 
 #define REPORT_MS     10000
 #define ANSWER_MAX    (1 << 20)
@@ -67,6 +67,7 @@ static int ask_launcher(struct doctor *d, const char *program, struct strbuf *er
 	struct spawn_request req = {
 		.program = launcher,
 		.argv = words,
+		.output_fd = -1,
 		.output_to_status = true,
 	};
 	int r = getrlimit(RLIMIT_NOFILE, &req.nofile) < 0 ? -errno : 0, status;
@@ -76,7 +77,7 @@ static int ask_launcher(struct doctor *d, const char *program, struct strbuf *er
 				   "worker-shim is missing: put it beside brokerctl, or "
 				   "into " BROKER_LIBEXECDIR);
 	if (r == 0)
-		r = spawn_ask(&req, REPORT_MS, d->text, sizeof(d->text), &status);
+		r = starter_ask(&req, REPORT_MS, d->text, sizeof(d->text), &status, error);
 	if (r == 0 && !doctor_begin_facts(d->text, &d->facts))
 		r = -EPROTO;
 	return r < 0 ? strbuf_fail(error, r, "worker-shim does not answer: %m") : 0;

@@ -1,13 +1,16 @@
 #include "names.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
+#include "base/fd.h"
 #include "base/words.h"
 #include "core/broker.h"
 #include "sys/config_file.h"
 #include "sys/name_service.h"
+#include "sys/starter.h"
 #include "sys/user.h"
 #include "worker/command.h"
 
@@ -92,8 +95,15 @@ static int prepare(struct names *n, char ***words, struct spawn_request *req)
 	}
 	/* This program, even if its file is another by now: both ends have one layout. */
 	*req = (struct spawn_request){
-		.program = "/proc/self/exe", .argv = *words, .output_fd = -1, .gain = GAIN_NO
+		.program = "/proc/self/fd/0",
+		.argv = *words,
+		.output_fd = -1,
+		.socket_fd = open("/proc/self/exe", O_PATH | O_CLOEXEC),
+		.socket_fds = 1,
+		.gain = GAIN_NO,
 	};
+	if (r == 0 && req->socket_fd < 0)
+		r = -errno;
 	if (r == 0 && getrlimit(RLIMIT_NOFILE, &req->nofile) < 0)
 		r = -errno;
 	return r < 0 ? r : 1;
@@ -119,7 +129,7 @@ static int fail(const struct conf_name *name, bool late, struct strbuf *error)
 
 /*
  * There was nothing to ask; or the process has ended with @status; or @r says that it was late, or
- * why it was not started.
+ * why it was not started, which @error may say already.
  */
 static int finish(struct names *n, int r, int status, struct strbuf *error)
 {
@@ -136,11 +146,12 @@ static int finish(struct names *n, int r, int status, struct strbuf *error)
 		n->known->refs = 1;
 		return 0;
 	}
-	if (r < 0 && r != -ETIMEDOUT)
+	if (r < 0 && r != -ETIMEDOUT && !error->len)
 		(void)strbuf_fail(error, r, "cannot look up users and groups: %m");
-	else if (asked && WIFEXITED(status) && WEXITSTATUS(status) == SPAWN_EXIT_FAILED)
+	else if (asked && !error->len && WIFEXITED(status) &&
+		 WEXITSTATUS(status) == SPAWN_EXIT_FAILED)
 		r = strbuf_fail(error, -EIO, "%.200s", (const char *)answers->of);
-	else if (asked)
+	else if (asked && !error->len)
 		r = fail(&answers->of[i], r < 0, error);
 	free(answers);
 	return r;
@@ -148,14 +159,15 @@ static int finish(struct names *n, int r, int status, struct strbuf *error)
 
 int names_look_up(struct names *n, struct strbuf *error)
 {
-	struct spawn_request req;
+	struct spawn_request req = { .socket_fd = -1 };
 	char **words = NULL;
 	int r = prepare(n, &words, &req), status = 0;
 
 	if (r > 0)
-		r = spawn_ask(&req, LIMIT_MS, (char *)n->answers->of, n->answers->n * SIZE + 1,
-			      &status);
+		r = starter_ask(&req, LIMIT_MS, (char *)n->answers->of, n->answers->n * SIZE + 1,
+				&status, error);
 	strlist_free(words);
+	fd_closep(&req.socket_fd);
 	return finish(n, r, status, error);
 }
 
@@ -190,14 +202,15 @@ static void go_on(struct names *n)
 {
 	while (!n->asker.pid && !list_empty(&n->next)) {
 		STRBUF(error, 1024);
-		struct spawn_request req;
+		struct spawn_request req = { .socket_fd = -1 };
 		char **words = NULL;
 		int r = n->asker.broker->stopping ? 0 : prepare(n, &words, &req);
 
 		move_all(&n->next, &n->asking);
 		if (r > 0)
-			r = helper_spawn(&n->asker, &req, LIMIT_MS);
+			r = helper_spawn(&n->asker, &req, LIMIT_MS, &error);
 		strlist_free(words);
+		fd_closep(&req.socket_fd);
 		if (n->asker.pid)
 			return;
 		r = finish(n, r, 0, &error);

@@ -136,11 +136,12 @@ struct kept_run {
 	uint64_t next_event;
 	int dir_fd, lock_fd, pid_fd, rendezvous_fd; /* of struct rundir */
 	int control_fd, log_fd, ready_fd, web_fd[2];
-	int keeper_fd;
-	pid_t keeper;
-	int64_t keeper_began_ms;
+	int parent_fd, children_fd; /* as sys/starter.c has them, and the next three */
+	pid_t parent;
+	uint32_t parent_number, parent_late;
 	uint32_t control_group;
-	bool shared; /* rundir::shared */
+	bool shared;	   /* rundir::shared */
+	bool parent_stays; /* root */
 	char given_oom_score[16];
 	uint64_t written_ns; /* when */
 	uint64_t log_lost;   /* entries */

@@ -12,6 +12,7 @@
 #include "service/in_force.h"
 #include "service/questions.h"
 #include "sys/log.h"
+#include "sys/starter.h"
 
 #define SCHEMA 1
 
@@ -30,7 +31,8 @@ static void write_broker(const struct master *m, struct strbuf *out)
 	json_begin(out, "broker");
 	json_int(out, "schema", SCHEMA);
 	json_str(out, "version", BROKER_VERSION);
-	json_int(out, "pid", getpid());
+	json_int(out, "pid", starter_pid());
+	json_int(out, "broker_pid", getpid());
 	json_str(out, "state", broker_state(m));
 	json_int(out, "uptime_ms", loop_now(&m->broker.loop) - m->started_ms);
 	json_str(out, "time", time.text);

@@ -5,7 +5,7 @@
  *
  * It serves like the others. But its process does not belong to the broker:
  *
- *	- Neither the broker nor the keeper signals it. An event that would end another worker
+ *	- Neither the broker nor its parent signals it. An event that would end another worker
  *	  releases a guest, which is then "left to itself".
  *	- It has no deadline, no slot and no restart. It is not counted in `workers`, nothing waits
  *	  for it, and a reload leaves it in place.

@@ -33,18 +33,25 @@ static int set_nice(const struct value *v)
 	return setpriority(PRIO_PROCESS, 0, (int)strtol(v->text, NULL, 10)) < 0 ? -errno : 0;
 }
 
-static int set_oom_score(const struct value *v)
+static int write_oom_score(pid_t pid, const char *text)
 {
 	_cleanup_fd_ int fd = -1;
+	char path[64];
 
+	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pid);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	return fd < 0 || write(fd, text, strlen(text)) < 0 ? -errno : 0;
+}
+
+static int set_oom_score(const struct value *v)
+{
 	/*
 	 * A process that hides (sys/rights.h) may write its own file only as root. This one, of a
 	 * broker that has changed its user, executes a command of the same user soon.
 	 */
 	if (geteuid() != 0)
 		(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
-	fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-	return fd < 0 || write(fd, v->text, strlen(v->text)) < 0 ? -errno : 0;
+	return write_oom_score(getpid(), v->text);
 }
 
 /* All that are listed, or with per-worker the one whose turn it is in its slot. */
@@ -97,22 +104,27 @@ static const struct {
 	{ SETTING(limit_as), set_limit, RLIMIT_AS },
 };
 
+static int fail(struct strbuf *error, int r, const char *option, const char *text)
+{
+	return strbuf_fail(error, r, "cannot set %s = %s: %m%s", option, text,
+			   r == -EPERM || r == -EACCES ? " (the broker may not give that much)"
+						       : "");
+}
+
 char given_oom_score[16];
 
-int confine_broker(const char *oom_score, struct strbuf *error)
+int confine_broker(const char *oom_score, pid_t parent, struct strbuf *error)
 {
-	struct conf_process own = { .oom_score_adj = (char *)(uintptr_t)oom_score };
+	const pid_t pids[] = { parent, getpid() };
+	int r = 0;
 
 	if (!oom_score)
 		return 0;
 	if (proc_read(getpid(), "oom_score_adj", given_oom_score, sizeof(given_oom_score)) < 0)
 		return strbuf_fail(error, -errno, "cannot read oom_score_adj: %m");
-	return confine(&own, 0, error);
-}
-
-int confine_restore(void)
-{
-	return *given_oom_score ? set_oom_score(&(struct value){ .text = given_oom_score }) : 0;
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(pids); i++)
+		r = write_oom_score(pids[i], oom_score);
+	return r < 0 ? fail(error, r, "oom_score_adj", oom_score) : 0;
 }
 
 int confine(const struct conf_process *p, unsigned slot, struct strbuf *error)
@@ -123,11 +135,7 @@ int confine(const struct conf_process *p, unsigned slot, struct strbuf *error)
 		int r = text ? settings[i].apply(&v) : 0;
 
 		if (r < 0)
-			return strbuf_fail(error, r, "cannot set %s = %s: %m%s", settings[i].option,
-					   text,
-					   r == -EPERM || r == -EACCES
-						   ? " (the broker may not give that much)"
-						   : "");
+			return fail(error, r, settings[i].option, text);
 	}
 	return 0;
 }

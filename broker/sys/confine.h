@@ -13,10 +13,13 @@
  */
 int confine(const struct conf_process *p, unsigned slot, struct strbuf *error);
 
-/* Of the broker itself; NULL: it stays. 0 or -errno with @error. A child sets it back: */
-int confine_broker(const char *oom_score, struct strbuf *error);
-int confine_restore(void);	 /* 0 or -errno */
-extern char given_oom_score[16]; /* what the broker was started with, if that was changed */
+/*
+ * Of the broker itself and its parent, process @parent; NULL: it stays. 0 or -errno with @error.
+ */
+int confine_broker(const char *oom_score, pid_t parent, struct strbuf *error);
+
+/* What the broker was started with, if that was changed: its workers get it. */
+extern char given_oom_score[16];
 
 /*
  * Makes this process a batch process, or what it was before. 0 or -errno; -EPERM if it was started

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include "base/address.h"
 #include "sys/notify.h"
+#include "sys/starter.h"
 #include "sys/tcp.h"
 
 #define FIRST_FD 3     /* SD_LISTEN_FDS_START */
@@ -41,7 +42,7 @@ void given_read(void)
 {
 	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
 	const char *name = getenv("LISTEN_FDNAMES"), *max = getenv("FDSTORE");
-	bool ours = pid && fds && strtol(pid, NULL, 10) == getpid();
+	bool ours = pid && fds && strtol(pid, NULL, 10) == starter_pid();
 	size_t n = ours ? strtoul(fds, NULL, 10) : 0;
 
 	store_max = max ? strtoul(max, NULL, 10) : 0;

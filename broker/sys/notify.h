@@ -1,7 +1,8 @@
 /*
  * notify - messages to the service manager that has started the broker, as in sd_notify(3):
  * systemd, or another that sets NOTIFY_SOCKET. There is one for the whole process, as there is one
- * log. Nothing here waits: a manager that does not read costs its own messages.
+ * log. Our parent sends them: systemd believes the main process of a unit alone. Nothing here waits
+ * for the manager: one that does not read costs its own messages.
  */
 #pragma once
 

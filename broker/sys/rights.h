@@ -7,8 +7,13 @@
 
 /* The kernel's ABI (linux/capability.h), as a set of one. */
 #define RIGHT_KILL	       (1ull << 5)
+#define RIGHT_SETGID	       (1ull << 6)
+#define RIGHT_SETUID	       (1ull << 7)
+#define RIGHT_SETPCAP	       (1ull << 8)
 #define RIGHT_NET_BIND_SERVICE (1ull << 10)
 #define RIGHT_NET_RAW	       (1ull << 13)
+#define RIGHT_SYS_NICE	       (1ull << 23)
+#define RIGHT_SYS_RESOURCE     (1ull << 24)
 #define RIGHTS_ALL	       UINT64_MAX
 
 /*

@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "sys/proc.h"
 #include "sys/safe_path.h"
+#include "sys/starter.h"
 #include "sys/unix_socket.h"
 
 char *rundir_default(const char *config_file)
@@ -26,7 +27,7 @@ char *rundir_default(const char *config_file)
 			h = (h ^ (unsigned char)*c) * 16777619u;
 		snprintf(name, sizeof(name), "%08x", h);
 	} else {
-		snprintf(name, sizeof(name), "pid-%d", (int)getpid());
+		snprintf(name, sizeof(name), "pid-%d", (int)starter_pid());
 	}
 	if (runtime && *runtime == '/')
 		n = asprintf(&path, "%s/broker/%s", runtime, name);
@@ -51,10 +52,10 @@ bool rundir_is_ours(const struct rundir *rd)
 	return rd->lock_fd >= 0 && is_named(rd->lock, rd->lock_fd);
 }
 
-static int write_own_pid(int fd)
+static int write_pid(int fd, pid_t pid)
 {
 	char text[32];
-	int n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+	int n = snprintf(text, sizeof(text), "%d\n", (int)pid);
 
 	if (ftruncate(fd, 0) < 0)
 		return -errno;
@@ -65,6 +66,7 @@ static int write_own_pid(int fd)
 
 #define LOCK_STEP_MS 10
 #define LOCK_STEPS   300
+#define LEAST_STEPS  10 /* a pid file names the parent, which outlives its broker */
 
 /*
  * Whether @fd holds nothing but the number of a process, which goes to *@ret_pid. An empty one may
@@ -80,14 +82,14 @@ static bool has_pid_alone(int fd, pid_t *ret_pid)
 }
 
 /*
- * Opens and locks @path, and writes our pid into it. A broker that was killed while it started a
- * worker is waited for: that child has its lock and its sockets until it is about to execute its
- * program. -EBUSY: somebody has it; *@ret_holder is the pid written in it, or 0. Such a file is
- * removed only under its lock. So a file that we have locked but that has no name any more was
- * removed between our open and our lock, and the name is tried again.
+ * Opens and locks @path, and writes @pid into it. A broker that was just killed is waited for: it
+ * has its lock and its sockets until the kernel has taken it down. -EBUSY: somebody has it;
+ * *@ret_holder is the pid written in it, or 0. Such a file is removed only under its lock. So a
+ * file that we have locked but that has no name any more was removed between our open and our lock,
+ * and the name is tried again.
  */
-static int lock_file(const char *path, mode_t mode, const struct spawn_ids *as, int *ret_fd,
-		     pid_t *ret_holder, struct strbuf *error)
+static int lock_file(const char *path, mode_t mode, const struct spawn_ids *as, pid_t pid,
+		     int *ret_fd, pid_t *ret_holder, struct strbuf *error)
 {
 	for (int tries = 0; tries < LOCK_STEPS; tries++) {
 		_cleanup_fd_ int fd = -1;
@@ -105,10 +107,11 @@ static int lock_file(const char *path, mode_t mode, const struct spawn_ids *as, 
 			return strbuf_fail(error, -EINVAL,
 					   "it is not a file with the number of a process and "
 					   "nothing else, and stays as it is");
-		if (!locked && (*ret_holder <= 0 || !proc_stat(*ret_holder).ending))
+		if (!locked && tries >= LEAST_STEPS &&
+		    (*ret_holder <= 0 || !proc_stat(*ret_holder).ending))
 			return -EBUSY;
 		if (locked && st.st_nlink > 0) {
-			r = write_own_pid(fd);
+			r = write_pid(fd, pid);
 			if (r < 0)
 				return strbuf_fail(error, r, "%m");
 			*ret_fd = fd_take(&fd);
@@ -175,7 +178,7 @@ static int take_directory(struct rundir *rd, struct strbuf *error)
 				   "alone; remove it "
 				   "or set run_dir in [broker]",
 				   path);
-	r = lock_file(rd->lock, 0600, rd->heir, &rd->lock_fd, &holder, &why);
+	r = lock_file(rd->lock, 0600, rd->heir, getpid(), &rd->lock_fd, &holder, &why);
 	if (r == -EBUSY)
 		return strbuf_fail(
 			error, r,
@@ -210,7 +213,7 @@ int rundir_write_pid(struct rundir *rd, const char *pid_file, struct strbuf *err
 {
 	pid_t holder = 0;
 	STRBUF(why, PATH_MAX + 256);
-	int r = lock_file(pid_file, 0644, NULL, &rd->pid_fd, &holder, &why);
+	int r = lock_file(pid_file, 0644, NULL, starter_pid(), &rd->pid_fd, &holder, &why);
 
 	if (r == -EBUSY)
 		return strbuf_fail(error, r,

@@ -46,13 +46,12 @@ static void reset_inherited(void)
 		(void)signal(sig, SIG_DFL);
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	(void)scheduler_set_batch(false);
 }
 
 /* So many are closed without /proc; ours are close-on-exec in any case. */
 #define UNSEEN_FDS 65536
 
-static void close_from(int first)
+void spawn_close_from(int first)
 {
 	struct dirent *e;
 	DIR *dir;
@@ -77,7 +76,7 @@ int spawn_change_ids(const struct spawn_ids *ids, struct strbuf *error)
 {
 	/* Groups first: after setresuid(2) we may no longer change them, and would keep those of
 	 * root. */
-	if (setgroups((size_t)ids->n_groups, ids->groups) < 0)
+	if (setgroups(ids->n_groups, ids->groups) < 0)
 		return strbuf_fail(error, -errno, "cannot set the supplementary groups: %m");
 	if (setresgid(ids->gid, ids->gid, ids->gid) < 0)
 		return strbuf_fail(error, -errno, "cannot change to group %u: %m", ids->gid);
@@ -160,7 +159,7 @@ static int set_up(int out, const int *socket, int *keep_fd, struct strbuf *error
 		return strbuf_fail(error, -errno, "cannot set up standard input: %m");
 	if (out >= 0 && (dup2(out, STDOUT_FILENO) < 0 || dup2(out, STDERR_FILENO) < 0))
 		return strbuf_fail(error, -errno, "cannot set up standard output: %m");
-	close_from(SPAWN_STATUS_FD + 1);
+	spawn_close_from(SPAWN_STATUS_FD + 1);
 	reset_inherited();
 	return 0;
 }
@@ -184,7 +183,7 @@ static int refuse_gain(const struct spawn_request *req)
 }
 
 /* In the child: returns only if that fails, and then *@status_fd is where to say @error. */
-static int execute(const struct spawn_request *req, pid_t broker, int *status_fd,
+static int execute(const struct spawn_request *req, pid_t parent, int *status_fd,
 		   struct strbuf *error)
 {
 	int out = req->output_to_status ? *status_fd : req->output_fd;
@@ -197,12 +196,9 @@ static int execute(const struct spawn_request *req, pid_t broker, int *status_fd
 			return strbuf_fail(error, -errno, "cannot place the socket: %m");
 	if (setrlimit(RLIMIT_NOFILE, &req->nofile) < 0)
 		return strbuf_fail(error, -errno, "cannot restore the descriptor limit: %m");
-	if (req->set_environment && req->set_environment(req->environment_of) != 0)
-		return strbuf_fail(error, -errno, "cannot set the environment: %m");
-	r = confine_restore();
-	if (r < 0)
-		return strbuf_fail(error, r, "cannot restore oom_score_adj: %m");
-	if (req->process && confine(req->process, req->slot, error) < 0)
+	if (req->envp)
+		environ = (char **)(uintptr_t)req->envp;
+	if (confine(&req->process, req->slot, error) < 0)
 		return -errno;
 	r = refuse_gain(req);
 	if (r < 0 && req->gain != GAIN_YES)
@@ -218,13 +214,14 @@ static int execute(const struct spawn_request *req, pid_t broker, int *status_fd
 	if (req->directory && chdir(req->directory) < 0)
 		return fail_at("cannot change to directory", req->directory, error);
 	/*
-	 * Until it is the app, a worker ends with the broker. The launcher takes this off before
-	 * it executes the command: from then on there may be connections to finish, and the keeper
-	 * knows the worker (see keeper.h). After the ids, whose change clears it; and a broker that
-	 * died before this line would never be seen to die.
+	 * Until it is the app, a worker ends with its parent (parent.h), not with the broker: the
+	 * parent looks after it when that is killed, and nobody would if the parent were, too. The
+	 * launcher takes this off before it executes the command: from then on there may be
+	 * connections to finish. After the ids, whose change clears it; and a parent that died
+	 * before this line would never be seen to die.
 	 */
 	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
-	if (getppid() != broker)
+	if (getppid() != parent)
 		return -ESRCH;
 	execve(req->program, req->argv, environ);
 	return fail_at("cannot execute", req->program, error);
@@ -233,7 +230,7 @@ static int execute(const struct spawn_request *req, pid_t broker, int *status_fd
 int spawn_worker(const struct spawn_request *req, pid_t *ret_pid, int *ret_status_fd)
 {
 	_cleanup_fd_ int status_read = -1, status_write = -1;
-	pid_t broker = getpid(), pid;
+	pid_t parent = getpid(), pid;
 	int ends[2];
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
@@ -247,9 +244,14 @@ int spawn_worker(const struct spawn_request *req, pid_t *ret_pid, int *ret_statu
 	if (pid < 0)
 		return -errno;
 	if (pid == 0) {
+		struct spawn_request whole = *req;
 		STRBUF(error, 1024);
+		int r = req->complete ? req->complete(&whole) : 0;
 
-		(void)execute(req, broker, &status_write, &error);
+		if (r < 0)
+			(void)strbuf_fail(&error, r, "cannot read the request: %m");
+		else
+			(void)execute(&whole, parent, &status_write, &error);
 		(void)!write(status_write, error.text, error.len);
 		_exit(SPAWN_EXIT_FAILED);
 	}
@@ -259,29 +261,32 @@ int spawn_worker(const struct spawn_request *req, pid_t *ret_pid, int *ret_statu
 	return 0;
 }
 
-int spawn_ask(const struct spawn_request *req, int limit_ms, char *ret_text, size_t size,
-	      int *ret_status)
+int spawn_split(pid_t *ret_child)
 {
-	_cleanup_fd_ int fd = -1;
-	struct pollfd p = { .events = POLLIN };
-	size_t n = 0;
-	ssize_t got = -1;
-	pid_t pid = 0;
-	int r = spawn_worker(req, &pid, &fd);
+	pid_t pid = fork();
 
-	if (r < 0)
-		return r;
-	p.fd = fd;
-	while (got != 0 && n < size - 1 && poll(&p, 1, limit_ms) != 0) {
-		got = read(fd, ret_text + n, size - 1 - n);
-		n += got > 0 ? (size_t)got : 0;
-	}
-	ret_text[n] = '\0';
-	if (got != 0)
-		(void)spawn_kill(pid, SIGKILL);
-	while (waitpid(pid, ret_status, 0) < 0 && errno == EINTR)
-		;
-	return got == 0 || n == size - 1 ? 0 : -ETIMEDOUT;
+	if (pid < 0)
+		return -errno;
+	if (pid == 0)
+		leave_terminal();
+	else
+		assert(pid > 1);
+	*ret_child = pid;
+	return pid == 0;
+}
+
+void spawn_end_by(int status)
+{
+	sigset_t one;
+
+	if (!WIFSIGNALED(status))
+		return;
+	(void)prctl(PR_SET_DUMPABLE, 0); /* the core file that counts is of the other one */
+	(void)signal(WTERMSIG(status), SIG_DFL);
+	sigemptyset(&one);
+	sigaddset(&one, WTERMSIG(status));
+	(void)sigprocmask(SIG_UNBLOCK, &one, NULL);
+	(void)raise(WTERMSIG(status));
 }
 
 int spawn_helper(int (*body)(int keep_fd), int keep_fd, pid_t *ret_pid)

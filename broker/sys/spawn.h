@@ -16,11 +16,11 @@
 
 /* The user and groups that a worker runs as. */
 struct spawn_ids {
-	bool change;
+	uint32_t change; /* 0 or 1 */
 	uid_t uid;
 	gid_t gid;
+	uint32_t n_groups;
 	gid_t groups[SPAWN_MAX_GROUPS];
-	int n_groups;
 };
 
 /*
@@ -32,16 +32,17 @@ int spawn_change_ids(const struct spawn_ids *ids, struct strbuf *error);
 struct spawn_request {
 	const char *program; /* absolute path of the launcher */
 	char *const *argv;   /* with "3" as the descriptor number after --status-fd */
-	/* Called in the child, with our rights. 0, or not with errno. NULL: it stays as it is. */
-	int (*set_environment)(const void *environment_of);
-	const void *environment_of;
+	char *const *envp;   /* NULL: as ours */
+	/* Called in the child, with our rights: fills in what is missing. NULL: nothing is. */
+	int (*complete)(struct spawn_request *req); /* 0 or -errno */
+	const void *completed_from;
 	const char *directory; /* NULL: stay */
 	int output_fd;	       /* becomes 1 and 2; -1: they are inherited */
 	int socket_fd;	       /* becomes descriptors 0 and more, in front of all others: */
 	int socket_fds;	       /* so many; 0: there is none */
 	bool output_to_status; /* the status pipe becomes 1 and 2, too */
 	const struct spawn_ids *ids;
-	const struct conf_process *process; /* NULL: as the broker */
+	struct conf_process process;
 	enum conf_gain gain;
 	const char *commands[3]; /* names of what it will execute, up to a NULL: for .gain */
 	unsigned slot;
@@ -59,18 +60,22 @@ struct spawn_request {
 int spawn_worker(const struct spawn_request *req, pid_t *ret_pid, int *ret_status_fd);
 
 /*
- * Starts @req and waits for its end: *@ret_text is what came out of its status pipe, at most @size
- * - 1 bytes, terminated, *@ret_status as waitpid(2) gives it. 0; -ETIMEDOUT: nothing came for
- * @limit_ms, and it was killed; -errno: it was not started.
- */
-int spawn_ask(const struct spawn_request *req, int limit_ms, char *ret_text, size_t size,
-	      int *ret_status);
-
-/*
  * Forks a helper that runs @body(fd) and exits with what it returns. It has @keep_fd as fd,
  * /dev/null as 0, 1 and 2, and nothing else of ours. 0 or -errno; *@ret_pid > 1.
  */
 int spawn_helper(int (*body)(int keep_fd), int keep_fd, pid_t *ret_pid);
+
+/*
+ * Forks this process, once. 0 in the parent, with *@ret_child > 1; 1 in the child, which is out of
+ * reach of the terminal; -errno.
+ */
+int spawn_split(pid_t *ret_child);
+
+/* Closes all descriptors from @first on. */
+void spawn_close_from(int first);
+
+/* Ends this process by the signal that ended the one of @status. Returns if that does not do. */
+void spawn_end_by(int status);
 
 /* Signals one process. @pid must be above 1. 0 or -errno. */
 int spawn_kill(pid_t pid, int sig);

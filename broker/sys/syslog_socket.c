@@ -6,6 +6,7 @@
 #include <syslog.h>
 #include <time.h>
 #include "base/fd.h"
+#include "sys/starter.h"
 
 static int connect_syslog(int *fd)
 {
@@ -28,7 +29,7 @@ bool syslog_send(int *fd, int priority, const struct timeval *now, const struct 
 	(void)strftime(when, sizeof(when), "%b %e %T", localtime_r(&now->tv_sec, &tm));
 	parts[0].iov_len =
 		(size_t)snprintf(head, sizeof(head), "<%d>%s broker[%d]: ", LOG_DAEMON | priority,
-				 when, (int)getpid());
+				 when, (int)starter_pid());
 	for (int tries = 0; tries < 2; tries++) {
 		if (*fd < 0 && connect_syslog(fd) < 0)
 			break;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include "base/units.h"
 #include "sys/rights.h"
+#include "sys/starter.h"
 
 static_assert(SPAWN_MAX_GROUPS == CONF_GROUPS_MAX, "all of them are copied");
 
@@ -97,7 +98,7 @@ int user_lookup(const struct conf_names *names, const char *user, const char *gr
 	info.ids.n_groups += info.ids.n_groups == 0;
 
 	info.ids.change = info.ids.uid != geteuid() || info.ids.gid != getegid();
-	if (info.ids.change && geteuid() != 0)
+	if (info.ids.change && !starter_changes_user())
 		return strbuf_fail(
 			error, -EPERM,
 			"only root can change to user %s, group %s; start the broker as root or "

@@ -13,8 +13,10 @@
 #include "base/words.h"
 #include "config/option.h"
 #include "handoff_name.h"
+#include "sys/confine.h"
 #include "sys/program.h"
 #include "sys/rights.h"
+#include "sys/starter.h"
 #include "sys/user.h"
 #include "worker/environment.h"
 #include "worker/output.h"
@@ -32,38 +34,42 @@ struct start {
 	const struct worker *worker; /* that it is of, or NULL */
 	struct user_info user;
 	char **argv; /* of the launcher */
-	int r;	     /* the first failure: -errno */
+	char **envp;
+	int r; /* the first failure: -errno */
 	struct spawn_request req;
 };
 
 static void start_deinit(struct start *s)
 {
 	strlist_free(s->argv);
+	strlist_free(s->envp);
 }
 #define _cleanup_start_ __attribute__((cleanup(start_deinit)))
 
-static int set_environment(const void *arg)
-{
-	const struct start *s = arg;
-
-	return environment_set(s->conf, &s->user, s->worker, s->req.output_to_status);
-}
-
 /* --- started ------------------------------------------------------------------------------- */
 
-/* Below, .r says whether all went well so far; @error what is to be said of a user. */
+/*
+ * Below, .r says whether all went well so far; @error what is to be said of a user. Without a
+ * launcher, it is a helper.
+ */
 static void begin(struct start *s, const struct broker *b, const struct service_conf *sc,
-		  struct strbuf *error)
+		  bool is_helper, struct strbuf *error)
 {
 	s->conf = sc;
 	s->req.directory = conf_directory(sc);
-	s->req.set_environment = set_environment;
-	s->req.environment_of = s;
 	s->req.output_fd = -1;
 	s->req.ids = &s->user.ids;
 	s->req.nofile = b->launch.nofile;
 	s->req.gain = sc->gain;
+	s->req.output_to_status = is_helper;
+	if (!is_helper)
+		s->req.process = sc->process;
+	if (!s->req.process.oom_score_adj && *given_oom_score)
+		s->req.process.oom_score_adj = given_oom_score;
 	s->r = user_lookup(sc->names, sc->user, sc->group, &s->user, error);
+	if (s->r == 0)
+		s->r = environment_make(sc, &s->user, s->worker, is_helper, &s->envp);
+	s->req.envp = s->envp;
 }
 
 static void add(struct start *s, const char *word)
@@ -159,7 +165,6 @@ static void add_launcher(struct start *s, const struct broker *b, bool check)
 		add_activation(s);
 	add(s, "--");
 	s->req.program = b->launch.shim;
-	s->req.process = &s->conf->process;
 }
 
 /* The socket of UDP is the program's until it ends. */
@@ -184,7 +189,7 @@ int launch_worker(struct worker *w, struct strbuf *error)
 	_cleanup_start_ struct start s = { .worker = w };
 	_cleanup_fd_ int output_fd = -1;
 
-	begin(&s, b, w->conf, error);
+	begin(&s, b, w->conf, false, error);
 	add_launcher(&s, b, false);
 	add_command(&s, conf_find_wrap(w->conf, w->slot));
 	add_command(&s, w->conf->command);
@@ -195,14 +200,7 @@ int launch_worker(struct worker *w, struct strbuf *error)
 	s.req.slot = w->slot;
 	s.req.output_fd = output_fd;
 	s.req.argv = s.argv;
-	if (s.r == 0)
-		s.r = spawn_worker(&s.req, &w->pid, &w->status_fd);
-	if (s.r < 0 && !error->len)
-		strbuf_addf(error, "cannot make its process or pipes: %s%s", strerror(-s.r),
-			    s.r == -EAGAIN   ? " (ulimit -u, TasksMax=)"
-			    : s.r == -EMFILE ? " (ulimit -n, LimitNOFILE=)"
-					     : "");
-	return s.r;
+	return s.r < 0 ? s.r : starter_start(&s.req, &w->pid, &w->status_fd, error);
 }
 
 /* --- can it be a worker? ------------------------------------------------------------------- */
@@ -215,16 +213,16 @@ static int check(const struct broker *b, const struct service_conf *sc, char *co
 	int status = -1, r;
 	char text[512] = "";
 
-	begin(&s, b, sc, error);
+	begin(&s, b, sc, false, error);
 	if (s.r < 0)
 		return s.r;
 	add_launcher(&s, b, true);
 	add_command(&s, words);
 	s.req.output_fd = null_fd;
 	s.req.argv = s.argv;
-	r = s.r < 0 ? s.r : spawn_ask(&s.req, CHECK_MS, text, sizeof(text), &status);
+	r = s.r < 0 ? s.r : starter_ask(&s.req, CHECK_MS, text, sizeof(text), &status, error);
 	if (r < 0 && r != -ETIMEDOUT)
-		return strbuf_fail(error, r, "cannot start the launcher: %m");
+		return r;
 	strbuf_add_bytes(error, text, strcspn(text, "\n"));
 	if (r < 0)
 		strbuf_add(error, "the launcher did not answer");
@@ -295,7 +293,7 @@ void helper_kill(struct helper *h)
 {
 	if (!h->pid)
 		return;
-	(void)spawn_kill_group(h->pid, SIGKILL);
+	(void)starter_kill(h->pid, true, SIGKILL);
 	forget(h);
 }
 
@@ -328,10 +326,11 @@ void helper_init(struct helper *h, struct broker *b, struct worker *w)
 	loop_timer_init(&h->limit, limit_expired);
 }
 
-int helper_spawn(struct helper *h, const struct spawn_request *req, int64_t limit_ms)
+int helper_spawn(struct helper *h, const struct spawn_request *req, int64_t limit_ms,
+		 struct strbuf *error)
 {
 	struct broker *b = h->broker;
-	int r = spawn_worker(req, &h->pid, &h->fd);
+	int r = starter_start(req, &h->pid, &h->fd, error);
 
 	if (r < 0)
 		return r;
@@ -339,7 +338,7 @@ int helper_spawn(struct helper *h, const struct spawn_request *req, int64_t limi
 	r = loop_add(&b->loop, &h->source, h->fd, EPOLLIN);
 	if (r < 0) {
 		helper_kill(h);
-		return r;
+		return strbuf_fail(error, r, "%m");
 	}
 	h->started_ms = loop_now(&b->loop);
 	loop_timer_arm(&b->loop, &h->limit, limit_ms);
@@ -364,15 +363,14 @@ int helper_start(struct helper *h, char *const *words, int64_t limit_ms, struct 
 	char program[PATH_MAX];
 	int r;
 
-	begin(&s, h->broker, w->conf, error);
+	begin(&s, h->broker, w->conf, true, error);
 	if (s.r < 0)
 		return s.r;
 	r = program_find(words[0], environment_path(w->conf), conf_directory(w->conf), program);
 	s.req.program = program;
 	s.req.argv = words;
 	s.req.commands[0] = words[0];
-	s.req.output_to_status = true;
-	if (r == 0)
-		r = helper_spawn(h, &s.req, limit_ms);
-	return r < 0 ? strbuf_fail(error, r, "cannot execute %s: %m", words[0]) : 0;
+	if (r < 0)
+		return strbuf_fail(error, r, "cannot execute %s: %m", words[0]);
+	return helper_spawn(h, &s.req, limit_ms, error);
 }

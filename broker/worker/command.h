@@ -32,14 +32,15 @@ void helper_init(struct helper *h, struct broker *b, struct worker *w);
 
 /*
  * Starts @req. .wrote, with what came out of its status pipe, and .ended are called from the loop;
- * after @limit_ms it is killed. 0; -errno: it was not started. None may run.
+ * after @limit_ms it is killed. 0; -errno with @error: it was not started. None may run.
  */
-int helper_spawn(struct helper *h, const struct spawn_request *req, int64_t limit_ms);
+int helper_spawn(struct helper *h, const struct spawn_request *req, int64_t limit_ms,
+		 struct strbuf *error);
 
 /*
  * Starts @words, a command that looks after the worker: with the environment of its service,
  * BROKER_SERVICE, BROKER_SLOT, BROKER_WORKER, BROKER_GENERATION, and BROKER_PID, the main process.
- * As helper_spawn(), with what it writes; -errno with @error.
+ * As helper_spawn(), with what it writes.
  */
 int helper_start(struct helper *h, char *const *words, int64_t limit_ms, struct strbuf *error);
 

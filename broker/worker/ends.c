@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/fd.h"
@@ -13,6 +14,7 @@
 #include "dispatch/listener.h"
 #include "handoff_name.h"
 #include "sys/log.h"
+#include "sys/starter.h"
 #include "worker/children.h"
 #include "worker/explain.h"
 #include "worker/output.h"
@@ -140,7 +142,7 @@ const struct taker_ops worker_taker_ops = {
 
 /* --- its processes --------------------------------------------------------------------- */
 
-/* Whether our child @pid belongs to @w, by the kernel's evidence. */
+/* Whether child @pid belongs to @w, by the kernel's evidence. */
 static enum proc_seen owns_child(const struct worker *w, pid_t pid)
 {
 	char token[2 * HANDOFF_TOKEN_SIZE + 1] = "";
@@ -173,9 +175,8 @@ static bool is_held(const struct worker *w)
 }
 
 /*
- * Finds which of our children belong to @w now that its main process is gone. Not those that we
- * started ourselves: between fork(2) and exec(2) such a child holds copies of all our descriptors,
- * and so looks as if it belonged to every worker.
+ * Finds which children of the broker's parent belong to @w now that its main process is gone. Not
+ * those that were started on request, nor the broker, which holds the socket of every worker.
  *
  * False: not known yet. No child belongs to @w, but one is just ending: it may have been of @w,
  * and may leave us its own children, as a daemon forks twice. Its reaping will tell. Or one is in
@@ -192,7 +193,7 @@ static bool find_kin(struct worker *w)
 	int r;
 
 	w->kin.n = 0;
-	r = proc_add_children(getpid(), &children);
+	r = starter_children(&children);
 	for (size_t i = 0; i < children.n; i++) {
 		pid_t pid = children.pids[i];
 
@@ -245,7 +246,7 @@ static void judge_end(struct worker *w)
 		return;
 	/*
 	 * A server that daemonises: the process we started says "all is well" and leaves a child,
-	 * which is ours now (PR_SET_CHILD_SUBREAPER).
+	 * which is the parent's now (PR_SET_CHILD_SUBREAPER).
 	 */
 	if (w->conf->mode != MODE_INETD && w->kin.n && WIFEXITED(w->exit_status) &&
 	    WEXITSTATUS(w->exit_status) == 0 && worker_state_is_current(w->state)) {
@@ -352,12 +353,8 @@ static void find_heir(struct worker *w)
 		}
 }
 
-static void process_ended(struct loop_source *source, uint32_t events)
+static void watched_ended(struct worker *w)
 {
-	struct worker *w = container_of(source, struct worker, process_source);
-
-	(void)events;
-	worker_unwatch_process(w);
 	w->main_was = w->pid;
 	w->pid = 0;
 	/* The kernel closes the descriptors of a process before it reports its end. */
@@ -365,4 +362,29 @@ static void process_ended(struct loop_source *source, uint32_t events)
 		find_heir(w);
 	else
 		worker_event(w, EV_EXIT);
+}
+
+static void process_ended(struct loop_source *source, uint32_t events)
+{
+	struct worker *w = container_of(source, struct worker, process_source);
+
+	(void)events;
+	worker_unwatch_process(w);
+	watched_ended(w);
+}
+
+void worker_watch_alone(struct worker *w)
+{
+	struct unix_peer main = { .pid = w->pid, .pidfd = -1 };
+
+	if (w->guest)
+		return;
+	if (w->pid)
+		main.pidfd = (int)syscall(SYS_pidfd_open, w->pid, 0);
+	else
+		worker_signal_kin(w, &(struct pid_set){ 0 });
+	if (main.pidfd >= 0 && worker_watch_process(w, &main) == 0)
+		return;
+	worker_unwatch_process(w);
+	watched_ended(w);
 }

@@ -1,6 +1,6 @@
 /*
  * ends - what it means that a process of a worker has ended, or that its app does not listen any
- * more. The end of a child is reported by SIGCHLD, that of a guest's process by its pidfd.
+ * more. The end of a child is told by the broker's parent, that of a guest's process by its pidfd.
  */
 #pragma once
 
@@ -20,6 +20,9 @@ void worker_main_exited(struct worker *w, int status);
 /* @cred, whose pidfd it takes over, is the process of guest @w. 0 or -errno. */
 int worker_watch_process(struct worker *w, struct unix_peer *cred);
 void worker_unwatch_process(struct worker *w); /* does nothing for other workers */
+
+/* Nobody tells of ends any more: from now on @w is watched as a guest is. */
+void worker_watch_alone(struct worker *w);
 
 /* A child that was not a main process has ended: if main is gone, what is left of @w? */
 void worker_look_for_kin(struct worker *w);

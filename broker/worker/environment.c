@@ -1,12 +1,12 @@
 #include "environment.h"
 
+#include <errno.h>
 #include <limits.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "base/address.h"
+#include "base/words.h"
 #include "dispatch/types.h"
 #include "handoff_name.h"
 #include "sys/program.h"
@@ -36,36 +36,58 @@ static bool is_ours(const char *entry)
 	return false;
 }
 
-/* The last entry of a name is the one that stays. 0, or not with errno. */
-PRINTF(1, 2) static int put(const char *fmt, ...)
-{
-	char *entry;
-	va_list ap;
-	int n;
+/* What is made, and the first failure. */
+struct made {
+	char **list;
+	int r;
+};
 
-	va_start(ap, fmt);
-	n = vasprintf(&entry, fmt, ap);
-	va_end(ap);
-	return n < 0 ? n : putenv(entry);
+/* The last entry of a name is the one that stays. */
+static void put_entry(struct made *env, const char *entry)
+{
+	size_t name = strcspn(entry, "=") + 1;
+	char **e = env->list;
+
+	while (e && *e && strncmp(*e, entry, name) != 0)
+		e++;
+	if (env->r < 0)
+		return;
+	if (!e || !*e) {
+		env->r = strlist_append(&env->list, entry);
+		return;
+	}
+	free(*e);
+	*e = strdup(entry);
+	env->r = *e ? 0 : -ENOMEM;
 }
 
-static int put_all(char *const *entries)
+PRINTF(2, 3) static void put(struct made *env, const char *fmt, ...)
 {
-	int r = 0;
+	struct strbuf entry = STRBUF_GROWS(1 << 20);
 
+	strbuf_add_arguments(&entry, fmt);
+	if (entry.text && !entry.cut)
+		put_entry(env, entry.text);
+	else
+		env->r = -ENOMEM;
+	strbuf_deinit(&entry);
+}
+
+static void put_all(struct made *env, char *const *entries)
+{
 	for (; entries && *entries; entries++)
-		r |= putenv(*entries);
-	return r;
+		put_entry(env, *entries);
 }
 
-static int put_private_ports(const struct service_conf *sc)
+static void put_private_ports(struct made *env, const struct service_conf *sc)
 {
 	STRBUF(text, 4096);
 
 	for (size_t i = 0; i < sc->n_private_ports; i++)
 		strbuf_addf(&text, "%s%u-%u", i ? "," : "", sc->private_ports[i].first,
 			    sc->private_ports[i].last);
-	return text.len ? put(HANDOFF_ENV_PRIVATE "=%s", text.text) : 0;
+	if (text.len)
+		put(env, HANDOFF_ENV_PRIVATE "=%s", text.text);
 }
 
 static void add_socket(struct strbuf *out, uint32_t app)
@@ -75,68 +97,72 @@ static void add_socket(struct strbuf *out, uint32_t app)
 }
 
 /* Nothing in them needs to be quoted: see base/paths.h. */
-static int put_sockets(const struct worker *w)
+static void put_sockets(struct made *env, const struct worker *w)
 {
 	struct strbuf ours = STRBUF_GROWS(1 << 20);
-	int r = 0;
 
 	for (size_t i = 0; i < w->conf->n_listen; i++) {
 		add_socket(&ours, w->conf->listen[i].app);
 		add_socket(&ours, address_app(&w->conf->listen[i].addr));
 	}
 	if (ours.len)
-		r = put(HANDOFF_ENV_SOCKETS "=%s", ours.text);
+		put(env, HANDOFF_ENV_SOCKETS "=%s", ours.text);
 	strbuf_deinit(&ours);
-	return r;
 }
 
 /* A wrapper that listens (gdbserver) is not the app: the shim in it must know. */
-static int put_wrapper(const struct worker *w)
+static void put_wrapper(struct made *env, const struct worker *w)
 {
 	char *const *wrap = conf_find_wrap(w->conf, w->slot);
 	char file[PATH_MAX];
 
-	if (!wrap || program_find(wrap[0], getenv("PATH"), conf_directory(w->conf), file) < 0)
-		return 0;
-	return put(HANDOFF_ENV_WRAPPER "=%s", file);
+	if (wrap &&
+	    program_find(wrap[0], environment_path(w->conf), conf_directory(w->conf), file) == 0)
+		put(env, HANDOFF_ENV_WRAPPER "=%s", file);
 }
 
-static int put_worker(const struct worker *w, bool is_helper)
+static void put_worker(struct made *env, const struct worker *w, bool is_helper)
 {
 	char token[2 * HANDOFF_TOKEN_SIZE + 1] = "";
-	int r = put(HANDOFF_ENV_SERVICE "=%s", w->conf->name);
 
-	r |= put(HANDOFF_ENV_SLOT "=%u", w->slot);
-	r |= put(HANDOFF_ENV_WORKER "=%s", w->name);
-	r |= put(HANDOFF_ENV_GENERATION "=%u", w->generation);
-	if (is_helper)
-		return r | put("BROKER_PID=%d", (int)w->pid);
+	put(env, HANDOFF_ENV_SERVICE "=%s", w->conf->name);
+	put(env, HANDOFF_ENV_SLOT "=%u", w->slot);
+	put(env, HANDOFF_ENV_WORKER "=%s", w->name);
+	put(env, HANDOFF_ENV_GENERATION "=%u", w->generation);
+	if (is_helper) {
+		put(env, "BROKER_PID=%d", (int)w->pid);
+		return;
+	}
 	handoff_hex_put(token, w->token, HANDOFF_TOKEN_SIZE);
-	r |= put(HANDOFF_ENV_RENDEZVOUS "=%s", w->terms->broker->launch.rendezvous);
-	r |= put(HANDOFF_ENV_TOKEN "=%s", token);
-	r |= w->conf->udp ? put(HANDOFF_ENV_UDP "=1") : 0;
-	return r | put_private_ports(w->conf) | put_sockets(w) | put_wrapper(w);
+	put(env, HANDOFF_ENV_RENDEZVOUS "=%s", w->terms->broker->launch.rendezvous);
+	put(env, HANDOFF_ENV_TOKEN "=%s", token);
+	if (w->conf->udp)
+		put(env, HANDOFF_ENV_UDP "=1");
+	put_private_ports(env, w->conf);
+	put_sockets(env, w);
+	put_wrapper(env, w);
 }
 
-int environment_set(const struct service_conf *sc, const struct user_info *user,
-		    const struct worker *w, bool is_helper)
+int environment_make(const struct service_conf *sc, const struct user_info *user,
+		     const struct worker *w, bool is_helper, char ***ret)
 {
-	const char *path = environment_path(sc);
-	char **kept = environ;
-	int r = 0;
+	struct made env = { NULL, 0 };
 
 	for (char **e = environ; e && *e; e++)
 		if (!sc->clear_environment && !is_ours(*e) && strchr(*e, '='))
-			*kept++ = *e;
-	if (kept)
-		*kept = NULL;
+			put_entry(&env, *e);
 	if (user->ids.change && user->name[0]) {
-		r |= put("HOME=%s", user->home);
-		r |= put("USER=%s", user->name);
-		r |= put("LOGNAME=%s", user->name);
+		put(&env, "HOME=%s", user->home);
+		put(&env, "USER=%s", user->name);
+		put(&env, "LOGNAME=%s", user->name);
 	}
 	if (conf_directory(sc))
-		r |= put("PWD=%s", conf_directory(sc)); /* not where the broker is */
-	r |= put_all(sc->environment) | put_all(sc->file_environment) | put("PATH=%s", path);
-	return w ? r | put_worker(w, is_helper) : r;
+		put(&env, "PWD=%s", conf_directory(sc)); /* not where the broker is */
+	put_all(&env, sc->environment);
+	put_all(&env, sc->file_environment);
+	put(&env, "PATH=%s", environment_path(sc));
+	if (w)
+		put_worker(&env, w, is_helper);
+	*ret = env.list;
+	return env.r;
 }

@@ -10,9 +10,9 @@
 const char *environment_path(const struct service_conf *sc);
 
 /*
- * Made in the child: what @sc says replaces what the broker was started with, and a process of @w
- * (NULL: of none) is told so; a helper, see helper_start(), not how to listen. 0, or not with
- * errno.
+ * What @sc says replaces what the broker was started with, and a process of @w (NULL: of none) is
+ * told so; a helper, see helper_start(), not how to listen. 0 or -ENOMEM; *@ret is the caller's in
+ * either case, for strlist_free().
  */
-int environment_set(const struct service_conf *sc, const struct user_info *user,
-		    const struct worker *w, bool is_helper);
+int environment_make(const struct service_conf *sc, const struct user_info *user,
+		     const struct worker *w, bool is_helper, char ***ret);

@@ -7,7 +7,7 @@
 #include "base/fd.h"
 #include "dispatch/channel.h"
 #include "sys/log.h"
-#include "sys/spawn.h"
+#include "sys/starter.h"
 #include "sys/tcp.h"
 
 /* Most end by themselves. Of many threads one is woken at a time. */
@@ -55,7 +55,7 @@ void worker_look_at_processes(struct worker *w)
 
 static int signal_pid(const struct worker *w, pid_t pid, int sig)
 {
-	int r = spawn_kill(pid, sig);
+	int r = starter_kill(pid, false, sig);
 
 	if (r < 0 && r != -ESRCH)
 		log_event(LEVEL_ERROR, "worker-failed", LOG_WORKER_PID(w, pid),

@@ -9,7 +9,7 @@
 #include "core/notice.h"
 #include "dispatch/channel.h"
 #include "sys/log.h"
-#include "sys/spawn.h"
+#include "sys/starter.h"
 #include "worker/command.h"
 #include "worker/ends.h"
 #include "worker/health.h"
@@ -100,7 +100,7 @@ struct worker *worker_start(struct worker_terms *terms, struct service_conf *con
 			  LOG_MSG("cannot start a worker: %s",
 				  error.len ? error.text : strerror(-r)));
 		if (w && w->pid) {
-			(void)spawn_kill(w->pid, SIGKILL);
+			(void)starter_kill(w->pid, false, SIGKILL);
 			w->pid = 0;
 		}
 		if (w)

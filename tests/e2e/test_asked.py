@@ -73,9 +73,9 @@ def mgmt0():
 def listener_of(broker, port=None):
     """A copy of the broker's listener."""
     libc = ctypes.CDLL(None, use_errno=True)
-    pidfd = os.pidfd_open(broker.pid)
+    pidfd = os.pidfd_open(broker.main_pid)
     try:
-        for fd in faults.open_descriptors(broker.pid):
+        for fd in faults.open_descriptors(broker.main_pid):
             copy = libc.syscall(PIDFD_GETFD, pidfd, fd, 0)
             if copy < 0:
                 continue

@@ -74,7 +74,7 @@ def orphans_are_reaped_and_leave_no_zombie():
         return not broker.zombies() and not [p for p in below if "sleep" in proc.command_line(p)]
 
     proc.wait_until(only_its_own, 10, lambda: [proc.describe(p) for p in proc.descendants(broker.pid)])
-    # And no more is left than after a start: keeper and two workers.
+    # And no more is left than after a start: broker and two workers.
     proc.wait_until(lambda: len(proc.descendants(broker.pid)) == 3, 10,
                     lambda: [proc.describe(p) for p in proc.descendants(broker.pid)])
 

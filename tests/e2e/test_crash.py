@@ -254,10 +254,11 @@ def who_is_left_of_a_worker_is_not_guessed_while_it_cannot_be_read():
     release = Release('%s/srv_poll "$@" &\n%s\nexit 0' % (APPS, gate))
     broker = Broker(release.command(), workers=1)
     main, server = broker.worker_pid(), http_get(broker.port).pid
-    taken = faults.open_descriptors(broker.pid)
-    with faults.descriptor_limit(broker.pid, min(set(range(len(taken) + 1)) - set(taken))):
+    # It asks for the children of its parent in this way, and for nothing else.
+    with faults.Strace(broker.main_pid, "lseek", inject="lseek:error=EIO") as trace:
         gate.open()
         wait_until(lambda: not os.path.exists("/proc/%d" % main))
+        wait_until(lambda: trace.lines("INJECTED"))
         # It was reaped, and nobody knows whether anybody is left: that is not "nobody".
         assert not broker.events("worker-exit") and not broker.events("worker-daemonised")
     assert broker.wait_event("worker-daemonised")["pid"] == server

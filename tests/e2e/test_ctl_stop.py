@@ -134,9 +134,9 @@ def a_time_limit_ends_the_waiting_and_not_the_stop():
     broker.wait_stopped()
     # One that hangs has no end, and does not even answer.
     broker = Broker(app("srv_poll"), workers=1)
-    broker.signal(signal.SIGSTOP)
+    send_signal(broker.main_pid, signal.SIGSTOP)
     assert "it has said nothing" in stop(broker, "--timeout", "300ms", code=6).stderr
-    broker.signal(signal.SIGCONT)
+    send_signal(broker.main_pid, signal.SIGCONT)
     broker.wait_stopped()
 
 

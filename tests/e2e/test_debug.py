@@ -327,7 +327,7 @@ def who_debugs_is_told_when_the_worker_ends_or_leaves():
         ("stop --no-wait", "web.2", "is to end with the broker; this process is left to you"),
     ):
         tool = debugger(broker, worker)
-        control.ask(broker, request)
+        control.ask(broker, request + (" --no-wait" if request == "stop" else ""))
         tool.expect("^brokerctl: %s %s" % (worker, words))
         tool.end()
     broker.wait_stopped()

@@ -369,7 +369,7 @@ def another_broker_is_here_already():
     done = broker_cli("-c", broker.file)
     assert done.returncode == RUNNING, vars(done)
     message = " ".join(done.stderr.splitlines())
-    assert "another broker (pid %d) runs" % broker.pid in message and "run_dir" in message, message
+    assert "another broker (pid %d) runs" % broker.main_pid in message and "run_dir" in message, message
     fails(
         RUNNING, service(*app("srv_poll", free_port())), "another broker (pid %d)" % broker.pid,
         "pid file %s" % pid_file, broker="pid_file = %s\n" % pid_file,
@@ -470,7 +470,7 @@ def the_broker_gives_up_its_rights_but_not_low_ports():
     )
     path = write_file("b.ini", text % (tmp("run"), tmp("srv_poll"), second, first, second))
     broker = Plain("-c", path, program=tmp("broker"), env={"HOME": "/root"})
-    status = ids(broker.pid)
+    status = ids(broker.main_pid)
     assert status["Uid"].split() == status["Gid"].split() == [str(NOBODY)] * 4, status
     assert status["Groups"].split() == [str(NOBODY)], status
     assert int(status["CapPrm"], 16) == 1 << 10, status

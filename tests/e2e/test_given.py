@@ -67,14 +67,14 @@ def the_sockets_of_a_unit_serve_their_lines_and_are_never_closed():
     assert http_get(own, address="::1").status == 200
     assert ask_unix(path) == ask_unix("\0broker-%d" % os.getpid()) == 200
     # The very sockets: nothing of its own is beside them.
-    assert {inode(s) for s in socks} <= proc.socket_inodes(broker.pid)
+    assert {inode(s) for s in socks} <= proc.socket_inodes(broker.main_pid)
     words = [e["message"] for e in broker.events("listen")]
     assert sum("by the socket of the service manager" in text for text in words) == 5, words
     assert os.stat(path).st_mode & 0o777 == 0o640
     broker.reload_and_wait()
     assert os.stat(path).st_mode & 0o777 == 0o640
     # No other process of the broker has them.
-    for pid in proc.descendants(broker.pid):
+    for pid in [broker.pid] + broker.below():
         assert not proc.socket_inodes(pid) & {inode(s) for s in socks}, proc.describe(pid)
     broker.stop()
     assert os.path.exists(path)
@@ -173,7 +173,7 @@ def a_datagram_socket_of_the_unit_is_used():
         client.settimeout(20)
         client.sendto(b"hello", sock.getsockname())
         assert client.recv(99) == b"HELLO"
-    assert inode(sock) in proc.socket_inodes(broker.pid)
+    assert inode(sock) in proc.socket_inodes(broker.main_pid)
 
 
 # --- the store ------------------------------------------------------------------------------------

@@ -410,16 +410,10 @@ def what_nobody_else_could_take_is_left_to_the_guest():
 
 
 @test
-def the_keeper_leaves_it_alone_when_the_broker_is_killed():
+def the_parent_leaves_it_alone_when_the_broker_is_killed():
     broker = Broker(app("srv_poll"), workers=1, drain_timeout="100ms", stop_timeout="100ms")
     guest = Guest(broker, app("srv_poll", broker.port))
     own = broker.worker_pid()
-    # A second keeper is told of all who are there when it starts.
-    keeper = [p for p in proc.descendants(broker.pid) if p != own]
-    assert len(keeper) == 1, keeper
-    send_signal(keeper[0], signal.SIGKILL)
-    broker.wait_event("keeper")
-    wait_until(lambda: [p for p in proc.descendants(broker.pid) if p not in (own, keeper[0])])
     broker.kill()
     wait_until(lambda: not proc.alive(own), 30, "end of the broker's own worker")
     assert guest.alive()

@@ -245,11 +245,11 @@ def a_broker_that_was_stopped_takes_it_out_on_no_worker():
     script = write_file("starts.sh", "#!/bin/sh\nuntil [ -e %s ]; do sleep 0.02; done\nexec \"$@\"\n" % go)
     broker = Broker(["sh", script, *app("srv_poll")], workers=2, start_timeout="1s", wait_ready=False)
     pids = [broker.wait_event("worker-start", worker="web.%d" % n)["pid"] for n in range(2)]
-    send_signal(broker.pid, signal.SIGSTOP)
+    send_signal(broker.main_pid, signal.SIGSTOP)
     stopped = time.monotonic()
     write_file("go", "")
     wait_until(lambda: time.monotonic() - stopped > 1.5)
-    send_signal(broker.pid, signal.SIGCONT)
+    send_signal(broker.main_pid, signal.SIGCONT)
     broker.wait_ready()
     assert not broker.events("worker-failed") and set(ready_workers(broker).values()) == set(pids)
 

@@ -142,9 +142,9 @@ def a_false_table_leads_no_debugger_to_a_process_of_others():
     tool = Tool(*debug(broker, "web.0"), "echo", "attached to {pid}")
     tool.expect("next connection")
     with table_of(ready_workers(broker)["web.0"]) as table:
-        table[DEBUG:DEBUG + 4] = broker.pid.to_bytes(4, "little")
+        table[DEBUG:DEBUG + 4] = broker.main_pid.to_bytes(4, "little")
         text = tool.end(1)
-        assert "process %d is none of web.0" % broker.pid in text
+        assert "process %d is none of web.0" % broker.main_pid in text
         assert "attached" not in text
     answer(begin(broker.port))
 

@@ -27,11 +27,11 @@ def no_free_descriptor(broker):
     Every number below the limit is taken: the last ones by visitors at the rendezvous who say
     nothing, and whom the broker bears for some seconds.
     """
-    numbers = faults.open_descriptors(broker.pid)
+    numbers = faults.open_descriptors(broker.main_pid)
     limit = numbers[-1] + 1
     visitors = [visit(broker) for _ in range(limit - len(numbers))]
-    wait_until(lambda: len(faults.open_descriptors(broker.pid)) == limit)
-    with faults.descriptor_limit(broker.pid, limit):
+    wait_until(lambda: len(faults.open_descriptors(broker.main_pid)) == limit)
+    with faults.descriptor_limit(broker.main_pid, limit):
         yield
     for visitor in visitors:
         visitor.close()
@@ -47,7 +47,7 @@ def visit(broker):
 def at_the_descriptor_limit_clients_wait_and_nobody_spins():
     broker = Broker(app("srv_poll"), workers=2, **QUICK)
     broker.fds_at_rest()
-    with faults.Strace(broker.pid, "accept4,epoll_wait") as trace:
+    with faults.Strace(broker.main_pid, "accept4,epoll_wait") as trace:
         mark = broker.mark()
         with no_free_descriptor(broker):
             clients = [connect(broker.port) for _ in range(20)]
@@ -92,15 +92,15 @@ def a_worker_that_dies_at_the_descriptor_limit_takes_nobody_with_it():
 def a_visitor_at_the_rendezvous_at_the_descriptor_limit_does_not_spin():
     broker = Broker(app("srv_poll"), workers=1, **QUICK)
     broker.fds_at_rest()
-    with faults.Strace(broker.pid, "accept4") as trace:
+    with faults.Strace(broker.main_pid, "accept4") as trace:
         with no_free_descriptor(broker), visit(broker):
             wait_until(lambda: len(trace.lines("EMFILE")) >= 2)
-            before = faults.cpu_ticks(broker.pid)
+            before = faults.cpu_ticks(broker.main_pid)
             tries = len(trace.lines("EMFILE"))
             # Three more looks, which take their time, stand for all that would come in a spin.
             wait_until(lambda: len(trace.lines("EMFILE")) >= tries + 3)
             assert len(trace.lines("EMFILE")) < tries + 20, len(trace.lines("EMFILE"))
-            assert faults.cpu_ticks(broker.pid) - before < 20
+            assert faults.cpu_ticks(broker.main_pid) - before < 20
 
 
 # With EACCES a security module forbids it: the connection stays in the backlog, as in a shortage.
@@ -109,7 +109,7 @@ PAUSES = ("EMFILE", "ENFILE", "ENOMEM", "ENOBUFS", "EACCES")
 
 def check_accept(error):
     broker = Broker(app("srv_poll"), workers=2, **QUICK)
-    with faults.Strace(broker.pid, "accept4", inject="accept4:error=%s:when=1..3" % error) as trace:
+    with faults.Strace(broker.main_pid, "accept4", inject="accept4:error=%s:when=1..3" % error) as trace:
         load = Load(broker.port, inflight=32, total=300)
         load.wait_end()
         load.assert_clean()
@@ -129,7 +129,7 @@ for error in (
 def check_send(error, when):
     broker = Broker(app("srv_poll"), workers=2, backoff_min="10ms", stall_timeout="50ms")
     with faults.Strace(
-        broker.pid, "sendmsg", inject="sendmsg:error=%s:when=%s" % (error, when)
+        broker.main_pid, "sendmsg", inject="sendmsg:error=%s:when=%s" % (error, when)
     ) as trace:
         load = Load(broker.port, inflight=32, total=300)
         load.wait_end()
@@ -145,7 +145,7 @@ for error in ("EAGAIN", "ETOOMANYREFS", "ENOBUFS", "ENOMEM", "EINTR"):
 def check_wait(error):
     broker = Broker(app("srv_poll"), workers=2, **QUICK)
     inject = "epoll_wait:error=%s:when=1..199+2" % error
-    with faults.Strace(broker.pid, "epoll_wait", inject=inject) as trace:
+    with faults.Strace(broker.main_pid, "epoll_wait", inject=inject) as trace:
         load = Load(broker.port, inflight=32)
         wait_until(lambda: len(trace.lines(error, "INJECTED")) == 100)
         load.wait_answers(300)
@@ -205,7 +205,7 @@ def without_random_numbers_the_cause_is_named():
     broker = Broker(app("srv_poll"), workers=2, **QUICK)
     workers = pids(broker, 2)
     mark = broker.mark()
-    with faults.Strace(broker.pid, "getrandom", inject="getrandom:error=EPERM:when=1..2"):
+    with faults.Strace(broker.main_pid, "getrandom", inject="getrandom:error=EPERM:when=1..2"):
         send_signal(workers[0], signal.SIGKILL)
         message = broker.wait_event("worker-failed", since=mark)["message"]
         assert "getrandom: Operation not permitted" in message, message
@@ -223,9 +223,9 @@ def a_user_with_few_descriptors_in_flight():
     workers = pids(broker, 2)
     silent = [connect(broker.port) for _ in workers]
     wait_until(lambda: proc.held_connections(workers, broker.port) == 2)
-    top = max(faults.open_descriptors(broker.pid))
-    with faults.descriptor_limit(broker.pid, top + 30):
-        with faults.Strace(broker.pid, "sendmsg,accept4,epoll_wait") as trace:
+    top = max(faults.open_descriptors(broker.main_pid))
+    with faults.descriptor_limit(broker.main_pid, top + 30):
+        with faults.Strace(broker.main_pid, "sendmsg,accept4,epoll_wait") as trace:
             clients = [connect(broker.port) for _ in range(150)]
             for n, sock in enumerate(clients):
                 send_request(sock, "/?id=%d" % n)
@@ -264,17 +264,17 @@ def an_app_may_close_before_the_broker_has():
         send_request(other, close=False)
         assert read_answer(other).pid == worker
         stop_it = "sendmsg:signal=SIGSTOP:when=1"
-        with faults.Strace(broker.pid, "sendmsg,close", inject=stop_it) as trace:
-            at_end(lambda: proc.alive(broker.pid) and send_signal(broker.pid, signal.SIGCONT))
+        with faults.Strace(broker.main_pid, "sendmsg,close", inject=stop_it) as trace:
+            at_end(lambda: proc.alive(broker.main_pid) and send_signal(broker.main_pid, signal.SIGCONT))
             with connect(broker.port) as client:
                 send_request(client)
                 assert read_answer(client).pid == worker
-            wait_until(lambda: trace.lines("SCM_RIGHTS") and proc.stat(broker.pid)[0] in "tT")
+            wait_until(lambda: trace.lines("SCM_RIGHTS") and proc.stat(broker.main_pid)[0] in "tT")
             # If the worker is told of that end, then before this.
             send_request(other, close=False)
             assert read_answer(other).pid == worker
             assert not trace.lines("close("), trace.lines("close(")
-            send_signal(broker.pid, signal.SIGCONT)
+            send_signal(broker.main_pid, signal.SIGCONT)
             assert http_get(broker.port).pid == worker
             assert trace.lines("close(")
     broker.stop()
@@ -328,9 +328,10 @@ stop_timeout = 1s
     wait_until(lambda: not refused(port))
     load = Load(port, inflight=32)
     load.wait_answers(500)
-    before = faults.resident_kb(broker.pid)
+    main_pid = proc.child_named(broker.pid, "broker-main")
+    before = faults.resident_kb(main_pid)
     load.wait_answers(3000)
-    assert faults.resident_kb(broker.pid) - before < 512, (before, faults.resident_kb(broker.pid))
+    assert faults.resident_kb(main_pid) - before < 512, (before, faults.resident_kb(main_pid))
     load.assert_clean()
     # The flood ends, and the reader wakes up: it gets what was kept, and is told what was not.
     for pid in proc.descendants(broker.pid):
@@ -345,28 +346,46 @@ stop_timeout = 1s
     log.wait(["broker-stop"])
 
 
-@test
-def a_signal_by_hand_never_meets_a_stranger_with_the_number_of_a_guest():
+def check_signal_by_hand(join):
     last_pid = "/proc/sys/kernel/ns_last_pid"
     if not os.access(last_pid, os.W_OK):
         skip("the kernel does not let us choose the number of a process")
     broker = Broker(app("srv_poll"), workers=1)
-    guest = Guest(broker, [app("srv_poll")[0], broker.port])
     with Control(broker) as c:
-        c.ask("signal %s WINCH" % guest.name)
-        proc.stop_process(broker.pid)
-        # The broker will read this before it hears of the end of the guest.
-        c.send("signal %s KILL" % guest.name)
-        guest.end()
+        name, pid, end = join(broker)
+        c.ask("signal %s WINCH" % name)
+        proc.stop_process(broker.main_pid)
+        # The broker will read this before it hears of the end.
+        c.send("signal %s KILL" % name)
+        end()
+        wait_until(lambda: proc.stat(pid)[0] is None)
         with open(last_pid, "w") as f:
-            f.write("%d" % (guest.pid - 1))
+            f.write("%d" % (pid - 1))
         stranger = subprocess.Popen(["sleep", "1000"])
         at_end(stranger.kill)
-        assert stranger.pid == guest.pid
-        send_signal(broker.pid, signal.SIGCONT)
+        assert stranger.pid == pid
+        send_signal(broker.main_pid, signal.SIGCONT)
         refused = c.answer()[-1]
     assert refused["code"] == "refused" and "has just ended" in refused["message"], refused
     assert stranger.poll() is None
+
+
+@test
+def a_signal_by_hand_never_meets_a_stranger_with_the_number_of_a_worker():
+    def join(broker):
+        pid = broker.worker_pid()
+        return "web.0", pid, lambda: send_signal(pid, signal.SIGKILL)
+
+    check_signal_by_hand(join)
+
+
+@test
+def a_signal_by_hand_never_meets_a_stranger_with_the_number_of_a_guest():
+    def join(broker):
+        guest = Guest(broker, [app("srv_poll")[0], broker.port])
+        return guest.name, guest.pid, guest.end
+
+    check_signal_by_hand(join)
 
 
 main()

@@ -311,19 +311,19 @@ def waits_are_measured_only_while_metrics_are_on():
 
     broker = Broker(SERVER, workers=2)
     http_get(broker.port)
-    wait_until(lambda: memfds(broker.pid) == 2, 20, "one page for each worker")
+    wait_until(lambda: memfds(broker.main_pid) == 2, 20, "one page for each worker")
     broker.configure(SERVER, workers=2, broker={"metrics": "127.0.0.1:{port2}"})
     broker.reload_and_wait()
     page = Page(broker.port2)
     http_get(broker.port)
-    wait_until(lambda: memfds(broker.pid) == 2, 20, "one page for each worker")
+    wait_until(lambda: memfds(broker.main_pid) == 2, 20, "one page for each worker")
     metrics = page.scrape()
     assert metrics.value("broker_connections_taken_total", service="web") == 2
     assert metrics.value("broker_wait_seconds_count") == 1  # the other was before
     assert metrics.value("broker_handoff_seconds_count") == 1
     broker.configure(SERVER, workers=2)
     broker.reload_and_wait()
-    wait_until(lambda: memfds(broker.pid) == 2, 20, "no page of those that are gone")
+    wait_until(lambda: memfds(broker.main_pid) == 2, 20, "no page of those that are gone")
     assert refused(broker.port2)
     http_get(broker.port)
 

@@ -316,7 +316,7 @@ def a_process_that_cannot_be_started_is_the_end_of_the_reload_only():
     broker = names.broker(program=tmp("bin", "broker"))
     os.chmod(tmp("bin", "broker"), 0o600)
     told = broker.reload_and_wait(want="reload-refused")["message"]
-    assert "cannot execute /proc/self/exe: Permission denied" in told, told
+    assert "cannot execute /proc/self/fd/0: Permission denied" in told, told
     os.chmod(tmp("bin", "broker"), 0o700)
     os.rename(tmp("bin", "broker"), tmp("bin", "removed"))
     os.unlink(tmp("bin", "removed"))

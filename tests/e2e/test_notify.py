@@ -177,11 +177,11 @@ def the_watchdog_is_fed_at_half_of_its_time_as_long_as_the_loop_turns():
     manager.wait("WATCHDOG=1", since=mark, count=7)
     took = time.monotonic() - began
     assert 6 * 0.5 - 0.01 < took < 6, took
-    proc.stop_process(broker.pid)
+    proc.stop_process(broker.main_pid)
     mark = manager.mark()
     time.sleep(1)  # nothing is to come, so there is no event to wait for
     assert not manager.find("WATCHDOG=1", since=mark)
-    broker.signal(signal.SIGCONT)
+    send_signal(broker.main_pid, signal.SIGCONT)
     manager.wait("WATCHDOG=1", since=mark)
 
 

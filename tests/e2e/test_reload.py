@@ -754,7 +754,7 @@ def more_workers_than_descriptors_are_refused_and_nothing_is_touched():
     broker = Broker(app("srv_poll"), workers=1)
     pid = broker.worker_pid()
     broker.configure(app("srv_poll"), workers=500)
-    with faults.descriptor_limit(broker.pid, 1000):
+    with faults.descriptor_limit(broker.main_pid, 1000):
         refused = broker.reload_and_wait(want="reload-refused")
         assert "the limit is 1000" in refused["message"], refused
     assert http_get(broker.port).pid == pid

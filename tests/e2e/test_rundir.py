@@ -122,7 +122,7 @@ def what_another_broker_has_taken_stays_its_own():
     mark = broker.mark()
     broker.signal(signal.SIGHUP)
     event = broker.wait_event("run-directory", since=mark, level="error")
-    assert "another broker (pid %d) runs" % other.pid in event["message"], event
+    assert "another broker (pid %d) runs" % other.main_pid in event["message"], event
     http_get(broker.port)
     files = {n: os.lstat(os.path.join(broker.run_dir, n)).st_ino for n in NAMES}
     broker.signal(signal.SIGTERM)

@@ -100,16 +100,16 @@ def check_starts(keys):
     conf = write_file(os.path.basename(home) + ".ini", "[broker]\n%s\n[service:web]\ncommand = %s\ndrain_timeout = 0\n"
                       % ("\n".join("%s = %s" % (k, v.replace("HOME", home)) for k, v in keys.items()),
                          " ".join(app("srv_poll", port))))
-    for end in signal.SIGTERM, signal.SIGKILL, signal.SIGKILL, signal.SIGTERM:
+    for whose, end in ("pid", signal.SIGTERM), ("main_pid", signal.SIGKILL), ("pid", signal.SIGKILL), ("pid", signal.SIGTERM):
         broker = Plain("-c", conf)
         assert http_get(port).status == 200
         if "pid_file" in keys:
             path = keys["pid_file"].replace("HOME", home)
             assert content(path) == "%d\n" % broker.pid and os.stat(path).st_uid == 0
         below = proc.descendants(broker.pid)
-        broker.signal(end)
+        send_signal(getattr(broker, whose), end)
         assert broker.wait_exit() == (0 if end == signal.SIGTERM else -end)
-        # After SIGKILL the keeper ends the workers.
+        # After SIGKILL the parent ends the workers, or the broker does.
         wait_until(lambda: proc.reap_adopted() or not [pid for pid in below if proc.alive(pid)], 20)
 
 

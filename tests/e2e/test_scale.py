@@ -44,7 +44,7 @@ def longest_turn(trace):
 
 def watch(broker, turns):
     """What the broker calls in so many turns of its loop."""
-    with faults.Strace(broker.pid, LOOKS) as trace:
+    with faults.Strace(broker.main_pid, LOOKS) as trace:
         wait_until(lambda: len(trace.lines("epoll_wait(")) >= turns, 60)
     return trace
 
@@ -98,7 +98,7 @@ def the_tree_of_a_worker_is_looked_at_in_parts():
     broker.wait_event("worker-draining", pid=pid)
     trace = watch(broker, 100)
     assert longest_turn(trace) < IN_A_TURN, longest_turn(trace)
-    with faults.Strace(broker.pid, LOOKS) as trace:
+    with faults.Strace(broker.main_pid, LOOKS) as trace:
         assert len(workers(broker)) == 2
     assert len(looks(trace)) > 200 * 100
     assert longest_turn(trace) < IN_A_TURN, longest_turn(trace)

@@ -15,7 +15,7 @@ def policy(pid):
 
 
 def is_batch(broker):
-    return policy(broker.pid) == os.SCHED_BATCH
+    return policy(broker.main_pid) == os.SCHED_BATCH
 
 
 def new_worker(broker):
@@ -28,7 +28,7 @@ def new_worker(broker):
 @test
 def batch_while_connections_come_fast_and_ordinary_again_after_them():
     broker = Broker(app("srv_poll"), workers=2)
-    assert policy(broker.pid) == os.SCHED_OTHER
+    assert policy(broker.main_pid) == os.SCHED_OTHER
     load = Load(broker.port, inflight=64)
     wait_until(lambda: is_batch(broker))
     load.assert_clean()
@@ -65,7 +65,7 @@ def a_policy_that_it_was_started_with_stays():
     http_get(broker.port)
     message = broker.wait_event("limit")["message"]
     assert "scheduling = batch" in message and "started with a policy of its own" in message, message
-    assert policy(broker.pid) == os.SCHED_IDLE
+    assert policy(broker.main_pid) == os.SCHED_IDLE
     # It has shown it. On a busy machine an idle process would take minutes to end.
     for pid in [broker.pid] + proc.descendants(broker.pid):
         os.sched_setscheduler(pid, os.SCHED_OTHER, os.sched_param(0))

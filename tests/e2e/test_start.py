@@ -319,7 +319,7 @@ def nothing_of_the_broker_leaks_into_a_worker():
     assert [fds[n] for n in range(4)] == ["/dev/null", "pipe", "pipe", "socket"], fds
     others = [kind for fd, kind in fds.items() if 4 <= fd]
     assert min(fd for fd in fds if fd > 3) >= 1000 and others == ["socket"] * 3, fds
-    assert os.getpgid(pid) == pid != os.getpgid(broker.pid)
+    assert os.getpgid(pid) == pid != os.getpgid(broker.main_pid)
     found = set(proc.environment(pid)) & set(env)
     assert not found, found
 
@@ -334,7 +334,7 @@ def workers_get_back_the_descriptor_limit_that_the_broker_was_started_with():
         prepare=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (200, 400))
     )
     assert resource.prlimit(http_get(port).pid, resource.RLIMIT_NOFILE) == (200, 400)
-    assert resource.prlimit(broker.pid, resource.RLIMIT_NOFILE)[0] == 400
+    assert resource.prlimit(broker.main_pid, resource.RLIMIT_NOFILE)[0] == 400
 
 
 def taken_port():
@@ -455,7 +455,7 @@ def without_a_listen_line_the_app_decides_the_address():
     assert refused(broker.port, "127.0.0.2") and refused(broker.port, "::1")
     pids = who_answers(broker.port, 4)
     assert len(pids) == 2 and not any(proc.listens(pid, broker.port) for pid in pids)
-    assert proc.listens(broker.pid, broker.port)
+    assert proc.listens(broker.main_pid, broker.port)
 
 
 @test
@@ -470,7 +470,7 @@ def private_ports_are_left_to_the_worker():
     broker = Broker(app("srv_two", "{port}", "{port2}"), workers=1, private_ports="{port2}")
     pid = http_get(broker.port).pid
     assert proc.listens(pid, broker.port2) and not proc.listens(pid, broker.port)
-    assert not proc.listens(broker.pid, broker.port2)
+    assert not proc.listens(broker.main_pid, broker.port2)
     assert http_get(broker.port2).pid == pid
 
 
@@ -541,13 +541,13 @@ def a_flood_of_output_starves_nobody():
     broker = Plain("-c", write_file("b.ini", text))
     load = Load(port, inflight=32)
     load.wait_answers(200)
-    before, bytes_before = memory(broker.pid), bytes_read(broker.pid)
+    before, bytes_before = memory(broker.main_pid), bytes_read(broker.main_pid)
     status = load.wait_answers(2000)
-    per_answer = (bytes_read(broker.pid) - bytes_before) / 2000
+    per_answer = (bytes_read(broker.main_pid) - bytes_before) / 2000
     # One turn of the broker's loop takes one connection and half a KiB. With 16 KiB they starved.
     assert per_answer < 4096, "%d bytes of the flood were read for each answer" % per_answer
     assert len(status["pids"]) == 2, status
-    assert memory(broker.pid) - before < 1 << 20, (before, memory(broker.pid))
+    assert memory(broker.main_pid) - before < 1 << 20, (before, memory(broker.main_pid))
     load.assert_clean()
 
 
@@ -560,10 +560,10 @@ def what_the_broker_says_is_not_lost_in_a_flood():
     text = "[broker]\nlog = %s\nlog_format = json\n[service:web]\ncommand = %s %d\n"
     path = write_file("b.ini", text % (fifo, release.path, port))
     broker = Plain("-c", path)
-    before = memory(broker.pid)
+    before = memory(broker.main_pid)
     send_signal(http_get(port).pid, signal.SIGKILL)
     wait_until(lambda: len(who_answers(port, 4)) == 2)
-    assert memory(broker.pid) - before < 1 << 20
+    assert memory(broker.main_pid) - before < 1 << 20
     os.set_blocking(reader, True)
     log = EventLog(reader)
     assert log.wait(["log-lost"])["entries"] > 1000

@@ -78,10 +78,10 @@ def who_waits_for_a_reload_hears_of_a_pause():
         mark = broker.mark()
         first.send("reload")
         pid = broker.wait_event("worker-start", since=mark)["pid"]
-        proc.stop_process(broker.pid)
-        broker.signal(signal.SIGWINCH)
+        proc.stop_process(broker.main_pid)
+        send_signal(broker.main_pid, signal.SIGWINCH)
         second.send("reload")
-        send_signal(broker.pid, signal.SIGCONT)
+        send_signal(broker.main_pid, signal.SIGCONT)
         end = first.answer()[-1]
         assert (end.get("code"), end.get("message")) == ("aborted", PAUSED), end
         broker.wait_event("worker-exit", pid=pid)
@@ -216,11 +216,11 @@ def a_number_of_workers_that_cannot_be_is_refused():
     broker = Broker(release.command(), workers=2)
     for n in (0, 1025, 2**32 + 1):
         assert "1 to 1024 workers" in refusal(broker, "scale web %d" % n, code="bad-request")
-    with faults.descriptor_limit(broker.pid, 400):
+    with faults.descriptor_limit(broker.main_pid, 400):
         assert "the limit is 400" in refusal(broker, "scale web 500")
         # Fewer need no more, and the signals go the same way.
         ask(broker, "scale web 1")
-    with faults.descriptor_limit(broker.pid, 100):
+    with faults.descriptor_limit(broker.main_pid, 100):
         mark = broker.mark()
         broker.signal(signal.SIGTTIN)
         event = broker.wait_event("scale", since=mark)

@@ -20,7 +20,7 @@ def request(pid, port, broker):
     with connect(port) as sock:
         wait_until(lambda: proc.held_connections([pid], port))
         if broker:
-            wait_until(lambda: not proc.held_connections([broker.pid], port))
+            wait_until(lambda: not proc.held_connections([broker.main_pid], port))
         send_request(sock)
         read_answer(sock)
 

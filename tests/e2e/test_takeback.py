@@ -36,7 +36,7 @@ class Blocked:
         self.wait_waiting(waiting * workers)
 
     def processes(self):
-        return [p for p in proc.descendants(self.broker.pid)]
+        return self.broker.below()
 
     def new_owner(self):
         """Which worker has got a connection that it did not have."""

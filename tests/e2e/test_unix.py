@@ -294,7 +294,7 @@ def a_second_broker_is_told_who_has_the_socket_and_takes_nothing():
     broker = Broker(app("srv_poll"), workers=1, listen=path + " for {port}")
     other = Broker(app("srv_poll"), workers=1, listen=path + " for {port}", wait_ready=False)
     assert other.wait_exit() != 0
-    assert "another process listens on %s (pid %d)" % (path, broker.pid) in str(other.log.lines())
+    assert "another process listens on %s (pid %d)" % (path, broker.main_pid) in str(other.log.lines())
     assert get(path).pid == broker.worker_pid()
 
 

@@ -84,15 +84,15 @@ def neither_descriptors_nor_memory_grow():
     broker = Broker(app("srv_poll"), workers=4)
     http_get(broker.port)
     upgrade(broker, 5)
-    before = memory(broker.pid)
+    before = memory(broker.main_pid)
     with broker.same_fds():
         upgrade(broker, 50)
     # None of them would go to a worker.
-    for fd in proc.fds(broker.pid):
-        with open("/proc/%d/fdinfo/%s" % (broker.pid, fd)) as f:
+    for fd in proc.fds(broker.main_pid):
+        with open("/proc/%d/fdinfo/%s" % (broker.main_pid, fd)) as f:
             flags = next(int(line.split()[1], 8) for line in f if line.startswith("flags:"))
-        assert int(fd) <= 2 or flags & os.O_CLOEXEC, (fd, os.readlink("/proc/%d/fd/%s" % (broker.pid, fd)))
-    after = memory(broker.pid)
+        assert int(fd) <= 2 or flags & os.O_CLOEXEC, (fd, os.readlink("/proc/%d/fd/%s" % (broker.main_pid, fd)))
+    after = memory(broker.main_pid)
     assert after < before + 512, (before, after)
 
 
@@ -190,7 +190,7 @@ def deadlines_run_on():
 
 
 @test
-def the_keeper_still_knows_all_workers():
+def the_parent_still_knows_all_workers():
     broker = Broker(app("srv_poll"), workers=2, drain_timeout="0", stop_timeout="1s")
     upgrade(broker, 2)
     broker.reload_and_wait()
@@ -478,7 +478,7 @@ def a_broker_with_a_user_of_its_own_keeps_the_right_to_low_ports():
         skip("root only")
     broker = Broker(app("srv_poll"), workers=1, broker={"user": "nobody"})
     def rights():
-        with open("/proc/%d/status" % broker.pid) as f:
+        with open("/proc/%d/status" % broker.main_pid) as f:
             return [l for l in f if l.startswith(("Uid", "Gid", "Groups", "Cap", "NoNew"))]
     before = rights()
     os.chmod(broker.dir, 0o755)
@@ -600,12 +600,12 @@ def another_file_goes_on_from_where_it_is():
     next_program = os.path.join(tmp("next"), "broker")
     said = told(broker, "upgrade " + next_program)
     assert "goes on" in said, said
-    assert os.readlink("/proc/%d/exe" % broker.pid) == os.path.realpath(next_program)
+    assert os.readlink("/proc/%d/exe" % broker.main_pid) == os.path.realpath(next_program)
     # It was replaced meanwhile, as a package does it.
     shutil.copy(next_program, next_program + ".new")
     os.rename(next_program + ".new", next_program)
     upgrade(broker)
-    assert "deleted" not in os.readlink("/proc/%d/exe" % broker.pid)
+    assert "deleted" not in os.readlink("/proc/%d/exe" % broker.main_pid)
     broker.reload_and_wait()
     assert http_get(broker.port).pid
 

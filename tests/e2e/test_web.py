@@ -367,16 +367,16 @@ def one_that_does_not_read_is_dropped_and_hurts_nobody():
 def without_a_free_descriptor_clients_wait_until_there_is_one():
     broker = start(workers=1)
     broker.fds_at_rest()
-    taken = {int(n) for n in os.listdir("/proc/%d/fd" % broker.pid)}
+    taken = {int(n) for n in os.listdir("/proc/%d/fd" % broker.main_pid)}
     free = min(set(range(len(taken) + 1)) - taken)
-    old = resource.prlimit(broker.pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(broker.pid, resource.RLIMIT_NOFILE, (free, old[1]))
+    old = resource.prlimit(broker.main_pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(broker.main_pid, resource.RLIMIT_NOFILE, (free, old[1]))
     socks = [broker.page.connect() for _ in range(3)]
     for sock in socks:
         at_end(sock.close)
         sock.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
     assert select.select(socks, [], [], 0.3)[0] == [], "an answer without a descriptor"
-    resource.prlimit(broker.pid, resource.RLIMIT_NOFILE, old)
+    resource.prlimit(broker.main_pid, resource.RLIMIT_NOFILE, old)
     for sock in socks:
         assert read_answer(sock).body == "ok\n"
 

@@ -200,10 +200,10 @@ def a_plan_waits_for_the_look_at_all_workers_and_nobody_for_the_plan():
     with Control(broker) as first, Control(broker) as second:
         second.ask("pins")
         first.ask("pins")  # may still be the first in the broker's list of the ready
-        proc.stop_process(broker.pid)
+        proc.stop_process(broker.main_pid)
         first.send("reload --plan")
         second.send("hold web.0")
-        send_signal(broker.pid, signal.SIGCONT)
+        send_signal(broker.main_pid, signal.SIGCONT)
         plan = [line["action"] for line in first.answer()[:-1]]
     # What came after it was done before it.
     assert plan[1:] == ["web.0 is held by hand: the new worker will not be"], plan

@@ -16,16 +16,12 @@
 /* No kill(2) of this program reaches the kernel: a broken check must not cost the machine. */
 static pid_t killed_pid;
 static int killed_sig, kill_error;
-static bool delivers; /* but of the child of one test */
 
-int __real_kill(pid_t pid, int sig);
 int __wrap_kill(pid_t pid, int sig);
 int __wrap_kill(pid_t pid, int sig)
 {
 	killed_pid = pid;
 	killed_sig = sig;
-	if (delivers && pid > 1)
-		return __real_kill(pid, sig);
 	errno = kill_error;
 	return kill_error ? -1 : 0;
 }
@@ -104,18 +100,13 @@ TEST(a_signal_by_pidfd_reaches_no_other_process)
 
 static char output[4096];
 
-static int set_environment(const void *environment_of)
-{
-	(void)environment_of;
-	return clearenv() || setenv("ONLY", "this", 1);
-}
-
 /* Runs @script; what it prints is in output. Returns its wait status, and the text of the pipe. */
 static int run(const char *program, const char *script, struct spawn_request *req, char *ret_text,
 	       size_t size)
 {
 	char *argv[] = { (char *)(uintptr_t) "sh", (char *)(uintptr_t) "-c",
 			 (char *)(uintptr_t)script, NULL };
+	char *envp[] = { (char *)(uintptr_t) "ONLY=this", NULL };
 	int out[2], status_fd, status;
 	struct pollfd p;
 	ssize_t n;
@@ -125,7 +116,7 @@ static int run(const char *program, const char *script, struct spawn_request *re
 	CHECK_EQ(pipe2(out, O_CLOEXEC), 0);
 	req->program = program;
 	req->argv = argv;
-	req->set_environment = set_environment;
+	req->envp = envp;
 	req->output_fd = out[1];
 	if (!req->nofile.rlim_cur)
 		CHECK_EQ(getrlimit(RLIMIT_NOFILE, &req->nofile), 0);
@@ -226,34 +217,6 @@ TEST(what_fails_before_the_command_is_said)
 	CHECK_STR(text, "cannot open /dev/null: Too many open files");
 }
 
-static int ask(const char *script, int limit_ms, char *ret_text, size_t size, int *ret_status)
-{
-	char *argv[] = { (char *)(uintptr_t) "sh", (char *)(uintptr_t) "-c",
-			 (char *)(uintptr_t)script, NULL };
-	struct spawn_request req = { .program = "/bin/sh", .argv = argv, .output_to_status = true };
-
-	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &req.nofile), 0);
-	return spawn_ask(&req, limit_ms, ret_text, size, ret_status);
-}
-
-TEST(what_it_says_is_read_to_its_end)
-{
-	char text[16];
-	int status;
-
-	CHECK_EQ(ask("echo out; echo said >&3; exit 4", 60000, text, sizeof(text), &status), 0);
-	CHECK_STR(text, "out\nsaid\n");
-	CHECK_EQ(status, 4 << 8);
-	delivers = true;
-	CHECK_EQ(ask("echo begun; exec sleep 600", 300, text, sizeof(text), &status), -ETIMEDOUT);
-	CHECK_EQ(status, SIGKILL);
-	CHECK_EQ(ask("echo 0123456789abcdef; exec sleep 600", 60000, text, sizeof(text), &status),
-		 0);
-	delivers = false;
-	CHECK_STR(text, "0123456789abcde");
-	CHECK_EQ(status, SIGKILL);
-}
-
 TEST(the_directory_that_a_user_may_not_pass_is_named)
 {
 	struct spawn_ids ids = { .change = true, .uid = 65534, .gid = 65534 };
@@ -306,6 +269,24 @@ TEST(it_works_with_no_standard_descriptors)
 	CHECK_EQ(waitpid(child, &status, 0), child);
 	CHECK_STR(got, "");
 	CHECK_EQ(status, 0);
+}
+
+/* What is said of a process that could not be is what its request lacks. */
+static int complete(struct spawn_request *req)
+{
+	return req->completed_from ? 0 : -EBADMSG;
+}
+
+TEST(a_request_is_completed_in_the_child)
+{
+	struct spawn_request req = { .complete = complete };
+	char text[256];
+
+	CHECK_EQ(run("/bin/sh", "", &req, text, sizeof(text)), 126 << 8);
+	CHECK_STR(text, "cannot read the request: Bad message");
+	req.completed_from = text;
+	CHECK_EQ(run("/bin/sh", "exit 3", &req, text, sizeof(text)), 3 << 8);
+	CHECK_STR(text, "");
 }
 
 /* --- a helper ------------------------------------------------------------------------ */

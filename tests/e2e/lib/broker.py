@@ -39,6 +39,32 @@ def broker_cli(*arguments, timeout=30, cwd=None, env=None):
     )
 
 
+def main_pid(broker):
+    """
+    The process that serves: .pid, its parent, starts processes and passes signals on. 0 once both
+    have ended, if it was not asked for before.
+    """
+    found = broker.__dict__.get("_main_pid")
+    if not found:
+        here = lambda: proc.child_named(broker.pid, "broker-main")
+        found = proc.wait_until(lambda: here() or broker.process.poll() is not None, 10, "the broker")
+        broker._main_pid = found = 0 if found is True else found
+    return found
+
+
+def kill_both(broker):
+    """Whatever is left of it. The parent of one that was killed ends the workers, and then itself."""
+    mains = [pid for pid in proc.descendants(broker.pid) if proc.name(pid) == "broker-main"]
+    for pid in mains:
+        proc.send_signal(pid, signals.SIGKILL)
+    broker.process.send_signal(signals.SIGKILL if mains else signals.SIGTERM)
+    try:
+        broker.process.wait(10)
+    except subprocess.TimeoutExpired:
+        broker.process.kill()
+        broker.process.wait(10)
+
+
 class Broker:
     """
     Writes a configuration, starts a broker with it and returns when all services are ready.
@@ -148,6 +174,12 @@ class Broker:
             lambda: "--- the end of the broker's log (pid %d):\n%s" % (self.pid, self.log.tail())
         )
 
+    main_pid = property(main_pid)
+
+    def below(self):
+        """Its workers, and all that is below them."""
+        return [pid for pid in proc.descendants(self.pid) if pid != self.main_pid]
+
     def wait_ready(self, timeout=60):
         """By the descriptor: "ready" when all services are, and then its end."""
         deadline, said = time.monotonic() + timeout, b""
@@ -216,9 +248,9 @@ class Broker:
         return ledger
 
     def kill(self):
-        """SIGKILL, as the kernel does when memory is short. Nothing is checked afterwards."""
-        self.signal(signals.SIGKILL)
-        self.process.wait(10)
+        """SIGKILL, as the kernel does when memory is short. Its parent ends when the workers have."""
+        proc.send_signal(self.main_pid, signals.SIGKILL)
+        proc.wait_until(lambda: not proc.alive(self.main_pid), 10, "the end of the broker")
         self.stopped = {}
 
     def _finish(self):
@@ -227,8 +259,7 @@ class Broker:
 
     def _clean(self):
         if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait(10)
+            kill_both(self)
         self.process.stdout.close()
         if self._ready_fd >= 0:
             os.close(self._ready_fd)
@@ -241,7 +272,7 @@ class Broker:
         Waits until we have read all that it has logged so far: it may be ahead of us. A broker
         that is stopped, or logs elsewhere, is left alone.
         """
-        if self.log.mark() and proc.alive(self.pid) and proc.stat(self.pid)[0] not in "Tt":
+        if self.log.mark() and proc.alive(self.main_pid) and proc.stat(self.main_pid)[0] not in "Tt":
             before = len(self.log.find(["log-reopened"]))
             self.signal(signals.SIGUSR1)
             self.log.wait(["log-reopened"], count=before + 1)
@@ -284,7 +315,7 @@ class Broker:
 
     def top_pids(self, pids):
         """
-        Which workers the processes `pids` belong to: {child of the broker: [pids]}. Processes
+        Which workers the processes `pids` belong to: {child of the parent: [pids]}. Processes
         that have ended meanwhile are left out.
         """
         snapshot, found = proc.parents(), {}
@@ -298,13 +329,13 @@ class Broker:
 
     def shows_fds(self):
         """Whether we may see them: those of a broker of root only with CAP_SYS_PTRACE."""
-        return os.access("/proc/%d/fd" % self.pid, os.R_OK) and bool(proc.fds(self.pid))
+        return os.access("/proc/%d/fd" % self.main_pid, os.R_OK) and bool(proc.fds(self.main_pid))
 
     def fds(self):
         """Counter of its descriptors by kind."""
-        if proc.alive(self.pid) and not self.shows_fds():
+        if proc.alive(self.main_pid) and not self.shows_fds():
             tap.skip("needs CAP_SYS_PTRACE, to see the descriptors of a broker of root")
-        return proc.fd_kinds(self.pid)
+        return proc.fd_kinds(self.main_pid)
 
     def fds_at_rest(self):
         """fds(), once it has stayed the same for a while: nothing is just passing through."""

@@ -35,7 +35,7 @@ def kill_both_while_eight_wait(broker):
     waiting = [connect(broker.port) for _ in range(8)]
     for n, sock in enumerate(waiting):
         send_request(sock, "/?id=%d" % n)
-    proc.wait_until(lambda: proc.held_connections([broker.pid], broker.port) == 0)
+    proc.wait_until(lambda: proc.held_connections([broker.main_pid], broker.port) == 0)
     for pid in pids:
         proc.send_signal(pid, signal.SIGKILL)
     assert [read_answer(sock).id for sock in waiting] == [str(n) for n in range(8)]
@@ -154,7 +154,7 @@ class Strace:
     """
     strace(1) attached to a running process, itself and not its children, unless `follow`:
 
-        with Strace(broker.pid, "accept4", inject="accept4:error=EMFILE:when=1..20") as s:
+        with Strace(broker.main_pid, "accept4", inject="accept4:error=EMFILE:when=1..20") as s:
             ...
         s.lines("EMFILE")
     """

@@ -7,7 +7,7 @@ import signal as signals
 import subprocess
 
 from . import proc, tap
-from .broker import clean_environment
+from .broker import clean_environment, kill_both, main_pid
 from .eventlog import EventLog
 from .paths import broker_program
 
@@ -58,6 +58,8 @@ class Plain:
         if ready:
             assert self.said(60) == b"ready\n", "not ready"
 
+    main_pid = property(main_pid)
+
     def said(self, timeout):
         """What came on --ready-fd: b"" at its end, None if nothing has come."""
         readable, _, _ = select.select([self._ready_fd], [], [], timeout)
@@ -92,6 +94,5 @@ class Plain:
 
     def _clean(self):
         if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait(10)
+            kill_both(self)
         os.close(self._ready_fd)

@@ -80,6 +80,15 @@ def command_line(pid):
     return text or _read("/proc/%d/comm" % pid).decode("utf-8", "replace").strip()
 
 
+def name(pid):
+    return _read("/proc/%d/comm" % pid).decode("utf-8", "replace").rstrip("\n")
+
+
+def child_named(parent, word):
+    """The child of `parent` that has this name now, or None."""
+    return next((pid for pid, of in parents().items() if of == parent and name(pid) == word), None)
+
+
 def environment(pid):
     pairs = _read("/proc/%d/environ" % pid).decode("utf-8", "replace").split("\0")
     return dict(pair.split("=", 1) for pair in pairs if "=" in pair)
