@@ -413,8 +413,31 @@ def a_program_that_a_client_starts_is_started_by_the_next_program_too():
     assert again == text
 
 
+def datagram(port, text):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.settimeout(20)
+        s.sendto(text.encode(), ("127.0.0.1", port))
+        return s.recv(1000).decode()
+
+
 @test
-def unix_sockets_and_datagrams_stay_open():
+def a_server_of_datagrams_keeps_its_socket():
+    broker = Broker(
+        ["{apps}/wait_server", "60000"], mode="inetd", wait="yes", listen="udp 127.0.0.1:{port}",
+        workers=1,
+    )
+    upgrade(broker)
+    first = datagram(broker.port, "hello")
+    upgrade(broker)
+    assert datagram(broker.port, "hello") == first
+    send_signal(workers(broker)[0]["pid"], signal.SIGKILL)
+    broker.wait_event("worker-exit")
+    upgrade(broker)
+    assert datagram(broker.port, "hello") != first
+
+
+@test
+def unix_sockets_stay_open_and_are_removed_at_the_end():
     path = tmp("web.sock")
     broker = Broker(app("srv_poll", "{port}"), workers=2, listen=[path + " for {port}", "{port}"])
     upgrade(broker)
