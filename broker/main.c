@@ -19,6 +19,7 @@
 #include "sys/config_file.h"
 #include "sys/given.h"
 #include "sys/name_service.h"
+#include "sys/sandbox.h"
 #include "sys/starter.h"
 
 #define MAX_LISTEN 64
@@ -34,6 +35,8 @@ static const char usage_text[] =
 	"                     on what COMMAND itself listens on\n"
 	"  -t                 check the configuration, and what it names, and exit\n"
 	"      --print-config print every option with its value and its origin, and exit\n"
+	"      --print-syscalls\n"
+	"                     print which system calls the broker can make, and exit\n"
 	"      --no-strict-modes\n"
 	"                     as root, take a configuration that others can write, too\n"
 	"      --ready-fd N   write a line to descriptor N when all services are ready\n"
@@ -58,7 +61,14 @@ struct arguments {
 	int state; /* of another program, which is adopted: its descriptor; -1: none */
 };
 
-enum { OPT_PRINT_CONFIG = 256, OPT_READY_FD, OPT_NO_STRICT_MODES, OPT_ADOPT, OPT_CHECK_UPGRADE };
+enum {
+	OPT_PRINT_CONFIG = 256,
+	OPT_PRINT_SYSCALLS,
+	OPT_READY_FD,
+	OPT_NO_STRICT_MODES,
+	OPT_ADOPT,
+	OPT_CHECK_UPGRADE
+};
 
 static int usage_error(const char *what)
 {
@@ -104,6 +114,7 @@ static int check_arguments(const struct run *run, const struct arguments *args)
 
 static const struct option longs[] = {
 	{ "print-config", no_argument, NULL, OPT_PRINT_CONFIG },
+	{ "print-syscalls", no_argument, NULL, OPT_PRINT_SYSCALLS },
 	{ "ready-fd", required_argument, NULL, OPT_READY_FD },
 	{ "no-strict-modes", no_argument, NULL, OPT_NO_STRICT_MODES },
 	{ "adopt", required_argument, NULL, OPT_ADOPT }, /* both come first: by upgrade.c */
@@ -112,6 +123,19 @@ static const struct option longs[] = {
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
+
+static int say(const char *text)
+{
+	return fputs(text, stdout) < 0 || fflush(stdout) != 0 ? EXIT_CODE_FAILURE : EXIT_CODE_OK;
+}
+
+static int print_syscalls(void)
+{
+	STRBUF(text, 16384);
+
+	sandbox_print(&text);
+	return say(text.text);
+}
 
 /* -1: go on; else the exit code. */
 static int parse_arguments(int argc, char **argv, struct run *run, struct arguments *ret)
@@ -142,6 +166,8 @@ static int parse_arguments(int argc, char **argv, struct run *run, struct argume
 		case OPT_PRINT_CONFIG:
 			ret->print = true;
 			break;
+		case OPT_PRINT_SYSCALLS:
+			return print_syscalls();
 		case OPT_READY_FD:
 			if (ret->state < 0 && parse_ready_fd(optarg, &run->ready_fd) < 0)
 				return usage_error("--ready-fd needs an open descriptor");
@@ -162,8 +188,7 @@ static int parse_arguments(int argc, char **argv, struct run *run, struct argume
 			printf("broker %s\n", BROKER_VERSION);
 			return EXIT_CODE_OK;
 		case 'h':
-			fputs(usage_text, stdout);
-			return EXIT_CODE_OK;
+			return say(usage_text);
 		default:
 			fputs(usage_text, stderr);
 			return EXIT_CODE_CONFIG;
@@ -221,7 +246,7 @@ static int print(const struct conf *conf)
 		fputs("broker: out of memory\n", stderr);
 		return EXIT_CODE_FAILURE;
 	}
-	return fputs(text, stdout) < 0 || fflush(stdout) != 0 ? EXIT_CODE_FAILURE : EXIT_CODE_OK;
+	return say(text);
 }
 
 static int check(struct run *run)

@@ -14,6 +14,7 @@
 #include "sys/log.h"
 #include "sys/program.h"
 #include "sys/rights.h"
+#include "sys/sandbox.h"
 #include "sys/tcp.h"
 #include "sys/unix_listener.h"
 #include "sys/user.h"
@@ -194,6 +195,22 @@ static int check_commands(struct run *run, struct strbuf *error)
 	return 0;
 }
 
+/* Nothing of the outside was read yet. What the parent starts is not affected. */
+static int limit_calls(struct run *run, struct strbuf *error)
+{
+	const enum conf_seccomp how = run->master.conf->broker.seccomp;
+	STRBUF(why, 256);
+	int r = how == SECCOMP_NO ? 0 : sandbox_enter(how, &why);
+
+	if (r < 0 && how != SECCOMP_AUTO)
+		return strbuf_fail(error, r, "cannot limit the broker's system calls: %s",
+				   why.text);
+	if (r < 0)
+		log_event(LEVEL_INFO, "seccomp",
+			  LOG_MSG("the broker's system calls are not limited: %s", why.text));
+	return 0;
+}
+
 static int begin(struct run *run, struct strbuf *error)
 {
 	struct broker *b = &run->master.broker;
@@ -209,8 +226,9 @@ static int begin(struct run *run, struct strbuf *error)
 enum exit_code start_prepare(struct run *run)
 {
 	static int (*const steps[])(struct run * run, struct strbuf * error) = {
-		protect,	start_find_shim, raise_descriptor_limit, open_rundir,
-		open_listeners, drop_rights,	 check_commands,	 begin,
+		protect,	start_find_shim, raise_descriptor_limit,
+		open_rundir,	open_listeners,	 drop_rights,
+		check_commands, limit_calls,	 begin,
 	};
 	enum exit_code code = EXIT_CODE_ENVIRONMENT;
 	STRBUF(error, 1024);

@@ -61,6 +61,8 @@ enum conf_log_format { FORMAT_TEXT, FORMAT_JSON };
 
 /* Of the broker itself; auto: as a batch process while connections come fast. */
 enum conf_scheduling { SCHEDULING_AUTO, SCHEDULING_OTHER, SCHEDULING_BATCH };
+/* Auto: where the kernel and the build can. */
+enum conf_seccomp { SECCOMP_AUTO, SECCOMP_YES, SECCOMP_NO, SECCOMP_LOG };
 enum conf_backend { BACKEND_AUTO, BACKEND_PRELOAD };
 
 #define LISTEN_NAME_MAX 32
@@ -288,6 +290,7 @@ struct broker_conf {
 	enum conf_log_level log_level;
 	enum conf_log_format log_format;
 	enum conf_scheduling scheduling;
+	enum conf_seccomp seccomp;
 	char *oom_score_adj; /* of the broker and its parent; NULL: as it was started */
 	bool strict_modes;   /* as root, others must not be able to change the file */
 	char *user, *group;  /* the broker itself, once its listeners are bound; NULL: unchanged */

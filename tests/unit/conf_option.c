@@ -29,6 +29,7 @@ static const struct {
 	{ OPTION_BROKER, "agent_check", "/run/agent" },
 	{ OPTION_BROKER, "scheduling", "batch" },
 	{ OPTION_BROKER, "oom_score_adj", "-500" },
+	{ OPTION_BROKER, "seccomp", "log" },
 	{ OPTION_SERVICE, "command", "'my program' --flag '#1' \"it's\"" },
 	{ OPTION_SERVICE, "wrap", "strace -f -o '/tmp/a b'" },
 	{ OPTION_SERVICE, "debug_command", "lldb -p {pid}" },
