@@ -181,7 +181,7 @@ def a_greeting_that_cannot_be_taken_is_answered_with_the_cause():
     """As when the user has as many watches of epoll as fs.epoll.max_user_watches allows."""
     broker = Broker(app("srv_poll"), workers=1, **QUICK)
     mark = broker.mark()
-    with faults.Strace(broker.pid, "epoll_ctl", inject="epoll_ctl:error=ENOSPC:when=1..1"):
+    with faults.Strace(broker.main_pid, "epoll_ctl", inject="epoll_ctl:error=ENOSPC:when=1..1"):
         ask_refused = visit(broker)
         with ask_refused as visitor:
             visitor.settimeout(20)
@@ -193,7 +193,8 @@ def a_greeting_that_cannot_be_taken_is_answered_with_the_cause():
 def a_channel_that_cannot_be_passed_is_no_worker_that_does_not_listen():
     broker = Broker(app("srv_poll"), workers=1, **QUICK)
     mark = broker.mark()
-    with faults.Strace(broker.pid, "sendmsg", inject="sendmsg:error=ETOOMANYREFS:when=1+"):
+    # The first two ask the parent for the worker, and name it.
+    with faults.Strace(broker.main_pid, "sendmsg", inject="sendmsg:error=ETOOMANYREFS:when=3+"):
         send_signal(broker.worker_pid("web.0"), signal.SIGKILL)
         wait_until(lambda: [e for e in broker.events("worker-failed", since=mark)
                             if "cannot pass it a channel: Too many references" in e["message"]])
