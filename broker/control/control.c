@@ -413,19 +413,17 @@ int control_start(struct control *ctl)
 
 int control_restore(struct control *ctl, struct strbuf *made, struct strbuf *error)
 {
-	_cleanup_fd_ int was = ctl->fd;
-	int r;
+	int was = ctl->fd, r;
 
-	if (ctl->fd < 0 || access(ctl->path, F_OK) == 0 || !errno_is_absence(errno)) {
-		was = -1;
+	if (was < 0 || access(ctl->path, F_OK) == 0 || !errno_is_absence(errno))
 		return 0;
-	}
 	strbuf_addf(made, "%s%s", made->len ? ", " : "", ctl->path);
 	r = open_socket(ctl, error);
 	if (ctl->fd == was)
-		was = -1;
-	else if (r == 0)
+		return r;
+	if (r == 0)
 		r = acceptor_move(&ctl->acceptor, ctl->fd);
+	fd_closep(&was);
 	return r;
 }
 

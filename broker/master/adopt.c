@@ -24,7 +24,7 @@ static int adopt_conf(struct adoption *a, const char *bytes, size_t size, struct
 	struct conf *conf;
 	int r;
 
-	if (!array_grow(a->confs, a->n_confs))
+	if (!array_grow_bytes((void **)&a->confs, a->n_confs, sizeof(void *)))
 		return -ENOMEM;
 	r = conf_unkeep(bytes, size, a->command, &conf, error);
 	if (r == 0)
@@ -51,7 +51,7 @@ static int adopt_service_conf(struct adoption *a, const char *bytes, size_t size
 {
 	struct service_conf *sc = service_conf_unkeep(bytes, size, a->confs, a->n_confs);
 
-	if (!array_grow(a->service_confs, a->n_service_confs))
+	if (!array_grow_bytes((void **)&a->service_confs, a->n_service_confs, sizeof(void *)))
 		return -ENOMEM;
 	a->service_confs[a->n_service_confs++] = sc;
 	return sc ? 0 : -EPROTO;

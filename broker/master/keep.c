@@ -95,12 +95,16 @@ static void keep_endpoint(const struct endpoint *e, struct strbuf *out)
 		}
 }
 
+static bool was_never_used(const struct slot *slot)
+{
+	return !slot->current && !slot->next && !slot->restarts && !slot->left_ms;
+}
+
 static void keep_slots(const struct service *s, struct strbuf *out)
 {
-	static const struct slot empty;
 	unsigned n = ROLLOUT_MAX;
 
-	while (n > 0 && !memcmp(&s->slots[n - 1], &empty, sizeof(empty)))
+	while (n > 0 && was_never_used(&s->slots[n - 1]))
 		n--;
 	for (unsigned i = 0; i < n; i++) {
 		kept_add(out, KEPT_SLOT, &s->slots[i].kept);
@@ -157,8 +161,11 @@ void master_keep(const struct master *m, struct strbuf *out)
 {
 	struct kept_master k = m->kept;
 
-	for (uint16_t i = 1; i <= paths_count(); i++)
-		kept_add_text(out, KEPT_PATH, paths_name(i), strlen(paths_name(i)) + 1);
+	for (size_t i = 1; i <= paths_count(); i++) {
+		const char *name = paths_name((uint16_t)i);
+
+		kept_add_text(out, KEPT_PATH, name, strlen(name) + 1);
+	}
 	keep_confs(m, NULL);
 	keep_confs(m, out);
 	k.conf_number = m->conf->source->number;

@@ -21,6 +21,10 @@ import uuid
 
 from . import proc
 
+# A shell that starts a command in the background has it ignore Ctrl-C, and what that starts, too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 LIMIT_SECONDS = 120
 
 _tests = []
