@@ -12,6 +12,7 @@ Each row runs in a process of its own (--row NAME), on a machine of its own, see
 
 import concurrent.futures
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -56,6 +57,11 @@ def run_row(name, alone):
     add_test(row.name, one)
     del sys.argv[1:]
     main()
+
+
+def without_updates(text):
+    """A machine may have an older or newer update of a version; which one it is, is its first number."""
+    return re.sub(r"^(\| [^|]+ \| \d+)[^ |,]*", r"\1", text, flags=re.M)
 
 
 class Report:
@@ -114,9 +120,9 @@ def run_all(names):
             pool.submit(run_one, report, row, row.missing(installed))
     if not names:
         with open(DOC) as f:
-            told = table() in f.read()
+            told = without_updates(table()) in without_updates(f.read())
         report.result(
-            "docs/apps.md has these rows, with these versions", told or not REQUIRED,
+            "docs/apps.md has these rows, with these versions but for updates", told or not REQUIRED,
             "" if told else "# tests/apps/test_real.py --table prints the present tables\n",
         )
     sys.exit(1 if report.failed else 0)
