@@ -46,8 +46,8 @@ void given_read(void)
 	size_t n = ours ? strtoul(fds, NULL, 10) : 0;
 
 	store_max = max ? strtoul(max, NULL, 10) : 0;
-	(void)unsetenv(
-		"LISTEN_PID"); /* a program that we execute in our place has other descriptors */
+	/* A program that we execute in our place has other descriptors. */
+	(void)unsetenv("LISTEN_PID");
 	given = n && n < FDS_MAX ? calloc(n, sizeof(*given)) : NULL;
 	for (size_t i = 0; given && i < n; i++) {
 		struct kept_given *g = &given[n_given];
@@ -56,8 +56,9 @@ void given_read(void)
 
 		g->fd = FIRST_FD + (int)i;
 		own = store_name(g->fd);
-		g->by = len == strlen(own.text) && !memcmp(name, own.text, len) ? GIVEN_STORE
-										: GIVEN_UNIT;
+		g->by = GIVEN_UNIT;
+		if (name && len == strlen(own.text) && !memcmp(name, own.text, len))
+			g->by = GIVEN_STORE;
 		if (name)
 			name += len + (name[len] == ':');
 		if (fcntl(g->fd, F_SETFD, FD_CLOEXEC) < 0)

@@ -208,7 +208,7 @@ int page_open(struct page *ret, unsigned processes)
 	r = page_adopt(ret, fd, size);
 	if (r < 0)
 		return r;
-	fd = -1;
+	(void)fd_take(&fd);
 	if (processes)
 		handoff_processes_of(ret->map)->n = processes;
 	return 0;
