@@ -28,6 +28,7 @@ static struct {
 	uint32_t number; /* of the last request */
 	uint32_t late;	 /* of one that was not answered in time; 0: none */
 	bool stays_root;
+	unsigned n_errors;	/* in a row, of a parent that is there */
 	bool lost;		/* to be told */
 	struct change *changes; /* the same; owned */
 	size_t n_changes;
@@ -102,6 +103,18 @@ static void lose(void)
 	tell_soon();
 }
 
+#define ERRORS_MAX 16
+
+/* Whether @r, of a call, means that the parent has ended. One that is there may be asked again. */
+static bool is_lost(ssize_t r)
+{
+	if (r > 0 || r == -EAGAIN)
+		st.n_errors = 0;
+	if (r >= 0 || r == -EAGAIN || r == -ENOMEM)
+		return r == 0;
+	return getppid() != st.parent || ++st.n_errors > ERRORS_MAX;
+}
+
 /* One that was given up was started after all. */
 static void end_late(pid_t pid, int *fd)
 {
@@ -122,7 +135,7 @@ static bool take(uint32_t number, struct starter_message *ret, int *ret_fd, bool
 	if (array_grow(st.changes, st.n_changes))
 		n = pair_receive_any(st.fd, ret, sizeof(*ret), MSG_DONTWAIT, &got);
 	*ret_more = n > 0;
-	if (n == 0 || (n < 0 && n != -EAGAIN && n != -ENOMEM)) {
+	if (is_lost(n)) {
 		lose();
 	} else if (n > 0 && !starter_check(ret, (size_t)n)) {
 		fd_closep(&got.fd);
@@ -186,7 +199,7 @@ static int request(struct starter_message *m, enum starter_type type, const int 
 	m->number = number;
 	while (!st.late && r == -EAGAIN && wait_for(POLLOUT, until))
 		r = post(m, type, fds, n_fds);
-	if (r == -EPIPE || r == -ECONNRESET)
+	if ((r == -EPIPE || r == -ECONNRESET) && is_lost(r))
 		lose();
 	else if (r < 0 && r != -EAGAIN)
 		return strbuf_fail(error, r, "cannot ask the broker's parent process: %m");

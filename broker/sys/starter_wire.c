@@ -162,8 +162,10 @@ static char **next_words(uint32_t n, char **at, const char *end)
 
 	for (uint32_t i = 0; words && i < n; i++) {
 		words[i] = next_word(at, end);
-		if (!words[i])
-			return NULL;
+		if (words[i])
+			continue;
+		free(words);
+		return NULL;
 	}
 	return words;
 }
@@ -189,5 +191,9 @@ int starter_unpack(const struct starter_start *start, int fd, struct spawn_reque
 	}
 	ret->argv = next_words(start->n_argv, &at, end);
 	ret->envp = ret->argv ? next_words(start->n_envp, &at, end) : NULL;
-	return ret->program && ret->envp && at == end ? 0 : -EBADMSG;
+	if (ret->program && ret->envp && at == end)
+		return 0;
+	free((void *)(uintptr_t)ret->argv);
+	free((void *)(uintptr_t)ret->envp);
+	return -EBADMSG;
 }

@@ -165,6 +165,8 @@ TEST(what_is_packed_is_what_is_unpacked)
 	CHECK(!got.process.limit_core);
 	CHECK_STR(got.commands[0], "one");
 	CHECK(!got.commands[1]);
+	free((void *)(uintptr_t)got.argv);
+	free((void *)(uintptr_t)got.envp);
 
 	/* A word too few, or too many. */
 	start.n_envp++;
