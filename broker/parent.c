@@ -17,6 +17,7 @@
 #include "sys/starter.h"
 #include "sys/starter_wire.h"
 
+#define TELL_TRIES    20 /* each after a longer pause: 190 ms in all */
 #define SOCK_FD	      3	 /* ours */
 #define BROKER_MIN_FD 64 /* its own: below are descriptors that it was given by number */
 
@@ -195,8 +196,15 @@ static void tell(struct parent *p, struct starter_message *m, enum starter_type 
 {
 	m->version = STARTER_VERSION;
 	m->type = type;
-	/* There is room: see has_room(). */
-	(void)handoff_send(p->broker.fd, m, starter_size(type), &fd, fd >= 0, MSG_DONTWAIT);
+	/* There is room: see has_room(). What fails for want of memory is not to be lost. */
+	for (int ms = 0; ms < TELL_TRIES; ms++) {
+		int r = handoff_send(p->broker.fd, m, starter_size(type), &fd, fd >= 0,
+				     MSG_DONTWAIT);
+
+		if (r == 0 || (r == -EPIPE && ms > 0))
+			return;
+		(void)poll(NULL, 0, ms);
+	}
 }
 
 static void answer(struct parent *p, struct starter_message *m, struct given *given)

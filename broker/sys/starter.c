@@ -29,6 +29,7 @@ static struct {
 	uint32_t late;	 /* of one that was not answered in time; 0: none */
 	bool stays_root;
 	unsigned n_errors;	/* in a row, of a parent that is there */
+	bool failed;		/* the last attempt to take something has, and not for want of it */
 	bool lost;		/* to be told */
 	struct change *changes; /* the same; owned */
 	size_t n_changes;
@@ -104,6 +105,7 @@ static void lose(void)
 }
 
 #define ERRORS_MAX 16
+#define AGAIN_MS   50
 
 /* Whether @r, of a call, means that the parent has ended. One that is there may be asked again. */
 static bool is_lost(ssize_t r)
@@ -135,6 +137,7 @@ static bool take(uint32_t number, struct starter_message *ret, int *ret_fd, bool
 	if (array_grow(st.changes, st.n_changes))
 		n = pair_receive_any(st.fd, ret, sizeof(*ret), MSG_DONTWAIT, &got);
 	*ret_more = n > 0;
+	st.failed = n < 0 && n != -EAGAIN;
 	if (is_lost(n)) {
 		lose();
 	} else if (n > 0 && !starter_check(ret, (size_t)n)) {
@@ -409,6 +412,8 @@ static void tell(struct loop_timer *timer)
 	if (st.lost)
 		st.events->gone(st.events);
 	st.lost = false;
+	if (st.fd >= 0 && !st.source.events)
+		loop_modify(st.loop, &st.source, EPOLLIN);
 }
 
 static void ready(struct loop_source *source, uint32_t events)
@@ -417,6 +422,11 @@ static void ready(struct loop_source *source, uint32_t events)
 	(void)events;
 	take_all();
 	tell(&st.due);
+	/* What lasts is asked again, and not at once. */
+	if (st.failed && st.fd >= 0) {
+		loop_modify(st.loop, &st.source, 0);
+		loop_timer_arm(st.loop, &st.due, AGAIN_MS);
+	}
 }
 
 int starter_listen(struct loop *loop, struct starter_events *events)
