@@ -324,5 +324,8 @@ int main(int argc, char **argv)
 	master->entered = entered_through();
 	if (args.state < 0)
 		given_read(); /* here, since the environment names this process */
-	return run_broker(&run);
+	code = run_broker(&run);
+	if (run.trial)
+		_exit(code); /* of what it has made only its answer was wanted */
+	return code;
 }

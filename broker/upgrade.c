@@ -248,7 +248,9 @@ bool upgrade_reaped(struct upgrade *u, pid_t pid, int status)
 	else if (!answer)
 		strbuf_addf(&why, "it does not do when it is tried (exit status %d)",
 			    WEXITSTATUS(status));
-	else if (WEXITSTATUS(status) == 0 && loses_nothing(u, answer, &why)) {
+	else if (WEXITSTATUS(status))
+		strbuf_addf(&why, "it answers, and ends with status %d", WEXITSTATUS(status));
+	else if (loses_nothing(u, answer, &why)) {
 		u->began_ms = loop_now(&u->run->master.broker.loop);
 		loop_timer_arm(&u->run->master.broker.loop, &u->timer, 0);
 		return true;
