@@ -84,8 +84,8 @@ def nothing_outlives_it():
     """What has left its workers, and does not end with them, ends with the namespace at the latest."""
     release = Release("setsid sleep 1000 &\n" + GOOD)
     broker = First(release.command(), workers=1, drain_timeout="1s", stop_timeout="200ms")
-    left = [p for p in proc.descendants(broker.pid) if "sleep 1000" in proc.command_line(p)]
-    assert left
+    left = proc.wait_until(
+        lambda: [p for p in proc.descendants(broker.pid) if "sleep 1000" in proc.command_line(p)])
     broker.stop()
     proc.wait_until(lambda: not any(map(proc.alive, left)))
 
