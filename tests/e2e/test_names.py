@@ -108,6 +108,14 @@ class Names:
         with open(os.path.join(self.dir, word), "w") as f:
             f.write(text)
 
+    def hang_in_a_reload(self, broker):
+        """A reload waits for its look-up, until the module is not "slow". What was asked before."""
+        n = len(self.asked())
+        self.is_("slow")
+        broker.hup()
+        self.wait_asked(n + 1)
+        return n
+
     def is_not(self, word):
         if os.path.exists(os.path.join(self.dir, word)):
             os.unlink(os.path.join(self.dir, word))
@@ -158,10 +166,7 @@ def clients_are_served_and_requests_answered_while_a_reload_looks_users_up():
 def any_number_of_signals_while_users_are_looked_up_are_one_reload_more():
     names = Names()
     broker = names.broker()
-    n = len(names.asked())
-    names.is_("slow")
-    broker.hup()
-    names.wait_asked(n + 1)
+    n = names.hang_in_a_reload(broker)
     for _ in range(5):
         broker.hup()
         broker.settle()
@@ -294,10 +299,7 @@ def a_file_that_changes_meanwhile_is_not_taken_with_users_that_nobody_has_looked
         skip("root only")
     names = Names()
     broker = names.broker()
-    n = len(names.asked())
-    names.is_("slow")
-    broker.hup()
-    names.wait_asked(n + 1)
+    n = names.hang_in_a_reload(broker)
     broker.configure(app("srv_poll"), workers=2, user="daemon")
     mark = broker.mark()
     names.is_not("slow")
