@@ -121,6 +121,7 @@ int starter_pack(const struct spawn_request *req, struct starter_start *ret, int
 	struct strbuf words = STRBUF_GROWS(BYTES_MAX);
 	struct spawn_request copy = *req;
 	const char **texts[TEXTS];
+	ssize_t n;
 	int r = 0;
 
 	list_texts(&copy, texts);
@@ -139,8 +140,8 @@ int starter_pack(const struct spawn_request *req, struct starter_start *ret, int
 	};
 	if (fd < 0 || words.cut)
 		r = fd < 0 ? -errno : -E2BIG;
-	else if (write(fd, words.text, words.len) != (ssize_t)words.len)
-		r = -EIO;
+	else if ((n = write(fd, words.text, words.len)) != (ssize_t)words.len)
+		r = n < 0 ? -errno : -EIO;
 	strbuf_deinit(&words);
 	*ret_fd = r < 0 ? -1 : fd_take(&fd);
 	return r;
