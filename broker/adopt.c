@@ -8,7 +8,6 @@
 #include <unistd.h>
 #include "base/fd.h"
 #include "control/keep.h"
-#include "control/upgrade.h"
 #include "master/adopt.h"
 #include "service/rendezvous.h"
 #include "sys/confine.h"

@@ -9,7 +9,6 @@
 #include <unistd.h>
 #include "adopt.h"
 #include "base/fd.h"
-#include "control/commands.h"
 #include "loop_log.h"
 #include "master/master.h"
 #include "service/fill.h"

@@ -12,7 +12,6 @@
 #include "adopt.h"
 #include "base/fd.h"
 #include "control/keep.h"
-#include "control/upgrade.h"
 #include "sys/confine.h"
 #include "sys/log.h"
 #include "sys/rights.h"

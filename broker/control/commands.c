@@ -1,15 +1,5 @@
-#include "commands.h"
+#include "control.h"
 
-#include <errno.h>
-#include <string.h>
-#include <unistd.h>
-#include "control/control.h"
-#include "control/debug.h"
-#include "control/names.h"
-#include "control/roll.h"
-#include "control/show.h"
-#include "control/steer.h"
-#include "control/upgrade.h"
 #include "sys/log.h"
 
 static void control_help(struct client *c)

@@ -1,13 +1,8 @@
 #include "control.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 #include "base/fd.h"
 #include "sys/unix_socket.h"
-#include "sys/user.h"
 
 #define CONTROL_NAME "control"
 #define GROUPS_MAX   256
@@ -40,10 +35,13 @@ static void drop_task(struct client *c)
 	if (!t)
 		return;
 	list_remove(&t->survey.link);
+	list_remove(&t->names.link);
+	list_remove(&t->follower.link);
+	list_remove(&t->observer.link);
+	loop_timer_disarm(&t->tick);
 	if (t->ops->drop)
 		t->ops->drop(t);
-	else
-		free(t);
+	free(t);
 }
 
 void client_answered(struct client *c)
@@ -95,30 +93,35 @@ void client_error(struct client *c, const char *code, const char *fmt, ...)
 	client_answered(c);
 }
 
-void *client_alloc(struct client *c, size_t size)
+void *client_begin(struct client *c, size_t size, const struct task_ops *ops)
 {
-	void *memory = calloc(1, size);
+	struct task *t = calloc(1, size);
 
-	if (!memory)
+	if (!t) {
 		client_error(c, "failed", "out of memory");
-	return memory;
-}
-
-static void surveyed(struct survey_waiter *waiter)
-{
-	struct task *t = container_of(waiter, struct task, survey);
-
-	t->ops->surveyed(t);
-}
-
-void client_begin(struct client *c, struct task *t, const struct task_ops *ops)
-{
+		return NULL;
+	}
 	drop_task(c);
-	*t = (struct task){ .ops = ops, .client = c, .survey.done = surveyed };
-	list_init(&t->survey.link);
 	c->task = t;
+	t->ops = ops;
+	t->client = c;
+	t->survey.done = ops->surveyed;
+	t->names.done = ops->named;
+	t->follower.added = ops->events_added;
+	t->observer.worker = ops->worker;
+	t->observer.rollout = ops->rollout;
+	list_init(&t->survey.link);
+	list_init(&t->names.link);
+	list_init(&t->follower.link);
+	loop_timer_init(&t->tick, ops->ticked);
+	notice_observe(client_broker(c), &t->observer);
+	if (ops->events_added)
+		list_append(&c->control->events->followers, &t->follower.link);
 	if (ops->surveyed)
 		survey_want(c->control->survey, &t->survey);
+	if (ops->named)
+		names_want(&c->control->master->names, &t->names);
+	return t;
 }
 
 /* --- requests ------------------------------------------------------------------------ */

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include "base/json.h"
 #include "base/words.h"
+#include "core/notice.h"
 #include "master/master.h"
 #include "policy/command.h"
 #include "report/events.h"
@@ -100,28 +101,41 @@ void client_error(struct client *c, const char *code, const char *fmt, ...) PRIN
  */
 struct task;
 
+/* Any may be NULL. What has a waiter or an observer as argument finds its task around it. */
 struct task_ops {
 	bool lasts; /* beyond the answer, until the client closes its side of the connection */
-	void (*surveyed)(struct task *t);    /* client_begin() asks for a survey; NULL: for none */
-	void (*drained)(struct task *t);     /* the client has read all: write more. May be NULL */
-	void (*broker_ends)(struct task *t); /* no worker is left: end the answer. May be NULL */
-	/* The answer is over, or the client has left: free it. NULL: that is free(3). */
-	void (*drop)(struct task *t);
+	/* client_begin() asks for a survey, or for the names in the file: */
+	void (*surveyed)(struct survey_waiter *waiter);
+	void (*named)(struct names_waiter *waiter, int named, const char *why);
+	void (*ticked)(struct loop_timer *timer);
+	void (*events_added)(struct event_follower *follower);
+	void (*worker)(struct observer *o, const struct worker *w, enum worker_state from,
+		       enum worker_event ev);
+	void (*rollout)(struct observer *o, const struct service *s, enum roll_phase phase,
+			const struct worker *w);
+	void (*drained)(struct task *t);     /* the client has read all: write more */
+	void (*broker_ends)(struct task *t); /* no worker is left: end the answer */
+	void (*drop)(struct task *t); /* the answer is over, or the client has left; it is freed */
 	/* Adds a record: another program goes on with it. NULL: its end is waited for. */
 	void (*keep)(struct task *t, struct strbuf *out);
 };
 
+/* In front of what else there is of it. */
 struct task {
 	const struct task_ops *ops;
 	struct client *client;
 	struct survey_waiter survey;
+	struct names_waiter names;
+	struct loop_timer tick;
+	struct event_follower follower;
+	struct observer observer;
 };
 
-/* Memory for a task, all zero. NULL: there is none, and the client has been told. */
-void *client_alloc(struct client *c, size_t size);
-
-/* @t is the client's from now on, in place of what it was in the middle of. */
-void client_begin(struct client *c, struct task *t, const struct task_ops *ops);
+/*
+ * A task of @size bytes, zero behind its head, in place of what @c was in the middle of. NULL:
+ * there is no memory, and the client has been told. With .named it may be over at once.
+ */
+void *client_begin(struct client *c, size_t size, const struct task_ops *ops);
 
 /* --- the socket ------------------------------------------------------------------------------ */
 
@@ -137,3 +151,72 @@ int control_start(struct control *ctl); /* begins to accept. 0 or -errno */
 /* Opens it again if its file was removed, whose path is added to @made then. As control_open(). */
 int control_restore(struct control *ctl, struct strbuf *made, struct strbuf *error);
 void control_stop(struct control *ctl);
+
+/* --- names.c: the services and workers that a request names, or others that were meant ----------
+ */
+
+/*
+ * The service or worker of that name. NULL: there is none, and the client was told which it may
+ * have meant. A worker is NAME, or NAME@GENERATION where an older one lives beside it.
+ */
+struct service *client_find_service(struct client *c, const char *name);
+struct worker *client_find_worker(struct client *c, const char *name);
+
+/*
+ * The service that has a slot of the name "web.3", and the number of the slot, which may have no
+ * worker now. NULL: there is none, and nobody was told.
+ */
+struct service *client_find_slot(const struct client *c, const char *name, unsigned *ret_slot);
+
+/* The one of @best (NULL: none so far) and @other that may have been meant by @name, or NULL. */
+const char *names_nearer(const char *name, const char *best, const char *other);
+
+/* --- the commands ---------------------------------------------------------------------------- */
+
+/*
+ * commands.c: reads the request that is @line and answers it, if @c has the right to make it. Every
+ * request that changes something is logged with its sender.
+ */
+void commands_answer(struct client *c, const char *line);
+
+/* show.c: what the broker does, what happens, and the configuration in force. Changes nothing. */
+void control_status(struct client *c);
+void control_events(struct client *c);
+void control_config(struct client *c);
+void control_pins(struct client *c);
+
+/* roll.c: replaces workers, and reports every step. */
+void control_reload(struct client *c, struct service *only); /* NULL: all */
+void control_start_service(struct client *c, struct service *s);
+void control_restart(struct client *c, struct worker *w);
+
+/* debug.c: a worker is held for as long as the connection of the client lasts. */
+void control_debug(struct client *c, struct worker *w);
+
+/* steer.c: what changes something at once. */
+void control_hold(struct client *c, struct worker *w);
+void control_release(struct client *c, struct worker *w);
+void control_signal(struct client *c, struct worker *w);
+void control_pause(struct client *c, struct service *s);
+void control_join(struct client *c, struct service *s); /* the client becomes a guest */
+void control_scale(struct client *c, struct service *s);
+void control_pin(struct client *c, struct worker *w);
+void control_next(struct client *c, struct worker *w);
+void control_unpin(struct client *c);
+void hold_end(struct client *c, const struct worker *w); /* warns if @w was last in the round */
+/* 0 and what was done in @words, or -errno and why not. */
+int control_reload_abort(struct service *s, struct strbuf *words);
+int control_rollback(struct service *s, struct strbuf *words);
+
+/* stop.c. NULL: the broker, whose end is waited for. */
+void control_end(struct client *c, struct service *s);
+
+/* upgrade.c: the client hears of it, as all that wait for it, from the program that goes on. */
+void control_upgrade(struct client *c);
+void control_upgraded(struct control *ctl, bool good, const char *words);
+
+/* Go on with what was kept of a task: 0; -ENOMEM, -EPROTO. */
+int events_resume(struct client *c, uint64_t next);
+int roll_resume(struct client *c, const char *text, size_t size);
+int session_resume(struct client *c, const char *text, size_t size);
+int upgrade_resume(struct client *c);

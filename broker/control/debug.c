@@ -1,11 +1,5 @@
-#include "debug.h"
+#include "control.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-#include "control/control.h"
-#include "control/steer.h"
-#include "core/notice.h"
 #include "service/pin.h"
 #include "service/questions.h"
 #include "worker/children.h"
@@ -17,12 +11,11 @@
 
 struct session {
 	struct task task;
-	struct observer observer;
 	struct worker *worker;	/* held for the debugger; NULL: it has ended */
 	struct pin_source from; /* whose connections go to it all the same; family 0: nobody's */
 	/* Of an inetd service, one process is debugged, not the worker: the next that serves. */
-	int stopped;		/* as handoff_processes::debug should be now */
-	struct loop_timer tick; /* looks whether it has come */
+	int stopped; /* as handoff_processes::debug should be now; .tick looks whether it has come
+		      */
 };
 
 /* --- what becomes of the worker meanwhile ----------------------------------------------- */
@@ -95,7 +88,7 @@ static void add_change(const struct worker *w, enum worker_state from, enum work
 static void worker_changed(struct observer *o, const struct worker *w, enum worker_state from,
 			   enum worker_event ev)
 {
-	struct session *session = container_of(o, struct session, observer);
+	struct session *session = container_of(o, struct session, task.observer);
 	struct client *c = session->task.client;
 	STRBUF(words, 512);
 	struct strbuf *out;
@@ -130,8 +123,6 @@ static void session_drop(struct task *t)
 	struct session *session = container_of(t, struct session, task);
 	struct worker *w = session->worker;
 
-	list_remove(&session->observer.link);
-	loop_timer_disarm(&session->tick);
 	if (w && session->stopped <= HANDOFF_DEBUG_NEXT)
 		let_go(w);
 	/* It may have come just now. */
@@ -139,7 +130,6 @@ static void session_drop(struct task *t)
 		session->stopped = worker_children_swap_debug(w, HANDOFF_DEBUG_NEXT, 0);
 	if (w && session->stopped > HANDOFF_DEBUG_NEXT)
 		(void)worker_children_swap_debug(w, session->stopped, 0);
-	free(session);
 }
 
 struct kept_session {
@@ -155,14 +145,10 @@ static void session_keep(struct task *t, struct strbuf *out)
 	const struct kept_session k = { .worker = session->worker ? session->worker->id : 0,
 					.from = session->from,
 					.stopped = session->stopped,
-					.ticks = loop_timer_armed(&session->tick) };
+					.ticks = loop_timer_armed(&session->task.tick) };
 
 	kept_add_text(out, KEPT_SESSION, &k, sizeof(k));
 }
-
-static const struct task_ops session_ops = { .lasts = true,
-					     .drop = session_drop,
-					     .keep = session_keep };
 
 /* --- begin --------------------------------------------------------------------------------- */
 
@@ -221,7 +207,7 @@ static bool write_session(struct client *c, const struct worker *w, pid_t pid)
 /* Of an inetd worker: until a process of it has a connection, and waits for the debugger. */
 static void next_ticked(struct loop_timer *timer)
 {
-	struct session *session = container_of(timer, struct session, tick);
+	struct session *session = container_of(timer, struct session, task.tick);
 	struct client *c = session->task.client;
 	struct worker *w = session->worker;
 	bool serves = w && worker_state_is_current(w->state);
@@ -252,22 +238,24 @@ static void wait_for_next(struct session *session)
 	json_bool(out, "from", session->from.family);
 	json_end(out);
 	client_flush(c);
-	next_ticked(&session->tick);
+	next_ticked(&session->task.tick);
 }
+
+static const struct task_ops session_ops = { .lasts = true,
+					     .ticked = next_ticked,
+					     .worker = worker_changed,
+					     .drop = session_drop,
+					     .keep = session_keep };
 
 static struct session *begin_session(struct client *c, struct worker *w,
 				     const struct pin_source *from)
 {
-	struct session *session = client_alloc(c, sizeof(*session));
+	struct session *session = client_begin(c, sizeof(*session), &session_ops);
 
 	if (!session)
 		return NULL;
 	session->worker = w;
 	session->from = *from;
-	session->observer.worker = worker_changed;
-	notice_observe(client_broker(c), &session->observer);
-	loop_timer_init(&session->tick, next_ticked);
-	client_begin(c, &session->task, &session_ops);
 	return session;
 }
 
@@ -286,7 +274,7 @@ int session_resume(struct client *c, const char *text, size_t size)
 		return -ENOMEM;
 	session->stopped = k.stopped;
 	if (k.ticks)
-		loop_timer_arm(&client_broker(c)->loop, &session->tick, TICK_MS);
+		loop_timer_arm(&client_broker(c)->loop, &session->task.tick, TICK_MS);
 	return 0;
 }
 

@@ -1,13 +1,5 @@
 #include "keep.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-#include "control/debug.h"
-#include "control/roll.h"
-#include "control/show.h"
-#include "control/upgrade.h"
-
 bool control_is_answering(const struct control *ctl)
 {
 	return list_find(const struct client, c, &ctl->clients, link,

@@ -1,10 +1,7 @@
-#include "names.h"
+#include "control.h"
 
 #include <stdio.h>
-#include <string.h>
-#include "base/words.h"
 #include "base/units.h"
-#include "control/control.h"
 #include "report/workers.h"
 #include "service/questions.h"
 

@@ -1,14 +1,7 @@
-#include "roll.h"
+#include "control.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include "config/option.h"
-#include "control/control.h"
-#include "core/notice.h"
-#include "master/master.h"
-#include "report/events.h"
 #include "service/fill.h"
 #include "service/questions.h"
 #include "service/roll.h"
@@ -25,9 +18,6 @@ struct awaited {
 
 struct roll {
 	struct task task;
-	struct observer observer;
-	struct event_follower follower;
-	struct loop_timer tick;
 	/* From here on it is a record. */
 	char reason[512];	     /* of the first that failed */
 	char output[LINES_TAIL + 1]; /* what its worker wrote last */
@@ -162,12 +152,12 @@ static void finish_if_over(struct roll *roll)
 
 static void events_added(struct event_follower *f)
 {
-	finish_if_over(container_of(f, struct roll, follower));
+	finish_if_over(container_of(f, struct roll, task.follower));
 }
 
 static void tick(struct loop_timer *timer)
 {
-	struct roll *roll = container_of(timer, struct roll, tick);
+	struct roll *roll = container_of(timer, struct roll, task.tick);
 	struct broker *b = client_broker(roll->task.client);
 
 	for (size_t i = 0; i < roll->n; i++) {
@@ -183,7 +173,7 @@ static void tick(struct loop_timer *timer)
 static void rollout_stepped(struct observer *o, const struct service *s, enum roll_phase phase,
 			    const struct worker *w)
 {
-	struct roll *roll = container_of(o, struct roll, observer);
+	struct roll *roll = container_of(o, struct roll, task.observer);
 
 	for (size_t i = 0; i < roll->n; i++) {
 		struct awaited *a = &roll->awaited[i];
@@ -198,16 +188,6 @@ static void rollout_stepped(struct observer *o, const struct service *s, enum ro
 	}
 }
 
-static void roll_drop(struct task *t)
-{
-	struct roll *roll = container_of(t, struct roll, task);
-
-	list_remove(&roll->observer.link);
-	list_remove(&roll->follower.link);
-	loop_timer_disarm(&roll->tick);
-	free(roll);
-}
-
 #define ROLL_KEPT offsetof(struct roll, reason)
 
 static void roll_keep(struct task *t, struct strbuf *out)
@@ -218,7 +198,9 @@ static void roll_keep(struct task *t, struct strbuf *out)
 		      sizeof(*roll) - ROLL_KEPT + roll->n * sizeof(roll->awaited[0]));
 }
 
-static const struct task_ops roll_ops = { .drop = roll_drop, .keep = roll_keep };
+static const struct task_ops roll_ops = {
+	.ticked = tick, .events_added = events_added, .rollout = rollout_stepped, .keep = roll_keep
+};
 
 /* --- waiting --------------------------------------------------------------------------- */
 
@@ -238,18 +220,11 @@ static void await_service(struct roll *roll, const struct service *s)
 /* For @n services at most. */
 static struct roll *begin(struct client *c, size_t n)
 {
-	struct broker *b = client_broker(c);
-	struct roll *roll = client_alloc(c, sizeof(*roll) + n * sizeof(roll->awaited[0]));
+	size_t size = sizeof(struct roll) + n * sizeof(struct awaited);
+	struct roll *roll = client_begin(c, size, &roll_ops);
 
-	if (!roll)
-		return NULL;
-	roll->observer.rollout = rollout_stepped;
-	notice_observe(b, &roll->observer);
-	roll->follower.added = events_added;
-	list_append(&c->control->events->followers, &roll->follower.link);
-	loop_timer_init(&roll->tick, tick);
-	loop_timer_arm(&b->loop, &roll->tick, WAIT_MS);
-	client_begin(c, &roll->task, &roll_ops);
+	if (roll)
+		loop_timer_arm(&client_broker(c)->loop, &roll->task.tick, WAIT_MS);
 	return roll;
 }
 
@@ -303,9 +278,9 @@ static void write_change(void *arg, const struct conf_change *change)
 	json_end(out);
 }
 
-static void plan_surveyed(struct task *t)
+static void plan_surveyed(struct survey_waiter *waiter)
 {
-	struct client *c = t->client;
+	struct client *c = container_of(waiter, struct task, survey)->client;
 	STRBUF(error, CONF_ERROR_BYTES);
 
 	if (master_plan(c->control->master, client_argument(c), write_change, c, &error) < 0)
@@ -316,60 +291,23 @@ static void plan_surveyed(struct task *t)
 
 static const struct task_ops plan_ops = { .surveyed = plan_surveyed };
 
-/* --- the commands -------------------------------------------------------------------- */
-
-/* Waits until it is known what the users and groups in the file mean. */
-struct naming {
-	struct task task;
-	struct names_waiter waiter;
-	void (*then)(struct client *c, int named, const char *why);
-};
-
-static void naming_drop(struct task *t)
-{
-	struct naming *naming = container_of(t, struct naming, task);
-
-	list_remove(&naming->waiter.link);
-	free(naming);
-}
-
-static const struct task_ops naming_ops = { .drop = naming_drop };
-
-static void named(struct names_waiter *waiter, int r, const char *why)
-{
-	struct naming *naming = container_of(waiter, struct naming, waiter);
-
-	naming->then(naming->task.client, r, why);
-}
-
-/* By then a service may be gone: its name counts, which is in the request. */
-static void once_named(struct client *c, void (*then)(struct client *c, int named, const char *why))
-{
-	struct naming *naming = client_alloc(c, sizeof(*naming));
-
-	if (!naming)
-		return;
-	naming->then = then;
-	naming->waiter.done = named;
-	list_init(&naming->waiter.link);
-	client_begin(c, &naming->task, &naming_ops);
-	names_want(&c->control->master->names, &naming->waiter);
-}
-
 /* Whether debuggers are at work is asked in slices: there may be a thousand workers. */
-static void plan(struct client *c, int named, const char *why)
+static void plan_named(struct names_waiter *waiter, int named, const char *why)
 {
-	struct task *plan = named < 0 ? NULL : client_alloc(c, sizeof(*plan));
+	struct client *c = container_of(waiter, struct task, names)->client;
 
 	if (named < 0)
 		client_error(c, "refused", "%s", why);
-	else if (plan)
-		client_begin(c, plan, &plan_ops);
+	else
+		(void)client_begin(c, sizeof(struct task), &plan_ops);
 }
 
+/* --- the commands -------------------------------------------------------------------- */
+
 /* Of the service that the request names, or of all. */
-static void reload(struct client *c, int named, const char *why)
+static void reload(struct names_waiter *waiter, int named, const char *why)
 {
+	struct client *c = container_of(waiter, struct task, names)->client;
 	bool fewer_ports = c->request.command->id == COMMAND_RELOAD &&
 			   request_has(&c->request, "--accept-fewer-ports");
 	const char *name = client_argument(c);
@@ -386,10 +324,18 @@ static void reload(struct client *c, int named, const char *why)
 	await(c, name);
 }
 
+/*
+ * Once it is known what the users and groups in the file mean. By then a service may be gone: its
+ * name counts, which is in the request.
+ */
+static const struct task_ops naming_ops = { .named = reload };
+static const struct task_ops plan_naming_ops = { .named = plan_named };
+
 void control_reload(struct client *c, struct service *only)
 {
 	(void)only;
-	once_named(c, request_has(&c->request, "--plan") ? plan : reload);
+	(void)client_begin(c, sizeof(struct task),
+			   request_has(&c->request, "--plan") ? &plan_naming_ops : &naming_ops);
 }
 
 /* As its section in the file says now: whoever stops a service may well change it. */
@@ -398,7 +344,7 @@ void control_start_service(struct client *c, struct service *s)
 	if (!s->dispatch.paused && !s->closing)
 		client_end_saying(c, "%s was running already", client_argument(c));
 	else
-		once_named(c, reload);
+		(void)client_begin(c, sizeof(struct task), &naming_ops);
 }
 
 void control_restart(struct client *c, struct worker *w)

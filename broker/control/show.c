@@ -1,11 +1,6 @@
-#include "show.h"
+#include "control.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 #include "config/option.h"
-#include "control/control.h"
-#include "control/names.h"
 #include "report/status.h"
 #include "report/workers.h"
 #include "sys/config_file.h"
@@ -20,9 +15,9 @@ static void end(struct client *c, int r)
 		client_end(c);
 }
 
-static void surveyed(struct task *t)
+static void surveyed(struct survey_waiter *waiter)
 {
-	struct client *c = t->client;
+	struct client *c = container_of(waiter, struct task, survey)->client;
 	const char *name = client_argument(c);
 	const struct service *only = name ? client_find_service(c, name) : NULL;
 
@@ -30,7 +25,7 @@ static void surveyed(struct task *t)
 		end(c, status_write(c->control->master, only, &c->stream.out));
 }
 
-static const struct task_ops answer_ops = { .surveyed = surveyed };
+static const struct task_ops status_ops = { .surveyed = surveyed };
 
 /* All workers in the slot of that name, which may be empty; or the one worker. */
 static void answer_workers(struct client *c, const char *name)
@@ -55,16 +50,12 @@ static void answer_workers(struct client *c, const char *name)
 void control_status(struct client *c)
 {
 	const char *target = client_argument(c);
-	struct task *task;
 
 	/* No service has a dot in its name, every worker has. */
-	if (target && strchr(target, '.')) {
+	if (target && strchr(target, '.'))
 		answer_workers(c, target);
-		return;
-	}
-	task = client_alloc(c, sizeof(*task));
-	if (task)
-		client_begin(c, task, &answer_ops);
+	else
+		(void)client_begin(c, sizeof(struct task), &status_ops);
 }
 
 void control_pins(struct client *c)
@@ -81,8 +72,6 @@ void control_pins(struct client *c)
 
 struct reading {
 	struct task task;
-	struct event_follower follower;
-	bool follow;
 	uint64_t next; /* id */
 };
 
@@ -121,32 +110,23 @@ static bool write_some(struct reading *reading)
 
 static void write_events(struct task *t)
 {
-	struct reading *reading = container_of(t, struct reading, task);
 	struct client *c = t->client;
 	bool all;
 
 	do
-		all = write_some(reading);
+		all = write_some(container_of(t, struct reading, task));
 	while (client_flush(c) && !all);
-	if (all && !reading->follow)
+	if (all && !request_has(&c->request, "--follow"))
 		client_end(c);
 }
 
 static void events_added(struct event_follower *f)
 {
-	struct reading *reading = container_of(f, struct reading, follower);
+	struct task *t = container_of(f, struct task, follower);
 
 	/* A client that reads slowly gets them when it has read. */
-	if (!reading->task.client->stream.out.len)
-		write_events(&reading->task);
-}
-
-static void reading_drop(struct task *t)
-{
-	struct reading *reading = container_of(t, struct reading, task);
-
-	list_remove(&reading->follower.link);
-	free(reading);
+	if (!t->client->stream.out.len)
+		write_events(t);
 }
 
 static void reading_keep(struct task *t, struct strbuf *out)
@@ -157,17 +137,17 @@ static void reading_keep(struct task *t, struct strbuf *out)
 }
 
 static const struct task_ops reading_ops = { .drained = write_events,
-					     .drop = reading_drop,
+					     .events_added = events_added,
 					     .keep = reading_keep };
 
-static uint64_t first_event(const struct client *c, bool follow)
+static uint64_t first_event(const struct client *c)
 {
 	const struct request_value *since = request_option(&c->request, "--since");
 	const struct event_ring *ring = &c->control->events->ring;
 	uint64_t oldest = event_ring_since(ring, 0);
 
 	if (!since->text)
-		return follow ? ring->next : oldest;
+		return request_has(&c->request, "--follow") ? ring->next : oldest;
 	if (!since->is_id)
 		return event_ring_since(ring, loop_now(&client_broker(c)->loop) - since->number);
 	/* The id comes from an earlier broker: all events are new. */
@@ -176,38 +156,30 @@ static uint64_t first_event(const struct client *c, bool follow)
 	return (uint64_t)since->number + 1;
 }
 
-static struct reading *begin_reading(struct client *c, bool follow, uint64_t next)
+static struct reading *begin_reading(struct client *c, uint64_t next)
 {
-	struct reading *reading = client_alloc(c, sizeof(*reading));
+	struct reading *reading = client_begin(c, sizeof(*reading), &reading_ops);
 
-	if (!reading)
-		return NULL;
-	reading->follow = follow;
-	reading->next = next;
-	reading->follower.added = events_added;
-	list_init(&reading->follower.link);
-	if (follow)
-		list_append(&c->control->events->followers, &reading->follower.link);
-	client_begin(c, &reading->task, &reading_ops);
+	if (reading)
+		reading->next = next;
 	return reading;
 }
 
 int events_resume(struct client *c, uint64_t next)
 {
-	return begin_reading(c, request_has(&c->request, "--follow"), next) ? 0 : -ENOMEM;
+	return begin_reading(c, next) ? 0 : -ENOMEM;
 }
 
 void control_events(struct client *c)
 {
 	const char *target = client_argument(c);
 	struct reading *reading;
-	bool follow = request_has(&c->request, "--follow");
 
 	/* A worker may be gone while its events are still there; an unknown service is a mistake.
 	 */
 	if (target && !strchr(target, '.') && !client_find_service(c, target))
 		return;
-	reading = begin_reading(c, follow, first_event(c, follow));
+	reading = begin_reading(c, first_event(c));
 	if (reading)
 		write_events(&reading->task);
 }

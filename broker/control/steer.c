@@ -1,9 +1,5 @@
-#include "steer.h"
+#include "control.h"
 
-#include <errno.h>
-#include <string.h>
-#include "control/control.h"
-#include "control/names.h"
 #include "service/fill.h"
 #include "service/guest.h"
 #include "service/in_force.h"

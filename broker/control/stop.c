@@ -1,12 +1,8 @@
 /*
  * A client may wait for the end of the broker: it is told how far that is, and what was cut off.
  */
-#include "steer.h"
+#include "control.h"
 
-#include <stdlib.h>
-#include <unistd.h>
-#include "control/control.h"
-#include "core/notice.h"
 #include "dispatch/channel.h"
 #include "service/life.h"
 #include "sys/starter.h"
@@ -16,8 +12,6 @@
 /* A client that waits for the end of the broker. */
 struct stopping {
 	struct task task;
-	struct observer observer;
-	struct loop_timer tick;
 	int64_t began_ms;
 	uint64_t refused; /* connections, before the broker was told to end */
 	bool drains;
@@ -68,25 +62,26 @@ static void write_line(struct stopping *s, bool first, const char *message)
 
 static void tick(struct loop_timer *timer)
 {
-	struct stopping *s = container_of(timer, struct stopping, tick);
+	struct stopping *s = container_of(timer, struct stopping, task.tick);
 
 	survey_want(s->task.client->control->survey, &s->task.survey);
 }
 
-static void surveyed(struct task *t)
+static void surveyed(struct survey_waiter *waiter)
 {
-	struct stopping *s = container_of(t, struct stopping, task);
+	struct stopping *s = container_of(waiter, struct stopping, task.survey);
+	struct client *c = s->task.client;
 
 	/* A client that does not read gets the next one. */
-	if (!t->client->stream.out.len)
+	if (!c->stream.out.len)
 		write_line(s, false, NULL);
-	loop_timer_arm(&client_broker(t->client)->loop, &s->tick, LINE_MS);
+	loop_timer_arm(&client_broker(c)->loop, &s->task.tick, LINE_MS);
 }
 
 static void worker_stepped(struct observer *o, const struct worker *w, enum worker_state from,
 			   enum worker_event ev)
 {
-	struct stopping *s = container_of(o, struct stopping, observer);
+	struct stopping *s = container_of(o, struct stopping, task.observer);
 
 	if (w->guest)
 		return;
@@ -121,34 +116,21 @@ static void broker_ends(struct task *t)
 		client_end(c);
 }
 
-static void stopping_drop(struct task *t)
-{
-	struct stopping *s = container_of(t, struct stopping, task);
-
-	list_remove(&s->observer.link);
-	loop_timer_disarm(&s->tick);
-	free(s);
-}
-
-static const struct task_ops stopping_ops = { .surveyed = surveyed,
-					      .broker_ends = broker_ends,
-					      .drop = stopping_drop };
+static const struct task_ops stopping_ops = {
+	.surveyed = surveyed, .ticked = tick, .worker = worker_stepped, .broker_ends = broker_ends
+};
 
 /* False: there is no memory, and the client has been told. */
 static bool await_end(struct client *c, bool drains, const char *message)
 {
 	struct broker *b = client_broker(c);
-	struct stopping *s = client_alloc(c, sizeof(*s));
+	struct stopping *s = client_begin(c, sizeof(*s), &stopping_ops);
 
 	if (!s)
 		return false;
 	s->began_ms = loop_now(&b->loop);
 	s->refused = count_refused(b);
 	s->drains = drains;
-	s->observer.worker = worker_stepped;
-	notice_observe(b, &s->observer);
-	loop_timer_init(&s->tick, tick);
-	client_begin(c, &s->task, &stopping_ops);
 	write_line(s, true, message);
 	return true;
 }

@@ -1,7 +1,4 @@
-#include "upgrade.h"
-
-#include <errno.h>
-#include "control/control.h"
+#include "control.h"
 
 static void keep(struct task *t, struct strbuf *out)
 {
@@ -13,11 +10,7 @@ static const struct task_ops ops = { .keep = keep };
 
 int upgrade_resume(struct client *c)
 {
-	struct task *task = client_alloc(c, sizeof(*task));
-
-	if (task)
-		client_begin(c, task, &ops);
-	return task ? 0 : -ENOMEM;
+	return client_begin(c, sizeof(struct task), &ops) ? 0 : -ENOMEM;
 }
 
 void control_upgrade(struct client *c)
