@@ -1,12 +1,8 @@
 #include "broker.h"
 
-#include <string.h>
-#include <unistd.h>
 #include "base/fd.h"
 #include "sys/confine.h"
 #include "sys/log.h"
-#include "sys/loop.h"
-#include "sys/proc.h"
 
 /*
  * A stopped worker at which somebody waits is out of the round after three looks at the latest: one

@@ -1,8 +1,6 @@
 /*
  * The state of a broker that outlives it, as the records of policy/kept.h.
  */
-#include <string.h>
-#include "base/paths.h"
 #include "config/conf_keep.h"
 #include "dispatch/adopt.h"
 #include "master/master.h"

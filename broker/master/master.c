@@ -5,14 +5,8 @@
  */
 #include "master/master.h"
 
-#include <errno.h>
-#include <limits.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 #include "base/units.h"
 #include "config/option.h"
-#include "core/notice.h"
 #include "service/fill.h"
 #include "service/life.h"
 #include "service/open.h"
@@ -20,7 +14,6 @@
 #include "service/roll.h"
 #include "sys/config_file.h"
 #include "sys/log.h"
-#include "sys/user.h"
 #include "worker/clock.h"
 
 /* Only a service that stays. */

@@ -1,13 +1,9 @@
 #include "names.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/wait.h>
 #include "base/fd.h"
 #include "base/words.h"
-#include "core/broker.h"
 #include "sys/config_file.h"
 #include "sys/name_service.h"
 #include "sys/starter.h"

@@ -1,11 +1,8 @@
 #include "asked_socket.h"
 
-#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 #include "base/fd.h"
 
 /* Of the kernel's headers, where a libc may lack the name. */

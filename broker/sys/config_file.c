@@ -1,13 +1,8 @@
 #include "config_file.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <sched.h>
-#include <string.h>
-#include <sys/stat.h>
 #include "base/fd.h"
-#include "config/conf.h"
 #include "base/words.h"
 #include "sys/safe_path.h"
 

@@ -1,9 +1,6 @@
 #include "notify.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <sys/socket.h>
-#include <string.h>
 #include "base/fd.h"
 #include "sys/starter.h"
 #include "sys/unix_socket.h"

@@ -3,13 +3,9 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include "base/fd.h"
-#include "sys/proc.h"
 #include "sys/safe_path.h"
 #include "sys/starter.h"
 #include "sys/unix_socket.h"

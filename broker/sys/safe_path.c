@@ -1,16 +1,13 @@
 #include "safe_path.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/fsuid.h>
 #include <sys/param.h>
 #include <sys/vfs.h>
-#include <unistd.h>
 #include "base/fd.h"
 
 #define LINKS_MAX	 40	/* as the kernel */

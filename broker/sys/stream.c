@@ -1,6 +1,5 @@
 #include "stream.h"
 
-#include <errno.h>
 #include <sys/socket.h>
 #include "base/fd.h"
 

@@ -2,17 +2,12 @@
 
 #include <fcntl.h>
 #include <libgen.h>
-#include <limits.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include "base/fd.h"
 #include "sys/safe_path.h"
 #include "sys/tcp.h"
 #include "sys/unix_socket.h"
-#include "sys/user.h"
 
 /* The path of @addr; NULL: it has none. */
 static const char *path_of(const struct handoff_addr *addr)

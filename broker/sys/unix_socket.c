@@ -1,9 +1,7 @@
 #include "unix_socket.h"
 
 #include <limits.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include "base/fd.h"

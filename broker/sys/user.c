@@ -1,8 +1,6 @@
 #include "user.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 #include "base/units.h"
