@@ -10,6 +10,12 @@
 
 #include <arpa/inet.h>
 
+/* Where an app listens. */
+struct handoff_place {
+	struct handoff_addr addr;
+	char path[HANDOFF_PATH_SIZE]; /* of a Unix socket */
+};
+
 /* @text, @n bytes of it, is a number from 1 to @max, in digits alone. */
 static inline bool handoff_read_number(const char *text, size_t n, uint32_t max, uint32_t *ret)
 {
@@ -67,17 +73,17 @@ static inline bool handoff_read_addr(const char *text, struct handoff_addr *ret,
 	return true;
 }
 
-/* The same, or a Unix socket: /PATH or @NAME, which *@ret_path is then. */
-static inline bool handoff_read_place(const char *text, struct handoff_addr *ret,
-				      char ret_path[HANDOFF_PATH_SIZE], bool *ret_port_only)
+/* The same, or a Unix socket: /PATH or @NAME. */
+static inline bool handoff_read_place(const char *text, struct handoff_place *ret,
+				      bool *ret_port_only)
 {
-	memset(ret_path, 0, HANDOFF_PATH_SIZE);
+	memset(ret, 0, sizeof(*ret));
 	if (*text != '/' && *text != '@')
-		return handoff_read_addr(text, ret, ret_port_only);
-	*ret = (struct handoff_addr){ .family = HANDOFF_UNIX };
+		return handoff_read_addr(text, &ret->addr, ret_port_only);
+	ret->addr.family = HANDOFF_UNIX;
 	*ret_port_only = false;
 	if (!text[1] || strlen(text) >= HANDOFF_PATH_SIZE)
 		return false;
-	strcpy(ret_path, text);
+	strcpy(ret->path, text);
 	return true;
 }

@@ -15,6 +15,7 @@
 #include "handoff_wire.h"
 
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -35,8 +36,7 @@ struct handoff_home {
 
 /* What is asked for. */
 struct handoff_wish {
-	struct handoff_addr addr;
-	char path[HANDOFF_PATH_SIZE]; /* of a Unix socket */
+	struct handoff_place at;
 	uint32_t backlog;
 	uint32_t flags;	  /* HANDOFF_HELLO_* */
 	uint64_t channel; /* with ADOPT */
@@ -139,7 +139,7 @@ static inline int handoff_say_hello(int fd, const struct handoff_home *home,
 				    const struct handoff_wish *wish)
 {
 	struct handoff_hello hello = {
-		.addr = wish->addr,
+		.addr = wish->at.addr,
 		.slot = home->slot,
 		.generation = home->generation,
 		.pid = (int32_t)getpid(),
@@ -152,7 +152,7 @@ static inline int handoff_say_hello(int fd, const struct handoff_home *home,
 	handoff_header_init(&hello.h, HANDOFF_HELLO);
 	memcpy(hello.token, home->token, sizeof(hello.token));
 	memcpy(hello.service, home->service, sizeof(hello.service));
-	strcpy(hello.path, wish->path);
+	strcpy(hello.path, wish->at.path);
 	return handoff_send(fd, &hello, sizeof(hello), &wish->own, wish->own >= 0, 0);
 }
 
@@ -267,4 +267,20 @@ static inline int handoff_meet(const struct handoff_home *home, const struct han
 	handoff_meeting_close(ret);
 	strcpy(ret_reason, why);
 	return -error;
+}
+
+/* The same for a program of our own, which can be built again. */
+static inline int handoff_meet_own(const struct handoff_home *home, const struct handoff_wish *wish,
+				   struct handoff_meeting *ret,
+				   char ret_reason[HANDOFF_REASON_SIZE])
+{
+	int r = handoff_meet(home, wish, ret, ret_reason);
+
+	if (r == -EPROTO && ret->version != HANDOFF_VERSION)
+		(void)snprintf(ret_reason, HANDOFF_REASON_SIZE,
+			       "the broker speaks version %u of the handoff protocol, and this "
+			       "program version %d: build it with the library of the broker that "
+			       "runs",
+			       ret->version, HANDOFF_VERSION);
+	return r;
 }

@@ -11,18 +11,17 @@ static const char *read_back(const char *text)
 {
 	static char out[HANDOFF_PATH_SIZE];
 	char ip[INET6_ADDRSTRLEN];
-	char path[HANDOFF_PATH_SIZE];
-	struct handoff_addr addr;
+	struct handoff_place at;
 	bool port_only;
 
-	if (!handoff_read_place(text, &addr, path, &port_only) || !handoff_place_ok(&addr, path))
+	if (!handoff_read_place(text, &at, &port_only) || !handoff_place_ok(&at.addr, at.path))
 		return "none";
 	if (port_only)
-		addr.family = 4;
-	if (addr.family == HANDOFF_UNIX)
-		return strcpy(out, path);
-	CHECK(inet_ntop(addr.family == 4 ? AF_INET : AF_INET6, addr.ip, ip, sizeof(ip)));
-	snprintf(out, sizeof(out), "%d %s %d", addr.family, ip, addr.port);
+		at.addr.family = 4;
+	if (at.addr.family == HANDOFF_UNIX)
+		return strcpy(out, at.path);
+	CHECK(inet_ntop(at.addr.family == 4 ? AF_INET : AF_INET6, at.addr.ip, ip, sizeof(ip)));
+	snprintf(out, sizeof(out), "%d %s %d", at.addr.family, ip, at.addr.port);
 	return out;
 }
 

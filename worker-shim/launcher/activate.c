@@ -1,12 +1,10 @@
 #include "activate.h"
 
-#include "handoff_addr.h"
-#include "native/meet.h"
+#include "handoff_meet.h"
 #include "reason.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,13 +12,11 @@
 #include <unistd.h>
 
 #define FIRST_FD 3 /* SD_LISTEN_FDS_START */
-#define BACKLOG	 4096
 
 static struct listener {
 	const char *name; /* NULL: the service's */
 	const char *text; /* of the address, as it was given */
-	struct handoff_addr addr;
-	char path[HANDOFF_PATH_SIZE];
+	struct handoff_place at;
 	bool port_only;
 	int rx;
 } listeners[ACTIVATE_MAX];
@@ -40,7 +36,7 @@ bool activate_add(char *text)
 		l->name = text;
 	}
 	l->text = equals ? equals + 1 : text;
-	if (!handoff_read_place(l->text, &l->addr, l->path, &l->port_only))
+	if (!handoff_read_place(l->text, &l->at, &l->port_only))
 		return reason_set(LAUNCH_USAGE,
 				  "--listen %.80s: must be [NAME=][ADDRESS:]PORT, /PATH or @NAME",
 				  l->text);
@@ -50,53 +46,43 @@ bool activate_add(char *text)
 
 /* --- what the program is told ----------------------------------------------------------- */
 
-/* Sets NAME=VALUE, which stays allocated. */
-__attribute__((format(printf, 1, 2))) static bool put(const char *fmt, ...)
-{
-	char *entry;
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vasprintf(&entry, fmt, ap);
-	va_end(ap);
-	return n >= 0 && putenv(entry) == 0;
-}
-
 static bool tell_systemd(void)
 {
 	const char *service = getenv(HANDOFF_ENV_SERVICE), *other = service ? service : "unknown";
-	bool good = put("LISTEN_FDNAMES=");
+	bool good = environment_put("LISTEN_FDNAMES=");
 
 	for (size_t i = 0; good && i < n_listeners; i++)
-		good = put("LISTEN_FDNAMES=%s%s%s", getenv("LISTEN_FDNAMES"), i ? ":" : "",
-			   listeners[i].name ? listeners[i].name : other);
-	return good && put("LISTEN_FDS=%zu", n_listeners) && put("LISTEN_PID=%d", (int)getpid());
+		good = environment_put("LISTEN_FDNAMES=%s%s%s", getenv("LISTEN_FDNAMES"),
+				       i ? ":" : "", listeners[i].name ? listeners[i].name : other);
+	return good && environment_put("LISTEN_FDS=%zu", n_listeners) &&
+	       environment_put("LISTEN_PID=%d", (int)getpid());
 }
 
 static bool tell_einhorn(void)
 {
-	bool good = put("EINHORN_FD_COUNT=%zu", n_listeners) &&
-		    put("EINHORN_MASTER_PID=%d", (int)getppid());
+	bool good = environment_put("EINHORN_FD_COUNT=%zu", n_listeners) &&
+		    environment_put("EINHORN_MASTER_PID=%d", (int)getppid());
 
 	for (int i = 0; good && i < (int)n_listeners; i++)
-		good = put("EINHORN_FD_%d=%d", i, FIRST_FD + i) &&
-		       put("EINHORN_FD_FAMILY_%d=%s", i,
-			   listeners[i].path[0]		   ? "AF_UNIX"
-			   : listeners[i].addr.family == 6 ? "AF_INET6"
-							   : "AF_INET");
+		good = environment_put("EINHORN_FD_%d=%d", i, FIRST_FD + i) &&
+		       environment_put("EINHORN_FD_FAMILY_%d=%s", i,
+				       listeners[i].at.path[0]		  ? "AF_UNIX"
+				       : listeners[i].at.addr.family == 6 ? "AF_INET6"
+									  : "AF_INET");
 	return good;
 }
 
 static bool tell_server_starter(void)
 {
 	const char *generation = getenv(HANDOFF_ENV_GENERATION);
-	bool good = put("SERVER_STARTER_PORT=");
+	bool good = environment_put("SERVER_STARTER_PORT=");
 
 	for (int i = 0; good && i < (int)n_listeners; i++)
-		good = put("SERVER_STARTER_PORT=%s%s%s=%d", getenv("SERVER_STARTER_PORT"),
-			   i ? ";" : "", listeners[i].text, FIRST_FD + i);
-	return good && put("SERVER_STARTER_GENERATION=%s", generation ? generation : "1");
+		good = environment_put("SERVER_STARTER_PORT=%s%s%s=%d",
+				       getenv("SERVER_STARTER_PORT"), i ? ";" : "",
+				       listeners[i].text, FIRST_FD + i);
+	return good &&
+	       environment_put("SERVER_STARTER_GENERATION=%s", generation ? generation : "1");
 }
 
 /* Its input and its output are the socket. */
@@ -164,15 +150,16 @@ static void choose_family(struct listener *l)
 	if (fd >= 0)
 		(void)close(fd);
 	else if (l->port_only && errno == EAFNOSUPPORT)
-		l->addr.family = 4;
+		l->at.addr.family = 4;
 }
 
 static bool meet(const struct handoff_home *home, struct listener *l)
 {
+	const struct handoff_wish wish = { .at = l->at, .backlog = 4096, .own = -1 };
 	char why[HANDOFF_REASON_SIZE];
 	struct handoff_meeting m;
 
-	if (meet_broker(home, &l->addr, l->path, BACKLOG, &m, why) < 0)
+	if (handoff_meet_own(home, &wish, &m, why) < 0)
 		return reason_refuse("no listener on %s: %s", l->text, why);
 	handoff_close_fd(&m.page);
 	if (!move(&m.rx) || !move(&m.tx) || !move(&m.rendezvous))
@@ -191,8 +178,8 @@ bool activate(bool v6only, int *status_fd)
 		return reason_refuse("no descriptor is free");
 	for (struct listener *l = listeners; l < listeners + n_listeners; l++) {
 		choose_family(l);
-		if (v6only && l->addr.family == 6)
-			l->addr.flags = HANDOFF_V6ONLY;
+		if (v6only && l->at.addr.family == 6)
+			l->at.addr.flags = HANDOFF_V6ONLY;
 		if (!meet(&home, l))
 			return false;
 	}

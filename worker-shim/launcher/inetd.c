@@ -1,10 +1,9 @@
 #include "inetd.h"
 
-#include "handoff_addr.h"
+#include "handoff_meet.h"
 #include "inetd/park.h"
 #include "inetd/shared.h"
 #include "inetd/variables.h"
-#include "native/meet.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,23 +13,21 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Of the kernel: more connections than that do not wait in a channel. */
-#define BACKLOG 128
-
 static bool meet(const char *at, struct handoff_meeting *ret)
 {
-	char why[HANDOFF_REASON_SIZE], path[HANDOFF_PATH_SIZE];
-	struct handoff_addr addr;
+	/* More connections than that do not wait in a channel. */
+	struct handoff_wish wish = { .backlog = 128, .own = -1 };
+	char why[HANDOFF_REASON_SIZE];
 	struct handoff_home home;
 	bool port_only;
 
-	if (!at || !handoff_read_place(at, &addr, path, &port_only))
+	if (!at || !handoff_read_place(at, &wish.at, &port_only))
 		return reason_refuse("--inetd-listen: must be a port, /PATH or @NAME");
-	if (addr.family == 6)
-		addr.family = 4;
+	if (wish.at.addr.family == 6)
+		wish.at.addr.family = 4;
 	if (handoff_find_home(HANDOFF_BACKEND_NATIVE, &home) < 0)
 		return reason_refuse("--inetd: no broker has started this process");
-	if (meet_broker(&home, &addr, path, BACKLOG, ret, why) < 0)
+	if (handoff_meet_own(&home, &wish, ret, why) < 0)
 		return reason_refuse("%s", why);
 	/*
 	 * No child keeps it: with the broker's own, the end of the broker is the end of the
@@ -71,30 +68,18 @@ static bool place_socket(void)
 static bool prepare_program(const struct inetd *inetd, const struct handoff_meeting *m,
 			    const char *library)
 {
-	const char *slash = strrchr(library, '/'), *set = getenv("LD_PRELOAD");
-	char *own = NULL, *preload = NULL, *text = NULL;
-	bool good;
+	const char *slash = strrchr(library, '/');
+	char own[PATH_MAX + sizeof(PARK_LIBRARY)];
 
-	good = asprintf(&own, "%.*s" PARK_LIBRARY, slash ? (int)(slash - library + 1) : 0,
-			library) >= 0 &&
-	       asprintf(&preload, "%s%s%s", own, set && *set ? ":" : "", set ? set : "") >= 0 &&
-	       asprintf(&text, "%s:%d:%d:%d:%d:%u:%d:%s", inetd->park, (int)getpid(), m->rx,
-			m->page, m->rendezvous, inetd->pool, inetd->own_stderr, own) >= 0;
-	if (good && !strcmp(inetd->park, "first-read"))
-		good = place_socket();
-	if (good && access(own, R_OK) < 0)
-		good = reason_refuse("the library %s: %s: install it", own, strerror(errno));
-	else if (good)
-		good = (keep_open(m->rx) && keep_open(m->page) && keep_open(m->rendezvous) &&
-			setenv("LD_PRELOAD", preload, 1) == 0 &&
-			(strcmp(inetd->park, "main") != 0 ||
-			 setenv("LD_BIND_NOW", PARK_BIND_NOW, 0) == 0) &&
-			setenv(PARK_VARIABLE, text, 1) == 0) ||
-		       reason_refuse("no memory for the environment");
-	free(own);
-	free(preload);
-	free(text);
-	return good;
+	(void)snprintf(own, sizeof(own), "%.*s" PARK_LIBRARY,
+		       slash ? (int)(slash - library + 1) : 0, library);
+	if (access(own, R_OK) < 0)
+		return reason_refuse("the library %s: %s: install it", own, strerror(errno));
+	return (strcmp(inetd->park, "first-read") != 0 || place_socket()) && keep_open(m->rx) &&
+	       keep_open(m->page) && keep_open(m->rendezvous) && environment_preload("", own) &&
+	       (strcmp(inetd->park, "main") != 0 || setenv("LD_BIND_NOW", PARK_BIND_NOW, 0) == 0) &&
+	       environment_put(PARK_VARIABLE "=%s:%d:%d:%d:%d:%u:%d:%s", inetd->park, (int)getpid(),
+			       m->rx, m->page, m->rendezvous, inetd->pool, inetd->own_stderr, own);
 }
 
 bool inetd_prepare(const struct inetd *inetd, const struct program *program, const char *library,
@@ -109,7 +94,7 @@ bool inetd_prepare(const struct inetd *inetd, const struct program *program, con
 	if (m.page < 0)
 		return reason_refuse("the broker has no memory for the table of processes");
 	if (!variables_prepare())
-		return reason_refuse("no memory for the environment");
+		return false;
 	if (strcmp(inetd->park, "exec") != 0 && !why)
 		return prepare_program(inetd, &m, library);
 	if (strcmp(inetd->park, "exec") != 0)

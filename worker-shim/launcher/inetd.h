@@ -17,7 +17,7 @@ struct inetd {
  * @library: the preload library, beside which that of inetd stands. Prepares this process to
  * execute
  * @program, and returns true; or, with park = exec, returns true in each child that has a
- * connection. False: the reason is set.
+ * connection. False: the reason is set, or there is no memory for the environment.
  */
 bool inetd_prepare(const struct inetd *inetd, const struct program *program, const char *library,
 		   int *status_fd);

@@ -122,21 +122,20 @@ static void list_private_ports(const struct handoff_joined *m, char *ret, size_t
 
 static bool set_environment(const struct handoff_joined *m)
 {
-	char token[2 * HANDOFF_TOKEN_SIZE + 1] = "", generation[16], private_ports[1024];
+	char token[2 * HANDOFF_TOKEN_SIZE + 1] = "", private_ports[1024];
 
 	handoff_hex_put(token, m->token, sizeof(m->token));
-	(void)snprintf(generation, sizeof(generation), "%u", m->generation);
 	list_private_ports(m, private_ports, sizeof(private_ports));
 	/* What a worker's shell may have left: this process would look like that worker. */
 	(void)unsetenv(HANDOFF_ENV_SLOT);
 	(void)unsetenv(HANDOFF_ENV_WRAPPER);
-	return setenv(HANDOFF_ENV_SERVICE, m->service, 1) == 0 &&
-	       setenv(HANDOFF_ENV_WORKER, m->worker, 1) == 0 &&
-	       setenv(HANDOFF_ENV_GENERATION, generation, 1) == 0 &&
-	       setenv(HANDOFF_ENV_RENDEZVOUS, m->rendezvous, 1) == 0 &&
-	       setenv(HANDOFF_ENV_TOKEN, token, 1) == 0 &&
-	       setenv(HANDOFF_ENV_PRIVATE, private_ports, 1) == 0 &&
-	       setenv(HANDOFF_ENV_SOCKETS, m->path, 1) == 0;
+	return environment_put(HANDOFF_ENV_SERVICE "=%s", m->service) &&
+	       environment_put(HANDOFF_ENV_WORKER "=%s", m->worker) &&
+	       environment_put(HANDOFF_ENV_GENERATION "=%u", m->generation) &&
+	       environment_put(HANDOFF_ENV_RENDEZVOUS "=%s", m->rendezvous) &&
+	       environment_put(HANDOFF_ENV_TOKEN "=%s", token) &&
+	       environment_put(HANDOFF_ENV_PRIVATE "=%s", private_ports) &&
+	       environment_put(HANDOFF_ENV_SOCKETS "=%s", m->path);
 }
 
 bool join_broker(const char *control, const char *service, bool pinned_only)

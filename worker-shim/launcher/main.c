@@ -34,6 +34,8 @@ static struct {
 	bool activate;
 } options = { .status_fd = -1 };
 
+static const char *pool = "0"; /* of inetd */
+
 static struct program program;
 
 static const char usage[] =
@@ -65,10 +67,8 @@ static bool parse_fd(const char *text, int *ret)
 	char *end;
 	long value;
 
-	errno = 0;
 	value = strtol(text, &end, 10);
-	if (errno || end == text || *end || value < 0 || value > INT_MAX ||
-	    fcntl((int)value, F_GETFD) < 0)
+	if (end == text || *end || value < 0 || value > INT_MAX || fcntl((int)value, F_GETFD) < 0)
 		return false;
 	*ret = (int)value;
 	return true;
@@ -96,15 +96,16 @@ static const struct option longs[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
+/* Those that are kept as they are given. */
+static const char **const texts[] = {
+	['i'] = &options.inetd.park, ['j'] = &options.control, ['k'] = &pool,
+	['l'] = &options.library,    ['n'] = &options.service, ['p'] = &options.inetd.listen,
+};
+
 static bool take_option(int c)
 {
 	switch (c) {
 	case 0: /* a flag in longs[] */
-		break;
-	case 'l':
-		if (strlen(optarg) >= PATH_MAX)
-			return reason_set(LAUNCH_USAGE, "--library: too long");
-		options.library = optarg;
 		break;
 	case 's':
 		if (!parse_fd(optarg, &options.status_fd))
@@ -118,21 +119,6 @@ static bool take_option(int c)
 			return reason_set(LAUNCH_USAGE,
 					  "--backend %s: must be auto, preload or native", optarg);
 		break;
-	case 'j':
-		options.control = optarg;
-		break;
-	case 'n':
-		options.service = optarg;
-		break;
-	case 'i':
-		options.inetd.park = optarg;
-		break;
-	case 'p':
-		options.inetd.listen = optarg;
-		break;
-	case 'k':
-		options.inetd.pool = (unsigned)strtoul(optarg, NULL, 10);
-		break;
 	case 'a':
 		return activate_set(optarg);
 	case 'L':
@@ -143,8 +129,10 @@ static bool take_option(int c)
 	case 'h':
 		(void)fputs(usage, stdout);
 		exit(LAUNCH_GOOD);
-	default:
+	case '?':
 		return reason_set(LAUNCH_USAGE, "see worker-shim -h");
+	default:
+		*texts[c] = optarg;
 	}
 	return true;
 }
@@ -158,6 +146,9 @@ static bool parse(int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "+Vh", longs, NULL)) != -1)
 		if (!take_option(c))
 			return false;
+	options.inetd.pool = (unsigned)strtoul(pool, NULL, 10);
+	if (strlen(options.library) >= PATH_MAX)
+		return reason_set(LAUNCH_USAGE, "--library: too long");
 	if (optind >= argc)
 		return reason_set(LAUNCH_USAGE, "no command is given; see worker-shim -h");
 	if (options.report && !options.check)
@@ -169,36 +160,14 @@ static bool parse(int argc, char **argv)
 	return activate_complete(&options.activate);
 }
 
-/*
- * A library that is preloaded already stays, behind ours. A sanitizer's runtime goes first:
- * otherwise it ends the program.
- */
-static bool set_preload(void)
-{
-	const char *set = getenv("LD_PRELOAD"), *before = set ? set : "";
-	const char *first = program.elf.first;
-	char *value;
-	bool good;
-
-	if (asprintf(&value, "%s%s%s%s%s", first, *first ? ":" : "", options.library,
-		     *before ? ":" : "", before) < 0)
-		return false;
-	good = setenv("LD_PRELOAD", value, 1) == 0;
-	free(value);
-	return good;
-}
-
 /* The library writes nothing to descriptor 2 if the app has put something else there. */
 static bool set_stderr(void)
 {
 	struct stat st;
-	char value[40];
 
-	if (fstat(STDERR_FILENO, &st) < 0)
-		return true;
-	(void)snprintf(value, sizeof(value), "%llx:%llx", (unsigned long long)st.st_dev,
-		       (unsigned long long)st.st_ino);
-	return setenv(HANDOFF_ENV_STDERR, value, 1) == 0;
+	return fstat(STDERR_FILENO, &st) < 0 ||
+	       environment_put(HANDOFF_ENV_STDERR "=%llx:%llx", (unsigned long long)st.st_dev,
+			       (unsigned long long)st.st_ino);
 }
 
 /* Becomes the program that runs @command, and returns only if that fails. */
@@ -212,7 +181,9 @@ static bool launch(char **command)
 		if (!inetd_prepare(&options.inetd, &program, options.library, &options.status_fd))
 			return *reason.text ? false
 					    : reason_refuse("no memory for the environment");
-	} else if (!options.native && (!set_preload() || !set_stderr())) {
+	} else if (!options.native &&
+		   /* A sanitizer's runtime goes first: otherwise it ends the program. */
+		   (!environment_preload(program.elf.first, options.library) || !set_stderr())) {
 		return reason_refuse("no memory for the environment");
 	}
 	if (options.status_fd >= 0)

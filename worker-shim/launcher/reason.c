@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct reason reason;
@@ -21,4 +22,24 @@ bool reason_set(enum launch_exit code, const char *fmt, ...)
 	strcpy(reason.text, text);
 	reason.code = code;
 	return false;
+}
+
+bool environment_put(const char *fmt, ...)
+{
+	char *entry;
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vasprintf(&entry, fmt, ap);
+	va_end(ap);
+	return n >= 0 && putenv(entry) == 0;
+}
+
+bool environment_preload(const char *first, const char *library)
+{
+	const char *set = getenv("LD_PRELOAD"), *before = set ? set : "";
+
+	return environment_put("LD_PRELOAD=%s%s%s%s%s", first, *first ? ":" : "", library,
+			       *before ? ":" : "", before);
 }

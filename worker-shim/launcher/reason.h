@@ -1,6 +1,6 @@
 /*
  * reason.h - why this process cannot become the worker: one line for a person, what was found and
- * what to do. There is one, as there is one errno.
+ * what to do. There is one, as there is one errno. And the environment of the worker.
  */
 #pragma once
 
@@ -27,3 +27,9 @@ extern struct reason {
 bool reason_set(enum launch_exit code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #define reason_refuse(...) reason_set(LAUNCH_REFUSED, __VA_ARGS__)
+
+/* Puts NAME=VALUE into the environment of the program, where it stays. False: no memory. */
+bool environment_put(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Puts @library before what LD_PRELOAD has, and @first, if it is not empty, before that. */
+bool environment_preload(const char *first, const char *library);

@@ -1,9 +1,7 @@
 #include "handoff.h"
 
-#include "handoff_addr.h"
-#include "handoff_page.h"
+#include "handoff_meet.h"
 #include "handoff_take.h"
-#include "meet.h"
 #include "preload/addr.h"
 
 #include <fcntl.h>
@@ -14,9 +12,6 @@
 
 static_assert(HANDOFF_REASON_MAX == HANDOFF_REASON_SIZE, "handoff.h stands alone");
 
-/* As listen(2) has it; the backlog is the broker's. */
-#define BACKLOG 128
-
 struct handoff {
 	struct handoff_meeting m;  /* without its page, which is mapped */
 	struct handoff_page *page; /* shared, or .own */
@@ -26,14 +21,14 @@ struct handoff {
 
 /* --- made and closed ----------------------------------------------------------------- */
 
-static int find_place(const char *address, struct handoff_home *ret, struct handoff_addr *ret_addr,
-		      char *ret_path, char *reason)
+static int find_place(const char *address, struct handoff_home *ret, struct handoff_place *ret_at,
+		      char *reason)
 {
 	const char *text = address ? address : getenv("PORT");
 	bool port_only;
 	int r;
 
-	if (!text || !handoff_read_place(text, ret_addr, ret_path, &port_only)) {
+	if (!text || !handoff_read_place(text, ret_at, &port_only)) {
 		(void)snprintf(reason, HANDOFF_REASON_MAX,
 			       text ? "%.200s is no address: write IP:PORT, [IP]:PORT, PORT, /PATH "
 				      "or @NAME"
@@ -42,7 +37,7 @@ static int find_place(const char *address, struct handoff_home *ret, struct hand
 		return -EINVAL;
 	}
 	if (port_only)
-		ret_addr->family = 4;
+		ret_at->addr.family = 4;
 	r = handoff_find_home(HANDOFF_BACKEND_NATIVE, ret);
 	if (r < 0)
 		(void)snprintf(
@@ -58,26 +53,23 @@ static int find_place(const char *address, struct handoff_home *ret, struct hand
 /* Without a page the rest works: what it would say is then not known. */
 static void map_page(struct handoff *h)
 {
-	void *map = MAP_FAILED;
+	void *map = mmap(NULL, HANDOFF_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, h->m.page, 0);
 
-	if (h->m.page >= 0)
-		map = mmap(NULL, HANDOFF_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, h->m.page,
-			   0);
 	handoff_close_fd(&h->m.page);
 	h->page = map == MAP_FAILED ? &h->own : map;
 }
 
 int handoff_open(const char *address, struct handoff **ret, char *reason)
 {
+	/* As listen(2) has it; the backlog is the broker's. */
+	struct handoff_wish wish = { .backlog = 128, .own = -1 };
 	char unread[HANDOFF_REASON_MAX];
-	struct handoff_addr addr;
 	struct handoff_home home;
-	char path[HANDOFF_PATH_SIZE];
 	struct handoff *h;
 	int r;
 
 	reason = reason ? reason : unread;
-	r = find_place(address, &home, &addr, path, reason);
+	r = find_place(address, &home, &wish.at, reason);
 	if (r < 0)
 		return r;
 	h = calloc(1, sizeof(*h));
@@ -85,7 +77,7 @@ int handoff_open(const char *address, struct handoff **ret, char *reason)
 		(void)snprintf(reason, HANDOFF_REASON_MAX, "no memory");
 		return -ENOMEM;
 	}
-	r = meet_broker(&home, &addr, path, BACKLOG, &h->m, reason);
+	r = handoff_meet_own(&home, &wish, &h->m, reason);
 	if (r < 0) {
 		free(h);
 		return r;

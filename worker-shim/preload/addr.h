@@ -18,17 +18,11 @@
  */
 #pragma once
 
-#include "handoff_wire.h"
+#include "handoff_addr.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
-
-/* What an app has bound a socket to. */
-struct app_addr {
-	struct handoff_addr addr;
-	char path[HANDOFF_PATH_SIZE]; /* of a Unix socket (unix_path.h) */
-};
 
 /* False, with *@ret undefined, if @sa is no whole IPv4 or IPv6 address. */
 bool addr_from_sockaddr(const struct sockaddr *sa, socklen_t len, struct handoff_addr *ret);

@@ -50,7 +50,7 @@ static void attach(struct slot *slot)
 
 bool adopt_fd(int fd)
 {
-	struct app_addr app = { 0 };
+	struct handoff_place app = { 0 };
 	struct handoff_name name;
 	struct slot *slot;
 

@@ -13,7 +13,7 @@
 #define OPT_BIND_ADDRESS_NO_PORT 24
 
 #define MAGIC 0x62726b72u /* "rkrb" */
-#define WORDS (sizeof(struct app_addr) / sizeof(uint32_t))
+#define WORDS (sizeof(struct handoff_place) / sizeof(uint32_t))
 
 struct instruction {
 	uint16_t code;
@@ -25,7 +25,7 @@ struct instruction {
 #define N_INSTRUCTIONS (1 + WORDS + 1)
 
 static_assert(sizeof(struct instruction) == 8, "kernel ABI");
-static_assert(sizeof(struct app_addr) % sizeof(uint32_t) == 0, "whole words");
+static_assert(sizeof(struct handoff_place) % sizeof(uint32_t) == 0, "whole words");
 
 /* How many instructions the filter of @fd has; 0: none. Negative: more than ours, or no socket. */
 static int read_filter(int fd, struct instruction ret[N_INSTRUCTIONS])
@@ -35,7 +35,7 @@ static int read_filter(int fd, struct instruction ret[N_INSTRUCTIONS])
 	return real.getsockopt(fd, SOL_SOCKET, OPT_ATTACH_FILTER, ret, &n) < 0 ? -1 : (int)n;
 }
 
-static void attach_filter(int fd, const struct app_addr *app)
+static void attach_filter(int fd, const struct handoff_place *app)
 {
 	struct instruction filter[N_INSTRUCTIONS] = { { .code = LOAD_NUMBER, .number = MAGIC } };
 	const struct {
@@ -75,7 +75,7 @@ static void bind_privately(int fd, int domain)
 		set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
 }
 
-void bound_mark(int fd, const struct app_addr *app)
+void bound_mark(int fd, const struct handoff_place *app)
 {
 	_keep_errno_ int saved = errno;
 	struct instruction before[N_INSTRUCTIONS];
@@ -86,7 +86,7 @@ void bound_mark(int fd, const struct app_addr *app)
 		bind_privately(fd, addr_domain(&app->addr));
 }
 
-bool bound_read(int fd, struct app_addr *ret)
+bool bound_read(int fd, struct handoff_place *ret)
 {
 	_keep_errno_ int saved = errno;
 	uint32_t *words = (uint32_t *)ret;
@@ -103,7 +103,7 @@ bool bound_read(int fd, struct app_addr *ret)
 void bound_unmark(int fd)
 {
 	_keep_errno_ int saved = errno;
-	struct app_addr unused;
+	struct handoff_place unused;
 
 	if (bound_read(fd, &unused))
 		set_option(fd, SOL_SOCKET, OPT_DETACH_FILTER, 0);

@@ -18,10 +18,10 @@
 #include "addr.h"
 
 /* Records in @fd, an unbound stream socket of that family, that the app binds it to @app. */
-void bound_mark(int fd, const struct app_addr *app);
+void bound_mark(int fd, const struct handoff_place *app);
 
 /* The record of @fd. False, with *@ret undefined, if it has none. */
-bool bound_read(int fd, struct app_addr *ret);
+bool bound_read(int fd, struct handoff_place *ret);
 
 /* Undoes bound_mark(), so that @fd can be bound to another address and connected. */
 void bound_unmark(int fd);

@@ -47,7 +47,7 @@ static int take_over(int fd, int theirs)
 
 int datagram_bind(int fd, const struct handoff_addr *addr)
 {
-	struct handoff_wish wish = { .addr = *addr, .own = -1, .flags = HANDOFF_HELLO_UDP };
+	struct handoff_wish wish = { .at.addr = *addr, .own = -1, .flags = HANDOFF_HELLO_UDP };
 	char reason[HANDOFF_REASON_SIZE];
 	struct handoff_meeting m;
 	int error = -handoff_meet(&shim.home, &wish, &m, reason);

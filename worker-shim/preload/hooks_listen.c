@@ -49,7 +49,7 @@ static uint8_t v6only_flag(int fd)
  * Whether the kernel would refuse a second listener on @app: one of this process has it. On a path
  * it would not, once the app has removed the old one, which it believes that it did.
  */
-static bool is_taken(int fd, const struct app_addr *app)
+static bool is_taken(int fd, const struct handoff_place *app)
 {
 	if (*app->path == '/')
 		return false;
@@ -68,7 +68,8 @@ static bool is_taken(int fd, const struct app_addr *app)
 	return false;
 }
 
-static bool is_ours_unix(int fd, const struct sockaddr *addr, socklen_t len, struct app_addr *ret)
+static bool is_ours_unix(int fd, const struct sockaddr *addr, socklen_t len,
+			 struct handoff_place *ret)
 {
 	ret->addr.family = HANDOFF_UNIX;
 	return real_int_option(fd, SOL_SOCKET, SO_DOMAIN) == AF_UNIX &&
@@ -80,9 +81,9 @@ static bool is_ours_unix(int fd, const struct sockaddr *addr, socklen_t len, str
  * True if this bind() is the broker's business: *@ret says what it names.
  * What the kernel would refuse (a short address, another family) is left to the kernel.
  */
-static bool is_ours(int fd, const struct sockaddr *addr, socklen_t len, struct app_addr *ret)
+static bool is_ours(int fd, const struct sockaddr *addr, socklen_t len, struct handoff_place *ret)
 {
-	*ret = (struct app_addr){ 0 };
+	*ret = (struct handoff_place){ 0 };
 	if (!shim.active || !addr || len < sizeof(sa_family_t) || (unsigned)fd >= TABLE_FDS)
 		return false;
 	if (addr->sa_family == AF_UNIX)
@@ -100,7 +101,7 @@ static bool is_ours(int fd, const struct sockaddr *addr, socklen_t len, struct a
 /* Of a path that no `listen` line names, only the first worker can have it. */
 static int explain_taken(int fd, const struct sockaddr *addr, socklen_t len)
 {
-	struct app_addr app = { .addr.family = HANDOFF_UNIX };
+	struct handoff_place app = { .addr.family = HANDOFF_UNIX };
 
 	if (errno == EADDRINUSE && shim.active && addr->sa_family == AF_UNIX &&
 	    real_int_option(fd, SOL_SOCKET, SO_TYPE) == SOCK_STREAM &&
@@ -115,7 +116,7 @@ static int explain_taken(int fd, const struct sockaddr *addr, socklen_t len)
 
 int hook_bind(int fd, const struct sockaddr *addr, socklen_t len)
 {
-	struct app_addr wanted;
+	struct handoff_place wanted;
 	int saved = errno, error;
 
 	real_ready();

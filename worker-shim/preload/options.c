@@ -110,7 +110,7 @@ void option_note(int fd, const struct socket_option *option)
 /* The option that attached a filter of the app's, as that of bound.h is ours; 0: there is none. */
 static int filter_option(int fd)
 {
-	struct app_addr unused;
+	struct handoff_place unused;
 	socklen_t n = 0;
 
 	/* What is no classic filter cannot be read. */

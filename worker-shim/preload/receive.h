@@ -7,6 +7,7 @@
 #include "real.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #define close	    real.close

@@ -17,7 +17,7 @@ bool rendezvous_is_peer(int fd)
 int rendezvous_meet(const struct slot *slot, bool adopt, int own, struct handoff_meeting *ret)
 {
 	struct handoff_wish wish = {
-		.addr = slot->app.addr,
+		.at = slot->app,
 		.backlog = slot->backlog,
 		.flags = adopt ? HANDOFF_HELLO_ADOPT : 0,
 		.channel = adopt ? slot->channel : 0,
@@ -26,7 +26,6 @@ int rendezvous_meet(const struct slot *slot, bool adopt, int own, struct handoff
 	char reason[HANDOFF_REASON_SIZE];
 	int r;
 
-	strcpy(wish.path, slot->app.path);
 	r = handoff_meet(&shim.home, &wish, ret, reason);
 	if (r < 0 && own >= 0)
 		say(&slot->app, reason, NULL);

@@ -34,7 +34,7 @@ static void find_standard_error(void)
 	standard_error.ino = st.st_ino;
 }
 
-void say(const struct app_addr *app, const char *text, const char *more)
+void say(const struct handoff_place *app, const char *text, const char *more)
 {
 	char line[HANDOFF_PATH_SIZE + HANDOFF_REASON_SIZE + 320], *out;
 	_keep_errno_ int saved = errno;

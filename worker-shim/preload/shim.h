@@ -17,11 +17,11 @@ struct shim {
 /* Copied from the environment once, since an app may clear or overwrite that. */
 extern struct shim shim;
 
-struct app_addr;
+struct handoff_place;
 
 /*
  * "worker-shim: listen on ADDRESS: ", @text, @more (NULL: nothing), and a newline, to the standard
  * error that the worker was started with. An app may have put something else at that number, a
  * client's connection even: then nowhere. Keeps errno.
  */
-void say(const struct app_addr *app, const char *text, const char *more);
+void say(const struct handoff_place *app, const char *text, const char *more);

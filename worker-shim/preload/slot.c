@@ -80,7 +80,7 @@ void slot_mark(int fd, uint16_t mark)
 	atomic_store(&orphan->state, SLOT_FREE);
 }
 
-struct slot *slot_bind(int fd, int domain, const struct app_addr *app)
+struct slot *slot_bind(int fd, int domain, const struct handoff_place *app)
 {
 	struct slot *slot = table_slot_new();
 

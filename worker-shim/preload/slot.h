@@ -32,7 +32,7 @@ void slot_mark(int fd, uint16_t mark);
 
 /* Gives @fd a slot of its own, in state BOUND: the app has bound it to @app. NULL: none is free.
  */
-struct slot *slot_bind(int fd, int domain, const struct app_addr *app);
+struct slot *slot_bind(int fd, int domain, const struct handoff_place *app);
 
 /* What getsockname(2) says of it; returns the length. */
 socklen_t slot_name(const struct slot *slot, struct sockaddr_storage *ret);

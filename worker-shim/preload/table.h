@@ -75,8 +75,8 @@ struct slot {
 	_Atomic int refs;  /* SOCKET marks on this slot */
 	int domain;	   /* of the app's socket: AF_INET, AF_INET6, AF_UNIX */
 	uint32_t backlog;
-	struct app_addr app;  /* as the app bound it; stays in a slot that is free again */
-	_Atomic uint64_t ino; /* of the socket that stands at the descriptor */
+	struct handoff_place app; /* as the app bound it; stays in a slot that is free again */
+	_Atomic uint64_t ino;	  /* of the socket that stands at the descriptor */
 	uint64_t channel;
 	struct hidden hidden[HIDDEN_N];
 	_Atomic uint64_t seen[SLOT_SEEN];
