@@ -1,5 +1,5 @@
-/* links: worker-shim/preload/unix_path */
-#include "preload/unix_path.h"
+/* links: worker-shim/preload/addr */
+#include "preload/addr.h"
 #include "tap.h"
 
 #include <stdlib.h>

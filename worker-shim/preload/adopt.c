@@ -5,7 +5,6 @@
 #include "fdinfo.h"
 #include "owner.h"
 #include "real.h"
-#include "rendezvous.h"
 #include "shim.h"
 #include "slot.h"
 

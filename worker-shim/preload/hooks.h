@@ -17,7 +17,7 @@ struct timespec;
 
 /* clang-format off */
 
-/* Those that hooks_io.c makes of their parameters' names. */
+/* Those that hooks_syscall.c makes of their parameters' names. */
 #define HOOKS_ANSWERED(X) \
 	X(ssize_t, read, (int fd, void *buf, size_t n), fd, buf, n) \
 	X(ssize_t, readv, (int fd, const struct iovec *v, int n), fd, v, n) \

@@ -10,7 +10,6 @@
 #include "epollset.h"
 #include "owner.h"
 #include "receive.h"
-#include "rendezvous.h"
 #include "shim.h"
 #include "slot.h"
 

@@ -7,7 +7,6 @@
 #include "options.h"
 #include "owner.h"
 #include "real.h"
-#include "rendezvous.h"
 #include "shim.h"
 #include "slot.h"
 

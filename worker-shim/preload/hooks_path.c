@@ -8,7 +8,7 @@
 #include "real.h"
 #include "shim.h"
 #include "table.h"
-#include "unix_path.h"
+#include "addr.h"
 
 #include <fcntl.h>
 #include <limits.h>

@@ -1,12 +1,9 @@
 #include "shim.h"
 
-#include "addr.h"
 #include "adopt.h"
 #include "environ.h"
 #include "number.h"
 #include "owner.h"
-#include "real.h"
-#include "table.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -52,6 +49,37 @@ void say(const struct handoff_place *app, const char *text, const char *more)
 	if (real.write(STDERR_FILENO, line, (size_t)(out - line)) < 0)
 		return; /* nowhere to say it */
 }
+
+bool rendezvous_is_peer(int fd)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNSPEC };
+	const char *path = shim.home.rendezvous.sun_path;
+	socklen_t len = sizeof(name);
+
+	return real.getpeername(fd, (struct sockaddr *)&name, &len) == 0 &&
+	       name.sun_family == AF_UNIX && !strncmp(name.sun_path, path, sizeof(name.sun_path));
+}
+
+int rendezvous_meet(const struct slot *slot, bool adopt, int own, struct handoff_meeting *ret)
+{
+	struct handoff_wish wish = {
+		.at = slot->app,
+		.backlog = slot->backlog,
+		.flags = adopt ? HANDOFF_HELLO_ADOPT : 0,
+		.channel = adopt ? slot->channel : 0,
+		.own = own,
+	};
+	char reason[HANDOFF_REASON_SIZE];
+	int r;
+
+	r = handoff_meet(&shim.home, &wish, ret, reason);
+	if (r < 0 && own >= 0)
+		say(&slot->app, reason, NULL);
+	/* What an app may expect of listen(2). */
+	return r < 0 && r != -EMFILE && r != -ENFILE && !ret->refused ? -EADDRNOTAVAIL : r;
+}
+
+/* --- at the start --------------------------------------------------------------------------- */
 
 /*
  * The app's wrapper (a debugger's server, a tracer) listens for itself. Under a tool that runs the

@@ -1,23 +1,23 @@
 /*
- * shim.h - what the broker told this process, read once; and the lines that this library writes,
- * without which nobody would know why a call failed.
+ * shim.h - what the broker told this process, read once; the worker's side of HELLO, WELCOME and
+ * REFUSED; and the lines that this library writes, without which nobody would know why a call
+ * failed.
  */
 #pragma once
 
 #include "receive.h"
+#include "table.h"
 
 struct shim {
-	bool udp;    /* sockets for datagrams are the broker's: see datagram.h */
+	bool udp;    /* sockets for datagrams are the broker's: `udp = yes` */
 	bool active; /* a rendezvous and a token were in the environment, and this is no wrapper */
 	struct handoff_home home;
 	char private_ports[4096]; /* see addr_port_listed() */
-	char sockets[8192];	  /* see unix_path.h */
+	char sockets[8192];	  /* see addr.h */
 };
 
 /* Copied from the environment once, since an app may clear or overwrite that. */
 extern struct shim shim;
-
-struct handoff_place;
 
 /*
  * "worker-shim: listen on ADDRESS: ", @text, @more (NULL: nothing), and a newline, to the standard
@@ -25,3 +25,18 @@ struct handoff_place;
  * client's connection even: then nowhere. Keeps errno.
  */
 void say(const struct handoff_place *app, const char *text, const char *more);
+
+/*
+ * Says HELLO for @slot, with HANDOFF_HELLO_ADOPT and the slot's channel if @adopt, and waits for
+ * the answer. @own is the app's socket, for the broker to see what options it has; -1: the app has
+ * not asked for anything just now. 0: WELCOME, the caller owns the descriptors, all close-on-exec,
+ * and rx bears the name of this channel. -errno: nothing is left open, and what the app has asked
+ * for it is told why not, by say().
+ */
+int rendezvous_meet(const struct slot *slot, bool adopt, int own, struct handoff_meeting *ret);
+
+/*
+ * True if the other end of @fd is the broker's rendezvous: the app speaks the protocol itself, and
+ * reads from its channel as it is.
+ */
+bool rendezvous_is_peer(int fd);

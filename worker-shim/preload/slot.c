@@ -2,7 +2,7 @@
 
 #include "owner.h"
 #include "receive.h"
-#include "unix_path.h"
+#include "addr.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
