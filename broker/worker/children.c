@@ -1,9 +1,6 @@
 #include "children.h"
 
-#include <sys/wait.h>
-#include "base/address.h"
 #include "dispatch/channel.h"
-#include "policy/worker_end.h"
 #include "sys/log.h"
 
 static struct handoff_processes *table_of(const struct channel *c)

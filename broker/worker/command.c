@@ -1,23 +1,13 @@
 #include "command.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include "base/address.h"
 #include "base/fd.h"
 #include "base/words.h"
 #include "config/option.h"
-#include "handoff_name.h"
 #include "sys/confine.h"
 #include "sys/program.h"
 #include "sys/rights.h"
 #include "sys/starter.h"
-#include "sys/user.h"
 #include "worker/environment.h"
 #include "worker/output.h"
 

@@ -1,18 +1,12 @@
 #include "ends.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include "base/fd.h"
 #include "core/notice.h"
 #include "dispatch/channel.h"
 #include "dispatch/endpoint.h"
 #include "dispatch/flow.h"
-#include "dispatch/listener.h"
-#include "handoff_name.h"
 #include "sys/log.h"
 #include "sys/starter.h"
 #include "worker/children.h"

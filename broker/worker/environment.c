@@ -1,14 +1,6 @@
 #include "environment.h"
 
-#include <errno.h>
-#include <limits.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include "base/address.h"
 #include "base/words.h"
-#include "dispatch/types.h"
-#include "handoff_name.h"
 #include "sys/program.h"
 
 const char *environment_path(const struct service_conf *sc)

@@ -2,16 +2,11 @@
 
 #include <elf.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
-#include "base/address.h"
-#include "base/paths.h"
 #include "config/conf_check.h"
 #include "dispatch/channel.h"
-#include "handoff_name.h"
 #include "policy/escape.h"
 #include "sys/log.h"
-#include "sys/sockdiag.h"
 #include "worker/processes.h"
 
 #define LIBRARY "libworker-shim.so"

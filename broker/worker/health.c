@@ -1,12 +1,6 @@
 #include "health.h"
 
-#include <errno.h>
-#include <limits.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-#include "base/address.h"
 #include "base/fd.h"
 #include "dispatch/channel.h"
 #include "sys/log.h"

@@ -1,15 +1,8 @@
 #include "output.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#include "base/address.h"
 #include "base/fd.h"
 #include "sys/log.h"
 #include "sys/safe_path.h"

@@ -1,9 +1,5 @@
 #include "processes.h"
 
-#include <errno.h>
-#include <signal.h>
-#include <stdlib.h>
-#include <string.h>
 #include "base/fd.h"
 #include "dispatch/channel.h"
 #include "sys/log.h"

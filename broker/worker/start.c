@@ -1,10 +1,6 @@
 #include "worker/start.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/random.h>
 #include "core/notice.h"
 #include "dispatch/channel.h"

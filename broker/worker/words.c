@@ -1,21 +1,12 @@
 #include "words.h"
 
-#include <errno.h>
 #include <limits.h>
-#include <signal.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
-#include "dispatch/channel.h"
 #include "policy/core_pattern.h"
 #include "sys/log.h"
 #include "sys/path_match.h"
-#include "sys/proc.h"
 #include "worker/output.h"
 
 /* Of the first pid namespace, in which %P counts; a constant of the kernel (PROC_PID_INIT_INO). */

@@ -2,11 +2,8 @@
 
 #include "preload/addr.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 /* Room for any value. */
 #define ROOM "##############################################"

@@ -9,9 +9,6 @@
 
 #include "handoff_wire.h"
 
-#include <stdbool.h>
-#include <stddef.h>
-
 /* Makes them, without a value yet, in the process that becomes the zygote. False: no memory. */
 bool variables_prepare(void);
 

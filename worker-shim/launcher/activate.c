@@ -3,13 +3,7 @@
 #include "handoff_meet.h"
 #include "reason.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #define FIRST_FD 3 /* SD_LISTEN_FDS_START */
 

@@ -5,13 +5,7 @@
 #include "inetd/shared.h"
 #include "inetd/variables.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 static bool meet(const char *at, struct handoff_meeting *ret)
 {

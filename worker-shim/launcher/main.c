@@ -8,14 +8,12 @@
 #include "handoff_wire.h"
 #include "inetd.h"
 #include "join.h"
-#include "program.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>

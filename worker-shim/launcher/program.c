@@ -4,17 +4,14 @@
 #include "script.h"
 
 #include <elf.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
-#include <unistd.h>
 
 /* What execvp(3) searches when PATH is not set. */
 #define DEFAULT_PATH "/usr/local/bin:/bin:/usr/bin"

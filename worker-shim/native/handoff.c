@@ -4,11 +4,7 @@
 #include "handoff_take.h"
 #include "preload/addr.h"
 
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 static_assert(HANDOFF_REASON_MAX == HANDOFF_REASON_SIZE, "handoff.h stands alone");
 

@@ -2,7 +2,6 @@
 
 #include "number.h"
 
-#include <string.h>
 #include <sys/un.h>
 
 bool addr_from_sockaddr(const struct sockaddr *sa, socklen_t len, struct handoff_addr *ret)

@@ -24,8 +24,6 @@
 #include "handoff_addr.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 
 /* False, with *@ret undefined, if @sa is no whole IPv4 or IPv6 address. */
 bool addr_from_sockaddr(const struct sockaddr *sa, socklen_t len, struct handoff_addr *ret);

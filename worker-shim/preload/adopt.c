@@ -1,15 +1,10 @@
 #include "adopt.h"
 
-#include "addr.h"
 #include "bound.h"
 #include "fdinfo.h"
 #include "owner.h"
-#include "real.h"
 #include "shim.h"
 #include "slot.h"
-
-#include <netinet/in.h>
-#include <string.h>
 
 #define OPT_ADDRFORM 1 /* IPV6_ADDRFORM */
 

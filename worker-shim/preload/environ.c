@@ -4,7 +4,6 @@
 
 #include <dlfcn.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* More than that is no environment but a mistake, and the stack of a thread may be small. */
 #define ROOM_MAX (96 * 1024)

@@ -20,8 +20,6 @@
 
 #include "table.h"
 
-#include <sys/types.h>
-
 #define EPOLLSET_UNKNOWN 0 /* no accepted connection, or none that the library answers for */
 #define EPOLLSET_NONE	 1 /* a connection that is in no set */
 

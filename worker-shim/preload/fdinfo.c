@@ -3,10 +3,7 @@
 #include "number.h"
 #include "receive.h"
 
-#include <fcntl.h>
-#include <string.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 static const char *skip_spaces(const char *p)
 {

@@ -7,7 +7,6 @@
 #include "handoff_wire.h"
 
 #include <spawn.h>
-#include <stdbool.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 

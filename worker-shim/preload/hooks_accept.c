@@ -2,16 +2,11 @@
  * hooks_accept.c - accept() and accept4(), the hot path: one recvmsg() and a few comparisons.
  */
 #include "hooks.h"
-
-#include "addr.h"
 #include "adopt.h"
 #include "epollset.h"
 #include "owner.h"
-#include "real.h"
 #include "shim.h"
 #include "slot.h"
-
-#include <fcntl.h>
 
 static struct handoff_room room;
 

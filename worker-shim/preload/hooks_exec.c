@@ -3,13 +3,11 @@
  * be in a vfork child, so everything is on the stack.
  */
 #include "hooks.h"
-
 #include "adopt.h"
 #include "environ.h"
 #include "real.h"
 
 #include <stdarg.h>
-#include <stdint.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 

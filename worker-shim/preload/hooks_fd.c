@@ -5,16 +5,12 @@
  * way to exec, ours included, is its own copy.
  */
 #include "hooks.h"
-
 #include "adopt.h"
 #include "epollset.h"
 #include "owner.h"
-#include "receive.h"
 #include "shim.h"
 #include "slot.h"
 
-#include <fcntl.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>

@@ -2,21 +2,14 @@
  * hooks_listen.c - from bind() to shutdown() of a listening socket.
  */
 #include "hooks.h"
-
-#include "addr.h"
 #include "adopt.h"
 #include "bound.h"
 #include "fdinfo.h"
 #include "owner.h"
-#include "real.h"
 #include "shim.h"
 #include "slot.h"
 
-#include <fcntl.h>
-#include <limits.h>
 #include <sys/epoll.h>
-#include <sys/time.h>
-#include <unistd.h>
 
 #define MAX_ITEMS  128
 #define MAX_COPIES 64

@@ -2,16 +2,9 @@
  * hooks_name.c - what a socket says of itself: names and options.
  */
 #include "hooks.h"
-
-#include "addr.h"
-#include "options.h"
 #include "owner.h"
-#include "real.h"
 #include "shim.h"
 #include "slot.h"
-
-#include <netinet/in.h>
-#include <string.h>
 
 /* Where a libc lacks the names; the values are the same on every 64-bit Linux. */
 #define OPT_RCVTIMEO_NEW 66

@@ -4,19 +4,9 @@
  * this would shut others out: it is left undone, and succeeds.
  */
 #include "hooks.h"
-
-#include "real.h"
 #include "shim.h"
-#include "table.h"
-#include "addr.h"
 
-#include <fcntl.h>
-#include <limits.h>
-#include <stddef.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 static const char *last_part(const char *path)
 {

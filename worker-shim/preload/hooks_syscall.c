@@ -13,14 +13,11 @@
  * do without. All others pass through as they are.
  */
 #include "hooks.h"
-
-#include "real.h"
 #include "shim.h"
 #include "slot.h"
 
 #include <stdarg.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 
 /* A hook that is libc's function with another descriptor. */
 #define ANSWERED(type, name, parameters, ...)                                                      \

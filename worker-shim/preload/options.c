@@ -4,9 +4,6 @@
 #include "receive.h"
 #include "slot.h"
 
-#include <netinet/in.h>
-#include <string.h>
-
 #define OPT_GET_FILTER 26
 #define OPT_ATTACH_BPF 50
 

@@ -12,9 +12,7 @@
  */
 #pragma once
 
-#include <stdatomic.h>
 #include <stdint.h>
-#include <sys/socket.h>
 
 enum option_kind {
 	OPTION_OTHER = 0,

@@ -5,11 +5,7 @@
 #include "number.h"
 #include "owner.h"
 
-#include <limits.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 struct shim shim;
 

@@ -2,9 +2,7 @@
 
 #include "owner.h"
 #include "receive.h"
-#include "addr.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 

@@ -1,7 +1,5 @@
 #include "table.h"
 
-#include <string.h>
-
 _Atomic uint16_t table_marks[TABLE_FDS];
 struct slot table_slots[TABLE_SLOTS];
 _Atomic int table_end;
