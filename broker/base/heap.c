@@ -1,80 +1,39 @@
 #include "heap.h"
 
-/* Both are the first of their siblings, and have none; either may be NULL. */
-static struct heap_node *meld(const struct heap *h, struct heap_node *a, struct heap_node *b)
+/* Puts the first of @a and @b, which may be NULL, at *@at, and all others below it. */
+static void meld(const struct heap *h, struct heap_node *a, struct heap_node *b,
+		 struct heap_node **at)
 {
-	if (!a || !b)
-		return a ? a : b;
-	if (h->before(b, a)) {
-		struct heap_node *first = b;
+	while (a && b) {
+		bool swap = h->before(b, a);
+		struct heap_node *first = swap ? b : a;
 
-		b = a;
-		a = first;
+		b = swap ? a : b;
+		a = first->right;
+		/* The sides change places: what grew is left alone next, which makes it
+		 * logarithmic. */
+		first->right = first->left;
+		if (first->right)
+			first->right->at = &first->right;
+		first->at = at;
+		*at = first;
+		at = &first->left;
 	}
-	b->next = a->child;
-	if (b->next)
-		b->next->prev = b;
-	b->prev = a;
-	a->child = b;
-	return a;
-}
-
-/* Melds @first and its siblings: in pairs, then all pairs. This order makes it logarithmic. */
-static struct heap_node *combine(const struct heap *h, struct heap_node *first)
-{
-	struct heap_node *pairs = NULL, *all = NULL;
-
-	while (first) {
-		struct heap_node *a = first, *b = a->next, *pair;
-
-		first = b ? b->next : NULL;
-		a->next = NULL;
-		if (b)
-			b->next = NULL;
-		pair = meld(h, a, b);
-		pair->next = pairs;
-		pairs = pair;
-	}
-	while (pairs) {
-		struct heap_node *pair = pairs;
-
-		pairs = pair->next;
-		pair->next = NULL;
-		all = meld(h, all, pair);
-	}
-	return all;
-}
-
-static void set_root(struct heap *h, struct heap_node *root)
-{
-	h->root = root;
-	if (root)
-		root->prev = root;
+	*at = a ? a : b;
+	if (*at)
+		(*at)->at = at;
 }
 
 void heap_insert(struct heap *h, struct heap_node *n)
 {
-	*n = (struct heap_node){ .child = NULL };
-	set_root(h, meld(h, h->root, n));
+	*n = (struct heap_node){ .at = NULL };
+	meld(h, h->root, n, &h->root);
 }
 
 void heap_remove(struct heap *h, struct heap_node *n)
 {
-	struct heap_node *below;
-
 	if (!heap_linked(n))
 		return;
-	below = combine(h, n->child);
-	if (n == h->root) {
-		set_root(h, below);
-	} else {
-		if (n->prev->child == n)
-			n->prev->child = n->next;
-		else
-			n->prev->next = n->next;
-		if (n->next)
-			n->next->prev = n->prev;
-		set_root(h, meld(h, h->root, below));
-	}
-	*n = (struct heap_node){ .child = NULL };
+	meld(h, n->left, n->right, n->at);
+	*n = (struct heap_node){ .at = NULL };
 }

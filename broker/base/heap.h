@@ -1,18 +1,16 @@
 /*
- * heap - an intrusive pairing heap: the first of many in an order.
+ * heap - an intrusive skew heap (Sleator and Tarjan): the first of many in an order.
  *
- * Nodes are embedded in their owners, so nothing is allocated. Inserting takes constant
- * time; removing, of any node, O(log n) on average over many.
+ * Nodes are embedded in their owners, so nothing is allocated. Inserting and removing, of any node,
+ * take O(log n) on average over many.
  */
 #pragma once
 
 #include "base/util.h"
 
 struct heap_node {
-	struct heap_node *child; /* the first of those that come after it */
-	struct heap_node *next;	 /* the next of its siblings */
-	struct heap_node *
-		prev; /* the sibling before it, or its parent; the root: itself; NULL: in no heap */
+	struct heap_node *left, *right; /* both come after it */
+	struct heap_node **at;		/* what points to it; NULL: in no heap */
 };
 
 struct heap {
@@ -23,7 +21,7 @@ struct heap {
 
 static inline bool heap_linked(const struct heap_node *n)
 {
-	return n->prev;
+	return n->at;
 }
 
 /* @n is in no heap. */

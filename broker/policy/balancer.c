@@ -155,13 +155,13 @@ static struct balancer_member *least_loaded(struct balancer *b, balancer_refresh
 
 	while ((first = b->by_load.root) && !has_room(member_by_load(first), refresh)) {
 		heap_remove(&b->by_load, first);
-		first->next = full;
+		first->right = full;
 		full = first;
 	}
 	if (first)
 		m = member_by_load(first);
 	while ((first = full)) {
-		full = first->next;
+		full = first->right;
 		heap_insert(&b->by_load, first);
 	}
 	return m;

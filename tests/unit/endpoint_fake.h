@@ -432,12 +432,12 @@ void loop_timer_init(struct loop_timer *timer, void (*expired)(struct loop_timer
 void loop_timer_arm(struct loop *loop, struct loop_timer *timer, int64_t delay_ms)
 {
 	timer->at_ms = loop->now_ms + delay_ms;
-	timer->node.prev = &timer->node; /* linked, in a heap of its own */
+	timer->node.at = &timer->node.left; /* linked, in a heap of its own */
 }
 
 void loop_timer_disarm(struct loop_timer *timer)
 {
-	timer->node.prev = NULL;
+	timer->node.at = NULL;
 }
 
 uint64_t loop_cpu_ns(void)
