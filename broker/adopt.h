@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "config/conf_keep.h"
+#include "config/conf.h"
 #include "start.h"
 
 /*

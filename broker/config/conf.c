@@ -4,7 +4,6 @@
 #include "base/words.h"
 #include "config/conf_check.h"
 #include "config/conf_read.h"
-#include "config/conf_source.h"
 #include "config/option.h"
 
 #include <errno.h>
@@ -16,6 +15,36 @@ static void free_options(enum option_section section, void *conf)
 	for_each_option (opt, section)
 		option_clear(opt, conf);
 }
+
+/* --- what one was read from, as bytes ------------------------------------------------ */
+
+/* Terminated: the number of processors, file, directory, $WORKER_COUNT; then the text. */
+static struct conf_source *source_new(const char *file, const char *text, size_t len,
+				      const struct conf_facts *facts)
+{
+	struct strbuf b = STRBUF_GROWS(CONF_FILE_MAX + (64 << 10));
+	struct conf_source *s = NULL;
+
+	strbuf_addf(&b, "%u%c%s%c%s%c%s%c", facts->cpus, 0, file ? file : "", 0, facts->base_dir, 0,
+		    facts->worker_count ? facts->worker_count : "", 0);
+	strbuf_add_bytes(&b, text, len);
+	if (!b.cut)
+		s = malloc(sizeof(*s) + b.len);
+	if (s) {
+		*s = (struct conf_source){ .refs = 1, .len = b.len };
+		memcpy(s->bytes, b.text, b.len);
+	}
+	strbuf_deinit(&b);
+	return s;
+}
+
+static void source_unref(struct conf_source *s)
+{
+	if (s && --s->refs == 0)
+		free(s);
+}
+
+/* --- parts --------------------------------------------------------------------------- */
 
 void conf_names_unref(struct conf_names *names)
 {
@@ -50,7 +79,7 @@ void service_conf_unref(struct service_conf *sc)
 	conf_names_unref(sc->names);
 	free(sc->release);
 	strlist_free(sc->file_environment);
-	conf_source_unref(sc->source);
+	source_unref(sc->source);
 	free(sc);
 }
 
@@ -63,8 +92,7 @@ void conf_free(struct conf *conf)
 	free(conf->services);
 	free_options(OPTION_BROKER, &conf->broker);
 	conf_names_unref(conf->broker.names);
-	conf_source_unref(conf->source);
-	free(conf->file);
+	source_unref(conf->source);
 	free(conf);
 }
 
@@ -132,7 +160,7 @@ int conf_print(const struct conf *conf, char **ret_text)
 
 struct builder {
 	const struct conf_facts *facts;
-	struct conf_source *source; /* owned */
+	struct conf *conf; /* what it is about */
 	struct conf_errors errors;
 	struct conf_sections sections;
 	char *const *argv; /* the one service's command; NULL: each section has its own */
@@ -218,7 +246,8 @@ static struct service_conf *make_service(struct builder *b, const struct conf_se
 		return NULL;
 	}
 	sc->refs = 1;
-	sc->source = conf_source_ref(b->source);
+	sc->source = b->conf->source;
+	sc->source->refs++;
 	sc->line = own->line;
 	fill(b, OPTION_SERVICE, own, defaults, sc);
 	for (size_t i = 0; sc->v6only && i < sc->n_listen; i++)
@@ -234,7 +263,7 @@ static struct service_conf *make_service(struct builder *b, const struct conf_se
 	return sc;
 }
 
-static void add_service(struct builder *b, const struct conf_section *own, struct conf *conf)
+static void add_service(struct builder *b, const struct conf_section *own)
 {
 	const struct option *command = option_find(OPTION_SERVICE, "command");
 	const struct conf_section *defaults = &b->sections.of[SECTION_DEFAULTS];
@@ -244,7 +273,7 @@ static void add_service(struct builder *b, const struct conf_section *own, struc
 	if (!sc)
 		return;
 	strcpy(sc->name, strchr(own->name, ':') + 1);
-	conf->services[conf->n_services++] = sc;
+	b->conf->services[b->conf->n_services++] = sc;
 	if (b->argv) {
 		/* In place of a `command` line: the words are there already. */
 		b->no_memory |= strlist_copy(b->argv, &sc->command) < 0 ||
@@ -264,27 +293,26 @@ static void add_service(struct builder *b, const struct conf_section *own, struc
  * @file NULL: command line. -EINVAL if there are mistakes, which are in @error then. @error NULL:
  * no services, and mistakes are passed over.
  */
-static int build(struct builder *b, const char *file, struct conf **ret, struct strbuf *error)
+static int build(struct builder *b, const char *file, const char *text, size_t len,
+		 struct conf **ret, struct strbuf *error)
 {
-	const struct conf_section *broker = &b->sections.of[SECTION_BROKER];
 	const struct conf_section *defaults = &b->sections.of[SECTION_DEFAULTS];
-	struct conf *conf = calloc(1, sizeof(*conf));
+	struct conf *conf = b->conf = calloc(1, sizeof(*conf));
 
-	if (!conf || !b->source) {
-		free(conf);
+	if (!conf)
 		return -ENOMEM;
-	}
 	assert(b->facts->base_dir && b->facts->base_dir[0] == '/');
-	conf->source = conf_source_ref(b->source);
+	conf->source = source_new(file, text, len, b->facts);
 	conf->services = calloc(CONF_SERVICES_MAX, sizeof(struct service_conf *));
-	conf->file = file ? strdup(file) : NULL;
-	b->no_memory = !conf->services || (file && !conf->file);
-	fill(b, OPTION_BROKER, broker, &no_section, &conf->broker);
+	b->no_memory = !conf->source || !conf->services;
+	if (file && conf->source)
+		conf->file = strchr(conf->source->bytes, '\0') + 1;
+	fill(b, OPTION_BROKER, &b->sections.of[SECTION_BROKER], &no_section, &conf->broker);
 	/* Mistakes in [defaults] are found even where no service inherits them. */
-	if (error && defaults->line)
+	if (error && !b->no_memory && defaults->line)
 		service_conf_unref(make_service(b, defaults, &no_section));
 	for (size_t i = SECTION_SERVICES; error && !b->no_memory && i < b->sections.n; i++)
-		add_service(b, &b->sections.of[i], conf);
+		add_service(b, &b->sections.of[i]);
 	conf_check_listeners(conf, &b->errors);
 	if (!b->no_memory && (!error || b->errors.n == 0)) {
 		*ret = conf;
@@ -311,11 +339,8 @@ int conf_parse(const char *file, const char *text, size_t len, const struct conf
 				"%s: no service; write [service:NAME] and below it command = "
 				"PROGRAM ARGUMENTS",
 				file);
-	if (r == 0) {
-		b.source = conf_source_new(file, text, len, facts);
-		r = build(&b, file, ret, error);
-	}
-	conf_source_unref(b.source);
+	if (r == 0)
+		r = build(&b, file, text, len, ret, error);
 	conf_sections_free(&b.sections);
 	return r;
 }
@@ -328,7 +353,6 @@ int conf_from_command(char *const *argv, const char *workers, const char *const 
 	struct builder b = { .facts = facts, .argv = argv, .sections.n = SECTION_SERVICES + 1 };
 	struct conf_section *service = &b.sections.of[SECTION_SERVICES];
 	const char *name = words_base(argv[0]);
-	int r;
 
 	if (!settings)
 		return -ENOMEM;
@@ -345,8 +369,62 @@ int conf_from_command(char *const *argv, const char *workers, const char *const 
 		settings[i].option = option_find(OPTION_SERVICE, key);
 		settings[i].origin.kind = ORIGIN_COMMAND_LINE;
 	}
-	b.source = conf_source_new(NULL, "", 0, facts);
-	r = build(&b, NULL, ret, error);
-	conf_source_unref(b.source);
-	return r;
+	return build(&b, NULL, "", 0, ret, error);
+}
+
+/* --- for another program --------------------------------------------------------------- */
+
+static const char *next_text(const char **at, const char *end)
+{
+	const char *text = *at, *nul = text < end ? memchr(text, '\0', (size_t)(end - text)) : NULL;
+
+	*at = nul ? nul + 1 : end;
+	return nul ? text : NULL;
+}
+
+int conf_unkeep(const char *bytes, size_t len, const struct conf_command *command,
+		struct conf **ret, struct strbuf *error)
+{
+	const char *at = bytes, *end = bytes + len;
+	const char *cpus = next_text(&at, end), *file = next_text(&at, end);
+	const char *directory = next_text(&at, end), *count = next_text(&at, end);
+	struct conf_facts facts = { .worker_count = count, .base_dir = directory };
+
+	if (!count || *directory != '/')
+		return strbuf_fail(error, -EINVAL, "a configuration in it cannot be read");
+	facts.cpus = (unsigned)strtoul(cpus, NULL, 10);
+	if (*file)
+		return conf_parse(file, at, (size_t)(end - at), &facts, ret, error);
+	if (!command->argv)
+		return strbuf_fail(error, -EINVAL, "it is of a command line, which is not given");
+	return conf_from_command(command->argv, command->workers, command->listen,
+				 command->n_listen, &facts, ret, error);
+}
+
+void service_conf_keep(const struct service_conf *sc, struct strbuf *out)
+{
+	strbuf_addf(out, "%u%c%s%c%s%c", sc->source->number, 0, sc->name, 0,
+		    sc->release ? sc->release : "", 0);
+	for (char *const *e = sc->file_environment; e && *e; e++)
+		strbuf_add_bytes(out, *e, strlen(*e) + 1);
+}
+
+struct service_conf *service_conf_unkeep(const char *bytes, size_t len, struct conf *const *confs,
+					 size_t n)
+{
+	const char *at = bytes, *end = bytes + len, *variable;
+	const char *number = next_text(&at, end), *name = next_text(&at, end);
+	const char *release = next_text(&at, end);
+	size_t which = release ? strtoul(number, NULL, 10) : 0;
+	struct service_conf *sc =
+		which && which <= n ? conf_find_service(confs[which - 1], name) : NULL;
+
+	if (!sc || sc->release || sc->file_environment)
+		return NULL;
+	if (*release && !(sc->release = strdup(release)))
+		return NULL;
+	while ((variable = next_text(&at, end)))
+		if (strlist_append(&sc->file_environment, variable) < 0)
+			return NULL;
+	return sc;
 }

@@ -1,5 +1,5 @@
 /*
- * conf - builds, shares, prints and frees a configuration, and finds things in it.
+ * conf - builds, keeps, shares, prints and frees a configuration, and finds things in it.
  *
  * A struct conf is built whole or not at all, and never changes afterwards. A reload builds a
  * second one beside it; workers keep the struct service_conf they were started with for as long as
@@ -32,6 +32,29 @@ int conf_parse(const char *file, const char *text, size_t len, const struct conf
 int conf_from_command(char *const *argv, const char *workers, const char *const *listen,
 		      size_t n_listen, const struct conf_facts *facts, struct conf **ret,
 		      struct strbuf *error);
+
+/* The command line that a configuration may have come from. */
+struct conf_command {
+	char *const *argv; /* NULL: none */
+	const char *workers;
+	const char *const *listen;
+	size_t n_listen;
+};
+
+/*
+ * Reads again, maybe in another program, exactly what was read once, so that every value, origin
+ * and line is the same, whatever has become of the file. @bytes: conf_source.bytes. 0: *@ret is the
+ * caller's; -EINVAL, -ENOMEM with @error.
+ */
+int conf_unkeep(const char *bytes, size_t len, const struct conf_command *command,
+		struct conf **ret, struct strbuf *error);
+
+/* Of a service: the .number of its source, its name, and what the disk had said. */
+void service_conf_keep(const struct service_conf *sc, struct strbuf *out);
+
+/* The one of that name in @confs[number - 1], filled; NULL: there is none, or no memory. */
+struct service_conf *service_conf_unkeep(const char *bytes, size_t len, struct conf *const *confs,
+					 size_t n);
 
 void conf_free(struct conf *conf); /* NULL is fine. Services live on while somebody holds them. */
 

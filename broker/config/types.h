@@ -161,7 +161,7 @@ struct conf_names {
  */
 struct conf_source {
 	unsigned refs;
-	unsigned number; /* while it is written: see conf_keep(); 0: it was not yet */
+	unsigned number; /* while it is written: see conf_unkeep(); 0: it was not yet */
 	size_t len;
 	char bytes[];
 };
@@ -298,7 +298,7 @@ struct broker_conf {
 };
 
 struct conf {
-	char *file;		    /* as given; NULL: command line */
+	char *file;		    /* as given, in .source; NULL: command line */
 	struct conf_source *source; /* held */
 	struct broker_conf broker;
 	struct service_conf **services; /* in the order of the file */

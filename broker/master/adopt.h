@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "config/conf_keep.h"
+#include "config/conf.h"
 #include "master/master.h"
 #include "service/types.h"
 

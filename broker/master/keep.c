@@ -1,7 +1,7 @@
 /*
  * The state of a broker that outlives it, as the records of policy/kept.h.
  */
-#include "config/conf_keep.h"
+#include "config/conf.h"
 #include "dispatch/adopt.h"
 #include "master/master.h"
 #include "service/types.h"

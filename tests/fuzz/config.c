@@ -1,5 +1,4 @@
 /* links: broker/base/address broker/config/conf broker/config/conf_check broker/config/conf_plan */
-/* links: broker/config/conf_source */
 /* links: broker/config/conf_read broker/base/words broker/config/option */
 /* links: broker/config/option_table broker/config/option_list broker/config/health_probe */
 /* links: broker/config/option_word broker/base/units broker/base/strbuf tests/harness/fuzz_paths */

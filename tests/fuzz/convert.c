@@ -3,7 +3,6 @@
 /* links: broker/config/conf_check broker/config/option broker/config/option_table */
 /* links: broker/config/option_list broker/config/option_word broker/config/health_probe */
 /* links: broker/config/conf tests/harness/fuzz_paths */
-/* links: broker/config/conf_source */
 /* Files of inetd and xinetd, and the configuration's reader with what becomes of them. */
 #include "ctl/convert_read.h"
 #include "config/conf.h"

@@ -1,14 +1,12 @@
 /* links: broker/base/address broker/config/conf broker/config/conf_check broker/config/conf_read */
-/* links: broker/config/conf_source broker/config/conf_keep */
 /* links: broker/base/words broker/config/option broker/config/option_table */
 /* links: broker/config/option_list broker/config/health_probe broker/config/option_word */
 /* links: broker/base/units broker/base/strbuf broker/base/paths */
-#include "config/conf_keep.h"
+#include "config/conf.h"
 
 #include <errno.h>
 #include "base/words.h"
 #include "conf_util.h"
-#include "config/conf_source.h"
 
 #define EXAMPLE "docs/examples/full.ini"
 

@@ -1,5 +1,4 @@
 /* links: broker/config/conf broker/config/conf_check broker/config/conf_read */
-/* links: broker/config/conf_source */
 /* links: broker/config/option broker/config/option_table broker/config/option_list */
 /* links: broker/config/option_word broker/config/health_probe broker/base/address */
 /* links: broker/base/words broker/base/units broker/base/strbuf */

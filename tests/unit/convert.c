@@ -3,7 +3,6 @@
 /* links: broker/config/conf_check broker/config/option broker/config/option_table */
 /* links: broker/config/option_list broker/config/option_word broker/config/health_probe */
 /* links: broker/config/conf */
-/* links: broker/config/conf_source */
 /* links: broker/base/paths */
 #include "ctl/convert_read.h"
 #include "base/strbuf.h"

@@ -1,6 +1,5 @@
 /* links: broker/ctl/doctor_text broker/ctl/text broker/base/json broker/base/strbuf */
 /* links: broker/base/address broker/config/conf broker/config/conf_check broker/config/conf_read */
-/* links: broker/config/conf_source */
 /* links: broker/base/words broker/config/option broker/config/option_table */
 /* links: broker/config/option_list broker/config/health_probe broker/config/option_word */
 /* links: broker/base/units */
