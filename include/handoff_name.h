@@ -93,26 +93,22 @@ static inline void handoff_name_put(char *out, const struct handoff_name *name)
 /* Reads a sun_path of @len bytes. False, with *@ret undefined, if it is not such a name. */
 static inline bool handoff_name_get(const char *in, size_t len, struct handoff_name *ret)
 {
+	char same[HANDOFF_NAME_SIZE];
 	uint64_t channel;
 	uint16_t port;
-	char family;
 
-	if (len != HANDOFF_NAME_SIZE || memcmp(in, HANDOFF_NAME_PREFIX, HANDOFF_NAME_WORKER) != 0 ||
-	    in[HANDOFF_NAME_CHANNEL - 1] != ':' || in[HANDOFF_NAME_FAMILY - 1] != ':' ||
-	    in[HANDOFF_NAME_PORT - 1] != ':' || in[HANDOFF_NAME_IP - 1] != ':')
-		return false;
-	family = in[HANDOFF_NAME_FAMILY];
-	if (!handoff_hex_get(in + HANDOFF_NAME_WORKER, ret->worker, sizeof(ret->worker)) ||
+	if (len != HANDOFF_NAME_SIZE ||
+	    !handoff_hex_get(in + HANDOFF_NAME_WORKER, ret->worker, sizeof(ret->worker)) ||
 	    !handoff_hex_get(in + HANDOFF_NAME_RANDOM, &ret->random, sizeof(ret->random)) ||
 	    !handoff_hex_get(in + HANDOFF_NAME_CHANNEL, &channel, sizeof(channel)) ||
-	    (family != '1' && family != '4' && family != '6' && family != '7') ||
 	    !handoff_hex_get(in + HANDOFF_NAME_PORT, &port, sizeof(port)) ||
 	    !handoff_hex_get(in + HANDOFF_NAME_IP, ret->addr.ip, sizeof(ret->addr.ip)))
 		return false;
 	ret->channel = be64toh(channel);
-	ret->addr.family = family == '7' ? 6 : (uint8_t)(family - '0');
-	ret->addr.flags = family == '7' ? HANDOFF_V6ONLY : 0;
+	ret->addr.family = in[HANDOFF_NAME_FAMILY] == '7' ? 6 : in[HANDOFF_NAME_FAMILY] & 15;
+	ret->addr.flags = in[HANDOFF_NAME_FAMILY] == '7' ? HANDOFF_V6ONLY : 0;
 	ret->addr.port = be16toh(port);
 	ret->addr.scope_id = 0;
-	return handoff_addr_ok(&ret->addr);
+	handoff_name_put(same, ret);
+	return !memcmp(in, same, sizeof(same)) && ret->addr.family && handoff_addr_ok(&ret->addr);
 }

@@ -272,54 +272,45 @@ static inline bool handoff_place_ok(const struct handoff_addr *a, const char *pa
 static inline bool handoff_check(const void *buf, size_t len, enum handoff_type want)
 {
 	const struct handoff_header *h = (const struct handoff_header *)buf;
+	const struct handoff_hello *hello = (const struct handoff_hello *)buf;
+	const struct handoff_welcome *welcome = (const struct handoff_welcome *)buf;
+	const struct handoff_refused *refused = (const struct handoff_refused *)buf;
+	const struct handoff_conn *conn = (const struct handoff_conn *)buf;
+	const struct handoff_join *join = (const struct handoff_join *)buf;
+	const struct handoff_joined *joined = (const struct handoff_joined *)buf;
 
 	if (len < sizeof(*h) || h->version != HANDOFF_VERSION || h->type != (uint16_t)want ||
 	    h->size != len || len != handoff_size(want))
 		return false;
 	switch (want) {
-	case HANDOFF_HELLO: {
-		const struct handoff_hello *m = (const struct handoff_hello *)buf;
-
+	case HANDOFF_HELLO:
 		/* What is adopted is known by its number: the name of rx has no room for a path. */
-		return handoff_place_ok(&m->addr, m->path) && m->addr.family != 0 &&
-		       (m->addr.port || *m->path || (m->addr.family == HANDOFF_UNIX && m->flags)) &&
-		       (!(m->flags & ~(uint32_t)HANDOFF_HELLO_ADOPT) ||
-			(m->flags == HANDOFF_HELLO_UDP && m->addr.family != HANDOFF_UNIX)) &&
-		       handoff_text_ok(m->service, sizeof(m->service));
-	}
-	case HANDOFF_WELCOME: {
-		const struct handoff_welcome *m = (const struct handoff_welcome *)buf;
-
-		return handoff_place_ok(&m->addr, m->path);
-	}
-	case HANDOFF_REFUSED: {
-		const struct handoff_refused *m = (const struct handoff_refused *)buf;
-
-		return m->error != 0 && handoff_text_ok(m->reason, sizeof(m->reason));
-	}
-	case HANDOFF_CONN: {
-		const struct handoff_conn *m = (const struct handoff_conn *)buf;
-
-		return handoff_addr_ok(&m->peer) && !(m->flags & ~(uint32_t)HANDOFF_CONN_NONBLOCK);
-	}
+		return handoff_place_ok(&hello->addr, hello->path) && hello->addr.family &&
+		       (hello->addr.port || *hello->path ||
+			(hello->addr.family == HANDOFF_UNIX && hello->flags)) &&
+		       (!(hello->flags & ~(uint32_t)HANDOFF_HELLO_ADOPT) ||
+			(hello->flags == HANDOFF_HELLO_UDP &&
+			 hello->addr.family != HANDOFF_UNIX)) &&
+		       handoff_text_ok(hello->service, sizeof(hello->service));
+	case HANDOFF_WELCOME:
+		return handoff_place_ok(&welcome->addr, welcome->path);
+	case HANDOFF_REFUSED:
+		return refused->error && handoff_text_ok(refused->reason, sizeof(refused->reason));
+	case HANDOFF_CONN:
+		return handoff_addr_ok(&conn->peer) &&
+		       !(conn->flags & ~(uint32_t)HANDOFF_CONN_NONBLOCK);
 	case HANDOFF_NUDGE:
 	case HANDOFF_NOTICE:
 		return true;
-	case HANDOFF_JOIN: {
-		const struct handoff_join *m = (const struct handoff_join *)buf;
-
-		return !(m->flags & ~(uint32_t)HANDOFF_JOIN_PINNED_ONLY) &&
-		       handoff_text_ok(m->service, sizeof(m->service));
-	}
-	case HANDOFF_JOINED: {
-		const struct handoff_joined *m = (const struct handoff_joined *)buf;
-
-		return m->n_ports <= HANDOFF_PORTS_MAX && m->rendezvous[0] == '/' &&
-		       handoff_text_ok(m->service, sizeof(m->service)) &&
-		       handoff_text_ok(m->worker, sizeof(m->worker)) &&
-		       handoff_text_ok(m->rendezvous, sizeof(m->rendezvous)) &&
-		       handoff_text_ok(m->path, sizeof(m->path));
-	}
+	case HANDOFF_JOIN:
+		return !(join->flags & ~(uint32_t)HANDOFF_JOIN_PINNED_ONLY) &&
+		       handoff_text_ok(join->service, sizeof(join->service));
+	case HANDOFF_JOINED:
+		return joined->n_ports <= HANDOFF_PORTS_MAX && *joined->rendezvous == '/' &&
+		       handoff_text_ok(joined->service, sizeof(joined->service)) &&
+		       handoff_text_ok(joined->worker, sizeof(joined->worker)) &&
+		       handoff_text_ok(joined->rendezvous, sizeof(joined->rendezvous)) &&
+		       handoff_text_ok(joined->path, sizeof(joined->path));
 	}
 	return false;
 }
