@@ -6,7 +6,8 @@
  */
 #pragma once
 
-#include <stdbool.h>
+#include <string.h>
+#include "base/util.h"
 
 #define ASKED_DEVICE_SIZE 16 /* IFNAMSIZ */
 
@@ -27,7 +28,18 @@ struct asked {
 	bool elsewhere; /* its socket is in another network namespace: clients of this one alone */
 };
 
-bool asked_equal(const struct asked *a, const struct asked *b);
+static inline bool asked_equal(const struct asked *a, const struct asked *b)
+{
+	return !strcmp(a->device, b->device) && !memcmp(a->values, b->values, sizeof(a->values)) &&
+	       a->elsewhere == b->elsewhere;
+}
 
 /* What @more sets replaces what @asked has; what it leaves alone stays. */
-void asked_add(struct asked *asked, const struct asked *more);
+static inline void asked_add(struct asked *asked, const struct asked *more)
+{
+	if (*more->device)
+		memcpy(asked->device, more->device, sizeof(asked->device));
+	for (size_t i = 0; i < ASKED_N; i++)
+		if (more->values[i])
+			asked->values[i] = more->values[i];
+}

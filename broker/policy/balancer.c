@@ -1,7 +1,5 @@
 #include "balancer.h"
 
-#include <stdlib.h>
-
 static struct balancer_member *member_of(struct list *link)
 {
 	return container_of(link, struct balancer_member, link);
@@ -122,11 +120,8 @@ void balancer_set_load(struct balancer *b, struct balancer_member *m, uint32_t l
 
 static bool has_room(struct balancer_member *m, balancer_refresh_fn *refresh)
 {
-	if (m->waiting < m->limit)
-		return true;
-	if (m->limit == 0)
-		return false;
-	refresh(m);
+	if (m->limit && m->waiting >= m->limit)
+		refresh(m);
 	return m->waiting < m->limit;
 }
 
@@ -222,11 +217,6 @@ void balancer_given(struct balancer *b, struct balancer_member *m)
 		b->early = NULL;
 	if (!out_of_turn)
 		b->cursor = m->link.next;
-}
-
-void balancer_hurry(struct balancer *b, struct balancer_member *m)
-{
-	b->early = m;
 }
 
 void balancer_given_by_pin(struct balancer *b, struct balancer_member *m)

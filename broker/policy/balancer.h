@@ -31,9 +31,13 @@ struct balancer_member {
 #define BALANCER_HOMES (1 << 14)
 
 struct balancer {
-	struct list ring;	       /* of balancer_member::link */
-	struct list *cursor;	       /* the member whose turn it is; &ring: the first */
-	struct balancer_member *early; /* BALANCE_ROUND_ROBIN: gets the next one, out of turn */
+	struct list ring;    /* of balancer_member::link */
+	struct list *cursor; /* the member whose turn it is; &ring: the first */
+	/*
+	 * In BALANCE_ROUND_ROBIN this one of the ring gets the next before its turn, and nobody
+	 * loses his: a lap takes long where there are many members and few clients.
+	 */
+	struct balancer_member *early;
 	enum conf_balance mode;
 	struct heap by_load; /* all members, in BALANCE_LEAST_CONNECTIONS */
 	uint64_t turns;
@@ -68,12 +72,6 @@ struct balancer_member *balancer_pick(struct balancer *b, uint32_t source,
 
 /* @m, which balancer_pick() returned, was given a connection. */
 void balancer_given(struct balancer *b, struct balancer_member *m);
-
-/*
- * In BALANCE_ROUND_ROBIN @m, which is in the ring, gets one before its turn, and nobody loses his:
- * a lap takes long where there are many members and few clients.
- */
-void balancer_hurry(struct balancer *b, struct balancer_member *m);
 
 /* @m got one past the round, in it or not: nobody's turn is over. */
 void balancer_given_by_pin(struct balancer *b, struct balancer_member *m);

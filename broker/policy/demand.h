@@ -21,10 +21,20 @@ enum demand_answer {
 	DEMAND_START,	/* one more */
 };
 
-enum demand_answer demand_answer(const struct demand *d);
+static inline enum demand_answer demand_answer(const struct demand *d)
+{
+	if (d->starting)
+		return DEMAND_NOTHING;
+	if (!d->running)
+		return d->clients ? DEMAND_START : DEMAND_SLEEP;
+	return d->clients && d->full && d->running < d->wanted ? DEMAND_START : DEMAND_NOTHING;
+}
 
 /*
  * Whether a program that ended with status 0 has done its work. If it has @taken nothing while
  * @clients wait, the next would do the same, and so on without end.
  */
-bool demand_ended_well(bool taken, bool clients);
+static inline bool demand_ended_well(bool taken, bool clients)
+{
+	return taken || !clients;
+}

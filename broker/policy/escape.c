@@ -1,16 +1,9 @@
 #include "escape.h"
 
-static const char *cleaned(const struct escape_facts *f)
-{
-	if (f->other_user && !f->library)
-		return "its user was changed by a program that drops the environment (su, sudo): "
-		       "set user in the service instead";
-	return "its environment was cleaned: let what starts it pass on LD_PRELOAD and the BROKER_ "
-	       "variables";
-}
-
 const char *escape_text(const struct escape_facts *f)
 {
+	bool cleaned = f->library ? !f->token : !f->preload;
+
 	if (f->private_port)
 		return "it is in private_ports";
 	if (f->native)
@@ -30,8 +23,12 @@ const char *escape_text(const struct escape_facts *f)
 		       "service instead, or remove the mark";
 	if (f->no_token)
 		return "it was started with an empty BROKER_TOKEN, to do without the library";
-	if (f->library ? !f->token : !f->preload)
-		return cleaned(f);
+	if (cleaned && f->other_user && !f->library)
+		return "its user was changed by a program that drops the environment (su, sudo): "
+		       "set user in the service instead";
+	if (cleaned)
+		return "its environment was cleaned: let what starts it pass on LD_PRELOAD and the "
+		       "BROKER_ variables";
 	if (!f->library && f->other_root)
 		return "its root directory was changed before it was executed (chroot), and the "
 		       "library is not there: let the app change it after it listens";

@@ -1,6 +1,5 @@
 #include "lines.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define ROOM_STEP 128

@@ -33,38 +33,18 @@ struct family {
 	unsigned ns;	      /* a time, of which 1 is so many; 0: it is no time */
 };
 
-static const char *const broker_states[] = {
-	[METRICS_STARTING] = "starting",
-	[METRICS_RUNNING] = "running",
-	[METRICS_STOPPING] = "stopping",
-};
+/* The values of labels, each list in the order of its enum. */
+static const char *const broker_states[] = { "starting", "running", "stopping" };
+static const char *const refusals[METRICS_REFUSED_N] = { "no-worker", "no-memory" };
+static const char *const places[METRICS_WAITING_N] = { "broker", "channel" };
+static const char *const results[METRICS_RELOADS_N] = { "done", "aborted" };
+static const char *const ends[METRICS_ENDS_N] = { "good", "failed", "killed" };
 
 /* As worker_state_names, but for the last. */
 static const char *const slot_states[WORKER_STATE_N] = {
 	[WORKER_STARTING] = "starting", [WORKER_READY] = "ready",	[WORKER_HELD] = "held",
 	[WORKER_CLOSED] = "closed",	[WORKER_DRAINING] = "draining", [WORKER_PARKED] = "parked",
 	[WORKER_STOPPING] = "stopping", [WORKER_DEAD] = "empty",
-};
-
-static const char *const refusals[METRICS_REFUSED_N] = {
-	[METRICS_NO_WORKER] = "no-worker",
-	[METRICS_NO_MEMORY] = "no-memory",
-};
-
-static const char *const places[METRICS_WAITING_N] = {
-	[METRICS_IN_BROKER] = "broker",
-	[METRICS_IN_CHANNELS] = "channel",
-};
-
-static const char *const results[METRICS_RELOADS_N] = {
-	[METRICS_DONE] = "done",
-	[METRICS_ABORTED] = "aborted",
-};
-
-static const char *const ends[METRICS_ENDS_N] = {
-	[METRICS_GOOD] = "good",
-	[METRICS_FAILED] = "failed",
-	[METRICS_KILLED] = "killed",
 };
 
 /* --- all of them ----------------------------------------------------------------------- */

@@ -15,12 +15,23 @@
 #define PACE_IDLE_END 5	 /* 17 %: the end of drain_timeout comes nearer */
 #define PACE_SURVEY   2	 /* a third: a person waits for it */
 
+/* @times as long, in milliseconds, the grain of timers: at least so long. */
+static inline int64_t pace_rest_ms(uint64_t worked_ns, unsigned times)
+{
+	return (int64_t)((worked_ns * times + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC);
+}
+
 /*
  * For work that comes in bursts: @even_ns is when all of it so far is made up for. How long it
  * rests after @worked_ns more at @now_ns; 0: not, as @burst_ns of it may come at once.
  */
-int64_t pace_debt_ms(uint64_t *even_ns, uint64_t now_ns, uint64_t worked_ns, unsigned times,
-		     uint64_t burst_ns);
+static inline int64_t pace_debt_ms(uint64_t *even_ns, uint64_t now_ns, uint64_t worked_ns,
+				   unsigned times, uint64_t burst_ns)
+{
+	uint64_t spare_ns = burst_ns * times;
 
-/* @times as long, in milliseconds, the grain of timers: at least so long. */
-int64_t pace_rest_ms(uint64_t worked_ns, unsigned times);
+	if (*even_ns < now_ns)
+		*even_ns = now_ns;
+	*even_ns += worked_ns * times;
+	return *even_ns - now_ns <= spare_ns ? 0 : pace_rest_ms(*even_ns - now_ns - spare_ns, 1);
+}

@@ -44,8 +44,7 @@ enum rollout_action {
 
 struct rollout_slot {
 	enum rollout_phase phase;
-	bool old; /* an old worker lives in it, and was not told to leave because a new one serves
-		   */
+	bool old; /* an old worker lives in it, not told to leave because a new one serves */
 };
 
 struct rollout {
@@ -61,8 +60,7 @@ struct rollout {
 	struct rollout_slot slots[ROLLOUT_MAX];
 };
 
-/* Begins: slots @first to @first + @of - 1. @has_old[i]: slot @first + i has a worker to replace.
- */
+/* Begins: @of slots from @first on. @has_old[i]: slot @first + i has a worker to replace. */
 void rollout_begin(struct rollout *r, enum conf_strategy strategy, unsigned surge, size_t first,
 		   size_t of, const bool *has_old);
 

@@ -33,13 +33,6 @@ static const char *plural(int64_t n)
 	return n == 1 ? "" : "s";
 }
 
-static void add_left(const struct why_worker *w, const char *before, const char *after,
-		     struct strbuf *out)
-{
-	if (w->left_ms >= 0)
-		strbuf_addf(out, "%s%s%s", before, in_words(w->left_ms).text, after);
-}
-
 static void add_tracer(const struct why_worker *w, const char *before, struct strbuf *out)
 {
 	strbuf_addf(out, "%s%s %d", before, w->tracer_name, w->tracer);
@@ -54,6 +47,13 @@ static void add_debugged(const struct why_worker *w, const char *before, struct 
 	else
 		strbuf_add(out, "held for a debugger");
 	strbuf_add(out, ": no deadline runs");
+}
+
+static void add_left(const struct why_worker *w, const char *before, const char *after,
+		     struct strbuf *out)
+{
+	if (w->left_ms >= 0)
+		strbuf_addf(out, "%s%s%s", before, in_words(w->left_ms).text, after);
 }
 
 static bool add_check(const struct why_worker *w, struct strbuf *out)
@@ -158,36 +158,29 @@ static void why_stopping(const struct why_worker *w, struct strbuf *out)
 		add_left(w, ", SIGKILL in ", "", out);
 }
 
+static void why_closed(const struct why_worker *w, struct strbuf *out)
+{
+	strbuf_add(out, "has closed its listening socket, and may open it again");
+	add_left(w, " within ", "", out);
+}
+
+static void why_parked(const struct why_worker *w, struct strbuf *out)
+{
+	strbuf_add(out, "kept for a rollback");
+	add_left(w, ", ", " left", out);
+}
+
 void why_worker(const struct why_worker *w, struct strbuf *out)
 {
-	switch (w->state) {
-	case WORKER_STARTING:
-		why_starting(w, out);
-		return;
-	case WORKER_READY:
-		why_ready(w, out);
-		return;
-	case WORKER_HELD:
-		why_held(w, out);
-		return;
-	case WORKER_CLOSED:
-		strbuf_add(out, "has closed its listening socket, and may open it again");
-		add_left(w, " within ", "", out);
-		return;
-	case WORKER_DRAINING:
-		why_draining(w, out);
-		return;
-	case WORKER_STOPPING:
-		why_stopping(w, out);
-		return;
-	case WORKER_PARKED:
-		strbuf_add(out, "kept for a rollback");
-		add_left(w, ", ", " left", out);
-		return;
-	case WORKER_DEAD:
-	case WORKER_STATE_N:
-		return;
-	}
+	static void (*const of[WORKER_DEAD])(const struct why_worker *w, struct strbuf *out) = {
+		[WORKER_STARTING] = why_starting, [WORKER_READY] = why_ready,
+		[WORKER_HELD] = why_held,	  [WORKER_CLOSED] = why_closed,
+		[WORKER_DRAINING] = why_draining, [WORKER_PARKED] = why_parked,
+		[WORKER_STOPPING] = why_stopping,
+	};
+
+	if (w->state < WORKER_DEAD)
+		of[w->state](w, out);
 }
 
 void why_rollout_waits(const struct why_worker *w, const char *name, struct strbuf *out)

@@ -1,4 +1,4 @@
-/* links: broker/sys/asked_socket broker/policy/asked broker/base/strbuf */
+/* links: broker/sys/asked_socket broker/base/strbuf */
 #include "sys/asked_socket.h"
 #include "tap.h"
 

@@ -1,4 +1,3 @@
-/* links: broker/policy/backoff */
 #include "policy/backoff.h"
 #include "tap.h"
 

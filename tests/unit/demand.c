@@ -1,4 +1,3 @@
-/* links: broker/policy/demand */
 #include "policy/demand.h"
 #include "tap.h"
 

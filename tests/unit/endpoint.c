@@ -1,8 +1,8 @@
 /* links: broker/dispatch/endpoint broker/dispatch/flow broker/dispatch/pending */
 /* links: broker/dispatch/listener broker/dispatch/route broker/dispatch/channel */
 /* links: broker/service/pin */
-/* links: broker/policy/asked broker/policy/balancer broker/base/heap broker/policy/pins */
-/* links: broker/policy/histogram broker/policy/pace */
+/* links: broker/policy/balancer broker/base/heap broker/policy/pins */
+/* links: broker/policy/histogram */
 /* links: broker/base/units broker/base/strbuf broker/base/address */
 /* links: broker/base/paths */
 /* wrap: recv close */

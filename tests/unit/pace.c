@@ -1,4 +1,3 @@
-/* links: broker/policy/pace */
 #include "policy/pace.h"
 #include "tap.h"
 

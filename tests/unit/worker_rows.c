@@ -1,4 +1,4 @@
-/* links: broker/report/workers broker/policy/why broker/policy/worker_fsm broker/policy/backoff */
+/* links: broker/report/workers broker/policy/why broker/policy/worker_fsm */
 /* links: broker/base/units broker/base/json broker/base/strbuf broker/base/address */
 /* links: broker/base/paths */
 #include "report/workers.h"
