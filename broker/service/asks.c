@@ -1,7 +1,6 @@
 #include "asks.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <unistd.h>
 #include "base/address.h"
 #include "dispatch/channel.h"
@@ -91,14 +90,14 @@ static int check_claim(const struct worker *w, const struct handoff_addr *addr,
 					   "net.ipv4.ip_unprivileged_port_start");
 		else
 			strbuf_addf(reason, "write listen = %s in [service:%s]",
-				    address_text(addr).text, service_name(s));
+				    address_text(addr).text, s->name);
 		return -EACCES;
 	}
 	owner = service_named_for(s->broker, addr, s);
 	if (!owner)
 		return 0;
 	strbuf_addf(reason, "%s belongs to [service:%s], which has a listen line for it",
-		    address_text(addr).text, service_name(owner));
+		    address_text(addr).text, owner->name);
 	if (!udp)
 		strbuf_addf(reason, "; publish this one elsewhere, as in: listen = 8080 for %s",
 			    address_app_text(address_app(addr)).text);
@@ -121,22 +120,19 @@ static int add_automatic(struct service *s, struct endpoint *e, unsigned comes_w
 		listener_attach(l, e);
 		return 0;
 	}
-	if (l && l->dispatch != &s->dispatch) {
-		strbuf_addf(reason,
-			    "%s is served for [service:%s] already; publish one of the two "
-			    "elsewhere, as in: listen = 8080 for %s",
-			    address_app_words(address_app(&l->addr)).text, l->dispatch->service,
-			    address_app_text(address_app(&e->app_addr)).text);
-		return -EADDRINUSE;
-	}
+	if (l && l->dispatch != &s->dispatch)
+		return strbuf_fail(reason, -EADDRINUSE,
+				   "%s is served for [service:%s] already; publish one of the two "
+				   "elsewhere, as in: listen = 8080 for %s",
+				   address_app_words(address_app(&l->addr)).text,
+				   l->dispatch->service,
+				   address_app_text(address_app(&e->app_addr)).text);
 	own = own_address(s->broker->conf, &e->app_addr);
-	if (own) {
-		strbuf_addf(
-			reason,
-			"port %u is the broker's own (%s in [broker]); choose another one there",
-			e->app_addr.port, own);
-		return -EADDRINUSE;
-	}
+	if (own)
+		return strbuf_fail(reason, -EADDRINUSE,
+				   "port %u is the broker's own (%s in [broker]); choose another "
+				   "one there",
+				   e->app_addr.port, own);
 	r = service_bind(s->broker, s, s->conf, &e->asked, &e->app_addr, !comes_with, reason, &fd);
 	if (r < 0)
 		return reason->len ? r : tcp_explain(&e->app_addr, r, reason);
@@ -156,8 +152,7 @@ static int endpoint_for_guest(const struct worker *w, const struct handoff_addr 
 	if (!e)
 		return strbuf_fail(reason, -EADDRNOTAVAIL,
 				   "[service:%s] does not listen on %s, so a guest cannot",
-				   service_name(service_of(w)),
-				   address_app_words(address_app(addr)).text);
+				   service_of(w)->name, address_app_words(address_app(addr)).text);
 	*ret = e;
 	return 0;
 }
@@ -196,8 +191,7 @@ static struct endpoint *find_in_the_way(struct worker *w, const struct handoff_a
 		if (taker_serves(&w->taker, e) && address_contains(&l->addr, addr))
 			return e;
 		log_event(
-			LEVEL_WARN, "listen", LOG_STR("service", service_name(s)),
-			LOG_INT("port", addr->port),
+			LEVEL_WARN, "listen", LOG_SERVICE(s), LOG_INT("port", addr->port),
 			LOG_MSG("the app now asks for another address on port %u; the broker keeps "
 				"the one it has until it is restarted",
 				addr->port));
@@ -221,7 +215,7 @@ int service_refuse_unlisted(const struct worker *w, const char *socket, struct s
 {
 	return strbuf_fail(reason, -EADDRNOTAVAIL,
 			   "no listen line names the socket %s: write listen = %s in [service:%s]",
-			   socket, socket, service_name(service_of(w)));
+			   socket, socket, service_of(w)->name);
 }
 
 int service_endpoint_for(struct worker *w, const struct handoff_addr *addr,

@@ -42,8 +42,8 @@ static void back_off(struct service *s, bool doubling)
 		strbuf_add(&when, address_text(&s->busy).text);
 	else
 		strbuf_addf(&when, "%lld ms", (long long)delay);
-	log_event(LEVEL_WARN, "back-off", LOG_STR("service", service_name(s)),
-		  LOG_INT("delay_ms", delay), LOG_INT("failures", s->backoff.failures),
+	log_event(LEVEL_WARN, "back-off", LOG_SERVICE(s), LOG_INT("delay_ms", delay),
+		  LOG_INT("failures", s->backoff.failures),
 		  LOG_MSG("failure %u in a row: next start %s %s%s", s->backoff.failures,
 			  s->busy.family ? "as soon as this is free:" : "in", when.text,
 			  service_is_serving(s)
@@ -206,7 +206,7 @@ static bool wants_worker(struct service *s)
 	set_asleep(&s->dispatch, answer == DEMAND_SLEEP);
 	broker_tidy(s->broker); /* the service may be ready by that */
 	if (answer == DEMAND_START)
-		log_event(LEVEL_INFO, "demand", LOG_STR("service", s->name),
+		log_event(LEVEL_INFO, "demand", LOG_SERVICE(s),
 			  LOG_MSG("a client waits: a worker is started"));
 	return answer == DEMAND_START;
 }
@@ -268,7 +268,7 @@ static bool waits_for_address(struct service *s)
 		s->backoff.until_ms = loop_now(service_loop(s)) + ADDRESS_LOOK_MS;
 		return true;
 	}
-	log_event(LEVEL_INFO, "back-off", LOG_STR("service", service_name(s)),
+	log_event(LEVEL_INFO, "back-off", LOG_SERVICE(s),
 		  LOG_MSG("%s is free now", address_text(&s->busy).text));
 	s->busy.family = 0;
 	return false;
@@ -393,19 +393,19 @@ int service_set_workers(struct service *s, unsigned n, struct strbuf *error)
 	int r = 0;
 
 	if (n < 1 || n > ROLLOUT_MAX)
-		return strbuf_fail(error, -EINVAL, "%s can have 1 to %d workers, not %u",
-				   service_name(s), ROLLOUT_MAX, n);
+		return strbuf_fail(error, -EINVAL, "%s can have 1 to %d workers, not %u", s->name,
+				   ROLLOUT_MAX, n);
 	if (n > 1 && conf_is_udp(s->conf))
 		return strbuf_fail(error, -EINVAL,
 				   "%s has 1 worker: one process at a time has its socket",
-				   service_name(s));
+				   s->name);
 	r = service_check_steering(s, error);
 	if (r == 0 && n > s->want)
 		r = descriptors_check_workers(s, n, error);
 	if (r < 0)
 		return r;
 	s->want = n;
-	log_event(LEVEL_INFO, "scale", LOG_STR("service", service_name(s)), LOG_INT("workers", n),
+	log_event(LEVEL_INFO, "scale", LOG_SERVICE(s), LOG_INT("workers", n),
 		  LOG_MSG("%u worker%s from now on", n, n == 1 ? "" : "s"));
 	for (unsigned i = n; i < ROLLOUT_MAX; i++)
 		if (s->slots[i].current)

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include "base/fd.h"
 #include "sys/log.h"
@@ -16,18 +15,17 @@ static bool may_join(const struct service *s, struct strbuf *error)
 	list_for_each (const struct worker, w, &s->workers, link)
 		guests += w->guest;
 	if (s->dispatch.stopping)
-		strbuf_addf(error, "[service:%s] is stopping", service_name(s));
+		strbuf_addf(error, "[service:%s] is stopping", s->name);
 	else if (s->dispatch.paused)
 		strbuf_addf(error, "[service:%s] is paused; brokerctl start brings it back",
-			    service_name(s));
+			    s->name);
 	else if (list_empty(&s->dispatch.endpoints))
 		strbuf_addf(error,
 			    "[service:%s] has no address to join yet: it is known once one of its "
 			    "own workers has listened",
-			    service_name(s));
+			    s->name);
 	else if (guests >= GUESTS_MAX)
-		strbuf_addf(error, "[service:%s] already has %d guests", service_name(s),
-			    GUESTS_MAX);
+		strbuf_addf(error, "[service:%s] already has %d guests", s->name, GUESTS_MAX);
 	else
 		return true;
 	return false;
@@ -53,7 +51,7 @@ int guest_join(struct service *s, int peer, bool pinned_only, struct worker **re
 		strbuf_add(error, "the broker is out of memory");
 		return -ENOMEM;
 	}
-	snprintf(w->name, sizeof(w->name), "%s.guest.%u", service_name(s), number);
+	snprintf(w->name, sizeof(w->name), "%s.guest.%u", s->name, number);
 	w->guest = true;
 	w->proven = true; /* somebody looks at it: it has its time */
 	w->pinned_only = pinned_only;

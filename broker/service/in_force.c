@@ -174,11 +174,11 @@ static int check_rollback(const struct service *s, struct strbuf *error)
 	if (r < 0)
 		return r;
 	if (!loop_timer_armed(&s->rollback.over))
-		return strbuf_fail(error, -ENOENT, "%s has nothing to go back to: %s",
-				   service_name(s), no_window_text(s));
+		return strbuf_fail(error, -ENOENT, "%s has nothing to go back to: %s", s->name,
+				   no_window_text(s));
 	if (!service_any_may_return(s))
 		return strbuf_fail(error, -ENOENT, "no worker of generation %u of %s is left",
-				   s->rollback.generation, service_name(s));
+				   s->rollback.generation, s->name);
 	return 0;
 }
 
@@ -240,9 +240,9 @@ int service_rollback(struct service *s, struct strbuf *error)
 	service_close_unused(s);
 	if (s->want != wanted)
 		strbuf_addf(&number, "; %u were wanted before", wanted);
-	log_event(LEVEL_WARN, "rollback", LOG_STR("service", service_name(s)),
-		  LOG_INT("generation", s->generation), LOG_INT("undoes", undone),
-		  LOG_INT("restored", restored), LOG_INT("workers", s->want),
+	log_event(LEVEL_WARN, "rollback", LOG_SERVICE(s), LOG_INT("generation", s->generation),
+		  LOG_INT("undoes", undone), LOG_INT("restored", restored),
+		  LOG_INT("workers", s->want),
 		  LOG_MSG("from generation %u back to %u: %u of %u workers were put back%s", undone,
 			  s->generation, restored, s->want, number.text));
 	service_fill(s);

@@ -1,7 +1,6 @@
 #include "life.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include "base/address.h"
 #include "dispatch/endpoint.h"
 #include "service/fill.h"
@@ -249,7 +248,7 @@ void service_stop_by_hand(struct service *s, enum worker_event how)
 {
 	if (s->dispatch.stopping)
 		return;
-	log_event(LEVEL_INFO, "service-stop", LOG_STR("service", service_name(s)),
+	log_event(LEVEL_INFO, "service-stop", LOG_SERVICE(s),
 		  LOG_MSG("it is stopped by hand, until it is started or a reload"));
 	close_all(s, how);
 }
@@ -274,7 +273,7 @@ void service_pause(struct service *s)
 	if (service_leaves(s))
 		return;
 	s->dispatch.paused = true;
-	log_event(LEVEL_INFO, "service-pause", LOG_STR("service", service_name(s)),
+	log_event(LEVEL_INFO, "service-pause", LOG_SERVICE(s),
 		  LOG_MSG("clients wait until it is started, or a reload"));
 	end_rollout(s);
 	list_for_each (struct endpoint, e, &s->dispatch.endpoints, link)

@@ -25,8 +25,7 @@ void service_pause(struct service *s);
  */
 void service_stop(struct service *s, enum worker_event how);
 
-/* The same, but the service stays: the next service_roll() opens its listeners and starts it again.
- */
+/* The same, but the service stays: the next service_roll() opens its listeners and starts it. */
 void service_stop_by_hand(struct service *s, enum worker_event how);
 
 /*

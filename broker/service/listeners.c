@@ -67,7 +67,7 @@ void service_attach_listeners(struct service *s)
 			continue;
 		/* Clients that the app does not want must not come to it. */
 		if (asked_apply(l->fd, &e->asked, s->conf, &error) < 0) {
-			log_event(LEVEL_ERROR, "listen", LOG_STR("service", service_name(s)),
+			log_event(LEVEL_ERROR, "listen", LOG_SERVICE(s),
 				  LOG_INT("port", l->addr.port), LOG_MSG("%s", error.text));
 			continue;
 		}
@@ -114,7 +114,7 @@ static void end_squatters(const struct listener *l)
 			if (&s->dispatch == l->dispatch || !o->automatic || o->closing ||
 			    !address_overlap(&o->addr, &l->addr))
 				continue;
-			log_event(LEVEL_WARN, "listen", LOG_STR("service", service_name(s)),
+			log_event(LEVEL_WARN, "listen", LOG_SERVICE(s),
 				  LOG_INT("port", o->addr.port),
 				  LOG_MSG("%s, for which the app asked, is that of [service:%s] "
 					  "now, which has a listen line for it",
@@ -177,8 +177,7 @@ void service_close_unused(struct service *s)
 
 		if (!l->automatic || !l->endpoint || service_wants_endpoint(s, l->endpoint))
 			continue;
-		log_event(LEVEL_INFO, "unlisten", LOG_STR("service", service_name(s)),
-			  LOG_STR("address", text.text),
+		log_event(LEVEL_INFO, "unlisten", LOG_SERVICE(s), LOG_STR("address", text.text),
 			  LOG_MSG("the app no longer asks for %s: closed", text.text));
 		listener_free(l);
 	}
@@ -275,7 +274,7 @@ static void begin_closing(struct listener *l)
 	s->closing_since_ms = loop_now(service_loop(s));
 	if (r < 0)
 		log_event(
-			LEVEL_WARN, "unlisten", LOG_STR("service", service_name(s)),
+			LEVEL_WARN, "unlisten", LOG_SERVICE(s),
 			LOG_MSG("cannot keep new clients out while closing (%s): some that connect "
 				"just now may be reset",
 				strerror(-r)));
@@ -309,7 +308,7 @@ int service_restore(struct listener *l, struct strbuf *error)
 
 	if (l->bound_only || !unix_listener_is_lost(&l->addr, l->file))
 		return 0;
-	log_event(LEVEL_INFO, "unlisten", LOG_STR("service", service_name(s)),
+	log_event(LEVEL_INFO, "unlisten", LOG_SERVICE(s),
 		  LOG_STR("address", address_text(&l->addr).text),
 		  LOG_MSG("%s was removed, as programs do before they bind it: it is made again",
 			  address_text(&l->addr).text));

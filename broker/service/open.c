@@ -2,22 +2,17 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include "base/address.h"
 #include "base/fd.h"
-#include "dispatch/endpoint.h"
 #include "dispatch/listener.h"
-#include "dispatch/pending.h"
 #include "service/bind.h"
 #include "service/listeners.h"
 #include "service/questions.h"
 #include "sys/given.h"
 #include "sys/log.h"
-#include "sys/sockdiag.h"
 #include "sys/tcp.h"
 #include "sys/unix_listener.h"
-#include "worker/step.h"
 
 /* --- opened ------------------------------------------------------------------------------ */
 

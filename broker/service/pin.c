@@ -62,18 +62,18 @@ int service_pin(struct service *s, const struct pin *pin, struct strbuf *error)
 		return strbuf_fail(error, -EAFNOSUPPORT,
 				   "clients of %s have no address, as they come by Unix sockets: "
 				   "`next %s` leads one of them to this worker",
-				   service_name(s), pin->worker);
+				   s->name, pin->worker);
 	if (pins_add(&s->dispatch.pins, pin, &old) < 0)
 		return strbuf_fail(error, -ENOSPC,
-				   "service %s already has %d pins: remove one first",
-				   service_name(s), PINS_MAX);
+				   "service %s already has %d pins: remove one first", s->name,
+				   PINS_MAX);
 	if (left > 0) {
 		strbuf_add(&until, " for ");
 		units_add(&until, units_durations, left);
 	}
-	log_event(LEVEL_INFO, "pin", LOG_STR("service", service_name(s)),
-		  LOG_STR("worker", pin->worker), LOG_STR("source", source.text),
-		  LOG_STR("kind", pin_kind_names[pin->kind]), LOG_INT("ms", left),
+	log_event(LEVEL_INFO, "pin", LOG_SERVICE(s), LOG_STR("worker", pin->worker),
+		  LOG_STR("source", source.text), LOG_STR("kind", pin_kind_names[pin->kind]),
+		  LOG_INT("ms", left),
 		  LOG_MSG("%s %s goes to %s%s",
 			  pin->kind == PIN_NEXT ? "the next connection of" : "every connection of",
 			  source.text, pin->worker, until.text));

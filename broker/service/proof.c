@@ -34,7 +34,7 @@ static void hurry(struct worker *w)
 {
 	list_for_each (struct channel, c, &w->taker.channels, link)
 		if (channel_is_in_round(c) && !c->sent)
-			balancer_hurry(&c->endpoint->round, &c->member);
+			c->endpoint->round.early = &c->member;
 }
 
 bool proof_look(struct worker *w, int64_t now)

@@ -11,7 +11,7 @@ struct service *service_find(const struct broker *b, const char *name)
 	struct service *leaving = NULL;
 
 	list_for_each (struct service, s, &b->services, link) {
-		if (strcmp(service_name(s), name) != 0)
+		if (strcmp(s->name, name) != 0)
 			continue;
 		/* A section may come back while the old service of its name still drains. */
 		if (!s->dispatch.stopping)
@@ -69,12 +69,12 @@ const char *roll_kind_name(enum roll_kind kind)
 int service_check_steering(const struct service *s, struct strbuf *error)
 {
 	if (service_leaves(s))
-		return strbuf_fail(error, -ESHUTDOWN, "%s is %s", service_name(s),
+		return strbuf_fail(error, -ESHUTDOWN, "%s is %s", s->name,
 				   s->dispatch.stopping ? "ending" : "paused");
 	if (s->rollout.active)
 		return strbuf_fail(error, -EBUSY,
 				   "a %s of %s is under way: wait until it ends, or abort it",
-				   roll_kind_name(s->roll_kind), service_name(s));
+				   roll_kind_name(s->roll_kind), s->name);
 	return 0;
 }
 

@@ -21,8 +21,7 @@ static inline bool service_is_ready(const struct service *s)
 	return service_awaits_client(s) || service_count_started(s) == s->want;
 }
 
-/* Slots whose worker is ready, takes connections as far as is known, and does not fail its check.
- */
+/* Slots whose worker is ready, takes connections as far as is known, and passes its check. */
 unsigned service_count_well(const struct service *s);
 
 static inline bool service_is_serving(const struct service *s)

@@ -232,7 +232,7 @@ void service_weigh_checks(struct service *s)
 			     serves_unless_ill(w) && !worker_is_ill(w));
 	all_ill = !any_well && list_find(struct worker, w, &s->workers, link, serves_unless_ill(w));
 	if (all_ill && !s->all_ill)
-		log_event(LEVEL_ERROR, "worker-check-failed", LOG_STR("service", service_name(s)),
+		log_event(LEVEL_ERROR, "worker-check-failed", LOG_SERVICE(s),
 			  LOG_MSG("the checks of all workers fail: none is taken out of the round, "
 				  "and they serve as well as they can"));
 	s->all_ill = all_ill;

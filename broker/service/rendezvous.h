@@ -25,8 +25,7 @@ struct rendezvous {
 	struct loop_timer minute;
 };
 
-/* Begins to accept on @fd, which stays the caller's. @rv->greetings is a list already. 0 or -errno.
- */
+/* Accepts on @fd from now on, which stays the caller's. @rv->greetings is a list. 0 or -errno. */
 int rendezvous_start(struct rendezvous *rv, struct broker *b, int fd);
 void rendezvous_stop(struct rendezvous *rv);
 

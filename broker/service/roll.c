@@ -27,8 +27,7 @@ static void announce_begin(const struct service *s, const struct worker *w)
 		strbuf_addf(&what, "%u worker%s", s->want, s->want == 1 ? "" : "s");
 	if (s->target->wait)
 		how = "when the next client comes";
-	log_event(LEVEL_INFO, "reload-begin", LOG_STR("service", service_name(s)),
-		  LOG_STR("worker", w ? w->name : NULL),
+	log_event(LEVEL_INFO, "reload-begin", LOG_SERVICE(s), LOG_STR("worker", w ? w->name : NULL),
 		  LOG_STR("kind", roll_kind_name(s->roll_kind)),
 		  LOG_INT("generation", s->target_generation), LOG_INT("workers", s->want),
 		  LOG_INT("done", s->rollout.done), LOG_INT("of", s->rollout.of),
@@ -51,8 +50,7 @@ static void announce_step(const struct service *s, enum roll_phase phase, const 
 			    "all workers are new; the old ones are kept for another %lld ms, in "
 			    "case a new one fails",
 			    (long long)s->target->probation_ms);
-	log_event(LEVEL_INFO, "reload-step", LOG_STR("service", service_name(s)),
-		  LOG_STR("worker", w ? w->name : NULL),
+	log_event(LEVEL_INFO, "reload-step", LOG_SERVICE(s), LOG_STR("worker", w ? w->name : NULL),
 		  LOG_INT("generation", s->target_generation),
 		  LOG_STR("phase", roll_phase_name(phase)), LOG_INT("done", s->rollout.done),
 		  LOG_INT("of", s->rollout.of), LOG_MSG("%s", what.text));
@@ -60,7 +58,7 @@ static void announce_step(const struct service *s, enum roll_phase phase, const 
 
 static void announce_done(const struct service *s)
 {
-	log_event(LEVEL_INFO, "reload-done", LOG_STR("service", service_name(s)),
+	log_event(LEVEL_INFO, "reload-done", LOG_SERVICE(s),
 		  LOG_STR("kind", roll_kind_name(s->roll_kind)),
 		  LOG_INT("generation", s->target_generation), LOG_INT("done", s->rollout.done),
 		  LOG_INT("of", s->rollout.of),
@@ -82,12 +80,11 @@ static void announce_aborted(const struct service *s)
 	else if (!leaves)
 		strbuf_add(&rest, ", the others go on as they are");
 	/* With the whole service, by somebody's wish: nothing is wrong. */
-	log_event(leaves ? LEVEL_WARN : LEVEL_ERROR, "reload-aborted",
-		  LOG_STR("service", service_name(s)), LOG_STR("kind", kind),
-		  LOG_INT("generation", s->target_generation), LOG_INT("replaced", s->rollout.done),
-		  LOG_INT("done", s->rollout.done), LOG_INT("of", s->rollout.of),
-		  LOG_STR("reason", s->abort_reason), LOG_STR("output", s->abort_output),
-		  LOG_INT("restored", s->restored),
+	log_event(leaves ? LEVEL_WARN : LEVEL_ERROR, "reload-aborted", LOG_SERVICE(s),
+		  LOG_STR("kind", kind), LOG_INT("generation", s->target_generation),
+		  LOG_INT("replaced", s->rollout.done), LOG_INT("done", s->rollout.done),
+		  LOG_INT("of", s->rollout.of), LOG_STR("reason", s->abort_reason),
+		  LOG_STR("output", s->abort_output), LOG_INT("restored", s->restored),
 		  LOG_MSG("%s aborted: %s; %zu of %zu workers were replaced%s", kind,
 			  s->abort_reason, s->rollout.done, s->rollout.of, rest.text));
 }
@@ -244,7 +241,7 @@ static void start_in(struct service *s, size_t i)
 
 	if (!w) {
 		snprintf(s->abort_reason, sizeof(s->abort_reason), "%s.%zu could not be started",
-			 service_name(s), i);
+			 s->name, i);
 		rollout_new_failed(&s->rollout, i);
 		return;
 	}
@@ -353,7 +350,7 @@ int service_restart_worker(struct worker *w, struct strbuf *error)
 int service_abort_reload(struct service *s, struct strbuf *error)
 {
 	if (!s->rollout.active)
-		return strbuf_fail(error, -ENOENT, "no reload of %s is under way", service_name(s));
+		return strbuf_fail(error, -ENOENT, "no reload of %s is under way", s->name);
 	service_conf_unref(s->after);
 	s->after = NULL;
 	snprintf(s->abort_reason, sizeof(s->abort_reason), "aborted by hand");

@@ -44,8 +44,7 @@ static void end(struct survey *s)
 	if (!s->done_ms)
 		s->done_ms = loop_now(&s->broker->loop);
 	drop(s);
-	/* A waiter that asks again while it is told is behind them, and waits for the next round.
-	 */
+	/* A waiter that asks again while it is told is behind them, and waits for another round. */
 	for (; n > 0 && (w = list_first(&s->waiters, struct survey_waiter, link)); n--) {
 		list_remove(&w->link);
 		w->done(w);

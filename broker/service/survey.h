@@ -30,9 +30,8 @@ struct survey {
 	uint64_t worker;	   /* ... with this id; 0: none */
 };
 
-#define SURVEY_WALK                                                                                \
-	SOCKDIAG_WALK(.states = SOCKDIAG_OPEN, .low = UINT16_MAX) /* of no ports yet               \
-								   */
+/* Of no ports yet. */
+#define SURVEY_WALK SOCKDIAG_WALK(.states = SOCKDIAG_OPEN, .low = UINT16_MAX)
 
 /* Widens the ports of @w, so that it finds the connections of @s that some process still has. */
 void survey_add_ports(const struct service *s, struct sockdiag_walk *w);

@@ -128,3 +128,6 @@ static inline const char *service_name(const struct service *s)
 {
 	return s->name;
 }
+
+/* What names it in an entry of the log, and so in an event; of a worker, LOG_WORKER() does. */
+#define LOG_SERVICE(s) LOG_STR("service", (s)->name)

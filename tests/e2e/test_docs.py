@@ -189,6 +189,8 @@ def events_of_the_code():
                 fields |= set(re.findall(r'\.key = "(\w+)"', rest))
                 if "LOG_WORKER" in rest or "LOG_TAKER" in rest:
                     fields |= {"service", "worker", "pid", "generation"}
+                if "LOG_SERVICE" in rest:
+                    fields.add("service")
     return events
 
 

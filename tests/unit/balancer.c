@@ -190,24 +190,24 @@ TEST(who_is_hurried_gets_one_before_its_turn_and_nobody_loses_his)
 {
 	make_ring(BALANCE_ROUND_ROBIN, 4, 100);
 	CHECK_EQ(one(0, never), 0);
-	balancer_hurry(&b, &m[3]);
+	b.early = &m[3];
 	CHECK_EQ(one(0, never), 3);
 	for (int i = 1; i < 8; i++)
 		CHECK_EQ(one(0, never), i % 4);
 	/* Nor is it given two in a row, if it is its turn as well. */
-	balancer_hurry(&b, &m[0]);
+	b.early = &m[0];
 	for (int i = 0; i < 8; i++)
 		CHECK_EQ(one(0, never), i % 4);
 	/* Without room, or gone: as if nothing had been said. */
 	m[2].limit = 0;
-	balancer_hurry(&b, &m[2]);
+	b.early = &m[2];
 	CHECK_EQ(one(0, never), 0);
 	balancer_remove(&b, &m[2]);
 	CHECK_EQ(one(0, never), 1);
 	CHECK_EQ(one(0, never), 3);
 	/* Clients whose home is elsewhere do not come here. */
 	balancer_set_mode(&b, BALANCE_SOURCE);
-	balancer_hurry(&b, &m[0]);
+	b.early = &m[0];
 	CHECK(balancer_pick(&b, 1, never) != &m[0] || balancer_pick(&b, 2, never) != &m[0] ||
 	      balancer_pick(&b, 3, never) != &m[0] || balancer_pick(&b, 4, never) != &m[0]);
 }
