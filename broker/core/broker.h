@@ -9,8 +9,6 @@
 #include "policy/kept.h"
 #include "policy/scheduling.h"
 #include "sys/loop.h"
-#include "sys/proc.h"
-#include "sys/sockdiag.h"
 #include "sys/tree.h"
 
 /*

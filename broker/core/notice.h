@@ -7,7 +7,6 @@
  */
 #pragma once
 
-#include <sys/types.h>
 #include "core/broker.h"
 #include "policy/worker_fsm.h"
 

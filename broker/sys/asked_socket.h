@@ -9,7 +9,6 @@
 #pragma once
 
 #include <limits.h>
-#include "base/strbuf.h"
 #include "config/conf.h"
 #include "policy/asked.h"
 

@@ -4,7 +4,6 @@
  */
 #pragma once
 
-#include "base/strbuf.h"
 #include "config/conf.h"
 
 /*

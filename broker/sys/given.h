@@ -5,7 +5,6 @@
  */
 #pragma once
 
-#include "handoff_wire.h"
 #include "policy/kept.h"
 
 /*

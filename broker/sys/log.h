@@ -18,7 +18,6 @@
 #pragma once
 
 #include <sys/time.h>
-#include "config/conf.h"
 #include "sys/user.h"
 
 struct log_field {

@@ -4,8 +4,6 @@
  */
 #pragma once
 
-#include <sys/types.h>
-#include "base/strbuf.h"
 #include "sys/user.h"
 
 #define RENDEZVOUS_NAME "rendezvous"

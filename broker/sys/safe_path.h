@@ -15,7 +15,6 @@
 #pragma once
 
 #include <sys/stat.h>
-#include "base/strbuf.h"
 #include "sys/user.h"
 
 /* Whether only root and our user may write the file or directory of @st. */

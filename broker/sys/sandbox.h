@@ -11,7 +11,6 @@
  */
 #pragma once
 
-#include "base/strbuf.h"
 #include "config/types.h"
 
 /*

@@ -4,9 +4,7 @@
  */
 #pragma once
 
-#include <sys/types.h>
 #include <sys/un.h>
-#include "base/strbuf.h"
 #include "sys/user.h"
 
 #define UNIX_NO_GROUP ((gid_t)-1)
