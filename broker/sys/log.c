@@ -4,12 +4,14 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/param.h>
+#include <sys/socket.h>
 #include <syslog.h>
 #include "base/fd.h"
 #include "base/json.h"
 #include "sys/loop.h"
 #include "sys/safe_path.h"
-#include "sys/syslog_socket.h"
+#include "sys/starter.h"
+#include "sys/unix_socket.h"
 
 #define LINE_SIZE 8192
 /* What a reader that stopped reading may leave waiting before entries are dropped. */
@@ -171,11 +173,6 @@ void log_add_time(struct strbuf *b, const struct timeval *when)
 	add_time(b, &tm, when, 'T', "Z");
 }
 
-static bool needs_quotes(const char *text)
-{
-	return !*text || text[strcspn(text, " \"=()")] != '\0';
-}
-
 /*
  * Escaped for one line of text: what cannot be printed as \xNN, lines of a message as " | "; and
  * if it stands in quotes, a quote and a backslash with a backslash.
@@ -230,7 +227,7 @@ static void add_as_text(struct strbuf *b, const struct timeval *now, enum conf_l
 		} else if (f->kind == LOG_FIELD_BOOL) {
 			strbuf_add(b, f->num ? "yes" : "no");
 		} else {
-			bool in_quotes = needs_quotes(f->str);
+			bool in_quotes = !*f->str || f->str[strcspn(f->str, " \"=()")];
 
 			strbuf_add(b, in_quotes ? "\"" : "");
 			add_text(b, f->str, in_quotes);
@@ -287,9 +284,36 @@ static void add_as_json(struct strbuf *b, const struct timeval *now, enum conf_l
 						{ .key = NULL } });
 }
 
-void log_write(enum conf_log_level level, const char *event, const struct log_field *fields)
+/* To the syslogd of the machine, as syslog(3), but never waiting for it. False: it was not taken.
+ */
+static bool put_syslog(enum conf_log_level level, const struct timeval *now,
+		       const struct strbuf *line)
 {
 	static const int priority[] = { LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
+	STRBUF(entry, LINE_SIZE + 64);
+	char when[32];
+	struct tm tm;
+
+	/* RFC 3164, in the C locale, which is ours. */
+	(void)strftime(when, sizeof(when), "%b %e %T", localtime_r(&now->tv_sec, &tm));
+	strbuf_addf(&entry, "<%d>%s broker[%d]: %s", LOG_DAEMON | priority[level], when,
+		    (int)starter_pid(), line->text);
+	/* It may be another than the last one. */
+	for (int tries = 0; tries < 2; tries++) {
+		if (lg.syslog_fd < 0 &&
+		    unix_connect("/dev/log", SOCK_DGRAM | SOCK_NONBLOCK, &lg.syslog_fd) < 0)
+			break;
+		if (send(lg.syslog_fd, entry.text, entry.len, MSG_NOSIGNAL) >= 0)
+			return true;
+		if (errno == EAGAIN || errno == EMSGSIZE)
+			break;
+		fd_closep(&lg.syslog_fd);
+	}
+	return false;
+}
+
+void log_write(enum conf_log_level level, const char *event, const struct log_field *fields)
+{
 	bool is_output = strcmp(event, "output") == 0, logged = level <= lg.level;
 	bool noted = lg.sink && level <= LEVEL_INFO && !is_output;
 	STRBUF(line, LINE_SIZE);
@@ -310,7 +334,7 @@ void log_write(enum conf_log_level level, const char *event, const struct log_fi
 	}
 	line.size += 4;
 	if (logged && lg.syslog) {
-		if (syslog_send(&lg.syslog_fd, priority[level], &now, &line))
+		if (put_syslog(level, &now, &line))
 			tell_lost();
 		else
 			lg.lost++;

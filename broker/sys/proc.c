@@ -1,6 +1,7 @@
 #include "proc.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -76,11 +77,6 @@ ssize_t proc_read_link(pid_t pid, const char *name, char *buf, size_t size)
 	return n;
 }
 
-static DIR *open_dir(pid_t pid, const char *name)
-{
-	return opendir(path_of(pid, name).text);
-}
-
 /*
  * /proc has not shown @pid, for @r. 0: it has ended; else -errno, which is -EACCES if it is only
  * hidden: with hidepid=2 that looks the same.
@@ -138,7 +134,7 @@ struct proc_stat proc_stat(pid_t pid)
 /* Without CONFIG_PROC_CHILDREN: every process of the machine is asked for its parent. */
 static int add_children_by_parent(pid_t parent, struct pid_set *ret)
 {
-	_cleanup_dir_ DIR *dir = open_dir(0, "");
+	_cleanup_dir_ DIR *dir = opendir("/proc");
 	int r = 0;
 	pid_t pid;
 
@@ -152,7 +148,7 @@ static int add_children_by_parent(pid_t parent, struct pid_set *ret)
 
 DIR *proc_threads_open(pid_t pid)
 {
-	return open_dir(pid, "task");
+	return opendir(path_of(pid, "task").text);
 }
 
 int proc_threads_next(DIR *dir, pid_t pid, struct pid_set *ret)
@@ -283,17 +279,12 @@ static int next_link(DIR *dir, int *ret_fd, char target[LINK_SIZE])
 
 static bool is_socket(const char *link, uint64_t *ret_inode)
 {
-	unsigned long long inode;
-
-	if (sscanf(link, "socket:[%llu]", &inode) != 1)
-		return false;
-	*ret_inode = inode;
-	return true;
+	return sscanf(link, "socket:[%" SCNu64 "]", ret_inode) == 1;
 }
 
 DIR *proc_fds_open(pid_t pid)
 {
-	DIR *dir = open_dir(pid, "fd");
+	DIR *dir = opendir(path_of(pid, "fd").text);
 	int r = dir ? 0 : why_unseen(pid, -errno);
 
 	if (!dir)
@@ -360,7 +351,7 @@ bool proc_has_io_uring(pid_t pid)
 
 bool proc_receives(pid_t pid, uint64_t inode)
 {
-	_cleanup_dir_ DIR *dir = open_dir(pid, "task");
+	_cleanup_dir_ DIR *dir = proc_threads_open(pid);
 	struct proc_fd socket = { .pid = pid, .inode = inode };
 	char name[32], text[256];
 	unsigned fd;
@@ -401,7 +392,7 @@ enum proc_seen proc_environ_has(pid_t pid, const char *name, const char *value)
 
 pid_t proc_find_socket_owner(uint64_t inode)
 {
-	_cleanup_dir_ DIR *dir = open_dir(0, "");
+	_cleanup_dir_ DIR *dir = opendir("/proc");
 	pid_t pid;
 
 	while (dir && next_pid(dir, &pid))

@@ -95,54 +95,42 @@ static_assert(sizeof(struct unix_msg) == 16, "kernel ABI");
 /* Chains of sockets by inode: to sort 100,000 of them at the end would be one long step. */
 #define HEADS 16384
 
-static int send_bytes(const struct sockdiag_walk *w, const void *msg, size_t len)
-{
-	const struct nl_addr kernel = { .family = AF_NETLINK };
-	ssize_t n = sendto(w->fd, msg, len, 0, (const struct sockaddr *)&kernel, sizeof(kernel));
-
-	return n < 0 ? -errno : 0;
-}
-
-static int send_unix_request(const struct sockdiag_walk *w)
-{
-	const struct {
-		struct nl_header nl;
-		struct unix_request req;
-	} msg = {
-		.nl = { .len = sizeof(msg),
-			.type = SOCK_DIAG_BY_FAMILY,
-			.flags = NLM_F_REQUEST | NLM_F_DUMP },
-		.req = { .family = AF_UNIX,
-			 .states = 1 << TCP_ESTABLISHED,
-			 .show = UDIAG_SHOW_NAME },
-	};
-
-	return send_bytes(w, &msg, sizeof(msg));
-}
-
 static int send_request(const struct sockdiag_walk *w)
 {
+	static const struct nl_addr kernel = { .family = AF_NETLINK };
 	struct {
 		struct nl_header nl;
-		struct diag_request req;
-		struct port_filter filter;
-	} msg = {
-		.nl = { .len = sizeof(msg),
-			.type = SOCK_DIAG_BY_FAMILY,
-			.flags = NLM_F_REQUEST | NLM_F_DUMP },
-		.req = { .family = w->family, .protocol = IPPROTO_TCP, .states = w->states },
-		/* low <= sport && sport <= high; a false test jumps behind the end: no match. */
-		.filter = { .attr_len = sizeof(struct port_filter),
-			    .attr_type = INET_DIAG_REQ_BYTECODE,
-			    .ops = { { INET_DIAG_BC_S_GE, 8, 20 },
-				     { 0, 0, w->low },
-				     { INET_DIAG_BC_S_LE, 8, 12 },
-				     { 0, 0, w->high } } },
-	};
+		union {
+			struct {
+				struct diag_request req;
+				struct port_filter filter;
+			};
+			struct unix_request unix_req;
+		};
+	} msg = { .nl = { .type = SOCK_DIAG_BY_FAMILY, .flags = NLM_F_REQUEST | NLM_F_DUMP } };
 
-	if (w->family == AF_UNIX)
-		return send_unix_request(w);
-	return send_bytes(w, &msg, sizeof(msg));
+	if (w->family == AF_UNIX) {
+		msg.nl.len = sizeof(msg.nl) + sizeof(msg.unix_req);
+		msg.unix_req = (struct unix_request){ .family = AF_UNIX,
+						      .states = 1 << TCP_ESTABLISHED,
+						      .show = UDIAG_SHOW_NAME };
+	} else {
+		msg.nl.len = sizeof(msg);
+		msg.req = (struct diag_request){ .family = w->family,
+						 .protocol = IPPROTO_TCP,
+						 .states = w->states };
+		/* low <= sport && sport <= high; a false test jumps behind the end: no match. */
+		msg.filter = (struct port_filter){ .attr_len = sizeof(struct port_filter),
+						   .attr_type = INET_DIAG_REQ_BYTECODE,
+						   .ops = { { INET_DIAG_BC_S_GE, 8, 20 },
+							    { 0, 0, w->low },
+							    { INET_DIAG_BC_S_LE, 8, 12 },
+							    { 0, 0, w->high } } };
+	}
+	return sendto(w->fd, &msg, msg.nl.len, 0, (const struct sockaddr *)&kernel,
+		      sizeof(kernel)) < 0
+		       ? -errno
+		       : 0;
 }
 
 /* A connection has the name of the listener that it came by; its client's end has none. */
