@@ -55,30 +55,21 @@ void broker_tidy(struct broker *b)
 bool broker_schedule(struct broker *b)
 {
 	struct scheduling_sample now = { .ms = loop_now(&b->loop), .connections = b->given.conn };
-	bool batch = false;
+	const bool automatic = b->conf->scheduling == SCHEDULING_AUTO;
+	bool batch = automatic ? b->scheduling.batch : b->conf->scheduling == SCHEDULING_BATCH;
 	int r;
 
-	switch (b->conf->scheduling) {
-	case SCHEDULING_OTHER:
-		break;
-	case SCHEDULING_BATCH:
-		batch = true;
-		break;
-	case SCHEDULING_AUTO:
-		batch = b->scheduling.batch;
-		/* Who cannot see that it is late does not risk it. */
-		if (scheduling_is_due(&b->scheduling, now.ms))
-			batch = scheduler_read_delay(&now.runs, &now.delay_ns) &&
-				scheduling_next(&b->scheduling, &now);
-		break;
-	}
+	/* Who cannot see that it is late does not risk it. */
+	if (automatic && scheduling_is_due(&b->scheduling, now.ms))
+		batch = scheduler_read_delay(&now.runs, &now.delay_ns) &&
+			scheduling_next(&b->scheduling, &now);
 	r = scheduler_set_batch(batch);
-	if (r < 0 && b->conf->scheduling == SCHEDULING_BATCH && !b->scheduling_said) {
+	if (r < 0 && !automatic && batch && !b->scheduling_said) {
 		b->scheduling_said = true;
 		log_event(LEVEL_WARN, "limit",
 			  LOG_MSG("scheduling = batch: %s; the broker was started with a policy of "
 				  "its own (chrt -m lists them), and keeps it",
 				  strerror(-r)));
 	}
-	return b->conf->scheduling == SCHEDULING_AUTO && batch;
+	return automatic && batch;
 }

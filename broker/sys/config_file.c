@@ -37,7 +37,7 @@ struct reading {
 	bool strict;
 	bool itself; /* the configuration's own file: nor what it says of that */
 	struct strbuf *doubt;
-	size_t size; /* of each storage */
+	char text[CONF_FILE_MAX + 2]; /* of the last file, and a NUL; a larger one is refused */
 };
 
 /* Opened once: what is checked is what is read. @sc: that it belongs to, or NULL. */
@@ -71,9 +71,9 @@ static int open_file(const char *path, const struct service_conf *sc, struct rea
 	return 0;
 }
 
-/* The bytes of all of it, if there are fewer than @size, then a NUL; -errno with @error. */
+/* Its bytes are in .text. Their number, or -errno with @error. */
 static ssize_t read_file(const char *path, const struct service_conf *sc, struct reading *reading,
-			 char *text, struct strbuf *error)
+			 struct strbuf *error)
 {
 	_cleanup_fd_ int fd = -1;
 	struct stat st;
@@ -87,14 +87,13 @@ static ssize_t read_file(const char *path, const struct service_conf *sc, struct
 	if (st.st_size > CONF_FILE_MAX)
 		return strbuf_fail(error, -EFBIG, "%s is larger than %d bytes", path,
 				   CONF_FILE_MAX);
-	n = fd_read(fd, text, reading->size);
-	text[n < 0 ? 0 : n] = '\0';
+	n = fd_read(fd, reading->text, sizeof(reading->text) - 1);
+	reading->text[n < 0 ? 0 : n] = '\0';
 	return n < 0 ? strbuf_fail(error, (int)n, "cannot read %s: %m", path) : n;
 }
 
-/* Where its directory leads, and its file of variables. @text: storage. */
-static int look_around(struct service_conf *sc, struct reading *reading, char *text,
-		       struct strbuf *error)
+/* Where its directory leads, and its file of variables. */
+static int look_around(struct service_conf *sc, struct reading *reading, struct strbuf *error)
 {
 	ssize_t n;
 
@@ -102,51 +101,50 @@ static int look_around(struct service_conf *sc, struct reading *reading, char *t
 		sc->release = realpath(sc->directory, NULL);
 	if (!sc->environment_file)
 		return 0;
-	n = read_file(sc->environment_file, sc, reading, text, error);
+	n = read_file(sc->environment_file, sc, reading, error);
 	return n < 0 ? (int)n
-		     : env_file_parse(sc->environment_file, text, (size_t)n, &sc->file_environment,
-				      error);
+		     : env_file_parse(sc->environment_file, reading->text, (size_t)n,
+				      &sc->file_environment, error);
 }
 
-/* @text: storage. */
-static int parse(const char *path, struct reading *reading, char *text, struct conf **ret,
-		 struct strbuf *error)
+static int parse(const char *path, struct reading *reading, struct conf **ret, struct strbuf *error)
 {
 	STRBUF(ignored, 1024);
-	ssize_t n = text ? read_file(path, NULL, reading, text, error ? error : &ignored) : -ENOMEM;
+	ssize_t n = read_file(path, NULL, reading, error ? error : &ignored);
 	char base_dir[PATH_MAX];
 	struct conf_facts facts;
 
 	if (n < 0)
 		return (int)n;
 	facts = config_file_facts(path, base_dir);
-	return conf_parse(path, text, (size_t)n, &facts, ret, error);
+	return conf_parse(path, reading->text, (size_t)n, &facts, ret, error);
 }
 
 int config_file_parse(const char *path, struct conf **ret, struct strbuf *error)
 {
-	struct reading reading = { .size = CONF_FILE_MAX + 1 };
-	_cleanup_free_ char *text = malloc(reading.size + 1);
+	_cleanup_free_ struct reading *reading = calloc(1, sizeof(*reading));
 
-	return parse(path, &reading, text, ret, error);
+	return reading ? parse(path, reading, ret, error) : -ENOMEM;
 }
 
 int config_file_load(const char *path, bool strict, struct conf_names *names, struct conf **ret,
 		     struct strbuf *error)
 {
 	STRBUF(doubt, 2 * PATH_MAX);
-	struct reading reading = { .strict = strict && geteuid() == 0,
-				   .doubt = &doubt,
-				   .size = CONF_FILE_MAX + 1 }; /* a larger one is refused */
-	_cleanup_free_ char *text = malloc(reading.size + 1);
+	_cleanup_free_ struct reading *reading = calloc(1, sizeof(*reading));
 	struct conf *conf = NULL;
-	int r = parse(path, &reading, text, &conf, error);
+	int r;
 
+	if (!reading)
+		return -ENOMEM;
+	reading->strict = strict && geteuid() == 0;
+	reading->doubt = &doubt;
+	r = parse(path, reading, &conf, error);
 	if (r == 0)
 		conf_set_names(conf, names);
 	for (size_t i = 0; r == 0 && i < conf->n_services; i++)
-		r = look_around(conf->services[i], &reading, text, error);
-	if (r == 0 && doubt.len && (conf->broker.strict_modes || reading.itself))
+		r = look_around(conf->services[i], reading, error);
+	if (r == 0 && doubt.len && (conf->broker.strict_modes || reading->itself))
 		r = strbuf_fail(error, -EPERM, "%s", doubt.text);
 	if (r == 0)
 		*ret = conf;

@@ -14,6 +14,7 @@ static inline void dir_closep(DIR **dir)
 {
 	if (*dir)
 		(void)closedir(*dir);
+	*dir = NULL;
 }
 #define _cleanup_dir_ __attribute__((cleanup(dir_closep)))
 

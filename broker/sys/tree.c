@@ -2,12 +2,6 @@
 
 #include <errno.h>
 
-static void close_dir(struct tree_walk *w)
-{
-	dir_closep(&w->dir);
-	w->dir = NULL;
-}
-
 static void add_figures(struct tree_walk *w, pid_t pid)
 {
 	const struct proc_stat stat = proc_stat(pid);
@@ -55,7 +49,7 @@ static int take_step(struct tree_walk *w)
 			w->mark = ++w->connections->marks;
 		if (w->connections && w->open >= 0 && look_at_descriptor(w, pid))
 			return 1;
-		close_dir(w);
+		dir_closep(&w->dir);
 		if (w->figures)
 			add_figures(w, pid);
 		w->in_threads = true;
@@ -66,7 +60,7 @@ static int take_step(struct tree_walk *w)
 		return r;
 	if (r < 0)
 		w->missing = r;
-	close_dir(w);
+	dir_closep(&w->dir);
 	w->in_threads = false;
 	w->at++;
 	return 1;
@@ -83,7 +77,7 @@ int tree_steps(struct tree_walk *w, size_t n)
 
 void tree_end(struct tree_walk *w)
 {
-	close_dir(w);
+	dir_closep(&w->dir);
 	pid_set_deinit(&w->pids);
 	*w = (struct tree_walk){ 0 };
 }
