@@ -1,5 +1,6 @@
 #include "control.h"
 
+#include <sys/param.h>
 #include "service/pin.h"
 #include "service/questions.h"
 #include "worker/children.h"
@@ -9,13 +10,18 @@
 
 #define TICK_MS 20
 
-struct session {
-	struct task task;
-	struct worker *worker;	/* held for the debugger; NULL: it has ended */
+struct kept_session {
+	uint64_t worker_id;	/* 0: it has ended */
 	struct pin_source from; /* whose connections go to it all the same; family 0: nobody's */
 	/* Of an inetd service, one process is debugged, not the worker: the next that serves. */
-	int stopped; /* as handoff_processes::debug should be now; .tick looks whether it has come
-		      */
+	int stopped; /* as handoff_processes::debug should be now */
+	bool ticks;  /* the timer looks whether it has come */
+};
+
+struct session {
+	struct task task;
+	KEPT(kept_session);
+	struct worker *worker; /* held for the debugger; NULL: it has ended */
 };
 
 /* --- what becomes of the worker meanwhile ----------------------------------------------- */
@@ -132,22 +138,13 @@ static void session_drop(struct task *t)
 		(void)worker_children_swap_debug(w, session->stopped, 0);
 }
 
-struct kept_session {
-	uint64_t worker; /* its id; 0: it has ended */
-	struct pin_source from;
-	int stopped;
-	bool ticks;
-};
-
 static void session_keep(struct task *t, struct strbuf *out)
 {
-	const struct session *session = container_of(t, struct session, task);
-	const struct kept_session k = { .worker = session->worker ? session->worker->id : 0,
-					.from = session->from,
-					.stopped = session->stopped,
-					.ticks = loop_timer_armed(&session->task.tick) };
+	struct session *session = container_of(t, struct session, task);
 
-	kept_add_text(out, KEPT_SESSION, &k, sizeof(k));
+	session->worker_id = session->worker ? session->worker->id : 0;
+	session->ticks = loop_timer_armed(&t->tick);
+	kept_add_text(out, KEPT_SESSION, &session->kept, sizeof(session->kept));
 }
 
 /* --- begin --------------------------------------------------------------------------------- */
@@ -247,33 +244,18 @@ static const struct task_ops session_ops = { .lasts = true,
 					     .drop = session_drop,
 					     .keep = session_keep };
 
-static struct session *begin_session(struct client *c, struct worker *w,
-				     const struct pin_source *from)
+int session_resume(struct client *c, const char *text, size_t size)
 {
 	struct session *session = client_begin(c, sizeof(*session), &session_ops);
 
 	if (!session)
-		return NULL;
-	session->worker = w;
-	session->from = *from;
-	return session;
-}
-
-int session_resume(struct client *c, const char *text, size_t size)
-{
-	struct kept_session k = { 0 };
-	struct session *session;
-	struct worker *w = NULL;
-
-	memcpy(&k, text, size < sizeof(k) ? size : sizeof(k));
-	list_for_each (struct service, s, &client_broker(c)->services, link)
-		if (!w)
-			w = list_find(struct worker, it, &s->workers, link, it->id == k.worker);
-	session = begin_session(c, w, &k.from);
-	if (!session)
 		return -ENOMEM;
-	session->stopped = k.stopped;
-	if (k.ticks)
+	memcpy(&session->kept, text, MIN(size, sizeof(session->kept)));
+	list_for_each (struct service, s, &client_broker(c)->services, link)
+		if (!session->worker)
+			session->worker = list_find(struct worker, w, &s->workers, link,
+						    w->id == session->worker_id);
+	if (session->ticks)
 		loop_timer_arm(&client_broker(c)->loop, &session->task.tick, TICK_MS);
 	return 0;
 }
@@ -293,11 +275,13 @@ void control_debug(struct client *c, struct worker *w)
 		client_error(c, "refused", "%s", error.text);
 		return;
 	}
-	session = begin_session(c, w, &source);
+	session = client_begin(c, sizeof(*session), &session_ops);
 	if (!session) {
 		let_go(w);
 		return;
 	}
+	session->worker = w;
+	session->from = source;
 	if (worker_children_swap_debug(w, 0, HANDOFF_DEBUG_NEXT) == 0) {
 		wait_for_next(session);
 	} else {

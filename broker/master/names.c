@@ -169,26 +169,13 @@ int names_look_up(struct names *n, struct strbuf *error)
 
 /* --- while clients are served ----------------------------------------------------------------- */
 
-static void move_all(struct list *from, struct list *to)
-{
-	while (!list_empty(from)) {
-		struct list *link = from->next;
-
-		list_remove(link);
-		list_append(to, link);
-	}
-}
-
-/* They may come back, or end others of them. */
+/* They may come back, for a later round, or end others of them. */
 static void tell(struct names *n, int r, const char *why)
 {
-	struct list told;
+	const unsigned round = n->round;
+	struct names_waiter *w;
 
-	list_init(&told);
-	move_all(&n->asking, &told);
-	while (!list_empty(&told)) {
-		struct names_waiter *w = list_first(&told, struct names_waiter, link);
-
+	while ((w = list_first(&n->waiters, struct names_waiter, link)) && w->round <= round) {
 		list_remove(&w->link);
 		w->done(w, r, why);
 	}
@@ -196,13 +183,13 @@ static void tell(struct names *n, int r, const char *why)
 
 static void go_on(struct names *n)
 {
-	while (!n->asker.pid && !list_empty(&n->next)) {
+	while (!n->asker.pid && !list_empty(&n->waiters)) {
 		STRBUF(error, 1024);
 		struct spawn_request req = { .socket_fd = -1 };
 		char **words = NULL;
 		int r = n->asker.broker->stopping ? 0 : prepare(n, &words, &req);
 
-		move_all(&n->next, &n->asking);
+		n->round++;
 		if (r > 0)
 			r = helper_spawn(&n->asker, &req, LIMIT_MS, &error);
 		strlist_free(words);
@@ -241,8 +228,7 @@ static void ended(struct helper *h, int status)
 
 void names_init(struct names *n, struct broker *b)
 {
-	list_init(&n->asking);
-	list_init(&n->next);
+	list_init(&n->waiters);
 	helper_init(&n->asker, b, NULL);
 	n->asker.wrote = answered;
 	n->asker.ended = ended;
@@ -250,7 +236,8 @@ void names_init(struct names *n, struct broker *b)
 
 void names_want(struct names *n, struct names_waiter *waiter)
 {
-	list_append(&n->next, &waiter->link);
+	waiter->round = n->round + 1;
+	list_append(&n->waiters, &waiter->link);
 	go_on(n);
 }
 
@@ -259,6 +246,5 @@ void names_stop(struct names *n)
 	helper_kill(&n->asker);
 	free(n->answers);
 	n->answers = NULL;
-	move_all(&n->asking, &n->next);
 	go_on(n);
 }

@@ -7,7 +7,8 @@
 #include "worker/types.h"
 
 struct names_waiter {
-	struct list link; /* names::asking or ::next */
+	struct list link; /* names::waiters */
+	unsigned round;	  /* of the look-up that it waits for */
 	/* names::known is complete; or -errno: which answer is missing, and what to do. */
 	void (*done)(struct names_waiter *waiter, int r, const char *why);
 };
@@ -17,7 +18,8 @@ struct names {
 	struct conf_names *known;   /* held; by the last look-up, NULL: none had to be made */
 	struct conf_names *answers; /* owned; of the one that runs: .got bytes so far */
 	size_t got;
-	struct list asking, next; /* who waits for that one, and for the one after it */
+	struct list waiters; /* names_waiter::link, by their rounds */
+	unsigned round;	     /* of the look-up that runs, or was the last */
 	struct helper asker;
 };
 
