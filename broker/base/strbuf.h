@@ -8,6 +8,7 @@
 #pragma once
 
 #include <stdarg.h>
+#include <string.h>
 #include "base/util.h"
 
 /*

@@ -11,7 +11,6 @@
  */
 #pragma once
 
-#include <string.h>
 #include "base/strbuf.h"
 
 #define WORDS_MAX	256

@@ -1,14 +1,10 @@
 #include "ask.h"
 
-#include <errno.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/signalfd.h>
 #include "base/fd.h"
 #include "config/conf.h"
-#include "ctl/out.h"
 #include "sys/loop.h"
 
 #define TICK_MS	     500

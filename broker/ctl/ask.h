@@ -8,6 +8,7 @@
 #pragma once
 
 #include "ctl/client.h"
+#include "ctl/out.h"
 #include "policy/command.h"
 
 /* Documented in brokerctl(1). */

@@ -1,12 +1,8 @@
 #include "client.h"
 
 #include <dirent.h>
-#include <errno.h>
-#include <limits.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 #include "base/fd.h"
 #include "base/words.h"
 #include "sys/config_file.h"

@@ -9,7 +9,6 @@
 #pragma once
 
 #include <sys/socket.h>
-#include "base/strbuf.h"
 #include "ctl/view.h"
 
 #define CLIENT_LINE_MAX	   (1 << 20) /* of an answer, bytes */

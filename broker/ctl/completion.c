@@ -1,7 +1,5 @@
 #include "ask.h"
 
-#include <string.h>
-#include "ctl/out.h"
 
 #define TEXT_MAX (16 << 20)
 

@@ -1,15 +1,11 @@
 #include "ask.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
-#include <string.h>
 #include "base/fd.h"
 #include "config/conf.h"
 #include "ctl/convert_read.h"
-#include "ctl/out.h"
 
 #define TEXT_MAX (16 << 20) /* of the result */
 #define DEPTH	 8	    /* of files that include each other */

@@ -1,6 +1,5 @@
 #include "convert_read.h"
 
-#include <string.h>
 
 #define BLANKS " \t\r"
 

@@ -1,7 +1,6 @@
 #include "convert_service.h"
 
 #include <stdio.h>
-#include <string.h>
 #include <strings.h>
 #include "base/address.h"
 #include "base/words.h"

@@ -6,22 +6,18 @@
  * closes its descriptors when it starts, as sudo(8) does, changes nothing. What the broker says
  * meanwhile is read here.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
 #include "base/fd.h"
 #include "base/words.h"
 #include "config/conf.h"
 #include "config/option.h"
 #include "ctl/debugger.h"
-#include "ctl/out.h"
 #include "sys/config_file.h"
 #include "sys/safe_path.h"
 

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <string.h>
 #include "base/words.h"
 
 #define PLACE "{pid}"

@@ -3,16 +3,12 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/address.h"
-#include "base/json.h"
 #include "base/words.h"
 #include "base/units.h"
 #include "ctl/doctor_text.h"
-#include "ctl/out.h"
 #include "sys/name_service.h"
 #include "sys/proc.h"
 #include "sys/program.h"

@@ -1,8 +1,6 @@
 #include "doctor_text.h"
 
 #include <ctype.h>
-#include <string.h>
-#include "base/json.h"
 #include "base/words.h"
 #include "config/conf_read.h"
 #include "ctl/text.h"

@@ -1,7 +1,6 @@
 #include "lines_text.h"
 
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 #define KEY_COLUMNS   20

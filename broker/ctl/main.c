@@ -4,10 +4,8 @@
  * This file reads the command line and calls the function of the command, or prints its help.
  */
 #include <getopt.h>
-#include <string.h>
 #include "base/words.h"
 #include "ctl/ask.h"
-#include "ctl/out.h"
 
 #define TEXT_MAX     (1 << 20)
 #define NAME_COLUMNS 28

@@ -1,12 +1,9 @@
 #include "out.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-#include "base/strbuf.h"
 
 static struct {
 	bool color;

@@ -5,7 +5,6 @@
  */
 #pragma once
 
-#include "base/strbuf.h"
 #include "ctl/text.h"
 
 /*

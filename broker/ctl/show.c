@@ -1,8 +1,6 @@
 #include "ask.h"
 
-#include <string.h>
 #include "ctl/lines_text.h"
-#include "ctl/out.h"
 #include "ctl/status_text.h"
 #include "sys/loop.h"
 

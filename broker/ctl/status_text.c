@@ -1,7 +1,6 @@
 #include "status_text.h"
 
 #include <inttypes.h>
-#include <string.h>
 #include "ctl/workers_table.h"
 
 void status_add_broker(struct screen *s, const struct view *view)

@@ -7,13 +7,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 #include "base/fd.h"
-#include "ctl/out.h"
 #include "sys/loop.h"
 #include "sys/proc.h"
 #include "sys/spawn.h"

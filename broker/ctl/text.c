@@ -2,7 +2,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #define ELLIPSIS "..."
 #define DOTS_MIN 7 /* columns that a word needs to end in dots */

@@ -9,7 +9,6 @@
 #pragma once
 
 #include <limits.h>
-#include "base/strbuf.h"
 #include "base/json.h"
 
 #define TEXT_UNLIMITED UINT_MAX /* as a width: nothing is cut */

@@ -4,16 +4,11 @@
  * Asks for the status once a second over one connection and draws it. If the broker goes away, the
  * screen stays and says so, and top tries to connect again.
  */
-#include <errno.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/signalfd.h>
 #include <termios.h>
-#include <unistd.h>
 #include "base/fd.h"
-#include "ctl/out.h"
 #include "ctl/top_text.h"
 #include "sys/loop.h"
 

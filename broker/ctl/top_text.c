@@ -1,6 +1,5 @@
 #include "top_text.h"
 
-#include <string.h>
 #include "ctl/status_text.h"
 
 #define SLOTS_MAX 60 /* of a reload, shown one by one */

@@ -9,7 +9,6 @@
  */
 #pragma once
 
-#include "ctl/text.h"
 #include "ctl/workers_table.h"
 
 struct top {

@@ -1,7 +1,6 @@
 #include "view.h"
 
 #include <errno.h>
-#include <string.h>
 
 static enum view_type type_of(const char *name)
 {

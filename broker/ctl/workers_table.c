@@ -1,7 +1,6 @@
 #include "workers_table.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 #define GAP	    2 /* blanks between two columns */
 #define CELL_MAX    1024

@@ -8,7 +8,6 @@
 #include "config/option.h"
 
 #include <stdio.h>
-#include <string.h>
 
 static int fail(const char *what, const char *key)
 {
