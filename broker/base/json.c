@@ -337,3 +337,8 @@ bool json_doc_truth(const struct json_value *object, const char *key)
 
 	return v && v->kind == JSON_BOOL && v->is_true;
 }
+
+bool json_doc_is(const struct json_value *object, const char *key, const char *text)
+{
+	return !strcmp(json_doc_text(object, key), text);
+}

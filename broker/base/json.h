@@ -93,6 +93,7 @@ const struct json_value *json_doc_member(const struct json_value *object, const 
 const char *json_doc_text(const struct json_value *object, const char *key);
 int64_t json_doc_number(const struct json_value *object, const char *key);
 bool json_doc_truth(const struct json_value *object, const char *key);
+bool json_doc_is(const struct json_value *object, const char *key, const char *text);
 
 /* What is in an array or object, one after the other; NULL after the last. */
 const struct json_value *json_doc_first(const struct json_value *container);

@@ -1,6 +1,5 @@
 #include "ask.h"
 
-
 #define TEXT_MAX (16 << 20)
 
 /*
@@ -131,17 +130,16 @@ static void add_options(const struct command_option *options, size_t n, struct s
 	}
 }
 
-/* Each name once: in a reload two generations have a worker. */
-static void add_names(const struct view *names, enum view_type type, const char *key,
-		      struct strbuf *out)
+/* The services, or the workers. Each name once: in a reload two generations have a worker. */
+static void add_names(const struct view *names, const char *type, struct strbuf *out)
 {
 	const struct view_row *row = NULL, *first;
 
 	while ((row = view_next(names, NULL, type, row))) {
-		const char *name = json_doc_text(row->object, key);
+		const char *name = json_doc_text(row->object, type);
 
 		first = view_next(names, NULL, type, NULL);
-		while (strcmp(json_doc_text(first->object, key), name) != 0)
+		while (!json_doc_is(first->object, type, name))
 			first = view_next(names, NULL, type, first);
 		if (first == row)
 			add(out, name, NULL);
@@ -172,9 +170,9 @@ static void add_values(struct ctl *ctl, enum command_kind kind, struct strbuf *o
 	if (services || workers)
 		(void)ask_run(&ask, ctl, status, 1);
 	if (services)
-		add_names(&ctl->client.view, VIEW_SERVICE, "service", out);
+		add_names(&ctl->client.view, "service", out);
 	if (workers)
-		add_names(&ctl->client.view, VIEW_WORKER, "worker", out);
+		add_names(&ctl->client.view, "worker", out);
 }
 
 enum ctl_exit ctl_complete(struct ctl *ctl)

@@ -1,6 +1,5 @@
 #include "convert_read.h"
 
-
 #define BLANKS " \t\r"
 
 /* The next line of *@at, without blanks around it; NULL: there is none. */

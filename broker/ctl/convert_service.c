@@ -166,6 +166,14 @@ struct section {
 	bool udp, wait;
 };
 
+/* @before and @value, which is quoted, in a line. */
+static void add_line(struct section *x, const char *before, const char *value)
+{
+	strbuf_add(x->lines, before);
+	words_add_quoted(x->lines, value);
+	strbuf_add(x->lines, "\n");
+}
+
 /* It is written in comments: that is why. */
 static void refuse(struct section *x, const char *fmt, ...) PRINTF(2, 3);
 static void refuse(struct section *x, const char *fmt, ...)
@@ -204,9 +212,8 @@ static void add_listen(struct section *x, const char *family, const char *host, 
 	strbuf_addf(&address, strchr(host, ':') && *host != '[' ? "[%s]:%u" : "%s:%u", host, port);
 	if (address_parse(address.text, &addr, &port_only, &error) < 0)
 		refuse(x, "the broker looks up no names of hosts: write the address of %s", host);
-	strbuf_add(x->lines, x->udp ? "listen = udp " : "listen = ");
-	words_add_quoted(x->lines, address.text + (*address.text == '*' ? 2 : 0));
-	strbuf_add(x->lines, "\n");
+	add_line(x, x->udp ? "listen = udp " : "listen = ",
+		 address.text + (*address.text == '*' ? 2 : 0));
 }
 
 static void add_listens(struct section *x)
@@ -221,9 +228,7 @@ static void add_listens(struct section *x)
 	uint16_t port;
 
 	if (*x->s->name == '/') {
-		strbuf_add(x->lines, "listen = ");
-		words_add_quoted(x->lines, x->s->name);
-		strbuf_add(x->lines, "\n");
+		add_line(x, "listen = ", x->s->name);
 		return;
 	}
 	if (*protocol && protocol[3])
@@ -296,9 +301,7 @@ static void add_command(struct section *x)
 			  "command = cat)");
 	} else if (next_word(&to, host) && next_word(&to, port)) {
 		strbuf_addf(&address, strchr(host, ':') ? "TCP:[%s]:%s" : "TCP:%s:%s", host, port);
-		strbuf_add(x->lines, "command = socat STDIO ");
-		words_add_quoted(x->lines, address.text);
-		strbuf_add(x->lines, "\n");
+		add_line(x, "command = socat STDIO ", address.text);
 	} else {
 		add_program(x);
 	}
@@ -319,15 +322,11 @@ static void add_options(struct section *x)
 		/* With wait there is one process. */
 		if (!option || !*value || (!strcmp(option, "processes") && (x->wait || unlimited)))
 			continue;
-		strbuf_addf(x->lines, "%s = ", option);
-		words_add_quoted(x->lines, unlimited ? "unlimited" : value);
-		strbuf_add(x->lines, "\n");
+		strbuf_add(x->lines, option);
+		add_line(x, " = ", unlimited ? "unlimited" : value);
 	}
-	while (next_word(&env, word)) {
-		strbuf_add(x->lines, "environment = ");
-		words_add_quoted(x->lines, word);
-		strbuf_add(x->lines, "\n");
-	}
+	while (next_word(&env, word))
+		add_line(x, "environment = ", word);
 	strbuf_add(x->lines, has_word(flags, "NODELAY") ? "tcp_nodelay = yes\n" : "");
 	strbuf_add(x->lines, has_word(flags, "KEEPALIVE") ? "so_keepalive = yes\n" : "");
 	for (size_t i = 0; i < ARRAY_SIZE(lost); i++)

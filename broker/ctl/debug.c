@@ -70,7 +70,7 @@ static void read_messages(struct debug *d)
 	/* A newer broker may send lines that we do not know. They are passed over. */
 	while ((r = client_next(&d->ctl->client)) == 0 || r == -EBADMSG) {
 		line = view_last(&d->ctl->client.view);
-		if (r < 0 || strcmp(json_doc_text(line, "type"), "debugged") != 0)
+		if (r < 0 || !json_doc_is(line, "type", "debugged"))
 			continue;
 		snprintf(d->state, sizeof(d->state), "%s", json_doc_text(line, "state"));
 		out_error_from(json_doc_text(line, "message"));
@@ -274,7 +274,7 @@ static enum ctl_exit start(struct debug *d)
 /* There is a process to debug once a client comes, whenever that is. */
 static void take_line(struct ask *ask, const struct json_value *line)
 {
-	if (strcmp(json_doc_text(line, "type"), "waits") != 0)
+	if (!json_doc_is(line, "type", "waits"))
 		return;
 	ask->patience_ms = -1;
 	out_error("waiting for its next connection%s",
@@ -286,7 +286,7 @@ enum ctl_exit ctl_debug(struct ctl *ctl)
 {
 	struct ask ask = { .patience_ms = ASK_PATIENCE_MS, .line = ctl->json ? NULL : take_line };
 	enum ctl_exit code = ask_run(&ask, ctl, ctl->words, ctl->n_words);
-	const struct view_row *row = view_next(&ctl->client.view, NULL, VIEW_DEBUG, NULL);
+	const struct view_row *row = view_next(&ctl->client.view, NULL, "debug", NULL);
 	struct debug d = { .ctl = ctl, .held = row ? row->object : NULL };
 
 	return code == CTL_OK && !ctl->json ? start(&d) : code;

@@ -137,7 +137,7 @@ static const struct step {
 static const struct step *step_of(const struct json_value *line)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
-		if (!strcmp(json_doc_text(line, "phase"), steps[i].phase))
+		if (json_doc_is(line, "phase", steps[i].phase))
 			return &steps[i];
 	return NULL;
 }
@@ -164,21 +164,19 @@ static void add_step(const struct json_value *line, struct screen *s)
 
 bool lines_add(const struct json_value *line, struct screen *s, char section[LINES_SECTION])
 {
-	const char *type = json_doc_text(line, "type");
-
 	/* Never cut to the width of the screen: what matters may be at the end. */
 	s->columns = TEXT_UNLIMITED;
-	if (!strcmp(type, "event"))
+	if (json_doc_is(line, "type", "event"))
 		add_event(line, s);
-	else if (!strcmp(type, "lost"))
+	else if (json_doc_is(line, "type", "lost"))
 		text_print(s, 0,
 			   "<yellow>$count events were lost: newer ones have taken their place",
 			   line);
-	else if (!strcmp(type, "change"))
+	else if (json_doc_is(line, "type", "change"))
 		add_change(line, s);
-	else if (!strcmp(type, "option"))
+	else if (json_doc_is(line, "type", "option"))
 		add_option(line, s, section);
-	else if (!strcmp(type, "progress"))
+	else if (json_doc_is(line, "type", "progress"))
 		add_step(line, s);
 	else
 		return false;
@@ -214,8 +212,7 @@ bool lines_add_bar(const struct json_value *step, int64_t ms, struct screen *s)
 	struct text_line line;
 	STRBUF(age, 32);
 
-	if (!at || at == &steps[ARRAY_SIZE(steps) - 1] ||
-	    strcmp(json_doc_text(step, "type"), "progress") != 0)
+	if (!at || at == &steps[ARRAY_SIZE(steps) - 1] || !json_doc_is(step, "type", "progress"))
 		return false;
 	line = text_begin(s, 0);
 	/* The last column stays free: some terminals would wrap the line. */

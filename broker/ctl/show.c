@@ -33,7 +33,7 @@ static void take_line(struct ask *ask, const struct json_value *line)
 	if (lines_add(line, &screen, s->section))
 		s->n_lines++;
 	/* Not the end: the options in force follow. */
-	else if (!strcmp(json_doc_text(line, "type"), "file-error"))
+	else if (json_doc_is(line, "type", "file-error"))
 		out_error("what the file says is not known: %s", json_doc_text(line, "message"));
 	if (text.len || text.cut)
 		out_buf(&text);
@@ -103,7 +103,7 @@ static void add_end(const struct show *s, struct ctl *ctl, bool plan, struct str
 		return;
 	}
 	screen.columns = TEXT_UNLIMITED;
-	while (id == COMMAND_PINS && (row = view_next(&ctl->client.view, NULL, VIEW_PIN, row)))
+	while (id == COMMAND_PINS && (row = view_next(&ctl->client.view, NULL, "pin", row)))
 		status_add_pin(&screen, 0, row->object);
 	if (id == COMMAND_PINS)
 		strbuf_add(out, out->len ? "" : "nothing is pinned\n");

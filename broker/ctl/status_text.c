@@ -5,7 +5,7 @@
 
 void status_add_broker(struct screen *s, const struct view *view)
 {
-	const struct view_row *row = view_next(view, NULL, VIEW_BROKER, NULL);
+	const struct view_row *row = view_next(view, NULL, "broker", NULL);
 
 	if (row)
 		text_print(s, 0,
@@ -75,7 +75,7 @@ static void add_reload(struct screen *s, const struct json_value *reload, const 
 
 void status_add_pin(struct screen *s, unsigned indent, const struct json_value *pin)
 {
-	bool debugs = strcmp(json_doc_text(pin, "kind"), "debug") == 0;
+	bool debugs = json_doc_is(pin, "kind", "debug");
 
 	text_print(s, indent,
 		   debugs ? "pin $source to $worker, while it is debugged{, for $expires_ms more}"
@@ -114,7 +114,7 @@ void status_add_service(struct screen *s, const struct view *view, const struct 
 	const struct view_row *row = NULL;
 
 	/* Without a line of its own, if only a worker was asked for. */
-	if (view->rows[of->first].type != VIEW_SERVICE)
+	if (!json_doc_is(service, "type", "service"))
 		return;
 	add_first(s, service, accepted_rate);
 	if (part == STATUS_LINE)
@@ -124,11 +124,11 @@ void status_add_service(struct screen *s, const struct view *view, const struct 
 	if (part == STATUS_ALL) {
 		text_print(s, STATUS_INDENT, "{rollback is possible for $rollback_ms}", service);
 		text_print(s, STATUS_INDENT, "{runs in $release, where $directory led}", service);
-		while ((row = view_next(view, of, VIEW_LISTENER, row)))
+		while ((row = view_next(view, of, "listener", row)))
 			add_listener(s, row->object);
 	}
 	add_ledger(s, json_doc_member(service, "ledger"));
-	while ((row = view_next(view, of, VIEW_PIN, row)))
+	while ((row = view_next(view, of, "pin", row)))
 		status_add_pin(s, STATUS_INDENT, row->object);
 }
 
@@ -205,7 +205,7 @@ static void add_all(struct screen *s, const struct view *view, const struct work
 	status_add_broker(s, view);
 	for (; i < view->n_services; i++) {
 		const struct view_service *of = &view->services[i];
-		size_t n = view_count(view, of, VIEW_WORKER);
+		size_t n = view_count(view, of, "worker");
 
 		if (fold && of->trouble == TROUBLE_NONE)
 			break;

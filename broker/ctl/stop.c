@@ -112,7 +112,7 @@ static void take_line(struct ask *ask, const struct json_value *line)
 	struct stop *s = container_of(ask, struct stop, ask);
 	const char *message = json_doc_text(line, "message");
 
-	if (!strcmp(json_doc_text(line, "type"), "stopping")) {
+	if (json_doc_is(line, "type", "stopping")) {
 		if (!s->begun)
 			watch(s, line);
 		s->begun = true;

@@ -9,8 +9,8 @@ static const struct json_value *ledger_of(const struct view *view, const char *n
 {
 	const struct view_row *row = NULL;
 
-	while (view && (row = view_next(view, NULL, VIEW_SERVICE, row)))
-		if (strcmp(json_doc_text(row->object, "service"), name) == 0)
+	while (view && (row = view_next(view, NULL, "service", row)))
+		if (json_doc_is(row->object, "service", name))
 			return json_doc_member(row->object, "ledger");
 	return NULL;
 }
@@ -23,7 +23,7 @@ static void add_slots(const struct view *now, const struct view_service *s, int6
 	const struct view_row *row = NULL;
 	int64_t n = 0;
 
-	while ((row = view_next(now, s, VIEW_WORKER, row))) {
+	while ((row = view_next(now, s, "worker", row))) {
 		int64_t slot = json_doc_number(row->object, "slot");
 
 		if (slot < 0 || slot >= SLOTS_MAX)
@@ -31,8 +31,7 @@ static void add_slots(const struct view *now, const struct view_service *s, int6
 		for (; n <= slot; n++)
 			slots[n] = '.';
 		if (json_doc_number(row->object, "generation") == generation)
-			slots[slot] =
-				strcmp(json_doc_text(row->object, "state"), "ready") ? '>' : '#';
+			slots[slot] = json_doc_is(row->object, "state", "ready") ? '#' : '>';
 	}
 	strbuf_addf(out, "[%s]  ", slots);
 }
@@ -58,9 +57,9 @@ static void add_service(struct screen *s, const struct top *top, const struct vi
 static size_t lines_of(const struct view *view)
 {
 	const struct view_row *row = NULL;
-	size_t n = view_count(view, NULL, VIEW_PIN);
+	size_t n = view_count(view, NULL, "pin");
 
-	while ((row = view_next(view, NULL, VIEW_SERVICE, row)))
+	while ((row = view_next(view, NULL, "service", row)))
 		n += 2 + (json_doc_member(row->object, "reload") != NULL);
 	return n;
 }
@@ -70,7 +69,8 @@ static bool finds(const struct top *top, const struct view_service *s)
 {
 	for (const struct view_row *row = &top->now->rows[s->first]; row < &top->now->rows[s->end];
 	     row++)
-		if ((row->type == VIEW_SERVICE || row->type == VIEW_WORKER) &&
+		if ((json_doc_is(row->object, "type", "service") ||
+		     json_doc_is(row->object, "type", "worker")) &&
 		    workers_match(row->object, top->live.search))
 			return true;
 	return false;
@@ -111,7 +111,7 @@ static void add_reasons(struct screen *s, const struct workers_table *table)
 {
 	for (size_t i = 0; i < 2 * table->n; i++) {
 		const struct json_value *w = table->rows[i % table->n].worker;
-		bool parked = !strcmp(json_doc_text(w, "state"), "parked");
+		bool parked = json_doc_is(w, "state", "parked");
 		struct text_line line;
 		STRBUF(why, 1024);
 

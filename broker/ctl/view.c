@@ -2,17 +2,15 @@
 
 #include <errno.h>
 
-static enum view_type type_of(const char *name)
+static bool is_kept(const struct json_value *line)
 {
-	static const char *const names[] = {
-		[VIEW_SERVICE] = "service", [VIEW_LISTENER] = "listener", [VIEW_WORKER] = "worker",
-		[VIEW_PIN] = "pin",	    [VIEW_BROKER] = "broker",	  [VIEW_DEBUG] = "debug",
-	};
-	enum view_type type = VIEW_SERVICE;
+	static const char *const kept[] = { "service", "listener", "worker",
+					    "pin",     "broker",   "debug" };
+	bool is = false;
 
-	while (type < VIEW_OTHER && strcmp(names[type], name) != 0)
-		type++;
-	return type;
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
+		is = is || json_doc_is(line, "type", kept[i]);
+	return is;
 }
 
 static void free_row(const struct view_row *row)
@@ -26,7 +24,6 @@ int view_add(struct view *view, const char *line, size_t len)
 	_cleanup_free_ char *text = strndup(line, len);
 	struct json_value *values;
 	struct json_doc doc;
-	enum view_type type;
 
 	if (!text)
 		return -ENOMEM;
@@ -39,11 +36,9 @@ int view_add(struct view *view, const char *line, size_t len)
 		return -ENOMEM;
 	memcpy(values, doc.value, doc.n * sizeof(*values));
 	/* In the place of a line that nobody needs any more: the room is there. */
-	if (view->n_rows && view->rows[view->n_rows - 1].type == VIEW_OTHER)
+	if (view->n_rows && !is_kept(view_last(view)))
 		free_row(&view->rows[--view->n_rows]);
-	type = type_of(json_doc_text(values, "type"));
-	view->rows[view->n_rows++] =
-		(struct view_row){ .type = type, .object = values, .text = text };
+	view->rows[view->n_rows++] = (struct view_row){ .object = values, .text = text };
 	text = NULL;
 	return 0;
 }
@@ -63,18 +58,18 @@ const struct json_value *view_last(const struct view *view)
 }
 
 const struct view_row *view_next(const struct view *view, const struct view_service *service,
-				 enum view_type type, const struct view_row *after)
+				 const char *type, const struct view_row *after)
 {
 	size_t i = after ? (size_t)(after - view->rows) + 1 : service ? service->first : 0;
 	size_t end = service ? service->end : view->n_rows;
 
 	for (; i < end; i++)
-		if (view->rows[i].type == type)
+		if (json_doc_is(view->rows[i].object, "type", type))
 			return &view->rows[i];
 	return NULL;
 }
 
-size_t view_count(const struct view *view, const struct view_service *service, enum view_type type)
+size_t view_count(const struct view *view, const struct view_service *service, const char *type)
 {
 	const struct view_row *row = NULL;
 	size_t n = 0;
@@ -94,30 +89,21 @@ enum trouble view_trouble(const struct json_value *line)
 	int64_t backlog_max = json_doc_number(line, "backlog_max");
 	bool fails = false, changes = false;
 
-	switch (type_of(json_doc_text(line, "type"))) {
-	case VIEW_SERVICE:
+	if (json_doc_is(line, "type", "service")) {
 		if (!strcmp(state, "down"))
 			return TROUBLE_OUTAGE;
 		changes = *state && strcmp(state, "waiting") != 0 &&
 			  (strcmp(state, "serving") != 0 ||
 			   json_doc_number(line, "ready") < json_doc_number(line, "workers") ||
 			   json_doc_number(json_doc_member(line, "reload"), "of") > 0);
-		break;
-	case VIEW_LISTENER:
+	} else if (json_doc_is(line, "type", "listener")) {
 		fails = backlog_max > 0 && json_doc_number(line, "backlog") * 2 > backlog_max;
-		break;
-	case VIEW_WORKER:
+	} else if (json_doc_is(line, "type", "worker")) {
 		for (size_t i = 0; i < ARRAY_SIZE(changing); i++)
 			changes = changes || !strcmp(changing[i], state);
 		/* Or it is ready, but takes nothing. */
 		fails = !changes &&
 			(!strcmp(state, "back-off") || json_doc_number(line, "stalled_ms") > 0);
-		break;
-	case VIEW_PIN:
-	case VIEW_BROKER:
-	case VIEW_DEBUG:
-	case VIEW_OTHER:
-		break;
 	}
 	return fails ? TROUBLE_FAULT : changes ? TROUBLE_CHANGE : TROUBLE_NONE;
 }
@@ -141,13 +127,13 @@ bool view_rank(struct view *view)
 	view->services = services;
 	view->n_services = 0;
 	for (size_t i = 0; services && i < view->n_rows; i++) {
-		const struct view_row *row = &view->rows[i];
-		const char *of = json_doc_text(row->object, "service");
-		enum trouble trouble = view_trouble(row->object);
+		const struct json_value *line = view->rows[i].object;
+		const char *of = json_doc_text(line, "service");
+		enum trouble trouble = view_trouble(line);
 
-		if (row->type >= VIEW_BROKER)
+		if (!*of)
 			continue;
-		if (!s || row->type == VIEW_SERVICE || strcmp(name, of) != 0) {
+		if (json_doc_is(line, "type", "service") || strcmp(name, of) != 0) {
 			s = &services[view->n_services++];
 			s->first = i;
 			name = of;

@@ -9,19 +9,11 @@
 
 #include "base/json.h"
 
-enum view_type {
-	VIEW_SERVICE,
-	VIEW_LISTENER,
-	VIEW_WORKER,
-	VIEW_PIN,
-	/* Of no service. */
-	VIEW_BROKER,
-	VIEW_DEBUG,
-	VIEW_OTHER, /* forgotten when the next line comes */
-};
-
+/*
+ * A line of type "broker", "service", "listener", "worker", "pin" or "debug". One of any other type
+ * is forgotten when the next line comes.
+ */
 struct view_row {
-	enum view_type type;
 	const struct json_value *object; /* with all its values behind it */
 	char *text;			 /* the strings in the values point into it */
 };
@@ -59,8 +51,8 @@ const struct json_value *view_last(const struct view *view);
  * there is none.
  */
 const struct view_row *view_next(const struct view *view, const struct view_service *service,
-				 enum view_type type, const struct view_row *after);
-size_t view_count(const struct view *view, const struct view_service *service, enum view_type type);
+				 const char *type, const struct view_row *after);
+size_t view_count(const struct view *view, const struct view_service *service, const char *type);
 
 /*
  * Finds the services and orders them by the worst of what their lines say; equal ones stay as they

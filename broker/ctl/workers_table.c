@@ -88,9 +88,9 @@ static const struct json_value *find_before(const struct view *before, const str
 		size_t at = (*from + i) % before->n_rows;
 		const struct json_value *was = before->rows[at].object;
 
-		if (before->rows[at].type != VIEW_WORKER || json_doc_number(was, "pid") != pid ||
+		if (!json_doc_is(was, "type", "worker") || json_doc_number(was, "pid") != pid ||
 		    json_doc_number(was, "generation") != generation ||
-		    strcmp(json_doc_text(was, "worker"), json_doc_text(w, "worker")) != 0)
+		    !json_doc_is(was, "worker", json_doc_text(w, "worker")))
 			continue;
 		*from = at + 1;
 		return was;
@@ -140,13 +140,13 @@ static bool make_rows(const struct view *now, const struct workers_live *live,
 	int64_t highest = 1;
 	size_t from = 0;
 
-	t->rows = calloc(view_count(now, NULL, VIEW_WORKER) + 1, sizeof(*t->rows));
+	t->rows = calloc(view_count(now, NULL, "worker") + 1, sizeof(*t->rows));
 	if (!t->rows)
 		return false;
 	for (size_t i = 0; i < now->n_services; i++) {
 		const struct view_row *line = NULL;
 
-		while ((line = view_next(now, &now->services[i], VIEW_WORKER, line))) {
+		while ((line = view_next(now, &now->services[i], "worker", line))) {
 			/* It may be absent: its counts are -1 then, and no rate is known. */
 			const struct json_value *w = line->object,
 						*before = find_before(live->before, w, &from);
