@@ -136,6 +136,17 @@ void words_add_command(struct strbuf *out, char *const *words)
 	}
 }
 
+bool words_have_bytes(const char *text, const char *word, size_t n)
+{
+	for (size_t len; *text; text += len) {
+		text += strspn(text, " \t");
+		len = strcspn(text, " \t");
+		if (len && len == n && !strncasecmp(text, word, n))
+			return true;
+	}
+	return false;
+}
+
 size_t words_name_len(const char *text)
 {
 	size_t len =

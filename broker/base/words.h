@@ -29,6 +29,13 @@ enum words_kind {
 int words_split(enum words_kind kind, const char *text, char ***ret, size_t *ret_len,
 		struct strbuf *ret_error);
 
+/* Whether @text, words with blanks between them, has @word, of @n bytes, in any case of letters. */
+bool words_have_bytes(const char *text, const char *word, size_t n);
+static inline bool words_have(const char *text, const char *word)
+{
+	return words_have_bytes(text, word, strlen(word));
+}
+
 /* The bytes of NAME, as a shell has it, where @text begins with NAME=; else 0. */
 size_t words_name_len(const char *text);
 

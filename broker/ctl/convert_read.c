@@ -1,5 +1,7 @@
 #include "convert_read.h"
 
+#include "base/words.h"
+
 #define BLANKS " \t\r"
 
 /* The next line of *@at, without blanks around it; NULL: there is none. */
@@ -197,16 +199,10 @@ static void read_xinetd_line(struct convert *c, char *line, char **at)
 /* What the file begins with is neither empty nor a comment. */
 static bool is_xinetd(const char *text)
 {
-	static const char *const words[] = { "service", "defaults", "include", "includedir" };
-	size_t n;
-
 	for (text += strspn(text, BLANKS "\n"); *text == '#'; text += strspn(text, BLANKS "\n"))
 		text += strcspn(text, "\n");
-	n = strcspn(text, BLANKS "\n");
-	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
-		if (strlen(words[i]) == n && !strncmp(text, words[i], n))
-			return true;
-	return false;
+	return words_have_bytes("service defaults include includedir", text,
+				strcspn(text, BLANKS "\n"));
 }
 
 void convert_read(struct convert *c, const char *file, char *text)

@@ -90,16 +90,6 @@ static bool next_word(const char **at, char ret[CONVERT_TEXT_MAX])
 	return n > 0;
 }
 
-static bool has_word(const char *text, const char *wanted)
-{
-	char word[CONVERT_TEXT_MAX];
-
-	while (next_word(&text, word))
-		if (!strcasecmp(word, wanted))
-			return true;
-	return false;
-}
-
 /* --- reading ------------------------------------------------------------------------------- */
 
 void convert_begin(struct convert *c, const char *name)
@@ -149,7 +139,7 @@ void convert_set(struct convert *c, struct convert_service *s, const char *key, 
 	if (*op != '-')
 		strbuf_add(&made, text);
 	while (*op == '-' && next_word(&old, word))
-		if (!has_word(text, word))
+		if (!words_have(text, word))
 			strbuf_addf(&made, "%s%s", made.len ? " " : "", word);
 	if (made.cut)
 		convert_fail(c, "all words of %s are longer than %d bytes", key,
@@ -193,7 +183,8 @@ static uint16_t find_port(const char *services, const char *name, const char *pr
 
 		if (sscanf(at, "%63s %hu/%7s%*[ \t]%255[^\n#]", official, &port, kind, aliases) >=
 			    3 &&
-		    !strcmp(kind, protocol) && (!strcmp(official, name) || has_word(aliases, name)))
+		    !strcmp(kind, protocol) &&
+		    (!strcmp(official, name) || words_have(aliases, name)))
 			return port;
 	}
 	return 0;
@@ -221,9 +212,9 @@ static void add_listens(struct section *x)
 	const char *protocol = get(x->s, "protocol"), *hosts = get(x->s, "bind");
 	const char *name = *get(x->s, "port") ? get(x->s, "port") : x->s->name;
 	const char *flags_set = get(x->s, "flags"), *kind = x->udp ? "udp" : "tcp";
-	const char *family = has_word(flags_set, "IPv4")   ? "4"
-			     : has_word(flags_set, "IPv6") ? "46"
-							   : "";
+	const char *family = words_have(flags_set, "IPv4")   ? "4"
+			     : words_have(flags_set, "IPv6") ? "46"
+							     : "";
 	char host[CONVERT_TEXT_MAX];
 	uint16_t port;
 
@@ -266,7 +257,7 @@ static void add_program(struct section *x)
 		refuse(x, "write command = PROGRAM ARGUMENTS");
 		return;
 	}
-	if (!has_word(get(x->s, "flags"), "NAMEINARGS") || !next_word(&args, name))
+	if (!words_have(get(x->s, "flags"), "NAMEINARGS") || !next_word(&args, name))
 		strcpy(name, server);
 	strbuf_add(x->lines, "command = ");
 	if (!strcmp(words_base(server), "tcpd") && strcmp(name, server) != 0) {
@@ -296,7 +287,7 @@ static void add_command(struct section *x)
 	char host[CONVERT_TEXT_MAX], port[CONVERT_TEXT_MAX];
 	STRBUF(address, 3 * CONVERT_TEXT_MAX);
 
-	if (has_word(get(x->s, "type"), "INTERNAL")) {
+	if (words_have(get(x->s, "type"), "INTERNAL")) {
 		refuse(x, "internal: the broker itself answers nobody; a program can (for echo: "
 			  "command = cat)");
 	} else if (next_word(&to, host) && next_word(&to, port)) {
@@ -327,10 +318,10 @@ static void add_options(struct section *x)
 	}
 	while (next_word(&env, word))
 		add_line(x, "environment = ", word);
-	strbuf_add(x->lines, has_word(flags, "NODELAY") ? "tcp_nodelay = yes\n" : "");
-	strbuf_add(x->lines, has_word(flags, "KEEPALIVE") ? "so_keepalive = yes\n" : "");
+	strbuf_add(x->lines, words_have(flags, "NODELAY") ? "tcp_nodelay = yes\n" : "");
+	strbuf_add(x->lines, words_have(flags, "KEEPALIVE") ? "so_keepalive = yes\n" : "");
 	for (size_t i = 0; i < ARRAY_SIZE(lost); i++)
-		if (has_word(flags, lost[i]))
+		if (words_have(flags, lost[i]))
 			convert_remark(x->c, "flags = %s: has no counterpart", lost[i]);
 }
 
@@ -341,11 +332,11 @@ static bool judge_kind(struct section *x)
 	const char *protocol = get(x->s, "protocol");
 	bool known = !*socket || !strcmp(socket, "stream") || x->udp;
 
-	if (has_word(type, "RPC"))
+	if (words_have(type, "RPC"))
 		refuse(x, "RPC: the broker does not register with rpcbind; let it run by itself");
 	else if (strstr(type, "TCPMUX"))
 		refuse(x, "tcpmux: give it a port of its own");
-	else if (has_word(get(x->s, "flags"), "SENSOR"))
+	else if (words_have(get(x->s, "flags"), "SENSOR"))
 		refuse(x, "SENSOR: let fail2ban shut out clients that scan ports");
 	else if (!known || (*protocol && strncmp(protocol, x->udp ? "udp" : "tcp", 3) != 0 &&
 			    (x->udp || *x->s->name != '/')))
@@ -362,8 +353,8 @@ static void judge_use(struct section *x)
 	const char *id = *get(s, "id") ? get(s, "id") : s->name;
 	const char *enabled = get(s, "enabled");
 
-	if (!strcasecmp(get(s, "disable"), "yes") || has_word(get(s, "flags"), "DISABLE") ||
-	    has_word(get(s, "disabled"), id) || (*enabled && !has_word(enabled, id)))
+	if (!strcasecmp(get(s, "disable"), "yes") || words_have(get(s, "flags"), "DISABLE") ||
+	    words_have(get(s, "disabled"), id) || (*enabled && !words_have(enabled, id)))
 		refuse(x, "disabled");
 }
 

@@ -145,12 +145,11 @@ static void say_end(const struct debug *d, const char *tool)
 {
 	const char *state = d->state;
 
-	if (!strcmp(state, "draining") || !strcmp(state, "stopping"))
+	if (words_have("draining stopping", state))
 		say(d, tool, " has ended; process $pid, which was $worker, is left to end");
 	else if (!strcmp(state, "parked"))
 		say(d, tool, " has ended; process $pid, which was $worker, is kept for a rollback");
-	else if (!json_doc_truth(d->held, "alone") &&
-		 (!*state || !strcmp(state, "held") || !strcmp(state, "ready")))
+	else if (!json_doc_truth(d->held, "alone") && (!*state || words_have("held ready", state)))
 		say(d, tool, " has ended, $worker is released");
 	else
 		say(d, tool, " has ended");

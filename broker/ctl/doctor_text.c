@@ -66,18 +66,12 @@ bool doctor_is_for_inetd(const char *const *command)
 /* Its first argument is the program that people mean. */
 static bool is_interpreter(const char *base)
 {
-	static const char *const names[] = { "node", "python", "perl", "ruby", "php",  "sh",
-					     "bash", "dash",   "npm",  "npx",  "deno", "bun" };
+	size_t n = strlen(base);
 
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		size_t n = strlen(names[i]);
-
-		/* python3.11 */
-		if (!strncmp(base, names[i], n) &&
-		    strspn(base + n, "0123456789.") == strlen(base + n))
-			return true;
-	}
-	return false;
+	/* python3.11 */
+	while (n && strchr("0123456789.", base[n - 1]))
+		n--;
+	return words_have_bytes("node python perl ruby php sh bash dash npm npx deno bun", base, n);
 }
 
 bool doctor_begin_facts(char *report, struct doctor_facts *ret)

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <time.h>
+#include "base/words.h"
 
 #define KEY_COLUMNS   20
 #define VALUE_COLUMNS 48
@@ -19,18 +20,7 @@ static enum text_style style_of(const char *level)
 }
 
 /* Members that have a place of their own in the line, or below it. */
-static bool is_shown(const char *key)
-{
-	static const char *const shown[] = {
-		"type",	   "id",     "time",	"level",  "event",
-		"service", "worker", "message", "output", "last_output"
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(shown); i++)
-		if (!strcmp(key, shown[i]))
-			return true;
-	return false;
-}
+#define SHOWN "type id time level event service worker message output last_output"
 
 static void add_rest(const struct json_value *event, struct text_line *line)
 {
@@ -40,7 +30,7 @@ static void add_rest(const struct json_value *event, struct text_line *line)
 	for (; v; v = json_doc_next(v)) {
 		text = v->kind != JSON_BOOL ? v->text : v->is_true ? "yes" : "no";
 		/* Null and empty, as the core dump of an exit that left none, say nothing. */
-		if (!text || !*text || is_shown(v->key))
+		if (!text || !*text || words_have(SHOWN, v->key))
 			continue;
 		text_addf(line, TEXT_DIM, "%s%s %.*s", before, v->key,
 			  (int)(v->kind == JSON_NUMBER ? v->len : strlen(text)), text);

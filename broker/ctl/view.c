@@ -1,17 +1,7 @@
 #include "view.h"
 
 #include <errno.h>
-
-static bool is_kept(const struct json_value *line)
-{
-	static const char *const kept[] = { "service", "listener", "worker",
-					    "pin",     "broker",   "debug" };
-	bool is = false;
-
-	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
-		is = is || json_doc_is(line, "type", kept[i]);
-	return is;
-}
+#include "base/words.h"
 
 static void free_row(const struct view_row *row)
 {
@@ -36,7 +26,8 @@ int view_add(struct view *view, const char *line, size_t len)
 		return -ENOMEM;
 	memcpy(values, doc.value, doc.n * sizeof(*values));
 	/* In the place of a line that nobody needs any more: the room is there. */
-	if (view->n_rows && !is_kept(view_last(view)))
+	if (view->n_rows && !words_have("broker service listener worker pin debug",
+					json_doc_text(view_last(view), "type")))
 		free_row(&view->rows[--view->n_rows]);
 	view->rows[view->n_rows++] = (struct view_row){ .object = values, .text = text };
 	text = NULL;
@@ -83,8 +74,6 @@ size_t view_count(const struct view *view, const struct view_service *service, c
 
 enum trouble view_trouble(const struct json_value *line)
 {
-	static const char *const changing[] = { "starting", "held",	"closed",
-						"draining", "stopping", "empty" };
 	const char *state = json_doc_text(line, "state");
 	int64_t backlog_max = json_doc_number(line, "backlog_max");
 	bool fails = false, changes = false;
@@ -99,8 +88,7 @@ enum trouble view_trouble(const struct json_value *line)
 	} else if (json_doc_is(line, "type", "listener")) {
 		fails = backlog_max > 0 && json_doc_number(line, "backlog") * 2 > backlog_max;
 	} else if (json_doc_is(line, "type", "worker")) {
-		for (size_t i = 0; i < ARRAY_SIZE(changing); i++)
-			changes = changes || !strcmp(changing[i], state);
+		changes = words_have("starting held closed draining stopping empty", state);
 		/* Or it is ready, but takes nothing. */
 		fails = !changes &&
 			(!strcmp(state, "back-off") || json_doc_number(line, "stalled_ms") > 0);

@@ -1,5 +1,5 @@
 /* links: broker/ctl/status_text broker/ctl/workers_table broker/ctl/text broker/ctl/view */
-/* links: broker/base/json broker/base/strbuf */
+/* links: broker/base/json broker/base/strbuf broker/base/words broker/base/units */
 /*
  * Answers of a broker, on the screen of brokerctl: whatever stands in them, no line is too wide and
  * nothing steers the terminal.

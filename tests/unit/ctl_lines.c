@@ -1,4 +1,5 @@
 /* links: broker/ctl/lines_text broker/ctl/text broker/base/json broker/base/strbuf */
+/* links: broker/base/words broker/base/units */
 #include <stdlib.h>
 #include <time.h>
 #include "base/strbuf.h"

@@ -1,5 +1,5 @@
 /* links: broker/ctl/status_text broker/ctl/workers_table broker/ctl/text broker/ctl/view */
-/* links: broker/base/json broker/base/strbuf */
+/* links: broker/base/json broker/base/strbuf broker/base/words broker/base/units */
 #include "ctl/status_text.h"
 #include "ctl/workers_table.h"
 #include "ctl_view.h"

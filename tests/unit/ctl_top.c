@@ -1,5 +1,5 @@
 /* links: broker/ctl/top_text broker/ctl/status_text broker/ctl/workers_table broker/ctl/text */
-/* links: broker/ctl/view broker/base/json broker/base/strbuf */
+/* links: broker/ctl/view broker/base/json broker/base/strbuf broker/base/words broker/base/units */
 #include "ctl/top_text.h"
 #include "ctl_view.h"
 
