@@ -10,15 +10,6 @@
 
 /* --- events -------------------------------------------------------------------------------- */
 
-static enum text_style style_of(const char *level)
-{
-	if (!strcmp(level, "error"))
-		return TEXT_RED;
-	if (!strcmp(level, "warn"))
-		return TEXT_YELLOW;
-	return !strcmp(level, "debug") ? TEXT_DIM : TEXT_PLAIN;
-}
-
 /* Members that have a place of their own in the line, or below it. */
 #define SHOWN "type id time level event service worker message output last_output"
 
@@ -57,11 +48,12 @@ static void add_time(const char *time, struct text_line *line)
 static void add_event(const struct json_value *event, struct screen *s)
 {
 	const char *level = json_doc_text(event, "level");
+	enum text_style style = text_state_style(level);
 	struct text_line line = text_begin(s, 0);
 
 	add_time(json_doc_text(event, "time"), &line);
-	text_addf(&line, style_of(level), "%-5s ", level);
-	text_fill(&line, style_of(level), "<bold>{$worker |$service |}<>$event{: $message}", event);
+	text_addf(&line, style, "%-5s ", level);
+	text_fill(&line, style, "<bold>{$worker |$service |}<>$event{: $message}", event);
 	add_rest(event, &line);
 	text_end(&line);
 	/* What a worker wrote last before it ended, or why it did not start. */

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include "base/words.h"
 
 #define ELLIPSIS "..."
 #define DOTS_MIN 7 /* columns that a word needs to end in dots */
@@ -49,21 +50,19 @@ static const struct range {
 
 enum text_style text_state_style(const char *state)
 {
-	static const struct {
-		const char *state;
-		enum text_style style;
-	} looks[] = {
-		{ "ready", TEXT_GREEN },   { "serving", TEXT_GREEN }, { "running", TEXT_GREEN },
-		{ "open", TEXT_GREEN },	   { "waiting", TEXT_DIM },   { "starting", TEXT_CYAN },
-		{ "draining", TEXT_BLUE }, { "parked", TEXT_BLUE },   { "closing", TEXT_BLUE },
-		{ "held", TEXT_YELLOW },   { "paused", TEXT_YELLOW }, { "stopping", TEXT_MAGENTA },
-		{ "back-off", TEXT_RED },  { "down", TEXT_RED },      { "empty", TEXT_DIM },
-		{ "unused", TEXT_DIM },
+	static const char *const words[] = {
+		[TEXT_DIM] = "waiting empty unused debug",
+		[TEXT_RED] = "down back-off error",
+		[TEXT_GREEN] = "ready serving running open",
+		[TEXT_YELLOW] = "held paused warn",
+		[TEXT_BLUE] = "draining parked closing",
+		[TEXT_MAGENTA] = "stopping",
+		[TEXT_CYAN] = "starting",
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(looks); i++)
-		if (strcmp(looks[i].state, state) == 0)
-			return looks[i].style;
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (words[i] && words_have(words[i], state))
+			return (enum text_style)i;
 	return TEXT_PLAIN;
 }
 
@@ -120,33 +119,25 @@ struct text_line text_begin(struct screen *s, unsigned indent)
 				   .mark = s->out->len };
 }
 
-/* Replaces the end of the line: the reader must see that something is missing. */
-static void end_in_dots(struct text_line *line)
-{
-	line->out->len = line->mark;
-	strbuf_add(line->out, line->color ? "\033[0m" ELLIPSIS : ELLIPSIS);
-}
-
 void text_add(struct text_line *line, enum text_style style, const char *text)
 {
-	const char *dots = "";
-	unsigned room;
+	unsigned room = line->column < line->width ? line->width - line->column : 0;
+	bool fits = text_width(text) <= room;
+	/* Of a short word, nothing but the dots would be left. */
+	const char *dots = !fits && room >= DOTS_MIN ? ELLIPSIS : "";
 
 	if (line->full || !*text)
 		return;
-	room = line->column < line->width ? line->width - line->column : 0;
-	if (text_width(text) > room) {
-		line->full = true;
-		/* Of a short word, nothing but the dots would be left. */
-		dots = room >= DOTS_MIN ? ELLIPSIS : "";
-		if (room < DOTS_MIN && line->width >= DOTS_MIN && !line->row) {
-			end_in_dots(line);
-			return;
-		}
-		if (room == 0)
-			return;
-		room -= (unsigned)strlen(dots);
+	line->full = !fits;
+	if (!fits && !*dots && line->width >= DOTS_MIN && !line->row) {
+		/* Over the end of the line: the reader must see that something is missing. */
+		line->out->len = line->mark;
+		strbuf_add(line->out, line->color ? "\033[0m" ELLIPSIS : ELLIPSIS);
+		return;
 	}
+	if (room == 0)
+		return;
+	room -= (unsigned)strlen(dots);
 	for (; line->blanks > 0; line->blanks--)
 		strbuf_add(line->out, " ");
 	if (line->color)

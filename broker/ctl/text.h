@@ -74,7 +74,7 @@ void text_fill(struct text_line *line, enum text_style style, const char *words,
 void text_print(struct screen *s, unsigned indent, const char *words,
 		const struct json_value *object);
 
-/* How a state looks: green serves, yellow is held, red does not come up. */
+/* How a state, or the level of an event, looks: green serves, yellow is held, red fails. */
 enum text_style text_state_style(const char *state);
 
 /* Blanks up to @column; none if the line is there already. */
