@@ -23,28 +23,11 @@ enum ctl_exit ask_connect(struct ctl *ctl)
 
 enum ctl_exit ask_print_failure(const struct ctl *ctl, int r)
 {
-	switch (-r) {
-	case EMSGSIZE:
-		out_error("a request may have at most %d bytes", CLIENT_REQUEST_MAX);
-		return CTL_USAGE;
-	case EINVAL:
-		out_error("a request cannot contain control characters");
-		return CTL_USAGE;
-	case EPIPE:
-		out_error("the broker has ended, or has closed the connection");
-		return CTL_NO_BROKER;
-	case ETIMEDOUT:
-		out_error("the broker does not answer: is its process stopped? (%s)",
-			  ctl->client.path);
-		return CTL_NO_BROKER;
-	case EPROTO:
-	case EBADMSG:
-		out_error("the program that answers at %s is not a broker", ctl->client.path);
-		return CTL_NO_BROKER;
-	default:
-		out_error("%s: %s", ctl->client.path, strerror(-r));
-		return CTL_NO_BROKER;
-	}
+	STRBUF(error, 1024);
+
+	(void)client_explain("", ctl->client.path, r, &error);
+	out_error("%s", error.text);
+	return r == -EMSGSIZE || r == -EINVAL ? CTL_USAGE : CTL_NO_BROKER;
 }
 
 static enum ctl_exit exit_of(const char *code)
@@ -104,12 +87,13 @@ int ask_wait_ms(const struct ask *ask, int ms)
 	return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
 }
 
-int ask_signals(void)
+int ask_signals(const int *signals, size_t n)
 {
 	sigset_t mask;
 
 	sigemptyset(&mask);
-	sigaddset(&mask, SIGINT);
+	for (size_t i = 0; i < n; i++)
+		sigaddset(&mask, signals[i]);
 	sigprocmask(SIG_BLOCK, &mask, NULL);
 	return signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 }
@@ -160,19 +144,19 @@ static int wait_more(struct ask *ask, const struct client *client, int signals)
 	}
 }
 
-enum ctl_exit ask_run(struct ask *ask, struct ctl *ctl, char *const *words, size_t n)
+enum ctl_exit ask_run(struct ask *ask, struct ctl *ctl)
 {
 	_cleanup_fd_ int signals = -1;
 	int r, code = MORE_FOLLOWS;
 
 	if (ctl->client.fd < 0 && ask_connect(ctl) != CTL_OK)
 		return CTL_NO_BROKER;
-	r = client_ask(&ctl->client, words, n);
+	r = client_ask(&ctl->client, ctl->words, ctl->n_words);
 	/* A broker that refuses a connection says why before it closes it: read that. */
 	if (r < 0 && r != -EPIPE)
 		return ask_print_failure(ctl, r);
 	if (ask->ends_at_interrupt)
-		signals = ask_signals();
+		signals = ask_signals(&(int){ SIGINT }, 1);
 	do {
 		r = client_next(&ctl->client);
 		if (r == 0)

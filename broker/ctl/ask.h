@@ -50,20 +50,20 @@ struct ask {
 };
 
 /*
- * Connects if need be, sends @words and reads the answer into the view of the client. With --json
+ * Connects if need be, sends ->words and reads the answer into the view of the client. With --json
  * every line is printed as it is, and ->line must print nothing. Whatever goes wrong is printed, as
  * is the error that the broker answers.
  */
-enum ctl_exit ask_run(struct ask *ask, struct ctl *ctl, char *const *words, size_t n);
+enum ctl_exit ask_run(struct ask *ask, struct ctl *ctl);
 
 /* For poll(2): at most @ms (-1: any time), and not beyond ->until_ms. */
 int ask_wait_ms(const struct ask *ask, int ms);
 
 /*
- * From now on Ctrl-C makes the descriptor readable that is returned, the caller's. For good: a
- * second one must not cut off our last words, and we end anyway.
+ * From now on these signals, such as that of Ctrl-C, make the descriptor readable that is returned,
+ * the caller's. For good: a second one must not cut off our last words, and we end anyway.
  */
-int ask_signals(void);
+int ask_signals(const int *signals, size_t n);
 
 /* Finds the broker and connects. CTL_OK, or CTL_NO_BROKER with the reason printed. */
 enum ctl_exit ask_connect(struct ctl *ctl);

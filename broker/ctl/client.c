@@ -19,7 +19,7 @@
 
 /* --- finding the broker ------------------------------------------------------------------ */
 
-static int explain(const char *path, int r, struct strbuf *error)
+int client_explain(const char *before, const char *path, int r, struct strbuf *error)
 {
 	static const struct {
 		int error;
@@ -31,6 +31,13 @@ static int explain(const char *path, int r, struct strbuf *error)
 			  "as root (sudo), or be in control_group, which may look but not steer" },
 		{ ENOTSOCK, "{path} is not the control socket of a broker" },
 		{ EAGAIN, "the broker at {path} accepts no more connections at the moment" },
+		/* When it is asked. */
+		{ EMSGSIZE, "a request may have at most 4096 bytes" },
+		{ EINVAL, "a request cannot contain control characters" },
+		{ EPIPE, "the broker has ended, or has closed the connection" },
+		{ ETIMEDOUT, "the broker does not answer: is its process stopped? ({path})" },
+		{ EPROTO, "the program that answers at {path} is not a broker" },
+		{ EBADMSG, "the program that answers at {path} is not a broker" },
 	};
 
 	int e = r == -EPERM ? EACCES : r == -EPROTOTYPE ? ENOTSOCK : -r;
@@ -40,7 +47,7 @@ static int explain(const char *path, int r, struct strbuf *error)
 			strbuf_add_filled(error, known[i].words, "{path}", path);
 			return r;
 		}
-	return strbuf_fail(error, r, "cannot connect to %s: %m", path);
+	return strbuf_fail(error, r, "%s%s: %m", before, path);
 }
 
 /* Whether a directory above @path is @uid's, and only root or we could have put it there. */
@@ -95,7 +102,7 @@ static int connect_to(const char *path, struct client *ret, struct strbuf *error
 	if (r == 0 && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &ret->peer, &len) < 0)
 		r = -errno;
 	if (r < 0)
-		return explain(path, r, error);
+		return client_explain("cannot connect to ", path, r, error);
 	if (!is_expected(ret, path, name, sizeof(name)))
 		return strbuf_fail(error, -EPERM,
 				   "a process of user %s answers at %s, where anybody could have "

@@ -43,6 +43,12 @@ int client_connect(struct client *c, const struct client_options *options, struc
 void client_close(struct client *c);
 
 /*
+ * Adds to @error what @r means, as the functions here return it; a rare one with @before and the
+ * @path of the socket before it. Returns @r.
+ */
+int client_explain(const char *before, const char *path, int r, struct strbuf *error);
+
+/*
  * Sends @n words as one request. 0; -EMSGSIZE: it is longer than CLIENT_REQUEST_MAX; -EINVAL: it
  * has a control character, which a request must not have; -errno: the broker is gone.
  */

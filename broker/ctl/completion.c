@@ -157,7 +157,6 @@ static void add_values(struct ctl *ctl, enum command_kind kind, struct strbuf *o
 		[KIND_PATH] = ":files\n",
 		[KIND_COLOR] = "auto\nalways\nnever\n",
 	};
-	char *const status[] = { (char[]){ "status" } };
 	struct ask ask = { .patience_ms = ASK_PATIENCE_MS };
 	bool services = kind == KIND_SERVICE || kind == KIND_TARGET;
 	bool workers = kind == KIND_WORKER || kind == KIND_TARGET || kind == KIND_PINNED;
@@ -167,8 +166,10 @@ static void add_values(struct ctl *ctl, enum command_kind kind, struct strbuf *o
 	if (kind == KIND_COMMAND)
 		add_commands(out, "");
 	/* Without a broker there are no names; all else is completed all the same. */
+	ctl->words = (char *const[]){ (char[]){ "status" } };
+	ctl->n_words = 1;
 	if (services || workers)
-		(void)ask_run(&ask, ctl, status, 1);
+		(void)ask_run(&ask, ctl);
 	if (services)
 		add_names(&ctl->client.view, "service", out);
 	if (workers)

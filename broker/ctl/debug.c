@@ -284,7 +284,7 @@ static void take_line(struct ask *ask, const struct json_value *line)
 enum ctl_exit ctl_debug(struct ctl *ctl)
 {
 	struct ask ask = { .patience_ms = ASK_PATIENCE_MS, .line = ctl->json ? NULL : take_line };
-	enum ctl_exit code = ask_run(&ask, ctl, ctl->words, ctl->n_words);
+	enum ctl_exit code = ask_run(&ask, ctl);
 	const struct view_row *row = view_next(&ctl->client.view, NULL, "debug", NULL);
 	struct debug d = { .ctl = ctl, .held = row ? row->object : NULL };
 

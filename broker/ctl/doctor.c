@@ -213,18 +213,17 @@ static void name_image(pid_t pid, const char *exe, char ret[PATH_MAX])
 
 static int explain(int pid, int r, struct strbuf *error)
 {
-	if (r == -ESRCH)
-		return strbuf_fail(error, r, "there is no process %d", pid);
 	if (r == -EACCES || r == -EPERM)
 		return strbuf_fail(error, r,
 				   "process %d may not be looked at by this user: ask as its own "
 				   "user, or as root",
 				   pid);
-	if (r == -ENOENT)
-		return strbuf_fail(
-			error, r,
-			"process %d runs no program: it has exited, or is a kernel thread", pid);
-	return strbuf_fail(error, r, "cannot inspect process %d: %m", pid);
+	return strbuf_fail(
+		error, r,
+		r == -ESRCH    ? "there is no process %d"
+		: r == -ENOENT ? "process %d runs no program: it has exited, or is a kernel thread"
+			       : "cannot inspect process %d: %m",
+		pid);
 }
 
 /*

@@ -131,11 +131,9 @@ enum ctl_exit ctl_show(struct ctl *ctl)
 		.ctl = ctl,
 		.began_ms = loop_clock_ms(),
 	};
-	enum ctl_exit code = ask_connect(ctl);
+	enum ctl_exit code = ask_run(&s.ask, ctl);
 	struct strbuf text = STRBUF_GROWS(TEXT_MAX);
 
-	if (code == CTL_OK)
-		code = ask_run(&s.ask, ctl, ctl->words, ctl->n_words);
 	if (code == CTL_OK && !ctl->json) {
 		add_end(&s, ctl, plan, &text);
 		out_buf(&text);

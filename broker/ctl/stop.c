@@ -171,14 +171,14 @@ static enum ctl_exit stop_broker(struct ctl *ctl)
 		return code;
 	meet(&s, &ctl->client);
 	s.ask.until_ms = timeout->text ? s.began_ms + timeout->number : 0;
-	code = ask_run(&s.ask, ctl, ctl->words, ctl->n_words);
+	code = ask_run(&s.ask, ctl);
 	if (!s.begun) /* of an older version: its parent may be anybody */
 		fd_closep(&s.ends[ITS_PARENT]);
 	/* Killed in the middle: that was said. */
 	if (code == CTL_NO_BROKER && s.begun)
 		code = CTL_UNFINISHED;
 	if (code == CTL_OK || code == CTL_UNFINISHED) {
-		signals = ask_signals();
+		signals = ask_signals(&(int){ SIGINT }, 1);
 		waited = wait_for_ends(&s, signals);
 		if (waited != CTL_OK)
 			code = waited;

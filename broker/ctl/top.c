@@ -249,7 +249,7 @@ static void turn(struct live *live, int signals)
 	else if (poll(fds, ARRAY_SIZE(fds), (int)(live->due - now)) <= 0)
 		return;
 	if (fds[0].revents && read(signals, &info, sizeof(info)) == (ssize_t)sizeof(info) &&
-	    info.ssi_signo != SIGWINCH)
+	    info.ssi_signo != SIGWINCH && info.ssi_signo != SIGTSTP)
 		live->end = TOP_QUIT;
 	if (fds[1].revents)
 		take_keys(live);
@@ -259,27 +259,10 @@ static void turn(struct live *live, int signals)
 		take_answers(live);
 }
 
-/*
- * Signals that would end brokerctl come as events, so that the terminal is always given back. They
- * stay blocked: brokerctl ends with this command.
- */
-static int open_signals(void)
-{
-	static const int handled[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH };
-	sigset_t mask;
-
-	sigemptyset(&mask);
-	for (size_t i = 0; i < ARRAY_SIZE(handled); i++)
-		sigaddset(&mask, handled[i]);
-	/* Ctrl-Z must not leave a shell in our screen. */
-	sigaddset(&mask, SIGTSTP);
-	sigprocmask(SIG_BLOCK, &mask, NULL);
-	sigdelset(&mask, SIGTSTP);
-	return signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
 enum ctl_exit ctl_top(struct ctl *ctl)
 {
+	/* The terminal is always given back. Ctrl-Z does nothing: no shell must get our screen. */
+	static const int handled[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGTSTP };
 	struct live live = { .ctl = ctl, .top = { .now = &live.now, .live.search = live.search } };
 	_cleanup_fd_ int signals = -1;
 	struct termios before;
@@ -293,7 +276,7 @@ enum ctl_exit ctl_top(struct ctl *ctl)
 	}
 	if (ask_connect(ctl) != CTL_OK)
 		return CTL_NO_BROKER;
-	signals = open_signals();
+	signals = ask_signals(handled, ARRAY_SIZE(handled));
 	if (signals < 0) {
 		out_error("top: %s", strerror(errno));
 		return CTL_FAILED;
