@@ -6,8 +6,8 @@
 #include "dispatch/channel.h"
 #include "dispatch/endpoint.h"
 #include "dispatch/listener.h"
-#include "service/bind.h"
 #include "service/listeners.h"
+#include "service/open.h"
 #include "sys/log.h"
 #include "sys/proc.h"
 #include "sys/tcp.h"
@@ -147,14 +147,11 @@ static int add_automatic(struct service *s, struct endpoint *e, unsigned comes_w
 static int endpoint_for_guest(const struct worker *w, const struct handoff_addr *addr,
 			      struct endpoint **ret, struct strbuf *reason)
 {
-	struct endpoint *e = service_endpoint_on(service_of(w), address_app(addr), addr, false);
-
-	if (!e)
-		return strbuf_fail(reason, -EADDRNOTAVAIL,
-				   "[service:%s] does not listen on %s, so a guest cannot",
-				   service_of(w)->name, address_app_words(address_app(addr)).text);
-	*ret = e;
-	return 0;
+	*ret = service_endpoint_on(service_of(w), address_app(addr), addr, false);
+	return *ret ? 0
+		    : strbuf_fail(reason, -EADDRNOTAVAIL,
+				  "[service:%s] does not listen on %s, so a guest cannot",
+				  service_of(w)->name, address_app_words(address_app(addr)).text);
 }
 
 /*

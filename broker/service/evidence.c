@@ -96,12 +96,6 @@ static struct worker *worker_of_round(struct broker *b)
 	return worker_add_roots(next, &e->tree.pids) == 0 ? next : NULL;
 }
 
-/* Of one that drains it only matters that it has some. */
-static bool is_enough(const struct worker *w, const struct tree_walk *tree)
-{
-	return tree->open < 0 || (w->state == WORKER_DRAINING && tree->open > WORKER_OPEN_MAX);
-}
-
 /* One step of a round. False: it is over. */
 static bool take_step(struct broker *b)
 {
@@ -118,7 +112,9 @@ static bool take_step(struct broker *b)
 	if (!w)
 		return false;
 	r = tree_steps(&e->tree, STEPS);
-	if (r > 0 && !is_enough(w, &e->tree))
+	/* Of one that drains it only matters that it has some. */
+	if (r > 0 && e->tree.open >= 0 &&
+	    (w->state != WORKER_DRAINING || e->tree.open <= WORKER_OPEN_MAX))
 		return true;
 	if (r >= 0 && e->tree.open >= 0)
 		judge_worker(w, e);

@@ -222,22 +222,14 @@ bool service_ended_well(const struct worker *w)
 
 /* --- what is missing is started -------------------------------------------------------- */
 
-static unsigned count_starting(const struct service *s)
-{
-	unsigned n = 0;
-
-	list_for_each (const struct worker, w, &s->workers, link)
-		n += w->state == WORKER_STARTING && !w->guest;
-	return n;
-}
-
-/* Over all services: a machine that boots should not start a hundred runtimes at once. */
-static unsigned count_all_starting(const struct broker *b)
+/* Of all services if not @only of one: a machine that boots should not start a hundred runtimes. */
+static unsigned count_starting(const struct broker *b, const struct service *only)
 {
 	unsigned n = 0;
 
 	list_for_each (const struct service, s, &b->services, link)
-		n += count_starting(s);
+		list_for_each (const struct worker, w, &s->workers, link)
+			n += w->state == WORKER_STARTING && !w->guest && (!only || s == only);
 	return n;
 }
 
@@ -288,7 +280,7 @@ static bool backs_off(struct service *s)
 
 void service_fill(struct service *s)
 {
-	unsigned own = count_starting(s), all = count_all_starting(s->broker);
+	unsigned own = count_starting(s->broker, s), all = count_starting(s->broker, NULL);
 
 	if (service_leaves(s) ||
 	    (s->conf->wait && (s->rollout.active || backs_off(s) || !wants_worker(s))))
@@ -359,12 +351,11 @@ static int check_limit(uint64_t need, struct strbuf *error)
 		return strbuf_fail(error, -errno, "cannot read the limit of open files: %m");
 	if (limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= need)
 		return 0;
-	strbuf_addf(
-		error,
-		"the configured workers may need %llu descriptors, but the limit is %llu: raise it "
-		"(ulimit -Hn, LimitNOFILE=), or configure fewer workers",
+	return strbuf_fail(
+		error, -EMFILE,
+		"the configured workers may need %llu descriptors, but the limit is %llu: "
+		"raise it (ulimit -Hn, LimitNOFILE=), or configure fewer workers",
 		(unsigned long long)need, (unsigned long long)limit.rlim_cur);
-	return -EMFILE;
 }
 
 int descriptors_check(const struct conf *conf, struct strbuf *error)

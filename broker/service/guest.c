@@ -8,27 +8,25 @@
 #include "worker/ends.h"
 #include "worker/start.h"
 
-static bool may_join(const struct service *s, struct strbuf *error)
+static int check_join(const struct service *s, struct strbuf *error)
 {
 	unsigned guests = 0;
 
 	list_for_each (const struct worker, w, &s->workers, link)
 		guests += w->guest;
-	if (s->dispatch.stopping)
-		strbuf_addf(error, "[service:%s] is stopping", s->name);
-	else if (s->dispatch.paused)
-		strbuf_addf(error, "[service:%s] is paused; brokerctl start brings it back",
-			    s->name);
-	else if (list_empty(&s->dispatch.endpoints))
-		strbuf_addf(error,
-			    "[service:%s] has no address to join yet: it is known once one of its "
-			    "own workers has listened",
-			    s->name);
-	else if (guests >= GUESTS_MAX)
-		strbuf_addf(error, "[service:%s] already has %d guests", s->name, GUESTS_MAX);
-	else
-		return true;
-	return false;
+	if (service_leaves(s))
+		return strbuf_fail(error, -EBUSY, "[service:%s] is %s", s->name,
+				   s->dispatch.stopping ? "stopping"
+							: "paused; brokerctl start brings it back");
+	if (list_empty(&s->dispatch.endpoints))
+		return strbuf_fail(error, -EBUSY,
+				   "[service:%s] has no address to join yet: it is known once one "
+				   "of its own workers has listened",
+				   s->name);
+	if (guests >= GUESTS_MAX)
+		return strbuf_fail(error, -EBUSY, "[service:%s] already has %d guests", s->name,
+				   GUESTS_MAX);
+	return 0;
 }
 
 int guest_join(struct service *s, int peer, bool pinned_only, struct worker **ret,
@@ -37,10 +35,10 @@ int guest_join(struct service *s, int peer, bool pinned_only, struct worker **re
 	struct unix_peer cred = { .pidfd = -1 };
 	unsigned number = s->broker->given.guest + 1;
 	struct worker *w;
-	int r;
+	int r = check_join(s, error);
 
-	if (!may_join(s, error))
-		return -EBUSY;
+	if (r < 0)
+		return r;
 	r = unix_peer_get(peer, &cred);
 	if (r < 0)
 		return strbuf_fail(error, r,
@@ -48,8 +46,7 @@ int guest_join(struct service *s, int peer, bool pinned_only, struct worker **re
 	w = worker_new(&s->terms, s->conf, ROLLOUT_MAX + number, s->generation);
 	if (!w) {
 		fd_closep(&cred.pidfd);
-		strbuf_add(error, "the broker is out of memory");
-		return -ENOMEM;
+		return strbuf_fail(error, -ENOMEM, "the broker is out of memory");
 	}
 	snprintf(w->name, sizeof(w->name), "%s.guest.%u", s->name, number);
 	w->guest = true;

@@ -8,7 +8,6 @@
 #include "dispatch/flow.h"
 #include "dispatch/listener.h"
 #include "dispatch/pending.h"
-#include "service/bind.h"
 #include "service/questions.h"
 #include "sys/given.h"
 #include "sys/log.h"
@@ -299,27 +298,6 @@ void service_close_gently(struct listener *l)
 						   "stays open, and who connects waits"
 						 : ""));
 	begin_closing(l);
-}
-
-int service_restore(struct listener *l, struct strbuf *error)
-{
-	struct service *s = service_of_dispatch(l->dispatch);
-	int fd = -1, r;
-
-	if (l->bound_only || !unix_listener_is_lost(&l->addr, l->file))
-		return 0;
-	log_event(LEVEL_INFO, "unlisten", LOG_SERVICE(s),
-		  LOG_STR("address", address_text(&l->addr).text),
-		  LOG_MSG("%s was removed, as programs do before they bind it: it is made again",
-			  address_text(&l->addr).text));
-	r = service_bind(s->broker, s, s->conf, NULL, &l->addr, true, error, &fd);
-	if (r < 0)
-		return r;
-	if (!service_add_listener(s, &l->addr, l->app, l->automatic, fd, 0))
-		return strbuf_fail(error, -ENOMEM, "the broker is out of memory");
-	service_close_gently(l);
-	service_attach_listeners(s);
-	return 0;
 }
 
 /* Guests last: then it is known whether another worker is left to take what waits at them. */

@@ -75,12 +75,6 @@ void service_worker_listens(struct worker *w);
 /* A @l whose clients were not let in yet goes at once. */
 void service_close_gently(struct listener *l);
 
-/*
- * If the file of @l, a Unix socket, was removed by another process, a new listener takes its place.
- * 0; -errno with @error: nobody can connect there.
- */
-int service_restore(struct listener *l, struct strbuf *error);
-
 void service_closing_expired(struct loop_timer *timer); /* service::closing_timer */
 
 /* Empties and closes all; with service::closing the workers drain then. */

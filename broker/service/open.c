@@ -6,13 +6,95 @@
 #include "base/address.h"
 #include "base/fd.h"
 #include "dispatch/listener.h"
-#include "service/bind.h"
 #include "service/listeners.h"
 #include "service/questions.h"
 #include "sys/given.h"
 #include "sys/log.h"
 #include "sys/tcp.h"
 #include "sys/unix_listener.h"
+
+/* --- one address ------------------------------------------------------------------------- */
+
+/*
+ * What the service manager has given for @addr, if anything: *@ret_fd is as service_bind() makes
+ * one. -ENOENT: there is none; -errno with @error.
+ */
+static int take_given(const struct broker *b, const struct service_conf *sc,
+		      const struct asked *asked, const struct handoff_addr *addr,
+		      struct strbuf *error, int *ret_fd)
+{
+	const struct unix_file file = unix_listener_file(addr);
+	int fd = given_take(addr), r;
+	enum given_by by = given_by(fd);
+	bool lost = by == GIVEN_STORE && unix_listener_is_lost(addr, file);
+
+	if (fd < 0)
+		return -ENOENT;
+	if (lost)
+		r = -ENOENT;
+	else if (!address_unix(addr))
+		r = tcp_configure(fd, sc, asked, error);
+	else if (by == GIVEN_UNIT) /* its file is systemd's */
+		r = tcp_listen(fd, sc);
+	else
+		r = unix_listener_configure(fd, addr, file, sc, b->conf, error);
+	if (r < 0)
+		given_close(fd, by, !lost);
+	else
+		*ret_fd = fd;
+	return r;
+}
+
+int service_bind(struct broker *b, struct service *s, const struct service_conf *sc,
+		 const struct asked *asked, const struct handoff_addr *addr, bool listens,
+		 struct strbuf *error, int *ret_fd)
+{
+	static const struct asked nothing;
+	_cleanup_fd_ int fd = -1;
+	bool shared = false, local = address_unix(addr), line = !asked;
+	int r;
+
+	asked = asked ? asked : &nothing;
+	r = take_given(b, sc, asked, addr, error, ret_fd);
+	if (r != -ENOENT)
+		return r;
+	r = local ? unix_listener_bind(addr, sc, b->conf, error, &fd)
+		  : tcp_bind(addr, sc, asked, false, error, &fd);
+	if (r == -EADDRINUSE && !local)
+		list_for_each (struct service, o, &b->services, link)
+			list_for_each (struct listener, l, &o->dispatch.listeners, link)
+				if (address_overlap(&l->addr, addr) &&
+				    (o == s || (line && l->automatic)))
+					shared = tcp_share(l->fd) == 0;
+	if (shared)
+		r = tcp_bind(addr, sc, asked, true, error, &fd);
+	if (r == 0 && listens)
+		r = tcp_listen(fd, sc);
+	if (r == 0)
+		*ret_fd = fd_take(&fd);
+	return r;
+}
+
+int service_restore(struct listener *l, struct strbuf *error)
+{
+	struct service *s = service_of_dispatch(l->dispatch);
+	int fd = -1, r;
+
+	if (l->bound_only || !unix_listener_is_lost(&l->addr, l->file))
+		return 0;
+	log_event(LEVEL_INFO, "unlisten", LOG_SERVICE(s),
+		  LOG_STR("address", address_text(&l->addr).text),
+		  LOG_MSG("%s was removed, as programs do before they bind it: it is made again",
+			  address_text(&l->addr).text));
+	r = service_bind(s->broker, s, s->conf, NULL, &l->addr, true, error, &fd);
+	if (r < 0)
+		return r;
+	if (!service_add_listener(s, &l->addr, l->app, l->automatic, fd, 0))
+		return strbuf_fail(error, -ENOMEM, "the broker is out of memory");
+	service_close_gently(l);
+	service_attach_listeners(s);
+	return 0;
+}
 
 /* --- opened ------------------------------------------------------------------------------ */
 
@@ -73,15 +155,11 @@ static int open_lines(struct broker *b, struct service *s, bool rolls, bool only
 					   "reload of all services moves it",
 					   sc->name, address_text(&l->addr).text,
 					   l->dispatch->service);
-		r = l ? service_restore(l, error) : 0;
-		if (r < 0)
-			return r;
-		if (l)
-			continue;
-		r = open_one(b, s, rolls, &sc->listen[k], sc, o, error);
+		r = l ? service_restore(l, error)
+		      : open_one(b, s, rolls, &sc->listen[k], sc, o, error);
 		if (r == 0)
 			continue;
-		if (error->len) /* it says so itself */
+		if (l || error->len) /* it says so itself */
 			return r;
 		strbuf_addf(error, "[service:%s]: ", sc->name);
 		l = r == -EADDRINUSE ? listener_find(b, &o->addr, address_overlap) : NULL;

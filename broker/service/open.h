@@ -9,6 +9,23 @@
 
 #include "service/types.h"
 
+/*
+ * Binds @addr for @s (NULL: it is new), also beside listeners of @s that overlap it: a reload moves
+ * from the one to the other, and both serve meanwhile. And beside automatic ones of others, if no
+ * app has asked: see service_log_listener(). @asked: NULL, no app has asked for anything yet.
+ * @listens: it lets clients in. The socket that the service manager has given, or a new one as
+ * tcp_bind() makes it. 0 or -errno.
+ */
+int service_bind(struct broker *b, struct service *s, const struct service_conf *sc,
+		 const struct asked *asked, const struct handoff_addr *addr, bool listens,
+		 struct strbuf *error, int *ret_fd);
+
+/*
+ * If the file of @l, a Unix socket, was removed by another process, a new listener takes its place.
+ * 0; -errno with @error: nobody can connect there.
+ */
+int service_restore(struct listener *l, struct strbuf *error);
+
 struct opened {
 	int fd; /* owned; -1: taken, or never needed, as the broker has that address */
 	struct handoff_addr addr;

@@ -112,24 +112,19 @@ static void add_wait(const struct worker *w, struct strbuf *out)
 static bool is_waited_for(const struct worker *w)
 {
 	const struct service *s = service_of(w);
+	bool is_new = w->rollout_number == s->rollout_number;
+	enum rollout_phase phase;
 
 	/* A new service has no rollout, and waits for all workers that start. */
 	if (!s->rollout_number)
 		return w->state == WORKER_STARTING && !w->guest;
 	if (!service_rollout_owns(s, w->slot))
 		return false;
-	switch (s->rollout.slots[w->slot].phase) {
-	case ROLLOUT_STARTING:
-		return w->rollout_number == s->rollout_number && w->state == WORKER_STARTING;
-	case ROLLOUT_PROVING:
-		return w->rollout_number == s->rollout_number && w->state == WORKER_READY;
-	case ROLLOUT_RETIRING:
-		return w->rollout_number != s->rollout_number;
-	case ROLLOUT_PENDING:
-	case ROLLOUT_DONE:
-		break;
-	}
-	return false;
+	phase = s->rollout.slots[w->slot].phase;
+	if (phase == ROLLOUT_RETIRING)
+		return !is_new;
+	return is_new && ((phase == ROLLOUT_STARTING && w->state == WORKER_STARTING) ||
+			  (phase == ROLLOUT_PROVING && w->state == WORKER_READY));
 }
 
 void service_rollout_text(const struct service *s, struct strbuf *out)
