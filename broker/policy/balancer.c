@@ -34,10 +34,7 @@ static uint32_t mix(uint32_t x)
 	return x ^ (x >> 16);
 }
 
-/*
- * Highest random weight: a slot that comes or goes moves only the clients of that slot. The first
- * in the ring of two in the same slot.
- */
+/* Highest random weight: a slot that comes or goes moves only its clients. Of equals, the first. */
 static bool is_better_home(uint32_t hash, const struct balancer_member *m,
 			   const struct balancer_member *best)
 {

@@ -183,10 +183,7 @@ static void add_unknown(const char *word, struct strbuf *error)
 		strbuf_add(error, "; help shows all");
 }
 
-/*
- * The form of what stands for itself. Names are looked up by the broker. 0; here and below -EINVAL:
- * @error says what is wrong, without the usage.
- */
+/* Names are looked up by the broker. 0; here and below -EINVAL with @error, without the usage. */
 static int read_value(enum command_kind kind, const char *text, struct request_value *ret,
 		      struct strbuf *error)
 {

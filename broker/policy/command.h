@@ -121,10 +121,7 @@ enum command_result {
 	COMMAND_BAD,	 /* it has no such form */
 };
 
-/*
- * Reads @n words (and a NULL behind them). COMMAND_OK: *@ret points into @words. Else @error says
- * why, with the nearest name or the usage.
- */
+/* Reads @n words and a NULL. COMMAND_OK: *@ret points into them; else @error, with the usage. */
 enum command_result command_parse(char *const *words, size_t n, struct request *ret,
 				  struct strbuf *error);
 

@@ -39,10 +39,7 @@ struct event_ring {
 void event_ring_init(struct event_ring *r);
 void event_ring_deinit(struct event_ring *r);
 
-/*
- * @word: what happened, of the log. @name: of whom; NULL for none. Without memory the event is
- * lost, and its id a gap.
- */
+/* @word: what happened. @name: of whom, or NULL. Without memory it is lost, and its id a gap. */
 void event_ring_add(struct event_ring *r, int64_t at_ms, const char *word, const char *name,
 		    const char *text, size_t len);
 

@@ -21,10 +21,7 @@ struct lines {
 
 typedef void lines_fn(void *arg, const char *line, size_t n);
 
-/*
- * Adds @n bytes and calls @out, if not NULL, for each line they complete, without its line end.
- * Without memory they are lost.
- */
+/* Adds bytes. @out, or NULL, gets each complete line, without its end. No memory: they are lost. */
 void lines_feed(struct lines *l, const char *bytes, size_t n, lines_fn *out, void *arg);
 
 /* The end: an unfinished line is a line. */

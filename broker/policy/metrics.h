@@ -29,10 +29,7 @@ enum { METRICS_IN_BROKER, METRICS_IN_CHANNELS, METRICS_WAITING_N };
 enum { METRICS_DONE, METRICS_ABORTED, METRICS_RELOADS_N };
 enum { METRICS_GOOD, METRICS_FAILED, METRICS_KILLED, METRICS_ENDS_N };
 
-/*
- * Each record begins with its labels: service="web",worker="web.0". Nothing in them needs to be
- * escaped.
- */
+/* Each record begins with its labels: service="web",worker="web.0". None needs to be escaped. */
 struct metrics_service {
 	char labels[METRICS_LABELS_SIZE];
 	struct kept_service kept; /* as it was, as .ledger */

@@ -51,10 +51,7 @@ struct pins {
 
 void pins_deinit(struct pins *pins);
 
-/*
- * Reads 10.0.0.0/8, 10.1.2.3, ::1, 2001:db8::/32. 0; -EINVAL: @ret_error says what is wrong with
- * @text, and what to write; *@ret is untouched.
- */
+/* Reads 10.0.0.0/8, 10.1.2.3, ::1. 0; -EINVAL with @ret_error, and *@ret is untouched. */
 int pin_source_parse(const char *text, struct pin_source *ret, struct strbuf *ret_error);
 
 /* In the form that can be parsed; a host without its prefix length; "any" for all sources. */
@@ -68,10 +65,7 @@ extern const char *const pin_kind_names[];
 /* The pin of that kind and source, or NULL. */
 struct pin *pins_find(struct pins *pins, enum pin_kind kind, const struct pin_source *source);
 
-/*
- * Adds a copy. One of the same kind and source is replaced, and then put into *@ret_old, which is
- * untouched otherwise. 0; -ENOSPC: the table is full; -ENOMEM.
- */
+/* Adds a copy. The one that it replaces, if any, goes to *@ret_old. 0; -ENOSPC: full; -ENOMEM. */
 int pins_add(struct pins *pins, const struct pin *pin, struct pin *ret_old);
 
 /* The first of these that is set says which pins go; none: all but those of debuggers. */
@@ -82,10 +76,7 @@ struct pin_filter {
 	const char *worker;		 /* worker's generation, and in no other way */
 };
 
-/*
- * Takes one that goes out and puts it into *@ret, until none is left: false. *@at, pins->n at
- * first, is how many are still to be looked at.
- */
+/* Takes one out into *@ret, until none is left: false. *@at: how many to look at, .n at first. */
 bool pins_pop(struct pins *pins, const struct pin_filter *which, size_t *at, struct pin *ret);
 
 /* When the first of them expires; 0: none does. */

@@ -104,10 +104,7 @@ static int check_claim(const struct worker *w, const struct handoff_addr *addr,
 	return -EADDRINUSE;
 }
 
-/*
- * Binds what the app asked for and no `listen` line provides. @comes_with as of
- * service_add_listener().
- */
+/* Binds what the app asked for and no line provides. @comes_with as of service_add_listener(). */
 static int add_automatic(struct service *s, struct endpoint *e, unsigned comes_with,
 			 struct strbuf *reason)
 {

@@ -17,15 +17,9 @@ int service_endpoint_for(struct worker *w, const struct handoff_addr *addr,
 /* Unix sockets are the broker's where a `listen` line names them. -EADDRNOTAVAIL with @reason. */
 int service_refuse_unlisted(const struct worker *w, const char *socket, struct strbuf *reason);
 
-/*
- * The app of @w has bound @addr, which is for datagrams: *@ret_fd is the socket of its service,
- * which stays the broker's. 0 or -errno with @reason.
- */
+/* The app of @w has bound @addr for datagrams: *@ret_fd stays the broker's. 0 or -errno. */
 int service_share_udp(struct worker *w, const struct handoff_addr *addr, int *ret_fd,
 		      struct strbuf *reason);
 
-/*
- * Binds what the app of @w asks for and no listener provides any more, nor a `listen` line of its
- * configuration will. 0 or -errno with @error.
- */
+/* Binds what the app of @w asks for, if no listener or `listen` line provides it. 0 or -errno. */
 int service_reopen_for(struct worker *w, struct strbuf *error);

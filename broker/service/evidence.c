@@ -122,10 +122,7 @@ static bool take_step(struct broker *b)
 	return true;
 }
 
-/*
- * The kernel walks through all sockets of the machine for each question: so it is asked once for
- * all services, and not if all is known.
- */
+/* The kernel walks through all sockets for each question: one is for all services, if needed. */
 static void begin(struct broker *b)
 {
 	struct evidence *e = &b->evidence;

@@ -170,10 +170,7 @@ void service_wanted(struct dispatch *d)
 	service_settle_soon(service_of_dispatch(d));
 }
 
-/*
- * A program that is to end has the socket of UDP until it does; its children do no harm. One of an
- * address that a reload has left is in nobody's way.
- */
+/* One that is to end has the socket of UDP until it does; not if a reload has left the address. */
 static bool keeps_socket(const struct service *s, const struct worker *w)
 {
 	return conf_is_udp(w->conf) && w->pid && s->conf->n_listen &&

@@ -27,16 +27,10 @@ int descriptors_check(const struct conf *conf, struct strbuf *error);
  */
 int service_set_workers(struct service *s, unsigned n, struct strbuf *error);
 
-/*
- * @w has left its slot unasked, and will be replaced: counts it, remembers how it ended, and backs
- * off. @starting: it has not served.
- */
+/* @w left its slot unasked: counts, remembers, and backs off. @starting: it has not served. */
 void service_note_failure(struct worker *w, bool starting);
 
-/*
- * The last trouble of a slot, for people. NULL: none, or it is over, as the present worker has
- * served for backoff_reset.
- */
+/* The last trouble of a slot. NULL: none, or its worker has served for backoff_reset since. */
 const struct slot_trouble *service_trouble(const struct service *s, unsigned slot);
 
 /*

@@ -137,10 +137,7 @@ static void end_process(struct idle_end *e)
 		e->tree.pids.n--;
 }
 
-/*
- * The worker whose process is looked at now or next, the one that was started after it if that was
- * the last, or has ended; NULL: there is none.
- */
+/* The worker that is looked at, or the next in age if none of its processes is left; or NULL. */
 static struct worker *worker_of_pass(struct idle_end *e)
 {
 	struct service *s = container_of(e, struct service, idle_end);

@@ -13,10 +13,7 @@
 /* @conf (whose reference it takes over) and its number are in force from now on. */
 void service_put_in_force(struct service *s, struct service_conf *conf, unsigned generation);
 
-/*
- * The live settings may have changed: workers are told, and the deadlines that run are reckoned
- * again.
- */
+/* Live settings may have changed: workers are told, and deadlines that run are reckoned again. */
 void service_rearm(struct service *s);
 
 void service_window_expired(struct loop_timer *timer); /* rollback::over */

@@ -14,10 +14,7 @@
 struct listener *service_add_listener(struct service *s, const struct handoff_addr *addr,
 				      uint32_t app, bool automatic, int fd, unsigned comes_with);
 
-/*
- * Clients can connect to @l. If a `listen` line names it, what the apps of other services had by
- * themselves of its address ends.
- */
+/* Clients can connect to @l. A `listen` line ends what other services' apps had of its address. */
 void service_log_listener(const struct listener *l);
 
 /* @l, which may be closing or another service's, goes on as it is: for @app_port of @s. */

@@ -15,10 +15,7 @@
 
 /* --- one address ------------------------------------------------------------------------- */
 
-/*
- * What the service manager has given for @addr, if anything: *@ret_fd is as service_bind() makes
- * one. -ENOENT: there is none; -errno with @error.
- */
+/* What the service manager has given for @addr, as service_bind(). -ENOENT: nothing. */
 static int take_given(const struct broker *b, const struct service_conf *sc,
 		      const struct asked *asked, const struct handoff_addr *addr,
 		      struct strbuf *error, int *ret_fd)

@@ -20,10 +20,7 @@ int service_bind(struct broker *b, struct service *s, const struct service_conf 
 		 const struct asked *asked, const struct handoff_addr *addr, bool listens,
 		 struct strbuf *error, int *ret_fd);
 
-/*
- * If the file of @l, a Unix socket, was removed by another process, a new listener takes its place.
- * 0; -errno with @error: nobody can connect there.
- */
+/* A new listener takes the place of @l if its file is gone. -errno with @error: none can. */
 int service_restore(struct listener *l, struct strbuf *error);
 
 struct opened {
@@ -37,10 +34,7 @@ struct opened_list {
 	size_t n;
 };
 
-/*
- * Opens every listener of @conf that is not there yet. *@ret is empty before. 0; -errno with
- * @error, and none is open.
- */
+/* Opens what @conf wants and is not there yet. *@ret is empty. -errno with @error: nothing is. */
 int reload_open_all(struct broker *b, const struct conf *conf, struct opened_list *ret,
 		    struct strbuf *error);
 

@@ -16,10 +16,7 @@ void service_probation_expired(struct loop_timer *timer); /* service::probation 
 /* Whether the rollout under way waits for @w to take a connection. */
 bool proof_is_awaited(const struct worker *w);
 
-/*
- * Looks whether @w, which serves, is proven by now, or will never be. Returns whether it has to be
- * looked at again soon.
- */
+/* Looks whether @w, which serves, is proven, or will never be. True: look at it again soon. */
 bool proof_look(struct worker *w, int64_t now);
 
 /* All workers are new. False: the rollout is passed at once, as nobody could come back. */

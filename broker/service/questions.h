@@ -40,10 +40,7 @@ bool service_rollout_owns(const struct service *s, size_t slot);
 /* "reload" or "restart". */
 const char *roll_kind_name(enum roll_kind kind);
 
-/*
- * Whether @s may be steered by hand now. 0; with @error in words -ESHUTDOWN: it ends or is paused;
- * -EBUSY: a rollout is under way, which has to end first.
- */
+/* 0: it may be steered by hand. -ESHUTDOWN: it ends or is paused; -EBUSY: a rollout has to end. */
 int service_check_steering(const struct service *s, struct strbuf *error);
 
 /* What a reload is told that did not come to its end. NULL is a service that is gone. */

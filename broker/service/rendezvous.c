@@ -124,10 +124,7 @@ static int welcome(struct greeting *g, const struct channel *c)
 	return handoff_send(g->fd, &msg, sizeof(msg), fds, c->page.fd < 0 ? 2 : 3, MSG_DONTWAIT);
 }
 
-/*
- * Gives the worker its ends of @c and makes its connection a holder of it. -errno, and with @reason
- * unless it is gone: the worker has not got it.
- */
+/* Gives the worker its ends of @c: its connection is a holder. @reason is empty if it is gone. */
 static int hand_over(struct greeting *g, struct channel *c, struct strbuf *reason)
 {
 	int r = welcome(g, c);

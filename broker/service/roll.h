@@ -7,10 +7,7 @@
 #include "core/notice.h"
 #include "service/types.h"
 
-/*
- * Rolls every worker to @conf (a reference is taken), unless the service ends. During a rollout:
- * once more afterwards.
- */
+/* Rolls all workers to @conf (takes a reference). During a rollout: once more afterwards. */
 void service_roll(struct service *s, struct service_conf *conf);
 
 /*
@@ -21,10 +18,7 @@ void service_roll(struct service *s, struct service_conf *conf);
  */
 int service_restart_worker(struct worker *w, struct strbuf *error);
 
-/*
- * Ends the rollout under way (a reload or a restart) as if a new worker had not started, and
- * drops the reload that waits behind it. 0; -ENOENT with @error: there is none.
- */
+/* Ends the rollout under way as failed, and drops the reload behind it. -ENOENT: there is none. */
 int service_abort_reload(struct service *s, struct strbuf *error);
 
 /* The service leaves, and a rollout under way ends with it, for the reason @why. */

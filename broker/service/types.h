@@ -26,10 +26,7 @@ enum roll_kind {
 	ROLL_RESTART, /* one, to what it was */
 };
 
-/*
- * What a rollback would go back to. Which workers that brings back, and until when they are kept
- * for it, is in terms.park.
- */
+/* What a rollback would go back to. Whom that brings back, and until when, is in terms.park. */
 struct rollback {
 	struct service_conf *conf; /* NULL: there is nothing to go back to */
 	unsigned generation;	   /* of conf */
