@@ -26,7 +26,7 @@ static struct service *find_service(const struct master *m, const char *name)
 
 int master_open_services(struct master *m, struct strbuf *error)
 {
-	struct opened_list list = { 0 };
+	_cleanup_opened_ struct opened_list list = { 0 };
 	struct opened *opened;
 	int r = user_check_services(m->conf, error);
 
@@ -38,15 +38,12 @@ int master_open_services(struct master *m, struct strbuf *error)
 	for (size_t i = 0; i < m->conf->n_services; i++) {
 		struct service *s = service_new(&m->broker, m->conf->services[i]);
 
-		if (!s) {
-			r = -ENOMEM;
-			break;
-		}
+		if (!s)
+			return -ENOMEM;
 		reload_take_listeners(s, s->conf, opened, 0);
 		opened += s->conf->n_listen;
 	}
-	reload_close_opened(&list);
-	return r;
+	return 0;
 }
 
 /* The last that may fail: a log that was changed cannot be changed back. */
@@ -178,7 +175,7 @@ static int open_new(struct master *m, struct service *only, const struct conf *c
 	int r;
 
 	if (sc)
-		return reload_open_one(only, true, sc, list, error);
+		return reload_open_one(&m->broker, only, true, true, sc, list, error);
 	if (only)
 		return strbuf_fail(
 			error, -EINVAL,
@@ -208,7 +205,7 @@ static int load(const struct master *m, struct conf **ret, struct strbuf *error)
 
 static int reload_file(struct master *m, struct service *only, struct strbuf *error)
 {
-	struct opened_list list = { 0 };
+	_cleanup_opened_ struct opened_list list = { 0 };
 	struct conf *conf = NULL;
 	int r = load(m, &conf, error);
 
@@ -218,7 +215,6 @@ static int reload_file(struct master *m, struct service *only, struct strbuf *er
 		apply_one(m, only, conf, &list);
 	else if (r == 0)
 		apply(m, conf, &list);
-	reload_close_opened(&list);
 	/* After a reload of all it is the one in force. */
 	if (r < 0 || only)
 		conf_free(conf);

@@ -55,27 +55,20 @@ static const char *diagnose(const char *text)
 	       "2001:db8::/32";
 }
 
-/* The family of @host, 4 or 6; 0: it is no address. */
-static uint8_t parse_ip(const char *host, uint8_t ret_ip[16])
-{
-	if (inet_pton(AF_INET, host, ret_ip) == 1)
-		return 4;
-	return inet_pton(AF_INET6, host, ret_ip) == 1 ? 6 : 0;
-}
-
 int pin_source_parse(const char *text, struct pin_source *ret, struct strbuf *ret_error)
 {
 	const char *slash = strchr(text, '/');
 	size_t len = slash ? (size_t)(slash - text) : strlen(text);
 	struct pin_source source = { .family = 0 };
-	char host[INET6_ADDRSTRLEN] = "";
+	char host[INET6_ADDRSTRLEN + 1] = ""; /* one more: what is cut is no address */
 	int64_t bits;
 
-	if (len >= sizeof(host))
-		return strbuf_refuse(ret_error, text, "%s", diagnose(text));
 	snprintf(host, sizeof(host), "%.*s", (int)len, text);
-	source.family = parse_ip(host, source.ip);
-	if (!source.family)
+	if (inet_pton(AF_INET, host, source.ip) == 1)
+		source.family = 4;
+	else if (inet_pton(AF_INET6, host, source.ip) == 1)
+		source.family = 6;
+	else
 		return strbuf_refuse(ret_error, text, "%s", diagnose(text));
 	bits = bits_of(source.family);
 	if (slash && (units_parse_count(slash + 1, &bits) != 0 || bits > bits_of(source.family)))

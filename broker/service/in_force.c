@@ -185,17 +185,15 @@ static int check_rollback(const struct service *s, struct strbuf *error)
 /* The addresses of the old configuration, and those that the old apps had asked for. */
 static int open_for_return(struct service *s, struct opened_list *ret, struct strbuf *error)
 {
-	int r = reload_open_one(s, false, s->rollback.conf, ret, error);
+	int r = reload_open_one(s->broker, s, false, true, s->rollback.conf, ret, error);
 
 	if (r < 0)
 		return r;
 	list_for_each (struct worker, w, &s->workers, link)
 		if (r == 0 && may_return(w))
 			r = service_reopen_for(w, error);
-	if (r < 0) {
-		reload_close_opened(ret);
+	if (r < 0)
 		service_close_unused(s);
-	}
 	return r;
 }
 
@@ -215,7 +213,7 @@ static void retire_undone(struct service *s, unsigned undone)
 
 int service_rollback(struct service *s, struct strbuf *error)
 {
-	struct opened_list opened = { 0 };
+	_cleanup_opened_ struct opened_list opened = { 0 };
 	struct service_conf *conf;
 	STRBUF(number, 64);
 	unsigned undone, restored, wanted = s->want;
@@ -233,7 +231,6 @@ int service_rollback(struct service *s, struct strbuf *error)
 	restored = service_restore_all(s);
 	retire_undone(s, undone);
 	reload_drop_listeners(s, conf, opened.v, 0);
-	reload_close_opened(&opened);
 	service_close_window(s);
 	backoff_reset(&s->backoff);
 

@@ -38,21 +38,19 @@ static void leave_slot(struct worker *w)
 static void fail_rollout(struct worker *w, bool starting)
 {
 	const struct worker_end_facts facts = worker_end_facts(w, starting);
-	const struct endpoint *missing = NULL;
+	bool late = starting && !facts.exited && !facts.check;
+	const struct endpoint *missing = late ? service_missing_endpoint(w) : NULL;
 	STRBUF(how, 512);
 
 	strbuf_add(&how, starting ? "did not start: " : "ended by itself: ");
-	if (starting && !facts.exited && !facts.check && !list_empty(&w->taker.channels))
-		missing = service_missing_endpoint(w);
-	if (missing) {
+	if (missing && !list_empty(&w->taker.channels))
 		strbuf_addf(&how,
 			    "it does not listen on %s, as the workers before it do (if the new "
 			    "version gives that up: brokerctl reload --accept-fewer-ports)",
 			    address_text(&missing->app_addr).text);
-	} else {
+	else
 		worker_end_add_words(&facts, &how);
-	}
-	if (starting && !facts.exited && !facts.check) {
+	if (late) {
 		worker_add_missing(w, "; expected, because of `listen`: ", &how);
 		worker_add_addresses(w, "; it listens on ", &how);
 	}

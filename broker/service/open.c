@@ -126,25 +126,18 @@ void reload_close_opened(struct opened_list *list)
 	*list = (struct opened_list){ 0 };
 }
 
-/*
- * Appends what @sc wants to @list, and opens what is not there yet. @s: the service as it is, NULL:
- * it is new. @rolls: a rollout brings them. @only: what another service has stays there.
- */
-static int open_lines(struct broker *b, struct service *s, bool rolls, bool only,
-		      const struct service_conf *sc, struct opened_list *list, struct strbuf *error)
+int reload_open_one(struct broker *b, struct service *s, bool rolls, bool only,
+		    const struct service_conf *sc, struct opened_list *list, struct strbuf *error)
 {
-	struct opened *v = realloc(list->v, (list->n + sc->n_listen + 1) * sizeof(*v));
-
-	if (!v)
-		return -ENOMEM;
-	list->v = v;
 	for (size_t k = 0; k < sc->n_listen; k++) {
-		struct opened *o = &v[list->n++];
-		struct listener *l;
+		struct listener *l = listener_find(b, &sc->listen[k].addr, address_equal);
+		struct opened *o;
 		int r;
 
+		if (!array_grow(list->v, list->n))
+			return -ENOMEM;
+		o = &list->v[list->n++];
 		*o = (struct opened){ .fd = -1, .addr = sc->listen[k].addr };
-		l = listener_find(b, &o->addr, address_equal);
 		if (l && only && l->dispatch != &s->dispatch && !l->dispatch->stopping &&
 		    !l->automatic)
 			return strbuf_fail(error, -EADDRINUSE,
@@ -171,7 +164,7 @@ static int open_lines(struct broker *b, struct service *s, bool rolls, bool only
 	return 0;
 }
 
-int reload_open_all(struct broker *b, const struct conf *conf, struct opened_list *ret,
+int reload_open_all(struct broker *b, const struct conf *conf, struct opened_list *list,
 		    struct strbuf *error)
 {
 	int r = 0;
@@ -182,20 +175,8 @@ int reload_open_all(struct broker *b, const struct conf *conf, struct opened_lis
 
 		if (s && s->dispatch.stopping)
 			s = NULL;
-		r = open_lines(b, s, s, false, sc, ret, error);
+		r = reload_open_one(b, s, s, false, sc, list, error);
 	}
-	if (r < 0)
-		reload_close_opened(ret);
-	return r;
-}
-
-int reload_open_one(struct service *s, bool rolls, const struct service_conf *sc,
-		    struct opened_list *ret, struct strbuf *error)
-{
-	int r = open_lines(s->broker, s, rolls, true, sc, ret, error);
-
-	if (r < 0)
-		reload_close_opened(ret);
 	return r;
 }
 

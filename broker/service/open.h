@@ -34,18 +34,19 @@ struct opened_list {
 	size_t n;
 };
 
-/* Opens what @conf wants and is not there yet. *@ret is empty. -errno with @error: nothing is. */
-int reload_open_all(struct broker *b, const struct conf *conf, struct opened_list *ret,
+void reload_close_opened(struct opened_list *list); /* what was not taken, too */
+#define _cleanup_opened_ __attribute__((cleanup(reload_close_opened)))
+
+/* Opens what @conf wants and is not there yet. 0 or -errno with @error. */
+int reload_open_all(struct broker *b, const struct conf *conf, struct opened_list *list,
 		    struct strbuf *error);
 
 /*
- * The same of @sc for @s alone. @rolls: a rollout follows, and lets clients in. -EADDRINUSE also
- * for what another service has: it stays there.
+ * The same of @sc for @s; NULL: it is new. @rolls: a rollout follows, and lets clients in. @only:
+ * what another service has stays there, and is an error.
  */
-int reload_open_one(struct service *s, bool rolls, const struct service_conf *sc,
-		    struct opened_list *ret, struct strbuf *error);
-
-void reload_close_opened(struct opened_list *list);
+int reload_open_one(struct broker *b, struct service *s, bool rolls, bool only,
+		    const struct service_conf *sc, struct opened_list *list, struct strbuf *error);
 
 /*
  * Gives @s the listeners of @sc: those it has, those of others, and the new ones, whose entries are

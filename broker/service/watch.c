@@ -30,26 +30,21 @@
 /* Full or not: what waits in the broker itself is the first that it gets. */
 static bool another_serves(const struct channel *c)
 {
-	return list_find(struct balancer_member, m, &c->endpoint->round.ring, link,
-			 m != &c->member && m->limit > 0);
+	return list_find(struct channel, o, &c->endpoint->round.ring, member.link,
+			 o != c && o->member.limit > 0);
 }
 
-static bool has_room(struct balancer_member *m)
+static bool has_room(struct channel *c)
 {
-	if (m->limit && m->waiting >= m->limit)
-		m->waiting = channel_waiting(container_of(m, struct channel, member));
-	return m->waiting < m->limit;
-}
-
-static bool is_proven(struct balancer_member *m)
-{
-	return worker_of(container_of(m, struct channel, member))->proven;
+	if (c->member.limit && c->member.waiting >= c->member.limit)
+		c->member.waiting = channel_waiting(c);
+	return c->member.waiting < c->member.limit;
 }
 
 static bool another_has_room(const struct channel *c, bool proven)
 {
-	return list_find(struct balancer_member, m, &c->endpoint->round.ring, link,
-			 m != &c->member && (!proven || is_proven(m)) && has_room(m));
+	return list_find(struct channel, o, &c->endpoint->round.ring, member.link,
+			 o != c && (!proven || worker_of(o)->proven) && has_room(o));
 }
 
 static int64_t stood_since(const struct channel *c)
@@ -308,7 +303,6 @@ static bool watch_service(struct service *s, int64_t now)
 	bool again = false;
 
 	list_for_each_safe (struct worker, w, tmp, &s->workers, link) {
-
 		hear(w);
 		list_for_each_safe (struct channel, c, c_tmp, &w->taker.channels, link) {
 			if ((w->state == WORKER_DRAINING || w->state == WORKER_HELD) &&
