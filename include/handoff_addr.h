@@ -16,18 +16,36 @@ struct handoff_place {
 	char path[HANDOFF_PATH_SIZE]; /* of a Unix socket */
 };
 
-/* @text, @n bytes of it, is a number from 1 to @max, in digits alone. */
-static inline bool handoff_read_number(const char *text, size_t n, uint32_t max, uint32_t *ret)
+/*
+ * Reads a number of base 10 or 16 (lower-case digits) at *@p and moves past it. False, with *@ret
+ * undefined, if there is none, or if it is above @max. strtoul(3) has a name in new glibc that musl
+ * lacks.
+ */
+static inline bool handoff_read_digits(const char **p, unsigned base, uint64_t max, uint64_t *ret)
+{
+	const char *start = *p;
+
+	for (*ret = 0;; (*p)++) {
+		unsigned digit = (unsigned)(unsigned char)**p - '0';
+
+		if (digit > 9)
+			digit = **p >= 'a' && **p <= 'f' ? (unsigned)(**p - 'a') + 10 : base;
+		if (digit >= base)
+			return *p != start;
+		if (*ret > (max - digit) / base)
+			return false;
+		*ret = *ret * base + digit;
+	}
+}
+
+/* @text is a number from 1 to @max, in digits alone. */
+static inline bool handoff_read_number(const char *text, uint32_t max, uint32_t *ret)
 {
 	uint64_t number = 0;
+	bool good = handoff_read_digits(&text, 10, max, &number) && !*text && number > 0;
 
-	for (size_t i = 0; i < n; i++) {
-		if (text[i] < '0' || text[i] > '9' || number > max)
-			return false;
-		number = number * 10 + (uint64_t)(text[i] - '0');
-	}
 	*ret = (uint32_t)number;
-	return number > 0 && number <= max;
+	return good;
 }
 
 /* 127.0.0.1, or [fe80::1%2]: @text, @n bytes of it. */
@@ -45,8 +63,7 @@ static inline bool handoff_read_host(const char *text, size_t n, struct handoff_
 		return false;
 	host[n - 1] = '\0';
 	percent = strchr(host, '%');
-	if (percent &&
-	    !handoff_read_number(percent + 1, strlen(percent + 1), UINT32_MAX, &ret->scope_id))
+	if (percent && !handoff_read_number(percent + 1, UINT32_MAX, &ret->scope_id))
 		return false;
 	if (percent)
 		*percent = '\0';
@@ -66,7 +83,7 @@ static inline bool handoff_read_addr(const char *text, struct handoff_addr *ret,
 
 	*ret = (struct handoff_addr){ .family = 6 };
 	*ret_port_only = !colon;
-	if (!handoff_read_number(port_text, strlen(port_text), UINT16_MAX, &port) ||
+	if (!handoff_read_number(port_text, UINT16_MAX, &port) ||
 	    (colon && !handoff_read_host(text, (size_t)(colon - text), ret)))
 		return false;
 	ret->port = (uint16_t)port;

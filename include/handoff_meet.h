@@ -1,7 +1,7 @@
 /*
  * handoff_meet.h - the worker's side of the rendezvous, as docs/protocol.md asks. There is one
  * version, for the launcher, libhandoff and the preload library, which defines connect(2),
- * close(2) and others as libc's own functions before it includes this (receive.h): its hooks bear
+ * close(2) and others as libc's own functions before it includes this (real.h): its hooks bear
  * these names.
  *
  * Never:  allocates, writes anywhere, calls what a vfork child may not.
@@ -71,7 +71,7 @@ static inline uint32_t handoff_env_number(const char *name)
 	const char *text = getenv(name);
 	uint32_t n;
 
-	return text && handoff_read_number(text, strlen(text), UINT32_MAX, &n) ? n : 0;
+	return text && handoff_read_number(text, UINT32_MAX, &n) ? n : 0;
 }
 
 /* 0; -ENOENT: no broker has started this process; -EINVAL: something has spoilt what it said. */

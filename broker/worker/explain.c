@@ -87,7 +87,7 @@ void worker_add_addresses(const struct worker *w, const char *before, struct str
 
 /* --- what it listens on instead -------------------------------------------------------- */
 
-/* Bound by a program with the library, and then listened on: see worker-shim/preload/bound.h. */
+/* Bound by a program with the library, and then listened on: see worker-shim/preload/adopt.h. */
 static bool was_bound(const struct handoff_addr *addr)
 {
 	static const uint8_t mapped[16] = { [10] = 0xff, [11] = 0xff }, ip[] = HANDOFF_BOUND_IP;

@@ -1,7 +1,5 @@
 #include "addr.h"
 
-#include "number.h"
-
 #include <sys/un.h>
 
 bool addr_from_sockaddr(const struct sockaddr *sa, socklen_t len, struct handoff_addr *ret)
@@ -116,12 +114,12 @@ bool addr_port_listed(const char *list, uint16_t port)
 {
 	for (const char *p = list; *(p += strspn(p, SEPARATORS)); p += strcspn(p, SEPARATORS)) {
 		uint64_t first, last;
-		bool good = number_read(&p, 10, UINT16_MAX, &first);
+		bool good = handoff_read_digits(&p, 10, UINT16_MAX, &first);
 
 		last = first;
 		if (good && *p == '-') {
 			p++;
-			good = number_read(&p, 10, UINT16_MAX, &last);
+			good = handoff_read_digits(&p, 10, UINT16_MAX, &last);
 		}
 		/* The word ends with a separator, or the text. */
 		if (good && strchr(SEPARATORS, *p) && first > 0 && port >= first && port <= last)

@@ -86,3 +86,18 @@ char *addr_format(const struct handoff_addr *addr, char *out);
  * is passed over: the broker wrote the list, and there is nobody here to complain to.
  */
 bool addr_port_listed(const char *list, uint16_t port);
+
+/* Writes @value, terminated, and returns its end: snprintf(3) is nothing for a signal handler. */
+static inline char *number_write(char *out, unsigned value, unsigned base)
+{
+	char digits[10];
+	int n = 0;
+
+	do
+		digits[n++] = "0123456789abcdef"[value % base];
+	while ((value /= base) != 0);
+	while (n > 0)
+		*out++ = digits[--n];
+	*out = '\0';
+	return out;
+}

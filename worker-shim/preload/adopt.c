@@ -1,10 +1,119 @@
 #include "adopt.h"
 
-#include "bound.h"
 #include "fdinfo.h"
 #include "owner.h"
 #include "shim.h"
 #include "slot.h"
+
+/* --- the record of a bind() -------------------------------------------------------------- */
+
+/* The kernel's ABI (linux/filter.h), spelled out: musl's compiler wrapper sees no kernel headers.
+ */
+#define LOAD_NUMBER 0x00 /* BPF_LD | BPF_IMM */
+#define RETURN	    0x06 /* BPF_RET | BPF_K; 0: the packet is dropped */
+
+#define OPT_ATTACH_FILTER	 26 /* read, it is SO_GET_FILTER */
+#define OPT_DETACH_FILTER	 27
+#define OPT_BIND_ADDRESS_NO_PORT 24
+
+#define MAGIC 0x62726b72u /* "rkrb" */
+#define WORDS (sizeof(struct handoff_place) / sizeof(uint32_t))
+
+struct instruction {
+	uint16_t code;
+	uint8_t yes, no;
+	uint32_t number;
+};
+
+/* MAGIC and the words of the address are loaded, and nothing is done with them. */
+#define N_INSTRUCTIONS (1 + WORDS + 1)
+
+static_assert(sizeof(struct instruction) == 8, "kernel ABI");
+static_assert(sizeof(struct handoff_place) % sizeof(uint32_t) == 0, "whole words");
+
+/* How many instructions the filter of @fd has; 0: none. Negative: more than ours, or no socket. */
+static int read_filter(int fd, struct instruction ret[N_INSTRUCTIONS])
+{
+	socklen_t n = N_INSTRUCTIONS; /* counted so, not in bytes */
+
+	return real.getsockopt(fd, SOL_SOCKET, OPT_ATTACH_FILTER, ret, &n) < 0 ? -1 : (int)n;
+}
+
+static void attach_filter(int fd, const struct handoff_place *app)
+{
+	struct instruction filter[N_INSTRUCTIONS] = { { .code = LOAD_NUMBER, .number = MAGIC } };
+	const struct {
+		unsigned short n;
+		struct instruction *at;
+	} program = { N_INSTRUCTIONS, filter };
+	const uint32_t *words = (const uint32_t *)app;
+
+	for (size_t i = 0; i < WORDS; i++)
+		filter[1 + i] = (struct instruction){ .code = LOAD_NUMBER, .number = words[i] };
+	filter[1 + WORDS].code = RETURN;
+	(void)real.setsockopt(fd, SOL_SOCKET, OPT_ATTACH_FILTER, &program, sizeof(program));
+}
+
+static void set_option(int fd, int level, int name, int value)
+{
+	(void)real.setsockopt(fd, level, name, &value, sizeof(value));
+}
+
+/*
+ * IPv6 sockets are bound to the mapped address, which a socket with IPV6_V6ONLY refuses. The port
+ * is not chosen before listen(2), so none is used up, and the socket can still be bound again.
+ */
+static void bind_privately(int fd, int domain)
+{
+	const struct handoff_addr addr = { .family = 4, .ip = HANDOFF_BOUND_IP };
+	struct sockaddr_storage own;
+	socklen_t len = addr_to_sockaddr(&addr, domain, &own);
+	int v6only = domain == AF_INET6 ? real_int_option(fd, IPPROTO_IPV6, IPV6_V6ONLY) : 0;
+
+	if (v6only == 1)
+		set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+	set_option(fd, IPPROTO_IP, OPT_BIND_ADDRESS_NO_PORT, 1);
+	(void)real.bind(fd, (struct sockaddr *)&own, len);
+	set_option(fd, IPPROTO_IP, OPT_BIND_ADDRESS_NO_PORT, 0);
+	if (v6only == 1)
+		set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+}
+
+void bound_mark(int fd, const struct handoff_place *app)
+{
+	_keep_errno_ int saved = errno;
+	struct instruction before[N_INSTRUCTIONS];
+
+	if (read_filter(fd, before) == 0)
+		attach_filter(fd, app);
+	if (app->addr.family != HANDOFF_UNIX)
+		bind_privately(fd, addr_domain(&app->addr));
+}
+
+bool bound_read(int fd, struct handoff_place *ret)
+{
+	_keep_errno_ int saved = errno;
+	uint32_t *words = (uint32_t *)ret;
+	/* Initialised for valgrind, which takes the length for one in bytes. */
+	struct instruction filter[N_INSTRUCTIONS] = { { 0 } };
+
+	if (read_filter(fd, filter) != N_INSTRUCTIONS || filter[0].number != MAGIC)
+		return false;
+	for (size_t i = 0; i < WORDS; i++)
+		words[i] = filter[1 + i].number;
+	return handoff_place_ok(&ret->addr, ret->path) && (ret->addr.port || *ret->path);
+}
+
+void bound_unmark(int fd)
+{
+	_keep_errno_ int saved = errno;
+	struct handoff_place unused;
+
+	if (bound_read(fd, &unused))
+		set_option(fd, SOL_SOCKET, OPT_DETACH_FILTER, 0);
+}
+
+/* --- what comes and goes ------------------------------------------------------------------ */
 
 #define OPT_ADDRFORM 1 /* IPV6_ADDRFORM */
 

@@ -1,7 +1,7 @@
 #include "fdinfo.h"
 
-#include "number.h"
-#include "receive.h"
+#include "addr.h"
+#include "real.h"
 
 #include <sys/syscall.h>
 
@@ -19,7 +19,7 @@ static bool read_field(const char **p, const char *key, unsigned base, uint64_t 
 	if (strncmp(*p, key, len) != 0 || (*p)[len] != ':')
 		return false;
 	*p = skip_spaces(*p + len + 1);
-	return number_read(p, base, max, ret);
+	return handoff_read_digits(p, base, max, ret);
 }
 
 bool fdinfo_parse_epoll(const char *line, struct epoll_item *ret)
@@ -66,7 +66,7 @@ int fdinfo_each_fd(fdinfo_fd_fn *fn, void *arg)
 			uint64_t fd;
 
 			at += entry->reclen;
-			if (number_read(&p, 10, INT32_MAX, &fd) && (int)fd != dir)
+			if (handoff_read_digits(&p, 10, INT32_MAX, &fd) && (int)fd != dir)
 				fn((int)fd, arg);
 		}
 	}

@@ -3,7 +3,6 @@
  */
 #include "hooks.h"
 #include "adopt.h"
-#include "bound.h"
 #include "fdinfo.h"
 #include "owner.h"
 #include "shim.h"

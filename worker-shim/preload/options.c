@@ -1,7 +1,7 @@
 #include "options.h"
 
-#include "bound.h"
-#include "receive.h"
+#include "adopt.h"
+#include "real.h"
 #include "slot.h"
 
 #define OPT_GET_FILTER 26
@@ -104,7 +104,7 @@ void option_note(int fd, const struct socket_option *option)
 			     slot_socket_ino(fd) << 8 | (uint64_t)(option - table));
 }
 
-/* The option that attached a filter of the app's, as that of bound.h is ours; 0: there is none. */
+/* The option that attached a filter of the app's, as that of adopt.h is ours; 0: there is none. */
 static int filter_option(int fd)
 {
 	struct handoff_place unused;

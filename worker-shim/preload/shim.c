@@ -2,7 +2,6 @@
 
 #include "adopt.h"
 #include "environ.h"
-#include "number.h"
 #include "owner.h"
 
 #include <sys/stat.h>
@@ -19,8 +18,9 @@ static void find_standard_error(void)
 	const char *text = getenv(HANDOFF_ENV_STDERR);
 	struct stat st = { .st_dev = 0 };
 
-	if (text && number_read(&text, 16, UINT64_MAX, &standard_error.dev) && *text++ == ':' &&
-	    number_read(&text, 16, UINT64_MAX, &standard_error.ino) && !*text)
+	if (text && handoff_read_digits(&text, 16, UINT64_MAX, &standard_error.dev) &&
+	    *text++ == ':' && handoff_read_digits(&text, 16, UINT64_MAX, &standard_error.ino) &&
+	    !*text)
 		return;
 	(void)fstat(STDERR_FILENO, &st);
 	standard_error.dev = st.st_dev;

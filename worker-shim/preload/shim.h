@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "receive.h"
+#include "real.h"
 #include "table.h"
 
 struct shim {

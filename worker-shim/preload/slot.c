@@ -1,7 +1,7 @@
 #include "slot.h"
 
 #include "owner.h"
-#include "receive.h"
+#include "real.h"
 
 #include <sys/mman.h>
 #include <sys/stat.h>
