@@ -12,10 +12,7 @@
 /* Says the ends that are new in the table of @c, and frees their entries. */
 void worker_children_look(struct taker *t, struct channel *c);
 
-/*
- * If handoff_processes::debug of @w is @from, it becomes @to. Returns what it was: @from, or what
- * the worker has written, to be doubted; -1: it has no such table.
- */
+/* If handoff_processes::debug is @from, it becomes @to. Returns what it was; -1: no table. */
 int worker_children_swap_debug(const struct worker *w, int from, int to);
 
 /* What the table says of @pid, also a while after its end. False: nothing. */

@@ -1,6 +1,5 @@
 /*
- * clock - the deadline of a worker's state, which stands still while somebody debugs the worker;
- * and whether somebody does.
+ * clock - the deadline of a worker's state, and whether somebody debugs it: then it stands still.
  */
 #pragma once
 
@@ -22,10 +21,7 @@ int64_t worker_parks_for(const struct worker *w);
 /* Sends stop_signal, now or as soon as its debugger detaches. */
 void worker_signal_unless_debugged(struct worker *w);
 
-/*
- * The deadline has come. True if it is really over; else it runs again: the worker is debugged,
- * gets its time back after that, or is parked for longer.
- */
+/* True if time is really over. Else it runs again: it is or was debugged, or is parked longer. */
 bool worker_time_is_up(struct worker *w);
 
 /*
@@ -35,10 +31,7 @@ bool worker_time_is_up(struct worker *w);
  */
 pid_t worker_tracer(const struct worker *w);
 
-/*
- * Whether that is so, or a debugging session lasts, which need not trace (perf). No clock ticks for
- * such a worker, and it is not told to end.
- */
+/* Also in a debugging session, which need not trace (perf): no clock ticks, no signal comes. */
 bool worker_is_debugged(const struct worker *w);
 
 /* The same for all workers in a row: looks only at those with a tracer at the last survey. */

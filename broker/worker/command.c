@@ -38,10 +38,7 @@ static void start_deinit(struct start *s)
 
 /* --- started ------------------------------------------------------------------------------- */
 
-/*
- * Below, .r says whether all went well so far; @error what is to be said of a user. Without a
- * launcher, it is a helper.
- */
+/* .r: whether all went well so far; @error: of a user. A helper comes without a launcher. */
 static void begin(struct start *s, const struct broker *b, const struct service_conf *sc,
 		  bool is_helper, struct strbuf *error)
 {

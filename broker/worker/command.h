@@ -12,10 +12,7 @@
 #include "sys/spawn.h"
 #include "worker/types.h"
 
-/*
- * Starts the process of @w, whose .pid, .uid and descriptors it fills. 0; -errno, with @error if
- * more is to be said.
- */
+/* Starts the process of @w: fills .pid, .uid, descriptors. 0; -errno, perhaps with @error. */
 int launch_worker(struct worker *w, struct strbuf *error);
 
 /*

@@ -45,10 +45,7 @@ static bool has_rights_in_flight(pid_t pid)
 	return false;
 }
 
-/*
- * One that has it and does not say so has just been executed; or it never will, as it has lost the
- * library.
- */
+/* One that has it and does not say so was just executed; or never will, without the library. */
 static enum taker_holds holds(struct taker *t, const struct channel *c)
 {
 	struct worker *w = container_of(t, struct worker, taker);
@@ -238,10 +235,7 @@ static void judge_end(struct worker *w)
 	w->undecided = !find_kin_or_later(w);
 	if (w->undecided)
 		return;
-	/*
-	 * A server that daemonises: the process we started says "all is well" and leaves a child,
-	 * which is the parent's now (PR_SET_CHILD_SUBREAPER).
-	 */
+	/* A daemon: what we started says "all is well" and leaves a child, to the subreaper. */
 	if (w->conf->mode != MODE_INETD && w->kin.n && WIFEXITED(w->exit_status) &&
 	    WEXITSTATUS(w->exit_status) == 0 && worker_state_is_current(w->state)) {
 		w->pid = heir(w);

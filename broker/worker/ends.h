@@ -1,6 +1,5 @@
 /*
- * ends - what it means that a process of a worker has ended, or that its app does not listen any
- * more. The end of a child is told by the broker's parent, that of a guest's process by its pidfd.
+ * ends - what it means that a process of a worker has ended, or that its app listens no more.
  */
 #pragma once
 

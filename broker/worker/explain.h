@@ -1,6 +1,5 @@
 /*
- * explain - why a worker does not serve although its app listens: past the broker, on something
- * else, or with a listening socket in a process that has lost the library.
+ * explain - why a worker does not serve although its app listens: elsewhere, or without library.
  */
 #pragma once
 

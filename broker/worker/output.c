@@ -191,10 +191,7 @@ void worker_output_init(struct worker *w)
 	w->output_source = (struct loop_source){ .fd = -1, .ready = output_ready };
 }
 
-/*
- * Also if the file is moved to rotate it, the worker writes into this one: so it stays open to be
- * read. Not a FIFO, whose reader we would be, or a device.
- */
+/* It stays open: a file that is moved to rotate it is written on. No FIFO, and no device. */
 static void open_to_look(struct worker *w, int child)
 {
 	char same[32];

@@ -24,16 +24,10 @@ void worker_output_refused(struct worker *w, const char *text);
 void worker_output_feed(struct worker *w, const char *bytes, size_t n);
 void worker_output_read_last(struct worker *w); /* main has ended: what is still in the pipes */
 
-/*
- * Before it is forgotten what its processes were: what they have written is said to be theirs.
- * Costs nothing as long as none has written anything.
- */
+/* Before its processes are forgotten: what they have written is theirs. Mostly costs nothing. */
 void worker_output_before_end(struct worker *w);
 
-/*
- * w->lines has the end of what is in its file now, if it writes into one: from its start on,
- * lines of other workers that write there, too, among them.
- */
+/* w->lines gets the end of its file, if it has one: from its start on, others' lines among them. */
 void worker_output_look(struct worker *w);
 
 /* Where its output goes, if w->lines cannot have it; else NULL. */

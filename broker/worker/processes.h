@@ -1,6 +1,5 @@
 /*
- * processes - which processes a worker is, what the kernel says of them, and how they are told to
- * end.
+ * processes - which processes a worker is, what the kernel says of them, how they are told to end.
  */
 #pragma once
 
@@ -21,10 +20,7 @@ void worker_look_at_processes(struct worker *w);
 /* drain_signal, if there is one: to main. */
 void worker_tell_drain(struct worker *w);
 
-/*
- * stop_signal: to main alone, which knows how to end its children; to the rest once it is gone. A
- * thread that still blocks in accept after a while is woken.
- */
+/* stop_signal: to main, or to the rest once it is gone. A thread that still accepts is woken. */
 void worker_signal(struct worker *w);
 void worker_signal_kin(struct worker *w, const struct pid_set *told); /* ... but for those */
 void worker_kill(struct worker *w); /* SIGKILL to every process of the tree; .beyond_us is set */

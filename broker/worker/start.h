@@ -13,9 +13,6 @@ void worker_free(struct worker *w);
 /* Its token: what it proves by that it is this worker. 0 or -errno with @error. */
 int worker_make_token(struct worker *w, struct strbuf *error);
 
-/*
- * Starts the process. NULL, with the reason logged, if that failed: nothing is left behind. It is
- * in no list and belongs to no rollout yet.
- */
+/* Starts the process. NULL, with the reason logged: nothing is left. It is in no list yet. */
 struct worker *worker_start(struct worker_terms *terms, struct service_conf *conf, unsigned slot,
 			    unsigned generation);

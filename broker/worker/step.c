@@ -60,10 +60,7 @@ static void become_ready(struct worker *w)
 /* Into the round or out of it, and what waits at the worker to others. */
 static void move_connections(struct worker *w, enum worker_event ev, unsigned actions)
 {
-	/*
-	 * While a whole service leaves, its workers stay in the round: nothing new is accepted,
-	 * and what was accepted has nobody else to go to.
-	 */
+	/* While a whole service leaves, what was accepted has nobody else to go to. */
 	bool stays = w->state == WORKER_DRAINING && dispatch_leaves(w->terms->dispatch);
 
 	taker_set_gate(&w->taker, worker_gate(w));

@@ -10,10 +10,7 @@
 void worker_deadline_expired(struct loop_timer *timer);
 void worker_settle_expired(struct loop_timer *timer);
 
-/*
- * Steps the state machine and performs its actions. @w stays valid: the service frees a DEAD
- * worker in the next turn of the loop.
- */
+/* Performs what the state machine asks for. @w stays valid: the service frees it a turn later. */
 void worker_event(struct worker *w, enum worker_event ev);
 
 /* What its state and what holds it let it have. */

@@ -1,6 +1,5 @@
 /*
- * words - a worker in the log: its steps, why it takes them, and why it has failed or ended, which
- * is what people read of a supervisor when something is wrong.
+ * words - a worker in the log: its steps, why it takes them, and why it has failed or ended.
  */
 #pragma once
 
@@ -13,10 +12,7 @@ const char *worker_reason(const struct worker *w, enum worker_event ev);
 /* Logs that @ev has brought @w from @from to its present state. */
 void worker_log_change(const struct worker *w, enum worker_state from, enum worker_event ev);
 
-/*
- * Logs the end of @w in one line: how it ended, and if it should not have, its last words. Of a
- * guest: that it has ended, or that it is left to itself.
- */
+/* Logs how @w ended, and its last words if it should not have; of a guest, also that it is left. */
 void worker_log_exit(const struct worker *w);
 
 /* How @w ended, or is about to. @starting: it has not served. */

@@ -121,9 +121,7 @@ static void serve(struct zygote *z, struct handoff_process *e)
 
 /* --- the zygote ------------------------------------------------------------------------ */
 
-/*
- * @pid 0: an entry that is free, the one longest unused: the broker may still be asked what it was.
- */
+/* @pid 0: a free entry, the one longest unused: the broker may still be asked what it was. */
 static struct handoff_process *find(struct zygote *z, pid_t pid)
 {
 	struct handoff_processes *t = z->table;

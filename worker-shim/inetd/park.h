@@ -40,8 +40,5 @@ bool park(struct park *p);
 #define PARK_FORMAT   "%15[^:]:%d:%d:%d:%d:%u:%d:%4095s"
 #define PARK_LIBRARY  "libworker-inetd.so"
 
-/*
- * The value of LD_BIND_NOW before main, unless the service sets it: the addresses of functions are
- * looked up once, rather than in each process.
- */
+/* LD_BIND_NOW before main, unless the service sets it: functions are looked up only once. */
 #define PARK_BIND_NOW "parked"

@@ -12,10 +12,7 @@
 /* Makes them, without a value yet, in the process that becomes the zygote. False: no memory. */
 bool variables_prepare(void);
 
-/*
- * They are those of the connection @fd of @peer now; a variable that is gone stays so. A Unix
- * socket has no addresses: they are empty.
- */
+/* Of the connection @fd of @peer. One that is gone stays so; a Unix socket's are empty. */
 void variables_set(int fd, const struct handoff_addr *peer);
 
 const char *variables_name(size_t i); /* NULL: there are no more */

@@ -22,10 +22,7 @@
 /* The conventions of @word. False, with the reason: there are no such. */
 bool activate_set(const char *word);
 
-/*
- * One more listener: [NAME=]ADDRESS, such as http=[::]:80, 127.0.0.1:80, or 80 for all addresses.
- * False, with the reason: it is none. Keeps @text.
- */
+/* Another: [NAME=]ADDRESS, as http=[::]:80, or 80 for all. Keeps @text. False, with the reason. */
 bool activate_add(char *text);
 
 /* Whether there is anything to do; false, with the reason, if one was given without the other. */

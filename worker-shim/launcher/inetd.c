@@ -22,10 +22,7 @@ static bool meet(const char *at, struct handoff_meeting *ret)
 		return reason_refuse("--inetd: no broker has started this process");
 	if (handoff_meet_own(&home, &wish, ret, why) < 0)
 		return reason_refuse("%s", why);
-	/*
-	 * No child keeps it: with the broker's own, the end of the broker is the end of the
-	 * channel, once it is empty.
-	 */
+	/* No child keeps it: so the end of the broker is the end of the channel, once empty. */
 	handoff_close_fd(&ret->tx);
 	return true;
 }

@@ -1,6 +1,5 @@
 /*
- * program.h - finds the file that will really run and says whether the preload library
- * can serve it.
+ * program.h - finds the file that will really run, and whether the preload library can serve it.
  */
 #pragma once
 
@@ -20,19 +19,13 @@ struct program {
 	int n_scripts;
 };
 
-/*
- * Looks for @command as a shell does: as a path if it has a slash, else in PATH. False: the
- * reason says what was looked for where.
- */
+/* Looks as a shell does, in PATH unless @command has a slash. False: the reason says where. */
 bool program_find(const char *command, char ret[PATH_MAX]);
 
 /* Follows "#!" lines from ret->path to the ELF file and reads it: fills binary and elf. */
 bool program_read(struct program *program);
 
-/*
- * Whether @library, the preload library, will be loaded into @program and see its calls. NULL: none
- * is to be loaded, and the question is only whether it can be executed.
- */
+/* Whether @library will be loaded and see its calls; NULL: only whether it can be executed. */
 bool program_check(const struct program *program, const char *library);
 
 /*

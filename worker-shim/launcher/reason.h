@@ -20,10 +20,7 @@ extern struct reason {
 	char text[1024];
 } reason;
 
-/*
- * Sets the reason, made fit for one line, and returns false. Text that is too long is cut. The
- * last reason may be among the arguments.
- */
+/* Returns false. The text becomes one line and may be cut; the last reason may be an argument. */
 bool reason_set(enum launch_exit code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #define reason_refuse(...) reason_set(LAUNCH_REFUSED, __VA_ARGS__)

@@ -75,10 +75,7 @@ static inline void addr_copy_out(const struct sockaddr_storage *ss, socklen_t fu
 
 #define ADDR_TEXT_SIZE 64 /* of the longest, terminated */
 
-/*
- * "0.0.0.0:3000", "[::1]:80". IPv6 is written in full groups, without "::" except for :: and ::1.
- * Returns the terminating NUL.
- */
+/* "0.0.0.0:3000", "[::1]:80". Other IPv6 is in full groups. Returns the terminating NUL. */
 char *addr_format(const struct handoff_addr *addr, char *out);
 
 /*

@@ -14,10 +14,7 @@
 
 #include "addr.h"
 
-/*
- * Marks @fd if it is a channel of this worker, and says ADOPT to the broker; or if it is a socket
- * with the record of a bind(). Returns whether it is marked now.
- */
+/* Marks @fd if it is a channel of ours (ADOPT is said) or has a record of bind(). True: marked. */
 bool adopt_fd(int fd);
 
 /*

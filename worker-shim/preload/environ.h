@@ -29,10 +29,7 @@ extern struct environ_kept environ_kept;
 
 void environ_keep(struct environ_kept *ret);
 
-/*
- * The bytes that environ_restore() needs for a copy of @envp (NULL: empty) with what is missing. 0:
- * nothing is, or it is not to be put back.
- */
+/* What environ_restore() needs for a copy of @envp (NULL: empty). 0: nothing is to be put back. */
 size_t environ_room(const struct environ_kept *kept, char *const envp[]);
 
 /* Makes that copy in @room, aligned for pointers. Its strings are those of @envp and @kept. */

@@ -37,10 +37,7 @@ static inline uint64_t epollset_of(int fd)
 	return atomic_load_explicit(&epollset_entries[fd], memory_order_acquire);
 }
 
-/*
- * @fd was accepted just now from @slot, by message @number (0: not known). Drops what is left from
- * a descriptor closed behind our back.
- */
+/* @fd was accepted just now from @slot, by message @number (0: not known). Drops what was there. */
 static inline void epollset_accepted(int fd, const struct slot *slot, uint64_t number)
 {
 	if ((unsigned)fd >= TABLE_FDS)
@@ -51,10 +48,7 @@ static inline void epollset_accepted(int fd, const struct slot *slot, uint64_t n
 	table_raise_end(fd);
 }
 
-/*
- * Whether the broker has closed its copy of @fd, which is an accepted connection, so that the app's
- * close() is as good as without us.
- */
+/* Whether the broker has closed its copy of connection @fd: close() is as good as without us. */
 bool epollset_broker_is_done(int fd);
 
 /* Process @pid adds @fd to the set @epfd. Nothing happens if @fd is no accepted connection. */

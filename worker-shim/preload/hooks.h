@@ -1,6 +1,5 @@
 /*
- * hooks.h - the exported functions under the names that they have in C: syscall()
- * hands its calls to them.
+ * hooks.h - the exported functions under the names that they have in C, as syscall() calls them.
  */
 #pragma once
 
@@ -53,10 +52,7 @@ struct timespec;
 	X(int, posix_spawn, SPAWN_PARAMETERS, pid, file, actions, attr, argv, envp) \
 	X(int, posix_spawnp, SPAWN_PARAMETERS, pid, file, actions, attr, argv, envp)
 
-/*
- * Those that hooks_path.c makes: what the name is, in which directory, and the parameters. Two are
- * without a macro there.
- */
+/* Those that hooks_path.c makes: the name, its directory, the parameters. Two need no macro. */
 #define HOOKS_OF_PATHS(X) \
 	X(int, chmod, (const char *path, mode_t mode), AT_FDCWD, path, path, mode) \
 	X(int, chown, (const char *path, uid_t user, gid_t group), AT_FDCWD, path, \

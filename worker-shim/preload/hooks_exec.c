@@ -61,10 +61,7 @@ int hook_execveat(int dir, const char *path, char *const argv[], char *const env
 /* More than any call in a source file has. Small, as the stack may be that of a signal handler. */
 #define ARGUMENTS_MAX 256
 
-/*
- * Hands the arguments of @ap, which begin after @first, to @start, with the environment that
- * follows them or, without @has_environment, this process's.
- */
+/* Hands @first and what follows to @start, with the environment behind it or this process's. */
 static int start_listed(int (*start)(const char *, char *const[], char *const[]), const char *name,
 			const char *first, va_list *ap, bool has_environment)
 {

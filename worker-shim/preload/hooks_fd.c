@@ -184,10 +184,7 @@ ssize_t hook_recvmsg(int fd, struct msghdr *msg, int flags)
 	if (n >= 0 && shim.active && msg->msg_controllen && owner_is_me()) {
 		_keep_errno_ int saved = errno;
 
-		/*
-		 * A listening or bound socket may be among them. An app may ask at once what it is
-		 * (libuv does), so it is known before the app sees its number.
-		 */
+		/* An app may ask at once what it got (libuv does): a listening socket, say. */
 		if (!rendezvous_is_peer(fd))
 			(void)handoff_take_rights(msg, NULL, 0, adopt_passed);
 	}

@@ -66,10 +66,7 @@ static bool is_ours_unix(int fd, const struct sockaddr *addr, socklen_t len,
 	       find_socket_at(addr, len, ret->path);
 }
 
-/*
- * True if this bind() is the broker's business: *@ret says what it names.
- * What the kernel would refuse (a short address, another family) is left to the kernel.
- */
+/* Whether this bind() is the broker's business. What is wrong is left to the kernel. */
 static bool is_ours(int fd, const struct sockaddr *addr, socklen_t len, struct handoff_place *ret)
 {
 	*ret = (struct handoff_place){ 0 };

@@ -35,10 +35,7 @@ static int shown_domain(int fd)
 	return domains[mark_kind(table_mark(fd))];
 }
 
-/*
- * Whether the app of TCP sees the connection @fd as one of TCP, which came by a Unix socket of the
- * broker's: that has a name, and so have these.
- */
+/* A connection that came by a Unix socket of the broker's, which has a name, to an app of TCP. */
 static bool came_by_unix(int fd)
 {
 	_keep_errno_ int saved = errno;
@@ -155,10 +152,7 @@ int hook_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 	return r;
 }
 
-/*
- * The app's own socket takes the option, so the kernel itself says what is allowed and remembers
- * what was set; a Unix socket would refuse most.
- */
+/* The app's own socket takes it: the kernel says what is allowed, and remembers it. */
 int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
 	const struct socket_option *option = option_find(level, name);

@@ -4,10 +4,7 @@
 
 struct real real;
 
-/*
- * dlsym() gives an object pointer; POSIX promises that it holds a function's
- * address, ISO C has no cast for it. Hence the store through void **.
- */
+/* An object pointer holds a function's address, says POSIX; ISO C has no cast: hence void **. */
 #define LOOK_UP(type, name, ...) *(void **)&real.name = dlsym(RTLD_NEXT, #name);
 
 void real_init(void)

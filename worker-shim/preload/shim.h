@@ -35,8 +35,5 @@ void say(const struct handoff_place *app, const char *text, const char *more);
  */
 int rendezvous_meet(const struct slot *slot, bool adopt, int own, struct handoff_meeting *ret);
 
-/*
- * True if the other end of @fd is the broker's rendezvous: the app speaks the protocol itself, and
- * reads from its channel as it is.
- */
+/* The other end of @fd is the broker's rendezvous: the app reads from its channel by itself. */
 bool rendezvous_is_peer(int fd);

@@ -1,6 +1,5 @@
 /*
- * slot.h - the descriptors behind a slot: hiding them, letting them go, mapping its page,
- * and finding out that a mark is stale.
+ * slot.h - the descriptors behind a slot: hidden, let go, and found out to be stale; and its page.
  */
 #pragma once
 
@@ -56,10 +55,7 @@ static inline int slot_answering(int fd)
 /* Whether @fd is a hidden descriptor of ours. Drops a stale mark in the same way. */
 bool slot_hides(int fd);
 
-/*
- * @slot shares the page @fd (handoff_page.h) from now on, or none if it is -1 or no such
- * page. @fd stays the caller's. Never fails: without a page all works, but slower.
- */
+/* @slot shares the page @fd from now on; none, if it is none: all works then, but slower. */
 void slot_map_page(struct slot *slot, int fd);
 
 /* The app wants the number @fd for itself: what we hide there moves on. 0 or -errno. */

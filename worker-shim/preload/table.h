@@ -30,10 +30,7 @@
 
 #include <stdatomic.h>
 
-/*
- * Linux's default for fs.nr_open. A descriptor beyond it goes straight to libc. The
- * arrays are zero pages until they are used, so the size costs address space only.
- */
+/* As fs.nr_open: beyond it is libc's. Zero pages until they are used: it costs addresses only. */
 #define TABLE_FDS   (1 << 20)
 #define TABLE_SLOTS 256
 
