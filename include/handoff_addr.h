@@ -1,6 +1,6 @@
 /*
- * handoff_addr.h - reads where to listen, as people write it. There is one version, for the broker,
- * the launcher and libhandoff.
+ * handoff_addr.h - reads where to listen, as people and as the kernel write it. There is one
+ * version, for both sides.
  *
  * Pure.
  */
@@ -9,6 +9,7 @@
 #include "handoff_wire.h"
 
 #include <arpa/inet.h>
+#include <sys/socket.h>
 
 /* Where an app listens. */
 struct handoff_place {
@@ -103,4 +104,48 @@ static inline bool handoff_read_place(const char *text, struct handoff_place *re
 		return false;
 	strcpy(ret->path, text);
 	return true;
+}
+
+/* False, with *@ret undefined, if @sa is no whole IPv4 or IPv6 address. */
+static inline bool handoff_from_sockaddr(const struct sockaddr *sa, socklen_t len,
+					 struct handoff_addr *ret)
+{
+	if (len >= sizeof(struct sockaddr_in) && sa->sa_family == AF_INET) {
+		const struct sockaddr_in *in = (const struct sockaddr_in *)sa;
+
+		*ret = (struct handoff_addr){ .family = 4, .port = ntohs(in->sin_port) };
+		memcpy(ret->ip, &in->sin_addr, 4);
+		return true;
+	}
+	/* RFC 2133 had no scope id: the kernel takes an address without it, and so do we. */
+	if (len >= offsetof(struct sockaddr_in6, sin6_scope_id) && sa->sa_family == AF_INET6) {
+		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)sa;
+
+		*ret = (struct handoff_addr){ .family = 6, .port = ntohs(in6->sin6_port) };
+		memcpy(ret->ip, &in6->sin6_addr, 16);
+		if (len >= sizeof(*in6))
+			ret->scope_id = in6->sin6_scope_id;
+		return true;
+	}
+	return false;
+}
+
+/* Writes @addr, of family 4 or 6, to @ret, which has room for either. Returns the length. */
+static inline socklen_t handoff_to_sockaddr(const struct handoff_addr *addr, void *ret)
+{
+	struct sockaddr_in *in = (struct sockaddr_in *)ret;
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ret;
+
+	memset(ret, 0, addr->family == 4 ? sizeof(*in) : sizeof(*in6));
+	if (addr->family == 4) {
+		in->sin_family = AF_INET;
+		in->sin_port = htons(addr->port);
+		memcpy(&in->sin_addr, addr->ip, 4);
+		return sizeof(*in);
+	}
+	in6->sin6_family = AF_INET6;
+	in6->sin6_port = htons(addr->port);
+	in6->sin6_scope_id = addr->scope_id;
+	memcpy(&in6->sin6_addr, addr->ip, 16);
+	return sizeof(*in6);
 }

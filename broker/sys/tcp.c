@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include "base/address.h"
 #include "base/fd.h"
+#include "handoff_addr.h"
 #include "sys/proc.h"
 #include "sys/sockdiag.h"
 
@@ -18,42 +19,19 @@ union address {
 	struct sockaddr_in6 in6;
 };
 
-/* Returns the length to give to bind(2). @addr->family must be 4 or 6. */
-static socklen_t put_address(const struct handoff_addr *addr, union address *ret)
-{
-	if (addr->family == 4) {
-		ret->in = (struct sockaddr_in){ .sin_family = AF_INET,
-						.sin_port = htons(addr->port) };
-		memcpy(&ret->in.sin_addr, addr->ip, 4);
-		return sizeof(ret->in);
-	}
-	assert(addr->family == 6);
-	ret->in6 = (struct sockaddr_in6){ .sin6_family = AF_INET6,
-					  .sin6_port = htons(addr->port),
-					  .sin6_scope_id = addr->scope_id };
-	memcpy(&ret->in6.sin6_addr, addr->ip, 16);
-	return sizeof(ret->in6);
-}
-
 /*
  * An IPv4 address that a dual stack socket shows as ::ffff:a.b.c.d becomes the IPv4
  * address that it is. A Unix socket gives no name: clients rarely have one. Another family than
  * these gives family 0.
  */
-static void get_address(const union address *a, struct handoff_addr *ret)
+static void get_address(const union address *a, socklen_t len, struct handoff_addr *ret)
 {
 	*ret = (struct handoff_addr){ 0 };
-	if (a->sa.sa_family == AF_INET) {
-		ret->family = 4;
-		ret->port = ntohs(a->in.sin_port);
-		memcpy(ret->ip, &a->in.sin_addr, 4);
-	} else if (a->sa.sa_family == AF_INET6) {
-		bool mapped = IN6_IS_ADDR_V4MAPPED(&a->in6.sin6_addr);
-
-		ret->family = mapped ? 4 : 6;
-		ret->port = ntohs(a->in6.sin6_port);
-		ret->scope_id = mapped ? 0 : a->in6.sin6_scope_id;
-		memcpy(ret->ip, &a->in6.sin6_addr.s6_addr[mapped ? 12 : 0], mapped ? 4 : 16);
+	if (handoff_from_sockaddr(&a->sa, len, ret)) {
+		if (a->sa.sa_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&a->in6.sin6_addr))
+			return;
+		*ret = (struct handoff_addr){ .family = 4, .port = ret->port };
+		memcpy(ret->ip, &a->in6.sin6_addr.s6_addr[12], 4);
 	} else if (a->sa.sa_family == AF_UNIX) {
 		ret->family = HANDOFF_UNIX;
 	}
@@ -157,7 +135,7 @@ int tcp_bind(const struct handoff_addr *addr, const struct service_conf *sc,
 	     const struct asked *asked, bool shared, struct strbuf *error, int *ret_fd)
 {
 	union address address;
-	socklen_t len = put_address(addr, &address);
+	socklen_t len = handoff_to_sockaddr(addr, &address);
 	bool udp = addr->flags & HANDOFF_UDP;
 	_cleanup_fd_ int fd = -1;
 	int r = 0;
@@ -252,7 +230,7 @@ int tcp_own_address(int fd, struct handoff_addr *ret)
 
 	if (getsockname(fd, &address.sa, &len) < 0)
 		return -errno;
-	get_address(&address, ret);
+	get_address(&address, len, ret);
 	return 0;
 }
 
@@ -280,7 +258,7 @@ int tcp_connect_to_self(uint8_t family, int *ret_listener, int *ret_client,
 		r = tcp_own_address(listener, &addr);
 	if (r < 0)
 		return r;
-	len = put_address(&addr, &to);
+	len = handoff_to_sockaddr(&addr, &to);
 	client = socket(to.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (client < 0 || (connect(client, &to.sa, len) < 0 && errno != EINPROGRESS))
 		return -errno;
@@ -300,7 +278,7 @@ enum accept_result tcp_accept(int fd, int flags, int *ret_fd, struct handoff_add
 	int conn = accept4(fd, &address.sa, &len, SOCK_CLOEXEC | flags);
 
 	if (conn >= 0) {
-		get_address(&address, ret_peer);
+		get_address(&address, len, ret_peer);
 		*ret_fd = conn;
 		return ACCEPT_DONE;
 	}

@@ -83,17 +83,17 @@ TEST(sockaddrs_are_read_and_short_ones_are_not)
 	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(80) };
 	struct handoff_addr a;
 
-	CHECK(addr_from_sockaddr((struct sockaddr *)&in, sizeof(in), &a));
+	CHECK(handoff_from_sockaddr((struct sockaddr *)&in, sizeof(in), &a));
 	CHECK_EQ(a.family, 4);
 	CHECK_EQ(a.port, 80);
-	CHECK(!addr_from_sockaddr((struct sockaddr *)&in, sizeof(in) - 1, &a));
-	CHECK(addr_from_sockaddr((struct sockaddr *)&in6, sizeof(in6), &a));
+	CHECK(!handoff_from_sockaddr((struct sockaddr *)&in, sizeof(in) - 1, &a));
+	CHECK(handoff_from_sockaddr((struct sockaddr *)&in6, sizeof(in6), &a));
 	CHECK_EQ(a.scope_id, 7);
-	CHECK(addr_from_sockaddr((struct sockaddr *)&in6, 24, &a));
+	CHECK(handoff_from_sockaddr((struct sockaddr *)&in6, 24, &a));
 	CHECK_EQ(a.scope_id, 0);
-	CHECK(!addr_from_sockaddr((struct sockaddr *)&in6, 23, &a));
+	CHECK(!handoff_from_sockaddr((struct sockaddr *)&in6, 23, &a));
 	in.sin_family = AF_UNIX;
-	CHECK(!addr_from_sockaddr((struct sockaddr *)&in, sizeof(in), &a));
+	CHECK(!handoff_from_sockaddr((struct sockaddr *)&in, sizeof(in), &a));
 }
 
 TEST(an_address_is_cut_to_the_apps_buffer_and_its_length_told)

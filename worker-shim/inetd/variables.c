@@ -51,7 +51,7 @@ void variables_set(int fd, const struct handoff_addr *peer)
 	if (peer->family != HANDOFF_UNIX) {
 		value[PROTO] = "TCP";
 		put(peer, ip[0], port[0]);
-		(void)addr_from_sockaddr((struct sockaddr *)&ss, len, &local);
+		(void)handoff_from_sockaddr((struct sockaddr *)&ss, len, &local);
 		put(&local, ip[1], port[1]);
 	}
 	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {

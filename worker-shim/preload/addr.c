@@ -2,28 +2,6 @@
 
 #include <sys/un.h>
 
-bool addr_from_sockaddr(const struct sockaddr *sa, socklen_t len, struct handoff_addr *ret)
-{
-	if (len >= sizeof(struct sockaddr_in) && sa->sa_family == AF_INET) {
-		const struct sockaddr_in *in = (const struct sockaddr_in *)sa;
-
-		*ret = (struct handoff_addr){ .family = 4, .port = ntohs(in->sin_port) };
-		memcpy(ret->ip, &in->sin_addr, 4);
-		return true;
-	}
-	/* RFC 2133 had no scope id: the kernel takes an address without it, and so do we. */
-	if (len >= offsetof(struct sockaddr_in6, sin6_scope_id) && sa->sa_family == AF_INET6) {
-		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)sa;
-
-		*ret = (struct handoff_addr){ .family = 6, .port = ntohs(in6->sin6_port) };
-		memcpy(ret->ip, &in6->sin6_addr, 16);
-		if (len >= sizeof(*in6))
-			ret->scope_id = in6->sin6_scope_id;
-		return true;
-	}
-	return false;
-}
-
 /* FNV-1a over the network part, folded to 28 bits: see the table in addr.h. */
 static uint32_t pseudo_ipv4(const uint8_t ip6[16])
 {
@@ -57,33 +35,21 @@ static uint32_t ipv4_of(const struct handoff_addr *addr)
 socklen_t addr_to_sockaddr(const struct handoff_addr *addr, int domain,
 			   struct sockaddr_storage *ret)
 {
+	uint32_t v4 = htonl(ipv4_of(addr));
+	struct handoff_addr shown = *addr;
+
+	shown.family = domain == AF_INET ? 4 : 6;
 	if (domain == AF_UNIX) {
 		ret->ss_family = AF_UNIX;
 		return sizeof(ret->ss_family);
-	} else if (domain == AF_INET) {
-		struct sockaddr_in *in = (struct sockaddr_in *)ret;
-
-		*in = (struct sockaddr_in){ .sin_family = AF_INET,
-					    .sin_port = htons(addr->port),
-					    .sin_addr.s_addr = htonl(ipv4_of(addr)) };
-		return sizeof(*in);
-	} else {
-		struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ret;
-		uint8_t *ip = (uint8_t *)&in6->sin6_addr;
-
-		*in6 = (struct sockaddr_in6){ .sin6_family = AF_INET6,
-					      .sin6_port = htons(addr->port) };
-		if (addr->family == 4 || addr->family == HANDOFF_UNIX) {
-			uint32_t v4 = htonl(ipv4_of(addr));
-
-			ip[10] = ip[11] = 0xff;
-			memcpy(ip + 12, &v4, 4);
-		} else {
-			memcpy(ip, addr->ip, 16);
-			in6->sin6_scope_id = addr->scope_id;
-		}
-		return sizeof(*in6);
 	}
+	if (domain == AF_INET) {
+		memcpy(shown.ip, &v4, 4);
+	} else if (addr->family == 4 || addr->family == HANDOFF_UNIX) {
+		memcpy(shown.ip, (const uint8_t[12]){ [10] = 0xff, [11] = 0xff }, 12);
+		memcpy(shown.ip + 12, &v4, 4);
+	}
+	return handoff_to_sockaddr(&shown, ret);
 }
 
 char *addr_format(const struct handoff_addr *addr, char *out)

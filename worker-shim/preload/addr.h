@@ -25,9 +25,6 @@
 
 #include <errno.h>
 
-/* False, with *@ret undefined, if @sa is no whole IPv4 or IPv6 address. */
-bool addr_from_sockaddr(const struct sockaddr *sa, socklen_t len, struct handoff_addr *ret);
-
 /*
  * Writes @addr as an app with a socket of @domain (AF_INET, AF_INET6, AF_UNIX) expects it, and
  * returns its length. An @addr of family 0 becomes the unspecified address with port 0. On a Unix

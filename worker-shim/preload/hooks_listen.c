@@ -74,7 +74,7 @@ static bool is_ours(int fd, const struct sockaddr *addr, socklen_t len, struct h
 		return false;
 	if (addr->sa_family == AF_UNIX)
 		return is_ours_unix(fd, addr, len, ret);
-	if (!addr_from_sockaddr(addr, len, &ret->addr) || !ret->addr.port)
+	if (!handoff_from_sockaddr(addr, len, &ret->addr) || !ret->addr.port)
 		return false;
 	if (addr_port_listed(shim.private_ports, ret->addr.port) ||
 	    real_int_option(fd, SOL_SOCKET, SO_DOMAIN) != addr->sa_family ||

@@ -65,7 +65,8 @@ static int name_of(name_fn *fn, int fd, struct sockaddr *addr, socklen_t *len)
 	if (fn(fd, (struct sockaddr *)&ss, &full) < 0)
 		return -1;
 	/* Another kind of socket: the mark is left from one that was closed behind our back. */
-	if (ss.ss_family != domain && addr_from_sockaddr((struct sockaddr *)&ss, full, &parsed)) {
+	if (ss.ss_family != domain &&
+	    handoff_from_sockaddr((struct sockaddr *)&ss, full, &parsed)) {
 		full = domain == AF_UNIX && own ? slot_name(slot, &ss)
 						: addr_to_sockaddr(&parsed, domain, &ss);
 	} else if (ss.ss_family == AF_UNIX && came_by_unix(fd)) {
