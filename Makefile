@@ -123,7 +123,7 @@ NATIVE_OBJ := $(NATIVE_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/worker-shim/preloa
 
 LAUNCHER_SRC := $(sort $(wildcard worker-shim/launcher/*.c))
 LAUNCHER_OBJ := $(LAUNCHER_SRC:%.c=$(BUILD)/obj/%.o) \
-	$(patsubst %,$(BUILD)/obj/worker-shim/%.o,inetd/park inetd/variables preload/addr)
+	$(patsubst %,$(BUILD)/obj/worker-shim/%.o,inetd/park preload/addr)
 
 INETD_SRC := $(sort $(wildcard worker-shim/inetd/*.c))
 INETD_OBJ := $(INETD_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/worker-shim/preload/addr.o

@@ -1,4 +1,4 @@
-/* links: worker-shim/preload/epollset worker-shim/preload/table */
+/* links: worker-shim/preload/table */
 #include "preload/epollset.h"
 #include "tap.h"
 

@@ -8,7 +8,6 @@
  */
 #include "park.h"
 #include "preload/hooks.h"
-#include "variables.h"
 
 #include <dlfcn.h>
 #include <errno.h>

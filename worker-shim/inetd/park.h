@@ -11,7 +11,7 @@
  */
 #pragma once
 
-#include <stdbool.h>
+#include "handoff_wire.h"
 
 struct park {
 	int rx, page, rendezvous; /* of the channel, see docs/protocol.md; -1 in a child */
@@ -21,7 +21,7 @@ struct park {
 
 /*
  * Returns in each child that has a connection, which is then its descriptors 0 and 1, and of which
- * its environment speaks (variables.h); nothing else of @p is open. The zygote does not return: it
+ * its environment speaks (below); nothing else of @p is open. The zygote does not return: it
  * ends when the broker has closed the channel and all that its children serve is served. False: it
  * could not begin, with errno.
  */
@@ -42,3 +42,16 @@ bool park(struct park *p);
 
 /* LD_BIND_NOW before main, unless the service sets it: functions are looked up only once. */
 #define PARK_BIND_NOW "parked"
+
+/*
+ * What the environment of an inetd program says of its connection: as tcpserver and
+ * as CGI name it.
+ *
+ * Main may have got its environment already, as a pointer. So the variables are there from the
+ * start, with room for any value, and are written over in place.
+ */
+
+/* Makes them, without a value yet, in the process that becomes the zygote. False: no memory. */
+bool variables_prepare(void);
+
+const char *variables_name(size_t i); /* NULL: there are no more */

@@ -2,7 +2,6 @@
 
 #include "handoff_meet.h"
 #include "inetd/park.h"
-#include "inetd/variables.h"
 
 #include <fcntl.h>
 

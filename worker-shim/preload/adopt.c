@@ -120,12 +120,9 @@ void bound_unmark(int fd)
 /* The slot that serves @channel already: another copy of the same descriptor was seen before. */
 static struct slot *find_channel(uint64_t channel)
 {
-	for (size_t i = 0; i < TABLE_SLOTS; i++) {
-		struct slot *slot = &table_slots[i];
-
-		if (atomic_load(&slot->state) == SLOT_LISTENING && slot->channel == channel)
+	table_each_listening (slot)
+		if (slot->channel == channel)
 			return slot;
-	}
 	return NULL;
 }
 
@@ -206,11 +203,7 @@ static bool has_attached(void)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < TABLE_SLOTS; i++) {
-		const struct slot *slot = &table_slots[i];
-
-		if (atomic_load(&slot->state) != SLOT_LISTENING)
-			continue;
+	table_each_listening (slot) {
 		if (slot_hidden(slot, HIDDEN_TX) < 0 || slot_hidden(slot, HIDDEN_RENDEZVOUS) < 0)
 			return false;
 		n++;

@@ -42,11 +42,8 @@ static bool is_taken(int fd, const struct handoff_place *app)
 {
 	if (*app->path == '/')
 		return false;
-	for (size_t i = 0; i < TABLE_SLOTS; i++) {
-		const struct slot *other = &table_slots[i];
-
-		if (atomic_load(&other->state) != SLOT_LISTENING ||
-		    memcmp(&other->app.addr, &app->addr, sizeof(app->addr)) != 0 ||
+	table_each_listening (other) {
+		if (memcmp(&other->app.addr, &app->addr, sizeof(app->addr)) != 0 ||
 		    strcmp(other->app.path, app->path) != 0)
 			continue;
 		if (real_int_option(fd, SOL_SOCKET, SO_REUSEPORT) != 1 ||

@@ -1,8 +1,10 @@
-#include "table.h"
+#include "epollset.h"
 
 _Atomic uint16_t table_marks[TABLE_FDS];
 struct slot table_slots[TABLE_SLOTS];
 _Atomic int table_end;
+_Atomic uint64_t epollset_entries[TABLE_FDS];
+_Atomic uint64_t epollset_sources[TABLE_FDS];
 
 static_assert(TABLE_SLOTS <= 1 << 12, "a mark has twelve bits for the slot");
 static_assert((TABLE_SLOTS & (TABLE_SLOTS - 1)) == 0, "mark_slot() masks");

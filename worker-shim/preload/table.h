@@ -85,6 +85,11 @@ struct slot {
 
 extern _Atomic uint16_t table_marks[TABLE_FDS];
 extern struct slot table_slots[TABLE_SLOTS];
+
+#define table_each_listening(it)                                                                   \
+	for (struct slot *it = table_slots; it < table_slots + TABLE_SLOTS; it++)                  \
+		if (atomic_load(&it->state) == SLOT_LISTENING)
+
 /* One past the highest descriptor that ever was marked or an accepted connection. */
 extern _Atomic int table_end;
 
