@@ -3,12 +3,8 @@
 #include "sys/log.h"
 #include "worker/processes.h"
 
-/*
- * How often a worker whose clock stands still is looked at, and how long that has to last so
- * that it gets its whole time again: a single look may meet strace(1) in the middle of a call.
- */
-#define TRACED_LOOK_MS 200
-#define TRACED_MS      1000
+#define TRACED_LOOK_MS 200 /* while its clock stands still */
+#define TRACED_MS      1000 /* then it gets its whole time again: a look may meet strace(1) at work */
 
 /* --- who looks at it with a debugger --------------------------------------------------- */
 

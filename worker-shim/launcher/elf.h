@@ -1,7 +1,5 @@
 /*
- * elf.h - what a program file says about how it is run.
- *
- * Pure and bounds-checked: reads nothing but the buffer, which may hold anything.
+ * elf.h - what a program file says about how it is run. Pure; the file may hold anything.
  */
 #pragma once
 

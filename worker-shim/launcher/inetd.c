@@ -39,10 +39,7 @@ static bool keep_open(int fd)
 	return fcntl(fd, F_SETFD, 0) == 0;
 }
 
-/*
- * What the program finds at descriptor 0 until it is parked is a socket, too, as it may look: its
- * kind, or that it cannot be sought in. Its other end is closed, so nothing waits for it.
- */
+/* Until it is parked the program may look what descriptor 0 is: a socket, with no other end. */
 static bool place_socket(void)
 {
 	int ends[2];

@@ -1,6 +1,5 @@
 /*
- * inetd.h - the launcher as an inetd service needs it: it asks for the channel, and the program is
- * parked, by the library or, where that cannot be, by the launcher itself.
+ * inetd.h - the launcher of an inetd service: it asks for the channel, and the program is parked.
  */
 #pragma once
 

@@ -28,10 +28,7 @@ bool program_read(struct program *program);
 /* Whether @library will be loaded and see its calls; NULL: only whether it can be executed. */
 bool program_check(const struct program *program, const char *library);
 
-/*
- * In "secure" execution, when a program gains privileges by being run, the dynamic linker drops
- * LD_PRELOAD. NULL if @path is no such program, else what makes it one: "setuid", ...
- */
+/* "setuid", or what else makes the linker drop LD_PRELOAD, as @path gains rights; or NULL. */
 const char *program_privilege(const char *path);
 
 /* The name of an ELF machine for people. */

@@ -1,7 +1,5 @@
 /*
- * script.h - reads a "#!" line as the kernel does, and what env(1) makes of it.
- *
- * Pure: reads nothing but the buffer.
+ * script.h - a "#!" line as the kernel reads it, and what env(1) makes of it. Pure.
  */
 #pragma once
 
@@ -16,15 +14,8 @@ struct script {
 	char argument[SCRIPT_LINE]; /* all the rest of the line, or "" */
 };
 
-/*
- * True if the @len bytes at @buf, the beginning of a file, are a script with an
- * interpreter. An interpreter that is cut off by the kernel's limit is none: execve(2)
- * would answer ENOEXEC.
- */
+/* Whether that is the beginning of a script. An interpreter cut off by the kernel is none. */
 bool script_parse(const void *buf, size_t len, struct script *ret);
 
-/*
- * "#!/usr/bin/env node", "#!/usr/bin/env -S A=1 node --flag": writes the name that env will look
- * for in PATH. False if the interpreter is not env, or names nothing.
- */
+/* "#!/usr/bin/env -S A=1 node --flag": what env will look for in PATH. False: it is not env. */
 bool script_env_name(const struct script *script, char ret[SCRIPT_LINE]);

@@ -75,10 +75,7 @@ static inline void addr_copy_out(const struct sockaddr_storage *ss, socklen_t fu
 /* "0.0.0.0:3000", "[::1]:80". Other IPv6 is in full groups. Returns the terminating NUL. */
 char *addr_format(const struct handoff_addr *addr, char *out);
 
-/*
- * Whether @port is in @list: "9229,9400-9409", as in BROKER_PRIVATE_PORTS. What is no port or range
- * is passed over: the broker wrote the list, and there is nobody here to complain to.
- */
+/* Whether @port is in @list: "9229,9400-9409". What is no port is passed over. */
 bool addr_port_listed(const char *list, uint16_t port);
 
 /* Writes @value, terminated, and returns its end: snprintf(3) is nothing for a signal handler. */

@@ -126,10 +126,7 @@ static struct slot *find_channel(uint64_t channel)
 	return NULL;
 }
 
-/*
- * Tells the broker that this process listens too and takes a tx of its own. If nobody
- * answers, the descriptor is a channel all the same: what comes through it is served.
- */
+/* Says ADOPT, and takes a tx of its own. Unanswered, what comes through the channel is served. */
 static void attach(struct slot *slot)
 {
 	struct handoff_meeting meeting;

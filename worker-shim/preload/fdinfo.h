@@ -1,7 +1,5 @@
 /*
- * fdinfo.h - reads /proc/self/fd and the registrations of an epoll instance.
- *
- * Only open, read and stack buffers: opendir() and stdio allocate.
+ * fdinfo.h - /proc/self/fd, and what is in an epoll set, without what allocates: opendir(), stdio.
  */
 #pragma once
 

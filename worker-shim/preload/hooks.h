@@ -97,10 +97,7 @@ struct timespec;
 
 /* clang-format on */
 
-/*
- * A hook's C name differs from the name it exports: a libc declares bind() and friends with
- * transparent unions, macros or 64-bit redirections that a second definition would contradict.
- */
+/* In C it has another name: a libc declares bind() and friends with unions and redirections. */
 #define HOOK(type, name, parameters, ...)                                                          \
 	__attribute__((visibility("default"))) type hook_##name parameters __asm__(#name);
 

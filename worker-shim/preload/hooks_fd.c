@@ -46,10 +46,7 @@ static void leave_set(int fd)
 int hook_epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 {
 	real_ready();
-	/*
-	 * Before the call: another thread may be told of the connection, serve and close it before
-	 * this one returns. If the call fails, so will the removal at the end, and nobody minds.
-	 */
+	/* Before: another thread may be told of it, serve and close it before this one returns. */
 	if (op == EPOLL_CTL_ADD)
 		epollset_add(fd, epfd, owner_pid());
 	else if (op == EPOLL_CTL_DEL)
@@ -99,10 +96,7 @@ int hook_dup(int fd)
 	return copied(fd, real.dup(fd));
 }
 
-/*
- * Before dup2() and dup3(), which close @to if they do not fail (@valid: the flags are). False,
- * with errno, if they must not be called; else what we hide at @to has moved away.
- */
+/* Before dup2() and dup3(), with @valid flags. False, with errno: they must not be called. */
 static bool make_way(int from, int to, bool valid)
 {
 	int saved = errno, r = 0;

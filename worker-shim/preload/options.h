@@ -58,10 +58,7 @@ struct options {
 /* Notes @option of @sock, if it has that, unless it is as @fresh has it (-1: in any case). */
 void options_note(struct options *options, const struct socket_option *option, int sock, int fresh);
 
-/*
- * Notes in @options what is inherited from @sock, or is for datagrams if @type is SOCK_DGRAM, and
- * differs from a fresh socket of @domain. Without a descriptor to make that one, nothing is noted.
- */
+/* Notes what is inherited, or for datagrams if @type is that, and not as in a fresh socket. */
 void options_collect(struct options *options, int sock, int domain, int type);
 
 /* Sets what was noted on @conn. Errors are passed over: the kernel inherits silently too. */

@@ -8,10 +8,7 @@
 /* The inode of the socket at @fd, or 0 if @fd is no open socket. */
 uint64_t slot_socket_ino(int fd);
 
-/*
- * Copies @fd out of the app's way (to 1000 and above, if the limit allows), close-on-exec, keeps
- * the copy in @slot as @role and hides it from the app's close() and dup2(). 0 or -errno.
- */
+/* Copies @fd to 1000 and above, if it can: @role of @slot, hidden from the app. 0 or -errno. */
 int slot_hide_copy(struct slot *slot, enum hidden_role role, int fd);
 
 /* The same, and closes *@fd. 0: *@fd is -1; -errno: the caller still owns it. */
