@@ -1,5 +1,5 @@
 /*
- * fdinfo.h - /proc/self/fd, and what is in an epoll set, without what allocates: opendir(), stdio.
+ * fdinfo.h - reads /proc/self/fd and epoll instances, without what allocates: opendir(), stdio.
  */
 #pragma once
 
