@@ -3,19 +3,12 @@
  */
 #pragma once
 
-#include <errno.h>
-#include <stdbool.h>
-#include <unistd.h>
+#include "handoff_rights.h"
 
-/* Closes *@fd if it is open and leaves -1. Keeps errno. */
+/* Closes *@fd if it is open and leaves -1. Keeps errno: it does not disturb what is returned. */
 static inline void fd_closep(int *fd)
 {
-	int saved = errno; /* cleanup must not disturb the error being returned */
-
-	if (*fd >= 0)
-		(void)close(*fd);
-	*fd = -1;
-	errno = saved;
+	handoff_close_fd(fd);
 }
 #define _cleanup_fd_ __attribute__((cleanup(fd_closep)))
 
