@@ -16,6 +16,9 @@ struct reader {
 	bool begun; /* the file has had a header, good or bad, or a message that it has none */
 };
 
+/* Of the line that is read. */
+#define complain(reader, ...) conf_errors_add((reader)->errors, (reader)->line, __VA_ARGS__)
+
 bool conf_name_ok(const char *name, size_t len)
 {
 	static const char good[] =
@@ -78,9 +81,8 @@ static void unknown_section(struct reader *reader, const char *name)
 		strbuf_addf(&hint, "; did you mean [service:%s]? Allowed", rest);
 	else
 		strbuf_add(&hint, "; allowed");
-	conf_errors_add(reader->errors, reader->line,
-			"unknown section %s%s: [broker], [defaults], [service:NAME]",
-			strbuf_quote(name).text, hint.text);
+	complain(reader, "unknown section %s%s: [broker], [defaults], [service:NAME]",
+		 strbuf_quote(name).text, hint.text);
 }
 
 /* Whether @name is [service:NAME]; if it is not, that has been said. */
@@ -96,10 +98,9 @@ static bool service_ok(struct reader *reader, const char *name)
 	if (conf_name_ok(own, strlen(own)))
 		return true;
 	static_assert(SERVICE_NAME_MAX == 32, "as the message says");
-	conf_errors_add(
-		reader->errors, reader->line,
-		"%s is not a service name; allowed: 1 to 32 letters, digits, \"_\" and \"-\"",
-		strbuf_quote(own).text);
+	complain(reader,
+		 "%s is not a service name; allowed: 1 to 32 letters, digits, \"_\" and \"-\"",
+		 strbuf_quote(own).text);
 	return false;
 }
 
@@ -115,12 +116,10 @@ static void add_section(struct reader *reader, const char *name)
 	if (i == sections->n && !service_ok(reader, name))
 		return;
 	if (i == ARRAY_SIZE(sections->of)) {
-		conf_errors_add(reader->errors, reader->line, "more than %d services",
-				CONF_SERVICES_MAX);
+		complain(reader, "more than %d services", CONF_SERVICES_MAX);
 	} else if (place->line) {
-		conf_errors_add(reader->errors, reader->line,
-				"[%s] appears a second time; the first is in line %u", name,
-				place->line);
+		complain(reader, "[%s] appears a second time; the first is in line %u", name,
+			 place->line);
 	} else {
 		strcpy(place->name, name);
 		place->line = reader->line;
@@ -138,17 +137,15 @@ static void read_header(struct reader *reader, char *line)
 	reader->begun = true;
 	reader->section = NULL;
 	if (!close) {
-		conf_errors_add(reader->errors, reader->line,
-				"%s has no closing bracket: write [section]",
-				strbuf_quote(line).text);
+		complain(reader, "%s has no closing bracket: write [section]",
+			 strbuf_quote(line).text);
 		return;
 	}
 	*close = '\0';
 	after = trim(close + 1);
 	if (*after && *after != '#' && *after != ';')
-		conf_errors_add(reader->errors, reader->line,
-				"nothing may follow [section], but there is %s",
-				strbuf_quote(after).text);
+		complain(reader, "nothing may follow [section], but there is %s",
+			 strbuf_quote(after).text);
 	else
 		add_section(reader, trim(line + 1));
 }
@@ -185,9 +182,9 @@ static void unknown_key(struct reader *reader, enum option_section options, cons
 	size_t n = 0;
 
 	if (option_find(broker ? OPTION_SERVICE : OPTION_BROKER, key)) {
-		conf_errors_add(reader->errors, reader->line, "%s belongs in %s, not in [%s]", key,
-				broker ? "[service:NAME] or [defaults]" : "[broker]",
-				reader->section->name);
+		complain(reader, "%s belongs in %s, not in [%s]", key,
+			 broker ? "[service:NAME] or [defaults]" : "[broker]",
+			 reader->section->name);
 		return;
 	}
 	for_each_option (opt, options)
@@ -195,9 +192,9 @@ static void unknown_key(struct reader *reader, enum option_section options, cons
 	near = broker ? NULL : synonym_find(elsewhere, key);
 	if (!near)
 		near = nearest(key, keys, n);
-	conf_errors_add(reader->errors, reader->line, "unknown key %s in [%s]%s%s%s",
-			strbuf_quote(key).text, reader->section->name,
-			near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+	complain(reader, "unknown key %s in [%s]%s%s%s", strbuf_quote(key).text,
+		 reader->section->name, near ? "; did you mean \"" : "", near ? near : "",
+		 near ? "\"?" : "");
 }
 
 static void add_setting(struct reader *reader, char *key, const char *text)
@@ -222,9 +219,8 @@ static void add_setting(struct reader *reader, char *key, const char *text)
 	if (!option) {
 		unknown_key(reader, options, key);
 	} else if (twin) {
-		conf_errors_add(reader->errors, reader->line,
-				"%s is given a second time; the first is in line %u", key,
-				twin->origin.line);
+		complain(reader, "%s is given a second time; the first is in line %u", key,
+			 twin->origin.line);
 	} else if (section->n == CONF_SETTINGS_MAX) {
 		conf_errors_add(reader->errors, section->line, "more than %d lines in one section",
 				CONF_SETTINGS_MAX);
@@ -248,13 +244,12 @@ static void read_setting(struct reader *reader, char *line)
 	char *equals = strchr(line, '=');
 
 	if (!equals || equals == line) {
-		conf_errors_add(reader->errors, reader->line,
-				"%s is neither [section] nor key = value", strbuf_quote(line).text);
+		complain(reader, "%s is neither [section] nor key = value",
+			 strbuf_quote(line).text);
 		return;
 	}
 	if (!reader->begun)
-		conf_errors_add(reader->errors, reader->line,
-				"a key before the first section; begin with [service:NAME]");
+		complain(reader, "a key before the first section; begin with [service:NAME]");
 	reader->begun = true;
 	if (!reader->section)
 		return;
@@ -269,7 +264,7 @@ static void read_line(struct reader *reader, char *line, size_t len)
 	const char *problem = bad_bytes(line, len);
 
 	if (problem) {
-		conf_errors_add(reader->errors, reader->line, "%s", problem);
+		complain(reader, "%s", problem);
 		return;
 	}
 	line[len] = '\0';
