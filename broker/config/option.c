@@ -93,21 +93,13 @@ void option_add_origin(const struct option *opt, const void *conf, size_t entry,
 {
 	struct conf_origin origin = option_origin(opt, conf, entry);
 
-	switch (origin.kind) {
-	case ORIGIN_DEFAULT:
-		strbuf_add(out, "default");
-		break;
-	case ORIGIN_FILE:
-	case ORIGIN_DEFAULTS:
+	if (origin.line) {
 		strbuf_add_escaped(out, file, strlen(file));
 		strbuf_addf(out, ":%u", origin.line);
-		break;
-	case ORIGIN_ENVIRONMENT:
+	} else if (origin.kind == ORIGIN_ENVIRONMENT) {
 		strbuf_addf(out, "$%s", opt->variable);
-		break;
-	case ORIGIN_COMMAND_LINE:
-		strbuf_add(out, "command line");
-		break;
+	} else {
+		strbuf_add(out, origin.kind == ORIGIN_DEFAULT ? "default" : "command line");
 	}
 }
 
