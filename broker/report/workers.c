@@ -181,21 +181,18 @@ static void write_slot(const struct service *s, unsigned slot, struct strbuf *ou
 /* --- the lines of a service, in order ------------------------------------------------ */
 
 struct place {
-	unsigned slot, generation;
+	uint64_t order[3];	     /* slot, generation, id of the worker */
 	const struct worker *worker; /* NULL: nobody is in the slot */
 };
 
-static int by_slot(const void *a, const void *b)
+static int by_order(const void *a, const void *b)
 {
-	const struct place *x = a, *y = b;
+	const uint64_t *x = ((const struct place *)a)->order, *y = ((const struct place *)b)->order;
+	size_t i = 0;
 
-	if (x->slot != y->slot)
-		return x->slot < y->slot ? -1 : 1;
-	if (x->generation != y->generation)
-		return x->generation < y->generation ? -1 : 1;
-	if (!x->worker || !y->worker)
-		return x->worker ? 1 : -1;
-	return x->worker->id < y->worker->id ? -1 : 1;
+	while (i < 2 && x[i] == y[i])
+		i++;
+	return x[i] < y[i] ? -1 : x[i] > y[i];
 }
 
 int workers_write(const struct service *s, unsigned first, unsigned last, struct strbuf *out)
@@ -208,15 +205,15 @@ int workers_write(const struct service *s, unsigned first, unsigned last, struct
 		return -ENOMEM;
 	list_for_each (const struct worker, w, &s->workers, link)
 		if (w->slot >= first && w->slot <= last)
-			places[n++] = (struct place){ w->slot, w->generation, w };
+			places[n++] = (struct place){ { w->slot, w->generation, w->id }, w };
 	for (unsigned slot = first; slot <= last && slot < s->want; slot++)
 		if (slot_is_empty(s, slot))
-			places[n++] = (struct place){ slot, s->generation, NULL };
-	qsort(places, n, sizeof(*places), by_slot);
+			places[n++] = (struct place){ { slot, s->generation, UINT64_MAX }, NULL };
+	qsort(places, n, sizeof(*places), by_order);
 	for (size_t i = 0; i < n; i++)
 		if (places[i].worker)
 			worker_write(places[i].worker, out);
 		else
-			write_slot(s, places[i].slot, out);
+			write_slot(s, (unsigned)places[i].order[0], out);
 	return 0;
 }
