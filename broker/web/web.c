@@ -278,19 +278,24 @@ static void server_close(struct web_server *server)
 	fd_closep(&server->fd);
 }
 
+/* On @fd, which it owns from now on. 0 or -errno. */
+static int server_start(struct web_server *server, int fd, const struct conf_serve *serve)
+{
+	server->fd = fd;
+	server->path = serve->path ? strdup(serve->path) : NULL;
+	return acceptor_start(&server->acceptor, &server->web->master->broker.loop, fd, 1,
+			      server_accepted);
+}
+
 static void server_open(struct web_server *server, const struct conf_serve *serve)
 {
 	STRBUF(where, 128);
-	int r;
+	int r = server_start(server, fd_take(&server->next_fd), serve);
 
-	server->fd = fd_take(&server->next_fd);
-	server->path = serve->path ? strdup(serve->path) : NULL;
 	if (serve->path)
 		strbuf_add_escaped(&where, serve->path, strlen(serve->path));
 	else
 		strbuf_add(&where, address_text(&serve->addr).text);
-	r = acceptor_start(&server->acceptor, &server->web->master->broker.loop, server->fd, 1,
-			   server_accepted);
 	if (r < 0) {
 		log_event(LEVEL_ERROR, "metrics", LOG_STR("address", where.text),
 			  LOG_MSG("cannot serve %s: %s", options[server->kind], strerror(-r)));
@@ -377,15 +382,10 @@ int web_adopt(struct web *web, const int fds[WEB_N])
 	int r = 0;
 
 	for (enum web_kind kind = 0; kind < WEB_N; kind++) {
-		const char *path = serve_of(&m->conf->broker, kind)->path;
-		struct web_server *server = &web->servers[kind];
-
-		server->fd = fds[kind];
-		if (server->fd < 0 || r < 0)
-			continue;
-		server->path = path ? strdup(path) : NULL;
-		r = acceptor_start(&server->acceptor, &m->broker.loop, server->fd, 1,
-				   server_accepted);
+		web->servers[kind].fd = fds[kind];
+		if (r == 0 && fds[kind] >= 0)
+			r = server_start(&web->servers[kind], fds[kind],
+					 serve_of(&m->conf->broker, kind));
 	}
 	m->broker.measuring = web->servers[WEB_METRICS].fd >= 0;
 	return r;
