@@ -31,17 +31,11 @@ static struct conf_source *source_new(const char *file, const char *text, size_t
 	if (!b.cut)
 		s = malloc(sizeof(*s) + b.len);
 	if (s) {
-		*s = (struct conf_source){ .refs = 1, .len = b.len };
+		*s = (struct conf_source){ .len = b.len };
 		memcpy(s->bytes, b.text, b.len);
 	}
 	strbuf_deinit(&b);
 	return s;
-}
-
-static void source_unref(struct conf_source *s)
-{
-	if (s && --s->refs == 0)
-		free(s);
 }
 
 /* --- parts --------------------------------------------------------------------------- */
@@ -58,41 +52,38 @@ void conf_set_names(struct conf *conf, struct conf_names *names)
 	for (size_t i = 0; i < conf->n_services; i++)
 		conf->services[i]->names = names;
 	if (names)
-		names->refs += (unsigned)conf->n_services + 1;
+		names->refs++;
 }
 
 struct service_conf *service_conf_ref(struct service_conf *sc)
 {
-	assert(sc->refs > 0);
-	sc->refs++;
+	sc->conf->refs++;
 	return sc;
 }
 
 void service_conf_unref(struct service_conf *sc)
 {
-	if (!sc)
-		return;
-	assert(sc->refs > 0);
-	if (--sc->refs > 0)
-		return;
-	free_options(OPTION_SERVICE, sc);
-	conf_names_unref(sc->names);
-	free(sc->release);
-	strlist_free(sc->file_environment);
-	source_unref(sc->source);
-	free(sc);
+	if (sc)
+		conf_free(sc->conf);
 }
 
 void conf_free(struct conf *conf)
 {
-	if (!conf)
+	assert(!conf || conf->refs > 0);
+	if (!conf || --conf->refs > 0)
 		return;
-	for (size_t i = 0; i < conf->n_services; i++)
-		service_conf_unref(conf->services[i]);
+	for (size_t i = 0; i < conf->n_services; i++) {
+		struct service_conf *sc = conf->services[i];
+
+		free_options(OPTION_SERVICE, sc);
+		free(sc->release);
+		strlist_free(sc->file_environment);
+		free(sc);
+	}
 	free(conf->services);
 	free_options(OPTION_BROKER, &conf->broker);
 	conf_names_unref(conf->broker.names);
-	source_unref(conf->source);
+	free(conf->source);
 	free(conf);
 }
 
@@ -235,20 +226,9 @@ static void fill(struct builder *b, enum option_section options, const struct co
 
 /* --- from sections to a struct conf -------------------------------------------------- */
 
-/* NULL: there is no memory. */
-static struct service_conf *make_service(struct builder *b, const struct conf_section *own,
-					 const struct conf_section *defaults)
+static void fill_service(struct builder *b, const struct conf_section *own,
+			 const struct conf_section *defaults, struct service_conf *sc)
 {
-	struct service_conf *sc = calloc(1, sizeof(*sc));
-
-	if (!sc) {
-		b->no_memory = true;
-		return NULL;
-	}
-	sc->refs = 1;
-	sc->source = b->conf->source;
-	sc->source->refs++;
-	sc->line = own->line;
 	fill(b, OPTION_SERVICE, own, defaults, sc);
 	for (size_t i = 0; sc->v6only && i < sc->n_listen; i++)
 		if (sc->listen[i].addr.family == 6)
@@ -260,7 +240,6 @@ static struct service_conf *make_service(struct builder *b, const struct conf_se
 	/* It has no port of its own: whatever it is reached by goes the same way. */
 	for (size_t i = 0; sc->mode == MODE_INETD && i < sc->n_listen; i++)
 		sc->listen[i].app = address_app(&sc->listen[0].addr);
-	return sc;
 }
 
 static void add_service(struct builder *b, const struct conf_section *own)
@@ -268,10 +247,14 @@ static void add_service(struct builder *b, const struct conf_section *own)
 	const struct option *command = option_find(OPTION_SERVICE, "command");
 	const struct conf_section *defaults = &b->sections.of[SECTION_DEFAULTS];
 	const struct conf_origin given = { .kind = ORIGIN_COMMAND_LINE };
-	struct service_conf *sc = make_service(b, own, defaults);
+	struct service_conf *sc = calloc(1, sizeof(*sc));
 
+	b->no_memory = !sc;
 	if (!sc)
 		return;
+	sc->conf = b->conf;
+	sc->line = own->line;
+	fill_service(b, own, defaults, sc);
 	strcpy(sc->name, strchr(own->name, ':') + 1);
 	b->conf->services[b->conf->n_services++] = sc;
 	if (b->argv) {
@@ -298,9 +281,11 @@ static int build(struct builder *b, const char *file, const char *text, size_t l
 {
 	const struct conf_section *defaults = &b->sections.of[SECTION_DEFAULTS];
 	struct conf *conf = b->conf = calloc(1, sizeof(*conf));
+	struct service_conf nobody = { 0 };
 
 	if (!conf)
 		return -ENOMEM;
+	conf->refs = 1;
 	assert(b->facts->base_dir && b->facts->base_dir[0] == '/');
 	conf->source = source_new(file, text, len, b->facts);
 	conf->services = calloc(CONF_SERVICES_MAX, sizeof(struct service_conf *));
@@ -309,8 +294,9 @@ static int build(struct builder *b, const char *file, const char *text, size_t l
 		conf->file = strchr(conf->source->bytes, '\0') + 1;
 	fill(b, OPTION_BROKER, &b->sections.of[SECTION_BROKER], &no_section, &conf->broker);
 	/* Mistakes in [defaults] are found even where no service inherits them. */
-	if (error && !b->no_memory && defaults->line)
-		service_conf_unref(make_service(b, defaults, &no_section));
+	if (error && defaults->line)
+		fill_service(b, defaults, &no_section, &nobody);
+	free_options(OPTION_SERVICE, &nobody);
 	for (size_t i = SECTION_SERVICES; error && !b->no_memory && i < b->sections.n; i++)
 		add_service(b, &b->sections.of[i]);
 	conf_check_listeners(conf, &b->errors);
@@ -403,7 +389,7 @@ int conf_unkeep(const char *bytes, size_t len, const struct conf_command *comman
 
 void service_conf_keep(const struct service_conf *sc, struct strbuf *out)
 {
-	strbuf_addf(out, "%u%c%s%c%s%c", sc->source->number, 0, sc->name, 0,
+	strbuf_addf(out, "%u%c%s%c%s%c", sc->conf->source->number, 0, sc->name, 0,
 		    sc->release ? sc->release : "", 0);
 	for (char *const *e = sc->file_environment; e && *e; e++)
 		strbuf_add_bytes(out, *e, strlen(*e) + 1);

@@ -2,8 +2,8 @@
  * conf - builds, keeps, shares, prints and frees a configuration, and finds things in it.
  *
  * A struct conf is built whole or not at all, and never changes afterwards. A reload builds a
- * second one beside it; workers keep the struct service_conf they were started with for as long as
- * they live.
+ * second one beside it; workers keep the struct service_conf they were started with, and so all
+ * that it is part of, for as long as they live.
  *
  * Pure: it opens no file, looks up no user, binds no address and logs nothing. The caller brings
  * the text and the few facts of the machine.
@@ -56,7 +56,7 @@ void service_conf_keep(const struct service_conf *sc, struct strbuf *out);
 struct service_conf *service_conf_unkeep(const char *bytes, size_t len, struct conf *const *confs,
 					 size_t n);
 
-void conf_free(struct conf *conf); /* NULL is fine. Services live on while somebody holds them. */
+void conf_free(struct conf *conf); /* NULL is fine. It lives on while somebody holds a service. */
 
 /* @conf and all in it hold @names, which may be NULL. */
 void conf_set_names(struct conf *conf, struct conf_names *names);

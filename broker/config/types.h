@@ -160,7 +160,6 @@ struct conf_names {
  * text of a file and the facts of the machine; of a command line the facts alone.
  */
 struct conf_source {
-	unsigned refs;
 	unsigned number; /* while it is written: see conf_unkeep(); 0: it was not yet */
 	size_t len;
 	char bytes[];
@@ -174,9 +173,8 @@ struct conf_source {
 
 struct service_conf {
 	struct conf_origins origins[CONF_OPTIONS_MAX]; /* as the rows of option_table */
-	unsigned refs;
-	unsigned number;	    /* as conf_source.number */
-	struct conf_source *source; /* held */
+	struct conf *conf;			       /* it is part of that, and held with it */
+	unsigned number;			       /* as conf_source.number */
 	char name[SERVICE_NAME_MAX + 1];
 	unsigned line; /* of the section header; 0: command line */
 
@@ -200,7 +198,7 @@ struct service_conf {
 	struct conf_process process;
 	enum conf_gain gain;
 	char *user, *group;	  /* names or numbers; NULL: the broker's own */
-	struct conf_names *names; /* held; NULL: they have not been asked for yet */
+	struct conf_names *names; /* of .conf; NULL: they have not been asked for yet */
 
 	struct conf_listen *listen;
 	size_t n_listen;
@@ -294,12 +292,13 @@ struct broker_conf {
 	char *oom_score_adj; /* of the broker and its parent; NULL: as it was started */
 	bool strict_modes;   /* as root, others must not be able to change the file */
 	char *user, *group;  /* the broker itself, once its listeners are bound; NULL: unchanged */
-	struct conf_names *names; /* as that of a service */
+	struct conf_names *names; /* held */
 };
 
 struct conf {
+	unsigned refs;		    /* its owner's, and those of its services */
 	char *file;		    /* as given, in .source; NULL: command line */
-	struct conf_source *source; /* held */
+	struct conf_source *source; /* owned */
 	struct broker_conf broker;
 	struct service_conf **services; /* in the order of the file */
 	size_t n_services;

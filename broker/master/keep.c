@@ -34,7 +34,7 @@ static void keep_conf(struct numbering *n, struct service_conf *sc)
 
 	if (!sc)
 		return;
-	keep_source(n, sc->source, sc->names);
+	keep_source(n, sc->conf->source, sc->names);
 	if (!n->out) {
 		sc->number = 0;
 	} else if (!sc->number) {
