@@ -61,30 +61,30 @@ static void free_values(const struct option_type *type, const void *values, size
 /* --- origins ------------------------------------------------------------------------- */
 
 /* Either struct begins with them. */
-static struct conf_origins *origins_of(const struct option *opt, void *conf)
+static struct conf_origin **origins_of(const struct option *opt, void *conf)
 {
-	return (struct conf_origins *)conf + (opt - option_table);
+	return (struct conf_origin **)conf + (opt - option_table);
 }
 
 struct conf_origin option_origin(const struct option *opt, const void *conf, size_t entry)
 {
-	const struct conf_origins *origins = conf;
+	const struct conf_origin *origins = ((struct conf_origin *const *)conf)[opt - option_table];
+	bool given = origins && (entry == 0 || entry < option_entries(opt, conf));
 
-	origins += opt - option_table;
-	return entry < origins->n ? origins->of[entry] : (struct conf_origin){ ORIGIN_DEFAULT, 0 };
+	return given ? origins[entry] : (struct conf_origin){ ORIGIN_DEFAULT, 0 };
 }
 
 int option_set_origins(const struct option *opt, void *conf, size_t at, size_t n,
 		       struct conf_origin origin)
 {
-	struct conf_origins *origins = origins_of(opt, conf);
-	struct conf_origin *of = realloc(origins->of, (at + n) * sizeof(*of));
+	struct conf_origin **origins = origins_of(opt, conf);
+	struct conf_origin *of = realloc(*origins, (at + n) * sizeof(*of));
 
 	if (!of)
 		return -ENOMEM;
+	*origins = of;
 	for (size_t i = at; i < at + n; i++)
 		of[i] = origin;
-	*origins = (struct conf_origins){ .of = of, .n = at + n };
 	return 0;
 }
 
@@ -107,15 +107,15 @@ void option_add_origin(const struct option *opt, const void *conf, size_t entry,
 
 void option_clear(const struct option *opt, void *conf)
 {
-	struct conf_origins *origins = origins_of(opt, conf);
+	struct conf_origin **origins = origins_of(opt, conf);
 	struct option_list *list = field_of(opt, conf);
 
 	free_values(opt->type, value_in(opt, conf, 0), option_entries(opt, conf));
 	if (opt->type->list)
 		free(list->entries);
 	memset(list, 0, opt->type->list ? sizeof(*list) : opt->type->size);
-	free(origins->of);
-	*origins = (struct conf_origins){ 0 };
+	free(*origins);
+	*origins = NULL;
 }
 
 /* Each word of @in is a value, or all are one: added to a list, else in place of the value so far.
@@ -350,7 +350,7 @@ bool option_pair(const struct option *opt, const void *a, const void *b, size_t 
 /* Frees one entry; those behind it move up. */
 static void remove_entry(const struct option *opt, void *conf, size_t entry)
 {
-	struct conf_origin *origin = origins_of(opt, conf)->of + entry;
+	struct conf_origin *origin = *origins_of(opt, conf) + entry;
 	struct option_list *list = field_of(opt, conf);
 	size_t size = opt->type->size, behind = --list->n - entry;
 	char *value = (char *)list->entries + entry * size;
@@ -358,7 +358,6 @@ static void remove_entry(const struct option *opt, void *conf, size_t entry)
 	free_values(opt->type, value, 1);
 	memmove(value, value + size, (behind + 1) * size); /* and the zero */
 	memmove(origin, origin + 1, behind * sizeof(*origin));
-	origins_of(opt, conf)->n--;
 }
 
 bool option_settle(const struct option *opt, void *conf, size_t *at, struct strbuf *ret_why)

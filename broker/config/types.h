@@ -122,12 +122,6 @@ struct conf_origin {
 	unsigned line; /* with FILE and DEFAULTS, else 0 */
 };
 
-/* Of one option: of its value, or of each entry of a list. None: its value is the default. */
-struct conf_origins {
-	struct conf_origin *of;
-	size_t n;
-};
-
 #define CONF_OPTIONS_MAX 96
 
 #define CONF_NAME_SIZE	256
@@ -172,9 +166,13 @@ struct conf_source {
 #define DRAIN_IDLE_OFF	((int64_t)UINT32_MAX - 1)
 
 struct service_conf {
-	struct conf_origins origins[CONF_OPTIONS_MAX]; /* as the rows of option_table */
-	struct conf *conf;			       /* it is part of that, and held with it */
-	unsigned number;			       /* as conf_source.number */
+	/*
+	 * As the rows of option_table: of the value, or of each entry of a list. NULL: the value is
+	 * the default.
+	 */
+	struct conf_origin *origins[CONF_OPTIONS_MAX];
+	struct conf *conf; /* it is part of that, and held with it */
+	unsigned number;   /* as conf_source.number */
 	char name[SERVICE_NAME_MAX + 1];
 	unsigned line; /* of the section header; 0: command line */
 
@@ -276,9 +274,9 @@ static inline bool conf_is_udp(const struct service_conf *sc)
 }
 
 struct broker_conf {
-	struct conf_origins origins[CONF_OPTIONS_MAX];
-	char *pid_file; /* NULL: none */
-	char *run_dir;	/* NULL: the caller chooses from the name of the file */
+	struct conf_origin *origins[CONF_OPTIONS_MAX]; /* as those of a service */
+	char *pid_file;				       /* NULL: none */
+	char *run_dir; /* NULL: the caller chooses from the name of the file */
 	enum conf_control control;
 	char *control_path;  /* with CONTROL_PATH */
 	char *control_group; /* may look, not steer; NULL: root and the broker's user only */
