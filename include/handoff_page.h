@@ -1,17 +1,8 @@
 /*
  * handoff_page.h - one page that a worker shares with the broker, for each channel.
  *
- * What one of them knows and the other needs for each connection is here, in memory: no message, no
- * system call, no lock.
- *
- * - Only the worker knows how long a connection waited until the app accepted it. It counts that.
- * - Only the worker knows whether the app wants connections with O_NONBLOCK. It says so, and the
- *   broker accepts the next ones with that flag. That is a hint: CONN says what was done.
- * - A worker that speaks the protocol itself (handoff.h) may say how busy it is, and that it wants
- *   no more.
- * - Only the broker knows whether the worker drains.
- * - Only the broker knows when it has closed its own copy of a connection. Until then the app's
- *   close() is not the last: see epollset.h.
+ * What only one of them knows and the other needs for each connection is here, in memory: no
+ * message, no system call, no lock.
  *
  * The page is a memfd of HANDOFF_PAGE_SIZE bytes, sealed against any change of its size, and comes
  * as the third descriptor of a WELCOME. A worker that does not know it closes it; a broker may send
@@ -37,15 +28,17 @@
 struct handoff_page {
 	/* The worker's: it only ever adds. */
 	uint64_t count[HANDOFF_PAGE_BUCKETS];
-	uint64_t sum_ns;	 /* of all waits */
-	uint32_t wants_nonblock; /* 1: the last accept asked for SOCK_NONBLOCK */
+	uint64_t sum_ns; /* of all waits */
+	/* 1: the last accept asked for SOCK_NONBLOCK. A hint: CONN says what the broker did. */
+	uint32_t wants_nonblock;
 	/* These two are read from workers of HANDOFF_BACKEND_NATIVE only. */
 	uint32_t load;	  /* in units of a connection; 0: it does not say */
 	uint32_t leaving; /* 1: it wants no more */
 	uint32_t reserved[11];
 	/*
 	 * The broker's, on a cache line of its own: it has closed its copies of all connections
-	 * of this channel up to this CONN.number.
+	 * of this channel up to this CONN.number. Until then the app's close() is not the last: see
+	 * epollset.h.
 	 */
 	uint64_t closed;
 	uint32_t draining; /* 1: no more come, and the worker is to finish what it has */

@@ -1,9 +1,7 @@
 /*
  * option_type - an option, and what a kind of value can do.
  *
- * A value is the field of an option in its struct, or one entry of a list. The
- * table checks at compile time that the field has the C type that its option
- * type writes.
+ * A value is the field of an option in its struct, or one entry of a list.
  */
 #pragma once
 
