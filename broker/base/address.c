@@ -4,9 +4,7 @@
 #include "handoff_addr.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 #define FIRST_UNIX_APP (UINT16_MAX + 1u)
 

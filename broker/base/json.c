@@ -1,8 +1,5 @@
 #include "json.h"
 
-#include <errno.h>
-#include <string.h>
-
 static void add_string(struct strbuf *out, const char *text, size_t n)
 {
 	static const char special[] = "\"\\\n\t", letters[] = "\"\\nt";

@@ -1,7 +1,5 @@
 #include "paths.h"
 
-#include <string.h>
-
 static char *paths[PATHS_MAX + 1]; /* from 1 */
 static size_t n_paths;
 

@@ -1,8 +1,6 @@
 #include "strbuf.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 #define FIRST_SIZE 1024
 

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <errno.h>
 #include <stdarg.h>
 #include <string.h>
 #include "base/util.h"

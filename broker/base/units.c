@@ -1,10 +1,8 @@
 #include "units.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <strings.h>
 
 #define RTMIN 34 /* the first one that neither libc uses for itself */

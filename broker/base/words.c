@@ -1,7 +1,5 @@
 #include "words.h"
 
-#include <errno.h>
-#include <string.h>
 #include <sys/param.h>
 #include "base/units.h"
 

@@ -6,9 +6,7 @@
 #include "config/conf_read.h"
 #include "config/option.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 static void free_options(enum option_section section, void *conf)
 {

@@ -3,8 +3,6 @@
 #include "base/address.h"
 #include "config/option.h"
 
-#include <string.h>
-
 void conf_errors_add(struct conf_errors *errors, unsigned line, const char *fmt, ...)
 {
 	struct conf_error add = { .line = line };

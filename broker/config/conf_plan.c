@@ -4,8 +4,6 @@
 #include "config/conf.h"
 #include "config/option.h"
 
-#include <string.h>
-
 /* A list of CONF_LIST_MAX long entries is cut: a plan is for reading. */
 #define VALUE_BYTES  8192
 #define ACTION_BYTES 4096

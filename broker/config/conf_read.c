@@ -2,9 +2,6 @@
 
 #include "base/words.h"
 
-#include <errno.h>
-#include <string.h>
-
 #define LINE_MAX_BYTES 65536
 
 struct reader {

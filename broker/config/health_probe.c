@@ -1,8 +1,6 @@
 #include "health_probe.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 /* 0 with the bytes in @out, or -EINVAL. */
 static int unescape(const char *text, char *out, size_t *ret_n, struct strbuf *why)

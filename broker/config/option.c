@@ -3,9 +3,6 @@
 #include "base/units.h"
 #include "base/words.h"
 
-#include <errno.h>
-#include <string.h>
-
 #define NUMBER_SHOWN 7 /* of a key: what is longer is none */
 
 const struct option *option_find(enum option_section section, const char *key)

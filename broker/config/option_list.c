@@ -8,9 +8,6 @@
 #include "base/units.h"
 #include "config/health_probe.h"
 
-#include <errno.h>
-#include <string.h>
-
 /* --- command ------------------------------------------------------------------------- */
 
 static int command_parse(const struct option_input *in, void *ret)

@@ -7,10 +7,8 @@
 #include "base/words.h"
 #include "base/units.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <signal.h>
-#include <string.h>
 #include <strings.h>
 #include <sys/param.h>
 

@@ -1,8 +1,6 @@
 #include "snapshot.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>

@@ -1,7 +1,6 @@
 #include "status.h"
 
 #include <limits.h>
-#include <string.h>
 #include <unistd.h>
 #include "base/address.h"
 #include "base/json.h"

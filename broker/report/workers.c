@@ -1,8 +1,5 @@
 #include "workers.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 #include "base/address.h"
 #include "base/json.h"
 #include "dispatch/channel.h"

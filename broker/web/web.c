@@ -1,6 +1,5 @@
 #include "web.h"
 
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "base/address.h"
