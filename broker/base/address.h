@@ -10,7 +10,6 @@
 #pragma once
 
 #include "base/paths.h"
-#include "base/strbuf.h"
 #include "handoff_wire.h"
 
 /*

@@ -2,9 +2,7 @@
 
 #include "base/address.h"
 #include "base/words.h"
-#include "config/conf_check.h"
 #include "config/conf_read.h"
-#include "config/option.h"
 
 #include <stdio.h>
 

@@ -1,6 +1,5 @@
 #include "events.h"
 
-#include "base/strbuf.h"
 #include "policy/kept.h"
 #include "sys/log.h"
 

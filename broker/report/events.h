@@ -3,7 +3,6 @@
  */
 #pragma once
 
-#include "base/list.h"
 #include "base/strbuf.h"
 #include "policy/event_ring.h"
 #include "sys/loop.h"

@@ -9,7 +9,6 @@
 
 #include "policy/metrics.h"
 #include "service/survey.h"
-#include "sys/loop.h"
 
 struct master;
 

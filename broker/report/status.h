@@ -3,7 +3,6 @@
  */
 #pragma once
 
-#include "base/strbuf.h"
 #include "service/types.h"
 
 struct master;

@@ -6,7 +6,6 @@
  */
 #pragma once
 
-#include "base/strbuf.h"
 #include "service/types.h"
 
 /* Those in slots @first to @last: by slot, older generations first, guests last. 0 or -ENOMEM. */

@@ -8,7 +8,6 @@
 #include "service/listeners.h"
 #include "service/questions.h"
 #include "sys/log.h"
-#include "sys/stream.h"
 #include "sys/tcp.h"
 #include "sys/unix_socket.h"
 #include "sys/user.h"

@@ -7,9 +7,7 @@
  */
 #pragma once
 
-#include "core/broker.h"
 #include "report/snapshot.h"
-#include "config/conf.h"
 #include "master/master.h"
 #include "policy/http.h"
 #include "sys/stream.h"
