@@ -264,7 +264,7 @@ static void init(struct run *run)
 	run->processes = (struct starter_events){ process_changed, parent_gone };
 	list_init(&run->rendezvous.greetings);
 	broker_init(&m->broker);
-	notice_observe(&m->broker, &run->observer);
+	list_append(&m->broker.observers, &run->observer.link);
 	(void)pid_set_add(&m->broker.started, getpid()); /* the parent did */
 	loop_log_begin(run);
 	loop_timer_init(&m->broker.watch, watch_expired);

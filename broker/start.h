@@ -6,7 +6,6 @@
 #pragma once
 
 #include "control/control.h"
-#include "core/notice.h"
 #include "master/master.h"
 #include "policy/kept.h"
 #include "report/events.h"
@@ -43,7 +42,7 @@ struct upgrade {
 struct run {
 	struct master master;
 	struct rendezvous rendezvous;
-	struct observer observer;	/* of processes: the parent is told of them, */
+	struct observer observer;	 /* of processes: the parent is told of them, */
 	struct starter_events processes; /* and tells of their ends */
 	struct events events;
 	struct survey survey;
@@ -56,7 +55,7 @@ struct run {
 	char *const *argv;	   /* as it was started */
 	struct adopting *adopting; /* it goes on with what another has left; else NULL */
 	bool trial;		   /* ... and says whether it could */
-	struct loop_timer look;	       /* for processes that are left of a worker */
+	struct loop_timer look;	   /* for processes that are left of a worker */
 };
 
 /* Where the launcher and the library are. 0; -ENOENT with @error. */

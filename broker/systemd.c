@@ -150,7 +150,7 @@ void systemd_init(struct systemd *sd, struct master *m)
 	sd->observer.asked = asked;
 	loop_timer_init(&sd->tick, tick_expired);
 	loop_timer_init(&sd->watchdog, watchdog_expired);
-	notice_observe(&m->broker, &sd->observer);
+	list_append(&m->broker.observers, &sd->observer.link);
 	if (notify_open(&error) < 0)
 		log_event(LEVEL_WARN, "service-manager",
 			  LOG_MSG("the service manager is told nothing: %s", error.text));

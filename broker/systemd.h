@@ -4,7 +4,6 @@
  */
 #pragma once
 
-#include "core/notice.h"
 #include "master/master.h"
 
 struct systemd {

@@ -114,7 +114,7 @@ void *client_begin(struct client *c, size_t size, const struct task_ops *ops)
 	list_init(&t->names.link);
 	list_init(&t->follower.link);
 	loop_timer_init(&t->tick, ops->ticked);
-	notice_observe(client_broker(c), &t->observer);
+	list_append(&client_broker(c)->observers, &t->observer.link);
 	if (ops->events_added)
 		list_append(&c->control->events->followers, &t->follower.link);
 	if (ops->surveyed)

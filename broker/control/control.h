@@ -14,7 +14,6 @@
 #include <sys/socket.h>
 #include "base/json.h"
 #include "base/words.h"
-#include "core/notice.h"
 #include "master/master.h"
 #include "policy/command.h"
 #include "report/events.h"

@@ -180,7 +180,7 @@ static void rollout_stepped(struct observer *o, const struct service *s, enum ro
 
 		if (strcmp(a->service, service_name(s)) != 0)
 			continue;
-		write_progress(roll->task.client, s, roll_phase_name(phase), w ? w->name : NULL,
+		write_progress(roll->task.client, s, roll_phase_names[phase], w ? w->name : NULL,
 			       phase == ROLL_ABORTED ? s->abort_reason : NULL);
 		/* Now: another may begin at once. */
 		if (phase == ROLL_DONE || phase == ROLL_ABORTED)

@@ -73,3 +73,16 @@ bool broker_schedule(struct broker *b)
 	}
 	return automatic && batch;
 }
+
+const char *const roll_phase_names[] = {
+	[ROLL_BEGIN] = "begin",	    [ROLL_START] = "start",	    [ROLL_READY] = "ready",
+	[ROLL_RETIRE] = "retire",   [ROLL_PROBATION] = "probation", [ROLL_DONE] = "done",
+	[ROLL_ABORTED] = "aborted",
+};
+
+void notice_process_started(struct broker *b, const struct worker *w, pid_t pid)
+{
+	/* Without memory it may be taken for a stranger while it has not executed its program. */
+	(void)pid_set_add(&b->started, pid);
+	notice(b, process, w);
+}

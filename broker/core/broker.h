@@ -8,6 +8,7 @@
 #include "config/conf.h"
 #include "policy/kept.h"
 #include "policy/scheduling.h"
+#include "policy/worker_fsm.h"
 #include "sys/loop.h"
 #include "sys/tree.h"
 
@@ -51,7 +52,7 @@ struct broker {
 	const struct broker_conf *conf; /* [broker] as it was read last */
 	struct broker_launch launch;
 	struct list services;	/* service::link */
-	struct list observers;	/* observer::link, see notice.h */
+	struct list observers;	/* observer::link */
 	struct pid_set started; /* processes of ours that nobody has to adopt: main ones, we */
 	struct scheduling scheduling;
 	struct evidence evidence;
@@ -82,3 +83,52 @@ void broker_tidy(struct broker *b);
  * Returns whether it has to be asked again soon.
  */
 bool broker_schedule(struct broker *b);
+
+/* --- observers ------------------------------------------------------------------------------- */
+
+struct service;
+struct worker;
+
+/* The steps of a rollout. */
+enum roll_phase {
+	ROLL_BEGIN,
+	ROLL_START,	/* a new worker was started */
+	ROLL_READY,	/* a new worker serves */
+	ROLL_RETIRE,	/* an old worker was told to leave */
+	ROLL_PROBATION, /* all workers are new, and may still be found bad */
+	ROLL_DONE,
+	ROLL_ABORTED,
+};
+
+extern const char *const roll_phase_names[];
+
+/*
+ * What a later room hears of workers and rollouts: the parent, and clients that wait for a reload
+ * or debug a worker. Observers are called at once and in order. One records or sends; it does not
+ * change workers or services. If it must, it arms a timer. Any function may be NULL.
+ */
+struct observer {
+	struct list link; /* broker::observers */
+
+	/* @ev was applied to @w, which was @from before. */
+	void (*worker)(struct observer *o, const struct worker *w, enum worker_state from,
+		       enum worker_event ev);
+	/* @w has a new main process. */
+	void (*process)(struct observer *o, const struct worker *w);
+	/* A step of the rollout of @s; @w is the worker of that step, or NULL. */
+	void (*rollout)(struct observer *o, const struct service *s, enum roll_phase phase,
+			const struct worker *w);
+	/* The broker as a whole is asked to reload, which may be refused; or to end. */
+	void (*asked)(struct observer *o);
+};
+
+/* Calls @what of all observers, with what follows. */
+#define notice(b, what, ...)                                                                       \
+	do {                                                                                       \
+		list_for_each (struct observer, o_, &(b)->observers, link)                         \
+			if (o_->what)                                                              \
+				o_->what(o_, ##__VA_ARGS__);                                       \
+	} while (0)
+
+/* @w has the new main process @pid, which is added to broker::started. */
+void notice_process_started(struct broker *b, const struct worker *w, pid_t pid);

@@ -238,7 +238,7 @@ int master_reload(struct master *m, const char *only_service, int named, const c
 	struct service *only = NULL;
 	int r = find_only(m, only_service, &only, error);
 
-	notice_asked(&m->broker);
+	notice(&m->broker, asked);
 	if (r == 0 && named < 0)
 		r = strbuf_fail(error, named, "%s", why);
 	if (r == 0 && m->config_file)
@@ -410,7 +410,7 @@ void master_stop(struct master *m, bool drain, int signo)
 	if (!m->broker.stopping)
 		m->stop_asked_ms = now;
 	m->broker.stopping = true;
-	notice_asked(&m->broker);
+	notice(&m->broker, asked);
 	log_event(LEVEL_INFO, "broker-stopping", LOG_INT("signal", signo),
 		  LOG_MSG("%s: %s", by.text,
 			  how == EV_KILL   ? "second request: killing all workers"

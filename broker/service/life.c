@@ -117,7 +117,7 @@ static void worker_changed(struct worker *w, enum worker_state from)
 		(void)proof_look(w, loop_now(service_loop(s))); /* it may be that no client comes */
 	} else if (listens && !s->rollout_number) {
 		/* A reload may have made the service: there is no rollout, but somebody waits. */
-		notice_rollout(s->broker, s, ROLL_READY, w);
+		notice(s->broker, rollout, s, ROLL_READY, w);
 	}
 	s->one_started_less |= from == WORKER_STARTING;
 }

@@ -52,7 +52,7 @@ static void announce_step(const struct service *s, enum roll_phase phase, const 
 			    (long long)s->target->probation_ms);
 	log_event(LEVEL_INFO, "reload-step", LOG_SERVICE(s), LOG_STR("worker", w ? w->name : NULL),
 		  LOG_INT("generation", s->target_generation),
-		  LOG_STR("phase", roll_phase_name(phase)), LOG_INT("done", s->rollout.done),
+		  LOG_STR("phase", roll_phase_names[phase]), LOG_INT("done", s->rollout.done),
 		  LOG_INT("of", s->rollout.of), LOG_MSG("%s", what.text));
 }
 
@@ -91,7 +91,7 @@ static void announce_aborted(const struct service *s)
 
 void service_announce(struct service *s, enum roll_phase phase, const struct worker *w)
 {
-	notice_rollout(s->broker, s, phase, w);
+	notice(s->broker, rollout, s, phase, w);
 	if (phase == ROLL_BEGIN)
 		announce_begin(s, w);
 	else if (phase == ROLL_DONE)

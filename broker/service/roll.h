@@ -4,7 +4,6 @@
  */
 #pragma once
 
-#include "core/notice.h"
 #include "service/types.h"
 
 /* Rolls all workers to @conf (takes a reference). During a rollout: once more afterwards. */

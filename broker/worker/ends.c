@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <sys/syscall.h>
 #include "base/fd.h"
-#include "core/notice.h"
 #include "dispatch/channel.h"
 #include "dispatch/endpoint.h"
 #include "dispatch/flow.h"

@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 #include <sys/random.h>
-#include "core/notice.h"
 #include "dispatch/channel.h"
 #include "sys/log.h"
 #include "sys/starter.h"

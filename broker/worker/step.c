@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 #include "base/fd.h"
-#include "core/notice.h"
 #include "dispatch/channel.h"
 #include "dispatch/endpoint.h"
 #include "dispatch/flow.h"
@@ -104,7 +103,7 @@ void worker_event(struct worker *w, enum worker_event ev)
 	if (!worker_fsm_step(&w->state, ev, &actions))
 		return;
 	worker_log_change(w, from, ev);
-	notice_worker(w->terms->broker, w, from, ev);
+	notice(w->terms->broker, worker, w, from, ev);
 	if (w->state != from)
 		w->state_since_ms = loop_now(worker_loop(w));
 	if (actions & ACT_DISARM)
