@@ -1,20 +1,13 @@
 #include "adopt.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
-#include "base/fd.h"
 #include "control/keep.h"
 #include "master/adopt.h"
-#include "service/rendezvous.h"
 #include "sys/confine.h"
 #include "sys/given.h"
 #include "sys/log.h"
 #include "sys/rights.h"
-#include "sys/starter.h"
 
 #define STATE_MAX ((size_t)1 << 30)
 

@@ -3,24 +3,17 @@
  *
  * This file reads the command line; run.c is where the work begins.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 #include "adopt.h"
 #include "base/units.h"
-#include "config/conf.h"
 #include "parent.h"
 #include "run.h"
 #include "sys/config_file.h"
 #include "sys/given.h"
 #include "sys/name_service.h"
 #include "sys/sandbox.h"
-#include "sys/starter.h"
 
 #define MAX_LISTEN 64
 

@@ -1,21 +1,14 @@
 #include "parent.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
-#include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include "base/fd.h"
 #include "started.h"
-#include "sys/loop.h"
 #include "sys/pair.h"
 #include "sys/rights.h"
 #include "sys/starter.h"
-#include "sys/starter_wire.h"
 
 #define TELL_TRIES    20 /* each after a longer pause: 190 ms in all */
 #define SOCK_FD	      3	 /* ours */

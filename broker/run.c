@@ -1,16 +1,10 @@
 #include "run.h"
 
-#include <errno.h>
 #include <malloc.h>
-#include <signal.h>
-#include <string.h>
 #include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 #include "adopt.h"
 #include "base/fd.h"
 #include "loop_log.h"
-#include "master/master.h"
 #include "service/fill.h"
 #include "service/life.h"
 #include "service/questions.h"

@@ -1,14 +1,10 @@
 #include "start.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
-#include <string.h>
-#include <unistd.h>
 #include "base/fd.h"
 #include "config/conf_check.h"
 #include "config/option.h"
-#include "master/master.h"
 #include "service/fill.h"
 #include "sys/confine.h"
 #include "sys/log.h"
@@ -16,8 +12,6 @@
 #include "sys/rights.h"
 #include "sys/sandbox.h"
 #include "sys/tcp.h"
-#include "sys/unix_listener.h"
-#include "sys/user.h"
 #include "worker/command.h"
 
 enum exit_code start_failed(enum exit_code code, const char *text)

@@ -1,7 +1,5 @@
 #include "started.h"
 
-#include <errno.h>
-#include <signal.h>
 #include "base/fd.h"
 #include "sys/spawn.h"
 

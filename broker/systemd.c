@@ -1,8 +1,6 @@
 #include "systemd.h"
 
 #include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 #include "report/status.h"
 #include "service/questions.h"
 #include "sys/given.h"

@@ -1,14 +1,10 @@
 #include "upgrade.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <unistd.h>
 #include "adopt.h"
 #include "base/fd.h"
 #include "control/keep.h"
@@ -16,7 +12,6 @@
 #include "sys/log.h"
 #include "sys/rights.h"
 #include "sys/safe_path.h"
-#include "sys/starter.h"
 
 #define TRIAL_MS 5000
 /* What ends soon by itself is waited for, but not for longer. */
