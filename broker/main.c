@@ -9,7 +9,7 @@
 #include "adopt.h"
 #include "base/units.h"
 #include "parent.h"
-#include "run.h"
+#include "start.h"
 #include "sys/config_file.h"
 #include "sys/given.h"
 #include "sys/name_service.h"

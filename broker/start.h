@@ -80,3 +80,9 @@ enum exit_code start_check(struct run *run, struct strbuf *found);
 
 /* Logs why the broker cannot start, or go on, and returns @code. */
 enum exit_code start_failed(enum exit_code code, const char *text);
+
+/*
+ * run.c: runs the broker whose configuration (owned from now on) and other fields the command line
+ * has set, until it is told to end. Returns an exit code; what went wrong has been logged.
+ */
+enum exit_code run_broker(struct run *run);

@@ -207,12 +207,12 @@ void hold_end(struct client *c, const struct worker *w); /* warns if @w was last
 int control_reload_abort(struct service *s, struct strbuf *words);
 int control_rollback(struct service *s, struct strbuf *words);
 
-/* stop.c. NULL: the broker, whose end is waited for. */
-void control_end(struct client *c, struct service *s);
-
-/* upgrade.c: the client hears of it, as all that wait for it, from the program that goes on. */
+/* The client hears of it, as all that wait for it, from the program that goes on. */
 void control_upgrade(struct client *c);
 void control_upgraded(struct control *ctl, bool good, const char *words);
+
+/* stop.c. NULL: the broker, whose end is waited for. */
+void control_end(struct client *c, struct service *s);
 
 /* Go on with what was kept of a task: 0; -ENOMEM, -EPROTO. */
 int events_resume(struct client *c, uint64_t next);
