@@ -151,8 +151,7 @@ int control_start(struct control *ctl); /* begins to accept. 0 or -errno */
 int control_restore(struct control *ctl, struct strbuf *made, struct strbuf *error);
 void control_stop(struct control *ctl);
 
-/* --- names.c: the services and workers that a request names, or others that were meant ----------
- */
+/* --- names.c: the services and workers that a request names ---------------------------------- */
 
 /*
  * The service or worker of that name. NULL: there is none, and the client was told which it may

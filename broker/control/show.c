@@ -175,8 +175,7 @@ void control_events(struct client *c)
 	const char *target = client_argument(c);
 	struct reading *reading;
 
-	/* A worker may be gone while its events are still there; an unknown service is a mistake.
-	 */
+	/* A worker may be gone, and its events still there; an unknown service is a mistake. */
 	if (target && !strchr(target, '.') && !client_find_service(c, target))
 		return;
 	reading = begin_reading(c, first_event(c));

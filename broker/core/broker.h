@@ -31,8 +31,7 @@ struct broker_launch {
 	struct rlimit nofile;		   /* as the broker was started; workers get it back */
 };
 
-/* What the kernel says of connections, and a worker that is compared with it: service/evidence.c.
- */
+/* What the kernel says of connections, and a worker compared with it: service/evidence.c. */
 struct evidence {
 	struct loop_timer step;
 	struct sockdiag_walk sockets;

@@ -165,8 +165,7 @@ static void apply_one(struct master *m, struct service *s, struct conf *conf,
 	broker_tidy(&m->broker);
 }
 
-/* Opens what @conf wants, for @only or (NULL) for all. 0; -errno with @error: only @list is open.
- */
+/* Opens what @conf wants, for @only or (NULL) all. 0; -errno with @error: only @list is open. */
 static int open_new(struct master *m, struct service *only, const struct conf *conf,
 		    struct opened_list *list, struct strbuf *error)
 {
@@ -289,8 +288,7 @@ void master_init(struct master *m)
 	list_init(&m->hangup.link);
 }
 
-/* What conf_plan() cannot know: where links lead, and what a person has done with single workers.
- */
+/* What conf_plan() cannot know: where links lead, and what was done by hand with workers. */
 static void plan_service(const struct service *s, const struct conf *conf, conf_plan_fn *fn,
 			 void *arg)
 {

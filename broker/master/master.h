@@ -48,8 +48,7 @@ void master_init(struct master *m);
  */
 void master_stop(struct master *m, bool drain, int signo);
 
-/* Adds what outlives the broker: keep.c. Costs no system call; for want of memory @out has failed.
- */
+/* Adds what outlives the broker: keep.c. No system call; for want of memory @out has failed. */
 void master_keep(const struct master *m, struct strbuf *out);
 
 /*

@@ -38,8 +38,7 @@ static int ask(struct conf_names **names, bool is_group, const char *name)
 	return 0;
 }
 
-/* As in user_lookup(), a number is all there is to know of a group, or of a user with such a one.
- */
+/* As in user_lookup(), a number is all there is to know of a group, or of a user with one. */
 static int ask_both(struct conf_names **names, const char *user, const char *group)
 {
 	unsigned id;

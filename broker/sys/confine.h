@@ -12,9 +12,7 @@
  */
 int confine(const struct conf_process *p, unsigned slot, struct strbuf *error);
 
-/*
- * Of the broker itself and its parent, process @parent; NULL: it stays. 0 or -errno with @error.
- */
+/* Of the broker itself and its parent, process @parent; NULL: it stays. 0 or -errno with @error. */
 int confine_broker(const char *oom_score, pid_t parent, struct strbuf *error);
 
 /* What the broker was started with, if that was changed: its workers get it. */

@@ -284,8 +284,7 @@ static void add_as_json(struct strbuf *b, const struct timeval *now, enum conf_l
 						{ .key = NULL } });
 }
 
-/* To the syslogd of the machine, as syslog(3), but never waiting for it. False: it was not taken.
- */
+/* To the syslogd of the machine, as syslog(3), but never waiting. False: it was not taken. */
 static bool put_syslog(enum conf_log_level level, const struct timeval *now,
 		       const struct strbuf *line)
 {

@@ -38,9 +38,7 @@ int rights_gain_none(uint64_t bound);
  */
 int rights_inherit(uint64_t inherit);
 
-/*
- * Whether a program that we execute has the inheritable ones, though we are not root. 0 or -errno.
- */
+/* Whether a program that we execute has the inheritable ones without being root. 0 or -errno. */
 int rights_pass_on(bool on);
 
 /*

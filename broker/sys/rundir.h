@@ -9,8 +9,7 @@
 #define RENDEZVOUS_NAME "rendezvous"
 
 struct rundir {
-	/* NULL, or it will be given to this user; one of his may be left over from the last time.
-	 */
+	/* NULL, or it will be given to this user; one of his may be left from the last time. */
 	const struct spawn_ids *heir;
 	bool shared;
 	int dir_fd;

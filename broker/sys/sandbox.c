@@ -189,8 +189,7 @@ int sandbox_enter(enum conf_seccomp how, struct strbuf *error)
 			add_call(&f, &groups[i], c->number, log ? LET_AND_LOG : END_PROCESS);
 	add(&f, END, log ? LET_AND_LOG : REFUSE, 0);
 	assert(f.n <= ARRAY_SIZE(steps));
-	/* Before 5.16 a filter also costs speculation, which protects programs from their own code.
-	 */
+	/* Before 5.16 a filter costs speculation, too, to protect a program from its own code. */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
 	    syscall(SYS_seccomp, SET_FILTER, LOG_REFUSED | SPEC_ALLOW, &f) < 0)
 		return strbuf_fail(error, -errno, "the kernel takes no filter: %m");
