@@ -55,10 +55,7 @@ void balancer_init(struct balancer *b, enum conf_balance mode);
 void balancer_deinit(struct balancer *b);
 void balancer_set_mode(struct balancer *b, enum conf_balance mode);
 
-/*
- * Adds @m behind all members of its own and lower slots. A worker that replaces another
- * in the same slot so takes over its turn, and the counts of the slots stay even.
- */
+/* Adds @m behind all of its own and lower slots: who replaces another there takes over its turn. */
 void balancer_add(struct balancer *b, struct balancer_member *m);
 void balancer_remove(struct balancer *b, struct balancer_member *m); /* it may not be in it */
 

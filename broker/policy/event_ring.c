@@ -20,10 +20,7 @@ void event_ring_deinit(struct event_ring *r)
 		drop(r, r->n - 1);
 }
 
-/*
- * The oldest that its kind can spare; if none can spare any, the oldest of the largest kind. So it
- * is always the oldest of its kind, and "newer" stays right.
- */
+/* The oldest of the kinds that can spare one, else of the largest kind: so "newer" stays right. */
 static void make_room(struct event_ring *r)
 {
 	size_t oldest = 0;

@@ -33,12 +33,20 @@ struct family {
 	unsigned ns;	      /* a time, of which 1 is so many; 0: it is no time */
 };
 
-/* The values of labels, each list in the order of its enum. */
-static const char *const broker_states[] = { "starting", "running", "stopping" };
-static const char *const refusals[METRICS_REFUSED_N] = { "no-worker", "no-memory" };
-static const char *const places[METRICS_WAITING_N] = { "broker", "channel" };
-static const char *const results[METRICS_RELOADS_N] = { "done", "aborted" };
-static const char *const ends[METRICS_ENDS_N] = { "good", "failed", "killed" };
+/* The values of labels. */
+static const char *const broker_states[] = { [METRICS_STARTING] = "starting",
+					     [METRICS_RUNNING] = "running",
+					     [METRICS_STOPPING] = "stopping" };
+static const char *const refusals[] = {
+	[METRICS_NO_WORKER] = "no-worker", [METRICS_NO_MEMORY] = "no-memory"
+};
+static const char *const places[] = {
+	[METRICS_IN_BROKER] = "broker", [METRICS_IN_CHANNELS] = "channel"
+};
+static const char *const results[] = { [METRICS_DONE] = "done", [METRICS_ABORTED] = "aborted" };
+static const char *const ends[] = {
+	[METRICS_GOOD] = "good", [METRICS_FAILED] = "failed", [METRICS_KILLED] = "killed"
+};
 
 /* As worker_state_names, but for the last. */
 static const char *const slot_states[WORKER_STATE_N] = {
@@ -190,10 +198,7 @@ static void write_numbers(const struct writer *w, const void *value)
 	}
 }
 
-/*
- * A bound is part of the name of a series, so its form must be the one that all others write: that
- * of Go's %g, and a number that looks whole gets ".0".
- */
+/* Bounds name series: so in the form that all write, %g of Go, and ".0" if it looks whole. */
 static void format_bound(uint64_t us, char *ret, size_t size)
 {
 	int n = snprintf(ret, size - 2, "%.12g", (double)us / 1e6);

@@ -75,10 +75,7 @@ enum worker_action {
 	ACT_TELL_DRAIN = 1 << 8, /* drain_signal, if there is one, to main */
 };
 
-/*
- * Applies @ev to *@state. True, with *@ret_actions filled, if the pair is legal; else
- * false and nothing changed, so that an event that comes late never moves a worker.
- */
+/* Applies @ev if it is legal, with *@ret_actions; else false: what comes late moves nobody. */
 bool worker_fsm_step(enum worker_state *state, enum worker_event ev, unsigned *ret_actions);
 
 extern const char *const worker_state_names[WORKER_STATE_N];

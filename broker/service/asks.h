@@ -7,9 +7,8 @@
 #include "service/types.h"
 
 /*
- * The app of @w listens on @addr: finds or makes the endpoint and its listeners; those of a guest
- * are there already. They become as @asked says, but not for a guest. 0 or -errno with @reason for
- * the app's owner.
+ * The app of @w listens on @addr: finds the endpoint, or, but for a guest, makes it and its
+ * listeners, as @asked says. 0 or -errno with @reason for the app's owner.
  */
 int service_endpoint_for(struct worker *w, const struct handoff_addr *addr,
 			 const struct asked *asked, struct endpoint **ret, struct strbuf *reason);

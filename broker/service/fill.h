@@ -21,10 +21,7 @@ bool service_ended_well(const struct worker *w);
 /* Whether the descriptor limit is enough for @conf. 0; -EMFILE, or -errno, with @error. */
 int descriptors_check(const struct conf *conf, struct strbuf *error);
 
-/*
- * @n workers from now on, 1 to ROLLOUT_MAX; until the next reload or rollback. 0; -errno with
- * @error in words and nothing changed: -EINVAL, what service_check_steering() says, or -EMFILE.
- */
+/* @n workers from now on, until a reload or rollback. 0; -errno with @error and nothing changed. */
 int service_set_workers(struct service *s, unsigned n, struct strbuf *error);
 
 /* @w left its slot unasked: counts, remembers, and backs off. @starting: it has not served. */
@@ -34,8 +31,7 @@ void service_note_failure(struct worker *w, bool starting);
 const struct slot_trouble *service_trouble(const struct service *s, unsigned slot);
 
 /*
- * @w, which the rollout under way has started, has failed: @how completes "web.0 of generation 2".
- * The rollout is aborted when the service settles. The reason and the worker's last words are kept
- * for its report.
+ * @w, of the rollout under way, has failed: @how completes "web.0 of generation 2". It is aborted
+ * when the service settles; the reason and the worker's last words are kept for its report.
  */
 void service_fail_rollout(struct worker *w, const char *how);

@@ -55,10 +55,7 @@ int reload_open_one(struct broker *b, struct service *s, bool rolls, bool only,
 void reload_take_listeners(struct service *s, const struct service_conf *sc, struct opened *opened,
 			   unsigned rollout);
 
-/*
- * Closes those that @sc does not want, or if there is a @rollout, marks them to leave with it; sets
- * the socket options of the others.
- */
+/* Closes what @sc does not want, or marks it to leave with @rollout; configures the others. */
 void reload_drop_listeners(struct service *s, const struct service_conf *sc,
 			   const struct opened *opened, unsigned rollout);
 

@@ -230,10 +230,7 @@ static int share_udp(struct greeting *g, struct worker *w, const struct handoff_
 /* What a worker may make the broker hold in any case, as one with a few listeners and processes. */
 #define HELD_MIN 64
 
-/*
- * Whether @w has what is its share of the broker's descriptors: all workers together leave half of
- * them for clients and for what the broker needs itself.
- */
+/* All workers together leave half of the descriptors for clients and us: has @w its share? */
 static bool holds_its_share(const struct worker *w)
 {
 	struct rlimit limit = { .rlim_cur = 0 };
@@ -247,10 +244,7 @@ static bool holds_its_share(const struct worker *w)
 	       held * workers * 2 >= limit.rlim_cur;
 }
 
-/*
- * @sock: the app's own socket, which came with @hello; -1: none did. 0, and it has got what it
- * asked for, or is gone; -errno with @reason: it is to be refused.
- */
+/* @sock: that of the app; -1: none came. 0: it has what it asked for; -errno with @reason. */
 static int greet(struct greeting *g, const struct handoff_hello *hello, int sock,
 		 struct strbuf *reason)
 {
