@@ -27,7 +27,7 @@ static void back_off(struct service *s, bool doubling)
 {
 	struct service_conf *sc = s->conf;
 	int64_t now = loop_now(service_loop(s)), delay;
-	STRBUF(when, 80);
+	STRBUF(when, 256);
 
 	/* A long quiet time since the last failure ends the series. */
 	if (now - s->last_failure_ms > sc->backoff_reset_ms + sc->backoff_max_ms)
@@ -39,16 +39,14 @@ static void back_off(struct service *s, bool doubling)
 	}
 	delay = backoff_failed(&s->backoff, now, sc->backoff_min_ms, sc->backoff_max_ms);
 	if (s->busy.family)
-		strbuf_add(&when, address_text(&s->busy).text);
+		strbuf_addf(&when, "as soon as this is free: %s", address_text(&s->busy).text);
 	else
-		strbuf_addf(&when, "%lld ms", (long long)delay);
+		strbuf_addf(&when, "in %lld ms", (long long)delay);
+	if (!service_is_serving(s))
+		strbuf_add(&when, "; clients wait in the backlog until a worker is ready");
 	log_event(LEVEL_WARN, "back-off", LOG_SERVICE(s), LOG_INT("delay_ms", delay),
 		  LOG_INT("failures", s->backoff.failures),
-		  LOG_MSG("failure %u in a row: next start %s %s%s", s->backoff.failures,
-			  s->busy.family ? "as soon as this is free:" : "in", when.text,
-			  service_is_serving(s)
-				  ? ""
-				  : "; clients wait in the backlog until a worker is ready"));
+		  LOG_MSG("failure %u in a row: next start %s", s->backoff.failures, when.text));
 }
 
 /* Adds why @w was refused; or what it has written last: the last line, or @all that is kept. */

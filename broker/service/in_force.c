@@ -104,11 +104,10 @@ void service_keep_for_rollback(struct service *s, const struct service_conf *con
 
 void service_open_window(struct service *s)
 {
-	int64_t window_ms;
+	int64_t window_ms = s->conf->rollback_window_ms;
 
 	if (!s->rollback.conf)
 		return;
-	window_ms = s->conf->rollback_window_ms;
 	if (window_ms == 0 || !service_any_may_return(s)) {
 		service_close_window(s);
 		return;
@@ -233,7 +232,6 @@ int service_rollback(struct service *s, struct strbuf *error)
 	reload_drop_listeners(s, conf, opened.v, 0);
 	service_close_window(s);
 	backoff_reset(&s->backoff);
-
 	service_close_unused(s);
 	if (s->want != wanted)
 		strbuf_addf(&number, "; %u were wanted before", wanted);

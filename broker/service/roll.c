@@ -327,7 +327,6 @@ void service_roll(struct service *s, struct service_conf *conf)
 int service_restart_worker(struct worker *w, struct strbuf *error)
 {
 	struct service *s = service_of(w);
-
 	int r = service_check_steering(s, error);
 
 	if (r < 0)
