@@ -33,12 +33,6 @@ static bool is_for(const struct listener *l, const struct worker *w,
 	       (!l->leaves_with || !worker_is_of_rollout(w) || address_equal(&l->addr, addr));
 }
 
-static bool has_listen_line_for(const struct worker *w, const struct handoff_addr *addr)
-{
-	return list_find(const struct listener, l, &service_of(w)->dispatch.listeners, link,
-			 !l->automatic && l->app == address_app(addr) && is_for(l, w, addr));
-}
-
 /*
  * Whether the app of @s may inherit @l, which is about to close: its section was renamed, its
  * `listen` line is gone, or the app has moved. To close it and bind the address again would refuse
@@ -157,10 +151,8 @@ static int endpoint_for_guest(const struct worker *w, const struct handoff_addr 
  */
 static bool was_probe(struct worker *w, const struct endpoint *e)
 {
-	list_for_each (struct channel, c, &w->taker.channels, link)
-		if (c->endpoint == e && channel_has_holder(c))
-			return false;
-	return !e->served;
+	return !e->served && !list_find(struct channel, c, &w->taker.channels, link,
+					c->endpoint == e && channel_has_holder(c));
 }
 
 /*
@@ -194,17 +186,6 @@ static struct endpoint *find_in_the_way(struct worker *w, const struct handoff_a
 	return NULL;
 }
 
-/* An app may have removed the file of a socket before it binds it. */
-static int restore(struct endpoint *e, struct strbuf *reason)
-{
-	int r = 0;
-
-	list_for_each_safe (struct listener, l, tmp, &e->listeners, endpoint_link)
-		if (r == 0 && !l->closing)
-			r = service_restore(l, reason);
-	return r;
-}
-
 int service_refuse_unlisted(const struct worker *w, const char *socket, struct strbuf *reason)
 {
 	return strbuf_fail(reason, -EADDRNOTAVAIL,
@@ -217,9 +198,11 @@ int service_endpoint_for(struct worker *w, const struct handoff_addr *addr,
 {
 	struct service *s = service_of(w);
 	struct endpoint *known = service_find_endpoint(s, addr), *e = known;
-	bool fed = has_listen_line_for(w, addr) ||
-		   (e && list_find(const struct listener, l, &e->listeners, endpoint_link,
-				   is_for(l, w, addr)));
+	bool has_line =
+		list_find(const struct listener, l, &s->dispatch.listeners, link,
+			  !l->automatic && l->app == address_app(addr) && is_for(l, w, addr));
+	bool fed = has_line || (e && list_find(const struct listener, l, &e->listeners,
+					       endpoint_link, is_for(l, w, addr)));
 	/* What a new worker of a reload asks for is not published before that has got so far. */
 	unsigned comes_with =
 		worker_is_of_rollout(w) && s->roll_kind == ROLL_RELOAD ? s->rollout_number : 0;
@@ -227,7 +210,7 @@ int service_endpoint_for(struct worker *w, const struct handoff_addr *addr,
 
 	if (w->guest)
 		return endpoint_for_guest(w, addr, ret, reason);
-	if (asked->elsewhere && !has_listen_line_for(w, addr))
+	if (asked->elsewhere && !has_line)
 		return strbuf_fail(reason, -EADDRNOTAVAIL,
 				   "the app listens in another network namespace than the broker, "
 				   "whose clients are not those of the app; start the broker in "
@@ -235,8 +218,11 @@ int service_endpoint_for(struct worker *w, const struct handoff_addr *addr,
 				   "listen = ADDRESS:%u where in the broker's they are to connect",
 				   addr->port);
 	r = check_claim(w, addr, reason);
-	if (r == 0 && e && fed)
-		r = restore(e, reason);
+	/* An app may have removed the file of a socket before it binds it. */
+	if (e && fed)
+		list_for_each_safe (struct listener, l, tmp, &e->listeners, endpoint_link)
+			if (r == 0 && !l->closing)
+				r = service_restore(l, reason);
 	if (r < 0)
 		return r;
 	*ret = e && fed ? e : comes_with ? NULL : find_in_the_way(w, addr);

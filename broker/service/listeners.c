@@ -1,6 +1,5 @@
 #include "listeners.h"
 
-#include <errno.h>
 #include <string.h>
 #include "base/address.h"
 #include "dispatch/channel.h"
@@ -354,12 +353,6 @@ void service_close_all(struct service *s)
 	loop_timer_arm(service_loop(s), &s->closing_timer, 0);
 }
 
-static bool others_start(const struct service *s)
-{
-	return list_find(const struct service, other, &s->broker->services, link,
-			 !other->dispatch.stopping && !service_is_ready(other));
-}
-
 static void closing_step(struct service *s)
 {
 	int64_t age = loop_now(service_loop(s)) - s->closing_since_ms;
@@ -388,7 +381,9 @@ void service_closing_expired(struct loop_timer *timer)
 
 	if (!s->handover_until_ms)
 		closing_step(s);
-	else if (loop_now(service_loop(s)) < s->handover_until_ms && others_start(s))
+	else if (loop_now(service_loop(s)) < s->handover_until_ms &&
+		 list_find(const struct service, other, &s->broker->services, link,
+			   !other->dispatch.stopping && !service_is_ready(other)))
 		/* It still serves, until its successors are ready. */
 		loop_timer_arm(service_loop(s), &s->closing_timer, CLOSING_STEP_MS);
 	else

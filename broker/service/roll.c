@@ -139,15 +139,6 @@ static bool means_other_addresses(const struct service_conf *a, const struct ser
 	return false;
 }
 
-/* Those that drain had stayed in the round, as there was to be nobody else. */
-static void return_from_pause(struct service *s)
-{
-	s->dispatch.paused = s->closing = false;
-	list_for_each (struct worker, w, &s->workers, link)
-		if (w->state == WORKER_DRAINING)
-			worker_leave_round(w, "the service was started again");
-}
-
 static void begin(struct service *s, struct service_conf *conf)
 {
 	bool has_old[ROLLOUT_MAX] = { false };
@@ -155,7 +146,11 @@ static void begin(struct service *s, struct service_conf *conf)
 	prepare(s, ROLL_RELOAD, conf, ++s->last_generation);
 	s->want = conf->workers;
 	s->fewer_ports |= means_other_addresses(s->conf, conf);
-	return_from_pause(s);
+	s->dispatch.paused = s->closing = false;
+	/* Those that drain had stayed in the round, as there was to be nobody else. */
+	list_for_each (struct worker, w, &s->workers, link)
+		if (w->state == WORKER_DRAINING)
+			worker_leave_round(w, "the service was started again");
 	backoff_reset(&s->backoff);
 	s->busy.family = 0; /* it may ask for another address now */
 	service_keep_for_rollback(s, conf);

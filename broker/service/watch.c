@@ -209,15 +209,6 @@ static void watch_leaving_channel(struct channel *c, int64_t now)
 
 /* --- workers ------------------------------------------------------------------------- */
 
-static bool stays_stopped(struct worker *w)
-{
-	bool stopped = proc_is_stopped(w->pid, &w->main_look, true);
-
-	list_for_each (struct channel, c, &w->taker.channels, link)
-		stopped = channel_is_stopped(c, true) || stopped;
-	return stopped;
-}
-
 /* A person stepping through it lets it run for an instant now and then: twice is running. */
 static bool watch_held(struct worker *w)
 {
@@ -225,7 +216,9 @@ static bool watch_held(struct worker *w)
 
 	if (!(w->held & HELD_BY_STOP))
 		return false;
-	w->seen_running = !stays_stopped(w);
+	w->seen_running = !proc_is_stopped(w->pid, &w->main_look, true);
+	list_for_each (struct channel, c, &w->taker.channels, link)
+		w->seen_running &= !channel_is_stopped(c, true);
 	if (!ran || !w->seen_running)
 		return true;
 	w->seen_running = false;
@@ -286,24 +279,19 @@ static bool watch_left(struct endpoint *e, int64_t now)
 	return e->left_ms;
 }
 
-/* What a native worker says of itself. All its addresses leave together. */
-static void hear(struct worker *w)
-{
-	bool leaves = false;
-
-	list_for_each (struct channel, c, &w->taker.channels, link)
-		leaves |= channel_hear(c);
-	if (leaves)
-		worker_leave(w);
-}
-
 /* Returns whether @s needs to be looked at again. */
 static bool watch_service(struct service *s, int64_t now)
 {
 	bool again = false;
 
 	list_for_each_safe (struct worker, w, tmp, &s->workers, link) {
-		hear(w);
+		bool leaves = false;
+
+		/* What a native worker says of itself. All its addresses leave together. */
+		list_for_each (struct channel, c, &w->taker.channels, link)
+			leaves |= channel_hear(c);
+		if (leaves)
+			worker_leave(w);
 		list_for_each_safe (struct channel, c, c_tmp, &w->taker.channels, link) {
 			if ((w->state == WORKER_DRAINING || w->state == WORKER_HELD) &&
 			    !channel_is_in_round(c))
