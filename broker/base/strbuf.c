@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#define FIRST_SIZE 1024
+#define FIRST_SIZE 128
 
 uint32_t utf8_decode(const char *text, size_t len)
 {
@@ -62,6 +62,8 @@ static bool grow(struct strbuf *b, size_t n)
 		return false;
 	while (size <= b->len + n)
 		size *= 2;
+	if (size > b->max)
+		size = b->max + 1;
 	if (size != b->size)
 		text = realloc(b->text, size);
 	if (!text)

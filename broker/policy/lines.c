@@ -2,38 +2,15 @@
 
 #include <string.h>
 
-#define ROOM_STEP 128
-
-static bool make_room(struct lines *l, size_t n)
-{
-	size_t room = (l->n_tail + n + ROOM_STEP - 1) / ROOM_STEP * ROOM_STEP;
-	char *tail = room > l->room ? realloc(l->tail, room) : l->tail;
-
-	if (!tail)
-		return false;
-	l->room = room > l->room ? room : l->room;
-	l->tail = tail;
-	return true;
-}
-
 static void keep(struct lines *l, const char *line, size_t n)
 {
 	size_t max = LINES_TAIL / 2; /* so that a long line leaves the one before it */
 
-	if (n > max)
-		n = max;
-	while (l->n_tail && l->n_tail + n + 1 > LINES_TAIL) {
-		const char *nl = memchr(l->tail, '\n', l->n_tail);
-		size_t first = (size_t)(nl - l->tail) + 1;
-
-		memmove(l->tail, l->tail + first, l->n_tail - first);
-		l->n_tail -= first;
-	}
-	if (!make_room(l, n + 1))
-		return;
-	memcpy(l->tail + l->n_tail, line, n);
-	l->n_tail += n;
-	l->tail[l->n_tail++] = '\n';
+	while (l->tail.len && l->tail.len + (n < max ? n : max) + 1 > LINES_TAIL)
+		strbuf_consume(&l->tail, strcspn(l->tail.text, "\n") + 1);
+	l->tail.max = LINES_TAIL;
+	l->tail.cut = false; /* there may be memory now */
+	strbuf_addf(&l->tail, "%.*s\n", (int)(n < max ? n : max), line);
 }
 
 /* Gives out the @n bytes: a piece of a long line, or the @end of one. There is no part then. */
@@ -45,7 +22,7 @@ static void emit(struct lines *l, const char *bytes, size_t n, bool end, lines_f
 		n--;
 	for (size_t i = 0; i < n; i++)
 		line[i] = bytes[i] ? bytes[i] : ' ';
-	l->n = 0;
+	l->part.len = 0;
 	keep(l, line, n);
 	if (out)
 		out(arg, line, n);
@@ -56,22 +33,19 @@ void lines_feed(struct lines *l, const char *bytes, size_t n, lines_fn *out, voi
 	while (n) {
 		const char *nl = memchr(bytes, '\n', n);
 		size_t part = nl ? (size_t)(nl - bytes) : n;
-		size_t room = LINES_MAX - l->n;
+		size_t room = LINES_MAX - l->part.len;
 		bool full = part > room; /* only then: the line may end right behind the buffer */
 
 		if (full)
 			part = room;
-		if (nl && !full && !l->n) {
+		if (nl && !full && !l->part.len) {
 			emit(l, bytes, part, true, out, arg);
 		} else {
-			if (!l->part)
-				l->part = malloc(LINES_MAX);
-			if (!l->part)
-				return;
-			memcpy(l->part + l->n, bytes, part);
-			l->n += part;
+			l->part.max = LINES_MAX;
+			l->part.cut = false;
+			strbuf_add_bytes(&l->part, bytes, part);
 			if (full || nl)
-				emit(l, l->part, l->n, !full, out, arg);
+				emit(l, l->part.text, l->part.len, !full, out, arg);
 		}
 		part += nl && !full;
 		bytes += part;
@@ -81,13 +55,12 @@ void lines_feed(struct lines *l, const char *bytes, size_t n, lines_fn *out, voi
 
 void lines_finish(struct lines *l, lines_fn *out, void *arg)
 {
-	if (l->n)
-		emit(l, l->part, l->n, true, out, arg);
+	if (l->part.len)
+		emit(l, l->part.text, l->part.len, true, out, arg);
 }
 
 void lines_deinit(struct lines *l)
 {
-	free(l->part);
-	free(l->tail);
-	*l = (struct lines){ 0 };
+	strbuf_deinit(&l->part);
+	strbuf_deinit(&l->tail);
 }

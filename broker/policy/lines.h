@@ -6,17 +6,15 @@
  */
 #pragma once
 
-#include "base/util.h"
+#include "base/strbuf.h"
 
 #define LINES_MAX  2048
 #define LINES_TAIL 1024
 
-/* All zero at first. What it needs it allocates: most workers say little, and then nothing more. */
+/* All zero at first. Both grow: most workers say little, and then nothing more. */
 struct lines {
-	size_t n;   /* bytes of an unfinished line */
-	char *part; /* of LINES_MAX bytes, once a line has come in parts */
-	size_t n_tail, room;
-	char *tail; /* complete lines, each with its '\n' */
+	struct strbuf part; /* of an unfinished line */
+	struct strbuf tail; /* complete lines, each with its '\n' */
 };
 
 typedef void lines_fn(void *arg, const char *line, size_t n);
@@ -27,4 +25,4 @@ void lines_feed(struct lines *l, const char *bytes, size_t n, lines_fn *out, voi
 /* The end: an unfinished line is a line. */
 void lines_finish(struct lines *l, lines_fn *out, void *arg);
 
-void lines_deinit(struct lines *l); /* all zero again */
+void lines_deinit(struct lines *l); /* empty again */

@@ -52,17 +52,17 @@ static void back_off(struct service *s, bool doubling)
 /* Adds why @w was refused; or what it has written last: the last line, or @all that is kept. */
 static void add_output(struct worker *w, bool all, struct strbuf *out)
 {
-	const struct lines *lines = &w->lines;
+	const struct strbuf *tail = &w->lines.tail;
 	size_t end, start;
 
 	worker_output_look(w);
-	start = end = lines->n_tail ? lines->n_tail - 1 : 0; /* without its newline */
-	while (start > 0 && (all || lines->tail[start - 1] != '\n'))
+	start = end = tail->len ? tail->len - 1 : 0; /* without its newline */
+	while (start > 0 && (all || tail->text[start - 1] != '\n'))
 		start--;
 	if (w->refusal)
 		strbuf_add(out, w->refusal);
 	else
-		strbuf_add_bytes(out, lines->tail + start, end - start);
+		strbuf_add_bytes(out, tail->text + start, end - start);
 }
 
 static bool was_healthy(const struct worker *w)

@@ -67,8 +67,8 @@ static void command_ended(struct helper *h, int status)
 	struct worker *w = h->worker;
 	STRBUF(output, LINES_TAIL + 1);
 
-	worker_output_feed(w, "\n", w->lines.n > 0);
-	strbuf_add_bytes(&output, w->lines.tail, w->lines.n_tail);
+	worker_output_feed(w, "\n", w->lines.part.len > 0);
+	strbuf_add_bytes(&output, w->lines.tail.text, w->lines.tail.len);
 	log_event(LEVEL_INFO, "stall-command", LOG_WORKER(w),
 		  LOG_INT("ms", loop_now(worker_loop(w)) - w->aside.started_ms),
 		  LOG_STR("output", output.text),
@@ -99,7 +99,7 @@ static int run_command(struct worker *w, char *const *command, struct strbuf *er
 		strbuf_add_filled(&word, *command, "{pid}", pid.text);
 		r = word.cut ? -E2BIG : strlist_append(&words, word.text);
 	}
-	w->lines.n_tail = 0;
+	w->lines.tail.len = 0;
 	recycle_resume(w);
 	r = r < 0 ? strbuf_fail(error, r, "%m") : helper_start(&w->aside, words, COMMAND_MS, error);
 	strlist_free(words);

@@ -37,8 +37,8 @@ void worker_keep(const struct worker *w, unsigned place, struct strbuf *out)
 	k.helper = helper_keep(&w->aside);
 	kept_add(out, KEPT_WORKER, &k);
 	kept_add_text(out, KEPT_KIN, w->kin.pids, w->kin.n * sizeof(pid_t));
-	strbuf_add_bytes(&output, w->lines.tail, w->lines.n_tail);
-	strbuf_add_bytes(&output, w->lines.part, w->lines.n);
+	strbuf_add_bytes(&output, w->lines.tail.text, w->lines.tail.len);
+	strbuf_add_bytes(&output, w->lines.part.text, w->lines.part.len);
 	kept_add_text(out, KEPT_OUTPUT, output.text, output.len);
 	out->cut |= output.cut;
 	strbuf_deinit(&output);

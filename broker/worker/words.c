@@ -318,8 +318,8 @@ void worker_log_exit(const struct worker *w)
 		worker_end_add_status(w->exit_status, &how);
 	else
 		strbuf_add(&how, "gone");
-	if (w->lines.n_tail)
-		strbuf_add_bytes(&tail, w->lines.tail, w->lines.n_tail - 1);
+	if (w->lines.tail.len)
+		strbuf_add_bytes(&tail, w->lines.tail.text, w->lines.tail.len - 1);
 	if (expected)
 		strbuf_addf(&text, "ended (%s) after %lld s and %llu connections", how.text,
 			    (long long)ms / MSEC_PER_SEC, (unsigned long long)w->served);

@@ -36,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		part = fuzz_bytes(data + at, n);
 		lines_feed(&lines, part, n, shown, &total);
 		free(part);
-		MUST(lines.n_tail <= LINES_TAIL);
+		MUST(lines.tail.len <= LINES_TAIL);
 	}
 	lines_finish(&lines, shown, &total);
 	MUST(total <= size);

@@ -1,4 +1,4 @@
-/* links: broker/policy/lines */
+/* links: broker/policy/lines broker/base/strbuf */
 #include "policy/lines.h"
 #include "tap.h"
 
@@ -47,14 +47,14 @@ TEST(who_says_little_needs_little)
 {
 	static struct lines l;
 
-	CHECK(!l.part && !l.tail);
+	CHECK(!l.part.text && !l.tail.text);
 	feed(&l, "listening on 3000\n");
-	CHECK(!l.part && l.room <= 128);
+	CHECK(!l.part.text && l.tail.size <= 128);
 	feed(&l, "begun");
-	CHECK(l.part);
+	CHECK(l.part.text);
 	feed(&l, ", and ended\n");
 	lines_deinit(&l);
-	CHECK(!l.tail && !l.n_tail);
+	CHECK(!l.tail.text && !l.tail.len);
 }
 
 TEST(lines_are_given_out_when_they_end)
@@ -130,10 +130,10 @@ TEST(a_line_of_just_the_buffer_is_one_line)
 
 static void check_tail(const struct lines *l, const struct seen *s)
 {
-	size_t at = l->n_tail, i = s->n;
+	size_t at = l->tail.len, i = s->n;
 
-	CHECK(l->n_tail <= LINES_TAIL);
-	CHECK(l->n_tail == 0 || l->tail[l->n_tail - 1] == '\n');
+	CHECK(l->tail.len <= LINES_TAIL);
+	CHECK(l->tail.len == 0 || l->tail.text[l->tail.len - 1] == '\n');
 	/* Backwards: each is one of the last lines, whole, or the first half of a tail of it. */
 	while (i-- > 0) {
 		size_t n = line_len(s, i), from = i ? s->ends[i - 1] : 0;
@@ -142,11 +142,11 @@ static void check_tail(const struct lines *l, const struct seen *s)
 		if (n + 1 > at) {
 			/* It was dropped because it did not fit. */
 			CHECK_EQ(at, 0);
-			CHECK(l->n_tail + n + 1 > LINES_TAIL);
+			CHECK(l->tail.len + n + 1 > LINES_TAIL);
 			return;
 		}
 		at -= n + 1;
-		CHECK(!memcmp(l->tail + at, s->text + from, n));
+		CHECK(!memcmp(l->tail.text + at, s->text + from, n));
 	}
 	CHECK_EQ(at, 0);
 }
@@ -157,8 +157,8 @@ TEST(the_tail_holds_the_last_whole_lines)
 
 	lines_deinit(&l);
 	feed(&l, "first\nsecond\nunfinished");
-	CHECK_EQ(l.n_tail, strlen("first\nsecond\n"));
-	CHECK(!memcmp(l.tail, "first\nsecond\n", l.n_tail));
+	CHECK_EQ(l.tail.len, strlen("first\nsecond\n"));
+	CHECK(!memcmp(l.tail.text, "first\nsecond\n", l.tail.len));
 	for (int i = 0; i < 1000; i++) {
 		char text[64];
 
@@ -166,8 +166,8 @@ TEST(the_tail_holds_the_last_whole_lines)
 		feed(&l, text);
 		check_tail(&l, &got);
 	}
-	CHECK(l.n_tail > LINES_TAIL - 64);
-	CHECK(!memcmp(l.tail, "line ", 5));
+	CHECK(l.tail.len > LINES_TAIL - 64);
+	CHECK(!memcmp(l.tail.text, "line ", 5));
 }
 
 TEST(a_long_line_leaves_the_one_before_it_in_the_tail)
@@ -180,7 +180,7 @@ TEST(a_long_line_leaves_the_one_before_it_in_the_tail)
 	memset(text, 'x', sizeof(text) - 1);
 	text[sizeof(text) - 1] = '\n';
 	lines_feed(&l, text, sizeof(text), collect, &got);
-	CHECK(!memcmp(l.tail, "the reason\nxxx", 14));
+	CHECK(!memcmp(l.tail.text, "the reason\nxxx", 14));
 	check_tail(&l, &got);
 }
 
