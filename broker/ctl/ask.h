@@ -26,6 +26,7 @@ enum ctl_exit {
 struct ctl {
 	struct client_options find;
 	bool json; /* print the broker's lines as they are */
+	bool help, version;
 	struct request request;
 	char *const *words; /* the request as it is sent: without the words after "--" */
 	size_t n_words;

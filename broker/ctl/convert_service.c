@@ -360,37 +360,35 @@ static void judge_use(struct section *x)
 
 /* --- the section --------------------------------------------------------------------------- */
 
-/* A name that no section has yet. */
-static void name_section(const struct convert *c, char ret[SERVICE_NAME_MAX + 1])
+/* With a name that no section has yet. */
+static void add_header(const struct convert *c, struct strbuf *header)
 {
 	const char *id = get(&c->service, "id"), *name = c->service.name;
 	STRBUF(text, SERVICE_NAME_MAX - 4);
-	STRBUF(header, 64);
 
 	name = *name == '/' ? words_base(name) : name; /* a Unix socket */
 	strbuf_add(&text, *id ? id : name);
 	for (char *at = text.text; *at; at++)
 		*at = conf_name_ok(at, 1) ? *at : '-';
 	for (unsigned n = 1;
-	     n == 1 || (c->out.len && memmem(c->out.text, c->out.len, header.text, header.len));
+	     n == 1 || (c->out.len && memmem(c->out.text, c->out.len, header->text, header->len));
 	     n++) {
-		strbuf_init(&header, header.text, header.size);
-		strbuf_addf(&header, n > 1 ? "[service:%s-%u]" : "[service:%s]", text.text, n);
+		strbuf_init(header, header->text, header->size);
+		strbuf_addf(header, n > 1 ? "[service:%s-%u]" : "[service:%s]", text.text, n);
 	}
-	(void)sscanf(header.text, "[service:%32[^]]", ret);
 }
 
 static void write_section(struct section *x)
 {
 	struct strbuf *out = &x->c->out;
 	const char *mark = x->why->len ? "#" : "";
-	char name[SERVICE_NAME_MAX + 1];
+	STRBUF(header, 64);
 	size_t n;
 
-	name_section(x->c, name);
+	add_header(x->c, &header);
 	if (x->why->len)
 		convert_remark(x->c, "%s", x->why->text);
-	strbuf_addf(out, "%s[service:%s]\n%smode = inetd\n", mark, name, mark);
+	strbuf_addf(out, "%s%s\n%smode = inetd\n", mark, header.text, mark);
 	for (const char *at = x->lines->text; *at; at += n) {
 		n = strcspn(at, "\n") + 1;
 		strbuf_addf(out, "%s%.*s", mark, (int)n, at);

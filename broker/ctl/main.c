@@ -11,10 +11,6 @@
 #define NAME_COLUMNS 28
 #define WIDTH_MAX    100 /* longer lines are hard to read, whatever the screen */
 
-struct arguments {
-	bool help, version;
-};
-
 /* --- help, from the table of commands ---------------------------------------------------- */
 
 static const char head[] =
@@ -148,32 +144,31 @@ static bool set_color(const char *text)
 }
 
 /*
- * Takes our own options out of the *@n words of the command: people write `status --json`. What
- * follows "--" is not ours, nor are the words behind a program and its first argument. False: what
- * is wrong was printed.
+ * Takes our own options out of the words of the command, up to a NULL: people write `status
+ * --json`. What follows "--" is not ours, nor are the words behind a program and its first
+ * argument. False: what is wrong was printed.
  */
-static bool take_own_options(char **words, size_t *n, struct ctl *ctl, struct arguments *args)
+static bool take_own_options(char **words, struct ctl *ctl)
 {
-	const struct command *c = *n ? command_find(words[0]) : NULL;
+	const struct command *c = *words ? command_find(*words) : NULL;
 	size_t kept = 0;
 	bool ours = true;
 
-	for (size_t i = 0; i < *n; i++) {
-		char *word = words[i];
-
+	ctl->words = words;
+	for (char **next = words, *word; (word = *next); next++) {
 		if (!strcmp(word, "--") || (kept > 2 && c && command_takes_rest(c)))
 			ours = false;
 		if (ours && !strcmp(word, "--json"))
 			ctl->json = true;
 		else if (ours && (!strcmp(word, "--help") || !strcmp(word, "-h")))
-			args->help = true;
+			ctl->help = true;
 		else if (!ours || strncmp(word, "--color=", 8) != 0)
 			words[kept++] = word;
 		else if (!set_color(word + 8))
 			return false;
 	}
 	words[kept] = NULL;
-	*n = kept;
+	ctl->n_words = kept;
 	return true;
 }
 
@@ -202,7 +197,7 @@ static void say_unknown_option(const char *word)
 }
 
 /* False: what is wrong was printed. */
-static bool parse_options(int argc, char **argv, struct ctl *ctl, struct arguments *ret)
+static bool parse_options(int argc, char **argv, struct ctl *ctl)
 {
 	int c;
 
@@ -223,10 +218,10 @@ static bool parse_options(int argc, char **argv, struct ctl *ctl, struct argumen
 				return false;
 			break;
 		case 'V':
-			ret->version = true;
+			ctl->version = true;
 			break;
 		case 'h':
-			ret->help = true;
+			ctl->help = true;
 			break;
 		case ':':
 			out_error("%s needs a value; see brokerctl --help", argv[optind - 1]);
@@ -251,23 +246,26 @@ static enum ctl_exit (*const commands[])(struct ctl *ctl) = {
 	[COMMAND_COMPLETE] = ctl_complete, [COMMAND_HELP] = help,
 };
 
-/* @words: the command and what follows it. */
-static enum ctl_exit run(struct ctl *ctl, char **words, size_t n, const struct arguments *args)
+static enum ctl_exit run(struct ctl *ctl)
 {
 	enum command_id id;
 	STRBUF(error, 1024);
 
-	if (args->help) {
-		print_help(n ? command_find(words[0]) : NULL);
+	if (ctl->version) {
+		out_text("brokerctl " BROKER_VERSION "\n");
 		return CTL_OK;
 	}
-	if (command_parse(words, n, &ctl->request, &error) != COMMAND_OK) {
+	if (ctl->help) {
+		print_help(ctl->n_words ? command_find(ctl->words[0]) : NULL);
+		return CTL_OK;
+	}
+	if (command_parse(ctl->words, ctl->n_words, &ctl->request, &error) != COMMAND_OK) {
 		out_error("%s", error.text);
 		return CTL_USAGE;
 	}
-	ctl->words = words;
 	/* The broker does not get "--" and the words after it. */
-	ctl->n_words = ctl->request.rest ? (size_t)(ctl->request.rest - words) - 1 : n;
+	if (ctl->request.rest)
+		ctl->n_words = (size_t)(ctl->request.rest - ctl->words) - 1;
 	id = ctl->request.command->id;
 	return (id < ARRAY_SIZE(commands) && commands[id] ? commands[id] : ctl_show)(ctl);
 }
@@ -275,29 +273,16 @@ static enum ctl_exit run(struct ctl *ctl, char **words, size_t n, const struct a
 int main(int argc, char **argv)
 {
 	struct ctl ctl = { .client = CLIENT_INIT };
-	struct arguments args = { .help = false };
-	enum ctl_exit code;
-	size_t n;
+	enum ctl_exit code = CTL_USAGE;
 	int r;
 
 	(void)out_init("auto");
-	if (!parse_options(argc, argv, &ctl, &args))
-		return CTL_USAGE;
-	n = (size_t)(argc - optind);
-	if (!take_own_options(argv + optind, &n, &ctl, &args))
-		return CTL_USAGE;
-	if (args.version) {
-		out_text("brokerctl " BROKER_VERSION "\n");
-		code = CTL_OK;
-	} else {
-		code = run(&ctl, argv + optind, n, &args);
-	}
+	if (parse_options(argc, argv, &ctl) && take_own_options(argv + optind, &ctl))
+		code = run(&ctl);
 	client_close(&ctl.client);
 	r = out_flush();
-	if (r < 0) {
-		out_error("cannot write: %s", strerror(-r));
-		if (code == CTL_OK)
-			code = CTL_FAILED;
-	}
-	return code;
+	if (r == 0)
+		return code;
+	out_error("cannot write: %s", strerror(-r));
+	return code == CTL_OK ? CTL_FAILED : code;
 }

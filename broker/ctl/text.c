@@ -96,11 +96,9 @@ unsigned text_width(const char *text)
 {
 	unsigned columns = 0;
 
-	while (*text) {
-		struct glyph g = next_glyph(text);
-
+	for (struct glyph g; *text; text += g.source) {
+		g = next_glyph(text);
 		columns += g.columns;
-		text += g.source;
 	}
 	return columns;
 }
@@ -142,15 +140,13 @@ void text_add(struct text_line *line, enum text_style style, const char *text)
 		strbuf_add(line->out, " ");
 	if (line->color)
 		strbuf_add(line->out, styles[style].escape);
-	while (*text) {
-		struct glyph g = next_glyph(text);
-
+	for (struct glyph g; *text; text += g.source) {
+		g = next_glyph(text);
 		if (g.columns > room)
 			break;
 		strbuf_add_bytes(line->out, g.bytes, g.len);
 		room -= g.columns;
 		line->column += g.columns;
-		text += g.source;
 		if (line->column + strlen(ELLIPSIS) <= line->width)
 			line->mark = line->out->len;
 	}
