@@ -8,20 +8,18 @@
 
 #define FIREWALL                                                                                   \
 	"the broker asks nobody where clients come from: write it as a rule of the firewall"
-#define LOGGED	"the broker logs by its own rules: see log and log_level"
-#define PRLIMIT "there is no such limit: put prlimit(1) or `sh -c 'ulimit ...'` before the program"
 
 /* A table is read in columns. */
 /* clang-format off */
-#define READ(name) { .key = (name) }
+#define READ(name) { .keys = (name) }
 
 static const struct {
-	const char *key;    /* without a value below: it is read by this file */
+	const char *keys;   /* without a value below: it is read by this file */
 	const char *option; /* that has the same value */
 	const char *remark; /* why there is none, and what to do instead */
 } rows[CONVERT_KEYS] = {
 	READ("id"), READ("disable"), READ("enabled"), READ("disabled"), READ("type"), READ("flags"),
-	READ("socket_type"), READ("protocol"), READ("port"), READ("bind"), READ("wait"),
+	READ("socket_type"), READ("protocol"), READ("port"), READ("bind interface"), READ("wait"),
 	READ("server"), READ("server_args"), READ("redirect"), READ("env"),
 
 	{ "user", .option = "user" },
@@ -42,22 +40,17 @@ static const struct {
 	{ "access_times", .remark = "let cron run brokerctl start and brokerctl stop SERVICE" },
 	{ "cps", .remark = "no rate stops a service here: more clients than processes allows wait" },
 	{ "max_load", .remark = "no load stops a service here: limit how many run with processes" },
-	{ "log_type", .remark = LOGGED },
-	{ "log_on_success", .remark = LOGGED },
-	{ "log_on_failure", .remark = LOGGED },
-	{ "banner", .remark = "let a script print the file, then exec the program" },
-	{ "banner_success", .remark = "let a script print the file, then exec the program" },
+	{ "log_type log_on_success log_on_failure",
+	  .remark = "the broker logs by its own rules: see log and log_level" },
+	{ "banner banner_success", .remark = "let a script print the file, then exec the program" },
 	{ "banner_fail", .remark = "no client is refused here: it waits" },
-	{ "rlimit_cpu", .remark = PRLIMIT },
-	{ "rlimit_data", .remark = PRLIMIT },
-	{ "rlimit_rss", .remark = PRLIMIT },
-	{ "rlimit_stack", .remark = PRLIMIT },
+	{ "rlimit_cpu rlimit_data rlimit_rss rlimit_stack",
+	  .remark = "there is no such limit: put prlimit(1) or `sh -c 'ulimit ...'` before the program" },
 	{ "passenv", .remark = "write clear_environment = yes, and environment = NAME=value for each" },
 	{ "groups", .remark = "a user without group has all its groups, with group that one alone" },
 	{ "libwrap", .remark = "the broker does not ask hosts.allow: tcpd(8) or the program may" },
 	{ "mdns", .remark = "let avahi-daemon announce it: a file in /etc/avahi/services" },
-	{ "rpc_version", .remark = "belongs to RPC" },
-	{ "rpc_number", .remark = "belongs to RPC" },
+	{ "rpc_version rpc_number", .remark = "belongs to RPC" },
 };
 /* clang-format on */
 
@@ -102,8 +95,8 @@ void convert_begin(struct convert *c, const char *name)
 /* Its place in rows; CONVERT_KEYS: there is no such key. */
 static size_t find_key(const char *key)
 {
-	for (size_t i = 0; rows[i].key; i++)
-		if (!strcmp(rows[i].key, strcmp(key, "interface") ? key : "bind"))
+	for (size_t i = 0; rows[i].keys; i++)
+		if (words_have(rows[i].keys, key))
 			return i;
 	return CONVERT_KEYS;
 }
@@ -365,17 +358,17 @@ static void add_header(const struct convert *c, struct strbuf *header)
 {
 	const char *id = get(&c->service, "id"), *name = c->service.name;
 	STRBUF(text, SERVICE_NAME_MAX - 4);
+	unsigned n = 0;
 
 	name = *name == '/' ? words_base(name) : name; /* a Unix socket */
 	strbuf_add(&text, *id ? id : name);
 	for (char *at = text.text; *at; at++)
 		*at = conf_name_ok(at, 1) ? *at : '-';
-	for (unsigned n = 1;
-	     n == 1 || (c->out.len && memmem(c->out.text, c->out.len, header->text, header->len));
-	     n++) {
+	do {
+		n++;
 		strbuf_init(header, header->text, header->size);
 		strbuf_addf(header, n > 1 ? "[service:%s-%u]" : "[service:%s]", text.text, n);
-	}
+	} while (c->out.len && memmem(c->out.text, c->out.len, header->text, header->len));
 }
 
 static void write_section(struct section *x)
