@@ -23,19 +23,24 @@ static void add(struct line *line, const char *word)
 		line->error = text.cut ? -E2BIG : strlist_append(&line->words, text.text);
 }
 
-/* Where @tool wants the process, if it is none of these: -p PID at the end. */
-static int build(struct line *line, const char *tool, char *const *words, struct strbuf *error)
+int debugger_build(char *const *words, int64_t pid, char ***ret, struct strbuf *error)
 {
+	const char *tool = words && words[0] ? words_base(words[0]) : "";
 	bool perf = !strcmp(tool, "perf"), gdbserver = !strcmp(tool, "gdbserver");
 	bool placed = false, attach = false, address = false;
+	STRBUF(number, 24);
+	struct line line = { .pid = number.text };
 
+	strbuf_addf(&number, "%" PRId64, pid);
+	if (!*tool)
+		return strbuf_fail(error, -EINVAL, "no debugger is named: put one after --");
 	for (char *const *word = words; *word; word++) {
 		placed = placed || strstr(*word, PLACE);
 		attach = attach || !strcmp(*word, "--attach");
 		address = address || (word > words && **word != '-');
 	}
 	/* These must start the program themselves. */
-	if (!placed && (!strcmp(tool, "rr") || !strcmp(tool, "valgrind")))
+	if (!placed && words_have("rr valgrind", tool))
 		return strbuf_fail(error, -EINVAL,
 				   "%s cannot attach to a running process; start a worker under "
 				   "it: wrap.N in broker.ini, or worker-shim --join",
@@ -44,38 +49,26 @@ static int build(struct line *line, const char *tool, char *const *words, struct
 		return strbuf_fail(error, -EINVAL,
 				   "gdbserver needs HOST:PORT to listen on, such as "
 				   "127.0.0.1:2345");
-	add(line, *words++);
+	add(&line, *words++);
 	/* gdbserver [OPTION]... --attach HOST:PORT PID */
 	if (!placed && gdbserver && !attach)
-		add(line, "--attach");
+		add(&line, "--attach");
 	/* perf record [OPTION]... [-- COMMAND]: an option at the end would belong to COMMAND. */
 	if (!placed && perf) {
-		add(line, *words ? *words++ : "top");
-		add(line, "-p");
-		add(line, PLACE);
+		add(&line, *words ? *words++ : "top");
+		add(&line, "-p");
+		add(&line, PLACE);
 	}
 	while (*words)
-		add(line, *words++);
+		add(&line, *words++);
+	/* Where all others want the process: -p PID at the end. */
 	if (!placed && !perf && !gdbserver)
-		add(line, "-p");
+		add(&line, "-p");
 	if (!placed && !perf)
-		add(line, PLACE);
-	return line->error;
-}
-
-int debugger_build(char *const *words, int64_t pid, char ***ret, struct strbuf *error)
-{
-	STRBUF(number, 24);
-	struct line line = { .pid = number.text };
-	int r;
-
-	strbuf_addf(&number, "%" PRId64, pid);
-	if (!words || !words[0])
-		return strbuf_fail(error, -EINVAL, "no debugger is named: put one after --");
-	r = build(&line, words_base(words[0]), words, error);
-	if (r == 0)
-		*ret = line.words;
-	else
+		add(&line, PLACE);
+	if (line.error)
 		strlist_free(line.words);
-	return r;
+	else
+		*ret = line.words;
+	return line.error;
 }

@@ -277,11 +277,7 @@ enum ctl_exit ctl_top(struct ctl *ctl)
 	if (ask_connect(ctl) != CTL_OK)
 		return CTL_NO_BROKER;
 	signals = ask_signals(handled, ARRAY_SIZE(handled));
-	if (signals < 0) {
-		out_error("top: %s", strerror(errno));
-		return CTL_FAILED;
-	}
-	r = open_terminal(&before);
+	r = signals < 0 ? -errno : open_terminal(&before);
 	if (r < 0) {
 		out_error("top: the terminal cannot be used: %s", strerror(-r));
 		return CTL_FAILED;
