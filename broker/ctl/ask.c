@@ -98,47 +98,44 @@ int ask_signals(const int *signals, size_t n)
 	return signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/*
- * Waits for more of the answer. 0; -EINTR: Ctrl-C; -ECANCELED: nobody reads our output any more;
- * -ETIMEDOUT: silence; -ETIME: ->until_ms; -errno.
- */
-static int wait_more(struct ask *ask, const struct client *client, int signals)
+/* Waits for more of the answer. MORE_FOLLOWS, or how waiting has ended: an enum ctl_exit. */
+static int wait_more(struct ask *ask, const struct ctl *ctl, int signals)
 {
-	struct pollfd fds[3] = { { .fd = client->fd, .events = POLLIN },
+	struct pollfd fds[3] = { { .fd = ctl->client.fd, .events = POLLIN },
 				 { .fd = signals, .events = POLLIN },
 				 { .fd = STDOUT_FILENO, .events = 0 } };
 	int silent = 0;
 
 	/* Show what was printed so far before we wait. */
 	if (out_flush() < 0 && ask->only_prints)
-		return -ECANCELED;
+		return CTL_FAILED;
 	for (;;) {
 		int wait_ms = ask_wait_ms(ask, TICK_MS), r = poll(fds, ARRAY_SIZE(fds), wait_ms);
 
 		if (r < 0 && errno != EINTR)
-			return -errno;
+			return ask_print_failure(ctl, -errno);
 		if (r < 0)
 			continue;
 		if (fds[1].revents)
-			return -EINTR;
+			return CTL_INTERRUPTED;
 		/*
 		 * The reader is gone, as after `| grep -m 1`. SIGPIPE would tell us only with the
 		 * next line, which may never come.
 		 */
 		if (fds[2].revents & POLLERR)
-			return -ECANCELED;
+			return CTL_FAILED;
 		/* poll(2) would report a closed standard output again and again. */
 		if (fds[2].revents)
 			fds[2].fd = -1;
 		if (fds[0].revents)
-			return 0;
+			return MORE_FOLLOWS;
 		if (r > 0)
 			continue;
 		if (wait_ms < TICK_MS)
-			return -ETIME;
+			return CTL_TOO_LONG;
 		silent += TICK_MS;
 		if (ask->patience_ms >= 0 && silent >= ask->patience_ms)
-			return -ETIMEDOUT;
+			return ask_print_failure(ctl, -ETIMEDOUT);
 		if (ask->line)
 			ask->line(ask, NULL);
 	}
@@ -157,18 +154,11 @@ enum ctl_exit ask_run(struct ask *ask, struct ctl *ctl)
 		return ask_print_failure(ctl, r);
 	if (ask->ends_at_interrupt)
 		signals = ask_signals(&(int){ SIGINT }, 1);
-	do {
+	while (code == MORE_FOLLOWS) {
 		r = client_next(&ctl->client);
-		if (r == 0)
-			code = take_line(ask, ctl);
-		else if (r == -EAGAIN)
-			r = wait_more(ask, &ctl->client, signals);
-	} while (r == 0 && code == MORE_FOLLOWS);
-	if (r == 0)
-		return (enum ctl_exit)code;
-	if (r == -EINTR)
-		return CTL_INTERRUPTED;
-	if (r == -ETIME)
-		return CTL_TOO_LONG;
-	return r == -ECANCELED ? CTL_FAILED : ask_print_failure(ctl, r);
+		code = r == 0	      ? take_line(ask, ctl)
+		       : r == -EAGAIN ? wait_more(ask, ctl, signals)
+				      : (int)ask_print_failure(ctl, r);
+	}
+	return (enum ctl_exit)code;
 }

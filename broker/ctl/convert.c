@@ -10,8 +10,8 @@
 #define TEXT_MAX (16 << 20) /* of the result */
 #define DEPTH	 8	    /* of files that include each other */
 
-/* The text of what may be any file: it decides nothing. NULL: *@ret_error says why. */
-static char *load(const char *path, int *ret_error)
+/* The text of what may be any file: it decides nothing. NULL: errno says why. */
+static char *load(const char *path)
 {
 	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	char *text = calloc(1, CONF_FILE_MAX + 1);
@@ -19,20 +19,19 @@ static char *load(const char *path, int *ret_error)
 
 	if (n >= 0 && n <= CONF_FILE_MAX)
 		return text;
-	*ret_error = n < 0 ? (int)-n : EFBIG;
 	free(text);
+	errno = n < 0 ? (int)-n : EFBIG;
 	return NULL;
 }
 
 static void read_one(struct convert *c, const char *path)
 {
-	int error = 0;
-	_cleanup_free_ char *text = load(path, &error);
+	_cleanup_free_ char *text = load(path);
 
 	if (text)
 		convert_read(c, path, text);
 	else
-		convert_fail(c, "cannot read %s: %s", path, strerror(error));
+		convert_fail(c, "cannot read %s: %m", path);
 }
 
 /* xinetd passes over what an editor or a package manager has left beside a file. */
@@ -68,8 +67,7 @@ enum ctl_exit ctl_convert(struct ctl *ctl)
 {
 	static struct convert c; /* all zero, and too large for the stack */
 	char *const *rest = ctl->request.rest;
-	int error = 0;
-	_cleanup_free_ char *services = load("/etc/services", &error);
+	_cleanup_free_ char *services = load("/etc/services");
 	bool good;
 
 	c.include = include;
