@@ -145,7 +145,7 @@ static void read_setting(struct convert *c, struct convert_service *s, char *lin
 	char *at = line + key + strspn(line + key, BLANKS);
 	char op[3] = { at[0], at[0] == '=' ? '\0' : at[0] ? at[1] : '\0', '\0' };
 
-	if (!key || (strcmp(op, "=") != 0 && strcmp(op, "+=") != 0 && strcmp(op, "-=") != 0)) {
+	if (!key || !words_have("= += -=", op)) {
 		convert_fail(c, "a line that is not KEY = VALUE");
 		return;
 	}

@@ -135,14 +135,6 @@ static enum ctl_exit help(struct ctl *ctl)
 
 /* --- the command line -------------------------------------------------------------------- */
 
-static bool set_color(const char *text)
-{
-	if (out_init(text))
-		return true;
-	out_error("--color must be auto, always or never, not \"%s\"", text);
-	return false;
-}
-
 /*
  * Takes our own options out of the words of the command, up to a NULL: people write `status
  * --json`. What follows "--" is not ours, nor are the words behind a program and its first
@@ -164,7 +156,7 @@ static bool take_own_options(char **words, struct ctl *ctl)
 			ctl->help = true;
 		else if (!ours || strncmp(word, "--color=", 8) != 0)
 			words[kept++] = word;
-		else if (!set_color(word + 8))
+		else if (!out_init(word + 8))
 			return false;
 	}
 	words[kept] = NULL;
@@ -214,7 +206,7 @@ static bool parse_options(int argc, char **argv, struct ctl *ctl)
 			ctl->json = true;
 			break;
 		case 'C':
-			if (!set_color(optarg))
+			if (!out_init(optarg))
 				return false;
 			break;
 		case 'V':

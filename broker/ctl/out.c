@@ -25,7 +25,10 @@ bool out_init(const char *color)
 
 	out.terminal = isatty(STDOUT_FILENO) && term && *term && strcmp(term, "dumb") != 0;
 	out.color = always || (is_auto && out.terminal && !(no_color && *no_color));
-	return is_auto || always || !strcmp(color, "never");
+	if (is_auto || always || !strcmp(color, "never"))
+		return true;
+	out_error("--color must be auto, always or never, not \"%s\"", color);
+	return false;
 }
 
 struct screen out_screen(struct strbuf *text)

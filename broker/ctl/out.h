@@ -9,7 +9,7 @@
 
 /*
  * @color: "always", "never", or "auto": in colour on a terminal, unless NO_COLOR is set (to
- * something) or TERM is dumb. False: it is none of them.
+ * something) or TERM is dumb. False: it is none of them, and that was printed.
  */
 bool out_init(const char *color);
 
