@@ -101,12 +101,12 @@ static size_t find_key(const char *key)
 	return CONVERT_KEYS;
 }
 
-static const char *get(const struct convert_service *s, const char *key)
+static const char *get(const struct convert *c, const char *key)
 {
 	size_t i = find_key(key);
 
 	assert(i < CONVERT_KEYS);
-	return s->of[i];
+	return c->service.of[i];
 }
 
 void convert_set(struct convert *c, struct convert_service *s, const char *key, const char *op,
@@ -140,29 +140,20 @@ void convert_set(struct convert *c, struct convert_service *s, const char *key, 
 	strcpy(value, made.text);
 }
 
-/* A section while it is made. */
-struct section {
-	struct convert *c;
-	const struct convert_service *s;
-	struct strbuf *why;   /* it is written in comments; empty: it is not */
-	struct strbuf *lines; /* of the section, below mode */
-	bool udp, wait;
-};
-
 /* @before and @value, which is quoted, in a line. */
-static void add_line(struct section *x, const char *before, const char *value)
+static void add_line(struct convert *c, const char *before, const char *value)
 {
-	strbuf_add(x->lines, before);
-	words_add_quoted(x->lines, value);
-	strbuf_add(x->lines, "\n");
+	strbuf_add(&c->lines, before);
+	words_add_quoted(&c->lines, value);
+	strbuf_add(&c->lines, "\n");
 }
 
 /* It is written in comments: that is why. */
-static void refuse(struct section *x, const char *fmt, ...) PRINTF(2, 3);
-static void refuse(struct section *x, const char *fmt, ...)
+static void refuse(struct convert *c, const char *fmt, ...) PRINTF(2, 3);
+static void refuse(struct convert *c, const char *fmt, ...)
 {
-	strbuf_add(x->why, x->why->len ? "; " : "");
-	strbuf_add_arguments(x->why, fmt);
+	strbuf_add(&c->why, c->why.len ? "; " : "");
+	strbuf_add_arguments(&c->why, fmt);
 }
 
 /* --- where clients connect ----------------------------------------------------------------- */
@@ -184,7 +175,7 @@ static uint16_t find_port(const char *services, const char *name, const char *pr
 }
 
 /* @family: "4", "6", or both. @host: "*" is every address. */
-static void add_listen(struct section *x, const char *family, const char *host, uint16_t port)
+static void add_listen(struct convert *c, const char *family, const char *host, uint16_t port)
 {
 	STRBUF(address, 2 * CONVERT_TEXT_MAX);
 	STRBUF(error, 512);
@@ -195,160 +186,158 @@ static void add_listen(struct section *x, const char *family, const char *host, 
 		host = !strcmp(family, "4") ? "0.0.0.0" : *family ? "[::]" : "*";
 	strbuf_addf(&address, strchr(host, ':') && *host != '[' ? "[%s]:%u" : "%s:%u", host, port);
 	if (address_parse(address.text, &addr, &port_only, &error) < 0)
-		refuse(x, "the broker looks up no names of hosts: write the address of %s", host);
-	add_line(x, x->udp ? "listen = udp " : "listen = ",
+		refuse(c, "the broker looks up no names of hosts: write the address of %s", host);
+	add_line(c, c->udp ? "listen = udp " : "listen = ",
 		 address.text + (*address.text == '*' ? 2 : 0));
 }
 
-static void add_listens(struct section *x)
+static void add_listens(struct convert *c)
 {
-	const char *protocol = get(x->s, "protocol"), *hosts = get(x->s, "bind");
-	const char *name = *get(x->s, "port") ? get(x->s, "port") : x->s->name;
-	const char *flags_set = get(x->s, "flags"), *kind = x->udp ? "udp" : "tcp";
+	const char *protocol = get(c, "protocol"), *hosts = get(c, "bind");
+	const char *name = *get(c, "port") ? get(c, "port") : c->service.name;
+	const char *flags_set = get(c, "flags"), *kind = c->udp ? "udp" : "tcp";
 	const char *family = words_have(flags_set, "IPv4")   ? "4"
 			     : words_have(flags_set, "IPv6") ? "46"
 							     : "";
 	char host[CONVERT_TEXT_MAX];
 	uint16_t port;
 
-	if (*x->s->name == '/') {
-		add_line(x, "listen = ", x->s->name);
+	if (*c->service.name == '/') {
+		add_line(c, "listen = ", c->service.name);
 		return;
 	}
 	if (*protocol && protocol[3])
 		family = protocol + 3;
 	if (address_parse_port(name, &port) < 0)
-		port = find_port(x->c->services, name, kind);
+		port = find_port(c->services, name, kind);
 	if (!port) {
-		if (!x->why->len)
-			convert_fail(x->c, "there is no service %s/%s in /etc/services", name,
-				     kind);
-		refuse(x, "write its port");
+		if (!c->why.len)
+			convert_fail(c, "there is no service %s/%s in /etc/services", name, kind);
+		refuse(c, "write its port");
 		return;
 	}
 	if (!next_word(&hosts, host))
 		strcpy(host, "*");
 	do
-		add_listen(x, family, host, port);
+		add_listen(c, family, host, port);
 	while (next_word(&hosts, host));
 	/* "6only" is inetutils'. */
 	if (!strcmp(family, "6") || !strcmp(family, "6only"))
-		strbuf_add(x->lines, "v6only = yes\n");
+		strbuf_add(&c->lines, "v6only = yes\n");
 }
 
 /* --- what runs ----------------------------------------------------------------------------- */
 
 /* The program, and its arguments without the first, which is its name (argv[0]). */
-static void add_program(struct section *x)
+static void add_program(struct convert *c)
 {
-	const char *server = get(x->s, "server"), *args = get(x->s, "server_args");
+	const char *server = get(c, "server"), *args = get(c, "server_args");
 	char name[CONVERT_TEXT_MAX], word[CONVERT_TEXT_MAX];
 
 	if (!*server) {
-		if (!x->why->len)
-			convert_fail(x->c, "service %s has no server", x->s->name);
-		refuse(x, "write command = PROGRAM ARGUMENTS");
+		if (!c->why.len)
+			convert_fail(c, "service %s has no server", c->service.name);
+		refuse(c, "write command = PROGRAM ARGUMENTS");
 		return;
 	}
-	if (!words_have(get(x->s, "flags"), "NAMEINARGS") || !next_word(&args, name))
+	if (!words_have(get(c, "flags"), "NAMEINARGS") || !next_word(&args, name))
 		strcpy(name, server);
-	strbuf_add(x->lines, "command = ");
+	strbuf_add(&c->lines, "command = ");
 	if (!strcmp(words_base(server), "tcpd") && strcmp(name, server) != 0) {
-		convert_remark(x->c,
+		convert_remark(c,
 			       "tcpd asked hosts.allow, and is left out: write rules of the "
 			       "firewall, or command = bash -c 'exec -a %s tcpd ...'",
 			       name);
-		strbuf_add(x->lines, *name == '/' ? "" : "/usr/sbin/");
+		strbuf_add(&c->lines, *name == '/' ? "" : "/usr/sbin/");
 		server = name;
 	} else if (strcmp(words_base(server), words_base(name)) != 0) {
-		convert_remark(x->c,
+		convert_remark(c,
 			       "argv[0] was %s, and is %s now: if the program looks at it, write "
 			       "command = bash -c 'exec -a %s %s ...'",
 			       name, server, name, server);
 	}
-	words_add_quoted(x->lines, server);
+	words_add_quoted(&c->lines, server);
 	while (next_word(&args, word)) {
-		strbuf_add(x->lines, " ");
-		words_add_quoted(x->lines, word);
+		strbuf_add(&c->lines, " ");
+		words_add_quoted(&c->lines, word);
 	}
-	strbuf_add(x->lines, "\n");
+	strbuf_add(&c->lines, "\n");
 }
 
-static void add_command(struct section *x)
+static void add_command(struct convert *c)
 {
-	const char *to = get(x->s, "redirect");
+	const char *to = get(c, "redirect");
 	char host[CONVERT_TEXT_MAX], port[CONVERT_TEXT_MAX];
 	STRBUF(address, 3 * CONVERT_TEXT_MAX);
 
-	if (words_have(get(x->s, "type"), "INTERNAL")) {
-		refuse(x, "internal: the broker itself answers nobody; a program can (for echo: "
+	if (words_have(get(c, "type"), "INTERNAL")) {
+		refuse(c, "internal: the broker itself answers nobody; a program can (for echo: "
 			  "command = cat)");
 	} else if (next_word(&to, host) && next_word(&to, port)) {
 		strbuf_addf(&address, strchr(host, ':') ? "TCP:[%s]:%s" : "TCP:%s:%s", host, port);
-		add_line(x, "command = socat STDIO ", address.text);
+		add_line(c, "command = socat STDIO ", address.text);
 	} else {
-		add_program(x);
+		add_program(c);
 	}
 }
 
 /* --- the rest ------------------------------------------------------------------------------ */
 
-static void add_options(struct section *x)
+static void add_options(struct convert *c)
 {
 	static const char *const lost[] = { "INTERCEPT", "IDONLY", "LABELED" };
-	const char *env = get(x->s, "env"), *flags = get(x->s, "flags");
+	const char *env = get(c, "env"), *flags = get(c, "flags");
 	char word[CONVERT_TEXT_MAX];
 
 	for (size_t i = 0; i < CONVERT_KEYS; i++) {
-		const char *option = rows[i].option, *value = x->s->of[i];
+		const char *option = rows[i].option, *value = c->service.of[i];
 		bool unlimited = !strcmp(value, "UNLIMITED");
 
 		/* With wait there is one process. */
-		if (!option || !*value || (!strcmp(option, "processes") && (x->wait || unlimited)))
+		if (!option || !*value || (!strcmp(option, "processes") && (c->wait || unlimited)))
 			continue;
-		strbuf_add(x->lines, option);
-		add_line(x, " = ", unlimited ? "unlimited" : value);
+		strbuf_add(&c->lines, option);
+		add_line(c, " = ", unlimited ? "unlimited" : value);
 	}
 	while (next_word(&env, word))
-		add_line(x, "environment = ", word);
-	strbuf_add(x->lines, words_have(flags, "NODELAY") ? "tcp_nodelay = yes\n" : "");
-	strbuf_add(x->lines, words_have(flags, "KEEPALIVE") ? "so_keepalive = yes\n" : "");
+		add_line(c, "environment = ", word);
+	strbuf_add(&c->lines, words_have(flags, "NODELAY") ? "tcp_nodelay = yes\n" : "");
+	strbuf_add(&c->lines, words_have(flags, "KEEPALIVE") ? "so_keepalive = yes\n" : "");
 	for (size_t i = 0; i < ARRAY_SIZE(lost); i++)
 		if (words_have(flags, lost[i]))
-			convert_remark(x->c, "flags = %s: has no counterpart", lost[i]);
+			convert_remark(c, "flags = %s: has no counterpart", lost[i]);
 }
 
 /* Whether it can have a listener: what it is, and not how it is set. */
-static bool judge_kind(struct section *x)
+static bool judge_kind(struct convert *c)
 {
-	const char *type = get(x->s, "type"), *socket = get(x->s, "socket_type");
-	const char *protocol = get(x->s, "protocol");
-	bool known = !*socket || !strcmp(socket, "stream") || x->udp;
+	const char *type = get(c, "type"), *socket = get(c, "socket_type");
+	const char *protocol = get(c, "protocol");
+	bool known = !*socket || !strcmp(socket, "stream") || c->udp;
 
 	if (words_have(type, "RPC"))
-		refuse(x, "RPC: the broker does not register with rpcbind; let it run by itself");
+		refuse(c, "RPC: the broker does not register with rpcbind; let it run by itself");
 	else if (strstr(type, "TCPMUX"))
-		refuse(x, "tcpmux: give it a port of its own");
-	else if (words_have(get(x->s, "flags"), "SENSOR"))
-		refuse(x, "SENSOR: let fail2ban shut out clients that scan ports");
-	else if (!known || (*protocol && strncmp(protocol, x->udp ? "udp" : "tcp", 3) != 0 &&
-			    (x->udp || *x->s->name != '/')))
-		refuse(x, "%s %s: mode = inetd serves TCP, UDP and stream sockets at a path alone",
+		refuse(c, "tcpmux: give it a port of its own");
+	else if (words_have(get(c, "flags"), "SENSOR"))
+		refuse(c, "SENSOR: let fail2ban shut out clients that scan ports");
+	else if (!known || (*protocol && strncmp(protocol, c->udp ? "udp" : "tcp", 3) != 0 &&
+			    (c->udp || *c->service.name != '/')))
+		refuse(c, "%s %s: mode = inetd serves TCP, UDP and stream sockets at a path alone",
 		       socket, protocol);
 	else
 		return true;
 	return false;
 }
 
-static void judge_use(struct section *x)
+static void judge_use(struct convert *c)
 {
-	const struct convert_service *s = x->s;
-	const char *id = *get(s, "id") ? get(s, "id") : s->name;
-	const char *enabled = get(s, "enabled");
+	const char *id = *get(c, "id") ? get(c, "id") : c->service.name;
+	const char *enabled = get(c, "enabled");
 
-	if (!strcasecmp(get(s, "disable"), "yes") || words_have(get(s, "flags"), "DISABLE") ||
-	    words_have(get(s, "disabled"), id) || (*enabled && !words_have(enabled, id)))
-		refuse(x, "disabled");
+	if (!strcasecmp(get(c, "disable"), "yes") || words_have(get(c, "flags"), "DISABLE") ||
+	    words_have(get(c, "disabled"), id) || (*enabled && !words_have(enabled, id)))
+		refuse(c, "disabled");
 }
 
 /* --- the section --------------------------------------------------------------------------- */
@@ -356,7 +345,7 @@ static void judge_use(struct section *x)
 /* With a name that no section has yet. */
 static void add_header(const struct convert *c, struct strbuf *header)
 {
-	const char *id = get(&c->service, "id"), *name = c->service.name;
+	const char *id = get(c, "id"), *name = c->service.name;
 	STRBUF(text, SERVICE_NAME_MAX - 4);
 	unsigned n = 0;
 
@@ -371,18 +360,18 @@ static void add_header(const struct convert *c, struct strbuf *header)
 	} while (c->out.len && memmem(c->out.text, c->out.len, header->text, header->len));
 }
 
-static void write_section(struct section *x)
+static void write_section(struct convert *c)
 {
-	struct strbuf *out = &x->c->out;
-	const char *mark = x->why->len ? "#" : "";
+	struct strbuf *out = &c->out;
+	const char *mark = c->why.len ? "#" : "";
 	STRBUF(header, 64);
 	size_t n;
 
-	add_header(x->c, &header);
-	if (x->why->len)
-		convert_remark(x->c, "%s", x->why->text);
+	add_header(c, &header);
+	if (c->why.len)
+		convert_remark(c, "%s", c->why.text);
 	strbuf_addf(out, "%s%s\n%smode = inetd\n", mark, header.text, mark);
-	for (const char *at = x->lines->text; *at; at += n) {
+	for (const char *at = c->lines.text; at && *at; at += n) {
 		n = strcspn(at, "\n") + 1;
 		strbuf_addf(out, "%s%.*s", mark, (int)n, at);
 	}
@@ -391,25 +380,26 @@ static void write_section(struct section *x)
 
 void convert_end(struct convert *c)
 {
-	STRBUF(why, 4 * CONVERT_TEXT_MAX);
-	STRBUF(lines, 32 * CONVERT_TEXT_MAX);
-	struct section x = { .c = c, .s = &c->service, .why = &why, .lines = &lines };
-	const char *wait = get(x.s, "wait");
+	const char *wait = get(c, "wait");
 	unsigned line = c->line;
 
-	c->line = x.s->line;
-	x.udp = !strcmp(get(x.s, "socket_type"), "dgram");
-	x.wait = x.udp || !strcmp(wait, "yes");
-	if (x.udp && strcmp(wait, "yes") != 0)
+	c->line = c->service.line;
+	c->why = STRBUF_GROWS(4 * CONVERT_TEXT_MAX);
+	c->lines = STRBUF_GROWS(32 * CONVERT_TEXT_MAX);
+	c->udp = !strcmp(get(c, "socket_type"), "dgram");
+	c->wait = c->udp || !strcmp(wait, "yes");
+	if (c->udp && strcmp(wait, "yes") != 0)
 		convert_remark(c, "dgram without wait: one process at a time gets all datagrams");
-	judge_use(&x);
-	strbuf_add(&lines, x.wait ? "wait = yes\n" : "");
-	strbuf_add(&lines, x.wait && !x.udp ? "workers = 1\n" : "");
-	if (judge_kind(&x))
-		add_listens(&x);
-	add_command(&x);
-	strbuf_add(&lines, x.wait ? "" : "stderr = connection\n");
-	add_options(&x);
-	write_section(&x);
+	judge_use(c);
+	strbuf_add(&c->lines, c->wait ? "wait = yes\n" : "");
+	strbuf_add(&c->lines, c->wait && !c->udp ? "workers = 1\n" : "");
+	if (judge_kind(c))
+		add_listens(c);
+	add_command(c);
+	strbuf_add(&c->lines, c->wait ? "" : "stderr = connection\n");
+	add_options(c);
+	write_section(c);
+	strbuf_deinit(&c->why);
+	strbuf_deinit(&c->lines);
 	c->line = line;
 }

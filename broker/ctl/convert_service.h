@@ -28,6 +28,10 @@ struct convert {
 	struct strbuf errors; /* lines, FILE:LINE: what is wrong; they are comments in .out, too */
 	struct convert_service defaults;
 	struct convert_service service;
+	/* Its section, while it is written. */
+	struct strbuf why;   /* it is in comments; empty: it is not */
+	struct strbuf lines; /* below mode */
+	bool udp, wait;
 };
 
 /* Adds a comment about this line; a mistake goes to .errors, too. */
